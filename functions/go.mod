@@ -1,0 +1,3 @@
+module alboidc.internal/functions
+
+go 1.26.0

@@ -1,0 +1,223 @@
+package awsapi
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"alboidc.internal/local/clock"
+	"alboidc.internal/local/fault"
+)
+
+// maxBody is the largest request read: Step Functions takes 1 MB, Lambda 6 MB.
+const maxBody = 8 << 20
+
+// Server answers requests for all its services on one address.
+type Server struct {
+	clock    clock.Clock
+	faults   *fault.Injector
+	services map[string]Service
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// NewServer returns a server for the services, which must have different signing names. faults may be nil.
+func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Server {
+	s := &Server{clock: c, faults: faults, services: map[string]Service{}}
+	for _, svc := range services {
+		s.services[svc.SigningName()] = svc
+	}
+	return s
+}
+
+// credentialScope finds the Region and service in an Authorization header (SigV4).
+var credentialScope = regexp.MustCompile(`Credential=[^/,]+/\d{8}/([^/]*)/([^/]*)/aws4_request`)
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := requestID()
+	w.Header().Set("x-amzn-RequestId", id)
+	w.Header().Set("x-amz-request-id", id)
+	call, svc, err := s.decode(r)
+	if err != nil {
+		proto := JSON10
+		if svc != nil {
+			proto = svc.Protocol()
+		}
+		writeError(w, proto, id, errorOf(err))
+		return
+	}
+	out := s.faults.Decide(call.Service, call.Operation, call.text())
+	if out.Delay > 0 {
+		if s.clock.Sleep(r.Context(), out.Delay) != nil {
+			return
+		}
+	}
+	if out.Refuse {
+		writeError(w, svc.Protocol(), id, &Error{Status: out.Status, Code: out.Code, Message: "refused by a fault of the local stack"})
+		return
+	}
+	result, err := svc.Handle(r.Context(), call)
+	if out.Lose {
+		panic(http.ErrAbortHandler) // net/http drops the connection without an answer
+	}
+	if err != nil {
+		writeError(w, svc.Protocol(), id, errorOf(err))
+		return
+	}
+	writeResult(w, svc.Protocol(), id, call, result)
+}
+
+// decode finds the service and the operation of a request.
+func (s *Server) decode(r *http.Request) (*Call, Service, error) {
+	m := credentialScope.FindStringSubmatch(r.Header.Get("Authorization"))
+	if m == nil {
+		return nil, nil, &Error{Status: http.StatusForbidden, Code: "MissingAuthenticationToken",
+			Message: "the request has no AWS signature (any access key will do here)"}
+	}
+	call := &Call{Region: m[1], Service: m[2], HTTP: r}
+	svc := s.services[call.Service]
+	if svc == nil {
+		call.Operation = r.Method + " " + r.URL.Path
+		if t := r.Header.Get("X-Amz-Target"); t != "" {
+			_, call.Operation, _ = strings.Cut(t, ".")
+		}
+		return nil, nil, NotImplemented(call)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
+		return nil, svc, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "the request is too large"}
+	}
+	call.Body = body
+	switch svc.Protocol() {
+	case JSON10, JSON11:
+		_, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		if !ok {
+			return nil, svc, Errorf("UnknownOperationException", "the header X-Amz-Target is missing")
+		}
+		call.Operation = op
+	case Query:
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, svc, Errorf("MalformedQueryString", "the form cannot be read")
+		}
+		call.Operation = form.Get("Action")
+		form.Del("Action")
+		form.Del("Version")
+		call.Form = form
+	case REST:
+		router, ok := svc.(Router)
+		if !ok {
+			return nil, svc, fmt.Errorf("service %s speaks REST but has no routes", call.Service)
+		}
+		if call.Operation = router.Route(r.Method, r.URL.Path); call.Operation == "" {
+			call.Operation = r.Method + " " + r.URL.Path
+			return nil, svc, NotImplemented(call)
+		}
+	}
+	return call, svc, nil
+}
+
+// text is what fault rules match against.
+func (c *Call) text() string {
+	if c.Form != nil {
+		s, err := url.QueryUnescape(string(c.Body))
+		if err == nil {
+			return s
+		}
+	}
+	return c.HTTP.URL.Path + " " + string(c.Body)
+}
+
+func writeResult(w http.ResponseWriter, p Protocol, id string, call *Call, result any) {
+	if raw, ok := result.(Raw); ok {
+		for k, v := range raw.Header {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(raw.Status)
+		_, _ = w.Write(raw.Body)
+		return
+	}
+	var body []byte
+	var err error
+	if p == Query {
+		body, err = marshalQuery(call.Operation, id, result)
+	} else if result == nil {
+		body = []byte("{}")
+	} else {
+		body, err = json.Marshal(result)
+	}
+	if err != nil {
+		writeError(w, p, id, errorOf(fmt.Errorf("encoding the answer of %s: %w", call.Operation, err)))
+		return
+	}
+	w.Header().Set("Content-Type", contentType(p))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(body)
+}
+
+func contentType(p Protocol) string {
+	switch p {
+	case JSON10:
+		return "application/x-amz-json-1.0"
+	case JSON11:
+		return "application/x-amz-json-1.1"
+	case Query:
+		return "text/xml"
+	default:
+		return "application/json"
+	}
+}
+
+// marshalQuery wraps a result the way the Query protocol does: OperationResponse > OperationResult + ResponseMetadata.
+func marshalQuery(operation, id string, result any) ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<%sResponse>", operation)
+	e := xml.NewEncoder(&b)
+	if result == nil {
+		result = struct{}{}
+	}
+	if err := e.EncodeElement(result, xml.StartElement{Name: xml.Name{Local: operation + "Result"}}); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", id, operation)
+	return b.Bytes(), nil
+}
+
+func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
+	status := e.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	w.Header().Set("Content-Type", contentType(p))
+	var body []byte
+	if p == Query {
+		kind := "Sender"
+		if status >= 500 {
+			kind = "Receiver"
+		}
+		var msg bytes.Buffer
+		_ = xml.EscapeText(&msg, []byte(e.Message))
+		body = fmt.Appendf(nil, "<ErrorResponse><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>",
+			kind, e.Code, msg.String(), id)
+	} else {
+		w.Header().Set("x-amzn-ErrorType", e.Code)
+		body = marshalError(e)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// requestID makes a request id in AWS's form (a UUID).
+func requestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,156 @@
+package clock
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Virtual is a clock that jumps: as soon as no goroutine started with Go is busy, it moves to the earliest instant
+// that a sleeper waits for. The time does not depend on how fast the machine is.
+type Virtual struct {
+	mu       sync.Mutex
+	now      time.Time
+	busy     int
+	sleepers []*sleeper
+	onMove   []func(time.Time)
+}
+
+type sleeper struct {
+	until time.Time
+	wake  chan struct{}
+	done  bool // woken by the clock or by the end of its context; guarded by Virtual.mu
+}
+
+var _ Clock = (*Virtual)(nil)
+
+// NewVirtual returns a virtual clock that stands at start.
+func NewVirtual(start time.Time) *Virtual { return &Virtual{now: start.UTC()} }
+
+// Now implements Clock.
+func (v *Virtual) Now() time.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.now
+}
+
+// OnMove registers f to be called with the new time after each jump, before any sleeper wakes. A test checks its
+// invariants there. f may read the clock but must not sleep on it.
+func (v *Virtual) OnMove(f func(time.Time)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.onMove = append(v.onMove, f)
+}
+
+// Advance moves the time by d without waking sleepers that are not due; due ones wake. It is for tests that drive
+// the time themselves.
+func (v *Virtual) Advance(d time.Duration) {
+	v.mu.Lock()
+	v.now = v.now.Add(d)
+	v.wakeDue()
+	v.mu.Unlock()
+}
+
+// Go implements Clock.
+func (v *Virtual) Go(f func()) {
+	v.mu.Lock()
+	v.busy++
+	v.mu.Unlock()
+	go func() {
+		defer v.leave()
+		f()
+	}()
+}
+
+// Idle implements Clock.
+func (v *Virtual) Idle(f func()) {
+	v.leave()
+	defer v.enter()
+	f()
+}
+
+// Sleep implements Clock. A caller that was not started with Go is taken to work for one that was: a server's
+// goroutine that sleeps (a latency fault) lets the clock move although the client that waits for it is busy.
+func (v *Virtual) Sleep(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil || d <= 0 {
+		return err
+	}
+	v.mu.Lock()
+	s := &sleeper{until: v.now.Add(d), wake: make(chan struct{})}
+	v.sleepers = append(v.sleepers, s)
+	v.busy--
+	v.move()
+	v.mu.Unlock()
+	select {
+	case <-s.wake:
+		return nil
+	case <-ctx.Done():
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !s.done {
+		v.drop(s)
+		v.busy++
+	}
+	return ctx.Err()
+}
+
+func (v *Virtual) leave() {
+	v.mu.Lock()
+	v.busy--
+	v.move()
+	v.mu.Unlock()
+}
+
+func (v *Virtual) enter() {
+	v.mu.Lock()
+	v.busy++
+	v.mu.Unlock()
+}
+
+// move jumps to the earliest sleeper if nobody is busy. v.mu is held on entry and on return, but not while hooks run.
+func (v *Virtual) move() {
+	if v.busy > 0 || len(v.sleepers) == 0 {
+		return
+	}
+	next := v.sleepers[0].until
+	for _, s := range v.sleepers[1:] {
+		if s.until.Before(next) {
+			next = s.until
+		}
+	}
+	if next.After(v.now) {
+		v.now = next
+	}
+	now, hooks := v.now, v.onMove
+	v.busy++ // nobody else moves the clock while the hooks run
+	v.mu.Unlock()
+	for _, f := range hooks {
+		f(now)
+	}
+	v.mu.Lock()
+	v.busy--
+	v.wakeDue()
+}
+
+// wakeDue wakes every sleeper whose time has come; each counts as busy from this moment. v.mu is held.
+func (v *Virtual) wakeDue() {
+	for _, s := range append([]*sleeper(nil), v.sleepers...) {
+		if !s.until.After(v.now) {
+			s.done = true
+			v.drop(s)
+			v.busy++
+			close(s.wake)
+		}
+	}
+}
+
+// drop removes s from the sleepers. v.mu is held.
+func (v *Virtual) drop(s *sleeper) {
+	for i, x := range v.sleepers {
+		if x == s {
+			v.sleepers = append(v.sleepers[:i], v.sleepers[i+1:]...)
+			return
+		}
+	}
+}

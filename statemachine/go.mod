@@ -1,0 +1,3 @@
+module alboidc.internal/statemachine
+
+go 1.26.0
