@@ -1,0 +1,135 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"alboidc.internal/shared/strictjson"
+)
+
+var (
+	namePattern   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+	secretPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+	albPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
+)
+
+// NameOK reports whether s can be a client's name.
+func NameOK(s string) bool { return namePattern.MatchString(s) }
+
+// check reports every value that is missing, out of range or contradictory.
+func (c Client) check(ps *strictjson.Problems) {
+	if !NameOK(c.Name) {
+		ps.Add("name", "must be 1 to 40 characters of a-z, 0-9 and hyphens, not begin or end with a hyphen")
+	}
+	CheckURL(ps, "issuer", c.Issuer)
+	if c.ClientID == "" {
+		ps.Add("clientId", "is missing: the client id of the app registration, as it stands in the load balancer's actions")
+	}
+	CheckURL(ps, "callbackUrl", c.CallbackURL)
+	if c.CallbackURL != "" && !strings.HasSuffix(c.CallbackURL, "/oauth2/idpresponse") {
+		ps.Add("callbackUrl", "must end in /oauth2/idpresponse, the path that Application Load Balancers use")
+	}
+	if !secretPattern.MatchString(c.Secret.ARN) {
+		ps.Add("secret.arn", "must be the ARN of a Secrets Manager secret")
+	}
+	if c.IdentityProvider.CurrentSecretID != strings.TrimSpace(c.IdentityProvider.CurrentSecretID) {
+		ps.Add("identityProvider.currentSecretId", "must not begin or end with a space")
+	}
+	c.IdentityProvider.check(ps)
+	c.checkLoadBalancers(ps)
+	inRange(ps, "gracePeriodSeconds", c.GracePeriodSeconds, 0, 30*86400)
+	inRange(ps, "spreadSeconds", c.SpreadSeconds, 1, 900)
+	c.SmokeTests.check(ps)
+}
+
+func (p IdentityProvider) check(ps *strictjson.Problems) {
+	if p.Type == "" {
+		ps.Add("identityProvider.type", "is missing: the kind of identity provider, e.g. okta")
+	}
+	CheckURL(ps, "identityProvider.authorizationEndpoint", p.AuthorizationEndpoint)
+	CheckURL(ps, "identityProvider.tokenEndpoint", p.TokenEndpoint)
+	switch p.TokenAuthMethod {
+	case "", "client_secret_basic", "client_secret_post":
+	default:
+		ps.Add("identityProvider.tokenAuthMethod", "must be client_secret_basic or client_secret_post; load balancers can use no other")
+	}
+	if len(p.Settings) == 0 {
+		ps.Add("identityProvider.settings", "is missing: the settings of the %s provider", p.Type)
+	}
+}
+
+func (c Client) checkLoadBalancers(ps *strictjson.Problems) {
+	if len(c.LoadBalancers) == 0 {
+		ps.Add("loadBalancers", "is missing: the ARNs of the load balancers that use this client")
+	}
+	seen := map[string]bool{}
+	for i, arn := range c.LoadBalancers {
+		path := fmt.Sprintf("loadBalancers[%d]", i)
+		if !albPattern.MatchString(arn) {
+			ps.Add(path, "must be the ARN of an Application Load Balancer (…:loadbalancer/app/NAME/ID)")
+		}
+		if seen[arn] {
+			ps.Add(path, "is listed twice")
+		}
+		seen[arn] = true
+	}
+}
+
+func (s SmokeTests) check(ps *strictjson.Problems) {
+	inRange(ps, "smokeTests.credential.successesInARow", s.Credential.SuccessesInARow, 1, 50)
+	inRange(ps, "smokeTests.credential.intervalSeconds", s.Credential.IntervalSeconds, 0, 60)
+	inRange(ps, "smokeTests.maxAuthErrors", s.MaxAuthErrors, 0, 1_000_000)
+	if len(s.Redirect) == 0 && len(s.Login) == 0 {
+		ps.Add("smokeTests", "needs at least one redirect or login test: a URL behind each load balancer, so that a failed switch is seen")
+	}
+	for i, t := range s.Redirect {
+		path := fmt.Sprintf("smokeTests.redirect[%d]", i)
+		CheckURL(ps, path+".url", t.URL)
+		checkAddresses(ps, path+".connectTo", t.ConnectTo)
+	}
+	for i, t := range s.Login {
+		path := fmt.Sprintf("smokeTests.login[%d]", i)
+		CheckURL(ps, path+".url", t.URL)
+		checkAddresses(ps, path+".connectTo", t.ConnectTo)
+		if !secretPattern.MatchString(t.UserSecretARN) {
+			ps.Add(path+".userSecretArn", "must be the ARN of a Secrets Manager secret with username and password")
+		}
+		if t.ExpectText == "" {
+			ps.Add(path+".expectText", "is missing: a text of the page that only a logged-in user sees")
+		}
+	}
+}
+
+func checkAddresses(ps *strictjson.Problems, path string, addrs []string) {
+	for i, a := range addrs {
+		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
+			ps.Add(fmt.Sprintf("%s[%d]", path, i), "must be host:port")
+		}
+	}
+}
+
+// CheckURL reports a URL that is missing or not a plain absolute https URL; providers use it for their settings too.
+func CheckURL(ps *strictjson.Problems, path, s string) {
+	if s == "" {
+		ps.Add(path, "is missing: an https URL")
+		return
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "":
+		ps.Add(path, "must be an absolute https URL")
+	case u.Scheme != "https":
+		ps.Add(path, "must begin with https://")
+	case u.User != nil || u.Fragment != "":
+		ps.Add(path, "must have no user, password or fragment")
+	}
+}
+
+func inRange(ps *strictjson.Problems, path string, v *int, low, high int) {
+	if v != nil && (*v < low || *v > high) {
+		ps.Add(path, "must be %d to %d, not %d", low, high, *v)
+	}
+}

@@ -1,0 +1,139 @@
+// Package config is the configuration of one client: what the rotation may touch, and how. It is a JSON document in an
+// SSM parameter, read by the state machine and handed to every function; it holds ARNs and URLs, never a secret.
+// docs/client-configuration.md describes it, docs/client-configuration.schema.json is its JSON Schema.
+package config
+
+import (
+	"encoding/json"
+
+	"alboidc.internal/shared/strictjson"
+)
+
+// Client is the configuration of one client.
+type Client struct {
+	// Name is the short name used in executions, logs and metrics: a-z, 0-9 and hyphens, at most 40 characters.
+	Name string `json:"name"`
+	// Issuer and ClientID select the targets: every authenticate-oidc action that has both.
+	Issuer   string `json:"issuer"`
+	ClientID string `json:"clientId"`
+	// CallbackURL is the redirect URI registered at the identity provider: https://HOST/oauth2/idpresponse.
+	CallbackURL string `json:"callbackUrl"`
+
+	Secret           Secret           `json:"secret"`
+	IdentityProvider IdentityProvider `json:"identityProvider"`
+	// LoadBalancers are the ARNs of the Application Load Balancers to search for targets; their Region is in the ARN.
+	LoadBalancers []string `json:"loadBalancers"`
+
+	// GracePeriodSeconds is how long both secrets stay valid after the switch; 0 to 2592000 (30 days), default 86400.
+	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
+	// SpreadSeconds is the time allowed until every node of a load balancer serves a changed action; 1 to 900, default
+	// 60. AWS documents no number; the load balancer controller project measured batches of about 10 s.
+	SpreadSeconds *int `json:"spreadSeconds,omitempty"`
+
+	SmokeTests SmokeTests `json:"smokeTests"`
+}
+
+// Secret is where the client secret is stored.
+type Secret struct {
+	// ARN of the Secrets Manager secret.
+	ARN string `json:"arn"`
+	// JSONKey is the member that holds the client secret if the secret's value is a JSON object; the other members are
+	// carried over unchanged. Without it the whole value is the client secret.
+	JSONKey string `json:"jsonKey,omitempty"`
+}
+
+// IdentityProvider is the identity provider that issues the client secret.
+type IdentityProvider struct {
+	// Type is the provider's name in the registry, e.g. okta.
+	Type                  string `json:"type"`
+	AuthorizationEndpoint string `json:"authorizationEndpoint"`
+	TokenEndpoint         string `json:"tokenEndpoint"`
+	// TokenAuthMethod is how the client is registered to authenticate at the token endpoint: client_secret_basic
+	// (default) or client_secret_post.
+	TokenAuthMethod string `json:"tokenAuthMethod,omitempty"`
+	// CurrentSecretID is the id, at the provider, of the secret that is stored as AWSCURRENT. It is needed only for the
+	// first rotation of a client that has several secrets at the provider.
+	CurrentSecretID string `json:"currentSecretId,omitempty"`
+	// Settings belong to the provider; its documentation page lists them.
+	Settings json.RawMessage `json:"settings"`
+}
+
+// SmokeTests are the checks that a rotation must pass.
+type SmokeTests struct {
+	Credential CredentialTest `json:"credential"`
+	// Redirect and Login go through the load balancer.
+	Redirect []RedirectTest `json:"redirect,omitempty"`
+	Login    []LoginTest    `json:"login,omitempty"`
+	// MaxAuthErrors is how many ELBAuthError counts, over all load balancers since the switch, still pass; default 0.
+	// The metric has no client dimension: other clients of the same load balancer count too.
+	MaxAuthErrors *int `json:"maxAuthErrors,omitempty"`
+}
+
+// CredentialTest asks the token endpoint whether it accepts a secret.
+type CredentialTest struct {
+	// SuccessesInARow is how many times in a row the new secret must be accepted before a target gets it; 1 to 50,
+	// default 3. Providers with several token servers need more.
+	SuccessesInARow *int `json:"successesInARow,omitempty"`
+	// IntervalSeconds is the pause between two tries; 0 to 60, default 1.
+	IntervalSeconds *int `json:"intervalSeconds,omitempty"`
+}
+
+// RedirectTest opens a URL without a session and expects to be sent to the identity provider.
+type RedirectTest struct {
+	URL string `json:"url"`
+	// ConnectTo lists addresses (host:port) to connect to instead of those that the URL's name resolves to.
+	ConnectTo []string `json:"connectTo,omitempty"`
+}
+
+// LoginTest logs a synthetic user in through the load balancer.
+type LoginTest struct {
+	URL       string   `json:"url"`
+	ConnectTo []string `json:"connectTo,omitempty"`
+	// UserSecretARN is a Secrets Manager secret {"username": "…", "password": "…"}.
+	UserSecretARN string `json:"userSecretArn"`
+	// ExpectText must occur in the page that the application shows after the login.
+	ExpectText string `json:"expectText"`
+}
+
+// Parse reads and checks a configuration. Every problem is reported with the path of its field.
+func Parse(data []byte) (Client, error) {
+	var c Client
+	ps := strictjson.Decode(data, &c, "")
+	if len(ps) == 0 {
+		c.check(&ps)
+	}
+	if err := ps.Err("the client configuration"); err != nil {
+		return Client{}, err
+	}
+	return c, nil
+}
+
+func or(p *int, def int) int {
+	if p == nil {
+		return def
+	}
+	return *p
+}
+
+// GracePeriod is GracePeriodSeconds or its default, in seconds.
+func (c Client) GracePeriod() int { return or(c.GracePeriodSeconds, 86400) }
+
+// Spread is SpreadSeconds or its default, in seconds.
+func (c Client) Spread() int { return or(c.SpreadSeconds, 60) }
+
+// AuthMethod is TokenAuthMethod or its default.
+func (p IdentityProvider) AuthMethod() string {
+	if p.TokenAuthMethod == "" {
+		return "client_secret_basic"
+	}
+	return p.TokenAuthMethod
+}
+
+// InARow is SuccessesInARow or its default.
+func (t CredentialTest) InARow() int { return or(t.SuccessesInARow, 3) }
+
+// Interval is IntervalSeconds or its default, in seconds.
+func (t CredentialTest) Interval() int { return or(t.IntervalSeconds, 1) }
+
+// AuthErrors is MaxAuthErrors or its default.
+func (s SmokeTests) AuthErrors() int { return or(s.MaxAuthErrors, 0) }

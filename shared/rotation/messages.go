@@ -1,0 +1,196 @@
+// Package rotation holds the domain of a rotation: the messages that the state machine and the functions exchange, and
+// the decisions (what does a rotation find, and what is to be done about it) as pure functions.
+package rotation
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Common is what every function is told. Execution is the ARN of the state machine's execution; a function refuses to
+// change anything unless that execution owns the client's lock.
+type Common struct {
+	Client    string          `json:"client"`
+	Execution string          `json:"execution"`
+	Config    json.RawMessage `json:"config"`
+}
+
+// Ref names one secret: its version in Secrets Manager and its object at the identity provider. Neither is secret.
+type Ref struct {
+	VersionID string `json:"versionId,omitempty"`
+	// IdPSecretID is empty while nobody knows it: a lost reply, or nothing made yet.
+	IdPSecretID string `json:"idpSecretId,omitempty"`
+}
+
+// Target is a listener's default action, or a rule, that logs users in with the client.
+type Target struct {
+	Region          string `json:"region"`
+	LoadBalancerARN string `json:"loadBalancerArn"`
+	ListenerARN     string `json:"listenerArn"`
+	// RuleARN is empty for a listener's default action.
+	RuleARN string `json:"ruleArn,omitempty"`
+	// Name is for people: "orders-alb :443 rule 10".
+	Name string `json:"name"`
+}
+
+// Action is what Plan decided to do.
+type Action string
+
+const (
+	// Rotate: make a new secret and go over to it.
+	Rotate Action = "rotate"
+	// Finish: an earlier rotation was promoted but its old secret still lives; go on at its grace period.
+	Finish Action = "finish"
+	// Rollback: an earlier rotation left a secret that never became current; remove it.
+	Rollback Action = "rollback"
+)
+
+// Request is the execution's input, as a schedule or a person gives it.
+type Request struct {
+	Client string `json:"client"`
+	// Reason is free text for logs and notifications.
+	Reason string `json:"reason,omitempty"`
+	// DryRun: plan, change nothing.
+	DryRun bool `json:"dryRun,omitempty"`
+	// GracePeriodSeconds only shortens the configured grace period; 0 is an emergency rotation after a leak.
+	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
+}
+
+// PlanInput is the input of function plan.
+type PlanInput struct {
+	Common
+	Request json.RawMessage `json:"request"`
+	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period).
+	DiscoverOnly bool `json:"discoverOnly,omitempty"`
+}
+
+// Plan is the output of function plan.
+type Plan struct {
+	Action Action `json:"action"`
+	// Why says in a sentence what was found.
+	Why  string `json:"why"`
+	From Ref    `json:"from"`
+	// To is the secret being rotated towards; for Rotate only its version id is set: nothing exists yet.
+	To      Ref      `json:"to"`
+	Targets []Target `json:"targets"`
+	// Import is set if the identity provider's secret of the From version is not in the journal yet.
+	Import bool `json:"import"`
+	// SpreadSeconds and GracePeriodSeconds are the waits of this rotation.
+	SpreadSeconds      int `json:"spreadSeconds"`
+	GracePeriodSeconds int `json:"gracePeriodSeconds"`
+	// GraceUntil is set for Finish: when the earlier rotation's grace period ends (RFC 3339, UTC, whole seconds).
+	GraceUntil string `json:"graceUntil"`
+	// Checks, Warnings and Steps are for the person who reads a dry run.
+	Checks   []string `json:"checks"`
+	Warnings []string `json:"warnings"`
+	Steps    []string `json:"steps"`
+}
+
+// CreateInput is the input of function createsecret.
+type CreateInput struct {
+	Common
+	From   Ref  `json:"from"`
+	To     Ref  `json:"to"`
+	Import bool `json:"import"`
+}
+
+// CreateOutput is the output of function createsecret.
+type CreateOutput struct {
+	To Ref `json:"to"`
+}
+
+// UpdateInput is the input of function updatealb: put the secret of version To on Target.
+type UpdateInput struct {
+	Common
+	Target Target `json:"target"`
+	To     Ref    `json:"to"`
+}
+
+// UpdateOutput is the output of function updatealb.
+type UpdateOutput struct {
+	Target string `json:"target"`
+	// Result is "updated", or "gone" if the listener or rule does not exist any more.
+	Result string `json:"result"`
+}
+
+// PromoteInput is the input of function promotesecret.
+type PromoteInput struct {
+	Common
+	From Ref `json:"from"`
+	To   Ref `json:"to"`
+	// Undo puts the labels back as they were before the promotion.
+	Undo               bool `json:"undo,omitempty"`
+	GracePeriodSeconds int  `json:"gracePeriodSeconds"`
+}
+
+// PromoteOutput is the output of function promotesecret.
+type PromoteOutput struct {
+	// GraceUntil is absolute, so that a repeat or a redrive does not wait again (RFC 3339, UTC, whole seconds).
+	GraceUntil string `json:"graceUntil"`
+}
+
+// Check is the name of a smoke test.
+type Check string
+
+// The smoke tests.
+const (
+	CheckCredential Check = "credential" // the identity provider accepts To
+	CheckRefused    Check = "refused"    // the identity provider refuses From (where it can be switched off)
+	CheckRedirect   Check = "redirect"   // the load balancers send an unknown browser to the identity provider
+	CheckLogin      Check = "login"      // a synthetic user can log in
+	CheckMetrics    Check = "metrics"    // ELBAuthError did not rise since the switch
+)
+
+// SmokeInput is the input of function smoketest.
+type SmokeInput struct {
+	Common
+	Checks []Check `json:"checks"`
+	From   Ref     `json:"from"`
+	To     Ref     `json:"to"`
+}
+
+// Evidence is the outcome of one check.
+type Evidence struct {
+	Check Check `json:"check"`
+	// Subject is what was tested: a URL, an endpoint, a metric.
+	Subject string `json:"subject"`
+	// Node is the load balancer address that was tested, if any.
+	Node   string `json:"node,omitempty"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	// LatencyMS is the time of the check, in milliseconds.
+	LatencyMS int64 `json:"latencyMs"`
+}
+
+// SmokeOutput is the output of function smoketest.
+type SmokeOutput struct {
+	Evidence []Evidence `json:"evidence"`
+}
+
+// RetireAction is what function retiresecret does.
+type RetireAction string
+
+// What function retiresecret does.
+const (
+	RetireDisable RetireAction = "disable" // the identity provider refuses it, but it can come back
+	RetireEnable  RetireAction = "enable"  // undo disable
+	RetireDelete  RetireAction = "delete"  // gone for good
+)
+
+// RetireInput is the input of function retiresecret: act on the secret Retire, which must not be the one that stays.
+type RetireInput struct {
+	Common
+	Action RetireAction `json:"action"`
+	Retire Ref          `json:"retire"`
+	// Keep is the secret that stays: it must be AWSCURRENT and accepted before Retire is disabled or deleted.
+	Keep Ref `json:"keep"`
+}
+
+// RetireOutput is the output of function retiresecret.
+type RetireOutput struct {
+	// Result is "disabled", "enabled", "deleted", "absent", or "unsupported" (the provider cannot disable).
+	Result string `json:"result"`
+}
+
+// Timestamp formats t as the state machine's Wait wants it.
+func Timestamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
