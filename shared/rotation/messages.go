@@ -15,6 +15,9 @@ type Common struct {
 	Config    json.RawMessage `json:"config"`
 }
 
+// Call is what every function is told; the inputs of all functions have it by embedding Common.
+func (c Common) Call() Common { return c }
+
 // Ref names one secret: its version in Secrets Manager and its object at the identity provider. Neither is secret.
 type Ref struct {
 	VersionID string `json:"versionId,omitempty"`

@@ -1,0 +1,94 @@
+# Two commands do everything: `make demo` and `make test`. The rest is for development and deployment.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+MODULES   := shared statemachine functions local
+FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret
+BUILD     := $(CURDIR)/.build
+
+STATICCHECK_VERSION := v0.8.2
+
+# One rotation's Lambda functions, for the CPU they run on. lambda.norpc leaves out the RPC mode that only the retired
+# go1.x runtime used.
+GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc -ldflags '-s -w'
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## A real rotation under live logins, on this machine (FAIL=<state> shows a rollback)
+	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(FAIL),-fail '$(FAIL)')
+
+.PHONY: local
+local: build ## Keep the local stack running, to use the AWS CLI against it (DATA is not kept)
+	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local -serve
+
+.PHONY: test
+test: deps ## Everything: lint, unit, conformance, state machine paths, end to end
+	@.ci/step build $(MAKE) --no-print-directory build
+	@.ci/step lint $(MAKE) --no-print-directory lint
+	@for m in $(MODULES); do ( cd $$m && ../.ci/step "go test $$m" go test $(if $(filter local,$$m),-timeout 20m) ./... ); done
+	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
+	@.ci/step sizes $(MAKE) --no-print-directory sizes
+	@.ci/step summary
+
+.PHONY: race
+race:
+	@cd shared && go test -race ./alb/... ./idp/... ./probe/...
+	@cd local && go test -race ./clock/... ./fault/... ./asl/... ./stepfunctions/... ./lambda/... ./albnode/... ./elbv2/... ./idp/...
+
+.PHONY: lint
+lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
+	@test -z "$$(gofmt -l $(MODULES))" || { echo 'not formatted (run make fmt):'; gofmt -l $(MODULES); exit 1; }
+	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... && GOWORK=off $(BUILD)/bin/staticcheck ./... ); done
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	@gofmt -w $(MODULES)
+
+.PHONY: build
+build: deps functions ## Build the functions for this machine, and the demo
+	@mkdir -p $(BUILD)/bin
+	@cd local && go build -o $(BUILD)/bin/demo ./cmd/demo
+
+.PHONY: functions
+functions: ## Build the functions for this machine
+	@for f in $(FUNCTIONS); do ( cd functions && CGO_ENABLED=0 go build $(GOFLAGS_FUNCTION) -o $(BUILD)/functions/local/$$f/bootstrap ./$$f/bootstrap ); done
+
+.PHONY: functions-arm64
+functions-arm64: ## Build the functions for deployment (provided.al2023, arm64)
+	@for f in $(FUNCTIONS); do ( cd functions && CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build $(GOFLAGS_FUNCTION) -o $(BUILD)/functions/arm64/$$f/bootstrap ./$$f/bootstrap ); done
+
+# The largest a function may be: 9 MB (9,437,184 bytes), stripped, arm64.
+MAX_FUNCTION_BYTES := 9437184
+
+.PHONY: sizes
+sizes: functions-arm64 ## Sizes of the deployed functions
+	@for f in $(FUNCTIONS); do s=$$(wc -c < $(BUILD)/functions/arm64/$$f/bootstrap); printf '%-14s %9d bytes\n' $$f $$s; \
+	  test $$s -le $(MAX_FUNCTION_BYTES) || { echo "$$f is larger than $(MAX_FUNCTION_BYTES) bytes"; exit 1; }; done
+
+.PHONY: bench
+bench: deps ## Benchmarks
+	@cd shared && go test -run '^$$' -bench . -benchmem ./...
+	@cd local && go test -run '^$$' -bench . -benchmem ./...
+
+# What comes from npm: JSONata for the local Step Functions, and the validators of the state machine.
+NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp
+
+.PHONY: deps
+deps: $(NPM_STAMPS)
+
+%/node_modules/.stamp: %/package-lock.json
+	@.ci/step "npm ci $*" npm ci --prefix $* --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUILD)/bin/staticcheck:
+	@GOWORK=off GOBIN=$(BUILD)/bin go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf $(BUILD) local/node_modules statemachine/node_modules

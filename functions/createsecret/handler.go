@@ -1,0 +1,161 @@
+// Package createsecret makes the new client secret at the identity provider and stores it as AWSPENDING.
+//
+// The order of its writes is what makes a crash at any point harmless: the intent goes into the journal first; then,
+// where the provider takes our value, the value into Secrets Manager and only then to the provider; where the provider
+// makes the value, it is stored the moment it arrives. The id at the provider is journalled last.
+package createsecret
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
+)
+
+// Handler is the function.
+type Handler struct{ Deps session.Deps }
+
+// Handle makes the secret of version in.To. A repeat finds what the earlier call did and goes on from there.
+func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.CreateOutput, error) {
+	s, err := h.Deps.Open(in.Common)
+	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	if in.To.VersionID == "" || in.From.VersionID == "" || in.To.VersionID == in.From.VersionID {
+		return rotation.CreateOutput{}, failure.New(failure.InvalidInput, "from.versionId and to.versionId must be given and differ")
+	}
+	j, err := s.Own(ctx)
+	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	listed, err := s.Provider.List(ctx)
+	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	m := &maker{Session: s, journal: j, version: in.To.VersionID, from: in.From}
+	entry := j.Secrets[m.version]
+	switch {
+	case entry.State == journal.Removed:
+		return rotation.CreateOutput{}, failure.New(failure.Precondition, "version %s was already rolled back; start a new execution", m.version)
+	case entry.State == journal.Live && contains(listed, entry.IdPSecretID):
+		return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: entry.IdPSecretID}}, nil
+	case entry.State == journal.Live:
+		return rotation.CreateOutput{}, failure.New(failure.Precondition, "the identity provider no longer lists secret %s, which this rotation made", entry.IdPSecretID)
+	case entry.State == "":
+		if err := m.intend(ctx, listed, in.Import); err != nil {
+			return rotation.CreateOutput{}, err
+		}
+	}
+	id, err := m.make(ctx, listed)
+	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	entry = j.Secrets[m.version]
+	entry.State, entry.IdPSecretID = journal.Live, id
+	j.Secrets[m.version] = entry
+	if err := s.Journal.Save(ctx, j); err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: id}}, nil
+}
+
+// maker is one call's work.
+type maker struct {
+	*session.Session
+	journal *journal.Journal
+	version string
+	from    rotation.Ref
+}
+
+// intend writes down what is about to happen: the ids that exist now, and, on a client's first rotation, which of them
+// is the secret in use.
+func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) error {
+	now := m.Now()
+	if imported {
+		if !contains(listed, m.from.IdPSecretID) {
+			return failure.New(failure.Precondition, "the identity provider does not list secret %s any more, which the plan found in use", m.from.IdPSecretID)
+		}
+		m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, Imported: true, At: now}
+	}
+	before := make([]string, 0, len(listed))
+	for _, x := range listed {
+		before = append(before, x.ID)
+	}
+	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, Before: before, At: now}
+	return m.Journal.Save(ctx, m.journal)
+}
+
+// make returns the provider's id of the new secret, whose value is then stored as AWSPENDING.
+func (m *maker) make(ctx context.Context, listed []idp.Secret) (string, error) {
+	if m.Provider.Capabilities().AcceptsValue {
+		return m.makeOwn(ctx, listed)
+	}
+	return m.makeTheirs(ctx, listed)
+}
+
+// makeOwn stores a value of ours, then gives it to the provider.
+func (m *maker) makeOwn(ctx context.Context, listed []idp.Secret) (string, error) {
+	value, err := m.pending(ctx)
+	if err != nil {
+		return "", err
+	}
+	id, err := m.FindLost(ctx, m.journal, m.version, listed)
+	if err != nil || id != "" {
+		return id, err
+	}
+	made, err := m.Provider.Create(ctx, idp.CreateRequest{Value: value, Tag: m.version})
+	return made.ID, err
+}
+
+// pending is the value stored for the version; it is made and stored if there is none.
+func (m *maker) pending(ctx context.Context) (secret.Value, error) {
+	v, err := m.Store.Value(ctx, m.version)
+	if err == nil || !errors.Is(err, versions.ErrNotFound) {
+		return v, err
+	}
+	if v, err = secret.Generate(m.Rand); err != nil {
+		return secret.Value{}, err
+	}
+	err = m.Store.PutPending(ctx, m.version, v, m.from.VersionID)
+	if errors.Is(err, versions.ErrExists) { // an earlier try stored another value: that one counts
+		return m.Store.Value(ctx, m.version)
+	}
+	return v, err
+}
+
+// makeTheirs takes the value that the provider makes. A lost reply loses the value for good, so what such a try left is
+// removed, by its tag, before the next.
+func (m *maker) makeTheirs(ctx context.Context, listed []idp.Secret) (string, error) {
+	id, err := m.FindLost(ctx, m.journal, m.version, listed)
+	if err != nil {
+		return "", err
+	}
+	if id != "" {
+		_, err := m.Store.Value(ctx, m.version)
+		if err == nil {
+			return id, nil // stored, only the journal was not written
+		}
+		if !errors.Is(err, versions.ErrNotFound) {
+			return "", err
+		}
+		if err := m.Provider.Remove(ctx, id); err != nil {
+			return "", err
+		}
+	}
+	made, err := m.Provider.Create(ctx, idp.CreateRequest{Tag: m.version})
+	if err != nil {
+		return "", err
+	}
+	return made.ID, m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)
+}
+
+func contains(listed []idp.Secret, id string) bool {
+	return slices.ContainsFunc(listed, func(x idp.Secret) bool { return x.ID == id })
+}

@@ -1,0 +1,68 @@
+// Package edge is where a function meets the state machine: input is decoded strictly, what happened is logged, and a
+// failure becomes the error name that Retry and Catch match.
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/strictjson"
+	"alboidc.internal/shared/telemetry"
+)
+
+// margin is left of a function's time to answer with a named failure before Lambda cuts it off.
+const margin = time.Second
+
+// Input is the input of a function: a struct that embeds rotation.Common.
+type Input interface{ Call() rotation.Common }
+
+// Handler wraps a function for the Lambda runtime. name is the function's name in logs and metrics.
+func Handler[In Input, Out any](name string, d session.Deps, handle func(context.Context, In) (Out, error)) func(context.Context, json.RawMessage) (any, error) {
+	return func(ctx context.Context, raw json.RawMessage) (any, error) {
+		var in In
+		if err := strictjson.Decode(raw, &in, "").Err("the input of function " + name); err != nil {
+			return nil, Name(err)
+		}
+		ctx, cancel := describe(ctx, in.Call())
+		defer cancel()
+		start := d.Now()
+		out, err := handle(ctx, in)
+		took := d.Now().Sub(start)
+		if err != nil {
+			d.Log.ErrorContext(ctx, "step failed", "error_type", string(failure.KindOf(err)), "error", err.Error(), "duration_ms", took.Milliseconds())
+			return nil, Name(err)
+		}
+		d.Log.InfoContext(ctx, "step done", "duration_ms", took.Milliseconds())
+		d.Metrics.StepDuration(in.Call().Client, name, took)
+		return out, nil
+	}
+}
+
+// describe puts the ids of the call into the context, and leaves time to answer before the function is cut off.
+func describe(ctx context.Context, c rotation.Common) (context.Context, context.CancelFunc) {
+	request := ""
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		request = lc.AwsRequestID
+	}
+	ctx = telemetry.With(ctx, slog.String("rotation", c.Execution[strings.LastIndex(c.Execution, ":")+1:]),
+		slog.String("client", c.Client), slog.String("request_id", request))
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-margin))
+	}
+	return ctx, func() {}
+}
+
+// Name turns an error into the answer whose errorType is the failure's kind: the name that Retry and Catch match. The
+// text is for people; it holds no secret, because no failure's text does.
+func Name(err error) error {
+	return messages.InvokeResponse_Error{Type: string(failure.KindOf(err)), Message: err.Error()}
+}

@@ -1,0 +1,85 @@
+// Package promotesecret moves the labels: AWSCURRENT to the new version, or, for a rollback, everything back.
+package promotesecret
+
+import (
+	"context"
+	"time"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+)
+
+// Handler is the function.
+type Handler struct{ Deps session.Deps }
+
+// Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
+// of the grace period.
+func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
+	s, err := h.Deps.Open(in.Common)
+	if err != nil {
+		return rotation.PromoteOutput{}, err
+	}
+	if in.From.VersionID == "" || in.To.VersionID == "" || in.From.VersionID == in.To.VersionID {
+		return rotation.PromoteOutput{}, failure.New(failure.InvalidInput, "from.versionId and to.versionId must be given and differ")
+	}
+	j, err := s.Own(ctx)
+	if err != nil {
+		return rotation.PromoteOutput{}, err
+	}
+	if in.Undo {
+		return rotation.PromoteOutput{}, undo(ctx, s, j, in)
+	}
+	return promote(ctx, s, j, in)
+}
+
+func promote(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
+	p := j.Promotion
+	if p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID {
+		labels, err := s.Store.Labels(ctx)
+		if err != nil {
+			return rotation.PromoteOutput{}, err
+		}
+		p = &journal.Promotion{From: in.From.VersionID, To: in.To.VersionID, PreviousBefore: labels.Previous}
+		j.Promotion = p
+		if err := s.Journal.Save(ctx, j); err != nil {
+			return rotation.PromoteOutput{}, err
+		}
+	}
+	if err := s.Store.Promote(ctx, p.From, p.To); err != nil {
+		return rotation.PromoteOutput{}, err
+	}
+	if p.GraceUntil.IsZero() {
+		p.At = s.Now()
+		p.GraceUntil = p.At.Add(time.Duration(in.GracePeriodSeconds) * time.Second)
+		if err := s.Journal.Save(ctx, j); err != nil {
+			return rotation.PromoteOutput{}, err
+		}
+	}
+	return rotation.PromoteOutput{GraceUntil: rotation.Timestamp(p.GraceUntil)}, nil
+}
+
+// undo puts the labels back. The journal keeps the promotion until that is done: if this dies halfway, the next
+// execution sees from it that a rollback was under way.
+func undo(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PromoteInput) error {
+	labels, err := s.Store.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	previous := labels.Previous
+	if p := j.Promotion; p != nil && p.To == in.To.VersionID {
+		previous = p.PreviousBefore
+	}
+	if previous == in.To.VersionID || previous == in.From.VersionID {
+		previous = ""
+	}
+	if err := s.Store.Restore(ctx, in.From.VersionID, in.To.VersionID, previous); err != nil {
+		return err
+	}
+	if j.Promotion != nil && j.Promotion.To == in.To.VersionID {
+		j.Promotion = nil
+		return s.Journal.Save(ctx, j)
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+// Package session opens what a function needs for one call: the client's configuration, its secret, its identity
+// provider and its journal.
+package session
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/telemetry"
+	"alboidc.internal/shared/versions"
+)
+
+// Deps is what all functions are built from. Nothing in it belongs to one client.
+type Deps struct {
+	// Secrets returns Secrets Manager of a Region.
+	Secrets   func(region string) versions.API
+	Balancers *alb.Balancers
+	Journal   *journal.Table
+	Prober    *probe.Prober
+	// HTTP talks to the identity providers' admin APIs.
+	HTTP    *http.Client
+	Log     *slog.Logger
+	Metrics *telemetry.Metrics
+	Now     func() time.Time
+	Sleep   func(ctx context.Context, d time.Duration) error
+	Rand    io.Reader
+}
+
+// Session is one call on behalf of one client.
+type Session struct {
+	Deps
+	Common   rotation.Common
+	Config   config.Client
+	Store    *versions.Store
+	Provider idp.Provider
+}
+
+// Open reads the configuration that came with the call. It makes no request.
+func (d Deps) Open(c rotation.Common) (*Session, error) {
+	cfg, err := config.Parse(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Name != c.Client {
+		return nil, failure.New(failure.InvalidInput, "name: the configuration of client %q is for client %q", c.Client, cfg.Name)
+	}
+	provider, err := registry.New(cfg.IdentityProvider.Type, cfg.IdentityProvider.Settings,
+		idp.Client{Name: cfg.Name, Issuer: cfg.Issuer, ClientID: cfg.ClientID},
+		idp.Deps{HTTP: d.HTTP, Secret: d.ReadSecret, Now: d.Now})
+	if err != nil {
+		return nil, err
+	}
+	store := versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)
+	return &Session{Deps: d, Common: c, Config: cfg, Store: store, Provider: provider}, nil
+}
+
+// Own reads the client's journal; LockLost if another execution has the lock.
+func (s *Session) Own(ctx context.Context) (*journal.Journal, error) {
+	return s.Journal.Own(ctx, s.Common.Client, s.Common.Execution)
+}
+
+// ReadSecret reads the current value of a Secrets Manager secret: an admin credential or a synthetic user.
+func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, error) {
+	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
+}
+
+// Endpoint is where the client's secrets are probed.
+func (s *Session) Endpoint() probe.Endpoint {
+	p := s.Config.IdentityProvider
+	return probe.Endpoint{TokenEndpoint: p.TokenEndpoint, ClientID: s.Config.ClientID, CallbackURL: s.Config.CallbackURL,
+		AuthMethod: p.AuthMethod(), Spec: s.Provider.Capabilities().Probe}
+}
+
+// MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
+func (s *Session) MustAccept(ctx context.Context, version, what string) error {
+	v, err := s.Store.Value(ctx, version)
+	if err != nil {
+		return err
+	}
+	verdict, err := s.Prober.Differential(ctx, s.Endpoint(), v)
+	if err != nil {
+		return err
+	}
+	switch verdict {
+	case probe.Accepted:
+		return nil
+	case probe.Rejected:
+		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s", what, version, s.Config.IdentityProvider.TokenEndpoint)
+	default:
+		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: its answers to it and to a deliberately wrong secret do not differ as they should", what, version)
+	}
+}
+
+// Targets searches the configured load balancers for the client's targets.
+func (s *Session) Targets(ctx context.Context) (alb.Found, error) {
+	return s.Balancers.Targets(ctx, s.Config.LoadBalancers, alb.Selector{Issuer: s.Config.Issuer,
+		ClientIDs: []string{s.Config.ClientID}, TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
+}
+
+// region is the Region of an ARN that the configuration check has let through.
+func region(s string) string {
+	a, err := arn.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return a.Region
+}

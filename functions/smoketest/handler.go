@@ -1,0 +1,178 @@
+// Package smoketest tests what users depend on: that the identity provider accepts a secret, and that logins through
+// the load balancers work. It changes nothing.
+package smoketest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+)
+
+// Handler is the function.
+type Handler struct{ Deps session.Deps }
+
+// Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
+// or, for a secret that the identity provider does not accept yet, NotYetActive.
+func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
+	s, err := h.Deps.Open(in.Common)
+	if err != nil {
+		return rotation.SmokeOutput{}, err
+	}
+	j, err := s.Own(ctx)
+	if err != nil {
+		return rotation.SmokeOutput{}, err
+	}
+	t := &tester{Session: s, journal: j, in: in}
+	out := rotation.SmokeOutput{Evidence: []rotation.Evidence{}}
+	for _, c := range in.Checks {
+		evidence, err := t.run(ctx, c)
+		out.Evidence = append(out.Evidence, evidence...)
+		t.log(ctx, evidence)
+		if err != nil {
+			return out, err
+		}
+		for _, e := range evidence {
+			if !e.OK {
+				return out, failure.New(failure.SmokeTestFailed, "%s test of %s%s failed: %s", e.Check, e.Subject, at(e.Node), e.Detail)
+			}
+		}
+	}
+	return out, nil
+}
+
+func at(node string) string {
+	if node == "" {
+		return ""
+	}
+	return " at " + node
+}
+
+// tester is one call's work.
+type tester struct {
+	*session.Session
+	journal *journal.Journal
+	in      rotation.SmokeInput
+}
+
+func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence, error) {
+	switch c {
+	case rotation.CheckCredential:
+		return t.credential(ctx)
+	case rotation.CheckRefused:
+		return t.refused(ctx)
+	case rotation.CheckRedirect:
+		return t.redirect(ctx)
+	case rotation.CheckLogin:
+		return t.login(ctx)
+	case rotation.CheckMetrics:
+		return t.metrics(ctx)
+	default:
+		return nil, failure.New(failure.InvalidInput, "checks: %q is not a check", c)
+	}
+}
+
+// credential: the provider accepts To, several times in a row, and refuses a deliberately wrong secret.
+func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
+	value, err := t.Store.Value(ctx, t.in.To.VersionID)
+	if err != nil {
+		return nil, err
+	}
+	n, start := t.Config.SmokeTests.Credential.InARow(), t.Now()
+	interval := time.Duration(t.Config.SmokeTests.Credential.Interval()) * time.Second
+	first := true
+	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
+		if first { // one wrong try is enough to calibrate; more would look like an attack
+			verdict, err := t.Prober.Differential(ctx, t.Endpoint(), value)
+			first = err != nil
+			return verdict, err
+		}
+		return t.Prober.Classify(ctx, t.Endpoint(), value)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []rotation.Evidence{{Check: rotation.CheckCredential, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
+		Detail:    fmt.Sprintf("version %s accepted %d times in a row, a wrong secret refused", t.in.To.VersionID, n),
+		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+}
+
+// refused: the provider refuses From, if it could be switched off.
+func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
+	if !t.Provider.Capabilities().CanDisable {
+		return nil, nil
+	}
+	value, err := t.Store.Value(ctx, t.in.From.VersionID)
+	if err != nil {
+		return nil, err
+	}
+	start := t.Now()
+	verdict, err := t.Prober.Classify(ctx, t.Endpoint(), value)
+	if err != nil {
+		return nil, err
+	}
+	if verdict != probe.Rejected {
+		return nil, failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which is disabled", t.in.From.VersionID)
+	}
+	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
+		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+}
+
+func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
+	var out []rotation.Evidence
+	for _, test := range t.Config.SmokeTests.Redirect {
+		evidence, err := t.Prober.Redirect(ctx, probe.RedirectCheck{URL: test.URL, ConnectTo: test.ConnectTo,
+			AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint, ClientID: t.Config.ClientID})
+		out = append(out, evidence...)
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
+	var out []rotation.Evidence
+	for _, test := range t.Config.SmokeTests.Login {
+		user, err := t.ReadSecret(ctx, test.UserSecretARN)
+		if err != nil {
+			return out, err
+		}
+		evidence, err := t.Prober.Login(ctx, probe.LoginCheck{URL: test.URL, ConnectTo: test.ConnectTo, ExpectText: test.ExpectText,
+			AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint, User: user})
+		out = append(out, evidence...)
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// metrics: the load balancers counted no authentication errors since the switch.
+func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
+	since := t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
+	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
+		since = p.At
+	}
+	e, err := t.Prober.AuthErrors(ctx, t.Config.LoadBalancers, since, t.Now(), t.Config.SmokeTests.AuthErrors())
+	if err != nil {
+		return nil, err
+	}
+	return []rotation.Evidence{e}, nil
+}
+
+// log writes the evidence down and counts login latencies.
+func (t *tester) log(ctx context.Context, evidence []rotation.Evidence) {
+	for _, e := range evidence {
+		t.Log.InfoContext(ctx, "smoke test", "check", string(e.Check), "subject", e.Subject, "node", e.Node, "ok", e.OK,
+			"detail", e.Detail, "latency_ms", e.LatencyMS)
+		if e.Check == rotation.CheckLogin && e.OK {
+			t.Metrics.LoginLatency(t.Common.Client, time.Duration(e.LatencyMS)*time.Millisecond)
+		}
+	}
+}

@@ -1,0 +1,35 @@
+// Package updatealb puts a client secret on one target.
+package updatealb
+
+import (
+	"context"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/rotation"
+)
+
+// Handler is the function.
+type Handler struct{ Deps session.Deps }
+
+// Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
+// target that is gone is an answer, not an error.
+func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
+	s, err := h.Deps.Open(in.Common)
+	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	if _, err := s.Own(ctx); err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	value, err := s.Store.Value(ctx, in.To.VersionID)
+	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer,
+		ClientIDs: []string{s.Config.ClientID}, ClientID: s.Config.ClientID, Secret: value})
+	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(result)}, nil
+}

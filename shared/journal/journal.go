@@ -1,0 +1,220 @@
+// Package journal keeps what Secrets Manager and the identity provider cannot tell: which version belongs to which
+// secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
+//
+// The item's attributes: client (partition key), owner (the lock: an execution ARN, set and removed by the state
+// machine), rev (a counter) and state (this package's JSON document). Every write is conditional on owner and rev, so a
+// function that was cut off, or an execution that lost its lock, cannot overwrite what came after it.
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sort"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/failure"
+)
+
+// API is the part of DynamoDB that the journal uses.
+type API interface {
+	GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+}
+
+// State of a secret that the journal knows.
+type State string
+
+// The states of a secret, in the order in which it goes through them.
+const (
+	// Intended: about to be made. It may or may not exist at the provider.
+	Intended State = "intended"
+	// Live: made, with a known id.
+	Live State = "live"
+	// Removed: gone from the provider, or never made.
+	Removed State = "removed"
+)
+
+// Entry is what is known of one version's secret at the provider.
+type Entry struct {
+	State State `json:"state"`
+	// IdPSecretID is the id at the provider; empty while Intended.
+	IdPSecretID string `json:"idpSecretId,omitempty"`
+	// Imported: it existed before the first rotation; not made by us.
+	Imported bool `json:"imported,omitempty"`
+	// Before lists the ids that the provider had when the secret was intended: what is new since then may be ours.
+	Before []string  `json:"before,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// Promotion is the last move of AWSCURRENT, written before it is made.
+type Promotion struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	// PreviousBefore had AWSPREVIOUS until then: a rollback puts it back.
+	PreviousBefore string `json:"previousBefore,omitempty"`
+	// At and GraceUntil are zero until the label has moved.
+	At         time.Time `json:"at,omitzero"`
+	GraceUntil time.Time `json:"graceUntil,omitzero"`
+}
+
+// Journal is one client's item.
+type Journal struct {
+	Client string `json:"-"`
+	Owner  string `json:"-"`
+	Rev    int64  `json:"-"`
+	// Secrets by version id.
+	Secrets   map[string]Entry `json:"secrets"`
+	Promotion *Promotion       `json:"promotion,omitempty"`
+}
+
+// Table is the journal's DynamoDB table.
+type Table struct {
+	api  API
+	name string
+}
+
+// New returns the journal kept in the table of that name.
+func New(api API, table string) *Table { return &Table{api: api, name: table} }
+
+// Own reads the client's journal for the execution that owns its lock; any other gets LockLost. The read is strongly
+// consistent.
+func (t *Table) Own(ctx context.Context, client, execution string) (*Journal, error) {
+	j, err := t.load(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	if execution == "" || j.Owner != execution {
+		return nil, failure.New(failure.LockLost, "the lock of client %s belongs to %s, not to this execution; it stops here and changes nothing more", client, ownerName(j.Owner))
+	}
+	return j, nil
+}
+
+func ownerName(owner string) string {
+	if owner == "" {
+		return "nobody"
+	}
+	return owner
+}
+
+func (t *Table) load(ctx context.Context, client string) (*Journal, error) {
+	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, ConsistentRead: aws.Bool(true),
+		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}}})
+	if err != nil {
+		return nil, awserr.Wrap(err, "reading the journal")
+	}
+	j := &Journal{Client: client, Secrets: map[string]Entry{}}
+	if v, ok := out.Item["owner"].(*types.AttributeValueMemberS); ok {
+		j.Owner = v.Value
+	}
+	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
+		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
+			return nil, failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number", client)
+		}
+	}
+	if v, ok := out.Item["state"].(*types.AttributeValueMemberS); ok {
+		if err := json.Unmarshal([]byte(v.Value), j); err != nil {
+			return nil, failure.New(failure.Precondition, "the journal of client %s cannot be read; restore the item from a backup", client)
+		}
+		if j.Secrets == nil {
+			j.Secrets = map[string]Entry{}
+		}
+	}
+	return j, nil
+}
+
+// Save writes the journal if its owner and revision are still what was read, and counts the revision up. A repeat after
+// a lost reply succeeds.
+func (t *Table) Save(ctx context.Context, j *Journal) error {
+	j.prune()
+	doc, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("encoding the journal: %w", err)
+	}
+	rev := func(n int64) types.AttributeValue {
+		return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+	}
+	condition := "#owner = :owner AND #rev = :was"
+	if j.Rev == 0 {
+		condition = "#owner = :owner AND (attribute_not_exists(#rev) OR #rev = :was)"
+	}
+	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
+		Key:                      map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: j.Client}},
+		UpdateExpression:         aws.String("SET #state = :state, #rev = :rev"),
+		ConditionExpression:      &condition,
+		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#rev": "rev", "#state": "state"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":owner": &types.AttributeValueMemberS{Value: j.Owner}, ":was": rev(j.Rev), ":rev": rev(j.Rev + 1),
+			":state": &types.AttributeValueMemberS{Value: string(doc)},
+		}})
+	var changed *types.ConditionalCheckFailedException
+	if errors.As(err, &changed) {
+		return t.settle(ctx, j)
+	}
+	if err != nil {
+		return awserr.Wrap(err, "writing the journal")
+	}
+	j.Rev++
+	return nil
+}
+
+// settle decides whether a refused write is our own earlier one, whose reply got lost (the SDK repeats it).
+func (t *Table) settle(ctx context.Context, j *Journal) error {
+	now, err := t.load(ctx, j.Client)
+	if err != nil {
+		return err
+	}
+	if now.Owner == j.Owner && now.Rev == j.Rev+1 && sameDocument(now, j) {
+		j.Rev = now.Rev
+		return nil
+	}
+	if now.Owner != j.Owner {
+		return failure.New(failure.LockLost, "the lock of client %s went to %s; this execution stops here", j.Client, ownerName(now.Owner))
+	}
+	return failure.New(failure.Unavailable, "the journal of client %s changed at the same time; the step starts over", j.Client)
+}
+
+func sameDocument(a, b *Journal) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
+}
+
+// keepRemoved is how many removed secrets the journal remembers.
+const keepRemoved = 20
+
+// prune forgets the oldest removed secrets.
+func (j *Journal) prune() {
+	var gone []string
+	for v, e := range j.Secrets {
+		if e.State == Removed {
+			gone = append(gone, v)
+		}
+	}
+	if len(gone) <= keepRemoved {
+		return
+	}
+	sort.Slice(gone, func(a, b int) bool { return j.Secrets[gone[a]].At.Before(j.Secrets[gone[b]].At) })
+	for _, v := range gone[:len(gone)-keepRemoved] {
+		delete(j.Secrets, v)
+	}
+}
+
+// KnownIDs is every provider id that the journal has, of any state.
+func (j *Journal) KnownIDs() map[string]bool {
+	out := map[string]bool{}
+	for _, e := range j.Secrets {
+		if e.IdPSecretID != "" {
+			out[e.IdPSecretID] = true
+		}
+	}
+	return out
+}

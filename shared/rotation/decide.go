@@ -1,0 +1,212 @@
+package rotation
+
+import (
+	"fmt"
+	"sort"
+	"time"
+
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/versions"
+)
+
+// Snapshot is everything that Decide looks at, read without changing anything.
+type Snapshot struct {
+	Labels  versions.Labels
+	Journal *journal.Journal
+	// Listed is the client's secrets at the identity provider.
+	Listed []idp.Secret
+	// MaxSecrets is the provider's limit, 0 if none.
+	MaxSecrets int
+	// CurrentSecretID is the configured hint for the first import.
+	CurrentSecretID string
+	// NewVersionID is the version that a new secret would get.
+	NewVersionID string
+	// GracePeriod is the one configured; Shorten, if set, is the one asked for by the execution.
+	GracePeriod time.Duration
+	Shorten     *time.Duration
+	Now         time.Time
+}
+
+// Decision is what is to be done. With refusals nothing is.
+type Decision struct {
+	Action     Action
+	Why        string
+	From, To   Ref
+	Import     bool
+	Grace      time.Duration
+	GraceUntil time.Time
+	Refusals   []string
+	Warnings   []string
+}
+
+// Decide says what a rotation finds and what it does about it. The order matters: what an earlier rotation left is put
+// right, one thing at a time, before anything new is made, and after each the situation is looked at again.
+//
+//  1. AWSPENDING on a version other than AWSCURRENT: never promoted, roll it back.
+//  2. AWSPREVIOUS whose secret is still live and known: promoted but not finished, finish it; but if the journal says
+//     that this very version was being promoted, then a rollback died halfway: complete the rollback.
+//  3. Any other version that the journal holds as intended or live: a rotation died before or while rolling back.
+//  4. Nothing left over: rotate.
+func Decide(s Snapshot) Decision {
+	d := Decision{Grace: s.grace(), GraceUntil: s.Now}
+	if s.Labels.Current == "" {
+		d.Refusals = append(d.Refusals, "the secret has no AWSCURRENT version: store the client secret that the load balancers use now in it, then start again")
+		return d
+	}
+	current := s.ref(s.Labels.Current)
+	switch {
+	case s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current:
+		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Pending)
+		d.Why = "an earlier rotation made a secret and never promoted it (AWSPENDING); it is rolled back first"
+		if _, known := s.Journal.Secrets[s.Labels.Pending]; !known {
+			d.Warnings = append(d.Warnings, "the version labelled AWSPENDING was not made by this system: its label is removed, the identity provider is not touched")
+		}
+	case s.isLive(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous):
+		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Previous)
+		d.Why = "an earlier rollback stopped halfway; it is completed first"
+	case s.isLive(s.Labels.Previous):
+		d.Action, d.From, d.To = Finish, s.ref(s.Labels.Previous), current
+		d.GraceUntil = s.graceUntil()
+		d.Why = "an earlier rotation was promoted but its old secret is still live; it is finished first"
+	default:
+		if left := s.leftover(); left != "" {
+			d.Action, d.From, d.To = Rollback, current, s.ref(left)
+			d.Why = "an earlier rotation left a secret that is neither current nor previous; it is removed first"
+			return d
+		}
+		s.rotate(&d, current)
+	}
+	return d
+}
+
+// rotate fills in the decision to make a new secret, and the reasons against it.
+func (s Snapshot) rotate(d *Decision, current Ref) {
+	d.Action, d.From, d.To = Rotate, current, Ref{VersionID: s.NewVersionID}
+	d.Why = "nothing is left over from earlier rotations; a new secret is made"
+	if _, known := s.Journal.Secrets[s.Labels.Current]; !known {
+		id, refusal := s.imported()
+		if refusal != "" {
+			d.Refusals = append(d.Refusals, refusal)
+		}
+		d.From.IdPSecretID, d.Import = id, refusal == ""
+	} else if !s.listed(current.IdPSecretID) {
+		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider does not list secret %s, which the journal holds for AWSCURRENT: store the present client secret as a new AWSCURRENT version, it is then taken over as it is", current.IdPSecretID))
+	}
+	if s.MaxSecrets > 0 && len(s.Listed) >= s.MaxSecrets {
+		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and allows %d, so there is no room for a new one: remove the unused one there (listed: %s; in use: %s)",
+			len(s.Listed), s.MaxSecrets, idList(s.Listed), orUnknown(d.From.IdPSecretID)))
+	}
+}
+
+// imported finds the provider's id of a current secret that the journal does not know yet.
+func (s Snapshot) imported() (id, refusal string) {
+	if s.CurrentSecretID != "" {
+		if !s.listed(s.CurrentSecretID) {
+			return "", fmt.Sprintf("identityProvider.currentSecretId: the identity provider does not list %s for this client (listed: %s)", s.CurrentSecretID, idList(s.Listed))
+		}
+		return s.CurrentSecretID, ""
+	}
+	var active []string
+	for _, x := range s.Listed {
+		if x.Status == idp.Active {
+			active = append(active, x.ID)
+		}
+	}
+	if len(active) != 1 {
+		return "", fmt.Sprintf("the identity provider lists %d active secrets for this client, so it is unknown which one is stored as AWSCURRENT: name it in identityProvider.currentSecretId (listed: %s)", len(active), idList(s.Listed))
+	}
+	return active[0], ""
+}
+
+// ref is a version with its provider id, if the journal knows it.
+func (s Snapshot) ref(version string) Ref {
+	return Ref{VersionID: version, IdPSecretID: s.Journal.Secrets[version].IdPSecretID}
+}
+
+// isLive reports whether a version's secret is known and still at the provider.
+func (s Snapshot) isLive(version string) bool {
+	e, known := s.Journal.Secrets[version]
+	return known && version != s.Labels.Current && e.State == journal.Live && s.listed(e.IdPSecretID)
+}
+
+func (s Snapshot) wasBeingPromoted(version string) bool {
+	return s.Journal.Promotion != nil && s.Journal.Promotion.To == version
+}
+
+// leftover is the oldest version other than AWSCURRENT that may still have a secret at the provider.
+func (s Snapshot) leftover() string {
+	var left []string
+	for v, e := range s.Journal.Secrets {
+		if v != s.Labels.Current && (e.State == journal.Intended || e.State == journal.Live && s.listed(e.IdPSecretID)) {
+			left = append(left, v)
+		}
+	}
+	if len(left) == 0 {
+		return ""
+	}
+	sort.Slice(left, func(a, b int) bool {
+		x, y := s.Journal.Secrets[left[a]], s.Journal.Secrets[left[b]]
+		if !x.At.Equal(y.At) {
+			return x.At.Before(y.At)
+		}
+		return left[a] < left[b]
+	})
+	return left[0]
+}
+
+func (s Snapshot) listed(id string) bool {
+	for _, x := range s.Listed {
+		if x.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// grace is the grace period of this execution: the request can shorten it, never lengthen.
+func (s Snapshot) grace() time.Duration {
+	if s.Shorten != nil && *s.Shorten < s.GracePeriod {
+		return *s.Shorten
+	}
+	return s.GracePeriod
+}
+
+// graceUntil is when the grace period of the promoted, unfinished rotation ends.
+func (s Snapshot) graceUntil() time.Time {
+	p := s.Journal.Promotion
+	if p == nil || p.To != s.Labels.Current {
+		return s.Now
+	}
+	if p.GraceUntil.IsZero() { // it died between moving the label and writing that down
+		return s.Now.Add(s.grace())
+	}
+	if p.GraceUntil.Before(s.Now) {
+		return s.Now
+	}
+	if s.Shorten != nil && s.Now.Add(*s.Shorten).Before(p.GraceUntil) {
+		return s.Now.Add(*s.Shorten)
+	}
+	return p.GraceUntil
+}
+
+func idList(list []idp.Secret) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	out := ""
+	for i, x := range list {
+		if i > 0 {
+			out += ", "
+		}
+		out += fmt.Sprintf("%s (%s)", x.ID, x.Status)
+	}
+	return out
+}
+
+func orUnknown(id string) string {
+	if id == "" {
+		return "unknown"
+	}
+	return id
+}

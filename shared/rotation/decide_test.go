@@ -1,0 +1,179 @@
+package rotation_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/versions"
+)
+
+var now = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+
+// clean is a client at rest after its first rotation: version b with secret B is current, a with A is gone.
+func clean() rotation.Snapshot {
+	return rotation.Snapshot{
+		Labels: versions.Labels{Current: "b", Previous: "a"},
+		Journal: &journal.Journal{Client: "orders-web", Secrets: map[string]journal.Entry{
+			"a": {State: journal.Removed, IdPSecretID: "A", At: now.Add(-48 * time.Hour)},
+			"b": {State: journal.Live, IdPSecretID: "B", At: now.Add(-24 * time.Hour)},
+		}},
+		Listed:     []idp.Secret{{ID: "B", Status: idp.Active}},
+		MaxSecrets: 2, NewVersionID: "n", GracePeriod: 24 * time.Hour, Now: now,
+	}
+}
+
+func entry(id string) journal.Entry { return journal.Entry{State: journal.Live, IdPSecretID: id, At: now} }
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change   func(*rotation.Snapshot)
+		action   rotation.Action
+		from, to rotation.Ref
+		grace    time.Duration // until GraceUntil
+	}{
+		"a client at rest is rotated": {func(*rotation.Snapshot) {}, rotation.Rotate,
+			rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "n"}, 0},
+		"AWSPENDING on the AWSCURRENT version is what AWS leaves after a promotion, and harmless": {func(s *rotation.Snapshot) {
+			s.Labels.Pending = "b"
+		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "n"}, 0},
+		"a pending version of a dead rotation is rolled back": {func(s *rotation.Snapshot) {
+			s.Labels.Pending, s.Journal.Secrets["c"] = "c", entry("C")
+			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Active})
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a pending version that the journal does not know is rolled back": {func(s *rotation.Snapshot) {
+			s.Labels.Pending = "x"
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "x"}, 0},
+		"a promoted rotation is finished after the rest of its grace period": {func(s *rotation.Snapshot) {
+			promoted(s)
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
+		"a grace period that is over is not waited for again": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Journal.Promotion.GraceUntil = now.Add(-time.Hour)
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"an emergency ends the grace period of an unfinished rotation at once": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Shorten = new(time.Duration)
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a promotion that died before its grace period was written gets a whole one": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Journal.Promotion.GraceUntil = time.Time{}
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 24 * time.Hour},
+		"a rollback that died after it moved AWSCURRENT back is completed": {func(s *rotation.Snapshot) {
+			promoted(s) // b → c, then AWSCURRENT went back to b, which moved AWSPREVIOUS to c
+			s.Labels = versions.Labels{Current: "b", Previous: "c"}
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a secret that is neither current nor previous is rolled back": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["c"] = entry("C")
+			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Disabled})
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"an intent of which nothing else is known is rolled back": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended, Before: []string{"B"}, At: now}
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c"}, 0},
+		"pending comes before previous": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Labels.Pending, s.Journal.Secrets["d"] = "d", entry("D")
+		}, rotation.Rollback, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, rotation.Ref{VersionID: "d", IdPSecretID: "D"}, 0},
+		"of several leftovers the oldest comes first": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["d"] = journal.Entry{State: journal.Intended, At: now}
+			s.Journal.Secrets["e"] = journal.Entry{State: journal.Intended, At: now.Add(-time.Hour)}
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "e"}, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := clean()
+			test.change(&s)
+			d := rotation.Decide(s)
+			if len(d.Refusals) > 0 {
+				t.Fatalf("refused: %v", d.Refusals)
+			}
+			if d.Action != test.action || d.From != test.from || d.To != test.to {
+				t.Errorf("decided %s from %+v to %+v", d.Action, d.From, d.To)
+			}
+			if got := d.GraceUntil.Sub(now); got != test.grace {
+				t.Errorf("grace until %s from now, want %s", got, test.grace)
+			}
+		})
+	}
+}
+
+// promoted makes the snapshot one of a rotation from b to c that is in its grace period.
+func promoted(s *rotation.Snapshot) {
+	s.Labels = versions.Labels{Current: "c", Previous: "b"}
+	s.Journal.Secrets["c"] = entry("C")
+	s.Journal.Promotion = &journal.Promotion{From: "b", To: "c", PreviousBefore: "a", At: now.Add(-18 * time.Hour), GraceUntil: now.Add(6 * time.Hour)}
+	s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Active})
+}
+
+func TestDecideRefuses(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*rotation.Snapshot)
+		want   string
+	}{
+		"a secret without a value": {func(s *rotation.Snapshot) { s.Labels = versions.Labels{} }, "no AWSCURRENT"},
+		"a client whose slots are full": {func(s *rotation.Snapshot) {
+			s.Listed = append(s.Listed, idp.Secret{ID: "foreign", Status: idp.Disabled})
+		}, "no room for a new one: remove the unused one there (listed: B (active), foreign (disabled); in use: B)"},
+		"a first rotation that cannot tell which secret is in use": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets, s.MaxSecrets = map[string]journal.Entry{}, 0
+			s.Listed = append(s.Listed, idp.Secret{ID: "other", Status: idp.Active})
+		}, "name it in identityProvider.currentSecretId"},
+		"a hint that the provider does not list": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets, s.CurrentSecretID = map[string]journal.Entry{}, "Z"
+		}, "does not list Z"},
+		"a current secret that the provider no longer lists": {func(s *rotation.Snapshot) { s.Listed = nil }, "does not list secret B"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := clean()
+			test.change(&s)
+			d := rotation.Decide(s)
+			if !strings.Contains(strings.Join(d.Refusals, "; "), test.want) {
+				t.Errorf("refusals: %v, want %q", d.Refusals, test.want)
+			}
+		})
+	}
+}
+
+func TestDecideImportsTheOnlyActiveSecretOnTheFirstRotation(t *testing.T) {
+	t.Parallel()
+	s := clean()
+	s.Journal.Secrets = map[string]journal.Entry{}
+	d := rotation.Decide(s)
+	if d.Action != rotation.Rotate || !d.Import || d.From.IdPSecretID != "B" || len(d.Refusals) > 0 {
+		t.Errorf("decided %+v", d)
+	}
+}
+
+func TestDecideNeverLengthensTheGracePeriod(t *testing.T) {
+	t.Parallel()
+	s := clean()
+	week := 7 * 24 * time.Hour
+	s.Shorten = &week
+	if d := rotation.Decide(s); d.Grace != s.GracePeriod {
+		t.Errorf("grace period %s", d.Grace)
+	}
+}
+
+func TestRequestNamesTheFieldThatIsWrong(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string]string{
+		`{}`:                                     "client: is missing",
+		`{"client":"a","grace":1}`:               "grace: is not known; allowed here: client, dryRun, gracePeriodSeconds, reason",
+		`{"client":7}`:                           "client: must be a string",
+		`{"client":"a","dryRun":"yes"}`:          "dryRun: must be true or false",
+		`{"client":"a","gracePeriodSeconds":-1}`: "gracePeriodSeconds: must be 0",
+	} {
+		_, err := rotation.ParseRequest([]byte(input))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", input, err, want)
+		}
+	}
+}

@@ -1,0 +1,428 @@
+package statemachine_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/statemachine"
+)
+
+// values fills the placeholders with values of the right form.
+func values(t *testing.T) map[string]string {
+	t.Helper()
+	v := statemachine.Values{FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
+		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
+		Settle: statemachine.Settle(statemachine.Functions())}
+	for _, f := range statemachine.Functions() {
+		v.FunctionARNs[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name + ":live"
+	}
+	return v.Substitutions()
+}
+
+func rendered(t *testing.T) string {
+	t.Helper()
+	s, err := statemachine.Render(statemachine.Definition, values(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestDefinitionPassesThePublicValidatorsAndEveryExpressionCompiles(t *testing.T) {
+	t.Parallel()
+	if got := problems(t, rendered(t)); len(got) > 0 {
+		t.Errorf("%d problems:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+func TestValidatorsFindWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]string{
+		"an expression that does not compile": strings.Replace(rendered(t), "{% $targets %}", "{% $targets[ %}", 1),
+		"a Next that does not exist":          strings.Replace(rendered(t), `"Next": "Plan"`, `"Next": "Plam"`, 1),
+		"a field that does not exist":         strings.Replace(rendered(t), `"TimeoutSeconds": 30`, `"TimeoutSecond": 30`, 1),
+	} {
+		if len(problems(t, broken)) == 0 {
+			t.Errorf("%s was not found", name)
+		}
+	}
+}
+
+// problems runs validate.mjs, whose packages `make` installs with npm ci.
+func problems(t *testing.T, definition string) []string {
+	t.Helper()
+	if _, err := os.Stat("node_modules/asl-validator"); err != nil {
+		t.Fatal("the validators are not installed: run `make deps` (npm ci in statemachine/)")
+	}
+	cmd := exec.Command("node", "validate.mjs")
+	cmd.Stdin = strings.NewReader(definition)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("validate.mjs: %v\n%s", err, stderr.String())
+	}
+	var result struct{ Problems []string }
+	if err := json.Unmarshal(out, &result); err != nil {
+		t.Fatal(err)
+	}
+	return result.Problems
+}
+
+// state is the part of a state that the checks below look at.
+type state struct {
+	Type           string
+	Resource       string
+	Next, Default  string
+	TimeoutSeconds float64
+	Arguments      any
+	Items          any
+	Assign         map[string]any
+	Output         any
+	Seconds        any
+	Timestamp      any
+	Error, Cause   any
+	Condition      any
+	Choices        []struct {
+		Condition any
+		Assign    map[string]any
+		Next      string
+	}
+	Retry []struct{ ErrorEquals []string }
+	Catch []struct {
+		ErrorEquals []string
+		Assign      map[string]any
+		Next        string
+	}
+	ItemProcessor *machine
+}
+
+type machine struct {
+	StartAt string
+	States  map[string]state
+}
+
+func parse(t *testing.T) machine {
+	t.Helper()
+	var m machine
+	if err := json.Unmarshal([]byte(rendered(t)), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// tasks calls f for every Task, the ones inside a Map too. catch is the Task's or its Map's.
+func (m machine) tasks(f func(name string, s state, caught bool)) {
+	for name, s := range m.States {
+		switch s.Type {
+		case "Task":
+			f(name, s, len(s.Catch) > 0)
+		case "Map":
+			for inner, is := range s.ItemProcessor.States {
+				if is.Type == "Task" {
+					f(inner, is, len(s.Catch) > 0 || len(is.Catch) > 0)
+				}
+			}
+		}
+	}
+}
+
+// uncaught are the Tasks that must not have a Catch: after them nothing can be undone, or they are the undoing.
+var uncaught = []string{"EnableOldSecret", "RestoreTargetSecret", "RestoreLabels", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
+
+func TestEveryTaskHasATimeoutARetryAndTheRightCatch(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, s state, caught bool) {
+		if s.TimeoutSeconds <= 0 {
+			t.Errorf("%s has no TimeoutSeconds", name)
+		}
+		if len(s.Retry) == 0 {
+			t.Errorf("%s has no Retry", name)
+		}
+		if want := !slices.Contains(uncaught, name); caught != want {
+			t.Errorf("%s: has a Catch: %v, want %v", name, caught, want)
+		}
+	})
+}
+
+func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
+		"ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
+		s := m.States[name]
+		if len(s.Catch) != 2 || !slices.Equal(s.Catch[0].ErrorEquals, []string{"States.DataLimitExceeded"}) ||
+			!slices.Equal(s.Catch[1].ErrorEquals, []string{"States.ALL"}) {
+			t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)
+			continue
+		}
+		for _, c := range s.Catch {
+			if c.Next != "Quiesce" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
+				t.Errorf("%s: a Catch must go to Quiesce and end the execution as rolled back", name)
+			}
+		}
+	}
+}
+
+func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
+	t.Parallel()
+	timeouts := map[string]time.Duration{}
+	for _, f := range statemachine.Functions() {
+		timeouts["arn:aws:lambda:eu-central-1:111122223333:function:"+f.Name+":live"] = f.Timeout
+	}
+	seen := map[string]bool{}
+	parse(t).tasks(func(name string, s state, _ bool) {
+		if !strings.HasSuffix(s.Resource, ":lambda:invoke") {
+			return
+		}
+		arn, _ := s.Arguments.(map[string]any)["FunctionName"].(string)
+		own, known := timeouts[arn]
+		if !known {
+			t.Errorf("%s calls %s, which is not in Functions()", name, arn)
+		}
+		seen[arn] = true
+		if got := time.Duration(s.TimeoutSeconds) * time.Second; got != own+15*time.Second {
+			t.Errorf("%s: TimeoutSeconds is %s, want the function's %s and 15 s", name, got, own)
+		}
+	})
+	if len(seen) != len(timeouts) {
+		t.Errorf("%d of %d functions are called", len(seen), len(timeouts))
+	}
+}
+
+// integrationErrors are the names that the integrations in use can raise (Step Functions developer guide, "Handling
+// errors"; the suffixes of SDK integrations are the exceptions of the AWS SDK for Java).
+var integrationErrors = regexp.MustCompile(`^(States\.[A-Za-z]+|Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
+	`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
+	`Ssm\.(InternalServerErrorException|ThrottlingException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|ExecutionDoesNotExist(Exception)?)|` +
+	`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
+
+func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
+	t.Parallel()
+	check := func(where string, names []string) {
+		for _, n := range names {
+			if !slices.Contains(failure.Kinds(), failure.Kind(n)) && !integrationErrors.MatchString(n) {
+				t.Errorf("%s: nothing raises %s", where, n)
+			}
+		}
+	}
+	m := parse(t)
+	m.tasks(func(name string, s state, _ bool) {
+		for _, r := range s.Retry {
+			check(name, r.ErrorEquals)
+		}
+	})
+	for name, s := range m.States {
+		for _, c := range s.Catch {
+			check(name, c.ErrorEquals)
+		}
+	}
+}
+
+func TestEveryTransientFailureIsRetriedByEveryForwardFunction(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, s state, _ bool) {
+		if !strings.HasSuffix(s.Resource, ":lambda:invoke") || slices.Contains(uncaught, name) {
+			return
+		}
+		for _, k := range failure.Kinds() {
+			if got := slices.Contains(s.Retry[0].ErrorEquals, string(k)); got != k.Transient() {
+				t.Errorf("%s: retries %s: %v, want %v", name, k, got, k.Transient())
+			}
+		}
+	})
+}
+
+// allowed are the resources that cannot carry a secret value, in either direction.
+var allowed = []string{
+	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter", "arn:aws:states:::aws-sdk:sfn:describeExecution",
+	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish", "arn:aws:states:::events:putEvents",
+}
+
+func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, s state, _ bool) {
+		if !slices.Contains(allowed, s.Resource) {
+			t.Errorf("%s: %s is not on the list of resources that cannot carry a secret", name, s.Resource)
+		}
+	})
+	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition); m != "" {
+		t.Errorf("the definition names %s", m)
+	}
+}
+
+func TestNoStateIsUnreachable(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	reached := map[string]bool{}
+	assigned(m, m.StartAt, nil, func(name string, _ map[string]bool) { reached[name] = true })
+	for name := range m.States {
+		if !reached[name] {
+			t.Errorf("%s cannot be reached", name)
+		}
+	}
+}
+
+func TestEveryVariableIsAssignedBeforeItIsUsedOnEveryPath(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for _, p := range unassigned(m, nil) {
+		t.Error(p)
+	}
+}
+
+func TestTheVariableCheckFindsAMissingAssignment(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	plan := m.States["Plan"]
+	delete(plan.Assign, "spreadSeconds")
+	if got := unassigned(m, nil); len(got) == 0 || !strings.Contains(strings.Join(got, " "), "$spreadSeconds") {
+		t.Errorf("found %v", got)
+	}
+}
+
+// unassigned lists the uses of variables that some path has not assigned.
+func unassigned(m machine, outer map[string]bool) []string {
+	entry := map[string]map[string]bool{}
+	assigned(m, m.StartAt, outer, func(name string, vars map[string]bool) {
+		if entry[name] == nil {
+			entry[name] = vars
+			return
+		}
+		for v := range entry[name] {
+			if !vars[v] {
+				delete(entry[name], v)
+			}
+		}
+	})
+	var out []string
+	for name, s := range m.States {
+		for _, v := range s.uses() {
+			if !entry[name][v] {
+				out = append(out, fmt.Sprintf("%s uses $%s, which is not assigned on every path to it", name, v))
+			}
+		}
+		if s.ItemProcessor != nil {
+			out = append(out, unassigned(*s.ItemProcessor, entry[name])...)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// assigned walks every path and reports, at each arrival, which variables are surely assigned. It ends because a state
+// is walked again only when an arrival has fewer variables than all before.
+func assigned(m machine, start string, outer map[string]bool, arrive func(string, map[string]bool)) {
+	best := map[string]map[string]bool{}
+	var walk func(name string, vars map[string]bool)
+	walk = func(name string, vars map[string]bool) {
+		arrive(name, vars)
+		if known, again := best[name]; again {
+			fewer := map[string]bool{}
+			for v := range known {
+				if vars[v] {
+					fewer[v] = true
+				}
+			}
+			if len(fewer) == len(known) {
+				return
+			}
+			vars = fewer
+		}
+		best[name] = vars
+		s := m.States[name]
+		for _, c := range s.Choices {
+			walk(c.Next, with(vars, c.Assign))
+		}
+		for _, c := range s.Catch {
+			walk(c.Next, with(vars, c.Assign))
+		}
+		for _, next := range []string{s.Next, s.Default} {
+			if next != "" {
+				walk(next, with(vars, s.Assign))
+			}
+		}
+	}
+	walk(start, with(outer, nil))
+}
+
+func with(vars map[string]bool, assign map[string]any) map[string]bool {
+	out := map[string]bool{}
+	for v := range vars {
+		out[v] = true
+	}
+	for v := range assign {
+		out[v] = true
+	}
+	return out
+}
+
+var (
+	literal  = regexp.MustCompile(`'[^']*'`)
+	variable = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)(\s*\()?`)
+)
+
+// uses is every variable that a state's expressions read; functions and $states do not count.
+func (s state) uses() []string {
+	parts := []any{s.Arguments, s.Items, s.Output, s.Seconds, s.Timestamp, s.Error, s.Cause, s.Condition, s.Assign}
+	for _, c := range s.Choices {
+		parts = append(parts, c.Condition, c.Assign)
+	}
+	for _, c := range s.Catch {
+		parts = append(parts, c.Assign)
+	}
+	b, _ := json.Marshal(parts)
+	var all []any
+	_ = json.Unmarshal(b, &all)
+	found := map[string]bool{}
+	collect(all, found)
+	out := make([]string, 0, len(found))
+	for v := range found {
+		out = append(out, v)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func collect(node any, found map[string]bool) {
+	switch n := node.(type) {
+	case string:
+		if !strings.HasPrefix(n, "{%") {
+			return
+		}
+		for _, m := range variable.FindAllStringSubmatch(literal.ReplaceAllString(n, ""), -1) {
+			if m[1] != "states" && m[2] == "" {
+				found[m[1]] = true
+			}
+		}
+	case []any:
+		for _, x := range n {
+			collect(x, found)
+		}
+	case map[string]any:
+		for _, x := range n {
+			collect(x, found)
+		}
+	}
+}
+
+func TestRenderNamesEveryMissingValue(t *testing.T) {
+	t.Parallel()
+	v := values(t)
+	delete(v, "JournalTable")
+	v["EventBusName"] = ""
+	_, err := statemachine.Render(statemachine.Definition, v)
+	if err == nil || !strings.HasSuffix(err.Error(), "EventBusName, JournalTable") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,104 @@
+// Package statemachine holds the definition of the rotation's state machine, and what a deployment must fill in.
+package statemachine
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Definition is rotation.asl.json with its ${…} placeholders, as a CloudFormation DefinitionString takes it.
+//
+//go:embed rotation.asl.json
+var Definition string
+
+// Function is one of the Lambda functions that the state machine calls.
+type Function struct {
+	// Name is the folder below functions/ and the function's name in logs.
+	Name string
+	// Placeholder stands for the function's ARN in the definition.
+	Placeholder string
+	// Timeout is the function's own timeout. Its tasks wait 15 s longer.
+	Timeout time.Duration
+	// Writes: it changes something at the identity provider, in Secrets Manager or at a load balancer.
+	Writes bool
+}
+
+// Functions lists them in the order of a rotation. The smoke test may wait a minute for an identity provider with
+// several token servers, and logs in at every load balancer node.
+func Functions() []Function {
+	const minute = time.Minute
+	return []Function{
+		{"plan", "PlanFunctionArn", minute, false},
+		{"createsecret", "CreateSecretFunctionArn", minute, true},
+		{"updatealb", "UpdateAlbFunctionArn", minute, true},
+		{"promotesecret", "PromoteSecretFunctionArn", minute, true},
+		{"smoketest", "SmokeTestFunctionArn", 5 * minute, false},
+		{"retiresecret", "RetireSecretFunctionArn", minute, true},
+	}
+}
+
+// settleMargin is added to the longest timeout of a writing function: the time in which a request that was already sent
+// may still take effect.
+const settleMargin = 15 * time.Second
+
+// Settle is how long the state machine waits before it relies on no earlier call being under way any more.
+func Settle(functions []Function) time.Duration {
+	var longest time.Duration
+	for _, f := range functions {
+		if f.Writes {
+			longest = max(longest, f.Timeout)
+		}
+	}
+	return longest + settleMargin
+}
+
+// Values fills the definition's placeholders.
+type Values struct {
+	// FunctionARNs by Function.Name.
+	FunctionARNs         map[string]string
+	JournalTable         string
+	ParameterPrefix      string
+	NotificationTopicARN string
+	EventBusName         string
+	Settle               time.Duration
+}
+
+// Substitutions is the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
+func (v Values) Substitutions() map[string]string {
+	out := map[string]string{
+		"JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix, "NotificationTopicArn": v.NotificationTopicARN,
+		"EventBusName": v.EventBusName, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
+	}
+	for _, f := range Functions() {
+		out[f.Placeholder] = v.FunctionARNs[f.Name]
+	}
+	return out
+}
+
+var placeholder = regexp.MustCompile(`\$\{([A-Za-z]+)\}`)
+
+// Render replaces the placeholders; one that has no value, or an empty one, is an error.
+func Render(definition string, values map[string]string) (string, error) {
+	missing := map[string]bool{}
+	out := placeholder.ReplaceAllStringFunc(definition, func(m string) string {
+		name := m[2 : len(m)-1]
+		if values[name] == "" {
+			missing[name] = true
+		}
+		return values[name]
+	})
+	if len(missing) == 0 {
+		return out, nil
+	}
+	names := make([]string, 0, len(missing))
+	for n := range missing {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return "", fmt.Errorf("the state machine's definition needs a value for %s", strings.Join(names, ", "))
+}
