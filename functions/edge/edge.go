@@ -5,8 +5,6 @@ package edge
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
@@ -38,11 +36,13 @@ func Handler[In Input, Out any](name string, d session.Deps, handle func(context
 		out, err := handle(ctx, in)
 		took := d.Now().Sub(start)
 		if err != nil {
-			d.Log.ErrorContext(ctx, "step failed", "error_type", string(failure.KindOf(err)), "error", err.Error(), "duration_ms", took.Milliseconds())
+			d.Log.ErrorContext(ctx, "step failed", "error_type", string(failure.KindOf(err)), telemetry.Err(err), "duration_ms", took.Milliseconds())
 			return nil, Name(err)
 		}
 		d.Log.InfoContext(ctx, "step done", "duration_ms", took.Milliseconds())
-		d.Metrics.StepDuration(in.Call().Client, name, took)
+		if err := d.Metrics.StepTook(in.Call().Client, in.Call().State, took); err != nil {
+			d.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
+		}
 		return out, nil
 	}
 }
@@ -53,8 +53,7 @@ func describe(ctx context.Context, c rotation.Common) (context.Context, context.
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		request = lc.AwsRequestID
 	}
-	ctx = telemetry.With(ctx, slog.String("rotation", c.Execution[strings.LastIndex(c.Execution, ":")+1:]),
-		slog.String("client", c.Client), slog.String("request_id", request))
+	ctx = telemetry.With(ctx, telemetry.Rotation(c.Execution), telemetry.Client(c.Client), telemetry.State(c.State), telemetry.RequestID(request))
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-margin))
 	}

@@ -14,6 +14,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/telemetry"
 )
 
 // Handler is the function.
@@ -65,7 +66,19 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		out.Checks = append(out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
 	}
 	fill(&out, d, s)
+	h.measureAge(ctx, s, j, d)
 	return out, nil
+}
+
+// measureAge tells the metrics how old the current secret is, if the journal knows since when it exists.
+func (h Handler) measureAge(ctx context.Context, s *session.Session, j *journal.Journal, d rotation.Decision) {
+	entry, known := j.Secrets[currentVersion(d)]
+	if !known || entry.Imported {
+		return
+	}
+	if err := s.Metrics.SecretAge(s.Common.Client, s.Now().Sub(entry.At)); err != nil {
+		s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
+	}
 }
 
 // decide takes the snapshot and decides.

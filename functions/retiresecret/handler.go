@@ -12,6 +12,7 @@ import (
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/telemetry"
 	"alboidc.internal/shared/versions"
 )
 
@@ -193,14 +194,14 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := r.Prober.Classify(ctx, r.Endpoint(), v)
+	verdict, err := r.Prober.Credential().Classify(ctx, r.Endpoint(), v)
 	switch {
 	case err != nil:
 		return err
-	case verdict == probe.Accepted:
+	case verdict.Outcome == probe.Accepted:
 		return failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which was removed", r.version)
-	case verdict != probe.Rejected:
-		return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told", r.version)
+	case verdict.Outcome != probe.Rejected:
+		return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", r.version, verdict.Reason)
 	}
 	return nil
 }
@@ -224,5 +225,20 @@ func (r *retirement) close(ctx context.Context) error {
 	if ended {
 		r.journal.Promotion = nil
 	}
-	return r.Journal.Save(ctx, r.journal)
+	if err := r.Journal.Save(ctx, r.journal); err != nil {
+		return err
+	}
+	r.count(ctx, ended && p.From == r.version)
+	return nil
+}
+
+// count tells the metrics how the rotation ended: the old secret is gone, or the new one.
+func (r *retirement) count(ctx context.Context, rotated bool) {
+	outcome := telemetry.RolledBack
+	if rotated {
+		outcome = telemetry.Rotated
+	}
+	if err := r.Metrics.RotationEnded(r.Common.Client, outcome); err != nil {
+		r.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
+	}
 }

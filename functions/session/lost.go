@@ -40,15 +40,15 @@ func (s *Session) FindLost(ctx context.Context, j *journal.Journal, version stri
 	if err != nil {
 		return "", err
 	}
-	verdict, err := s.Prober.Differential(ctx, s.Endpoint(), value)
+	verdict, err := s.Prober.Credential().Differential(ctx, s.Endpoint(), value)
 	if err != nil {
 		return "", err
 	}
 	switch {
-	case verdict == probe.Rejected:
+	case verdict.Outcome == probe.Rejected:
 		return "", nil // somebody else made them
-	case verdict != probe.Accepted:
-		return "", failure.New(failure.Unavailable, "whether the identity provider made the secret of version %s cannot be told: the probe at %s is inconclusive", version, s.Config.IdentityProvider.TokenEndpoint)
+	case verdict.Outcome != probe.Accepted:
+		return "", failure.New(failure.Unavailable, "whether the identity provider made the secret of version %s cannot be told: %s", version, verdict.Reason)
 	case len(candidates) > 1:
 		return "", failure.New(failure.Precondition, "the identity provider accepts the secret of version %s, but %d of its secrets are new and unknown (%s): remove those that are not in use there, then redrive this execution",
 			version, len(candidates), strings.Join(ids(candidates), ", "))

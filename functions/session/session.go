@@ -24,23 +24,36 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// Deps is what all functions are built from. Nothing in it belongs to one client.
+// Deps is what the functions are built from. Nothing in it belongs to one client. The last group is set only for the
+// functions that need it.
 type Deps struct {
 	// Secrets returns Secrets Manager of a Region.
-	Secrets   func(region string) versions.API
-	Balancers *alb.Balancers
-	Journal   *journal.Table
-	Prober    *probe.Prober
-	// HTTP talks to the identity providers' admin APIs.
-	HTTP    *http.Client
+	Secrets func(region string) versions.API
+	Journal *journal.Table
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
 	Now     func() time.Time
 	Sleep   func(ctx context.Context, d time.Duration) error
 	Rand    io.Reader
+
+	// Providers makes a client's identity provider.
+	Providers func(c config.Client, d Deps) (idp.Provider, error)
+	Prober    *probe.Prober
+	Balancers *alb.Balancers
+	// CloudWatch returns the metrics of a Region.
+	CloudWatch func(region string) probe.CloudWatch
 }
 
-// Session is one call on behalf of one client.
+// Registry makes the identity providers of the registry; client talks to their admin APIs.
+func Registry(client *http.Client) func(config.Client, Deps) (idp.Provider, error) {
+	return func(c config.Client, d Deps) (idp.Provider, error) {
+		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings,
+			idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID},
+			idp.Deps{HTTP: client, Secret: d.ReadSecret, Now: d.Now})
+	}
+}
+
+// Session is one call on behalf of one client. Provider is nil unless Deps.Providers is set.
 type Session struct {
 	Deps
 	Common   rotation.Common
@@ -58,14 +71,13 @@ func (d Deps) Open(c rotation.Common) (*Session, error) {
 	if cfg.Name != c.Client {
 		return nil, failure.New(failure.InvalidInput, "name: the configuration of client %q is for client %q", c.Client, cfg.Name)
 	}
-	provider, err := registry.New(cfg.IdentityProvider.Type, cfg.IdentityProvider.Settings,
-		idp.Client{Name: cfg.Name, Issuer: cfg.Issuer, ClientID: cfg.ClientID},
-		idp.Deps{HTTP: d.HTTP, Secret: d.ReadSecret, Now: d.Now})
-	if err != nil {
-		return nil, err
+	s := &Session{Deps: d, Common: c, Config: cfg,
+		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
+	if d.Providers == nil {
+		return s, nil
 	}
-	store := versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)
-	return &Session{Deps: d, Common: c, Config: cfg, Store: store, Provider: provider}, nil
+	s.Provider, err = d.Providers(cfg, d)
+	return s, err
 }
 
 // Own reads the client's journal; LockLost if another execution has the lock.
@@ -91,17 +103,17 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := s.Prober.Differential(ctx, s.Endpoint(), v)
+	verdict, err := s.Prober.Credential().Differential(ctx, s.Endpoint(), v)
 	if err != nil {
 		return err
 	}
-	switch verdict {
+	switch verdict.Outcome {
 	case probe.Accepted:
 		return nil
 	case probe.Rejected:
-		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s", what, version, s.Config.IdentityProvider.TokenEndpoint)
+		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s", what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason)
 	default:
-		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: its answers to it and to a deliberately wrong secret do not differ as they should", what, version)
+		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
 	}
 }
 

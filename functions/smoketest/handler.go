@@ -12,6 +12,7 @@ import (
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/telemetry"
 )
 
 // Handler is the function.
@@ -85,14 +86,15 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	}
 	n, start := t.Config.SmokeTests.Credential.InARow(), t.Now()
 	interval := time.Duration(t.Config.SmokeTests.Credential.Interval()) * time.Second
-	first := true
+	credential, calibrated := t.Prober.Credential(), false
 	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
-		if first { // one wrong try is enough to calibrate; more would look like an attack
-			verdict, err := t.Prober.Differential(ctx, t.Endpoint(), value)
-			first = err != nil
-			return verdict, err
+		if !calibrated { // one wrong try is enough; more would look like an attack
+			if err := credential.Calibrate(ctx, t.Endpoint(), value); err != nil {
+				return probe.Verdict{}, err
+			}
+			calibrated = true
 		}
-		return t.Prober.Classify(ctx, t.Endpoint(), value)
+		return credential.Classify(ctx, t.Endpoint(), value)
 	})
 	if err != nil {
 		return nil, err
@@ -112,22 +114,26 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 		return nil, err
 	}
 	start := t.Now()
-	verdict, err := t.Prober.Classify(ctx, t.Endpoint(), value)
+	verdict, err := t.Prober.Credential().Classify(ctx, t.Endpoint(), value)
 	if err != nil {
 		return nil, err
 	}
-	if verdict != probe.Rejected {
+	if verdict.Outcome != probe.Rejected {
 		return nil, failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which is disabled", t.in.From.VersionID)
 	}
 	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
 		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
+// client is what the load balancers are expected to know.
+func (t *tester) client() probe.Client {
+	return probe.Client{Issuer: t.Config.Issuer, ClientID: t.Config.ClientID, AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}
+}
+
 func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
 	var out []rotation.Evidence
 	for _, test := range t.Config.SmokeTests.Redirect {
-		evidence, err := t.Prober.Redirect(ctx, probe.RedirectCheck{URL: test.URL, ConnectTo: test.ConnectTo,
-			AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint, ClientID: t.Config.ClientID})
+		evidence, err := t.Prober.Redirect(ctx, test, t.client())
 		out = append(out, evidence...)
 		if err != nil {
 			return out, err
@@ -139,12 +145,15 @@ func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
 func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 	var out []rotation.Evidence
 	for _, test := range t.Config.SmokeTests.Login {
-		user, err := t.ReadSecret(ctx, test.UserSecretARN)
+		stored, err := t.ReadSecret(ctx, test.UserSecretARN)
 		if err != nil {
 			return out, err
 		}
-		evidence, err := t.Prober.Login(ctx, probe.LoginCheck{URL: test.URL, ConnectTo: test.ConnectTo, ExpectText: test.ExpectText,
-			AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint, User: user})
+		user, err := probe.ParseUser(stored)
+		if err != nil {
+			return out, err
+		}
+		evidence, err := t.Prober.Login(ctx, test, t.client(), user)
 		out = append(out, evidence...)
 		if err != nil {
 			return out, err
@@ -159,7 +168,7 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
 		since = p.At
 	}
-	e, err := t.Prober.AuthErrors(ctx, t.Config.LoadBalancers, since, t.Now(), t.Config.SmokeTests.AuthErrors())
+	e, err := t.Prober.AuthErrors(ctx, t.CloudWatch, t.Config.LoadBalancers, since, t.Config.SmokeTests.AuthErrors())
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +181,9 @@ func (t *tester) log(ctx context.Context, evidence []rotation.Evidence) {
 		t.Log.InfoContext(ctx, "smoke test", "check", string(e.Check), "subject", e.Subject, "node", e.Node, "ok", e.OK,
 			"detail", e.Detail, "latency_ms", e.LatencyMS)
 		if e.Check == rotation.CheckLogin && e.OK {
-			t.Metrics.LoginLatency(t.Common.Client, time.Duration(e.LatencyMS)*time.Millisecond)
+			if err := t.Metrics.LoginTook(t.Common.Client, time.Duration(e.LatencyMS)*time.Millisecond); err != nil {
+				t.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
+			}
 		}
 	}
 }

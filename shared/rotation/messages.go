@@ -10,9 +10,11 @@ import (
 // Common is what every function is told. Execution is the ARN of the state machine's execution; a function refuses to
 // change anything unless that execution owns the client's lock.
 type Common struct {
-	Client    string          `json:"client"`
-	Execution string          `json:"execution"`
-	Config    json.RawMessage `json:"config"`
+	Client    string `json:"client"`
+	Execution string `json:"execution"`
+	// State is the state that calls, for logs and metrics.
+	State  string          `json:"state"`
+	Config json.RawMessage `json:"config"`
 }
 
 // Call is what every function is told; the inputs of all functions have it by embedding Common.

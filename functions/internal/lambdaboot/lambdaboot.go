@@ -1,4 +1,7 @@
 // Package lambdaboot starts a function on AWS Lambda. It is the only place that reads the environment.
+//
+// A function names the parts it needs beside Secrets Manager and the journal; what no function names is not linked into
+// its binary.
 package lambdaboot
 
 import (
@@ -13,7 +16,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -29,7 +31,7 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// The environment of a function.
+// The environment of a function, besides what Lambda itself sets.
 const (
 	// EnvJournalTable is the name of the journal's DynamoDB table. Required.
 	EnvJournalTable = "JOURNAL_TABLE"
@@ -42,57 +44,112 @@ const (
 	EnvAllowLoopback = "ALLOW_LOOPBACK"
 )
 
-// Environment is what a function is told by its deployment.
-type Environment struct {
-	JournalTable  string
-	LogLevel      slog.Level
-	ExtraCAs      []byte
-	AllowLoopback bool
+// environment is what a function is told by its deployment.
+type environment struct {
+	journalTable  string
+	logLevel      slog.Level
+	roots         *x509.CertPool // nil: the system's
+	extraCAs      []byte
+	allowLoopback bool
+	aws           aws.Config
 }
 
 // readEnvironment checks every variable; each problem names its variable.
-func readEnvironment(get func(string) string) (Environment, error) {
-	e := Environment{JournalTable: get(EnvJournalTable)}
+func readEnvironment(get func(string) string) (environment, error) {
+	e := environment{journalTable: get(EnvJournalTable), aws: awsConfig(get)}
 	var problems []error
-	if e.JournalTable == "" {
+	if e.journalTable == "" {
 		problems = append(problems, fmt.Errorf("%s is missing: the name of the journal's table", EnvJournalTable))
 	}
+	if e.aws.Region == "" {
+		problems = append(problems, errors.New("AWS_REGION is missing: Lambda sets it"))
+	}
 	if l := get(EnvLogLevel); l != "" {
-		if err := e.LogLevel.UnmarshalText([]byte(l)); err != nil {
+		if err := e.logLevel.UnmarshalText([]byte(l)); err != nil {
 			problems = append(problems, fmt.Errorf("%s must be debug, info, warn or error", EnvLogLevel))
 		}
 	}
 	if f := get(EnvExtraCAFile); f != "" {
-		pem, err := os.ReadFile(f)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("%s cannot be read: %w", EnvExtraCAFile, err))
-		} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			problems = append(problems, fmt.Errorf("%s has no certificate in PEM form", EnvExtraCAFile))
+		var err error
+		if e.extraCAs, err = os.ReadFile(f); err == nil {
+			e.roots, err = httpclient.Roots(e.extraCAs)
 		}
-		e.ExtraCAs = pem
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", EnvExtraCAFile, err))
+		}
 	}
 	switch get(EnvAllowLoopback) {
 	case "", "false":
 	case "true":
-		e.AllowLoopback = true
+		e.allowLoopback = true
 	default:
 		problems = append(problems, fmt.Errorf("%s must be true or false", EnvAllowLoopback))
 	}
 	return e, errors.Join(problems...)
 }
 
-// Start runs a function for as long as the process lives. handle builds the handler from what all functions share.
-func Start[In edge.Input, Out any](name string, handle func(session.Deps) func(context.Context, In) (Out, error)) {
-	env, err := readEnvironment(os.Getenv)
+// awsConfig reads what Lambda puts into every function's environment. The SDK's config package would read the same and
+// adds 1.6 MB of ways to log in (SSO, profiles, web identity) that a function never uses.
+func awsConfig(get func(string) string) aws.Config {
+	cfg := aws.Config{Region: get("AWS_REGION"), RetryMode: aws.RetryModeStandard,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			c := aws.Credentials{AccessKeyID: get("AWS_ACCESS_KEY_ID"), SecretAccessKey: get("AWS_SECRET_ACCESS_KEY"),
+				SessionToken: get("AWS_SESSION_TOKEN"), Source: "environment"}
+			if c.AccessKeyID == "" || c.SecretAccessKey == "" {
+				return aws.Credentials{}, errors.New("the environment holds no AWS credentials")
+			}
+			return c, nil
+		})}
+	if endpoint := get("AWS_ENDPOINT_URL"); endpoint != "" {
+		cfg.BaseEndpoint = &endpoint
+	}
+	return cfg
+}
+
+// Part adds something that not every function needs.
+type Part func(environment, *session.Deps) error
+
+// Balancers adds the load balancers.
+func Balancers(e environment, d *session.Deps) error {
+	d.Balancers = alb.New(byRegion(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(e.in(r)) }), httpclient.Sleep)
+	return nil
+}
+
+// Metrics adds the load balancers' metrics.
+func Metrics(e environment, d *session.Deps) error {
+	d.CloudWatch = byRegion(func(r string) probe.CloudWatch { return cloudwatch.NewFromConfig(e.in(r)) })
+	return nil
+}
+
+// IdentityProvider adds the client's identity provider and the probes of its secrets.
+func IdentityProvider(e environment, d *session.Deps) error {
+	client, err := httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
+	if err != nil {
+		return err
+	}
+	d.Providers = session.Registry(client)
+	d.Prober = probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback})
+	return nil
+}
+
+// Start runs a function for as long as the process lives. handle builds the handler from what the function needs.
+func Start[In edge.Input, Out any](name string, handle func(session.Deps) func(context.Context, In) (Out, error), parts ...Part) {
+	e, err := readEnvironment(os.Getenv)
 	if err != nil {
 		exit(err)
 	}
-	log := telemetry.New(os.Stdout, telemetry.Options{Level: env.LogLevel, Function: name})
-	deps, err := newDeps(context.Background(), env, log)
-	if err != nil {
-		exit(err)
+	d := session.Deps{
+		Secrets: byRegion(func(r string) versions.API { return secretsmanager.NewFromConfig(e.in(r)) }),
+		Journal: journal.New(dynamodb.NewFromConfig(e.aws), e.journalTable),
+		Log:     telemetry.New(os.Stdout, telemetry.Options{Level: e.logLevel, Function: name}),
+		Metrics: telemetry.NewMetrics(os.Stdout, time.Now), Now: time.Now, Sleep: httpclient.Sleep, Rand: rand.Reader,
 	}
-	lambda.Start(edge.Handler(name, deps, handle(deps)))
+	for _, add := range parts {
+		if err := add(e, &d); err != nil {
+			exit(err)
+		}
+	}
+	lambda.Start(edge.Handler(name, d, handle(d)))
 }
 
 func exit(err error) {
@@ -100,32 +157,13 @@ func exit(err error) {
 	os.Exit(1)
 }
 
-// newDeps makes the clients of a function. AWS clients keep the SDK's own HTTP client, which honours AWS_CA_BUNDLE.
-func newDeps(ctx context.Context, env Environment, log *slog.Logger) (session.Deps, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRetryMode(aws.RetryModeStandard))
-	if err != nil {
-		return session.Deps{}, fmt.Errorf("loading the AWS configuration: %w", err)
+// in is the AWS configuration for a Region.
+func (e environment) in(region string) aws.Config {
+	c := e.aws.Copy()
+	if region != "" {
+		c.Region = region
 	}
-	in := func(region string) aws.Config {
-		c := cfg.Copy()
-		if region != "" {
-			c.Region = region
-		}
-		return c
-	}
-	secrets := byRegion(func(r string) versions.API { return secretsmanager.NewFromConfig(in(r)) })
-	balancers := byRegion(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(in(r)) })
-	metrics := byRegion(func(r string) probe.CloudWatch { return cloudwatch.NewFromConfig(in(r)) })
-	http, err := httpclient.New(httpclient.Options{ExtraCAs: env.ExtraCAs})
-	if err != nil {
-		return session.Deps{}, err
-	}
-	prober, err := probe.New(probe.Options{ExtraCAs: env.ExtraCAs, AllowLoopback: env.AllowLoopback, CloudWatch: metrics, Rand: rand.Reader})
-	if err != nil {
-		return session.Deps{}, err
-	}
-	return session.Deps{Secrets: secrets, Balancers: alb.New(balancers, sleep), Journal: journal.New(dynamodb.NewFromConfig(cfg), env.JournalTable),
-		Prober: prober, HTTP: http, Log: log, Metrics: telemetry.NewMetrics(os.Stdout, time.Now), Now: time.Now, Sleep: sleep, Rand: rand.Reader}, nil
+	return c
 }
 
 // byRegion keeps one client per Region. A function handles one call at a time, so it needs no lock.
@@ -138,16 +176,5 @@ func byRegion[C any](make func(region string) C) func(string) C {
 			clients[region] = c
 		}
 		return c
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -13,5 +13,5 @@ import (
 func main() {
 	lambdaboot.Start("smoketest", func(d session.Deps) func(context.Context, rotation.SmokeInput) (rotation.SmokeOutput, error) {
 		return smoketest.Handler{Deps: d}.Handle
-	})
+	}, lambdaboot.IdentityProvider, lambdaboot.Metrics)
 }

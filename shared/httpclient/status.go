@@ -1,0 +1,149 @@
+package httpclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"alboidc.internal/shared/failure"
+)
+
+// Limits of the one retry policy.
+const (
+	maxTries = 3
+	// firstPause doubles with every try, where the other side names no wait.
+	firstPause = 500 * time.Millisecond
+	// longestPause is the longest wait inside a call. A longer one is left to the state machine, whose waits cost
+	// nothing.
+	longestPause = 10 * time.Second
+	// margin is what must be left of the caller's time after a wait, for the try itself.
+	margin = 2 * time.Second
+	// longestTold bounds what we believe of a told wait.
+	longestTold = 5 * time.Minute
+)
+
+// StatusError is an answer with a status other than 2xx.
+type StatusError struct {
+	Status int
+	// Code is the vendor's error code, "" if the answer has none.
+	Code string
+	// Wait is how long the vendor asks to wait; 0 if it does not say.
+	Wait time.Duration
+}
+
+// Error implements error.
+func (e *StatusError) Error() string {
+	s := fmt.Sprintf("HTTP %d", e.Status)
+	if e.Code != "" {
+		s += " " + e.Code
+	}
+	if e.Wait > 0 {
+		s += fmt.Sprintf(", asked to wait %s", e.Wait)
+	}
+	return s
+}
+
+// Status returns the answer that made err, if there was one.
+func Status(err error) (*StatusError, bool) {
+	var s *StatusError
+	ok := errors.As(err, &s)
+	return s, ok
+}
+
+// refused is the failure for an answer other than 2xx.
+func (a *API) refused(r Request, resp *http.Response, body []byte) error {
+	s := &StatusError{Status: resp.StatusCode, Wait: toldWait(resp.Header, a.Now())}
+	if a.ErrorCode != nil {
+		s.Code = plainCode(a.ErrorCode(body))
+	}
+	switch {
+	case s.Status == http.StatusTooManyRequests:
+		return failure.Wrap(failure.Throttled, s, "%s has had too many requests (to %s)", a.Vendor, r.Operation)
+	case s.Status >= 500:
+		return failure.Wrap(failure.Unavailable, s, "%s failed to %s", a.Vendor, r.Operation)
+	case s.Status < 400:
+		return failure.Wrap(failure.IdPRejected, s,
+			"%s answered the request to %s with a redirect, which is not followed; is the URL in the settings right?", a.Vendor, r.Operation)
+	default:
+		return failure.Wrap(failure.IdPRejected, s, "%s refused to %s", a.Vendor, r.Operation)
+	}
+}
+
+var codePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+
+// plainCode drops anything that is too long, or too free, for an error code. Generated secrets have 48 characters.
+func plainCode(s string) string {
+	if !codePattern.MatchString(s) {
+		return ""
+	}
+	return s
+}
+
+// toldWait reads how long the other side asks to wait: Retry-After (RFC 9110, section 10.2.3), or the time at which the
+// rate limit starts anew, in epoch seconds, against the other side's own clock (Okta developer docs, Rate limits: wait
+// until X-Rate-Limit-Reset, and a second more; Auth0 spells it x-ratelimit-reset).
+func toldWait(h http.Header, now time.Time) time.Duration {
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	if v := h.Get("Retry-After"); v != "" {
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+			return inLimits(n)
+		}
+		if t, err := http.ParseTime(v); err == nil {
+			return inLimits(t.Unix() - now.Unix())
+		}
+	}
+	for _, name := range []string{"X-Rate-Limit-Reset", "X-Ratelimit-Reset"} {
+		if n, err := strconv.ParseInt(h.Get(name), 10, 64); err == nil && n > 0 {
+			return inLimits(n - now.Unix() + 1)
+		}
+	}
+	return 0
+}
+
+func inLimits(seconds int64) time.Duration {
+	return time.Duration(min(max(seconds, 1), int64(longestTold/time.Second))) * time.Second
+}
+
+// retry decides whether a request is sent again, and after which wait. A told wait is never cut short: asking earlier
+// would be refused again.
+func retry(ctx context.Context, method string, err error, try int) (time.Duration, bool) {
+	s, ok := Status(err)
+	if !ok || method != http.MethodGet || try >= maxTries {
+		return 0, false
+	}
+	wait := firstPause << (try - 1)
+	switch {
+	case s.Status == http.StatusTooManyRequests, s.Status == http.StatusServiceUnavailable:
+		wait = max(wait, s.Wait)
+	case s.Status < 500:
+		return 0, false
+	}
+	if wait > longestPause {
+		return 0, false
+	}
+	// a context ends by the real clock, whatever clock the caller has
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < wait+margin {
+		return 0, false
+	}
+	return wait, true
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
+
+// isConnect reports whether err comes from the name service, the socket, or the check of the certificate.
+func isConnect(err error) bool {
+	var op *net.OpError
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &op) || errors.As(err, &cert)
+}
