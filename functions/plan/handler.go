@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
@@ -43,7 +44,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		out.Targets = []rotation.Target{}
 	}
 	if in.DiscoverOnly {
-		return out, nil
+		return out, stillOurs(found)
 	}
 	d, err := decide(ctx, s, j, request)
 	if err != nil {
@@ -79,6 +80,15 @@ func (h Handler) measureAge(ctx context.Context, s *session.Session, j *journal.
 	if err := s.Metrics.SecretAge(s.Common.Client, s.Now().Sub(entry.At)); err != nil {
 		s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
 	}
+}
+
+// stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one
+// would be removed while it is in use.
+func stillOurs(found alb.Found) error {
+	if len(found.Refusals) == 0 {
+		return nil
+	}
+	return failure.New(failure.TargetDrift, "since the rotation began: %s", strings.Join(found.Refusals, "; "))
 }
 
 // decide takes the snapshot and decides.

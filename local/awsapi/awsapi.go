@@ -26,6 +26,9 @@ const (
 	Query
 	// REST is REST-JSON: the operation follows from method and path; the service implements Router too.
 	REST
+	// CBOR is Smithy RPC v2 CBOR: the operation in the path, bodies in CBOR. CloudWatch speaks it with current clients
+	// and AWS JSON 1.0 with others; a service that names CBOR answers each request as it was asked.
+	CBOR
 )
 
 // Call is one API request, decoded as far as the protocol allows.
@@ -34,7 +37,7 @@ type Call struct {
 	Service   string
 	Operation string
 	Region    string
-	// Body is the JSON request (JSON10, JSON11), or the raw body (REST).
+	// Body is the JSON request (JSON10, JSON11, CBOR), or the raw body (REST).
 	Body []byte
 	// Form holds the parameters of a Query request, without Action and Version.
 	Form url.Values

@@ -23,6 +23,9 @@ func decodeStrict(c *Call, body []byte, v any) error {
 		}
 		return nil
 	}
+	if e, ok := errors.AsType[*Error](err); ok { // from a parameter that decodes itself
+		return e
+	}
 	if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
 		return NotImplementedParameter(c, m[1])
 	}

@@ -1,7 +1,9 @@
 package awsapi
 
 import (
+	"context"
 	"bytes"
+	"compress/gzip"
 	"crypto/rand"
 	"encoding/json"
 	"encoding/xml"
@@ -47,21 +49,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-amz-request-id", id)
 	call, svc, err := s.decode(r)
 	if err != nil {
-		proto := JSON10
-		if svc != nil {
-			proto = svc.Protocol()
-		}
-		writeError(w, proto, id, errorOf(err))
+		writeError(w, protocolOf(svc, r), id, errorOf(err))
 		return
 	}
+	proto := protocolOf(svc, r)
 	out := s.faults.Decide(call.Service, call.Operation, call.text())
 	if out.Delay > 0 {
-		if s.clock.Sleep(r.Context(), out.Delay) != nil {
+		// a request that is under way lands even if its sender has gone: that is what makes late effects dangerous
+		if s.clock.Sleep(context.WithoutCancel(r.Context()), out.Delay) != nil {
 			return
 		}
 	}
 	if out.Refuse {
-		writeError(w, svc.Protocol(), id, &Error{Status: out.Status, Code: out.Code, Message: "refused by a fault of the local stack"})
+		writeError(w, proto, id, &Error{Status: out.Status, Code: out.Code, Message: "refused by a fault of the local stack"})
 		return
 	}
 	result, err := svc.Handle(r.Context(), call)
@@ -69,10 +69,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // net/http drops the connection without an answer
 	}
 	if err != nil {
-		writeError(w, svc.Protocol(), id, errorOf(err))
+		writeError(w, proto, id, errorOf(err))
 		return
 	}
-	writeResult(w, svc.Protocol(), id, call, result)
+	writeResult(w, proto, id, call, result)
+}
+
+// protocolOf is the protocol a request is to be answered in. svc is nil if the service is not known.
+func protocolOf(svc Service, r *http.Request) Protocol {
+	if svc == nil || (svc.Protocol() == CBOR && r.Header.Get("X-Amz-Target") != "") {
+		return JSON10
+	}
+	return svc.Protocol()
 }
 
 // decode finds the service and the operation of a request.
@@ -91,12 +99,12 @@ func (s *Server) decode(r *http.Request) (*Call, Service, error) {
 		}
 		return nil, nil, NotImplemented(call)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	body, err := readBody(r)
 	if err != nil {
-		return nil, svc, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "the request is too large"}
+		return nil, svc, err
 	}
 	call.Body = body
-	switch svc.Protocol() {
+	switch protocolOf(svc, r) {
 	case JSON10, JSON11:
 		_, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		if !ok {
@@ -121,8 +129,35 @@ func (s *Server) decode(r *http.Request) (*Call, Service, error) {
 			call.Operation = r.Method + " " + r.URL.Path
 			return nil, svc, NotImplemented(call)
 		}
+	case CBOR:
+		// Smithy RPC v2: POST /service/<shape name>/operation/<name>, with the header Smithy-Protocol.
+		_, op, ok := strings.Cut(r.URL.Path, "/operation/")
+		if !ok || r.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" {
+			return nil, svc, Errorf("UnknownOperationException", "the request is neither Smithy RPC v2 CBOR nor AWS JSON")
+		}
+		call.Operation = op
+		if call.Body, err = jsonFromCBOR(body); err != nil {
+			return nil, svc, err
+		}
 	}
 	return call, svc, nil
+}
+
+// readBody reads a request's body, which clients may compress where the service's model allows it (PutMetricData).
+func readBody(r *http.Request) ([]byte, error) {
+	var in io.Reader = http.MaxBytesReader(nil, r.Body, maxBody)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, Errorf("SerializationException", "the request is not compressed as it says: %v", err)
+		}
+		in = z
+	}
+	body, err := io.ReadAll(io.LimitReader(in, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "the request is too large"}
+	}
+	return body, nil
 }
 
 // text is what fault rules match against.
@@ -147,20 +182,30 @@ func writeResult(w http.ResponseWriter, p Protocol, id string, call *Call, resul
 	}
 	var body []byte
 	var err error
-	if p == Query {
+	switch {
+	case p == Query:
 		body, err = marshalQuery(call.Operation, id, result)
-	} else if result == nil {
+	case p == CBOR:
+		body, err = marshalCBOR(result)
+	case result == nil:
 		body = []byte("{}")
-	} else {
+	default:
 		body, err = json.Marshal(result)
 	}
 	if err != nil {
 		writeError(w, p, id, errorOf(fmt.Errorf("encoding the answer of %s: %w", call.Operation, err)))
 		return
 	}
-	w.Header().Set("Content-Type", contentType(p))
+	setContentType(w, p)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(body)
+}
+
+func setContentType(w http.ResponseWriter, p Protocol) {
+	w.Header().Set("Content-Type", contentType(p))
+	if p == CBOR {
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+	}
 }
 
 func contentType(p Protocol) string {
@@ -171,6 +216,8 @@ func contentType(p Protocol) string {
 		return "application/x-amz-json-1.1"
 	case Query:
 		return "text/xml"
+	case CBOR:
+		return "application/cbor"
 	default:
 		return "application/json"
 	}
@@ -196,9 +243,10 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	w.Header().Set("Content-Type", contentType(p))
+	setContentType(w, p)
 	var body []byte
-	if p == Query {
+	switch p {
+	case Query:
 		kind := "Sender"
 		if status >= 500 {
 			kind = "Receiver"
@@ -207,7 +255,9 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 		_ = xml.EscapeText(&msg, []byte(e.Message))
 		body = fmt.Appendf(nil, "<ErrorResponse><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>",
 			kind, e.Code, msg.String(), id)
-	} else {
+	case CBOR:
+		body, _ = marshalCBOR(map[string]string{"__type": e.Code, "message": e.Message})
+	default:
 		w.Header().Set("x-amzn-ErrorType", e.Code)
 		body = marshalError(e)
 	}

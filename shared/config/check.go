@@ -29,12 +29,10 @@ func (c Client) check(ps *strictjson.Problems) {
 		ps.Add("clientId", "is missing: the client id of the app registration, as it stands in the load balancer's actions")
 	}
 	CheckURL(ps, "callbackUrl", c.CallbackURL)
-	if c.CallbackURL != "" && !strings.HasSuffix(c.CallbackURL, "/oauth2/idpresponse") {
-		ps.Add("callbackUrl", "must end in /oauth2/idpresponse, the path that Application Load Balancers use")
+	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && err == nil && (u.Path != "/oauth2/idpresponse" || u.RawQuery != "") {
+		ps.Add("callbackUrl", "must be https://HOST/oauth2/idpresponse, the path that Application Load Balancers use")
 	}
-	if !secretPattern.MatchString(c.Secret.ARN) {
-		ps.Add("secret.arn", "must be the ARN of a Secrets Manager secret")
-	}
+	CheckSecretARN(ps, "secret.arn", c.Secret.ARN, "the client secret")
 	if c.IdentityProvider.CurrentSecretID != strings.TrimSpace(c.IdentityProvider.CurrentSecretID) {
 		ps.Add("identityProvider.currentSecretId", "must not begin or end with a space")
 	}
@@ -56,7 +54,7 @@ func (p IdentityProvider) check(ps *strictjson.Problems) {
 	default:
 		ps.Add("identityProvider.tokenAuthMethod", "must be client_secret_basic or client_secret_post; load balancers can use no other")
 	}
-	if len(p.Settings) == 0 {
+	if len(p.Settings) == 0 || string(p.Settings) == "null" {
 		ps.Add("identityProvider.settings", "is missing: the settings of the %s provider", p.Type)
 	}
 }
@@ -94,9 +92,7 @@ func (s SmokeTests) check(ps *strictjson.Problems) {
 		path := fmt.Sprintf("smokeTests.login[%d]", i)
 		CheckURL(ps, path+".url", t.URL)
 		checkAddresses(ps, path+".connectTo", t.ConnectTo)
-		if !secretPattern.MatchString(t.UserSecretARN) {
-			ps.Add(path+".userSecretArn", "must be the ARN of a Secrets Manager secret with username and password")
-		}
+		CheckSecretARN(ps, path+".userSecretArn", t.UserSecretARN, "username and password")
 		if t.ExpectText == "" {
 			ps.Add(path+".expectText", "is missing: a text of the page that only a logged-in user sees")
 		}
@@ -119,12 +115,20 @@ func CheckURL(ps *strictjson.Problems, path, s string) {
 	}
 	u, err := url.Parse(s)
 	switch {
-	case err != nil || u.Host == "":
+	case err != nil || u.Hostname() == "":
 		ps.Add(path, "must be an absolute https URL")
 	case u.Scheme != "https":
 		ps.Add(path, "must begin with https://")
 	case u.User != nil || u.Fragment != "":
 		ps.Add(path, "must have no user, password or fragment")
+	}
+}
+
+// CheckSecretARN reports an ARN that is missing or not one of a Secrets Manager secret; providers use it too. holds says
+// what the secret must hold.
+func CheckSecretARN(ps *strictjson.Problems, path, arn, holds string) {
+	if !secretPattern.MatchString(arn) {
+		ps.Add(path, "must be the ARN of a Secrets Manager secret that holds %s", holds)
 	}
 }
 

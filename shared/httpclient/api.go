@@ -30,6 +30,8 @@ type API struct {
 	// ErrorCode finds the vendor's error code in the body of an error answer, "" if there is none. What it returns gets
 	// into errors and logs: it must let only codes through, never free text.
 	ErrorCode func(body []byte) string
+	// Explain says what the operator can do about a refusal, "" if there is nothing to say; nil says nothing.
+	Explain func(s *StatusError) string
 }
 
 // Request is one request. At most one of JSON and Form is set.

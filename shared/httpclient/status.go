@@ -70,9 +70,14 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 	case s.Status < 400:
 		return failure.Wrap(failure.IdPRejected, s,
 			"%s answered the request to %s with a redirect, which is not followed; is the URL in the settings right?", a.Vendor, r.Operation)
-	default:
-		return failure.Wrap(failure.IdPRejected, s, "%s refused to %s", a.Vendor, r.Operation)
 	}
+	advice := ""
+	if a.Explain != nil {
+		if advice = a.Explain(s); advice != "" {
+			advice = "; " + advice
+		}
+	}
+	return failure.Wrap(failure.IdPRejected, s, "%s refused to %s%s", a.Vendor, r.Operation, advice)
 }
 
 var codePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)

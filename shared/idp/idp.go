@@ -108,8 +108,8 @@ type Provider interface {
 	List(ctx context.Context) ([]Secret, error)
 	// Create makes a secret. A repeat makes another one: callers List first.
 	Create(ctx context.Context, r CreateRequest) (Created, error)
-	// Remove deletes a secret for good, disabling it first where the provider demands that. A secret that is not there
-	// is success, so a repeat is harmless.
+	// Remove deletes a secret for good, disabling it first where the provider demands that: one that failed may have
+	// disabled it. A secret that is not there is success, so a repeat is harmless.
 	Remove(ctx context.Context, id string) error
 }
 
@@ -137,4 +137,6 @@ type Deps struct {
 	Secret func(ctx context.Context, arn string) (secret.Value, error)
 	// Now is the present time.
 	Now func() time.Time
+	// Sleep waits, or returns the context's error if that ends first; nil is a real timer.
+	Sleep func(ctx context.Context, d time.Duration) error
 }

@@ -14,20 +14,32 @@ import (
 // redacted stands for a value wherever it would be shown.
 const redacted = "REDACTED"
 
-// Value is a secret in memory. The zero Value is "no secret".
-type Value struct{ v string }
+// Value is a secret in memory. The zero Value is "no secret". Values are compared with Equal; == does not compile.
+type Value struct {
+	_ [0]func()
+	// v is a pointer because fmt calls no methods on the unexported fields of a struct that it prints: it walks into
+	// them. Below the top level it prints a pointer as an address.
+	v *string
+}
 
 // New wraps a secret that was read from a service.
-func New(v string) Value { return Value{v: v} }
+func New(v string) Value { return Value{v: &v} }
 
 // Reveal returns the secret in clear, for the body or header of the one request that needs it.
-func (s Value) Reveal() string { return s.v }
+func (s Value) Reveal() string {
+	if s.v == nil {
+		return ""
+	}
+	return *s.v
+}
 
 // IsZero reports whether there is no secret.
-func (s Value) IsZero() bool { return s.v == "" }
+func (s Value) IsZero() bool { return s.Reveal() == "" }
 
 // Equal compares in constant time.
-func (s Value) Equal(o Value) bool { return subtle.ConstantTimeCompare([]byte(s.v), []byte(o.v)) == 1 }
+func (s Value) Equal(o Value) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(o.Reveal())) == 1
+}
 
 // String implements fmt.Stringer.
 func (s Value) String() string { return redacted }
@@ -73,5 +85,5 @@ func Generate(random io.Reader) (Value, error) {
 			}
 		}
 	}
-	return Value{v: string(out)}, nil
+	return New(string(out)), nil
 }

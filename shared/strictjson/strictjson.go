@@ -1,11 +1,13 @@
 // Package strictjson reads JSON documents that people write. Unlike encoding/json it reports every problem at once, each
-// with the path of the field, and it refuses fields that the target type does not have.
+// with the path of the field, and it refuses fields that the target type does not have, or that are given twice.
 package strictjson
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"sort"
 	"strings"
@@ -62,10 +64,11 @@ func Decode(data []byte, v any, path string) Problems {
 		ps.Add(path, "is not JSON")
 		return ps
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		ps.Add(path, "has text after the JSON value")
 		return ps
 	}
+	duplicates(&ps, path, json.NewDecoder(bytes.NewReader(data)))
 	check(&ps, path, doc, reflect.TypeOf(v).Elem())
 	if len(ps) > 0 {
 		return ps
@@ -74,6 +77,34 @@ func Decode(data []byte, v any, path string) Problems {
 		ps.Add(path, "cannot be read as %s", reflect.TypeOf(v).Elem().Name())
 	}
 	return ps
+}
+
+// duplicates reports members that an object has twice; encoding/json silently takes the last. The next value of d must be
+// JSON without syntax errors.
+func duplicates(ps *Problems, path string, d *json.Decoder) {
+	t, err := d.Token()
+	if err != nil {
+		return
+	}
+	switch t {
+	case json.Delim('{'):
+		seen := map[string]bool{}
+		for d.More() {
+			t, _ := d.Token()
+			key, _ := t.(string)
+			if seen[key] {
+				ps.Add(Join(path, key), "is given twice")
+			}
+			seen[key] = true
+			duplicates(ps, Join(path, key), d)
+		}
+		_, _ = d.Token()
+	case json.Delim('['):
+		for i := 0; d.More(); i++ {
+			duplicates(ps, fmt.Sprintf("%s[%d]", path, i), d)
+		}
+		_, _ = d.Token()
+	}
 }
 
 var rawType = reflect.TypeFor[json.RawMessage]()

@@ -1,0 +1,157 @@
+package elbv2
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The answers of the API, as the Query protocol encodes them: lists are <member> elements.
+
+type loadBalancersResult struct {
+	LoadBalancers []loadBalancerXML `xml:"LoadBalancers>member"`
+	NextMarker    string            `xml:"NextMarker,omitempty"`
+}
+
+type loadBalancerXML struct {
+	ARN            string    `xml:"LoadBalancerArn"`
+	Name           string    `xml:"LoadBalancerName"`
+	DNSName        string    `xml:"DNSName"`
+	Scheme         string    `xml:"Scheme"`
+	Type           string    `xml:"Type"`
+	IPAddressType  string    `xml:"IpAddressType"`
+	State          string    `xml:"State>Code"`
+	Created        string    `xml:"CreatedTime"`
+	Zones          []zoneXML `xml:"AvailabilityZones>member"`
+	SecurityGroups []string  `xml:"SecurityGroups>member"`
+}
+
+type zoneXML struct {
+	ZoneName string `xml:"ZoneName"`
+	SubnetID string `xml:"SubnetId"`
+}
+
+func (l LoadBalancer) xml() loadBalancerXML {
+	x := loadBalancerXML{ARN: l.ARN, Name: l.Name, DNSName: l.DNSName, Scheme: l.Scheme, Type: "application", IPAddressType: "ipv4",
+		State: "active", Created: l.Created.Format(time.RFC3339Nano), SecurityGroups: l.SecurityGroups}
+	for i, subnet := range l.Subnets {
+		x.Zones = append(x.Zones, zoneXML{ZoneName: l.Region + string(rune('a'+i)), SubnetID: subnet})
+	}
+	return x
+}
+
+type listenersResult struct {
+	Listeners  []listenerXML `xml:"Listeners>member"`
+	NextMarker string        `xml:"NextMarker,omitempty"`
+}
+
+type listenerXML struct {
+	ARN             string           `xml:"ListenerArn"`
+	LoadBalancerARN string           `xml:"LoadBalancerArn"`
+	Port            int              `xml:"Port"`
+	Protocol        string           `xml:"Protocol"`
+	SSLPolicy       string           `xml:"SslPolicy,omitempty"`
+	Certificates    []certificateXML `xml:"Certificates>member"`
+	DefaultActions  []Action         `xml:"DefaultActions>member"`
+}
+
+type certificateXML struct {
+	ARN string `xml:"CertificateArn"`
+}
+
+func (l Listener) xml(loadBalancerARN string) listenerXML {
+	x := listenerXML{ARN: l.ARN, LoadBalancerARN: loadBalancerARN, Port: l.Port, Protocol: l.Protocol, SSLPolicy: l.SSLPolicy,
+		DefaultActions: l.DefaultRule().Actions}
+	for _, c := range l.Certificates {
+		x.Certificates = append(x.Certificates, certificateXML{ARN: c})
+	}
+	return x
+}
+
+type rulesResult struct {
+	Rules      []ruleXML `xml:"Rules>member"`
+	NextMarker string    `xml:"NextMarker,omitempty"`
+}
+
+type ruleXML struct {
+	ARN        string      `xml:"RuleArn"`
+	Priority   string      `xml:"Priority"`
+	Default    bool        `xml:"IsDefault"`
+	Conditions []Condition `xml:"Conditions>member"`
+	Actions    []Action    `xml:"Actions>member"`
+}
+
+// xml gives the default rule the priority "default" (API reference, Rule.Priority).
+func (r Rule) xml() ruleXML {
+	x := ruleXML{ARN: r.ARN, Priority: strconv.Itoa(r.Priority), Default: r.Default, Conditions: r.Conditions, Actions: r.Actions}
+	if r.Default {
+		x.Priority = "default"
+	}
+	return x
+}
+
+type targetGroupsResult struct {
+	TargetGroups []targetGroupXML `xml:"TargetGroups>member"`
+	NextMarker   string           `xml:"NextMarker,omitempty"`
+}
+
+type targetGroupXML struct {
+	ARN           string   `xml:"TargetGroupArn"`
+	Name          string   `xml:"TargetGroupName"`
+	Protocol      string   `xml:"Protocol"`
+	Port          int      `xml:"Port"`
+	VPC           string   `xml:"VpcId"`
+	Type          string   `xml:"TargetType"`
+	LoadBalancers []string `xml:"LoadBalancerArns>member"`
+}
+
+type targetHealthResult struct {
+	Descriptions []targetHealthXML `xml:"TargetHealthDescriptions>member"`
+}
+
+type targetHealthXML struct {
+	Target Target `xml:"Target"`
+	State  string `xml:"TargetHealth>State"`
+	Reason string `xml:"TargetHealth>Reason,omitempty"`
+}
+
+type tagsResult struct {
+	Descriptions []tagDescriptionXML `xml:"TagDescriptions>member"`
+}
+
+type tagDescriptionXML struct {
+	ARN  string `xml:"ResourceArn"`
+	Tags []Tag  `xml:"Tags>member"`
+}
+
+// page reads Marker and PageSize; it is called before Done, its result after the list is known.
+func (r *request) page() (pager, error) {
+	size, err := r.int("PageSize", 400, 1, 400) // 400 is the most that AWS takes
+	if err != nil {
+		return pager{}, err
+	}
+	p := pager{size: size}
+	if m := r.p.String("Marker"); m != "" {
+		raw, err := base64.RawURLEncoding.DecodeString(m)
+		text, ok := strings.CutPrefix(string(raw), "from:")
+		n, errN := strconv.Atoi(text)
+		if err != nil || !ok || errN != nil || n < 0 {
+			return p, validation("the marker is not valid")
+		}
+		p.from = n
+	}
+	return p, nil
+}
+
+type pager struct{ from, size int }
+
+// cut returns one page of all and the marker of the next one.
+func cut[T any](p pager, all []T) ([]T, string) {
+	from := min(p.from, len(all))
+	to := min(from+p.size, len(all))
+	if to == len(all) {
+		return all[from:to], ""
+	}
+	return all[from:to], base64.RawURLEncoding.EncodeToString([]byte("from:" + strconv.Itoa(to)))
+}

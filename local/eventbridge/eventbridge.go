@@ -1,0 +1,261 @@
+// Package eventbridge is the local stack's Amazon EventBridge: event buses with rules, and delivery of the events that
+// match to state machines, topics and functions of the stack. Events come in by PutEvents and, from the stack's own
+// services, by Emit.
+package eventbridge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"alboidc.internal/local/awsapi"
+	"alboidc.internal/local/clock"
+)
+
+// Options are the parts of the service that the stack chooses.
+type Options struct {
+	// Clock stamps events and spaces the retries of deliveries; nil is real time.
+	Clock clock.Clock
+	// Endpoint is the stack's AWS endpoint, where targets are called.
+	Endpoint string
+	// HTTPClient reaches the endpoint; nil is http.DefaultClient.
+	HTTPClient *http.Client
+}
+
+// Event is one event on a bus.
+type Event struct {
+	ID         string // given by the service if empty
+	Source     string
+	DetailType string
+	Detail     json.RawMessage // an object
+	Resources  []string
+	Time       time.Time // the present instant if zero
+	Region     string    // set by the service
+	Bus        string    // the name; "default" if empty
+}
+
+// MarshalJSON is the event as targets get it (EventBridge user guide, "Event structure").
+func (e Event) MarshalJSON() ([]byte, error) {
+	resources := e.Resources
+	if resources == nil {
+		resources = []string{}
+	}
+	return json.Marshal(struct {
+		Version    string          `json:"version"`
+		ID         string          `json:"id"`
+		DetailType string          `json:"detail-type"`
+		Source     string          `json:"source"`
+		Account    string          `json:"account"`
+		Time       string          `json:"time"`
+		Region     string          `json:"region"`
+		Resources  []string        `json:"resources"`
+		Detail     json.RawMessage `json:"detail"`
+	}{"0", e.ID, e.DetailType, e.Source, awsapi.AccountID, e.Time.UTC().Format(time.RFC3339), e.Region, resources, e.Detail})
+}
+
+// Service is Amazon EventBridge.
+type Service struct {
+	options Options
+	clock   clock.Clock
+	ctx     context.Context // ends on Close
+	close   context.CancelFunc
+
+	mu         sync.Mutex
+	buses      map[busKey]*bus
+	events     []Event
+	deliveries []Delivery
+}
+
+var _ awsapi.Service = (*Service)(nil)
+
+type busKey struct{ region, name string }
+
+// bus is an event bus with its rules by name.
+type bus struct {
+	key         busKey
+	arn         string
+	description string
+	created     time.Time
+	rules       map[string]*rule
+}
+
+// New returns a service with nothing but the default bus. Close it to end deliveries that are being retried.
+func New(o Options) *Service {
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = http.DefaultClient
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Service{options: o, clock: o.Clock, ctx: ctx, close: cancel, buses: map[busKey]*bus{}}
+}
+
+// Close ends the deliveries under way.
+func (s *Service) Close() { s.close() }
+
+// SigningName implements awsapi.Service.
+func (s *Service) SigningName() string { return "events" }
+
+// Protocol implements awsapi.Service.
+func (s *Service) Protocol() awsapi.Protocol { return awsapi.JSON11 }
+
+// Handle implements awsapi.Service.
+func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch call.Operation {
+	case "PutEvents":
+		return s.putEvents(call)
+	case "PutRule":
+		return s.putRule(call)
+	case "DescribeRule":
+		return s.describeRule(call)
+	case "ListRules":
+		return s.listRules(call)
+	case "DeleteRule":
+		return s.deleteRule(call)
+	case "PutTargets":
+		return s.putTargets(call)
+	case "ListTargetsByRule":
+		return s.listTargets(call)
+	case "RemoveTargets":
+		return s.removeTargets(call)
+	case "CreateEventBus":
+		return s.createBus(call)
+	case "DescribeEventBus":
+		return s.describeBus(call)
+	default:
+		return nil, awsapi.NotImplemented(call)
+	}
+}
+
+// Emit puts an event of one of the stack's own services on the default bus of a Region. It does not wait for the
+// deliveries, which run on the clock.
+func (s *Service) Emit(region string, e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.Bus = defaultBus
+	s.put(region, s.bus(region, defaultBus), e)
+}
+
+// Events returns every event that was put on a bus, oldest first.
+func (s *Service) Events() []Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.events)
+}
+
+// put records an event and starts its deliveries. s.mu is held.
+func (s *Service) put(region string, b *bus, e Event) string {
+	e.Region, e.Bus = region, b.key.name
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	if e.Time.IsZero() {
+		e.Time = s.clock.Now()
+	}
+	if len(e.Detail) == 0 {
+		e.Detail = json.RawMessage("{}")
+	}
+	s.events = append(s.events, e)
+	text, err := json.Marshal(e)
+	var fields map[string]any
+	if err != nil || json.Unmarshal(text, &fields) != nil {
+		s.deliveries = append(s.deliveries, Delivery{EventID: e.ID, Err: fmt.Errorf("the detail of event %s is not JSON", e.ID)})
+		return e.ID
+	}
+	for _, r := range b.sorted() {
+		if r.State != "ENABLED" || !r.pattern.matches(fields) {
+			continue
+		}
+		for _, t := range r.targets {
+			input := string(text)
+			if t.Input != "" {
+				input = t.Input
+			}
+			s.clock.Go(func() { s.deliver(region, Delivery{Rule: r.ARN, Target: t.ARN, EventID: e.ID}, t, input) })
+		}
+	}
+	return e.ID
+}
+
+type entry struct {
+	Bus        string            `json:"EventBusName"`
+	Source     string            `json:"Source"`
+	DetailType string            `json:"DetailType"`
+	Detail     string            `json:"Detail"`
+	Resources  []string          `json:"Resources"`
+	Time       *awsapi.Timestamp `json:"Time"`
+}
+
+type entryResult struct {
+	ErrorCode    string `json:"ErrorCode,omitempty"`
+	ErrorMessage string `json:"ErrorMessage,omitempty"`
+	EventID      string `json:"EventId,omitempty"`
+}
+
+// putEvents takes the entries one by one: one that is refused does not keep the others out.
+func (s *Service) putEvents(call *awsapi.Call) (any, error) {
+	var r struct {
+		Entries []entry `json:"Entries"`
+	}
+	if err := call.Decode(&r); err != nil {
+		return nil, err
+	}
+	if len(r.Entries) < 1 || len(r.Entries) > 10 {
+		return nil, awsapi.Errorf("ValidationException", "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10")
+	}
+	var out struct {
+		Entries []entryResult `json:"Entries"`
+		Failed  int           `json:"FailedEntryCount"`
+	}
+	for _, e := range r.Entries {
+		result := s.putEntry(call.Region, e)
+		if result.ErrorCode != "" {
+			out.Failed++
+		}
+		out.Entries = append(out.Entries, result)
+	}
+	return out, nil
+}
+
+func (s *Service) putEntry(region string, e entry) entryResult {
+	required := func(name string) entryResult {
+		return entryResult{ErrorCode: "InvalidArgument", ErrorMessage: fmt.Sprintf("Parameter %s is not valid. Reason: %s is a required argument.", name, name)}
+	}
+	var detail map[string]any
+	switch {
+	case e.Source == "":
+		return required("Source")
+	case e.DetailType == "":
+		return required("DetailType")
+	case e.Detail == "":
+		return required("Detail")
+	case strings.HasPrefix(e.Source, "aws."):
+		return entryResult{ErrorCode: "NotAuthorizedForSourceException", ErrorMessage: "Not authorized for the source."}
+	case json.Unmarshal([]byte(e.Detail), &detail) != nil:
+		return entryResult{ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed."}
+	}
+	b := s.bus(region, e.Bus)
+	if b == nil {
+		return entryResult{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus " + e.Bus + " does not exist."}
+	}
+	event := Event{Source: e.Source, DetailType: e.DetailType, Detail: json.RawMessage(e.Detail), Resources: e.Resources}
+	if e.Time != nil {
+		event.Time = e.Time.Time
+	}
+	return entryResult{EventID: s.put(region, b, event)}
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

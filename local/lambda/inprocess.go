@@ -1,0 +1,92 @@
+package lambda
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// FunctionError is the error of a function registered in process: what a runtime would post as errorType and
+// errorMessage.
+type FunctionError struct {
+	Type    string
+	Message string
+}
+
+// inProcess is a function that is Go code of this process.
+type inProcess struct {
+	timeout time.Duration
+	handle  func(ctx context.Context, payload []byte) ([]byte, *FunctionError)
+}
+
+// RegisterInProcess makes f the function of that name, in every Region, without a binary: it shows up as any other,
+// and replaces one of that name registered before. Its context ends when the service is closed, and carries the
+// lambdacontext.
+//
+// After timeout on the service's clock (0 is never) the caller gets Sandbox.Timedout; f runs on, as the last request
+// of a killed function does. On a virtual clock, invoke it from goroutines started with the clock's Go, or the time
+// jumps to the timeout.
+func (s *Service) RegisterInProcess(name string, timeout time.Duration, f func(ctx context.Context, payload []byte) ([]byte, *FunctionError)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inProcess[name] = &inProcess{timeout: timeout, handle: f}
+	for _, functions := range s.functions {
+		delete(functions, name)
+	}
+}
+
+// runInProcess calls the handler on behalf of a caller that waits, and returns when it has a result, has timed out,
+// or the caller has gone (then ok is false). release is called when the handler has returned.
+func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocation, release func()) (r result, ok bool) {
+	timeout := make(chan struct{})
+	resumed := make(chan struct{}) // the caller counts as busy again: nobody else may stop being so before
+	timerContext, stopTimer := context.WithCancel(s.ctx)
+	timerDone := make(chan struct{})
+	s.clock.Go(func() {
+		defer close(timerDone)
+		if h.timeout > 0 && s.clock.Sleep(timerContext, h.timeout) == nil {
+			close(timeout)
+			<-resumed
+		}
+	})
+	s.clock.Go(func() {
+		r := h.call(lambdacontext.NewContext(s.ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.arn}), inv.payload)
+		release()
+		stopTimer()
+		inv.done <- r
+		<-timerDone
+		<-resumed
+	})
+	s.clock.Idle(func() {
+		select {
+		case r = <-inv.done:
+			ok = true
+		case <-timeout:
+			r, ok = timedOut(inv.id, h.timeout), true
+		case <-ctx.Done():
+		}
+	})
+	close(resumed)
+	return r, ok
+}
+
+// call runs the handler. A panic is an error of the function's, named by the type of its value, as in aws-lambda-go.
+func (h *inProcess) call(ctx context.Context, payload []byte) (r result) {
+	defer func() {
+		if v := recover(); v != nil {
+			t := reflect.TypeOf(v)
+			if t.Kind() == reflect.Pointer {
+				t = t.Elem()
+			}
+			r = failure(t.Name(), "%s", fmt.Sprint(v))
+		}
+	}()
+	out, failed := h.handle(ctx, payload)
+	if failed != nil {
+		return failure(failed.Type, "%s", failed.Message)
+	}
+	return result{payload: out}
+}

@@ -1,0 +1,211 @@
+// Package orders sets up, through the AWS API, what a user of this system has in the account: a client called orders-web
+// with its secret, two load balancers in two Regions with five targets, an application behind them, and the deployed
+// rotation itself.
+package orders
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"alboidc.internal/local/awsapi"
+	"alboidc.internal/local/idp"
+	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/statemachine"
+)
+
+// Names of what is set up.
+const (
+	Client          = "orders-web"
+	ClientID        = "0oaorderswebclient01"
+	Home            = "eu-central-1" // the Region of the rotation, the secret and the first load balancer
+	Away            = "eu-west-1"    // the Region of the second load balancer
+	JournalTable    = "alb-oidc-rotator-journal"
+	ParameterPrefix = "/alb-oidc-rotator/clients/"
+	MachineName     = "alb-oidc-rotator"
+	// AppID is the client's id in the identity provider's management API.
+	AppID = "0oaordersapp0000001"
+)
+
+// Options choose the pace; in production they are the client's configuration and the functions' timeouts.
+type Options struct {
+	// Functions are the ARNs of the six functions, by name.
+	Functions map[string]string
+	// Settle, Spread and Grace are the waits of the state machine.
+	Settle, Spread, Grace time.Duration
+	// Configure, if set, changes the client's configuration before it is stored.
+	Configure func(*config.Client)
+}
+
+// Deployment is what was set up.
+type Deployment struct {
+	Stack      *stack.Stack
+	MachineARN string
+	SecretARN  string
+	TopicARN   string
+	Config     config.Client
+	// FirstSecretID is the identity provider's id of the secret that exists before any rotation.
+	FirstSecretID string
+	Site          *Site
+	// Users can log in; Tester is the one that the smoke tests use.
+	Users  []idp.User
+	Tester idp.User
+}
+
+// Deploy sets everything up.
+func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error) {
+	d := &Deployment{Stack: s}
+	first, err := d.registerClient()
+	if err != nil {
+		return nil, err
+	}
+	if d.Site, err = buildSite(ctx, s, first); err != nil {
+		return nil, fmt.Errorf("setting up the load balancers: %w", err)
+	}
+	if err := d.storeSecrets(ctx, first, o); err != nil {
+		return nil, err
+	}
+	if err := d.storeClient(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.createJournal(ctx); err != nil {
+		return nil, err
+	}
+	topic, err := sns.NewFromConfig(s.AWS(Home)).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("alb-oidc-rotator")})
+	if err != nil {
+		return nil, fmt.Errorf("creating the topic: %w", err)
+	}
+	d.TopicARN = *topic.TopicArn
+	return d, d.createMachine(ctx, o)
+}
+
+// registerClient registers the client and the users at the identity provider.
+func (d *Deployment) registerClient() (first secret.Value, err error) {
+	if first, err = secret.Generate(nil); err != nil {
+		return first, err
+	}
+	_, made, err := d.Stack.IdP.RegisterClient(idp.Client{ID: ClientID, AppID: AppID, Name: Client,
+		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://localhost:*/oauth2/idpresponse"}}, first.Reveal())
+	if err != nil {
+		return first, err
+	}
+	d.FirstSecretID = made.ID
+	for _, name := range []string{"ada", "grace", "katherine", "dorothy"} {
+		u := idp.User{Name: name, Password: name + "-password", Email: name + "@example.com"}
+		d.Users = append(d.Users, u)
+		d.Stack.IdP.AddUser(u)
+	}
+	d.Tester = idp.User{Name: "smoke-test", Password: "smoke-test-password", Email: "smoke-test@example.com"}
+	d.Stack.IdP.AddUser(d.Tester)
+	return first, nil
+}
+
+// storeSecrets stores the client secret, the admin credential and the synthetic user, and writes the configuration.
+func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, o Options) error {
+	api := secretsmanager.NewFromConfig(d.Stack.AWS(Home))
+	store := func(name, value string) (string, error) {
+		out, err := api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
+		if err != nil {
+			return "", fmt.Errorf("storing %s: %w", name, err)
+		}
+		return *out.ARN, nil
+	}
+	var err error
+	if d.SecretARN, err = store("orders-web/client-secret", first.Reveal()); err != nil {
+		return err
+	}
+	admin, err := store("okta/api-token", d.Stack.IdP.AdminToken())
+	if err != nil {
+		return err
+	}
+	user, err := json.Marshal(map[string]string{"username": d.Tester.Name, "password": d.Tester.Password})
+	if err != nil {
+		return err
+	}
+	tester, err := store("orders-web/smoke-test-user", string(user))
+	if err != nil {
+		return err
+	}
+	d.Config = d.configuration(admin, tester, o)
+	if o.Configure != nil {
+		o.Configure(&d.Config)
+	}
+	return nil
+}
+
+// configuration is what a user writes into the client's configuration.
+func (d *Deployment) configuration(adminARN, testerARN string, o Options) config.Client {
+	p := d.Stack.IdP
+	settings, _ := json.Marshal(map[string]any{"orgUrl": p.URL(), "appId": AppID, "apiToken": map[string]string{"secretArn": adminARN}})
+	c := config.Client{
+		Name: Client, Issuer: p.Issuer(), ClientID: ClientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
+		Secret: config.Secret{ARN: d.SecretARN},
+		IdentityProvider: config.IdentityProvider{Type: "okta", AuthorizationEndpoint: p.Endpoints().Authorization,
+			TokenEndpoint: p.Endpoints().Token, Settings: settings},
+		LoadBalancers:      d.Site.LoadBalancers,
+		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
+	}
+	for _, page := range d.Site.Pages {
+		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect, config.RedirectTest{URL: page.URL, ConnectTo: page.Nodes})
+	}
+	for _, page := range []Page{d.Site.Pages[0], d.Site.Pages[3]} { // one page of each load balancer
+		c.SmokeTests.Login = append(c.SmokeTests.Login, config.LoginTest{URL: page.URL, ConnectTo: page.Nodes, UserSecretARN: testerARN, ExpectText: page.Greeting + d.Tester.Email})
+	}
+	return c
+}
+
+// storeClient stores the configuration where the state machine reads it.
+func (d *Deployment) storeClient(ctx context.Context) error {
+	doc, err := json.Marshal(d.Config)
+	if err != nil {
+		return err
+	}
+	if _, err := config.Parse(doc); err != nil {
+		return err
+	}
+	_, err = ssm.NewFromConfig(d.Stack.AWS(Home)).PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String(ParameterPrefix + Client),
+		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: aws.String(string(doc))})
+	if err != nil {
+		return fmt.Errorf("storing the configuration: %w", err)
+	}
+	return nil
+}
+
+func (d *Deployment) createJournal(ctx context.Context) error {
+	_, err := dynamodb.NewFromConfig(d.Stack.AWS(Home)).CreateTable(ctx, &dynamodb.CreateTableInput{TableName: aws.String(JournalTable),
+		BillingMode:          ddbtypes.BillingModePayPerRequest,
+		KeySchema:            []ddbtypes.KeySchemaElement{{AttributeName: aws.String("client"), KeyType: ddbtypes.KeyTypeHash}},
+		AttributeDefinitions: []ddbtypes.AttributeDefinition{{AttributeName: aws.String("client"), AttributeType: ddbtypes.ScalarAttributeTypeS}}})
+	if err != nil {
+		return fmt.Errorf("creating the journal's table: %w", err)
+	}
+	return nil
+}
+
+func (d *Deployment) createMachine(ctx context.Context, o Options) error {
+	values := statemachine.Values{FunctionARNs: o.Functions, JournalTable: JournalTable, ParameterPrefix: ParameterPrefix,
+		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle}
+	definition, err := statemachine.Render(statemachine.Definition, values.Substitutions())
+	if err != nil {
+		return err
+	}
+	out, err := sfn.NewFromConfig(d.Stack.AWS(Home)).CreateStateMachine(ctx, &sfn.CreateStateMachineInput{Name: aws.String(MachineName),
+		Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName)})
+	if err != nil {
+		return fmt.Errorf("creating the state machine: %w", err)
+	}
+	d.MachineARN = *out.StateMachineArn
+	return nil
+}

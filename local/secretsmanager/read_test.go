@@ -1,0 +1,175 @@
+package secretsmanager_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+func get(s *stack, id, label string) (string, error) {
+	in := &sm.GetSecretValueInput{SecretId: aws.String("orders")}
+	if id != "" {
+		in.VersionId = &id
+	}
+	if label != "" {
+		in.VersionStage = &label
+	}
+	out, err := s.GetSecretValue(context.Background(), in)
+	if err != nil {
+		return "", err
+	}
+	return *out.SecretString, nil
+}
+
+func TestGetSecretValueChoosesByVersionIdAndStage(t *testing.T) {
+	s := newStack(t)
+	s.create("orders")
+	s.put("orders", 2, "AWSPENDING")
+	for _, tc := range []struct{ id, label, want string }{
+		{"", "", "value 1"}, {"", "AWSPENDING", "value 2"}, {token(2), "", "value 2"}, {token(2), "AWSPENDING", "value 2"},
+	} {
+		if got, err := get(s, tc.id, tc.label); err != nil || got != tc.want {
+			t.Errorf("%q %q: %v", tc.id, tc.label, err)
+		}
+	}
+	_, err := get(s, "", "BLUE")
+	wantError(t, err, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: BLUE")
+	_, err = get(s, token(7), "")
+	wantError(t, err, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: "+token(7))
+	_, err = get(s, token(2), "AWSCURRENT")
+	wantError(t, err, "InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
+}
+
+func TestASecretWithoutAVersionHasNoValue(t *testing.T) {
+	s := newStack(t)
+	if _, err := s.CreateSecret(context.Background(), &sm.CreateSecretInput{Name: aws.String("orders")}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := get(s, "", "")
+	wantError(t, err, "ResourceNotFoundException", "staging label: AWSCURRENT")
+}
+
+func TestDeprecatedVersionsAreListedOnlyWithIncludeDeprecatedAndCarryNoStages(t *testing.T) {
+	s := newStack(t)
+	s.create("orders")
+	s.put("orders", 2, "AWSPENDING")
+	s.put("orders", 3, "AWSPENDING")
+	s.wantLabels("orders", "1[AWSCURRENT] 3[AWSPENDING]")
+	list := func(deprecated bool) map[string]int {
+		out, err := s.ListSecretVersionIds(context.Background(), &sm.ListSecretVersionIdsInput{SecretId: aws.String("orders"), IncludeDeprecated: &deprecated})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := map[string]int{}
+		for _, v := range out.Versions {
+			m[*v.VersionId] = len(v.VersionStages)
+			if len(v.VersionStages) == 0 && v.VersionStages != nil {
+				t.Error("a deprecated version carries an empty list of stages")
+			}
+		}
+		return m
+	}
+	if got := list(false); len(got) != 2 || got[token(2)] != 0 {
+		t.Errorf("listed %v", got)
+	}
+	if got := list(true); len(got) != 3 || got[token(2)] != 0 || got[token(3)] != 1 {
+		t.Errorf("listed %v with deprecated ones", got)
+	}
+	if got, err := get(s, token(2), ""); err != nil || got != "value 2" {
+		t.Errorf("a deprecated version cannot be read by its id: %v", err)
+	}
+}
+
+func TestListsComeInPages(t *testing.T) {
+	s := newStack(t)
+	ctx := context.Background()
+	for i := range 5 {
+		s.create(fmt.Sprintf("secret-%d", i))
+	}
+	for n := 2; n <= 5; n++ {
+		s.put("secret-0", n)
+	}
+	var names, ids []string
+	secrets := sm.NewListSecretsPaginator(s.Client, &sm.ListSecretsInput{MaxResults: aws.Int32(2)})
+	for secrets.HasMorePages() {
+		page, err := secrets.NextPage(ctx)
+		if err != nil || len(page.SecretList) > 2 {
+			t.Fatalf("%v, %d on a page", err, len(page.SecretList))
+		}
+		for _, e := range page.SecretList {
+			names = append(names, *e.Name)
+		}
+	}
+	versions := sm.NewListSecretVersionIdsPaginator(s.Client, &sm.ListSecretVersionIdsInput{SecretId: aws.String("secret-0"), MaxResults: aws.Int32(2), IncludeDeprecated: aws.Bool(true)})
+	for versions.HasMorePages() {
+		page, err := versions.NextPage(ctx)
+		if err != nil || len(page.Versions) > 2 {
+			t.Fatalf("%v, %d on a page", err, len(page.Versions))
+		}
+		for _, v := range page.Versions {
+			ids = append(ids, *v.VersionId)
+		}
+	}
+	if len(names) != 5 || len(ids) != 5 {
+		t.Errorf("listed %v and %v", names, ids)
+	}
+	_, err := s.ListSecrets(ctx, &sm.ListSecretsInput{NextToken: aws.String("made up")})
+	wantError(t, err, "InvalidNextTokenException", "NextToken")
+}
+
+func TestListSecretsHidesSecretsPlannedForDeletionUnlessAsked(t *testing.T) {
+	s := newStack(t)
+	ctx := context.Background()
+	s.create("orders")
+	if _, err := s.DeleteSecret(ctx, &sm.DeleteSecretInput{SecretId: aws.String("orders")}); err != nil {
+		t.Fatal(err)
+	}
+	for deletion, want := range map[bool]int{false: 0, true: 1} {
+		out, err := s.ListSecrets(ctx, &sm.ListSecretsInput{IncludePlannedDeletion: &deletion})
+		if err != nil || len(out.SecretList) != want {
+			t.Errorf("IncludePlannedDeletion=%v listed %d: %v", deletion, len(out.SecretList), err)
+		}
+	}
+}
+
+func TestReadsShowTheStateBeforeAWriteUntilTheLagHasPassed(t *testing.T) {
+	s := newStack(t)
+	s.create("orders")
+	s.service.SetReadLag(5 * time.Second)
+	s.put("orders", 2, "AWSPENDING")
+	s.clock.Advance(2 * time.Second)
+	// The write is seen by other writes at once.
+	if err := s.move("orders", "AWSCURRENT", 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	_, err := get(s, token(2), "")
+	wantError(t, err, "ResourceNotFoundException", "VersionId: "+token(2))
+	_, err = get(s, "", "AWSPENDING")
+	wantError(t, err, "ResourceNotFoundException", "staging label: AWSPENDING")
+	s.wantLabels("orders", "1[AWSCURRENT]")
+
+	s.clock.Advance(3 * time.Second)
+	s.wantLabels("orders", "1[AWSCURRENT] 2[AWSPENDING]")
+	if got, err := get(s, token(2), ""); err != nil || got != "value 2" {
+		t.Errorf("the new version cannot be read after the lag: %v", err)
+	}
+	s.clock.Advance(2 * time.Second)
+	s.wantLabels("orders", "1[AWSPREVIOUS] 2[AWSCURRENT AWSPENDING]")
+}
+
+func TestANewSecretIsNotFoundDuringTheLag(t *testing.T) {
+	s := newStack(t)
+	s.service.SetReadLag(time.Second)
+	s.create("orders")
+	_, err := get(s, "", "")
+	wantError(t, err, "ResourceNotFoundException", "specified secret.")
+	if labels, _, err := s.service.Snapshot(region, "orders"); err != nil || labels["AWSCURRENT"] != token(1) {
+		t.Errorf("the snapshot lags too: %v", err)
+	}
+	s.clock.Advance(time.Second)
+	s.wantLabels("orders", "1[AWSCURRENT]")
+}

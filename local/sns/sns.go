@@ -1,0 +1,276 @@
+// Package sns is the local stack's Amazon SNS: standard topics whose messages are kept for tests and for people to
+// look at. Nothing is delivered: the only subscriptions are by e-mail, and those wait for a confirmation.
+package sns
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"alboidc.internal/local/awsapi"
+	"alboidc.internal/local/clock"
+)
+
+// maxMessage is SNS's limit on a message (API reference, Publish).
+const maxMessage = 256 << 10
+
+// Message is a published message.
+type Message struct {
+	ID         string
+	Subject    string
+	Message    string
+	Attributes map[string]string // string values by name
+	Time       time.Time
+}
+
+// Service is Amazon SNS.
+type Service struct {
+	clock clock.Clock
+
+	mu     sync.Mutex
+	topics map[string]*topic // by ARN
+}
+
+type topic struct {
+	region      string
+	displayName string
+	pending     []string // e-mail addresses that were subscribed
+	messages    []Message
+}
+
+var _ awsapi.Service = (*Service)(nil)
+
+// New returns a service without topics.
+func New(c clock.Clock) *Service { return &Service{clock: c, topics: map[string]*topic{}} }
+
+// SigningName implements awsapi.Service.
+func (s *Service) SigningName() string { return "sns" }
+
+// Protocol implements awsapi.Service.
+func (s *Service) Protocol() awsapi.Protocol { return awsapi.Query }
+
+// Handle implements awsapi.Service.
+func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch call.Operation {
+	case "CreateTopic":
+		return s.createTopic(call)
+	case "ListTopics":
+		return s.listTopics(call)
+	case "GetTopicAttributes":
+		return s.getTopicAttributes(call)
+	case "Subscribe":
+		return s.subscribe(call)
+	case "Publish":
+		return s.publish(call)
+	default:
+		return nil, awsapi.NotImplemented(call)
+	}
+}
+
+// Messages returns what was published to a topic, oldest first; nil if there is no such topic.
+func (s *Service) Messages(topicARN string) []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.topics[topicARN]
+	if t == nil {
+		return nil
+	}
+	return slices.Clone(t.messages)
+}
+
+var validTopic = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+
+// createTopic makes a topic; a repeat returns the one that is there (API reference, CreateTopic).
+func (s *Service) createTopic(call *awsapi.Call) (any, error) {
+	p := call.Params()
+	name := p.String("Name")
+	attributes := entries(p, "Attributes")
+	if err := p.Done(); err != nil {
+		return nil, err
+	}
+	for attribute := range attributes {
+		if attribute != "DisplayName" {
+			return nil, awsapi.NotImplementedParameter(call, "Attributes "+attribute)
+		}
+	}
+	if !validTopic.MatchString(name) {
+		return nil, invalidParameter("Topic Name")
+	}
+	arn := call.ARN("sns", name)
+	if t := s.topics[arn]; t == nil {
+		s.topics[arn] = &topic{region: call.Region, displayName: attributes["DisplayName"]}
+	} else if display, ok := attributes["DisplayName"]; ok && display != t.displayName {
+		return nil, invalidParameter("Attributes Reason: Topic already exists with different attributes")
+	}
+	return struct {
+		TopicArn string `xml:"TopicArn"`
+	}{arn}, nil
+}
+
+func (s *Service) listTopics(call *awsapi.Call) (any, error) {
+	const page = 100 // API reference, ListTopics
+	p := call.Params()
+	after := p.String("NextToken")
+	if err := p.Done(); err != nil {
+		return nil, err
+	}
+	var arns []string
+	for arn, t := range s.topics {
+		if t.region == call.Region && arn > after {
+			arns = append(arns, arn)
+		}
+	}
+	slices.Sort(arns)
+	next := ""
+	if len(arns) > page {
+		arns = arns[:page]
+		next = arns[page-1]
+	}
+	type member struct {
+		TopicArn string `xml:"TopicArn"`
+	}
+	members := make([]member, len(arns))
+	for i, arn := range arns {
+		members[i].TopicArn = arn
+	}
+	return struct {
+		Topics    []member `xml:"Topics>member"`
+		NextToken string   `xml:"NextToken,omitempty"`
+	}{members, next}, nil
+}
+
+func (s *Service) getTopicAttributes(call *awsapi.Call) (any, error) {
+	p := call.Params()
+	arn := p.String("TopicArn")
+	if err := p.Done(); err != nil {
+		return nil, err
+	}
+	t, err := s.topic(call, arn)
+	if err != nil {
+		return nil, err
+	}
+	type entry struct {
+		Key   string `xml:"key"`
+		Value string `xml:"value"`
+	}
+	return struct {
+		Attributes []entry `xml:"Attributes>entry"`
+	}{[]entry{
+		{Key: "TopicArn", Value: arn}, {Key: "Owner", Value: awsapi.AccountID}, {Key: "DisplayName", Value: t.displayName},
+		{Key: "SubscriptionsConfirmed", Value: "0"}, {Key: "SubscriptionsPending", Value: fmt.Sprint(len(t.pending))}, {Key: "SubscriptionsDeleted", Value: "0"},
+	}}, nil
+}
+
+// subscribe keeps an e-mail subscription, which on AWS gets nothing either until its owner confirms it. The other
+// protocols are refused by name: they would have to be delivered.
+func (s *Service) subscribe(call *awsapi.Call) (any, error) {
+	p := call.Params()
+	arn, protocol, endpoint := p.String("TopicArn"), p.String("Protocol"), p.String("Endpoint")
+	returnARN := p.Bool("ReturnSubscriptionArn")
+	if err := p.Done(); err != nil {
+		return nil, err
+	}
+	t, err := s.topic(call, arn)
+	if err != nil {
+		return nil, err
+	}
+	if protocol != "email" {
+		return nil, awsapi.NotImplementedParameter(call, "Protocol "+protocol)
+	}
+	if !strings.Contains(endpoint, "@") {
+		return nil, invalidParameter("Email address")
+	}
+	if !slices.Contains(t.pending, endpoint) {
+		t.pending = append(t.pending, endpoint)
+	}
+	subscription := "pending confirmation"
+	if returnARN != nil && *returnARN {
+		subscription = arn + ":" + newID()
+	}
+	return struct {
+		SubscriptionArn string `xml:"SubscriptionArn"`
+	}{subscription}, nil
+}
+
+func (s *Service) publish(call *awsapi.Call) (any, error) {
+	p := call.Params()
+	arn, subject, message := p.String("TopicArn"), p.String("Subject"), p.String("Message")
+	hasSubject := p.Has("Subject")
+	attributes := map[string]string{}
+	for i := 1; p.Has(fmt.Sprintf("MessageAttributes.entry.%d.Name", i)); i++ {
+		prefix := fmt.Sprintf("MessageAttributes.entry.%d.", i)
+		if kind := p.String(prefix + "Value.DataType"); kind != "String" && kind != "Number" {
+			return nil, awsapi.NotImplementedParameter(call, "MessageAttributes of DataType "+kind)
+		}
+		attributes[p.String(prefix+"Name")] = p.String(prefix + "Value.StringValue")
+	}
+	if err := p.Done(); err != nil {
+		return nil, err
+	}
+	t, err := s.topic(call, arn)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case message == "":
+		return nil, invalidParameter("Empty message")
+	case len(message)+len(subject) > maxMessage || !utf8.ValidString(message):
+		return nil, invalidParameter("Message too long")
+	case hasSubject && !validSubject(subject):
+		return nil, invalidParameter("Subject")
+	}
+	m := Message{ID: newID(), Subject: subject, Message: message, Attributes: attributes, Time: s.clock.Now()}
+	t.messages = append(t.messages, m)
+	return struct {
+		MessageID string `xml:"MessageId"`
+	}{m.ID}, nil
+}
+
+// validSubject checks the rule for subjects: ASCII text of 1 to 100 characters without line breaks or control
+// characters, not beginning with a space (API reference, Publish).
+func validSubject(s string) bool {
+	if s == "" || len(s) > 100 || s[0] == ' ' {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}
+
+// topic finds a topic of the call's Region. s.mu is held.
+func (s *Service) topic(call *awsapi.Call, arn string) (*topic, error) {
+	if arn == "" {
+		return nil, invalidParameter("TopicArn or TargetArn Reason: no value for required parameter")
+	}
+	t := s.topics[arn]
+	if t == nil || t.region != call.Region {
+		return nil, &awsapi.Error{Status: http.StatusNotFound, Code: "NotFound", Message: "Topic does not exist"}
+	}
+	return t, nil
+}
+
+// entries reads a map parameter: prefix.entry.1.key, prefix.entry.1.value, …
+func entries(p *awsapi.Params, prefix string) map[string]string {
+	out := map[string]string{}
+	for i := 1; p.Has(fmt.Sprintf("%s.entry.%d.key", prefix, i)); i++ {
+		out[p.String(fmt.Sprintf("%s.entry.%d.key", prefix, i))] = p.String(fmt.Sprintf("%s.entry.%d.value", prefix, i))
+	}
+	return out
+}
+
+func invalidParameter(what string) error {
+	return awsapi.Errorf("InvalidParameter", "Invalid parameter: %s", what)
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,184 @@
+// Package stack puts the local stack together: the AWS endpoint with its services, the identity provider, and the load
+// balancers' data plane, in one process on loopback.
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"alboidc.internal/local/albnode"
+	"alboidc.internal/local/awsapi"
+	"alboidc.internal/local/clock"
+	"alboidc.internal/local/cloudwatch"
+	"alboidc.internal/local/dynamodb"
+	"alboidc.internal/local/elbv2"
+	"alboidc.internal/local/eventbridge"
+	"alboidc.internal/local/fault"
+	"alboidc.internal/local/idp"
+	"alboidc.internal/local/jsonata"
+	"alboidc.internal/local/lambda"
+	"alboidc.internal/local/localca"
+	"alboidc.internal/local/scheduler"
+	"alboidc.internal/local/secretsmanager"
+	"alboidc.internal/local/sns"
+	"alboidc.internal/local/ssm"
+	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/local/sts"
+)
+
+// Options choose what a stack is like. The zero value is one for tests: free ports and real time.
+type Options struct {
+	// Clock is the time of waits, schedules, spreads and secrets; nil is real time.
+	Clock clock.Clock
+	// Address is where the AWS endpoint listens; 127.0.0.1:0 by default.
+	Address string
+	// Spread is how long a changed action takes to reach each node of a load balancer; its length is how many nodes.
+	Spread []time.Duration
+	// AccessTokenLifetime is how soon sessions are refreshed.
+	AccessTokenLifetime time.Duration
+	// FunctionEnv is added to every function's environment.
+	FunctionEnv map[string]string
+	// FunctionLogs gets every line that a function writes.
+	FunctionLogs func(function, requestID string, line []byte)
+	// OnAuth hears of every login and refresh at a load balancer.
+	OnAuth func(albnode.Event)
+	// OnEvent hears of every history event of every execution.
+	OnEvent func(executionARN string, e stepfunctions.Event)
+}
+
+// Stack is a running local stack.
+type Stack struct {
+	// URL of the AWS endpoint.
+	URL string
+
+	Clock          clock.Clock
+	Faults         *fault.Injector
+	Authority      *localca.Authority
+	SecretsManager *secretsmanager.Service
+	ELB            *elbv2.Service
+	Lambda         *lambda.Service
+	StepFunctions  *stepfunctions.Service
+	SNS            *sns.Service
+	EventBridge    *eventbridge.Service
+	CloudWatch     *cloudwatch.Service
+	IdP            *idp.Provider
+	Plane          *albnode.Plane
+
+	server *http.Server
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// Start starts a stack; it runs until Close or until ctx ends.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	if o.Address == "" {
+		o.Address = "127.0.0.1:0"
+	}
+	listener, err := net.Listen("tcp", o.Address)
+	if err != nil {
+		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &Stack{Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(), ctx: ctx, cancel: cancel}
+	if err := s.start(ctx, o, listener); err != nil {
+		_ = listener.Close()
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) error {
+	var err error
+	if s.Authority, err = localca.New(); err != nil {
+		return err
+	}
+	library, err := jsonata.Find()
+	if err != nil {
+		return err
+	}
+	s.SecretsManager = secretsmanager.New(s.Clock)
+	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
+	s.CloudWatch = cloudwatch.New(s.Clock)
+	s.SNS = sns.New(s.Clock)
+	s.EventBridge = eventbridge.New(eventbridge.Options{Clock: s.Clock, Endpoint: s.URL})
+	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, Metrics: s.CloudWatch, ExtraEnv: s.functionEnv(o.FunctionEnv)})
+	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, Library: library, OnEvent: o.OnEvent,
+		OnStatusChange: s.emit})
+	if err != nil {
+		return err
+	}
+	schedules := scheduler.New(scheduler.Options{Clock: s.Clock, Endpoint: s.URL})
+	schedules.Start(ctx)
+	api := awsapi.NewServer(s.Clock, s.Faults, s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
+		schedules, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New())
+	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.server.Serve(listener) }()
+	if s.IdP, err = idp.Start(ctx, idp.Options{Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
+		return err
+	}
+	s.Plane, err = albnode.Start(ctx, s.ELB, albnode.Options{Clock: s.Clock, Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
+	return err
+}
+
+// emit puts a change of an execution's status on the event bus, as Step Functions does.
+func (s *Stack) emit(c stepfunctions.StatusChange) {
+	detail, err := json.Marshal(c.Detail)
+	if err != nil {
+		return // a struct of strings and numbers
+	}
+	s.EventBridge.Emit(c.Region, eventbridge.Event{Source: "aws.states", DetailType: "Step Functions Execution Status Change",
+		Time: c.Time, Resources: c.Resources, Detail: detail})
+}
+
+func (s *Stack) functionEnv(more map[string]string) map[string]string {
+	env := map[string]string{"AWS_ENDPOINT_URL": s.URL}
+	for k, v := range more {
+		env[k] = v
+	}
+	return env
+}
+
+// Context ends when the stack is closed.
+func (s *Stack) Context() context.Context { return s.ctx }
+
+// AWS is the configuration of an SDK client for this stack.
+func (s *Stack) AWS(region string) aws.Config {
+	return aws.Config{Region: region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+}
+
+// Close stops everything and waits for the functions' processes to end.
+func (s *Stack) Close() error {
+	s.cancel()
+	var errs []error
+	if s.StepFunctions != nil {
+		s.StepFunctions.Close()
+	}
+	if s.EventBridge != nil {
+		s.EventBridge.Close()
+	}
+	if s.Lambda != nil {
+		errs = append(errs, s.Lambda.Close())
+	}
+	if s.Plane != nil {
+		s.Plane.Close()
+	}
+	if s.IdP != nil {
+		errs = append(errs, s.IdP.Close())
+	}
+	if s.server != nil {
+		errs = append(errs, s.server.Close())
+	}
+	return errors.Join(errs...)
+}

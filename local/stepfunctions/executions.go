@@ -1,0 +1,276 @@
+package stepfunctions
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/awsapi"
+)
+
+// nameKept is how long a name stays taken (API reference, StartExecution).
+const nameKept = 90 * 24 * time.Hour
+
+// maxInput is the largest input: 256 KiB (developer guide, "Service quotas").
+const maxInput = 256 << 10
+
+// execution is one execution. Service.mu guards it, but not run, which guards itself.
+type execution struct {
+	arn, name string
+	region    string
+	machine   *machine
+	with      settings // as they were at the start
+	aliasARN  string
+	version   *version
+	input     string
+	run       *asl.Execution
+
+	status           asl.Status
+	started, stopped time.Time
+	result           asl.Result // of the last run
+	redrives         int
+	redriven         time.Time
+	tokens           []redriveToken
+	stop             context.CancelCauseFunc // of the present run
+	done             chan struct{}           // closed when the present run has ended
+}
+
+func (s *Service) startExecution(_ context.Context, call *awsapi.Call) (any, error) {
+	var in struct {
+		StateMachineARN string  `json:"stateMachineArn"`
+		Name            string  `json:"name"`
+		Input           *string `json:"input"`
+	}
+	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
+		return nil, err
+	}
+	if in.Name == "" {
+		in.Name = s.uuid()
+	}
+	if err := checkName(in.Name); err != nil {
+		return nil, err
+	}
+	input := "{}"
+	if in.Input != nil {
+		input = *in.Input
+	}
+	if !json.Valid([]byte(input)) {
+		return nil, awsapi.Errorf("InvalidExecutionInput", "Invalid State Machine Execution Input: the input is not valid JSON")
+	}
+	if len(input) > maxInput {
+		return nil, awsapi.Errorf("InvalidExecutionInput", "Invalid State Machine Execution Input: the input is longer than %d bytes", maxInput)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.start(call, in.StateMachineARN, in.Name, input)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"executionArn": e.arn, "startDate": instant(e.started)}, nil
+}
+
+// start begins an execution. Repeating a start with the same name and input is a success while the execution runs; a
+// name is otherwise taken for 90 days. s.mu is held.
+func (s *Service) start(call *awsapi.Call, machineARN, name, input string) (*execution, error) {
+	m, with, v, aliasARN, err := s.startable(machineARN)
+	if err != nil {
+		return nil, err
+	}
+	arn := call.ARN("states", "execution:"+m.name+":"+name)
+	if old := s.executions[arn]; old != nil {
+		if old.status == asl.Running && old.input == input {
+			return old, nil
+		}
+		if old.status == asl.Running || s.now().Sub(old.stopped) < nameKept {
+			return nil, awsapi.Errorf("ExecutionAlreadyExists", "Execution Already Exists: '%s'", arn)
+		}
+	}
+	e := &execution{arn: arn, name: name, region: call.Region, machine: m, with: with, aliasARN: aliasARN, version: v, input: input, started: s.now()}
+	id := asl.Identity{ARN: arn, Name: name, StateMachineARN: m.arn, StateMachineName: m.name, RoleARN: with.role, Region: call.Region,
+		Input: json.RawMessage(input), AliasARN: aliasARN}
+	if v != nil {
+		id.VersionARN = v.arn
+	}
+	var onEvent func(asl.Event)
+	if s.options.OnEvent != nil {
+		onEvent = func(event asl.Event) { s.options.OnEvent(arn, event) }
+	}
+	e.run = s.engine.New(with.parsed, id, onEvent)
+	s.executions[arn] = e
+	s.order = append(s.order, e)
+	s.launch(e, e.run.Run)
+	return e, nil
+}
+
+// startable finds what to run for the ARN of a machine, a version or an alias. s.mu is held.
+func (s *Service) startable(arn string) (*machine, settings, *version, string, error) {
+	m, with, v := s.qualified(arn)
+	aliasARN := ""
+	if m == nil {
+		var a *alias
+		if m, a, _ = s.alias(arn); m == nil {
+			return nil, with, nil, "", noMachine(arn)
+		}
+		aliasARN = a.arn
+		pick := a.routes[0].VersionARN
+		if s.unit()*100 >= float64(a.routes[0].Weight) {
+			pick = a.routes[len(a.routes)-1].VersionARN
+		}
+		if v = m.version(pick); v == nil {
+			return nil, with, nil, "", noMachine(pick)
+		}
+		with = v.settings
+	}
+	if m.deleting {
+		return nil, with, nil, "", awsapi.Errorf("StateMachineDeleting", "State Machine is being deleted: '%s'", m.arn)
+	}
+	return m, with, v, aliasARN, nil
+}
+
+// launch lets a run of an execution begin. s.mu is held.
+func (s *Service) launch(e *execution, run func(context.Context) asl.Result) {
+	ctx, stop := context.WithCancelCause(s.ctx)
+	e.status, e.stopped, e.result = asl.Running, time.Time{}, asl.Result{}
+	e.stop, e.done = stop, make(chan struct{})
+	began := s.change(e)
+	s.options.Clock.Go(func() {
+		defer stop(nil)
+		s.tell(began)
+		result := run(ctx)
+		s.mu.Lock()
+		e.status, e.result, e.stopped = result.Status, result, result.At
+		s.forget(e.machine)
+		ended := s.change(e)
+		s.mu.Unlock()
+		s.tell(ended)
+		close(e.done)
+	})
+}
+
+// execution finds an execution by its ARN. s.mu is held.
+func (s *Service) execution(arn string) (*execution, error) {
+	if err := checkARN(arn, "execution"); err != nil {
+		return nil, err
+	}
+	e := s.executions[arn]
+	if e == nil {
+		return nil, noExecution(arn)
+	}
+	return e, nil
+}
+
+// stopExecution answers when the execution has ended. Stopping one that is not running changes nothing.
+func (s *Service) stopExecution(ctx context.Context, call *awsapi.Call) (any, error) {
+	var in struct {
+		ExecutionARN string  `json:"executionArn"`
+		Error        *string `json:"error"`
+		Cause        *string `json:"cause"`
+	}
+	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	e, err := s.execution(in.ExecutionARN)
+	if err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	stop, done := e.stop, e.done
+	s.mu.Unlock()
+	stop(&asl.StopReason{Details: asl.ErrorDetails{Error: in.Error, Cause: in.Cause}})
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return map[string]any{"stopDate": instant(e.stopped)}, nil
+}
+
+type payloadDetails struct {
+	Included bool `json:"included"`
+}
+
+// executionView is DescribeExecution's answer, and with fewer members a row of ListExecutions.
+type executionView struct {
+	ExecutionARN           string          `json:"executionArn"`
+	StateMachineARN        string          `json:"stateMachineArn"`
+	StateMachineVersionARN string          `json:"stateMachineVersionArn,omitempty"`
+	StateMachineAliasARN   string          `json:"stateMachineAliasArn,omitempty"`
+	Name                   string          `json:"name"`
+	Status                 asl.Status      `json:"status"`
+	StartDate              *asl.Instant    `json:"startDate"`
+	StopDate               *asl.Instant    `json:"stopDate,omitempty"`
+	RedriveCount           int             `json:"redriveCount"`
+	RedriveDate            *asl.Instant    `json:"redriveDate,omitempty"`
+	Input                  string          `json:"input,omitempty"`
+	InputDetails           *payloadDetails `json:"inputDetails,omitempty"`
+	Output                 string          `json:"output,omitempty"`
+	OutputDetails          *payloadDetails `json:"outputDetails,omitempty"`
+	Error                  *string         `json:"error,omitempty"`
+	Cause                  *string         `json:"cause,omitempty"`
+	RedriveStatus          string          `json:"redriveStatus,omitempty"`
+	RedriveStatusReason    string          `json:"redriveStatusReason,omitempty"`
+}
+
+// view is what lists show of an execution. s.mu is held.
+func (e *execution) view() executionView {
+	v := executionView{ExecutionARN: e.arn, StateMachineARN: e.machine.arn, StateMachineAliasARN: e.aliasARN, Name: e.name, Status: e.status,
+		StartDate: instant(e.started), StopDate: instant(e.stopped), RedriveCount: e.redrives, RedriveDate: instant(e.redriven)}
+	if e.version != nil {
+		v.StateMachineVersionARN = e.version.arn
+	}
+	return v
+}
+
+func (s *Service) describeExecution(_ context.Context, call *awsapi.Call) (any, error) {
+	var in struct {
+		ExecutionARN string `json:"executionArn"`
+		IncludedData string `json:"includedData"`
+	}
+	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.IncludedData != "" && in.IncludedData != "ALL_DATA" {
+		return nil, awsapi.NotImplementedParameter(call, "includedData "+in.IncludedData)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.execution(in.ExecutionARN)
+	if err != nil {
+		return nil, err
+	}
+	v := e.view()
+	v.Input, v.InputDetails = e.input, &payloadDetails{Included: true}
+	if e.status == asl.Succeeded {
+		v.Output, v.OutputDetails = string(e.result.Output), &payloadDetails{Included: true}
+	}
+	v.Error, v.Cause = e.result.Error, e.result.Cause
+	v.RedriveStatus = "REDRIVABLE"
+	if v.RedriveStatusReason = s.notRedrivable(e); v.RedriveStatusReason != "" {
+		v.RedriveStatus = "NOT_REDRIVABLE"
+	}
+	return v, nil
+}
+
+func (s *Service) describeForExecution(_ context.Context, call *awsapi.Call) (any, error) {
+	var in struct {
+		ExecutionARN string `json:"executionArn"`
+	}
+	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := s.execution(in.ExecutionARN)
+	if err != nil {
+		return nil, err
+	}
+	return machineView{StateMachineARN: e.machine.arn, Name: e.machine.name, Definition: e.with.definition, RoleARN: e.with.role,
+		UpdateDate: instant(e.machine.updated), Logging: loggingConfiguration{Level: "OFF"}, RevisionID: e.with.revision}, nil
+}

@@ -1,0 +1,84 @@
+package stepfunctions
+
+import (
+	"context"
+	"slices"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/awsapi"
+)
+
+var statuses = []asl.Status{asl.Running, asl.Succeeded, asl.Failed, asl.TimedOut, asl.Aborted, "PENDING_REDRIVE"}
+
+// listExecutions shows the newest first.
+func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, error) {
+	var in struct {
+		StateMachineARN string     `json:"stateMachineArn"`
+		StatusFilter    asl.Status `json:"statusFilter"`
+		RedriveFilter   string     `json:"redriveFilter"`
+		paging
+	}
+	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.StatusFilter != "" && !slices.Contains(statuses, in.StatusFilter) {
+		return nil, invalid(in.StatusFilter, "statusFilter", "Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]")
+	}
+	if in.RedriveFilter != "" && in.RedriveFilter != "REDRIVEN" && in.RedriveFilter != "NOT_REDRIVEN" {
+		return nil, invalid(in.RedriveFilter, "redriveFilter", "Member must satisfy enum value set: [REDRIVEN, NOT_REDRIVEN]")
+	}
+	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, _, version := s.qualified(in.StateMachineARN)
+	aliasARN := ""
+	if m == nil {
+		var a *alias
+		if m, a, _ = s.alias(in.StateMachineARN); m == nil {
+			return nil, noMachine(in.StateMachineARN)
+		}
+		aliasARN = a.arn
+	}
+	rows := []executionView{}
+	for _, e := range slices.Backward(s.order) {
+		if e.machine == m && (version == nil || e.version == version) && (aliasARN == "" || e.aliasARN == aliasARN) &&
+			(in.StatusFilter == "" || e.status == in.StatusFilter) &&
+			(in.RedriveFilter == "" || (in.RedriveFilter == "REDRIVEN") == (e.redrives > 0)) {
+			rows = append(rows, e.view())
+		}
+	}
+	part, next, err := page(in.paging, rows)
+	return answer("executions", part, next), err
+}
+
+// history is GetExecutionHistory.
+func (s *Service) history(_ context.Context, call *awsapi.Call) (any, error) {
+	var in struct {
+		ExecutionARN string `json:"executionArn"`
+		IncludeData  *bool  `json:"includeExecutionData"`
+		Reverse      bool   `json:"reverseOrder"`
+		paging
+	}
+	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	e, err := s.execution(in.ExecutionARN)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	events := e.run.Events()
+	if in.IncludeData != nil && !*in.IncludeData {
+		for i := range events {
+			events[i] = events[i].WithoutData()
+		}
+	}
+	if in.Reverse {
+		slices.Reverse(events)
+	}
+	part, next, err := page(in.paging, events)
+	return answer("events", part, next), err
+}

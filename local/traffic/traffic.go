@@ -1,0 +1,148 @@
+// Package traffic is the people who use the site while a rotation goes on: browsers that log in from scratch, and
+// browsers whose sessions live on because the load balancer refreshes them with the client secret.
+package traffic
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"alboidc.internal/local/browser"
+	"alboidc.internal/local/idp"
+	"alboidc.internal/local/orders"
+)
+
+// Options choose how much traffic there is.
+type Options struct {
+	Site  *orders.Site
+	Roots *x509.CertPool
+	Users []idp.User
+	// Logins is how many browsers log in over and over; each waits Pause between two logins.
+	Logins int
+	Pause  time.Duration
+	// Sessions is how many browsers stay logged in, and open a page every Visit.
+	Sessions int
+	Visit    time.Duration
+	// Failed hears of everything that a user would have noticed. It may be called from several goroutines.
+	Failed func(what string, err error)
+}
+
+// Traffic is running traffic.
+type Traffic struct {
+	// Logins are complete logins from scratch, Visits are pages opened in a living session.
+	Logins, Visits atomic.Int64
+	// FailedLogins and FailedVisits are those that a user would have noticed; a session that ended counts as one.
+	FailedLogins, FailedVisits atomic.Int64
+
+	o      Options
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// Start begins the traffic. It goes on until Stop.
+func Start(ctx context.Context, o Options) *Traffic {
+	ctx, cancel := context.WithCancel(ctx)
+	t := &Traffic{o: o, cancel: cancel}
+	for n := range o.Logins {
+		t.done.Go(func() { t.logInAgainAndAgain(ctx, n) })
+	}
+	for n := range o.Sessions {
+		t.done.Go(func() { t.stayLoggedIn(ctx, n) })
+	}
+	return t
+}
+
+// Stop lets every browser finish what it is doing, and waits for that.
+func (t *Traffic) Stop() {
+	t.cancel()
+	t.done.Wait()
+}
+
+// browser makes one that reaches a page at one node of its load balancer, another node for each n.
+func (t *Traffic) browser(n int) *browser.Browser {
+	return browser.New(browser.Options{Roots: t.o.Roots, Resolve: func(hostPort string) string {
+		nodes := t.o.Site.Nodes(hostPort)
+		if len(nodes) == 0 {
+			return ""
+		}
+		return nodes[n%len(nodes)]
+	}})
+}
+
+func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int) {
+	b := t.browser(n)
+	defer b.Close()
+	for i := n; ctx.Err() == nil; i++ {
+		page := t.o.Site.Pages[i%len(t.o.Site.Pages)]
+		if err := t.logIn(b, page, t.o.Users[i%len(t.o.Users)]); err != nil {
+			t.FailedLogins.Add(1)
+			t.o.Failed("login", err)
+		} else {
+			t.Logins.Add(1)
+		}
+		wait(ctx, t.o.Pause)
+	}
+}
+
+// logIn is not cut off when the traffic ends: a login that has begun is finished.
+func (t *Traffic) logIn(b *browser.Browser, page orders.Page, u idp.User) error {
+	got, err := b.Login(context.Background(), page.URL, u.Name, u.Password)
+	if err != nil {
+		return err
+	}
+	return greets(got, page, u)
+}
+
+func greets(got browser.Page, page orders.Page, u idp.User) error {
+	if !strings.Contains(string(got.Body), page.Greeting+u.Email) {
+		return fmt.Errorf("%s (status %d) does not greet the user", got.URL.Host, got.Status)
+	}
+	return nil
+}
+
+func (t *Traffic) stayLoggedIn(ctx context.Context, n int) {
+	b := t.browser(n)
+	defer b.Close()
+	page, user := t.o.Site.Pages[n%len(t.o.Site.Pages)], t.o.Users[n%len(t.o.Users)]
+	loggedIn := false
+	for ctx.Err() == nil {
+		if !loggedIn {
+			if err := t.logIn(b, page, user); err != nil {
+				t.FailedLogins.Add(1)
+				t.o.Failed("login", err)
+				wait(ctx, t.o.Visit)
+				continue
+			}
+			t.Logins.Add(1)
+			loggedIn = true
+		}
+		wait(ctx, t.o.Visit)
+		got, err := b.Get(context.Background(), page.URL)
+		switch {
+		case err == nil && got.LoginForm():
+			err = fmt.Errorf("the session at %s ended", page.URL)
+			loggedIn = false
+		case err == nil:
+			err = greets(got, page, user)
+		}
+		if err != nil {
+			t.FailedVisits.Add(1)
+			t.o.Failed("session", err)
+			continue
+		}
+		t.Visits.Add(1)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,81 @@
+package alb
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// withSecret is an action list as it is to be sent: the one read, with the client id and secret of c in the action that
+// logs in with the client. It fails if there is no such action, or if the list holds something that this program cannot
+// send back whole. The list that was read is not changed.
+func withSecret(read []types.Action, c Change) ([]types.Action, error) {
+	if err := matches(read, c); err != nil {
+		return nil, err
+	}
+	out := slices.Clone(read)
+	for i := range out {
+		if !slices.Contains(out[i].Type.Values(), out[i].Type) {
+			return nil, fmt.Errorf("it has an action of type %q, which this version does not know and would damage", out[i].Type)
+		}
+		if f := out[i].ForwardConfig; f != nil && len(f.TargetGroups) > 0 {
+			// read back with both; both together are valid only for a single target group (API reference, Action)
+			out[i].TargetGroupArn = nil
+		}
+		o := out[i].AuthenticateOidcConfig
+		if o == nil {
+			continue
+		}
+		changed := *o
+		if ours(o, c) {
+			// a secret and UseExistingClientSecret together are refused (InvalidLoadBalancerAction)
+			changed.ClientId, changed.ClientSecret, changed.UseExistingClientSecret = &c.ClientID, aws.String(c.Secret.Reveal()), nil
+		} else {
+			// no answer holds the secret of another client; without this it would be refused, or lost
+			changed.ClientSecret, changed.UseExistingClientSecret = nil, aws.Bool(true)
+		}
+		out[i].AuthenticateOidcConfig = &changed
+	}
+	return out, nil
+}
+
+// withClientID is an action list as it should read back once withSecret of it was sent.
+func withClientID(read []types.Action, c Change) []types.Action {
+	out := slices.Clone(read)
+	for i, a := range out {
+		if o := a.AuthenticateOidcConfig; o != nil && ours(o, c) {
+			changed := *o
+			changed.ClientId = &c.ClientID
+			out[i].AuthenticateOidcConfig = &changed
+		}
+	}
+	return out
+}
+
+// ours reports whether an action logs in with the client.
+func ours(o *types.AuthenticateOidcActionConfig, c Change) bool {
+	return aws.ToString(o.Issuer) == c.Issuer && slices.Contains(c.ClientIDs, aws.ToString(o.ClientId))
+}
+
+// matches says what is wrong with a list in which no action logs in with the client.
+func matches(actions []types.Action, c Change) error {
+	err := errors.New("it has no authenticate-oidc action any more")
+	for _, a := range actions {
+		o := a.AuthenticateOidcConfig
+		switch {
+		case o == nil:
+		case ours(o, c) && aws.ToString(o.TokenEndpoint) != c.TokenEndpoint:
+			return fmt.Errorf("its token endpoint is %q instead of %q", aws.ToString(o.TokenEndpoint), c.TokenEndpoint)
+		case ours(o, c):
+			return nil
+		case aws.ToString(o.Issuer) != c.Issuer:
+			err = fmt.Errorf("its issuer is %q instead of %q", aws.ToString(o.Issuer), c.Issuer)
+		default:
+			err = fmt.Errorf("its client id is %q instead of %q", aws.ToString(o.ClientId), c.ClientIDs)
+		}
+	}
+	return err
+}

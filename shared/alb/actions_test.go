@@ -1,0 +1,135 @@
+package alb
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/shared/secret"
+)
+
+func oidc(issuer, clientID string) types.Action {
+	return types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1), AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
+		Issuer: &issuer, ClientId: &clientID, UseExistingClientSecret: aws.Bool(false),
+		AuthenticationRequestExtraParams: map[string]string{"prompt": "login"}}}
+}
+
+func groups(single string, arns ...string) types.Action {
+	a := types.Action{Type: types.ActionTypeEnumForward, Order: aws.Int32(2), ForwardConfig: &types.ForwardActionConfig{
+		TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: aws.Bool(true), DurationSeconds: aws.Int32(60)}}}
+	for i, arn := range arns {
+		a.ForwardConfig.TargetGroups = append(a.ForwardConfig.TargetGroups, types.TargetGroupTuple{TargetGroupArn: aws.String(arn), Weight: aws.Int32(int32(i))})
+	}
+	if single != "" {
+		a.TargetGroupArn = &single
+	}
+	return a
+}
+
+func toOrders() Change {
+	return Change{Issuer: "i", ClientIDs: []string{"orders", "orders-old"}, ClientID: "orders", Secret: secret.New("new")}
+}
+
+func TestTheListToSendIsTheListReadWithTheSecret(t *testing.T) {
+	t.Parallel()
+	read := []types.Action{oidc("i", "orders-old"), groups("g", "g"), groups("", "g", "h"), oidc("i", "shop")}
+	onlyARN := types.Action{Type: types.ActionTypeEnumForward, TargetGroupArn: aws.String("g")}
+	read = append(read, onlyARN)
+	got, err := withSecret(read, toOrders())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := oidc("i", "orders"), oidc("i", "shop")
+	ours.AuthenticateOidcConfig.ClientSecret, ours.AuthenticateOidcConfig.UseExistingClientSecret = aws.String("new"), nil
+	theirs.AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
+	want := []types.Action{ours, groups("", "g"), groups("", "g", "h"), theirs, onlyARN}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("actions differ at %q", difference("", reflect.ValueOf(want), reflect.ValueOf(got)))
+	}
+	if !reflect.DeepEqual(read, []types.Action{oidc("i", "orders-old"), groups("g", "g"), groups("", "g", "h"), oidc("i", "shop"), onlyARN}) {
+		t.Fatal("the list that was read was changed")
+	}
+}
+
+func TestTheListToReadBackHasOnlyTheClientIDChanged(t *testing.T) {
+	t.Parallel()
+	read := []types.Action{oidc("i", "orders-old"), groups("g", "g"), oidc("i", "shop")}
+	got := withClientID(read, toOrders())
+	if want := []types.Action{oidc("i", "orders"), groups("g", "g"), oidc("i", "shop")}; !reflect.DeepEqual(got, want) {
+		t.Fatalf("actions differ at %q", difference("", reflect.ValueOf(want), reflect.ValueOf(got)))
+	}
+	if *read[0].AuthenticateOidcConfig.ClientId != "orders-old" {
+		t.Fatal("the list that was read was changed")
+	}
+}
+
+func TestEveryFieldOfAnActionIsCompared(t *testing.T) {
+	t.Parallel()
+	full := func() []types.Action { return []types.Action{oidc("i", "orders"), groups("", "g", "h")} }
+	cases := map[string]struct {
+		change func(a []types.Action) []types.Action
+		want   string
+	}{
+		"nothing":               {func(a []types.Action) []types.Action { return a }, ""},
+		"the order of the list": {func(a []types.Action) []types.Action { return []types.Action{a[1], a[0]} }, ""},
+		"what no answer holds": {func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.UseExistingClientSecret = nil
+			return a
+		}, ""},
+		"an action more":                 {func(a []types.Action) []types.Action { return append(a, a[1]) }, "a"},
+		"an action less":                 {func(a []types.Action) []types.Action { return a[:1] }, "a"},
+		"the order of an action":         {func(a []types.Action) []types.Action { a[1].Order = aws.Int32(3); return a }, "a[1].Order"},
+		"the type":                       {func(a []types.Action) []types.Action { a[1].Type = "redirect"; return a }, "a[1].Type"},
+		"an action's configuration gone": {func(a []types.Action) []types.Action { a[1].ForwardConfig = nil; return a }, "a[1].ForwardConfig"},
+		"a weight": {func(a []types.Action) []types.Action {
+			a[1].ForwardConfig.TargetGroups[0].Weight = aws.Int32(9)
+			return a
+		}, "a[1].ForwardConfig.TargetGroups[0].Weight"},
+		"target groups in another order": {func(a []types.Action) []types.Action {
+			g := a[1].ForwardConfig.TargetGroups
+			g[0], g[1] = g[1], g[0]
+			return a
+		}, ""},
+		"stickiness": {func(a []types.Action) []types.Action {
+			a[1].ForwardConfig.TargetGroupStickinessConfig.Enabled = nil
+			return a
+		}, "a[1].ForwardConfig.TargetGroupStickinessConfig.Enabled"},
+		"an extra parameter": {func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.AuthenticationRequestExtraParams["prompt"] = "none"
+			return a
+		}, "a[0].AuthenticateOidcConfig.AuthenticationRequestExtraParams[prompt]"},
+		"another extra parameter": {func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.AuthenticationRequestExtraParams = map[string]string{"x": "login"}
+			return a
+		}, "a[0].AuthenticateOidcConfig.AuthenticationRequestExtraParams[prompt]"},
+		"an extra parameter added": {func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.AuthenticationRequestExtraParams["x"] = "y"
+			return a
+		}, "a[0].AuthenticateOidcConfig.AuthenticationRequestExtraParams"},
+		"the client id": {func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.ClientId = aws.String("x")
+			return a
+		}, "a[0].AuthenticateOidcConfig.ClientId"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := difference("a", reflect.ValueOf(full()), reflect.ValueOf(c.change(full()))); got != c.want {
+				t.Fatalf("difference %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestEachElementIsPairedOnce(t *testing.T) {
+	t.Parallel()
+	if d := difference("x", reflect.ValueOf([]string(nil)), reflect.ValueOf([]string{})); d != "" {
+		t.Fatalf("no list and an empty one differ at %q", d)
+	}
+	want, got := []string{"a", "a", "b"}, []string{"a", "b", "b"}
+	if d := difference("x", reflect.ValueOf(want), reflect.ValueOf(got)); d != "x[1]" {
+		t.Fatalf("difference %q", d)
+	}
+}

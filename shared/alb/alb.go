@@ -1,0 +1,80 @@
+// Package alb finds the listeners and rules of Application Load Balancers that log users in with a client, and puts a
+// client secret on them without changing anything else.
+//
+// What Elastic Load Balancing does (its API reference, ModifyRule and ModifyListener): an action list is replaced whole,
+// what is not sent stays as it is, there is no version to compare with, and no answer ever holds a client secret. So a
+// change made by somebody else in the moment between our reading and our writing is lost; the reading comes right before
+// the writing, and what differs afterwards is told.
+package alb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/shared/failure"
+)
+
+// API is the part of Elastic Load Balancing v2 that is used.
+type API interface {
+	DescribeListeners(context.Context, *elasticloadbalancingv2.DescribeListenersInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeListenersOutput, error)
+	DescribeRules(context.Context, *elasticloadbalancingv2.DescribeRulesInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeRulesOutput, error)
+	DescribeTags(context.Context, *elasticloadbalancingv2.DescribeTagsInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeTagsOutput, error)
+	ModifyRule(context.Context, *elasticloadbalancingv2.ModifyRuleInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyRuleOutput, error)
+	ModifyListener(context.Context, *elasticloadbalancingv2.ModifyListenerInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyListenerOutput, error)
+}
+
+var _ API = (*elasticloadbalancingv2.Client)(nil)
+
+// pauses between repeated reads: reads of the control plane may be a few seconds behind a write.
+var pauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
+
+// Balancers are the load balancers of all Regions.
+type Balancers struct {
+	client func(region string) API
+	sleep  func(context.Context, time.Duration) error
+}
+
+// New returns the load balancers that client reaches. sleep returns early, with the context's error, if the context
+// ends.
+func New(client func(region string) API, sleep func(context.Context, time.Duration) error) *Balancers {
+	return &Balancers{client: client, sleep: sleep}
+}
+
+// balancer is what the ARN of a load balancer says:
+// arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID.
+type balancer struct{ arn, region, name string }
+
+func parseBalancer(arn string) (balancer, error) {
+	parts := strings.Split(arn, ":")
+	if len(parts) == 6 && parts[2] == "elasticloadbalancing" && parts[3] != "" {
+		if path := strings.Split(parts[5], "/"); len(path) == 4 && path[0] == "loadbalancer" && path[1] == "app" {
+			return balancer{arn: arn, region: parts[3], name: path[2]}, nil
+		}
+	}
+	return balancer{}, failure.New(failure.InvalidInput, "%q is not the ARN of an Application Load Balancer", arn)
+}
+
+// missing reports whether what was asked for does not exist.
+func missing(err error) bool {
+	var rule *types.RuleNotFoundException
+	var listener *types.ListenerNotFoundException
+	var balancer *types.LoadBalancerNotFoundException
+	return errors.As(err, &rule) || errors.As(err, &listener) || errors.As(err, &balancer)
+}
+
+// pause waits before the try after try; false if there is none.
+func (b *Balancers) pause(ctx context.Context, try int) (again bool, err error) {
+	if try >= len(pauses) {
+		return false, nil
+	}
+	if err := b.sleep(ctx, pauses[try]); err != nil {
+		return false, fmt.Errorf("waiting to read the load balancer again: %w", err)
+	}
+	return true, nil
+}

@@ -1,0 +1,179 @@
+package alb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
+)
+
+// Selector says which actions use the client.
+type Selector struct {
+	Issuer string
+	// ClientIDs are the client's ids at the issuer; more than one if two registrations take turns.
+	ClientIDs []string
+	// TokenEndpoint is where the load balancer sends the client secret.
+	TokenEndpoint string
+}
+
+// Found is what was found on the load balancers.
+type Found struct {
+	// Targets are the actions with the issuer, a client id and the token endpoint of the selector, ordered by load
+	// balancer (as given), port, and priority, the default action last.
+	Targets []rotation.Target
+	// Warnings are what will put an old secret back if nothing is done. They do not stop a rotation.
+	Warnings []string
+	// Refusals are why the client must not be rotated.
+	Refusals []string
+}
+
+// Targets searches load balancers, given by ARN. It changes nothing. A listener or rule that vanishes during the search
+// is Unavailable: the next search will not find it.
+func (b *Balancers) Targets(ctx context.Context, loadBalancers []string, want Selector) (Found, error) {
+	var found Found
+	for _, arn := range loadBalancers {
+		lb, err := parseBalancer(arn)
+		if err != nil {
+			return Found{}, err
+		}
+		s := &search{api: b.client(lb.region), lb: lb, want: want}
+		if err := s.run(ctx); err != nil {
+			return Found{}, err
+		}
+		found.Targets = append(found.Targets, s.found.Targets...)
+		found.Warnings = append(found.Warnings, s.found.Warnings...)
+		found.Refusals = append(found.Refusals, s.found.Refusals...)
+	}
+	return found, nil
+}
+
+// search is the search of one load balancer.
+type search struct {
+	api   API
+	lb    balancer
+	want  Selector
+	found Found
+}
+
+func (s *search) run(ctx context.Context) error {
+	listeners, err := s.listeners(ctx)
+	if missing(err) {
+		s.found.Refusals = append(s.found.Refusals, fmt.Sprintf(
+			"%s does not exist: remove it from loadBalancers, or correct the ARN", s.lb.arn))
+		return nil
+	}
+	if err != nil {
+		return awserr.Wrap(err, "listing the listeners of %s", s.lb.name)
+	}
+	for _, l := range listeners {
+		rules, err := s.rules(ctx, aws.ToString(l.ListenerArn))
+		if err != nil {
+			return vanished(err, "listing the rules of %s :%d", s.lb.name, aws.ToInt32(l.Port))
+		}
+		for _, r := range rules {
+			s.consider(l, aws.ToString(r.RuleArn), "rule "+aws.ToString(r.Priority), r.Actions)
+		}
+		s.consider(l, "", "default", l.DefaultActions)
+	}
+	if len(s.found.Targets) == 0 {
+		return nil
+	}
+	return s.owners(ctx)
+}
+
+// listeners are all listeners, by port.
+func (s *search) listeners(ctx context.Context) ([]types.Listener, error) {
+	var out []types.Listener
+	in := &elasticloadbalancingv2.DescribeListenersInput{LoadBalancerArn: &s.lb.arn}
+	for {
+		page, err := s.api.DescribeListeners(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, page.Listeners...)
+		if aws.ToString(page.NextMarker) == "" {
+			break
+		}
+		in.Marker = page.NextMarker
+	}
+	slices.SortStableFunc(out, func(a, b types.Listener) int {
+		return cmp.Or(cmp.Compare(aws.ToInt32(a.Port), aws.ToInt32(b.Port)),
+			cmp.Compare(aws.ToString(a.ListenerArn), aws.ToString(b.ListenerArn)))
+	})
+	return out, nil
+}
+
+// rules are a listener's rules by priority, without the default rule: its actions are the listener's default actions,
+// and only ModifyListener can change them (API reference, ModifyRule: OperationNotPermitted).
+func (s *search) rules(ctx context.Context, listener string) ([]types.Rule, error) {
+	var out []types.Rule
+	in := &elasticloadbalancingv2.DescribeRulesInput{ListenerArn: &listener}
+	for {
+		page, err := s.api.DescribeRules(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page.Rules {
+			if !aws.ToBool(r.IsDefault) {
+				out = append(out, r)
+			}
+		}
+		if aws.ToString(page.NextMarker) == "" {
+			break
+		}
+		in.Marker = page.NextMarker
+	}
+	slices.SortStableFunc(out, func(a, b types.Rule) int {
+		return cmp.Or(cmp.Compare(priority(a), priority(b)), cmp.Compare(aws.ToString(a.RuleArn), aws.ToString(b.RuleArn)))
+	})
+	return out, nil
+}
+
+func priority(r types.Rule) int {
+	n, err := strconv.Atoi(aws.ToString(r.Priority))
+	if err != nil {
+		return 0 // the API's priorities are 1 to 50000 or "default"; the order is then by ARN
+	}
+	return n
+}
+
+// consider adds the actions of one rule or default action, if one of them uses the client.
+func (s *search) consider(l types.Listener, rule, what string, actions []types.Action) {
+	t := rotation.Target{Region: s.lb.region, LoadBalancerARN: s.lb.arn, ListenerARN: aws.ToString(l.ListenerArn), RuleARN: rule,
+		Name: fmt.Sprintf("%s :%d %s", s.lb.name, aws.ToInt32(l.Port), what)}
+	for _, a := range actions {
+		o := a.AuthenticateOidcConfig
+		if a.Type != types.ActionTypeEnumAuthenticateOidc || o == nil || !slices.Contains(s.want.ClientIDs, aws.ToString(o.ClientId)) {
+			continue
+		}
+		issuer, endpoint := aws.ToString(o.Issuer), aws.ToString(o.TokenEndpoint)
+		switch {
+		case issuer == s.want.Issuer && endpoint == s.want.TokenEndpoint:
+			s.found.Targets = append(s.found.Targets, t)
+		case issuer == s.want.Issuer:
+			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf("%s sends the client secret to token endpoint %q, but "+
+				"the configuration says %q: correct the action or identityProvider.tokenEndpoint", t.Name, endpoint, s.want.TokenEndpoint))
+		case endpoint == s.want.TokenEndpoint:
+			// the same registration under another spelling of the issuer: left out, it would break when the old secret goes
+			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf("%s uses the client at the same token endpoint, but with "+
+				"issuer %q instead of %q: correct the action or issuer", t.Name, issuer, s.want.Issuer))
+		}
+	}
+}
+
+// vanished tells what is gone as Unavailable.
+func vanished(err error, format string, args ...any) error {
+	if missing(err) {
+		return awserr.As(failure.Unavailable, err, format, args...)
+	}
+	return awserr.Wrap(err, format, args...)
+}

@@ -1,0 +1,254 @@
+package alb_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/smithy-go"
+
+	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
+)
+
+var orders = alb.Selector{Issuer: issuer, ClientIDs: []string{"orders"}, TokenEndpoint: endpoint}
+
+func search(t *testing.T, b *alb.Balancers, balancers ...string) alb.Found {
+	t.Helper()
+	found, err := b.Targets(context.Background(), balancers, orders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func wantKind(t *testing.T, err error, kind failure.Kind) {
+	t.Helper()
+	if !failure.Is(err, kind) {
+		t.Fatalf("error %v, want one of kind %s", err, kind)
+	}
+}
+
+func names(targets []rotation.Target) []string {
+	var out []string
+	for _, t := range targets {
+		out = append(out, t.Name)
+	}
+	return out
+}
+
+func TestTargetsAreFoundOnAllPagesInOrder(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.listen(ordersLB, listener+"9443", 9443, login("orders"), forward("g"))
+	f.listen(ordersLB, listener+"80", 80, types.Action{Type: types.ActionTypeEnumRedirect})
+	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+	for _, p := range []int{100, 9, 30, 10, 20} {
+		f.add(listener, fmt.Sprintf("%s-%d", rule, p), p, login("orders"), forward("g"))
+	}
+	got := names(search(t, f.balancersOf(), ordersLB).Targets)
+	want := []string{"orders-alb :443 rule 9", "orders-alb :443 rule 10", "orders-alb :443 rule 20", "orders-alb :443 rule 30",
+		"orders-alb :443 rule 100", "orders-alb :443 default", "orders-alb :9443 default"}
+	if !slices.Equal(got, want) {
+		t.Fatalf("targets %q, want %q", got, want)
+	}
+}
+
+func TestATargetNamesWhereItIs(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+	f.add(listener, rule, 10, login("orders"), forward("g"))
+	want := []rotation.Target{
+		{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener, RuleARN: rule, Name: "orders-alb :443 rule 10"},
+		{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener, Name: "orders-alb :443 default"},
+	}
+	if got := search(t, f.balancersOf(), ordersLB).Targets; !slices.Equal(got, want) {
+		t.Fatalf("targets %+v, want %+v", got, want)
+	}
+}
+
+func TestEachLoadBalancerIsSearchedInItsRegion(t *testing.T) {
+	t.Parallel()
+	here, there := newFake(t), newFake(t)
+	here.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+	shop := "arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/shop/0123456789abcdef"
+	there.listen(shop, "shop-listener", 443, login("orders"), forward("g"))
+	got := search(t, here.balancersOf(there), shop, ordersLB).Targets
+	if want := []string{"shop :443 default", "orders-alb :443 default"}; !slices.Equal(names(got), want) || got[0].Region != "us-east-1" {
+		t.Fatalf("targets %+v, want %q", got, want)
+	}
+}
+
+func TestEveryClientIDOfTheClientCounts(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.listen(ordersLB, listener, 443, login("orders-b"), forward("g"))
+	f.add(listener, rule, 10, login("orders-a"), forward("g"))
+	pair := alb.Selector{Issuer: issuer, ClientIDs: []string{"orders-a", "orders-b"}, TokenEndpoint: endpoint}
+	found, err := f.balancersOf().Targets(context.Background(), []string{ordersLB}, pair)
+	if err != nil || len(found.Targets) != 2 {
+		t.Fatalf("targets %q (%v)", names(found.Targets), err)
+	}
+}
+
+func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
+	t.Parallel()
+	change := func(f func(*types.AuthenticateOidcActionConfig)) types.Action {
+		a := login("orders")
+		f(a.AuthenticateOidcConfig)
+		return a
+	}
+	cases := map[string]struct {
+		action  types.Action
+		refusal string
+	}{
+		"another client":  {login("shop"), ""},
+		"no login":        {forward("g"), ""},
+		"a Cognito login": {types.Action{Type: types.ActionTypeEnumAuthenticateCognito, AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{UserPoolClientId: aws.String("orders")}}, ""},
+		"the same client id elsewhere": {change(func(o *types.AuthenticateOidcActionConfig) {
+			o.Issuer, o.TokenEndpoint = aws.String("https://x"), aws.String("https://x/t")
+		}), ""},
+		"the client with another endpoint":   {change(func(o *types.AuthenticateOidcActionConfig) { o.TokenEndpoint = aws.String("https://evil") }), "https://evil"},
+		"the client, issuer spelt otherwise": {change(func(o *types.AuthenticateOidcActionConfig) { o.Issuer = aws.String(issuer + "/") }), issuer + `/"`},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.listen(ordersLB, listener, 443, c.action)
+			found := search(t, f.balancersOf(), ordersLB)
+			if len(found.Targets) != 0 || len(found.Warnings) != 0 {
+				t.Fatalf("found %+v", found)
+			}
+			if c.refusal == "" && len(found.Refusals) != 0 {
+				t.Fatalf("refusals %q", found.Refusals)
+			}
+			if c.refusal != "" && (len(found.Refusals) != 1 || !strings.Contains(found.Refusals[0], c.refusal)) {
+				t.Fatalf("refusals %q, want %q", found.Refusals, c.refusal)
+			}
+		})
+	}
+}
+
+func TestTagsTellWhoElseWritesTheTarget(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		on, key, value string
+		refusal        bool
+		says           string // "" is nothing
+	}{
+		"the load balancer controller, on the load balancer": {ordersLB, "elbv2.k8s.aws/cluster", "prod", true, "Kubernetes cluster \"prod\""},
+		"the load balancer controller, on the listener":      {listener, "elbv2.k8s.aws/cluster", "prod", true, "the listener of orders-alb :443 rule 10"},
+		"the load balancer controller, on the rule":          {rule, "elbv2.k8s.aws/cluster", "prod", true, "orders-alb :443 rule 10"},
+		"CloudFormation":              {rule, "aws:cloudformation:stack-name", "web", false, "UseExistingClientSecret"},
+		"Terraform by key":            {listener, "app:TerraformWorkspace", "x", false, "ignore_changes"},
+		"Terraform by value":          {rule, "ManagedBy", "Terraform", false, "ignore_changes"},
+		"any other tag":               {rule, "team", "web", false, ""},
+		"a rule that is not a target": {rule + "-other", "elbv2.k8s.aws/cluster", "prod", false, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.listen(ordersLB, listener, 443, forward("g"))
+			f.add(listener, rule, 10, login("orders"), forward("g"))
+			f.add(listener, rule+"-other", 20, login("shop"), forward("g"))
+			f.tag(c.on, c.key, c.value)
+			found := search(t, f.balancersOf(), ordersLB)
+			told, silent := found.Warnings, found.Refusals
+			if c.refusal {
+				told, silent = silent, told
+			}
+			if len(silent) != 0 || c.says == "" && len(told) != 0 {
+				t.Fatalf("found %+v", found)
+			}
+			if c.says != "" && (len(told) != 1 || !strings.Contains(told[0], c.says)) {
+				t.Fatalf("told %q, want %q", told, c.says)
+			}
+			if len(found.Targets) != 1 {
+				t.Fatalf("targets %q", names(found.Targets))
+			}
+		})
+	}
+}
+
+func TestManyTagsOfOneToolAreOneWarning(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+	f.tag(ordersLB, "terraform", "yes")
+	f.tag(ordersLB, "terraform-workspace", "web")
+	f.tag(ordersLB, "managed-by", "terraform")
+	if w := search(t, f.balancersOf(), ordersLB).Warnings; len(w) != 1 {
+		t.Fatalf("warnings %q", w)
+	}
+}
+
+func TestTagsAreReadInBatches(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.listen(ordersLB, listener, 443, forward("g"))
+	for p := 1; p <= 45; p++ {
+		f.add(listener, fmt.Sprintf("%s-%d", rule, p), p, login("orders"), forward("g"))
+	}
+	f.tag(rule+"-45", "aws:cloudformation:stack-name", "web")
+	found := search(t, f.balancersOf(), ordersLB)
+	if len(found.Targets) != 45 || len(found.Warnings) != 1 {
+		t.Fatalf("%d targets, warnings %q", len(found.Targets), found.Warnings)
+	}
+	calls := 0
+	for _, c := range f.calls {
+		if c == "DescribeTags" {
+			calls++
+		}
+	}
+	if calls != 3 { // load balancer, listener, 45 rules
+		t.Fatalf("%d calls of DescribeTags", calls)
+	}
+}
+
+func TestALoadBalancerThatDoesNotExistIsARefusal(t *testing.T) {
+	t.Parallel()
+	found := search(t, newFake(t).balancersOf(), ordersLB)
+	if len(found.Refusals) != 1 || !strings.Contains(found.Refusals[0], ordersLB) {
+		t.Fatalf("refusals %q", found.Refusals)
+	}
+}
+
+func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		op   string
+		err  error
+		want failure.Kind
+	}{
+		"throttled":                {"DescribeListeners", &smithy.GenericAPIError{Code: "Throttling"}, failure.Throttled},
+		"access denied":            {"DescribeRules", &smithy.GenericAPIError{Code: "AccessDenied"}, failure.AccessDenied},
+		"a listener that vanishes": {"DescribeRules", &types.ListenerNotFoundException{}, failure.Unavailable},
+		"a rule that vanishes":     {"DescribeTags", &types.RuleNotFoundException{}, failure.Unavailable},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+			f.before[c.op] = c.err
+			_, err := f.balancersOf().Targets(context.Background(), []string{ordersLB}, orders)
+			wantKind(t, err, c.want)
+		})
+	}
+}
+
+func TestOnlyARNsOfApplicationLoadBalancersAreSearched(t *testing.T) {
+	t.Parallel()
+	for _, arn := range []string{"", "orders-alb", listener, strings.Replace(ordersLB, "/app/", "/net/", 1), strings.Replace(ordersLB, "eu-central-1", "", 1)} {
+		_, err := newFake(t).balancersOf().Targets(context.Background(), []string{arn}, orders)
+		wantKind(t, err, failure.InvalidInput)
+	}
+}

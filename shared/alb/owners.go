@@ -1,0 +1,84 @@
+package alb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// maxTagged is how many resources one DescribeTags may name (API reference, DescribeTags, ResourceArns).
+const maxTagged = 20
+
+// tagged is a resource whose tags may tell that a tool owns it.
+type tagged struct{ arn, name string }
+
+// owners looks for tools that manage the targets, or the listener or load balancer that they are on.
+func (s *search) owners(ctx context.Context) error {
+	for batch := range slices.Chunk(s.resources(), maxTagged) {
+		in := &elasticloadbalancingv2.DescribeTagsInput{}
+		for _, r := range batch {
+			in.ResourceArns = append(in.ResourceArns, r.arn)
+		}
+		out, err := s.api.DescribeTags(ctx, in)
+		if err != nil {
+			return vanished(err, "reading the tags of %s", s.lb.name)
+		}
+		tags := map[string][]types.Tag{}
+		for _, d := range out.TagDescriptions {
+			tags[aws.ToString(d.ResourceArn)] = d.Tags
+		}
+		for _, r := range batch {
+			refusals, warnings := ownership(r.name, tags[r.arn])
+			s.found.Refusals = append(s.found.Refusals, refusals...)
+			s.found.Warnings = append(s.found.Warnings, warnings...)
+		}
+	}
+	return nil
+}
+
+// resources are the load balancer, then each target's listener and rule, each once.
+func (s *search) resources() []tagged {
+	out := []tagged{{s.lb.arn, "the load balancer " + s.lb.name}}
+	seen := map[string]bool{}
+	add := func(arn, name string) {
+		if arn != "" && !seen[arn] {
+			seen[arn] = true
+			out = append(out, tagged{arn, name})
+		}
+	}
+	for _, t := range s.found.Targets {
+		add(t.ListenerARN, "the listener of "+t.Name)
+		add(t.RuleARN, t.Name)
+	}
+	return out
+}
+
+// ownership is what a resource's tags say about who else writes its actions.
+func ownership(name string, tags []types.Tag) (refusals, warnings []string) {
+	tags = slices.Clone(tags)
+	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(aws.ToString(a.Key), aws.ToString(b.Key)) })
+	terraform := false
+	for _, t := range tags {
+		key, value := aws.ToString(t.Key), aws.ToString(t.Value)
+		switch {
+		case key == "elbv2.k8s.aws/cluster":
+			refusals = append(refusals, fmt.Sprintf("%s is managed by the AWS Load Balancer Controller of Kubernetes cluster %q, "+
+				"which would put its own client secret back: rotate the Kubernetes Secret that its ingress names instead", name, value))
+		case key == "aws:cloudformation:stack-name":
+			warnings = append(warnings, fmt.Sprintf("%s belongs to CloudFormation stack %q, which puts the template's client "+
+				"secret back when it next changes the action: set UseExistingClientSecret to true and remove ClientSecret in the template", name, value))
+		case strings.Contains(strings.ToLower(key), "terraform") || strings.EqualFold(value, "terraform"):
+			terraform = true
+		}
+	}
+	if terraform {
+		warnings = append(warnings, fmt.Sprintf("%s looks managed by Terraform, which puts the client secret of its state back "+
+			"with the next apply: add client_secret of the authenticate_oidc block to lifecycle.ignore_changes", name))
+	}
+	return refusals, warnings
+}

@@ -1,0 +1,205 @@
+package idptest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+)
+
+// faultRules are the rules for bad days: every operation with every fault that concerns it.
+func faultRules() []rule {
+	refusals := []struct {
+		fault Fault
+		want  failure.Kind
+		ops   []Operation
+		name  string
+	}{
+		{Throttle, failure.Throttled, everything, "throttled, %s says so and has no effect"},
+		{Break, failure.Unavailable, everything, "answered with a server error, %s is unavailable and has no effect"},
+		{Forbid, failure.IdPRejected, everything, "forbidden, %s is rejected and has no effect"},
+		{Hang, failure.Unavailable, everything, "without an answer, %s ends with its context and has no effect"},
+		// the others need no body to know that they succeeded
+		{Garble, failure.Unavailable, []Operation{Check, List, Create}, "answered with nonsense, %s is unavailable"},
+	}
+	var out []rule
+	for _, r := range refusals {
+		for _, op := range r.ops {
+			out = append(out, rule{fmt.Sprintf(r.name, op), func(ctx context.Context, c *client) error {
+				return refused(ctx, c, op, r.fault, r.want)
+			}})
+		}
+	}
+	return append(out,
+		rule{RuleLostCreate, lostCreate},
+		rule{"a remove whose reply was lost can be repeated", lost(Remove)},
+		rule{"a disable whose reply was lost can be repeated", lost(Disable)},
+		rule{"an enable whose reply was lost can be repeated", lost(Enable)},
+	)
+}
+
+var everything = []Operation{Check, List, Create, Remove, Disable, Enable}
+
+// refused carries an operation out against a fault that has no effect, and again after it.
+func refused(ctx context.Context, c *client, op Operation, f Fault, want failure.Kind) error {
+	call, err := prepare(ctx, c, op)
+	if err != nil || call == nil {
+		return err
+	}
+	before := c.snapshot()
+	c.backend.Break(op, f)
+	faulty := ctx
+	if f == Hang {
+		var cancel context.CancelFunc
+		faulty, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	err = call(faulty)
+	if !failure.Is(err, want) {
+		return fmt.Errorf("%s: %v (%s), want %s", op, err, failure.KindOf(err), want)
+	}
+	if f == Hang && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %v does not wrap the end of the context", op, err)
+	}
+	if op == Remove && c.capabilities().CanDisable {
+		// a vendor may demand that a secret is disabled first: a failed Remove must leave it so that it comes back
+		if err := c.enable(ctx, c.id); err != nil {
+			return fmt.Errorf("Enable after a failed Remove: %w", err)
+		}
+	}
+	if f != Garble {
+		if err := c.unchanged(before); err != nil {
+			return err
+		}
+	}
+	c.backend.Break(op, None)
+	if err := call(ctx); err != nil {
+		return fmt.Errorf("%s after the fault is over: %w", op, err)
+	}
+	return nil
+}
+
+// prepare brings a client to where an operation can succeed; the call is nil if the vendor has no such operation.
+func prepare(ctx context.Context, c *client, op Operation) (func(context.Context) error, error) {
+	switch op {
+	case Check:
+		return c.check, nil
+	case List:
+		return func(ctx context.Context) error { _, err := c.list(ctx); return err }, nil
+	case Create:
+		return func(ctx context.Context) error { _, err := c.create(ctx); return err }, nil
+	}
+	if op != Remove && !c.capabilities().CanDisable {
+		return nil, nil
+	}
+	if _, err := c.create(ctx); err != nil {
+		return nil, fmt.Errorf("Create: %w", err)
+	}
+	call := c.remove
+	switch op {
+	case Disable:
+		call = c.disable
+	case Enable:
+		call = c.enable
+		if err := c.disable(ctx, c.id); err != nil {
+			return nil, fmt.Errorf("Disable: %w", err)
+		}
+	}
+	return func(ctx context.Context) error { return call(ctx, c.id) }, nil
+}
+
+// lostCreate is the case that idempotency is about: the secret exists, and nobody was told.
+func lostCreate(ctx context.Context, c *client) error {
+	c.backend.Break(Create, LoseReply)
+	_, err := c.create(ctx)
+	if !failure.Is(err, failure.Unavailable) {
+		return fmt.Errorf("Create without a reply: %v, want %s", err, failure.Unavailable)
+	}
+	list, err := c.list(ctx)
+	if err != nil {
+		return fmt.Errorf("List: %w", err)
+	}
+	if len(list) != 2 {
+		return fmt.Errorf("%d secrets are listed, want 2: a create is made exactly once", len(list))
+	}
+	for _, s := range list {
+		if s.ID == c.id {
+			continue
+		}
+		if c.capabilities().KeepsTag && s.Tag != tag {
+			return fmt.Errorf("the lost secret has the tag %q", s.Tag)
+		}
+		if c.capabilities().AcceptsValue && !c.backend.Accepts(c.values[len(c.values)-1]) {
+			return fmt.Errorf("the lost secret's value is not accepted")
+		}
+		if c.capabilities().Model == idp.NamedSet {
+			return c.remove(ctx, s.ID)
+		}
+	}
+	return nil
+}
+
+// lost carries an operation out without an answer, and again with one.
+func lost(op Operation) func(context.Context, *client) error {
+	return func(ctx context.Context, c *client) error {
+		call, err := prepare(ctx, c, op)
+		if err != nil || call == nil {
+			return err
+		}
+		c.backend.Break(op, LoseReply)
+		if err := call(ctx); !failure.Is(err, failure.Unavailable) {
+			return fmt.Errorf("%s without a reply: %v, want %s", op, err, failure.Unavailable)
+		}
+		c.backend.Break(op, None)
+		if err := call(ctx); err != nil {
+			return fmt.Errorf("%s again: %w", op, err)
+		}
+		if got := c.backend.Accepts(c.value); got != (op == Enable) {
+			return fmt.Errorf("after %s the secret's being accepted is %t", op, got)
+		}
+		if op == Remove && slices.Contains(c.backend.IDs(), c.id) {
+			return fmt.Errorf("secret %s is still there", c.id)
+		}
+		return nil
+	}
+}
+
+// Before applies a fault to an HTTP request before it has any effect, and reports whether that was its answer.
+func (f Fault) Before(w http.ResponseWriter, r *http.Request) bool {
+	switch f {
+	case Throttle:
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusTooManyRequests, `{"error":{"code":"`+Canary+`"}}`)
+	case Break:
+		answer(w, http.StatusServiceUnavailable, "<html>"+Canary)
+	case Forbid:
+		answer(w, http.StatusForbidden, `{"error":"`+Canary+`","errorCode":"`+Canary+`","message":"`+Canary+`"}`)
+	case Garble:
+		answer(w, http.StatusOK, `{"canary": "`+Canary)
+	case Hang:
+		// the server sees that the client has gone only after it has read the request
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	default:
+		return false
+	}
+	return true
+}
+
+// After applies a fault to an HTTP request after its effect and before its answer.
+func (f Fault) After() {
+	if f == LoseReply {
+		panic(http.ErrAbortHandler) // net/http's way to drop the connection
+	}
+}
+
+func answer(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}

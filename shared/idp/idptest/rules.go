@@ -1,0 +1,269 @@
+package idptest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
+)
+
+// Names of rules that some vendors cannot keep.
+const (
+	// RuleRemoveNew is broken by vendors with a current and a previous slot: only the previous can be dropped.
+	RuleRemoveNew = "a new secret can be removed again, and the old one stays accepted"
+	// RuleLostCreate is broken by vendors whose secrets cannot be listed.
+	RuleLostCreate = "a secret whose reply was lost is found by listing"
+)
+
+func rules() []rule {
+	return append([]rule{
+		{"the capabilities agree with each other and with the methods", capabilitiesAgree},
+		{"a good registration passes the check, which changes nothing", checkPasses},
+		{"the list shows the existing secret", listShowsExisting},
+		{"a created secret is listed and accepted", createdIsAccepted},
+		{"creating a secret does to the others what the model says", createKeepsOthers},
+		{"a repeated create makes another secret, up to the limit", createUpToLimit},
+		{"the old secret can be removed, and the new one stays accepted", removeOld},
+		{RuleRemoveNew, removeNew},
+		{"a disabled secret is refused but comes back", disableAndEnable},
+		{"a disabled secret can be removed", removeDisabled},
+		{"disabling or enabling an absent secret is a failed precondition", disableAbsent},
+	}, faultRules()...)
+}
+
+func capabilitiesAgree(_ context.Context, c *client) error {
+	caps := c.capabilities()
+	_, disables := c.provider.(idp.Disabler)
+	switch {
+	case !slices.Contains([]idp.Model{idp.NamedSet, idp.CurrentPrevious, idp.SingleSlot}, caps.Model):
+		return fmt.Errorf("model %q is not one of package idp", caps.Model)
+	case (caps.MaxSecrets == 1) != (caps.Model == idp.SingleSlot):
+		return fmt.Errorf("MaxSecrets is %d with model %s", caps.MaxSecrets, caps.Model)
+	case disables != caps.CanDisable:
+		return fmt.Errorf("CanDisable is %t, but being a Disabler is %t", caps.CanDisable, disables)
+	case caps.Probe.Grant != idp.AuthorizationCode && caps.Probe.Grant != idp.ClientCredentials:
+		return fmt.Errorf("grant %q of the probe is not one of package idp", caps.Probe.Grant)
+	case caps.Probe.Grant == idp.AuthorizationCode && len(caps.Probe.Accepted) == 0:
+		return fmt.Errorf("a probe by an invented code needs an error code that means accepted")
+	case len(caps.Probe.Rejected) == 0:
+		return fmt.Errorf("a probe needs an error code that means rejected")
+	}
+	for _, code := range caps.Probe.Accepted {
+		if slices.Contains(caps.Probe.Rejected, code) {
+			return fmt.Errorf("error code %s of the probe means both accepted and rejected", code)
+		}
+	}
+	return nil
+}
+
+func checkPasses(ctx context.Context, c *client) error {
+	before := c.snapshot()
+	if err := c.check(ctx); err != nil {
+		return fmt.Errorf("Check: %w", err)
+	}
+	return c.unchanged(before)
+}
+
+func listShowsExisting(ctx context.Context, c *client) error {
+	list, err := c.list(ctx)
+	if err != nil {
+		return fmt.Errorf("List: %w", err)
+	}
+	if len(list) != 1 || list[0].ID != c.id || list[0].Status != idp.Active {
+		return fmt.Errorf("List is %+v, want the active secret %s alone", list, c.id)
+	}
+	return nil
+}
+
+func createdIsAccepted(ctx context.Context, c *client) error {
+	asked := len(c.values)
+	made, err := c.create(ctx)
+	if err != nil {
+		return fmt.Errorf("Create: %w", err)
+	}
+	if made.Value.IsZero() || !c.backend.Accepts(made.Value) {
+		return fmt.Errorf("the value that Create returned is not accepted")
+	}
+	if c.capabilities().AcceptsValue && !made.Value.Equal(c.values[asked]) {
+		return fmt.Errorf("the vendor did not take the caller's value")
+	}
+	s, err := c.one(ctx, made.ID)
+	if err != nil {
+		return err
+	}
+	if s.Status != idp.Active {
+		return fmt.Errorf("the new secret's status is %s, want %s", s.Status, idp.Active)
+	}
+	if c.capabilities().KeepsTag != (s.Tag == tag) {
+		return fmt.Errorf("KeepsTag is %t, but the listed tag is %q", c.capabilities().KeepsTag, s.Tag)
+	}
+	return nil
+}
+
+func createKeepsOthers(ctx context.Context, c *client) error {
+	if _, err := c.create(ctx); err != nil {
+		return fmt.Errorf("Create: %w", err)
+	}
+	want := c.capabilities().Model != idp.SingleSlot
+	if got := c.backend.Accepts(c.value); got != want {
+		return fmt.Errorf("after Create the old secret's being accepted is %t, want %t for model %s", got, want, c.capabilities().Model)
+	}
+	if c.capabilities().Model == idp.NamedSet && !slices.Contains(c.backend.IDs(), c.id) {
+		return fmt.Errorf("after Create the old secret %s is gone", c.id)
+	}
+	return nil
+}
+
+// createUpToLimit fills the client. At a named set's limit the vendor refuses; the other models drop the oldest.
+func createUpToLimit(ctx context.Context, c *client) error {
+	room := 5
+	if limit := c.capabilities().MaxSecrets; limit > 0 {
+		room = limit - 1
+	}
+	seen := map[string]bool{}
+	for range room {
+		made, err := c.create(ctx)
+		if err != nil {
+			return fmt.Errorf("Create below the limit: %w", err)
+		}
+		if seen[made.ID] || made.ID == "" || made.ID == c.id {
+			return fmt.Errorf("the id %q of a new secret is empty, or was used before", made.ID)
+		}
+		seen[made.ID] = true
+	}
+	if c.capabilities().MaxSecrets == 0 {
+		return nil
+	}
+	before := c.snapshot()
+	made, err := c.create(ctx)
+	if c.capabilities().Model != idp.NamedSet {
+		if err != nil || !c.backend.Accepts(made.Value) || c.backend.Accepts(c.value) {
+			return fmt.Errorf("beyond the limit the new secret must replace the oldest: %v", err)
+		}
+		return nil
+	}
+	if !failure.Is(err, failure.IdPRejected) && !failure.Is(err, failure.Precondition) {
+		return fmt.Errorf("Create beyond the limit: %v, want %s or %s", err, failure.IdPRejected, failure.Precondition)
+	}
+	return c.unchanged(before)
+}
+
+func removeOld(ctx context.Context, c *client) error {
+	made, err := c.create(ctx)
+	if err != nil {
+		return fmt.Errorf("Create: %w", err)
+	}
+	return c.removed(ctx, c.id, c.value, made.Value)
+}
+
+func removeNew(ctx context.Context, c *client) error {
+	made, err := c.create(ctx)
+	if err != nil {
+		return fmt.Errorf("Create: %w", err)
+	}
+	return c.removed(ctx, made.ID, made.Value, c.value)
+}
+
+// removed removes a secret, twice, and looks at what is left.
+func (c *client) removed(ctx context.Context, id string, gone, stays secret.Value) error {
+	for _, time := range []string{"first", "second"} {
+		if err := c.remove(ctx, id); err != nil {
+			return fmt.Errorf("Remove for the %s time: %w", time, err)
+		}
+		switch {
+		case slices.Contains(c.backend.IDs(), id):
+			return fmt.Errorf("secret %s is still there after Remove for the %s time", id, time)
+		case c.backend.Accepts(gone):
+			return fmt.Errorf("the removed secret is still accepted after the %s time", time)
+		case !c.backend.Accepts(stays):
+			return fmt.Errorf("the other secret is refused after Remove for the %s time", time)
+		}
+	}
+	return nil
+}
+
+func disableAndEnable(ctx context.Context, c *client) error {
+	if !c.capabilities().CanDisable {
+		return nil // capabilitiesAgree has made sure that there is nothing to call
+	}
+	made, err := c.create(ctx)
+	if err != nil {
+		return fmt.Errorf("Create: %w", err)
+	}
+	steps := []struct {
+		op   Operation
+		call func(context.Context, string) error
+		want idp.Status
+	}{
+		{Disable, c.disable, idp.Disabled}, {Disable, c.disable, idp.Disabled},
+		{Enable, c.enable, idp.Active}, {Enable, c.enable, idp.Active},
+	}
+	for n, step := range steps {
+		if err := step.call(ctx, c.id); err != nil {
+			return fmt.Errorf("call %d, %s: %w", n+1, step.op, err)
+		}
+		s, err := c.one(ctx, c.id)
+		if err != nil {
+			return err
+		}
+		accepted := c.backend.Accepts(c.value)
+		if s.Status != step.want || accepted != (step.want == idp.Active) {
+			return fmt.Errorf("after call %d, %s: the status is %s, accepted is %t", n+1, step.op, s.Status, accepted)
+		}
+		if !c.backend.Accepts(made.Value) {
+			return fmt.Errorf("after call %d, %s: the other secret is refused", n+1, step.op)
+		}
+	}
+	return nil
+}
+
+func removeDisabled(ctx context.Context, c *client) error {
+	if !c.capabilities().CanDisable {
+		return nil
+	}
+	made, err := c.create(ctx)
+	if err != nil {
+		return fmt.Errorf("Create: %w", err)
+	}
+	if err := c.disable(ctx, c.id); err != nil {
+		return fmt.Errorf("Disable: %w", err)
+	}
+	return c.removed(ctx, c.id, c.value, made.Value)
+}
+
+func disableAbsent(ctx context.Context, c *client) error {
+	if !c.capabilities().CanDisable {
+		return nil
+	}
+	if _, err := c.create(ctx); err != nil {
+		return fmt.Errorf("Create: %w", err)
+	}
+	if err := c.remove(ctx, c.id); err != nil {
+		return fmt.Errorf("Remove: %w", err)
+	}
+	before := c.snapshot()
+	if err := c.disable(ctx, c.id); !failure.Is(err, failure.Precondition) {
+		return fmt.Errorf("Disable of an absent secret: %v, want %s", err, failure.Precondition)
+	}
+	if err := c.enable(ctx, c.id); !failure.Is(err, failure.Precondition) {
+		return fmt.Errorf("Enable of an absent secret: %v, want %s", err, failure.Precondition)
+	}
+	return c.unchanged(before)
+}
+
+// one finds a secret in the list.
+func (c *client) one(ctx context.Context, id string) (idp.Secret, error) {
+	list, err := c.list(ctx)
+	if err != nil {
+		return idp.Secret{}, fmt.Errorf("List: %w", err)
+	}
+	for _, s := range list {
+		if s.ID == id {
+			return s, nil
+		}
+	}
+	return idp.Secret{}, fmt.Errorf("secret %s is not listed", id)
+}

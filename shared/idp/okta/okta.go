@@ -1,0 +1,149 @@
+// Package okta manages the client secrets of an app integration at Okta (Okta Management API, Application SSO Public
+// Keys: /api/v1/apps/{appId}/credentials/secrets). An app holds at most two secrets, inactive ones included; both may be
+// active, and one that was deactivated can be activated again until it is deleted.
+package okta
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
+	"alboidc.internal/shared/idp"
+)
+
+// maxSecrets is how many secrets an app can have (Okta developer docs, "Client secret rotation and key management").
+const maxSecrets = 2
+
+// Provider is one app integration at Okta.
+type Provider struct {
+	client     idp.Client
+	settings   Settings
+	api        *httpclient.API
+	credential credential
+}
+
+var (
+	_ idp.Provider = (*Provider)(nil)
+	_ idp.Disabler = (*Provider)(nil)
+)
+
+// New returns the provider for one client. It makes no request.
+func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
+	s, err := parseSettings(raw)
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{client: c, settings: s, credential: newCredential(s, d)}
+	p.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep,
+		Authorize: p.credential.authorize, ErrorCode: errorCode, Explain: p.explain}
+	return p, nil
+}
+
+// Capabilities implements idp.Provider. A token endpoint of Okta authenticates the client before it looks at the code:
+// a wrong secret is invalid_client, an invented code invalid_grant. unauthorized_client is a client that was
+// authenticated but may not use the grant (RFC 6749, section 5.2).
+func (p *Provider) Capabilities() idp.Capabilities {
+	return idp.Capabilities{
+		Model:        idp.NamedSet,
+		MaxSecrets:   maxSecrets,
+		AcceptsValue: true,
+		CanDisable:   true,
+		Probe: idp.ProbeSpec{
+			Grant:    idp.AuthorizationCode,
+			Accepted: []string{"invalid_grant", "unauthorized_client"},
+			Rejected: []string{"invalid_client"},
+		},
+	}
+}
+
+// app is what we read of an app integration.
+type app struct {
+	ID          string `json:"id"`
+	Status      string `json:"status"`
+	SignOnMode  string `json:"signOnMode"`
+	Credentials struct {
+		OAuthClient struct {
+			ClientID   string `json:"client_id"`
+			AuthMethod string `json:"token_endpoint_auth_method"`
+		} `json:"oauthClient"`
+	} `json:"credentials"`
+}
+
+// Check implements idp.Provider.
+func (p *Provider) Check(ctx context.Context) error {
+	const operation = "read the app"
+	var a app
+	if err := p.do(ctx, http.MethodGet, "", operation, nil, &a); err != nil {
+		return err
+	}
+	if a.ID == "" {
+		return p.api.NotUnderstood(operation)
+	}
+	return p.suits(a)
+}
+
+// suits says why an app's client secret cannot be rotated, or nil.
+func (p *Provider) suits(a app) error {
+	client := a.Credentials.OAuthClient
+	switch {
+	case a.SignOnMode != "OPENID_CONNECT":
+		return failure.New(failure.Precondition, "Okta app %s is not an OpenID Connect app; set %s.appId to the one with client id %s",
+			p.settings.AppID, path, p.client.ClientID)
+	case client.ClientID != p.client.ClientID:
+		return failure.New(failure.Precondition, "Okta app %s has another client id than %s; set %s.appId to the app of this client",
+			p.settings.AppID, p.client.ClientID, path)
+	case a.Status != "ACTIVE":
+		return failure.New(failure.Precondition, "Okta app %s is not active; activate it, or remove the client from the rotation", p.settings.AppID)
+	}
+	switch client.AuthMethod {
+	case "", "client_secret_basic", "client_secret_post":
+		return nil
+	default:
+		return failure.New(failure.Precondition, "Okta app %s does not authenticate by a plain client secret, which is all that load balancers can do; "+
+			"set its client authentication to client secret (switching to a public key deletes all secrets)", p.settings.AppID)
+	}
+}
+
+// object is a secret of an app. Its own client_secret is only ever read from the answer that creates it.
+type object struct {
+	ID      string    `json:"id"`
+	Status  string    `json:"status"`
+	Created time.Time `json:"created"`
+}
+
+func (o object) secret() (idp.Secret, bool) {
+	s := idp.Secret{ID: o.ID, Created: o.Created}
+	switch o.Status {
+	case "ACTIVE":
+		s.Status = idp.Active
+	case "INACTIVE":
+		s.Status = idp.Disabled
+	default:
+		return s, false
+	}
+	return s, idPattern.MatchString(o.ID)
+}
+
+// List implements idp.Provider. Okta does not page these lists.
+func (p *Provider) List(ctx context.Context) ([]idp.Secret, error) {
+	const operation = "list the app's secrets"
+	var objects []object
+	if err := p.do(ctx, http.MethodGet, "/credentials/secrets", operation, nil, &objects); err != nil {
+		return nil, err
+	}
+	if objects == nil {
+		return nil, p.api.NotUnderstood(operation)
+	}
+	out := make([]idp.Secret, 0, len(objects))
+	for _, o := range objects {
+		s, ok := o.secret()
+		if !ok {
+			return nil, p.api.NotUnderstood(operation)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}

@@ -1,0 +1,69 @@
+package okta
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+
+	"alboidc.internal/shared/httpclient"
+)
+
+const vendor = "Okta"
+
+// Error codes of the management API (Okta developer docs, "Okta error codes").
+const (
+	codeInvalid  = "E0000001" // Api validation failed
+	codeNotFound = "E0000007" // resource not found
+)
+
+// do sends a request below the app.
+func (p *Provider) do(ctx context.Context, method, below, operation string, body, out any) error {
+	return p.api.Do(ctx, httpclient.Request{
+		Operation: operation,
+		Method:    method,
+		URL:       p.settings.OrgURL + "/api/v1/apps/" + p.settings.AppID + below,
+		JSON:      body,
+	}, out)
+}
+
+// explain says what the operator can do about a refusal of the management API.
+func (p *Provider) explain(s *httpclient.StatusError) string {
+	switch {
+	case s.Status == http.StatusUnauthorized:
+		return p.credential.unknown()
+	case s.Status == http.StatusForbidden:
+		return p.credential.forbidden(p.settings.AppID)
+	case s.Status == http.StatusNotFound && s.Code == codeNotFound:
+		return fmt.Sprintf("there is no app %s (%s.appId), or the admin role does not see it", p.settings.AppID, path)
+	case s.Status == http.StatusNotFound:
+		return fmt.Sprintf("the answer is not Okta's; is %s.orgUrl right?", path)
+	default:
+		return ""
+	}
+}
+
+var (
+	codePattern  = regexp.MustCompile(`^E\d{7}$`)
+	oauthPattern = regexp.MustCompile(`^[a-z_]{1,40}$`) // RFC 6749, section 5.2
+)
+
+// errorCode reads the code of an error answer of the management API, or of the token endpoint.
+func errorCode(body []byte) string {
+	var e struct {
+		ErrorCode string `json:"errorCode"`
+		Error     string `json:"error"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return ""
+	}
+	switch {
+	case codePattern.MatchString(e.ErrorCode):
+		return e.ErrorCode
+	case oauthPattern.MatchString(e.Error):
+		return e.Error
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,89 @@
+package registry_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/secret"
+)
+
+// notProviders are the folders of package idp that hold no provider.
+var notProviders = []string{"idptest", "registry"}
+
+func TestEveryProviderFolderIsRegistered(t *testing.T) {
+	t.Parallel()
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, e := range entries {
+		if e.IsDir() && !slices.Contains(notProviders, e.Name()) {
+			folders = append(folders, e.Name())
+		}
+	}
+	if got := registry.Types(); !slices.Equal(got, folders) {
+		t.Errorf("registered are %v, but the folders are %v: add the line to entries in registry.go", got, folders)
+	}
+}
+
+var deps = idp.Deps{
+	HTTP:   http.DefaultClient,
+	Secret: func(context.Context, string) (secret.Value, error) { return secret.Value{}, nil },
+	Now:    time.Now,
+}
+
+func TestAnUnknownTypeIsRefusedWithTheListOfAllowedOnes(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"", "Okta", "memory"} {
+		_, err := registry.New(kind, nil, idp.Client{}, deps)
+		for _, err := range []error{err, registry.Check(kind, nil)} {
+			if !failure.Is(err, failure.InvalidInput) || !strings.HasPrefix(err.Error(), "identityProvider.type: ") ||
+				!strings.Contains(err.Error(), "allowed here: "+strings.Join(registry.Types(), ", ")) {
+				t.Errorf("type %q: %v", kind, err)
+			}
+		}
+	}
+}
+
+func TestEveryTypeRefusesEmptyAndUnknownSettings(t *testing.T) {
+	t.Parallel()
+	for _, kind := range registry.Types() {
+		for settings, want := range map[string]string{`{}`: "identityProvider.settings", `{"invented": 1}`: "identityProvider.settings.invented"} {
+			_, err := registry.New(kind, []byte(settings), idp.Client{}, deps)
+			for _, err := range []error{err, registry.Check(kind, []byte(settings))} {
+				if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s with %s: %v, want %q", kind, settings, err, want)
+				}
+			}
+		}
+	}
+}
+
+func TestGoodSettingsMakeAProviderWithoutARequest(t *testing.T) {
+	t.Parallel()
+	settings := []byte(`{"orgUrl": "https://example.okta.com", "appId": "0oa1",
+		"apiToken": {"secretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:okta"}}`)
+	if err := registry.Check("okta", settings); err != nil {
+		t.Error(err)
+	}
+	p, err := registry.New("okta", settings, idp.Client{}, deps)
+	if err != nil || p.Capabilities().Model != idp.NamedSet {
+		t.Errorf("New is %v, %v", p, err)
+	}
+}
+
+func TestAProviderNeedsItsDependencies(t *testing.T) {
+	t.Parallel()
+	if _, err := registry.New("okta", nil, idp.Client{}, idp.Deps{}); !failure.Is(err, failure.Internal) {
+		t.Errorf("New without dependencies: %v", err)
+	}
+}

@@ -1,0 +1,171 @@
+package probe
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
+)
+
+// Endpoint is the token endpoint of one client, and how the client authenticates there.
+type Endpoint struct {
+	TokenEndpoint string
+	ClientID      string
+	// CallbackURL is the registered redirect URI; it goes with an invented code.
+	CallbackURL string
+	// AuthMethod is client_secret_basic or client_secret_post, as registered at the identity provider.
+	AuthMethod string
+	Spec       idp.ProbeSpec
+}
+
+// Outcome is what a token endpoint says about a secret.
+type Outcome string
+
+const (
+	// Accepted: the identity provider knows the secret.
+	Accepted Outcome = "accepted"
+	// Rejected: the identity provider does not know the secret.
+	Rejected Outcome = "rejected"
+	// Inconclusive: the answer says nothing about the secret.
+	Inconclusive Outcome = "inconclusive"
+)
+
+// Verdict is an Outcome and the reason for it, e.g. "HTTP 400 invalid_grant".
+type Verdict struct {
+	Outcome Outcome
+	Reason  string
+}
+
+// Credential asks a token endpoint whether it accepts a secret. It leaves traces in the identity provider's audit log:
+// a failed exchange of a code that begins with "probe-", or a token for the client itself.
+type Credential struct {
+	// HTTP sends the requests; its redirects are not followed and its cookies not sent.
+	HTTP *http.Client
+	// Rand is the source of invented codes and wrong secrets.
+	Rand io.Reader
+}
+
+// Classify asks once. The error code decides, and the Spec says how; the HTTP status is only shown. A 2xx answer must
+// hold an access token (RFC 6749, section 5.1) to count as accepted, so that the page of some proxy does not. It says
+// nothing for an endpoint that gives a wrong secret the same answer: see Calibrate.
+//
+// Failures: Throttled (429), Unavailable (5xx, no answer), Precondition (address or certificate), InvalidInput.
+func (c Credential) Classify(ctx context.Context, e Endpoint, value secret.Value) (Verdict, error) {
+	req, err := c.request(ctx, e, value)
+	if err != nil {
+		return Verdict{}, err
+	}
+	client := *c.HTTP
+	client.CheckRedirect, client.Jar = lastResponse, nil // a redirected POST would take the secret to another host
+	resp, err := client.Do(req)
+	host := req.URL.Host
+	if err != nil {
+		return Verdict{}, noAnswer("token endpoint "+host, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusTooManyRequests {
+		return Verdict{}, notNow("token endpoint "+host, resp.StatusCode)
+	}
+	if resp.StatusCode >= 500 {
+		return Verdict{}, failure.New(failure.Unavailable, "token endpoint %s answered HTTP %d", host, resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return Verdict{}, noAnswer("token endpoint "+host, err)
+	}
+	return judge(e.Spec, resp.StatusCode, body), nil
+}
+
+// Calibrate asks once with a deliberately wrong secret of the same shape as like, and returns nil if it is rejected:
+// then, and only then, does an accepted secret mean something (Entra ID refuses an invented code before it looks at the
+// secret). Otherwise it is a Precondition. One calibration serves many Classify calls: repeated wrong secrets look like
+// an attack. Other failures are those of Classify.
+func (c Credential) Calibrate(ctx context.Context, e Endpoint, like secret.Value) error {
+	wrong, err := wrongLike(like, c.Rand)
+	if err != nil {
+		return err
+	}
+	v, err := c.Classify(ctx, e, wrong)
+	if err != nil {
+		return err
+	}
+	if v.Outcome != Rejected {
+		return failure.New(failure.Precondition, "a deliberately wrong secret was not rejected (%s), so the token endpoint's"+
+			" answers with grant %s prove nothing about a secret", v.Reason, e.Spec.Grant)
+	}
+	return nil
+}
+
+// Differential is Calibrate followed by Classify; a calibration that fails makes the verdict inconclusive.
+func (c Credential) Differential(ctx context.Context, e Endpoint, value secret.Value) (Verdict, error) {
+	err := c.Calibrate(ctx, e, value)
+	if failure.Is(err, failure.Precondition) {
+		return Verdict{Outcome: Inconclusive, Reason: err.Error()}, nil
+	}
+	if err != nil {
+		return Verdict{}, err
+	}
+	return c.Classify(ctx, e, value)
+}
+
+// request is a token request as the load balancer would send it, with an invented code.
+func (c Credential) request(ctx context.Context, e Endpoint, value secret.Value) (*http.Request, error) {
+	if value.IsZero() || e.ClientID == "" {
+		return nil, failure.New(failure.InvalidInput, "a probe at the token endpoint needs a client id and a secret")
+	}
+	u, err := httpsURL(e.TokenEndpoint)
+	if err != nil {
+		return nil, failure.New(failure.InvalidInput, "the token endpoint must be an absolute https URL")
+	}
+	form, err := c.grant(e)
+	if err != nil {
+		return nil, err
+	}
+	switch e.AuthMethod {
+	case "client_secret_basic":
+	case "client_secret_post":
+		form.Set("client_id", e.ClientID)
+		form.Set("client_secret", value.Reveal())
+	default:
+		return nil, failure.New(failure.InvalidInput, "the token endpoint's authentication method must be client_secret_basic or client_secret_post")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, failure.New(failure.InvalidInput, "the token endpoint must be an absolute https URL")
+	}
+	if e.AuthMethod == "client_secret_basic" {
+		// RFC 6749, section 2.3.1: both parts are form-encoded before they become HTTP Basic credentials
+		req.SetBasicAuth(url.QueryEscape(e.ClientID), value.Reveal())
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	return req, nil
+}
+
+func (c Credential) grant(e Endpoint) (url.Values, error) {
+	form := url.Values{"grant_type": {string(e.Spec.Grant)}}
+	switch e.Spec.Grant {
+	case idp.AuthorizationCode:
+		random := make([]byte, 16)
+		if _, err := io.ReadFull(c.Rand, random); err != nil {
+			return nil, fmt.Errorf("inventing a code: %w", err)
+		}
+		form.Set("code", "probe-"+hex.EncodeToString(random))
+		form.Set("redirect_uri", e.CallbackURL)
+	case idp.ClientCredentials:
+		if e.Spec.Scope != "" {
+			form.Set("scope", e.Spec.Scope)
+		}
+	default:
+		return nil, failure.New(failure.InvalidInput, "the identity provider's probe has no known grant")
+	}
+	return form, nil
+}

@@ -1,0 +1,178 @@
+package probe_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+)
+
+var now = time.Date(2026, 11, 22, 12, 0, 30, 0, time.UTC)
+
+const (
+	ireland   = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/"
+	frankfurt = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/"
+)
+
+// metricStore is CloudWatch in one Region: data points by load balancer, one page per data point.
+type metricStore struct {
+	points map[string][]float64
+	change func(*cloudwatch.GetMetricDataOutput)
+	err    error
+	asked  []*cloudwatch.GetMetricDataInput
+}
+
+func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
+	kept := *in
+	m.asked = append(m.asked, &kept)
+	if m.err != nil {
+		return nil, m.err
+	}
+	page := len(aws.ToString(in.NextToken))
+	out, more := &cloudwatch.GetMetricDataOutput{}, false
+	for _, q := range in.MetricDataQueries {
+		all := m.points[aws.ToString(q.MetricStat.Metric.Dimensions[0].Value)]
+		r := types.MetricDataResult{Id: q.Id, StatusCode: types.StatusCodeComplete}
+		if page < len(all) {
+			r.Values = all[page : page+1]
+		}
+		if page+1 < len(all) {
+			r.StatusCode, more = types.StatusCodePartialData, true
+		}
+		out.MetricDataResults = append(out.MetricDataResults, r)
+	}
+	if more {
+		out.NextToken = aws.String(strings.Repeat("x", page+1))
+	}
+	if m.change != nil {
+		m.change(out)
+	}
+	return out, nil
+}
+
+func authErrors(t *testing.T, regions map[string]*metricStore, arns []string, since time.Time, allowed int) (rotation.Evidence, error) {
+	t.Helper()
+	o := options(t)
+	o.Now = func() time.Time { return now }
+	return probe.New(o).AuthErrors(context.Background(), func(region string) probe.CloudWatch { return regions[region] }, arns, since, allowed)
+}
+
+func TestELBAuthErrorIsAddedUpOverLoadBalancersRegionsAndPages(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		west    map[string][]float64
+		central map[string][]float64
+		allowed int
+		ok      bool
+		says    string
+	}{
+		{"no data is zero", nil, nil, 0, true, "0 since 2026-11-22T11:58:00Z over 3 load balancers, 0 allowed"},
+		{"one error where none is allowed", map[string][]float64{"app/a/1": {1}}, nil, 0, false, "eu-west-1 app/a/1: 1"},
+		{"as many as allowed, on several pages", map[string][]float64{"app/a/1": {1, 2, 3}, "app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 20, true, "20 since"},
+		{"one more than allowed", map[string][]float64{"app/a/1": {1, 2, 3}, "app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 19, false, "eu-central-1 app/c/3: 10"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			regions := map[string]*metricStore{"eu-west-1": {points: c.west}, "eu-central-1": {points: c.central}}
+			e, err := authErrors(t, regions, []string{ireland + "a/1", frankfurt + "c/3", ireland + "b/2"}, now.Add(-2*time.Minute), c.allowed)
+			if err != nil || e.OK != c.ok || !strings.Contains(e.Detail, c.says) || e.Check != rotation.CheckMetrics || e.Subject != "ELBAuthError" {
+				t.Errorf("%+v, %v", e, err)
+			}
+			if len(regions["eu-west-1"].asked[0].MetricDataQueries) != 2 || len(regions["eu-central-1"].asked[0].MetricDataQueries) != 1 {
+				t.Error("load balancers were not asked for in their own Region")
+			}
+		})
+	}
+}
+
+func TestTheQueryIsForTheSumSinceTheSwitchInThePeriodThatIsStillKept(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		age    time.Duration
+		start  time.Time
+		period int32
+	}{
+		{0, now.Truncate(time.Minute), 60},
+		{-30 * time.Second, now.Truncate(time.Minute), 60}, // the clocks differ a little
+		{24*time.Hour + 10*time.Second, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), 60},
+		{20*24*time.Hour + 2*time.Minute, time.Date(2026, 11, 2, 11, 55, 0, 0, time.UTC), 300},
+		{70 * 24 * time.Hour, time.Date(2026, 9, 13, 12, 0, 0, 0, time.UTC), 3600},
+	} {
+		store := &metricStore{}
+		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"}, now.Add(-c.age), 0); err != nil {
+			t.Fatal(err)
+		}
+		in := store.asked[0]
+		q := in.MetricDataQueries[0].MetricStat
+		if !in.StartTime.Equal(c.start) || !in.EndTime.After(now) || *q.Period != c.period {
+			t.Errorf("age %s: from %s to %s, period %d", c.age, in.StartTime, in.EndTime, *q.Period)
+		}
+		if *q.Stat != "Sum" || *q.Metric.Namespace != "AWS/ApplicationELB" || *q.Metric.MetricName != "ELBAuthError" || *q.Metric.Dimensions[0].Name != "LoadBalancer" {
+			t.Errorf("query is %+v of %+v", q, q.Metric)
+		}
+	}
+}
+
+func TestAnAnswerThatIsNotCompleteIsAFailureNotZero(t *testing.T) {
+	t.Parallel()
+	status := func(s types.StatusCode) func(*cloudwatch.GetMetricDataOutput) {
+		return func(o *cloudwatch.GetMetricDataOutput) { o.MetricDataResults[0].StatusCode = s }
+	}
+	for _, c := range []struct {
+		name  string
+		store metricStore
+		kind  failure.Kind
+	}{
+		{"nothing for a load balancer", metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.MetricDataResults = nil }}, failure.Unavailable},
+		{"partial data and no more pages", metricStore{change: status(types.StatusCodePartialData)}, failure.Unavailable},
+		{"an internal error", metricStore{change: status(types.StatusCodeInternalError)}, failure.Unavailable},
+		{"forbidden", metricStore{change: status(types.StatusCodeForbidden)}, failure.AccessDenied},
+		{"a result for something else", metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.MetricDataResults[0].Id = aws.String("other") }}, failure.Unavailable},
+		{"pages without end", metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.NextToken = aws.String("again") }}, failure.Unavailable},
+		{"a call that fails", metricStore{err: failure.Wrap(failure.Throttled, errors.New("rate exceeded"), "call")}, failure.Throttled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e, err := authErrors(t, map[string]*metricStore{"eu-west-1": &c.store}, []string{ireland + "a/1"}, now, 0)
+			if e.OK || !failure.Is(err, c.kind) || !strings.Contains(err.Error(), "eu-west-1") {
+				t.Errorf("%+v, %v", e, err)
+			}
+		})
+	}
+}
+
+func TestAMetricsTestThatIsNotDescribedIsInvalidInput(t *testing.T) {
+	t.Parallel()
+	good := []string{ireland + "a/1"}
+	for name, c := range map[string]struct {
+		arns  []string
+		since time.Time
+	}{"no load balancer": {nil, now}, "not a load balancer": {[]string{"arn:aws:s3:::x"}, now}, "no time": {good, time.Time{}}, "the future": {good, now.Add(time.Hour)}} {
+		if e, err := authErrors(t, map[string]*metricStore{"eu-west-1": {}}, c.arns, c.since, 0); !failure.Is(err, failure.InvalidInput) || e.OK {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+}
+
+func TestManyLoadBalancersAreAskedForInBatches(t *testing.T) {
+	t.Parallel()
+	store := &metricStore{points: map[string][]float64{"app/a/" + strings.Repeat("1", 501): {7}}}
+	var arns []string
+	for i := 1; i <= 501; i++ {
+		arns = append(arns, ireland+"a/"+strings.Repeat("1", i))
+	}
+	e, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, arns, now, 6)
+	if err != nil || e.OK || len(store.asked) != 2 || len(store.asked[0].MetricDataQueries) != 500 {
+		t.Errorf("%d calls, OK %v, %v", len(store.asked), e.OK, err)
+	}
+}

@@ -1,0 +1,107 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
+)
+
+// callbackPath is the path at which a load balancer takes the identity provider's answer (Application Load Balancers
+// user guide, "Prepare to use an OIDC-compliant IdP").
+const callbackPath = "/oauth2/idpresponse"
+
+// Redirect opens a URL without a session, at every address of its host, and expects the load balancer to send the
+// browser to c's authorization endpoint with c's client id and this host's callback URL. It proves which rule answers
+// and how it is configured; it says nothing about the secret.
+//
+// A wrong answer is evidence that is not OK. An address that gives no answer is, besides, a failure: Unavailable,
+// Throttled or Precondition.
+func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) ([]rotation.Evidence, error) {
+	want, err := httpsURL(c.AuthorizationEndpoint)
+	if err != nil || c.ClientID == "" {
+		return nil, failure.New(failure.InvalidInput, "a redirect test needs an https authorization endpoint and a client id")
+	}
+	return p.eachNode(ctx, rotation.CheckRedirect, t.URL, t.ConnectTo,
+		func(ctx context.Context, u *url.URL, node string) (string, error) {
+			location, err := p.firstRedirect(ctx, u, node)
+			if err != nil {
+				return "", err
+			}
+			if problems := loginRedirectProblems(location, want, c.ClientID, u.Host); len(problems) > 0 {
+				return "", failed("%s", strings.Join(problems, "; "))
+			}
+			return "HTTP 302 to " + want.Host + " with the client's id and callback URL", nil
+		})
+}
+
+func (p *Prober) firstRedirect(ctx context.Context, u *url.URL, node string) (*url.URL, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
+	if err != nil {
+		return nil, failure.New(failure.InvalidInput, "a smoke test needs an absolute https URL")
+	}
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := p.client(pin{hostPort(u), node}, nil).Do(req)
+	if err != nil {
+		return nil, noAnswer(u.Host, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := notNow(u.Host, resp.StatusCode); err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusFound {
+		return nil, failed("%s answered HTTP %d instead of 302 to the identity provider", u.Host, resp.StatusCode)
+	}
+	location, err := resp.Location()
+	if err != nil {
+		return nil, failed("%s answered HTTP 302 without a usable Location", u.Host)
+	}
+	return location, nil
+}
+
+// loginRedirectProblems compares a load balancer's redirect to the identity provider with what it should be, and names
+// every difference.
+func loginRedirectProblems(got, want *url.URL, clientID, appHost string) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if got.Scheme != want.Scheme {
+		add("the redirect's scheme is not %s", want.Scheme)
+	}
+	if hostPort(got) != hostPort(want) {
+		add("the redirect goes to host %s, not to the authorization endpoint's %s", got.Host, want.Host)
+	}
+	if rooted(got) != rooted(want) {
+		add("the redirect's path is not the authorization endpoint's %s", rooted(want))
+	}
+	q := got.Query()
+	if !only(q, "client_id", clientID) {
+		add("client_id is not the client's")
+	}
+	if !only(q, "response_type", "code") {
+		add("response_type is not code")
+	}
+	callback := url.URL{Scheme: "https", Host: appHost, Path: callbackPath}
+	if back, err := url.Parse(q.Get("redirect_uri")); err != nil || len(q["redirect_uri"]) != 1 ||
+		back.Scheme != callback.Scheme || hostPort(back) != hostPort(&callback) || back.EscapedPath() != callbackPath {
+		add("redirect_uri is not %s", callback.String())
+	}
+	if q.Get("state") == "" {
+		add("state is missing")
+	}
+	return out
+}
+
+// rooted is a URL's path, where an empty one is the root.
+func rooted(u *url.URL) string {
+	if u.EscapedPath() == "" {
+		return "/"
+	}
+	return u.EscapedPath()
+}
+
+func only(q url.Values, name, value string) bool { return len(q[name]) == 1 && q[name][0] == value }

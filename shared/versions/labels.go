@@ -1,0 +1,158 @@
+package versions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/failure"
+)
+
+// Promote makes to the current version: AWSCURRENT goes from from to to, Secrets Manager itself moves AWSPREVIOUS to
+// from, and AWSPENDING is taken off to (where it may stay according to AWS, and does). A repeat is success. AWSCURRENT
+// on a version that is neither is Precondition.
+func (s *Store) Promote(ctx context.Context, from, to string) error {
+	if err := s.distinct(from, to); err != nil {
+		return err
+	}
+	l, err := s.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	switch l.Current {
+	case to:
+	case from:
+		if err := s.move(ctx, current, from, to); err != nil {
+			return err
+		}
+	default:
+		return s.elsewhere(current, l.Current, from, to)
+	}
+	return s.strip(ctx, l, pending, to)
+}
+
+// Restore undoes Promote(from, to), or as much of it as was done: AWSCURRENT back on from, AWSPREVIOUS back on
+// before, the version that had it before Promote ("" if none), and AWSPENDING off to.
+//
+// Moving AWSCURRENT back makes Secrets Manager put AWSPREVIOUS on the version it left, to, which is the bad one. It must
+// not stay there. It is removed if before has been deleted meanwhile (a version without labels may be, at any time) or
+// is from itself: AWSPREVIOUS on the current version would mark the secret in use as the one to retire.
+//
+// AWSPENDING is taken away last: as long as it is there, an interrupted Restore is recognised as a rotation to roll
+// back. A repeat is success. A label that would have to leave a version that is none of the three is Precondition; then
+// nothing was changed.
+func (s *Store) Restore(ctx context.Context, from, to, before string) error {
+	if err := s.distinct(from, to); err != nil {
+		return err
+	}
+	l, err := s.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	switch l.Current {
+	case from:
+	case to:
+		if l.Previous != "" && l.Previous != from && l.Previous != to && l.Previous != before {
+			return s.elsewhere(previous, l.Previous, from, to)
+		}
+		if err := s.move(ctx, current, to, from); err != nil {
+			return err
+		}
+		l.Previous = to
+	default:
+		return s.elsewhere(current, l.Current, from, to)
+	}
+	if l.Previous == to {
+		if err := s.restorePrevious(ctx, from, to, before); err != nil {
+			return err
+		}
+	}
+	return s.strip(ctx, l, pending, to)
+}
+
+// restorePrevious takes AWSPREVIOUS off to: onto before if that is possible, else off altogether.
+func (s *Store) restorePrevious(ctx context.Context, from, to, before string) error {
+	if before != "" && before != from && before != to {
+		err := s.move(ctx, previous, to, before)
+		if err == nil || !refused(err) {
+			return err
+		}
+	}
+	return s.move(ctx, previous, to, "")
+}
+
+// DropPending takes AWSPENDING off a version. If it is not there, that is success.
+func (s *Store) DropPending(ctx context.Context, versionID string) error {
+	l, err := s.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	return s.strip(ctx, l, pending, versionID)
+}
+
+// strip takes a label off a version if l says that it is there.
+func (s *Store) strip(ctx context.Context, l Labels, label, versionID string) error {
+	if versionID == "" || l.at(label) != versionID {
+		return nil
+	}
+	return s.move(ctx, label, versionID, "")
+}
+
+// move takes a label from one version to another, or away if to is "". A refusal may be the echo of our own success:
+// the SDK repeats a request whose answer was lost, and the repeat no longer finds the label where it was. So a refusal
+// counts only if the label is still not where it was to go after a few reads.
+func (s *Store) move(ctx context.Context, label, from, to string) error {
+	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &s.arn, VersionStage: &label, RemoveFromVersionId: &from}
+	what := fmt.Sprintf("taking %s off version %s of %s", label, from, s.arn)
+	if to != "" {
+		in.MoveToVersionId = &to
+		what = fmt.Sprintf("moving %s of %s from version %s to %s", label, s.arn, from, to)
+	}
+	_, err := s.api.UpdateSecretVersionStage(ctx, in)
+	if err == nil {
+		return nil
+	}
+	if !refused(err) {
+		return awserr.Wrap(err, "%s", what)
+	}
+	for try := 0; ; try++ {
+		l, readErr := s.Labels(ctx)
+		if readErr != nil {
+			return readErr
+		}
+		at := l.at(label)
+		if at == to || to == "" && at != from {
+			return nil
+		}
+		if try == len(pauses) {
+			return awserr.As(failure.Precondition, err, "%s (now on %q)", what, at)
+		}
+		if err := s.sleep(ctx, pauses[try]); err != nil {
+			return fmt.Errorf("waiting to read the labels again: %w", err)
+		}
+	}
+}
+
+// refused reports whether Secrets Manager refused to move a label, for what it is or where it is.
+func refused(err error) bool {
+	var parameter *types.InvalidParameterException
+	var request *types.InvalidRequestException
+	var missing *types.ResourceNotFoundException
+	return errors.As(err, &parameter) || errors.As(err, &request) || errors.As(err, &missing)
+}
+
+func (s *Store) distinct(from, to string) error {
+	if from == "" || to == "" || from == to {
+		return failure.New(failure.Internal, "moving labels of %s: from %q and to %q must be two versions", s.arn, from, to)
+	}
+	return nil
+}
+
+func (s *Store) elsewhere(label, at, from, to string) error {
+	return failure.New(failure.Precondition, "%s of %s is on version %q, neither on %s nor on %s: something else moved it; "+
+		"find out what rotates this secret before trying again", label, s.arn, at, from, to)
+}

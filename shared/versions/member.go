@@ -1,0 +1,60 @@
+package versions
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"alboidc.internal/shared/secret"
+)
+
+// errNotObject leaves out what the JSON decoder says: it quotes the text that it does not like.
+var errNotObject = errors.New("the stored value is not a JSON object, but secret.jsonKey is configured")
+
+// member is the text member key of a JSON object.
+func member(object secret.Value, key string) (secret.Value, error) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(object.Reveal()), &members) != nil || members == nil {
+		return secret.Value{}, errNotObject
+	}
+	raw, ok := members[key]
+	if !ok {
+		return secret.Value{}, fmt.Errorf("the stored JSON object has no member %q", key)
+	}
+	var text *string
+	if json.Unmarshal(raw, &text) != nil || text == nil {
+		return secret.Value{}, fmt.Errorf("member %q of the stored JSON object is not text", key)
+	}
+	return secret.New(*text), nil
+}
+
+// withMember is the JSON object with member key set to v. Equal arguments give equal bytes: PutSecretValue takes a
+// repeat for a repeat only if the whole value is the same.
+func withMember(object secret.Value, key string, v secret.Value) (secret.Value, error) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(object.Reveal()), &members) != nil || members == nil {
+		return secret.Value{}, errNotObject
+	}
+	text, err := marshal(v.Reveal())
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("writing member %q failed", key)
+	}
+	members[key] = text
+	whole, err := marshal(members)
+	if err != nil {
+		return secret.Value{}, errors.New("writing the JSON object failed")
+	}
+	return secret.New(string(whole)), nil
+}
+
+// marshal is json.Marshal without the \u003c for <, which readers that are not JSON parsers stumble over.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,232 @@
+// Package versions keeps the client secret in AWS Secrets Manager: it reads and stores versions and moves their staging
+// labels. Every method may be repeated from any state that an earlier, interrupted call left behind.
+//
+// Labels are moved by compare-and-swap only: UpdateSecretVersionStage with RemoveFromVersionId fails if the label is not
+// where the caller thinks it is (Secrets Manager API reference, UpdateSecretVersionStage). So of two writers one wins,
+// and the other is told.
+package versions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/secret"
+)
+
+// API is the part of Secrets Manager that is used.
+type API interface {
+	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
+	UpdateSecretVersionStage(context.Context, *secretsmanager.UpdateSecretVersionStageInput, ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error)
+}
+
+var _ API = (*secretsmanager.Client)(nil)
+
+// ErrNotFound is told when a version does not exist, or has no value.
+var ErrNotFound = errors.New("no such version")
+
+// ErrExists is told when a version exists already, with another value. A version's value never changes.
+var ErrExists = errors.New("the version exists with another value")
+
+// The staging labels of Secrets Manager.
+const (
+	current  = "AWSCURRENT"
+	pending  = "AWSPENDING"
+	previous = "AWSPREVIOUS"
+)
+
+// pauses between repeated reads: what was written a moment ago may be missing from an answer.
+var pauses = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
+
+// Store is one client's secret.
+type Store struct {
+	api     API
+	arn     string
+	jsonKey string
+	sleep   func(context.Context, time.Duration) error
+}
+
+// New returns the store of the secret secretARN. With jsonKey the stored value is a JSON object, and the client secret
+// is its member of that name. sleep returns early, with the context's error, if the context ends.
+func New(api API, secretARN, jsonKey string, sleep func(context.Context, time.Duration) error) *Store {
+	return &Store{api: api, arn: secretARN, jsonKey: jsonKey, sleep: sleep}
+}
+
+// Labels says which version has which label; "" if the label is nowhere.
+type Labels struct{ Current, Pending, Previous string }
+
+// at is the version that has the label.
+func (l Labels) at(label string) string {
+	switch label {
+	case current:
+		return l.Current
+	case pending:
+		return l.Pending
+	default:
+		return l.Previous
+	}
+}
+
+// Labels reads the labels. It changes nothing. A secret that does not exist, or is marked for deletion, is Precondition.
+func (s *Store) Labels(ctx context.Context) (Labels, error) {
+	out, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.arn})
+	if err != nil {
+		return Labels{}, wrap(err, "reading the labels of %s", s.arn)
+	}
+	if out.DeletedDate != nil {
+		return Labels{}, failure.New(failure.Precondition, "the secret %s is marked for deletion: restore it first", s.arn)
+	}
+	var l Labels
+	for id, labels := range out.VersionIdsToStages {
+		if slices.Contains(labels, current) {
+			l.Current = id
+		}
+		if slices.Contains(labels, pending) {
+			l.Pending = id
+		}
+		if slices.Contains(labels, previous) {
+			l.Previous = id
+		}
+	}
+	return l, nil
+}
+
+// Value reads the client secret of a version. It changes nothing. It reads by version id, never by label: right after
+// a write a label may still lead to the version before. A version that is not there, even after a few reads, is
+// ErrNotFound; a value that does not hold the client secret is Precondition.
+func (s *Store) Value(ctx context.Context, versionID string) (secret.Value, error) {
+	stored, err := s.stored(ctx, versionID)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	v := stored
+	if s.jsonKey != "" {
+		if v, err = member(stored, s.jsonKey); err != nil {
+			return secret.Value{}, failure.Wrap(failure.Precondition, err, "reading version %s of %s", versionID, s.arn)
+		}
+	}
+	if v.IsZero() {
+		return secret.Value{}, failure.New(failure.Precondition, "version %s of %s holds no client secret", versionID, s.arn)
+	}
+	return v, nil
+}
+
+// stored reads the whole value of a version.
+func (s *Store) stored(ctx context.Context, versionID string) (secret.Value, error) {
+	if versionID == "" {
+		return secret.Value{}, failure.New(failure.Internal, "reading %s: no version id", s.arn)
+	}
+	for try := 0; ; try++ {
+		out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionId: &versionID})
+		var missing *types.ResourceNotFoundException
+		switch {
+		case err == nil && out.SecretString == nil:
+			return secret.Value{}, failure.New(failure.Precondition,
+				"version %s of %s is binary: store the client secret as text", versionID, s.arn)
+		case err == nil:
+			return secret.New(*out.SecretString), nil
+		case !errors.As(err, &missing):
+			return secret.Value{}, wrap(err, "reading version %s of %s", versionID, s.arn)
+		case try == len(pauses):
+			return secret.Value{}, failure.Wrap(failure.Precondition, ErrNotFound, "reading version %s of %s", versionID, s.arn)
+		}
+		if err := s.sleep(ctx, pauses[try]); err != nil {
+			return secret.Value{}, fmt.Errorf("waiting to read version %s again: %w", versionID, err)
+		}
+	}
+}
+
+// Current reads the whole AWSCURRENT value of a secret that is not rotated here: an admin credential, a synthetic user.
+// It changes nothing. A secret that is not there, is binary or is empty is Precondition.
+func Current(ctx context.Context, api API, secretARN string) (secret.Value, error) {
+	out, err := api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretARN})
+	if err != nil {
+		return secret.Value{}, wrap(err, "reading %s", secretARN)
+	}
+	if aws.ToString(out.SecretString) == "" {
+		return secret.Value{}, failure.New(failure.Precondition, "%s holds no text", secretARN)
+	}
+	return secret.New(*out.SecretString), nil
+}
+
+// PutPending stores v as version versionID and gives it AWSPENDING, which thereby leaves the version that had it: so
+// callers look at the labels first. With a JSON key, the other members are those of version template.
+//
+// The version id is the request's token. A repeat with the same value is success and changes nothing; if the version
+// exists with another value, the error is ErrExists (Secrets Manager API reference, PutSecretValue,
+// ClientRequestToken). A version that exists but has lost AWSPENDING to another one is Precondition.
+func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value, template string) error {
+	if v.IsZero() || versionID == "" {
+		return failure.New(failure.Internal, "storing a version of %s: no value or no version id", s.arn)
+	}
+	whole, err := s.whole(ctx, v, template)
+	if err != nil {
+		return err
+	}
+	out, err := s.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId:           &s.arn,
+		ClientRequestToken: &versionID,
+		SecretString:       aws.String(whole.Reveal()),
+		// without stages Secrets Manager makes the new version AWSCURRENT at once
+		VersionStages: []string{pending},
+	})
+	var exists *types.ResourceExistsException
+	switch {
+	case errors.As(err, &exists):
+		return failure.Wrap(failure.Precondition, ErrExists, "storing version %s of %s", versionID, s.arn)
+	case err != nil:
+		return wrap(err, "storing version %s of %s", versionID, s.arn)
+	case slices.Contains(out.VersionStages, pending):
+		return nil
+	}
+	return s.checkLabelled(ctx, versionID)
+}
+
+// whole is the value to store.
+func (s *Store) whole(ctx context.Context, v secret.Value, template string) (secret.Value, error) {
+	if s.jsonKey == "" {
+		return v, nil
+	}
+	old, err := s.stored(ctx, template)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("carrying the other members over: %w", err)
+	}
+	whole, err := withMember(old, s.jsonKey, v)
+	if err != nil {
+		return secret.Value{}, failure.Wrap(failure.Precondition, err, "carrying the other members of version %s over", template)
+	}
+	return whole, nil
+}
+
+// checkLabelled refuses a version that was stored earlier and has no label of the rotation any more.
+func (s *Store) checkLabelled(ctx context.Context, versionID string) error {
+	l, err := s.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	if l.Pending == versionID || l.Current == versionID {
+		return nil
+	}
+	return failure.New(failure.Precondition, "version %s of %s was stored before but is not AWSPENDING any more (that is %q): "+
+		"something else moves the labels of this secret", versionID, s.arn, l.Pending)
+}
+
+// wrap gives the two codes that mean "not with this secret" their kind; all others are as everywhere.
+func wrap(err error, format string, args ...any) error {
+	var missing *types.ResourceNotFoundException
+	var invalid *types.InvalidRequestException
+	if errors.As(err, &missing) || errors.As(err, &invalid) {
+		return awserr.As(failure.Precondition, err, format, args...)
+	}
+	return awserr.Wrap(err, format, args...)
+}

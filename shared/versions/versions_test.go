@@ -1,0 +1,290 @@
+package versions_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
+)
+
+func wantKind(t *testing.T, err error, kind failure.Kind) {
+	t.Helper()
+	if !failure.Is(err, kind) {
+		t.Fatalf("error %v, want one of kind %s", err, kind)
+	}
+}
+
+func wantValue(t *testing.T, v secret.Value, err error, want string) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Reveal() != want {
+		t.Fatalf("value %q, want %q", v.Reveal(), want)
+	}
+}
+
+func TestLabelsAreReadByVersion(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "b", "AWSPENDING": "b", "AWSPREVIOUS": "a", "OTHER": "c"})
+	got, err := f.store("").Labels(context.Background())
+	if want := (versions.Labels{Current: "b", Pending: "b", Previous: "a"}); err != nil || got != want {
+		t.Fatalf("labels %+v (%v), want %+v", got, err, want)
+	}
+}
+
+type deleted struct{ *fake }
+
+func (d deleted) DescribeSecret(ctx context.Context, in *secretsmanager.DescribeSecretInput, o ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error) {
+	out, err := d.fake.DescribeSecret(ctx, in, o...)
+	out.DeletedDate = &time.Time{}
+	return out, err
+}
+
+func TestASecretMarkedForDeletionIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := versions.New(deleted{newFake(t, nil)}, arn, "", nil).Labels(context.Background())
+	wantKind(t, err, failure.Precondition)
+}
+
+func TestErrorsOfSecretsManagerGetTheirKind(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		err  error
+		want failure.Kind
+	}{
+		"throttled":                       {&smithy.GenericAPIError{Code: "ThrottlingException"}, failure.Throttled},
+		"internal error":                  {&types.InternalServiceError{}, failure.Unavailable},
+		"access denied":                   {&smithy.GenericAPIError{Code: "AccessDeniedException"}, failure.AccessDenied},
+		"a KMS key that cannot be used":   {&types.DecryptionFailure{}, failure.AccessDenied},
+		"no such secret":                  {&types.ResourceNotFoundException{}, failure.Precondition},
+		"a secret that is to be deleted":  {&types.InvalidRequestException{}, failure.Precondition},
+		"a request that we built wrongly": {&types.InvalidParameterException{}, failure.Internal},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t, nil)
+			f.before["DescribeSecret"] = c.err
+			_, err := f.store("").Labels(context.Background())
+			wantKind(t, err, c.want)
+		})
+	}
+}
+
+func TestAValueIsReadWhole(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
+	v, err := f.store("").Value(context.Background(), "a")
+	wantValue(t, v, err, "secret of a")
+}
+
+func TestAValueThatIsNotVisibleYetIsReadAgain(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
+	f.hidden = 3
+	v, err := f.store("").Value(context.Background(), "a")
+	wantValue(t, v, err, "secret of a")
+	if f.slept == 0 {
+		t.Error("read again without a pause")
+	}
+}
+
+func TestAVersionThatIsReallyAbsentIsTold(t *testing.T) {
+	t.Parallel()
+	_, err := newFake(t, nil).store("").Value(context.Background(), "nope")
+	if !errors.Is(err, versions.ErrNotFound) {
+		t.Fatalf("error %v, want ErrNotFound", err)
+	}
+}
+
+func TestWaitingForAValueEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := newFake(t, nil).store("").Value(ctx, "nope")
+	wantKind(t, err, failure.Unavailable)
+}
+
+func TestAMemberOfAJSONObjectIsTheClientSecret(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		stored, want string
+		refusal      string
+	}{
+		"text":                           {`{"user":"u","clientSecret":"a<&\"b"}`, `a<&"b`, ""},
+		"a missing member":               {`{"user":"CANARY"}`, "", `no member "clientSecret"`},
+		"a member that is not text":      {`{"clientSecret":12345}`, "", "is not text"},
+		"a member that is null":          {`{"clientSecret":null}`, "", "is not text"},
+		"an empty member":                {`{"clientSecret":""}`, "", "holds no client secret"},
+		"a value that is not JSON":       {`CANARY`, "", "not a JSON object"},
+		"a JSON value that is no object": {`null`, "", "not a JSON object"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t, nil)
+			f.values["a"] = c.stored
+			v, err := f.store("clientSecret").Value(context.Background(), "a")
+			if c.refusal == "" {
+				wantValue(t, v, err, c.want)
+				return
+			}
+			wantKind(t, err, failure.Precondition)
+			if !strings.Contains(err.Error(), c.refusal) || strings.Contains(err.Error(), "CANARY") {
+				t.Fatalf("text %q, want %q and no part of the value", err, c.refusal)
+			}
+		})
+	}
+}
+
+func TestABinaryValueIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
+	f.binary["a"] = true
+	_, err := f.store("").Value(context.Background(), "a")
+	wantKind(t, err, failure.Precondition)
+}
+
+func TestAnEmptyValueIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, nil)
+	f.values["a"] = ""
+	_, err := f.store("").Value(context.Background(), "a")
+	wantKind(t, err, failure.Precondition)
+}
+
+func TestStoringMakesAPendingVersionAndLeavesTheCurrentOne(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
+	if err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if f.labels["AWSCURRENT"] != "a" || f.labels["AWSPENDING"] != "b" || f.values["b"] != "new" {
+		t.Fatalf("labels %v", f.labels)
+	}
+}
+
+func TestStoringTheSameAgainIsSuccess(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, nil)
+	f.values["a"] = `{"z":1,"clientSecret":"old","a":{"n":1.50}}`
+	for range 2 {
+		if err := f.store("clientSecret").PutPending(context.Background(), "b", secret.New("new"), "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestStoringAfterALostReplyIsSuccess(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
+	f.after["PutSecretValue"] = lost()
+	err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a")
+	wantKind(t, err, failure.Unavailable)
+	if err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAVersionWithAnotherValueIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSPENDING": "b"})
+	err := f.store("").PutPending(context.Background(), "b", secret.New("another"), "a")
+	if !errors.Is(err, versions.ErrExists) {
+		t.Fatalf("error %v, want ErrExists", err)
+	}
+	if f.values["b"] != "secret of b" {
+		t.Fatal("the value changed")
+	}
+}
+
+func TestStoringAgainIsRefusedIfTheLabelHasLeftTheVersion(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
+	f.values["b"] = "new"
+	err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a")
+	wantKind(t, err, failure.Precondition)
+}
+
+func TestStoringAgainAfterThePromotionIsSuccess(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "b", "AWSPREVIOUS": "a"})
+	if err := f.store("").PutPending(context.Background(), "b", secret.New("secret of b"), "a"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnEmptySecretIsNeverStored(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
+	err := f.store("").PutPending(context.Background(), "b", secret.Value{}, "a")
+	wantKind(t, err, failure.Internal)
+	if _, ok := f.values["b"]; ok {
+		t.Fatal("it was stored")
+	}
+}
+
+func TestTheOtherMembersAreCarriedOver(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, nil)
+	f.values["a"] = `{"z":1,"clientSecret":"old","url":"https://x/?a=1&b=<2>","big":12345678901234567890,"list":[1, {"k":null}]}`
+	if err := f.store("clientSecret").PutPending(context.Background(), "b", secret.New("n<e>w"), "a"); err != nil {
+		t.Fatal(err)
+	}
+	var old, stored map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(f.values["a"]), &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(f.values["b"]), &stored); err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range old {
+		want := strings.ReplaceAll(string(v), " ", "")
+		if k == "clientSecret" {
+			want = `"n<e>w"`
+		}
+		if got := string(stored[k]); got != want {
+			t.Errorf("member %s is %s, want %s", k, got, want)
+		}
+	}
+	if len(stored) != len(old) {
+		t.Errorf("%d members, want %d", len(stored), len(old))
+	}
+}
+
+func TestStoringWithAJSONKeyNeedsTheTemplate(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "a"}) // its value is not JSON
+	err := f.store("clientSecret").PutPending(context.Background(), "b", secret.New("new"), "a")
+	wantKind(t, err, failure.Precondition)
+	if strings.Contains(err.Error(), "secret of a") {
+		t.Fatalf("text %q shows the value", err)
+	}
+	err = f.store("clientSecret").PutPending(context.Background(), "b", secret.New("new"), "gone")
+	if !errors.Is(err, versions.ErrNotFound) {
+		t.Fatalf("error %v, want ErrNotFound", err)
+	}
+}
+
+func TestTheCurrentValueOfAnotherSecretIsReadWhole(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "b", "AWSPENDING": "c"})
+	v, err := versions.Current(context.Background(), f, arn)
+	wantValue(t, v, err, "secret of b")
+	f.binary["b"] = true
+	_, err = versions.Current(context.Background(), f, arn)
+	wantKind(t, err, failure.Precondition)
+	_, err = versions.Current(context.Background(), newFake(t, nil), arn)
+	wantKind(t, err, failure.Precondition)
+}
