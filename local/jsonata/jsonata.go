@@ -16,7 +16,7 @@ import (
 )
 
 // defaultTimeLimit is how long one expression may run unless Options says otherwise.
-const defaultTimeLimit = 5 * time.Second
+const defaultTimeLimit = 10 * time.Second
 
 // maxIdleRuntimes bounds the JavaScript runtimes kept for reuse.
 const maxIdleRuntimes = 8
@@ -56,7 +56,7 @@ type Options struct {
 	// Uint64 is where $random and $uuid take their randomness; nil is the runtime's own generator. It is called from
 	// many goroutines.
 	Uint64 func() uint64
-	// TimeLimit bounds one evaluation, in real time; 0 is five seconds.
+	// TimeLimit bounds one evaluation, in real time; 0 is ten seconds.
 	TimeLimit time.Duration
 }
 

@@ -116,7 +116,7 @@ func TestCheckReportsSyntaxErrorsOnly(t *testing.T) {
 
 func TestAnExpressionThatRunsTooLongIsStoppedAndTheEngineGoesOn(t *testing.T) {
 	t.Parallel()
-	e := engine(t, jsonata.Options{TimeLimit: 200 * time.Millisecond})
+	e := engine(t, jsonata.Options{TimeLimit: time.Second})
 	if _, err := e.Evaluate(`($f := function($n){$f($n+1)}; $f(0))`, nil); !errors.Is(err, jsonata.ErrTimeLimit) {
 		t.Fatalf("got %v", err)
 	}

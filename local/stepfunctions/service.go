@@ -82,7 +82,7 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+		o.Client = &http.Client{Transport: &http.Transport{}}
 	}
 	if o.Tasks == nil {
 		if o.Endpoint == "" {
@@ -150,11 +150,10 @@ func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 func (s *Service) Wait(ctx context.Context, executionARN string) (asl.Result, error) {
 	s.mu.Lock()
 	e := s.executions[executionARN]
-	s.mu.Unlock()
 	if e == nil {
+		s.mu.Unlock()
 		return asl.Result{}, noExecution(executionARN)
 	}
-	s.mu.Lock()
 	done := e.done
 	s.mu.Unlock()
 	select {
@@ -169,24 +168,29 @@ func (s *Service) Wait(ctx context.Context, executionARN string) (asl.Result, er
 
 // Transitions is how many state transitions AWS would charge for an execution so far: states entered, and retries.
 func (s *Service) Transitions(executionARN string) (int, error) {
-	s.mu.Lock()
-	e := s.executions[executionARN]
-	s.mu.Unlock()
-	if e == nil {
-		return 0, noExecution(executionARN)
+	run, err := s.runOf(executionARN)
+	if err != nil {
+		return 0, err
 	}
-	return e.run.Transitions(), nil
+	return run.Transitions(), nil
 }
 
 // History is an execution's history so far.
 func (s *Service) History(executionARN string) ([]Event, error) {
-	s.mu.Lock()
-	e := s.executions[executionARN]
-	s.mu.Unlock()
-	if e == nil {
-		return nil, noExecution(executionARN)
+	run, err := s.runOf(executionARN)
+	if err != nil {
+		return nil, err
 	}
-	return e.run.Events(), nil
+	return run.Events(), nil
+}
+
+func (s *Service) runOf(executionARN string) (*asl.Execution, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.executions[executionARN]; e != nil {
+		return e.run, nil
+	}
+	return nil, noExecution(executionARN)
 }
 
 func (s *Service) now() time.Time { return s.options.Clock.Now() }

@@ -133,14 +133,13 @@ func (p *Prober) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	return addrs, err
 }
 
-// dial connects to the first address of host:port that answers, beginning at another one each time. The Dialer checks
-// the address once more, as the last thing before the connection.
+// dial connects to the first address of host:port that answers, beginning at another one each time.
 func (p *Prober) dial(ctx context.Context, hp string) (net.Conn, error) {
 	addrs, err := p.resolve(ctx, hp)
 	if err != nil {
 		return nil, err
 	}
-	d := net.Dialer{Timeout: dialTimeout, Control: p.control}
+	d := p.dialer()
 	start := int(p.turn.Add(1) % uint32(len(addrs)))
 	for i := range addrs {
 		var conn net.Conn
@@ -151,10 +150,14 @@ func (p *Prober) dial(ctx context.Context, hp string) (net.Conn, error) {
 	return nil, err
 }
 
-func (p *Prober) control(_, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("reading the address to connect to: %w", err)
-	}
-	return p.permit(ap.Addr())
+// dialer checks the address once more, as the last thing before a connection, so that no way around resolve is one
+// around permit.
+func (p *Prober) dialer() *net.Dialer {
+	return &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
+		ap, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("reading the address to connect to: %w", err)
+		}
+		return p.permit(ap.Addr())
+	}}
 }

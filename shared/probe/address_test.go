@@ -76,10 +76,19 @@ func TestPublicAndPrivateAddressesArePermitted(t *testing.T) {
 
 func TestTheDialerRefusesAnAddressAsTheLastThingBeforeConnecting(t *testing.T) {
 	t.Parallel()
-	p := New(Options{})
-	for addr, ok := range map[string]bool{"192.0.2.1:443": true, "127.0.0.1:443": false, "[fe80::1%eth0]:443": false, "not an address": false} {
-		if err := p.control("tcp", addr, nil); (err == nil) != ok {
-			t.Errorf("%s: %v", addr, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	for _, allowed := range []bool{true, false} {
+		conn, err := New(Options{AllowLoopback: allowed}).dialer().Dial("tcp", l.Addr().String())
+		if err == nil {
+			_ = conn.Close()
+		}
+		var refused *refusedAddress
+		if allowed && err != nil || !allowed && !errors.As(err, &refused) {
+			t.Errorf("loopback allowed %v: %v", allowed, err)
 		}
 	}
 }

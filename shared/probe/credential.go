@@ -142,7 +142,7 @@ func (c Credential) request(ctx context.Context, e Endpoint, value secret.Value)
 	}
 	if e.AuthMethod == "client_secret_basic" {
 		// RFC 6749, section 2.3.1: both parts are form-encoded before they become HTTP Basic credentials
-		req.SetBasicAuth(url.QueryEscape(e.ClientID), value.Reveal())
+		req.SetBasicAuth(url.QueryEscape(e.ClientID), url.QueryEscape(value.Reveal()))
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")

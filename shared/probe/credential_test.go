@@ -31,9 +31,9 @@ var (
 
 // asked is a request as the token endpoint saw it.
 type asked struct {
-	id, secret, method string
-	form               url.Values
-	header             http.Header
+	id, secret, method, from string
+	form                     url.Values
+	header                   http.Header
 }
 
 // tokenEndpoint answers with answer and keeps the requests.
@@ -45,7 +45,7 @@ type tokenEndpoint struct {
 
 func (e *tokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
-	a := asked{id: r.PostForm.Get("client_id"), secret: r.PostForm.Get("client_secret"), method: "client_secret_post", form: r.PostForm, header: r.Header}
+	a := asked{id: r.PostForm.Get("client_id"), secret: r.PostForm.Get("client_secret"), method: "client_secret_post", from: r.RemoteAddr, form: r.PostForm, header: r.Header}
 	if id, pw, ok := r.BasicAuth(); ok {
 		a.method = "client_secret_basic"
 		a.id, _ = url.QueryUnescape(id)
@@ -132,8 +132,9 @@ func TestOneCalibrationServesManyClassifications(t *testing.T) {
 			t.Fatalf("%+v, %v", v, err)
 		}
 	}
-	wrong := 0
+	wrong, connections := 0, map[string]bool{}
 	for _, a := range h.asked {
+		connections[a.from] = true
 		if a.secret != right {
 			wrong++
 			if len(a.secret) != len(right) {
@@ -143,6 +144,9 @@ func TestOneCalibrationServesManyClassifications(t *testing.T) {
 	}
 	if wrong != 1 || len(h.asked) != 4 {
 		t.Errorf("%d wrong secrets in %d requests", wrong, len(h.asked))
+	}
+	if len(connections) != 4 {
+		t.Errorf("%d connections for 4 requests: on a kept one all reach the same token server", len(connections))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,9 +34,9 @@ const execution = "arn:aws:states:eu-central-1:111122223333:execution:rotation:e
 
 func (x exchange) check(t *testing.T) {
 	t.Helper()
-	asked := false
+	var asked atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = true
+		asked.Store(true)
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -65,8 +66,8 @@ func (x exchange) check(t *testing.T) {
 	defer server.Close()
 	c := &integrations.Client{Endpoint: server.URL, HTTP: server.Client(), Clock: clock.NewVirtual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))}
 	out, fault := c.Run(t.Context(), asl.Task{Resource: "arn:aws:states:::" + x.resource, Arguments: json.RawMessage(x.arguments), Region: "eu-central-1", ExecutionARN: execution})
-	if asked != (x.path != "") {
-		t.Errorf("%s: asked %v", x.resource, asked)
+	if asked.Load() != (x.path != "") {
+		t.Errorf("%s: asked %v", x.resource, asked.Load())
 	}
 	switch {
 	case x.err == "" && (fault != nil || string(out) != x.result):

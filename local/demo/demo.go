@@ -1,0 +1,221 @@
+// Package demo shows a rotation: the deployed functions and state machine on the local stack, under the traffic of
+// people who log in and of people whose sessions are refreshed.
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"alboidc.internal/local/albnode"
+	"alboidc.internal/local/orders"
+	"alboidc.internal/local/stack"
+	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/local/traffic"
+)
+
+// The pace of the demo. In production the same numbers are minutes and days; no state is left out.
+const (
+	functionTimeout  = 6 * time.Second // of the functions that change something
+	smokeTestTimeout = 30 * time.Second
+	settle           = 7 * time.Second // longest timeout of a writing function, and a margin
+	spread           = 3 * time.Second // allowed until every load balancer node serves a change
+	grace            = 10 * time.Second
+	tokenLifetime    = 2 * time.Second // so sessions are refreshed with the client secret all the time
+
+	wanted = 1000 // logins, and refreshes, that the demo waits for
+	limit  = 3 * time.Minute
+)
+
+// nodeSpread is how long a change really takes to reach each node.
+var nodeSpread = []time.Duration{800 * time.Millisecond, 2200 * time.Millisecond}
+
+// Options choose a demo.
+type Options struct {
+	// Functions is the folder with one folder per function and its bootstrap file.
+	Functions string
+	// Address of the AWS endpoint.
+	Address string
+	// Fail is the state that is made to fail, "" for none.
+	Fail string
+	Out  io.Writer
+	// Live redraws the status in place; otherwise every line stays.
+	Live bool
+}
+
+// world is a running stack with the client deployed.
+type world struct {
+	*orders.Deployment
+	logs      *os.File
+	authority string
+
+	refreshes, failedRefreshes atomic.Int64
+	onEvent                    atomic.Pointer[func(stepfunctions.Event)]
+}
+
+// start sets the stack and the deployment up; close ends them.
+func start(ctx context.Context, o Options) (*world, error) {
+	w := &world{}
+	dir, err := os.MkdirTemp("", "alb-oidc-rotator-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for the logs: %w", err)
+	}
+	if w.logs, err = os.Create(filepath.Join(dir, "functions.log")); err != nil {
+		return nil, fmt.Errorf("making the log file: %w", err)
+	}
+	w.authority = filepath.Join(dir, "authority.pem")
+	s, err := stack.Start(ctx, stack.Options{Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
+		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable},
+		FunctionLogs: w.log, OnAuth: w.count, OnEvent: w.event})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(w.authority, s.Authority.PEM(), 0o600); err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("writing the local authority: %w", err)
+	}
+	functions, err := orders.CreateFunctions(ctx, s, o.Functions, functionTimeout, smokeTestTimeout)
+	if err == nil {
+		w.Deployment, err = orders.Deploy(ctx, s, orders.Options{Functions: functions, Settle: settle, Spread: spread, Grace: grace})
+	}
+	if err == nil {
+		err = s.Clock.Sleep(ctx, s.ELB.Spread()) // a new listener answers 503 until its nodes know it
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *world) log(function, requestID string, line []byte) {
+	_, _ = fmt.Fprintf(w.logs, "%s %s %s\n", function, requestID, line)
+}
+
+// count hears of every login and refresh at a load balancer.
+func (w *world) count(e albnode.Event) {
+	if e.Kind != albnode.Refresh {
+		return
+	}
+	if e.OK {
+		w.refreshes.Add(1)
+	} else {
+		w.failedRefreshes.Add(1)
+	}
+}
+
+func (w *world) event(_ string, e stepfunctions.Event) {
+	if f := w.onEvent.Load(); f != nil {
+		(*f)(e)
+	}
+}
+
+func (w *world) close() {
+	_ = w.Stack.Close()
+	_ = w.logs.Close()
+}
+
+// Run shows one rotation and returns whether everything was as it should be.
+func Run(ctx context.Context, o Options) (bool, error) {
+	f, err := findFault(o.Fail)
+	if err != nil {
+		return false, err
+	}
+	w, err := start(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	defer w.close()
+	before := w.picture()
+	v := newView(w, o)
+	v.introduce(o.Fail)
+	t := traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
+		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Failed: v.trouble})
+	v.traffic = t
+	if err := warmUp(ctx, t); err != nil {
+		return false, err
+	}
+	var injected atomic.Bool
+	hear := func(e stepfunctions.Event) {
+		if f != nil && e.StateEntered != nil && e.StateEntered.Name == f.state && injected.CompareAndSwap(false, true) {
+			f.inject(w)
+		}
+		v.event(e)
+	}
+	w.onEvent.Store(&hear)
+	execution, err := w.execute(ctx)
+	if err != nil {
+		return false, err
+	}
+	stopDrawing := v.draw()
+	result, err := w.await(ctx, execution)
+	if err == nil {
+		err = enough(ctx, t, w)
+	}
+	t.Stop()
+	stopDrawing()
+	if err != nil {
+		return false, err
+	}
+	return v.summary(ctx, f, execution, result, before), nil
+}
+
+// warmUp waits until people have logged in, so that the rotation begins under traffic.
+func warmUp(ctx context.Context, t *traffic.Traffic) error {
+	return until(ctx, 30*time.Second, "the first logins", func() bool { return t.Logins.Load() >= 30 })
+}
+
+// enough waits until so many logins and refreshes went through that a failure would have shown.
+func enough(ctx context.Context, t *traffic.Traffic, w *world) error {
+	return until(ctx, limit, fmt.Sprintf("%d logins and %d refreshes", wanted, wanted), func() bool {
+		return t.Logins.Load() >= wanted && w.refreshes.Load() >= wanted
+	})
+}
+
+func until(ctx context.Context, limit time.Duration, what string, done func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// execute starts the state machine as a schedule or a person would.
+func (w *world) execute(ctx context.Context) (string, error) {
+	out, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(ctx, &sfn.StartExecutionInput{
+		StateMachineArn: &w.MachineARN, Input: aws.String(`{"client": "` + orders.Client + `"}`)})
+	if err != nil {
+		return "", fmt.Errorf("starting the execution: %w", err)
+	}
+	return *out.ExecutionArn, nil
+}
+
+// await asks the Step Functions API until the execution has ended.
+func (w *world) await(ctx context.Context, execution string) (*sfn.DescribeExecutionOutput, error) {
+	api := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	var out *sfn.DescribeExecutionOutput
+	var failed error
+	err := until(ctx, limit, "the end of the execution", func() bool {
+		out, failed = api.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
+		return failed != nil || out.Status != types.ExecutionStatusRunning
+	})
+	if failed != nil {
+		return nil, fmt.Errorf("asking for the execution: %w", failed)
+	}
+	return out, err
+}

@@ -1,0 +1,86 @@
+package demo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"alboidc.internal/local/fault"
+)
+
+// failing is a way to make one state fail for good. The fault begins when the state is entered.
+type failing struct {
+	state string
+	says  string
+	rules func(w *world) []fault.Rule
+}
+
+func (f *failing) inject(w *world) {
+	for _, r := range f.rules(w) {
+		_, _ = w.Stack.Faults.Add(r) // the rules below are valid
+	}
+}
+
+// refuse is a fault that answers every matching request with an error that is not worth a retry.
+func refuse(service, operation, match, code string) fault.Rule {
+	return fault.Rule{Service: service, Operation: operation, Match: match, Mode: fault.Refuse, Status: 403, Code: code}
+}
+
+// noLogin makes the identity provider refuse the synthetic user, so that the smoke test cannot log in.
+func noLogin(*world) []fault.Rule {
+	return []fault.Rule{refuse("idp", "login", "smoke-test", "access_denied")}
+}
+
+// cannotCall makes the function of one state impossible to call.
+func cannotCall(state string) func(*world) []fault.Rule {
+	return func(*world) []fault.Rule {
+		return []fault.Rule{refuse("lambda", "Invoke", `"state":"`+state+`"`, "AccessDeniedException")}
+	}
+}
+
+// failures are the states that can be made to fail.
+func failures() []failing {
+	return []failing{
+		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(*world) []fault.Rule {
+			return []fault.Rule{refuse("idp", "okta.createSecret", "", "E0000006")}
+		}},
+		{"VerifyNewSecret", "the smoke test function cannot be called", cannotCall("VerifyNewSecret")},
+		{"SetSecret", "AWS refuses to change the third target", func(*world) []fault.Rule {
+			third := refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied")
+			third.Skip, third.Times = 1, 1 // the first target is a listener's default action, which ModifyListener changes
+			return []fault.Rule{third}
+		}},
+		{"PromoteSecret", "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
+			return []fault.Rule{refuse("secretsmanager", "UpdateSecretVersionStage", "AWSCURRENT", "AccessDeniedException")}
+		}},
+		{"TestSecret", "the synthetic user cannot log in", noLogin},
+		{"RediscoverTargets", "the function that looks for targets cannot be called", cannotCall("RediscoverTargets")},
+		{"ReassertSecret", "AWS refuses to change a target at the end of the grace period", func(*world) []fault.Rule {
+			once := refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied")
+			once.Times = 1
+			return []fault.Rule{once}
+		}},
+		{"TestBeforeFinish", "the synthetic user cannot log in", noLogin},
+		{"DisableOldSecret", "the identity provider refuses to disable the old secret (403)", func(w *world) []fault.Rule {
+			return []fault.Rule{refuse("idp", "okta.deactivateSecret", w.FirstSecretID, "E0000006")}
+		}},
+		{"TestAfterDisable", "the synthetic user cannot log in", noLogin},
+	}
+}
+
+// findFault is the failure of a state; nil for "".
+func findFault(state string) (*failing, error) {
+	if state == "" {
+		return nil, nil
+	}
+	all := failures()
+	i := slices.IndexFunc(all, func(f failing) bool { return strings.EqualFold(f.state, state) })
+	if i < 0 {
+		names := make([]string, 0, len(all))
+		for _, f := range all {
+			names = append(names, f.state)
+		}
+		return nil, fmt.Errorf("FAIL=%s: the states that can be made to fail are %s", state, strings.Join(names, ", "))
+	}
+	return &all[i], nil
+}

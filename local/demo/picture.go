@@ -1,0 +1,90 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"sort"
+	"strings"
+	"time"
+
+	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/secret"
+)
+
+// picture is what a rollback must bring back: the labels, the identity provider's secrets, and which version's secret
+// each load balancer node uses. It holds ids, never values.
+type picture struct {
+	labels  string
+	secrets string
+	inUse   string
+}
+
+func (w *world) picture() picture {
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		return picture{labels: err.Error()}
+	}
+	return picture{labels: describeLabels(labels), secrets: w.secretIDs(), inUse: w.versionsInUse(values)}
+}
+
+// describeLabels is e.g. "AWSCURRENT 1f0c22ab, AWSPREVIOUS 77d3e0c1".
+func describeLabels(labels map[string]string) string {
+	out := make([]string, 0, len(labels))
+	for _, l := range []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} {
+		if v := labels[l]; v != "" {
+			out = append(out, l+" "+short(v))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// short is the beginning of a version id.
+func short(v string) string { return v[:min(8, len(v))] }
+
+// secretIDs is the client's secrets at the identity provider, e.g. "ocsAb12… active, ocsCd34… inactive".
+func (w *world) secretIDs() string {
+	var out []string
+	for _, s := range w.Stack.IdP.Store().Secrets(orders.ClientID) {
+		out = append(out, s.ID+" "+strings.ToLower(string(s.Status)))
+	}
+	return strings.Join(out, ", ")
+}
+
+// versionsInUse is which versions the load balancer nodes use now, e.g. "1f0c22ab on 10".
+func (w *world) versionsInUse(values map[string]string) string {
+	count := map[string]int{}
+	for _, u := range w.Stack.ELB.EffectiveSecrets(w.Stack.Clock.Now()) {
+		version := "unknown"
+		for v, value := range values {
+			if secret.New(value).Equal(secret.New(u.Secret)) {
+				version = short(v)
+			}
+		}
+		count[version]++
+	}
+	out := make([]string, 0, len(count))
+	for v, n := range count {
+		out = append(out, fmt.Sprintf("%s on %d", v, n))
+	}
+	sort.Strings(out)
+	return strings.Join(out, ", ")
+}
+
+// accepts asks the token endpoint, as anybody could, whether it accepts a version's secret.
+func (w *world) accepts(ctx context.Context, version string) (probe.Outcome, error) {
+	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		return "", err
+	}
+	p := w.Config.IdentityProvider
+	v, err := probe.Credential{HTTP: w.httpClient(), Rand: rand.Reader}.Classify(ctx, probe.Endpoint{TokenEndpoint: p.TokenEndpoint,
+		ClientID: w.Config.ClientID, CallbackURL: w.Config.CallbackURL, AuthMethod: p.AuthMethod(),
+		Spec: idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"}, Rejected: []string{"invalid_client"}}}, secret.New(values[version]))
+	return v.Outcome, err
+}
+
+func (w *world) httpClient() *http.Client { return w.Stack.Authority.Client(5 * time.Second) }
