@@ -144,21 +144,26 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 	return resultDisabled, d.Disable(ctx, id)
 }
 
+// enable switches the secret on again if it was disabled, and proves that it is accepted: a rollback puts it back on
+// every target next. If it is gone, the rollback must not go on.
 func (r *retirement) enable(ctx context.Context) (string, error) {
-	d, ok := r.Provider.(idp.Disabler)
-	if !ok {
-		return resultUnsupported, nil
+	result := resultUnsupported
+	if d, ok := r.Provider.(idp.Disabler); ok {
+		id, x, err := r.find(ctx)
+		if err != nil {
+			return "", err
+		}
+		result = resultAbsent
+		if x != nil {
+			result = resultEnabled
+		}
+		if x != nil && x.Status == idp.Disabled {
+			if err := d.Enable(ctx, id); err != nil {
+				return "", err
+			}
+		}
 	}
-	id, x, err := r.find(ctx)
-	switch {
-	case err != nil:
-		return "", err
-	case x == nil:
-		return resultAbsent, nil
-	case x.Status == idp.Active:
-		return resultEnabled, nil
-	}
-	return resultEnabled, d.Enable(ctx, id)
+	return result, r.MustAccept(ctx, r.version, "the secret to go back to")
 }
 
 // delete removes the secret, proves that it is refused and the other accepted, and closes the journal's entry.

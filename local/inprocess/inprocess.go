@@ -32,8 +32,10 @@ import (
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/probe/metrics"
 	"alboidc.internal/shared/telemetry"
 	"alboidc.internal/shared/versions"
+	"alboidc.internal/statemachine"
 )
 
 // Register makes the functions callable in s and returns their ARNs by name. logs gets what they write.
@@ -51,9 +53,9 @@ func Register(s *stack.Stack, logs io.Writer) (map[string]string, error) {
 		"retiresecret":  edge.Handler("retiresecret", d, retiresecret.Handler{Deps: d}.Handle),
 	}
 	arns := map[string]string{}
-	for name, handle := range handlers {
-		s.Lambda.RegisterInProcess(name, 0, answer(handle))
-		arns[name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", orders.Home, awsapi.AccountID, name)
+	for _, f := range statemachine.Functions() {
+		s.Lambda.RegisterInProcess(f.Name, f.Timeout, answer(handlers[f.Name]))
+		arns[f.Name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", orders.Home, awsapi.AccountID, f.Name)
 	}
 	return arns, nil
 }
@@ -90,6 +92,7 @@ func deps(s *stack.Stack, logs io.Writer) (session.Deps, error) {
 		return session.Deps{}, err
 	}
 	return session.Deps{
+		AWS:     config,
 		Secrets: func(r string) versions.API { return secretsmanager.NewFromConfig(config(r)) },
 		Journal: journal.New(dynamodb.NewFromConfig(config(orders.Home)), orders.JournalTable),
 		Log:     telemetry.New(logs, telemetry.Options{Function: "in process"}),
@@ -97,6 +100,6 @@ func deps(s *stack.Stack, logs io.Writer) (session.Deps, error) {
 		Providers:  session.Registry(client),
 		Prober:     probe.New(probe.Options{RootCAs: s.Authority.Pool(), AllowLoopback: true, Now: s.Clock.Now}),
 		Balancers:  alb.New(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(config(r)) }, s.Clock.Sleep),
-		CloudWatch: func(r string) probe.CloudWatch { return cloudwatch.NewFromConfig(config(r)) },
+		AuthErrors: metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now).AuthErrors,
 	}, nil
 }

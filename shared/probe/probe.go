@@ -1,6 +1,6 @@
 // Package probe proves, without changing anything, that a client secret works: at the token endpoint (Credential), at
-// every address of a load balancer (Redirect), for a person who logs in (Login), and in the load balancers' metrics
-// (AuthErrors). Every connection goes to a checked address over verified TLS, through no proxy. No text that leaves the
+// every address of a load balancer (Redirect), and for a person who logs in (Login); package metrics below it looks at
+// the load balancers' metrics. Every connection goes to a checked address over verified TLS, through no proxy. No text that leaves the
 // package holds a secret, cookie, code, query or body.
 package probe
 

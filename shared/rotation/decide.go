@@ -46,7 +46,8 @@ type Decision struct {
 //  1. AWSPENDING on a version other than AWSCURRENT: never promoted, roll it back.
 //  2. AWSPREVIOUS whose secret is still live and known: promoted but not finished, finish it; but if the journal says
 //     that this very version was being promoted, then a rollback died halfway: complete the rollback.
-//  3. Any other version that the journal holds as intended or live: a rotation died before or while rolling back.
+//  3. Any other version that the journal holds as intended or live: a rotation died before or while rolling back, or
+//     between removing its old secret and writing that down.
 //  4. Nothing left over: rotate.
 func Decide(s Snapshot) Decision {
 	d := Decision{Grace: s.grace(), GraceUntil: s.Now}
@@ -62,17 +63,17 @@ func Decide(s Snapshot) Decision {
 		if _, known := s.Journal.Secrets[s.Labels.Pending]; !known {
 			d.Warnings = append(d.Warnings, "the version labelled AWSPENDING was not made by this system: its label is removed, the identity provider is not touched")
 		}
-	case s.isLive(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous):
+	case s.held(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous):
 		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Previous)
 		d.Why = "an earlier rollback stopped halfway; it is completed first"
-	case s.isLive(s.Labels.Previous):
+	case s.held(s.Labels.Previous) && s.listed(s.Journal.Secrets[s.Labels.Previous].IdPSecretID):
 		d.Action, d.From, d.To = Finish, s.ref(s.Labels.Previous), current
 		d.GraceUntil = s.graceUntil()
 		d.Why = "an earlier rotation was promoted but its old secret is still live; it is finished first"
 	default:
 		if left := s.leftover(); left != "" {
 			d.Action, d.From, d.To = Rollback, current, s.ref(left)
-			d.Why = "an earlier rotation left a secret that is neither current nor previous; it is removed first"
+			d.Why = "the journal holds a secret of an earlier rotation that is no longer in use; it is removed first"
 			return d
 		}
 		s.rotate(&d, current)
@@ -124,21 +125,20 @@ func (s Snapshot) ref(version string) Ref {
 	return Ref{VersionID: version, IdPSecretID: s.Journal.Secrets[version].IdPSecretID}
 }
 
-// isLive reports whether a version's secret is known and still at the provider.
-func (s Snapshot) isLive(version string) bool {
-	e, known := s.Journal.Secrets[version]
-	return known && version != s.Labels.Current && e.State == journal.Live && s.listed(e.IdPSecretID)
+// held reports whether the journal holds a version other than AWSCURRENT as live.
+func (s Snapshot) held(version string) bool {
+	return version != s.Labels.Current && s.Journal.Secrets[version].State == journal.Live
 }
 
 func (s Snapshot) wasBeingPromoted(version string) bool {
 	return s.Journal.Promotion != nil && s.Journal.Promotion.To == version
 }
 
-// leftover is the oldest version other than AWSCURRENT that may still have a secret at the provider.
+// leftover is the oldest version other than AWSCURRENT whose secret the journal does not hold as removed.
 func (s Snapshot) leftover() string {
 	var left []string
 	for v, e := range s.Journal.Secrets {
-		if v != s.Labels.Current && (e.State == journal.Intended || e.State == journal.Live && s.listed(e.IdPSecretID)) {
+		if v != s.Labels.Current && e.State != journal.Removed {
 			left = append(left, v)
 		}
 	}

@@ -26,7 +26,9 @@ func clean() rotation.Snapshot {
 	}
 }
 
-func entry(id string) journal.Entry { return journal.Entry{State: journal.Live, IdPSecretID: id, At: now} }
+func entry(id string) journal.Entry {
+	return journal.Entry{State: journal.Live, IdPSecretID: id, At: now}
+}
 
 func TestDecide(t *testing.T) {
 	t.Parallel()
@@ -71,6 +73,10 @@ func TestDecide(t *testing.T) {
 			s.Journal.Secrets["c"] = entry("C")
 			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Disabled})
 		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a removal that was not written down is closed": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Listed = []idp.Secret{{ID: "C", Status: idp.Active}}
+		}, rotation.Rollback, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, 0},
 		"an intent of which nothing else is known is rolled back": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended, Before: []string{"B"}, At: now}
 		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c"}, 0},

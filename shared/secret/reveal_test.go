@@ -15,6 +15,7 @@ import (
 // document for one. Everything else passes secrets on as secret.Value.
 var revealers = []string{
 	"shared/alb/actions.go",         // body: ModifyRule and ModifyListener
+	"shared/idp/cognito/change.go",  // body: AddUserPoolClientSecret
 	"shared/idp/idptest/idptest.go", // test suite: looks for secrets in error texts
 	"shared/idp/okta/change.go",     // body: create a secret
 	"shared/idp/okta/credential.go", // header: SSWS token

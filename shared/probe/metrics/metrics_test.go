@@ -1,4 +1,4 @@
-package probe_test
+package metrics_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/probe/metrics"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -61,9 +61,8 @@ func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricD
 
 func authErrors(t *testing.T, regions map[string]*metricStore, arns []string, since time.Time, allowed int) (rotation.Evidence, error) {
 	t.Helper()
-	o := options(t)
-	o.Now = func() time.Time { return now }
-	return probe.New(o).AuthErrors(context.Background(), func(region string) probe.CloudWatch { return regions[region] }, arns, since, allowed)
+	reader := metrics.New(func(region string) metrics.CloudWatch { return regions[region] }, func() time.Time { return now })
+	return reader.AuthErrors(context.Background(), arns, since, allowed)
 }
 
 func TestELBAuthErrorIsAddedUpOverLoadBalancersRegionsAndPages(t *testing.T) {

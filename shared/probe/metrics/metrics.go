@@ -1,4 +1,6 @@
-package probe
+// Package metrics is the smoke test that reads the load balancers' metrics. It is not part of package probe because of
+// what it weighs: a function that imports the client of CloudWatch is 250 KB larger, and only one runs this test.
+package metrics
 
 import (
 	"context"
@@ -16,7 +18,7 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// CloudWatch is the one call that AuthErrors needs; *cloudwatch.Client has it.
+// CloudWatch is the one call that is needed; *cloudwatch.Client has it.
 type CloudWatch interface {
 	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)
 }
@@ -30,17 +32,27 @@ const (
 	maxAnswers = 100
 )
 
+// Reader reads the metrics of all Regions.
+type Reader struct {
+	client func(region string) CloudWatch
+	now    func() time.Time
+}
+
+// New returns a reader. client returns the API of one Region.
+func New(client func(region string) CloudWatch, now func() time.Time) *Reader {
+	return &Reader{client: client, now: now}
+}
+
 // AuthErrors counts ELBAuthError over all load balancers (ARNs) from since, rounded down to a whole period, to now; the
 // evidence is OK if they are not more than allowed. Load balancers publish the metric only when it is not zero
 // (Application Load Balancers user guide, "CloudWatch metrics"), so no data is zero: pair it with a login or redirect test,
-// which makes sure that something could have been counted. Data points arrive some minutes late. client returns the API
-// of one Region. Failures are those of package awserr, and InvalidInput.
-func (p *Prober) AuthErrors(ctx context.Context, client func(region string) CloudWatch, loadBalancers []string,
-	since time.Time, allowed int) (rotation.Evidence, error) {
+// which makes sure that something could have been counted. Data points arrive some minutes late. Failures are those of
+// package awserr, and InvalidInput.
+func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error) {
 	if len(loadBalancers) == 0 {
 		return rotation.Evidence{}, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
 	}
-	begin := p.o.Now()
+	begin := r.now()
 	w, err := newWindow(since, begin)
 	if err != nil {
 		return rotation.Evidence{}, err
@@ -53,7 +65,7 @@ func (p *Prober) AuthErrors(ctx context.Context, client func(region string) Clou
 		}
 		for i := 0; i < len(region.dimensions); i += maxQueries {
 			batch := region.dimensions[i:min(i+maxQueries, len(region.dimensions))]
-			sums, err := w.sums(ctx, client(region.name), batch)
+			sums, err := w.sums(ctx, r.client(region.name), batch)
 			if err != nil {
 				return rotation.Evidence{}, awserr.Wrap(err, "reading ELBAuthError in %s", region.name)
 			}
@@ -70,7 +82,7 @@ func (p *Prober) AuthErrors(ctx context.Context, client func(region string) Clou
 		detail += " (" + strings.Join(counts, ", ") + ")"
 	}
 	return rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: total <= float64(allowed), Detail: detail,
-		LatencyMS: p.o.Now().Sub(begin).Milliseconds()}, nil
+		LatencyMS: r.now().Sub(begin).Milliseconds()}, nil
 }
 
 // regionBalancers are the LoadBalancer dimensions (app/NAME/ID) of the load balancers of one Region.

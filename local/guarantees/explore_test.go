@@ -1,0 +1,147 @@
+package guarantees_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/fault"
+)
+
+// changing are the calls that change something, by service and operation.
+var changing = []string{
+	"dynamodb:UpdateItem", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
+	"elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyListener",
+	"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret",
+}
+
+// call is the n-th call of an operation in a rotation, counted from 0.
+type call struct {
+	service, operation string
+	n                  int
+}
+
+func (c call) String() string { return fmt.Sprintf("%s %d", c.operation, c.n+1) }
+
+// rule makes a fault that hits this call, and times-1 after it.
+func (c call) rule(times int, r fault.Rule) fault.Rule {
+	r.Service, r.Operation, r.Skip, r.Times = c.service, c.operation, c.n, times
+	return r
+}
+
+// changesOf lists the changing calls of one undisturbed rotation, in order.
+func changesOf(t *testing.T) []call {
+	t.Helper()
+	w := newWorld(t, quick)
+	var mu sync.Mutex
+	var out []call
+	count := map[string]int{}
+	w.Stack.Faults.Observe(func(service, operation, _ string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if key := service + ":" + operation; slices.Contains(changing, key) {
+			out = append(out, call{service, operation, count[key]})
+			count[key]++
+		}
+	})
+	w.mustRotate()
+	w.atRest()
+	mu.Lock()
+	defer mu.Unlock()
+	return out
+}
+
+// interesting leaves out the middle of a run of target changes: they are alike.
+func interesting(calls []call) []call {
+	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool {
+		return c.operation == "ModifyRule" && (c.n == 1 || c.n == 2 || c.n == 5 || c.n == 6)
+	})
+}
+
+// lateBy is how long a late call takes: longer than the function's timeout, shorter than the time to settle.
+const lateBy = 70 * time.Second
+
+// disturbances are what happens to one call. again is how many tries a step has: the first and its retries.
+const again = 7
+
+func TestWhateverHappensToAnyCallTheRotationConverges(t *testing.T) {
+	t.Parallel()
+	calls := changesOf(t)
+	if len(calls) < 20 {
+		t.Fatalf("only %d changing calls: %v", len(calls), calls)
+	}
+	for name, disturb := range map[string]func(w *world, c call){
+		"an error before the effect": func(w *world, c call) { w.fault(c.rule(1, fault.Rule{Mode: fault.Refuse})) },
+		"a lost reply":               func(w *world, c call) { w.fault(c.rule(1, fault.Rule{Mode: fault.Lose})) },
+		"lost replies in a row":      func(w *world, c call) { w.fault(c.rule(3, fault.Rule{Mode: fault.Lose})) },
+		"a refusal for good": func(w *world, c call) {
+			w.fault(c.rule(1, fault.Rule{Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}))
+		},
+		"an effect after the function was cut":    func(w *world, c call) { w.fault(c.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy})) },
+		"late effects until the step is given up": func(w *world, c call) { w.fault(c.rule(again, fault.Rule{Mode: fault.Delay, Latency: lateBy})) },
+		"a stop of the execution":                 func(w *world, c call) { w.stopAt(c, fault.Rule{}) },
+		"a stop while the call is under way":      func(w *world, c call) { w.stopAt(c, c.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy})) },
+	} {
+		for _, c := range interesting(calls) {
+			t.Run(name+"/"+c.String(), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, quick)
+				disturb(w, c)
+				w.rotate(plain)
+				w.Stack.Faults.Clear()
+				w.converge()
+			})
+		}
+	}
+}
+
+// stopAt stops the execution when it makes the call; the function that makes it goes on, as on AWS.
+func (w *world) stopAt(c call, late fault.Rule) {
+	if late.Service != "" {
+		w.fault(late)
+	}
+	var once sync.Once
+	seen := 0
+	var mu sync.Mutex
+	w.Stack.Faults.Observe(func(service, operation, _ string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if service != c.service || operation != c.operation {
+			return
+		}
+		if seen++; seen == c.n+1 {
+			once.Do(func() { w.clock.Go(w.stopAll) })
+		}
+	})
+}
+
+// stopAll stops every execution that runs.
+func (w *world) stopAll() {
+	out, err := w.sfn().ListExecutions(context.Background(), &sfn.ListExecutionsInput{StateMachineArn: &w.MachineARN, StatusFilter: "RUNNING"})
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	for _, e := range out.Executions {
+		if _, err := w.sfn().StopExecution(context.Background(), &sfn.StopExecutionInput{ExecutionArn: e.ExecutionArn}); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// converge runs new executions, as the next schedule would, until one succeeds; the first has to, because nothing is
+// wrong any more.
+func (w *world) converge() {
+	w.t.Helper()
+	r, execution := w.rotate(plain)
+	if r.Status != asl.Succeeded {
+		w.t.Fatalf("the next execution ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+	w.atRest()
+}

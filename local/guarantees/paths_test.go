@@ -1,0 +1,100 @@
+package guarantees_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/fault"
+	"alboidc.internal/local/orders"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares the path of an execution with testdata/paths/NAME.
+func golden(t *testing.T, name string, path []string) {
+	t.Helper()
+	file := filepath.Join("testdata", "paths", name)
+	got := strings.Join(path, "\n") + "\n"
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("path (run with -update if it is meant to change):\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestARotationWithAGracePeriodOfSevenDays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	began := w.clock.Now()
+	r, execution := w.rotate(plain)
+	if r.Status != asl.Succeeded {
+		t.Fatalf("%s: %s", text(r.Error), text(r.Cause))
+	}
+	golden(t, "rotated", w.path(execution))
+	if took := w.clock.Now().Sub(began); took < grace {
+		t.Errorf("the old secret was removed after %s, before the grace period was over", took)
+	}
+	if w.Stack.IdP.Store().Secrets(orders.ClientID)[0].ID == w.FirstSecretID {
+		t.Error("the old secret is still there")
+	}
+	w.atRest()
+	w.mustRotate() // and the next one, from a secret that the system made itself
+	w.atRest()
+}
+
+// caught are the states from which a failure rolls back, with the name of the state that calls the function.
+var caught = map[string]string{
+	"CreateSecret": "CreateSecret", "VerifyNewSecret": "VerifyNewSecret", "SetSecret": "SetTargetSecret", "PromoteSecret": "PromoteSecret",
+	"TestSecret": "TestSecret", "RediscoverTargets": "RediscoverTargets", "ReassertSecret": "ReassertTargetSecret",
+	"TestBeforeFinish": "TestBeforeFinish", "DisableOldSecret": "DisableOldSecret", "TestAfterDisable": "TestAfterDisable",
+}
+
+func TestAFailureOfAnyStateRollsEverythingBack(t *testing.T) {
+	t.Parallel()
+	for state, caller := range caught {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			before := w.Stack.IdP.Store().Secrets(orders.ClientID)
+			w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+			r, execution := w.rotate(plain)
+			if r.Status != asl.Failed || text(r.Error) != "RolledBack" {
+				t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
+			}
+			golden(t, "rolled-back-from-"+state, w.path(execution))
+			if !strings.Contains(text(r.Cause), caller+" failed") && !strings.Contains(text(r.Cause), state+" failed") {
+				t.Errorf("the cause does not name the state: %s", text(r.Cause))
+			}
+			w.atRest()
+			after := w.Stack.IdP.Store().Secrets(orders.ClientID)
+			if len(after) != 1 || after[0].ID != before[0].ID {
+				t.Errorf("the identity provider holds %+v, before it was %+v", after, before)
+			}
+			w.Stack.Faults.Clear()
+			w.mustRotate()
+			w.atRest()
+		})
+	}
+}
+
+// fault puts a fault in force.
+func (w *world) fault(r fault.Rule) {
+	w.t.Helper()
+	if _, err := w.Stack.Faults.Add(r); err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -1,0 +1,285 @@
+// Package guarantees_test tries to break the guarantees of the design: whole rotations, with the real state machine and
+// functions, on a virtual clock, while every call they make fails, gets lost or comes late in turn.
+package guarantees_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/clock"
+	"alboidc.internal/local/idp"
+	"alboidc.internal/local/inprocess"
+	"alboidc.internal/local/orders"
+	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/statemachine"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request
+	os.Exit(m.Run())
+}
+
+// world is a stack on a virtual clock with the client deployed, watched all the time.
+type world struct {
+	t     *testing.T
+	clock *clock.Virtual
+	*orders.Deployment
+	logs *logs
+
+	mu         sync.Mutex
+	seen       time.Time // until when the nodes' secrets were checked
+	violations []string
+}
+
+// logs collects what the functions write.
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var _ io.Writer = (*logs)(nil)
+
+const (
+	spread = 60 * time.Second
+	grace  = 7 * 24 * time.Hour
+)
+
+// newWorld deploys the client. configure may change its configuration.
+func newWorld(t *testing.T, configure ...func(*config.Client)) *world {
+	t.Helper()
+	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
+	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Spread: []time.Duration{20 * time.Second, 55 * time.Second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	functions, err := inprocess.Register(s, w.logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: functions,
+		Settle: statemachine.Settle(statemachine.Functions()), Spread: spread, Grace: grace, Configure: func(c *config.Client) {
+			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
+			for _, f := range configure {
+				f(c)
+			}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Advance(s.ELB.Spread())
+	w.watch()
+	return w
+}
+
+// quick leaves one redirect test and no login test, for tests that run many rotations.
+func quick(c *config.Client) {
+	c.SmokeTests.Redirect, c.SmokeTests.Login = c.SmokeTests.Redirect[:1], nil
+}
+
+// watch checks G1 and G2 before and after every change at the identity provider, whenever time passes, and at every
+// call. Between those instants neither side changes.
+func (w *world) watch() {
+	w.seen = w.clock.Now()
+	store := w.Stack.IdP.Store()
+	store.BeforeChange(func(idp.Change) { w.check("before a change at the identity provider") })
+	store.OnChange(func(idp.Change) { w.check("after a change at the identity provider") })
+	w.clock.OnMove(func(time.Time) { w.check("when time passed") })
+	w.Stack.Faults.Observe(func(service, operation, _ string) { w.check("at " + service + ":" + operation) })
+}
+
+func (w *world) check(when string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.clock.Now()
+	store := w.Stack.IdP.Store()
+	for _, u := range w.Stack.ELB.SecretsInUse(w.seen, now) {
+		if !store.Accepts(u.ClientID, u.Secret, now) {
+			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+u.ListenerARN)
+		}
+	}
+	w.seen = now
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		w.violate("reading the secret: %v", err)
+		return
+	}
+	if !store.Accepts(orders.ClientID, values[labels["AWSCURRENT"]], now) {
+		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)
+	}
+}
+
+// violate notes a violation. w.mu is held.
+func (w *world) violate(format string, args ...any) {
+	if len(w.violations) < 5 {
+		w.violations = append(w.violations, strings.TrimSpace(fmt.Sprintf(format, args...)))
+	}
+}
+
+// start starts an execution with the input given and returns its ARN.
+func (w *world) start(input string) string {
+	w.t.Helper()
+	out, err := w.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN, Input: &input})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return *out.ExecutionArn
+}
+
+func (w *world) sfn() *sfn.Client { return sfn.NewFromConfig(w.Stack.AWS(orders.Home)) }
+
+// wait returns how an execution ended.
+func (w *world) wait(execution string) asl.Result {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := w.Stack.StepFunctions.Wait(ctx, execution)
+	if err != nil {
+		w.t.Fatalf("%v\n%s", err, strings.Join(w.path(execution), " "))
+	}
+	return r
+}
+
+const plain = `{"client": "orders-web"}`
+
+// rotate runs one execution to its end.
+func (w *world) rotate(input string) (asl.Result, string) {
+	w.t.Helper()
+	execution := w.start(input)
+	return w.wait(execution), execution
+}
+
+// mustRotate runs one execution that has to succeed.
+func (w *world) mustRotate() {
+	w.t.Helper()
+	if r, execution := w.rotate(plain); r.Status != asl.Succeeded {
+		w.t.Fatalf("the rotation ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+	}
+}
+
+// path is the states that an execution entered, the ones inside a Map once.
+func (w *world) path(execution string) []string {
+	events, err := w.Stack.StepFunctions.History(execution)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []string
+	for _, e := range events {
+		if e.StateEntered == nil {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1] == e.StateEntered.Name {
+			continue
+		}
+		out = append(out, e.StateEntered.Name)
+	}
+	return out
+}
+
+// journal is the client's item, as DynamoDB shows it.
+func (w *world) journal() map[string]ddbtypes.AttributeValue {
+	w.t.Helper()
+	out, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).GetItem(context.Background(), &dynamodb.GetItemInput{
+		TableName: aws.String(orders.JournalTable), ConsistentRead: aws.Bool(true),
+		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out.Item
+}
+
+// atRest checks G4 and that nothing violated G1 or G2 up to now.
+func (w *world) atRest() {
+	w.t.Helper()
+	w.check("at the end")
+	w.mu.Lock()
+	violations := w.violations
+	w.mu.Unlock()
+	for _, v := range violations {
+		w.t.Error(v)
+	}
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	now := w.clock.Now()
+	live := w.Stack.IdP.Store().Secrets(orders.ClientID)
+	if len(live) != 1 || !live[0].Live(now) {
+		w.t.Errorf("G4: the identity provider holds %d secrets: %+v", len(live), live)
+	}
+	if p := labels["AWSPENDING"]; p != "" {
+		w.t.Errorf("G4: AWSPENDING is left on %s", p)
+	}
+	for _, u := range w.Stack.ELB.EffectiveSecrets(now) {
+		if u.Secret != values[labels["AWSCURRENT"]] {
+			w.t.Errorf("G4: node %d of %s does not use AWSCURRENT", u.Node, u.RuleARN)
+		}
+	}
+	item := w.journal()
+	if item["owner"] != nil {
+		w.t.Error("G4: the lock is still held")
+	}
+	w.checkJournal(item, labels["AWSCURRENT"], live)
+}
+
+// checkJournal compares the journal with what the identity provider holds.
+func (w *world) checkJournal(item map[string]ddbtypes.AttributeValue, current string, live []idp.Secret) {
+	w.t.Helper()
+	state, ok := item["state"].(*ddbtypes.AttributeValueMemberS)
+	if !ok {
+		return // nothing was ever made
+	}
+	var j struct {
+		Secrets   map[string]struct{ State, IdPSecretID string }
+		Promotion any
+	}
+	if err := json.Unmarshal([]byte(state.Value), &j); err != nil {
+		w.t.Fatal(err)
+	}
+	for version, s := range j.Secrets {
+		if s.State != "removed" && version != current {
+			w.t.Errorf("G4: the journal holds version %s as %s", version, s.State)
+		}
+	}
+	if s := j.Secrets[current]; len(live) == 1 && s.IdPSecretID != "" && s.IdPSecretID != live[0].ID {
+		w.t.Errorf("G4: the journal has %s for the current version, the identity provider %s", s.IdPSecretID, live[0].ID)
+	}
+	if j.Promotion != nil {
+		w.t.Error("G4: the journal still has an open promotion")
+	}
+}
+
+func text(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}
