@@ -26,6 +26,7 @@ import (
 	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stack"
+	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
 )
@@ -45,6 +46,7 @@ type world struct {
 	mu         sync.Mutex
 	seen       time.Time // until when the nodes' secrets were checked
 	violations []string
+	hooks      []func(execution string, e stepfunctions.Event)
 }
 
 // logs collects what the functions write.
@@ -76,7 +78,7 @@ const (
 func newWorld(t *testing.T, configure ...func(*config.Client)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Spread: []time.Duration{20 * time.Second, 55 * time.Second}})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +100,15 @@ func newWorld(t *testing.T, configure ...func(*config.Client)) *world {
 	w.clock.Advance(s.ELB.Spread())
 	w.watch()
 	return w
+}
+
+func (w *world) hear(execution string, e stepfunctions.Event) {
+	w.mu.Lock()
+	hooks := w.hooks
+	w.mu.Unlock()
+	for _, f := range hooks {
+		f(execution, e)
+	}
 }
 
 // quick leaves one redirect test and no login test, for tests that run many rotations.

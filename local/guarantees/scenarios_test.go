@@ -1,0 +1,338 @@
+package guarantees_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/fault"
+	"alboidc.internal/local/idp/clients"
+	"alboidc.internal/local/orders"
+	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/rotation"
+)
+
+// when runs f, once and in the background, as soon as an execution enters a state. The clock does not move until f is
+// done.
+func (w *world) when(state string, f func(execution string)) {
+	var once sync.Once
+	hook := func(execution string, e stepfunctions.Event) {
+		if e.StateEntered != nil && e.StateEntered.Name == state {
+			once.Do(func() { w.clock.Go(func() { f(execution) }) })
+		}
+	}
+	w.mu.Lock()
+	w.hooks = append(w.hooks, hook)
+	w.mu.Unlock()
+}
+
+func (w *world) stop(execution string) {
+	if _, err := w.sfn().StopExecution(context.Background(), &sfn.StopExecutionInput{ExecutionArn: &execution}); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func TestASecondExecutionIsRefusedWhileOneRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	var second string
+	done := make(chan struct{})
+	w.when("GracePeriod", func(string) { second = w.start(plain); close(done) })
+	first := w.start(plain)
+	<-done
+	if r := w.wait(second); text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause), first) {
+		t.Errorf("the second ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	if r := w.wait(first); r.Status != asl.Succeeded {
+		t.Errorf("the first ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+func TestAnEmergencyRotationDuringAGracePeriodEndsBothSecretsThatMayHaveLeaked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.when("GracePeriod", w.stop)
+	if r, _ := w.rotate(plain); r.Status != asl.Aborted {
+		t.Fatalf("the first ended as %s", r.Status)
+	}
+	leaked := w.Stack.IdP.Store().Secrets(orders.ClientID)
+	began := w.clock.Now()
+	r, execution := w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0, "reason": "leak"}`)
+	if r.Status != asl.Succeeded {
+		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+	if took := w.clock.Now().Sub(began); took > time.Hour {
+		t.Errorf("it took %s", took)
+	}
+	for _, old := range leaked {
+		for _, s := range w.Stack.IdP.Store().Secrets(orders.ClientID) {
+			if s.ID == old.ID {
+				t.Errorf("secret %s is still there", s.ID)
+			}
+		}
+	}
+	golden(t, "emergency-during-a-grace-period", w.path(execution))
+	w.atRest()
+}
+
+func TestAFormerOwnerThatIsRedrivenChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.when("AwaitSpread", w.stop)
+	_, first := w.rotate(plain)
+	redriven := make(chan struct{})
+	w.when("AwaitFormerOwner", func(string) {
+		defer close(redriven)
+		if _, err := w.sfn().RedriveExecution(context.Background(), &sfn.RedriveExecutionInput{ExecutionArn: &first}); err != nil {
+			t.Error(err)
+		}
+	})
+	second := w.start(plain)
+	<-redriven
+	if r := w.wait(second); r.Status != asl.Succeeded {
+		t.Errorf("the new owner ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	if r := w.wait(first); text(r.Error) != "LockLost" {
+		t.Errorf("the former owner ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+func TestARedriveGoesOnWhereFinishSecretFailed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.fault(fault.Rule{Service: "idp", Operation: "okta.deleteSecret", Mode: fault.Refuse, Status: 403, Code: "E0000006"})
+	r, execution := w.rotate(plain)
+	if text(r.Error) != "IdPRejected" {
+		t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	if path := w.path(execution); path[len(path)-1] != "FinishSecret" {
+		t.Fatalf("failed at %s", path[len(path)-1])
+	}
+	w.Stack.Faults.Clear()
+	if _, err := w.sfn().RedriveExecution(context.Background(), &sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.wait(execution); r.Status != asl.Succeeded {
+		t.Errorf("the redrive ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+func TestADryRunChangesNothingAndTellsThePlan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	var mu sync.Mutex
+	var changed []string
+	w.Stack.Faults.Observe(func(service, operation, _ string) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range changing {
+			if c == service+":"+operation && operation != "UpdateItem" {
+				changed = append(changed, c)
+			}
+		}
+	})
+	r, execution := w.rotate(`{"client": "orders-web", "dryRun": true}`)
+	if r.Status != asl.Succeeded || len(changed) > 0 {
+		t.Fatalf("ended as %s %s, changed %v", r.Status, text(r.Cause), changed)
+	}
+	var plan rotation.Plan
+	if err := json.Unmarshal(r.Output, &plan); err != nil {
+		t.Fatal(err)
+	}
+	if plan.Action != rotation.Rotate || len(plan.Targets) != 5 || len(plan.Steps) == 0 || !plan.Import || plan.From.IdPSecretID != w.FirstSecretID {
+		t.Errorf("plan %+v", plan)
+	}
+	golden(t, "dry-run", w.path(execution))
+	w.atRest()
+}
+
+func TestARefusedPlanReleasesTheLockAndNamesTheRemedy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	add(t, w, "somebody-elses-secret-0123456789abcdef") // both of Okta's two slots are taken
+	r, execution := w.rotate(plain)
+	if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "no room for a new one") {
+		t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	golden(t, "refused", w.path(execution))
+	if w.journal()["owner"] != nil {
+		t.Error("the lock is still held")
+	}
+	if n := len(w.Stack.IdP.Store().Secrets(orders.ClientID)); n != 2 {
+		t.Errorf("the identity provider holds %d secrets, a stranger's was touched", n)
+	}
+}
+
+// add makes a secret at the identity provider that this system knows nothing of, and returns its id.
+func add(t *testing.T, w *world, value string) string {
+	t.Helper()
+	id := "ocsstranger000000001"
+	if err := w.Stack.IdP.Store().Update(orders.ClientID, func(e *clients.Edit) error {
+		_, err := e.Add(clients.Secret{ID: id}, value)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestWrongInputIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	for input, want := range map[string]string{
+		`{"clientt": "orders-web"}`:                           "InvalidInput client: is missing",
+		`{"client": "nobody"}`:                                "NotStarted LoadClient failed with Ssm.ParameterNotFoundException",
+		`{"client": "orders-web", "grace": 1}`:                "Refused grace: is not known",
+		`{"client": "orders-web", "gracePeriodSeconds": "1"}`: "Refused gracePeriodSeconds: must be a whole number",
+	} {
+		r, _ := w.rotate(input)
+		if got := text(r.Error) + " " + text(r.Cause); !strings.HasPrefix(got, strings.Fields(want)[0]) || !strings.Contains(got, strings.SplitN(want, " ", 2)[1]) {
+			t.Errorf("%s: %s", input, got)
+		}
+	}
+	w.mustRotate()
+	w.atRest()
+}
+
+func TestWhatPutsTheOldSecretBackIsHealedBeforeTheOldSecretGoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	old := w.Stack.ELB.EffectiveSecrets(w.clock.Now())[0].Secret
+	w.when("GracePeriod", func(string) { // as CloudFormation or Terraform would, with what they remember
+		api := elb.NewFromConfig(w.Stack.AWS(orders.Home))
+		listeners, err := api.DescribeListeners(context.Background(), &elb.DescribeListenersInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		actions := listeners.Listeners[0].DefaultActions
+		actions[0].AuthenticateOidcConfig.ClientSecret = &old
+		if _, err := api.ModifyListener(context.Background(), &elb.ModifyListenerInput{ListenerArn: listeners.Listeners[0].ListenerArn, DefaultActions: actions}); err != nil {
+			t.Error(err)
+		}
+	})
+	w.mustRotate()
+	w.atRest()
+}
+
+func TestATargetThatChangedHandsStopsTheRotationBeforeTheOldSecretGoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.when("GracePeriod", func(string) {
+		api := elb.NewFromConfig(w.Stack.AWS(orders.Home))
+		listeners, err := api.DescribeListeners(context.Background(), &elb.DescribeListenersInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		actions := listeners.Listeners[0].DefaultActions
+		actions[0].AuthenticateOidcConfig.TokenEndpoint = aws.String("https://elsewhere.example/token")
+		actions[0].AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
+		if _, err := api.ModifyListener(context.Background(), &elb.ModifyListenerInput{ListenerArn: listeners.Listeners[0].ListenerArn, DefaultActions: actions}); err != nil {
+			t.Error(err)
+		}
+	})
+	r, execution := w.rotate(plain)
+	if path := strings.Join(w.path(execution), " "); text(r.Error) != "TargetDrift" || !strings.Contains(path, "RediscoverTargets Quiesce") || !strings.HasSuffix(path, "RestoreTargetSecret") {
+		t.Errorf("ended as %s, path %s", text(r.Error), path) // the rollback cannot restore that target: a person has to look
+	}
+	w.check("at the end")
+	if len(w.violations) > 0 {
+		t.Error(w.violations)
+	}
+	if n := len(w.Stack.IdP.Store().Secrets(orders.ClientID)); n != 2 {
+		t.Errorf("the identity provider holds %d secrets; both have to stay", n)
+	}
+}
+
+func TestARollbackDoesNotGoBackToASecretThatSomebodyRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.when("GracePeriod", func(string) {
+		if err := w.Stack.IdP.Store().Update(orders.ClientID, func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
+			t.Error(err)
+		}
+	})
+	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestBeforeFinish"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+	r, execution := w.rotate(plain)
+	path := w.path(execution)
+	if text(r.Error) != "Precondition" || path[len(path)-1] != "EnableOldSecret" {
+		t.Errorf("ended at %s as %s: %s", path[len(path)-1], text(r.Error), text(r.Cause))
+	}
+	w.check("at the end") // no target went back to the removed secret
+	w.Stack.Faults.Clear()
+	w.converge()
+}
+
+func TestANotificationThatFailsDoesNotFailTheRotation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.fault(fault.Rule{Service: "sns", Operation: "Publish", Mode: fault.Refuse})
+	w.fault(fault.Rule{Service: "events", Operation: "PutEvents", Mode: fault.Refuse})
+	w.mustRotate()
+	w.Stack.Faults.Clear()
+	w.atRest()
+}
+
+func TestPeopleAndMachinesHearOfTheOutcome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.mustRotate()
+	messages := w.Stack.SNS.Messages(w.TopicARN)
+	if len(messages) != 1 || !strings.Contains(messages[0].Message, `"outcome":"rotated"`) {
+		t.Errorf("messages %+v", messages)
+	}
+	found := false
+	for _, e := range w.Stack.EventBridge.Events() {
+		found = found || e.Source == "alb-oidc-rotator" && e.DetailType == "Client Secret Rotated"
+	}
+	if !found {
+		t.Errorf("no event among %d", len(w.Stack.EventBridge.Events()))
+	}
+}
+
+func TestASlowIdentityProviderIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.Stack.IdP.Store().SetActivationDelay(90 * time.Second) // a new secret is refused at first, as at Entra ID
+	w.mustRotate()
+	w.atRest()
+}
+
+func TestReadsThatLagBehindWritesAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.Stack.SecretsManager.SetReadLag(2 * time.Second)
+	w.mustRotate()
+	w.Stack.SecretsManager.SetReadLag(0)
+	w.atRest()
+}
+
+func TestAnExecutionThatTimedOutLeavesALockThatTheNextOneTakesOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.when("TestSecret", w.stop)
+	_, first := w.rotate(plain)
+	_, second := w.rotate(plain)
+	path := strings.Join(w.path(second), " ")
+	if !strings.Contains(path, "InspectLockOwner LockOwnerStatus TakeOverLock AwaitFormerOwner Plan") {
+		t.Errorf("path %s after %s", path, first)
+	}
+	out, err := w.sfn().DescribeExecution(context.Background(), &sfn.DescribeExecutionInput{ExecutionArn: &second})
+	if err != nil || out.Status != types.ExecutionStatusSucceeded {
+		t.Errorf("%v %v", out, err)
+	}
+	w.atRest()
+}
