@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
+	"alboidc.internal/shared/config"
 )
 
 // changing are the calls that change something, by service and operation.
@@ -35,22 +37,28 @@ func (c call) rule(times int, r fault.Rule) fault.Rule {
 	return r
 }
 
-// changesOf lists the changing calls of one undisturbed rotation, in order.
-func changesOf(t *testing.T) []call {
+// changesOf lists the changing calls of one rotation that prepare may make fail, in order, from the state on that is
+// named.
+func changesOf(t *testing.T, from string, prepare func(*world)) []call {
 	t.Helper()
 	w := newWorld(t, quick)
+	prepare(w)
 	var mu sync.Mutex
 	var out []call
+	var entered bool
 	count := map[string]int{}
+	w.when(from, func(string) { mu.Lock(); entered = true; mu.Unlock() })
 	w.Stack.Faults.Observe(func(service, operation, _ string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if key := service + ":" + operation; slices.Contains(changing, key) {
-			out = append(out, call{service, operation, count[key]})
+			if entered {
+				out = append(out, call{service, operation, count[key]})
+			}
 			count[key]++
 		}
 	})
-	w.mustRotate()
+	w.rotate(plain)
 	w.atRest()
 	mu.Lock()
 	defer mu.Unlock()
@@ -67,35 +75,85 @@ func interesting(calls []call) []call {
 // lateBy is how long a late call takes: longer than the function's timeout, shorter than the time to settle.
 const lateBy = 70 * time.Second
 
-// disturbances are what happens to one call. again is how many tries a step has: the first and its retries.
+// again is how many tries a step has: the first and its retries.
 const again = 7
+
+// disturbances are what can happen to one call.
+func disturbances() map[string]func(w *world, c call) {
+	faulty := func(times int, r fault.Rule) func(*world, call) {
+		return func(w *world, c call) { w.fault(c.rule(times, r)) }
+	}
+	return map[string]func(w *world, c call){
+		"an error before the effect":              faulty(1, fault.Rule{Mode: fault.Refuse}),
+		"a lost reply":                            faulty(1, fault.Rule{Mode: fault.Lose}),
+		"lost replies in a row":                   faulty(3, fault.Rule{Mode: fault.Lose}),
+		"a refusal for good":                      faulty(1, fault.Rule{Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}),
+		"an effect after the function was cut":    faulty(1, fault.Rule{Mode: fault.Delay, Latency: lateBy}),
+		"late effects until the step is given up": faulty(again, fault.Rule{Mode: fault.Delay, Latency: lateBy}),
+		"a stop of the execution":                 func(w *world, c call) { w.stopAt(c, fault.Rule{}) },
+		"a stop while the call is under way": func(w *world, c call) {
+			w.stopAt(c, c.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy}))
+		},
+	}
+}
 
 func TestWhateverHappensToAnyCallTheRotationConverges(t *testing.T) {
 	t.Parallel()
-	calls := changesOf(t)
-	if len(calls) < 20 {
+	explore(t, changesOf(t, "CheckInput", func(*world) {}), func(*world) {}, 20)
+}
+
+func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
+	t.Parallel()
+	untestable := func(w *world) {
+		w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+	}
+	explore(t, changesOf(t, "Quiesce", untestable), untestable, 10)
+}
+
+// The tests above must be able to fail: without the waits, the same disturbances break G1.
+
+func TestTheWatchSeesALateCallThatNoRollbackWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, 2, 3} {
+		w := newWorldThatSettles(t, time.Second, quick)
+		w.fault(call{"elasticloadbalancing", "ModifyRule", n}.rule(again, fault.Rule{Mode: fault.Delay, Latency: 10 * lateBy}))
+		w.rotate(plain)
+		w.pass(2 * time.Hour)
+		if len(w.violations) > 0 {
+			return
+		}
+	}
+	t.Error("nothing was seen although the state machine did not wait")
+}
+
+func TestTheWatchSeesANodeThatNobodyWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorldThatSettles(t, time.Second, quick, func(c *config.Client) { c.SpreadSeconds = aws.Int(1) }) // the nodes take 55 s
+	w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0}`)
+	w.pass(2 * time.Hour)
+	if len(w.violations) == 0 {
+		t.Error("nothing was seen although the state machine did not wait")
+	}
+}
+
+// explore disturbs each call in turn in a rotation that prepare may make fail, and then lets things take their course.
+func explore(t *testing.T, calls []call, prepare func(*world), least int) {
+	t.Helper()
+	if len(calls) < least {
 		t.Fatalf("only %d changing calls: %v", len(calls), calls)
 	}
-	for name, disturb := range map[string]func(w *world, c call){
-		"an error before the effect": func(w *world, c call) { w.fault(c.rule(1, fault.Rule{Mode: fault.Refuse})) },
-		"a lost reply":               func(w *world, c call) { w.fault(c.rule(1, fault.Rule{Mode: fault.Lose})) },
-		"lost replies in a row":      func(w *world, c call) { w.fault(c.rule(3, fault.Rule{Mode: fault.Lose})) },
-		"a refusal for good": func(w *world, c call) {
-			w.fault(c.rule(1, fault.Rule{Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}))
-		},
-		"an effect after the function was cut":    func(w *world, c call) { w.fault(c.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy})) },
-		"late effects until the step is given up": func(w *world, c call) { w.fault(c.rule(again, fault.Rule{Mode: fault.Delay, Latency: lateBy})) },
-		"a stop of the execution":                 func(w *world, c call) { w.stopAt(c, fault.Rule{}) },
-		"a stop while the call is under way":      func(w *world, c call) { w.stopAt(c, c.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy})) },
-	} {
+	for name, disturb := range disturbances() {
 		for _, c := range interesting(calls) {
 			t.Run(name+"/"+c.String(), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, quick)
+				prepare(w)
 				disturb(w, c)
 				w.rotate(plain)
 				w.Stack.Faults.Clear()
 				w.converge()
+				w.pass(2 * time.Hour) // what is still late arrives
+				w.atRest()
 			})
 		}
 	}

@@ -77,6 +77,12 @@ const (
 // newWorld deploys the client. configure may change its configuration.
 func newWorld(t *testing.T, configure ...func(*config.Client)) *world {
 	t.Helper()
+	return newWorldThatSettles(t, statemachine.Settle(statemachine.Functions()), configure...)
+}
+
+// newWorldThatSettles chooses how long the state machine waits before it relies on no call being under way.
+func newWorldThatSettles(t *testing.T, settle time.Duration, configure ...func(*config.Client)) *world {
+	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
 	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
@@ -88,7 +94,7 @@ func newWorld(t *testing.T, configure ...func(*config.Client)) *world {
 		t.Fatal(err)
 	}
 	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: functions,
-		Settle: statemachine.Settle(statemachine.Functions()), Spread: spread, Grace: grace, Configure: func(c *config.Client) {
+		Settle: settle, Spread: spread, Grace: grace, Configure: func(c *config.Client) {
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
 			for _, f := range configure {
 				f(c)
@@ -125,6 +131,17 @@ func (w *world) watch() {
 	store.OnChange(func(idp.Change) { w.check("after a change at the identity provider") })
 	w.clock.OnMove(func(time.Time) { w.check("when time passed") })
 	w.Stack.Faults.Observe(func(service, operation, _ string) { w.check("at " + service + ":" + operation) })
+}
+
+// pass lets time go by, and with it whatever is still under way.
+func (w *world) pass(d time.Duration) {
+	done := make(chan struct{})
+	w.clock.Go(func() {
+		defer close(done)
+		_ = w.clock.Sleep(context.Background(), d)
+	})
+	<-done
+	w.check("after a while")
 }
 
 func (w *world) check(when string) {

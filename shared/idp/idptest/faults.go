@@ -69,7 +69,7 @@ func refused(ctx context.Context, c *client, op Operation, f Fault, want failure
 	if op == Remove && c.capabilities().CanDisable {
 		// a vendor may demand that a secret is disabled first: a failed Remove must leave it so that it comes back
 		if err := c.enable(ctx, c.id); err != nil {
-			return fmt.Errorf("Enable after a failed Remove: %w", err)
+			return fmt.Errorf("at Enable after a failed Remove: %w", err)
 		}
 	}
 	if f != Garble {
@@ -98,7 +98,7 @@ func prepare(ctx context.Context, c *client, op Operation) (func(context.Context
 		return nil, nil
 	}
 	if _, err := c.create(ctx); err != nil {
-		return nil, fmt.Errorf("Create: %w", err)
+		return nil, fmt.Errorf("at Create: %w", err)
 	}
 	call := c.remove
 	switch op {
@@ -107,7 +107,7 @@ func prepare(ctx context.Context, c *client, op Operation) (func(context.Context
 	case Enable:
 		call = c.enable
 		if err := c.disable(ctx, c.id); err != nil {
-			return nil, fmt.Errorf("Disable: %w", err)
+			return nil, fmt.Errorf("at Disable: %w", err)
 		}
 	}
 	return func(ctx context.Context) error { return call(ctx, c.id) }, nil
@@ -118,11 +118,11 @@ func lostCreate(ctx context.Context, c *client) error {
 	c.backend.Break(Create, LoseReply)
 	_, err := c.create(ctx)
 	if !failure.Is(err, failure.Unavailable) {
-		return fmt.Errorf("Create without a reply: %v, want %s", err, failure.Unavailable)
+		return fmt.Errorf("at Create without a reply: %v, want %s", err, failure.Unavailable)
 	}
 	list, err := c.list(ctx)
 	if err != nil {
-		return fmt.Errorf("List: %w", err)
+		return fmt.Errorf("at List: %w", err)
 	}
 	if len(list) != 2 {
 		return fmt.Errorf("%d secrets are listed, want 2: a create is made exactly once", len(list))

@@ -41,9 +41,9 @@ func capabilitiesAgree(_ context.Context, c *client) error {
 	case !slices.Contains([]idp.Model{idp.NamedSet, idp.CurrentPrevious, idp.SingleSlot}, caps.Model):
 		return fmt.Errorf("model %q is not one of package idp", caps.Model)
 	case (caps.MaxSecrets == 1) != (caps.Model == idp.SingleSlot):
-		return fmt.Errorf("MaxSecrets is %d with model %s", caps.MaxSecrets, caps.Model)
+		return fmt.Errorf("at MaxSecrets is %d with model %s", caps.MaxSecrets, caps.Model)
 	case disables != caps.CanDisable:
-		return fmt.Errorf("CanDisable is %t, but being a Disabler is %t", caps.CanDisable, disables)
+		return fmt.Errorf("at CanDisable is %t, but being a Disabler is %t", caps.CanDisable, disables)
 	case caps.Probe.Grant != idp.AuthorizationCode && caps.Probe.Grant != idp.ClientCredentials:
 		return fmt.Errorf("grant %q of the probe is not one of package idp", caps.Probe.Grant)
 	case caps.Probe.Grant == idp.AuthorizationCode && len(caps.Probe.Accepted) == 0:
@@ -62,7 +62,7 @@ func capabilitiesAgree(_ context.Context, c *client) error {
 func checkPasses(ctx context.Context, c *client) error {
 	before := c.snapshot()
 	if err := c.check(ctx); err != nil {
-		return fmt.Errorf("Check: %w", err)
+		return fmt.Errorf("at Check: %w", err)
 	}
 	return c.unchanged(before)
 }
@@ -70,10 +70,10 @@ func checkPasses(ctx context.Context, c *client) error {
 func listShowsExisting(ctx context.Context, c *client) error {
 	list, err := c.list(ctx)
 	if err != nil {
-		return fmt.Errorf("List: %w", err)
+		return fmt.Errorf("at List: %w", err)
 	}
 	if len(list) != 1 || list[0].ID != c.id || list[0].Status != idp.Active {
-		return fmt.Errorf("List is %+v, want the active secret %s alone", list, c.id)
+		return fmt.Errorf("at List is %+v, want the active secret %s alone", list, c.id)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func createdIsAccepted(ctx context.Context, c *client) error {
 	asked := len(c.values)
 	made, err := c.create(ctx)
 	if err != nil {
-		return fmt.Errorf("Create: %w", err)
+		return fmt.Errorf("at Create: %w", err)
 	}
 	if made.Value.IsZero() || !c.backend.Accepts(made.Value) {
 		return fmt.Errorf("the value that Create returned is not accepted")
@@ -98,14 +98,14 @@ func createdIsAccepted(ctx context.Context, c *client) error {
 		return fmt.Errorf("the new secret's status is %s, want %s", s.Status, idp.Active)
 	}
 	if c.capabilities().KeepsTag != (s.Tag == tag) {
-		return fmt.Errorf("KeepsTag is %t, but the listed tag is %q", c.capabilities().KeepsTag, s.Tag)
+		return fmt.Errorf("at KeepsTag is %t, but the listed tag is %q", c.capabilities().KeepsTag, s.Tag)
 	}
 	return nil
 }
 
 func createKeepsOthers(ctx context.Context, c *client) error {
 	if _, err := c.create(ctx); err != nil {
-		return fmt.Errorf("Create: %w", err)
+		return fmt.Errorf("at Create: %w", err)
 	}
 	want := c.capabilities().Model != idp.SingleSlot
 	if got := c.backend.Accepts(c.value); got != want {
@@ -127,7 +127,7 @@ func createUpToLimit(ctx context.Context, c *client) error {
 	for range room {
 		made, err := c.create(ctx)
 		if err != nil {
-			return fmt.Errorf("Create below the limit: %w", err)
+			return fmt.Errorf("at Create below the limit: %w", err)
 		}
 		if seen[made.ID] || made.ID == "" || made.ID == c.id {
 			return fmt.Errorf("the id %q of a new secret is empty, or was used before", made.ID)
@@ -146,7 +146,7 @@ func createUpToLimit(ctx context.Context, c *client) error {
 		return nil
 	}
 	if !failure.Is(err, failure.IdPRejected) && !failure.Is(err, failure.Precondition) {
-		return fmt.Errorf("Create beyond the limit: %v, want %s or %s", err, failure.IdPRejected, failure.Precondition)
+		return fmt.Errorf("at Create beyond the limit: %v, want %s or %s", err, failure.IdPRejected, failure.Precondition)
 	}
 	return c.unchanged(before)
 }
@@ -154,7 +154,7 @@ func createUpToLimit(ctx context.Context, c *client) error {
 func removeOld(ctx context.Context, c *client) error {
 	made, err := c.create(ctx)
 	if err != nil {
-		return fmt.Errorf("Create: %w", err)
+		return fmt.Errorf("at Create: %w", err)
 	}
 	return c.removed(ctx, c.id, c.value, made.Value)
 }
@@ -162,7 +162,7 @@ func removeOld(ctx context.Context, c *client) error {
 func removeNew(ctx context.Context, c *client) error {
 	made, err := c.create(ctx)
 	if err != nil {
-		return fmt.Errorf("Create: %w", err)
+		return fmt.Errorf("at Create: %w", err)
 	}
 	return c.removed(ctx, made.ID, made.Value, c.value)
 }
@@ -171,7 +171,7 @@ func removeNew(ctx context.Context, c *client) error {
 func (c *client) removed(ctx context.Context, id string, gone, stays secret.Value) error {
 	for _, time := range []string{"first", "second"} {
 		if err := c.remove(ctx, id); err != nil {
-			return fmt.Errorf("Remove for the %s time: %w", time, err)
+			return fmt.Errorf("at Remove for the %s time: %w", time, err)
 		}
 		switch {
 		case slices.Contains(c.backend.IDs(), id):
@@ -191,7 +191,7 @@ func disableAndEnable(ctx context.Context, c *client) error {
 	}
 	made, err := c.create(ctx)
 	if err != nil {
-		return fmt.Errorf("Create: %w", err)
+		return fmt.Errorf("at Create: %w", err)
 	}
 	steps := []struct {
 		op   Operation
@@ -226,10 +226,10 @@ func removeDisabled(ctx context.Context, c *client) error {
 	}
 	made, err := c.create(ctx)
 	if err != nil {
-		return fmt.Errorf("Create: %w", err)
+		return fmt.Errorf("at Create: %w", err)
 	}
 	if err := c.disable(ctx, c.id); err != nil {
-		return fmt.Errorf("Disable: %w", err)
+		return fmt.Errorf("at Disable: %w", err)
 	}
 	return c.removed(ctx, c.id, c.value, made.Value)
 }
@@ -239,17 +239,17 @@ func disableAbsent(ctx context.Context, c *client) error {
 		return nil
 	}
 	if _, err := c.create(ctx); err != nil {
-		return fmt.Errorf("Create: %w", err)
+		return fmt.Errorf("at Create: %w", err)
 	}
 	if err := c.remove(ctx, c.id); err != nil {
-		return fmt.Errorf("Remove: %w", err)
+		return fmt.Errorf("at Remove: %w", err)
 	}
 	before := c.snapshot()
 	if err := c.disable(ctx, c.id); !failure.Is(err, failure.Precondition) {
-		return fmt.Errorf("Disable of an absent secret: %v, want %s", err, failure.Precondition)
+		return fmt.Errorf("at Disable of an absent secret: %v, want %s", err, failure.Precondition)
 	}
 	if err := c.enable(ctx, c.id); !failure.Is(err, failure.Precondition) {
-		return fmt.Errorf("Enable of an absent secret: %v, want %s", err, failure.Precondition)
+		return fmt.Errorf("at Enable of an absent secret: %v, want %s", err, failure.Precondition)
 	}
 	return c.unchanged(before)
 }
@@ -258,7 +258,7 @@ func disableAbsent(ctx context.Context, c *client) error {
 func (c *client) one(ctx context.Context, id string) (idp.Secret, error) {
 	list, err := c.list(ctx)
 	if err != nil {
-		return idp.Secret{}, fmt.Errorf("List: %w", err)
+		return idp.Secret{}, fmt.Errorf("at List: %w", err)
 	}
 	for _, s := range list {
 		if s.ID == id {
