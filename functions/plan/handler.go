@@ -39,10 +39,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	out := rotation.Plan{Targets: found.Targets, Warnings: found.Warnings, SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
-	if out.Targets == nil {
-		out.Targets = []rotation.Target{}
-	}
+	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: append([]string{}, found.Warnings...),
+		SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	if in.DiscoverOnly {
 		return out, stillOurs(found)
 	}
@@ -128,9 +126,6 @@ func fill(out *rotation.Plan, d rotation.Decision, s *session.Session) {
 	out.GracePeriodSeconds = int(d.Grace / time.Second)
 	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
 	out.Warnings = append(out.Warnings, d.Warnings...)
-	if out.Warnings == nil {
-		out.Warnings = []string{}
-	}
 	caps := s.Provider.Capabilities()
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {

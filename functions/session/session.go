@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"alboidc.internal/shared/alb"
@@ -27,6 +28,8 @@ import (
 // Deps is what the functions are built from. Nothing in it belongs to one client. The last group is set only for the
 // functions that need it.
 type Deps struct {
+	// AWS is the configuration of an SDK client for a Region, for what only some functions or identity providers use.
+	AWS func(region string) aws.Config
 	// Secrets returns Secrets Manager of a Region.
 	Secrets func(region string) versions.API
 	Journal *journal.Table
@@ -38,10 +41,13 @@ type Deps struct {
 
 	// Providers makes a client's identity provider.
 	Providers func(c config.Client, d Deps) (idp.Provider, error)
-	Prober    *probe.Prober
-	Balancers *alb.Balancers
-	// CloudWatch returns the metrics of a Region.
-	CloudWatch func(region string) probe.CloudWatch
+	// WebIdentity proves the function's AWS role to identity providers that trust AWS STS (package webidentity); only
+	// functions that use the admin API of an identity provider have it.
+	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
+	Prober      *probe.Prober
+	Balancers   *alb.Balancers
+	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
+	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
 }
 
 // Registry makes the identity providers of the registry; client talks to their admin APIs.
@@ -49,7 +55,7 @@ func Registry(client *http.Client) func(config.Client, Deps) (idp.Provider, erro
 	return func(c config.Client, d Deps) (idp.Provider, error) {
 		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings,
 			idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID},
-			idp.Deps{HTTP: client, Secret: d.ReadSecret, Now: d.Now})
+			idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: d.AWS, WebIdentity: d.WebIdentity, Now: d.Now})
 	}
 }
 

@@ -118,8 +118,12 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	if verdict.Outcome != probe.Rejected {
+	switch verdict.Outcome {
+	case probe.Rejected:
+	case probe.Accepted:
 		return nil, failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which is disabled", t.in.From.VersionID)
+	default:
+		return nil, failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", t.in.From.VersionID, verdict.Reason)
 	}
 	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
 		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
@@ -168,7 +172,7 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
 		since = p.At
 	}
-	e, err := t.Prober.AuthErrors(ctx, t.CloudWatch, t.Config.LoadBalancers, since, t.Config.SmokeTests.AuthErrors())
+	e, err := t.AuthErrors(ctx, t.Config.LoadBalancers, since, t.Config.SmokeTests.AuthErrors())
 	if err != nil {
 		return nil, err
 	}

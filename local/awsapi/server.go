@@ -1,17 +1,19 @@
 package awsapi
 
 import (
-	"context"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"alboidc.internal/local/clock"
@@ -20,6 +22,9 @@ import (
 
 // maxBody is the largest request read: Step Functions takes 1 MB, Lambda 6 MB.
 const maxBody = 8 << 20
+
+// smithyCBOR is the value of the header Smithy-Protocol for Smithy RPC v2 CBOR.
+const smithyCBOR = "rpc-v2-cbor"
 
 // Server answers requests for all its services on one address.
 type Server struct {
@@ -38,6 +43,9 @@ func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Serv
 	}
 	return s
 }
+
+// Services are the signing names of the services.
+func (s *Server) Services() []string { return slices.Collect(maps.Keys(s.services)) }
 
 // credentialScope finds the Region and service in an Authorization header (SigV4).
 var credentialScope = regexp.MustCompile(`Credential=[^/,]+/\d{8}/([^/]*)/([^/]*)/aws4_request`)
@@ -75,12 +83,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeResult(w, proto, id, call, result)
 }
 
-// protocolOf is the protocol a request is to be answered in. svc is nil if the service is not known.
+// protocolOf is the protocol a request is to be answered in. svc is nil if the service is not known: then the request
+// itself tells, so that its sender can read that the service does not exist here.
 func protocolOf(svc Service, r *http.Request) Protocol {
-	if svc == nil || (svc.Protocol() == CBOR && r.Header.Get("X-Amz-Target") != "") {
+	switch {
+	case svc != nil && svc.Protocol() == CBOR && r.Header.Get("X-Amz-Target") != "":
 		return JSON10
+	case svc != nil:
+		return svc.Protocol()
+	case r.Header.Get("X-Amz-Target") != "":
+		return JSON10
+	case r.Header.Get("Smithy-Protocol") == smithyCBOR:
+		return CBOR
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+		return Query
+	default:
+		return REST
 	}
-	return svc.Protocol()
 }
 
 // decode finds the service and the operation of a request.
@@ -92,55 +111,60 @@ func (s *Server) decode(r *http.Request) (*Call, Service, error) {
 	}
 	call := &Call{Region: m[1], Service: m[2], HTTP: r}
 	svc := s.services[call.Service]
-	if svc == nil {
-		call.Operation = r.Method + " " + r.URL.Path
-		if t := r.Header.Get("X-Amz-Target"); t != "" {
-			_, call.Operation, _ = strings.Cut(t, ".")
-		}
-		return nil, nil, NotImplemented(call)
-	}
 	body, err := readBody(r)
 	if err != nil {
 		return nil, svc, err
 	}
 	call.Body = body
-	switch protocolOf(svc, r) {
+	err = call.read(svc, protocolOf(svc, r))
+	if svc == nil {
+		if call.Operation == "" {
+			call.Operation = r.Method + " " + r.URL.Path
+		}
+		return nil, nil, NotImplemented(call)
+	}
+	return call, svc, err
+}
+
+// read finds the operation and its parameters. svc is nil if the service is not known.
+func (c *Call) read(svc Service, p Protocol) error {
+	switch p {
 	case JSON10, JSON11:
-		_, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		_, op, ok := strings.Cut(c.HTTP.Header.Get("X-Amz-Target"), ".")
 		if !ok {
-			return nil, svc, Errorf("UnknownOperationException", "the header X-Amz-Target is missing")
+			return Errorf("UnknownOperationException", "the header X-Amz-Target is missing")
 		}
-		call.Operation = op
+		c.Operation = op
 	case Query:
-		form, err := url.ParseQuery(string(body))
+		form, err := url.ParseQuery(string(c.Body))
 		if err != nil {
-			return nil, svc, Errorf("MalformedQueryString", "the form cannot be read")
+			return Errorf("MalformedQueryString", "the form cannot be read")
 		}
-		call.Operation = form.Get("Action")
+		c.Operation = form.Get("Action")
 		form.Del("Action")
 		form.Del("Version")
-		call.Form = form
+		c.Form = form
 	case REST:
 		router, ok := svc.(Router)
 		if !ok {
-			return nil, svc, fmt.Errorf("service %s speaks REST but has no routes", call.Service)
+			return fmt.Errorf("service %s speaks REST but has no routes", c.Service)
 		}
-		if call.Operation = router.Route(r.Method, r.URL.Path); call.Operation == "" {
-			call.Operation = r.Method + " " + r.URL.Path
-			return nil, svc, NotImplemented(call)
+		if c.Operation = router.Route(c.HTTP.Method, c.HTTP.URL.Path); c.Operation == "" {
+			c.Operation = c.HTTP.Method + " " + c.HTTP.URL.Path
+			return NotImplemented(c)
 		}
 	case CBOR:
 		// Smithy RPC v2: POST /service/<shape name>/operation/<name>, with the header Smithy-Protocol.
-		_, op, ok := strings.Cut(r.URL.Path, "/operation/")
-		if !ok || r.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" {
-			return nil, svc, Errorf("UnknownOperationException", "the request is neither Smithy RPC v2 CBOR nor AWS JSON")
+		_, op, ok := strings.Cut(c.HTTP.URL.Path, "/operation/")
+		if !ok || c.HTTP.Header.Get("Smithy-Protocol") != smithyCBOR {
+			return Errorf("UnknownOperationException", "the request is neither Smithy RPC v2 CBOR nor AWS JSON")
 		}
-		call.Operation = op
-		if call.Body, err = jsonFromCBOR(body); err != nil {
-			return nil, svc, err
-		}
+		c.Operation = op
+		var err error
+		c.Body, err = jsonFromCBOR(c.Body)
+		return err
 	}
-	return call, svc, nil
+	return nil
 }
 
 // readBody reads a request's body, which clients may compress where the service's model allows it (PutMetricData).
@@ -204,7 +228,7 @@ func writeResult(w http.ResponseWriter, p Protocol, id string, call *Call, resul
 func setContentType(w http.ResponseWriter, p Protocol) {
 	w.Header().Set("Content-Type", contentType(p))
 	if p == CBOR {
-		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+		w.Header().Set("Smithy-Protocol", smithyCBOR)
 	}
 }
 

@@ -44,6 +44,8 @@ type Options struct {
 	Functions string
 	// Address of the AWS endpoint.
 	Address string
+	// Logs is the folder for the functions' logs and the authority's certificate; "" is a new one for temporary files.
+	Logs string
 	// Fail is the state that is made to fail, "" for none.
 	Fail string
 	Out  io.Writer
@@ -64,36 +66,53 @@ type world struct {
 // start sets the stack and the deployment up; close ends them.
 func start(ctx context.Context, o Options) (*world, error) {
 	w := &world{}
-	dir, err := os.MkdirTemp("", "alb-oidc-rotator-")
-	if err != nil {
-		return nil, fmt.Errorf("making a folder for the logs: %w", err)
+	if err := w.openLogs(o.Logs); err != nil {
+		return nil, err
 	}
-	if w.logs, err = os.Create(filepath.Join(dir, "functions.log")); err != nil {
-		return nil, fmt.Errorf("making the log file: %w", err)
-	}
-	w.authority = filepath.Join(dir, "authority.pem")
 	s, err := stack.Start(ctx, stack.Options{Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
 		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable},
 		FunctionLogs: w.log, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
+		_ = w.logs.Close()
 		return nil, err
 	}
-	if err := os.WriteFile(w.authority, s.Authority.PEM(), 0o600); err != nil {
+	if err := w.deploy(ctx, s, o.Functions); err != nil {
 		_ = s.Close()
-		return nil, fmt.Errorf("writing the local authority: %w", err)
-	}
-	functions, err := orders.CreateFunctions(ctx, s, o.Functions, functionTimeout, smokeTestTimeout)
-	if err == nil {
-		w.Deployment, err = orders.Deploy(ctx, s, orders.Options{Functions: functions, Settle: settle, Spread: spread, Grace: grace})
-	}
-	if err == nil {
-		err = s.Clock.Sleep(ctx, s.ELB.Spread()) // a new listener answers 503 until its nodes know it
-	}
-	if err != nil {
-		_ = s.Close()
+		_ = w.logs.Close()
 		return nil, err
 	}
 	return w, nil
+}
+
+// openLogs makes the folder and the file for the functions' logs.
+func (w *world) openLogs(dir string) error {
+	var err error
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "alb-oidc-rotator-"); err != nil {
+			return fmt.Errorf("making a folder for the logs: %w", err)
+		}
+	}
+	if w.logs, err = os.Create(filepath.Join(dir, "functions.log")); err != nil {
+		return fmt.Errorf("making the log file: %w", err)
+	}
+	w.authority = filepath.Join(dir, "authority.pem")
+	return nil
+}
+
+// deploy sets up what a user has, with the functions below a folder.
+func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) error {
+	if err := os.WriteFile(w.authority, s.Authority.PEM(), 0o600); err != nil {
+		return fmt.Errorf("writing the local authority: %w", err)
+	}
+	arns, err := orders.CreateFunctions(ctx, s, functions, functionTimeout, smokeTestTimeout)
+	if err != nil {
+		return err
+	}
+	w.Deployment, err = orders.Deploy(ctx, s, orders.Options{Functions: arns, Settle: settle, Spread: spread, Grace: grace})
+	if err != nil {
+		return err
+	}
+	return s.Clock.Sleep(ctx, s.ELB.Spread()) // a new listener answers 503 until its nodes know it
 }
 
 func (w *world) log(function, requestID string, line []byte) {
@@ -137,9 +156,8 @@ func Run(ctx context.Context, o Options) (bool, error) {
 	before := w.picture()
 	v := newView(w, o)
 	v.introduce(o.Fail)
-	t := traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
-		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Failed: v.trouble})
-	v.traffic = t
+	t := v.watch(ctx)
+	defer t.Stop()
 	if err := warmUp(ctx, t); err != nil {
 		return false, err
 	}
@@ -158,7 +176,7 @@ func Run(ctx context.Context, o Options) (bool, error) {
 	stopDrawing := v.draw()
 	result, err := w.await(ctx, execution)
 	if err == nil {
-		err = enough(ctx, t, w)
+		err = v.enough(ctx)
 	}
 	t.Stop()
 	stopDrawing()
@@ -168,16 +186,28 @@ func Run(ctx context.Context, o Options) (bool, error) {
 	return v.summary(ctx, f, execution, result, before), nil
 }
 
+// watch starts the people. v.mu keeps a failure of theirs from being printed before the traffic is known.
+func (v *view) watch(ctx context.Context) *traffic.Traffic {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	w := v.world
+	v.traffic = traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
+		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Failed: v.trouble})
+	return v.traffic
+}
+
 // warmUp waits until people have logged in, so that the rotation begins under traffic.
 func warmUp(ctx context.Context, t *traffic.Traffic) error {
 	return until(ctx, 30*time.Second, "the first logins", func() bool { return t.Logins.Load() >= 30 })
 }
 
 // enough waits until so many logins and refreshes went through that a failure would have shown.
-func enough(ctx context.Context, t *traffic.Traffic, w *world) error {
-	return until(ctx, limit, fmt.Sprintf("%d logins and %d refreshes", wanted, wanted), func() bool {
-		return t.Logins.Load() >= wanted && w.refreshes.Load() >= wanted
-	})
+func (v *view) enough(ctx context.Context) error {
+	done := func() bool { return v.traffic.Logins.Load() >= wanted && v.world.refreshes.Load() >= wanted }
+	if !done() {
+		v.step("", "People go on until %d logins and %d session refreshes went through.", wanted, wanted)
+	}
+	return until(ctx, limit, fmt.Sprintf("%d logins and %d refreshes", wanted, wanted), done)
 }
 
 func until(ctx context.Context, limit time.Duration, what string, done func() bool) error {

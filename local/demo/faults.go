@@ -31,11 +31,10 @@ func noLogin(*world) []fault.Rule {
 	return []fault.Rule{refuse("idp", "login", "smoke-test", "access_denied")}
 }
 
-// cannotCall makes the function of one state impossible to call.
-func cannotCall(state string) func(*world) []fault.Rule {
-	return func(*world) []fault.Rule {
-		return []fault.Rule{refuse("lambda", "Invoke", `"state":"`+state+`"`, "AccessDeniedException")}
-	}
+// once is a refusal of one request only, so that the rollback is let through.
+func once(r fault.Rule) fault.Rule {
+	r.Times = 1
+	return r
 }
 
 // failures are the states that can be made to fail.
@@ -44,21 +43,23 @@ func failures() []failing {
 		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(*world) []fault.Rule {
 			return []fault.Rule{refuse("idp", "okta.createSecret", "", "E0000006")}
 		}},
-		{"VerifyNewSecret", "the smoke test function cannot be called", cannotCall("VerifyNewSecret")},
-		{"SetSecret", "AWS refuses to change the third target", func(*world) []fault.Rule {
-			third := refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied")
-			third.Skip, third.Times = 1, 1 // the first target is a listener's default action, which ModifyListener changes
-			return []fault.Rule{third}
+		{"VerifyNewSecret", "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
+			return []fault.Rule{once(refuse("secretsmanager", "GetSecretValue", w.SecretARN, "AccessDeniedException"))}
+		}},
+		{"SetSecret", "AWS refuses to change a target, after it has changed another", func(*world) []fault.Rule {
+			second := once(refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied"))
+			second.Skip = 1
+			return []fault.Rule{second}
 		}},
 		{"PromoteSecret", "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
 			return []fault.Rule{refuse("secretsmanager", "UpdateSecretVersionStage", "AWSCURRENT", "AccessDeniedException")}
 		}},
 		{"TestSecret", "the synthetic user cannot log in", noLogin},
-		{"RediscoverTargets", "the function that looks for targets cannot be called", cannotCall("RediscoverTargets")},
+		{"RediscoverTargets", "AWS refuses to list a listener's rules", func(*world) []fault.Rule {
+			return []fault.Rule{once(refuse("elasticloadbalancing", "DescribeRules", "", "AccessDenied"))}
+		}},
 		{"ReassertSecret", "AWS refuses to change a target at the end of the grace period", func(*world) []fault.Rule {
-			once := refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied")
-			once.Times = 1
-			return []fault.Rule{once}
+			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied"))}
 		}},
 		{"TestBeforeFinish", "the synthetic user cannot log in", noLogin},
 		{"DisableOldSecret", "the identity provider refuses to disable the old secret (403)", func(w *world) []fault.Rule {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"net"
 	"strings"
 
 	"alboidc.internal/local/orders"
@@ -14,48 +15,78 @@ func Serve(ctx context.Context, o Options) error {
 		return err
 	}
 	defer w.close()
-	v := newView(w, o)
-	v.print("%s", strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{secret}", w.SecretARN,
-		"{region}", orders.Home, "{client}", orders.Client, "{balancer}", w.Site.LoadBalancers[0], "{shop}", w.Site.Pages[0].Nodes[0],
-		"{issuer}", w.Stack.IdP.Issuer(), "{user}", w.Users[0].Name, "{password}", w.Users[0].Password, "{logs}", w.logs.Name(),
-		"{journal}", orders.JournalTable, "{ca}", w.authority).Replace(howTo))
+	newView(w, o).print("%s", w.instructions())
 	<-ctx.Done()
 	return nil
+}
+
+// instructions are for a person with the AWS CLI, curl and a browser.
+func (w *world) instructions() string {
+	shop, partners := w.Site.Pages[0], w.Site.Pages[3]
+	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", orders.Home, "{client}", orders.Client,
+		"{shop}", "shop.localhost:"+port(shop.Nodes[0]), "{reports}", "reports.localhost:"+port(shop.Nodes[1]),
+		"{partners}", "partners.localhost:"+port(partners.Nodes[0])+"/orders/today",
+		"{user}", w.Users[0].Name, "{password}", w.Users[0].Password, "{logs}", w.logs.Name(),
+		"{journal}", orders.JournalTable, "{parameter}", orders.ParameterPrefix+orders.Client, "{ca}", w.authority).Replace(howTo)
+}
+
+// port is the one of a node's address.
+func port(address string) string {
+	_, p, err := net.SplitHostPort(address)
+	if err != nil {
+		return "" // the stack makes the addresses
+	}
+	return p
 }
 
 const howTo = `The local stack is running; end it with Ctrl-C. Nothing is kept.
 
 Any access key will do:
 
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={region}
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={region} AWS_PAGER=
   export AWS_ENDPOINT_URL={endpoint}
   MACHINE={machine}
 
 Rotate (the waits are shortened: about 40 s), and watch:
 
-  EXECUTION=$(aws stepfunctions start-execution --state-machine-arn $MACHINE --input '{"client": "{client}"}' --query executionArn --output text)
+  EXECUTION=$(aws stepfunctions start-execution --state-machine-arn $MACHINE \
+    --input '{"client": "{client}"}' --query executionArn --output text)
   aws stepfunctions describe-execution --execution-arn $EXECUTION
-  aws stepfunctions get-execution-history --execution-arn $EXECUTION --query 'events[?stateEnteredEventDetails].stateEnteredEventDetails.name'
+  aws stepfunctions get-execution-history --execution-arn $EXECUTION \
+    --query 'events[?stateEnteredEventDetails].stateEnteredEventDetails.name'
 
-Only plan; rotate after a leak, without a grace period; take up a failed execution again:
+Only plan; rotate after a leak, without a grace period:
 
-  aws stepfunctions start-execution --state-machine-arn $MACHINE --input '{"client": "{client}", "dryRun": true}'
-  aws stepfunctions start-execution --state-machine-arn $MACHINE --input '{"client": "{client}", "gracePeriodSeconds": 0, "reason": "leak"}'
+  aws stepfunctions start-execution --state-machine-arn $MACHINE \
+    --input '{"client": "{client}", "dryRun": true}'
+  aws stepfunctions start-execution --state-machine-arn $MACHINE \
+    --input '{"client": "{client}", "gracePeriodSeconds": 0, "reason": "leak"}'
+
+Stop an execution anywhere; the next one first puts right what it left. Or take it up again where it stopped:
+
+  aws stepfunctions stop-execution --execution-arn $EXECUTION
   aws stepfunctions redrive-execution --execution-arn $EXECUTION
 
 Look at what it works on:
 
-  aws secretsmanager describe-secret --secret-id {secret}
+  aws secretsmanager describe-secret --secret-id orders-web/client-secret
   aws dynamodb get-item --table-name {journal} --key '{"client": {"S": "{client}"}}'
-  aws ssm get-parameter --name /alb-oidc-rotator/clients/{client}
-  LISTENER=$(aws elbv2 describe-listeners --load-balancer-arn {balancer} --query 'Listeners[0].ListenerArn' --output text)
+  aws ssm get-parameter --name {parameter} --query Parameter.Value --output text
+  BALANCER=$(aws elbv2 describe-load-balancers --names shop-alb --query 'LoadBalancers[0].LoadBalancerArn' --output text)
+  LISTENER=$(aws elbv2 describe-listeners --load-balancer-arn $BALANCER --query 'Listeners[0].ListenerArn' --output text)
   aws elbv2 describe-rules --listener-arn $LISTENER
 
-Make something fail, and list or end faults:
+Make something fail (with this fault, the next rotations are rolled back), list faults, end one:
 
-  curl -d '{"service": "idp", "operation": "okta.createSecret", "mode": "refuse", "status": 503}' {endpoint}/_local/faults
+  curl -d '{"service": "idp", "operation": "okta.createSecret", "mode": "refuse", "status": 403}' {endpoint}/_local/faults
   curl {endpoint}/_local/faults
   curl -X DELETE {endpoint}/_local/faults/1
 
-Log in with a browser: https://{shop}/ as {user} with {password} (its certificate is signed by {ca}).
+Log in with a browser as {user} with {password} (names below localhost lead to this machine):
+
+  https://{shop}/
+  https://{reports}/
+  https://{partners}
+
+Their certificates are signed by {ca}, until the stack ends.
 The functions' logs: {logs}`

@@ -1,25 +1,20 @@
 package demo
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
-
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/asl"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/local/traffic"
-	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
 
-// view prints what happens: a line for each step, and, on a terminal, a status below that is redrawn.
+// view prints what happens: a line for each state, with the facts that changed below it or, on a terminal, with a status
+// at the end that is redrawn.
 type view struct {
 	world   *world
 	traffic *traffic.Traffic
@@ -32,7 +27,9 @@ type view struct {
 	drawn   int // lines of the status on the screen
 	targets int // targets that have the new secret
 	said    int // troubles printed
-	last    picture
+	// What was printed last.
+	last       picture
+	lastPeople string
 }
 
 func newView(w *world, o Options) *view {
@@ -43,16 +40,16 @@ func newView(w *world, o Options) *view {
 var sentences = map[string]string{
 	"LoadClient":          "reads the client's configuration",
 	"AcquireLock":         "takes the client's lock: one rotation at a time",
-	"Plan":                "looks at labels, journal, identity provider and load balancers, changes nothing",
-	"CreateSecret":        "makes a second secret at the identity provider and stores it as AWSPENDING",
-	"VerifyNewSecret":     "asks the identity provider three times whether it accepts the new secret",
+	"Plan":                "looks at everything and decides what to do; changes nothing",
+	"CreateSecret":        "makes a second secret at the identity provider, kept as AWSPENDING",
+	"VerifyNewSecret":     "asks the identity provider whether it accepts the new secret",
 	"SetSecret":           "puts the new secret on every target",
 	"AwaitSpread":         "waits until every load balancer node serves it",
 	"PromoteSecret":       "makes the new version AWSCURRENT",
 	"TestSecret":          "logs a synthetic user in at every load balancer node",
 	"GracePeriod":         "keeps both secrets valid",
 	"RediscoverTargets":   "looks for targets that came or went meanwhile",
-	"ReassertSecret":      "puts the new secret on every target again, in case anything put the old one back",
+	"ReassertSecret":      "puts the new secret on every target again, if it was replaced",
 	"AwaitReassertSpread": "waits until every load balancer node serves it",
 	"TestBeforeFinish":    "tests again, and looks at the load balancers' error metric",
 	"DisableOldSecret":    "disables the old secret, which can still be undone",
@@ -77,14 +74,18 @@ func (v *view) introduce(fail string) {
 	w := v.world
 	v.print("The local stack runs in this process, on loopback:")
 	v.print("  AWS endpoint        %s", w.Stack.URL)
-	v.print("  identity provider   %s (an OpenID provider with Okta's management API)", w.Stack.IdP.Issuer())
+	v.print("  identity provider   %s", w.Stack.IdP.Issuer())
+	v.print("                      (OpenID, and Okta's management API)")
+	v.print("  pages, at the nodes of their load balancers:")
 	for _, p := range w.Site.Pages {
-		v.print("  %-40s at load balancer nodes %s", p.URL, strings.Join(p.Nodes, ", "))
+		v.print("  %-40s at %s", p.URL, strings.Join(p.Nodes, ", "))
 	}
-	v.print("Waits are shortened by configuration: grace period %s, spread %s, settling time %s.", grace, spread, settle)
+	v.print("Waits are shortened by configuration:")
+	v.print("  grace period %s, spread %s, settling time %s", grace, spread, settle)
 	if fail != "" {
 		f, _ := findFault(fail)
-		v.print("State %s will fail for good: %s.", f.state, f.says)
+		v.print("State %s will fail for good:", f.state)
+		v.print("  %s", f.says)
 	}
 	v.print("People log in and keep their sessions from now until the end.")
 	v.print("")
@@ -96,10 +97,12 @@ func (v *view) event(e stepfunctions.Event) {
 		v.mu.Lock()
 		v.state = e.StateEntered.Name
 		v.mu.Unlock()
-		v.step("%-20s %s", e.StateEntered.Name, sentences[e.StateEntered.Name])
+		v.step(e.StateEntered.Name, "%s", sentences[e.StateEntered.Name])
 	}
-	if e.TaskFailed != nil && e.TaskFailed.Error != nil {
-		v.step("%-20s %s: %s", "  failed", *e.TaskFailed.Error, causeOf(e.TaskFailed.Cause))
+	for _, d := range []*asl.TaskDetails{e.TaskFailed, e.TaskTimedOut} {
+		if d != nil && d.Error != nil {
+			v.step("", "FAILED: %s: %s", *d.Error, causeOf(d.Cause))
+		}
 	}
 	if e.TaskSucceeded == nil {
 		return
@@ -111,7 +114,7 @@ func (v *view) event(e stepfunctions.Event) {
 			v.targets++
 		}
 		v.mu.Unlock()
-		v.step("%-20s %s %s", "", result.Payload.Target, result.Payload.Result)
+		v.step("", "%s %s", result.Payload.Target, result.Payload.Result)
 	}
 }
 
@@ -127,34 +130,6 @@ func causeOf(cause *string) string {
 	return *cause
 }
 
-// step prints a line with the time, and, where lines stay, with what people would notice.
-func (v *view) step(format string, args ...any) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	text := fmt.Sprintf(format, args...)
-	elapsed := time.Since(v.began).Seconds()
-	if v.live {
-		v.erase()
-		_, _ = fmt.Fprintf(v.out, "%6.1fs  %s\n", elapsed, text)
-		v.status()
-		return
-	}
-	_, _ = fmt.Fprintf(v.out, "%6.1fs  logins %d/%d failed  refreshes %d/%d failed  %s\n", elapsed, v.traffic.Logins.Load(), v.failedLogins(),
-		v.world.refreshes.Load(), v.world.failedRefreshes.Load(), text)
-	if p := v.world.picture(); v.changed(p) {
-		_, _ = fmt.Fprintf(v.out, "         labels: %s | identity provider: %s | nodes use: %s\n", p.labels, p.secrets, p.inUse)
-	}
-}
-
-// changed reports whether a picture differs from the last one that was printed.
-func (v *view) changed(p picture) bool {
-	if p == v.last {
-		return false
-	}
-	v.last = p
-	return true
-}
-
 // failedLogins counts what users noticed: logins that failed, and sessions that ended.
 func (v *view) failedLogins() int64 {
 	return v.traffic.FailedLogins.Load() + v.traffic.FailedVisits.Load()
@@ -167,127 +142,6 @@ func (v *view) trouble(what string, err error) {
 	n := v.said
 	v.mu.Unlock()
 	if n <= 5 {
-		v.step("%-20s a user's %s failed: %v", "!", what, err)
+		v.step("", "A USER'S %s FAILED: %v", strings.ToUpper(what), err)
 	}
-}
-
-// draw keeps the status on a terminal up to date until the function it returns is called.
-func (v *view) draw() (stop func()) {
-	if !v.live {
-		return func() {}
-	}
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				v.mu.Lock()
-				v.erase()
-				v.status()
-				v.mu.Unlock()
-			case <-done:
-				v.mu.Lock()
-				v.erase()
-				v.mu.Unlock()
-				return
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
-}
-
-// erase removes the status from the terminal. v.mu is held.
-func (v *view) erase() {
-	if v.drawn > 0 {
-		_, _ = fmt.Fprintf(v.out, "\x1b[%dA\x1b[J", v.drawn)
-		v.drawn = 0
-	}
-}
-
-// status draws what is true now. v.mu is held.
-func (v *view) status() {
-	p := v.world.picture()
-	lines := []string{"",
-		fmt.Sprintf("  %5.1fs   %s", time.Since(v.began).Seconds(), v.state),
-		fmt.Sprintf("  logins            %5d ok  %d failed", v.traffic.Logins.Load(), v.failedLogins()),
-		fmt.Sprintf("  session refreshes %5d ok  %d failed", v.world.refreshes.Load(), v.world.failedRefreshes.Load()),
-		"  labels            " + p.labels, "  identity provider " + p.secrets, "  nodes use version " + p.inUse}
-	for _, l := range lines {
-		_, _ = fmt.Fprintln(v.out, l)
-	}
-	v.drawn = len(lines)
-}
-
-func (v *view) print(format string, args ...any) { _, _ = fmt.Fprintf(v.out, format+"\n", args...) }
-
-// summary prints the end and reports whether all is as it should be.
-func (v *view) summary(ctx context.Context, f *failing, execution string, result *sfn.DescribeExecutionOutput, before picture) bool {
-	w := v.world
-	after := w.picture()
-	transitions, _ := w.Stack.StepFunctions.Transitions(execution)
-	v.print("")
-	c := &checks{view: v}
-	c.check(v.failedLogins() == 0, "%d logins, %d failed", v.traffic.Logins.Load(), v.failedLogins())
-	c.check(w.failedRefreshes.Load() == 0, "%d session refreshes, %d failed", w.refreshes.Load(), w.failedRefreshes.Load())
-	if f == nil {
-		c.rotated(ctx, result)
-	} else {
-		c.rolledBack(result, before, after)
-	}
-	v.print("  labels: %s", after.labels)
-	v.print("  identity provider: %s", after.secrets)
-	v.print("  %d state transitions (AWS bills 4,000 a month free, then $0.025 per 1,000), %.0f s", transitions, time.Since(v.began).Seconds())
-	v.print("Look next: `make local` keeps this stack running for the AWS CLI; the state machine is statemachine/rotation.asl.json;")
-	v.print("the functions' logs are in %s.", w.logs.Name())
-	if c.failed {
-		v.print("SOMETHING IS NOT AS IT SHOULD BE; see the lines marked NO.")
-	}
-	return !c.failed
-}
-
-// checks prints one line for each thing that must be true.
-type checks struct {
-	view   *view
-	failed bool
-}
-
-func (c *checks) check(ok bool, format string, args ...any) {
-	mark := " ok "
-	if !ok {
-		mark, c.failed = " NO ", true
-	}
-	c.view.print("%s %s", mark, fmt.Sprintf(format, args...))
-}
-
-func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutput) {
-	c.check(result.Status == types.ExecutionStatusSucceeded, "the execution %s", strings.ToLower(string(result.Status)))
-	var out struct {
-		From, To rotation.Ref
-		Targets  int
-	}
-	if result.Output == nil || json.Unmarshal([]byte(*result.Output), &out) != nil {
-		return
-	}
-	w := c.view.world
-	c.check(c.view.targets == len(w.Site.Pages) && out.Targets == len(w.Site.Pages), "%d of %d targets switched", c.view.targets, len(w.Site.Pages))
-	old, err := w.accepts(ctx, out.From.VersionID)
-	c.check(err == nil && old == probe.Rejected, "the old secret %s is refused by the identity provider", out.From.IdPSecretID)
-	now, err := w.accepts(ctx, out.To.VersionID)
-	c.check(err == nil && now == probe.Accepted, "the new secret %s is accepted", out.To.IdPSecretID)
-	live := w.Stack.IdP.Store().Secrets(orders.ClientID)
-	c.check(len(live) == 1 && live[0].ID == out.To.IdPSecretID, "the identity provider holds exactly that one")
-}
-
-func (c *checks) rolledBack(result *sfn.DescribeExecutionOutput, before, after picture) {
-	name := ""
-	if result.Error != nil {
-		name = *result.Error
-	}
-	c.check(name == "RolledBack", "the execution ended as %s", name)
-	c.check(after.labels == before.labels, "the labels are as before")
-	c.check(after.secrets == before.secrets, "the identity provider's secrets are as before")
-	c.check(after.inUse == before.inUse, "every load balancer node uses the secret it used before")
 }

@@ -143,3 +143,12 @@ func (b *bench) served(rule string, node int) string {
 	}
 	return ""
 }
+
+func TestInstantsHaveMillisecondsAsInTheAPI(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	b.clock.Advance(1234567 * time.Microsecond)
+	lb := must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("late"), Subnets: []string{"subnet-1", "subnet-2"}}))
+	if got, want := *lb.LoadBalancers[0].CreatedTime, time.Date(2026, 1, 1, 0, 0, 1, 234e6, time.UTC); !got.Equal(want) {
+		t.Errorf("created at %s, want %s", got, want)
+	}
+}

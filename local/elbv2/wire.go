@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The answers of the API, as the Query protocol encodes them: lists are <member> elements.
@@ -27,6 +26,9 @@ type loadBalancerXML struct {
 	SecurityGroups []string  `xml:"SecurityGroups>member"`
 }
 
+// createdFormat is how the API writes an instant: with milliseconds (API reference, DescribeLoadBalancers, Examples).
+const createdFormat = "2006-01-02T15:04:05.000Z"
+
 type zoneXML struct {
 	ZoneName string `xml:"ZoneName"`
 	SubnetID string `xml:"SubnetId"`
@@ -34,7 +36,7 @@ type zoneXML struct {
 
 func (l LoadBalancer) xml() loadBalancerXML {
 	x := loadBalancerXML{ARN: l.ARN, Name: l.Name, DNSName: l.DNSName, Scheme: l.Scheme, Type: "application", IPAddressType: "ipv4",
-		State: "active", Created: l.Created.Format(time.RFC3339Nano), SecurityGroups: l.SecurityGroups}
+		State: "active", Created: l.Created.UTC().Format(createdFormat), SecurityGroups: l.SecurityGroups}
 	for i, subnet := range l.Subnets {
 		x.Zones = append(x.Zones, zoneXML{ZoneName: l.Region + string(rune('a'+i)), SubnetID: subnet})
 	}

@@ -4,6 +4,7 @@ package fault
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -24,8 +25,8 @@ const (
 
 // Rule is one fault. It applies to requests of Service whose operation is Operation and whose text contains Match.
 type Rule struct {
-	// Service is "idp" for the identity provider, "app" for the application behind the load balancers, else the AWS
-	// signing name (secretsmanager, elasticloadbalancing, states, lambda, …).
+	// Service is "idp" for the identity provider, else the AWS signing name (secretsmanager, elasticloadbalancing,
+	// states, lambda, …).
 	Service string `json:"service"`
 	// Operation is the API operation, e.g. ModifyRule; "*" is every one. The identity provider's are
 	// token, authorize, login, and <vendor>.<operation>, e.g. okta.createSecret.
@@ -68,21 +69,36 @@ type active struct {
 	seen int
 }
 
-// Add puts a fault in force and returns its number, for Remove.
+// Add puts a fault in force and returns its number, for Remove. A rule that could never do what it says is refused.
 func (i *Injector) Add(r Rule) (int, error) {
-	switch {
-	case r.Service == "" || r.Operation == "":
-		return 0, fmt.Errorf("fault: service and operation must be given (operation \"*\" is every one)")
-	case r.Mode != Refuse && r.Mode != Lose && r.Mode != Delay:
-		return 0, fmt.Errorf("fault: mode %q is not one of refuse, lose, delay", r.Mode)
-	case r.Mode == Delay && r.Latency <= 0:
-		return 0, fmt.Errorf("fault: mode delay needs latencyNanos > 0")
+	if err := r.check(); err != nil {
+		return 0, err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.nextID++
 	i.rules = append(i.rules, &active{Rule: r, id: i.nextID})
 	return i.nextID, nil
+}
+
+func (r Rule) check() error {
+	switch {
+	case r.Service == "" || r.Operation == "":
+		return errors.New("fault: service and operation must be given (operation \"*\" is every one)")
+	case r.Skip < 0 || r.Times < 0:
+		return errors.New("fault: skip and times must not be negative")
+	case r.Mode != Refuse && r.Mode != Lose && r.Mode != Delay:
+		return fmt.Errorf("fault: mode %q is not one of refuse, lose, delay", r.Mode)
+	case r.Mode == Delay && r.Latency <= 0:
+		return errors.New("fault: mode delay needs latencyNanos > 0")
+	case r.Mode != Delay && r.Latency != 0:
+		return fmt.Errorf("fault: latencyNanos is for mode delay, not %s", r.Mode)
+	case r.Mode != Refuse && (r.Status != 0 || r.Code != ""):
+		return fmt.Errorf("fault: status and code are for mode refuse, not %s", r.Mode)
+	case r.Status != 0 && (r.Status < 400 || r.Status > 599):
+		return fmt.Errorf("fault: status %d is not an HTTP error (400 to 599)", r.Status)
+	}
+	return nil
 }
 
 // Remove ends a fault; it reports whether there was one of that number.

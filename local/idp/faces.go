@@ -1,11 +1,15 @@
 package idp
 
 import (
+	"alboidc.internal/local/idp/cognito"
+	"alboidc.internal/local/idp/entra"
 	"alboidc.internal/local/idp/face"
 	"alboidc.internal/local/idp/okta"
 )
 
 // faces are the vendors the provider can look like. A new one is a folder and a line here.
 var faces = map[string]face.New{
-	"okta": okta.New,
+	"cognito": cognito.New,
+	"entra":   entra.New,
+	"okta":    okta.New,
 }

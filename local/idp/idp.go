@@ -227,7 +227,7 @@ func (p *Provider) RegisterClient(c Client, value string) (Client, Secret, error
 	}
 	var secret Secret
 	err = p.store.Update(c.ID, func(e *clients.Edit) (err error) {
-		secret, err = e.Add(Secret{ID: p.face.NewSecretID()}, value)
+		secret, err = e.Add(Secret{ID: p.face.NewSecretID(c.ID)}, value)
 		return err
 	})
 	if err != nil {

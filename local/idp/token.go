@@ -22,6 +22,9 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		p.refuseToken(w, face.InvalidRequest)
 		return
 	}
+	if f, ok := p.face.(face.Tokens); ok && f.ServeToken(w, r) {
+		return
+	}
 	id, _, _ := r.BasicAuth()
 	p.env.Serve(w, r, "token", face.Text(r, r.PostForm)+" basic="+id, refuse, p.exchange)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func (e *Engine) Check(expression string) error {
 // Evaluate gives the value of an expression as JSON. Bindings are the variables without their dollar signs, each JSON.
 // It returns ErrUndefined, ErrTimeLimit or *Error.
 func (e *Engine) Evaluate(expression string, bindings map[string]json.RawMessage) (json.RawMessage, error) {
-	text, err := json.Marshal(bindings)
+	text, err := json.Marshal(named(expression, bindings))
 	if err != nil {
 		return nil, fmt.Errorf("encoding the variables of an expression: %w", err)
 	}
@@ -163,6 +164,17 @@ func (e *Engine) Evaluate(expression string, bindings map[string]json.RawMessage
 	default:
 		return nil, fmt.Errorf("the expression is still %s although nothing is left to run", kind)
 	}
+}
+
+// named leaves out the variables whose names do not occur in the expression: parsing them is most of the work.
+func named(expression string, bindings map[string]json.RawMessage) map[string]json.RawMessage {
+	out := make(map[string]json.RawMessage, len(bindings))
+	for name, value := range bindings {
+		if strings.Contains(expression, "$"+name) {
+			out[name] = value
+		}
+	}
+	return out
 }
 
 // call runs a function of the glue within the time limit. goja runs all promise jobs before an outermost call returns.

@@ -97,7 +97,7 @@ func (d *Deployment) registerClient() (first secret.Value, err error) {
 		return first, err
 	}
 	_, made, err := d.Stack.IdP.RegisterClient(idp.Client{ID: ClientID, AppID: AppID, Name: Client,
-		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://localhost:*/oauth2/idpresponse"}}, first.Reveal())
+		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}}, first.Reveal())
 	if err != nil {
 		return first, err
 	}

@@ -122,7 +122,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	schedules := scheduler.New(scheduler.Options{Clock: s.Clock, Endpoint: s.URL})
 	schedules.Start(ctx)
 	api := awsapi.NewServer(s.Clock, s.Faults, s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
-		schedules, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New())
+		schedules, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock))
 	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.server.Serve(listener) }()
 	if s.IdP, err = idp.Start(ctx, idp.Options{Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {

@@ -18,7 +18,7 @@ import (
 
 func newClient(t *testing.T) *awssts.Client {
 	t.Helper()
-	srv := httptest.NewServer(awsapi.NewServer(clock.Real{}, nil, sts.New()))
+	srv := httptest.NewServer(awsapi.NewServer(clock.Real{}, nil, sts.New(clock.Real{})))
 	t.Cleanup(srv.Close)
 	return awssts.New(awssts.Options{Region: "eu-central-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})

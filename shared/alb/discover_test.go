@@ -108,9 +108,9 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 		action  types.Action
 		refusal string
 	}{
-		"another client":  {login("shop"), ""},
-		"no login":        {forward("g"), ""},
-		"a Cognito login": {types.Action{Type: types.ActionTypeEnumAuthenticateCognito, AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{UserPoolClientId: aws.String("orders")}}, ""},
+		"another client":                    {login("shop"), ""},
+		"no login":                          {forward("g"), ""},
+		"a Cognito login of another client": {cognitoLogin("shop"), ""},
 		"the same client id elsewhere": {change(func(o *types.AuthenticateOidcActionConfig) {
 			o.Issuer, o.TokenEndpoint = aws.String("https://x"), aws.String("https://x/t")
 		}), ""},
@@ -133,6 +133,28 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 				t.Fatalf("refusals %q, want %q", found.Refusals, c.refusal)
 			}
 		})
+	}
+}
+
+func cognitoLogin(appClient string) types.Action {
+	return types.Action{Type: types.ActionTypeEnumAuthenticateCognito, AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{
+		UserPoolArn:      aws.String("arn:aws:cognito-idp:eu-central-1:111122223333:userpool/eu-central-1_AbCdEf123"),
+		UserPoolClientId: &appClient, UserPoolDomain: aws.String("orders")}}
+}
+
+func TestACognitoLoginWithTheClientIsNoTargetButAWarning(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.listen(ordersLB, listener, 443, cognitoLogin("orders"), forward("g"))
+	f.add(listener, rule, 10, login("orders"), forward("g"))
+	f.add(listener, rule+"-other", 20, cognitoLogin("shop"), forward("g"))
+	found := search(t, f.balancersOf(), ordersLB)
+	if got := names(found.Targets); !slices.Equal(got, []string{"orders-alb :443 rule 10"}) || len(found.Refusals) != 0 {
+		t.Fatalf("targets %q, refusals %q", got, found.Refusals)
+	}
+	if w := found.Warnings; len(w) != 1 || !strings.HasPrefix(w[0], "orders-alb :443 default logs in with app client orders by authenticate-cognito") ||
+		!strings.Contains(w[0], "carries no client secret and is not rotated") {
+		t.Fatalf("warnings %q", w)
 	}
 }
 

@@ -95,12 +95,19 @@ type LoginTest struct {
 	ExpectText string `json:"expectText"`
 }
 
+// Problems lists every value that is missing, out of range or contradictory.
+func (c Client) Problems() strictjson.Problems {
+	var ps strictjson.Problems
+	c.check(&ps)
+	return ps
+}
+
 // Parse reads and checks a configuration. Every problem is reported with the path of its field.
 func Parse(data []byte) (Client, error) {
 	var c Client
 	ps := strictjson.Decode(data, &c, "")
 	if len(ps) == 0 {
-		c.check(&ps)
+		ps = c.Problems()
 	}
 	if err := ps.Err("the client configuration"); err != nil {
 		return Client{}, err

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"alboidc.internal/shared/secret"
 )
 
@@ -135,6 +137,11 @@ type Deps struct {
 	HTTP *http.Client
 	// Secret reads an admin credential from Secrets Manager by ARN (its AWSCURRENT version).
 	Secret func(ctx context.Context, arn string) (secret.Value, error)
+	// AWS is the configuration of an AWS SDK client for a Region; only providers that are AWS services need it.
+	AWS func(region string) aws.Config
+	// WebIdentity returns a token that proves to the audience which AWS role we have (a JWT signed by AWS STS). It may be
+	// nil where no provider trusts such tokens.
+	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
 	// Now is the present time.
 	Now func() time.Time
 	// Sleep waits, or returns the context's error if that ends first; nil is a real timer.

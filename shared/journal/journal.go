@@ -120,8 +120,10 @@ func (t *Table) load(ctx context.Context, client string) (*Journal, error) {
 			return nil, failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number", client)
 		}
 	}
-	if v, ok := out.Item["state"].(*types.AttributeValueMemberS); ok {
-		if err := json.Unmarshal([]byte(v.Value), j); err != nil {
+	if v, ok := out.Item["state"]; ok {
+		// an item that somebody damaged must not look like a client that was never rotated
+		doc, ok := v.(*types.AttributeValueMemberS)
+		if !ok || json.Unmarshal([]byte(doc.Value), j) != nil {
 			return nil, failure.New(failure.Precondition, "the journal of client %s cannot be read; restore the item from a backup", client)
 		}
 		if j.Secrets == nil {

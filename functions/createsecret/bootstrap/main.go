@@ -13,5 +13,5 @@ import (
 func main() {
 	lambdaboot.Start("createsecret", func(d session.Deps) func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) {
 		return createsecret.Handler{Deps: d}.Handle
-	}, lambdaboot.IdentityProvider)
+	}, lambdaboot.IdentityProvider, lambdaboot.WebIdentity)
 }

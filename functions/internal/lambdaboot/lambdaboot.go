@@ -16,13 +16,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/functions/edge"
 	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/webidentity"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
@@ -111,13 +111,7 @@ type Part func(environment, *session.Deps) error
 
 // Balancers adds the load balancers.
 func Balancers(e environment, d *session.Deps) error {
-	d.Balancers = alb.New(byRegion(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(e.in(r)) }), httpclient.Sleep)
-	return nil
-}
-
-// Metrics adds the load balancers' metrics.
-func Metrics(e environment, d *session.Deps) error {
-	d.CloudWatch = byRegion(func(r string) probe.CloudWatch { return cloudwatch.NewFromConfig(e.in(r)) })
+	d.Balancers = alb.New(ByRegion(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(e.in(r)) }), httpclient.Sleep)
 	return nil
 }
 
@@ -132,6 +126,17 @@ func IdentityProvider(e environment, d *session.Deps) error {
 	return nil
 }
 
+// WebIdentity adds tokens of the function's role for identity providers that trust them. Functions that change nothing at
+// the identity provider, and do not list its secrets, go without: their roles need no right to such tokens.
+func WebIdentity(e environment, d *session.Deps) error {
+	client, err := httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
+	if err != nil {
+		return err
+	}
+	d.WebIdentity = webidentity.Source{AWS: e.aws, HTTP: client, Now: time.Now}.Token
+	return nil
+}
+
 // Start runs a function for as long as the process lives. handle builds the handler from what the function needs.
 func Start[In edge.Input, Out any](name string, handle func(session.Deps) func(context.Context, In) (Out, error), parts ...Part) {
 	e, err := readEnvironment(os.Getenv)
@@ -139,7 +144,8 @@ func Start[In edge.Input, Out any](name string, handle func(session.Deps) func(c
 		exit(err)
 	}
 	d := session.Deps{
-		Secrets: byRegion(func(r string) versions.API { return secretsmanager.NewFromConfig(e.in(r)) }),
+		AWS:     e.in,
+		Secrets: ByRegion(func(r string) versions.API { return secretsmanager.NewFromConfig(e.in(r)) }),
 		Journal: journal.New(dynamodb.NewFromConfig(e.aws), e.journalTable),
 		Log:     telemetry.New(os.Stdout, telemetry.Options{Level: e.logLevel, Function: name}),
 		Metrics: telemetry.NewMetrics(os.Stdout, time.Now), Now: time.Now, Sleep: httpclient.Sleep, Rand: rand.Reader,
@@ -166,8 +172,8 @@ func (e environment) in(region string) aws.Config {
 	return c
 }
 
-// byRegion keeps one client per Region. A function handles one call at a time, so it needs no lock.
-func byRegion[C any](make func(region string) C) func(string) C {
+// ByRegion keeps one client per Region. A function handles one call at a time, so it needs no lock.
+func ByRegion[C any](make func(region string) C) func(string) C {
 	clients := map[string]C{}
 	return func(region string) C {
 		c, ok := clients[region]

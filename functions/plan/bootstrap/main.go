@@ -13,5 +13,5 @@ import (
 func main() {
 	lambdaboot.Start("plan", func(d session.Deps) func(context.Context, rotation.PlanInput) (rotation.Plan, error) {
 		return plan.Handler{Deps: d}.Handle
-	}, lambdaboot.Balancers, lambdaboot.IdentityProvider)
+	}, lambdaboot.Balancers, lambdaboot.IdentityProvider, lambdaboot.WebIdentity)
 }

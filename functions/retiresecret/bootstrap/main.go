@@ -13,5 +13,5 @@ import (
 func main() {
 	lambdaboot.Start("retiresecret", func(d session.Deps) func(context.Context, rotation.RetireInput) (rotation.RetireOutput, error) {
 		return retiresecret.Handler{Deps: d}.Handle
-	}, lambdaboot.IdentityProvider)
+	}, lambdaboot.IdentityProvider, lambdaboot.WebIdentity)
 }

@@ -3,8 +3,6 @@ package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -14,31 +12,10 @@ import (
 )
 
 func main() {
-	functions := flag.String("functions", "", "folder with the functions' binaries (NAME/bootstrap)")
-	fail := flag.String("fail", "", "state that is made to fail")
-	serve := flag.Bool("serve", false, "keep the stack running instead of showing a rotation")
-	address := flag.String("address", "", "address of the AWS endpoint (default: 127.0.0.1:4566 with -serve, else a free port)")
-	flag.Parse()
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request, which is news to nobody here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	o := demo.Options{Functions: *functions, Address: *address, Fail: *fail, Out: os.Stdout, Live: isTerminal(os.Stdout)}
-	if *serve {
-		if o.Address == "" {
-			o.Address = "127.0.0.1:4566"
-		}
-		exit(true, demo.Serve(ctx, o))
-	}
-	exit(demo.Run(ctx, o))
-}
-
-func exit(ok bool, err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	if err != nil || !ok {
-		os.Exit(1)
-	}
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the process at once
+	os.Exit(demo.Command(ctx, os.Args[1:], os.Stdout, os.Stderr, isTerminal(os.Stdout)))
 }
 
 // isTerminal reports whether a person watches.

@@ -18,10 +18,16 @@ type Face interface {
 	TokenError(Refusal) TokenError
 	// Routes adds the management API to the mux.
 	Routes(*http.ServeMux)
-	// NewSecretID returns an id in the vendor's form, never the same twice.
-	NewSecretID() string
+	// NewSecretID returns an id in the vendor's form for a secret of the client, never the same twice.
+	NewSecretID(clientID string) string
 	// AdminToken is the static credential of the management API; empty at vendors that have none.
 	AdminToken() string
+}
+
+// Tokens is implemented by faces whose token endpoint does more, or in another order, than the provider's.
+type Tokens interface {
+	// ServeToken answers a token request and returns true, or leaves it to the provider. The form has been parsed.
+	ServeToken(w http.ResponseWriter, r *http.Request) bool
 }
 
 // Env is what the provider gives to a face.

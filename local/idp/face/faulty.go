@@ -1,6 +1,7 @@
 package face
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -19,8 +20,10 @@ const WrongJSON = "WrongJSON"
 // garbage, or carries the request out and then drops the connection.
 func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter, fault.Outcome), next http.HandlerFunc) {
 	out := e.Faults.Decide("idp", operation, text)
+	// a request that is under way lands even if its sender has gone: that is what makes late effects dangerous
+	r = r.WithContext(context.WithoutCancel(r.Context()))
 	if out.Delay > 0 && e.Clock.Sleep(r.Context(), out.Delay) != nil {
-		return // the client has gone
+		return
 	}
 	switch {
 	case out.Refuse && out.Code == WrongJSON:

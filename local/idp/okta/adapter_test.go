@@ -82,14 +82,17 @@ func (b *backend) Break(op idptest.Operation, f idptest.Fault) {
 	b.inForce[op] = id
 }
 
-// handClock is a clock whose sleepers wait for their context alone.
-type handClock struct{ clock.Clock }
+// handClock is a clock that stands still: its sleepers wait until the test ends, and then do not go on.
+type handClock struct {
+	clock.Clock
+	ended chan struct{}
+}
 
 func (handClock) Now() time.Time { return noon() }
 
-func (handClock) Sleep(ctx context.Context, _ time.Duration) error {
-	<-ctx.Done()
-	return ctx.Err()
+func (h handClock) Sleep(context.Context, time.Duration) error {
+	<-h.ended
+	return context.Canceled
 }
 
 // serviceKey is made once: RSA keys are slow to make.
@@ -135,7 +138,8 @@ func newSubject(t *testing.T, credential func(*testing.T, *okta.Okta) (settings,
 	mux := http.NewServeMux()
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
-	c := handClock{clock.NewVirtual(noon())}
+	c := handClock{clock.NewVirtual(noon()), make(chan struct{})}
+	t.Cleanup(func() { close(c.ended) }) // before the server closes, which waits for its requests
 	b := &backend{store: clients.New(c), faults: &fault.Injector{}, inForce: map[idptest.Operation]int{}}
 	f, err := okta.New(face.Env{BaseURL: server.URL, Clock: c, Store: b.store, Faults: b.faults})
 	if err != nil {

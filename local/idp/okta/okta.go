@@ -64,7 +64,7 @@ func (*Okta) TokenError(r face.Refusal) face.TokenError {
 }
 
 // NewSecretID implements face.Face.
-func (*Okta) NewSecretID() string { return randomString("ocs", 17) }
+func (*Okta) NewSecretID(string) string { return randomString("ocs", 17) }
 
 // AdminToken implements face.Face: the API token for the SSWS scheme.
 func (o *Okta) AdminToken() string { return o.adminToken }

@@ -51,7 +51,7 @@ func newOrg(t *testing.T) *org {
 	}
 	o.okta = f.(*okta.Okta)
 	o.okta.Routes(mux)
-	o.auth, o.oldID = "SSWS "+f.AdminToken(), f.NewSecretID()
+	o.auth, o.oldID = "SSWS "+f.AdminToken(), f.NewSecretID(appID)
 	if _, err := o.store.Register(clients.Client{ID: appID, Name: "orders-web", RedirectURIs: []string{"https://orders.example.com/oauth2/idpresponse"}}); err != nil {
 		t.Fatal(err)
 	}

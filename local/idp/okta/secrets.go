@@ -115,7 +115,7 @@ func (o *Okta) createSecret(r *http.Request) (int, any, error) {
 		if len(e.All()) >= maxSecrets {
 			return validation("client_secret", "You've reached the maximum number of client secrets for this application.")
 		}
-		created, err = e.Add(clients.Secret{ID: o.NewSecretID(), Status: in.Status}, in.Value)
+		created, err = e.Add(clients.Secret{ID: o.NewSecretID(c.ID), Status: in.Status}, in.Value)
 		return err
 	})
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/cognito"
+	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/okta"
 )
 
@@ -20,7 +22,9 @@ type entry struct {
 
 // entries has one line per folder of package idp.
 var entries = map[string]entry{
-	"okta": {build: okta.New, check: okta.CheckSettings},
+	"cognito": {build: cognito.New, check: cognito.CheckSettings},
+	"entra":   {build: entra.New, check: entra.CheckSettings},
+	"okta":    {build: okta.New, check: okta.CheckSettings},
 }
 
 // Types lists the kinds of provider in alphabetical order.

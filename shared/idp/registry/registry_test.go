@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
@@ -38,6 +40,7 @@ func TestEveryProviderFolderIsRegistered(t *testing.T) {
 var deps = idp.Deps{
 	HTTP:   http.DefaultClient,
 	Secret: func(context.Context, string) (secret.Value, error) { return secret.Value{}, nil },
+	AWS:    func(region string) aws.Config { return aws.Config{Region: region} },
 	Now:    time.Now,
 }
 
@@ -70,14 +73,18 @@ func TestEveryTypeRefusesEmptyAndUnknownSettings(t *testing.T) {
 
 func TestGoodSettingsMakeAProviderWithoutARequest(t *testing.T) {
 	t.Parallel()
-	settings := []byte(`{"orgUrl": "https://example.okta.com", "appId": "0oa1",
-		"apiToken": {"secretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:okta"}}`)
-	if err := registry.Check("okta", settings); err != nil {
-		t.Error(err)
-	}
-	p, err := registry.New("okta", settings, idp.Client{}, deps)
-	if err != nil || p.Capabilities().Model != idp.NamedSet {
-		t.Errorf("New is %v, %v", p, err)
+	for kind, settings := range map[string]string{
+		"cognito": `{"userPoolId": "eu-central-1_AbCdEf123"}`,
+		"okta": `{"orgUrl": "https://example.okta.com", "appId": "0oa1",
+			"apiToken": {"secretArn": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:okta"}}`,
+	} {
+		if err := registry.Check(kind, []byte(settings)); err != nil {
+			t.Error(err)
+		}
+		p, err := registry.New(kind, []byte(settings), idp.Client{}, deps)
+		if err != nil || p.Capabilities().Model != idp.NamedSet {
+			t.Errorf("New of %s is %v, %v", kind, p, err)
+		}
 	}
 }
 

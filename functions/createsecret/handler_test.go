@@ -1,0 +1,292 @@
+package createsecret_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"alboidc.internal/functions/createsecret"
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
+)
+
+const (
+	older    = fakes.Old
+	newer    = "version-new"
+	first    = "mem-1" // the secret that the vendor has from the start
+	foreign  = fakes.Mark + "-made-by-a-person"
+	intended = "journal version-new:intended version-old:live"
+	stored   = "PutSecretValue version-new"
+	created  = "Create version-new"
+	done     = "journal version-new:live version-old:live"
+)
+
+// The two kinds of provider: one takes our value, the other makes its own and keeps our tag.
+var (
+	takesOurs = memory.Options{MaxSecrets: 3}
+	makesOwn  = memory.Options{MakesValues: true, KeepsTag: true}
+)
+
+func kinds() map[string]memory.Options {
+	return map[string]memory.Options{"the provider takes our value": takesOurs, "the provider makes the value": makesOwn}
+}
+
+func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
+	t.Helper()
+	v := memory.New(o)
+	_, current := v.Current()
+	return fakes.New(t, v, current.Reveal()), v
+}
+
+// create makes version newer on the client's first rotation.
+func create(w *fakes.World) (rotation.CreateOutput, error) {
+	return call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: first}, To: rotation.Ref{VersionID: newer}, Import: true})
+}
+
+func call(w *fakes.World, in rotation.CreateInput) (rotation.CreateOutput, error) {
+	in.Common = w.Common()
+	return fakes.Call(w, createsecret.Handler{Deps: w.Deps()}.Handle, in)
+}
+
+// madeOne fails unless the vendor has one secret besides the first and others, whose value is the stored one, and the
+// journal and the answer name it.
+func madeOne(t *testing.T, w *fakes.World, v *memory.Vendor, out rotation.CreateOutput, others ...string) {
+	t.Helper()
+	id := out.To.IdPSecretID
+	if out.To.VersionID != newer || id == "" || id == first || slices.Contains(others, id) {
+		t.Errorf("the answer is %+v", out)
+	}
+	if got, want := len(v.IDs()), 2+len(others); got != want || !slices.Contains(v.IDs(), id) {
+		t.Errorf("the vendor has %v, want %d secrets, %q among them", v.IDs(), want, id)
+	}
+	if e := w.Journal.Get().Secrets[newer]; e.State != journal.Live || e.IdPSecretID != id {
+		t.Errorf("the journal says %+v, want live as %q", e, id)
+	}
+	w.LabelsAre(t, versions.Labels{Current: older, Pending: newer})
+	value := secret.New(w.Secrets.Values[newer])
+	if value.IsZero() || !v.Accepts(value) {
+		t.Error("the stored value is not accepted")
+	}
+	if err := v.Provider().Remove(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if v.Accepts(value) {
+		t.Errorf("the stored value is not that of %s", id)
+	}
+}
+
+// wrote fails unless exactly these writes took effect.
+func wrote(t *testing.T, w *fakes.World, want ...string) {
+	t.Helper()
+	if got := w.Writes(); !slices.Equal(got, want) {
+		t.Errorf("the writes were %q, want %q", got, want)
+	}
+}
+
+func TestTheIntentIsWrittenFirstAndTheIDLast(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options memory.Options
+		want    []string
+	}{
+		"our value is stored before the provider sees it": {takesOurs, []string{intended, stored, created, done}},
+		"the provider's value is stored as it arrives":    {makesOwn, []string{intended, created, stored, done}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t, c.options)
+			out, err := create(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrote(t, w, c.want...)
+			madeOne(t, w, v, out)
+		})
+	}
+}
+
+func TestRetriesAfterCutsAtAnyWriteMakeExactlyOneSecret(t *testing.T) {
+	t.Parallel()
+	type cut struct {
+		n     int
+		after bool
+	}
+	var cuts []cut
+	for n := 1; n <= 4; n++ {
+		cuts = append(cuts, cut{n, false}, cut{n, true})
+	}
+	for name, o := range kinds() {
+		for _, a := range cuts {
+			for _, b := range cuts {
+				t.Run(fmt.Sprintf("%s, cut at %v then %v", name, a, b), func(t *testing.T) {
+					t.Parallel()
+					w, v := newWorld(t, o)
+					w.Cut(a.n, a.after)
+					if _, err := create(w); !failure.Is(err, failure.Unavailable) || !w.Mend() {
+						t.Fatalf("the first call was not cut: %v", err)
+					}
+					w.Cut(b.n, b.after)
+					if _, err := create(w); w.Mend() != (err != nil) {
+						t.Fatalf("the second call says %v", err)
+					}
+					out, err := create(w)
+					if err != nil {
+						t.Fatal(err)
+					}
+					madeOne(t, w, v, out)
+				})
+			}
+		}
+	}
+}
+
+func TestASecretWhoseReplyWasLostIsAdoptedByProof(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	w.LoseReply("Create")
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "")
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote(t, w, intended, stored, created, done)
+	madeOne(t, w, v, out)
+}
+
+func TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, makesOwn)
+	person := v.Add(secret.New(foreign)) // before the intent
+	w.LoseReply("Create")
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "")
+	another := v.Add(secret.New(foreign + "2")) // and after it, without our tag
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote(t, w, intended, created, "Remove mem-3", created, stored, done)
+	madeOne(t, w, v, out, person, another)
+}
+
+func TestASecretThatSomebodyElseMadeMeanwhileIsNeitherAdoptedNorRemoved(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	w.Fail("Create", failure.New(failure.Throttled, "later"))
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Throttled, "later")
+	person := v.Add(secret.New(foreign))
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(v.IDs(), person) {
+		t.Error("the other's secret is gone")
+	}
+	madeOne(t, w, v, out, person)
+}
+
+func TestWhichOfTwoNewSecretsIsOursIsLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	w.LoseReply("Create")
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "")
+	person := v.Add(secret.New(foreign))
+	_, err = create(w)
+	fakes.Failed(t, err, failure.Precondition, person)
+	fakes.Failed(t, err, failure.Precondition, "mem-2")
+	wrote(t, w, intended, stored, created)
+	if got := v.IDs(); len(got) != 3 {
+		t.Errorf("the vendor has %v", got)
+	}
+}
+
+func TestNoSecondSecretIsMadeWhileItCannotBeToldWhetherTheFirstExists(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	w.LoseReply("Create")
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "")
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_request" })
+	_, err = create(w)
+	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
+	w.Tokens.Judge(nil)
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote(t, w, intended, stored, created, done)
+	madeOne(t, w, v, out)
+}
+
+func TestAValueThatALateWriteStoredCounts(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	late := fakes.Mark + "-stored-by-a-killed-call"
+	w.Before("PutSecretValue", func() { w.Secrets.Add(newer, late, "AWSPENDING") })
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Secrets.Values[newer] != late {
+		t.Error("the stored value was replaced")
+	}
+	madeOne(t, w, v, out)
+}
+
+func TestTheFirstRotationTakesTheSecretInUseOver(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, takesOurs)
+	start := w.Now
+	if _, err := create(w); err != nil {
+		t.Fatal(err)
+	}
+	j := w.Journal.Get()
+	if e := j.Secrets[older]; e.State != journal.Live || e.IdPSecretID != first || !e.Imported || !e.At.Equal(start) {
+		t.Errorf("the imported secret is %+v", e)
+	}
+	if e := j.Secrets[newer]; e.Imported || !slices.Equal(e.Before, []string{first}) {
+		t.Errorf("the new secret is %+v", e)
+	}
+}
+
+func TestALaterRotationTakesNothingOver(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, takesOurs)
+	entry := journal.Entry{State: journal.Live, IdPSecretID: first, At: w.Now}
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: entry}})
+	if _, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}}); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.Journal.Get().Secrets[older]; e.Imported || e.IdPSecretID != first {
+		t.Errorf("the old secret became %+v", e)
+	}
+}
+
+func TestARepeatAfterSuccessChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, o := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t, o)
+			one, err := create(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writes := w.Writes()
+			two, err := create(w)
+			if err != nil || one != two {
+				t.Errorf("the repeat answers %+v (%v), want %+v", two, err, one)
+			}
+			wrote(t, w, writes...)
+			madeOne(t, w, v, two)
+		})
+	}
+}

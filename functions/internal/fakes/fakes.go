@@ -1,0 +1,243 @@
+// Package fakes is the world of one client, for the tests of the functions: Secrets Manager, the journal's DynamoDB
+// table, a load balancer, CloudWatch, a token endpoint and a page that users log in at, all with state. What stands for
+// the identity provider comes from the test. Every write passes one wire, which keeps their order and can be cut at any
+// of them, before or after its effect. Production code cannot import this package; a test here sees to that.
+package fakes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda/messages"
+
+	"alboidc.internal/functions/edge"
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/telemetry"
+	"alboidc.internal/shared/versions"
+)
+
+// The client, its secret, and the execution that owns its lock.
+const (
+	ClientName = "orders-web"
+	ClientID   = "0oa1orders"
+	Issuer     = "https://idp.example"
+	Execution  = "arn:aws:states:eu-central-1:111122223333:execution:rotation:1"
+	Other      = "arn:aws:states:eu-central-1:111122223333:execution:rotation:2"
+	SecretARN  = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-AbCdEf"
+	UserARN    = "arn:aws:secretsmanager:us-east-1:111122223333:secret:synthetic-AbCdEf"
+	// Mark is in every secret that a test makes up itself.
+	Mark = "CANARY"
+
+	table = "rotation-journal"
+	// Old is the version that is AWSCURRENT from the start.
+	Old = "version-old"
+)
+
+// Vendor is the identity provider's side of the client.
+type Vendor interface {
+	// Provider is the near side: what the functions talk to.
+	Provider() idp.Provider
+	// Accepts reports whether the token endpoint takes a secret.
+	Accepts(secret.Value) bool
+}
+
+// World is everything that the functions work on. A test changes it between two calls, not during one.
+type World struct {
+	*Wire
+	t       testing.TB
+	Client  config.Client
+	Secrets *SecretsManager
+	Journal *DynamoDB
+	ALB     *ELB
+	Tokens  *TokenEndpoint
+	App     *App
+	Errors  *AuthErrors
+	Vendor  Vendor
+	// Now is the present time; sleeping advances it.
+	Now time.Time
+	// Sleeps is how often a call can sleep before its time is up; 0 is as often as it likes.
+	Sleeps int
+
+	random *rand.ChaCha8
+	mu     sync.Mutex
+	output strings.Builder // what a function writes, and answers
+}
+
+// New returns a world in which nothing was ever rotated: current is the one secret that the vendor has, stored as
+// version Old, and the listener logs users in with it. When the test ends, nothing that the functions wrote or answered
+// may hold a secret.
+func New(t testing.TB, v Vendor, current string) *World {
+	t.Helper()
+	w := &World{Wire: newWire(), t: t, Vendor: v, Now: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), random: rand.NewChaCha8([32]byte{1})}
+	w.Secrets = newSecretsManager(t, w.Wire, current)
+	w.Journal = &DynamoDB{t: t, wire: w.Wire, items: map[string]item{}}
+	w.Journal.SetOwner(Execution)
+	w.Tokens = newTokenEndpoint(t, w.Wire, v)
+	w.App = newApp(t, w.Tokens)
+	w.ALB = newELB(t, w.Wire, w.Tokens.URL("/token"), current)
+	w.Errors = &AuthErrors{t: t, wire: w.Wire}
+	none := 0
+	w.Client = config.Client{Name: ClientName, Issuer: Issuer, ClientID: ClientID, CallbackURL: "https://orders.example/oauth2/idpresponse",
+		Secret: config.Secret{ARN: SecretARN}, LoadBalancers: []string{LoadBalancer},
+		IdentityProvider: config.IdentityProvider{Type: "memory", AuthorizationEndpoint: w.Tokens.URL("/authorize"),
+			TokenEndpoint: w.Tokens.URL("/token"), Settings: json.RawMessage(`{}`)},
+		SmokeTests: config.SmokeTests{Credential: config.CredentialTest{IntervalSeconds: &none},
+			Redirect: []config.RedirectTest{{URL: w.App.URL("/")}}}}
+	t.Cleanup(w.noSecretIsShown)
+	return w
+}
+
+// Deps is what the functions are built from.
+func (w *World) Deps() session.Deps {
+	slept := 0
+	sleep := func(ctx context.Context, d time.Duration) error {
+		w.Now = w.Now.Add(d)
+		if slept++; w.Sleeps > 0 && slept > w.Sleeps {
+			return context.DeadlineExceeded
+		}
+		return ctx.Err()
+	}
+	now := func() time.Time { return w.Now }
+	return session.Deps{
+		Secrets: w.Secrets.region, Journal: journal.New(w.Journal, table),
+		Log: telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),
+		Now: now, Sleep: sleep, Rand: w.random,
+		Providers: func(config.Client, session.Deps) (idp.Provider, error) {
+			return w.Wire.provider(w.Vendor.Provider()), nil
+		},
+		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Now: now}),
+		Balancers:  alb.New(w.ALB.region, sleep),
+		AuthErrors: w.Errors.test,
+	}
+}
+
+// Common is what every function is told.
+func (w *World) Common() rotation.Common {
+	w.t.Helper()
+	c, err := json.Marshal(w.Client)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return rotation.Common{Client: ClientName, Execution: Execution, State: "TestedState", Config: c}
+}
+
+// Call calls a function as Lambda does, through the edge. The error is a failure of the kind that the state machine
+// would see.
+func Call[In edge.Input, Out any](w *World, handle func(context.Context, In) (Out, error), in In) (Out, error) {
+	w.t.Helper()
+	raw, err := json.Marshal(in)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var none Out
+	got, err := edge.Handler("test", w.Deps(), handle)(w.t.Context(), raw)
+	var named messages.InvokeResponse_Error
+	switch {
+	case errors.As(err, &named):
+		w.show(named.Type + " " + named.Message)
+		return none, failure.New(failure.Kind(named.Type), "%s", named.Message)
+	case err != nil:
+		w.t.Fatalf("the edge let an error without a name pass: %v", err)
+	}
+	out, ok := got.(Out)
+	if !ok {
+		w.t.Fatalf("the function answered %T", got)
+	}
+	answer, err := json.Marshal(out)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.show(string(answer))
+	return out, nil
+}
+
+// Output is all that the functions wrote (log lines and metrics) and answered (outputs and errors).
+func (w *World) Output() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.output.String()
+}
+
+func (w *World) show(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.output.WriteString(text + "\n")
+}
+
+// writer is a function's standard output.
+type writer struct{ w *World }
+
+func (o writer) Write(p []byte) (int, error) {
+	o.w.show(string(p))
+	return len(p), nil
+}
+
+// noSecretIsShown searches what left the functions for every secret that was stored, presented or set.
+func (w *World) noSecretIsShown() {
+	shown := w.Output() + strings.Join(w.Journal.documents, "\n") + fmt.Sprint(w.Writes())
+	for _, s := range append(append(w.Secrets.seen, w.Tokens.presented()...), append(w.ALB.seen, Mark, "value-made-by")...) {
+		if s != "" && (strings.Contains(shown, s) || strings.Contains(shown, url.QueryEscape(s))) {
+			w.t.Errorf("a secret that begins with %.4q is shown in what the functions wrote or answered", s)
+		}
+	}
+}
+
+// LabelsAre fails unless the labels are on these versions, "" for none.
+func (w *World) LabelsAre(t testing.TB, want versions.Labels) {
+	t.Helper()
+	got := versions.Labels{Current: w.Secrets.Labels["AWSCURRENT"], Pending: w.Secrets.Labels["AWSPENDING"], Previous: w.Secrets.Labels["AWSPREVIOUS"]}
+	if got != want {
+		t.Errorf("the labels are %+v, want %+v", got, want)
+	}
+}
+
+// Failed fails unless err is a failure of the kind whose text holds says.
+func Failed(t testing.TB, err error, kind failure.Kind, says string) {
+	t.Helper()
+	if !failure.Is(err, kind) || !strings.Contains(err.Error(), says) {
+		t.Errorf("got error %q (%s), want %s with %q", fmt.Sprint(err), failure.KindOf(err), kind, says)
+	}
+}
+
+// FailuresAreTold fails unless a failure of each of these calls, and a configuration of another client, ends the function
+// with that failure. world makes a fresh world, call calls the function.
+func FailuresAreTold(t *testing.T, world func(*testing.T) *World, call func(*World) error, ops ...string) {
+	t.Helper()
+	for _, op := range ops {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			w := world(t)
+			w.Fail(op, failure.New(failure.Throttled, "not now"))
+			Failed(t, call(w), failure.Throttled, "not now")
+			if w.take(op).err != nil {
+				t.Errorf("%s was not called", op)
+			}
+		})
+	}
+	t.Run("configuration", func(t *testing.T) {
+		t.Parallel()
+		w := world(t)
+		w.Client.Name = "billing"
+		before := len(w.Writes())
+		Failed(t, call(w), failure.InvalidInput, `is for client "billing"`)
+		if got := w.Writes()[before:]; len(got) != 0 {
+			t.Errorf("the function wrote %q", got)
+		}
+	})
+}

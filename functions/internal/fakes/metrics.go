@@ -1,0 +1,34 @@
+package fakes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/rotation"
+)
+
+// AuthErrors stands for the smoke test of the load balancer's metrics.
+type AuthErrors struct {
+	t    testing.TB
+	wire *Wire
+	// Count is how many authentication errors there were.
+	Count int
+	// Since is the beginning of the time that was last asked for.
+	Since time.Time
+}
+
+func (a *AuthErrors) test(_ context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error) {
+	var e rotation.Evidence
+	err := a.wire.read("AuthErrors", func() error {
+		if !slices.Equal(loadBalancers, []string{LoadBalancer}) {
+			a.t.Errorf("errors of %v are asked for", loadBalancers)
+		}
+		a.Since = since
+		e = rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: a.Count <= allowed, Detail: fmt.Sprintf("%d errors", a.Count)}
+		return nil
+	})
+	return e, err
+}

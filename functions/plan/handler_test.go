@@ -1,0 +1,325 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/plan"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+)
+
+const (
+	older = fakes.Old
+	newer = "version-new"
+	value = fakes.Mark + "-value-of-version-new"
+	// made is the version that fakes.Execution makes: uuid5 of the ARN in Python's uuid module, with the same namespace.
+	made = "1dbfd72b-6759-58aa-928f-c1a9797ab144"
+)
+
+func newWorld(t *testing.T) (*fakes.World, *memory.Vendor) {
+	t.Helper()
+	v := memory.New(memory.Options{MaxSecrets: 2, CanDisable: true})
+	_, current := v.Current()
+	return fakes.New(t, v, current.Reveal()), v
+}
+
+// secondSecret gives the vendor and Secrets Manager a second secret, and the journal both.
+func secondSecret(w *fakes.World, v *memory.Vendor, labels ...string) {
+	id := v.Add(secret.New(value))
+	w.Secrets.Add(newer, value, labels...)
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: "mem-1", Imported: true, At: w.Now.Add(-48 * time.Hour)},
+		newer: {State: journal.Live, IdPSecretID: id, At: w.Now.Add(-24 * time.Hour)}}})
+}
+
+func promote(w *fakes.World, graceUntil time.Time) {
+	w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = newer, older
+	j := w.Journal.Get()
+	j.Promotion = &journal.Promotion{From: older, To: newer, At: w.Now, GraceUntil: graceUntil}
+	w.Journal.Set(j)
+}
+
+func makePlan(w *fakes.World, request string) (rotation.Plan, error) {
+	return call(w, request, false)
+}
+
+// call plans, and fails the test if anything was written.
+func call(w *fakes.World, request string, discoverOnly bool) (rotation.Plan, error) {
+	out, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle,
+		rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(request), DiscoverOnly: discoverOnly})
+	if got := w.Writes(); len(got) != 0 {
+		return out, errors.New("the plan wrote: " + strings.Join(got, ", "))
+	}
+	return out, err
+}
+
+const plain = `{"client":"orders-web"}`
+
+func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	p, err := makePlan(w, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Action != rotation.Rotate || !p.Import || p.From != (rotation.Ref{VersionID: older, IdPSecretID: "mem-1"}) || p.To != (rotation.Ref{VersionID: made}) {
+		t.Errorf("the plan is %+v", p)
+	}
+	want := []rotation.Target{{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}}
+	if !slices.Equal(p.Targets, want) {
+		t.Errorf("the targets are %+v", p.Targets)
+	}
+	if p.SpreadSeconds != 60 || p.GracePeriodSeconds != 86400 || p.Warnings == nil || len(p.Checks) != 1 || len(p.Steps) != 4 {
+		t.Errorf("the plan is %+v", p)
+	}
+	if all, wrong := w.Tokens.Asked(); all != 2 || wrong != 1 {
+		t.Errorf("%d secrets were probed, %d of them wrong", all, wrong)
+	}
+}
+
+func TestTheRequestCanShortenTheGracePeriodOnly(t *testing.T) {
+	t.Parallel()
+	for request, want := range map[string]int{
+		plain: 7200,
+		`{"client":"orders-web","gracePeriodSeconds":0}`:     0,
+		`{"client":"orders-web","gracePeriodSeconds":60}`:    60,
+		`{"client":"orders-web","gracePeriodSeconds":90000}`: 7200,
+	} {
+		w, _ := newWorld(t)
+		w.Client.GracePeriodSeconds = aws.Int(7200)
+		p, err := makePlan(w, request)
+		if err != nil || p.GracePeriodSeconds != want {
+			t.Errorf("%s: %d s (%v), want %d", request, p.GracePeriodSeconds, err, want)
+		}
+	}
+}
+
+func TestEachReasonAgainstARotationIsTold(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		world func(*fakes.World, *memory.Vendor)
+		kind  failure.Kind
+		says  string
+	}{
+		"no current version": {func(w *fakes.World, _ *memory.Vendor) { delete(w.Secrets.Labels, "AWSCURRENT") }, failure.Precondition, "no AWSCURRENT version"},
+		"the current secret is not accepted": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.Values[older] = fakes.Mark + "-wrong" },
+			failure.Precondition, "does not accept the current client secret"},
+		"whether it is accepted cannot be told": {func(w *fakes.World, _ *memory.Vendor) {
+			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
+		}, failure.Unavailable, "cannot be told"},
+		"several secrets and none named as current": {func(_ *fakes.World, v *memory.Vendor) { v.Add(secret.New(value)) },
+			failure.Precondition, "2 active secrets"},
+		"the secret named as current does not exist": {func(w *fakes.World, _ *memory.Vendor) { w.Client.IdentityProvider.CurrentSecretID = "mem-7" },
+			failure.Precondition, "does not list mem-7"},
+		"no room for a new secret": {func(w *fakes.World, v *memory.Vendor) {
+			v.Add(secret.New(value))
+			w.Client.IdentityProvider.CurrentSecretID = "mem-1"
+		}, failure.Precondition, "no room for a new one"},
+		"the current secret was removed at the provider": {func(w *fakes.World, _ *memory.Vendor) {
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-7"}}})
+		}, failure.Precondition, "does not list secret mem-7"},
+		"the provider has a reason": {func(w *fakes.World, _ *memory.Vendor) {
+			w.Fail("Check", failure.New(failure.IdPRejected, "the admin credential may not list secrets"))
+		}, failure.IdPRejected, "may not list secrets"},
+		"no target": {func(w *fakes.World, _ *memory.Vendor) { w.ALB.Login = nil }, failure.Precondition, "no listener or rule"},
+		"a target that Kubernetes owns": {func(w *fakes.World, _ *memory.Vendor) {
+			w.ALB.Tags = []types.Tag{{Key: aws.String("elbv2.k8s.aws/cluster"), Value: aws.String("prod")}}
+		}, failure.Precondition, "AWS Load Balancer Controller"},
+		"a target that sends the secret elsewhere": {func(w *fakes.World, _ *memory.Vendor) {
+			w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token")
+		},
+			failure.Precondition, "https://evil.example/token"},
+		"a target of the same client under another issuer": {func(w *fakes.World, _ *memory.Vendor) { w.ALB.Login.Issuer = aws.String(fakes.Issuer + "/") },
+			failure.Precondition, "instead of"},
+		"a load balancer that does not exist": {func(w *fakes.World, _ *memory.Vendor) {
+			w.Client.LoadBalancers = append(w.Client.LoadBalancers, strings.Replace(fakes.LoadBalancer, "orders-alb", "other-alb", 1))
+		}, failure.Precondition, "other-alb/0123456789abcdef does not exist"},
+		"another execution has the lock": {func(w *fakes.World, _ *memory.Vendor) { w.Journal.SetOwner(fakes.Other) }, failure.LockLost, fakes.Other},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t)
+			c.world(w, v)
+			_, err := makePlan(w, plain)
+			fakes.Failed(t, err, c.kind, c.says)
+		})
+	}
+}
+
+func TestAllReasonsAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t)
+	v.Add(secret.New(value))
+	w.ALB.Login = nil
+	_, err := makePlan(w, plain)
+	for _, says := range []string{"2 active secrets", "no room for a new one", "no listener or rule", "nothing was changed"} {
+		fakes.Failed(t, err, failure.Precondition, says)
+	}
+}
+
+func TestAWrongRequestIsRefusedByItsField(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	for request, says := range map[string]string{
+		`{"client":"orders-web","dryrun":true}`: "dryrun: is not known",
+		`{}`:                                    "client: is missing",
+		`{"client":"orders-web","gracePeriodSeconds":-1}`: "gracePeriodSeconds: must be 0",
+	} {
+		_, err := makePlan(w, request)
+		fakes.Failed(t, err, failure.InvalidInput, says)
+	}
+}
+
+func TestAnUnfinishedRotationIsFinishedFirst(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t)
+	secondSecret(w, v)
+	promote(w, w.Now.Add(time.Hour))
+	p, err := makePlan(w, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Action != rotation.Finish || p.From != (rotation.Ref{VersionID: older, IdPSecretID: "mem-1"}) || p.To != (rotation.Ref{VersionID: newer, IdPSecretID: "mem-2"}) {
+		t.Errorf("the plan is %+v", p)
+	}
+	if p.GraceUntil != rotation.Timestamp(w.Now.Add(time.Hour)) || len(p.Steps) != 2 {
+		t.Errorf("the plan is %+v", p)
+	}
+}
+
+func TestFinishingNeedsTheNewSecretToBeAccepted(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t)
+	secondSecret(w, v)
+	promote(w, w.Now)
+	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "version "+newer)
+}
+
+func TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t)
+	secondSecret(w, v)
+	promote(w, w.Now.Add(time.Hour))
+	p, err := makePlan(w, `{"client":"orders-web","gracePeriodSeconds":0}`)
+	if err != nil || p.GraceUntil != rotation.Timestamp(w.Now) {
+		t.Errorf("the grace period ends %s (%v)", p.GraceUntil, err)
+	}
+}
+
+func TestASecretThatWasNeverPromotedIsRolledBackFirstWhateverElseIsWrong(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t)
+	secondSecret(w, v, "AWSPENDING")
+	w.ALB.Tags = []types.Tag{{Key: aws.String("elbv2.k8s.aws/cluster"), Value: aws.String("prod")}}
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 503, "" })
+	p, err := makePlan(w, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Action != rotation.Rollback || p.From.VersionID != older || p.To != (rotation.Ref{VersionID: newer, IdPSecretID: "mem-2"}) || len(p.Checks) != 0 || len(p.Steps) != 1 {
+		t.Errorf("the plan is %+v", p)
+	}
+}
+
+func TestATargetOfCloudFormationIsAWarning(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.ALB.Tags = []types.Tag{{Key: aws.String("aws:cloudformation:stack-name"), Value: aws.String("orders")}}
+	p, err := makePlan(w, plain)
+	if err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "CloudFormation stack \"orders\"") {
+		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+}
+
+func TestAPendingVersionOfAStrangerIsRolledBackWithAWarning(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.Secrets.Add("version-x", fakes.Mark+"-x", "AWSPENDING")
+	p, err := makePlan(w, plain)
+	if err != nil || p.Action != rotation.Rollback || p.To != (rotation.Ref{VersionID: "version-x"}) ||
+		len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "not made by this system") {
+		t.Errorf("the plan is %+v (%v)", p, err)
+	}
+}
+
+func TestTheAgeOfASecretThatWeMadeIsMeasured(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t)
+	if _, err := makePlan(w, plain); err != nil || strings.Contains(w.Output(), "SecretAge") {
+		t.Errorf("an age was measured that nobody knows (%v)", err)
+	}
+	secondSecret(w, v)
+	promote(w, w.Now)
+	if _, err := makePlan(w, plain); err != nil || !strings.Contains(w.Output(), `"SecretAge":86400`) {
+		t.Errorf("the age is not a day (%v)", err)
+	}
+}
+
+func TestADiscoveryOnlyFindsTheTargets(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.Fail("Check", errors.New("the provider was asked"))
+	w.Fail("List", errors.New("the provider was asked"))
+	p, err := call(w, plain, true)
+	if err != nil || len(p.Targets) != 1 || p.Action != "" {
+		t.Errorf("the discovery says %+v (%v)", p, err)
+	}
+	if all, _ := w.Tokens.Asked(); all != 0 {
+		t.Errorf("%d secrets were probed", all)
+	}
+	w.ALB.Login = nil
+	if p, err = call(w, plain, true); err != nil || p.Targets == nil || len(p.Targets) != 0 || p.Warnings == nil {
+		t.Errorf("the discovery says %+v (%v)", p, err)
+	}
+}
+
+func TestADiscoveryRefusesTargetsThatChangedHands(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token")
+	_, err := call(w, plain, true)
+	fakes.Failed(t, err, failure.TargetDrift, "https://evil.example/token")
+}
+
+func TestAVersionIDIsTheSameForEveryTryOfAnExecutionAndForNoOther(t *testing.T) {
+	t.Parallel()
+	if got := plan.VersionID(fakes.Execution); got != made {
+		t.Errorf("version id %s, want %s", got, made)
+	}
+	// RFC 9562, sections 4.1 and 5.5: variant 10, version 5
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	seen := map[string]bool{}
+	for _, execution := range []string{fakes.Execution, fakes.Other, fakes.Execution + "0", "a", "b", "c", "d", "e", "f"} {
+		id := plan.VersionID(execution)
+		if !form.MatchString(id) || seen[id] {
+			t.Errorf("version id %s of %s is not a new UUIDv5", id, execution)
+		}
+		seen[id] = true
+	}
+}
+
+func TestWhatFailsIsTold(t *testing.T) {
+	t.Parallel()
+	fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
+		w, _ := newWorld(t)
+		return w
+	}, func(w *fakes.World) error {
+		_, err := makePlan(w, plain)
+		return err
+	}, "GetItem", "DescribeListeners", "DescribeTags", "Check", "List", "DescribeSecret", "GetSecretValue")
+}

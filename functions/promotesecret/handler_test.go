@@ -1,0 +1,339 @@
+package promotesecret_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/promotesecret"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/versions"
+)
+
+const (
+	older  = fakes.Old
+	newer  = "version-new"
+	oldest = "version-oldest" // AWSPREVIOUS before the promotion
+
+	grace    = time.Hour
+	intended = "journal version-new:live version-old:live promotion:intended"
+	done     = "journal version-new:live version-old:live promotion:done"
+	clean    = "journal version-new:live version-old:live"
+)
+
+var (
+	before = versions.Labels{Current: older, Pending: newer, Previous: oldest}
+	moved  = versions.Labels{Current: newer, Previous: older}
+	undone = versions.Labels{Current: older, Previous: oldest}
+)
+
+// newWorld is a client whose new secret is on every target, and not yet current.
+func newWorld(t *testing.T) *fakes.World {
+	t.Helper()
+	v := memory.New(memory.Options{})
+	_, current := v.Current()
+	w := fakes.New(t, v, current.Reveal())
+	w.Secrets.Add(oldest, fakes.Mark+"-oldest", "AWSPREVIOUS")
+	w.Secrets.Add(newer, fakes.Mark+"-new", "AWSPENDING")
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: "mem-1"}, newer: {State: journal.Live, IdPSecretID: "mem-2"}}})
+	w.LabelsAre(t, before)
+	return w
+}
+
+func promote(w *fakes.World) (string, error) { return call(w, false, older, newer) }
+
+func undo(w *fakes.World) error {
+	_, err := call(w, true, older, newer)
+	return err
+}
+
+func call(w *fakes.World, undo bool, from, to string) (string, error) {
+	out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(),
+		From: rotation.Ref{VersionID: from}, To: rotation.Ref{VersionID: to}, Undo: undo, GracePeriodSeconds: int(grace / time.Second)})
+	return out.GraceUntil, err
+}
+
+// wrote fails unless exactly these writes took effect.
+func wrote(t *testing.T, w *fakes.World, want ...string) {
+	t.Helper()
+	if got := w.Writes(); !slices.Equal(got, want) {
+		t.Errorf("the writes were %q, want %q", got, want)
+	}
+}
+
+// cuts runs f once for every write, before and after its effect.
+func cuts(t *testing.T, writes int, f func(t *testing.T, n int, after bool)) {
+	for n := 1; n <= writes; n++ {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("cut at write %d, after its effect: %v", n, after), func(t *testing.T) {
+				t.Parallel()
+				f(t, n, after)
+			})
+		}
+	}
+}
+
+func TestAPromotionIsWrittenDownBeforeALabelMoves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	until, err := promote(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote(t, w, intended, "AWSCURRENT version-old>version-new", "AWSPENDING version-new>", done)
+	w.LabelsAre(t, moved)
+	want := journal.Promotion{From: older, To: newer, PreviousBefore: oldest, At: w.Now, GraceUntil: w.Now.Add(grace)}
+	if got := w.Journal.Get().Promotion; got == nil || *got != want {
+		t.Errorf("the journal holds %+v, want %+v", got, want)
+	}
+	if until != rotation.Timestamp(w.Now.Add(grace)) {
+		t.Errorf("the grace period ends %s", until)
+	}
+}
+
+func TestARepeatAnswersTheSameEndOfTheGracePeriod(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, err := promote(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes := w.Writes()
+	w.Now = w.Now.Add(10 * time.Minute)
+	two, err := promote(w)
+	if err != nil || one != two {
+		t.Errorf("the repeat answers %q (%v), want %q", two, err, one)
+	}
+	wrote(t, w, writes...)
+}
+
+func TestAPromotionCutAtAnyWriteIsCompletedByARepeat(t *testing.T) {
+	t.Parallel()
+	cuts(t, 4, func(t *testing.T, n int, after bool) {
+		w := newWorld(t)
+		w.Cut(n, after)
+		if _, err := promote(w); !failure.Is(err, failure.Unavailable) || !w.Mend() {
+			t.Fatalf("the call was not cut: %v", err)
+		}
+		w.Now = w.Now.Add(time.Minute)
+		until, err := promote(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.LabelsAre(t, moved)
+		p := w.Journal.Get().Promotion
+		if p == nil || p.PreviousBefore != oldest || p.GraceUntil.Sub(p.At) != grace || rotation.Timestamp(p.GraceUntil) != until {
+			t.Errorf("the journal holds %+v, the answer is %s", p, until)
+		}
+	})
+}
+
+func TestAnEmergencyHasNoGracePeriodAndARepeatNeither(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	start := rotation.Timestamp(w.Now)
+	for range 2 {
+		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(),
+			From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+		if err != nil || out.GraceUntil != start {
+			t.Errorf("the grace period ends %q (%v), want %q", out.GraceUntil, err, start)
+		}
+		w.Now = w.Now.Add(time.Minute)
+	}
+}
+
+func TestThePromotionOfAnEarlierRotationIsReplaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	j := w.Journal.Get()
+	j.Promotion = &journal.Promotion{From: oldest, To: older, PreviousBefore: "version-ancient", At: w.Now.Add(-9 * grace), GraceUntil: w.Now.Add(-8 * grace)}
+	w.Journal.Set(j)
+	until, err := promote(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := w.Journal.Get().Promotion; until != rotation.Timestamp(w.Now.Add(grace)) || p.PreviousBefore != oldest || p.To != newer {
+		t.Errorf("the grace period ends %s, the journal holds %+v", until, p)
+	}
+}
+
+func TestAPromotionIsUndoneFromWhereverItStopped(t *testing.T) {
+	t.Parallel()
+	cuts(t, 4, func(t *testing.T, n int, after bool) {
+		w := newWorld(t)
+		w.Cut(n, after)
+		if _, err := promote(w); !failure.Is(err, failure.Unavailable) || !w.Mend() {
+			t.Fatalf("the call was not cut: %v", err)
+		}
+		wasUndone(t, w)
+	})
+}
+
+// wasUndone undoes and fails unless everything is as it was, but for AWSPENDING, which is gone.
+func wasUndone(t *testing.T, w *fakes.World) {
+	t.Helper()
+	if err := undo(w); err != nil {
+		t.Fatal(err)
+	}
+	w.LabelsAre(t, undone)
+	if p := w.Journal.Get().Promotion; p != nil {
+		t.Errorf("the journal still holds %+v", p)
+	}
+}
+
+func TestAnUndoMovesTheLabelsAndThenForgetsThePromotion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := promote(w); err != nil {
+		t.Fatal(err)
+	}
+	w.Secrets.Labels["AWSPENDING"] = newer // AWS may leave it there
+	promotion := len(w.Writes())
+	wasUndone(t, w)
+	if got, want := w.Writes()[promotion:], []string{"AWSCURRENT version-new>version-old", "AWSPREVIOUS version-new>version-oldest",
+		"AWSPENDING version-new>", clean}; !slices.Equal(got, want) {
+		t.Errorf("the writes were %q, want %q", got, want)
+	}
+	writes := w.Writes()
+	wasUndone(t, w)
+	wrote(t, w, writes...)
+}
+
+func TestAnUndoCutAtAnyWriteIsCompletedByARepeat(t *testing.T) {
+	t.Parallel()
+	cuts(t, 4, func(t *testing.T, n int, after bool) {
+		w := newWorld(t)
+		if _, err := promote(w); err != nil {
+			t.Fatal(err)
+		}
+		w.Secrets.Labels["AWSPENDING"] = newer
+		w.Cut(n, after)
+		if err := undo(w); !failure.Is(err, failure.Unavailable) || !w.Mend() {
+			t.Fatalf("the call was not cut: %v", err)
+		}
+		if n < 4 && w.Journal.Get().Promotion == nil {
+			t.Error("the promotion was forgotten before the labels were back")
+		}
+		wasUndone(t, w)
+	})
+}
+
+func TestAnUndoWithoutAPromotionTakesOnlyThePendingLabelOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	wasUndone(t, w)
+	wrote(t, w, "AWSPENDING version-new>")
+}
+
+func TestAnUndoNeverPutsPreviousOnTheCurrentVersionOrLeavesItOnTheBadOne(t *testing.T) {
+	t.Parallel()
+	for _, previous := range []string{"", older, newer} {
+		w := newWorld(t)
+		w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = newer, older
+		j := w.Journal.Get()
+		j.Promotion = &journal.Promotion{From: older, To: newer, PreviousBefore: previous}
+		w.Journal.Set(j)
+		if err := undo(w); err != nil {
+			t.Fatal(err)
+		}
+		w.LabelsAre(t, versions.Labels{Current: older})
+	}
+}
+
+func TestAnUndoKeepsTheLabelsOfAStranger(t *testing.T) {
+	t.Parallel()
+	const stranger = "version-stranger"
+	for name, c := range map[string]struct {
+		label, says string
+		want        versions.Labels
+	}{
+		"AWSPENDING stays and the rest is undone": {"AWSPENDING", "", versions.Labels{Current: older, Pending: stranger, Previous: oldest}},
+		"AWSCURRENT stays and nothing is undone":  {"AWSCURRENT", "something else moved it", versions.Labels{Current: stranger, Previous: older}},
+		"AWSPREVIOUS stays and nothing is undone": {"AWSPREVIOUS", "something else moved it", versions.Labels{Current: newer, Previous: stranger}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if _, err := promote(w); err != nil {
+				t.Fatal(err)
+			}
+			w.Secrets.Add(stranger, fakes.Mark+"-stranger", c.label)
+			writes := w.Writes()
+			err := undo(w)
+			w.LabelsAre(t, c.want)
+			if c.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			fakes.Failed(t, err, failure.Precondition, c.says)
+			wrote(t, w, writes...)
+			if w.Journal.Get().Promotion == nil {
+				t.Error("the promotion is forgotten")
+			}
+		})
+	}
+}
+
+func TestAnUndoKeepsThePromotionOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	j := w.Journal.Get()
+	j.Promotion = &journal.Promotion{From: oldest, To: older, PreviousBefore: "version-ancient", At: w.Now, GraceUntil: w.Now}
+	w.Journal.Set(j)
+	if err := undo(w); err != nil {
+		t.Fatal(err)
+	}
+	w.LabelsAre(t, undone)
+	if w.Journal.Get().Promotion == nil {
+		t.Error("the promotion of the version in use is forgotten")
+	}
+}
+
+func TestAPromotionIsRefusedWhenAStrangerMovedTheLabel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Secrets.Add("version-stranger", fakes.Mark+"-stranger", "AWSCURRENT")
+	_, err := promote(w)
+	fakes.Failed(t, err, failure.Precondition, "something else moved it")
+	wrote(t, w, intended)
+}
+
+func TestWhatIsRefusedMovesNoLabel(t *testing.T) {
+	t.Parallel()
+	for _, undo := range []bool{false, true} {
+		w := newWorld(t)
+		for _, c := range [][2]string{{"", newer}, {older, ""}, {newer, newer}} {
+			_, err := call(w, undo, c[0], c[1])
+			fakes.Failed(t, err, failure.InvalidInput, "must be given and differ")
+		}
+		w.Journal.SetOwner(fakes.Other)
+		_, err := call(w, undo, older, newer)
+		fakes.Failed(t, err, failure.LockLost, fakes.Other)
+		wrote(t, w)
+		w.LabelsAre(t, before)
+	}
+}
+
+func TestWhatFailsIsTold(t *testing.T) {
+	t.Parallel()
+	fakes.FailuresAreTold(t, newWorld, func(w *fakes.World) error {
+		_, err := promote(w)
+		return err
+	}, "GetItem", "DescribeSecret", "journal", "AWSCURRENT", "AWSPENDING", done)
+	fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
+		w := newWorld(t)
+		if _, err := promote(w); err != nil {
+			t.Fatal(err)
+		}
+		w.Secrets.Labels["AWSPENDING"] = newer
+		return w
+	}, undo, "GetItem", "DescribeSecret", "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING", "journal")
+}

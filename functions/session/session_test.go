@@ -1,0 +1,147 @@
+package session_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/secret"
+)
+
+func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
+	t.Helper()
+	v := memory.New(o)
+	_, current := v.Current()
+	return fakes.New(t, v, current.Reveal()), v
+}
+
+func open(t *testing.T, w *fakes.World) *session.Session {
+	t.Helper()
+	s, err := w.Deps().Open(w.Common())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestAConfigurationOfAnotherClientIsRefused(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	w.Client.Name = "billing"
+	_, err := w.Deps().Open(w.Common())
+	fakes.Failed(t, err, failure.InvalidInput, `the configuration of client "orders-web" is for client "billing"`)
+}
+
+func TestAWrongConfigurationIsRefusedByItsField(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	c := w.Common()
+	c.Config = json.RawMessage(`{"name":"orders-web","gracePeriod":1}`)
+	_, err := w.Deps().Open(c)
+	fakes.Failed(t, err, failure.InvalidInput, "gracePeriod: is not known")
+}
+
+func TestAFunctionThatNeedsNoProviderGetsNone(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	d := w.Deps()
+	d.Providers = nil
+	s, err := d.Open(w.Common())
+	if err != nil || s.Provider != nil {
+		t.Errorf("the provider is %v (%v)", s.Provider, err)
+	}
+}
+
+func TestTheProviderIsTheOneThatTheConfigurationNames(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	d := w.Deps()
+	d.Providers = session.Registry(http.DefaultClient)
+	_, err := d.Open(w.Common())
+	fakes.Failed(t, err, failure.InvalidInput, `"memory" is not known`)
+	w.Client.IdentityProvider.Type = "okta"
+	_, err = d.Open(w.Common())
+	fakes.Failed(t, err, failure.InvalidInput, "identityProvider.settings")
+}
+
+func TestAProviderThatCannotBeMadeIsTold(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	d := w.Deps()
+	d.Providers = func(config.Client, session.Deps) (idp.Provider, error) {
+		return nil, failure.New(failure.InvalidInput, "not with these settings")
+	}
+	_, err := d.Open(w.Common())
+	fakes.Failed(t, err, failure.InvalidInput, "not with these settings")
+}
+
+func TestASecretOfAnotherRegionIsReadThere(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	w.Secrets.Others[fakes.UserARN] = fakes.Mark
+	v, err := w.Deps().ReadSecret(t.Context(), fakes.UserARN)
+	if err != nil || !v.Equal(secret.New(fakes.Mark)) {
+		t.Errorf("the secret was not read: %v", err)
+	}
+	if got := w.Secrets.Regions(); len(got) != 1 || got[0] != "us-east-1" {
+		t.Errorf("it was looked for in %v", got)
+	}
+}
+
+func TestOnlyTheOwnerOfTheLockGetsTheJournal(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	if j, err := open(t, w).Own(t.Context()); err != nil || j.Client != fakes.ClientName {
+		t.Errorf("the journal is %+v (%v)", j, err)
+	}
+	w.Journal.SetOwner(fakes.Other)
+	_, err := open(t, w).Own(t.Context())
+	fakes.Failed(t, err, failure.LockLost, fakes.Other)
+}
+
+func TestASecretIsAcceptedOnlyOnADifferentialProof(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	accept := func() error {
+		return open(t, w).MustAccept(t.Context(), fakes.Old, "the current secret")
+	}
+	if err := accept(); err != nil {
+		t.Error(err)
+	}
+	if all, wrong := w.Tokens.Asked(); all != 2 || wrong != 1 {
+		t.Errorf("%d secrets were tried, %d of them wrong", all, wrong)
+	}
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
+	fakes.Failed(t, accept(), failure.Unavailable, "cannot be told")
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 401, "invalid_client" })
+	fakes.Failed(t, accept(), failure.Precondition, "does not accept the current secret (version version-old)")
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 429, "" })
+	fakes.Failed(t, accept(), failure.Throttled, "429")
+}
+
+func TestASecretThatIsNotStoredIsNotProbed(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	err := open(t, w).MustAccept(t.Context(), "version-x", "the current secret")
+	fakes.Failed(t, err, failure.Precondition, "no such version")
+	if all, _ := w.Tokens.Asked(); all != 0 {
+		t.Errorf("%d secrets were tried", all)
+	}
+}
+
+func TestTheEndpointIsTheClientsOwn(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, memory.Options{})
+	w.Client.IdentityProvider.TokenAuthMethod = "client_secret_post"
+	e := open(t, w).Endpoint()
+	if e.TokenEndpoint != w.Tokens.URL("/token") || e.ClientID != fakes.ClientID || e.CallbackURL != w.Client.CallbackURL ||
+		e.AuthMethod != "client_secret_post" || e.Spec.Grant != v.Provider().Capabilities().Probe.Grant {
+		t.Errorf("the endpoint is %+v", e)
+	}
+}

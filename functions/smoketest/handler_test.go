@@ -1,0 +1,291 @@
+package smoketest_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/smoketest"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+)
+
+const (
+	older    = fakes.Old
+	newer    = "version-new"
+	value    = fakes.Mark + "-value-of-version-new"
+	password = fakes.Mark + "-password"
+)
+
+// newWorld is a client whose new secret is current, with a redirect and a login test.
+func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
+	t.Helper()
+	v := memory.New(o)
+	_, current := v.Current()
+	w := fakes.New(t, v, current.Reveal())
+	v.Add(secret.New(value))
+	w.Secrets.Add(newer, value, "AWSCURRENT")
+	w.Secrets.Others[fakes.UserARN] = `{"username":"synthetic","password":"` + password + `"}`
+	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN, ExpectText: "welcome"}}
+	return w, v
+}
+
+func run(w *fakes.World, checks ...rotation.Check) (rotation.SmokeOutput, error) {
+	out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Checks: checks,
+		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+	return out, err
+}
+
+// disable switches the old secret off at the vendor.
+func disable(t *testing.T, v *memory.Vendor) {
+	t.Helper()
+	if err := v.Provider().(idp.Disabler).Disable(t.Context(), "mem-1"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var switchable = memory.Options{CanDisable: true}
+
+func TestTheChecksRunInTheOrderGivenAndGiveEvidence(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, switchable)
+	disable(t, v)
+	for _, checks := range [][]rotation.Check{
+		{rotation.CheckCredential, rotation.CheckRefused, rotation.CheckRedirect, rotation.CheckLogin, rotation.CheckMetrics},
+		{rotation.CheckMetrics, rotation.CheckLogin, rotation.CheckRedirect, rotation.CheckRefused, rotation.CheckCredential},
+	} {
+		out, err := run(w, checks...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []rotation.Check
+		for _, e := range out.Evidence {
+			got = append(got, e.Check)
+			if !e.OK || e.Subject == "" || e.Detail == "" {
+				t.Errorf("the evidence is %+v", e)
+			}
+		}
+		if !slices.Equal(got, checks) {
+			t.Errorf("the checks were %q, want %q", got, checks)
+		}
+	}
+	if got := w.Writes(); len(got) != 0 {
+		t.Errorf("the smoke test wrote %q", got)
+	}
+	for _, line := range []string{`"check":"redirect"`, `"LoginLatency"`} {
+		if !strings.Contains(w.Output(), line) {
+			t.Errorf("the log lacks %s", line)
+		}
+	}
+}
+
+func TestNoChecksGiveNoEvidence(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	out, err := run(w)
+	if err != nil || out.Evidence == nil || len(out.Evidence) != 0 {
+		t.Errorf("got %+v (%v)", out, err)
+	}
+}
+
+func TestTheFirstCheckThatFailsEndsIt(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.App.Fail(500)
+	_, err := run(w, rotation.CheckRedirect, rotation.CheckLogin, rotation.CheckMetrics)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "redirect test of "+w.App.URL("/")+" at 127.0.0.1:")
+	if n := w.App.Visits(); n != 1 || !w.Errors.Since.IsZero() {
+		t.Errorf("after the failure there were %d visits, and the metrics were read since %s", n, w.Errors.Since)
+	}
+	if !strings.Contains(w.Output(), `"ok":false`) {
+		t.Error("the failed check is not in the log")
+	}
+}
+
+func TestALoginThatFailsIsASmokeTestThatFailed(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Client.SmokeTests.Login[0].ExpectText = "good bye"
+	_, err := run(w, rotation.CheckLogin)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "does not contain the expected text")
+	if strings.Contains(w.Output(), "LoginLatency") {
+		t.Error("the latency of a failed login is measured")
+	}
+}
+
+func TestASyntheticUserThatCannotBeReadIsTold(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Secrets.Others[fakes.UserARN] = `{"username":"synthetic","passwort":"` + password + `"}`
+	_, err := run(w, rotation.CheckLogin)
+	fakes.Failed(t, err, failure.InvalidInput, `"password"`)
+	delete(w.Secrets.Others, fakes.UserARN)
+	_, err = run(w, rotation.CheckLogin)
+	fakes.Failed(t, err, failure.Precondition, fakes.UserARN)
+}
+
+func TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	times := 5
+	w.Client.SmokeTests.Credential.SuccessesInARow = &times
+	out, err := run(w, rotation.CheckCredential)
+	if err != nil || len(out.Evidence) != 1 || !strings.Contains(out.Evidence[0].Detail, "accepted 5 times in a row") {
+		t.Errorf("got %+v (%v)", out, err)
+	}
+	if all, wrong := w.Tokens.Asked(); all != 6 || wrong != 1 {
+		t.Errorf("%d secrets were tried, %d of them wrong; want 6 and 1", all, wrong)
+	}
+}
+
+func TestAnUnevenProviderIsAskedUntilItAcceptsInARow(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	tries := 0
+	w.Tokens.Judge(func(_ secret.Value, accepted bool) (int, string) {
+		if accepted {
+			tries++
+		}
+		if accepted && tries != 3 { // the third try meets a server that knows nothing yet
+			return 400, "invalid_grant"
+		}
+		return 401, "invalid_client"
+	})
+	if _, err := run(w, rotation.CheckCredential); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ := w.Tokens.Asked(); all != 1+2+1+3 {
+		t.Errorf("%d secrets were tried", all)
+	}
+}
+
+func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
+	w.Sleeps = 4
+	_, err := run(w, rotation.CheckCredential)
+	fakes.Failed(t, err, failure.NotYetActive, "not accepted everywhere yet")
+}
+
+func TestATokenEndpointThatAcceptsAnythingProvesNothing(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
+	_, err := run(w, rotation.CheckCredential)
+	fakes.Failed(t, err, failure.Precondition, "prove nothing about a secret")
+}
+
+func TestASecretThatIsSwitchedOffMustBeRefused(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, switchable)
+	_, err := run(w, rotation.CheckRefused)
+	fakes.Failed(t, err, failure.StillAccepted, "version "+older)
+	disable(t, v)
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_request" })
+	_, err = run(w, rotation.CheckRefused)
+	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 429, "" })
+	_, err = run(w, rotation.CheckRefused)
+	fakes.Failed(t, err, failure.Throttled, "429")
+	w.Tokens.Judge(nil)
+	out, err := run(w, rotation.CheckRefused)
+	if err != nil || len(out.Evidence) != 1 || !out.Evidence[0].OK {
+		t.Errorf("got %+v (%v)", out, err)
+	}
+}
+
+func TestARefusalIsNotTestedWhereTheProviderCannotDisable(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	out, err := run(w, rotation.CheckRefused)
+	if err != nil || len(out.Evidence) != 0 {
+		t.Errorf("got %+v (%v)", out, err)
+	}
+	if all, _ := w.Tokens.Asked(); all != 0 {
+		t.Errorf("%d secrets were tried", all)
+	}
+}
+
+func TestErrorsAreCountedSinceTheSwitch(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	grace := 7200
+	w.Client.GracePeriodSeconds = &grace
+	switched := w.Now.Add(-10 * time.Minute)
+	for _, c := range []struct {
+		promotion *journal.Promotion
+		want      time.Time
+	}{
+		{nil, w.Now.Add(-2 * time.Hour)},
+		{&journal.Promotion{From: older, To: newer}, w.Now.Add(-2 * time.Hour)}, // written down, not made
+		{&journal.Promotion{From: older, To: newer, At: switched}, switched},
+	} {
+		w.Journal.Set(journal.Journal{Promotion: c.promotion})
+		if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Since.Equal(c.want) {
+			t.Errorf("%+v: errors are counted since %s (%v), want %s", c.promotion, w.Errors.Since, err, c.want)
+		}
+	}
+}
+
+func TestMoreErrorsThanAllowedFail(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	allowed := 2
+	w.Client.SmokeTests.MaxAuthErrors = &allowed
+	w.Errors.Count = 2
+	if _, err := run(w, rotation.CheckMetrics); err != nil {
+		t.Error(err)
+	}
+	w.Errors.Count = 3
+	_, err := run(w, rotation.CheckMetrics)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
+}
+
+func TestWhatCannotBeTestedIsRefused(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	_, err := run(w, "guess")
+	fakes.Failed(t, err, failure.InvalidInput, `"guess" is not a check`)
+	w.Journal.SetOwner(fakes.Other)
+	_, err = run(w, rotation.CheckCredential)
+	fakes.Failed(t, err, failure.LockLost, fakes.Other)
+	if all, _ := w.Tokens.Asked(); all != 0 {
+		t.Errorf("%d secrets were tried", all)
+	}
+}
+
+func TestWhatFailsIsTold(t *testing.T) {
+	t.Parallel()
+	for check, ops := range map[rotation.Check][]string{
+		rotation.CheckCredential: {"GetItem", "GetSecretValue"},
+		rotation.CheckRefused:    {"GetSecretValue"},
+		rotation.CheckLogin:      {"GetSecretValue"},
+		rotation.CheckMetrics:    {"AuthErrors"},
+	} {
+		fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
+			w, _ := newWorld(t, switchable)
+			return w
+		}, func(w *fakes.World) error {
+			_, err := run(w, check)
+			return err
+		}, ops...)
+	}
+}
+
+func TestANodeThatGivesNoAnswerIsUnavailable(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.App.Fail(503)
+	for _, check := range []rotation.Check{rotation.CheckRedirect, rotation.CheckLogin} {
+		_, err := run(w, check)
+		fakes.Failed(t, err, failure.Unavailable, "503")
+	}
+}

@@ -1,0 +1,130 @@
+package updatealb_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/updatealb"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/rotation"
+)
+
+const (
+	newer = "version-new"
+	value = fakes.Mark + "-value-of-version-new"
+)
+
+var target = rotation.Target{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}
+
+func newWorld(t *testing.T) *fakes.World {
+	t.Helper()
+	v := memory.New(memory.Options{})
+	_, current := v.Current()
+	w := fakes.New(t, v, current.Reveal())
+	w.Secrets.Add(newer, value, "AWSPENDING")
+	return w
+}
+
+func update(w *fakes.World, version string) (rotation.UpdateOutput, error) {
+	return fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
+		rotation.UpdateInput{Common: w.Common(), Target: target, To: rotation.Ref{VersionID: version}})
+}
+
+// answers fails unless the call was a success with this result.
+func answers(t *testing.T, got rotation.UpdateOutput, err error, result string) {
+	t.Helper()
+	if want := (rotation.UpdateOutput{Target: target.Name, Result: result}); err != nil || got != want {
+		t.Errorf("the answer is %+v (%v), want %+v", got, err, want)
+	}
+}
+
+func TestTheSecretOfTheVersionIsPutOnTheTargetAndARepeatPutsItAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 2 {
+		got, err := update(w, newer)
+		answers(t, got, err, "updated")
+		if w.ALB.Secret != value {
+			t.Error("the target has another secret")
+		}
+	}
+	if got := w.Writes(); !slices.Equal(got, []string{"ModifyListener", "ModifyListener"}) {
+		t.Errorf("the writes were %q", got)
+	}
+}
+
+func TestARollbackPutsTheOldSecretBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	initial := w.ALB.Secret
+	if _, err := update(w, newer); err != nil {
+		t.Fatal(err)
+	}
+	got, err := update(w, fakes.Old)
+	answers(t, got, err, "updated")
+	if w.ALB.Secret != initial {
+		t.Error("the target has another secret")
+	}
+}
+
+func TestATargetThatIsGoneIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ALB.Gone = true
+	got, err := update(w, newer)
+	answers(t, got, err, "gone")
+}
+
+func TestALostReplyIsHealedByARepeat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.LoseReply("ModifyListener")
+	_, err := update(w, newer)
+	fakes.Failed(t, err, failure.Unavailable, target.Name)
+	got, err := update(w, newer)
+	answers(t, got, err, "updated")
+}
+
+func TestWhatIsRefusedLeavesTheTargetAsItIs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		world   func(*fakes.World)
+		version string
+		kind    failure.Kind
+		says    string
+	}{
+		"an execution that lost the lock":       {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, newer, failure.LockLost, fakes.Other},
+		"an execution when nobody has the lock": {func(w *fakes.World) { w.Journal.SetOwner("") }, newer, failure.LockLost, "nobody"},
+		"a target of another issuer":            {func(w *fakes.World) { w.ALB.Login.Issuer = aws.String("https://other.example") }, newer, failure.TargetDrift, "https://other.example"},
+		"a target of another client":            {func(w *fakes.World) { w.ALB.Login.ClientId = aws.String("0oa2") }, newer, failure.TargetDrift, "0oa2"},
+		"a target that would send the secret elsewhere": {func(w *fakes.World) { w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token") },
+			newer, failure.TargetDrift, "https://evil.example/token"},
+		"a target without a login":        {func(w *fakes.World) { w.ALB.Login = nil }, newer, failure.TargetDrift, "no authenticate-oidc action"},
+		"a version that was never stored": {func(*fakes.World) {}, "version-x", failure.Precondition, "version-x"},
+		"no version":                      {func(*fakes.World) {}, "", failure.Internal, "no version id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			initial := w.ALB.Secret
+			c.world(w)
+			_, err := update(w, c.version)
+			fakes.Failed(t, err, c.kind, c.says)
+			if got := w.Writes(); len(got) != 0 || w.ALB.Secret != initial {
+				t.Errorf("the writes were %q", got)
+			}
+		})
+	}
+}
+
+func TestWhatFailsIsTold(t *testing.T) {
+	t.Parallel()
+	fakes.FailuresAreTold(t, newWorld, func(w *fakes.World) error {
+		_, err := update(w, newer)
+		return err
+	}, "GetItem", "GetSecretValue", "DescribeListeners", "ModifyListener")
+}

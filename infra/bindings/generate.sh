@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Makes the CDK's Go modules available to infra/, and prints the environment to build it with (see ../README.md):
+# nothing to do where the Go module proxy serves the official modules, else the same import paths are generated from the
+# npm packages into .build/cdk-go/<hash of the versions>, which takes about two minutes and 2 GB once per version.
+# CDK_BINDINGS=generated does so in any case.
+set -euo pipefail
+
+infra=$(cd "$(dirname "$0")/.." && pwd)
+top=$(dirname "$infra")
+cache=$top/.build/cdk-go
+
+# The jsii kernel. Its package cannot be installed where its dependency @jsii/kernel is not served; the tarball needs none.
+kernel=@jsii/runtime@1.140.0
+kernel_sha512=AG5KdT3O6Ng1nbeOKmOX9M8WSzdDV0IiAqwNgyEY2eGga8tAaL+6w9T4NOYAy98MULilCnG05c71PuUfZExpmQ==
+
+# One at a time: pacmak fails on their mutual dependencies when it is given all.
+packages=(constructs @aws-cdk/asset-awscli-v1 @aws-cdk/asset-node-proxy-agent-v6 @aws-cdk/cloud-assembly-schema aws-cdk-lib)
+
+# official: the proxy serves every module of the CDK that infra/go.mod names. They are downloaded, which a build needs
+# anyway: a proxy may know a version and not have it. Asked from outside of any module: inside, go takes a version that
+# go.mod names as known.
+official() {
+  local modules
+  mapfile -t modules < <(awk '$1 ~ /^github.com\/(cdklabs|aws\/(aws-cdk-go|constructs-go|jsii-runtime-go))/ { print $1 "@" $2 }' "$infra/go.mod")
+  (cd / && GOWORK=off GOPROXY=${1:-$(go env GOPROXY)} go mod download "${modules[@]}") > /dev/null 2>&1
+}
+
+generate() {
+  local out=$1 package
+  mkdir -p "$out"
+  for package in "${packages[@]}"; do
+    echo "generating Go from $package" >&2
+    (cd "$infra" && npx --no-install jsii-pacmak --targets go --code-only \
+      --outdir "$out" "node_modules/$package") > "$out/log" 2>&1 || { cat "$out/log" >&2; return 1; }
+  done
+}
+
+fetch_kernel() {
+  local out=$1 tarball
+  mkdir -p "$out"
+  tarball=$out/$(npm pack "$kernel" --silent --pack-destination "$out" 2> /dev/null)
+  [ "$(openssl dgst -sha512 -binary "$tarball" | base64 -w0)" = "$kernel_sha512" ] || { echo "$kernel: wrong checksum" >&2; return 1; }
+  tar -xzf "$tarball" -C "$out" --strip-components=1 package/webpack
+}
+
+# workspace: what a go.work would say if the generated modules were part of this repository. Only what infra needs is in
+# it: every other module keeps the versions of its own go.mod.
+workspace() {
+  local generated=$1
+  printf 'go %s\n\nuse (\n' "$(awk '$1 == "go" { print $2 }' "$infra/go.mod")"
+  printf '\t%s\n' "$top"/{infra,infra/jsii,shared,statemachine} "$generated"/go/*
+  printf ')\n'
+}
+
+versions=$(cd "$infra" && node -p "const p = require('./package.json').devDependencies; [...process.argv.slice(1), 'jsii-pacmak'].map(n => n + '@' + p[n]).join(' ')" "${packages[@]}")
+hash=$(echo "$versions $kernel $top" | sha256sum | cut -c1-12)
+ready=$cache/$hash
+if [ "${CDK_BINDINGS:-}" != generated ]; then
+  # What was downloaded or generated before is taken without asking the proxy again.
+  if official off || { [ ! -e "$ready/.complete" ] && official; }; then
+    echo "export GOWORK=off"
+    exit 0
+  fi
+fi
+if [ ! -e "$ready/.complete" ]; then
+  rm -rf "${cache:?}"/* # other versions
+  generate "$ready.new"
+  fetch_kernel "$ready.new/kernel"
+  mv "$ready.new" "$ready"
+  workspace "$ready" > "$ready/go.work"
+  touch "$ready/.complete"
+fi
+echo "export GOWORK='$ready/go.work' JSII_RUNTIME='$ready/kernel/webpack/bin/jsii-runtime.js'"

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"alboidc.internal/shared/failure"
+)
+
+func TestTheExampleIsValid(t *testing.T) {
+	t.Parallel()
+	f, err := readFile(clientsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Clients) != 2 || f.Clients[0].Name != "orders-web" || f.Clients[0].Secret.ARN == "" || !f.Clients[1].CreateSecret {
+		t.Errorf("got %+v", f)
+	}
+	if f.Stack.Name != "alb-oidc-rotator" || *f.Stack.LogRetentionDays != 90 || !*f.Stack.ReserveConcurrency {
+		t.Errorf("the defaults are %+v", f.Stack)
+	}
+}
+
+func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"not YAML", "stack:", "stack: [", "is not YAML"},
+		{"a field given twice", "  region: eu-central-1", "  region: eu-central-1\n  region: eu-west-1", "is not YAML"},
+		{"an unknown field", "  region:", "  regoin:", "stack.regoin: is not known; allowed here: account,"},
+		{"an unknown field of a client", "clientId: 0oaorders", "clientID: 0oaorders", "clients[0].clientID: is not known"},
+		{"an account without quotes", `"111122223333"  `, `111122223333  `, "stack.account: must be a string"},
+		{"a short account", `"111122223333"  `, `"1111"  `, "stack.account: must be the account's 12 digits"},
+		{"a Region that is none", "region: eu-central-1", "region: Frankfurt", "stack.region: must be a Region"},
+		{"a stack name with capitals", "# name: alb-oidc-rotator ", "name: Rotator #", "stack.name: must be 1 to 30 characters"},
+		{"an e-mail address without @", "platform-team@example.com", "platform-team", "stack.email[0]: must be an e-mail address"},
+		{"a retention that CloudWatch does not have", "# logRetentionDays: 90", "logRetentionDays: 91", "stack.logRetentionDays: must be one of [1 3 5"},
+		{"a log level", "# logLevel: info", "logLevel: loud", "stack.logLevel: must be debug, info, warn or error"},
+		{"a boundary that is no policy", "# permissionsBoundary: arn:aws:iam::111122223333:policy/", "permissionsBoundary: arn:aws:iam::111122223333:role/", "stack.permissionsBoundary: must be the ARN"},
+		{"a VPC without subnets", "# smokeTestVpc: ", "smokeTestVpc: {securityGroupIds: [sg-1]} #", "stack.smokeTestVpc.subnetIds: is missing"},
+		{"a name in capitals", "name: orders-web", "name: Orders", "clients[0].name: must be 1 to 40 characters"},
+		{"a name given twice", "name: shop-web", "name: orders-web", "clients[1].name: is given to two clients"},
+		{"a name that differs in hyphens", "name: shop-web", "name: ordersweb", "clients[1].name: is given to two clients, or differs from orders-web only in hyphens"},
+		{"names that are too long together", "name: shop-web", "name: shop-web-with-a-name-that-is-very-long", "clients[1].name: must have, with the stack's name alb-oidc-rotator, at most 50 characters"},
+		{"an issuer without https", "issuer: https://", "issuer: http://", "clients[0].issuer: must begin with https://"},
+		{"an unknown provider", "type: okta", "type: okat", `clients[0]: identityProvider.type: "okat" is not known; allowed here:`},
+		{"a wrong setting of the provider", "orgUrl: https://example.okta.com", "orgUrl: example", "clients[0]: identityProvider.settings.orgUrl: must be"},
+		{"a Network Load Balancer", "loadbalancer/app/orders/50", "loadbalancer/net/orders/50", "clients[0].loadBalancers[0]: must be the ARN of an Application Load Balancer"},
+		{"a secret in another account", "eu-central-1:111122223333:secret:orders-web/client", "eu-central-1:999922223333:secret:orders-web/client", "clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
+		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer", "eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
+		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x\"}", "clients[1].secret.arn: must be left out: createSecret is true"},
+		{"no secret", "createSecret: true", "createSecret: false", "clients[1].secret.arn: must be the ARN of a Secrets Manager secret"},
+		{"no schedule", "expression: rate(30 days)", "timeZone: UTC", "clients[0].schedule.expression: must be like rate(30 days)"},
+		{"a rate of nothing", "rate(30 days)", "rate(0 days)", "clients[0].schedule.expression: must be"},
+		{"a rate below a day", "rate(30 days)", "rate(12 hours)", "clients[0].schedule.expression: must be a day or more"},
+		{"a rate within the grace period", "gracePeriodSeconds: 86400", "gracePeriodSeconds: 2592000", "clients[0].schedule.expression: must be longer than the grace period"},
+		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
+		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
+		{"a cron without an age", "    maxSecretAgeDays: 35", "", "clients[1].maxSecretAgeDays: is missing"},
+		{"a key that is none", "# kmsKeys: [arn:aws:kms:…]", "kmsKeys: [alias/orders]", "clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
+	} {
+		_, err := parseFile(changedText(t, tt.old, tt.new))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestAllProblemsAreReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := parseFile([]byte("stack: {account: \"1\", region: x}\nclients: []\n"))
+	if !failure.Is(err, failure.InvalidInput) || strings.Count(err.Error(), ";") != 2 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTwoClientsCannotShareASecret(t *testing.T) {
+	t.Parallel()
+	_, err := parseFile(changedText(t, "createSecret: true", "secret:\n      arn: arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/client-secret-AbCdEf"))
+	if err == nil || !strings.Contains(err.Error(), "clients[1].secret.arn: is the secret of orders-web too") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAFunctionThatIsNotBuiltIsNamed(t *testing.T) {
+	t.Parallel()
+	if err := checkFunctions(t.TempDir()); err == nil || !strings.Contains(err.Error(), "function plan is not built; run make functions-arm64") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
+	t.Parallel()
+	entry := "  - name: shop-web" + strings.SplitN(string(changedText(t, "clients:", "clients:")), "  - name: shop-web", 2)[1]
+	text := string(changedText(t, "clients:", "clients:"))
+	for i := range 49 {
+		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
+	}
+	_, err := parseFile([]byte(text))
+	if err == nil || !strings.Contains(err.Error(), "clients: has 51 clients, at most 50 fit into one stack") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+
+	"alboidc.internal/statemachine"
+)
+
+// aliasName is the alias that the state machine invokes: an execution that runs while a function is deployed goes over to
+// the new version at its next step, and what it invokes is always a published version.
+const aliasName = "live"
+
+// size is what a function gets.
+type size struct {
+	memoryMB float64
+	// reserved concurrent executions. The functions that undo a rotation must run even when others use up the account's
+	// concurrency; the same number also keeps many rotations at once below the rate limits of the APIs they call.
+	reserved float64
+}
+
+// sizes by function. A function waits for APIs most of its time; CPU comes in proportion to memory, and the smallest size
+// would make its TLS handshakes slow. The smoke test logs in at every load balancer node and reads its pages.
+var sizes = map[string]size{
+	"plan":          {memoryMB: 256},
+	"createsecret":  {memoryMB: 256},
+	"updatealb":     {memoryMB: 256, reserved: 10},
+	"promotesecret": {memoryMB: 256, reserved: 5},
+	"smoketest":     {memoryMB: 512, reserved: 10},
+	"retiresecret":  {memoryMB: 256, reserved: 5},
+}
+
+// checkFunctions reports the built functions that are missing: synth compiles nothing.
+func checkFunctions(folder string) error {
+	for _, f := range statemachine.Functions() {
+		if _, err := os.Stat(filepath.Join(folder, f.Name, "bootstrap")); err != nil {
+			return fmt.Errorf("function %s is not built; run make functions-arm64: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+// addFunctions adds the functions, each with its own role and log group.
+func (r *rotator) addFunctions(folder string) {
+	for _, f := range statemachine.Functions() {
+		logs := awslogs.NewLogGroup(r.stack, jsii.String("Logs-"+f.Name), &awslogs.LogGroupProps{
+			LogGroupName:  jsii.String("/aws/lambda/" + r.functionName(f)),
+			Retention:     retentions[*r.LogRetentionDays],
+			EncryptionKey: r.key,
+			RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
+		})
+		r.roles[f.Name] = r.functionRole(f, logs)
+		fn := r.addFunction(f, filepath.Join(folder, f.Name), logs)
+		r.live[f.Name] = awslambda.NewAlias(r.stack, jsii.String("Live-"+f.Name), &awslambda.AliasProps{
+			AliasName: jsii.String(aliasName), Version: fn.CurrentVersion()})
+	}
+}
+
+func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs.LogGroup) awslambda.Function {
+	s := sizes[f.Name]
+	props := &awslambda.FunctionProps{
+		FunctionName: jsii.String(r.functionName(f)),
+		Description:  jsii.String("Step " + f.Name + " of the rotation of ALB client secrets"),
+		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture: awslambda.Architecture_ARM_64(),
+		Handler:      jsii.String("bootstrap"),
+		Code:         awslambda.Code_FromAsset(&code, nil),
+		MemorySize:   &s.memoryMB,
+		// The state machine's tasks wait 15 s longer, and its settling time is derived from it.
+		Timeout: awscdk.Duration_Seconds(jsii.Number(int(f.Timeout / time.Second))),
+		Role:    r.roles[f.Name],
+		// The names are those of functions/internal/lambdaboot.
+		Environment: &map[string]*string{
+			"JOURNAL_TABLE": r.journal.TableName(),
+			"LOG_LEVEL":     &r.LogLevel,
+		},
+		LogGroup: logs,
+		// The function's own lines are JSON; this makes Lambda's so too.
+		LoggingFormat:    awslambda.LoggingFormat_JSON,
+		SystemLogLevelV2: awslambda.SystemLogLevel_INFO,
+		Tracing:          awslambda.Tracing_ACTIVE,
+	}
+	if s.reserved > 0 && *r.ReserveConcurrency {
+		props.ReservedConcurrentExecutions = &s.reserved
+	}
+	fn := awslambda.NewFunction(r.stack, jsii.String("Function-"+f.Name), props)
+	if r.inVPC(f) {
+		// The plain property: an imported subnet would need its availability zone, which the file need not know.
+		fn.Node().DefaultChild().(awslambda.CfnFunction).SetVpcConfig(&awslambda.CfnFunction_VpcConfigProperty{
+			SubnetIds:        jsii.Strings(r.SmokeTestVPC.SubnetIDs...),
+			SecurityGroupIds: jsii.Strings(r.SmokeTestVPC.SecurityGroupIDs...),
+		})
+	}
+	return fn
+}
+
+func (r *rotator) functionName(f statemachine.Function) string { return r.Name + "-" + f.Name }
+
+// inVPC: only the smoke test talks to load balancers.
+func (r *rotator) inVPC(f statemachine.Function) bool {
+	return f.Name == "smoketest" && r.SmokeTestVPC != nil
+}
+
+// retentions are the days for which CloudWatch Logs can keep lines (API reference, PutRetentionPolicy).
+var retentions = map[int]awslogs.RetentionDays{
+	1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,
+	7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
+	60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS,
+	150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
+	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
+	1096: awslogs.RetentionDays_THREE_YEARS, 1827: awslogs.RetentionDays_FIVE_YEARS, 2192: awslogs.RetentionDays_SIX_YEARS,
+	2557: awslogs.RetentionDays_SEVEN_YEARS, 2922: awslogs.RetentionDays_EIGHT_YEARS, 3288: awslogs.RetentionDays_NINE_YEARS,
+	3653: awslogs.RetentionDays_TEN_YEARS,
+}

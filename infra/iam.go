@@ -1,0 +1,274 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"alboidc.internal/shared/config"
+	"alboidc.internal/statemachine"
+)
+
+// grant is what a function may do. A value of "" or nil is nothing.
+type grant struct {
+	secret   []string // on the clients' secrets
+	admin    bool     // read the credentials for the identity providers' admin APIs
+	users    bool     // read the synthetic users
+	provider []string // on identity providers that are AWS resources
+	journal  []string // on the journal's table
+	targets  string   // read or write: the load balancers
+	metrics  bool
+}
+
+const (
+	describe = "secretsmanager:DescribeSecret"
+	value    = "secretsmanager:GetSecretValue"
+	put      = "secretsmanager:PutSecretValue"
+	label    = "secretsmanager:UpdateSecretVersionStage"
+)
+
+var (
+	readJournal  = []string{"dynamodb:GetItem"}
+	writeJournal = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
+)
+
+// grants by function: the AWS calls that its code makes, no more. Only one function can change a load balancer, because
+// IAM cannot say what may be changed there: who has ModifyRule can remove the login altogether.
+var grants = map[string]grant{
+	"plan": {secret: []string{describe, value}, admin: true, journal: readJournal, targets: "read",
+		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
+	"createsecret": {secret: []string{describe, value, put}, admin: true, journal: writeJournal,
+		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
+	"updatealb":     {secret: []string{value}, journal: readJournal, targets: "write"},
+	"promotesecret": {secret: []string{describe, label}, journal: writeJournal},
+	"smoketest":     {secret: []string{value}, users: true, journal: readJournal, metrics: true},
+	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
+		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
+}
+
+// functionRole is the role of a function. Every role has its own policy; none is attached from AWS's.
+func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) awsiam.Role {
+	role := awsiam.NewRole(r.stack, jsii.String("Role-"+f.Name), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		Description: jsii.String("Function " + r.functionName(f)),
+	})
+	g := grants[f.Name]
+	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
+	allow(role, "Journal", g.journal, []string{*r.journal.TableArn()}, nil)
+	r.allowSecrets(role, g)
+	allow(role, "IdentityProviders", g.provider, r.userPools(), nil)
+	if g.targets == "write" {
+		r.allowLoadBalancers(role)
+	}
+	excuse(role, r.allowEverywhere(role, f, g))
+	return role
+}
+
+// allowEverywhere adds what can only be allowed on every resource, and returns why, for each wildcard of the role.
+func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g grant) map[string]string {
+	reasons := map[string]string{"xray": "X-Ray has no resources to name"} // the CDK adds it for active tracing
+	everywhere := func(sid, reason string, conditions map[string]any, actions ...string) {
+		allow(role, sid, actions, []string{"*"}, conditions)
+		reasons[sid] = reason
+	}
+	const noNames = "these Describe calls have no resources to name"
+	switch g.targets {
+	case "read":
+		everywhere("FindTargets", noNames, nil,
+			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags")
+	case "write":
+		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
+		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation plans; their load balancers are named"
+	}
+	if audiences := r.audiences(); g.admin && len(audiences) > 0 {
+		// A token of the role instead of a stored credential (IAM user guide, "Controlling access with IAM policies" of
+		// outbound identity federation).
+		everywhere("WebIdentity", "tokens have no resources to name; who may get them is a condition", map[string]any{
+			"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": audiences},
+			"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
+		}, "sts:GetWebIdentityToken")
+	}
+	if g.metrics {
+		everywhere("Metrics", "GetMetricData has no resources to name", nil, "cloudwatch:GetMetricData")
+	}
+	if r.inVPC(f) {
+		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil, "ec2:CreateNetworkInterface",
+			"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses")
+	}
+	return reasons
+}
+
+// allow adds a statement to a role; no actions or no resources add nothing.
+func allow(role awsiam.Role, sid string, actions, resources []string, conditions map[string]any) {
+	if len(actions) == 0 || len(resources) == 0 {
+		return
+	}
+	props := &awsiam.PolicyStatementProps{Sid: &sid, Actions: jsii.Strings(actions...), Resources: jsii.Strings(resources...)}
+	if conditions != nil {
+		props.Conditions = &conditions
+	}
+	role.AddToPolicy(awsiam.NewPolicyStatement(props))
+}
+
+// policyOf is the policy of a role; the role has one once allow was called.
+func policyOf(role awsiam.Role) constructs.IConstruct {
+	return role.Node().FindChild(jsii.String("DefaultPolicy"))
+}
+
+// excuse tells cdk-nag why a role's policy has wildcards: reasons, by what they are about.
+func excuse(role awsiam.Role, reasons map[string]string) {
+	var text []string
+	for _, about := range sorted(reasons) {
+		text = append(text, about+": "+reasons[about])
+	}
+	suppress(policyOf(role), map[string]string{"AwsSolutions-IAM5": strings.Join(text, "; ")})
+}
+
+// allowSecrets: the clients' secrets, the admin credentials and the synthetic users, and the keys they are encrypted with.
+func (r *rotator) allowSecrets(role awsiam.Role, g grant) {
+	var own, admin, users []string
+	for _, c := range r.clients {
+		own = append(own, r.secretARNs[c.Name])
+		admin = append(admin, adminSecrets(c.Client)...)
+		for _, t := range c.SmokeTests.Login {
+			users = append(users, t.UserSecretARN)
+		}
+	}
+	allow(role, "ClientSecrets", g.secret, own, nil)
+	if g.admin {
+		allow(role, "AdminCredentials", []string{value}, unique(admin), nil)
+	}
+	if g.users {
+		allow(role, "SyntheticUsers", []string{value}, unique(users), nil)
+	}
+	if slices.Contains(g.secret, value) {
+		r.allowKeys(role)
+	}
+}
+
+// allowKeys: customer managed keys, only by way of Secrets Manager and only for a client's own secrets (Secrets Manager
+// user guide, "Secret encryption and decryption").
+func (r *rotator) allowKeys(role awsiam.Role) {
+	for i, c := range r.clients {
+		secrets := append([]string{r.secretARNs[c.Name]}, adminSecrets(c.Client)...)
+		for _, t := range c.SmokeTests.Login {
+			secrets = append(secrets, t.UserSecretARN)
+		}
+		allow(role, fmt.Sprintf("Keys%d", i), []string{"kms:Decrypt", "kms:GenerateDataKey"}, c.KMSKeys, map[string]any{
+			"StringEquals": map[string]any{"kms:EncryptionContext:SecretARN": unique(secrets)},
+			"StringLike":   map[string]any{"kms:ViaService": "secretsmanager.*.amazonaws.com"},
+		})
+	}
+}
+
+// secretInSettings finds ARNs of secrets in an identity provider's settings.
+var secretInSettings = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+
+// adminSecrets are the secrets that a provider's settings name, whichever provider it is.
+func adminSecrets(c config.Client) []string {
+	var settings any
+	if err := json.Unmarshal(c.IdentityProvider.Settings, &settings); err != nil {
+		return nil // checked before: the provider's own check has read it
+	}
+	var found []string
+	var walk func(any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case string:
+			if secretInSettings.MatchString(v) {
+				found = append(found, v)
+			}
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		case map[string]any:
+			for _, k := range sorted(v) {
+				walk(v[k])
+			}
+		}
+	}
+	walk(settings)
+	return found
+}
+
+// userPools are the ARNs of the clients' Amazon Cognito user pools: the one provider that IAM guards.
+func (r *rotator) userPools() []string {
+	var pools []string
+	for _, c := range r.clients {
+		var settings struct{ UserPoolID string }
+		if c.IdentityProvider.Type != "cognito" || json.Unmarshal(c.IdentityProvider.Settings, &settings) != nil {
+			continue
+		}
+		region, _, _ := strings.Cut(settings.UserPoolID, "_")
+		pools = append(pools, fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", *r.stack.Partition(), region, r.Account, settings.UserPoolID))
+	}
+	return unique(pools)
+}
+
+// defaultAudience of web identity tokens, where the settings name none: what Entra ID recommends (Microsoft Entra docs,
+// "Workload identity federation").
+const defaultAudience = "api://AzureADTokenExchange"
+
+// audiences are those of the web identity tokens by which providers know the functions' roles.
+func (r *rotator) audiences() []string {
+	var list []string
+	for _, c := range r.clients {
+		var settings struct{ WebIdentity *struct{ Audience string } }
+		if json.Unmarshal(c.IdentityProvider.Settings, &settings) == nil && settings.WebIdentity != nil {
+			list = append(list, or(settings.WebIdentity.Audience, defaultAudience))
+		}
+	}
+	return unique(list)
+}
+
+// allowLoadBalancers: a rule or a listener is changed only below the configured load balancers.
+func (r *rotator) allowLoadBalancers(role awsiam.Role) {
+	var rules, listeners []string
+	for _, arn := range r.loadBalancers() {
+		rules = append(rules, ruleARNs(arn)+"*")
+		listeners = append(listeners, listenerARNs(arn)+"*")
+	}
+	allow(role, "ChangeRules", []string{"elasticloadbalancing:ModifyRule"}, rules, nil)
+	allow(role, "ChangeListeners", []string{"elasticloadbalancing:ModifyListener"}, listeners, nil)
+}
+
+// loadBalancers of all clients.
+func (r *rotator) loadBalancers() []string {
+	var list []string
+	for _, c := range r.clients {
+		list = append(list, c.LoadBalancers...)
+	}
+	return unique(list)
+}
+
+// ruleARNs is what the ARNs of all rules of a load balancer begin with (service authorization reference, "Actions,
+// resources, and condition keys for AWS Elastic Load Balancing V2").
+func ruleARNs(loadBalancer string) string {
+	return strings.Replace(loadBalancer, ":loadbalancer/", ":listener-rule/", 1) + "/"
+}
+
+// listenerARNs is what the ARNs of all listeners of a load balancer begin with.
+func listenerARNs(loadBalancer string) string {
+	return strings.Replace(loadBalancer, ":loadbalancer/", ":listener/", 1) + "/"
+}
+
+// unique keeps the first of equal strings.
+func unique(list []string) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, s := range list {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}

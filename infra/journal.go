@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssecretsmanager"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsssm"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// addJournal adds the journal's table: one item per client. Losing it is safe (the next plan asks the identity provider)
+// but then no secret there can be proven ours, so it is kept when the stack goes.
+func (r *rotator) addJournal() {
+	r.journal = awsdynamodb.NewTable(r.stack, jsii.String("Journal"), &awsdynamodb.TableProps{
+		TableName:                        jsii.String(r.Name + "-journal"),
+		PartitionKey:                     &awsdynamodb.Attribute{Name: jsii.String("client"), Type: awsdynamodb.AttributeType_STRING},
+		BillingMode:                      awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		Encryption:                       awsdynamodb.TableEncryption_AWS_MANAGED,
+		DeletionProtection:               jsii.Bool(true),
+		RemovalPolicy:                    awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
+	})
+}
+
+// addSecrets adds the secrets that the file asks for, without a value: its owner stores the current client secret there
+// before the first rotation. A secret is never removed, whatever happens to the client or the stack.
+func (r *rotator) addSecrets() {
+	for _, c := range r.clients {
+		if !c.CreateSecret {
+			r.secretARNs[c.Name] = c.Secret.ARN
+			continue
+		}
+		secret := awssecretsmanager.NewCfnSecret(r.stack, jsii.String("Secret-"+c.Name), &awssecretsmanager.CfnSecretProps{
+			Name:        jsii.String(c.secretName(r.Settings)),
+			Description: jsii.String("Client secret of " + c.Name + ", rotated by " + r.Name),
+		})
+		secret.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE, nil)
+		suppress(secret, map[string]string{"AwsSolutions-SMG4": "the state machine rotates it: Secrets Manager's own rotation cannot wait for a grace period of hours"})
+		r.secretARNs[c.Name] = *secret.AttrId() // the reference of a secret is its ARN
+	}
+}
+
+// parameterPrefix is where the state machine reads the clients' configurations.
+func (r *rotator) parameterPrefix() string { return "/" + r.Name + "/clients/" }
+
+// addParameters adds each client's configuration.
+func (r *rotator) addParameters() {
+	for _, c := range r.clients {
+		document, err := c.document(r.secretARNs[c.Name])
+		if err != nil {
+			panic(err) // a struct of strings and numbers
+		}
+		awsssm.NewCfnParameter(r.stack, jsii.String("Client-"+c.Name), &awsssm.CfnParameterProps{
+			Name:        jsii.String(r.parameterPrefix() + c.Name),
+			Description: jsii.String("Configuration of client " + c.Name),
+			Type:        jsii.String("String"), // no secret is in it
+			// Advanced from 4 KB on (Systems Manager user guide, "Parameter tiers").
+			Tier:  jsii.String("Intelligent-Tiering"),
+			Value: &document,
+		})
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// addKey adds the key of the topic and the logs. The state machine and the journal do not use it: a
+// disabled key would then fail running rotations half way (Step Functions developer guide, "Data at rest encryption"),
+// and neither holds a secret.
+func (r *rotator) addKey() {
+	r.key = awskms.NewKey(r.stack, jsii.String("Key"), &awskms.KeyProps{
+		Description:       jsii.String(r.Name + ": notifications and logs"),
+		EnableKeyRotation: jsii.Bool(true),
+		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE, // what it encrypted stays readable
+	})
+	// Without these, messages of alarms and rules to an encrypted topic are dropped. For rules of EventBridge the key's
+	// policy can have no condition on their source (SNS developer guide, "Managing Amazon SNS encryption keys").
+	r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("Alarms"),
+		Principals: services("cloudwatch.amazonaws.com"),
+		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey*"),
+		Resources:  jsii.Strings("*"), // in a key's policy: this key
+		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": r.Account}},
+	}), nil)
+	r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("Rules"),
+		Principals: services("events.amazonaws.com"),
+		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey*"),
+		Resources:  jsii.Strings("*"), // in a key's policy: this key
+	}), nil)
+	r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("Logs"),
+		Principals: services("logs." + r.Region + ".amazonaws.com"),
+		Actions:    jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"),
+		Resources:  jsii.Strings("*"), // in a key's policy: this key
+		Conditions: &map[string]any{"ArnLike": map[string]any{
+			"kms:EncryptionContext:aws:logs:arn": r.arn("logs", "log-group:*"+r.Name+"*")}},
+	}), nil)
+}
+
+// addTopic adds the topic of notifications and alarms.
+func (r *rotator) addTopic() {
+	r.topic = awssns.NewTopic(r.stack, jsii.String("Notifications"), &awssns.TopicProps{
+		TopicName:   &r.Name,
+		DisplayName: jsii.String("ALB client secret rotation"),
+		MasterKey:   r.key,
+		EnforceSSL:  jsii.Bool(true),
+	})
+	for _, from := range []struct{ service, source string }{
+		{"cloudwatch", r.arn("cloudwatch", "alarm:"+r.Name+"-*")},
+		{"events", r.arn("events", "rule/"+r.Name+"-*")},
+	} {
+		r.topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Principals: services(from.service + ".amazonaws.com"),
+			Actions:    jsii.Strings("sns:Publish"),
+			Resources:  &[]*string{r.topic.TopicArn()},
+			Conditions: only(from.source),
+		}))
+	}
+	for _, address := range r.Email {
+		r.topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&address, nil))
+	}
+}
+
+// addDeadLetterQueue adds the queue of starts that EventBridge Scheduler and EventBridge gave up on.
+func (r *rotator) addDeadLetterQueue() {
+	r.deadLetter = awssqs.NewQueue(r.stack, jsii.String("DeadLetters"), &awssqs.QueueProps{
+		QueueName:       jsii.String(r.Name + "-dead-letters"),
+		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:      jsii.Bool(true),
+		RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+	})
+	r.deadLetter.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("Rules"),
+		Principals: services("events.amazonaws.com"),
+		Actions:    jsii.Strings("sqs:SendMessage"),
+		Resources:  &[]*string{r.deadLetter.QueueArn()},
+		Conditions: only(r.arn("events", "rule/"+r.Name+"-*")),
+	}))
+	suppress(r.deadLetter, map[string]string{"AwsSolutions-SQS3": "it is itself the dead letter queue; an alarm watches it"})
+}
+
+// ourAccount lets a service assume a role only for this account and for the source, an ARN (IAM user guide, "The confused
+// deputy problem").
+func (r *rotator) ourAccount(source string) *map[string]any {
+	c := only(source)
+	(*c)["StringEquals"] = map[string]any{"aws:SourceAccount": r.Account}
+	return c
+}
+
+// only lets a service act for the source, an ARN that has the account in it: the condition that AWS documents for rules
+// that send to a queue (EventBridge user guide, "Using resource-based policies") and alarms that publish to a topic (SNS
+// developer guide, "Example cases for Amazon SNS access control").
+func only(source string) *map[string]any {
+	return &map[string]any{"ArnLike": map[string]any{"aws:SourceArn": source}}
+}
+
+func services(names ...string) *[]awsiam.IPrincipal {
+	list := []awsiam.IPrincipal{}
+	for _, n := range names {
+		list = append(list, awsiam.NewServicePrincipal(jsii.String(n), nil))
+	}
+	return &list
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/jsii-runtime-go"
+
+	"alboidc.internal/statemachine"
+)
+
+// eventBus gets our own events. The default bus has those of AWS too, so one place has all.
+const eventBus = "default"
+
+// machineARN is the state machine's ARN. Its name is given, so that its own role can name it.
+func (r *rotator) machineARN() string { return r.arn("states", "stateMachine:"+r.Name) }
+
+// executionARNs are those of all its executions, whatever they were started through.
+func (r *rotator) executionARNs() string { return r.arn("states", "execution:"+r.Name+":*") }
+
+// allowStart lets a role start executions through the alias. The resource is always the state machine; the alias is a
+// condition (Step Functions developer guide, "Authorization for versions and aliases").
+func (r *rotator) allowStart(role awsiam.Role) {
+	allow(role, "Start", []string{"states:StartExecution"}, []string{r.machineARN()},
+		map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}})
+}
+
+// addMachine adds the state machine, a version of each deployed revision, and the alias through which it is started. A
+// running or redriven execution stays with the version that it began with, so versions are kept.
+func (r *rotator) addMachine() {
+	logs := awslogs.NewLogGroup(r.stack, jsii.String("Logs-statemachine"), &awslogs.LogGroupProps{
+		// The prefix keeps the resource policy of CloudWatch Logs short (Step Functions developer guide, "Using CloudWatch Logs").
+		LogGroupName:  jsii.String("/aws/vendedlogs/states/" + r.Name),
+		Retention:     retentions[*r.LogRetentionDays],
+		EncryptionKey: r.key,
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
+	})
+	r.addMachineRole()
+	substitutions := map[string]any{}
+	for name, v := range r.values().Substitutions() {
+		substitutions[name] = v
+	}
+	r.machine = awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("StateMachine"), &awsstepfunctions.CfnStateMachineProps{
+		StateMachineName:        &r.Name,
+		StateMachineType:        jsii.String("STANDARD"),
+		DefinitionString:        &statemachine.Definition,
+		DefinitionSubstitutions: substitutions,
+		RoleArn:                 r.machineRole.RoleArn(),
+		TracingConfiguration:    &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
+		LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
+			Level:                jsii.String("ALL"),
+			IncludeExecutionData: false, // the history has it, for those who may read executions
+			Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
+				CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: logs.LogGroupArn()}}},
+		},
+	})
+	// Step Functions checks when the machine is created that its role can write the log.
+	r.machine.Node().AddDependency(policyOf(r.machineRole))
+	version := awsstepfunctions.NewCfnStateMachineVersion(r.stack, jsii.String("StateMachineVersion"), &awsstepfunctions.CfnStateMachineVersionProps{
+		StateMachineArn:        r.machine.AttrArn(),
+		StateMachineRevisionId: r.machine.AttrStateMachineRevisionId(),
+	})
+	version.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	r.liveMachine = awsstepfunctions.NewCfnStateMachineAlias(r.stack, jsii.String("StateMachineAlias"), &awsstepfunctions.CfnStateMachineAliasProps{
+		Name: jsii.String(aliasName),
+		RoutingConfiguration: []any{&awsstepfunctions.CfnStateMachineAlias_RoutingConfigurationVersionProperty{
+			StateMachineVersionArn: version.AttrArn(), Weight: jsii.Number(100)}},
+	})
+}
+
+// values fills the definition's placeholders.
+func (r *rotator) values() statemachine.Values {
+	arns := map[string]string{}
+	for name, alias := range r.live {
+		arns[name] = *alias.FunctionArn()
+	}
+	return statemachine.Values{
+		FunctionARNs: arns, JournalTable: *r.journal.TableName(), ParameterPrefix: r.parameterPrefix(),
+		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
+		Settle: statemachine.Settle(statemachine.Functions()),
+	}
+}
+
+// addMachineRole: what the definition's tasks call.
+func (r *rotator) addMachineRole() {
+	r.machineRole = awsiam.NewRole(r.stack, jsii.String("Role-statemachine"), &awsiam.RoleProps{
+		Description: jsii.String("State machine " + r.Name),
+		// Step Functions developer guide, "Prevent cross-service confused deputy issue".
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(r.machineARN())}),
+	})
+	var functions, parameters []string
+	for _, f := range statemachine.Functions() {
+		functions = append(functions, *r.live[f.Name].FunctionArn())
+	}
+	for _, c := range r.clients {
+		parameters = append(parameters, r.arn("ssm", "parameter"+r.parameterPrefix()+c.Name))
+	}
+	role := r.machineRole
+	allow(role, "Steps", []string{"lambda:InvokeFunction"}, functions, nil)
+	allow(role, "Clients", []string{"ssm:GetParameter"}, parameters, nil)
+	allow(role, "Lock", writeJournal, []string{*r.journal.TableArn()}, nil)
+	allow(role, "LockOwner", []string{"states:DescribeExecution"}, []string{r.executionARNs()}, nil)
+	allow(role, "Notify", []string{"sns:Publish"}, []string{*r.topic.TopicArn()}, nil)
+	allow(role, "NotifyEncrypted", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*r.key.KeyArn()},
+		map[string]any{"StringEquals": map[string]any{"kms:ViaService": "sns." + r.Region + ".amazonaws.com"}})
+	allow(role, "PublishEvent", []string{"events:PutEvents"}, []string{r.arn("events", "event-bus/"+eventBus)}, nil)
+	// Log deliveries and X-Ray have no resources to name (Step Functions developer guide, "Using CloudWatch Logs").
+	allow(role, "Log", []string{"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
+		"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"}, []string{"*"}, nil)
+	allow(role, "Trace", []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}, []string{"*"}, nil)
+	excuse(role, map[string]string{"LockOwner": "executions have names that are not known before; their state machine is named", "Log": "log deliveries have no resources to name", "Trace": "X-Ray has no resources to name"})
+}

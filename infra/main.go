@@ -1,0 +1,49 @@
+// Command infra is the CDK app: it writes the CloudFormation template of the rotation from clients.yaml. The cdk command
+// runs it as cdk.json says; it makes no request and compiles nothing.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// Where the app finds its input, from the top of the repository; the environment can name others.
+const (
+	envClients    = "CLIENTS"
+	envFunctions  = "FUNCTIONS"
+	clientsPath   = "infra/clients.yaml"
+	functionsPath = ".build/functions/arm64"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	file, err := readFile(or(os.Getenv(envClients), clientsPath))
+	if err != nil {
+		return err
+	}
+	functions := or(os.Getenv(envFunctions), functionsPath)
+	if err := checkFunctions(functions); err != nil {
+		return err
+	}
+	defer jsii.Close()
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	newRotator(app, file, functions)
+	app.Synth(nil)
+	return nil
+}
+
+func or(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// rotator is the stack while it is built; each file adds its part, in the order of newRotator.
+type rotator struct {
+	stack awscdk.Stack
+	Settings
+	clients []Client
+
+	key        awskms.Key
+	topic      awssns.Topic
+	deadLetter awssqs.Queue
+	journal    awsdynamodb.Table
+	// secretARNs of the clients, by name: known ones, or those of secrets that the stack creates.
+	secretARNs map[string]string
+	// live are the aliases that the state machine invokes, roles the roles behind them, by function.
+	live  map[string]awslambda.Alias
+	roles map[string]awsiam.Role
+	// machine is started through its alias liveMachine.
+	machine     awsstepfunctions.CfnStateMachine
+	liveMachine awsstepfunctions.CfnStateMachineAlias
+	machineRole awsiam.Role
+	alarms      []awscloudwatch.Alarm
+}
+
+// newRotator adds the stack to the app. functions is the folder of the built functions.
+func newRotator(scope constructs.Construct, f File, functions string) *rotator {
+	r := &rotator{Settings: f.Stack, clients: f.Clients, secretARNs: map[string]string{}, live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{}}
+	r.stack = awscdk.NewStack(scope, &r.Name, &awscdk.StackProps{
+		StackName:   &r.Name,
+		Description: jsii.String("Rotates the client secrets that Application Load Balancers use to log users in by OIDC."),
+		Env:         &awscdk.Environment{Account: &r.Account, Region: &r.Region},
+		// Without the stack nothing rotates, and nobody notices until a secret expires.
+		TerminationProtection: jsii.Bool(true),
+	})
+	r.addKey()
+	r.addTopic()
+	r.addDeadLetterQueue()
+	r.addJournal()
+	r.addSecrets()
+	r.addFunctions(functions)
+	r.addMachine()
+	r.addParameters()
+	r.addSchedules()
+	r.addEvents()
+	r.addAlarms()
+	r.addDashboard()
+	r.addPeople()
+	if r.PermissionsBoundary != "" {
+		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack, jsii.String("Boundary"), &r.PermissionsBoundary))
+	}
+	return r
+}
+
+// arn is an ARN in the stack's account and Region.
+func (r *rotator) arn(service, resource string) string {
+	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", *r.stack.Partition(), service, r.Region, r.Account, resource)
+}
+
+// suppress tells cdk-nag why a rule does not hold for a resource. The reason is part of the template.
+func suppress(resource constructs.IConstruct, rules map[string]string) {
+	list := []any{}
+	for _, id := range sorted(rules) {
+		list = append(list, map[string]any{"id": id, "reason": rules[id]})
+	}
+	c, ok := resource.(awscdk.CfnResource)
+	if !ok {
+		c = resource.Node().DefaultChild().(awscdk.CfnResource)
+	}
+	c.AddMetadata(jsii.String("cdk_nag"), map[string]any{"rules_to_suppress": list})
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"alboidc.internal/statemachine"
+)
+
+// clientsFile is the example that users edit, from this folder.
+const clientsFile = "clients.yaml"
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+// resource is a resource of a template.
+type resource struct {
+	Type, DeletionPolicy, UpdateReplacePolicy string
+	Properties                                map[string]any
+	Metadata                                  map[string]any
+}
+
+// template is a synthesized template.
+type template struct {
+	text      []byte
+	Resources map[string]resource
+	Outputs   map[string]any
+}
+
+// example is the template of clients.yaml as it is in the repository; all tests share it.
+var example = sync.OnceValues(func() (template, error) {
+	file, err := readFile(clientsFile)
+	if err != nil {
+		return template{}, err
+	}
+	return synth(file)
+})
+
+func exampleTemplate(t *testing.T) template {
+	t.Helper()
+	tpl, err := example()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
+}
+
+// changed is the template of clients.yaml after one change of its text.
+func changed(t *testing.T, old, new string) template {
+	t.Helper()
+	file, err := parseFile(changedText(t, old, new))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl, err := synth(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
+}
+
+func changedText(t *testing.T, old, new string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(clientsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(text), old) == 0 {
+		t.Fatalf("clients.yaml does not have %q", old)
+	}
+	return []byte(strings.Replace(string(text), old, new, 1))
+}
+
+// synth writes the template of a file with functions whose content never changes.
+func synth(file File) (template, error) {
+	folder, err := os.MkdirTemp("", "infra-test-")
+	if err != nil {
+		return template{}, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	functions := filepath.Join(folder, "functions")
+	for _, f := range statemachine.Functions() {
+		if err := os.MkdirAll(filepath.Join(functions, f.Name), 0o755); err != nil {
+			return template{}, err
+		}
+		if err := os.WriteFile(filepath.Join(functions, f.Name, "bootstrap"), []byte(f.Name), 0o755); err != nil {
+			return template{}, err
+		}
+	}
+	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(filepath.Join(folder, "cdk.out")), AnalyticsReporting: jsii.Bool(false)})
+	newRotator(app, file, functions)
+	app.Synth(nil)
+	text, err := os.ReadFile(filepath.Join(folder, "cdk.out", file.Stack.Name+".template.json"))
+	if err != nil {
+		return template{}, err
+	}
+	tpl := template{text: text}
+	return tpl, json.Unmarshal(text, &tpl)
+}
+
+// of returns the logical ids of a type of resource, in order.
+func (tpl template) of(kind string) []string {
+	var ids []string
+	for id, r := range tpl.Resources {
+		if r.Type == kind {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// one returns the resource of a type whose property has a value.
+func (tpl template) one(t *testing.T, kind, property, want string) resource {
+	t.Helper()
+	for _, id := range tpl.of(kind) {
+		if r := tpl.Resources[id]; text(r.Properties[property]) == want {
+			return r
+		}
+	}
+	t.Fatalf("the template has no %s with %s = %s", kind, property, want)
+	return resource{}
+}
+
+// text renders a value of a template: intrinsic functions as readable text, so that an ARN is one string again.
+func text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case map[string]any:
+		if ref, ok := v["Ref"].(string); ok && len(v) == 1 {
+			if ref == "AWS::Partition" {
+				return "aws"
+			}
+			return "<" + ref + ">"
+		}
+		if att, ok := v["Fn::GetAtt"].([]any); ok && len(v) == 1 {
+			return fmt.Sprintf("<%s.%s>", att[0], att[1])
+		}
+		if join, ok := v["Fn::Join"].([]any); ok && len(v) == 1 {
+			var parts []string
+			for _, p := range join[1].([]any) {
+				parts = append(parts, text(p))
+			}
+			return strings.Join(parts, join[0].(string))
+		}
+	}
+	b, _ := json.Marshal(v) // it was read from JSON
+	return string(b)
+}
+
+// texts renders a value that is one text or a list of them.
+func texts(v any) []string {
+	list, ok := v.([]any)
+	if !ok {
+		return []string{text(v)}
+	}
+	var out []string
+	for _, x := range list {
+		out = append(out, text(x))
+	}
+	return out
+}
+
+// at walks into nested objects and lists: at(r, "Targets", 0, "Arn").
+func at(t *testing.T, v any, path ...any) any {
+	t.Helper()
+	for _, p := range path {
+		switch key := p.(type) {
+		case string:
+			m, ok := v.(map[string]any)
+			if !ok {
+				t.Fatalf("no object at %v of %v", key, path)
+			}
+			v = m[key]
+		case int:
+			l, ok := v.([]any)
+			if !ok || key >= len(l) {
+				t.Fatalf("no element %d of %v", key, path)
+			}
+			v = l[key]
+		}
+	}
+	return v
+}
+
+// expect compares values of properties, given by path with dots.
+func expect(t *testing.T, what string, r resource, want map[string]string) {
+	t.Helper()
+	for path, w := range want {
+		var v any = r.Properties
+		for _, key := range strings.Split(path, ".") {
+			m, ok := v.(map[string]any)
+			if !ok {
+				t.Fatalf("%s has no %s", what, path)
+			}
+			v = m[key]
+		}
+		if got := text(v); got != w {
+			t.Errorf("%s: %s is %s, want %s", what, path, got, w)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package demo_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"alboidc.internal/local/browser"
+	"alboidc.internal/local/demo"
+	"alboidc.internal/statemachine"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request
+	os.Exit(m.Run())
+}
+
+// build makes the functions' binaries as the Makefile does, for this machine, and returns their folder.
+func build(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for _, f := range statemachine.Functions() {
+		all.Go(func() {
+			cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", filepath.Join(dir, f.Name, "bootstrap"), "./"+f.Name+"/bootstrap")
+			cmd.Dir = filepath.Join("..", "..", "functions")
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("building %s: %v\n%s", f.Name, err, out)
+			}
+		})
+	}
+	all.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return dir
+}
+
+func TestWithTheDeployedBinaries(t *testing.T) {
+	t.Parallel()
+	functions := build(t)
+	for name, c := range map[string]struct {
+		fail string
+		says []string
+	}{
+		"a rotation goes through and nobody notices": {"", []string{
+			`(?m)^ ok  \d{4,} logins, 0 failed$`,
+			`(?m)^ ok  \d{4,} session refreshes, 0 failed$`,
+			`(?m)^ ok  the execution succeeded$`,
+			`(?m)^ ok  5 of 5 targets switched$`,
+			`(?m)^ ok  the old secret ocs\w+ is refused by the identity provider$`,
+			`(?m)^ ok  the new secret ocs\w+ is accepted$`,
+			`(?m)^ ok  the identity provider holds exactly that one$`,
+			`(?m)^ *\d+\.\ds  FinishSecret +deletes the old secret: the point of no return$`,
+			`(?m)^         labels: AWSCURRENT [0-9a-f]{8}, AWSPREVIOUS [0-9a-f]{8}$`,
+		}},
+		"a failed test is rolled back and nobody notices": {"TestSecret", []string{
+			`State TestSecret will fail for good:\n  the synthetic user cannot log in\n`,
+			`(?m)^ +FAILED: SmokeTestFailed: `,
+			`(?m)^ *\d+\.\ds  Quiesce +ROLLING BACK: `,
+			`(?m)^ ok  \d{4,} logins, 0 failed$`,
+			`(?m)^ ok  \d{4,} session refreshes, 0 failed$`,
+			`(?m)^ ok  the execution failed with RolledBack$`,
+			`(?m)^ ok  the labels are as before$`,
+			`(?m)^ ok  the identity provider's secrets are as before$`,
+			`(?m)^ ok  every load balancer node uses the secret it used before$`,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			ok, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), Fail: c.fail, Out: &out})
+			if err != nil || !ok {
+				t.Fatalf("ok is %t, error %v:\n%s", ok, err, out.String())
+			}
+			for _, want := range c.says {
+				if !regexp.MustCompile(want).MatchString(out.String()) {
+					t.Errorf("nothing matches %s in:\n%s", want, out.String())
+				}
+			}
+			if strings.Contains(out.String(), " NO ") || strings.Contains(out.String(), "\x1b") {
+				t.Errorf("something is not as it should be:\n%s", out.String())
+			}
+		})
+	}
+	t.Run("the served stack takes the logins that its instructions name", func(t *testing.T) {
+		t.Parallel()
+		servedLogins(t, functions)
+	})
+}
+
+// servedLogins logs in, as the instructions say, at every address they print, and ends the stack with Ctrl-C.
+func servedLogins(t *testing.T, functions string) {
+	t.Helper()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	out, in := io.Pipe()
+	status := make(chan int, 1)
+	go func() {
+		status <- demo.Command(ctx, []string{"-functions", functions, "-serve", "-address", "127.0.0.1:0", "-logs", t.TempDir()}, in, in, false)
+		_ = in.Close()
+	}()
+	text := upTo(t, out, "The functions' logs: ")
+	find := func(pattern string) string {
+		m := regexp.MustCompile(pattern).FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("nothing matches %s in:\n%s", pattern, text)
+		}
+		return m[1]
+	}
+	authority, err := os.ReadFile(find(`signed by (\S+),`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	user, password := find(`as (\w+) with`), find(`with (\S+) \(names`)
+	pages := regexp.MustCompile(`(?m)^  (https://\S+)$`).FindAllStringSubmatch(text, -1)
+	if len(pages) != 3 || regexp.MustCompile(`\{[a-z]+\}`).MatchString(text) {
+		t.Fatalf("the instructions are incomplete:\n%s", text)
+	}
+	for _, p := range pages {
+		b := browser.New(browser.Options{Roots: roots, Resolve: loopback})
+		got, err := b.Login(t.Context(), p[1], user, password)
+		b.Close()
+		if err != nil || !strings.Contains(string(got.Body), "Signed in as "+user) {
+			t.Errorf("%s: %v %s", p[1], err, got.Body)
+		}
+	}
+	interrupt()
+	rest, err := io.ReadAll(out)
+	if got := <-status; err != nil || got != 0 || len(rest) != 0 {
+		t.Errorf("after Ctrl-C: status %d, %v\n%s", got, err, rest)
+	}
+}
+
+// upTo reads until the output holds a text.
+func upTo(t *testing.T, r io.Reader, last string) string {
+	t.Helper()
+	var all []byte
+	for b := make([]byte, 4096); !strings.Contains(string(all), last); {
+		n, err := r.Read(b)
+		all = append(all, b[:n]...)
+		if err != nil {
+			t.Fatalf("%v after:\n%s", err, all)
+		}
+	}
+	return string(all)
+}
+
+// loopback finds names below localhost, as browsers do (RFC 6761, section 6.3).
+func loopback(hostPort string) string {
+	host, port, err := net.SplitHostPort(hostPort)
+	if err != nil || !strings.HasSuffix(host, ".localhost") {
+		return ""
+	}
+	return net.JoinHostPort("127.0.0.1", port)
+}

@@ -1,0 +1,51 @@
+package demo
+
+import (
+	"strings"
+	"testing"
+
+	"alboidc.internal/local/fault"
+	"alboidc.internal/local/orders"
+	"alboidc.internal/statemachine"
+)
+
+func TestEveryStateThatCanBeMadeToFailIsAStateOfTheMachineAndItsRulesAreValid(t *testing.T) {
+	t.Parallel()
+	w := &world{Deployment: &orders.Deployment{FirstSecretID: "ocs1", SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
+	for _, f := range failures() {
+		if !strings.Contains(string(statemachine.Definition), `"`+f.state+`": {`) {
+			t.Errorf("there is no state %s", f.state)
+		}
+		if sentences[f.state] == "" {
+			t.Errorf("state %s is not shown", f.state)
+		}
+		var i fault.Injector
+		for _, r := range f.rules(w) {
+			if _, err := i.Add(r); err != nil {
+				t.Errorf("%s: %v", f.state, err)
+			}
+		}
+	}
+}
+
+func TestStateToFailIsFoundInAnyCaseAndAnUnknownOneIsAnsweredWithTheChoice(t *testing.T) {
+	t.Parallel()
+	if f, err := findFault("testsecret"); err != nil || f.state != "TestSecret" {
+		t.Errorf("found %v, %v", f, err)
+	}
+	if f, err := findFault(""); f != nil || err != nil {
+		t.Errorf("without a state: %v, %v", f, err)
+	}
+	if _, err := findFault("nonsense"); err == nil || !strings.Contains(err.Error(), "FAIL=nonsense") || !strings.Contains(err.Error(), "CreateSecret, VerifyNewSecret, SetSecret") {
+		t.Errorf("answered %v", err)
+	}
+}
+
+func TestEveryStateThatIsShownIsAStateOfTheMachine(t *testing.T) {
+	t.Parallel()
+	for state := range sentences {
+		if !strings.Contains(string(statemachine.Definition), `"`+state+`": {`) {
+			t.Errorf("there is no state %s", state)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+)
+
+// summary prints the end and reports whether all is as it should be.
+func (v *view) summary(ctx context.Context, f *failing, execution string, result *sfn.DescribeExecutionOutput, before picture) bool {
+	w := v.world
+	after := w.picture()
+	transitions, _ := w.Stack.StepFunctions.Transitions(execution)
+	v.print("")
+	c := &checks{view: v}
+	c.check(v.failedLogins() == 0, "%d logins, %d failed", v.traffic.Logins.Load(), v.failedLogins())
+	c.check(w.failedRefreshes.Load() == 0, "%d session refreshes, %d failed", w.refreshes.Load(), w.failedRefreshes.Load())
+	if f == nil {
+		c.rotated(ctx, result)
+	} else {
+		c.rolledBack(result, before, after)
+	}
+	v.print("  labels: %s", after.labels)
+	v.print("  identity provider: %s", after.secrets)
+	v.print("  %d state transitions in %.0f s", transitions, time.Since(v.began).Seconds())
+	v.print("  (AWS bills 4,000 transitions a month free, then $0.025 per 1,000)")
+	v.print("  the functions' logs: %s", w.logs.Name())
+	v.print("Look next: `make local` keeps this stack running for the AWS CLI;")
+	v.print("the state machine is statemachine/rotation.asl.json.")
+	if c.failed {
+		v.print("SOMETHING IS NOT AS IT SHOULD BE; see the lines marked NO.")
+	}
+	return !c.failed
+}
+
+// checks prints one line for each thing that must be true.
+type checks struct {
+	view   *view
+	failed bool
+}
+
+func (c *checks) check(ok bool, format string, args ...any) {
+	mark := " ok "
+	if !ok {
+		mark, c.failed = " NO ", true
+	}
+	c.view.print("%s %s", mark, fmt.Sprintf(format, args...))
+}
+
+// ended says how the execution ended, and, if that is not as it should be, why.
+func (c *checks) ended(ok bool, result *sfn.DescribeExecutionOutput) {
+	how := strings.ToLower(string(result.Status))
+	if result.Error != nil {
+		how += " with " + *result.Error
+	}
+	c.check(ok, "the execution %s", how)
+	if !ok && result.Cause != nil {
+		c.view.print("     %s", wrap(*result.Cause, 5, c.view.width()))
+	}
+}
+
+func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutput) {
+	c.ended(result.Status == types.ExecutionStatusSucceeded, result)
+	var out struct {
+		From, To rotation.Ref
+		Targets  int
+	}
+	if err := json.Unmarshal([]byte(aws.ToString(result.Output)), &out); err != nil {
+		c.check(false, "the execution's output says what was rotated: %v", err)
+		return
+	}
+	w := c.view.world
+	c.check(c.view.targets == len(w.Site.Pages) && out.Targets == len(w.Site.Pages), "%d of %d targets switched", c.view.targets, len(w.Site.Pages))
+	old, err := w.accepts(ctx, out.From.VersionID)
+	c.check(err == nil && old == probe.Rejected, "the old secret %s is refused by the identity provider", out.From.IdPSecretID)
+	now, err := w.accepts(ctx, out.To.VersionID)
+	c.check(err == nil && now == probe.Accepted, "the new secret %s is accepted", out.To.IdPSecretID)
+	live := w.Stack.IdP.Store().Secrets(orders.ClientID)
+	c.check(len(live) == 1 && live[0].ID == out.To.IdPSecretID, "the identity provider holds exactly that one")
+}
+
+func (c *checks) rolledBack(result *sfn.DescribeExecutionOutput, before, after picture) {
+	c.ended(aws.ToString(result.Error) == "RolledBack", result)
+	c.check(after.labels == before.labels, "the labels are as before")
+	c.check(after.secrets == before.secrets, "the identity provider's secrets are as before")
+	c.check(after.inUse == before.inUse, "every load balancer node uses the secret it used before")
+}

@@ -1,0 +1,119 @@
+package traffic_test
+
+import (
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"alboidc.internal/local/idp/clients"
+	"alboidc.internal/local/orders"
+	"alboidc.internal/local/stack"
+	"alboidc.internal/local/traffic"
+	"alboidc.internal/statemachine"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request
+	os.Exit(m.Run())
+}
+
+// rig is a site, people who use it, and what they noticed.
+type rig struct {
+	*orders.Deployment
+	traffic *traffic.Traffic
+
+	mu      sync.Mutex
+	noticed map[string]int
+	changed chan struct{} // gets a value after each failure that was noticed
+}
+
+func start(t *testing.T) *rig {
+	t.Helper()
+	s, err := stack.Start(t.Context(), stack.Options{Spread: []time.Duration{0, 0}, AccessTokenLifetime: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	functions := map[string]string{}
+	for _, f := range statemachine.Functions() {
+		functions[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name
+	}
+	d, err := orders.Deploy(t.Context(), s, orders.Options{Functions: functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{Deployment: d, noticed: map[string]int{}, changed: make(chan struct{}, 1)}
+	r.traffic = traffic.Start(t.Context(), traffic.Options{Site: d.Site, Roots: s.Authority.Pool(), Users: d.Users,
+		Logins: 2, Pause: time.Millisecond, Sessions: 2, Visit: 20 * time.Millisecond, Failed: r.failed})
+	t.Cleanup(r.traffic.Stop)
+	return r
+}
+
+func (r *rig) failed(what string, _ error) {
+	r.mu.Lock()
+	r.noticed[what]++
+	r.mu.Unlock()
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (r *rig) count(what string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.noticed[what]
+}
+
+// until waits for the people to get somewhere.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-t.Context().Done():
+			t.Fatal("the people did not get there")
+		}
+	}
+}
+
+func TestPeopleLogInAndStayLoggedIn(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	until(t, func() bool { return r.traffic.Logins.Load() >= 20 && r.traffic.Visits.Load() >= 20 })
+	r.traffic.Stop()
+	if l, v := r.traffic.FailedLogins.Load(), r.traffic.FailedVisits.Load(); l+v != 0 {
+		t.Errorf("%d logins and %d visits failed", l, v)
+	}
+	after := r.traffic.Logins.Load() + r.traffic.Visits.Load()
+	r.traffic.Stop() // once more does nothing
+	if got := r.traffic.Logins.Load() + r.traffic.Visits.Load(); got != after {
+		t.Errorf("%d logins and visits after the end", got-after)
+	}
+}
+
+// TestPeopleNoticeASecretThatIsRefused keeps the demo honest: what a rotation must never cause, the traffic counts.
+func TestPeopleNoticeASecretThatIsRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	until(t, func() bool { return r.traffic.Visits.Load() >= 4 }) // both have a session
+	err := r.Stack.IdP.Store().Update(orders.ClientID, func(e *clients.Edit) error { return e.Remove(r.FirstSecretID) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r.count("login") == 0 || r.count("session") == 0 {
+		select {
+		case <-r.changed:
+		case <-t.Context().Done():
+			t.Fatal("nobody noticed")
+		}
+	}
+	r.traffic.Stop()
+	if l, v := r.traffic.FailedLogins.Load(), r.traffic.FailedVisits.Load(); int(l) != r.count("login") || int(v) != r.count("session") {
+		t.Errorf("counted %d and %d, noticed %v", l, v, r.noticed)
+	}
+}

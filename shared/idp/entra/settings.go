@@ -1,0 +1,178 @@
+package entra
+
+import (
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/strictjson"
+)
+
+// path of the settings in the client's configuration.
+const path = "identityProvider.settings"
+
+const (
+	defaultGraphURL = "https://graph.microsoft.com"
+	defaultLoginURL = "https://login.microsoftonline.com"
+	// defaultAudience is what Entra ID recommends as the audience of a federated credential.
+	defaultAudience = "api://AzureADTokenExchange"
+	// defaultLifetime in days is twice a rotation interval of 90 days, and the longest that common baselines allow
+	// (CISA SCuBA baseline for Microsoft Entra ID: 180 days or less).
+	defaultLifetime = 180
+	// maxLifetime in days is what Entra ID gives a secret without an end date: two years.
+	maxLifetime = 730
+)
+
+// Settings are the provider's part of a client's configuration.
+type Settings struct {
+	// TenantID is the directory (tenant) id, or one of the tenant's domain names.
+	TenantID string `json:"tenantId"`
+	// ApplicationObjectID is the object id of the app registration. Without it the registration is addressed by its
+	// application (client) id, which does as well.
+	ApplicationObjectID string `json:"applicationObjectId,omitempty"`
+	// GraphURL and LoginURL are those of the cloud: https://graph.microsoft.com and https://login.microsoftonline.com by
+	// default, others in national clouds (Microsoft Graph docs, "National cloud deployments").
+	GraphURL string `json:"graphUrl,omitempty"`
+	LoginURL string `json:"loginUrl,omitempty"`
+	// SecretLifetimeDays is how long a new secret lives; 1 to 730, default 180. It must exceed the rotation interval plus
+	// the grace period by the time that it takes somebody to notice that rotations fail: a secret that expires while it
+	// is in use is an outage. A tenant's app management policy may set an upper limit.
+	SecretLifetimeDays *int `json:"secretLifetimeDays,omitempty"`
+	// PersonalAccounts must be true for a registration that allows personal Microsoft accounts: such a one holds two
+	// secrets at most (Microsoft identity platform docs, "Validation differences by supported account types").
+	PersonalAccounts bool `json:"personalAccounts,omitempty"`
+
+	// Exactly one of these says how we prove who we are. WebIdentity needs no stored secret.
+	WebIdentity  *WebIdentity  `json:"webIdentity,omitempty"`
+	Certificate  *Certificate  `json:"certificate,omitempty"`
+	ClientSecret *ClientSecret `json:"clientSecret,omitempty"`
+}
+
+// WebIdentity proves who we are by a token of AWS STS for the function's role, which a federated credential of our own
+// app registration trusts.
+type WebIdentity struct {
+	// ClientID of our own app registration.
+	ClientID string `json:"clientId"`
+	// Audience that the federated credential expects; default api://AzureADTokenExchange.
+	Audience string `json:"audience,omitempty"`
+}
+
+// Certificate proves who we are by a signature with the key of a certificate of our own app registration.
+type Certificate struct {
+	// ClientID of our own app registration.
+	ClientID string `json:"clientId"`
+	// KeySecretARN of the Secrets Manager secret that holds the RSA private key in PEM.
+	KeySecretARN string `json:"keySecretArn"`
+	// SHA256 is the certificate's SHA-256 fingerprint in hexadecimal digits, with or without colons
+	// (openssl x509 -noout -fingerprint -sha256).
+	SHA256 string `json:"sha256"`
+}
+
+// ClientSecret proves who we are by a client secret of our own app registration.
+type ClientSecret struct {
+	// ClientID of our own app registration.
+	ClientID string `json:"clientId"`
+	// SecretARN of the Secrets Manager secret that holds the client secret's value.
+	SecretARN string `json:"secretArn"`
+}
+
+var (
+	guidPattern   = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+	domainPattern = regexp.MustCompile(`^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$`)
+	sha256Pattern = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$`)
+)
+
+// CheckSettings reports every problem of the settings as one InvalidInput failure. It makes no request.
+func CheckSettings(raw json.RawMessage) error {
+	_, err := parseSettings(raw)
+	return err
+}
+
+func parseSettings(raw json.RawMessage) (Settings, error) {
+	var s Settings
+	ps := strictjson.Decode(raw, &s, path)
+	if len(ps) == 0 {
+		s.setDefaults()
+		s.check(&ps)
+	}
+	if err := ps.Err("the client configuration"); err != nil {
+		return Settings{}, err
+	}
+	return s, nil
+}
+
+func (s *Settings) setDefaults() {
+	if s.GraphURL == "" {
+		s.GraphURL = defaultGraphURL
+	}
+	if s.LoginURL == "" {
+		s.LoginURL = defaultLoginURL
+	}
+	s.GraphURL, s.LoginURL = strings.TrimSuffix(s.GraphURL, "/"), strings.TrimSuffix(s.LoginURL, "/")
+	if s.WebIdentity != nil && s.WebIdentity.Audience == "" {
+		s.WebIdentity.Audience = defaultAudience
+	}
+}
+
+// lifetime is SecretLifetimeDays or its default.
+func (s Settings) lifetime() int {
+	if s.SecretLifetimeDays == nil {
+		return defaultLifetime
+	}
+	return *s.SecretLifetimeDays
+}
+
+func (s Settings) check(ps *strictjson.Problems) {
+	if !guidPattern.MatchString(s.TenantID) && !domainPattern.MatchString(s.TenantID) {
+		ps.Add(path+".tenantId", "must be the directory (tenant) id, a GUID, or a domain name of the tenant; common and organizations are no tenant")
+	}
+	if s.ApplicationObjectID != "" {
+		checkGUID(ps, path+".applicationObjectId", s.ApplicationObjectID, "the object id of the app registration")
+	}
+	checkBaseURL(ps, path+".graphUrl", s.GraphURL)
+	checkBaseURL(ps, path+".loginUrl", s.LoginURL)
+	if days := s.lifetime(); days < 1 || days > maxLifetime {
+		ps.Add(path+".secretLifetimeDays", "must be 1 to %d, not %d", maxLifetime, days)
+	}
+	s.checkCredential(ps)
+}
+
+func (s Settings) checkCredential(ps *strictjson.Problems) {
+	given := 0
+	const ours = "the application (client) id of the rotator's own app registration"
+	if w := s.WebIdentity; w != nil {
+		given++
+		checkGUID(ps, path+".webIdentity.clientId", w.ClientID, ours)
+	}
+	if c := s.Certificate; c != nil {
+		given++
+		checkGUID(ps, path+".certificate.clientId", c.ClientID, ours)
+		config.CheckSecretARN(ps, path+".certificate.keySecretArn", c.KeySecretARN, "the certificate's private key")
+		if !sha256Pattern.MatchString(c.SHA256) {
+			ps.Add(path+".certificate.sha256", "must be the certificate's SHA-256 fingerprint: 64 hexadecimal digits")
+		}
+	}
+	if c := s.ClientSecret; c != nil {
+		given++
+		checkGUID(ps, path+".clientSecret.clientId", c.ClientID, ours)
+		config.CheckSecretARN(ps, path+".clientSecret.secretArn", c.SecretARN, "the client secret of the rotator's own app registration")
+	}
+	if given != 1 {
+		ps.Add(path, "needs exactly one of webIdentity, certificate and clientSecret")
+	}
+}
+
+func checkGUID(ps *strictjson.Problems, path, s, what string) {
+	if !guidPattern.MatchString(s) {
+		ps.Add(path, "must be %s, a GUID", what)
+	}
+}
+
+func checkBaseURL(ps *strictjson.Problems, path, s string) {
+	config.CheckURL(ps, path, s)
+	if u, err := url.Parse(s); err == nil && (u.Path != "" || u.RawQuery != "") {
+		ps.Add(path, "must be the base URL of the cloud's endpoint, without a path")
+	}
+}

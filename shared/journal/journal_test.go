@@ -1,0 +1,343 @@
+package journal_test
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func own(t *testing.T, f *fake) *journal.Journal {
+	t.Helper()
+	j, err := journal.New(f, table).Own(t.Context(), client, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func save(t *testing.T, f *fake, j *journal.Journal) error {
+	t.Helper()
+	return journal.New(f, table).Save(t.Context(), j)
+}
+
+func failed(t *testing.T, err error, kind failure.Kind, says string) {
+	t.Helper()
+	if !failure.Is(err, kind) || !strings.Contains(err.Error(), says) {
+		t.Errorf("got %v (%s), want %s with %q", err, failure.KindOf(err), kind, says)
+	}
+}
+
+func unavailable() error {
+	return &smithy.GenericAPIError{Code: "InternalServerError", Fault: smithy.FaultServer}
+}
+
+func TestAClientThatWasNeverRotatedHasAnEmptyJournal(t *testing.T) {
+	t.Parallel()
+	j := own(t, newFake(t))
+	if j.Client != client || j.Owner != me || j.Rev != 0 || j.Secrets == nil || len(j.Secrets) != 0 || j.Promotion != nil {
+		t.Errorf("the journal is %+v", j)
+	}
+}
+
+func TestOnlyTheExecutionThatOwnsTheLockGetsTheJournal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		owner     types.AttributeValue
+		execution string
+		says      string
+	}{
+		"another execution has it":               {text(other), me, other},
+		"nobody has it":                          {nil, me, "nobody"},
+		"the caller does not say who it is":      {text(me), "", me},
+		"nobody has it and nobody asks":          {nil, "", "nobody"},
+		"the owner's name begins like ours":      {text(me + "0"), me, me + "0"},
+		"the owner is not text, so not our name": {number("1"), me, "nobody"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.item["owner"] = c.owner
+			_, err := journal.New(f, table).Own(t.Context(), client, c.execution)
+			failed(t, err, failure.LockLost, c.says)
+		})
+	}
+}
+
+// sample has every field set.
+func sample() *journal.Journal {
+	return &journal.Journal{Client: client, Owner: me, Rev: 7, Secrets: map[string]journal.Entry{
+		"version-1": {State: journal.Live, IdPSecretID: "ocs1", Imported: true, Before: []string{"ocs0"}, At: noon}},
+		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)}}
+}
+
+func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	j := own(t, f)
+	want := sample()
+	j.Secrets, j.Promotion = want.Secrets, want.Promotion
+	for rev := int64(1); rev <= 3; rev++ {
+		if err := save(t, f, j); err != nil || j.Rev != rev {
+			t.Fatalf("saved as revision %d: %v", j.Rev, err)
+		}
+	}
+	want.Rev = 3
+	if got := own(t, f); !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, want %+v", got, want)
+	}
+}
+
+// The document is compared as a whole, and sample sets every field: a field that is added must be looked at here, and
+// must never hold a secret.
+func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.item["rev"] = number("7")
+	j := sample()
+	for _, v := range []any{*j, j.Secrets["version-1"], *j.Promotion} {
+		for i := range reflect.TypeOf(v).NumField() {
+			if reflect.ValueOf(v).Field(i).IsZero() {
+				t.Errorf("the sample does not set %T.%s", v, reflect.TypeOf(v).Field(i).Name)
+			}
+		}
+	}
+	if err := save(t, f, j); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"owner": "S " + me, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1",` +
+		`"imported":true,"before":["ocs0"],"at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"}}`}
+	got := map[string]string{}
+	for name, v := range f.item {
+		got[name] = plain(v)
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("the item is %v, want %v", got, want)
+	}
+}
+
+func TestAPromotionThatWasNotMadeHasNoTimes(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	j := own(t, f)
+	j.Promotion = &journal.Promotion{From: "version-0", To: "version-1"}
+	if err := save(t, f, j); err != nil {
+		t.Fatal(err)
+	}
+	if p := own(t, f).Promotion; p == nil || !p.At.IsZero() || !p.GraceUntil.IsZero() || strings.Contains(plain(f.item["state"]), "graceUntil") {
+		t.Errorf("the promotion is %+v, the document %s", p, plain(f.item["state"]))
+	}
+}
+
+func TestTheLockAndOtherAttributesOutliveASave(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.item["ownerSince"] = text("2026-11-22T12:00:00Z")
+	if err := save(t, f, own(t, f)); err != nil {
+		t.Fatal(err)
+	}
+	if plain(f.item["owner"]) != "S "+me || plain(f.item["ownerSince"]) != "S 2026-11-22T12:00:00Z" {
+		t.Errorf("the item is %v", f.item)
+	}
+}
+
+func TestASaveWithoutTheLockChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		owner types.AttributeValue
+		says  string
+	}{"another execution took it": {text(other), other}, "it was released": {nil, "nobody"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			j := own(t, f)
+			f.before = func() { f.item["owner"] = c.owner }
+			failed(t, save(t, f, j), failure.LockLost, c.says)
+			if f.updates != 0 || j.Rev != 0 {
+				t.Errorf("%d updates, revision %d", f.updates, j.Rev)
+			}
+		})
+	}
+}
+
+func TestASaveOverSomebodyElsesRevisionChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, disturb := range map[string]func(*testing.T, *fake){
+		"another call of this execution wrote": func(t *testing.T, f *fake) {
+			late := own(t, f)
+			late.Secrets["version-late"] = journal.Entry{State: journal.Live, IdPSecretID: "ocs9", At: noon}
+			if err := save(t, f, late); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the same document was written twice": func(t *testing.T, f *fake) {
+			j := own(t, f)
+			for range 2 {
+				if err := save(t, f, j); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"the item was put back from a backup": func(_ *testing.T, f *fake) { f.item["rev"] = number("3") },
+	} {
+		for _, rev := range []string{"", "5"} {
+			t.Run(fmt.Sprintf("%s, read as revision %q", name, rev), func(t *testing.T) {
+				t.Parallel()
+				f := newFake(t)
+				if rev != "" {
+					f.item["rev"] = number(rev)
+				}
+				j := own(t, f)
+				disturb(t, f)
+				state, updates := plain(f.item["state"]), f.updates
+				failed(t, save(t, f, j), failure.Unavailable, "the step starts over")
+				if plain(f.item["state"]) != state || f.updates != updates {
+					t.Errorf("the document became %s", plain(f.item["state"]))
+				}
+			})
+		}
+	}
+}
+
+func TestAnItemThatLostItsRevisionIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.item["rev"] = number("5")
+	j := own(t, f)
+	delete(f.item, "rev")
+	failed(t, save(t, f, j), failure.Unavailable, "the step starts over")
+	if f.updates != 0 {
+		t.Error("the item was written")
+	}
+}
+
+func TestTheRepeatOfASaveWhoseReplyWasLostSucceeds(t *testing.T) {
+	t.Parallel()
+	t.Run("by the SDK", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		j := own(t, f)
+		f.repeat = true
+		if err := save(t, f, j); err != nil || j.Rev != 1 || f.updates != 1 {
+			t.Errorf("revision %d after %d updates: %v", j.Rev, f.updates, err)
+		}
+	})
+	t.Run("by the caller", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		j := own(t, f)
+		f.updateErr, f.lost = unavailable(), true
+		failed(t, save(t, f, j), failure.Unavailable, "writing the journal")
+		if err := save(t, f, j); err != nil || j.Rev != 1 || f.updates != 1 {
+			t.Errorf("revision %d after %d updates: %v", j.Rev, f.updates, err)
+		}
+		if err := save(t, f, j); err != nil || j.Rev != 2 {
+			t.Errorf("the next save: revision %d, %v", j.Rev, err)
+		}
+	})
+	t.Run("but not of another document", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(t)
+		j := own(t, f)
+		f.updateErr, f.lost = unavailable(), true
+		failed(t, save(t, f, j), failure.Unavailable, "writing the journal")
+		j.Secrets["version-1"] = journal.Entry{State: journal.Intended, At: noon}
+		failed(t, save(t, f, j), failure.Unavailable, "the step starts over")
+	})
+}
+
+func TestAnItemThatCannotBeReadIsNotTakenForAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	for name, item := range map[string]map[string]types.AttributeValue{
+		"the document is not JSON":         {"state": text("CANARY{")},
+		"the document is of another form":  {"state": text(`{"secrets":["CANARY"]}`)},
+		"the document is not text":         {"state": &types.AttributeValueMemberM{}},
+		"the revision is not a number":     {"rev": &types.AttributeValueMemberN{Value: "CANARY"}},
+		"the revision is too large":        {"rev": number("99999999999999999999")},
+		"the revision is not whole":        {"rev": number("1.5")},
+		"the document has a wrong instant": {"state": text(`{"secrets":{"v":{"state":"live","at":"CANARY"}}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			maps.Copy(f.item, item)
+			_, err := journal.New(f, table).Own(t.Context(), client, me)
+			failed(t, err, failure.Precondition, client)
+			if strings.Contains(fmt.Sprint(err), "CANARY") {
+				t.Errorf("the item is quoted: %v", err)
+			}
+		})
+	}
+}
+
+func TestADocumentWithoutSecretsCanBeAddedTo(t *testing.T) {
+	t.Parallel()
+	for _, doc := range []string{`{}`, `null`, `{"secrets":null}`} {
+		f := newFake(t)
+		f.item["state"] = text(doc)
+		j := own(t, f)
+		j.Secrets["version-1"] = journal.Entry{State: journal.Intended, At: noon}
+		if err := save(t, f, j); err != nil {
+			t.Errorf("%s: %v", doc, err)
+		}
+	}
+}
+
+func TestWhatDynamoDBSaysIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	j := own(t, f)
+	f.getErr = &smithy.GenericAPIError{Code: "ProvisionedThroughputExceededException"}
+	_, err := journal.New(f, table).Own(t.Context(), client, me)
+	failed(t, err, failure.Throttled, "reading the journal")
+	f.updateErr = &smithy.GenericAPIError{Code: "AccessDeniedException"}
+	failed(t, save(t, f, j), failure.AccessDenied, "writing the journal")
+	f.before = func() { f.item["owner"] = text(other); f.getErr = unavailable() }
+	failed(t, save(t, f, j), failure.Unavailable, "reading the journal")
+}
+
+func TestOnlyTheOldestRemovedSecretsAreForgotten(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	j := own(t, f)
+	j.Secrets["live"] = journal.Entry{State: journal.Live, IdPSecretID: "ocs-live"}
+	j.Secrets["intended"] = journal.Entry{State: journal.Intended}
+	const removed, kept = 25, 20
+	for i := range removed {
+		j.Secrets[fmt.Sprintf("removed-%02d", i)] = journal.Entry{State: journal.Removed, At: noon.Add(time.Duration(i) * time.Hour)}
+	}
+	if err := save(t, f, j); err != nil {
+		t.Fatal(err)
+	}
+	got := own(t, f).Secrets
+	for i := range removed {
+		if _, known := got[fmt.Sprintf("removed-%02d", i)]; known != (i >= removed-kept) {
+			t.Errorf("secret %d of %d is known: %v", i, removed, known)
+		}
+	}
+	if len(got) != kept+2 || got["live"].State != journal.Live || got["intended"].State != journal.Intended {
+		t.Errorf("the journal holds %d secrets: %v", len(got), got)
+	}
+	if err := save(t, f, j); err != nil || len(own(t, f).Secrets) != kept+2 {
+		t.Errorf("the next save holds %d: %v", len(own(t, f).Secrets), err)
+	}
+}
+
+func TestTheKnownIDsAreThoseOfEveryState(t *testing.T) {
+	t.Parallel()
+	j := journal.Journal{Secrets: map[string]journal.Entry{"a": {State: journal.Live, IdPSecretID: "ocs1"}, "b": {State: journal.Removed, IdPSecretID: "ocs2"}, "c": {State: journal.Intended}}}
+	if got, want := j.KnownIDs(), (map[string]bool{"ocs1": true, "ocs2": true}); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
