@@ -17,21 +17,25 @@ GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc -ldflags '-s -w'
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
 
 .PHONY: demo
-demo: build ## A real rotation under live logins, on this machine (FAIL=<state> shows a rollback)
+demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback)
 	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(FAIL),-fail '$(FAIL)')
 
 .PHONY: local
-local: build ## Keep the local stack running, to use the AWS CLI against it (DATA is not kept)
+local: build ## Keep the local stack running, to use the AWS CLI against it
 	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local -serve
 
 .PHONY: test
 test: deps ## Everything: lint, unit, conformance, state machine paths, end to end
 	@.ci/step build $(MAKE) --no-print-directory build
 	@.ci/step lint $(MAKE) --no-print-directory lint
-	@for m in $(MODULES); do ( cd $$m && ../.ci/step "go test $$m" go test $(if $(filter local,$$m),-timeout 20m) ./... ); done
+	@cd shared && ../.ci/step "go test shared" go test -count=1 ./... # it reads files of other modules, which the test cache does not see
+	@cd statemachine && ../.ci/step "go test statemachine" go test ./...
+	@cd functions && ../.ci/step "go test functions" go test ./...
+	@cd local && ../.ci/step "go test local" go test -timeout 30m ./...
+	@.ci/step "go test infra" $(MAKE) --no-print-directory test-infra
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step summary
@@ -45,6 +49,11 @@ race:
 lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
 	@test -z "$$(gofmt -l $(MODULES))" || { echo 'not formatted (run make fmt):'; gofmt -l $(MODULES); exit 1; }
 	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... && GOWORK=off $(BUILD)/bin/staticcheck ./... ); done
+	@$(MAKE) --no-print-directory lint-infra
+
+.PHONY: golden
+golden: deps golden-infra ## Write the golden files: paths of the state machine, the CloudFormation template
+	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan'
 
 .PHONY: fmt
 fmt: ## Format the Go code
@@ -79,6 +88,8 @@ bench: deps ## Benchmarks
 # What comes from npm: JSONata for the local Step Functions, and the validators of the state machine.
 NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp
 
+include infra/infra.mk
+
 .PHONY: deps
 deps: $(NPM_STAMPS)
 
@@ -91,4 +102,4 @@ $(BUILD)/bin/staticcheck:
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf $(BUILD) local/node_modules statemachine/node_modules
+	@rm -rf $(BUILD) local/node_modules statemachine/node_modules infra/node_modules

@@ -27,13 +27,13 @@ const (
 )
 
 // run sends raw to a function and returns what the state machine gets, and what was logged.
-func run(ctx context.Context, raw string, handle func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error)) (any, error, string) {
+func run(ctx context.Context, raw string, handle func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error)) (any, string, error) {
 	var out bytes.Buffer
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	clock := func() time.Time { now = now.Add(took); return now }
 	d := session.Deps{Log: telemetry.New(&out, telemetry.Options{Function: "createsecret"}), Metrics: telemetry.NewMetrics(&out, clock), Now: clock}
 	got, err := edge.Handler("createsecret", d, handle)(ctx, json.RawMessage(raw))
-	return got, err, out.String()
+	return got, out.String(), err
 }
 
 func fails(err error) func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) {
@@ -45,7 +45,7 @@ func fails(err error) func(context.Context, rotation.CreateInput) (rotation.Crea
 func TestTheInputReachesTheFunctionAndItsOutputTheCaller(t *testing.T) {
 	t.Parallel()
 	want := rotation.CreateOutput{To: rotation.Ref{VersionID: "b", IdPSecretID: "mem-2"}}
-	got, err, log := run(t.Context(), call, func(_ context.Context, in rotation.CreateInput) (rotation.CreateOutput, error) {
+	got, log, err := run(t.Context(), call, func(_ context.Context, in rotation.CreateInput) (rotation.CreateOutput, error) {
 		if in.Client != "orders-web" || in.State != "CreateSecret" || in.From.VersionID != "a" || in.To.VersionID != "b" || !in.Import || string(in.Config) != "{}" {
 			t.Errorf("the function got %+v", in)
 		}
@@ -72,7 +72,7 @@ func TestInputThatIsNotTheFunctionsIsRefusedByItsPath(t *testing.T) {
 		`{"client":"orders-web"} {"client":"orders-web"}`: "has text after the JSON value",
 		`nonsense`: "is not JSON",
 	} {
-		_, err, _ := run(t.Context(), raw, func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) {
+		_, _, err := run(t.Context(), raw, func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) {
 			t.Errorf("%s reached the function", raw)
 			return rotation.CreateOutput{}, nil
 		})
@@ -96,7 +96,7 @@ func TestAnErrorIsNamedByItsKind(t *testing.T) {
 		cases[failure.New(kind, "of kind %s", kind)] = kind
 	}
 	for cause, kind := range cases {
-		got, err, log := run(t.Context(), call, fails(cause))
+		got, log, err := run(t.Context(), call, fails(cause))
 		// bare: the runtime takes the errorType from this type only, not from one that wraps it
 		want := messages.InvokeResponse_Error{Type: string(kind), Message: cause.Error()}
 		if named, ok := err.(messages.InvokeResponse_Error); !ok || named.Type != want.Type || named.Message != want.Message {
@@ -116,7 +116,7 @@ func TestTheFunctionIsToldToStopBeforeLambdaCutsItOff(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	ctx, cancel := context.WithDeadline(t.Context(), end)
 	defer cancel()
-	_, err, _ := run(ctx, call, func(ctx context.Context, _ rotation.CreateInput) (rotation.CreateOutput, error) {
+	_, _, err := run(ctx, call, func(ctx context.Context, _ rotation.CreateInput) (rotation.CreateOutput, error) {
 		if got, ok := ctx.Deadline(); !ok || !got.Equal(end.Add(-time.Second)) {
 			t.Errorf("the deadline is %s, want a second before %s", got, end)
 		}
@@ -129,7 +129,7 @@ func TestTheFunctionIsToldToStopBeforeLambdaCutsItOff(t *testing.T) {
 
 func TestWithoutADeadlineTheFunctionHasNone(t *testing.T) {
 	t.Parallel()
-	_, err, _ := run(t.Context(), call, func(ctx context.Context, _ rotation.CreateInput) (rotation.CreateOutput, error) {
+	_, _, err := run(t.Context(), call, func(ctx context.Context, _ rotation.CreateInput) (rotation.CreateOutput, error) {
 		if got, ok := ctx.Deadline(); ok {
 			t.Errorf("the deadline is %s", got)
 		}
@@ -143,7 +143,7 @@ func TestWithoutADeadlineTheFunctionHasNone(t *testing.T) {
 func TestEveryLogLineSaysWhatItBelongsTo(t *testing.T) {
 	t.Parallel()
 	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "request-7"})
-	_, _, log := run(ctx, call, fails(failure.New(failure.Throttled, "slow down")))
+	_, log, _ := run(ctx, call, fails(failure.New(failure.Throttled, "slow down")))
 	var line map[string]any
 	if err := json.Unmarshal([]byte(log), &line); err != nil {
 		t.Fatalf("the log is not one JSON line: %v: %s", err, log)
@@ -158,7 +158,7 @@ func TestEveryLogLineSaysWhatItBelongsTo(t *testing.T) {
 
 func TestAMeasurementThatCannotBeWrittenDoesNotFailTheStep(t *testing.T) {
 	t.Parallel()
-	_, err, log := run(t.Context(), `{"client":"orders-web"}`, fails(nil)) // CloudWatch has no empty dimensions
+	_, log, err := run(t.Context(), `{"client":"orders-web"}`, fails(nil)) // CloudWatch has no empty dimensions
 	if err != nil || !strings.Contains(log, "metric not written") {
 		t.Errorf("got %v, the log says %s", err, log)
 	}
@@ -173,6 +173,6 @@ func TestAPanicIsLeftToTheRuntime(t *testing.T) {
 			t.Errorf("the panic is %v", got)
 		}
 	}()
-	got, err, _ := run(t.Context(), call, func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) { panic("a bug") })
+	got, _, err := run(t.Context(), call, func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) { panic("a bug") })
 	t.Errorf("the panic became the answer %v, %v", got, err)
 }
