@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
@@ -53,12 +54,12 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 			return rotation.CreateOutput{}, err
 		}
 	}
-	id, err := m.make(ctx, listed)
+	id, err := m.make(ctx)
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
 	entry = j.Secrets[m.version]
-	entry.State, entry.IdPSecretID = journal.Live, id
+	entry.State, entry.IdPSecretID, entry.Asked = journal.Live, id, time.Time{}
 	j.Secrets[m.version] = entry
 	if err := s.Journal.Save(ctx, j); err != nil {
 		return rotation.CreateOutput{}, err
@@ -93,25 +94,81 @@ func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) 
 }
 
 // make returns the provider's id of the new secret, whose value is then stored as AWSPENDING.
-func (m *maker) make(ctx context.Context, listed []idp.Secret) (string, error) {
+func (m *maker) make(ctx context.Context) (string, error) {
 	if m.Provider.Capabilities().AcceptsValue {
-		return m.makeOwn(ctx, listed)
+		return m.makeOwn(ctx)
 	}
-	return m.makeTheirs(ctx, listed)
+	return m.makeTheirs(ctx)
 }
 
 // makeOwn stores a value of ours, then gives it to the provider.
-func (m *maker) makeOwn(ctx context.Context, listed []idp.Secret) (string, error) {
+func (m *maker) makeOwn(ctx context.Context) (string, error) {
 	value, err := m.pending(ctx)
 	if err != nil {
 		return "", err
 	}
-	id, err := m.FindLost(ctx, m.journal, m.version, listed)
+	id, err := m.lost(ctx)
 	if err != nil || id != "" {
 		return id, err
 	}
-	made, err := m.Provider.Create(ctx, idp.CreateRequest{Value: value, Tag: m.version})
+	made, err := m.ask(ctx, idp.CreateRequest{Value: value, Tag: m.version})
 	return made.ID, err
+}
+
+// A request that got no answer may still take effect, up to settle after it was made: the longest timeout of a function
+// that writes, and 15 s. Asking again before that could make two secrets.
+const (
+	settle = 75 * time.Second
+	// patience is how long one call waits for that, pause how long between two looks. The state machine's retries wait on.
+	patience = 40 * time.Second
+	pause    = 5 * time.Second
+)
+
+// lost looks for what an earlier, unanswered request made, until it is found or cannot appear any more.
+func (m *maker) lost(ctx context.Context) (string, error) {
+	asked := m.journal.Secrets[m.version].Asked
+	if asked.IsZero() {
+		return "", nil
+	}
+	for began := m.Now(); ; {
+		listed, err := m.Provider.List(ctx)
+		if err != nil {
+			return "", err
+		}
+		id, err := m.FindLost(ctx, m.journal, m.version, listed)
+		if err != nil || id != "" {
+			return id, err
+		}
+		now := m.Now()
+		if now.Sub(asked) >= settle {
+			return "", nil
+		}
+		if now.Sub(began) >= patience || m.Sleep(ctx, pause) != nil {
+			return "", failure.New(failure.Unavailable, "the identity provider was asked for a secret %s ago and has not answered; it is not asked again before %s are over", now.Sub(asked).Round(time.Second), settle)
+		}
+	}
+}
+
+// ask asks the provider for a secret, and writes down first that it does. An answer that says no clears that.
+func (m *maker) ask(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
+	if err := m.asked(ctx, m.Now()); err != nil {
+		return idp.Created{}, err
+	}
+	made, err := m.Provider.Create(ctx, r)
+	if err == nil || failure.KindOf(err) == failure.Unavailable {
+		return made, err
+	}
+	if failed := m.asked(ctx, time.Time{}); failed != nil {
+		return idp.Created{}, failed
+	}
+	return idp.Created{}, err
+}
+
+func (m *maker) asked(ctx context.Context, at time.Time) error {
+	entry := m.journal.Secrets[m.version]
+	entry.Asked = at
+	m.journal.Secrets[m.version] = entry
+	return m.Journal.Save(ctx, m.journal)
 }
 
 // pending is the value stored for the version; it is made and stored if there is none.
@@ -132,8 +189,8 @@ func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 
 // makeTheirs takes the value that the provider makes. A lost reply loses the value for good, so what such a try left is
 // removed, by its tag, before the next.
-func (m *maker) makeTheirs(ctx context.Context, listed []idp.Secret) (string, error) {
-	id, err := m.FindLost(ctx, m.journal, m.version, listed)
+func (m *maker) makeTheirs(ctx context.Context) (string, error) {
+	id, err := m.lost(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +206,7 @@ func (m *maker) makeTheirs(ctx context.Context, listed []idp.Secret) (string, er
 			return "", err
 		}
 	}
-	made, err := m.Provider.Create(ctx, idp.CreateRequest{Tag: m.version})
+	made, err := m.ask(ctx, idp.CreateRequest{Tag: m.version})
 	if err != nil {
 		return "", err
 	}

@@ -1,9 +1,12 @@
 package createsecret_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"alboidc.internal/functions/createsecret"
 	"alboidc.internal/functions/internal/fakes"
@@ -21,6 +24,7 @@ const (
 	first    = "mem-1" // the secret that the vendor has from the start
 	foreign  = fakes.Mark + "-made-by-a-person"
 	intended = "journal version-new:intended version-old:live"
+	asked    = intended // the same, with the time of the request to the provider
 	stored   = "PutSecretValue version-new"
 	created  = "Create version-new"
 	done     = "journal version-new:live version-old:live"
@@ -46,6 +50,17 @@ func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 // create makes version newer on the client's first rotation.
 func create(w *fakes.World) (rotation.CreateOutput, error) {
 	return call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: first}, To: rotation.Ref{VersionID: newer}, Import: true})
+}
+
+// retry is what the state machine does: it calls again while an earlier request may still take effect.
+func retry(w *fakes.World) (rotation.CreateOutput, error) {
+	for range 5 {
+		out, err := create(w)
+		if err == nil || !strings.Contains(err.Error(), "has not answered") {
+			return out, err
+		}
+	}
+	return rotation.CreateOutput{}, errors.New("it waits for ever")
 }
 
 func call(w *fakes.World, in rotation.CreateInput) (rotation.CreateOutput, error) {
@@ -94,8 +109,8 @@ func TestTheIntentIsWrittenFirstAndTheIDLast(t *testing.T) {
 		options memory.Options
 		want    []string
 	}{
-		"our value is stored before the provider sees it": {takesOurs, []string{intended, stored, created, done}},
-		"the provider's value is stored as it arrives":    {makesOwn, []string{intended, created, stored, done}},
+		"our value is stored before the provider sees it": {takesOurs, []string{intended, stored, asked, created, done}},
+		"the provider's value is stored as it arrives":    {makesOwn, []string{intended, asked, created, stored, done}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +132,7 @@ func TestRetriesAfterCutsAtAnyWriteMakeExactlyOneSecret(t *testing.T) {
 		after bool
 	}
 	var cuts []cut
-	for n := 1; n <= 4; n++ {
+	for n := 1; n <= 5; n++ {
 		cuts = append(cuts, cut{n, false}, cut{n, true})
 	}
 	for name, o := range kinds() {
@@ -131,10 +146,10 @@ func TestRetriesAfterCutsAtAnyWriteMakeExactlyOneSecret(t *testing.T) {
 						t.Fatalf("the first call was not cut: %v", err)
 					}
 					w.Cut(b.n, b.after)
-					if _, err := create(w); w.Mend() != (err != nil) {
+					if _, err := retry(w); w.Mend() != (err != nil) {
 						t.Fatalf("the second call says %v", err)
 					}
-					out, err := create(w)
+					out, err := retry(w)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -155,7 +170,41 @@ func TestASecretWhoseReplyWasLostIsAdoptedByProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrote(t, w, intended, stored, created, done)
+	wrote(t, w, intended, stored, asked, created, done)
+	madeOne(t, w, v, out)
+}
+
+func TestASecretThatALateRequestMakesIsAdoptedAndNoSecondOneIsMade(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	w.Fail("Create", failure.New(failure.Unavailable, "no answer"))
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "no answer")
+	_, err = create(w) // nothing to be seen for 40 s
+	fakes.Failed(t, err, failure.Unavailable, "has not answered")
+	w.Before("List", func() { v.Add(secret.New(w.Secrets.Values[newer])) }) // and there it is
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote(t, w, intended, stored, asked, done)
+	madeOne(t, w, v, out)
+}
+
+func TestTheProviderIsAskedAgainOnceAnEarlierRequestCannotTakeEffectAnyMore(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	w.Fail("Create", failure.New(failure.Unavailable, "no answer"))
+	start := w.Now
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "no answer")
+	out, err := retry(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waited := w.Now.Sub(start); waited < 75*time.Second {
+		t.Errorf("it asked again after %s", waited)
+	}
 	madeOne(t, w, v, out)
 }
 
@@ -171,7 +220,7 @@ func TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrote(t, w, intended, created, "Remove mem-3", created, stored, done)
+	wrote(t, w, intended, asked, created, "Remove mem-3", asked, created, stored, done)
 	madeOne(t, w, v, out, person, another)
 }
 
@@ -202,7 +251,7 @@ func TestWhichOfTwoNewSecretsIsOursIsLeftToAPerson(t *testing.T) {
 	_, err = create(w)
 	fakes.Failed(t, err, failure.Precondition, person)
 	fakes.Failed(t, err, failure.Precondition, "mem-2")
-	wrote(t, w, intended, stored, created)
+	wrote(t, w, intended, stored, asked, created)
 	if got := v.IDs(); len(got) != 3 {
 		t.Errorf("the vendor has %v", got)
 	}
@@ -222,7 +271,7 @@ func TestNoSecondSecretIsMadeWhileItCannotBeToldWhetherTheFirstExists(t *testing
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrote(t, w, intended, stored, created, done)
+	wrote(t, w, intended, stored, asked, created, done)
 	madeOne(t, w, v, out)
 }
 

@@ -51,8 +51,10 @@ type Entry struct {
 	// Imported: it existed before the first rotation; not made by us.
 	Imported bool `json:"imported,omitempty"`
 	// Before lists the ids that the provider had when the secret was intended: what is new since then may be ours.
-	Before []string  `json:"before,omitempty"`
-	At     time.Time `json:"at"`
+	Before []string `json:"before,omitempty"`
+	// Asked is when the provider was last asked to make it and has not answered; zero if it was not, or said no.
+	Asked time.Time `json:"asked,omitzero"`
+	At    time.Time `json:"at"`
 }
 
 // Promotion is the last move of AWSCURRENT, written before it is made.
