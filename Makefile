@@ -20,8 +20,8 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
 
 .PHONY: demo
-demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback)
-	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(FAIL),-fail '$(FAIL)')
+demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback; IDP=entra, cognito)
+	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)')
 
 .PHONY: local
 local: build ## Keep the local stack running, to use the AWS CLI against it

@@ -56,7 +56,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		}
 	}
 	if len(refusals) > 0 {
-		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, nothing was changed: %s", s.Config.Name, strings.Join(refusals, "; "))
+		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s", s.Config.Name, strings.Join(refusals, "; "))
 	}
 	if d.Action != rotation.Rollback {
 		if err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); err != nil {
@@ -64,7 +64,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		}
 		out.Checks = append(out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
 	}
-	fill(&out, d, s)
+	fill(&out, d, s, request)
 	h.measureAge(ctx, s, j, d)
 	return out, nil
 }
@@ -121,11 +121,14 @@ func currentVersion(d rotation.Decision) string {
 }
 
 // fill copies the decision into the plan, with the steps in words for the reader of a dry run.
-func fill(out *rotation.Plan, d rotation.Decision, s *session.Session) {
+func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, r rotation.Request) {
 	out.Action, out.Why, out.From, out.To, out.Import = d.Action, d.Why, d.From, d.To, d.Import
 	out.GracePeriodSeconds = int(d.Grace / time.Second)
 	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
 	out.Warnings = append(out.Warnings, d.Warnings...)
+	if g := r.GracePeriodSeconds; g != nil && *g > s.Config.GracePeriod() {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", s.Config.GracePeriod(), *g))
+	}
 	caps := s.Provider.Capabilities()
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {

@@ -165,7 +165,7 @@ func TestAllReasonsAreToldAtOnce(t *testing.T) {
 	v.Add(secret.New(value))
 	w.ALB.Login = nil
 	_, err := makePlan(w, plain)
-	for _, says := range []string{"2 active secrets", "no room for a new one", "no listener or rule", "nothing was changed"} {
+	for _, says := range []string{"2 active secrets", "no room for a new one", "no listener or rule", "no new secret was made"} {
 		fakes.Failed(t, err, failure.Precondition, says)
 	}
 }

@@ -55,7 +55,7 @@ func Registry(client *http.Client) func(config.Client, Deps) (idp.Provider, erro
 	return func(c config.Client, d Deps) (idp.Provider, error) {
 		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings,
 			idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID},
-			idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: d.AWS, WebIdentity: d.WebIdentity, Now: d.Now})
+			idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: d.AWS, WebIdentity: d.WebIdentity, Now: d.Now, Sleep: d.Sleep})
 	}
 }
 

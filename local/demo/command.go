@@ -17,6 +17,7 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(errs)
 	flags.StringVar(&o.Functions, "functions", "", "folder with the functions' binaries (NAME/bootstrap)")
+	flags.StringVar(&o.IdP, "idp", "", "identity provider: okta (default), entra or cognito")
 	flags.StringVar(&o.Fail, "fail", "", "state that is made to fail")
 	flags.StringVar(&o.Address, "address", "", "address of the AWS endpoint (default: "+defaultAddress+" with -serve, else a free port)")
 	flags.StringVar(&o.Logs, "logs", "", "folder for the functions' logs (default: a new one for temporary files)")
@@ -25,7 +26,7 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 		return 2
 	}
 	if flags.NArg() > 0 || o.Functions == "" || (*serve && o.Fail != "") {
-		_, _ = fmt.Fprintln(errs, "usage: demo -functions DIR [-fail STATE | -serve] [-address HOST:PORT] [-logs DIR]")
+		_, _ = fmt.Fprintln(errs, "usage: demo -functions DIR [-idp TYPE] [-fail STATE | -serve] [-address HOST:PORT] [-logs DIR]")
 		return 2
 	}
 	ok := true

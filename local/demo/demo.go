@@ -46,6 +46,8 @@ type Options struct {
 	Address string
 	// Logs is the folder for the functions' logs and the authority's certificate; "" is a new one for temporary files.
 	Logs string
+	// IdP is the type of identity provider, "" for okta.
+	IdP string
 	// Fail is the state that is made to fail, "" for none.
 	Fail string
 	Out  io.Writer
@@ -69,7 +71,7 @@ func start(ctx context.Context, o Options) (*world, error) {
 	if err := w.openLogs(o.Logs); err != nil {
 		return nil, err
 	}
-	s, err := stack.Start(ctx, stack.Options{Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
+	s, err := stack.Start(ctx, stack.Options{Face: o.IdP, Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
 		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable},
 		FunctionLogs: w.log, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {

@@ -37,11 +37,23 @@ func once(r fault.Rule) fault.Rule {
 	return r
 }
 
+// noSecret makes the identity provider refuse to make a secret, in its own words.
+func noSecret(face string) fault.Rule {
+	switch face {
+	case "entra":
+		return refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied")
+	case "cognito":
+		return refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException")
+	default:
+		return refuse("idp", "okta.createSecret", "", "E0000006")
+	}
+}
+
 // failures are the states that can be made to fail.
 func failures() []failing {
 	return []failing{
-		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(*world) []fault.Rule {
-			return []fault.Rule{refuse("idp", "okta.createSecret", "", "E0000006")}
+		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
+			return []fault.Rule{noSecret(w.Stack.Face)}
 		}},
 		{"VerifyNewSecret", "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
 			return []fault.Rule{once(refuse("secretsmanager", "GetSecretValue", w.SecretARN, "AccessDeniedException"))}
@@ -62,8 +74,12 @@ func failures() []failing {
 			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied"))}
 		}},
 		{"TestBeforeFinish", "the synthetic user cannot log in", noLogin},
-		{"DisableOldSecret", "the identity provider refuses to disable the old secret (403)", func(w *world) []fault.Rule {
-			return []fault.Rule{refuse("idp", "okta.deactivateSecret", w.FirstSecretID, "E0000006")}
+		{"DisableOldSecret", "the old secret cannot be disabled (403)", func(w *world) []fault.Rule {
+			if w.Stack.Face == "okta" {
+				return []fault.Rule{refuse("idp", "okta.deactivateSecret", w.FirstSecretID, "E0000006")}
+			}
+			// the others cannot disable a secret: there the step only reads, and that fails
+			return []fault.Rule{once(refuse("dynamodb", "GetItem", "", "AccessDeniedException"))}
 		}},
 		{"TestAfterDisable", "the synthetic user cannot log in", noLogin},
 	}

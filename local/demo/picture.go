@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/orders"
-	"alboidc.internal/shared/idp"
+	sharedidp "alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/secret"
 )
@@ -48,7 +49,7 @@ func short(v string) string { return v[:min(8, len(v))] }
 // secretIDs is the client's secrets at the identity provider, e.g. "ocsAb12… active, ocsCd34… inactive".
 func (w *world) secretIDs() string {
 	var out []string
-	for _, s := range w.Stack.IdP.Store().Secrets(orders.ClientID) {
+	for _, s := range w.Stack.IdP.Store().Secrets(w.ClientID) {
 		out = append(out, s.ID+" "+strings.ToLower(string(s.Status)))
 	}
 	return strings.Join(out, ", ")
@@ -81,9 +82,15 @@ func (w *world) accepts(ctx context.Context, version string) (probe.Outcome, err
 		return "", err
 	}
 	p := w.Config.IdentityProvider
+	provider, err := registry.New(p.Type, p.Settings, sharedidp.Client{Name: w.Config.Name, Issuer: w.Config.Issuer, ClientID: w.Config.ClientID},
+		sharedidp.Deps{HTTP: w.httpClient(), Now: w.Stack.Clock.Now, AWS: w.Stack.AWS,
+			Secret: func(context.Context, string) (secret.Value, error) { return secret.Value{}, nil }})
+	if err != nil {
+		return "", err
+	}
 	v, err := probe.Credential{HTTP: w.httpClient(), Rand: rand.Reader}.Classify(ctx, probe.Endpoint{TokenEndpoint: p.TokenEndpoint,
 		ClientID: w.Config.ClientID, CallbackURL: w.Config.CallbackURL, AuthMethod: p.AuthMethod(),
-		Spec: idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"}, Rejected: []string{"invalid_client"}}}, secret.New(values[version]))
+		Spec: provider.Capabilities().Probe}, secret.New(values[version]))
 	return v.Outcome, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
-	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
@@ -85,7 +84,7 @@ func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutpu
 	c.check(err == nil && old == probe.Rejected, "the old secret %s is refused by the identity provider", out.From.IdPSecretID)
 	now, err := w.accepts(ctx, out.To.VersionID)
 	c.check(err == nil && now == probe.Accepted, "the new secret %s is accepted", out.To.IdPSecretID)
-	live := w.Stack.IdP.Store().Secrets(orders.ClientID)
+	live := w.Stack.IdP.Store().Secrets(w.ClientID)
 	c.check(len(live) == 1 && live[0].ID == out.To.IdPSecretID, "the identity provider holds exactly that one")
 }
 

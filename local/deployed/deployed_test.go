@@ -263,7 +263,7 @@ func TestARotationSucceedsAsTheTemplateDeploysIt(t *testing.T) {
 	if result := w.rotate(t, tpl); result.Status != asl.Succeeded {
 		t.Fatalf("the rotation ended as %+v", result)
 	}
-	if live := w.Stack.IdP.Store().Secrets(orders.ClientID); len(live) != 1 || live[0].ID == w.FirstSecretID {
+	if live := w.Stack.IdP.Store().Secrets(w.ClientID); len(live) != 1 || live[0].ID == w.FirstSecretID {
 		t.Errorf("the identity provider holds %+v", live)
 	}
 	w.mu.Lock()

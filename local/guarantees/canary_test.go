@@ -64,8 +64,8 @@ func (w *world) values() map[string]string {
 }
 
 // disguises are the forms in which a value could show: as it is, in a URL, or in an HTTP Basic header.
-func disguises(value string) []string {
-	basic := base64.StdEncoding.EncodeToString([]byte(orders.ClientID + ":" + value))
+func (w *world) disguises(value string) []string {
+	basic := base64.StdEncoding.EncodeToString([]byte(w.ClientID + ":" + value))
 	return []string{value, url.QueryEscape(value), base64.StdEncoding.EncodeToString([]byte(value)), basic}
 }
 
@@ -103,7 +103,7 @@ func TestNoSecretValueShowsAnywhere(t *testing.T) {
 			t.Errorf("%s: nothing of the rotation is in it, so it proves nothing", name)
 		}
 		for what, value := range values {
-			for _, d := range disguises(value) {
+			for _, d := range w.disguises(value) {
 				if strings.Contains(trace, d) {
 					t.Errorf("the %s shows in the %s", what, name)
 				}

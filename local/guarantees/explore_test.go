@@ -21,6 +21,7 @@ var changing = []string{
 	"dynamodb:UpdateItem", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
 	"elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyListener",
 	"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret",
+	"idp:entra.addPassword", "idp:entra.removePassword", "cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
 }
 
 // call is the n-th call of an operation in a rotation, counted from 0.
@@ -39,9 +40,9 @@ func (c call) rule(times int, r fault.Rule) fault.Rule {
 
 // changesOf lists the changing calls of one rotation that prepare may make fail, in order, from the state on that is
 // named.
-func changesOf(t *testing.T, from string, prepare func(*world)) []call {
+func changesOf(t *testing.T, face, from string, prepare func(*world)) []call {
 	t.Helper()
-	w := newWorld(t, quick)
+	w := newWorldOf(t, face, usual(), quick)
 	prepare(w)
 	var mu sync.Mutex
 	var out []call
@@ -99,7 +100,7 @@ func disturbances() map[string]func(w *world, c call) {
 
 func TestWhateverHappensToAnyCallTheRotationConverges(t *testing.T) {
 	t.Parallel()
-	explore(t, changesOf(t, "CheckInput", func(*world) {}), func(*world) {}, 20)
+	explore(t, "okta", changesOf(t, "okta", "CheckInput", func(*world) {}), func(*world) {}, 20)
 }
 
 func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
@@ -107,7 +108,15 @@ func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
 	untestable := func(w *world) {
 		w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 	}
-	explore(t, changesOf(t, "Quiesce", untestable), untestable, 10)
+	explore(t, "okta", changesOf(t, "okta", "Quiesce", untestable), untestable, 10)
+}
+
+func TestWhateverHappensToACallToAnotherIdentityProviderTheRotationConverges(t *testing.T) {
+	t.Parallel()
+	for _, face := range []string{"entra", "cognito"} {
+		calls := slices.DeleteFunc(changesOf(t, face, "CheckInput", func(*world) {}), func(c call) bool { return c.service != "idp" && c.service != "cognito-idp" })
+		t.Run(face, func(t *testing.T) { explore(t, face, calls, func(*world) {}, 2) })
+	}
 }
 
 // The tests above must be able to fail: without the waits, the same disturbances break G1.
@@ -115,7 +124,7 @@ func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
 func TestTheWatchSeesALateCallThatNoRollbackWaitedFor(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 2, 3} {
-		w := newWorldThatSettles(t, time.Second, quick)
+		w := newWorldOf(t, "okta", time.Second, quick)
 		w.fault(call{"elasticloadbalancing", "ModifyRule", n}.rule(again, fault.Rule{Mode: fault.Delay, Latency: 10 * lateBy}))
 		w.rotate(plain)
 		w.pass(2 * time.Hour)
@@ -128,7 +137,7 @@ func TestTheWatchSeesALateCallThatNoRollbackWaitedFor(t *testing.T) {
 
 func TestTheWatchSeesANodeThatNobodyWaitedFor(t *testing.T) {
 	t.Parallel()
-	w := newWorldThatSettles(t, time.Second, quick, func(c *config.Client) { c.SpreadSeconds = aws.Int(1) }) // the nodes take 55 s
+	w := newWorldOf(t, "okta", time.Second, quick, func(c *config.Client) { c.SpreadSeconds = aws.Int(1) }) // the nodes take 55 s
 	w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0}`)
 	w.pass(2 * time.Hour)
 	if len(w.violations) == 0 {
@@ -137,7 +146,7 @@ func TestTheWatchSeesANodeThatNobodyWaitedFor(t *testing.T) {
 }
 
 // explore disturbs each call in turn in a rotation that prepare may make fail, and then lets things take their course.
-func explore(t *testing.T, calls []call, prepare func(*world), least int) {
+func explore(t *testing.T, face string, calls []call, prepare func(*world), least int) {
 	t.Helper()
 	if len(calls) < least {
 		t.Fatalf("only %d changing calls: %v", len(calls), calls)
@@ -146,7 +155,7 @@ func explore(t *testing.T, calls []call, prepare func(*world), least int) {
 		for _, c := range interesting(calls) {
 			t.Run(name+"/"+c.String(), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, quick)
+				w := newWorldOf(t, face, usual(), quick)
 				prepare(w)
 				disturb(w, c)
 				w.rotate(plain)

@@ -9,7 +9,6 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
-	"alboidc.internal/local/orders"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -48,7 +47,7 @@ func TestARotationWithAGracePeriodOfSevenDays(t *testing.T) {
 	if took := w.clock.Now().Sub(began); took < grace {
 		t.Errorf("the old secret was removed after %s, before the grace period was over", took)
 	}
-	if w.Stack.IdP.Store().Secrets(orders.ClientID)[0].ID == w.FirstSecretID {
+	if w.Stack.IdP.Store().Secrets(w.ClientID)[0].ID == w.FirstSecretID {
 		t.Error("the old secret is still there")
 	}
 	w.atRest()
@@ -69,7 +68,7 @@ func TestAFailureOfAnyStateRollsEverythingBack(t *testing.T) {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
-			before := w.Stack.IdP.Store().Secrets(orders.ClientID)
+			before := w.Stack.IdP.Store().Secrets(w.ClientID)
 			w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 			r, execution := w.rotate(plain)
 			if r.Status != asl.Failed || text(r.Error) != "RolledBack" {
@@ -80,7 +79,7 @@ func TestAFailureOfAnyStateRollsEverythingBack(t *testing.T) {
 				t.Errorf("the cause does not name the state: %s", text(r.Cause))
 			}
 			w.atRest()
-			after := w.Stack.IdP.Store().Secrets(orders.ClientID)
+			after := w.Stack.IdP.Store().Secrets(w.ClientID)
 			if len(after) != 1 || after[0].ID != before[0].ID {
 				t.Errorf("the identity provider holds %+v, before it was %+v", after, before)
 			}

@@ -65,7 +65,7 @@ func TestAnEmergencyRotationDuringAGracePeriodEndsBothSecretsThatMayHaveLeaked(t
 	if r, _ := w.rotate(plain); r.Status != asl.Aborted {
 		t.Fatalf("the first ended as %s", r.Status)
 	}
-	leaked := w.Stack.IdP.Store().Secrets(orders.ClientID)
+	leaked := w.Stack.IdP.Store().Secrets(w.ClientID)
 	began := w.clock.Now()
 	r, execution := w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0, "reason": "leak"}`)
 	if r.Status != asl.Succeeded {
@@ -75,7 +75,7 @@ func TestAnEmergencyRotationDuringAGracePeriodEndsBothSecretsThatMayHaveLeaked(t
 		t.Errorf("it took %s", took)
 	}
 	for _, old := range leaked {
-		for _, s := range w.Stack.IdP.Store().Secrets(orders.ClientID) {
+		for _, s := range w.Stack.IdP.Store().Secrets(w.ClientID) {
 			if s.ID == old.ID {
 				t.Errorf("secret %s is still there", s.ID)
 			}
@@ -170,7 +170,7 @@ func TestARefusedPlanReleasesTheLockAndNamesTheRemedy(t *testing.T) {
 	if w.journal()["owner"] != nil {
 		t.Error("the lock is still held")
 	}
-	if n := len(w.Stack.IdP.Store().Secrets(orders.ClientID)); n != 2 {
+	if n := len(w.Stack.IdP.Store().Secrets(w.ClientID)); n != 2 {
 		t.Errorf("the identity provider holds %d secrets, a stranger's was touched", n)
 	}
 }
@@ -179,7 +179,7 @@ func TestARefusedPlanReleasesTheLockAndNamesTheRemedy(t *testing.T) {
 func add(t *testing.T, w *world, value string) string {
 	t.Helper()
 	id := "ocsstranger000000001"
-	if err := w.Stack.IdP.Store().Update(orders.ClientID, func(e *clients.Edit) error {
+	if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
 		_, err := e.Add(clients.Secret{ID: id}, value)
 		return err
 	}); err != nil {
@@ -252,7 +252,7 @@ func TestATargetThatChangedHandsStopsTheRotationBeforeTheOldSecretGoes(t *testin
 	if len(w.violations) > 0 {
 		t.Error(w.violations)
 	}
-	if n := len(w.Stack.IdP.Store().Secrets(orders.ClientID)); n != 2 {
+	if n := len(w.Stack.IdP.Store().Secrets(w.ClientID)); n != 2 {
 		t.Errorf("the identity provider holds %d secrets; both have to stay", n)
 	}
 }
@@ -261,7 +261,7 @@ func TestARollbackDoesNotGoBackToASecretThatSomebodyRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.when("GracePeriod", func(string) {
-		if err := w.Stack.IdP.Store().Update(orders.ClientID, func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
+		if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
 			t.Error(err)
 		}
 	})

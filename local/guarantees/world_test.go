@@ -77,14 +77,18 @@ const (
 // newWorld deploys the client. configure may change its configuration.
 func newWorld(t *testing.T, configure ...func(*config.Client)) *world {
 	t.Helper()
-	return newWorldThatSettles(t, statemachine.Settle(statemachine.Functions()), configure...)
+	return newWorldOf(t, "okta", usual(), configure...)
 }
 
-// newWorldThatSettles chooses how long the state machine waits before it relies on no call being under way.
-func newWorldThatSettles(t *testing.T, settle time.Duration, configure ...func(*config.Client)) *world {
+// usual is how long a deployment's state machine waits for that.
+func usual() time.Duration { return statemachine.Settle(statemachine.Functions()) }
+
+// newWorldOf chooses the identity provider, and how long the state machine waits before it relies on no call being under
+// way.
+func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...func(*config.Client)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Face: face, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +164,7 @@ func (w *world) check(when string) {
 		w.violate("reading the secret: %v", err)
 		return
 	}
-	if !store.Accepts(orders.ClientID, values[labels["AWSCURRENT"]], now) {
+	if !store.Accepts(w.ClientID, values[labels["AWSCURRENT"]], now) {
 		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)
 	}
 }
@@ -259,7 +263,7 @@ func (w *world) atRest() {
 		w.t.Fatal(err)
 	}
 	now := w.clock.Now()
-	live := w.Stack.IdP.Store().Secrets(orders.ClientID)
+	live := w.Stack.IdP.Store().Secrets(w.ClientID)
 	if len(live) != 1 || !live[0].Live(now) {
 		w.t.Errorf("G4: the identity provider holds %d secrets: %+v", len(live), live)
 	}

@@ -29,14 +29,11 @@ import (
 // Names of what is set up.
 const (
 	Client          = "orders-web"
-	ClientID        = "0oaorderswebclient01"
 	Home            = "eu-central-1" // the Region of the rotation, the secret and the first load balancer
 	Away            = "eu-west-1"    // the Region of the second load balancer
 	JournalTable    = "alb-oidc-rotator-journal"
 	ParameterPrefix = "/alb-oidc-rotator/clients/"
 	MachineName     = "alb-oidc-rotator"
-	// AppID is the client's id in the identity provider's management API.
-	AppID = "0oaordersapp0000001"
 )
 
 // Options choose the pace; in production they are the client's configuration and the functions' timeouts.
@@ -56,6 +53,8 @@ type Deployment struct {
 	SecretARN  string
 	TopicARN   string
 	Config     config.Client
+	// ClientID is the OAuth client id, in the form of the stack's identity provider.
+	ClientID string
 	// FirstSecretID is the identity provider's id of the secret that exists before any rotation.
 	FirstSecretID string
 	Site          *Site
@@ -66,15 +65,19 @@ type Deployment struct {
 
 // Deploy sets everything up.
 func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error) {
-	d := &Deployment{Stack: s}
-	first, err := d.registerClient()
+	r, err := findRegistration(s.Face)
 	if err != nil {
 		return nil, err
 	}
-	if d.Site, err = buildSite(ctx, s, first); err != nil {
+	d := &Deployment{Stack: s, ClientID: r.clientID}
+	first, err := d.registerClient(r)
+	if err != nil {
+		return nil, err
+	}
+	if d.Site, err = buildSite(ctx, s, r.clientID, first); err != nil {
 		return nil, fmt.Errorf("setting up the load balancers: %w", err)
 	}
-	if err := d.storeSecrets(ctx, first, o); err != nil {
+	if err := d.storeSecrets(ctx, first, r, o); err != nil {
 		return nil, err
 	}
 	if err := d.storeClient(ctx); err != nil {
@@ -92,11 +95,11 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 }
 
 // registerClient registers the client and the users at the identity provider.
-func (d *Deployment) registerClient() (first secret.Value, err error) {
+func (d *Deployment) registerClient(r registration) (first secret.Value, err error) {
 	if first, err = secret.Generate(nil); err != nil {
 		return first, err
 	}
-	_, made, err := d.Stack.IdP.RegisterClient(idp.Client{ID: ClientID, AppID: AppID, Name: Client,
+	_, made, err := d.Stack.IdP.RegisterClient(idp.Client{ID: r.clientID, AppID: r.appID, Name: Client,
 		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}}, first.Reveal())
 	if err != nil {
 		return first, err
@@ -113,7 +116,7 @@ func (d *Deployment) registerClient() (first secret.Value, err error) {
 }
 
 // storeSecrets stores the client secret, the admin credential and the synthetic user, and writes the configuration.
-func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, o Options) error {
+func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r registration, o Options) error {
 	api := secretsmanager.NewFromConfig(d.Stack.AWS(Home))
 	store := func(name, value string) (string, error) {
 		out, err := api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
@@ -126,9 +129,11 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, o Opt
 	if d.SecretARN, err = store("orders-web/client-secret", first.Reveal()); err != nil {
 		return err
 	}
-	admin, err := store("okta/api-token", d.Stack.IdP.AdminToken())
-	if err != nil {
-		return err
+	admin := "" // Amazon Cognito needs none: the functions' roles do
+	if token := d.Stack.IdP.AdminToken(); token != "" {
+		if admin, err = store("identity-provider/admin", token); err != nil {
+			return err
+		}
 	}
 	user, err := json.Marshal(map[string]string{"username": d.Tester.Name, "password": d.Tester.Password})
 	if err != nil {
@@ -138,7 +143,7 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, o Opt
 	if err != nil {
 		return err
 	}
-	d.Config = d.configuration(admin, tester, o)
+	d.Config = d.configuration(r, admin, tester, o)
 	if o.Configure != nil {
 		o.Configure(&d.Config)
 	}
@@ -146,13 +151,13 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, o Opt
 }
 
 // configuration is what a user writes into the client's configuration.
-func (d *Deployment) configuration(adminARN, testerARN string, o Options) config.Client {
+func (d *Deployment) configuration(r registration, adminARN, testerARN string, o Options) config.Client {
 	p := d.Stack.IdP
-	settings, _ := json.Marshal(map[string]any{"orgUrl": p.URL(), "appId": AppID, "apiToken": map[string]string{"secretArn": adminARN}})
+	settings, _ := json.Marshal(r.settings(p, r.appID, adminARN))
 	c := config.Client{
-		Name: Client, Issuer: p.Issuer(), ClientID: ClientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
+		Name: Client, Issuer: p.Issuer(), ClientID: r.clientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
 		Secret: config.Secret{ARN: d.SecretARN},
-		IdentityProvider: config.IdentityProvider{Type: "okta", AuthorizationEndpoint: p.Endpoints().Authorization,
+		IdentityProvider: config.IdentityProvider{Type: d.Stack.Face, AuthorizationEndpoint: p.Endpoints().Authorization,
 			TokenEndpoint: p.Endpoints().Token, Settings: settings},
 		LoadBalancers:      d.Site.LoadBalancers,
 		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),

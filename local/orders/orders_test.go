@@ -73,7 +73,7 @@ func TestDeploymentIsWhatARotationNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := d.Stack.IdP.Store()
-	if live := store.Secrets(orders.ClientID); len(live) != 1 || live[0].ID != d.FirstSecretID || !store.Accepts(orders.ClientID, *secret.SecretString, d.Stack.Clock.Now()) {
+	if live := store.Secrets(d.ClientID); len(live) != 1 || live[0].ID != d.FirstSecretID || !store.Accepts(d.ClientID, *secret.SecretString, d.Stack.Clock.Now()) {
 		t.Errorf("the identity provider has %v", live)
 	}
 }
@@ -93,7 +93,7 @@ func TestSiteHasFiveTargetsOfEachKindInTwoRegions(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, rule := range r.Rules {
-			if c := rule.Actions[0].AuthenticateOidcConfig; c != nil && *c.ClientId == orders.ClientID {
+			if c := rule.Actions[0].AuthenticateOidcConfig; c != nil && *c.ClientId == d.ClientID {
 				rules[region+" "+*rule.Priority]++
 			}
 		}

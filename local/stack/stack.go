@@ -18,6 +18,7 @@ import (
 	"alboidc.internal/local/awsapi"
 	"alboidc.internal/local/clock"
 	"alboidc.internal/local/cloudwatch"
+	"alboidc.internal/local/cognito"
 	"alboidc.internal/local/dynamodb"
 	"alboidc.internal/local/elbv2"
 	"alboidc.internal/local/eventbridge"
@@ -42,6 +43,8 @@ type Options struct {
 	Address string
 	// Spread is how long a changed action takes to reach each node of a load balancer; its length is how many nodes.
 	Spread []time.Duration
+	// Face is the vendor that the identity provider looks like: okta (the default), entra or cognito.
+	Face string
 	// AccessTokenLifetime is how soon sessions are refreshed.
 	AccessTokenLifetime time.Duration
 	// FunctionEnv is added to every function's environment.
@@ -58,6 +61,8 @@ type Options struct {
 type Stack struct {
 	// URL of the AWS endpoint.
 	URL string
+	// Face is Options.Face or its default.
+	Face string
 
 	Clock          clock.Clock
 	Faults         *fault.Injector
@@ -82,6 +87,9 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
+	if o.Face == "" {
+		o.Face = "okta"
+	}
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
 	}
@@ -90,7 +98,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Stack{Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(), ctx: ctx, cancel: cancel}
+	s := &Stack{Face: o.Face, Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(), ctx: ctx, cancel: cancel}
 	if err := s.start(ctx, o, listener); err != nil {
 		_ = listener.Close()
 		s.Close()
@@ -121,13 +129,13 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	}
 	schedules := scheduler.New(scheduler.Options{Clock: s.Clock, Endpoint: s.URL})
 	schedules.Start(ctx)
-	api := awsapi.NewServer(s.Clock, s.Faults, s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
-		schedules, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock))
-	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = s.server.Serve(listener) }()
-	if s.IdP, err = idp.Start(ctx, idp.Options{Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
+	if s.IdP, err = idp.Start(ctx, idp.Options{Face: o.Face, Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
 		return err
 	}
+	api := awsapi.NewServer(s.Clock, s.Faults, s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
+		schedules, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), cognito.New(s.Clock, s.IdP.Store()))
+	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.server.Serve(listener) }()
 	s.Plane, err = albnode.Start(ctx, s.ELB, albnode.Options{Clock: s.Clock, Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
 	return err
 }

@@ -101,7 +101,7 @@ func TestPeopleNoticeASecretThatIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	until(t, func() bool { return r.traffic.Visits.Load() >= 4 }) // both have a session
-	err := r.Stack.IdP.Store().Update(orders.ClientID, func(e *clients.Edit) error { return e.Remove(r.FirstSecretID) })
+	err := r.Stack.IdP.Store().Update(r.ClientID, func(e *clients.Edit) error { return e.Remove(r.FirstSecretID) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,7 +152,7 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 	t := rotation.Target{Region: s.lb.region, LoadBalancerARN: s.lb.arn, ListenerARN: aws.ToString(l.ListenerArn), RuleARN: rule,
 		Name: fmt.Sprintf("%s :%d %s", s.lb.name, aws.ToInt32(l.Port), what)}
 	for _, a := range actions {
-		s.warnOfCognito(t.Name, a)
+		s.refuseCognito(t.Name, a)
 		o := a.AuthenticateOidcConfig
 		if a.Type != types.ActionTypeEnumAuthenticateOidc || o == nil || !slices.Contains(s.want.ClientIDs, aws.ToString(o.ClientId)) {
 			continue
@@ -172,15 +172,15 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 	}
 }
 
-// warnOfCognito tells of an action that logs in with the client, but holds no secret: it names an app client of a user
+// refuseCognito refuses a rotation beside an action that logs in with the client, but holds no secret: it names an app client of a user
 // pool, and the load balancer gets the secret from Amazon Cognito (API reference, AuthenticateCognitoActionConfig). When
 // it does so again after the secret has changed is not documented.
-func (s *search) warnOfCognito(target string, a types.Action) {
+func (s *search) refuseCognito(target string, a types.Action) {
 	c := a.AuthenticateCognitoConfig
 	if a.Type != types.ActionTypeEnumAuthenticateCognito || c == nil || !slices.Contains(s.want.ClientIDs, aws.ToString(c.UserPoolClientId)) {
 		return
 	}
-	s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s logs in with app client %s by authenticate-cognito: such an action carries no "+
+	s.found.Refusals = append(s.found.Refusals, fmt.Sprintf("%s logs in with app client %s by authenticate-cognito: such an action carries no "+
 		"client secret and is not rotated, and its logins may fail once the old secret is removed, because AWS does not say when the load "+
 		"balancer reads the new one from Cognito; make it an authenticate-oidc action with the pool's endpoints, or give it an app client of its own",
 		target, aws.ToString(c.UserPoolClientId)))

@@ -142,19 +142,19 @@ func cognitoLogin(appClient string) types.Action {
 		UserPoolClientId: &appClient, UserPoolDomain: aws.String("orders")}}
 }
 
-func TestACognitoLoginWithTheClientIsNoTargetButAWarning(t *testing.T) {
+func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.listen(ordersLB, listener, 443, cognitoLogin("orders"), forward("g"))
 	f.add(listener, rule, 10, login("orders"), forward("g"))
 	f.add(listener, rule+"-other", 20, cognitoLogin("shop"), forward("g"))
 	found := search(t, f.balancersOf(), ordersLB)
-	if got := names(found.Targets); !slices.Equal(got, []string{"orders-alb :443 rule 10"}) || len(found.Refusals) != 0 {
-		t.Fatalf("targets %q, refusals %q", got, found.Refusals)
+	if got := names(found.Targets); !slices.Equal(got, []string{"orders-alb :443 rule 10"}) || len(found.Warnings) != 0 {
+		t.Fatalf("targets %q, warnings %q", got, found.Warnings)
 	}
-	if w := found.Warnings; len(w) != 1 || !strings.HasPrefix(w[0], "orders-alb :443 default logs in with app client orders by authenticate-cognito") ||
+	if w := found.Refusals; len(w) != 1 || !strings.HasPrefix(w[0], "orders-alb :443 default logs in with app client orders by authenticate-cognito") ||
 		!strings.Contains(w[0], "carries no client secret and is not rotated") {
-		t.Fatalf("warnings %q", w)
+		t.Fatalf("refusals %q", w)
 	}
 }
 

@@ -1,0 +1,40 @@
+package orders
+
+import (
+	"fmt"
+
+	"alboidc.internal/local/idp"
+	"alboidc.internal/local/idp/cognito"
+	"alboidc.internal/local/idp/entra"
+)
+
+// registration is how the client is known at one kind of identity provider.
+type registration struct {
+	// clientID is the OAuth client id, appID the id in the provider's management API, each in the provider's form.
+	clientID, appID string
+	// settings are identityProvider.settings; adminARN is the secret with the provider's admin credential.
+	settings func(p *idp.Provider, appID, adminARN string) map[string]any
+}
+
+// registrations by the type of identity provider.
+var registrations = map[string]registration{
+	"okta": {"0oaorderswebclient01", "0oaordersapp0000001", func(p *idp.Provider, appID, adminARN string) map[string]any {
+		return map[string]any{"orgUrl": p.URL(), "appId": appID, "apiToken": map[string]string{"secretArn": adminARN}}
+	}},
+	"entra": {"0b6f7e4c-51d2-4c1e-9a77-6f0f2a9d1c34", "6d1b1f0a-8a0e-4b9c-8f43-2f6f2c5f7b21", func(p *idp.Provider, _, adminARN string) map[string]any {
+		return map[string]any{"tenantId": entra.TenantID, "graphUrl": p.URL(), "loginUrl": p.URL(),
+			"clientSecret": map[string]string{"clientId": entra.RotatorID, "secretArn": adminARN}}
+	}},
+	"cognito": {"1ordersweb2client3id4abcde5", "", func(*idp.Provider, string, string) map[string]any {
+		return map[string]any{"userPoolId": cognito.PoolID}
+	}},
+}
+
+// findRegistration is the registration for a type of identity provider; "" is okta.
+func findRegistration(kind string) (registration, error) {
+	r, known := registrations[kind]
+	if !known {
+		return r, fmt.Errorf("identity provider %q is not one of cognito, entra, okta", kind)
+	}
+	return r, nil
+}
