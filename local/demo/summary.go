@@ -32,7 +32,7 @@ func (v *view) summary(ctx context.Context, f *failing, execution string, result
 	v.print("  labels: %s", after.labels)
 	v.print("  identity provider: %s", after.secrets)
 	v.print("  %d state transitions in %.0f s", transitions, time.Since(v.began).Seconds())
-	v.print("  (AWS bills 4,000 transitions a month free, then $0.025 per 1,000)")
+	v.print("  (AWS bills about $0.025 per 1,000 transitions)")
 	v.print("  the functions' logs: %s", w.logs.Name())
 	v.print("Look next: `make local` keeps this stack running for the AWS CLI;")
 	v.print("the state machine is statemachine/rotation.asl.json.")
