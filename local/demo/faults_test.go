@@ -6,12 +6,12 @@ import (
 
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/local/stack"
 	"alboidc.internal/statemachine"
 )
 
 func TestEveryStateThatCanBeMadeToFailIsAStateOfTheMachineAndItsRulesAreValid(t *testing.T) {
 	t.Parallel()
-	w := &world{Deployment: &orders.Deployment{FirstSecretID: "ocs1", SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
 	for _, f := range failures() {
 		if !strings.Contains(string(statemachine.Definition), `"`+f.state+`": {`) {
 			t.Errorf("there is no state %s", f.state)
@@ -20,9 +20,12 @@ func TestEveryStateThatCanBeMadeToFailIsAStateOfTheMachineAndItsRulesAreValid(t 
 			t.Errorf("state %s is not shown", f.state)
 		}
 		var i fault.Injector
-		for _, r := range f.rules(w) {
-			if _, err := i.Add(r); err != nil {
-				t.Errorf("%s: %v", f.state, err)
+		for _, face := range []string{"okta", "entra", "cognito"} {
+			w := &world{Deployment: &orders.Deployment{Stack: &stack.Stack{Face: face}, FirstSecretID: "ocs1", SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
+			for _, r := range f.rules(w) {
+				if _, err := i.Add(r); err != nil {
+					t.Errorf("%s at %s: %v", f.state, face, err)
+				}
 			}
 		}
 	}
