@@ -10,8 +10,8 @@ BUILD     := $(CURDIR)/.build
 STATICCHECK_VERSION := v0.8.2
 
 # The Lambda functions as they are deployed. Those for this machine are built from the same code without what only makes
-# them smaller and static, so that their packages are compiled once, for them and for the tests. lambda.norpc leaves out the RPC mode that only the retired
-# go1.x runtime used.
+# them smaller and static, so that their packages are compiled once, for them and for the tests. lambda.norpc leaves out
+# the RPC mode that only the retired go1.x runtime used.
 GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc -ldflags '-s -w'
 
 .DEFAULT_GOAL := help
