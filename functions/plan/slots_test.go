@@ -113,7 +113,6 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 		says   string
 	}{
 		"a short grace period":          {idp.Review{MaxGrace: time.Hour}, "gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only, the grace period is 24h0m0s"},
-		"another authentication method": {idp.Review{AuthMethod: "client_secret_post"}, "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"},
 		"a reason of its own":           {idp.Review{Refusals: []string{"the policy is off"}}, "the policy is off"},
 	} {
 		w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), c.review}, memory.Initial)
@@ -123,10 +122,21 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
-	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic", Warnings: []string{"the policy is new"}}
-	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine}, memory.Initial)
+	const method = "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"
+	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), idp.Review{AuthMethod: "client_secret_post"}}, memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true
 	p, err := makePlan(w, plain)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), method) {
+		t.Errorf("another method that the provider takes: %v (%v)", p.Warnings, err)
+	}
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 401, "invalid_client" })
+	_, err = makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, method)
+
+	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic", Warnings: []string{"the policy is new"}}
+	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine}, memory.Initial)
+	w.Client.IdentityProvider.AllowInterruption = true
+	p, err = makePlan(w, plain)
 	if err != nil || p.Provider.MaxGraceSeconds != 86400 || !strings.Contains(strings.Join(p.Warnings, " "), "the policy is new") {
 		t.Errorf("the plan is %+v (%v)", p, err)
 	}
