@@ -112,8 +112,8 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 		review idp.Review
 		says   string
 	}{
-		"a short grace period":          {idp.Review{MaxGrace: time.Hour}, "gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only, the grace period is 24h0m0s"},
-		"a reason of its own":           {idp.Review{Refusals: []string{"the policy is off"}}, "the policy is off"},
+		"a short grace period": {idp.Review{MaxGrace: time.Hour}, "gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only, the grace period is 24h0m0s"},
+		"a reason of its own":  {idp.Review{Refusals: []string{"the policy is off"}}, "the policy is off"},
 	} {
 		w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), c.review}, memory.Initial)
 		w.Client.IdentityProvider.AllowInterruption = true

@@ -250,18 +250,16 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	endpoint, err := r.Endpoint(ctx, r.version)
-	if err != nil {
-		return err
-	}
-	verdict, err := r.Prober.Credential().Classify(ctx, endpoint, v)
-	switch {
-	case err != nil:
-		return err
-	case verdict.Outcome == probe.Accepted:
-		return failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which was removed", r.version)
-	case verdict.Outcome != probe.Rejected:
-		return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", r.version, verdict.Reason)
+	for _, endpoint := range r.Endpoints(r.version) {
+		verdict, err := r.Prober.Credential().Classify(ctx, endpoint, v)
+		switch {
+		case err != nil:
+			return err
+		case verdict.Outcome == probe.Accepted:
+			return failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which was removed", r.version)
+		case verdict.Outcome != probe.Rejected:
+			return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", r.version, verdict.Reason)
+		}
 	}
 	return nil
 }

@@ -425,3 +425,24 @@ func TestAnInterruptionIsMeasuredAndTold(t *testing.T) {
 		t.Errorf("the answer is %+v (%v)", out, err)
 	}
 }
+
+// The execution that asked for the secret was stopped before it wrote down which registration got it.
+func TestASecretOfAPairThatWasNeverWrittenDownIsProvenRefused(t *testing.T) {
+	t.Parallel()
+	const second = "client-second"
+	v := memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID, second)
+	w := fakes.New(t, v, memory.Initial)
+	w.Client.IdentityProvider.ClientPair = second
+	if err := v.Registration(second).(idp.Setter).Set(t.Context(), secret.New(value)); err != nil {
+		t.Fatal(err)
+	}
+	w.Secrets.Add(newer, value, "AWSPENDING")
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: older, ClientID: fakes.ClientID, Imported: true, At: w.Now},
+		newer: {State: journal.Intended, Asked: w.Now, At: w.Now}}})
+	got, err := call(w, rotation.RetireDelete, newer, older)
+	answers(t, got, err, "deleted")
+	if v.AcceptsFrom(second, secret.New(value)) || !v.AcceptsFrom(fakes.ClientID, secret.New(memory.Initial)) {
+		t.Error("the wrong secret was overwritten")
+	}
+}

@@ -129,6 +129,20 @@ func (s *Session) Endpoint(ctx context.Context, version string) (probe.Endpoint,
 	return s.endpoint(clientID), err
 }
 
+// Endpoints are where the secret of a version may be accepted: for both registrations of a pair, if it is not written down
+// which one it belongs to.
+func (s *Session) Endpoints(version string) []probe.Endpoint {
+	ids := s.Config.ClientIDs()
+	if id := s.entry(version).ClientID; id != "" && s.Config.IsPair() {
+		ids = []string{id}
+	}
+	out := make([]probe.Endpoint, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, s.endpoint(id))
+	}
+	return out
+}
+
 // MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
 func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	v, err := s.Store.Value(ctx, version)

@@ -37,23 +37,19 @@ func once(r fault.Rule) fault.Rule {
 	return r
 }
 
-// noSecret makes the identity provider refuse to make a secret, in its own words.
-func noSecret(face string) fault.Rule {
-	switch face {
-	case "entra":
-		return refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied")
-	case "cognito":
-		return refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException")
-	default:
-		return refuse("idp", "okta.createSecret", "", "E0000006")
-	}
+// refusals are the calls that make a secret at each identity provider, refused in its own words.
+var refusals = map[string]fault.Rule{
+	"auth0":   refuse("idp", "auth0.updateClient", "", "insufficient_scope"),
+	"cognito": refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException"),
+	"entra":   refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied"),
+	"okta":    refuse("idp", "okta.createSecret", "", "E0000006"),
 }
 
 // failures are the states that can be made to fail.
 func failures() []failing {
 	return []failing{
 		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
-			return []fault.Rule{noSecret(w.Stack.Face)}
+			return []fault.Rule{refusals[w.Stack.Face]}
 		}},
 		{"VerifyNewSecret", "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
 			return []fault.Rule{once(refuse("secretsmanager", "GetSecretValue", w.SecretARN, "AccessDeniedException"))}

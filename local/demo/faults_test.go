@@ -7,6 +7,7 @@ import (
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/statemachine"
 )
 
@@ -20,7 +21,7 @@ func TestEveryStateThatCanBeMadeToFailIsAStateOfTheMachineAndItsRulesAreValid(t 
 			t.Errorf("state %s is not shown", f.state)
 		}
 		var i fault.Injector
-		for _, face := range []string{"okta", "entra", "cognito"} {
+		for _, face := range registry.Types() {
 			w := &world{Deployment: &orders.Deployment{Stack: &stack.Stack{Face: face}, FirstSecretID: "ocs1", SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
 			for _, r := range f.rules(w) {
 				if _, err := i.Add(r); err != nil {

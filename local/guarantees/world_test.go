@@ -47,7 +47,10 @@ type world struct {
 	mu         sync.Mutex
 	seen       time.Time // until when the nodes' secrets were checked
 	violations []string
-	hooks      []func(execution string, e stepfunctions.Event)
+	// tolerant: logins fail now, as the client's configuration allows.
+	tolerant  bool
+	tolerated int
+	hooks     []func(execution string, e stepfunctions.Event)
 }
 
 // logs collects what the functions write.
@@ -172,6 +175,10 @@ func (w *world) check(when string) {
 
 // violate notes a violation. w.mu is held.
 func (w *world) violate(format string, args ...any) {
+	if w.tolerant {
+		w.tolerated++
+		return
+	}
 	if len(w.violations) < 5 {
 		w.violations = append(w.violations, strings.TrimSpace(fmt.Sprintf(format, args...)))
 	}

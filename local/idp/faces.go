@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"alboidc.internal/local/idp/auth0"
 	"alboidc.internal/local/idp/cognito"
 	"alboidc.internal/local/idp/entra"
 	"alboidc.internal/local/idp/face"
@@ -9,6 +10,7 @@ import (
 
 // faces are the vendors the provider can look like. A new one is a folder and a line here.
 var faces = map[string]face.New{
+	"auth0":   auth0.New,
 	"cognito": cognito.New,
 	"entra":   entra.New,
 	"okta":    okta.New,

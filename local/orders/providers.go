@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"alboidc.internal/local/idp"
+	"alboidc.internal/local/idp/auth0"
 	"alboidc.internal/local/idp/cognito"
 	"alboidc.internal/local/idp/entra"
 )
@@ -31,6 +32,10 @@ var registrations = map[string]registration{
 		return map[string]any{"tenantId": entra.TenantID, "graphUrl": p.URL(), "loginUrl": p.URL(),
 			"clientSecret": map[string]string{"clientId": entra.RotatorID, "secretArn": adminARN}}
 	}},
+	"auth0": {clientID: "OrDeRsWeBfIrStClIeNt000000000001", pairID: "OrDeRsWeBsEcOnDcLiEnT00000000002",
+		settings: func(p *idp.Provider, _, adminARN string) map[string]any {
+			return map[string]any{"tenantUrl": p.URL(), "clientSecret": map[string]string{"clientId": auth0.RotatorID, "secretArn": adminARN}}
+		}},
 	"cognito": {clientID: "1ordersweb2client3id4abcde5", settings: func(*idp.Provider, string, string) map[string]any {
 		return map[string]any{"userPoolId": cognito.PoolID}
 	}},

@@ -18,6 +18,7 @@ var revealers = []string{
 	"shared/clientcredentials/clientcredentials.go", // header: access token
 	"shared/clientcredentials/key.go",               // reads a private key
 	"shared/clientcredentials/proofs.go",            // body or header: client secret, client assertion
+	"shared/idp/auth0/auth0.go",                     // body: set the application's secret
 	"shared/idp/cognito/change.go",                  // body: AddUserPoolClientSecret
 	"shared/idp/entra/certificate.go",               // reads the certificate's private key
 	"shared/idp/entra/credential.go",                // body: client assertion

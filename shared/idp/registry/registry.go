@@ -9,6 +9,7 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/auth0"
 	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/okta"
@@ -25,6 +26,7 @@ type (
 // which only asks for capabilities does not link what talks to the providers.
 func builders() map[string]build {
 	return map[string]build{
+		"auth0":   of(auth0.New),
 		"cognito": of(cognito.New),
 		"entra":   of(entra.New),
 		"okta":    of(okta.New),
@@ -33,6 +35,7 @@ func builders() map[string]build {
 
 func descriptions() map[string]describe {
 	return map[string]describe{
+		"auth0":   auth0.Capabilities,
 		"cognito": cognito.Capabilities,
 		"entra":   entra.Capabilities,
 		"okta":    okta.Capabilities,

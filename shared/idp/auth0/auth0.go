@@ -1,0 +1,249 @@
+// Package auth0 sets the client secret of an application at Auth0 (Management API v2, /api/v2/clients/{id}). An application
+// has exactly one secret: a new one ends the old one, within 30 seconds (Auth0 docs, "Rotate Client Secrets"). So two
+// applications take turns (idp.ClientPair), or logins fail for a while (idp.InPlace).
+package auth0
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"alboidc.internal/shared/clientcredentials"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
+)
+
+const vendor = "Auth0"
+
+// Application is one application at Auth0.
+type Application struct {
+	client   idp.Client
+	settings Settings
+	api      *httpclient.API
+	tokens   *clientcredentials.Tokens
+}
+
+var (
+	_ idp.Setter     = (*Application)(nil)
+	_ idp.Reviewer   = (*Application)(nil)
+	_ slots.Likeness = (*Application)(nil)
+)
+
+// New returns the application with the client's id. It makes no request.
+func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
+	s, err := parseSettings(raw)
+	if err != nil {
+		return nil, err
+	}
+	if !idPattern.MatchString(c.ClientID) {
+		return nil, failure.New(failure.InvalidInput, "clientId, identityProvider.clientPair: must be the client id of an application at Auth0, letters and digits")
+	}
+	a := &Application{client: c, settings: s}
+	// Auth0 docs, "Authenticate with Private Key JWT": the audience of the assertion is the tenant's issuer
+	proof := s.Proof(d.Secret, d.Now, s.TenantURL+"/", false)
+	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.TenantURL + "/oauth/token", Proof: proof,
+		Form: url.Values{"audience": {s.TenantURL + "/api/v2/"}},
+		API:  &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: a.explainToken}}
+	a.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: a.tokens.Authorize, ErrorCode: errorCode, Explain: a.explain}
+	return a, nil
+}
+
+// Capabilities implements idp.Registration.
+func (a *Application) Capabilities() idp.Capabilities { return capabilities() }
+
+// Capabilities are those of an application with these settings.
+func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
+	_, err := parseSettings(raw)
+	return capabilities(), err
+}
+
+// capabilities: the token endpoint answers 401 access_denied to a wrong secret and 403 invalid_grant to an invented code
+// (observed by others; documented is neither, so the probe's control decides).
+func capabilities() idp.Capabilities {
+	return idp.Capabilities{Model: idp.SingleSlot, MaxSecrets: 1, Probe: idp.ProbeSpec{
+		Grant:    idp.AuthorizationCode,
+		Accepted: []string{"invalid_grant"},
+		Rejected: []string{"access_denied", "invalid_client"},
+	}}
+}
+
+// read are the fields of an application that are read; its secret is not among them.
+var read = append([]string{"client_id", "app_type", "token_endpoint_auth_method", "client_authentication_methods"}, alike...)
+
+// alike are the settings in which two applications of a pair must be the same, because logins and sessions depend on them
+// (Management API v2, "Get a client").
+var alike = []string{"callbacks", "grant_types", "oidc_conformant", "is_first_party", "jwt_configuration", "refresh_token",
+	"organization_usage", "organization_require_behavior", "require_pushed_authorization_requests", "require_proof_of_possession", "sso_disabled", "custom_login_page_on"}
+
+// get reads the application.
+func (a *Application) get(ctx context.Context) (map[string]json.RawMessage, error) {
+	const operation = "read the application"
+	query := url.Values{"fields": {strings.Join(read, ",")}, "include_fields": {"true"}}
+	var app map[string]json.RawMessage
+	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodGet, URL: a.url() + "?" + query.Encode()}, &app)
+	if err != nil {
+		return nil, err
+	}
+	if text(app["client_id"]) == "" {
+		return nil, a.api.NotUnderstood(operation)
+	}
+	return app, nil
+}
+
+func (a *Application) url() string {
+	return a.settings.TenantURL + "/api/v2/clients/" + a.client.ClientID
+}
+
+// text is a JSON string, "" for anything else.
+func text(raw json.RawMessage) string {
+	var s string
+	_ = json.Unmarshal(raw, &s)
+	return s
+}
+
+// Check implements idp.Registration.
+func (a *Application) Check(ctx context.Context) error {
+	app, err := a.get(ctx)
+	if err != nil {
+		return err
+	}
+	const advice = "load balancers need a Regular Web Application with the grant authorization_code and a client secret, by Post or Basic"
+	switch method := text(app["token_endpoint_auth_method"]); {
+	case text(app["client_id"]) != a.client.ClientID:
+		return failure.New(failure.Precondition, "Auth0 answered with another application than %s", a.client.ClientID)
+	case set(app["client_authentication_methods"]):
+		return failure.New(failure.Precondition, "Auth0 application %s authenticates by a private key or a certificate; %s", a.client.ClientID, advice)
+	case method != "" && method != "client_secret_post" && method != "client_secret_basic":
+		return failure.New(failure.Precondition, "Auth0 application %s has no client secret to authenticate with; %s", a.client.ClientID, advice)
+	case !slices.Contains(texts(app["grant_types"]), "authorization_code"):
+		return failure.New(failure.Precondition, "Auth0 application %s may not use the grant authorization_code; %s", a.client.ClientID, advice)
+	}
+	return nil
+}
+
+// set reports whether a field has a value that says something.
+func set(raw json.RawMessage) bool {
+	return len(raw) > 0 && !slices.Contains([]string{"null", "{}", "[]", "false", `""`}, string(raw))
+}
+
+func texts(raw json.RawMessage) []string {
+	var out []string
+	_ = json.Unmarshal(raw, &out)
+	return out
+}
+
+// Review implements idp.Reviewer.
+func (a *Application) Review(ctx context.Context) (idp.Review, error) {
+	app, err := a.get(ctx)
+	return idp.Review{AuthMethod: text(app["token_endpoint_auth_method"])}, err
+}
+
+// Traits implements slots.Likeness. The order in a list of texts says nothing, and what is off is as good as absent.
+func (a *Application) Traits(ctx context.Context) (map[string]string, error) {
+	app, err := a.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{"app_type": text(app["app_type"])}
+	for _, field := range alike {
+		if set(app[field]) {
+			out[field] = canonical(app[field])
+		}
+	}
+	return out, nil
+}
+
+// canonical is a JSON value in a form in which equal means equal.
+func canonical(raw json.RawMessage) string {
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		slices.Sort(list)
+		return strings.Join(list, " ")
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) == nil {
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(object)) {
+			if set(object[k]) {
+				parts = append(parts, k+"="+canonical(object[k]))
+			}
+		}
+		return strings.Join(parts, " ")
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return strings.Trim(b.String(), `"`)
+}
+
+// change is the body of the request that sets the secret (Management API v2, "Update a client").
+type change struct {
+	ClientSecret string `json:"client_secret"`
+}
+
+// Set implements idp.Setter. Of the answer, which has the secret in it, only the client id is read.
+func (a *Application) Set(ctx context.Context, v secret.Value) error {
+	const operation = "set the application's secret"
+	var answer struct {
+		ClientID string `json:"client_id"`
+	}
+	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPatch, URL: a.url(), JSON: change{ClientSecret: v.Reveal()}}, &answer)
+	if err == nil && answer.ClientID != a.client.ClientID {
+		err = a.api.NotUnderstood(operation)
+	}
+	return err
+}
+
+// explain says what the operator can do about a refusal of the Management API.
+func (a *Application) explain(s *httpclient.StatusError) string {
+	switch {
+	case s.Status == http.StatusUnauthorized:
+		return fmt.Sprintf("the access token of %s is not taken: check that %s.tenantUrl is the tenant's own domain, not a custom one", a.settings.ClientID(), path)
+	case s.Status == http.StatusForbidden:
+		return fmt.Sprintf("grant the machine-to-machine application %s the scopes read:clients, update:clients and update:client_keys of the Management API", a.settings.ClientID())
+	case s.Status == http.StatusNotFound:
+		return fmt.Sprintf("there is no application with client id %s in this tenant; correct clientId, identityProvider.clientPair or %s.tenantUrl", a.client.ClientID, path)
+	default:
+		return ""
+	}
+}
+
+// explainToken says what the operator can do when Auth0 gives no access token.
+func (a *Application) explainToken(s *httpclient.StatusError) string {
+	switch s.Code {
+	case "access_denied", "invalid_client", "unauthorized_client":
+		return a.tokens.Proof.Advice() + "; authorize it for the Auth0 Management API"
+	default:
+		return ""
+	}
+}
+
+// errorCode reads the code of an error answer of the Management API (errorCode), or of the token endpoint (error). The
+// error of the former is the status in words, and says nothing more.
+func errorCode(body []byte) string {
+	var e struct {
+		ErrorCode string `json:"errorCode"`
+		Error     string `json:"error"`
+		Status    int    `json:"statusCode"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return ""
+	}
+	if e.Status == 0 && codePattern.MatchString(e.Error) {
+		return e.Error
+	}
+	if codePattern.MatchString(e.ErrorCode) {
+		return e.ErrorCode
+	}
+	return ""
+}

@@ -1,0 +1,239 @@
+package auth0_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/auth0"
+	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
+)
+
+const (
+	first, second = "AbCdEfGhIjKlMnOp", "QrStUvWxYz012345"
+	secretARN     = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:auth0-AbCdEf"
+	adminSecret   = "secret-of-the-machine-to-machine-application"
+	adminToken    = "eyJ0.access-token.0"
+	withSecret    = `"clientSecret": {"clientId": "m2m", "secretArn": "` + secretARN + `"}`
+)
+
+// reading is the query of every read: the secret is not asked for.
+const reading = "?fields=client_id%2Capp_type%2Ctoken_endpoint_auth_method%2Cclient_authentication_methods%2Ccallbacks%2Cgrant_types%2Coidc_conformant" +
+	"%2Cis_first_party%2Cjwt_configuration%2Crefresh_token%2Corganization_usage%2Corganization_require_behavior%2Crequire_pushed_authorization_requests" +
+	"%2Crequire_proof_of_possession%2Csso_disabled%2Ccustom_login_page_on&include_fields=true"
+
+// application is the documented shape, shortened.
+const application = `{"client_id": "` + first + `", "app_type": "regular_web", "token_endpoint_auth_method": "client_secret_post", "callbacks":
+ ["https://orders.example.com/oauth2/idpresponse", "https://shop.example.com/oauth2/idpresponse"], "grant_types": ["authorization_code", "refresh_token"],
+ "oidc_conformant": true, "is_first_party": true, "jwt_configuration": {"alg": "RS256", "lifetime_in_seconds": 36000, "secret_encoded": false},
+ "refresh_token": {"rotation_type": "non-rotating", "expiration_type": "non-expiring"}}`
+
+// issue answers a request for an access token.
+func issue(t *testing.T, w http.ResponseWriter, r *http.Request, base string) bool {
+	if r.URL.Path != "/oauth/token" {
+		return false
+	}
+	_ = r.ParseForm()
+	want := url.Values{"grant_type": {"client_credentials"}, "client_id": {"m2m"}, "client_secret": {adminSecret}, "audience": {base + "/api/v2/"}}
+	if r.Method != http.MethodPost || r.PostForm.Encode() != want.Encode() {
+		t.Errorf("the token request is %s %s", r.Method, r.PostForm.Encode())
+	}
+	httpvendor.Write(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 86400})
+	return true
+}
+
+func newApplication(t *testing.T, s *httptest.Server, clientID string) *auth0.Application {
+	t.Helper()
+	a, err := auth0.New([]byte(`{"tenantUrl": "`+s.URL+`/", `+withSecret+`}`), idp.Client{Name: "orders-web", ClientID: clientID},
+		httpvendor.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, time.Unix(1772359200, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func play(t *testing.T, exchanges ...httpvendor.Exchange) *auth0.Application {
+	t.Helper()
+	s := httpvendor.Play(t, "Bearer "+adminToken, exchanges...)
+	s.Aside = func(w http.ResponseWriter, r *http.Request) bool { return issue(t, w, r, s.URL) }
+	return newApplication(t, s.Server, first)
+}
+
+func TestTheSecretIsSetAsDocumented(t *testing.T) {
+	t.Parallel()
+	a := play(t, httpvendor.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: 200,
+		Answer: `{"client_id": "` + first + `", "client_secret": "a-value-of-ours"}`})
+	if err := a.Set(t.Context(), secret.New("a-value-of-ours")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnApplicationIsReadWithoutItsSecret(t *testing.T) {
+	t.Parallel()
+	read := httpvendor.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: application}
+	a := play(t, read, read, read)
+	if err := a.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if r, err := a.Review(t.Context()); err != nil || r.AuthMethod != "client_secret_post" {
+		t.Errorf("the review is %+v (%v)", r, err)
+	}
+	traits, err := a.Traits(t.Context())
+	want := map[string]string{"app_type": "regular_web", "oidc_conformant": "true", "is_first_party": "true", "grant_types": "authorization_code refresh_token",
+		"callbacks":         "https://orders.example.com/oauth2/idpresponse https://shop.example.com/oauth2/idpresponse",
+		"jwt_configuration": "alg=RS256 lifetime_in_seconds=36000", "refresh_token": "expiration_type=non-expiring rotation_type=non-rotating"}
+	if err != nil || len(traits) != len(want) {
+		t.Errorf("the traits are %v (%v)", traits, err)
+	}
+	for k, v := range want {
+		if traits[k] != v {
+			t.Errorf("%s is %q, want %q", k, traits[k], v)
+		}
+	}
+}
+
+func TestCheckSaysWhyAnApplicationCannotBeRotated(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		old, new string
+		kind     failure.Kind
+		says     string
+	}{
+		"Basic passes":                {"client_secret_post", "client_secret_basic", "", ""},
+		"a public client":             {`"client_secret_post"`, `"none"`, failure.Precondition, "has no client secret"},
+		"a private key":               {`"app_type"`, `"client_authentication_methods": {"private_key_jwt": {"credentials": [{"id": "c"}]}}, "app_type"`, failure.Precondition, "by a private key"},
+		"another application":         {first, second, failure.Precondition, "another application than " + first},
+		"no authorization code":       {`"authorization_code", `, ``, failure.Precondition, "may not use the grant authorization_code"},
+		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
+	} {
+		a := play(t, httpvendor.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: strings.Replace(application, tt.old, tt.new, 1)})
+		err := a.Check(t.Context())
+		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
+		}
+	}
+}
+
+func TestRefusalsAreExplained(t *testing.T) {
+	t.Parallel()
+	apiError := func(status int, code string) string {
+		b, _ := json.Marshal(map[string]any{"statusCode": status, "error": "Vendor", "message": "vendor", "errorCode": code})
+		return string(b)
+	}
+	for name, tt := range map[string]struct {
+		status int
+		answer string
+		kind   failure.Kind
+		says   string
+	}{
+		"no scope":        {403, apiError(403, "insufficient_scope"), failure.IdPRejected, "the scopes read:clients, update:clients and update:client_keys of the Management API: HTTP 403 insufficient_scope"},
+		"a custom domain": {401, apiError(401, ""), failure.IdPRejected, "not a custom one: HTTP 401"},
+		"no application":  {404, apiError(404, "inexistent_client"), failure.IdPRejected, "there is no application with client id " + first},
+		"too much":        {429, apiError(429, "too_many_requests"), failure.Throttled, "HTTP 429 too_many_requests"},
+		"an outage":       {503, "<html>vendor", failure.Unavailable, "HTTP 503"},
+	} {
+		err := play(t, httpvendor.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: tt.status, Answer: tt.answer}).
+			Set(t.Context(), secret.New("a-value-of-ours"))
+		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") || strings.Contains(err.Error(), "ours") {
+			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
+		}
+	}
+	s := httpvendor.Play(t, "")
+	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
+		httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"error": "access_denied", "error_description": "vendor"})
+		return true
+	}
+	err := newApplication(t, s.Server, first).Check(t.Context())
+	if !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "authorize it for the Auth0 Management API: HTTP 401 access_denied") {
+		t.Errorf("no token: %v", err)
+	}
+}
+
+func TestSettingsAreRefusedFieldByField(t *testing.T) {
+	t.Parallel()
+	const p = "identityProvider.settings"
+	for settings, want := range map[string]string{
+		`{"tenantUrl": "https://example.eu.auth0.com", ` + withSecret + `}`: "",
+		`{` + withSecret + `}`: p + ".tenantUrl: is missing",
+		`{"tenantUrl": "https://example.eu.auth0.com/api/v2", ` + withSecret + `}`: p + ".tenantUrl: must be the tenant's own domain",
+		`{"tenantUrl": "https://example.eu.auth0.com"}`:                            p + ": needs exactly one of clientSecret and privateKey",
+		`{"tenantUrl": "https://example.eu.auth0.com", "token": "canary"}`:         p + ".token: is not known; allowed here: clientSecret, privateKey, tenantUrl",
+	} {
+		_, err := auth0.Capabilities([]byte(settings), idp.Client{})
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary")) {
+			t.Errorf("%s: %v, want %q", settings, err, want)
+		}
+	}
+	_, err := auth0.New([]byte(`{"tenantUrl": "https://example.eu.auth0.com", `+withSecret+`}`), idp.Client{ClientID: "../x"}, idp.Deps{})
+	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId, identityProvider.clientPair: must be") {
+		t.Errorf("a client id with a path: %v", err)
+	}
+}
+
+// fake is the part of Auth0 that the conformance suite needs: applications with one secret each.
+type fake struct {
+	*httptest.Server
+	httpvendor.Faults
+	secrets map[string]string
+}
+
+func newFake(t *testing.T) *fake {
+	t.Helper()
+	f := &fake{secrets: map[string]string{first: "initial-secret-of-the-first-application", second: "secret-of-the-second-that-nobody-knows"}}
+	mux := http.NewServeMux()
+	get := f.Handle(func(r *http.Request) (int, any) {
+		return http.StatusOK, json.RawMessage(strings.Replace(application, first, r.PathValue("id"), 1))
+	}, idptest.Check)
+	set := f.Handle(func(r *http.Request) (int, any) {
+		var body struct {
+			ClientSecret string `json:"client_secret"`
+		}
+		if json.NewDecoder(r.Body).Decode(&body) != nil || body.ClientSecret == "" {
+			return http.StatusBadRequest, map[string]any{"statusCode": 400, "message": idptest.Canary}
+		}
+		f.secrets[r.PathValue("id")] = body.ClientSecret
+		return http.StatusOK, map[string]any{"client_id": r.PathValue("id"), "client_secret": body.ClientSecret}
+	}, idptest.Create, idptest.Remove, idptest.Enable)
+	mux.HandleFunc("GET /api/v2/clients/{id}", get)
+	mux.HandleFunc("PATCH /api/v2/clients/{id}", set)
+	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case issue(t, w, r, f.URL):
+		case r.Header.Get("Authorization") != "Bearer "+adminToken:
+			httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"statusCode": 401, "message": idptest.Canary})
+		default:
+			mux.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+// Live implements idptest.SlotVendor.
+func (f *fake) Live(clientID string) []secret.Value {
+	f.Lock()
+	defer f.Unlock()
+	return []secret.Value{secret.New(f.secrets[clientID])}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	idptest.Run(t, idptest.Subject{
+		Exceptions: idptest.NeedsNoRequest(idptest.List, "Auth0 lists no secrets; the token endpoint is asked"),
+		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+			f := newFake(t)
+			p, b := idptest.WithSlots(t, f, []string{first, second}, func(b slots.Book) idp.Provider {
+				return slots.Pair(first, newApplication(t, f.Server, first), second, newApplication(t, f.Server, second), b)
+			})
+			return p, b
+		}})
+}
