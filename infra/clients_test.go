@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/strictjson"
 )
 
 func TestTheExampleIsValid(t *testing.T) {
@@ -57,6 +58,10 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
 		{"a cron without an age", "    maxSecretAgeDays: 35", "", "clients[1].maxSecretAgeDays: is missing"},
+		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team]}", "clients[0].notifications.email[0]: must be an e-mail address"},
+		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},
+		{"a notification to who gets all", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [Platform-team@example.com]}", "clients[0].notifications.email[0]: is in stack.email too"},
+		{"a notification given twice", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [a@example.com, a@example.com]}", "clients[0].notifications.email[1]: is given twice"},
 		{"a key that is none", "# kmsKeys: [arn:aws:kms:…]", "kmsKeys: [alias/orders]", "clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
 	} {
 		_, err := parseFile(changedText(t, tt.old, tt.new))
@@ -86,6 +91,32 @@ func TestAFunctionThatIsNotBuiltIsNamed(t *testing.T) {
 	t.Parallel()
 	if err := checkFunctions(t.TempDir()); err == nil || !strings.Contains(err.Error(), "function plan is not built; run make functions-arm64") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnAddressOfVeryManyClientsIsRefused(t *testing.T) {
+	t.Parallel()
+	f := File{Stack: Settings{}}
+	for range maxPerAddress + 1 {
+		f.Clients = append(f.Clients, Client{Notifications: Notifications{Email: []string{"team@example.com"}}})
+	}
+	var ps strictjson.Problems
+	f.checkNotifications(&ps)
+	if len(ps) != 1 || ps[0].Path != "clients[12].notifications.email[0]" || !strings.Contains(ps[0].Text, "put it into stack.email") {
+		t.Errorf("got %v", ps)
+	}
+}
+
+func TestMoreAddressesThanATopicFiltersAreRefused(t *testing.T) {
+	t.Parallel()
+	var c Client
+	for i := range maxAddresses + 1 {
+		c.Notifications.Email = append(c.Notifications.Email, fmt.Sprintf("a%d@example.com", i))
+	}
+	var ps strictjson.Problems
+	(&File{Clients: []Client{c}}).checkNotifications(&ps)
+	if len(ps) != 1 || !strings.Contains(ps[0].Text, "201 different addresses") {
+		t.Errorf("got %v", ps)
 	}
 }
 

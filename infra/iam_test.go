@@ -100,6 +100,14 @@ var allowed = map[string]map[string]string{
 	},
 	"scheduler": {"states:StartExecution": machine, "sqs:SendMessage": `<DeadLettersBBF8BAAB.Arn>`},
 	"healer":    {"states:StartExecution": machine},
+	"attention": {
+		"sns:Publish": `<Notifications[0-9A-F]{8}>`, "kms:Decrypt": key, "kms:GenerateDataKey": key,
+		"events:PutEvents":       `arn:aws:events:eu-central-1:111122223333:event-bus/default`,
+		"logs:CreateLogDelivery": `\*`, "logs:GetLogDelivery": `\*`, "logs:UpdateLogDelivery": `\*`, "logs:DeleteLogDelivery": `\*`,
+		"logs:ListLogDeliveries": `\*`, "logs:PutResourcePolicy": `\*`, "logs:DescribeResourcePolicies": `\*`, "logs:DescribeLogGroups": `\*`,
+		"xray:GetSamplingRules": `\*`, "xray:GetSamplingTargets": `\*`, "xray:PutTraceSegments": `\*`, "xray:PutTelemetryRecords": `\*`,
+	},
+	"attentionrule": {"states:StartExecution": machine + "-attention"},
 }
 
 // everyFunction may do this too.
@@ -199,6 +207,10 @@ func TestNoRoleIsTrustedByMoreThanItsService(t *testing.T) {
 			want, condition = `{"Service":"states.amazonaws.com"}`, ":stateMachine:alb-oidc-rotator"
 		case strings.HasPrefix(id, "Rolescheduler"):
 			want, condition = `{"Service":"scheduler.amazonaws.com"}`, ":schedule-group/alb-oidc-rotator"
+		case strings.HasPrefix(id, "Roleattentionrule"):
+			want, condition = `{"Service":"events.amazonaws.com"}`, `:rule/alb-oidc-rotator-attention"`
+		case strings.HasPrefix(id, "Roleattention"):
+			want, condition = `{"Service":"states.amazonaws.com"}`, `:stateMachine:alb-oidc-rotator-attention"`
 		case strings.HasPrefix(id, "Rolehealer"):
 			want, condition = `{"Service":"events.amazonaws.com"}`, ":rule/alb-oidc-rotator-heal-*"
 		}
