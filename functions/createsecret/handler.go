@@ -43,10 +43,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	m := &maker{Session: s, journal: j, version: in.To.VersionID, from: in.From}
 	entry := j.Secrets[m.version]
 	switch {
-	case entry.State == journal.Removed:
+	case entry.State == journal.Removed || entry.State == journal.Kept:
 		return rotation.CreateOutput{}, failure.New(failure.Precondition, "version %s was already rolled back; start a new execution", m.version)
 	case entry.State == journal.Live && contains(listed, entry.IdPSecretID):
-		return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: entry.IdPSecretID}}, nil
+		return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: entry.IdPSecretID, ClientID: entry.ClientID}}, nil
 	case entry.State == journal.Live:
 		return rotation.CreateOutput{}, failure.New(failure.Precondition, "the identity provider no longer lists secret %s, which this rotation made", entry.IdPSecretID)
 	case entry.State == "":
@@ -54,17 +54,20 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 			return rotation.CreateOutput{}, err
 		}
 	}
-	id, err := m.make(ctx)
+	made, err := m.make(ctx)
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
 	entry = j.Secrets[m.version]
-	entry.State, entry.IdPSecretID, entry.Asked = journal.Live, id, time.Time{}
+	entry.State, entry.IdPSecretID, entry.ClientID, entry.Asked = journal.Live, made.ID, made.ClientID, time.Time{}
 	j.Secrets[m.version] = entry
+	if s.Capable.Model == idp.CurrentPrevious {
+		m.forgetKept(nil) // it gave its place to the new one
+	}
 	if err := s.Journal.Save(ctx, j); err != nil {
 		return rotation.CreateOutput{}, err
 	}
-	return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: id}}, nil
+	return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: made.ID, ClientID: made.ClientID}}, nil
 }
 
 // maker is one call's work.
@@ -78,13 +81,17 @@ type maker struct {
 // intend writes down what is about to happen: the ids that exist now, and, on a client's first rotation, which of them
 // is the secret in use.
 func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) error {
+	if err := m.quiet(ctx); err != nil {
+		return err
+	}
 	now := m.Now()
 	if imported {
 		if !contains(listed, m.from.IdPSecretID) {
 			return failure.New(failure.Precondition, "the identity provider does not list secret %s any more, which the plan found in use", m.from.IdPSecretID)
 		}
-		m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, Imported: true, At: now}
+		m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, ClientID: m.from.ClientID, Imported: true, At: now}
 	}
+	m.forgetKept(listed)
 	before := make([]string, 0, len(listed))
 	for _, x := range listed {
 		before = append(before, x.ID)
@@ -93,26 +100,57 @@ func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) 
 	return m.Journal.Save(ctx, m.journal)
 }
 
-// make returns the provider's id of the new secret, whose value is then stored as AWSPENDING.
-func (m *maker) make(ctx context.Context) (string, error) {
-	if m.Provider.Capabilities().AcceptsValue {
+// forgetKept marks the secrets that the provider could not remove, and does not list any more, as removed.
+func (m *maker) forgetKept(listed []idp.Secret) {
+	for v, e := range m.journal.Secrets {
+		if e.State == journal.Kept && !contains(listed, e.IdPSecretID) {
+			e.State, e.At = journal.Removed, m.Now()
+			m.journal.Secrets[v] = e
+		}
+	}
+}
+
+// quiet waits until a request that removed an earlier secret cannot take effect any more. Where secrets have no ids it
+// does not name what it removes: coming late, it would hit the new one.
+func (m *maker) quiet(ctx context.Context) error {
+	if m.Capable.Model == idp.NamedSet {
+		return nil
+	}
+	var last time.Time
+	for _, e := range m.journal.Secrets {
+		if (e.State == journal.Removed || e.State == journal.Kept) && e.At.After(last) {
+			last = e.At
+		}
+	}
+	for began := m.Now(); m.Now().Sub(last) < settle; {
+		if m.Now().Sub(began) >= patience || m.Sleep(ctx, pause) != nil {
+			return failure.New(failure.Unavailable, "a secret was removed at the identity provider %s ago; no new one is made before %s are over", m.Now().Sub(last).Round(time.Second), settle)
+		}
+	}
+	return nil
+}
+
+// make makes the new secret, whose value is then stored as AWSPENDING.
+func (m *maker) make(ctx context.Context) (idp.Created, error) {
+	if m.Capable.AcceptsValue {
 		return m.makeOwn(ctx)
 	}
 	return m.makeTheirs(ctx)
 }
 
 // makeOwn stores a value of ours, then gives it to the provider.
-func (m *maker) makeOwn(ctx context.Context) (string, error) {
+func (m *maker) makeOwn(ctx context.Context) (idp.Created, error) {
 	value, err := m.pending(ctx)
 	if err != nil {
-		return "", err
+		return idp.Created{}, err
 	}
-	id, err := m.lost(ctx)
-	if err != nil || id != "" {
-		return id, err
+	if m.Capable.Model == idp.NamedSet { // where secrets have no ids, making one with the same value again makes the same
+		id, err := m.lost(ctx)
+		if err != nil || id != "" {
+			return idp.Created{ID: id}, err
+		}
 	}
-	made, err := m.ask(ctx, idp.CreateRequest{Value: value, Tag: m.version})
-	return made.ID, err
+	return m.ask(ctx, idp.CreateRequest{Value: value, Tag: m.version})
 }
 
 // A request that got no answer may still take effect, up to settle after it was made: the longest timeout of a function
@@ -189,28 +227,31 @@ func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 
 // makeTheirs takes the value that the provider makes. A lost reply loses the value for good, so what such a try left is
 // removed, by its tag, before the next.
-func (m *maker) makeTheirs(ctx context.Context) (string, error) {
+func (m *maker) makeTheirs(ctx context.Context) (idp.Created, error) {
+	r := idp.CreateRequest{Tag: m.version}
 	id, err := m.lost(ctx)
 	if err != nil {
-		return "", err
+		return idp.Created{}, err
 	}
 	if id != "" {
 		_, err := m.Store.Value(ctx, m.version)
 		if err == nil {
-			return id, nil // stored, only the journal was not written
+			return idp.Created{ID: id}, nil // stored, only the journal was not written
 		}
 		if !errors.Is(err, versions.ErrNotFound) {
-			return "", err
+			return idp.Created{}, err
 		}
-		if err := m.Provider.Remove(ctx, id); err != nil {
-			return "", err
+		err = m.Provider.Remove(ctx, id)
+		r.Adopt = errors.Is(err, idp.ErrKept)
+		if err != nil && !r.Adopt {
+			return idp.Created{}, err
 		}
 	}
-	made, err := m.ask(ctx, idp.CreateRequest{Tag: m.version})
+	made, err := m.ask(ctx, r)
 	if err != nil {
-		return "", err
+		return idp.Created{}, err
 	}
-	return made.ID, m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)
+	return made, m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)
 }
 
 func contains(listed []idp.Secret, id string) bool {

@@ -13,6 +13,7 @@ import (
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/telemetry"
@@ -44,13 +45,18 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if in.DiscoverOnly {
 		return out, stillOurs(found)
 	}
-	d, err := decide(ctx, s, j, request)
+	d, err := decide(ctx, s, j, request, &out)
 	if err != nil {
 		return rotation.Plan{}, err
 	}
 	refusals := d.Refusals
 	if d.Action == rotation.Rotate {
 		refusals = append(refusals, found.Refusals...)
+		more, err := review(ctx, s, d, found, &out)
+		if err != nil {
+			return rotation.Plan{}, err
+		}
+		refusals = append(refusals, more...)
 		if len(found.Targets) == 0 {
 			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId and loadBalancers", s.Config.Issuer, s.Config.ClientID))
 		}
@@ -90,7 +96,7 @@ func stillOurs(found alb.Found) error {
 }
 
 // decide takes the snapshot and decides.
-func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotation.Request) (rotation.Decision, error) {
+func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
 	if err := s.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
@@ -102,14 +108,70 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 	if err != nil {
 		return rotation.Decision{}, err
 	}
-	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Provider.Capabilities().MaxSecrets,
+	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model), MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
+	for _, x := range listed {
+		out.Provider.Secrets = append(out.Provider.Secrets, fmt.Sprintf("%s (%s)", x.ID, x.Status))
+		if e, version := entryOf(j, x.ID); e.State == journal.Kept {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider still accepts the secret of version %s, which nothing uses: remove it there", version))
+		}
+	}
+	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
+		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN,
 		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, NewVersionID: VersionID(s.Common.Execution),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
 	if r.GracePeriodSeconds != nil {
 		shorten := time.Duration(*r.GracePeriodSeconds) * time.Second
 		snap.Shorten = &shorten
 	}
-	return rotation.Decide(snap), nil
+	d := rotation.Decide(snap)
+	if s.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
+		d.From.ClientID, err = s.ClientID(ctx, d.From)
+	}
+	return d, err
+}
+
+// entryOf is the journal's entry, and its version, of a secret of the identity provider.
+func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
+	for v, e := range j.Secrets {
+		if e.IdPSecretID == id {
+			return e, v
+		}
+	}
+	return journal.Entry{}, ""
+}
+
+// review looks at what only some identity providers tell, and returns the reasons against the rotation.
+func review(ctx context.Context, s *session.Session, d rotation.Decision, found alb.Found, out *rotation.Plan) ([]string, error) {
+	refusals := pairRefusals(s, d, found)
+	r, ok := s.Provider.(idp.Reviewer)
+	if !ok {
+		return refusals, nil
+	}
+	told, err := r.Review(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Warnings = append(out.Warnings, told.Warnings...)
+	out.Provider.MaxGraceSeconds = int(told.MaxGrace / time.Second)
+	refusals = append(refusals, told.Refusals...)
+	if told.MaxGrace > 0 && d.Grace > told.MaxGrace {
+		refusals = append(refusals, fmt.Sprintf("gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is %s: shorten it, or have the provider keep it longer", told.MaxGrace, d.Grace))
+	}
+	if method := s.Config.IdentityProvider.AuthMethod(); told.AuthMethod != "" && told.AuthMethod != method {
+		refusals = append(refusals, fmt.Sprintf("identityProvider.tokenAuthMethod: the client is registered for %s at the identity provider, the configuration says %s: set it to %s", told.AuthMethod, method, told.AuthMethod))
+	}
+	return refusals, nil
+}
+
+// pairRefusals are the targets that use the idle registration of a pair: its secret is about to be overwritten.
+func pairRefusals(s *session.Session, d rotation.Decision, found alb.Found) []string {
+	var out []string
+	for _, t := range found.Targets {
+		if id := found.ClientIDs[t.Key()]; s.Config.IsPair() && id != d.From.ClientID {
+			out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and that of %s is about to be overwritten: put %s and the secret stored as AWSCURRENT on it", t.Name, id, d.From.ClientID, id, d.From.ClientID))
+		}
+	}
+	return out
 }
 
 // currentVersion is the version that is AWSCURRENT while the decision is made.
@@ -129,19 +191,44 @@ func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, r rotatio
 	if g := r.GracePeriodSeconds; g != nil && *g > s.Config.GracePeriod() {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", s.Config.GracePeriod(), *g))
 	}
-	caps := s.Provider.Capabilities()
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
 	case rotation.Rotate:
-		step("make a new client secret at %s (%s), stored as version %s", s.Config.IdentityProvider.Type, caps.Model, d.To.VersionID)
+		create, remove := words(s, d)
+		step("%s", create)
 		step("put it on %d targets and wait %d s for every load balancer node", len(out.Targets), out.SpreadSeconds)
-		step("make it AWSCURRENT, run the smoke tests, keep both secrets for %s", d.Grace)
-		step("remove the old secret %s", d.From.IdPSecretID)
+		step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
+		step("%s", remove)
 	case rotation.Finish:
 		step("keep both secrets until %s", out.GraceUntil)
 		step("put the current secret on %d targets again, run the smoke tests, remove the old secret %s; then plan again", len(out.Targets), d.From.IdPSecretID)
 	case rotation.Rollback:
 		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then plan again", len(out.Targets), d.To.VersionID)
+	}
+}
+
+// words say how the new secret comes and the old one goes.
+func words(s *session.Session, d rotation.Decision) (create, remove string) {
+	kind, version, old := s.Config.IdentityProvider.Type, d.To.VersionID, d.From.IdPSecretID
+	switch s.Capable.Model {
+	case idp.CurrentPrevious:
+		return fmt.Sprintf("have %s make a new current secret and keep the one in use as its previous, stored as version %s", kind, version),
+			fmt.Sprintf("end the previous secret at %s, that of version %s", kind, old)
+	case idp.ClientPair:
+		idle := s.Config.ClientIDs()[0]
+		if idle == d.From.ClientID {
+			idle = s.Config.ClientIDs()[1]
+		}
+		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets switch client id and secret together, and users who log in at that moment have to start again", idle, kind, version),
+			fmt.Sprintf("overwrite the secret of registration %s with one that nobody knows", d.From.ClientID)
+	case idp.InPlace:
+		return fmt.Sprintf("overwrite the only secret at %s, stored as version %s: logins fail from then on until every load balancer node has it (allowInterruption)", kind, version),
+			"nothing is left to remove"
+	case idp.ByHand:
+		return fmt.Sprintf("use the secret that a person has stored as version %s", version),
+			fmt.Sprintf("tell people that the secret of version %s can be removed at the identity provider", old)
+	default:
+		return fmt.Sprintf("make a new client secret at %s, stored as version %s", kind, version), fmt.Sprintf("remove the old secret %s", old)
 	}
 }
 

@@ -5,6 +5,9 @@ package retiresecret
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
@@ -22,6 +25,7 @@ const (
 	resultEnabled     = "enabled"
 	resultDeleted     = "deleted"
 	resultAbsent      = "absent"
+	resultKept        = "kept"
 	resultUnsupported = "unsupported"
 )
 
@@ -55,7 +59,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	default:
 		err = failure.New(failure.InvalidInput, "action: %q is not one of disable, enable, delete", in.Action)
 	}
-	return rotation.RetireOutput{Result: result}, err
+	return rotation.RetireOutput{Result: result, Notice: r.notice}, err
 }
 
 // retirement is one call's work.
@@ -63,6 +67,7 @@ type retirement struct {
 	*session.Session
 	journal       *journal.Journal
 	version, keep string
+	notice        string
 }
 
 // guard refuses whatever could take the secret in use away.
@@ -91,7 +96,7 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 // whose reply got lost.
 func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, err error) {
 	entry, known := r.journal.Secrets[r.version]
-	if !known || entry.State == journal.Removed {
+	if !known || entry.State == journal.Removed || entry.State == journal.Kept {
 		return "", nil, nil
 	}
 	list, err := r.Provider.List(ctx)
@@ -125,6 +130,9 @@ func (r *retirement) write(ctx context.Context, e journal.Entry) error {
 }
 
 func (r *retirement) disable(ctx context.Context) (string, error) {
+	if err := r.mustBeUnused(ctx); err != nil {
+		return "", err
+	}
 	d, ok := r.Provider.(idp.Disabler)
 	if !ok {
 		return resultUnsupported, nil
@@ -176,18 +184,61 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 		return "", err
 	}
 	result := resultAbsent
+	state := journal.Removed
 	if x != nil {
-		if err := r.Provider.Remove(ctx, id); err != nil {
+		switch err := r.Provider.Remove(ctx, id); {
+		case errors.Is(err, idp.ErrKept):
+			result, state = resultKept, journal.Kept
+			r.tell("The secret of version %s: %v.", r.version, err)
+		case err != nil:
 			return "", err
+		default:
+			result = resultDeleted
 		}
-		result = resultDeleted
 	}
-	if id != "" {
+	if id != "" && state == journal.Removed {
 		if err := r.mustRefuse(ctx); err != nil {
 			return "", err
 		}
 	}
-	return result, r.close(ctx)
+	r.tellInterruption()
+	return result, r.close(ctx, state)
+}
+
+// tell adds a sentence to what people are notified of.
+func (r *retirement) tell(format string, args ...any) {
+	r.notice = strings.TrimSpace(r.notice + " " + fmt.Sprintf(format, args...))
+}
+
+// tellInterruption says how long logins could fail, at the end of a rotation that overwrote the only secret while it was
+// in use.
+func (r *retirement) tellInterruption() {
+	p := r.journal.Promotion
+	if r.Capable.Model != idp.InPlace || p == nil || p.From != r.version || p.At.IsZero() {
+		return
+	}
+	began := r.journal.Secrets[p.To].At
+	r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session refreshes could fail, until every load balancer node had the new secret.",
+		rotation.Timestamp(began), p.At.Sub(began).Round(time.Second))
+}
+
+// tolerance is how far the clocks of the identity provider and of AWS may differ.
+const tolerance = time.Minute
+
+// mustBeUnused fails if a client has authenticated with the old secret after every target had left it, as far as the
+// provider tells: removing it would break that client.
+func (r *retirement) mustBeUnused(ctx context.Context) error {
+	u, ok := r.Provider.(idp.UseReporter)
+	p := r.journal.Promotion
+	if !ok || p == nil || p.From != r.version || p.At.IsZero() {
+		return nil
+	}
+	used, err := u.LastUsed(ctx, r.journal.Secrets[r.version].IdPSecretID)
+	if err != nil || used.IsZero() || used.Before(p.At.Add(tolerance)) {
+		return err
+	}
+	return failure.New(failure.Precondition, "the old secret was used at %s, although every known target had left it by %s: something else uses it, a load balancer that is not in "+
+		"loadBalancers or another application; give that the new secret first", rotation.Timestamp(used), rotation.Timestamp(p.At))
 }
 
 // mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
@@ -199,7 +250,11 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := r.Prober.Credential().Classify(ctx, r.Endpoint(), v)
+	endpoint, err := r.Endpoint(ctx, r.version)
+	if err != nil {
+		return err
+	}
+	verdict, err := r.Prober.Credential().Classify(ctx, endpoint, v)
 	switch {
 	case err != nil:
 		return err
@@ -211,20 +266,20 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 	return nil
 }
 
-// close marks the secret as removed, forgets the promotion that it was part of, and takes AWSPENDING off the version
+// close marks the secret as removed, or kept, forgets the promotion that it was part of, and takes AWSPENDING off the version
 // that stays (AWS leaves the label there when the version becomes AWSCURRENT).
-func (r *retirement) close(ctx context.Context) error {
+func (r *retirement) close(ctx context.Context, state journal.State) error {
 	if err := r.Store.DropPending(ctx, r.keep); err != nil {
 		return err
 	}
 	entry, known := r.journal.Secrets[r.version]
 	p := r.journal.Promotion
 	ended := p != nil && (p.From == r.version || p.To == r.version)
-	if (!known || entry.State == journal.Removed) && !ended {
+	if (!known || entry.State == journal.Removed || entry.State == journal.Kept) && !ended {
 		return nil
 	}
-	if known {
-		entry.State, entry.At, entry.Before = journal.Removed, r.Now(), nil
+	if known && entry.State != journal.Removed && entry.State != journal.Kept {
+		entry.State, entry.At, entry.Before = state, r.Now(), nil
 		r.journal.Secrets[r.version] = entry
 	}
 	if ended {

@@ -20,12 +20,14 @@ import (
 // since the intent was written, and the provider must accept that value. Anything less is left alone.
 func (s *Session) FindLost(ctx context.Context, j *journal.Journal, version string, listed []idp.Secret) (string, error) {
 	entry := j.Secrets[version]
+	if f, ok := s.Provider.(idp.Finder); ok {
+		return f.FindLost(ctx, version, entry.Asked)
+	}
 	candidates := newSince(listed, entry, j.KnownIDs())
 	if len(candidates) == 0 {
 		return "", nil
 	}
-	caps := s.Provider.Capabilities()
-	if caps.KeepsTag {
+	if s.Capable.KeepsTag {
 		for _, c := range candidates {
 			if c.Tag == version {
 				return c.ID, nil
@@ -40,7 +42,7 @@ func (s *Session) FindLost(ctx context.Context, j *journal.Journal, version stri
 	if err != nil {
 		return "", err
 	}
-	verdict, err := s.Prober.Credential().Differential(ctx, s.Endpoint(), value)
+	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoint(s.Config.ClientID), value)
 	if err != nil {
 		return "", err
 	}

@@ -39,8 +39,10 @@ type Deps struct {
 	Sleep   func(ctx context.Context, d time.Duration) error
 	Rand    io.Reader
 
-	// Providers makes a client's identity provider.
-	Providers func(c config.Client, d Deps) (idp.Provider, error)
+	// Registrations makes what manages a client's registration at its identity provider.
+	Registrations func(c config.Client, d Deps) (idp.Registration, error)
+	// Capabilities are those of a kind of identity provider, for functions that only probe.
+	Capabilities func(c config.Client) (idp.Capabilities, error)
 	// WebIdentity proves the function's AWS role to identity providers that trust AWS STS (package webidentity); only
 	// functions that use the admin API of an identity provider have it.
 	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
@@ -50,22 +52,34 @@ type Deps struct {
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
 }
 
-// Registry makes the identity providers of the registry; client talks to their admin APIs.
-func Registry(client *http.Client) func(config.Client, Deps) (idp.Provider, error) {
-	return func(c config.Client, d Deps) (idp.Provider, error) {
-		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings,
-			idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID},
+// Registry makes the registrations of the registry; client talks to their admin APIs.
+func Registry(client *http.Client) func(config.Client, Deps) (idp.Registration, error) {
+	return func(c config.Client, d Deps) (idp.Registration, error) {
+		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c),
 			idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: d.AWS, WebIdentity: d.WebIdentity, Now: d.Now, Sleep: d.Sleep})
 	}
 }
 
-// Session is one call on behalf of one client. Provider is nil unless Deps.Providers is set.
+// Capabilities are those of the registry, without linking what talks to the providers.
+func Capabilities(c config.Client) (idp.Capabilities, error) {
+	return registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c))
+}
+
+func registered(c config.Client) idp.Client {
+	return idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID}
+}
+
+// Session is one call on behalf of one client. Provider is nil unless Deps.Registrations is set.
 type Session struct {
 	Deps
 	Common   rotation.Common
 	Config   config.Client
 	Store    *versions.Store
 	Provider idp.Provider
+	// Capable is what the identity provider can do, for the functions that probe.
+	Capable idp.Capabilities
+
+	journal *journal.Journal // from Own
 }
 
 // Open reads the configuration that came with the call. It makes no request.
@@ -79,16 +93,22 @@ func (d Deps) Open(c rotation.Common) (*Session, error) {
 	}
 	s := &Session{Deps: d, Common: c, Config: cfg,
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
-	if d.Providers == nil {
-		return s, nil
+	switch {
+	case d.Registrations != nil:
+		if s.Provider, err = s.provider(); err == nil {
+			s.Capable = s.Provider.Capabilities()
+		}
+	case d.Capabilities != nil:
+		s.Capable, err = s.capabilities()
 	}
-	s.Provider, err = d.Providers(cfg, d)
 	return s, err
 }
 
 // Own reads the client's journal; LockLost if another execution has the lock.
 func (s *Session) Own(ctx context.Context) (*journal.Journal, error) {
-	return s.Journal.Own(ctx, s.Common.Client, s.Common.Execution)
+	j, err := s.Journal.Own(ctx, s.Common.Client, s.Common.Execution)
+	s.journal = j
+	return j, err
 }
 
 // ReadSecret reads the current value of a Secrets Manager secret: an admin credential or a synthetic user.
@@ -96,11 +116,17 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// Endpoint is where the client's secrets are probed.
-func (s *Session) Endpoint() probe.Endpoint {
+// endpoint is where the secrets of a client id are probed.
+func (s *Session) endpoint(clientID string) probe.Endpoint {
 	p := s.Config.IdentityProvider
-	return probe.Endpoint{TokenEndpoint: p.TokenEndpoint, ClientID: s.Config.ClientID, CallbackURL: s.Config.CallbackURL,
-		AuthMethod: p.AuthMethod(), Spec: s.Provider.Capabilities().Probe}
+	return probe.Endpoint{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
+		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}
+}
+
+// Endpoint is where the secret of a version is probed.
+func (s *Session) Endpoint(ctx context.Context, version string) (probe.Endpoint, error) {
+	clientID, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
+	return s.endpoint(clientID), err
 }
 
 // MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
@@ -109,7 +135,11 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := s.Prober.Credential().Differential(ctx, s.Endpoint(), v)
+	e, err := s.Endpoint(ctx, version)
+	if err != nil {
+		return err
+	}
+	verdict, err := s.Prober.Credential().Differential(ctx, e, v)
 	if err != nil {
 		return err
 	}
@@ -126,7 +156,7 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 // Targets searches the configured load balancers for the client's targets.
 func (s *Session) Targets(ctx context.Context) (alb.Found, error) {
 	return s.Balancers.Targets(ctx, s.Config.LoadBalancers, alb.Selector{Issuer: s.Config.Issuer,
-		ClientIDs: []string{s.Config.ClientID}, TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
+		ClientIDs: s.Config.ClientIDs(), TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
 }
 
 // region is the Region of an ARN that the configuration check has let through.

@@ -51,7 +51,7 @@ func TestAFunctionThatNeedsNoProviderGetsNone(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Providers = nil
+	d.Registrations = nil
 	s, err := d.Open(w.Common())
 	if err != nil || s.Provider != nil {
 		t.Errorf("the provider is %v (%v)", s.Provider, err)
@@ -62,7 +62,7 @@ func TestTheProviderIsTheOneThatTheConfigurationNames(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Providers = session.Registry(http.DefaultClient)
+	d.Registrations = session.Registry(http.DefaultClient)
 	_, err := d.Open(w.Common())
 	fakes.Failed(t, err, failure.InvalidInput, `"memory" is not known`)
 	w.Client.IdentityProvider.Type = "okta"
@@ -74,7 +74,7 @@ func TestAProviderThatCannotBeMadeIsTold(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Providers = func(config.Client, session.Deps) (idp.Provider, error) {
+	d.Registrations = func(config.Client, session.Deps) (idp.Registration, error) {
 		return nil, failure.New(failure.InvalidInput, "not with these settings")
 	}
 	_, err := d.Open(w.Common())
@@ -139,8 +139,8 @@ func TestTheEndpointIsTheClientsOwn(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, memory.Options{})
 	w.Client.IdentityProvider.TokenAuthMethod = "client_secret_post"
-	e := open(t, w).Endpoint()
-	if e.TokenEndpoint != w.Tokens.URL("/token") || e.ClientID != fakes.ClientID || e.CallbackURL != w.Client.CallbackURL ||
+	e, err := open(t, w).Endpoint(t.Context(), fakes.Old)
+	if err != nil || e.TokenEndpoint != w.Tokens.URL("/token") || e.ClientID != fakes.ClientID || e.CallbackURL != w.Client.CallbackURL ||
 		e.AuthMethod != "client_secret_post" || e.Spec.Grant != v.Provider().Capabilities().Probe.Grant {
 		t.Errorf("the endpoint is %+v", e)
 	}

@@ -84,17 +84,21 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
+	endpoint, err := t.Endpoint(ctx, t.in.To.VersionID)
+	if err != nil {
+		return nil, err
+	}
 	n, start := t.Config.SmokeTests.Credential.InARow(), t.Now()
 	interval := time.Duration(t.Config.SmokeTests.Credential.Interval()) * time.Second
 	credential, calibrated := t.Prober.Credential(), false
 	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
 		if !calibrated { // one wrong try is enough; more would look like an attack
-			if err := credential.Calibrate(ctx, t.Endpoint(), value); err != nil {
+			if err := credential.Calibrate(ctx, endpoint, value); err != nil {
 				return probe.Verdict{}, err
 			}
 			calibrated = true
 		}
-		return credential.Classify(ctx, t.Endpoint(), value)
+		return credential.Classify(ctx, endpoint, value)
 	})
 	if err != nil {
 		return nil, err
@@ -106,15 +110,19 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 
 // refused: the provider refuses From, if it could be switched off.
 func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
-	if !t.Provider.Capabilities().CanDisable {
+	if !t.Capable.CanDisable {
 		return nil, nil
 	}
 	value, err := t.Store.Value(ctx, t.in.From.VersionID)
 	if err != nil {
 		return nil, err
 	}
+	endpoint, err := t.Endpoint(ctx, t.in.From.VersionID)
+	if err != nil {
+		return nil, err
+	}
 	start := t.Now()
-	verdict, err := t.Prober.Credential().Classify(ctx, t.Endpoint(), value)
+	verdict, err := t.Prober.Credential().Classify(ctx, endpoint, value)
 	if err != nil {
 		return nil, err
 	}
@@ -129,15 +137,20 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
-// client is what the load balancers are expected to know.
-func (t *tester) client() probe.Client {
-	return probe.Client{Issuer: t.Config.Issuer, ClientID: t.Config.ClientID, AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}
+// client is what the load balancers are expected to know: To, where two registrations take turns.
+func (t *tester) client(ctx context.Context) (probe.Client, error) {
+	clientID, err := t.ClientID(ctx, t.in.To)
+	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
 }
 
 func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
+	client, err := t.client(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []rotation.Evidence
 	for _, test := range t.Config.SmokeTests.Redirect {
-		evidence, err := t.Prober.Redirect(ctx, test, t.client())
+		evidence, err := t.Prober.Redirect(ctx, test, client)
 		out = append(out, evidence...)
 		if err != nil {
 			return out, err
@@ -147,6 +160,10 @@ func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
 }
 
 func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
+	client, err := t.client(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []rotation.Evidence
 	for _, test := range t.Config.SmokeTests.Login {
 		stored, err := t.ReadSecret(ctx, test.UserSecretARN)
@@ -157,7 +174,7 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 		if err != nil {
 			return out, err
 		}
-		evidence, err := t.Prober.Login(ctx, test, t.client(), user)
+		evidence, err := t.Prober.Login(ctx, test, client, user)
 		out = append(out, evidence...)
 		if err != nil {
 			return out, err

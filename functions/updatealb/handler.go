@@ -26,8 +26,12 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer, ClientIDs: []string{s.Config.ClientID},
-		TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint, ClientID: s.Config.ClientID, Secret: value})
+	clientID, err := s.ClientID(ctx, in.To)
+	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer, ClientIDs: s.Config.ClientIDs(),
+		TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint, ClientID: clientID, Secret: value})
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}

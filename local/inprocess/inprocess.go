@@ -97,7 +97,7 @@ func deps(s *stack.Stack, logs io.Writer) (session.Deps, error) {
 		Journal: journal.New(dynamodb.NewFromConfig(config(orders.Home)), orders.JournalTable),
 		Log:     telemetry.New(logs, telemetry.Options{Function: "in process"}),
 		Metrics: telemetry.NewMetrics(logs, s.Clock.Now), Now: s.Clock.Now, Sleep: s.Clock.Sleep,
-		Providers:  session.Registry(client),
+		Registrations: session.Registry(client), Capabilities: session.Capabilities,
 		Prober:     probe.New(probe.Options{RootCAs: s.Authority.Pool(), AllowLoopback: true, Now: s.Clock.Now}),
 		Balancers:  alb.New(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(config(r)) }, s.Clock.Sleep),
 		AuthErrors: metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now).AuthErrors,

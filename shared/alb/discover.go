@@ -35,18 +35,20 @@ type Found struct {
 	Warnings []string
 	// Refusals are why the client must not be rotated.
 	Refusals []string
+	// ClientIDs are the client ids that the targets have, by their keys.
+	ClientIDs map[string]string
 }
 
 // Targets searches load balancers, given by ARN. It changes nothing. A listener or rule that vanishes during the search
 // is Unavailable: the next search will not find it.
 func (b *Balancers) Targets(ctx context.Context, loadBalancers []string, want Selector) (Found, error) {
-	var found Found
+	found := Found{ClientIDs: map[string]string{}}
 	for _, arn := range loadBalancers {
 		lb, err := parseBalancer(arn)
 		if err != nil {
 			return Found{}, err
 		}
-		s := &search{api: b.client(lb.region), lb: lb, want: want}
+		s := &search{api: b.client(lb.region), lb: lb, want: want, clientIDs: found.ClientIDs}
 		if err := s.run(ctx); err != nil {
 			return Found{}, err
 		}
@@ -63,6 +65,8 @@ type search struct {
 	lb    balancer
 	want  Selector
 	found Found
+	// clientIDs is Found.ClientIDs of the whole search.
+	clientIDs map[string]string
 }
 
 func (s *search) run(ctx context.Context) error {
@@ -161,6 +165,7 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 		switch {
 		case issuer == s.want.Issuer && endpoint == s.want.TokenEndpoint:
 			s.found.Targets = append(s.found.Targets, t)
+			s.clientIDs[t.Key()] = aws.ToString(o.ClientId)
 		case issuer == s.want.Issuer:
 			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf("%s sends the client secret to token endpoint %q, but "+
 				"the configuration says %q: correct the action or identityProvider.tokenEndpoint", t.Name, endpoint, s.want.TokenEndpoint))

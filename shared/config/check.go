@@ -37,6 +37,15 @@ func (c Client) check(ps *strictjson.Problems) {
 		ps.Add("identityProvider.currentSecretId", "must not begin or end with a space")
 	}
 	c.IdentityProvider.check(ps)
+	if p := c.IdentityProvider.ClientPair; p != strings.TrimSpace(p) {
+		ps.Add("identityProvider.clientPair", "must not begin or end with a space")
+	}
+	if c.IsPair() && c.IdentityProvider.ClientPair == c.ClientID {
+		ps.Add("identityProvider.clientPair", "must be the client id of a second registration, not clientId again")
+	}
+	if c.IsPair() && c.IdentityProvider.AllowInterruption {
+		ps.Add("identityProvider.allowInterruption", "must be left out with clientPair: a pair needs no interruption")
+	}
 	c.checkLoadBalancers(ps)
 	inRange(ps, "gracePeriodSeconds", c.GracePeriodSeconds, 0, 30*86400)
 	inRange(ps, "spreadSeconds", c.SpreadSeconds, 1, 900)

@@ -51,6 +51,12 @@ type IdentityProvider struct {
 	// TokenAuthMethod is how the client is registered to authenticate at the token endpoint: client_secret_basic
 	// (default) or client_secret_post.
 	TokenAuthMethod string `json:"tokenAuthMethod,omitempty"`
+	// ClientPair is the client id of a second registration, like the first in everything, for providers that keep only one
+	// secret: the two take turns. Targets have one or the other.
+	ClientPair string `json:"clientPair,omitempty"`
+	// AllowInterruption lets the only secret of such a provider be overwritten while it is in use: logins fail until every
+	// load balancer node has the new one.
+	AllowInterruption bool `json:"allowInterruption,omitempty"`
 	// CurrentSecretID is the id, at the provider, of the secret that is stored as AWSCURRENT. It is needed only for the
 	// first rotation of a client that has several secrets at the provider.
 	CurrentSecretID string `json:"currentSecretId,omitempty"`
@@ -120,6 +126,17 @@ func or(p *int, def int) int {
 		return def
 	}
 	return *p
+}
+
+// IsPair reports whether two registrations take turns.
+func (c Client) IsPair() bool { return c.IdentityProvider.ClientPair != "" }
+
+// ClientIDs are the client ids of the client's registrations.
+func (c Client) ClientIDs() []string {
+	if c.IsPair() {
+		return []string{c.ClientID, c.IdentityProvider.ClientPair}
+	}
+	return []string{c.ClientID}
 }
 
 // GracePeriod is GracePeriodSeconds or its default, in seconds.

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,18 @@ func with(t *testing.T, old, new string) []byte {
 		t.Fatalf("%q occurs %d times", old, strings.Count(good, old))
 	}
 	return []byte(strings.Replace(good, old, new, 1))
+}
+
+func TestAPairHasTwoClientIDs(t *testing.T) {
+	t.Parallel()
+	one, err := config.Parse([]byte(good))
+	if err != nil || one.IsPair() || !slices.Equal(one.ClientIDs(), []string{"0oaClient"}) {
+		t.Errorf("the client ids are %v (%v)", one.ClientIDs(), err)
+	}
+	two, err := config.Parse(with(t, `"currentSecretId": "ocs1"`, `"clientPair": "0oaSecond"`))
+	if err != nil || !two.IsPair() || !slices.Equal(two.ClientIDs(), []string{"0oaClient", "0oaSecond"}) {
+		t.Errorf("the client ids are %v (%v)", two.ClientIDs(), err)
+	}
 }
 
 func TestAGoodConfigurationIsRead(t *testing.T) {
@@ -105,6 +118,9 @@ func TestEachWrongValueIsNamed(t *testing.T) {
 		{"no authorization endpoint", `"https://example.okta.com/oauth2/default/v1/authorize"`, `""`, "identityProvider.authorizationEndpoint: is missing"},
 		{"a public key", `"client_secret_post"`, `"private_key_jwt"`, "identityProvider.tokenAuthMethod: must be client_secret_basic or client_secret_post"},
 		{"a secret id with a space", `"ocs1"`, `"ocs1 "`, "identityProvider.currentSecretId: must not"},
+		{"a client id of a pair with a space", `"currentSecretId": "ocs1"`, `"clientPair": "0oaSecond "`, "identityProvider.clientPair: must not"},
+		{"a pair of one client", `"currentSecretId": "ocs1"`, `"clientPair": "0oaClient"`, "identityProvider.clientPair: must be the client id of a second"},
+		{"a pair with an interruption", `"currentSecretId": "ocs1"`, `"clientPair": "0oaSecond", "allowInterruption": true`, "identityProvider.allowInterruption: must be left out"},
 		{"no settings", `"settings": {"orgUrl": "https://example.okta.com"}`, `"settings": null`, "identityProvider.settings: is missing"},
 		{"no load balancers", `["arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/50dc6c495c0c9188"]`, `[]`, "loadBalancers: is missing"},
 		{"a network load balancer", `loadbalancer/app/`, `loadbalancer/net/`, "loadBalancers[0]: must be the ARN of an Application Load Balancer"},

@@ -175,6 +175,7 @@ func TestDefaultsOfTheSchemaAreThoseOfTheCode(t *testing.T) {
 		"identityProvider.tokenAuthMethod":      func(c config.Client) any { return c.IdentityProvider.AuthMethod() },
 		"smokeTests.credential.successesInARow": func(c config.Client) any { return c.SmokeTests.Credential.InARow() },
 		"smokeTests.credential.intervalSeconds": func(c config.Client) any { return c.SmokeTests.Credential.Interval() },
+		"identityProvider.allowInterruption":    func(c config.Client) any { return c.IdentityProvider.AllowInterruption },
 		"smokeTests.maxAuthErrors":              func(c config.Client) any { return c.SmokeTests.AuthErrors() },
 	}
 	for _, f := range fields(t, schema(t), decoded(t, complete(t)), "") {
@@ -207,6 +208,8 @@ func values(f field) []any {
 		for _, s := range texts {
 			out = append(out, s)
 		}
+	case "boolean":
+		out = append(out, false, true)
 	case "integer":
 		low, high := f.schema["minimum"].(float64), f.schema["maximum"].(float64)
 		out = append(out, low-1, low, high, high+1)

@@ -117,6 +117,8 @@ func typeOf(value any) string {
 		return "array"
 	case string:
 		return "string"
+	case bool:
+		return "boolean"
 	case float64:
 		if v == math.Trunc(v) {
 			return "integer"

@@ -5,11 +5,13 @@ package idp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
 )
 
@@ -21,8 +23,16 @@ const (
 	NamedSet Model = "named-set"
 	// CurrentPrevious: making a secret moves the current one to a slot for the previous (Keycloak, PingOne, Hydra).
 	CurrentPrevious Model = "current-previous"
-	// SingleSlot: making a secret replaces the only one (Auth0, Keycloak's default).
+	// SingleSlot: making a secret replaces the only one (Auth0, Keycloak's default). Such a client is rotated as a
+	// ClientPair, or InPlace.
 	SingleSlot Model = "single-slot"
+	// ClientPair: two registrations with one slot each take turns. The idle one gets the new secret, and the targets
+	// switch client id and secret together.
+	ClientPair Model = "client-pair"
+	// InPlace: the only slot is overwritten while it is in use, so logins fail until every target has the new secret.
+	InPlace Model = "in-place"
+	// ByHand: a person makes and removes the secrets; the provider has no API for it.
+	ByHand Model = "by-hand"
 )
 
 // Status of a secret at the provider.
@@ -56,8 +66,33 @@ type Capabilities struct {
 	KeepsTag bool
 	// CanDisable: the provider implements Disabler.
 	CanDisable bool
+	// CanSet: a provider of model CurrentPrevious also implements Setter, and can be used as one.
+	CanSet bool
 	// Probe says how the token endpoint tells a good secret from a bad one.
 	Probe ProbeSpec
+}
+
+// Choose is how a client is rotated at a provider with these capabilities, if its configuration has a clientPair or
+// allowInterruption. InvalidInput if that does not go together.
+func (c Capabilities) Choose(pair, interruption bool) (Model, error) {
+	if !pair && !interruption {
+		if c.Model == SingleSlot {
+			return "", failure.New(failure.InvalidInput, "identityProvider: this provider keeps one secret for a registration, so a new one ends the old one at once: "+
+				"make a second registration like the first and name its client id in identityProvider.clientPair, or accept failing logins by identityProvider.allowInterruption")
+		}
+		return c.Model, nil
+	}
+	if c.Model != SingleSlot && !c.CanSet {
+		field := "clientPair"
+		if interruption {
+			field = "allowInterruption"
+		}
+		return "", failure.New(failure.InvalidInput, "identityProvider.%s: must be left out, this provider needs none (%s)", field, c.Model)
+	}
+	if pair {
+		return ClientPair, nil
+	}
+	return InPlace, nil
 }
 
 // Grant is the OAuth 2.0 grant that a probe of a secret uses.
@@ -86,6 +121,9 @@ type CreateRequest struct {
 	Value secret.Value
 	// Tag is the version id of the rotation; kept as the display name where Capabilities.KeepsTag.
 	Tag string
+	// Adopt: an earlier request for this version was carried out, its answer got lost, and what it made could not be
+	// removed (ErrKept). A provider that can read that secret takes it instead of making another.
+	Adopt bool
 }
 
 // Created is the answer to a CreateRequest.
@@ -93,7 +131,13 @@ type Created struct {
 	ID string
 	// Value is the secret now valid: the caller's own, or the one that the provider made.
 	Value secret.Value
+	// ClientID is the registration that has the secret; only a ClientPair says so.
+	ClientID string
 }
+
+// ErrKept is what Remove returns, wrapped, if the provider has no way to remove the secret. Nothing was changed; the text
+// tells a person what to do.
+var ErrKept = errors.New("the secret stays at the identity provider")
 
 // Provider manages the secrets of one client at one identity provider.
 //
@@ -122,6 +166,37 @@ type Disabler interface {
 	Disable(ctx context.Context, id string) error
 	// Enable undoes Disable. An active one is success; one that is not there is Precondition.
 	Enable(ctx context.Context, id string) error
+}
+
+// Finder is implemented by providers that know better than a comparison of ids what a request without an answer has made.
+type Finder interface {
+	// FindLost returns the id of the secret made for a version whose creation was asked for at a time, or not at all if
+	// that is zero, and never answered; "" if there is none. It changes nothing.
+	FindLost(ctx context.Context, version string, asked time.Time) (string, error)
+}
+
+// UseReporter is implemented by providers that know when a secret was used last.
+type UseReporter interface {
+	// LastUsed is when a client last authenticated with the secret; zero if it never did or nobody knows.
+	LastUsed(ctx context.Context, id string) (time.Time, error)
+}
+
+// Reviewer is implemented by providers that can say more about a registration before it is rotated.
+type Reviewer interface {
+	// Review reads the registration and changes nothing. A failure is an answer that could not be had, not a reason
+	// against the rotation.
+	Review(ctx context.Context) (Review, error)
+}
+
+// Review is what a plan tells about a registration, beyond Check.
+type Review struct {
+	// AuthMethod is the registered token endpoint authentication method, client_secret_basic or client_secret_post; "" if
+	// the provider takes both, or does not tell.
+	AuthMethod string
+	// MaxGrace is the longest that the old secret stays accepted beside a new one; 0 is for as long as we want.
+	MaxGrace time.Duration
+	// Warnings do not stop the rotation. Refusals do; each says what to do about it.
+	Warnings, Refusals []string
 }
 
 // Client is what every provider is told about the client it serves.

@@ -39,6 +39,8 @@ const (
 	Intended State = "intended"
 	// Live: made, with a known id.
 	Live State = "live"
+	// Kept: not wanted any more, but the provider has no way to remove it. Nothing uses it.
+	Kept State = "kept"
 	// Removed: gone from the provider, or never made.
 	Removed State = "removed"
 )
@@ -48,6 +50,8 @@ type Entry struct {
 	State State `json:"state"`
 	// IdPSecretID is the id at the provider; empty while Intended.
 	IdPSecretID string `json:"idpSecretId,omitempty"`
+	// ClientID is the registration that has the secret, if the client is a pair of them.
+	ClientID string `json:"clientId,omitempty"`
 	// Imported: it existed before the first rotation; not made by us.
 	Imported bool `json:"imported,omitempty"`
 	// Before lists the ids that the provider had when the secret was intended: what is new since then may be ours.

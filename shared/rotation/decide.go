@@ -18,6 +18,10 @@ type Snapshot struct {
 	Listed []idp.Secret
 	// MaxSecrets is the provider's limit, 0 if none.
 	MaxSecrets int
+	// ByHand: a person makes the new secret and stores it as AWSPENDING.
+	ByHand bool
+	// SecretARN names the secret in what a person is told to do.
+	SecretARN string
 	// CurrentSecretID is the configured hint for the first import.
 	CurrentSecretID string
 	// NewVersionID is the version that a new secret would get.
@@ -57,7 +61,7 @@ func Decide(s Snapshot) Decision {
 	}
 	current := s.ref(s.Labels.Current)
 	switch {
-	case s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current:
+	case s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand():
 		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Pending)
 		d.Why = "an earlier rotation made a secret and never promoted it (AWSPENDING); it is rolled back first"
 		if _, known := s.Journal.Secrets[s.Labels.Pending]; !known {
@@ -81,10 +85,23 @@ func Decide(s Snapshot) Decision {
 	return d
 }
 
+// pendingByHand reports whether AWSPENDING is on a version that a person stored for this rotation.
+func (s Snapshot) pendingByHand() bool {
+	_, known := s.Journal.Secrets[s.Labels.Pending]
+	return s.ByHand && !known
+}
+
 // rotate fills in the decision to make a new secret, and the reasons against it.
 func (s Snapshot) rotate(d *Decision, current Ref) {
 	d.Action, d.From, d.To = Rotate, current, Ref{VersionID: s.NewVersionID}
 	d.Why = "nothing is left over from earlier rotations; a new secret is made"
+	if s.ByHand {
+		d.To.VersionID, d.Why = s.Labels.Pending, "a person has stored a new secret as AWSPENDING; it is put into use"
+		if s.Labels.Pending == "" || s.Labels.Pending == s.Labels.Current {
+			d.Refusals = append(d.Refusals, "no new secret is stored: make one at the identity provider beside the old one, store it by `aws secretsmanager put-secret-value --secret-id "+
+				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`, then start again")
+		}
+	}
 	if _, known := s.Journal.Secrets[s.Labels.Current]; !known {
 		id, refusal := s.imported()
 		if refusal != "" {
@@ -94,14 +111,39 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 	} else if !s.listed(current.IdPSecretID) {
 		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider does not list secret %s, which the journal holds for AWSCURRENT: store the present client secret as a new AWSCURRENT version, it is then taken over as it is", current.IdPSecretID))
 	}
-	if s.MaxSecrets > 0 && len(s.Listed) >= s.MaxSecrets {
+	if s.MaxSecrets > 0 && s.occupied() >= s.MaxSecrets {
 		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and allows %d, so there is no room for a new one: remove the unused one there (listed: %s; in use: %s)",
 			len(s.Listed), s.MaxSecrets, idList(s.Listed), orUnknown(d.From.IdPSecretID)))
 	}
 }
 
-// imported finds the provider's id of a current secret that the journal does not know yet.
+// occupied is how many of the provider's places a new secret cannot have. One that was kept gives its place: it is
+// taken into use again.
+func (s Snapshot) occupied() int {
+	n := 0
+	for _, x := range s.Listed {
+		if !s.kept(x.ID) {
+			n++
+		}
+	}
+	return n
+}
+
+func (s Snapshot) kept(id string) bool {
+	for _, e := range s.Journal.Secrets {
+		if e.State == journal.Kept && e.IdPSecretID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// imported finds the provider's id of a current secret that the journal does not know yet. Where the provider has no ids,
+// that of the version stands for it.
 func (s Snapshot) imported() (id, refusal string) {
+	if s.listed(s.Labels.Current) {
+		return s.Labels.Current, ""
+	}
 	if s.CurrentSecretID != "" {
 		if !s.listed(s.CurrentSecretID) {
 			return "", fmt.Sprintf("identityProvider.currentSecretId: the identity provider does not list %s for this client (listed: %s)", s.CurrentSecretID, idList(s.Listed))
@@ -122,7 +164,8 @@ func (s Snapshot) imported() (id, refusal string) {
 
 // ref is a version with its provider id, if the journal knows it.
 func (s Snapshot) ref(version string) Ref {
-	return Ref{VersionID: version, IdPSecretID: s.Journal.Secrets[version].IdPSecretID}
+	e := s.Journal.Secrets[version]
+	return Ref{VersionID: version, IdPSecretID: e.IdPSecretID, ClientID: e.ClientID}
 }
 
 // held reports whether the journal holds a version other than AWSCURRENT as live.
@@ -138,7 +181,7 @@ func (s Snapshot) wasBeingPromoted(version string) bool {
 func (s Snapshot) leftover() string {
 	var left []string
 	for v, e := range s.Journal.Secrets {
-		if v != s.Labels.Current && e.State != journal.Removed {
+		if v != s.Labels.Current && e.State != journal.Removed && e.State != journal.Kept {
 			left = append(left, v)
 		}
 	}

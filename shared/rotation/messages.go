@@ -25,6 +25,8 @@ type Ref struct {
 	VersionID string `json:"versionId,omitempty"`
 	// IdPSecretID is empty while nobody knows it: a lost reply, or nothing made yet.
 	IdPSecretID string `json:"idpSecretId,omitempty"`
+	// ClientID is the registration that it belongs to, if the client is a pair of them and that is known.
+	ClientID string `json:"clientId,omitempty"`
 }
 
 // Target is a listener's default action, or a rule, that logs users in with the client.
@@ -37,6 +39,9 @@ type Target struct {
 	// Name is for people: "orders-alb :443 rule 10".
 	Name string `json:"name"`
 }
+
+// Key tells targets apart.
+func (t Target) Key() string { return t.ListenerARN + " " + t.RuleARN }
 
 // Action is what Plan decided to do.
 type Action string
@@ -85,10 +90,24 @@ type Plan struct {
 	GracePeriodSeconds int `json:"gracePeriodSeconds"`
 	// GraceUntil is set for Finish: when the earlier rotation's grace period ends (RFC 3339, UTC, whole seconds).
 	GraceUntil string `json:"graceUntil"`
+	// Provider is what the identity provider can do and has.
+	Provider ProviderReport `json:"provider"`
 	// Checks, Warnings and Steps are for the person who reads a dry run.
 	Checks   []string `json:"checks"`
 	Warnings []string `json:"warnings"`
 	Steps    []string `json:"steps"`
+}
+
+// ProviderReport is what a plan tells about the identity provider.
+type ProviderReport struct {
+	Type  string `json:"type"`
+	Model string `json:"model"`
+	// Secrets are the ids of the client's secrets there, each with its status; what it does not show is not among them.
+	Secrets []string `json:"secrets"`
+	// MaxSecrets is how many it allows; 0 is no small limit.
+	MaxSecrets int `json:"maxSecrets"`
+	// MaxGraceSeconds is the longest grace period that it can honour; 0 is no limit.
+	MaxGraceSeconds int `json:"maxGraceSeconds"`
 }
 
 // CreateInput is the input of function createsecret.
@@ -193,8 +212,11 @@ type RetireInput struct {
 
 // RetireOutput is the output of function retiresecret.
 type RetireOutput struct {
-	// Result is "disabled", "enabled", "deleted", "absent", or "unsupported" (the provider cannot disable).
+	// Result is "disabled", "enabled", "deleted", "absent", "kept" (the provider cannot remove it), or "unsupported" (the
+	// provider cannot disable).
 	Result string `json:"result"`
+	// Notice is what the people who are notified must know besides the outcome; mostly empty.
+	Notice string `json:"notice"`
 }
 
 // Timestamp formats t as the state machine's Wait wants it.

@@ -51,10 +51,10 @@ const (
 
 // Vendor is the identity provider's side of the client.
 type Vendor interface {
-	// Provider is the near side: what the functions talk to.
-	Provider() idp.Provider
-	// Accepts reports whether the token endpoint takes a secret.
-	Accepts(secret.Value) bool
+	// Registration is the near side: what the functions talk to.
+	Registration(clientID string) idp.Registration
+	// AcceptsFrom reports whether the token endpoint takes a secret from a client id.
+	AcceptsFrom(clientID string, v secret.Value) bool
 }
 
 // World is everything that the functions work on. A test changes it between two calls, not during one.
@@ -118,8 +118,8 @@ func (w *World) Deps() session.Deps {
 		Secrets: w.Secrets.region, Journal: journal.New(w.Journal, table),
 		Log: telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),
 		Now: now, Sleep: sleep, Rand: w.random,
-		Providers: func(config.Client, session.Deps) (idp.Provider, error) {
-			return w.Wire.provider(w.Vendor.Provider()), nil
+		Registrations: func(c config.Client, _ session.Deps) (idp.Registration, error) {
+			return w.Wire.registration(w.Vendor.Registration(c.ClientID)), nil
 		},
 		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Now: now}),
 		Balancers:  alb.New(w.ALB.region, sleep),
@@ -191,7 +191,11 @@ func (o writer) Write(p []byte) (int, error) {
 // noSecretIsShown searches what left the functions for every secret that was stored, presented or set.
 func (w *World) noSecretIsShown() {
 	shown := w.Output() + strings.Join(w.Journal.documents, "\n") + fmt.Sprint(w.Writes())
-	for _, s := range append(append(w.Secrets.seen, w.Tokens.presented()...), append(w.ALB.seen, Mark, "value-made-by")...) {
+	known := append(append([]string{Mark, "value-made-by"}, w.Secrets.seen...), w.ALB.seen...)
+	for _, p := range w.Tokens.presented() {
+		known = append(known, p.secret)
+	}
+	for _, s := range known {
 		if s != "" && (strings.Contains(shown, s) || strings.Contains(shown, url.QueryEscape(s))) {
 			w.t.Errorf("a secret that begins with %.4q is shown in what the functions wrote or answered", s)
 		}

@@ -24,8 +24,11 @@ type TokenEndpoint struct {
 	mu     sync.Mutex
 	vendor Vendor
 	judge  func(value secret.Value, accepted bool) (status int, code string)
-	asked  []string // the secrets presented, in order
+	asked  []presented // in order
 }
+
+// presented is one client authentication.
+type presented struct{ clientID, secret string }
 
 func newTokenEndpoint(t testing.TB, wire *Wire, v Vendor) *TokenEndpoint {
 	e := &TokenEndpoint{wire: wire, vendor: v}
@@ -63,19 +66,19 @@ func (e *TokenEndpoint) Judge(f func(value secret.Value, accepted bool) (status 
 
 // Asked is how many secrets were presented since the last call of Asked, and how many of those the vendor does not know.
 func (e *TokenEndpoint) Asked() (all, wrong int) {
-	presented := e.presented()
-	for _, s := range presented {
-		if !e.vendor.Accepts(secret.New(s)) {
+	all = len(e.presented())
+	for _, s := range e.presented() {
+		if !e.vendor.AcceptsFrom(s.clientID, secret.New(s.secret)) {
 			wrong++
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.asked = nil
-	return len(presented), wrong
+	return all, wrong
 }
 
-func (e *TokenEndpoint) presented() []string {
+func (e *TokenEndpoint) presented() []presented {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.asked)
@@ -89,18 +92,19 @@ func (e *TokenEndpoint) roots() *x509.CertPool {
 
 // token answers as RFC 6749, section 5.2, wants it: the secret is looked at first, and the code is an invented one.
 func (e *TokenEndpoint) token(rw http.ResponseWriter, r *http.Request) {
-	_, raw, _ := r.BasicAuth()
+	clientID, raw, _ := r.BasicAuth()
+	clientID, _ = url.QueryUnescape(clientID)
 	raw, _ = url.QueryUnescape(raw)
 	value := secret.New(raw)
 	e.mu.Lock()
-	e.asked = append(e.asked, raw)
+	e.asked = append(e.asked, presented{clientID, raw})
 	judge := e.judge
 	e.mu.Unlock()
 	if e.wire.isDown() {
 		rw.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	accepted := e.vendor.Accepts(value)
+	accepted := e.vendor.AcceptsFrom(clientID, value)
 	status, code := http.StatusUnauthorized, "invalid_client"
 	if accepted {
 		status, code = http.StatusBadRequest, "invalid_grant"

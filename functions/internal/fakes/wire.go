@@ -9,6 +9,7 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
 )
 
 // Wire carries every request of the functions, except those to the token endpoint and the load balancer's nodes. It
@@ -125,6 +126,69 @@ func (w *Wire) take(op string) fault {
 	f := w.faults[i]
 	w.faults = slices.Delete(w.faults, i, i+1)
 	return f
+}
+
+// registration lets a registration's requests pass the wire.
+func (w *Wire) registration(r idp.Registration) idp.Registration {
+	switch x := r.(type) {
+	case idp.Provider:
+		return w.provider(x)
+	case idp.Shifter:
+		return wiredShifter{x, w}
+	case idp.Setter:
+		return wiredSetter{x, w}
+	default:
+		return r
+	}
+}
+
+// wiredShifter is a registration with two slots.
+type wiredShifter struct {
+	idp.Shifter
+	wire *Wire
+}
+
+// Slots implements idp.Shifter.
+func (s wiredShifter) Slots(ctx context.Context) (out idp.Slots, err error) {
+	err = s.wire.read("Slots", func() error {
+		out, err = s.Shifter.Slots(ctx)
+		return err
+	})
+	return out, err
+}
+
+// Shift implements idp.Shifter. What it made does not come back over a cut wire.
+func (s wiredShifter) Shift(ctx context.Context) (secret.Value, error) {
+	var out secret.Value
+	err := s.wire.write("Shift", func() (err error) {
+		out, err = s.Shifter.Shift(ctx)
+		return err
+	})
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return out, nil
+}
+
+// Restore implements idp.Shifter.
+func (s wiredShifter) Restore(ctx context.Context, v secret.Value) error {
+	return s.wire.write("Restore", func() error { return s.Shifter.Restore(ctx, v) })
+}
+
+// DropPrevious implements idp.Shifter.
+func (s wiredShifter) DropPrevious(ctx context.Context) error {
+	return s.wire.write("DropPrevious", func() error { return s.Shifter.DropPrevious(ctx) })
+}
+
+// wiredSetter is a registration with one slot.
+type wiredSetter struct {
+	idp.Setter
+	wire *Wire
+}
+
+// Set implements idp.Setter.
+func (s wiredSetter) Set(ctx context.Context, v secret.Value) error {
+	return s.wire.write("Set", func() error { return s.Setter.Set(ctx, v) })
 }
 
 // provider lets a provider's requests pass the wire.

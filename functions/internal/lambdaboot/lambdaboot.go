@@ -121,7 +121,13 @@ func IdentityProvider(e environment, d *session.Deps) error {
 	if err != nil {
 		return err
 	}
-	d.Providers = session.Registry(client)
+	d.Registrations = session.Registry(client)
+	return Probes(e, d)
+}
+
+// Probes adds the probes of the client's secrets and load balancers, for functions that only test.
+func Probes(e environment, d *session.Deps) error {
+	d.Capabilities = session.Capabilities
 	d.Prober = probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback})
 	return nil
 }

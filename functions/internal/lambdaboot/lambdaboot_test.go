@@ -185,10 +185,10 @@ func TestAPartAddsWhatItIsNamedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	var d session.Deps
-	if err := Balancers(e, &d); err != nil || d.Balancers == nil || d.Providers != nil {
+	if err := Balancers(e, &d); err != nil || d.Balancers == nil || d.Registrations != nil {
 		t.Errorf("the load balancers are %v (%v)", d.Balancers, err)
 	}
-	if err := IdentityProvider(e, &d); err != nil || d.Providers == nil || d.Prober == nil {
+	if err := IdentityProvider(e, &d); err != nil || d.Registrations == nil || d.Prober == nil {
 		t.Errorf("the identity provider is missing (%v)", err)
 	}
 	e.extraCAs = []byte("no certificate")

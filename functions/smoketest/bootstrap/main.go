@@ -18,5 +18,5 @@ func main() {
 		client := func(region string) metrics.CloudWatch { return cloudwatch.NewFromConfig(d.AWS(region)) }
 		d.AuthErrors = metrics.New(lambdaboot.ByRegion(client), d.Now).AuthErrors
 		return smoketest.Handler{Deps: d}.Handle
-	}, lambdaboot.IdentityProvider)
+	}, lambdaboot.Probes)
 }

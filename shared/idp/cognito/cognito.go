@@ -52,11 +52,19 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 	return &Provider{clientID: c.ClientID, poolID: s.UserPoolID, api: cognitoidentityprovider.NewFromConfig(d.AWS(s.region()))}, nil
 }
 
-// Capabilities implements idp.Provider. The token endpoint answers every refusal with HTTP 400: a wrong secret is
+// Capabilities implements idp.Provider.
+func (p *Provider) Capabilities() idp.Capabilities { return capabilities() }
+
+// Capabilities are those of a provider with these settings.
+func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
+	return capabilities(), CheckSettings(raw)
+}
+
+// capabilities: the token endpoint answers every refusal with HTTP 400: a wrong secret is
 // invalid_client, an invented code invalid_grant (Amazon Cognito developer guide, "Token endpoint").
 // unauthorized_client, an app client without the code grant, is no proof either way: nothing says that Cognito looks at
 // the secret first. Check finds such a client.
-func (p *Provider) Capabilities() idp.Capabilities {
+func capabilities() idp.Capabilities {
 	return idp.Capabilities{
 		Model:        idp.NamedSet,
 		MaxSecrets:   maxSecrets,

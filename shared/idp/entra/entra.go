@@ -49,22 +49,31 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 	return p, nil
 }
 
-// Capabilities implements idp.Provider. The probe asks for a token of the client's own: with an invented code Entra ID
+// Capabilities implements idp.Provider.
+func (p *Provider) Capabilities() idp.Capabilities { return capabilities(p.settings, p.client) }
+
+// Capabilities are those of a provider with these settings.
+func Capabilities(raw json.RawMessage, c idp.Client) (idp.Capabilities, error) {
+	s, err := parseSettings(raw)
+	return capabilities(s, c), err
+}
+
+// capabilities: the probe asks for a token of the client's own: with an invented code Entra ID
 // complains about the code before it looks at the secret, so that a wrong one looks like a good one. Any client gets
 // such a token for itself, without a granted permission, if it has a service principal in the tenant; so has every one
 // that users can log in to. A policy that keeps workload identities out (Conditional Access) answers with another code
 // than invalid_client: the probe is then inconclusive, as it must be.
-func (p *Provider) Capabilities() idp.Capabilities {
+func capabilities(s Settings, client idp.Client) idp.Capabilities {
 	c := idp.Capabilities{
 		Model:    idp.NamedSet,
 		KeepsTag: true,
 		Probe: idp.ProbeSpec{
 			Grant:    idp.ClientCredentials,
-			Scope:    p.client.ClientID + "/.default",
+			Scope:    client.ClientID + "/.default",
 			Rejected: []string{"invalid_client"},
 		},
 	}
-	if p.settings.PersonalAccounts {
+	if s.PersonalAccounts {
 		c.MaxSecrets = personalLimit
 	}
 	return c

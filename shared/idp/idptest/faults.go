@@ -12,14 +12,9 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// faultRules are the rules for bad days: every operation with every fault that concerns it.
-func faultRules() []rule {
-	refusals := []struct {
-		fault Fault
-		want  failure.Kind
-		ops   []Operation
-		name  string
-	}{
+// refusals are the faults without effect, each with the operations that it concerns.
+func refusals() []refusal {
+	return []refusal{
 		{Throttle, failure.Throttled, everything, "throttled, %s says so and has no effect"},
 		{Break, failure.Unavailable, everything, "answered with a server error, %s is unavailable and has no effect"},
 		{Forbid, failure.IdPRejected, everything, "forbidden, %s is rejected and has no effect"},
@@ -27,20 +22,49 @@ func faultRules() []rule {
 		// the others need no body to know that they succeeded
 		{Garble, failure.Unavailable, []Operation{Check, List, Create}, "answered with nonsense, %s is unavailable"},
 	}
+}
+
+type refusal struct {
+	fault Fault
+	want  failure.Kind
+	ops   []Operation
+	name  string
+}
+
+// NeedsNoRequest are the exceptions of a provider that carries an operation out without asking the vendor, whose faults
+// so do not concern it.
+func NeedsNoRequest(op Operation, reason string) map[string]string {
+	out := map[string]string{}
+	for _, r := range refusals() {
+		if slices.Contains(r.ops, op) {
+			out[fmt.Sprintf(r.name, op)] = reason
+		}
+	}
+	if op == Remove || op == Disable || op == Enable {
+		out[fmt.Sprintf(lostReply, article[op])] = reason
+	}
+	return out
+}
+
+// lostReply is the name of a rule about a method, with its article.
+const lostReply = "%s whose reply was lost can be repeated"
+
+var article = map[Operation]string{Remove: "a remove", Disable: "a disable", Enable: "an enable"}
+
+// faultRules are the rules for bad days: every operation with every fault that concerns it.
+func faultRules() []rule {
 	var out []rule
-	for _, r := range refusals {
+	for _, r := range refusals() {
 		for _, op := range r.ops {
 			out = append(out, rule{fmt.Sprintf(r.name, op), func(ctx context.Context, c *client) error {
 				return refused(ctx, c, op, r.fault, r.want)
 			}})
 		}
 	}
-	return append(out,
-		rule{RuleLostCreate, lostCreate},
-		rule{"a remove whose reply was lost can be repeated", lost(Remove)},
-		rule{"a disable whose reply was lost can be repeated", lost(Disable)},
-		rule{"an enable whose reply was lost can be repeated", lost(Enable)},
-	)
+	for _, op := range []Operation{Remove, Disable, Enable} {
+		out = append(out, rule{fmt.Sprintf(lostReply, article[op]), lost(op)})
+	}
+	return append(out, rule{RuleLostCreate, lostCreate})
 }
 
 var everything = []Operation{Check, List, Create, Remove, Disable, Enable}
@@ -97,9 +121,11 @@ func prepare(ctx context.Context, c *client, op Operation) (func(context.Context
 	if op != Remove && !c.capabilities().CanDisable {
 		return nil, nil
 	}
-	if _, err := c.create(ctx); err != nil {
+	made, err := c.create(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("at Create: %w", err)
 	}
+	c.promote(made.ID)
 	call := c.remove
 	switch op {
 	case Disable:

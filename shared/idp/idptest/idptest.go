@@ -47,6 +47,14 @@ type Backend interface {
 	Break(op Operation, f Fault)
 }
 
+// Keeper is a Backend whose provider knows secrets only by the versions that are stored (package slots).
+type Keeper interface {
+	// Store keeps the value of a version, as createsecret does.
+	Store(version string, v secret.Value)
+	// Promote makes a version the one in use.
+	Promote(version string)
+}
+
 // Operation is a method of a provider. Where one makes several requests, Break concerns the last, which has the effect.
 type Operation string
 
@@ -134,6 +142,7 @@ type client struct {
 	value    secret.Value
 	values   []secret.Value
 	errs     []error
+	made     int // how many creates were asked for
 }
 
 func (c *client) capabilities() idp.Capabilities { return c.provider.Capabilities() }
@@ -157,6 +166,10 @@ const tag = "5f0e9c0a-6d6f-5b0e-9a55-0c4f6f1d7a11"
 
 func (c *client) create(ctx context.Context) (idp.Created, error) {
 	r := idp.CreateRequest{Tag: tag}
+	if c.made++; c.made > 1 {
+		r.Tag = fmt.Sprintf("%s-%d", tag, c.made)
+	}
+	keeper, keeps := c.backend.(Keeper)
 	if c.capabilities().AcceptsValue {
 		v, err := secret.Generate(nil)
 		if err != nil {
@@ -165,11 +178,24 @@ func (c *client) create(ctx context.Context) (idp.Created, error) {
 		r.Value = v
 		c.values = append(c.values, v)
 	}
+	if keeps {
+		keeper.Store(r.Tag, r.Value)
+	}
 	made, err := c.provider.Create(ctx, r)
 	if err == nil {
 		c.values = append(c.values, made.Value)
+		if keeps {
+			keeper.Store(r.Tag, made.Value)
+		}
 	}
 	return made, c.note(err)
+}
+
+// promote makes a secret the one in use, where that matters to the provider.
+func (c *client) promote(id string) {
+	if k, ok := c.backend.(Keeper); ok {
+		k.Promote(id)
+	}
 }
 
 func (c *client) remove(ctx context.Context, id string) error {

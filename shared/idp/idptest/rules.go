@@ -14,6 +14,9 @@ import (
 const (
 	// RuleRemoveNew is broken by vendors with a current and a previous slot: only the previous can be dropped.
 	RuleRemoveNew = "a new secret can be removed again, and the old one stays accepted"
+	// RuleEnable and RuleDisableAbsent are broken by a vendor with one slot: to enable the old secret is to end the new.
+	RuleEnable        = "a disabled secret is refused but comes back"
+	RuleDisableAbsent = "disabling or enabling an absent secret is a failed precondition"
 	// RuleLostCreate is broken by vendors whose secrets cannot be listed.
 	RuleLostCreate = "a secret whose reply was lost is found by listing"
 )
@@ -28,9 +31,9 @@ func rules() []rule {
 		{"a repeated create makes another secret, up to the limit", createUpToLimit},
 		{"the old secret can be removed, and the new one stays accepted", removeOld},
 		{RuleRemoveNew, removeNew},
-		{"a disabled secret is refused but comes back", disableAndEnable},
+		{RuleEnable, disableAndEnable},
 		{"a disabled secret can be removed", removeDisabled},
-		{"disabling or enabling an absent secret is a failed precondition", disableAbsent},
+		{RuleDisableAbsent, disableAbsent},
 	}, faultRules()...)
 }
 
@@ -38,10 +41,10 @@ func capabilitiesAgree(_ context.Context, c *client) error {
 	caps := c.capabilities()
 	_, disables := c.provider.(idp.Disabler)
 	switch {
-	case !slices.Contains([]idp.Model{idp.NamedSet, idp.CurrentPrevious, idp.SingleSlot}, caps.Model):
+	case !slices.Contains([]idp.Model{idp.NamedSet, idp.CurrentPrevious, idp.ClientPair, idp.InPlace, idp.ByHand}, caps.Model):
 		return fmt.Errorf("model %q is not one of package idp", caps.Model)
-	case (caps.MaxSecrets == 1) != (caps.Model == idp.SingleSlot):
-		return fmt.Errorf("at MaxSecrets is %d with model %s", caps.MaxSecrets, caps.Model)
+	case caps.MaxSecrets == 1:
+		return fmt.Errorf("at MaxSecrets is 1, which leaves no room for a new secret beside the old one")
 	case disables != caps.CanDisable:
 		return fmt.Errorf("at CanDisable is %t, but being a Disabler is %t", caps.CanDisable, disables)
 	case caps.Probe.Grant != idp.AuthorizationCode && caps.Probe.Grant != idp.ClientCredentials:
@@ -107,7 +110,7 @@ func createKeepsOthers(ctx context.Context, c *client) error {
 	if _, err := c.create(ctx); err != nil {
 		return fmt.Errorf("at Create: %w", err)
 	}
-	want := c.capabilities().Model != idp.SingleSlot
+	want := c.capabilities().Model != idp.InPlace
 	if got := c.backend.Accepts(c.value); got != want {
 		return fmt.Errorf("after Create the old secret's being accepted is %t, want %t for model %s", got, want, c.capabilities().Model)
 	}
@@ -117,7 +120,7 @@ func createKeepsOthers(ctx context.Context, c *client) error {
 	return nil
 }
 
-// createUpToLimit fills the client. At a named set's limit the vendor refuses; the other models drop the oldest.
+// createUpToLimit fills the client. At the limit the provider refuses, even if the vendor would drop the oldest.
 func createUpToLimit(ctx context.Context, c *client) error {
 	room := 5
 	if limit := c.capabilities().MaxSecrets; limit > 0 {
@@ -138,13 +141,7 @@ func createUpToLimit(ctx context.Context, c *client) error {
 		return nil
 	}
 	before := c.snapshot()
-	made, err := c.create(ctx)
-	if c.capabilities().Model != idp.NamedSet {
-		if err != nil || !c.backend.Accepts(made.Value) || c.backend.Accepts(c.value) {
-			return fmt.Errorf("beyond the limit the new secret must replace the oldest: %v", err)
-		}
-		return nil
-	}
+	_, err := c.create(ctx)
 	if !failure.Is(err, failure.IdPRejected) && !failure.Is(err, failure.Precondition) {
 		return fmt.Errorf("at Create beyond the limit: %v, want %s or %s", err, failure.IdPRejected, failure.Precondition)
 	}
@@ -156,6 +153,7 @@ func removeOld(ctx context.Context, c *client) error {
 	if err != nil {
 		return fmt.Errorf("at Create: %w", err)
 	}
+	c.promote(made.ID)
 	return c.removed(ctx, c.id, c.value, made.Value)
 }
 
@@ -228,6 +226,7 @@ func removeDisabled(ctx context.Context, c *client) error {
 	if err != nil {
 		return fmt.Errorf("at Create: %w", err)
 	}
+	c.promote(made.ID)
 	if err := c.disable(ctx, c.id); err != nil {
 		return fmt.Errorf("at Disable: %w", err)
 	}

@@ -42,10 +42,18 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 	return p, nil
 }
 
-// Capabilities implements idp.Provider. A token endpoint of Okta authenticates the client before it looks at the code:
+// Capabilities implements idp.Provider.
+func (p *Provider) Capabilities() idp.Capabilities { return capabilities() }
+
+// Capabilities are those of a provider with these settings.
+func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
+	return capabilities(), CheckSettings(raw)
+}
+
+// capabilities: a token endpoint of Okta authenticates the client before it looks at the code:
 // a wrong secret is invalid_client, an invented code invalid_grant. unauthorized_client is a client that was
 // authenticated but may not use the grant (RFC 6749, section 5.2).
-func (p *Provider) Capabilities() idp.Capabilities {
+func capabilities() idp.Capabilities {
 	return idp.Capabilities{
 		Model:        idp.NamedSet,
 		MaxSecrets:   maxSecrets,

@@ -14,47 +14,72 @@ import (
 	"alboidc.internal/shared/idp/okta"
 )
 
-// entry is one kind of provider. check reports problems of its settings; build does too, and makes no request.
-type entry struct {
-	build func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error)
-	check func(settings json.RawMessage) error
+// build makes what manages a registration, and makes no request; describe says what it could do. Both report problems
+// of the settings.
+type (
+	build    func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error)
+	describe func(settings json.RawMessage, c idp.Client) (idp.Capabilities, error)
+)
+
+// builders and descriptions have one line per folder of package idp each. They are functions, and two, so that a program
+// which only asks for capabilities does not link what talks to the providers.
+func builders() map[string]build {
+	return map[string]build{
+		"cognito": of(cognito.New),
+		"entra":   of(entra.New),
+		"okta":    of(okta.New),
+	}
 }
 
-// entries has one line per folder of package idp.
-var entries = map[string]entry{
-	"cognito": {build: cognito.New, check: cognito.CheckSettings},
-	"entra":   {build: entra.New, check: entra.CheckSettings},
-	"okta":    {build: okta.New, check: okta.CheckSettings},
+func descriptions() map[string]describe {
+	return map[string]describe{
+		"cognito": cognito.Capabilities,
+		"entra":   entra.Capabilities,
+		"okta":    okta.Capabilities,
+	}
+}
+
+// of makes a build of a provider's New, whatever it returns.
+func of[R idp.Registration](make func(json.RawMessage, idp.Client, idp.Deps) (R, error)) build {
+	return func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error) {
+		return make(settings, c, d)
+	}
 }
 
 // Types lists the kinds of provider in alphabetical order.
-func Types() []string { return slices.Sorted(maps.Keys(entries)) }
+func Types() []string { return slices.Sorted(maps.Keys(descriptions())) }
 
-// New returns the provider of a client. It makes no request; InvalidInput names each wrong field.
-func New(kind string, settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
-	e, err := find(kind)
+// New returns what manages a client's registration. It makes no request; InvalidInput names each wrong field.
+func New(kind string, settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error) {
+	build, err := find(kind, builders())
 	if err != nil {
 		return nil, err
 	}
 	if d.HTTP == nil || d.Secret == nil || d.Now == nil {
 		return nil, failure.New(failure.Internal, "an identity provider needs an HTTP client, a way to read secrets, and a clock")
 	}
-	return e.build(settings, c, d)
+	return build(settings, c, d)
+}
+
+// Capabilities are what New's result would have.
+func Capabilities(kind string, settings json.RawMessage, c idp.Client) (idp.Capabilities, error) {
+	describe, err := find(kind, descriptions())
+	if err != nil {
+		return idp.Capabilities{}, err
+	}
+	return describe(settings, c)
 }
 
 // Check reports what is wrong with a provider's kind and settings, without anything that New needs besides.
 func Check(kind string, settings json.RawMessage) error {
-	e, err := find(kind)
-	if err != nil {
-		return err
-	}
-	return e.check(settings)
+	_, err := Capabilities(kind, settings, idp.Client{})
+	return err
 }
 
-func find(kind string) (entry, error) {
+func find[E any](kind string, entries map[string]E) (E, error) {
 	e, ok := entries[kind]
 	if !ok {
-		return entry{}, failure.New(failure.InvalidInput, "identityProvider.type: %q is not known; allowed here: %s",
+		return e, failure.New(failure.InvalidInput, "identityProvider.type: %q is not known; allowed here: %s",
 			kind, strings.Join(Types(), ", "))
 	}
 	return e, nil

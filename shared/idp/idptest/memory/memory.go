@@ -62,6 +62,12 @@ func (v *Vendor) Provider() idp.Provider {
 	return provider{v}
 }
 
+// Registration is Provider, for a vendor that has only one client.
+func (v *Vendor) Registration(string) idp.Registration { return v.Provider() }
+
+// AcceptsFrom is Accepts, for a vendor that has only one client.
+func (v *Vendor) AcceptsFrom(_ string, value secret.Value) bool { return v.Accepts(value) }
+
 // Current implements idptest.Backend: the oldest secret that is left.
 func (v *Vendor) Current() (string, secret.Value) {
 	v.mu.Lock()

@@ -1,0 +1,180 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
+)
+
+// provider makes the client's identity provider: one with ids as it is, any other through package slots, by the model
+// that the configuration asks for.
+func (s *Session) provider() (idp.Provider, error) {
+	r, err := s.Registrations(s.Config, s.Deps)
+	if err != nil {
+		return nil, err
+	}
+	model, err := s.model(r.Capabilities())
+	if err != nil {
+		return nil, err
+	}
+	book := slots.Book{Known: s.known, Accepts: s.accepts, Rand: s.Rand}
+	switch model {
+	case idp.CurrentPrevious:
+		if x, ok := r.(idp.Shifter); ok {
+			return slots.Shifting(x, book), nil
+		}
+	case idp.ClientPair:
+		return s.pair(r, book)
+	case idp.InPlace:
+		if x, ok := r.(idp.Setter); ok {
+			return slots.InPlace(x, book), nil
+		}
+	case idp.ByHand:
+		return slots.ByHand(r, book), nil
+	default:
+		if x, ok := r.(idp.Provider); ok {
+			return x, nil
+		}
+	}
+	return nil, failure.New(failure.Internal, "the %s provider cannot do what its capabilities say (%s)", s.Config.IdentityProvider.Type, model)
+}
+
+// model is how the client is rotated at a provider with these capabilities.
+func (s *Session) model(c idp.Capabilities) (idp.Model, error) {
+	p := s.Config.IdentityProvider
+	return c.Choose(p.ClientPair != "", p.AllowInterruption)
+}
+
+// capabilities are those of the client's provider, without the provider.
+func (s *Session) capabilities() (idp.Capabilities, error) {
+	c, err := s.Capabilities(s.Config)
+	if err != nil {
+		return c, err
+	}
+	model, err := s.model(c)
+	if err != nil || model == idp.NamedSet {
+		return c, err
+	}
+	return slots.Capabilities(c, model), nil
+}
+
+// pair makes the provider of two registrations.
+func (s *Session) pair(r idp.Registration, book slots.Book) (idp.Provider, error) {
+	other := s.Config
+	other.ClientID = s.Config.IdentityProvider.ClientPair
+	r2, err := s.Registrations(other, s.Deps)
+	if err != nil {
+		return nil, err
+	}
+	a, ok := r.(idp.Setter)
+	b, also := r2.(idp.Setter)
+	if !ok || !also {
+		return nil, failure.New(failure.Internal, "the %s provider cannot set the secrets of a pair", s.Config.IdentityProvider.Type)
+	}
+	return slots.Pair(s.Config.ClientID, a, other.ClientID, b, book), nil
+}
+
+// accepts implements slots.Book.
+func (s *Session) accepts(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoint(clientID), v)
+	switch {
+	case err != nil:
+		return false, err
+	case verdict.Outcome == probe.Inconclusive:
+		return false, failure.New(failure.Unavailable, "whether the identity provider accepts a secret cannot be told: %s", verdict.Reason)
+	}
+	return verdict.Outcome == probe.Accepted, nil
+}
+
+// known implements slots.Book: AWSCURRENT, and the versions that the journal holds as intended, live or kept, the kept
+// ones last.
+func (s *Session) known(ctx context.Context) (slots.Known, error) {
+	labels, err := s.Store.Labels(ctx)
+	if err != nil {
+		return slots.Known{}, err
+	}
+	if labels.Current == "" {
+		return slots.Known{}, failure.New(failure.Precondition, "the secret has no AWSCURRENT version")
+	}
+	current := s.entry(labels.Current)
+	k := slots.Known{Current: slots.Version{ID: labels.Current}}
+	if k.Current.Value, err = s.Store.Value(ctx, labels.Current); err != nil {
+		return slots.Known{}, err
+	}
+	if k.Current.ClientID, err = s.ClientID(ctx, rotation.Ref{VersionID: labels.Current}); err != nil {
+		return slots.Known{}, err
+	}
+	for _, id := range s.others(labels) {
+		e := s.entry(id)
+		v := slots.Version{ID: id, ClientID: e.ClientID, Kept: e.State == journal.Kept,
+			After: !e.Imported && (current.Imported || !e.At.Before(current.At))}
+		if !s.Config.IsPair() {
+			v.ClientID = s.Config.ClientID
+		}
+		if v.Value, err = s.Store.Value(ctx, id); err != nil && !errors.Is(err, versions.ErrNotFound) {
+			return slots.Known{}, err
+		}
+		k.Others = append(k.Others, v)
+	}
+	return k, nil
+}
+
+// others are the versions beside AWSCURRENT of which the provider may have a secret.
+func (s *Session) others(labels versions.Labels) []string {
+	var wanted, kept []string
+	for _, id := range slices.Sorted(maps.Keys(s.journal.Secrets)) {
+		switch e := s.journal.Secrets[id]; {
+		case id == labels.Current || e.State == journal.Removed:
+		case e.State == journal.Kept:
+			kept = append(kept, id)
+		default:
+			wanted = append(wanted, id)
+		}
+	}
+	return append(wanted, kept...)
+}
+
+func (s *Session) entry(version string) journal.Entry {
+	if s.journal == nil {
+		return journal.Entry{}
+	}
+	return s.journal.Secrets[version]
+}
+
+// ClientID is the registration that a version belongs to: the only one, or, of a pair, what the journal or the reference
+// says. For a version that neither knows, which was never rotated here, the token endpoint tells.
+func (s *Session) ClientID(ctx context.Context, r rotation.Ref) (string, error) {
+	if !s.Config.IsPair() {
+		return s.Config.ClientID, nil
+	}
+	if e := s.entry(r.VersionID); e.ClientID != "" {
+		return e.ClientID, nil
+	}
+	if r.ClientID != "" {
+		return r.ClientID, nil
+	}
+	if s.Prober == nil {
+		return "", failure.New(failure.Precondition, "it is not known which registration of the pair version %s belongs to", r.VersionID)
+	}
+	v, err := s.Store.Value(ctx, r.VersionID)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range s.Config.ClientIDs() {
+		if yes, err := s.accepts(ctx, id, v); err != nil || yes {
+			return id, err
+		}
+	}
+	return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither registration of the pair (%s): store the client secret that the load balancers use now as AWSCURRENT",
+		r.VersionID, s.Config.ClientIDs())
+}

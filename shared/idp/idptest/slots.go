@@ -1,0 +1,138 @@
+package idptest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
+)
+
+// SlotVendor is the vendor's side of registrations whose secrets have no ids.
+type SlotVendor interface {
+	// Live are the secrets that the token endpoint accepts from a client id.
+	Live(clientID string) []secret.Value
+	// Break is that of Backend.
+	Break(op Operation, f Fault)
+}
+
+// Versions stand for what a rotation stores: the client's versions and which of them is in use. It is a Backend and a
+// Keeper.
+type Versions struct {
+	SlotVendor
+	clientIDs []string
+
+	mu       sync.Mutex
+	current  string
+	versions []slots.Version
+	initial  secret.Value
+}
+
+var (
+	_ Backend = (*Versions)(nil)
+	_ Keeper  = (*Versions)(nil)
+)
+
+// initialVersion is the version of the secret that exists from the start.
+const initialVersion = "version-initial"
+
+// WithSlots returns the provider that make builds of a vendor's registrations, and its backend. The first client id is the
+// one in use; it must have exactly one secret.
+func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(slots.Book) idp.Provider) (idp.Provider, *Versions) {
+	t.Helper()
+	live := v.Live(clientIDs[0])
+	if len(live) != 1 {
+		t.Fatalf("the vendor has %d secrets for %s, want 1", len(live), clientIDs[0])
+	}
+	b := &Versions{SlotVendor: v, clientIDs: clientIDs, current: initialVersion, initial: live[0],
+		versions: []slots.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
+	return make(slots.Book{Known: b.known, Accepts: b.accepts}), b
+}
+
+func (b *Versions) known(context.Context) (slots.Known, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var k slots.Known
+	passed := false
+	for _, v := range b.versions {
+		v.After = passed
+		if v.ID == b.current {
+			k.Current, passed = v, true
+			continue
+		}
+		k.Others = append(k.Others, v)
+	}
+	return k, nil
+}
+
+func (b *Versions) accepts(_ context.Context, clientID string, v secret.Value) (bool, error) {
+	return b.has(clientID, v), nil
+}
+
+func (b *Versions) has(clientID string, v secret.Value) bool {
+	for _, live := range b.Live(clientID) {
+		if live.Equal(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// Current implements Backend.
+func (b *Versions) Current() (string, secret.Value) { return initialVersion, b.initial }
+
+// IDs implements Backend. A secret of no known version counts too.
+func (b *Versions) IDs() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := []string{}
+	for _, clientID := range b.clientIDs {
+		for n, live := range b.Live(clientID) {
+			id := fmt.Sprintf("unknown %s %d", clientID, n)
+			for _, v := range b.versions {
+				if v.Value.Equal(live) {
+					id = v.ID
+				}
+			}
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Accepts implements Backend.
+func (b *Versions) Accepts(v secret.Value) bool {
+	for _, clientID := range b.clientIDs {
+		if b.has(clientID, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// Store implements Keeper. A version that is made belongs to the registration that is not in use, if there are two.
+func (b *Versions) Store(version string, v secret.Value) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clientID := b.clientIDs[len(b.clientIDs)-1]
+	for i, known := range b.versions {
+		if known.ID == version {
+			b.versions[i].Value = v
+			return
+		}
+		if known.ID == b.current && known.ClientID == clientID {
+			clientID = b.clientIDs[0]
+		}
+	}
+	b.versions = append(b.versions, slots.Version{ID: version, ClientID: clientID, Value: v})
+}
+
+// Promote implements Keeper.
+func (b *Versions) Promote(version string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.current = version
+}

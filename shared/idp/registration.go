@@ -1,0 +1,53 @@
+package idp
+
+import (
+	"context"
+	"time"
+
+	"alboidc.internal/shared/secret"
+)
+
+// Registration is what all kinds of identity provider have in common: a Provider is one, and so is what manages a client
+// registration whose secrets have no ids, a Shifter or a Setter. Package slots makes a Provider out of the latter.
+type Registration interface {
+	// Capabilities is what the provider can do.
+	Capabilities() Capabilities
+	// Check is that of Provider.
+	Check(ctx context.Context) error
+}
+
+// Slots are the secrets of a CurrentPrevious registration.
+type Slots struct {
+	// Readable: the provider shows the values. If not, everything else here is zero.
+	Readable bool
+	Current  secret.Value
+	// Previous is zero if there is none, or none that is still accepted.
+	Previous secret.Value
+	// PreviousUntil is when the previous secret ends by itself; zero if it does not.
+	PreviousUntil time.Time
+	// PreviousUsed is when a client last authenticated with the previous secret; zero if nobody knows.
+	PreviousUsed time.Time
+}
+
+// Shifter is a registration with a slot for the current secret and one for the previous (model CurrentPrevious). Errors
+// are those of Provider. No method repeats a request that may have taken effect.
+type Shifter interface {
+	Registration
+	// Slots reads the secrets. It changes nothing.
+	Slots(ctx context.Context) (Slots, error)
+	// Shift makes a new current secret and keeps the one that was current as the previous, for as long as the provider
+	// allows. What was the previous is gone. A repeat shifts again: callers look at Slots first.
+	Shift(ctx context.Context) (secret.Value, error)
+	// Restore makes a value the current secret and ends every other. A repeat changes nothing more. ErrKept if the
+	// provider takes no values from outside.
+	Restore(ctx context.Context, v secret.Value) error
+	// DropPrevious ends the previous secret. If there is none, that is success.
+	DropPrevious(ctx context.Context) error
+}
+
+// Setter is a registration with one slot (model SingleSlot). Errors are those of Provider.
+type Setter interface {
+	Registration
+	// Set makes a value the only secret. A repeat sets the same.
+	Set(ctx context.Context, v secret.Value) error
+}

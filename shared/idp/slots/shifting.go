@@ -1,0 +1,239 @@
+package slots
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
+)
+
+// What a slot is called whose value belongs to no known version.
+const (
+	unknownCurrent  = "current-made-by-somebody-else"
+	unknownPrevious = "previous-made-by-somebody-else"
+)
+
+// shifting is a registration with a current and a previous slot.
+//
+// Making a secret pushes whatever is in the previous slot out. So it is done only if the secret in use is in the current
+// slot and nothing is in the previous. To take a new secret away again, with the one in use in the previous slot, the
+// latter is made the current one again.
+type shifting struct {
+	idp.Shifter
+	byValue
+}
+
+var (
+	_ idp.Provider    = (*shifting)(nil)
+	_ idp.Finder      = (*shifting)(nil)
+	_ idp.UseReporter = (*shifting)(nil)
+)
+
+// Shifting is the provider of a registration with a current and a previous slot.
+func Shifting(r idp.Shifter, b Book) idp.Provider { return &shifting{r, byValue{b}} }
+
+// Capabilities implements idp.Provider.
+func (p *shifting) Capabilities() idp.Capabilities {
+	return Capabilities(p.Shifter.Capabilities(), idp.CurrentPrevious)
+}
+
+// look reads the slots and the versions.
+func (p *shifting) look(ctx context.Context) (idp.Slots, Known, error) {
+	k, err := p.Known(ctx)
+	if err != nil {
+		return idp.Slots{}, Known{}, err
+	}
+	s, err := p.Slots(ctx)
+	return s, k, err
+}
+
+// List implements idp.Provider. Where the provider does not show its secrets, only known ones can be listed.
+func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
+	s, k, err := p.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Readable {
+		accepted, err := p.accepted(ctx, k, func(v Version) string { return v.ClientID })
+		return list(k, accepted), err
+	}
+	var out []idp.Secret
+	for _, slot := range []struct {
+		value   secret.Value
+		unknown string
+	}{{s.Current, unknownCurrent}, {s.Previous, unknownPrevious}} {
+		if slot.value.IsZero() {
+			continue
+		}
+		id := slot.unknown
+		if v, ok := k.withValue(slot.value); ok {
+			id = v.ID
+		}
+		out = append(out, idp.Secret{ID: id, Status: idp.Active})
+	}
+	return out, nil
+}
+
+// Create implements idp.Provider.
+func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
+	if !r.Value.IsZero() {
+		return idp.Created{}, failure.New(failure.Internal, "this identity provider makes the values of secrets; it takes none")
+	}
+	s, k, err := p.look(ctx)
+	if err != nil {
+		return idp.Created{}, err
+	}
+	if s.Readable {
+		if p.adopts(s, k, r) {
+			return idp.Created{ID: r.Tag, Value: s.Current}, nil
+		}
+		if err := inUseAlone(s, k); err != nil {
+			return idp.Created{}, err
+		}
+	}
+	made, err := p.Shift(ctx)
+	if err != nil {
+		return idp.Created{}, err
+	}
+	if s.Readable {
+		if err := p.mustHaveKept(ctx, k.Current.Value); err != nil {
+			return idp.Created{}, err
+		}
+	}
+	return idp.Created{ID: r.Tag, Value: made}, nil
+}
+
+// adopts reports whether the current slot already holds a secret of ours that nothing uses, beside the one in use.
+func (p *shifting) adopts(s idp.Slots, k Known, r idp.CreateRequest) bool {
+	if s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value) {
+		return false
+	}
+	v, known := k.withValue(s.Current)
+	return known && v.Kept || !known && r.Adopt
+}
+
+// inUseAlone fails unless the secret in use is the current one and there is no previous.
+func inUseAlone(s idp.Slots, k Known) error {
+	switch {
+	case !s.Current.Equal(k.Current.Value):
+		return failure.New(failure.Precondition, "the identity provider's current secret is not the one stored as AWSCURRENT; making another would end the "+
+			"one in use: somebody made a new one there, store it as AWSCURRENT once the load balancers use it")
+	case !s.Previous.IsZero():
+		return failure.New(failure.Precondition, "the identity provider still keeps a previous secret, and making another would end it: remove it there, or wait until it ends by itself")
+	}
+	return nil
+}
+
+// mustHaveKept fails if a shift has ended the secret in use after all, and first makes that the current one again: load
+// balancers need it.
+func (p *shifting) mustHaveKept(ctx context.Context, inUse secret.Value) error {
+	after, err := p.Slots(ctx)
+	if err != nil || after.Previous.Equal(inUse) {
+		return err
+	}
+	if err := p.Restore(ctx, inUse); err != nil {
+		return failure.Wrap(failure.KindOf(err), err, "the identity provider made a new secret but did not keep the one in use, and that could not be put back")
+	}
+	return failure.New(failure.Precondition, "the identity provider made a new secret but did not keep the one in use as the previous; the latter "+
+		"was put back at once: see to it that the provider keeps previous secrets")
+}
+
+// FindLost implements idp.Finder. A stored value was returned by the provider, so the secret is there, or gone since. One
+// that was asked for and never came back is in the current slot if that holds no known value while the secret in use is
+// the previous one. Where secrets are not shown it may always be there: removing it is harmless then.
+func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
+	s, k, err := p.look(ctx)
+	if err != nil {
+		return "", err
+	}
+	v, _ := k.find(version)
+	switch {
+	case !v.Value.IsZero() && s.Readable:
+		if v.Value.Equal(s.Current) || v.Value.Equal(s.Previous) {
+			return version, nil
+		}
+		return "", nil
+	case !v.Value.IsZero():
+		yes, err := p.Accepts(ctx, v.ClientID, v.Value)
+		if err != nil || !yes {
+			return "", err
+		}
+		return version, nil
+	case asked.IsZero():
+		return "", nil
+	case !s.Readable:
+		return version, nil
+	}
+	if _, known := k.withValue(s.Current); !known && s.Previous.Equal(k.Current.Value) {
+		return version, nil
+	}
+	return "", nil
+}
+
+// Remove implements idp.Provider. The one in use is never removed, and nothing is unless the slots are as they were left.
+func (p *shifting) Remove(ctx context.Context, id string) error {
+	s, k, err := p.look(ctx)
+	if err != nil {
+		return err
+	}
+	v, known := k.find(id)
+	if !known {
+		return nil
+	}
+	if v.ID == k.Current.ID {
+		return failure.New(failure.Precondition, "version %s is AWSCURRENT; its secret is not removed", id)
+	}
+	if !s.Readable {
+		if v.After {
+			return p.restore(ctx, k)
+		}
+		return p.DropPrevious(ctx)
+	}
+	_, currentKnown := k.withValue(s.Current)
+	switch {
+	case !v.Value.IsZero() && v.Value.Equal(s.Previous):
+		if !s.Current.Equal(k.Current.Value) {
+			return failure.New(failure.Precondition, "the identity provider's current secret is not the one stored as AWSCURRENT, so its previous one is not removed: somebody made a new one there")
+		}
+		return p.DropPrevious(ctx)
+	case !v.Value.IsZero() && v.Value.Equal(s.Current), v.Value.IsZero() && !currentKnown:
+		if !s.Previous.Equal(k.Current.Value) {
+			return failure.New(failure.Precondition, "the identity provider does not have the secret stored as AWSCURRENT any more; its current one is not removed")
+		}
+		return p.restore(ctx, k)
+	}
+	return nil
+}
+
+// restore makes the secret in use the current one again.
+func (p *shifting) restore(ctx context.Context, k Known) error {
+	err := p.Restore(ctx, k.Current.Value)
+	if !errors.Is(err, idp.ErrKept) {
+		return err
+	}
+	s, readErr := p.Slots(ctx)
+	if readErr != nil {
+		return readErr
+	}
+	until := ""
+	if !s.PreviousUntil.IsZero() {
+		until = ", which ends at " + s.PreviousUntil.UTC().Format(time.RFC3339)
+	}
+	return failure.Wrap(failure.Precondition, err, "the new secret stays the identity provider's current one, and the secret in use its previous one%s: "+
+		"start a rotation before then, it goes on with the new secret", until)
+}
+
+// LastUsed implements idp.UseReporter.
+func (p *shifting) LastUsed(ctx context.Context, id string) (time.Time, error) {
+	s, k, err := p.look(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if v, ok := k.find(id); ok && !v.Value.IsZero() && v.Value.Equal(s.Previous) {
+		return s.PreviousUsed, nil
+	}
+	return time.Time{}, nil
+}

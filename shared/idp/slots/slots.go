@@ -1,0 +1,122 @@
+// Package slots makes an idp.Provider out of registrations whose secrets have no ids: those with a current and a previous
+// slot (CurrentPrevious), pairs of registrations with one slot each (ClientPair), one slot that is overwritten while it is
+// in use (InPlace), and those whose secrets a person handles (ByHand).
+//
+// Without ids, a secret is known by its value: it is that of a version in Secrets Manager. So the id of a secret is here
+// the id of its version, and whether the provider still has it is told by comparing with what the provider shows, or by
+// asking its token endpoint.
+package slots
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
+)
+
+// Version is a version of the client's secret.
+type Version struct {
+	ID string
+	// ClientID is the registration that the version belongs to; "" if it is not written down.
+	ClientID string
+	// Value is zero if the version was never stored, or is gone.
+	Value secret.Value
+	// After: it was made after the one that is AWSCURRENT.
+	After bool
+	// Kept: it is no longer wanted, but the provider could not remove it.
+	Kept bool
+}
+
+// Known are the versions of which the provider may have the secret.
+type Known struct {
+	// Current is the one with AWSCURRENT.
+	Current Version
+	// Others are what the journal holds as intended, live or kept, and AWSPENDING.
+	Others []Version
+}
+
+func (k Known) all() []Version { return append([]Version{k.Current}, k.Others...) }
+
+// find is the version with the id; false if it is not known.
+func (k Known) find(id string) (Version, bool) {
+	all := k.all()
+	i := slices.IndexFunc(all, func(v Version) bool { return v.ID == id })
+	if i < 0 || id == "" {
+		return Version{}, false
+	}
+	return all[i], true
+}
+
+// withValue is the version that has the value.
+func (k Known) withValue(value secret.Value) (Version, bool) {
+	for _, v := range k.all() {
+		if !value.IsZero() && !v.Value.IsZero() && value.Equal(v.Value) {
+			return v, true
+		}
+	}
+	return Version{}, false
+}
+
+// Book is what a Provider of this package has to know besides the provider.
+type Book struct {
+	// Known reads the versions, anew at each call.
+	Known func(ctx context.Context) (Known, error)
+	// Accepts asks the token endpoint whether it accepts a value as the secret of a client id. An answer that does not
+	// tell is a failure.
+	Accepts func(ctx context.Context, clientID string, value secret.Value) (bool, error)
+	// Rand is the source of the values that no one is to know.
+	Rand io.Reader
+}
+
+// Capabilities are those of a registration that is rotated by a model of this package.
+func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
+	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true}
+	switch m {
+	case idp.CurrentPrevious:
+		out.AcceptsValue, out.MaxSecrets = false, c.MaxSecrets
+	case idp.InPlace:
+		out.CanDisable = true
+	}
+	return out
+}
+
+// byValue is what the providers that can only ask the token endpoint have in common.
+type byValue struct{ Book }
+
+// accepted are the known versions whose value the token endpoint accepts.
+func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, v := range k.all() {
+		if v.Value.IsZero() {
+			continue
+		}
+		yes, err := b.Accepts(ctx, clientID(v), v.Value)
+		if err != nil {
+			return nil, err
+		}
+		out[v.ID] = yes
+	}
+	return out, nil
+}
+
+// list tells the accepted versions as secrets.
+func list(k Known, accepted map[string]bool) []idp.Secret {
+	out := []idp.Secret{}
+	for _, v := range k.all() {
+		if accepted[v.ID] {
+			out = append(out, idp.Secret{ID: v.ID, Status: idp.Active})
+		}
+	}
+	return out
+}
+
+// needsValue is for a create without one: a mistake of the caller.
+func needsValue(r idp.CreateRequest) error {
+	if r.Value.IsZero() {
+		return failure.New(failure.Internal, "a secret for this identity provider must come with its value")
+	}
+	return nil
+}
