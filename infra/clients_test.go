@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +24,56 @@ func TestTheExampleIsValid(t *testing.T) {
 	if f.Stack.Name != "alb-oidc-rotator" || *f.Stack.LogRetentionDays != 90 || !*f.Stack.ReserveConcurrency {
 		t.Errorf("the defaults are %+v", f.Stack)
 	}
+}
+
+// Each commented setting is one that can be used as it stands, and no setting is missing.
+func TestTheExampleShowsEverySettingAndWhatIsCommentedOutIsValidToo(t *testing.T) {
+	t.Parallel()
+	text := string(changedText(t, "clients:", "clients:"))
+	lines := strings.Split(text, "\n")
+	setting := regexp.MustCompile(`^ *# [a-zA-Z]+:( |$)`)
+	tried := 0
+	for i, line := range lines {
+		if !setting.MatchString(line) {
+			continue
+		}
+		tried++
+		used := slices.Clone(lines)
+		used[i] = strings.Replace(line, "# ", "", 1)
+		for j := i + 1; strings.HasPrefix(strings.TrimSpace(lines[j]), "#   "); j++ { // its lines
+			used[j] = strings.Replace(lines[j], "# ", "", 1)
+		}
+		if _, err := parseFile([]byte(strings.Join(used, "\n"))); err != nil {
+			t.Errorf("%s: %v", strings.TrimSpace(line), err)
+		}
+	}
+	if tried < 15 {
+		t.Errorf("only %d commented settings were found", tried)
+	}
+	for _, name := range fields(reflect.TypeFor[File]()) {
+		if !regexp.MustCompile(`(?m)\b` + name + `:`).MatchString(text) {
+			t.Errorf("clients.yaml does not show %s", name)
+		}
+	}
+}
+
+// fields are the names of all fields of a document.
+func fields(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return fields(t.Elem())
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" {
+			names = append(append(names, name), fields(f.Type)...)
+		}
+	}
+	return names
 }
 
 func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
@@ -62,7 +115,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},
 		{"a notification to who gets all", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [Platform-team@example.com]}", "clients[0].notifications.email[0]: is in stack.email too"},
 		{"a notification given twice", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [a@example.com, a@example.com]}", "clients[0].notifications.email[1]: is given twice"},
-		{"a key that is none", "# kmsKeys: [arn:aws:kms:…]", "kmsKeys: [alias/orders]", "clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
+		{"a key that is none", "# kmsKeys: ", "kmsKeys: [alias/orders] #", "clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
 	} {
 		_, err := parseFile(changedText(t, tt.old, tt.new))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

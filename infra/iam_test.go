@@ -246,7 +246,7 @@ func TestThePermissionsBoundaryCapsEveryRole(t *testing.T) {
 
 func TestCustomerKeysAreUsedOnlyThroughSecretsManagerForTheClientsSecrets(t *testing.T) {
 	const cmk = "arn:aws:kms:eu-central-1:111122223333:key/0a1b"
-	got := policies(t, changed(t, "# kmsKeys: [arn:aws:kms:…]", "kmsKeys: ["+cmk+"]"))
+	got := policies(t, changed(t, "# kmsKeys: ", "kmsKeys: ["+cmk+"] #"))
 	for _, owner := range sorted(got) {
 		var found []statement
 		for _, s := range got[owner] {
