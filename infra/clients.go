@@ -141,8 +141,9 @@ func (s *Settings) defaults() {
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes about 8 resources, and a template has at most 500 (CloudFormation user guide, "Quotas").
-const maxClients = 50
+// maxClients: each makes 7 to 9 resources, and more with many load balancers; a template has at most 500 (CloudFormation user
+// guide, "Quotas"), and some 70 are there without any client.
+const maxClients = 45
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)

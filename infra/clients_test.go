@@ -177,11 +177,11 @@ func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 	t.Parallel()
 	entry := "  - name: shop-web" + strings.SplitN(string(changedText(t, "clients:", "clients:")), "  - name: shop-web", 2)[1]
 	text := string(changedText(t, "clients:", "clients:"))
-	for i := range 49 {
+	for i := range 44 {
 		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
 	}
 	_, err := parseFile([]byte(text))
-	if err == nil || !strings.Contains(err.Error(), "clients: has 51 clients, at most 50 fit into one stack") {
+	if err == nil || !strings.Contains(err.Error(), "clients: has 46 clients, at most 45 fit into one stack") {
 		t.Errorf("got %v", err)
 	}
 }
