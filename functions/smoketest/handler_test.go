@@ -249,6 +249,20 @@ func TestMoreErrorsThanAllowedFail(t *testing.T) {
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 }
 
+func TestErrorsThatTheRotationItselfCausesAreOnlyCounted(t *testing.T) {
+	t.Parallel()
+	w := fakes.New(t, memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID, "client-second"), memory.Initial)
+	w.Client.IdentityProvider.ClientPair = "client-second"
+	w.Errors.Count = 3
+	if _, err := run(w, rotation.CheckMetrics); err != nil {
+		t.Error(err)
+	}
+	allowed := 2
+	w.Client.SmokeTests.MaxAuthErrors = &allowed
+	_, err := run(w, rotation.CheckMetrics)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
+}
+
 func TestWhatCannotBeTestedIsRefused(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)

@@ -20,6 +20,8 @@ import (
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/local/traffic"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
 )
 
 // The pace of the demo. In production the same numbers are minutes and days; no state is left out.
@@ -60,6 +62,7 @@ type world struct {
 	*orders.Deployment
 	logs      *os.File
 	authority string
+	capable   idp.Capabilities
 
 	refreshes, failedRefreshes atomic.Int64
 	onEvent                    atomic.Pointer[func(stepfunctions.Event)]
@@ -112,6 +115,10 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 	}
 	w.Deployment, err = orders.Deploy(ctx, s, orders.Options{Functions: arns, Settle: settle, Spread: spread, Grace: grace})
 	if err != nil {
+		return err
+	}
+	p := w.Config.IdentityProvider
+	if w.capable, err = registry.Capabilities(p.Type, p.Settings, idp.Client{Name: w.Config.Name, Issuer: w.Config.Issuer, ClientID: w.Config.ClientID}); err != nil {
 		return err
 	}
 	return s.Clock.Sleep(ctx, s.ELB.Spread()) // a new listener answers 503 until its nodes know it
@@ -194,7 +201,7 @@ func (v *view) watch(ctx context.Context) *traffic.Traffic {
 	defer v.mu.Unlock()
 	w := v.world
 	v.traffic = traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
-		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Failed: v.trouble})
+		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Moves: w.Config.IsPair(), Failed: v.trouble})
 	return v.traffic
 }
 

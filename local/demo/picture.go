@@ -11,7 +11,6 @@ import (
 
 	"alboidc.internal/local/orders"
 	sharedidp "alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/secret"
 )
@@ -29,7 +28,7 @@ func (w *world) picture() picture {
 	if err != nil {
 		return picture{labels: err.Error()}
 	}
-	return picture{labels: describeLabels(labels), secrets: w.secretIDs(), inUse: w.versionsInUse(values)}
+	return picture{labels: describeLabels(labels), secrets: w.secretIDs(values), inUse: w.versionsInUse(values)}
 }
 
 // describeLabels is e.g. "AWSCURRENT 1f0c22ab, AWSPREVIOUS 77d3e0c1".
@@ -46,13 +45,34 @@ func describeLabels(labels map[string]string) string {
 // short is the beginning of a version id.
 func short(v string) string { return v[:min(8, len(v))] }
 
-// secretIDs is the client's secrets at the identity provider, e.g. "ocsAb12… active, ocsCd34… inactive".
-func (w *world) secretIDs() string {
+// secretIDs is the client's secrets at the identity provider, e.g. "ocsAb12… active, ocsCd34… inactive". Where they have no
+// ids, a secret is named by the version that holds it, e.g. "version 1f0c22ab active".
+func (w *world) secretIDs(values map[string]string) string {
 	var out []string
-	for _, s := range w.Stack.IdP.Store().Secrets(w.ClientID) {
-		out = append(out, s.ID+" "+strings.ToLower(string(s.Status)))
+	for _, clientID := range w.Config.ClientIDs() {
+		of := ""
+		if w.Config.IsPair() {
+			of = " at " + clientID
+		}
+		for _, s := range w.Stack.IdP.Store().Secrets(clientID) {
+			id := s.ID
+			if w.capable.Model != sharedidp.NamedSet {
+				id = w.versionOf(clientID, s.ID, values)
+			}
+			out = append(out, id+" "+strings.ToLower(string(s.Status))+of)
+		}
 	}
 	return strings.Join(out, ", ")
+}
+
+// versionOf names the version that holds a secret of the identity provider.
+func (w *world) versionOf(clientID, secretID string, values map[string]string) string {
+	for v, value := range values {
+		if id, ok := w.Stack.IdP.Store().Match(clientID, value, w.Stack.Clock.Now()); ok && id == secretID {
+			return "version " + short(v)
+		}
+	}
+	return "one that nobody knows"
 }
 
 // versionsInUse is which versions the load balancer nodes use now, e.g. "1f0c22ab on 10".
@@ -75,23 +95,24 @@ func (w *world) versionsInUse(values map[string]string) string {
 	return strings.Join(out, ", ")
 }
 
-// accepts asks the token endpoint, as anybody could, whether it accepts a version's secret.
+// accepts asks the token endpoint, as anybody could, whether it accepts a version's secret; of a pair, for either
+// registration.
 func (w *world) accepts(ctx context.Context, version string) (probe.Outcome, error) {
 	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
 	if err != nil {
 		return "", err
 	}
 	p := w.Config.IdentityProvider
-	provider, err := registry.New(p.Type, p.Settings, sharedidp.Client{Name: w.Config.Name, Issuer: w.Config.Issuer, ClientID: w.Config.ClientID},
-		sharedidp.Deps{HTTP: w.httpClient(), Now: w.Stack.Clock.Now, AWS: w.Stack.AWS,
-			Secret: func(context.Context, string) (secret.Value, error) { return secret.Value{}, nil }})
-	if err != nil {
-		return "", err
+	var outcome probe.Outcome
+	for _, clientID := range w.Config.ClientIDs() {
+		v, err := probe.Credential{HTTP: w.httpClient(), Rand: rand.Reader}.Classify(ctx, probe.Endpoint{TokenEndpoint: p.TokenEndpoint,
+			ClientID: clientID, CallbackURL: w.Config.CallbackURL, AuthMethod: p.AuthMethod(), Spec: w.capable.Probe}, secret.New(values[version]))
+		if err != nil || v.Outcome != probe.Rejected {
+			return v.Outcome, err
+		}
+		outcome = v.Outcome
 	}
-	v, err := probe.Credential{HTTP: w.httpClient(), Rand: rand.Reader}.Classify(ctx, probe.Endpoint{TokenEndpoint: p.TokenEndpoint,
-		ClientID: w.Config.ClientID, CallbackURL: w.Config.CallbackURL, AuthMethod: p.AuthMethod(),
-		Spec: provider.Capabilities().Probe}, secret.New(values[version]))
-	return v.Outcome, err
+	return outcome, nil
 }
 
 func (w *world) httpClient() *http.Client { return w.Stack.Authority.Client(5 * time.Second) }

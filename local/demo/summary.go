@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
@@ -23,7 +24,7 @@ func (v *view) summary(ctx context.Context, f *failing, execution string, result
 	v.print("")
 	c := &checks{view: v}
 	c.check(v.failedLogins() == 0, "%d logins, %d failed", v.traffic.Logins.Load(), v.failedLogins())
-	c.check(w.failedRefreshes.Load() == 0, "%d session refreshes, %d failed", w.refreshes.Load(), w.failedRefreshes.Load())
+	c.refreshes()
 	if f == nil {
 		c.rotated(ctx, result)
 	} else {
@@ -73,6 +74,7 @@ func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutpu
 	var out struct {
 		From, To rotation.Ref
 		Targets  int
+		Notice   string
 	}
 	if err := json.Unmarshal([]byte(aws.ToString(result.Output)), &out); err != nil {
 		c.check(false, "the execution's output says what was rotated: %v", err)
@@ -84,8 +86,47 @@ func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutpu
 	c.check(err == nil && old == probe.Rejected, "the old secret %s is refused by the identity provider", out.From.IdPSecretID)
 	now, err := w.accepts(ctx, out.To.VersionID)
 	c.check(err == nil && now == probe.Accepted, "the new secret %s is accepted", out.To.IdPSecretID)
-	live := w.Stack.IdP.Store().Secrets(w.ClientID)
-	c.check(len(live) == 1 && live[0].ID == out.To.IdPSecretID, "the identity provider holds exactly that one")
+	c.holds(out.To)
+	if out.Notice != "" {
+		c.view.print("     people are told: %s", wrap(out.Notice, 5, c.view.width()))
+	}
+}
+
+// refreshes: with a pair of registrations, a session's refresh token belongs to the one that it began with.
+func (c *checks) refreshes() {
+	w, t := c.view.world, c.view.traffic
+	done, failed := w.refreshes.Load(), w.failedRefreshes.Load()
+	if !w.Config.IsPair() {
+		c.check(failed == 0, "%d session refreshes, %d failed", done, failed)
+		return
+	}
+	c.view.print("     %d session refreshes; the targets moved to the other registration, so", done)
+	c.view.print("     %d logins under way started again, %d sessions logged in anew", t.StartedAgain.Load(), t.LoggedInAnew.Load())
+}
+
+// holds: beside the new secret the identity provider accepts none that was ever stored.
+func (c *checks) holds(to rotation.Ref) {
+	w := c.view.world
+	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		c.check(false, "the secret can be read: %v", err)
+		return
+	}
+	accepted, held := map[string]bool{}, 0
+	for _, clientID := range w.Config.ClientIDs() {
+		held += len(w.Stack.IdP.Store().Secrets(clientID))
+		for version, value := range values {
+			if w.Stack.IdP.Store().Accepts(clientID, value, w.Stack.Clock.Now()) {
+				accepted[version] = true
+			}
+		}
+	}
+	ok := len(accepted) == 1 && accepted[to.VersionID] && held == len(w.Config.ClientIDs())
+	if w.Config.IsPair() {
+		c.check(ok, "beside it the identity provider holds one that nobody knows, for the idle registration")
+		return
+	}
+	c.check(ok, "the identity provider holds exactly that one")
 }
 
 func (c *checks) rolledBack(result *sfn.DescribeExecutionOutput, before, after picture) {

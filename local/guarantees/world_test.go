@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,7 +165,7 @@ func (w *world) check(when string) {
 		w.violate("reading the secret: %v", err)
 		return
 	}
-	if !store.Accepts(w.ClientID, values[labels["AWSCURRENT"]], now) {
+	if !slices.ContainsFunc(w.Config.ClientIDs(), func(id string) bool { return store.Accepts(id, values[labels["AWSCURRENT"]], now) }) {
 		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)
 	}
 }
@@ -263,10 +264,7 @@ func (w *world) atRest() {
 		w.t.Fatal(err)
 	}
 	now := w.clock.Now()
-	live := w.Stack.IdP.Store().Secrets(w.ClientID)
-	if len(live) != 1 || !live[0].Live(now) {
-		w.t.Errorf("G4: the identity provider holds %d secrets: %+v", len(live), live)
-	}
+	live := w.liveAlone(values, labels["AWSCURRENT"], now)
 	if p := labels["AWSPENDING"]; p != "" {
 		w.t.Errorf("G4: AWSPENDING is left on %s", p)
 	}
@@ -282,8 +280,33 @@ func (w *world) atRest() {
 	w.checkJournal(item, labels["AWSCURRENT"], live)
 }
 
+// liveAlone checks that the identity provider holds one live secret for each registration, and of those that were ever
+// stored only AWSCURRENT, whose id it returns.
+func (w *world) liveAlone(values map[string]string, current string, now time.Time) (id string) {
+	w.t.Helper()
+	store := w.Stack.IdP.Store()
+	for _, clientID := range w.Config.ClientIDs() {
+		if live := store.Secrets(clientID); len(live) != 1 || !live[0].Live(now) {
+			w.t.Errorf("G4: the identity provider holds %d secrets of %s: %+v", len(live), clientID, live)
+		}
+		for version, value := range values {
+			secretID, ok := store.Match(clientID, value, now)
+			switch {
+			case ok && version == current:
+				id = secretID
+			case ok && value != values[current]:
+				w.t.Errorf("G4: the identity provider still accepts version %s, which is not AWSCURRENT", version)
+			}
+		}
+	}
+	if id == "" {
+		w.t.Errorf("G4: the identity provider does not accept AWSCURRENT")
+	}
+	return id
+}
+
 // checkJournal compares the journal with what the identity provider holds.
-func (w *world) checkJournal(item map[string]ddbtypes.AttributeValue, current string, live []idp.Secret) {
+func (w *world) checkJournal(item map[string]ddbtypes.AttributeValue, current, live string) {
 	w.t.Helper()
 	state, ok := item["state"].(*ddbtypes.AttributeValueMemberS)
 	if !ok {
@@ -301,8 +324,9 @@ func (w *world) checkJournal(item map[string]ddbtypes.AttributeValue, current st
 			w.t.Errorf("G4: the journal holds version %s as %s", version, s.State)
 		}
 	}
-	if s := j.Secrets[current]; len(live) == 1 && s.IdPSecretID != "" && s.IdPSecretID != live[0].ID {
-		w.t.Errorf("G4: the journal has %s for the current version, the identity provider %s", s.IdPSecretID, live[0].ID)
+	// where the provider's secrets have no ids, that of the version stands for it
+	if s := j.Secrets[current]; s.IdPSecretID != "" && s.IdPSecretID != current && s.IdPSecretID != live {
+		w.t.Errorf("G4: the journal has %s for the current version, the identity provider %s", s.IdPSecretID, live)
 	}
 	if j.Promotion != nil {
 		w.t.Error("G4: the journal still has an open promotion")

@@ -53,7 +53,8 @@ type Deployment struct {
 	SecretARN  string
 	TopicARN   string
 	Config     config.Client
-	// ClientID is the OAuth client id, in the form of the stack's identity provider.
+	// ClientID is the OAuth client id that the load balancers have before any rotation, in the form of the stack's identity
+	// provider. Config.ClientIDs are all.
 	ClientID string
 	// FirstSecretID is the identity provider's id of the secret that exists before any rotation.
 	FirstSecretID string
@@ -94,17 +95,18 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 	return d, d.createMachine(ctx, o)
 }
 
-// registerClient registers the client and the users at the identity provider.
+// registerClient registers the client and the users at the identity provider. Of a pair, the second registration has a
+// secret that nobody knows.
 func (d *Deployment) registerClient(r registration) (first secret.Value, err error) {
-	if first, err = secret.Generate(nil); err != nil {
+	if first, err = d.register(r.clientID, r.appID); err != nil {
 		return first, err
 	}
-	_, made, err := d.Stack.IdP.RegisterClient(idp.Client{ID: r.clientID, AppID: r.appID, Name: Client,
-		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}}, first.Reveal())
-	if err != nil {
-		return first, err
+	d.FirstSecretID = d.Stack.IdP.Store().Secrets(r.clientID)[0].ID
+	if r.pairID != "" {
+		if _, err := d.register(r.pairID, ""); err != nil {
+			return first, err
+		}
 	}
-	d.FirstSecretID = made.ID
 	for _, name := range []string{"ada", "grace", "katherine", "dorothy"} {
 		u := idp.User{Name: name, Password: name + "-password", Email: name + "@example.com"}
 		d.Users = append(d.Users, u)
@@ -113,6 +115,17 @@ func (d *Deployment) registerClient(r registration) (first secret.Value, err err
 	d.Tester = idp.User{Name: "smoke-test", Password: "smoke-test-password", Email: "smoke-test@example.com"}
 	d.Stack.IdP.AddUser(d.Tester)
 	return first, nil
+}
+
+// register makes one registration with a random secret.
+func (d *Deployment) register(clientID, appID string) (secret.Value, error) {
+	value, err := secret.Generate(nil)
+	if err != nil {
+		return value, err
+	}
+	_, _, err = d.Stack.IdP.RegisterClient(idp.Client{ID: clientID, AppID: appID, Name: Client,
+		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}}, value.Reveal())
+	return value, err
 }
 
 // storeSecrets stores the client secret, the admin credential and the synthetic user, and writes the configuration.
@@ -158,7 +171,7 @@ func (d *Deployment) configuration(r registration, adminARN, testerARN string, o
 		Name: Client, Issuer: p.Issuer(), ClientID: r.clientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
 		Secret: config.Secret{ARN: d.SecretARN},
 		IdentityProvider: config.IdentityProvider{Type: d.Stack.Face, AuthorizationEndpoint: p.Endpoints().Authorization,
-			TokenEndpoint: p.Endpoints().Token, Settings: settings},
+			TokenEndpoint: p.Endpoints().Token, ClientPair: r.pairID, Settings: settings},
 		LoadBalancers:      d.Site.LoadBalancers,
 		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
 	}

@@ -2,6 +2,9 @@ package orders
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/idp/cognito"
@@ -12,20 +15,23 @@ import (
 type registration struct {
 	// clientID is the OAuth client id, appID the id in the provider's management API, each in the provider's form.
 	clientID, appID string
+	// pairID is the client id of a second registration, at providers where the client is a pair; "" elsewhere. Its id in the
+	// management API is the same.
+	pairID string
 	// settings are identityProvider.settings; adminARN is the secret with the provider's admin credential.
 	settings func(p *idp.Provider, appID, adminARN string) map[string]any
 }
 
 // registrations by the type of identity provider.
 var registrations = map[string]registration{
-	"okta": {"0oaorderswebclient01", "0oaordersapp0000001", func(p *idp.Provider, appID, adminARN string) map[string]any {
+	"okta": {clientID: "0oaorderswebclient01", appID: "0oaordersapp0000001", settings: func(p *idp.Provider, appID, adminARN string) map[string]any {
 		return map[string]any{"orgUrl": p.URL(), "appId": appID, "apiToken": map[string]string{"secretArn": adminARN}}
 	}},
-	"entra": {"0b6f7e4c-51d2-4c1e-9a77-6f0f2a9d1c34", "6d1b1f0a-8a0e-4b9c-8f43-2f6f2c5f7b21", func(p *idp.Provider, _, adminARN string) map[string]any {
+	"entra": {clientID: "0b6f7e4c-51d2-4c1e-9a77-6f0f2a9d1c34", appID: "6d1b1f0a-8a0e-4b9c-8f43-2f6f2c5f7b21", settings: func(p *idp.Provider, _, adminARN string) map[string]any {
 		return map[string]any{"tenantId": entra.TenantID, "graphUrl": p.URL(), "loginUrl": p.URL(),
 			"clientSecret": map[string]string{"clientId": entra.RotatorID, "secretArn": adminARN}}
 	}},
-	"cognito": {"1ordersweb2client3id4abcde5", "", func(*idp.Provider, string, string) map[string]any {
+	"cognito": {clientID: "1ordersweb2client3id4abcde5", settings: func(*idp.Provider, string, string) map[string]any {
 		return map[string]any{"userPoolId": cognito.PoolID}
 	}},
 }
@@ -34,7 +40,7 @@ var registrations = map[string]registration{
 func findRegistration(kind string) (registration, error) {
 	r, known := registrations[kind]
 	if !known {
-		return r, fmt.Errorf("identity provider %q is not one of cognito, entra, okta", kind)
+		return r, fmt.Errorf("identity provider %q is not one of %s", kind, strings.Join(slices.Sorted(maps.Keys(registrations)), ", "))
 	}
 	return r, nil
 }

@@ -27,6 +27,10 @@ type Options struct {
 	// Sessions is how many browsers stay logged in, and open a page every Visit.
 	Sessions int
 	Visit    time.Duration
+	// Moves: the client is a pair of registrations that take turns. A login that is under way when its load balancer moves to
+	// the other one has to start again, and a session passes the identity provider once at its next refresh, because codes
+	// and refresh tokens belong to one registration. Both are counted, and no failures if the next try goes well.
+	Moves bool
 	// Failed hears of everything that a user would have noticed. It may be called from several goroutines.
 	Failed func(what string, err error)
 }
@@ -37,6 +41,8 @@ type Traffic struct {
 	Logins, Visits atomic.Int64
 	// FailedLogins and FailedVisits are those that a user would have noticed; a session that ended counts as one.
 	FailedLogins, FailedVisits atomic.Int64
+	// StartedAgain are logins, and sessions that logged in anew, because of Options.Moves.
+	StartedAgain, LoggedInAnew atomic.Int64
 
 	o      Options
 	cancel context.CancelFunc
@@ -90,6 +96,17 @@ func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int) {
 
 // logIn is not cut off when the traffic ends: a login that has begun is finished.
 func (t *Traffic) logIn(b *browser.Browser, page orders.Page, u idp.User) error {
+	err := tryLogin(b, page, u)
+	if err != nil && t.o.Moves {
+		if tryLogin(b, page, u) == nil {
+			t.StartedAgain.Add(1)
+			return nil
+		}
+	}
+	return err
+}
+
+func tryLogin(b *browser.Browser, page orders.Page, u idp.User) error {
 	got, err := b.Login(context.Background(), page.URL, u.Name, u.Password)
 	if err != nil {
 		return err
@@ -123,6 +140,10 @@ func (t *Traffic) stayLoggedIn(ctx context.Context, n int) {
 		wait(ctx, t.o.Visit)
 		got, err := b.Get(context.Background(), page.URL)
 		switch {
+		case err == nil && got.LoginForm() && t.o.Moves:
+			t.LoggedInAnew.Add(1)
+			loggedIn = false
+			continue
 		case err == nil && got.LoginForm():
 			err = fmt.Errorf("the session at %s ended", page.URL)
 			loggedIn = false

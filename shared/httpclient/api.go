@@ -43,6 +43,8 @@ type Request struct {
 	// JSON is marshalled as the body. Secrets must be revealed by the caller: a secret.Value marshals as REDACTED.
 	JSON any
 	Form url.Values
+	// Header are headers besides, or instead of, those for the body.
+	Header http.Header
 }
 
 // Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (429: nothing
@@ -122,6 +124,9 @@ func (r Request) build(ctx context.Context) (*http.Request, error) {
 	req.Header.Set("Accept", "application/json")
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	for name, values := range r.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	return req, nil
 }

@@ -14,21 +14,22 @@ import (
 // revealers are the files that may call Reveal: each builds a request that needs a secret in clear, or reads a stored
 // document for one. Everything else passes secrets on as secret.Value.
 var revealers = []string{
-	"shared/alb/actions.go",           // body: ModifyRule and ModifyListener
-	"shared/idp/cognito/change.go",    // body: AddUserPoolClientSecret
-	"shared/idp/entra/certificate.go", // reads the certificate's private key
-	"shared/idp/entra/credential.go",  // body and header: client secret or assertion, access token
-	"shared/idp/idptest/idptest.go",   // test suite: looks for secrets in error texts
-	"shared/idp/okta/change.go",       // body: create a secret
-	"shared/idp/okta/credential.go",   // header: SSWS token
-	"shared/idp/okta/key.go",          // reads the service app's private key
-	"shared/idp/okta/serviceapp.go",   // body and header: client assertion, access token
-	"shared/probe/credential.go",      // body or header: the secret under test
-	"shared/probe/login.go",           // body: the login form; reads the synthetic user's document
-	"shared/probe/verdict.go",         // makes a wrong secret of the same shape
-	"shared/secret/secret.go",         // the type itself
-	"shared/versions/member.go",       // reads and writes one member of a stored JSON object
-	"shared/versions/versions.go",     // body: PutSecretValue
+	"shared/alb/actions.go",                         // body: ModifyRule and ModifyListener
+	"shared/clientcredentials/clientcredentials.go", // header: access token
+	"shared/clientcredentials/key.go",               // reads a private key
+	"shared/clientcredentials/proofs.go",            // body or header: client secret, client assertion
+	"shared/idp/cognito/change.go",                  // body: AddUserPoolClientSecret
+	"shared/idp/entra/certificate.go",               // reads the certificate's private key
+	"shared/idp/entra/credential.go",                // body: client assertion
+	"shared/idp/idptest/idptest.go",                 // test suite: looks for secrets in error texts
+	"shared/idp/okta/change.go",                     // body: create a secret
+	"shared/idp/okta/credential.go",                 // header: SSWS token
+	"shared/probe/credential.go",                    // body or header: the secret under test
+	"shared/probe/login.go",                         // body: the login form; reads the synthetic user's document
+	"shared/probe/verdict.go",                       // makes a wrong secret of the same shape
+	"shared/secret/secret.go",                       // the type itself
+	"shared/versions/member.go",                     // reads and writes one member of a stored JSON object
+	"shared/versions/versions.go",                   // body: PutSecretValue
 }
 
 // modules are the folders whose code runs in production; the local stack plays the other side and needs secrets.

@@ -93,6 +93,8 @@ type entry struct {
 	client  Client
 	secrets []record
 	used    map[string]bool // every secret id the client ever had
+	// authenticated is when each secret last authenticated the client, by its id.
+	authenticated map[string]time.Time
 }
 
 // Store holds the clients. It is safe for concurrent use.
@@ -140,7 +142,7 @@ func (s *Store) Register(c Client) (Client, error) {
 	if s.byID[c.ID] != nil || s.byAppID[c.AppID] != nil {
 		return Client{}, fmt.Errorf("client %s: %w", c.ID, ErrExists)
 	}
-	e := &entry{client: c, used: map[string]bool{}}
+	e := &entry{client: c, used: map[string]bool{}, authenticated: map[string]time.Time{}}
 	s.byID[c.ID], s.byAppID[c.AppID] = e, e
 	return c, nil
 }
@@ -164,6 +166,28 @@ func (s *Store) find(in map[string]*entry, id string) (Client, error) {
 func (s *Store) Accepts(clientID, secret string, at time.Time) bool {
 	_, ok := s.Match(clientID, secret, at)
 	return ok
+}
+
+// Authenticate is Accepts for the token endpoint: it notes that the secret was used.
+func (s *Store) Authenticate(clientID, secret string, at time.Time) bool {
+	id, ok := s.Match(clientID, secret, at)
+	if !ok {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byID[clientID].authenticated[id] = at
+	return true
+}
+
+// LastUsed is when a secret last authenticated its client; the zero time if it never did.
+func (s *Store) LastUsed(clientID, secretID string) time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if e := s.byID[clientID]; e != nil {
+		return e.authenticated[secretID]
+	}
+	return time.Time{}
 }
 
 // Match returns the id of the live secret that has this value. Every live secret is compared in constant time.

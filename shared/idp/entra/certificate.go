@@ -13,6 +13,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -43,25 +45,28 @@ type signed struct {
 	now      func() time.Time
 }
 
-func (s signed) advice() string {
+// Advice implements clientcredentials.Proof.
+func (s signed) Advice() string {
 	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s.certificate.sha256 is one of app %s, has not expired, "+
 		"and belongs to the private key in %s", path, s.ClientID, s.KeySecretARN)
 }
 
-func (s signed) field(ctx context.Context) (string, secret.Value, error) {
+// Prove implements clientcredentials.Proof.
+func (s signed) Prove(ctx context.Context, form url.Values, _ http.Header) error {
 	stored, err := s.read(ctx, s.KeySecretARN)
 	if err != nil {
-		return "", secret.Value{}, fmt.Errorf("reading the private key of the rotator's own app registration: %w", err)
+		return fmt.Errorf("reading the private key of the rotator's own app registration: %w", err)
 	}
 	key, err := parseKey(stored)
 	if err != nil {
-		return "", secret.Value{}, failure.Wrap(failure.Precondition, err, "the secret %s is not usable as the private key of the rotator's own app registration", s.KeySecretARN)
+		return failure.Wrap(failure.Precondition, err, "the secret %s is not usable as the private key of the rotator's own app registration", s.KeySecretARN)
 	}
 	assertion, err := s.sign(key)
 	if err != nil {
-		return "", secret.Value{}, failure.New(failure.Internal, "the request for an access token of Microsoft Entra ID cannot be signed")
+		return failure.New(failure.Internal, "the request for an access token of Microsoft Entra ID cannot be signed")
 	}
-	return "client_assertion", secret.New(assertion), nil
+	assert(form, secret.New(assertion))
+	return nil
 }
 
 // sign makes the assertion (RFC 7523, section 3) as a JWS in compact form, signed by PS256 (RFC 7518, section 3.5) as

@@ -24,6 +24,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/secret"
 )
 
@@ -90,7 +91,7 @@ func (s *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(s.answer))
 		return
 	}
-	write(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600, "access_token": fmt.Sprintf("token-%d", len(s.forms))})
+	httpvendor.Write(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600, "access_token": fmt.Sprintf("token-%d", len(s.forms))})
 }
 
 // list makes a provider and lists with it.
@@ -288,7 +289,7 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 		kind               failure.Kind
 		says               string
 	}{
-		"a wrong secret":          {401, tokenError("invalid_client", 7000215), withSecret, failure.IdPRejected, "is not one of app " + rotatorID + ", or has expired: store a valid one: HTTP 401 invalid_client.AADSTS7000215"},
+		"a wrong secret":          {401, tokenError("invalid_client", 7000215), withSecret, failure.IdPRejected, "is not one of client " + rotatorID + ", or has expired"},
 		"a foreign certificate":   {401, tokenError("invalid_client", 700027), withCertificate, failure.IdPRejected, "check that the certificate"},
 		"no federated credential": {401, tokenError("invalid_client", 700213), withIdentity, failure.IdPRejected, "needs a federated credential"},
 		"an unknown app":          {400, tokenError("unauthorized_client", 700016), withSecret, failure.IdPRejected, "exists and is enabled there"},

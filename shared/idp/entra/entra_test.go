@@ -11,6 +11,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/secret"
 )
 
@@ -32,24 +33,24 @@ const registration = `{"@odata.context": "https://graph.microsoft.com/v1.0/$meta
  {"customKeyIdentifier": null, "displayName": "alb-oidc-rotation/` + version + `", "endDateTime": "2026-09-01T10:00:00.1234567Z", "hint": "kX8", "keyId": "` + key2 + `", "secretText": null, "startDateTime": "2026-02-01T10:00:00Z"},
  {"customKeyIdentifier": null, "displayName": null, "endDateTime": "2027-03-01T10:00:00Z", "hint": "zzz", "keyId": "` + key3 + `", "secretText": null, "startDateTime": "2025-03-01T10:00:00Z"}]}`
 
-var listed = exchange{request: "GET " + appPath + selection, status: 200, answer: registration}
+var listed = httpvendor.Exchange{Request: "GET " + appPath + selection, Status: 200, Answer: registration}
 
 // apiError is the documented shape of an error; its texts must not come through.
 func apiError(code string) string {
 	return `{"error": {"code": "` + code + `", "message": "text of the vendor", "innerError": {"date": "2026-03-01T10:00:00", "request-id": "vendor", "client-request-id": "vendor"}}}`
 }
 
-var add = exchange{request: "POST " + appPath + "/addPassword", status: 200,
-	body: `{"passwordCredential": {"displayName": "alb-oidc-rotation/` + version + `", "endDateTime": "2026-08-28T10:00:00Z"}}`,
-	answer: `{"@odata.context": "x", "keyId": "` + key9 + `", "displayName": "alb-oidc-rotation/` + version + `", "hint": "kX8", "startDateTime": "2026-03-01T10:00:00Z",
+var add = httpvendor.Exchange{Request: "POST " + appPath + "/addPassword", Status: 200,
+	Body: `{"passwordCredential": {"displayName": "alb-oidc-rotation/` + version + `", "endDateTime": "2026-08-28T10:00:00Z"}}`,
+	Answer: `{"@odata.context": "x", "keyId": "` + key9 + `", "displayName": "alb-oidc-rotation/` + version + `", "hint": "kX8", "startDateTime": "2026-03-01T10:00:00Z",
  "endDateTime": "2026-08-28T10:00:00Z", "secretText": "` + made + `", "customKeyIdentifier": null}`}
 
-func remove(key string) exchange {
-	return exchange{request: "POST " + appPath + "/removePassword", body: `{"keyId": "` + key + `"}`, status: 204}
+func remove(key string) httpvendor.Exchange {
+	return httpvendor.Exchange{Request: "POST " + appPath + "/removePassword", Body: `{"keyId": "` + key + `"}`, Status: 204}
 }
 
-func failing(e exchange, status int, code string) exchange {
-	e.status, e.answer = status, apiError(code)
+func failing(e httpvendor.Exchange, status int, code string) httpvendor.Exchange {
+	e.Status, e.Answer = status, apiError(code)
 	return e
 }
 
@@ -72,7 +73,7 @@ func TestOnlyTheExactPrefixMakesATag(t *testing.T) {
 		"alb-oidc-rotation/v1": "v1", "alb-oidc-rotation": "", "Alb-Oidc-Rotation/v1": "", " alb-oidc-rotation/v1": "", "x/alb-oidc-rotation/v1": "", "v1": "",
 	} {
 		e := listed
-		e.answer = fmt.Sprintf(`{"id": %q, "appId": %q, "passwordCredentials": [{"keyId": %q, "displayName": %q}]}`, objectID, appID, key1, name)
+		e.Answer = fmt.Sprintf(`{"id": %q, "appId": %q, "passwordCredentials": [{"keyId": %q, "displayName": %q}]}`, objectID, appID, key1, name)
 		got, err := provider(t, play(t, e), "").List(t.Context())
 		if err != nil || len(got) != 1 || got[0].Tag != want {
 			t.Errorf("%q: List is %+v, %v; want the tag %q", name, got, err, want)
@@ -87,7 +88,7 @@ func TestCreateNamesTheSecretAndSetsItsEnd(t *testing.T) {
 		t.Errorf("Create is %+v, %v", got, err)
 	}
 	short := add
-	short.body = strings.Replace(add.body, "2026-08-28", "2026-03-31", 1)
+	short.Body = strings.Replace(add.Body, "2026-08-28", "2026-03-31", 1)
 	if _, err := provider(t, play(t, short), `"secretLifetimeDays": 30, `).Create(t.Context(), idp.CreateRequest{Tag: version}); err != nil {
 		t.Error(err)
 	}
@@ -103,8 +104,8 @@ func TestCreateWithAValueAsksNobody(t *testing.T) {
 
 func TestTheRegistrationIsAddressedByItsObjectIDIfThatIsGiven(t *testing.T) {
 	t.Parallel()
-	byObject := func(e exchange) exchange {
-		e.request = strings.Replace(e.request, appPath, "/v1.0/applications/"+objectID, 1)
+	byObject := func(e httpvendor.Exchange) httpvendor.Exchange {
+		e.Request = strings.Replace(e.Request, appPath, "/v1.0/applications/"+objectID, 1)
 		return e
 	}
 	p := provider(t, play(t, byObject(listed), byObject(add), byObject(remove(key2))), `"applicationObjectId": "`+objectID+`", `)
@@ -132,31 +133,31 @@ func TestChangesAndRefusals(t *testing.T) {
 	tests := []struct {
 		name string
 		call func(idp.Provider, context.Context) error
-		play []exchange
+		play []httpvendor.Exchange
 		kind failure.Kind // "" is success
 		says string
 	}{
-		{"a secret is removed without a look at the list", removing(key2), []exchange{remove(key2)}, "", ""},
-		{"a secret that is refused and not listed counts as removed", removing(key9), []exchange{failing(remove(key9), 400, gone), listed}, "", ""},
-		{"so does one that Graph does not find", removing(key9), []exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), listed}, "", ""},
-		{"one that is refused but listed is tried again", removing(key2), []exchange{failing(remove(key2), 400, gone), listed}, failure.Unavailable, "may not agree yet"},
+		{"a secret is removed without a look at the list", removing(key2), []httpvendor.Exchange{remove(key2)}, "", ""},
+		{"a secret that is refused and not listed counts as removed", removing(key9), []httpvendor.Exchange{failing(remove(key9), 400, gone), listed}, "", ""},
+		{"so does one that Graph does not find", removing(key9), []httpvendor.Exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), listed}, "", ""},
+		{"one that is refused but listed is tried again", removing(key2), []httpvendor.Exchange{failing(remove(key2), 400, gone), listed}, failure.Unavailable, "may not agree yet"},
 		{"an app that is not there is no removal", removing(key9),
-			[]exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), failing(listed, 404, "Request_ResourceNotFound")}, failure.IdPRejected, "there is no app registration " + appID},
-		{"a removal without rights is no removal", removing(key2), []exchange{failing(remove(key2), 403, "Authorization_RequestDenied")}, failure.IdPRejected, "Application.ReadWrite.OwnedBy"},
-		{"a removal beside another change is tried again", removing(key9), []exchange{failing(remove(key9), 400, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
-		{"a creation beside another change is tried again", create, []exchange{failing(add, 409, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
+			[]httpvendor.Exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), failing(listed, 404, "Request_ResourceNotFound")}, failure.IdPRejected, "there is no app registration " + appID},
+		{"a removal without rights is no removal", removing(key2), []httpvendor.Exchange{failing(remove(key2), 403, "Authorization_RequestDenied")}, failure.IdPRejected, "Application.ReadWrite.OwnedBy"},
+		{"a removal beside another change is tried again", removing(key9), []httpvendor.Exchange{failing(remove(key9), 400, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
+		{"a creation beside another change is tried again", create, []httpvendor.Exchange{failing(add, 409, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
 		{"a throttled creation says how long to wait and is not repeated", create,
-			[]exchange{{request: add.request, body: add.body, status: 429, answer: apiError("TooManyRequests"), header: map[string]string{"Retry-After": "17"}}}, failure.Throttled, "asked to wait 17s"},
-		{"a creation without ownership is explained", create, []exchange{failing(add, 403, "Authorization_RequestDenied")}, failure.IdPRejected,
+			[]httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 429, Answer: apiError("TooManyRequests"), Header: map[string]string{"Retry-After": "17"}}}, failure.Throttled, "asked to wait 17s"},
+		{"a creation without ownership is explained", create, []httpvendor.Exchange{failing(add, 403, "Authorization_RequestDenied")}, failure.IdPRejected,
 			"make its service principal an owner of app " + appID + ": HTTP 403 Authorization_RequestDenied"},
-		{"a policy against secrets is explained", create, []exchange{failing(add, 400, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
-		{"so it is when it comes as a 403", create, []exchange{failing(add, 403, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
-		{"a policy against long lives is explained", create, []exchange{failing(add, 400, "CredentialInvalidLifetimeAsPerAppPolicy")}, failure.IdPRejected,
+		{"a policy against secrets is explained", create, []httpvendor.Exchange{failing(add, 400, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
+		{"so it is when it comes as a 403", create, []httpvendor.Exchange{failing(add, 403, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
+		{"a policy against long lives is explained", create, []httpvendor.Exchange{failing(add, 400, "CredentialInvalidLifetimeAsPerAppPolicy")}, failure.IdPRejected,
 			"does not allow secrets that live 180 days: lower identityProvider.settings.secretLifetimeDays"},
-		{"a token that is not taken is explained", create, []exchange{failing(add, 401, "InvalidAuthenticationToken")}, failure.IdPRejected, "same cloud"},
-		{"a server error leaves open what happened", create, []exchange{failing(add, 500, "InternalServerError")}, failure.Unavailable, "HTTP 500"},
-		{"an answer without the value is not understood", create, []exchange{{request: add.request, body: add.body, status: 200, answer: `{"keyId": "` + key9 + `"}`}}, failure.Unavailable, "not understood"},
-		{"an answer without an id is not understood", create, []exchange{{request: add.request, body: add.body, status: 200, answer: `{"secretText": "` + made + `"}`}}, failure.Unavailable, "not understood"},
+		{"a token that is not taken is explained", create, []httpvendor.Exchange{failing(add, 401, "InvalidAuthenticationToken")}, failure.IdPRejected, "same cloud"},
+		{"a server error leaves open what happened", create, []httpvendor.Exchange{failing(add, 500, "InternalServerError")}, failure.Unavailable, "HTTP 500"},
+		{"an answer without the value is not understood", create, []httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"keyId": "` + key9 + `"}`}}, failure.Unavailable, "not understood"},
+		{"an answer without an id is not understood", create, []httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"secretText": "` + made + `"}`}}, failure.Unavailable, "not understood"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,8 +218,8 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			e := listed
-			e.answer = strings.Replace(registration, tt.old, tt.new, 1)
-			if tt.old != "" && e.answer == registration {
+			e.Answer = strings.Replace(registration, tt.old, tt.new, 1)
+			if tt.old != "" && e.Answer == registration {
 				t.Fatal("the case changes nothing")
 			}
 			err := provider(t, play(t, e), tt.more).Check(t.Context())

@@ -1,22 +1,18 @@
 package entra_test
 
 import (
-	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/secret"
 )
 
@@ -38,10 +34,9 @@ var now = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 // client id (Microsoft Graph v1.0).
 type fake struct {
 	*httptest.Server
-	mu      sync.Mutex
+	httpvendor.Faults
 	made    int
 	secrets []credential
-	faults  map[idptest.Operation]idptest.Fault
 }
 
 type credential struct {
@@ -56,19 +51,19 @@ type credential struct {
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{faults: map[idptest.Operation]idptest.Fault{}}
+	f := &fake{}
 	f.add(nil, "2028-03-01T10:00:00Z")
 	mux := http.NewServeMux()
 	app := "/v1.0/applications(appId='" + appID + "')"
-	mux.HandleFunc("GET "+app, f.handle("", f.get))
-	mux.HandleFunc("POST "+app+"/addPassword", f.handle(idptest.Create, f.addPassword))
-	mux.HandleFunc("POST "+app+"/removePassword", f.handle(idptest.Remove, f.removePassword))
+	mux.HandleFunc("GET "+app, f.handle(f.get, idptest.Check, idptest.List))
+	mux.HandleFunc("POST "+app+"/addPassword", f.handle(f.addPassword, idptest.Create))
+	mux.HandleFunc("POST "+app+"/removePassword", f.handle(f.removePassword, idptest.Remove))
 	mux.HandleFunc("POST /"+tenant+"/oauth2/v2.0/token", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("client_secret") != adminSecret {
-			write(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+			httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 			return
 		}
-		write(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": adminToken})
+		httpvendor.Write(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": adminToken})
 	})
 	f.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(f.Close)
@@ -85,36 +80,17 @@ func (f *fake) add(name *string, end string) credential {
 	return c
 }
 
-// handle authenticates, applies the fault in force, and answers with what effect returns. An operation without a name
-// is Check or List, which are one request here: a fault of either is in force.
-func (f *fake) handle(op idptest.Operation, effect func(r *http.Request) (int, any)) http.HandlerFunc {
+// handle authenticates, applies the faults in force, and answers with what effect returns. Check and List are one
+// request here.
+func (f *fake) handle(effect func(r *http.Request) (int, any), ops ...idptest.Operation) http.HandlerFunc {
+	handle := f.Handle(effect, ops...)
 	return func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		fault := f.faults[op]
-		f.mu.Unlock()
 		if r.Header.Get("Authorization") != "Bearer "+adminToken {
-			write(w, http.StatusUnauthorized, graphError("InvalidAuthenticationToken"))
+			httpvendor.Write(w, http.StatusUnauthorized, graphError("InvalidAuthenticationToken"))
 			return
 		}
-		if fault.Before(w, r) {
-			return
-		}
-		f.mu.Lock()
-		status, body := effect(r)
-		f.mu.Unlock()
-		fault.After()
-		write(w, status, body)
+		handle(w, r)
 	}
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	if body == nil {
-		w.WriteHeader(status)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }
 
 func graphError(code string) map[string]any {
@@ -155,14 +131,14 @@ func (f *fake) removePassword(r *http.Request) (int, any) {
 }
 
 func (f *fake) Current() (string, secret.Value) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.Lock()
+	defer f.Unlock()
 	return f.secrets[0].KeyID, secret.New(*f.secrets[0].SecretText)
 }
 
 func (f *fake) IDs() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.Lock()
+	defer f.Unlock()
 	var out []string
 	for _, c := range f.secrets {
 		out = append(out, c.KeyID)
@@ -171,40 +147,19 @@ func (f *fake) IDs() []string {
 }
 
 func (f *fake) Accepts(v secret.Value) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.Lock()
+	defer f.Unlock()
 	return slices.ContainsFunc(f.secrets, func(c credential) bool { return *c.SecretText == v.Reveal() })
 }
 
-func (f *fake) Break(op idptest.Operation, fault idptest.Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if op == idptest.Check || op == idptest.List {
-		op = ""
-	}
-	f.faults[op] = fault
-}
-
-// deps are the dependencies of a provider that talks to a test server.
+// deps are the dependencies of a provider that talks to a test server and reads a stored credential; "" is none.
 func deps(t *testing.T, s *httptest.Server, stored string) idp.Deps {
 	t.Helper()
-	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	client, err := httpclient.New(httpclient.Options{RootCAs: root})
-	if err != nil {
-		t.Fatal(err)
+	secrets := map[string]string{}
+	if stored != "" {
+		secrets[secretARN] = stored
 	}
-	t.Cleanup(client.CloseIdleConnections)
-	return idp.Deps{
-		HTTP: client,
-		Secret: func(_ context.Context, arn string) (secret.Value, error) {
-			if arn != secretARN || stored == "" {
-				return secret.Value{}, failure.New(failure.AccessDenied, "no access to %s", arn)
-			}
-			return secret.New(stored), nil
-		},
-		Now:   func() time.Time { return now },
-		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-	}
+	return httpvendor.Deps(t, s, secrets, now)
 }
 
 const withSecret = `"clientSecret": {"clientId": "` + rotatorID + `", "secretArn": "` + secretARN + `"}`

@@ -44,7 +44,7 @@ func (p *Provider) do(ctx context.Context, method, below, operation string, body
 // authorize is called before each try.
 func (p *Provider) authorize(ctx context.Context, r *http.Request) error {
 	r.Header.Set("client-request-id", newGUID())
-	return p.credential.authorize(ctx, r)
+	return p.credential.Authorize(ctx, r)
 }
 
 // newGUID is a random UUID (RFC 9562, section 5.4). Microsoft's support finds a request by it (Graph docs, "Best

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"regexp"
-	"strings"
 
-	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/secret"
 )
 
 // credential is how we prove to Okta who we are.
@@ -22,34 +19,25 @@ type credential interface {
 
 func newCredential(s Settings, d idp.Deps) credential {
 	if s.APIToken != nil {
-		return apiToken{arn: s.APIToken.SecretARN, read: d.Secret}
+		return apiToken{clientcredentials.Stored{Read: d.Secret, ARN: s.APIToken.SecretARN, What: "an Okta API token"}}
 	}
 	return newServiceApp(s, d)
 }
 
 // apiToken is an SSWS token. It is read for each request, so that a token replaced meanwhile counts at once.
-type apiToken struct {
-	arn  string
-	read func(ctx context.Context, arn string) (secret.Value, error)
-}
-
-var tokenPattern = regexp.MustCompile(`^[!-~]+$`)
+type apiToken struct{ clientcredentials.Stored }
 
 func (t apiToken) authorize(ctx context.Context, r *http.Request) error {
-	v, err := t.read(ctx, t.arn)
+	token, err := t.Text(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the Okta API token: %w", err)
+		return err
 	}
-	token := strings.TrimSpace(v.Reveal())
-	if !tokenPattern.MatchString(token) {
-		return failure.New(failure.Precondition, "the secret %s does not hold an Okta API token, and nothing else, in plain text", t.arn)
-	}
-	r.Header.Set("Authorization", "SSWS "+token)
+	r.Header.Set("Authorization", "SSWS "+token.Reveal())
 	return nil
 }
 
 func (t apiToken) unknown() string {
-	return "the API token was revoked, or was not used for 30 days: create a new one and store it in " + t.arn
+	return "the API token was revoked, or was not used for 30 days: create a new one and store it in " + t.ARN
 }
 
 func (t apiToken) forbidden(appID string) string {

@@ -1,22 +1,18 @@
 package okta_test
 
 import (
-	"context"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/secret"
 )
@@ -31,10 +27,9 @@ const (
 // SSO Public Keys).
 type fake struct {
 	*httptest.Server
-	mu      sync.Mutex
+	httpvendor.Faults
 	made    int
 	secrets []*object
-	faults  map[idptest.Operation]idptest.Fault
 }
 
 type object struct {
@@ -46,16 +41,16 @@ type object struct {
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{faults: map[idptest.Operation]idptest.Fault{}}
+	f := &fake{}
 	f.add("initial-secret-of-the-okta-app-0123456789")
 	mux := http.NewServeMux()
 	app := "/api/v1/apps/0oaApp"
-	mux.HandleFunc("GET "+app, f.handle(idptest.Check, f.app))
-	mux.HandleFunc("GET "+app+"/credentials/secrets", f.handle(idptest.List, f.list))
-	mux.HandleFunc("POST "+app+"/credentials/secrets", f.handle(idptest.Create, f.create))
-	mux.HandleFunc("DELETE "+app+"/credentials/secrets/{id}", f.handle(idptest.Remove, f.delete))
-	mux.HandleFunc("POST "+app+"/credentials/secrets/{id}/lifecycle/deactivate", f.handle(idptest.Disable, f.deactivate))
-	mux.HandleFunc("POST "+app+"/credentials/secrets/{id}/lifecycle/activate", f.handle(idptest.Enable, f.activate))
+	mux.HandleFunc("GET "+app, f.handle(f.app, idptest.Check))
+	mux.HandleFunc("GET "+app+"/credentials/secrets", f.handle(f.list, idptest.List))
+	mux.HandleFunc("POST "+app+"/credentials/secrets", f.handle(f.create, idptest.Create))
+	mux.HandleFunc("DELETE "+app+"/credentials/secrets/{id}", f.handle(f.delete, idptest.Remove))
+	mux.HandleFunc("POST "+app+"/credentials/secrets/{id}/lifecycle/deactivate", f.handle(f.deactivate, idptest.Disable))
+	mux.HandleFunc("POST "+app+"/credentials/secrets/{id}/lifecycle/activate", f.handle(f.activate, idptest.Enable))
 	f.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(f.Close)
 	return f
@@ -70,34 +65,15 @@ func (f *fake) add(value string) *object {
 }
 
 // handle authenticates, applies the fault in force, and answers with what effect returns.
-func (f *fake) handle(op idptest.Operation, effect func(r *http.Request) (int, any)) http.HandlerFunc {
+func (f *fake) handle(effect func(r *http.Request) (int, any), op idptest.Operation) http.HandlerFunc {
+	handle := f.Handle(effect, op)
 	return func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		fault := f.faults[op]
-		f.mu.Unlock()
 		if r.Header.Get("Authorization") != "SSWS "+apiToken {
-			write(w, http.StatusUnauthorized, oktaError("E0000011"))
+			httpvendor.Write(w, http.StatusUnauthorized, oktaError("E0000011"))
 			return
 		}
-		if fault.Before(w, r) {
-			return
-		}
-		f.mu.Lock()
-		status, body := effect(r)
-		f.mu.Unlock()
-		fault.After()
-		write(w, status, body)
+		handle(w, r)
 	}
-}
-
-func write(w http.ResponseWriter, status int, body any) {
-	if body == nil {
-		w.WriteHeader(status)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }
 
 func oktaError(code string) map[string]any {
@@ -168,14 +144,14 @@ func (f *fake) set(r *http.Request, status string, allowed bool) (int, any) {
 }
 
 func (f *fake) Current() (string, secret.Value) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.Lock()
+	defer f.Unlock()
 	return f.secrets[0].ID, secret.New(f.secrets[0].ClientSecret)
 }
 
 func (f *fake) IDs() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.Lock()
+	defer f.Unlock()
 	var out []string
 	for _, o := range f.secrets {
 		out = append(out, o.ID)
@@ -184,38 +160,9 @@ func (f *fake) IDs() []string {
 }
 
 func (f *fake) Accepts(v secret.Value) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.Lock()
+	defer f.Unlock()
 	return slices.ContainsFunc(f.secrets, func(o *object) bool { return o.Status == "ACTIVE" && o.ClientSecret == v.Reveal() })
-}
-
-func (f *fake) Break(op idptest.Operation, fault idptest.Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.faults[op] = fault
-}
-
-// deps are the dependencies of a provider that talks to a test server.
-func deps(t *testing.T, s *httptest.Server, secrets map[string]string, now time.Time) idp.Deps {
-	t.Helper()
-	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	client, err := httpclient.New(httpclient.Options{RootCAs: root})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.CloseIdleConnections)
-	return idp.Deps{
-		HTTP: client,
-		Secret: func(_ context.Context, arn string) (secret.Value, error) {
-			v, ok := secrets[arn]
-			if !ok {
-				return secret.Value{}, failure.New(failure.AccessDenied, "no access to %s", arn)
-			}
-			return secret.New(v), nil
-		},
-		Now:   func() time.Time { return now },
-		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-	}
 }
 
 func settings(url, more string) json.RawMessage {
@@ -228,7 +175,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		f := newFake(t)
-		d := deps(t, f.Server, map[string]string{tokenARN: apiToken + "\n"}, time.Unix(1772359200, 0))
+		d := httpvendor.Deps(t, f.Server, map[string]string{tokenARN: apiToken + "\n"}, time.Unix(1772359200, 0))
 		p, err := okta.New(settings(f.URL, withToken), idp.Client{Name: "orders-web", ClientID: "0oaClient"}, d)
 		if err != nil {
 			t.Fatal(err)

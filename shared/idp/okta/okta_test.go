@@ -9,6 +9,7 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/secret"
 )
@@ -19,7 +20,7 @@ const (
 	ownValue    = "own-value-made-by-the-rotator-0123456789abcdef"
 )
 
-var listed = exchange{request: "GET " + secretsPath, status: 200, answer: `[
+var listed = httpvendor.Exchange{Request: "GET " + secretsPath, Status: 200, Answer: `[
  {"id": "ocs1", "status": "ACTIVE", "secret_hash": "0f3kQw8tRz1uYb6nMx2vLA", "created": "2026-03-01T10:00:00.000Z", "lastUpdated": "2026-03-01T10:00:00.000Z",
   "_links": {"deactivate": {"href": "https://example.okta.com/x", "hints": {"allow": ["POST"]}}}},
  {"id": "ocs2", "status": "INACTIVE", "secret_hash": "Zf3kQw8tRz1uYb6nMx2vLA", "created": "2026-04-01T10:00:00.000Z", "lastUpdated": "2026-04-02T10:00:00.000Z",
@@ -31,9 +32,9 @@ func apiError(code string) string {
 		`", "errorId": "oaeEXAMPLE", "errorCauses": [{"errorSummary": "cause by the vendor"}]}`
 }
 
-func provider(t *testing.T, s *script) disabler {
+func provider(t *testing.T, s *httpvendor.Script) disabler {
 	t.Helper()
-	d := deps(t, s.Server, map[string]string{tokenARN: apiToken}, time.Unix(1772359200, 0))
+	d := httpvendor.Deps(t, s.Server, map[string]string{tokenARN: apiToken}, time.Unix(1772359200, 0))
 	p, err := okta.New(settings(s.URL, withToken), idp.Client{Name: "orders-web", ClientID: "0oaClient"}, d)
 	if err != nil {
 		t.Fatal(err)
@@ -60,8 +61,8 @@ func TestListReadsIDsStatesAndDates(t *testing.T) {
 
 func TestCreateSendsTheCallersValue(t *testing.T) {
 	t.Parallel()
-	s := play(t, exchange{request: "POST " + secretsPath, body: `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`, status: 201,
-		answer: `{"id": "ocs3", "status": "ACTIVE", "client_secret": "` + ownValue + `", "secret_hash": "x", "created": "2026-03-01T10:00:00.000Z"}`})
+	s := play(t, httpvendor.Exchange{Request: "POST " + secretsPath, Body: `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`, Status: 201,
+		Answer: `{"id": "ocs3", "status": "ACTIVE", "client_secret": "` + ownValue + `", "secret_hash": "x", "created": "2026-03-01T10:00:00.000Z"}`})
 	made, err := provider(t, s).Create(t.Context(), idp.CreateRequest{Value: secret.New(ownValue), Tag: "v"})
 	if err != nil || made.ID != "ocs3" || made.Value.Reveal() != ownValue {
 		t.Errorf("Create is %+v, %v", made, err)
@@ -70,8 +71,8 @@ func TestCreateSendsTheCallersValue(t *testing.T) {
 
 func TestCreateReportsAnotherValueThanTheCallers(t *testing.T) {
 	t.Parallel()
-	s := play(t, exchange{request: "POST " + secretsPath, body: `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`, status: 201,
-		answer: `{"id": "ocs3", "status": "ACTIVE", "client_secret": "value-of-the-vendor"}`})
+	s := play(t, httpvendor.Exchange{Request: "POST " + secretsPath, Body: `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`, Status: 201,
+		Answer: `{"id": "ocs3", "status": "ACTIVE", "client_secret": "value-of-the-vendor"}`})
 	made, err := provider(t, s).Create(t.Context(), idp.CreateRequest{Value: secret.New(ownValue)})
 	if err != nil || made.Value.Reveal() != "value-of-the-vendor" {
 		t.Errorf("Create is %+v, %v; want the value that is valid", made, err)
@@ -87,75 +88,77 @@ func TestCreateWithoutAValueAsksNobody(t *testing.T) {
 
 func TestChangesOfASecret(t *testing.T) {
 	t.Parallel()
-	deactivate := exchange{request: "POST " + secretsPath + "/ocs1/lifecycle/deactivate", status: 200, answer: `{"id": "ocs1", "status": "INACTIVE"}`}
-	activate := exchange{request: "POST " + secretsPath + "/ocs2/lifecycle/activate", status: 200, answer: `{"id": "ocs2", "status": "ACTIVE"}`}
-	remove := func(id string) exchange { return exchange{request: "DELETE " + secretsPath + "/" + id, status: 204} }
-	failing := func(e exchange, status int, code string) exchange {
-		e.status, e.answer = status, apiError(code)
+	deactivate := httpvendor.Exchange{Request: "POST " + secretsPath + "/ocs1/lifecycle/deactivate", Status: 200, Answer: `{"id": "ocs1", "status": "INACTIVE"}`}
+	activate := httpvendor.Exchange{Request: "POST " + secretsPath + "/ocs2/lifecycle/activate", Status: 200, Answer: `{"id": "ocs2", "status": "ACTIVE"}`}
+	remove := func(id string) httpvendor.Exchange {
+		return httpvendor.Exchange{Request: "DELETE " + secretsPath + "/" + id, Status: 204}
+	}
+	failing := func(e httpvendor.Exchange, status int, code string) httpvendor.Exchange {
+		e.Status, e.Answer = status, apiError(code)
 		return e
 	}
 	tests := []struct {
 		name string
 		call func(disabler, context.Context) error
-		play []exchange
+		play []httpvendor.Exchange
 		kind failure.Kind // "" is success
 		says string
 	}{
 		{"an active secret is deactivated before it is deleted",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
-			[]exchange{listed, deactivate, remove("ocs1")}, "", ""},
+			[]httpvendor.Exchange{listed, deactivate, remove("ocs1")}, "", ""},
 		{"an inactive secret is deleted at once",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs2") },
-			[]exchange{listed, remove("ocs2")}, "", ""},
+			[]httpvendor.Exchange{listed, remove("ocs2")}, "", ""},
 		{"a secret that is not listed counts as removed",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs9") },
-			[]exchange{listed}, "", ""},
+			[]httpvendor.Exchange{listed}, "", ""},
 		{"a secret that vanishes before the delete counts as removed",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs2") },
-			[]exchange{listed, failing(remove("ocs2"), 404, "E0000007")}, "", ""},
+			[]httpvendor.Exchange{listed, failing(remove("ocs2"), 404, "E0000007")}, "", ""},
 		{"a secret that vanishes before the deactivation counts as removed",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
-			[]exchange{listed, failing(deactivate, 404, "E0000007")}, "", ""},
+			[]httpvendor.Exchange{listed, failing(deactivate, 404, "E0000007")}, "", ""},
 		{"a 404 that is not Okta's is no removal",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs2") },
-			[]exchange{listed, {request: remove("ocs2").request, status: 404, answer: "<html>not here"}}, failure.IdPRejected, "orgUrl"},
+			[]httpvendor.Exchange{listed, {Request: remove("ocs2").Request, Status: 404, Answer: "<html>not here"}}, failure.IdPRejected, "orgUrl"},
 		{"an app that is not there is no removal",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
-			[]exchange{failing(listed, 404, "E0000007")}, failure.IdPRejected, "there is no app 0oaApp"},
+			[]httpvendor.Exchange{failing(listed, 404, "E0000007")}, failure.IdPRejected, "there is no app 0oaApp"},
 		{"the only active secret cannot be removed",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
-			[]exchange{listed, failing(deactivate, 400, "E0000001")}, failure.Precondition, "only active secret"},
+			[]httpvendor.Exchange{listed, failing(deactivate, 400, "E0000001")}, failure.Precondition, "only active secret"},
 		{"a secret that somebody activates meanwhile is not deleted",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs2") },
-			[]exchange{listed, failing(remove("ocs2"), 400, "E0000001")}, failure.Precondition, "somebody activated it"},
+			[]httpvendor.Exchange{listed, failing(remove("ocs2"), 400, "E0000001")}, failure.Precondition, "somebody activated it"},
 		{"the only active secret cannot be disabled",
 			func(p disabler, ctx context.Context) error { return p.Disable(ctx, "ocs1") },
-			[]exchange{listed, failing(deactivate, 400, "E0000001")}, failure.Precondition, "only active secret"},
+			[]httpvendor.Exchange{listed, failing(deactivate, 400, "E0000001")}, failure.Precondition, "only active secret"},
 		{"a disabled secret is not disabled again",
 			func(p disabler, ctx context.Context) error { return p.Disable(ctx, "ocs2") },
-			[]exchange{listed}, "", ""},
+			[]httpvendor.Exchange{listed}, "", ""},
 		{"a secret that vanishes cannot be disabled",
 			func(p disabler, ctx context.Context) error { return p.Disable(ctx, "ocs1") },
-			[]exchange{listed, failing(deactivate, 404, "E0000007")}, failure.Precondition, "has no secret ocs1"},
+			[]httpvendor.Exchange{listed, failing(deactivate, 404, "E0000007")}, failure.Precondition, "has no secret ocs1"},
 		{"a disabled secret is activated",
 			func(p disabler, ctx context.Context) error { return p.Enable(ctx, "ocs2") },
-			[]exchange{listed, activate}, "", ""},
+			[]httpvendor.Exchange{listed, activate}, "", ""},
 		{"an active secret is not activated again",
 			func(p disabler, ctx context.Context) error { return p.Enable(ctx, "ocs1") },
-			[]exchange{listed}, "", ""},
+			[]httpvendor.Exchange{listed}, "", ""},
 		{"a third secret is refused in words",
 			func(p disabler, ctx context.Context) error {
 				_, err := p.Create(ctx, idp.CreateRequest{Value: secret.New(ownValue)})
 				return err
 			},
-			[]exchange{{request: "POST " + secretsPath, body: `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`, status: 400, answer: apiError("E0000001")}},
+			[]httpvendor.Exchange{{Request: "POST " + secretsPath, Body: `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`, Status: 400, Answer: apiError("E0000001")}},
 			failure.IdPRejected, "which is the limit"},
 		{"a revoked token is explained",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
-			[]exchange{failing(listed, 401, "E0000011")}, failure.IdPRejected, "create a new one and store it in " + tokenARN},
+			[]httpvendor.Exchange{failing(listed, 401, "E0000011")}, failure.IdPRejected, "create a new one and store it in " + tokenARN},
 		{"missing rights are explained",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs2") },
-			[]exchange{listed, failing(remove("ocs2"), 403, "E0000006")}, failure.IdPRejected, "may not manage app 0oaApp"},
+			[]httpvendor.Exchange{listed, failing(remove("ocs2"), 403, "E0000006")}, failure.IdPRejected, "may not manage app 0oaApp"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -203,7 +206,7 @@ func TestCheckSaysWhyAnAppCannotBeRotated(t *testing.T) {
 			if tt.old != "" && answer == goodApp {
 				t.Fatal("the case changes nothing")
 			}
-			err := provider(t, play(t, exchange{request: "GET " + appPath, status: 200, answer: answer})).Check(t.Context())
+			err := provider(t, play(t, httpvendor.Exchange{Request: "GET " + appPath, Status: 200, Answer: answer})).Check(t.Context())
 			if tt.kind == "" && err != nil || tt.kind != "" && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 				t.Errorf("got %v; want %s with %q", err, tt.kind, tt.says)
 			}
@@ -223,7 +226,7 @@ func TestAnswersThatAreNotUnderstoodAreUnavailable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := provider(t, play(t, exchange{request: "GET " + secretsPath, status: 200, answer: answer})).List(t.Context())
+			_, err := provider(t, play(t, httpvendor.Exchange{Request: "GET " + secretsPath, Status: 200, Answer: answer})).List(t.Context())
 			if !failure.Is(err, failure.Unavailable) {
 				t.Errorf("List: %v, want %s", err, failure.Unavailable)
 			}
@@ -233,11 +236,11 @@ func TestAnswersThatAreNotUnderstoodAreUnavailable(t *testing.T) {
 
 func TestAThrottledListIsTriedAgainButACreateIsNot(t *testing.T) {
 	t.Parallel()
-	throttled := exchange{status: 429, answer: apiError("E0000047"), header: map[string]string{
+	throttled := httpvendor.Exchange{Status: 429, Answer: apiError("E0000047"), Header: map[string]string{
 		"X-Rate-Limit-Reset": "1772359202", "Date": time.Unix(1772359200, 0).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")}}
 	list, create := throttled, throttled
-	list.request = "GET " + secretsPath
-	create.request, create.body = "POST "+secretsPath, `{"client_secret": "`+ownValue+`", "status": "ACTIVE"}`
+	list.Request = "GET " + secretsPath
+	create.Request, create.Body = "POST "+secretsPath, `{"client_secret": "`+ownValue+`", "status": "ACTIVE"}`
 	p := provider(t, play(t, list, listed, create))
 	if _, err := p.List(t.Context()); err != nil {
 		t.Errorf("List: %v", err)
@@ -259,7 +262,7 @@ func TestAnUnusableTokenIsNotSent(t *testing.T) {
 		"an empty one":     {map[string]string{tokenARN: "\n"}, failure.Precondition},
 		"one out of reach": {nil, failure.AccessDenied},
 	} {
-		p, err := okta.New(settings(s.URL, withToken), idp.Client{}, deps(t, s.Server, tt.stored, time.Unix(0, 0)))
+		p, err := okta.New(settings(s.URL, withToken), idp.Client{}, httpvendor.Deps(t, s.Server, tt.stored, time.Unix(0, 0)))
 		if err != nil {
 			t.Fatal(err)
 		}

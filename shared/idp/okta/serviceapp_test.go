@@ -22,6 +22,7 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/idp/okta"
 )
 
@@ -80,7 +81,7 @@ func (s *authServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if got, want := r.Header.Get("Authorization"), fmt.Sprintf("Bearer token-%d", s.tokens); got != want {
 			s.t.Errorf("Authorization is %q, want %q", got, want)
 		}
-		write(w, http.StatusOK, []any{})
+		httpvendor.Write(w, http.StatusOK, []any{})
 		return
 	}
 	if err := r.ParseForm(); err != nil || r.Method != http.MethodPost || r.Header.Get("Authorization") != "" {
@@ -102,7 +103,7 @@ func (s *authServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(s.answer))
 		return
 	}
-	write(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3600, "access_token": fmt.Sprintf("token-%d", s.tokens)})
+	httpvendor.Write(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3600, "access_token": fmt.Sprintf("token-%d", s.tokens)})
 }
 
 // verify checks a client assertion as an authorization server does.
@@ -143,7 +144,7 @@ func (s *authServer) verify(assertion string) {
 func serviceAppProvider(t *testing.T, s *authServer, key string) (idp.Provider, *time.Time) {
 	t.Helper()
 	now := time.Unix(1772359200, 0)
-	d := deps(t, s.Server, map[string]string{keyARN: key}, now)
+	d := httpvendor.Deps(t, s.Server, map[string]string{keyARN: key}, now)
 	d.Now = func() time.Time { return now }
 	p, err := okta.New(settings(s.URL, withServiceApp), idp.Client{ClientID: "0oaClient"}, d)
 	if err != nil {

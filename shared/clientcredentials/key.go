@@ -1,4 +1,4 @@
-package okta
+package clientcredentials
 
 import (
 	"crypto/rsa"
