@@ -100,6 +100,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"an unknown provider", "type: okta", "type: okat", `clients[0]: identityProvider.type: "okat" is not known; allowed here:`},
 		{"a wrong setting of the provider", "orgUrl: https://example.okta.com", "orgUrl: example", "clients[0]: identityProvider.settings.orgUrl: must be"},
 		{"a Network Load Balancer", "loadbalancer/app/orders/50", "loadbalancer/net/orders/50", "clients[0].loadBalancers[0]: must be the ARN of an Application Load Balancer"},
+		{"a search in a town", "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [Frankfurt]} #", "clients[0].loadBalancerSearch.regions[0]: must be a Region"},
 		{"a secret in another account", "eu-central-1:111122223333:secret:orders-web/client", "eu-central-1:999922223333:secret:orders-web/client", "clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
 		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer", "eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
 		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x\"}", "clients[1].secret.arn: must be left out: createSecret is true"},

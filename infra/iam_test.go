@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,6 +176,26 @@ func TestTheAllowListFindsWhatIsBroader(t *testing.T) {
 	} {
 		if len(broader([]statement{s}, want)) == 0 {
 			t.Errorf("%s was not found", name)
+		}
+	}
+}
+
+// With a search by tags, and only then, load balancers may be listed, and changed in the Regions of the search.
+func TestASearchByTagsAllowsTheLoadBalancersOfItsRegions(t *testing.T) {
+	got := policies(t, changed(t, "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {login: orders-web}, regions: [eu-west-3]} #"))
+	want := map[string]map[string]string{"plan": maps.Clone(allowed["plan"]), "updatealb": maps.Clone(allowed["updatealb"])}
+	want["plan"]["elasticloadbalancing:DescribeLoadBalancers"] = `\*`
+	for action, kind := range map[string]string{"elasticloadbalancing:ModifyRule": "listener-rule", "elasticloadbalancing:ModifyListener": "listener"} {
+		found := `arn:aws:elasticloadbalancing:eu-west-3:111122223333:` + kind + `/app/*/*`
+		want["updatealb"][action] += "|" + regexp.QuoteMeta(found)
+		if !slices.ContainsFunc(got["updatealb"], func(s statement) bool { return slices.Contains(s.resources, found) }) {
+			t.Errorf("updatealb may not %s on %s", action, found)
+		}
+	}
+	for owner := range want {
+		maps.Copy(want[owner], everyFunction)
+		for _, p := range broader(got[owner], want[owner]) {
+			t.Errorf("%s %s", owner, p)
 		}
 	}
 }
