@@ -339,3 +339,77 @@ func TestARepeatAfterSuccessChangesNothing(t *testing.T) {
 		})
 	}
 }
+
+// slotWorld is a client whose provider has no ids for secrets.
+func slotWorld(t *testing.T, o memory.SlotOptions) (*fakes.World, *memory.Slots) {
+	t.Helper()
+	v := memory.NewSlots(o, fakes.ClientID)
+	return fakes.New(t, v, memory.Initial), v
+}
+
+func shift(w *fakes.World) (rotation.CreateOutput, error) {
+	return call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: older}, To: rotation.Ref{VersionID: newer}, Import: true})
+}
+
+func TestNothingIsMadeWhileAnEarlierRemovalMayStillTakeEffect(t *testing.T) {
+	t.Parallel()
+	w, v := slotWorld(t, memory.SlotOptions{})
+	removed := w.Now.Add(-30 * time.Second)
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-gone": {State: journal.Removed, IdPSecretID: "version-gone", At: removed}}})
+	w.Sleeps = 1
+	_, err := shift(w)
+	fakes.Failed(t, err, failure.Unavailable, "no new one is made before 1m15s are over")
+	if n := len(v.Live(fakes.ClientID)); n != 1 {
+		t.Errorf("the vendor has %d secrets", n)
+	}
+	w.Sleeps = 0
+	if _, err := shift(w); err != nil || w.Now.Sub(removed) < 75*time.Second {
+		t.Errorf("made %s after the removal (%v)", w.Now.Sub(removed), err)
+	}
+}
+
+func TestASecretThatWasKeptIsTakenUp(t *testing.T) {
+	t.Parallel()
+	w, v := slotWorld(t, memory.SlotOptions{TakesNoValue: true})
+	kept := v.Shift(fakes.ClientID)
+	w.Secrets.Add("version-kept", kept.Reveal())
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
+	out, err := shift(w)
+	if err != nil || out.To.IdPSecretID != newer || !kept.Equal(secret.New(w.Secrets.Values[newer])) || len(v.Live(fakes.ClientID)) != 2 {
+		t.Errorf("the answer is %+v (%v)", out, err)
+	}
+	if s := w.Journal.Get().Secrets; s["version-kept"].State != journal.Removed || s[newer].State != journal.Live {
+		t.Errorf("the journal says %+v", s)
+	}
+}
+
+// A shift whose reply is lost cannot be undone where the provider takes no values: what it made is taken up.
+func TestALostShiftIsMadeUpFor(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]memory.SlotOptions{"put back": {}, "taken up": {TakesNoValue: true}, "hidden": {Hidden: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := slotWorld(t, o)
+			w.LoseReply("Shift")
+			if _, err := shift(w); err == nil {
+				t.Fatal("the reply was not lost")
+			}
+			var out rotation.CreateOutput
+			var err error
+			for range 5 {
+				if out, err = shift(w); err == nil {
+					break
+				}
+			}
+			if err != nil || out.To != (rotation.Ref{VersionID: newer, IdPSecretID: newer}) {
+				t.Fatalf("the answer is %+v (%v)", out, err)
+			}
+			live := v.Live(fakes.ClientID)
+			if len(live) != 2 || !live[0].Equal(secret.New(w.Secrets.Values[newer])) || !live[1].Equal(secret.New(memory.Initial)) {
+				t.Errorf("the vendor has %d secrets, or other ones", len(live))
+			}
+		})
+	}
+}

@@ -49,14 +49,15 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	refusals := d.Refusals
+	refusals, mismatch := d.Refusals, ""
 	if d.Action == rotation.Rotate {
 		refusals = append(refusals, found.Refusals...)
-		more, err := review(ctx, s, d, found, &out)
+		told, err := review(ctx, s, d, &out)
 		if err != nil {
 			return rotation.Plan{}, err
 		}
-		refusals = append(refusals, more...)
+		refusals = append(append(refusals, pairRefusals(s, d, found)...), told.Refusals...)
+		mismatch = otherMethod(s, told)
 		if len(found.Targets) == 0 {
 			refusals = append(refusals, found.Warnings...) // without a target they are about where it was looked for
 			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
@@ -66,8 +67,13 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s", s.Config.Name, strings.Join(refusals, "; "))
 	}
 	if d.Action != rotation.Rollback {
-		if err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); err != nil {
+		switch err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); {
+		case err != nil && mismatch != "":
+			return rotation.Plan{}, failure.Wrap(failure.KindOf(err), err, "%s", mismatch)
+		case err != nil:
 			return rotation.Plan{}, err
+		case mismatch != "":
+			out.Warnings = append(out.Warnings, mismatch)
 		}
 		out.Checks = append(out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
 	}
@@ -141,27 +147,33 @@ func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
 	return journal.Entry{}, ""
 }
 
-// review looks at what only some identity providers tell, and returns the reasons against the rotation.
-func review(ctx context.Context, s *session.Session, d rotation.Decision, found alb.Found, out *rotation.Plan) ([]string, error) {
-	refusals := pairRefusals(s, d, found)
+// review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace
+// period.
+func review(ctx context.Context, s *session.Session, d rotation.Decision, out *rotation.Plan) (idp.Review, error) {
 	r, ok := s.Provider.(idp.Reviewer)
 	if !ok {
-		return refusals, nil
+		return idp.Review{}, nil
 	}
 	told, err := r.Review(ctx)
 	if err != nil {
-		return nil, err
+		return told, err
 	}
 	out.Warnings = append(out.Warnings, told.Warnings...)
 	out.Provider.MaxGraceSeconds = int(told.MaxGrace / time.Second)
-	refusals = append(refusals, told.Refusals...)
 	if told.MaxGrace > 0 && d.Grace > told.MaxGrace {
-		refusals = append(refusals, fmt.Sprintf("gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is %s: shorten it, or have the provider keep it longer", told.MaxGrace, d.Grace))
+		told.Refusals = append(told.Refusals, fmt.Sprintf("gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is %s: shorten it, or have the provider keep it longer", told.MaxGrace, d.Grace))
 	}
-	if method := s.Config.IdentityProvider.AuthMethod(); told.AuthMethod != "" && told.AuthMethod != method {
-		refusals = append(refusals, fmt.Sprintf("identityProvider.tokenAuthMethod: the client is registered for %s at the identity provider, the configuration says %s: set it to %s", told.AuthMethod, method, told.AuthMethod))
+	return told, nil
+}
+
+// otherMethod says that the secrets are probed by another authentication method than the registered one; "" if not. Some
+// providers take either: whether it matters, the probe of the current secret tells.
+func otherMethod(s *session.Session, told idp.Review) string {
+	method := s.Config.IdentityProvider.AuthMethod()
+	if told.AuthMethod == "" || told.AuthMethod == method {
+		return ""
 	}
-	return refusals, nil
+	return fmt.Sprintf("identityProvider.tokenAuthMethod: the client is registered for %s at the identity provider, the configuration says %s: set it to %s", told.AuthMethod, method, told.AuthMethod)
 }
 
 // pairRefusals are the targets that use the idle registration of a pair: its secret is about to be overwritten.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/retiresecret"
@@ -359,5 +360,68 @@ func TestTheDisabledSecretIsKept(t *testing.T) {
 	}
 	if want := (map[string]idp.Status{oldID: idp.Disabled, newID: idp.Active}); !maps.Equal(got, want) {
 		t.Errorf("the vendor has %v, want %v", got, want)
+	}
+}
+
+// shifted is a client whose provider keeps the old secret as the previous one, in its grace period.
+func shifted(t *testing.T, o memory.SlotOptions) (*fakes.World, *memory.Slots) {
+	t.Helper()
+	v := memory.NewSlots(o, fakes.ClientID)
+	w := fakes.New(t, v, memory.Initial)
+	var made secret.Value
+	if o.Single {
+		made = secret.New(value)
+		if err := v.Registration(fakes.ClientID).(idp.Setter).Set(t.Context(), made); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		made = v.Shift(fakes.ClientID)
+	}
+	w.Secrets.Add(newer, made.Reveal(), "AWSCURRENT")
+	w.Secrets.Labels["AWSPREVIOUS"] = older
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: older, Imported: true, At: w.Now},
+		newer: {State: journal.Live, IdPSecretID: newer, At: w.Now.Add(-3 * time.Minute)},
+	}, Promotion: &journal.Promotion{From: older, To: newer, At: w.Now}})
+	return w, v
+}
+
+func TestAnOldSecretThatIsStillUsedIsNotRemoved(t *testing.T) {
+	t.Parallel()
+	w, v := shifted(t, memory.SlotOptions{})
+	w.Now = w.Now.Add(time.Hour)
+	v.Use(w.Now.Add(-time.Hour + 2*time.Minute)) // after the switch, and more than clocks differ
+	_, err := retire(w, rotation.RetireDisable)
+	fakes.Failed(t, err, failure.Precondition, "something else uses it")
+	v.Use(w.Now.Add(-time.Hour + 30*time.Second))
+	got, err := retire(w, rotation.RetireDisable)
+	answers(t, got, err, "unsupported")
+}
+
+func TestASecretThatTheProviderCannotRemoveIsKeptAndTold(t *testing.T) {
+	t.Parallel()
+	w, v := shifted(t, memory.SlotOptions{TakesNoValue: true})
+	w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = older, "" // a rollback that moved the label back
+	edit(w, func(j *journal.Journal) { j.Promotion = nil })
+	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
+		Retire: rotation.Ref{VersionID: newer}, Keep: rotation.Ref{VersionID: older}})
+	if err != nil || out.Result != "kept" || !strings.Contains(out.Notice, "The secret of version version-new: the new secret stays the identity provider's current one") {
+		t.Errorf("the answer is %+v (%v)", out, err)
+	}
+	if s := w.Journal.Get().Secrets[newer]; s.State != journal.Kept || len(v.Live(fakes.ClientID)) != 2 {
+		t.Errorf("the journal says %+v", s)
+	}
+	got, err := call(w, rotation.RetireDelete, newer, older) // a retry
+	answers(t, got, err, "absent")
+}
+
+func TestAnInterruptionIsMeasuredAndTold(t *testing.T) {
+	t.Parallel()
+	w, _ := shifted(t, memory.SlotOptions{Single: true})
+	w.Client.IdentityProvider.AllowInterruption = true
+	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
+		Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer}})
+	if err != nil || !strings.Contains(out.Notice, "from 2026-11-22T02:57:00Z on, for at most 3m0s, logins and session refreshes could fail") {
+		t.Errorf("the answer is %+v (%v)", out, err)
 	}
 }

@@ -1,6 +1,8 @@
 package session_test
 
 import (
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
 	"encoding/json"
 	"net/http"
 	"testing"
@@ -144,4 +146,39 @@ func TestTheEndpointIsTheClientsOwn(t *testing.T) {
 		e.AuthMethod != "client_secret_post" || e.Spec.Grant != v.Provider().Capabilities().Probe.Grant {
 		t.Errorf("the endpoint is %+v", e)
 	}
+}
+
+func TestTheRegistrationOfAVersionIsFound(t *testing.T) {
+	t.Parallel()
+	const second = "client-second"
+	v := memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID, second)
+	w := fakes.New(t, v, memory.Initial)
+	w.Client.IdentityProvider.AllowInterruption = true
+	if id, err := open(t, w).ClientID(t.Context(), rotation.Ref{VersionID: "any", ClientID: second}); err != nil || id != fakes.ClientID {
+		t.Errorf("the only registration is %q (%v)", id, err)
+	}
+	w.Client.IdentityProvider.AllowInterruption, w.Client.IdentityProvider.ClientPair = false, second
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{"written": {State: journal.Live, ClientID: second}}})
+	s := open(t, w)
+	if _, err := s.Own(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Registration(second).(idp.Setter).Set(t.Context(), secret.New(fakes.Mark+"-second")); err != nil {
+		t.Fatal(err)
+	}
+	w.Secrets.Add("version-second", fakes.Mark+"-second")
+	w.Secrets.Add("version-x", fakes.Mark+"-x")
+	for version, want := range map[string]string{"written": second, fakes.Old: fakes.ClientID, "version-second": second} {
+		if id, err := s.ClientID(t.Context(), rotation.Ref{VersionID: version}); err != nil || id != want {
+			t.Errorf("%s belongs to %q (%v), want %q", version, id, err, want)
+		}
+	}
+	if id, err := s.ClientID(t.Context(), rotation.Ref{VersionID: "made", ClientID: second}); err != nil || id != second {
+		t.Errorf("a version that is told belongs to %q (%v)", id, err)
+	}
+	_, err := s.ClientID(t.Context(), rotation.Ref{VersionID: "version-x"})
+	fakes.Failed(t, err, failure.Precondition, "for neither registration of the pair")
+	s.Prober = nil // a function that does not probe
+	_, err = s.ClientID(t.Context(), rotation.Ref{VersionID: "version-second"})
+	fakes.Failed(t, err, failure.Precondition, "it is not known which registration")
 }

@@ -84,6 +84,21 @@ func TestDecide(t *testing.T) {
 			promoted(s)
 			s.Labels.Pending, s.Journal.Secrets["d"] = "d", entry("D")
 		}, rotation.Rollback, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, rotation.Ref{VersionID: "d", IdPSecretID: "D"}, 0},
+		"a secret that the provider could not remove is no leftover, and gives its place": {func(s *rotation.Snapshot) {
+			s.Journal.Secrets["c"] = journal.Entry{State: journal.Kept, IdPSecretID: "C", At: now}
+			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Active})
+		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "n"}, 0},
+		"a version that a person stored is rotated to": {func(s *rotation.Snapshot) {
+			s.ByHand, s.Labels.Pending = true, "p"
+		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "p"}, 0},
+		"a person's version of a dead rotation is rolled back": {func(s *rotation.Snapshot) {
+			s.ByHand, s.Labels.Pending, s.Journal.Secrets["p"] = true, "p", entry("p")
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "p", IdPSecretID: "p"}, 0},
+		"the registration of a pair goes with the version": {func(s *rotation.Snapshot) {
+			e := entry("B")
+			e.ClientID = "client-second"
+			s.Journal.Secrets["b"] = e
+		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B", ClientID: "client-second"}, rotation.Ref{VersionID: "n"}, 0},
 		"of several leftovers the oldest comes first": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets["d"] = journal.Entry{State: journal.Intended, At: now}
 			s.Journal.Secrets["e"] = journal.Entry{State: journal.Intended, At: now.Add(-time.Hour)}
@@ -133,6 +148,9 @@ func TestDecideRefuses(t *testing.T) {
 		"a hint that the provider does not list": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets, s.CurrentSecretID = map[string]journal.Entry{}, "Z"
 		}, "does not list Z"},
+		"a client of a person who has stored nothing": {func(s *rotation.Snapshot) {
+			s.ByHand, s.SecretARN, s.Labels.Pending = true, "arn:aws:secretsmanager:x", "b"
+		}, "aws secretsmanager put-secret-value --secret-id arn:aws:secretsmanager:x --version-stages AWSPENDING"},
 		"a current secret that the provider no longer lists": {func(s *rotation.Snapshot) { s.Listed = nil }, "does not list secret B"},
 	}
 	for name, test := range tests {
@@ -154,6 +172,19 @@ func TestDecideImportsTheOnlyActiveSecretOnTheFirstRotation(t *testing.T) {
 	s.Journal.Secrets = map[string]journal.Entry{}
 	d := rotation.Decide(s)
 	if d.Action != rotation.Rotate || !d.Import || d.From.IdPSecretID != "B" || len(d.Refusals) > 0 {
+		t.Errorf("decided %+v", d)
+	}
+}
+
+// Where the provider's secrets have no ids, it lists the version itself.
+func TestDecideImportsTheVersionWhereSecretsHaveNoIDs(t *testing.T) {
+	t.Parallel()
+	s := clean()
+	s.Journal.Secrets = map[string]journal.Entry{}
+	s.Listed = []idp.Secret{{ID: "b", Status: idp.Active}, {ID: "somebody's", Status: idp.Active}}
+	s.MaxSecrets = 0
+	d := rotation.Decide(s)
+	if d.Action != rotation.Rotate || !d.Import || d.From != (rotation.Ref{VersionID: "b", IdPSecretID: "b"}) || len(d.Refusals) > 0 {
 		t.Errorf("decided %+v", d)
 	}
 }

@@ -191,6 +191,19 @@ func (s wiredSetter) Set(ctx context.Context, v secret.Value) error {
 	return s.wire.write("Set", func() error { return s.Setter.Set(ctx, v) })
 }
 
+// Review implements idp.Reviewer.
+func (s wiredShifter) Review(ctx context.Context) (idp.Review, error) { return review(ctx, s.Shifter) }
+
+// Review implements idp.Reviewer.
+func (s wiredSetter) Review(ctx context.Context) (idp.Review, error) { return review(ctx, s.Setter) }
+
+func review(ctx context.Context, r idp.Registration) (idp.Review, error) {
+	if x, ok := r.(idp.Reviewer); ok {
+		return x.Review(ctx)
+	}
+	return idp.Review{}, nil
+}
+
 // provider lets a provider's requests pass the wire.
 func (w *Wire) provider(p idp.Provider) idp.Provider {
 	wired := wiredProvider{p, w}

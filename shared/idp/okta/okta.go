@@ -28,6 +28,7 @@ type Provider struct {
 var (
 	_ idp.Provider = (*Provider)(nil)
 	_ idp.Disabler = (*Provider)(nil)
+	_ idp.Reviewer = (*Provider)(nil)
 )
 
 // New returns the provider for one client. It makes no request.
@@ -82,15 +83,29 @@ type app struct {
 
 // Check implements idp.Provider.
 func (p *Provider) Check(ctx context.Context) error {
+	a, err := p.read(ctx)
+	if err != nil {
+		return err
+	}
+	return p.suits(a)
+}
+
+// Review implements idp.Reviewer.
+func (p *Provider) Review(ctx context.Context) (idp.Review, error) {
+	a, err := p.read(ctx)
+	return idp.Review{AuthMethod: a.Credentials.OAuthClient.AuthMethod}, err
+}
+
+func (p *Provider) read(ctx context.Context) (app, error) {
 	const operation = "read the app"
 	var a app
 	if err := p.do(ctx, http.MethodGet, "", operation, nil, &a); err != nil {
-		return err
+		return app{}, err
 	}
 	if a.ID == "" {
-		return p.api.NotUnderstood(operation)
+		return app{}, p.api.NotUnderstood(operation)
 	}
-	return p.suits(a)
+	return a, nil
 }
 
 // suits says why an app's client secret cannot be rotated, or nil.

@@ -182,6 +182,15 @@ func TestChangesOfASecret(t *testing.T) {
 	}
 }
 
+func TestTheRegisteredAuthenticationMethodIsTold(t *testing.T) {
+	t.Parallel()
+	s := play(t, httpvendor.Exchange{Request: "GET /api/v1/apps/0oaApp", Status: 200, Answer: goodApp})
+	r, err := provider(t, s).(idp.Reviewer).Review(t.Context())
+	if err != nil || r.AuthMethod != "client_secret_basic" || len(r.Refusals)+len(r.Warnings) != 0 {
+		t.Errorf("the review is %+v (%v)", r, err)
+	}
+}
+
 func TestCheckSaysWhyAnAppCannotBeRotated(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

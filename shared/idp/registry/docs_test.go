@@ -1,6 +1,8 @@
 package registry_test
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 )
 
@@ -38,12 +41,92 @@ func TestEveryProviderHasAPageAndEveryPageAProvider(t *testing.T) {
 	if want := registry.Types(); !slices.Equal(found, want) {
 		t.Errorf("docs/identity-providers has pages for %v, registered are %v", found, want)
 	}
-	overview := read(t, pages, "README.md")
-	for _, kind := range registry.Types() {
-		if !strings.Contains(overview, "| [`"+kind+"`]("+kind+".md) |") {
-			t.Errorf("docs/identity-providers/README.md has no row for %s", kind)
+}
+
+var update = flag.Bool("update", false, "write the table of providers")
+
+// tables are the files that hold the table of providers, between two marks, and where the pages are from there.
+var tables = map[string]string{filepath.Join(pages, "README.md"): "", filepath.Join("..", "..", "..", "README.md"): "docs/identity-providers/"}
+
+const begin, end = "<!-- providers: written by make golden -->\n", "<!-- end of providers -->\n"
+
+func TestTheTableOfProvidersSaysWhatTheCodeCan(t *testing.T) {
+	t.Parallel()
+	for file, folder := range tables {
+		text := read(t, file)
+		before, rest, found := strings.Cut(text, begin)
+		_, after, closed := strings.Cut(rest, end)
+		if !found || !closed {
+			t.Errorf("%s lacks the marks of the table", file)
+			continue
+		}
+		want := before + begin + table(t, folder) + end + after
+		if text == want {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s: the table is not what the code says; run make golden", file)
+		} else if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Error(err)
 		}
 	}
+}
+
+// table is one row for each provider.
+func table(t *testing.T, folder string) string {
+	var b strings.Builder
+	b.WriteString("| `type` | provider | secrets of a client | who makes a new one | can be disabled first | how a secret is proven |\n| --- | --- | --- | --- | --- | --- |\n")
+	for _, kind := range registry.Types() {
+		page := read(t, pages, kind+".md")
+		title, _, _ := strings.Cut(strings.TrimPrefix(page, "# "), "\n")
+		_, rest, _ := strings.Cut(page, "```json\n")
+		example, _, _ := strings.Cut(rest, "```")
+		c, err := registry.Capabilities(kind, []byte(example), idp.Client{Name: "orders-web", ClientID: "client"})
+		if err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		fmt.Fprintf(&b, "| [`%s`](%s%s.md) | %s | %s | %s | %s | %s |\n", kind, folder, kind, title, secrets(t, c), maker(c), yes(c.CanDisable), c.Probe.Grant)
+	}
+	return b.String()
+}
+
+// secrets says what a client can have.
+func secrets(t *testing.T, c idp.Capabilities) string {
+	switch c.Model {
+	case idp.NamedSet:
+		if c.MaxSecrets == 0 {
+			return "many"
+		}
+		return fmt.Sprint(c.MaxSecrets)
+	case idp.CurrentPrevious:
+		if c.CanSet {
+			return "a current and a previous one; or a pair of registrations"
+		}
+		return "a current and a previous one"
+	case idp.SingleSlot:
+		return "one: a pair of registrations takes turns"
+	case idp.ByHand:
+		return "as a person makes them"
+	}
+	t.Errorf("model %s has no words", c.Model)
+	return ""
+}
+
+func maker(c idp.Capabilities) string {
+	switch {
+	case c.Model == idp.ByHand:
+		return "a person"
+	case c.AcceptsValue || c.Model == idp.SingleSlot:
+		return "this system"
+	}
+	return "the provider"
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 // sections of a provider's page, in order.
@@ -53,6 +136,7 @@ func TestEveryPageHasTheSameSections(t *testing.T) {
 	t.Parallel()
 	for _, kind := range registry.Types() {
 		got := regexp.MustCompile(`(?m)^## .*$`).FindAllString(read(t, pages, kind+".md"), -1)
+		got = slices.DeleteFunc(got, func(section string) bool { return section == "## Rollback" }) // where there is more to say than the overview does
 		if !slices.Equal(got, sections) {
 			t.Errorf("%s.md has the sections %q, want %q", kind, got, sections)
 		}

@@ -1,0 +1,155 @@
+package plan_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/secret"
+)
+
+const second = "client-second"
+
+// slotWorld is a client whose provider has no ids for secrets.
+func slotWorld(t *testing.T, o memory.SlotOptions) (*fakes.World, *memory.Slots) {
+	t.Helper()
+	v := memory.NewSlots(o, fakes.ClientID, second)
+	return fakes.New(t, v, memory.Initial), v
+}
+
+func TestThePlanSaysHowTheSecretComesAndGoes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options   memory.SlotOptions
+		configure func(*fakes.World)
+		model     idp.Model
+		create    string
+		remove    string
+	}{
+		"current and previous": {memory.SlotOptions{}, func(*fakes.World) {}, idp.CurrentPrevious,
+			"have memory make a new current secret", "end the previous secret at memory, that of version version-old"},
+		"a pair": {memory.SlotOptions{Single: true}, func(w *fakes.World) { w.Client.IdentityProvider.ClientPair = second }, idp.ClientPair,
+			"give the idle registration client-second at memory a new client secret", "overwrite the secret of registration " + fakes.ClientID},
+		"in place": {memory.SlotOptions{Single: true}, func(w *fakes.World) { w.Client.IdentityProvider.AllowInterruption = true }, idp.InPlace,
+			"logins fail from then on", "nothing is left to remove"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := slotWorld(t, c.options)
+			c.configure(w)
+			p, err := makePlan(w, plain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps := strings.Join(p.Steps, "\n")
+			if p.Provider.Model != string(c.model) || p.Provider.Type != "memory" || !strings.Contains(steps, c.create) || !strings.Contains(steps, c.remove) {
+				t.Errorf("the plan says %+v\n%s", p.Provider, steps)
+			}
+			if len(p.Provider.Secrets) != 1 || p.Provider.Secrets[0] != "version-old (active)" {
+				t.Errorf("the secrets are %v", p.Provider.Secrets)
+			}
+		})
+	}
+}
+
+func TestOneSlotNeedsAWayToRotateIt(t *testing.T) {
+	t.Parallel()
+	w, _ := slotWorld(t, memory.SlotOptions{Single: true})
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.InvalidInput, "make a second registration like the first")
+	w, _ = slotWorld(t, memory.SlotOptions{})
+	w.Client.IdentityProvider.ClientPair = second
+	_, err = makePlan(w, plain)
+	fakes.Failed(t, err, failure.InvalidInput, "identityProvider.clientPair: must be left out")
+}
+
+func TestATargetOfTheIdleRegistrationIsRefused(t *testing.T) {
+	t.Parallel()
+	w, v := slotWorld(t, memory.SlotOptions{Single: true})
+	w.Client.IdentityProvider.ClientPair = second
+	w.ALB.Login.ClientId = aws.String(second)
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "logs in with client id client-second, but the secret in use belongs to "+fakes.ClientID)
+	// the same target, and AWSCURRENT belongs to the second registration: nothing is wrong
+	if err := v.Registration(second).(idp.Setter).Set(t.Context(), secret.New(memory.Initial)); err != nil {
+		t.Fatal(err)
+	}
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: older, ClientID: second, At: w.Now}}})
+	p, err := makePlan(w, plain)
+	if err != nil || p.From.ClientID != second || !strings.Contains(strings.Join(p.Steps, " "), "give the idle registration "+fakes.ClientID) {
+		t.Errorf("the plan is from %+v: %v (%v)", p.From, p.Steps, err)
+	}
+}
+
+// reviewed is a vendor whose registration has something to tell.
+type reviewed struct {
+	*memory.Slots
+	review idp.Review
+}
+
+func (r reviewed) Registration(clientID string) idp.Registration {
+	return reviewing{r.Slots.Registration(clientID).(idp.Setter), r.review}
+}
+
+type reviewing struct {
+	idp.Setter
+	review idp.Review
+}
+
+func (r reviewing) Review(context.Context) (idp.Review, error) { return r.review, nil }
+
+func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		review idp.Review
+		says   string
+	}{
+		"a short grace period":          {idp.Review{MaxGrace: time.Hour}, "gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only, the grace period is 24h0m0s"},
+		"a reason of its own":           {idp.Review{Refusals: []string{"the policy is off"}}, "the policy is off"},
+	} {
+		w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), c.review}, memory.Initial)
+		w.Client.IdentityProvider.AllowInterruption = true
+		_, err := makePlan(w, plain)
+		if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+	const method = "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"
+	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), idp.Review{AuthMethod: "client_secret_post"}}, memory.Initial)
+	w.Client.IdentityProvider.AllowInterruption = true
+	p, err := makePlan(w, plain)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), method) {
+		t.Errorf("another method that the provider takes: %v (%v)", p.Warnings, err)
+	}
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 401, "invalid_client" })
+	_, err = makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, method)
+
+	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic", Warnings: []string{"the policy is new"}}
+	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine}, memory.Initial)
+	w.Client.IdentityProvider.AllowInterruption = true
+	p, err = makePlan(w, plain)
+	if err != nil || p.Provider.MaxGraceSeconds != 86400 || !strings.Contains(strings.Join(p.Warnings, " "), "the policy is new") {
+		t.Errorf("the plan is %+v (%v)", p, err)
+	}
+}
+
+func TestASecretThatWasKeptIsNamedInThePlan(t *testing.T) {
+	t.Parallel()
+	w, v := slotWorld(t, memory.SlotOptions{TakesNoValue: true})
+	w.Secrets.Add("version-kept", v.Shift(fakes.ClientID).Reveal())
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
+	p, err := makePlan(w, plain)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), "still accepts the secret of version version-kept, which nothing uses") {
+		t.Errorf("the warnings are %v (%v)", p.Warnings, err)
+	}
+}
