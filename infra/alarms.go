@@ -31,7 +31,7 @@ func (r *rotator) addAlarms() {
 	longest := 0
 	for _, c := range r.clients {
 		longest = max(longest, c.GracePeriod())
-		r.addAlarm(alarm{"Age-" + c.Name, "secret-age-" + c.Name, "The secret of " + c.Name + " is older than its schedule and grace period allow.",
+		r.addAlarm(alarm{"Age-" + c.Name, ageAlarm(c.Name), "The secret of " + c.Name + " is older than its schedule and grace period allow.",
 			r.clientMetric("SecretAge", c.Name, "Maximum", awscdk.Duration_Days(jsii.Number(1))), c.maxAge().Seconds()})
 	}
 	planned := time.Duration(longest)*time.Second + slack
@@ -46,9 +46,13 @@ func (r *rotator) addAlarms() {
 	}
 }
 
+func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }
+
+func ageAlarm(client string) string { return "secret-age-" + client }
+
 func (r *rotator) addAlarm(a alarm) {
 	made := awscloudwatch.NewAlarm(r.stack, jsii.String("Alarm-"+a.id), &awscloudwatch.AlarmProps{
-		AlarmName:          jsii.String(r.Name + "-" + a.name),
+		AlarmName:          jsii.String(r.alarmName(a.name)),
 		AlarmDescription:   &a.description,
 		Metric:             a.metric,
 		Threshold:          &a.above,

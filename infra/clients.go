@@ -62,7 +62,14 @@ type Client struct {
 	KMSKeys  []string `json:"kmsKeys,omitempty"`
 	Schedule Schedule `json:"schedule"`
 	// MaxSecretAgeDays is when an old secret raises an alarm; default the schedule's rate + the grace period + 2 days.
-	MaxSecretAgeDays *int `json:"maxSecretAgeDays,omitempty"`
+	MaxSecretAgeDays *int          `json:"maxSecretAgeDays,omitempty"`
+	Notifications    Notifications `json:"notifications,omitzero"`
+}
+
+// Notifications is who hears of one client only. Settings.Email hears of all.
+type Notifications struct {
+	// Email addresses get what is about this client, once they have confirmed the subscription.
+	Email []string `json:"email,omitempty"`
 }
 
 // Schedule is when a client is rotated.
@@ -134,8 +141,9 @@ func (s *Settings) defaults() {
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes about 8 resources, and a template has at most 500 (CloudFormation user guide, "Quotas").
-const maxClients = 50
+// maxClients: each makes 7 to 9 resources, and more with many load balancers; a template has at most 500 (CloudFormation user
+// guide, "Quotas"), and some 70 are there without any client.
+const maxClients = 45
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -161,6 +169,39 @@ func (f *File) check(ps *strictjson.Problems) {
 			ps.Add(path+".secret.arn", "is the secret of %s too; each client has its own", other)
 		}
 		names[plain], secrets[c.Secret.ARN] = c.Name, c.Name
+	}
+	f.checkNotifications(ps)
+}
+
+// maxPerAddress is how many clients may notify the same address: its filter has the values of two fields, and their
+// product may be at most 150 (SNS developer guide, "Filter policy constraints").
+const maxPerAddress = 12
+
+// maxAddresses: a topic has at most 200 filters (SNS developer guide, "Filter policy constraints").
+const maxAddresses = 200
+
+// checkNotifications: a topic knows an address once, with one filter or none.
+func (f *File) checkNotifications(ps *strictjson.Problems) {
+	clients := map[string]int{}
+	for i, c := range f.Clients {
+		for j, address := range c.Notifications.Email {
+			path := fmt.Sprintf("clients[%d].notifications.email[%d]", i, j)
+			match(ps, path, address, emailPattern, "must be an e-mail address")
+			same := func(other string) bool { return strings.EqualFold(other, address) }
+			switch {
+			case slices.ContainsFunc(f.Stack.Email, same):
+				ps.Add(path, "is in stack.email too, which gets the notifications of every client")
+			case slices.ContainsFunc(c.Notifications.Email[:j], same):
+				ps.Add(path, "is given twice")
+			}
+			clients[address]++
+			if clients[address] == maxPerAddress+1 {
+				ps.Add(path, "is the address of more than %d clients: put it into stack.email", maxPerAddress)
+			}
+		}
+	}
+	if len(clients) > maxAddresses {
+		ps.Add("clients", "have %d different addresses in notifications.email, at most %d are possible", len(clients), maxAddresses)
 	}
 }
 

@@ -2,10 +2,14 @@ package main
 
 import (
 	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/strictjson"
 )
 
 func TestTheExampleIsValid(t *testing.T) {
@@ -20,6 +24,56 @@ func TestTheExampleIsValid(t *testing.T) {
 	if f.Stack.Name != "alb-oidc-rotator" || *f.Stack.LogRetentionDays != 90 || !*f.Stack.ReserveConcurrency {
 		t.Errorf("the defaults are %+v", f.Stack)
 	}
+}
+
+// Each commented setting is one that can be used as it stands, and no setting is missing.
+func TestTheExampleShowsEverySettingAndWhatIsCommentedOutIsValidToo(t *testing.T) {
+	t.Parallel()
+	text := string(changedText(t, "clients:", "clients:"))
+	lines := strings.Split(text, "\n")
+	setting := regexp.MustCompile(`^ *# [a-zA-Z]+:( |$)`)
+	tried := 0
+	for i, line := range lines {
+		if !setting.MatchString(line) {
+			continue
+		}
+		tried++
+		used := slices.Clone(lines)
+		used[i] = strings.Replace(line, "# ", "", 1)
+		for j := i + 1; strings.HasPrefix(strings.TrimSpace(lines[j]), "#   "); j++ { // its lines
+			used[j] = strings.Replace(lines[j], "# ", "", 1)
+		}
+		if _, err := parseFile([]byte(strings.Join(used, "\n"))); err != nil {
+			t.Errorf("%s: %v", strings.TrimSpace(line), err)
+		}
+	}
+	if tried < 15 {
+		t.Errorf("only %d commented settings were found", tried)
+	}
+	for _, name := range fields(reflect.TypeFor[File]()) {
+		if !regexp.MustCompile(`(?m)\b` + name + `:`).MatchString(text) {
+			t.Errorf("clients.yaml does not show %s", name)
+		}
+	}
+}
+
+// fields are the names of all fields of a document.
+func fields(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return fields(t.Elem())
+	case reflect.Struct:
+	default:
+		return nil
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" {
+			names = append(append(names, name), fields(f.Type)...)
+		}
+	}
+	return names
 }
 
 func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
@@ -46,6 +100,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"an unknown provider", "type: okta", "type: okat", `clients[0]: identityProvider.type: "okat" is not known; allowed here:`},
 		{"a wrong setting of the provider", "orgUrl: https://example.okta.com", "orgUrl: example", "clients[0]: identityProvider.settings.orgUrl: must be"},
 		{"a Network Load Balancer", "loadbalancer/app/orders/50", "loadbalancer/net/orders/50", "clients[0].loadBalancers[0]: must be the ARN of an Application Load Balancer"},
+		{"a search in a town", "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [Frankfurt]} #", "clients[0].loadBalancerSearch.regions[0]: must be a Region"},
 		{"a secret in another account", "eu-central-1:111122223333:secret:orders-web/client", "eu-central-1:999922223333:secret:orders-web/client", "clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
 		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer", "eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
 		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x\"}", "clients[1].secret.arn: must be left out: createSecret is true"},
@@ -57,7 +112,11 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
 		{"a cron without an age", "    maxSecretAgeDays: 35", "", "clients[1].maxSecretAgeDays: is missing"},
-		{"a key that is none", "# kmsKeys: [arn:aws:kms:…]", "kmsKeys: [alias/orders]", "clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
+		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team]}", "clients[0].notifications.email[0]: must be an e-mail address"},
+		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},
+		{"a notification to who gets all", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [Platform-team@example.com]}", "clients[0].notifications.email[0]: is in stack.email too"},
+		{"a notification given twice", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [a@example.com, a@example.com]}", "clients[0].notifications.email[1]: is given twice"},
+		{"a key that is none", "# kmsKeys: ", "kmsKeys: [alias/orders] #", "clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
 	} {
 		_, err := parseFile(changedText(t, tt.old, tt.new))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -89,15 +148,41 @@ func TestAFunctionThatIsNotBuiltIsNamed(t *testing.T) {
 	}
 }
 
+func TestAnAddressOfVeryManyClientsIsRefused(t *testing.T) {
+	t.Parallel()
+	f := File{Stack: Settings{}}
+	for range maxPerAddress + 1 {
+		f.Clients = append(f.Clients, Client{Notifications: Notifications{Email: []string{"team@example.com"}}})
+	}
+	var ps strictjson.Problems
+	f.checkNotifications(&ps)
+	if len(ps) != 1 || ps[0].Path != "clients[12].notifications.email[0]" || !strings.Contains(ps[0].Text, "put it into stack.email") {
+		t.Errorf("got %v", ps)
+	}
+}
+
+func TestMoreAddressesThanATopicFiltersAreRefused(t *testing.T) {
+	t.Parallel()
+	var c Client
+	for i := range maxAddresses + 1 {
+		c.Notifications.Email = append(c.Notifications.Email, fmt.Sprintf("a%d@example.com", i))
+	}
+	var ps strictjson.Problems
+	(&File{Clients: []Client{c}}).checkNotifications(&ps)
+	if len(ps) != 1 || !strings.Contains(ps[0].Text, "201 different addresses") {
+		t.Errorf("got %v", ps)
+	}
+}
+
 func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 	t.Parallel()
 	entry := "  - name: shop-web" + strings.SplitN(string(changedText(t, "clients:", "clients:")), "  - name: shop-web", 2)[1]
 	text := string(changedText(t, "clients:", "clients:"))
-	for i := range 49 {
+	for i := range 44 {
 		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
 	}
 	_, err := parseFile([]byte(text))
-	if err == nil || !strings.Contains(err.Error(), "clients: has 51 clients, at most 50 fit into one stack") {
+	if err == nil || !strings.Contains(err.Error(), "clients: has 46 clients, at most 45 fit into one stack") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -18,10 +18,10 @@ func (r *rotator) ruleName(what string) string { return r.Name + "-" + what }
 func (r *rotator) addEvents() {
 	r.addRule("failed", "A rotation failed", r.executionPattern("FAILED"),
 		r.toTopic(map[string]string{"execution": "$.detail.executionArn", "input": "$.detail.input", "error": "$.detail.error", "cause": "$.detail.cause"},
-			"A rotation FAILED with <error>. Execution: <execution> Input: <input> Cause: <cause> If it failed in its rollback or in FinishSecret both secrets are still valid: mend the cause and redrive the execution."))
+			`"A rotation FAILED with <error>. Execution: <execution> Input: <input> Cause: <cause> If it failed in its rollback or in FinishSecret both secrets are still valid: mend the cause and redrive the execution."`))
 	r.addRule("interrupted", "A rotation was stopped or timed out", r.executionPattern("ABORTED", "TIMED_OUT"),
 		r.toTopic(map[string]string{"execution": "$.detail.executionArn", "input": "$.detail.input", "status": "$.detail.status"},
-			"A rotation ended as <status>. Execution: <execution> Input: <input> A new execution puts right what it left."))
+			`"A rotation ended as <status>. Execution: <execution> Input: <input> A new execution puts right what it left."`))
 	role := r.healerRole()
 	for _, c := range r.clients {
 		r.addHealing(c, role)
@@ -51,10 +51,10 @@ func (r *rotator) addRule(what, description string, pattern map[string]any, targ
 	})
 }
 
-// toTopic sends a text with values of the event to the topic.
-func (r *rotator) toTopic(paths map[string]string, text string) *awsevents.CfnRule_TargetProperty {
+// toTopic sends JSON, a text or an object, with values of the event to the topic.
+func (r *rotator) toTopic(paths map[string]string, template string) *awsevents.CfnRule_TargetProperty {
 	return &awsevents.CfnRule_TargetProperty{Arn: r.topic.TopicArn(), InputTransformer: &awsevents.CfnRule_InputTransformerProperty{
-		InputPathsMap: paths, InputTemplate: jsii.String(`"` + text + `"`)}}
+		InputPathsMap: paths, InputTemplate: &template}}
 }
 
 // addHealing starts one execution of a client after one of its executions was stopped or timed out: no Catch sees that,
@@ -140,5 +140,5 @@ func (r *rotator) addWatchRule(what, client, event, field string, balancers []st
 	}
 	r.addRule(what, "Somebody else changed a load balancer that logs users in as "+client, pattern,
 		r.toTopic(map[string]string{"event": "$.detail.eventName", "target": "$.detail.requestParameters." + field, "who": "$.detail.userIdentity.arn", "time": "$.time"},
-			"WARNING: <who> called <event> on <target> at <time>. If it put an old client secret of "+client+" back, logins break when that secret is removed; start a rotation to put the current one back."))
+			fmt.Sprintf(`{"client": %q, "outcome": "changedByOthers", "warning": "<who> called <event> on <target> at <time>. If it put an old client secret back, logins break when that secret is removed; start a rotation to put the current one back."}`, client)))
 }

@@ -78,8 +78,10 @@ func nag(t *testing.T, template []byte) []string {
 }
 
 func TestCdkNagFindsNothing(t *testing.T) {
-	for _, p := range nag(t, exampleTemplate(t).text) {
-		t.Error(p)
+	for _, tpl := range []template{exampleTemplate(t), changed(t, "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [eu-west-3]} #")} {
+		for _, p := range nag(t, tpl.text) {
+			t.Error(p)
+		}
 	}
 }
 

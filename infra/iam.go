@@ -79,13 +79,20 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 		reasons[sid] = reason
 	}
 	const noNames = "these Describe calls have no resources to name"
+	searching := len(r.searchedRegions()) > 0
 	switch g.targets {
 	case "read":
 		everywhere("FindTargets", noNames, nil,
 			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags")
+		if searching {
+			everywhere("SearchLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
+		}
 	case "write":
 		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
 		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation plans; their load balancers are named"
+		if searching {
+			reasons["ChangeRules, ChangeListeners"] += ", or found by their tags in the Regions of a loadBalancerSearch"
+		}
 	}
 	if audiences := r.audiences(); g.admin && len(audiences) > 0 {
 		// A token of the role instead of a stored credential (IAM user guide, "Controlling access with IAM policies" of
@@ -229,18 +236,36 @@ func (r *rotator) audiences() []string {
 	return unique(list)
 }
 
-// allowLoadBalancers: a rule or a listener is changed only below the configured load balancers.
+// allowLoadBalancers: a rule or a listener is changed only below the configured load balancers. Where a client's are found
+// by tags, that is every one of the account in the Regions of the search: the condition aws:ResourceTag of these actions is
+// about the tags of the rule or listener itself (service authorization reference, as below), and those of a load balancer
+// are not passed on to them. A user who wants it narrower lists ARNs.
 func (r *rotator) allowLoadBalancers(role awsiam.Role) {
 	var rules, listeners []string
 	for _, arn := range r.loadBalancers() {
 		rules = append(rules, ruleARNs(arn)+"*")
 		listeners = append(listeners, listenerARNs(arn)+"*")
 	}
+	for _, region := range r.searchedRegions() {
+		every := fmt.Sprintf("arn:%s:elasticloadbalancing:%s:%s:loadbalancer/app/*", *r.stack.Partition(), region, r.Account)
+		rules, listeners = append(rules, ruleARNs(every)+"*"), append(listeners, listenerARNs(every)+"*")
+	}
 	allow(role, "ChangeRules", []string{"elasticloadbalancing:ModifyRule"}, rules, nil)
 	allow(role, "ChangeListeners", []string{"elasticloadbalancing:ModifyListener"}, listeners, nil)
 }
 
-// loadBalancers of all clients.
+// searchedRegions are those in which load balancers are found by their tags.
+func (r *rotator) searchedRegions() []string {
+	var list []string
+	for _, c := range r.clients {
+		if c.LoadBalancerSearch != nil {
+			list = append(list, c.LoadBalancerSearch.Regions...)
+		}
+	}
+	return unique(list)
+}
+
+// loadBalancers of all clients, as far as they are listed.
 func (r *rotator) loadBalancers() []string {
 	var list []string
 	for _, c := range r.clients {

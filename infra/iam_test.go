@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -100,6 +101,14 @@ var allowed = map[string]map[string]string{
 	},
 	"scheduler": {"states:StartExecution": machine, "sqs:SendMessage": `<DeadLettersBBF8BAAB.Arn>`},
 	"healer":    {"states:StartExecution": machine},
+	"attention": {
+		"sns:Publish": `<Notifications[0-9A-F]{8}>`, "kms:Decrypt": key, "kms:GenerateDataKey": key,
+		"events:PutEvents":       `arn:aws:events:eu-central-1:111122223333:event-bus/default`,
+		"logs:CreateLogDelivery": `\*`, "logs:GetLogDelivery": `\*`, "logs:UpdateLogDelivery": `\*`, "logs:DeleteLogDelivery": `\*`,
+		"logs:ListLogDeliveries": `\*`, "logs:PutResourcePolicy": `\*`, "logs:DescribeResourcePolicies": `\*`, "logs:DescribeLogGroups": `\*`,
+		"xray:GetSamplingRules": `\*`, "xray:GetSamplingTargets": `\*`, "xray:PutTraceSegments": `\*`, "xray:PutTelemetryRecords": `\*`,
+	},
+	"attentionrule": {"states:StartExecution": machine + "-attention"},
 }
 
 // everyFunction may do this too.
@@ -171,6 +180,26 @@ func TestTheAllowListFindsWhatIsBroader(t *testing.T) {
 	}
 }
 
+// With a search by tags, and only then, load balancers may be listed, and changed in the Regions of the search.
+func TestASearchByTagsAllowsTheLoadBalancersOfItsRegions(t *testing.T) {
+	got := policies(t, changed(t, "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {login: orders-web}, regions: [eu-west-3]} #"))
+	want := map[string]map[string]string{"plan": maps.Clone(allowed["plan"]), "updatealb": maps.Clone(allowed["updatealb"])}
+	want["plan"]["elasticloadbalancing:DescribeLoadBalancers"] = `\*`
+	for action, kind := range map[string]string{"elasticloadbalancing:ModifyRule": "listener-rule", "elasticloadbalancing:ModifyListener": "listener"} {
+		found := `arn:aws:elasticloadbalancing:eu-west-3:111122223333:` + kind + `/app/*/*`
+		want["updatealb"][action] += "|" + regexp.QuoteMeta(found)
+		if !slices.ContainsFunc(got["updatealb"], func(s statement) bool { return slices.Contains(s.resources, found) }) {
+			t.Errorf("updatealb may not %s on %s", action, found)
+		}
+	}
+	for owner := range want {
+		maps.Copy(want[owner], everyFunction)
+		for _, p := range broader(got[owner], want[owner]) {
+			t.Errorf("%s %s", owner, p)
+		}
+	}
+}
+
 func TestStartingGoesThroughTheAliasOnly(t *testing.T) {
 	for _, owner := range []string{"scheduler", "healer"} {
 		for _, s := range policies(t, exampleTemplate(t))[owner] {
@@ -199,6 +228,10 @@ func TestNoRoleIsTrustedByMoreThanItsService(t *testing.T) {
 			want, condition = `{"Service":"states.amazonaws.com"}`, ":stateMachine:alb-oidc-rotator"
 		case strings.HasPrefix(id, "Rolescheduler"):
 			want, condition = `{"Service":"scheduler.amazonaws.com"}`, ":schedule-group/alb-oidc-rotator"
+		case strings.HasPrefix(id, "Roleattentionrule"):
+			want, condition = `{"Service":"events.amazonaws.com"}`, `:rule/alb-oidc-rotator-attention"`
+		case strings.HasPrefix(id, "Roleattention"):
+			want, condition = `{"Service":"states.amazonaws.com"}`, `:stateMachine:alb-oidc-rotator-attention"`
 		case strings.HasPrefix(id, "Rolehealer"):
 			want, condition = `{"Service":"events.amazonaws.com"}`, ":rule/alb-oidc-rotator-heal-*"
 		}
@@ -234,7 +267,7 @@ func TestThePermissionsBoundaryCapsEveryRole(t *testing.T) {
 
 func TestCustomerKeysAreUsedOnlyThroughSecretsManagerForTheClientsSecrets(t *testing.T) {
 	const cmk = "arn:aws:kms:eu-central-1:111122223333:key/0a1b"
-	got := policies(t, changed(t, "# kmsKeys: [arn:aws:kms:…]", "kmsKeys: ["+cmk+"]"))
+	got := policies(t, changed(t, "# kmsKeys: ", "kmsKeys: ["+cmk+"] #"))
 	for _, owner := range sorted(got) {
 		var found []statement
 		for _, s := range got[owner] {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -68,6 +70,35 @@ func (r *rotator) addTopic() {
 	}
 	for _, address := range r.Email {
 		r.topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&address, nil))
+	}
+	r.addClientSubscriptions()
+}
+
+// addClientSubscriptions subscribes each client's own addresses to what is about the client: messages that name it as
+// client, and the alarm on its secret's age. A topic has one subscription per address, so one filter names all clients of
+// an address.
+func (r *rotator) addClientSubscriptions() {
+	clients := map[string][]string{}
+	for _, c := range r.clients {
+		for _, address := range c.Notifications.Email {
+			clients[address] = append(clients[address], c.Name)
+		}
+	}
+	for _, address := range sorted(clients) {
+		var alarms []string
+		for _, name := range clients[address] {
+			alarms = append(alarms, r.alarmName(ageAlarm(name)))
+		}
+		id := sha256.Sum256([]byte(address)) // names of resources inside a template have no punctuation
+		awssns.NewCfnSubscription(r.stack, jsii.String(fmt.Sprintf("Notifications-%x", id[:8])), &awssns.CfnSubscriptionProps{
+			TopicArn: r.topic.TopicArn(),
+			Protocol: jsii.String("email"),
+			Endpoint: &address,
+			// What is not a JSON object does not match (SNS developer guide, "Message filtering").
+			FilterPolicyScope: jsii.String("MessageBody"),
+			FilterPolicy: map[string]any{"$or": []any{
+				map[string]any{"client": clients[address]}, map[string]any{"AlarmName": alarms}}},
+		})
 	}
 }
 

@@ -29,31 +29,16 @@ func (r *rotator) allowStart(role awsiam.Role) {
 // addMachine adds the state machine, a version of each deployed revision, and the alias through which it is started. A
 // running or redriven execution stays with the version that it began with, so versions are kept.
 func (r *rotator) addMachine() {
-	logs := awslogs.NewLogGroup(r.stack, jsii.String("Logs-statemachine"), &awslogs.LogGroupProps{
-		// The prefix keeps the resource policy of CloudWatch Logs short (Step Functions developer guide, "Using CloudWatch Logs").
-		LogGroupName:  jsii.String("/aws/vendedlogs/states/" + r.Name),
-		Retention:     retentions[*r.LogRetentionDays],
-		EncryptionKey: r.key,
-		RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
-	})
+	logging := r.machineLog("Logs-statemachine", r.Name)
 	r.addMachineRole()
-	substitutions := map[string]any{}
-	for name, v := range r.values().Substitutions() {
-		substitutions[name] = v
-	}
 	r.machine = awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("StateMachine"), &awsstepfunctions.CfnStateMachineProps{
 		StateMachineName:        &r.Name,
 		StateMachineType:        jsii.String("STANDARD"),
 		DefinitionString:        &statemachine.Definition,
-		DefinitionSubstitutions: substitutions,
+		DefinitionSubstitutions: r.substitutions(statemachine.Definition),
 		RoleArn:                 r.machineRole.RoleArn(),
 		TracingConfiguration:    &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
-		LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
-			Level:                jsii.String("ALL"),
-			IncludeExecutionData: false, // the history has it, for those who may read executions
-			Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
-				CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: logs.LogGroupArn()}}},
-		},
+		LoggingConfiguration:    logging,
 	})
 	// Step Functions checks when the machine is created that its role can write the log.
 	r.machine.Node().AddDependency(policyOf(r.machineRole))
@@ -69,7 +54,33 @@ func (r *rotator) addMachine() {
 	})
 }
 
-// values fills the definition's placeholders.
+// machineLog is the log of a state machine: its events without the data of executions.
+func (r *rotator) machineLog(id, name string) *awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty {
+	logs := awslogs.NewLogGroup(r.stack, &id, &awslogs.LogGroupProps{
+		// The prefix keeps the resource policy of CloudWatch Logs short (Step Functions developer guide, "Using CloudWatch Logs").
+		LogGroupName:  jsii.String("/aws/vendedlogs/states/" + name),
+		Retention:     retentions[*r.LogRetentionDays],
+		EncryptionKey: r.key,
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
+	})
+	return &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
+		Level:                jsii.String("ALL"),
+		IncludeExecutionData: false, // the history has it, for those who may read executions
+		Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
+			CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: logs.LogGroupArn()}}},
+	}
+}
+
+// substitutions fills the placeholders that a definition has.
+func (r *rotator) substitutions(definition string) map[string]any {
+	out := map[string]any{}
+	for name, v := range statemachine.Used(definition, r.values().Substitutions()) {
+		out[name] = v
+	}
+	return out
+}
+
+// values fills the definitions' placeholders.
 func (r *rotator) values() statemachine.Values {
 	arns := map[string]string{}
 	for name, alias := range r.live {
@@ -101,13 +112,25 @@ func (r *rotator) addMachineRole() {
 	allow(role, "Clients", []string{"ssm:GetParameter"}, parameters, nil)
 	allow(role, "Lock", writeJournal, []string{*r.journal.TableArn()}, nil)
 	allow(role, "LockOwner", []string{"states:DescribeExecution"}, []string{r.executionARNs()}, nil)
+	r.allowTelling(role)
+	reasons := allowObserving(role)
+	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"
+	excuse(role, reasons)
+}
+
+// allowTelling: notifications to the encrypted topic, and our own events.
+func (r *rotator) allowTelling(role awsiam.Role) {
 	allow(role, "Notify", []string{"sns:Publish"}, []string{*r.topic.TopicArn()}, nil)
 	allow(role, "NotifyEncrypted", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*r.key.KeyArn()},
 		map[string]any{"StringEquals": map[string]any{"kms:ViaService": "sns." + r.Region + ".amazonaws.com"}})
 	allow(role, "PublishEvent", []string{"events:PutEvents"}, []string{r.arn("events", "event-bus/"+eventBus)}, nil)
-	// Log deliveries and X-Ray have no resources to name (Step Functions developer guide, "Using CloudWatch Logs").
+}
+
+// allowObserving: a state machine's log and traces, which have no resources to name (Step Functions developer guide, "Using
+// CloudWatch Logs"). It returns that as the reason of each.
+func allowObserving(role awsiam.Role) map[string]string {
 	allow(role, "Log", []string{"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
 		"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"}, []string{"*"}, nil)
 	allow(role, "Trace", []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}, []string{"*"}, nil)
-	excuse(role, map[string]string{"LockOwner": "executions have names that are not known before; their state machine is named", "Log": "log deliveries have no resources to name", "Trace": "X-Ray has no resources to name"})
+	return map[string]string{"Log": "log deliveries have no resources to name", "Trace": "X-Ray has no resources to name"}
 }

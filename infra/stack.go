@@ -58,6 +58,7 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addParameters()
 	r.addSchedules()
 	r.addEvents()
+	r.addAttention()
 	r.addAlarms()
 	r.addDashboard()
 	r.addPeople()

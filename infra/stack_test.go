@@ -296,6 +296,57 @@ func TestNotificationsAreEncryptedAndReachTheirReaders(t *testing.T) {
 	}
 }
 
+func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
+	text1 := strings.Replace(string(changedText(t, "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team@example.com, both@example.com]}")),
+		"    maxSecretAgeDays: 35", "    maxSecretAgeDays: 35\n    notifications: {email: [both@example.com]}", 1)
+	file, err := parseFile([]byte(text1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl, err := synth(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		"orders-team@example.com": `{"$or":[{"client":["orders-web"]},{"AlarmName":["alb-oidc-rotator-secret-age-orders-web"]}]}`,
+		"both@example.com":        `{"$or":[{"client":["orders-web","shop-web"]},{"AlarmName":["alb-oidc-rotator-secret-age-orders-web","alb-oidc-rotator-secret-age-shop-web"]}]}`,
+	} {
+		expect(t, address, tpl.one(t, "AWS::SNS::Subscription", "Endpoint", address), map[string]string{"Protocol": "email", "FilterPolicyScope": "MessageBody", "FilterPolicy": want})
+	}
+	if all := tpl.one(t, "AWS::SNS::Subscription", "Endpoint", "platform-team@example.com"); all.Properties["FilterPolicy"] != nil {
+		t.Errorf("stack.email gets only %v", all.Properties["FilterPolicy"])
+	}
+	for _, name := range []string{"alb-oidc-rotator-secret-age-orders-web", "alb-oidc-rotator-secret-age-shop-web"} {
+		tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", name)
+	}
+	if n := len(tpl.of("AWS::SNS::Subscription")); n != 3 {
+		t.Errorf("%d subscriptions, want 3", n)
+	}
+}
+
+func TestARotationThatFailedWhereNothingCouldTellNeedsAttention(t *testing.T) {
+	tpl := exampleTemplate(t)
+	expect(t, "the rule", tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-attention"), map[string]string{
+		"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld","LockLost"]}]`})
+	r := tpl.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", "alb-oidc-rotator-attention")
+	expect(t, "the state machine", r, map[string]string{"TracingConfiguration.Enabled": "true", "LoggingConfiguration.IncludeExecutionData": "false",
+		"DefinitionSubstitutions.EventBusName": "default"})
+	if r.Properties["DefinitionString"] != statemachine.Attention {
+		t.Error("the definition is not attention.asl.json")
+	}
+}
+
+// An address with a filter gets only messages that are objects with the client's name.
+func TestWarningsNameTheirClient(t *testing.T) {
+	tpl := exampleTemplate(t)
+	r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-rules-orders-web-0")
+	var message struct{ Client, Outcome, Warning string }
+	template := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputTemplate"))
+	if err := json.Unmarshal([]byte(template), &message); err != nil || message.Client != "orders-web" || message.Outcome == "" || !strings.Contains(message.Warning, "<who>") {
+		t.Errorf("the warning is %s: %v", template, err)
+	}
+}
+
 func TestOnlyTheStacksAlarmsAndRulesCanPublishOrLeaveDeadLetters(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for kind, want := range map[string][]string{

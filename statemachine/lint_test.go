@@ -45,6 +45,27 @@ func TestDefinitionPassesThePublicValidatorsAndEveryExpressionCompiles(t *testin
 	}
 }
 
+func TestTheDefinitionThatTellsOfFailuresPassesThemToo(t *testing.T) {
+	t.Parallel()
+	s, err := statemachine.Render(statemachine.Attention, statemachine.Used(statemachine.Attention, values(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := problems(t, s); len(got) > 0 {
+		t.Errorf("%d problems:\n%s", len(got), strings.Join(got, "\n"))
+	}
+}
+
+// What is told otherwise must be an end of the rotation's state machine, or the error of an execution that lost its lock.
+func TestOnlyEndsThatAreToldOtherwiseNeedNoAttention(t *testing.T) {
+	t.Parallel()
+	for _, name := range statemachine.ToldOtherwise() {
+		if name != string(failure.LockLost) && parse(t).States[name].Type != "Fail" {
+			t.Errorf("%s is no end of the state machine", name)
+		}
+	}
+}
+
 func TestValidatorsFindWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]string{

@@ -1,4 +1,5 @@
-// Package statemachine holds the definition of the rotation's state machine, and what a deployment must fill in.
+// Package statemachine holds the definition of the rotation's state machine, that of the small one which tells of
+// failures, and what a deployment must fill in.
 package statemachine
 
 import (
@@ -15,6 +16,16 @@ import (
 //
 //go:embed rotation.asl.json
 var Definition string
+
+// Attention is attention.asl.json: it tells of rotations that failed where Definition could not tell any more, in a
+// rollback or in the last step. They end at the task that failed, without a Catch, so that a redrive resumes there.
+//
+//go:embed attention.asl.json
+var Attention string
+
+// ToldOtherwise are the errors of executions of which Attention need not tell: Definition told of them itself, or nothing
+// has to be done about them (runbook, "How an execution can end").
+func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld", "LockLost"} }
 
 // Function is one of the Lambda functions that the state machine calls.
 type Function struct {
@@ -81,6 +92,15 @@ func (v Values) Substitutions() map[string]string {
 }
 
 var placeholder = regexp.MustCompile(`\$\{([A-Za-z]+)\}`)
+
+// Used keeps the values of the placeholders that a definition has.
+func Used(definition string, values map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, m := range placeholder.FindAllStringSubmatch(definition, -1) {
+		out[m[1]] = values[m[1]]
+	}
+	return out
+}
 
 // Render replaces the placeholders; one that has no value, or an empty one, is an error.
 func Render(definition string, values map[string]string) (string, error) {

@@ -14,6 +14,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/plan"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
@@ -87,6 +88,42 @@ func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
 	}
 	if all, wrong := w.Tokens.Asked(); all != 2 || wrong != 1 {
 		t.Errorf("%d secrets were probed, %d of them wrong", all, wrong)
+	}
+}
+
+func TestLoadBalancersAreFoundByTheirTagsWheneverTargetsAreLookedFor(t *testing.T) {
+	t.Parallel()
+	for _, discoverOnly := range []bool{false, true} {
+		w, _ := newWorld(t)
+		w.Client.LoadBalancers = nil
+		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+		w.ALB.Tags = []types.Tag{{Key: aws.String("login"), Value: aws.String("orders")}}
+		if p, err := call(w, plain, discoverOnly); err != nil || len(p.Targets) != 1 || p.Targets[0].LoadBalancerARN != fakes.LoadBalancer {
+			t.Errorf("discoverOnly %t: %+v (%v)", discoverOnly, p.Targets, err)
+		}
+	}
+}
+
+func TestALoadBalancerWhoseTagWasTakenAwayDuringTheRotationIsStillATarget(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.Client.LoadBalancers = nil
+	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+	p, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(plain), DiscoverOnly: true,
+		Targets: []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer}}})
+	if err != nil || len(p.Targets) != 1 {
+		t.Errorf("%+v (%v)", p.Targets, err)
+	}
+}
+
+func TestTagsThatNoLoadBalancerHasAreARefusal(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.Client.LoadBalancers = nil
+	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+	if _, err := makePlan(w, plain); !failure.Is(err, failure.Precondition) ||
+		!strings.Contains(err.Error(), `no Application Load Balancer in eu-central-1 has the tags login="orders"; no listener or rule of the configured load balancers`) {
+		t.Errorf("got %v", err)
 	}
 }
 

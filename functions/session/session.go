@@ -167,9 +167,17 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	}
 }
 
-// Targets searches the configured load balancers for the client's targets.
-func (s *Session) Targets(ctx context.Context) (alb.Found, error) {
-	return s.Balancers.Targets(ctx, s.Config.LoadBalancers, alb.Selector{Issuer: s.Config.Issuer,
+// Targets searches the configured load balancers for the client's targets. Those of known, targets that were found before,
+// are searched too: a load balancer whose tag was taken away since still has the secret that was put on it.
+func (s *Session) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
+	where := alb.Where{LoadBalancers: s.Config.LoadBalancers}
+	if search := s.Config.LoadBalancerSearch; search != nil {
+		where.Tags, where.Regions = search.Tags, search.Regions
+	}
+	for _, t := range known {
+		where.Known = append(where.Known, t.LoadBalancerARN)
+	}
+	return s.Balancers.Targets(ctx, where, alb.Selector{Issuer: s.Config.Issuer,
 		ClientIDs: s.Config.ClientIDs(), TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"alboidc.internal/functions/session"
@@ -195,11 +196,26 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {
 		allowed = math.MaxInt // they are counted for the log only
 	}
-	e, err := t.AuthErrors(ctx, t.Config.LoadBalancers, since, allowed)
+	balancers := t.balancers()
+	if len(balancers) == 0 { // all are found by tags, and no targets were passed
+		return []rotation.Evidence{{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: true, Detail: "not tested: no load balancer is listed"}}, nil
+	}
+	e, err := t.AuthErrors(ctx, balancers, since, allowed)
 	if err != nil {
 		return nil, err
 	}
 	return []rotation.Evidence{e}, nil
+}
+
+// balancers are the listed load balancers and those of the targets.
+func (t *tester) balancers() []string {
+	out := slices.Clone(t.Config.LoadBalancers)
+	for _, x := range t.in.Targets {
+		if !slices.Contains(out, x.LoadBalancerARN) {
+			out = append(out, x.LoadBalancerARN)
+		}
+	}
+	return out
 }
 
 // interrupts reports whether the rotation itself makes load balancers count errors: codes and refresh tokens belong to

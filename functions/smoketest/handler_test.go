@@ -38,8 +38,12 @@ func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 }
 
 func run(w *fakes.World, checks ...rotation.Check) (rotation.SmokeOutput, error) {
+	return runOn(w, nil, checks...)
+}
+
+func runOn(w *fakes.World, targets []rotation.Target, checks ...rotation.Check) (rotation.SmokeOutput, error) {
 	out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Checks: checks,
-		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, Targets: targets})
 	return out, err
 }
 
@@ -247,6 +251,30 @@ func TestMoreErrorsThanAllowedFail(t *testing.T) {
 	w.Errors.Count = 3
 	_, err := run(w, rotation.CheckMetrics)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
+}
+
+func TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo(t *testing.T) {
+	t.Parallel()
+	targets := []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer, Name: "one"}, {LoadBalancerARN: fakes.LoadBalancer, Name: "two"}}
+	for _, listed := range [][]string{nil, {fakes.LoadBalancer}} {
+		w, _ := newWorld(t, switchable)
+		w.Client.LoadBalancers = listed
+		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+		w.Errors.Count = 3
+		_, err := runOn(w, targets, rotation.CheckMetrics) // the fake looks which load balancers are asked for
+		fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
+	}
+}
+
+func TestWithoutAnyLoadBalancerTheMetricsAreToldToBeUntested(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Client.LoadBalancers = nil
+	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+	out, err := run(w, rotation.CheckMetrics)
+	if err != nil || len(out.Evidence) != 1 || !strings.HasPrefix(out.Evidence[0].Detail, "not tested") {
+		t.Errorf("%+v (%v)", out, err)
+	}
 }
 
 func TestErrorsThatTheRotationItselfCausesAreOnlyCounted(t *testing.T) {

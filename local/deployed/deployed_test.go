@@ -54,15 +54,15 @@ func readTemplate(t *testing.T) template {
 	return tpl
 }
 
-// properties of the one resource of a type.
-func (tpl template) properties(t *testing.T, kind string) map[string]any {
+// properties of the resource of a type whose property has a value.
+func (tpl template) properties(t *testing.T, kind, property, value string) map[string]any {
 	t.Helper()
 	for _, r := range tpl.Resources {
-		if r.Type == kind {
+		if r.Type == kind && r.Properties[property] == value {
 			return r.Properties
 		}
 	}
-	t.Fatalf("the template has no %s", kind)
+	t.Fatalf("the template has no %s with %s %s", kind, property, value)
 	return nil
 }
 
@@ -167,10 +167,10 @@ func (w *world) call(service, operation, _ string) {
 	}
 }
 
-// machine creates the state machine that the template describes.
-func (w *world) machine(t *testing.T, tpl template) string {
+// create creates a state machine that the template describes, and returns its ARN.
+func (w *world) create(t *testing.T, tpl template, name string) string {
 	t.Helper()
-	p := tpl.properties(t, "AWS::StepFunctions::StateMachine")
+	p := tpl.properties(t, "AWS::StepFunctions::StateMachine", "StateMachineName", name)
 	values := map[string]string{}
 	for name, v := range p["DefinitionSubstitutions"].(map[string]any) {
 		values[name] = tpl.resolve(t, v, w.functions, w.TopicARN)
@@ -180,7 +180,7 @@ func (w *world) machine(t *testing.T, tpl template) string {
 		t.Fatal(err)
 	}
 	out, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
-		Name: aws.String("from-the-template"), Definition: &definition, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
+		Name: aws.String("template-" + name), Definition: &definition, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func (tpl template) role(t *testing.T, actor string) string {
 		switch {
 		case r.Type == "AWS::Lambda::Function" && tpl.function(id) == actor:
 			role = r.Properties["Role"]
-		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine:
+		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine && r.Properties["StateMachineName"] == orders.MachineName:
 			role = r.Properties["RoleArn"]
 		case r.Type == "AWS::Scheduler::Schedule" && actor == scheduler:
 			role = r.Properties["Target"].(map[string]any)["RoleArn"]
@@ -241,11 +241,10 @@ func (tpl template) allowed(role string) []string {
 	return actions
 }
 
-// rotate runs one execution of the template's state machine, started as the template's schedule does.
-func (w *world) rotate(t *testing.T, tpl template) asl.Result {
+// rotate runs one execution of the state machine arn, started as the template's schedule does.
+func (w *world) rotate(t *testing.T, tpl template, arn string) asl.Result {
 	t.Helper()
-	arn, input := w.machine(t, tpl), tpl.scheduledInput(t)
-	w.Stack.Faults.Observe(w.call)
+	input := tpl.scheduledInput(t)
 	started, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &arn, Input: &input})
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +259,9 @@ func (w *world) rotate(t *testing.T, tpl template) asl.Result {
 func TestARotationSucceedsAsTheTemplateDeploysIt(t *testing.T) {
 	t.Parallel()
 	tpl, w := readTemplate(t), newWorld(t)
-	if result := w.rotate(t, tpl); result.Status != asl.Succeeded {
+	arn := w.create(t, tpl, orders.MachineName)
+	w.Stack.Faults.Observe(w.call)
+	if result := w.rotate(t, tpl, arn); result.Status != asl.Succeeded {
 		t.Fatalf("the rotation ended as %+v", result)
 	}
 	if live := w.Stack.IdP.Store().Secrets(w.ClientID); len(live) != 1 || live[0].ID == w.FirstSecretID {

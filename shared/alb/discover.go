@@ -28,7 +28,7 @@ type Selector struct {
 // Found is what was found on the load balancers.
 type Found struct {
 	// Targets are the actions with the issuer, a client id and the token endpoint of the selector, ordered by load
-	// balancer (as given), port, and priority, the default action last.
+	// balancer (those given, then those found by Region and ARN), port, and priority, the default action last.
 	Targets []rotation.Target
 	// Warnings are what will put an old secret back if nothing is done, and what uses the client but is not rotated. They
 	// do not stop a rotation.
@@ -39,16 +39,20 @@ type Found struct {
 	ClientIDs map[string]string
 }
 
-// Targets searches load balancers, given by ARN. It changes nothing. A listener or rule that vanishes during the search
-// is Unavailable: the next search will not find it.
-func (b *Balancers) Targets(ctx context.Context, loadBalancers []string, want Selector) (Found, error) {
-	found := Found{ClientIDs: map[string]string{}}
-	for _, arn := range loadBalancers {
+// Targets searches load balancers. It changes nothing. A listener or rule that vanishes during the search is Unavailable:
+// the next search will not find it.
+func (b *Balancers) Targets(ctx context.Context, where Where, want Selector) (Found, error) {
+	arns, byTags, warnings, err := b.find(ctx, where)
+	if err != nil {
+		return Found{}, err
+	}
+	found := Found{Warnings: warnings, ClientIDs: map[string]string{}}
+	for _, arn := range arns {
 		lb, err := parseBalancer(arn)
 		if err != nil {
 			return Found{}, err
 		}
-		s := &search{api: b.client(lb.region), lb: lb, want: want, clientIDs: found.ClientIDs}
+		s := &search{api: b.client(lb.region), lb: lb, byTags: byTags[arn], want: want, clientIDs: found.ClientIDs}
 		if err := s.run(ctx); err != nil {
 			return Found{}, err
 		}
@@ -61,10 +65,12 @@ func (b *Balancers) Targets(ctx context.Context, loadBalancers []string, want Se
 
 // search is the search of one load balancer.
 type search struct {
-	api   API
-	lb    balancer
-	want  Selector
-	found Found
+	api API
+	lb  balancer
+	// byTags: the load balancer was found by its tags, now or before.
+	byTags bool
+	want   Selector
+	found  Found
 	// clientIDs is Found.ClientIDs of the whole search.
 	clientIDs map[string]string
 }
@@ -72,8 +78,10 @@ type search struct {
 func (s *search) run(ctx context.Context) error {
 	listeners, err := s.listeners(ctx)
 	if missing(err) {
-		s.found.Refusals = append(s.found.Refusals, fmt.Sprintf(
-			"%s does not exist: remove it from loadBalancers, or correct the ARN", s.lb.arn))
+		if !s.byTags { // else it went since it was found, and its targets with it
+			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf(
+				"%s does not exist: remove it from loadBalancers, or correct the ARN", s.lb.arn))
+		}
 		return nil
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ var orders = alb.Selector{Issuer: issuer, ClientIDs: []string{"orders"}, TokenEn
 
 func search(t *testing.T, b *alb.Balancers, balancers ...string) alb.Found {
 	t.Helper()
-	found, err := b.Targets(context.Background(), balancers, orders)
+	found, err := b.Targets(context.Background(), alb.Where{LoadBalancers: balancers}, orders)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestEveryClientIDOfTheClientCounts(t *testing.T) {
 	f.listen(ordersLB, listener, 443, login("orders-b"), forward("g"))
 	f.add(listener, rule, 10, login("orders-a"), forward("g"))
 	pair := alb.Selector{Issuer: issuer, ClientIDs: []string{"orders-a", "orders-b"}, TokenEndpoint: endpoint}
-	found, err := f.balancersOf().Targets(context.Background(), []string{ordersLB}, pair)
+	found, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, pair)
 	if err != nil || len(found.Targets) != 2 {
 		t.Fatalf("targets %q (%v)", names(found.Targets), err)
 	}
@@ -261,7 +261,7 @@ func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 			f := newFake(t)
 			f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
 			f.before[c.op] = c.err
-			_, err := f.balancersOf().Targets(context.Background(), []string{ordersLB}, orders)
+			_, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, orders)
 			wantKind(t, err, c.want)
 		})
 	}
@@ -270,7 +270,7 @@ func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 func TestOnlyARNsOfApplicationLoadBalancersAreSearched(t *testing.T) {
 	t.Parallel()
 	for _, arn := range []string{"", "orders-alb", listener, strings.Replace(ordersLB, "/app/", "/net/", 1), strings.Replace(ordersLB, "eu-central-1", "", 1)} {
-		_, err := newFake(t).balancersOf().Targets(context.Background(), []string{arn}, orders)
+		_, err := newFake(t).balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{arn}}, orders)
 		wantKind(t, err, failure.InvalidInput)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,6 +211,23 @@ func (f *fake) rule(arn string) *types.Rule {
 		}
 	}
 	return nil
+}
+
+func (f *fake) DescribeLoadBalancers(_ context.Context, in *elasticloadbalancingv2.DescribeLoadBalancersInput, _ ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeLoadBalancersOutput, error) {
+	out := &elasticloadbalancingv2.DescribeLoadBalancersOutput{}
+	err := f.call("DescribeLoadBalancers", func() error {
+		var all []types.LoadBalancer
+		for _, arn := range f.balancers {
+			kind := types.LoadBalancerTypeEnumApplication
+			if strings.Contains(arn, "/net/") {
+				kind = types.LoadBalancerTypeEnumNetwork
+			}
+			all = append(all, types.LoadBalancer{LoadBalancerArn: &arn, Type: kind})
+		}
+		out.LoadBalancers, out.NextMarker = page(all, in.Marker)
+		return nil
+	})
+	return out, err
 }
 
 func (f *fake) DescribeTags(_ context.Context, in *elasticloadbalancingv2.DescribeTagsInput, _ ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeTagsOutput, error) {

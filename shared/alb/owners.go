@@ -14,8 +14,8 @@ import (
 // maxTagged is how many resources one DescribeTags may name (API reference, DescribeTags, ResourceArns).
 const maxTagged = 20
 
-// tagged is a resource whose tags may tell that a tool owns it.
-type tagged struct{ arn, name string }
+// resource is one whose tags may tell that a tool owns it.
+type resource struct{ arn, name string }
 
 // owners looks for tools that manage the targets, or the listener or load balancer that they are on.
 func (s *search) owners(ctx context.Context) error {
@@ -42,13 +42,13 @@ func (s *search) owners(ctx context.Context) error {
 }
 
 // resources are the load balancer, then each target's listener and rule, each once.
-func (s *search) resources() []tagged {
-	out := []tagged{{s.lb.arn, "the load balancer " + s.lb.name}}
+func (s *search) resources() []resource {
+	out := []resource{{s.lb.arn, "the load balancer " + s.lb.name}}
 	seen := map[string]bool{}
 	add := func(arn, name string) {
 		if arn != "" && !seen[arn] {
 			seen[arn] = true
-			out = append(out, tagged{arn, name})
+			out = append(out, resource{arn, name})
 		}
 	}
 	for _, t := range s.found.Targets {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"alboidc.internal/shared/strictjson"
@@ -13,6 +14,7 @@ import (
 var (
 	namePattern   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 	secretPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+	regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 	albPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
 )
 
@@ -47,6 +49,9 @@ func (c Client) check(ps *strictjson.Problems) {
 		ps.Add("identityProvider.allowInterruption", "must be left out with clientPair: a pair needs no interruption")
 	}
 	c.checkLoadBalancers(ps)
+	if c.LoadBalancerSearch != nil {
+		c.LoadBalancerSearch.check(ps)
+	}
 	inRange(ps, "gracePeriodSeconds", c.GracePeriodSeconds, 0, 30*86400)
 	inRange(ps, "spreadSeconds", c.SpreadSeconds, 1, 900)
 	c.SmokeTests.check(ps)
@@ -69,8 +74,8 @@ func (p IdentityProvider) check(ps *strictjson.Problems) {
 }
 
 func (c Client) checkLoadBalancers(ps *strictjson.Problems) {
-	if len(c.LoadBalancers) == 0 {
-		ps.Add("loadBalancers", "is missing: the ARNs of the load balancers that use this client")
+	if len(c.LoadBalancers) == 0 && c.LoadBalancerSearch == nil {
+		ps.Add("loadBalancers", "is missing: the ARNs of the load balancers that use this client, or their tags in loadBalancerSearch")
 	}
 	seen := map[string]bool{}
 	for i, arn := range c.LoadBalancers {
@@ -82,6 +87,27 @@ func (c Client) checkLoadBalancers(ps *strictjson.Problems) {
 			ps.Add(path, "is listed twice")
 		}
 		seen[arn] = true
+	}
+}
+
+func (s LoadBalancerSearch) check(ps *strictjson.Problems) {
+	if len(s.Tags) == 0 {
+		ps.Add("loadBalancerSearch.tags", "is missing: without a tag every load balancer of the account would be searched")
+	}
+	if _, empty := s.Tags[""]; empty {
+		ps.Add("loadBalancerSearch.tags", "must have no empty key")
+	}
+	if len(s.Regions) == 0 {
+		ps.Add("loadBalancerSearch.regions", "is missing: the Regions of the load balancers")
+	}
+	for i, r := range s.Regions {
+		path := fmt.Sprintf("loadBalancerSearch.regions[%d]", i)
+		if !regionPattern.MatchString(r) {
+			ps.Add(path, "must be a Region, e.g. eu-central-1")
+		}
+		if slices.Contains(s.Regions[:i], r) {
+			ps.Add(path, "is listed twice")
+		}
 	}
 }
 

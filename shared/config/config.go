@@ -22,7 +22,9 @@ type Client struct {
 	Secret           Secret           `json:"secret"`
 	IdentityProvider IdentityProvider `json:"identityProvider"`
 	// LoadBalancers are the ARNs of the Application Load Balancers to search for targets; their Region is in the ARN.
-	LoadBalancers []string `json:"loadBalancers"`
+	LoadBalancers []string `json:"loadBalancers,omitempty"`
+	// LoadBalancerSearch finds more of them, whenever targets are searched for.
+	LoadBalancerSearch *LoadBalancerSearch `json:"loadBalancerSearch,omitempty"`
 
 	// GracePeriodSeconds is how long both secrets stay valid after the switch; 0 to 2592000 (30 days), default 86400.
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
@@ -31,6 +33,12 @@ type Client struct {
 	SpreadSeconds *int `json:"spreadSeconds,omitempty"`
 
 	SmokeTests SmokeTests `json:"smokeTests"`
+}
+
+// LoadBalancerSearch stands for every Application Load Balancer of Regions that has all of the tags, with these values.
+type LoadBalancerSearch struct {
+	Tags    map[string]string `json:"tags"`
+	Regions []string          `json:"regions"`
 }
 
 // Secret is where the client secret is stored.

@@ -198,7 +198,7 @@ var texts = []string{"", "a", "A", "-a", "a b", " a", "a ", "orders-web", string
 	"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf", "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:a",
 	"arn:aws:secretsmanager:eu-west-1:1111:secret:a", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:", "arn:aws:s3:::a",
 	"arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/a/5a", "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/net/a/5a",
-	"client_secret_basic", "client_secret_post", "private_key_jwt"}
+	"client_secret_basic", "client_secret_post", "private_key_jwt", "eu-central-1", "us-gov-west-1", "Frankfurt", "eu-central"}
 
 // values are what a field is replaced with.
 func values(f field) []any {
@@ -269,6 +269,20 @@ func TestSchemaAndCodeAcceptTheSameDocuments(t *testing.T) {
 			delete(object, "unknown")
 		}
 	}
+	search := document["loadBalancerSearch"].(map[string]any)
+	for _, tags := range []map[string]any{{"": "x"}, {"a": 7.0}, {"a": ""}, {"a": "b", "c": "d"}} {
+		search["tags"] = tags
+		same(fmt.Sprintf("the tags %v", tags))
+	}
+	delete(document, "loadBalancerSearch")
+	same("no search")
+	document["loadBalancers"] = []any{}
+	same("neither load balancers nor a search")
+	delete(document, "loadBalancers")
+	same("neither load balancers nor a search, left out")
+	search["tags"] = map[string]any{"a": "b"}
+	document["loadBalancerSearch"] = search
+	same("a search only")
 	tests := document["smokeTests"].(map[string]any)
 	delete(tests, "redirect")
 	delete(tests, "login")

@@ -38,7 +38,7 @@ func apply(schema map[string]any, keyword string, value any, path string) error 
 		ok = slices.ContainsFunc(argument.([]any), func(s any) bool { return conforms(s.(map[string]any), value, path) == nil })
 	case "enum":
 		ok = slices.Contains(argument.([]any), value)
-	case "required", "properties", "additionalProperties":
+	case "required", "properties", "additionalProperties", "minProperties", "propertyNames":
 		if object, is := value.(map[string]any); is {
 			return applyToObject(schema, keyword, object, path)
 		}
@@ -75,7 +75,18 @@ func applyToObject(schema map[string]any, keyword string, object map[string]any,
 			}
 		case keyword == "additionalProperties" && !known && schema[keyword] == false:
 			return fmt.Errorf("%s.%s: not allowed", path, name)
+		case keyword == "additionalProperties" && !known:
+			if err := conforms(schema[keyword].(map[string]any), value, path+"."+name); err != nil {
+				return err
+			}
+		case keyword == "propertyNames":
+			if err := conforms(schema[keyword].(map[string]any), name, path+"."+name); err != nil {
+				return err
+			}
 		}
+	}
+	if keyword == "minProperties" && len(object) < int(schema[keyword].(float64)) {
+		return fmt.Errorf("%s: fewer than %v members", path, schema[keyword])
 	}
 	if keyword == "required" {
 		for _, name := range schema[keyword].([]any) {

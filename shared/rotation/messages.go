@@ -72,6 +72,8 @@ type PlanInput struct {
 	Request json.RawMessage `json:"request"`
 	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`
+	// Targets are those that were found before, with DiscoverOnly.
+	Targets []Target `json:"targets,omitempty"`
 }
 
 // Plan is the output of function plan.
@@ -171,6 +173,8 @@ type SmokeInput struct {
 	Checks []Check `json:"checks"`
 	From   Ref     `json:"from"`
 	To     Ref     `json:"to"`
+	// Targets are those of the rotation: the metrics test looks at their load balancers too.
+	Targets []Target `json:"targets,omitempty"`
 }
 
 // Evidence is the outcome of one check.

@@ -83,6 +83,15 @@ func (e *ELB) DescribeRules(context.Context, *elasticloadbalancingv2.DescribeRul
 	})
 }
 
+// DescribeLoadBalancers implements alb.API.
+func (e *ELB) DescribeLoadBalancers(context.Context, *elasticloadbalancingv2.DescribeLoadBalancersInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeLoadBalancersOutput, error) {
+	out := &elasticloadbalancingv2.DescribeLoadBalancersOutput{}
+	return out, e.wire.read("DescribeLoadBalancers", func() error {
+		out.LoadBalancers = []types.LoadBalancer{{LoadBalancerArn: aws.String(LoadBalancer), Type: types.LoadBalancerTypeEnumApplication}}
+		return nil
+	})
+}
+
 // DescribeTags implements alb.API.
 func (e *ELB) DescribeTags(context.Context, *elasticloadbalancingv2.DescribeTagsInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeTagsOutput, error) {
 	out := &elasticloadbalancingv2.DescribeTagsOutput{}

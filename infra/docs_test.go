@@ -1,0 +1,239 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"alboidc.internal/statemachine"
+)
+
+// The documentation of the deployment is compared with the template, so that it stays true.
+
+// targets that each client of docs/cost.md has: as many as the demo's.
+const targets = 5
+
+// rowsOf returns the cells of the rows of a Markdown table below the line that is its head, by their first cell.
+func rowsOf(t *testing.T, file, head string) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), head+"\n")
+	if !ok {
+		t.Fatalf("%s has no table %s", file, head)
+	}
+	rows := map[string][]string{}
+	for _, line := range strings.Split(rest, "\n")[1:] {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows[cells[0]] = cells[1:]
+	}
+	return rows
+}
+
+// manyClients is a file with n clients like the first of the example, each with one load balancer in the stack's Region.
+func manyClients(t *testing.T, n int) File {
+	t.Helper()
+	f, err := readFile(clientsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := f.Clients[0]
+	f.Clients = nil
+	for i := range n {
+		c := one
+		c.Name = fmt.Sprintf("%s-%d", one.Name, i)
+		c.Secret.ARN = strings.Replace(one.Secret.ARN, "orders-web", c.Name, 1)
+		c.LoadBalancers = []string{strings.Replace(one.LoadBalancers[0], "app/orders", fmt.Sprintf("app/orders-%d", i), 1)}
+		f.Clients = append(f.Clients, c)
+	}
+	return f
+}
+
+// aslState is what the quantities need of a state.
+type aslState struct {
+	Resource  string
+	Arguments struct{ FunctionName string }
+	// ItemProcessor of a Map: its states run once per target.
+	ItemProcessor *struct{ States map[string]aslState }
+}
+
+// invoked is what a successful rotation invokes: functions by state, and the states that run once per target.
+func invoked(t *testing.T) (path []string, functions map[string]string, perTarget map[string]bool) {
+	t.Helper()
+	var machine struct{ States map[string]aslState }
+	if err := json.Unmarshal([]byte(statemachine.Definition), &machine); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../local/guarantees/testdata/paths/rotated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = strings.Fields(string(text))
+	functions, perTarget = map[string]string{}, map[string]bool{}
+	names := map[string]string{}
+	for _, f := range statemachine.Functions() {
+		names["${"+f.Placeholder+"}"] = f.Name
+	}
+	add := func(name string, s aslState) {
+		if f := names[s.Arguments.FunctionName]; f != "" && slices.Contains(path, name) {
+			functions[name] = f
+		}
+	}
+	for name, s := range machine.States {
+		add(name, s)
+		if s.ItemProcessor == nil {
+			continue
+		}
+		for name, s := range s.ItemProcessor.States {
+			add(name, s)
+			perTarget[name] = true
+		}
+	}
+	return path, functions, perTarget
+}
+
+// quantities of a month in which every client rotates once, by the rows of docs/cost.md.
+func quantities(t *testing.T, n int) map[string]float64 {
+	t.Helper()
+	file := manyClients(t, n)
+	tpl, err := synth(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := map[string]float64{
+		"KMS key": float64(len(tpl.of("AWS::KMS::Key"))), "CloudWatch dashboard": float64(len(tpl.of("AWS::CloudWatch::Dashboard"))),
+		"metrics of CloudWatch alarms": 0, "secrets, of yours too": secretsOf(file),
+	}
+	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
+		q["metrics of CloudWatch alarms"] += alarmMetrics(tpl.Resources[id])
+	}
+	path, functions, perTarget := invoked(t)
+	for _, state := range path {
+		times := 1.0
+		if perTarget[state] {
+			times = targets
+		}
+		q["state transitions"] += times * float64(n)
+		f := functions[state]
+		if f == "" {
+			continue
+		}
+		p := tpl.one(t, "AWS::Lambda::Function", "FunctionName", "alb-oidc-rotator-"+f).Properties
+		q["Lambda requests"] += times * float64(n)
+		q["Lambda GB-seconds, at most"] += times * float64(n) * p["Timeout"].(float64) * p["MemorySize"].(float64) / 1024
+	}
+	// StepDuration by state, and one each of SecretAge, LoginLatency and Rotations; each is written in two hours at most.
+	q["hours of custom metrics, at most"] = 2 * float64(len(functions)+3) * float64(n)
+	return q
+}
+
+// alarmMetrics is how many metrics an alarm is charged for: each one that its expression reads.
+func alarmMetrics(r resource) float64 {
+	list, ok := r.Properties["Metrics"].([]any)
+	if !ok {
+		return 1
+	}
+	n := 0.0
+	for _, m := range list {
+		if m.(map[string]any)["MetricStat"] != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func secretsOf(f File) float64 {
+	var list []string
+	for _, c := range f.Clients {
+		list = append(append(list, c.Secret.ARN), adminSecrets(c.Client)...)
+		for _, l := range c.SmokeTests.Login {
+			list = append(list, l.UserSecretARN)
+		}
+	}
+	return float64(len(unique(list)))
+}
+
+var pricePattern = regexp.MustCompile(`^\$([0-9.]+)(?: / ([0-9,]+))?$`)
+
+func price(t *testing.T, text string) float64 {
+	t.Helper()
+	m := pricePattern.FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("%q is no price", text)
+	}
+	p, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m[2] == "" {
+		return p
+	}
+	per, err := strconv.ParseFloat(strings.ReplaceAll(m[2], ",", ""), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p / per
+}
+
+func TestTheCostsInTheDocumentationAreThoseOfTheTemplate(t *testing.T) {
+	rows := rowsOf(t, "../docs/cost.md", "| what | price | 1 client | 20 clients | cost of 1 | cost of 20 |")
+	for column, n := range []int{1, 20} {
+		total := 0.0
+		q := quantities(t, n)
+		for what, quantity := range q {
+			row := rows[what]
+			if row == nil {
+				t.Errorf("docs/cost.md has no row %s: %g for %d clients", what, quantity, n)
+				continue
+			}
+			cost := quantity * price(t, row[0])
+			total += cost
+			if got, want := row[1+column], strconv.FormatFloat(quantity, 'f', -1, 64); got != want {
+				t.Errorf("%s for %d clients: docs/cost.md says %s, it is %s", what, n, got, want)
+			}
+			if got, want := row[3+column], dollars(cost); got != want {
+				t.Errorf("cost of %s for %d clients: docs/cost.md says %s, it is %s", what, n, got, want)
+			}
+		}
+		if got, want := rows["**together**"][3+column], dollars(total); got != want {
+			t.Errorf("together for %d clients: docs/cost.md says %s, it is %s", n, got, want)
+		}
+		if len(rows) != len(q)+1 {
+			t.Errorf("docs/cost.md has %d rows, %d are tested", len(rows), len(q)+1)
+		}
+	}
+}
+
+func dollars(x float64) string { return fmt.Sprintf("$%.2f", math.Round(x*100)/100) }
+
+func TestTheFunctionsSizesInTheDocumentationAreThoseOfTheTemplate(t *testing.T) {
+	rows := rowsOf(t, "../docs/deploying.md", "| function | memory | timeout | reserved |")
+	tpl := exampleTemplate(t)
+	if len(rows) != len(statemachine.Functions()) {
+		t.Errorf("docs/deploying.md has %d functions", len(rows))
+	}
+	for _, f := range statemachine.Functions() {
+		p := tpl.one(t, "AWS::Lambda::Function", "FunctionName", "alb-oidc-rotator-"+f.Name).Properties
+		want := []string{fmt.Sprintf("%v MB", p["MemorySize"]), fmt.Sprintf("%v s", p["Timeout"]), "–"}
+		if n := p["ReservedConcurrentExecutions"]; n != nil {
+			want[2] = fmt.Sprint(n)
+		}
+		if got := rows["`"+f.Name+"`"]; !slices.Equal(got, want) {
+			t.Errorf("%s: docs/deploying.md says %v, it is %v", f.Name, got, want)
+		}
+	}
+}

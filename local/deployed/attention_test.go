@@ -1,0 +1,152 @@
+package deployed_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/fault"
+	"alboidc.internal/local/orders"
+)
+
+// told is what a notification and an event of ours say.
+type told struct{ Client, Outcome, Execution, Error, Cause string }
+
+// watch makes the template's rule that starts the state machine which tells of failures.
+func (w *world) watch(t *testing.T, tpl template, rotation string) {
+	t.Helper()
+	attention := w.create(t, tpl, orders.MachineName+"-attention")
+	p := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-attention")
+	pattern := p["EventPattern"].(map[string]any)
+	pattern["detail"].(map[string]any)["stateMachineArn"] = []string{rotation}
+	text, err := json.Marshal(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
+	if _, err := client.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("attention"), EventPattern: aws.String(string(text))}); err != nil {
+		t.Fatal(err)
+	}
+	target := types.Target{Id: aws.String("target"), Arn: &attention, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
+	if _, err := client.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("attention"), Targets: []types.Target{target}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settle lets everything happen that was set off.
+func (w *world) settle(t *testing.T) {
+	t.Helper()
+	done := make(chan error, 1)
+	w.Stack.Clock.Go(func() { done <- w.Stack.Clock.Sleep(t.Context(), time.Hour) })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// events are our own events of a type.
+func (w *world) events(t *testing.T, detailType string) []told {
+	t.Helper()
+	var list []told
+	for _, e := range w.Stack.EventBridge.Events() {
+		if e.Source != "alb-oidc-rotator" || e.DetailType != detailType {
+			continue
+		}
+		var d told
+		if err := json.Unmarshal(e.Detail, &d); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// refuse lets every call of a function from a state fail for good.
+func (w *world) refuse(t *testing.T, state string) {
+	t.Helper()
+	w.Stack.Faults.Clear()
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "Invoke", Match: fmt.Sprintf(`"state":%q`, state),
+		Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// outcomes of our own events, by detail type.
+var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBack", "Client Secret Rotation Needs Attention": "needsAttention",
+	"Client Secret Rotated": "rotated"}
+
+func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
+	t.Parallel()
+	tpl, w := readTemplate(t), newWorld(t)
+	rotation := w.create(t, tpl, orders.MachineName)
+	w.watch(t, tpl, rotation)
+
+	w.refuse(t, "VerifyNewSecret")
+	if r := w.rotate(t, tpl, rotation); r.Status != asl.Failed || *r.Error != "RolledBack" {
+		t.Fatalf("ended as %+v", r)
+	}
+	w.refuse(t, "FinishSecret")
+	if r := w.rotate(t, tpl, rotation); r.Status != asl.Failed || *r.Error == "RolledBack" {
+		t.Fatalf("ended as %+v", r)
+	}
+	w.Stack.Faults.Clear()
+	if r := w.rotate(t, tpl, rotation); r.Status != asl.Succeeded {
+		t.Fatalf("ended as %+v", r)
+	}
+	w.settle(t)
+
+	for detailType, outcome := range outcomes {
+		list := w.events(t, detailType)
+		if len(list) != 1 || list[0].Client != orders.Client || list[0].Outcome != outcome || !strings.HasPrefix(list[0].Execution, "arn:aws:states:") {
+			t.Errorf("%s: %+v", detailType, list)
+		}
+	}
+	if list := w.events(t, "Client Secret Rotation Needs Attention"); len(list) == 1 && (list[0].Error == "" || list[0].Cause == "") {
+		t.Errorf("why it needs attention is not told: %+v", list)
+	}
+	// People hear the same, as objects: what a client's own addresses get is found by the field client.
+	var heard []string
+	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
+		var d told
+		if err := json.Unmarshal([]byte(m.Message), &d); err != nil || d.Client != orders.Client {
+			t.Errorf("%s: %v", m.Message, err)
+		}
+		heard = append(heard, d.Outcome)
+	}
+	if got := strings.Join(heard, " "); got != "rolledBack needsAttention rotated" && got != "rolledBack rotated needsAttention" {
+		t.Errorf("people heard %s", got)
+	}
+}
+
+func TestTheRunbookNamesEveryEventOfOurOwn(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for detailType, outcome := range outcomes {
+		if !strings.Contains(string(text), "| `"+outcome+"` | "+detailType+" |") {
+			t.Errorf("the runbook does not have %s", detailType)
+		}
+	}
+	_, pattern, _ := strings.Cut(string(text), "```json\n")
+	pattern, _, _ = strings.Cut(pattern, "```")
+	var example struct {
+		DetailType []string `json:"detail-type"`
+	}
+	if err := json.Unmarshal([]byte(pattern), &example); err != nil || len(example.DetailType) == 0 {
+		t.Fatalf("the example of a pattern is %s: %v", pattern, err)
+	}
+	for _, detailType := range example.DetailType {
+		if outcomes[detailType] == "" {
+			t.Errorf("the example waits for %s, which is no event of ours", detailType)
+		}
+	}
+}

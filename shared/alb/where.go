@@ -1,0 +1,114 @@
+package alb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+// Where says which load balancers are meant.
+type Where struct {
+	// LoadBalancers by ARN.
+	LoadBalancers []string
+	// Tags, if there are any, stand for every Application Load Balancer of Regions that has all of them.
+	Tags    map[string]string
+	Regions []string
+	// Known are the ARNs of some that were found by their tags before; one that is gone is no error.
+	Known []string
+}
+
+// find returns the ARNs of the load balancers that w stands for, each once: those given, then those with the tags, by Region
+// as given and by ARN, then the known ones; byTags are those that were not given. A Region without any is a warning.
+func (b *Balancers) find(ctx context.Context, w Where) (arns []string, byTags map[string]bool, warnings []string, err error) {
+	arns, byTags = slices.Clone(w.LoadBalancers), map[string]bool{}
+	add := func(found []string) {
+		for _, arn := range found {
+			if !slices.Contains(arns, arn) {
+				arns, byTags[arn] = append(arns, arn), true
+			}
+		}
+	}
+	if len(w.Tags) == 0 {
+		return arns, byTags, nil, nil
+	}
+	for _, region := range w.Regions {
+		found, err := tagged(ctx, b.client(region), w.Tags)
+		if err != nil {
+			return nil, nil, nil, vanished(err, "looking for the load balancers of %s by their tags", region)
+		}
+		if len(found) == 0 {
+			warnings = append(warnings, fmt.Sprintf("no Application Load Balancer in %s has the tags %s", region, written(w.Tags)))
+		}
+		add(found)
+	}
+	add(w.Known)
+	return arns, byTags, warnings, nil
+}
+
+// tagged are the ARNs of a Region's Application Load Balancers that have all of the tags, in order.
+func tagged(ctx context.Context, api API, want map[string]string) ([]string, error) {
+	all, err := balancers(ctx, api)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for batch := range slices.Chunk(all, maxTagged) {
+		page, err := api.DescribeTags(ctx, &elasticloadbalancingv2.DescribeTagsInput{ResourceArns: batch})
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range page.TagDescriptions {
+			if hasAll(d.Tags, want) {
+				out = append(out, aws.ToString(d.ResourceArn))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// balancers are the ARNs of all Application Load Balancers of a Region.
+func balancers(ctx context.Context, api API) ([]string, error) {
+	var arns []string
+	in := &elasticloadbalancingv2.DescribeLoadBalancersInput{}
+	for {
+		page, err := api.DescribeLoadBalancers(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, lb := range page.LoadBalancers {
+			if lb.Type == types.LoadBalancerTypeEnumApplication {
+				arns = append(arns, aws.ToString(lb.LoadBalancerArn))
+			}
+		}
+		if aws.ToString(page.NextMarker) == "" {
+			return arns, nil
+		}
+		in.Marker = page.NextMarker
+	}
+}
+
+func hasAll(tags []types.Tag, want map[string]string) bool {
+	missing := len(want)
+	for _, t := range tags {
+		if v, ok := want[aws.ToString(t.Key)]; ok && v == aws.ToString(t.Value) {
+			missing-- // a key occurs once
+		}
+	}
+	return missing == 0
+}
+
+// written are tags as a person reads them.
+func written(tags map[string]string) string {
+	var list []string
+	for k, v := range tags {
+		list = append(list, fmt.Sprintf("%s=%q", k, v))
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
