@@ -43,6 +43,7 @@ var refusals = map[string]fault.Rule{
 	"cognito": refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException"),
 	"entra":   refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied"),
 	"okta":    refuse("idp", "okta.createSecret", "", "E0000006"),
+	"pingone": refuse("idp", "pingone.updateSecret", "", "ACCESS_FAILED"),
 }
 
 // failures are the states that can be made to fail.

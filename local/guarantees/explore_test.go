@@ -23,6 +23,7 @@ var changing = []string{
 	"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret",
 	"idp:entra.addPassword", "idp:entra.removePassword", "cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
 	"idp:auth0.updateClient",
+	"idp:pingone.updateSecret", "idp:pingone.setSecret", "idp:pingone.deletePreviousSecret",
 }
 
 // call is the n-th call of an operation in a rotation, counted from 0.

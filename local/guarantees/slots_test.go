@@ -1,6 +1,7 @@
 package guarantees_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -8,12 +9,13 @@ import (
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp/auth0"
+	"alboidc.internal/local/idp/pingone"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/config"
 )
 
 // withoutIDs are the identity providers whose secrets have no ids.
-var withoutIDs = []string{"auth0"}
+var withoutIDs = []string{"auth0", "pingone"}
 
 // untestable makes the smoke test after the switch fail for good.
 func untestable(w *world) {
@@ -109,4 +111,61 @@ func TestAnInterruptionIsRolledBackByPuttingTheOldSecretBackFirst(t *testing.T) 
 	if _, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN); err != nil || len(values) < 2 {
 		t.Errorf("the secret has %d versions (%v)", len(values), err)
 	}
+}
+
+// PingOne, where it takes no values from outside: a rollback cannot remove the new secret.
+func TestASecretThatARollbackCannotRemoveIsToldAndTakenUpNextTime(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "pingone", usual(), quick)
+	w.Stack.IdP.Face().(*pingone.PingOne).RefuseValues()
+	untestable(w)
+	r, execution := w.rotate(plain)
+	if text(r.Error) != "RolledBack" || w.path(execution)[len(w.path(execution))-1] != "RolledBack" {
+		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+	if got := w.notices(); len(got) != 1 || !strings.Contains(got[0], "the new secret stays the identity provider's current one, and the secret in use its previous one, which ends at ") {
+		t.Errorf("people are told %q", got)
+	}
+	if n := len(w.Stack.IdP.Store().Secrets(w.ClientID)); n != 2 {
+		t.Errorf("the identity provider has %d secrets, want the kept one and the one in use", n)
+	}
+	w.Stack.Faults.Clear()
+	w.mustRotate()
+	w.atRest()
+}
+
+// notices are those that were published, without empty ones.
+func (w *world) notices() []string {
+	w.t.Helper()
+	var out []string
+	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
+		var body struct{ Notice string }
+		if err := json.Unmarshal([]byte(m.Message), &body); err != nil {
+			w.t.Fatal(err)
+		}
+		if body.Notice != "" {
+			out = append(out, body.Notice)
+		}
+	}
+	return out
+}
+
+// PingOne tells when the previous secret was used last.
+func TestAnOldSecretThatSomethingStillUsesIsNotRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "pingone", usual(), quick)
+	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil || len(values) != 1 {
+		t.Fatal(err)
+	}
+	w.when("AwaitReassertSpread", func(string) { // an application that nobody told
+		for _, old := range values {
+			w.Stack.IdP.Store().Authenticate(w.ClientID, old, w.clock.Now())
+		}
+	})
+	r, _ := w.rotate(plain)
+	if text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "something else uses it") {
+		t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
 }

@@ -6,6 +6,7 @@ import (
 	"alboidc.internal/local/idp/entra"
 	"alboidc.internal/local/idp/face"
 	"alboidc.internal/local/idp/okta"
+	"alboidc.internal/local/idp/pingone"
 )
 
 // faces are the vendors the provider can look like. A new one is a folder and a line here.
@@ -14,4 +15,5 @@ var faces = map[string]face.New{
 	"cognito": cognito.New,
 	"entra":   entra.New,
 	"okta":    okta.New,
+	"pingone": pingone.New,
 }

@@ -10,6 +10,7 @@ import (
 	"alboidc.internal/local/idp/auth0"
 	"alboidc.internal/local/idp/cognito"
 	"alboidc.internal/local/idp/entra"
+	"alboidc.internal/local/idp/pingone"
 )
 
 // registration is how the client is known at one kind of identity provider.
@@ -36,6 +37,10 @@ var registrations = map[string]registration{
 		settings: func(p *idp.Provider, _, adminARN string) map[string]any {
 			return map[string]any{"tenantUrl": p.URL(), "clientSecret": map[string]string{"clientId": auth0.RotatorID, "secretArn": adminARN}}
 		}},
+	"pingone": {clientID: "5e8d1c3a-72b4-4f60-9d15-a0c4e6b8f213", settings: func(p *idp.Provider, _, adminARN string) map[string]any {
+		return map[string]any{"environmentId": pingone.EnvironmentID, "apiUrl": p.URL(), "authUrl": p.URL(),
+			"clientSecret": map[string]string{"clientId": pingone.WorkerID, "secretArn": adminARN}}
+	}},
 	"cognito": {clientID: "1ordersweb2client3id4abcde5", settings: func(*idp.Provider, string, string) map[string]any {
 		return map[string]any{"userPoolId": cognito.PoolID}
 	}},

@@ -25,6 +25,7 @@ var revealers = []string{
 	"shared/idp/idptest/idptest.go",                 // test suite: looks for secrets in error texts
 	"shared/idp/okta/change.go",                     // body: create a secret
 	"shared/idp/okta/credential.go",                 // header: SSWS token
+	"shared/idp/pingone/pingone.go",                 // body: set a secret
 	"shared/probe/credential.go",                    // body or header: the secret under test
 	"shared/probe/login.go",                         // body: the login form; reads the synthetic user's document
 	"shared/probe/verdict.go",                       // makes a wrong secret of the same shape

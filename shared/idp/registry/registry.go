@@ -13,6 +13,7 @@ import (
 	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/okta"
+	"alboidc.internal/shared/idp/pingone"
 )
 
 // build makes what manages a registration, and makes no request; describe says what it could do. Both report problems
@@ -30,6 +31,7 @@ func builders() map[string]build {
 		"cognito": of(cognito.New),
 		"entra":   of(entra.New),
 		"okta":    of(okta.New),
+		"pingone": of(pingone.New),
 	}
 }
 
@@ -39,6 +41,7 @@ func descriptions() map[string]describe {
 		"cognito": cognito.Capabilities,
 		"entra":   entra.Capabilities,
 		"okta":    okta.Capabilities,
+		"pingone": pingone.Capabilities,
 	}
 }
 

@@ -1,0 +1,284 @@
+// Package pingone manages the client secret of an application at PingOne (Platform API,
+// /v1/environments/{envID}/applications/{appID}/secret). An application has a current secret and, for 30 days at most, a
+// previous one; PingOne makes the values, and tells when the previous one was used last.
+package pingone
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"alboidc.internal/shared/clientcredentials"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
+)
+
+const vendor = "PingOne"
+
+// A previous secret lives until the time that the request names, 720 hours from then at most (PingOne Platform API,
+// "Update Application Secret"; pingcli reference). It is always asked for that long, less a margin for clocks: a rotation that
+// is late must not lose the secret in use. The rotation ends it itself, when its grace period is over.
+const (
+	longest = 720*time.Hour - time.Hour
+	// maxGrace leaves a day for what a rotation does besides.
+	maxGrace = 29 * 24 * time.Hour
+)
+
+// Application is one application at PingOne.
+type Application struct {
+	client   idp.Client
+	settings Settings
+	now      func() time.Time
+	api      *httpclient.API
+	tokens   *clientcredentials.Tokens
+}
+
+var (
+	_ idp.Shifter  = (*Application)(nil)
+	_ idp.Reviewer = (*Application)(nil)
+)
+
+// New returns the application of a client. It makes no request.
+func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
+	s, err := parseSettings(raw)
+	if err != nil {
+		return nil, err
+	}
+	if !guidPattern.MatchString(c.ClientID) {
+		return nil, failure.New(failure.InvalidInput, "clientId: must be the id of an application at PingOne, a UUID: it is the client id too")
+	}
+	a := &Application{client: c, settings: s, now: d.Now}
+	// PingOne docs, "Create a private key JWT": the token endpoint is a valid audience
+	tokenURL := s.AuthURL + "/" + s.EnvironmentID + "/as/token"
+	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: tokenURL, Proof: s.Proof(d.Secret, d.Now, tokenURL, true),
+		API: &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: a.explainToken}}
+	a.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: a.tokens.Authorize, ErrorCode: errorCode, Explain: a.explain}
+	return a, nil
+}
+
+// Capabilities implements idp.Registration.
+func (a *Application) Capabilities() idp.Capabilities { return capabilities() }
+
+// Capabilities are those of an application with these settings.
+func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
+	_, err := parseSettings(raw)
+	return capabilities(), err
+}
+
+// capabilities: what the token endpoint answers is not documented beyond RFC 6749; the probe's control decides.
+func capabilities() idp.Capabilities {
+	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, Probe: idp.ProbeSpec{
+		Grant:    idp.AuthorizationCode,
+		Accepted: []string{"invalid_grant"},
+		Rejected: []string{"invalid_client"},
+	}}
+}
+
+// application is what is read of an application (PingOne Platform API, "Applications OIDC settings data model").
+type application struct {
+	ID         string   `json:"id"`
+	Enabled    bool     `json:"enabled"`
+	Protocol   string   `json:"protocol"`
+	GrantTypes []string `json:"grantTypes"`
+	AuthMethod string   `json:"tokenEndpointAuthMethod"`
+}
+
+// methods are the authentication methods that load balancers can use.
+var methods = map[string]string{"CLIENT_SECRET_BASIC": "client_secret_basic", "CLIENT_SECRET_POST": "client_secret_post"}
+
+func (a *Application) get(ctx context.Context) (application, error) {
+	const operation = "read the application"
+	var app application
+	if err := a.do(ctx, http.MethodGet, "", operation, nil, &app); err != nil {
+		return application{}, err
+	}
+	if app.ID == "" {
+		return application{}, a.api.NotUnderstood(operation)
+	}
+	return app, nil
+}
+
+// Check implements idp.Registration.
+func (a *Application) Check(ctx context.Context) error {
+	app, err := a.get(ctx)
+	switch {
+	case err != nil:
+		return err
+	case app.ID != a.client.ClientID:
+		return failure.New(failure.Precondition, "PingOne answered with another application than %s", a.client.ClientID)
+	case app.Protocol != "OPENID_CONNECT":
+		return failure.New(failure.Precondition, "PingOne application %s is not an OpenID Connect application", a.client.ClientID)
+	case !app.Enabled:
+		return failure.New(failure.Precondition, "PingOne application %s is disabled; enable it, or remove the client from the rotation", a.client.ClientID)
+	case methods[app.AuthMethod] == "":
+		return failure.New(failure.Precondition, "PingOne application %s does not authenticate by a plain client secret, which is all that load balancers can do; "+
+			"set its token endpoint authentication method to Client Secret Basic or Post", a.client.ClientID)
+	case !slices.Contains(app.GrantTypes, "AUTHORIZATION_CODE"):
+		return failure.New(failure.Precondition, "PingOne application %s may not use the grant authorization_code, by which load balancers log users in", a.client.ClientID)
+	}
+	return nil
+}
+
+// Review implements idp.Reviewer.
+func (a *Application) Review(ctx context.Context) (idp.Review, error) {
+	app, err := a.get(ctx)
+	return idp.Review{AuthMethod: methods[app.AuthMethod], MaxGrace: maxGrace}, err
+}
+
+// stored is the answer to all requests about the secret (PingOne Platform API, "Applications secret data model").
+type stored struct {
+	Secret   string `json:"secret"`
+	Previous *struct {
+		Secret    string    `json:"secret"`
+		ExpiresAt time.Time `json:"expiresAt"`
+		LastUsed  time.Time `json:"lastUsed"`
+	} `json:"previous"`
+}
+
+// Slots implements idp.Shifter.
+func (a *Application) Slots(ctx context.Context) (idp.Slots, error) {
+	const operation = "read the application's secret"
+	var answer stored
+	if err := a.do(ctx, http.MethodGet, "/secret", operation, nil, &answer); err != nil {
+		return idp.Slots{}, err
+	}
+	if answer.Secret == "" {
+		return idp.Slots{}, a.api.NotUnderstood(operation)
+	}
+	out := idp.Slots{Readable: true, Current: secret.New(answer.Secret)}
+	if p := answer.Previous; p != nil && p.Secret != "" && (p.ExpiresAt.IsZero() || p.ExpiresAt.After(a.now())) {
+		out.Previous, out.PreviousUntil, out.PreviousUsed = secret.New(p.Secret), p.ExpiresAt, p.LastUsed
+	}
+	return out, nil
+}
+
+// previous is the body of the request that makes a secret.
+type previous struct {
+	Previous struct {
+		ExpiresAt string `json:"expiresAt"`
+	} `json:"previous"`
+}
+
+// Shift implements idp.Shifter.
+func (a *Application) Shift(ctx context.Context) (secret.Value, error) {
+	const operation = "make a new secret"
+	var body previous
+	body.Previous.ExpiresAt = a.now().Add(longest).UTC().Format("2006-01-02T15:04:05.000Z")
+	var answer stored
+	if err := a.do(ctx, http.MethodPost, "/secret", operation, body, &answer); err != nil {
+		return secret.Value{}, err
+	}
+	if answer.Secret == "" {
+		return secret.Value{}, a.api.NotUnderstood(operation)
+	}
+	return secret.New(answer.Secret), nil
+}
+
+// supplied is the body of the request that sets a value.
+type supplied struct {
+	Secret string `json:"secret"`
+}
+
+// mediaType of a request with a value of the caller's.
+const mediaType = "application/vnd.pingidentity.secret+json"
+
+// Restore implements idp.Shifter. Setting values is documented for imported applications; whether another may is only known
+// by trying. Without "previous" in the request, the one that was current ends at once.
+func (a *Application) Restore(ctx context.Context, v secret.Value) error {
+	const operation = "set a secret"
+	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPost, URL: a.url("/secret"),
+		JSON: supplied{Secret: v.Reveal()}, Header: http.Header{"Content-Type": {mediaType}}}, nil)
+	if s, ok := httpclient.Status(err); ok && (s.Status == http.StatusBadRequest || s.Status == http.StatusUnsupportedMediaType) {
+		return failure.Wrap(failure.Precondition, fmt.Errorf("%w: %w", idp.ErrKept, s), "PingOne takes no value from outside for application %s", a.client.ClientID)
+	}
+	if err != nil {
+		return err
+	}
+	slots, err := a.Slots(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !slots.Current.Equal(v):
+		return a.api.NotUnderstood(operation)
+	case !slots.Previous.IsZero():
+		return a.DropPrevious(ctx)
+	}
+	return nil
+}
+
+// DropPrevious implements idp.Shifter.
+func (a *Application) DropPrevious(ctx context.Context) error {
+	err := a.do(ctx, http.MethodDelete, "/secret", "end the previous secret", nil, nil)
+	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound {
+		// there is none, or no application: only reading tells
+		if slots, again := a.Slots(ctx); again == nil && slots.Previous.IsZero() {
+			return nil
+		}
+	}
+	return err
+}
+
+func (a *Application) url(below string) string {
+	return a.settings.APIURL + "/v1/environments/" + a.settings.EnvironmentID + "/applications/" + a.client.ClientID + below
+}
+
+func (a *Application) do(ctx context.Context, method, below, operation string, body, out any) error {
+	return a.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: a.url(below), JSON: body}, out)
+}
+
+// explain says what the operator can do about a refusal of the Platform API.
+func (a *Application) explain(s *httpclient.StatusError) string {
+	switch s.Status {
+	case http.StatusUnauthorized:
+		return fmt.Sprintf("the access token of worker application %s is not taken: check that %s.apiUrl and %s.authUrl belong to the same region", a.settings.ClientID(), path, path)
+	case http.StatusForbidden:
+		return fmt.Sprintf("worker application %s needs a role with applications:read:secret, applications:update:secret, applications:delete:secret and, for rollbacks, applications:set:secret "+
+			"for environment %s, and at least the roles that the application has itself", a.settings.ClientID(), a.settings.EnvironmentID)
+	case http.StatusNotFound:
+		return fmt.Sprintf("there is no application %s in environment %s; correct clientId, %s.environmentId or %s.apiUrl", a.client.ClientID, a.settings.EnvironmentID, path, path)
+	default:
+		return ""
+	}
+}
+
+// explainToken says what the operator can do when PingOne gives no access token.
+func (a *Application) explainToken(s *httpclient.StatusError) string {
+	switch s.Code {
+	case "invalid_client", "unauthorized_client":
+		return a.tokens.Proof.Advice() + "; a client secret is sent by Basic, PingOne's default for worker applications"
+	default:
+		return ""
+	}
+}
+
+var codePattern = regexp.MustCompile(`^[A-Za-z_]{1,40}$`)
+
+// errorCode reads the code of an error answer of the Platform API, with that of its first detail ("PingOne API error
+// codes"), or of the token endpoint.
+func errorCode(body []byte) string {
+	var e struct {
+		Code    string `json:"code"`
+		Details []struct {
+			Code string `json:"code"`
+		} `json:"details"`
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return ""
+	}
+	switch {
+	case codePattern.MatchString(e.Error):
+		return e.Error
+	case !codePattern.MatchString(e.Code):
+		return ""
+	case len(e.Details) > 0 && codePattern.MatchString(e.Details[0].Code) && len(e.Code)+len(e.Details[0].Code) < 40:
+		return e.Code + "." + e.Details[0].Code
+	}
+	return e.Code
+}
