@@ -122,6 +122,10 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
+	short, _ := slotWorld(t, memory.SlotOptions{Previous: time.Hour})
+	_, err := makePlan(short, plain)
+	fakes.Failed(t, err, failure.Precondition, "gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only")
+
 	const method = "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"
 	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), idp.Review{AuthMethod: "client_secret_post"}}, memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true

@@ -281,6 +281,26 @@ func TestTheRegistrationsOfAPairMustBeAlike(t *testing.T) {
 	}
 }
 
+// reviewedShifter has something to tell of shifts.
+type reviewedShifter struct {
+	idp.Shifter
+	all, shift idp.Review
+}
+
+func (r reviewedShifter) Review(context.Context) (idp.Review, error)      { return r.all, nil }
+func (r reviewedShifter) ReviewShift(context.Context) (idp.Review, error) { return r.shift, nil }
+
+func TestWhatConcernsShiftsIsToldWhereSecretsAreShifted(t *testing.T) {
+	t.Parallel()
+	d := atDesk(memory.SlotOptions{}, "a")
+	x := reviewedShifter{d.Registration("a").(idp.Shifter), idp.Review{AuthMethod: "client_secret_post", Warnings: []string{"one"}},
+		idp.Review{MaxGrace: time.Hour, Warnings: []string{"two"}, Refusals: []string{"off"}}}
+	r, err := slots.Shifting(x, d.book()).(idp.Reviewer).Review(t.Context())
+	if err != nil || r.AuthMethod != "client_secret_post" || r.MaxGrace != time.Hour || !slices.Equal(r.Warnings, []string{"one", "two"}) || !slices.Equal(r.Refusals, []string{"off"}) {
+		t.Errorf("the review is %+v (%v)", r, err)
+	}
+}
+
 func TestByHandNothingIsAskedOfTheProvider(t *testing.T) {
 	t.Parallel()
 	d := atDesk(memory.SlotOptions{}, "a")

@@ -30,7 +30,16 @@ var (
 	_ idp.Provider    = (*shifting)(nil)
 	_ idp.Finder      = (*shifting)(nil)
 	_ idp.UseReporter = (*shifting)(nil)
+	_ idp.Reviewer    = (*shifting)(nil)
 )
+
+// ShiftReviewer is implemented by Shifters that can tell, before a shift, whether the provider would keep the secret in use
+// and how long.
+type ShiftReviewer interface {
+	// ReviewShift reads what concerns a shift, and nothing that concerns a registration of a pair or one that is overwritten.
+	// It changes nothing.
+	ReviewShift(ctx context.Context) (idp.Review, error)
+}
 
 // Shifting is the provider of a registration with a current and a previous slot.
 func Shifting(r idp.Shifter, b Book) idp.Provider { return &shifting{r, byValue{b}} }
@@ -38,6 +47,21 @@ func Shifting(r idp.Shifter, b Book) idp.Provider { return &shifting{r, byValue{
 // Capabilities implements idp.Provider.
 func (p *shifting) Capabilities() idp.Capabilities {
 	return Capabilities(p.Shifter.Capabilities(), idp.CurrentPrevious)
+}
+
+// Review implements idp.Reviewer.
+func (p *shifting) Review(ctx context.Context) (idp.Review, error) {
+	out, err := review(ctx, p.Shifter)
+	x, ok := p.Shifter.(ShiftReviewer)
+	if err != nil || !ok {
+		return out, err
+	}
+	more, err := x.ReviewShift(ctx)
+	out.Warnings, out.Refusals = append(out.Warnings, more.Warnings...), append(out.Refusals, more.Refusals...)
+	if more.MaxGrace > 0 {
+		out.MaxGrace = more.MaxGrace
+	}
+	return out, err
 }
 
 // look reads the slots and the versions.
