@@ -42,6 +42,7 @@ var refusals = map[string]fault.Rule{
 	"auth0":   refuse("idp", "auth0.updateClient", "", "insufficient_scope"),
 	"cognito": refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException"),
 	"entra":   refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied"),
+	"hydra":   refuse("idp", "hydra.rotateSecret", "", "request_forbidden"),
 	"okta":    refuse("idp", "okta.createSecret", "", "E0000006"),
 	"pingone": refuse("idp", "pingone.updateSecret", "", "ACCESS_FAILED"),
 }

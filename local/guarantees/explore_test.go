@@ -22,7 +22,7 @@ var changing = []string{
 	"elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyListener",
 	"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret",
 	"idp:entra.addPassword", "idp:entra.removePassword", "cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
-	"idp:auth0.updateClient",
+	"idp:auth0.updateClient", "idp:hydra.rotateSecret", "idp:hydra.dropSecrets", "idp:hydra.patchClient",
 	"idp:pingone.updateSecret", "idp:pingone.setSecret", "idp:pingone.deletePreviousSecret",
 }
 

@@ -9,13 +9,14 @@ import (
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp/auth0"
+	"alboidc.internal/local/idp/hydra"
 	"alboidc.internal/local/idp/pingone"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/config"
 )
 
 // withoutIDs are the identity providers whose secrets have no ids.
-var withoutIDs = []string{"auth0", "pingone"}
+var withoutIDs = []string{"auth0", "hydra", "pingone"}
 
 // untestable makes the smoke test after the switch fail for good.
 func untestable(w *world) {
@@ -59,6 +60,31 @@ func TestAPairWaitsUntilTheNewSecretHasSpread(t *testing.T) {
 	w.Stack.IdP.Face().(*auth0.Auth0).SetSpread(30 * time.Second)
 	w.mustRotate()
 	w.pass(time.Minute) // so does the one that nobody knows
+	w.atRest()
+}
+
+// Hydra before it could rotate.
+func TestAnOldHydraIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
+	t.Parallel()
+	old := func(configure ...func(*config.Client)) *world {
+		w := newWorldOf(t, "hydra", usual(), append(configure, quick)...)
+		w.Stack.IdP.Face().(*hydra.Hydra).SetVersion("v2.2.0", false)
+		return w
+	}
+	w := old()
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "a second client like the first named in identityProvider.clientPair") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+	w = old(func(c *config.Client) { c.IdentityProvider.ClientPair = "orders-web-second" })
+	w.mustRotate()
+	w.atRest()
+	// one that does not say so refuses the rotation when it is asked to make a secret, and nothing is left
+	w = old()
+	w.Stack.IdP.Face().(*hydra.Hydra).SetVersion("master", false)
+	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "identityProvider.clientPair") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
 	w.atRest()
 }
 

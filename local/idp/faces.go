@@ -5,6 +5,7 @@ import (
 	"alboidc.internal/local/idp/cognito"
 	"alboidc.internal/local/idp/entra"
 	"alboidc.internal/local/idp/face"
+	"alboidc.internal/local/idp/hydra"
 	"alboidc.internal/local/idp/okta"
 	"alboidc.internal/local/idp/pingone"
 )
@@ -14,6 +15,7 @@ var faces = map[string]face.New{
 	"auth0":   auth0.New,
 	"cognito": cognito.New,
 	"entra":   entra.New,
+	"hydra":   hydra.New,
 	"okta":    okta.New,
 	"pingone": pingone.New,
 }

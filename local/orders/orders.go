@@ -22,6 +22,8 @@ import (
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/config"
+	sharedidp "alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/secret"
 	"alboidc.internal/statemachine"
 )
@@ -156,7 +158,9 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r reg
 	if err != nil {
 		return err
 	}
-	d.Config = d.configuration(r, admin, tester, o)
+	if d.Config, err = d.configuration(r, admin, tester, o); err != nil {
+		return err
+	}
 	if o.Configure != nil {
 		o.Configure(&d.Config)
 	}
@@ -164,16 +168,26 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r reg
 }
 
 // configuration is what a user writes into the client's configuration.
-func (d *Deployment) configuration(r registration, adminARN, testerARN string, o Options) config.Client {
+func (d *Deployment) configuration(r registration, adminARN, testerARN string, o Options) (config.Client, error) {
 	p := d.Stack.IdP
-	settings, _ := json.Marshal(r.settings(p, r.appID, adminARN))
+	settings, err := json.Marshal(r.settings(p, r.appID, adminARN))
+	if err != nil {
+		return config.Client{}, err
+	}
+	capable, err := registry.Capabilities(d.Stack.Face, settings, sharedidp.Client{ClientID: r.clientID})
+	if err != nil {
+		return config.Client{}, err
+	}
 	c := config.Client{
 		Name: Client, Issuer: p.Issuer(), ClientID: r.clientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
 		Secret: config.Secret{ARN: d.SecretARN},
 		IdentityProvider: config.IdentityProvider{Type: d.Stack.Face, AuthorizationEndpoint: p.Endpoints().Authorization,
-			TokenEndpoint: p.Endpoints().Token, ClientPair: r.pairID, Settings: settings},
+			TokenEndpoint: p.Endpoints().Token, Settings: settings},
 		LoadBalancers:      d.Site.LoadBalancers,
 		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
+	}
+	if capable.Model == sharedidp.SingleSlot {
+		c.IdentityProvider.ClientPair = r.pairID
 	}
 	for _, page := range d.Site.Pages {
 		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect, config.RedirectTest{URL: page.URL, ConnectTo: page.Nodes})
@@ -181,7 +195,7 @@ func (d *Deployment) configuration(r registration, adminARN, testerARN string, o
 	for _, page := range []Page{d.Site.Pages[0], d.Site.Pages[3]} { // one page of each load balancer
 		c.SmokeTests.Login = append(c.SmokeTests.Login, config.LoginTest{URL: page.URL, ConnectTo: page.Nodes, UserSecretARN: testerARN, ExpectText: page.Greeting + d.Tester.Email})
 	}
-	return c
+	return c, nil
 }
 
 // storeClient stores the configuration where the state machine reads it.

@@ -17,8 +17,8 @@ import (
 type registration struct {
 	// clientID is the OAuth client id, appID the id in the provider's management API, each in the provider's form.
 	clientID, appID string
-	// pairID is the client id of a second registration, at providers where the client is a pair; "" elsewhere. Its id in the
-	// management API is the same.
+	// pairID is the client id of a second registration, at providers where a client can be a pair; "" elsewhere. It is one by
+	// default where a registration has a single secret.
 	pairID string
 	// settings are identityProvider.settings; adminARN is the secret with the provider's admin credential.
 	settings func(p *idp.Provider, appID, adminARN string) map[string]any
@@ -40,6 +40,9 @@ var registrations = map[string]registration{
 	"pingone": {clientID: "5e8d1c3a-72b4-4f60-9d15-a0c4e6b8f213", settings: func(p *idp.Provider, _, adminARN string) map[string]any {
 		return map[string]any{"environmentId": pingone.EnvironmentID, "apiUrl": p.URL(), "authUrl": p.URL(),
 			"clientSecret": map[string]string{"clientId": pingone.WorkerID, "secretArn": adminARN}}
+	}},
+	"hydra": {clientID: "orders-web", pairID: "orders-web-second", settings: func(p *idp.Provider, _, _ string) map[string]any {
+		return map[string]any{"adminUrl": p.URL(), "removeAllPrevious": true}
 	}},
 	"cognito": {clientID: "1ordersweb2client3id4abcde5", settings: func(*idp.Provider, string, string) map[string]any {
 		return map[string]any{"userPoolId": cognito.PoolID}

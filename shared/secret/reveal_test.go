@@ -22,6 +22,7 @@ var revealers = []string{
 	"shared/idp/cognito/change.go",                  // body: AddUserPoolClientSecret
 	"shared/idp/entra/certificate.go",               // reads the certificate's private key
 	"shared/idp/entra/credential.go",                // body: client assertion
+	"shared/idp/hydra/hydra.go",                     // body: set the secret; header: API key
 	"shared/idp/idptest/idptest.go",                 // test suite: looks for secrets in error texts
 	"shared/idp/okta/change.go",                     // body: create a secret
 	"shared/idp/okta/credential.go",                 // header: SSWS token

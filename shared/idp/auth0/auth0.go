@@ -4,11 +4,9 @@
 package auth0
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -77,11 +75,11 @@ func capabilities() idp.Capabilities {
 }
 
 // read are the fields of an application that are read; its secret is not among them.
-var read = append([]string{"client_id", "app_type", "token_endpoint_auth_method", "client_authentication_methods"}, alike...)
+var read = append([]string{"client_id", "token_endpoint_auth_method", "client_authentication_methods"}, alike...)
 
 // alike are the settings in which two applications of a pair must be the same, because logins and sessions depend on them
 // (Management API v2, "Get a client").
-var alike = []string{"callbacks", "grant_types", "oidc_conformant", "is_first_party", "jwt_configuration", "refresh_token",
+var alike = []string{"app_type", "callbacks", "grant_types", "oidc_conformant", "is_first_party", "jwt_configuration", "refresh_token",
 	"organization_usage", "organization_require_behavior", "require_pushed_authorization_requests", "require_proof_of_possession", "sso_disabled", "custom_login_page_on"}
 
 // get reads the application.
@@ -120,7 +118,7 @@ func (a *Application) Check(ctx context.Context) error {
 	switch method := text(app["token_endpoint_auth_method"]); {
 	case text(app["client_id"]) != a.client.ClientID:
 		return failure.New(failure.Precondition, "Auth0 answered with another application than %s", a.client.ClientID)
-	case set(app["client_authentication_methods"]):
+	case slots.Says(app["client_authentication_methods"]):
 		return failure.New(failure.Precondition, "Auth0 application %s authenticates by a private key or a certificate; %s", a.client.ClientID, advice)
 	case method != "" && method != "client_secret_post" && method != "client_secret_basic":
 		return failure.New(failure.Precondition, "Auth0 application %s has no client secret to authenticate with; %s", a.client.ClientID, advice)
@@ -128,11 +126,6 @@ func (a *Application) Check(ctx context.Context) error {
 		return failure.New(failure.Precondition, "Auth0 application %s may not use the grant authorization_code; %s", a.client.ClientID, advice)
 	}
 	return nil
-}
-
-// set reports whether a field has a value that says something.
-func set(raw json.RawMessage) bool {
-	return len(raw) > 0 && !slices.Contains([]string{"null", "{}", "[]", "false", `""`}, string(raw))
 }
 
 func texts(raw json.RawMessage) []string {
@@ -147,43 +140,10 @@ func (a *Application) Review(ctx context.Context) (idp.Review, error) {
 	return idp.Review{AuthMethod: text(app["token_endpoint_auth_method"])}, err
 }
 
-// Traits implements slots.Likeness. The order in a list of texts says nothing, and what is off is as good as absent.
+// Traits implements slots.Likeness.
 func (a *Application) Traits(ctx context.Context) (map[string]string, error) {
 	app, err := a.get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]string{"app_type": text(app["app_type"])}
-	for _, field := range alike {
-		if set(app[field]) {
-			out[field] = canonical(app[field])
-		}
-	}
-	return out, nil
-}
-
-// canonical is a JSON value in a form in which equal means equal.
-func canonical(raw json.RawMessage) string {
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		slices.Sort(list)
-		return strings.Join(list, " ")
-	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(raw, &object) == nil {
-		var parts []string
-		for _, k := range slices.Sorted(maps.Keys(object)) {
-			if set(object[k]) {
-				parts = append(parts, k+"="+canonical(object[k]))
-			}
-		}
-		return strings.Join(parts, " ")
-	}
-	var b bytes.Buffer
-	if json.Compact(&b, raw) != nil {
-		return string(raw)
-	}
-	return strings.Trim(b.String(), `"`)
+	return slots.Traits(app, alike...), err
 }
 
 // change is the body of the request that sets the secret (Management API v2, "Update a client").

@@ -27,7 +27,7 @@ const (
 )
 
 // reading is the query of every read: the secret is not asked for.
-const reading = "?fields=client_id%2Capp_type%2Ctoken_endpoint_auth_method%2Cclient_authentication_methods%2Ccallbacks%2Cgrant_types%2Coidc_conformant" +
+const reading = "?fields=client_id%2Ctoken_endpoint_auth_method%2Cclient_authentication_methods%2Capp_type%2Ccallbacks%2Cgrant_types%2Coidc_conformant" +
 	"%2Cis_first_party%2Cjwt_configuration%2Crefresh_token%2Corganization_usage%2Corganization_require_behavior%2Crequire_pushed_authorization_requests" +
 	"%2Crequire_proof_of_possession%2Csso_disabled%2Ccustom_login_page_on&include_fields=true"
 

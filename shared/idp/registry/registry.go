@@ -12,6 +12,7 @@ import (
 	"alboidc.internal/shared/idp/auth0"
 	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/entra"
+	"alboidc.internal/shared/idp/hydra"
 	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/idp/pingone"
 )
@@ -30,6 +31,7 @@ func builders() map[string]build {
 		"auth0":   of(auth0.New),
 		"cognito": of(cognito.New),
 		"entra":   of(entra.New),
+		"hydra":   of(hydra.New),
 		"okta":    of(okta.New),
 		"pingone": of(pingone.New),
 	}
@@ -40,6 +42,7 @@ func descriptions() map[string]describe {
 		"auth0":   auth0.Capabilities,
 		"cognito": cognito.Capabilities,
 		"entra":   entra.Capabilities,
+		"hydra":   hydra.Capabilities,
 		"okta":    okta.Capabilities,
 		"pingone": pingone.Capabilities,
 	}

@@ -90,10 +90,12 @@ func TestNothingIsShiftedUnlessTheSecretInUseIsTheCurrentOneAlone(t *testing.T) 
 
 func TestASecretInUseThatWasNotKeptIsPutBackAtOnce(t *testing.T) {
 	t.Parallel()
-	d := atDesk(memory.SlotOptions{ForgetsPrevious: true}, "a")
-	_, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new"})
-	refused(t, err, "did not keep the one in use")
-	d.has(t, inUse)
+	for _, hidden := range []bool{false, true} {
+		d := atDesk(memory.SlotOptions{ForgetsPrevious: true, Hidden: hidden}, "a")
+		_, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new"})
+		refused(t, err, "did not keep the one in use")
+		d.has(t, inUse)
+	}
 }
 
 func TestANewSecretThatTheProviderCannotRemoveIsKeptAndTakenUpAgain(t *testing.T) {

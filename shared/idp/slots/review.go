@@ -1,10 +1,13 @@
 package slots
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"alboidc.internal/shared/idp"
 )
@@ -14,6 +17,47 @@ type Likeness interface {
 	// Traits are what a registration is set to, by the provider's name of the setting: callbacks, grants, authentication
 	// method and the like, in a form in which equal means equal. It changes nothing.
 	Traits(ctx context.Context) (map[string]string, error)
+}
+
+// Traits picks settings by their names out of a registration's JSON object. The order in a list of texts says nothing, and
+// what is off or empty is as good as absent.
+func Traits(registration map[string]json.RawMessage, names ...string) map[string]string {
+	out := map[string]string{}
+	for _, name := range names {
+		if Says(registration[name]) {
+			out[name] = canonical(registration[name])
+		}
+	}
+	return out
+}
+
+// Says reports whether a setting says anything: it is not absent, empty or off.
+func Says(setting json.RawMessage) bool {
+	return len(setting) > 0 && !slices.Contains([]string{"null", "{}", "[]", "false", `""`}, string(setting))
+}
+
+// canonical is a JSON value in a form in which equal means equal.
+func canonical(raw json.RawMessage) string {
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		slices.Sort(list)
+		return strings.Join(list, " ")
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) == nil {
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(object)) {
+			if Says(object[k]) {
+				parts = append(parts, k+"="+canonical(object[k]))
+			}
+		}
+		return strings.Join(parts, " ")
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return strings.Trim(b.String(), `"`)
 }
 
 // reviewPair refuses two registrations that differ in what logins depend on.

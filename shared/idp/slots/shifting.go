@@ -122,10 +122,8 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	if err != nil {
 		return idp.Created{}, err
 	}
-	if s.Readable {
-		if err := p.mustHaveKept(ctx, k.Current.Value); err != nil {
-			return idp.Created{}, err
-		}
+	if err := p.mustHaveKept(ctx, k.Current); err != nil {
+		return idp.Created{}, err
 	}
 	return idp.Created{ID: r.Tag, Value: made}, nil
 }
@@ -153,16 +151,26 @@ func inUseAlone(s idp.Slots, k Known) error {
 
 // mustHaveKept fails if a shift has ended the secret in use after all, and first makes that the current one again: load
 // balancers need it.
-func (p *shifting) mustHaveKept(ctx context.Context, inUse secret.Value) error {
-	after, err := p.Slots(ctx)
-	if err != nil || after.Previous.Equal(inUse) {
+func (p *shifting) mustHaveKept(ctx context.Context, inUse Version) error {
+	kept, err := p.keeps(ctx, inUse)
+	if err != nil || kept {
 		return err
 	}
-	if err := p.Restore(ctx, inUse); err != nil {
+	if err := p.Restore(ctx, inUse.Value); err != nil {
 		return failure.Wrap(failure.KindOf(err), err, "the identity provider made a new secret but did not keep the one in use, and that could not be put back")
 	}
 	return failure.New(failure.Precondition, "the identity provider made a new secret but did not keep the one in use as the previous; the latter "+
 		"was put back at once: see to it that the provider keeps previous secrets")
+}
+
+// keeps reports whether the secret in use is a previous one now: as the provider shows it, or, if it shows none, whether it is
+// accepted.
+func (p *shifting) keeps(ctx context.Context, inUse Version) (bool, error) {
+	after, err := p.Slots(ctx)
+	if err != nil || after.Readable {
+		return after.Previous.Equal(inUse.Value), err
+	}
+	return p.Accepts(ctx, inUse.ClientID, inUse.Value)
 }
 
 // FindLost implements idp.Finder. A stored value was returned by the provider, so the secret is there, or gone since. One

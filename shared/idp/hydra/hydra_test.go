@@ -1,0 +1,254 @@
+package hydra_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/hydra"
+	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
+)
+
+const (
+	clientID  = "orders-web"
+	secretARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:ory-AbCdEf"
+	apiKey    = "ory_pat_example"
+	at        = "/admin/clients/" + clientID
+	withKey   = `"apiKey": {"secretArn": "` + secretARN + `"}`
+)
+
+// client is the documented shape, shortened.
+const client = `{"client_id": "` + clientID + `", "client_name": "Orders", "redirect_uris": ["https://orders.example.com/oauth2/idpresponse"],
+ "grant_types": ["refresh_token", "authorization_code"], "response_types": ["code"], "scope": "openid offline_access", "audience": [], "subject_type": "public",
+ "token_endpoint_auth_method": "client_secret_post", "userinfo_signed_response_alg": "none", "metadata": {}, "skip_consent": true}`
+
+func newClient(t *testing.T, s *httptest.Server, more string) *hydra.Client {
+	t.Helper()
+	c, err := hydra.New([]byte(`{"adminUrl": "`+s.URL+`/"`+more+`}`), idp.Client{Name: "orders-web", ClientID: clientID},
+		httpvendor.Deps(t, s, map[string]string{secretARN: apiKey + "\n"}, time.Unix(1772359200, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// play expects requests with the API key.
+func play(t *testing.T, exchanges ...httpvendor.Exchange) *hydra.Client {
+	t.Helper()
+	return newClient(t, httpvendor.Play(t, "Bearer "+apiKey, exchanges...).Server, `, "removeAllPrevious": true, `+withKey)
+}
+
+func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
+	t.Parallel()
+	rotate := httpvendor.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 200, Answer: `{"client_id": "` + clientID + `", "client_secret": "made-by-hydra"}`}
+	if v, err := play(t, rotate).Shift(t.Context()); err != nil || !v.Equal(secret.New("made-by-hydra")) {
+		t.Errorf("the value is not that of the answer (%v)", err)
+	}
+	rotate.Answer = `{"client_id": "` + clientID + `"}`
+	if _, err := play(t, rotate).Shift(t.Context()); !failure.Is(err, failure.Unavailable) {
+		t.Errorf("an answer without a secret: %v", err)
+	}
+	drop := httpvendor.Exchange{Request: "DELETE " + at + "/secrets/rotate", Status: 200, Answer: client}
+	if err := play(t, drop).DropPrevious(t.Context()); err != nil {
+		t.Error(err)
+	}
+	set := httpvendor.Exchange{Request: "PATCH " + at, Body: `[{"op": "replace", "path": "/client_secret", "value": "of-ours"}]`, Status: 200, Answer: client}
+	if err := play(t, set).Set(t.Context(), secret.New("of-ours")); err != nil {
+		t.Error(err)
+	}
+	if err := play(t, set).Restore(t.Context(), secret.New("of-ours")); err != nil {
+		t.Error(err)
+	}
+	set.Answer = `{}`
+	if err := play(t, set).Set(t.Context(), secret.New("of-ours")); !failure.Is(err, failure.Unavailable) {
+		t.Errorf("another answer: %v", err)
+	}
+}
+
+func TestAHydraOfOnesOwnIsAskedWithoutACredential(t *testing.T) {
+	t.Parallel()
+	s := httpvendor.Play(t, "", httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: client})
+	if err := newClient(t, s.Server, "").Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{`"v26.2.0"`: "refused", `"v2.2.0"`: "refused", `"v25.4.0"`: "refused", `"v26.3.0"`: "", `"v27.0.1-rc.1"`: "",
+		`"v26.2.1"`: "warned", `"master"`: "warned", `7`: "warned"} {
+		e := httpvendor.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": ` + version + `}`}
+		if version == "7" { // the Ory Network's gateway
+			e.Status, e.Answer = 404, `{"error": {"id": "not_found"}}`
+		}
+		r, err := play(t, e).ReviewShift(t.Context())
+		got := ""
+		switch {
+		case len(r.Refusals) == 1 && strings.Contains(r.Refusals[0], "identityProvider.clientPair"):
+			got = "refused"
+		case len(r.Warnings) == 1 && len(r.Refusals) == 0:
+			got = "warned"
+		}
+		if err != nil || got != want {
+			t.Errorf("version %s: %q %+v (%v), want %q", version, got, r, err, want)
+		}
+	}
+	s := httpvendor.Play(t, "", httpvendor.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": "v26.3.0"}`})
+	r, err := newClient(t, s.Server, "").ReviewShift(t.Context())
+	if err != nil || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0], "settings.removeAllPrevious: must be true") {
+		t.Errorf("without the acknowledgement: %+v (%v)", r, err)
+	}
+}
+
+func TestAHydraThatCannotRotateSaysSoAndNothingIsChanged(t *testing.T) {
+	t.Parallel()
+	rotate := httpvendor.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 404, Answer: `404 page not found`}
+	_, err := play(t, rotate, httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: client}).Shift(t.Context())
+	if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
+		t.Errorf("no such path: %v", err)
+	}
+	_, err = play(t, rotate, httpvendor.Exchange{Request: "GET " + at, Status: 404, Answer: `{"error": "not_found"}`}).Shift(t.Context())
+	if !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "there is no client orders-web") {
+		t.Errorf("no such client: %v", err)
+	}
+}
+
+func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		old, new string
+		kind     failure.Kind
+		says     string
+	}{
+		"a good client passes":        {"", "", "", ""},
+		"the default method passes":   {`"token_endpoint_auth_method": "client_secret_post", `, "", "", ""},
+		"a private key":               {"client_secret_post", "private_key_jwt", failure.Precondition, "client_secret_basic or client_secret_post"},
+		"a public client":             {"client_secret_post", "none", failure.Precondition, "client_secret_basic or client_secret_post"},
+		"another client":              {`"client_id": "orders-web"`, `"client_id": "other"`, failure.Precondition, "another client than orders-web"},
+		"no authorization code":       {`, "authorization_code"`, ``, failure.Precondition, "authorization_code"},
+		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
+	} {
+		err := play(t, httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: strings.Replace(client, tt.old, tt.new, 1)}).Check(t.Context())
+		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
+			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
+		}
+	}
+	read := httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: client}
+	h := play(t, read, read)
+	if r, err := h.Review(t.Context()); err != nil || r.AuthMethod != "client_secret_post" {
+		t.Errorf("the review is %+v (%v)", r, err)
+	}
+	traits, err := h.Traits(t.Context())
+	if err != nil || len(traits) != 7 || traits["grant_types"] != "authorization_code refresh_token" || traits["scope"] != "openid offline_access" || traits["skip_consent"] != "true" {
+		t.Errorf("the traits are %v (%v)", traits, err)
+	}
+}
+
+func TestRefusalsAreExplained(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		status int
+		answer string
+		kind   failure.Kind
+		says   string
+	}{
+		"no key":    {401, `{"error": {"id": "session_inactive", "message": "vendor"}}`, failure.IdPRejected, "settings.apiKey, or whatever protects a Hydra of your own: HTTP 401 session_inactive"},
+		"no client": {404, `{"error": "not_found", "error_description": "vendor"}`, failure.IdPRejected, "there is no client orders-web"},
+		"too much":  {429, `{"error": {"id": "too_many_requests"}}`, failure.Throttled, "HTTP 429 too_many_requests"},
+		"an outage": {502, "vendor", failure.Unavailable, "HTTP 502"},
+		"no secret": {400, `{"error": "invalid_request", "error_description": "vendor"}`, failure.IdPRejected, "HTTP 400 invalid_request"},
+	} {
+		err := play(t, httpvendor.Exchange{Request: "DELETE " + at + "/secrets/rotate", Status: tt.status, Answer: tt.answer}).DropPrevious(t.Context())
+		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") {
+			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
+		}
+	}
+}
+
+func TestSettingsAreRefusedFieldByField(t *testing.T) {
+	t.Parallel()
+	const p = "identityProvider.settings"
+	for settings, want := range map[string]string{
+		`{"adminUrl": "https://hydra-admin.example.com"}`:                                        "",
+		`{"adminUrl": "https://example.com/hydra/", "removeAllPrevious": true, ` + withKey + `}`: "",
+		`{}`:                                p + ".adminUrl: is missing",
+		`{"adminUrl": "http://hydra:4445"}`: p + ".adminUrl: must begin with https://",
+		`{"adminUrl": "https://hydra-admin.example.com/admin/clients"}`:            p + ".adminUrl: must be the URL before /admin/clients",
+		`{"adminUrl": "https://x.example.com", "apiKey": {"secretArn": "canary"}}`: p + ".apiKey.secretArn: must be the ARN",
+		`{"adminUrl": "https://x.example.com", "key": "canary"}`:                   p + ".key: is not known; allowed here: adminUrl, apiKey, removeAllPrevious",
+	} {
+		_, err := hydra.Capabilities([]byte(settings), idp.Client{})
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary")) {
+			t.Errorf("%s: %v, want %q", settings, err, want)
+		}
+	}
+	_, err := hydra.New([]byte(`{"adminUrl": "https://hydra-admin.example.com"}`), idp.Client{ClientID: "a/b"}, idp.Deps{})
+	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId, identityProvider.clientPair: must be") {
+		t.Errorf("a client id with a path: %v", err)
+	}
+}
+
+// fake is the part of Hydra that the conformance suite needs: one client with its secrets.
+type fake struct {
+	*httptest.Server
+	httpvendor.Faults
+	made    int
+	secrets []string // the current one first
+}
+
+func newFake(t *testing.T) *fake {
+	t.Helper()
+	f := &fake{secrets: []string{"initial-secret-of-the-client"}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+at, f.Handle(func(*http.Request) (int, any) { return http.StatusOK, json.RawMessage(client) }, idptest.Check))
+	mux.HandleFunc("POST "+at+"/secrets/rotate", f.Handle(func(*http.Request) (int, any) {
+		f.made++
+		f.secrets = append([]string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-hydra"}, f.secrets...)
+		return http.StatusOK, map[string]string{"client_id": clientID, "client_secret": f.secrets[0]}
+	}, idptest.Create))
+	mux.HandleFunc("DELETE "+at+"/secrets/rotate", f.Handle(func(*http.Request) (int, any) {
+		f.secrets = f.secrets[:1]
+		return http.StatusOK, json.RawMessage(client)
+	}, idptest.Remove))
+	mux.HandleFunc("PATCH "+at, f.Handle(func(r *http.Request) (int, any) {
+		var in []struct{ Op, Path, Value string }
+		if json.NewDecoder(r.Body).Decode(&in) != nil || len(in) != 1 || in[0].Op != "replace" || in[0].Path != "/client_secret" {
+			return http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": idptest.Canary}
+		}
+		f.secrets = []string{in[0].Value}
+		return http.StatusOK, json.RawMessage(client)
+	}, idptest.Remove))
+	f.Server = httptest.NewTLSServer(mux)
+	t.Cleanup(f.Close)
+	return f
+}
+
+// Live implements idptest.SlotVendor.
+func (f *fake) Live(string) []secret.Value {
+	f.Lock()
+	defer f.Unlock()
+	var out []secret.Value
+	for _, s := range f.secrets {
+		out = append(out, secret.New(s))
+	}
+	return out
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	exceptions := idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked")
+	exceptions[idptest.RuleLostCreate] = "Hydra shows no secrets: what was never told cannot be listed"
+	idptest.Run(t, idptest.Subject{Exceptions: exceptions, New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+		f := newFake(t)
+		p, b := idptest.WithSlots(t, f, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(newClient(t, f.Server, ""), b) })
+		return p, b
+	}})
+}

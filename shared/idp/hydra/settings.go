@@ -1,0 +1,58 @@
+package hydra
+
+import (
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/strictjson"
+)
+
+// path of the settings in the client's configuration.
+const path = "identityProvider.settings"
+
+// Settings are the provider's part of a client's configuration.
+type Settings struct {
+	// AdminURL is where /admin/clients is, e.g. https://hydra-admin.example.com or https://PROJECT.projects.oryapis.com.
+	AdminURL string `json:"adminUrl"`
+	// APIKey of the Ory Network project. A Hydra of one's own has no authentication; what protects it may take a bearer
+	// token too.
+	APIKey *APIKey `json:"apiKey,omitempty"`
+	// RemoveAllPrevious acknowledges that a rotation ends all earlier secrets of the client, not just the one that it
+	// replaced. Needed without clientPair and allowInterruption.
+	RemoveAllPrevious bool `json:"removeAllPrevious,omitempty"`
+}
+
+// APIKey is sent as a bearer token.
+type APIKey struct {
+	// SecretARN of the Secrets Manager secret that holds the key.
+	SecretARN string `json:"secretArn"`
+}
+
+// idPattern keeps client ids harmless inside a URL's path.
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
+
+func parseSettings(raw json.RawMessage) (Settings, error) {
+	var s Settings
+	ps := strictjson.Decode(raw, &s, path)
+	if len(ps) == 0 {
+		s.check(&ps)
+	}
+	if err := ps.Err("the client configuration"); err != nil {
+		return Settings{}, err
+	}
+	s.AdminURL = strings.TrimSuffix(s.AdminURL, "/")
+	return s, nil
+}
+
+func (s Settings) check(ps *strictjson.Problems) {
+	config.CheckURL(ps, path+".adminUrl", s.AdminURL)
+	if u, err := url.Parse(s.AdminURL); err == nil && (u.RawQuery != "" || strings.Contains(u.Path, "/admin")) {
+		ps.Add(path+".adminUrl", "must be the URL before /admin/clients")
+	}
+	if k := s.APIKey; k != nil {
+		config.CheckSecretARN(ps, path+".apiKey.secretArn", k.SecretARN, "the API key of the Ory project")
+	}
+}
