@@ -212,7 +212,7 @@ func (m *maker) asked(ctx context.Context, at time.Time) error {
 // pending is the value stored for the version; it is made and stored if there is none.
 func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 	v, err := m.Store.Value(ctx, m.version)
-	if err == nil || !errors.Is(err, versions.ErrNotFound) {
+	if err == nil || !errors.Is(err, versions.ErrNotFound) || m.Capable.Model == idp.ByHand {
 		return v, err
 	}
 	if v, err = secret.Generate(m.Rand); err != nil {

@@ -77,6 +77,12 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		}
 		out.Checks = append(out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
 	}
+	if s.Capable.Model == idp.ByHand && d.Action == rotation.Rotate {
+		if err := s.MustAccept(ctx, d.To.VersionID, "the new secret that is stored as AWSPENDING"); err != nil {
+			return rotation.Plan{}, err
+		}
+		out.Checks = append(out.Checks, "it accepts the new secret that a person has stored, too")
+	}
 	fill(&out, d, s, request)
 	h.measureAge(ctx, s, j, d)
 	return out, nil

@@ -124,6 +124,9 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 	return s.Clock.Sleep(ctx, s.ELB.Spread()) // a new listener answers 503 until its nodes know it
 }
 
+// byHand reports whether a person makes and removes the secrets.
+func (w *world) byHand() bool { return w.capable.Model == idp.ByHand }
+
 func (w *world) log(function, requestID string, line []byte) {
 	_, _ = fmt.Fprintf(w.logs, "%s %s %s\n", function, requestID, line)
 }
@@ -162,6 +165,11 @@ func Run(ctx context.Context, o Options) (bool, error) {
 		return false, err
 	}
 	defer w.close()
+	if w.byHand() {
+		if _, err := w.StoreByHand(ctx); err != nil {
+			return false, err
+		}
+	}
 	before := w.picture()
 	v := newView(w, o)
 	v.introduce(o.Fail)

@@ -87,6 +87,10 @@ func (v *view) introduce(fail string) {
 		v.print("State %s will fail for good:", f.state)
 		v.print("  %s", f.says)
 	}
+	if w.byHand() {
+		v.print("A person has made a second secret at the identity provider, and stored it:")
+		v.print("  aws secretsmanager put-secret-value --version-stages AWSPENDING …")
+	}
 	v.print("People log in and keep their sessions from now until the end.")
 	v.print("")
 }

@@ -28,7 +28,7 @@ func TestTheChecklistForProvidersIsTrue(t *testing.T) {
 	if len(paths) < 10 {
 		t.Fatalf("only %d paths are named", len(paths))
 	}
-	for _, kind := range registry.Types() {
+	for _, kind := range registry.Types() { // manual makes no calls that could be disturbed
 		for _, p := range paths {
 			path := strings.ReplaceAll(p[1], "<name>", kind)
 			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
@@ -40,7 +40,7 @@ func TestTheChecklistForProvidersIsTrue(t *testing.T) {
 				t.Errorf("%s is not in %s", kind, file)
 			}
 		}
-		if !slices.ContainsFunc(changing, func(call string) bool { return strings.Contains(call, kind) || call == "idp:"+kind }) {
+		if kind != "manual" && !slices.ContainsFunc(changing, func(call string) bool { return strings.Contains(call, kind) || call == "idp:"+kind }) {
 			t.Errorf("%s: no call is disturbed in TestWhateverHappensToACallToAnotherIdentityProviderTheRotationConverges (changing)", kind)
 		}
 	}

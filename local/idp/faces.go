@@ -6,6 +6,7 @@ import (
 	"alboidc.internal/local/idp/entra"
 	"alboidc.internal/local/idp/face"
 	"alboidc.internal/local/idp/hydra"
+	"alboidc.internal/local/idp/manual"
 	"alboidc.internal/local/idp/okta"
 	"alboidc.internal/local/idp/pingone"
 )
@@ -16,6 +17,7 @@ var faces = map[string]face.New{
 	"cognito": cognito.New,
 	"entra":   entra.New,
 	"hydra":   hydra.New,
+	"manual":  manual.New,
 	"okta":    okta.New,
 	"pingone": pingone.New,
 }

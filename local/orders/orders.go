@@ -20,6 +20,7 @@ import (
 
 	"alboidc.internal/local/awsapi"
 	"alboidc.internal/local/idp"
+	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/config"
 	sharedidp "alboidc.internal/shared/idp"
@@ -128,6 +129,33 @@ func (d *Deployment) register(clientID, appID string) (secret.Value, error) {
 	_, _, err = d.Stack.IdP.RegisterClient(idp.Client{ID: clientID, AppID: appID, Name: Client,
 		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}}, value.Reveal())
 	return value, err
+}
+
+// StoreByHand does what a person does before a rotation at an identity provider without an API: makes a second secret there,
+// and stores it as AWSPENDING. It returns the version.
+func (d *Deployment) StoreByHand(ctx context.Context) (string, error) {
+	value, err := secret.Generate(nil)
+	if err != nil {
+		return "", err
+	}
+	err = d.Stack.IdP.Store().Update(d.ClientID, func(e *clients.Edit) error {
+		_, err := e.Add(idp.Secret{ID: d.Stack.IdP.Face().NewSecretID(d.ClientID)}, value.Reveal())
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("making a secret at the identity provider: %w", err)
+	}
+	return d.StorePending(ctx, value.Reveal())
+}
+
+// StorePending stores a value as AWSPENDING and returns its version.
+func (d *Deployment) StorePending(ctx context.Context, value string) (string, error) {
+	out, err := secretsmanager.NewFromConfig(d.Stack.AWS(Home)).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &d.SecretARN,
+		SecretString: &value, VersionStages: []string{"AWSPENDING"}})
+	if err != nil {
+		return "", fmt.Errorf("storing the secret as AWSPENDING: %w", err)
+	}
+	return *out.VersionId, nil
 }
 
 // storeSecrets stores the client secret, the admin credential and the synthetic user, and writes the configuration.

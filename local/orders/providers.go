@@ -44,6 +44,9 @@ var registrations = map[string]registration{
 	"hydra": {clientID: "orders-web", pairID: "orders-web-second", settings: func(p *idp.Provider, _, _ string) map[string]any {
 		return map[string]any{"adminUrl": p.URL(), "removeAllPrevious": true}
 	}},
+	"manual": {clientID: "407408718192-orders.apps.example.com", settings: func(*idp.Provider, string, string) map[string]any {
+		return map[string]any{}
+	}},
 	"cognito": {clientID: "1ordersweb2client3id4abcde5", settings: func(*idp.Provider, string, string) map[string]any {
 		return map[string]any{"userPoolId": cognito.PoolID}
 	}},

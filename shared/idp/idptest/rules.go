@@ -12,7 +12,8 @@ import (
 
 // Names of rules that some vendors cannot keep.
 const (
-	// RuleRemoveNew is broken by vendors with a current and a previous slot: only the previous can be dropped.
+	// RuleRemoveOld and RuleRemoveNew are broken where a person removes secrets.
+	RuleRemoveOld = "the old secret can be removed, and the new one stays accepted"
 	RuleRemoveNew = "a new secret can be removed again, and the old one stays accepted"
 	// RuleEnable and RuleDisableAbsent are broken by a vendor with one slot: to enable the old secret is to end the new.
 	RuleEnable        = "a disabled secret is refused but comes back"
@@ -29,7 +30,7 @@ func rules() []rule {
 		{"a created secret is listed and accepted", createdIsAccepted},
 		{"creating a secret does to the others what the model says", createKeepsOthers},
 		{"a repeated create makes another secret, up to the limit", createUpToLimit},
-		{"the old secret can be removed, and the new one stays accepted", removeOld},
+		{RuleRemoveOld, removeOld},
 		{RuleRemoveNew, removeNew},
 		{RuleEnable, disableAndEnable},
 		{"a disabled secret can be removed", removeDisabled},

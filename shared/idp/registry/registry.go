@@ -13,6 +13,7 @@ import (
 	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/hydra"
+	"alboidc.internal/shared/idp/manual"
 	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/idp/pingone"
 )
@@ -32,6 +33,7 @@ func builders() map[string]build {
 		"cognito": of(cognito.New),
 		"entra":   of(entra.New),
 		"hydra":   of(hydra.New),
+		"manual":  of(manual.New),
 		"okta":    of(okta.New),
 		"pingone": of(pingone.New),
 	}
@@ -43,6 +45,7 @@ func descriptions() map[string]describe {
 		"cognito": cognito.Capabilities,
 		"entra":   entra.Capabilities,
 		"hydra":   hydra.Capabilities,
+		"manual":  manual.Capabilities,
 		"okta":    okta.Capabilities,
 		"pingone": pingone.Capabilities,
 	}

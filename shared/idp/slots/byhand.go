@@ -66,5 +66,5 @@ func (p *byHand) FindLost(ctx context.Context, version string, _ time.Time) (str
 
 // Remove implements idp.Provider: that is the person's to do.
 func (p *byHand) Remove(context.Context, string) error {
-	return fmt.Errorf("nothing uses it any more: remove it at the identity provider: %w", idp.ErrKept)
+	return fmt.Errorf("nothing of this system uses it any more; remove it at the identity provider now (%w until then)", idp.ErrKept)
 }
