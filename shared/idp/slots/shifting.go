@@ -41,6 +41,21 @@ type ShiftReviewer interface {
 	ReviewShift(ctx context.Context) (idp.Review, error)
 }
 
+// Alone is the end of a Shifter's Restore: it makes sure that a value that was set is the current secret, and ends the previous
+// one. Unavailable if another is the current one.
+func Alone(ctx context.Context, r idp.Shifter, v secret.Value) error {
+	s, err := r.Slots(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !s.Current.Equal(v):
+		return failure.New(failure.Unavailable, "the identity provider's current secret is not the one that was set")
+	case !s.Previous.IsZero():
+		return r.DropPrevious(ctx)
+	}
+	return nil
+}
+
 // Shifting is the provider of a registration with a current and a previous slot.
 func Shifting(r idp.Shifter, b Book) idp.Provider { return &shifting{r, byValue{b}} }
 
@@ -51,17 +66,10 @@ func (p *shifting) Capabilities() idp.Capabilities {
 
 // Review implements idp.Reviewer.
 func (p *shifting) Review(ctx context.Context) (idp.Review, error) {
-	out, err := review(ctx, p.Shifter)
-	x, ok := p.Shifter.(ShiftReviewer)
-	if err != nil || !ok {
-		return out, err
+	if x, ok := p.Shifter.(ShiftReviewer); ok {
+		return review(ctx, p.Shifter, x.ReviewShift)
 	}
-	more, err := x.ReviewShift(ctx)
-	out.Warnings, out.Refusals = append(out.Warnings, more.Warnings...), append(out.Refusals, more.Refusals...)
-	if more.MaxGrace > 0 {
-		out.MaxGrace = more.MaxGrace
-	}
-	return out, err
+	return review(ctx, p.Shifter)
 }
 
 // look reads the slots and the versions.
@@ -71,6 +79,10 @@ func (p *shifting) look(ctx context.Context) (idp.Slots, Known, error) {
 		return idp.Slots{}, Known{}, err
 	}
 	s, err := p.Slots(ctx)
+	if !s.Previous.IsZero() && s.Previous.Equal(s.Current) {
+		// a Restore was cut off before it dropped the previous one: that is no secret of its own
+		s.Previous, s.PreviousUntil, s.PreviousUsed = secret.Value{}, time.Time{}, time.Time{}
+	}
 	return s, k, err
 }
 
