@@ -22,7 +22,7 @@ var changing = []string{
 	"elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyListener",
 	"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret",
 	"idp:entra.addPassword", "idp:entra.removePassword", "cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
-	"idp:auth0.updateClient", "idp:hydra.rotateSecret", "idp:hydra.dropSecrets", "idp:hydra.patchClient",
+	"idp:auth0.updateClient", "idp:hydra.rotateSecret", "idp:hydra.patchClient",
 	"idp:keycloak.updateClient", "idp:keycloak.regenerateSecret", "idp:keycloak.deleteRotated",
 	"idp:pingone.updateSecret", "idp:pingone.setSecret", "idp:pingone.deletePreviousSecret",
 }

@@ -20,8 +20,8 @@ type Snapshot struct {
 	MaxSecrets int
 	// ByHand: a person makes the new secret and stores it as AWSPENDING.
 	ByHand bool
-	// SecretARN names the secret in what a person is told to do.
-	SecretARN string
+	// SecretARN and JSONKey name the secret, and its member if it has some, in what a person is told to do.
+	SecretARN, JSONKey string
 	// CurrentSecretID is the configured hint for the first import.
 	CurrentSecretID string
 	// NewVersionID is the version that a new secret would get.
@@ -98,8 +98,12 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 	if s.ByHand {
 		d.To.VersionID, d.Why = s.Labels.Pending, "a person has stored a new secret as AWSPENDING; it is put into use"
 		if s.Labels.Pending == "" || s.Labels.Pending == s.Labels.Current {
+			file := ""
+			if s.JSONKey != "" {
+				file = " (the file holds the whole JSON object, with the new secret as its " + s.JSONKey + ")"
+			}
 			d.Refusals = append(d.Refusals, "no new secret is stored: make one at the identity provider beside the old one, store it by `aws secretsmanager put-secret-value --secret-id "+
-				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`, then start again")
+				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`"+file+", then start again")
 		}
 	}
 	if _, known := s.Journal.Secrets[s.Labels.Current]; !known {

@@ -33,7 +33,7 @@ type Client struct {
 }
 
 var (
-	_ idp.Shifter         = (*Client)(nil)
+	_ idp.Dropper         = (*Client)(nil)
 	_ idp.Setter          = (*Client)(nil)
 	_ slots.ShiftReviewer = (*Client)(nil)
 	_ slots.SetReviewer   = (*Client)(nil)
@@ -225,7 +225,7 @@ func (k *Client) update(ctx context.Context, r registration, v secret.Value) err
 	return k.do(ctx, http.MethodPut, r.url, operation, body, nil)
 }
 
-// DropPrevious implements idp.Shifter. If there is none, Keycloak answers the same.
+// DropPrevious implements idp.Dropper. If there is none, Keycloak answers the same.
 func (k *Client) DropPrevious(ctx context.Context) error {
 	r, err := k.find(ctx)
 	if err != nil {

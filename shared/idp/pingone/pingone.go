@@ -41,7 +41,7 @@ type Application struct {
 }
 
 var (
-	_ idp.Shifter  = (*Application)(nil)
+	_ idp.Dropper  = (*Application)(nil)
 	_ idp.Reviewer = (*Application)(nil)
 )
 
@@ -204,7 +204,7 @@ func (a *Application) Restore(ctx context.Context, v secret.Value) error {
 	return slots.Alone(ctx, a, v)
 }
 
-// DropPrevious implements idp.Shifter.
+// DropPrevious implements idp.Dropper.
 func (a *Application) DropPrevious(ctx context.Context) error {
 	err := a.do(ctx, http.MethodDelete, "/secret", "end the previous secret", nil, nil)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound {

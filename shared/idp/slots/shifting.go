@@ -43,7 +43,7 @@ type ShiftReviewer interface {
 
 // Alone is the end of a Shifter's Restore: it makes sure that a value that was set is the current secret, and ends the previous
 // one. Unavailable if another is the current one.
-func Alone(ctx context.Context, r idp.Shifter, v secret.Value) error {
+func Alone(ctx context.Context, r idp.Dropper, v secret.Value) error {
 	s, err := r.Slots(ctx)
 	switch {
 	case err != nil:
@@ -100,7 +100,8 @@ func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
 	for _, slot := range []struct {
 		value   secret.Value
 		unknown string
-	}{{s.Current, unknownCurrent}, {s.Previous, unknownPrevious}} {
+		until   time.Time
+	}{{s.Current, unknownCurrent, time.Time{}}, {s.Previous, unknownPrevious, s.PreviousUntil}} {
 		if slot.value.IsZero() {
 			continue
 		}
@@ -108,7 +109,7 @@ func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
 		if v, ok := k.withValue(slot.value); ok {
 			id = v.ID
 		}
-		out = append(out, idp.Secret{ID: id, Status: idp.Active})
+		out = append(out, idp.Secret{ID: id, Status: idp.Active, Until: slot.until})
 	}
 	return out, nil
 }
@@ -125,6 +126,9 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	if s.Readable {
 		if p.adopts(s, k, r) {
 			return idp.Created{ID: r.Tag, Value: s.Current}, nil
+		}
+		if inUse := k.Current.Value; r.Asked && !inUse.Equal(s.Current) && !inUse.Equal(s.Previous) {
+			return idp.Created{}, p.putBack(ctx, inUse) // the earlier request ended it, and died before it could put it back
 		}
 		if err := inUseAlone(s, k); err != nil {
 			return idp.Created{}, err
@@ -168,7 +172,12 @@ func (p *shifting) mustHaveKept(ctx context.Context, inUse Version) error {
 	if err != nil || kept {
 		return err
 	}
-	if err := p.Restore(ctx, inUse.Value); err != nil {
+	return p.putBack(ctx, inUse.Value)
+}
+
+// putBack makes the secret in use, which a shift has ended, the current one again. It always fails: there is no new secret.
+func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
+	if err := p.Restore(ctx, inUse); err != nil {
 		return failure.Wrap(failure.KindOf(err), err, "the identity provider made a new secret but did not keep the one in use, and that could not be put back")
 	}
 	return failure.New(failure.Precondition, "the identity provider made a new secret but did not keep the one in use as the previous; the latter "+
@@ -230,11 +239,8 @@ func (p *shifting) Remove(ctx context.Context, id string) error {
 	if v.ID == k.Current.ID {
 		return failure.New(failure.Precondition, "version %s is AWSCURRENT; its secret is not removed", id)
 	}
-	if !s.Readable {
-		if v.After {
-			return p.restore(ctx, k)
-		}
-		return p.DropPrevious(ctx)
+	if !s.Readable { // whichever is the current one, this leaves the one in use alone
+		return p.restore(ctx, k)
 	}
 	_, currentKnown := k.withValue(s.Current)
 	switch {
@@ -242,7 +248,11 @@ func (p *shifting) Remove(ctx context.Context, id string) error {
 		if !s.Current.Equal(k.Current.Value) {
 			return failure.New(failure.Precondition, "the identity provider's current secret is not the one stored as AWSCURRENT, so its previous one is not removed: somebody made a new one there")
 		}
-		return p.DropPrevious(ctx)
+		d, ok := p.Shifter.(idp.Dropper)
+		if !ok {
+			return failure.New(failure.Internal, "this identity provider shows its secrets, but cannot end the previous one")
+		}
+		return d.DropPrevious(ctx)
 	case !v.Value.IsZero() && v.Value.Equal(s.Current), v.Value.IsZero() && !currentKnown:
 		if !s.Previous.Equal(k.Current.Value) {
 			return failure.New(failure.Precondition, "the identity provider does not have the secret stored as AWSCURRENT any more; its current one is not removed")
