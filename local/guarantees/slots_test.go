@@ -46,14 +46,6 @@ func TestSecretsWithoutIDsAreRotatedAndRolledBack(t *testing.T) {
 	}
 }
 
-func TestWhateverHappensToACallOfARollbackWithoutIDsItConverges(t *testing.T) {
-	t.Parallel()
-	for _, face := range withoutIDs {
-		calls := providerCalls(changesOf(t, face, "Quiesce", untestable))
-		t.Run(face, func(t *testing.T) { explore(t, face, calls, untestable, 1) })
-	}
-}
-
 // Auth0: a new secret may be refused for 30 seconds.
 func TestAPairWaitsUntilTheNewSecretHasSpread(t *testing.T) {
 	t.Parallel()

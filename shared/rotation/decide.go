@@ -49,7 +49,8 @@ type Decision struct {
 //
 //  1. AWSPENDING on a version other than AWSCURRENT: never promoted, roll it back.
 //  2. AWSPREVIOUS whose secret is still live and known: promoted but not finished, finish it; but if the journal says
-//     that this very version was being promoted, then a rollback died halfway: complete the rollback.
+//     that this very version was being promoted, or the provider has the old secret switched on and the new one off,
+//     then a rollback died halfway: complete the rollback.
 //  3. Any other version that the journal holds as intended or live: a rotation died before or while rolling back, or
 //     between removing its old secret and writing that down.
 //  4. Nothing left over: rotate.
@@ -70,6 +71,9 @@ func Decide(s Snapshot) Decision {
 	case s.held(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous):
 		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Previous)
 		d.Why = "an earlier rollback stopped halfway; it is completed first"
+	case s.held(s.Labels.Previous) && s.switchedBack():
+		d.Action, d.From, d.To = Rollback, s.ref(s.Labels.Previous), current
+		d.Why = "an earlier rollback stopped after it had put the old secret back at the identity provider; it is completed first"
 	case s.held(s.Labels.Previous) && s.listed(s.Journal.Secrets[s.Labels.Previous].IdPSecretID):
 		d.Action, d.From, d.To = Finish, s.ref(s.Labels.Previous), current
 		d.GraceUntil = s.graceUntil()
@@ -179,6 +183,22 @@ func (s Snapshot) held(version string) bool {
 
 func (s Snapshot) wasBeingPromoted(version string) bool {
 	return s.Journal.Promotion != nil && s.Journal.Promotion.To == version
+}
+
+// switchedBack reports whether the provider refuses AWSCURRENT's secret, which it has, and accepts AWSPREVIOUS's: that is how a
+// rollback begins.
+func (s Snapshot) switchedBack() bool {
+	return s.status(s.Labels.Current) == idp.Disabled && s.status(s.Labels.Previous) == idp.Active
+}
+
+// status of a version's secret at the provider; "" if it is not listed.
+func (s Snapshot) status(version string) idp.Status {
+	for _, x := range s.Listed {
+		if id := s.Journal.Secrets[version].IdPSecretID; id != "" && x.ID == id {
+			return x.Status
+		}
+	}
+	return ""
 }
 
 // leftover is the oldest version other than AWSCURRENT whose secret the journal does not hold as removed.
