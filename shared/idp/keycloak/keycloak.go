@@ -103,6 +103,7 @@ func (k *Client) Traits(ctx context.Context) (map[string]string, error) {
 
 // stored is the answer to requests about a secret (CredentialRepresentation).
 type stored struct {
+	Type  string `json:"type"`
 	Value string `json:"value"`
 }
 
@@ -122,8 +123,11 @@ func (k *Client) Slots(ctx context.Context) (idp.Slots, error) {
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound { // there is none
 		return out, nil
 	}
+	if err == nil && rotated.Value == "" {
+		err = k.api.NotUnderstood("read the client's rotated secret")
+	}
 	// an expired one is shown until something removes it
-	if until := r.Attributes.RotatedEnds.time(); err == nil && rotated.Value != "" && (until.IsZero() || until.After(k.now())) {
+	if until := r.Attributes.RotatedEnds.time(); err == nil && (until.IsZero() || until.After(k.now())) {
 		out.Previous, out.PreviousUntil = secret.New(rotated.Value), until
 	}
 	return out, err
@@ -131,11 +135,15 @@ func (k *Client) Slots(ctx context.Context) (idp.Slots, error) {
 
 // current is the client's current secret.
 func (k *Client) current(ctx context.Context, r registration) (secret.Value, error) {
+	const operation = "read the client's secret"
 	var answer stored
-	if err := k.do(ctx, http.MethodGet, r.secretURL(), "read the client's secret", nil, &answer); err != nil {
+	if err := k.do(ctx, http.MethodGet, r.secretURL(), operation, nil, &answer); err != nil {
 		return secret.Value{}, err
 	}
-	if answer.Value == "" {
+	switch {
+	case answer.Type != "secret":
+		return secret.Value{}, k.api.NotUnderstood(operation)
+	case answer.Value == "":
 		return secret.Value{}, failure.New(failure.Precondition, "Keycloak client %s has no secret", k.client.ClientID)
 	}
 	return secret.New(answer.Value), nil

@@ -155,7 +155,7 @@ func (v *Vendor) carryOut(ctx context.Context, op idptest.Operation, effect func
 		return failure.New(failure.Throttled, "memory: %s was throttled", op)
 	case idptest.Forbid:
 		return failure.New(failure.IdPRejected, "memory: %s is forbidden", op)
-	case idptest.Break, idptest.Garble:
+	case idptest.Break, idptest.Garble, idptest.Misshape:
 		return failure.New(failure.Unavailable, "memory: %s failed", op)
 	case idptest.Hang:
 		v.mu.Unlock()
