@@ -26,8 +26,8 @@ var (
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes 7 to 9 resources, and more with many load balancers; a template has at most 500 (CloudFormation user
-// guide, "Quotas"), and some 70 are there without any client.
+// maxClients: each makes 6 or 7 resources, and one more for each further load balancer; a template has at most 500
+// (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
 const maxClients = 45
 
 func (f *File) check(ps *strictjson.Problems) {
