@@ -25,7 +25,7 @@ help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
 
 .PHONY: demo
-demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback; IDP=entra, cognito)
+demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
 	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)')
 
 .PHONY: local

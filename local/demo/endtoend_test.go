@@ -50,10 +50,10 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 	t.Parallel()
 	functions := build(t)
 	for name, c := range map[string]struct {
-		fail string
-		says []string
+		idp, fail string
+		says      []string
 	}{
-		"a rotation goes through and nobody notices": {"", []string{
+		"a rotation goes through and nobody notices": {"", "", []string{
 			`(?m)^ ok  \d{4,} logins, 0 failed$`,
 			`(?m)^ ok  \d{4,} session refreshes, 0 failed$`,
 			`(?m)^ ok  the execution succeeded$`,
@@ -64,7 +64,14 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 			`(?m)^ *\d+\.\ds  FinishSecret +deletes the old secret: the point of no return$`,
 			`(?m)^         labels: AWSCURRENT [0-9a-f]{8}, AWSPREVIOUS [0-9a-f]{8}$`,
 		}},
-		"a failed test is rolled back and nobody notices": {"TestSecret", []string{
+		"a pair of registrations takes turns and nobody notices": {"auth0", "", []string{
+			`(?m)^ ok  \d{4,} logins, 0 failed$`,
+			`(?m)^     \d{4,} session refreshes; the targets moved to the other registration`,
+			`(?m)^ ok  5 of 5 targets switched$`,
+			`(?m)^ ok  the old secret [0-9a-f-]{36} is refused by the identity provider$`,
+			`(?m)^ ok  the new secret [0-9a-f-]{36} is accepted$`,
+		}},
+		"a failed test is rolled back and nobody notices": {"", "TestSecret", []string{
 			`State TestSecret will fail for good:\n  the synthetic user cannot log in\n`,
 			`(?m)^ +FAILED: SmokeTestFailed: `,
 			`(?m)^ *\d+\.\ds  Quiesce +ROLLING BACK: `,
@@ -79,7 +86,7 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			ok, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), Fail: c.fail, Out: &out})
+			ok, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), IdP: c.idp, Fail: c.fail, Out: &out})
 			if err != nil || !ok {
 				t.Fatalf("ok is %t, error %v:\n%s", ok, err, out.String())
 			}
