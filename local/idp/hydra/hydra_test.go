@@ -25,9 +25,11 @@ func start(t *testing.T) *facetest.Vendor {
 		idptest.Remove: "hydra.patchClient"}, clientID)
 }
 
-func client(t *testing.T, v *facetest.Vendor) *adapter.Client {
+func client(t *testing.T, v *facetest.Vendor) *adapter.Client { return clientOf(t, v, clientID) }
+
+func clientOf(t *testing.T, v *facetest.Vendor, id string) *adapter.Client {
 	t.Helper()
-	c, err := adapter.New([]byte(`{"adminUrl": "`+v.URL+`", "removeAllPrevious": true}`), idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
+	c, err := adapter.New([]byte(`{"adminUrl": "`+v.URL+`", "removeAllPrevious": true}`), idp.Client{Name: "orders-web", ClientID: id}, v.Deps())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,6 +45,21 @@ func TestTheRotatorsAdapterConformsHere(t *testing.T) {
 		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(client(t, v), b) })
 		return p, b
 	}})
+}
+
+// An old release that cannot rotate.
+func TestTheRotatorsAdapterConformsHereAsAPair(t *testing.T) {
+	t.Parallel()
+	const second = "orders-web-second"
+	idptest.Run(t, idptest.Subject{Exceptions: idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked"),
+		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+			v := facetest.Start(t, hydra.New, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
+			v.Face.(*hydra.Hydra).SetVersion("v2.2.0", false)
+			p, b := idptest.WithSlots(t, v, []string{clientID, second}, func(b slots.Book) idp.Provider {
+				return slots.Pair(clientID, clientOf(t, v, clientID), second, clientOf(t, v, second), b)
+			})
+			return p, b
+		}})
 }
 
 func TestFiveEarlierSecretsAreKeptAndEndTogether(t *testing.T) {
