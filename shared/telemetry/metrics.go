@@ -18,8 +18,6 @@ type Outcome string
 const (
 	Rotated    Outcome = "rotated"
 	RolledBack Outcome = "rolled-back"
-	Planned    Outcome = "planned" // a dry run
-	Failed     Outcome = "failed"
 )
 
 // Metrics writes measurements as log lines in CloudWatch's embedded metric format: CloudWatch Logs extracts them from a
@@ -46,6 +44,21 @@ func (m *Metrics) StepTook(client, state string, d time.Duration) error {
 // SecretAge measures how old the current secret is: metric SecretAge by client, in seconds.
 func (m *Metrics) SecretAge(client string, age time.Duration) error {
 	return m.put("SecretAge", "Seconds", age.Seconds(), dimension{"client", client})
+}
+
+// LockHeld measures how long the client's lock has been held without a break: metric LockHeld by client, in seconds; 0 if it
+// is free.
+func (m *Metrics) LockHeld(client string, d time.Duration) error {
+	return m.put("LockHeld", "Seconds", d.Seconds(), dimension{"client", client})
+}
+
+// SecretAccepted tells whether the identity provider accepts the current secret: metric SecretAccepted by client, 1 or 0.
+func (m *Metrics) SecretAccepted(client string, yes bool) error {
+	value := 0.0
+	if yes {
+		value = 1
+	}
+	return m.put("SecretAccepted", "Count", value, dimension{"client", client})
 }
 
 // LoginTook measures a synthetic login: metric LoginLatency by client, in milliseconds.
