@@ -59,7 +59,7 @@ lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
 .PHONY: golden
 golden: deps golden-infra ## Write what tests compare: paths of the state machine, the CloudFormation template, the providers' table
 	@cd shared && go test ./idp/registry -count=1 -update -run TestTheTableOfProviders
-	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan'
+	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
 
 .PHONY: fmt
 fmt: ## Format the Go code

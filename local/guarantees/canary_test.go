@@ -78,6 +78,8 @@ func TestNoSecretValueShowsAnywhere(t *testing.T) {
 		executions = append(executions, execution)
 	}
 	run()
+	executions = append(executions, w.start(measure))
+	w.measured(executions[1])
 	for _, caller := range caught { // one failure in every state
 		w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 		run()
