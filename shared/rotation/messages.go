@@ -104,7 +104,7 @@ type Plan struct {
 	Measured *Measured `json:"measured,omitempty"`
 }
 
-// Measured is how a client is. All but the client are metrics, too.
+// Measured is how a client is, for who started the measurement; the metrics say the same.
 type Measured struct {
 	Client string `json:"client"`
 	// SecretAgeSeconds is since when AWSCURRENT is stored.

@@ -11,7 +11,8 @@ import (
 // Namespace is the CloudWatch namespace of all our metrics.
 const Namespace = "AlbOidcRotator"
 
-// Outcome is how a rotation ended; it is a dimension, so there are only these.
+// Outcome is how a rotation ended; it is a dimension, so there are only these. One that was refused made nothing, and one
+// that failed at a task has not ended.
 type Outcome string
 
 // How a rotation can end.
@@ -19,6 +20,9 @@ const (
 	Rotated    Outcome = "rotated"
 	RolledBack Outcome = "rolled-back"
 )
+
+// Outcomes are all of them.
+func Outcomes() []Outcome { return []Outcome{Rotated, RolledBack} }
 
 // Metrics writes measurements as log lines in CloudWatch's embedded metric format: CloudWatch Logs extracts them from a
 // function's output, so that no API call is needed. It is safe for concurrent use.
@@ -52,13 +56,13 @@ func (m *Metrics) LockHeld(client string, d time.Duration) error {
 	return m.put("LockHeld", "Seconds", d.Seconds(), dimension{"client", client})
 }
 
-// SecretAccepted tells whether the identity provider accepts the current secret: metric SecretAccepted by client, 1 or 0.
-func (m *Metrics) SecretAccepted(client string, yes bool) error {
+// SecretRefused tells whether the identity provider refuses the current secret: metric SecretRefused by client, 1 or 0.
+func (m *Metrics) SecretRefused(client string, yes bool) error {
 	value := 0.0
 	if yes {
 		value = 1
 	}
-	return m.put("SecretAccepted", "Count", value, dimension{"client", client})
+	return m.put("SecretRefused", "Count", value, dimension{"client", client})
 }
 
 // LoginTook measures a synthetic login: metric LoginLatency by client, in milliseconds.
