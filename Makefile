@@ -41,6 +41,7 @@ test: deps ## Everything: lint, unit, conformance, state machine paths, end to e
 	@cd functions && ../.ci/step "go test functions" $(GO_TEST) ./...
 	@cd local && ../.ci/step "go test local" $(GO_TEST) -timeout 30m ./...
 	@.ci/step "go test infra" $(MAKE) --no-print-directory test-infra
+	@.ci/step "go test infra (generated bindings)" $(MAKE) --no-print-directory test-bindings
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step summary

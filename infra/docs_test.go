@@ -251,3 +251,17 @@ func TestTheFunctionsSizesInTheDocumentationAreThoseOfTheTemplate(t *testing.T) 
 		}
 	}
 }
+
+// On a machine where the official modules are served, nothing else compiles the generated ones and our own jsii runtime.
+func TestCITestsTheGeneratedBindingsToo(t *testing.T) {
+	for file, want := range map[string]string{"../.ci/run": `(?m)^exec make test$`, "../Makefile": `(?m)^test: .*\n(\t.*\n)*\t.* test-bindings$`,
+		"infra.mk": `(?m)^test-bindings: .*\n\t.*CDK_BINDINGS=generated.* -C jsii test .* go test \./\.\.\.$`} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !regexp.MustCompile(want).Match(text) {
+			t.Errorf("%s does not have %s", file, want)
+		}
+	}
+}
