@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
@@ -21,21 +22,27 @@ import (
 type told struct{ Client, Outcome, Execution, Error, Cause string }
 
 // watch makes the template's rule that starts the state machine which tells of failures.
-func (w *world) watch(t *testing.T, tpl template, rotation string) {
+func (w *world) watch(t *testing.T) {
 	t.Helper()
-	attention := w.create(t, tpl, orders.MachineName+"-attention")
-	p := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-attention")
+	client := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
+	machine, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String(orders.MachineName + "-attention"),
+		Definition: aws.String(w.definition(t, orders.MachineName+"-attention")), RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := w.tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-attention")
 	pattern := p["EventPattern"].(map[string]any)
-	pattern["detail"].(map[string]any)["stateMachineArn"] = []string{rotation}
+	for i, v := range pattern["detail"].(map[string]any)["stateMachineArn"].([]any) {
+		pattern["detail"].(map[string]any)["stateMachineArn"].([]any)[i] = w.tpl.text(t, v)
+	}
 	text, err := json.Marshal(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
 	if _, err := client.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("attention"), EventPattern: aws.String(string(text))}); err != nil {
 		t.Fatal(err)
 	}
-	target := types.Target{Id: aws.String("target"), Arn: &attention, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
+	target := types.Target{Id: aws.String("target"), Arn: machine.StateMachineArn, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
 	if _, err := client.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("attention"), Targets: []types.Target{target}}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,20 +91,19 @@ var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBa
 
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()
-	tpl, w := readTemplate(t), newWorld(t)
-	rotation := w.create(t, tpl, orders.MachineName)
-	w.watch(t, tpl, rotation)
+	w := newWorld(t, readTemplate(t))
+	w.watch(t)
 
 	w.refuse(t, "VerifyNewSecret")
-	if r := w.rotate(t, tpl, rotation); r.Status != asl.Failed || *r.Error != "RolledBack" {
+	if r := w.run(t, orders.Client); r.Status != asl.Failed || *r.Error != "RolledBack" {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.refuse(t, "FinishSecret")
-	if r := w.rotate(t, tpl, rotation); r.Status != asl.Failed || *r.Error == "RolledBack" {
+	if r := w.run(t, orders.Client); r.Status != asl.Failed || *r.Error == "RolledBack" {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.Stack.Faults.Clear()
-	if r := w.rotate(t, tpl, rotation); r.Status != asl.Succeeded {
+	if r := w.run(t, orders.Client); r.Status != asl.Succeeded {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.settle(t)
