@@ -67,14 +67,19 @@ func (r *rotator) addAlarms() {
 	}
 }
 
-// addClientAlarms adds those on what is measured daily. CloudWatch evaluates a window of two days, so one late measurement
-// does not ring; none for two days does, which is how a schedule that is dead is noticed. The two others stay as the last
-// measurement left them.
+// addClientAlarms adds those on what is measured daily. A day without a measurement counts as one with a secret that is too
+// old, which is how a schedule that is dead is noticed; one that is only late makes no second such day. That is said by FILL:
+// what missing data are treated as is asked only when CloudWatch finds too few older data, too (CloudWatch user guide,
+// "Configuring how CloudWatch alarms treat missing data"). The two others stay as the last measurement left them.
 func (r *rotator) addClientAlarms(c Client) {
 	planned := time.Duration(c.GracePeriod())*time.Second + slack
-	r.addAlarm(alarm{id: "Age-" + c.Name, name: clientAlarm(c.Name, "secret-age"), above: c.maxAge().Seconds(), of: 2, outOf: 2,
+	tooOld := c.maxAge().Seconds()
+	r.addAlarm(alarm{id: "Age-" + c.Name, name: clientAlarm(c.Name, "secret-age"), above: tooOld, of: 2, outOf: 2,
 		description: "The secret of " + c.Name + " is older than its schedule and grace period allow, or was not measured for two days.",
-		metric:      r.clientMetric("SecretAge", c.Name, "Maximum", days(1)), missing: awscloudwatch.TreatMissingData_BREACHING})
+		metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+			Expression: jsii.String(fmt.Sprintf("FILL(age, %.0f)", tooOld+1)), Label: jsii.String("age, or too old if not measured"), Period: days(1),
+			UsingMetrics: &map[string]awscloudwatch.IMetric{"age": r.clientMetric("SecretAge", c.Name, "Maximum", days(1))}}),
+		missing: awscloudwatch.TreatMissingData_BREACHING})
 	r.addAlarm(alarm{id: "Lock-" + c.Name, name: clientAlarm(c.Name, "rotation-long"), above: planned.Seconds(),
 		description: fmt.Sprintf("A rotation of %s is open for longer than %s, or one that failed has left the lock.", c.Name, planned),
 		metric:      r.clientMetric("LockHeld", c.Name, "Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})

@@ -17,11 +17,7 @@ func TestAlarmsWatchWhatIsPromised(t *testing.T) {
 		maps.Copy(out, m)
 		return out
 	}
-	// Two whole days without a measurement, or two days of an age that is too high.
-	aged := map[string]string{"MetricName": "SecretAge", "TreatMissingData": "breaching", "Period": "86400", "DatapointsToAlarm": "2", "EvaluationPeriods": "2"}
 	for name, want := range map[string]map[string]string{
-		"orders-web/secret-age":     measured(with(aged, "Threshold", "2851200")), // 30 + 1 + 2 days
-		"shop-web/secret-age":       measured(with(aged, "Threshold", "3024000")),
 		"orders-web/rotation-long":  measured(map[string]string{"MetricName": "LockHeld", "Threshold": "100800"}), // a day and four hours
 		"orders-web/secret-refused": measured(map[string]string{"MetricName": "SecretRefused", "Threshold": "0"}),
 		"dead-letters":              {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
@@ -47,10 +43,23 @@ func TestAlarmsWatchWhatIsPromised(t *testing.T) {
 	}
 }
 
-func with(m map[string]string, key, value string) map[string]string {
-	out := maps.Clone(m)
-	out[key] = value
-	return out
+// Two days in a row: of an age that is too high, or without a measurement.
+func TestTheAlarmOnTheAgeRingsWithoutMeasurementsToo(t *testing.T) {
+	tpl := exampleTemplate(t)
+	for client, age := range map[string]string{"orders-web": "2851200", "shop-web": "3024000"} { // 30 + 1 + 2 days; 35
+		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+client+"/secret-age")
+		expect(t, client, r, map[string]string{"Threshold": age, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "breaching",
+			"DatapointsToAlarm": "2", "EvaluationPeriods": "2"})
+		filled, measured := at(t, r.Properties, "Metrics", 0), text(at(t, r.Properties, "Metrics", 1, "MetricStat"))
+		if got := text(at(t, filled, "Expression")); got != "FILL(age, "+age[:len(age)-1]+"1)" { // a second too old
+			t.Errorf("%s: a day without a measurement is %s", client, got)
+		}
+		for _, want := range []string{`"SecretAge"`, `"Value":"` + client + `"`, `"Period":86400`, `"Maximum"`} {
+			if !strings.Contains(measured, want) {
+				t.Errorf("%s: the alarm watches %s", client, measured)
+			}
+		}
+	}
 }
 
 // A sum of metrics has no value where one of them has none, and most days no execution is aborted.
