@@ -191,7 +191,7 @@ func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
 		c.CreateSecret = true
 		c.Notifications.Email = []string{fmt.Sprintf("team-%d@example.com", i)}
 	}
-	tpl, err := synth(file)
+	tpl, err := synthesized(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
@@ -9,9 +8,11 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// addAttention adds what tells of rotations that need a person, as a notification and as an event of our own. The
-// rotation's state machine cannot: it ended where it failed. A rule alone cannot either: it sends no events to its own
-// bus, and cannot read the client out of the execution's input, which is JSON in a string.
+// addAttention adds the state machine that looks after what the rotation's own cannot: executions that failed where it
+// could not tell any more, that were stopped or timed out, and changes of targets by others. Rules could not do it alone:
+// they cannot read the client out of an execution's input, which is JSON in a string, send no events to their own bus, and
+// publish to a topic only if its policy lets every rule of every account do so (EventBridge user guide, "Amazon SNS
+// permissions": no conditions).
 func (r *rotator) addAttention() {
 	name := r.Name + "-attention"
 	arn := r.arn("states", "stateMachine:"+name)
@@ -20,6 +21,7 @@ func (r *rotator) addAttention() {
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(arn)}),
 	})
 	r.allowTelling(role)
+	r.allowStart(role) // healing
 	excuse(role, allowObserving(role))
 	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"), &awsstepfunctions.CfnStateMachineProps{
 		StateMachineName:        &name,
@@ -31,14 +33,11 @@ func (r *rotator) addAttention() {
 		LoggingConfiguration:    r.machineLog("Logs-attention", name),
 	})
 	machine.Node().AddDependency(policyOf(role))
-	starter := awsiam.NewRole(r.stack, jsii.String("Role-attentionrule"), &awsiam.RoleProps{
-		Description: jsii.String("Rule " + r.ruleName("attention")),
+	starter := awsiam.NewRole(r.stack, jsii.String("Role-rules"), &awsiam.RoleProps{
+		Description: jsii.String("Rules of " + r.Name),
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("events.amazonaws.com"), &awsiam.ServicePrincipalOpts{
-			Conditions: r.ourAccount(r.arn("events", "rule/"+r.ruleName("attention")))}),
+			Conditions: r.ourAccount(r.arn("events", "rule/"+r.ruleName("*")))}),
 	})
 	allow(starter, "Start", []string{"states:StartExecution"}, []string{arn}, nil)
-	pattern := r.executionPattern("FAILED")
-	pattern["detail"].(map[string]any)["error"] = []any{map[string]any{"anything-but": statemachine.ToldOtherwise()}}
-	r.addRule("attention", "A rotation needs attention", pattern, &awsevents.CfnRule_TargetProperty{Arn: machine.AttrArn(), RoleArn: starter.RoleArn(),
-		RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600), MaximumRetryAttempts: jsii.Number(20)}})
+	r.attention, r.ruleRole = machine, starter
 }

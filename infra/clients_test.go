@@ -21,7 +21,7 @@ func TestTheExampleIsValid(t *testing.T) {
 	if len(f.Clients) != 2 || f.Clients[0].Name != "orders-web" || f.Clients[0].Secret.ARN == "" || !f.Clients[1].CreateSecret {
 		t.Errorf("got %+v", f)
 	}
-	if f.Stack.Name != "alb-oidc-rotator" || *f.Stack.LogRetentionDays != 90 || !*f.Stack.ReserveConcurrency {
+	if f.Stack.Name != "alb-oidc-rotator" || *f.Stack.LogRetentionDays != 90 || f.Stack.ReserveConcurrency || f.Stack.LogKey != "stack" {
 		t.Errorf("the defaults are %+v", f.Stack)
 	}
 }
@@ -103,12 +103,24 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a search in a town", "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [Frankfurt]} #", "clients[0].loadBalancerSearch.regions[0]: must be a Region"},
 		{"a secret in another account", "eu-central-1:111122223333:secret:orders-web/client", "eu-central-1:999922223333:secret:orders-web/client", "clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
 		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer", "eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
-		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x\"}", "clients[1].secret.arn: must be left out: createSecret is true"},
+		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf\"}", "clients[1].secret.arn: must be left out: createSecret is true"},
 		{"no secret", "createSecret: true", "createSecret: false", "clients[1].secret.arn: must be the ARN of a Secrets Manager secret"},
 		{"no schedule", "expression: rate(30 days)", "timeZone: UTC", "clients[0].schedule.expression: must be like rate(30 days)"},
 		{"a rate of nothing", "rate(30 days)", "rate(0 days)", "clients[0].schedule.expression: must be"},
 		{"a rate below a day", "rate(30 days)", "rate(12 hours)", "clients[0].schedule.expression: must be a day or more"},
 		{"a rate within the grace period", "gracePeriodSeconds: 86400", "gracePeriodSeconds: 2592000", "clients[0].schedule.expression: must be longer than the grace period"},
+		{"a cron expression with a field too few", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ?)\n", "clients[1].schedule.expression: must have 6 fields"},
+		{"days of the month and of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * * *)\n", "clients[1].schedule.expression: must have ? as day of month or as day of week, and not as both"},
+		{"neither days of the month nor of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * ? *)\n", "clients[1].schedule.expression: must have ? as day of month"},
+		{"an hourly cron expression", "cron(0 3 1 * ? *)\n", "cron(0 * 1 * ? *)\n", `clients[1].schedule.expression: has the hours "*", which must be one number of 0 to 23: a rotation makes a version`},
+		{"a cron expression of twice a day", "cron(0 3 1 * ? *)\n", "cron(0 3,15 1 * ? *)\n", `clients[1].schedule.expression: has the hours "3,15"`},
+		{"minutes that are none", "cron(0 3 1 * ? *)\n", "cron(60 3 1 * ? *)\n", `clients[1].schedule.expression: has the minutes "60"`},
+		{"a month that is none", "cron(0 3 1 * ? *)\n", "cron(0 3 1 MAI ? *)\n", `clients[1].schedule.expression: has the month "MAI"`},
+		{"a secret without its suffix", "secret:orders-web/client-secret-AbCdEf", "secret:orders-web/client_secret", "clients[0].secret.arn: must end with the hyphen and six characters"},
+		{"a user's secret without its suffix", "secret:orders-web/smoke-test-user-AbCdEf", "secret:orders-web/user", "clients[0].smokeTests.login[0].userSecretArn: must end with"},
+		{"an admin secret without its suffix", "secret:okta/rotator-key-AbCdEf", "secret:okta/rotator", "clients[0].identityProvider.settings.serviceApp.keySecretArn: must end with"},
+		{"a key for the logs", "# logKey: none", "logKey: mine", "stack.logKey: must be stack, none or the ARN of a KMS key"},
+		{"more than a parameter holds", "expectText: Your orders", "expectText: " + strings.Repeat("x", 8000), "bytes as JSON, and a parameter holds at most 8192"},
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
 		{"a cron without an age", "    maxSecretAgeDays: 35", "", "clients[1].maxSecretAgeDays: is missing"},
@@ -179,11 +191,53 @@ func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 	t.Parallel()
 	entry := "  - name: shop-web" + strings.SplitN(string(changedText(t, "clients:", "clients:")), "  - name: shop-web", 2)[1]
 	text := string(changedText(t, "clients:", "clients:"))
-	for i := range 34 {
+	for i := range 37 {
 		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
 	}
 	_, err := parseFile([]byte(text))
-	if err == nil || !strings.Contains(err.Error(), "clients: has 36 clients, at most 35 fit into one stack") {
+	if err == nil || !strings.Contains(err.Error(), "clients: has 39 clients, at most 38 fit into one stack") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestCronExpressionsThatEventBridgeTakes(t *testing.T) {
+	t.Parallel()
+	for _, expression := range []string{"cron(0 3 1 * ? *)", "cron(15 10 ? * MON-FRI *)", "cron(0 3 ? * 6L *)", "cron(0 3 ? JAN,JUL 2#1 *)", "cron(59 23 LW 1/3 ? 2027-2030)",
+		"cron(5 03 1,15 * ? *)", "cron(0 0 15W */2 ? *)", "cron(0 3 * * ? *)", "cron(0 3 ? * L *)"} {
+		if problem := cronProblem(expression); problem != "" {
+			t.Errorf("%s %s", expression, problem)
+		}
+	}
+}
+
+// A secret that ends by itself must outlive the alarm on its age.
+func TestASecretMustNotEndBeforeSomebodyIsWarned(t *testing.T) {
+	t.Parallel()
+	of := func(settings, expression string, maxAge *int) string {
+		c := Client{Schedule: Schedule{Expression: expression}, MaxSecretAgeDays: maxAge}
+		c.IdentityProvider.Type, c.IdentityProvider.Settings = "entra", []byte(settings)
+		var ps strictjson.Problems
+		c.checkLifetime(&ps, "clients[0]")
+		if len(ps) == 0 {
+			return ""
+		}
+		return ps[0].Path + ": " + ps[0].Text
+	}
+	days := func(n int) *int { return &n }
+	for _, tt := range []struct {
+		name, settings, expression string
+		maxAge                     *int
+		want                       string
+	}{
+		{"the default lives long enough for a month", `{}`, "rate(30 days)", nil, ""},
+		{"and exactly for this", `{"secretLifetimeDays": 40}`, "rate(30 days)", nil, ""}, // 30 + 1 + 2 + 7
+		{"a day less", `{"secretLifetimeDays": 39}`, "rate(30 days)", nil, "must be 40 or more"},
+		{"the default is too short for half a year", `{}`, "rate(180 days)", nil, "is 180, but an alarm rings only when a secret is 183 days old (maxSecretAgeDays): must be 190 or more"},
+		{"with cron it is the age that raises an alarm", `{"secretLifetimeDays": 41}`, "cron(0 3 1 * ? *)", days(35), "must be 42 or more"},
+	} {
+		got := of(tt.settings, tt.expression, tt.maxAge)
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || got != "" && !strings.HasPrefix(got, "clients[0].identityProvider.settings.secretLifetimeDays: ") {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -110,7 +111,7 @@ func invoked(t *testing.T, golden string) (path []string, functions map[string]s
 func quantities(t *testing.T, n int) map[string]float64 {
 	t.Helper()
 	file := manyClients(t, n)
-	tpl, err := synth(file)
+	tpl, err := synthesized(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,8 +236,8 @@ func TestTheCostsInTheDocumentationAreThoseOfTheTemplate(t *testing.T) {
 func dollars(x float64) string { return fmt.Sprintf("$%.2f", math.Round(x*100)/100) }
 
 func TestTheFunctionsSizesInTheDocumentationAreThoseOfTheTemplate(t *testing.T) {
-	rows := rowsOf(t, "../docs/deploying.md", "| function | memory | timeout | reserved |")
-	tpl := exampleTemplate(t)
+	rows := rowsOf(t, "../docs/deploying.md", "| function | memory | timeout | with `reserveConcurrency` |")
+	tpl := changed(t, "# reserveConcurrency: true", "reserveConcurrency: true")
 	if len(rows) != len(statemachine.Functions()) {
 		t.Errorf("docs/deploying.md has %d functions", len(rows))
 	}
@@ -244,7 +245,7 @@ func TestTheFunctionsSizesInTheDocumentationAreThoseOfTheTemplate(t *testing.T) 
 		p := tpl.one(t, "AWS::Lambda::Function", "FunctionName", "alb-oidc-rotator-"+f.Name).Properties
 		want := []string{fmt.Sprintf("%v MB", p["MemorySize"]), fmt.Sprintf("%v s", p["Timeout"]), "–"}
 		if n := p["ReservedConcurrentExecutions"]; n != nil {
-			want[2] = fmt.Sprint(n)
+			want[2] = "reserved"
 		}
 		if got := rows["`"+f.Name+"`"]; !slices.Equal(got, want) {
 			t.Errorf("%s: docs/deploying.md says %v, it is %v", f.Name, got, want)
@@ -262,6 +263,48 @@ func TestCITestsTheGeneratedBindingsToo(t *testing.T) {
 		}
 		if !regexp.MustCompile(want).Match(text) {
 			t.Errorf("%s does not have %s", file, want)
+		}
+	}
+}
+
+// Each example is deployable as it is, and the guide leads to it.
+func TestTheExamplesInTheDocumentationCanBeDeployed(t *testing.T) {
+	guide, err := os.ReadFile("../docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob("examples/*.yaml")
+	if err != nil || len(found) != 2 {
+		t.Fatalf("examples are %v: %v", found, err)
+	}
+	for _, path := range found {
+		file, err := readFile(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		tpl, err := synthesized(file)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if n := len(tpl.of("AWS::Scheduler::Schedule")); n != 2*len(file.Clients) { // one rotates, one measures
+			t.Errorf("%s has %d schedules", path, n)
+		}
+		if !strings.Contains(string(guide), "(../infra/"+path+")") {
+			t.Errorf("docs/deploying.md does not lead to %s", path)
+		}
+	}
+}
+
+// The guide's limits are those of the code.
+func TestTheLimitsInTheDocumentationAreThoseOfTheCode(t *testing.T) {
+	guide, err := os.ReadFile("../docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{fmt.Sprintf("More than %d clients", maxClients), fmt.Sprintf("100 + 4 × %d", (&rotator{}).reserved())} {
+		if !strings.Contains(string(guide), want) {
+			t.Errorf("docs/deploying.md does not say %q", want)
 		}
 	}
 }

@@ -21,9 +21,8 @@ const aliasName = "live"
 // size is what a function gets.
 type size struct {
 	memoryMB float64
-	// reserved concurrent executions. The functions that undo a rotation must run even when others use up the account's
-	// concurrency; the same number also keeps many rotations at once below the rate limits of the APIs they call.
-	reserved float64
+	// undoes: a rollback needs it, so it must run even when others use up the account's concurrency.
+	undoes bool
 }
 
 // sizes by function. A function waits for APIs most of its time; CPU comes in proportion to memory, and the smallest size
@@ -31,11 +30,15 @@ type size struct {
 var sizes = map[string]size{
 	"plan":          {memoryMB: 256},
 	"createsecret":  {memoryMB: 256},
-	"updatealb":     {memoryMB: 256, reserved: 10},
-	"promotesecret": {memoryMB: 256, reserved: 5},
-	"smoketest":     {memoryMB: 512, reserved: 10},
-	"retiresecret":  {memoryMB: 256, reserved: 5},
+	"updatealb":     {memoryMB: 256, undoes: true},
+	"promotesecret": {memoryMB: 256, undoes: true},
+	"smoketest":     {memoryMB: 512, undoes: true},
+	"retiresecret":  {memoryMB: 256, undoes: true},
 }
+
+// reserved is how many executions of a function are reserved, where they are. They are also the most that can run, and
+// all clients may rotate at once: an execution of the state machine has one call under way.
+func (r *rotator) reserved() int { return max(5, len(r.clients)) }
 
 // checkFunctions reports the built functions that are missing: synth compiles nothing.
 func checkFunctions(folder string) error {
@@ -53,7 +56,7 @@ func (r *rotator) addFunctions(folder string) {
 		logs := awslogs.NewLogGroup(r.stack, jsii.String("Logs-"+f.Name), &awslogs.LogGroupProps{
 			LogGroupName:  jsii.String("/aws/lambda/" + r.functionName(f)),
 			Retention:     retentions[*r.LogRetentionDays],
-			EncryptionKey: r.key,
+			EncryptionKey: r.logKey,
 			RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 		})
 		r.roles[f.Name] = r.functionRole(f, logs)
@@ -87,8 +90,8 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 		SystemLogLevelV2: awslambda.SystemLogLevel_INFO,
 		Tracing:          awslambda.Tracing_ACTIVE,
 	}
-	if s.reserved > 0 && *r.ReserveConcurrency {
-		props.ReservedConcurrentExecutions = &s.reserved
+	if s.undoes && r.ReserveConcurrency {
+		props.ReservedConcurrentExecutions = jsii.Number(r.reserved())
 	}
 	fn := awslambda.NewFunction(r.stack, jsii.String("Function-"+f.Name), props)
 	if r.inVPC(f) {

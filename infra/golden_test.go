@@ -78,7 +78,7 @@ func nag(t *testing.T, template []byte) []string {
 }
 
 func TestCdkNagFindsNothing(t *testing.T) {
-	for _, tpl := range []template{exampleTemplate(t), changed(t, "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [eu-west-3]} #")} {
+	for _, tpl := range []template{exampleTemplate(t), everyOption(t), changed(t, "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [eu-west-3]} #")} {
 		for _, p := range nag(t, tpl.text) {
 			t.Error(p)
 		}

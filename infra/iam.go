@@ -46,9 +46,9 @@ var grants = map[string]grant{
 		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 	"createsecret": {secret: []string{describe, value, put}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
-	"updatealb":     {secret: []string{value}, journal: readJournal, targets: "write"},
-	"promotesecret": {secret: []string{describe, label}, journal: writeJournal},
-	"smoketest":     {secret: []string{value}, users: true, journal: readJournal, metrics: true},
+	"updatealb":     {secret: []string{describe, value}, journal: readJournal, targets: "write"},
+	"promotesecret": {secret: []string{describe, value, label}, journal: writeJournal},
+	"smoketest":     {secret: []string{describe, value}, users: true, journal: readJournal, metrics: true},
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 }
@@ -98,6 +98,8 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 		// A token of the role instead of a stored credential (IAM user guide, "Controlling access with IAM policies" of
 		// outbound identity federation).
 		everywhere("WebIdentity", "tokens have no resources to name; who may get them is a condition", map[string]any{
+			// Of a key that is absent ForAllValues is true (IAM user guide, "Set operators for multivalued context keys").
+			"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
 			"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": audiences},
 			"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
 		}, "sts:GetWebIdentityToken")
@@ -112,16 +114,41 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 	return reasons
 }
 
-// allow adds a statement to a role; no actions or no resources add nothing.
+// allow adds a statement to a role, or several if there are many resources; no actions or no resources add nothing.
 func allow(role awsiam.Role, sid string, actions, resources []string, conditions map[string]any) {
-	if len(actions) == 0 || len(resources) == 0 {
+	if len(actions) == 0 {
 		return
 	}
-	props := &awsiam.PolicyStatementProps{Sid: &sid, Actions: jsii.Strings(actions...), Resources: jsii.Strings(resources...)}
-	if conditions != nil {
-		props.Conditions = &conditions
+	for i, some := range chunks(resources) {
+		props := &awsiam.PolicyStatementProps{Sid: jsii.String(numbered(sid, i)), Actions: jsii.Strings(actions...), Resources: jsii.Strings(some...)}
+		if conditions != nil {
+			props.Conditions = &conditions
+		}
+		role.AddToPolicy(awsiam.NewPolicyStatement(props))
 	}
-	role.AddToPolicy(awsiam.NewPolicyStatement(props))
+}
+
+// chunks cuts a list of ARNs so that each part fits into one statement of a managed policy, to which the CDK moves the
+// statements of a role that its own policy has no room for. checkLimits looks at the result.
+func chunks(arns []string) [][]string {
+	const most, unknown = 4500, 100 // an ARN that is known only when it is deployed is about as long as that
+	var list [][]string
+	size := most
+	for _, arn := range arns {
+		n := max(len(arn), unknown)
+		if size += n; size > most {
+			list, size = append(list, nil), n
+		}
+		list[len(list)-1] = append(list[len(list)-1], arn)
+	}
+	return list
+}
+
+func numbered(sid string, i int) string {
+	if i == 0 {
+		return sid
+	}
+	return fmt.Sprintf("%s%d", sid, i+1)
 }
 
 // policyOf is the policy of a role; the role has one once allow was called.
@@ -143,67 +170,122 @@ func (r *rotator) allowSecrets(role awsiam.Role, g grant) {
 	var own, admin, users []string
 	for _, c := range r.clients {
 		own = append(own, r.secretARNs[c.Name])
-		admin = append(admin, adminSecrets(c.Client)...)
-		for _, t := range c.SmokeTests.Login {
-			users = append(users, t.UserSecretARN)
+		if g.admin {
+			admin = append(admin, adminSecrets(c.Client)...)
+		}
+		if g.users {
+			users = append(users, testUsers(c)...)
 		}
 	}
 	allow(role, "ClientSecrets", g.secret, own, nil)
-	if g.admin {
-		allow(role, "AdminCredentials", []string{value}, unique(admin), nil)
-	}
-	if g.users {
-		allow(role, "SyntheticUsers", []string{value}, unique(users), nil)
-	}
-	if slices.Contains(g.secret, value) {
-		r.allowKeys(role)
-	}
+	allow(role, "AdminCredentials", []string{value}, unique(admin), nil)
+	allow(role, "SyntheticUsers", []string{value}, unique(users), nil)
+	r.allowKeys(role, g)
 }
 
-// allowKeys: customer managed keys, only by way of Secrets Manager and only for a client's own secrets (Secrets Manager
-// user guide, "Secret encryption and decryption").
-func (r *rotator) allowKeys(role awsiam.Role) {
-	for i, c := range r.clients {
-		secrets := append([]string{r.secretARNs[c.Name]}, adminSecrets(c.Client)...)
-		for _, t := range c.SmokeTests.Login {
-			secrets = append(secrets, t.UserSecretARN)
+// allowKeys: customer managed keys, only by way of Secrets Manager, and only for the secrets that the role may read or
+// write (Secrets Manager user guide, "Secret encryption and decryption").
+func (r *rotator) allowKeys(role awsiam.Role, g grant) {
+	r.allowKey(role, "DecryptSecrets", "kms:Decrypt", func(c Client) []string {
+		var list []string
+		if slices.Contains(g.secret, value) {
+			list = append(list, r.secretARNs[c.Name])
 		}
-		allow(role, fmt.Sprintf("Keys%d", i), []string{"kms:Decrypt", "kms:GenerateDataKey"}, c.KMSKeys, map[string]any{
-			"StringEquals": map[string]any{"kms:EncryptionContext:SecretARN": unique(secrets)},
+		if g.admin {
+			list = append(list, adminSecrets(c.Client)...)
+		}
+		if g.users {
+			list = append(list, testUsers(c)...)
+		}
+		return list
+	})
+	r.allowKey(role, "EncryptSecrets", "kms:GenerateDataKey", func(c Client) []string {
+		if !slices.Contains(g.secret, put) {
+			return nil
+		}
+		return []string{r.secretARNs[c.Name]}
+	})
+}
+
+// allowKey allows an action with the clients' keys for some of their secrets, in a statement for as many clients as one
+// has room for.
+func (r *rotator) allowKey(role awsiam.Role, sid, action string, secretsOf func(Client) []string) {
+	var keys, secrets []string
+	n := 0
+	flush := func() {
+		if len(secrets) == 0 {
+			return
+		}
+		allow(role, numbered(sid, n), []string{action}, keys, map[string]any{
+			"StringEquals": map[string]any{"kms:EncryptionContext:SecretARN": secrets},
 			"StringLike":   map[string]any{"kms:ViaService": "secretsmanager.*.amazonaws.com"},
 		})
+		keys, secrets, n = nil, nil, n+1
 	}
+	for _, c := range r.clients {
+		if len(c.KMSKeys) == 0 {
+			continue
+		}
+		k, s := unique(slices.Concat(keys, c.KMSKeys)), unique(slices.Concat(secrets, secretsOf(c)))
+		if len(chunks(slices.Concat(k, s))) > 1 {
+			flush()
+			k, s = c.KMSKeys, unique(secretsOf(c))
+		}
+		keys, secrets = k, s
+	}
+	flush()
 }
 
-// secretInSettings finds ARNs of secrets in an identity provider's settings.
-var secretInSettings = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+// testUsers are the secrets of a client's synthetic users.
+func testUsers(c Client) []string {
+	var list []string
+	for _, t := range c.SmokeTests.Login {
+		list = append(list, t.UserSecretARN)
+	}
+	return list
+}
 
-// adminSecrets are the secrets that a provider's settings name, whichever provider it is.
-func adminSecrets(c config.Client) []string {
+// secretARN is what the ARN of a secret looks like.
+var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+
+// setSecret is a secret that a provider's settings name, and the path of the field.
+type setSecret struct{ path, arn string }
+
+// secretsInSettings finds the secrets that a provider's settings name, whichever provider it is.
+func secretsInSettings(c config.Client) []setSecret {
 	var settings any
 	if err := json.Unmarshal(c.IdentityProvider.Settings, &settings); err != nil {
 		return nil // checked before: the provider's own check has read it
 	}
-	var found []string
-	var walk func(any)
-	walk = func(v any) {
+	var found []setSecret
+	var walk func(string, any)
+	walk = func(path string, v any) {
 		switch v := v.(type) {
 		case string:
-			if secretInSettings.MatchString(v) {
-				found = append(found, v)
+			if secretARN.MatchString(v) {
+				found = append(found, setSecret{path, v})
 			}
 		case []any:
-			for _, x := range v {
-				walk(x)
+			for i, x := range v {
+				walk(fmt.Sprintf("%s[%d]", path, i), x)
 			}
 		case map[string]any:
 			for _, k := range sorted(v) {
-				walk(v[k])
+				walk(path+"."+k, v[k])
 			}
 		}
 	}
-	walk(settings)
+	walk("identityProvider.settings", settings)
 	return found
+}
+
+// adminSecrets are the ARNs of those secrets.
+func adminSecrets(c config.Client) []string {
+	var list []string
+	for _, s := range secretsInSettings(c) {
+		list = append(list, s.arn)
+	}
+	return list
 }
 
 // userPools are the ARNs of the clients' Amazon Cognito user pools: the one provider that IAM guards.

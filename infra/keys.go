@@ -15,7 +15,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addKey adds the key of the topic and the logs. The state machine and the journal do not use it: a
+// addKey adds the key of the topic, and of the logs unless they have another. The state machine and the journal do not use it: a
 // disabled key would then fail running rotations half way (Step Functions developer guide, "Data at rest encryption"),
 // and neither holds a secret.
 func (r *rotator) addKey() {
@@ -24,8 +24,7 @@ func (r *rotator) addKey() {
 		EnableKeyRotation: jsii.Bool(true),
 		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE, // what it encrypted stays readable
 	})
-	// Without these, messages of alarms and rules to an encrypted topic are dropped. For rules of EventBridge the key's
-	// policy can have no condition on their source (SNS developer guide, "Managing Amazon SNS encryption keys").
+	// Without this, messages of alarms to an encrypted topic are dropped. The state machines publish by their roles.
 	r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:        jsii.String("Alarms"),
 		Principals: services("cloudwatch.amazonaws.com"),
@@ -33,20 +32,26 @@ func (r *rotator) addKey() {
 		Resources:  jsii.Strings("*"), // in a key's policy: this key
 		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": r.Account}},
 	}), nil)
-	r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Sid:        jsii.String("Rules"),
-		Principals: services("events.amazonaws.com"),
-		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey*"),
-		Resources:  jsii.Strings("*"), // in a key's policy: this key
-	}), nil)
-	r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Sid:        jsii.String("Logs"),
-		Principals: services("logs." + r.Region + ".amazonaws.com"),
-		Actions:    jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"),
-		Resources:  jsii.Strings("*"), // in a key's policy: this key
-		Conditions: &map[string]any{"ArnLike": map[string]any{
-			"kms:EncryptionContext:aws:logs:arn": r.arn("logs", "log-group:*"+r.Name+"*")}},
-	}), nil)
+	r.addLogKey()
+}
+
+// addLogKey chooses the key of the log groups.
+func (r *rotator) addLogKey() {
+	switch r.LogKey {
+	case logKeyNone:
+	case logKeyOfStack:
+		r.logKey = r.key
+		r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Sid:        jsii.String("Logs"),
+			Principals: services("logs." + r.Region + ".amazonaws.com"),
+			Actions:    jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"),
+			Resources:  jsii.Strings("*"), // in a key's policy: this key
+			Conditions: &map[string]any{"ArnLike": map[string]any{
+				"kms:EncryptionContext:aws:logs:arn": r.arn("logs", "log-group:*"+r.Name+"*")}},
+		}), nil)
+	default:
+		r.logKey = awskms.Key_FromKeyArn(r.stack, jsii.String("LogKey"), &r.LogKey)
+	}
 }
 
 // addTopic adds the topic of notifications and alarms.
@@ -57,17 +62,12 @@ func (r *rotator) addTopic() {
 		MasterKey:   r.key,
 		EnforceSSL:  jsii.Bool(true),
 	})
-	for _, from := range []struct{ service, source string }{
-		{"cloudwatch", r.arn("cloudwatch", "alarm:"+r.Name+"-*")},
-		{"events", r.arn("events", "rule/"+r.Name+"-*")},
-	} {
-		r.topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-			Principals: services(from.service + ".amazonaws.com"),
-			Actions:    jsii.Strings("sns:Publish"),
-			Resources:  &[]*string{r.topic.TopicArn()},
-			Conditions: only(from.source),
-		}))
-	}
+	r.topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: services("cloudwatch.amazonaws.com"),
+		Actions:    jsii.Strings("sns:Publish"),
+		Resources:  &[]*string{r.topic.TopicArn()},
+		Conditions: only(r.arn("cloudwatch", "alarm:"+r.Name+"-*")),
+	}))
 	for _, address := range r.Email {
 		r.topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&address, nil))
 	}

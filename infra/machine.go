@@ -60,7 +60,7 @@ func (r *rotator) machineLog(id, name string) *awsstepfunctions.CfnStateMachine_
 		// The prefix keeps the resource policy of CloudWatch Logs short (Step Functions developer guide, "Using CloudWatch Logs").
 		LogGroupName:  jsii.String("/aws/vendedlogs/states/" + name),
 		Retention:     retentions[*r.LogRetentionDays],
-		EncryptionKey: r.key,
+		EncryptionKey: r.logKey,
 		RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 	})
 	return &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
@@ -89,7 +89,7 @@ func (r *rotator) values() statemachine.Values {
 	return statemachine.Values{
 		FunctionARNs: arns, JournalTable: *r.journal.TableName(), ParameterPrefix: r.parameterPrefix(),
 		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
-		Settle: statemachine.Settle(statemachine.Functions()),
+		RotationAlias: aliasName, Settle: statemachine.Settle(statemachine.Functions()),
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -35,10 +34,7 @@ func run() error {
 		return err
 	}
 	defer jsii.Close()
-	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
-	newRotator(app, file, functions)
-	app.Synth(nil)
-	return nil
+	return synth(file, functions, "")
 }
 
 func or(s, def string) string {

@@ -23,6 +23,7 @@ type rotator struct {
 	clients []Client
 
 	key        awskms.Key
+	logKey     awskms.IKey // nil: CloudWatch's own encryption
 	topic      awssns.Topic
 	deadLetter awssqs.Queue
 	journal    awsdynamodb.Table
@@ -35,7 +36,10 @@ type rotator struct {
 	machine     awsstepfunctions.CfnStateMachine
 	liveMachine awsstepfunctions.CfnStateMachineAlias
 	machineRole awsiam.Role
-	alarms      []awscloudwatch.Alarm
+	// attention is the state machine that all rules start, by ruleRole.
+	attention awsstepfunctions.CfnStateMachine
+	ruleRole  awsiam.Role
+	alarms    []awscloudwatch.Alarm
 }
 
 // newRotator adds the stack to the app. functions is the folder of the built functions.
@@ -57,8 +61,8 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addMachine()
 	r.addParameters()
 	r.addSchedules()
-	r.addEvents()
 	r.addAttention()
+	r.addEvents()
 	r.addAlarms()
 	r.addDashboard()
 	r.addPeople()

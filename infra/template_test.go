@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
 	"alboidc.internal/statemachine"
@@ -45,7 +44,7 @@ var example = sync.OnceValues(func() (template, error) {
 	if err != nil {
 		return template{}, err
 	}
-	return synth(file)
+	return synthesized(file)
 })
 
 func exampleTemplate(t *testing.T) template {
@@ -64,7 +63,7 @@ func changed(t *testing.T, old, new string) template {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tpl, err := synth(file)
+	tpl, err := synthesized(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +82,8 @@ func changedText(t *testing.T, old, new string) []byte {
 	return []byte(strings.Replace(string(text), old, new, 1))
 }
 
-// synth writes the template of a file with functions whose content never changes.
-func synth(file File) (template, error) {
+// synthesized is the template of a file with functions whose content never changes.
+func synthesized(file File) (template, error) {
 	folder, err := os.MkdirTemp("", "infra-test-")
 	if err != nil {
 		return template{}, err
@@ -99,9 +98,9 @@ func synth(file File) (template, error) {
 			return template{}, err
 		}
 	}
-	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(filepath.Join(folder, "cdk.out")), AnalyticsReporting: jsii.Bool(false)})
-	newRotator(app, file, functions)
-	app.Synth(nil)
+	if err := synth(file, functions, filepath.Join(folder, "cdk.out")); err != nil {
+		return template{}, err
+	}
 	text, err := os.ReadFile(filepath.Join(folder, "cdk.out", file.Stack.Name+".template.json"))
 	if err != nil {
 		return template{}, err

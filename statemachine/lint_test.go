@@ -22,7 +22,7 @@ func values(t *testing.T) map[string]string {
 	t.Helper()
 	v := statemachine.Values{FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
-		Settle: statemachine.Settle(statemachine.Functions())}
+		RotationAlias: "live", Settle: statemachine.Settle(statemachine.Functions())}
 	for _, f := range statemachine.Functions() {
 		v.FunctionARNs[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name + ":live"
 	}
@@ -54,6 +54,20 @@ func TestTheDefinitionThatTellsOfFailuresPassesThemToo(t *testing.T) {
 	if got := problems(t, s); len(got) > 0 {
 		t.Errorf("%d problems:\n%s", len(got), strings.Join(got, "\n"))
 	}
+	var m machine
+	if err := json.Unmarshal([]byte(s), &m); err != nil {
+		t.Fatal(err)
+	}
+	reached := map[string]bool{}
+	assigned(m, m.StartAt, nil, func(name string, _ map[string]bool) { reached[name] = true })
+	if len(reached) != len(m.States) {
+		t.Errorf("only %v can be reached", reached)
+	}
+	m.tasks(func(name string, s state, _ bool) {
+		if s.TimeoutSeconds == 0 || len(s.Retry) == 0 {
+			t.Errorf("%s has no timeout or no retries", name)
+		}
+	})
 }
 
 // What is told otherwise must be an end of the rotation's state machine, or the error of an execution that lost its lock.

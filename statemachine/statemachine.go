@@ -1,5 +1,5 @@
-// Package statemachine holds the definition of the rotation's state machine, that of the small one which tells of
-// failures, and what a deployment must fill in.
+// Package statemachine holds the definition of the rotation's state machine, that of the small one which looks after
+// executions that ended otherwise, and what a deployment must fill in.
 package statemachine
 
 import (
@@ -18,7 +18,8 @@ import (
 var Definition string
 
 // Attention is attention.asl.json: it tells of rotations that failed where Definition could not tell any more, in a
-// rollback or in the last step. They end at the task that failed, without a Catch, so that a redrive resumes there.
+// rollback or in the last step. They end at the task that failed, without a Catch, so that a redrive resumes there. For
+// rotations that were stopped or timed out it starts another; and it tells of changes that others made to targets.
 //
 //go:embed attention.asl.json
 var Attention string
@@ -76,14 +77,16 @@ type Values struct {
 	ParameterPrefix      string
 	NotificationTopicARN string
 	EventBusName         string
-	Settle               time.Duration
+	// RotationAlias is the alias through which executions of Definition are started.
+	RotationAlias string
+	Settle        time.Duration
 }
 
 // Substitutions is the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
 func (v Values) Substitutions() map[string]string {
 	out := map[string]string{
 		"JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix, "NotificationTopicArn": v.NotificationTopicARN,
-		"EventBusName": v.EventBusName, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
+		"EventBusName": v.EventBusName, "RotationAlias": v.RotationAlias, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
 	}
 	for _, f := range Functions() {
 		out[f.Placeholder] = v.FunctionARNs[f.Name]

@@ -47,6 +47,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 		return rotation.CreateOutput{}, failure.New(failure.Precondition, "version %s was already rolled back; start a new execution", m.version)
 	case entry.State == journal.Live && contains(listed, entry.IdPSecretID):
 		return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: entry.IdPSecretID, ClientID: entry.ClientID}}, nil
+	case entry.State == journal.Live && s.Now().Sub(entry.At) < lag:
+		return rotation.CreateOutput{}, failure.New(failure.Unavailable, "the identity provider does not list secret %s yet, which this rotation has made", entry.IdPSecretID)
 	case entry.State == journal.Live:
 		return rotation.CreateOutput{}, failure.New(failure.Precondition, "the identity provider no longer lists secret %s, which this rotation made", entry.IdPSecretID)
 	case entry.State == "":
@@ -59,7 +61,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 		return rotation.CreateOutput{}, err
 	}
 	entry = j.Secrets[m.version]
-	entry.State, entry.IdPSecretID, entry.ClientID, entry.Asked = journal.Live, made.ID, made.ClientID, time.Time{}
+	entry.State, entry.IdPSecretID, entry.ClientID, entry.Asked, entry.Undone = journal.Live, made.ID, made.ClientID, time.Time{}, time.Time{}
 	j.Secrets[m.version] = entry
 	if s.Capable.Model == idp.CurrentPrevious {
 		m.forgetKept(nil) // it gave its place to the new one
@@ -110,8 +112,8 @@ func (m *maker) forgetKept(listed []idp.Secret) {
 	}
 }
 
-// quiet waits until a request that removed an earlier secret cannot take effect any more. Where secrets have no ids it
-// does not name what it removes: coming late, it would hit the new one.
+// quiet waits until a request that removed an earlier secret, or what an unanswered request had made, cannot take effect any
+// more. Where secrets have no ids it does not name what it removes: coming late, it would hit the new one.
 func (m *maker) quiet(ctx context.Context) error {
 	if m.Capable.Model == idp.NamedSet {
 		return nil
@@ -120,6 +122,9 @@ func (m *maker) quiet(ctx context.Context) error {
 	for _, e := range m.journal.Secrets {
 		if (e.State == journal.Removed || e.State == journal.Kept) && e.At.After(last) {
 			last = e.At
+		}
+		if e.Undone.After(last) {
+			last = e.Undone
 		}
 	}
 	for began := m.Now(); m.Now().Sub(last) < settle; {
@@ -160,6 +165,8 @@ const (
 	// patience is how long one call waits for that, pause how long between two looks. The state machine's retries wait on.
 	patience = 40 * time.Second
 	pause    = 5 * time.Second
+	// lag is how long a provider's list may take to show a new secret (Entra ID; no vendor documents a number).
+	lag = 5 * time.Minute
 )
 
 // lost looks for what an earlier, unanswered request made, until it is found or cannot appear any more.
@@ -228,7 +235,10 @@ func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 // makeTheirs takes the value that the provider makes. A lost reply loses the value for good, so what such a try left is
 // removed, by its tag, before the next.
 func (m *maker) makeTheirs(ctx context.Context) (idp.Created, error) {
-	r := idp.CreateRequest{Tag: m.version}
+	if err := m.quiet(ctx); err != nil {
+		return idp.Created{}, err
+	}
+	r := idp.CreateRequest{Tag: m.version, Asked: !m.journal.Secrets[m.version].Asked.IsZero()}
 	id, err := m.lost(ctx)
 	if err != nil {
 		return idp.Created{}, err
@@ -241,9 +251,7 @@ func (m *maker) makeTheirs(ctx context.Context) (idp.Created, error) {
 		if !errors.Is(err, versions.ErrNotFound) {
 			return idp.Created{}, err
 		}
-		err = m.Provider.Remove(ctx, id)
-		r.Adopt = errors.Is(err, idp.ErrKept)
-		if err != nil && !r.Adopt {
+		if r.Adopt, err = m.undo(ctx, id); err != nil {
 			return idp.Created{}, err
 		}
 	}
@@ -252,6 +260,26 @@ func (m *maker) makeTheirs(ctx context.Context) (idp.Created, error) {
 		return idp.Created{}, err
 	}
 	return made, m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)
+}
+
+// undo removes what a request without an answer made; kept is true if the provider cannot. Where the request does not name
+// what it removes, it is written down first (quiet).
+func (m *maker) undo(ctx context.Context, id string) (kept bool, err error) {
+	entry := m.journal.Secrets[m.version]
+	if m.Capable.Model != idp.NamedSet {
+		entry.Undone = m.Now()
+		m.journal.Secrets[m.version] = entry
+		if err := m.Journal.Save(ctx, m.journal); err != nil {
+			return false, err
+		}
+	}
+	err = m.Provider.Remove(ctx, id)
+	if kept = errors.Is(err, idp.ErrKept); err != nil && !kept {
+		return false, err
+	}
+	entry.Undone = time.Time{} // answered; written down when the next secret is asked for
+	m.journal.Secrets[m.version] = entry
+	return kept, nil
 }
 
 func contains(listed []idp.Secret, id string) bool {

@@ -208,6 +208,54 @@ func TestTheProviderIsAskedAgainOnceAnEarlierRequestCannotTakeEffectAnyMore(t *t
 	madeOne(t, w, v, out)
 }
 
+func TestAListThatLagsBehindIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t, takesOurs)
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := out.To.IdPSecretID
+	listed := v.Hide(id)
+	_, err = create(w)
+	fakes.Failed(t, err, failure.Unavailable, "does not list secret "+id+" yet")
+	w.Now = w.Now.Add(6 * time.Minute)
+	_, err = create(w)
+	fakes.Failed(t, err, failure.Precondition, "no longer lists secret "+id)
+	listed()
+	if _, err := create(w); err != nil {
+		t.Error(err)
+	}
+}
+
+// The removal of what an unanswered request made got no answer either: where secrets have no ids, it would hit the next one.
+func TestNothingIsMadeWhileTheRemovalOfALostSecretMayStillTakeEffect(t *testing.T) {
+	t.Parallel()
+	w, v := slotWorld(t, memory.SlotOptions{})
+	w.LoseReply("Shift")
+	if _, err := shift(w); err == nil {
+		t.Fatal("the reply was not lost")
+	}
+	w.LoseReply("Restore")
+	var err error
+	for range 3 {
+		if _, err = shift(w); err != nil && strings.Contains(err.Error(), "the reply was lost") {
+			break
+		}
+	}
+	fakes.Failed(t, err, failure.Unavailable, "the reply was lost")
+	began := w.Now
+	for range 3 {
+		if _, err = shift(w); err == nil {
+			break
+		}
+		fakes.Failed(t, err, failure.Unavailable, "no new one is made before 1m15s are over")
+	}
+	if waited := w.Now.Sub(began); err != nil || waited < 75*time.Second || len(v.Live(fakes.ClientID)) != 2 {
+		t.Errorf("the next one was made after %s (%v)", waited, err)
+	}
+}
+
 func TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, makesOwn)

@@ -50,7 +50,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	}
 	d, err := decide(ctx, s, j, request, &out)
 	if err != nil {
-		return rotation.Plan{}, err
+		return rotation.Plan{}, besides(err, found.Refusals)
 	}
 	refusals, mismatch := d.Refusals, ""
 	if d.Action == rotation.Rotate {
@@ -67,7 +67,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		}
 	}
 	if len(refusals) > 0 {
-		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s", s.Config.Name, strings.Join(refusals, "; "))
+		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)", s.Config.Name, strings.Join(refusals, "; "), line(out.Provider))
 	}
 	if d.Action != rotation.Rollback {
 		switch err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); {
@@ -81,13 +81,32 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		out.Checks = append(out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
 	}
 	if s.Capable.Model == idp.ByHand && d.Action == rotation.Rotate {
+		if err := mustBeNew(ctx, s, d); err != nil {
+			return rotation.Plan{}, err
+		}
 		if err := s.MustAccept(ctx, d.To.VersionID, "the new secret that is stored as AWSPENDING"); err != nil {
 			return rotation.Plan{}, err
 		}
 		out.Checks = append(out.Checks, "it accepts the new secret that a person has stored, too")
 	}
-	fill(&out, d, s, request)
+	fill(&out, d, s, j, request)
 	return out, nil
+}
+
+// mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to remove it.
+func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) error {
+	current, err := s.Store.Value(ctx, d.From.VersionID)
+	if err != nil {
+		return err
+	}
+	next, err := s.Store.Value(ctx, d.To.VersionID)
+	if err != nil {
+		return err
+	}
+	if next.Equal(current) {
+		return failure.New(failure.Precondition, "the secret that is stored as AWSPENDING (version %s) is the one in use (version %s): make a new one at the identity provider, and store that", d.To.VersionID, d.From.VersionID)
+	}
+	return nil
 }
 
 // stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one
@@ -113,14 +132,9 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 		return rotation.Decision{}, err
 	}
 	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model), MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
-	for _, x := range listed {
-		out.Provider.Secrets = append(out.Provider.Secrets, fmt.Sprintf("%s (%s)", x.ID, x.Status))
-		if e, version := entryOf(j, x.ID); e.State == journal.Kept {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider still accepts the secret of version %s, which nothing uses: remove it there", version))
-		}
-	}
+	tellSecrets(out, s, j, listed)
 	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
-		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN,
+		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
 		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, NewVersionID: VersionID(s.Common.Execution),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
 	if r.GracePeriodSeconds != nil {
@@ -128,20 +142,11 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 		snap.Shorten = &shorten
 	}
 	d := rotation.Decide(snap)
+	out.Warnings = append(out.Warnings, endsSoon(listed, d, s.Now())...)
 	if s.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
 		d.From.ClientID, err = s.ClientID(ctx, d.From)
 	}
 	return d, err
-}
-
-// entryOf is the journal's entry, and its version, of a secret of the identity provider.
-func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
-	for v, e := range j.Secrets {
-		if e.IdPSecretID == id {
-			return e, v
-		}
-	}
-	return journal.Entry{}, ""
 }
 
 // review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace
@@ -190,56 +195,6 @@ func currentVersion(d rotation.Decision) string {
 		return d.To.VersionID
 	}
 	return d.From.VersionID
-}
-
-// fill copies the decision into the plan, with the steps in words for the reader of a dry run.
-func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, r rotation.Request) {
-	out.Action, out.Why, out.From, out.To, out.Import = d.Action, d.Why, d.From, d.To, d.Import
-	out.GracePeriodSeconds = int(d.Grace / time.Second)
-	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
-	out.Warnings = append(out.Warnings, d.Warnings...)
-	if g := r.GracePeriodSeconds; g != nil && *g > s.Config.GracePeriod() {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", s.Config.GracePeriod(), *g))
-	}
-	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
-	switch d.Action {
-	case rotation.Rotate:
-		create, remove := words(s, d)
-		step("%s", create)
-		step("put it on %d targets and wait %d s for every load balancer node", len(out.Targets), out.SpreadSeconds)
-		step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
-		step("%s", remove)
-	case rotation.Finish:
-		step("keep both secrets until %s", out.GraceUntil)
-		step("put the current secret on %d targets again, run the smoke tests, remove the old secret %s; then plan again", len(out.Targets), d.From.IdPSecretID)
-	case rotation.Rollback:
-		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then plan again", len(out.Targets), d.To.VersionID)
-	}
-}
-
-// words say how the new secret comes and the old one goes.
-func words(s *session.Session, d rotation.Decision) (create, remove string) {
-	kind, version, old := s.Config.IdentityProvider.Type, d.To.VersionID, d.From.IdPSecretID
-	switch s.Capable.Model {
-	case idp.CurrentPrevious:
-		return fmt.Sprintf("have %s make a new current secret and keep the one in use as its previous, stored as version %s", kind, version),
-			fmt.Sprintf("end the previous secret at %s, that of version %s", kind, old)
-	case idp.ClientPair:
-		idle := s.Config.ClientIDs()[0]
-		if idle == d.From.ClientID {
-			idle = s.Config.ClientIDs()[1]
-		}
-		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets switch client id and secret together, and users who log in at that moment have to start again", idle, kind, version),
-			fmt.Sprintf("overwrite the secret of registration %s with one that nobody knows", d.From.ClientID)
-	case idp.InPlace:
-		return fmt.Sprintf("overwrite the only secret at %s, stored as version %s: logins fail from then on until every load balancer node has it (allowInterruption)", kind, version),
-			"nothing is left to remove"
-	case idp.ByHand:
-		return fmt.Sprintf("use the secret that a person has stored as version %s", version),
-			fmt.Sprintf("tell people that the secret of version %s can be removed at the identity provider", old)
-	default:
-		return fmt.Sprintf("make a new client secret at %s, stored as version %s", kind, version), fmt.Sprintf("remove the old secret %s", old)
-	}
 }
 
 // versionSpace is the namespace of our version ids (a random UUID, chosen once).

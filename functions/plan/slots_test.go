@@ -13,6 +13,7 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
 )
 
@@ -153,7 +154,65 @@ func TestASecretThatWasKeptIsNamedInThePlan(t *testing.T) {
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
 		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
 	p, err := makePlan(w, plain)
-	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), "still accepts the secret of version version-kept, which nothing uses") {
-		t.Errorf("the warnings are %v (%v)", p.Warnings, err)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), "Remove neither there, that would end the secret in use") || !strings.HasPrefix(p.Steps[0], "take the unused current secret") {
+		t.Errorf("the warnings are %v, the steps %v (%v)", p.Warnings, p.Steps, err)
 	}
+}
+
+// ending is a provider whose secrets end by themselves.
+type ending struct {
+	idp.Provider
+	until time.Time
+}
+
+func (e ending) List(ctx context.Context) ([]idp.Secret, error) {
+	list, err := e.Provider.List(ctx)
+	for i := range list {
+		list[i].Until = e.until
+	}
+	return list, err
+}
+
+// ender is a vendor of such a provider.
+type ender struct {
+	*memory.Vendor
+	until time.Time
+}
+
+func (e ender) Registration(string) idp.Registration { return ending{e.Provider(), e.until} }
+
+func TestASecretThatEndsSoonIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for days, warned := range map[int]bool{29: true, 31: false} {
+		v := memory.New(memory.Options{MaxSecrets: 2})
+		_, current := v.Current()
+		e := ender{Vendor: v}
+		w := fakes.New(t, &e, current.Reveal())
+		e.until = w.Now.Add(time.Duration(days) * 24 * time.Hour)
+		p, err := makePlan(w, plain)
+		if err != nil || strings.Contains(strings.Join(p.Warnings, " "), "ends the secret in use by itself at "+rotation.Timestamp(e.until)) != warned || !strings.Contains(p.Provider.Secrets[0], ", until ") {
+			t.Errorf("%d days: the plan is %+v (%v)", days, p, err)
+		}
+	}
+}
+
+// desk is a vendor without an API.
+type desk struct{ *memory.Slots }
+
+func (d desk) Registration(clientID string) idp.Registration {
+	return byHand{d.Slots.Registration(clientID)}
+}
+
+type byHand struct{ idp.Registration }
+
+func (b byHand) Capabilities() idp.Capabilities {
+	return idp.Capabilities{Model: idp.ByHand, Probe: b.Registration.Capabilities().Probe}
+}
+
+func TestWhatAPersonStoredAgainIsNotRotatedTo(t *testing.T) {
+	t.Parallel()
+	w := fakes.New(t, desk{memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)}, memory.Initial)
+	w.Secrets.Add("version-again", memory.Initial, "AWSPENDING")
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "version version-again) is the one in use")
 }

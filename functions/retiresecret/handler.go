@@ -44,7 +44,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
-	r := &retirement{Session: s, journal: j, version: in.Retire.VersionID, keep: in.Keep.VersionID}
+	r := &retirement{Session: s, journal: j, version: in.Retire.VersionID, keep: s.Follower(in.Keep.VersionID)}
 	if err := r.guard(ctx, in.Action); err != nil {
 		return rotation.RetireOutput{}, err
 	}
@@ -88,6 +88,29 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 	}
 	if labels.Current != r.keep {
 		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", labels.Current, r.keep)
+	}
+	return nil
+}
+
+// mustDiffer fails if the two versions hold the same secret, or if that cannot be told: to retire the one would end the other.
+func (r *retirement) mustDiffer(ctx context.Context) error {
+	goes, stays := r.journal.Secrets[r.version], r.journal.Secrets[r.keep]
+	gone, err := r.Store.Value(ctx, r.version)
+	switch {
+	case errors.Is(err, versions.ErrNotFound) && goes.State == journal.Live && stays.State == "":
+		return failure.New(failure.Precondition, "version %s is gone from Secrets Manager, and the journal does not know AWSCURRENT (%s): whether they are the same secret cannot be told; nothing is retired. "+
+			"If they differ, remove %s at the identity provider by hand", r.version, r.keep, goes.IdPSecretID)
+	case errors.Is(err, versions.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	kept, err := r.Store.Value(ctx, r.keep)
+	if err != nil {
+		return err
+	}
+	if gone.Equal(kept) && goes.ClientID == stays.ClientID {
+		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired", r.version, r.keep)
 	}
 	return nil
 }
@@ -146,6 +169,9 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 	case x.Status == idp.Disabled:
 		return resultDisabled, nil
 	}
+	if err := r.mustDiffer(ctx); err != nil {
+		return "", err
+	}
 	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
 		return "", err
 	}
@@ -183,26 +209,63 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
 		return "", err
 	}
-	result := resultAbsent
-	state := journal.Removed
-	if x != nil {
-		switch err := r.Provider.Remove(ctx, id); {
-		case errors.Is(err, idp.ErrKept):
-			result, state = resultKept, journal.Kept
-			r.tell("The secret of version %s: %v.", r.version, err)
-		case err != nil:
-			return "", err
-		default:
-			result = resultDeleted
-		}
+	began := r.overwritten()
+	result, state, err := r.remove(ctx, id, x)
+	if err != nil {
+		return "", err
 	}
 	if id != "" && state == journal.Removed {
 		if err := r.mustRefuse(ctx); err != nil {
 			return "", err
 		}
 	}
-	r.tellInterruption()
+	if err := r.MustAccept(ctx, r.keep, "the secret that stays, after the other was removed"); err != nil {
+		return "", err
+	}
+	if err := r.sweep(ctx); err != nil {
+		return "", err
+	}
+	r.tellInterruption(began)
 	return result, r.close(ctx, state)
+}
+
+// remove removes the secret at the provider, if it is there.
+func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (string, journal.State, error) {
+	if x == nil {
+		return resultAbsent, journal.Removed, nil
+	}
+	if err := r.mustDiffer(ctx); err != nil {
+		return "", "", err
+	}
+	switch err := r.Provider.Remove(ctx, id); {
+	case errors.Is(err, idp.ErrKept):
+		r.tell("The secret of version %s: %v.", r.version, err)
+		return resultKept, journal.Kept, nil
+	case err != nil:
+		return "", "", err
+	}
+	return resultDeleted, journal.Removed, nil
+}
+
+// sweep removes what requests without an answer made, where the provider keeps our tag: a secret with the tag of a version whose
+// own secret is another. A list that lagged behind may have hidden it until now.
+func (r *retirement) sweep(ctx context.Context) error {
+	if !r.Capable.KeepsTag {
+		return nil
+	}
+	list, err := r.Provider.List(ctx)
+	if err != nil {
+		return err
+	}
+	stays := r.journal.Secrets[r.keep].IdPSecretID
+	for _, x := range list {
+		if e, ours := r.journal.Secrets[x.Tag]; ours && x.ID != e.IdPSecretID && x.ID != stays && e.State != journal.Intended {
+			if err := r.Provider.Remove(ctx, x.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // tell adds a sentence to what people are notified of.
@@ -210,16 +273,30 @@ func (r *retirement) tell(format string, args ...any) {
 	r.notice = strings.TrimSpace(r.notice + " " + fmt.Sprintf(format, args...))
 }
 
-// tellInterruption says how long logins could fail, at the end of a rotation that overwrote the only secret while it was
-// in use.
-func (r *retirement) tellInterruption() {
-	p := r.journal.Promotion
-	if r.Capable.Model != idp.InPlace || p == nil || p.From != r.version || p.At.IsZero() {
-		return
+// overwritten is when this rotation overwrote the only secret while it was in use; zero if it did not.
+func (r *retirement) overwritten() time.Time {
+	version := r.version // in a rollback the new one goes
+	if p := r.journal.Promotion; p != nil && p.From == r.version {
+		version = p.To
 	}
-	began := r.journal.Secrets[p.To].At
-	r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session refreshes could fail, until every load balancer node had the new secret.",
-		rotation.Timestamp(began), p.At.Sub(began).Round(time.Second))
+	e := r.journal.Secrets[version]
+	if r.Capable.Model != idp.InPlace || e.Imported || e.State != journal.Live && e.Asked.IsZero() {
+		return time.Time{}
+	}
+	return e.At
+}
+
+// tellInterruption says how long logins could fail since the only secret was overwritten: until every load balancer node had the
+// new one, or had the old one again.
+func (r *retirement) tellInterruption(began time.Time) {
+	until, has := r.Now(), "the old secret again"
+	if p := r.journal.Promotion; p != nil && p.From == r.version && !p.At.IsZero() {
+		until, has = p.At, "the new secret"
+	}
+	if !began.IsZero() {
+		r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session refreshes could fail, until every load balancer node had %s.",
+			rotation.Timestamp(began), until.Sub(began).Round(time.Second), has)
+	}
 }
 
 // tolerance is how far the clocks of the identity provider and of AWS may differ.
@@ -238,7 +315,8 @@ func (r *retirement) mustBeUnused(ctx context.Context) error {
 		return err
 	}
 	return failure.New(failure.Precondition, "the old secret was used at %s, although every known target had left it by %s: something else uses it, a load balancer that is not in "+
-		"loadBalancers or another application; give that the new secret first", rotation.Timestamp(used), rotation.Timestamp(p.At))
+		"loadBalancers or another application; give that the new secret first. Or something put it back on a target in the meantime, such as a template with the old secret; then see to it "+
+		"that it does not again", rotation.Timestamp(used), rotation.Timestamp(p.At))
 }
 
 // mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.

@@ -249,10 +249,11 @@ func TestWhatIsRefusedRemovesAndDisablesNothing(t *testing.T) {
 		"while that cannot be told": {func(w *fakes.World) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 		}, older, newer, failure.Unavailable, "cannot be told"},
-		"one and the same version":  {func(*fakes.World) {}, newer, newer, failure.InvalidInput, "must be given and differ"},
-		"no version":                {func(*fakes.World) {}, "", newer, failure.InvalidInput, "must be given and differ"},
-		"without one that stays":    {func(*fakes.World) {}, older, "", failure.InvalidInput, "must be given and differ"},
-		"without the client's lock": {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, older, newer, failure.LockLost, fakes.Other},
+		"two versions that hold the same secret": {func(w *fakes.World) { w.Secrets.Add(older, value) }, older, newer, failure.Precondition, "hold the same secret"},
+		"one and the same version":               {func(*fakes.World) {}, newer, newer, failure.InvalidInput, "must be given and differ"},
+		"no version":                             {func(*fakes.World) {}, "", newer, failure.InvalidInput, "must be given and differ"},
+		"without one that stays":                 {func(*fakes.World) {}, older, "", failure.InvalidInput, "must be given and differ"},
+		"without the client's lock":              {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, older, newer, failure.LockLost, fakes.Other},
 	} {
 		for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireDelete} {
 			t.Run(string(action)+": "+name, func(t *testing.T) {

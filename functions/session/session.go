@@ -79,7 +79,8 @@ type Session struct {
 	// Capable is what the identity provider can do, for the functions that probe.
 	Capable idp.Capabilities
 
-	journal *journal.Journal // from Own
+	journal           *journal.Journal // from Own
+	renamed, follower string           // by follow
 }
 
 // Open reads the configuration that came with the call. It makes no request.
@@ -104,11 +105,15 @@ func (d Deps) Open(c rotation.Common) (*Session, error) {
 	return s, err
 }
 
-// Own reads the client's journal; LockLost if another execution has the lock.
+// Own reads the client's journal; LockLost if another execution has the lock. For functions that manage the registration, it
+// follows a secret that somebody stored again as another version.
 func (s *Session) Own(ctx context.Context) (*journal.Journal, error) {
 	j, err := s.Journal.Own(ctx, s.Common.Client, s.Common.Execution)
 	s.journal = j
-	return j, err
+	if err != nil || s.Provider == nil {
+		return j, err
+	}
+	return j, s.follow(ctx)
 }
 
 // Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is held;

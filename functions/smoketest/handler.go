@@ -91,8 +91,8 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, start := t.Config.SmokeTests.Credential.InARow(), t.Now()
-	interval := time.Duration(t.Config.SmokeTests.Credential.Interval()) * time.Second
+	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
+	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
 	credential, calibrated := t.Prober.Credential(), false
 	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
 		if !calibrated { // one wrong try is enough; more would look like an attack

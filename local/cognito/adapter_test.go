@@ -34,15 +34,16 @@ type backend struct {
 
 	mu      sync.Mutex
 	inForce map[idptest.Operation]int
-	garbled string // the request that is answered with nonsense, which the faults of an AWS endpoint do not know
+	// garbled is the request that gets the answer in nonsense, which the faults of an AWS endpoint do not know.
+	garbled, nonsense string
 }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
-	garbled := b.garbled
+	garbled, nonsense := b.garbled, b.nonsense
 	b.mu.Unlock()
 	if garbled != "" && strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+garbled) {
-		_, _ = io.WriteString(w, `{"`+idptest.Canary+`": `)
+		_, _ = io.WriteString(w, nonsense)
 		return
 	}
 	b.cognito.ServeHTTP(w, r)
@@ -72,8 +73,8 @@ func (b *backend) Break(op idptest.Operation, f idptest.Fault) {
 		delete(b.inForce, op)
 	}
 	b.garbled = ""
-	if f == idptest.Garble {
-		b.garbled = requests[op]
+	if n := map[idptest.Fault]string{idptest.Garble: `{"` + idptest.Canary + `": `, idptest.Misshape: `{"` + idptest.Canary + `": 1}`}[f]; n != "" {
+		b.garbled, b.nonsense = requests[op], n
 	}
 	rule, ok := map[idptest.Fault]fault.Rule{
 		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusBadRequest, Code: "TooManyRequestsException"},

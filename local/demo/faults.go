@@ -39,12 +39,13 @@ func once(r fault.Rule) fault.Rule {
 
 // refusals are the calls that make a secret at each identity provider that has one, refused in its own words.
 var refusals = map[string]fault.Rule{
-	"auth0":   refuse("idp", "auth0.updateClient", "", "insufficient_scope"),
-	"cognito": refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException"),
-	"entra":   refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied"),
-	"hydra":   refuse("idp", "hydra.rotateSecret", "", "request_forbidden"),
-	"okta":    refuse("idp", "okta.createSecret", "", "E0000006"),
-	"pingone": refuse("idp", "pingone.updateSecret", "", "ACCESS_FAILED"),
+	"auth0":    refuse("idp", "auth0.updateClient", "", "insufficient_scope"),
+	"cognito":  refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException"),
+	"entra":    refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied"),
+	"hydra":    refuse("idp", "hydra.rotateSecret", "", "request_forbidden"),
+	"keycloak": refuse("idp", "keycloak.regenerateSecret", "", "access_denied"),
+	"okta":     refuse("idp", "okta.createSecret", "", "E0000006"),
+	"pingone":  refuse("idp", "pingone.updateSecret", "", "ACCESS_FAILED"),
 }
 
 // failures are the states that can be made to fail.

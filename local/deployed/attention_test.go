@@ -8,11 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
@@ -20,33 +15,6 @@ import (
 
 // told is what a notification and an event of ours say.
 type told struct{ Client, Outcome, Execution, Error, Cause string }
-
-// watch makes the template's rule that starts the state machine which tells of failures.
-func (w *world) watch(t *testing.T) {
-	t.Helper()
-	client := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
-	machine, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String(orders.MachineName + "-attention"),
-		Definition: aws.String(w.definition(t, orders.MachineName+"-attention")), RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := w.tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-attention")
-	pattern := p["EventPattern"].(map[string]any)
-	for i, v := range pattern["detail"].(map[string]any)["stateMachineArn"].([]any) {
-		pattern["detail"].(map[string]any)["stateMachineArn"].([]any)[i] = w.tpl.text(t, v)
-	}
-	text, err := json.Marshal(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("attention"), EventPattern: aws.String(string(text))}); err != nil {
-		t.Fatal(err)
-	}
-	target := types.Target{Id: aws.String("target"), Arn: machine.StateMachineArn, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
-	if _, err := client.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("attention"), Targets: []types.Target{target}}); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // settle lets everything happen that was set off.
 func (w *world) settle(t *testing.T) {
@@ -92,18 +60,18 @@ var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBa
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, readTemplate(t))
-	w.watch(t)
+	w.deployRule(t, "attention", w.deployAttention(t))
 
 	w.refuse(t, "VerifyNewSecret")
-	if r := w.run(t, orders.Client); r.Status != asl.Failed || *r.Error != "RolledBack" {
+	if r := w.scheduled(t, orders.Client); r.Status != asl.Failed || *r.Error != "RolledBack" {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.refuse(t, "FinishSecret")
-	if r := w.run(t, orders.Client); r.Status != asl.Failed || *r.Error == "RolledBack" {
+	if r := w.scheduled(t, orders.Client); r.Status != asl.Failed || *r.Error == "RolledBack" {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.Stack.Faults.Clear()
-	if r := w.run(t, orders.Client); r.Status != asl.Succeeded {
+	if r := w.scheduled(t, orders.Client); r.Status != asl.Succeeded {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.settle(t)

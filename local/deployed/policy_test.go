@@ -124,7 +124,7 @@ func (tpl template) statements(role string) []map[string]any {
 	var out []map[string]any
 	for _, id := range slices.Sorted(maps.Keys(tpl.Resources)) {
 		r := tpl.Resources[id]
-		if r.Type != "AWS::IAM::Policy" || !slices.ContainsFunc(list(r.Properties["Roles"]), func(v any) bool { return v.(map[string]any)["Ref"] == role }) {
+		if r.Type != "AWS::IAM::Policy" && r.Type != "AWS::IAM::ManagedPolicy" || r.Properties["Roles"] == nil || !slices.ContainsFunc(list(r.Properties["Roles"]), func(v any) bool { return v.(map[string]any)["Ref"] == role }) {
 			continue
 		}
 		for _, s := range list(r.Properties["PolicyDocument"].(map[string]any)["Statement"]) {

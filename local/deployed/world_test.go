@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -239,6 +241,40 @@ func (w *world) deployMachine(t *testing.T) {
 	}
 }
 
+// deployAttention creates the state machine that looks after ended executions, and returns its ARN.
+func (w *world) deployAttention(t *testing.T) string {
+	t.Helper()
+	name := orders.MachineName + "-attention"
+	made, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: &name,
+		Definition: aws.String(w.definition(t, name)), RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *made.StateMachineArn
+}
+
+// deployRule creates a rule of the template, which starts a state machine.
+func (w *world) deployRule(t *testing.T, name, machine string) {
+	t.Helper()
+	pattern := w.tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-"+name)["EventPattern"].(map[string]any)
+	arns := pattern["detail"].(map[string]any)["stateMachineArn"].([]any)
+	for i, v := range arns {
+		arns[i] = w.tpl.text(t, v)
+	}
+	text, err := json.Marshal(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
+	if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: &name, EventPattern: aws.String(string(text))}); err != nil {
+		t.Fatal(err)
+	}
+	target := ebtypes.Target{Id: aws.String("target"), Arn: &machine, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
+	if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: &name, Targets: []ebtypes.Target{target}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // hear follows the execution: what is called while a task with a function runs, the function calls. One task runs at a
 // time, also inside a Map.
 func (w *world) hear(_ string, e stepfunctions.Event) {
@@ -275,17 +311,28 @@ func (w *world) call(service, operation, text string) {
 	w.requests = append(w.requests, r)
 }
 
-// run runs one execution that a schedule of the template starts.
-func (w *world) run(t *testing.T, schedule string) asl.Result {
+// input is what a schedule of the template starts executions with.
+func (tpl template) input(t *testing.T, schedule string) string {
 	t.Helper()
-	target := w.tpl.properties(t, "AWS::Scheduler::Schedule", "Name", schedule)["Target"].(map[string]any)
-	if got := w.tpl.text(t, target["Arn"]); got != started {
+	return fmt.Sprint(tpl.properties(t, "AWS::Scheduler::Schedule", "Name", schedule)["Target"].(map[string]any)["Input"])
+}
+
+// scheduled runs one execution as a schedule of the template starts it.
+func (w *world) scheduled(t *testing.T, schedule string) asl.Result {
+	t.Helper()
+	if got := w.tpl.text(t, w.tpl.properties(t, "AWS::Scheduler::Schedule", "Name", schedule)["Target"].(map[string]any)["Arn"]); got != started {
 		t.Errorf("the schedule %s starts %s", schedule, got)
 	}
 	w.mu.Lock()
 	w.actor = scheduler
 	w.mu.Unlock()
-	begun, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started), Input: aws.String(fmt.Sprint(target["Input"]))})
+	return w.run(t, started, w.tpl.input(t, schedule))
+}
+
+// run runs an execution and returns its result.
+func (w *world) run(t *testing.T, machine, input string) asl.Result {
+	t.Helper()
+	begun, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
 	if err != nil {
 		t.Fatal(err)
 	}

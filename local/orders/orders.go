@@ -214,6 +214,8 @@ func (d *Deployment) configuration(r registration, adminARN, testerARN string, o
 		LoadBalancers:      d.Site.LoadBalancers,
 		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
 	}
+	// at a pace of its own: Entra ID's default takes a minute each time
+	c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(3), IntervalSeconds: aws.Int(1)}
 	if capable.Model == sharedidp.SingleSlot {
 		c.IdentityProvider.ClientPair = r.pairID
 	}

@@ -10,6 +10,7 @@ import (
 	"alboidc.internal/local/idp/auth0"
 	"alboidc.internal/local/idp/cognito"
 	"alboidc.internal/local/idp/entra"
+	"alboidc.internal/local/idp/keycloak"
 	"alboidc.internal/local/idp/pingone"
 )
 
@@ -43,6 +44,9 @@ var registrations = map[string]registration{
 	}},
 	"hydra": {clientID: "orders-web", pairID: "orders-web-second", settings: func(p *idp.Provider, _, _ string) map[string]any {
 		return map[string]any{"adminUrl": p.URL(), "removeAllPrevious": true}
+	}},
+	"keycloak": {clientID: "orders-web", appID: "c1f3a9d2-7e64-4b08-9a5d-2f80c6b1e437", pairID: "orders-web-second", settings: func(p *idp.Provider, _, adminARN string) map[string]any {
+		return map[string]any{"serverUrl": p.URL(), "realm": keycloak.Realm, "clientSecret": map[string]string{"clientId": keycloak.RotatorID, "secretArn": adminARN}}
 	}},
 	"manual": {clientID: "407408718192-orders.apps.example.com", settings: func(*idp.Provider, string, string) map[string]any {
 		return map[string]any{}

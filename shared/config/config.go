@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"alboidc.internal/shared/strictjson"
@@ -85,10 +86,10 @@ type SmokeTests struct {
 
 // CredentialTest asks the token endpoint whether it accepts a secret.
 type CredentialTest struct {
-	// SuccessesInARow is how many times in a row the new secret must be accepted before a target gets it; 1 to 50,
-	// default 3. Providers with several token servers need more.
+	// SuccessesInARow is how many times in a row the new secret must be accepted before a target gets it; 1 to 50, default
+	// 3, or more where the provider's token servers learn of a secret one by one.
 	SuccessesInARow *int `json:"successesInARow,omitempty"`
-	// IntervalSeconds is the pause between two tries; 0 to 60, default 1.
+	// IntervalSeconds is the pause between two tries; 0 to 60, default 1, or more for such a provider.
 	IntervalSeconds *int `json:"intervalSeconds,omitempty"`
 }
 
@@ -161,11 +162,15 @@ func (p IdentityProvider) AuthMethod() string {
 	return p.TokenAuthMethod
 }
 
-// InARow is SuccessesInARow or its default.
-func (t CredentialTest) InARow() int { return or(t.SuccessesInARow, 3) }
+// InARow is SuccessesInARow or its default, which is the provider's if that is not 0.
+func (t CredentialTest) InARow(provider int) int {
+	return or(t.SuccessesInARow, cmp.Or(provider, 3))
+}
 
-// Interval is IntervalSeconds or its default, in seconds.
-func (t CredentialTest) Interval() int { return or(t.IntervalSeconds, 1) }
+// Interval is IntervalSeconds or its default, in seconds, likewise.
+func (t CredentialTest) Interval(provider int) int {
+	return or(t.IntervalSeconds, cmp.Or(provider, 1))
+}
 
 // AuthErrors is MaxAuthErrors or its default.
 func (s SmokeTests) AuthErrors() int { return or(s.MaxAuthErrors, 0) }

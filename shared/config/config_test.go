@@ -65,7 +65,7 @@ func TestAGoodConfigurationIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Name != "orders-web" || c.Secret.JSONKey != "clientSecret" || c.IdentityProvider.AuthMethod() != "client_secret_post" ||
-		c.GracePeriod() != 3600 || c.Spread() != 90 || c.SmokeTests.Credential.InARow() != 5 || c.SmokeTests.Credential.Interval() != 0 ||
+		c.GracePeriod() != 3600 || c.Spread() != 90 || c.SmokeTests.Credential.InARow(0) != 5 || c.SmokeTests.Credential.Interval(0) != 0 ||
 		c.SmokeTests.AuthErrors() != 2 || string(c.IdentityProvider.Settings) != `{"orgUrl": "https://example.okta.com"}` {
 		t.Errorf("got %+v", c)
 	}
@@ -91,7 +91,7 @@ func TestOptionalFieldsHaveTheirDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.GracePeriod() != 86400 || c.Spread() != 60 || c.IdentityProvider.AuthMethod() != "client_secret_basic" ||
-		c.SmokeTests.Credential.InARow() != 3 || c.SmokeTests.Credential.Interval() != 1 || c.SmokeTests.AuthErrors() != 0 {
+		c.SmokeTests.Credential.InARow(0) != 3 || c.SmokeTests.Credential.Interval(0) != 1 || c.SmokeTests.AuthErrors() != 0 {
 		t.Errorf("got %+v", c)
 	}
 }

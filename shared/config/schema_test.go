@@ -173,8 +173,8 @@ func TestDefaultsOfTheSchemaAreThoseOfTheCode(t *testing.T) {
 		"gracePeriodSeconds":                    func(c config.Client) any { return c.GracePeriod() },
 		"spreadSeconds":                         func(c config.Client) any { return c.Spread() },
 		"identityProvider.tokenAuthMethod":      func(c config.Client) any { return c.IdentityProvider.AuthMethod() },
-		"smokeTests.credential.successesInARow": func(c config.Client) any { return c.SmokeTests.Credential.InARow() },
-		"smokeTests.credential.intervalSeconds": func(c config.Client) any { return c.SmokeTests.Credential.Interval() },
+		"smokeTests.credential.successesInARow": func(c config.Client) any { return c.SmokeTests.Credential.InARow(0) },
+		"smokeTests.credential.intervalSeconds": func(c config.Client) any { return c.SmokeTests.Credential.Interval(0) },
 		"identityProvider.allowInterruption":    func(c config.Client) any { return c.IdentityProvider.AllowInterruption },
 		"smokeTests.maxAuthErrors":              func(c config.Client) any { return c.SmokeTests.AuthErrors() },
 	}

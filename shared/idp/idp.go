@@ -50,6 +50,8 @@ type Secret struct {
 	ID      string
 	Status  Status
 	Created time.Time // zero if the provider does not say
+	// Until is when it ends by itself; zero if it does not, or the provider does not say.
+	Until time.Time
 	// Tag is the display name that Create gave it, where the provider keeps one.
 	Tag string
 }
@@ -113,6 +115,9 @@ type ProbeSpec struct {
 	// Accepted and Rejected list the "error" codes of RFC 6749, section 5.2, by which the provider says that it knows
 	// the secret, or does not. Any other answer is inconclusive. A 2xx answer is accepted.
 	Accepted, Rejected []string
+	// InARow and IntervalSeconds are how often in a row, and with what pause, a new secret must be accepted where the
+	// configuration does not say; 0 is the usual. Token servers that learn of a secret one by one need more.
+	InARow, IntervalSeconds int
 }
 
 // CreateRequest asks for a new secret.
@@ -121,6 +126,8 @@ type CreateRequest struct {
 	Value secret.Value
 	// Tag is the version id of the rotation; kept as the display name where Capabilities.KeepsTag.
 	Tag string
+	// Asked: an earlier request for this version was not answered; it may have been carried out.
+	Asked bool
 	// Adopt: an earlier request for this version was carried out, its answer got lost, and what it made could not be
 	// removed (ErrKept). A provider that can read that secret takes it instead of making another.
 	Adopt bool

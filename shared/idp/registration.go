@@ -41,6 +41,12 @@ type Shifter interface {
 	// Restore makes a value the current secret and ends every other. A repeat changes nothing more. ErrKept if the
 	// provider takes no values from outside.
 	Restore(ctx context.Context, v secret.Value) error
+}
+
+// Dropper is a Shifter that shows its secrets (Slots.Readable). Where they are not shown, nobody can tell that the secret in
+// use is not among the previous ones, so these are ended by Restore only.
+type Dropper interface {
+	Shifter
 	// DropPrevious ends the previous secret. If there is none, that is success.
 	DropPrevious(ctx context.Context) error
 }

@@ -58,7 +58,9 @@ type Entry struct {
 	Before []string `json:"before,omitempty"`
 	// Asked is when the provider was last asked to make it and has not answered; zero if it was not, or said no.
 	Asked time.Time `json:"asked,omitzero"`
-	At    time.Time `json:"at"`
+	// Undone is when the provider was last asked to remove what a request without an answer had made, and has not answered.
+	Undone time.Time `json:"undone,omitzero"`
+	At     time.Time `json:"at"`
 }
 
 // Promotion is the last move of AWSCURRENT, written before it is made.

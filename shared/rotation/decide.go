@@ -20,8 +20,8 @@ type Snapshot struct {
 	MaxSecrets int
 	// ByHand: a person makes the new secret and stores it as AWSPENDING.
 	ByHand bool
-	// SecretARN names the secret in what a person is told to do.
-	SecretARN string
+	// SecretARN and JSONKey name the secret, and its member if it has some, in what a person is told to do.
+	SecretARN, JSONKey string
 	// CurrentSecretID is the configured hint for the first import.
 	CurrentSecretID string
 	// NewVersionID is the version that a new secret would get.
@@ -49,7 +49,8 @@ type Decision struct {
 //
 //  1. AWSPENDING on a version other than AWSCURRENT: never promoted, roll it back.
 //  2. AWSPREVIOUS whose secret is still live and known: promoted but not finished, finish it; but if the journal says
-//     that this very version was being promoted, then a rollback died halfway: complete the rollback.
+//     that this very version was being promoted, or the provider has the old secret switched on and the new one off,
+//     then a rollback died halfway: complete the rollback.
 //  3. Any other version that the journal holds as intended or live: a rotation died before or while rolling back, or
 //     between removing its old secret and writing that down.
 //  4. Nothing left over: rotate.
@@ -70,6 +71,9 @@ func Decide(s Snapshot) Decision {
 	case s.held(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous):
 		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Previous)
 		d.Why = "an earlier rollback stopped halfway; it is completed first"
+	case s.held(s.Labels.Previous) && s.switchedBack():
+		d.Action, d.From, d.To = Rollback, s.ref(s.Labels.Previous), current
+		d.Why = "an earlier rollback stopped after it had put the old secret back at the identity provider; it is completed first"
 	case s.held(s.Labels.Previous) && s.listed(s.Journal.Secrets[s.Labels.Previous].IdPSecretID):
 		d.Action, d.From, d.To = Finish, s.ref(s.Labels.Previous), current
 		d.GraceUntil = s.graceUntil()
@@ -98,8 +102,12 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 	if s.ByHand {
 		d.To.VersionID, d.Why = s.Labels.Pending, "a person has stored a new secret as AWSPENDING; it is put into use"
 		if s.Labels.Pending == "" || s.Labels.Pending == s.Labels.Current {
+			file := ""
+			if s.JSONKey != "" {
+				file = " (the file holds the whole JSON object, with the new secret as its " + s.JSONKey + ")"
+			}
 			d.Refusals = append(d.Refusals, "no new secret is stored: make one at the identity provider beside the old one, store it by `aws secretsmanager put-secret-value --secret-id "+
-				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`, then start again")
+				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`"+file+", then start again")
 		}
 	}
 	if _, known := s.Journal.Secrets[s.Labels.Current]; !known {
@@ -175,6 +183,22 @@ func (s Snapshot) held(version string) bool {
 
 func (s Snapshot) wasBeingPromoted(version string) bool {
 	return s.Journal.Promotion != nil && s.Journal.Promotion.To == version
+}
+
+// switchedBack reports whether the provider refuses AWSCURRENT's secret, which it has, and accepts AWSPREVIOUS's: that is how a
+// rollback begins.
+func (s Snapshot) switchedBack() bool {
+	return s.status(s.Labels.Current) == idp.Disabled && s.status(s.Labels.Previous) == idp.Active
+}
+
+// status of a version's secret at the provider; "" if it is not listed.
+func (s Snapshot) status(version string) idp.Status {
+	for _, x := range s.Listed {
+		if id := s.Journal.Secrets[version].IdPSecretID; id != "" && x.ID == id {
+			return x.Status
+		}
+	}
+	return ""
 }
 
 // leftover is the oldest version other than AWSCURRENT whose secret the journal does not hold as removed.

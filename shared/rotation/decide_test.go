@@ -69,6 +69,14 @@ func TestDecide(t *testing.T) {
 			promoted(s) // b → c, then AWSCURRENT went back to b, which moved AWSPREVIOUS to c
 			s.Labels = versions.Labels{Current: "b", Previous: "c"}
 		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a rollback that died after it put the old secret back at the provider is completed": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Listed = []idp.Secret{{ID: "B", Status: idp.Active}, {ID: "C", Status: idp.Disabled}}
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a disabled old secret is finished": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Listed = []idp.Secret{{ID: "B", Status: idp.Disabled}, {ID: "C", Status: idp.Active}}
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
 		"a secret that is neither current nor previous is rolled back": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets["c"] = entry("C")
 			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Disabled})

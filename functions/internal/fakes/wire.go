@@ -133,7 +133,7 @@ func (w *Wire) registration(r idp.Registration) idp.Registration {
 	switch x := r.(type) {
 	case idp.Provider:
 		return w.provider(x)
-	case idp.Shifter:
+	case idp.Dropper:
 		return wiredShifter{x, w}
 	case idp.Setter:
 		return wiredSetter{x, w}
@@ -144,14 +144,14 @@ func (w *Wire) registration(r idp.Registration) idp.Registration {
 
 // wiredShifter is a registration with two slots.
 type wiredShifter struct {
-	idp.Shifter
+	idp.Dropper
 	wire *Wire
 }
 
 // Slots implements idp.Shifter.
 func (s wiredShifter) Slots(ctx context.Context) (out idp.Slots, err error) {
 	err = s.wire.read("Slots", func() error {
-		out, err = s.Shifter.Slots(ctx)
+		out, err = s.Dropper.Slots(ctx)
 		return err
 	})
 	return out, err
@@ -161,7 +161,7 @@ func (s wiredShifter) Slots(ctx context.Context) (out idp.Slots, err error) {
 func (s wiredShifter) Shift(ctx context.Context) (secret.Value, error) {
 	var out secret.Value
 	err := s.wire.write("Shift", func() (err error) {
-		out, err = s.Shifter.Shift(ctx)
+		out, err = s.Dropper.Shift(ctx)
 		return err
 	})
 	if err != nil {
@@ -172,12 +172,12 @@ func (s wiredShifter) Shift(ctx context.Context) (secret.Value, error) {
 
 // Restore implements idp.Shifter.
 func (s wiredShifter) Restore(ctx context.Context, v secret.Value) error {
-	return s.wire.write("Restore", func() error { return s.Shifter.Restore(ctx, v) })
+	return s.wire.write("Restore", func() error { return s.Dropper.Restore(ctx, v) })
 }
 
-// DropPrevious implements idp.Shifter.
+// DropPrevious implements idp.Dropper.
 func (s wiredShifter) DropPrevious(ctx context.Context) error {
-	return s.wire.write("DropPrevious", func() error { return s.Shifter.DropPrevious(ctx) })
+	return s.wire.write("DropPrevious", func() error { return s.Dropper.DropPrevious(ctx) })
 }
 
 // wiredSetter is a registration with one slot.
@@ -192,7 +192,7 @@ func (s wiredSetter) Set(ctx context.Context, v secret.Value) error {
 }
 
 // Review implements idp.Reviewer.
-func (s wiredShifter) Review(ctx context.Context) (idp.Review, error) { return review(ctx, s.Shifter) }
+func (s wiredShifter) Review(ctx context.Context) (idp.Review, error) { return review(ctx, s.Dropper) }
 
 // Review implements idp.Reviewer.
 func (s wiredSetter) Review(ctx context.Context) (idp.Review, error) { return review(ctx, s.Setter) }

@@ -16,6 +16,9 @@ import (
 // WrongJSON is the fault code that makes an endpoint answer 200 with a body that is not JSON.
 const WrongJSON = "WrongJSON"
 
+// OtherJSON is the fault code that makes it answer 200 with JSON that is not what the vendor documents.
+const OtherJSON = "OtherJSON"
+
 // Serve carries out one operation under the faults in force: it waits, refuses (by refuse, without any effect), answers
 // garbage, or carries the request out and then drops the connection.
 func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter, fault.Outcome), next http.HandlerFunc) {
@@ -29,6 +32,8 @@ func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text strin
 	case out.Refuse && out.Code == WrongJSON:
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"unexpected": `))
+	case out.Refuse && out.Code == OtherJSON:
+		WriteJSON(w, http.StatusOK, map[string]string{"unexpected": "answer"})
 	case out.Refuse:
 		refuse(w, out)
 	case out.Lose:

@@ -130,6 +130,7 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable},
 		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden},
 		idptest.Garble:    {Mode: fault.Refuse, Code: face.WrongJSON},
+		idptest.Misshape:  {Mode: fault.Refuse, Code: face.OtherJSON},
 		idptest.LoseReply: {Mode: fault.Lose},
 		idptest.Hang:      {Mode: fault.Delay, Latency: time.Hour},
 	}[f]

@@ -1,5 +1,5 @@
 // Package hydra is Ory Hydra's face on the local identity provider: its public endpoints, and the part of the admin API that
-// reads a client, rotates its secret, drops the earlier ones and sets one.
+// reads a client, rotates its secret and sets one.
 package hydra
 
 import (
@@ -74,7 +74,6 @@ func (h *Hydra) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+client, h.api.Endpoint("hydra.getClient", h.get))
 	mux.HandleFunc("PATCH "+client, h.api.Endpoint("hydra.patchClient", h.patch))
 	mux.HandleFunc("POST "+client+"/secrets/rotate", h.ifRotates(h.api.Endpoint("hydra.rotateSecret", h.rotate)))
-	mux.HandleFunc("DELETE "+client+"/secrets/rotate", h.ifRotates(h.api.Endpoint("hydra.dropSecrets", h.drop)))
 	mux.HandleFunc("GET /version", h.api.Endpoint("hydra.version", func(*http.Request) (int, any, error) {
 		version, _ := h.release()
 		return http.StatusOK, map[string]string{"version": version}, nil
@@ -138,10 +137,6 @@ func (h *Hydra) rotate(r *http.Request) (int, any, error) {
 		}
 		return removeAllBut(e, keeps+1)
 	})
-}
-
-func (h *Hydra) drop(r *http.Request) (int, any, error) {
-	return h.change(r, "", func(_ clients.Client, e *clients.Edit) error { return removeAllBut(e, 1) })
 }
 
 // patch sets the secret, which drops all earlier ones; nothing else is honoured.

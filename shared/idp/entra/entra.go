@@ -71,6 +71,8 @@ func capabilities(s Settings, client idp.Client) idp.Capabilities {
 			Grant:    idp.ClientCredentials,
 			Scope:    client.ClientID + "/.default",
 			Rejected: []string{"invalid_client"},
+			// a new secret reaches Microsoft's servers one after the other: one success does not prove all of them
+			InARow: 10, IntervalSeconds: 6,
 		},
 	}
 	if s.PersonalAccounts {
@@ -99,6 +101,9 @@ type password struct {
 // idp.Disabled says of a secret.
 func (p password) secret(now time.Time) idp.Secret {
 	s := idp.Secret{ID: p.KeyID, Status: idp.Active, Created: p.Start, Tag: tagOf(p.DisplayName)}
+	if p.End != nil {
+		s.Until = *p.End
+	}
 	if p.End != nil && !now.Before(*p.End) {
 		s.Status = idp.Disabled
 	}

@@ -58,9 +58,9 @@ func TestListReadsIDsDatesAndOurTagsOnly(t *testing.T) {
 	t.Parallel()
 	got, err := provider(t, play(t, listed), "").List(t.Context())
 	want := []idp.Secret{
-		{ID: key1, Status: idp.Disabled, Created: time.Date(2024, 3, 1, 10, 0, 0, 0, time.UTC)}, // expired this very moment
-		{ID: key2, Status: idp.Active, Created: time.Date(2026, 2, 1, 10, 0, 0, 0, time.UTC), Tag: version},
-		{ID: key3, Status: idp.Active, Created: time.Date(2025, 3, 1, 10, 0, 0, 0, time.UTC)},
+		{ID: key1, Status: idp.Disabled, Created: time.Date(2024, 3, 1, 10, 0, 0, 0, time.UTC), Until: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)}, // expired this very moment
+		{ID: key2, Status: idp.Active, Created: time.Date(2026, 2, 1, 10, 0, 0, 0, time.UTC), Until: time.Date(2026, 9, 1, 10, 0, 0, 123456700, time.UTC), Tag: version},
+		{ID: key3, Status: idp.Active, Created: time.Date(2025, 3, 1, 10, 0, 0, 0, time.UTC), Until: time.Date(2027, 3, 1, 10, 0, 0, 0, time.UTC)},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("List is %+v, %v; want %+v", got, err, want)
@@ -233,7 +233,7 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 func TestTheProbeIsATokenForTheClientItself(t *testing.T) {
 	t.Parallel()
 	c := provider(t, play(t), "").Capabilities()
-	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Rejected: []string{"invalid_client"}}
+	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
 	if !reflect.DeepEqual(c.Probe, want) || c.AcceptsValue || !c.KeepsTag || c.CanDisable {
 		t.Errorf("the capabilities are %+v", c)
 	}

@@ -1,6 +1,6 @@
 // Package hydra manages the client secret of an OAuth 2.0 client at Ory Hydra or the Ory Network (admin API,
-// /admin/clients/{id}). A rotation keeps up to five earlier secrets accepted, until all of them are dropped together; none is
-// ever shown. Releases up to v26.2.0 cannot rotate: there a client has one secret that can be set.
+// /admin/clients/{id}). A rotation keeps up to five earlier secrets accepted, until the secret is set, which ends all others; none
+// is ever shown. Releases up to v26.2.0 cannot rotate: there a client has one secret that can be set.
 package hydra
 
 import (
@@ -150,7 +150,7 @@ const noRotation = "this Hydra cannot keep an old secret beside a new one: use a
 func (h *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	var out idp.Review
 	if !h.settings.RemoveAllPrevious {
-		out.Refusals = append(out.Refusals, path+".removeAllPrevious: must be true: Hydra drops all earlier secrets of a client together, so those that somebody else still uses end with a rotation too")
+		out.Refusals = append(out.Refusals, path+".removeAllPrevious: must be true: Hydra ends all earlier secrets of a client together, so those that somebody else still uses end with a rotation too")
 	}
 	var answer struct {
 		Version string `json:"version"`
@@ -235,31 +235,22 @@ type patch struct {
 	Value string `json:"value"`
 }
 
-// Set implements idp.Setter. It drops all earlier secrets.
+// Set implements idp.Setter. It ends all earlier secrets.
 func (h *Client) Set(ctx context.Context, v secret.Value) error {
-	return h.change(ctx, httpclient.Request{Operation: "set the secret", Method: http.MethodPatch, URL: h.url(""),
-		JSON: []patch{{Op: "replace", Path: "/client_secret", Value: v.Reveal()}}})
+	const operation = "set the secret"
+	var answer struct {
+		ClientID string `json:"client_id"`
+	}
+	err := h.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPatch, URL: h.url(""),
+		JSON: []patch{{Op: "replace", Path: "/client_secret", Value: v.Reveal()}}}, &answer)
+	if err == nil && answer.ClientID != h.client.ClientID {
+		err = h.api.NotUnderstood(operation)
+	}
+	return err
 }
 
 // Restore implements idp.Shifter.
 func (h *Client) Restore(ctx context.Context, v secret.Value) error { return h.Set(ctx, v) }
-
-// DropPrevious implements idp.Shifter.
-func (h *Client) DropPrevious(ctx context.Context) error {
-	return h.change(ctx, httpclient.Request{Operation: "drop the earlier secrets", Method: http.MethodDelete, URL: h.url("/secrets/rotate")})
-}
-
-// change sends a request that is answered with the client.
-func (h *Client) change(ctx context.Context, r httpclient.Request) error {
-	var answer struct {
-		ClientID string `json:"client_id"`
-	}
-	err := h.api.Do(ctx, r, &answer)
-	if err == nil && answer.ClientID != h.client.ClientID {
-		err = h.api.NotUnderstood(r.Operation)
-	}
-	return err
-}
 
 // explain says what the operator can do about a refusal of the admin API.
 func (h *Client) explain(s *httpclient.StatusError) string {

@@ -21,6 +21,7 @@ func refusals() []refusal {
 		{Hang, failure.Unavailable, everything, "without an answer, %s ends with its context and has no effect"},
 		// the others need no body to know that they succeeded
 		{Garble, failure.Unavailable, []Operation{Check, List, Create}, "answered with nonsense, %s is unavailable"},
+		{Misshape, failure.Unavailable, []Operation{Check, List, Create}, "answered with other JSON, %s is unavailable"},
 	}
 }
 
@@ -96,7 +97,7 @@ func refused(ctx context.Context, c *client, op Operation, f Fault, want failure
 			return fmt.Errorf("at Enable after a failed Remove: %w", err)
 		}
 	}
-	if f != Garble {
+	if f != Garble && f != Misshape {
 		if err := c.unchanged(before); err != nil {
 			return err
 		}
@@ -207,6 +208,8 @@ func (f Fault) Before(w http.ResponseWriter, r *http.Request) bool {
 		answer(w, http.StatusForbidden, `{"error":"`+Canary+`","errorCode":"`+Canary+`","message":"`+Canary+`"}`)
 	case Garble:
 		answer(w, http.StatusOK, `{"canary": "`+Canary)
+	case Misshape:
+		answer(w, http.StatusOK, `{"canary": "`+Canary+`"}`)
 	case Hang:
 		// the server sees that the client has gone only after it has read the request
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -79,7 +79,8 @@ const (
 	Forbid    Fault = "forbid"     // 403, or the vendor's way to say it
 	LoseReply Fault = "lose reply" // carried out, but the connection breaks before the answer
 	Hang      Fault = "hang"       // no effect and no answer, until the caller gives up
-	Garble    Fault = "garble"     // no effect, and a 200 with something that is not the documented answer
+	Garble    Fault = "garble"     // no effect, and a 200 with something that is not JSON
+	Misshape  Fault = "misshape"   // no effect, and a 200 with JSON that is not the documented answer
 )
 
 // Canary is a text that must never appear in an error.

@@ -34,6 +34,7 @@ func rules() []rule {
 		{RuleRemoveNew, removeNew},
 		{RuleEnable, disableAndEnable},
 		{"a disabled secret can be removed", removeDisabled},
+		{"secrets that are not named are left alone", leavesOthers},
 		{RuleDisableAbsent, disableAbsent},
 	}, faultRules()...)
 }
@@ -164,6 +165,55 @@ func removeNew(ctx context.Context, c *client) error {
 		return fmt.Errorf("at Create: %w", err)
 	}
 	return c.removed(ctx, made.ID, made.Value, c.value)
+}
+
+// leavesOthers fills the client of a named set, and retires one after the other: each of the others must stay as it is, whoever made
+// it.
+func leavesOthers(ctx context.Context, c *client) error {
+	room := 4
+	if limit := c.capabilities().MaxSecrets; limit > 0 {
+		room = limit - 1
+	}
+	if c.capabilities().Model != idp.NamedSet {
+		return nil // the others are the provider's to end; package slots has rules of its own
+	}
+	values := map[string]secret.Value{c.id: c.value}
+	var order []string
+	for range room {
+		made, err := c.create(ctx)
+		if err != nil {
+			return fmt.Errorf("at Create: %w", err)
+		}
+		values[made.ID], order = made.Value, append(order, made.ID)
+	}
+	for _, id := range order {
+		if c.capabilities().CanDisable {
+			if err := c.disable(ctx, id); err != nil {
+				return fmt.Errorf("at Disable: %w", err)
+			}
+		}
+		delete(values, id)
+		if err := c.areAccepted(values); err != nil {
+			return fmt.Errorf("after Disable of %s: %w", id, err)
+		}
+		if err := c.remove(ctx, id); err != nil {
+			return fmt.Errorf("at Remove: %w", err)
+		}
+		if err := c.areAccepted(values); err != nil || len(c.backend.IDs()) != len(values) {
+			return fmt.Errorf("after Remove of %s there are %v: %w", id, c.backend.IDs(), err)
+		}
+	}
+	return nil
+}
+
+// areAccepted fails unless every one of these secrets is there and accepted.
+func (c *client) areAccepted(values map[string]secret.Value) error {
+	for id, v := range values {
+		if !slices.Contains(c.backend.IDs(), id) || !c.backend.Accepts(v) {
+			return fmt.Errorf("secret %s is gone, or refused", id)
+		}
+	}
+	return nil
 }
 
 // removed removes a secret, twice, and looks at what is left.

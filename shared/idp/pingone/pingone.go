@@ -16,6 +16,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/slots"
 	"alboidc.internal/shared/secret"
 )
 
@@ -40,7 +41,7 @@ type Application struct {
 }
 
 var (
-	_ idp.Shifter  = (*Application)(nil)
+	_ idp.Dropper  = (*Application)(nil)
 	_ idp.Reviewer = (*Application)(nil)
 )
 
@@ -200,24 +201,15 @@ func (a *Application) Restore(ctx context.Context, v secret.Value) error {
 	if err != nil {
 		return err
 	}
-	slots, err := a.Slots(ctx)
-	switch {
-	case err != nil:
-		return err
-	case !slots.Current.Equal(v):
-		return a.api.NotUnderstood(operation)
-	case !slots.Previous.IsZero():
-		return a.DropPrevious(ctx)
-	}
-	return nil
+	return slots.Alone(ctx, a, v)
 }
 
-// DropPrevious implements idp.Shifter.
+// DropPrevious implements idp.Dropper.
 func (a *Application) DropPrevious(ctx context.Context) error {
 	err := a.do(ctx, http.MethodDelete, "/secret", "end the previous secret", nil, nil)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound {
 		// there is none, or no application: only reading tells
-		if slots, again := a.Slots(ctx); again == nil && slots.Previous.IsZero() {
+		if now, again := a.Slots(ctx); again == nil && now.Previous.IsZero() {
 			return nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/hydra"
+	"alboidc.internal/shared/idp/keycloak"
 	"alboidc.internal/shared/idp/manual"
 	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/idp/pingone"
@@ -29,25 +30,27 @@ type (
 // which only asks for capabilities does not link what talks to the providers.
 func builders() map[string]build {
 	return map[string]build{
-		"auth0":   of(auth0.New),
-		"cognito": of(cognito.New),
-		"entra":   of(entra.New),
-		"hydra":   of(hydra.New),
-		"manual":  of(manual.New),
-		"okta":    of(okta.New),
-		"pingone": of(pingone.New),
+		"auth0":    of(auth0.New),
+		"cognito":  of(cognito.New),
+		"entra":    of(entra.New),
+		"hydra":    of(hydra.New),
+		"keycloak": of(keycloak.New),
+		"manual":   of(manual.New),
+		"okta":     of(okta.New),
+		"pingone":  of(pingone.New),
 	}
 }
 
 func descriptions() map[string]describe {
 	return map[string]describe{
-		"auth0":   auth0.Capabilities,
-		"cognito": cognito.Capabilities,
-		"entra":   entra.Capabilities,
-		"hydra":   hydra.Capabilities,
-		"manual":  manual.Capabilities,
-		"okta":    okta.Capabilities,
-		"pingone": pingone.Capabilities,
+		"auth0":    auth0.Capabilities,
+		"cognito":  cognito.Capabilities,
+		"entra":    entra.Capabilities,
+		"hydra":    hydra.Capabilities,
+		"keycloak": keycloak.Capabilities,
+		"manual":   manual.Capabilities,
+		"okta":     okta.Capabilities,
+		"pingone":  pingone.Capabilities,
 	}
 }
 

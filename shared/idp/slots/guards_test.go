@@ -98,6 +98,36 @@ func TestASecretInUseThatWasNotKeptIsPutBackAtOnce(t *testing.T) {
 	}
 }
 
+// A shift ended the secret in use, and the function died before it could put it back.
+func TestASecretInUseThatAnEarlierTryEndedIsPutBack(t *testing.T) {
+	t.Parallel()
+	d := atDesk(memory.SlotOptions{ForgetsPrevious: true}, "a")
+	d.Shift("a")
+	_, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new"})
+	refused(t, err, "is not the one stored as AWSCURRENT") // it may be a person's
+	d.has(t, "?")
+	_, err = d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new", Asked: true})
+	refused(t, err, "did not keep the one in use")
+	d.has(t, inUse)
+}
+
+// A restore was cut off before it dropped the previous secret.
+func TestOneSecretInBothSlotsIsOneSecret(t *testing.T) {
+	t.Parallel()
+	d := atDesk(memory.SlotOptions{}, "a")
+	d.Double("a")
+	list, err := d.shifting().List(t.Context())
+	if err != nil || len(list) != 1 || list[0].ID != inUse {
+		t.Errorf("the list is %+v (%v)", list, err)
+	}
+	made, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.store(slots.Version{ID: "version-new", ClientID: "a", Value: made.Value})
+	d.has(t, "version-new "+inUse)
+}
+
 func TestANewSecretThatTheProviderCannotRemoveIsKeptAndTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	d := atDesk(memory.SlotOptions{TakesNoValue: true}, "a")
@@ -195,6 +225,7 @@ func TestHiddenSecretsAreEndedByWhatStays(t *testing.T) {
 	d = atDesk(memory.SlotOptions{Hidden: true}, "a")
 	d.known.Current = slots.Version{ID: "version-new", ClientID: "a", Value: d.Shift("a")}
 	d.store(old)
+	d.Shift("a") // a person, or a late request: the one in use is now among the earlier ones
 	if err := d.shifting().Remove(t.Context(), inUse); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (p *inPlace) Capabilities() idp.Capabilities {
 
 // Review implements idp.Reviewer.
 func (p *inPlace) Review(ctx context.Context) (idp.Review, error) {
-	r, err := review(ctx, p.Setter)
+	r, err := reviewSetter(ctx, p.Setter)
 	r.Warnings = append(r.Warnings, "allowInterruption: the only secret is overwritten while it is in use; logins and session refreshes fail from then until every load balancer node has the new one")
 	return r, err
 }

@@ -2,6 +2,7 @@ package slots
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,12 @@ type Likeness interface {
 	// Traits are what a registration is set to, by the provider's name of the setting: callbacks, grants, authentication
 	// method and the like, in a form in which equal means equal. It changes nothing.
 	Traits(ctx context.Context) (map[string]string, error)
+}
+
+// SetReviewer is implemented by Setters that can tell, before a value is set, whether that would last.
+type SetReviewer interface {
+	// ReviewSet reads what concerns a registration of a pair, or one that is overwritten in place. It changes nothing.
+	ReviewSet(ctx context.Context) (idp.Review, error)
 }
 
 // Traits picks settings by their names out of a registration's JSON object. The order in a list of texts says nothing, and
@@ -62,16 +69,15 @@ func canonical(raw json.RawMessage) string {
 
 // reviewPair refuses two registrations that differ in what logins depend on.
 func reviewPair(ctx context.Context, a, b idp.Setter) (idp.Review, error) {
-	out, err := review(ctx, a)
+	out, err := reviewSetter(ctx, a)
 	if err != nil {
 		return out, err
 	}
-	other, err := review(ctx, b)
+	other, err := reviewSetter(ctx, b)
 	if err != nil {
 		return out, err
 	}
-	out.Warnings = append(out.Warnings, other.Warnings...)
-	out.Refusals = append(out.Refusals, other.Refusals...)
+	out.Warnings, out.Refusals = added(out.Warnings, other.Warnings), added(out.Refusals, other.Refusals)
 	if out.AuthMethod != other.AuthMethod {
 		out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair authenticate by %s and %s at the token endpoint: set both to the same",
 			orNone(out.AuthMethod), orNone(other.AuthMethod)))
@@ -103,12 +109,42 @@ func differences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
 	return nil
 }
 
-// review is a registration's own review, if it has one.
-func review(ctx context.Context, r idp.Registration) (idp.Review, error) {
+// review is a registration's own review, if it has one, together with more.
+func review(ctx context.Context, r idp.Registration, more ...func(context.Context) (idp.Review, error)) (idp.Review, error) {
 	if x, ok := r.(idp.Reviewer); ok {
-		return x.Review(ctx)
+		more = append([]func(context.Context) (idp.Review, error){x.Review}, more...)
 	}
-	return idp.Review{}, nil
+	var out idp.Review
+	for _, f := range more {
+		next, err := f(ctx)
+		if err != nil {
+			return out, err
+		}
+		out.Warnings, out.Refusals = added(out.Warnings, next.Warnings), added(out.Refusals, next.Refusals)
+		out.AuthMethod = cmp.Or(out.AuthMethod, next.AuthMethod)
+		if next.MaxGrace > 0 && (out.MaxGrace == 0 || next.MaxGrace < out.MaxGrace) {
+			out.MaxGrace = next.MaxGrace
+		}
+	}
+	return out, nil
+}
+
+// reviewSetter is the review of a registration with one slot.
+func reviewSetter(ctx context.Context, r idp.Setter) (idp.Review, error) {
+	if x, ok := r.(SetReviewer); ok {
+		return review(ctx, r, x.ReviewSet)
+	}
+	return review(ctx, r)
+}
+
+// added is a list with what it lacks of another: two registrations of a pair are often told the same.
+func added(list, more []string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 func orNone(s string) string {

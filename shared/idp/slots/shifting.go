@@ -41,6 +41,21 @@ type ShiftReviewer interface {
 	ReviewShift(ctx context.Context) (idp.Review, error)
 }
 
+// Alone is the end of a Shifter's Restore: it makes sure that a value that was set is the current secret, and ends the previous
+// one. Unavailable if another is the current one.
+func Alone(ctx context.Context, r idp.Dropper, v secret.Value) error {
+	s, err := r.Slots(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !s.Current.Equal(v):
+		return failure.New(failure.Unavailable, "the identity provider's current secret is not the one that was set")
+	case !s.Previous.IsZero():
+		return r.DropPrevious(ctx)
+	}
+	return nil
+}
+
 // Shifting is the provider of a registration with a current and a previous slot.
 func Shifting(r idp.Shifter, b Book) idp.Provider { return &shifting{r, byValue{b}} }
 
@@ -51,17 +66,10 @@ func (p *shifting) Capabilities() idp.Capabilities {
 
 // Review implements idp.Reviewer.
 func (p *shifting) Review(ctx context.Context) (idp.Review, error) {
-	out, err := review(ctx, p.Shifter)
-	x, ok := p.Shifter.(ShiftReviewer)
-	if err != nil || !ok {
-		return out, err
+	if x, ok := p.Shifter.(ShiftReviewer); ok {
+		return review(ctx, p.Shifter, x.ReviewShift)
 	}
-	more, err := x.ReviewShift(ctx)
-	out.Warnings, out.Refusals = append(out.Warnings, more.Warnings...), append(out.Refusals, more.Refusals...)
-	if more.MaxGrace > 0 {
-		out.MaxGrace = more.MaxGrace
-	}
-	return out, err
+	return review(ctx, p.Shifter)
 }
 
 // look reads the slots and the versions.
@@ -71,6 +79,10 @@ func (p *shifting) look(ctx context.Context) (idp.Slots, Known, error) {
 		return idp.Slots{}, Known{}, err
 	}
 	s, err := p.Slots(ctx)
+	if !s.Previous.IsZero() && s.Previous.Equal(s.Current) {
+		// a Restore was cut off before it dropped the previous one: that is no secret of its own
+		s.Previous, s.PreviousUntil, s.PreviousUsed = secret.Value{}, time.Time{}, time.Time{}
+	}
 	return s, k, err
 }
 
@@ -88,7 +100,8 @@ func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
 	for _, slot := range []struct {
 		value   secret.Value
 		unknown string
-	}{{s.Current, unknownCurrent}, {s.Previous, unknownPrevious}} {
+		until   time.Time
+	}{{s.Current, unknownCurrent, time.Time{}}, {s.Previous, unknownPrevious, s.PreviousUntil}} {
 		if slot.value.IsZero() {
 			continue
 		}
@@ -96,7 +109,7 @@ func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
 		if v, ok := k.withValue(slot.value); ok {
 			id = v.ID
 		}
-		out = append(out, idp.Secret{ID: id, Status: idp.Active})
+		out = append(out, idp.Secret{ID: id, Status: idp.Active, Until: slot.until})
 	}
 	return out, nil
 }
@@ -113,6 +126,9 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	if s.Readable {
 		if p.adopts(s, k, r) {
 			return idp.Created{ID: r.Tag, Value: s.Current}, nil
+		}
+		if inUse := k.Current.Value; r.Asked && !inUse.Equal(s.Current) && !inUse.Equal(s.Previous) {
+			return idp.Created{}, p.putBack(ctx, inUse) // the earlier request ended it, and died before it could put it back
 		}
 		if err := inUseAlone(s, k); err != nil {
 			return idp.Created{}, err
@@ -156,7 +172,12 @@ func (p *shifting) mustHaveKept(ctx context.Context, inUse Version) error {
 	if err != nil || kept {
 		return err
 	}
-	if err := p.Restore(ctx, inUse.Value); err != nil {
+	return p.putBack(ctx, inUse.Value)
+}
+
+// putBack makes the secret in use, which a shift has ended, the current one again. It always fails: there is no new secret.
+func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
+	if err := p.Restore(ctx, inUse); err != nil {
 		return failure.Wrap(failure.KindOf(err), err, "the identity provider made a new secret but did not keep the one in use, and that could not be put back")
 	}
 	return failure.New(failure.Precondition, "the identity provider made a new secret but did not keep the one in use as the previous; the latter "+
@@ -218,11 +239,8 @@ func (p *shifting) Remove(ctx context.Context, id string) error {
 	if v.ID == k.Current.ID {
 		return failure.New(failure.Precondition, "version %s is AWSCURRENT; its secret is not removed", id)
 	}
-	if !s.Readable {
-		if v.After {
-			return p.restore(ctx, k)
-		}
-		return p.DropPrevious(ctx)
+	if !s.Readable { // whichever is the current one, this leaves the one in use alone
+		return p.restore(ctx, k)
 	}
 	_, currentKnown := k.withValue(s.Current)
 	switch {
@@ -230,7 +248,11 @@ func (p *shifting) Remove(ctx context.Context, id string) error {
 		if !s.Current.Equal(k.Current.Value) {
 			return failure.New(failure.Precondition, "the identity provider's current secret is not the one stored as AWSCURRENT, so its previous one is not removed: somebody made a new one there")
 		}
-		return p.DropPrevious(ctx)
+		d, ok := p.Shifter.(idp.Dropper)
+		if !ok {
+			return failure.New(failure.Internal, "this identity provider shows its secrets, but cannot end the previous one")
+		}
+		return d.DropPrevious(ctx)
 	case !v.Value.IsZero() && v.Value.Equal(s.Current), v.Value.IsZero() && !currentKnown:
 		if !s.Previous.Equal(k.Current.Value) {
 			return failure.New(failure.Precondition, "the identity provider does not have the secret stored as AWSCURRENT any more; its current one is not removed")

@@ -104,10 +104,27 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 }
 
 // Add makes a secret as a person at the vendor's console would, without a tag, and returns its id.
-func (v *Vendor) Add(value secret.Value) string {
+func (v *Vendor) Add(value secret.Value) string { return v.AddTagged("", value) }
+
+// AddTagged makes a secret with a tag, as a request would whose answer got lost, and returns its id.
+func (v *Vendor) AddTagged(tag string, value secret.Value) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.add("", value)
+	return v.add(tag, value)
+}
+
+// Hide takes a secret out of the list, as a list does that lags behind, until the function that it returns is called.
+func (v *Vendor) Hide(id string) (show func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	i := v.at(id)
+	hidden := v.secrets[i]
+	v.secrets = slices.Delete(v.secrets, i, i+1)
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.secrets = append(v.secrets, hidden)
+	}
 }
 
 // add must be called with the lock held.
@@ -138,7 +155,7 @@ func (v *Vendor) carryOut(ctx context.Context, op idptest.Operation, effect func
 		return failure.New(failure.Throttled, "memory: %s was throttled", op)
 	case idptest.Forbid:
 		return failure.New(failure.IdPRejected, "memory: %s is forbidden", op)
-	case idptest.Break, idptest.Garble:
+	case idptest.Break, idptest.Garble, idptest.Misshape:
 		return failure.New(failure.Unavailable, "memory: %s failed", op)
 	case idptest.Hang:
 		v.mu.Unlock()

@@ -102,6 +102,13 @@ func (v *Slots) Shift(clientID string) secret.Value {
 	return v.shift(clientID)
 }
 
+// Double leaves the current secret in the slot of the previous one too, as a restore does that is cut off.
+func (v *Slots) Double(clientID string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.clients[clientID] = append(v.clients[clientID][:1], v.clients[clientID][0])
+}
+
 func (v *Slots) shift(clientID string) secret.Value {
 	v.made++
 	value := secret.New(fmt.Sprintf("value-made-by-the-memory-provider-%d", v.made))
@@ -155,7 +162,7 @@ type shifter struct{ registration }
 type setter struct{ registration }
 
 var (
-	_ idp.Shifter  = shifter{}
+	_ idp.Dropper  = shifter{}
 	_ idp.Setter   = setter{}
 	_ idp.Reviewer = shifter{}
 )
@@ -212,7 +219,7 @@ func (s shifter) Restore(ctx context.Context, value secret.Value) error {
 	}, idptest.Remove)
 }
 
-// DropPrevious implements idp.Shifter.
+// DropPrevious implements idp.Dropper.
 func (s shifter) DropPrevious(ctx context.Context) error {
 	return s.v.carryOut(ctx, func() error {
 		s.v.clients[s.clientID] = s.v.clients[s.clientID][:1]

@@ -1,0 +1,138 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+)
+
+// tellSecrets reports the client's secrets at the identity provider, and those that a rollback could not remove.
+func tellSecrets(out *rotation.Plan, s *session.Session, j *journal.Journal, listed []idp.Secret) {
+	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model), MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
+	for _, x := range listed {
+		until := ""
+		if !x.Until.IsZero() {
+			until = ", until " + rotation.Timestamp(x.Until)
+		}
+		out.Provider.Secrets = append(out.Provider.Secrets, fmt.Sprintf("%s (%s%s)", x.ID, x.Status, until))
+		switch e, version := entryOf(j, x.ID); {
+		case e.State != journal.Kept:
+		case s.Capable.Model == idp.CurrentPrevious:
+			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider's current secret is that of version %s: a rollback could not remove it, and the secret in use is only the previous one there. "+
+				"Remove neither there, that would end the secret in use; a rotation takes the unused one into use", version))
+		default:
+			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider still accepts the secret of version %s, which nothing uses: remove it there", version))
+		}
+	}
+}
+
+// soon is how long before the end of the secret in use people are warned.
+const soon = 30 * 24 * time.Hour
+
+// endsSoon warns of a secret in use that ends by itself.
+func endsSoon(listed []idp.Secret, d rotation.Decision, now time.Time) []string {
+	for _, x := range listed {
+		if d.Action == rotation.Rotate && x.ID == d.From.IdPSecretID && !x.Until.IsZero() && x.Until.Before(now.Add(soon)) {
+			return []string{fmt.Sprintf("the identity provider ends the secret in use by itself at %s: all logins fail then, unless a rotation is through before", rotation.Timestamp(x.Until))}
+		}
+	}
+	return nil
+}
+
+// kept is the version of a secret that the provider could not remove; "" if there is none.
+func kept(j *journal.Journal) string {
+	for v, e := range j.Secrets {
+		if e.State == journal.Kept {
+			return v
+		}
+	}
+	return ""
+}
+
+// line is the report about the identity provider for a refusal, which has no other place for it.
+func line(r rotation.ProviderReport) string {
+	holds := strings.Join(r.Secrets, ", ")
+	if holds == "" {
+		holds = "no secret that it shows"
+	}
+	return fmt.Sprintf("%s, %s, holds %s", r.Type, r.Model, holds)
+}
+
+// besides adds what speaks against a rotation at the targets to what speaks against it at the identity provider, so that both can be
+// put right at once.
+func besides(err error, refusals []string) error {
+	kind := failure.KindOf(err)
+	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.IdPRejected && kind != failure.InvalidInput {
+		return err
+	}
+	return failure.Wrap(kind, err, "%s; besides", strings.Join(refusals, "; "))
+}
+
+// entryOf is the journal's entry, and its version, of a secret of the identity provider.
+func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
+	for v, e := range j.Secrets {
+		if e.IdPSecretID == id {
+			return e, v
+		}
+	}
+	return journal.Entry{}, ""
+}
+
+// fill copies the decision into the plan, with the steps in words for the reader of a dry run.
+func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, j *journal.Journal, r rotation.Request) {
+	out.Action, out.Why, out.From, out.To, out.Import = d.Action, d.Why, d.From, d.To, d.Import
+	out.GracePeriodSeconds = int(d.Grace / time.Second)
+	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
+	out.Warnings = append(out.Warnings, d.Warnings...)
+	if g := r.GracePeriodSeconds; g != nil && *g > s.Config.GracePeriod() {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", s.Config.GracePeriod(), *g))
+	}
+	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
+	switch d.Action {
+	case rotation.Rotate:
+		create, remove := words(s, j, d)
+		step("%s", create)
+		step("put it on %d targets and wait %d s for every load balancer node", len(out.Targets), out.SpreadSeconds)
+		step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
+		step("%s", remove)
+	case rotation.Finish:
+		step("keep both secrets until %s", out.GraceUntil)
+		step("put the current secret on %d targets again, run the smoke tests, remove the old secret %s; then plan again", len(out.Targets), d.From.IdPSecretID)
+	case rotation.Rollback:
+		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then plan again", len(out.Targets), d.To.VersionID)
+	}
+}
+
+// words say how the new secret comes and the old one goes.
+func words(s *session.Session, j *journal.Journal, d rotation.Decision) (create, remove string) {
+	kind, version, old := s.Config.IdentityProvider.Type, d.To.VersionID, d.From.IdPSecretID
+	switch s.Capable.Model {
+	case idp.CurrentPrevious:
+		remove = fmt.Sprintf("end the previous secret at %s, that of version %s", kind, old)
+		if unused := kept(j); unused != "" {
+			return fmt.Sprintf("take the unused current secret of %s, which was made as version %s, into use as version %s", kind, unused, version), remove
+		}
+		return fmt.Sprintf("have %s make a new current secret and keep the one in use as its previous, stored as version %s", kind, version), remove
+	case idp.ClientPair:
+		idle := s.Config.ClientIDs()[0]
+		if idle == d.From.ClientID {
+			idle = s.Config.ClientIDs()[1]
+		}
+		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets switch client id and secret together, and users who log in at that moment have to start again", idle, kind, version),
+			fmt.Sprintf("overwrite the secret of registration %s with one that nobody knows", d.From.ClientID)
+	case idp.InPlace:
+		return fmt.Sprintf("overwrite the only secret at %s, stored as version %s: logins fail from then on until every load balancer node has it (allowInterruption)", kind, version),
+			"nothing is left to remove"
+	case idp.ByHand:
+		return fmt.Sprintf("use the secret that a person has stored as version %s", version),
+			fmt.Sprintf("tell people that the secret of version %s can be removed at the identity provider", old)
+	default:
+		return fmt.Sprintf("make a new client secret at %s, stored as version %s", kind, version), fmt.Sprintf("remove the old secret %s", old)
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/jsii-runtime-go"
+
+	"alboidc.internal/shared/strictjson"
+)
+
+// What CloudFormation and IAM accept (CloudFormation user guide, "Quotas"; IAM user guide, "IAM and AWS STS quotas"; sizes
+// of policies are without white space).
+const (
+	maxResources       = 500
+	maxTemplateBytes   = 1_000_000
+	maxInlineCharacter = 10_240 // of all policies inside a role together
+	maxManagedPolicy   = 6_144
+	maxPoliciesOfARole = 10
+)
+
+// synth writes the template of a file, and refuses one that could not be deployed. functions is the folder of the built
+// functions, outdir where the template goes: "" is where the cdk command wants it.
+func synth(file File, functions, outdir string) error {
+	props := &awscdk.AppProps{
+		AnalyticsReporting: jsii.Bool(false),
+		// checkLimits says what to do, and the CDK would not.
+		Context: &map[string]any{"@aws-cdk/core:stackResourceLimit": 0},
+	}
+	if outdir != "" {
+		props.Outdir = &outdir
+	}
+	app := awscdk.NewApp(props)
+	newRotator(app, file, functions)
+	app.Synth(nil)
+	text, err := os.ReadFile(filepath.Join(*app.Outdir(), file.Stack.Name+".template.json"))
+	if err != nil {
+		return err
+	}
+	return checkLimits(text)
+}
+
+// checkLimits reports what of a template is too large to be deployed. The remedy is always the same: what grows are the
+// clients and their load balancers.
+func checkLimits(text []byte) error {
+	var template struct {
+		Resources map[string]struct {
+			Type       string
+			Properties map[string]any
+		}
+	}
+	if err := json.Unmarshal(text, &template); err != nil {
+		return err
+	}
+	var ps strictjson.Problems
+	tooMuch := func(what string, n, most int) {
+		if n > most {
+			ps.Add("clients", "need %s of %d, at most %d is possible: put some clients into another file with another stack.name", what, n, most)
+		}
+	}
+	tooMuch("a number of resources", len(template.Resources), maxResources)
+	tooMuch("a template size in bytes", len(text), maxTemplateBytes)
+	inline, managed := map[string]int{}, map[string]int{}
+	for _, id := range slices.Sorted(maps.Keys(template.Resources)) {
+		r := template.Resources[id]
+		size := characters(r.Properties["PolicyDocument"])
+		roles, _ := r.Properties["Roles"].([]any)
+		for _, role := range roles {
+			switch name := fmt.Sprint(role); r.Type {
+			case "AWS::IAM::Policy":
+				inline[name] += size
+			case "AWS::IAM::ManagedPolicy":
+				managed[name]++
+			}
+		}
+		if r.Type == "AWS::IAM::ManagedPolicy" {
+			tooMuch("a size of policy "+id, size, maxManagedPolicy)
+		}
+	}
+	for _, role := range sorted(inline) {
+		tooMuch("a size of the policies inside "+role, inline[role], maxInlineCharacter)
+	}
+	for _, role := range sorted(managed) {
+		tooMuch("a number of policies of "+role, managed[role], maxPoliciesOfARole)
+	}
+	return ps.Err("the file")
+}
+
+// characters is how long a value is once it is deployed: names that CloudFormation fills in then are taken to be as long
+// as the ARN of a secret of ours may be.
+func characters(v any) int {
+	const filledIn = 150
+	switch v := v.(type) {
+	case []any:
+		n := len("[]") + max(0, len(v)-1)
+		for _, x := range v {
+			n += characters(x)
+		}
+		return n
+	case map[string]any:
+		if v["Ref"] == "AWS::Partition" {
+			return len(`"aws-us-gov"`)
+		}
+		if v["Ref"] != nil || v["Fn::GetAtt"] != nil {
+			return filledIn
+		}
+		if join, ok := v["Fn::Join"].([]any); ok {
+			n := len(`""`)
+			for _, part := range join[1].([]any) {
+				n += characters(part) - len(`""`)
+			}
+			return n
+		}
+		n := len("{}") + max(0, len(v)-1)
+		for key, x := range v {
+			n += len(key) + len(`"":`) + characters(x)
+		}
+		return n
+	case string:
+		return len(v) + strings.Count(v, `"`) + len(`""`)
+	}
+	return 0
+}

@@ -1,0 +1,172 @@
+package deployed_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/orders"
+)
+
+// notice is the whole of a notification: what a client's own addresses get is found by the field client.
+type notice struct{ Client, Outcome, Execution, Reason, FailedState, Error, Cause, Notice string }
+
+// executions of a state machine, as their inputs.
+func (w *world) executions(t *testing.T, machine string) []string {
+	t.Helper()
+	client := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	list, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: &machine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inputs []string
+	for _, e := range list.Executions {
+		d, err := client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: e.ExecutionArn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs = append(inputs, *d.Input)
+	}
+	return inputs
+}
+
+// notices are all notifications; one that is not an object with strings fails the test.
+func (w *world) notices(t *testing.T) []notice {
+	t.Helper()
+	var list []notice
+	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
+		var n notice
+		if err := json.Unmarshal([]byte(m.Message), &n); err != nil {
+			t.Fatalf("%s: %v", m.Message, err)
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// ended is the event of an execution's end.
+func ended(machine, status string, input any) string {
+	text, _ := json.Marshal(map[string]any{"id": "6c3a9c1e-0000-4000-8000-000000000001", "time": "2026-11-23T03:00:00Z", "detail": map[string]any{ // strings only
+		"executionArn": "arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:x", "stateMachineArn": machine,
+		"status": status, "input": input, "error": nil, "cause": nil}})
+	return string(text)
+}
+
+func TestAStoppedExecutionIsHealedOnceHoweverItsInputIsWritten(t *testing.T) {
+	t.Parallel()
+	tpl := readTemplate(t)
+	const healing = "healing: an execution was stopped or timed out"
+	for _, tt := range []struct {
+		name, status string
+		input        any
+		heals        bool
+		outcome      string
+		client       string
+	}{
+		{"as the schedule writes it", "ABORTED", tpl.input(t, orders.Client), true, "interrupted", orders.Client},
+		{"as the console writes it", "TIMED_OUT", "{\n    \"reason\": \"a leak\",\n    \"client\": \"orders-web\",\n    \"dryRun\": false\n}", true, "interrupted", orders.Client},
+		{"a dry run", "ABORTED", `{"reason": "x", "client": "orders-web", "dryRun": true}`, false, "interrupted", orders.Client},
+		{"a measurement", "ABORTED", tpl.input(t, orders.Client+".measure"), false, "interrupted", orders.Client},
+		{"a healing execution", "ABORTED", `{"client":"orders-web","reason":"` + healing + `"}`, false, "needsAttention", orders.Client},
+		{"one that failed", "FAILED", tpl.input(t, orders.Client), false, "needsAttention", orders.Client},
+		{"no input in the event", "TIMED_OUT", nil, false, "needsAttention", ""},
+		{"no object", "ABORTED", `[1]`, false, "needsAttention", ""},
+		{"a name that is none", "ABORTED", `{"client": "` + strings.Repeat("a", 200) + `\n"}`, false, "needsAttention", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, tpl)
+			rotation, attention := w.MachineARN, w.deployAttention(t)
+			event := ended(rotation, tt.status, tt.input)
+			if r := w.run(t, attention, event); r.Status != asl.Succeeded {
+				t.Fatalf("it ended as %+v", r)
+			}
+			if r := w.run(t, attention, event); r.Status != asl.Succeeded { // delivered twice
+				t.Fatalf("the second time it ended as %+v", r)
+			}
+			var want []string
+			if tt.heals {
+				want = []string{`{"client":"orders-web","reason":"` + healing + `"}`}
+			}
+			if got := w.executions(t, rotation); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("started are %v, want %v", got, want)
+			}
+			n := w.notices(t)[0]
+			if n.Client != tt.client || n.Outcome != tt.outcome || n.Execution == "" || n.Error != tt.status {
+				t.Errorf("told is %+v", n)
+			}
+			if n.Notice == "" && tt.status != "FAILED" {
+				t.Error("what happens next is not told")
+			}
+			if got := len(w.events(t, "Client Secret Rotation Needs Attention")) > 0; got != (tt.outcome == "needsAttention") {
+				t.Errorf("an event of ours tells of it: %v", got)
+			}
+		})
+	}
+}
+
+func TestWhereNoHealingCanBeStartedSomebodyIsTold(t *testing.T) {
+	t.Parallel()
+	tpl := readTemplate(t)
+	w := newWorld(t, tpl)
+	attention := w.deployAttention(t)
+	if r := w.run(t, attention, ended("arn:aws:states:eu-central-1:111122223333:stateMachine:gone", "ABORTED", tpl.input(t, orders.Client))); r.Status != asl.Succeeded {
+		t.Fatalf("it ended as %+v", r)
+	}
+	if n := w.notices(t)[0]; n.Outcome != "needsAttention" || n.Client != orders.Client || !strings.Contains(n.Notice, "StateMachineDoesNotExist") {
+		t.Errorf("told is %+v", n)
+	}
+}
+
+// The whole way: the rule, the state machine behind it, and the execution that it starts.
+func TestAStoppedRotationIsPutRightByTheNextOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, readTemplate(t))
+	w.deployRule(t, "interrupted", w.deployAttention(t))
+	client := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	begun, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started), Input: aws.String("{\n  \"client\": \"orders-web\"\n}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: begun.ExecutionArn}); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 { // the lock is taken over, and there is a grace period
+		w.settle(t)
+	}
+	var outcomes []string
+	for _, n := range w.notices(t) {
+		outcomes = append(outcomes, n.Client+" "+n.Outcome)
+	}
+	if got := strings.Join(outcomes, ", "); got != "orders-web interrupted, orders-web rotated" {
+		t.Errorf("told is %s", got)
+	}
+	if live := w.Stack.IdP.Store().Secrets(w.ClientID); len(live) != 1 || live[0].ID == w.FirstSecretID {
+		t.Errorf("the identity provider holds %+v", live)
+	}
+}
+
+// What a rule on CloudTrail's events hands over, with its template filled as EventBridge does.
+func TestAChangeByOthersIsToldLikeEverythingElse(t *testing.T) {
+	t.Parallel()
+	tpl := readTemplate(t)
+	w := newWorld(t, tpl)
+	attention := w.deployAttention(t)
+	rule := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-listeners-orders-web-0")
+	transformer := rule["Targets"].([]any)[0].(map[string]any)["InputTransformer"].(map[string]any)
+	input := strings.Replace(fmt.Sprint(transformer["InputTemplate"]), "<aws.events.event.json>", `{"time": "2026-11-23T03:00:00Z", "detail": {
+		"eventName": "ModifyListener", "requestParameters": {"listenerArn": "arn:listener"}, "userIdentity": {"arn": "arn:\"who\""}}}`, 1)
+	if r := w.run(t, attention, input); r.Status != asl.Succeeded {
+		t.Fatalf("it ended as %+v", r)
+	}
+	n := w.notices(t)
+	if len(n) != 1 || n[0].Client != orders.Client || n[0].Outcome != "changedByOthers" ||
+		!strings.HasPrefix(n[0].Notice, `arn:"who" called ModifyListener on arn:listener at 2026-11-23T03:00:00Z.`) {
+		t.Errorf("told is %+v", n)
+	}
+}

@@ -1,0 +1,195 @@
+package guarantees_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/fault"
+	"alboidc.internal/local/idp/entra"
+	"alboidc.internal/local/orders"
+)
+
+// storeAgain stores AWSCURRENT's value as another version, as one does who changes another member of a JSON object.
+func (w *world) storeAgain() {
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err == nil {
+		_, err = secretsmanager.NewFromConfig(w.Stack.AWS(orders.Home)).PutSecretValue(context.Background(), &secretsmanager.PutSecretValueInput{
+			SecretId: &w.SecretARN, SecretString: aws.String(values[labels["AWSCURRENT"]])})
+	}
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+func TestASecretThatIsStoredAgainAtRestStays(t *testing.T) {
+	t.Parallel()
+	for _, face := range append([]string{"okta", "entra", "cognito"}, withoutIDs...) {
+		for _, times := range []int{1, 2} {
+			t.Run(face, func(t *testing.T) {
+				t.Parallel()
+				w := newWorldOf(t, face, usual(), quick)
+				w.mustRotate()
+				for range times {
+					w.storeAgain()
+				}
+				w.mustRotate()
+				w.atRest()
+			})
+		}
+	}
+}
+
+func TestASecretThatIsStoredAgainInAnyStateStays(t *testing.T) {
+	t.Parallel()
+	for _, face := range []string{"okta", "entra", "pingone"} {
+		for _, state := range []string{"CreateSecret", "SetSecret", "PromoteSecret", "GracePeriod", "DisableOldSecret", "FinishSecret", "ReleaseLock"} {
+			t.Run(face+"/"+state, func(t *testing.T) {
+				t.Parallel()
+				w := newWorldOf(t, face, usual(), quick)
+				w.mustRotate()
+				w.when(state, func(string) { w.storeAgain() })
+				w.rotate(plain)
+				w.converge()
+			})
+		}
+	}
+}
+
+// A request to make a secret that got no answer from a gateway, and is carried out later than the next try.
+func TestACreateThatComesLateAtHydraEndsNothingInUse(t *testing.T) {
+	t.Parallel()
+	for _, after := range []time.Duration{40 * time.Second, 55 * time.Second, 70 * time.Second} {
+		w := newWorldOf(t, "hydra", usual(), quick)
+		w.fault(call{"idp", "hydra.rotateSecret", 0}.rule(1, fault.Rule{Mode: fault.Refuse, Status: http.StatusGatewayTimeout}))
+		w.when("CreateSecret", func(string) {
+			w.clock.Go(func() {
+				_ = w.clock.Sleep(context.Background(), after)
+				w.rotateAtHydra()
+			})
+		})
+		w.mustRotate()
+		w.atRest()
+	}
+}
+
+// rotateAtHydra makes a new secret there, as a person, or a late request, does.
+func (w *world) rotateAtHydra() {
+	c := w.Stack.Authority.Client(5 * time.Second)
+	resp, err := c.Post(w.Stack.IdP.URL()+"/admin/clients/orders-web/secrets/rotate", "", nil)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		w.t.Errorf("rotating at Hydra: HTTP %d", resp.StatusCode)
+	}
+}
+
+func TestARotationByHandAtHydraEndsNothingInUse(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"VerifyNewSecret", "GracePeriod", "AwaitReassertSpread", "FinishSecret"} {
+		w := newWorldOf(t, "hydra", usual(), quick)
+		w.when(state, func(string) { w.rotateAtHydra() })
+		w.mustRotate()
+		w.atRest()
+	}
+}
+
+// The reply to a create is lost, and the removal of what it made comes late.
+func TestARemovalOfALostSecretThatComesLateEndsNothingInUse(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []struct{ face, create, remove string }{
+		{"pingone", "pingone.updateSecret", "pingone.setSecret"},
+		{"keycloak", "keycloak.regenerateSecret", "keycloak.updateClient"},
+		{"keycloak", "keycloak.regenerateSecret", "keycloak.deleteRotated"},
+		{"hydra", "hydra.rotateSecret", "hydra.patchClient"},
+	} {
+		t.Run(lost.remove, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, lost.face, usual(), quick)
+			w.fault(call{"idp", lost.create, 0}.rule(1, fault.Rule{Mode: fault.Lose}))
+			n := 0
+			if lost.remove == "keycloak.updateClient" {
+				n = 1 // the first one only looks
+			}
+			w.fault(call{"idp", lost.remove, n}.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy}))
+			w.rotate(plain)
+			w.Stack.Faults.Clear()
+			w.converge()
+			w.pass(time.Hour)
+			w.atRest()
+		})
+	}
+}
+
+func TestTheSameSecretStoredByHandAgainIsRefused(t *testing.T) {
+	t.Parallel()
+	w := byHand(t)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.StorePending(context.Background(), values[labels["AWSCURRENT"]]); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "is the one in use") || len(w.notices()) != 0 {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.check("at the end")
+	if len(w.violations) > 0 {
+		t.Error(w.violations)
+	}
+}
+
+func TestAnInterruptionThatIsRolledBackIsToldToo(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "auth0", usual(), interruptible)
+	w.tolerate("CreateSecret", "Notify")
+	untestable(w)
+	if r, execution := w.rotate(plain); text(r.Error) != "RolledBack" {
+		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+	told := w.notices()
+	if len(told) != 1 || !strings.Contains(told[0], "This was not without downtime (allowInterruption): from ") || !strings.Contains(told[0], "had the old secret again") {
+		t.Errorf("people are told %q", told)
+	}
+	w.atRest()
+}
+
+// Entra ID: its list may lag behind, and its token servers learn of a secret one by one.
+func TestEntrasQuirksAreSurvived(t *testing.T) {
+	t.Parallel()
+	lostReply := fault.Rule{Service: "idp", Operation: "entra.addPassword", Mode: fault.Lose, Times: 1}
+	for name, quirk := range map[string]func(*world, *entra.Entra){
+		"token servers that learn one by one":            func(_ *world, e *entra.Entra) { e.SetReplicas(0, 20*time.Second, 45*time.Second) },
+		"a list that lags":                               func(_ *world, e *entra.Entra) { e.SetListDelay(30 * time.Second) },
+		"a list that lags, and a lost reply":             func(w *world, e *entra.Entra) { e.SetListDelay(30 * time.Second); w.fault(lostReply) },
+		"a list that lags for long, and a lost reply":    func(w *world, e *entra.Entra) { e.SetListDelay(120 * time.Second); w.fault(lostReply) },
+		"a list that lags, and a function that was lost": func(w *world, e *entra.Entra) { e.SetListDelay(30 * time.Second); w.fault(lostSave()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, "entra", usual(), quick)
+			w.pass(time.Hour) // the first secret is known everywhere
+			quirk(w, w.Stack.IdP.Face().(*entra.Entra))
+			if r, execution := w.rotate(plain); r.Status != asl.Succeeded {
+				t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+			}
+			w.pass(time.Hour)
+			w.atRest()
+		})
+	}
+}
+
+// lostSave loses the answer of the Lambda function that has made the secret.
+func lostSave() fault.Rule {
+	return fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"CreateSecret"`, Mode: fault.Lose, Times: 1}
+}

@@ -1,0 +1,319 @@
+// Package keycloak manages the client secret of a client at Keycloak (admin API, /admin/realms/{realm}/clients). Where the server
+// has the feature client-secret-rotation and a client policy with the executor secret-rotation covers the client, it keeps the
+// secret before the current one, for as long as the policy says (idp.CurrentPrevious). Without, a client has one secret: two
+// clients take turns (idp.ClientPair), or logins fail for a while (idp.InPlace).
+package keycloak
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"time"
+
+	"alboidc.internal/shared/clientcredentials"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
+)
+
+const vendor = "Keycloak"
+
+// Client is one client at Keycloak.
+type Client struct {
+	client   idp.Client
+	settings Settings
+	now      func() time.Time
+	api      *httpclient.API
+	tokens   *clientcredentials.Tokens
+}
+
+var (
+	_ idp.Dropper         = (*Client)(nil)
+	_ idp.Setter          = (*Client)(nil)
+	_ slots.ShiftReviewer = (*Client)(nil)
+	_ slots.SetReviewer   = (*Client)(nil)
+	_ slots.Likeness      = (*Client)(nil)
+)
+
+// New returns the client. It makes no request.
+func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
+	s, err := parseSettings(raw)
+	if err != nil {
+		return nil, err
+	}
+	k := &Client{client: c, settings: s, now: d.Now}
+	// Keycloak's JWT client authentication takes the realm's issuer as the audience, in all releases
+	issuer := s.ServerURL + "/realms/" + s.RotatorRealm
+	k.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: issuer + "/protocol/openid-connect/token",
+		Proof: s.Proof(d.Secret, d.Now, issuer, true),
+		API:   &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: k.explainToken}}
+	k.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: k.tokens.Authorize, ErrorCode: errorCode, Explain: k.explain}
+	return k, nil
+}
+
+// Capabilities implements idp.Registration.
+func (k *Client) Capabilities() idp.Capabilities { return capabilities() }
+
+// Capabilities are those of a client with these settings.
+func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
+	_, err := parseSettings(raw)
+	return capabilities(), err
+}
+
+// capabilities: a wrong secret is 401 unauthorized_client, an unknown client 401 invalid_client, an invented code invalid_grant
+// (ClientIdAndSecretAuthenticator, AuthorizationCodeGrantType).
+func capabilities() idp.Capabilities {
+	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, CanSet: true, Probe: idp.ProbeSpec{
+		Grant:    idp.AuthorizationCode,
+		Accepted: []string{"invalid_grant"},
+		Rejected: []string{"unauthorized_client", "invalid_client"},
+	}}
+}
+
+// Check implements idp.Registration.
+func (k *Client) Check(ctx context.Context) error {
+	r, err := k.find(ctx)
+	if err != nil {
+		return err
+	}
+	const advice = "load balancers need an OpenID Connect client with client authentication on, the authenticator Client Id and Secret, and the standard flow"
+	switch {
+	case !r.Access.Manage || !r.Access.Configure:
+		return failure.New(failure.IdPRejected, "Keycloak lets the rotator only look at client %s: %s", k.client.ClientID, k.roles())
+	case r.Protocol != "openid-connect" || r.PublicClient || r.BearerOnly || r.ClientAuthenticatorType != "client-secret":
+		return failure.New(failure.Precondition, "Keycloak client %s does not authenticate by a plain client secret; %s", k.client.ClientID, advice)
+	case !r.StandardFlowEnabled:
+		return failure.New(failure.Precondition, "Keycloak client %s may not use the standard flow (authorization code); %s", k.client.ClientID, advice)
+	case !r.Enabled:
+		return failure.New(failure.Precondition, "Keycloak client %s is disabled; enable it, or remove the client from the rotation", k.client.ClientID)
+	}
+	return nil
+}
+
+// Traits implements slots.Likeness.
+func (k *Client) Traits(ctx context.Context) (map[string]string, error) {
+	r, err := k.find(ctx)
+	return r.traits, err
+}
+
+// stored is the answer to requests about a secret (CredentialRepresentation).
+type stored struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// Slots implements idp.Shifter.
+func (k *Client) Slots(ctx context.Context) (idp.Slots, error) {
+	r, err := k.find(ctx)
+	if err != nil {
+		return idp.Slots{}, err
+	}
+	current, err := k.current(ctx, r)
+	if err != nil {
+		return idp.Slots{}, err
+	}
+	out := idp.Slots{Readable: true, Current: current}
+	var rotated stored
+	err = k.do(ctx, http.MethodGet, r.rotatedURL(), "read the client's rotated secret", nil, &rotated)
+	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound { // there is none
+		return out, nil
+	}
+	if err == nil && rotated.Value == "" {
+		err = k.api.NotUnderstood("read the client's rotated secret")
+	}
+	// an expired one is shown until something removes it
+	if until := r.Attributes.RotatedEnds.time(); err == nil && (until.IsZero() || until.After(k.now())) {
+		out.Previous, out.PreviousUntil = secret.New(rotated.Value), until
+	}
+	return out, err
+}
+
+// current is the client's current secret.
+func (k *Client) current(ctx context.Context, r registration) (secret.Value, error) {
+	const operation = "read the client's secret"
+	var answer stored
+	if err := k.do(ctx, http.MethodGet, r.secretURL(), operation, nil, &answer); err != nil {
+		return secret.Value{}, err
+	}
+	switch {
+	case answer.Type != "secret":
+		return secret.Value{}, k.api.NotUnderstood(operation)
+	case answer.Value == "":
+		return secret.Value{}, failure.New(failure.Precondition, "Keycloak client %s has no secret", k.client.ClientID)
+	}
+	return secret.New(answer.Value), nil
+}
+
+// Shift implements idp.Shifter. Whether a policy covers the client cannot be asked, and without one a new secret ends the old
+// one. But each update shows it: with a policy the attribute of the secret's end stays, without Keycloak removes it
+// (ClientResource.update). So the client is first updated with nothing new.
+func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
+	r, err := k.find(ctx)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	if err := k.covered(r); err != nil {
+		return secret.Value{}, err
+	}
+	if err := k.update(ctx, r, secret.Value{}); err != nil {
+		return secret.Value{}, err
+	}
+	if r, err = k.find(ctx); err != nil {
+		return secret.Value{}, err
+	}
+	if err := k.covered(r); err != nil {
+		return secret.Value{}, err
+	}
+	const operation = "make a new secret"
+	var answer stored
+	if err := k.do(ctx, http.MethodPost, r.secretURL(), operation, struct{}{}, &answer); err != nil {
+		return secret.Value{}, err
+	}
+	if answer.Value == "" {
+		return secret.Value{}, k.api.NotUnderstood(operation)
+	}
+	return secret.New(answer.Value), nil
+}
+
+// covered fails unless a policy keeps track of the client's secret, and has not ended it: an update would replace that.
+func (k *Client) covered(r registration) error {
+	switch ends := r.Attributes.SecretEnds.time(); {
+	case ends.IsZero():
+		return failure.New(failure.Precondition, "%s", noOverlap)
+	case !ends.After(k.now()):
+		return failure.New(failure.Precondition, "%s", ended(ends))
+	}
+	return nil
+}
+
+// Set implements idp.Setter. Under a policy a value could be set, but would end when the policy says, and another be made.
+func (k *Client) Set(ctx context.Context, v secret.Value) error {
+	r, err := k.find(ctx)
+	if err != nil {
+		return err
+	}
+	if !r.Attributes.SecretEnds.time().IsZero() {
+		return failure.New(failure.Precondition, "%s", policyOnSingle)
+	}
+	if err := k.update(ctx, r, v); err != nil {
+		return err
+	}
+	current, err := k.current(ctx, r)
+	if err == nil && !current.Equal(v) { // the answer to an update is empty, so whatever stands in between may give it
+		err = k.api.NotUnderstood("set the client's secret")
+	}
+	return err
+}
+
+// Restore implements idp.Shifter.
+func (k *Client) Restore(ctx context.Context, v secret.Value) error {
+	r, err := k.find(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.update(ctx, r, v); err != nil {
+		return err
+	}
+	return slots.Alone(ctx, k, v)
+}
+
+// update changes the client's secret; with a zero value nothing. What Keycloak would reset if it were left out is sent as it
+// was read.
+func (k *Client) update(ctx context.Context, r registration, v secret.Value) error {
+	body := r.keep
+	operation := "update the client with nothing new"
+	if !v.IsZero() {
+		body.Secret, operation = v.Reveal(), "set the client's secret"
+	}
+	return k.do(ctx, http.MethodPut, r.url, operation, body, nil)
+}
+
+// DropPrevious implements idp.Dropper. If there is none, Keycloak answers the same.
+func (k *Client) DropPrevious(ctx context.Context) error {
+	r, err := k.find(ctx)
+	if err != nil {
+		return err
+	}
+	return k.do(ctx, http.MethodDelete, r.rotatedURL(), "end the rotated secret", nil, nil)
+}
+
+// find reads the client. Only a realm's own id leads to it, so it is looked for by its client id.
+func (k *Client) find(ctx context.Context) (registration, error) {
+	const operation = "read the client"
+	var list []registration
+	query := url.Values{"clientId": {k.client.ClientID}}
+	if err := k.do(ctx, http.MethodGet, k.realmURL()+"/clients?"+query.Encode(), operation, nil, &list); err != nil {
+		return registration{}, err
+	}
+	if len(list) == 0 {
+		return registration{}, failure.New(failure.IdPRejected, "Keycloak shows the rotator no client %s in realm %s: correct clientId, identityProvider.clientPair or %s.realm; or %s",
+			k.client.ClientID, k.settings.Realm, path, k.roles())
+	}
+	r := list[0]
+	if len(list) != 1 || r.ClientID != k.client.ClientID || !idPattern.MatchString(r.ID) {
+		return registration{}, k.api.NotUnderstood(operation)
+	}
+	r.url = k.realmURL() + "/clients/" + r.ID
+	return r, nil
+}
+
+func (k *Client) realmURL() string {
+	return k.settings.ServerURL + "/admin/realms/" + k.settings.Realm
+}
+
+func (k *Client) do(ctx context.Context, method, url, operation string, body, out any) error {
+	return k.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: url, JSON: body}, out)
+}
+
+// roles is what to grant.
+func (k *Client) roles() string {
+	owner := "realm-management"
+	if k.settings.RotatorRealm != k.settings.Realm {
+		owner = k.settings.Realm + "-realm"
+	}
+	return fmt.Sprintf("give the service account of %s the roles manage-clients and view-realm of client %s, or a permission to manage this client", k.settings.ClientID(), owner)
+}
+
+// explain says what the operator can do about a refusal of the admin API.
+func (k *Client) explain(s *httpclient.StatusError) string {
+	switch s.Status {
+	case http.StatusUnauthorized:
+		return fmt.Sprintf("the access token of %s is not taken: check %s.serverUrl, and that its realm is %s (%s.rotatorRealm)", k.settings.ClientID(), path, k.settings.RotatorRealm, path)
+	case http.StatusForbidden:
+		return k.roles()
+	case http.StatusNotFound:
+		return fmt.Sprintf("there is no realm %s at %s, or the client is gone; correct %s", k.settings.Realm, k.settings.ServerURL, path)
+	default:
+		return ""
+	}
+}
+
+// explainToken says what the operator can do when Keycloak gives no access token.
+func (k *Client) explainToken(s *httpclient.StatusError) string {
+	switch {
+	case s.Code == "invalid_client" || s.Code == "unauthorized_client":
+		return k.tokens.Proof.Advice() + "; its client needs the service accounts roles switched on"
+	case s.Status == http.StatusNotFound:
+		return fmt.Sprintf("there is no realm %s at %s; correct %s.rotatorRealm or %s.serverUrl", k.settings.RotatorRealm, k.settings.ServerURL, path, path)
+	default:
+		return ""
+	}
+}
+
+var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
+// errorCode reads the code of an error answer. The admin API mostly has prose in its place, which is left out.
+func errorCode(body []byte) string {
+	var e struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &e) != nil || !codePattern.MatchString(e.Error) {
+		return ""
+	}
+	return e.Error
+}
