@@ -41,6 +41,7 @@ test: deps ## Everything: lint, unit, conformance, state machine paths, end to e
 	@cd functions && ../.ci/step "go test functions" $(GO_TEST) ./...
 	@cd local && ../.ci/step "go test local" $(GO_TEST) -timeout 30m ./...
 	@.ci/step "go test infra" $(MAKE) --no-print-directory test-infra
+	@.ci/step "go test infra (generated bindings)" $(MAKE) --no-print-directory test-bindings
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step summary
@@ -59,7 +60,7 @@ lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
 .PHONY: golden
 golden: deps golden-infra ## Write what tests compare: paths of the state machine, the CloudFormation template, the providers' table
 	@cd shared && go test ./idp/registry -count=1 -update -run TestTheTableOfProviders
-	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan'
+	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
 
 .PHONY: fmt
 fmt: ## Format the Go code

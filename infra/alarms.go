@@ -10,55 +10,102 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/strictjson"
 	"alboidc.internal/shared/telemetry"
 )
 
 // slack is how much longer than its grace period a rotation may take: waits, retries and smoke tests.
 const slack = 4 * time.Hour
 
-// alarm is one alarm; its missing data are no problem, since most of the time nothing rotates.
+// Alarms are the settings of a client's alarms.
+type Alarms struct {
+	// AuthErrors is how many ELBAuthError a load balancer of the client may have in five minutes; default 3. More in two of
+	// three such periods raise the alarm.
+	AuthErrors *int `json:"authErrors,omitempty"`
+}
+
+func (a Alarms) authErrors() int {
+	if a.AuthErrors == nil {
+		return 3
+	}
+	return *a.AuthErrors
+}
+
+func (a Alarms) check(ps *strictjson.Problems, path string) {
+	if n := a.authErrors(); n < 0 || n > 1_000_000 {
+		ps.Add(path+".authErrors", "must be 0 to 1000000, not %d", n)
+	}
+}
+
+// alarm is one alarm. It rings when its metric is above a number in of outOf periods, by default in one of one. Missing
+// data are no problem by default, since most of the time nothing rotates.
 type alarm struct {
 	id, name, description string
 	metric                awscloudwatch.IMetric
 	above                 float64
+	of, outOf             int
+	missing               awscloudwatch.TreatMissingData
 }
 
 // addAlarms adds the alarms, which all go to the topic.
 func (r *rotator) addAlarms() {
-	r.addAlarm(alarm{"Failed", "rotation-failed", "A rotation failed, was stopped, or timed out. The notification says which.", r.failures(), 0})
-	r.addAlarm(alarm{"DeadLetters", "dead-letters", "EventBridge gave up starting a rotation or sending a notification: read the queue.",
-		r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: minutes(5)}), 0})
-	longest := 0
+	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(),
+		description: "A rotation failed, was stopped, or timed out. The notification says which."})
+	r.addAlarm(alarm{id: "DeadLetters", name: "dead-letters", description: "EventBridge gave up starting a rotation or a measurement, or sending a notification: read the queue.",
+		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: minutes(5)})})
 	for _, c := range r.clients {
-		longest = max(longest, c.GracePeriod())
-		r.addAlarm(alarm{"Age-" + c.Name, ageAlarm(c.Name), "The secret of " + c.Name + " is older than its schedule and grace period allow.",
-			r.clientMetric("SecretAge", c.Name, "Maximum", awscdk.Duration_Days(jsii.Number(1))), c.maxAge().Seconds()})
+		r.addClientAlarms(c)
 	}
-	planned := time.Duration(longest)*time.Second + slack
-	r.addAlarm(alarm{"Duration", "rotation-long", fmt.Sprintf("A rotation was open for longer than %s.", planned),
-		r.machineMetric("ExecutionTime", "Maximum"), float64(planned.Milliseconds())})
 	for i, arn := range r.loadBalancers() {
 		if region(arn) == r.Region { // alarms see the metrics of their own Region
-			r.addAlarm(alarm{fmt.Sprintf("AuthErrors-%d", i), "auth-errors-" + balancerName(arn),
-				"Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after a rotation, the sign of a wrong secret.",
-				r.balancerMetric(arn, "ELBAuthError"), r.allowedErrors(arn)})
+			// Always on: CloudWatch does not know when a grace period is, and a template that puts an old secret back does it at
+			// any time.
+			r.addAlarm(alarm{id: fmt.Sprintf("AuthErrors-%d", i), name: "auth-errors-" + balancerName(arn),
+				description: "Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after a rotation, the sign of a wrong secret.",
+				metric:      r.balancerMetric(arn, "ELBAuthError"), above: r.allowedErrors(arn), of: 2, outOf: 3})
 		}
 	}
 }
 
+// addClientAlarms adds those on what is measured daily. A day without a measurement counts as one with a secret that is too
+// old, which is how a schedule that is dead is noticed; one that is only late makes no second such day. That is said by FILL:
+// what missing data are treated as is asked only when CloudWatch finds too few older data, too (CloudWatch user guide,
+// "Configuring how CloudWatch alarms treat missing data"). The two others stay as the last measurement left them.
+func (r *rotator) addClientAlarms(c Client) {
+	planned := time.Duration(c.GracePeriod())*time.Second + slack
+	tooOld := c.maxAge().Seconds()
+	r.addAlarm(alarm{id: "Age-" + c.Name, name: clientAlarm(c.Name, "secret-age"), above: tooOld, of: 2, outOf: 2,
+		description: "The secret of " + c.Name + " is older than its schedule and grace period allow, or was not measured for two days.",
+		metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+			Expression: jsii.String(fmt.Sprintf("FILL(age, %.0f)", tooOld+1)), Label: jsii.String("age, or too old if not measured"), Period: days(1),
+			UsingMetrics: &map[string]awscloudwatch.IMetric{"age": r.clientMetric("SecretAge", c.Name, "Maximum", days(1))}}),
+		missing: awscloudwatch.TreatMissingData_BREACHING})
+	r.addAlarm(alarm{id: "Lock-" + c.Name, name: clientAlarm(c.Name, "rotation-long"), above: planned.Seconds(),
+		description: fmt.Sprintf("A rotation of %s is open for longer than %s, or one that failed has left the lock.", c.Name, planned),
+		metric:      r.clientMetric("LockHeld", c.Name, "Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
+	r.addAlarm(alarm{id: "Refused-" + c.Name, name: clientAlarm(c.Name, "secret-refused"),
+		description: "The identity provider refuses the secret of " + c.Name + " that is stored as AWSCURRENT: logins may be failing.",
+		metric:      r.clientMetric("SecretRefused", c.Name, "Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
+}
+
 func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }
 
-func ageAlarm(client string) string { return "secret-age-" + client }
+// clientAlarm is the name of an alarm about a client. No other alarm's name begins with the client's and a slash.
+func clientAlarm(client, what string) string { return client + "/" + what }
 
 func (r *rotator) addAlarm(a alarm) {
+	if a.missing == "" {
+		a.missing = awscloudwatch.TreatMissingData_NOT_BREACHING
+	}
 	made := awscloudwatch.NewAlarm(r.stack, jsii.String("Alarm-"+a.id), &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(r.alarmName(a.name)),
 		AlarmDescription:   &a.description,
 		Metric:             a.metric,
 		Threshold:          &a.above,
 		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD,
-		EvaluationPeriods:  jsii.Number(1),
-		TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING,
+		DatapointsToAlarm:  jsii.Number(max(a.of, 1)),
+		EvaluationPeriods:  jsii.Number(max(a.outOf, 1)),
+		TreatMissingData:   a.missing,
 	})
 	action := awscloudwatchactions.NewSnsAction(r.topic)
 	made.AddAlarmAction(action)
@@ -66,10 +113,11 @@ func (r *rotator) addAlarm(a alarm) {
 	r.alarms = append(r.alarms, made)
 }
 
-// failures counts the executions that did not succeed.
+// failures counts the executions that did not succeed. A metric that has no data counts as 0: a sum with one that is missing
+// would be missing, too.
 func (r *rotator) failures() awscloudwatch.IMetric {
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-		Expression: jsii.String("failed + aborted + timedout"),
+		Expression: jsii.String("FILL(failed, 0) + FILL(aborted, 0) + FILL(timedout, 0)"),
 		Label:      jsii.String("failed rotations"),
 		Period:     minutes(5),
 		UsingMetrics: &map[string]awscloudwatch.IMetric{
@@ -97,13 +145,13 @@ func (r *rotator) balancerMetric(arn, name string) awscloudwatch.Metric {
 		Region: jsii.String(region(arn)), DimensionsMap: &map[string]*string{"LoadBalancer": &dimension}})
 }
 
-// allowedErrors is what the smoke tests of the load balancer's most tolerant client let pass.
+// allowedErrors is what the load balancer's most tolerant client allows: the metric does not tell clients apart.
 func (r *rotator) allowedErrors(arn string) float64 {
 	most := 0
 	for _, c := range r.clients {
 		for _, b := range c.LoadBalancers {
 			if b == arn {
-				most = max(most, c.SmokeTests.AuthErrors())
+				most = max(most, c.Alarms.authErrors())
 			}
 		}
 	}
@@ -111,6 +159,10 @@ func (r *rotator) allowedErrors(arn string) float64 {
 }
 
 func minutes(n int) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(n)) }
+
+func hours(n int) awscdk.Duration { return awscdk.Duration_Hours(jsii.Number(n)) }
+
+func days(n int) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
 
 // region of an ARN.
 func region(arn string) string { return strings.Split(arn, ":")[3] }

@@ -26,9 +26,9 @@ var (
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes 6 or 7 resources, and one more for each further load balancer; a template has at most 500
+// maxClients: each makes 9 to 11 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const maxClients = 45
+const maxClients = 38
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -135,6 +135,7 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	c.checkSecretARNs(ps, path)
 	c.checkSize(ps, path)
 	c.checkSchedule(ps, path)
+	c.Alarms.check(ps, path+".alarms")
 	c.checkLifetime(ps, path)
 }
 

@@ -67,6 +67,7 @@ type Client struct {
 	Schedule Schedule `json:"schedule"`
 	// MaxSecretAgeDays is when an old secret raises an alarm; default the schedule's rate + the grace period + 2 days.
 	MaxSecretAgeDays *int          `json:"maxSecretAgeDays,omitempty"`
+	Alarms           Alarms        `json:"alarms,omitzero"`
 	Notifications    Notifications `json:"notifications,omitzero"`
 }
 

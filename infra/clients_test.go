@@ -124,6 +124,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
 		{"a cron without an age", "    maxSecretAgeDays: 35", "", "clients[1].maxSecretAgeDays: is missing"},
+		{"an alarm on less than nothing", "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: -1}", "clients[0].alarms.authErrors: must be 0 to 1000000, not -1"},
 		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team]}", "clients[0].notifications.email[0]: must be an e-mail address"},
 		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},
 		{"a notification to who gets all", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [Platform-team@example.com]}", "clients[0].notifications.email[0]: is in stack.email too"},
@@ -190,11 +191,11 @@ func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 	t.Parallel()
 	entry := "  - name: shop-web" + strings.SplitN(string(changedText(t, "clients:", "clients:")), "  - name: shop-web", 2)[1]
 	text := string(changedText(t, "clients:", "clients:"))
-	for i := range 44 {
+	for i := range 37 {
 		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
 	}
 	_, err := parseFile([]byte(text))
-	if err == nil || !strings.Contains(err.Error(), "clients: has 46 clients, at most 45 fit into one stack") {
+	if err == nil || !strings.Contains(err.Error(), "clients: has 39 clients, at most 38 fit into one stack") {
 		t.Errorf("got %v", err)
 	}
 }

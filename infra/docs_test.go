@@ -72,14 +72,14 @@ type aslState struct {
 	ItemProcessor *struct{ States map[string]aslState }
 }
 
-// invoked is what a successful rotation invokes: functions by state, and the states that run once per target.
-func invoked(t *testing.T) (path []string, functions map[string]string, perTarget map[string]bool) {
+// invoked is what an execution that goes a path invokes: functions by state, and the states that run once per target.
+func invoked(t *testing.T, golden string) (path []string, functions map[string]string, perTarget map[string]bool) {
 	t.Helper()
 	var machine struct{ States map[string]aslState }
 	if err := json.Unmarshal([]byte(statemachine.Definition), &machine); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("../local/guarantees/testdata/paths/rotated")
+	text, err := os.ReadFile("../local/guarantees/testdata/paths/" + golden)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func invoked(t *testing.T) (path []string, functions map[string]string, perTarge
 	return path, functions, perTarget
 }
 
-// quantities of a month in which every client rotates once, by the rows of docs/cost.md.
+// quantities of a month in which every client rotates once and is measured daily, by the rows of docs/cost.md.
 func quantities(t *testing.T, n int) map[string]float64 {
 	t.Helper()
 	file := manyClients(t, n)
@@ -122,24 +122,38 @@ func quantities(t *testing.T, n int) map[string]float64 {
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
 		q["metrics of CloudWatch alarms"] += alarmMetrics(tpl.Resources[id])
 	}
-	path, functions, perTarget := invoked(t)
+	addExecutions(t, q, tpl, "rotated", float64(n))
+	addExecutions(t, q, tpl, "measured", measurements*float64(n))
+	return q
+}
+
+// measurements of a client in a month, one a day.
+const measurements = 30
+
+// metricsOf are the custom metrics of an execution beside StepDuration by state, and in how many hours each is written at
+// most.
+var metricsOf = map[string]struct{ metrics, hours float64 }{"rotated": {2, 2}, "measured": {3, 1}} // LoginLatency, Rotations; SecretAge, SecretRefused, LockHeld
+
+// addExecutions adds what a number of executions of a path takes.
+func addExecutions(t *testing.T, q map[string]float64, tpl template, golden string, number float64) {
+	t.Helper()
+	path, functions, perTarget := invoked(t, golden)
 	for _, state := range path {
-		times := 1.0
+		times := number
 		if perTarget[state] {
-			times = targets
+			times *= targets
 		}
-		q["state transitions"] += times * float64(n)
+		q["state transitions"] += times
 		f := functions[state]
 		if f == "" {
 			continue
 		}
 		p := tpl.one(t, "AWS::Lambda::Function", "FunctionName", "alb-oidc-rotator-"+f).Properties
-		q["Lambda requests"] += times * float64(n)
-		q["Lambda GB-seconds, at most"] += times * float64(n) * p["Timeout"].(float64) * p["MemorySize"].(float64) / 1024
+		q["Lambda requests"] += times
+		q["Lambda GB-seconds, at most"] += times * p["Timeout"].(float64) * p["MemorySize"].(float64) / 1024
 	}
-	// StepDuration by state, and one each of SecretAge, LoginLatency and Rotations; each is written in two hours at most.
-	q["hours of custom metrics, at most"] = 2 * float64(len(functions)+3) * float64(n)
-	return q
+	m := metricsOf[golden]
+	q["hours of custom metrics, at most"] += m.hours * (float64(len(functions)) + m.metrics) * number
 }
 
 // alarmMetrics is how many metrics an alarm is charged for: each one that its expression reads.
@@ -239,6 +253,20 @@ func TestTheFunctionsSizesInTheDocumentationAreThoseOfTheTemplate(t *testing.T) 
 	}
 }
 
+// On a machine where the official modules are served, nothing else compiles the generated ones and our own jsii runtime.
+func TestCITestsTheGeneratedBindingsToo(t *testing.T) {
+	for file, want := range map[string]string{"../.ci/run": `(?m)^exec make test$`, "../Makefile": `(?m)^test: .*\n(\t.*\n)*\t.* test-bindings$`,
+		"infra.mk": `(?m)^test-bindings: .*\n\t.*CDK_BINDINGS=generated.* -C jsii test .* go test \./\.\.\.$`} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !regexp.MustCompile(want).Match(text) {
+			t.Errorf("%s does not have %s", file, want)
+		}
+	}
+}
+
 // Each example is deployable as it is, and the guide leads to it.
 func TestTheExamplesInTheDocumentationCanBeDeployed(t *testing.T) {
 	guide, err := os.ReadFile("../docs/deploying.md")
@@ -259,7 +287,7 @@ func TestTheExamplesInTheDocumentationCanBeDeployed(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		if n := len(tpl.of("AWS::Scheduler::Schedule")); n != len(file.Clients) {
+		if n := len(tpl.of("AWS::Scheduler::Schedule")); n != 2*len(file.Clients) { // one rotates, one measures
 			t.Errorf("%s has %d schedules", path, n)
 		}
 		if !strings.Contains(string(guide), "(../infra/"+path+")") {

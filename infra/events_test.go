@@ -120,15 +120,15 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]string{
-		"orders-team@example.com": `{"$or":[{"client":["orders-web"]},{"AlarmName":["alb-oidc-rotator-secret-age-orders-web"]}]}`,
-		"both@example.com":        `{"$or":[{"client":["orders-web","shop-web"]},{"AlarmName":["alb-oidc-rotator-secret-age-orders-web","alb-oidc-rotator-secret-age-shop-web"]}]}`,
+		"orders-team@example.com": `{"$or":[{"client":["orders-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}]}`,
+		"both@example.com":        `{"$or":[{"client":["orders-web","shop-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"},{"prefix":"alb-oidc-rotator-shop-web/"}]}]}`,
 	} {
 		expect(t, address, tpl.one(t, "AWS::SNS::Subscription", "Endpoint", address), map[string]string{"Protocol": "email", "FilterPolicyScope": "MessageBody", "FilterPolicy": want})
 	}
 	if all := tpl.one(t, "AWS::SNS::Subscription", "Endpoint", "platform-team@example.com"); all.Properties["FilterPolicy"] != nil {
 		t.Errorf("stack.email gets only %v", all.Properties["FilterPolicy"])
 	}
-	for _, name := range []string{"alb-oidc-rotator-secret-age-orders-web", "alb-oidc-rotator-secret-age-shop-web"} {
+	for _, name := range []string{"alb-oidc-rotator-orders-web/secret-age", "alb-oidc-rotator-shop-web/rotation-long"} {
 		tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", name)
 	}
 	if n := len(tpl.of("AWS::SNS::Subscription")); n != 3 {

@@ -37,7 +37,8 @@ lint-infra: $(BUILD)/bin/staticcheck
 	@cd infra && bindings/run go vet ./... && bindings/run $(BUILD)/bin/staticcheck ./...
 
 # The bindings that are generated where the Go module proxy lacks the official modules: the same tests with them, and
-# those of our own jsii runtime.
+# those of our own jsii runtime. Where the proxy has them nothing else would compile these. The first time that takes some
+# four minutes on two processors, for generating and compiling; then seconds.
 .PHONY: test-bindings
 test-bindings: deps
 	@cd infra && export CDK_BINDINGS=generated && bindings/run go -C jsii test ./... && bindings/run go test ./...

@@ -75,7 +75,7 @@ func (r *rotator) addTopic() {
 }
 
 // addClientSubscriptions subscribes each client's own addresses to what is about the client: messages that name it as
-// client, and the alarm on its secret's age. A topic has one subscription per address, so one filter names all clients of
+// client, and its alarms. A topic has one subscription per address, so one filter names all clients of
 // an address.
 func (r *rotator) addClientSubscriptions() {
 	clients := map[string][]string{}
@@ -85,9 +85,9 @@ func (r *rotator) addClientSubscriptions() {
 		}
 	}
 	for _, address := range sorted(clients) {
-		var alarms []string
+		var alarms []any
 		for _, name := range clients[address] {
-			alarms = append(alarms, r.alarmName(ageAlarm(name)))
+			alarms = append(alarms, map[string]any{"prefix": r.alarmName(clientAlarm(name, ""))})
 		}
 		id := sha256.Sum256([]byte(address)) // names of resources inside a template have no punctuation
 		awssns.NewCfnSubscription(r.stack, jsii.String(fmt.Sprintf("Notifications-%x", id[:8])), &awssns.CfnSubscriptionProps{

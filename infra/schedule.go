@@ -8,7 +8,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addSchedules adds one schedule per client. EventBridge Scheduler starts at least once; the lock makes a second start of
+// addSchedules adds two schedules per client: its rotation, and a daily measurement. EventBridge Scheduler starts at least once; the lock makes a second start of
 // the same rotation fail with LockHeld.
 func (r *rotator) addSchedules() {
 	group := awsscheduler.NewCfnScheduleGroup(r.stack, jsii.String("Schedules"), &awsscheduler.CfnScheduleGroupProps{Name: &r.Name})
@@ -22,11 +22,19 @@ func (r *rotator) addSchedules() {
 	r.allowStart(role)
 	allow(role, "DeadLetters", []string{"sqs:SendMessage"}, []string{*r.deadLetter.QueueArn()}, nil)
 	for _, c := range r.clients {
-		r.addSchedule(c, group, role)
+		r.addRotation(c, group, role)
+		// Whatever the state of the rotation's schedule: a paused one is what the alarm on the age is for. A rate fires at once
+		// when it is made, and without a window the first measurement comes before the alarm first asks for it. No client's
+		// name has a point.
+		r.addSchedule("Measure-"+c.Name, role, awsscheduler.CfnScheduleProps{
+			Name: jsii.String(c.Name + ".measure"), Description: jsii.String("Measures how " + c.Name + " is"), GroupName: group.Ref(),
+			ScheduleExpression: jsii.String("rate(1 day)"), FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
+			State: jsii.String("ENABLED"),
+		}, map[string]any{"client": c.Name, "measure": true})
 	}
 }
 
-func (r *rotator) addSchedule(c Client, group awsscheduler.CfnScheduleGroup, role awsiam.Role) {
+func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, role awsiam.Role) {
 	window := &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")}
 	if m := c.Schedule.window(); m > 0 {
 		window = &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("FLEXIBLE"), MaximumWindowInMinutes: jsii.Number(m)}
@@ -35,7 +43,7 @@ func (r *rotator) addSchedule(c Client, group awsscheduler.CfnScheduleGroup, rol
 	if c.Schedule.Paused {
 		state = "DISABLED"
 	}
-	s := awsscheduler.NewCfnSchedule(r.stack, jsii.String("Schedule-"+c.Name), &awsscheduler.CfnScheduleProps{
+	r.addSchedule("Schedule-"+c.Name, role, awsscheduler.CfnScheduleProps{
 		Name:                       jsii.String(c.Name),
 		Description:                jsii.String("Rotates the client secret of " + c.Name),
 		GroupName:                  group.Ref(),
@@ -43,21 +51,26 @@ func (r *rotator) addSchedule(c Client, group awsscheduler.CfnScheduleGroup, rol
 		ScheduleExpressionTimezone: jsii.String(or(c.Schedule.TimeZone, "UTC")),
 		FlexibleTimeWindow:         window,
 		State:                      &state,
-		Target: &awsscheduler.CfnSchedule_TargetProperty{
-			Arn:     r.liveMachine.AttrArn(),
-			RoleArn: role.RoleArn(),
-			Input:   jsii.String(scheduledInput(c.Name)),
-			// Within its window a start is tried again for an hour; after that it is a dead letter, which raises an alarm.
-			RetryPolicy:      &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600), MaximumRetryAttempts: jsii.Number(20)},
-			DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: r.deadLetter.QueueArn()},
-		},
-	})
+	}, map[string]any{"client": c.Name})
+}
+
+// addSchedule adds a schedule that starts executions with an input.
+func (r *rotator) addSchedule(id string, role awsiam.Role, props awsscheduler.CfnScheduleProps, input map[string]any) {
+	props.Target = &awsscheduler.CfnSchedule_TargetProperty{
+		Arn:     r.liveMachine.AttrArn(),
+		RoleArn: role.RoleArn(),
+		Input:   jsii.String(executionInput(input)),
+		// Within its window a start is tried again for an hour; after that it is a dead letter, which raises an alarm.
+		RetryPolicy:      &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600), MaximumRetryAttempts: jsii.Number(20)},
+		DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: r.deadLetter.QueueArn()},
+	}
+	s := awsscheduler.NewCfnSchedule(r.stack, &id, &props)
 	// The permissions must be there when the schedule first fires.
 	s.Node().AddDependency(policyOf(role))
 }
 
-// scheduledInput is the execution input of a scheduled rotation.
-func scheduledInput(client string) string {
-	text, _ := json.Marshal(map[string]string{"client": client}) // a map of strings can be written
+// executionInput is the input of an execution as text.
+func executionInput(input map[string]any) string {
+	text, _ := json.Marshal(input) // a map of strings and booleans can be written
 	return string(text)
 }

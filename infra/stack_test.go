@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
 )
 
@@ -128,32 +127,6 @@ func TestTheStateMachineIsTheOneInTheRepository(t *testing.T) {
 	}
 }
 
-func TestEveryClientHasItsScheduleAndItsConfiguration(t *testing.T) {
-	tpl := exampleTemplate(t)
-	for name, want := range map[string]map[string]string{
-		"orders-web": {"ScheduleExpression": "rate(30 days)", "ScheduleExpressionTimezone": "UTC"},
-		"shop-web":   {"ScheduleExpression": "cron(0 3 1 * ? *)", "ScheduleExpressionTimezone": "Europe/Berlin"},
-	} {
-		want["State"], want["FlexibleTimeWindow.Mode"], want["FlexibleTimeWindow.MaximumWindowInMinutes"] = "ENABLED", "FLEXIBLE", "15"
-		want["Target.Input"], want["Target.Arn"], want["GroupName"] = `{"client":"`+name+`"}`, "<StateMachineAlias.Arn>", "<Schedules>"
-		want["Target.DeadLetterConfig.Arn"], want["Target.RetryPolicy.MaximumEventAgeInSeconds"] = "<DeadLettersBBF8BAAB.Arn>", "3600"
-		expect(t, name, tpl.one(t, "AWS::Scheduler::Schedule", "Name", name), want)
-
-		p := tpl.one(t, "AWS::SSM::Parameter", "Name", "/alb-oidc-rotator/clients/"+name)
-		document := text(p.Properties["Value"])
-		if name == "shop-web" {
-			document = strings.Replace(document, "<Secretshopweb.Id>", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf", 1)
-		}
-		c, err := config.Parse([]byte(document))
-		if err != nil || c.Name != name {
-			t.Errorf("the functions cannot read the configuration of %s: %v", name, err)
-		}
-	}
-	if n := len(tpl.of("AWS::Scheduler::Schedule")); n != 2 {
-		t.Errorf("%d schedules", n)
-	}
-}
-
 func TestASecretThatTheStackCreatesHasNoValueAndIsKept(t *testing.T) {
 	tpl := exampleTemplate(t)
 	ids := tpl.of("AWS::SecretsManager::Secret")
@@ -212,41 +185,6 @@ func TestTheJournalOutlivesTheStack(t *testing.T) {
 	// A rollback of the first deployment could not delete it: it is protected.
 	if r.DeletionPolicy != "Retain" || r.UpdateReplacePolicy != "Retain" {
 		t.Error("the journal goes with the stack")
-	}
-}
-
-func TestAlarmsWatchWhatIsPromised(t *testing.T) {
-	tpl := exampleTemplate(t)
-	for name, want := range map[string]map[string]string{
-		"secret-age-orders-web":               {"Namespace": "AlbOidcRotator", "MetricName": "SecretAge", "Threshold": "2851200"}, // 30 + 1 + 2 days
-		"secret-age-shop-web":                 {"MetricName": "SecretAge", "Threshold": "3024000"},
-		"rotation-long":                       {"MetricName": "ExecutionTime", "Threshold": "100800000"}, // a day and four hours
-		"dead-letters":                        {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
-		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB"},
-		"rotation-failed":                     {"Threshold": "0"},
-	} {
-		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
-		want["TreatMissingData"], want["ComparisonOperator"] = "notBreaching", "GreaterThanThreshold"
-		expect(t, name, r, want)
-		if actions := texts(r.Properties["AlarmActions"]); len(actions) != 1 || !strings.HasPrefix(actions[0], "<Notifications") {
-			t.Errorf("%s goes to %v", name, actions)
-		}
-	}
-	failed := text(tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-rotation-failed").Properties["Metrics"])
-	for _, m := range []string{"ExecutionsFailed", "ExecutionsAborted", "ExecutionsTimedOut"} {
-		if !strings.Contains(failed, m) {
-			t.Errorf("the alarm rotation-failed leaves out %s", m)
-		}
-	}
-}
-
-func TestTheDashboardShowsEveryClient(t *testing.T) {
-	tpl := exampleTemplate(t)
-	body := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator").Properties["DashboardBody"])
-	for _, want := range []string{"Secret of orders-web", "Secret of shop-web", "Rotations of orders-web", "ELBAuthError", "eu-west-1"} {
-		if !strings.Contains(body, want) {
-			t.Errorf("the dashboard does not show %s", want)
-		}
 	}
 }
 

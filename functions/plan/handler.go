@@ -16,13 +16,12 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
-	"alboidc.internal/shared/telemetry"
 )
 
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
-// Handle plans, or, with DiscoverOnly, only finds the targets.
+// Handle plans, or, with DiscoverOnly, only finds the targets. A request to measure is not about a rotation at all.
 func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Plan, error) {
 	request, err := rotation.ParseRequest(in.Request)
 	if err != nil {
@@ -31,6 +30,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	s, err := h.Deps.Open(in.Common)
 	if err != nil {
 		return rotation.Plan{}, err
+	}
+	if request.Measure {
+		measured, err := measure(ctx, s)
+		return rotation.Plan{Measured: measured}, err
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
@@ -87,19 +90,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		out.Checks = append(out.Checks, "it accepts the new secret that a person has stored, too")
 	}
 	fill(&out, d, s, j, request)
-	h.measureAge(ctx, s, j, d)
 	return out, nil
-}
-
-// measureAge tells the metrics how old the current secret is, if the journal knows since when it exists.
-func (h Handler) measureAge(ctx context.Context, s *session.Session, j *journal.Journal, d rotation.Decision) {
-	entry, known := j.Secrets[currentVersion(d)]
-	if !known || entry.Imported {
-		return
-	}
-	if err := s.Metrics.SecretAge(s.Common.Client, s.Now().Sub(entry.At)); err != nil {
-		s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
-	}
 }
 
 // mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to remove it.

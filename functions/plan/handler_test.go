@@ -294,19 +294,6 @@ func TestAPendingVersionOfAStrangerIsRolledBackWithAWarning(t *testing.T) {
 	}
 }
 
-func TestTheAgeOfASecretThatWeMadeIsMeasured(t *testing.T) {
-	t.Parallel()
-	w, v := newWorld(t)
-	if _, err := makePlan(w, plain); err != nil || strings.Contains(w.Output(), "SecretAge") {
-		t.Errorf("an age was measured that nobody knows (%v)", err)
-	}
-	secondSecret(w, v)
-	promote(w, w.Now)
-	if _, err := makePlan(w, plain); err != nil || !strings.Contains(w.Output(), `"SecretAge":86400`) {
-		t.Errorf("the age is not a day (%v)", err)
-	}
-}
-
 func TestADiscoveryOnlyFindsTheTargets(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)

@@ -116,6 +116,13 @@ func (s *Session) Own(ctx context.Context) (*journal.Journal, error) {
 	return j, s.follow(ctx)
 }
 
+// Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is held;
+// zero if it is free.
+func (s *Session) Look(ctx context.Context) (held time.Time, err error) {
+	s.journal, held, err = s.Journal.Look(ctx, s.Common.Client)
+	return held, err
+}
+
 // ReadSecret reads the current value of a Secrets Manager secret: an admin credential or a synthetic user.
 func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, error) {
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
@@ -148,17 +155,22 @@ func (s *Session) Endpoints(version string) []probe.Endpoint {
 	return out
 }
 
-// MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
-func (s *Session) MustAccept(ctx context.Context, version, what string) error {
+// Probe asks the identity provider for its verdict on the secret of a version, and on a wrong one.
+func (s *Session) Probe(ctx context.Context, version string) (probe.Verdict, error) {
 	v, err := s.Store.Value(ctx, version)
 	if err != nil {
-		return err
+		return probe.Verdict{}, err
 	}
 	e, err := s.Endpoint(ctx, version)
 	if err != nil {
-		return err
+		return probe.Verdict{}, err
 	}
-	verdict, err := s.Prober.Credential().Differential(ctx, e, v)
+	return s.Prober.Credential().Differential(ctx, e, v)
+}
+
+// MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
+func (s *Session) MustAccept(ctx context.Context, version, what string) error {
+	verdict, err := s.Probe(ctx, version)
 	if err != nil {
 		return err
 	}

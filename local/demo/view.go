@@ -39,6 +39,7 @@ func newView(w *world, o Options) *view {
 // sentences say what a state does. A state without one is plumbing and is not shown.
 var sentences = map[string]string{
 	"LoadClient":          "reads the client's configuration",
+	"Measure":             "measures how the client is; changes nothing",
 	"AcquireLock":         "takes the client's lock: one rotation at a time",
 	"Plan":                "looks at everything and decides what to do; changes nothing",
 	"CreateSecret":        "makes a second secret at the identity provider, kept as AWSPENDING",

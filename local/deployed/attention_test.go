@@ -8,10 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
-
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
@@ -19,27 +15,6 @@ import (
 
 // told is what a notification and an event of ours say.
 type told struct{ Client, Outcome, Execution, Error, Cause string }
-
-// watch makes the template's rule that starts the state machine which tells of failures.
-func (w *world) watch(t *testing.T, tpl template, rotation string) {
-	t.Helper()
-	attention := w.create(t, tpl, orders.MachineName+"-attention")
-	p := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-attention")
-	pattern := p["EventPattern"].(map[string]any)
-	pattern["detail"].(map[string]any)["stateMachineArn"] = []string{rotation}
-	text, err := json.Marshal(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
-	if _, err := client.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("attention"), EventPattern: aws.String(string(text))}); err != nil {
-		t.Fatal(err)
-	}
-	target := types.Target{Id: aws.String("target"), Arn: &attention, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
-	if _, err := client.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("attention"), Targets: []types.Target{target}}); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // settle lets everything happen that was set off.
 func (w *world) settle(t *testing.T) {
@@ -84,20 +59,19 @@ var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBa
 
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()
-	tpl, w := readTemplate(t), newWorld(t)
-	rotation := w.create(t, tpl, orders.MachineName)
-	w.watch(t, tpl, rotation)
+	w := newWorld(t, readTemplate(t))
+	w.deployRule(t, "attention", w.deployAttention(t))
 
 	w.refuse(t, "VerifyNewSecret")
-	if r := w.rotate(t, tpl, rotation); r.Status != asl.Failed || *r.Error != "RolledBack" {
+	if r := w.scheduled(t, orders.Client); r.Status != asl.Failed || *r.Error != "RolledBack" {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.refuse(t, "FinishSecret")
-	if r := w.rotate(t, tpl, rotation); r.Status != asl.Failed || *r.Error == "RolledBack" {
+	if r := w.scheduled(t, orders.Client); r.Status != asl.Failed || *r.Error == "RolledBack" {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.Stack.Faults.Clear()
-	if r := w.rotate(t, tpl, rotation); r.Status != asl.Succeeded {
+	if r := w.scheduled(t, orders.Client); r.Status != asl.Succeeded {
 		t.Fatalf("ended as %+v", r)
 	}
 	w.settle(t)

@@ -2,285 +2,192 @@
 package deployed_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/orders"
-	"alboidc.internal/local/stack"
-	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/statemachine"
 )
-
-// golden is the template of the example in infra/clients.yaml; the tests of infra keep it up to date.
-const golden = "../../infra/testdata/template.golden.json"
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of its routes
 	os.Exit(m.Run())
 }
 
-type template struct {
-	Resources map[string]struct {
-		Type       string
-		Properties map[string]any
-	}
-}
-
-func readTemplate(t *testing.T) template {
+// rotated is a world after a rotation and a measurement, as the template's schedules start them.
+func rotated(t *testing.T, tpl template) *world {
 	t.Helper()
-	text, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tpl template
-	if err := json.Unmarshal(text, &tpl); err != nil {
-		t.Fatal(err)
-	}
-	return tpl
-}
-
-// properties of the resource of a type whose property has a value.
-func (tpl template) properties(t *testing.T, kind, property, value string) map[string]any {
-	t.Helper()
-	for _, r := range tpl.Resources {
-		if r.Type == kind && r.Properties[property] == value {
-			return r.Properties
+	w := newWorld(t, tpl)
+	w.Stack.Faults.Observe(w.call)
+	for _, schedule := range []string{orders.Client, orders.Client + ".measure"} {
+		if result := w.scheduled(t, schedule); result.Status != asl.Succeeded || strings.Contains(string(result.Output), "notMeasured") {
+			t.Fatalf("%s ended as %s: %s %s", schedule, result.Status, aws.ToString(result.Cause), result.Output)
 		}
 	}
-	t.Fatalf("the template has no %s with %s %s", kind, property, value)
-	return nil
-}
-
-// function is the name, in the state machine's list, of the function with a logical id.
-func (tpl template) function(id string) string {
-	return strings.TrimPrefix(fmt.Sprint(tpl.Resources[id].Properties["FunctionName"]), orders.MachineName+"-")
-}
-
-// resolve is what a reference of the template means in the local stack.
-func (tpl template) resolve(t *testing.T, v any, functions map[string]string, topic string) string {
-	t.Helper()
-	if s, ok := v.(string); ok {
-		return s
-	}
-	m, _ := v.(map[string]any)
-	id, _ := m["Ref"].(string)
-	switch r := tpl.Resources[id]; r.Type {
-	case "AWS::Lambda::Alias":
-		target, _ := r.Properties["FunctionName"].(map[string]any)
-		function, _ := target["Ref"].(string)
-		return functions[tpl.function(function)]
-	case "AWS::DynamoDB::Table":
-		return fmt.Sprint(r.Properties["TableName"])
-	case "AWS::SNS::Topic":
-		if r.Properties["TopicName"] != topic[strings.LastIndex(topic, ":")+1:] {
-			t.Errorf("the topic is %v in the template", r.Properties["TopicName"])
-		}
-		return topic
-	}
-	t.Fatalf("the template refers to %v", v)
-	return ""
-}
-
-// world is the local stack with the example's client, and the calls that were made.
-type world struct {
-	*orders.Deployment
-	functions map[string]string
-
-	mu    sync.Mutex
-	actor string              // who calls now: a function, the state machine, or the schedule that starts it
-	calls map[string][]string // IAM actions by actor
-}
-
-const (
-	scheduler = "scheduler"
-	machine   = "state machine"
-)
-
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	virtual := clock.NewVirtual(time.Now())
-	w := &world{actor: scheduler, calls: map[string][]string{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	if w.functions, err = inprocess.Register(s, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: w.functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	virtual.Advance(s.ELB.Spread())
 	return w
-}
-
-// hear follows the execution: what is called while a task with a function runs, the function calls. One task runs at a
-// time, also inside a Map.
-func (w *world) hear(_ string, e stepfunctions.Event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case e.TaskScheduled != nil:
-		w.actor = machine
-		for name, arn := range w.functions {
-			if strings.Contains(e.TaskScheduled.Parameters, `"`+arn+`"`) {
-				w.actor = name
-			}
-		}
-	case e.TaskSucceeded != nil || e.TaskFailed != nil:
-		w.actor = machine
-	}
-}
-
-// call notes a call of an AWS API as the IAM action that allows it.
-func (w *world) call(service, operation, _ string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	actor := w.actor
-	switch {
-	case service == "idp":
-		return
-	case service == "lambda" && operation == "Invoke":
-		actor, operation = machine, "InvokeFunction"
-	case service == "monitoring":
-		service = "cloudwatch"
-	}
-	if action := service + ":" + operation; !slices.Contains(w.calls[actor], action) {
-		w.calls[actor] = append(w.calls[actor], action)
-	}
-}
-
-// create creates a state machine that the template describes, and returns its ARN.
-func (w *world) create(t *testing.T, tpl template, name string) string {
-	t.Helper()
-	p := tpl.properties(t, "AWS::StepFunctions::StateMachine", "StateMachineName", name)
-	values := map[string]string{}
-	for name, v := range p["DefinitionSubstitutions"].(map[string]any) {
-		values[name] = tpl.resolve(t, v, w.functions, w.TopicARN)
-	}
-	definition, err := statemachine.Render(fmt.Sprint(p["DefinitionString"]), values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
-		Name: aws.String("template-" + name), Definition: &definition, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return *out.StateMachineArn
-}
-
-// scheduledInput is what the template's schedule of the client starts executions with.
-func (tpl template) scheduledInput(t *testing.T) string {
-	t.Helper()
-	for _, r := range tpl.Resources {
-		if r.Type == "AWS::Scheduler::Schedule" && r.Properties["Name"] == orders.Client {
-			return fmt.Sprint(r.Properties["Target"].(map[string]any)["Input"])
-		}
-	}
-	t.Fatalf("the template has no schedule of %s", orders.Client)
-	return ""
-}
-
-// role is the logical id of the role that an actor has.
-func (tpl template) role(t *testing.T, actor string) string {
-	t.Helper()
-	for id, r := range tpl.Resources {
-		var role any
-		switch {
-		case r.Type == "AWS::Lambda::Function" && tpl.function(id) == actor:
-			role = r.Properties["Role"]
-		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine && r.Properties["StateMachineName"] == orders.MachineName:
-			role = r.Properties["RoleArn"]
-		case r.Type == "AWS::Scheduler::Schedule" && actor == scheduler:
-			role = r.Properties["Target"].(map[string]any)["RoleArn"]
-		default:
-			continue
-		}
-		return fmt.Sprint(role.(map[string]any)["Fn::GetAtt"].([]any)[0])
-	}
-	t.Fatalf("the template has nothing for %s", actor)
-	return ""
-}
-
-// allowed are the actions that a role's policies allow.
-func (tpl template) allowed(role string) []string {
-	var actions []string
-	for _, r := range tpl.Resources {
-		if r.Type != "AWS::IAM::Policy" || !strings.Contains(fmt.Sprint(r.Properties["Roles"]), role) {
-			continue
-		}
-		for _, s := range r.Properties["PolicyDocument"].(map[string]any)["Statement"].([]any) {
-			switch a := s.(map[string]any)["Action"].(type) {
-			case string:
-				actions = append(actions, a)
-			case []any:
-				for _, x := range a {
-					actions = append(actions, fmt.Sprint(x))
-				}
-			}
-		}
-	}
-	return actions
-}
-
-// rotate runs one execution of the state machine arn, started as the template's schedule does.
-func (w *world) rotate(t *testing.T, tpl template, arn string) asl.Result {
-	t.Helper()
-	input := tpl.scheduledInput(t)
-	started, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &arn, Input: &input})
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := w.Stack.StepFunctions.Wait(t.Context(), *started.ExecutionArn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
 }
 
 func TestARotationSucceedsAsTheTemplateDeploysIt(t *testing.T) {
 	t.Parallel()
-	tpl, w := readTemplate(t), newWorld(t)
-	arn := w.create(t, tpl, orders.MachineName)
-	w.Stack.Faults.Observe(w.call)
-	if result := w.rotate(t, tpl, arn); result.Status != asl.Succeeded {
-		t.Fatalf("the rotation ended as %+v", result)
-	}
+	w := rotated(t, readTemplate(t))
 	if live := w.Stack.IdP.Store().Secrets(w.ClientID); len(live) != 1 || live[0].ID == w.FirstSecretID {
 		t.Errorf("the identity provider holds %+v", live)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.calls) != len(statemachine.Functions())+2 {
-		t.Errorf("calls were made by %d parts: %v", len(w.calls), w.calls)
+	for _, err := range w.unknown {
+		t.Error(err)
 	}
-	for actor, actions := range w.calls {
-		allowed := tpl.allowed(tpl.role(t, actor))
-		for _, action := range actions {
-			if !slices.Contains(allowed, action) {
-				t.Errorf("%s calls %s, which the template does not allow to it", actor, action)
+	for _, r := range w.tpl.refused(t, w.requests) {
+		t.Errorf("%s, which the template does not allow to it", r)
+	}
+	actors := map[string]bool{}
+	for _, r := range w.requests {
+		actors[r.actor] = true
+	}
+	if len(actors) != len(statemachine.Functions())+2 {
+		t.Errorf("calls were made by %v", actors)
+	}
+	if !slices.ContainsFunc(w.requests, func(r request) bool { return r.actor == "updatealb" && r.action == "elasticloadbalancing:ModifyRule" }) {
+		t.Error("updatealb modifies no rule: the calls are not told apart")
+	}
+}
+
+// edited is the template with one statement changed, or without it if change returns nil.
+func edited(t *testing.T, tpl template, actor, sid string, change func(map[string]any) map[string]any) template {
+	t.Helper()
+	role := tpl.role(t, actor)
+	out, found := template{Resources: map[string]resource{}}, false
+	for id, r := range tpl.Resources {
+		out.Resources[id] = r
+		roles, _ := r.Properties["Roles"].([]any)
+		if r.Properties["PolicyDocument"] == nil || len(roles) == 0 || roles[0].(map[string]any)["Ref"] != role {
+			continue
+		}
+		copied := replaced(r.Properties, func(s string) string { return s }).(map[string]any)
+		document := copied["PolicyDocument"].(map[string]any)
+		var kept []any
+		for _, s := range list(document["Statement"]) {
+			m := s.(map[string]any)
+			if m["Sid"] == sid {
+				found = true
+				if m = change(m); m == nil {
+					continue
+				}
 			}
+			kept = append(kept, m)
+		}
+		document["Statement"] = kept
+		out.Resources[id] = resource{Type: r.Type, Properties: copied}
+	}
+	if !found {
+		t.Fatalf("%s has no statement %s", actor, sid)
+	}
+	return out
+}
+
+// The check of the calls finds what it is there to find.
+func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
+	t.Parallel()
+	w := rotated(t, readTemplate(t))
+	without := func(map[string]any) map[string]any { return nil }
+	elsewhere := func(old, new string) func(map[string]any) map[string]any {
+		return func(s map[string]any) map[string]any {
+			s["Resource"] = replaced(s["Resource"], func(arn string) string { return strings.ReplaceAll(arn, old, new) })
+			return s
 		}
 	}
-	if !slices.Contains(w.calls["updatealb"], "elasticloadbalancing:ModifyRule") {
-		t.Errorf("updatealb called only %v: the calls are not told apart", w.calls["updatealb"])
+	table := func(s map[string]any) map[string]any {
+		s["Resource"] = "arn:aws:dynamodb:eu-central-1:111122223333:table/another"
+		return s
+	}
+	for name, c := range map[string]struct {
+		actor, sid string
+		change     func(map[string]any) map[string]any
+		want       string
+	}{
+		"a statement is missing":       {"plan", "FindTargets", without, "plan calls elasticloadbalancing:DescribeListeners on *"},
+		"the journal is another table": {"createsecret", "Journal", table, "createsecret calls dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:111122223333:table/" + orders.JournalTable},
+		"the lock is in another table": {machine, "Lock", table, "state machine calls dynamodb:UpdateItem"},
+		"another load balancer":        {"updatealb", "ChangeRules", elsewhere("shop-alb", "other-alb"), "updatealb calls elasticloadbalancing:ModifyRule on arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener-rule/app/shop-alb/"},
+		"another Region":               {"updatealb", "ChangeRules", elsewhere("eu-west-1", "eu-west-3"), "updatealb calls elasticloadbalancing:ModifyRule on arn:aws:elasticloadbalancing:eu-west-1:"},
+		"another secret":               {"promotesecret", "ClientSecrets", elsewhere("orders-web", "billing"), "promotesecret calls secretsmanager:UpdateSecretVersionStage on "},
+		"another admin credential":     {"retiresecret", "AdminCredentials", elsewhere("okta", "entra"), "retiresecret calls secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key"},
+		"another client's parameter":   {machine, "Clients", elsewhere("orders-web", "billing"), "state machine calls ssm:GetParameter on arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/orders-web"},
+		"a function without its alias": {machine, "Steps", func(s map[string]any) map[string]any {
+			s["Resource"] = "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan"
+			return s
+		}, "state machine calls lambda:InvokeFunction on arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan:live"},
+		"another alias": {scheduler, "Start", func(s map[string]any) map[string]any {
+			s["Condition"] = replaced(s["Condition"], func(string) string { return "test" })
+			return s
+		}, "scheduler calls states:StartExecution"},
+		"what looks like a longer resource": {machine, "Notify", func(s map[string]any) map[string]any { s["Resource"] = w.TopicARN + "-2"; return s }, "state machine calls sns:Publish on " + w.TopicARN},
+	} {
+		if got := strings.Join(edited(t, w.tpl, c.actor, c.sid, c.change).refused(t, w.requests), "\n"); !strings.Contains(got, c.want) {
+			t.Errorf("%s: found is %q", name, got)
+		}
+	}
+}
+
+// changed is the template with properties of one resource changed.
+func changed(t *testing.T, kind, property, value string, change func(map[string]any)) template {
+	t.Helper()
+	tpl := readTemplate(t)
+	change(tpl.properties(t, kind, property, value))
+	return tpl
+}
+
+func (w *world) journal(t *testing.T, table string) map[string]ddbtypes.AttributeValue {
+	t.Helper()
+	out, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table,
+		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Item
+}
+
+func TestTheFunctionsAndTheStateMachineUseTheTemplatesTable(t *testing.T) {
+	t.Parallel()
+	const table = "another-journal"
+	w := rotated(t, changed(t, "AWS::DynamoDB::Table", "TableName", orders.JournalTable, func(p map[string]any) { p["TableName"] = table }))
+	if item := w.journal(t, table); item["state"] == nil || item["lastOutcome"] == nil {
+		t.Errorf("the journal is %v", item)
+	}
+}
+
+// What each of these says decides how a rotation ends, so it is what the rotation above ran with.
+func TestARotationFailsIfTheTemplateIsWrong(t *testing.T) {
+	t.Parallel()
+	parameter := orders.ParameterPrefix + orders.Client
+	for name, c := range map[string]struct {
+		tpl  template
+		want string
+	}{
+		"a function's environment names another table": {changed(t, "AWS::Lambda::Function", "FunctionName", orders.MachineName+"-plan", func(p map[string]any) {
+			p["Environment"].(map[string]any)["Variables"].(map[string]any)["JOURNAL_TABLE"] = "another"
+		}), "reading the journal"},
+		"the configuration is of another issuer": {changed(t, "AWS::SSM::Parameter", "Name", parameter, func(p map[string]any) {
+			p["Value"] = strings.Replace(fmt.Sprint(p["Value"]), `oauth2/default"`, `oauth2/default/"`, 1)
+		}), "but with issuer"},
+		"a substitution leads to another function": {changed(t, "AWS::StepFunctions::StateMachine", "StateMachineName", orders.MachineName, func(p map[string]any) {
+			s := p["DefinitionSubstitutions"].(map[string]any)
+			s["PlanFunctionArn"] = s["UpdateAlbFunctionArn"]
+		}), "the input of function updatealb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if result := newWorld(t, c.tpl).scheduled(t, orders.Client); result.Status != asl.Failed || !strings.Contains(aws.ToString(result.Cause), c.want) {
+				t.Errorf("ended as %s: %s", result.Status, aws.ToString(result.Cause))
+			}
+		})
 	}
 }

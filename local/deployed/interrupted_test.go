@@ -7,10 +7,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/orders"
@@ -18,28 +15,6 @@ import (
 
 // notice is the whole of a notification: what a client's own addresses get is found by the field client.
 type notice struct{ Client, Outcome, Execution, Reason, FailedState, Error, Cause, Notice string }
-
-// watched creates the template's two state machines, the rotation's with the alias that healing starts.
-func (w *world) watched(t *testing.T, tpl template) (rotation, attention string) {
-	t.Helper()
-	rotation = w.create(t, tpl, orders.MachineName)
-	client := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
-	version, err := client.PublishStateMachineVersion(t.Context(), &sfn.PublishStateMachineVersionInput{StateMachineArn: &rotation})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var alias string
-	for _, r := range tpl.Resources {
-		if r.Type == "AWS::StepFunctions::StateMachineAlias" {
-			alias = fmt.Sprint(r.Properties["Name"])
-		}
-	}
-	if _, err := client.CreateStateMachineAlias(t.Context(), &sfn.CreateStateMachineAliasInput{Name: &alias,
-		RoutingConfiguration: []sfntypes.RoutingConfigurationListItem{{StateMachineVersionArn: version.StateMachineVersionArn, Weight: 100}}}); err != nil {
-		t.Fatal(err)
-	}
-	return rotation, w.create(t, tpl, orders.MachineName+"-attention")
-}
 
 // executions of a state machine, as their inputs.
 func (w *world) executions(t *testing.T, machine string) []string {
@@ -58,20 +33,6 @@ func (w *world) executions(t *testing.T, machine string) []string {
 		inputs = append(inputs, *d.Input)
 	}
 	return inputs
-}
-
-// run runs an execution and returns its result.
-func (w *world) run(t *testing.T, machine, input string) asl.Result {
-	t.Helper()
-	started, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := w.Stack.StepFunctions.Wait(t.Context(), *started.ExecutionArn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
 }
 
 // notices are all notifications; one that is not an object with strings fails the test.
@@ -107,19 +68,20 @@ func TestAStoppedExecutionIsHealedOnceHoweverItsInputIsWritten(t *testing.T) {
 		outcome      string
 		client       string
 	}{
-		{"as the schedule writes it", "ABORTED", tpl.scheduledInput(t), true, "interrupted", orders.Client},
+		{"as the schedule writes it", "ABORTED", tpl.input(t, orders.Client), true, "interrupted", orders.Client},
 		{"as the console writes it", "TIMED_OUT", "{\n    \"reason\": \"a leak\",\n    \"client\": \"orders-web\",\n    \"dryRun\": false\n}", true, "interrupted", orders.Client},
 		{"a dry run", "ABORTED", `{"reason": "x", "client": "orders-web", "dryRun": true}`, false, "interrupted", orders.Client},
+		{"a measurement", "ABORTED", tpl.input(t, orders.Client+".measure"), false, "interrupted", orders.Client},
 		{"a healing execution", "ABORTED", `{"client":"orders-web","reason":"` + healing + `"}`, false, "needsAttention", orders.Client},
-		{"one that failed", "FAILED", tpl.scheduledInput(t), false, "needsAttention", orders.Client},
+		{"one that failed", "FAILED", tpl.input(t, orders.Client), false, "needsAttention", orders.Client},
 		{"no input in the event", "TIMED_OUT", nil, false, "needsAttention", ""},
 		{"no object", "ABORTED", `[1]`, false, "needsAttention", ""},
 		{"a name that is none", "ABORTED", `{"client": "` + strings.Repeat("a", 200) + `\n"}`, false, "needsAttention", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			rotation, attention := w.watched(t, tpl)
+			w := newWorld(t, tpl)
+			rotation, attention := w.MachineARN, w.deployAttention(t)
 			event := ended(rotation, tt.status, tt.input)
 			if r := w.run(t, attention, event); r.Status != asl.Succeeded {
 				t.Fatalf("it ended as %+v", r)
@@ -150,9 +112,10 @@ func TestAStoppedExecutionIsHealedOnceHoweverItsInputIsWritten(t *testing.T) {
 
 func TestWhereNoHealingCanBeStartedSomebodyIsTold(t *testing.T) {
 	t.Parallel()
-	tpl, w := readTemplate(t), newWorld(t)
-	attention := w.create(t, tpl, orders.MachineName+"-attention")
-	if r := w.run(t, attention, ended("arn:aws:states:eu-central-1:111122223333:stateMachine:gone", "ABORTED", tpl.scheduledInput(t))); r.Status != asl.Succeeded {
+	tpl := readTemplate(t)
+	w := newWorld(t, tpl)
+	attention := w.deployAttention(t)
+	if r := w.run(t, attention, ended("arn:aws:states:eu-central-1:111122223333:stateMachine:gone", "ABORTED", tpl.input(t, orders.Client))); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
 	if n := w.notices(t)[0]; n.Outcome != "needsAttention" || n.Client != orders.Client || !strings.Contains(n.Notice, "StateMachineDoesNotExist") {
@@ -163,28 +126,14 @@ func TestWhereNoHealingCanBeStartedSomebodyIsTold(t *testing.T) {
 // The whole way: the rule, the state machine behind it, and the execution that it starts.
 func TestAStoppedRotationIsPutRightByTheNextOne(t *testing.T) {
 	t.Parallel()
-	tpl, w := readTemplate(t), newWorld(t)
-	rotation, attention := w.watched(t, tpl)
-	pattern := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-interrupted")["EventPattern"].(map[string]any)
-	pattern["detail"].(map[string]any)["stateMachineArn"] = []string{rotation}
-	text, err := json.Marshal(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bus := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
-	if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: aws.String("interrupted"), EventPattern: aws.String(string(text))}); err != nil {
-		t.Fatal(err)
-	}
-	target := types.Target{Id: aws.String("target"), Arn: &attention, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
-	if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: aws.String("interrupted"), Targets: []types.Target{target}}); err != nil {
-		t.Fatal(err)
-	}
+	w := newWorld(t, readTemplate(t))
+	w.deployRule(t, "interrupted", w.deployAttention(t))
 	client := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
-	started, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &rotation, Input: aws.String("{\n  \"client\": \"orders-web\"\n}")})
+	begun, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started), Input: aws.String("{\n  \"client\": \"orders-web\"\n}")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: started.ExecutionArn}); err != nil {
+	if _, err := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: begun.ExecutionArn}); err != nil {
 		t.Fatal(err)
 	}
 	for range 4 { // the lock is taken over, and there is a grace period
@@ -205,8 +154,9 @@ func TestAStoppedRotationIsPutRightByTheNextOne(t *testing.T) {
 // What a rule on CloudTrail's events hands over, with its template filled as EventBridge does.
 func TestAChangeByOthersIsToldLikeEverythingElse(t *testing.T) {
 	t.Parallel()
-	tpl, w := readTemplate(t), newWorld(t)
-	attention := w.create(t, tpl, orders.MachineName+"-attention")
+	tpl := readTemplate(t)
+	w := newWorld(t, tpl)
+	attention := w.deployAttention(t)
 	rule := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-listeners-orders-web-0")
 	transformer := rule["Targets"].([]any)[0].(map[string]any)["InputTransformer"].(map[string]any)
 	input := strings.Replace(fmt.Sprint(transformer["InputTemplate"]), "<aws.events.event.json>", `{"time": "2026-11-23T03:00:00Z", "detail": {

@@ -90,6 +90,8 @@ func TestNoSecretValueShowsAnywhere(t *testing.T) {
 	w := newWorld(t)
 	c := canary{world: w, values: map[string]string{}}
 	c.run()
+	c.executions = append(c.executions, w.start(measure))
+	w.measured(c.executions[1])
 	for _, caller := range caught { // one failure in every state
 		c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 	}

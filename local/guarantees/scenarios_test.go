@@ -192,10 +192,12 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	for input, want := range map[string]string{
-		`{"clientt": "orders-web"}`:                           "InvalidInput client: is missing",
-		`{"client": "nobody"}`:                                "NotStarted LoadClient failed with Ssm.ParameterNotFoundException",
-		`{"client": "orders-web", "grace": 1}`:                "Refused grace: is not known",
-		`{"client": "orders-web", "gracePeriodSeconds": "1"}`: "Refused gracePeriodSeconds: must be a whole number",
+		`{"clientt": "orders-web"}`:                                          "InvalidInput client: is missing",
+		`{"client": "nobody"}`:                                               "NotStarted LoadClient failed with Ssm.ParameterNotFoundException",
+		`{"client": "orders-web", "grace": 1}`:                               "Refused grace: is not known",
+		`{"client": "orders-web", "gracePeriodSeconds": "1"}`:                "Refused gracePeriodSeconds: must be a whole number",
+		`{"client": "orders-web", "measure": "yes"}`:                         "Refused measure: must be true or false",
+		`{"client": "orders-web", "measure": true, "gracePeriodSeconds": 0}`: "NotStarted measure: cannot be given with dryRun or gracePeriodSeconds",
 	} {
 		r, _ := w.rotate(input)
 		if got := text(r.Error) + " " + text(r.Cause); !strings.HasPrefix(got, strings.Fields(want)[0]) || !strings.Contains(got, strings.SplitN(want, " ", 2)[1]) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,26 +39,54 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// Register makes the functions callable in s and returns their ARNs by name. logs gets what they write.
+// Deployed is how a function is deployed.
+type Deployed struct {
+	Name string
+	// Environment is what internal/lambdaboot would read, without what Lambda itself sets.
+	Environment map[string]string
+}
+
+// Register makes the functions callable in s as orders expects them, and returns their ARNs by name. logs gets what they
+// write.
 func Register(s *stack.Stack, logs io.Writer) (map[string]string, error) {
-	d, err := deps(s, logs)
-	if err != nil {
-		return nil, err
+	as := map[string]Deployed{}
+	for _, f := range statemachine.Functions() {
+		as[f.Name] = Deployed{Name: f.Name, Environment: map[string]string{journalTable: orders.JournalTable}}
 	}
-	handlers := map[string]func(context.Context, json.RawMessage) (any, error){
-		"plan":          edge.Handler("plan", d, plan.Handler{Deps: d}.Handle),
-		"createsecret":  edge.Handler("createsecret", d, createsecret.Handler{Deps: d}.Handle),
-		"updatealb":     edge.Handler("updatealb", d, updatealb.Handler{Deps: d}.Handle),
-		"promotesecret": edge.Handler("promotesecret", d, promotesecret.Handler{Deps: d}.Handle),
-		"smoketest":     edge.Handler("smoketest", d, smoketest.Handler{Deps: d}.Handle),
-		"retiresecret":  edge.Handler("retiresecret", d, retiresecret.Handler{Deps: d}.Handle),
-	}
+	return RegisterAs(s, logs, as)
+}
+
+// RegisterAs is Register for functions that are deployed as it is said, by their names in statemachine.Functions.
+func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[string]string, error) {
 	arns := map[string]string{}
 	for _, f := range statemachine.Functions() {
-		s.Lambda.RegisterInProcess(f.Name, f.Timeout, answer(handlers[f.Name]))
-		arns[f.Name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", orders.Home, awsapi.AccountID, f.Name)
+		d, err := deps(s, logs, as[f.Name].Environment)
+		if err != nil {
+			return nil, fmt.Errorf("function %s: %w", f.Name, err)
+		}
+		s.Lambda.RegisterInProcess(as[f.Name].Name, f.Timeout, answer(handler(f.Name, d)))
+		arns[f.Name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", orders.Home, awsapi.AccountID, as[f.Name].Name)
 	}
 	return arns, nil
+}
+
+// handler is a function from the edge inwards.
+func handler(name string, d session.Deps) func(context.Context, json.RawMessage) (any, error) {
+	switch name {
+	case "plan":
+		return edge.Handler(name, d, plan.Handler{Deps: d}.Handle)
+	case "createsecret":
+		return edge.Handler(name, d, createsecret.Handler{Deps: d}.Handle)
+	case "updatealb":
+		return edge.Handler(name, d, updatealb.Handler{Deps: d}.Handle)
+	case "promotesecret":
+		return edge.Handler(name, d, promotesecret.Handler{Deps: d}.Handle)
+	case "smoketest":
+		return edge.Handler(name, d, smoketest.Handler{Deps: d}.Handle)
+	case "retiresecret":
+		return edge.Handler(name, d, retiresecret.Handler{Deps: d}.Handle)
+	}
+	panic("no function is called " + name)
 }
 
 // answer is what the Lambda runtime makes of a handler's result.
@@ -79,8 +108,26 @@ func answer(handle func(context.Context, json.RawMessage) (any, error)) func(con
 	}
 }
 
-// deps is what internal/lambdaboot makes from a function's environment, here from the stack.
-func deps(s *stack.Stack, logs io.Writer) (session.Deps, error) {
+// The variables that deployments set; those for private authorities and loopback come from the stack.
+const (
+	journalTable = "JOURNAL_TABLE"
+	logLevel     = "LOG_LEVEL"
+)
+
+// deps is what internal/lambdaboot makes from a function's environment, here from that and the stack. A variable that it
+// would not read is refused.
+func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (session.Deps, error) {
+	var level slog.Level
+	for name, value := range environment {
+		switch {
+		case name == logLevel && level.UnmarshalText([]byte(value)) == nil, name == journalTable && value != "":
+		default:
+			return session.Deps{}, fmt.Errorf("the functions cannot read %s=%s", name, value)
+		}
+	}
+	if environment[journalTable] == "" {
+		return session.Deps{}, errors.New(journalTable + " is missing")
+	}
 	once := func(c *aws.Config) { c.RetryMaxAttempts = 1 } // the state machine's retries are what is tested
 	config := func(region string) aws.Config {
 		c := s.AWS(region)
@@ -94,8 +141,8 @@ func deps(s *stack.Stack, logs io.Writer) (session.Deps, error) {
 	return session.Deps{
 		AWS:     config,
 		Secrets: func(r string) versions.API { return secretsmanager.NewFromConfig(config(r)) },
-		Journal: journal.New(dynamodb.NewFromConfig(config(orders.Home)), orders.JournalTable),
-		Log:     telemetry.New(logs, telemetry.Options{Function: "in process"}),
+		Journal: journal.New(dynamodb.NewFromConfig(config(orders.Home)), environment[journalTable]),
+		Log:     telemetry.New(logs, telemetry.Options{Level: level, Function: "in process"}),
 		Metrics: telemetry.NewMetrics(logs, s.Clock.Now), Now: s.Clock.Now, Sleep: s.Clock.Sleep,
 		Registrations: session.Registry(client), Capabilities: session.Capabilities,
 		Prober:     probe.New(probe.Options{RootCAs: s.Authority.Pool(), AllowLoopback: true, Now: s.Clock.Now}),

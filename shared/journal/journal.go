@@ -1,8 +1,8 @@
 // Package journal keeps what Secrets Manager and the identity provider cannot tell: which version belongs to which
 // secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
 //
-// The item's attributes: client (partition key), owner (the lock: an execution ARN, set and removed by the state
-// machine), rev (a counter) and state (this package's JSON document). Every write is conditional on owner and rev, so a
+// The item's attributes: client (partition key), owner and ownerSince (the lock: an execution ARN and since when it has
+// it, set and removed by the state machine), rev (a counter) and state (this package's JSON document). Every write is conditional on owner and rev, so a
 // function that was cut off, or an execution that lost its lock, cannot overwrite what came after it.
 package journal
 
@@ -96,7 +96,7 @@ func New(api API, table string) *Table { return &Table{api: api, name: table} }
 // Own reads the client's journal for the execution that owns its lock; any other gets LockLost. The read is strongly
 // consistent.
 func (t *Table) Own(ctx context.Context, client, execution string) (*Journal, error) {
-	j, err := t.load(ctx, client)
+	j, _, err := t.load(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +106,24 @@ func (t *Table) Own(ctx context.Context, client, execution string) (*Journal, er
 	return j, nil
 }
 
+// Look reads the client's journal for who only wants to know, whoever owns the lock. held is since when somebody does;
+// zero if nobody. The journal that it returns has no owner, so that Save refuses it.
+func (t *Table) Look(ctx context.Context, client string) (j *Journal, held time.Time, err error) {
+	j, since, err := t.load(ctx, client)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	owner := j.Owner
+	j.Owner = ""
+	if owner == "" {
+		return j, time.Time{}, nil
+	}
+	if held, err = time.Parse(time.RFC3339, since); err != nil {
+		return nil, time.Time{}, failure.New(failure.Precondition, "the journal of client %s does not say since when %s has the lock", client, owner)
+	}
+	return j, held, nil
+}
+
 func ownerName(owner string) string {
 	if owner == "" {
 		return "nobody"
@@ -113,32 +131,36 @@ func ownerName(owner string) string {
 	return owner
 }
 
-func (t *Table) load(ctx context.Context, client string) (*Journal, error) {
+// load reads the item; since is its ownerSince.
+func (t *Table) load(ctx context.Context, client string) (j *Journal, since string, err error) {
 	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, ConsistentRead: aws.Bool(true),
 		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}}})
 	if err != nil {
-		return nil, awserr.Wrap(err, "reading the journal")
+		return nil, "", awserr.Wrap(err, "reading the journal")
 	}
-	j := &Journal{Client: client, Secrets: map[string]Entry{}}
+	j = &Journal{Client: client, Secrets: map[string]Entry{}}
 	if v, ok := out.Item["owner"].(*types.AttributeValueMemberS); ok {
 		j.Owner = v.Value
 	}
+	if v, ok := out.Item["ownerSince"].(*types.AttributeValueMemberS); ok {
+		since = v.Value
+	}
 	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
-			return nil, failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number", client)
+			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number", client)
 		}
 	}
 	if v, ok := out.Item["state"]; ok {
 		// an item that somebody damaged must not look like a client that was never rotated
 		doc, ok := v.(*types.AttributeValueMemberS)
 		if !ok || json.Unmarshal([]byte(doc.Value), j) != nil {
-			return nil, failure.New(failure.Precondition, "the journal of client %s cannot be read; restore the item from a backup", client)
+			return nil, "", failure.New(failure.Precondition, "the journal of client %s cannot be read; restore the item from a backup", client)
 		}
 		if j.Secrets == nil {
 			j.Secrets = map[string]Entry{}
 		}
 	}
-	return j, nil
+	return j, since, nil
 }
 
 // Save writes the journal if its owner and revision are still what was read, and counts the revision up. A repeat after
@@ -178,7 +200,7 @@ func (t *Table) Save(ctx context.Context, j *Journal) error {
 
 // settle decides whether a refused write is our own earlier one, whose reply got lost (the SDK repeats it).
 func (t *Table) settle(ctx context.Context, j *Journal) error {
-	now, err := t.load(ctx, j.Client)
+	now, _, err := t.load(ctx, j.Client)
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,38 @@ func TestOnlyTheExecutionThatOwnsTheLockGetsTheJournal(t *testing.T) {
 	}
 }
 
+func TestWhoOnlyLooksSeesWhoeverHasTheLockAndCannotWrite(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	j := own(t, f)
+	j.Secrets["version-1"] = journal.Entry{State: journal.Live, IdPSecretID: "ocs1", At: noon}
+	if err := save(t, f, j); err != nil {
+		t.Fatal(err)
+	}
+	f.item["owner"], f.item["ownerSince"] = text(other), text("2026-11-22T12:00:00.000Z") // as JSONata's $now writes it
+	j, held, err := journal.New(f, table).Look(t.Context(), client)
+	if err != nil || !held.Equal(noon) || j.Secrets["version-1"].IdPSecretID != "ocs1" {
+		t.Fatalf("seen %+v, held since %s: %v", j, held, err)
+	}
+	failed(t, save(t, f, j), failure.LockLost, other)
+	f.item["ownerSince"] = text("yesterday")
+	_, _, err = journal.New(f, table).Look(t.Context(), client)
+	failed(t, err, failure.Precondition, "does not say since when")
+}
+
+func TestAFreeLockIsHeldByNobody(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	delete(f.item, "owner")
+	j, held, err := journal.New(f, table).Look(t.Context(), client)
+	if err != nil || !held.IsZero() {
+		t.Fatalf("held since %s: %v", held, err)
+	}
+	if err := save(t, f, j); err == nil {
+		t.Error("who only looked could write")
+	}
+}
+
 // sample has every field set.
 func sample() *journal.Journal {
 	return &journal.Journal{Client: client, Owner: me, Rev: 7, Secrets: map[string]journal.Entry{

@@ -64,6 +64,8 @@ type Request struct {
 	DryRun bool `json:"dryRun,omitempty"`
 	// GracePeriodSeconds only shortens the configured grace period; 0 is an emergency rotation after a leak.
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
+	// Measure: do not rotate, only measure how the client is. It takes no lock and changes nothing.
+	Measure bool `json:"measure,omitempty"`
 }
 
 // PlanInput is the input of function plan.
@@ -98,6 +100,19 @@ type Plan struct {
 	Checks   []string `json:"checks"`
 	Warnings []string `json:"warnings"`
 	Steps    []string `json:"steps"`
+	// Measured is all there is if the request was to measure.
+	Measured *Measured `json:"measured,omitempty"`
+}
+
+// Measured is how a client is, for who started the measurement; the metrics say the same.
+type Measured struct {
+	Client string `json:"client"`
+	// SecretAgeSeconds is since when AWSCURRENT is stored.
+	SecretAgeSeconds int `json:"secretAgeSeconds"`
+	// SecretAccepted: the identity provider accepts it, and refuses a wrong one.
+	SecretAccepted bool `json:"secretAccepted"`
+	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
+	LockHeldSeconds int `json:"lockHeldSeconds"`
 }
 
 // ProviderReport is what a plan tells about the identity provider.

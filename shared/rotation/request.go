@@ -23,6 +23,9 @@ func ParseRequest(raw json.RawMessage) (Request, error) {
 		if g := r.GracePeriodSeconds; g != nil && *g < 0 {
 			ps.Add("gracePeriodSeconds", "must be 0 (emergency) or more")
 		}
+		if r.Measure && (r.DryRun || r.GracePeriodSeconds != nil) {
+			ps.Add("measure", "cannot be given with dryRun or gracePeriodSeconds: it does not rotate")
+		}
 	}
 	return r, ps.Err("the execution input")
 }

@@ -11,16 +11,18 @@ import (
 // Namespace is the CloudWatch namespace of all our metrics.
 const Namespace = "AlbOidcRotator"
 
-// Outcome is how a rotation ended; it is a dimension, so there are only these.
+// Outcome is how a rotation ended; it is a dimension, so there are only these. One that was refused made nothing, and one
+// that failed at a task has not ended.
 type Outcome string
 
 // How a rotation can end.
 const (
 	Rotated    Outcome = "rotated"
 	RolledBack Outcome = "rolled-back"
-	Planned    Outcome = "planned" // a dry run
-	Failed     Outcome = "failed"
 )
+
+// Outcomes are all of them.
+func Outcomes() []Outcome { return []Outcome{Rotated, RolledBack} }
 
 // Metrics writes measurements as log lines in CloudWatch's embedded metric format: CloudWatch Logs extracts them from a
 // function's output, so that no API call is needed. It is safe for concurrent use.
@@ -46,6 +48,21 @@ func (m *Metrics) StepTook(client, state string, d time.Duration) error {
 // SecretAge measures how old the current secret is: metric SecretAge by client, in seconds.
 func (m *Metrics) SecretAge(client string, age time.Duration) error {
 	return m.put("SecretAge", "Seconds", age.Seconds(), dimension{"client", client})
+}
+
+// LockHeld measures how long the client's lock has been held without a break: metric LockHeld by client, in seconds; 0 if it
+// is free.
+func (m *Metrics) LockHeld(client string, d time.Duration) error {
+	return m.put("LockHeld", "Seconds", d.Seconds(), dimension{"client", client})
+}
+
+// SecretRefused tells whether the identity provider refuses the current secret: metric SecretRefused by client, 1 or 0.
+func (m *Metrics) SecretRefused(client string, yes bool) error {
+	value := 0.0
+	if yes {
+		value = 1
+	}
+	return m.put("SecretRefused", "Count", value, dimension{"client", client})
 }
 
 // LoginTook measures a synthetic login: metric LoginLatency by client, in milliseconds.

@@ -32,6 +32,15 @@ func TestMetricsAreInTheEmbeddedMetricFormat(t *testing.T) {
 		{"a secret's age", func(m *telemetry.Metrics) error { return m.SecretAge("orders-web", 36*time.Hour) },
 			`{"SecretAge":129600,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretAge","Unit":"Seconds"}]}]}}`},
+		{"how long the lock is held", func(m *telemetry.Metrics) error { return m.LockHeld("orders-web", time.Minute) },
+			`{"LockHeld":60,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
+			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"LockHeld","Unit":"Seconds"}]}]}}`},
+		{"a refused secret", func(m *telemetry.Metrics) error { return m.SecretRefused("orders-web", true) },
+			`{"SecretRefused":1,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
+			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretRefused","Unit":"Count"}]}]}}`},
+		{"an accepted secret", func(m *telemetry.Metrics) error { return m.SecretRefused("orders-web", false) },
+			`{"SecretRefused":0,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
+			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretRefused","Unit":"Count"}]}]}}`},
 		{"a login's latency", func(m *telemetry.Metrics) error { return m.LoginTook("orders-web", 2*time.Second) },
 			`{"LoginLatency":2000,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"LoginLatency","Unit":"Milliseconds"}]}]}}`},

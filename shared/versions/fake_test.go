@@ -15,6 +15,9 @@ import (
 
 const arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-AbCdEf"
 
+// created is when every version was stored.
+var created = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 // fake is one secret of Secrets Manager, with the rules of its API reference for versions, labels and tokens.
 type fake struct {
 	t      *testing.T
@@ -125,7 +128,7 @@ func (f *fake) GetSecretValue(_ context.Context, in *secretsmanager.GetSecretVal
 			out.SecretBinary = []byte(v)
 			return nil
 		}
-		out.SecretString = &v
+		out.SecretString, out.CreatedDate = &v, &created
 		return nil
 	})
 	return out, err

@@ -121,27 +121,47 @@ func (s *Store) Value(ctx context.Context, versionID string) (secret.Value, erro
 	return v, nil
 }
 
+// Created is when a version was stored. It changes nothing. A version that is not there, even after a few reads, is
+// ErrNotFound.
+func (s *Store) Created(ctx context.Context, versionID string) (time.Time, error) {
+	out, err := s.read(ctx, versionID)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return aws.ToTime(out.CreatedDate), nil
+}
+
 // stored reads the whole value of a version.
 func (s *Store) stored(ctx context.Context, versionID string) (secret.Value, error) {
+	out, err := s.read(ctx, versionID)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	if out.SecretString == nil {
+		return secret.Value{}, failure.New(failure.Precondition,
+			"version %s of %s is binary: store the client secret as text", versionID, s.arn)
+	}
+	return secret.New(*out.SecretString), nil
+}
+
+// read reads a version, again if it is not there yet.
+func (s *Store) read(ctx context.Context, versionID string) (*secretsmanager.GetSecretValueOutput, error) {
 	if versionID == "" {
-		return secret.Value{}, failure.New(failure.Internal, "reading %s: no version id", s.arn)
+		return nil, failure.New(failure.Internal, "reading %s: no version id", s.arn)
 	}
 	for try := 0; ; try++ {
 		out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionId: &versionID})
 		var missing *types.ResourceNotFoundException
 		switch {
-		case err == nil && out.SecretString == nil:
-			return secret.Value{}, failure.New(failure.Precondition,
-				"version %s of %s is binary: store the client secret as text", versionID, s.arn)
 		case err == nil:
-			return secret.New(*out.SecretString), nil
+			return out, nil
 		case !errors.As(err, &missing):
-			return secret.Value{}, wrap(err, "reading version %s of %s", versionID, s.arn)
+			return nil, wrap(err, "reading version %s of %s", versionID, s.arn)
 		case try == len(pauses):
-			return secret.Value{}, failure.Wrap(failure.Precondition, ErrNotFound, "reading version %s of %s", versionID, s.arn)
+			return nil, failure.Wrap(failure.Precondition, ErrNotFound, "reading version %s of %s", versionID, s.arn)
 		}
 		if err := s.sleep(ctx, pauses[try]); err != nil {
-			return secret.Value{}, fmt.Errorf("waiting to read version %s again: %w", versionID, err)
+			return nil, fmt.Errorf("waiting to read version %s again: %w", versionID, err)
 		}
 	}
 }

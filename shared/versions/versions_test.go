@@ -288,3 +288,15 @@ func TestTheCurrentValueOfAnotherSecretIsReadWhole(t *testing.T) {
 	_, err = versions.Current(context.Background(), newFake(t, nil), arn)
 	wantKind(t, err, failure.Precondition)
 }
+
+func TestAVersionTellsWhenItWasStored(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]string{"AWSCURRENT": "v1"})
+	f.hidden = 2 // what was written a moment ago may be missing
+	if at, err := f.store("").Created(t.Context(), "v1"); err != nil || !at.Equal(created) {
+		t.Errorf("stored at %s: %v", at, err)
+	}
+	if _, err := f.store("").Created(t.Context(), "v2"); !errors.Is(err, versions.ErrNotFound) {
+		t.Errorf("a version that does not exist: %v", err)
+	}
+}

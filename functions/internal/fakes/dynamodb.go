@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -28,9 +29,18 @@ type DynamoDB struct {
 
 var _ journal.API = (*DynamoDB)(nil)
 
-// SetOwner gives the client's lock to an execution, as the state machine does.
+// SetOwner gives the client's lock to an execution, "" for none, as the state machine does.
 func (d *DynamoDB) SetOwner(execution string) {
+	if execution == "" {
+		delete(d.of(ClientName), "owner")
+		return
+	}
 	d.of(ClientName)["owner"] = &types.AttributeValueMemberS{Value: execution}
+}
+
+// SetOwnerSince says since when the lock is held, as the state machine does.
+func (d *DynamoDB) SetOwnerSince(at time.Time) {
+	d.of(ClientName)["ownerSince"] = &types.AttributeValueMemberS{Value: at.Format("2006-01-02T15:04:05.000Z07:00")} // as JSONata's $now
 }
 
 // Set replaces the client's journal as an earlier call would have left it.

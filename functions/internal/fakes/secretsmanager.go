@@ -3,6 +3,7 @@ package fakes
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -18,6 +19,8 @@ type SecretsManager struct {
 	wire *Wire
 	// Values by version id, and Labels to version id, of the client's secret.
 	Values, Labels map[string]string
+	// Created is when every version was stored.
+	Created time.Time
 	// Others are the values of other secrets, by ARN.
 	Others map[string]string
 
@@ -75,7 +78,7 @@ func (s *SecretsManager) GetSecretValue(_ context.Context, in *secretsmanager.Ge
 		if !ok {
 			return &types.ResourceNotFoundException{}
 		}
-		out.SecretString = &v
+		out.SecretString, out.CreatedDate = &v, &s.Created
 		return nil
 	})
 }

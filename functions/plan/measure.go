@@ -1,0 +1,56 @@
+package plan
+
+import (
+	"context"
+	"time"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/telemetry"
+)
+
+// measure says how the client is, as metrics and in its answer. It does not ask for the lock, so a rotation may be under way:
+// AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even if the identity
+// provider does not answer.
+func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error) {
+	held, err := s.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := s.Store.Labels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lock := time.Duration(0)
+	if !held.IsZero() {
+		lock = s.Now().Sub(held)
+	}
+	write := func(err error) {
+		if err != nil {
+			s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
+		}
+	}
+	write(s.Metrics.LockHeld(s.Common.Client, lock))
+	if labels.Current == "" {
+		return nil, failure.New(failure.Precondition, "the secret has no AWSCURRENT version, so it has no age: store the client secret that the load balancers use")
+	}
+	created, err := s.Store.Created(ctx, labels.Current)
+	if err != nil {
+		return nil, err
+	}
+	age := s.Now().Sub(created)
+	write(s.Metrics.SecretAge(s.Common.Client, age))
+	verdict, err := s.Probe(ctx, labels.Current)
+	switch {
+	case err != nil:
+		return nil, err
+	case verdict.Outcome == probe.Inconclusive:
+		return nil, failure.New(failure.Unavailable, "whether the identity provider accepts the current client secret (version %s) cannot be told: %s", labels.Current, verdict.Reason)
+	}
+	accepted := verdict.Outcome == probe.Accepted
+	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
+	return &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second), SecretAccepted: accepted,
+		LockHeldSeconds: int(lock / time.Second)}, nil
+}

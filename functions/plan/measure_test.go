@@ -1,0 +1,123 @@
+package plan_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+)
+
+const measured = `{"client":"orders-web","measure":true}`
+
+// aged is a world whose secret was stored 40 days ago and whose lock is free.
+func aged(t *testing.T) *fakes.World {
+	t.Helper()
+	w, _ := newWorld(t)
+	w.Secrets.Created = w.Now.Add(-40 * 24 * time.Hour)
+	w.Journal.SetOwner("")
+	return w
+}
+
+// metrics fails unless each of these measurements is written, or is not.
+func metrics(t *testing.T, w *fakes.World, want map[string]bool) {
+	t.Helper()
+	for metric, written := range want {
+		if strings.Contains(w.Output(), metric) != written {
+			t.Errorf("%s is written: %v, want %v", metric, !written, written)
+		}
+	}
+}
+
+func TestAMeasurementTellsTheAgeOfTheCurrentSecretWhoeverMadeIt(t *testing.T) {
+	t.Parallel()
+	for name, secrets := range map[string]map[string]journal.Entry{
+		"nothing was ever rotated": nil,
+		"it was imported":          {older: {State: journal.Live, IdPSecretID: "mem-1", Imported: true}},
+		"we made it":               {older: {State: journal.Live, IdPSecretID: "mem-1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := aged(t)
+			w.Journal.Set(journal.Journal{Secrets: secrets})
+			p, err := makePlan(w, measured)
+			if err != nil || p.Measured == nil || *p.Measured != (rotation.Measured{Client: fakes.ClientName, SecretAgeSeconds: 40 * 86400, SecretAccepted: true}) {
+				t.Fatalf("measured %+v (%v)", p.Measured, err)
+			}
+			metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"LockHeld":0`: true, `"SecretRefused":0`: true})
+		})
+	}
+}
+
+// A client that every plan refuses is one whose age matters most.
+func TestAMeasurementNeedsNothingThatARotationNeeds(t *testing.T) {
+	t.Parallel()
+	w := aged(t)
+	w.ALB.Tags = []types.Tag{{Key: aws.String("elbv2.k8s.aws/cluster"), Value: aws.String("prod")}}
+	for _, call := range []string{"Check", "List", "DescribeListeners", "DescribeTags"} {
+		w.Fail(call, failure.New(failure.IdPRejected, "%s was called", call))
+	}
+	if _, err := makePlan(w, measured); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAMeasurementDuringARotationTellsHowLongTheLockIsHeld(t *testing.T) {
+	t.Parallel()
+	w := aged(t)
+	w.Journal.SetOwner(fakes.Other)
+	w.Journal.SetOwnerSince(w.Now.Add(-90 * time.Minute))
+	p, err := makePlan(w, measured)
+	if err != nil || p.Measured.LockHeldSeconds != 5400 {
+		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+	metrics(t, w, map[string]bool{`"LockHeld":5400`: true})
+}
+
+func TestARefusedSecretIsMeasuredAndNoFailure(t *testing.T) {
+	t.Parallel()
+	w := aged(t)
+	w.Secrets.Values[older] = fakes.Mark + "-wrong"
+	p, err := makePlan(w, measured)
+	if err != nil || p.Measured.SecretAccepted {
+		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+	metrics(t, w, map[string]bool{`"SecretRefused":1`: true})
+}
+
+func TestTheAgeIsMeasuredEvenIfTheIdentityProviderDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	w := aged(t)
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 503, "" })
+	_, err := makePlan(w, measured)
+	fakes.Failed(t, err, failure.Unavailable, "HTTP 503")
+	metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"SecretRefused"`: false})
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" }) // the same for the right and a wrong one
+	_, err = makePlan(w, measured)
+	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
+	metrics(t, w, map[string]bool{`"SecretRefused"`: false})
+}
+
+func TestASecretWithoutAValueHasNoAge(t *testing.T) {
+	t.Parallel()
+	w := aged(t)
+	delete(w.Secrets.Labels, "AWSCURRENT")
+	_, err := makePlan(w, measured)
+	fakes.Failed(t, err, failure.Precondition, "no AWSCURRENT version")
+	metrics(t, w, map[string]bool{`"LockHeld":0`: true, `"SecretAge"`: false})
+}
+
+func TestWhatFailsInAMeasurementIsTold(t *testing.T) {
+	t.Parallel()
+	fakes.FailuresAreTold(t, aged, func(w *fakes.World) error {
+		_, err := makePlan(w, measured)
+		return err
+	}, "GetItem", "DescribeSecret", "GetSecretValue")
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestAlarmsWatchWhatIsPromised(t *testing.T) {
+	tpl := exampleTemplate(t)
+	measured := func(m map[string]string) map[string]string {
+		out := map[string]string{"Namespace": "AlbOidcRotator", "Statistic": "Maximum", "TreatMissingData": "ignore", "Period": "3600"}
+		maps.Copy(out, m)
+		return out
+	}
+	for name, want := range map[string]map[string]string{
+		"orders-web/rotation-long":  measured(map[string]string{"MetricName": "LockHeld", "Threshold": "100800"}), // a day and four hours
+		"orders-web/secret-refused": measured(map[string]string{"MetricName": "SecretRefused", "Threshold": "0"}),
+		"dead-letters":              {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
+		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB", "Threshold": "3",
+			"Period": "300", "DatapointsToAlarm": "2", "EvaluationPeriods": "3"},
+		"rotation-failed": {"Threshold": "0"},
+	} {
+		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
+		for key, value := range map[string]string{"TreatMissingData": "notBreaching", "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": "1"} {
+			if want[key] == "" {
+				want[key] = value
+			}
+		}
+		expect(t, name, r, want)
+		for _, client := range []string{"orders-web", "shop-web"} {
+			if strings.HasPrefix(name, client+"/") && text(r.Properties["Dimensions"]) != `[{"Name":"client","Value":"`+client+`"}]` {
+				t.Errorf("%s watches %s", name, text(r.Properties["Dimensions"]))
+			}
+		}
+		if actions := texts(r.Properties["AlarmActions"]); len(actions) != 1 || !strings.HasPrefix(actions[0], "<Notifications") {
+			t.Errorf("%s goes to %v", name, actions)
+		}
+	}
+}
+
+// Two days in a row: of an age that is too high, or without a measurement.
+func TestTheAlarmOnTheAgeRingsWithoutMeasurementsToo(t *testing.T) {
+	tpl := exampleTemplate(t)
+	for client, age := range map[string]string{"orders-web": "2851200", "shop-web": "3024000"} { // 30 + 1 + 2 days; 35
+		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+client+"/secret-age")
+		expect(t, client, r, map[string]string{"Threshold": age, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "breaching",
+			"DatapointsToAlarm": "2", "EvaluationPeriods": "2"})
+		filled, measured := at(t, r.Properties, "Metrics", 0), text(at(t, r.Properties, "Metrics", 1, "MetricStat"))
+		if got := text(at(t, filled, "Expression")); got != "FILL(age, "+age[:len(age)-1]+"1)" { // a second too old
+			t.Errorf("%s: a day without a measurement is %s", client, got)
+		}
+		for _, want := range []string{`"SecretAge"`, `"Value":"` + client + `"`, `"Period":86400`, `"Maximum"`} {
+			if !strings.Contains(measured, want) {
+				t.Errorf("%s: the alarm watches %s", client, measured)
+			}
+		}
+	}
+}
+
+// A sum of metrics has no value where one of them has none, and most days no execution is aborted.
+func TestTheAlarmOnFailuresRingsForEachKindOfFailureAlone(t *testing.T) {
+	failed := text(exampleTemplate(t).one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-rotation-failed").Properties["Metrics"])
+	for id, m := range map[string]string{"failed": "ExecutionsFailed", "aborted": "ExecutionsAborted", "timedout": "ExecutionsTimedOut"} {
+		if !strings.Contains(failed, m) || !strings.Contains(failed, "FILL("+id+", 0)") {
+			t.Errorf("the alarm rotation-failed does not count %s alone: %s", m, failed)
+		}
+	}
+}
+
+func TestEachClientHasItsOwnLimitOfAuthenticationErrors(t *testing.T) {
+	tpl := changed(t, "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: 20}")
+	for balancer, want := range map[string]string{"orders-50dc6c495c0c9188": "20", "shop-1d9f7a41c2b3e856": "3"} {
+		expect(t, balancer, tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-auth-errors-"+balancer), map[string]string{"Threshold": want})
+	}
+	smoke := changed(t, "# maxAuthErrors: 0", "maxAuthErrors: 50")
+	expect(t, "the smoke tests' limit", smoke.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-auth-errors-orders-50dc6c495c0c9188"), map[string]string{"Threshold": "3"})
+}
+
+// Two alarms of a load balancer's or client's name in different Regions or stacks are not told apart by people.
+func TestTheRunbookSaysWhatToDoAtEachAlarm(t *testing.T) {
+	rows := rowsOf(t, "../docs/runbook.md", "| alarm | rings when | what to do |")
+	names := map[string]bool{}
+	tpl := exampleTemplate(t)
+	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
+		name := strings.TrimPrefix(text(tpl.Resources[id].Properties["AlarmName"]), "alb-oidc-rotator-")
+		name = strings.NewReplacer("orders-web/", "CLIENT/", "shop-web/", "CLIENT/").Replace(name)
+		if strings.HasPrefix(name, "auth-errors-") {
+			name = "auth-errors-BALANCER"
+		}
+		names["`"+name+"`"] = true
+	}
+	if got, want := sorted(rows), sorted(names); !slices.Equal(got, want) {
+		t.Errorf("docs/runbook.md has %v, there are %v", got, want)
+	}
+}
+
+// widgets of a dashboard.
+type widget struct {
+	Type       string
+	Properties struct {
+		Title    string
+		Markdown string
+		Alarms   []string
+		Metrics  []any
+	}
+}
+
+func widgets(t *testing.T, tpl template) []widget {
+	t.Helper()
+	var body struct{ Widgets []widget }
+	shown := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator").Properties["DashboardBody"])
+	if err := json.Unmarshal([]byte(shown), &body); err != nil {
+		t.Fatal(err)
+	}
+	return body.Widgets
+}
+
+// emitted are the names of our metrics, from the code that writes them.
+func emitted(t *testing.T) string {
+	t.Helper()
+	source, err := os.ReadFile("../shared/telemetry/metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
+}
+
+func TestTheDashboardShowsHowEveryClientIsAndWhenItLastRotated(t *testing.T) {
+	list := widgets(t, exampleTemplate(t))
+	titles := map[string]string{}
+	all, _ := json.Marshal(list)
+	for _, w := range list {
+		metrics, _ := json.Marshal(w.Properties.Metrics)
+		titles[w.Properties.Title] += string(metrics)
+	}
+	for _, client := range []string{"orders-web", "shop-web"} {
+		for title, metrics := range map[string][]string{
+			client + ", as last measured":    {"days since its secret was made", "SecretAge", "SecretRefused", "LockHeld"},
+			"Ended rotations of " + client:   {`"outcome","rotated"`, `"outcome","rolled-back"`},
+			"Login of " + client + " in the": nil,
+		} {
+			for _, m := range metrics {
+				if !strings.Contains(titles[title], m) || !strings.Contains(titles[title], client) {
+					t.Errorf("%s does not show %s: %s", title, m, titles[title])
+				}
+			}
+		}
+	}
+	for _, want := range []string{"ELBAuthError", "eu-west-1", "measured once a day"} {
+		if !strings.Contains(string(all), want) {
+			t.Errorf("the dashboard does not show %s", want)
+		}
+	}
+}
+
+func TestTheDashboardShowsOnlyMetricsThatAreWritten(t *testing.T) {
+	source := emitted(t)
+	seen := 0
+	for _, w := range widgets(t, exampleTemplate(t)) {
+		for _, m := range w.Properties.Metrics {
+			series, _ := m.([]any)
+			if len(series) < 2 || series[0] != "AlbOidcRotator" {
+				continue
+			}
+			seen++
+			if !strings.Contains(source, fmt.Sprintf("m.put(%q,", series[1])) {
+				t.Errorf("%s is never written", series[1])
+			}
+			for i, x := range series {
+				if x == "outcome" && !strings.Contains(source, fmt.Sprintf("Outcome = %q", series[i+1])) {
+					t.Errorf("no rotation ends as %s", series[i+1])
+				}
+			}
+		}
+	}
+	if seen < 12 {
+		t.Errorf("only %d series of ours were found", seen)
+	}
+}
+
+// The largest stack that the file allows: its resources fit into a template, and its alarms into the dashboard's widgets.
+func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
+	file := manyClients(t, maxClients)
+	for i := range file.Clients {
+		c := &file.Clients[i]
+		c.CreateSecret = true
+		c.Notifications.Email = []string{fmt.Sprintf("team-%d@example.com", i)}
+	}
+	tpl, err := synthesized(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(tpl.Resources); n > 500 {
+		t.Errorf("%d clients make %d resources, a template has at most 500", maxClients, n)
+	}
+	shown := 0
+	for _, w := range widgets(t, tpl) {
+		shown += len(w.Properties.Alarms)
+		if n := len(w.Properties.Alarms); n > 100 {
+			t.Errorf("a widget shows %d alarms, at most 100 are possible", n)
+		}
+	}
+	if n := len(tpl.of("AWS::CloudWatch::Alarm")); shown != n || n <= 100 {
+		t.Errorf("%d of %d alarms are shown", shown, n)
+	}
+}

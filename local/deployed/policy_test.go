@@ -1,0 +1,168 @@
+package deployed_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"alboidc.internal/local/awsapi"
+	"alboidc.internal/local/orders"
+)
+
+const account = awsapi.AccountID
+
+// request is an AWS call as IAM sees it.
+type request struct {
+	actor, action, resource string
+	// context are the condition keys that the call has.
+	context map[string]string
+}
+
+func (r request) String() string { return r.actor + " calls " + r.action + " on " + r.resource }
+
+// requestOf makes one of a call of the local stack; text is the call's path and body.
+func requestOf(actor, service, operation, text string) (request, error) {
+	here := func(service, resource string) string {
+		return "arn:aws:" + service + ":" + orders.Home + ":" + account + ":" + resource
+	}
+	r := request{actor: actor, action: service + ":" + operation}
+	switch service {
+	case "monitoring":
+		r.action, r.resource = "cloudwatch:"+operation, "*"
+	case "lambda":
+		r.action, r.resource = "lambda:InvokeFunction", between(text, "/functions/", "/")
+	case "secretsmanager":
+		r.resource = field(text, "SecretId")
+	case "dynamodb":
+		r.resource = here("dynamodb", "table/"+field(text, "TableName"))
+	case "ssm":
+		r.resource = here("ssm", "parameter"+field(text, "Name"))
+	case "sns":
+		r.resource = between(text+"&", "TopicArn=", "&")
+	case "events":
+		r.resource = here("events", "event-bus/"+field(text, "EventBusName"))
+	case "elasticloadbalancing":
+		r.resource = "*" // Describe calls have no resources
+		for _, key := range []string{"RuleArn=", "ListenerArn="} {
+			if strings.HasPrefix(operation, "Modify") && strings.Contains("&"+text, "&"+key) {
+				r.resource = between(text+"&", key, "&")
+			}
+		}
+	case "states":
+		if r.resource = field(text, "executionArn"); operation == "StartExecution" {
+			// The resource is the state machine, the alias a condition.
+			arn := field(text, "stateMachineArn")
+			if parts := strings.Split(arn, ":"); len(parts) == 8 {
+				arn, r.context = strings.Join(parts[:7], ":"), map[string]string{"states:StateMachineQualifier": parts[7]}
+			}
+			r.resource = arn
+		}
+	}
+	if r.resource != "*" && !strings.HasPrefix(r.resource, "arn:") || strings.HasSuffix(r.resource, "/") {
+		return r, fmt.Errorf("what does %s act on? %q", r.action, r.resource)
+	}
+	return r, nil
+}
+
+// field is the first member of that name in a JSON body.
+func field(text, name string) string {
+	m := regexp.MustCompile(`"` + name + `":\s*("[^"]*")`).FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	var s string
+	_ = json.Unmarshal([]byte(m[1]), &s)
+	return s
+}
+
+func between(text, before, after string) string {
+	_, rest, _ := strings.Cut(text, before)
+	found, _, _ := strings.Cut(rest, after)
+	return found
+}
+
+// list is a value that is one or several.
+func list(v any) []any {
+	if l, ok := v.([]any); ok {
+		return l
+	}
+	return []any{v}
+}
+
+// matches compares with the wildcards of IAM policies.
+func matches(pattern, s string) bool {
+	p := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile(`^` + p + `$`).MatchString(s)
+}
+
+// allows reports whether a statement allows a request. A condition that it cannot judge does not hold.
+func (tpl template) allows(t *testing.T, statement map[string]any, r request) bool {
+	t.Helper()
+	some := func(values any, s string) bool {
+		return slices.ContainsFunc(list(values), func(v any) bool { return matches(tpl.text(t, v), s) })
+	}
+	if statement["Effect"] != "Allow" || !some(statement["Action"], r.action) || !some(statement["Resource"], r.resource) {
+		return false
+	}
+	conditions, _ := statement["Condition"].(map[string]any)
+	for operator, keys := range conditions {
+		for key, values := range keys.(map[string]any) {
+			if operator != "StringEquals" || r.context[key] == "" || !slices.ContainsFunc(list(values), func(v any) bool { return tpl.text(t, v) == r.context[key] }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// statements of the policies of a role.
+func (tpl template) statements(role string) []map[string]any {
+	var out []map[string]any
+	for _, id := range slices.Sorted(maps.Keys(tpl.Resources)) {
+		r := tpl.Resources[id]
+		if r.Type != "AWS::IAM::Policy" && r.Type != "AWS::IAM::ManagedPolicy" || r.Properties["Roles"] == nil || !slices.ContainsFunc(list(r.Properties["Roles"]), func(v any) bool { return v.(map[string]any)["Ref"] == role }) {
+			continue
+		}
+		for _, s := range list(r.Properties["PolicyDocument"].(map[string]any)["Statement"]) {
+			out = append(out, s.(map[string]any))
+		}
+	}
+	return out
+}
+
+// role is the logical id of the role that an actor has.
+func (tpl template) role(t *testing.T, actor string) string {
+	t.Helper()
+	for id, r := range tpl.Resources {
+		var role any
+		switch {
+		case r.Type == "AWS::Lambda::Function" && tpl.function(id) == actor:
+			role = r.Properties["Role"]
+		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine && r.Properties["StateMachineName"] == orders.MachineName:
+			role = r.Properties["RoleArn"]
+		case r.Type == "AWS::Scheduler::Schedule" && actor == scheduler:
+			role = r.Properties["Target"].(map[string]any)["RoleArn"]
+		default:
+			continue
+		}
+		return fmt.Sprint(role.(map[string]any)["Fn::GetAtt"].([]any)[0])
+	}
+	t.Fatalf("the template has nothing for %s", actor)
+	return ""
+}
+
+// refused are the requests that the template allows to nobody who made them.
+func (tpl template) refused(t *testing.T, requests []request) []string {
+	t.Helper()
+	var out []string
+	for _, r := range requests {
+		if !slices.ContainsFunc(tpl.statements(tpl.role(t, r.actor)), func(s map[string]any) bool { return tpl.allows(t, s, r) }) {
+			out = append(out, r.String())
+		}
+	}
+	return out
+}

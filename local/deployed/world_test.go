@@ -1,0 +1,344 @@
+package deployed_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/go-jose/go-jose/v4"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/clock"
+	"alboidc.internal/local/idp/okta"
+	"alboidc.internal/local/inprocess"
+	"alboidc.internal/local/orders"
+	"alboidc.internal/local/stack"
+	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/statemachine"
+)
+
+// world is the local stack with what the template deploys, and the calls that were made.
+type world struct {
+	*orders.Deployment
+	tpl       template
+	functions map[string]string // ARNs of the aliases, by name
+
+	mu       sync.Mutex
+	actor    string // who calls now: a function, the state machine, or the schedule that starts it
+	requests []request
+	unknown  []error
+}
+
+const (
+	scheduler = "scheduler"
+	machine   = "state machine"
+	// started is the alias through which executions are started.
+	started = "arn:aws:states:" + orders.Home + ":" + account + ":stateMachine:" + orders.MachineName + ":live"
+)
+
+// newWorld deploys the template: the functions with their names, environments and aliases, the journal's table, the
+// configuration of the example's client, and the state machine with its version and alias. What the example names outside
+// of the template (secrets, load balancers, the identity provider) is the local stack's, under the names given there.
+func newWorld(t *testing.T, tpl template) *world {
+	t.Helper()
+	virtual := clock.NewVirtual(time.Now())
+	w := &world{tpl: tpl, actor: scheduler, functions: map[string]string{}}
+	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	w.deployFunctions(t, s)
+	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: w.functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.localize(t)
+	w.deployJournal(t)
+	p := w.tpl.properties(t, "AWS::SSM::Parameter", "Name", orders.ParameterPrefix+orders.Client)
+	if _, err := ssm.NewFromConfig(s.AWS(orders.Home)).PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(fmt.Sprint(p["Name"])),
+		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: aws.String(fmt.Sprint(p["Value"]))}); err != nil {
+		t.Fatal(err)
+	}
+	w.deployMachine(t)
+	virtual.Advance(s.ELB.Spread())
+	return w
+}
+
+func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	as := map[string]inprocess.Deployed{}
+	for _, f := range statemachine.Functions() {
+		name := orders.MachineName + "-" + f.Name
+		p := w.tpl.properties(t, "AWS::Lambda::Function", "FunctionName", name)
+		d := inprocess.Deployed{Name: name, Environment: map[string]string{}}
+		for key, v := range p["Environment"].(map[string]any)["Variables"].(map[string]any) {
+			d.Environment[key] = w.tpl.text(t, v)
+		}
+		as[f.Name] = d
+	}
+	arns, err := inprocess.RegisterAs(s, io.Discard, as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := lambda.NewFromConfig(s.AWS(orders.Home))
+	for name := range as {
+		version, err := api.PublishVersion(t.Context(), &lambda.PublishVersionInput{FunctionName: aws.String(arns[name])})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alias, err := api.CreateAlias(t.Context(), &lambda.CreateAliasInput{FunctionName: aws.String(arns[name]), Name: aws.String("live"), FunctionVersion: version.Version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.functions[name] = *alias.AliasArn
+	}
+}
+
+// localize puts what the local stack has in the place of what the example names. Each must be found, or the template has
+// changed and this does not deploy it any more.
+func (w *world) localize(t *testing.T) {
+	t.Helper()
+	var settings struct{ AppID string }
+	if err := json.Unmarshal(w.Config.IdentityProvider.Settings, &settings); err != nil {
+		t.Fatal(err)
+	}
+	page, p := w.Site.Pages[0], w.Stack.IdP
+	nodes, err := json.Marshal(page.Nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	balancer := func(arn string) string { return between(arn+" ", "loadbalancer/", " ") }
+	pairs := []string{
+		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/client-secret-AbCdEf", w.SecretARN,
+		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/smoke-test-user-AbCdEf", w.Config.SmokeTests.Login[0].UserSecretARN,
+		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf", w.serviceApp(t, "0oarotator000000001", "rotator-2026"),
+		"app/orders/50dc6c495c0c9188", balancer(w.Site.LoadBalancers[0]),
+		"app/orders/73e2d6bc24d8a067", balancer(w.Site.LoadBalancers[1]),
+		`"appId":"0oaordersweb0000001"`, `"appId":"` + settings.AppID + `"`,
+		"0oaordersweb0000001", w.ClientID,
+		"https://example.okta.com/oauth2/default/v1/authorize", p.Endpoints().Authorization,
+		"https://example.okta.com/oauth2/default/v1/token", p.Endpoints().Token,
+		"https://example.okta.com/oauth2/default", p.Issuer(),
+		"https://example.okta.com", p.URL(),
+		`"url":"https://orders.example.com/"`, `"url":"` + page.URL + `","connectTo":` + string(nodes),
+		"https://orders.example.com/oauth2/", "https://shop.localhost/oauth2/",
+		"Your orders", page.Greeting + w.Tester.Email,
+	}
+	whole, err := json.Marshal(w.tpl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(strings.ReplaceAll(string(whole), `\"`, `"`), pairs[i]) {
+			t.Fatalf("the template does not have %s", pairs[i])
+		}
+	}
+	by := strings.NewReplacer(pairs...).Replace
+	local := template{Resources: map[string]resource{}}
+	for id, r := range w.tpl.Resources {
+		r.Properties, _ = replaced(r.Properties, by).(map[string]any)
+		local.Resources[id] = r
+	}
+	w.tpl = local
+}
+
+// serviceApp registers the service app of the example at the identity provider, and returns the ARN of its key.
+func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := jose.JSONWebKey{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}
+	if err := w.Stack.IdP.Face().(*okta.Okta).RegisterServiceApp(okta.ServiceApp{ClientID: clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := secretsmanager.NewFromConfig(w.Stack.AWS(orders.Home)).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String("okta/rotator-key"), SecretString: aws.String(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *stored.ARN
+}
+
+// deployJournal makes the template's table in the place of the one that there is.
+func (w *world) deployJournal(t *testing.T) {
+	t.Helper()
+	api := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home))
+	if _, err := api.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String(orders.JournalTable)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range w.tpl.Resources {
+		if r.Type != "AWS::DynamoDB::Table" {
+			continue
+		}
+		in := dynamodb.CreateTableInput{TableName: aws.String(fmt.Sprint(r.Properties["TableName"])), BillingMode: ddbtypes.BillingModePayPerRequest}
+		for _, k := range r.Properties["KeySchema"].([]any) {
+			m := k.(map[string]any)
+			in.KeySchema = append(in.KeySchema, ddbtypes.KeySchemaElement{AttributeName: aws.String(m["AttributeName"].(string)), KeyType: ddbtypes.KeyType(m["KeyType"].(string))})
+		}
+		for _, a := range r.Properties["AttributeDefinitions"].([]any) {
+			m := a.(map[string]any)
+			in.AttributeDefinitions = append(in.AttributeDefinitions, ddbtypes.AttributeDefinition{AttributeName: aws.String(m["AttributeName"].(string)), AttributeType: ddbtypes.ScalarAttributeType(m["AttributeType"].(string))})
+		}
+		if _, err := api.CreateTable(t.Context(), &in); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// definition of a state machine with the template's substitutions.
+func (w *world) definition(t *testing.T, name string) string {
+	t.Helper()
+	p := w.tpl.properties(t, "AWS::StepFunctions::StateMachine", "StateMachineName", name)
+	values := map[string]string{}
+	for name, v := range p["DefinitionSubstitutions"].(map[string]any) {
+		values[name] = w.tpl.text(t, v)
+	}
+	definition, err := statemachine.Render(fmt.Sprint(p["DefinitionString"]), values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return definition
+}
+
+// deployMachine puts the template's definition into the state machine, with a version and the alias.
+func (w *world) deployMachine(t *testing.T) {
+	t.Helper()
+	api := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	updated, err := api.UpdateStateMachine(t.Context(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Publish: true, Definition: aws.String(w.definition(t, orders.MachineName))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.CreateStateMachineAlias(t.Context(), &sfn.CreateStateMachineAliasInput{Name: aws.String("live"), RoutingConfiguration: []sfntypes.RoutingConfigurationListItem{
+		{StateMachineVersionArn: updated.StateMachineVersionArn, Weight: 100}}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// deployAttention creates the state machine that looks after ended executions, and returns its ARN.
+func (w *world) deployAttention(t *testing.T) string {
+	t.Helper()
+	name := orders.MachineName + "-attention"
+	made, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: &name,
+		Definition: aws.String(w.definition(t, name)), RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *made.StateMachineArn
+}
+
+// deployRule creates a rule of the template, which starts a state machine.
+func (w *world) deployRule(t *testing.T, name, machine string) {
+	t.Helper()
+	pattern := w.tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-"+name)["EventPattern"].(map[string]any)
+	arns := pattern["detail"].(map[string]any)["stateMachineArn"].([]any)
+	for i, v := range arns {
+		arns[i] = w.tpl.text(t, v)
+	}
+	text, err := json.Marshal(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
+	if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: &name, EventPattern: aws.String(string(text))}); err != nil {
+		t.Fatal(err)
+	}
+	target := ebtypes.Target{Id: aws.String("target"), Arn: &machine, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
+	if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: &name, Targets: []ebtypes.Target{target}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hear follows the execution: what is called while a task with a function runs, the function calls. One task runs at a
+// time, also inside a Map.
+func (w *world) hear(_ string, e stepfunctions.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case e.TaskScheduled != nil:
+		w.actor = machine
+		for name, arn := range w.functions {
+			if strings.Contains(e.TaskScheduled.Parameters, `"`+arn+`"`) {
+				w.actor = name
+			}
+		}
+	case e.TaskSucceeded != nil || e.TaskFailed != nil:
+		w.actor = machine
+	}
+}
+
+// call notes a call of an AWS API as IAM would see it.
+func (w *world) call(service, operation, text string) {
+	if service == "idp" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	actor := w.actor
+	if service == "lambda" && operation == "Invoke" {
+		actor = machine
+	}
+	r, err := requestOf(actor, service, operation, text)
+	if err != nil {
+		w.unknown = append(w.unknown, err)
+	}
+	w.requests = append(w.requests, r)
+}
+
+// input is what a schedule of the template starts executions with.
+func (tpl template) input(t *testing.T, schedule string) string {
+	t.Helper()
+	return fmt.Sprint(tpl.properties(t, "AWS::Scheduler::Schedule", "Name", schedule)["Target"].(map[string]any)["Input"])
+}
+
+// scheduled runs one execution as a schedule of the template starts it.
+func (w *world) scheduled(t *testing.T, schedule string) asl.Result {
+	t.Helper()
+	if got := w.tpl.text(t, w.tpl.properties(t, "AWS::Scheduler::Schedule", "Name", schedule)["Target"].(map[string]any)["Arn"]); got != started {
+		t.Errorf("the schedule %s starts %s", schedule, got)
+	}
+	w.mu.Lock()
+	w.actor = scheduler
+	w.mu.Unlock()
+	return w.run(t, started, w.tpl.input(t, schedule))
+}
+
+// run runs an execution and returns its result.
+func (w *world) run(t *testing.T, machine, input string) asl.Result {
+	t.Helper()
+	begun, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := w.Stack.StepFunctions.Wait(t.Context(), *begun.ExecutionArn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}

@@ -1,0 +1,111 @@
+package guarantees_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/fault"
+	"alboidc.internal/shared/rotation"
+)
+
+const measure = `{"client":"orders-web","measure":true}`
+
+// measured is the output of an execution that measured.
+func (w *world) measured(execution string) rotation.Measured {
+	w.t.Helper()
+	r := w.wait(execution)
+	var m rotation.Measured
+	if r.Status != asl.Succeeded || json.Unmarshal(r.Output, &m) != nil || m.Client == "" {
+		w.t.Fatalf("ended as %s: %s %s", r.Status, r.Output, text(r.Cause))
+	}
+	return m
+}
+
+func TestAMeasurementChangesNothingAndTellsHowTheClientIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.pass(40 * 24 * time.Hour)
+	var mu sync.Mutex
+	var changed []string
+	w.Stack.Faults.Observe(func(service, operation, _ string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if slices.Contains(changing, service+":"+operation) {
+			changed = append(changed, service+":"+operation)
+		}
+	})
+	execution := w.start(measure)
+	if m := w.measured(execution); m.SecretAgeSeconds < 40*86400 || !m.SecretAccepted || m.LockHeldSeconds != 0 {
+		t.Errorf("a secret that was stored 40 days ago: %+v", m)
+	}
+	golden(t, "measured", w.path(execution))
+	if len(changed) > 0 || w.journal()["lastOutcome"] != nil {
+		t.Errorf("changed %v, journal %v", changed, w.journal())
+	}
+	w.mustRotate()
+	if m := w.measured(w.start(measure)); m.SecretAgeSeconds > int(grace/time.Second)+3600 || !m.SecretAccepted {
+		t.Errorf("after a rotation: %+v", m)
+	}
+	w.atRest()
+}
+
+func TestAMeasurementDuringARotationDoesNotDisturbIt(t *testing.T) {
+	t.Parallel()
+	states := []string{"VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "GracePeriod", "FinishSecret"}
+	w := newWorld(t, quick)
+	var mu sync.Mutex
+	var during []string
+	for _, state := range states {
+		w.when(state, func(string) {
+			mu.Lock()
+			defer mu.Unlock()
+			during = append(during, w.start(measure))
+		})
+	}
+	w.mustRotate()
+	w.atRest()
+	if len(during) != len(states) {
+		t.Fatalf("%d measurements in %v", len(during), states)
+	}
+	for _, execution := range during {
+		if m := w.measured(execution); !m.SecretAccepted {
+			t.Errorf("measured %+v", m)
+		}
+	}
+}
+
+// A rotation that was left behind keeps the lock: the longer it does, the more it needs somebody.
+func TestAMeasurementTellsHowLongALockIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.when("GracePeriod", w.stop)
+	if r, _ := w.rotate(plain); r.Status != asl.Aborted {
+		t.Fatalf("ended as %s", r.Status)
+	}
+	w.pass(30 * time.Hour)
+	if m := w.measured(w.start(measure)); m.LockHeldSeconds < 30*3600 {
+		t.Errorf("measured %+v", m)
+	}
+	w.mustRotate()
+	w.atRest()
+}
+
+func TestAMeasurementThatFailsIsNoFailedRotation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.fault(fault.Rule{Service: "secretsmanager", Operation: "DescribeSecret", Mode: fault.Refuse, Status: 400, Code: "AccessDeniedException"})
+	execution := w.start(measure)
+	r := w.wait(execution)
+	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "notMeasured") || !strings.Contains(string(r.Output), "labels") {
+		t.Errorf("ended as %s: %s", r.Status, r.Output)
+	}
+	golden(t, "not-measured", w.path(execution))
+	if n := len(w.Stack.SNS.Messages(w.TopicARN)); n != 0 {
+		t.Errorf("%d notifications", n)
+	}
+}
