@@ -73,11 +73,11 @@ func allowed() map[string][]may {
 			one("secretsmanager:GetSecretValue", admin), one(writing, table),
 		},
 		"updatealb": {
-			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(reading, table), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
+			one("secretsmanager:GetSecretValue", orders, created), one(reading, table), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
 			one("elasticloadbalancing:ModifyRule", balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
 		},
-		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table)},
-		"smoketest":     {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", tester), one(reading, table), one("cloudwatch:GetMetricData", "*")},
+		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table)},
+		"smoketest":     {one("secretsmanager:GetSecretValue", orders, created, tester), one(reading, table), one("cloudwatch:GetMetricData", "*")},
 		"retiresecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created),
 			one("secretsmanager:GetSecretValue", admin), one(writing, table),
@@ -184,7 +184,6 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 	}
 	add("createsecret", keyFor("kms:GenerateDataKey", orders, created))
 	add("updatealb", keyFor("kms:Decrypt", orders, created))
-	add("promotesecret", keyFor("kms:Decrypt", orders, created))
 	add("smoketest", keyFor("kms:Decrypt", orders, tester, created))
 	// A user pool is the one identity provider that IAM guards.
 	const pool = "arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_AbC123"

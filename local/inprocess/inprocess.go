@@ -64,11 +64,18 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", f.Name, err)
 		}
+		if !manages[f.Name] {
+			d.Registrations = nil
+		}
 		s.Lambda.RegisterInProcess(as[f.Name].Name, f.Timeout, answer(handler(f.Name, d)))
 		arns[f.Name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", orders.Home, awsapi.AccountID, as[f.Name].Name)
 	}
 	return arns, nil
 }
+
+// manages are the functions whose bootstrap gives them the registration at the identity provider (lambdaboot.IdentityProvider). Only
+// they need the rights for that.
+var manages = map[string]bool{"plan": true, "createsecret": true, "retiresecret": true}
 
 // handler is a function from the edge inwards.
 func handler(name string, d session.Deps) func(context.Context, json.RawMessage) (any, error) {
