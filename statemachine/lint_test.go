@@ -159,7 +159,7 @@ func (m machine) tasks(f func(name string, s state, caught bool)) {
 }
 
 // uncaught are the Tasks that must not have a Catch: after them nothing can be undone, or they are the undoing.
-var uncaught = []string{"EnableOldSecret", "RestoreTargetSecret", "RestoreLabels", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
+var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
 
 func TestEveryTaskHasATimeoutARetryAndTheRightCatch(t *testing.T) {
 	t.Parallel()

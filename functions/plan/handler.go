@@ -43,7 +43,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: append([]string{}, found.Warnings...),
 		SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	if in.DiscoverOnly {
-		return out, stillOurs(found)
+		return out, stillOurs(found, in.Undo)
 	}
 	d, err := decide(ctx, s, j, request, &out)
 	if err != nil {
@@ -100,12 +100,16 @@ func (h Handler) measureAge(ctx context.Context, s *session.Session, j *journal.
 }
 
 // stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one
-// would be removed while it is in use.
-func stillOurs(found alb.Found) error {
-	if len(found.Refusals) == 0 {
+// would be removed while it is in use. A rollback stops only for what may use the secret that is to be removed.
+func stillOurs(found alb.Found, undo bool) error {
+	refusals := found.Refusals
+	if undo {
+		refusals = found.Drifted
+	}
+	if len(refusals) == 0 {
 		return nil
 	}
-	return failure.New(failure.TargetDrift, "since the rotation began: %s", strings.Join(found.Refusals, "; "))
+	return failure.New(failure.TargetDrift, "since the rotation began: %s", strings.Join(refusals, "; "))
 }
 
 // decide takes the snapshot and decides.

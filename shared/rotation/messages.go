@@ -70,8 +70,11 @@ type Request struct {
 type PlanInput struct {
 	Common
 	Request json.RawMessage `json:"request"`
-	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period).
+	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
+	// rollback).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`
+	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails then.
+	Undo bool `json:"undo,omitempty"`
 	// Targets are those that were found before, with DiscoverOnly.
 	Targets []Target `json:"targets,omitempty"`
 }
