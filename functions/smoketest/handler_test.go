@@ -175,8 +175,40 @@ func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
 	w, _ := newWorld(t, switchable)
 	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
 	w.Sleeps = 4
-	_, err := run(w, rotation.CheckCredential)
+	_, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Wait: true,
+		Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.NotYetActive, "not accepted everywhere yet")
+}
+
+func TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
+	began := w.Now
+	second := 1
+	w.Client.SmokeTests.Credential.IntervalSeconds, w.Sleeps = &second, 60
+	_, err := run(w, rotation.CheckCredential)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "refuses the secret of version "+newer+", which is in use, for 20s")
+	if took := w.Now.Sub(began); took > 30*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestASecretInUseThatIsRefusedForAMomentPassesTheTest(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	second := 1
+	w.Client.SmokeTests.Credential.IntervalSeconds, w.Sleeps = &second, 60
+	began := w.Now
+	w.Tokens.Judge(func(_ secret.Value, accepted bool) (int, string) {
+		if accepted && w.Now.Sub(began) >= 10*time.Second {
+			return 400, "invalid_grant"
+		}
+		return 401, "invalid_client"
+	})
+	if _, err := run(w, rotation.CheckCredential); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestATokenEndpointThatAcceptsAnythingProvesNothing(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/elbv2"
 	"alboidc.internal/local/fault"
+	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
 )
 
@@ -143,23 +144,23 @@ func (w *world) changeDefault(change func(*elbtypes.AuthenticateOidcActionConfig
 func (w *world) backOn(secret, state string) func() map[string]time.Duration {
 	var mu sync.Mutex
 	var began time.Time
+	var at time.Duration // looked at up to here
 	took := map[string]time.Duration{}
 	w.when(state, func(string) { mu.Lock(); began = w.clock.Now(); mu.Unlock() })
 	w.clock.OnMove(func(now time.Time) {
 		mu.Lock()
 		defer mu.Unlock()
-		if began.IsZero() {
-			return
-		}
-		other := map[string]bool{}
-		for _, u := range w.Stack.ELB.EffectiveSecrets(now) {
-			other[u.RuleARN] = other[u.RuleARN] || u.Secret != secret
-		}
-		for rule, is := range other {
-			if _, known := took[rule]; is {
-				delete(took, rule)
-			} else if !known {
-				took[rule] = now.Sub(began)
+		for ; !began.IsZero() && !began.Add(at).After(now); at += 5 * time.Second {
+			other := map[string]bool{}
+			for _, u := range w.Stack.ELB.EffectiveSecrets(began.Add(at)) {
+				other[u.RuleARN] = other[u.RuleARN] || u.Secret != secret
+			}
+			for rule, is := range other {
+				if _, known := took[rule]; is {
+					delete(took, rule)
+				} else if !known {
+					took[rule] = at
+				}
 			}
 		}
 	})
@@ -195,4 +196,32 @@ func TestATargetThatCannotBeRestoredHoldsUpNoOther(t *testing.T) {
 		t.Errorf("the redrive ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
+}
+
+func TestANewSecretThatBreaksInUseIsOffEveryTargetWithinMinutes(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"TestSecret", "TestBeforeFinish", "TestAfterDisable"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			w.tolerant = true // from the breakage until the rollback logins do fail
+			old := w.Stack.ELB.EffectiveSecrets(w.clock.Now())[0].Secret
+			w.when(state, func(string) {
+				if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
+					i := slices.IndexFunc(e.All(), func(s clients.Secret) bool { return s.ID != w.FirstSecretID })
+					return e.Remove(e.All()[i].ID)
+				}); err != nil {
+					t.Error(err)
+				}
+			})
+			back := w.backOn(old, state)
+			w.mustRollBack()
+			took := back()
+			if longest := slices.Max(slices.Collect(maps.Values(took))); len(took) != 5 || longest > 3*time.Minute {
+				t.Errorf("%d of 5 targets were back on the old secret, the last after %s", len(took), longest)
+			} else {
+				t.Logf("every node was back on the old secret after %s", longest)
+			}
+		})
+	}
 }

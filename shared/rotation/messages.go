@@ -176,6 +176,9 @@ type SmokeInput struct {
 	Checks []Check `json:"checks"`
 	From   Ref     `json:"from"`
 	To     Ref     `json:"to"`
+	// Wait: no target has To yet, so an identity provider that refuses it is waited for. Otherwise that fails the test
+	// within half a minute, because load balancers use it.
+	Wait bool `json:"wait,omitempty"`
 	// Targets are those of the rotation: the metrics test looks at their load balancers too.
 	Targets []Target `json:"targets,omitempty"`
 }
