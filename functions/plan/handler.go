@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +41,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: append([]string{}, found.Warnings...),
+	if n := len(found.Targets); n > rotation.MaxTargets {
+		return rotation.Plan{}, failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: give some of the load balancers a client of their own", in.Client, n, rotation.MaxTargets)
+	}
+	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: few(found.Warnings),
 		SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	if in.DiscoverOnly {
 		return out, stillOurs(found, in.Undo)
@@ -97,6 +101,14 @@ func (h Handler) measureAge(ctx context.Context, s *session.Session, j *journal.
 	if err := s.Metrics.SecretAge(s.Common.Client, s.Now().Sub(entry.At)); err != nil {
 		s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
 	}
+}
+
+// few are the first of many warnings.
+func few(warnings []string) []string {
+	if n := len(warnings) - rotation.MaxWarnings; n > 0 {
+		return append(slices.Clone(warnings[:rotation.MaxWarnings]), fmt.Sprintf("%d more warnings are left out", n))
+	}
+	return append([]string{}, warnings...)
 }
 
 // stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one

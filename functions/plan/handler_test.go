@@ -127,6 +127,18 @@ func TestTagsThatNoLoadBalancerHasAreARefusal(t *testing.T) {
 	}
 }
 
+func TestMoreTargetsThanAnExecutionCanHoldAreRefused(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.ALB.Rules = rotation.MaxTargets - 1 // and the default action
+	if p, err := makePlan(w, plain); err != nil || len(p.Targets) != rotation.MaxTargets {
+		t.Errorf("%d targets (%v)", len(p.Targets), err)
+	}
+	w.ALB.Rules++
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "has 401 targets, one execution can rotate 400")
+}
+
 func TestTheRequestCanShortenTheGracePeriodOnly(t *testing.T) {
 	t.Parallel()
 	for request, want := range map[string]int{

@@ -40,6 +40,13 @@ type Target struct {
 	Name string `json:"name"`
 }
 
+// MaxTargets is how many targets a client may have. Their list is a variable of the execution, and Step Functions takes
+// 256 KiB for one, for all that a state assigns, and for a result (developer guide, "Service quotas").
+const MaxTargets = 400
+
+// MaxWarnings is how many warnings a plan holds, for the same reason; what is over is counted in the last one.
+const MaxWarnings = 50
+
 // Key tells targets apart.
 func (t Target) Key() string { return t.ListenerARN + " " + t.RuleARN }
 
