@@ -133,11 +133,36 @@ type machine struct {
 
 func parse(t *testing.T) machine {
 	t.Helper()
+	return decode(t, rendered(t))
+}
+
+func decode(t *testing.T, definition string) machine {
+	t.Helper()
 	var m machine
-	if err := json.Unmarshal([]byte(rendered(t)), &m); err != nil {
+	if err := json.Unmarshal([]byte(definition), &m); err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// both are the two state machines, by name.
+func both(t *testing.T) map[string]machine {
+	t.Helper()
+	attention, err := statemachine.Render(statemachine.Attention, statemachine.Used(statemachine.Attention, values(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]machine{"rotation": parse(t), "attention": decode(t, attention)}
+}
+
+// all calls f for every state, those inside a Map too.
+func (m machine) all(f func(name string, s state)) {
+	for name, s := range m.States {
+		f(name, s)
+		if s.ItemProcessor != nil {
+			s.ItemProcessor.all(f)
+		}
+	}
 }
 
 // tasks calls f for every Task, the ones inside a Map too. catch is the Task's or its Map's.
@@ -159,15 +184,23 @@ func (m machine) tasks(f func(name string, s state, caught bool)) {
 // uncaught are the Tasks that must not have a Catch: after them nothing can be undone, or they are the undoing.
 var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
 
-func TestEveryTaskHasATimeoutARetryAndTheRightCatch(t *testing.T) {
+func TestEveryTaskHasATimeoutAndARetry(t *testing.T) {
 	t.Parallel()
-	parse(t).tasks(func(name string, s state, caught bool) {
-		if s.TimeoutSeconds <= 0 {
-			t.Errorf("%s has no TimeoutSeconds", name)
-		}
-		if len(s.Retry) == 0 {
-			t.Errorf("%s has no Retry", name)
-		}
+	for _, m := range both(t) {
+		m.tasks(func(name string, s state, _ bool) {
+			if s.TimeoutSeconds <= 0 {
+				t.Errorf("%s has no TimeoutSeconds", name)
+			}
+			if len(s.Retry) == 0 {
+				t.Errorf("%s has no Retry", name)
+			}
+		})
+	}
+}
+
+func TestEveryTaskThatCanBeUndoneHasACatchAndNoOther(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, _ state, caught bool) {
 		if want := !slices.Contains(uncaught, name); caught != want {
 			t.Errorf("%s: has a Catch: %v, want %v", name, caught, want)
 		}
@@ -239,31 +272,51 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 }
 
 // integrationErrors are the names that the integrations in use can raise (Step Functions developer guide, "Handling
-// errors"; the suffixes of SDK integrations are the exceptions of the AWS SDK for Java).
-var integrationErrors = regexp.MustCompile(`^(States\.[A-Za-z]+|Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
+// errors"; the suffixes of SDK integrations are the exceptions of the AWS SDK for Java). Those of States are the ones that
+// a state machine with JSONata can catch or retry.
+var integrationErrors = regexp.MustCompile(`^(States\.(ALL|TaskFailed|Timeout|HeartbeatTimeout|DataLimitExceeded|QueryEvaluationError|Permissions|BranchFailed|NoChoiceMatched|` +
+	`ExceedToleratedFailureThreshold|ItemReaderFailed|ResultWriterFailed|Http\.Socket)|` +
+	`Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
 	`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
-	`Ssm\.(InternalServerErrorException|ThrottlingException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|ExecutionDoesNotExist(Exception)?)|` +
+	`Ssm\.(InternalServerErrorException|ThrottlingException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
 	`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
 
 func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
 	t.Parallel()
-	check := func(where string, names []string) {
-		for _, n := range names {
-			if !slices.Contains(failure.Kinds(), failure.Kind(n)) && !integrationErrors.MatchString(n) {
-				t.Errorf("%s: nothing raises %s", where, n)
-			}
+	for _, m := range both(t) {
+		for _, p := range m.impossible() {
+			t.Error(p)
 		}
 	}
-	m := parse(t)
-	m.tasks(func(name string, s state, _ bool) {
+}
+
+// impossible lists the error names that nothing raises, of Retry and Catch, inside Maps too.
+func (m machine) impossible() []string {
+	var out []string
+	m.all(func(name string, s state) {
+		var names []string
 		for _, r := range s.Retry {
-			check(name, r.ErrorEquals)
+			names = append(names, r.ErrorEquals...)
+		}
+		for _, c := range s.Catch {
+			names = append(names, c.ErrorEquals...)
+		}
+		for _, n := range names {
+			if !slices.Contains(failure.Kinds(), failure.Kind(n)) && !integrationErrors.MatchString(n) {
+				out = append(out, name+": nothing raises "+n)
+			}
 		}
 	})
-	for name, s := range m.States {
-		for _, c := range s.Catch {
-			check(name, c.ErrorEquals)
-		}
+	return out
+}
+
+func TestTheErrorCheckFindsMisspeltNamesEverywhere(t *testing.T) {
+	t.Parallel()
+	wrong := `[{"ErrorEquals": ["States.Timedout"], "Next": "X"}]`
+	m := decode(t, `{"States": {"A": {"Type": "Task", "Retry": `+wrong+`}, "B": {"Type": "Map", "Retry": `+wrong+`, "Catch": `+wrong+`,
+		"ItemProcessor": {"States": {"C": {"Type": "Task", "Retry": `+wrong+`, "Catch": `+wrong+`}}}}}}`)
+	if got := m.impossible(); len(got) != 5 {
+		t.Errorf("found %v", got)
 	}
 }
 
@@ -298,31 +351,41 @@ func TestOnlyASecretThatNoTargetHasIsWaitedFor(t *testing.T) {
 
 // allowed are the resources that cannot carry a secret value, in either direction.
 var allowed = []string{
-	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter", "arn:aws:states:::aws-sdk:sfn:describeExecution",
+	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter",
+	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
 	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish", "arn:aws:states:::events:putEvents",
 }
 
 func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
 	t.Parallel()
-	parse(t).tasks(func(name string, s state, _ bool) {
-		if !slices.Contains(allowed, s.Resource) {
-			t.Errorf("%s: %s is not on the list of resources that cannot carry a secret", name, s.Resource)
-		}
-	})
-	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition); m != "" {
-		t.Errorf("the definition names %s", m)
+	for _, m := range both(t) {
+		m.tasks(func(name string, s state, _ bool) {
+			if !slices.Contains(allowed, s.Resource) {
+				t.Errorf("%s: %s is not on the list of resources that cannot carry a secret", name, s.Resource)
+			}
+		})
+	}
+	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition + statemachine.Attention); m != "" {
+		t.Errorf("a definition names %s", m)
 	}
 }
 
 func TestNoStateIsUnreachable(t *testing.T) {
 	t.Parallel()
-	m := parse(t)
-	reached := map[string]bool{}
-	assigned(m, m.StartAt, nil, func(name string, _ map[string]bool) { reached[name] = true })
-	for name := range m.States {
-		if !reached[name] {
-			t.Errorf("%s cannot be reached", name)
-		}
+	for _, m := range both(t) {
+		reached := map[string]bool{}
+		mark := func(name string, _ map[string]bool) { reached[name] = true }
+		assigned(m, m.StartAt, nil, mark)
+		m.all(func(_ string, s state) {
+			if s.ItemProcessor != nil {
+				assigned(*s.ItemProcessor, s.ItemProcessor.StartAt, nil, mark)
+			}
+		})
+		m.all(func(name string, _ state) {
+			if !reached[name] {
+				t.Errorf("%s cannot be reached", name)
+			}
+		})
 	}
 }
 

@@ -11,9 +11,10 @@ import (
 
 func TestEveryVariableIsAssignedBeforeItIsUsedOnEveryPath(t *testing.T) {
 	t.Parallel()
-	m := parse(t)
-	for _, p := range unassigned(m, nil) {
-		t.Error(p)
+	for _, m := range both(t) {
+		for _, p := range unassigned(m, nil) {
+			t.Error(p)
+		}
 	}
 }
 
@@ -106,9 +107,11 @@ func with(vars map[string]bool, assign map[string]any) map[string]bool {
 var (
 	literal  = regexp.MustCompile(`'[^']*'`)
 	variable = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)(\s*\()?`)
+	bound    = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)\s*:=`)
 )
 
-// uses is every variable that a state's expressions read; functions and $states do not count.
+// uses is every variable that a state's expressions read; functions, $states and what an expression binds itself do not
+// count.
 func (s state) uses() []string {
 	parts := []any{s.Arguments, s.Items, s.Output, s.Seconds, s.Timestamp, s.Error, s.Cause, s.Condition, s.Assign}
 	for _, c := range s.Choices {
@@ -136,8 +139,13 @@ func collect(node any, found map[string]bool) {
 		if !strings.HasPrefix(n, "{%") {
 			return
 		}
-		for _, m := range variable.FindAllStringSubmatch(literal.ReplaceAllString(n, ""), -1) {
-			if m[1] != "states" && m[2] == "" {
+		n = literal.ReplaceAllString(n, "")
+		own := map[string]bool{"states": true}
+		for _, m := range bound.FindAllStringSubmatch(n, -1) {
+			own[m[1]] = true
+		}
+		for _, m := range variable.FindAllStringSubmatch(n, -1) {
+			if !own[m[1]] && m[2] == "" {
 				found[m[1]] = true
 			}
 		}
