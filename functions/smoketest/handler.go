@@ -202,11 +202,14 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 	return out, nil
 }
 
-// metrics: the load balancers counted no authentication errors since the switch.
+// metrics: the load balancers counted no more authentication errors since the new secret exists than before.
 func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	since := t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
 	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
 		since = p.At
+	}
+	if e := t.journal.Secrets[t.in.To.VersionID]; !e.At.IsZero() && e.At.Before(since) {
+		since = e.At // targets have had it since soon after it was made: what they count then is no baseline
 	}
 	allowed := t.Config.SmokeTests.AuthErrors()
 	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {

@@ -250,7 +250,7 @@ func TestARefusalIsNotTestedWhereTheProviderCannotDisable(t *testing.T) {
 	}
 }
 
-func TestErrorsAreCountedSinceTheSwitch(t *testing.T) {
+func TestErrorsAreCountedSinceTheNewSecretWasMade(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
 	grace := 7200
@@ -258,13 +258,15 @@ func TestErrorsAreCountedSinceTheSwitch(t *testing.T) {
 	switched := w.Now.Add(-10 * time.Minute)
 	for _, c := range []struct {
 		promotion *journal.Promotion
+		made      time.Time
 		want      time.Time
 	}{
-		{nil, w.Now.Add(-2 * time.Hour)},
-		{&journal.Promotion{From: older, To: newer}, w.Now.Add(-2 * time.Hour)}, // written down, not made
-		{&journal.Promotion{From: older, To: newer, At: switched}, switched},
+		{nil, time.Time{}, w.Now.Add(-2 * time.Hour)},
+		{&journal.Promotion{From: older, To: newer}, time.Time{}, w.Now.Add(-2 * time.Hour)}, // written down, not made
+		{&journal.Promotion{From: older, To: newer, At: switched}, time.Time{}, switched},
+		{&journal.Promotion{From: older, To: newer, At: switched}, switched.Add(-5 * time.Minute), switched.Add(-5 * time.Minute)},
 	} {
-		w.Journal.Set(journal.Journal{Promotion: c.promotion})
+		w.Journal.Set(journal.Journal{Promotion: c.promotion, Secrets: map[string]journal.Entry{newer: {At: c.made}}})
 		if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Since.Equal(c.want) {
 			t.Errorf("%+v: errors are counted since %s (%v), want %s", c.promotion, w.Errors.Since, err, c.want)
 		}
