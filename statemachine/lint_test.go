@@ -117,7 +117,11 @@ type state struct {
 		Assign    map[string]any
 		Next      string
 	}
-	Retry []struct{ ErrorEquals []string }
+	Retry []struct {
+		ErrorEquals                                   []string
+		IntervalSeconds, BackoffRate, MaxDelaySeconds float64
+		MaxAttempts                                   int
+	}
 	Catch []struct {
 		ErrorEquals []string
 		Assign      map[string]any
@@ -269,84 +273,6 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 	if len(seen) != len(timeouts) {
 		t.Errorf("%d of %d functions are called", len(seen), len(timeouts))
 	}
-}
-
-// integrationErrors are the names that the integrations in use can raise (Step Functions developer guide, "Handling
-// errors"; the suffixes of SDK integrations are the exceptions of the AWS SDK for Java). Those of States are the ones that
-// a state machine with JSONata can catch or retry.
-var integrationErrors = regexp.MustCompile(`^(States\.(ALL|TaskFailed|Timeout|HeartbeatTimeout|DataLimitExceeded|QueryEvaluationError|Permissions|BranchFailed|NoChoiceMatched|` +
-	`ExceedToleratedFailureThreshold|ItemReaderFailed|ResultWriterFailed|Http\.Socket)|` +
-	`Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
-	`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
-	`Ssm\.(InternalServerErrorException|ThrottlingException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
-	`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
-
-func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
-	t.Parallel()
-	for _, m := range both(t) {
-		for _, p := range m.impossible() {
-			t.Error(p)
-		}
-	}
-}
-
-// impossible lists the error names that nothing raises, of Retry and Catch, inside Maps too.
-func (m machine) impossible() []string {
-	var out []string
-	m.all(func(name string, s state) {
-		var names []string
-		for _, r := range s.Retry {
-			names = append(names, r.ErrorEquals...)
-		}
-		for _, c := range s.Catch {
-			names = append(names, c.ErrorEquals...)
-		}
-		for _, n := range names {
-			if !slices.Contains(failure.Kinds(), failure.Kind(n)) && !integrationErrors.MatchString(n) {
-				out = append(out, name+": nothing raises "+n)
-			}
-		}
-	})
-	return out
-}
-
-func TestTheErrorCheckFindsMisspeltNamesEverywhere(t *testing.T) {
-	t.Parallel()
-	wrong := `[{"ErrorEquals": ["States.Timedout"], "Next": "X"}]`
-	m := decode(t, `{"States": {"A": {"Type": "Task", "Retry": `+wrong+`}, "B": {"Type": "Map", "Retry": `+wrong+`, "Catch": `+wrong+`,
-		"ItemProcessor": {"States": {"C": {"Type": "Task", "Retry": `+wrong+`, "Catch": `+wrong+`}}}}}}`)
-	if got := m.impossible(); len(got) != 5 {
-		t.Errorf("found %v", got)
-	}
-}
-
-func TestEveryTransientFailureIsRetriedByEveryForwardFunction(t *testing.T) {
-	t.Parallel()
-	parse(t).tasks(func(name string, s state, _ bool) {
-		if !strings.HasSuffix(s.Resource, ":lambda:invoke") || slices.Contains(uncaught, name) {
-			return
-		}
-		for _, k := range failure.Kinds() {
-			want := k.Transient() && !(k == failure.NotYetActive && slices.Contains(afterTheSwitch, name))
-			if got := slices.Contains(s.Retry[0].ErrorEquals, string(k)); got != want {
-				t.Errorf("%s: retries %s: %v, want %v", name, k, got, want)
-			}
-		}
-	})
-}
-
-// afterTheSwitch are the tests of a secret that load balancers use: while it is not accepted, logins fail, so that
-// waiting is what makes the outage long.
-var afterTheSwitch = []string{"TestSecret", "TestBeforeFinish", "TestAfterDisable"}
-
-func TestOnlyASecretThatNoTargetHasIsWaitedFor(t *testing.T) {
-	t.Parallel()
-	parse(t).tasks(func(name string, s state, _ bool) {
-		payload, _ := s.Arguments.(map[string]any)["Payload"].(map[string]any)
-		if wait := payload["wait"] == true; wait != (name == "VerifyNewSecret") {
-			t.Errorf("%s: wait is %v", name, wait)
-		}
-	})
 }
 
 // allowed are the resources that cannot carry a secret value, in either direction.

@@ -295,6 +295,28 @@ func TestASlowIdentityProviderIsWaitedFor(t *testing.T) {
 	w.atRest()
 }
 
+func TestAThrottledIdentityProviderIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, operation := range []string{"okta.createSecret", "okta.deactivateSecret"} {
+		w := newWorld(t, quick)
+		id, err := w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: 429, Code: "E0000047"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var until time.Time
+		w.when(map[string]string{"okta.createSecret": "CreateSecret", "okta.deactivateSecret": "DisableOldSecret"}[operation], func(string) {
+			until = w.clock.Now().Add(200 * time.Second)
+		})
+		w.clock.OnMove(func(now time.Time) {
+			if !until.IsZero() && now.After(until) {
+				w.Stack.Faults.Remove(id)
+			}
+		})
+		w.mustRotate()
+		w.atRest()
+	}
+}
+
 func TestReadsThatLagBehindWritesAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
