@@ -48,7 +48,9 @@ test: deps ## Everything: lint, unit, conformance, state machine paths, end to e
 
 .PHONY: race
 race:
-	@cd local && $(GO_TEST) -race ./clock/... ./fault/... ./asl/... ./stepfunctions/... ./lambda/... ./albnode/... ./elbv2/... ./idp/...
+	@cd local && $(GO_TEST) -race ./clock/... ./fault/... ./asl/... ./jsonata/... ./stepfunctions/... ./lambda/... ./albnode/... ./elbv2/... ./idp/... \
+	  ./secretsmanager/... ./eventbridge/... ./scheduler/... ./traffic/...
+	@cd shared && $(GO_TEST) -race ./telemetry/... ./clientcredentials/... ./probe/...
 
 .PHONY: lint
 lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff

@@ -3,12 +3,10 @@ package statemachine_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -133,7 +131,11 @@ type state struct {
 		Assign    map[string]any
 		Next      string
 	}
-	Retry []struct{ ErrorEquals []string }
+	Retry []struct {
+		ErrorEquals                                   []string
+		IntervalSeconds, BackoffRate, MaxDelaySeconds float64
+		MaxAttempts                                   int
+	}
 	Catch []struct {
 		ErrorEquals []string
 		Assign      map[string]any
@@ -149,11 +151,36 @@ type machine struct {
 
 func parse(t *testing.T) machine {
 	t.Helper()
+	return decode(t, rendered(t))
+}
+
+func decode(t *testing.T, definition string) machine {
+	t.Helper()
 	var m machine
-	if err := json.Unmarshal([]byte(rendered(t)), &m); err != nil {
+	if err := json.Unmarshal([]byte(definition), &m); err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// both are the two state machines, by name.
+func both(t *testing.T) map[string]machine {
+	t.Helper()
+	attention, err := statemachine.Render(statemachine.Attention, statemachine.Used(statemachine.Attention, values(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]machine{"rotation": parse(t), "attention": decode(t, attention)}
+}
+
+// all calls f for every state, those inside a Map too.
+func (m machine) all(f func(name string, s state)) {
+	for name, s := range m.States {
+		f(name, s)
+		if s.ItemProcessor != nil {
+			s.ItemProcessor.all(f)
+		}
+	}
 }
 
 // tasks calls f for every Task, the ones inside a Map too. catch is the Task's or its Map's.
@@ -173,17 +200,25 @@ func (m machine) tasks(f func(name string, s state, caught bool)) {
 }
 
 // uncaught are the Tasks that must not have a Catch: after them nothing can be undone, or they are the undoing.
-var uncaught = []string{"EnableOldSecret", "RestoreTargetSecret", "RestoreLabels", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
+var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
 
-func TestEveryTaskHasATimeoutARetryAndTheRightCatch(t *testing.T) {
+func TestEveryTaskHasATimeoutAndARetry(t *testing.T) {
 	t.Parallel()
-	parse(t).tasks(func(name string, s state, caught bool) {
-		if s.TimeoutSeconds <= 0 {
-			t.Errorf("%s has no TimeoutSeconds", name)
-		}
-		if len(s.Retry) == 0 {
-			t.Errorf("%s has no Retry", name)
-		}
+	for _, m := range both(t) {
+		m.tasks(func(name string, s state, _ bool) {
+			if s.TimeoutSeconds <= 0 {
+				t.Errorf("%s has no TimeoutSeconds", name)
+			}
+			if len(s.Retry) == 0 {
+				t.Errorf("%s has no Retry", name)
+			}
+		})
+	}
+}
+
+func TestEveryTaskThatCanBeUndoneHasACatchAndNoOther(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, _ state, caught bool) {
 		if want := !slices.Contains(uncaught, name); caught != want {
 			t.Errorf("%s: has a Catch: %v, want %v", name, caught, want)
 		}
@@ -204,6 +239,28 @@ func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 		for _, c := range s.Catch {
 			if c.Next != "Quiesce" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
 				t.Errorf("%s: a Catch must go to Quiesce and end the execution as rolled back", name)
+			}
+		}
+	}
+}
+
+// A Map's result is those of all its tasks, and the whole result of one lambda:invoke is more than a kilobyte: 256 KiB, the
+// limit, are full with some 230.
+func TestNoMapCollectsWholeResults(t *testing.T) {
+	t.Parallel()
+	for name, s := range parse(t).States {
+		if s.Type != "Map" {
+			continue
+		}
+		if s.Output == nil {
+			t.Errorf("%s has no Output", name)
+		}
+		for inner, is := range s.ItemProcessor.States {
+			if is.Type == "Succeed" && is.Output == nil { // its input is the text of an error
+				t.Errorf("%s has no Output", inner)
+			}
+			if is.Type == "Task" && is.Output != "{% $states.result.Payload.result %}" {
+				t.Errorf("%s: the output is %v", inner, is.Output)
 			}
 		}
 	}
@@ -235,219 +292,43 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 	}
 }
 
-// integrationErrors are the names that the integrations in use can raise (Step Functions developer guide, "Handling
-// errors"; the suffixes of SDK integrations are the exceptions of the AWS SDK for Java).
-var integrationErrors = regexp.MustCompile(`^(States\.[A-Za-z]+|Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
-	`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
-	`Ssm\.(InternalServerErrorException|ThrottlingException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|ExecutionDoesNotExist(Exception)?)|` +
-	`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
-
-func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
-	t.Parallel()
-	check := func(where string, names []string) {
-		for _, n := range names {
-			if !slices.Contains(failure.Kinds(), failure.Kind(n)) && !integrationErrors.MatchString(n) {
-				t.Errorf("%s: nothing raises %s", where, n)
-			}
-		}
-	}
-	m := parse(t)
-	m.tasks(func(name string, s state, _ bool) {
-		for _, r := range s.Retry {
-			check(name, r.ErrorEquals)
-		}
-	})
-	for name, s := range m.States {
-		for _, c := range s.Catch {
-			check(name, c.ErrorEquals)
-		}
-	}
-}
-
-func TestEveryTransientFailureIsRetriedByEveryForwardFunction(t *testing.T) {
-	t.Parallel()
-	parse(t).tasks(func(name string, s state, _ bool) {
-		if !strings.HasSuffix(s.Resource, ":lambda:invoke") || slices.Contains(uncaught, name) {
-			return
-		}
-		for _, k := range failure.Kinds() {
-			if got := slices.Contains(s.Retry[0].ErrorEquals, string(k)); got != k.Transient() {
-				t.Errorf("%s: retries %s: %v, want %v", name, k, got, k.Transient())
-			}
-		}
-	})
-}
-
 // allowed are the resources that cannot carry a secret value, in either direction.
 var allowed = []string{
-	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter", "arn:aws:states:::aws-sdk:sfn:describeExecution",
+	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter",
+	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
 	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish", "arn:aws:states:::events:putEvents",
 }
 
 func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
 	t.Parallel()
-	parse(t).tasks(func(name string, s state, _ bool) {
-		if !slices.Contains(allowed, s.Resource) {
-			t.Errorf("%s: %s is not on the list of resources that cannot carry a secret", name, s.Resource)
-		}
-	})
-	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition); m != "" {
-		t.Errorf("the definition names %s", m)
+	for _, m := range both(t) {
+		m.tasks(func(name string, s state, _ bool) {
+			if !slices.Contains(allowed, s.Resource) {
+				t.Errorf("%s: %s is not on the list of resources that cannot carry a secret", name, s.Resource)
+			}
+		})
+	}
+	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition + statemachine.Attention); m != "" {
+		t.Errorf("a definition names %s", m)
 	}
 }
 
 func TestNoStateIsUnreachable(t *testing.T) {
 	t.Parallel()
-	m := parse(t)
-	reached := map[string]bool{}
-	assigned(m, m.StartAt, nil, func(name string, _ map[string]bool) { reached[name] = true })
-	for name := range m.States {
-		if !reached[name] {
-			t.Errorf("%s cannot be reached", name)
-		}
-	}
-}
-
-func TestEveryVariableIsAssignedBeforeItIsUsedOnEveryPath(t *testing.T) {
-	t.Parallel()
-	m := parse(t)
-	for _, p := range unassigned(m, nil) {
-		t.Error(p)
-	}
-}
-
-func TestTheVariableCheckFindsAMissingAssignment(t *testing.T) {
-	t.Parallel()
-	m := parse(t)
-	plan := m.States["Plan"]
-	delete(plan.Assign, "spreadSeconds")
-	if got := unassigned(m, nil); len(got) == 0 || !strings.Contains(strings.Join(got, " "), "$spreadSeconds") {
-		t.Errorf("found %v", got)
-	}
-}
-
-// unassigned lists the uses of variables that some path has not assigned.
-func unassigned(m machine, outer map[string]bool) []string {
-	entry := map[string]map[string]bool{}
-	assigned(m, m.StartAt, outer, func(name string, vars map[string]bool) {
-		if entry[name] == nil {
-			entry[name] = vars
-			return
-		}
-		for v := range entry[name] {
-			if !vars[v] {
-				delete(entry[name], v)
+	for _, m := range both(t) {
+		reached := map[string]bool{}
+		mark := func(name string, _ map[string]bool) { reached[name] = true }
+		assigned(m, m.StartAt, nil, mark)
+		m.all(func(_ string, s state) {
+			if s.ItemProcessor != nil {
+				assigned(*s.ItemProcessor, s.ItemProcessor.StartAt, nil, mark)
 			}
-		}
-	})
-	var out []string
-	for name, s := range m.States {
-		for _, v := range s.uses() {
-			if !entry[name][v] {
-				out = append(out, fmt.Sprintf("%s uses $%s, which is not assigned on every path to it", name, v))
+		})
+		m.all(func(name string, _ state) {
+			if !reached[name] {
+				t.Errorf("%s cannot be reached", name)
 			}
-		}
-		if s.ItemProcessor != nil {
-			out = append(out, unassigned(*s.ItemProcessor, entry[name])...)
-		}
-	}
-	sort.Strings(out)
-	return out
-}
-
-// assigned walks every path and reports, at each arrival, which variables are surely assigned. It ends because a state
-// is walked again only when an arrival has fewer variables than all before.
-func assigned(m machine, start string, outer map[string]bool, arrive func(string, map[string]bool)) {
-	best := map[string]map[string]bool{}
-	var walk func(name string, vars map[string]bool)
-	walk = func(name string, vars map[string]bool) {
-		arrive(name, vars)
-		if known, again := best[name]; again {
-			fewer := map[string]bool{}
-			for v := range known {
-				if vars[v] {
-					fewer[v] = true
-				}
-			}
-			if len(fewer) == len(known) {
-				return
-			}
-			vars = fewer
-		}
-		best[name] = vars
-		s := m.States[name]
-		for _, c := range s.Choices {
-			walk(c.Next, with(vars, c.Assign))
-		}
-		for _, c := range s.Catch {
-			walk(c.Next, with(vars, c.Assign))
-		}
-		for _, next := range []string{s.Next, s.Default} {
-			if next != "" {
-				walk(next, with(vars, s.Assign))
-			}
-		}
-	}
-	walk(start, with(outer, nil))
-}
-
-func with(vars map[string]bool, assign map[string]any) map[string]bool {
-	out := map[string]bool{}
-	for v := range vars {
-		out[v] = true
-	}
-	for v := range assign {
-		out[v] = true
-	}
-	return out
-}
-
-var (
-	literal  = regexp.MustCompile(`'[^']*'`)
-	variable = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)(\s*\()?`)
-)
-
-// uses is every variable that a state's expressions read; functions and $states do not count.
-func (s state) uses() []string {
-	parts := []any{s.Arguments, s.Items, s.Output, s.Seconds, s.Timestamp, s.Error, s.Cause, s.Condition, s.Assign}
-	for _, c := range s.Choices {
-		parts = append(parts, c.Condition, c.Assign)
-	}
-	for _, c := range s.Catch {
-		parts = append(parts, c.Assign)
-	}
-	b, _ := json.Marshal(parts)
-	var all []any
-	_ = json.Unmarshal(b, &all)
-	found := map[string]bool{}
-	collect(all, found)
-	out := make([]string, 0, len(found))
-	for v := range found {
-		out = append(out, v)
-	}
-	sort.Strings(out)
-	return out
-}
-
-func collect(node any, found map[string]bool) {
-	switch n := node.(type) {
-	case string:
-		if !strings.HasPrefix(n, "{%") {
-			return
-		}
-		for _, m := range variable.FindAllStringSubmatch(literal.ReplaceAllString(n, ""), -1) {
-			if m[1] != "states" && m[2] == "" {
-				found[m[1]] = true
-			}
-		}
-	case []any:
-		for _, x := range n {
-			collect(x, found)
-		}
-	case map[string]any:
-		for _, x := range n {
-			collect(x, found)
-		}
+		})
 	}
 }
 

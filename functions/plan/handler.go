@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,10 +44,13 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: append([]string{}, found.Warnings...),
+	if n := len(found.Targets); n > rotation.MaxTargets {
+		return rotation.Plan{}, failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: give some of the load balancers a client of their own", in.Client, n, rotation.MaxTargets)
+	}
+	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: few(found.Warnings),
 		SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	if in.DiscoverOnly {
-		return out, stillOurs(found)
+		return out, stillOurs(found, in.Undo)
 	}
 	d, err := decide(ctx, s, j, request, &out)
 	if err != nil {
@@ -109,13 +113,25 @@ func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) err
 	return nil
 }
 
+// few are the first of many warnings.
+func few(warnings []string) []string {
+	if n := len(warnings) - rotation.MaxWarnings; n > 0 {
+		return append(slices.Clone(warnings[:rotation.MaxWarnings]), fmt.Sprintf("%d more warnings are left out", n))
+	}
+	return append([]string{}, warnings...)
+}
+
 // stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one
-// would be removed while it is in use.
-func stillOurs(found alb.Found) error {
-	if len(found.Refusals) == 0 {
+// would be removed while it is in use. A rollback stops only for what may use the secret that is to be removed.
+func stillOurs(found alb.Found, undo bool) error {
+	refusals := found.Refusals
+	if undo {
+		refusals = found.Drifted
+	}
+	if len(refusals) == 0 {
 		return nil
 	}
-	return failure.New(failure.TargetDrift, "since the rotation began: %s", strings.Join(found.Refusals, "; "))
+	return failure.New(failure.TargetDrift, "since the rotation began: %s", strings.Join(refusals, "; "))
 }
 
 // decide takes the snapshot and decides.

@@ -127,6 +127,18 @@ func TestTagsThatNoLoadBalancerHasAreARefusal(t *testing.T) {
 	}
 }
 
+func TestMoreTargetsThanAnExecutionCanHoldAreRefused(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.ALB.Rules = rotation.MaxTargets - 1 // and the default action
+	if p, err := makePlan(w, plain); err != nil || len(p.Targets) != rotation.MaxTargets {
+		t.Errorf("%d targets (%v)", len(p.Targets), err)
+	}
+	w.ALB.Rules++
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "has 401 targets, one execution can rotate 400")
+}
+
 func TestTheRequestCanShortenTheGracePeriodOnly(t *testing.T) {
 	t.Parallel()
 	for request, want := range map[string]int{
@@ -318,6 +330,28 @@ func TestADiscoveryRefusesTargetsThatChangedHands(t *testing.T) {
 	w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token")
 	_, err := call(w, plain, true)
 	fakes.Failed(t, err, failure.TargetDrift, "https://evil.example/token")
+}
+
+func TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(w *fakes.World)
+		kind   failure.Kind
+	}{
+		"another token endpoint": {func(w *fakes.World) { w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token") }, failure.TargetDrift},
+		"a load balancer that does not exist": {func(w *fakes.World) {
+			w.Client.LoadBalancers = append(w.Client.LoadBalancers, w.Client.LoadBalancers[0]+"0")
+		}, ""},
+		"another client": {func(w *fakes.World) { w.ALB.Login.ClientId = aws.String("another") }, ""},
+	} {
+		w, _ := newWorld(t)
+		c.change(w)
+		_, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle,
+			rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(plain), DiscoverOnly: true, Undo: true})
+		if c.kind == "" && err != nil || c.kind != "" && !failure.Is(err, c.kind) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestAVersionIDIsTheSameForEveryTryOfAnExecutionAndForNoOther(t *testing.T) {

@@ -21,8 +21,12 @@ import (
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
+// patience is how long a secret that load balancers use may be refused before the test fails: the identity provider's
+// servers may disagree for a moment, but every refusal is a login that fails.
+const patience = 20 * time.Second
+
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
-// or, for a secret that the identity provider does not accept yet, NotYetActive.
+// or, for a new secret that the identity provider does not accept yet, NotYetActive.
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
 	s, err := h.Deps.Open(in.Common)
 	if err != nil {
@@ -94,6 +98,7 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
 	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
 	credential, calibrated := t.Prober.Credential(), false
+	var refused time.Time // when it was refused first
 	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
 		if !calibrated { // one wrong try is enough; more would look like an attack
 			if err := credential.Calibrate(ctx, endpoint, value); err != nil {
@@ -101,7 +106,18 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 			}
 			calibrated = true
 		}
-		return credential.Classify(ctx, endpoint, value)
+		verdict, err := credential.Classify(ctx, endpoint, value)
+		if t.in.Wait || err != nil || verdict.Outcome != probe.Rejected {
+			return verdict, err
+		}
+		if refused.IsZero() {
+			refused = t.Now()
+		}
+		if long := t.Now().Sub(refused); long >= patience {
+			return verdict, failure.New(failure.SmokeTestFailed, "the identity provider refuses the secret of version %s, which is in use, for %s: %s",
+				t.in.To.VersionID, long.Round(time.Second), verdict.Reason)
+		}
+		return verdict, nil
 	})
 	if err != nil {
 		return nil, err
@@ -186,11 +202,14 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 	return out, nil
 }
 
-// metrics: the load balancers counted no authentication errors since the switch.
+// metrics: the load balancers counted no more authentication errors since the new secret exists than before.
 func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	since := t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
 	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
 		since = p.At
+	}
+	if e := t.journal.Secrets[t.in.To.VersionID]; !e.At.IsZero() && e.At.Before(since) {
+		since = e.At // targets have had it since soon after it was made: what they count then is no baseline
 	}
 	allowed := t.Config.SmokeTests.AuthErrors()
 	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {

@@ -175,8 +175,40 @@ func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
 	w, _ := newWorld(t, switchable)
 	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
 	w.Sleeps = 4
-	_, err := run(w, rotation.CheckCredential)
+	_, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Wait: true,
+		Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.NotYetActive, "not accepted everywhere yet")
+}
+
+func TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
+	began := w.Now
+	second := 1
+	w.Client.SmokeTests.Credential.IntervalSeconds, w.Sleeps = &second, 60
+	_, err := run(w, rotation.CheckCredential)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "refuses the secret of version "+newer+", which is in use, for 20s")
+	if took := w.Now.Sub(began); took > 30*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestASecretInUseThatIsRefusedForAMomentPassesTheTest(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	second := 1
+	w.Client.SmokeTests.Credential.IntervalSeconds, w.Sleeps = &second, 60
+	began := w.Now
+	w.Tokens.Judge(func(_ secret.Value, accepted bool) (int, string) {
+		if accepted && w.Now.Sub(began) >= 10*time.Second {
+			return 400, "invalid_grant"
+		}
+		return 401, "invalid_client"
+	})
+	if _, err := run(w, rotation.CheckCredential); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestATokenEndpointThatAcceptsAnythingProvesNothing(t *testing.T) {
@@ -218,7 +250,7 @@ func TestARefusalIsNotTestedWhereTheProviderCannotDisable(t *testing.T) {
 	}
 }
 
-func TestErrorsAreCountedSinceTheSwitch(t *testing.T) {
+func TestErrorsAreCountedSinceTheNewSecretWasMade(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
 	grace := 7200
@@ -226,13 +258,15 @@ func TestErrorsAreCountedSinceTheSwitch(t *testing.T) {
 	switched := w.Now.Add(-10 * time.Minute)
 	for _, c := range []struct {
 		promotion *journal.Promotion
+		made      time.Time
 		want      time.Time
 	}{
-		{nil, w.Now.Add(-2 * time.Hour)},
-		{&journal.Promotion{From: older, To: newer}, w.Now.Add(-2 * time.Hour)}, // written down, not made
-		{&journal.Promotion{From: older, To: newer, At: switched}, switched},
+		{nil, time.Time{}, w.Now.Add(-2 * time.Hour)},
+		{&journal.Promotion{From: older, To: newer}, time.Time{}, w.Now.Add(-2 * time.Hour)}, // written down, not made
+		{&journal.Promotion{From: older, To: newer, At: switched}, time.Time{}, switched},
+		{&journal.Promotion{From: older, To: newer, At: switched}, switched.Add(-5 * time.Minute), switched.Add(-5 * time.Minute)},
 	} {
-		w.Journal.Set(journal.Journal{Promotion: c.promotion})
+		w.Journal.Set(journal.Journal{Promotion: c.promotion, Secrets: map[string]journal.Entry{newer: {At: c.made}}})
 		if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Since.Equal(c.want) {
 			t.Errorf("%+v: errors are counted since %s (%v), want %s", c.promotion, w.Errors.Since, err, c.want)
 		}

@@ -21,6 +21,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "aws" {
+		os.Exit(awsCommand(os.Args[1:]))
+	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request
 	os.Exit(m.Run())
 }
@@ -100,14 +103,14 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the served stack takes the logins that its instructions name", func(t *testing.T) {
+	t.Run("the served stack takes the logins and the commands that its instructions name", func(t *testing.T) {
 		t.Parallel()
-		servedLogins(t, functions)
+		served(t, functions)
 	})
 }
 
-// servedLogins logs in, as the instructions say, at every address they print, and ends the stack with Ctrl-C.
-func servedLogins(t *testing.T, functions string) {
+// served logs in, as the instructions say, at every address they print, runs their commands, and ends the stack with Ctrl-C.
+func served(t *testing.T, functions string) {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -144,6 +147,7 @@ func servedLogins(t *testing.T, functions string) {
 			t.Errorf("%s: %v %s", p[1], err, got.Body)
 		}
 	}
+	runCommands(t, text)
 	interrupt()
 	rest, err := io.ReadAll(out)
 	if got := <-status; err != nil || got != 0 || len(rest) != 0 {

@@ -35,6 +35,8 @@ type Found struct {
 	Warnings []string
 	// Refusals are why the client must not be rotated.
 	Refusals []string
+	// Drifted are those of the refusals that tell of an action which uses the client, but can be given no secret of it.
+	Drifted []string
 	// ClientIDs are the client ids that the targets have, by their keys.
 	ClientIDs map[string]string
 }
@@ -59,6 +61,7 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Selector) (Fo
 		found.Targets = append(found.Targets, s.found.Targets...)
 		found.Warnings = append(found.Warnings, s.found.Warnings...)
 		found.Refusals = append(found.Refusals, s.found.Refusals...)
+		found.Drifted = append(found.Drifted, s.found.Drifted...)
 	}
 	return found, nil
 }
@@ -175,14 +178,19 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 			s.found.Targets = append(s.found.Targets, t)
 			s.clientIDs[t.Key()] = aws.ToString(o.ClientId)
 		case issuer == s.want.Issuer:
-			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf("%s sends the client secret to token endpoint %q, but "+
-				"the configuration says %q: correct the action or identityProvider.tokenEndpoint", t.Name, endpoint, s.want.TokenEndpoint))
+			s.drifted("%s sends the client secret to token endpoint %q, but the configuration says %q: correct the action or "+
+				"identityProvider.tokenEndpoint", t.Name, endpoint, s.want.TokenEndpoint)
 		case endpoint == s.want.TokenEndpoint:
 			// the same registration under another spelling of the issuer: left out, it would break when the old secret goes
-			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf("%s uses the client at the same token endpoint, but with "+
-				"issuer %q instead of %q: correct the action or issuer", t.Name, issuer, s.want.Issuer))
+			s.drifted("%s uses the client at the same token endpoint, but with issuer %q instead of %q: correct the action or issuer",
+				t.Name, issuer, s.want.Issuer)
 		}
 	}
+}
+
+func (s *search) drifted(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	s.found.Refusals, s.found.Drifted = append(s.found.Refusals, text), append(s.found.Drifted, text)
 }
 
 // refuseCognito refuses a rotation beside an action that logs in with the client, but holds no secret: it names an app client of a user

@@ -132,6 +132,9 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 			if c.refusal != "" && (len(found.Refusals) != 1 || !strings.Contains(found.Refusals[0], c.refusal)) {
 				t.Fatalf("refusals %q, want %q", found.Refusals, c.refusal)
 			}
+			if !slices.Equal(found.Drifted, found.Refusals) {
+				t.Fatalf("drifted %q, refusals %q", found.Drifted, found.Refusals)
+			}
 		})
 	}
 }
@@ -155,6 +158,9 @@ func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
 	if w := found.Refusals; len(w) != 1 || !strings.HasPrefix(w[0], "orders-alb :443 default logs in with app client orders by authenticate-cognito") ||
 		!strings.Contains(w[0], "carries no client secret and is not rotated") {
 		t.Fatalf("refusals %q", w)
+	}
+	if len(found.Drifted) != 0 {
+		t.Fatalf("drifted %q: no secret of ours is there", found.Drifted)
 	}
 }
 

@@ -40,6 +40,13 @@ type Target struct {
 	Name string `json:"name"`
 }
 
+// MaxTargets is how many targets a client may have. Their list is a variable of the execution, and Step Functions takes
+// 256 KiB for one, for all that a state assigns, and for a result (developer guide, "Service quotas").
+const MaxTargets = 400
+
+// MaxWarnings is how many warnings a plan holds, for the same reason; what is over is counted in the last one.
+const MaxWarnings = 50
+
 // Key tells targets apart.
 func (t Target) Key() string { return t.ListenerARN + " " + t.RuleARN }
 
@@ -72,8 +79,11 @@ type Request struct {
 type PlanInput struct {
 	Common
 	Request json.RawMessage `json:"request"`
-	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period).
+	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
+	// rollback).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`
+	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails then.
+	Undo bool `json:"undo,omitempty"`
 	// Targets are those that were found before, with DiscoverOnly.
 	Targets []Target `json:"targets,omitempty"`
 }
@@ -188,6 +198,9 @@ type SmokeInput struct {
 	Checks []Check `json:"checks"`
 	From   Ref     `json:"from"`
 	To     Ref     `json:"to"`
+	// Wait: no target has To yet, so an identity provider that refuses it is waited for. Otherwise that fails the test
+	// within half a minute, because load balancers use it.
+	Wait bool `json:"wait,omitempty"`
 	// Targets are those of the rotation: the metrics test looks at their load balancers too.
 	Targets []Target `json:"targets,omitempty"`
 }

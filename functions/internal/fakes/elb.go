@@ -2,6 +2,8 @@ package fakes
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +29,8 @@ type ELB struct {
 	Secret string
 	// Tags of the load balancer.
 	Tags []types.Tag
+	// Rules is how many rules log users in like the default action; they can only be found.
+	Rules int
 	// Gone: the listener does not exist any more.
 	Gone bool
 
@@ -74,11 +78,14 @@ func (e *ELB) DescribeListeners(_ context.Context, in *elasticloadbalancingv2.De
 	})
 }
 
-// DescribeRules implements alb.API: there is only the default rule.
+// DescribeRules implements alb.API: the default rule, after Rules others.
 func (e *ELB) DescribeRules(context.Context, *elasticloadbalancingv2.DescribeRulesInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeRulesOutput, error) {
 	out := &elasticloadbalancingv2.DescribeRulesOutput{}
 	return out, e.wire.read("DescribeRules", func() error {
-		out.Rules = []types.Rule{{RuleArn: aws.String(Listener + "/default"), IsDefault: aws.Bool(true), Priority: aws.String("default")}}
+		for i := range e.Rules {
+			out.Rules = append(out.Rules, types.Rule{RuleArn: aws.String(fmt.Sprintf("%s/%d", Listener, i)), Priority: aws.String(strconv.Itoa(i + 1)), Actions: e.listener().DefaultActions})
+		}
+		out.Rules = append(out.Rules, types.Rule{RuleArn: aws.String(Listener + "/default"), IsDefault: aws.Bool(true), Priority: aws.String("default")})
 		return nil
 	})
 }

@@ -47,6 +47,7 @@ const (
 // environment is what a function is told by its deployment.
 type environment struct {
 	journalTable  string
+	version       string // the function's published version, which Lambda tells; on every log line
 	logLevel      slog.Level
 	roots         *x509.CertPool // nil: the system's
 	extraCAs      []byte
@@ -56,7 +57,7 @@ type environment struct {
 
 // readEnvironment checks every variable; each problem names its variable.
 func readEnvironment(get func(string) string) (environment, error) {
-	e := environment{journalTable: get(EnvJournalTable), aws: awsConfig(get)}
+	e := environment{journalTable: get(EnvJournalTable), version: get("AWS_LAMBDA_FUNCTION_VERSION"), aws: awsConfig(get)}
 	var problems []error
 	if e.journalTable == "" {
 		problems = append(problems, fmt.Errorf("%s is missing: the name of the journal's table", EnvJournalTable))
@@ -153,7 +154,7 @@ func Start[In edge.Input, Out any](name string, handle func(session.Deps) func(c
 		AWS:     e.in,
 		Secrets: ByRegion(func(r string) versions.API { return secretsmanager.NewFromConfig(e.in(r)) }),
 		Journal: journal.New(dynamodb.NewFromConfig(e.aws), e.journalTable),
-		Log:     telemetry.New(os.Stdout, telemetry.Options{Level: e.logLevel, Function: name}),
+		Log:     telemetry.New(os.Stdout, telemetry.Options{Level: e.logLevel, Function: name, Version: e.version}),
 		Metrics: telemetry.NewMetrics(os.Stdout, time.Now), Now: time.Now, Sleep: httpclient.Sleep, Rand: rand.Reader,
 	}
 	for _, add := range parts {

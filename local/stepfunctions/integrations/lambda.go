@@ -84,5 +84,5 @@ func invokeResult(a *answer) (json.RawMessage, *asl.TaskError) {
 		"ExecutedVersion": fmt.Appendf(nil, "%q", version),
 		"Payload":         payload,
 		"StatusCode":      fmt.Appendf(nil, "%d", a.status),
-	}, a.status, a.requestID())
+	}, a)
 }

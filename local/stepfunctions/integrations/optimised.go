@@ -43,7 +43,7 @@ func (c *Client) optimisedJSON(ctx context.Context, s jsonService, operation str
 	if err := json.Unmarshal(a.body, &fields); err != nil {
 		return nil, runtimeError("the answer is not a JSON object: " + err.Error())
 	}
-	return withMetadata(fields, a.status, a.requestID())
+	return withMetadata(fields, a)
 }
 
 // putEvents is arn:aws:states:::events:putEvents (developer guide, "Add EventBridge events with Step Functions"): a

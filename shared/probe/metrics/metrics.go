@@ -5,6 +5,8 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,31 +45,53 @@ func New(client func(region string) CloudWatch, now func() time.Time) *Reader {
 	return &Reader{client: client, now: now}
 }
 
-// AuthErrors counts ELBAuthError over all load balancers (ARNs) from since, rounded down to a whole period, to now; the
-// evidence is OK if they are not more than allowed. Load balancers publish the metric only when it is not zero
-// (Application Load Balancers user guide, "CloudWatch metrics"), so no data is zero: pair it with a login or redirect test,
-// which makes sure that something could have been counted. Data points arrive some minutes late. Failures are those of
-// package awserr, and InvalidInput.
-func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error) {
+// AuthErrors compares ELBAuthError over all load balancers (ARNs) from since to now with the time of the same length before
+// since, two weeks at most of either. The evidence is OK if there were at most more errors than before, or as many more as
+// chance explains: the metric has no client dimension, and a week in which nothing changes has a stray error too. Load
+// balancers publish the metric only when it is not zero (Application Load Balancers user guide, "CloudWatch metrics"), so
+// no data is zero: pair it with a login or redirect test, which makes sure that something could have been counted. Data
+// points arrive some minutes late. Failures are those of package awserr, and InvalidInput.
+func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since time.Time, more int) (rotation.Evidence, error) {
 	if len(loadBalancers) == 0 {
 		return rotation.Evidence{}, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
 	}
 	begin := r.now()
-	w, err := newWindow(since, begin)
+	before, after, err := newWindows(since, begin)
 	if err != nil {
 		return rotation.Evidence{}, err
 	}
-	var counts []string
-	total := 0.0
+	usual, _, err := r.count(ctx, before, loadBalancers)
+	if err != nil {
+		return rotation.Evidence{}, err
+	}
+	total, counts, err := r.count(ctx, after, loadBalancers)
+	if err != nil {
+		return rotation.Evidence{}, err
+	}
+	allowed := usual + max(float64(more), chance(usual))
+	detail := fmt.Sprintf("%g since %s over %d load balancers, %g in the same time before %s, %g allowed", total, rotation.Timestamp(after.start),
+		len(loadBalancers), usual, rotation.Timestamp(before.end), allowed)
+	if len(counts) > 0 {
+		detail += " (" + strings.Join(counts, ", ") + ")"
+	}
+	return rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: total <= allowed, Detail: detail,
+		LatencyMS: r.now().Sub(begin).Milliseconds()}, nil
+}
+
+// chance is how many more errors than usual mean nothing: three standard deviations of a number of independent events,
+// with one more counted so that three strays pass where there were none before.
+func chance(usual float64) float64 { return math.Floor(3 * math.Sqrt(usual+1)) }
+
+// count adds up the metric, and lists the load balancers that have any.
+func (r *Reader) count(ctx context.Context, w window, loadBalancers []string) (total float64, counts []string, err error) {
 	for _, region := range byRegion(loadBalancers) {
 		if region.name == "" {
-			return rotation.Evidence{}, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
+			return 0, nil, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
 		}
-		for i := 0; i < len(region.dimensions); i += maxQueries {
-			batch := region.dimensions[i:min(i+maxQueries, len(region.dimensions))]
+		for batch := range slices.Chunk(region.dimensions, maxQueries) {
 			sums, err := w.sums(ctx, r.client(region.name), batch)
 			if err != nil {
-				return rotation.Evidence{}, awserr.Wrap(err, "reading ELBAuthError in %s", region.name)
+				return 0, nil, awserr.Wrap(err, "reading ELBAuthError in %s", region.name)
 			}
 			for j, sum := range sums {
 				total += sum
@@ -77,12 +101,7 @@ func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since t
 			}
 		}
 	}
-	detail := fmt.Sprintf("%g since %s over %d load balancers, %d allowed", total, rotation.Timestamp(w.start), len(loadBalancers), allowed)
-	if len(counts) > 0 {
-		detail += " (" + strings.Join(counts, ", ") + ")"
-	}
-	return rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: total <= float64(allowed), Detail: detail,
-		LatencyMS: r.now().Sub(begin).Milliseconds()}, nil
+	return total, counts, nil
 }
 
 // regionBalancers are the LoadBalancer dimensions (app/NAME/ID) of the load balancers of one Region.
@@ -121,26 +140,32 @@ type window struct {
 	period     time.Duration
 }
 
-// newWindow picks the shortest period that CloudWatch still keeps data of at since: one minute for 15 days, five minutes
-// for 63, one hour beyond (CloudWatch API reference, MetricStat, Period). A shorter one would give no data, which would
-// look like no errors; a day is left as margin. The end is exclusive and lies in the future, so that the running period
-// counts and a window that has just begun is not empty.
-func newWindow(since, now time.Time) (window, error) {
+// longest is how much time is compared: in more, other things change than the secret.
+const longest = 14 * 24 * time.Hour
+
+// newWindows are the times before and after since that are compared. They are equally long; of a longer time after since
+// the end counts. The period is the shortest that CloudWatch still keeps data of at the beginning: one minute for 15 days,
+// five minutes for 63, one hour beyond (CloudWatch API reference, MetricStat, Period). A shorter one would give no data,
+// which would look like no errors; a day is left as margin. The end is exclusive and lies in the future, so that the
+// running period counts and a window that has just begun is not empty.
+func newWindows(since, now time.Time) (before, after window, err error) {
 	if since.IsZero() || since.After(now.Add(time.Minute)) {
-		return window{}, failure.New(failure.InvalidInput, "the metrics test needs the time of the switch, and it must have passed")
+		return window{}, window{}, failure.New(failure.InvalidInput, "the metrics test needs the time of the switch, and it must have passed")
 	}
 	if since.After(now) { // two clocks that differ a little
 		since = now
 	}
 	const day = 24 * time.Hour
 	period := time.Minute
-	switch age := now.Sub(since); {
+	switch age := now.Sub(since) + min(now.Sub(since), longest); {
 	case age > 62*day:
 		period = time.Hour
 	case age > 14*day:
 		period = 5 * time.Minute
 	}
-	return window{start: since.UTC().Truncate(period), end: now.UTC().Truncate(period).Add(period), period: period}, nil
+	at, end := since.UTC().Truncate(period), now.UTC().Truncate(period).Add(period)
+	length := min(end.Sub(at), longest)
+	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end, period: period}, nil
 }
 
 // sums returns the sum of the metric for each load balancer of one Region, in order.

@@ -26,6 +26,7 @@ const (
 // metricStore is CloudWatch in one Region: data points by load balancer, one page per data point.
 type metricStore struct {
 	points map[string][]float64
+	before map[string][]float64 // of the time that ended before now
 	change func(*cloudwatch.GetMetricDataOutput)
 	err    error
 	asked  []*cloudwatch.GetMetricDataInput
@@ -40,7 +41,11 @@ func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricD
 	page := len(aws.ToString(in.NextToken))
 	out, more := &cloudwatch.GetMetricDataOutput{}, false
 	for _, q := range in.MetricDataQueries {
-		all := m.points[aws.ToString(q.MetricStat.Metric.Dimensions[0].Value)]
+		points := m.points
+		if in.EndTime.Before(now) {
+			points = m.before
+		}
+		all := points[aws.ToString(q.MetricStat.Metric.Dimensions[0].Value)]
 		r := types.MetricDataResult{Id: q.Id, StatusCode: types.StatusCodeComplete}
 		if page < len(all) {
 			r.Values = all[page : page+1]
@@ -75,8 +80,9 @@ func TestELBAuthErrorIsAddedUpOverLoadBalancersRegionsAndPages(t *testing.T) {
 		ok      bool
 		says    string
 	}{
-		{"no data is zero", nil, nil, 0, true, "0 since 2026-11-22T11:58:00Z over 3 load balancers, 0 allowed"},
-		{"one error where none is allowed", map[string][]float64{"app/a/1": {1}}, nil, 0, false, "eu-west-1 app/a/1: 1"},
+		{"no data is zero", nil, nil, 0, true, "0 since 2026-11-22T11:58:00Z over 3 load balancers, 0 in the same time before 2026-11-22T11:58:00Z, 3 allowed"},
+		{"a stray error in a quiet time", map[string][]float64{"app/a/1": {1}}, nil, 0, true, "eu-west-1 app/a/1: 1"},
+		{"more than chance explains", map[string][]float64{"app/a/1": {4}}, nil, 0, false, "eu-west-1 app/a/1: 4"},
 		{"as many as allowed, on several pages", map[string][]float64{"app/a/1": {1, 2, 3}, "app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 20, true, "20 since"},
 		{"one more than allowed", map[string][]float64{"app/a/1": {1, 2, 3}, "app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 19, false, "eu-central-1 app/c/3: 10"},
 	} {
@@ -94,6 +100,53 @@ func TestELBAuthErrorIsAddedUpOverLoadBalancersRegionsAndPages(t *testing.T) {
 	}
 }
 
+func TestErrorsAreComparedWithTheSameTimeBeforeTheSwitch(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before, after float64
+		more          int
+		ok            bool
+	}{
+		"as many as before":                     {100, 100, 0, true},
+		"fewer":                                 {100, 0, 0, true},
+		"more, but as chance has it":            {100, 130, 0, true},
+		"more than chance explains":             {100, 131, 0, false},
+		"more than that, but configured":        {100, 200, 100, true},
+		"more than configured":                  {100, 201, 100, false},
+		"many where there were none":            {0, 4, 0, false},
+		"a few where there were none":           {0, 3, 0, true},
+		"many where many errors are usual":      {10000, 10300, 0, true},
+		"a tenth more where many are usual":     {10000, 11000, 0, false},
+		"none is configured, and chance has it": {0, 1, 0, true},
+	} {
+		store := &metricStore{before: map[string][]float64{"app/a/1": {c.before}}, points: map[string][]float64{"app/a/1": {c.after}}}
+		e, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"}, now.Add(-time.Hour), c.more)
+		if err != nil || e.OK != c.ok {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+}
+
+func TestTheTimesComparedAreEquallyLongAndAtMostTwoWeeks(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for age, want := range map[time.Duration]struct{ length, gap time.Duration }{
+		5 * time.Minute: {6 * time.Minute, 0},
+		3 * day:         {3*day + time.Minute, 0},
+		8 * day:         {8*day + 5*time.Minute, 0},
+		30 * day:        {14 * day, 16*day + 5*time.Minute},
+	} {
+		store := &metricStore{}
+		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"}, now.Add(-age), 0); err != nil {
+			t.Fatal(err)
+		}
+		before, after := store.asked[0], store.asked[1]
+		if b, a := before.EndTime.Sub(*before.StartTime), after.EndTime.Sub(*after.StartTime); a != want.length || b != a || after.StartTime.Sub(*before.EndTime) != want.gap {
+			t.Errorf("age %s: %s before, %s after, %s between", age, b, a, after.StartTime.Sub(*before.EndTime))
+		}
+	}
+}
+
 func TestTheQueryIsForTheSumSinceTheSwitchInThePeriodThatIsStillKept(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -104,14 +157,14 @@ func TestTheQueryIsForTheSumSinceTheSwitchInThePeriodThatIsStillKept(t *testing.
 		{0, now.Truncate(time.Minute), 60},
 		{-30 * time.Second, now.Truncate(time.Minute), 60}, // the clocks differ a little
 		{24*time.Hour + 10*time.Second, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), 60},
-		{20*24*time.Hour + 2*time.Minute, time.Date(2026, 11, 2, 11, 55, 0, 0, time.UTC), 300},
-		{70 * 24 * time.Hour, time.Date(2026, 9, 13, 12, 0, 0, 0, time.UTC), 3600},
+		{8 * 24 * time.Hour, time.Date(2026, 11, 14, 12, 0, 0, 0, time.UTC), 300}, // the time before began 16 days ago
+		{58 * 24 * time.Hour, time.Date(2026, 11, 8, 13, 0, 0, 0, time.UTC), 3600},
 	} {
 		store := &metricStore{}
 		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"}, now.Add(-c.age), 0); err != nil {
 			t.Fatal(err)
 		}
-		in := store.asked[0]
+		in := store.asked[1] // the first is for the time before
 		q := in.MetricDataQueries[0].MetricStat
 		if !in.StartTime.Equal(c.start) || !in.EndTime.After(now) || *q.Period != c.period {
 			t.Errorf("age %s: from %s to %s, period %d", c.age, in.StartTime, in.EndTime, *q.Period)
@@ -171,7 +224,7 @@ func TestManyLoadBalancersAreAskedForInBatches(t *testing.T) {
 		arns = append(arns, ireland+"a/"+strings.Repeat("1", i))
 	}
 	e, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, arns, now, 6)
-	if err != nil || e.OK || len(store.asked) != 2 || len(store.asked[0].MetricDataQueries) != 500 {
+	if err != nil || e.OK || len(store.asked) != 4 || len(store.asked[0].MetricDataQueries) != 500 {
 		t.Errorf("%d calls, OK %v, %v", len(store.asked), e.OK, err)
 	}
 }

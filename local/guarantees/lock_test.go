@@ -1,0 +1,157 @@
+package guarantees_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/fault"
+	"alboidc.internal/local/orders"
+)
+
+// setOwner gives the lock to an execution, as another hand would; to nobody if that is "".
+func (w *world) setOwner(execution string) {
+	in := &dynamodb.UpdateItemInput{TableName: aws.String(orders.JournalTable), Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}},
+		UpdateExpression: aws.String("REMOVE #owner"), ExpressionAttributeNames: map[string]string{"#owner": "owner"}}
+	if execution != "" {
+		in.UpdateExpression = aws.String("SET #owner = :x")
+		in.ExpressionAttributeValues = map[string]ddbtypes.AttributeValue{":x": &ddbtypes.AttributeValueMemberS{Value: execution}}
+	}
+	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).UpdateItem(context.Background(), in); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// gone is an execution that Step Functions does not know any more.
+func (w *world) gone(name string) string {
+	return strings.Replace(w.MachineARN, ":stateMachine:", ":execution:", 1) + ":" + name
+}
+
+func TestALockThatCannotBeTakenStartsNothing(t *testing.T) {
+	t.Parallel()
+	for state, c := range map[string]struct {
+		held bool
+		rule fault.Rule
+	}{
+		"AcquireLock":      {false, fault.Rule{Service: "dynamodb", Operation: "UpdateItem"}},
+		"ReadLockOwner":    {true, fault.Rule{Service: "dynamodb", Operation: "GetItem"}},
+		"InspectLockOwner": {true, fault.Rule{Service: "states", Operation: "DescribeExecution"}},
+		"TakeOverLock":     {true, fault.Rule{Service: "dynamodb", Operation: "UpdateItem", Skip: 1}}, // the first is AcquireLock's
+	} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			if c.held {
+				w.setOwner(w.gone("earlier"))
+			}
+			before := w.journal()
+			c.rule.Mode, c.rule.Status, c.rule.Code = fault.Refuse, 403, "AccessDeniedException"
+			w.fault(c.rule)
+			r, execution := w.rotate(plain)
+			path := strings.Join(w.path(execution), " ")
+			if text(r.Error) != "NotStarted" || !strings.Contains(text(r.Cause), state+" failed with") || !strings.HasSuffix(path, state+" NotStarted") {
+				t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), path)
+			}
+			w.Stack.Faults.Clear()
+			if after := w.journal(); len(after) != len(before) {
+				t.Errorf("the journal's item was %v, is %v", before, after)
+			}
+			w.converge()
+		})
+	}
+}
+
+func TestTheLockOfAnExecutionThatStepFunctionsForgotIsTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.setOwner(w.gone("earlier"))
+	_, execution := w.rotate(plain)
+	if path := strings.Join(w.path(execution), " "); !strings.Contains(path, "AcquireLock ReadLockOwner LockOwner InspectLockOwner LockOwnerStatus TakeOverLock AwaitFormerOwner Plan") {
+		t.Error(path)
+	}
+	w.atRest()
+}
+
+func TestALockThatChangesHandsMeanwhileIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		at, operation string
+		skip          int
+		owner         string
+		path          string
+	}{
+		"taken over by another": {"TakeOverLock", "UpdateItem", 1, "another",
+			"TakeOverLock ReadLockOwner LockOwner InspectLockOwner LockOwnerStatus TakeOverLock AwaitFormerOwner Plan"},
+		"given back": {"ReadLockOwner", "GetItem", 0, "", "AcquireLock ReadLockOwner LockOwner AcquireLock Plan"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			w.setOwner(w.gone("earlier"))
+			w.fault(fault.Rule{Service: "dynamodb", Operation: c.operation, Skip: c.skip, Times: 1, Mode: fault.Delay, Latency: 5 * time.Second})
+			w.when(c.at, func(string) {
+				if c.owner != "" {
+					c.owner = w.gone(c.owner)
+				}
+				w.setOwner(c.owner)
+			})
+			_, execution := w.rotate(plain)
+			if path := strings.Join(w.path(execution), " "); !strings.Contains(path, c.path) {
+				t.Error(path)
+			}
+			w.atRest()
+		})
+	}
+}
+
+func TestALockThatIsNoLongerOursIsNotReleased(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	other := w.gone("another")
+	w.when("ReleaseLock", func(string) { w.setOwner(other) })
+	w.when("AfterFinish", func(string) {
+		w.fault(fault.Rule{Service: "dynamodb", Operation: "UpdateItem", Match: "lastOutcome", Mode: fault.Delay, Latency: 5 * time.Second})
+	})
+	r, execution := w.rotate(plain)
+	if path := strings.Join(w.path(execution), " "); r.Status != asl.Succeeded || !strings.HasSuffix(path, "ReleaseLock Released Notify PublishEvent Outcome Rotated") {
+		t.Errorf("ended as %s %s: %s", r.Status, text(r.Error), path)
+	}
+	if owner, ok := w.journal()["owner"].(*ddbtypes.AttributeValueMemberS); !ok || owner.Value != other {
+		t.Errorf("the lock is of %v", w.journal()["owner"])
+	}
+	w.setOwner("")
+	w.atRest()
+}
+
+// Step Functions takes an input of 256 KiB; with the configuration beside it, it is too long for what comes next.
+func TestAnInputThatIsTooLongIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	config, err := json.Marshal(w.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		reason            int
+		kind, state, path string
+	}{
+		{255 << 10, "NotStarted", "LoadClient", "CheckInput LoadClient NotStarted"},
+		{256<<10 - len(config) - 225, "Refused", "Plan", "Plan ReleaseLock Released Notify PublishEvent Outcome Refused"},
+	} {
+		r, execution := w.rotate(`{"client": "orders-web", "reason": "` + strings.Repeat("x", c.reason) + `"}`)
+		if path := strings.Join(w.path(execution), " "); text(r.Error) != c.kind || !strings.Contains(text(r.Cause), c.state+" failed with States.DataLimitExceeded") || !strings.HasSuffix(path, c.path) {
+			t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), path)
+		}
+	}
+	if n := len(w.Stack.SNS.Messages(w.TopicARN)); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+	w.converge()
+}

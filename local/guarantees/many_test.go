@@ -1,0 +1,47 @@
+package guarantees_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/local/orders"
+)
+
+// Step Functions takes 256 KiB for the result of a state and for what it assigns, and the local one does not take more.
+func TestTheResultsOfHundredsOfTargetsFitIntoAnExecution(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.addRules(235)
+	w.failing("TestSecret") // after which the targets have been set three times
+	w.mustRollBack()
+	w.atRest()
+}
+
+// addRules adds rules that log in like the first load balancer's default action.
+func (w *world) addRules(n int) {
+	w.t.Helper()
+	ctx, api := context.Background(), elb.NewFromConfig(w.Stack.AWS(orders.Home))
+	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	listeners, err := api.DescribeListeners(ctx, &elb.DescribeListenersInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	actions := listeners.Listeners[0].DefaultActions
+	for _, v := range values {
+		actions[0].AuthenticateOidcConfig.ClientSecret = aws.String(v)
+	}
+	for i := range n {
+		if _, err := api.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: listeners.Listeners[0].ListenerArn, Priority: aws.Int32(int32(1000 + i)), Actions: actions,
+			Conditions: []elbtypes.RuleCondition{{Field: aws.String("path-pattern"), PathPatternConfig: &elbtypes.PathPatternConditionConfig{Values: []string{fmt.Sprintf("/%d/*", i)}}}}}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
