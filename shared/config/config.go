@@ -79,7 +79,8 @@ type SmokeTests struct {
 	// Redirect and Login go through the load balancer.
 	Redirect []RedirectTest `json:"redirect,omitempty"`
 	Login    []LoginTest    `json:"login,omitempty"`
-	// MaxAuthErrors is how many ELBAuthError counts, over all load balancers since the switch, still pass; default 0.
+	// MaxAuthErrors is how many more ELBAuthError counts than in the same time before, over all load balancers since the new
+	// secret was made, still pass; default 0. What chance explains always passes.
 	// The metric has no client dimension: other clients of the same load balancer count too.
 	MaxAuthErrors *int `json:"maxAuthErrors,omitempty"`
 }
