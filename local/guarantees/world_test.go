@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,8 @@ import (
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request
+	debug.SetGCPercent(400)                        // worlds are small and short-lived
+	debug.SetMemoryLimit(2 << 30)
 	os.Exit(m.Run())
 }
 
@@ -96,7 +99,11 @@ func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	closing := s
+	t.Cleanup(func() {
+		_ = closing.Close()
+		closing = nil // a finished parallel test keeps its cleanups until its parent ends, and there are hundreds of worlds
+	})
 	functions, err := inprocess.Register(s, w.logs)
 	if err != nil {
 		t.Fatal(err)
