@@ -132,7 +132,7 @@ const measurements = 30
 
 // metricsOf are the custom metrics of an execution beside StepDuration by state, and in how many hours each is written at
 // most.
-var metricsOf = map[string]struct{ metrics, hours float64 }{"rotated": {2, 2}, "measured": {3, 1}} // LoginLatency, Rotations; SecretAge, SecretRefused, LockHeld
+var metricsOf = map[string]struct{ metrics, hours float64 }{"rotated": {3, 2}, "measured": {3, 1}} // LoginLatency, Rotations, RotationDuration; SecretAge, SecretRefused, LockHeld
 
 // addExecutions adds what a number of executions of a path takes.
 func addExecutions(t *testing.T, q map[string]float64, tpl template, golden string, number float64) {

@@ -351,6 +351,10 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 	entry, known := r.journal.Secrets[r.version]
 	p := r.journal.Promotion
 	ended := p != nil && (p.From == r.version || p.To == r.version)
+	began := entry.At // of a rollback
+	if ended {
+		began = r.journal.Secrets[p.To].At
+	}
 	if (!known || entry.State == journal.Removed || entry.State == journal.Kept) && !ended {
 		return nil
 	}
@@ -364,17 +368,18 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 	if err := r.Journal.Save(ctx, r.journal); err != nil {
 		return err
 	}
-	r.count(ctx, ended && p.From == r.version)
+	r.count(ctx, ended && p.From == r.version, r.Now().Sub(began))
 	return nil
 }
 
-// count tells the metrics how the rotation ended: the old secret is gone, or the new one.
-func (r *retirement) count(ctx context.Context, rotated bool) {
+// count tells the metrics how the rotation ended, the old secret is gone, or the new one, and how long it took.
+func (r *retirement) count(ctx context.Context, rotated bool, took time.Duration) {
 	outcome := telemetry.RolledBack
 	if rotated {
 		outcome = telemetry.Rotated
 	}
-	if err := r.Metrics.RotationEnded(r.Common.Client, outcome); err != nil {
+	err := errors.Join(r.Metrics.RotationEnded(r.Common.Client, outcome), r.Metrics.RotationTook(r.Common.Client, took))
+	if err != nil {
 		r.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
 	}
 }

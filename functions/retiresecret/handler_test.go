@@ -175,6 +175,7 @@ func TestADeletionCutAtAnyWriteIsCompletedByARepeat(t *testing.T) {
 func TestARepeatedDeletionChangesNothingAndCountsOnce(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
+	w.Now = w.Now.Add(25 * time.Hour) // since the new secret was intended
 	got, err := retire(w, rotation.RetireDelete)
 	answers(t, got, err, "deleted")
 	writes := w.Writes()
@@ -182,8 +183,10 @@ func TestARepeatedDeletionChangesNothingAndCountsOnce(t *testing.T) {
 	answers(t, got, err, "absent")
 	wrote(t, w, writes...)
 	finished(t, w, v)
-	if n := strings.Count(w.Output(), `"outcome":"rotated"`); n != 1 {
-		t.Errorf("the end was counted %d times", n)
+	for _, once := range []string{`"outcome":"rotated"`, `"RotationDuration":90000,`} {
+		if n := strings.Count(w.Output(), once); n != 1 {
+			t.Errorf("%s was written %d times", once, n)
+		}
 	}
 }
 

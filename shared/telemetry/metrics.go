@@ -35,9 +35,15 @@ type Metrics struct {
 // NewMetrics returns Metrics that write to w, which must be the function's standard output, not a file that mixes lines.
 func NewMetrics(w io.Writer, now func() time.Time) *Metrics { return &Metrics{w: w, now: now} }
 
-// RotationEnded counts a rotation: metric Rotations by client and outcome.
+// RotationEnded counts a rotation: metric Rotations by client and outcome. RotationTook measures it.
 func (m *Metrics) RotationEnded(client string, o Outcome) error {
 	return m.put("Rotations", "Count", 1, dimension{"client", client}, dimension{"outcome", string(o)})
+}
+
+// RotationTook measures a rotation, from before its secret was made until the other was gone: metric RotationDuration by client,
+// in seconds.
+func (m *Metrics) RotationTook(client string, d time.Duration) error {
+	return m.put("RotationDuration", "Seconds", d.Seconds(), dimension{"client", client})
 }
 
 // StepTook measures one step of a rotation: metric StepDuration by client and state, in milliseconds.

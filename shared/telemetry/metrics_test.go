@@ -24,6 +24,9 @@ func TestMetricsAreInTheEmbeddedMetricFormat(t *testing.T) {
 		{"a rotation's outcome", func(m *telemetry.Metrics) error { return m.RotationEnded("orders-web", telemetry.RolledBack) },
 			`{"Rotations":1,"client":"orders-web","outcome":"rolled-back","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client","outcome"]],"Metrics":[{"Name":"Rotations","Unit":"Count"}]}]}}`},
+		{"a rotation's duration", func(m *telemetry.Metrics) error { return m.RotationTook("orders-web", 25*time.Hour) },
+			`{"RotationDuration":90000,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
+			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"RotationDuration","Unit":"Seconds"}]}]}}`},
 		{"a step's duration", func(m *telemetry.Metrics) error {
 			return m.StepTook("orders-web", "SetSecret", 1500*time.Microsecond)
 		},
