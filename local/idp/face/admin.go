@@ -64,6 +64,25 @@ func (a *Admin) Grant(w http.ResponseWriter) {
 	WriteJSON(w, http.StatusOK, map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": int(adminTokenLifetime / time.Second)})
 }
 
+// ServeToken answers the admin client's token request, by client_credentials, and returns true; other clients' are left to the
+// provider. refuse words a refusal as the vendor does; basic: only HTTP Basic is taken.
+func (a *Admin) ServeToken(w http.ResponseWriter, r *http.Request, refuse func(Refusal) TokenError, basic bool) bool {
+	if !a.Is(r) {
+		return false
+	}
+	refusal := UnsupportedGrant
+	switch ok, byBasic := a.Proves(r); {
+	case !ok || basic && !byBasic:
+		refusal = WrongSecret
+	case r.PostForm.Get("grant_type") == "client_credentials":
+		a.Grant(w)
+		return true
+	}
+	e := refuse(refusal)
+	WriteJSON(w, e.Status, e.JSON())
+	return true
+}
+
 // Allows reports whether a request to the management API carries an access token that is valid.
 func (a *Admin) Allows(r *http.Request) bool {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

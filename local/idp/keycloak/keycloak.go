@@ -100,20 +100,7 @@ func (k *Keycloak) AdminToken() string { return k.admin.Secret }
 
 // ServeToken implements face.Tokens: access tokens for the admin API.
 func (k *Keycloak) ServeToken(w http.ResponseWriter, r *http.Request) bool {
-	if !k.admin.Is(r) {
-		return false
-	}
-	refusal := face.UnsupportedGrant
-	switch ok, _ := k.admin.Proves(r); {
-	case !ok:
-		refusal = face.WrongSecret
-	case r.PostForm.Get("grant_type") == "client_credentials":
-		k.admin.Grant(w)
-		return true
-	}
-	e := k.TokenError(refusal)
-	face.WriteJSON(w, e.Status, e.JSON())
-	return true
+	return k.admin.ServeToken(w, r, k.TokenError, false)
 }
 
 // Routes implements face.Face.

@@ -73,20 +73,7 @@ func (p *PingOne) AdminToken() string { return p.admin.Secret }
 // ServeToken implements face.Tokens: access tokens for the Platform API. The worker application authenticates by Basic, the
 // default.
 func (p *PingOne) ServeToken(w http.ResponseWriter, r *http.Request) bool {
-	if !p.admin.Is(r) {
-		return false
-	}
-	refusal := face.UnsupportedGrant
-	switch ok, basic := p.admin.Proves(r); {
-	case !ok || !basic:
-		refusal = face.WrongSecret
-	case r.PostForm.Get("grant_type") == "client_credentials":
-		p.admin.Grant(w)
-		return true
-	}
-	e := p.TokenError(refusal)
-	face.WriteJSON(w, e.Status, e.JSON())
-	return true
+	return p.admin.ServeToken(w, r, p.TokenError, true)
 }
 
 // Routes implements face.Face.

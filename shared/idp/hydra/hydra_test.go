@@ -194,43 +194,31 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 // fake is the part of Hydra that the conformance suite needs: one client with its secrets.
 type fake struct {
 	*httptest.Server
-	httpvendor.Faults
-	made    int
-	secrets []string // the current one first
+	httpvendor.Slots
+	made int
 }
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{secrets: []string{"initial-secret-of-the-client"}}
+	f := &fake{Slots: httpvendor.Slots{Secrets: []string{"initial-secret-of-the-client"}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+at, f.Handle(func(*http.Request) (int, any) { return http.StatusOK, json.RawMessage(client) }, idptest.Check))
 	mux.HandleFunc("POST "+at+"/secrets/rotate", f.Handle(func(*http.Request) (int, any) {
 		f.made++
-		f.secrets = append([]string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-hydra"}, f.secrets...)
-		return http.StatusOK, map[string]string{"client_id": clientID, "client_secret": f.secrets[0]}
+		f.Secrets = append([]string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-hydra"}, f.Secrets...)
+		return http.StatusOK, map[string]string{"client_id": clientID, "client_secret": f.Secrets[0]}
 	}, idptest.Create))
 	mux.HandleFunc("PATCH "+at, f.Handle(func(r *http.Request) (int, any) {
 		var in []struct{ Op, Path, Value string }
 		if json.NewDecoder(r.Body).Decode(&in) != nil || len(in) != 1 || in[0].Op != "replace" || in[0].Path != "/client_secret" {
 			return http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": idptest.Canary}
 		}
-		f.secrets = []string{in[0].Value}
+		f.Secrets = []string{in[0].Value}
 		return http.StatusOK, json.RawMessage(client)
 	}, idptest.Remove))
 	f.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(f.Close)
 	return f
-}
-
-// Live implements idptest.SlotVendor.
-func (f *fake) Live(string) []secret.Value {
-	f.Lock()
-	defer f.Unlock()
-	var out []secret.Value
-	for _, s := range f.secrets {
-		out = append(out, secret.New(s))
-	}
-	return out
 }
 
 func TestConformance(t *testing.T) {

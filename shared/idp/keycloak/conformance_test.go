@@ -12,39 +12,37 @@ import (
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/idp/slots"
-	"alboidc.internal/shared/secret"
 )
 
 // fake is the part of Keycloak that the conformance suite needs: one client that a policy covers, with its secrets.
 type fake struct {
 	*httptest.Server
-	httpvendor.Faults
-	made    int
-	secrets []string // the current one first
+	httpvendor.Slots
+	made int
 }
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{secrets: []string{"initial-secret-of-the-client"}}
+	f := &fake{Slots: httpvendor.Slots{Secrets: []string{"initial-secret-of-the-client"}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+realm+"/clients", f.Handle(func(*http.Request) (int, any) {
 		attributes := covered
-		if len(f.secrets) > 1 {
+		if len(f.Secrets) > 1 {
 			attributes += `, "client.secret.rotated.expiration.time": "` + epoch(now.Add(48*time.Hour)) + `"`
 		}
 		return http.StatusOK, json.RawMessage("[" + representation(attributes) + "]")
 	}, idptest.Check))
-	mux.HandleFunc("GET "+at+"/client-secret", f.Handle(func(*http.Request) (int, any) { return http.StatusOK, credential(f.secrets[0]) }, idptest.List))
+	mux.HandleFunc("GET "+at+"/client-secret", f.Handle(func(*http.Request) (int, any) { return http.StatusOK, credential(f.Secrets[0]) }, idptest.List))
 	mux.HandleFunc("GET "+at+"/client-secret/rotated", f.Handle(func(*http.Request) (int, any) {
-		if len(f.secrets) == 1 {
+		if len(f.Secrets) == 1 {
 			return http.StatusNotFound, map[string]string{"error": idptest.Canary}
 		}
-		return http.StatusOK, credential(f.secrets[1])
+		return http.StatusOK, credential(f.Secrets[1])
 	}))
 	mux.HandleFunc("POST "+at+"/client-secret", f.Handle(func(*http.Request) (int, any) {
 		f.made++
-		f.secrets = []string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-keycloak", f.secrets[0]}
-		return http.StatusOK, credential(f.secrets[0])
+		f.Secrets = []string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-keycloak", f.Secrets[0]}
+		return http.StatusOK, credential(f.Secrets[0])
 	}, idptest.Create))
 	mux.HandleFunc("PUT "+at, f.Handle(func(r *http.Request) (int, any) {
 		var in struct{ Secret string }
@@ -52,12 +50,12 @@ func newFake(t *testing.T) *fake {
 			return http.StatusBadRequest, map[string]string{"errorMessage": idptest.Canary}
 		}
 		if in.Secret != "" {
-			f.secrets[0] = in.Secret
+			f.Secrets[0] = in.Secret
 		}
 		return http.StatusNoContent, nil
 	}))
 	mux.HandleFunc("DELETE "+at+"/client-secret/rotated", f.Handle(func(*http.Request) (int, any) {
-		f.secrets = f.secrets[:1]
+		f.Secrets = f.Secrets[:1]
 		return http.StatusNoContent, nil
 	}, idptest.Remove))
 	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,17 +72,6 @@ func newFake(t *testing.T) *fake {
 }
 
 func credential(value string) any { return map[string]string{"type": "secret", "value": value} }
-
-// Live implements idptest.SlotVendor.
-func (f *fake) Live(string) []secret.Value {
-	f.Lock()
-	defer f.Unlock()
-	var out []secret.Value
-	for _, s := range f.secrets {
-		out = append(out, secret.New(s))
-	}
-	return out
-}
 
 func TestConformance(t *testing.T) {
 	t.Parallel()

@@ -243,14 +243,13 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 // fake is the part of PingOne that the conformance suite needs: one application with its secrets.
 type fake struct {
 	*httptest.Server
-	httpvendor.Faults
-	made    int
-	secrets []string // the current one first
+	httpvendor.Slots
+	made int
 }
 
 func newFake(t *testing.T) *fake {
 	t.Helper()
-	f := &fake{secrets: []string{"initial-secret-of-the-application"}}
+	f := &fake{Slots: httpvendor.Slots{Secrets: []string{"initial-secret-of-the-application"}}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+appPath, f.Handle(func(*http.Request) (int, any) { return http.StatusOK, json.RawMessage(app) }, idptest.Check))
 	mux.HandleFunc("GET "+appPath+"/secret", f.Handle(func(*http.Request) (int, any) { return http.StatusOK, f.body() }, idptest.List))
@@ -264,7 +263,7 @@ func newFake(t *testing.T) *fake {
 		shift(w, r)
 	})
 	mux.HandleFunc("DELETE "+appPath+"/secret", f.Handle(func(*http.Request) (int, any) {
-		f.secrets = f.secrets[:1]
+		f.Secrets = f.Secrets[:1]
 		return http.StatusNoContent, nil
 	}, idptest.Remove))
 	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -281,16 +280,16 @@ func newFake(t *testing.T) *fake {
 }
 
 func (f *fake) body() any {
-	out := map[string]any{"environment": map[string]string{"id": envID}, "secret": f.secrets[0]}
-	if len(f.secrets) > 1 {
-		out["previous"] = map[string]string{"secret": f.secrets[1], "expiresAt": "2026-03-31T09:00:00.000Z"}
+	out := map[string]any{"environment": map[string]string{"id": envID}, "secret": f.Secrets[0]}
+	if len(f.Secrets) > 1 {
+		out["previous"] = map[string]string{"secret": f.Secrets[1], "expiresAt": "2026-03-31T09:00:00.000Z"}
 	}
 	return out
 }
 
 func (f *fake) shift(*http.Request) (int, any) {
 	f.made++
-	f.secrets = []string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-pingone", f.secrets[0]}
+	f.Secrets = []string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-pingone", f.Secrets[0]}
 	return http.StatusOK, f.body()
 }
 
@@ -301,19 +300,8 @@ func (f *fake) set(r *http.Request) (int, any) {
 	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Secret == "" {
 		return http.StatusBadRequest, map[string]any{"code": "INVALID_DATA", "message": idptest.Canary}
 	}
-	f.secrets = []string{in.Secret}
+	f.Secrets = []string{in.Secret}
 	return http.StatusOK, f.body()
-}
-
-// Live implements idptest.SlotVendor.
-func (f *fake) Live(string) []secret.Value {
-	f.Lock()
-	defer f.Unlock()
-	var out []secret.Value
-	for _, s := range f.secrets {
-		out = append(out, secret.New(s))
-	}
-	return out
 }
 
 func TestConformance(t *testing.T) {

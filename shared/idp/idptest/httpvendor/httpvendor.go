@@ -156,6 +156,24 @@ type Faults struct {
 	inForce map[idptest.Operation]idptest.Fault
 }
 
+// Slots are the secrets of one client at a fake vendor, the current one first, and the faults in force. It is an
+// idptest.SlotVendor.
+type Slots struct {
+	Faults
+	Secrets []string
+}
+
+// Live implements idptest.SlotVendor.
+func (s *Slots) Live(string) []secret.Value {
+	s.Lock()
+	defer s.Unlock()
+	var out []secret.Value
+	for _, v := range s.Secrets {
+		out = append(out, secret.New(v))
+	}
+	return out
+}
+
 // Break implements that of idptest.Backend.
 func (f *Faults) Break(op idptest.Operation, fault idptest.Fault) {
 	f.Lock()
