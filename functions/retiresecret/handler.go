@@ -368,17 +368,21 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 	if err := r.Journal.Save(ctx, r.journal); err != nil {
 		return err
 	}
-	r.count(ctx, ended && p.From == r.version, r.Now().Sub(began))
+	r.count(ctx, ended && p.From == r.version, began)
 	return nil
 }
 
-// count tells the metrics how the rotation ended, the old secret is gone, or the new one, and how long it took.
-func (r *retirement) count(ctx context.Context, rotated bool, took time.Duration) {
+// count tells the metrics how the rotation ended, the old secret is gone, or the new one, and how long it took; began is zero
+// where the journal does not know.
+func (r *retirement) count(ctx context.Context, rotated bool, began time.Time) {
 	outcome := telemetry.RolledBack
 	if rotated {
 		outcome = telemetry.Rotated
 	}
-	err := errors.Join(r.Metrics.RotationEnded(r.Common.Client, outcome), r.Metrics.RotationTook(r.Common.Client, took))
+	err := r.Metrics.RotationEnded(r.Common.Client, outcome)
+	if !began.IsZero() {
+		err = errors.Join(err, r.Metrics.RotationTook(r.Common.Client, r.Now().Sub(began)))
+	}
 	if err != nil {
 		r.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
 	}

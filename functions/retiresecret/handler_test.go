@@ -339,6 +339,18 @@ func TestThePromotionFromAVersionThatTheJournalDoesNotKnowIsClosed(t *testing.T)
 	}
 }
 
+func TestARotationWhoseBeginningTheJournalDoesNotKnowIsCountedAndNotMeasured(t *testing.T) {
+	t.Parallel()
+	w, v := promoted(t, switchable)
+	edit(w, func(j *journal.Journal) { delete(j.Secrets, newer) })
+	got, err := retire(w, rotation.RetireDelete)
+	answers(t, got, err, "deleted")
+	has(t, v, newID)
+	if out := w.Output(); !strings.Contains(out, `"outcome":"rotated"`) || strings.Contains(out, "RotationDuration") {
+		t.Errorf("written was %s", out)
+	}
+}
+
 func TestOnlyTheVersionsOwnSecretIsRemoved(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, memory.Options{MaxSecrets: 4})
