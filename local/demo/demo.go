@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -70,6 +72,9 @@ type world struct {
 
 // start sets the stack and the deployment up; close ends them.
 func start(ctx context.Context, o Options) (*world, error) {
+	if types := registry.Types(); o.IdP != "" && !slices.Contains(types, o.IdP) {
+		return nil, fmt.Errorf("IDP=%s: the identity providers are %s", o.IdP, strings.Join(types, ", "))
+	}
 	w := &world{}
 	if err := w.openLogs(o.Logs); err != nil {
 		return nil, err
