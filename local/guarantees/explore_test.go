@@ -215,33 +215,36 @@ func (w *world) stopAt(c call, late fault.Rule) {
 	if late.Service != "" {
 		w.fault(late)
 	}
-	var once sync.Once
 	seen := 0
 	var mu sync.Mutex
 	w.Stack.Faults.Observe(func(service, operation, _ string) {
-		mu.Lock()
-		defer mu.Unlock()
 		if service != c.service || operation != c.operation {
 			return
 		}
-		if seen++; seen == c.n+1 {
-			once.Do(func() { w.clock.Go(w.stopAll) })
+		mu.Lock()
+		seen++
+		now := seen == c.n+1
+		mu.Unlock()
+		if now {
+			for _, execution := range w.running() { // before the call goes on: after the last one the next execution may follow at once
+				w.clock.Go(func() { w.stop(execution) })
+			}
 		}
 	})
 }
 
-// stopAll stops every execution that runs.
-func (w *world) stopAll() {
+// running are the ARNs of the executions that run.
+func (w *world) running() []string {
 	out, err := w.sfn().ListExecutions(context.Background(), &sfn.ListExecutionsInput{StateMachineArn: &w.MachineARN, StatusFilter: "RUNNING"})
 	if err != nil {
 		w.t.Error(err)
-		return
+		return nil
 	}
+	var arns []string
 	for _, e := range out.Executions {
-		if _, err := w.sfn().StopExecution(context.Background(), &sfn.StopExecutionInput{ExecutionArn: e.ExecutionArn}); err != nil {
-			w.t.Error(err)
-		}
+		arns = append(arns, *e.ExecutionArn)
 	}
+	return arns
 }
 
 // converge runs new executions, as the next schedule would, until one succeeds; the first has to, because nothing is

@@ -82,20 +82,19 @@ func TestTheLockOfAnExecutionThatStepFunctionsForgotIsTakenOver(t *testing.T) {
 func TestALockThatChangesHandsMeanwhileIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		at, operation string
-		skip          int
-		owner         string
-		path          string
+		at, operation, match string
+		owner                string
+		path                 string
 	}{
-		"taken over by another": {"TakeOverLock", "UpdateItem", 1, "another",
+		"taken over by another": {"TakeOverLock", "UpdateItem", ":former", "another",
 			"TakeOverLock ReadLockOwner LockOwner InspectLockOwner LockOwnerStatus TakeOverLock AwaitFormerOwner Plan"},
-		"given back": {"ReadLockOwner", "GetItem", 0, "", "AcquireLock ReadLockOwner LockOwner AcquireLock Plan"},
+		"given back": {"ReadLockOwner", "GetItem", "", "", "AcquireLock ReadLockOwner LockOwner AcquireLock Plan"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
 			w.setOwner(w.gone("earlier"))
-			w.fault(fault.Rule{Service: "dynamodb", Operation: c.operation, Skip: c.skip, Times: 1, Mode: fault.Delay, Latency: 5 * time.Second})
+			w.fault(fault.Rule{Service: "dynamodb", Operation: c.operation, Match: c.match, Times: 1, Mode: fault.Delay, Latency: 5 * time.Second})
 			w.when(c.at, func(string) {
 				if c.owner != "" {
 					c.owner = w.gone(c.owner)

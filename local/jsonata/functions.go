@@ -28,12 +28,12 @@ func (o Options) withDefaults() Options {
 }
 
 // host is what glue.js asks of Go.
-func (o Options) host() map[string]any {
+func (r *runtime) host() map[string]any {
 	return map[string]any{
 		"hash":   hashText,
-		"random": func() float64 { return unit(o.Uint64()) },
+		"random": func() float64 { return unit(r.options.Uint64()) },
 		"seeded": seeded,
-		"uuid":   func() string { return uuid(o.Uint64(), o.Uint64()) },
+		"uuid":   func() string { return uuid(r.options.Uint64(), r.options.Uint64()) },
 	}
 }
 

@@ -63,19 +63,31 @@ type Options struct {
 
 // Engine evaluates expressions. It may be used by many goroutines at once.
 type Engine struct {
-	library *goja.Program
-	glue    *goja.Program
+	library *library
 	options Options
+}
+
+// library is an installed JSONata library. All engines of a process share its runtimes, because compiling an expression
+// takes far longer than evaluating it, and a runtime keeps what it compiled.
+type library struct {
+	code, glue *goja.Program
 
 	mu   sync.Mutex
 	idle []*runtime
 }
 
-// runtime is one JavaScript runtime with the library loaded; it serves one goroutine at a time.
+// runtime is one JavaScript runtime with the library loaded; it serves one goroutine of one engine at a time.
 type runtime struct {
 	vm       *goja.Runtime
+	options  Options // of the engine that it serves
 	check    goja.Callable
 	evaluate goja.Callable
+}
+
+// libraries are those that were loaded, by folder.
+var libraries struct {
+	mu     sync.Mutex
+	loaded map[string]*library
 }
 
 // Find looks for the installed library: local/node_modules/jsonata or node_modules/jsonata in the working directory
@@ -98,31 +110,48 @@ func Find() (string, error) {
 	}
 }
 
-// Load reads the library from the folder that Find returned.
+// Load reads the library from the folder that Find returned, once in a process.
 func Load(path string, o Options) (*Engine, error) {
+	libraries.mu.Lock()
+	defer libraries.mu.Unlock()
+	l := libraries.loaded[path]
+	if l == nil {
+		var err error
+		if l, err = load(path); err != nil {
+			return nil, fmt.Errorf("loading the JSONata library: %w", err)
+		}
+		if libraries.loaded == nil {
+			libraries.loaded = map[string]*library{}
+		}
+		libraries.loaded[path] = l
+	}
+	return &Engine{library: l, options: o.withDefaults()}, nil
+}
+
+func load(path string) (*library, error) {
 	file := filepath.Join(path, "jsonata.min.js")
 	source, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("loading the JSONata library: %w", err)
+		return nil, err
 	}
-	e := &Engine{options: o.withDefaults()}
-	if e.library, err = goja.Compile(file, string(source), false); err != nil {
-		return nil, fmt.Errorf("loading the JSONata library: %w", err)
+	l := &library{}
+	if l.code, err = goja.Compile(file, string(source), false); err != nil {
+		return nil, err
 	}
-	if e.glue, err = goja.Compile("glue.js", glueSource, true); err != nil {
-		return nil, fmt.Errorf("loading the JSONata glue: %w", err)
+	if l.glue, err = goja.Compile("glue.js", glueSource, true); err != nil {
+		return nil, err
 	}
-	r, err := e.newRuntime()
+	r, err := l.newRuntime()
 	if err != nil {
 		return nil, err
 	}
-	e.put(r)
-	return e, nil
+	l.put(r)
+	return l, nil
 }
 
 // Check reports a syntax error in an expression, as *Error.
 func (e *Engine) Check(expression string) error {
-	r, err := e.take()
+	r, err := e.library.take(e.options)
 	if err != nil {
 		return err
 	}
@@ -130,7 +159,7 @@ func (e *Engine) Check(expression string) error {
 	if err != nil {
 		return err
 	}
-	defer e.put(r)
+	defer e.library.put(r)
 	if goja.IsNull(v) {
 		return nil
 	}
@@ -144,7 +173,7 @@ func (e *Engine) Evaluate(expression string, bindings map[string]json.RawMessage
 	if err != nil {
 		return nil, fmt.Errorf("encoding the variables of an expression: %w", err)
 	}
-	r, err := e.take()
+	r, err := e.library.take(e.options)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +181,7 @@ func (e *Engine) Evaluate(expression string, bindings map[string]json.RawMessage
 	if err != nil {
 		return nil, err // the runtime was interrupted halfway: it is not used again
 	}
-	defer e.put(r)
+	defer e.library.put(r)
 	record := v.ToObject(r.vm)
 	switch kind := record.Get("kind").String(); kind {
 	case "value":
@@ -198,35 +227,42 @@ func problem(record *goja.Object) *Error {
 	return &Error{Code: record.Get("code").String(), Message: record.Get("text").String()}
 }
 
-func (e *Engine) take() (*runtime, error) {
-	e.mu.Lock()
-	if n := len(e.idle); n > 0 {
-		r := e.idle[n-1]
-		e.idle = e.idle[:n-1]
-		e.mu.Unlock()
-		return r, nil
+func (l *library) take(o Options) (*runtime, error) {
+	l.mu.Lock()
+	var r *runtime
+	if n := len(l.idle); n > 0 {
+		r, l.idle = l.idle[n-1], l.idle[:n-1]
 	}
-	e.mu.Unlock()
-	return e.newRuntime()
+	l.mu.Unlock()
+	if r == nil {
+		var err error
+		if r, err = l.newRuntime(); err != nil {
+			return nil, err
+		}
+	}
+	r.options = o
+	return r, nil
 }
 
-func (e *Engine) put(r *runtime) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.idle) < maxIdleRuntimes {
-		e.idle = append(e.idle, r)
+func (l *library) put(r *runtime) {
+	r.options = Options{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.idle) < maxIdleRuntimes {
+		l.idle = append(l.idle, r)
 	}
 }
 
-func (e *Engine) newRuntime() (*runtime, error) {
+func (l *library) newRuntime() (*runtime, error) {
 	vm := goja.New()
+	r := &runtime{vm: vm}
 	vm.SetMaxCallStackSize(maxCallDepth)
-	vm.SetTimeSource(e.options.Now)
-	library, err := loadModule(vm, e.library)
+	vm.SetTimeSource(func() time.Time { return r.options.Now() })
+	library, err := loadModule(vm, l.code)
 	if err != nil {
 		return nil, fmt.Errorf("starting JSONata: %w", err)
 	}
-	glue, err := vm.RunProgram(e.glue)
+	glue, err := vm.RunProgram(l.glue)
 	if err != nil {
 		return nil, fmt.Errorf("starting JSONata: %w", err)
 	}
@@ -234,11 +270,10 @@ func (e *Engine) newRuntime() (*runtime, error) {
 	if !ok {
 		return nil, errors.New("starting JSONata: glue.js is not a function")
 	}
-	functions, err := build(goja.Undefined(), library, vm.ToValue(e.options.host()))
+	functions, err := build(goja.Undefined(), library, vm.ToValue(r.host()))
 	if err != nil {
 		return nil, fmt.Errorf("starting JSONata: %w", err)
 	}
-	r := &runtime{vm: vm}
 	r.check, _ = goja.AssertFunction(functions.ToObject(vm).Get("check"))
 	r.evaluate, _ = goja.AssertFunction(functions.ToObject(vm).Get("evaluate"))
 	return r, nil

@@ -66,6 +66,43 @@ func TestExpressionsGiveTheValuesThatStepFunctionsGives(t *testing.T) {
 	}
 }
 
+func TestAPathGivesWhatTheLibraryGives(t *testing.T) {
+	t.Parallel()
+	e := engine(t, jsonata.Options{})
+	for _, value := range []string{`{"b":1}`, `{}`, `[]`, `[1]`, `[[1]]`, `[{"b":1}]`, `[{"b":1},{"b":[2,3]}]`, `{"b":[7]}`, `{"b":[]}`, `{"b":{"c":{"x":"y"}}}`, `{"b":null}`,
+		`null`, `"text"`, `1e3`, `-0`, `1.50`, `12345678901234567890`, `true`, `false`, `""`, `{"length":3,"constructor":4}`, `{"10":1,"9":2,"a":3}`, `"\u003c\u2028é"`} {
+		bindings := map[string]json.RawMessage{"a": json.RawMessage(value), "sum": json.RawMessage(`"not the function"`)}
+		for _, path := range []string{"$a", "$a.b", "$a.b.c", "$a.length", "$a.constructor", "$a.toString", "$a.and", "$a.null", "$sum", "$count", "$nothing", "$_"} {
+			got, gotErr := e.Evaluate(path, bindings)
+			want, wantErr := e.Evaluate("("+path+")", bindings) // not a path
+			if string(got) != string(want) || fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
+				t.Errorf("%s where a is %s: %s, %v; the library gives %s, %v", path, value, got, gotErr, want, wantErr)
+			}
+		}
+	}
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	path, err := jsonata.Find()
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := jsonata.Load(path, jsonata.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	bindings := map[string]json.RawMessage{"states": json.RawMessage(`{"input":{"client":"orders-web"},"context":{"Execution":{"Id":"arn:aws:states:eu-central-1:000000000000:execution:m:e"}}}`)}
+	for name, expression := range map[string]string{"path": `$states.context.Execution.Id`, "any other": `($states.context.Execution.Id)`} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := e.Evaluate(expression, bindings); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func TestExpressionsWithoutAValueAreUndefined(t *testing.T) {
 	t.Parallel()
 	e := engine(t, jsonata.Options{})
@@ -134,6 +171,21 @@ func TestRandomnessComesFromTheOptions(t *testing.T) {
 	v, err := e.Evaluate(`$uuid()`, nil)
 	if err != nil || !regexp.MustCompile(`^"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"$`).Match(v) {
 		t.Errorf("$uuid() = %s, %v", v, err)
+	}
+}
+
+func TestEnginesShareRuntimesButNotTheirOptions(t *testing.T) {
+	t.Parallel()
+	for _, year := range []int{2026, 2031} {
+		e := engine(t, jsonata.Options{Now: func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }, Uint64: func() uint64 { return uint64(year) << 40 }})
+		for expression, want := range map[string]string{
+			`$substring($now(), 0, 4)`:         fmt.Sprintf(`"%d"`, year),
+			`$round($random() * $power(2,24))`: fmt.Sprint(year),
+		} {
+			if v, err := e.Evaluate(expression, nil); err != nil || string(v) != want {
+				t.Errorf("%s = %s, %v; want %s", expression, v, err, want)
+			}
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"alboidc.internal/local/albnode"
@@ -78,6 +79,7 @@ type Stack struct {
 	Plane          *albnode.Plane
 
 	server *http.Server
+	client *awshttp.BuildableClient // of all SDK clients, which then share their connections
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -98,7 +100,8 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Stack{Face: o.Face, Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(), ctx: ctx, cancel: cancel}
+	s := &Stack{Face: o.Face, Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(),
+		client: awshttp.NewBuildableClient(), ctx: ctx, cancel: cancel}
 	if err := s.start(ctx, o, listener); err != nil {
 		_ = listener.Close()
 		s.Close()
@@ -163,7 +166,7 @@ func (s *Stack) Context() context.Context { return s.ctx }
 
 // AWS is the configuration of an SDK client for this stack.
 func (s *Stack) AWS(region string) aws.Config {
-	return aws.Config{Region: region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+	return aws.Config{Region: region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""), HTTPClient: s.client}
 }
 
 // Close stops everything and waits for the functions' processes to end.
