@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes the CDK's Go modules available to infra/, and prints the environment to build it with (see ../README.md):
 # nothing to do where the Go module proxy serves the official modules, else the same import paths are generated from the
-# npm packages into .build/cdk-go/<hash of the versions>, which takes about two minutes and 2 GB once per version.
-# CDK_BINDINGS=generated does so in any case.
+# npm packages, which takes about two minutes and 2 GB of memory. They are kept beside Go's build cache, for every checkout
+# of these versions. CDK_BINDINGS=generated does so in any case.
 set -euo pipefail
 
 infra=$(cd "$(dirname "$0")/.." && pwd)
 top=$(dirname "$infra")
-cache=$top/.build/cdk-go
+cache=$(dirname "$(go env GOCACHE)")/alb-oidc-rotator/cdk-go
 
 # The jsii kernel. Its package cannot be installed where its dependency @jsii/kernel is not served; the tarball needs none.
 kernel=@jsii/runtime@1.140.0
@@ -53,21 +53,27 @@ workspace() {
 }
 
 versions=$(cd "$infra" && node -p "const p = require('./package.json').devDependencies; [...process.argv.slice(1), 'jsii-pacmak'].map(n => n + '@' + p[n]).join(' ')" "${packages[@]}")
-hash=$(echo "$versions $kernel $top" | sha256sum | cut -c1-12)
+hash=$(echo "$versions $kernel" | sha256sum | cut -c1-12)
 ready=$cache/$hash
 if [ "${CDK_BINDINGS:-}" != generated ]; then
   # What was downloaded or generated before is taken without asking the proxy again.
-  if official off || { [ ! -e "$ready/.complete" ] && official; }; then
+  if official off || { [ ! -e "$ready" ] && official; }; then
     echo "export GOWORK=off"
     exit 0
   fi
 fi
-if [ ! -e "$ready/.complete" ]; then
-  rm -rf "${cache:?}"/* # other versions
-  generate "$ready.new"
-  fetch_kernel "$ready.new/kernel"
-  mv "$ready.new" "$ready"
-  workspace "$ready" > "$ready/go.work"
-  touch "$ready/.complete"
+if [ ! -e "$ready" ]; then
+  mkdir -p "$cache"
+  find "$cache" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} + # of earlier versions
+  new=$(mktemp -d "$cache/new.XXXXXX")
+  trap 'rm -rf "$new"' EXIT
+  generate "$new"
+  fetch_kernel "$new/kernel"
+  [ -e "$ready" ] || mv "$new" "$ready" # another checkout may have been faster
 fi
-echo "export GOWORK='$ready/go.work' JSII_RUNTIME='$ready/kernel/webpack/bin/jsii-runtime.js'"
+work=$top/.build/cdk-go/$hash/go.work
+if [ ! -e "$work" ]; then
+  mkdir -p "$(dirname "$work")"
+  workspace "$ready" > "$work"
+fi
+echo "export GOWORK='$work' JSII_RUNTIME='$ready/kernel/webpack/bin/jsii-runtime.js'"
