@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/strictjson"
 	"alboidc.internal/shared/telemetry"
 )
@@ -22,6 +24,16 @@ type Alarms struct {
 	// AuthErrors is how many ELBAuthError a load balancer of the client may have in five minutes; default 3. More in two of
 	// three such periods raise the alarm.
 	AuthErrors *int `json:"authErrors,omitempty"`
+	// SecretEndsDays is how many days before the identity provider ends the secret in use by itself the alarm rings; default 7.
+	// For providers that say when.
+	SecretEndsDays *int `json:"secretEndsDays,omitempty"`
+}
+
+func (a Alarms) secretEnds() time.Duration {
+	if a.SecretEndsDays == nil {
+		return 7 * 24 * time.Hour
+	}
+	return time.Duration(*a.SecretEndsDays) * 24 * time.Hour
 }
 
 func (a Alarms) authErrors() int {
@@ -35,14 +47,18 @@ func (a Alarms) check(ps *strictjson.Problems, path string) {
 	if n := a.authErrors(); n < 0 || n > 1_000_000 {
 		ps.Add(path+".authErrors", "must be 0 to 1000000, not %d", n)
 	}
+	if d := a.SecretEndsDays; d != nil && (*d < 1 || *d > 365) {
+		ps.Add(path+".secretEndsDays", "must be 1 to 365, not %d", *d)
+	}
 }
 
-// alarm is one alarm. It rings when its metric is above a number in of outOf periods, by default in one of one. Missing
+// alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default in one of one. Missing
 // data are no problem by default, since most of the time nothing rotates.
 type alarm struct {
 	id, name, description string
 	metric                awscloudwatch.IMetric
 	above                 float64
+	below                 float64 // instead of above, if not 0
 	of, outOf             int
 	missing               awscloudwatch.TreatMissingData
 }
@@ -70,7 +86,7 @@ func (r *rotator) addAlarms() {
 // addClientAlarms adds those on what is measured daily. A day without a measurement counts as one with a secret that is too
 // old, which is how a schedule that is dead is noticed; one that is only late makes no second such day. That is said by FILL:
 // what missing data are treated as is asked only when CloudWatch finds too few older data, too (CloudWatch user guide,
-// "Configuring how CloudWatch alarms treat missing data"). The two others stay as the last measurement left them.
+// "Configuring how CloudWatch alarms treat missing data"). The others stay as the last measurement left them.
 func (r *rotator) addClientAlarms(c Client) {
 	planned := time.Duration(c.GracePeriod())*time.Second + slack
 	tooOld := c.maxAge().Seconds()
@@ -86,6 +102,17 @@ func (r *rotator) addClientAlarms(c Client) {
 	r.addAlarm(alarm{id: "Refused-" + c.Name, name: clientAlarm(c.Name, "secret-refused"),
 		description: "The identity provider refuses the secret of " + c.Name + " that is stored as AWSCURRENT: logins may be failing.",
 		metric:      r.clientMetric("SecretRefused", c.Name, "Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
+	if c.tellsEnd() {
+		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name, "secret-ends"), below: c.Alarms.secretEnds().Seconds(),
+			description: "The identity provider ends the secret of " + c.Name + " soon by itself: all logins fail then, unless a rotation is through before.",
+			metric:      r.clientMetric("SecretEndsIn", c.Name, "Minimum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
+	}
+}
+
+// tellsEnd: the client's identity provider says when a secret ends by itself. One that is set, as those of a pair, has no end.
+func (c Client) tellsEnd() bool {
+	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
+	return err == nil && capable.TellsEnd && c.IdentityProvider.ClientPair == "" && !c.IdentityProvider.AllowInterruption
 }
 
 func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }
@@ -97,12 +124,16 @@ func (r *rotator) addAlarm(a alarm) {
 	if a.missing == "" {
 		a.missing = awscloudwatch.TreatMissingData_NOT_BREACHING
 	}
+	threshold, comparison := a.above, awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD
+	if a.below != 0 {
+		threshold, comparison = a.below, awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD
+	}
 	made := awscloudwatch.NewAlarm(r.stack, jsii.String("Alarm-"+a.id), &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(r.alarmName(a.name)),
 		AlarmDescription:   &a.description,
 		Metric:             a.metric,
-		Threshold:          &a.above,
-		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_THRESHOLD,
+		Threshold:          &threshold,
+		ComparisonOperator: comparison,
 		DatapointsToAlarm:  jsii.Number(max(a.of, 1)),
 		EvaluationPeriods:  jsii.Number(max(a.outOf, 1)),
 		TreatMissingData:   a.missing,

@@ -43,6 +43,40 @@ func TestAlarmsWatchWhatIsPromised(t *testing.T) {
 	}
 }
 
+// mortal is the example with a first client whose identity provider ends secrets by itself.
+func mortal(t *testing.T) template {
+	t.Helper()
+	f, err := readFile(clientsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &f.Clients[0].IdentityProvider
+	p.Type, p.Settings = "entra", []byte(`{"tenantId":"example.onmicrosoft.com","webIdentity":{"clientId":"11112222-bbbb-3333-cccc-4444dddd5555"}}`)
+	tpl, err := synthesized(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
+}
+
+func TestTheEndOfASecretIsWatchedWhereTheIdentityProviderTellsIt(t *testing.T) {
+	tpl := mortal(t)
+	r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-orders-web/secret-ends")
+	expect(t, "secret-ends", r, map[string]string{"Namespace": "AlbOidcRotator", "MetricName": "SecretEndsIn", "Statistic": "Minimum", "Threshold": "604800",
+		"ComparisonOperator": "LessThanThreshold", "TreatMissingData": "ignore"})
+	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
+		if name := text(tpl.Resources[id].Properties["AlarmName"]); name == "alb-oidc-rotator-shop-web/secret-ends" {
+			t.Errorf("%s would never have data: Okta gives secrets no end", name)
+		}
+	}
+	for _, w := range widgets(t, tpl) {
+		shown, _ := json.Marshal(w.Properties.Metrics)
+		if strings.HasSuffix(w.Properties.Title, "as last measured") && strings.Contains(string(shown), "SecretEndsIn") != strings.HasPrefix(w.Properties.Title, "orders-web") {
+			t.Errorf("%s: %s", w.Properties.Title, shown)
+		}
+	}
+}
+
 // Two days in a row: of an age that is too high, or without a measurement.
 func TestTheAlarmOnTheAgeRingsWithoutMeasurementsToo(t *testing.T) {
 	tpl := exampleTemplate(t)
@@ -85,7 +119,7 @@ func TestEachClientHasItsOwnLimitOfAuthenticationErrors(t *testing.T) {
 func TestTheRunbookSaysWhatToDoAtEachAlarm(t *testing.T) {
 	rows := rowsOf(t, "../docs/runbook.md", "| alarm | rings when | what to do |")
 	names := map[string]bool{}
-	tpl := exampleTemplate(t)
+	tpl := mortal(t)
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
 		name := strings.TrimPrefix(text(tpl.Resources[id].Properties["AlarmName"]), "alb-oidc-rotator-")
 		name = strings.NewReplacer("orders-web/", "CLIENT/", "shop-web/", "CLIENT/").Replace(name)

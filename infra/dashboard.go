@@ -34,7 +34,7 @@ func (r *rotator) addDashboard() {
 	}
 	d.AddWidgets(awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{Markdown: jsii.String(legend), Width: jsii.Number(width), Height: jsii.Number(2)}))
 	for _, c := range r.clients {
-		d.AddWidgets(r.health(c.Name), r.graph("Ended rotations of "+c.Name, "count", r.outcomes(c.Name)...),
+		d.AddWidgets(r.health(c), r.graph("Ended rotations of "+c.Name, "count", r.outcomes(c.Name)...),
 			r.graph("Login of "+c.Name+" in the smoke tests", "ms", r.clientMetric("LoginLatency", c.Name, "Maximum", hours(1))))
 	}
 	errors := []awscloudwatch.IMetric{}
@@ -46,19 +46,21 @@ func (r *rotator) addDashboard() {
 }
 
 // health shows the last measurement of a client.
-func (r *rotator) health(client string) awscloudwatch.IWidget {
+func (r *rotator) health(c Client) awscloudwatch.IWidget {
 	show := func(label, expression, name, statistic string) awscloudwatch.IMetric {
 		return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{Expression: &expression, Label: &label, Period: days(1),
-			UsingMetrics: &map[string]awscloudwatch.IMetric{strings.ToLower(name): r.clientMetric(name, client, statistic, days(1))}})
+			UsingMetrics: &map[string]awscloudwatch.IMetric{strings.ToLower(name): r.clientMetric(name, c.Name, statistic, days(1))}})
+	}
+	metrics := []awscloudwatch.IMetric{
+		show("days since its secret was made", "secretage / 86400", "SecretAge", "Minimum"),
+		show("refused", "secretrefused * 1", "SecretRefused", "Maximum"),
+		show("hours of an open rotation", "lockheld / 3600", "LockHeld", "Maximum"),
+	}
+	if c.tellsEnd() {
+		metrics = append(metrics, show("days until its secret ends by itself", "secretendsin / 86400", "SecretEndsIn", "Minimum"))
 	}
 	return awscloudwatch.NewSingleValueWidget(&awscloudwatch.SingleValueWidgetProps{
-		Title: jsii.String(client + ", as last measured"),
-		Metrics: &[]awscloudwatch.IMetric{
-			show("days since its secret was made", "secretage / 86400", "SecretAge", "Minimum"),
-			show("refused", "secretrefused * 1", "SecretRefused", "Maximum"),
-			show("hours of an open rotation", "lockheld / 3600", "LockHeld", "Maximum"),
-		},
-		Width: jsii.Number(width / 3),
+		Title: jsii.String(c.Name + ", as last measured"), Metrics: &metrics, Width: jsii.Number(width / 3),
 	})
 }
 

@@ -51,6 +51,18 @@ func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error
 	}
 	accepted := verdict.Outcome == probe.Accepted
 	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
-	return &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second), SecretAccepted: accepted,
-		LockHeldSeconds: int(lock / time.Second)}, nil
+	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second), SecretAccepted: accepted,
+		LockHeldSeconds: int(lock / time.Second)}
+	if !held.IsZero() {
+		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it
+	}
+	ends, err := s.Ends(ctx, labels.Current)
+	if err != nil { // a client whose registration cannot be managed is measured all the same
+		s.Log.WarnContext(ctx, "when the secret ends is not known", telemetry.Err(err))
+	}
+	if !ends.IsZero() {
+		out.SecretEnds = rotation.Timestamp(ends)
+		write(s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())))
+	}
+	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
@@ -142,6 +143,25 @@ func (s *Session) others(labels versions.Labels) []string {
 		}
 	}
 	return append(wanted, kept...)
+}
+
+// Ends is when the identity provider ends the secret of a version by itself; zero if it does not, does not say, or if it is
+// unknown which of several secrets there it is.
+func (s *Session) Ends(ctx context.Context, version string) (time.Time, error) {
+	if !s.Capable.TellsEnd {
+		return time.Time{}, nil
+	}
+	listed, err := s.Provider.List(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	id := s.entry(version).IdPSecretID
+	for _, x := range listed {
+		if x.ID == id || id == "" && len(listed) == 1 {
+			return x.Until, nil
+		}
+	}
+	return time.Time{}, nil
 }
 
 func (s *Session) entry(version string) journal.Entry {

@@ -10,6 +10,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
+	"alboidc.internal/local/idp/pingone"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -52,6 +53,45 @@ func TestAMeasurementChangesNothingAndTellsHowTheClientIs(t *testing.T) {
 		t.Errorf("after a rotation: %+v", m)
 	}
 	w.atRest()
+}
+
+func TestAMeasurementTellsWhenTheIdentityProviderEndsTheSecretInUse(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		face    string
+		prepare func(*world)
+		after   time.Duration // since the rotation
+		low     time.Duration // the end is in low to low and a day; 0 is not at all
+	}{
+		"okta gives secrets no end":                  {"okta", func(*world) {}, 0, 0},
+		"entra gives them one":                       {"entra", func(*world) {}, 60 * day, 112 * day}, // of 180 days; the grace period was 7
+		"pingone gives a previous one 30 days":       {"pingone", func(w *world) { w.Stack.IdP.Face().(*pingone.PingOne).RefuseValues(); untestable(w) }, 25 * day, 4 * day},
+		"keycloak gives them one by a policy":        {"keycloak", func(*world) {}, 10 * day, 162 * day}, // of 180
+		"and the current one none, after a rotation": {"pingone", func(*world) {}, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, c.face, usual(), quick)
+			c.prepare(w)
+			_, execution := w.rotate(plain)
+			w.pass(c.after)
+			m := w.measured(w.start(measure))
+			if c.low == 0 {
+				if m.SecretEnds != "" || strings.Contains(w.logs.String(), "SecretEndsIn") {
+					t.Errorf("it ends at %s", m.SecretEnds)
+				}
+				return
+			}
+			ends, err := time.Parse(time.RFC3339, m.SecretEnds)
+			if left := ends.Sub(w.clock.Now()); err != nil || left < c.low || left > c.low+day {
+				t.Errorf("it ends at %q, in %s, want %s\n%v", m.SecretEnds, left, c.low, w.path(execution))
+			}
+			if !strings.Contains(w.logs.String(), `"SecretEndsIn":`) {
+				t.Error("there is no metric of it")
+			}
+		})
+	}
 }
 
 func TestAMeasurementDuringARotationDoesNotDisturbIt(t *testing.T) {

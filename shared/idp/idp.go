@@ -66,6 +66,8 @@ type Capabilities struct {
 	AcceptsValue bool
 	// KeepsTag: List returns the Tag that was given to Create.
 	KeepsTag bool
+	// TellsEnd: a secret can end by itself, and List says when (Secret.Until).
+	TellsEnd bool
 	// CanDisable: the provider implements Disabler.
 	CanDisable bool
 	// CanSet: a provider of model CurrentPrevious also implements Setter, and can be used as one.

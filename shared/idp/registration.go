@@ -21,6 +21,8 @@ type Slots struct {
 	// Readable: the provider shows the values. If not, everything else here is zero.
 	Readable bool
 	Current  secret.Value
+	// CurrentUntil is when the current secret ends by itself; zero if it does not.
+	CurrentUntil time.Time
 	// Previous is zero if there is none, or none that is still accepted.
 	Previous secret.Value
 	// PreviousUntil is when the previous secret ends by itself; zero if it does not.

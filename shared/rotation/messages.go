@@ -121,6 +121,9 @@ type Measured struct {
 	SecretAgeSeconds int `json:"secretAgeSeconds"`
 	// SecretAccepted: the identity provider accepts it, and refuses a wrong one.
 	SecretAccepted bool `json:"secretAccepted"`
+	// SecretEnds is when the identity provider ends it by itself; "" if it does not, or does not say, or while the lock
+	// is held.
+	SecretEnds string `json:"secretEnds,omitempty"`
 	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
 	LockHeldSeconds int `json:"lockHeldSeconds"`
 }

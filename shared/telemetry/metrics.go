@@ -71,6 +71,12 @@ func (m *Metrics) SecretRefused(client string, yes bool) error {
 	return m.put("SecretRefused", "Count", value, dimension{"client", client})
 }
 
+// SecretEndsIn tells how long it is until the identity provider ends the current secret by itself: metric SecretEndsIn by
+// client, in seconds.
+func (m *Metrics) SecretEndsIn(client string, d time.Duration) error {
+	return m.put("SecretEndsIn", "Seconds", d.Seconds(), dimension{"client", client})
+}
+
 // LoginTook measures a synthetic login: metric LoginLatency by client, in milliseconds.
 func (m *Metrics) LoginTook(client string, d time.Duration) error {
 	return m.put("LoginLatency", "Milliseconds", milliseconds(d), dimension{"client", client})

@@ -44,6 +44,9 @@ func TestMetricsAreInTheEmbeddedMetricFormat(t *testing.T) {
 		{"an accepted secret", func(m *telemetry.Metrics) error { return m.SecretRefused("orders-web", false) },
 			`{"SecretRefused":0,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretRefused","Unit":"Count"}]}]}}`},
+		{"when the secret ends", func(m *telemetry.Metrics) error { return m.SecretEndsIn("orders-web", 7*24*time.Hour) },
+			`{"SecretEndsIn":604800,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
+			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretEndsIn","Unit":"Seconds"}]}]}}`},
 		{"a login's latency", func(m *telemetry.Metrics) error { return m.LoginTook("orders-web", 2*time.Second) },
 			`{"LoginLatency":2000,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"LoginLatency","Unit":"Milliseconds"}]}]}}`},

@@ -77,8 +77,9 @@ func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := c.Slots(t.Context())
-	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || !s.PreviousUntil.Equal(facetest.Noon().Add(48*time.Hour)) {
-		t.Errorf("the slots are wrong: until %s (%v)", s.PreviousUntil, err)
+	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || !s.PreviousUntil.Equal(facetest.Noon().Add(48*time.Hour)) ||
+		!s.CurrentUntil.Equal(facetest.Noon().Add(30*24*time.Hour)) {
+		t.Errorf("the slots are wrong: until %s and %s (%v)", s.CurrentUntil, s.PreviousUntil, err)
 	}
 	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(first)) != 1 || !v.Store.Accepts(first, initial, facetest.Noon()) {
 		t.Errorf("not put back (%v)", err)

@@ -67,6 +67,7 @@ func capabilities(s Settings, client idp.Client) idp.Capabilities {
 	c := idp.Capabilities{
 		Model:    idp.NamedSet,
 		KeepsTag: true,
+		TellsEnd: true,
 		Probe: idp.ProbeSpec{
 			Grant:    idp.ClientCredentials,
 			Scope:    client.ClientID + "/.default",

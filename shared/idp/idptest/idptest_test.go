@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
@@ -71,6 +72,15 @@ func TestSuiteFindsWrongProviders(t *testing.T) {
 				return c, err
 			}
 		}, idptest.RuleLostCreate, "a create is made exactly once"},
+		{"tells an end that it does not promise", func(m *mutant) {
+			m.list = func(ctx context.Context) ([]idp.Secret, error) {
+				l, err := m.disabling.List(ctx)
+				for i := range l {
+					l[i].Until = time.Now().Add(time.Hour)
+				}
+				return l, err
+			}
+		}, "the list shows the existing secret", "TellsEnd is false"},
 		{"shows the secret in an error", func(m *mutant) {
 			m.create = func(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
 				c, err := m.disabling.Create(ctx, r)

@@ -80,6 +80,9 @@ func listShowsExisting(ctx context.Context, c *client) error {
 	if len(list) != 1 || list[0].ID != c.id || list[0].Status != idp.Active {
 		return fmt.Errorf("at List is %+v, want the active secret %s alone", list, c.id)
 	}
+	if !list[0].Until.IsZero() && !c.capabilities().TellsEnd {
+		return fmt.Errorf("the list says when the secret ends, but TellsEnd is false")
+	}
 	return nil
 }
 

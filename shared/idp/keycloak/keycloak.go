@@ -68,7 +68,7 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 // capabilities: a wrong secret is 401 unauthorized_client, an unknown client 401 invalid_client, an invented code invalid_grant
 // (ClientIdAndSecretAuthenticator, AuthorizationCodeGrantType).
 func capabilities() idp.Capabilities {
-	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, CanSet: true, Probe: idp.ProbeSpec{
+	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, CanSet: true, TellsEnd: true, Probe: idp.ProbeSpec{
 		Grant:    idp.AuthorizationCode,
 		Accepted: []string{"invalid_grant"},
 		Rejected: []string{"unauthorized_client", "invalid_client"},
@@ -117,7 +117,7 @@ func (k *Client) Slots(ctx context.Context) (idp.Slots, error) {
 	if err != nil {
 		return idp.Slots{}, err
 	}
-	out := idp.Slots{Readable: true, Current: current}
+	out := idp.Slots{Readable: true, Current: current, CurrentUntil: r.Attributes.SecretEnds.time()}
 	var rotated stored
 	err = k.do(ctx, http.MethodGet, r.rotatedURL(), "read the client's rotated secret", nil, &rotated)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound { // there is none

@@ -17,9 +17,6 @@ import (
 // retries.
 const margin = 2 * time.Hour
 
-// soon is how long before the end of the current secret people are warned.
-const soon = 7 * 24 * time.Hour
-
 // noOverlap is what can be done about a client that no policy covers.
 const noOverlap = "Keycloak would end the old secret at once, because no client policy with the executor secret-rotation has covered this client yet: " +
 	"start Keycloak with --features=client-secret-rotation, add such a policy with a condition that matches the client, and log in once; " +
@@ -124,19 +121,16 @@ func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	if len(all) == 0 {
 		return refuse(noOverlap), nil
 	}
-	return k.judge(slices.MinFunc(all, func(a, b policy) int { return int(a.rotated - b.rotated) }), ends), nil
+	return judge(slices.MinFunc(all, func(a, b policy) int { return int(a.rotated - b.rotated) })), nil
 }
 
 // judge says what a policy means for a rotation.
-func (k *Client) judge(p policy, ends time.Time) idp.Review {
+func judge(p policy) idp.Review {
 	if p.rotated <= margin {
 		return refuse(fmt.Sprintf("client policy %s keeps the old secret for %s: set rotated-expiration-period of its executor secret-rotation to gracePeriodSeconds and %s more, at least", p.name, p.rotated, margin))
 	}
 	out := idp.Review{MaxGrace: p.rotated - margin}
 	out.Warnings = append(out.Warnings, fmt.Sprintf("client policy %s ends every secret %s after it was made, and all logins with it: the schedule must rotate more often than that", p.name, p.lifetime))
-	if ends.Before(k.now().Add(soon)) {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("Keycloak ends the current secret at %s; a rotation before that makes a new one", ends.Format(time.RFC3339)))
-	}
 	return out
 }
 

@@ -101,7 +101,7 @@ func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
 		value   secret.Value
 		unknown string
 		until   time.Time
-	}{{s.Current, unknownCurrent, time.Time{}}, {s.Previous, unknownPrevious, s.PreviousUntil}} {
+	}{{s.Current, unknownCurrent, s.CurrentUntil}, {s.Previous, unknownPrevious, s.PreviousUntil}} {
 		if slot.value.IsZero() {
 			continue
 		}

@@ -76,7 +76,7 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true}
 	switch m {
 	case idp.CurrentPrevious:
-		out.AcceptsValue, out.MaxSecrets = false, c.MaxSecrets
+		out.AcceptsValue, out.MaxSecrets, out.TellsEnd = false, c.MaxSecrets, c.TellsEnd
 	case idp.InPlace:
 		out.CanDisable = true
 	}
