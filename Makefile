@@ -45,7 +45,8 @@ local: build ## Keep the local stack running, to use the AWS CLI against it
 .PHONY: test
 test: deps ## Everything: lint, unit, conformance, state machine paths, end to end
 	@.ci/step build $(MAKE) --no-print-directory build
-	@.ci/step lint $(MAKE) --no-print-directory lint
+	@.ci/step lint $(MAKE) --no-print-directory lint-modules
+	@.ci/step "lint infra" $(MAKE) --no-print-directory lint-infra
 	@# shared reads files of other modules, which the test cache does not see
 	@.ci/step "go test shared" $(GO_TEST) -count=1 $$(go list ./shared/... | grep -vxFf <(go list $(RACED:%=%/...)))
 	@.ci/step "go test statemachine, functions" $(GO_TEST) ./statemachine/... ./functions/...
@@ -62,11 +63,13 @@ race:
 	@$(GO_TEST) $(RACE) $(RACED:%=%/...)
 
 .PHONY: lint
-lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
+lint: lint-modules lint-infra ## gofmt, go vet, staticcheck, go mod tidy -diff
+
+.PHONY: lint-modules
+lint-modules: $(BUILD)/bin/staticcheck
 	@test -z "$$(gofmt -l $(MODULES))" || { echo 'not formatted (run make fmt):'; gofmt -l $(MODULES); exit 1; }
 	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... ); done
 	@$(BUILD)/bin/staticcheck $(MODULES:%=./%/...)
-	@$(MAKE) --no-print-directory lint-infra
 
 .PHONY: golden
 golden: deps golden-infra ## Write what tests compare: paths of the state machine, the CloudFormation template, the providers' table
