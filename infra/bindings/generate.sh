@@ -76,4 +76,5 @@ if [ ! -e "$work" ]; then
   mkdir -p "$(dirname "$work")"
   workspace "$ready" > "$work"
 fi
-echo "export GOWORK='$work' JSII_RUNTIME='$ready/kernel/webpack/bin/jsii-runtime.js'"
+# Without the checkout's path in it, what is compiled serves every checkout, too.
+echo "export GOWORK='$work' GOFLAGS='$(go env GOFLAGS) -trimpath' JSII_RUNTIME='$ready/kernel/webpack/bin/jsii-runtime.js'"

@@ -223,7 +223,11 @@ func TestBrowserTrustsOnlyItsRoots(t *testing.T) {
 func TestVisitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	b := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })).browser(t)
+	b := serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	})).browser(t)
 	if _, err := b.Get(ctx, "https://app.test/"); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}

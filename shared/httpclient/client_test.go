@@ -137,7 +137,7 @@ func TestTheDialerCanBeReplaced(t *testing.T) {
 
 func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	t.Parallel()
-	s, _ := server(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	s, _ := server(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); panic(http.ErrAbortHandler) })
 	resp, err := client(t, httpclient.Options{RootCAs: authority(s), Timeout: 30 * time.Millisecond}).Get(s.URL)
 	if err == nil {
 		_ = resp.Body.Close()
