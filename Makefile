@@ -25,8 +25,9 @@ GO_TEST := go test -vet=off
 # What runs concurrently is tested with -race, and only so: compiling everything a second time takes longer than running it.
 # The race detector needs a C compiler, of which go env CGO_ENABLED tells.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race -gcflags=all=-l)
-RACED := $(addprefix ./local/,clock fault asl jsonata stepfunctions lambda albnode elbv2 idp secretsmanager eventbridge scheduler traffic) \
-  $(addprefix ./shared/,telemetry clientcredentials probe)
+RACED := $(patsubst %,./local/%/...,clock fault asl jsonata stepfunctions lambda albnode elbv2 idp secretsmanager eventbridge scheduler traffic) \
+  $(patsubst %,./shared/%/...,telemetry clientcredentials probe)
+not-raced = $$(go list ./$(1)/... | grep -vxFf <(go list $(RACED)))
 
 .DEFAULT_GOAL := help
 
@@ -48,9 +49,9 @@ test: deps ## Everything: lint, unit, conformance, state machine paths, end to e
 	@.ci/step lint $(MAKE) --no-print-directory lint-modules
 	@.ci/step "lint infra" $(MAKE) --no-print-directory lint-infra
 	@# shared reads files of other modules, which the test cache does not see
-	@.ci/step "go test shared" $(GO_TEST) -count=1 $$(go list ./shared/... | grep -vxFf <(go list $(RACED:%=%/...)))
+	@.ci/step "go test shared" $(GO_TEST) -count=1 $(call not-raced,shared)
 	@.ci/step "go test statemachine, functions" $(GO_TEST) ./statemachine/... ./functions/...
-	@.ci/step "go test local" $(GO_TEST) -timeout 30m $$(go list ./local/... | grep -vxFf <(go list $(RACED:%=%/...)))
+	@.ci/step "go test local" $(GO_TEST) -timeout 30m $(call not-raced,local)
 	@.ci/step "go test infra" $(MAKE) --no-print-directory test-infra
 	@.ci/step "go test infra (generated bindings)" $(MAKE) --no-print-directory test-bindings
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
@@ -60,7 +61,7 @@ test: deps ## Everything: lint, unit, conformance, state machine paths, end to e
 .PHONY: race
 race:
 	@test -n "$(RACE)" || echo 'There is no C compiler, so the race detector is not used.'
-	@$(GO_TEST) $(RACE) $(RACED:%=%/...)
+	@$(GO_TEST) $(RACE) $(RACED)
 
 .PHONY: lint
 lint: lint-modules lint-infra ## gofmt, go vet, staticcheck, go mod tidy -diff

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/idp/slots"
 	"alboidc.internal/shared/strictjson"
 	"alboidc.internal/shared/telemetry"
 )
@@ -29,11 +30,11 @@ type Alarms struct {
 	SecretEndsDays *int `json:"secretEndsDays,omitempty"`
 }
 
-func (a Alarms) secretEnds() time.Duration {
+func (a Alarms) secretEndsDays() int {
 	if a.SecretEndsDays == nil {
-		return 7 * 24 * time.Hour
+		return 7
 	}
-	return time.Duration(*a.SecretEndsDays) * 24 * time.Hour
+	return *a.SecretEndsDays
 }
 
 func (a Alarms) authErrors() int {
@@ -47,8 +48,8 @@ func (a Alarms) check(ps *strictjson.Problems, path string) {
 	if n := a.authErrors(); n < 0 || n > 1_000_000 {
 		ps.Add(path+".authErrors", "must be 0 to 1000000, not %d", n)
 	}
-	if d := a.SecretEndsDays; d != nil && (*d < 1 || *d > 365) {
-		ps.Add(path+".secretEndsDays", "must be 1 to 365, not %d", *d)
+	if n := a.secretEndsDays(); n < 1 || n > 365 {
+		ps.Add(path+".secretEndsDays", "must be 1 to 365, not %d", n)
 	}
 }
 
@@ -103,16 +104,20 @@ func (r *rotator) addClientAlarms(c Client) {
 		description: "The identity provider refuses the secret of " + c.Name + " that is stored as AWSCURRENT: logins may be failing.",
 		metric:      r.clientMetric("SecretRefused", c.Name, "Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	if c.tellsEnd() {
-		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name, "secret-ends"), below: c.Alarms.secretEnds().Seconds(),
+		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name, "secret-ends"), below: float64(c.Alarms.secretEndsDays()) * 86400,
 			description: "The identity provider ends the secret of " + c.Name + " soon by itself: all logins fail then, unless a rotation is through before.",
 			metric:      r.clientMetric("SecretEndsIn", c.Name, "Minimum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	}
 }
 
-// tellsEnd: the client's identity provider says when a secret ends by itself. One that is set, as those of a pair, has no end.
+// tellsEnd: the client's identity provider says when a secret ends by itself.
 func (c Client) tellsEnd() bool {
 	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
-	return err == nil && capable.TellsEnd && c.IdentityProvider.ClientPair == "" && !c.IdentityProvider.AllowInterruption
+	if err != nil {
+		return false
+	}
+	model, err := capable.Choose(c.IdentityProvider.ClientPair != "", c.IdentityProvider.AllowInterruption)
+	return err == nil && slots.Capabilities(capable, model).TellsEnd
 }
 
 func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }

@@ -124,6 +124,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
 		{"a cron without an age", "    maxSecretAgeDays: 35", "", "clients[1].maxSecretAgeDays: is missing"},
+		{"an alarm on an end that is past", "    # alarms:\n    #   authErrors: 3", "    alarms: {secretEndsDays: 0}", "clients[0].alarms.secretEndsDays: must be 1 to 365, not 0"},
 		{"an alarm on less than nothing", "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: -1}", "clients[0].alarms.authErrors: must be 0 to 1000000, not -1"},
 		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team]}", "clients[0].notifications.email[0]: must be an e-mail address"},
 		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},

@@ -56,7 +56,7 @@ func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error
 	if !held.IsZero() {
 		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it
 	}
-	ends, err := s.Ends(ctx, labels.Current)
+	ends, err := s.Ends(ctx, labels)
 	if err != nil { // a client whose registration cannot be managed is measured all the same
 		s.Log.WarnContext(ctx, "when the secret ends is not known", telemetry.Err(err))
 	}

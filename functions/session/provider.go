@@ -63,7 +63,7 @@ func (s *Session) capabilities() (idp.Capabilities, error) {
 		return c, err
 	}
 	model, err := s.model(c)
-	if err != nil || model == idp.NamedSet {
+	if err != nil {
 		return c, err
 	}
 	return slots.Capabilities(c, model), nil
@@ -145,9 +145,9 @@ func (s *Session) others(labels versions.Labels) []string {
 	return append(wanted, kept...)
 }
 
-// Ends is when the identity provider ends the secret of a version by itself; zero if it does not, does not say, or if it is
-// unknown which of several secrets there it is.
-func (s *Session) Ends(ctx context.Context, version string) (time.Time, error) {
+// Ends is when the identity provider ends the current secret by itself; zero if it does not, does not say, or if it is unknown
+// which of several secrets there it is.
+func (s *Session) Ends(ctx context.Context, labels versions.Labels) (time.Time, error) {
 	if !s.Capable.TellsEnd {
 		return time.Time{}, nil
 	}
@@ -155,9 +155,9 @@ func (s *Session) Ends(ctx context.Context, version string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	id := s.entry(version).IdPSecretID
+	id := rotation.Snapshot{Labels: labels, Journal: s.journal, Listed: listed, CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID}.InUse()
 	for _, x := range listed {
-		if x.ID == id || id == "" && len(listed) == 1 {
+		if x.ID == id {
 			return x.Until, nil
 		}
 	}

@@ -72,9 +72,10 @@ if [ ! -e "$ready" ]; then
   [ -e "$ready" ] || mv "$new" "$ready" # another checkout may have been faster
 fi
 work=$top/.build/cdk-go/$hash/go.work
-if [ ! -e "$work" ]; then
+wanted=$(workspace "$ready") # another one if the build cache has moved
+if [ "$(cat "$work" 2> /dev/null)" != "$wanted" ]; then
   mkdir -p "$(dirname "$work")"
-  workspace "$ready" > "$work"
+  echo "$wanted" > "$work"
 fi
 # Without the checkout's path in it, what is compiled serves every checkout, too.
 echo "export GOWORK='$work' GOFLAGS='$(go env GOFLAGS) -trimpath' JSII_RUNTIME='$ready/kernel/webpack/bin/jsii-runtime.js'"

@@ -94,6 +94,28 @@ func TestAMeasurementTellsWhenTheIdentityProviderEndsTheSecretInUse(t *testing.T
 	}
 }
 
+// Keycloak ends every secret that a policy covers, after 180 days here, also one that was never rotated.
+func TestThePlanAndTheMeasurementTellThatKeycloakEndsTheSecretSoon(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "keycloak", usual(), quick)
+	for _, when := range []string{"before the first rotation", "after it"} {
+		for _, c := range []struct {
+			days int
+			soon bool
+		}{{100, false}, {60, true}} { // one after the other
+			w.pass(time.Duration(c.days) * 24 * time.Hour)
+			r, execution := w.rotate(`{"client":"orders-web","dryRun":true}`)
+			if strings.Contains(string(r.Output), "the identity provider ends the secret in use by itself at ") != c.soon || r.Status != asl.Succeeded {
+				t.Errorf("%s, %d days later, the plan warns is not %v: %s\n%v", when, c.days, c.soon, r.Output, w.path(execution))
+			}
+			if m := w.measured(w.start(measure)); m.SecretEnds == "" {
+				t.Errorf("%s it is not measured when the secret ends", when)
+			}
+		}
+		w.mustRotate()
+	}
+}
+
 func TestAMeasurementDuringARotationDoesNotDisturbIt(t *testing.T) {
 	t.Parallel()
 	states := []string{"VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "GracePeriod", "FinishSecret"}

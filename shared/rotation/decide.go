@@ -170,6 +170,16 @@ func (s Snapshot) imported() (id, refusal string) {
 	return active[0], ""
 }
 
+// InUse is the provider's id of the current secret: the one that the journal holds, or that an import would find; "" if it is
+// unknown.
+func (s Snapshot) InUse() string {
+	if e, known := s.Journal.Secrets[s.Labels.Current]; known {
+		return e.IdPSecretID
+	}
+	id, _ := s.imported()
+	return id
+}
+
 // ref is a version with its provider id, if the journal knows it.
 func (s Snapshot) ref(version string) Ref {
 	e := s.Journal.Secrets[version]

@@ -71,8 +71,11 @@ type Book struct {
 	Rand io.Reader
 }
 
-// Capabilities are those of a registration that is rotated by a model of this package.
+// Capabilities are those of a registration that is rotated by a model: its own, or what a model of this package makes of them.
 func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
+	if m == idp.NamedSet {
+		return c
+	}
 	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true}
 	switch m {
 	case idp.CurrentPrevious:
