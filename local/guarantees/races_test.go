@@ -173,7 +173,7 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 		"a list that lags":                               func(_ *world, e *entra.Entra) { e.SetListDelay(30 * time.Second) },
 		"a list that lags, and a lost reply":             func(w *world, e *entra.Entra) { e.SetListDelay(30 * time.Second); w.fault(lostReply) },
 		"a list that lags for long, and a lost reply":    func(w *world, e *entra.Entra) { e.SetListDelay(120 * time.Second); w.fault(lostReply) },
-		"a list that lags, and a function that was lost": func(w *world, e *entra.Entra) { e.SetListDelay(30 * time.Second); w.fault(lostSave()) },
+		"a list that lags, and a function that was lost": func(w *world, e *entra.Entra) { e.SetListDelay(150 * time.Second); w.fault(lostSave()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
