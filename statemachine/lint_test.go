@@ -136,12 +136,14 @@ type state struct {
 		IntervalSeconds, BackoffRate, MaxDelaySeconds float64
 		MaxAttempts                                   int
 	}
-	Catch []struct {
-		ErrorEquals []string
-		Assign      map[string]any
-		Next        string
-	}
+	Catch         []catch
 	ItemProcessor *machine
+}
+
+type catch struct {
+	ErrorEquals []string
+	Assign      map[string]any
+	Next        string
 }
 
 type machine struct {
@@ -225,23 +227,37 @@ func TestEveryTaskThatCanBeUndoneHasACatchAndNoOther(t *testing.T) {
 	})
 }
 
+func TestWhatFailsBeforeAnythingIsChangedIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Plan", "TestBeforeChange"} {
+		for _, c := range catchesEverything(t, name) {
+			if c.Next != "ReleaseLock" || c.Assign["outcome"] != "refused" {
+				t.Errorf("%s: a Catch must release the lock and end the execution as refused", name)
+			}
+		}
+	}
+}
+
 func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	t.Parallel()
-	m := parse(t)
 	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
 		"ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
-		s := m.States[name]
-		if len(s.Catch) != 2 || !slices.Equal(s.Catch[0].ErrorEquals, []string{"States.DataLimitExceeded"}) ||
-			!slices.Equal(s.Catch[1].ErrorEquals, []string{"States.ALL"}) {
-			t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)
-			continue
-		}
-		for _, c := range s.Catch {
+		for _, c := range catchesEverything(t, name) {
 			if c.Next != "Quiesce" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
 				t.Errorf("%s: a Catch must go to Quiesce and end the execution as rolled back", name)
 			}
 		}
 	}
+}
+
+// catchesEverything returns a state's Catch entries, which must leave no error out.
+func catchesEverything(t *testing.T, name string) []catch {
+	t.Helper()
+	c := parse(t).States[name].Catch
+	if len(c) != 2 || !slices.Equal(c[0].ErrorEquals, []string{"States.DataLimitExceeded"}) || !slices.Equal(c[1].ErrorEquals, []string{"States.ALL"}) {
+		t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)
+	}
+	return c
 }
 
 // A Map's result is those of all its tasks, and the whole result of one lambda:invoke is more than a kilobyte: 256 KiB, the

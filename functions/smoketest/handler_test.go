@@ -124,6 +124,52 @@ func TestALoginThatFailsIsASmokeTestThatFailed(t *testing.T) {
 	}
 }
 
+// rehearse runs the tests with the secret in use, before anything is changed.
+func rehearse(w *fakes.World) (rotation.SmokeOutput, error) {
+	return fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Rehearse: true,
+		Checks: []rotation.Check{rotation.CheckRedirect, rotation.CheckLogin}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: older}})
+}
+
+func TestARehearsalSaysHowTheTestsGo(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	out, err := rehearse(w)
+	if err != nil || out.Summary != "all 2 redirect and login tests pass with the secret in use" {
+		t.Errorf("got %q (%v)", out.Summary, err)
+	}
+	if out, err := run(w, rotation.CheckRedirect); err != nil || out.Summary != "" {
+		t.Errorf("a test of the new secret has the summary %q (%v)", out.Summary, err)
+	}
+}
+
+func TestARehearsalFailsForWhatNoSecretMends(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Client.SmokeTests.Login[0].ExpectText = "good bye"
+	_, err := rehearse(w)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "does not contain the expected text")
+	w.App.Fail(404)
+	_, err = rehearse(w)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "redirect test of "+w.App.URL("/"))
+}
+
+func TestARehearsalPassesOverLoginsThatFailAsWithAWrongSecret(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.App.Refuse()
+	w.Client.SmokeTests.Login = append(w.Client.SmokeTests.Login, w.Client.SmokeTests.Login[0])
+	out, err := rehearse(w)
+	if err != nil || !strings.HasPrefix(out.Summary, "a login fails as with a wrong client secret") ||
+		!strings.Contains(out.Summary, "login test of "+w.App.URL("/")+" at 127.0.0.1:") {
+		t.Errorf("got %q (%v)", out.Summary, err)
+	}
+	if len(out.Evidence) != 2 {
+		t.Errorf("after the first such login it goes on, and load balancers count each: %+v", out.Evidence)
+	}
+	_, err = run(w, rotation.CheckLogin) // with the new secret there is no excuse
+	fakes.Failed(t, err, failure.SmokeTestFailed, "HTTP 561")
+}
+
 func TestASyntheticUserThatCannotBeReadIsTold(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)

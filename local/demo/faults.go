@@ -11,6 +11,8 @@ import (
 // failing is a way to make one state fail for good. The fault begins when the state is entered.
 type failing struct {
 	state string
+	// early: nothing has been changed yet, so there is nothing to roll back, and the rotation ends as Refused.
+	early bool
 	says  string
 	rules func(w *world) []fault.Rule
 }
@@ -51,38 +53,39 @@ var refusals = map[string]fault.Rule{
 // failures are the states that can be made to fail.
 func failures() []failing {
 	return []failing{
-		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
+		{"TestBeforeChange", true, "the synthetic user cannot log in", noLogin},
+		{"CreateSecret", false, "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
 			if r, ok := refusals[w.Stack.Face]; ok {
 				return []fault.Rule{r}
 			}
 			// where a person makes it, the step only writes the journal, and that fails
 			return []fault.Rule{once(refuse("dynamodb", "UpdateItem", "", "AccessDeniedException"))}
 		}},
-		{"VerifyNewSecret", "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
+		{"VerifyNewSecret", false, "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
 			return []fault.Rule{once(refuse("secretsmanager", "GetSecretValue", w.SecretARN, "AccessDeniedException"))}
 		}},
-		{"SetSecret", "AWS refuses to change the third of five targets, a listener's default action", func(*world) []fault.Rule {
+		{"SetSecret", false, "AWS refuses to change the third of five targets, a listener's default action", func(*world) []fault.Rule {
 			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyListener", "", "AccessDenied"))}
 		}},
-		{"PromoteSecret", "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
+		{"PromoteSecret", false, "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
 			return []fault.Rule{refuse("secretsmanager", "UpdateSecretVersionStage", "AWSCURRENT", "AccessDeniedException")}
 		}},
-		{"TestSecret", "the synthetic user cannot log in", noLogin},
-		{"RediscoverTargets", "AWS refuses to list a listener's rules", func(*world) []fault.Rule {
+		{"TestSecret", false, "the synthetic user cannot log in", noLogin},
+		{"RediscoverTargets", false, "AWS refuses to list a listener's rules", func(*world) []fault.Rule {
 			return []fault.Rule{once(refuse("elasticloadbalancing", "DescribeRules", "", "AccessDenied"))}
 		}},
-		{"ReassertSecret", "AWS refuses to change a target at the end of the grace period", func(*world) []fault.Rule {
+		{"ReassertSecret", false, "AWS refuses to change a target at the end of the grace period", func(*world) []fault.Rule {
 			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied"))}
 		}},
-		{"TestBeforeFinish", "the synthetic user cannot log in", noLogin},
-		{"DisableOldSecret", "the old secret cannot be disabled (403)", func(w *world) []fault.Rule {
+		{"TestBeforeFinish", false, "the synthetic user cannot log in", noLogin},
+		{"DisableOldSecret", false, "the old secret cannot be disabled (403)", func(w *world) []fault.Rule {
 			if w.Stack.Face == "okta" {
 				return []fault.Rule{refuse("idp", "okta.deactivateSecret", w.FirstSecretID, "E0000006")}
 			}
 			// the others cannot disable a secret: there the step only reads, and that fails
 			return []fault.Rule{once(refuse("dynamodb", "GetItem", "", "AccessDeniedException"))}
 		}},
-		{"TestAfterDisable", "the synthetic user cannot log in", noLogin},
+		{"TestAfterDisable", false, "the synthetic user cannot log in", noLogin},
 	}
 }
 

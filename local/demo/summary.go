@@ -28,7 +28,7 @@ func (v *view) summary(ctx context.Context, f *failing, execution string, result
 	if f == nil {
 		c.rotated(ctx, result)
 	} else {
-		c.rolledBack(result, before, after)
+		c.asBefore(f.early, result, before, after)
 	}
 	v.print("  labels: %s", after.labels)
 	v.print("  identity provider: %s", after.secrets)
@@ -135,8 +135,13 @@ func (c *checks) holds(to rotation.Ref) {
 	c.check(ok, "the identity provider holds exactly that one")
 }
 
-func (c *checks) rolledBack(result *sfn.DescribeExecutionOutput, before, after picture) {
-	c.ended(aws.ToString(result.Error) == "RolledBack", result)
+// asBefore: the rotation failed, early or not, and nothing of it is left.
+func (c *checks) asBefore(early bool, result *sfn.DescribeExecutionOutput, before, after picture) {
+	end := "RolledBack"
+	if early {
+		end = "Refused"
+	}
+	c.ended(aws.ToString(result.Error) == end, result)
 	if c.view.world.byHand() { // the version that the person stored is there for the record, without a label
 		before.labels, _, _ = strings.Cut(before.labels, ", AWSPENDING")
 	}

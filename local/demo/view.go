@@ -42,6 +42,7 @@ var sentences = map[string]string{
 	"Measure":             "measures how the client is; changes nothing",
 	"AcquireLock":         "takes the client's lock: one rotation at a time",
 	"Plan":                "looks at everything and decides what to do; changes nothing",
+	"TestBeforeChange":    "runs the smoke tests with the secret in use, while nothing has changed",
 	"CreateSecret":        "makes a second secret at the identity provider, kept as AWSPENDING",
 	"VerifyNewSecret":     "asks the identity provider whether it accepts the new secret",
 	"SetSecret":           "puts the new secret on every target",
@@ -69,7 +70,7 @@ var sentences = map[string]string{
 	"VerifyOldSecret":     "asks the identity provider whether it accepts the old secret",
 	"Rotated":             "done",
 	"RolledBack":          "done: everything is as it was before",
-	"Refused":             "the plan refused",
+	"Refused":             "refused: nothing was changed",
 	"NotStarted":          "could not begin",
 }
 

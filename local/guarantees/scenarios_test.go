@@ -3,6 +3,7 @@ package guarantees_test
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -172,6 +174,44 @@ func TestARefusedPlanReleasesTheLockAndNamesTheRemedy(t *testing.T) {
 	if n := len(w.Stack.IdP.Store().Secrets(w.ClientID)); n != 2 {
 		t.Errorf("the identity provider holds %d secrets, a stranger's was touched", n)
 	}
+}
+
+func TestASmokeTestThatFailsForAReasonOfItsOwnStopsTheRotationBeforeAnythingChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" })
+	before, labels := w.Stack.IdP.Store().Secrets(w.ClientID), w.labels()
+	for _, input := range []string{`{"client": "orders-web", "dryRun": true}`, plain} {
+		r, execution := w.rotate(input)
+		if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "TestBeforeChange failed with SmokeTestFailed: ") || !strings.Contains(text(r.Cause), "does not contain the expected text") {
+			t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+		}
+		golden(t, "refused-by-its-own-tests", w.path(execution))
+	}
+	if after := w.Stack.IdP.Store().Secrets(w.ClientID); !reflect.DeepEqual(after, before) || !reflect.DeepEqual(w.labels(), labels) {
+		t.Errorf("the secrets are %+v, before they were %+v; the labels %v, before %v", after, before, w.labels(), labels)
+	}
+	w.atRest()
+}
+
+// Else a target with a dead secret could not be mended by a rotation.
+func TestALoginThatFailsForAWrongSecretOnATargetDoesNotStopTheRotationThatMendsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.tolerant = true // until the rotation has set the target
+	if err := w.changeDefault(func(c *elbtypes.AuthenticateOidcActionConfig) {
+		c.ClientSecret = aws.String("a-secret-that-somebody-mistyped")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Hour)
+	w.tolerate("Plan", "PromoteSecret")
+	r, _ := w.rotate(`{"client": "orders-web", "dryRun": true}`)
+	var plan struct{ Tests string }
+	if err := json.Unmarshal(r.Output, &plan); err != nil || r.Status != asl.Succeeded || !strings.Contains(plan.Tests, "fails as with a wrong client secret") || w.tolerated == 0 {
+		t.Errorf("the dry run ended as %s %s and tells %q (%v); %d violations", r.Status, text(r.Cause), plan.Tests, err, w.tolerated)
+	}
+	w.mustRotate()
+	w.atRest()
 }
 
 // add makes a secret at the identity provider that this system knows nothing of, and returns its id.

@@ -43,7 +43,9 @@ func ParseUser(v secret.Value) (User, error) {
 //
 // A login that does not work is evidence that is not OK. An address for which there is no verdict is, besides, a
 // failure: Unavailable, Throttled or Precondition.
-func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user User) ([]rotation.Evidence, error) {
+//
+// enough may end the test after an address; nil tests all.
+func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user User, enough func(rotation.Evidence) bool) ([]rotation.Evidence, error) {
 	if t.ExpectText == "" || user.Name.IsZero() || user.Password.IsZero() {
 		return nil, failure.New(failure.InvalidInput, "a login test needs a text to expect, a user name and a password")
 	}
@@ -55,7 +57,7 @@ func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user U
 		}
 		idpHosts[hostPort(u)] = true
 	}
-	return p.eachNode(ctx, rotation.CheckLogin, t.URL, t.ConnectTo,
+	return p.eachNode(ctx, rotation.CheckLogin, t.URL, t.ConnectTo, enough,
 		func(ctx context.Context, u *url.URL, node string) (string, error) {
 			if idpHosts[hostPort(u)] {
 				return "", failure.New(failure.InvalidInput, "a login test needs an application whose host is not the identity provider's")

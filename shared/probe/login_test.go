@@ -116,7 +116,7 @@ func (w *world) login(t *testing.T, nodes ...*httptest.Server) ([]rotation.Evide
 	for _, n := range nodes {
 		test.ConnectTo = append(test.ConnectTo, addr(n))
 	}
-	return probe.New(options(t)).Login(context.Background(), test, w.client, user)
+	return probe.New(options(t)).Login(context.Background(), test, w.client, user, nil)
 }
 
 func TestAUserLogsInThroughBothNodes(t *testing.T) {
@@ -175,8 +175,8 @@ func TestABadNodeFailsAloneWhileTheOtherPasses(t *testing.T) {
 	if err != nil || len(evidence) != 2 || !evidence[0].OK || evidence[1].OK {
 		t.Fatalf("%+v, %v", evidence, err)
 	}
-	if d := evidence[1].Detail; !strings.Contains(d, "HTTP 561") || !strings.Contains(d, "wrong client secret") {
-		t.Errorf("detail is %q", d)
+	if d := evidence[1].Detail; !strings.Contains(d, "HTTP 561") || !strings.Contains(d, "wrong client secret") || !evidence[1].AtCallback {
+		t.Errorf("evidence %+v", evidence[1])
 	}
 	noCanary(t, evidence)
 }
@@ -243,6 +243,9 @@ func TestALoginThatDoesNotWorkSaysWhere(t *testing.T) {
 				t.Fatalf("a verdict is not a failure: %v", err)
 			}
 			detail := oneFailed(t, evidence)
+			if at := strings.HasPrefix(c.name, "the callback fails"); evidence[0].AtCallback != at {
+				t.Errorf("at the callback: %t, want %t", evidence[0].AtCallback, at)
+			}
 			for _, says := range c.says {
 				if !strings.Contains(detail, says) {
 					t.Errorf("detail %q does not say %q", detail, says)
@@ -304,7 +307,7 @@ func TestALoginTestThatIsNotDescribedIsInvalidInput(t *testing.T) {
 	} {
 		l, c, u := good, okta, user
 		change(&l, &c, &u)
-		if _, err := probe.New(options(t)).Login(context.Background(), l, c, u); !failure.Is(err, failure.InvalidInput) {
+		if _, err := probe.New(options(t)).Login(context.Background(), l, c, u, nil); !failure.Is(err, failure.InvalidInput) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

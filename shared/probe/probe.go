@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -87,8 +88,8 @@ func (p *Prober) Credential() Credential {
 
 // eachNode runs test once for every address behind rawURL, one after another, and returns one piece of evidence for
 // each. A failure of kind SmokeTestFailed is a verdict and goes into the evidence only; any other failure means that
-// there is no verdict, and the first of them is returned as well.
-func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL string, connectTo []string,
+// there is no verdict, and the first of them is returned as well. enough may end it early; nil never does.
+func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL string, connectTo []string, enough func(rotation.Evidence) bool,
 	test func(ctx context.Context, u *url.URL, node string) (string, error)) ([]rotation.Evidence, error) {
 	u, err := httpsURL(rawURL)
 	if err != nil {
@@ -107,6 +108,9 @@ func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL stri
 		if err != nil && first == nil {
 			first = err
 		}
+		if enough != nil && enough(e) {
+			break
+		}
 	}
 	return evidence, first
 }
@@ -122,6 +126,7 @@ func (p *Prober) oneNode(ctx context.Context, u *url.URL, node string,
 		return e, nil
 	}
 	e.Detail = err.Error()
+	e.AtCallback = errors.As(err, &callbackError{})
 	if failure.Is(err, failure.SmokeTestFailed) {
 		return e, nil
 	}

@@ -27,7 +27,7 @@ func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) 
 	if err != nil || c.ClientID == "" {
 		return nil, failure.New(failure.InvalidInput, "a redirect test needs an https authorization endpoint and a client id")
 	}
-	return p.eachNode(ctx, rotation.CheckRedirect, t.URL, t.ConnectTo,
+	return p.eachNode(ctx, rotation.CheckRedirect, t.URL, t.ConnectTo, nil,
 		func(ctx context.Context, u *url.URL, node string) (string, error) {
 			location, err := p.firstRedirect(ctx, u, node)
 			if err != nil {

@@ -79,8 +79,17 @@ func (v *visit) open(ctx context.Context, s step) (page, error) {
 			return v.redirected(s, resp)
 		}
 	}
-	return page{}, failed("%s at %s: HTTP %d%s", s.doing, s.to.Host, resp.StatusCode, v.meaning(s, resp.StatusCode))
+	err = failed("%s at %s: HTTP %d%s", s.doing, s.to.Host, resp.StatusCode, v.meaning(s, resp.StatusCode))
+	if hostPort(s.to) == hostPort(v.app) && s.to.Path == callbackPath {
+		err = callbackError{err}
+	}
+	return page{}, err
 }
+
+// callbackError is a login that failed where the load balancer itself asks the identity provider.
+type callbackError struct{ error }
+
+func (e callbackError) Unwrap() error { return e.error }
 
 func (v *visit) redirected(s step, resp *http.Response) (page, error) {
 	to, err := resp.Location()

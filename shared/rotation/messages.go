@@ -204,6 +204,9 @@ type SmokeInput struct {
 	// Wait: no target has To yet, so an identity provider that refuses it is waited for. Otherwise that fails the test
 	// within half a minute, because load balancers use it.
 	Wait bool `json:"wait,omitempty"`
+	// Rehearse: nothing was changed yet, To is the secret in use. Logins that fail as with a wrong client secret do not
+	// fail the test: the rotation puts another one on every target.
+	Rehearse bool `json:"rehearse,omitempty"`
 	// Targets are those of the rotation: the metrics test looks at their load balancers too.
 	Targets []Target `json:"targets,omitempty"`
 }
@@ -217,6 +220,9 @@ type Evidence struct {
 	Node   string `json:"node,omitempty"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
+	// AtCallback: the login got as far as the load balancer's own request to the identity provider, and that failed, as it
+	// does with a wrong client secret.
+	AtCallback bool `json:"atCallback,omitempty"`
 	// LatencyMS is the time of the check, in milliseconds.
 	LatencyMS int64 `json:"latencyMs"`
 }
@@ -224,6 +230,8 @@ type Evidence struct {
 // SmokeOutput is the output of function smoketest.
 type SmokeOutput struct {
 	Evidence []Evidence `json:"evidence"`
+	// Summary is what a rehearsal found, for the person who reads the plan; otherwise empty.
+	Summary string `json:"summary,omitempty"`
 }
 
 // RetireAction is what function retiresecret does.

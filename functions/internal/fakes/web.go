@@ -124,7 +124,9 @@ type App struct {
 
 	mu    sync.Mutex
 	fault int
-	loads int
+	// refused: the identity provider refuses the node's own requests.
+	refused bool
+	loads   int
 }
 
 func newApp(t testing.TB, tokens *TokenEndpoint) *App {
@@ -143,6 +145,13 @@ func (a *App) Fail(status int) {
 	a.fault = status
 }
 
+// Refuse makes the node's own requests to the identity provider fail, as with a wrong client secret.
+func (a *App) Refuse() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refused = true
+}
+
 // Visits is how many requests there were.
 func (a *App) Visits() int {
 	a.mu.Lock()
@@ -153,12 +162,14 @@ func (a *App) Visits() int {
 func (a *App) serve(rw http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.loads++
-	fault := a.fault
+	fault, refused := a.fault, a.refused
 	a.mu.Unlock()
 	_, err := r.Cookie("AWSELBAuthSessionCookie-0")
 	switch {
 	case fault != 0:
 		rw.WriteHeader(fault)
+	case refused && r.URL.Path == "/oauth2/idpresponse":
+		rw.WriteHeader(561)
 	case r.URL.Path == "/oauth2/idpresponse":
 		http.SetCookie(rw, &http.Cookie{Name: "AWSELBAuthSessionCookie-0", Value: "1", Path: "/", Secure: true})
 		http.Redirect(rw, r, "/", http.StatusFound)
