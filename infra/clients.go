@@ -65,7 +65,7 @@ type Client struct {
 	// that the stack creates.
 	KMSKeys  []string `json:"kmsKeys,omitempty"`
 	Schedule Schedule `json:"schedule"`
-	// MaxSecretAgeDays is when an old secret raises an alarm; default the schedule's rate + the grace period + 2 days.
+	// MaxSecretAgeDays is when an old secret raises an alarm; default the longest time between two starts + the grace period + 2 days.
 	MaxSecretAgeDays *int          `json:"maxSecretAgeDays,omitempty"`
 	Alarms           Alarms        `json:"alarms,omitzero"`
 	Notifications    Notifications `json:"notifications,omitzero"`

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/strictjson"
@@ -108,7 +109,8 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"no schedule", "expression: rate(30 days)", "timeZone: UTC", "clients[0].schedule.expression: must be like rate(30 days)"},
 		{"a rate of nothing", "rate(30 days)", "rate(0 days)", "clients[0].schedule.expression: must be"},
 		{"a rate below a day", "rate(30 days)", "rate(12 hours)", "clients[0].schedule.expression: must be a day or more"},
-		{"a rate within the grace period", "gracePeriodSeconds: 86400", "gracePeriodSeconds: 2592000", "clients[0].schedule.expression: must be longer than the grace period"},
+		{"a rate within the grace period", "gracePeriodSeconds: 86400", "gracePeriodSeconds: 2592000", "clients[0].schedule.expression: starts rotations as close as 720 h, but one can take 721.25 h (the grace period of 2592000 s"},
+		{"a cron expression within the grace period", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * MON-FRI *)\n", "clients[1].schedule.expression: starts rotations as close as 24 h, but one can take 25.25 h"},
 		{"a cron expression with a field too few", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ?)\n", "clients[1].schedule.expression: must have 6 fields"},
 		{"days of the month and of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * * *)\n", "clients[1].schedule.expression: must have ? as day of month or as day of week, and not as both"},
 		{"neither days of the month nor of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * ? *)\n", "clients[1].schedule.expression: must have ? as day of month"},
@@ -123,7 +125,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"more than a parameter holds", "expectText: Your orders", "expectText: " + strings.Repeat("x", 8000), "bytes as JSON, and a parameter holds at most 8192"},
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
-		{"a cron without an age", "    maxSecretAgeDays: 35", "", "clients[1].maxSecretAgeDays: is missing"},
+		{"a cron that starts once, without an age", "expression: cron(0 3 1 * ? *)\n      timeZone: Europe/Berlin\n    maxSecretAgeDays: 35", "expression: cron(0 3 1 1 ? 2027)", "clients[1].maxSecretAgeDays: is missing"},
 		{"an alarm on an end that is past", "    # alarms:\n    #   authErrors: 3", "    alarms: {secretEndsDays: 0}", "clients[0].alarms.secretEndsDays: must be 1 to 365, not 0"},
 		{"an alarm on less than nothing", "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: -1}", "clients[0].alarms.authErrors: must be 0 to 1000000, not -1"},
 		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team]}", "clients[0].notifications.email[0]: must be an e-mail address"},
@@ -211,6 +213,38 @@ func TestCronExpressionsThatEventBridgeTakes(t *testing.T) {
 	}
 }
 
+func TestTheTimeBetweenTwoStartsIsKnown(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for expression, want := range map[string][2]time.Duration{
+		"rate(36 hours)":               {36 * time.Hour, 36 * time.Hour},
+		"cron(0 3 * * ? *)":            {day, day},
+		"cron(0 3 1 * ? *)":            {28 * day, 31 * day},
+		"cron(0 3 31 * ? *)":           {31 * day, 61 * day}, // July and August; March and May
+		"cron(0 3 1/10 * ? *)":         {day, 10 * day},      // the 31st, and the 1st
+		"cron(0 3 1-7,20 FEB-DEC ? *)": {day, 43 * day},      // from December 20th to February 1st
+		"cron(0 3 ? * MON *)":          {7 * day, 7 * day},
+		"cron(0 3 ? * MON-FRI *)":      {day, 3 * day},
+		"cron(0 3 ? * FRI-MON/3 *)":    {3 * day, 4 * day}, // Friday and Monday
+		"cron(0 3 ? * L *)":            {7 * day, 7 * day},
+		"cron(0 3 ? * 6L *)":           {28 * day, 35 * day},
+		"cron(0 3 ? * 2#1 *)":          {28 * day, 35 * day},
+		"cron(0 3 ? JAN,JUL 2#5 *)":    {182 * day, 1281 * day},
+		"cron(0 3 L * ? *)":            {28 * day, 31 * day},
+		"cron(0 3 LW * ? *)":           {28 * day, 33 * day},
+		"cron(0 3 1W * ? *)":           {28 * day, 33 * day},
+		"cron(0 3 29 2 ? *)":           {1461 * day, 1461 * day},
+		"cron(0 3 1 1 ? 2027)":         {},
+		"cron(0 3 1 1 ? 2027/3)":       {1095 * day, 1096 * day},
+		"cron(0 3 1 * *)":              {},
+		"rate(0 days)":                 {},
+	} {
+		if shortest, longest := (Schedule{Expression: expression}).gaps(); shortest != want[0] || longest != want[1] {
+			t.Errorf("%s: %g to %g days, want %g to %g", expression, shortest.Hours()/24, longest.Hours()/24, want[0].Hours()/24, want[1].Hours()/24)
+		}
+	}
+}
+
 // A secret that ends by itself must outlive the alarm on its age.
 func TestASecretMustNotEndBeforeSomebodyIsWarned(t *testing.T) {
 	t.Parallel()
@@ -235,6 +269,7 @@ func TestASecretMustNotEndBeforeSomebodyIsWarned(t *testing.T) {
 		{"a day less", `{"secretLifetimeDays": 39}`, "rate(30 days)", nil, "must be 40 or more"},
 		{"the default is too short for half a year", `{}`, "rate(180 days)", nil, "is 180, but an alarm rings only when a secret is 183 days old (maxSecretAgeDays): must be 190 or more"},
 		{"with cron it is the age that raises an alarm", `{"secretLifetimeDays": 41}`, "cron(0 3 1 * ? *)", days(35), "must be 42 or more"},
+		{"or what the cron expression says", `{"secretLifetimeDays": 40}`, "cron(0 3 1 * ? *)", nil, "must be 41 or more"}, // 31 + 1 + 2 + 7
 	} {
 		got := of(tt.settings, tt.expression, tt.maxAge)
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || got != "" && !strings.HasPrefix(got, "clients[0].identityProvider.settings.secretLifetimeDays: ") {

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cronFields are what each field of a cron expression can be, in order (EventBridge Scheduler user guide, "Cron-based
+// schedules"). Minutes and hours are one number each: anything else starts more than once a day.
+var cronFields = []struct {
+	name, text string
+	pattern    *regexp.Regexp
+}{
+	{"minutes", "one number of 0 to 59", regexp.MustCompile(`^[0-5]?\d$`)},
+	{"hours", "one number of 0 to 23: a rotation makes a version, and Secrets Manager keeps them for 24 hours", regexp.MustCompile(`^([01]?\d|2[0-3])$`)},
+	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /", cronList(`([1-9]|[12]\d|3[01])`, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
+	{"month", "*, or 1 to 12 or JAN to DEC with , - /", cronList(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, ``)},
+	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , - /", cronList(cronDay, `\?|L|`+cronDay+`(L|#[1-5])`)},
+	{"year", "*, or years with , - /", cronList(`(19[7-9]\d|20\d\d|21\d\d)`, ``)},
+}
+
+const cronDay = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
+
+// cronList is a field of values, ranges and steps, or one of the others.
+func cronList(value, others string) *regexp.Regexp {
+	item := `(\*|` + value + `(-` + value + `)?)(/\d{1,2})?`
+	pattern := item + `(,` + item + `)*`
+	if others != "" {
+		pattern += `|` + others
+	}
+	return regexp.MustCompile(`^(` + pattern + `)$`)
+}
+
+var cronPattern = regexp.MustCompile(`^cron\((.*)\)$`)
+
+// cronProblem says what of a cron expression EventBridge Scheduler would refuse, or would start too often.
+func cronProblem(expression string) string {
+	m := cronPattern.FindStringSubmatch(expression)
+	if m == nil {
+		return "must be like rate(30 days) or cron(0 3 1 * ? *)"
+	}
+	fields := strings.Split(m[1], " ")
+	if len(fields) != len(cronFields) {
+		return fmt.Sprintf("must have %d fields: minutes, hours, day of month, month, day of week, year", len(cronFields))
+	}
+	for i, f := range cronFields {
+		if !f.pattern.MatchString(fields[i]) {
+			return fmt.Sprintf("has the %s %q, which must be %s", f.name, fields[i], f.text)
+		}
+	}
+	if (fields[2] == "?") == (fields[4] == "?") {
+		return "must have ? as day of month or as day of week, and not as both"
+	}
+	return ""
+}
+
+// cronGaps are the shortest and the longest time between two starts, in whole days: zero if the expression is not valid, or
+// starts fewer than two rotations. Weekdays and dates repeat after 28 years.
+func cronGaps(expression string) (shortest, longest time.Duration) {
+	if cronProblem(expression) != "" {
+		return 0, 0
+	}
+	fields := strings.Split(cronPattern.FindStringSubmatch(expression)[1], " ")
+	months, years := cronValues(fields[3], 1, 12, monthNames), cronValues(fields[5], 1970, 2199, nil)
+	var last time.Time
+	for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2026+30; day = day.AddDate(0, 0, 1) {
+		if !months[int(day.Month())] || !years[day.Year()] || !onDayOfMonth(fields[2], day) || !onDayOfWeek(fields[4], day) {
+			continue
+		}
+		if gap := day.Sub(last); !last.IsZero() {
+			longest = max(longest, gap)
+			if shortest == 0 || gap < shortest {
+				shortest = gap
+			}
+		}
+		last = day
+	}
+	return shortest, longest
+}
+
+var (
+	monthNames = []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
+	dayNames   = []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}
+)
+
+// cronValues are the numbers from low to high that a list of values, ranges and steps names.
+func cronValues(list string, low, high int, names []string) map[int]bool {
+	number := func(s string) int {
+		if i := slices.Index(names, s); i >= 0 {
+			return i + 1
+		}
+		n, _ := strconv.Atoi(s) // the patterns have let it through
+		return n
+	}
+	out := map[int]bool{}
+	for item := range strings.SplitSeq(list, ",") {
+		span, step, stepped := strings.Cut(item, "/")
+		first, last, ranged := strings.Cut(span, "-")
+		from, to := number(first), number(first)
+		switch {
+		case span == "*":
+			from, to = low, high
+		case ranged:
+			to = number(last)
+		case stepped:
+			to = high
+		}
+		if to < from { // FRI-MON
+			to += high - low + 1
+		}
+		for n := from; n <= to; n += max(1, number(step)) {
+			out[low+(n-low)%(high-low+1)] = true
+		}
+	}
+	return out
+}
+
+func onDayOfMonth(field string, day time.Time) bool {
+	last := time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC)
+	switch n, weekday := strings.CutSuffix(field, "W"); {
+	case field == "?":
+		return true
+	case field == "L":
+		return day.Equal(last)
+	case field == "LW":
+		return day.Equal(nearestWeekday(last))
+	case weekday:
+		date, _ := strconv.Atoi(n)
+		return date <= last.Day() && day.Equal(nearestWeekday(last.AddDate(0, 0, date-last.Day())))
+	}
+	return cronValues(field, 1, 31, nil)[day.Day()]
+}
+
+// nearestWeekday is the Monday to Friday next to a day, in the same month.
+func nearestWeekday(day time.Time) time.Time {
+	move := 0
+	switch first, last := day.Day() == 1, day.AddDate(0, 0, 1).Day() == 1; {
+	case day.Weekday() == time.Saturday && first:
+		move = 2
+	case day.Weekday() == time.Saturday:
+		move = -1
+	case day.Weekday() == time.Sunday && last:
+		move = -2
+	case day.Weekday() == time.Sunday:
+		move = 1
+	}
+	return day.AddDate(0, 0, move)
+}
+
+func onDayOfWeek(field string, day time.Time) bool {
+	on := func(list string) bool { return cronValues(list, 1, 7, dayNames)[int(day.Weekday())+1] }
+	name, nth, numbered := strings.Cut(field, "#")
+	of, isLast := strings.CutSuffix(field, "L")
+	switch {
+	case field == "?":
+		return true
+	case field == "L":
+		return day.Weekday() == time.Saturday
+	case numbered:
+		return on(name) && strconv.Itoa((day.Day()+6)/7) == nth
+	case isLast:
+		return on(of) && day.AddDate(0, 0, 7).Month() != day.Month()
+	}
+	return on(field)
+}
