@@ -87,7 +87,7 @@ func (r *rotator) values() statemachine.Values {
 		arns[name] = *alias.FunctionArn()
 	}
 	return statemachine.Values{
-		FunctionARNs: arns, JournalTable: *r.journal.TableName(), ParameterPrefix: r.parameterPrefix(),
+		Partition: *r.stack.Partition(), FunctionARNs: arns, JournalTable: *r.journal.TableName(), ParameterPrefix: r.parameterPrefix(),
 		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
 		RotationAlias: aliasName, Settle: statemachine.Settle(statemachine.Functions()),
 	}

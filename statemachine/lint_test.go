@@ -18,7 +18,7 @@ import (
 // values fills the placeholders with values of the right form.
 func values(t *testing.T) map[string]string {
 	t.Helper()
-	v := statemachine.Values{FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
+	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
 		RotationAlias: "live", Settle: statemachine.Settle(statemachine.Functions())}
 	for _, f := range statemachine.Functions() {
@@ -203,6 +203,17 @@ func (m machine) tasks(f func(name string, s state, caught bool)) {
 
 // uncaught are the Tasks that must not have a Catch: after them nothing can be undone, or they are the undoing.
 var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
+
+// In another partition (GovCloud, China) such a resource would fail: "The resource belongs to a different partition from the
+// running execution."
+func TestNoResourceNamesAPartition(t *testing.T) {
+	t.Parallel()
+	for name, definition := range map[string]string{"rotation": statemachine.Definition, "attention": statemachine.Attention} {
+		if strings.Contains(definition, "arn:aws") || !strings.Contains(definition, "arn:${Partition}:states:::") {
+			t.Errorf("%s.asl.json names a partition, or uses none", name)
+		}
+	}
+}
 
 func TestEveryTaskHasATimeoutAndARetry(t *testing.T) {
 	t.Parallel()

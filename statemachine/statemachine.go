@@ -71,6 +71,8 @@ func Settle(functions []Function) time.Duration {
 
 // Values fills the definition's placeholders.
 type Values struct {
+	// Partition is aws, aws-us-gov, aws-cn, …: a task whose resource is of another partition fails.
+	Partition string
 	// FunctionARNs by Function.Name.
 	FunctionARNs         map[string]string
 	JournalTable         string
@@ -85,7 +87,7 @@ type Values struct {
 // Substitutions is the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
 func (v Values) Substitutions() map[string]string {
 	out := map[string]string{
-		"JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix, "NotificationTopicArn": v.NotificationTopicARN,
+		"Partition": v.Partition, "JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix, "NotificationTopicArn": v.NotificationTopicARN,
 		"EventBusName": v.EventBusName, "RotationAlias": v.RotationAlias, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
 	}
 	for _, f := range Functions() {

@@ -257,7 +257,7 @@ func (d *Deployment) createJournal(ctx context.Context) error {
 }
 
 func (d *Deployment) createMachine(ctx context.Context, o Options) error {
-	values := statemachine.Values{FunctionARNs: o.Functions, JournalTable: JournalTable, ParameterPrefix: ParameterPrefix,
+	values := statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable, ParameterPrefix: ParameterPrefix,
 		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle}
 	definition, err := statemachine.Render(statemachine.Definition, values.Substitutions())
 	if err != nil {
