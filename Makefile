@@ -54,7 +54,6 @@ test: ## Everything: lint, unit, conformance, state machine paths, end to end
 	@.ci/step "go test statemachine, functions" $(GO_TEST) ./statemachine/... ./functions/...
 	@.ci/step "go test local" $(GO_TEST) -timeout 30m $(call not-raced,local)
 	@.ci/step "go test infra" $(MAKE) --no-print-directory test-infra
-	@.ci/step "go test infra (generated bindings)" $(MAKE) --no-print-directory test-bindings
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step summary

@@ -253,9 +253,9 @@ func TestTheFunctionsSizesInTheDocumentationAreThoseOfTheTemplate(t *testing.T) 
 	}
 }
 
-// On a machine where the official modules are served, nothing else compiles the generated ones and our own jsii runtime.
+// On a machine where the official modules are served, make test does not compile the generated ones and our own jsii runtime.
 func TestCITestsTheGeneratedBindingsToo(t *testing.T) {
-	for file, want := range map[string]string{"../.ci/run": `(?m)^exec make test$`, "../Makefile": `(?m)^test: .*\n(\t.*\n)*\t.* test-bindings$`,
+	for file, want := range map[string]string{"../.ci/run": `(?m)^make test\n(.*\n)*.* test-bindings$`,
 		"infra.mk": `(?m)^test-bindings: .*\n\t.*CDK_BINDINGS=generated.* -C jsii test .* go test \./\.\.\.$`} {
 		text, err := os.ReadFile(file)
 		if err != nil {
