@@ -116,6 +116,11 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"neither days of the month nor of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * ? *)\n", "clients[1].schedule.expression: must have ? as day of month"},
 		{"an hourly cron expression", "cron(0 3 1 * ? *)\n", "cron(0 * 1 * ? *)\n", `clients[1].schedule.expression: has the hours "*", which must be one number of 0 to 23: a rotation makes a version`},
 		{"a cron expression of twice a day", "cron(0 3 1 * ? *)\n", "cron(0 3,15 1 * ? *)\n", `clients[1].schedule.expression: has the hours "3,15"`},
+		{"a step of nothing", "cron(0 3 1 * ? *)\n", "cron(0 3 1/0 * ? *)\n", `clients[1].schedule.expression: has the day of month "1/0"`},
+		{"steps of days of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * 2/2 *)\n", `clients[1].schedule.expression: has the day of week "2/2"`},
+		{"years the wrong way round", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2030-2027)\n", `clients[1].schedule.expression: has the years "2030-2027", which end before they begin`},
+		{"a date that there is not", "cron(0 3 1 * ? *)\n", "cron(0 3 30 2 ? *)\n", "clients[1].schedule.expression: never starts"},
+		{"years that are over", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2020-2024)\n", "clients[1].schedule.expression: never starts"},
 		{"minutes that are none", "cron(0 3 1 * ? *)\n", "cron(60 3 1 * ? *)\n", `clients[1].schedule.expression: has the minutes "60"`},
 		{"a month that is none", "cron(0 3 1 * ? *)\n", "cron(0 3 1 MAI ? *)\n", `clients[1].schedule.expression: has the month "MAI"`},
 		{"a secret without its suffix", "secret:orders-web/client-secret-AbCdEf", "secret:orders-web/client_secret", "clients[0].secret.arn: must end with the hyphen and six characters"},
@@ -225,7 +230,8 @@ func TestTheTimeBetweenTwoStartsIsKnown(t *testing.T) {
 		"cron(0 3 1-7,20 FEB-DEC ? *)": {day, 43 * day},      // from December 20th to February 1st
 		"cron(0 3 ? * MON *)":          {7 * day, 7 * day},
 		"cron(0 3 ? * MON-FRI *)":      {day, 3 * day},
-		"cron(0 3 ? * FRI-MON/3 *)":    {3 * day, 4 * day}, // Friday and Monday
+		"cron(0 3 ? * FRI-SUN *)":      {day, 5 * day},
+		"cron(0 3 ? * SAT-MON *)":      {day, 5 * day}, // it goes round
 		"cron(0 3 ? * L *)":            {7 * day, 7 * day},
 		"cron(0 3 ? * 6L *)":           {28 * day, 35 * day},
 		"cron(0 3 ? * 2#1 *)":          {28 * day, 35 * day},
@@ -241,6 +247,21 @@ func TestTheTimeBetweenTwoStartsIsKnown(t *testing.T) {
 	} {
 		if shortest, longest := (Schedule{Expression: expression}).gaps(); shortest != want[0] || longest != want[1] {
 			t.Errorf("%s: %g to %g days, want %g to %g", expression, shortest.Hours()/24, longest.Hours()/24, want[0].Hours()/24, want[1].Hours()/24)
+		}
+	}
+}
+
+func TestAClockChangeCountsBetweenTwoStarts(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for expression, want := range map[string][2]time.Duration{
+		"cron(0 4 * * ? *)":     {23 * time.Hour, 25 * time.Hour},
+		"cron(30 2 ? * 1L *)":   {28 * day, 63*day - time.Hour}, // in March that hour is left out
+		"cron(30 2 ? 3 1L *)":   {},                             // and so it never starts
+		"cron(30 2 ? 3,4 1L *)": {364 * day, 371 * day},
+	} {
+		if shortest, longest := (Schedule{Expression: expression, TimeZone: "Europe/Berlin"}).gaps(); shortest != want[0] || longest != want[1] {
+			t.Errorf("%s: %s to %s, want %s to %s", expression, shortest, longest, want[0], want[1])
 		}
 	}
 }

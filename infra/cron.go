@@ -17,17 +17,20 @@ var cronFields = []struct {
 }{
 	{"minutes", "one number of 0 to 59", regexp.MustCompile(`^[0-5]?\d$`)},
 	{"hours", "one number of 0 to 23: a rotation makes a version, and Secrets Manager keeps them for 24 hours", regexp.MustCompile(`^([01]?\d|2[0-3])$`)},
-	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /", cronList(`([1-9]|[12]\d|3[01])`, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
-	{"month", "*, or 1 to 12 or JAN to DEC with , - /", cronList(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, ``)},
-	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , - /", cronList(cronDay, `\?|L|`+cronDay+`(L|#[1-5])`)},
-	{"year", "*, or years with , - /", cronList(`(19[7-9]\d|20\d\d|21\d\d)`, ``)},
+	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /", cronList(`([1-9]|[12]\d|3[01])`, cronStep, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
+	{"month", "*, or 1 to 12 or JAN to DEC with , - /", cronList(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, cronStep, ``)},
+	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , -", cronList(cronDay, ``, `\?|L|`+cronDay+`(L|#[1-5])`)},
+	{"year", "*, or years with , - /", cronList(`(19[7-9]\d|20\d\d|21\d\d)`, cronStep, ``)},
 }
 
-const cronDay = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
+const (
+	cronDay  = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
+	cronStep = `(/[1-9]\d?)?`
+)
 
 // cronList is a field of values, ranges and steps, or one of the others.
-func cronList(value, others string) *regexp.Regexp {
-	item := `(\*|` + value + `(-` + value + `)?)(/\d{1,2})?`
+func cronList(value, step, others string) *regexp.Regexp {
+	item := `(\*|` + value + `(-` + value + `)?)` + step
 	pattern := item + `(,` + item + `)*`
 	if others != "" {
 		pattern += `|` + others
@@ -55,31 +58,38 @@ func cronProblem(expression string) string {
 	if (fields[2] == "?") == (fields[4] == "?") {
 		return "must have ? as day of month or as day of week, and not as both"
 	}
+	for item := range strings.SplitSeq(fields[5], ",") { // months and days go round, years do not
+		span, _, _ := strings.Cut(item, "/")
+		if first, last, ok := strings.Cut(span, "-"); ok && last < first {
+			return fmt.Sprintf("has the years %q, which end before they begin", item)
+		}
+	}
 	return ""
 }
 
-// cronGaps are the shortest and the longest time between two starts, in whole days: zero if the expression is not valid, or
-// starts fewer than two rotations. Weekdays and dates repeat after 28 years.
-func cronGaps(expression string) (shortest, longest time.Duration) {
+// cronStarts are the starts from 2026 on, if the expression is valid. One at a time that a clock change leaves out is left out
+// (EventBridge Scheduler user guide, "Daylight savings time"). Weekdays and dates repeat after 28 years; twice as many are
+// looked at, for gaps that are as long.
+func cronStarts(expression string, zone *time.Location) []time.Time {
 	if cronProblem(expression) != "" {
-		return 0, 0
+		return nil
 	}
 	fields := strings.Split(cronPattern.FindStringSubmatch(expression)[1], " ")
-	months, years := cronValues(fields[3], 1, 12, monthNames), cronValues(fields[5], 1970, 2199, nil)
-	var last time.Time
-	for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2026+30; day = day.AddDate(0, 0, 1) {
-		if !months[int(day.Month())] || !years[day.Year()] || !onDayOfMonth(fields[2], day) || !onDayOfWeek(fields[4], day) {
+	minute, _ := strconv.Atoi(fields[0]) // the patterns have let them through
+	hour, _ := strconv.Atoi(fields[1])
+	dayOfMonth, month := cronDayOfMonth(fields[2]), cronValues(fields[3], 1, 12, monthNames)
+	dayOfWeek, year := cronDayOfWeek(fields[4]), cronValues(fields[5], 1970, 2199, nil)
+	var out []time.Time
+	for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2026+56; day = day.AddDate(0, 0, 1) {
+		if !month[int(day.Month())] || !year[day.Year()] || !dayOfMonth(day) || !dayOfWeek(day) {
 			continue
 		}
-		if gap := day.Sub(last); !last.IsZero() {
-			longest = max(longest, gap)
-			if shortest == 0 || gap < shortest {
-				shortest = gap
-			}
+		start := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, zone)
+		if start.Hour() == hour && start.Minute() == minute {
+			out = append(out, start)
 		}
-		last = day
 	}
-	return shortest, longest
+	return out
 }
 
 var (
@@ -119,20 +129,25 @@ func cronValues(list string, low, high int, names []string) map[int]bool {
 	return out
 }
 
-func onDayOfMonth(field string, day time.Time) bool {
-	last := time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC)
+// cronDayOfMonth says on which days a field falls. A date with W that a month does not have is not in that month.
+func cronDayOfMonth(field string) func(day time.Time) bool {
+	last := func(day time.Time) time.Time { return time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC) }
 	switch n, weekday := strings.CutSuffix(field, "W"); {
 	case field == "?":
-		return true
+		return func(time.Time) bool { return true }
 	case field == "L":
-		return day.Equal(last)
+		return func(day time.Time) bool { return day.Equal(last(day)) }
 	case field == "LW":
-		return day.Equal(nearestWeekday(last))
+		return func(day time.Time) bool { return day.Equal(nearestWeekday(last(day))) }
 	case weekday:
 		date, _ := strconv.Atoi(n)
-		return date <= last.Day() && day.Equal(nearestWeekday(last.AddDate(0, 0, date-last.Day())))
+		return func(day time.Time) bool {
+			end := last(day)
+			return date <= end.Day() && day.Equal(nearestWeekday(end.AddDate(0, 0, date-end.Day())))
+		}
 	}
-	return cronValues(field, 1, 31, nil)[day.Day()]
+	on := cronValues(field, 1, 31, nil)
+	return func(day time.Time) bool { return on[day.Day()] }
 }
 
 // nearestWeekday is the Monday to Friday next to a day, in the same month.
@@ -151,19 +166,25 @@ func nearestWeekday(day time.Time) time.Time {
 	return day.AddDate(0, 0, move)
 }
 
-func onDayOfWeek(field string, day time.Time) bool {
-	on := func(list string) bool { return cronValues(list, 1, 7, dayNames)[int(day.Weekday())+1] }
+// cronDayOfWeek says on which days a field falls.
+func cronDayOfWeek(field string) func(day time.Time) bool {
+	on := func(list string) func(time.Time) bool {
+		days := cronValues(list, 1, 7, dayNames)
+		return func(day time.Time) bool { return days[int(day.Weekday())+1] }
+	}
 	name, nth, numbered := strings.Cut(field, "#")
 	of, isLast := strings.CutSuffix(field, "L")
 	switch {
 	case field == "?":
-		return true
+		return func(time.Time) bool { return true }
 	case field == "L":
-		return day.Weekday() == time.Saturday
+		return on("SAT")
 	case numbered:
-		return on(name) && strconv.Itoa((day.Day()+6)/7) == nth
+		that := on(name)
+		return func(day time.Time) bool { return that(day) && strconv.Itoa((day.Day()+6)/7) == nth }
 	case isLast:
-		return on(of) && day.AddDate(0, 0, 7).Month() != day.Month()
+		that := on(of)
+		return func(day time.Time) bool { return that(day) && day.AddDate(0, 0, 7).Month() != day.Month() }
 	}
 	return on(field)
 }

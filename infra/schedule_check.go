@@ -16,11 +16,14 @@ func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 	problem := ""
 	if !rate {
 		problem = cronProblem(c.Schedule.Expression)
+		if problem == "" && len(cronStarts(c.Schedule.Expression, c.Schedule.zone())) == 0 {
+			problem = "never starts: there is no such date, or its years are over"
+		}
 	}
 	switch {
 	case problem != "":
 		ps.Add(path+".schedule.expression", "%s", problem)
-	case shortest > 0 && shortest < 24*time.Hour:
+	case rate && shortest < 24*time.Hour: // a cron expression starts once a day at most; the day of a clock change has 23 h
 		ps.Add(path+".schedule.expression", "must be a day or more: each rotation makes a version, and Secrets Manager keeps them for 24 hours")
 	case shortest > 0 && shortest < takes:
 		ps.Add(path+".schedule.expression", "starts rotations as close as %g h, but one can take %g h (the grace period of %d s, the flexible window, and an hour), "+
@@ -83,7 +86,24 @@ func (s Schedule) gaps() (shortest, longest time.Duration) {
 	if ok, interval := s.rate(); ok {
 		return interval, interval
 	}
-	return cronGaps(s.Expression)
+	starts := cronStarts(s.Expression, s.zone())
+	for i := 1; i < len(starts); i++ {
+		gap := starts[i].Sub(starts[i-1])
+		longest = max(longest, gap)
+		if shortest == 0 || gap < shortest {
+			shortest = gap
+		}
+	}
+	return shortest, longest
+}
+
+// zone is where the expression's times are; UTC if it is not a time zone, which is told elsewhere.
+func (s Schedule) zone() *time.Location {
+	zone, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 // maxAge is the age of a secret that raises an alarm.

@@ -45,10 +45,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	switch {
 	case entry.State == journal.Removed || entry.State == journal.Kept:
 		return rotation.CreateOutput{}, failure.New(failure.Precondition, "version %s was already rolled back; start a new execution", m.version)
-	case entry.State == journal.Live && (contains(listed, entry.IdPSecretID) || s.Now().Sub(entry.At) < lag):
+	case entry.State == journal.Live: // whether it is listed or not: lists lag, and VerifyNewSecret tries it
 		return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: entry.IdPSecretID, ClientID: entry.ClientID}}, nil
-	case entry.State == journal.Live:
-		return rotation.CreateOutput{}, failure.New(failure.Precondition, "the identity provider no longer lists secret %s, which this rotation made", entry.IdPSecretID)
 	case entry.State == "":
 		if err := m.intend(ctx, listed, in.Import); err != nil {
 			return rotation.CreateOutput{}, err
@@ -163,9 +161,6 @@ const (
 	// patience is how long one call waits for that, pause how long between two looks. The state machine's retries wait on.
 	patience = 40 * time.Second
 	pause    = 5 * time.Second
-	// lag is how long a provider's list may take to show a new secret (Entra ID; no vendor documents a number). Until then a
-	// secret that is missing there is taken as made, as it was by the call that made it; VerifyNewSecret tries it.
-	lag = 5 * time.Minute
 )
 
 // lost looks for what an earlier, unanswered request made, until it is found or cannot appear any more.

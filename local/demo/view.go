@@ -70,7 +70,7 @@ var sentences = map[string]string{
 	"VerifyOldSecret":     "asks the identity provider whether it accepts the old secret",
 	"Rotated":             "done",
 	"RolledBack":          "done: everything is as it was before",
-	"Refused":             "refused: nothing was changed",
+	"Refused":             "refused: no new secret was made",
 	"NotStarted":          "could not begin",
 }
 

@@ -193,6 +193,31 @@ func TestASmokeTestThatFailsForAReasonOfItsOwnStopsTheRotationBeforeAnythingChan
 	w.atRest()
 }
 
+func TestWhatAnEarlierRotationLeftIsPutRightBeforeTheSmokeTestsAreRehearsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.when("GracePeriod", w.stop)
+	w.rotate(plain)
+	w.failing("TestBeforeChange")
+	r, _ := w.rotate(`{"client": "orders-web", "dryRun": true}`)
+	var plan struct{ Action, Tests string }
+	if err := json.Unmarshal(r.Output, &plan); err != nil || plan.Action != "finish" || !strings.HasPrefix(plan.Tests, "not run: ") {
+		t.Errorf("the dry run ended as %s %s: action %s, tests %q (%v)", r.Status, text(r.Cause), plan.Action, plan.Tests, err)
+	}
+	if r, _ := w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0}`); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "TestBeforeChange failed") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	if s := w.Stack.IdP.Store().Secrets(w.ClientID); len(s) != 1 || s[0].ID == w.FirstSecretID {
+		t.Errorf("the identity provider holds %+v", s)
+	}
+	w.atRest()
+	w.Stack.Faults.Clear()
+	w.when("TestBeforeChange", w.stop)
+	w.rotate(plain)
+	w.mustRotate()
+	w.atRest()
+}
+
 // Else a target with a dead secret could not be mended by a rotation.
 func TestALoginThatFailsForAWrongSecretOnATargetDoesNotStopTheRotationThatMendsIt(t *testing.T) {
 	t.Parallel()

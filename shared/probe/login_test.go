@@ -198,6 +198,18 @@ func TestALoginThatDoesNotWorkSaysWhere(t *testing.T) {
 		{"the application fails", func(w *world) { w.appPage = status(500) }, []string{"following a redirect at app.example.com:8443", "HTTP 500"}, 1},
 		{"the callback fails with 500", func(w *world) { w.callback[0] = status(500) }, []string{"HTTP 500", "no usable answer"}, 1},
 		{"the callback fails with 401", func(w *world) { w.callback[0] = status(401) }, []string{"HTTP 401", "refused the identity provider's answer"}, 1},
+		{"a user who may not use the client", func(w *world) {
+			w.typed = redirect("https://app.example.com:8443/oauth2/idpresponse?error=access_denied&state=x&error_description=" + canary)
+			w.callback[0] = status(401)
+		}, []string{"HTTP 401", "the identity provider refused the login with access_denied"}, 1},
+		{"a scope that the identity provider does not know", func(w *world) {
+			w.unknown = redirect("https://app.example.com:8443/oauth2/idpresponse?code=x&error=" + canary)
+			w.callback[0] = status(561)
+		}, []string{"HTTP 561: the identity provider refused the login"}, 0},
+		{"an answer without a code", func(w *world) {
+			w.typed = redirect("https://app.example.com:8443/oauth2/idpresponse?state=x")
+			w.callback[0] = status(401)
+		}, []string{"HTTP 401", "refused the identity provider's answer"}, 1},
 		{"an identity provider that refuses the client", func(w *world) { w.loginPage = status(400) }, []string{"at idp.example.com", "HTTP 400"}, 0},
 		{"a wrong password, told by status", func(w *world) { w.typed = status(401) }, []string{"sending the password at idp.example.com", "HTTP 401", "name or password"}, 1},
 		{"a wrong password, told by the form again", func(w *world) { w.typed = w.loginPage }, []string{"asks for the password again"}, 1},

@@ -80,13 +80,14 @@ func (v *visit) open(ctx context.Context, s step) (page, error) {
 		}
 	}
 	err = failed("%s at %s: HTTP %d%s", s.doing, s.to.Host, resp.StatusCode, v.meaning(s, resp.StatusCode))
-	if hostPort(s.to) == hostPort(v.app) && s.to.Path == callbackPath {
+	if answer := s.to.Query(); v.atCallback(s) && answer.Get("code") != "" && !answer.Has("error") {
 		err = callbackError{err}
 	}
 	return page{}, err
 }
 
-// callbackError is a login that failed where the load balancer itself asks the identity provider.
+// callbackError is a login that failed where the load balancer itself asks the identity provider: it was given a code. Without
+// one (RFC 6749, section 4.1.2.1) it has nothing to ask, and no secret mends that.
 type callbackError struct{ error }
 
 func (e callbackError) Unwrap() error { return e.error }
@@ -134,16 +135,25 @@ func (s step) request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
+// atCallback: the step brings the identity provider's answer to the load balancer.
+func (v *visit) atCallback(s step) bool {
+	return hostPort(s.to) == hostPort(v.app) && s.to.Path == callbackPath
+}
+
 // meaning explains a status where it has one that an operator should know (Application Load Balancers user guide,
 // "Troubleshoot your Application Load Balancers", HTTP 401, 500 and 561).
 func (v *visit) meaning(s step, status int) string {
-	atApp := hostPort(s.to) == hostPort(v.app)
+	atApp, refusal := hostPort(s.to) == hostPort(v.app), s.to.Query().Get("error")
 	switch {
+	case v.atCallback(s) && codePattern.MatchString(refusal):
+		return ": the identity provider refused the login with " + refusal
+	case v.atCallback(s) && s.to.Query().Has("error"):
+		return ": the identity provider refused the login"
 	case atApp && status == 561:
 		return ": the identity provider refused the load balancer's request, as it does for a wrong client secret"
-	case atApp && status == http.StatusInternalServerError && s.to.Path == callbackPath:
+	case v.atCallback(s) && status == http.StatusInternalServerError:
 		return ": the load balancer got no usable answer from the identity provider"
-	case atApp && status == http.StatusUnauthorized && s.to.Path == callbackPath:
+	case v.atCallback(s) && status == http.StatusUnauthorized:
 		return ": the load balancer refused the identity provider's answer"
 	case !atApp && (status == http.StatusUnauthorized || status == http.StatusForbidden) && v.sentPassword:
 		return ": the identity provider refused the synthetic user's name or password"

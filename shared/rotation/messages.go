@@ -220,8 +220,7 @@ type Evidence struct {
 	Node   string `json:"node,omitempty"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
-	// AtCallback: the login got as far as the load balancer's own request to the identity provider, and that failed, as it
-	// does with a wrong client secret.
+	// AtCallback: the load balancer was given a code and could not complete the login with it, as with a wrong client secret.
 	AtCallback bool `json:"atCallback,omitempty"`
 	// LatencyMS is the time of the check, in milliseconds.
 	LatencyMS int64 `json:"latencyMs"`
