@@ -9,11 +9,14 @@ BUILD     := $(CURDIR)/.build
 
 STATICCHECK_VERSION := v0.8.2
 
+# Binaries that are only run, not debugged: half of the time to link them is for the debugger's tables.
+STRIPPED := -ldflags '-s -w'
+
 # The Lambda functions as they are deployed. Those for this machine are built from the same code without what only makes
 # them smaller and static, so that their packages are compiled once, for them and for the tests. lambda.norpc leaves out
 # the RPC mode that only the retired go1.x runtime used.
 # Without inlining (-l) they are 9 % smaller, which keeps those with all identity providers below the limit.
-GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc -ldflags '-s -w' -gcflags=all=-l
+GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc $(STRIPPED) -gcflags=all=-l
 
 # Inlining in the SDK's generated code takes two fifths of the time it takes to compile, and speeds up nothing here.
 FAST_COMPILE := -gcflags=github.com/aws/aws-sdk-go-v2/...=-l
@@ -84,7 +87,7 @@ fmt: ## Format the Go code
 .PHONY: build
 build: deps functions ## Build the functions for this machine, and the demo
 	@mkdir -p $(BUILD)/bin
-	@cd local && go build -o $(BUILD)/bin/demo ./cmd/demo
+	@cd local && go build $(STRIPPED) -o $(BUILD)/bin/demo ./cmd/demo
 
 # Compiles what the functions share once, and then links two at a time.
 build-functions = cd functions && go build $(2) ./... && \
@@ -92,7 +95,7 @@ build-functions = cd functions && go build $(2) ./... && \
 
 .PHONY: functions
 functions: ## Build the functions for this machine
-	@$(call build-functions,local,-tags lambda.norpc)
+	@$(call build-functions,local,-tags lambda.norpc $(STRIPPED))
 
 .PHONY: functions-arm64
 functions-arm64: ## Build the functions for deployment (provided.al2023, arm64)
