@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"regexp"
 	"strconv"
 	"time"
@@ -11,12 +12,12 @@ import (
 
 func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 	rate, _ := c.Schedule.rate()
-	shortest, longest := c.Schedule.gaps()
+	starts, shortest, longest := c.Schedule.gaps()
 	takes := time.Duration(c.GracePeriod())*time.Second + time.Duration(c.Schedule.window())*time.Minute + time.Hour
 	problem := ""
 	if !rate {
 		problem = cronProblem(c.Schedule.Expression)
-		if problem == "" && len(cronStarts(c.Schedule.Expression, c.Schedule.zone())) == 0 {
+		if problem == "" && starts == 0 {
 			problem = "never starts: there is no such date, or its years are over"
 		}
 	}
@@ -81,20 +82,21 @@ func (s Schedule) rate() (ok bool, interval time.Duration) {
 	return err == nil && n > 0 && n < 100_000, time.Duration(n) * unit
 }
 
-// gaps are the shortest and the longest time between two rotations; zero if the expression is not valid or starts fewer than two.
-func (s Schedule) gaps() (shortest, longest time.Duration) {
+// gaps are how many rotations the schedule starts, and the shortest and the longest time between two; zero if the expression is
+// not valid. A rate starts them without end.
+func (s Schedule) gaps() (starts int, shortest, longest time.Duration) {
 	if ok, interval := s.rate(); ok {
-		return interval, interval
+		return math.MaxInt, interval, interval
 	}
-	starts := cronStarts(s.Expression, s.zone())
-	for i := 1; i < len(starts); i++ {
-		gap := starts[i].Sub(starts[i-1])
+	all := cronStarts(s.Expression, s.zone())
+	for i := 1; i < len(all); i++ {
+		gap := all[i].Sub(all[i-1])
 		longest = max(longest, gap)
 		if shortest == 0 || gap < shortest {
 			shortest = gap
 		}
 	}
-	return shortest, longest
+	return len(all), shortest, longest
 }
 
 // zone is where the expression's times are; UTC if it is not a time zone, which is told elsewhere.
@@ -111,6 +113,6 @@ func (c Client) maxAge() time.Duration {
 	if c.MaxSecretAgeDays != nil {
 		return time.Duration(*c.MaxSecretAgeDays) * 24 * time.Hour
 	}
-	_, longest := c.Schedule.gaps()
+	_, _, longest := c.Schedule.gaps()
 	return longest + time.Duration(c.GracePeriod())*time.Second + 48*time.Hour
 }

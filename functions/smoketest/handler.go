@@ -38,7 +38,6 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 	}
 	t := &tester{Session: s, journal: j, in: in}
 	out := rotation.SmokeOutput{Evidence: []rotation.Evidence{}}
-	passedOver := ""
 	for _, c := range in.Checks {
 		evidence, err := t.run(ctx, c)
 		out.Evidence = append(out.Evidence, evidence...)
@@ -47,17 +46,13 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 			return out, err
 		}
 		for _, e := range evidence {
-			switch {
-			case e.OK:
-			case t.enough(e):
-				passedOver = text(e)
-			default:
+			if !e.OK && !t.enough(e) {
 				return out, failure.New(failure.SmokeTestFailed, "%s", text(e))
 			}
 		}
 	}
 	if in.Rehearse {
-		out.Summary = summary(out.Evidence, passedOver)
+		out.Summary = t.summary(out.Evidence)
 	}
 	return out, nil
 }
@@ -68,11 +63,11 @@ func text(e rotation.Evidence) string {
 }
 
 // summary says how the tests went with the secret in use: they passed, or ended with a login that does not count.
-func summary(evidence []rotation.Evidence, passedOver string) string {
-	if passedOver == "" {
-		return fmt.Sprintf("all %d redirect and login tests pass with the secret in use", len(evidence))
+func (t *tester) summary(evidence []rotation.Evidence) string {
+	if i := slices.IndexFunc(evidence, t.enough); i >= 0 {
+		return "a login fails as with a wrong client secret, which a rotation mends by putting a new one on every target: " + text(evidence[i])
 	}
-	return "a login fails as with a wrong client secret, which a rotation mends by putting a new one on every target: " + passedOver
+	return fmt.Sprintf("all %d redirect and login tests pass with the secret in use", len(evidence))
 }
 
 func at(node string) string {
@@ -216,7 +211,7 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 		}
 		evidence, err := t.Prober.Login(ctx, test, client, user, t.enough)
 		out = append(out, evidence...)
-		if err != nil || len(evidence) > 0 && t.enough(evidence[len(evidence)-1]) {
+		if err != nil || slices.ContainsFunc(evidence, t.enough) {
 			return out, err
 		}
 	}

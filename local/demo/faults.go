@@ -11,10 +11,16 @@ import (
 // failing is a way to make one state fail for good. The fault begins when the state is entered.
 type failing struct {
 	state string
-	// early: nothing has been changed yet, so there is nothing to roll back, and the rotation ends as Refused.
-	early bool
 	says  string
 	rules func(w *world) []fault.Rule
+}
+
+// end is how the rotation ends: before anything was changed there is nothing to roll back.
+func (f *failing) end() string {
+	if f.state == "TestBeforeChange" {
+		return "Refused"
+	}
+	return "RolledBack"
 }
 
 func (f *failing) inject(w *world) {
@@ -53,39 +59,39 @@ var refusals = map[string]fault.Rule{
 // failures are the states that can be made to fail.
 func failures() []failing {
 	return []failing{
-		{"TestBeforeChange", true, "the synthetic user cannot log in", noLogin},
-		{"CreateSecret", false, "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
+		{"TestBeforeChange", "the synthetic user cannot log in", noLogin},
+		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
 			if r, ok := refusals[w.Stack.Face]; ok {
 				return []fault.Rule{r}
 			}
 			// where a person makes it, the step only writes the journal, and that fails
 			return []fault.Rule{once(refuse("dynamodb", "UpdateItem", "", "AccessDeniedException"))}
 		}},
-		{"VerifyNewSecret", false, "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
+		{"VerifyNewSecret", "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
 			return []fault.Rule{once(refuse("secretsmanager", "GetSecretValue", w.SecretARN, "AccessDeniedException"))}
 		}},
-		{"SetSecret", false, "AWS refuses to change the third of five targets, a listener's default action", func(*world) []fault.Rule {
+		{"SetSecret", "AWS refuses to change the third of five targets, a listener's default action", func(*world) []fault.Rule {
 			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyListener", "", "AccessDenied"))}
 		}},
-		{"PromoteSecret", false, "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
+		{"PromoteSecret", "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
 			return []fault.Rule{refuse("secretsmanager", "UpdateSecretVersionStage", "AWSCURRENT", "AccessDeniedException")}
 		}},
-		{"TestSecret", false, "the synthetic user cannot log in", noLogin},
-		{"RediscoverTargets", false, "AWS refuses to list a listener's rules", func(*world) []fault.Rule {
+		{"TestSecret", "the synthetic user cannot log in", noLogin},
+		{"RediscoverTargets", "AWS refuses to list a listener's rules", func(*world) []fault.Rule {
 			return []fault.Rule{once(refuse("elasticloadbalancing", "DescribeRules", "", "AccessDenied"))}
 		}},
-		{"ReassertSecret", false, "AWS refuses to change a target at the end of the grace period", func(*world) []fault.Rule {
+		{"ReassertSecret", "AWS refuses to change a target at the end of the grace period", func(*world) []fault.Rule {
 			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied"))}
 		}},
-		{"TestBeforeFinish", false, "the synthetic user cannot log in", noLogin},
-		{"DisableOldSecret", false, "the old secret cannot be disabled (403)", func(w *world) []fault.Rule {
+		{"TestBeforeFinish", "the synthetic user cannot log in", noLogin},
+		{"DisableOldSecret", "the old secret cannot be disabled (403)", func(w *world) []fault.Rule {
 			if w.Stack.Face == "okta" {
 				return []fault.Rule{refuse("idp", "okta.deactivateSecret", w.FirstSecretID, "E0000006")}
 			}
 			// the others cannot disable a secret: there the step only reads, and that fails
 			return []fault.Rule{once(refuse("dynamodb", "GetItem", "", "AccessDeniedException"))}
 		}},
-		{"TestAfterDisable", false, "the synthetic user cannot log in", noLogin},
+		{"TestAfterDisable", "the synthetic user cannot log in", noLogin},
 	}
 }
 

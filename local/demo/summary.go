@@ -28,7 +28,7 @@ func (v *view) summary(ctx context.Context, f *failing, execution string, result
 	if f == nil {
 		c.rotated(ctx, result)
 	} else {
-		c.asBefore(f.early, result, before, after)
+		c.asBefore(f.end(), result, before, after)
 	}
 	v.print("  labels: %s", after.labels)
 	v.print("  identity provider: %s", after.secrets)
@@ -135,12 +135,8 @@ func (c *checks) holds(to rotation.Ref) {
 	c.check(ok, "the identity provider holds exactly that one")
 }
 
-// asBefore: the rotation failed, early or not, and nothing of it is left.
-func (c *checks) asBefore(early bool, result *sfn.DescribeExecutionOutput, before, after picture) {
-	end := "RolledBack"
-	if early {
-		end = "Refused"
-	}
+// asBefore: the rotation failed as it should, and nothing of it is left.
+func (c *checks) asBefore(end string, result *sfn.DescribeExecutionOutput, before, after picture) {
 	c.ended(aws.ToString(result.Error) == end, result)
 	if c.view.world.byHand() { // the version that the person stored is there for the record, without a label
 		before.labels, _, _ = strings.Cut(before.labels, ", AWSPENDING")

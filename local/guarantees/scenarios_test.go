@@ -193,6 +193,27 @@ func TestASmokeTestThatFailsForAReasonOfItsOwnStopsTheRotationBeforeAnythingChan
 	w.atRest()
 }
 
+// CreateSecret does not look whether what it made is still there: a list may lag. VerifyNewSecret finds out.
+func TestANewSecretThatSomebodyRemovesBeforeItIsUsedIsRolledBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick, func(c *config.Client) { c.SmokeTests.Credential.IntervalSeconds = aws.Int(60) })
+	w.when("VerifyNewSecret", func(string) {
+		store := w.Stack.IdP.Store()
+		for _, s := range store.Secrets(w.ClientID) {
+			if s.ID == w.FirstSecretID {
+				continue
+			}
+			if err := store.Update(w.ClientID, func(e *clients.Edit) error { return e.Remove(s.ID) }); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "VerifyNewSecret failed with ") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
 func TestWhatAnEarlierRotationLeftIsPutRightBeforeTheSmokeTestsAreRehearsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)

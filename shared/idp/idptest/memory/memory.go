@@ -113,18 +113,12 @@ func (v *Vendor) AddTagged(tag string, value secret.Value) string {
 	return v.add(tag, value)
 }
 
-// Hide takes a secret out of the list, as a list does that lags behind, until the function that it returns is called.
-func (v *Vendor) Hide(id string) (show func()) {
+// Hide takes a secret out of the list, as a list does that lags behind.
+func (v *Vendor) Hide(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	i := v.at(id)
-	hidden := v.secrets[i]
 	v.secrets = slices.Delete(v.secrets, i, i+1)
-	return func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.secrets = append(v.secrets, hidden)
-	}
 }
 
 // add must be called with the lock held.
