@@ -12,9 +12,9 @@ STATICCHECK_VERSION := v0.8.2
 # Binaries that are only run, not debugged: half of the time to link them is for the debugger's tables.
 STRIPPED := -ldflags '-s -w'
 
-# The Lambda functions as they are deployed. Those for this machine are built from the same code without what only makes
-# them smaller and static, so that their packages are compiled once, for them and for the tests. lambda.norpc leaves out
-# the RPC mode that only the retired go1.x runtime used.
+# The Lambda functions as they are deployed. Those for this machine are built from the same code, but compiled like the
+# tests, so that their packages are compiled once for both. lambda.norpc leaves out the RPC mode that only the retired
+# go1.x runtime used.
 # Without inlining (-l) they are 9 % smaller, which keeps those with all identity providers below the limit.
 GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc $(STRIPPED) -gcflags=all=-l
 
@@ -95,6 +95,7 @@ build-functions = cd functions && go build $(2) ./... && \
 
 .PHONY: functions
 functions: ## Build the functions for this machine
+	@test -d $(BUILD)/functions/local || echo 'Compiling. The first time on a machine that takes a minute or two.'
 	@$(call build-functions,local,-tags lambda.norpc $(STRIPPED))
 
 .PHONY: functions-arm64
