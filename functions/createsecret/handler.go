@@ -36,6 +36,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
+	listed, err := s.Provider.List(ctx)
+	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
 	m := &maker{Session: s, journal: j, version: in.To.VersionID, from: in.From}
 	entry := j.Secrets[m.version]
 	switch {
@@ -44,10 +48,6 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	case entry.State == journal.Live: // whether it is listed or not: lists lag, and VerifyNewSecret tries it
 		return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: entry.IdPSecretID, ClientID: entry.ClientID}}, nil
 	case entry.State == "":
-		listed, err := s.Provider.List(ctx)
-		if err != nil {
-			return rotation.CreateOutput{}, err
-		}
 		if err := m.intend(ctx, listed, in.Import); err != nil {
 			return rotation.CreateOutput{}, err
 		}
