@@ -3,7 +3,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-MODULES   := shared statemachine functions local
+MODULES   := shared statemachine functions local infra
 FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret
 BUILD     := $(CURDIR)/.build
 
@@ -50,8 +50,7 @@ local: build ## Keep the local stack running, to use the AWS CLI against it
 test: ## Everything: lint, unit, conformance, state machine paths, end to end
 	@# npm waits for the network while Go compiles
 	@.ci/step build $(MAKE) -j2 --no-print-directory build
-	@.ci/step lint $(MAKE) --no-print-directory lint-modules
-	@.ci/step "lint infra" $(MAKE) --no-print-directory lint-infra
+	@.ci/step lint $(MAKE) --no-print-directory lint
 	@# shared reads files of other modules, which the test cache does not see
 	@.ci/step "go test shared" $(GO_TEST) -count=1 $(call not-raced,shared)
 	@.ci/step "go test statemachine, functions" $(GO_TEST) ./statemachine/... ./functions/...
@@ -67,13 +66,15 @@ race:
 	@$(GO_TEST) $(RACE) $(RACED)
 
 .PHONY: lint
-lint: lint-modules lint-infra ## gofmt, go vet, staticcheck, go mod tidy -diff
-
-.PHONY: lint-modules
-lint-modules: $(BUILD)/bin/staticcheck
-	@test -z "$$(gofmt -l $(MODULES))" || { echo 'not formatted (run make fmt):'; gofmt -l $(MODULES); exit 1; }
+lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo 'not formatted (run make fmt):'; echo "$$files"; exit 1; }
 	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... ); done
+	@for m in functions local; do diff <(cd $$m && GOWORK=off $(versions)) <(cd $$m && $(versions)) || { \
+	  echo "go.work builds $$m with other versions than its go.mod: raise the lower ones there"; exit 1; }; done
 	@$(BUILD)/bin/staticcheck $(MODULES:%=./%/...)
+
+# The versions of what a module is built from. What is tested in the workspace must be what is deployed, whatever the CDK asks for.
+versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
 golden: deps golden-infra ## Write what tests compare: paths of the state machine, the CloudFormation template, the providers' table
@@ -82,15 +83,15 @@ golden: deps golden-infra ## Write what tests compare: paths of the state machin
 
 .PHONY: fmt
 fmt: ## Format the Go code
-	@gofmt -w $(MODULES)
+	@gofmt -w $$(git ls-files '*.go')
 
 .PHONY: build
 build: deps functions ## Build the functions for this machine, and the demo
 	@mkdir -p $(BUILD)/bin
 	@cd local && go build $(STRIPPED) -o $(BUILD)/bin/demo ./cmd/demo
 
-# Compiles what the functions share once, and then links two at a time.
-build-functions = cd functions && go build $(2) ./... && \
+# Compiles what the functions share once, and then links two at a time. GOWORK=off: functions/go.mod alone decides the versions.
+build-functions = cd functions && export GOWORK=off && go build $(2) ./... && \
   printf '%s\n' $(FUNCTIONS) | xargs -P 2 -I{} go build $(2) -o $(BUILD)/functions/$(1)/{}/bootstrap ./{}/bootstrap
 
 .PHONY: functions

@@ -253,20 +253,6 @@ func TestTheFunctionsSizesInTheDocumentationAreThoseOfTheTemplate(t *testing.T) 
 	}
 }
 
-// On a machine where the official modules are served, make test does not compile the generated ones and our own jsii runtime.
-func TestCITestsTheGeneratedBindingsToo(t *testing.T) {
-	for file, want := range map[string]string{"../.ci/run": `(?m)^make test\n(.*\n)*.* test-bindings$`,
-		"infra.mk": `(?m)^test-bindings: .*\n\t.*CDK_BINDINGS=generated.* -C jsii test .* go test \./\.\.\.$`} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !regexp.MustCompile(want).Match(text) {
-			t.Errorf("%s does not have %s", file, want)
-		}
-	}
-}
-
 // Each example is deployable as it is, and the guide leads to it.
 func TestTheExamplesInTheDocumentationCanBeDeployed(t *testing.T) {
 	guide, err := os.ReadFile("../docs/deploying.md")

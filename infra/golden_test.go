@@ -10,6 +10,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/cloudformationinclude"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
 var update = flag.Bool("update", false, "write the golden template")
@@ -46,33 +51,45 @@ func TestTheTemplateIsTheGoldenOne(t *testing.T) {
 	t.Fatalf("the template has %d lines, %s has %d (make golden updates it)", len(a), golden, len(b))
 }
 
-// nag runs cdk-nag's AwsSolutions pack.
+// nag runs cdk-nag's AwsSolutions pack over a template and returns what it finds and the template does not excuse.
 func nag(t *testing.T, template []byte) []string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "template.json")
+	folder := t.TempDir()
+	path := filepath.Join(folder, "template.json")
 	if err := os.WriteFile(path, template, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "nag.mjs", path)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	app := awscdk.NewApp(&awscdk.AppProps{Outdir: &folder, AnalyticsReporting: jsii.Bool(false)})
+	stack := awscdk.NewStack(app, jsii.String("nag"), &awscdk.StackProps{
+		Synthesizer: awscdk.NewLegacyStackSynthesizer()}) // the template has the other one's parameter already
+	cloudformationinclude.NewCfnInclude(stack, jsii.String("Template"), &cloudformationinclude.CfnIncludeProps{TemplateFile: &path})
+	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{
+		Reports: jsii.Bool(true), ReportFormats: &[]cdknag.NagReportFormat{cdknag.NagReportFormat_JSON}}), nil)
+	app.Synth(nil)
+	reports, _ := filepath.Glob(filepath.Join(folder, "AwsSolutions-*NagReport.json")) // only a bad pattern is an error
+	if len(reports) != 1 {
+		t.Fatalf("cdk-nag wrote %d reports", len(reports))
+	}
+	text, err := os.ReadFile(reports[0])
 	if err != nil {
-		t.Fatalf("nag.mjs (make deps installs what it needs): %v\n%s", err, stderr.String())
-	}
-	var report struct {
-		Checked  int
-		Findings []struct{ Rule, Level, Resource, Text string }
-	}
-	if err := json.Unmarshal(out, &report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Checked == 0 {
+	var report struct {
+		Lines []struct{ RuleID, ResourceID, Compliance, RuleLevel, RuleInfo string }
+	}
+	if err := json.Unmarshal(text, &report); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Lines) == 0 {
 		t.Error("cdk-nag checked nothing")
 	}
 	var problems []string
-	for _, f := range report.Findings {
-		problems = append(problems, f.Level+" "+f.Rule+" "+f.Resource+": "+f.Text)
+	for _, l := range report.Lines {
+		switch l.Compliance {
+		case "Compliant", "Suppressed", "N/A":
+		default:
+			problems = append(problems, strings.ToLower(l.RuleLevel)+" "+l.RuleID+" "+l.ResourceID+": "+l.Compliance+", "+l.RuleInfo)
+		}
 	}
 	return problems
 }

@@ -1,44 +1,38 @@
-# Deployment: included by the Makefile after its NPM_STAMPS and before its target deps. It uses BUILD and functions-arm64.
+# Deployment: included by the Makefile. It uses BUILD and functions-arm64.
 
-# The cdk command, at the version of infra/package.json.
+# The cdk command, at the version of infra/package.json. Nothing else needs npm here, so it is installed only for these targets.
 CDK := infra/node_modules/.bin/cdk
 
-NPM_STAMPS += infra/node_modules/.stamp
+# The CDK supports Node 22 and later. It works with 20, too, and says so at such length that we say it instead.
+node-note = @v=$$(node -p 'process.versions.node'); test $${v%%.*} -ge 22 || \
+  echo "Node $$v is past its end of life. The CDK still works with it, but supports 22 and later: update it before you deploy."
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 
 .PHONY: synth
-synth: deps functions-arm64 ## The CloudFormation template from infra/clients.yaml, in .build/cdk.out
+synth: infra/node_modules/.stamp functions-arm64 ## The CloudFormation template from infra/clients.yaml, in .build/cdk.out
+	$(node-note)
 	@$(CDK) synth --quiet
+	@echo "The template is $$(ls .build/cdk.out/*.template.json)"
 
 .PHONY: diff
-diff: deps functions-arm64 ## What a deployment would change
+diff: infra/node_modules/.stamp functions-arm64 ## What a deployment would change
+	$(node-note)
 	@$(CDK) diff
 
 .PHONY: deploy
-deploy: deps functions-arm64 ## Deploy to the account and Region of infra/clients.yaml
+deploy: infra/node_modules/.stamp functions-arm64 ## Deploy to the account and Region of infra/clients.yaml
+	$(node-note)
 	@$(CDK) deploy
 
 .PHONY: golden-infra
-golden-infra: deps
-	@infra/bindings/run go -C infra test . -run TestTheTemplateIsTheGoldenOne -update
+golden-infra:
+	@cd infra && go test . -run TestTheTemplateIsTheGoldenOne -update
 
-# infra is not among the MODULES: its modules may have to be generated first (infra/bindings/generate.sh), and gofmt on the
-# folder would read templates inside node_modules.
 # Some tests read files outside of their module, of which go test would not see that they changed: the documentation, the
 # path of a rotation, and in local/deployed the golden template.
 .PHONY: test-infra
-test-infra: deps
-	@cd infra && bindings/run go test ./...
-	@cd infra && bindings/run go test -count=1 . -run InTheDocumentation
-	@cd local && go test -count=1 ./deployed
-
-.PHONY: lint-infra
-lint-infra: $(BUILD)/bin/staticcheck
-	@test -z "$$(gofmt -l infra/*.go infra/jsii)" || { echo 'not formatted:'; gofmt -l infra/*.go infra/jsii; exit 1; }
-	@cd infra && bindings/run go vet ./... && bindings/run $(BUILD)/bin/staticcheck ./...
-
-# The bindings that are generated where the Go module proxy lacks the official modules: the same tests with them, and
-# those of our own jsii runtime. Where the proxy has them nothing else would compile these. The first time that takes some
-# four minutes on two processors, for generating and compiling; then seconds.
-.PHONY: test-bindings
-test-bindings: deps
-	@cd infra && export CDK_BINDINGS=generated && bindings/run go -C jsii test ./... && bindings/run go test ./...
+test-infra: $(NPM_STAMPS)
+	$(node-note)
+	@$(GO_TEST) ./infra/...
+	@$(GO_TEST) -count=1 ./infra -run InTheDocumentation
+	@$(GO_TEST) -count=1 ./local/deployed

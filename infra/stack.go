@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 )
 
 // rotator is the stack while it is built; each file adds its part, in the order of newRotator.
@@ -79,13 +80,9 @@ func (r *rotator) arn(service, resource string) string {
 
 // suppress tells cdk-nag why a rule does not hold for a resource. The reason is part of the template.
 func suppress(resource constructs.IConstruct, rules map[string]string) {
-	list := []any{}
+	list := []*cdknag.NagPackSuppression{}
 	for _, id := range sorted(rules) {
-		list = append(list, map[string]any{"id": id, "reason": rules[id]})
+		list = append(list, &cdknag.NagPackSuppression{Id: &id, Reason: jsii.String(rules[id])})
 	}
-	c, ok := resource.(awscdk.CfnResource)
-	if !ok {
-		c = resource.Node().DefaultChild().(awscdk.CfnResource)
-	}
-	c.AddMetadata(jsii.String("cdk_nag"), map[string]any{"rules_to_suppress": list})
+	cdknag.NagSuppressions_AddResourceSuppressions(resource, &list, nil)
 }

@@ -55,7 +55,7 @@ require (
 	github.com/dop251/goja v0.0.0-20260917113740-793a2a65c13b
 	github.com/go-jose/go-jose/v4 v4.1.6
 	github.com/zitadel/oidc/v3 v3.51.17
-	golang.org/x/net v0.55.0
+	golang.org/x/net v0.61.0
 )
 
 replace (
