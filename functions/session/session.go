@@ -50,6 +50,9 @@ type Deps struct {
 	Balancers   *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
+	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
+	// metrics).
+	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 }
 
 // Registry makes the registrations of the registry; client talks to their admin APIs.

@@ -328,7 +328,7 @@ func TestMoreErrorsThanAllowedFail(t *testing.T) {
 	if _, err := run(w, rotation.CheckMetrics); err != nil {
 		t.Error(err)
 	}
-	w.Errors.Count = 3
+	w.Errors.Count, w.Errors.Stopped = 3, []string{fakes.LoadBalancer}
 	_, err := run(w, rotation.CheckMetrics)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 }
@@ -340,7 +340,7 @@ func TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo(t *testing.T) {
 		w, _ := newWorld(t, switchable)
 		w.Client.LoadBalancers = listed
 		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
-		w.Errors.Count = 3
+		w.Errors.Count, w.Errors.Stopped = 3, []string{fakes.LoadBalancer}
 		_, err := runOn(w, targets, rotation.CheckMetrics) // the fake looks which load balancers are asked for
 		fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 	}
@@ -367,6 +367,7 @@ func TestErrorsThatTheRotationItselfCausesAreOnlyCounted(t *testing.T) {
 	}
 	allowed := 2
 	w.Client.SmokeTests.MaxAuthErrors = &allowed
+	w.Errors.Stopped = []string{fakes.LoadBalancer}
 	_, err := run(w, rotation.CheckMetrics)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 }
