@@ -28,7 +28,7 @@ const patience = 20 * time.Second
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
 // or, for a new secret that the identity provider does not accept yet, NotYetActive.
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
