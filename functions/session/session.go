@@ -194,8 +194,7 @@ func (s *Session) Targets(ctx context.Context, known []rotation.Target) (alb.Fou
 	for _, t := range known {
 		where.Known = append(where.Known, t.LoadBalancerARN)
 	}
-	return s.Balancers.Targets(ctx, where, alb.Selector{Issuer: s.Config.Issuer,
-		ClientIDs: s.Config.ClientIDs(), TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
+	return s.Balancers.Targets(ctx, where, alb.Of(s.Config, s.Capable.UniqueIDs))
 }
 
 // region is the Region of an ARN that the configuration check has let through.

@@ -175,7 +175,8 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 // client is what the load balancers are expected to know: To, where two registrations take turns.
 func (t *tester) client(ctx context.Context) (probe.Client, error) {
 	clientID, err := t.ClientID(ctx, t.in.To)
-	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
+	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, Aliases: t.Config.Aliases,
+		AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
 }
 
 func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
