@@ -25,6 +25,7 @@ type grant struct {
 	journal  []string // on the journal's table
 	targets  string   // read or write: the load balancers
 	metrics  bool
+	names    bool // read the load balancers' DNS names
 }
 
 const (
@@ -50,7 +51,7 @@ var grants = map[string]grant{
 		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 	"updatealb":     {secret: []string{value}, journal: readJournal, targets: "write"},
 	"promotesecret": {secret: []string{describe, label}, journal: writeJournal},
-	"smoketest":     {secret: []string{value}, users: true, journal: readJournal, metrics: true},
+	"smoketest":     {secret: []string{value}, users: true, journal: readJournal, metrics: true, names: true},
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 }
@@ -111,6 +112,9 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 	}
 	if g.metrics {
 		everywhere("Metrics", "GetMetricData has no resources to name", nil, "cloudwatch:GetMetricData")
+	}
+	if g.names {
+		everywhere("NameLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
 	}
 	if r.inVPC(f) {
 		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil, "ec2:CreateNetworkInterface",

@@ -78,7 +78,8 @@ func allowed() map[string][]may {
 			one("elasticloadbalancing:ModifyRule", balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
 		},
 		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table)},
-		"smoketest":     {one("secretsmanager:GetSecretValue", orders, created, tester), one(reading, table), one("cloudwatch:GetMetricData", "*")},
+		"smoketest": {one("secretsmanager:GetSecretValue", orders, created, tester), one(reading, table), one("cloudwatch:GetMetricData", "*"),
+			one("elasticloadbalancing:DescribeLoadBalancers", "*")},
 		"retiresecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created),
 			one("secretsmanager:GetSecretValue", admin), one(writing, table),

@@ -53,6 +53,9 @@ type Deps struct {
 	Balancers   *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
+	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
+	// metrics).
+	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 }
 
 // Registry makes the registrations of the registry; client talks to their admin APIs.
@@ -165,17 +168,18 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoint is where the secrets of a client id are probed.
-func (s *Session) endpoint(clientID string) probe.Endpoint {
+// endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client id. Each
+// of them must accept a secret that is in use, and refuse one that is gone.
+func (s *Session) endpoints(clientID string) []probe.Endpoint {
 	p := s.Config.IdentityProvider
-	return probe.Endpoint{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}
+	return []probe.Endpoint{{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
+		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}}
 }
 
 // Endpoint is where the secret of a version is probed.
 func (s *Session) Endpoint(ctx context.Context, version string) (probe.Endpoint, error) {
 	clientID, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
-	return s.endpoint(clientID), err
+	return s.endpoints(clientID)[0], err
 }
 
 // Endpoints are where the secret of a version may be accepted: for both registrations of a pair, if it is not written down
@@ -187,7 +191,7 @@ func (s *Session) Endpoints(version string) []probe.Endpoint {
 	}
 	out := make([]probe.Endpoint, 0, len(ids))
 	for _, id := range ids {
-		out = append(out, s.endpoint(id))
+		out = append(out, s.endpoints(id)...)
 	}
 	return out
 }
@@ -231,8 +235,7 @@ func (s *Session) Targets(ctx context.Context, known []rotation.Target) (alb.Fou
 	for _, t := range known {
 		where.Known = append(where.Known, t.LoadBalancerARN)
 	}
-	return s.Balancers.Targets(ctx, where, alb.Selector{Issuer: s.Config.Issuer,
-		ClientIDs: s.Config.ClientIDs(), TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
+	return s.Balancers.Targets(ctx, where, alb.Of(s.Config, s.Capable.UniqueIDs))
 }
 
 // region is the Region of an ARN that the configuration check has let through.

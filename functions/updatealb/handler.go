@@ -30,8 +30,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer, ClientIDs: s.Config.ClientIDs(),
-		TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint, ClientID: clientID, Secret: value})
+	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value})
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}

@@ -150,6 +150,7 @@ func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (sessio
 	if err != nil {
 		return session.Deps{}, err
 	}
+	reader := metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now)
 	return session.Deps{
 		AWS:     config,
 		Secrets: func(r string) versions.API { return secretsmanager.NewFromConfig(config(r)) },
@@ -158,8 +159,8 @@ func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (sessio
 		Log:     telemetry.New(logs, telemetry.Options{Level: level, Function: "in process"}),
 		Metrics: telemetry.NewMetrics(logs, s.Clock.Now), Now: s.Clock.Now, Sleep: s.Clock.Sleep,
 		Registrations: session.Registry(client), Capabilities: session.Capabilities,
-		Prober:     probe.New(probe.Options{RootCAs: s.Authority.Pool(), AllowLoopback: true, Now: s.Clock.Now}),
+		Prober:     probe.New(probe.Options{RootCAs: s.Authority.Pool(), AllowLoopback: true, Resolver: s, Now: s.Clock.Now}),
 		Balancers:  alb.New(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(config(r)) }, s.Clock.Sleep),
-		AuthErrors: metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now).AuthErrors,
+		AuthErrors: reader.AuthErrors, LoginsStopped: reader.LoginsStopped,
 	}, nil
 }

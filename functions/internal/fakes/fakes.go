@@ -130,7 +130,7 @@ func (w *World) Deps() session.Deps {
 		},
 		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Now: now}),
 		Balancers:  alb.New(w.ALB.region, sleep),
-		AuthErrors: w.Errors.test,
+		AuthErrors: w.Errors.test, LoginsStopped: w.Errors.stopped,
 	}
 }
 
