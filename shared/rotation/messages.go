@@ -158,6 +158,8 @@ type UpdateInput struct {
 	Common
 	Target Target `json:"target"`
 	To     Ref    `json:"to"`
+	// Undo: the target gets the old secret back. What cannot be written whole is dropped and told, not refused.
+	Undo bool `json:"undo,omitempty"`
 }
 
 // UpdateOutput is the output of function updatealb.
@@ -165,6 +167,8 @@ type UpdateOutput struct {
 	Target string `json:"target"`
 	// Result is "updated", or "gone" if the listener or rule does not exist any more.
 	Result string `json:"result"`
+	// Notice is what the people who are notified must know of the target; mostly empty.
+	Notice string `json:"notice"`
 }
 
 // PromoteInput is the input of function promotesecret.
