@@ -28,17 +28,22 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	s, err := h.Deps.Open(in.Common)
+	if request.Measure {
+		measured, err := measure(ctx, h.Deps, in.Common)
+		return rotation.Plan{Measured: measured}, err
+	}
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.Plan{}, err
-	}
-	if request.Measure {
-		measured, err := measure(ctx, s)
-		return rotation.Plan{Measured: measured}, err
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err
+	}
+	if in.DiscoverOnly && in.From.VersionID != "" && in.To.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.Plan{}, err
+		}
 	}
 	found, err := s.Targets(ctx, in.Targets)
 	if err != nil {
