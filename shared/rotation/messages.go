@@ -131,6 +131,8 @@ type Measured struct {
 	SecretEnds string `json:"secretEnds,omitempty"`
 	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
 	LockHeldSeconds int `json:"lockHeldSeconds"`
+	// RotationRefused is why the rules of the load balancers would have a rotation refused now; "" if they would not.
+	RotationRefused string `json:"rotationRefused,omitempty"`
 }
 
 // ProviderReport is what a plan tells about the identity provider.
