@@ -38,6 +38,8 @@ const (
 var (
 	readJournal  = []string{"dynamodb:GetItem"}
 	writeJournal = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
+	// readParameters: no function believes a configuration that comes with its call.
+	readParameters = []string{"ssm:GetParameter"}
 )
 
 // grants by function: the AWS calls that its code makes, no more. Only one function can change a load balancer, because
@@ -63,12 +65,15 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	g := grants[f.Name]
 	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
 	allow(role, "Journal", g.journal, []string{*r.journal.TableArn()}, nil)
+	allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.provider, r.userPools(), nil)
 	if g.targets == "write" {
 		r.allowLoadBalancers(role)
 	}
-	excuse(role, r.allowEverywhere(role, f, g))
+	reasons := r.allowEverywhere(role, f, g)
+	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the policies too long"
+	excuse(role, reasons)
 	return role
 }
 

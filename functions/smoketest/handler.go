@@ -26,7 +26,7 @@ const patience = 20 * time.Second
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
 // or, for a new secret that the identity provider does not accept yet, NotYetActive.
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
@@ -179,7 +179,8 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 // client is what the load balancers are expected to know: To, where two registrations take turns.
 func (t *tester) client(ctx context.Context) (probe.Client, error) {
 	clientID, err := t.ClientID(ctx, t.in.To)
-	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
+	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, Aliases: t.Config.Aliases,
+		AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
 }
 
 func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {

@@ -13,8 +13,10 @@ type Common struct {
 	Client    string `json:"client"`
 	Execution string `json:"execution"`
 	// State is the state that calls, for logs and metrics.
-	State  string          `json:"state"`
-	Config json.RawMessage `json:"config"`
+	State string `json:"state"`
+	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such an
+	// execution began (package session).
+	Config json.RawMessage `json:"config,omitempty"`
 }
 
 // Call is what every function is told; the inputs of all functions have it by embedding Common.

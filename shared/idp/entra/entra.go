@@ -65,9 +65,10 @@ func Capabilities(raw json.RawMessage, c idp.Client) (idp.Capabilities, error) {
 // than invalid_client: the probe is then inconclusive, as it must be.
 func capabilities(s Settings, client idp.Client) idp.Capabilities {
 	c := idp.Capabilities{
-		Model:    idp.NamedSet,
-		KeepsTag: true,
-		TellsEnd: true,
+		Model:     idp.NamedSet,
+		UniqueIDs: true,
+		KeepsTag:  true,
+		TellsEnd:  true,
 		Probe: idp.ProbeSpec{
 			Grant:    idp.ClientCredentials,
 			Scope:    client.ClientID + "/.default",
