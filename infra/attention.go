@@ -22,6 +22,7 @@ func (r *rotator) addAttention() {
 	})
 	r.allowTelling(role)
 	r.allowStart(role) // healing
+	r.allowJournal(role, "Lock", readJournal)
 	excuse(role, allowObserving(role))
 	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"), &awsstepfunctions.CfnStateMachineProps{
 		StateMachineName:        &name,
