@@ -81,6 +81,7 @@ type Session struct {
 
 	journal           *journal.Journal // from Own
 	renamed, follower string           // by follow
+	untold            []string         // by follow
 }
 
 // Open reads the configuration that came with the call. It makes no request.
@@ -157,7 +158,7 @@ func (s *Session) Endpoints(version string) []probe.Endpoint {
 
 // Probe asks the identity provider for its verdict on the secret of a version, and on a wrong one.
 func (s *Session) Probe(ctx context.Context, version string) (probe.Verdict, error) {
-	v, err := s.Store.Value(ctx, version)
+	v, err := s.Value(ctx, version)
 	if err != nil {
 		return probe.Verdict{}, err
 	}
@@ -178,7 +179,8 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	case probe.Accepted:
 		return nil
 	case probe.Rejected:
-		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s", what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason)
+		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s%s",
+			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
 	default:
 		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
 	}
