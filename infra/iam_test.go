@@ -63,6 +63,7 @@ func balancers(kind string) []string {
 func allowed() map[string][]may {
 	const reading = "dynamodb:GetItem"
 	const writing = "dynamodb:GetItem dynamodb:UpdateItem"
+	const parameters = "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/"
 	list := map[string][]may{
 		"plan": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", admin), one(reading, table),
@@ -77,13 +78,14 @@ func allowed() map[string][]may {
 			one("elasticloadbalancing:ModifyRule", balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
 		},
 		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table)},
-		"smoketest":     {one("secretsmanager:GetSecretValue", orders, created, tester), one(reading, table), one("cloudwatch:GetMetricData", "*")},
+		"smoketest": {one("secretsmanager:GetSecretValue", orders, created, tester), one(reading, table), one("cloudwatch:GetMetricData", "*"),
+			one("elasticloadbalancing:DescribeLoadBalancers", "*")},
 		"retiresecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created),
 			one("secretsmanager:GetSecretValue", admin), one(writing, table),
 		},
 		"statemachine": slices.Concat(observed(), telling(), []may{
-			one("ssm:GetParameter", "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/orders-web", "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/shop-web"),
+			one("ssm:GetParameter", parameters+"orders-web", parameters+"shop-web"),
 			one(writing, table), one("states:DescribeExecution", runs),
 		}),
 		"attention": slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias)}),
@@ -110,7 +112,7 @@ func allowed() map[string][]may {
 	}
 	for _, f := range statemachine.Functions() {
 		logs := "<Logs" + f.Name + ".Arn>"
-		list[f.Name] = with(list[f.Name], one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"))
+		list[f.Name] = with(list[f.Name], one("ssm:GetParameter", parameters+"*"), one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"))
 		list["statemachine"] = with(list["statemachine"], one("lambda:InvokeFunction", "<Live"+f.Name+">"))
 	}
 	maps.Copy(list, trust())

@@ -18,7 +18,7 @@ type Handler struct{ Deps session.Deps }
 // Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
 // of the grace period.
 func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}

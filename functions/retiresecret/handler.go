@@ -36,7 +36,7 @@ type Handler struct{ Deps session.Deps }
 // it takes one away, the other, in.Keep, must be AWSCURRENT and accepted at this moment. A secret that is already where
 // it should be is success.
 func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.RetireOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}

@@ -15,7 +15,7 @@ type Handler struct{ Deps session.Deps }
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
 // target that is gone is an answer, not an error.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
@@ -30,8 +30,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer, ClientIDs: s.Config.ClientIDs(),
-		TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint, ClientID: clientID, Secret: value})
+	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value})
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
