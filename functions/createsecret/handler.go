@@ -36,6 +36,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
+	if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+		return rotation.CreateOutput{}, err
+	}
 	listed, err := s.Provider.List(ctx)
 	if err != nil {
 		return rotation.CreateOutput{}, err

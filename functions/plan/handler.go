@@ -40,6 +40,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
+	if in.DiscoverOnly && in.From.VersionID != "" && in.To.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.Plan{}, err
+		}
+	}
 	found, err := s.Targets(ctx, in.Targets)
 	if err != nil {
 		return rotation.Plan{}, err

@@ -16,7 +16,7 @@ import (
 type Handler struct{ Deps session.Deps }
 
 // Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
-// of the grace period.
+// of the grace period. If AWSCURRENT is a third version, nothing is moved.
 func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -27,6 +27,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
+		return rotation.PromoteOutput{}, err
+	}
+	if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
 		return rotation.PromoteOutput{}, err
 	}
 	if in.Undo {

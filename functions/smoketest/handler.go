@@ -34,6 +34,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
+	if err := standing(ctx, s, in); err != nil {
+		return rotation.SmokeOutput{}, err
+	}
 	t := &tester{Session: s, journal: j, in: in, passed: map[string]bool{}}
 	out := rotation.SmokeOutput{Evidence: []rotation.Evidence{}}
 	for _, c := range in.Checks {
@@ -55,6 +58,19 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 	}
 	out.Notice = t.notice
 	return out, nil
+}
+
+// standing fails if AWSCURRENT is a third version: what is tested is not what logins will depend on. Before anything has
+// changed that does not matter.
+func standing(ctx context.Context, s *session.Session, in rotation.SmokeInput) error {
+	if in.Rehearse {
+		return nil
+	}
+	stands, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	if err == nil && in.MustBeCurrent && stands != in.To.VersionID {
+		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s, which would be put on every target again: somebody moved it back", current, in.To.VersionID)
+	}
+	return err
 }
 
 // text says how a check failed.

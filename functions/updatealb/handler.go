@@ -13,7 +13,7 @@ import (
 type Handler struct{ Deps session.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
-// target that is gone is an answer, not an error.
+// target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -21,6 +21,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	}
 	if _, err := s.Own(ctx); err != nil {
 		return rotation.UpdateOutput{}, err
+	}
+	if in.From.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.UpdateOutput{}, err
+		}
 	}
 	value, err := s.Value(ctx, in.To.VersionID)
 	if err != nil {

@@ -84,6 +84,9 @@ type PlanInput struct {
 	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
 	// rollback).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`
+	// From and To, with DiscoverOnly, are the rotation's two secrets.
+	From Ref `json:"from,omitzero"`
+	To   Ref `json:"to,omitzero"`
 	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails then.
 	Undo bool `json:"undo,omitempty"`
 	// Targets are those that were found before, with DiscoverOnly.
@@ -155,10 +158,12 @@ type CreateOutput struct {
 	To Ref `json:"to"`
 }
 
-// UpdateInput is the input of function updatealb: put the secret of version To on Target.
+// UpdateInput is the input of function updatealb: put the secret of version To on Target. From is the other of the
+// rotation's two secrets.
 type UpdateInput struct {
 	Common
 	Target Target `json:"target"`
+	From   Ref    `json:"from,omitzero"`
 	To     Ref    `json:"to"`
 }
 
@@ -203,6 +208,8 @@ type SmokeInput struct {
 	Checks []Check `json:"checks"`
 	From   Ref     `json:"from"`
 	To     Ref     `json:"to"`
+	// MustBeCurrent: the tests are for a write after a long wait, so AWSCURRENT must be To as well.
+	MustBeCurrent bool `json:"mustBeCurrent,omitempty"`
 	// Wait: no target has To yet, so an identity provider that refuses it is waited for. Otherwise that fails the test
 	// within half a minute, because load balancers use it.
 	Wait bool `json:"wait,omitempty"`
