@@ -132,7 +132,7 @@ func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence
 
 // credential: the provider accepts To, several times in a row, and refuses a deliberately wrong secret.
 func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
-	value, err := t.Store.Value(ctx, t.in.To.VersionID)
+	value, err := t.Value(ctx, t.in.To.VersionID)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 	if !t.Capable.CanDisable {
 		return nil, nil
 	}
-	value, err := t.Store.Value(ctx, t.in.From.VersionID)
+	value, err := t.Value(ctx, t.in.From.VersionID)
 	if err != nil {
 		return nil, err
 	}
