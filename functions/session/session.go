@@ -51,8 +51,8 @@ type Deps struct {
 	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
 	Prober      *probe.Prober
 	// InVPC: the function runs in a VPC, which may lead nowhere.
-	InVPC bool
-	Balancers   *alb.Balancers
+	InVPC     bool
+	Balancers *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
 	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package

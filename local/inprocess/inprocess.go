@@ -153,7 +153,7 @@ func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (sessio
 	}
 	reader := metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now)
 	return session.Deps{
-		InVPC: environment[inVPC] == "true",
+		InVPC:   environment[inVPC] == "true",
 		AWS:     config,
 		Secrets: func(r string) versions.API { return secretsmanager.NewFromConfig(config(r)) },
 		Journal: journal.New(dynamodb.NewFromConfig(config(orders.Home)), environment[journalTable]),
