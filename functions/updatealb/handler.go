@@ -27,7 +27,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 			return rotation.UpdateOutput{}, err
 		}
 	}
-	value, err := s.Store.Value(ctx, in.To.VersionID)
+	value, err := s.Value(ctx, in.To.VersionID)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
