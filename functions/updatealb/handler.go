@@ -35,12 +35,24 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
+	if err := note(ctx, s); err != nil {
+		return rotation.UpdateOutput{}, err
+	}
 	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value, Undo: in.Undo})
 	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	if err := note(ctx, s); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
 	if done.Notice != "" {
 		s.Log.WarnContext(ctx, "other hands on a target", "target", in.Target.Name, "notice", done.Notice)
 	}
 	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(done.Result), Notice: done.Notice}, nil
+}
+
+// note notes the time of a write, before it, for what may still be under way when this call is over, and after it. Who has lost
+// the lock writes nothing.
+func note(ctx context.Context, s *session.Session) error {
+	return s.Journal.NoteWrite(ctx, s.Common.Client, s.Common.Execution, s.Now())
 }
