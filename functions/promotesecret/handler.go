@@ -32,6 +32,14 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}
+	for _, version := range []string{in.From.VersionID, in.To.VersionID} {
+		if version == stands || in.Undo && version == in.To.VersionID { // what is undone may never have come to be
+			continue
+		}
+		if err := s.MustBeInHand(ctx, version); err != nil {
+			return rotation.PromoteOutput{}, err
+		}
+	}
 	if in.Undo {
 		if stands == in.From.VersionID { // or stored again as another version, which is to stay then
 			in.From.VersionID = current

@@ -32,6 +32,21 @@ func Of(c config.Client, uniqueIDs bool) Registration {
 	return r
 }
 
+// And is a registration that has the names and others of both. The client ids are the same.
+func (r Registration) And(more Registration) Registration {
+	for _, n := range more.Names {
+		if !slices.Contains(r.Names, n) {
+			r.Names = append(slices.Clip(r.Names), n)
+		}
+	}
+	for _, o := range more.Others {
+		if !slices.Contains(r.Others, o) {
+			r.Others = append(slices.Clip(r.Others), o)
+		}
+	}
+	return r
+}
+
 // uses reports whether an action logs in with the client, under one of its names.
 func (r Registration) uses(o *types.AuthenticateOidcActionConfig) bool {
 	return slices.Contains(r.ClientIDs, aws.ToString(o.ClientId)) && r.name(o) != nil
