@@ -18,8 +18,8 @@ import (
 
 func (w *world) ssm() *ssm.Client { return ssm.NewFromConfig(w.Stack.AWS(orders.Home)) }
 
-// reconfigure stores a changed configuration, as a deployment or another hand does.
-func (w *world) reconfigure(change func(*config.Client)) {
+// configure stores a changed configuration, as a deployment or another hand does.
+func (w *world) configure(change func(*config.Client)) {
 	w.t.Helper()
 	c := w.Config
 	change(&c)
@@ -27,10 +27,10 @@ func (w *world) reconfigure(change func(*config.Client)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.store(string(doc))
+	w.putParameter(string(doc))
 }
 
-func (w *world) store(text string) {
+func (w *world) putParameter(text string) {
 	w.t.Helper()
 	if _, err := w.ssm().PutParameter(context.Background(), &ssm.PutParameterInput{Name: aws.String(orders.ParameterPrefix + orders.Client),
 		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: &text}); err != nil {
@@ -63,7 +63,7 @@ func TestALoadBalancerThatIsAddedInTheGracePeriodIsRotated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onlyOne)
 	w.when("GracePeriod", func(string) {
-		w.reconfigure(func(c *config.Client) { c.LoadBalancers = w.Site.LoadBalancers })
+		w.configure(func(c *config.Client) { c.LoadBalancers = w.Site.LoadBalancers })
 	})
 	w.mustRotate() // watched: no node has a secret that is refused
 	w.atRest()
@@ -91,7 +91,7 @@ func TestAnotherClientsConfigurationEndsARotationUntouched(t *testing.T) {
 				if name == gone {
 					w.remove()
 				} else {
-					w.reconfigure(change)
+					w.configure(change)
 				}
 				start()
 			})
@@ -109,7 +109,7 @@ func TestAnotherClientsConfigurationEndsARotationUntouched(t *testing.T) {
 					t.Errorf("the next one ended as %s: %s", text(r.Error), text(r.Cause))
 				}
 			}
-			w.reconfigure(func(*config.Client) {}) // put back; where it was gone, its versions begin at 1
+			w.configure(func(*config.Client) {}) // put back; where it was gone, its versions begin at 1
 			w.mustRotate()
 			w.atRest()
 		})
@@ -122,10 +122,10 @@ func TestAParameterThatIsMadeAgainIsGoneOnWith(t *testing.T) {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
-			w.reconfigure(func(c *config.Client) { c.SpreadSeconds = aws.Int(61) })
+			w.configure(func(c *config.Client) { c.SpreadSeconds = aws.Int(61) })
 			w.when(state, func(string) {
 				w.remove()
-				w.reconfigure(func(c *config.Client) { c.SpreadSeconds = aws.Int(62) })
+				w.configure(func(c *config.Client) { c.SpreadSeconds = aws.Int(62) })
 			})
 			w.mustRotate()
 			w.atRest()
@@ -137,12 +137,12 @@ func TestAParameterThatIsMadeAgainIsGoneOnWith(t *testing.T) {
 func TestAChangeBeforeTheGracePeriodWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	w.when("CreateSecret", func(string) { w.reconfigure(func(c *config.Client) { c.ClientID += "x" }) })
+	w.when("CreateSecret", func(string) { w.configure(func(c *config.Client) { c.ClientID += "x" }) })
 	r, execution := w.rotate(plain)
 	if path := strings.Join(w.path(execution), " "); text(r.Error) != "Reconfigured" || !strings.Contains(path, "TestSecret GracePeriod ReloadClient SameClient Reconfigured") {
 		t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), path)
 	}
-	w.reconfigure(func(*config.Client) {})
+	w.configure(func(*config.Client) {})
 	w.mustRotate()
 	w.atRest()
 }
@@ -159,7 +159,7 @@ func (w *world) deny() {
 func TestALoadBalancerThatIsTakenOutInTheGracePeriodIsToldForward(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	w.when("GracePeriod", func(string) { w.reconfigure(w.only(0)); w.deny() })
+	w.when("GracePeriod", func(string) { w.configure(w.only(0)); w.deny() })
 	r, execution := w.rotate(plain)
 	if r.Status != asl.Succeeded {
 		t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
@@ -174,7 +174,7 @@ func TestALoadBalancerThatIsTakenOutInTheGracePeriodIsToldForward(t *testing.T) 
 func TestALoadBalancerThatIsTakenOutStopsARollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	w.when("GracePeriod", func(string) { w.reconfigure(w.only(0)); w.deny() })
+	w.when("GracePeriod", func(string) { w.configure(w.only(0)); w.deny() })
 	w.failing("TestBeforeFinish")
 	r, execution := w.rotate(plain)
 	path := w.path(execution)
@@ -185,7 +185,7 @@ func TestALoadBalancerThatIsTakenOutStopsARollback(t *testing.T) {
 		t.Errorf("the identity provider holds %d secrets; both have to stay", n)
 	}
 	w.Stack.Faults.Clear()
-	w.reconfigure(quick)
+	w.configure(quick)
 	w.converge()
 }
 
@@ -198,11 +198,11 @@ func TestAnotherExecutionRollsBackWhatTheEarlierConfigurationNamed(t *testing.T)
 	if r, _ := w.rotate(plain); r.Status != asl.Aborted {
 		t.Fatalf("the first ended as %s", r.Status)
 	}
-	w.reconfigure(w.only(0))
+	w.configure(w.only(0))
 	w.when("AfterRollback", w.stop) // the new secret is gone: no node has it
 	if r, execution := w.rotate(plain); r.Status != asl.Aborted {
 		t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
 	}
-	w.reconfigure(quick)
+	w.configure(quick)
 	w.converge()
 }

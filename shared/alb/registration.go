@@ -21,22 +21,30 @@ type Registration struct {
 	Others []config.OtherRegistration
 	// UniqueIDs: the ids belong to no other registration, whatever the issuer, and count in any case.
 	UniqueIDs bool
+	// AcceptElements are elements of actions that may be dropped.
+	AcceptElements []string
 }
 
 // Of is the registration of a client. Where ids are unique there are no others: what is declared as one is the client's.
 func Of(c config.Client, uniqueIDs bool) Registration {
-	r := Registration{ClientIDs: c.ClientIDs(), Names: c.Names(), Others: c.OtherRegistrations, UniqueIDs: uniqueIDs}
+	r := Registration{ClientIDs: c.ClientIDs(), Names: c.Names(), Others: c.OtherRegistrations, UniqueIDs: uniqueIDs,
+		AcceptElements: c.AcceptElements}
 	if uniqueIDs {
 		r.Others = nil
 	}
 	return r
 }
 
-// And is a registration that has the names and others of both. The client ids are the same.
+// And is a registration for which holds what either allows. The client ids are the same.
 func (r Registration) And(more Registration) Registration {
 	for _, n := range more.Names {
 		if !slices.Contains(r.Names, n) {
 			r.Names = append(slices.Clip(r.Names), n)
+		}
+	}
+	for _, e := range more.AcceptElements {
+		if !slices.Contains(r.AcceptElements, e) {
+			r.AcceptElements = append(slices.Clip(r.AcceptElements), e)
 		}
 	}
 	for _, o := range more.Others {

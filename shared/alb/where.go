@@ -29,8 +29,8 @@ type Where struct {
 	Known []rotation.Target
 }
 
-// place is a load balancer that is searched.
-type place struct {
+// searched is a load balancer to look at.
+type searched struct {
 	arn string
 	// named: it is listed, so that it must exist.
 	named bool
@@ -40,13 +40,13 @@ type place struct {
 
 // find returns the load balancers that w stands for, each once: those given, then those with the tags, by Region as given and
 // by ARN, then what was before. A Region without any is a warning.
-func (b *Balancers) find(ctx context.Context, w Where) (places []place, warnings []string, err error) {
+func (b *Balancers) find(ctx context.Context, w Where) (places []searched, warnings []string, err error) {
 	seen := map[string]bool{}
 	add := func(named, left bool, arns ...string) {
 		for _, arn := range arns {
 			if !seen[arn] {
 				seen[arn] = true
-				places = append(places, place{arn, named, left})
+				places = append(places, searched{arn, named, left})
 			}
 		}
 	}
