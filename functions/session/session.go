@@ -174,9 +174,12 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 // endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client id. Each
 // of them must accept a secret that is in use, and refuse one that is gone.
 func (s *Session) endpoints(clientID string) []probe.Endpoint {
-	p := s.Config.IdentityProvider
-	return []probe.Endpoint{{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}}
+	var out []probe.Endpoint
+	for _, at := range s.Config.TokenEndpoints() {
+		out = append(out, probe.Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
+			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
+	}
+	return out
 }
 
 // Endpoint is where the secret of a version is probed.

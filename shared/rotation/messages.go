@@ -131,6 +131,8 @@ type Measured struct {
 	SecretEnds string `json:"secretEnds,omitempty"`
 	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
 	LockHeldSeconds int `json:"lockHeldSeconds"`
+	// RotationRefused is why the rules of the load balancers would have a rotation refused now; "" if they would not.
+	RotationRefused string `json:"rotationRefused,omitempty"`
 }
 
 // ProviderReport is what a plan tells about the identity provider.
@@ -165,6 +167,8 @@ type UpdateInput struct {
 	Target Target `json:"target"`
 	From   Ref    `json:"from,omitzero"`
 	To     Ref    `json:"to"`
+	// Undo: the target gets the old secret back. What cannot be written whole is dropped and told, not refused.
+	Undo bool `json:"undo,omitempty"`
 }
 
 // UpdateOutput is the output of function updatealb.
@@ -172,6 +176,8 @@ type UpdateOutput struct {
 	Target string `json:"target"`
 	// Result is "updated", or "gone" if the listener or rule does not exist any more.
 	Result string `json:"result"`
+	// Notice is what the people who are notified must know of the target; mostly empty.
+	Notice string `json:"notice"`
 }
 
 // PromoteInput is the input of function promotesecret.
