@@ -76,7 +76,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		}
 		refusals = append(append(refusals, pairRefusals(s, d, found)...), told.Refusals...)
 		mismatch = otherMethod(s, told)
-		out.Warnings = append(out.Warnings, heldUp(s.Config)...)
+		out.Warnings = append(append(out.Warnings, openLogins(s.Config, len(found.Targets))...), heldUp(s.Config)...)
 		if len(found.Targets) == 0 {
 			refusals = append(refusals, found.Warnings...) // without a target they are about where it was looked for
 			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
