@@ -32,6 +32,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
+	s.Patient = true // its timeout is longer for that
 	if request.Measure {
 		measured, err := measure(ctx, s)
 		return rotation.Plan{Measured: measured}, err

@@ -42,7 +42,7 @@ func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error
 	}
 	age := s.Now().Sub(created)
 	write(s.Metrics.SecretAge(s.Common.Client, age))
-	verdict, err := s.Probe(ctx, labels.Current)
+	verdict, err := s.Verdict(ctx, labels.Current)
 	switch {
 	case err != nil:
 		return nil, err
