@@ -258,6 +258,11 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 // remove removes the secret at the provider. That it is not listed counts only where the admin API lists secrets: any other list is
 // what the token endpoint says, and the provider must be told to end it all the same.
 func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (string, journal.State, error) {
+	if x == nil && r.Capable.Model == idp.ClientPair {
+		if err := r.mustBeMissedFor(ctx, missed); err != nil {
+			return "", "", err
+		}
+	}
 	if x == nil && (id == "" || r.Capable.Model == idp.NamedSet) {
 		return resultAbsent, journal.Removed, nil
 	}
@@ -348,6 +353,29 @@ func (r *retirement) mustBeUnused(ctx context.Context) error {
 		"that it does not again", rotation.Timestamp(used), rotation.Timestamp(p.At))
 }
 
+// missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is believed.
+const missed = time.Minute
+
+// mustBeMissedFor fails unless the secret, which a registration of a pair refuses, was found missing so long ago: that registration
+// is not overwritten, since what it has may be somebody's, so the refusals are all that shows that the secret is gone. The time is
+// in the journal, so that a retry or a redrive goes on from there.
+func (r *retirement) mustBeMissedFor(ctx context.Context, d time.Duration) error {
+	entry := r.journal.Secrets[r.version]
+	if entry.State != journal.Live && entry.Asked.IsZero() {
+		return nil // there was never one
+	}
+	if entry.Missed.IsZero() {
+		entry.Missed = r.Now()
+		if err := r.write(ctx, entry); err != nil {
+			return err
+		}
+	}
+	if long := r.Now().Sub(entry.Missed); long < d {
+		return failure.New(failure.Unavailable, "the identity provider refuses the secret of version %s, which nobody here has removed, since %s; it is asked again until that is %s ago", r.version, rotation.Timestamp(entry.Missed), d)
+	}
+	return nil
+}
+
 // mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
 func (r *retirement) mustRefuse(ctx context.Context) error {
 	err := r.MustRefuse(ctx, r.version, r.keep, "was removed")
@@ -374,7 +402,7 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 		return nil
 	}
 	if known && entry.State != journal.Removed && entry.State != journal.Kept {
-		entry.State, entry.At, entry.Before = state, r.Now(), nil
+		entry.State, entry.At, entry.Before, entry.Missed = state, r.Now(), nil, time.Time{}
 		r.journal.Secrets[r.version] = entry
 	}
 	if ended {

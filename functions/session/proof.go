@@ -122,8 +122,27 @@ func (s *Session) controls(ctx context.Context, than Credential, more ...string)
 	return out, nil
 }
 
+// A verdict that cannot be had now is asked for again within the call, until it has lasted so long.
+const (
+	patience = 20 * time.Second
+	pause    = 4 * time.Second
+)
+
 // verdict is what the token endpoints say about a secret: accepted by all, or refused by one, and that is proven.
-func (s *Session) verdict(ctx context.Context, c Credential) (v probe.Verdict, err error) {
+func (s *Session) verdict(ctx context.Context, c Credential) (probe.Verdict, error) {
+	return s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) { return s.verdictNow(ctx, c) })
+}
+
+func (s *Session) untilTold(ctx context.Context, ask func(context.Context) (probe.Verdict, error)) (probe.Verdict, error) {
+	for {
+		v, err := ask(ctx)
+		if err != nil || v.Outcome != probe.Inconclusive || s.Now().Sub(s.opened) >= patience || s.Sleep(ctx, pause) != nil {
+			return v, err
+		}
+	}
+}
+
+func (s *Session) verdictNow(ctx context.Context, c Credential) (v probe.Verdict, err error) {
 	for at, e := range s.endpoints(c.ClientID) {
 		v, err = s.Prober.Credential().Differential(ctx, e, c.value)
 		if err == nil && v.Outcome == probe.Rejected {

@@ -192,10 +192,13 @@ func (s *Session) owner(ctx context.Context, version string, v secret.Value) (id
 		}
 		return out, nil
 	}
-	verdict, err := ask(ctx)
-	if err == nil && verdict.Outcome == probe.Rejected {
-		verdict, err = s.refusalAlone(ctx, ask, probe.Verdict{Reason: "no other secret is known that would show that the provider answers rightly"})
-	}
+	verdict, err := s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) {
+		verdict, err := ask(ctx)
+		if err == nil && verdict.Outcome == probe.Rejected {
+			verdict, err = s.refusalAlone(ctx, ask, probe.Verdict{Reason: "no other secret is known that would show that the provider answers rightly"})
+		}
+		return verdict, err
+	})
 	switch {
 	case err != nil:
 		return "", err

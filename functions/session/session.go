@@ -81,6 +81,7 @@ type Session struct {
 	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
 	Patient bool
 
+	opened            time.Time
 	journal           *journal.Journal // from Own
 	renamed, follower string           // by follow
 }
@@ -94,7 +95,7 @@ func (d Deps) Open(c rotation.Common) (*Session, error) {
 	if cfg.Name != c.Client {
 		return nil, failure.New(failure.InvalidInput, "name: the configuration of client %q is for client %q", c.Client, cfg.Name)
 	}
-	s := &Session{Deps: d, Common: c, Config: cfg,
+	s := &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(),
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	switch {
 	case d.Registrations != nil:

@@ -109,7 +109,7 @@ func TestAFreeLockIsHeldByNobody(t *testing.T) {
 // sample has every field set.
 func sample() *journal.Journal {
 	return &journal.Journal{Client: client, Owner: me, Rev: 7, Secrets: map[string]journal.Entry{
-		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, At: noon}},
+		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
 		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)}}
 }
 
@@ -148,7 +148,7 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"owner": "S " + me, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
-		`"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+		`"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
 		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"}}`}
 	got := map[string]string{}
 	for name, v := range f.item {
