@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/strictjson"
 )
@@ -15,7 +17,7 @@ var (
 	accountPattern  = regexp.MustCompile(`^\d{12}$`)
 	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	stackPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`)
-	emailPattern    = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
+	emailPattern    = regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`) // ASCII, as SNS takes it
 	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/.+$`)
 	boundaryPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$`)
 	subnetPattern   = regexp.MustCompile(`^subnet-[0-9a-f]+$`)
@@ -28,7 +30,7 @@ const maxNames = 64 - len("-listeners--99")
 
 // maxClients: each makes 9 to 12 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const maxClients = 38
+const maxClients = 37
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -54,6 +56,7 @@ func (f *File) check(ps *strictjson.Problems) {
 			ps.Add(path+".secret.arn", "is the secret of %s too; each client has its own", other)
 		}
 		names[plain], secrets[c.Secret.ARN] = c.Name, c.Name
+		c.checkRegistration(ps, path, f.Clients[:i])
 	}
 	f.checkNotifications(ps)
 }
@@ -94,6 +97,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 	match(ps, "stack.account", s.Account, accountPattern, "must be the account's 12 digits, in quotes")
 	match(ps, "stack.region", s.Region, regionPattern, "must be a Region, e.g. eu-central-1")
 	match(ps, "stack.name", s.Name, stackPattern, "must be 1 to 30 characters of a-z, 0-9 and hyphens, and begin with a letter")
+	if strings.HasPrefix(s.Name, "aws") || strings.HasPrefix(s.Name, "ssm") {
+		ps.Add("stack.name", "must not begin with aws or ssm: the clients' parameters are named after it, and Systems Manager keeps such names for itself")
+	}
 	for i, e := range s.Email {
 		match(ps, fmt.Sprintf("stack.email[%d]", i), e, emailPattern, "must be an e-mail address")
 	}
@@ -139,13 +145,37 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	c.checkLifetime(ps, path)
 }
 
+// checkRegistration: a registration has one client. Two would rotate it under two locks, and one of them would remove the
+// secret that the other one's load balancers use.
+func (c *Client) checkRegistration(ps *strictjson.Problems, path string, earlier []Client) {
+	if c.uniqueIDs() && len(c.OtherRegistrations) > 0 {
+		ps.Add(path+".otherRegistrations", "must be left out, client ids are unique at this provider (%s): what has the client's id under "+
+			"another issuer is another name of it, and belongs into aliases", c.IdentityProvider.Type)
+	}
+	for _, other := range earlier {
+		if config.SameRegistration(c.Client, other.Client, c.uniqueIDs() || other.uniqueIDs()) {
+			ps.Add(path+".clientId", "client %s has the registration of client %s (clientId, clientPair, and aliases count): make them one "+
+				"client with all load balancers, or give each its own registration", c.Name, other.Name)
+		}
+	}
+}
+
+// uniqueIDs reports whether the client's id belongs to one registration of its vendor only.
+func (c *Client) uniqueIDs() bool {
+	capable, _ := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{}) // check reports the error
+	return capable.UniqueIDs
+}
+
 // suffixPattern is what Secrets Manager adds to a secret's name. It takes an ARN without it too, but IAM compares whole
 // ARNs (Secrets Manager user guide, "What's in a secret?").
 var suffixPattern = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
 
+// wordPattern is how names end that only look as if they had it; Secrets Manager advises against them.
+var wordPattern = regexp.MustCompile(`(?i)-(secret|client|config|oauth2|values|tokens|stored|shared|portal|access|prod01)$`)
+
 func (c *Client) checkSecretARNs(ps *strictjson.Problems, path string) {
 	one := func(field, arn string) {
-		if secretARN.MatchString(arn) && !suffixPattern.MatchString(arn) {
+		if secretARN.MatchString(arn) && (!suffixPattern.MatchString(arn) || wordPattern.MatchString(arn)) {
 			ps.Add(path+"."+field, "must end with the hyphen and six characters that Secrets Manager added to the name: copy the whole ARN")
 		}
 	}

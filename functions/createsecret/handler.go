@@ -25,7 +25,7 @@ type Handler struct{ Deps session.Deps }
 
 // Handle makes the secret of version in.To. A repeat finds what the earlier call did and goes on from there.
 func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.CreateOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
@@ -34,6 +34,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
 		return rotation.CreateOutput{}, err
 	}
 	listed, err := s.Provider.List(ctx)
@@ -87,15 +90,36 @@ func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) 
 		if !contains(listed, m.from.IdPSecretID) {
 			return failure.New(failure.Precondition, "the identity provider does not list secret %s any more, which the plan found in use", m.from.IdPSecretID)
 		}
-		m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, ClientID: m.from.ClientID, Imported: true, At: now}
+		m.takeOver(now)
+	}
+	form := m.Config.Secret.JSONKey
+	if e, known := m.journal.Secrets[m.from.VersionID]; known && e.JSONKey == nil { // Plan has read it in this form
+		e.JSONKey = &form
+		m.journal.Secrets[m.from.VersionID] = e
 	}
 	m.forgetKept(listed)
 	before := make([]string, 0, len(listed))
 	for _, x := range listed {
 		before = append(before, x.ID)
 	}
-	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, Before: before, At: now}
+	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Before: before, At: now}
 	return m.Journal.Save(ctx, m.journal)
+}
+
+// takeOver writes down which secret at the provider is the one in use. If the journal has it by another version, whose
+// text is gone, that entry goes over.
+func (m *maker) takeOver(now time.Time) {
+	for v, e := range m.journal.Secrets {
+		if e.IdPSecretID == m.from.IdPSecretID && e.ClientID == m.from.ClientID && e.State == journal.Live {
+			m.journal.Rename(v, m.from.VersionID)
+			e = m.journal.Secrets[m.from.VersionID]
+			e.JSONKey = nil
+			m.journal.Secrets[m.from.VersionID] = e
+			return
+		}
+	}
+	m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, ClientID: m.from.ClientID,
+		Imported: true, At: now}
 }
 
 // forgetKept marks the secrets that the provider could not remove, and does not list any more, as removed.
@@ -212,7 +236,7 @@ func (m *maker) asked(ctx context.Context, at time.Time) error {
 
 // pending is the value stored for the version; it is made and stored if there is none.
 func (m *maker) pending(ctx context.Context) (secret.Value, error) {
-	v, err := m.Store.Value(ctx, m.version)
+	v, err := m.Value(ctx, m.version)
 	if err == nil || !errors.Is(err, versions.ErrNotFound) || m.Capable.Model == idp.ByHand {
 		return v, err
 	}
@@ -221,7 +245,7 @@ func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 	}
 	err = m.Store.PutPending(ctx, m.version, v, m.from.VersionID)
 	if errors.Is(err, versions.ErrExists) { // an earlier try stored another value: that one counts
-		return m.Store.Value(ctx, m.version)
+		return m.Value(ctx, m.version)
 	}
 	return v, err
 }
@@ -238,7 +262,7 @@ func (m *maker) makeTheirs(ctx context.Context) (idp.Created, error) {
 		return idp.Created{}, err
 	}
 	if id != "" {
-		_, err := m.Store.Value(ctx, m.version)
+		_, err := m.Value(ctx, m.version)
 		if err == nil {
 			return idp.Created{ID: id}, nil // stored, only the journal was not written
 		}

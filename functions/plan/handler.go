@@ -28,18 +28,23 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	s, err := h.Deps.Open(in.Common)
+	if request.Measure {
+		measured, err := measure(ctx, h.Deps, in.Common)
+		return rotation.Plan{Measured: measured}, err
+	}
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.Plan{}, err
 	}
 	s.Patient = true // its timeout is longer for that
-	if request.Measure {
-		measured, err := measure(ctx, s)
-		return rotation.Plan{Measured: measured}, err
-	}
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err
+	}
+	if in.DiscoverOnly && in.From.VersionID != "" && in.To.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.Plan{}, err
+		}
 	}
 	found, err := s.Targets(ctx, in.Targets)
 	if err != nil {
@@ -59,13 +64,20 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	}
 	refusals, mismatch := d.Refusals, ""
 	if d.Action == rotation.Rotate {
-		refusals = append(refusals, found.Refusals...)
+		refusals = append(append(refusals, found.Refusals...), unneeded(s)...)
+		switch err := s.MustFit(ctx, d.From.VersionID); {
+		case failure.Is(err, failure.Precondition):
+			refusals = append(refusals, err.Error())
+		case err != nil:
+			return rotation.Plan{}, err
+		}
 		told, err := review(ctx, s, d, &out)
 		if err != nil {
 			return rotation.Plan{}, err
 		}
 		refusals = append(append(refusals, pairRefusals(s, d, found)...), told.Refusals...)
 		mismatch = otherMethod(s, told)
+		out.Warnings = append(out.Warnings, heldUp(s.Config)...)
 		if len(found.Targets) == 0 {
 			refusals = append(refusals, found.Warnings...) // without a target they are about where it was looked for
 			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
@@ -74,7 +86,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if len(refusals) > 0 {
 		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)", s.Config.Name, strings.Join(refusals, "; "), line(out.Provider))
 	}
-	if d.Action != rotation.Rollback {
+	_, known := j.Secrets[currentVersion(d)]
+	if d.Action != rotation.Rollback || !known { // what was decided about an unknown one rests on its being accepted
 		switch err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); {
 		case err != nil && mismatch != "":
 			return rotation.Plan{}, failure.Wrap(failure.KindOf(err), err, "%s", mismatch)
@@ -100,15 +113,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 
 // mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to remove it.
 func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) error {
-	current, err := s.Store.Value(ctx, d.From.VersionID)
+	same, _, err := s.Same(ctx, d.To.VersionID, d.From.VersionID)
 	if err != nil {
 		return err
 	}
-	next, err := s.Store.Value(ctx, d.To.VersionID)
-	if err != nil {
-		return err
-	}
-	if next.Equal(current) {
+	if same {
 		return failure.New(failure.Precondition, "the secret that is stored as AWSPENDING (version %s) is the one in use (version %s): make a new one at the identity provider, and store that", d.To.VersionID, d.From.VersionID)
 	}
 	return nil
@@ -152,7 +161,7 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 	tellSecrets(out, s, j, listed)
 	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
 		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
-		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, NewVersionID: VersionID(s.Common.Execution),
+		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(s.Common.Execution),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
 	if r.GracePeriodSeconds != nil {
 		shorten := time.Duration(*r.GracePeriodSeconds) * time.Second
@@ -164,6 +173,15 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 		d.From.ClientID, err = s.ClientID(ctx, d.From)
 	}
 	return d, err
+}
+
+// unneeded refuses otherRegistrations of a provider whose client ids have no other registration.
+func unneeded(s *session.Session) []string {
+	if !s.Capable.UniqueIDs || len(s.Config.OtherRegistrations) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("otherRegistrations: must be left out, client ids are unique at this provider (%s): what has the client's id "+
+		"under another issuer is another name of it, and belongs into aliases", s.Config.IdentityProvider.Type)}
 }
 
 // review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace
@@ -206,7 +224,8 @@ func pairRefusals(s *session.Session, d rotation.Decision, found alb.Found) []st
 	return out
 }
 
-// currentVersion is the version that is AWSCURRENT while the decision is made.
+// currentVersion is the version that is AWSCURRENT while the decision is made. (Of a rollback that is to put the old
+// secret back at the provider it is the other one; the journal knows both.)
 func currentVersion(d rotation.Decision) string {
 	if d.Action == rotation.Finish {
 		return d.To.VersionID

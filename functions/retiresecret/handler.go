@@ -36,7 +36,7 @@ type Handler struct{ Deps session.Deps }
 // it takes one away, the other, in.Keep, must be AWSCURRENT and accepted at this moment. A secret that is already where
 // it should be is success.
 func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.RetireOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
@@ -67,6 +67,7 @@ type retirement struct {
 	*session.Session
 	journal       *journal.Journal
 	version, keep string
+	listed        []idp.Secret // by find
 	notice        string
 }
 
@@ -79,39 +80,14 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 	if a != "" && a == b {
 		return failure.New(failure.Precondition, "versions %s and %s share the secret %s at the identity provider; nothing is retired", r.version, r.keep, a)
 	}
-	if action == rotation.RetireEnable {
-		return nil
-	}
-	labels, err := r.Store.Labels(ctx)
-	if err != nil {
-		return err
-	}
-	if labels.Current != r.keep {
-		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", labels.Current, r.keep)
-	}
-	return nil
-}
-
-// mustDiffer fails if the two versions hold the same secret, or if that cannot be told: to retire the one would end the other.
-func (r *retirement) mustDiffer(ctx context.Context) error {
-	goes, stays := r.journal.Secrets[r.version], r.journal.Secrets[r.keep]
-	gone, err := r.Store.Value(ctx, r.version)
+	stands, current, err := r.Standing(ctx, r.version, r.keep)
 	switch {
-	case errors.Is(err, versions.ErrNotFound) && goes.State == journal.Live && stays.State == "":
-		return failure.New(failure.Precondition, "version %s is gone from Secrets Manager, and the journal does not know AWSCURRENT (%s): whether they are the same secret cannot be told; nothing is retired. "+
-			"If they differ, remove %s at the identity provider by hand", r.version, r.keep, goes.IdPSecretID)
-	case errors.Is(err, versions.ErrNotFound):
-		return nil
-	case err != nil:
+	case err != nil || action == rotation.RetireEnable:
 		return err
+	case stands != r.keep:
+		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", current, r.keep)
 	}
-	kept, err := r.Store.Value(ctx, r.keep)
-	if err != nil {
-		return err
-	}
-	if gone.Equal(kept) && goes.ClientID == stays.ClientID {
-		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired", r.version, r.keep)
-	}
+	r.keep = current
 	return nil
 }
 
@@ -126,6 +102,7 @@ func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, e
 	if err != nil {
 		return "", nil, err
 	}
+	r.listed = list
 	if entry.State == journal.Intended {
 		lost, err := r.FindLost(ctx, r.journal, r.version, list)
 		if err != nil {
@@ -169,7 +146,7 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 	case x.Status == idp.Disabled:
 		return resultDisabled, nil
 	}
-	if err := r.mustDiffer(ctx); err != nil {
+	if err := r.mustDiffer(ctx, x); err != nil {
 		return "", err
 	}
 	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
@@ -266,7 +243,7 @@ func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (stri
 	if x == nil && (id == "" || r.Capable.Model == idp.NamedSet) {
 		return resultAbsent, journal.Removed, nil
 	}
-	if err := r.mustDiffer(ctx); err != nil {
+	if err := r.mustDiffer(ctx, x); err != nil {
 		return "", "", err
 	}
 	switch err := r.Provider.Remove(ctx, id); {

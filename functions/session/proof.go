@@ -32,7 +32,7 @@ type Credential struct {
 
 // Credential reads the secret of a version.
 func (s *Session) Credential(ctx context.Context, version string) (Credential, error) {
-	v, err := s.Store.Value(ctx, version)
+	v, err := s.Value(ctx, version)
 	if err != nil {
 		return Credential{}, err
 	}
@@ -110,7 +110,7 @@ func (s *Session) controls(ctx context.Context, than Credential, more ...string)
 		if id == "" || clientID == "" || slices.Contains(ids[:n], id) {
 			continue
 		}
-		v, err := s.Store.Value(ctx, id)
+		v, err := s.Value(ctx, id)
 		switch {
 		case errors.Is(err, versions.ErrNotFound):
 		case err != nil:
@@ -149,6 +149,9 @@ func (s *Session) verdictNow(ctx context.Context, c Credential) (v probe.Verdict
 			v, err = s.refusal(ctx, at, c)
 		}
 		if err != nil || v.Outcome != probe.Accepted {
+			if at > 0 {
+				v.Reason += ", at the alias " + e.TokenEndpoint
+			}
 			return v, err
 		}
 	}
@@ -231,7 +234,8 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	case probe.Accepted:
 		return nil
 	case probe.Rejected:
-		return failure.New(failure.Refused, "the identity provider does not accept %s (version %s) at %s: %s", what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason)
+		return failure.New(failure.Refused, "the identity provider does not accept %s (version %s) at %s: %s%s",
+			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
 	default:
 		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
 	}
@@ -240,7 +244,7 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 // MustRefuse fails until every token endpoint refuses the secret of a version, each time between two acceptances of the one that
 // stays: StillAccepted, or Unavailable if it cannot be told. was says what was done to it.
 func (s *Session) MustRefuse(ctx context.Context, version, stays, was string) error {
-	v, err := s.Store.Value(ctx, version)
+	v, err := s.Value(ctx, version)
 	if err != nil {
 		return err
 	}

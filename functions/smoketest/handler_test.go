@@ -361,7 +361,7 @@ func TestMoreErrorsThanAllowedFail(t *testing.T) {
 	if _, err := run(w, rotation.CheckMetrics); err != nil {
 		t.Error(err)
 	}
-	w.Errors.Count = 3
+	w.Errors.Count, w.Errors.Stopped = 3, []string{fakes.LoadBalancer}
 	_, err := run(w, rotation.CheckMetrics)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 }
@@ -373,7 +373,7 @@ func TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo(t *testing.T) {
 		w, _ := newWorld(t, switchable)
 		w.Client.LoadBalancers = listed
 		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
-		w.Errors.Count = 3
+		w.Errors.Count, w.Errors.Stopped = 3, []string{fakes.LoadBalancer}
 		_, err := runOn(w, targets, rotation.CheckMetrics) // the fake looks which load balancers are asked for
 		fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 	}
@@ -400,6 +400,7 @@ func TestErrorsThatTheRotationItselfCausesAreOnlyCounted(t *testing.T) {
 	}
 	allowed := 2
 	w.Client.SmokeTests.MaxAuthErrors = &allowed
+	w.Errors.Stopped = []string{fakes.LoadBalancer}
 	_, err := run(w, rotation.CheckMetrics)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 }
@@ -442,5 +443,19 @@ func TestANodeThatGivesNoAnswerIsUnavailable(t *testing.T) {
 	for _, check := range []rotation.Check{rotation.CheckRedirect, rotation.CheckLogin} {
 		_, err := run(w, check)
 		fakes.Failed(t, err, failure.Unavailable, "503")
+	}
+}
+
+func TestAFunctionInAVPCThatLeadsNowhereSaysSo(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.App.Fail(503)
+	d := w.Deps()
+	d.InVPC = true
+	_, err := fakes.Call(w, smoketest.Handler{Deps: d}.Handle, rotation.SmokeInput{Common: w.Common(), Checks: []rotation.Check{rotation.CheckRedirect},
+		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+	fakes.Failed(t, err, failure.Unavailable, "run in the VPC of stack.smokeTestVpc")
+	if _, err := run(w, rotation.CheckRedirect); err == nil || strings.Contains(err.Error(), "VPC") {
+		t.Errorf("outside of a VPC: %v", err)
 	}
 }

@@ -13,16 +13,21 @@ import (
 type Handler struct{ Deps session.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
-// target that is gone is an answer, not an error.
+// target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
 	if _, err := s.Own(ctx); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	value, err := s.Store.Value(ctx, in.To.VersionID)
+	if in.From.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.UpdateOutput{}, err
+		}
+	}
+	value, err := s.Value(ctx, in.To.VersionID)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
@@ -30,10 +35,12 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer, ClientIDs: s.Config.ClientIDs(),
-		TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint, ClientID: clientID, Secret: value})
+	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value, Undo: in.Undo})
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(result)}, nil
+	if done.Notice != "" {
+		s.Log.WarnContext(ctx, "other hands on a target", "target", in.Target.Name, "notice", done.Notice)
+	}
+	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(done.Result), Notice: done.Notice}, nil
 }

@@ -24,6 +24,9 @@ const (
 	StillAccepted Kind = "StillAccepted"
 	// LockLost: another execution owns the client's lock. This execution must not touch anything any more.
 	LockLost Kind = "LockLost"
+	// Superseded: AWSCURRENT is a third version, neither the old nor the new one of this rotation. Somebody else changed the
+	// secret: this execution must not touch a target any more, neither forward nor back.
+	Superseded Kind = "Superseded"
 	// InvalidInput: the execution input or the client configuration is wrong; the text names the field.
 	InvalidInput Kind = "InvalidInput"
 	// Precondition: something is not as this step needs it; the text says what, and what to do.
@@ -45,7 +48,7 @@ const (
 
 // Kinds lists every name, transient ones first.
 func Kinds() []Kind {
-	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, InvalidInput, Precondition, Refused, TargetDrift,
+	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, InvalidInput, Precondition, Refused, TargetDrift,
 		SmokeTestFailed, IdPRejected, AccessDenied, Internal}
 }
 

@@ -101,24 +101,15 @@ func (s *Store) Labels(ctx context.Context) (Labels, error) {
 	return l, nil
 }
 
-// Value reads the client secret of a version. It changes nothing. It reads by version id, never by label: right after
-// a write a label may still lead to the version before. A version that is not there, even after a few reads, is
-// ErrNotFound; a value that does not hold the client secret is Precondition.
+// Value reads the client secret of a version in the configured form. It changes nothing. It reads by version id, never
+// by label: right after a write a label may still lead to the version before. A version that is not there, even after a
+// few reads, is ErrNotFound; a value that does not hold the client secret is Precondition.
 func (s *Store) Value(ctx context.Context, versionID string) (secret.Value, error) {
-	stored, err := s.stored(ctx, versionID)
+	t, err := s.Text(ctx, versionID)
 	if err != nil {
 		return secret.Value{}, err
 	}
-	v := stored
-	if s.jsonKey != "" {
-		if v, err = member(stored, s.jsonKey); err != nil {
-			return secret.Value{}, failure.Wrap(failure.Precondition, err, "reading version %s of %s", versionID, s.arn)
-		}
-	}
-	if v.IsZero() {
-		return secret.Value{}, failure.New(failure.Precondition, "version %s of %s holds no client secret", versionID, s.arn)
-	}
-	return v, nil
+	return t.Secret(s.jsonKey)
 }
 
 // Created is when a version was stored. It changes nothing. A version that is not there, even after a few reads, is
@@ -129,19 +120,6 @@ func (s *Store) Created(ctx context.Context, versionID string) (time.Time, error
 		return time.Time{}, err
 	}
 	return aws.ToTime(out.CreatedDate), nil
-}
-
-// stored reads the whole value of a version.
-func (s *Store) stored(ctx context.Context, versionID string) (secret.Value, error) {
-	out, err := s.read(ctx, versionID)
-	if err != nil {
-		return secret.Value{}, err
-	}
-	if out.SecretString == nil {
-		return secret.Value{}, failure.New(failure.Precondition,
-			"version %s of %s is binary: store the client secret as text", versionID, s.arn)
-	}
-	return secret.New(*out.SecretString), nil
 }
 
 // read reads a version, again if it is not there yet.
@@ -217,11 +195,14 @@ func (s *Store) whole(ctx context.Context, v secret.Value, template string) (sec
 	if s.jsonKey == "" {
 		return v, nil
 	}
-	old, err := s.stored(ctx, template)
+	t, err := s.Text(ctx, template)
+	if err == nil && t.binary {
+		_, err = t.Secret("")
+	}
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("carrying the other members over: %w", err)
 	}
-	whole, err := withMember(old, s.jsonKey, v)
+	whole, err := withMember(t.whole, s.jsonKey, v)
 	if err != nil {
 		return secret.Value{}, failure.Wrap(failure.Precondition, err, "carrying the other members of version %s over", template)
 	}

@@ -65,12 +65,15 @@ func Capabilities(raw json.RawMessage, c idp.Client) (idp.Capabilities, error) {
 // than invalid_client: the probe is then inconclusive, as it must be.
 func capabilities(s Settings, client idp.Client) idp.Capabilities {
 	c := idp.Capabilities{
-		Model:    idp.NamedSet,
-		KeepsTag: true,
-		TellsEnd: true,
+		Model:     idp.NamedSet,
+		UniqueIDs: true,
+		KeepsTag:  true,
+		TellsEnd:  true,
 		Probe: idp.ProbeSpec{
-			Grant:    idp.ClientCredentials,
-			Scope:    client.ClientID + "/.default",
+			Grant: idp.ClientCredentials,
+			Scope: client.ClientID + "/.default",
+			// version 1, which aliases may use, knows no scopes; an app names itself by its id (AADSTS90009)
+			Resource: client.ClientID,
 			Rejected: []string{"invalid_client"},
 			// a new secret reaches Microsoft's servers one after the other: one success does not prove all of them
 			InARow: 10, IntervalSeconds: 6,
