@@ -58,19 +58,17 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if in.DiscoverOnly {
 		return out, stillOurs(found, in.Undo)
 	}
-	d, err := decide(ctx, s, j, request, &out)
+	d, err := decide(ctx, s, j, in, request, &out)
 	if err != nil {
 		return rotation.Plan{}, besides(err, found.Refusals)
 	}
-	refusals, mismatch := d.Refusals, ""
+	stored, err := storedRefusals(ctx, s, j, d)
+	if err != nil {
+		return rotation.Plan{}, err
+	}
+	refusals, mismatch := append(d.Refusals, stored...), ""
 	if d.Action == rotation.Rotate {
 		refusals = append(append(refusals, found.Refusals...), unneeded(s)...)
-		switch err := s.MustFit(ctx, d.From.VersionID); {
-		case failure.Is(err, failure.Precondition):
-			refusals = append(refusals, err.Error())
-		case err != nil:
-			return rotation.Plan{}, err
-		}
 		told, err := review(ctx, s, d, &out)
 		if err != nil {
 			return rotation.Plan{}, err
@@ -145,7 +143,7 @@ func stillOurs(found alb.Found, undo bool) error {
 }
 
 // decide takes the snapshot and decides.
-func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
+func decide(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PlanInput, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
 	if err := s.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
@@ -161,7 +159,7 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 	tellSecrets(out, s, j, listed)
 	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
 		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
-		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(s.Common.Execution),
+		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(started(in)),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
 	if r.GracePeriodSeconds != nil {
 		shorten := time.Duration(*r.GracePeriodSeconds) * time.Second
@@ -236,7 +234,16 @@ func currentVersion(d rotation.Decision) string {
 // versionSpace is the namespace of our version ids (a random UUID, chosen once).
 var versionSpace = [16]byte{0x5b, 0x0e, 0x3c, 0x9a, 0x41, 0x7d, 0x4f, 0x2b, 0x9c, 0x66, 0x8e, 0x1f, 0xd3, 0x02, 0xa7, 0x54}
 
-// VersionID is the version that an execution makes: UUIDv5 of its ARN (RFC 9562), so that every retry and redrive means
+// started names an execution for good: by its ARN and its start. Step Functions takes the name of an execution again 90 days
+// after that has ended (API reference, StartExecution), and a redrive does not change the start.
+func started(in rotation.PlanInput) string {
+	if in.Started == "" {
+		return in.Execution
+	}
+	return in.Execution + " " + in.Started
+}
+
+// VersionID is the version that an execution makes: UUIDv5 of its name (RFC 9562), so that every retry and redrive means
 // the same version, and no two executions do.
 func VersionID(execution string) string {
 	h := sha1.New() // UUIDv5 is defined with SHA-1; nothing rests on its strength

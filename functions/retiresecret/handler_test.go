@@ -248,7 +248,7 @@ func TestWhatIsRefusedRemovesAndDisablesNothing(t *testing.T) {
 				j.Secrets[older] = journal.Entry{State: journal.Live, IdPSecretID: newID}
 			})
 		}, older, newer, failure.Precondition, "share the secret mem-2"},
-		"while the secret that stays is not accepted": {reject(value), older, newer, failure.Refused, "does not accept the secret that stays"},
+		"while the secret that stays is not accepted": {reject(value), older, newer, failure.SecretRefused, "does not accept the secret that stays"},
 		"while that cannot be told": {func(w *fakes.World) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 		}, older, newer, failure.Unavailable, "cannot be told"},
@@ -306,7 +306,7 @@ func TestARollbackDoesNotGoOnToASecretThatIsGone(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := retire(w, rotation.RetireEnable)
-			fakes.Failed(t, err, failure.Refused, "does not accept the secret to go back to")
+			fakes.Failed(t, err, failure.SecretRefused, "does not accept the secret to go back to")
 			wrote(t, w)
 		})
 	}

@@ -223,7 +223,7 @@ func (s *Session) Verdict(ctx context.Context, version string) (probe.Verdict, e
 	return s.verdict(ctx, c)
 }
 
-// MustAccept fails unless every token endpoint accepts the secret of a version now: Refused if that is proven, Unavailable if it
+// MustAccept fails unless every token endpoint accepts the secret of a version now: SecretRefused if that is proven, Unavailable if it
 // cannot be told. what names the secret in the error.
 func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	verdict, err := s.Verdict(ctx, version)
@@ -234,7 +234,7 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	case probe.Accepted:
 		return nil
 	case probe.Rejected:
-		return failure.New(failure.Refused, "the identity provider does not accept %s (version %s) at %s: %s%s",
+		return failure.New(failure.SecretRefused, "the identity provider does not accept %s (version %s) at %s: %s%s",
 			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
 	default:
 		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)

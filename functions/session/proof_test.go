@@ -50,7 +50,7 @@ func TestARefusalIsProvenByAnotherSecretThatIsAccepted(t *testing.T) {
 		says    string
 	}{
 		"accepted":                       {func(int, secret.Value) bool { return false }, "", ""},
-		"refused while the other is not": {func(_ int, v secret.Value) bool { return v.Equal(secret.New(value)) }, failure.Refused, "HTTP 401 invalid_client, 3 times, while it accepts version version-old"},
+		"refused while the other is not": {func(_ int, v secret.Value) bool { return v.Equal(secret.New(value)) }, failure.SecretRefused, "HTTP 401 invalid_client, 3 times, while it accepts version version-old"},
 		"everything is refused":          {func(int, secret.Value) bool { return true }, failure.Unavailable, "no other secret is accepted"},
 		"only one answer is wrong":       {func(n int, _ secret.Value) bool { return n == 1 }, "", ""},
 		"it falls ill meanwhile":         {func(n int, v secret.Value) bool { return v.Equal(secret.New(value)) || n > 4 }, failure.Unavailable, "no other secret is accepted"},
@@ -78,7 +78,7 @@ func TestAProviderThatIsDownProvesNothing(t *testing.T) {
 	w.Fail("Check", failure.New(failure.Unavailable, "HTTP 500"))
 	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.Unavailable, "HTTP 500")
 	w.Fail("Check", failure.New(failure.Precondition, "the client is disabled")) // and that was read
-	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.Refused, "does not accept the secret that stays")
+	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.SecretRefused, "does not accept the secret that stays")
 }
 
 func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
@@ -93,7 +93,7 @@ func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
 	answers(w, func(int, secret.Value) bool { return true })
 	began := w.Now
 	err := s.MustAccept(t.Context(), fakes.Old, "the current secret")
-	fakes.Failed(t, err, failure.Refused, "HTTP 401 invalid_client, 4 times, while the admin API reads the client")
+	fakes.Failed(t, err, failure.SecretRefused, "HTTP 401 invalid_client, 4 times, while the admin API reads the client")
 	if took := w.Now.Sub(began); took < time.Minute {
 		t.Errorf("it took %s", took)
 	}
@@ -156,7 +156,7 @@ func TestAnySecretWithALabelCanBeTheControl(t *testing.T) {
 		w.Secrets.Add(newer, value, label)
 		answers(w, func(_ int, v secret.Value) bool { return !v.Equal(secret.New(value)) })
 		err := open(t, w).MustAccept(t.Context(), fakes.Old, "the current secret")
-		fakes.Failed(t, err, failure.Refused, "while it accepts version version-new")
+		fakes.Failed(t, err, failure.SecretRefused, "while it accepts version version-new")
 		if strings.Count(err.Error(), "version-new") != 1 {
 			t.Errorf("it says %v", err)
 		}

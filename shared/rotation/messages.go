@@ -81,6 +81,8 @@ type Request struct {
 type PlanInput struct {
 	Common
 	Request json.RawMessage `json:"request"`
+	// Started is when the execution started (RFC 3339). A call of an earlier definition does not tell.
+	Started string `json:"started,omitempty"`
 	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
 	// rollback).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
@@ -120,6 +121,43 @@ func (s *Store) Created(ctx context.Context, versionID string) (time.Time, error
 		return time.Time{}, err
 	}
 	return aws.ToTime(out.CreatedDate), nil
+}
+
+// Exists reports whether a version can be read by its id at this moment, with or without a label. It changes nothing.
+func (s *Store) Exists(ctx context.Context, versionID string) (bool, error) {
+	_, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionId: &versionID})
+	var missing *types.ResourceNotFoundException
+	switch {
+	case errors.As(err, &missing):
+		return false, nil
+	case err != nil:
+		return false, wrap(err, "looking for version %s of %s", versionID, s.arn)
+	}
+	return true, nil
+}
+
+// Keeper says who else has a hand in the secret.
+type Keeper struct {
+	// Primary is the Region that the secret is written in, if it is a replica of that one; otherwise "".
+	Primary string
+	// Rotated: Secrets Manager rotates it by itself.
+	Rotated bool
+	// Service is the AWS service that owns it, "" if none does.
+	Service string
+}
+
+// Keeper reads who else has a hand in the secret. It changes nothing.
+func (s *Store) Keeper(ctx context.Context) (Keeper, error) {
+	out, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.arn})
+	if err != nil {
+		return Keeper{}, wrap(err, "describing %s", s.arn)
+	}
+	k := Keeper{Rotated: aws.ToBool(out.RotationEnabled), Service: aws.ToString(out.OwningService)}
+	// a secret that has replicas names its own Region
+	if here, err := arn.Parse(s.arn); err == nil && aws.ToString(out.PrimaryRegion) != here.Region {
+		k.Primary = aws.ToString(out.PrimaryRegion)
+	}
+	return k, nil
 }
 
 // read reads a version, again if it is not there yet.

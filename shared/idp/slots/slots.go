@@ -104,7 +104,7 @@ func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) s
 			return nil, err
 		}
 		if v.ID == k.Current.ID && !yes {
-			return nil, failure.New(failure.Refused, "the identity provider does not accept the secret stored as AWSCURRENT (version %s): store the one that the load balancers use now", v.ID)
+			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored as AWSCURRENT (version %s): store the one that the load balancers use now", v.ID)
 		}
 		out[v.ID] = yes
 	}
