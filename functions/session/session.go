@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +15,7 @@ import (
 
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/journal"
@@ -105,6 +107,9 @@ func (d Deps) Open(ctx context.Context, c rotation.Common) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sameAsBegun(cfg, j); err != nil {
+		return nil, err
+	}
 	s, err := d.session(c, cfg)
 	if err != nil {
 		return nil, err
@@ -127,6 +132,21 @@ func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.J
 		return config.Client{}, err
 	}
 	return d.Clients.Same(ctx, c.Client, brought.Identity())
+}
+
+// sameAsBegun refuses to go on with the rotation of another client: the configuration changed between two executions, the
+// first of which has not ended what it began. Its secrets would be looked for where they are not.
+func sameAsBegun(cfg config.Client, j *journal.Journal) error {
+	if j.Begun == nil {
+		return nil
+	}
+	other := cfg.Identity().Differences(*j.Begun)
+	if len(other) == 0 {
+		return nil
+	}
+	return failure.New(failure.Reconfigured, "an earlier rotation of client %s has not ended, and the configuration changed in %s since it began "+
+		"(client id %s at %s then): put that back and start again, which ends it; change the configuration after that",
+		cfg.Name, strings.Join(other, ", "), j.Begun.ClientID, j.Begun.Issuer)
 }
 
 // OpenNewest reads the newest configuration, whoever owns the lock, for what changes nothing.
@@ -185,16 +205,15 @@ func (s *Session) endpoints(clientID string) []probe.Endpoint {
 }
 
 // Targets searches the configured load balancers for the client's targets. Those of known, targets that were found before,
-// are searched too: a load balancer whose tag was taken away since still has the secret that was put on it.
+// are searched too: a load balancer that was taken out of the configuration, or whose tag was taken away, still has the secret
+// that was put on it.
 func (s *Session) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
-	where := alb.Where{LoadBalancers: s.Config.LoadBalancers}
-	if search := s.Config.LoadBalancerSearch; search != nil {
-		where.Tags, where.Regions = search.Tags, search.Regions
+	where, want, err := s.scope(ctx)
+	if err != nil {
+		return alb.Found{}, err
 	}
-	for _, t := range known {
-		where.Known = append(where.Known, t.LoadBalancerARN)
-	}
-	return s.Balancers.Targets(ctx, where, alb.Of(s.Config, s.Capable.UniqueIDs))
+	where.Known = known
+	return s.Balancers.Targets(ctx, where, want)
 }
 
 // region is the Region of an ARN that the configuration check has let through.

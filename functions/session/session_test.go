@@ -56,7 +56,7 @@ func TestAnEarlierExecutionWorksByTheNewestConfiguration(t *testing.T) {
 		c.Config = doc
 	}
 	for name, execution := range map[string]string{"it wrote none": "", "another left one": fakes.Other} {
-		w.Journal.SetConfig(config.Reference{Execution: execution, Version: 9, SHA256: "of another text"})
+		w.Journal.SetConfig(config.Reference{Execution: execution, Text: config.Text{Version: 9, SHA256: "of another text"}})
 		brought(func(c *config.Client) { c.IdentityProvider.TokenEndpoint = "https://elsewhere.example/token" })
 		s, err := w.Deps().Open(t.Context(), c)
 		if err != nil || s.Config.IdentityProvider.TokenEndpoint != w.Tokens.URL("/token") {
@@ -64,7 +64,7 @@ func TestAnEarlierExecutionWorksByTheNewestConfiguration(t *testing.T) {
 		}
 		brought(func(c *config.Client) { c.ClientID = "0oa1before" })
 		_, err = w.Deps().Open(t.Context(), c)
-		fakes.Failed(t, err, failure.Precondition, "changed in clientId while this rotation ran")
+		fakes.Failed(t, err, failure.Reconfigured, "changed in clientId while this rotation ran")
 	}
 	c.Config = json.RawMessage(`{"name":"orders-web"}`)
 	_, err := w.Deps().Open(t.Context(), c)
