@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
@@ -31,8 +32,8 @@ func (s *Session) read(version string, t versions.Text) (secret.Value, error) {
 }
 
 // form is the JSON key by which a version's text is read: the one that was written down when it was stored, the
-// configured one, none, one that another version was stored by, or the only member that can be a secret. false if none
-// of them fits the text.
+// configured one, none, one that another version was stored by, or the only member that can be a client secret. false if
+// none of them fits the text. What is read is proven at the token endpoint before anything rests on it.
 func (s *Session) form(version string, t versions.Text) (key string, ok bool) {
 	forms := []string{s.Config.Secret.JSONKey, ""}
 	if noted := s.entry(version).JSONKey; noted != nil {
@@ -48,7 +49,11 @@ func (s *Session) form(version string, t versions.Text) (key string, ok bool) {
 	if i := slices.IndexFunc(forms, t.Fits); i >= 0 {
 		return forms[i], true
 	}
-	if keys := slices.DeleteFunc(t.Keys(), func(key string) bool { return s.public(t, key) }); len(keys) == 1 {
+	keys := slices.DeleteFunc(t.Keys(), func(key string) bool { return s.public(t, key) })
+	if len(keys) > 1 {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return !strings.Contains(strings.ToLower(key), "secret") })
+	}
+	if len(keys) == 1 {
 		return keys[0], true
 	}
 	return s.Config.Secret.JSONKey, false
