@@ -7,11 +7,11 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// patience is how long one call waits for a time to pass, pause how long between two looks. The state machine's retries
+// longestWait is how long one call waits for a time to pass, betweenLooks how long between two looks. The state machine's retries
 // wait on.
 const (
-	patience = 40 * time.Second
-	pause    = 5 * time.Second
+	longestWait = 40 * time.Second
+	betweenLooks    = 5 * time.Second
 )
 
 // Settled waits until no write of a target by an earlier call can take effect any more, and extra has passed besides. The state
@@ -30,7 +30,7 @@ func (s *Session) SpreadTime() time.Duration { return time.Duration(s.Config.Spr
 
 func (s *Session) sinceLastWrite(ctx context.Context, wait time.Duration) error {
 	for began := s.Now(); s.journal.Left(s.Now(), wait) > 0; {
-		if s.Now().Sub(began) >= patience || s.Sleep(ctx, pause) != nil {
+		if s.Now().Sub(began) >= longestWait || s.Sleep(ctx, betweenLooks) != nil {
 			return failure.New(failure.Unavailable, "a target was written at %s; nothing that cannot be undone is done before %s are over, try again then",
 				s.journal.LastWrite.Format(time.RFC3339), wait)
 		}
