@@ -10,8 +10,8 @@ import (
 // longestWait is how long one call waits for a time to pass, betweenLooks how long between two looks. The state machine's retries
 // wait on.
 const (
-	longestWait = 40 * time.Second
-	betweenLooks    = 5 * time.Second
+	longestWait  = 40 * time.Second
+	betweenLooks = 5 * time.Second
 )
 
 // Settled waits until no write of a target by an earlier call can take effect any more, and extra has passed besides. The state
