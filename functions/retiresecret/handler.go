@@ -115,6 +115,12 @@ func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, e
 		if err := r.write(ctx, entry); err != nil { // before acting: a disabled secret could not be proven any more
 			return "", nil, err
 		}
+		if _, err := r.Own(ctx); err != nil { // AWSCURRENT may be that secret, stored again
+			return "", nil, err
+		}
+		if _, stays := r.journal.Secrets[r.version]; !stays {
+			return "", nil, nil
+		}
 	}
 	for _, x := range list {
 		if x.ID == entry.IdPSecretID {
