@@ -79,7 +79,7 @@ func TestAnUnknownSecretInUseMustBeAcceptedBeforeAnythingIsRolledBack(t *testing
 	w.Secrets.Add(again, fakes.Mark+"-never-made", "AWSCURRENT")
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", At: w.Now}}})
 	_, err := makePlan(w, plain)
-	fakes.Failed(t, err, failure.Precondition, "does not accept the current client secret (version "+again+")")
+	fakes.Failed(t, err, failure.SecretRefused, "does not accept the current client secret (version "+again+")")
 }
 
 func TestWhatAPersonStoresMustBeInTheConfiguredForm(t *testing.T) {

@@ -36,6 +36,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
+	s.Patient = true // its timeout is longer for that
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err

@@ -87,7 +87,10 @@ type Session struct {
 	Provider idp.Provider
 	// Capable is what the identity provider can do, for the functions that probe.
 	Capable idp.Capabilities
+	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
+	Patient bool
 
+	opened            time.Time
 	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
 	untold            []string         // by follow
@@ -156,7 +159,7 @@ func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Session, erro
 }
 
 func (d Deps) session(c rotation.Common, cfg config.Client) (s *Session, err error) {
-	s = &Session{Deps: d, Common: c, Config: cfg,
+	s = &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(),
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	switch {
 	case d.Registrations != nil:
@@ -199,56 +202,6 @@ func (s *Session) endpoints(clientID string) []probe.Endpoint {
 			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
 	}
 	return out
-}
-
-// Endpoint is where the secret of a version is probed.
-func (s *Session) Endpoint(ctx context.Context, version string) (probe.Endpoint, error) {
-	clientID, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
-	return s.endpoints(clientID)[0], err
-}
-
-// Endpoints are where the secret of a version may be accepted: for both registrations of a pair, if it is not written down
-// which one it belongs to.
-func (s *Session) Endpoints(version string) []probe.Endpoint {
-	ids := s.Config.ClientIDs()
-	if id := s.entry(version).ClientID; id != "" && s.Config.IsPair() {
-		ids = []string{id}
-	}
-	out := make([]probe.Endpoint, 0, len(ids))
-	for _, id := range ids {
-		out = append(out, s.endpoints(id)...)
-	}
-	return out
-}
-
-// Probe asks the identity provider for its verdict on the secret of a version, and on a wrong one.
-func (s *Session) Probe(ctx context.Context, version string) (probe.Verdict, error) {
-	v, err := s.Value(ctx, version)
-	if err != nil {
-		return probe.Verdict{}, err
-	}
-	e, err := s.Endpoint(ctx, version)
-	if err != nil {
-		return probe.Verdict{}, err
-	}
-	return s.Prober.Credential().Differential(ctx, e, v)
-}
-
-// MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
-func (s *Session) MustAccept(ctx context.Context, version, what string) error {
-	verdict, err := s.Probe(ctx, version)
-	if err != nil {
-		return err
-	}
-	switch verdict.Outcome {
-	case probe.Accepted:
-		return nil
-	case probe.Rejected:
-		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s%s",
-			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
-	default:
-		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
-	}
 }
 
 // Targets searches the configured load balancers for the client's targets. Those of known, targets that were found before,

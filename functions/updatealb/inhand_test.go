@@ -29,7 +29,6 @@ func TestOnlyASecretThatARotationHasInHandIsPutOnTargets(t *testing.T) {
 		"kept":                     {dead, journal.Journal{Secrets: map[string]journal.Entry{dead: {State: journal.Kept}}}, false},
 		"nobody knows":             {dead, journal.Journal{}, false},
 		"AWSPREVIOUS of long ago":  {"version-previous", journal.Journal{}, false},
-		"none":                     {"", journal.Journal{}, false},
 		"one that does not exist":  {"version-x", journal.Journal{}, false},
 		"of another's other label": {"version-labelled", journal.Journal{}, false},
 	} {

@@ -34,9 +34,9 @@ const (
 	InvalidInput Kind = "InvalidInput"
 	// Precondition: something is not as this step needs it; the text says what, and what to do.
 	Precondition Kind = "Precondition"
-	// Refused: the identity provider refuses a secret that it must accept, several times, while it answered rightly in between
+	// SecretRefused: the identity provider refuses a secret that it must accept, several times, while it answered rightly in between
 	// (the positive control). Trying again does not help, unless somebody mends that.
-	Refused Kind = "Refused"
+	SecretRefused Kind = "SecretRefused"
 	// TargetDrift: a listener or rule is not, or did not stay, what the client's configuration says.
 	TargetDrift Kind = "TargetDrift"
 	// SmokeTestFailed: a check through the load balancer, or of a secret, failed.
@@ -51,7 +51,7 @@ const (
 
 // Kinds lists every name, transient ones first.
 func Kinds() []Kind {
-	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, Reconfigured, InvalidInput, Precondition, Refused, TargetDrift,
+	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, Reconfigured, InvalidInput, Precondition, SecretRefused, TargetDrift,
 		SmokeTestFailed, IdPRejected, AccessDenied, Internal}
 }
 

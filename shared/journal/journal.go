@@ -69,6 +69,8 @@ type Entry struct {
 	Asked time.Time `json:"asked,omitzero"`
 	// Undone is when the provider was last asked to remove what a request without an answer had made, and has not answered.
 	Undone time.Time `json:"undone,omitzero"`
+	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
+	Missed time.Time `json:"missed,omitzero"`
 	At     time.Time `json:"at"`
 }
 
