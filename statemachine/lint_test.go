@@ -355,7 +355,7 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 // allowed are the resources that cannot carry a secret value, in either direction.
 var allowed = []string{
 	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter",
-	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
+	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:stopExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
 	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish", "arn:aws:states:::events:putEvents",
 }
 

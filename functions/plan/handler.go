@@ -160,10 +160,7 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, in rota
 		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
 		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(started(in)),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
-	if r.GracePeriodSeconds != nil {
-		shorten := time.Duration(*r.GracePeriodSeconds) * time.Second
-		snap.Shorten = &shorten
-	}
+	snap.Shorten = r.Shorten()
 	d := rotation.Decide(snap)
 	out.Warnings = append(out.Warnings, endsSoon(listed, d, s.Now())...)
 	if s.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
