@@ -116,6 +116,46 @@ func TestEveryLoginUnderEveryNameSurvives(t *testing.T) {
 	})
 }
 
+// ill lets the provider refuse every secret under its second name, as one does that has lost its database.
+func (w *world) ill() {
+	w.fault(fault.Rule{Service: "idp", Operation: "token", Match: "host=" + second, Mode: fault.Refuse, Status: 401, Code: "invalid_client"})
+}
+
+func TestASecretIsProvenUnderEveryName(t *testing.T) {
+	t.Parallel()
+	t.Run("the one in use, before anything is made", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, quick, aliased)
+		w.ill()
+		r, execution := w.rotate(plain)
+		if text(r.Error) != "Refused" || slices.Contains(w.path(execution), "CreateSecret") {
+			t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+		}
+		w.Stack.Faults.Clear()
+		w.atRest()
+	})
+	t.Run("the new one, before a target gets it", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, quick, aliased)
+		w.when("VerifyNewSecret", func(string) { w.ill() })
+		w.when("Quiesce", func(string) { w.Stack.Faults.Clear() })
+		r, execution := w.rotate(plain)
+		if text(r.Error) != "RolledBack" || slices.Contains(w.path(execution), "SetSecret") {
+			t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+		}
+		w.atRest()
+	})
+	t.Run("the new one, before the old one goes", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, quick, aliased)
+		w.when("TestBeforeFinish", func(string) { w.ill() })
+		w.when("DisableOldSecret", func(string) { t.Error("the old secret is about to go") })
+		w.when("Quiesce", func(string) { w.Stack.Faults.Clear() })
+		w.rotate(plain)
+		w.atRest()
+	})
+}
+
 func TestANameThatNobodyKnowsIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	t.Parallel()
 	for _, face := range []string{"okta", "keycloak"} {
