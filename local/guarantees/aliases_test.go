@@ -116,44 +116,37 @@ func TestEveryLoginUnderEveryNameSurvives(t *testing.T) {
 	})
 }
 
-// ill lets the provider refuse every secret under its second name, as one does that has lost its database.
-func (w *world) ill() {
-	w.fault(fault.Rule{Service: "idp", Operation: "token", Match: "host=" + second, Mode: fault.Refuse, Status: 401, Code: "invalid_client"})
+// refuse lets the provider refuse the secret with a label under its second name.
+func (w *world) refuse(label string) {
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		w.t.Error(err)
+	}
+	w.Stack.IdP.RefuseUnder(second, values[labels[label]])
 }
 
 func TestASecretIsProvenUnderEveryName(t *testing.T) {
 	t.Parallel()
-	t.Run("the one in use, before anything is made", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, quick, aliased)
-		w.ill()
-		r, execution := w.rotate(plain)
-		if text(r.Error) != "Refused" || slices.Contains(w.path(execution), "CreateSecret") {
-			t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
-		}
-		w.Stack.Faults.Clear()
-		w.atRest()
-	})
-	t.Run("the new one, before a target gets it", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, quick, aliased)
-		w.when("VerifyNewSecret", func(string) { w.ill() })
-		w.when("Quiesce", func(string) { w.Stack.Faults.Clear() })
-		r, execution := w.rotate(plain)
-		if text(r.Error) != "RolledBack" || slices.Contains(w.path(execution), "SetSecret") {
-			t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
-		}
-		w.atRest()
-	})
-	t.Run("the new one, before the old one goes", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t, quick, aliased)
-		w.when("TestBeforeFinish", func(string) { w.ill() })
-		w.when("DisableOldSecret", func(string) { t.Error("the old secret is about to go") })
-		w.when("Quiesce", func(string) { w.Stack.Faults.Clear() })
-		w.rotate(plain)
-		w.atRest()
-	})
+	for name, c := range map[string]struct {
+		state, label, end, never string
+	}{
+		"the one in use, before anything is made": {"Plan", "AWSCURRENT", "Refused", "CreateSecret"},
+		"the new one, before a target gets it":    {"VerifyNewSecret", "AWSPENDING", "RolledBack", "SetSecret"},
+		"the new one, before the old one goes":    {"TestBeforeFinish", "AWSCURRENT", "RolledBack", "DisableOldSecret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			slow := func(c *config.Client) { c.SmokeTests.Credential.IntervalSeconds = aws.Int(60) } // half an hour is waited for a new one
+			w := newWorld(t, quick, aliased, slow)
+			w.when(c.state, func(string) { w.refuse(c.label) })
+			w.when("Quiesce", func(string) { w.Stack.IdP.RefuseUnder(second, "") })
+			r, execution := w.rotate(plain)
+			if text(r.Error) != c.end || slices.Contains(w.path(execution), c.never) {
+				t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+			}
+			w.atRest()
+		})
+	}
 }
 
 func TestANameThatNobodyKnowsIsRefusedBeforeAnythingIsMade(t *testing.T) {
