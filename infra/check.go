@@ -9,6 +9,7 @@ import (
 
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/strictjson"
+	"alboidc.internal/statemachine"
 )
 
 var (
@@ -18,6 +19,7 @@ var (
 	emailPattern    = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
 	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/.+$`)
 	boundaryPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$`)
+	runbookPattern  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?&=+,@%-]+$`) // what follows is #entry
 	subnetPattern   = regexp.MustCompile(`^subnet-[0-9a-f]+$`)
 	groupPattern    = regexp.MustCompile(`^sg-[0-9a-f]+$`)
 )
@@ -58,8 +60,8 @@ func (f *File) check(ps *strictjson.Problems) {
 	f.checkNotifications(ps)
 }
 
-// maxPerAddress is how many clients may notify the same address: its filter has the values of two fields, and their
-// product may be at most 150 (SNS developer guide, "Filter policy constraints").
+// maxPerAddress is how many clients may notify the same address: who looks after more belongs into stack.email. (A filter may
+// have 150 combinations of values: SNS developer guide, "Filter policy constraints".)
 const maxPerAddress = 12
 
 // maxAddresses: a topic has at most 200 filters (SNS developer guide, "Filter policy constraints").
@@ -105,6 +107,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 	}
 	if s.LogKey != logKeyOfStack && s.LogKey != logKeyNone {
 		match(ps, "stack.logKey", s.LogKey, keyPattern, "must be stack, none or the ARN of a KMS key")
+	}
+	if s.RunbookURL != statemachine.DefaultRunbook {
+		match(ps, "stack.runbookUrl", s.RunbookURL, runbookPattern, "must be an https URL without #, that of your copy of docs/runbook.md")
 	}
 	if s.PermissionsBoundary != "" {
 		match(ps, "stack.permissionsBoundary", s.PermissionsBoundary, boundaryPattern, "must be the ARN of an IAM policy")

@@ -20,7 +20,8 @@ func values(t *testing.T) map[string]string {
 	t.Helper()
 	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
-		RotationAlias: "live", Settle: statemachine.Settle(statemachine.Functions())}
+		RotationAlias: "live", MachineToStart: "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
+		ExecutionURL: statemachine.ExecutionURL("eu-central-1"), Runbook: statemachine.DefaultRunbook, Settle: statemachine.Settle(statemachine.Functions())}
 	for _, f := range statemachine.Functions() {
 		v.FunctionARNs[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name + ":live"
 	}
@@ -254,8 +255,8 @@ func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
 		"ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
 		for _, c := range catchesEverything(t, name) {
-			if c.Next != "Quiesce" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
-				t.Errorf("%s: a Catch must go to Quiesce and end the execution as rolled back", name)
+			if c.Next != "BeginRollback" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
+				t.Errorf("%s: a Catch must begin the rollback and end the execution as rolled back", name)
 			}
 		}
 	}
