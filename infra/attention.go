@@ -22,6 +22,7 @@ func (r *rotator) addAttention() {
 	})
 	r.allowTelling(role)
 	r.allowStart(role) // healing
+	allow(role, "Lock", readJournal, []string{*r.journal.TableArn()}, nil)
 	excuse(role, allowObserving(role))
 	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"), &awsstepfunctions.CfnStateMachineProps{
 		StateMachineName:        &name,

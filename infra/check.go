@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/strictjson"
 	"alboidc.internal/statemachine"
@@ -30,7 +32,7 @@ const maxNames = 64 - len("-listeners--99")
 
 // maxClients: each makes 9 to 12 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const maxClients = 38
+const maxClients = 37
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -56,6 +58,7 @@ func (f *File) check(ps *strictjson.Problems) {
 			ps.Add(path+".secret.arn", "is the secret of %s too; each client has its own", other)
 		}
 		names[plain], secrets[c.Secret.ARN] = c.Name, c.Name
+		c.checkRegistration(ps, path, f.Clients[:i])
 	}
 	f.checkNotifications(ps)
 }
@@ -142,6 +145,27 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	c.checkSchedule(ps, path)
 	c.Alarms.check(ps, path+".alarms")
 	c.checkLifetime(ps, path)
+}
+
+// checkRegistration: a registration has one client. Two would rotate it under two locks, and one of them would remove the
+// secret that the other one's load balancers use.
+func (c *Client) checkRegistration(ps *strictjson.Problems, path string, earlier []Client) {
+	if c.uniqueIDs() && len(c.OtherRegistrations) > 0 {
+		ps.Add(path+".otherRegistrations", "must be left out, client ids are unique at this provider (%s): what has the client's id under "+
+			"another issuer is another name of it, and belongs into aliases", c.IdentityProvider.Type)
+	}
+	for _, other := range earlier {
+		if config.SameRegistration(c.Client, other.Client, c.uniqueIDs() || other.uniqueIDs()) {
+			ps.Add(path+".clientId", "client %s has the registration of client %s (clientId, clientPair, and aliases count): make them one "+
+				"client with all load balancers, or give each its own registration", c.Name, other.Name)
+		}
+	}
+}
+
+// uniqueIDs reports whether the client's id belongs to one registration of its vendor only.
+func (c *Client) uniqueIDs() bool {
+	capable, _ := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{}) // check reports the error
+	return capable.UniqueIDs
 }
 
 // suffixPattern is what Secrets Manager adds to a secret's name. It takes an ARN without it too, but IAM compares whole

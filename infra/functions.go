@@ -81,8 +81,9 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 		Role:    r.roles[f.Name],
 		// The names are those of functions/internal/lambdaboot.
 		Environment: &map[string]*string{
-			"JOURNAL_TABLE": r.journal.TableName(),
-			"LOG_LEVEL":     &r.LogLevel,
+			"JOURNAL_TABLE":    r.journal.TableName(),
+			"PARAMETER_PREFIX": jsii.String(r.parameterPrefix()),
+			"LOG_LEVEL":        &r.LogLevel,
 		},
 		LogGroup: logs,
 		// The function's own lines are JSON; this makes Lambda's so too.

@@ -25,6 +25,7 @@ type grant struct {
 	journal  []string // on the journal's table
 	targets  string   // read or write: the load balancers
 	metrics  bool
+	names    bool // read the load balancers' DNS names
 }
 
 const (
@@ -37,6 +38,8 @@ const (
 var (
 	readJournal  = []string{"dynamodb:GetItem"}
 	writeJournal = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
+	// readParameters: no function believes a configuration that comes with its call.
+	readParameters = []string{"ssm:GetParameter"}
 )
 
 // grants by function: the AWS calls that its code makes, no more. Only one function can change a load balancer, because
@@ -46,9 +49,9 @@ var grants = map[string]grant{
 		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 	"createsecret": {secret: []string{describe, value, put}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
-	"updatealb":     {secret: []string{value}, journal: readJournal, targets: "write"},
-	"promotesecret": {secret: []string{describe, label}, journal: writeJournal},
-	"smoketest":     {secret: []string{value}, users: true, journal: readJournal, metrics: true},
+	"updatealb":     {secret: []string{describe, value}, journal: readJournal, targets: "write"},
+	"promotesecret": {secret: []string{describe, value, label}, journal: writeJournal},
+	"smoketest":     {secret: []string{describe, value}, users: true, journal: readJournal, metrics: true, names: true},
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 }
@@ -62,12 +65,15 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	g := grants[f.Name]
 	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
 	allow(role, "Journal", g.journal, []string{*r.journal.TableArn()}, nil)
+	allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.provider, r.userPools(), nil)
 	if g.targets == "write" {
 		r.allowLoadBalancers(role)
 	}
-	excuse(role, r.allowEverywhere(role, f, g))
+	reasons := r.allowEverywhere(role, f, g)
+	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the policies too long"
+	excuse(role, reasons)
 	return role
 }
 
@@ -106,6 +112,9 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 	}
 	if g.metrics {
 		everywhere("Metrics", "GetMetricData has no resources to name", nil, "cloudwatch:GetMetricData")
+	}
+	if g.names {
+		everywhere("NameLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
 	}
 	if r.inVPC(f) {
 		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil, "ec2:CreateNetworkInterface",

@@ -63,6 +63,7 @@ func balancers(kind string) []string {
 func allowed() map[string][]may {
 	const reading = "dynamodb:GetItem"
 	const writing = "dynamodb:GetItem dynamodb:UpdateItem"
+	const parameters = "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/"
 	list := map[string][]may{
 		"plan": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", admin), one(reading, table),
@@ -73,20 +74,21 @@ func allowed() map[string][]may {
 			one("secretsmanager:GetSecretValue", admin), one(writing, table),
 		},
 		"updatealb": {
-			one("secretsmanager:GetSecretValue", orders, created), one(reading, table), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(reading, table), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
 			one("elasticloadbalancing:ModifyRule", balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
 		},
-		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table)},
-		"smoketest":     {one("secretsmanager:GetSecretValue", orders, created, tester), one(reading, table), one("cloudwatch:GetMetricData", "*")},
+		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table)},
+		"smoketest": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", tester), one(reading, table),
+			one("cloudwatch:GetMetricData", "*"), one("elasticloadbalancing:DescribeLoadBalancers", "*")},
 		"retiresecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created),
 			one("secretsmanager:GetSecretValue", admin), one(writing, table),
 		},
 		"statemachine": slices.Concat(observed(), telling(), []may{
-			one("ssm:GetParameter", "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/orders-web", "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/shop-web"),
+			one("ssm:GetParameter", parameters+"orders-web", parameters+"shop-web"),
 			one(writing, table), one("states:DescribeExecution", runs),
 		}),
-		"attention": slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias)}),
+		"attention": slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias), one(reading, table)}),
 		"scheduler": {one("states:StartExecution", machine).when(throughAlias), one("sqs:SendMessage", "<DeadLetters.Arn>")},
 		"rules":     {one("states:StartExecution", machine+"-attention")},
 		"Operators": {
@@ -110,7 +112,7 @@ func allowed() map[string][]may {
 	}
 	for _, f := range statemachine.Functions() {
 		logs := "<Logs" + f.Name + ".Arn>"
-		list[f.Name] = with(list[f.Name], one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"))
+		list[f.Name] = with(list[f.Name], one("ssm:GetParameter", parameters+"*"), one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"))
 		list["statemachine"] = with(list["statemachine"], one("lambda:InvokeFunction", "<Live"+f.Name+">"))
 	}
 	maps.Copy(list, trust())
@@ -183,7 +185,9 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 			`{"ForAllValues:StringEquals":{"sts:IdentityTokenAudience":["api://AzureADTokenExchange"]},"Null":{"sts:IdentityTokenAudience":"false"},"NumericLessThanEquals":{"sts:DurationSeconds":300}}`))
 	}
 	add("createsecret", keyFor("kms:GenerateDataKey", orders, created))
-	add("updatealb", keyFor("kms:Decrypt", orders, created))
+	for _, who := range []string{"updatealb", "promotesecret"} {
+		add(who, keyFor("kms:Decrypt", orders, created))
+	}
 	add("smoketest", keyFor("kms:Decrypt", orders, tester, created))
 	// A user pool is the one identity provider that IAM guards.
 	const pool = "arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_AbC123"

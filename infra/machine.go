@@ -110,7 +110,7 @@ func (r *rotator) addMachineRole() {
 	}
 	role := r.machineRole
 	allow(role, "Steps", []string{"lambda:InvokeFunction"}, functions, nil)
-	allow(role, "Clients", []string{"ssm:GetParameter"}, parameters, nil)
+	allow(role, "Clients", readParameters, parameters, nil)
 	allow(role, "Lock", writeJournal, []string{*r.journal.TableArn()}, nil)
 	allow(role, "LockOwner", []string{"states:DescribeExecution"}, []string{r.executionARNs()}, nil)
 	r.allowTelling(role)

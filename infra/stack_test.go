@@ -25,7 +25,8 @@ func TestEveryFunctionIsDeployedAsTheStateMachineExpects(t *testing.T) {
 			t.Errorf("%s runs on %s", f.Name, got)
 		}
 		variables := r.Properties["Environment"].(map[string]any)["Variables"].(map[string]any)
-		if len(variables) != 2 || !strings.HasPrefix(text(variables["JOURNAL_TABLE"]), "<Journal") {
+		if len(variables) != 3 || !strings.HasPrefix(text(variables["JOURNAL_TABLE"]), "<Journal") ||
+			text(variables["PARAMETER_PREFIX"]) != "/alb-oidc-rotator/clients/" {
 			t.Errorf("%s has the environment %v", f.Name, variables)
 		}
 		if text(r.Properties["Code"]) == "" || sizes[f.Name].memoryMB != r.Properties["MemorySize"].(float64) {

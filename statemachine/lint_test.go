@@ -186,23 +186,30 @@ func (m machine) all(f func(name string, s state)) {
 	}
 }
 
-// tasks calls f for every Task, the ones inside a Map too. catch is the Task's or its Map's.
+// tasks calls f for every Task, the ones inside a Map too. caught: it or its Map has a Catch of more than Superseded.
 func (m machine) tasks(f func(name string, s state, caught bool)) {
 	for name, s := range m.States {
 		switch s.Type {
 		case "Task":
-			f(name, s, len(s.Catch) > 0)
+			f(name, s, catchesMore(s))
 		case "Map":
 			for inner, is := range s.ItemProcessor.States {
 				if is.Type == "Task" {
-					f(inner, is, len(s.Catch) > 0 || len(is.Catch) > 0)
+					f(inner, is, catchesMore(s) || catchesMore(is))
 				}
 			}
 		}
 	}
 }
 
-// uncaught are the Tasks that must not have a Catch: after them nothing can be undone, or they are the undoing.
+// catchesMore reports whether a state catches anything but Superseded.
+func catchesMore(s state) bool {
+	return slices.ContainsFunc(s.Catch, func(c catch) bool { return !slices.Equal(c.ErrorEquals, superseded) })
+}
+
+var superseded = []string{string(failure.Superseded)}
+
+// uncaught are the Tasks that must not have a Catch, but of Superseded: after them nothing can be undone, or they are the undoing.
 var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
 
 // In another partition (GovCloud, China) such a resource would fail: "The resource belongs to a different partition from the
@@ -253,7 +260,7 @@ func TestWhatFailsBeforeAnythingIsChangedIsRefused(t *testing.T) {
 func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
-		"ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
+		"VerifyBeforeReassert", "ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
 		for _, c := range catchesEverything(t, name) {
 			if c.Next != "BeginRollback" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
 				t.Errorf("%s: a Catch must begin the rollback and end the execution as rolled back", name)
@@ -262,10 +269,36 @@ func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	}
 }
 
-// catchesEverything returns a state's Catch entries, which must leave no error out.
+// Whoever reads the labels can find that AWSCURRENT is a third version. Whatever state that is in, it must lead to the end at which
+// no target is touched, and not into a rollback.
+func TestAThirdVersionEndsEveryStateUntouched(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, s := range m.States {
+		if name == "Measure" || name == "Plan" || name == "TestBeforeChange" || s.Type != "Map" && !strings.HasSuffix(s.Resource, ":lambda:invoke") {
+			continue // of these only Maps and functions read labels, and the named ones plan from what they find
+		}
+		if len(s.Catch) == 0 || !slices.Equal(s.Catch[0].ErrorEquals, superseded) || s.Catch[0].Next != "AwaitOwnCalls" || s.Catch[0].Assign["outcome"] != "superseded" {
+			t.Errorf("%s does not end as superseded", name)
+		}
+		if s.ItemProcessor == nil {
+			continue
+		}
+		for inner, is := range s.ItemProcessor.States {
+			if catchesMore(is) && (!slices.Equal(is.Catch[0].ErrorEquals, superseded) || s.ItemProcessor.States[is.Catch[0].Next].Type != "Fail") {
+				t.Errorf("%s in %s hides that the execution is superseded", inner, name)
+			}
+		}
+	}
+	if m.States["AwaitOwnCalls"].Next != "ReleaseLock" {
+		t.Error("the lock is not released")
+	}
+}
+
+// catchesEverything returns a state's Catch entries, which must leave no error out; that of Superseded leads elsewhere.
 func catchesEverything(t *testing.T, name string) []catch {
 	t.Helper()
-	c := parse(t).States[name].Catch
+	c := slices.DeleteFunc(parse(t).States[name].Catch, func(c catch) bool { return slices.Equal(c.ErrorEquals, superseded) })
 	if len(c) != 2 || !slices.Equal(c[0].ErrorEquals, []string{"States.DataLimitExceeded"}) || !slices.Equal(c[1].ErrorEquals, []string{"States.ALL"}) {
 		t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)
 	}

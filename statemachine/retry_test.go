@@ -95,7 +95,7 @@ func TestAThrottledIdentityProviderIsWaitedForLongerThanItAsks(t *testing.T) {
 
 // afterTheSwitch are the tests of a secret that load balancers use: while it is not accepted, logins fail, so that
 // waiting is what makes the outage long.
-var afterTheSwitch = []string{"TestSecret", "TestBeforeFinish", "TestAfterDisable"}
+var afterTheSwitch = []string{"TestSecret", "VerifyBeforeReassert", "TestBeforeFinish", "TestAfterDisable"}
 
 func TestOnlyASecretThatNoTargetHasIsWaitedFor(t *testing.T) {
 	t.Parallel()

@@ -25,8 +25,8 @@ var Definition string
 var Attention string
 
 // ToldOtherwise are the errors of executions of which Attention need not tell: Definition told of them itself, or nothing
-// has to be done about them (runbook, "How an execution can end").
-func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld", "LockLost"} }
+// has to be done about them (runbook, "How an execution can end"). Of LockLost it tells where nobody has the lock.
+func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld"} }
 
 // Function is one of the Lambda functions that the state machine calls.
 type Function struct {

@@ -25,7 +25,7 @@ type Handler struct{ Deps session.Deps }
 
 // Handle makes the secret of version in.To. A repeat finds what the earlier call did and goes on from there.
 func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.CreateOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
@@ -34,6 +34,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
 		return rotation.CreateOutput{}, err
 	}
 	listed, err := s.Provider.List(ctx)

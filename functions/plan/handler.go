@@ -28,17 +28,22 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	s, err := h.Deps.Open(in.Common)
+	if request.Measure {
+		measured, err := measure(ctx, h.Deps, in.Common)
+		return rotation.Plan{Measured: measured}, err
+	}
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.Plan{}, err
-	}
-	if request.Measure {
-		measured, err := measure(ctx, s)
-		return rotation.Plan{Measured: measured}, err
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err
+	}
+	if in.DiscoverOnly && in.From.VersionID != "" && in.To.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.Plan{}, err
+		}
 	}
 	found, err := s.Targets(ctx, in.Targets)
 	if err != nil {
@@ -58,13 +63,14 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	}
 	refusals, mismatch := d.Refusals, ""
 	if d.Action == rotation.Rotate {
-		refusals = append(refusals, found.Refusals...)
+		refusals = append(append(refusals, found.Refusals...), unneeded(s)...)
 		told, err := review(ctx, s, d, &out)
 		if err != nil {
 			return rotation.Plan{}, err
 		}
 		refusals = append(append(refusals, pairRefusals(s, d, found)...), told.Refusals...)
 		mismatch = otherMethod(s, told)
+		out.Warnings = append(out.Warnings, heldUp(s.Config)...)
 		if len(found.Targets) == 0 {
 			refusals = append(refusals, found.Warnings...) // without a target they are about where it was looked for
 			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
@@ -163,6 +169,15 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 		d.From.ClientID, err = s.ClientID(ctx, d.From)
 	}
 	return d, err
+}
+
+// unneeded refuses otherRegistrations of a provider whose client ids have no other registration.
+func unneeded(s *session.Session) []string {
+	if !s.Capable.UniqueIDs || len(s.Config.OtherRegistrations) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("otherRegistrations: must be left out, client ids are unique at this provider (%s): what has the client's id "+
+		"under another issuer is another name of it, and belongs into aliases", s.Config.IdentityProvider.Type)}
 }
 
 // review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace

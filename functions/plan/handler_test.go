@@ -290,8 +290,20 @@ func TestATargetOfCloudFormationIsAWarning(t *testing.T) {
 	w, _ := newWorld(t)
 	w.ALB.Tags = []types.Tag{{Key: aws.String("aws:cloudformation:stack-name"), Value: aws.String("orders")}}
 	p, err := makePlan(w, plain)
-	if err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "CloudFormation stack \"orders\"") {
+	if err != nil || len(p.Warnings) != 2 || !strings.Contains(p.Warnings[0], "CloudFormation stack \"orders\"") {
 		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+}
+
+func TestAClientWithoutALoginTestCanBeHeldUpByAnybody(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	if p, err := makePlan(w, plain); err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "no login test is configured") {
+		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN, ExpectText: "welcome"}}
+	if p, err := makePlan(w, plain); err != nil || len(p.Warnings) != 0 {
+		t.Errorf("with a login test the warnings are %q (%v)", p.Warnings, err)
 	}
 }
 

@@ -14,7 +14,11 @@ import (
 // measure says how the client is, as metrics and in its answer. It does not ask for the lock, so a rotation may be under way:
 // AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even if the identity
 // provider does not answer.
-func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error) {
+func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.Measured, error) {
+	s, err := d.OpenNewest(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	held, err := s.Look(ctx)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
@@ -53,6 +54,16 @@ func kept(j *journal.Journal) string {
 		}
 	}
 	return ""
+}
+
+// heldUp warns of a client whose rotations strangers can hold up: only a login test tells errors that they cause from those of a
+// wrong secret.
+func heldUp(c config.Client) []string {
+	if len(c.SmokeTests.Login) > 0 {
+		return nil
+	}
+	return []string{"no login test is configured, so no test logs in with the new secret through a load balancer, and anybody who makes the load balancers " +
+		"count authentication errors (ELBAuthError) while no user logs in can have a rotation rolled back: add smokeTests.login"}
 }
 
 // line is the report about the identity provider for a refusal, which has no other place for it.

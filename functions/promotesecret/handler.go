@@ -15,9 +15,9 @@ import (
 type Handler struct{ Deps session.Deps }
 
 // Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
-// of the grace period.
+// of the grace period. If AWSCURRENT is a third version, nothing is moved.
 func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}
@@ -28,7 +28,14 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}
+	stands, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	if err != nil {
+		return rotation.PromoteOutput{}, err
+	}
 	if in.Undo {
+		if stands == in.From.VersionID { // or stored again as another version, which is to stay then
+			in.From.VersionID = current
+		}
 		return rotation.PromoteOutput{}, undo(ctx, s, j, in)
 	}
 	return promote(ctx, s, j, in)

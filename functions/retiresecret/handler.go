@@ -36,7 +36,7 @@ type Handler struct{ Deps session.Deps }
 // it takes one away, the other, in.Keep, must be AWSCURRENT and accepted at this moment. A secret that is already where
 // it should be is success.
 func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.RetireOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
@@ -79,16 +79,14 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 	if a != "" && a == b {
 		return failure.New(failure.Precondition, "versions %s and %s share the secret %s at the identity provider; nothing is retired", r.version, r.keep, a)
 	}
-	if action == rotation.RetireEnable {
-		return nil
-	}
-	labels, err := r.Store.Labels(ctx)
-	if err != nil {
+	stands, current, err := r.Standing(ctx, r.version, r.keep)
+	switch {
+	case err != nil || action == rotation.RetireEnable:
 		return err
+	case stands != r.keep:
+		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", current, r.keep)
 	}
-	if labels.Current != r.keep {
-		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", labels.Current, r.keep)
-	}
+	r.keep = current
 	return nil
 }
 

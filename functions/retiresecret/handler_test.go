@@ -242,7 +242,7 @@ func TestWhatIsRefusedRemovesAndDisablesNothing(t *testing.T) {
 	}{
 		"the secret that is current": {func(*fakes.World) {}, newer, older, failure.Precondition, "AWSCURRENT is on version version-new"},
 		"anything while the label is elsewhere": {func(w *fakes.World) { w.Secrets.Add("version-x", fakes.Mark+"-x", "AWSCURRENT") },
-			older, newer, failure.Precondition, "AWSCURRENT is on version version-x"},
+			older, newer, failure.Superseded, "AWSCURRENT is version version-x"},
 		"two versions of one secret": {func(w *fakes.World) {
 			edit(w, func(j *journal.Journal) {
 				j.Secrets[older] = journal.Entry{State: journal.Live, IdPSecretID: newID}

@@ -42,7 +42,7 @@ func (s *Session) FindLost(ctx context.Context, j *journal.Journal, version stri
 	if err != nil {
 		return "", err
 	}
-	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoint(s.Config.ClientID), value)
+	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoints(s.Config.ClientID)[0], value)
 	if err != nil {
 		return "", err
 	}

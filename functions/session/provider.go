@@ -87,7 +87,7 @@ func (s *Session) pair(r idp.Registration, book slots.Book) (idp.Provider, error
 
 // accepts implements slots.Book.
 func (s *Session) accepts(ctx context.Context, clientID string, v secret.Value) (bool, error) {
-	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoint(clientID), v)
+	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoints(clientID)[0], v)
 	switch {
 	case err != nil:
 		return false, err

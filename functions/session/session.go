@@ -18,6 +18,7 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/parameters"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
@@ -33,6 +34,8 @@ type Deps struct {
 	// Secrets returns Secrets Manager of a Region.
 	Secrets func(region string) versions.API
 	Journal *journal.Table
+	// Clients are the clients' configurations.
+	Clients *parameters.Store
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
 	Now     func() time.Time
@@ -50,6 +53,9 @@ type Deps struct {
 	Balancers   *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
+	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
+	// metrics).
+	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 }
 
 // Registry makes the registrations of the registry; client talks to their admin APIs.
@@ -79,20 +85,56 @@ type Session struct {
 	// Capable is what the identity provider can do, for the functions that probe.
 	Capable idp.Capabilities
 
-	journal           *journal.Journal // from Own
+	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
 }
 
-// Open reads the configuration that came with the call. It makes no request.
-func (d Deps) Open(c rotation.Common) (*Session, error) {
-	cfg, err := config.Parse(c.Config)
+// Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
+// configuration counts, the journal says: never who calls.
+func (d Deps) Open(ctx context.Context, c rotation.Common) (*Session, error) {
+	j, err := d.Journal.Own(ctx, c.Client, c.Execution)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Name != c.Client {
-		return nil, failure.New(failure.InvalidInput, "name: the configuration of client %q is for client %q", c.Client, cfg.Name)
+	cfg, err := d.configuration(ctx, c, j)
+	if err != nil {
+		return nil, err
 	}
-	s := &Session{Deps: d, Common: c, Config: cfg,
+	s, err := d.session(c, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.journal = j
+	return s, nil
+}
+
+// configuration reads the text that the journal refers to. An execution of an earlier definition has written no reference,
+// and brings its configuration along: it works by the newest, which must be that of the same client.
+func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.Journal) (config.Client, error) {
+	if j.Config != nil {
+		return d.Clients.Referenced(ctx, c.Client, *j.Config)
+	}
+	if len(c.Config) == 0 {
+		return d.Clients.Newest(ctx, c.Client)
+	}
+	brought, err := config.Parse(c.Config)
+	if err != nil {
+		return config.Client{}, err
+	}
+	return d.Clients.Same(ctx, c.Client, brought.Identity())
+}
+
+// OpenNewest reads the newest configuration, whoever owns the lock, for what changes nothing.
+func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Session, error) {
+	cfg, err := d.Clients.Newest(ctx, c.Client)
+	if err != nil {
+		return nil, err
+	}
+	return d.session(c, cfg)
+}
+
+func (d Deps) session(c rotation.Common, cfg config.Client) (s *Session, err error) {
+	s = &Session{Deps: d, Common: c, Config: cfg,
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	switch {
 	case d.Registrations != nil:
@@ -105,15 +147,13 @@ func (d Deps) Open(c rotation.Common) (*Session, error) {
 	return s, err
 }
 
-// Own reads the client's journal; LockLost if another execution has the lock. For functions that manage the registration, it
-// follows a secret that somebody stored again as another version.
+// Own returns the journal that Open has read. For functions that manage the registration, it follows a secret that somebody
+// stored again as another version.
 func (s *Session) Own(ctx context.Context) (*journal.Journal, error) {
-	j, err := s.Journal.Own(ctx, s.Common.Client, s.Common.Execution)
-	s.journal = j
-	if err != nil || s.Provider == nil {
-		return j, err
+	if s.Provider == nil {
+		return s.journal, nil
 	}
-	return j, s.follow(ctx)
+	return s.journal, s.follow(ctx)
 }
 
 // Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is held;
@@ -128,17 +168,18 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoint is where the secrets of a client id are probed.
-func (s *Session) endpoint(clientID string) probe.Endpoint {
+// endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client id. Each
+// of them must accept a secret that is in use, and refuse one that is gone.
+func (s *Session) endpoints(clientID string) []probe.Endpoint {
 	p := s.Config.IdentityProvider
-	return probe.Endpoint{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}
+	return []probe.Endpoint{{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
+		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}}
 }
 
 // Endpoint is where the secret of a version is probed.
 func (s *Session) Endpoint(ctx context.Context, version string) (probe.Endpoint, error) {
 	clientID, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
-	return s.endpoint(clientID), err
+	return s.endpoints(clientID)[0], err
 }
 
 // Endpoints are where the secret of a version may be accepted: for both registrations of a pair, if it is not written down
@@ -150,7 +191,7 @@ func (s *Session) Endpoints(version string) []probe.Endpoint {
 	}
 	out := make([]probe.Endpoint, 0, len(ids))
 	for _, id := range ids {
-		out = append(out, s.endpoint(id))
+		out = append(out, s.endpoints(id)...)
 	}
 	return out
 }
@@ -194,8 +235,7 @@ func (s *Session) Targets(ctx context.Context, known []rotation.Target) (alb.Fou
 	for _, t := range known {
 		where.Known = append(where.Known, t.LoadBalancerARN)
 	}
-	return s.Balancers.Targets(ctx, where, alb.Selector{Issuer: s.Config.Issuer,
-		ClientIDs: s.Config.ClientIDs(), TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
+	return s.Balancers.Targets(ctx, where, alb.Of(s.Config, s.Capable.UniqueIDs))
 }
 
 // region is the Region of an ARN that the configuration check has let through.

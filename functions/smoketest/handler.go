@@ -5,13 +5,11 @@ package smoketest
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
@@ -28,7 +26,7 @@ const patience = 20 * time.Second
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
 // or, for a new secret that the identity provider does not accept yet, NotYetActive.
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
@@ -36,11 +34,15 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
-	t := &tester{Session: s, journal: j, in: in}
+	if err := standing(ctx, s, in); err != nil {
+		return rotation.SmokeOutput{}, err
+	}
+	t := &tester{Session: s, journal: j, in: in, passed: map[string]bool{}}
 	out := rotation.SmokeOutput{Evidence: []rotation.Evidence{}}
 	for _, c := range in.Checks {
 		evidence, err := t.run(ctx, c)
 		out.Evidence = append(out.Evidence, evidence...)
+		t.note(evidence)
 		t.log(ctx, evidence)
 		if err != nil {
 			return out, err
@@ -52,9 +54,23 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 		}
 	}
 	if in.Rehearse {
-		out.Summary = t.summary(out.Evidence)
+		out.Summary = t.summary(out.Evidence) + t.unguarded(ctx)
 	}
+	out.Notice = t.notice
 	return out, nil
+}
+
+// standing fails if AWSCURRENT is a third version: what is tested is not what logins will depend on. Before anything has
+// changed that does not matter.
+func standing(ctx context.Context, s *session.Session, in rotation.SmokeInput) error {
+	if in.Rehearse {
+		return nil
+	}
+	stands, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	if err == nil && in.MustBeCurrent && stands != in.To.VersionID {
+		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s, which would be put on every target again: somebody moved it back", current, in.To.VersionID)
+	}
+	return err
 }
 
 // text says how a check failed.
@@ -82,6 +98,10 @@ type tester struct {
 	*session.Session
 	journal *journal.Journal
 	in      rotation.SmokeInput
+	// passed are the addresses of load balancer nodes through which a login test of this call passed.
+	passed map[string]bool
+	// notice is what people must know though no check failed.
+	notice string
 }
 
 func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence, error) {
@@ -175,7 +195,8 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 // client is what the load balancers are expected to know: To, where two registrations take turns.
 func (t *tester) client(ctx context.Context) (probe.Client, error) {
 	clientID, err := t.ClientID(ctx, t.in.To)
-	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
+	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, Aliases: t.Config.Aliases,
+		AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
 }
 
 func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
@@ -221,47 +242,6 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 // enough: one such login tells a rehearsal all, and the load balancer counts each as an error, which the metrics test after the
 // grace period may take for one of the new secret.
 func (t *tester) enough(e rotation.Evidence) bool { return t.in.Rehearse && e.AtCallback }
-
-// metrics: the load balancers counted no more authentication errors since the new secret exists than before.
-func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
-	since := t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
-	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
-		since = p.At
-	}
-	if e := t.journal.Secrets[t.in.To.VersionID]; !e.At.IsZero() && e.At.Before(since) {
-		since = e.At // targets have had it since soon after it was made: what they count then is no baseline
-	}
-	allowed := t.Config.SmokeTests.AuthErrors()
-	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {
-		allowed = math.MaxInt // they are counted for the log only
-	}
-	balancers := t.balancers()
-	if len(balancers) == 0 { // all are found by tags, and no targets were passed
-		return []rotation.Evidence{{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: true, Detail: "not tested: no load balancer is listed"}}, nil
-	}
-	e, err := t.AuthErrors(ctx, balancers, since, allowed)
-	if err != nil {
-		return nil, err
-	}
-	return []rotation.Evidence{e}, nil
-}
-
-// balancers are the listed load balancers and those of the targets.
-func (t *tester) balancers() []string {
-	out := slices.Clone(t.Config.LoadBalancers)
-	for _, x := range t.in.Targets {
-		if !slices.Contains(out, x.LoadBalancerARN) {
-			out = append(out, x.LoadBalancerARN)
-		}
-	}
-	return out
-}
-
-// interrupts reports whether the rotation itself makes load balancers count errors: codes and refresh tokens belong to
-// one registration of a pair, and a secret that is overwritten in place is missing for a while.
-func (t *tester) interrupts() bool {
-	return t.Capable.Model == idp.ClientPair || t.Capable.Model == idp.InPlace
-}
 
 // log writes the evidence down and counts login latencies.
 func (t *tester) log(ctx context.Context, evidence []rotation.Evidence) {

@@ -13,14 +13,19 @@ import (
 type Handler struct{ Deps session.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
-// target that is gone is an answer, not an error.
+// target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
 	if _, err := s.Own(ctx); err != nil {
 		return rotation.UpdateOutput{}, err
+	}
+	if in.From.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.UpdateOutput{}, err
+		}
 	}
 	value, err := s.Store.Value(ctx, in.To.VersionID)
 	if err != nil {
@@ -30,8 +35,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer, ClientIDs: s.Config.ClientIDs(),
-		TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint, ClientID: clientID, Secret: value})
+	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value})
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}

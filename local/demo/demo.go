@@ -80,7 +80,7 @@ func start(ctx context.Context, o Options) (*world, error) {
 		return nil, err
 	}
 	s, err := stack.Start(ctx, stack.Options{Face: o.IdP, Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
-		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable},
+		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable, "PARAMETER_PREFIX": orders.ParameterPrefix},
 		FunctionLogs: w.log, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
 		_ = w.logs.Close()

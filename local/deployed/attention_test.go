@@ -19,8 +19,14 @@ type told struct{ Client, Outcome, Execution, Error, Cause string }
 // settle lets everything happen that was set off.
 func (w *world) settle(t *testing.T) {
 	t.Helper()
+	w.pass(t, time.Hour)
+}
+
+// pass lets time go by.
+func (w *world) pass(t *testing.T, d time.Duration) {
+	t.Helper()
 	done := make(chan error, 1)
-	w.Stack.Clock.Go(func() { done <- w.Stack.Clock.Sleep(t.Context(), time.Hour) })
+	w.Stack.Clock.Go(func() { done <- w.Stack.Clock.Sleep(t.Context(), d) })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +61,7 @@ func (w *world) refuse(t *testing.T, state string) {
 
 // outcomes of our own events, by detail type.
 var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBack", "Client Secret Rotation Needs Attention": "needsAttention",
-	"Client Secret Rotated": "rotated"}
+	"Client Secret Rotated": "rotated", "Client Secret Rotation Superseded": "superseded"}
 
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()
@@ -77,6 +83,9 @@ func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	w.settle(t)
 
 	for detailType, outcome := range outcomes {
+		if outcome == "superseded" {
+			continue // TestARotationThatIsSupersededIsHealed
+		}
 		list := w.events(t, detailType)
 		if len(list) != 1 || list[0].Client != orders.Client || list[0].Outcome != outcome || !strings.HasPrefix(list[0].Execution, "arn:aws:states:") {
 			t.Errorf("%s: %+v", detailType, list)

@@ -40,7 +40,8 @@ func requestOf(actor, service, operation, text string) (request, error) {
 	case "dynamodb":
 		r.resource = here("dynamodb", "table/"+field(text, "TableName"))
 	case "ssm":
-		r.resource = here("ssm", "parameter"+field(text, "Name"))
+		name, _, _ := strings.Cut(field(text, "Name"), ":") // a version is no resource of its own
+		r.resource = here("ssm", "parameter"+name)
 	case "sns":
 		r.resource = between(text+"&", "TopicArn=", "&")
 	case "events":

@@ -95,7 +95,7 @@ func usual() time.Duration { return statemachine.Settle(statemachine.Functions()
 func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...func(*config.Client)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Face: face, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Face: face, Apart: true, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
 	}

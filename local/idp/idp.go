@@ -98,7 +98,7 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("starting the identity provider: %w", err)
 	}
-	p.server = &http.Server{Handler: p.routes(), TLSConfig: o.Authority.ServerConfig(), ReadHeaderTimeout: 10 * time.Second,
+	p.server = &http.Server{Handler: p.named(p.routes()), TLSConfig: o.Authority.ServerConfig(), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn)}
 	go func() {
 		defer close(p.done)
@@ -207,7 +207,7 @@ func (p *Provider) Issuer() string { return p.issuer }
 
 // Endpoints are the URLs that an authenticate-oidc action takes.
 func (p *Provider) Endpoints() Endpoints {
-	return Endpoints{Authorization: p.issuer + p.paths.Authorization, Token: p.issuer + p.paths.Token, UserInfo: p.issuer + p.paths.UserInfo}
+	return p.endpoints(p.issuer)
 }
 
 // Store is the clients and their secrets.

@@ -30,7 +30,7 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 			continue
 		}
 		changed := *o
-		if ours(o, c) {
+		if c.Registration.uses(o) {
 			// a secret and UseExistingClientSecret together are refused (InvalidLoadBalancerAction)
 			changed.ClientId, changed.ClientSecret, changed.UseExistingClientSecret = &c.ClientID, aws.String(c.Secret.Reveal()), nil
 		} else {
@@ -46,7 +46,7 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 func withClientID(read []types.Action, c Change) []types.Action {
 	out := slices.Clone(read)
 	for i, a := range out {
-		if o := a.AuthenticateOidcConfig; o != nil && ours(o, c) {
+		if o := a.AuthenticateOidcConfig; o != nil && c.Registration.uses(o) {
 			changed := *o
 			changed.ClientId = &c.ClientID
 			out[i].AuthenticateOidcConfig = &changed
@@ -55,27 +55,21 @@ func withClientID(read []types.Action, c Change) []types.Action {
 	return out
 }
 
-// ours reports whether an action logs in with the client.
-func ours(o *types.AuthenticateOidcActionConfig, c Change) bool {
-	return aws.ToString(o.Issuer) == c.Issuer && slices.Contains(c.ClientIDs, aws.ToString(o.ClientId))
-}
-
 // matches says what is wrong with a list in which no action logs in with the client.
 func matches(actions []types.Action, c Change) error {
 	err := errors.New("it has no authenticate-oidc action any more")
 	for _, a := range actions {
 		o := a.AuthenticateOidcConfig
-		switch {
-		case o == nil:
-		case ours(o, c) && aws.ToString(o.TokenEndpoint) != c.TokenEndpoint:
-			return fmt.Errorf("its token endpoint is %q instead of %q", aws.ToString(o.TokenEndpoint), c.TokenEndpoint)
-		case ours(o, c):
-			return nil
-		case aws.ToString(o.Issuer) != c.Issuer:
-			err = fmt.Errorf("its issuer is %q instead of %q", aws.ToString(o.Issuer), c.Issuer)
-		default:
-			err = fmt.Errorf("its client id is %q instead of %q", aws.ToString(o.ClientId), c.ClientIDs)
+		if o == nil {
+			continue
 		}
+		if c.Registration.uses(o) {
+			return nil
+		}
+		if doubt := c.Registration.doubt(o); doubt != "" {
+			return errors.New("it " + doubt)
+		}
+		err = fmt.Errorf("it logs in with client id %q at issuer %q, which is not the client's", aws.ToString(o.ClientId), aws.ToString(o.Issuer))
 	}
 	return err
 }

@@ -12,23 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
 
-// Selector says which actions use the client.
-type Selector struct {
-	Issuer string
-	// ClientIDs are the client's ids at the issuer; more than one if two registrations take turns.
-	ClientIDs []string
-	// TokenEndpoint is where the load balancer sends the client secret.
-	TokenEndpoint string
-}
-
 // Found is what was found on the load balancers.
 type Found struct {
-	// Targets are the actions with the issuer, a client id and the token endpoint of the selector, ordered by load
-	// balancer (those given, then those found by Region and ARN), port, and priority, the default action last.
+	// Targets are the actions with a client id and a name of the registration, ordered by load balancer
+	// (those given, then those found by Region and ARN), port, and priority, the default action last.
 	Targets []rotation.Target
 	// Warnings are what will put an old secret back if nothing is done, and what uses the client but is not rotated. They
 	// do not stop a rotation.
@@ -43,7 +35,7 @@ type Found struct {
 
 // Targets searches load balancers. It changes nothing. A listener or rule that vanishes during the search is Unavailable:
 // the next search will not find it.
-func (b *Balancers) Targets(ctx context.Context, where Where, want Selector) (Found, error) {
+func (b *Balancers) Targets(ctx context.Context, where Where, want Registration) (Found, error) {
 	arns, byTags, warnings, err := b.find(ctx, where)
 	if err != nil {
 		return Found{}, err
@@ -72,7 +64,7 @@ type search struct {
 	lb  balancer
 	// byTags: the load balancer was found by its tags, now or before.
 	byTags bool
-	want   Selector
+	want   Registration
 	found  Found
 	// clientIDs is Found.ClientIDs of the whole search.
 	clientIDs map[string]string
@@ -169,22 +161,26 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 	for _, a := range actions {
 		s.refuseCognito(t.Name, a)
 		o := a.AuthenticateOidcConfig
-		if a.Type != types.ActionTypeEnumAuthenticateOidc || o == nil || !slices.Contains(s.want.ClientIDs, aws.ToString(o.ClientId)) {
+		if a.Type != types.ActionTypeEnumAuthenticateOidc || o == nil {
 			continue
 		}
-		issuer, endpoint := aws.ToString(o.Issuer), aws.ToString(o.TokenEndpoint)
-		switch {
-		case issuer == s.want.Issuer && endpoint == s.want.TokenEndpoint:
+		if doubt := s.want.doubt(o); doubt != "" {
+			s.drifted("%s %s", t.Name, doubt)
+		}
+		if s.want.uses(o) {
 			s.found.Targets = append(s.found.Targets, t)
 			s.clientIDs[t.Key()] = aws.ToString(o.ClientId)
-		case issuer == s.want.Issuer:
-			s.drifted("%s sends the client secret to token endpoint %q, but the configuration says %q: correct the action or "+
-				"identityProvider.tokenEndpoint", t.Name, endpoint, s.want.TokenEndpoint)
-		case endpoint == s.want.TokenEndpoint:
-			// the same registration under another spelling of the issuer: left out, it would break when the old secret goes
-			s.drifted("%s uses the client at the same token endpoint, but with issuer %q instead of %q: correct the action or issuer",
-				t.Name, issuer, s.want.Issuer)
+			s.warnOfUserInfo(t.Name, o)
 		}
+	}
+}
+
+// warnOfUserInfo warns of an action that fetches what it knows of a user elsewhere than its name of the provider says.
+func (s *search) warnOfUserInfo(target string, o *types.AuthenticateOidcActionConfig) {
+	got := aws.ToString(o.UserInfoEndpoint)
+	if want := s.want.name(o).UserInfoEndpoint; want != "" && !config.SameURL(want, got) {
+		s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s has user info endpoint %q, but its alias says %q: correct one of them",
+			target, got, want))
 	}
 }
 

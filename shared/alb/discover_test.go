@@ -12,11 +12,17 @@ import (
 	"github.com/aws/smithy-go"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
 
-var orders = alb.Selector{Issuer: issuer, ClientIDs: []string{"orders"}, TokenEndpoint: endpoint}
+// registered is a registration with these client ids, under one name.
+func registered(clientIDs ...string) alb.Registration {
+	return alb.Registration{ClientIDs: clientIDs, Names: []config.Alias{{Issuer: issuer, TokenEndpoint: endpoint}}}
+}
+
+var orders = registered("orders")
 
 func search(t *testing.T, b *alb.Balancers, balancers ...string) alb.Found {
 	t.Helper()
@@ -90,7 +96,7 @@ func TestEveryClientIDOfTheClientCounts(t *testing.T) {
 	f := newFake(t)
 	f.listen(ordersLB, listener, 443, login("orders-b"), forward("g"))
 	f.add(listener, rule, 10, login("orders-a"), forward("g"))
-	pair := alb.Selector{Issuer: issuer, ClientIDs: []string{"orders-a", "orders-b"}, TokenEndpoint: endpoint}
+	pair := registered("orders-a", "orders-b")
 	found, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, pair)
 	if err != nil || len(found.Targets) != 2 {
 		t.Fatalf("targets %q (%v)", names(found.Targets), err)
@@ -113,7 +119,7 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 		"a Cognito login of another client": {cognitoLogin("shop"), ""},
 		"the same client id elsewhere": {change(func(o *types.AuthenticateOidcActionConfig) {
 			o.Issuer, o.TokenEndpoint = aws.String("https://x"), aws.String("https://x/t")
-		}), ""},
+		}), "add them to aliases; if that is another provider, whose registration has the same client id by chance, add them to otherRegistrations"},
 		"the client with another endpoint":   {change(func(o *types.AuthenticateOidcActionConfig) { o.TokenEndpoint = aws.String("https://evil") }), "https://evil"},
 		"the client, issuer spelt otherwise": {change(func(o *types.AuthenticateOidcActionConfig) { o.Issuer = aws.String(issuer + "/") }), issuer + `/"`},
 	}

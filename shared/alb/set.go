@@ -15,11 +15,8 @@ import (
 
 // Change is what to put on a target.
 type Change struct {
-	// Issuer, ClientIDs and TokenEndpoint are what the target must have now: the client's issuer and token endpoint, and
-	// one of its client ids. The secret goes to no other token endpoint.
-	Issuer        string
-	ClientIDs     []string
-	TokenEndpoint string
+	// Registration is what the target must log in with now. The secret goes to no other registration.
+	Registration Registration
 	// ClientID and Secret are what it gets.
 	ClientID string
 	Secret   secret.Value

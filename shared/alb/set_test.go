@@ -25,7 +25,7 @@ var (
 const canary = "CANARY-new-secret"
 
 func change() alb.Change {
-	return alb.Change{Issuer: issuer, TokenEndpoint: "https://idp.example/token", ClientIDs: []string{"orders"}, ClientID: "orders", Secret: secret.New(canary)}
+	return alb.Change{Registration: registered("orders"), ClientID: "orders", Secret: secret.New(canary)}
 }
 
 // withTargets is a load balancer whose rule and default action have the given actions.
@@ -108,7 +108,7 @@ func TestClientIDAndSecretChangeTogetherAndBack(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target rotation.Target, arn, _, _ string) {
 		f := withTargets(t, login("orders-a"), forward("g"))
 		for _, id := range []string{"orders-b", "orders-b", "orders-a"} {
-			c := alb.Change{Issuer: issuer, TokenEndpoint: "https://idp.example/token", ClientIDs: []string{"orders-a", "orders-b"}, ClientID: id, Secret: secret.New("secret of " + id)}
+			c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: id, Secret: secret.New("secret of " + id)}
 			got, err := set(f, target, c)
 			wantResult(t, got, err, alb.Updated)
 			actions := f.rule(rule).Actions
@@ -132,9 +132,9 @@ func TestATargetThatIsNotTheClientsIsLeftAlone(t *testing.T) {
 		actions []types.Action
 		says    string
 	}{
-		"another client":           {[]types.Action{login("shop"), forward("g")}, `client id is "shop"`},
-		"another issuer":           {[]types.Action{otherIssuer, forward("g")}, `issuer is "https://other"`},
-		"another token endpoint":   {[]types.Action{otherToken, forward("g")}, `token endpoint is "https://elsewhere/token"`},
+		"another client":           {[]types.Action{login("shop"), forward("g")}, `client id "shop"`},
+		"another issuer":           {[]types.Action{otherIssuer, forward("g")}, `issuer "https://other"`},
+		"another token endpoint":   {[]types.Action{otherToken, forward("g")}, `token endpoint "https://elsewhere/token"`},
 		"no login any more":        {[]types.Action{forward("g")}, "no authenticate-oidc action"},
 		"an action not known here": {[]types.Action{login("orders"), {Type: "teleport", Order: aws.Int32(2)}}, `"teleport"`},
 	}
@@ -207,7 +207,7 @@ func TestReadsThatAreBehindAreNoDrift(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target rotation.Target, _, _, _ string) {
 		f := withTargets(t, login("orders-a"), forward("g"))
 		f.lag = 3
-		c := alb.Change{Issuer: issuer, TokenEndpoint: "https://idp.example/token", ClientIDs: []string{"orders-a", "orders-b"}, ClientID: "orders-b", Secret: secret.New(canary)}
+		c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: "orders-b", Secret: secret.New(canary)}
 		got, err := set(f, target, c)
 		wantResult(t, got, err, alb.Updated)
 		if f.slept == 0 {

@@ -3,12 +3,15 @@ package alb
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/shared/awserr"
 )
 
 // Where says which load balancers are meant.
@@ -56,8 +59,11 @@ func tagged(ctx context.Context, api API, want map[string]string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for batch := range slices.Chunk(all, maxTagged) {
+	var arns, out []string
+	for _, lb := range all {
+		arns = append(arns, aws.ToString(lb.LoadBalancerArn))
+	}
+	for batch := range slices.Chunk(arns, maxTagged) {
 		page, err := api.DescribeTags(ctx, &elasticloadbalancingv2.DescribeTagsInput{ResourceArns: batch})
 		if err != nil {
 			return nil, err
@@ -72,9 +78,42 @@ func tagged(ctx context.Context, api API, want map[string]string) ([]string, err
 	return out, nil
 }
 
-// balancers are the ARNs of all Application Load Balancers of a Region.
-func balancers(ctx context.Context, api API) ([]string, error) {
-	var arns []string
+// DNSNames are the DNS names of load balancers, by their ARNs; one that does not exist is left out.
+func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]string, error) {
+	names, regions := map[string]string{}, map[string]bool{}
+	for _, arn := range arns {
+		lb, err := parseBalancer(arn)
+		if err != nil {
+			return nil, err
+		}
+		if regions[lb.region] {
+			continue
+		}
+		regions[lb.region] = true
+		all, err := balancers(ctx, b.client(lb.region))
+		if err != nil {
+			return nil, awserr.Wrap(err, "reading the DNS names of the load balancers of %s", lb.region)
+		}
+		for _, lb := range all {
+			names[aws.ToString(lb.LoadBalancerArn)] = aws.ToString(lb.DNSName)
+		}
+	}
+	maps.DeleteFunc(names, func(arn, _ string) bool { return !slices.Contains(arns, arn) })
+	return names, nil
+}
+
+// Name is the name of a load balancer by its ARN, for people; the ARN itself if it is none.
+func Name(arn string) string {
+	lb, err := parseBalancer(arn)
+	if err != nil {
+		return arn
+	}
+	return lb.name
+}
+
+// balancers are all Application Load Balancers of a Region.
+func balancers(ctx context.Context, api API) ([]types.LoadBalancer, error) {
+	var all []types.LoadBalancer
 	in := &elasticloadbalancingv2.DescribeLoadBalancersInput{}
 	for {
 		page, err := api.DescribeLoadBalancers(ctx, in)
@@ -83,11 +122,11 @@ func balancers(ctx context.Context, api API) ([]string, error) {
 		}
 		for _, lb := range page.LoadBalancers {
 			if lb.Type == types.LoadBalancerTypeEnumApplication {
-				arns = append(arns, aws.ToString(lb.LoadBalancerArn))
+				all = append(all, lb)
 			}
 		}
 		if aws.ToString(page.NextMarker) == "" {
-			return arns, nil
+			return all, nil
 		}
 		in.Marker = page.NextMarker
 	}

@@ -12,10 +12,11 @@ import (
 )
 
 var (
-	namePattern   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
-	secretPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
-	regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
-	albPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
+	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+	secretPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	elementPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,127}$`)
+	albPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
 )
 
 // NameOK reports whether s can be a client's name.
@@ -48,6 +49,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	if c.IsPair() && c.IdentityProvider.AllowInterruption {
 		ps.Add("identityProvider.allowInterruption", "must be left out with clientPair: a pair needs no interruption")
 	}
+	c.checkNames(ps)
 	c.checkLoadBalancers(ps)
 	if c.LoadBalancerSearch != nil {
 		c.LoadBalancerSearch.check(ps)

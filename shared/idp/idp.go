@@ -72,6 +72,9 @@ type Capabilities struct {
 	CanDisable bool
 	// CanSet: a provider of model CurrentPrevious also implements Setter, and can be used as one.
 	CanSet bool
+	// UniqueIDs: no two registrations of the vendor have the same client id, whatever their issuers. The same id under another
+	// issuer is then another name of the same registration.
+	UniqueIDs bool
 	// Probe says how the token endpoint tells a good secret from a bad one.
 	Probe ProbeSpec
 }

@@ -2,8 +2,9 @@
 // secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
 //
 // The item's attributes: client (partition key), owner and ownerSince (the lock: an execution ARN and since when it has
-// it, set and removed by the state machine), rev (a counter) and state (this package's JSON document). Every write is conditional on owner and rev, so a
-// function that was cut off, or an execution that lost its lock, cannot overwrite what came after it.
+// it, set and removed by the state machine), config (which configuration the owner works by, likewise), rev (a counter) and
+// state (this package's JSON document). Every write is conditional on owner and rev, so a function that was cut off, or an
+// execution that lost its lock, cannot overwrite what came after it.
 package journal
 
 import (
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 )
 
@@ -79,6 +81,9 @@ type Journal struct {
 	Client string `json:"-"`
 	Owner  string `json:"-"`
 	Rev    int64  `json:"-"`
+	// Config says which text of the client's configuration the owner works by; nil if that is an execution of an earlier
+	// definition, which says nothing.
+	Config *config.Reference `json:"-"`
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
@@ -145,6 +150,9 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 	if v, ok := out.Item["ownerSince"].(*types.AttributeValueMemberS); ok {
 		since = v.Value
 	}
+	if j.Config, err = reference(out.Item["config"], j.Owner); err != nil {
+		return nil, "", failure.New(failure.Precondition, "the journal of client %s does not say which configuration its lock's owner works by: stop that execution and start again", client)
+	}
 	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
 			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number", client)
@@ -161,6 +169,22 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 		}
 	}
 	return j, since, nil
+}
+
+// reference reads the attribute config. What was written for another owner than the present one counts for nothing.
+func reference(v types.AttributeValue, owner string) (*config.Reference, error) {
+	doc, ok := v.(*types.AttributeValueMemberS)
+	if !ok {
+		return nil, nil
+	}
+	var r config.Reference
+	if err := json.Unmarshal([]byte(doc.Value), &r); err != nil {
+		return nil, err
+	}
+	if owner == "" || r.Execution != owner {
+		return nil, nil
+	}
+	return &r, nil
 }
 
 // Save writes the journal if its owner and revision are still what was read, and counts the revision up. A repeat after

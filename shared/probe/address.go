@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -122,9 +123,27 @@ func (p *Prober) resolve(ctx context.Context, hp string) ([]netip.AddrPort, erro
 	return v6, nil
 }
 
+// Addresses are the addresses of a host name at which the tests would connect to it.
+func (p *Prober) Addresses(ctx context.Context, host string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.o.RequestTimeout)
+	defer cancel()
+	addrs, err := p.resolve(ctx, net.JoinHostPort(host, "443"))
+	if err != nil {
+		return nil, noAnswer(host, err)
+	}
+	var out []string
+	for _, a := range addrs {
+		out = append(out, a.Addr().String())
+	}
+	return out, nil
+}
+
 func (p *Prober) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
+	}
+	if p.o.AllowLoopback && strings.HasSuffix(host, ".localhost") && p.o.Resolver == Resolver(net.DefaultResolver) {
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil // nobody is asked for such names (RFC 6761, section 6.3)
 	}
 	addrs, err := p.o.Resolver.LookupNetIP(ctx, "ip", host)
 	if err == nil && len(addrs) == 0 {

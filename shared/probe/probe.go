@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
@@ -79,6 +80,13 @@ type Client struct {
 	Issuer                string
 	ClientID              string
 	AuthorizationEndpoint string
+	// Aliases are further names of the identity provider: a load balancer may send users to any of them.
+	Aliases []config.Alias
+}
+
+// names are all names of the identity provider, the client's own first.
+func (c Client) names() []config.Alias {
+	return append([]config.Alias{{Issuer: c.Issuer, AuthorizationEndpoint: c.AuthorizationEndpoint}}, c.Aliases...)
 }
 
 // Credential returns the probe of secrets at the token endpoint, with this Prober's address checks and time limits.

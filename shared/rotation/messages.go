@@ -13,8 +13,10 @@ type Common struct {
 	Client    string `json:"client"`
 	Execution string `json:"execution"`
 	// State is the state that calls, for logs and metrics.
-	State  string          `json:"state"`
-	Config json.RawMessage `json:"config"`
+	State string `json:"state"`
+	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such an
+	// execution began (package session).
+	Config json.RawMessage `json:"config,omitempty"`
 }
 
 // Call is what every function is told; the inputs of all functions have it by embedding Common.
@@ -82,6 +84,9 @@ type PlanInput struct {
 	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
 	// rollback).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`
+	// From and To, with DiscoverOnly, are the rotation's two secrets.
+	From Ref `json:"from,omitzero"`
+	To   Ref `json:"to,omitzero"`
 	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails then.
 	Undo bool `json:"undo,omitempty"`
 	// Targets are those that were found before, with DiscoverOnly.
@@ -153,10 +158,12 @@ type CreateOutput struct {
 	To Ref `json:"to"`
 }
 
-// UpdateInput is the input of function updatealb: put the secret of version To on Target.
+// UpdateInput is the input of function updatealb: put the secret of version To on Target. From is the other of the
+// rotation's two secrets.
 type UpdateInput struct {
 	Common
 	Target Target `json:"target"`
+	From   Ref    `json:"from,omitzero"`
 	To     Ref    `json:"to"`
 }
 
@@ -192,7 +199,7 @@ const (
 	CheckRefused    Check = "refused"    // the identity provider refuses From (where it can be switched off)
 	CheckRedirect   Check = "redirect"   // the load balancers send an unknown browser to the identity provider
 	CheckLogin      Check = "login"      // a synthetic user can log in
-	CheckMetrics    Check = "metrics"    // ELBAuthError did not rise since the switch
+	CheckMetrics    Check = "metrics"    // ELBAuthError did not rise, or logins go on
 )
 
 // SmokeInput is the input of function smoketest.
@@ -201,14 +208,18 @@ type SmokeInput struct {
 	Checks []Check `json:"checks"`
 	From   Ref     `json:"from"`
 	To     Ref     `json:"to"`
+	// MustBeCurrent: the tests are for a write after a long wait, so AWSCURRENT must be To as well.
+	MustBeCurrent bool `json:"mustBeCurrent,omitempty"`
 	// Wait: no target has To yet, so an identity provider that refuses it is waited for. Otherwise that fails the test
 	// within half a minute, because load balancers use it.
 	Wait bool `json:"wait,omitempty"`
 	// Rehearse: nothing was changed yet, To is the secret in use. Logins that fail as with a wrong client secret do not
 	// fail the test: the rotation puts another one on every target.
 	Rehearse bool `json:"rehearse,omitempty"`
-	// Targets are those of the rotation: the metrics test looks at their load balancers too.
+	// Targets are those of the rotation: their load balancers are meant by the tests, besides those that are listed.
 	Targets []Target `json:"targets,omitempty"`
+	// Emergency: the old secret may have leaked, so metrics that anybody can raise do not hold its removal up.
+	Emergency bool `json:"emergency,omitempty"`
 }
 
 // Evidence is the outcome of one check.
@@ -231,6 +242,8 @@ type SmokeOutput struct {
 	Evidence []Evidence `json:"evidence"`
 	// Summary is what a rehearsal found, for the person who reads the plan; otherwise empty.
 	Summary string `json:"summary,omitempty"`
+	// Notice is what the people who are notified must know though no check failed; mostly empty.
+	Notice string `json:"notice"`
 }
 
 // RetireAction is what function retiresecret does.

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/journal"
 )
 
@@ -36,6 +37,15 @@ func (d *DynamoDB) SetOwner(execution string) {
 		return
 	}
 	d.of(ClientName)["owner"] = &types.AttributeValueMemberS{Value: execution}
+}
+
+// SetConfig says which configuration an execution works by, as the state machine does.
+func (d *DynamoDB) SetConfig(r config.Reference) {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.of(ClientName)["config"] = &types.AttributeValueMemberS{Value: string(doc)}
 }
 
 // SetOwnerSince says since when the lock is held, as the state machine does.

@@ -27,7 +27,7 @@ func (v *vars) get(name string) string {
 
 // deployed is the environment of a function as it is deployed, changed by pairs of name and value.
 func deployed(pairs ...string) *vars {
-	v := &vars{set: map[string]string{EnvJournalTable: "rotation-journal", "AWS_REGION": "eu-central-1",
+	v := &vars{set: map[string]string{EnvJournalTable: "rotation-journal", EnvParameterPrefix: "/rotator/clients/", "AWS_REGION": "eu-central-1",
 		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "CANARY-key", "AWS_SESSION_TOKEN": "CANARY-token"}}
 	for i := 0; i < len(pairs); i += 2 {
 		v.set[pairs[i]] = pairs[i+1]
@@ -56,7 +56,7 @@ func TestAPlainEnvironmentGivesTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.journalTable != "rotation-journal" || e.logLevel != slog.LevelInfo || e.roots != nil || e.extraCAs != nil || e.allowLoopback ||
+	if e.journalTable != "rotation-journal" || e.parameters != "/rotator/clients/" || e.logLevel != slog.LevelInfo || e.roots != nil || e.extraCAs != nil || e.allowLoopback ||
 		e.aws.Region != "eu-central-1" || e.aws.BaseEndpoint != nil {
 		t.Errorf("the environment is %+v", e)
 	}
@@ -79,6 +79,7 @@ func TestEachProblemNamesItsVariable(t *testing.T) {
 	_, notPEM := authority(t)
 	for name, c := range map[string]struct{ variable, value string }{
 		"no table":                    {EnvJournalTable, ""},
+		"no prefix":                   {EnvParameterPrefix, ""},
 		"no Region":                   {"AWS_REGION", ""},
 		"an unknown level":            {EnvLogLevel, "loud"},
 		"a file that is not there":    {EnvExtraCAFile, "/no/such/file.pem"},
@@ -97,11 +98,11 @@ func TestEachProblemNamesItsVariable(t *testing.T) {
 
 func TestAllProblemsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := readEnvironment(deployed(EnvJournalTable, "", "AWS_REGION", "", EnvLogLevel, "loud", EnvExtraCAFile, "/no/such/file.pem", EnvAllowLoopback, "1").get)
+	_, err := readEnvironment(deployed(EnvJournalTable, "", EnvParameterPrefix, "", "AWS_REGION", "", EnvLogLevel, "loud", EnvExtraCAFile, "/no/such/file.pem", EnvAllowLoopback, "1").get)
 	if err == nil {
 		t.Fatal("no problem is told")
 	}
-	for _, variable := range []string{EnvJournalTable, "AWS_REGION", EnvLogLevel, EnvExtraCAFile, EnvAllowLoopback} {
+	for _, variable := range []string{EnvJournalTable, EnvParameterPrefix, "AWS_REGION", EnvLogLevel, EnvExtraCAFile, EnvAllowLoopback} {
 		if !strings.Contains(err.Error(), variable) {
 			t.Errorf("%s is not named: %v", variable, err)
 		}

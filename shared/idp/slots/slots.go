@@ -76,7 +76,7 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 	if m == idp.NamedSet {
 		return c
 	}
-	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true}
+	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true, UniqueIDs: c.UniqueIDs}
 	switch m {
 	case idp.CurrentPrevious:
 		out.AcceptsValue, out.MaxSecrets, out.TellsEnd = false, c.MaxSecrets, c.TellsEnd
