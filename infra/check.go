@@ -30,9 +30,9 @@ var (
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes 9 to 12 resources, and one more for each further load balancer; a template has at most 500
+// maxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const maxClients = 37
+const maxClients = 35
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -132,15 +133,14 @@ func TestMachinesHearOfARollbackFromItsBeginning(t *testing.T) {
 	}
 }
 
-// entered tells, at the end, when an execution entered states, the first time each.
-func (w *world) entered(states ...string) func() map[string]time.Time {
+// entered tells when an execution entered a state first.
+func (w *world) entered(states ...string) func(state string) time.Time {
+	var mu sync.Mutex
 	at := map[string]time.Time{}
-	done := make(chan struct{}, 1)
-	done <- struct{}{}
 	for _, s := range states {
-		w.when(s, func(string) { <-done; at[s] = w.clock.Now(); done <- struct{}{} })
+		w.when(s, func(string) { mu.Lock(); at[s] = w.clock.Now(); mu.Unlock() })
 	}
-	return func() map[string]time.Time { <-done; return at }
+	return func(state string) time.Time { mu.Lock(); defer mu.Unlock(); return at[state] }
 }
 
 func TestTellingOfARollbackDoesNotHoldItUp(t *testing.T) {
@@ -164,7 +164,7 @@ func TestTellingOfARollbackDoesNotHoldItUp(t *testing.T) {
 			w.failing("TestSecret")
 			at := w.entered("BeginRollback", "Quiesce")
 			w.mustRollBack()
-			if took := at()["Quiesce"].Sub(at()["BeginRollback"]); took > 15*time.Second {
+			if took := at("Quiesce").Sub(at("BeginRollback")); took > 15*time.Second {
 				t.Errorf("the rollback was held up for %s", took)
 			}
 			w.Stack.Faults.Clear()
