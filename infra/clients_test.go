@@ -203,7 +203,7 @@ func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
 	}
 	_, err := parseFile([]byte(text))
-	if err == nil || !strings.Contains(err.Error(), "clients: has 39 clients, at most 38 fit into one stack") {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("clients: has 39 clients, at most %d fit into one stack", maxClients)) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -131,7 +131,7 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 				got[text(p["FilterPolicyScope"])+" of "+text(p["TopicArn"])[:9]] = text(p["FilterPolicy"])
 			}
 		}
-		if len(got) != 2 || got["MessageAttributes of <Notific"] != want[0] || got["MessageBody of <ClientAl"] != want[1] {
+		if len(got) != 2 || got["MessageAttributes of <Notifica"] != want[0] || got["MessageBody of <ClientAl"] != want[1] {
 			t.Errorf("%s gets %v", address, got)
 		}
 	}

@@ -19,7 +19,8 @@ import (
 var masks = []struct{ pattern, mask string }{
 	{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "UUID"},
 	{`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME"},
-	{`(localhost|127\.0\.0\.\d):\d+`, "HOST"},
+	{`(localhost|127\.\d+\.\d+\.\d+):\d+`, "HOST"},
+	{`ocs[A-Za-z0-9]{17}\b`, "ID"},
 }
 
 // mail is a message as a person sees it.
