@@ -23,7 +23,7 @@ func TestAlarmsWatchWhatIsPromised(t *testing.T) {
 		"dead-letters":              {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
 		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB", "Threshold": "3",
 			"Period": "300", "DatapointsToAlarm": "2", "EvaluationPeriods": "3"},
-		"rotation-failed": {"Threshold": "0"},
+		"rotation-failed": {"Threshold": "0", "DatapointsToAlarm": "1", "EvaluationPeriods": "3"}, // late data points count
 	} {
 		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
 		for key, value := range map[string]string{"TreatMissingData": "notBreaching", "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": "1"} {
@@ -188,7 +188,7 @@ type widget struct {
 func widgets(t *testing.T, tpl template) []widget {
 	t.Helper()
 	var body struct{ Widgets []widget }
-	shown := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator").Properties["DashboardBody"])
+	shown := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator-eu-central-1").Properties["DashboardBody"])
 	if err := json.Unmarshal([]byte(shown), &body); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ var (
 	accountPattern  = regexp.MustCompile(`^\d{12}$`)
 	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	stackPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`)
-	emailPattern    = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
+	emailPattern    = regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`) // ASCII, as SNS takes it
 	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/.+$`)
 	boundaryPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$`)
 	runbookPattern  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?&=+,@%-]+$`) // what follows is #entry
@@ -99,6 +99,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 	match(ps, "stack.account", s.Account, accountPattern, "must be the account's 12 digits, in quotes")
 	match(ps, "stack.region", s.Region, regionPattern, "must be a Region, e.g. eu-central-1")
 	match(ps, "stack.name", s.Name, stackPattern, "must be 1 to 30 characters of a-z, 0-9 and hyphens, and begin with a letter")
+	if strings.HasPrefix(s.Name, "aws") || strings.HasPrefix(s.Name, "ssm") {
+		ps.Add("stack.name", "must not begin with aws or ssm: the clients' parameters are named after it, and Systems Manager keeps such names for itself")
+	}
 	for i, e := range s.Email {
 		match(ps, fmt.Sprintf("stack.email[%d]", i), e, emailPattern, "must be an e-mail address")
 	}
@@ -172,9 +175,12 @@ func (c *Client) uniqueIDs() bool {
 // ARNs (Secrets Manager user guide, "What's in a secret?").
 var suffixPattern = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
 
+// wordPattern is how names end that only look as if they had it; Secrets Manager advises against them.
+var wordPattern = regexp.MustCompile(`(?i)-(secret|client|config|oauth2|values|tokens|stored|shared|portal|access|prod01)$`)
+
 func (c *Client) checkSecretARNs(ps *strictjson.Problems, path string) {
 	one := func(field, arn string) {
-		if secretARN.MatchString(arn) && !suffixPattern.MatchString(arn) {
+		if secretARN.MatchString(arn) && (!suffixPattern.MatchString(arn) || wordPattern.MatchString(arn)) {
 			ps.Add(path+"."+field, "must end with the hyphen and six characters that Secrets Manager added to the name: copy the whole ARN")
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 
@@ -138,12 +141,29 @@ func (s Schedule) window() int {
 	return *s.FlexibleWindowMinutes
 }
 
-// secretName is the name of a secret that the stack creates.
-func (c Client) secretName(s Settings) string { return s.Name + "/" + c.Name + "/client-secret" }
+// secretName is the name of a secret that the stack creates. It does not end with a hyphen and six characters, or its partial
+// ARN would look like a complete one (Secrets Manager user guide, "What's in a secret?").
+func (c Client) secretName(s Settings) string { return s.Name + "/" + c.Name + "/oidc" }
 
 // placeholder is an ARN of the right form for a secret that does not exist yet.
 func (c Client) placeholder(s Settings) string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s-000000", s.Region, s.Account, c.secretName(s))
+}
+
+// ascii is a JSON text with every other character escaped: in a template CloudFormation turns those into question marks when
+// it is read (CloudFormation API reference, GetTemplate and the user guide's "Template format").
+func ascii(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 // document is the client's configuration as the state machine reads it, with the secret's ARN as known to the template.
@@ -151,5 +171,5 @@ func (c Client) document(secretARN string) (string, error) {
 	cfg := c.Client
 	cfg.Secret.ARN = secretARN
 	text, err := json.Marshal(cfg)
-	return string(text), err
+	return ascii(string(text)), err
 }

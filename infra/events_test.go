@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 func TestEveryRuleStartsTheStateMachineThatLooksAfterIt(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for rule, want := range map[string]map[string]string{
-		"attention":   {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]}]`},
+		"attention":   {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
 		"interrupted": {"EventPattern.detail.status": `["ABORTED","TIMED_OUT"]`, "EventPattern.detail.error": ""},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
@@ -44,18 +45,24 @@ func TestWhatLooksAfterExecutionsStartsThemThroughTheAlias(t *testing.T) {
 
 func TestChangesOfTargetsByOthersAreReported(t *testing.T) {
 	tpl := exampleTemplate(t)
-	for rule, want := range map[string][2]string{
-		"rules-orders-web-0":     {`["ModifyRule"]`, "listener-rule"},
-		"listeners-orders-web-0": {`["ModifyListener"]`, "listener"},
+	for rule, want := range map[string][3]string{
+		"rules-orders-web-0":     {`["ModifyRule"]`, "listener-rule", "ruleArn"},
+		"listeners-orders-web-0": {`["ModifyListener"]`, "listener", "listenerArn"},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
 		expect(t, rule, r, map[string]string{"EventPattern.detail.eventName": want[0], "EventPattern.detail-type": `["AWS API Call via CloudTrail"]`})
 		if refused := text(at(t, r.Properties, "EventPattern", "detail", "errorCode")); refused != `[{"exists":false}]` {
 			t.Errorf("%s also tells of calls that were refused: %s", rule, refused)
 		}
-		// Its values are JSON already, and the client is in it for those who hear of one client only.
-		if input := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputTemplate")); input != `{"client": "orders-web", "change": <aws.events.event.json>}` {
+		// The client is in it for those who hear of one client only, and of the event nothing that may be a secret.
+		input := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputTemplate"))
+		paths := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputPathsMap"))
+		if !strings.HasPrefix(input, `{"client": "orders-web", "change": {"time": "<time>", `) || strings.Contains(input, "aws.events") || !json.Valid([]byte(input)) {
 			t.Errorf("%s hands over %s", rule, input)
+		}
+		if want := `{"call":"$.detail.eventName","service":"$.detail.userIdentity.invokedBy","target":"$.detail.requestParameters.` + want[2] +
+			`","time":"$.time","who":"$.detail.userIdentity.arn"}`; paths != want {
+			t.Errorf("%s takes %s", rule, paths)
 		}
 		// Only the load balancer in the stack's Region: events stay in their Region.
 		parameters := text(at(t, r.Properties, "EventPattern", "detail", "requestParameters"))

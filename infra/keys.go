@@ -124,18 +124,22 @@ func (r *rotator) addDeadLetterQueue() {
 	suppress(r.deadLetter, map[string]string{"AwsSolutions-SQS3": "it is itself the dead letter queue; an alarm watches it"})
 }
 
-// ourAccount lets a service assume a role only for this account and for the source, an ARN (IAM user guide, "The confused
+// ourAccount lets a service assume a role only for this account and for the sources, ARNs (IAM user guide, "The confused
 // deputy problem").
-func (r *rotator) ourAccount(source string) *map[string]any {
-	c := only(source)
+func (r *rotator) ourAccount(sources ...string) *map[string]any {
+	c := only(sources...)
 	(*c)["StringEquals"] = map[string]any{"aws:SourceAccount": r.Account}
 	return c
 }
 
-// only lets a service act for the source, an ARN that has the account in it: the condition that AWS documents for rules
+// only lets a service act for the sources, ARNs that have the account in it: the condition that AWS documents for rules
 // that send to a queue (EventBridge user guide, "Using resource-based policies") and alarms that publish to a topic (SNS
 // developer guide, "Example cases for Amazon SNS access control").
-func only(source string) *map[string]any {
+func only(sources ...string) *map[string]any {
+	var source any = sources
+	if len(sources) == 1 {
+		source = sources[0]
+	}
 	return &map[string]any{"ArnLike": map[string]any{"aws:SourceArn": source}}
 }
 

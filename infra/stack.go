@@ -68,6 +68,7 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addAlarms()
 	r.addDashboard()
 	r.addPeople()
+	r.addWebIdentityOutputs()
 	if r.PermissionsBoundary != "" {
 		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack, jsii.String("Boundary"), &r.PermissionsBoundary))
 	}

@@ -57,11 +57,15 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if in.DiscoverOnly {
 		return out, stillOurs(found, in.Undo)
 	}
-	d, err := decide(ctx, s, j, request, &out)
+	d, err := decide(ctx, s, j, in, request, &out)
 	if err != nil {
 		return rotation.Plan{}, besides(err, found.Refusals)
 	}
-	refusals, mismatch := d.Refusals, ""
+	stored, err := storedRefusals(ctx, s, j, d)
+	if err != nil {
+		return rotation.Plan{}, err
+	}
+	refusals, mismatch := append(d.Refusals, stored...), ""
 	if d.Action == rotation.Rotate {
 		refusals = append(append(refusals, found.Refusals...), unneeded(s)...)
 		told, err := review(ctx, s, d, &out)
@@ -79,7 +83,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if len(refusals) > 0 {
 		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)", s.Config.Name, strings.Join(refusals, "; "), line(out.Provider))
 	}
-	if d.Action != rotation.Rollback {
+	_, known := j.Secrets[currentVersion(d)]
+	if d.Action != rotation.Rollback || !known { // what was decided about an unknown one rests on its being accepted
 		switch err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); {
 		case err != nil && mismatch != "":
 			return rotation.Plan{}, failure.Wrap(failure.KindOf(err), err, "%s", mismatch)
@@ -105,15 +110,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 
 // mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to remove it.
 func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) error {
-	current, err := s.Store.Value(ctx, d.From.VersionID)
+	same, _, err := s.Same(ctx, d.To.VersionID, d.From.VersionID)
 	if err != nil {
 		return err
 	}
-	next, err := s.Store.Value(ctx, d.To.VersionID)
-	if err != nil {
-		return err
-	}
-	if next.Equal(current) {
+	if same {
 		return failure.New(failure.Precondition, "the secret that is stored as AWSPENDING (version %s) is the one in use (version %s): make a new one at the identity provider, and store that", d.To.VersionID, d.From.VersionID)
 	}
 	return nil
@@ -141,7 +142,7 @@ func stillOurs(found alb.Found, undo bool) error {
 }
 
 // decide takes the snapshot and decides.
-func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
+func decide(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PlanInput, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
 	if err := s.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
@@ -157,7 +158,7 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 	tellSecrets(out, s, j, listed)
 	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
 		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
-		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, NewVersionID: VersionID(s.Common.Execution),
+		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(started(in)),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
 	if r.GracePeriodSeconds != nil {
 		shorten := time.Duration(*r.GracePeriodSeconds) * time.Second
@@ -220,7 +221,8 @@ func pairRefusals(s *session.Session, d rotation.Decision, found alb.Found) []st
 	return out
 }
 
-// currentVersion is the version that is AWSCURRENT while the decision is made.
+// currentVersion is the version that is AWSCURRENT while the decision is made. (Of a rollback that is to put the old
+// secret back at the provider it is the other one; the journal knows both.)
 func currentVersion(d rotation.Decision) string {
 	if d.Action == rotation.Finish {
 		return d.To.VersionID
@@ -231,7 +233,16 @@ func currentVersion(d rotation.Decision) string {
 // versionSpace is the namespace of our version ids (a random UUID, chosen once).
 var versionSpace = [16]byte{0x5b, 0x0e, 0x3c, 0x9a, 0x41, 0x7d, 0x4f, 0x2b, 0x9c, 0x66, 0x8e, 0x1f, 0xd3, 0x02, 0xa7, 0x54}
 
-// VersionID is the version that an execution makes: UUIDv5 of its ARN (RFC 9562), so that every retry and redrive means
+// started names an execution for good: by its ARN and its start. Step Functions takes the name of an execution again 90 days
+// after that has ended (API reference, StartExecution), and a redrive does not change the start.
+func started(in rotation.PlanInput) string {
+	if in.Started == "" {
+		return in.Execution
+	}
+	return in.Execution + " " + in.Started
+}
+
+// VersionID is the version that an execution makes: UUIDv5 of its name (RFC 9562), so that every retry and redrive means
 // the same version, and no two executions do.
 func VersionID(execution string) string {
 	h := sha1.New() // UUIDv5 is defined with SHA-1; nothing rests on its strength

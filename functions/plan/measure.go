@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"alboidc.internal/functions/session"
@@ -57,6 +58,7 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
 	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second), SecretAccepted: accepted,
 		LockHeldSeconds: int(lock / time.Second)}
+	out.RotationRefused = refusedByTargets(ctx, s)
 	if !held.IsZero() {
 		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it
 	}
@@ -69,4 +71,18 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 		write(s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())))
 	}
 	return out, nil
+}
+
+// refusedByTargets says why the load balancers' rules would have the next rotation refused, so that people hear of it before
+// that is due; "" if they would not, or cannot be read now.
+func refusedByTargets(ctx context.Context, s *session.Session) string {
+	found, err := s.Targets(ctx, nil)
+	if err != nil {
+		s.Log.WarnContext(ctx, "the targets were not looked at", telemetry.Err(err))
+		return ""
+	}
+	for _, refusal := range found.Refusals {
+		s.Log.WarnContext(ctx, "the next rotation will be refused", "why", refusal)
+	}
+	return strings.Join(few(found.Refusals), "; ")
 }

@@ -121,3 +121,17 @@ func TestWhatFailsInAMeasurementIsTold(t *testing.T) {
 		return err
 	}, "GetItem", "DescribeSecret", "GetSecretValue")
 }
+
+func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
+	t.Parallel()
+	w := aged(t)
+	w.ALB.Login.Issuer, w.ALB.Login.TokenEndpoint = aws.String("https://login.example"), aws.String("https://login.example/token")
+	p, err := makePlan(w, measured)
+	if err != nil || !strings.Contains(p.Measured.RotationRefused, "add them to aliases") || !strings.Contains(w.Output(), "the next rotation will be refused") {
+		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+	w.ALB.Gone = true
+	if p, err = makePlan(w, measured); err != nil || p.Measured.RotationRefused != "" {
+		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+}

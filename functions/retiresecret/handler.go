@@ -67,6 +67,7 @@ type retirement struct {
 	*session.Session
 	journal       *journal.Journal
 	version, keep string
+	listed        []idp.Secret // by find
 	notice        string
 }
 
@@ -90,29 +91,6 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 	return nil
 }
 
-// mustDiffer fails if the two versions hold the same secret, or if that cannot be told: to retire the one would end the other.
-func (r *retirement) mustDiffer(ctx context.Context) error {
-	goes, stays := r.journal.Secrets[r.version], r.journal.Secrets[r.keep]
-	gone, err := r.Store.Value(ctx, r.version)
-	switch {
-	case errors.Is(err, versions.ErrNotFound) && goes.State == journal.Live && stays.State == "":
-		return failure.New(failure.Precondition, "version %s is gone from Secrets Manager, and the journal does not know AWSCURRENT (%s): whether they are the same secret cannot be told; nothing is retired. "+
-			"If they differ, remove %s at the identity provider by hand", r.version, r.keep, goes.IdPSecretID)
-	case errors.Is(err, versions.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
-	}
-	kept, err := r.Store.Value(ctx, r.keep)
-	if err != nil {
-		return err
-	}
-	if gone.Equal(kept) && goes.ClientID == stays.ClientID {
-		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired", r.version, r.keep)
-	}
-	return nil
-}
-
 // find returns the provider's id of the version's secret and whether the provider still has it, and settles an intent
 // whose reply got lost.
 func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, err error) {
@@ -124,6 +102,7 @@ func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, e
 	if err != nil {
 		return "", nil, err
 	}
+	r.listed = list
 	if entry.State == journal.Intended {
 		lost, err := r.FindLost(ctx, r.journal, r.version, list)
 		if err != nil {
@@ -167,7 +146,7 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 	case x.Status == idp.Disabled:
 		return resultDisabled, nil
 	}
-	if err := r.mustDiffer(ctx); err != nil {
+	if err := r.mustDiffer(ctx, x); err != nil {
 		return "", err
 	}
 	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
@@ -232,7 +211,7 @@ func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (stri
 	if x == nil {
 		return resultAbsent, journal.Removed, nil
 	}
-	if err := r.mustDiffer(ctx); err != nil {
+	if err := r.mustDiffer(ctx, x); err != nil {
 		return "", "", err
 	}
 	switch err := r.Provider.Remove(ctx, id); {
@@ -319,7 +298,7 @@ func (r *retirement) mustBeUnused(ctx context.Context) error {
 
 // mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
 func (r *retirement) mustRefuse(ctx context.Context) error {
-	v, err := r.Store.Value(ctx, r.version)
+	v, err := r.Value(ctx, r.version)
 	if errors.Is(err, versions.ErrNotFound) {
 		return nil // Secrets Manager has dropped the version; nobody has the value any more
 	}

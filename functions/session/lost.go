@@ -35,7 +35,7 @@ func (s *Session) FindLost(ctx context.Context, j *journal.Journal, version stri
 		}
 		return "", nil
 	}
-	value, err := s.Store.Value(ctx, version)
+	value, err := s.Value(ctx, version)
 	if errors.Is(err, versions.ErrNotFound) {
 		return "", nil // the value is stored before the provider is asked, so the provider was never asked
 	}

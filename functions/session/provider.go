@@ -109,7 +109,7 @@ func (s *Session) known(ctx context.Context) (slots.Known, error) {
 	}
 	current := s.entry(labels.Current)
 	k := slots.Known{Current: slots.Version{ID: labels.Current}}
-	if k.Current.Value, err = s.Store.Value(ctx, labels.Current); err != nil {
+	if k.Current.Value, err = s.Value(ctx, labels.Current); err != nil {
 		return slots.Known{}, err
 	}
 	if k.Current.ClientID, err = s.ClientID(ctx, rotation.Ref{VersionID: labels.Current}); err != nil {
@@ -122,7 +122,7 @@ func (s *Session) known(ctx context.Context) (slots.Known, error) {
 		if !s.Config.IsPair() {
 			v.ClientID = s.Config.ClientID
 		}
-		if v.Value, err = s.Store.Value(ctx, id); err != nil && !errors.Is(err, versions.ErrNotFound) {
+		if v.Value, err = s.Value(ctx, id); err != nil && !errors.Is(err, versions.ErrNotFound) {
 			return slots.Known{}, err
 		}
 		k.Others = append(k.Others, v)
@@ -186,7 +186,7 @@ func (s *Session) ClientID(ctx context.Context, r rotation.Ref) (string, error) 
 	if s.Prober == nil {
 		return "", failure.New(failure.Precondition, "it is not known which registration of the pair version %s belongs to", r.VersionID)
 	}
-	v, err := s.Store.Value(ctx, r.VersionID)
+	v, err := s.Value(ctx, r.VersionID)
 	if err != nil {
 		return "", err
 	}

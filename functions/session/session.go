@@ -50,7 +50,9 @@ type Deps struct {
 	// functions that use the admin API of an identity provider have it.
 	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
 	Prober      *probe.Prober
-	Balancers   *alb.Balancers
+	// InVPC: the function runs in a VPC, which may lead nowhere.
+	InVPC     bool
+	Balancers *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
 	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
@@ -87,6 +89,7 @@ type Session struct {
 
 	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
+	untold            []string         // by follow
 }
 
 // Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
@@ -171,9 +174,12 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 // endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client id. Each
 // of them must accept a secret that is in use, and refuse one that is gone.
 func (s *Session) endpoints(clientID string) []probe.Endpoint {
-	p := s.Config.IdentityProvider
-	return []probe.Endpoint{{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}}
+	var out []probe.Endpoint
+	for _, at := range s.Config.TokenEndpoints() {
+		out = append(out, probe.Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
+			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
+	}
+	return out
 }
 
 // Endpoint is where the secret of a version is probed.
@@ -198,7 +204,7 @@ func (s *Session) Endpoints(version string) []probe.Endpoint {
 
 // Probe asks the identity provider for its verdict on the secret of a version, and on a wrong one.
 func (s *Session) Probe(ctx context.Context, version string) (probe.Verdict, error) {
-	v, err := s.Store.Value(ctx, version)
+	v, err := s.Value(ctx, version)
 	if err != nil {
 		return probe.Verdict{}, err
 	}
@@ -219,7 +225,8 @@ func (s *Session) MustAccept(ctx context.Context, version, what string) error {
 	case probe.Accepted:
 		return nil
 	case probe.Rejected:
-		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s", what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason)
+		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s%s",
+			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
 	default:
 		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
 	}

@@ -46,29 +46,13 @@ func (s *Session) standsFor(ctx context.Context, current, from, to string) (stri
 		if version == "" {
 			continue
 		}
-		if same, err := s.sameSecret(ctx, current, version); err != nil || same {
+		same, _, err := s.Same(ctx, version, current)
+		if errors.Is(err, versions.ErrNotFound) { // current is not to be seen yet
+			continue
+		}
+		if err != nil || same {
 			return version, err
 		}
 	}
 	return "", nil
-}
-
-// sameSecret reports whether two versions hold the same secret. One that Secrets Manager has dropped is the same as none.
-func (s *Session) sameSecret(ctx context.Context, a, b string) (bool, error) {
-	x, err := s.Store.Value(ctx, a)
-	if err != nil {
-		return false, unlessGone(err)
-	}
-	y, err := s.Store.Value(ctx, b)
-	if err != nil {
-		return false, unlessGone(err)
-	}
-	return x.Equal(y), nil
-}
-
-func unlessGone(err error) error {
-	if errors.Is(err, versions.ErrNotFound) {
-		return nil
-	}
-	return err
 }

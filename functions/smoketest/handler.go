@@ -26,6 +26,15 @@ const patience = 20 * time.Second
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
 // or, for a new secret that the identity provider does not accept yet, NotYetActive.
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
+	out, err := h.test(ctx, in)
+	if h.Deps.InVPC && failure.Is(err, failure.Unavailable) {
+		err = failure.New(failure.Unavailable, "%s (the smoke tests of all clients run in the VPC of stack.smokeTestVpc, whose subnets need a NAT gateway, "+
+			"or endpoints for AWS's APIs and a way to the identity providers: see docs/deploying.md, Smoke tests in a VPC)", err)
+	}
+	return out, err
+}
+
+func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.SmokeOutput{}, err
@@ -123,7 +132,7 @@ func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence
 
 // credential: the provider accepts To, several times in a row, and refuses a deliberately wrong secret.
 func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
-	value, err := t.Store.Value(ctx, t.in.To.VersionID)
+	value, err := t.Value(ctx, t.in.To.VersionID)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +177,7 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 	if !t.Capable.CanDisable {
 		return nil, nil
 	}
-	value, err := t.Store.Value(ctx, t.in.From.VersionID)
+	value, err := t.Value(ctx, t.in.From.VersionID)
 	if err != nil {
 		return nil, err
 	}

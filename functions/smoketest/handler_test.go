@@ -445,3 +445,17 @@ func TestANodeThatGivesNoAnswerIsUnavailable(t *testing.T) {
 		fakes.Failed(t, err, failure.Unavailable, "503")
 	}
 }
+
+func TestAFunctionInAVPCThatLeadsNowhereSaysSo(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.App.Fail(503)
+	d := w.Deps()
+	d.InVPC = true
+	_, err := fakes.Call(w, smoketest.Handler{Deps: d}.Handle, rotation.SmokeInput{Common: w.Common(), Checks: []rotation.Check{rotation.CheckRedirect},
+		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+	fakes.Failed(t, err, failure.Unavailable, "run in the VPC of stack.smokeTestVpc")
+	if _, err := run(w, rotation.CheckRedirect); err == nil || strings.Contains(err.Error(), "VPC") {
+		t.Errorf("outside of a VPC: %v", err)
+	}
+}

@@ -27,7 +27,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 			return rotation.UpdateOutput{}, err
 		}
 	}
-	value, err := s.Store.Value(ctx, in.To.VersionID)
+	value, err := s.Value(ctx, in.To.VersionID)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
@@ -35,9 +35,12 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value})
+	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value, Undo: in.Undo})
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(result)}, nil
+	if done.Notice != "" {
+		s.Log.WarnContext(ctx, "other hands on a target", "target", in.Target.Name, "notice", done.Notice)
+	}
+	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(done.Result), Notice: done.Notice}, nil
 }

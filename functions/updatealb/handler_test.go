@@ -10,6 +10,7 @@ import (
 	"alboidc.internal/functions/updatealb"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -127,4 +128,18 @@ func TestWhatFailsIsTold(t *testing.T) {
 		_, err := update(w, newer)
 		return err
 	}, "GetItem", "GetSecretValue", "DescribeListeners", "ModifyListener")
+}
+
+// A rollback, after jsonKey was dropped from the configuration.
+func TestASecretIsReadInTheFormInWhichItWasStored(t *testing.T) {
+	t.Parallel()
+	for name, noted := range map[string]*string{"noted": aws.String("clientSecret"), "not noted": nil} {
+		w := newWorld(t)
+		w.Secrets.Add(newer, `{"clientId":"`+fakes.ClientID+`","clientSecret":"`+value+`"}`)
+		w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", JSONKey: noted}}})
+		got, err := update(w, newer)
+		if answers(t, got, err, "updated"); w.ALB.Secret != value {
+			t.Errorf("%s: the target has another secret", name)
+		}
+	}
 }

@@ -178,14 +178,18 @@ func TestAChangeByOthersIsToldLikeEverythingElse(t *testing.T) {
 	attention := w.deployAttention(t)
 	rule := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-listeners-orders-web-0")
 	transformer := rule["Targets"].([]any)[0].(map[string]any)["InputTransformer"].(map[string]any)
-	input := strings.Replace(fmt.Sprint(transformer["InputTemplate"]), "<aws.events.event.json>", `{"time": "2026-11-23T03:00:00Z", "detail": {
-		"eventName": "ModifyListener", "requestParameters": {"listenerArn": "arn:listener"}, "userIdentity": {"arn": "arn:\"who\""}}}`, 1)
+	event := map[string]string{"$.time": "2026-11-23T03:00:00Z", "$.detail.eventName": "ModifyListener",
+		"$.detail.requestParameters.listenerArn": "arn:listener", "$.detail.userIdentity.arn": "arn:who"}
+	input := fmt.Sprint(transformer["InputTemplate"])
+	for name, path := range transformer["InputPathsMap"].(map[string]any) {
+		input = strings.ReplaceAll(input, "<"+name+">", event[fmt.Sprint(path)]) // a path that the event does not have gives nothing
+	}
 	if r := w.run(t, attention, input); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
 	n := w.notices(t)
 	if len(n) != 1 || n[0].Client != orders.Client || n[0].Outcome != "changedByOthers" ||
-		!strings.HasPrefix(n[0].Notice, `arn:"who" called ModifyListener on arn:listener at 2026-11-23T03:00:00Z.`) {
+		!strings.HasPrefix(n[0].Notice, `arn:who called ModifyListener on arn:listener at 2026-11-23T03:00:00Z.`) {
 		t.Errorf("told is %+v", n)
 	}
 }

@@ -278,6 +278,13 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 	w := newWorld(t, quick)
 	for input, want := range map[string]string{
 		`{"clientt": "orders-web"}`:                                          "InvalidInput client: is missing",
+		`{"client": "orders-web:1"}`:                                         "InvalidInput client: is missing or not the name of a client", // a version of the parameter
+		`{"client": "orders-web:live"}`:                                      "InvalidInput client: is missing or not the name of a client", // or a label of one
+		`{"client": "../other/orders-web"}`:                                  "InvalidInput client: is missing or not the name of a client",
+		`{"client": "orders-web\n"}`:                                         "InvalidInput client: is missing or not the name of a client",
+		`{"client": 1}`:                                                      "InvalidInput client: is missing or not the name of a client",
+		`{"client": ["orders-web"]}`:                                         "InvalidInput client: is missing or not the name of a client",
+		`["orders-web"]`:                                                     "InvalidInput client: is missing or not the name of a client",
 		`{"client": "nobody"}`:                                               "NotStarted LoadClient failed with Ssm.ParameterNotFoundException",
 		`{"client": "orders-web", "grace": 1}`:                               "Refused grace: is not known",
 		`{"client": "orders-web", "gracePeriodSeconds": "1"}`:                "Refused gracePeriodSeconds: must be a whole number",

@@ -175,6 +175,7 @@ func (w *world) check(when string) {
 		w.violate("reading the secret: %v", err)
 		return
 	}
+	values = secretsIn(values)
 	if !slices.ContainsFunc(w.Config.ClientIDs(), func(id string) bool { return store.Accepts(id, values[labels["AWSCURRENT"]], now) }) {
 		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)
 	}
@@ -277,6 +278,7 @@ func (w *world) atRest() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	values = secretsIn(values)
 	now := w.clock.Now()
 	live := w.liveAlone(values, labels["AWSCURRENT"], now)
 	if p := labels["AWSPENDING"]; p != "" {

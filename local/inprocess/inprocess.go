@@ -122,6 +122,7 @@ const (
 	journalTable    = "JOURNAL_TABLE"
 	parameterPrefix = "PARAMETER_PREFIX"
 	logLevel        = "LOG_LEVEL"
+	inVPC           = "IN_VPC"
 )
 
 // deps is what internal/lambdaboot makes from a function's environment, here from that and the stack. A variable that it
@@ -130,7 +131,7 @@ func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (sessio
 	var level slog.Level
 	for name, value := range environment {
 		switch {
-		case name == logLevel && level.UnmarshalText([]byte(value)) == nil, (name == journalTable || name == parameterPrefix) && value != "":
+		case name == logLevel && level.UnmarshalText([]byte(value)) == nil, (name == journalTable || name == parameterPrefix) && value != "", name == inVPC && value == "true":
 		default:
 			return session.Deps{}, fmt.Errorf("the functions cannot read %s=%s", name, value)
 		}
@@ -152,6 +153,7 @@ func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (sessio
 	}
 	reader := metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now)
 	return session.Deps{
+		InVPC:   environment[inVPC] == "true",
 		AWS:     config,
 		Secrets: func(r string) versions.API { return secretsmanager.NewFromConfig(config(r)) },
 		Journal: journal.New(dynamodb.NewFromConfig(config(orders.Home)), environment[journalTable]),

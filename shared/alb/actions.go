@@ -10,17 +10,13 @@ import (
 )
 
 // withSecret is an action list as it is to be sent: the one read, with the client id and secret of c in the action that
-// logs in with the client. It fails if there is no such action, or if the list holds something that this program cannot
-// send back whole. The list that was read is not changed.
+// logs in with the client. It fails if there is no such action. The list that was read is not changed.
 func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 	if err := matches(read, c); err != nil {
 		return nil, err
 	}
 	out := slices.Clone(read)
 	for i := range out {
-		if !slices.Contains(out[i].Type.Values(), out[i].Type) {
-			return nil, fmt.Errorf("it has an action of type %q, which this version does not know and would damage", out[i].Type)
-		}
 		if f := out[i].ForwardConfig; f != nil && len(f.TargetGroups) > 0 {
 			// read back with both; both together are valid only for a single target group (API reference, Action)
 			out[i].TargetGroupArn = nil

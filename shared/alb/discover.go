@@ -46,7 +46,8 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 		if err != nil {
 			return Found{}, err
 		}
-		s := &search{api: b.client(lb.region), lb: lb, byTags: byTags[arn], want: want, clientIDs: found.ClientIDs}
+		s := &search{api: b.client(lb.region), lb: lb, byTags: byTags[arn], want: want, clientIDs: found.ClientIDs,
+			unknown: unknownElements{}}
 		if err := s.run(ctx); err != nil {
 			return Found{}, err
 		}
@@ -68,6 +69,8 @@ type search struct {
 	found  Found
 	// clientIDs is Found.ClientIDs of the whole search.
 	clientIDs map[string]string
+	// unknown are elements of actions that were read, but cannot be written.
+	unknown unknownElements
 }
 
 func (s *search) run(ctx context.Context) error {
@@ -103,7 +106,7 @@ func (s *search) listeners(ctx context.Context) ([]types.Listener, error) {
 	var out []types.Listener
 	in := &elasticloadbalancingv2.DescribeListenersInput{LoadBalancerArn: &s.lb.arn}
 	for {
-		page, err := s.api.DescribeListeners(ctx, in)
+		page, err := s.api.DescribeListeners(ctx, in, s.unknown.collect)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +129,7 @@ func (s *search) rules(ctx context.Context, listener string) ([]types.Rule, erro
 	var out []types.Rule
 	in := &elasticloadbalancingv2.DescribeRulesInput{ListenerArn: &listener}
 	for {
-		page, err := s.api.DescribeRules(ctx, in)
+		page, err := s.api.DescribeRules(ctx, in, s.unknown.collect)
 		if err != nil {
 			return nil, err
 		}
@@ -171,6 +174,21 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 			s.found.Targets = append(s.found.Targets, t)
 			s.clientIDs[t.Key()] = aws.ToString(o.ClientId)
 			s.warnOfUserInfo(t.Name, o)
+			s.reviewWrite(t, actions)
+		}
+	}
+}
+
+// reviewWrite tells what a write of the target's actions would damage, and what it may undo.
+func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
+	if damage := s.want.damage(s.unknown[cmp.Or(t.RuleARN, t.ListenerARN)], actions); damage != "" {
+		s.found.Refusals = append(s.found.Refusals, t.Name+" "+damage)
+	}
+	for _, a := range actions {
+		if f := a.ForwardConfig; f != nil && len(f.TargetGroups) > 1 {
+			s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s forwards to %d target groups by weight: if a deployment (Amazon ECS, CodeDeploy) "+
+				"moves the weights in the moment in which the secret is set, one of the two changes is lost; rotate when none runs "+
+				"(docs/guarantees.md#other-hands-on-the-same-rule)", t.Name, len(f.TargetGroups)))
 		}
 	}
 }

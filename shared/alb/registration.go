@@ -21,11 +21,14 @@ type Registration struct {
 	Others []config.OtherRegistration
 	// UniqueIDs: the ids belong to no other registration, whatever the issuer, and count in any case.
 	UniqueIDs bool
+	// AcceptElements are elements of actions that may be dropped.
+	AcceptElements []string
 }
 
 // Of is the registration of a client. Where ids are unique there are no others: what is declared as one is the client's.
 func Of(c config.Client, uniqueIDs bool) Registration {
-	r := Registration{ClientIDs: c.ClientIDs(), Names: c.Names(), Others: c.OtherRegistrations, UniqueIDs: uniqueIDs}
+	r := Registration{ClientIDs: c.ClientIDs(), Names: c.Names(), Others: c.OtherRegistrations, UniqueIDs: uniqueIDs,
+		AcceptElements: c.AcceptElements}
 	if uniqueIDs {
 		r.Others = nil
 	}

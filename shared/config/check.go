@@ -140,6 +140,8 @@ func checkAddresses(ps *strictjson.Problems, path string, addrs []string) {
 	for i, a := range addrs {
 		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
 			ps.Add(fmt.Sprintf("%s[%d]", path, i), "must be host:port")
+		} else {
+			checkHost(ps, fmt.Sprintf("%s[%d]", path, i), host)
 		}
 	}
 }
@@ -158,6 +160,16 @@ func CheckURL(ps *strictjson.Problems, path, s string) {
 		ps.Add(path, "must begin with https://")
 	case u.User != nil || u.Fragment != "":
 		ps.Add(path, "must have no user, password or fragment")
+	default:
+		checkHost(ps, path, u.Hostname())
+	}
+}
+
+// checkHost reports a host name that is not written as DNS has it: a login test pins that name to each node's address, and
+// the pin would not hold.
+func checkHost(ps *strictjson.Problems, path, host string) {
+	if ascii := ASCIIHost(host); ascii != host {
+		ps.Add(path, "must have a host name of ASCII characters: write %s instead of %s", ascii, host)
 	}
 }
 

@@ -117,6 +117,8 @@ type ProbeSpec struct {
 	Grant Grant
 	// Scope is sent with ClientCredentials.
 	Scope string
+	// Resource is sent instead of Scope to a token endpoint of version 1, one without "/v2.0/" in its path; "" never (Entra ID).
+	Resource string
 	// Accepted and Rejected list the "error" codes of RFC 6749, section 5.2, by which the provider says that it knows
 	// the secret, or does not. Any other answer is inconclusive. A 2xx answer is accepted.
 	Accepted, Rejected []string

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"sort"
 	"strconv"
@@ -54,6 +55,9 @@ type Entry struct {
 	IdPSecretID string `json:"idpSecretId,omitempty"`
 	// ClientID is the registration that has the secret, if the client is a pair of them.
 	ClientID string `json:"clientId,omitempty"`
+	// JSONKey is where the version's text has the secret: in the member of that name, or "" as a whole. It is the form in which
+	// the version was stored, whatever the configuration says later; nil if it was not written down.
+	JSONKey *string `json:"jsonKey,omitempty"`
 	// Imported: it existed before the first rotation; not made by us.
 	Imported bool `json:"imported,omitempty"`
 	// Before lists the ids that the provider had when the secret was intended: what is new since then may be ours.
@@ -262,6 +266,34 @@ func (j *Journal) prune() {
 	for _, v := range gone[:len(gone)-keepRemoved] {
 		delete(j.Secrets, v)
 	}
+}
+
+// Rename lets a version take the place of another: both hold the same secret.
+func (j *Journal) Rename(from, to string) {
+	e := j.Secrets[from]
+	if e.IdPSecretID == from { // the provider has no ids
+		e.IdPSecretID = to
+	}
+	j.Secrets[to] = e
+	delete(j.Secrets, from)
+	if p := j.Promotion; p != nil {
+		for _, v := range []*string{&p.From, &p.To, &p.PreviousBefore} {
+			if *v == from {
+				*v = to
+			}
+		}
+	}
+}
+
+// Clone is a copy that can be changed without changing j.
+func (j *Journal) Clone() *Journal {
+	c := *j
+	c.Secrets = maps.Clone(j.Secrets)
+	if j.Promotion != nil {
+		p := *j.Promotion
+		c.Promotion = &p
+	}
+	return &c
 }
 
 // KnownIDs is every provider id that the journal has, of any state.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
@@ -116,7 +117,7 @@ func referred() *config.Reference {
 
 func sample() *journal.Journal {
 	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), Secrets: map[string]journal.Entry{
-		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, At: noon}},
+		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, At: noon}},
 		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)}}
 }
 
@@ -155,7 +156,7 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
-		`"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+		`"jsonKey":"clientSecret","imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
 		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"}}`}
 	got := map[string]string{}
 	for name, v := range f.item {

@@ -173,7 +173,10 @@ func (c Credential) grant(e Endpoint) (url.Values, error) {
 		form.Set("code", "probe-"+hex.EncodeToString(random))
 		form.Set("redirect_uri", e.CallbackURL)
 	case idp.ClientCredentials:
-		if e.Spec.Scope != "" {
+		switch {
+		case e.Spec.Resource != "" && !strings.Contains(e.TokenEndpoint, "/v2.0/"):
+			form.Set("resource", e.Spec.Resource)
+		case e.Spec.Scope != "":
 			form.Set("scope", e.Spec.Scope)
 		}
 	default:

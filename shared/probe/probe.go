@@ -152,6 +152,10 @@ func httpsURL(raw string) (*url.URL, error) {
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return nil, failure.New(failure.InvalidInput, "a smoke test needs an absolute https URL without user or password")
 	}
+	if config.ASCIIHost(u.Hostname()) != u.Hostname() {
+		// the HTTP client would ask for another name than the one that is pinned to a node
+		return nil, failure.New(failure.InvalidInput, "a smoke test needs a host name of ASCII characters: %s", config.ASCIIHost(u.Hostname()))
+	}
 	u.Fragment = ""
 	u.Host = strings.ToLower(u.Host)
 	return u, nil

@@ -81,6 +81,8 @@ type Request struct {
 type PlanInput struct {
 	Common
 	Request json.RawMessage `json:"request"`
+	// Started is when the execution started (RFC 3339). A call of an earlier definition does not tell.
+	Started string `json:"started,omitempty"`
 	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
 	// rollback).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`
@@ -131,6 +133,8 @@ type Measured struct {
 	SecretEnds string `json:"secretEnds,omitempty"`
 	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
 	LockHeldSeconds int `json:"lockHeldSeconds"`
+	// RotationRefused is why the rules of the load balancers would have a rotation refused now; "" if they would not.
+	RotationRefused string `json:"rotationRefused,omitempty"`
 }
 
 // ProviderReport is what a plan tells about the identity provider.
@@ -165,6 +169,8 @@ type UpdateInput struct {
 	Target Target `json:"target"`
 	From   Ref    `json:"from,omitzero"`
 	To     Ref    `json:"to"`
+	// Undo: the target gets the old secret back. What cannot be written whole is dropped and told, not refused.
+	Undo bool `json:"undo,omitempty"`
 }
 
 // UpdateOutput is the output of function updatealb.
@@ -172,6 +178,8 @@ type UpdateOutput struct {
 	Target string `json:"target"`
 	// Result is "updated", or "gone" if the listener or rule does not exist any more.
 	Result string `json:"result"`
+	// Notice is what the people who are notified must know of the target; mostly empty.
+	Notice string `json:"notice"`
 }
 
 // PromoteInput is the input of function promotesecret.

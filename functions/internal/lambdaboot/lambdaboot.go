@@ -46,6 +46,8 @@ const (
 	EnvExtraCAFile = "EXTRA_CA_FILE"
 	// EnvAllowLoopback lets smoke tests connect to loopback addresses: only the local stack sets it.
 	EnvAllowLoopback = "ALLOW_LOOPBACK"
+	// EnvInVPC says that the function runs in a VPC, which may lead nowhere: its failures say so.
+	EnvInVPC = "IN_VPC"
 )
 
 // environment is what a function is told by its deployment.
@@ -57,6 +59,7 @@ type environment struct {
 	roots         *x509.CertPool // nil: the system's
 	extraCAs      []byte
 	allowLoopback bool
+	inVPC         bool
 	aws           aws.Config
 }
 
@@ -87,12 +90,14 @@ func readEnvironment(get func(string) string) (environment, error) {
 			problems = append(problems, fmt.Errorf("%s: %w", EnvExtraCAFile, err))
 		}
 	}
-	switch get(EnvAllowLoopback) {
-	case "", "false":
-	case "true":
-		e.allowLoopback = true
-	default:
-		problems = append(problems, fmt.Errorf("%s must be true or false", EnvAllowLoopback))
+	for name, to := range map[string]*bool{EnvAllowLoopback: &e.allowLoopback, EnvInVPC: &e.inVPC} {
+		switch get(name) {
+		case "", "false":
+		case "true":
+			*to = true
+		default:
+			problems = append(problems, fmt.Errorf("%s must be true or false", name))
+		}
 	}
 	return e, errors.Join(problems...)
 }
@@ -136,7 +141,7 @@ func IdentityProvider(e environment, d *session.Deps) error {
 
 // Probes adds the probes of the client's secrets and load balancers, for functions that only test.
 func Probes(e environment, d *session.Deps) error {
-	d.Capabilities = session.Capabilities
+	d.Capabilities, d.InVPC = session.Capabilities, e.inVPC
 	d.Prober = probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback})
 	return nil
 }

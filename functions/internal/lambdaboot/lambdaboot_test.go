@@ -65,11 +65,11 @@ func TestAPlainEnvironmentGivesTheDefaults(t *testing.T) {
 func TestEveryVariableIsRead(t *testing.T) {
 	t.Parallel()
 	ca, _ := authority(t)
-	e, err := readEnvironment(deployed(EnvLogLevel, "debug", EnvExtraCAFile, ca, EnvAllowLoopback, "true", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566", "AWS_LAMBDA_FUNCTION_VERSION", "7").get)
+	e, err := readEnvironment(deployed(EnvLogLevel, "debug", EnvExtraCAFile, ca, EnvAllowLoopback, "true", EnvInVPC, "true", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566", "AWS_LAMBDA_FUNCTION_VERSION", "7").get)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.logLevel != slog.LevelDebug || e.roots == nil || len(e.extraCAs) == 0 || !e.allowLoopback || *e.aws.BaseEndpoint != "http://127.0.0.1:4566" || e.version != "7" {
+	if e.logLevel != slog.LevelDebug || e.roots == nil || len(e.extraCAs) == 0 || !e.allowLoopback || !e.inVPC || *e.aws.BaseEndpoint != "http://127.0.0.1:4566" || e.version != "7" {
 		t.Errorf("the environment is %+v", e)
 	}
 }
@@ -85,6 +85,7 @@ func TestEachProblemNamesItsVariable(t *testing.T) {
 		"a file that is not there":    {EnvExtraCAFile, "/no/such/file.pem"},
 		"a file without certificates": {EnvExtraCAFile, notPEM},
 		"neither true nor false":      {EnvAllowLoopback, "TRUE"},
+		"a VPC, perhaps":              {EnvInVPC, "perhaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

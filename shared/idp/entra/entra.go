@@ -70,8 +70,10 @@ func capabilities(s Settings, client idp.Client) idp.Capabilities {
 		KeepsTag:  true,
 		TellsEnd:  true,
 		Probe: idp.ProbeSpec{
-			Grant:    idp.ClientCredentials,
-			Scope:    client.ClientID + "/.default",
+			Grant: idp.ClientCredentials,
+			Scope: client.ClientID + "/.default",
+			// version 1, which aliases may use, knows no scopes; an app names itself by its id (AADSTS90009)
+			Resource: client.ClientID,
 			Rejected: []string{"invalid_client"},
 			// a new secret reaches Microsoft's servers one after the other: one success does not prove all of them
 			InARow: 10, IntervalSeconds: 6,

@@ -234,7 +234,7 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 func TestTheProbeIsATokenForTheClientItself(t *testing.T) {
 	t.Parallel()
 	c := provider(t, play(t), "").Capabilities()
-	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
+	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Resource: appID, Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
 	if !reflect.DeepEqual(c.Probe, want) || c.AcceptsValue || !c.KeepsTag || c.CanDisable {
 		t.Errorf("the capabilities are %+v", c)
 	}
