@@ -115,7 +115,7 @@ func (r *rotator) addMachineRole() {
 	allow(role, "Steps", []string{"lambda:InvokeFunction"}, functions, nil)
 	allow(role, "Clients", readParameters, parameters, nil)
 	r.allowJournal(role, "Lock", writeJournal)
-	allow(role, "LockOwner", []string{"states:DescribeExecution"}, []string{r.executionARNs()}, nil)
+	allow(role, "LockOwner", []string{"states:DescribeExecution", "states:StopExecution"}, []string{r.executionARNs()}, nil)
 	r.allowTelling(role)
 	reasons := allowObserving(role)
 	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"

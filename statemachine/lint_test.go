@@ -136,6 +136,7 @@ type state struct {
 		ErrorEquals                                   []string
 		IntervalSeconds, BackoffRate, MaxDelaySeconds float64
 		MaxAttempts                                   int
+		JitterStrategy                                string
 	}
 	Catch         []catch
 	ItemProcessor *machine
@@ -356,7 +357,7 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 // allowed are the resources that cannot carry a secret value, in either direction.
 var allowed = []string{
 	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter",
-	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
+	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:stopExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
 	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish", "arn:aws:states:::events:putEvents",
 }
 
@@ -390,6 +391,77 @@ func TestNoStateIsUnreachable(t *testing.T) {
 				t.Errorf("%s cannot be reached", name)
 			}
 		})
+	}
+}
+
+// A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
+func TestWhoeverTellsHasWordsForIt(t *testing.T) {
+	t.Parallel()
+	composes := map[string][]string{"Notify": {"Released", "Describe"}, "TellRollback": {"BeginRollback"}}
+	for machine, m := range both(t) {
+		told := 0
+		for name, s := range m.States {
+			next := []string{s.Next, s.Default}
+			for _, c := range s.Choices {
+				next = append(next, c.Next)
+			}
+			for _, c := range s.Catch {
+				next = append(next, c.Next)
+			}
+			for _, n := range next {
+				if composes[n] == nil {
+					continue
+				}
+				told++
+				words, _ := s.Assign["told"].(map[string]any)
+				for _, field := range []string{"subject", "users", "what", "todo", "command", "notice", "entry"} {
+					if !slices.Contains(composes[n], name) || words[field] == nil {
+						t.Errorf("%s: %s leads to %s without %s", machine, name, n, field)
+					}
+				}
+			}
+		}
+		if told == 0 {
+			t.Errorf("%s tells nobody", machine)
+		}
+	}
+}
+
+// One form of message: who has read one finds everything in the next.
+func TestAllMessagesHaveOneForm(t *testing.T) {
+	t.Parallel()
+	forms := map[any]bool{}
+	for _, m := range both(t) {
+		m.tasks(func(_ string, s state, _ bool) {
+			if a, _ := s.Arguments.(map[string]any); strings.HasSuffix(s.Resource, ":sns:publish") {
+				forms[a["Message"]] = true
+			}
+		})
+	}
+	if len(forms) != 1 {
+		t.Errorf("there are %d forms: %v", len(forms), forms)
+	}
+}
+
+// Every rollback begins with telling people, by steps that are short and that nothing can stop, and goes on to Quiesce.
+func TestTellingOfARollbackLeadsOnToIt(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, next := range map[string]string{"TellRollback": "PublishRollback", "PublishRollback": "Quiesce"} {
+		s := m.States[name]
+		if s.Next != next || s.TimeoutSeconds > 5 {
+			t.Errorf("%s goes to %s and may take %g s", name, s.Next, s.TimeoutSeconds)
+		}
+		for _, c := range catchesEverything(t, name) {
+			if c.Next != next {
+				t.Errorf("%s: %v leads to %s", name, c.ErrorEquals, c.Next)
+			}
+		}
+	}
+	for name, s := range m.States {
+		if s.Next == "Quiesce" && name != "PublishRollback" || s.Default == "Quiesce" {
+			t.Errorf("%s begins a rollback in silence", name)
+		}
 	}
 }
 

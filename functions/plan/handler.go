@@ -74,7 +74,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		}
 		refusals = append(append(refusals, pairRefusals(s, d, found)...), told.Refusals...)
 		mismatch = otherMethod(s, told)
-		out.Warnings = append(out.Warnings, heldUp(s.Config)...)
+		out.Warnings = append(append(out.Warnings, openLogins(s.Config, len(found.Targets))...), heldUp(s.Config)...)
 		if len(found.Targets) == 0 {
 			refusals = append(refusals, found.Warnings...) // without a target they are about where it was looked for
 			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
@@ -160,10 +160,7 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, in rota
 		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
 		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(started(in)),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
-	if r.GracePeriodSeconds != nil {
-		shorten := time.Duration(*r.GracePeriodSeconds) * time.Second
-		snap.Shorten = &shorten
-	}
+	snap.Shorten = r.Shorten()
 	d := rotation.Decide(snap)
 	out.Warnings = append(out.Warnings, endsSoon(listed, d, s.Now())...)
 	if s.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {

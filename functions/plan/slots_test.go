@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/shared/failure"
@@ -87,6 +88,27 @@ func TestATargetOfTheIdleRegistrationIsRefused(t *testing.T) {
 	p, err := makePlan(w, plain)
 	if err != nil || p.From.ClientID != second || !strings.Contains(strings.Join(p.Steps, " "), "give the idle registration "+fakes.ClientID) {
 		t.Errorf("the plan is from %+v: %v (%v)", p.From, p.Steps, err)
+	}
+}
+
+func TestThePlanOfAPairSaysWhichLoginsFail(t *testing.T) {
+	t.Parallel()
+	w, _ := slotWorld(t, memory.SlotOptions{Single: true})
+	w.Client.IdentityProvider.ClientPair = second
+	p, err := makePlan(w, plain)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, "\n"), "see HTTP 401 at the callback and have to open the application again, for up to 65 s (1 targets") ||
+		strings.Contains(strings.Join(p.Warnings, "\n"), "deny") {
+		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+	w.ALB.Login.OnUnauthenticatedRequest = types.AuthenticateOidcActionConditionalBehaviorEnumDeny
+	p, err = makePlan(w, plain)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, "\n"), "OnUnauthenticatedRequest: deny") {
+		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+	w, _ = newWorld(t)
+	w.ALB.Login.OnUnauthenticatedRequest = types.AuthenticateOidcActionConditionalBehaviorEnumDeny
+	if p, err = makePlan(w, plain); err != nil || strings.Contains(strings.Join(p.Warnings, "\n"), "401") {
+		t.Errorf("without a pair the warnings are %q (%v)", p.Warnings, err)
 	}
 }
 

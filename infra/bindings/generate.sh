@@ -38,7 +38,7 @@ generate() {
 fetch_kernel() {
   local out=$1 tarball
   mkdir -p "$out"
-  tarball=$out/$(npm pack "$kernel" --silent --pack-destination "$out" 2> /dev/null)
+  tarball=$out/$(npm pack "$kernel" --ignore-scripts --silent --pack-destination "$out" 2> /dev/null)
   [ "$(openssl dgst -sha512 -binary "$tarball" | base64 -w0)" = "$kernel_sha512" ] || { echo "$kernel: wrong checksum" >&2; return 1; }
   tar -xzf "$tarball" -C "$out" --strip-components=1 package/webpack
 }

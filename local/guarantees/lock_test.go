@@ -134,7 +134,7 @@ func TestAnInputThatIsTooLongIsRefused(t *testing.T) {
 	w := newWorld(t, quick)
 	r, execution := w.rotate(`{"client": "orders-web", "reason": "` + strings.Repeat("x", 256<<10-200) + `"}`)
 	path := strings.Join(w.path(execution), " ")
-	if text(r.Error) != "NotStarted" || !strings.Contains(text(r.Cause), "LoadClient failed with States.DataLimitExceeded") || path != "CheckInput LoadClient NotStarted" {
+	if text(r.Error) != "InvalidInput" || !strings.HasPrefix(text(r.Cause), "reason: must be a text of at most 256 characters") || path != "CheckInput InvalidInput" {
 		t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), path)
 	}
 	w.converge()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,9 +28,9 @@ type Options struct {
 	// Sessions is how many browsers stay logged in, and open a page every Visit.
 	Sessions int
 	Visit    time.Duration
-	// Moves: the client is a pair of registrations that take turns. A login that is under way when its load balancer moves to
-	// the other one has to start again, and a session passes the identity provider once at its next refresh, because codes
-	// and refresh tokens belong to one registration. Both are counted, and no failures if the next try goes well.
+	// Moves: the client is a pair of registrations that take turns. A login that is open when its load balancer moves to the
+	// other one fails with HTTP 401 at the callback, and a session passes the identity provider once at its next refresh,
+	// because codes and refresh tokens belong to one registration. Both are counted apart from what must not happen.
 	Moves bool
 	// Failed hears of everything that a user would have noticed. It may be called from several goroutines.
 	Failed func(what string, err error)
@@ -41,8 +42,12 @@ type Traffic struct {
 	Logins, Visits atomic.Int64
 	// FailedLogins and FailedVisits are those that a user would have noticed; a session that ended counts as one.
 	FailedLogins, FailedVisits atomic.Int64
-	// StartedAgain are logins, and sessions that logged in anew, because of Options.Moves.
-	StartedAgain, LoggedInAnew atomic.Int64
+	// LoggedInAnew are sessions that logged in anew because of Options.Moves.
+	LoggedInAnew atomic.Int64
+
+	mu     sync.Mutex
+	open   int          // logins that were open when their load balancer moved, and failed
+	within [2]time.Time // when the first and the last of them did
 
 	o      Options
 	cancel context.CancelFunc
@@ -96,22 +101,43 @@ func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int) {
 
 // logIn is not cut off when the traffic ends: a login that has begun is finished.
 func (t *Traffic) logIn(b *browser.Browser, page orders.Page, u idp.User) error {
-	err := tryLogin(b, page, u)
-	if err != nil && t.o.Moves {
-		if tryLogin(b, page, u) == nil {
-			t.StartedAgain.Add(1)
-			return nil
-		}
+	got, err := tryLogin(b, page, u)
+	if err == nil || !t.o.Moves || got.Status != http.StatusUnauthorized || got.URL == nil || got.URL.Path != callbackPath {
+		return err
 	}
+	t.failedOpen()
+	_, err = tryLogin(b, page, u)
 	return err
 }
 
-func tryLogin(b *browser.Browser, page orders.Page, u idp.User) error {
+// callbackPath is where a load balancer trades the identity provider's code.
+const callbackPath = "/oauth2/idpresponse"
+
+func tryLogin(b *browser.Browser, page orders.Page, u idp.User) (browser.Page, error) {
 	got, err := b.Login(context.Background(), page.URL, u.Name, u.Password)
 	if err != nil {
-		return err
+		return got, err
 	}
-	return greets(got, page, u)
+	return got, greets(got, page, u)
+}
+
+// failedOpen counts a login that failed because its load balancer moved meanwhile.
+func (t *Traffic) failedOpen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.open++; t.open == 1 {
+		t.within[0] = now
+	}
+	t.within[1] = now
+}
+
+// FailedOpen is how many logins failed because their load balancer moved while they were open, and the time between the
+// first and the last of them.
+func (t *Traffic) FailedOpen() (n int, window time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open, t.within[1].Sub(t.within[0])
 }
 
 func greets(got browser.Page, page orders.Page, u idp.User) error {

@@ -174,6 +174,7 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 			s.found.Targets = append(s.found.Targets, t)
 			s.clientIDs[t.Key()] = aws.ToString(o.ClientId)
 			s.warnOfUserInfo(t.Name, o)
+			s.warnOfDenial(t.Name, o)
 			s.reviewWrite(t, actions)
 		}
 	}
@@ -199,6 +200,15 @@ func (s *search) warnOfUserInfo(target string, o *types.AuthenticateOidcActionCo
 	if want := s.want.name(o).UserInfoEndpoint; want != "" && !config.SameURL(want, got) {
 		s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s has user info endpoint %q, but its alias says %q: correct one of them",
 			target, got, want))
+	}
+}
+
+// warnOfDenial warns of a target of a pair that answers 401 where others lead to a login.
+func (s *search) warnOfDenial(target string, o *types.AuthenticateOidcActionConfig) {
+	if len(s.want.ClientIDs) > 1 && o.OnUnauthenticatedRequest == types.AuthenticateOidcActionConditionalBehaviorEnumDeny {
+		s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s answers requests without a session with HTTP 401 (OnUnauthenticatedRequest: deny), and "+
+			"sessions cannot be refreshed after the switch to the other registration of the pair: as each access token expires its users get 401 there until they "+
+			"open a page that logs them in; see that the application sends them to one", target))
 	}
 }
 

@@ -170,60 +170,6 @@ func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
 	}
 }
 
-func TestTagsTellWhoElseWritesTheTarget(t *testing.T) {
-	t.Parallel()
-	cases := map[string]struct {
-		on, key, value string
-		refusal        bool
-		says           string // "" is nothing
-	}{
-		"the load balancer controller, on the load balancer": {ordersLB, "elbv2.k8s.aws/cluster", "prod", true, "Kubernetes cluster \"prod\""},
-		"the load balancer controller, on the listener":      {listener, "elbv2.k8s.aws/cluster", "prod", true, "the listener of orders-alb :443 rule 10"},
-		"the load balancer controller, on the rule":          {rule, "elbv2.k8s.aws/cluster", "prod", true, "orders-alb :443 rule 10"},
-		"CloudFormation":              {rule, "aws:cloudformation:stack-name", "web", false, "UseExistingClientSecret"},
-		"Terraform by key":            {listener, "app:TerraformWorkspace", "x", false, "ignore_changes"},
-		"Terraform by value":          {rule, "ManagedBy", "Terraform", false, "ignore_changes"},
-		"any other tag":               {rule, "team", "web", false, ""},
-		"a rule that is not a target": {rule + "-other", "elbv2.k8s.aws/cluster", "prod", false, ""},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t)
-			f.listen(ordersLB, listener, 443, forward("g"))
-			f.add(listener, rule, 10, login("orders"), forward("g"))
-			f.add(listener, rule+"-other", 20, login("shop"), forward("g"))
-			f.tag(c.on, c.key, c.value)
-			found := search(t, f.balancersOf(), ordersLB)
-			told, silent := found.Warnings, found.Refusals
-			if c.refusal {
-				told, silent = silent, told
-			}
-			if len(silent) != 0 || c.says == "" && len(told) != 0 {
-				t.Fatalf("found %+v", found)
-			}
-			if c.says != "" && (len(told) != 1 || !strings.Contains(told[0], c.says)) {
-				t.Fatalf("told %q, want %q", told, c.says)
-			}
-			if len(found.Targets) != 1 {
-				t.Fatalf("targets %q", names(found.Targets))
-			}
-		})
-	}
-}
-
-func TestManyTagsOfOneToolAreOneWarning(t *testing.T) {
-	t.Parallel()
-	f := newFake(t)
-	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
-	f.tag(ordersLB, "terraform", "yes")
-	f.tag(ordersLB, "terraform-workspace", "web")
-	f.tag(ordersLB, "managed-by", "terraform")
-	if w := search(t, f.balancersOf(), ordersLB).Warnings; len(w) != 1 {
-		t.Fatalf("warnings %q", w)
-	}
-}
-
 func TestTagsAreReadInBatches(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -71,7 +71,9 @@ type Request struct {
 	Reason string `json:"reason,omitempty"`
 	// DryRun: plan, change nothing.
 	DryRun bool `json:"dryRun,omitempty"`
-	// GracePeriodSeconds only shortens the configured grace period; 0 is an emergency rotation after a leak.
+	// Emergency: a secret has leaked. There is no grace period, and a running execution is taken over from.
+	Emergency bool `json:"emergency,omitempty"`
+	// GracePeriodSeconds only shortens the configured grace period.
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
 	// Measure: do not rotate, only measure how the client is. It takes no lock and changes nothing.
 	Measure bool `json:"measure,omitempty"`
