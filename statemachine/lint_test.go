@@ -132,14 +132,16 @@ type state struct {
 		Assign    map[string]any
 		Next      string
 	}
-	Retry []struct {
-		ErrorEquals                                   []string
-		IntervalSeconds, BackoffRate, MaxDelaySeconds float64
-		MaxAttempts                                   int
-		JitterStrategy                                string
-	}
+	Retry         []retry
 	Catch         []catch
 	ItemProcessor *machine
+}
+
+type retry struct {
+	ErrorEquals                                   []string
+	IntervalSeconds, BackoffRate, MaxDelaySeconds float64
+	MaxAttempts                                   int
+	JitterStrategy                                string
 }
 
 type catch struct {
@@ -296,10 +298,45 @@ func TestAThirdVersionEndsEveryStateUntouched(t *testing.T) {
 	}
 }
 
-// catchesEverything returns a state's Catch entries, which must leave no error out; that of Superseded leads elsewhere.
+// A configuration that became another client's must lead neither forward nor into a rollback, which would look for the secrets
+// where they are not. Where there is no Catch it is not tried again: a redrive resumes there.
+func TestAnotherClientsConfigurationEndsEveryStateUntouched(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, s := range m.States {
+		retries := s.Retry
+		switch {
+		case s.Type == "Task" && !strings.HasSuffix(s.Resource, ":lambda:invoke"), s.Type != "Task" && s.Type != "Map",
+			name == "Measure", name == "Plan", name == "TestBeforeChange", name == "RestoreTargets", // the next state finds it, too
+			name == "TestAfterRollback": // all is done, only the lock has to be released
+			continue
+		case s.Type == "Map":
+			for _, inner := range s.ItemProcessor.States {
+				retries = append(retries, inner.Retry...)
+			}
+		}
+		caught := slices.ContainsFunc(s.Catch, func(c catch) bool {
+			return slices.Contains(c.ErrorEquals, "Reconfigured") && c.Next == "Reconfigured"
+		})
+		untried := slices.ContainsFunc(retries, func(r retry) bool {
+			return slices.Contains(r.ErrorEquals, "Reconfigured") && r.MaxAttempts == 0
+		})
+		if caught == untried {
+			t.Errorf("%s: it ends untouched: %v, it fails at once: %v", name, caught, untried)
+		}
+	}
+	if m.States["Reconfigured"].Type != "Fail" {
+		t.Error("the execution goes on")
+	}
+}
+
+// catchesEverything returns a state's Catch entries, which must leave no error out; those of Superseded and Reconfigured lead
+// elsewhere.
 func catchesEverything(t *testing.T, name string) []catch {
 	t.Helper()
-	c := slices.DeleteFunc(parse(t).States[name].Catch, func(c catch) bool { return slices.Equal(c.ErrorEquals, superseded) })
+	c := slices.DeleteFunc(parse(t).States[name].Catch, func(c catch) bool {
+		return slices.Equal(c.ErrorEquals, superseded) || slices.Contains(c.ErrorEquals, "Reconfigured")
+	})
 	if len(c) != 2 || !slices.Equal(c[0].ErrorEquals, []string{"States.DataLimitExceeded"}) || !slices.Equal(c[1].ErrorEquals, []string{"States.ALL"}) {
 		t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)
 	}

@@ -16,7 +16,7 @@ var integrationErrors = regexp.MustCompile(`^(States\.(ALL|TaskFailed|Timeout|He
 	`ExceedToleratedFailureThreshold|ItemReaderFailed|ResultWriterFailed|Http\.Socket)|` +
 	`Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
 	`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
-	`Ssm\.(InternalServerErrorException|ThrottlingException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
+	`Ssm\.(InternalServerErrorException|ThrottlingException|ParameterNotFoundException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
 	`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
 
 func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
@@ -107,8 +107,8 @@ func TestOnlyASecretThatNoTargetHasIsWaitedFor(t *testing.T) {
 	})
 }
 
-// What time cannot mend is given up after at least ten tries over 15 minutes; a third version at once, because its healing is what
-// mends it; all else is tried for hours.
+// What time cannot mend is given up after at least ten tries over 15 minutes; a third version and a changed
+// configuration at once, because what comes next mends that; all else is tried for hours.
 func TestWhatCannotBeUndoneIsGivenUpInTimeAndNoEarlier(t *testing.T) {
 	t.Parallel()
 	parse(t).tasks(func(name string, s state, _ bool) {
@@ -129,7 +129,7 @@ func TestWhatCannotBeUndoneIsGivenUpInTimeAndNoEarlier(t *testing.T) {
 				tries[kind], over[kind] = r.MaxAttempts, total
 			}
 		}
-		if len(tries) != 4 || tries["Superseded"] != 0 {
+		if len(tries) != 5 || tries["Superseded"] != 0 || tries["Reconfigured"] != 0 {
 			t.Errorf("%s retries %v", name, tries)
 		}
 		for _, kind := range []string{"LockLost", "InvalidInput"} {

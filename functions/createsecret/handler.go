@@ -105,7 +105,9 @@ func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) 
 	for _, x := range listed {
 		before = append(before, x.ID)
 	}
-	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Before: before, At: now}
+	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(), Before: before, At: now}
+	begun := m.Session.Config.Identity()
+	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
@@ -78,5 +79,18 @@ func TestAnUnknownSecretInUseMustBeAcceptedBeforeAnythingIsRolledBack(t *testing
 	w.Secrets.Add(again, fakes.Mark+"-never-made", "AWSCURRENT")
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", At: w.Now}}})
 	_, err := makePlan(w, plain)
-	fakes.Failed(t, err, failure.Precondition, "does not accept the current client secret (version "+again+")")
+	fakes.Failed(t, err, failure.SecretRefused, "does not accept the current client secret (version "+again+")")
+}
+
+func TestWhatAPersonStoresMustBeInTheConfiguredForm(t *testing.T) {
+	t.Parallel()
+	w := fakes.New(t, desk{memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)}, memory.Initial)
+	w.Client.Secret.JSONKey = "clientSecret"
+	w.Secrets.Add(older, `{"clientSecret":"`+memory.Initial+`"}`)
+	w.Secrets.Add(again, memory.Initial+"\n", "AWSPENDING")
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "version "+again+" of "+fakes.SecretARN+": the stored value is not a JSON object")
+	w.Secrets.Add(again, `{"clientSecret":" `+memory.Initial+`"}`, "AWSPENDING")
+	_, err = makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "version "+again+") is the one in use")
 }

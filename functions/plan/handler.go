@@ -36,6 +36,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
+	s.Patient = true // its timeout is longer for that
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err
@@ -52,9 +53,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if n := len(found.Targets); n > rotation.MaxTargets {
 		return rotation.Plan{}, failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: give some of the load balancers a client of their own", in.Client, n, rotation.MaxTargets)
 	}
-	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: few(found.Warnings),
+	out := rotation.Plan{Targets: tagged(found), Warnings: few(found.Warnings),
 		SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	if in.DiscoverOnly {
+		out.Targets, out.Notice = rediscovered(found, in)
 		return out, stillOurs(found, in.Undo)
 	}
 	d, err := decide(ctx, s, j, in, request, &out)
@@ -126,6 +128,37 @@ func few(warnings []string) []string {
 		return append(slices.Clone(warnings[:rotation.MaxWarnings]), fmt.Sprintf("%d more warnings are left out", n))
 	}
 	return append([]string{}, warnings...)
+}
+
+// tagged are the targets with the digests of their tags, by which a later search sees what has changed.
+func tagged(found alb.Found) []rotation.Target {
+	targets := append([]rotation.Target{}, found.Targets...)
+	for i, t := range targets {
+		targets[i].Tags = found.Tags[t.Key()]
+	}
+	return targets
+}
+
+// rediscovered are the targets as the next steps need them, and what people must know of them. Forward, one that has had the
+// new secret and whose load balancer is not in the configuration any more is given it again if that is allowed; back, it must
+// get the old one.
+func rediscovered(found alb.Found, in rotation.PlanInput) (targets []rotation.Target, notice string) {
+	before, names := map[string]bool{}, []string{}
+	for _, t := range in.Targets {
+		before[t.Key()] = true
+	}
+	targets = tagged(found)
+	for i, t := range targets {
+		if !in.Undo && before[t.Key()] && found.Left[t.LoadBalancerARN] {
+			targets[i].Left = true
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) > 0 {
+		notice = fmt.Sprintf("Not in the configuration any more, but with the new secret: %s. If their rights are gone, too, nothing puts it on them again.",
+			strings.Join(few(names), ", "))
+	}
+	return targets, notice
 }
 
 // stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one

@@ -20,6 +20,7 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 	if err != nil {
 		return nil, err
 	}
+	s.Patient = true
 	held, err := s.Look(ctx)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 	}
 	age := s.Now().Sub(created)
 	write(s.Metrics.SecretAge(s.Common.Client, age))
-	verdict, err := s.Probe(ctx, labels.Current)
+	verdict, err := s.Verdict(ctx, labels.Current)
 	switch {
 	case err != nil:
 		return nil, err

@@ -93,7 +93,7 @@ func line(r rotation.ProviderReport) string {
 // put right at once.
 func besides(err error, refusals []string) error {
 	kind := failure.KindOf(err)
-	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.IdPRejected && kind != failure.InvalidInput {
+	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.SecretRefused && kind != failure.IdPRejected && kind != failure.InvalidInput {
 		return err
 	}
 	return failure.Wrap(kind, err, "%s; besides", strings.Join(refusals, "; "))

@@ -158,7 +158,7 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 	}
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 401, "invalid_client" })
 	_, err = makePlan(w, plain)
-	fakes.Failed(t, err, failure.Precondition, method)
+	fakes.Failed(t, err, failure.SecretRefused, method)
 
 	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic", Warnings: []string{"the policy is new"}}
 	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine}, memory.Initial)

@@ -24,7 +24,12 @@ func storedRefusals(ctx context.Context, s *session.Session, j *journal.Journal,
 		return otherKeepers(versions.Keeper{Primary: keeper.Primary}, s.Config.Secret.ARN), nil
 	}
 	out := otherKeepers(keeper, s.Config.Secret.ARN)
-	switch err := s.MustFit(ctx, d.From.VersionID); {
+	byHand := s.Capable.Model == idp.ByHand && d.To.VersionID != "" && d.To.VersionID != d.From.VersionID
+	err = s.MustFit(ctx, d.From.VersionID, "AWSCURRENT")
+	if err == nil && byHand {
+		err = s.MustFit(ctx, d.To.VersionID, "AWSPENDING")
+	}
+	switch {
 	case failure.Is(err, failure.Precondition):
 		out = append(out, err.Error())
 	case err != nil:

@@ -16,7 +16,8 @@ import (
 type Handler struct{ Deps session.Deps }
 
 // Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
-// of the grace period. If AWSCURRENT is a third version, nothing is moved.
+// of the grace period. If AWSCURRENT is a third version, nothing is moved, and no label goes to a version that no
+// rotation has in hand.
 func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -29,8 +30,17 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}
-	if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+	stands, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	if err != nil {
 		return rotation.PromoteOutput{}, err
+	}
+	for _, version := range []string{in.From.VersionID, in.To.VersionID} {
+		if version == stands || in.Undo && version == in.To.VersionID { // what is undone may never have come to be
+			continue
+		}
+		if err := s.MustBeInHand(ctx, version); err != nil {
+			return rotation.PromoteOutput{}, err
+		}
 	}
 	if in.Undo {
 		return rotation.PromoteOutput{}, undo(ctx, s, j, in)

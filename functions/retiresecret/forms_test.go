@@ -172,3 +172,18 @@ func TestTheOnlyActiveSecretIsNotTakenAway(t *testing.T) {
 	fakes.Failed(t, err, failure.Precondition, "lists no active secret but that of version version-new")
 	has(t, v, newID)
 }
+
+// The id of a new secret was never written down, and a person has made that secret AWSCURRENT, in another form.
+func TestASecretThatWasNeverWrittenDownStaysIfItIsInUse(t *testing.T) {
+	t.Parallel()
+	w, v := pending(t, memory.Options{MaxSecrets: 3})
+	w.Secrets.Add(newer, object(value), "AWSPENDING")
+	edit(w, func(j *journal.Journal) {
+		j.Secrets[newer] = journal.Entry{State: journal.Intended, JSONKey: aws.String("clientSecret"), Before: []string{oldID}, Asked: w.Now, At: w.Now}
+	})
+	w.Secrets.Add(again, value, "AWSCURRENT")
+	w.Secrets.Labels["AWSPREVIOUS"] = older
+	got, err := call(w, rotation.RetireDelete, newer, again)
+	answers(t, got, err, "absent")
+	has(t, v, oldID, newID)
+}

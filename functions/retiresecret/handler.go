@@ -95,7 +95,7 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 // whose reply got lost.
 func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, err error) {
 	entry, known := r.journal.Secrets[r.version]
-	if !known || entry.State == journal.Removed || entry.State == journal.Kept {
+	if !known || entry.State == journal.Removed {
 		return "", nil, nil
 	}
 	list, err := r.Provider.List(ctx)
@@ -114,6 +114,12 @@ func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, e
 		entry.State, entry.IdPSecretID = journal.Live, lost
 		if err := r.write(ctx, entry); err != nil { // before acting: a disabled secret could not be proven any more
 			return "", nil, err
+		}
+		if _, err := r.Own(ctx); err != nil { // AWSCURRENT may be that secret, stored again
+			return "", nil, err
+		}
+		if _, stays := r.journal.Secrets[r.version]; !stays {
+			return "", nil, nil
 		}
 	}
 	for _, x := range list {
@@ -152,7 +158,33 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
 		return "", err
 	}
-	return resultDisabled, d.Disable(ctx, id)
+	if err := d.Disable(ctx, id); err != nil {
+		return "", err
+	}
+	return resultDisabled, r.mustStayAccepted(ctx, d, id)
+}
+
+// mustStayAccepted looks at once whether the secret that stays is still accepted without the other. If not, the other is switched
+// on again: with both on it shows whether the provider is ill or that secret is gone. A slot that is overwritten has nothing to
+// switch on.
+func (r *retirement) mustStayAccepted(ctx context.Context, d idp.Disabler, id string) error {
+	if r.Capable.Model == idp.InPlace {
+		return nil
+	}
+	stays, err := r.Credential(ctx, r.keep)
+	if err != nil {
+		return err
+	}
+	if verdict, _, err := r.Ask(ctx, stays); err != nil || verdict.Outcome != probe.Rejected {
+		return nil // the test that follows decides
+	}
+	if err := d.Enable(ctx, id); err != nil {
+		return err
+	}
+	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
+		return err
+	}
+	return failure.New(failure.Unavailable, "when the secret of version %s was switched off, the identity provider refused that of version %s, too; it was switched on again", r.version, r.keep)
 }
 
 // enable switches the secret on again if it was disabled, and proves that it is accepted: a rollback puts it back on
@@ -191,13 +223,13 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := r.MustAccept(ctx, r.keep, "the secret that stays, after the other was removed"); err != nil {
+		return "", err
+	}
 	if id != "" && state == journal.Removed {
 		if err := r.mustRefuse(ctx); err != nil {
 			return "", err
 		}
-	}
-	if err := r.MustAccept(ctx, r.keep, "the secret that stays, after the other was removed"); err != nil {
-		return "", err
 	}
 	if err := r.sweep(ctx); err != nil {
 		return "", err
@@ -206,9 +238,15 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 	return result, r.close(ctx, state)
 }
 
-// remove removes the secret at the provider, if it is there.
+// remove removes the secret at the provider. That it is not listed counts only where the admin API lists secrets: any other list is
+// what the token endpoint says, and the provider must be told to end it all the same.
 func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (string, journal.State, error) {
-	if x == nil {
+	if x == nil && r.Capable.Model == idp.ClientPair {
+		if err := r.mustBeMissedFor(ctx, missed); err != nil {
+			return "", "", err
+		}
+	}
+	if x == nil && (id == "" || r.Capable.Model == idp.NamedSet) {
 		return resultAbsent, journal.Removed, nil
 	}
 	if err := r.mustDiffer(ctx, x); err != nil {
@@ -220,6 +258,8 @@ func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (stri
 		return resultKept, journal.Kept, nil
 	case err != nil:
 		return "", "", err
+	case x == nil:
+		return resultAbsent, journal.Removed, nil
 	}
 	return resultDeleted, journal.Removed, nil
 }
@@ -296,27 +336,36 @@ func (r *retirement) mustBeUnused(ctx context.Context) error {
 		"that it does not again", rotation.Timestamp(used), rotation.Timestamp(p.At))
 }
 
-// mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
-func (r *retirement) mustRefuse(ctx context.Context) error {
-	v, err := r.Value(ctx, r.version)
-	if errors.Is(err, versions.ErrNotFound) {
-		return nil // Secrets Manager has dropped the version; nobody has the value any more
+// missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is believed.
+const missed = time.Minute
+
+// mustBeMissedFor fails unless the secret, which a registration of a pair refuses, was found missing so long ago: that registration
+// is not overwritten, since what it has may be somebody's, so the refusals are all that shows that the secret is gone. The time is
+// in the journal, so that a retry or a redrive goes on from there.
+func (r *retirement) mustBeMissedFor(ctx context.Context, d time.Duration) error {
+	entry := r.journal.Secrets[r.version]
+	if entry.State != journal.Live && entry.Asked.IsZero() {
+		return nil // there was never one
 	}
-	if err != nil {
-		return err
-	}
-	for _, endpoint := range r.Endpoints(r.version) {
-		verdict, err := r.Prober.Credential().Classify(ctx, endpoint, v)
-		switch {
-		case err != nil:
+	if entry.Missed.IsZero() {
+		entry.Missed = r.Now()
+		if err := r.write(ctx, entry); err != nil {
 			return err
-		case verdict.Outcome == probe.Accepted:
-			return failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which was removed", r.version)
-		case verdict.Outcome != probe.Rejected:
-			return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", r.version, verdict.Reason)
 		}
 	}
+	if long := r.Now().Sub(entry.Missed); long < d {
+		return failure.New(failure.Unavailable, "the identity provider refuses the secret of version %s, which nobody here has removed, since %s; it is asked again until that is %s ago", r.version, rotation.Timestamp(entry.Missed), d)
+	}
 	return nil
+}
+
+// mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
+func (r *retirement) mustRefuse(ctx context.Context) error {
+	err := r.MustRefuse(ctx, r.version, r.keep, "was removed")
+	if errors.Is(err, versions.ErrNotFound) {
+		return nil // Secrets Manager has dropped the version, so it cannot be asked about; the provider was told to end it
+	}
+	return err
 }
 
 // close marks the secret as removed, or kept, forgets the promotion that it was part of, and takes AWSPENDING off the version
@@ -336,12 +385,13 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 		return nil
 	}
 	if known && entry.State != journal.Removed && entry.State != journal.Kept {
-		entry.State, entry.At, entry.Before = state, r.Now(), nil
+		entry.State, entry.At, entry.Before, entry.Missed = state, r.Now(), nil, time.Time{}
 		r.journal.Secrets[r.version] = entry
 	}
 	if ended {
 		r.journal.Promotion = nil
 	}
+	r.journal.Begun = nil
 	if err := r.Journal.Save(ctx, r.journal); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (s *Session) FindLost(ctx context.Context, j *journal.Journal, version stri
 	if err != nil {
 		return "", err
 	}
-	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoints(s.Config.ClientID)[0], value)
+	verdict, err := s.verdict(ctx, Credential{version, s.Config.ClientID, value})
 	if err != nil {
 		return "", err
 	}

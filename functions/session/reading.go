@@ -104,9 +104,9 @@ func (s *Session) Same(ctx context.Context, version, other string) (same, told b
 	return versions.Same(mine, its), len(mine) > 0, nil
 }
 
-// MustFit fails unless a version that is about to be rotated away from is stored as the configuration says. The next one
-// is stored that way, and whatever reads the secret besides would not find it.
-func (s *Session) MustFit(ctx context.Context, version string) error {
+// MustFit fails unless a version is stored as the configuration says: what reads the secret besides must find it there
+// before a rotation and after it. label is the one that the version has.
+func (s *Session) MustFit(ctx context.Context, version, label string) error {
 	t, err := s.Store.Text(ctx, version)
 	if err != nil {
 		return err
@@ -116,16 +116,16 @@ func (s *Session) MustFit(ctx context.Context, version string) error {
 		if _, err := t.Secret(configured); err != nil {
 			return err
 		}
-		return failure.New(failure.Precondition, "secret.jsonKey: AWSCURRENT (version %s) holds a JSON object, and secret.jsonKey is not configured: "+
-			"name the member with the client secret in it, or store the client secret alone as a new AWSCURRENT version", version)
+		return failure.New(failure.Precondition, "secret.jsonKey: %s (version %s) holds a JSON object, and secret.jsonKey is not configured: "+
+			"name the member with the client secret in it, or store the client secret alone as a new version", label, version)
 	}
 	noted := s.entry(version).JSONKey
 	if noted == nil || !t.Fits(*noted) {
 		return nil
 	}
 	if !versions.Same(readBy(t, configured), readBy(t, *noted)) {
-		return failure.New(failure.Precondition, "secret.jsonKey: member %q of AWSCURRENT (version %s) is not the client secret that is rotated here, that is in %q: "+
-			"put secret.jsonKey back, or store the client secret in its new place as a new AWSCURRENT version", configured, version, *noted)
+		return failure.New(failure.Precondition, "secret.jsonKey: member %q of %s (version %s) is not the client secret that is rotated here, that is in %q: "+
+			"put secret.jsonKey back, or store the client secret in its new place as a new version", configured, label, version, *noted)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,7 +87,10 @@ type Session struct {
 	Provider idp.Provider
 	// Capable is what the identity provider can do, for the functions that probe.
 	Capable idp.Capabilities
+	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
+	Patient bool
 
+	opened            time.Time
 	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
 	untold            []string         // by follow
@@ -101,6 +105,9 @@ func (d Deps) Open(ctx context.Context, c rotation.Common) (*Session, error) {
 	}
 	cfg, err := d.configuration(ctx, c, j)
 	if err != nil {
+		return nil, err
+	}
+	if err := sameAsBegun(cfg, j); err != nil {
 		return nil, err
 	}
 	s, err := d.session(c, cfg)
@@ -127,6 +134,21 @@ func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.J
 	return d.Clients.Same(ctx, c.Client, brought.Identity())
 }
 
+// sameAsBegun refuses to go on with the rotation of another client: the configuration changed between two executions, the
+// first of which has not ended what it began. Its secrets would be looked for where they are not.
+func sameAsBegun(cfg config.Client, j *journal.Journal) error {
+	if j.Begun == nil {
+		return nil
+	}
+	other := cfg.Identity().Differences(*j.Begun)
+	if len(other) == 0 {
+		return nil
+	}
+	return failure.New(failure.Reconfigured, "an earlier rotation of client %s has not ended, and the configuration changed in %s since it began "+
+		"(client id %s at %s then): put that back and start again, which ends it; change the configuration after that",
+		cfg.Name, strings.Join(other, ", "), j.Begun.ClientID, j.Begun.Issuer)
+}
+
 // OpenNewest reads the newest configuration, whoever owns the lock, for what changes nothing.
 func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Session, error) {
 	cfg, err := d.Clients.Newest(ctx, c.Client)
@@ -137,7 +159,7 @@ func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Session, erro
 }
 
 func (d Deps) session(c rotation.Common, cfg config.Client) (s *Session, err error) {
-	s = &Session{Deps: d, Common: c, Config: cfg,
+	s = &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(),
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	switch {
 	case d.Registrations != nil:
@@ -182,67 +204,16 @@ func (s *Session) endpoints(clientID string) []probe.Endpoint {
 	return out
 }
 
-// Endpoint is where the secret of a version is probed.
-func (s *Session) Endpoint(ctx context.Context, version string) (probe.Endpoint, error) {
-	clientID, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
-	return s.endpoints(clientID)[0], err
-}
-
-// Endpoints are where the secret of a version may be accepted: for both registrations of a pair, if it is not written down
-// which one it belongs to.
-func (s *Session) Endpoints(version string) []probe.Endpoint {
-	ids := s.Config.ClientIDs()
-	if id := s.entry(version).ClientID; id != "" && s.Config.IsPair() {
-		ids = []string{id}
-	}
-	out := make([]probe.Endpoint, 0, len(ids))
-	for _, id := range ids {
-		out = append(out, s.endpoints(id)...)
-	}
-	return out
-}
-
-// Probe asks the identity provider for its verdict on the secret of a version, and on a wrong one.
-func (s *Session) Probe(ctx context.Context, version string) (probe.Verdict, error) {
-	v, err := s.Value(ctx, version)
-	if err != nil {
-		return probe.Verdict{}, err
-	}
-	e, err := s.Endpoint(ctx, version)
-	if err != nil {
-		return probe.Verdict{}, err
-	}
-	return s.Prober.Credential().Differential(ctx, e, v)
-}
-
-// MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
-func (s *Session) MustAccept(ctx context.Context, version, what string) error {
-	verdict, err := s.Probe(ctx, version)
-	if err != nil {
-		return err
-	}
-	switch verdict.Outcome {
-	case probe.Accepted:
-		return nil
-	case probe.Rejected:
-		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s%s",
-			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
-	default:
-		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
-	}
-}
-
 // Targets searches the configured load balancers for the client's targets. Those of known, targets that were found before,
-// are searched too: a load balancer whose tag was taken away since still has the secret that was put on it.
+// are searched too: a load balancer that was taken out of the configuration, or whose tag was taken away, still has the secret
+// that was put on it.
 func (s *Session) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
-	where := alb.Where{LoadBalancers: s.Config.LoadBalancers}
-	if search := s.Config.LoadBalancerSearch; search != nil {
-		where.Tags, where.Regions = search.Tags, search.Regions
+	where, want, err := s.scope(ctx)
+	if err != nil {
+		return alb.Found{}, err
 	}
-	for _, t := range known {
-		where.Known = append(where.Known, t.LoadBalancerARN)
-	}
-	return s.Balancers.Targets(ctx, where, alb.Of(s.Config, s.Capable.UniqueIDs))
+	where.Known = known
+	return s.Balancers.Targets(ctx, where, want)
 }
 
 // region is the Region of an ARN that the configuration check has let through.

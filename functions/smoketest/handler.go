@@ -19,10 +19,6 @@ import (
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
-// patience is how long a secret that load balancers use may be refused before the test fails: the identity provider's
-// servers may disagree for a moment, but every refusal is a login that fails.
-const patience = 20 * time.Second
-
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
 // or, for a new secret that the identity provider does not accept yet, NotYetActive.
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
@@ -128,77 +124,6 @@ func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence
 	default:
 		return nil, failure.New(failure.InvalidInput, "checks: %q is not a check", c)
 	}
-}
-
-// credential: the provider accepts To, several times in a row, and refuses a deliberately wrong secret.
-func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
-	value, err := t.Value(ctx, t.in.To.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	endpoint, err := t.Endpoint(ctx, t.in.To.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
-	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
-	credential, calibrated := t.Prober.Credential(), false
-	var refused time.Time // when it was refused first
-	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
-		if !calibrated { // one wrong try is enough; more would look like an attack
-			if err := credential.Calibrate(ctx, endpoint, value); err != nil {
-				return probe.Verdict{}, err
-			}
-			calibrated = true
-		}
-		verdict, err := credential.Classify(ctx, endpoint, value)
-		if t.in.Wait || err != nil || verdict.Outcome != probe.Rejected {
-			return verdict, err
-		}
-		if refused.IsZero() {
-			refused = t.Now()
-		}
-		if long := t.Now().Sub(refused); long >= patience {
-			return verdict, failure.New(failure.SmokeTestFailed, "the identity provider refuses the secret of version %s, which is in use, for %s: %s",
-				t.in.To.VersionID, long.Round(time.Second), verdict.Reason)
-		}
-		return verdict, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return []rotation.Evidence{{Check: rotation.CheckCredential, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
-		Detail:    fmt.Sprintf("version %s accepted %d times in a row, a wrong secret refused", t.in.To.VersionID, n),
-		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
-}
-
-// refused: the provider refuses From, if it could be switched off.
-func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
-	if !t.Capable.CanDisable {
-		return nil, nil
-	}
-	value, err := t.Value(ctx, t.in.From.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	endpoint, err := t.Endpoint(ctx, t.in.From.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	start := t.Now()
-	verdict, err := t.Prober.Credential().Classify(ctx, endpoint, value)
-	if err != nil {
-		return nil, err
-	}
-	switch verdict.Outcome {
-	case probe.Rejected:
-	case probe.Accepted:
-		return nil, failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which is disabled", t.in.From.VersionID)
-	default:
-		return nil, failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", t.in.From.VersionID, verdict.Reason)
-	}
-	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
-		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
 // client is what the load balancers are expected to know: To, where two registrations take turns.

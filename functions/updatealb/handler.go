@@ -6,14 +6,19 @@ import (
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
+
+// left is the answer for a target that may not be changed any more, and has had the secret.
+const left = "left"
 
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
 // target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
+// Only a secret that is in use, or that a rotation has in hand, is put on targets.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -22,8 +27,14 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if _, err := s.Own(ctx); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
+	stands := ""
 	if in.From.VersionID != "" { // a call of an earlier definition does not tell
-		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+		if stands, _, err = s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.UpdateOutput{}, err
+		}
+	}
+	if stands != in.To.VersionID {
+		if err := s.MustBeInHand(ctx, in.To.VersionID); err != nil {
 			return rotation.UpdateOutput{}, err
 		}
 	}
@@ -35,7 +46,14 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: alb.Of(s.Config, false), ClientID: clientID, Secret: value, Undo: in.Undo})
+	registration, err := s.Registration(ctx)
+	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: registration, ClientID: clientID, Secret: value, Undo: in.Undo})
+	if in.Target.Left && failure.Is(err, failure.AccessDenied) {
+		return rotation.UpdateOutput{Target: in.Target.Name, Result: left}, nil
+	}
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}

@@ -213,8 +213,12 @@ func (v *view) watch(ctx context.Context) *traffic.Traffic {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w := v.world
+	slow := 0
+	if w.Config.IsPair() {
+		slow = 12 // so that some logins are open while the targets switch, and what becomes of them shows
+	}
 	v.traffic = traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
-		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Moves: w.Config.IsPair(), Failed: v.trouble})
+		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Moves: w.Config.IsPair(), Slow: slow, Typing: 2 * time.Second, Failed: v.trouble})
 	return v.traffic
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -273,4 +274,70 @@ func TestARotationGoesOnAfterItsSecretIsStoredAgain(t *testing.T) {
 			w.atRest()
 		})
 	}
+}
+
+// forget makes Secrets Manager drop every version without a label: it keeps the newest hundred, and those of a day.
+func (w *world) forget() {
+	w.t.Helper()
+	text := w.stored()
+	_, before, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	for range 101 {
+		w.store(text)
+	}
+	w.pass(25 * time.Hour)
+	w.store(text)
+	_, after, errAfter := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	for version := range before {
+		if after[version] != "" || err != nil || errAfter != nil {
+			w.t.Fatalf("version %s is still there (%v, %v)", version, err, errAfter)
+		}
+	}
+}
+
+// stored is the text of AWSCURRENT.
+func (w *world) stored() string {
+	w.t.Helper()
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return values[labels["AWSCURRENT"]]
+}
+
+func TestASecretWhoseVersionIsGoneIsTheOnlyActiveOne(t *testing.T) {
+	t.Parallel()
+	for _, face := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0"} {
+		t.Run(face, func(t *testing.T) {
+			t.Parallel()
+			w := rotatedAsObject(t, face)
+			w.reconfigure(asText)
+			w.store(w.current())
+			w.forget()
+			w.mustRotate()
+			w.atRest()
+			w.mustRotate()
+			w.atRest()
+		})
+	}
+}
+
+func TestASecretWhoseVersionIsGoneIsNamedByAPersonBesideAStrangers(t *testing.T) {
+	t.Parallel()
+	w := rotatedAsObject(t, "entra")
+	id := w.Stack.IdP.Store().Secrets(w.ClientID)[0].ID
+	stranger := "a-strangers-secret-0123456789-abcdefghijklm"
+	w.addSecret(stranger)
+	used := w.current()
+	w.forget()
+	if r, execution := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "in identityProvider.currentSecretId ("+id) {
+		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+	w.reconfigure(func(c *config.Client) { c.IdentityProvider.CurrentSecretID = id })
+	w.mustRotate()
+	w.check("at the end")
+	store, now := w.Stack.IdP.Store(), w.clock.Now()
+	if store.Accepts(w.ClientID, used, now) || !store.Accepts(w.ClientID, stranger, now) || len(w.violations) > 0 {
+		t.Errorf("the stranger's secret is accepted: %v; %v", store.Accepts(w.ClientID, stranger, now), w.violations)
+	}
+	w.mustRotate() // the hint is of the past
 }

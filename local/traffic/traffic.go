@@ -25,6 +25,9 @@ type Options struct {
 	// Logins is how many browsers log in over and over; each waits Pause between two logins.
 	Logins int
 	Pause  time.Duration
+	// Slow is how many more do so, and take Typing for the login form as people do: their logins are open while things change.
+	Slow   int
+	Typing time.Duration
 	// Sessions is how many browsers stay logged in, and open a page every Visit.
 	Sessions int
 	Visit    time.Duration
@@ -59,7 +62,10 @@ func Start(ctx context.Context, o Options) *Traffic {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &Traffic{o: o, cancel: cancel}
 	for n := range o.Logins {
-		t.done.Go(func() { t.logInAgainAndAgain(ctx, n) })
+		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, t.browser(n, 0)) })
+	}
+	for n := range o.Slow {
+		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, t.browser(n, o.Typing)) })
 	}
 	for n := range o.Sessions {
 		t.done.Go(func() { t.stayLoggedIn(ctx, n) })
@@ -74,8 +80,8 @@ func (t *Traffic) Stop() {
 }
 
 // browser makes one that reaches a page at one node of its load balancer, another node for each n.
-func (t *Traffic) browser(n int) *browser.Browser {
-	return browser.New(browser.Options{Roots: t.o.Roots, Resolve: func(hostPort string) string {
+func (t *Traffic) browser(n int, typing time.Duration) *browser.Browser {
+	return browser.New(browser.Options{Roots: t.o.Roots, Typing: typing, Resolve: func(hostPort string) string {
 		nodes := t.o.Site.Nodes(hostPort)
 		if len(nodes) == 0 {
 			return ""
@@ -84,8 +90,7 @@ func (t *Traffic) browser(n int) *browser.Browser {
 	}})
 }
 
-func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int) {
-	b := t.browser(n)
+func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int, b *browser.Browser) {
 	defer b.Close()
 	for i := n; ctx.Err() == nil; i++ {
 		page := t.o.Site.Pages[i%len(t.o.Site.Pages)]
@@ -148,7 +153,7 @@ func greets(got browser.Page, page orders.Page, u idp.User) error {
 }
 
 func (t *Traffic) stayLoggedIn(ctx context.Context, n int) {
-	b := t.browser(n)
+	b := t.browser(n, 0)
 	defer b.Close()
 	page, user := t.o.Site.Pages[n%len(t.o.Site.Pages)], t.o.Users[n%len(t.o.Users)]
 	loggedIn := false

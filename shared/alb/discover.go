@@ -29,28 +29,37 @@ type Found struct {
 	Refusals []string
 	// Drifted are those of the refusals that tell of an action which uses the client, but can be given no secret of it.
 	Drifted []string
+	// Left are the load balancers, by ARN, that were searched only because of what was before.
+	Left map[string]bool
 	// ClientIDs are the client ids that the targets have, by their keys.
 	ClientIDs map[string]string
+	// Tags are digests of the tags of the targets and of what they are on, by their keys.
+	Tags map[string]string
 }
 
 // Targets searches load balancers. It changes nothing. A listener or rule that vanishes during the search is Unavailable:
 // the next search will not find it.
 func (b *Balancers) Targets(ctx context.Context, where Where, want Registration) (Found, error) {
-	arns, byTags, warnings, err := b.find(ctx, where)
+	places, warnings, err := b.find(ctx, where)
 	if err != nil {
 		return Found{}, err
 	}
-	found := Found{Warnings: warnings, ClientIDs: map[string]string{}}
-	for _, arn := range arns {
-		lb, err := parseBalancer(arn)
+	found := Found{Warnings: warnings, ClientIDs: map[string]string{}, Left: map[string]bool{}, Tags: map[string]string{}}
+	planned := map[string]string{}
+	for _, t := range where.Known {
+		planned[t.Key()] = t.Tags
+	}
+	for _, p := range places {
+		lb, err := parseBalancer(p.arn)
 		if err != nil {
 			return Found{}, err
 		}
-		s := &search{api: b.client(lb.region), lb: lb, byTags: byTags[arn], want: want, clientIDs: found.ClientIDs,
-			unknown: unknownElements{}}
+		s := &search{api: b.client(lb.region), lb: lb, named: p.named, want: want, planned: planned,
+			clientIDs: found.ClientIDs, tags: found.Tags, unknown: unknownElements{}}
 		if err := s.run(ctx); err != nil {
 			return Found{}, err
 		}
+		found.Left[p.arn] = p.left
 		found.Targets = append(found.Targets, s.found.Targets...)
 		found.Warnings = append(found.Warnings, s.found.Warnings...)
 		found.Refusals = append(found.Refusals, s.found.Refusals...)
@@ -63,12 +72,14 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 type search struct {
 	api API
 	lb  balancer
-	// byTags: the load balancer was found by its tags, now or before.
-	byTags bool
-	want   Registration
-	found  Found
-	// clientIDs is Found.ClientIDs of the whole search.
-	clientIDs map[string]string
+	// named: the load balancer is listed in the configuration.
+	named bool
+	want  Registration
+	// planned are the tags of targets that were found before, by their keys, as rotation.Target tells them.
+	planned map[string]string
+	found   Found
+	// clientIDs and tags are Found.ClientIDs and Found.Tags of the whole search.
+	clientIDs, tags map[string]string
 	// unknown are elements of actions that were read, but cannot be written.
 	unknown unknownElements
 }
@@ -76,7 +87,7 @@ type search struct {
 func (s *search) run(ctx context.Context) error {
 	listeners, err := s.listeners(ctx)
 	if missing(err) {
-		if !s.byTags { // else it went since it was found, and its targets with it
+		if s.named { // else it went since it was found, and its targets with it
 			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf(
 				"%s does not exist: remove it from loadBalancers, or correct the ARN", s.lb.arn))
 		}

@@ -2,6 +2,8 @@ package alb
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +20,11 @@ const maxTagged = 20
 type resource struct{ arn, name string }
 
 // owners looks for tools that manage the targets, or the listener or load balancer that they are on.
+//
+// What an owner's tags refuse is no reason to go back while the targets were planned with these very tags: then the rules
+// became stricter since, not the targets other ones.
 func (s *search) owners(ctx context.Context) error {
+	all := map[string][]types.Tag{}
 	for batch := range slices.Chunk(s.resources(), maxTagged) {
 		in := &elasticloadbalancingv2.DescribeTagsInput{}
 		for _, r := range batch {
@@ -28,17 +34,51 @@ func (s *search) owners(ctx context.Context) error {
 		if err != nil {
 			return vanished(err, "reading the tags of %s", s.lb.name)
 		}
-		tags := map[string][]types.Tag{}
 		for _, d := range out.TagDescriptions {
-			tags[aws.ToString(d.ResourceArn)] = d.Tags
-		}
-		for _, r := range batch {
-			refusals, warnings := ownership(r.name, tags[r.arn])
-			s.found.Refusals = append(s.found.Refusals, refusals...)
-			s.found.Warnings = append(s.found.Warnings, warnings...)
+			all[aws.ToString(d.ResourceArn)] = d.Tags
 		}
 	}
+	for _, t := range s.found.Targets {
+		s.tags[t.Key()] = tagsDigest(all[t.LoadBalancerARN], all[t.ListenerARN], all[t.RuleARN])
+	}
+	for _, r := range s.resources() {
+		refusals, warnings := ownership(r.name, all[r.arn])
+		if s.asPlanned(r.arn) {
+			refusals, warnings = nil, append(warnings, refusals...)
+		}
+		s.found.Refusals = append(s.found.Refusals, refusals...)
+		s.found.Warnings = append(s.found.Warnings, warnings...)
+	}
 	return nil
+}
+
+// asPlanned reports whether every target that a resource is about was planned with the tags that it has. A plan of an earlier
+// release has not noted them.
+func (s *search) asPlanned(arn string) bool {
+	for _, t := range s.found.Targets {
+		if arn != t.LoadBalancerARN && arn != t.ListenerARN && arn != t.RuleARN {
+			continue
+		}
+		tags, planned := s.planned[t.Key()]
+		if !planned || tags != "" && tags != s.tags[t.Key()] {
+			return false
+		}
+	}
+	return true
+}
+
+// tagsDigest tells sets of tags apart.
+func tagsDigest(sets ...[]types.Tag) string {
+	h := sha256.New()
+	for _, tags := range sets {
+		var list []string
+		for _, t := range tags {
+			list = append(list, fmt.Sprintf("%q=%q", aws.ToString(t.Key), aws.ToString(t.Value)))
+		}
+		slices.Sort(list)
+		fmt.Fprintln(h, strings.Join(list, ","))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // resources are the load balancer, then each target's listener and rule, each once.

@@ -35,6 +35,26 @@ func Of(c config.Client, uniqueIDs bool) Registration {
 	return r
 }
 
+// And is a registration for which holds what either allows. The client ids are the same.
+func (r Registration) And(more Registration) Registration {
+	for _, n := range more.Names {
+		if !slices.Contains(r.Names, n) {
+			r.Names = append(slices.Clip(r.Names), n)
+		}
+	}
+	for _, e := range more.AcceptElements {
+		if !slices.Contains(r.AcceptElements, e) {
+			r.AcceptElements = append(slices.Clip(r.AcceptElements), e)
+		}
+	}
+	for _, o := range more.Others {
+		if !slices.Contains(r.Others, o) {
+			r.Others = append(slices.Clip(r.Others), o)
+		}
+	}
+	return r
+}
+
 // uses reports whether an action logs in with the client, under one of its names.
 func (r Registration) uses(o *types.AuthenticateOidcActionConfig) bool {
 	return slices.Contains(r.ClientIDs, aws.ToString(o.ClientId)) && r.name(o) != nil

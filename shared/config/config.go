@@ -88,7 +88,7 @@ type SmokeTests struct {
 	Redirect []RedirectTest `json:"redirect,omitempty"`
 	Login    []LoginTest    `json:"login,omitempty"`
 	// MaxAuthErrors is how many more ELBAuthError counts than in the same time before, over all load balancers since the new
-	// secret was made, still pass; default 0. What chance explains always passes.
+	// secret was made, still pass; default 0. What chance explains always passes, and any number where logins go on.
 	// The metric has no client dimension: other clients of the same load balancer count too.
 	MaxAuthErrors *int `json:"maxAuthErrors,omitempty"`
 }

@@ -16,10 +16,15 @@ type Identity struct {
 type Reference struct {
 	// Execution is the lock's owner for whom it was written; under another owner it does not count.
 	Execution string `json:"execution"`
-	// Version is that of the SSM parameter, SHA256 of its text in hexadecimal digits.
+	Text
+	Client Identity `json:"client"`
+}
+
+// Text is one text of a client's configuration.
+type Text struct {
+	// Version is that of the SSM parameter, SHA256 of the text in hexadecimal digits.
 	Version int64  `json:"version"`
 	SHA256  string `json:"sha256"`
-	Identity
 }
 
 // Identity is the client's.

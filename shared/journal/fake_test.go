@@ -17,8 +17,8 @@ const (
 	table  = "rotation-journal"
 	me     = "arn:aws:states:eu-central-1:111122223333:execution:rotation:1"
 	// reference is what the state machine writes beside the owner me.
-	reference = `{"execution":"` + me + `","version":7,"sha256":"ab12","name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example",` +
-		`"clientId":"0oa1","clientPair":"0oa2","provider":"okta"}`
+	reference = `{"execution":"` + me + `","version":7,"sha256":"ab12","client":{"name":"orders-web","secretArn":"arn:s",` +
+		`"issuer":"https://idp.example","clientId":"0oa1","clientPair":"0oa2","provider":"okta"}}`
 	other = "arn:aws:states:eu-central-1:111122223333:execution:rotation:2"
 )
 

@@ -58,6 +58,9 @@ type Entry struct {
 	// JSONKey is where the version's text has the secret: in the member of that name, or "" as a whole. It is the form in which
 	// the version was stored, whatever the configuration says later; nil if it was not written down.
 	JSONKey *string `json:"jsonKey,omitempty"`
+	// Config is the configuration under which it was made, and put on targets: what that says of them counts until it is in
+	// use everywhere, or gone.
+	Config *config.Text `json:"config,omitempty"`
 	// Imported: it existed before the first rotation; not made by us.
 	Imported bool `json:"imported,omitempty"`
 	// Before lists the ids that the provider had when the secret was intended: what is new since then may be ours.
@@ -66,6 +69,8 @@ type Entry struct {
 	Asked time.Time `json:"asked,omitzero"`
 	// Undone is when the provider was last asked to remove what a request without an answer had made, and has not answered.
 	Undone time.Time `json:"undone,omitzero"`
+	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
+	Missed time.Time `json:"missed,omitzero"`
 	At     time.Time `json:"at"`
 }
 
@@ -91,6 +96,9 @@ type Journal struct {
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
+	// Begun is for which client the last new secret was made, until the old one, or that one, is gone: whoever goes on must
+	// work for the same.
+	Begun *config.Identity `json:"begun,omitempty"`
 }
 
 // Table is the journal's DynamoDB table.

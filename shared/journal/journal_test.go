@@ -111,14 +111,15 @@ func TestAFreeLockIsHeldByNobody(t *testing.T) {
 // sample has every field set.
 // referred is reference, read.
 func referred() *config.Reference {
-	return &config.Reference{Execution: me, Version: 7, SHA256: "ab12", Identity: config.Identity{Name: client, SecretARN: "arn:s",
+	return &config.Reference{Execution: me, Text: config.Text{Version: 7, SHA256: "ab12"}, Client: config.Identity{Name: client, SecretARN: "arn:s",
 		Issuer: "https://idp.example", ClientID: "0oa1", ClientPair: "0oa2", Provider: "okta"}}
 }
 
 func sample() *journal.Journal {
 	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), Secrets: map[string]journal.Entry{
-		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, At: noon}},
-		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)}}
+		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
+		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)},
+		Begun:     &config.Identity{Name: client, SecretARN: "arn:s", Issuer: "https://idp.example", ClientID: "0oa1", Provider: "okta"}}
 }
 
 func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
@@ -126,7 +127,7 @@ func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 	f := newFake(t)
 	j := own(t, f)
 	want := sample()
-	j.Secrets, j.Promotion = want.Secrets, want.Promotion
+	j.Secrets, j.Promotion, j.Begun = want.Secrets, want.Promotion, want.Begun
 	for rev := int64(1); rev <= 3; rev++ {
 		if err := save(t, f, j); err != nil || j.Rev != rev {
 			t.Fatalf("saved as revision %d: %v", j.Rev, err)
@@ -156,8 +157,8 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
-		`"jsonKey":"clientSecret","imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
-		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"}}`}
+		`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
 	got := map[string]string{}
 	for name, v := range f.item {
 		got[name] = plain(v)

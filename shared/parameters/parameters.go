@@ -60,31 +60,42 @@ func (s *Store) Newest(ctx context.Context, client string) (config.Client, error
 // versions are kept, and those of a parameter that was made again begin at 1), the newest takes its place if it is that of
 // the same client. A repeat reads nothing: a text is known by its digest.
 func (s *Store) Referenced(ctx context.Context, client string, ref config.Reference) (config.Client, error) {
-	text, known := s.texts[ref.SHA256]
-	if !known {
-		var err error
-		text, err = s.wait(ctx, fmt.Sprintf("%s%s:%d", s.prefix, client, ref.Version))
-		if err != nil && !notFound(err) {
-			return config.Client{}, err
-		}
-		if known = err == nil && digest(text) == ref.SHA256; known {
-			s.keep(text)
-		}
+	c, found, err := s.Text(ctx, client, ref.Text)
+	if err != nil || found {
+		return c, err
 	}
-	if known {
-		return parse(text, client)
-	}
-	return s.Same(ctx, client, ref.Identity)
+	return s.Same(ctx, client, ref.Client)
 }
 
-// Same is Newest for an execution that works for the client of that identity; any other is Precondition.
+// Text reads one text of a client's configuration; false if it is gone.
+func (s *Store) Text(ctx context.Context, client string, t config.Text) (config.Client, bool, error) {
+	text, known := s.texts[t.SHA256]
+	if !known {
+		var err error
+		text, err = s.wait(ctx, fmt.Sprintf("%s%s:%d", s.prefix, client, t.Version))
+		if err != nil && !notFound(err) {
+			return config.Client{}, false, err
+		}
+		if err != nil || digest(text) != t.SHA256 {
+			return config.Client{}, false, nil
+		}
+		s.keep(text)
+	}
+	c, err := parse(text, client)
+	return c, true, err
+}
+
+// Same is Newest for an execution that works for the client of that identity; any other, or none, is Reconfigured.
 func (s *Store) Same(ctx context.Context, client string, as config.Identity) (config.Client, error) {
 	c, err := s.Newest(ctx, client)
+	if notFound(err) || failure.Is(err, failure.InvalidInput) {
+		return config.Client{}, failure.Wrap(failure.Reconfigured, err, "since this rotation began")
+	}
 	if err != nil {
 		return config.Client{}, err
 	}
 	if other := c.Identity().Differences(as); len(other) > 0 {
-		return config.Client{}, failure.New(failure.Precondition, "the configuration in the parameter %s changed in %s while this "+
+		return config.Client{}, failure.New(failure.Reconfigured, "the configuration in the parameter %s changed in %s while this "+
 			"rotation ran, it is another client's now: put back what it was (the parameter's history has it) and start again, and change it when that has ended",
 			s.prefix+client, strings.Join(other, ", "))
 	}

@@ -79,7 +79,7 @@ func reference(t *testing.T, text string) config.Reference {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(text))
-	return config.Reference{Execution: "arn", Version: 3, SHA256: hex.EncodeToString(sum[:]), Identity: c.Identity()}
+	return config.Reference{Execution: "arn", Text: config.Text{Version: 3, SHA256: hex.EncodeToString(sum[:])}, Client: c.Identity()}
 }
 
 func fails(t *testing.T, err error, kind failure.Kind, says string) {
@@ -137,12 +137,14 @@ func TestTheNewestOfAnotherClientNeverTakesItsPlace(t *testing.T) {
 			t.Parallel()
 			s := &store{texts: map[string]string{name: document(pair[0], pair[1])}}
 			_, err := s.open().Referenced(t.Context(), name, reference(t, document()))
-			fails(t, err, failure.Precondition, "changed in "+field+" while this rotation ran")
+			fails(t, err, failure.Reconfigured, "changed in "+field+" while this rotation ran")
 		})
 	}
 	s := &store{texts: map[string]string{name: document(`"orders-web"`, `"billing"`)}}
 	_, err := s.open().Referenced(t.Context(), name, reference(t, document()))
-	fails(t, err, failure.InvalidInput, `the configuration of client "orders-web" is for client "billing"`)
+	fails(t, err, failure.Reconfigured, `the configuration of client "orders-web" is for client "billing"`)
+	_, err = (&store{}).open().Referenced(t.Context(), name, reference(t, document()))
+	fails(t, err, failure.Reconfigured, "the client configuration /clients/orders-web is gone")
 }
 
 func TestAVersionThatIsNotFoundIsLookedForForTenSeconds(t *testing.T) {

@@ -40,6 +40,11 @@ type Target struct {
 	RuleARN string `json:"ruleArn,omitempty"`
 	// Name is for people: "orders-alb :443 rule 10".
 	Name string `json:"name"`
+	// Tags is a digest of the tags of the load balancer, the listener and the rule when it was planned.
+	Tags string `json:"tags,omitempty"`
+	// Left: it has had the new secret before, and its load balancer is not in the configuration any more. That it may not be
+	// changed does not stop a rotation.
+	Left bool `json:"left,omitempty"`
 }
 
 // MaxTargets is how many targets a client may have. Their list is a variable of the execution, and Step Functions takes
@@ -119,6 +124,8 @@ type Plan struct {
 	Checks   []string `json:"checks"`
 	Warnings []string `json:"warnings"`
 	Steps    []string `json:"steps"`
+	// Notice is what the people who are notified must know of a search during the rotation; mostly empty.
+	Notice string `json:"notice,omitempty"`
 	// Measured is all there is if the request was to measure.
 	Measured *Measured `json:"measured,omitempty"`
 }
@@ -178,7 +185,8 @@ type UpdateInput struct {
 // UpdateOutput is the output of function updatealb.
 type UpdateOutput struct {
 	Target string `json:"target"`
-	// Result is "updated", or "gone" if the listener or rule does not exist any more.
+	// Result is "updated", or "gone" if the listener or rule does not exist any more, or "left" if it is
+	// one of Target.Left and may not be changed.
 	Result string `json:"result"`
 	// Notice is what the people who are notified must know of the target; mostly empty.
 	Notice string `json:"notice"`

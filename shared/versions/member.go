@@ -12,7 +12,7 @@ import (
 
 // errNotObject leaves out what the JSON decoder says: it quotes the text that it does not like.
 var errNotObject = errors.New("the stored value is not a JSON object, but secret.jsonKey is configured: " +
-	"store a JSON object with that member as a new AWSCURRENT version, or leave out secret.jsonKey")
+	"store a JSON object with that member as a new version, or leave out secret.jsonKey")
 
 // membersOf are the members of a JSON object; nil if it is none.
 func membersOf(object secret.Value) map[string]json.RawMessage {

@@ -69,9 +69,9 @@ func (s *SSM) Put(c config.Client) {
 func (s *SSM) Reference(execution string) config.Reference {
 	n := len(s.Texts)
 	sum := sha256.Sum256([]byte(s.Texts[n-1]))
-	r := config.Reference{Execution: execution, Version: int64(n), SHA256: hex.EncodeToString(sum[:])}
+	r := config.Reference{Execution: execution, Text: config.Text{Version: int64(n), SHA256: hex.EncodeToString(sum[:])}}
 	if c, err := config.Parse([]byte(s.Texts[n-1])); err == nil {
-		r.Identity = c.Identity()
+		r.Client = c.Identity()
 	}
 	return r
 }
