@@ -8,8 +8,8 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// mustDiffer fails if the version that goes, whose secret the provider has as x, holds the secret that stays, or if that
-// cannot be told: to retire the one would end the other.
+// mustDiffer fails if the version that goes, whose secret the provider has as x, holds the secret that stays, or if
+// that cannot be told: to retire the one would end the other.
 func (r *retirement) mustDiffer(ctx context.Context, x *idp.Secret) error {
 	goes, stays := r.journal.Secrets[r.version], r.journal.Secrets[r.keep]
 	same, told, err := r.Same(ctx, r.version, r.keep)
@@ -17,7 +17,8 @@ func (r *retirement) mustDiffer(ctx context.Context, x *idp.Secret) error {
 	case err != nil:
 		return err
 	case same && goes.ClientID == stays.ClientID:
-		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired", r.version, r.keep)
+		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired",
+			r.version, r.keep)
 	case stays.State != "" || x.Status == idp.Disabled: // the journal, or the provider, knows them as two
 		return nil
 	}
@@ -37,6 +38,7 @@ func (r *retirement) mustBeAnother(x *idp.Secret, told bool) error {
 	if told {
 		why = "the identity provider lists no active secret but that of version " + r.version
 	}
-	return failure.New(failure.Precondition, "%s, and the journal does not know AWSCURRENT (%s): whether they are the same secret cannot be told; nothing is retired. %s",
+	return failure.New(failure.Precondition, "%s, and the journal does not know AWSCURRENT (%s): "+
+		"whether they are the same secret cannot be told; nothing is retired. %s",
 		why, r.keep, rotation.NameCurrent(x.ID))
 }

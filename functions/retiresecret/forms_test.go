@@ -94,6 +94,7 @@ func TestTheOldSecretIsReadInItsFormForARollback(t *testing.T) {
 	}{
 		"an object, noted":         {object, aws.String("clientSecret"), ""},
 		"an object, not noted":     {func(v string) string { return fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, fakes.ClientID, v) }, nil, ""},
+		"with other members":       {object, nil, ""},
 		"a text, noted":            {func(v string) string { return v }, aws.String(""), "clientSecret"},
 		"a text, not noted":        {func(v string) string { return v }, nil, "clientSecret"},
 		"another member, noted":    {object, aws.String("clientSecret"), "environment"},
@@ -118,7 +119,7 @@ func TestAnObjectInWhichNothingTellsTheSecretIsNotUsed(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
 	_, old := v.Current()
-	w.Secrets.Add(older, object(old.Reveal()))
+	w.Secrets.Add(older, fmt.Sprintf(`{"clientId":%q,"first":%q,"second":"another"}`, fakes.ClientID, old.Reveal()))
 	_, err := retire(w, rotation.RetireEnable)
 	fakes.Failed(t, err, failure.Precondition, "name it in secret.jsonKey")
 }

@@ -13,12 +13,13 @@ import (
 
 // follow looks whether AWSCURRENT, if the journal does not know that version, holds a secret that it knows by another:
 // somebody stored the same secret again, with another member of the JSON object changed, or in another form. It is one
-// secret at the identity provider, so its entry goes over to AWSCURRENT; otherwise it would be taken for one that nothing
-// uses, and be removed. Whoever saves the journal next writes that down. Versions that cannot be compared are noted in
-// s.untold.
+// secret at the identity provider, so its entry goes over to AWSCURRENT; otherwise it would be taken for one that
+// nothing uses, and be removed. Whoever saves the journal next writes that down. Versions that cannot be compared are
+// noted in s.untold.
 func (s *Session) follow(ctx context.Context) error {
 	s.untold = nil
-	live := slices.DeleteFunc(slices.Sorted(maps.Keys(s.journal.Secrets)), func(v string) bool { return s.journal.Secrets[v].State != journal.Live })
+	live := slices.DeleteFunc(slices.Sorted(maps.Keys(s.journal.Secrets)),
+		func(v string) bool { return s.journal.Secrets[v].State != journal.Live })
 	if len(live) == 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
@@ -24,15 +25,15 @@ func (s *Session) Value(ctx context.Context, version string) (secret.Value, erro
 func (s *Session) read(version string, t versions.Text) (secret.Value, error) {
 	key, ok := s.form(version, t)
 	if !ok && s.Config.Secret.JSONKey == "" && !t.Fits("") && len(t.Keys()) > 0 {
-		return secret.Value{}, failure.New(failure.Precondition, "secret.jsonKey: version %s holds a JSON object, and nothing says which of its "+
-			"members is the client secret: name it in secret.jsonKey", version)
+		return secret.Value{}, failure.New(failure.Precondition, "secret.jsonKey: version %s holds a JSON object, "+
+			"and nothing says which of its members is the client secret: name it in secret.jsonKey", version)
 	}
 	return t.Secret(key)
 }
 
 // form is the JSON key by which a version's text is read: the one that was written down when it was stored, the
-// configured one, none, one that another version was stored by, or the only member that can be a secret. false if none
-// of them fits the text.
+// configured one, none, one that another version was stored by, or the only member that can be a client secret. false
+// if none of them fits the text. What is read is proven at the token endpoint before anything rests on it.
 func (s *Session) form(version string, t versions.Text) (key string, ok bool) {
 	forms := []string{s.Config.Secret.JSONKey, ""}
 	if noted := s.entry(version).JSONKey; noted != nil {
@@ -48,7 +49,11 @@ func (s *Session) form(version string, t versions.Text) (key string, ok bool) {
 	if i := slices.IndexFunc(forms, t.Fits); i >= 0 {
 		return forms[i], true
 	}
-	if keys := slices.DeleteFunc(t.Keys(), func(key string) bool { return s.public(t, key) }); len(keys) == 1 {
+	keys := slices.DeleteFunc(t.Keys(), func(key string) bool { return s.public(t, key) })
+	if len(keys) > 1 {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return !strings.Contains(strings.ToLower(key), "secret") })
+	}
+	if len(keys) == 1 {
 		return keys[0], true
 	}
 	return s.Config.Secret.JSONKey, false
@@ -63,7 +68,8 @@ func (s *Session) public(t versions.Text, key string) bool {
 func (s *Session) publicTexts() []secret.Value {
 	p := s.Config.IdentityProvider
 	var out []secret.Value
-	for _, text := range append(s.Config.ClientIDs(), s.Config.Name, s.Config.Issuer, s.Config.CallbackURL, p.AuthorizationEndpoint, p.TokenEndpoint) {
+	for _, text := range append(s.Config.ClientIDs(), s.Config.Name, s.Config.Issuer, s.Config.CallbackURL,
+		p.AuthorizationEndpoint, p.TokenEndpoint) {
 		out = append(out, secret.New(text))
 	}
 	return out
@@ -80,7 +86,8 @@ func (s *Session) readings(version string, t versions.Text) []secret.Value {
 	if (e.JSONKey != nil || e.State == "") && t.Fits(key) {
 		return readBy(t, key)
 	}
-	return slices.DeleteFunc(t.Readings(), func(v secret.Value) bool { return versions.Same([]secret.Value{v}, s.publicTexts()) })
+	public := s.publicTexts()
+	return slices.DeleteFunc(t.Readings(), func(v secret.Value) bool { return versions.Same([]secret.Value{v}, public) })
 }
 
 // Same reports whether a version holds the same secret as another one, which is in use. told is false if the first is
@@ -116,16 +123,17 @@ func (s *Session) MustFit(ctx context.Context, version, label string) error {
 		if _, err := t.Secret(configured); err != nil {
 			return err
 		}
-		return failure.New(failure.Precondition, "secret.jsonKey: %s (version %s) holds a JSON object, and secret.jsonKey is not configured: "+
-			"name the member with the client secret in it, or store the client secret alone as a new version", label, version)
+		return failure.New(failure.Precondition, "secret.jsonKey: %s (version %s) holds a JSON object, "+
+			"and secret.jsonKey is not configured: name the member with the client secret in it, or store the client secret alone as a new version", label, version)
 	}
 	noted := s.entry(version).JSONKey
 	if noted == nil || !t.Fits(*noted) {
 		return nil
 	}
 	if !versions.Same(readBy(t, configured), readBy(t, *noted)) {
-		return failure.New(failure.Precondition, "secret.jsonKey: member %q of %s (version %s) is not the client secret that is rotated here, that is in %q: "+
-			"put secret.jsonKey back, or store the client secret in its new place as a new version", configured, label, version, *noted)
+		return failure.New(failure.Precondition, "secret.jsonKey: member %q of %s (version %s) is not the client secret "+
+			"that is rotated here, that is in %q: put secret.jsonKey back, or store the client secret in its new place as a new version",
+			configured, label, version, *noted)
 	}
 	return nil
 }
@@ -139,8 +147,8 @@ func readBy(t versions.Text, key string) []secret.Value {
 	return []secret.Value{v}
 }
 
-// padding says, of a secret that is refused, that something is around it: most often a line break of the file that it was
-// stored from.
+// padding says, of a secret that is refused, that something is around it: most often a line break of the file that it
+// was stored from.
 func (s *Session) padding(ctx context.Context, version string) string {
 	if v, err := s.Value(ctx, version); err != nil || !versions.Padded(v) {
 		return ""

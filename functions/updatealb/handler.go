@@ -33,7 +33,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 			return rotation.UpdateOutput{}, err
 		}
 	}
-	if stands != in.To.VersionID {
+	if stands != in.To.VersionID { // no version at all is refused by who reads it
 		if err := s.MustBeInHand(ctx, in.To.VersionID); err != nil {
 			return rotation.UpdateOutput{}, err
 		}

@@ -116,6 +116,39 @@ func TestEveryLoginUnderEveryNameSurvives(t *testing.T) {
 	})
 }
 
+// refuse lets the provider refuse the secret with a label under its second name.
+func (w *world) refuse(label string) {
+	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	if err != nil {
+		w.t.Error(err)
+	}
+	w.Stack.IdP.RefuseUnder(second, values[labels[label]])
+}
+
+func TestASecretIsProvenUnderEveryName(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		state, label, end, never string
+	}{
+		"the one in use, before anything is made": {"Plan", "AWSCURRENT", "Refused", "CreateSecret"},
+		"the new one, before a target gets it":    {"VerifyNewSecret", "AWSPENDING", "RolledBack", "SetSecret"},
+		"the new one, before the old one goes":    {"TestBeforeFinish", "AWSCURRENT", "RolledBack", "DisableOldSecret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			slow := func(c *config.Client) { c.SmokeTests.Credential.IntervalSeconds = aws.Int(60) } // half an hour is waited for a new one
+			w := newWorld(t, quick, aliased, slow)
+			w.when(c.state, func(string) { w.refuse(c.label) })
+			w.when("Quiesce", func(string) { w.Stack.IdP.RefuseUnder(second, "") })
+			r, execution := w.rotate(plain)
+			if text(r.Error) != c.end || slices.Contains(w.path(execution), c.never) {
+				t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+			}
+			w.atRest()
+		})
+	}
+}
+
 func TestANameThatNobodyKnowsIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	t.Parallel()
 	for _, face := range []string{"okta", "keycloak"} {

@@ -100,7 +100,8 @@ func (w *world) junk(node string) {
 
 func TestAnonymousRequestsUndoNoRotation(t *testing.T) {
 	t.Parallel()
-	for name, input := range map[string]string{"a rotation": plain, "a rotation after a leak": `{"client": "orders-web", "gracePeriodSeconds": 0}`} {
+	for name, input := range map[string]string{"a rotation": plain, "one without a grace period": `{"client": "orders-web", "gracePeriodSeconds": 0}`,
+		"an emergency": `{"client": "orders-web", "emergency": true}`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -117,4 +118,28 @@ func TestAnonymousRequestsUndoNoRotation(t *testing.T) {
 			w.atRest()
 		})
 	}
+}
+
+// What strangers cause in a grace period holds up no removal of a secret that may have leaked, login test or not.
+func TestErrorsHoldUpNoEmergencyThatFinishesAnEarlierRotation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.count(0, "ELBAuthSuccess", 50)
+	w.pass(24 * time.Hour)
+	emergency := make(chan string, 1)
+	w.when("GracePeriod", func(string) {
+		if w.clock.Sleep(t.Context(), 25*time.Hour) == nil {
+			w.count(0, "ELBAuthError", 40) // and nobody logs in meanwhile
+			emergency <- w.start(`{"client": "orders-web", "emergency": true}`)
+		}
+	})
+	first := w.start(plain)
+	second := <-emergency
+	if r := w.wait(first); r.Status == asl.Succeeded {
+		t.Errorf("the first ended as %s", r.Status)
+	}
+	if r := w.wait(second); r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "they do not hold up an emergency rotation") {
+		t.Errorf("ended as %s %s: %s %s\n%v", r.Status, text(r.Error), text(r.Cause), r.Output, w.path(second))
+	}
+	w.atRest()
 }

@@ -242,6 +242,7 @@ func TestARollbackReadsSecretsInTheirForms(t *testing.T) {
 	for _, state := range []string{"SetSecret", "GracePeriod"} {
 		for name, change := range map[string]func(*world){
 			"stored as text":  func(w *world) { w.reconfigure(asText); w.store(w.current()) },
+			"nothing noted":   func(w *world) { w.withoutForms(); w.reconfigure(asText); w.store(w.current()) },
 			"stored the same": func(w *world) { w.store(w.object(w.current())) },
 		} {
 			t.Run(state+", "+name, func(t *testing.T) {
@@ -262,7 +263,7 @@ func TestARollbackReadsSecretsInTheirForms(t *testing.T) {
 
 func TestARotationGoesOnAfterItsSecretIsStoredAgain(t *testing.T) {
 	t.Parallel()
-	for _, state := range []string{"SetSecret", "GracePeriod"} {
+	for _, state := range []string{"SetSecret", "PromoteSecret", "GracePeriod", "AwaitReassertSpread"} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			w := rotatedAsObject(t, "okta")

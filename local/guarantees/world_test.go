@@ -45,7 +45,8 @@ type world struct {
 	t     *testing.T
 	clock *clock.Virtual
 	*orders.Deployment
-	logs *logs
+	logs      *logs
+	functions map[string]string // their ARNs, by name
 
 	mu         sync.Mutex
 	seen       time.Time // until when the nodes' secrets were checked
@@ -108,6 +109,7 @@ func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...fu
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.functions = functions
 	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: functions,
 		Settle: settle, Spread: spread, Grace: grace, Configure: func(c *config.Client) {
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}

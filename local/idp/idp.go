@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"alboidc.internal/local/clock"
@@ -80,6 +81,7 @@ type Provider struct {
 	server   *http.Server
 	done     chan struct{}
 	release  func() bool // ends the watch on Start's context
+	refusals sync.Map    // host → secret that is refused under it
 }
 
 // Start listens and serves until ctx ends or Close is called.

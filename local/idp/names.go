@@ -45,3 +45,16 @@ func (p *Provider) Under(host string) (issuer string, e Endpoints) {
 func (p *Provider) endpoints(issuer string) Endpoints {
 	return Endpoints{Authorization: issuer + p.paths.Authorization, Token: issuer + p.paths.Token, UserInfo: issuer + p.paths.UserInfo}
 }
+
+// RefuseUnder lets the provider refuse a secret under one of its names, as servers behind a custom domain do that have not heard
+// of it.
+func (p *Provider) RefuseUnder(host, value string) {
+	p.refusals.Store(host, value)
+}
+
+// refusedUnder reports whether RefuseUnder holds for a request.
+func (p *Provider) refusedUnder(r *http.Request, value string) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	refused, ok := p.refusals.Load(host)
+	return err == nil && ok && refused == value
+}

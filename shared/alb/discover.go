@@ -198,9 +198,10 @@ func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
 	}
 	for _, a := range actions {
 		if f := a.ForwardConfig; f != nil && len(f.TargetGroups) > 1 {
-			s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s forwards to %d target groups by weight: if a deployment (Amazon ECS, CodeDeploy) "+
-				"moves the weights in the moment in which the secret is set, one of the two changes is lost; rotate when none runs "+
-				"(docs/guarantees.md#other-hands-on-the-same-rule)", t.Name, len(f.TargetGroups)))
+			s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s forwards to %d target groups by weight: if a "+
+				"deployment (Amazon ECS, CodeDeploy) moves the weights in the moment in which the secret is set, one of the two "+
+				"changes is lost; rotate when none runs (docs/guarantees.md#other-hands-on-the-same-rule)",
+				t.Name, len(f.TargetGroups)))
 		}
 	}
 }

@@ -16,10 +16,11 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// The SDK drops every element of an answer that it does not know, and an action list is replaced whole: an element that AWS
-// has added since this SDK was made would be gone after a write. So answers are read twice, by the SDK and here.
+// The SDK drops every element of an answer that it does not know, and an action list is replaced whole: an element that
+// AWS has added since this SDK was made would be gone after a write. So answers are read twice, by the SDK and here.
 
-// unknownElements are the names of elements of actions that the SDK has no field for, by the ARN of their listener or rule.
+// unknownElements are the names of elements of actions that the SDK has no field for, by the ARN of their listener or
+// rule.
 type unknownElements map[string][]string
 
 // collect notes the unknown elements of an answer of DescribeListeners or DescribeRules.
@@ -95,7 +96,8 @@ func strangers(e element, t reflect.Type) []string {
 }
 
 // place is the type of a child element of a value of type t; nil if there is nothing to compare below it. The Query
-// protocol calls the elements of a list member, those of a map entry, with a key and a value (smithy.io, "AWS query protocol").
+// protocol calls the elements of a list member, those of a map entry, with a key and a value (smithy.io, "AWS query
+// protocol").
 func place(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	switch t.Kind() {
 	case reflect.Struct:
@@ -110,8 +112,8 @@ func place(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	}
 }
 
-// unaccepted are the elements, and the types of actions, that a write would damage without having been allowed to: elements
-// the SDK does not know, and types for which it cannot know whether it read all of an action.
+// unaccepted are the elements, and the types of actions, that a write would damage without having been allowed to:
+// elements the SDK does not know, and types for which it cannot know whether it read all of an action.
 func (r Registration) unaccepted(unknown []string, actions []types.Action) (elements, kinds []string) {
 	for _, name := range unknown {
 		if !slices.Contains(r.AcceptElements, name) {
@@ -132,12 +134,12 @@ func (r Registration) damage(unknown []string, actions []types.Action) string {
 	var out []string
 	if len(elements) > 0 {
 		list := strings.Join(elements, ", ")
-		out = append(out, fmt.Sprintf("has in its actions what this release does not know and would drop: %s; deploy a newer release, or, "+
-			"if it may be dropped, set acceptElements: [%s]", list, list))
+		out = append(out, fmt.Sprintf("has in its actions what this release does not know and would drop: %s; deploy a newer "+
+			"release, or, if it may be dropped, set acceptElements: [%s]", list, list))
 	}
 	if len(kinds) > 0 {
-		out = append(out, fmt.Sprintf("has an action of type %q, which this release does not know and would damage: deploy a newer release, "+
-			"or give the client's logins a listener or rule without it", kinds))
+		out = append(out, fmt.Sprintf("has an action of type %q, which this release does not know and would damage: deploy a "+
+			"newer release, or give the client's logins a listener or rule without it", kinds))
 	}
 	return strings.Join(out, ", and ")
 }

@@ -116,12 +116,15 @@ const inCluster = "change the Kubernetes Secret that its ingress names instead (
 // pkg/gateway/constants; aws-alb-ingress-controller v1, internal/alb/tags; the managed policy AmazonEKSLoadBalancingPolicy of
 // EKS Auto Mode; aws-controllers-k8s runtime, pkg/tags; crossplane-runtime, pkg/resource.
 var controllers = []controller{
-	{"EKS Auto Mode", []string{"eks:eks-cluster-name", "ingress.eks.amazonaws.com/*", "service.eks.amazonaws.com/*", "gateway.eks.amazonaws.com*"}, inCluster},
+	{"EKS Auto Mode", []string{"eks:eks-cluster-name", "ingress.eks.amazonaws.com/*", "service.eks.amazonaws.com/*",
+		"gateway.eks.amazonaws.com*"}, inCluster},
 	{"the AWS Load Balancer Controller", []string{"elbv2.k8s.aws/*", "service.k8s.aws/*", "gateway.k8s.aws*"}, inCluster},
-	{"an ingress controller of Kubernetes", []string{"ingress.k8s.aws/*", "kubernetes.io/cluster/*", "kubernetes.io/ingress-name",
-		"kubernetes.io/namespace", "kubernetes.io/service-name"}, inCluster},
-	{"AWS Controllers for Kubernetes (ACK)", []string{"services.k8s.aws/*"}, "change the Kubernetes Secret that its resource names instead (" + page + "#kubernetes-controllers)"},
-	{"Crossplane", []string{"crossplane-*", "crossplane.io/*", "*.crossplane.io/*"}, "change the Secret that its managed resource names instead (" + page + "#kubernetes-controllers)"},
+	{"an ingress controller of Kubernetes", []string{"ingress.k8s.aws/*", "kubernetes.io/cluster/*",
+		"kubernetes.io/ingress-name", "kubernetes.io/namespace", "kubernetes.io/service-name"}, inCluster},
+	{"AWS Controllers for Kubernetes (ACK)", []string{"services.k8s.aws/*"},
+		"change the Kubernetes Secret that its resource names instead (" + page + "#kubernetes-controllers)"},
+	{"Crossplane", []string{"crossplane-*", "crossplane.io/*", "*.crossplane.io/*"},
+		"change the Secret that its managed resource names instead (" + page + "#kubernetes-controllers)"},
 }
 
 // owns reports whether a tag is the controller's.
@@ -144,13 +147,15 @@ type tool struct {
 
 var tools = []tool{
 	{"Terraform or OpenTofu", []string{"terraform", "opentofu", "tofu", "terragrunt", "terramate", "terraspace", "cdktf", "tf"},
-		"which sends the client secret of its state whenever it changes the action, also with ignore_changes on client_secret: have it read AWSCURRENT by the " +
-			"data source aws_secretsmanager_secret_version, or use the awscc resource with use_existing_client_secret (" + page + "#terraform-and-opentofu)"},
+		"which sends the client secret of its state whenever it changes the action, also with ignore_changes on " +
+			"client_secret: have it read AWSCURRENT by the data source aws_secretsmanager_secret_version, or use the awscc " +
+			"resource with use_existing_client_secret (" + page + "#terraform-and-opentofu)"},
 	{"Pulumi", []string{"pulumi"},
-		"which sends the client secret of its state whenever it changes the action, also with ignoreChanges: have it read AWSCURRENT by " +
-			"aws.secretsmanager.getSecretVersion (" + page + "#pulumi)"},
+		"which sends the client secret of its state whenever it changes the action, also with ignoreChanges: have it read " +
+			"AWSCURRENT by aws.secretsmanager.getSecretVersion (" + page + "#pulumi)"},
 	{"Ansible", []string{"ansible"},
-		"which puts the client secret of its play back: have it look AWSCURRENT up, or set UseExistingClientSecret (" + page + "#other-tools)"},
+		"which puts the client secret of its play back: have it look AWSCURRENT up, or set UseExistingClientSecret (" +
+			page + "#other-tools)"},
 }
 
 // uses reports whether a tag names the tool: as a word, or, if the name is long enough to be nothing else, as a part of one.
@@ -162,15 +167,16 @@ func (t tool) uses(key, value string) bool {
 	})
 }
 
-// ownership is what a resource's tags say about who else writes its actions. One tool is one warning, one controller one refusal.
+// ownership is what a resource's tags say about who else writes its actions. One tool is one warning, one controller one
+// refusal.
 func ownership(name string, tags []types.Tag) (refusals, warnings []string) {
 	tags = slices.Clone(tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(aws.ToString(a.Key), aws.ToString(b.Key)) })
 	for _, c := range controllers {
 		for _, t := range tags {
 			if key := aws.ToString(t.Key); c.owns(key) {
-				refusals = append(refusals, fmt.Sprintf("%s is managed by %s (tag %s = %q), which would put its own client secret back: %s",
-					name, c.name, key, aws.ToString(t.Value), c.remedy))
+				refusals = append(refusals, fmt.Sprintf("%s is managed by %s (tag %s = %q), which would put its own client "+
+					"secret back: %s", name, c.name, key, aws.ToString(t.Value), c.remedy))
 				break
 			}
 		}
@@ -178,12 +184,13 @@ func ownership(name string, tags []types.Tag) (refusals, warnings []string) {
 	for _, t := range tags {
 		if key := aws.ToString(t.Key); key == "aws:cloudformation:stack-name" {
 			warnings = append(warnings, fmt.Sprintf("%s belongs to CloudFormation stack %q, which puts the template's client "+
-				"secret back when it next changes the action: set UseExistingClientSecret to true and remove ClientSecret in the template (%s#cloudformation)",
-				name, aws.ToString(t.Value), page))
+				"secret back when it next changes the action: set UseExistingClientSecret to true and remove ClientSecret in the "+
+				"template (%s#cloudformation)", name, aws.ToString(t.Value), page))
 		}
 	}
 	for _, x := range tools {
-		if slices.ContainsFunc(tags, func(t types.Tag) bool { return x.uses(aws.ToString(t.Key), aws.ToString(t.Value)) }) {
+		names := func(t types.Tag) bool { return x.uses(aws.ToString(t.Key), aws.ToString(t.Value)) }
+		if slices.ContainsFunc(tags, names) {
 			warnings = append(warnings, fmt.Sprintf("%s looks managed by %s, %s", name, x.name, x.advice))
 		}
 	}

@@ -75,8 +75,10 @@ func (r Registration) name(o *types.AuthenticateOidcActionConfig) *config.Alias 
 func (r Registration) doubt(o *types.AuthenticateOidcActionConfig) string {
 	id, issuer, endpoint := aws.ToString(o.ClientId), aws.ToString(o.Issuer), aws.ToString(o.TokenEndpoint)
 	if !slices.Contains(r.ClientIDs, id) {
-		if r.UniqueIDs && slices.ContainsFunc(r.ClientIDs, func(x string) bool { return strings.EqualFold(x, id) }) {
-			return fmt.Sprintf("has client id %q, which is %q in other letters: write it in the action as in clientId", id, r.ClientIDs)
+		same := func(x string) bool { return strings.EqualFold(x, id) }
+		if r.UniqueIDs && slices.ContainsFunc(r.ClientIDs, same) {
+			return fmt.Sprintf("has client id %q, which is %q in other letters: write it in the action as in clientId",
+				id, r.ClientIDs)
 		}
 		return ""
 	}
@@ -86,14 +88,15 @@ func (r Registration) doubt(o *types.AuthenticateOidcActionConfig) string {
 	for _, n := range r.Names {
 		switch {
 		case config.SameURL(n.Issuer, issuer):
-			return fmt.Sprintf("sends the client secret to token endpoint %q, but the configuration says %q: correct the action or "+
-				"identityProvider.tokenEndpoint, or add issuer and token endpoint to aliases", endpoint, n.TokenEndpoint)
+			return fmt.Sprintf("sends the client secret to token endpoint %q, but the configuration says %q: correct the "+
+				"action or identityProvider.tokenEndpoint, or add issuer and token endpoint to aliases", endpoint, n.TokenEndpoint)
 		case config.SameURL(n.TokenEndpoint, endpoint):
-			return fmt.Sprintf("uses the client at the same token endpoint, but with issuer %q instead of %q: correct the action or issuer, "+
-				"or add issuer and token endpoint to aliases", issuer, n.Issuer)
+			return fmt.Sprintf("uses the client at the same token endpoint, but with issuer %q instead of %q: correct the "+
+				"action or issuer, or add issuer and token endpoint to aliases", issuer, n.Issuer)
 		}
 	}
-	return fmt.Sprintf("uses client id %s with issuer %q and token endpoint %q, which are not in the configuration: %s", id, issuer, endpoint, r.remedies())
+	return fmt.Sprintf("uses client id %s with issuer %q and token endpoint %q, which are not in the configuration: %s",
+		id, issuer, endpoint, r.remedies())
 }
 
 func (r Registration) isOther(issuer, endpoint string) bool {
@@ -105,8 +108,9 @@ func (r Registration) isOther(issuer, endpoint string) bool {
 // remedies are for an action whose issuer and token endpoint are both unknown.
 func (r Registration) remedies() string {
 	if r.UniqueIDs {
-		return "client ids are unique at this provider, so they are another name of it: add them to aliases, or correct the action"
+		return "client ids are unique at this provider, so they are another name of it: add them to aliases, or correct " +
+			"the action"
 	}
-	return "if they are another name of the same provider, add them to aliases; if that is another provider, whose registration has the " +
-		"same client id by chance, add them to otherRegistrations"
+	return "if they are another name of the same provider, add them to aliases; if that is another provider, whose " +
+		"registration has the same client id by chance, add them to otherRegistrations"
 }

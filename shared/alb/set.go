@@ -72,10 +72,11 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 			return Done{Result: result, Notice: strings.Join(w.notices, " ")}, nil
 		}
 		if try == attempts {
-			return Done{}, failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is different; "+
-				"another hand changes it at the same time: wait until that is done, then try again", t.Name, moved)
+			return Done{}, failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is "+
+				"different; another hand changes it at the same time: wait until that is done, then try again", t.Name, moved)
 		}
-		w.tell("%s of %s was changed by another hand while its secret was set; both changes are there now, look whether they are as you want them.", moved, t.Name)
+		w.tell("%s of %s was changed by another hand while its secret was set; both changes are there now, look whether "+
+			"they are as you want them.", moved, t.Name)
 	}
 }
 
@@ -90,7 +91,8 @@ func (w *writer) set(ctx context.Context, c Change) (result Result, moved string
 	}
 	actions, err := withSecret(before.Actions, c)
 	if err != nil {
-		return "", "", failure.Wrap(failure.TargetDrift, err, "%s is not as the client's configuration says, nothing was changed", w.target.Name)
+		return "", "", failure.Wrap(failure.TargetDrift, err,
+			"%s is not as the client's configuration says, nothing was changed", w.target.Name)
 	}
 	if err := w.review(before, c); err != nil {
 		return "", "", err
@@ -216,8 +218,8 @@ func (w *writer) agreed(ctx context.Context) (*state, error) {
 			return nil, err
 		}
 		if !again {
-			return nil, failure.New(failure.Unavailable, "%s of %s is being changed by another hand, and no two reads agree; nothing was changed",
-				cmp.Or(field, "an unknown element"), w.target.Name)
+			return nil, failure.New(failure.Unavailable, "%s of %s is being changed by another hand, and no two reads agree; "+
+				"nothing was changed", cmp.Or(field, "an unknown element"), w.target.Name)
 		}
 		first = second
 	}

@@ -103,7 +103,7 @@ func (c Client) checkNames(ps *strictjson.Problems) {
 		if slices.ContainsFunc(names[:i+1], func(n Alias) bool {
 			return SameURL(n.Issuer, a.Issuer) && SameURL(n.TokenEndpoint, a.TokenEndpoint)
 		}) {
-			ps.Add(path, "is the client's own name, or is listed twice: remove it (hosts count in any case, :443 makes no difference)")
+			ps.Add(path, "is the client's own name, or is listed twice: remove it (hosts count in any case, with or without :443)")
 		}
 	}
 	for i, o := range c.OtherRegistrations {
@@ -113,7 +113,8 @@ func (c Client) checkNames(ps *strictjson.Problems) {
 		if slices.ContainsFunc(names, func(n Alias) bool {
 			return SameURL(n.Issuer, o.Issuer) || SameURL(n.TokenEndpoint, o.TokenEndpoint)
 		}) {
-			ps.Add(path, "has an issuer or token endpoint of the client itself, so it is the same registration: remove it, or make it an alias")
+			ps.Add(path, "has an issuer or token endpoint of the client itself, so it is the same registration: "+
+				"remove it, or make it an alias")
 		}
 	}
 	for i, name := range c.AcceptElements {

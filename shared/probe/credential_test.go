@@ -211,6 +211,24 @@ func TestTheRequestIsTheOneOfALoadBalancerWithAnInventedCode(t *testing.T) {
 	}
 }
 
+func TestAnEndpointOfVersion1GetsAResourceInsteadOfAScope(t *testing.T) {
+	t.Parallel()
+	spec := entra
+	spec.Resource = clientID
+	cred, e, h := endpoint(t, spec, byTheSecret(200, `{"access_token":"x"}`, 401, fail("invalid_client")))
+	for path, want := range map[string]string{"/oauth2/token": "resource", "/oauth2/v2.0/token": "scope"} {
+		e.TokenEndpoint = strings.TrimSuffix(e.TokenEndpoint, "/token") + path
+		h.asked = nil
+		if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil || v.Outcome != probe.Accepted {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if f := h.asked[0].form; !f.Has(want) || f.Has("scope") == f.Has("resource") {
+			t.Errorf("%s was sent scope %q and resource %q", path, f.Get("scope"), f.Get("resource"))
+		}
+		e.TokenEndpoint = strings.TrimSuffix(e.TokenEndpoint, path) + "/token"
+	}
+}
+
 func TestTheClientCredentialsGrantSendsItsScopeAndNoCode(t *testing.T) {
 	t.Parallel()
 	cred, e, h := endpoint(t, entra, byTheSecret(200, `{"access_token":"t"}`, 401, fail("invalid_client")))

@@ -9,12 +9,12 @@ import (
 	"alboidc.internal/shared/journal"
 )
 
-// identify finds out whether AWSCURRENT, if the journal does not know that version, is a secret that it knows by another.
-// It is asked before anything is retired: what looks like an old secret may be the one in use.
+// identify finds out whether AWSCURRENT, if the journal does not know that version, is a secret that it knows by
+// another. It is asked before anything is retired: what looks like an old secret may be the one in use.
 //
-// Versions whose texts differ hold two secrets. Where a text is gone the provider decides: its only active secret is the
-// one in use, since that is accepted (Plan proves it). With several a person has to say which; that there is another
-// proves nothing, it may be a stranger's.
+// Versions whose texts differ hold two secrets. Where a text is gone the provider decides: its only active secret is
+// the one in use, since that is accepted (Plan proves it). With several a person has to say which; that there is
+// another proves nothing, it may be a stranger's.
 func (s Snapshot) identify() (Snapshot, string) {
 	if s.knowsCurrent() {
 		return s, ""
@@ -33,12 +33,12 @@ func (s Snapshot) identify() (Snapshot, string) {
 			return s, ""
 		case hint != "" && slices.Contains(active, hint): // another
 		case told:
-			return s, fmt.Sprintf("the identity provider lists one active secret, %s, which the journal holds for version %s, but AWSCURRENT (version %s) "+
-				"holds another text: nothing is retired. If a new secret was made a moment ago, wait until it is listed. %s",
+			return s, fmt.Sprintf("the identity provider lists one active secret, %s, which the journal holds for version %s, "+
+				"but AWSCURRENT (version %s) holds another text: nothing is retired. If a new secret was made a moment ago, wait until it is listed. %s",
 				e.IdPSecretID, version, s.Labels.Current, NameCurrent(e.IdPSecretID))
 		default:
-			return s, fmt.Sprintf("the text of version %s is gone or cannot be read, so it is unknown whether AWSCURRENT (version %s, which the journal does not know) "+
-				"is its secret %s or another one (listed: %s); nothing is retired. %s",
+			return s, fmt.Sprintf("the text of version %s is gone or cannot be read, so it is unknown whether "+
+				"AWSCURRENT (version %s, which the journal does not know) is its secret %s or another one (listed: %s); nothing is retired. %s",
 				version, s.Labels.Current, e.IdPSecretID, idList(s.Listed), NameCurrent(e.IdPSecretID))
 		}
 	}
@@ -47,7 +47,8 @@ func (s Snapshot) identify() (Snapshot, string) {
 
 // NameCurrent says how a person tells which secret at the provider is AWSCURRENT's, where id may be it.
 func NameCurrent(id string) string {
-	return fmt.Sprintf("Name the one whose value is stored as AWSCURRENT in identityProvider.currentSecretId (%s, or another), then start again", id)
+	return fmt.Sprintf("Name the one whose value is stored as AWSCURRENT in identityProvider.currentSecretId "+
+		"(%s, or another), then start again", id)
 }
 
 // knowsCurrent reports whether the journal has an entry for AWSCURRENT.

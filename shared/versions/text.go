@@ -136,6 +136,6 @@ const bom = "\ufeff"
 // bare is a secret without the white space, quotes and byte order marks around it.
 func bare(v secret.Value) string {
 	return strings.TrimFunc(v.Reveal(), func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune("\"'`“”„‘’‚«»‹›", r)
+		return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf) || strings.ContainsRune("\"'`“”„‘’‚«»‹›", r)
 	})
 }
