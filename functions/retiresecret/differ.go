@@ -8,7 +8,7 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// mustDiffer fails if the version that goes, whose secret the provider has as x, holds the secret that stays, or if
+// mustDiffer fails if the version that goes, whose secret the provider lists as x, holds the secret that stays, or if
 // that cannot be told: to retire the one would end the other.
 func (r *retirement) mustDiffer(ctx context.Context, x *idp.Secret) error {
 	goes, stays := r.journal.Secrets[r.version], r.journal.Secrets[r.keep]
@@ -19,7 +19,9 @@ func (r *retirement) mustDiffer(ctx context.Context, x *idp.Secret) error {
 	case same && goes.ClientID == stays.ClientID:
 		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired",
 			r.version, r.keep)
-	case stays.State != "" || x.Status == idp.Disabled: // the journal, or the provider, knows them as two
+	case stays.State != "" || x != nil && x.Status == idp.Disabled: // the journal, or the provider, knows them as two
+		return nil
+	case x == nil: // where secrets have no ids, what is asked for then keeps AWSCURRENT
 		return nil
 	}
 	return r.mustBeAnother(x, told)
