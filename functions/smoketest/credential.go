@@ -22,6 +22,9 @@ const (
 	// patienceAlone is that time while the old secret is switched off, and nothing shows whether the provider is well: going back
 	// begins with switching it on.
 	patienceAlone = 2 * time.Minute
+	// limit is how long one call goes on, and pauseAlone how long it waits at least while the provider may be ill.
+	limit      = 4 * time.Minute
+	pauseAlone = 5 * time.Second
 )
 
 // credential: the provider accepts To at every token endpoint, several times in a row, and refuses a deliberately wrong secret.
@@ -33,7 +36,16 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
 	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
 	doubt, calibrated := doubt{tester: t, to: to}, false
-	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
+	sleep := func(ctx context.Context, d time.Duration) error {
+		if !doubt.alone.IsZero() {
+			d = max(d, pauseAlone)
+		}
+		if t.Now().Add(d).Sub(start) > limit {
+			return context.DeadlineExceeded
+		}
+		return t.Sleep(ctx, d)
+	}
+	err = probe.Consecutive(ctx, n, interval, sleep, func(ctx context.Context) (probe.Verdict, error) {
 		if !calibrated { // one wrong try is enough; more would look like an attack
 			if err := t.Calibrate(ctx, to); err != nil {
 				return probe.Verdict{}, err
@@ -47,6 +59,9 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 		}
 		return doubt.weigh(ctx, at, verdict)
 	})
+	if failure.Is(err, failure.NotYetActive) && !t.in.Wait && doubt.seen < enough {
+		err = failure.Wrap(failure.Unavailable, err, "the time of one call was not enough")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +77,8 @@ type doubt struct {
 	to            session.Credential
 	proven, alone time.Time
 	times         int
+	// seen is how many refusals were proven in all.
+	seen int
 }
 
 // forget: an acceptance ends every doubt.
@@ -90,6 +107,7 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 		return probe.Verdict{Outcome: probe.Inconclusive, Reason: verdict.Reason + ", but " + control.Reason}, nil
 	}
 	d.alone = time.Time{}
+	d.seen++
 	if d.times++; d.proven.IsZero() {
 		d.proven = now
 	}

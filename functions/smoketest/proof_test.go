@@ -35,12 +35,17 @@ func TestAnOutageFailsNoTestOfASecretInUse(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
 	everySecond(w, 280)
-	refuse(w, 4*time.Minute)
+	refuse(w, 3*time.Minute)
 	if _, err := run(w, rotation.CheckCredential); err != nil {
 		t.Error(err)
 	}
-	refuse(w, time.Hour)
+	times := 8
+	w.Client.SmokeTests.Credential.SuccessesInARow = &times
+	refuse(w, 4*time.Minute-5*time.Second) // it is over, but so is the time
 	_, err := run(w, rotation.CheckCredential)
+	fakes.Failed(t, err, failure.Unavailable, "the time of one call was not enough")
+	refuse(w, time.Hour)
+	_, err = run(w, rotation.CheckCredential)
 	fakes.Failed(t, err, failure.Unavailable, "no other secret is accepted, which would show that the provider answers rightly")
 }
 
