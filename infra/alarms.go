@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/jsii-runtime-go"
 
 	"alboidc.internal/shared/idp"
@@ -126,6 +127,29 @@ func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }
 // clientAlarm is the name of an alarm about a client. No other alarm's name begins with the client's and a slash.
 func clientAlarm(client, what string) string { return client + "/" + what }
 
+// entryOf is the entry of the runbook for an alarm: one for all clients, and for all load balancers.
+func entryOf(alarm string) string {
+	if _, what, ok := strings.Cut(alarm, "/"); ok {
+		alarm = what
+	}
+	if strings.HasPrefix(alarm, "auth-errors-") {
+		alarm = "auth-errors"
+	}
+	return "alarm-" + alarm
+}
+
+// topicsOf are where an alarm goes: the topic of all, and, if it is about a client with addresses of its own, theirs.
+func (r *rotator) topicsOf(a alarm) []awssns.Topic {
+	topics := []awssns.Topic{r.topic}
+	client, _, _ := strings.Cut(a.name, "/")
+	for _, c := range r.clients {
+		if c.Name == client && len(c.Notifications.Email) > 0 {
+			topics = append(topics, r.clientAlarms)
+		}
+	}
+	return topics
+}
+
 func (r *rotator) addAlarm(a alarm) {
 	if a.missing == "" {
 		a.missing = awscloudwatch.TreatMissingData_NOT_BREACHING
@@ -134,9 +158,10 @@ func (r *rotator) addAlarm(a alarm) {
 	if a.below != 0 {
 		threshold, comparison = a.below, awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD
 	}
+	description := a.description + " Runbook: " + r.RunbookURL + "#" + entryOf(a.name)
 	made := awscloudwatch.NewAlarm(r.stack, jsii.String("Alarm-"+a.id), &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(r.alarmName(a.name)),
-		AlarmDescription:   &a.description,
+		AlarmDescription:   &description,
 		Metric:             a.metric,
 		Threshold:          &threshold,
 		ComparisonOperator: comparison,
@@ -144,9 +169,11 @@ func (r *rotator) addAlarm(a alarm) {
 		EvaluationPeriods:  jsii.Number(max(a.outOf, 1)),
 		TreatMissingData:   a.missing,
 	})
-	action := awscloudwatchactions.NewSnsAction(r.topic)
-	made.AddAlarmAction(action)
-	made.AddOkAction(action)
+	for _, topic := range r.topicsOf(a) {
+		action := awscloudwatchactions.NewSnsAction(topic)
+		made.AddAlarmAction(action)
+		made.AddOkAction(action)
+	}
 	r.alarms = append(r.alarms, made)
 }
 

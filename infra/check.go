@@ -11,6 +11,7 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/strictjson"
+	"alboidc.internal/statemachine"
 )
 
 var (
@@ -20,6 +21,7 @@ var (
 	emailPattern    = regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`) // ASCII, as SNS takes it
 	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/.+$`)
 	boundaryPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$`)
+	runbookPattern  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?&=+,@%-]+$`) // what follows is #entry
 	subnetPattern   = regexp.MustCompile(`^subnet-[0-9a-f]+$`)
 	groupPattern    = regexp.MustCompile(`^sg-[0-9a-f]+$`)
 )
@@ -28,9 +30,9 @@ var (
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes 9 to 12 resources, and one more for each further load balancer; a template has at most 500
+// maxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const maxClients = 37
+const maxClients = 35
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -61,8 +63,8 @@ func (f *File) check(ps *strictjson.Problems) {
 	f.checkNotifications(ps)
 }
 
-// maxPerAddress is how many clients may notify the same address: its filter has the values of two fields, and their
-// product may be at most 150 (SNS developer guide, "Filter policy constraints").
+// maxPerAddress is how many clients may notify the same address: who looks after more belongs into stack.email. (A filter may
+// have 150 combinations of values: SNS developer guide, "Filter policy constraints".)
 const maxPerAddress = 12
 
 // maxAddresses: a topic has at most 200 filters (SNS developer guide, "Filter policy constraints").
@@ -111,6 +113,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 	}
 	if s.LogKey != logKeyOfStack && s.LogKey != logKeyNone {
 		match(ps, "stack.logKey", s.LogKey, keyPattern, "must be stack, none or the ARN of a KMS key")
+	}
+	if s.RunbookURL != statemachine.DefaultRunbook {
+		match(ps, "stack.runbookUrl", s.RunbookURL, runbookPattern, "must be an https URL without #, that of your copy of docs/runbook.md")
 	}
 	if s.PermissionsBoundary != "" {
 		match(ps, "stack.permissionsBoundary", s.PermissionsBoundary, boundaryPattern, "must be the ARN of an IAM policy")

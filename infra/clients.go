@@ -13,6 +13,7 @@ import (
 
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/strictjson"
+	"alboidc.internal/statemachine"
 )
 
 // File is clients.yaml: what the user edits.
@@ -30,6 +31,8 @@ type Settings struct {
 	Name string `json:"name,omitempty"`
 	// Email addresses get every notification and alarm, once they have confirmed the subscription.
 	Email []string `json:"email,omitempty"`
+	// RunbookURL is where people find docs/runbook.md: messages and alarms link to entries of it. Default: its name.
+	RunbookURL string `json:"runbookUrl,omitempty"`
 	// LogRetentionDays is one of the numbers that CloudWatch Logs allows; default 90.
 	LogRetentionDays *int `json:"logRetentionDays,omitempty"`
 	// LogLevel of the functions: debug, info (default), warn or error.
@@ -123,6 +126,7 @@ func (s *Settings) defaults() {
 	s.Name = or(s.Name, "alb-oidc-rotator")
 	s.LogLevel = or(s.LogLevel, "info")
 	s.LogKey = or(s.LogKey, logKeyOfStack)
+	s.RunbookURL = or(s.RunbookURL, statemachine.DefaultRunbook)
 	if s.LogRetentionDays == nil {
 		days := 90
 		s.LogRetentionDays = &days

@@ -13,7 +13,7 @@ import (
 func TestEveryRuleStartsTheStateMachineThatLooksAfterIt(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for rule, want := range map[string]map[string]string{
-		"attention":   {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld","LockLost"]},{"exists":false}]`},
+		"attention":   {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
 		"interrupted": {"EventPattern.detail.status": `["ABORTED","TIMED_OUT"]`, "EventPattern.detail.error": ""},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
@@ -126,20 +126,34 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for address, want := range map[string]string{
-		"orders-team@example.com": `{"$or":[{"client":["orders-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}]}`,
-		"both@example.com":        `{"$or":[{"client":["orders-web","shop-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"},{"prefix":"alb-oidc-rotator-shop-web/"}]}]}`,
+	for address, want := range map[string][2]string{
+		"orders-team@example.com": {`{"client":["orders-web"]}`, `{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}`},
+		"both@example.com": {`{"client":["orders-web","shop-web"]}`,
+			`{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"},{"prefix":"alb-oidc-rotator-shop-web/"}]}`},
 	} {
-		expect(t, address, tpl.one(t, "AWS::SNS::Subscription", "Endpoint", address), map[string]string{"Protocol": "email", "FilterPolicyScope": "MessageBody", "FilterPolicy": want})
+		// Messages are found by their attributes, alarms by their body; one subscription cannot look at both.
+		got := map[string]string{}
+		for _, id := range tpl.of("AWS::SNS::Subscription") {
+			if p := tpl.Resources[id].Properties; p["Endpoint"] == address {
+				got[text(p["FilterPolicyScope"])+" of "+text(p["TopicArn"])[:9]] = text(p["FilterPolicy"])
+			}
+		}
+		if len(got) != 2 || got["MessageAttributes of <Notifica"] != want[0] || got["MessageBody of <ClientAl"] != want[1] {
+			t.Errorf("%s gets %v", address, got)
+		}
+	}
+	// Both topics hear of a client's alarms, that of all of every alarm.
+	for name, topics := range map[string]int{"orders-web/secret-age": 2, "shop-web/rotation-long": 2, "rotation-failed": 1, "auth-errors-orders-50dc6c495c0c9188": 1} {
+		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
+		if n := len(r.Properties["AlarmActions"].([]any)); n != topics || len(r.Properties["OKActions"].([]any)) != topics {
+			t.Errorf("%s goes to %d topics", name, n)
+		}
 	}
 	if all := tpl.one(t, "AWS::SNS::Subscription", "Endpoint", "platform-team@example.com"); all.Properties["FilterPolicy"] != nil {
 		t.Errorf("stack.email gets only %v", all.Properties["FilterPolicy"])
 	}
-	for _, name := range []string{"alb-oidc-rotator-orders-web/secret-age", "alb-oidc-rotator-shop-web/rotation-long"} {
-		tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", name)
-	}
-	if n := len(tpl.of("AWS::SNS::Subscription")); n != 3 {
-		t.Errorf("%d subscriptions, want 3", n)
+	if n := len(tpl.of("AWS::SNS::Subscription")); n != 5 {
+		t.Errorf("%d subscriptions, want 5", n)
 	}
 }
 

@@ -92,7 +92,8 @@ func (r *rotator) values() statemachine.Values {
 	return statemachine.Values{
 		Partition: *r.stack.Partition(), FunctionARNs: arns, JournalTable: *r.journal.TableName(), ParameterPrefix: r.parameterPrefix(),
 		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
-		RotationAlias: aliasName, Settle: statemachine.Settle(statemachine.Functions()),
+		RotationAlias: aliasName, MachineToStart: r.machineARN() + ":" + aliasName, ExecutionURL: statemachine.ExecutionURL(r.Region),
+		Runbook: r.RunbookURL, Settle: statemachine.Settle(statemachine.Functions()),
 	}
 }
 

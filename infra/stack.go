@@ -22,11 +22,13 @@ type rotator struct {
 	Settings
 	clients []Client
 
-	key        awskms.Key
-	logKey     awskms.IKey // nil: CloudWatch's own encryption
-	topic      awssns.Topic
-	deadLetter awssqs.Queue
-	journal    awsdynamodb.Table
+	key    awskms.Key
+	logKey awskms.IKey // nil: CloudWatch's own encryption
+	topic  awssns.Topic
+	// clientAlarms is the topic of the alarms for clients' own addresses; nil if no client has any.
+	clientAlarms awssns.Topic
+	deadLetter   awssqs.Queue
+	journal      awsdynamodb.Table
 	// secretARNs of the clients, by name: known ones, or those of secrets that the stack creates.
 	secretARNs map[string]string
 	// live are the aliases that the state machine invokes, roles the roles behind them, by function.

@@ -20,7 +20,8 @@ func values(t *testing.T) map[string]string {
 	t.Helper()
 	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
-		RotationAlias: "live", Settle: statemachine.Settle(statemachine.Functions())}
+		RotationAlias: "live", MachineToStart: "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
+		ExecutionURL: statemachine.ExecutionURL("eu-central-1"), Runbook: statemachine.DefaultRunbook, Settle: statemachine.Settle(statemachine.Functions())}
 	for _, f := range statemachine.Functions() {
 		v.FunctionARNs[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name + ":live"
 	}
@@ -140,6 +141,7 @@ type retry struct {
 	ErrorEquals                                   []string
 	IntervalSeconds, BackoffRate, MaxDelaySeconds float64
 	MaxAttempts                                   int
+	JitterStrategy                                string
 }
 
 type catch struct {
@@ -263,8 +265,8 @@ func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
 		"VerifyBeforeReassert", "ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
 		for _, c := range catchesEverything(t, name) {
-			if c.Next != "Quiesce" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
-				t.Errorf("%s: a Catch must go to Quiesce and end the execution as rolled back", name)
+			if c.Next != "BeginRollback" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
+				t.Errorf("%s: a Catch must begin the rollback and end the execution as rolled back", name)
 			}
 		}
 	}
@@ -305,7 +307,8 @@ func TestAnotherClientsConfigurationEndsEveryStateUntouched(t *testing.T) {
 		retries := s.Retry
 		switch {
 		case s.Type == "Task" && !strings.HasSuffix(s.Resource, ":lambda:invoke"), s.Type != "Task" && s.Type != "Map",
-			name == "Measure", name == "Plan", name == "TestBeforeChange", name == "RestoreTargets": // the next state finds it, too
+			name == "Measure", name == "Plan", name == "TestBeforeChange", name == "RestoreTargets", // the next state finds it, too
+			name == "TestAfterRollback": // all is done, only the lock has to be released
 			continue
 		case s.Type == "Map":
 			for _, inner := range s.ItemProcessor.States {
@@ -425,6 +428,77 @@ func TestNoStateIsUnreachable(t *testing.T) {
 				t.Errorf("%s cannot be reached", name)
 			}
 		})
+	}
+}
+
+// A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
+func TestWhoeverTellsHasWordsForIt(t *testing.T) {
+	t.Parallel()
+	composes := map[string][]string{"Notify": {"Released", "Describe"}, "TellRollback": {"BeginRollback"}}
+	for machine, m := range both(t) {
+		told := 0
+		for name, s := range m.States {
+			next := []string{s.Next, s.Default}
+			for _, c := range s.Choices {
+				next = append(next, c.Next)
+			}
+			for _, c := range s.Catch {
+				next = append(next, c.Next)
+			}
+			for _, n := range next {
+				if composes[n] == nil {
+					continue
+				}
+				told++
+				words, _ := s.Assign["told"].(map[string]any)
+				for _, field := range []string{"subject", "users", "what", "todo", "command", "notice", "entry"} {
+					if !slices.Contains(composes[n], name) || words[field] == nil {
+						t.Errorf("%s: %s leads to %s without %s", machine, name, n, field)
+					}
+				}
+			}
+		}
+		if told == 0 {
+			t.Errorf("%s tells nobody", machine)
+		}
+	}
+}
+
+// One form of message: who has read one finds everything in the next.
+func TestAllMessagesHaveOneForm(t *testing.T) {
+	t.Parallel()
+	forms := map[any]bool{}
+	for _, m := range both(t) {
+		m.tasks(func(_ string, s state, _ bool) {
+			if a, _ := s.Arguments.(map[string]any); strings.HasSuffix(s.Resource, ":sns:publish") {
+				forms[a["Message"]] = true
+			}
+		})
+	}
+	if len(forms) != 1 {
+		t.Errorf("there are %d forms: %v", len(forms), forms)
+	}
+}
+
+// Every rollback begins with telling people, by steps that are short and that nothing can stop, and goes on to Quiesce.
+func TestTellingOfARollbackLeadsOnToIt(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, next := range map[string]string{"TellRollback": "PublishRollback", "PublishRollback": "Quiesce"} {
+		s := m.States[name]
+		if s.Next != next || s.TimeoutSeconds > 5 {
+			t.Errorf("%s goes to %s and may take %g s", name, s.Next, s.TimeoutSeconds)
+		}
+		for _, c := range catchesEverything(t, name) {
+			if c.Next != next {
+				t.Errorf("%s: %v leads to %s", name, c.ErrorEquals, c.Next)
+			}
+		}
+	}
+	for name, s := range m.States {
+		if s.Next == "Quiesce" && name != "PublishRollback" || s.Default == "Quiesce" {
+			t.Errorf("%s begins a rollback in silence", name)
+		}
 	}
 }
 

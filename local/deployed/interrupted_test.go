@@ -13,8 +13,11 @@ import (
 	"alboidc.internal/local/orders"
 )
 
-// notice is the whole of a notification: what a client's own addresses get is found by the field client.
-type notice struct{ Client, Outcome, Execution, Reason, FailedState, Error, Cause, Notice string }
+// notice is the whole of what an event of ours says.
+type notice struct {
+	Client, Outcome, Execution, Reason, FailedState, Error, Cause, Notice string
+	Subject, Users, What, Todo, Command, Entry, ExecutionURL, Runbook     string
+}
 
 // executions of a state machine, as their inputs.
 func (w *world) executions(t *testing.T, machine string) []string {
@@ -35,16 +38,32 @@ func (w *world) executions(t *testing.T, machine string) []string {
 	return inputs
 }
 
-// notices are all notifications; one that is not an object with strings fails the test.
+// notices are all events of ours. People must have got the same, each in a message with the client as attribute.
 func (w *world) notices(t *testing.T) []notice {
 	t.Helper()
 	var list []notice
-	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
+	messages := w.Stack.SNS.Messages(w.TopicARN)
+	for _, e := range w.Stack.EventBridge.Events() {
+		if e.Source != "alb-oidc-rotator" {
+			continue
+		}
 		var n notice
-		if err := json.Unmarshal([]byte(m.Message), &n); err != nil {
-			t.Fatalf("%s: %v", m.Message, err)
+		if err := json.Unmarshal(e.Detail, &n); err != nil {
+			t.Fatalf("%s: %v", e.Detail, err)
 		}
 		list = append(list, n)
+		if len(messages) < len(list) {
+			t.Fatalf("people did not hear of %+v", n)
+		}
+		m := messages[len(list)-1]
+		client := n.Client
+		if client == "" {
+			client = "(unknown)"
+		}
+		if m.Subject != n.Subject || m.Attributes["client"] != client || m.Attributes["outcome"] != n.Outcome || !strings.HasPrefix(m.Message, "Users: "+n.Users) ||
+			!strings.Contains(m.Message, n.What) || !strings.Contains(m.Message, n.Command) || !strings.Contains(m.Message, n.Notice) || !strings.Contains(m.Message, n.ExecutionURL) {
+			t.Errorf("of %+v people heard %+v", n, m)
+		}
 	}
 	return list
 }

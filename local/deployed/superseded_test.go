@@ -45,7 +45,7 @@ func TestARotationThatIsSupersededIsHealed(t *testing.T) {
 	for _, n := range w.notices(t) {
 		outcomes = append(outcomes, n.Client+" "+n.Outcome)
 	}
-	if got := strings.Join(outcomes, ", "); got != "orders-web superseded, orders-web rotated" {
+	if got := strings.Join(outcomes, ", "); got != "orders-web superseded, orders-web rollingBack, orders-web rotated" {
 		t.Errorf("told is %s", got)
 	}
 	if got := w.executions(t, w.MachineARN); !slices.Contains(got, `{"client":"orders-web","reason":"healing: somebody else changed AWSCURRENT"}`) {

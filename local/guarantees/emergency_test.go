@@ -226,7 +226,7 @@ func TestAHealingThatFindsTheLockHeldTellsPeople(t *testing.T) {
 	if r := w.wait(<-second); text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause), first) {
 		t.Errorf("the healing ended as %s: %s", text(r.Error), text(r.Cause))
 	}
-	if m := w.Stack.SNS.Messages(w.TopicARN); len(m) != 1 || !strings.Contains(m[0].Message, "needsAttention") || !strings.Contains(m[0].Message, first) {
+	if m := w.Stack.SNS.Messages(w.TopicARN); len(m) != 1 || !strings.Contains(m[0].Subject, "needs attention") || !strings.Contains(m[0].Message, first) {
 		t.Errorf("people are told %+v", m)
 	}
 	w.wait(first)

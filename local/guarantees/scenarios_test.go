@@ -391,7 +391,7 @@ func TestPeopleAndMachinesHearOfTheOutcome(t *testing.T) {
 	w := newWorld(t, quick)
 	w.mustRotate()
 	messages := w.Stack.SNS.Messages(w.TopicARN)
-	if len(messages) != 1 || !strings.Contains(messages[0].Message, `"outcome":"rotated"`) {
+	if len(messages) != 1 || messages[0].Subject != "[orders-web] rotated: the new secret is in use" {
 		t.Errorf("messages %+v", messages)
 	}
 	found := false

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"alboidc.internal/local/idp/keycloak"
 	"alboidc.internal/local/idp/pingone"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/local/sns"
 	"alboidc.internal/shared/config"
 )
 
@@ -157,17 +159,21 @@ func TestASecretThatARollbackCannotRemoveIsToldAndTakenUpNextTime(t *testing.T) 
 	w.atRest()
 }
 
-// notices are those that were published, without empty ones.
+// notices are those that were published, without empty ones; people got each in a message.
 func (w *world) notices() []string {
 	w.t.Helper()
 	var out []string
-	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
+	for _, e := range w.Stack.EventBridge.Events() {
 		var body struct{ Notice string }
-		if err := json.Unmarshal([]byte(m.Message), &body); err != nil {
+		if err := json.Unmarshal(e.Detail, &body); err != nil {
 			w.t.Fatal(err)
 		}
-		if body.Notice != "" {
-			out = append(out, body.Notice)
+		if e.Source != "alb-oidc-rotator" || body.Notice == "" {
+			continue
+		}
+		out = append(out, body.Notice)
+		if !slices.ContainsFunc(w.Stack.SNS.Messages(w.TopicARN), func(m sns.Message) bool { return strings.Contains(m.Message, body.Notice) }) {
+			w.t.Errorf("people did not hear: %s", body.Notice)
 		}
 	}
 	return out
