@@ -49,7 +49,7 @@ var grants = map[string]grant{
 		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 	"createsecret": {secret: []string{describe, value, put}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
-	"updatealb":     {secret: []string{describe, value}, journal: readJournal, targets: "write"},
+	"updatealb":     {secret: []string{describe, value}, journal: writeJournal, targets: "write"},
 	"promotesecret": {secret: []string{describe, value, label}, journal: writeJournal},
 	"smoketest":     {secret: []string{describe, value}, users: true, journal: readJournal, metrics: true, names: true},
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,

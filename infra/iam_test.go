@@ -82,7 +82,7 @@ func allowed() map[string][]may {
 			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
 		},
 		"updatealb": {
-			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(reading, table).when(ourItems), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(writing, table).when(ourItems), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
 			one("elasticloadbalancing:ModifyRule", balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
 		},
 		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table).when(ourItems)},

@@ -46,6 +46,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 			return rotation.Plan{}, err
 		}
 	}
+	if !in.DiscoverOnly { // a former owner's late write of a target must not come after those of what is decided here
+		if err := s.Settled(ctx, 0); err != nil {
+			return rotation.Plan{}, err
+		}
+	}
 	found, err := s.Targets(ctx, in.Targets)
 	if err != nil {
 		return rotation.Plan{}, err

@@ -45,6 +45,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 		return rotation.RetireOutput{}, err
 	}
 	r := &retirement{Session: s, journal: j, version: in.Retire.VersionID, keep: s.Follower(in.Keep.VersionID)}
+	if err := r.waited(ctx, in.Action); err != nil {
+		return rotation.RetireOutput{}, err
+	}
 	if err := r.guard(ctx, in.Action); err != nil {
 		return rotation.RetireOutput{}, err
 	}
@@ -69,6 +72,20 @@ type retirement struct {
 	version, keep string
 	listed        []idp.Secret // by find
 	notice        string
+}
+
+// waited fails until what was written before has had its time: a rollback begins when no write of the way forward can come any
+// more, and a secret goes when every node has left it. After a rollback's round a late write of the way forward could bring it back.
+func (r *retirement) waited(ctx context.Context, action rotation.RetireAction) error {
+	p := r.journal.Promotion
+	switch {
+	case action == rotation.RetireEnable:
+		return r.Settled(ctx, 0)
+	case p != nil && p.From == r.version:
+		return r.Spread(ctx)
+	default:
+		return r.Settled(ctx, r.SpreadTime())
+	}
 }
 
 // guard refuses whatever could take the secret in use away.

@@ -19,9 +19,9 @@ const (
 	patience = 20 * time.Second
 	// enough is how often that must be seen besides.
 	enough = 3
-	// patienceAlone is that time while the old secret is switched off, and nothing shows whether the provider is well: going back
-	// begins with switching it on.
-	patienceAlone = 2 * time.Minute
+	// patienceAlone is that time while the old secret is switched off, and nothing shows whether the provider is well. Going back
+	// begins with switching it on, which shows it; an outage of 40 s was seen.
+	patienceAlone = 45 * time.Second
 	// limit is how long one call goes on, and pauseAlone how long it waits at least while the provider may be ill.
 	limit      = 4 * time.Minute
 	pauseAlone = 5 * time.Second

@@ -65,15 +65,14 @@ func TestASecretThatIsNotYetActiveIsToldFromAnOutage(t *testing.T) {
 }
 
 // The old secret is off, so nothing shows whether the provider is ill. Going back begins with switching it on.
-func TestWithoutTheOldSecretTwoMinutesOfRefusalsLeadBack(t *testing.T) {
+func TestWithoutTheOldSecretLongerRefusalsLeadBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lasts time.Duration
 		kind  failure.Kind // "" is success
 	}{
-		"an outage of 40 s":  {40 * time.Second, ""},
-		"an outage of 100 s": {100 * time.Second, ""},
-		"for good":           {time.Hour, failure.SmokeTestFailed},
+		"an outage of 40 s": {40 * time.Second, ""},
+		"for good":          {time.Hour, failure.SmokeTestFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +87,7 @@ func TestWithoutTheOldSecretTwoMinutesOfRefusalsLeadBack(t *testing.T) {
 			}
 			if c.kind != "" {
 				fakes.Failed(t, err, c.kind, "while no other secret is switched on")
-				if took := w.Now.Sub(began); took > 130*time.Second {
+				if took := w.Now.Sub(began); took > 50*time.Second {
 					t.Errorf("it took %s", took)
 				}
 			}

@@ -50,6 +50,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
+	if err := note(ctx, s); err != nil {
+		return rotation.UpdateOutput{}, err
+	}
 	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: registration, ClientID: clientID, Secret: value, Undo: in.Undo})
 	if in.Target.Left && failure.Is(err, failure.AccessDenied) {
 		return rotation.UpdateOutput{Target: in.Target.Name, Result: left}, nil
@@ -57,8 +60,17 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
+	if err := note(ctx, s); err != nil {
+		return rotation.UpdateOutput{}, err
+	}
 	if done.Notice != "" {
 		s.Log.WarnContext(ctx, "other hands on a target", "target", in.Target.Name, "notice", done.Notice)
 	}
 	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(done.Result), Notice: done.Notice}, nil
+}
+
+// note notes the time of a write, before it, for what may still be under way when this call is over, and after it. Who has lost
+// the lock writes nothing.
+func note(ctx context.Context, s *session.Session) error {
+	return s.Journal.NoteWrite(ctx, s.Common.Client, s.Common.Execution, s.Now())
 }

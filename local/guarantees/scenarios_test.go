@@ -368,7 +368,7 @@ func TestARollbackDoesNotGoBackToASecretThatSomebodyRemoved(t *testing.T) {
 	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestBeforeFinish"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 	r, execution := w.rotate(plain)
 	path := w.path(execution)
-	if text(r.Error) != "Precondition" || path[len(path)-1] != "EnableOldSecret" {
+	if text(r.Error) != "SecretRefused" || path[len(path)-1] != "EnableOldSecret" {
 		t.Errorf("ended at %s as %s: %s", path[len(path)-1], text(r.Error), text(r.Cause))
 	}
 	w.check("at the end") // no target went back to the removed secret

@@ -113,11 +113,15 @@ func (f *fake) update(in *dynamodb.UpdateItemInput) error {
 	return nil
 }
 
-// holds evaluates attribute_not_exists(#name) or #name = :value.
+// holds evaluates attribute_not_exists(#name), #name = :value or #name < :value.
 func (f *fake) holds(in *dynamodb.UpdateItemInput, condition string) bool {
 	condition = strings.TrimSuffix(condition, ")")
 	if name, ok := strings.CutPrefix(condition, "attribute_not_exists("); ok {
 		return f.item[in.ExpressionAttributeNames[name]] == nil
+	}
+	if name, value, ok := strings.Cut(condition, " < "); ok {
+		is, than := plain(f.item[in.ExpressionAttributeNames[name]]), plain(in.ExpressionAttributeValues[value])
+		return is != "" && len(is) == len(than) && is < than // numbers of as many digits
 	}
 	name, value, ok := strings.Cut(condition, " = ")
 	if !ok {

@@ -93,6 +93,10 @@ type Journal struct {
 	// Config says which text of the client's configuration the owner works by; nil if that is an execution of an earlier
 	// definition, which says nothing.
 	Config *config.Reference `json:"-"`
+	// LastWrite is when a target was last about to be written, or had been; zero if never, or by an earlier release.
+	LastWrite time.Time `json:"-"`
+	// Settle is how long after its function was called a request may still take effect, as the owner's definition has it.
+	Settle time.Duration `json:"-"`
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
@@ -164,6 +168,9 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 	}
 	if j.Config, err = reference(out.Item["config"], j.Owner); err != nil {
 		return nil, "", failure.New(failure.Precondition, "the journal of client %s does not say which configuration its lock's owner works by: stop that execution and start again", client)
+	}
+	if err := j.readWaits(out.Item); err != nil {
+		return nil, "", failure.New(failure.Precondition, "the journal of client %s has a %v that is not a number; remove it from the item", client, err)
 	}
 	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {

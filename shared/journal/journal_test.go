@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func referred() *config.Reference {
 }
 
 func sample() *journal.Journal {
-	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), Secrets: map[string]journal.Entry{
+	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon, Settle: 10 * time.Second, Secrets: map[string]journal.Entry{
 		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
 		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)},
 		Begun:     &config.Identity{Name: client, SecretARN: "arn:s", Issuer: "https://idp.example", ClientID: "0oa1", Provider: "okta"}}
@@ -125,6 +126,7 @@ func sample() *journal.Journal {
 func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
+	f.item["lastWrite"], f.item["settleSeconds"] = number(strconv.FormatInt(noon.UnixMilli(), 10)), number("10")
 	j := own(t, f)
 	want := sample()
 	j.Secrets, j.Promotion, j.Begun = want.Secrets, want.Promotion, want.Begun
