@@ -129,10 +129,10 @@ func TestWhatCannotBeUndoneIsGivenUpInTimeAndNoEarlier(t *testing.T) {
 				tries[kind], over[kind] = r.MaxAttempts, total
 			}
 		}
-		if len(tries) != 5 || tries["Superseded"] != 0 || tries["Reconfigured"] != 0 {
+		if len(tries) != 6 || tries["Superseded"] != 0 || tries["Reconfigured"] != 0 {
 			t.Errorf("%s retries %v", name, tries)
 		}
-		for _, kind := range []string{"LockLost", "InvalidInput"} {
+		for _, kind := range []string{"LockLost", "InvalidInput", "SecretRefused"} {
 			if tries[kind] < 10 || over[kind] < 15*60 || over[kind] > 30*60 {
 				t.Errorf("%s: %s is tried %d times over %g s", name, kind, tries[kind], over[kind])
 			}

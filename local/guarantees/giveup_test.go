@@ -7,6 +7,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
+	"alboidc.internal/local/idp/clients"
 )
 
 // tries counts the calls of a state's function, and tells how long they went on.
@@ -42,6 +43,13 @@ func TestARollbackThatCannotGoOnIsGivenUpInTime(t *testing.T) {
 			"LockLost", 15 * time.Minute, 30 * time.Minute},
 		"nobody has the lock": {"RemoveNewSecret", func(w *world) { w.when("AwaitRestoreSpread", func(string) { w.setOwner("") }) },
 			"LockLost", 15 * time.Minute, 30 * time.Minute},
+		"the secret to go back to is refused, and the new one accepted": {"EnableOldSecret", func(w *world) {
+			w.when("Quiesce", func(string) {
+				if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
+					w.t.Error(err)
+				}
+			})
+		}, "SecretRefused", 15 * time.Minute, time.Hour},
 		"a right is missing": {"EnableOldSecret", func(w *world) { w.failing("EnableOldSecret") },
 			"Lambda.AWSLambdaException", 90 * time.Minute, 5 * time.Hour},
 		"the identity provider is down": {"RemoveNewSecret", func(w *world) {
