@@ -125,7 +125,7 @@ include infra/infra.mk
 deps: $(NPM_STAMPS)
 
 %/node_modules/.stamp: %/package-lock.json
-	@.ci/step "npm ci $*" npm ci --prefix $* --no-audit --no-fund --loglevel=error
+	@.ci/step "npm ci $*" npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(BUILD)/bin/staticcheck:

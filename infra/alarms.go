@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/jsii-runtime-go"
 
 	"alboidc.internal/shared/idp"
@@ -66,7 +67,8 @@ type alarm struct {
 
 // addAlarms adds the alarms, which all go to the topic.
 func (r *rotator) addAlarms() {
-	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(),
+	// Data points arrive late, and one that comes after its period was looked at would never ring.
+	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(), of: 1, outOf: 3,
 		description: "A rotation failed, was stopped, or timed out. The notification says which."})
 	r.addAlarm(alarm{id: "DeadLetters", name: "dead-letters", description: "EventBridge gave up starting a rotation or a measurement, or sending a notification: read the queue.",
 		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: minutes(5)})})
@@ -125,6 +127,29 @@ func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }
 // clientAlarm is the name of an alarm about a client. No other alarm's name begins with the client's and a slash.
 func clientAlarm(client, what string) string { return client + "/" + what }
 
+// entryOf is the entry of the runbook for an alarm: one for all clients, and for all load balancers.
+func entryOf(alarm string) string {
+	if _, what, ok := strings.Cut(alarm, "/"); ok {
+		alarm = what
+	}
+	if strings.HasPrefix(alarm, "auth-errors-") {
+		alarm = "auth-errors"
+	}
+	return "alarm-" + alarm
+}
+
+// topicsOf are where an alarm goes: the topic of all, and, if it is about a client with addresses of its own, theirs.
+func (r *rotator) topicsOf(a alarm) []awssns.Topic {
+	topics := []awssns.Topic{r.topic}
+	client, _, _ := strings.Cut(a.name, "/")
+	for _, c := range r.clients {
+		if c.Name == client && len(c.Notifications.Email) > 0 {
+			topics = append(topics, r.clientAlarms)
+		}
+	}
+	return topics
+}
+
 func (r *rotator) addAlarm(a alarm) {
 	if a.missing == "" {
 		a.missing = awscloudwatch.TreatMissingData_NOT_BREACHING
@@ -133,9 +158,10 @@ func (r *rotator) addAlarm(a alarm) {
 	if a.below != 0 {
 		threshold, comparison = a.below, awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD
 	}
+	description := a.description + " Runbook: " + r.RunbookURL + "#" + entryOf(a.name)
 	made := awscloudwatch.NewAlarm(r.stack, jsii.String("Alarm-"+a.id), &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(r.alarmName(a.name)),
-		AlarmDescription:   &a.description,
+		AlarmDescription:   &description,
 		Metric:             a.metric,
 		Threshold:          &threshold,
 		ComparisonOperator: comparison,
@@ -143,9 +169,11 @@ func (r *rotator) addAlarm(a alarm) {
 		EvaluationPeriods:  jsii.Number(max(a.outOf, 1)),
 		TreatMissingData:   a.missing,
 	})
-	action := awscloudwatchactions.NewSnsAction(r.topic)
-	made.AddAlarmAction(action)
-	made.AddOkAction(action)
+	for _, topic := range r.topicsOf(a) {
+		action := awscloudwatchactions.NewSnsAction(topic)
+		made.AddAlarmAction(action)
+		made.AddOkAction(action)
+	}
 	r.alarms = append(r.alarms, made)
 }
 

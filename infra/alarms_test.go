@@ -23,7 +23,7 @@ func TestAlarmsWatchWhatIsPromised(t *testing.T) {
 		"dead-letters":              {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
 		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB", "Threshold": "3",
 			"Period": "300", "DatapointsToAlarm": "2", "EvaluationPeriods": "3"},
-		"rotation-failed": {"Threshold": "0"},
+		"rotation-failed": {"Threshold": "0", "DatapointsToAlarm": "1", "EvaluationPeriods": "3"}, // late data points count
 	} {
 		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
 		for key, value := range map[string]string{"TreatMissingData": "notBreaching", "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": "1"} {
@@ -133,6 +133,47 @@ func TestTheRunbookSaysWhatToDoAtEachAlarm(t *testing.T) {
 	}
 }
 
+// Messages and alarms link to entries of the runbook, wherever somebody keeps it.
+func TestEveryLinkIntoTheRunbookHasItsEntry(t *testing.T) {
+	runbook, err := os.ReadFile("../docs/runbook.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := []string{"rotated", "rolledback", "refused", "superseded", "reconfigured", "lockheld", "notstarted", "invalidinput", "at-a-task", "stopped", "changedbyothers"}
+	tpl := mortal(t)
+	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
+		description := text(tpl.Resources[id].Properties["AlarmDescription"])
+		_, entry, found := strings.Cut(description, " Runbook: docs/runbook.md#")
+		if !found {
+			t.Errorf("%s has no entry in the runbook: %s", id, description)
+		}
+		entries = append(entries, entry)
+	}
+	for _, e := range entries {
+		if n := strings.Count(string(runbook), `<a id="`+e+`"></a>`); n != 1 {
+			t.Errorf("docs/runbook.md has %d entries %s", n, e)
+		}
+	}
+	const url = "https://git.example.com/rotator/blob/main/docs/runbook.md"
+	moved := changed(t, "  # logRetentionDays: 90", "  runbookUrl: "+url)
+	alarm := moved.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-dead-letters")
+	if got := text(alarm.Properties["AlarmDescription"]); !strings.HasSuffix(got, " Runbook: "+url+"#alarm-dead-letters") {
+		t.Errorf("the alarm says %s", got)
+	}
+	for _, name := range []string{"alb-oidc-rotator", "alb-oidc-rotator-attention"} {
+		expect(t, name, moved.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", name), map[string]string{"DefinitionSubstitutions.Runbook": url})
+	}
+}
+
+// The URL becomes part of an expression.
+func TestARunbookThatIsNoURLIsRefused(t *testing.T) {
+	for _, wrong := range []string{"http://example.com/runbook", "https://example.com/run'book", "https://example.com/runbook#top", "wiki", "https://example.com/{% x %}"} {
+		if _, err := parseFile(changedText(t, "  # logRetentionDays: 90", "  runbookUrl: \""+wrong+"\"")); err == nil || !strings.Contains(err.Error(), "stack.runbookUrl") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
+
 // widgets of a dashboard.
 type widget struct {
 	Type       string
@@ -147,7 +188,7 @@ type widget struct {
 func widgets(t *testing.T, tpl template) []widget {
 	t.Helper()
 	var body struct{ Widgets []widget }
-	shown := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator").Properties["DashboardBody"])
+	shown := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator-eu-central-1").Properties["DashboardBody"])
 	if err := json.Unmarshal([]byte(shown), &body); err != nil {
 		t.Fatal(err)
 	}

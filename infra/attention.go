@@ -18,10 +18,11 @@ func (r *rotator) addAttention() {
 	arn := r.arn("states", "stateMachine:"+name)
 	role := awsiam.NewRole(r.stack, jsii.String("Role-attention"), &awsiam.RoleProps{
 		Description: jsii.String("State machine " + name),
-		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(arn)}),
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(arn, arn+":*")}),
 	})
 	r.allowTelling(role)
 	r.allowStart(role) // healing
+	r.allowJournal(role, "Lock", readJournal)
 	excuse(role, allowObserving(role))
 	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"), &awsstepfunctions.CfnStateMachineProps{
 		StateMachineName:        &name,

@@ -7,17 +7,21 @@ import (
 	"slices"
 	"strings"
 
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/strictjson"
+	"alboidc.internal/statemachine"
 )
 
 var (
 	accountPattern  = regexp.MustCompile(`^\d{12}$`)
 	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	stackPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`)
-	emailPattern    = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
+	emailPattern    = regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`) // ASCII, as SNS takes it
 	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/.+$`)
 	boundaryPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$`)
+	runbookPattern  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?&=+,@%-]+$`) // what follows is #entry
 	subnetPattern   = regexp.MustCompile(`^subnet-[0-9a-f]+$`)
 	groupPattern    = regexp.MustCompile(`^sg-[0-9a-f]+$`)
 )
@@ -26,9 +30,9 @@ var (
 // its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
-// maxClients: each makes 9 to 12 resources, and one more for each further load balancer; a template has at most 500
+// maxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const maxClients = 38
+const maxClients = 35
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -54,12 +58,13 @@ func (f *File) check(ps *strictjson.Problems) {
 			ps.Add(path+".secret.arn", "is the secret of %s too; each client has its own", other)
 		}
 		names[plain], secrets[c.Secret.ARN] = c.Name, c.Name
+		c.checkRegistration(ps, path, f.Clients[:i])
 	}
 	f.checkNotifications(ps)
 }
 
-// maxPerAddress is how many clients may notify the same address: its filter has the values of two fields, and their
-// product may be at most 150 (SNS developer guide, "Filter policy constraints").
+// maxPerAddress is how many clients may notify the same address: who looks after more belongs into stack.email. (A filter may
+// have 150 combinations of values: SNS developer guide, "Filter policy constraints".)
 const maxPerAddress = 12
 
 // maxAddresses: a topic has at most 200 filters (SNS developer guide, "Filter policy constraints").
@@ -94,6 +99,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 	match(ps, "stack.account", s.Account, accountPattern, "must be the account's 12 digits, in quotes")
 	match(ps, "stack.region", s.Region, regionPattern, "must be a Region, e.g. eu-central-1")
 	match(ps, "stack.name", s.Name, stackPattern, "must be 1 to 30 characters of a-z, 0-9 and hyphens, and begin with a letter")
+	if strings.HasPrefix(s.Name, "aws") || strings.HasPrefix(s.Name, "ssm") {
+		ps.Add("stack.name", "must not begin with aws or ssm: the clients' parameters are named after it, and Systems Manager keeps such names for itself")
+	}
 	for i, e := range s.Email {
 		match(ps, fmt.Sprintf("stack.email[%d]", i), e, emailPattern, "must be an e-mail address")
 	}
@@ -105,6 +113,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 	}
 	if s.LogKey != logKeyOfStack && s.LogKey != logKeyNone {
 		match(ps, "stack.logKey", s.LogKey, keyPattern, "must be stack, none or the ARN of a KMS key")
+	}
+	if s.RunbookURL != statemachine.DefaultRunbook {
+		match(ps, "stack.runbookUrl", s.RunbookURL, runbookPattern, "must be an https URL without #, that of your copy of docs/runbook.md")
 	}
 	if s.PermissionsBoundary != "" {
 		match(ps, "stack.permissionsBoundary", s.PermissionsBoundary, boundaryPattern, "must be the ARN of an IAM policy")
@@ -139,13 +150,37 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	c.checkLifetime(ps, path)
 }
 
+// checkRegistration: a registration has one client. Two would rotate it under two locks, and one of them would remove the
+// secret that the other one's load balancers use.
+func (c *Client) checkRegistration(ps *strictjson.Problems, path string, earlier []Client) {
+	if c.uniqueIDs() && len(c.OtherRegistrations) > 0 {
+		ps.Add(path+".otherRegistrations", "must be left out, client ids are unique at this provider (%s): what has the client's id under "+
+			"another issuer is another name of it, and belongs into aliases", c.IdentityProvider.Type)
+	}
+	for _, other := range earlier {
+		if config.SameRegistration(c.Client, other.Client, c.uniqueIDs() || other.uniqueIDs()) {
+			ps.Add(path+".clientId", "client %s has the registration of client %s (clientId, clientPair, and aliases count): make them one "+
+				"client with all load balancers, or give each its own registration", c.Name, other.Name)
+		}
+	}
+}
+
+// uniqueIDs reports whether the client's id belongs to one registration of its vendor only.
+func (c *Client) uniqueIDs() bool {
+	capable, _ := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{}) // check reports the error
+	return capable.UniqueIDs
+}
+
 // suffixPattern is what Secrets Manager adds to a secret's name. It takes an ARN without it too, but IAM compares whole
 // ARNs (Secrets Manager user guide, "What's in a secret?").
 var suffixPattern = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
 
+// wordPattern is how names end that only look as if they had it; Secrets Manager advises against them.
+var wordPattern = regexp.MustCompile(`(?i)-(secret|client|config|oauth2|values|tokens|stored|shared|portal|access|prod01)$`)
+
 func (c *Client) checkSecretARNs(ps *strictjson.Problems, path string) {
 	one := func(field, arn string) {
-		if secretARN.MatchString(arn) && !suffixPattern.MatchString(arn) {
+		if secretARN.MatchString(arn) && (!suffixPattern.MatchString(arn) || wordPattern.MatchString(arn)) {
 			ps.Add(path+"."+field, "must end with the hyphen and six characters that Secrets Manager added to the name: copy the whole ARN")
 		}
 	}

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/strictjson"
+	"alboidc.internal/statemachine"
 )
 
 // File is clients.yaml: what the user edits.
@@ -27,6 +31,8 @@ type Settings struct {
 	Name string `json:"name,omitempty"`
 	// Email addresses get every notification and alarm, once they have confirmed the subscription.
 	Email []string `json:"email,omitempty"`
+	// RunbookURL is where people find docs/runbook.md: messages and alarms link to entries of it. Default: its name.
+	RunbookURL string `json:"runbookUrl,omitempty"`
 	// LogRetentionDays is one of the numbers that CloudWatch Logs allows; default 90.
 	LogRetentionDays *int `json:"logRetentionDays,omitempty"`
 	// LogLevel of the functions: debug, info (default), warn or error.
@@ -120,6 +126,7 @@ func (s *Settings) defaults() {
 	s.Name = or(s.Name, "alb-oidc-rotator")
 	s.LogLevel = or(s.LogLevel, "info")
 	s.LogKey = or(s.LogKey, logKeyOfStack)
+	s.RunbookURL = or(s.RunbookURL, statemachine.DefaultRunbook)
 	if s.LogRetentionDays == nil {
 		days := 90
 		s.LogRetentionDays = &days
@@ -134,12 +141,29 @@ func (s Schedule) window() int {
 	return *s.FlexibleWindowMinutes
 }
 
-// secretName is the name of a secret that the stack creates.
-func (c Client) secretName(s Settings) string { return s.Name + "/" + c.Name + "/client-secret" }
+// secretName is the name of a secret that the stack creates. It does not end with a hyphen and six characters, or its partial
+// ARN would look like a complete one (Secrets Manager user guide, "What's in a secret?").
+func (c Client) secretName(s Settings) string { return s.Name + "/" + c.Name + "/oidc" }
 
 // placeholder is an ARN of the right form for a secret that does not exist yet.
 func (c Client) placeholder(s Settings) string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s-000000", s.Region, s.Account, c.secretName(s))
+}
+
+// ascii is a JSON text with every other character escaped: in a template CloudFormation turns those into question marks when
+// it is read (CloudFormation API reference, GetTemplate and the user guide's "Template format").
+func ascii(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 // document is the client's configuration as the state machine reads it, with the secret's ARN as known to the template.
@@ -147,5 +171,5 @@ func (c Client) document(secretARN string) (string, error) {
 	cfg := c.Client
 	cfg.Secret.ARN = secretARN
 	text, err := json.Marshal(cfg)
-	return string(text), err
+	return ascii(string(text)), err
 }

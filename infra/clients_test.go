@@ -88,6 +88,11 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a short account", `"111122223333"  `, `"1111"  `, "stack.account: must be the account's 12 digits"},
 		{"a Region that is none", "region: eu-central-1", "region: Frankfurt", "stack.region: must be a Region"},
 		{"a stack name with capitals", "# name: alb-oidc-rotator ", "name: Rotator #", "stack.name: must be 1 to 30 characters"},
+		{"a stack name that Systems Manager keeps for itself", "# name: alb-oidc-rotator ", "name: aws-login #", "stack.name: must not begin with aws or ssm"},
+		{"another one", "# name: alb-oidc-rotator ", "name: ssm1 #", "stack.name: must not begin with aws or ssm"},
+		{"an e-mail address that is not ASCII", "platform-team@example.com", "plattform-ä@example.com", "stack.email[0]: must be an e-mail address"},
+		{"a partial ARN that looks complete", "orders-web/client-secret-AbCdEf", "orders-web/client-secret", "clients[0].secret.arn: must end with the hyphen and six characters"},
+		{"another one of a user", "orders-web/smoke-test-user-AbCdEf", "orders-web/smoke-config", "userSecretArn: must end with the hyphen and six characters"},
 		{"an e-mail address without @", "platform-team@example.com", "platform-team", "stack.email[0]: must be an e-mail address"},
 		{"a retention that CloudWatch does not have", "# logRetentionDays: 90", "logRetentionDays: 91", "stack.logRetentionDays: must be one of [1 3 5"},
 		{"a log level", "# logLevel: info", "logLevel: loud", "stack.logLevel: must be debug, info, warn or error"},
@@ -203,7 +208,7 @@ func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
 	}
 	_, err := parseFile([]byte(text))
-	if err == nil || !strings.Contains(err.Error(), "clients: has 39 clients, at most 38 fit into one stack") {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("clients: has 39 clients, at most %d fit into one stack", maxClients)) {
 		t.Errorf("got %v", err)
 	}
 }

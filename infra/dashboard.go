@@ -24,7 +24,8 @@ const legend = "Each client is measured once a day (start an execution with `{\"
 
 // addDashboard answers: is every client healthy, and when did it last rotate?
 func (r *rotator) addDashboard() {
-	d := awscloudwatch.NewDashboard(r.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: &r.Name, DefaultInterval: days(90)})
+	name := r.Name + "-" + r.Region // dashboards are the account's, in every Region the same
+	d := awscloudwatch.NewDashboard(r.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{DashboardName: &name, DefaultInterval: days(90)})
 	for some := range slices.Chunk(r.alarms, alarmsPerWidget) {
 		alarms := []interfacesawscloudwatch.IAlarmRef{}
 		for _, a := range some {

@@ -288,7 +288,7 @@ func TestTheLimitsInTheDocumentationAreThoseOfTheCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{fmt.Sprintf("More than %d clients", maxClients), fmt.Sprintf("100 + 4 × %d", (&rotator{}).reserved())} {
+	for _, want := range []string{fmt.Sprintf("More than %d clients", maxClients), fmt.Sprintf("100 + 3 × %d + %d × the number of clients", (&rotator{}).reserved("smoketest"), restores)} {
 		if !strings.Contains(string(guide), want) {
 			t.Errorf("docs/deploying.md does not say %q", want)
 		}

@@ -16,7 +16,8 @@ func (r *rotator) ruleName(what string) string { return r.Name + "-" + what }
 // state machine that looks after it.
 func (r *rotator) addEvents() {
 	failed := r.executionPattern("FAILED")
-	failed["detail"].(map[string]any)["error"] = []any{map[string]any{"anything-but": statemachine.ToldOtherwise()}}
+	failed["detail"].(map[string]any)["error"] = []any{map[string]any{"anything-but": statemachine.ToldOtherwise()},
+		map[string]any{"exists": false}} // anything-but matches only what is there
 	r.addRule("attention", "A rotation failed where it could not tell of it", failed, nil)
 	r.addRule("interrupted", "A rotation was stopped or timed out", r.executionPattern("ABORTED", "TIMED_OUT"), nil)
 	for _, c := range r.clients {
@@ -88,7 +89,13 @@ func (r *rotator) addWatchRule(what, client, event, field string, balancers []st
 			"$or": []any{who(map[string]any{"anything-but": []any{*r.roles["updatealb"].RoleArn()}}), who(map[string]any{"exists": false})},
 		},
 	}
-	// The event goes in as an object: its values need no escaping (EventBridge user guide, "Predefined variables").
+	// Who, what, where and when, and no more: the event holds the whole request, perhaps with a client secret, and the input of
+	// an execution stays for 90 days. None of these values has a quotation mark.
 	r.addRule(what, "Somebody else changed a load balancer that logs users in as "+client, pattern,
-		&awsevents.CfnRule_InputTransformerProperty{InputTemplate: jsii.String(fmt.Sprintf(`{"client": %q, "change": <aws.events.event.json>}`, client))})
+		&awsevents.CfnRule_InputTransformerProperty{
+			InputPathsMap: map[string]any{"time": "$.time", "call": "$.detail.eventName", "target": "$.detail.requestParameters." + field,
+				"who": "$.detail.userIdentity.arn", "service": "$.detail.userIdentity.invokedBy"},
+			InputTemplate: jsii.String(fmt.Sprintf(`{"client": %q, "change": {"time": "<time>", "detail": {"eventName": "<call>", "requestParameters": {%q: "<target>"}, `+
+				`"userIdentity": {"arn": "<who>", "invokedBy": "<service>"}}}}`, client, field)),
+		})
 }

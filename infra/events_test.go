@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 func TestEveryRuleStartsTheStateMachineThatLooksAfterIt(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for rule, want := range map[string]map[string]string{
-		"attention":   {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld","LockLost"]}]`},
+		"attention":   {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
 		"interrupted": {"EventPattern.detail.status": `["ABORTED","TIMED_OUT"]`, "EventPattern.detail.error": ""},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
@@ -44,18 +45,24 @@ func TestWhatLooksAfterExecutionsStartsThemThroughTheAlias(t *testing.T) {
 
 func TestChangesOfTargetsByOthersAreReported(t *testing.T) {
 	tpl := exampleTemplate(t)
-	for rule, want := range map[string][2]string{
-		"rules-orders-web-0":     {`["ModifyRule"]`, "listener-rule"},
-		"listeners-orders-web-0": {`["ModifyListener"]`, "listener"},
+	for rule, want := range map[string][3]string{
+		"rules-orders-web-0":     {`["ModifyRule"]`, "listener-rule", "ruleArn"},
+		"listeners-orders-web-0": {`["ModifyListener"]`, "listener", "listenerArn"},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
 		expect(t, rule, r, map[string]string{"EventPattern.detail.eventName": want[0], "EventPattern.detail-type": `["AWS API Call via CloudTrail"]`})
 		if refused := text(at(t, r.Properties, "EventPattern", "detail", "errorCode")); refused != `[{"exists":false}]` {
 			t.Errorf("%s also tells of calls that were refused: %s", rule, refused)
 		}
-		// Its values are JSON already, and the client is in it for those who hear of one client only.
-		if input := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputTemplate")); input != `{"client": "orders-web", "change": <aws.events.event.json>}` {
+		// The client is in it for those who hear of one client only, and of the event nothing that may be a secret.
+		input := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputTemplate"))
+		paths := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputPathsMap"))
+		if !strings.HasPrefix(input, `{"client": "orders-web", "change": {"time": "<time>", `) || strings.Contains(input, "aws.events") || !json.Valid([]byte(input)) {
 			t.Errorf("%s hands over %s", rule, input)
+		}
+		if want := `{"call":"$.detail.eventName","service":"$.detail.userIdentity.invokedBy","target":"$.detail.requestParameters.` + want[2] +
+			`","time":"$.time","who":"$.detail.userIdentity.arn"}`; paths != want {
+			t.Errorf("%s takes %s", rule, paths)
 		}
 		// Only the load balancer in the stack's Region: events stay in their Region.
 		parameters := text(at(t, r.Properties, "EventPattern", "detail", "requestParameters"))
@@ -119,20 +126,34 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for address, want := range map[string]string{
-		"orders-team@example.com": `{"$or":[{"client":["orders-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}]}`,
-		"both@example.com":        `{"$or":[{"client":["orders-web","shop-web"]},{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"},{"prefix":"alb-oidc-rotator-shop-web/"}]}]}`,
+	for address, want := range map[string][2]string{
+		"orders-team@example.com": {`{"client":["orders-web"]}`, `{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}`},
+		"both@example.com": {`{"client":["orders-web","shop-web"]}`,
+			`{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"},{"prefix":"alb-oidc-rotator-shop-web/"}]}`},
 	} {
-		expect(t, address, tpl.one(t, "AWS::SNS::Subscription", "Endpoint", address), map[string]string{"Protocol": "email", "FilterPolicyScope": "MessageBody", "FilterPolicy": want})
+		// Messages are found by their attributes, alarms by their body; one subscription cannot look at both.
+		got := map[string]string{}
+		for _, id := range tpl.of("AWS::SNS::Subscription") {
+			if p := tpl.Resources[id].Properties; p["Endpoint"] == address {
+				got[text(p["FilterPolicyScope"])+" of "+text(p["TopicArn"])[:9]] = text(p["FilterPolicy"])
+			}
+		}
+		if len(got) != 2 || got["MessageAttributes of <Notifica"] != want[0] || got["MessageBody of <ClientAl"] != want[1] {
+			t.Errorf("%s gets %v", address, got)
+		}
+	}
+	// Both topics hear of a client's alarms, that of all of every alarm.
+	for name, topics := range map[string]int{"orders-web/secret-age": 2, "shop-web/rotation-long": 2, "rotation-failed": 1, "auth-errors-orders-50dc6c495c0c9188": 1} {
+		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
+		if n := len(r.Properties["AlarmActions"].([]any)); n != topics || len(r.Properties["OKActions"].([]any)) != topics {
+			t.Errorf("%s goes to %d topics", name, n)
+		}
 	}
 	if all := tpl.one(t, "AWS::SNS::Subscription", "Endpoint", "platform-team@example.com"); all.Properties["FilterPolicy"] != nil {
 		t.Errorf("stack.email gets only %v", all.Properties["FilterPolicy"])
 	}
-	for _, name := range []string{"alb-oidc-rotator-orders-web/secret-age", "alb-oidc-rotator-shop-web/rotation-long"} {
-		tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", name)
-	}
-	if n := len(tpl.of("AWS::SNS::Subscription")); n != 3 {
-		t.Errorf("%d subscriptions, want 3", n)
+	if n := len(tpl.of("AWS::SNS::Subscription")); n != 5 {
+		t.Errorf("%d subscriptions, want 5", n)
 	}
 }
 

@@ -36,9 +36,17 @@ var sizes = map[string]size{
 	"retiresecret":  {memoryMB: 256, undoes: true},
 }
 
+// restores is how many targets a rollback restores at once (MaxConcurrency of its Maps).
+const restores = 5
+
 // reserved is how many executions of a function are reserved, where they are. They are also the most that can run, and
-// all clients may rotate at once: an execution of the state machine has one call under way.
-func (r *rotator) reserved() int { return max(5, len(r.clients)) }
+// all clients may rotate at once: an execution of the state machine has one call under way, or as many as targets are restored.
+func (r *rotator) reserved(function string) int {
+	if function == "updatealb" {
+		return restores * len(r.clients)
+	}
+	return max(5, len(r.clients))
+}
 
 // checkFunctions reports the built functions that are missing: synth compiles nothing.
 func checkFunctions(folder string) error {
@@ -81,8 +89,9 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 		Role:    r.roles[f.Name],
 		// The names are those of functions/internal/lambdaboot.
 		Environment: &map[string]*string{
-			"JOURNAL_TABLE": r.journal.TableName(),
-			"LOG_LEVEL":     &r.LogLevel,
+			"JOURNAL_TABLE":    r.journal.TableName(),
+			"PARAMETER_PREFIX": jsii.String(r.parameterPrefix()),
+			"LOG_LEVEL":        &r.LogLevel,
 		},
 		LogGroup: logs,
 		// The function's own lines are JSON; this makes Lambda's so too.
@@ -91,7 +100,10 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 		Tracing:          awslambda.Tracing_ACTIVE,
 	}
 	if s.undoes && r.ReserveConcurrency {
-		props.ReservedConcurrentExecutions = jsii.Number(r.reserved())
+		props.ReservedConcurrentExecutions = jsii.Number(r.reserved(f.Name))
+	}
+	if r.inVPC(f) {
+		(*props.Environment)["IN_VPC"] = jsii.String("true")
 	}
 	fn := awslambda.NewFunction(r.stack, jsii.String("Function-"+f.Name), props)
 	if r.inVPC(f) {

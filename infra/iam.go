@@ -25,6 +25,7 @@ type grant struct {
 	journal  []string // on the journal's table
 	targets  string   // read or write: the load balancers
 	metrics  bool
+	names    bool // read the load balancers' DNS names
 }
 
 const (
@@ -37,6 +38,8 @@ const (
 var (
 	readJournal  = []string{"dynamodb:GetItem"}
 	writeJournal = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
+	// readParameters: no function believes a configuration that comes with its call.
+	readParameters = []string{"ssm:GetParameter"}
 )
 
 // grants by function: the AWS calls that its code makes, no more. Only one function can change a load balancer, because
@@ -46,9 +49,9 @@ var grants = map[string]grant{
 		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 	"createsecret": {secret: []string{describe, value, put}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
-	"updatealb":     {secret: []string{value}, journal: readJournal, targets: "write"},
-	"promotesecret": {secret: []string{describe, label}, journal: writeJournal},
-	"smoketest":     {secret: []string{value}, users: true, journal: readJournal, metrics: true},
+	"updatealb":     {secret: []string{describe, value}, journal: writeJournal, targets: "write"},
+	"promotesecret": {secret: []string{describe, value, label}, journal: writeJournal},
+	"smoketest":     {secret: []string{describe, value}, users: true, journal: readJournal, metrics: true, names: true},
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 }
@@ -61,14 +64,44 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	})
 	g := grants[f.Name]
 	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
-	allow(role, "Journal", g.journal, []string{*r.journal.TableArn()}, nil)
+	r.allowJournal(role, "Journal", g.journal)
+	allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.provider, r.userPools(), nil)
 	if g.targets == "write" {
 		r.allowLoadBalancers(role)
 	}
-	excuse(role, r.allowEverywhere(role, f, g))
+	reasons := r.allowEverywhere(role, f, g)
+	reasons["OnlyFromTheFunction"] = "a denial"
+	r.denyElsewhere(role, f)
+	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the policies too long"
+	excuse(role, reasons)
 	return role
+}
+
+// allowJournal: the items of the stack's clients, and no others.
+func (r *rotator) allowJournal(role awsiam.Role, sid string, actions []string) {
+	var names []string
+	for _, c := range r.clients {
+		names = append(names, c.Name)
+	}
+	// Every request for an item has its key; of one without, ForAllValues is true (IAM user guide, "Set operators for
+	// multivalued context keys").
+	allow(role, sid, actions, []string{*r.journal.TableArn()}, map[string]any{
+		"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": names}, "Null": map[string]any{"dynamodb:LeadingKeys": "false"}})
+}
+
+// denyElsewhere makes the credentials of a function's role useless outside of that function (Lambda developer guide, "Using
+// source function ARN to control function access behavior"). What Lambda does for a function is left out, and what Secrets
+// Manager does with a key for it: those calls have no such ARN.
+func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
+	arn := r.arn("lambda", "function:"+r.functionName(f))
+	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
+		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*", "secretsmanager:*", "ssm:*", "sts:*"),
+		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
+		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn, arn + ":*"}}},
+	}))
 }
 
 // allowEverywhere adds what can only be allowed on every resource, and returns why, for each wildcard of the role.
@@ -106,6 +139,9 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 	}
 	if g.metrics {
 		everywhere("Metrics", "GetMetricData has no resources to name", nil, "cloudwatch:GetMetricData")
+	}
+	if g.names {
+		everywhere("NameLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
 	}
 	if r.inVPC(f) {
 		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil, "ec2:CreateNetworkInterface",

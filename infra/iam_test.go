@@ -21,6 +21,7 @@ const (
 	key     = `<Key.Arn>`
 	elb     = `arn:aws:elasticloadbalancing:`
 
+	ourItems     = `{"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":["orders-web","shop-web"]},"Null":{"dynamodb:LeadingKeys":"false"}}`
 	throughAlias = `{"StringEquals":{"states:StateMachineQualifier":"live"}}`
 	throughSNS   = `{"StringEquals":{"kms:ViaService":"sns.eu-central-1.amazonaws.com"}}`
 	insecure     = `{"Bool":{"aws:SecureTransport":"false"}}`
@@ -49,7 +50,7 @@ func observed() []may {
 // telling is what a state machine may do to notify.
 func telling() []may {
 	return []may{one("sns:Publish", topic), one("kms:Decrypt kms:GenerateDataKey", key).when(throughSNS),
-		one("events:PutEvents", "arn:aws:events:eu-central-1:111122223333:event-bus/default")}
+		one("events:PutEvents", "arn:aws:events:eu-central-1:111122223333:event-bus/default").when(`{"StringEquals":{"events:source":"alb-oidc-rotator"}}`)}
 }
 
 // balancers are the ARNs of the rules or listeners of the example's load balancers.
@@ -58,39 +59,48 @@ func balancers(kind string) []string {
 		elb + "eu-central-1:111122223333:" + kind + "/app/shop/1d9f7a41c2b3e856/*"}
 }
 
+// elsewhere is what the role of a function may not do outside of the function.
+func elsewhere(function string) may {
+	arn := "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-" + function
+	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* secretsmanager:* ssm:* sts:*", "*").denied().
+		when(`{"ArnNotLike":{"lambda:SourceFunctionArn":["` + arn + `","` + arn + `:*"]}}`)
+}
+
 // allowed is everything that may be done in the example's template: by whom, the actions, and on what exactly. What a
 // template has beyond it fails the test, and so does what it lacks.
 func allowed() map[string][]may {
 	const reading = "dynamodb:GetItem"
 	const writing = "dynamodb:GetItem dynamodb:UpdateItem"
+	const parameters = "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/"
 	list := map[string][]may{
 		"plan": {
-			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", admin), one(reading, table),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", admin), one(reading, table).when(ourItems),
 			one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules elasticloadbalancing:DescribeTags", "*"),
 		},
 		"createsecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue", orders, created),
-			one("secretsmanager:GetSecretValue", admin), one(writing, table),
+			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
 		},
 		"updatealb": {
-			one("secretsmanager:GetSecretValue", orders, created), one(reading, table), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(writing, table).when(ourItems), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
 			one("elasticloadbalancing:ModifyRule", balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
 		},
-		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table)},
-		"smoketest":     {one("secretsmanager:GetSecretValue", orders, created, tester), one(reading, table), one("cloudwatch:GetMetricData", "*")},
+		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table).when(ourItems)},
+		"smoketest": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", tester), one(reading, table).when(ourItems),
+			one("cloudwatch:GetMetricData", "*"), one("elasticloadbalancing:DescribeLoadBalancers", "*")},
 		"retiresecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created),
-			one("secretsmanager:GetSecretValue", admin), one(writing, table),
+			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
 		},
 		"statemachine": slices.Concat(observed(), telling(), []may{
-			one("ssm:GetParameter", "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/orders-web", "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/shop-web"),
-			one(writing, table), one("states:DescribeExecution", runs),
+			one("ssm:GetParameter", parameters+"orders-web", parameters+"shop-web"),
+			one(writing, table).when(ourItems), one("states:DescribeExecution states:StopExecution", runs),
 		}),
-		"attention": slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias)}),
+		"attention": slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems)}),
 		"scheduler": {one("states:StartExecution", machine).when(throughAlias), one("sqs:SendMessage", "<DeadLetters.Arn>")},
 		"rules":     {one("states:StartExecution", machine+"-attention")},
 		"Operators": {
-			one("states:StartExecution states:ListExecutions states:DescribeStateMachine", machine),
+			one("states:StartExecution", machine).when(throughAlias), one("states:ListExecutions states:DescribeStateMachine", machine),
 			one("states:StopExecution states:RedriveExecution states:DescribeExecution states:GetExecutionHistory", runs),
 		},
 		"Key": {
@@ -110,7 +120,7 @@ func allowed() map[string][]may {
 	}
 	for _, f := range statemachine.Functions() {
 		logs := "<Logs" + f.Name + ".Arn>"
-		list[f.Name] = with(list[f.Name], one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"))
+		list[f.Name] = with(list[f.Name], one("ssm:GetParameter", parameters+"*"), one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"), elsewhere(f.Name))
 		list["statemachine"] = with(list["statemachine"], one("lambda:InvokeFunction", "<Live"+f.Name+">"))
 	}
 	maps.Copy(list, trust())
@@ -121,12 +131,16 @@ func allowed() map[string][]may {
 // confused deputy problem").
 func trust() map[string][]may {
 	assume := one("sts:AssumeRole", "")
-	ours := func(arn string) string {
-		return `{"ArnLike":{"aws:SourceArn":"` + arn + `"},"StringEquals":{"aws:SourceAccount":"111122223333"}}`
+	ours := func(arns ...string) string {
+		source := plain(anys(arns))
+		if len(arns) == 1 {
+			source = `"` + arns[0] + `"`
+		}
+		return `{"ArnLike":{"aws:SourceArn":` + source + `},"StringEquals":{"aws:SourceAccount":"111122223333"}}`
 	}
 	list := map[string][]may{
-		"trust of statemachine": {assume.by(service("states")).when(ours(machine))},
-		"trust of attention":    {assume.by(service("states")).when(ours(machine + "-attention"))},
+		"trust of statemachine": {assume.by(service("states")).when(ours(machine, machine+":*"))},
+		"trust of attention":    {assume.by(service("states")).when(ours(machine+"-attention", machine+"-attention:*"))},
 		"trust of rules":        {assume.by(service("events")).when(ours("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*"))},
 		"trust of scheduler": {assume.by(service("scheduler")).
 			when(`{"StringEquals":{"aws:SourceAccount":"111122223333","aws:SourceArn":"arn:aws:scheduler:eu-central-1:111122223333:schedule-group/alb-oidc-rotator"}}`)},
@@ -183,7 +197,9 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 			`{"ForAllValues:StringEquals":{"sts:IdentityTokenAudience":["api://AzureADTokenExchange"]},"Null":{"sts:IdentityTokenAudience":"false"},"NumericLessThanEquals":{"sts:DurationSeconds":300}}`))
 	}
 	add("createsecret", keyFor("kms:GenerateDataKey", orders, created))
-	add("updatealb", keyFor("kms:Decrypt", orders, created))
+	for _, who := range []string{"updatealb", "promotesecret"} {
+		add(who, keyFor("kms:Decrypt", orders, created))
+	}
 	add("smoketest", keyFor("kms:Decrypt", orders, tester, created))
 	// A user pool is the one identity provider that IAM guards.
 	const pool = "arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_AbC123"

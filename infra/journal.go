@@ -52,7 +52,7 @@ func (c Client) createdWith() *string {
 	return &c.KMSKeys[0]
 }
 
-// parameterPrefix is where the state machine reads the clients' configurations.
+// parameterPrefix is where the state machine and the functions read the clients' configurations.
 func (r *rotator) parameterPrefix() string { return "/" + r.Name + "/clients/" }
 
 // addParameters adds each client's configuration.

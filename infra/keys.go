@@ -56,27 +56,29 @@ func (r *rotator) addLogKey() {
 
 // addTopic adds the topic of notifications and alarms.
 func (r *rotator) addTopic() {
-	r.topic = awssns.NewTopic(r.stack, jsii.String("Notifications"), &awssns.TopicProps{
-		TopicName:   &r.Name,
-		DisplayName: jsii.String("ALB client secret rotation"),
-		MasterKey:   r.key,
-		EnforceSSL:  jsii.Bool(true),
-	})
-	r.topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Principals: services("cloudwatch.amazonaws.com"),
-		Actions:    jsii.Strings("sns:Publish"),
-		Resources:  &[]*string{r.topic.TopicArn()},
-		Conditions: only(r.arn("cloudwatch", "alarm:"+r.Name+"-*")),
-	}))
+	r.topic = r.newTopic("Notifications", r.Name, "ALB client secret rotation")
 	for _, address := range r.Email {
 		r.topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&address, nil))
 	}
 	r.addClientSubscriptions()
 }
 
-// addClientSubscriptions subscribes each client's own addresses to what is about the client: messages that name it as
-// client, and its alarms. A topic has one subscription per address, so one filter names all clients of
-// an address.
+// newTopic is an encrypted topic to which the stack's alarms can publish.
+func (r *rotator) newTopic(id, name, displayName string) awssns.Topic {
+	topic := awssns.NewTopic(r.stack, &id, &awssns.TopicProps{TopicName: &name, DisplayName: &displayName, MasterKey: r.key, EnforceSSL: jsii.Bool(true)})
+	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: services("cloudwatch.amazonaws.com"),
+		Actions:    jsii.Strings("sns:Publish"),
+		Resources:  &[]*string{topic.TopicArn()},
+		Conditions: only(r.arn("cloudwatch", "alarm:"+r.Name+"-*")),
+	}))
+	return topic
+}
+
+// addClientSubscriptions subscribes each client's own addresses to what is about the client: messages with its name as
+// attribute, and its alarms. One filter looks at attributes or at the body, never at both (SNS developer guide, "Subscription
+// filter policy scope"): messages are text for people, and what CloudWatch publishes has no attributes. So the alarms have a topic
+// of their own. A topic has one subscription per address, so one filter names all clients of an address.
 func (r *rotator) addClientSubscriptions() {
 	clients := map[string][]string{}
 	for _, c := range r.clients {
@@ -84,22 +86,24 @@ func (r *rotator) addClientSubscriptions() {
 			clients[address] = append(clients[address], c.Name)
 		}
 	}
+	if len(clients) > 0 {
+		r.clientAlarms = r.newTopic("ClientAlarms", r.Name+"-client-alarms", "Alarms of ALB client secret rotation")
+	}
 	for _, address := range sorted(clients) {
 		var alarms []any
 		for _, name := range clients[address] {
 			alarms = append(alarms, map[string]any{"prefix": r.alarmName(clientAlarm(name, ""))})
 		}
-		id := sha256.Sum256([]byte(address)) // names of resources inside a template have no punctuation
-		awssns.NewCfnSubscription(r.stack, jsii.String(fmt.Sprintf("Notifications-%x", id[:8])), &awssns.CfnSubscriptionProps{
-			TopicArn: r.topic.TopicArn(),
-			Protocol: jsii.String("email"),
-			Endpoint: &address,
-			// What is not a JSON object does not match (SNS developer guide, "Message filtering").
-			FilterPolicyScope: jsii.String("MessageBody"),
-			FilterPolicy: map[string]any{"$or": []any{
-				map[string]any{"client": clients[address]}, map[string]any{"AlarmName": alarms}}},
-		})
+		r.subscribe("Notifications", r.topic, address, "MessageAttributes", map[string]any{"client": clients[address]})
+		r.subscribe("ClientAlarms", r.clientAlarms, address, "MessageBody", map[string]any{"AlarmName": alarms})
 	}
+}
+
+// subscribe subscribes an address to what of a topic matches a filter.
+func (r *rotator) subscribe(id string, topic awssns.Topic, address, scope string, filter map[string]any) {
+	sum := sha256.Sum256([]byte(address)) // names of resources inside a template have no punctuation
+	awssns.NewCfnSubscription(r.stack, jsii.String(fmt.Sprintf("%s-%x", id, sum[:8])), &awssns.CfnSubscriptionProps{
+		TopicArn: topic.TopicArn(), Protocol: jsii.String("email"), Endpoint: &address, FilterPolicyScope: &scope, FilterPolicy: filter})
 }
 
 // addDeadLetterQueue adds the queue of starts that EventBridge Scheduler and EventBridge gave up on.
@@ -120,18 +124,22 @@ func (r *rotator) addDeadLetterQueue() {
 	suppress(r.deadLetter, map[string]string{"AwsSolutions-SQS3": "it is itself the dead letter queue; an alarm watches it"})
 }
 
-// ourAccount lets a service assume a role only for this account and for the source, an ARN (IAM user guide, "The confused
+// ourAccount lets a service assume a role only for this account and for the sources, ARNs (IAM user guide, "The confused
 // deputy problem").
-func (r *rotator) ourAccount(source string) *map[string]any {
-	c := only(source)
+func (r *rotator) ourAccount(sources ...string) *map[string]any {
+	c := only(sources...)
 	(*c)["StringEquals"] = map[string]any{"aws:SourceAccount": r.Account}
 	return c
 }
 
-// only lets a service act for the source, an ARN that has the account in it: the condition that AWS documents for rules
+// only lets a service act for the sources, ARNs that have the account in it: the condition that AWS documents for rules
 // that send to a queue (EventBridge user guide, "Using resource-based policies") and alarms that publish to a topic (SNS
 // developer guide, "Example cases for Amazon SNS access control").
-func only(source string) *map[string]any {
+func only(sources ...string) *map[string]any {
+	var source any = sources
+	if len(sources) == 1 {
+		source = sources[0]
+	}
 	return &map[string]any{"ArnLike": map[string]any{"aws:SourceArn": source}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -59,6 +60,9 @@ func checkLimits(text []byte) error {
 		return err
 	}
 	var ps strictjson.Problems
+	if i := slices.IndexFunc(text, func(b byte) bool { return b >= utf8.RuneSelf }); i >= 0 {
+		ps.Add("the template", "has a character that is not ASCII, and CloudFormation would show it as a question mark: after %q", text[max(0, i-60):i])
+	}
 	tooMuch := func(what string, n, most int) {
 		if n > most {
 			ps.Add("clients", "need %s of %d, at most %d is possible: put some clients into another file with another stack.name", what, n, most)

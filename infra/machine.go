@@ -13,6 +13,9 @@ import (
 // eventBus gets our own events. The default bus has those of AWS too, so one place has all.
 const eventBus = "default"
 
+// eventSource is what our events say that they are from, in the definitions.
+const eventSource = "alb-oidc-rotator"
+
 // machineARN is the state machine's ARN. Its name is given, so that its own role can name it.
 func (r *rotator) machineARN() string { return r.arn("states", "stateMachine:"+r.Name) }
 
@@ -89,7 +92,8 @@ func (r *rotator) values() statemachine.Values {
 	return statemachine.Values{
 		Partition: *r.stack.Partition(), FunctionARNs: arns, JournalTable: *r.journal.TableName(), ParameterPrefix: r.parameterPrefix(),
 		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
-		RotationAlias: aliasName, Settle: statemachine.Settle(statemachine.Functions()),
+		RotationAlias: aliasName, MachineToStart: r.machineARN() + ":" + aliasName, ExecutionURL: statemachine.ExecutionURL(r.Region),
+		Runbook: r.RunbookURL, Settle: statemachine.Settle(statemachine.Functions()),
 	}
 }
 
@@ -98,7 +102,7 @@ func (r *rotator) addMachineRole() {
 	r.machineRole = awsiam.NewRole(r.stack, jsii.String("Role-statemachine"), &awsiam.RoleProps{
 		Description: jsii.String("State machine " + r.Name),
 		// Step Functions developer guide, "Prevent cross-service confused deputy issue".
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(r.machineARN())}),
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(r.machineARN(), r.machineARN()+":*")}),
 	})
 	var functions, parameters []string
 	for _, f := range statemachine.Functions() {
@@ -109,9 +113,9 @@ func (r *rotator) addMachineRole() {
 	}
 	role := r.machineRole
 	allow(role, "Steps", []string{"lambda:InvokeFunction"}, functions, nil)
-	allow(role, "Clients", []string{"ssm:GetParameter"}, parameters, nil)
-	allow(role, "Lock", writeJournal, []string{*r.journal.TableArn()}, nil)
-	allow(role, "LockOwner", []string{"states:DescribeExecution"}, []string{r.executionARNs()}, nil)
+	allow(role, "Clients", readParameters, parameters, nil)
+	r.allowJournal(role, "Lock", writeJournal)
+	allow(role, "LockOwner", []string{"states:DescribeExecution", "states:StopExecution"}, []string{r.executionARNs()}, nil)
 	r.allowTelling(role)
 	reasons := allowObserving(role)
 	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"
@@ -123,7 +127,8 @@ func (r *rotator) allowTelling(role awsiam.Role) {
 	allow(role, "Notify", []string{"sns:Publish"}, []string{*r.topic.TopicArn()}, nil)
 	allow(role, "NotifyEncrypted", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*r.key.KeyArn()},
 		map[string]any{"StringEquals": map[string]any{"kms:ViaService": "sns." + r.Region + ".amazonaws.com"}})
-	allow(role, "PublishEvent", []string{"events:PutEvents"}, []string{r.arn("events", "event-bus/"+eventBus)}, nil)
+	allow(role, "PublishEvent", []string{"events:PutEvents"}, []string{r.arn("events", "event-bus/"+eventBus)},
+		map[string]any{"StringEquals": map[string]any{"events:source": eventSource}})
 }
 
 // allowObserving: a state machine's log and traces, which have no resources to name (Step Functions developer guide, "Using

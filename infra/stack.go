@@ -23,11 +23,13 @@ type rotator struct {
 	Settings
 	clients []Client
 
-	key        awskms.Key
-	logKey     awskms.IKey // nil: CloudWatch's own encryption
-	topic      awssns.Topic
-	deadLetter awssqs.Queue
-	journal    awsdynamodb.Table
+	key    awskms.Key
+	logKey awskms.IKey // nil: CloudWatch's own encryption
+	topic  awssns.Topic
+	// clientAlarms is the topic of the alarms for clients' own addresses; nil if no client has any.
+	clientAlarms awssns.Topic
+	deadLetter   awssqs.Queue
+	journal      awsdynamodb.Table
 	// secretARNs of the clients, by name: known ones, or those of secrets that the stack creates.
 	secretARNs map[string]string
 	// live are the aliases that the state machine invokes, roles the roles behind them, by function.
@@ -67,6 +69,7 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addAlarms()
 	r.addDashboard()
 	r.addPeople()
+	r.addWebIdentityOutputs()
 	if r.PermissionsBoundary != "" {
 		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack, jsii.String("Boundary"), &r.PermissionsBoundary))
 	}

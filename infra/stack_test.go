@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +26,8 @@ func TestEveryFunctionIsDeployedAsTheStateMachineExpects(t *testing.T) {
 			t.Errorf("%s runs on %s", f.Name, got)
 		}
 		variables := r.Properties["Environment"].(map[string]any)["Variables"].(map[string]any)
-		if len(variables) != 2 || !strings.HasPrefix(text(variables["JOURNAL_TABLE"]), "<Journal") {
+		if len(variables) != 3 || !strings.HasPrefix(text(variables["JOURNAL_TABLE"]), "<Journal") ||
+			text(variables["PARAMETER_PREFIX"]) != "/alb-oidc-rotator/clients/" {
 			t.Errorf("%s has the environment %v", f.Name, variables)
 		}
 		if text(r.Properties["Code"]) == "" || sizes[f.Name].memoryMB != r.Properties["MemorySize"].(float64) {
@@ -60,17 +62,22 @@ func TestOnlyTheFunctionsOfARollbackHaveReservedConcurrency(t *testing.T) {
 		tpl    template
 		want   []string
 		number string
+		update string // of updatealb: a rollback restores several targets at once
 	}{
-		{"by default", exampleTemplate(t), nil, ""}, // no account's limit can fail the first deployment
-		{"where it is wanted", changed(t, "# "+on, on), []string{"promotesecret", "retiresecret", "smoketest", "updatealb"}, "5"},
-		{"with eleven clients", eleven, []string{"promotesecret", "retiresecret", "smoketest", "updatealb"}, "11"}, // all may rotate at once
+		{"by default", exampleTemplate(t), nil, "", ""}, // no account's limit can fail the first deployment
+		{"where it is wanted", changed(t, "# "+on, on), []string{"promotesecret", "retiresecret", "smoketest", "updatealb"}, "5", "10"},
+		{"with eleven clients", eleven, []string{"promotesecret", "retiresecret", "smoketest", "updatealb"}, "11", "55"}, // all may rotate at once
 	} {
 		var got []string
 		for _, id := range tt.tpl.of("AWS::Lambda::Function") {
 			if p := tt.tpl.Resources[id].Properties; p["ReservedConcurrentExecutions"] != nil {
 				got = append(got, strings.TrimPrefix(text(p["FunctionName"]), "alb-oidc-rotator-"))
-				if n := text(p["ReservedConcurrentExecutions"]); n != tt.number {
-					t.Errorf("%s, %s are reserved, want %s", tt.name, n, tt.number)
+				want := tt.number
+				if got[len(got)-1] == "updatealb" {
+					want = tt.update
+				}
+				if n := text(p["ReservedConcurrentExecutions"]); n != want {
+					t.Errorf("%s, %s of %s are reserved, want %s", tt.name, n, got[len(got)-1], want)
 				}
 			}
 		}
@@ -86,6 +93,10 @@ func TestOnlyTheSmokeTestIsInTheVPC(t *testing.T) {
 	for _, f := range statemachine.Functions() {
 		r := tpl.one(t, "AWS::Lambda::Function", "FunctionName", "alb-oidc-rotator-"+f.Name)
 		want := ""
+		variables := r.Properties["Environment"].(map[string]any)["Variables"].(map[string]any)
+		if text(variables["IN_VPC"]) == "true" != (f.Name == "smoketest") {
+			t.Errorf("%s is told of a VPC: %v", f.Name, variables)
+		}
 		if f.Name == "smoketest" {
 			want = `{"SecurityGroupIds":["sg-0b"],"SubnetIds":["subnet-0a"]}`
 		}
@@ -140,7 +151,7 @@ func TestASecretThatTheStackCreatesHasNoValueAndIsKept(t *testing.T) {
 	if r.Properties["SecretString"] != nil || r.Properties["GenerateSecretString"] != nil {
 		t.Error("the template gives the secret a value")
 	}
-	expect(t, "the secret", r, map[string]string{"Name": "alb-oidc-rotator/shop-web/client-secret", "KmsKeyId": ""})
+	expect(t, "the secret", r, map[string]string{"Name": "alb-oidc-rotator/shop-web/oidc", "KmsKeyId": ""})
 
 	const cmk = "arn:aws:kms:eu-central-1:111122223333:key/0a1b"
 	tpl = changed(t, "    createSecret: true", "    createSecret: true\n    kmsKeys: ["+cmk+"]")
@@ -209,6 +220,84 @@ func TestNoNameIsTooLongForItsService(t *testing.T) {
 			if name := text(tpl.Resources[id].Properties[limit.property]); name == "" || len(name) > limit.most {
 				t.Errorf("%s has the name %q", id, name)
 			}
+		}
+	}
+}
+
+func TestARollbackRestoresAsManyTargetsAsUpdatesAreReserved(t *testing.T) {
+	t.Parallel()
+	most := 1
+	for _, m := range regexp.MustCompile(`"MaxConcurrency": (\d+)`).FindAllStringSubmatch(statemachine.Definition, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, n)
+	}
+	if most != restores {
+		t.Errorf("the state machine calls %d at once, %d are reserved for a client", most, restores)
+	}
+}
+
+// Two stacks of one name in two Regions of an account: no name that both give is the account's.
+func TestAStackOfTheSameNameCanBeDeployedInASecondRegion(t *testing.T) {
+	names := func(region string) map[string]bool {
+		tpl := changed(t, "region: eu-central-1", "region: "+region)
+		out := map[string]bool{}
+		for kind, property := range map[string]string{"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::IAM::Role": "RoleName", "AWS::IAM::Policy": ""} {
+			for _, id := range tpl.of(kind) {
+				if name := text(tpl.Resources[id].Properties[property]); property != "" && name != "" {
+					out[kind+" "+name] = true
+				}
+			}
+		}
+		return out
+	}
+	here := names("eu-central-1")
+	for name := range names("eu-west-1") {
+		if here[name] {
+			t.Errorf("both stacks have %s", name)
+		}
+	}
+	if len(here) != 1 { // the dashboard needs a name
+		t.Errorf("names of the account: %v", here)
+	}
+}
+
+func TestTheTemplateHoldsOnlyASCIIAndTextsStayWhatTheyAre(t *testing.T) {
+	file, err := parseFile(changedText(t, "Your orders", "Ihre Aufträge 😀"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl, err := synthesized(file) // it refuses other characters
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, id := range tpl.of("AWS::SSM::Parameter") {
+		found = append(found, text(tpl.Resources[id].Properties["Value"]))
+	}
+	if all := strings.Join(found, ""); !strings.Contains(all, `Ihre Auftr\u00e4ge \ud83d\ude00`) {
+		t.Errorf("the configurations are %s", all)
+	}
+	if err := checkLimits([]byte(`{"Resources": {"x": {"Properties": {"Description": "…"}}}}`)); err == nil || !strings.Contains(err.Error(), "is not ASCII") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRolesThatAnIdentityProviderHasToTrustAreOutputs(t *testing.T) {
+	for name, tt := range map[string]struct {
+		tpl  template
+		want int
+	}{"a stored credential": {exampleTemplate(t), 0}, "web identity": {mortal(t), 3}} {
+		got := 0
+		for id := range tt.tpl.Outputs {
+			if strings.HasPrefix(id, "WebIdentityRole") {
+				got++
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %d outputs, want %d", name, got, tt.want)
 		}
 	}
 }

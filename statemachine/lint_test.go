@@ -20,7 +20,8 @@ func values(t *testing.T) map[string]string {
 	t.Helper()
 	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
-		RotationAlias: "live", Settle: statemachine.Settle(statemachine.Functions())}
+		RotationAlias: "live", MachineToStart: "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
+		ExecutionURL: statemachine.ExecutionURL("eu-central-1"), Runbook: statemachine.DefaultRunbook, Settle: statemachine.Settle(statemachine.Functions())}
 	for _, f := range statemachine.Functions() {
 		v.FunctionARNs[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name + ":live"
 	}
@@ -131,13 +132,16 @@ type state struct {
 		Assign    map[string]any
 		Next      string
 	}
-	Retry []struct {
-		ErrorEquals                                   []string
-		IntervalSeconds, BackoffRate, MaxDelaySeconds float64
-		MaxAttempts                                   int
-	}
+	Retry         []retry
 	Catch         []catch
 	ItemProcessor *machine
+}
+
+type retry struct {
+	ErrorEquals                                   []string
+	IntervalSeconds, BackoffRate, MaxDelaySeconds float64
+	MaxAttempts                                   int
+	JitterStrategy                                string
 }
 
 type catch struct {
@@ -185,23 +189,30 @@ func (m machine) all(f func(name string, s state)) {
 	}
 }
 
-// tasks calls f for every Task, the ones inside a Map too. catch is the Task's or its Map's.
+// tasks calls f for every Task, the ones inside a Map too. caught: it or its Map has a Catch of more than Superseded.
 func (m machine) tasks(f func(name string, s state, caught bool)) {
 	for name, s := range m.States {
 		switch s.Type {
 		case "Task":
-			f(name, s, len(s.Catch) > 0)
+			f(name, s, catchesMore(s))
 		case "Map":
 			for inner, is := range s.ItemProcessor.States {
 				if is.Type == "Task" {
-					f(inner, is, len(s.Catch) > 0 || len(is.Catch) > 0)
+					f(inner, is, catchesMore(s) || catchesMore(is))
 				}
 			}
 		}
 	}
 }
 
-// uncaught are the Tasks that must not have a Catch: after them nothing can be undone, or they are the undoing.
+// catchesMore reports whether a state catches anything but Superseded.
+func catchesMore(s state) bool {
+	return slices.ContainsFunc(s.Catch, func(c catch) bool { return !slices.Equal(c.ErrorEquals, superseded) })
+}
+
+var superseded = []string{string(failure.Superseded)}
+
+// uncaught are the Tasks that must not have a Catch, but of Superseded: after them nothing can be undone, or they are the undoing.
 var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
 
 // In another partition (GovCloud, China) such a resource would fail: "The resource belongs to a different partition from the
@@ -252,19 +263,80 @@ func TestWhatFailsBeforeAnythingIsChangedIsRefused(t *testing.T) {
 func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
-		"ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
+		"VerifyBeforeReassert", "ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
 		for _, c := range catchesEverything(t, name) {
-			if c.Next != "Quiesce" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
-				t.Errorf("%s: a Catch must go to Quiesce and end the execution as rolled back", name)
+			if c.Next != "BeginRollback" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
+				t.Errorf("%s: a Catch must begin the rollback and end the execution as rolled back", name)
 			}
 		}
 	}
 }
 
-// catchesEverything returns a state's Catch entries, which must leave no error out.
+// Whoever reads the labels can find that AWSCURRENT is a third version. Whatever state that is in, it must lead to the end at which
+// no target is touched, and not into a rollback.
+func TestAThirdVersionEndsEveryStateUntouched(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, s := range m.States {
+		if name == "Measure" || name == "Plan" || name == "TestBeforeChange" || s.Type != "Map" && !strings.HasSuffix(s.Resource, ":lambda:invoke") {
+			continue // of these only Maps and functions read labels, and the named ones plan from what they find
+		}
+		if len(s.Catch) == 0 || !slices.Equal(s.Catch[0].ErrorEquals, superseded) || s.Catch[0].Next != "AwaitOwnCalls" || s.Catch[0].Assign["outcome"] != "superseded" {
+			t.Errorf("%s does not end as superseded", name)
+		}
+		if s.ItemProcessor == nil {
+			continue
+		}
+		for inner, is := range s.ItemProcessor.States {
+			if catchesMore(is) && (!slices.Equal(is.Catch[0].ErrorEquals, superseded) || s.ItemProcessor.States[is.Catch[0].Next].Type != "Fail") {
+				t.Errorf("%s in %s hides that the execution is superseded", inner, name)
+			}
+		}
+	}
+	if m.States["AwaitOwnCalls"].Next != "ReleaseLock" {
+		t.Error("the lock is not released")
+	}
+}
+
+// A configuration that became another client's must lead neither forward nor into a rollback, which would look for the secrets
+// where they are not. Where there is no Catch it is not tried again: a redrive resumes there.
+func TestAnotherClientsConfigurationEndsEveryStateUntouched(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, s := range m.States {
+		retries := s.Retry
+		switch {
+		case s.Type == "Task" && !strings.HasSuffix(s.Resource, ":lambda:invoke"), s.Type != "Task" && s.Type != "Map",
+			name == "Measure", name == "Plan", name == "TestBeforeChange", name == "RestoreTargets", // the next state finds it, too
+			name == "TestAfterRollback": // all is done, only the lock has to be released
+			continue
+		case s.Type == "Map":
+			for _, inner := range s.ItemProcessor.States {
+				retries = append(retries, inner.Retry...)
+			}
+		}
+		caught := slices.ContainsFunc(s.Catch, func(c catch) bool {
+			return slices.Contains(c.ErrorEquals, "Reconfigured") && c.Next == "Reconfigured"
+		})
+		untried := slices.ContainsFunc(retries, func(r retry) bool {
+			return slices.Contains(r.ErrorEquals, "Reconfigured") && r.MaxAttempts == 0
+		})
+		if caught == untried {
+			t.Errorf("%s: it ends untouched: %v, it fails at once: %v", name, caught, untried)
+		}
+	}
+	if m.States["Reconfigured"].Type != "Fail" {
+		t.Error("the execution goes on")
+	}
+}
+
+// catchesEverything returns a state's Catch entries, which must leave no error out; those of Superseded and Reconfigured lead
+// elsewhere.
 func catchesEverything(t *testing.T, name string) []catch {
 	t.Helper()
-	c := parse(t).States[name].Catch
+	c := slices.DeleteFunc(parse(t).States[name].Catch, func(c catch) bool {
+		return slices.Equal(c.ErrorEquals, superseded) || slices.Contains(c.ErrorEquals, "Reconfigured")
+	})
 	if len(c) != 2 || !slices.Equal(c[0].ErrorEquals, []string{"States.DataLimitExceeded"}) || !slices.Equal(c[1].ErrorEquals, []string{"States.ALL"}) {
 		t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)
 	}
@@ -286,7 +358,7 @@ func TestNoMapCollectsWholeResults(t *testing.T) {
 			if is.Type == "Succeed" && is.Output == nil { // its input is the text of an error
 				t.Errorf("%s has no Output", inner)
 			}
-			if is.Type == "Task" && is.Output != "{% $states.result.Payload.result %}" {
+			if is.Type == "Task" && is.Output != "{% $substring($states.result.Payload.notice & '', 0, 500) %}" {
 				t.Errorf("%s: the output is %v", inner, is.Output)
 			}
 		}
@@ -322,7 +394,7 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 // allowed are the resources that cannot carry a secret value, in either direction.
 var allowed = []string{
 	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter",
-	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
+	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:stopExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
 	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish", "arn:aws:states:::events:putEvents",
 }
 
@@ -356,6 +428,77 @@ func TestNoStateIsUnreachable(t *testing.T) {
 				t.Errorf("%s cannot be reached", name)
 			}
 		})
+	}
+}
+
+// A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
+func TestWhoeverTellsHasWordsForIt(t *testing.T) {
+	t.Parallel()
+	composes := map[string][]string{"Notify": {"Released", "Describe"}, "TellRollback": {"BeginRollback"}}
+	for machine, m := range both(t) {
+		told := 0
+		for name, s := range m.States {
+			next := []string{s.Next, s.Default}
+			for _, c := range s.Choices {
+				next = append(next, c.Next)
+			}
+			for _, c := range s.Catch {
+				next = append(next, c.Next)
+			}
+			for _, n := range next {
+				if composes[n] == nil {
+					continue
+				}
+				told++
+				words, _ := s.Assign["told"].(map[string]any)
+				for _, field := range []string{"subject", "users", "what", "todo", "command", "notice", "entry"} {
+					if !slices.Contains(composes[n], name) || words[field] == nil {
+						t.Errorf("%s: %s leads to %s without %s", machine, name, n, field)
+					}
+				}
+			}
+		}
+		if told == 0 {
+			t.Errorf("%s tells nobody", machine)
+		}
+	}
+}
+
+// One form of message: who has read one finds everything in the next.
+func TestAllMessagesHaveOneForm(t *testing.T) {
+	t.Parallel()
+	forms := map[any]bool{}
+	for _, m := range both(t) {
+		m.tasks(func(_ string, s state, _ bool) {
+			if a, _ := s.Arguments.(map[string]any); strings.HasSuffix(s.Resource, ":sns:publish") {
+				forms[a["Message"]] = true
+			}
+		})
+	}
+	if len(forms) != 1 {
+		t.Errorf("there are %d forms: %v", len(forms), forms)
+	}
+}
+
+// Every rollback begins with telling people, by steps that are short and that nothing can stop, and goes on to Quiesce.
+func TestTellingOfARollbackLeadsOnToIt(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, next := range map[string]string{"TellRollback": "PublishRollback", "PublishRollback": "Quiesce"} {
+		s := m.States[name]
+		if s.Next != next || s.TimeoutSeconds > 5 {
+			t.Errorf("%s goes to %s and may take %g s", name, s.Next, s.TimeoutSeconds)
+		}
+		for _, c := range catchesEverything(t, name) {
+			if c.Next != next {
+				t.Errorf("%s: %v leads to %s", name, c.ErrorEquals, c.Next)
+			}
+		}
+	}
+	for name, s := range m.States {
+		if s.Next == "Quiesce" && name != "PublishRollback" || s.Default == "Quiesce" {
+			t.Errorf("%s begins a rollback in silence", name)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ var integrationErrors = regexp.MustCompile(`^(States\.(ALL|TaskFailed|Timeout|He
 	`ExceedToleratedFailureThreshold|ItemReaderFailed|ResultWriterFailed|Http\.Socket)|` +
 	`Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
 	`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
-	`Ssm\.(InternalServerErrorException|ThrottlingException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
+	`Ssm\.(InternalServerErrorException|ThrottlingException|ParameterNotFoundException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
 	`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
 
 func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
@@ -95,7 +95,7 @@ func TestAThrottledIdentityProviderIsWaitedForLongerThanItAsks(t *testing.T) {
 
 // afterTheSwitch are the tests of a secret that load balancers use: while it is not accepted, logins fail, so that
 // waiting is what makes the outage long.
-var afterTheSwitch = []string{"TestSecret", "TestBeforeFinish", "TestAfterDisable"}
+var afterTheSwitch = []string{"TestSecret", "VerifyBeforeReassert", "TestBeforeFinish", "TestAfterDisable"}
 
 func TestOnlyASecretThatNoTargetHasIsWaitedFor(t *testing.T) {
 	t.Parallel()
@@ -103,6 +103,42 @@ func TestOnlyASecretThatNoTargetHasIsWaitedFor(t *testing.T) {
 		payload, _ := s.Arguments.(map[string]any)["Payload"].(map[string]any)
 		if wait := payload["wait"] == true; wait != (name == "VerifyNewSecret") {
 			t.Errorf("%s: wait is %v", name, wait)
+		}
+	})
+}
+
+// What time cannot mend is given up after at least ten tries over 15 minutes; a third version and a changed
+// configuration at once, because what comes next mends that; all else is tried for hours.
+func TestWhatCannotBeUndoneIsGivenUpInTimeAndNoEarlier(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, s state, _ bool) {
+		if !slices.Contains(uncaught, name) {
+			return
+		}
+		tries := map[string]int{}
+		over := map[string]float64{}
+		for _, r := range s.Retry {
+			total, next := 0.0, r.IntervalSeconds
+			for range r.MaxAttempts {
+				total, next = total+next, min(next*r.BackoffRate, r.MaxDelaySeconds)
+			}
+			if slices.Contains(r.ErrorEquals, "LockLost") && r.JitterStrategy != "NONE" {
+				t.Errorf("%s: with jitter nobody knows how long LockLost is retried", name)
+			}
+			for _, kind := range r.ErrorEquals {
+				tries[kind], over[kind] = r.MaxAttempts, total
+			}
+		}
+		if len(tries) != 6 || tries["Superseded"] != 0 || tries["Reconfigured"] != 0 {
+			t.Errorf("%s retries %v", name, tries)
+		}
+		for _, kind := range []string{"LockLost", "InvalidInput", "SecretRefused"} {
+			if tries[kind] < 10 || over[kind] < 15*60 || over[kind] > 30*60 {
+				t.Errorf("%s: %s is tried %d times over %g s", name, kind, tries[kind], over[kind])
+			}
+		}
+		if tries["States.ALL"] < 60 || over["States.ALL"] < 4*3600 {
+			t.Errorf("%s: anything else is tried %d times over %g s", name, tries["States.ALL"], over["States.ALL"])
 		}
 	})
 }

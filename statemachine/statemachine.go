@@ -25,8 +25,8 @@ var Definition string
 var Attention string
 
 // ToldOtherwise are the errors of executions of which Attention need not tell: Definition told of them itself, or nothing
-// has to be done about them (runbook, "How an execution can end").
-func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld", "LockLost"} }
+// has to be done about them (runbook, "How an execution can end"). Of LockLost it tells where nobody has the lock.
+func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld"} }
 
 // Function is one of the Lambda functions that the state machine calls.
 type Function struct {
@@ -40,12 +40,13 @@ type Function struct {
 	Writes bool
 }
 
-// Functions lists them in the order of a rotation. The smoke test may wait a minute for an identity provider with
-// several token servers, and logs in at every load balancer node.
+// Functions lists them in the order of a rotation. The plan takes more than a minute to prove that a secret is refused where no
+// other is accepted. The smoke test may wait a minute for an identity provider with several token servers, and logs in at every
+// load balancer node.
 func Functions() []Function {
 	const minute = time.Minute
 	return []Function{
-		{"plan", "PlanFunctionArn", minute, false},
+		{"plan", "PlanFunctionArn", 5 * minute / 2, false},
 		{"createsecret", "CreateSecretFunctionArn", minute, true},
 		{"updatealb", "UpdateAlbFunctionArn", minute, true},
 		{"promotesecret", "PromoteSecretFunctionArn", minute, true},
@@ -81,14 +82,41 @@ type Values struct {
 	EventBusName         string
 	// RotationAlias is the alias through which executions of Definition are started.
 	RotationAlias string
-	Settle        time.Duration
+	// MachineToStart is what people start executions with: the ARN with the alias.
+	MachineToStart string
+	// ExecutionURL and an execution's ARN are where people see it (ExecutionURL).
+	ExecutionURL string
+	// Runbook is where people find docs/runbook.md; what follows a # is an entry of it.
+	Runbook string
+	Settle  time.Duration
+}
+
+// DefaultRunbook is what a message calls the runbook where nobody said at which URL it is.
+const DefaultRunbook = "docs/runbook.md"
+
+// ExecutionURL is the beginning of an execution's URL in the console of a Region, up to its ARN. The consoles of partitions
+// that this does not know have no link in messages, but the ARN (AWS documentation, "AWS Management Console endpoints").
+func ExecutionURL(region string) string {
+	console := "https://" + region + ".console.aws.amazon.com"
+	switch {
+	case strings.HasPrefix(region, "us-gov-"):
+		console = "https://console.amazonaws-us-gov.com"
+	case strings.HasPrefix(region, "cn-"):
+		console = "https://console.amazonaws.cn"
+	case strings.HasPrefix(region, "eusc-"):
+		console = "https://console.amazonaws-eusc.eu"
+	case strings.Contains(region, "-iso"):
+		return "in Step Functions: "
+	}
+	return console + "/states/home?region=" + region + "#/v2/executions/details/"
 }
 
 // Substitutions is the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
 func (v Values) Substitutions() map[string]string {
 	out := map[string]string{
 		"Partition": v.Partition, "JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix, "NotificationTopicArn": v.NotificationTopicARN,
-		"EventBusName": v.EventBusName, "RotationAlias": v.RotationAlias, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
+		"EventBusName": v.EventBusName, "RotationAlias": v.RotationAlias, "MachineToStart": v.MachineToStart, "ExecutionUrl": v.ExecutionURL,
+		"Runbook": v.Runbook, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
 	}
 	for _, f := range Functions() {
 		out[f.Placeholder] = v.FunctionARNs[f.Name]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"alboidc.internal/functions/createsecret"
 	"alboidc.internal/functions/internal/fakes"
@@ -11,6 +12,7 @@ import (
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
 )
 
 func TestWhatIsRefusedChangesNothing(t *testing.T) {
@@ -128,4 +130,40 @@ func TestWithoutRandomnessNothingIsStored(t *testing.T) {
 	if got := v.IDs(); len(got) != 1 {
 		t.Errorf("the vendor has %v", got)
 	}
+}
+
+// An earlier rotation of the same name has stored a secret as this version; it was removed since, perhaps after a leak.
+func TestAnOldSecretDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	for name, o := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t, o)
+			w.Secrets.Add(newer, fakes.Mark+"-of-last-year")
+			w.Secrets.Created = w.Now.Add(-91 * 24 * time.Hour)
+			_, err := retry(w)
+			fakes.Failed(t, err, failure.Precondition, "was stored before this rotation began")
+			if len(v.IDs()) != 1 || len(w.Writes()) != 0 {
+				t.Errorf("the provider has %v, written was %q", v.IDs(), w.Writes())
+			}
+		})
+	}
+	// the same, found only after the intent was written
+	w, v := newWorld(t, takesOurs)
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: first, At: w.Now},
+		newer: {State: journal.Intended, Before: []string{first}, At: w.Now}}})
+	w.Secrets.Add(newer, fakes.Mark+"-of-last-year")
+	w.Secrets.Created = w.Now.Add(-91 * 24 * time.Hour)
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Precondition, "was stored at 2026-08-23T03:00:00Z, before this rotation began")
+	if v.Accepts(secret.New(w.Secrets.Values[newer])) {
+		t.Error("the provider has the old secret again")
+	}
+	w.Secrets.Created = w.Now.Add(-30 * time.Second) // stored after the intent, by a clock that is slow
+	w.Secrets.Labels["AWSPENDING"] = newer
+	out, err := create(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	madeOne(t, w, v, out)
 }

@@ -25,7 +25,7 @@ type Handler struct{ Deps session.Deps }
 
 // Handle makes the secret of version in.To. A repeat finds what the earlier call did and goes on from there.
 func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.CreateOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
@@ -34,6 +34,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
 		return rotation.CreateOutput{}, err
 	}
 	listed, err := s.Provider.List(ctx)
@@ -79,6 +82,9 @@ type maker struct {
 // intend writes down what is about to happen: the ids that exist now, and, on a client's first rotation, which of them
 // is the secret in use.
 func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) error {
+	if err := m.mustBeNew(ctx); err != nil {
+		return err
+	}
 	if err := m.quiet(ctx); err != nil {
 		return err
 	}
@@ -87,15 +93,38 @@ func (m *maker) intend(ctx context.Context, listed []idp.Secret, imported bool) 
 		if !contains(listed, m.from.IdPSecretID) {
 			return failure.New(failure.Precondition, "the identity provider does not list secret %s any more, which the plan found in use", m.from.IdPSecretID)
 		}
-		m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, ClientID: m.from.ClientID, Imported: true, At: now}
+		m.takeOver(now)
+	}
+	form := m.Config.Secret.JSONKey
+	if e, known := m.journal.Secrets[m.from.VersionID]; known && e.JSONKey == nil { // Plan has read it in this form
+		e.JSONKey = &form
+		m.journal.Secrets[m.from.VersionID] = e
 	}
 	m.forgetKept(listed)
 	before := make([]string, 0, len(listed))
 	for _, x := range listed {
 		before = append(before, x.ID)
 	}
-	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, Before: before, At: now}
+	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(), Before: before, At: now}
+	begun := m.Session.Config.Identity()
+	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)
+}
+
+// takeOver writes down which secret at the provider is the one in use. If the journal has it by another version, whose
+// text is gone, that entry goes over.
+func (m *maker) takeOver(now time.Time) {
+	for v, e := range m.journal.Secrets {
+		if e.IdPSecretID == m.from.IdPSecretID && e.ClientID == m.from.ClientID && e.State == journal.Live {
+			m.journal.Rename(v, m.from.VersionID)
+			e = m.journal.Secrets[m.from.VersionID]
+			e.JSONKey = nil
+			m.journal.Secrets[m.from.VersionID] = e
+			return
+		}
+	}
+	m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, ClientID: m.from.ClientID,
+		Imported: true, At: now}
 }
 
 // forgetKept marks the secrets that the provider could not remove, and does not list any more, as removed.
@@ -212,7 +241,7 @@ func (m *maker) asked(ctx context.Context, at time.Time) error {
 
 // pending is the value stored for the version; it is made and stored if there is none.
 func (m *maker) pending(ctx context.Context) (secret.Value, error) {
-	v, err := m.Store.Value(ctx, m.version)
+	v, err := m.stored(ctx)
 	if err == nil || !errors.Is(err, versions.ErrNotFound) || m.Capable.Model == idp.ByHand {
 		return v, err
 	}
@@ -221,9 +250,40 @@ func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 	}
 	err = m.Store.PutPending(ctx, m.version, v, m.from.VersionID)
 	if errors.Is(err, versions.ErrExists) { // an earlier try stored another value: that one counts
-		return m.Store.Value(ctx, m.version)
+		return m.stored(ctx)
 	}
 	return v, err
+}
+
+// mustBeNew fails if the version is there before anybody intended it: it is an earlier rotation's, of the same name.
+func (m *maker) mustBeNew(ctx context.Context) error {
+	if m.Capable.Model == idp.ByHand {
+		return nil
+	}
+	exists, err := m.Store.Exists(ctx, m.version)
+	if err != nil || !exists {
+		return err
+	}
+	return failure.New(failure.Precondition, "version %s was stored before this rotation began: its secret must not come back; "+
+		"start an execution with another name", m.version)
+}
+
+// clocks is how far those of Secrets Manager and of a function may differ.
+const clocks = time.Minute
+
+// stored is the value that this rotation has stored for the version. One that is older than the intent is an earlier
+// rotation's, of the same name: it may have leaked, and was removed.
+func (m *maker) stored(ctx context.Context) (secret.Value, error) {
+	t, err := m.Store.Text(ctx, m.version)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	intended := m.journal.Secrets[m.version].At
+	if m.Capable.Model != idp.ByHand && !t.Created.IsZero() && t.Created.Add(clocks).Before(intended) {
+		return secret.Value{}, failure.New(failure.Precondition, "version %s was stored at %s, before this rotation began at %s: its secret must not come back; "+
+			"start an execution with another name", m.version, rotation.Timestamp(t.Created), rotation.Timestamp(intended))
+	}
+	return m.Value(ctx, m.version)
 }
 
 // makeTheirs takes the value that the provider makes. A lost reply loses the value for good, so what such a try left is
@@ -238,7 +298,7 @@ func (m *maker) makeTheirs(ctx context.Context) (idp.Created, error) {
 		return idp.Created{}, err
 	}
 	if id != "" {
-		_, err := m.Store.Value(ctx, m.version)
+		_, err := m.stored(ctx)
 		if err == nil {
 			return idp.Created{ID: id}, nil // stored, only the journal was not written
 		}

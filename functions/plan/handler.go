@@ -28,17 +28,28 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	s, err := h.Deps.Open(in.Common)
+	if request.Measure {
+		measured, err := measure(ctx, h.Deps, in.Common)
+		return rotation.Plan{Measured: measured}, err
+	}
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	if request.Measure {
-		measured, err := measure(ctx, s)
-		return rotation.Plan{Measured: measured}, err
-	}
+	s.Patient = true // its timeout is longer for that
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err
+	}
+	if in.DiscoverOnly && in.From.VersionID != "" && in.To.VersionID != "" { // a call of an earlier definition does not tell
+		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.Plan{}, err
+		}
+	}
+	if !in.DiscoverOnly { // a former owner's late write of a target must not come after those of what is decided here
+		if err := s.Settled(ctx, 0); err != nil {
+			return rotation.Plan{}, err
+		}
 	}
 	found, err := s.Targets(ctx, in.Targets)
 	if err != nil {
@@ -47,24 +58,30 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if n := len(found.Targets); n > rotation.MaxTargets {
 		return rotation.Plan{}, failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: give some of the load balancers a client of their own", in.Client, n, rotation.MaxTargets)
 	}
-	out := rotation.Plan{Targets: append([]rotation.Target{}, found.Targets...), Warnings: few(found.Warnings),
+	out := rotation.Plan{Targets: tagged(found), Warnings: few(found.Warnings),
 		SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	if in.DiscoverOnly {
+		out.Targets, out.Notice = rediscovered(found, in)
 		return out, stillOurs(found, in.Undo)
 	}
-	d, err := decide(ctx, s, j, request, &out)
+	d, err := decide(ctx, s, j, in, request, &out)
 	if err != nil {
 		return rotation.Plan{}, besides(err, found.Refusals)
 	}
-	refusals, mismatch := d.Refusals, ""
+	stored, err := storedRefusals(ctx, s, j, d)
+	if err != nil {
+		return rotation.Plan{}, err
+	}
+	refusals, mismatch := append(d.Refusals, stored...), ""
 	if d.Action == rotation.Rotate {
-		refusals = append(refusals, found.Refusals...)
+		refusals = append(append(refusals, found.Refusals...), unneeded(s)...)
 		told, err := review(ctx, s, d, &out)
 		if err != nil {
 			return rotation.Plan{}, err
 		}
 		refusals = append(append(refusals, pairRefusals(s, d, found)...), told.Refusals...)
 		mismatch = otherMethod(s, told)
+		out.Warnings = append(append(out.Warnings, openLogins(s.Config, len(found.Targets))...), heldUp(s.Config)...)
 		if len(found.Targets) == 0 {
 			refusals = append(refusals, found.Warnings...) // without a target they are about where it was looked for
 			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
@@ -73,7 +90,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if len(refusals) > 0 {
 		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)", s.Config.Name, strings.Join(refusals, "; "), line(out.Provider))
 	}
-	if d.Action != rotation.Rollback {
+	_, known := j.Secrets[currentVersion(d)]
+	if d.Action != rotation.Rollback || !known { // what was decided about an unknown one rests on its being accepted
 		switch err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); {
 		case err != nil && mismatch != "":
 			return rotation.Plan{}, failure.Wrap(failure.KindOf(err), err, "%s", mismatch)
@@ -99,15 +117,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 
 // mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to remove it.
 func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) error {
-	current, err := s.Store.Value(ctx, d.From.VersionID)
+	same, _, err := s.Same(ctx, d.To.VersionID, d.From.VersionID)
 	if err != nil {
 		return err
 	}
-	next, err := s.Store.Value(ctx, d.To.VersionID)
-	if err != nil {
-		return err
-	}
-	if next.Equal(current) {
+	if same {
 		return failure.New(failure.Precondition, "the secret that is stored as AWSPENDING (version %s) is the one in use (version %s): make a new one at the identity provider, and store that", d.To.VersionID, d.From.VersionID)
 	}
 	return nil
@@ -119,6 +133,37 @@ func few(warnings []string) []string {
 		return append(slices.Clone(warnings[:rotation.MaxWarnings]), fmt.Sprintf("%d more warnings are left out", n))
 	}
 	return append([]string{}, warnings...)
+}
+
+// tagged are the targets with the digests of their tags, by which a later search sees what has changed.
+func tagged(found alb.Found) []rotation.Target {
+	targets := append([]rotation.Target{}, found.Targets...)
+	for i, t := range targets {
+		targets[i].Tags = found.Tags[t.Key()]
+	}
+	return targets
+}
+
+// rediscovered are the targets as the next steps need them, and what people must know of them. Forward, one that has had the
+// new secret and whose load balancer is not in the configuration any more is given it again if that is allowed; back, it must
+// get the old one.
+func rediscovered(found alb.Found, in rotation.PlanInput) (targets []rotation.Target, notice string) {
+	before, names := map[string]bool{}, []string{}
+	for _, t := range in.Targets {
+		before[t.Key()] = true
+	}
+	targets = tagged(found)
+	for i, t := range targets {
+		if !in.Undo && before[t.Key()] && found.Left[t.LoadBalancerARN] {
+			targets[i].Left = true
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) > 0 {
+		notice = fmt.Sprintf("Not in the configuration any more, but with the new secret: %s. If their rights are gone, too, nothing puts it on them again.",
+			strings.Join(few(names), ", "))
+	}
+	return targets, notice
 }
 
 // stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one
@@ -135,7 +180,7 @@ func stillOurs(found alb.Found, undo bool) error {
 }
 
 // decide takes the snapshot and decides.
-func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
+func decide(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PlanInput, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
 	if err := s.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
@@ -151,18 +196,24 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, r rotat
 	tellSecrets(out, s, j, listed)
 	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
 		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
-		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, NewVersionID: VersionID(s.Common.Execution),
+		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(started(in)),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
-	if r.GracePeriodSeconds != nil {
-		shorten := time.Duration(*r.GracePeriodSeconds) * time.Second
-		snap.Shorten = &shorten
-	}
+	snap.Shorten = r.Shorten()
 	d := rotation.Decide(snap)
 	out.Warnings = append(out.Warnings, endsSoon(listed, d, s.Now())...)
 	if s.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
 		d.From.ClientID, err = s.ClientID(ctx, d.From)
 	}
 	return d, err
+}
+
+// unneeded refuses otherRegistrations of a provider whose client ids have no other registration.
+func unneeded(s *session.Session) []string {
+	if !s.Capable.UniqueIDs || len(s.Config.OtherRegistrations) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("otherRegistrations: must be left out, client ids are unique at this provider (%s): what has the client's id "+
+		"under another issuer is another name of it, and belongs into aliases", s.Config.IdentityProvider.Type)}
 }
 
 // review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace
@@ -205,7 +256,8 @@ func pairRefusals(s *session.Session, d rotation.Decision, found alb.Found) []st
 	return out
 }
 
-// currentVersion is the version that is AWSCURRENT while the decision is made.
+// currentVersion is the version that is AWSCURRENT while the decision is made. (Of a rollback that is to put the old
+// secret back at the provider it is the other one; the journal knows both.)
 func currentVersion(d rotation.Decision) string {
 	if d.Action == rotation.Finish {
 		return d.To.VersionID
@@ -216,7 +268,16 @@ func currentVersion(d rotation.Decision) string {
 // versionSpace is the namespace of our version ids (a random UUID, chosen once).
 var versionSpace = [16]byte{0x5b, 0x0e, 0x3c, 0x9a, 0x41, 0x7d, 0x4f, 0x2b, 0x9c, 0x66, 0x8e, 0x1f, 0xd3, 0x02, 0xa7, 0x54}
 
-// VersionID is the version that an execution makes: UUIDv5 of its ARN (RFC 9562), so that every retry and redrive means
+// started names an execution for good: by its ARN and its start. Step Functions takes the name of an execution again 90 days
+// after that has ended (API reference, StartExecution), and a redrive does not change the start.
+func started(in rotation.PlanInput) string {
+	if in.Started == "" {
+		return in.Execution
+	}
+	return in.Execution + " " + in.Started
+}
+
+// VersionID is the version that an execution makes: UUIDv5 of its name (RFC 9562), so that every retry and redrive means
 // the same version, and no two executions do.
 func VersionID(execution string) string {
 	h := sha1.New() // UUIDv5 is defined with SHA-1; nothing rests on its strength

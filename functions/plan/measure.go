@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"alboidc.internal/functions/session"
@@ -14,7 +15,12 @@ import (
 // measure says how the client is, as metrics and in its answer. It does not ask for the lock, so a rotation may be under way:
 // AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even if the identity
 // provider does not answer.
-func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error) {
+func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.Measured, error) {
+	s, err := d.OpenNewest(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	s.Patient = true
 	held, err := s.Look(ctx)
 	if err != nil {
 		return nil, err
@@ -42,7 +48,7 @@ func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error
 	}
 	age := s.Now().Sub(created)
 	write(s.Metrics.SecretAge(s.Common.Client, age))
-	verdict, err := s.Probe(ctx, labels.Current)
+	verdict, err := s.Verdict(ctx, labels.Current)
 	switch {
 	case err != nil:
 		return nil, err
@@ -53,6 +59,7 @@ func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error
 	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
 	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second), SecretAccepted: accepted,
 		LockHeldSeconds: int(lock / time.Second)}
+	out.RotationRefused = refusedByTargets(ctx, s)
 	if !held.IsZero() {
 		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it
 	}
@@ -65,4 +72,18 @@ func measure(ctx context.Context, s *session.Session) (*rotation.Measured, error
 		write(s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())))
 	}
 	return out, nil
+}
+
+// refusedByTargets says why the load balancers' rules would have the next rotation refused, so that people hear of it before
+// that is due; "" if they would not, or cannot be read now.
+func refusedByTargets(ctx context.Context, s *session.Session) string {
+	found, err := s.Targets(ctx, nil)
+	if err != nil {
+		s.Log.WarnContext(ctx, "the targets were not looked at", telemetry.Err(err))
+		return ""
+	}
+	for _, refusal := range found.Refusals {
+		s.Log.WarnContext(ctx, "the next rotation will be refused", "why", refusal)
+	}
+	return strings.Join(few(found.Refusals), "; ")
 }

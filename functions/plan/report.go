@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
@@ -55,6 +56,30 @@ func kept(j *journal.Journal) string {
 	return ""
 }
 
+// perTarget is a generous time for setting the secret on one target: two reads, a write and a check.
+const perTarget = 5
+
+// openLogins warns of what users see of a switch between the registrations of a pair. A load balancer trades a code with the
+// registration that a node has when the user comes back; the identity provider takes it only from the one that it was made for.
+func openLogins(c config.Client, targets int) []string {
+	if !c.IsPair() {
+		return nil
+	}
+	return []string{fmt.Sprintf("logins that are open while the load balancers switch to the other registration of the pair fail: these users see HTTP 401 at the "+
+		"callback and have to open the application again, for up to %d s (%d targets, and spreadSeconds), and once more if the rotation is rolled back: rotate at a "+
+		"quiet hour (a schedule of cron, not rate)", c.Spread()+perTarget*targets, targets)}
+}
+
+// heldUp warns of a client whose rotations strangers can hold up: only a login test tells errors that they cause from those of a
+// wrong secret.
+func heldUp(c config.Client) []string {
+	if len(c.SmokeTests.Login) > 0 {
+		return nil
+	}
+	return []string{"no login test is configured, so no test logs in with the new secret through a load balancer, and anybody who makes the load balancers " +
+		"count authentication errors (ELBAuthError) while no user logs in can have a rotation rolled back: add smokeTests.login"}
+}
+
 // line is the report about the identity provider for a refusal, which has no other place for it.
 func line(r rotation.ProviderReport) string {
 	holds := strings.Join(r.Secrets, ", ")
@@ -68,7 +93,7 @@ func line(r rotation.ProviderReport) string {
 // put right at once.
 func besides(err error, refusals []string) error {
 	kind := failure.KindOf(err)
-	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.IdPRejected && kind != failure.InvalidInput {
+	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.SecretRefused && kind != failure.IdPRejected && kind != failure.InvalidInput {
 		return err
 	}
 	return failure.Wrap(kind, err, "%s; besides", strings.Join(refusals, "; "))
@@ -124,7 +149,7 @@ func words(s *session.Session, j *journal.Journal, d rotation.Decision) (create,
 		if idle == d.From.ClientID {
 			idle = s.Config.ClientIDs()[1]
 		}
-		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets switch client id and secret together, and users who log in at that moment have to start again", idle, kind, version),
+		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets switch client id and secret together, and logins that are open at that moment fail", idle, kind, version),
 			fmt.Sprintf("overwrite the secret of registration %s with one that nobody knows", d.From.ClientID)
 	case idp.InPlace:
 		return fmt.Sprintf("overwrite the only secret at %s, stored as version %s: logins fail from then on until every load balancer node has it (allowInterruption)", kind, version),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/shared/failure"
@@ -90,6 +91,27 @@ func TestATargetOfTheIdleRegistrationIsRefused(t *testing.T) {
 	}
 }
 
+func TestThePlanOfAPairSaysWhichLoginsFail(t *testing.T) {
+	t.Parallel()
+	w, _ := slotWorld(t, memory.SlotOptions{Single: true})
+	w.Client.IdentityProvider.ClientPair = second
+	p, err := makePlan(w, plain)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, "\n"), "see HTTP 401 at the callback and have to open the application again, for up to 65 s (1 targets") ||
+		strings.Contains(strings.Join(p.Warnings, "\n"), "deny") {
+		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+	w.ALB.Login.OnUnauthenticatedRequest = types.AuthenticateOidcActionConditionalBehaviorEnumDeny
+	p, err = makePlan(w, plain)
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, "\n"), "OnUnauthenticatedRequest: deny") {
+		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
+	}
+	w, _ = newWorld(t)
+	w.ALB.Login.OnUnauthenticatedRequest = types.AuthenticateOidcActionConditionalBehaviorEnumDeny
+	if p, err = makePlan(w, plain); err != nil || strings.Contains(strings.Join(p.Warnings, "\n"), "401") {
+		t.Errorf("without a pair the warnings are %q (%v)", p.Warnings, err)
+	}
+}
+
 // reviewed is a vendor whose registration has something to tell.
 type reviewed struct {
 	*memory.Slots
@@ -136,7 +158,7 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 	}
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 401, "invalid_client" })
 	_, err = makePlan(w, plain)
-	fakes.Failed(t, err, failure.Precondition, method)
+	fakes.Failed(t, err, failure.SecretRefused, method)
 
 	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic", Warnings: []string{"the policy is new"}}
 	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine}, memory.Initial)

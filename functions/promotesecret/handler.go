@@ -9,15 +9,17 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/versions"
 )
 
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
 // Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
-// of the grace period.
+// of the grace period. If AWSCURRENT is a third version, nothing is moved, and no label goes to a version that no
+// rotation has in hand.
 func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}
@@ -27,6 +29,18 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.PromoteOutput{}, err
+	}
+	stands, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	if err != nil {
+		return rotation.PromoteOutput{}, err
+	}
+	for _, version := range []string{in.From.VersionID, in.To.VersionID} {
+		if version == stands || in.Undo && version == in.To.VersionID { // what is undone may never have come to be
+			continue
+		}
+		if err := s.MustBeInHand(ctx, version); err != nil {
+			return rotation.PromoteOutput{}, err
+		}
 	}
 	if in.Undo {
 		return rotation.PromoteOutput{}, undo(ctx, s, j, in)
@@ -47,7 +61,11 @@ func promote(ctx context.Context, s *session.Session, j *journal.Journal, in rot
 			return rotation.PromoteOutput{}, err
 		}
 	}
-	if err := s.Store.Promote(ctx, p.From, p.To); err != nil {
+	from, to, _, err := storedAs(ctx, s, in)
+	if err != nil {
+		return rotation.PromoteOutput{}, err
+	}
+	if err := s.Store.Promote(ctx, from, to); err != nil {
 		return rotation.PromoteOutput{}, err
 	}
 	if p.GraceUntil.IsZero() {
@@ -63,7 +81,7 @@ func promote(ctx context.Context, s *session.Session, j *journal.Journal, in rot
 // undo puts the labels back. The journal keeps the promotion until that is done: if this dies halfway, the next
 // execution sees from it that a rollback was under way.
 func undo(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PromoteInput) error {
-	labels, err := s.Store.Labels(ctx)
+	from, to, labels, err := storedAs(ctx, s, in)
 	if err != nil {
 		return err
 	}
@@ -71,10 +89,10 @@ func undo(ctx context.Context, s *session.Session, j *journal.Journal, in rotati
 	if p := j.Promotion; p != nil && p.To == in.To.VersionID {
 		previous = p.PreviousBefore
 	}
-	if previous == in.To.VersionID || previous == in.From.VersionID {
+	if previous == in.To.VersionID || previous == in.From.VersionID || previous == to || previous == from {
 		previous = ""
 	}
-	if err := s.Store.Restore(ctx, in.From.VersionID, in.To.VersionID, previous); err != nil {
+	if err := s.Store.Restore(ctx, from, to, previous, in.From.VersionID, in.To.VersionID); err != nil {
 		return err
 	}
 	if j.Promotion != nil && j.Promotion.To == in.To.VersionID {
@@ -82,4 +100,21 @@ func undo(ctx context.Context, s *session.Session, j *journal.Journal, in rotati
 		return s.Journal.Save(ctx, j)
 	}
 	return nil
+}
+
+// storedAs are the versions between which the labels move: if somebody stored one of the two secrets again meanwhile,
+// AWSCURRENT is on that version, or, once the other was promoted, AWSPREVIOUS.
+func storedAs(ctx context.Context, s *session.Session, in rotation.PromoteInput) (from, to string, l versions.Labels, err error) {
+	if l, err = s.Store.Labels(ctx); err != nil {
+		return "", "", l, err
+	}
+	if to, err = s.StoredAs(ctx, in.To.VersionID, l.Current); err != nil {
+		return "", "", l, err
+	}
+	at := l.Current
+	if at == to {
+		at = l.Previous
+	}
+	from, err = s.StoredAs(ctx, in.From.VersionID, at)
+	return from, to, l, err
 }

@@ -251,11 +251,12 @@ func TestAnUndoKeepsTheLabelsOfAStranger(t *testing.T) {
 	const stranger = "version-stranger"
 	for name, c := range map[string]struct {
 		label, says string
+		kind        failure.Kind
 		want        versions.Labels
 	}{
-		"AWSPENDING stays and the rest is undone": {"AWSPENDING", "", versions.Labels{Current: older, Pending: stranger, Previous: oldest}},
-		"AWSCURRENT stays and nothing is undone":  {"AWSCURRENT", "something else moved it", versions.Labels{Current: stranger, Previous: older}},
-		"AWSPREVIOUS stays and nothing is undone": {"AWSPREVIOUS", "something else moved it", versions.Labels{Current: newer, Previous: stranger}},
+		"AWSPENDING stays and the rest is undone": {"AWSPENDING", "", "", versions.Labels{Current: older, Pending: stranger, Previous: oldest}},
+		"AWSCURRENT stays and nothing is undone":  {"AWSCURRENT", "somebody else changed the secret", failure.Superseded, versions.Labels{Current: stranger, Previous: older}},
+		"AWSPREVIOUS stays and nothing is undone": {"AWSPREVIOUS", "something else moved it", failure.Precondition, versions.Labels{Current: newer, Previous: stranger}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -273,7 +274,7 @@ func TestAnUndoKeepsTheLabelsOfAStranger(t *testing.T) {
 				}
 				return
 			}
-			fakes.Failed(t, err, failure.Precondition, c.says)
+			fakes.Failed(t, err, c.kind, c.says)
 			wrote(t, w, writes...)
 			if w.Journal.Get().Promotion == nil {
 				t.Error("the promotion is forgotten")
@@ -302,8 +303,8 @@ func TestAPromotionIsRefusedWhenAStrangerMovedTheLabel(t *testing.T) {
 	w := newWorld(t)
 	w.Secrets.Add("version-stranger", fakes.Mark+"-stranger", "AWSCURRENT")
 	_, err := promote(w)
-	fakes.Failed(t, err, failure.Precondition, "something else moved it")
-	wrote(t, w, intended)
+	fakes.Failed(t, err, failure.Superseded, "version-stranger")
+	wrote(t, w)
 }
 
 func TestWhatIsRefusedMovesNoLabel(t *testing.T) {

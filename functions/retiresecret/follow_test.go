@@ -73,7 +73,7 @@ func TestARemovalThatEndsTheOtherSecretTooIsTold(t *testing.T) {
 		return 401, "invalid_client"
 	})
 	_, err := retire(w, rotation.RetireDelete)
-	fakes.Failed(t, err, failure.Precondition, "does not accept the secret that stays, after the other was removed")
+	fakes.Failed(t, err, failure.Unavailable, "whether the identity provider accepts the secret that stays, after the other was removed (version version-new) cannot be told")
 	if w.Journal.Get().Promotion == nil {
 		t.Error("the rotation is closed all the same")
 	}

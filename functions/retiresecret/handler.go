@@ -36,7 +36,7 @@ type Handler struct{ Deps session.Deps }
 // it takes one away, the other, in.Keep, must be AWSCURRENT and accepted at this moment. A secret that is already where
 // it should be is success.
 func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.RetireOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
@@ -45,6 +45,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 		return rotation.RetireOutput{}, err
 	}
 	r := &retirement{Session: s, journal: j, version: in.Retire.VersionID, keep: s.Follower(in.Keep.VersionID)}
+	if err := r.waited(ctx, in.Action); err != nil {
+		return rotation.RetireOutput{}, err
+	}
 	if err := r.guard(ctx, in.Action); err != nil {
 		return rotation.RetireOutput{}, err
 	}
@@ -67,7 +70,22 @@ type retirement struct {
 	*session.Session
 	journal       *journal.Journal
 	version, keep string
+	listed        []idp.Secret // by find
 	notice        string
+}
+
+// waited fails until what was written before has had its time: a rollback begins when no write of the way forward can come any
+// more, and a secret goes when every node has left it. After a rollback's round a late write of the way forward could bring it back.
+func (r *retirement) waited(ctx context.Context, action rotation.RetireAction) error {
+	p := r.journal.Promotion
+	switch {
+	case action == rotation.RetireEnable:
+		return r.Settled(ctx, 0)
+	case p != nil && p.From == r.version:
+		return r.Spread(ctx)
+	default:
+		return r.Settled(ctx, r.SpreadTime())
+	}
 }
 
 // guard refuses whatever could take the secret in use away.
@@ -79,39 +97,14 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 	if a != "" && a == b {
 		return failure.New(failure.Precondition, "versions %s and %s share the secret %s at the identity provider; nothing is retired", r.version, r.keep, a)
 	}
-	if action == rotation.RetireEnable {
-		return nil
-	}
-	labels, err := r.Store.Labels(ctx)
-	if err != nil {
-		return err
-	}
-	if labels.Current != r.keep {
-		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", labels.Current, r.keep)
-	}
-	return nil
-}
-
-// mustDiffer fails if the two versions hold the same secret, or if that cannot be told: to retire the one would end the other.
-func (r *retirement) mustDiffer(ctx context.Context) error {
-	goes, stays := r.journal.Secrets[r.version], r.journal.Secrets[r.keep]
-	gone, err := r.Store.Value(ctx, r.version)
+	stands, current, err := r.Standing(ctx, r.version, r.keep)
 	switch {
-	case errors.Is(err, versions.ErrNotFound) && goes.State == journal.Live && stays.State == "":
-		return failure.New(failure.Precondition, "version %s is gone from Secrets Manager, and the journal does not know AWSCURRENT (%s): whether they are the same secret cannot be told; nothing is retired. "+
-			"If they differ, remove %s at the identity provider by hand", r.version, r.keep, goes.IdPSecretID)
-	case errors.Is(err, versions.ErrNotFound):
-		return nil
-	case err != nil:
+	case err != nil || action == rotation.RetireEnable:
 		return err
+	case stands != r.keep:
+		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", current, r.keep)
 	}
-	kept, err := r.Store.Value(ctx, r.keep)
-	if err != nil {
-		return err
-	}
-	if gone.Equal(kept) && goes.ClientID == stays.ClientID {
-		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired", r.version, r.keep)
-	}
+	r.keep = current
 	return nil
 }
 
@@ -119,13 +112,14 @@ func (r *retirement) mustDiffer(ctx context.Context) error {
 // whose reply got lost.
 func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, err error) {
 	entry, known := r.journal.Secrets[r.version]
-	if !known || entry.State == journal.Removed || entry.State == journal.Kept {
+	if !known || entry.State == journal.Removed {
 		return "", nil, nil
 	}
 	list, err := r.Provider.List(ctx)
 	if err != nil {
 		return "", nil, err
 	}
+	r.listed = list
 	if entry.State == journal.Intended {
 		lost, err := r.FindLost(ctx, r.journal, r.version, list)
 		if err != nil {
@@ -137,6 +131,12 @@ func (r *retirement) find(ctx context.Context) (id string, listed *idp.Secret, e
 		entry.State, entry.IdPSecretID = journal.Live, lost
 		if err := r.write(ctx, entry); err != nil { // before acting: a disabled secret could not be proven any more
 			return "", nil, err
+		}
+		if _, err := r.Own(ctx); err != nil { // AWSCURRENT may be that secret, stored again
+			return "", nil, err
+		}
+		if _, stays := r.journal.Secrets[r.version]; !stays {
+			return "", nil, nil
 		}
 	}
 	for _, x := range list {
@@ -169,13 +169,39 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 	case x.Status == idp.Disabled:
 		return resultDisabled, nil
 	}
-	if err := r.mustDiffer(ctx); err != nil {
+	if err := r.mustDiffer(ctx, x); err != nil {
 		return "", err
 	}
 	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
 		return "", err
 	}
-	return resultDisabled, d.Disable(ctx, id)
+	if err := d.Disable(ctx, id); err != nil {
+		return "", err
+	}
+	return resultDisabled, r.mustStayAccepted(ctx, d, id)
+}
+
+// mustStayAccepted looks at once whether the secret that stays is still accepted without the other. If not, the other is switched
+// on again: with both on it shows whether the provider is ill or that secret is gone. A slot that is overwritten has nothing to
+// switch on.
+func (r *retirement) mustStayAccepted(ctx context.Context, d idp.Disabler, id string) error {
+	if r.Capable.Model == idp.InPlace {
+		return nil
+	}
+	stays, err := r.Credential(ctx, r.keep)
+	if err != nil {
+		return err
+	}
+	if verdict, _, err := r.Ask(ctx, stays); err != nil || verdict.Outcome != probe.Rejected {
+		return nil // the test that follows decides
+	}
+	if err := d.Enable(ctx, id); err != nil {
+		return err
+	}
+	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
+		return err
+	}
+	return failure.New(failure.Unavailable, "when the secret of version %s was switched off, the identity provider refused that of version %s, too; it was switched on again", r.version, r.keep)
 }
 
 // enable switches the secret on again if it was disabled, and proves that it is accepted: a rollback puts it back on
@@ -214,13 +240,13 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := r.MustAccept(ctx, r.keep, "the secret that stays, after the other was removed"); err != nil {
+		return "", err
+	}
 	if id != "" && state == journal.Removed {
 		if err := r.mustRefuse(ctx); err != nil {
 			return "", err
 		}
-	}
-	if err := r.MustAccept(ctx, r.keep, "the secret that stays, after the other was removed"); err != nil {
-		return "", err
 	}
 	if err := r.sweep(ctx); err != nil {
 		return "", err
@@ -229,12 +255,18 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 	return result, r.close(ctx, state)
 }
 
-// remove removes the secret at the provider, if it is there.
+// remove removes the secret at the provider. That it is not listed counts only where the admin API lists secrets: any other list is
+// what the token endpoint says, and the provider must be told to end it all the same.
 func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (string, journal.State, error) {
-	if x == nil {
+	if x == nil && r.Capable.Model == idp.ClientPair {
+		if err := r.mustBeMissedFor(ctx, missed); err != nil {
+			return "", "", err
+		}
+	}
+	if x == nil && (id == "" || r.Capable.Model == idp.NamedSet) {
 		return resultAbsent, journal.Removed, nil
 	}
-	if err := r.mustDiffer(ctx); err != nil {
+	if err := r.mustDiffer(ctx, x); err != nil {
 		return "", "", err
 	}
 	switch err := r.Provider.Remove(ctx, id); {
@@ -243,6 +275,8 @@ func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (stri
 		return resultKept, journal.Kept, nil
 	case err != nil:
 		return "", "", err
+	case x == nil:
+		return resultAbsent, journal.Removed, nil
 	}
 	return resultDeleted, journal.Removed, nil
 }
@@ -319,27 +353,36 @@ func (r *retirement) mustBeUnused(ctx context.Context) error {
 		"that it does not again", rotation.Timestamp(used), rotation.Timestamp(p.At))
 }
 
-// mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
-func (r *retirement) mustRefuse(ctx context.Context) error {
-	v, err := r.Store.Value(ctx, r.version)
-	if errors.Is(err, versions.ErrNotFound) {
-		return nil // Secrets Manager has dropped the version; nobody has the value any more
+// missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is believed.
+const missed = time.Minute
+
+// mustBeMissedFor fails unless the secret, which a registration of a pair refuses, was found missing so long ago: that registration
+// is not overwritten, since what it has may be somebody's, so the refusals are all that shows that the secret is gone. The time is
+// in the journal, so that a retry or a redrive goes on from there.
+func (r *retirement) mustBeMissedFor(ctx context.Context, d time.Duration) error {
+	entry := r.journal.Secrets[r.version]
+	if entry.State != journal.Live && entry.Asked.IsZero() {
+		return nil // there was never one
 	}
-	if err != nil {
-		return err
-	}
-	for _, endpoint := range r.Endpoints(r.version) {
-		verdict, err := r.Prober.Credential().Classify(ctx, endpoint, v)
-		switch {
-		case err != nil:
+	if entry.Missed.IsZero() {
+		entry.Missed = r.Now()
+		if err := r.write(ctx, entry); err != nil {
 			return err
-		case verdict.Outcome == probe.Accepted:
-			return failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which was removed", r.version)
-		case verdict.Outcome != probe.Rejected:
-			return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", r.version, verdict.Reason)
 		}
 	}
+	if long := r.Now().Sub(entry.Missed); long < d {
+		return failure.New(failure.Unavailable, "the identity provider refuses the secret of version %s, which nobody here has removed, since %s; it is asked again until that is %s ago", r.version, rotation.Timestamp(entry.Missed), d)
+	}
 	return nil
+}
+
+// mustRefuse fails until the provider refuses the removed secret: some keep accepting it for a while.
+func (r *retirement) mustRefuse(ctx context.Context) error {
+	err := r.MustRefuse(ctx, r.version, r.keep, "was removed")
+	if errors.Is(err, versions.ErrNotFound) {
+		return nil // Secrets Manager has dropped the version, so it cannot be asked about; the provider was told to end it
+	}
+	return err
 }
 
 // close marks the secret as removed, or kept, forgets the promotion that it was part of, and takes AWSPENDING off the version
@@ -359,12 +402,13 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 		return nil
 	}
 	if known && entry.State != journal.Removed && entry.State != journal.Kept {
-		entry.State, entry.At, entry.Before = state, r.Now(), nil
+		entry.State, entry.At, entry.Before, entry.Missed = state, r.Now(), nil, time.Time{}
 		r.journal.Secrets[r.version] = entry
 	}
 	if ended {
 		r.journal.Promotion = nil
 	}
+	r.journal.Begun = nil
 	if err := r.Journal.Save(ctx, r.journal); err != nil {
 		return err
 	}

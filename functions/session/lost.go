@@ -35,14 +35,14 @@ func (s *Session) FindLost(ctx context.Context, j *journal.Journal, version stri
 		}
 		return "", nil
 	}
-	value, err := s.Store.Value(ctx, version)
+	value, err := s.Value(ctx, version)
 	if errors.Is(err, versions.ErrNotFound) {
 		return "", nil // the value is stored before the provider is asked, so the provider was never asked
 	}
 	if err != nil {
 		return "", err
 	}
-	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoint(s.Config.ClientID), value)
+	verdict, err := s.verdict(ctx, Credential{version, s.Config.ClientID, value})
 	if err != nil {
 		return "", err
 	}

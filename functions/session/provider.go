@@ -28,7 +28,7 @@ func (s *Session) provider() (idp.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	book := slots.Book{Known: s.known, Accepts: s.accepts, Rand: s.Rand}
+	book := slots.Book{Known: s.known, Accepts: s.accepts, Asks: s.asks, Rand: s.Rand}
 	switch model {
 	case idp.CurrentPrevious:
 		if x, ok := r.(idp.Shifter); ok {
@@ -85,18 +85,6 @@ func (s *Session) pair(r idp.Registration, book slots.Book) (idp.Provider, error
 	return slots.Pair(s.Config.ClientID, a, other.ClientID, b, book), nil
 }
 
-// accepts implements slots.Book.
-func (s *Session) accepts(ctx context.Context, clientID string, v secret.Value) (bool, error) {
-	verdict, err := s.Prober.Credential().Differential(ctx, s.endpoint(clientID), v)
-	switch {
-	case err != nil:
-		return false, err
-	case verdict.Outcome == probe.Inconclusive:
-		return false, failure.New(failure.Unavailable, "whether the identity provider accepts a secret cannot be told: %s", verdict.Reason)
-	}
-	return verdict.Outcome == probe.Accepted, nil
-}
-
 // known implements slots.Book: AWSCURRENT, and the versions that the journal holds as intended, live or kept, the kept
 // ones last.
 func (s *Session) known(ctx context.Context) (slots.Known, error) {
@@ -109,7 +97,7 @@ func (s *Session) known(ctx context.Context) (slots.Known, error) {
 	}
 	current := s.entry(labels.Current)
 	k := slots.Known{Current: slots.Version{ID: labels.Current}}
-	if k.Current.Value, err = s.Store.Value(ctx, labels.Current); err != nil {
+	if k.Current.Value, err = s.Value(ctx, labels.Current); err != nil {
 		return slots.Known{}, err
 	}
 	if k.Current.ClientID, err = s.ClientID(ctx, rotation.Ref{VersionID: labels.Current}); err != nil {
@@ -122,7 +110,7 @@ func (s *Session) known(ctx context.Context) (slots.Known, error) {
 		if !s.Config.IsPair() {
 			v.ClientID = s.Config.ClientID
 		}
-		if v.Value, err = s.Store.Value(ctx, id); err != nil && !errors.Is(err, versions.ErrNotFound) {
+		if v.Value, err = s.Value(ctx, id); err != nil && !errors.Is(err, versions.ErrNotFound) {
 			return slots.Known{}, err
 		}
 		k.Others = append(k.Others, v)
@@ -186,15 +174,39 @@ func (s *Session) ClientID(ctx context.Context, r rotation.Ref) (string, error) 
 	if s.Prober == nil {
 		return "", failure.New(failure.Precondition, "it is not known which registration of the pair version %s belongs to", r.VersionID)
 	}
-	v, err := s.Store.Value(ctx, r.VersionID)
+	v, err := s.Value(ctx, r.VersionID)
 	if err != nil {
 		return "", err
 	}
-	for _, id := range s.Config.ClientIDs() {
-		if yes, err := s.accepts(ctx, id, v); err != nil || yes {
-			return id, err
+	return s.owner(ctx, r.VersionID, v)
+}
+
+// owner is the registration of a pair that accepts a secret. That neither does must be proven.
+func (s *Session) owner(ctx context.Context, version string, v secret.Value) (id string, err error) {
+	ask := func(ctx context.Context) (out probe.Verdict, err error) {
+		for _, id = range s.Config.ClientIDs() {
+			out, err = s.Prober.Credential().Differential(ctx, s.endpoints(id)[0], v)
+			if err != nil || out.Outcome != probe.Rejected {
+				return out, err
+			}
 		}
+		return out, nil
 	}
-	return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither registration of the pair (%s): store the client secret that the load balancers use now as AWSCURRENT",
-		r.VersionID, s.Config.ClientIDs())
+	verdict, err := s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) {
+		verdict, err := ask(ctx)
+		if err == nil && verdict.Outcome == probe.Rejected {
+			verdict, err = s.refusalAlone(ctx, ask, probe.Verdict{Reason: "no other secret is known that would show that the provider answers rightly"})
+		}
+		return verdict, err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case verdict.Outcome == probe.Accepted:
+		return id, nil
+	case verdict.Outcome == probe.Rejected:
+		return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither registration of the pair (%s), %s: store the client secret that the load balancers use now as AWSCURRENT",
+			version, s.Config.ClientIDs(), verdict.Reason)
+	}
+	return "", failure.New(failure.Unavailable, "which registration of the pair version %s belongs to cannot be told: %s", version, verdict.Reason)
 }

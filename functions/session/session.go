@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +19,7 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/parameters"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
@@ -33,6 +35,8 @@ type Deps struct {
 	// Secrets returns Secrets Manager of a Region.
 	Secrets func(region string) versions.API
 	Journal *journal.Table
+	// Clients are the clients' configurations.
+	Clients *parameters.Store
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics
 	Now     func() time.Time
@@ -47,9 +51,14 @@ type Deps struct {
 	// functions that use the admin API of an identity provider have it.
 	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
 	Prober      *probe.Prober
-	Balancers   *alb.Balancers
+	// InVPC: the function runs in a VPC, which may lead nowhere.
+	InVPC     bool
+	Balancers *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
+	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
+	// metrics).
+	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 }
 
 // Registry makes the registrations of the registry; client talks to their admin APIs.
@@ -78,21 +87,79 @@ type Session struct {
 	Provider idp.Provider
 	// Capable is what the identity provider can do, for the functions that probe.
 	Capable idp.Capabilities
+	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
+	Patient bool
 
-	journal           *journal.Journal // from Own
+	opened            time.Time
+	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
+	untold            []string         // by follow
 }
 
-// Open reads the configuration that came with the call. It makes no request.
-func (d Deps) Open(c rotation.Common) (*Session, error) {
-	cfg, err := config.Parse(c.Config)
+// Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
+// configuration counts, the journal says: never who calls.
+func (d Deps) Open(ctx context.Context, c rotation.Common) (*Session, error) {
+	j, err := d.Journal.Own(ctx, c.Client, c.Execution)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Name != c.Client {
-		return nil, failure.New(failure.InvalidInput, "name: the configuration of client %q is for client %q", c.Client, cfg.Name)
+	cfg, err := d.configuration(ctx, c, j)
+	if err != nil {
+		return nil, err
 	}
-	s := &Session{Deps: d, Common: c, Config: cfg,
+	if err := sameAsBegun(cfg, j); err != nil {
+		return nil, err
+	}
+	s, err := d.session(c, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.journal = j
+	return s, nil
+}
+
+// configuration reads the text that the journal refers to. An execution of an earlier definition has written no reference,
+// and brings its configuration along: it works by the newest, which must be that of the same client.
+func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.Journal) (config.Client, error) {
+	if j.Config != nil {
+		return d.Clients.Referenced(ctx, c.Client, *j.Config)
+	}
+	if len(c.Config) == 0 {
+		return d.Clients.Newest(ctx, c.Client)
+	}
+	brought, err := config.Parse(c.Config)
+	if err != nil {
+		return config.Client{}, err
+	}
+	return d.Clients.Same(ctx, c.Client, brought.Identity())
+}
+
+// sameAsBegun refuses to go on with the rotation of another client: the configuration changed between two executions, the
+// first of which has not ended what it began. Its secrets would be looked for where they are not.
+func sameAsBegun(cfg config.Client, j *journal.Journal) error {
+	if j.Begun == nil {
+		return nil
+	}
+	other := cfg.Identity().Differences(*j.Begun)
+	if len(other) == 0 {
+		return nil
+	}
+	return failure.New(failure.Reconfigured, "an earlier rotation of client %s has not ended, and the configuration changed in %s since it began "+
+		"(client id %s at %s then): put that back and start again, which ends it; change the configuration after that",
+		cfg.Name, strings.Join(other, ", "), j.Begun.ClientID, j.Begun.Issuer)
+}
+
+// OpenNewest reads the newest configuration, whoever owns the lock, for what changes nothing.
+func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Session, error) {
+	cfg, err := d.Clients.Newest(ctx, c.Client)
+	if err != nil {
+		return nil, err
+	}
+	return d.session(c, cfg)
+}
+
+func (d Deps) session(c rotation.Common, cfg config.Client) (s *Session, err error) {
+	s = &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(),
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	switch {
 	case d.Registrations != nil:
@@ -105,15 +172,13 @@ func (d Deps) Open(c rotation.Common) (*Session, error) {
 	return s, err
 }
 
-// Own reads the client's journal; LockLost if another execution has the lock. For functions that manage the registration, it
-// follows a secret that somebody stored again as another version.
+// Own returns the journal that Open has read. For functions that manage the registration, it follows a secret that somebody
+// stored again as another version.
 func (s *Session) Own(ctx context.Context) (*journal.Journal, error) {
-	j, err := s.Journal.Own(ctx, s.Common.Client, s.Common.Execution)
-	s.journal = j
-	if err != nil || s.Provider == nil {
-		return j, err
+	if s.Provider == nil {
+		return s.journal, nil
 	}
-	return j, s.follow(ctx)
+	return s.journal, s.follow(ctx)
 }
 
 // Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is held;
@@ -128,74 +193,27 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoint is where the secrets of a client id are probed.
-func (s *Session) endpoint(clientID string) probe.Endpoint {
-	p := s.Config.IdentityProvider
-	return probe.Endpoint{TokenEndpoint: p.TokenEndpoint, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-		AuthMethod: p.AuthMethod(), Spec: s.Capable.Probe}
-}
-
-// Endpoint is where the secret of a version is probed.
-func (s *Session) Endpoint(ctx context.Context, version string) (probe.Endpoint, error) {
-	clientID, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
-	return s.endpoint(clientID), err
-}
-
-// Endpoints are where the secret of a version may be accepted: for both registrations of a pair, if it is not written down
-// which one it belongs to.
-func (s *Session) Endpoints(version string) []probe.Endpoint {
-	ids := s.Config.ClientIDs()
-	if id := s.entry(version).ClientID; id != "" && s.Config.IsPair() {
-		ids = []string{id}
-	}
-	out := make([]probe.Endpoint, 0, len(ids))
-	for _, id := range ids {
-		out = append(out, s.endpoint(id))
+// endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client id. Each
+// of them must accept a secret that is in use, and refuse one that is gone.
+func (s *Session) endpoints(clientID string) []probe.Endpoint {
+	var out []probe.Endpoint
+	for _, at := range s.Config.TokenEndpoints() {
+		out = append(out, probe.Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
+			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
 	}
 	return out
 }
 
-// Probe asks the identity provider for its verdict on the secret of a version, and on a wrong one.
-func (s *Session) Probe(ctx context.Context, version string) (probe.Verdict, error) {
-	v, err := s.Store.Value(ctx, version)
-	if err != nil {
-		return probe.Verdict{}, err
-	}
-	e, err := s.Endpoint(ctx, version)
-	if err != nil {
-		return probe.Verdict{}, err
-	}
-	return s.Prober.Credential().Differential(ctx, e, v)
-}
-
-// MustAccept fails unless the identity provider accepts the secret of a version now. what names it in the error.
-func (s *Session) MustAccept(ctx context.Context, version, what string) error {
-	verdict, err := s.Probe(ctx, version)
-	if err != nil {
-		return err
-	}
-	switch verdict.Outcome {
-	case probe.Accepted:
-		return nil
-	case probe.Rejected:
-		return failure.New(failure.Precondition, "the identity provider does not accept %s (version %s) at %s: %s", what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason)
-	default:
-		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
-	}
-}
-
 // Targets searches the configured load balancers for the client's targets. Those of known, targets that were found before,
-// are searched too: a load balancer whose tag was taken away since still has the secret that was put on it.
+// are searched too: a load balancer that was taken out of the configuration, or whose tag was taken away, still has the secret
+// that was put on it.
 func (s *Session) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
-	where := alb.Where{LoadBalancers: s.Config.LoadBalancers}
-	if search := s.Config.LoadBalancerSearch; search != nil {
-		where.Tags, where.Regions = search.Tags, search.Regions
+	where, want, err := s.scope(ctx)
+	if err != nil {
+		return alb.Found{}, err
 	}
-	for _, t := range known {
-		where.Known = append(where.Known, t.LoadBalancerARN)
-	}
-	return s.Balancers.Targets(ctx, where, alb.Selector{Issuer: s.Config.Issuer,
-		ClientIDs: s.Config.ClientIDs(), TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint})
+	where.Known = known
+	return s.Balancers.Targets(ctx, where, want)
 }
 
 // region is the Region of an ARN that the configuration check has let through.

@@ -5,13 +5,11 @@ package smoketest
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
@@ -21,14 +19,19 @@ import (
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
-// patience is how long a secret that load balancers use may be refused before the test fails: the identity provider's
-// servers may disagree for a moment, but every refusal is a login that fails.
-const patience = 20 * time.Second
-
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
 // or, for a new secret that the identity provider does not accept yet, NotYetActive.
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	out, err := h.test(ctx, in)
+	if h.Deps.InVPC && failure.Is(err, failure.Unavailable) {
+		err = failure.New(failure.Unavailable, "%s (the smoke tests of all clients run in the VPC of stack.smokeTestVpc, whose subnets need a NAT gateway, "+
+			"or endpoints for AWS's APIs and a way to the identity providers: see docs/deploying.md, Smoke tests in a VPC)", err)
+	}
+	return out, err
+}
+
+func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
@@ -36,11 +39,15 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
-	t := &tester{Session: s, journal: j, in: in}
+	if err := standing(ctx, s, in); err != nil {
+		return rotation.SmokeOutput{}, err
+	}
+	t := &tester{Session: s, journal: j, in: in, passed: map[string]bool{}}
 	out := rotation.SmokeOutput{Evidence: []rotation.Evidence{}}
 	for _, c := range in.Checks {
 		evidence, err := t.run(ctx, c)
 		out.Evidence = append(out.Evidence, evidence...)
+		t.note(evidence)
 		t.log(ctx, evidence)
 		if err != nil {
 			return out, err
@@ -52,9 +59,23 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 		}
 	}
 	if in.Rehearse {
-		out.Summary = t.summary(out.Evidence)
+		out.Summary = t.summary(out.Evidence) + t.unguarded(ctx)
 	}
+	out.Notice = t.notice
 	return out, nil
+}
+
+// standing fails if AWSCURRENT is a third version: what is tested is not what logins will depend on. Before anything has
+// changed that does not matter.
+func standing(ctx context.Context, s *session.Session, in rotation.SmokeInput) error {
+	if in.Rehearse {
+		return nil
+	}
+	stands, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	if err == nil && in.MustBeCurrent && stands != in.To.VersionID {
+		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s, which would be put on every target again: somebody moved it back", current, in.To.VersionID)
+	}
+	return err
 }
 
 // text says how a check failed.
@@ -82,6 +103,10 @@ type tester struct {
 	*session.Session
 	journal *journal.Journal
 	in      rotation.SmokeInput
+	// passed are the addresses of load balancer nodes through which a login test of this call passed.
+	passed map[string]bool
+	// notice is what people must know though no check failed.
+	notice string
 }
 
 func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence, error) {
@@ -101,81 +126,11 @@ func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence
 	}
 }
 
-// credential: the provider accepts To, several times in a row, and refuses a deliberately wrong secret.
-func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
-	value, err := t.Store.Value(ctx, t.in.To.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	endpoint, err := t.Endpoint(ctx, t.in.To.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
-	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
-	credential, calibrated := t.Prober.Credential(), false
-	var refused time.Time // when it was refused first
-	err = probe.Consecutive(ctx, n, interval, t.Sleep, func(ctx context.Context) (probe.Verdict, error) {
-		if !calibrated { // one wrong try is enough; more would look like an attack
-			if err := credential.Calibrate(ctx, endpoint, value); err != nil {
-				return probe.Verdict{}, err
-			}
-			calibrated = true
-		}
-		verdict, err := credential.Classify(ctx, endpoint, value)
-		if t.in.Wait || err != nil || verdict.Outcome != probe.Rejected {
-			return verdict, err
-		}
-		if refused.IsZero() {
-			refused = t.Now()
-		}
-		if long := t.Now().Sub(refused); long >= patience {
-			return verdict, failure.New(failure.SmokeTestFailed, "the identity provider refuses the secret of version %s, which is in use, for %s: %s",
-				t.in.To.VersionID, long.Round(time.Second), verdict.Reason)
-		}
-		return verdict, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return []rotation.Evidence{{Check: rotation.CheckCredential, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
-		Detail:    fmt.Sprintf("version %s accepted %d times in a row, a wrong secret refused", t.in.To.VersionID, n),
-		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
-}
-
-// refused: the provider refuses From, if it could be switched off.
-func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
-	if !t.Capable.CanDisable {
-		return nil, nil
-	}
-	value, err := t.Store.Value(ctx, t.in.From.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	endpoint, err := t.Endpoint(ctx, t.in.From.VersionID)
-	if err != nil {
-		return nil, err
-	}
-	start := t.Now()
-	verdict, err := t.Prober.Credential().Classify(ctx, endpoint, value)
-	if err != nil {
-		return nil, err
-	}
-	switch verdict.Outcome {
-	case probe.Rejected:
-	case probe.Accepted:
-		return nil, failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which is disabled", t.in.From.VersionID)
-	default:
-		return nil, failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", t.in.From.VersionID, verdict.Reason)
-	}
-	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
-		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
-}
-
 // client is what the load balancers are expected to know: To, where two registrations take turns.
 func (t *tester) client(ctx context.Context) (probe.Client, error) {
 	clientID, err := t.ClientID(ctx, t.in.To)
-	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
+	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, Aliases: t.Config.Aliases,
+		AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
 }
 
 func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
@@ -221,47 +176,6 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 // enough: one such login tells a rehearsal all, and the load balancer counts each as an error, which the metrics test after the
 // grace period may take for one of the new secret.
 func (t *tester) enough(e rotation.Evidence) bool { return t.in.Rehearse && e.AtCallback }
-
-// metrics: the load balancers counted no more authentication errors since the new secret exists than before.
-func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
-	since := t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
-	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
-		since = p.At
-	}
-	if e := t.journal.Secrets[t.in.To.VersionID]; !e.At.IsZero() && e.At.Before(since) {
-		since = e.At // targets have had it since soon after it was made: what they count then is no baseline
-	}
-	allowed := t.Config.SmokeTests.AuthErrors()
-	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {
-		allowed = math.MaxInt // they are counted for the log only
-	}
-	balancers := t.balancers()
-	if len(balancers) == 0 { // all are found by tags, and no targets were passed
-		return []rotation.Evidence{{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: true, Detail: "not tested: no load balancer is listed"}}, nil
-	}
-	e, err := t.AuthErrors(ctx, balancers, since, allowed)
-	if err != nil {
-		return nil, err
-	}
-	return []rotation.Evidence{e}, nil
-}
-
-// balancers are the listed load balancers and those of the targets.
-func (t *tester) balancers() []string {
-	out := slices.Clone(t.Config.LoadBalancers)
-	for _, x := range t.in.Targets {
-		if !slices.Contains(out, x.LoadBalancerARN) {
-			out = append(out, x.LoadBalancerARN)
-		}
-	}
-	return out
-}
-
-// interrupts reports whether the rotation itself makes load balancers count errors: codes and refresh tokens belong to
-// one registration of a pair, and a secret that is overwritten in place is missing for a while.
-func (t *tester) interrupts() bool {
-	return t.Capable.Model == idp.ClientPair || t.Capable.Model == idp.InPlace
-}
 
 // log writes the evidence down and counts login latencies.
 func (t *tester) log(ctx context.Context, evidence []rotation.Evidence) {

@@ -211,9 +211,42 @@ func TestAnUnevenProviderIsAskedUntilItAcceptsInARow(t *testing.T) {
 	if _, err := run(w, rotation.CheckCredential); err != nil {
 		t.Fatal(err)
 	}
-	if all, _ := w.Tokens.Asked(); all != 1+2+1+3 {
+	if all, _ := w.Tokens.Asked(); all != 1+2+1+3+1 { // the last is the control, the old secret
 		t.Errorf("%d secrets were tried", all)
 	}
+}
+
+// One answer that is no verdict must not undo a rotation, whichever request it meets.
+func TestAnAnswerThatIsNoVerdictIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for nth := 1; nth <= 3; nth++ { // the first request presents the wrong secret
+		for _, wait := range []bool{false, true} {
+			w, _ := newWorld(t, switchable)
+			asked := 0
+			w.Tokens.Judge(func(_ secret.Value, accepted bool) (int, string) {
+				if asked++; asked == nth {
+					return 400, "temporarily_unavailable"
+				}
+				if accepted {
+					return 400, "invalid_grant"
+				}
+				return 401, "invalid_client"
+			})
+			if _, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Wait: wait,
+				Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}}); err != nil {
+				t.Errorf("answer %d: %v", nth, err)
+			}
+		}
+	}
+}
+
+func TestAnEndpointThatNeverGivesAVerdictIsUnavailable(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Sleeps = 4
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "temporarily_unavailable" })
+	_, err := run(w, rotation.CheckCredential)
+	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
 }
 
 func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
@@ -328,7 +361,7 @@ func TestMoreErrorsThanAllowedFail(t *testing.T) {
 	if _, err := run(w, rotation.CheckMetrics); err != nil {
 		t.Error(err)
 	}
-	w.Errors.Count = 3
+	w.Errors.Count, w.Errors.Stopped = 3, []string{fakes.LoadBalancer}
 	_, err := run(w, rotation.CheckMetrics)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 }
@@ -340,7 +373,7 @@ func TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo(t *testing.T) {
 		w, _ := newWorld(t, switchable)
 		w.Client.LoadBalancers = listed
 		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
-		w.Errors.Count = 3
+		w.Errors.Count, w.Errors.Stopped = 3, []string{fakes.LoadBalancer}
 		_, err := runOn(w, targets, rotation.CheckMetrics) // the fake looks which load balancers are asked for
 		fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 	}
@@ -367,6 +400,7 @@ func TestErrorsThatTheRotationItselfCausesAreOnlyCounted(t *testing.T) {
 	}
 	allowed := 2
 	w.Client.SmokeTests.MaxAuthErrors = &allowed
+	w.Errors.Stopped = []string{fakes.LoadBalancer}
 	_, err := run(w, rotation.CheckMetrics)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
 }
@@ -409,5 +443,19 @@ func TestANodeThatGivesNoAnswerIsUnavailable(t *testing.T) {
 	for _, check := range []rotation.Check{rotation.CheckRedirect, rotation.CheckLogin} {
 		_, err := run(w, check)
 		fakes.Failed(t, err, failure.Unavailable, "503")
+	}
+}
+
+func TestAFunctionInAVPCThatLeadsNowhereSaysSo(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.App.Fail(503)
+	d := w.Deps()
+	d.InVPC = true
+	_, err := fakes.Call(w, smoketest.Handler{Deps: d}.Handle, rotation.SmokeInput{Common: w.Common(), Checks: []rotation.Check{rotation.CheckRedirect},
+		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+	fakes.Failed(t, err, failure.Unavailable, "run in the VPC of stack.smokeTestVpc")
+	if _, err := run(w, rotation.CheckRedirect); err == nil || strings.Contains(err.Error(), "VPC") {
+		t.Errorf("outside of a VPC: %v", err)
 	}
 }

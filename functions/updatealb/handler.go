@@ -6,23 +6,39 @@ import (
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
+
+// left is the answer for a target that may not be changed any more, and has had the secret.
+const left = "left"
 
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
-// target that is gone is an answer, not an error.
+// target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
+// Only a secret that is in use, or that a rotation has in hand, is put on targets.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
-	s, err := h.Deps.Open(in.Common)
+	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
 	if _, err := s.Own(ctx); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	value, err := s.Store.Value(ctx, in.To.VersionID)
+	stands := ""
+	if in.From.VersionID != "" { // a call of an earlier definition does not tell
+		if stands, _, err = s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+			return rotation.UpdateOutput{}, err
+		}
+	}
+	if stands != in.To.VersionID { // no version at all is refused by who reads it
+		if err := s.MustBeInHand(ctx, in.To.VersionID); err != nil {
+			return rotation.UpdateOutput{}, err
+		}
+	}
+	value, err := s.Value(ctx, in.To.VersionID)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
@@ -30,10 +46,31 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	result, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Issuer: s.Config.Issuer, ClientIDs: s.Config.ClientIDs(),
-		TokenEndpoint: s.Config.IdentityProvider.TokenEndpoint, ClientID: clientID, Secret: value})
+	registration, err := s.Registration(ctx)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(result)}, nil
+	if err := note(ctx, s); err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: registration, ClientID: clientID, Secret: value, Undo: in.Undo})
+	if in.Target.Left && failure.Is(err, failure.AccessDenied) {
+		return rotation.UpdateOutput{Target: in.Target.Name, Result: left}, nil
+	}
+	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	if err := note(ctx, s); err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	if done.Notice != "" {
+		s.Log.WarnContext(ctx, "other hands on a target", "target", in.Target.Name, "notice", done.Notice)
+	}
+	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(done.Result), Notice: done.Notice}, nil
+}
+
+// note notes the time of a write, before it, for what may still be under way when this call is over, and after it. Who has lost
+// the lock writes nothing.
+func note(ctx context.Context, s *session.Session) error {
+	return s.Journal.NoteWrite(ctx, s.Common.Client, s.Common.Execution, s.Now())
 }

@@ -3,6 +3,7 @@ package updatealb_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -10,6 +11,7 @@ import (
 	"alboidc.internal/functions/updatealb"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -53,6 +55,43 @@ func TestTheSecretOfTheVersionIsPutOnTheTargetAndARepeatPutsItAgain(t *testing.T
 		}
 	}
 	if got := w.Writes(); !slices.Equal(got, []string{"ModifyListener", "ModifyListener"}) {
+		t.Errorf("the writes were %q", got)
+	}
+}
+
+func TestAWriteIsNotedBeforeAndAfterIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.LoseReply("ModifyListener") // also if nothing more is heard of it
+	began := w.Now
+	if _, err := update(w, newer); err == nil || !w.Journal.LastWrite().Equal(began) {
+		t.Errorf("noted is %s (%v)", w.Journal.LastWrite(), err)
+	}
+	w.Before("ModifyListener", func() { w.Now = w.Now.Add(20 * time.Second) })
+	if _, err := update(w, newer); err != nil || w.Journal.LastWrite().Before(began.Add(20*time.Second)) {
+		t.Errorf("noted is %s (%v)", w.Journal.LastWrite(), err)
+	}
+}
+
+func TestATargetIsLeftAloneWhoeverLostTheLockAtTheLastMoment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Before("note", func() { w.Journal.SetOwner(fakes.Other) })
+	_, err := update(w, newer)
+	fakes.Failed(t, err, failure.LockLost, fakes.Other)
+	if got := w.Writes(); len(got) != 0 {
+		t.Errorf("the writes were %q", got)
+	}
+}
+
+func TestATargetIsLeftAloneWhileAWSCURRENTIsAThirdVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Secrets.Add("version-third", fakes.Mark+"-third", "AWSCURRENT")
+	_, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: w.Common(), Target: target,
+		From: rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: newer}})
+	fakes.Failed(t, err, failure.Superseded, "version-third")
+	if got := w.Writes(); len(got) != 0 {
 		t.Errorf("the writes were %q", got)
 	}
 }
@@ -127,4 +166,18 @@ func TestWhatFailsIsTold(t *testing.T) {
 		_, err := update(w, newer)
 		return err
 	}, "GetItem", "GetSecretValue", "DescribeListeners", "ModifyListener")
+}
+
+// A rollback, after jsonKey was dropped from the configuration.
+func TestASecretIsReadInTheFormInWhichItWasStored(t *testing.T) {
+	t.Parallel()
+	for name, noted := range map[string]*string{"noted": aws.String("clientSecret"), "not noted": nil} {
+		w := newWorld(t)
+		w.Secrets.Add(newer, `{"clientId":"`+fakes.ClientID+`","clientSecret":"`+value+`"}`)
+		w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", JSONKey: noted}}})
+		got, err := update(w, newer)
+		if answers(t, got, err, "updated"); w.ALB.Secret != value {
+			t.Errorf("%s: the target has another secret", name)
+		}
+	}
 }

@@ -32,11 +32,14 @@ type Options struct {
 	Resolve func(hostPort string) string
 	// Timeout is the limit for one request; 30 s by default.
 	Timeout time.Duration
+	// Typing is how long the user of Login has the form before it is sent.
+	Typing time.Duration
 }
 
 // Browser holds one user's cookies. It is safe for concurrent use, like the tabs of a real one.
 type Browser struct {
 	client  *http.Client // follows no redirect and has no jar: send does both
+	typing  time.Duration
 	mu      sync.Mutex
 	cookies *cookiejar.Jar
 }
@@ -92,7 +95,7 @@ func New(o Options) *Browser {
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
 	}
-	b := &Browser{client: &http.Client{Transport: transport, Timeout: o.Timeout,
+	b := &Browser{typing: o.Typing, client: &http.Client{Transport: transport, Timeout: o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	b.Forget()
 	return b
@@ -114,7 +117,7 @@ func resolve(known func(string) string, hostPort string) (string, error) {
 
 // Another returns a browser without cookies that shares the connections of this one: one more user, cheaply.
 func (b *Browser) Another() *Browser {
-	other := &Browser{client: b.client}
+	other := &Browser{client: b.client, typing: b.typing}
 	other.Forget()
 	return other
 }
@@ -158,6 +161,11 @@ func (b *Browser) Login(ctx context.Context, address, user, password string) (Pa
 	values, err := form.fill(user, password)
 	if err != nil {
 		return page, page.fault("fill in the login form", err)
+	}
+	select {
+	case <-ctx.Done():
+		return page, page.fault("fill in the login form", ctx.Err())
+	case <-time.After(b.typing):
 	}
 	page, err = b.visit(ctx, "submit the login form", form.method, form.action, values)
 	if err != nil {

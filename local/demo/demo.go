@@ -80,7 +80,7 @@ func start(ctx context.Context, o Options) (*world, error) {
 		return nil, err
 	}
 	s, err := stack.Start(ctx, stack.Options{Face: o.IdP, Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
-		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable},
+		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable, "PARAMETER_PREFIX": orders.ParameterPrefix},
 		FunctionLogs: w.log, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
 		_ = w.logs.Close()
@@ -213,8 +213,12 @@ func (v *view) watch(ctx context.Context) *traffic.Traffic {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w := v.world
+	slow := 0
+	if w.Config.IsPair() {
+		slow = 12 // so that some logins are open while the targets switch, and what becomes of them shows
+	}
 	v.traffic = traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
-		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Moves: w.Config.IsPair(), Failed: v.trouble})
+		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Moves: w.Config.IsPair(), Slow: slow, Typing: 2 * time.Second, Failed: v.trouble})
 	return v.traffic
 }
 

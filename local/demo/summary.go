@@ -23,7 +23,7 @@ func (v *view) summary(ctx context.Context, f *failing, execution string, result
 	transitions, _ := w.Stack.StepFunctions.Transitions(execution)
 	v.print("")
 	c := &checks{view: v}
-	c.check(v.failedLogins() == 0, "%d logins, %d failed", v.traffic.Logins.Load(), v.failedLogins())
+	c.logins()
 	c.refreshes()
 	if f == nil {
 		c.rotated(ctx, result)
@@ -107,7 +107,18 @@ func (c *checks) refreshes() {
 		return
 	}
 	c.view.print("     %d session refreshes; the targets moved to the other registration, so", done)
-	c.view.print("     %d logins under way started again, %d sessions logged in anew", t.StartedAgain.Load(), t.LoggedInAnew.Load())
+	c.view.print("     %d sessions logged in anew", t.LoggedInAnew.Load())
+}
+
+// logins: with a pair, those that were open at the switch fail, which is said, and is no fault.
+func (c *checks) logins() {
+	v := c.view
+	open, window := v.traffic.FailedOpen()
+	c.check(v.failedLogins() == int64(open), "%d logins, %d failed", v.traffic.Logins.Load(), v.failedLogins())
+	if open > 0 {
+		v.print("     %d of them were open while their load balancer moved to the other", open)
+		v.print("     registration: HTTP 401 at the callback, within %.1f s; opened again, each worked", window.Seconds())
+	}
 }
 
 // holds: beside the new secret the identity provider accepts none that was ever stored.

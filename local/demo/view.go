@@ -140,7 +140,8 @@ func causeOf(cause *string) string {
 
 // failedLogins counts what users noticed: logins that failed, and sessions that ended.
 func (v *view) failedLogins() int64 {
-	return v.traffic.FailedLogins.Load() + v.traffic.FailedVisits.Load()
+	open, _ := v.traffic.FailedOpen()
+	return v.traffic.FailedLogins.Load() + v.traffic.FailedVisits.Load() + int64(open)
 }
 
 // trouble prints the first few failures of people's logins.

@@ -13,8 +13,11 @@ import (
 	"alboidc.internal/local/orders"
 )
 
-// notice is the whole of a notification: what a client's own addresses get is found by the field client.
-type notice struct{ Client, Outcome, Execution, Reason, FailedState, Error, Cause, Notice string }
+// notice is the whole of what an event of ours says.
+type notice struct {
+	Client, Outcome, Execution, Reason, FailedState, Error, Cause, Notice string
+	Subject, Users, What, Todo, Command, Entry, ExecutionURL, Runbook     string
+}
 
 // executions of a state machine, as their inputs.
 func (w *world) executions(t *testing.T, machine string) []string {
@@ -35,16 +38,32 @@ func (w *world) executions(t *testing.T, machine string) []string {
 	return inputs
 }
 
-// notices are all notifications; one that is not an object with strings fails the test.
+// notices are all events of ours. People must have got the same, each in a message with the client as attribute.
 func (w *world) notices(t *testing.T) []notice {
 	t.Helper()
 	var list []notice
-	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
+	messages := w.Stack.SNS.Messages(w.TopicARN)
+	for _, e := range w.Stack.EventBridge.Events() {
+		if e.Source != "alb-oidc-rotator" {
+			continue
+		}
 		var n notice
-		if err := json.Unmarshal([]byte(m.Message), &n); err != nil {
-			t.Fatalf("%s: %v", m.Message, err)
+		if err := json.Unmarshal(e.Detail, &n); err != nil {
+			t.Fatalf("%s: %v", e.Detail, err)
 		}
 		list = append(list, n)
+		if len(messages) < len(list) {
+			t.Fatalf("people did not hear of %+v", n)
+		}
+		m := messages[len(list)-1]
+		client := n.Client
+		if client == "" {
+			client = "(unknown)"
+		}
+		if m.Subject != n.Subject || m.Attributes["client"] != client || m.Attributes["outcome"] != n.Outcome || !strings.HasPrefix(m.Message, "Users: "+n.Users) ||
+			!strings.Contains(m.Message, n.What) || !strings.Contains(m.Message, n.Command) || !strings.Contains(m.Message, n.Notice) || !strings.Contains(m.Message, n.ExecutionURL) {
+			t.Errorf("of %+v people heard %+v", n, m)
+		}
 	}
 	return list
 }
@@ -159,14 +178,18 @@ func TestAChangeByOthersIsToldLikeEverythingElse(t *testing.T) {
 	attention := w.deployAttention(t)
 	rule := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-listeners-orders-web-0")
 	transformer := rule["Targets"].([]any)[0].(map[string]any)["InputTransformer"].(map[string]any)
-	input := strings.Replace(fmt.Sprint(transformer["InputTemplate"]), "<aws.events.event.json>", `{"time": "2026-11-23T03:00:00Z", "detail": {
-		"eventName": "ModifyListener", "requestParameters": {"listenerArn": "arn:listener"}, "userIdentity": {"arn": "arn:\"who\""}}}`, 1)
+	event := map[string]string{"$.time": "2026-11-23T03:00:00Z", "$.detail.eventName": "ModifyListener",
+		"$.detail.requestParameters.listenerArn": "arn:listener", "$.detail.userIdentity.arn": "arn:who"}
+	input := fmt.Sprint(transformer["InputTemplate"])
+	for name, path := range transformer["InputPathsMap"].(map[string]any) {
+		input = strings.ReplaceAll(input, "<"+name+">", event[fmt.Sprint(path)]) // a path that the event does not have gives nothing
+	}
 	if r := w.run(t, attention, input); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
 	n := w.notices(t)
 	if len(n) != 1 || n[0].Client != orders.Client || n[0].Outcome != "changedByOthers" ||
-		!strings.HasPrefix(n[0].Notice, `arn:"who" called ModifyListener on arn:listener at 2026-11-23T03:00:00Z.`) {
+		!strings.HasPrefix(n[0].Notice, `arn:who called ModifyListener on arn:listener at 2026-11-23T03:00:00Z.`) {
 		t.Errorf("told is %+v", n)
 	}
 }

@@ -29,7 +29,7 @@ func requestOf(actor, service, operation, text string) (request, error) {
 	here := func(service, resource string) string {
 		return "arn:aws:" + service + ":" + orders.Home + ":" + account + ":" + resource
 	}
-	r := request{actor: actor, action: service + ":" + operation}
+	r := request{actor: actor, action: service + ":" + operation, context: map[string]string{}}
 	switch service {
 	case "monitoring":
 		r.action, r.resource = "cloudwatch:"+operation, "*"
@@ -39,12 +39,15 @@ func requestOf(actor, service, operation, text string) (request, error) {
 		r.resource = field(text, "SecretId")
 	case "dynamodb":
 		r.resource = here("dynamodb", "table/"+field(text, "TableName"))
+		r.context["dynamodb:LeadingKeys"] = field(between(text, `"Key":`, "}"), "S")
 	case "ssm":
-		r.resource = here("ssm", "parameter"+field(text, "Name"))
+		name, _, _ := strings.Cut(field(text, "Name"), ":") // a version is no resource of its own
+		r.resource = here("ssm", "parameter"+name)
 	case "sns":
 		r.resource = between(text+"&", "TopicArn=", "&")
 	case "events":
 		r.resource = here("events", "event-bus/"+field(text, "EventBusName"))
+		r.context["events:source"] = field(text, "Source")
 	case "elasticloadbalancing":
 		r.resource = "*" // Describe calls have no resources
 		for _, key := range []string{"RuleArn=", "ListenerArn="} {
@@ -57,7 +60,7 @@ func requestOf(actor, service, operation, text string) (request, error) {
 			// The resource is the state machine, the alias a condition.
 			arn := field(text, "stateMachineArn")
 			if parts := strings.Split(arn, ":"); len(parts) == 8 {
-				arn, r.context = strings.Join(parts[:7], ":"), map[string]string{"states:StateMachineQualifier": parts[7]}
+				arn, r.context["states:StateMachineQualifier"] = strings.Join(parts[:7], ":"), parts[7]
 			}
 			r.resource = arn
 		}
@@ -111,12 +114,26 @@ func (tpl template) allows(t *testing.T, statement map[string]any, r request) bo
 	conditions, _ := statement["Condition"].(map[string]any)
 	for operator, keys := range conditions {
 		for key, values := range keys.(map[string]any) {
-			if operator != "StringEquals" || r.context[key] == "" || !slices.ContainsFunc(list(values), func(v any) bool { return tpl.text(t, v) == r.context[key] }) {
+			if operator == "Null" && r.context[key] != "" && fmt.Sprint(values) == "false" {
+				continue
+			}
+			if operator != "StringEquals" && operator != "ForAllValues:StringEquals" || r.context[key] == "" || !slices.ContainsFunc(list(values), func(v any) bool { return tpl.text(t, v) == r.context[key] }) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// denies reports whether a statement denies a request of a function: the one denial is for other functions than are named.
+func (tpl template) denies(t *testing.T, statement map[string]any, r request) bool {
+	t.Helper()
+	if statement["Effect"] != "Deny" || !slices.ContainsFunc(list(statement["Action"]), func(v any) bool { return matches(tpl.text(t, v), r.action) }) {
+		return false
+	}
+	arns := statement["Condition"].(map[string]any)["ArnNotLike"].(map[string]any)["lambda:SourceFunctionArn"]
+	from := "arn:aws:lambda:" + orders.Home + ":" + account + ":function:" + orders.MachineName + "-" + r.actor
+	return !slices.ContainsFunc(list(arns), func(v any) bool { return matches(tpl.text(t, v), from) })
 }
 
 // statements of the policies of a role.
@@ -160,7 +177,9 @@ func (tpl template) refused(t *testing.T, requests []request) []string {
 	t.Helper()
 	var out []string
 	for _, r := range requests {
-		if !slices.ContainsFunc(tpl.statements(tpl.role(t, r.actor)), func(s map[string]any) bool { return tpl.allows(t, s, r) }) {
+		statements := tpl.statements(tpl.role(t, r.actor))
+		if !slices.ContainsFunc(statements, func(s map[string]any) bool { return tpl.allows(t, s, r) }) ||
+			slices.ContainsFunc(statements, func(s map[string]any) bool { return tpl.denies(t, s, r) }) {
 			out = append(out, r.String())
 		}
 	}

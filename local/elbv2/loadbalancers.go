@@ -46,7 +46,8 @@ func (s *Service) createLoadBalancer(r *request) (any, error) {
 			"A load balancer with the same name '%s' exists, but with different settings", l.Name)
 	}
 	l.ARN = r.call.ARN("elasticloadbalancing", "loadbalancer/app/"+l.Name+"/"+s.newID(l.Name))
-	l.DNSName = fmt.Sprintf("%s-%010d.%s.elb.amazonaws.com", l.Name, s.serial, r.region)
+	// AWS's names end with elb.amazonaws.com; these must lead nowhere but to this machine.
+	l.DNSName = fmt.Sprintf("%s-%010d.%s.elb.localhost", l.Name, s.serial, r.region)
 	b := &balancer{}
 	s.store(r, b, Config{LoadBalancer: l})
 	s.balancers = append(s.balancers, b)

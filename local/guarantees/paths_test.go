@@ -58,7 +58,7 @@ func TestARotationWithAGracePeriodOfSevenDays(t *testing.T) {
 // caught are the states from which a failure rolls back, with the name of the state that calls the function.
 var caught = map[string]string{
 	"CreateSecret": "CreateSecret", "VerifyNewSecret": "VerifyNewSecret", "SetSecret": "SetTargetSecret", "PromoteSecret": "PromoteSecret",
-	"TestSecret": "TestSecret", "RediscoverTargets": "RediscoverTargets", "ReassertSecret": "ReassertTargetSecret",
+	"TestSecret": "TestSecret", "RediscoverTargets": "RediscoverTargets", "VerifyBeforeReassert": "VerifyBeforeReassert", "ReassertSecret": "ReassertTargetSecret",
 	"TestBeforeFinish": "TestBeforeFinish", "DisableOldSecret": "DisableOldSecret", "TestAfterDisable": "TestAfterDisable",
 }
 

@@ -278,18 +278,46 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 	w := newWorld(t, quick)
 	for input, want := range map[string]string{
 		`{"clientt": "orders-web"}`:                                          "InvalidInput client: is missing",
+		`{"client": "orders-web:1"}`:                                         "InvalidInput client: is missing or not the name of a client", // a version of the parameter
+		`{"client": "orders-web:live"}`:                                      "InvalidInput client: is missing or not the name of a client", // or a label of one
+		`{"client": "../other/orders-web"}`:                                  "InvalidInput client: is missing or not the name of a client",
+		`{"client": "orders-web\n"}`:                                         "InvalidInput client: is missing or not the name of a client",
+		`{"client": 1}`:                                                      "InvalidInput client: is missing or not the name of a client",
+		`{"client": ["orders-web"]}`:                                         "InvalidInput client: is missing or not the name of a client",
+		`["orders-web"]`:                                                     "InvalidInput client: is missing or not the name of a client",
 		`{"client": "nobody"}`:                                               "NotStarted LoadClient failed with Ssm.ParameterNotFoundException",
-		`{"client": "orders-web", "grace": 1}`:                               "Refused grace: is not known",
-		`{"client": "orders-web", "gracePeriodSeconds": "1"}`:                "Refused gracePeriodSeconds: must be a whole number",
-		`{"client": "orders-web", "measure": "yes"}`:                         "Refused measure: must be true or false",
-		`{"client": "orders-web", "measure": true, "gracePeriodSeconds": 0}`: "NotStarted measure: cannot be given with dryRun or gracePeriodSeconds",
+		`{"client": "orders-web", "grace": 1}`:                               "InvalidInput grace: is not known",
+		`{"client": "orders-web", "gracePeriodSeconds": "1"}`:                "InvalidInput gracePeriodSeconds: must be a whole number",
+		`{"client": "orders-web", "measure": "yes"}`:                         "InvalidInput measure: must be true or false",
+		`{"client": "orders-web", "measure": true, "gracePeriodSeconds": 0}`: "InvalidInput measure: cannot be given with dryRun or gracePeriodSeconds",
+		`7`:                           "InvalidInput client: is missing",
+		`{"client": 7}`:               "InvalidInput client: is missing or not the name",
+		`{"client": "../orders-web"}`: "InvalidInput client: is missing or not the name of a client",
+		`{"client": ""}`:              "InvalidInput client: is missing or not the name of a client",
+		`{"client": "orders-web", "x": 1, "y": 2}`:                               "InvalidInput x, y: is not known",
+		`{"client": "orders-web", "reason": ["leak"]}`:                           "InvalidInput reason: must be a text",
+		`{"client": "orders-web", "reason": "` + strings.Repeat("é", 257) + `"}`: "InvalidInput reason: must be a text",
+		`{"client": "orders-web", "dryRun": "true"}`:                             "InvalidInput dryRun: must be true or false",
+		`{"client": "orders-web", "dryRun": null}`:                               "InvalidInput dryRun: must be true or false",
+		`{"client": "orders-web", "emergency": 1}`:                               "InvalidInput emergency: must be true or false",
+		`{"client": "orders-web", "gracePeriodSeconds": -1}`:                     "InvalidInput gracePeriodSeconds: must be a whole number",
+		`{"client": "orders-web", "gracePeriodSeconds": 1.5}`:                    "InvalidInput gracePeriodSeconds: must be a whole number",
+		`{"client": "orders-web", "gracePeriodSeconds": 1e300}`:                  "InvalidInput gracePeriodSeconds: must be a whole number",
+		`{"client": "orders-web", "emergency": true, "dryRun": true}`:            "InvalidInput emergency: cannot be given with dryRun",
+		`{"client": "orders-web", "emergency": true, "measure": true}`:           "InvalidInput emergency: cannot be given with dryRun",
+		`{"client": "orders-web", "emergency": true, "gracePeriodSeconds": 0}`:   "InvalidInput emergency: cannot be given with dryRun",
 	} {
-		r, _ := w.rotate(input)
+		r, execution := w.rotate(input)
+		if path := w.path(execution); strings.HasPrefix(want, "InvalidInput") && len(path) != 2 {
+			t.Errorf("%s: before it is refused it enters %v", input, path)
+		}
 		if got := text(r.Error) + " " + text(r.Cause); !strings.HasPrefix(got, strings.Fields(want)[0]) || !strings.Contains(got, strings.SplitN(want, " ", 2)[1]) {
 			t.Errorf("%s: %s", input, got)
 		}
 	}
-	w.mustRotate()
+	if r, _ := w.rotate(`{"client": "orders-web", "reason": "` + strings.Repeat("é", 256) + `", "dryRun": false, "measure": false, "emergency": false, "gracePeriodSeconds": 31536000}`); r.Status != asl.Succeeded {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
 	w.atRest()
 }
 
@@ -340,7 +368,7 @@ func TestARollbackDoesNotGoBackToASecretThatSomebodyRemoved(t *testing.T) {
 	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestBeforeFinish"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 	r, execution := w.rotate(plain)
 	path := w.path(execution)
-	if text(r.Error) != "Precondition" || path[len(path)-1] != "EnableOldSecret" {
+	if text(r.Error) != "SecretRefused" || path[len(path)-1] != "EnableOldSecret" {
 		t.Errorf("ended at %s as %s: %s", path[len(path)-1], text(r.Error), text(r.Cause))
 	}
 	w.check("at the end") // no target went back to the removed secret
@@ -363,7 +391,7 @@ func TestPeopleAndMachinesHearOfTheOutcome(t *testing.T) {
 	w := newWorld(t, quick)
 	w.mustRotate()
 	messages := w.Stack.SNS.Messages(w.TopicARN)
-	if len(messages) != 1 || !strings.Contains(messages[0].Message, `"outcome":"rotated"`) {
+	if len(messages) != 1 || messages[0].Subject != "[orders-web] rotated: the new secret is in use" {
 		t.Errorf("messages %+v", messages)
 	}
 	found := false

@@ -1,18 +1,24 @@
 package guarantees_test
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/local/browser"
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp/auth0"
 	"alboidc.internal/local/idp/hydra"
 	"alboidc.internal/local/idp/keycloak"
 	"alboidc.internal/local/idp/pingone"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/local/sns"
 	"alboidc.internal/shared/config"
 )
 
@@ -153,17 +159,21 @@ func TestASecretThatARollbackCannotRemoveIsToldAndTakenUpNextTime(t *testing.T) 
 	w.atRest()
 }
 
-// notices are those that were published, without empty ones.
+// notices are those that were published, without empty ones; people got each in a message.
 func (w *world) notices() []string {
 	w.t.Helper()
 	var out []string
-	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
+	for _, e := range w.Stack.EventBridge.Events() {
 		var body struct{ Notice string }
-		if err := json.Unmarshal([]byte(m.Message), &body); err != nil {
+		if err := json.Unmarshal(e.Detail, &body); err != nil {
 			w.t.Fatal(err)
 		}
-		if body.Notice != "" {
-			out = append(out, body.Notice)
+		if e.Source != "alb-oidc-rotator" || body.Notice == "" {
+			continue
+		}
+		out = append(out, body.Notice)
+		if !slices.ContainsFunc(w.Stack.SNS.Messages(w.TopicARN), func(m sns.Message) bool { return strings.Contains(m.Message, body.Notice) }) {
+			w.t.Errorf("people did not hear: %s", body.Notice)
 		}
 	}
 	return out
@@ -238,6 +248,52 @@ func TestAKeycloakPolicyThatLeavesTheClientStopsTheRotationBeforeASecretIsMade(t
 	})
 	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "no client policy with the executor secret-rotation has covered this client") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+// What users see of a switch between two registrations is said as it is: whose login is open then has to begin again.
+func TestALoginThatIsOpenWhileAPairSwitchesFailsAndPeopleAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "auth0", usual(), quick)
+	page, user := w.Site.Pages[0], w.Users[0]
+	opened, switched := make(chan struct{}), make(chan struct{})
+	w.when("GracePeriod", func(string) { close(switched) })
+	visits := 0
+	var b *browser.Browser
+	b = browser.New(browser.Options{Roots: w.Stack.Authority.Pool(), Resolve: func(hostPort string) string {
+		nodes := w.Site.Nodes(hostPort)
+		if len(nodes) == 0 {
+			b.Close() // so that it connects once more when it comes back
+			return ""
+		}
+		if visits++; visits == 2 { // back from the identity provider
+			close(opened)
+			<-switched
+		}
+		return nodes[0]
+	}})
+	defer b.Close()
+	type end struct {
+		page browser.Page
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		p, err := b.Login(context.Background(), page.URL, user.Name, user.Password)
+		ended <- end{p, err}
+	}()
+	<-opened
+	r, execution := w.rotate(plain)
+	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "Logins that were open while the load balancers switched to the other registration of the pair failed") ||
+		!regexp.MustCompile(`within \d+ s from \d{4}-\d\d-\d\dT`).Match(r.Output) {
+		t.Errorf("ended as %s with %s\n%v", r.Status, r.Output, w.path(execution))
+	}
+	if e := <-ended; e.err == nil || e.page.Status != http.StatusUnauthorized || e.page.URL.Path != "/oauth2/idpresponse" {
+		t.Errorf("the login ended with %d at %v: %v", e.page.Status, e.page.URL, e.err)
+	}
+	if _, err := b.Login(context.Background(), page.URL, user.Name, user.Password); err != nil {
+		t.Errorf("the next login: %v", err)
 	}
 	w.atRest()
 }

@@ -45,7 +45,8 @@ type world struct {
 	t     *testing.T
 	clock *clock.Virtual
 	*orders.Deployment
-	logs *logs
+	logs      *logs
+	functions map[string]string // their ARNs, by name
 
 	mu         sync.Mutex
 	seen       time.Time // until when the nodes' secrets were checked
@@ -95,7 +96,7 @@ func usual() time.Duration { return statemachine.Settle(statemachine.Functions()
 func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...func(*config.Client)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Face: face, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Face: face, Apart: true, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +109,7 @@ func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...fu
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.functions = functions
 	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: functions,
 		Settle: settle, Spread: spread, Grace: grace, Configure: func(c *config.Client) {
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
@@ -175,6 +177,7 @@ func (w *world) check(when string) {
 		w.violate("reading the secret: %v", err)
 		return
 	}
+	values = secretsIn(values)
 	if !slices.ContainsFunc(w.Config.ClientIDs(), func(id string) bool { return store.Accepts(id, values[labels["AWSCURRENT"]], now) }) {
 		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)
 	}
@@ -277,6 +280,7 @@ func (w *world) atRest() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	values = secretsIn(values)
 	now := w.clock.Now()
 	live := w.liveAlone(values, labels["AWSCURRENT"], now)
 	if p := labels["AWSPENDING"]; p != "" {

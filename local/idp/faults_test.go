@@ -77,3 +77,20 @@ func TestObserversOfFaultsSeeNoCredentials(t *testing.T) {
 		t.Errorf("the token request was not observed:\n%s", all)
 	}
 }
+
+func TestATokenEndpointCanRefuseRightSecrets(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{"all": "", "one": first} {
+		w := start(t)
+		w.Store().RefuseUntil(w.clock.Now().Add(40*time.Second), value)
+		w.token(first, codeGrant("x")).must(t, http.StatusUnauthorized, "error", "invalid_client")
+		if !w.Store().Accepts(clientID, first, w.clock.Now()) {
+			t.Errorf("%s: the store has lost the secret", name)
+		}
+		w.clock.Advance(40 * time.Second)
+		w.token(first, codeGrant("x")).must(t, http.StatusBadRequest, "error", "invalid_grant")
+	}
+	w := start(t)
+	w.Store().RefuseUntil(w.clock.Now().Add(40*time.Second), "another")
+	w.token(first, codeGrant("x")).must(t, http.StatusBadRequest, "error", "invalid_grant")
+}

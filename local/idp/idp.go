@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"alboidc.internal/local/clock"
@@ -80,6 +81,7 @@ type Provider struct {
 	server   *http.Server
 	done     chan struct{}
 	release  func() bool // ends the watch on Start's context
+	refusals sync.Map    // host → secret that is refused under it
 }
 
 // Start listens and serves until ctx ends or Close is called.
@@ -98,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("starting the identity provider: %w", err)
 	}
-	p.server = &http.Server{Handler: p.routes(), TLSConfig: o.Authority.ServerConfig(), ReadHeaderTimeout: 10 * time.Second,
+	p.server = &http.Server{Handler: p.named(p.routes()), TLSConfig: o.Authority.ServerConfig(), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn)}
 	go func() {
 		defer close(p.done)
@@ -207,7 +209,7 @@ func (p *Provider) Issuer() string { return p.issuer }
 
 // Endpoints are the URLs that an authenticate-oidc action takes.
 func (p *Provider) Endpoints() Endpoints {
-	return Endpoints{Authorization: p.issuer + p.paths.Authorization, Token: p.issuer + p.paths.Token, UserInfo: p.issuer + p.paths.UserInfo}
+	return p.endpoints(p.issuer)
 }
 
 // Store is the clients and their secrets.

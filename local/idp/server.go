@@ -51,11 +51,12 @@ func (s *server) Ready(context.Context, *op.Request[struct{}]) (*op.Response, er
 }
 
 // Discovery implements op.Server (OpenID Connect Discovery 1.0, section 3).
-func (s *server) Discovery(context.Context, *op.Request[struct{}]) (*op.Response, error) {
-	endpoints := s.p.Endpoints()
+func (s *server) Discovery(ctx context.Context, _ *op.Request[struct{}]) (*op.Response, error) {
+	issuer := s.p.baseURL(ctx) + s.p.paths.Issuer
+	endpoints := s.p.endpoints(issuer)
 	return op.NewResponse(&oidc.DiscoveryConfiguration{
-		Issuer: s.p.issuer, AuthorizationEndpoint: endpoints.Authorization, TokenEndpoint: endpoints.Token,
-		UserinfoEndpoint: endpoints.UserInfo, JwksURI: s.p.issuer + s.p.paths.Keys,
+		Issuer: issuer, AuthorizationEndpoint: endpoints.Authorization, TokenEndpoint: endpoints.Token,
+		UserinfoEndpoint: endpoints.UserInfo, JwksURI: issuer + s.p.paths.Keys,
 		ScopesSupported:                   []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeOfflineAccess},
 		ResponseTypesSupported:            []string{string(oidc.ResponseTypeCode)},
 		ResponseModesSupported:            []string{string(oidc.ResponseModeQuery)},
@@ -85,7 +86,7 @@ func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthReq
 }
 
 // Authorize implements op.Server: it sends the user to the login form.
-func (s *server) Authorize(_ context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
+func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
 	q := r.Data
 	switch {
 	case !slices.Contains(q.Scopes, oidc.ScopeOpenID):
@@ -102,7 +103,7 @@ func (s *server) Authorize(_ context.Context, r *op.ClientRequest[oidc.AuthReque
 		a.challenge = &oidc.CodeChallenge{Challenge: q.CodeChallenge, Method: q.CodeChallengeMethod}
 	}
 	id, cookie := s.p.sessions.begin(a)
-	to := op.NewRedirect(s.p.env.BaseURL + r.Client.LoginURL(id))
+	to := op.NewRedirect(s.p.baseURL(ctx) + r.Client.LoginURL(id))
 	to.Header.Set("Set-Cookie", (&http.Cookie{Name: loginCookie + id, Value: cookie, Path: loginPath, Secure: true, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode}).String())
 	return to, nil
@@ -125,7 +126,7 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 		return x.refuse(face.InvalidCode)
 	}
 	access, refresh := s.p.sessions.grant(a, slices.Contains(r.Client.GrantTypes(), oidc.GrantTypeRefreshToken))
-	return s.tokens(a, a.nonce, access, refresh)
+	return s.tokens(ctx, a, a.nonce, access, refresh)
 }
 
 // RefreshToken implements op.Server.
@@ -138,11 +139,11 @@ func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	case err != nil:
 		return x.refuse(face.InvalidRefreshToken)
 	}
-	return s.tokens(a, "", access, refresh)
+	return s.tokens(ctx, a, "", access, refresh)
 }
 
-func (s *server) tokens(a authorization, nonce, access, refresh string) (*op.Response, error) {
-	idToken, err := s.p.keys.idToken(s.p.issuer, a, nonce, access, s.p.clock.Now())
+func (s *server) tokens(ctx context.Context, a authorization, nonce, access, refresh string) (*op.Response, error) {
+	idToken, err := s.p.keys.idToken(s.p.baseURL(ctx)+s.p.paths.Issuer, a, nonce, access, s.p.clock.Now())
 	if err != nil {
 		return nil, oidc.ErrServerError().WithParent(err)
 	}

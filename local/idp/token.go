@@ -91,7 +91,7 @@ func (p *Provider) authenticate(r *http.Request) (Client, face.Refusal) {
 	if client.AuthMethod != clients.Either && client.AuthMethod != method {
 		return Client{}, face.WrongMethod
 	}
-	if !p.store.Authenticate(id, secret, p.clock.Now()) {
+	if p.refusedUnder(r, secret) || !p.store.Authenticate(id, secret, p.clock.Now()) {
 		return Client{}, face.WrongSecret
 	}
 	return client, ""

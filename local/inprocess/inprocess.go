@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"alboidc.internal/functions/createsecret"
 	"alboidc.internal/functions/edge"
@@ -32,6 +33,7 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/parameters"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/probe/metrics"
 	"alboidc.internal/shared/telemetry"
@@ -51,7 +53,7 @@ type Deployed struct {
 func Register(s *stack.Stack, logs io.Writer) (map[string]string, error) {
 	as := map[string]Deployed{}
 	for _, f := range statemachine.Functions() {
-		as[f.Name] = Deployed{Name: f.Name, Environment: map[string]string{journalTable: orders.JournalTable}}
+		as[f.Name] = Deployed{Name: f.Name, Environment: map[string]string{journalTable: orders.JournalTable, parameterPrefix: orders.ParameterPrefix}}
 	}
 	return RegisterAs(s, logs, as)
 }
@@ -117,8 +119,10 @@ func answer(handle func(context.Context, json.RawMessage) (any, error)) func(con
 
 // The variables that deployments set; those for private authorities and loopback come from the stack.
 const (
-	journalTable = "JOURNAL_TABLE"
-	logLevel     = "LOG_LEVEL"
+	journalTable    = "JOURNAL_TABLE"
+	parameterPrefix = "PARAMETER_PREFIX"
+	logLevel        = "LOG_LEVEL"
+	inVPC           = "IN_VPC"
 )
 
 // deps is what internal/lambdaboot makes from a function's environment, here from that and the stack. A variable that it
@@ -127,13 +131,15 @@ func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (sessio
 	var level slog.Level
 	for name, value := range environment {
 		switch {
-		case name == logLevel && level.UnmarshalText([]byte(value)) == nil, name == journalTable && value != "":
+		case name == logLevel && level.UnmarshalText([]byte(value)) == nil, (name == journalTable || name == parameterPrefix) && value != "", name == inVPC && value == "true":
 		default:
 			return session.Deps{}, fmt.Errorf("the functions cannot read %s=%s", name, value)
 		}
 	}
-	if environment[journalTable] == "" {
-		return session.Deps{}, errors.New(journalTable + " is missing")
+	for _, name := range []string{journalTable, parameterPrefix} {
+		if environment[name] == "" {
+			return session.Deps{}, errors.New(name + " is missing")
+		}
 	}
 	once := func(c *aws.Config) { c.RetryMaxAttempts = 1 } // the state machine's retries are what is tested
 	config := func(region string) aws.Config {
@@ -145,15 +151,18 @@ func deps(s *stack.Stack, logs io.Writer, environment map[string]string) (sessio
 	if err != nil {
 		return session.Deps{}, err
 	}
+	reader := metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now)
 	return session.Deps{
+		InVPC:   environment[inVPC] == "true",
 		AWS:     config,
 		Secrets: func(r string) versions.API { return secretsmanager.NewFromConfig(config(r)) },
 		Journal: journal.New(dynamodb.NewFromConfig(config(orders.Home)), environment[journalTable]),
+		Clients: parameters.New(ssm.NewFromConfig(config(orders.Home)), environment[parameterPrefix], s.Clock.Sleep),
 		Log:     telemetry.New(logs, telemetry.Options{Level: level, Function: "in process"}),
 		Metrics: telemetry.NewMetrics(logs, s.Clock.Now), Now: s.Clock.Now, Sleep: s.Clock.Sleep,
 		Registrations: session.Registry(client), Capabilities: session.Capabilities,
-		Prober:     probe.New(probe.Options{RootCAs: s.Authority.Pool(), AllowLoopback: true, Now: s.Clock.Now}),
+		Prober:     probe.New(probe.Options{RootCAs: s.Authority.Pool(), AllowLoopback: true, Resolver: s, Now: s.Clock.Now}),
 		Balancers:  alb.New(func(r string) alb.API { return elasticloadbalancingv2.NewFromConfig(config(r)) }, s.Clock.Sleep),
-		AuthErrors: metrics.New(func(r string) metrics.CloudWatch { return cloudwatch.NewFromConfig(config(r)) }, s.Clock.Now).AuthErrors,
+		AuthErrors: reader.AuthErrors, LoginsStopped: reader.LoginsStopped,
 	}, nil
 }

@@ -258,7 +258,9 @@ func (d *Deployment) createJournal(ctx context.Context) error {
 
 func (d *Deployment) createMachine(ctx context.Context, o Options) error {
 	values := statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable, ParameterPrefix: ParameterPrefix,
-		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle}
+		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle, Runbook: statemachine.DefaultRunbook,
+		ExecutionURL:   statemachine.ExecutionURL(Home),
+		MachineToStart: "arn:aws:states:" + Home + ":" + awsapi.AccountID + ":stateMachine:" + MachineName}
 	definition, err := statemachine.Render(statemachine.Definition, values.Substitutions())
 	if err != nil {
 		return err

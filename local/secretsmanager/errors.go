@@ -24,6 +24,14 @@ func errMarkedForDeletion() error {
 	return awsapi.Errorf("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.")
 }
 
+func errReplica() error {
+	return awsapi.Errorf("InvalidParameterException", "Operation not permitted on a replica secret. Call must be made in primary secret's region.")
+}
+
+func errOwned() error {
+	return awsapi.Errorf("InvalidRequestException", "The secret is managed by another service, and you must use that service to update it.")
+}
+
 func errTokenInUse(token, arn string) error {
 	return awsapi.Errorf("ResourceExistsException",
 		"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, arn)

@@ -69,11 +69,15 @@ type details struct {
 	LastChangedDate float64  `json:"LastChangedDate"`
 	DeletedDate     *float64 `json:"DeletedDate,omitempty"`
 	Tags            []tag    `json:"Tags,omitempty"`
+	PrimaryRegion   string   `json:"PrimaryRegion,omitempty"`
+	RotationEnabled *bool    `json:"RotationEnabled,omitempty"`
+	OwningService   string   `json:"OwningService,omitempty"`
 }
 
 func (sec *secret) details() details {
 	d := details{identity: sec.identity(), Description: sec.description, KmsKeyID: sec.kmsKeyID,
-		CreatedDate: epoch(sec.created), LastChangedDate: epoch(sec.changed), Tags: sec.tags}
+		CreatedDate: epoch(sec.created), LastChangedDate: epoch(sec.changed), Tags: sec.tags,
+		PrimaryRegion: sec.keeper.primary, RotationEnabled: sec.keeper.rotated, OwningService: sec.keeper.service}
 	if !sec.deletedAt.IsZero() {
 		at := epoch(sec.deletedAt)
 		d.DeletedDate = &at

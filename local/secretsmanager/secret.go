@@ -35,6 +35,15 @@ type secret struct {
 	deletedAt   time.Time // when DeleteSecret was called; zero if it was not
 	purgeAt     time.Time // when the recovery window ends
 	versions    []*version
+	keeper      keeper
+}
+
+// keeper is who else has a hand in a secret.
+type keeper struct {
+	primary string // Region of the secret that this is a replica of, or that has replicas; "" if there are none
+	replica bool
+	rotated *bool // nil: rotation was never configured
+	service string
 }
 
 // version is one value of a secret. Its value never changes.

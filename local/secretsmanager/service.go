@@ -116,11 +116,19 @@ func (s *Service) find(region, secretID string) (*entry, error) {
 	return nil, errSecretNotFound()
 }
 
-// edit returns the entry of a secret and a copy of its newest state to change; commit makes the change.
+// edit returns the entry of a secret and a copy of its newest state to change; commit makes the change. A replica is
+// written only in its primary's Region, and a secret that a service owns only by that service (API reference,
+// PutSecretValue, InvalidRequestException).
 func (s *Service) edit(region, secretID string) (*entry, *secret, error) {
 	e, err := s.find(region, secretID)
 	if err != nil {
 		return nil, nil, err
+	}
+	switch {
+	case e.live.keeper.replica:
+		return nil, nil, errReplica()
+	case e.live.keeper.service != "":
+		return nil, nil, errOwned()
 	}
 	if !e.live.deletedAt.IsZero() {
 		return nil, nil, errMarkedForDeletion()
@@ -135,6 +143,7 @@ func (s *Service) commit(e *entry, next *secret) {
 		e.past = append(e.past, past{secret: e.live, until: now.Add(s.lag)})
 	}
 	e.live = next
+	s.spread(next)
 }
 
 // view is the state of an entry that readers see now.

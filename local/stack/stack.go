@@ -44,6 +44,9 @@ type Options struct {
 	Address string
 	// Spread is how long a changed action takes to reach each node of a load balancer; its length is how many nodes.
 	Spread []time.Duration
+	// Apart gives every node of a load balancer an address of its own, where the machine can (Linux); otherwise they are
+	// different ports of 127.0.0.1.
+	Apart bool
 	// Face is the vendor that the identity provider looks like: okta (the default), entra or cognito.
 	Face string
 	// AccessTokenLifetime is how soon sessions are refreshed.
@@ -139,7 +142,11 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 		schedules, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), cognito.New(s.Clock, s.IdP.Store()))
 	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.server.Serve(listener) }()
-	s.Plane, err = albnode.Start(ctx, s.ELB, albnode.Options{Clock: s.Clock, Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
+	var address func(elbv2.Listener, int) string
+	if o.Apart {
+		address = apart()
+	}
+	s.Plane, err = albnode.Start(ctx, s.ELB, albnode.Options{Address: address, Clock: s.Clock, Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
 	return err
 }
 

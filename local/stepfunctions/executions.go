@@ -228,6 +228,14 @@ func (e *execution) view() executionView {
 	return v
 }
 
+// SetReadLag makes DescribeExecution answer as it was d ago: an execution that has just started is not known yet, and one
+// that has just ended still runs ("eventually consistent", API reference, DescribeExecution).
+func (s *Service) SetReadLag(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readLag = d
+}
+
 func (s *Service) describeExecution(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
 		ExecutionARN string `json:"executionArn"`
@@ -244,6 +252,13 @@ func (s *Service) describeExecution(_ context.Context, call *awsapi.Call) (any, 
 	e, err := s.execution(in.ExecutionARN)
 	if err != nil {
 		return nil, err
+	}
+	if now := s.now(); now.Sub(e.started) < s.readLag {
+		return nil, noExecution(e.arn)
+	} else if e.status != asl.Running && now.Sub(e.stopped) < s.readLag {
+		v := e.view()
+		v.Status, v.StopDate, v.Input, v.InputDetails = asl.Running, nil, e.input, &payloadDetails{Included: true}
+		return v, nil
 	}
 	v := e.view()
 	v.Input, v.InputDetails = e.input, &payloadDetails{Included: true}

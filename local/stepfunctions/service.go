@@ -58,6 +58,7 @@ type Service struct {
 	machines   map[string]*machine   // by ARN
 	executions map[string]*execution // by ARN
 	order      []*execution          // in the order of their start
+	readLag    time.Duration         // of DescribeExecution
 }
 
 var _ awsapi.Service = (*Service)(nil)

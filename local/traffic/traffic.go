@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,12 +25,15 @@ type Options struct {
 	// Logins is how many browsers log in over and over; each waits Pause between two logins.
 	Logins int
 	Pause  time.Duration
+	// Slow is how many more do so, and take Typing for the login form as people do: their logins are open while things change.
+	Slow   int
+	Typing time.Duration
 	// Sessions is how many browsers stay logged in, and open a page every Visit.
 	Sessions int
 	Visit    time.Duration
-	// Moves: the client is a pair of registrations that take turns. A login that is under way when its load balancer moves to
-	// the other one has to start again, and a session passes the identity provider once at its next refresh, because codes
-	// and refresh tokens belong to one registration. Both are counted, and no failures if the next try goes well.
+	// Moves: the client is a pair of registrations that take turns. A login that is open when its load balancer moves to the
+	// other one fails with HTTP 401 at the callback, and a session passes the identity provider once at its next refresh,
+	// because codes and refresh tokens belong to one registration. Both are counted apart from what must not happen.
 	Moves bool
 	// Failed hears of everything that a user would have noticed. It may be called from several goroutines.
 	Failed func(what string, err error)
@@ -41,8 +45,12 @@ type Traffic struct {
 	Logins, Visits atomic.Int64
 	// FailedLogins and FailedVisits are those that a user would have noticed; a session that ended counts as one.
 	FailedLogins, FailedVisits atomic.Int64
-	// StartedAgain are logins, and sessions that logged in anew, because of Options.Moves.
-	StartedAgain, LoggedInAnew atomic.Int64
+	// LoggedInAnew are sessions that logged in anew because of Options.Moves.
+	LoggedInAnew atomic.Int64
+
+	mu     sync.Mutex
+	open   int          // logins that were open when their load balancer moved, and failed
+	within [2]time.Time // when the first and the last of them did
 
 	o      Options
 	cancel context.CancelFunc
@@ -54,7 +62,10 @@ func Start(ctx context.Context, o Options) *Traffic {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &Traffic{o: o, cancel: cancel}
 	for n := range o.Logins {
-		t.done.Go(func() { t.logInAgainAndAgain(ctx, n) })
+		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, t.browser(n, 0)) })
+	}
+	for n := range o.Slow {
+		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, t.browser(n, o.Typing)) })
 	}
 	for n := range o.Sessions {
 		t.done.Go(func() { t.stayLoggedIn(ctx, n) })
@@ -69,8 +80,8 @@ func (t *Traffic) Stop() {
 }
 
 // browser makes one that reaches a page at one node of its load balancer, another node for each n.
-func (t *Traffic) browser(n int) *browser.Browser {
-	return browser.New(browser.Options{Roots: t.o.Roots, Resolve: func(hostPort string) string {
+func (t *Traffic) browser(n int, typing time.Duration) *browser.Browser {
+	return browser.New(browser.Options{Roots: t.o.Roots, Typing: typing, Resolve: func(hostPort string) string {
 		nodes := t.o.Site.Nodes(hostPort)
 		if len(nodes) == 0 {
 			return ""
@@ -79,8 +90,7 @@ func (t *Traffic) browser(n int) *browser.Browser {
 	}})
 }
 
-func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int) {
-	b := t.browser(n)
+func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int, b *browser.Browser) {
 	defer b.Close()
 	for i := n; ctx.Err() == nil; i++ {
 		page := t.o.Site.Pages[i%len(t.o.Site.Pages)]
@@ -96,22 +106,43 @@ func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int) {
 
 // logIn is not cut off when the traffic ends: a login that has begun is finished.
 func (t *Traffic) logIn(b *browser.Browser, page orders.Page, u idp.User) error {
-	err := tryLogin(b, page, u)
-	if err != nil && t.o.Moves {
-		if tryLogin(b, page, u) == nil {
-			t.StartedAgain.Add(1)
-			return nil
-		}
+	got, err := tryLogin(b, page, u)
+	if err == nil || !t.o.Moves || got.Status != http.StatusUnauthorized || got.URL == nil || got.URL.Path != callbackPath {
+		return err
 	}
+	t.failedOpen()
+	_, err = tryLogin(b, page, u)
 	return err
 }
 
-func tryLogin(b *browser.Browser, page orders.Page, u idp.User) error {
+// callbackPath is where a load balancer trades the identity provider's code.
+const callbackPath = "/oauth2/idpresponse"
+
+func tryLogin(b *browser.Browser, page orders.Page, u idp.User) (browser.Page, error) {
 	got, err := b.Login(context.Background(), page.URL, u.Name, u.Password)
 	if err != nil {
-		return err
+		return got, err
 	}
-	return greets(got, page, u)
+	return got, greets(got, page, u)
+}
+
+// failedOpen counts a login that failed because its load balancer moved meanwhile.
+func (t *Traffic) failedOpen() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.open++; t.open == 1 {
+		t.within[0] = now
+	}
+	t.within[1] = now
+}
+
+// FailedOpen is how many logins failed because their load balancer moved while they were open, and the time between the
+// first and the last of them.
+func (t *Traffic) FailedOpen() (n int, window time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open, t.within[1].Sub(t.within[0])
 }
 
 func greets(got browser.Page, page orders.Page, u idp.User) error {
@@ -122,7 +153,7 @@ func greets(got browser.Page, page orders.Page, u idp.User) error {
 }
 
 func (t *Traffic) stayLoggedIn(ctx context.Context, n int) {
-	b := t.browser(n)
+	b := t.browser(n, 0)
 	defer b.Close()
 	page, user := t.o.Site.Pages[n%len(t.o.Site.Pages)], t.o.Users[n%len(t.o.Users)]
 	loggedIn := false

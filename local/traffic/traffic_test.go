@@ -1,11 +1,14 @@
 package traffic_test
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"testing"
 	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
@@ -31,7 +34,13 @@ type rig struct {
 
 func start(t *testing.T) *rig {
 	t.Helper()
-	s, err := stack.Start(t.Context(), stack.Options{Spread: []time.Duration{0, 0}, AccessTokenLifetime: time.Second})
+	return startAt(t, "okta", traffic.Options{})
+}
+
+// startAt chooses the identity provider, and what is special about the people.
+func startAt(t *testing.T, face string, o traffic.Options) *rig {
+	t.Helper()
+	s, err := stack.Start(t.Context(), stack.Options{Face: face, Spread: []time.Duration{0, 0}, AccessTokenLifetime: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,8 +54,9 @@ func start(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{Deployment: d, noticed: map[string]int{}, changed: make(chan struct{}, 1)}
-	r.traffic = traffic.Start(t.Context(), traffic.Options{Site: d.Site, Roots: s.Authority.Pool(), Users: d.Users,
-		Logins: 2, Pause: time.Millisecond, Sessions: 2, Visit: 20 * time.Millisecond, Failed: r.failed})
+	o.Site, o.Roots, o.Users, o.Failed = d.Site, s.Authority.Pool(), d.Users, r.failed
+	o.Logins, o.Pause, o.Sessions, o.Visit = 2, time.Millisecond, 2, 20*time.Millisecond
+	r.traffic = traffic.Start(t.Context(), o)
 	t.Cleanup(r.traffic.Stop)
 	return r
 }
@@ -115,5 +125,40 @@ func TestPeopleNoticeASecretThatIsRefused(t *testing.T) {
 	r.traffic.Stop()
 	if l, v := r.traffic.FailedLogins.Load(), r.traffic.FailedVisits.Load(); int(l) != r.count("login") || int(v) != r.count("session") {
 		t.Errorf("counted %d and %d, noticed %v", l, v, r.noticed)
+	}
+}
+
+// TestALoginThatIsOpenWhileItsTargetMovesIsCounted keeps the demo honest about pairs.
+func TestALoginThatIsOpenWhileItsTargetMovesIsCounted(t *testing.T) {
+	t.Parallel()
+	r := startAt(t, "auth0", traffic.Options{Moves: true, Slow: 4, Typing: 100 * time.Millisecond})
+	ids, value := r.Config.ClientIDs(), "a-secret-of-both-registrations"
+	for i, id := range ids {
+		if err := r.Stack.IdP.Store().Update(id, func(e *clients.Edit) error {
+			_, err := e.Add(clients.Secret{ID: fmt.Sprintf("both-%d", i)}, value)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	api := elb.NewFromConfig(r.Stack.AWS(orders.Home))
+	listeners, err := api.DescribeListeners(t.Context(), &elb.DescribeListenersInput{LoadBalancerArn: &r.Site.LoadBalancers[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := listeners.Listeners[0]
+	moves := 0
+	until(t, func() bool {
+		l.DefaultActions[0].AuthenticateOidcConfig.ClientId, l.DefaultActions[0].AuthenticateOidcConfig.ClientSecret = &ids[moves/20%2], &value
+		if _, err := api.ModifyListener(t.Context(), &elb.ModifyListenerInput{ListenerArn: l.ListenerArn, DefaultActions: l.DefaultActions}); err != nil {
+			t.Fatal(err)
+		}
+		moves++
+		n, _ := r.traffic.FailedOpen()
+		return n > 1
+	})
+	r.traffic.Stop()
+	if _, window := r.traffic.FailedOpen(); window <= 0 {
+		t.Errorf("the window is %s", window)
 	}
 }

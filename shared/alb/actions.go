@@ -10,17 +10,13 @@ import (
 )
 
 // withSecret is an action list as it is to be sent: the one read, with the client id and secret of c in the action that
-// logs in with the client. It fails if there is no such action, or if the list holds something that this program cannot
-// send back whole. The list that was read is not changed.
+// logs in with the client. It fails if there is no such action. The list that was read is not changed.
 func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 	if err := matches(read, c); err != nil {
 		return nil, err
 	}
 	out := slices.Clone(read)
 	for i := range out {
-		if !slices.Contains(out[i].Type.Values(), out[i].Type) {
-			return nil, fmt.Errorf("it has an action of type %q, which this version does not know and would damage", out[i].Type)
-		}
 		if f := out[i].ForwardConfig; f != nil && len(f.TargetGroups) > 0 {
 			// read back with both; both together are valid only for a single target group (API reference, Action)
 			out[i].TargetGroupArn = nil
@@ -30,7 +26,7 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 			continue
 		}
 		changed := *o
-		if ours(o, c) {
+		if c.Registration.uses(o) {
 			// a secret and UseExistingClientSecret together are refused (InvalidLoadBalancerAction)
 			changed.ClientId, changed.ClientSecret, changed.UseExistingClientSecret = &c.ClientID, aws.String(c.Secret.Reveal()), nil
 		} else {
@@ -46,7 +42,7 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 func withClientID(read []types.Action, c Change) []types.Action {
 	out := slices.Clone(read)
 	for i, a := range out {
-		if o := a.AuthenticateOidcConfig; o != nil && ours(o, c) {
+		if o := a.AuthenticateOidcConfig; o != nil && c.Registration.uses(o) {
 			changed := *o
 			changed.ClientId = &c.ClientID
 			out[i].AuthenticateOidcConfig = &changed
@@ -55,27 +51,21 @@ func withClientID(read []types.Action, c Change) []types.Action {
 	return out
 }
 
-// ours reports whether an action logs in with the client.
-func ours(o *types.AuthenticateOidcActionConfig, c Change) bool {
-	return aws.ToString(o.Issuer) == c.Issuer && slices.Contains(c.ClientIDs, aws.ToString(o.ClientId))
-}
-
 // matches says what is wrong with a list in which no action logs in with the client.
 func matches(actions []types.Action, c Change) error {
 	err := errors.New("it has no authenticate-oidc action any more")
 	for _, a := range actions {
 		o := a.AuthenticateOidcConfig
-		switch {
-		case o == nil:
-		case ours(o, c) && aws.ToString(o.TokenEndpoint) != c.TokenEndpoint:
-			return fmt.Errorf("its token endpoint is %q instead of %q", aws.ToString(o.TokenEndpoint), c.TokenEndpoint)
-		case ours(o, c):
-			return nil
-		case aws.ToString(o.Issuer) != c.Issuer:
-			err = fmt.Errorf("its issuer is %q instead of %q", aws.ToString(o.Issuer), c.Issuer)
-		default:
-			err = fmt.Errorf("its client id is %q instead of %q", aws.ToString(o.ClientId), c.ClientIDs)
+		if o == nil {
+			continue
 		}
+		if c.Registration.uses(o) {
+			return nil
+		}
+		if doubt := c.Registration.doubt(o); doubt != "" {
+			return errors.New("it " + doubt)
+		}
+		err = fmt.Errorf("it logs in with client id %q at issuer %q, which is not the client's", aws.ToString(o.ClientId), aws.ToString(o.Issuer))
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/secret"
 )
 
@@ -29,7 +30,7 @@ func groups(single string, arns ...string) types.Action {
 }
 
 func toOrders() Change {
-	return Change{Issuer: "i", ClientIDs: []string{"orders", "orders-old"}, ClientID: "orders", Secret: secret.New("new")}
+	return Change{Registration: Registration{ClientIDs: []string{"orders", "orders-old"}, Names: []config.Alias{{Issuer: "i"}}}, ClientID: "orders", Secret: secret.New("new")}
 }
 
 func TestTheListToSendIsTheListReadWithTheSecret(t *testing.T) {

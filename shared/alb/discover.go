@@ -12,23 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
 
-// Selector says which actions use the client.
-type Selector struct {
-	Issuer string
-	// ClientIDs are the client's ids at the issuer; more than one if two registrations take turns.
-	ClientIDs []string
-	// TokenEndpoint is where the load balancer sends the client secret.
-	TokenEndpoint string
-}
-
 // Found is what was found on the load balancers.
 type Found struct {
-	// Targets are the actions with the issuer, a client id and the token endpoint of the selector, ordered by load
-	// balancer (those given, then those found by Region and ARN), port, and priority, the default action last.
+	// Targets are the actions with a client id and a name of the registration, ordered by load balancer
+	// (those given, then those found by Region and ARN), port, and priority, the default action last.
 	Targets []rotation.Target
 	// Warnings are what will put an old secret back if nothing is done, and what uses the client but is not rotated. They
 	// do not stop a rotation.
@@ -37,27 +29,37 @@ type Found struct {
 	Refusals []string
 	// Drifted are those of the refusals that tell of an action which uses the client, but can be given no secret of it.
 	Drifted []string
+	// Left are the load balancers, by ARN, that were searched only because of what was before.
+	Left map[string]bool
 	// ClientIDs are the client ids that the targets have, by their keys.
 	ClientIDs map[string]string
+	// Tags are digests of the tags of the targets and of what they are on, by their keys.
+	Tags map[string]string
 }
 
 // Targets searches load balancers. It changes nothing. A listener or rule that vanishes during the search is Unavailable:
 // the next search will not find it.
-func (b *Balancers) Targets(ctx context.Context, where Where, want Selector) (Found, error) {
-	arns, byTags, warnings, err := b.find(ctx, where)
+func (b *Balancers) Targets(ctx context.Context, where Where, want Registration) (Found, error) {
+	places, warnings, err := b.find(ctx, where)
 	if err != nil {
 		return Found{}, err
 	}
-	found := Found{Warnings: warnings, ClientIDs: map[string]string{}}
-	for _, arn := range arns {
-		lb, err := parseBalancer(arn)
+	found := Found{Warnings: warnings, ClientIDs: map[string]string{}, Left: map[string]bool{}, Tags: map[string]string{}}
+	planned := map[string]string{}
+	for _, t := range where.Known {
+		planned[t.Key()] = t.Tags
+	}
+	for _, p := range places {
+		lb, err := parseBalancer(p.arn)
 		if err != nil {
 			return Found{}, err
 		}
-		s := &search{api: b.client(lb.region), lb: lb, byTags: byTags[arn], want: want, clientIDs: found.ClientIDs}
+		s := &search{api: b.client(lb.region), lb: lb, named: p.named, want: want, planned: planned,
+			clientIDs: found.ClientIDs, tags: found.Tags, unknown: unknownElements{}}
 		if err := s.run(ctx); err != nil {
 			return Found{}, err
 		}
+		found.Left[p.arn] = p.left
 		found.Targets = append(found.Targets, s.found.Targets...)
 		found.Warnings = append(found.Warnings, s.found.Warnings...)
 		found.Refusals = append(found.Refusals, s.found.Refusals...)
@@ -70,18 +72,22 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Selector) (Fo
 type search struct {
 	api API
 	lb  balancer
-	// byTags: the load balancer was found by its tags, now or before.
-	byTags bool
-	want   Selector
-	found  Found
-	// clientIDs is Found.ClientIDs of the whole search.
-	clientIDs map[string]string
+	// named: the load balancer is listed in the configuration.
+	named bool
+	want  Registration
+	// planned are the tags of targets that were found before, by their keys, as rotation.Target tells them.
+	planned map[string]string
+	found   Found
+	// clientIDs and tags are Found.ClientIDs and Found.Tags of the whole search.
+	clientIDs, tags map[string]string
+	// unknown are elements of actions that were read, but cannot be written.
+	unknown unknownElements
 }
 
 func (s *search) run(ctx context.Context) error {
 	listeners, err := s.listeners(ctx)
 	if missing(err) {
-		if !s.byTags { // else it went since it was found, and its targets with it
+		if s.named { // else it went since it was found, and its targets with it
 			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf(
 				"%s does not exist: remove it from loadBalancers, or correct the ARN", s.lb.arn))
 		}
@@ -111,7 +117,7 @@ func (s *search) listeners(ctx context.Context) ([]types.Listener, error) {
 	var out []types.Listener
 	in := &elasticloadbalancingv2.DescribeListenersInput{LoadBalancerArn: &s.lb.arn}
 	for {
-		page, err := s.api.DescribeListeners(ctx, in)
+		page, err := s.api.DescribeListeners(ctx, in, s.unknown.collect)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +140,7 @@ func (s *search) rules(ctx context.Context, listener string) ([]types.Rule, erro
 	var out []types.Rule
 	in := &elasticloadbalancingv2.DescribeRulesInput{ListenerArn: &listener}
 	for {
-		page, err := s.api.DescribeRules(ctx, in)
+		page, err := s.api.DescribeRules(ctx, in, s.unknown.collect)
 		if err != nil {
 			return nil, err
 		}
@@ -169,22 +175,52 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 	for _, a := range actions {
 		s.refuseCognito(t.Name, a)
 		o := a.AuthenticateOidcConfig
-		if a.Type != types.ActionTypeEnumAuthenticateOidc || o == nil || !slices.Contains(s.want.ClientIDs, aws.ToString(o.ClientId)) {
+		if a.Type != types.ActionTypeEnumAuthenticateOidc || o == nil {
 			continue
 		}
-		issuer, endpoint := aws.ToString(o.Issuer), aws.ToString(o.TokenEndpoint)
-		switch {
-		case issuer == s.want.Issuer && endpoint == s.want.TokenEndpoint:
+		if doubt := s.want.doubt(o); doubt != "" {
+			s.drifted("%s %s", t.Name, doubt)
+		}
+		if s.want.uses(o) {
 			s.found.Targets = append(s.found.Targets, t)
 			s.clientIDs[t.Key()] = aws.ToString(o.ClientId)
-		case issuer == s.want.Issuer:
-			s.drifted("%s sends the client secret to token endpoint %q, but the configuration says %q: correct the action or "+
-				"identityProvider.tokenEndpoint", t.Name, endpoint, s.want.TokenEndpoint)
-		case endpoint == s.want.TokenEndpoint:
-			// the same registration under another spelling of the issuer: left out, it would break when the old secret goes
-			s.drifted("%s uses the client at the same token endpoint, but with issuer %q instead of %q: correct the action or issuer",
-				t.Name, issuer, s.want.Issuer)
+			s.warnOfUserInfo(t.Name, o)
+			s.warnOfDenial(t.Name, o)
+			s.reviewWrite(t, actions)
 		}
+	}
+}
+
+// reviewWrite tells what a write of the target's actions would damage, and what it may undo.
+func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
+	if damage := s.want.damage(s.unknown[cmp.Or(t.RuleARN, t.ListenerARN)], actions); damage != "" {
+		s.found.Refusals = append(s.found.Refusals, t.Name+" "+damage)
+	}
+	for _, a := range actions {
+		if f := a.ForwardConfig; f != nil && len(f.TargetGroups) > 1 {
+			s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s forwards to %d target groups by weight: if a "+
+				"deployment (Amazon ECS, CodeDeploy) moves the weights in the moment in which the secret is set, one of the two "+
+				"changes is lost; rotate when none runs (docs/guarantees.md#other-hands-on-the-same-rule)",
+				t.Name, len(f.TargetGroups)))
+		}
+	}
+}
+
+// warnOfUserInfo warns of an action that fetches what it knows of a user elsewhere than its name of the provider says.
+func (s *search) warnOfUserInfo(target string, o *types.AuthenticateOidcActionConfig) {
+	got := aws.ToString(o.UserInfoEndpoint)
+	if want := s.want.name(o).UserInfoEndpoint; want != "" && !config.SameURL(want, got) {
+		s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s has user info endpoint %q, but its alias says %q: correct one of them",
+			target, got, want))
+	}
+}
+
+// warnOfDenial warns of a target of a pair that answers 401 where others lead to a login.
+func (s *search) warnOfDenial(target string, o *types.AuthenticateOidcActionConfig) {
+	if len(s.want.ClientIDs) > 1 && o.OnUnauthenticatedRequest == types.AuthenticateOidcActionConditionalBehaviorEnumDeny {
+		s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s answers requests without a session with HTTP 401 (OnUnauthenticatedRequest: deny), and "+
+			"sessions cannot be refreshed after the switch to the other registration of the pair: as each access token expires its users get 401 there until they "+
+			"open a page that logs them in; see that the application sends them to one", target))
 	}
 }
 

@@ -12,11 +12,17 @@ import (
 	"github.com/aws/smithy-go"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
 
-var orders = alb.Selector{Issuer: issuer, ClientIDs: []string{"orders"}, TokenEndpoint: endpoint}
+// registered is a registration with these client ids, under one name.
+func registered(clientIDs ...string) alb.Registration {
+	return alb.Registration{ClientIDs: clientIDs, Names: []config.Alias{{Issuer: issuer, TokenEndpoint: endpoint}}}
+}
+
+var orders = registered("orders")
 
 func search(t *testing.T, b *alb.Balancers, balancers ...string) alb.Found {
 	t.Helper()
@@ -90,7 +96,7 @@ func TestEveryClientIDOfTheClientCounts(t *testing.T) {
 	f := newFake(t)
 	f.listen(ordersLB, listener, 443, login("orders-b"), forward("g"))
 	f.add(listener, rule, 10, login("orders-a"), forward("g"))
-	pair := alb.Selector{Issuer: issuer, ClientIDs: []string{"orders-a", "orders-b"}, TokenEndpoint: endpoint}
+	pair := registered("orders-a", "orders-b")
 	found, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, pair)
 	if err != nil || len(found.Targets) != 2 {
 		t.Fatalf("targets %q (%v)", names(found.Targets), err)
@@ -113,7 +119,7 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 		"a Cognito login of another client": {cognitoLogin("shop"), ""},
 		"the same client id elsewhere": {change(func(o *types.AuthenticateOidcActionConfig) {
 			o.Issuer, o.TokenEndpoint = aws.String("https://x"), aws.String("https://x/t")
-		}), ""},
+		}), "add them to aliases; if that is another provider, whose registration has the same client id by chance, add them to otherRegistrations"},
 		"the client with another endpoint":   {change(func(o *types.AuthenticateOidcActionConfig) { o.TokenEndpoint = aws.String("https://evil") }), "https://evil"},
 		"the client, issuer spelt otherwise": {change(func(o *types.AuthenticateOidcActionConfig) { o.Issuer = aws.String(issuer + "/") }), issuer + `/"`},
 	}
@@ -161,60 +167,6 @@ func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
 	}
 	if len(found.Drifted) != 0 {
 		t.Fatalf("drifted %q: no secret of ours is there", found.Drifted)
-	}
-}
-
-func TestTagsTellWhoElseWritesTheTarget(t *testing.T) {
-	t.Parallel()
-	cases := map[string]struct {
-		on, key, value string
-		refusal        bool
-		says           string // "" is nothing
-	}{
-		"the load balancer controller, on the load balancer": {ordersLB, "elbv2.k8s.aws/cluster", "prod", true, "Kubernetes cluster \"prod\""},
-		"the load balancer controller, on the listener":      {listener, "elbv2.k8s.aws/cluster", "prod", true, "the listener of orders-alb :443 rule 10"},
-		"the load balancer controller, on the rule":          {rule, "elbv2.k8s.aws/cluster", "prod", true, "orders-alb :443 rule 10"},
-		"CloudFormation":              {rule, "aws:cloudformation:stack-name", "web", false, "UseExistingClientSecret"},
-		"Terraform by key":            {listener, "app:TerraformWorkspace", "x", false, "ignore_changes"},
-		"Terraform by value":          {rule, "ManagedBy", "Terraform", false, "ignore_changes"},
-		"any other tag":               {rule, "team", "web", false, ""},
-		"a rule that is not a target": {rule + "-other", "elbv2.k8s.aws/cluster", "prod", false, ""},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFake(t)
-			f.listen(ordersLB, listener, 443, forward("g"))
-			f.add(listener, rule, 10, login("orders"), forward("g"))
-			f.add(listener, rule+"-other", 20, login("shop"), forward("g"))
-			f.tag(c.on, c.key, c.value)
-			found := search(t, f.balancersOf(), ordersLB)
-			told, silent := found.Warnings, found.Refusals
-			if c.refusal {
-				told, silent = silent, told
-			}
-			if len(silent) != 0 || c.says == "" && len(told) != 0 {
-				t.Fatalf("found %+v", found)
-			}
-			if c.says != "" && (len(told) != 1 || !strings.Contains(told[0], c.says)) {
-				t.Fatalf("told %q, want %q", told, c.says)
-			}
-			if len(found.Targets) != 1 {
-				t.Fatalf("targets %q", names(found.Targets))
-			}
-		})
-	}
-}
-
-func TestManyTagsOfOneToolAreOneWarning(t *testing.T) {
-	t.Parallel()
-	f := newFake(t)
-	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
-	f.tag(ordersLB, "terraform", "yes")
-	f.tag(ordersLB, "terraform-workspace", "web")
-	f.tag(ordersLB, "managed-by", "terraform")
-	if w := search(t, f.balancersOf(), ordersLB).Warnings; len(w) != 1 {
-		t.Fatalf("warnings %q", w)
 	}
 }
 

@@ -44,6 +44,8 @@ type fake struct {
 	// change right after our write.
 	before, after map[string]error
 	meanwhile     func()
+	// afterRead is somebody else's change right after our next read of one listener or rule.
+	afterRead func()
 
 	calls []string
 	slept time.Duration
@@ -155,6 +157,7 @@ func (f *fake) DescribeListeners(_ context.Context, in *elasticloadbalancingv2.D
 			l = &old
 		}
 		out.Listeners = []types.Listener{clone(f.t, *l)}
+		f.change()
 		return nil
 	})
 	return out, err
@@ -178,9 +181,17 @@ func (f *fake) DescribeRules(_ context.Context, in *elasticloadbalancingv2.Descr
 			r = &old
 		}
 		out.Rules = []types.Rule{clone(f.t, *r)}
+		f.change()
 		return nil
 	})
 	return out, err
+}
+
+func (f *fake) change() {
+	if do := f.afterRead; do != nil {
+		f.afterRead = nil
+		do()
+	}
 }
 
 func (f *fake) hide() bool {

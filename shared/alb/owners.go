@@ -2,6 +2,8 @@ package alb
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +20,11 @@ const maxTagged = 20
 type resource struct{ arn, name string }
 
 // owners looks for tools that manage the targets, or the listener or load balancer that they are on.
+//
+// What an owner's tags refuse is no reason to go back while the targets were planned with these very tags: then the rules
+// became stricter since, not the targets other ones.
 func (s *search) owners(ctx context.Context) error {
+	all := map[string][]types.Tag{}
 	for batch := range slices.Chunk(s.resources(), maxTagged) {
 		in := &elasticloadbalancingv2.DescribeTagsInput{}
 		for _, r := range batch {
@@ -28,17 +34,51 @@ func (s *search) owners(ctx context.Context) error {
 		if err != nil {
 			return vanished(err, "reading the tags of %s", s.lb.name)
 		}
-		tags := map[string][]types.Tag{}
 		for _, d := range out.TagDescriptions {
-			tags[aws.ToString(d.ResourceArn)] = d.Tags
-		}
-		for _, r := range batch {
-			refusals, warnings := ownership(r.name, tags[r.arn])
-			s.found.Refusals = append(s.found.Refusals, refusals...)
-			s.found.Warnings = append(s.found.Warnings, warnings...)
+			all[aws.ToString(d.ResourceArn)] = d.Tags
 		}
 	}
+	for _, t := range s.found.Targets {
+		s.tags[t.Key()] = tagsDigest(all[t.LoadBalancerARN], all[t.ListenerARN], all[t.RuleARN])
+	}
+	for _, r := range s.resources() {
+		refusals, warnings := ownership(r.name, all[r.arn])
+		if s.asPlanned(r.arn) {
+			refusals, warnings = nil, append(warnings, refusals...)
+		}
+		s.found.Refusals = append(s.found.Refusals, refusals...)
+		s.found.Warnings = append(s.found.Warnings, warnings...)
+	}
 	return nil
+}
+
+// asPlanned reports whether every target that a resource is about was planned with the tags that it has. A plan of an earlier
+// release has not noted them.
+func (s *search) asPlanned(arn string) bool {
+	for _, t := range s.found.Targets {
+		if arn != t.LoadBalancerARN && arn != t.ListenerARN && arn != t.RuleARN {
+			continue
+		}
+		tags, planned := s.planned[t.Key()]
+		if !planned || tags != "" && tags != s.tags[t.Key()] {
+			return false
+		}
+	}
+	return true
+}
+
+// tagsDigest tells sets of tags apart.
+func tagsDigest(sets ...[]types.Tag) string {
+	h := sha256.New()
+	for _, tags := range sets {
+		var list []string
+		for _, t := range tags {
+			list = append(list, fmt.Sprintf("%q=%q", aws.ToString(t.Key), aws.ToString(t.Value)))
+		}
+		slices.Sort(list)
+		fmt.Fprintln(h, strings.Join(list, ","))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // resources are the load balancer, then each target's listener and rule, each once.
@@ -58,27 +98,101 @@ func (s *search) resources() []resource {
 	return out
 }
 
-// ownership is what a resource's tags say about who else writes its actions.
+// page explains, with blocks to copy, how other tools and this one get along.
+const page = "docs/infrastructure-as-code.md"
+
+// controller is a program that writes the actions of what it owns again and again, with a client secret of its own.
+type controller struct {
+	name string
+	// keys are of the tags that it gives; one that ends with * stands for all that begin so.
+	keys []string
+	// remedy says where the secret has to change instead.
+	remedy string
+}
+
+const inCluster = "change the Kubernetes Secret that its ingress names instead (" + page + "#kubernetes-controllers)"
+
+// controllers, by the tags that their sources and documentation name: aws-load-balancer-controller, pkg/deploy/tracking and
+// pkg/gateway/constants; aws-alb-ingress-controller v1, internal/alb/tags; the managed policy AmazonEKSLoadBalancingPolicy of
+// EKS Auto Mode; aws-controllers-k8s runtime, pkg/tags; crossplane-runtime, pkg/resource.
+var controllers = []controller{
+	{"EKS Auto Mode", []string{"eks:eks-cluster-name", "ingress.eks.amazonaws.com/*", "service.eks.amazonaws.com/*",
+		"gateway.eks.amazonaws.com*"}, inCluster},
+	{"the AWS Load Balancer Controller", []string{"elbv2.k8s.aws/*", "service.k8s.aws/*", "gateway.k8s.aws*"}, inCluster},
+	{"an ingress controller of Kubernetes", []string{"ingress.k8s.aws/*", "kubernetes.io/cluster/*",
+		"kubernetes.io/ingress-name", "kubernetes.io/namespace", "kubernetes.io/service-name"}, inCluster},
+	{"AWS Controllers for Kubernetes (ACK)", []string{"services.k8s.aws/*"},
+		"change the Kubernetes Secret that its resource names instead (" + page + "#kubernetes-controllers)"},
+	{"Crossplane", []string{"crossplane-*", "crossplane.io/*", "*.crossplane.io/*"},
+		"change the Secret that its managed resource names instead (" + page + "#kubernetes-controllers)"},
+}
+
+// owns reports whether a tag is the controller's.
+func (c controller) owns(key string) bool {
+	key = strings.ToLower(key)
+	return slices.ContainsFunc(c.keys, func(k string) bool {
+		begin, prefix := strings.CutSuffix(k, "*")
+		inner, anywhere := strings.CutPrefix(begin, "*")
+		return key == k || prefix && (strings.HasPrefix(key, begin) || anywhere && strings.Contains(key, inner))
+	})
+}
+
+// tool is one that writes actions when people run it. The words are of its tags' keys and values.
+type tool struct {
+	name  string
+	words []string
+	// advice says what keeps an old secret from coming back.
+	advice string
+}
+
+var tools = []tool{
+	{"Terraform or OpenTofu", []string{"terraform", "opentofu", "tofu", "terragrunt", "terramate", "terraspace", "cdktf", "tf"},
+		"which sends the client secret of its state whenever it changes the action, also with ignore_changes on " +
+			"client_secret: have it read AWSCURRENT by the data source aws_secretsmanager_secret_version, or use the awscc " +
+			"resource with use_existing_client_secret (" + page + "#terraform-and-opentofu)"},
+	{"Pulumi", []string{"pulumi"},
+		"which sends the client secret of its state whenever it changes the action, also with ignoreChanges: have it read " +
+			"AWSCURRENT by aws.secretsmanager.getSecretVersion (" + page + "#pulumi)"},
+	{"Ansible", []string{"ansible"},
+		"which puts the client secret of its play back: have it look AWSCURRENT up, or set UseExistingClientSecret (" +
+			page + "#other-tools)"},
+}
+
+// uses reports whether a tag names the tool: as a word, or, if the name is long enough to be nothing else, as a part of one.
+func (t tool) uses(key, value string) bool {
+	text := strings.ToLower(key + " " + value)
+	words := strings.FieldsFunc(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	return slices.ContainsFunc(t.words, func(w string) bool {
+		return slices.Contains(words, w) || len(w) > len("tofu") && strings.Contains(text, w)
+	})
+}
+
+// ownership is what a resource's tags say about who else writes its actions. One tool is one warning, one controller one
+// refusal.
 func ownership(name string, tags []types.Tag) (refusals, warnings []string) {
 	tags = slices.Clone(tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(aws.ToString(a.Key), aws.ToString(b.Key)) })
-	terraform := false
-	for _, t := range tags {
-		key, value := aws.ToString(t.Key), aws.ToString(t.Value)
-		switch {
-		case key == "elbv2.k8s.aws/cluster":
-			refusals = append(refusals, fmt.Sprintf("%s is managed by the AWS Load Balancer Controller of Kubernetes cluster %q, "+
-				"which would put its own client secret back: rotate the Kubernetes Secret that its ingress names instead", name, value))
-		case key == "aws:cloudformation:stack-name":
-			warnings = append(warnings, fmt.Sprintf("%s belongs to CloudFormation stack %q, which puts the template's client "+
-				"secret back when it next changes the action: set UseExistingClientSecret to true and remove ClientSecret in the template", name, value))
-		case strings.Contains(strings.ToLower(key), "terraform") || strings.EqualFold(value, "terraform"):
-			terraform = true
+	for _, c := range controllers {
+		for _, t := range tags {
+			if key := aws.ToString(t.Key); c.owns(key) {
+				refusals = append(refusals, fmt.Sprintf("%s is managed by %s (tag %s = %q), which would put its own client "+
+					"secret back: %s", name, c.name, key, aws.ToString(t.Value), c.remedy))
+				break
+			}
 		}
 	}
-	if terraform {
-		warnings = append(warnings, fmt.Sprintf("%s looks managed by Terraform, which puts the client secret of its state back "+
-			"with the next apply: add client_secret of the authenticate_oidc block to lifecycle.ignore_changes", name))
+	for _, t := range tags {
+		if key := aws.ToString(t.Key); key == "aws:cloudformation:stack-name" {
+			warnings = append(warnings, fmt.Sprintf("%s belongs to CloudFormation stack %q, which puts the template's client "+
+				"secret back when it next changes the action: set UseExistingClientSecret to true and remove ClientSecret in the "+
+				"template (%s#cloudformation)", name, aws.ToString(t.Value), page))
+		}
+	}
+	for _, x := range tools {
+		names := func(t types.Tag) bool { return x.uses(aws.ToString(t.Key), aws.ToString(t.Value)) }
+		if slices.ContainsFunc(tags, names) {
+			warnings = append(warnings, fmt.Sprintf("%s looks managed by %s, %s", name, x.name, x.advice))
+		}
 	}
 	return refusals, warnings
 }

@@ -1,9 +1,14 @@
 package alb
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
@@ -15,14 +20,13 @@ import (
 
 // Change is what to put on a target.
 type Change struct {
-	// Issuer, ClientIDs and TokenEndpoint are what the target must have now: the client's issuer and token endpoint, and
-	// one of its client ids. The secret goes to no other token endpoint.
-	Issuer        string
-	ClientIDs     []string
-	TokenEndpoint string
+	// Registration is what the target must log in with now. The secret goes to no other registration.
+	Registration Registration
 	// ClientID and Secret are what it gets.
 	ClientID string
 	Secret   secret.Value
+	// Undo: the target gets an old secret back. What cannot be written whole is then dropped and told, not refused.
+	Undo bool
 }
 
 // Result is what became of a target, as rotation.UpdateOutput tells it.
@@ -35,35 +39,87 @@ const (
 	Gone Result = "gone"
 )
 
+// Done is what SetSecret did.
+type Done struct {
+	Result Result
+	// Notice is what people must know of other hands on the target, or of what was dropped; mostly empty.
+	Notice string
+}
+
+// attempts is how often a target is set if other fields of it move meanwhile.
+const attempts = 3
+
 // SetSecret puts a client id and its secret on a target and leaves every other field as it is. A repeat sets the same
-// again. It refuses, as TargetDrift, a target whose issuer, client id or token endpoint are not those of c; nothing was changed then. It
-// is TargetDrift, too, if any other field is different afterwards; the text names the field. A listener or rule that does
-// not exist is Gone, not an error. On Unavailable the secret may be on the target or not.
-func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) (Result, error) {
+// again. It writes only what two reads in a row agree on, the second right before the write. If other fields are different
+// afterwards, and the target still is the client's, another hand moved them at the same time: the secret is set again with
+// their present values, and Done tells it.
+//
+// It refuses, as TargetDrift, a target that is not the registration's, or that holds what would be damaged; nothing was
+// changed then. It is TargetDrift, too, if the target did not stay the client's, or other fields keep moving; the text names
+// the field. A listener or rule that does not exist is Gone, not an error. On Unavailable the secret may be on the target or
+// not.
+func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) (Done, error) {
 	if c.Secret.IsZero() || c.ClientID == "" {
-		return "", failure.New(failure.Internal, "setting the secret of %s: no client id or no secret", t.Name)
+		return Done{}, failure.New(failure.Internal, "setting the secret of %s: no client id or no secret", t.Name)
 	}
 	w := &writer{Balancers: b, api: b.client(t.Region), target: t}
-	before, err := w.settled(ctx)
+	for try := 1; ; try++ {
+		result, moved, err := w.set(ctx, c)
+		if err != nil {
+			return Done{}, err
+		}
+		if moved == "" {
+			return Done{Result: result, Notice: strings.Join(w.notices, " ")}, nil
+		}
+		if try == attempts {
+			return Done{}, failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is "+
+				"different; another hand changes it at the same time: wait until that is done, then try again", t.Name, moved)
+		}
+		w.tell("%s of %s was changed by another hand while its secret was set; both changes are there now, look whether "+
+			"they are as you want them.", moved, t.Name)
+	}
+}
+
+// set is one attempt. moved is a field that another hand changed meanwhile on a target that is still the client's.
+func (w *writer) set(ctx context.Context, c Change) (result Result, moved string, err error) {
+	before, err := w.agreed(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if before == nil {
-		return Gone, nil
+		return Gone, "", nil
 	}
 	actions, err := withSecret(before.Actions, c)
 	if err != nil {
-		return "", failure.Wrap(failure.TargetDrift, err, "%s is not as the client's configuration says, nothing was changed", t.Name)
+		return "", "", failure.Wrap(failure.TargetDrift, err,
+			"%s is not as the client's configuration says, nothing was changed", w.target.Name)
+	}
+	if err := w.review(before, c); err != nil {
+		return "", "", err
 	}
 	exists, err := w.write(ctx, actions)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if !exists {
-		return Gone, nil
+		return Gone, "", nil
 	}
 	before.Actions = withClientID(before.Actions, c)
-	return w.verify(ctx, before)
+	return w.verify(ctx, before, c)
+}
+
+// review refuses what the write would damage, or, where an old secret has to come back at any rate, tells it.
+func (w *writer) review(before *state, c Change) error {
+	damage := c.Registration.damage(before.unknown, before.Actions)
+	switch {
+	case damage != "" && !c.Undo:
+		return failure.New(failure.TargetDrift, "%s %s; nothing was changed", w.target.Name, damage)
+	case damage != "":
+		w.tell("%s got the old secret back, though it %s. Look at it.", w.target.Name, damage)
+	case len(before.unknown) > 0:
+		w.tell("%s was dropped from %s, as acceptElements says.", strings.Join(before.unknown, ", "), w.target.Name)
+	}
+	return nil
 }
 
 // writer changes one target.
@@ -71,6 +127,14 @@ type writer struct {
 	*Balancers
 	api    API
 	target rotation.Target
+	// notices are told to people.
+	notices []string
+}
+
+func (w *writer) tell(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(w.notices, text) {
+		w.notices = append(w.notices, text)
+	}
 }
 
 // state is all of a target that could be changed by mistake. Its field names show in errors.
@@ -78,6 +142,8 @@ type state struct {
 	Actions  []types.Action
 	Rule     types.Rule
 	Listener types.Listener
+	// unknown are the names of elements of Actions that cannot be written.
+	unknown []string
 }
 
 // read is the target's present state; nil if it does not exist.
@@ -96,21 +162,23 @@ func (w *writer) read(ctx context.Context) (*state, error) {
 }
 
 func (w *writer) readRule(ctx context.Context) (*state, error) {
-	out, err := w.api.DescribeRules(ctx, &elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{w.target.RuleARN}})
+	unknown := unknownElements{}
+	out, err := w.api.DescribeRules(ctx, &elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{w.target.RuleARN}}, unknown.collect)
 	if err != nil || len(out.Rules) == 0 {
 		return nil, err
 	}
-	s := &state{Actions: out.Rules[0].Actions, Rule: out.Rules[0]}
+	s := &state{Actions: out.Rules[0].Actions, Rule: out.Rules[0], unknown: unknown[w.target.RuleARN]}
 	s.Rule.Actions = nil
 	return s, nil
 }
 
 func (w *writer) readListener(ctx context.Context) (*state, error) {
-	out, err := w.api.DescribeListeners(ctx, &elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{w.target.ListenerARN}})
+	unknown := unknownElements{}
+	out, err := w.api.DescribeListeners(ctx, &elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{w.target.ListenerARN}}, unknown.collect)
 	if err != nil || len(out.Listeners) == 0 {
 		return nil, err
 	}
-	s := &state{Actions: out.Listeners[0].DefaultActions, Listener: out.Listeners[0]}
+	s := &state{Actions: out.Listeners[0].DefaultActions, Listener: out.Listeners[0], unknown: unknown[w.target.ListenerARN]}
 	s.Listener.DefaultActions = nil
 	return s, nil
 }
@@ -126,6 +194,34 @@ func (w *writer) settled(ctx context.Context) (*state, error) {
 		if again, err := w.pause(ctx, try); err != nil || !again {
 			return nil, err
 		}
+	}
+}
+
+// agreed is what two reads in a row agree on; nil if the target does not exist. What another hand changes in between is read
+// again. It is Unavailable if no two reads agree: nothing was changed.
+func (w *writer) agreed(ctx context.Context) (*state, error) {
+	first, err := w.settled(ctx)
+	if err != nil || first == nil {
+		return nil, err
+	}
+	for try := 0; ; try++ {
+		second, err := w.settled(ctx)
+		if err != nil || second == nil {
+			return nil, err
+		}
+		field := difference("", reflect.ValueOf(*first), reflect.ValueOf(*second))
+		if field == "" && slices.Equal(first.unknown, second.unknown) {
+			return second, nil
+		}
+		again, err := w.pause(ctx, try)
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			return nil, failure.New(failure.Unavailable, "%s of %s is being changed by another hand, and no two reads agree; "+
+				"nothing was changed", cmp.Or(field, "an unknown element"), w.target.Name)
+		}
+		first = second
 	}
 }
 
@@ -145,27 +241,40 @@ func (w *writer) write(ctx context.Context, actions []types.Action) (exists bool
 }
 
 // verify compares what the target is now with what it should be. A difference counts only if it stays: the first reads
-// may still show the target as it was.
-func (w *writer) verify(ctx context.Context, want *state) (Result, error) {
+// may still show the target as it was. Such a field is moved, if the target still is the client's with the client id that it
+// got; else it is TargetDrift.
+func (w *writer) verify(ctx context.Context, want *state, c Change) (result Result, moved string, err error) {
 	for try := 0; ; try++ {
 		got, err := w.settled(ctx)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		if got == nil {
-			return Gone, nil
+			return Gone, "", nil
 		}
 		field := difference("", reflect.ValueOf(*want), reflect.ValueOf(*got))
 		if field == "" {
-			return Updated, nil
+			return Updated, "", nil
 		}
 		again, err := w.pause(ctx, try)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
-		if !again {
-			return "", failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is different; "+
+		if again {
+			continue
+		}
+		if !isSet(got.Actions, c) {
+			return "", "", failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is different; "+
 				"another change was made at the same time, look at it before trying again", w.target.Name, field)
 		}
+		return Updated, field, nil
 	}
+}
+
+// isSet: the actions log in with the client and the client id of c. Which secret they have, no answer tells.
+func isSet(actions []types.Action, c Change) bool {
+	return slices.ContainsFunc(actions, func(a types.Action) bool {
+		o := a.AuthenticateOidcConfig
+		return o != nil && c.Registration.uses(o) && aws.ToString(o.ClientId) == c.ClientID
+	})
 }

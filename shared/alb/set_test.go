@@ -1,6 +1,7 @@
 package alb_test
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"slices"
@@ -25,7 +26,7 @@ var (
 const canary = "CANARY-new-secret"
 
 func change() alb.Change {
-	return alb.Change{Issuer: issuer, TokenEndpoint: "https://idp.example/token", ClientIDs: []string{"orders"}, ClientID: "orders", Secret: secret.New(canary)}
+	return alb.Change{Registration: registered("orders"), ClientID: "orders", Secret: secret.New(canary)}
 }
 
 // withTargets is a load balancer whose rule and default action have the given actions.
@@ -52,7 +53,8 @@ func eachTarget(t *testing.T, run func(t *testing.T, target rotation.Target, arn
 }
 
 func set(f *fake, target rotation.Target, c alb.Change) (alb.Result, error) {
-	return f.balancersOf().SetSecret(context.Background(), target, c)
+	done, err := f.balancersOf().SetSecret(context.Background(), target, c)
+	return done.Result, err
 }
 
 func wantResult(t *testing.T, got alb.Result, err error, want alb.Result) {
@@ -108,7 +110,7 @@ func TestClientIDAndSecretChangeTogetherAndBack(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target rotation.Target, arn, _, _ string) {
 		f := withTargets(t, login("orders-a"), forward("g"))
 		for _, id := range []string{"orders-b", "orders-b", "orders-a"} {
-			c := alb.Change{Issuer: issuer, TokenEndpoint: "https://idp.example/token", ClientIDs: []string{"orders-a", "orders-b"}, ClientID: id, Secret: secret.New("secret of " + id)}
+			c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: id, Secret: secret.New("secret of " + id)}
 			got, err := set(f, target, c)
 			wantResult(t, got, err, alb.Updated)
 			actions := f.rule(rule).Actions
@@ -132,9 +134,9 @@ func TestATargetThatIsNotTheClientsIsLeftAlone(t *testing.T) {
 		actions []types.Action
 		says    string
 	}{
-		"another client":           {[]types.Action{login("shop"), forward("g")}, `client id is "shop"`},
-		"another issuer":           {[]types.Action{otherIssuer, forward("g")}, `issuer is "https://other"`},
-		"another token endpoint":   {[]types.Action{otherToken, forward("g")}, `token endpoint is "https://elsewhere/token"`},
+		"another client":           {[]types.Action{login("shop"), forward("g")}, `client id "shop"`},
+		"another issuer":           {[]types.Action{otherIssuer, forward("g")}, `issuer "https://other"`},
+		"another token endpoint":   {[]types.Action{otherToken, forward("g")}, `token endpoint "https://elsewhere/token"`},
 		"no login any more":        {[]types.Action{forward("g")}, "no authenticate-oidc action"},
 		"an action not known here": {[]types.Action{login("orders"), {Type: "teleport", Order: aws.Int32(2)}}, `"teleport"`},
 	}
@@ -207,7 +209,7 @@ func TestReadsThatAreBehindAreNoDrift(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target rotation.Target, _, _, _ string) {
 		f := withTargets(t, login("orders-a"), forward("g"))
 		f.lag = 3
-		c := alb.Change{Issuer: issuer, TokenEndpoint: "https://idp.example/token", ClientIDs: []string{"orders-a", "orders-b"}, ClientID: "orders-b", Secret: secret.New(canary)}
+		c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: "orders-b", Secret: secret.New(canary)}
 		got, err := set(f, target, c)
 		wantResult(t, got, err, alb.Updated)
 		if f.slept == 0 {
@@ -216,35 +218,133 @@ func TestReadsThatAreBehindAreNoDrift(t *testing.T) {
 	})
 }
 
-func TestAChangeByAnotherHandIsNamed(t *testing.T) {
+// hands are changes of other hands, with the field that differs.
+var hands = map[string]struct {
+	target rotation.Target
+	change func(f *fake)
+	field  string
+}{
+	"the weight of a target group": {ruleTarget, func(f *fake) { f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(77) },
+		"Actions[1].ForwardConfig.TargetGroups[1].Weight"},
+	"a condition": {ruleTarget, func(f *fake) { f.rule(rule).Conditions[0].Values = []string{"/a", "/c"} }, "Rule.Conditions[0].Values[1]"},
+	"a transform": {ruleTarget, func(f *fake) { f.rule(rule).Transforms = nil }, "Rule.Transforms"},
+	"the default action's scope": {defaultTarget, func(f *fake) {
+		f.listener(listener).DefaultActions[0].AuthenticateOidcConfig.Scope = aws.String("openid email")
+	}, "Actions[0].AuthenticateOidcConfig.Scope"},
+	"the security policy": {defaultTarget, func(f *fake) { f.listener(listener).SslPolicy = aws.String("x") }, "Listener.SslPolicy"},
+}
+
+func TestWhatAnotherHandChangesStays(t *testing.T) {
 	t.Parallel()
-	cases := map[string]struct {
-		target rotation.Target
-		change func(f *fake)
-		field  string
-	}{
-		"the weight of a target group": {ruleTarget, func(f *fake) {
-			other := forward("g", "h")
-			other.ForwardConfig.TargetGroups[1].Weight = aws.Int32(77)
-			f.rule(rule).Actions = []types.Action{login("orders"), other}
-		}, "Actions[1].ForwardConfig.TargetGroups[1].Weight"},
-		"login no longer required": {ruleTarget, func(f *fake) { f.rule(rule).Actions = []types.Action{forward("g", "h")} }, "Actions"},
-		"a condition":              {ruleTarget, func(f *fake) { f.rule(rule).Conditions[0].Values = []string{"/a", "/c"} }, "Rule.Conditions[0].Values[1]"},
-		"a transform":              {ruleTarget, func(f *fake) { f.rule(rule).Transforms = nil }, "Rule.Transforms"},
-		"the default action's scope": {defaultTarget, func(f *fake) {
-			f.listener(listener).DefaultActions[0].AuthenticateOidcConfig.Scope = aws.String("openid email")
-		}, "Actions[0].AuthenticateOidcConfig.Scope"},
-		"the security policy": {defaultTarget, func(f *fake) { f.listener(listener).SslPolicy = aws.String("x") }, "Listener.SslPolicy"},
+	for name, c := range hands {
+		t.Run(name+", between our reads", func(t *testing.T) {
+			t.Parallel()
+			f := withTargets(t, login("orders"), forward("g", "h"))
+			f.afterRead = func() { c.change(f) }
+			want := withTargets(t, login("orders"), forward("g", "h"))
+			c.change(want)
+			done, err := f.balancersOf().SetSecret(context.Background(), c.target, change())
+			if err != nil || done != (alb.Done{Result: alb.Updated}) {
+				t.Fatalf("done %+v (%v)", done, err)
+			}
+			sameRule(t, f, want)
+		})
+		t.Run(name+", between our write and our check", func(t *testing.T) {
+			t.Parallel()
+			f := withTargets(t, login("orders"), forward("g", "h"))
+			once := true
+			f.meanwhile = func() {
+				if once {
+					once = false
+					c.change(f)
+				}
+			}
+			done, err := f.balancersOf().SetSecret(context.Background(), c.target, change())
+			if err != nil || done.Result != alb.Updated || !strings.HasPrefix(done.Notice, c.field+" of "+c.target.Name+" was changed by another hand") {
+				t.Fatalf("done %+v (%v), want field %s", done, err, c.field)
+			}
+			want := withTargets(t, login("orders"), forward("g", "h"))
+			c.change(want)
+			sameRule(t, f, want)
+			if arn := cmp.Or(c.target.RuleARN, c.target.ListenerARN); f.secrets[arn] != canary || strings.Contains(done.Notice, canary) {
+				t.Errorf("the secret is %q, the notice %q", f.secrets[arn], done.Notice)
+			}
+		})
 	}
-	for name, c := range cases {
+}
+
+func sameRule(t *testing.T, got, want *fake) {
+	t.Helper()
+	if !reflect.DeepEqual(got.rule(rule), want.rule(rule)) || !reflect.DeepEqual(got.listener(listener), want.listener(listener)) {
+		t.Errorf("the other hand's change is gone: %+v %+v", got.rule(rule), got.listener(listener))
+	}
+}
+
+func TestAnOldSecretThatCameBackMeanwhileIsSetAgain(t *testing.T) {
+	t.Parallel()
+	f := withTargets(t, login("orders"), forward("g", "h"))
+	once := true
+	f.meanwhile = func() {
+		if once {
+			once = false
+			f.secrets[rule] = "old"
+			f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(77)
+		}
+	}
+	got, err := set(f, ruleTarget, change())
+	wantResult(t, got, err, alb.Updated)
+	if f.secrets[rule] != canary {
+		t.Fatal("the old secret stayed")
+	}
+}
+
+func TestATargetThatKeepsMovingIsDriftInTheEnd(t *testing.T) {
+	t.Parallel()
+	t.Run("after each write", func(t *testing.T) {
+		t.Parallel()
+		f := withTargets(t, login("orders"), forward("g", "h"))
+		weight := int32(10)
+		f.meanwhile = func() { weight++; f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = &weight }
+		_, err := set(f, ruleTarget, change())
+		wantKind(t, err, failure.TargetDrift)
+		if !strings.Contains(err.Error(), "Actions[1].ForwardConfig.TargetGroups[1].Weight is different; another hand changes it at the same time: wait") {
+			t.Errorf("text %q", err)
+		}
+	})
+	t.Run("after each read", func(t *testing.T) {
+		t.Parallel()
+		f := withTargets(t, login("orders"), forward("g", "h"))
+		var move func()
+		weight := int32(10)
+		move = func() {
+			weight++
+			f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(weight)
+			f.afterRead = move
+		}
+		f.afterRead = move
+		_, err := set(f, ruleTarget, change())
+		wantKind(t, err, failure.Unavailable)
+		if slices.Contains(f.calls, "ModifyRule") || f.secrets[rule] != "old" {
+			t.Error("it was written without two reads that agree")
+		}
+	})
+}
+
+func TestATargetThatDidNotStayTheClientsIsDrift(t *testing.T) {
+	t.Parallel()
+	for name, move := range map[string]func(f *fake){
+		"login no longer required": func(f *fake) { f.rule(rule).Actions = []types.Action{forward("g", "h")} },
+		"another client":           func(f *fake) { f.rule(rule).Actions[0].AuthenticateOidcConfig.ClientId = aws.String("shop") },
+		"another provider":         func(f *fake) { f.rule(rule).Actions[0].AuthenticateOidcConfig.Issuer = aws.String("https://x") },
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := withTargets(t, login("orders"), forward("g", "h"))
-			f.meanwhile = func() { c.change(f) }
-			_, err := set(f, c.target, change())
+			f.meanwhile = func() { move(f) }
+			_, err := set(f, ruleTarget, change())
 			wantKind(t, err, failure.TargetDrift)
-			if !strings.Contains(err.Error(), " "+c.field+" is different") || strings.Contains(err.Error(), canary) {
-				t.Fatalf("text %q, want field %s", err, c.field)
+			if !strings.Contains(err.Error(), " is different") || strings.Contains(err.Error(), canary) {
+				t.Fatalf("text %q", err)
 			}
 		})
 	}
@@ -306,7 +406,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	cancel()
 	got, err := newFake(t).balancersOf().SetSecret(ctx, ruleTarget, change())
 	wantKind(t, err, failure.Unavailable)
-	if got != "" {
+	if got != (alb.Done{}) {
 		t.Fatalf("result %q", got)
 	}
 }

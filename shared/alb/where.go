@@ -3,12 +3,16 @@ package alb
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/rotation"
 )
 
 // Where says which load balancers are meant.
@@ -18,36 +22,70 @@ type Where struct {
 	// Tags, if there are any, stand for every Application Load Balancer of Regions that has all of them.
 	Tags    map[string]string
 	Regions []string
-	// Known are the ARNs of some that were found by their tags before; one that is gone is no error.
-	Known []string
+	// Earlier are where other configurations say, which do not count any more but under which secrets were put on targets. A
+	// load balancer of them that is gone is no error.
+	Earlier []Where
+	// Known are targets that were found before. A load balancer of them that is gone is no error.
+	Known []rotation.Target
 }
 
-// find returns the ARNs of the load balancers that w stands for, each once: those given, then those with the tags, by Region
-// as given and by ARN, then the known ones; byTags are those that were not given. A Region without any is a warning.
-func (b *Balancers) find(ctx context.Context, w Where) (arns []string, byTags map[string]bool, warnings []string, err error) {
-	arns, byTags = slices.Clone(w.LoadBalancers), map[string]bool{}
-	add := func(found []string) {
-		for _, arn := range found {
-			if !slices.Contains(arns, arn) {
-				arns, byTags[arn] = append(arns, arn), true
+// searched is a load balancer to look at.
+type searched struct {
+	arn string
+	// named: it is listed, so that it must exist.
+	named bool
+	// left: it is searched only because of what was before.
+	left bool
+}
+
+// find returns the load balancers that w stands for, each once: those given, then those with the tags, by Region as given and
+// by ARN, then what was before. A Region without any is a warning.
+func (b *Balancers) find(ctx context.Context, w Where) (places []searched, warnings []string, err error) {
+	seen := map[string]bool{}
+	add := func(named, left bool, arns ...string) {
+		for _, arn := range arns {
+			if !seen[arn] {
+				seen[arn] = true
+				places = append(places, searched{arn, named, left})
 			}
 		}
 	}
+	add(true, false, w.LoadBalancers...)
+	found, warnings, err := b.search(ctx, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	add(false, false, found...)
+	for _, e := range w.Earlier {
+		add(false, true, e.LoadBalancers...)
+		found, _, err := b.search(ctx, e)
+		if err != nil {
+			return nil, nil, err
+		}
+		add(false, true, found...)
+	}
+	for _, t := range w.Known {
+		add(false, true, t.LoadBalancerARN)
+	}
+	return places, warnings, nil
+}
+
+// search finds the load balancers that have the tags.
+func (b *Balancers) search(ctx context.Context, w Where) (arns, warnings []string, err error) {
 	if len(w.Tags) == 0 {
-		return arns, byTags, nil, nil
+		return nil, nil, nil
 	}
 	for _, region := range w.Regions {
 		found, err := tagged(ctx, b.client(region), w.Tags)
 		if err != nil {
-			return nil, nil, nil, vanished(err, "looking for the load balancers of %s by their tags", region)
+			return nil, nil, vanished(err, "looking for the load balancers of %s by their tags", region)
 		}
 		if len(found) == 0 {
 			warnings = append(warnings, fmt.Sprintf("no Application Load Balancer in %s has the tags %s", region, written(w.Tags)))
 		}
-		add(found)
+		arns = append(arns, found...)
 	}
-	add(w.Known)
-	return arns, byTags, warnings, nil
+	return arns, warnings, nil
 }
 
 // tagged are the ARNs of a Region's Application Load Balancers that have all of the tags, in order.
@@ -56,8 +94,11 @@ func tagged(ctx context.Context, api API, want map[string]string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for batch := range slices.Chunk(all, maxTagged) {
+	var arns, out []string
+	for _, lb := range all {
+		arns = append(arns, aws.ToString(lb.LoadBalancerArn))
+	}
+	for batch := range slices.Chunk(arns, maxTagged) {
 		page, err := api.DescribeTags(ctx, &elasticloadbalancingv2.DescribeTagsInput{ResourceArns: batch})
 		if err != nil {
 			return nil, err
@@ -72,9 +113,42 @@ func tagged(ctx context.Context, api API, want map[string]string) ([]string, err
 	return out, nil
 }
 
-// balancers are the ARNs of all Application Load Balancers of a Region.
-func balancers(ctx context.Context, api API) ([]string, error) {
-	var arns []string
+// DNSNames are the DNS names of load balancers, by their ARNs; one that does not exist is left out.
+func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]string, error) {
+	names, regions := map[string]string{}, map[string]bool{}
+	for _, arn := range arns {
+		lb, err := parseBalancer(arn)
+		if err != nil {
+			return nil, err
+		}
+		if regions[lb.region] {
+			continue
+		}
+		regions[lb.region] = true
+		all, err := balancers(ctx, b.client(lb.region))
+		if err != nil {
+			return nil, awserr.Wrap(err, "reading the DNS names of the load balancers of %s", lb.region)
+		}
+		for _, lb := range all {
+			names[aws.ToString(lb.LoadBalancerArn)] = aws.ToString(lb.DNSName)
+		}
+	}
+	maps.DeleteFunc(names, func(arn, _ string) bool { return !slices.Contains(arns, arn) })
+	return names, nil
+}
+
+// Name is the name of a load balancer by its ARN, for people; the ARN itself if it is none.
+func Name(arn string) string {
+	lb, err := parseBalancer(arn)
+	if err != nil {
+		return arn
+	}
+	return lb.name
+}
+
+// balancers are all Application Load Balancers of a Region.
+func balancers(ctx context.Context, api API) ([]types.LoadBalancer, error) {
+	var all []types.LoadBalancer
 	in := &elasticloadbalancingv2.DescribeLoadBalancersInput{}
 	for {
 		page, err := api.DescribeLoadBalancers(ctx, in)
@@ -83,11 +157,11 @@ func balancers(ctx context.Context, api API) ([]string, error) {
 		}
 		for _, lb := range page.LoadBalancers {
 			if lb.Type == types.LoadBalancerTypeEnumApplication {
-				arns = append(arns, aws.ToString(lb.LoadBalancerArn))
+				all = append(all, lb)
 			}
 		}
 		if aws.ToString(page.NextMarker) == "" {
-			return arns, nil
+			return all, nil
 		}
 		in.Marker = page.NextMarker
 	}

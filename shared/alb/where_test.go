@@ -11,6 +11,7 @@ import (
 
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
 )
 
 // numbered is the ARN of a load balancer of the Region of the first fake.
@@ -129,13 +130,15 @@ func TestALoadBalancerThatWasFoundBeforeIsSearchedWithoutItsTagToo(t *testing.T)
 	f.put(numbered(1), byTag.Tags)
 	f.put(numbered(2), nil) // it had them
 	where := byTag
-	where.Known = []string{numbered(1), numbered(2), numbered(3)} // the third is gone
+	for i := range 3 {
+		where.Known = append(where.Known, rotation.Target{LoadBalancerARN: numbered(i + 1)}) // the third is gone
+	}
 	if got, want := searched(t, f, where), []string{numbered(1), numbered(2)}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
-	where.Tags, where.Regions, where.LoadBalancers = nil, nil, []string{numbered(1)} // listed by ARN, the list decides
-	if got := searched(t, f, where); !slices.Equal(got, []string{numbered(1)}) {
-		t.Errorf("found %q", got)
+	where.Tags, where.Regions, where.LoadBalancers = nil, nil, []string{numbered(1)} // the second was taken out of the list
+	if got, want := searched(t, f, where), []string{numbered(1), numbered(2)}; !slices.Equal(got, want) {
+		t.Errorf("found %q, want %q", got, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
@@ -94,6 +95,14 @@ var accessDenied = map[string]bool{
 	"DecryptionFailure": true, "EncryptionFailure": true,
 }
 
+// told are those of them whose message names the principal, the action and the resource, and nothing else. Those about the
+// signature quote the request, with its headers (IAM user guide, "Troubleshoot Signature Version 4 signing for AWS API
+// requests"), and those about a key or token say no more than their code.
+var told = map[string]bool{"AccessDenied": true, "AccessDeniedException": true}
+
+// codePattern is what an error code looks like; anything else came from a proxy, or is a text.
+var codePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.:#-]{0,99}$`)
+
 // serviceFault holds the codes of the services' own troubles, whatever status they come with.
 var serviceFault = map[string]bool{
 	"InternalServiceError": true, "InternalFailure": true, "InternalError": true, "InternalServerError": true,
@@ -130,7 +139,10 @@ func describe(err error) string {
 	switch {
 	case errors.As(err, &api):
 		detail = api.ErrorCode()
-		if accessDenied[api.ErrorCode()] && api.ErrorMessage() != "" {
+		if !codePattern.MatchString(detail) {
+			detail = "an error code that is none"
+		}
+		if told[api.ErrorCode()] && api.ErrorMessage() != "" {
 			detail += ": " + api.ErrorMessage()
 		}
 	case errors.As(err, &unread):

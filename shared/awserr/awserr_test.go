@@ -101,6 +101,26 @@ func TestARefusalOfAccessSaysWhoMayNotDoWhat(t *testing.T) {
 	}
 }
 
+func TestARefusalThatQuotesTheRequestShowsItsCodeOnly(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"SignatureDoesNotMatch", "IncompleteSignature", "InvalidClientTokenId", "UnrecognizedClientException",
+		"ExpiredTokenException", "UnauthorizedOperation", "NotAuthorizedException", "DecryptionFailure"} {
+		err := awserr.Wrap(answered(403, &smithy.GenericAPIError{Code: code, Message: "the canonical string: x-amz-security-token:CANARY"}), "trying")
+		if !failure.Is(err, failure.AccessDenied) || strings.Contains(err.Error(), "CANARY") || !strings.HasSuffix(err.Error(), code) {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
+func TestATextInPlaceOfACodeIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"<html>CANARY</html>", "CANARY and more", strings.Repeat("CANARY", 20)} {
+		if err := awserr.Wrap(answered(400, &smithy.GenericAPIError{Code: code}), "trying"); strings.Contains(err.Error(), "CANARY") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestTheTextOfAnUnreadableAnswerHoldsNothingOfIt(t *testing.T) {
 	t.Parallel()
 	err := awserr.Wrap(answered(200, &smithy.DeserializationError{

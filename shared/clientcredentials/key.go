@@ -16,17 +16,28 @@ import (
 // minKeyBits is the shortest RSA key for RS256 (RFC 7518, section 3.3).
 const minKeyBits = 2048
 
+// maxKeyBits limits the work for a key that somebody stored; providers take no longer ones than 4096 (Okta, Entra ID).
+// maxKeyText is more than twice as long as the text of such a key.
+const (
+	maxKeyBits = 8192
+	maxKeyText = 16 << 10
+)
+
 // What can be wrong with a stored key. The parsers' own errors are not passed on: they may quote what they read.
 var (
 	errNoKey     = errors.New("it holds no RSA private key in PEM (PKCS #8 or PKCS #1) or JWK form")
 	errEncrypted = errors.New("its private key is encrypted; store it unencrypted, Secrets Manager encrypts it")
 	errShort     = errors.New("its RSA key is shorter than 2048 bits")
+	errLong      = errors.New("its RSA key is longer than 8192 bits")
 	errOtherKey  = errors.New("the kid of its JWK is not the keyId of the settings")
 )
 
 // parseKey reads an RSA private key in PEM or JWK form.
 func parseKey(stored secret.Value, keyID string) (*rsa.PrivateKey, error) {
 	text := strings.TrimSpace(stored.Reveal())
+	if len(text) > maxKeyText {
+		return nil, errLong
+	}
 	var key *rsa.PrivateKey
 	var err error
 	if strings.HasPrefix(text, "{") {
@@ -39,6 +50,9 @@ func parseKey(stored secret.Value, keyID string) (*rsa.PrivateKey, error) {
 	}
 	if key.N.BitLen() < minKeyBits {
 		return nil, errShort
+	}
+	if key.N.BitLen() > maxKeyBits {
+		return nil, errLong
 	}
 	if key.Validate() != nil {
 		return nil, errNoKey
@@ -98,6 +112,9 @@ func parseJWK(text, keyID string) (*rsa.PrivateKey, error) {
 	e := numbers[1]
 	if !e.IsInt64() || e.Int64() > 1<<31-1 {
 		return nil, errNoKey
+	}
+	if numbers[0].BitLen() > maxKeyBits {
+		return nil, errLong
 	}
 	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: numbers[0], E: int(e.Int64())}, D: numbers[2], Primes: numbers[3:]}
 	if key.Validate() != nil {

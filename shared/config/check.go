@@ -12,10 +12,11 @@ import (
 )
 
 var (
-	namePattern   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
-	secretPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
-	regionPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
-	albPattern    = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
+	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+	secretPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	elementPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,127}$`)
+	albPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
 )
 
 // NameOK reports whether s can be a client's name.
@@ -48,6 +49,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	if c.IsPair() && c.IdentityProvider.AllowInterruption {
 		ps.Add("identityProvider.allowInterruption", "must be left out with clientPair: a pair needs no interruption")
 	}
+	c.checkNames(ps)
 	c.checkLoadBalancers(ps)
 	if c.LoadBalancerSearch != nil {
 		c.LoadBalancerSearch.check(ps)
@@ -138,6 +140,8 @@ func checkAddresses(ps *strictjson.Problems, path string, addrs []string) {
 	for i, a := range addrs {
 		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
 			ps.Add(fmt.Sprintf("%s[%d]", path, i), "must be host:port")
+		} else {
+			checkHost(ps, fmt.Sprintf("%s[%d]", path, i), host)
 		}
 	}
 }
@@ -156,6 +160,16 @@ func CheckURL(ps *strictjson.Problems, path, s string) {
 		ps.Add(path, "must begin with https://")
 	case u.User != nil || u.Fragment != "":
 		ps.Add(path, "must have no user, password or fragment")
+	default:
+		checkHost(ps, path, u.Hostname())
+	}
+}
+
+// checkHost reports a host name that is not written as DNS has it: a login test pins that name to each node's address, and
+// the pin would not hold.
+func checkHost(ps *strictjson.Problems, path, host string) {
+	if ascii := ASCIIHost(host); ascii != host {
+		ps.Add(path, "must have a host name of ASCII characters: write %s instead of %s", ascii, host)
 	}
 }
 

@@ -17,6 +17,11 @@ type Client struct {
 	// Issuer and ClientID select the targets: every authenticate-oidc action that has both.
 	Issuer   string `json:"issuer"`
 	ClientID string `json:"clientId"`
+	// Aliases are further names of the provider: actions with one of them and the client id are targets, too.
+	Aliases []Alias `json:"aliases,omitempty"`
+	// OtherRegistrations are not the client's, though they have its client id. An action with the client id that is neither is
+	// refused.
+	OtherRegistrations []OtherRegistration `json:"otherRegistrations,omitempty"`
 	// CallbackURL is the redirect URI registered at the identity provider: https://HOST/oauth2/idpresponse.
 	CallbackURL string `json:"callbackUrl"`
 
@@ -26,6 +31,9 @@ type Client struct {
 	LoadBalancers []string `json:"loadBalancers,omitempty"`
 	// LoadBalancerSearch finds more of them, whenever targets are searched for.
 	LoadBalancerSearch *LoadBalancerSearch `json:"loadBalancerSearch,omitempty"`
+
+	// AcceptElements are elements of actions that this program does not know and may drop when it sets a secret.
+	AcceptElements []string `json:"acceptElements,omitempty"`
 
 	// GracePeriodSeconds is how long both secrets stay valid after the switch; 0 to 2592000 (30 days), default 86400.
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
@@ -80,7 +88,7 @@ type SmokeTests struct {
 	Redirect []RedirectTest `json:"redirect,omitempty"`
 	Login    []LoginTest    `json:"login,omitempty"`
 	// MaxAuthErrors is how many more ELBAuthError counts than in the same time before, over all load balancers since the new
-	// secret was made, still pass; default 0. What chance explains always passes.
+	// secret was made, still pass; default 0. What chance explains always passes, and any number where logins go on.
 	// The metric has no client dimension: other clients of the same load balancer count too.
 	MaxAuthErrors *int `json:"maxAuthErrors,omitempty"`
 }

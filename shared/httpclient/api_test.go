@@ -92,6 +92,17 @@ func TestStatusesBecomeFailures(t *testing.T) {
 		{"429 without a wait", reply{429, nil, canary}, failure.Throttled, "Acme has had too many requests (to make a thing): HTTP 429"},
 		{"429 with a wait", reply{429, map[string]string{"Retry-After": "7"}, canary}, failure.Throttled,
 			"Acme has had too many requests (to make a thing): HTTP 429, asked to wait 7s"},
+		{"409 with a wait", reply{409, map[string]string{"Retry-After": "7"}, canary}, failure.Throttled,
+			"Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 409, asked to wait 7s"},
+		{"423", reply{423, nil, canary}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 423"},
+		{"425", reply{425, nil, canary}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 425"},
+		{"408", reply{408, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 408"},
+		{"424", reply{424, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 424"},
+		{"400 with a code that passes", reply{400, nil, `{"code": "LATER"}`}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 400 LATER"},
+		{"400 with a code that says nothing", reply{400, nil, `{"code": "OOPS"}`}, failure.Unavailable, "Acme failed to make a thing: HTTP 400 OOPS"},
+		{"503 with a code that passes", reply{503, nil, `{"code": "LATER"}`}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 503 LATER"},
+		{"400 of OAuth that passes", reply{400, nil, `{"code": "temporarily_unavailable.AADSTS90090"}`}, failure.Unavailable,
+			"Acme failed to make a thing: HTTP 400 temporarily_unavailable.AADSTS90090"},
 		{"500", reply{500, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 500"},
 		{"503", reply{503, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 503"},
 		{"a code that is free text", reply{400, nil, `{"code": "text ` + canary + `"}`}, failure.IdPRejected, "Acme refused to make a thing: HTTP 400"},
@@ -101,6 +112,9 @@ func TestStatusesBecomeFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			v := newVendor(t, tt.reply)
+			v.Transient = func(code string) failure.Kind {
+				return map[string]failure.Kind{"LATER": failure.Throttled, "OOPS": failure.Unavailable}[code]
+			}
 			err := v.post(t.Context())
 			if failure.KindOf(err) != tt.kind || err.Error() != tt.text {
 				t.Errorf("got %s %q\nwant %s %q", failure.KindOf(err), err, tt.kind, tt.text)
@@ -159,6 +173,16 @@ func TestToldWaitsAreReadAndKeptInsideLimits(t *testing.T) {
 	}
 }
 
+// Okta sends the time at which its limit starts anew with every answer.
+func TestTheResetOfALimitCountsOnlyIfTheLimitWasReached(t *testing.T) {
+	t.Parallel()
+	reset := map[string]string{"X-Rate-Limit-Reset": "1772359257"} // in 57 s
+	v := newVendor(t, reply{503, reset, ""}, reply{200, reset, `{"name": "x"}`})
+	if err := v.get(t.Context()); err != nil || v.calls != 2 || !slices.Equal(v.waits, []time.Duration{500 * time.Millisecond}) {
+		t.Errorf("got %v after %d requests with the waits %v", err, v.calls, v.waits)
+	}
+}
+
 func TestOnlyAGetIsTriedAgainAndOnlyForAShortWhile(t *testing.T) {
 	t.Parallel()
 	const half, one = 500 * time.Millisecond, time.Second
@@ -182,6 +206,12 @@ func TestOnlyAGetIsTriedAgainAndOnlyForAShortWhile(t *testing.T) {
 		"an answer that is not JSON":          {[]reply{{200, nil, canary}}, nil, failure.Unavailable},
 		"an answer of another shape":          {[]reply{{200, nil, `{"name": 12345678}`}}, nil, failure.Unavailable},
 		"an answer that is far too long":      {[]reply{{200, nil, `{"name": "` + strings.Repeat("x", 1<<20) + `"}`}}, nil, failure.Unavailable},
+		"a timeout that passes":               {[]reply{{408, nil, ""}, good}, []time.Duration{half}, ""},
+		"a failed dependency that passes":     {[]reply{{424, nil, ""}, good}, []time.Duration{half}, ""},
+		"a lock with a short wait":            {[]reply{wait(423, "2"), good}, []time.Duration{2 * one}, ""},
+		"too early":                           {[]reply{{425, nil, ""}, good}, []time.Duration{half}, ""},
+		"a conflict that passes":              {[]reply{wait(409, "1"), good}, []time.Duration{one}, ""},
+		"a conflict":                          {[]reply{{409, nil, ""}}, nil, failure.IdPRejected},
 		"first throttled, then an error page": {[]reply{wait(429, "1"), {500, nil, ""}, good}, []time.Duration{one, one}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -72,6 +72,9 @@ type Capabilities struct {
 	CanDisable bool
 	// CanSet: a provider of model CurrentPrevious also implements Setter, and can be used as one.
 	CanSet bool
+	// UniqueIDs: no two registrations of the vendor have the same client id, whatever their issuers. The same id under another
+	// issuer is then another name of the same registration.
+	UniqueIDs bool
 	// Probe says how the token endpoint tells a good secret from a bad one.
 	Probe ProbeSpec
 }
@@ -114,6 +117,8 @@ type ProbeSpec struct {
 	Grant Grant
 	// Scope is sent with ClientCredentials.
 	Scope string
+	// Resource is sent instead of Scope to a token endpoint of version 1, one without "/v2.0/" in its path; "" never (Entra ID).
+	Resource string
 	// Accepted and Rejected list the "error" codes of RFC 6749, section 5.2, by which the provider says that it knows
 	// the secret, or does not. Any other answer is inconclusive. A 2xx answer is accepted.
 	Accepted, Rejected []string

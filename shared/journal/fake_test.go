@@ -16,7 +16,10 @@ const (
 	client = "orders-web"
 	table  = "rotation-journal"
 	me     = "arn:aws:states:eu-central-1:111122223333:execution:rotation:1"
-	other  = "arn:aws:states:eu-central-1:111122223333:execution:rotation:2"
+	// reference is what the state machine writes beside the owner me.
+	reference = `{"execution":"` + me + `","version":7,"sha256":"ab12","client":{"name":"orders-web","secretArn":"arn:s",` +
+		`"issuer":"https://idp.example","clientId":"0oa1","clientPair":"0oa2","provider":"okta"}}`
+	other = "arn:aws:states:eu-central-1:111122223333:execution:rotation:2"
 )
 
 // fake is a DynamoDB table with one item.
@@ -32,7 +35,7 @@ type fake struct {
 }
 
 func newFake(t *testing.T) *fake {
-	return &fake{t: t, item: map[string]types.AttributeValue{"owner": text(me)}}
+	return &fake{t: t, item: map[string]types.AttributeValue{"owner": text(me), "config": text(reference)}}
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
@@ -110,11 +113,15 @@ func (f *fake) update(in *dynamodb.UpdateItemInput) error {
 	return nil
 }
 
-// holds evaluates attribute_not_exists(#name) or #name = :value.
+// holds evaluates attribute_not_exists(#name), #name = :value or #name < :value.
 func (f *fake) holds(in *dynamodb.UpdateItemInput, condition string) bool {
 	condition = strings.TrimSuffix(condition, ")")
 	if name, ok := strings.CutPrefix(condition, "attribute_not_exists("); ok {
 		return f.item[in.ExpressionAttributeNames[name]] == nil
+	}
+	if name, value, ok := strings.Cut(condition, " < "); ok {
+		is, than := plain(f.item[in.ExpressionAttributeNames[name]]), plain(in.ExpressionAttributeValues[value])
+		return is != "" && len(is) == len(than) && is < than // numbers of as many digits
 	}
 	name, value, ok := strings.Cut(condition, " = ")
 	if !ok {

@@ -2,8 +2,9 @@
 // secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
 //
 // The item's attributes: client (partition key), owner and ownerSince (the lock: an execution ARN and since when it has
-// it, set and removed by the state machine), rev (a counter) and state (this package's JSON document). Every write is conditional on owner and rev, so a
-// function that was cut off, or an execution that lost its lock, cannot overwrite what came after it.
+// it, set and removed by the state machine), config (which configuration the owner works by, likewise), rev (a counter) and
+// state (this package's JSON document). Every write is conditional on owner and rev, so a function that was cut off, or an
+// execution that lost its lock, cannot overwrite what came after it.
 package journal
 
 import (
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"sort"
 	"strconv"
@@ -21,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 )
 
@@ -52,6 +55,12 @@ type Entry struct {
 	IdPSecretID string `json:"idpSecretId,omitempty"`
 	// ClientID is the registration that has the secret, if the client is a pair of them.
 	ClientID string `json:"clientId,omitempty"`
+	// JSONKey is where the version's text has the secret: in the member of that name, or "" as a whole. It is the form in which
+	// the version was stored, whatever the configuration says later; nil if it was not written down.
+	JSONKey *string `json:"jsonKey,omitempty"`
+	// Config is the configuration under which it was made, and put on targets: what that says of them counts until it is in
+	// use everywhere, or gone.
+	Config *config.Text `json:"config,omitempty"`
 	// Imported: it existed before the first rotation; not made by us.
 	Imported bool `json:"imported,omitempty"`
 	// Before lists the ids that the provider had when the secret was intended: what is new since then may be ours.
@@ -60,6 +69,8 @@ type Entry struct {
 	Asked time.Time `json:"asked,omitzero"`
 	// Undone is when the provider was last asked to remove what a request without an answer had made, and has not answered.
 	Undone time.Time `json:"undone,omitzero"`
+	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
+	Missed time.Time `json:"missed,omitzero"`
 	At     time.Time `json:"at"`
 }
 
@@ -79,9 +90,19 @@ type Journal struct {
 	Client string `json:"-"`
 	Owner  string `json:"-"`
 	Rev    int64  `json:"-"`
+	// Config says which text of the client's configuration the owner works by; nil if that is an execution of an earlier
+	// definition, which says nothing.
+	Config *config.Reference `json:"-"`
+	// LastWrite is when a target was last about to be written, or had been; zero if never, or by an earlier release.
+	LastWrite time.Time `json:"-"`
+	// Settle is how long after its function was called a request may still take effect, as the owner's definition has it.
+	Settle time.Duration `json:"-"`
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
+	// Begun is for which client the last new secret was made, until the old one, or that one, is gone: whoever goes on must
+	// work for the same.
+	Begun *config.Identity `json:"begun,omitempty"`
 }
 
 // Table is the journal's DynamoDB table.
@@ -145,6 +166,12 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 	if v, ok := out.Item["ownerSince"].(*types.AttributeValueMemberS); ok {
 		since = v.Value
 	}
+	if j.Config, err = reference(out.Item["config"], j.Owner); err != nil {
+		return nil, "", failure.New(failure.Precondition, "the journal of client %s does not say which configuration its lock's owner works by: stop that execution and start again", client)
+	}
+	if err := j.readWaits(out.Item); err != nil {
+		return nil, "", failure.New(failure.Precondition, "the journal of client %s has a %v that is not a number; remove it from the item", client, err)
+	}
 	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
 			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number", client)
@@ -161,6 +188,22 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 		}
 	}
 	return j, since, nil
+}
+
+// reference reads the attribute config. What was written for another owner than the present one counts for nothing.
+func reference(v types.AttributeValue, owner string) (*config.Reference, error) {
+	doc, ok := v.(*types.AttributeValueMemberS)
+	if !ok {
+		return nil, nil
+	}
+	var r config.Reference
+	if err := json.Unmarshal([]byte(doc.Value), &r); err != nil {
+		return nil, err
+	}
+	if owner == "" || r.Execution != owner {
+		return nil, nil
+	}
+	return &r, nil
 }
 
 // Save writes the journal if its owner and revision are still what was read, and counts the revision up. A repeat after
@@ -238,6 +281,34 @@ func (j *Journal) prune() {
 	for _, v := range gone[:len(gone)-keepRemoved] {
 		delete(j.Secrets, v)
 	}
+}
+
+// Rename lets a version take the place of another: both hold the same secret.
+func (j *Journal) Rename(from, to string) {
+	e := j.Secrets[from]
+	if e.IdPSecretID == from { // the provider has no ids
+		e.IdPSecretID = to
+	}
+	j.Secrets[to] = e
+	delete(j.Secrets, from)
+	if p := j.Promotion; p != nil {
+		for _, v := range []*string{&p.From, &p.To, &p.PreviousBefore} {
+			if *v == from {
+				*v = to
+			}
+		}
+	}
+}
+
+// Clone is a copy that can be changed without changing j.
+func (j *Journal) Clone() *Journal {
+	c := *j
+	c.Secrets = maps.Clone(j.Secrets)
+	if j.Promotion != nil {
+		p := *j.Promotion
+		c.Promotion = &p
+	}
+	return &c
 }
 
 // KnownIDs is every provider id that the journal has, of any state.

@@ -4,13 +4,16 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 )
@@ -107,18 +110,26 @@ func TestAFreeLockIsHeldByNobody(t *testing.T) {
 }
 
 // sample has every field set.
+// referred is reference, read.
+func referred() *config.Reference {
+	return &config.Reference{Execution: me, Text: config.Text{Version: 7, SHA256: "ab12"}, Client: config.Identity{Name: client, SecretARN: "arn:s",
+		Issuer: "https://idp.example", ClientID: "0oa1", ClientPair: "0oa2", Provider: "okta"}}
+}
+
 func sample() *journal.Journal {
-	return &journal.Journal{Client: client, Owner: me, Rev: 7, Secrets: map[string]journal.Entry{
-		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, At: noon}},
-		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)}}
+	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon, Settle: 10 * time.Second, Secrets: map[string]journal.Entry{
+		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
+		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)},
+		Begun:     &config.Identity{Name: client, SecretARN: "arn:s", Issuer: "https://idp.example", ClientID: "0oa1", Provider: "okta"}}
 }
 
 func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
+	f.item["lastWrite"], f.item["settleSeconds"] = number(strconv.FormatInt(noon.UnixMilli(), 10)), number("10")
 	j := own(t, f)
 	want := sample()
-	j.Secrets, j.Promotion = want.Secrets, want.Promotion
+	j.Secrets, j.Promotion, j.Begun = want.Secrets, want.Promotion, want.Begun
 	for rev := int64(1); rev <= 3; rev++ {
 		if err := save(t, f, j); err != nil || j.Rev != rev {
 			t.Fatalf("saved as revision %d: %v", j.Rev, err)
@@ -147,9 +158,9 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	if err := save(t, f, j); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"owner": "S " + me, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
-		`"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
-		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"}}`}
+	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
+		`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
 	got := map[string]string{}
 	for name, v := range f.item {
 		got[name] = plain(v)
@@ -157,6 +168,35 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	if !maps.Equal(got, want) {
 		t.Errorf("the item is %v, want %v", got, want)
 	}
+}
+
+func TestAReferenceCountsForItsOwnExecutionOnly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		owner, attribute string
+		want             *config.Reference
+	}{
+		"written with the lock":                    {me, reference, referred()},
+		"none, by an execution of long ago":        {me, "", nil},
+		"left by another, of a definition of ours": {other, reference, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake(t)
+			f.item["owner"], f.item["config"] = text(c.owner), text(c.attribute)
+			if c.attribute == "" {
+				delete(f.item, "config")
+			}
+			j, err := journal.New(f, table).Own(t.Context(), client, c.owner)
+			if err != nil || !reflect.DeepEqual(j.Config, c.want) {
+				t.Errorf("the configuration is %+v (%v), want %+v", j.Config, err, c.want)
+			}
+		})
+	}
+	f := newFake(t)
+	f.item["config"] = text("{")
+	_, err := journal.New(f, table).Own(t.Context(), client, me)
+	failed(t, err, failure.Precondition, "does not say which configuration")
 }
 
 func TestAPromotionThatWasNotMadeHasNoTimes(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,6 +29,28 @@ var (
 	broadcast   = netip.MustParseAddr("255.255.255.255")
 )
 
+// tunnels are IPv6 addresses that stand for an IPv4 one, or that only some network translates: what is behind them cannot
+// be told, and neither a load balancer nor an identity provider has one.
+var tunnels = map[string]netip.Prefix{
+	"an IPv4-compatible address":            netip.MustParsePrefix("::/96"),           // RFC 4291, section 2.5.5.1
+	"an IPv4-translated address":            netip.MustParsePrefix("::ffff:0:0:0/96"), // RFC 2765, section 2.1
+	"a 6to4 address":                        netip.MustParsePrefix("2002::/16"),       // RFC 3056
+	"a Teredo address":                      netip.MustParsePrefix("2001::/32"),       // RFC 4380
+	"an address of a local IPv4 translator": netip.MustParsePrefix("64:ff9b:1::/48"),  // RFC 8215
+	"a site-local address":                  netip.MustParsePrefix("fec0::/10"),       // RFC 3879
+	"a discarded address":                   netip.MustParsePrefix("100::/64"),        // RFC 6666
+}
+
+// tunnel names what kind of such address a is; "" if none.
+func tunnel(a netip.Addr) string {
+	for name, prefix := range tunnels {
+		if prefix.Contains(a) && !a.IsLoopback() && !a.IsUnspecified() {
+			return name
+		}
+	}
+	return ""
+}
+
 // refusedAddress says that an address is never connected to.
 type refusedAddress struct {
 	addr netip.Addr
@@ -47,8 +70,11 @@ func (p *Prober) permit(addr netip.Addr) error {
 		b := a.As16()
 		a = netip.AddrFrom4([4]byte(b[12:]))
 	}
-	why := ""
+	why := tunnel(a)
 	switch {
+	case why != "":
+	case a.Zone() != "": // no prefix contains an address with a zone
+		why = "an address of one interface"
 	case a.IsLinkLocalUnicast():
 		why = "link-local"
 	case a.IsMulticast():
@@ -122,9 +148,27 @@ func (p *Prober) resolve(ctx context.Context, hp string) ([]netip.AddrPort, erro
 	return v6, nil
 }
 
+// Addresses are the addresses of a host name at which the tests would connect to it.
+func (p *Prober) Addresses(ctx context.Context, host string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.o.RequestTimeout)
+	defer cancel()
+	addrs, err := p.resolve(ctx, net.JoinHostPort(host, "443"))
+	if err != nil {
+		return nil, noAnswer(host, err)
+	}
+	var out []string
+	for _, a := range addrs {
+		out = append(out, a.Addr().String())
+	}
+	return out, nil
+}
+
 func (p *Prober) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, nil
+	}
+	if p.o.AllowLoopback && strings.HasSuffix(host, ".localhost") && p.o.Resolver == Resolver(net.DefaultResolver) {
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil // nobody is asked for such names (RFC 6761, section 6.3)
 	}
 	addrs, err := p.o.Resolver.LookupNetIP(ctx, "ip", host)
 	if err == nil && len(addrs) == 0 {

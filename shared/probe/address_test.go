@@ -49,6 +49,18 @@ func TestAddressesThatAreNeverConnectedTo(t *testing.T) {
 		"loopback IPv6":                       "::1",
 		"loopback as mapped IPv6":             "::ffff:127.0.0.1",
 		"loopback behind NAT64":               "64:ff9b::7f00:1",
+		"metadata over IPv6 with a zone":      "fd00:ec2::254%eth0",
+		"a global address with a zone":        "2001:db8::1%eth0",
+		"metadata as IPv4-compatible IPv6":    "::169.254.169.254",
+		"a public IPv4-compatible address":    "::192.0.2.1",
+		"metadata as IPv4-translated IPv6":    "::ffff:0:169.254.169.254",
+		"metadata over 6to4":                  "2002:a9fe:a9fe::1",
+		"any 6to4":                            "2002:c000:201::1",
+		"Teredo":                              "2001:0:a9fe:a9fe::1",
+		"metadata behind a local NAT64":       "64:ff9b:1::a9fe:a9fe",
+		"any local NAT64":                     "64:ff9b:1:fffe::1",
+		"site-local":                          "fec0::1",
+		"discarded":                           "100::1",
 		"no address at all, for good measure": "",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,34 +85,46 @@ func (c Credential) Classify(ctx context.Context, e Endpoint, value secret.Value
 
 // Calibrate asks once with a deliberately wrong secret of the same shape as like, and returns nil if it is rejected:
 // then, and only then, does an accepted secret mean something (Entra ID refuses an invented code before it looks at the
-// secret). Otherwise it is a Precondition. One calibration serves many Classify calls: repeated wrong secrets look like
-// an attack. Other failures are those of Classify.
+// secret). If it is accepted, that is a Precondition; an answer that says nothing about it, such as the page of a firewall or of
+// a server under maintenance, is Unavailable: asking again may help. One calibration serves many Classify calls: repeated wrong
+// secrets look like an attack. Other failures are those of Classify.
 func (c Credential) Calibrate(ctx context.Context, e Endpoint, like secret.Value) error {
-	wrong, err := wrongLike(like, c.Rand)
-	if err != nil {
+	v, err := c.control(ctx, e, like)
+	switch {
+	case err != nil:
 		return err
-	}
-	v, err := c.Classify(ctx, e, wrong)
-	if err != nil {
-		return err
-	}
-	if v.Outcome != Rejected {
-		return failure.New(failure.Precondition, "a deliberately wrong secret was not rejected (%s), so the token endpoint's"+
-			" answers with grant %s prove nothing about a secret", v.Reason, e.Spec.Grant)
+	case v.Outcome == Inconclusive:
+		return failure.New(failure.Unavailable, "whether the token endpoint rejects a wrong secret cannot be told: %s", v.Reason)
+	case v.Outcome == Accepted:
+		return failure.New(failure.Precondition, "%s", provesNothing(e, v))
 	}
 	return nil
 }
 
-// Differential is Calibrate followed by Classify; a calibration that fails makes the verdict inconclusive.
+// Differential is the control of Calibrate followed by Classify; unless the wrong secret is rejected, the verdict is
+// inconclusive.
 func (c Credential) Differential(ctx context.Context, e Endpoint, value secret.Value) (Verdict, error) {
-	err := c.Calibrate(ctx, e, value)
-	if failure.Is(err, failure.Precondition) {
-		return Verdict{Outcome: Inconclusive, Reason: err.Error()}, nil
+	v, err := c.control(ctx, e, value)
+	switch {
+	case err != nil:
+		return Verdict{}, err
+	case v.Outcome != Rejected:
+		return Verdict{Outcome: Inconclusive, Reason: provesNothing(e, v)}, nil
 	}
+	return c.Classify(ctx, e, value)
+}
+
+// control asks with a deliberately wrong secret of the same shape as like.
+func (c Credential) control(ctx context.Context, e Endpoint, like secret.Value) (Verdict, error) {
+	wrong, err := wrongLike(like, c.Rand)
 	if err != nil {
 		return Verdict{}, err
 	}
-	return c.Classify(ctx, e, value)
+	return c.Classify(ctx, e, wrong)
+}
+
+func provesNothing(e Endpoint, v Verdict) string {
+	return fmt.Sprintf("a deliberately wrong secret was not rejected (%s), so the token endpoint's answers with grant %s prove nothing about a secret", v.Reason, e.Spec.Grant)
 }
 
 // request is a token request as the load balancer would send it, with an invented code.
@@ -161,7 +173,10 @@ func (c Credential) grant(e Endpoint) (url.Values, error) {
 		form.Set("code", "probe-"+hex.EncodeToString(random))
 		form.Set("redirect_uri", e.CallbackURL)
 	case idp.ClientCredentials:
-		if e.Spec.Scope != "" {
+		switch {
+		case e.Spec.Resource != "" && !strings.Contains(e.TokenEndpoint, "/v2.0/"):
+			form.Set("resource", e.Spec.Resource)
+		case e.Spec.Scope != "":
 			form.Set("scope", e.Spec.Scope)
 		}
 	default:

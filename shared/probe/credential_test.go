@@ -150,6 +150,28 @@ func TestOneCalibrationServesManyClassifications(t *testing.T) {
 	}
 }
 
+func TestAControlThatMeetsNoVerdictIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(asked) (int, string){
+		"a firewall":         byTheSecret(403, "<html>Request blocked</html>", 403, "<html>Request blocked</html>"),
+		"a timeout":          byTheSecret(408, "", 408, ""),
+		"an overloaded one":  byTheSecret(400, fail("temporarily_unavailable"), 400, fail("temporarily_unavailable")),
+		"a maintenance page": byTheSecret(200, "<html>We'll be back soon</html>", 200, "<html>We'll be back soon</html>"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cred, e, _ := endpoint(t, codeProbe, answer)
+			if err := cred.Calibrate(context.Background(), e, secret.New(right)); !failure.Is(err, failure.Unavailable) {
+				t.Errorf("the control ends with %v", err)
+			}
+			v, err := cred.Differential(context.Background(), e, secret.New(right))
+			if err != nil || v.Outcome != probe.Inconclusive || !strings.Contains(v.Reason, "was not rejected (HTTP") {
+				t.Errorf("the verdict is %+v (%v)", v, err)
+			}
+		})
+	}
+}
+
 func TestAnEndpointThatCannotTellIsAPrecondition(t *testing.T) {
 	t.Parallel()
 	cred, e, _ := endpoint(t, codeProbe, byTheSecret(400, fail("invalid_grant"), 400, fail("invalid_grant")))
@@ -186,6 +208,24 @@ func TestTheRequestIsTheOneOfALoadBalancerWithAnInventedCode(t *testing.T) {
 				t.Errorf("headers %v", a.header)
 			}
 		})
+	}
+}
+
+func TestAnEndpointOfVersion1GetsAResourceInsteadOfAScope(t *testing.T) {
+	t.Parallel()
+	spec := entra
+	spec.Resource = clientID
+	cred, e, h := endpoint(t, spec, byTheSecret(200, `{"access_token":"x"}`, 401, fail("invalid_client")))
+	for path, want := range map[string]string{"/oauth2/token": "resource", "/oauth2/v2.0/token": "scope"} {
+		e.TokenEndpoint = strings.TrimSuffix(e.TokenEndpoint, "/token") + path
+		h.asked = nil
+		if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil || v.Outcome != probe.Accepted {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if f := h.asked[0].form; !f.Has(want) || f.Has("scope") == f.Has("resource") {
+			t.Errorf("%s was sent scope %q and resource %q", path, f.Get("scope"), f.Get("resource"))
+		}
+		e.TokenEndpoint = strings.TrimSuffix(e.TokenEndpoint, path) + "/token"
 	}
 }
 

@@ -37,8 +37,8 @@ func ParseUser(v secret.Value) (User, error) {
 }
 
 // Login logs the user in from scratch, through every address of the URL's host, and expects the application's page with
-// t.ExpectText. It goes only to the URL's host, the issuer's and the authorization endpoint's, over https, and types the
-// password only into a form of the latter two. It understands plain HTML forms, on one page or user name first, and
+// t.ExpectText. It goes only to the URL's host and to those of the issuer and the authorization endpoint, under any name of
+// the provider, over https, and types the password only into a form of the latter. It understands plain HTML forms, on one page or user name first, and
 // neither scripts nor second factors.
 //
 // A login that does not work is evidence that is not OK. An address for which there is no verdict is, besides, a
@@ -50,12 +50,14 @@ func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user U
 		return nil, failure.New(failure.InvalidInput, "a login test needs a text to expect, a user name and a password")
 	}
 	idpHosts := map[string]bool{}
-	for _, raw := range []string{c.Issuer, c.AuthorizationEndpoint} {
-		u, err := httpsURL(raw)
-		if err != nil {
-			return nil, failure.New(failure.InvalidInput, "a login test needs an https issuer and authorization endpoint")
+	for _, n := range c.names() {
+		for _, raw := range []string{n.Issuer, n.AuthorizationEndpoint} {
+			u, err := httpsURL(raw)
+			if err != nil {
+				return nil, failure.New(failure.InvalidInput, "a login test needs https issuers and authorization endpoints")
+			}
+			idpHosts[hostPort(u)] = true
 		}
-		idpHosts[hostPort(u)] = true
 	}
 	return p.eachNode(ctx, rotation.CheckLogin, t.URL, t.ConnectTo, enough,
 		func(ctx context.Context, u *url.URL, node string) (string, error) {

@@ -149,6 +149,37 @@ func keys(v url.Values) []string {
 	return out
 }
 
+func TestALoginMayGoToTheHostsOfAliasesOnly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		aliases []string
+		says    string // "" is a login that works
+	}{
+		"to an alias":            {[]string{"login"}, ""},
+		"to a name nobody knows": {nil, "host login.example.com"},
+		"to another alias":       {[]string{"other"}, "host login.example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for _, a := range c.aliases {
+				w.client.Aliases = append(w.client.Aliases, config.Alias{Issuer: at(w.idp, a, "/"), AuthorizationEndpoint: at(w.idp, a, "/authorize")})
+			}
+			w.unknown = redirect(at(w.idp, "login", "/authorize"))
+			evidence, err := w.login(t, w.nodes[0])
+			if err != nil || len(evidence) != 1 {
+				t.Fatalf("%+v, %v", evidence, err)
+			}
+			if e := evidence[0]; e.OK != (c.says == "") || !strings.Contains(e.Detail, c.says) {
+				t.Errorf("%+v, want %q", e, c.says)
+			}
+			if c.says != "" && len(w.forms) != 0 {
+				t.Error("the password was typed")
+			}
+		})
+	}
+}
+
 func TestALoginOnTwoPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
@@ -79,6 +80,13 @@ type Client struct {
 	Issuer                string
 	ClientID              string
 	AuthorizationEndpoint string
+	// Aliases are further names of the identity provider: a load balancer may send users to any of them.
+	Aliases []config.Alias
+}
+
+// names are all names of the identity provider, the client's own first.
+func (c Client) names() []config.Alias {
+	return append([]config.Alias{{Issuer: c.Issuer, AuthorizationEndpoint: c.AuthorizationEndpoint}}, c.Aliases...)
 }
 
 // Credential returns the probe of secrets at the token endpoint, with this Prober's address checks and time limits.
@@ -143,6 +151,10 @@ func httpsURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return nil, failure.New(failure.InvalidInput, "a smoke test needs an absolute https URL without user or password")
+	}
+	if config.ASCIIHost(u.Hostname()) != u.Hostname() {
+		// the HTTP client would ask for another name than the one that is pinned to a node
+		return nil, failure.New(failure.InvalidInput, "a smoke test needs a host name of ASCII characters: %s", config.ASCIIHost(u.Hostname()))
 	}
 	u.Fragment = ""
 	u.Host = strings.ToLower(u.Host)

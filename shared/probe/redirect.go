@@ -17,15 +17,19 @@ import (
 const callbackPath = "/oauth2/idpresponse"
 
 // Redirect opens a URL without a session, at every address of its host, and expects the load balancer to send the
-// browser to c's authorization endpoint with c's client id and this host's callback URL. It proves which rule answers
+// browser to an authorization endpoint of c with c's client id and this host's callback URL. It proves which rule answers
 // and how it is configured; it says nothing about the secret.
 //
 // A wrong answer is evidence that is not OK. An address that gives no answer is, besides, a failure: Unavailable,
 // Throttled or Precondition.
 func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) ([]rotation.Evidence, error) {
-	want, err := httpsURL(c.AuthorizationEndpoint)
-	if err != nil || c.ClientID == "" {
-		return nil, failure.New(failure.InvalidInput, "a redirect test needs an https authorization endpoint and a client id")
+	var endpoints []*url.URL
+	for _, n := range c.names() {
+		endpoint, err := httpsURL(n.AuthorizationEndpoint)
+		if err != nil || c.ClientID == "" {
+			return nil, failure.New(failure.InvalidInput, "a redirect test needs https authorization endpoints and a client id")
+		}
+		endpoints = append(endpoints, endpoint)
 	}
 	return p.eachNode(ctx, rotation.CheckRedirect, t.URL, t.ConnectTo, nil,
 		func(ctx context.Context, u *url.URL, node string) (string, error) {
@@ -33,11 +37,22 @@ func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) 
 			if err != nil {
 				return "", err
 			}
+			want := meant(location, endpoints)
 			if problems := loginRedirectProblems(location, want, c.ClientID, u.Host); len(problems) > 0 {
 				return "", failed("%s", strings.Join(problems, "; "))
 			}
 			return "HTTP 302 to " + want.Host + " with the client's id and callback URL", nil
 		})
+}
+
+// meant is the authorization endpoint that a redirect leads to; the first, the client's own, if it leads to none of them.
+func meant(location *url.URL, endpoints []*url.URL) *url.URL {
+	for _, e := range endpoints {
+		if hostPort(location) == hostPort(e) && rooted(location) == rooted(e) {
+			return e
+		}
+	}
+	return endpoints[0]
 }
 
 func (p *Prober) firstRedirect(ctx context.Context, u *url.URL, node string) (*url.URL, error) {

@@ -74,6 +74,27 @@ func TestWithoutAddressesTheURLsNameIsResolved(t *testing.T) {
 	}
 }
 
+func TestARedirectMayGoToAnAliasOnly(t *testing.T) {
+	t.Parallel()
+	client := okta
+	client.Aliases = []config.Alias{{Issuer: "https://login.example.com", AuthorizationEndpoint: "https://LOGIN.example.com:443/authorize"}}
+	for to, want := range map[string]string{
+		"https://login.example.com/authorize": "", "https://idp.example.com/oauth2/default/v1/authorize": "",
+		"https://login.example.com/oauth2/default/v1/authorize": "goes to host login.example.com",
+		"https://idp.example.com/authorize":                     "path is not the authorization endpoint's",
+		"https://other.example.com/authorize":                   "goes to host other.example.com",
+	} {
+		s := serve(t, answerWith(http.StatusFound, loginLocation(func(u *url.URL, _ url.Values) {
+			x, _ := url.Parse(to)
+			u.Host, u.Path = x.Host, x.Path
+		})))
+		evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL, ConnectTo: []string{addr(s)}}, client)
+		if err != nil || len(evidence) != 1 || evidence[0].OK != (want == "") || !strings.Contains(evidence[0].Detail, want) {
+			t.Errorf("to %s: %+v (%v)", to, evidence, err)
+		}
+	}
+}
+
 func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -99,7 +99,8 @@ func without(class string, c byte) []byte {
 // Consecutive runs check until it has said Accepted n times in a row, sleeping interval between two tries: a provider's
 // servers learn of a new secret one after the other. Any other verdict starts the count anew; a transient failure of
 // the check itself neither counts nor resets; any other failure is returned at once. When ctx ends first the result is
-// NotYetActive with the last reason, or the transient failure if that was the last thing seen.
+// NotYetActive if the secret was refused last, Unavailable if the last answer said nothing about it, or the transient
+// failure if that was the last thing seen.
 func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(context.Context, time.Duration) error,
 	check func(context.Context) (Verdict, error)) error {
 	if n < 1 {
@@ -121,9 +122,12 @@ func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(
 				return nil
 			}
 			last = failure.New(failure.NotYetActive, "the secret was accepted %d times in a row, not yet %d", row, n)
-		default:
+		case v.Outcome == Rejected:
 			row = 0
 			last = failure.New(failure.NotYetActive, "the secret is not accepted everywhere yet: %s", v.Reason)
+		default:
+			row = 0
+			last = failure.New(failure.Unavailable, "whether the secret is accepted cannot be told: %s", v.Reason)
 		}
 		if err := sleep(ctx, interval); err != nil {
 			return last

@@ -120,6 +120,7 @@ func TestConsecutive(t *testing.T) {
 		{name: "a rejection resets the count", list: []any{Accepted, Accepted, Rejected, Accepted, Accepted, Accepted}, naps: 9, calls: 6},
 		{name: "an inconclusive answer resets the count", list: []any{Accepted, Accepted, Inconclusive, Accepted}, naps: 9, calls: 6},
 		{name: "a transient failure neither counts nor resets", list: []any{Accepted, Accepted, down, Accepted}, naps: 9, calls: 4},
+		{name: "nothing but answers that say nothing", list: []any{Inconclusive}, naps: 4, calls: 5, kind: failure.Unavailable, reason: "cannot be told"},
 		{name: "another failure ends it", list: []any{Accepted, failure.New(failure.Precondition, "certificate")}, naps: 9, calls: 2,
 			kind: failure.Precondition, reason: "certificate"},
 		{name: "rejected until the deadline", list: []any{Rejected}, naps: 4, calls: 5, kind: failure.NotYetActive, reason: "some_code"},

@@ -22,8 +22,11 @@ type Snapshot struct {
 	ByHand bool
 	// SecretARN and JSONKey name the secret, and its member if it has some, in what a person is told to do.
 	SecretARN, JSONKey string
-	// CurrentSecretID is the configured hint for the first import.
+	// CurrentSecretID is the configured hint which secret at the provider is AWSCURRENT's, where nothing else tells.
 	CurrentSecretID string
+	// Untold are the versions of the journal whose text cannot be compared with AWSCURRENT's, which the journal does not
+	// know.
+	Untold []string
 	// NewVersionID is the version that a new secret would get.
 	NewVersionID string
 	// GracePeriod is the one configured; Shorten, if set, is the one asked for by the execution.
@@ -47,6 +50,8 @@ type Decision struct {
 // Decide says what a rotation finds and what it does about it. The order matters: what an earlier rotation left is put
 // right, one thing at a time, before anything new is made, and after each the situation is looked at again.
 //
+// Before all that: which secret AWSCURRENT is (identify).
+//
 //  1. AWSPENDING on a version other than AWSCURRENT: never promoted, roll it back.
 //  2. AWSPREVIOUS whose secret is still live and known: promoted but not finished, finish it; but if the journal says
 //     that this very version was being promoted, or the provider has the old secret switched on and the new one off,
@@ -58,6 +63,12 @@ func Decide(s Snapshot) Decision {
 	d := Decision{Grace: s.grace(), GraceUntil: s.Now}
 	if s.Labels.Current == "" {
 		d.Refusals = append(d.Refusals, "the secret has no AWSCURRENT version: store the client secret that the load balancers use now in it, then start again")
+		return d
+	}
+	unknown := !s.knowsCurrent()
+	s, refusal := s.identify()
+	if refusal != "" {
+		d.Refusals = append(d.Refusals, refusal)
 		return d
 	}
 	current := s.ref(s.Labels.Current)
@@ -85,6 +96,7 @@ func Decide(s Snapshot) Decision {
 			return d
 		}
 		s.rotate(&d, current)
+		d.Import = len(d.Refusals) == 0 && unknown
 	}
 	return d
 }
@@ -110,12 +122,12 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`"+file+", then start again")
 		}
 	}
-	if _, known := s.Journal.Secrets[s.Labels.Current]; !known {
+	if !s.knowsCurrent() {
 		id, refusal := s.imported()
 		if refusal != "" {
 			d.Refusals = append(d.Refusals, refusal)
 		}
-		d.From.IdPSecretID, d.Import = id, refusal == ""
+		d.From.IdPSecretID = id
 	} else if !s.listed(current.IdPSecretID) {
 		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider does not list secret %s, which the journal holds for AWSCURRENT: store the present client secret as a new AWSCURRENT version, it is then taken over as it is", current.IdPSecretID))
 	}
@@ -158,12 +170,7 @@ func (s Snapshot) imported() (id, refusal string) {
 		}
 		return s.CurrentSecretID, ""
 	}
-	var active []string
-	for _, x := range s.Listed {
-		if x.Status == idp.Active {
-			active = append(active, x.ID)
-		}
-	}
+	active := s.active()
 	if len(active) != 1 {
 		return "", fmt.Sprintf("the identity provider lists %d active secrets for this client, so it is unknown which one is stored as AWSCURRENT: name it in identityProvider.currentSecretId (listed: %s)", len(active), idList(s.Listed))
 	}

@@ -210,14 +210,18 @@ func TestDecideNeverLengthensTheGracePeriod(t *testing.T) {
 func TestRequestNamesTheFieldThatIsWrong(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{
-		`{}`:                                                   "client: is missing",
-		`{"client":"a","grace":1}`:                             "grace: is not known; allowed here: client, dryRun, gracePeriodSeconds, measure, reason",
-		`{"client":7}`:                                         "client: must be a string",
-		`{"client":"a","dryRun":"yes"}`:                        "dryRun: must be true or false",
-		`{"client":"a","gracePeriodSeconds":-1}`:               "gracePeriodSeconds: must be 0",
-		`{"client":"a","measure":"yes"}`:                       "measure: must be true or false",
-		`{"client":"a","measure":true,"dryRun":true}`:          "measure: cannot be given with dryRun",
-		`{"client":"a","measure":true,"gracePeriodSeconds":0}`: "measure: cannot be given with dryRun or gracePeriodSeconds",
+		`{}`:                                                     "client: is missing",
+		`{"client":"a","grace":1}`:                               "grace: is not known; allowed here: client, dryRun, emergency, gracePeriodSeconds, measure, reason",
+		`{"client":7}`:                                           "client: must be a string",
+		`{"client":"a","dryRun":"yes"}`:                          "dryRun: must be true or false",
+		`{"client":"a","gracePeriodSeconds":-1}`:                 "gracePeriodSeconds: must be 0",
+		`{"client":"a","measure":"yes"}`:                         "measure: must be true or false",
+		`{"client":"a","measure":true,"dryRun":true}`:            "measure: cannot be given with dryRun",
+		`{"client":"a","measure":true,"gracePeriodSeconds":0}`:   "measure: cannot be given with dryRun or gracePeriodSeconds",
+		`{"client":"a","gracePeriodSeconds":31536001}`:           "gracePeriodSeconds: must be 0 or more, at most 31536000",
+		`{"client":"a","emergency":true,"dryRun":true}`:          "emergency: cannot be given with dryRun",
+		`{"client":"a","emergency":true,"measure":true}`:         "emergency: cannot be given with dryRun",
+		`{"client":"a","emergency":true,"gracePeriodSeconds":0}`: "emergency: cannot be given with dryRun, measure or gracePeriodSeconds",
 	} {
 		_, err := rotation.ParseRequest([]byte(input))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -13,8 +13,10 @@ type Common struct {
 	Client    string `json:"client"`
 	Execution string `json:"execution"`
 	// State is the state that calls, for logs and metrics.
-	State  string          `json:"state"`
-	Config json.RawMessage `json:"config"`
+	State string `json:"state"`
+	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such an
+	// execution began (package session).
+	Config json.RawMessage `json:"config,omitempty"`
 }
 
 // Call is what every function is told; the inputs of all functions have it by embedding Common.
@@ -38,6 +40,11 @@ type Target struct {
 	RuleARN string `json:"ruleArn,omitempty"`
 	// Name is for people: "orders-alb :443 rule 10".
 	Name string `json:"name"`
+	// Tags is a digest of the tags of the load balancer, the listener and the rule when it was planned.
+	Tags string `json:"tags,omitempty"`
+	// Left: it has had the new secret before, and its load balancer is not in the configuration any more. That it may not be
+	// changed does not stop a rotation.
+	Left bool `json:"left,omitempty"`
 }
 
 // MaxTargets is how many targets a client may have. Their list is a variable of the execution, and Step Functions takes
@@ -69,7 +76,9 @@ type Request struct {
 	Reason string `json:"reason,omitempty"`
 	// DryRun: plan, change nothing.
 	DryRun bool `json:"dryRun,omitempty"`
-	// GracePeriodSeconds only shortens the configured grace period; 0 is an emergency rotation after a leak.
+	// Emergency: a secret has leaked. There is no grace period, and a running execution is taken over from.
+	Emergency bool `json:"emergency,omitempty"`
+	// GracePeriodSeconds only shortens the configured grace period.
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
 	// Measure: do not rotate, only measure how the client is. It takes no lock and changes nothing.
 	Measure bool `json:"measure,omitempty"`
@@ -79,9 +88,14 @@ type Request struct {
 type PlanInput struct {
 	Common
 	Request json.RawMessage `json:"request"`
+	// Started is when the execution started (RFC 3339). A call of an earlier definition does not tell.
+	Started string `json:"started,omitempty"`
 	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
 	// rollback).
 	DiscoverOnly bool `json:"discoverOnly,omitempty"`
+	// From and To, with DiscoverOnly, are the rotation's two secrets.
+	From Ref `json:"from,omitzero"`
+	To   Ref `json:"to,omitzero"`
 	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails then.
 	Undo bool `json:"undo,omitempty"`
 	// Targets are those that were found before, with DiscoverOnly.
@@ -110,6 +124,8 @@ type Plan struct {
 	Checks   []string `json:"checks"`
 	Warnings []string `json:"warnings"`
 	Steps    []string `json:"steps"`
+	// Notice is what the people who are notified must know of a search during the rotation; mostly empty.
+	Notice string `json:"notice,omitempty"`
 	// Measured is all there is if the request was to measure.
 	Measured *Measured `json:"measured,omitempty"`
 }
@@ -126,6 +142,8 @@ type Measured struct {
 	SecretEnds string `json:"secretEnds,omitempty"`
 	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
 	LockHeldSeconds int `json:"lockHeldSeconds"`
+	// RotationRefused is why the rules of the load balancers would have a rotation refused now; "" if they would not.
+	RotationRefused string `json:"rotationRefused,omitempty"`
 }
 
 // ProviderReport is what a plan tells about the identity provider.
@@ -153,18 +171,25 @@ type CreateOutput struct {
 	To Ref `json:"to"`
 }
 
-// UpdateInput is the input of function updatealb: put the secret of version To on Target.
+// UpdateInput is the input of function updatealb: put the secret of version To on Target. From is the other of the
+// rotation's two secrets.
 type UpdateInput struct {
 	Common
 	Target Target `json:"target"`
+	From   Ref    `json:"from,omitzero"`
 	To     Ref    `json:"to"`
+	// Undo: the target gets the old secret back. What cannot be written whole is dropped and told, not refused.
+	Undo bool `json:"undo,omitempty"`
 }
 
 // UpdateOutput is the output of function updatealb.
 type UpdateOutput struct {
 	Target string `json:"target"`
-	// Result is "updated", or "gone" if the listener or rule does not exist any more.
+	// Result is "updated", or "gone" if the listener or rule does not exist any more, or "left" if it is
+	// one of Target.Left and may not be changed.
 	Result string `json:"result"`
+	// Notice is what the people who are notified must know of the target; mostly empty.
+	Notice string `json:"notice"`
 }
 
 // PromoteInput is the input of function promotesecret.
@@ -192,7 +217,7 @@ const (
 	CheckRefused    Check = "refused"    // the identity provider refuses From (where it can be switched off)
 	CheckRedirect   Check = "redirect"   // the load balancers send an unknown browser to the identity provider
 	CheckLogin      Check = "login"      // a synthetic user can log in
-	CheckMetrics    Check = "metrics"    // ELBAuthError did not rise since the switch
+	CheckMetrics    Check = "metrics"    // ELBAuthError did not rise, or logins go on
 )
 
 // SmokeInput is the input of function smoketest.
@@ -201,14 +226,18 @@ type SmokeInput struct {
 	Checks []Check `json:"checks"`
 	From   Ref     `json:"from"`
 	To     Ref     `json:"to"`
+	// MustBeCurrent: the tests are for a write after a long wait, so AWSCURRENT must be To as well.
+	MustBeCurrent bool `json:"mustBeCurrent,omitempty"`
 	// Wait: no target has To yet, so an identity provider that refuses it is waited for. Otherwise that fails the test
 	// within half a minute, because load balancers use it.
 	Wait bool `json:"wait,omitempty"`
 	// Rehearse: nothing was changed yet, To is the secret in use. Logins that fail as with a wrong client secret do not
 	// fail the test: the rotation puts another one on every target.
 	Rehearse bool `json:"rehearse,omitempty"`
-	// Targets are those of the rotation: the metrics test looks at their load balancers too.
+	// Targets are those of the rotation: their load balancers are meant by the tests, besides those that are listed.
 	Targets []Target `json:"targets,omitempty"`
+	// Emergency: the old secret may have leaked, so metrics that anybody can raise do not hold its removal up.
+	Emergency bool `json:"emergency,omitempty"`
 }
 
 // Evidence is the outcome of one check.
@@ -231,6 +260,8 @@ type SmokeOutput struct {
 	Evidence []Evidence `json:"evidence"`
 	// Summary is what a rehearsal found, for the person who reads the plan; otherwise empty.
 	Summary string `json:"summary,omitempty"`
+	// Notice is what the people who are notified must know though no check failed; mostly empty.
+	Notice string `json:"notice"`
 }
 
 // RetireAction is what function retiresecret does.

@@ -2,14 +2,21 @@ package rotation
 
 import (
 	"encoding/json"
+	"time"
+	"unicode/utf8"
 
 	"alboidc.internal/shared/strictjson"
 )
 
-// maxReason is the longest reason, in bytes.
-const maxReason = 256
+const (
+	// maxReason is the longest reason, in characters.
+	maxReason = 256
+	// maxGrace is the longest grace period that can be asked for, in seconds.
+	maxGrace = 31_536_000
+)
 
-// ParseRequest reads the execution's input. Unknown or wrong fields are refused by name.
+// ParseRequest reads the execution's input. Unknown or wrong fields are refused by name. The state machine checks the same
+// before it asks for the lock (CheckInput).
 func ParseRequest(raw json.RawMessage) (Request, error) {
 	var r Request
 	ps := strictjson.Decode(raw, &r, "")
@@ -17,15 +24,31 @@ func ParseRequest(raw json.RawMessage) (Request, error) {
 		if r.Client == "" {
 			ps.Add("client", "is missing: the name of the client to rotate")
 		}
-		if len(r.Reason) > maxReason {
+		if utf8.RuneCountInString(r.Reason) > maxReason {
 			ps.Add("reason", "must be at most %d characters", maxReason)
 		}
-		if g := r.GracePeriodSeconds; g != nil && *g < 0 {
-			ps.Add("gracePeriodSeconds", "must be 0 (emergency) or more")
+		if g := r.GracePeriodSeconds; g != nil && (*g < 0 || *g > maxGrace) {
+			ps.Add("gracePeriodSeconds", "must be 0 or more, at most %d", maxGrace)
 		}
 		if r.Measure && (r.DryRun || r.GracePeriodSeconds != nil) {
 			ps.Add("measure", "cannot be given with dryRun or gracePeriodSeconds: it does not rotate")
 		}
+		if r.Emergency && (r.DryRun || r.Measure || r.GracePeriodSeconds != nil) {
+			ps.Add("emergency", "cannot be given with dryRun, measure or gracePeriodSeconds: it rotates at once and has no grace period")
+		}
 	}
 	return r, ps.Err("the execution input")
+}
+
+// Shorten is the grace period that the request asks for; nil if it does not.
+func (r Request) Shorten() *time.Duration {
+	var d time.Duration
+	switch {
+	case r.Emergency:
+	case r.GracePeriodSeconds != nil:
+		d = time.Duration(*r.GracePeriodSeconds) * time.Second
+	default:
+		return nil
+	}
+	return &d
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
@@ -45,7 +46,9 @@ func (s *Store) Promote(ctx context.Context, from, to string) error {
 // AWSPENDING is taken away last: as long as it is there, an interrupted Restore is recognised as a rotation to roll
 // back. A repeat is success. A label that would have to leave a version that is none of the three is Precondition; then
 // nothing was changed.
-func (s *Store) Restore(ctx context.Context, from, to, before string) error {
+//
+// former are other versions of the same two secrets, which labels may leave as well: from or to was stored again.
+func (s *Store) Restore(ctx context.Context, from, to, before string, former ...string) error {
 	if err := s.distinct(from, to); err != nil {
 		return err
 	}
@@ -56,7 +59,7 @@ func (s *Store) Restore(ctx context.Context, from, to, before string) error {
 	switch l.Current {
 	case from:
 	case to:
-		if l.Previous != "" && l.Previous != from && l.Previous != to && l.Previous != before {
+		if l.Previous != "" && !slices.Contains(append([]string{from, to, before}, former...), l.Previous) {
 			return s.elsewhere(previous, l.Previous, from, to)
 		}
 		if err := s.move(ctx, current, to, from); err != nil {
@@ -66,12 +69,17 @@ func (s *Store) Restore(ctx context.Context, from, to, before string) error {
 	default:
 		return s.elsewhere(current, l.Current, from, to)
 	}
-	if l.Previous == to {
-		if err := s.restorePrevious(ctx, from, to, before); err != nil {
+	if l.Previous == to || l.Previous != from && slices.Contains(former, l.Previous) {
+		if err := s.restorePrevious(ctx, from, l.Previous, before); err != nil {
 			return err
 		}
 	}
-	return s.strip(ctx, l, pending, to)
+	for _, version := range append([]string{to}, former...) {
+		if err := s.strip(ctx, l, pending, version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restorePrevious takes AWSPREVIOUS off to: onto before if that is possible, else off altogether.

@@ -5,22 +5,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"alboidc.internal/shared/secret"
 )
 
 // errNotObject leaves out what the JSON decoder says: it quotes the text that it does not like.
-var errNotObject = errors.New("the stored value is not a JSON object, but secret.jsonKey is configured")
+var errNotObject = errors.New("the stored value is not a JSON object, but secret.jsonKey is configured: " +
+	"store a JSON object with that member as a new version, or leave out secret.jsonKey")
+
+// membersOf are the members of a JSON object; nil if it is none.
+func membersOf(object secret.Value) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(strings.TrimPrefix(object.Reveal(), bom)), &members) != nil {
+		return nil
+	}
+	return members
+}
 
 // member is the text member key of a JSON object.
 func member(object secret.Value, key string) (secret.Value, error) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal([]byte(object.Reveal()), &members) != nil || members == nil {
+	members := membersOf(object)
+	if members == nil {
 		return secret.Value{}, errNotObject
 	}
 	raw, ok := members[key]
 	if !ok {
-		return secret.Value{}, fmt.Errorf("the stored JSON object has no member %q", key)
+		return secret.Value{}, fmt.Errorf("the stored JSON object has no member %q: name the one with the client secret in secret.jsonKey", key)
 	}
 	var text *string
 	if json.Unmarshal(raw, &text) != nil || text == nil {
@@ -32,8 +43,8 @@ func member(object secret.Value, key string) (secret.Value, error) {
 // withMember is the JSON object with member key set to v. Equal arguments give equal bytes: PutSecretValue takes a
 // repeat for a repeat only if the whole value is the same.
 func withMember(object secret.Value, key string, v secret.Value) (secret.Value, error) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal([]byte(object.Reveal()), &members) != nil || members == nil {
+	members := membersOf(object)
+	if members == nil {
 		return secret.Value{}, errNotObject
 	}
 	text, err := marshal(v.Reveal())

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
@@ -101,24 +102,15 @@ func (s *Store) Labels(ctx context.Context) (Labels, error) {
 	return l, nil
 }
 
-// Value reads the client secret of a version. It changes nothing. It reads by version id, never by label: right after
-// a write a label may still lead to the version before. A version that is not there, even after a few reads, is
-// ErrNotFound; a value that does not hold the client secret is Precondition.
+// Value reads the client secret of a version in the configured form. It changes nothing. It reads by version id, never
+// by label: right after a write a label may still lead to the version before. A version that is not there, even after a
+// few reads, is ErrNotFound; a value that does not hold the client secret is Precondition.
 func (s *Store) Value(ctx context.Context, versionID string) (secret.Value, error) {
-	stored, err := s.stored(ctx, versionID)
+	t, err := s.Text(ctx, versionID)
 	if err != nil {
 		return secret.Value{}, err
 	}
-	v := stored
-	if s.jsonKey != "" {
-		if v, err = member(stored, s.jsonKey); err != nil {
-			return secret.Value{}, failure.Wrap(failure.Precondition, err, "reading version %s of %s", versionID, s.arn)
-		}
-	}
-	if v.IsZero() {
-		return secret.Value{}, failure.New(failure.Precondition, "version %s of %s holds no client secret", versionID, s.arn)
-	}
-	return v, nil
+	return t.Secret(s.jsonKey)
 }
 
 // Created is when a version was stored. It changes nothing. A version that is not there, even after a few reads, is
@@ -131,17 +123,41 @@ func (s *Store) Created(ctx context.Context, versionID string) (time.Time, error
 	return aws.ToTime(out.CreatedDate), nil
 }
 
-// stored reads the whole value of a version.
-func (s *Store) stored(ctx context.Context, versionID string) (secret.Value, error) {
-	out, err := s.read(ctx, versionID)
+// Exists reports whether a version can be read by its id at this moment, with or without a label. It changes nothing.
+func (s *Store) Exists(ctx context.Context, versionID string) (bool, error) {
+	_, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionId: &versionID})
+	var missing *types.ResourceNotFoundException
+	switch {
+	case errors.As(err, &missing):
+		return false, nil
+	case err != nil:
+		return false, wrap(err, "looking for version %s of %s", versionID, s.arn)
+	}
+	return true, nil
+}
+
+// Keeper says who else has a hand in the secret.
+type Keeper struct {
+	// Primary is the Region that the secret is written in, if it is a replica of that one; otherwise "".
+	Primary string
+	// Rotated: Secrets Manager rotates it by itself.
+	Rotated bool
+	// Service is the AWS service that owns it, "" if none does.
+	Service string
+}
+
+// Keeper reads who else has a hand in the secret. It changes nothing.
+func (s *Store) Keeper(ctx context.Context) (Keeper, error) {
+	out, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.arn})
 	if err != nil {
-		return secret.Value{}, err
+		return Keeper{}, wrap(err, "describing %s", s.arn)
 	}
-	if out.SecretString == nil {
-		return secret.Value{}, failure.New(failure.Precondition,
-			"version %s of %s is binary: store the client secret as text", versionID, s.arn)
+	k := Keeper{Rotated: aws.ToBool(out.RotationEnabled), Service: aws.ToString(out.OwningService)}
+	// a secret that has replicas names its own Region
+	if here, err := arn.Parse(s.arn); err == nil && aws.ToString(out.PrimaryRegion) != here.Region {
+		k.Primary = aws.ToString(out.PrimaryRegion)
 	}
-	return secret.New(*out.SecretString), nil
+	return k, nil
 }
 
 // read reads a version, again if it is not there yet.
@@ -217,11 +233,14 @@ func (s *Store) whole(ctx context.Context, v secret.Value, template string) (sec
 	if s.jsonKey == "" {
 		return v, nil
 	}
-	old, err := s.stored(ctx, template)
+	t, err := s.Text(ctx, template)
+	if err == nil && t.binary {
+		_, err = t.Secret("")
+	}
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("carrying the other members over: %w", err)
 	}
-	whole, err := withMember(old, s.jsonKey, v)
+	whole, err := withMember(t.whole, s.jsonKey, v)
 	if err != nil {
 		return secret.Value{}, failure.Wrap(failure.Precondition, err, "carrying the other members of version %s over", template)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/journal"
 )
 
@@ -36,6 +37,15 @@ func (d *DynamoDB) SetOwner(execution string) {
 		return
 	}
 	d.of(ClientName)["owner"] = &types.AttributeValueMemberS{Value: execution}
+}
+
+// SetConfig says which configuration an execution works by, as the state machine does.
+func (d *DynamoDB) SetConfig(r config.Reference) {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.of(ClientName)["config"] = &types.AttributeValueMemberS{Value: string(doc)}
 }
 
 // SetOwnerSince says since when the lock is held, as the state machine does.
@@ -99,6 +109,9 @@ func (d *DynamoDB) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...fu
 // in the document, and by its promotion.
 func (d *DynamoDB) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
 	values := in.ExpressionAttributeValues
+	if values[":at"] != nil {
+		return &dynamodb.UpdateItemOutput{}, d.wire.read("note", func() error { return d.note(in) }) // no write that a test counts
+	}
 	doc := text(values[":state"])
 	return &dynamodb.UpdateItemOutput{}, d.wire.write("journal "+d.summary(doc), func() error {
 		stored := d.of(text(in.Key["client"]))
@@ -111,6 +124,36 @@ func (d *DynamoDB) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _
 		d.documents = append(d.documents, doc)
 		return nil
 	})
+}
+
+// note carries out the note of a write of a target.
+func (d *DynamoDB) note(in *dynamodb.UpdateItemInput) error {
+	stored, values := d.of(text(in.Key["client"])), in.ExpressionAttributeValues
+	last := in.ExpressionAttributeNames["#last"]
+	was, _ := strconv.ParseInt(text(stored[last]), 10, 64)
+	at, err := strconv.ParseInt(text(values[":at"]), 10, 64)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if text(stored["owner"]) != text(values[":owner"]) || was >= at {
+		return &types.ConditionalCheckFailedException{}
+	}
+	stored[last] = values[":at"]
+	return nil
+}
+
+// LastWrite is when a target was last written, as it is noted.
+func (d *DynamoDB) LastWrite() time.Time {
+	ms, err := strconv.ParseInt(text(d.of(ClientName)["lastWrite"]), 10, 64)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// SetLastWrite notes a write of a target as function updatealb does.
+func (d *DynamoDB) SetLastWrite(at time.Time) {
+	d.of(ClientName)["lastWrite"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(at.UnixMilli(), 10)}
 }
 
 // summary is a document in one line: "version-new:intended version-old:live".

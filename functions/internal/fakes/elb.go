@@ -29,6 +29,8 @@ type ELB struct {
 	Secret string
 	// Tags of the load balancer.
 	Tags []types.Tag
+	// DNSName of the load balancer.
+	DNSName string
 	// Rules is how many rules log users in like the default action; they can only be found.
 	Rules int
 	// Gone: the listener does not exist any more.
@@ -40,7 +42,7 @@ type ELB struct {
 var _ alb.API = (*ELB)(nil)
 
 func newELB(t testing.TB, wire *Wire, tokenEndpoint, current string) *ELB {
-	return &ELB{t: t, wire: wire, Secret: current, seen: []string{current}, Login: &types.AuthenticateOidcActionConfig{
+	return &ELB{t: t, wire: wire, DNSName: "127.0.0.1", Secret: current, seen: []string{current}, Login: &types.AuthenticateOidcActionConfig{
 		Issuer: aws.String(Issuer), ClientId: aws.String(ClientID), TokenEndpoint: &tokenEndpoint,
 		AuthorizationEndpoint: aws.String(Issuer + "/authorize"), UserInfoEndpoint: aws.String(Issuer + "/userinfo")}}
 }
@@ -94,7 +96,7 @@ func (e *ELB) DescribeRules(context.Context, *elasticloadbalancingv2.DescribeRul
 func (e *ELB) DescribeLoadBalancers(context.Context, *elasticloadbalancingv2.DescribeLoadBalancersInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeLoadBalancersOutput, error) {
 	out := &elasticloadbalancingv2.DescribeLoadBalancersOutput{}
 	return out, e.wire.read("DescribeLoadBalancers", func() error {
-		out.LoadBalancers = []types.LoadBalancer{{LoadBalancerArn: aws.String(LoadBalancer), Type: types.LoadBalancerTypeEnumApplication}}
+		out.LoadBalancers = []types.LoadBalancer{{LoadBalancerArn: aws.String(LoadBalancer), DNSName: &e.DNSName, Type: types.LoadBalancerTypeEnumApplication}}
 		return nil
 	})
 }

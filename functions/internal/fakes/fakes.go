@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/parameters"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
@@ -64,11 +66,14 @@ type World struct {
 	Client  config.Client
 	Secrets *SecretsManager
 	Journal *DynamoDB
+	Params  *SSM
 	ALB     *ELB
 	Tokens  *TokenEndpoint
 	App     *App
 	Errors  *AuthErrors
 	Vendor  Vendor
+	// Brought is a configuration that comes with the call, as from an execution of an earlier definition.
+	Brought json.RawMessage
 	// Now is the present time; sleeping advances it.
 	Now time.Time
 	// Sleeps is how often a call can sleep before its time is up; 0 is as often as it likes.
@@ -88,6 +93,7 @@ func New(t testing.TB, v Vendor, current string) *World {
 	w.Secrets = newSecretsManager(t, w.Wire, current)
 	w.Journal = &DynamoDB{t: t, wire: w.Wire, items: map[string]item{}}
 	w.Journal.SetOwner(Execution)
+	w.Params = &SSM{t: t, wire: w.Wire}
 	w.Tokens = newTokenEndpoint(t, w.Wire, v)
 	w.App = newApp(t, w.Tokens)
 	w.ALB = newELB(t, w.Wire, w.Tokens.URL("/token"), current)
@@ -116,25 +122,24 @@ func (w *World) Deps() session.Deps {
 	now := func() time.Time { return w.Now }
 	return session.Deps{
 		Secrets: w.Secrets.region, Journal: journal.New(w.Journal, table),
-		Log: telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),
+		Clients: parameters.New(w.Params, ParameterPrefix, sleep),
+		Log:     telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),
 		Now: now, Sleep: sleep, Rand: w.random,
 		Registrations: func(c config.Client, _ session.Deps) (idp.Registration, error) {
 			return w.Wire.registration(w.Vendor.Registration(c.ClientID)), nil
 		},
 		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Now: now}),
 		Balancers:  alb.New(w.ALB.region, sleep),
-		AuthErrors: w.Errors.test,
+		AuthErrors: w.Errors.test, LoginsStopped: w.Errors.stopped,
 	}
 }
 
-// Common is what every function is told.
+// Common is what every function is told by an execution that has just read the client's configuration, as it is now.
 func (w *World) Common() rotation.Common {
 	w.t.Helper()
-	c, err := json.Marshal(w.Client)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return rotation.Common{Client: ClientName, Execution: Execution, State: "TestedState", Config: c}
+	w.Params.Put(w.Client)
+	w.Journal.SetConfig(w.Params.Reference(Execution))
+	return rotation.Common{Client: ClientName, Execution: Execution, State: "TestedState", Config: w.Brought}
 }
 
 // Call calls a function as Lambda does, through the edge. The error is a failure of the kind that the state machine
@@ -219,11 +224,34 @@ func Failed(t testing.TB, err error, kind failure.Kind, says string) {
 	}
 }
 
-// FailuresAreTold fails unless a failure of each of these calls, and a configuration of another client, ends the function
-// with that failure. world makes a fresh world, call calls the function.
+// believesNoCaller fails if a configuration that comes with the call changes anything, or if a secret goes where it says.
+func believesNoCaller(t *testing.T, world func(*testing.T) *World, call func(*World) error) {
+	t.Helper()
+	plain, attacked := world(t), world(t)
+	theirs := newTokenEndpoint(t, newWire(), attacked.Vendor)
+	c := attacked.Client
+	c.Secret.ARN, c.Issuer, c.ClientID, c.LoadBalancers = UserARN, theirs.URL(""), "0oa1attacker", []string{LoadBalancer + "0"}
+	c.IdentityProvider.TokenEndpoint, c.IdentityProvider.AuthorizationEndpoint = theirs.URL("/token"), theirs.URL("/authorize")
+	var err error
+	if attacked.Brought, err = json.Marshal(c); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := fmt.Sprint(call(plain)), fmt.Sprint(call(attacked)); a != b {
+		t.Errorf("it ends with %s, with a configuration of the caller's with %s", a, b)
+	}
+	if a, b := plain.Writes(), attacked.Writes(); !slices.Equal(a, b) {
+		t.Errorf("it writes %q, with a configuration of the caller's %q", a, b)
+	}
+	if asked, _ := theirs.Asked(); asked != 0 {
+		t.Errorf("it sends %d secrets to where the caller says", asked)
+	}
+}
+
+// FailuresAreTold fails unless a failure of each of these calls, of the configuration's, and a configuration of another
+// client, ends the function with that failure. One that comes with the call changes nothing. world makes a fresh world, call calls the function.
 func FailuresAreTold(t *testing.T, world func(*testing.T) *World, call func(*World) error, ops ...string) {
 	t.Helper()
-	for _, op := range ops {
+	for _, op := range append(ops, "GetParameter") {
 		t.Run(op, func(t *testing.T) {
 			t.Parallel()
 			w := world(t)
@@ -234,6 +262,10 @@ func FailuresAreTold(t *testing.T, world func(*testing.T) *World, call func(*Wor
 			}
 		})
 	}
+	t.Run("a configuration in the call", func(t *testing.T) {
+		t.Parallel()
+		believesNoCaller(t, world, call)
+	})
 	t.Run("configuration", func(t *testing.T) {
 		t.Parallel()
 		w := world(t)

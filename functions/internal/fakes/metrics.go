@@ -18,6 +18,25 @@ type AuthErrors struct {
 	Count int
 	// Since is the beginning of the time that was last asked for.
 	Since time.Time
+	// Stopped are the load balancers on which logins have stopped; Asked those that were asked about, Made and Switched the
+	// times.
+	Stopped, Asked []string
+	Made, Switched time.Time
+}
+
+// stopped stands for the question whether logins go on.
+func (a *AuthErrors) stopped(_ context.Context, loadBalancers []string, made, switched time.Time) ([]string, error) {
+	var out []string
+	err := a.wire.read("LoginsStopped", func() error {
+		a.Asked, a.Made, a.Switched = loadBalancers, made, switched
+		for _, arn := range loadBalancers {
+			if slices.Contains(a.Stopped, arn) {
+				out = append(out, arn)
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 func (a *AuthErrors) test(_ context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error) {

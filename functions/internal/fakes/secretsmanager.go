@@ -21,6 +21,9 @@ type SecretsManager struct {
 	Values, Labels map[string]string
 	// Created is when every version was stored.
 	Created time.Time
+	// PrimaryRegion, RotationEnabled and OwningService are what DescribeSecret tells of the client's secret.
+	PrimaryRegion, OwningService string
+	RotationEnabled              bool
 	// Others are the values of other secrets, by ARN.
 	Others map[string]string
 
@@ -60,6 +63,7 @@ func (s *SecretsManager) DescribeSecret(_ context.Context, in *secretsmanager.De
 	out := &secretsmanager.DescribeSecretOutput{VersionIdsToStages: map[string][]string{}}
 	return out, s.wire.read("DescribeSecret", func() error {
 		s.ours(in.SecretId)
+		out.PrimaryRegion, out.OwningService, out.RotationEnabled = &s.PrimaryRegion, &s.OwningService, &s.RotationEnabled
 		for label, id := range s.Labels {
 			out.VersionIdsToStages[id] = append(out.VersionIdsToStages[id], label)
 		}

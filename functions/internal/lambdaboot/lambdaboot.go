@@ -1,6 +1,6 @@
 // Package lambdaboot starts a function on AWS Lambda. It is the only place that reads the environment.
 //
-// A function names the parts it needs beside Secrets Manager and the journal; what no function names is not linked into
+// A function names the parts it needs beside Secrets Manager, the journal and the clients' parameters; what no function names is not linked into
 // its binary.
 package lambdaboot
 
@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"alboidc.internal/functions/edge"
 	"alboidc.internal/functions/session"
@@ -26,6 +27,7 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/parameters"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/telemetry"
 	"alboidc.internal/shared/versions"
@@ -35,6 +37,8 @@ import (
 const (
 	// EnvJournalTable is the name of the journal's DynamoDB table. Required.
 	EnvJournalTable = "JOURNAL_TABLE"
+	// EnvParameterPrefix is what the names of the clients' SSM parameters begin with; the client's name follows. Required.
+	EnvParameterPrefix = "PARAMETER_PREFIX"
 	// EnvLogLevel is debug, info (default), warn or error.
 	EnvLogLevel = "LOG_LEVEL"
 	// EnvExtraCAFile is a PEM file of further trusted authorities, for load balancers or identity providers with a
@@ -42,25 +46,32 @@ const (
 	EnvExtraCAFile = "EXTRA_CA_FILE"
 	// EnvAllowLoopback lets smoke tests connect to loopback addresses: only the local stack sets it.
 	EnvAllowLoopback = "ALLOW_LOOPBACK"
+	// EnvInVPC says that the function runs in a VPC, which may lead nowhere: its failures say so.
+	EnvInVPC = "IN_VPC"
 )
 
 // environment is what a function is told by its deployment.
 type environment struct {
 	journalTable  string
+	parameters    string // what the names of the clients' parameters begin with
 	version       string // the function's published version, which Lambda tells; on every log line
 	logLevel      slog.Level
 	roots         *x509.CertPool // nil: the system's
 	extraCAs      []byte
 	allowLoopback bool
+	inVPC         bool
 	aws           aws.Config
 }
 
 // readEnvironment checks every variable; each problem names its variable.
 func readEnvironment(get func(string) string) (environment, error) {
-	e := environment{journalTable: get(EnvJournalTable), version: get("AWS_LAMBDA_FUNCTION_VERSION"), aws: awsConfig(get)}
+	e := environment{journalTable: get(EnvJournalTable), parameters: get(EnvParameterPrefix), version: get("AWS_LAMBDA_FUNCTION_VERSION"), aws: awsConfig(get)}
 	var problems []error
 	if e.journalTable == "" {
 		problems = append(problems, fmt.Errorf("%s is missing: the name of the journal's table", EnvJournalTable))
+	}
+	if e.parameters == "" {
+		problems = append(problems, fmt.Errorf("%s is missing: what the names of the clients' parameters begin with", EnvParameterPrefix))
 	}
 	if e.aws.Region == "" {
 		problems = append(problems, errors.New("AWS_REGION is missing: Lambda sets it"))
@@ -79,12 +90,14 @@ func readEnvironment(get func(string) string) (environment, error) {
 			problems = append(problems, fmt.Errorf("%s: %w", EnvExtraCAFile, err))
 		}
 	}
-	switch get(EnvAllowLoopback) {
-	case "", "false":
-	case "true":
-		e.allowLoopback = true
-	default:
-		problems = append(problems, fmt.Errorf("%s must be true or false", EnvAllowLoopback))
+	for name, to := range map[string]*bool{EnvAllowLoopback: &e.allowLoopback, EnvInVPC: &e.inVPC} {
+		switch get(name) {
+		case "", "false":
+		case "true":
+			*to = true
+		default:
+			problems = append(problems, fmt.Errorf("%s must be true or false", name))
+		}
 	}
 	return e, errors.Join(problems...)
 }
@@ -128,7 +141,7 @@ func IdentityProvider(e environment, d *session.Deps) error {
 
 // Probes adds the probes of the client's secrets and load balancers, for functions that only test.
 func Probes(e environment, d *session.Deps) error {
-	d.Capabilities = session.Capabilities
+	d.Capabilities, d.InVPC = session.Capabilities, e.inVPC
 	d.Prober = probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback})
 	return nil
 }
@@ -154,6 +167,7 @@ func Start[In edge.Input, Out any](name string, handle func(session.Deps) func(c
 		AWS:     e.in,
 		Secrets: ByRegion(func(r string) versions.API { return secretsmanager.NewFromConfig(e.in(r)) }),
 		Journal: journal.New(dynamodb.NewFromConfig(e.aws), e.journalTable),
+		Clients: parameters.New(ssm.NewFromConfig(e.aws), e.parameters, httpclient.Sleep),
 		Log:     telemetry.New(os.Stdout, telemetry.Options{Level: e.logLevel, Function: name, Version: e.version}),
 		Metrics: telemetry.NewMetrics(os.Stdout, time.Now), Now: time.Now, Sleep: httpclient.Sleep, Rand: rand.Reader,
 	}

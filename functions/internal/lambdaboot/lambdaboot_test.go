@@ -27,7 +27,7 @@ func (v *vars) get(name string) string {
 
 // deployed is the environment of a function as it is deployed, changed by pairs of name and value.
 func deployed(pairs ...string) *vars {
-	v := &vars{set: map[string]string{EnvJournalTable: "rotation-journal", "AWS_REGION": "eu-central-1",
+	v := &vars{set: map[string]string{EnvJournalTable: "rotation-journal", EnvParameterPrefix: "/rotator/clients/", "AWS_REGION": "eu-central-1",
 		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "CANARY-key", "AWS_SESSION_TOKEN": "CANARY-token"}}
 	for i := 0; i < len(pairs); i += 2 {
 		v.set[pairs[i]] = pairs[i+1]
@@ -56,7 +56,7 @@ func TestAPlainEnvironmentGivesTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.journalTable != "rotation-journal" || e.logLevel != slog.LevelInfo || e.roots != nil || e.extraCAs != nil || e.allowLoopback ||
+	if e.journalTable != "rotation-journal" || e.parameters != "/rotator/clients/" || e.logLevel != slog.LevelInfo || e.roots != nil || e.extraCAs != nil || e.allowLoopback ||
 		e.aws.Region != "eu-central-1" || e.aws.BaseEndpoint != nil {
 		t.Errorf("the environment is %+v", e)
 	}
@@ -65,11 +65,11 @@ func TestAPlainEnvironmentGivesTheDefaults(t *testing.T) {
 func TestEveryVariableIsRead(t *testing.T) {
 	t.Parallel()
 	ca, _ := authority(t)
-	e, err := readEnvironment(deployed(EnvLogLevel, "debug", EnvExtraCAFile, ca, EnvAllowLoopback, "true", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566", "AWS_LAMBDA_FUNCTION_VERSION", "7").get)
+	e, err := readEnvironment(deployed(EnvLogLevel, "debug", EnvExtraCAFile, ca, EnvAllowLoopback, "true", EnvInVPC, "true", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566", "AWS_LAMBDA_FUNCTION_VERSION", "7").get)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.logLevel != slog.LevelDebug || e.roots == nil || len(e.extraCAs) == 0 || !e.allowLoopback || *e.aws.BaseEndpoint != "http://127.0.0.1:4566" || e.version != "7" {
+	if e.logLevel != slog.LevelDebug || e.roots == nil || len(e.extraCAs) == 0 || !e.allowLoopback || !e.inVPC || *e.aws.BaseEndpoint != "http://127.0.0.1:4566" || e.version != "7" {
 		t.Errorf("the environment is %+v", e)
 	}
 }
@@ -79,11 +79,13 @@ func TestEachProblemNamesItsVariable(t *testing.T) {
 	_, notPEM := authority(t)
 	for name, c := range map[string]struct{ variable, value string }{
 		"no table":                    {EnvJournalTable, ""},
+		"no prefix":                   {EnvParameterPrefix, ""},
 		"no Region":                   {"AWS_REGION", ""},
 		"an unknown level":            {EnvLogLevel, "loud"},
 		"a file that is not there":    {EnvExtraCAFile, "/no/such/file.pem"},
 		"a file without certificates": {EnvExtraCAFile, notPEM},
 		"neither true nor false":      {EnvAllowLoopback, "TRUE"},
+		"a VPC, perhaps":              {EnvInVPC, "perhaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,11 +99,11 @@ func TestEachProblemNamesItsVariable(t *testing.T) {
 
 func TestAllProblemsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := readEnvironment(deployed(EnvJournalTable, "", "AWS_REGION", "", EnvLogLevel, "loud", EnvExtraCAFile, "/no/such/file.pem", EnvAllowLoopback, "1").get)
+	_, err := readEnvironment(deployed(EnvJournalTable, "", EnvParameterPrefix, "", "AWS_REGION", "", EnvLogLevel, "loud", EnvExtraCAFile, "/no/such/file.pem", EnvAllowLoopback, "1").get)
 	if err == nil {
 		t.Fatal("no problem is told")
 	}
-	for _, variable := range []string{EnvJournalTable, "AWS_REGION", EnvLogLevel, EnvExtraCAFile, EnvAllowLoopback} {
+	for _, variable := range []string{EnvJournalTable, EnvParameterPrefix, "AWS_REGION", EnvLogLevel, EnvExtraCAFile, EnvAllowLoopback} {
 		if !strings.Contains(err.Error(), variable) {
 			t.Errorf("%s is not named: %v", variable, err)
 		}

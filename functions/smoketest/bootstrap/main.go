@@ -16,7 +16,8 @@ import (
 func main() {
 	lambdaboot.Start("smoketest", func(d session.Deps) func(context.Context, rotation.SmokeInput) (rotation.SmokeOutput, error) {
 		client := func(region string) metrics.CloudWatch { return cloudwatch.NewFromConfig(d.AWS(region)) }
-		d.AuthErrors = metrics.New(lambdaboot.ByRegion(client), d.Now).AuthErrors
+		reader := metrics.New(lambdaboot.ByRegion(client), d.Now)
+		d.AuthErrors, d.LoginsStopped = reader.AuthErrors, reader.LoginsStopped
 		return smoketest.Handler{Deps: d}.Handle
-	}, lambdaboot.Probes)
+	}, lambdaboot.Probes, lambdaboot.Balancers)
 }

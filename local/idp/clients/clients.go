@@ -106,6 +106,7 @@ type Store struct {
 	byID     map[string]*entry
 	byAppID  map[string]*entry
 	delay    time.Duration
+	ill      []illness
 	before   []func(Change)
 	after    []func(Change)
 }
@@ -168,7 +169,7 @@ func (s *Store) Accepts(clientID, secret string, at time.Time) bool {
 	return ok
 }
 
-// Authenticate is Accepts for the token endpoint: it notes that the secret was used.
+// Authenticate is Accepts for the token endpoint: it notes that the secret was used, and fails while RefuseUntil is in force.
 func (s *Store) Authenticate(clientID, secret string, at time.Time) bool {
 	id, ok := s.Match(clientID, secret, at)
 	if !ok {
@@ -176,8 +177,25 @@ func (s *Store) Authenticate(clientID, secret string, at time.Time) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if slices.ContainsFunc(s.ill, func(i illness) bool { return at.Before(i.until) && (i.value == "" || i.value == secret) }) {
+		return false
+	}
 	s.byID[clientID].authenticated[id] = at
 	return true
+}
+
+// illness is a time in which right secrets are refused: one value, or all if that is empty.
+type illness struct {
+	until time.Time
+	value string
+}
+
+// RefuseUntil makes the token endpoint answer right secrets like wrong ones until then, one value, or all if that is empty: Ory
+// Hydra does so while it has lost its database. The admin API knows nothing of it.
+func (s *Store) RefuseUntil(until time.Time, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ill = append(s.ill, illness{until, value})
 }
 
 // LastUsed is when a secret last authenticated its client; the zero time if it never did.

@@ -121,7 +121,7 @@ func (e *Entra) accepts(clientID, secret string) bool {
 	e.mu.Unlock()
 	now := e.env.Clock.Now()
 	matched, ok := e.env.Store.Match(clientID, secret, now)
-	if !ok {
+	if !ok || !e.env.Store.Authenticate(clientID, secret, now) {
 		return false
 	}
 	for _, s := range e.env.Store.Secrets(clientID) {

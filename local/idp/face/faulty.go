@@ -54,7 +54,7 @@ func (lost) WriteHeader(int)             {}
 // credentials are the form fields whose values must not reach a fault's text: tests and people print it.
 var credentials = []string{"client_secret", "client_assertion", "password", "code", "refresh_token", "code_verifier"}
 
-// Text is what a fault rule's Match looks at: the path, and the form without its credentials.
+// Text is what a fault rule's Match looks at: the path, the form without its credentials, and under which name it was asked.
 func Text(r *http.Request, form url.Values) string {
 	var b strings.Builder
 	b.WriteString(r.Method + " " + r.URL.Path)
@@ -63,6 +63,7 @@ func Text(r *http.Request, form url.Values) string {
 			b.WriteString(" " + k + "=" + strings.Join(form[k], ","))
 		}
 	}
+	b.WriteString(" host=" + r.Host)
 	return b.String()
 }
 

@@ -282,6 +282,17 @@ func (k *Keycloak) rotate(e *clients.Edit, s slots) (string, error) {
 	return value, err
 }
 
+// Regenerate makes a new secret as a person in the admin console does.
+func (k *Keycloak) Regenerate(clientID string) (value string, err error) {
+	return value, k.env.Store.Update(clientID, func(e *clients.Edit) error {
+		s, err := k.slots(e)
+		if err == nil {
+			value, err = k.rotate(e, s)
+		}
+		return err
+	})
+}
+
 func credential(value string) map[string]string {
 	return map[string]string{"type": "secret", "value": value}
 }

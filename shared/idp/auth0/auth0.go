@@ -67,7 +67,7 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 // capabilities: the token endpoint answers 401 access_denied to a wrong secret and 403 invalid_grant to an invented code
 // (observed by others; documented is neither, so the probe's control decides).
 func capabilities() idp.Capabilities {
-	return idp.Capabilities{Model: idp.SingleSlot, MaxSecrets: 1, Probe: idp.ProbeSpec{
+	return idp.Capabilities{Model: idp.SingleSlot, MaxSecrets: 1, UniqueIDs: true, Probe: idp.ProbeSpec{
 		Grant:    idp.AuthorizationCode,
 		Accepted: []string{"invalid_grant"},
 		Rejected: []string{"access_denied", "invalid_client"},

@@ -67,6 +67,7 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 func capabilities() idp.Capabilities {
 	return idp.Capabilities{
 		Model:        idp.NamedSet,
+		UniqueIDs:    true,
 		MaxSecrets:   maxSecrets,
 		AcceptsValue: true,
 		Probe: idp.ProbeSpec{

@@ -28,6 +28,10 @@ const (
 	assertionLife = 5 * time.Minute
 	// minKeyBits is the shortest RSA key for PS256 (RFC 7518, section 3.5).
 	minKeyBits = 2048
+	// maxKeyBits limits the work for a key that somebody stored; Entra ID takes no longer ones than 4096. maxKeyBytes is more
+	// than the encoding of such a key, which is checked before it is read.
+	maxKeyBits  = 8192
+	maxKeyBytes = 8 << 10
 )
 
 // What can be wrong with a stored key. The parsers' own errors are not passed on: they may quote what they read.
@@ -35,6 +39,7 @@ var (
 	errNoKey     = errors.New("it holds no RSA private key in PEM form (PKCS #8 or PKCS #1)")
 	errEncrypted = errors.New("its private key is encrypted; store it unencrypted, Secrets Manager encrypts it")
 	errShort     = errors.New("its RSA key is shorter than 2048 bits")
+	errLong      = errors.New("its RSA key is longer than 8192 bits")
 )
 
 // signed proves who we are by a statement signed with the key of a certificate.
@@ -109,6 +114,9 @@ func parseKey(stored secret.Value) (*rsa.PrivateKey, error) {
 		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			continue
 		}
+		if len(block.Bytes) > maxKeyBytes {
+			return nil, errLong
+		}
 		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err != nil {
 			parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
@@ -119,6 +127,9 @@ func parseKey(stored secret.Value) (*rsa.PrivateKey, error) {
 		}
 		if key.N.BitLen() < minKeyBits {
 			return nil, errShort
+		}
+		if key.N.BitLen() > maxKeyBits {
+			return nil, errLong
 		}
 		return key, nil
 	}

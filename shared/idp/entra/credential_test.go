@@ -231,6 +231,7 @@ func TestUnusableCredentialsAreNotSent(t *testing.T) {
 		"only a certificate":      {withCertificate, pemOf("CERTIFICATE", []byte("canary")), "no RSA private key"},
 		"a key of another kind":   {withCertificate, pkcs8(curve), "no RSA private key"},
 		"a short key":             {withCertificate, pkcs1(newKey(1024)), "shorter than 2048 bits"},
+		"a long key":              {withCertificate, pemOf("PRIVATE KEY", make([]byte, 9<<10)), "longer than 8192 bits"},
 		"an encrypted key":        {withCertificate, pemOf("ENCRYPTED PRIVATE KEY", []byte("canary")), "is encrypted"},
 		"an old-style encryption": {withCertificate, "-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: AES-256-CBC,00\n\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n", "is encrypted"},
 	} {

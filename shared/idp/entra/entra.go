@@ -45,7 +45,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 	}
 	p := &Provider{client: c, settings: s, now: d.Now, credential: newCredential(s, d)}
 	p.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep,
-		Authorize: p.authorize, ErrorCode: errorCode, Explain: p.explain}
+		Authorize: p.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain}
 	return p, nil
 }
 
@@ -65,12 +65,15 @@ func Capabilities(raw json.RawMessage, c idp.Client) (idp.Capabilities, error) {
 // than invalid_client: the probe is then inconclusive, as it must be.
 func capabilities(s Settings, client idp.Client) idp.Capabilities {
 	c := idp.Capabilities{
-		Model:    idp.NamedSet,
-		KeepsTag: true,
-		TellsEnd: true,
+		Model:     idp.NamedSet,
+		UniqueIDs: true,
+		KeepsTag:  true,
+		TellsEnd:  true,
 		Probe: idp.ProbeSpec{
-			Grant:    idp.ClientCredentials,
-			Scope:    client.ClientID + "/.default",
+			Grant: idp.ClientCredentials,
+			Scope: client.ClientID + "/.default",
+			// version 1, which aliases may use, knows no scopes; an app names itself by its id (AADSTS90009)
+			Resource: client.ClientID,
 			Rejected: []string{"invalid_client"},
 			// a new secret reaches Microsoft's servers one after the other: one success does not prove all of them
 			InARow: 10, IntervalSeconds: 6,

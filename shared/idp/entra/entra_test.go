@@ -155,6 +155,7 @@ func TestChangesAndRefusals(t *testing.T) {
 		{"a policy against long lives is explained", create, []httpvendor.Exchange{failing(add, 400, "CredentialInvalidLifetimeAsPerAppPolicy")}, failure.IdPRejected,
 			"does not allow secrets that live 180 days: lower identityProvider.settings.secretLifetimeDays"},
 		{"a token that is not taken is explained", create, []httpvendor.Exchange{failing(add, 401, "InvalidAuthenticationToken")}, failure.IdPRejected, "same cloud"},
+		{"a failed dependency leaves open what happened", create, []httpvendor.Exchange{failing(add, 424, "FailedDependency")}, failure.Unavailable, "HTTP 424 FailedDependency"},
 		{"a server error leaves open what happened", create, []httpvendor.Exchange{failing(add, 500, "InternalServerError")}, failure.Unavailable, "HTTP 500"},
 		{"an answer without the value is not understood", create, []httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"keyId": "` + key9 + `"}`}}, failure.Unavailable, "not understood"},
 		{"an answer without an id is not understood", create, []httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"secretText": "` + made + `"}`}}, failure.Unavailable, "not understood"},
@@ -233,7 +234,7 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 func TestTheProbeIsATokenForTheClientItself(t *testing.T) {
 	t.Parallel()
 	c := provider(t, play(t), "").Capabilities()
-	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
+	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Resource: appID, Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
 	if !reflect.DeepEqual(c.Probe, want) || c.AcceptsValue || !c.KeepsTag || c.CanDisable {
 		t.Errorf("the capabilities are %+v", c)
 	}

@@ -34,11 +34,15 @@ func (p *Provider) do(ctx context.Context, method, below, operation string, body
 	if p.settings.ApplicationObjectID != "" {
 		address = "/v1.0/applications/" + p.settings.ApplicationObjectID
 	}
-	err := p.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: p.settings.GraphURL + address + below, JSON: body}, out)
-	if s, ok := httpclient.Status(err); ok && slices.Contains(concurrent, s.Code) {
-		return failure.Wrap(failure.Throttled, s, "%s refused to %s because of other changes at the same time", vendor, operation)
+	return p.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: p.settings.GraphURL + address + below, JSON: body}, out)
+}
+
+// transient implements httpclient.API.
+func transient(code string) failure.Kind {
+	if slices.Contains(concurrent, code) {
+		return failure.Throttled
 	}
-	return err
+	return ""
 }
 
 // authorize is called before each try.

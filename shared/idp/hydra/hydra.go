@@ -4,6 +4,7 @@
 package hydra
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -47,7 +48,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 		return nil, failure.New(failure.InvalidInput, "clientId, identityProvider.clientPair: must be the id of a client at Hydra, letters, digits, ., _, ~ and -")
 	}
 	h := &Client{client: c, settings: s}
-	h.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: h.explain}
+	h.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Transient: transient, Explain: h.explain}
 	if s.APIKey != nil {
 		key := clientcredentials.Stored{Read: d.Secret, ARN: s.APIKey.SecretARN, What: "the API key of the Ory project"}
 		h.api.Authorize = func(ctx context.Context, r *http.Request) error {
@@ -112,6 +113,9 @@ func (h *Client) Check(ctx context.Context) error {
 	}
 	var grants []string
 	_ = json.Unmarshal(c["grant_types"], &grants)
+	if len(grants) == 0 { // Hydra's default (API reference, oAuth2Client)
+		grants = []string{"authorization_code"}
+	}
 	switch {
 	case text(c["client_id"]) != h.client.ClientID:
 		return failure.New(failure.Precondition, "Hydra answered with another client than %s", h.client.ClientID)
@@ -266,6 +270,18 @@ func (h *Client) explain(s *httpclient.StatusError) string {
 
 var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
+// codeConcurrent stands for Hydra's answer 400 to a change whose transaction the database undid because of another at the same
+// time, which has a text only.
+const codeConcurrent = "concurrent_update"
+
+// transient implements httpclient.API.
+func transient(code string) failure.Kind {
+	if code == codeConcurrent {
+		return failure.Throttled
+	}
+	return ""
+}
+
 // errorCode reads the code of an error answer: a text at Hydra, an object at the Ory Network's gateway.
 func errorCode(body []byte) string {
 	var e struct {
@@ -273,6 +289,9 @@ func errorCode(body []byte) string {
 	}
 	if json.Unmarshal(body, &e) != nil {
 		return ""
+	}
+	if bytes.Contains(body, []byte("Unable to serialize access")) {
+		return codeConcurrent
 	}
 	code := text(e.Error)
 	if code == "" {

@@ -129,6 +129,7 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		"a private key":               {"client_secret_post", "private_key_jwt", failure.Precondition, "client_secret_basic or client_secret_post"},
 		"a public client":             {"client_secret_post", "none", failure.Precondition, "client_secret_basic or client_secret_post"},
 		"another client":              {`"client_id": "orders-web"`, `"client_id": "other"`, failure.Precondition, "another client than orders-web"},
+		"no grants, the default":      {`["refresh_token", "authorization_code"]`, `[]`, "", ""},
 		"no authorization code":       {`, "authorization_code"`, ``, failure.Precondition, "authorization_code"},
 		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
 	} {
@@ -159,6 +160,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 		"no key":    {401, `{"error": {"id": "session_inactive", "message": "vendor"}}`, failure.IdPRejected, "settings.apiKey, or whatever protects a Hydra of your own: HTTP 401 session_inactive"},
 		"too much":  {429, `{"error": {"id": "too_many_requests"}}`, failure.Throttled, "HTTP 429 too_many_requests"},
 		"an outage": {502, "vendor", failure.Unavailable, "HTTP 502"},
+		"another at the same time": {400, `{"error": {"code": 400, "status": "Bad Request", "message": "Unable to serialize access due to a concurrent update in another session, vendor"}}`,
+			failure.Throttled, "HTTP 400 concurrent_update"},
 		"no secret": {400, `{"error": "invalid_request", "error_description": "vendor"}`, failure.IdPRejected, "HTTP 400 invalid_request"},
 	} {
 		_, err := play(t, httpvendor.Exchange{Request: "POST " + at + "/secrets/rotate", Status: tt.status, Answer: tt.answer}).Shift(t.Context())

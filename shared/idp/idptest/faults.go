@@ -91,6 +91,7 @@ func refused(ctx context.Context, c *client, op Operation, f Fault, want failure
 	if f == Hang && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %v does not wrap the end of the context", op, err)
 	}
+	c.backend.Break(op, None)
 	if op == Remove && c.capabilities().CanDisable {
 		// a vendor may demand that a secret is disabled first: a failed Remove must leave it so that it comes back
 		if err := c.enable(ctx, c.id); err != nil {
@@ -102,7 +103,6 @@ func refused(ctx context.Context, c *client, op Operation, f Fault, want failure
 			return err
 		}
 	}
-	c.backend.Break(op, None)
 	if err := call(ctx); err != nil {
 		return fmt.Errorf("%s after the fault is over: %w", op, err)
 	}

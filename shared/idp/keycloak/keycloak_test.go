@@ -218,6 +218,7 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 		warns      []string
 	}{
 		"its defaults":             {covered, policies(``), 46 * time.Hour, "", []string{"policy p0 ends every secret 720h0m0s after it was made"}},
+		"a cleared field":          {covered, policies(`"expiration-period": 2505600, "rotated-expiration-period": "", "remaining-expiration-period": 864000`), 46 * time.Hour, "", []string{"696h0m0s after"}},
 		"its own times":            {covered, policies(`"expiration-period": 7776000, "rotated-expiration-period": 1209600`), 334 * time.Hour, "", []string{"2160h0m0s after"}},
 		"the shorter of two":       {covered, policies(``, `"rotated-expiration-period": "86400"`), 22 * time.Hour, "", []string{"policy p1"}},
 		"one that keeps nothing":   {covered, policies(`"rotated-expiration-period": 0`), 0, "set rotated-expiration-period of its executor secret-rotation to gracePeriodSeconds and 2h0m0s more", nil},

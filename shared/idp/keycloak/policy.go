@@ -37,10 +37,16 @@ type policy struct {
 	lifetime, rotated time.Duration
 }
 
-// seconds are a whole number, or a text with one.
+// seconds are a whole number, or a text with one. An empty text, as the admin console saves a cleared field, is notSet.
 type seconds time.Duration
 
+const notSet seconds = -1
+
 func (s *seconds) UnmarshalJSON(b []byte) error {
+	if string(b) == `""` {
+		*s = notSet
+		return nil
+	}
 	n, err := strconv.ParseInt(strings.Trim(string(b), `"`), 10, 32)
 	*s = seconds(time.Duration(n) * time.Second)
 	return err
@@ -92,7 +98,7 @@ func (k *Client) policies(ctx context.Context) ([]policy, error) {
 }
 
 func or(s *seconds, byDefault time.Duration) time.Duration {
-	if s == nil {
+	if s == nil || *s == notSet {
 		return byDefault
 	}
 	return time.Duration(*s)

@@ -39,7 +39,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 	}
 	p := &Provider{client: c, settings: s, credential: newCredential(s, d)}
 	p.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep,
-		Authorize: p.credential.authorize, ErrorCode: errorCode, Explain: p.explain}
+		Authorize: p.credential.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain}
 	return p, nil
 }
 
@@ -57,6 +57,7 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 func capabilities() idp.Capabilities {
 	return idp.Capabilities{
 		Model:        idp.NamedSet,
+		UniqueIDs:    true,
 		MaxSecrets:   maxSecrets,
 		AcceptsValue: true,
 		CanDisable:   true,

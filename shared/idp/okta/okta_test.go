@@ -156,6 +156,16 @@ func TestChangesOfASecret(t *testing.T) {
 		{"a revoked token is explained",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
 			[]httpvendor.Exchange{failing(listed, 401, "E0000011")}, failure.IdPRejected, "create a new one and store it in " + tokenARN},
+		{"a secret that cannot be made now can be made later",
+			func(p disabler, ctx context.Context) error {
+				_, err := p.Create(ctx, idp.CreateRequest{Value: secret.New(ownValue)})
+				return err
+			},
+			[]httpvendor.Exchange{{Request: "POST " + secretsPath, Body: `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`, Status: 423, Answer: apiError("E0000239")}},
+			failure.Throttled, "HTTP 423 E0000239"},
+		{"an organisation without the feature is told what it lacks",
+			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
+			[]httpvendor.Exchange{failing(listed, 401, "E0000015")}, failure.IdPRejected, "lacks the feature OAuth secrets and key management"},
 		{"missing rights are explained",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs2") },
 			[]httpvendor.Exchange{listed, failing(remove("ocs2"), 403, "E0000006")}, failure.IdPRejected, "may not manage app 0oaApp"},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 )
 
@@ -16,6 +17,11 @@ const vendor = "Okta"
 const (
 	codeInvalid  = "E0000001" // Api validation failed
 	codeNotFound = "E0000007" // resource not found
+	// codeNoFeature: the organisation may not use the feature of the request.
+	codeNoFeature = "E0000015"
+	// codeLater: "… are being reconciled. Please try again later."
+	codeLater = "E0000239"
+	codeLimit = "E0000047" // too many requests
 )
 
 // do sends a request below the app.
@@ -28,9 +34,19 @@ func (p *Provider) do(ctx context.Context, method, below, operation string, body
 	}, out)
 }
 
+// transient implements httpclient.API.
+func transient(code string) failure.Kind {
+	if code == codeLater || code == codeLimit {
+		return failure.Throttled
+	}
+	return ""
+}
+
 // explain says what the operator can do about a refusal of the management API.
 func (p *Provider) explain(s *httpclient.StatusError) string {
 	switch {
+	case s.Code == codeNoFeature:
+		return "the organisation lacks the feature OAuth secrets and key management; have Okta switch it on"
 	case s.Status == http.StatusUnauthorized:
 		return p.credential.unknown()
 	case s.Status == http.StatusForbidden:

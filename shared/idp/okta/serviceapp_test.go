@@ -189,6 +189,13 @@ func TestTheServiceAppsKeyMayHaveAnyUsualForm(t *testing.T) {
 	}
 }
 
+// longJWK is no key, but as long as one of 9000 bits.
+func longJWK() string {
+	k := *testKey()
+	k.N = new(big.Int).Lsh(big.NewInt(1), 9000)
+	return jwkOf(&k, "")
+}
+
 func TestAnUnusableKeyIsRefusedBeforeAnyRequest(t *testing.T) {
 	t.Parallel()
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -202,6 +209,8 @@ func TestAnUnusableKeyIsRefusedBeforeAnyRequest(t *testing.T) {
 		"another kid":        {jwkOf(testKey(), "canary-kid"), "is not the keyId"},
 		"an encrypted key":   {pemOf("ENCRYPTED PRIVATE KEY", []byte("canary"), nil), "is encrypted"},
 		"a short key":        {pkcs8(newKey(1024)), "shorter than 2048"},
+		"a long key":         {longJWK(), "longer than 8192 bits"},
+		"a long text":        {pemOf("PRIVATE KEY", make([]byte, 15<<10), nil), "longer than 8192 bits"},
 		"an EC key":          {pkcs8(ec), "holds no RSA private key"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"alboidc.internal/shared/clientcredentials"
@@ -59,7 +60,8 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 	tokenURL := s.AuthURL + "/" + s.EnvironmentID + "/as/token"
 	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: tokenURL, Proof: s.Proof(d.Secret, d.Now, tokenURL, true),
 		API: &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: a.explainToken}}
-	a.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: a.tokens.Authorize, ErrorCode: errorCode, Explain: a.explain}
+	a.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: a.tokens.Authorize, ErrorCode: errorCode,
+		Transient: transient, Explain: a.explain}
 	return a, nil
 }
 
@@ -74,7 +76,7 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 
 // capabilities: what the token endpoint answers is not documented beyond RFC 6749; the probe's control decides.
 func capabilities() idp.Capabilities {
-	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, TellsEnd: true, Probe: idp.ProbeSpec{
+	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, TellsEnd: true, UniqueIDs: true, Probe: idp.ProbeSpec{
 		Grant:    idp.AuthorizationCode,
 		Accepted: []string{"invalid_grant"},
 		Rejected: []string{"invalid_client"},
@@ -195,7 +197,8 @@ func (a *Application) Restore(ctx context.Context, v secret.Value) error {
 	const operation = "set a secret"
 	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPost, URL: a.url("/secret"),
 		JSON: supplied{Secret: v.Reveal()}, Header: http.Header{"Content-Type": {mediaType}}}, nil)
-	if s, ok := httpclient.Status(err); ok && (s.Status == http.StatusBadRequest || s.Status == http.StatusUnsupportedMediaType) {
+	s, _ := httpclient.Status(err)
+	if failure.Is(err, failure.IdPRejected) && (s.Status == http.StatusBadRequest || s.Status == http.StatusUnsupportedMediaType) {
 		return failure.Wrap(failure.Precondition, fmt.Errorf("%w: %w", idp.ErrKept, s), "PingOne takes no value from outside for application %s", a.client.ClientID)
 	}
 	if err != nil {
@@ -222,6 +225,15 @@ func (a *Application) url(below string) string {
 
 func (a *Application) do(ctx context.Context, method, below, operation string, body, out any) error {
 	return a.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: a.url(below), JSON: body}, out)
+}
+
+// transient implements httpclient.API. UNEXPECTED_ERROR comes with status 400, too, and PingOne's own SDK tries it again
+// (pingone-go-sdk-v2, retries).
+func transient(code string) failure.Kind {
+	if code, _, _ := strings.Cut(code, "."); code == "UNEXPECTED_ERROR" {
+		return failure.Unavailable
+	}
+	return ""
 }
 
 // explain says what the operator can do about a refusal of the Platform API.

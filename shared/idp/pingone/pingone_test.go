@@ -146,6 +146,17 @@ func TestASecretIsPutBackWhereValuesAreTaken(t *testing.T) {
 	}
 }
 
+func TestAnErrorThatPassesIsNoRefusalOfTheValue(t *testing.T) {
+	t.Parallel()
+	for status, code := range map[int]string{400: `"UNEXPECTED_ERROR"`, 408: `"REQUEST_TIMEOUT"`, 424: `"X"`} {
+		err := play(t, httpvendor.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: status,
+			Answer: `{"code": ` + code + `, "message": "An unexpected error occurred"}`}).Restore(t.Context(), secret.New("old"))
+		if !failure.Is(err, failure.Unavailable) || errors.Is(err, idp.ErrKept) {
+			t.Errorf("HTTP %d: %v", status, err)
+		}
+	}
+}
+
 func TestAPreviousSecretThatIsGoneIsDropped(t *testing.T) {
 	t.Parallel()
 	drop := httpvendor.Exchange{Request: "DELETE " + appPath + "/secret", Status: 404, Answer: `{"code": "NOT_FOUND"}`}

@@ -38,13 +38,10 @@ func (p *inPlace) Review(ctx context.Context) (idp.Review, error) {
 	return r, err
 }
 
-// List implements idp.Provider.
+// List implements idp.Provider. One question for each must do: that a secret is not in the slot is all but certain if another is,
+// and nothing is concluded from it alone.
 func (p *inPlace) List(ctx context.Context) ([]idp.Secret, error) {
 	k, err := p.Known(ctx)
-	if err != nil {
-		return nil, err
-	}
-	accepted, err := p.accepted(ctx, k, func(v Version) string { return v.ClientID })
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +51,11 @@ func (p *inPlace) List(ctx context.Context) ([]idp.Secret, error) {
 			continue
 		}
 		s := idp.Secret{ID: v.ID, Status: idp.Disabled}
-		if accepted[v.ID] {
+		yes, err := p.asks(ctx, v.ClientID, v.Value)
+		if err != nil {
+			return nil, err
+		}
+		if yes {
 			s.Status = idp.Active
 		}
 		out = append(out, s)
@@ -70,10 +71,11 @@ func (p *inPlace) Create(ctx context.Context, r idp.CreateRequest) (idp.Created,
 	return idp.Created{ID: r.Tag, Value: r.Value}, p.Set(ctx, r.Value)
 }
 
-// FindLost implements idp.Finder.
-func (p *inPlace) FindLost(ctx context.Context, version string, _ time.Time) (string, error) {
+// FindLost implements idp.Finder. What was asked for may be in the slot, whatever the token endpoint says now: removing it is
+// harmless.
+func (p *inPlace) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
 	s, found, err := p.one(ctx, version)
-	if err != nil || !found || s.Status != idp.Active {
+	if err != nil || !found || asked.IsZero() && s.Status != idp.Active {
 		return "", err
 	}
 	return version, nil
@@ -91,12 +93,9 @@ func (p *inPlace) one(ctx context.Context, id string) (idp.Secret, bool, error) 
 	return l[i], true, nil
 }
 
-// Remove implements idp.Provider: a version that is in the slot gives way to the one in use.
+// Remove implements idp.Provider: the one in use is set, whatever the token endpoint says about the one that goes. Where that one
+// is in use already, this changes nothing.
 func (p *inPlace) Remove(ctx context.Context, id string) error {
-	s, found, err := p.one(ctx, id)
-	if err != nil || !found || s.Status == idp.Disabled {
-		return err
-	}
 	k, err := p.Known(ctx)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package slots
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"alboidc.internal/shared/failure"
@@ -112,22 +113,32 @@ func (p *pair) FindLost(ctx context.Context, version string, _ time.Time) (strin
 	if !known || v.Value.IsZero() {
 		return "", nil
 	}
-	yes, err := p.Accepts(ctx, p.clientID(k)(v), v.Value)
+	yes, err := p.has(ctx, p.clientID(k)(v), v.Value)
 	if err != nil || !yes {
 		return "", err
 	}
 	return version, nil
 }
 
+// has reports whether a registration has a value. A no counts only if the registration can be read, too: one that is out of order
+// refuses every secret.
+func (p *pair) has(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+	yes, err := p.Accepts(ctx, clientID, v)
+	if err != nil || yes {
+		return yes, err
+	}
+	return false, p.registrations[clientID].Check(ctx)
+}
+
 // Remove implements idp.Provider. A registration is overwritten only if it has the very secret that is to go, and is not
-// the one in use.
+// the one in use: what else it has is somebody's. ErrKept if nobody knows the value any more.
 func (p *pair) Remove(ctx context.Context, id string) error {
 	k, err := p.known(ctx)
 	if err != nil {
 		return err
 	}
 	v, known := k.find(id)
-	if !known || v.Value.IsZero() {
+	if !known {
 		return nil
 	}
 	clientID := p.clientID(k)(v)
@@ -135,7 +146,10 @@ func (p *pair) Remove(ctx context.Context, id string) error {
 	if registration == nil || clientID == k.Current.ClientID {
 		return nil // what that registration has is another version's
 	}
-	if yes, err := p.Accepts(ctx, clientID, v.Value); err != nil || !yes {
+	if v.Value.IsZero() {
+		return fmt.Errorf("Secrets Manager has it no more, so whether registration %s still has it cannot be told; give that a secret that nobody knows (%w until then)", clientID, idp.ErrKept)
+	}
+	if yes, err := p.has(ctx, clientID, v.Value); err != nil || !yes {
 		return err
 	}
 	nobodys, err := secret.Generate(p.Rand)

@@ -138,7 +138,7 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	if err != nil {
 		return idp.Created{}, err
 	}
-	if err := p.mustHaveKept(ctx, k.Current); err != nil {
+	if err := p.mustHaveKept(ctx, k.Current, made); err != nil {
 		return idp.Created{}, err
 	}
 	return idp.Created{ID: r.Tag, Value: made}, nil
@@ -167,8 +167,8 @@ func inUseAlone(s idp.Slots, k Known) error {
 
 // mustHaveKept fails if a shift has ended the secret in use after all, and first makes that the current one again: load
 // balancers need it.
-func (p *shifting) mustHaveKept(ctx context.Context, inUse Version) error {
-	kept, err := p.keeps(ctx, inUse)
+func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.Value) error {
+	kept, err := p.keeps(ctx, inUse, made)
 	if err != nil || kept {
 		return err
 	}
@@ -185,18 +185,30 @@ func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 }
 
 // keeps reports whether the secret in use is a previous one now: as the provider shows it, or, if it shows none, whether it is
-// accepted.
-func (p *shifting) keeps(ctx context.Context, inUse Version) (bool, error) {
+// accepted. That it is not must be seen several times, each time while the new one is.
+func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) (bool, error) {
 	after, err := p.Slots(ctx)
 	if err != nil || after.Readable {
 		return after.Previous.Equal(inUse.Value), err
 	}
-	return p.Accepts(ctx, inUse.ClientID, inUse.Value)
+	for range 3 {
+		if kept, err := p.asks(ctx, inUse.ClientID, inUse.Value); err != nil || kept {
+			return kept, err
+		}
+		switch ended, err := p.asks(ctx, inUse.ClientID, made); {
+		case err != nil:
+			return false, err
+		case !ended:
+			return false, failure.New(failure.Unavailable, "the identity provider made a new secret and accepts neither that nor the one in use: it does not answer rightly now")
+		}
+	}
+	return false, nil
 }
 
 // FindLost implements idp.Finder. A stored value was returned by the provider, so the secret is there, or gone since. One
 // that was asked for and never came back is in the current slot if that holds no known value while the secret in use is
-// the previous one. Where secrets are not shown it may always be there: removing it is harmless then.
+// the previous one. Where secrets are not shown it may always be there, whatever the token endpoint says now: removing it is
+// harmless.
 func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
 	s, k, err := p.look(ctx)
 	if err != nil {
@@ -210,10 +222,6 @@ func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time
 		}
 		return "", nil
 	case !v.Value.IsZero():
-		yes, err := p.Accepts(ctx, v.ClientID, v.Value)
-		if err != nil || !yes {
-			return "", err
-		}
 		return version, nil
 	case asked.IsZero():
 		return "", nil

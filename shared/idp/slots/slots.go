@@ -64,9 +64,11 @@ func (k Known) withValue(value secret.Value) (Version, bool) {
 type Book struct {
 	// Known reads the versions, anew at each call.
 	Known func(ctx context.Context) (Known, error)
-	// Accepts asks the token endpoint whether it accepts a value as the secret of a client id. An answer that does not
-	// tell is a failure.
+	// Accepts reports whether the token endpoints accept a value as the secret of a client id. A no is proven: several times,
+	// while they answered rightly in between. An answer that does not tell is a failure.
 	Accepts func(ctx context.Context, clientID string, value secret.Value) (bool, error)
+	// Asks is one question to the token endpoints, for what rests on a yes only; nil is Accepts.
+	Asks func(ctx context.Context, clientID string, value secret.Value) (bool, error)
 	// Rand is the source of the values that no one is to know.
 	Rand io.Reader
 }
@@ -76,7 +78,7 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 	if m == idp.NamedSet {
 		return c
 	}
-	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true}
+	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true, UniqueIDs: c.UniqueIDs}
 	switch m {
 	case idp.CurrentPrevious:
 		out.AcceptsValue, out.MaxSecrets, out.TellsEnd = false, c.MaxSecrets, c.TellsEnd
@@ -89,7 +91,8 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 // byValue is what the providers that can only ask the token endpoint have in common.
 type byValue struct{ Book }
 
-// accepted are the known versions whose value the token endpoint accepts.
+// accepted are the known versions whose value the token endpoint accepts. It fails if it does not accept the one in use: then
+// nothing that it says about the others leads on.
 func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
 	out := map[string]bool{}
 	for _, v := range k.all() {
@@ -100,9 +103,20 @@ func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) s
 		if err != nil {
 			return nil, err
 		}
+		if v.ID == k.Current.ID && !yes {
+			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored as AWSCURRENT (version %s): store the one that the load balancers use now", v.ID)
+		}
 		out[v.ID] = yes
 	}
 	return out, nil
+}
+
+// asks is one question to the token endpoints.
+func (b byValue) asks(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+	if b.Asks == nil {
+		return b.Accepts(ctx, clientID, v)
+	}
+	return b.Asks(ctx, clientID, v)
 }
 
 // list tells the accepted versions as secrets.

@@ -82,35 +82,52 @@ func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since t
 // with one more counted so that three strays pass where there were none before.
 func chance(usual float64) float64 { return math.Floor(3 * math.Sqrt(usual+1)) }
 
-// count adds up the metric, and lists the load balancers that have any.
+// count adds up the metric over load balancers, and lists those that have any.
 func (r *Reader) count(ctx context.Context, w window, loadBalancers []string) (total float64, counts []string, err error) {
+	all, err := r.each(ctx, "ELBAuthError", w, loadBalancers)
+	for _, b := range all {
+		total += b.sum
+		if b.sum > 0 {
+			counts = append(counts, fmt.Sprintf("%s %s: %g", b.region, b.dimension, b.sum))
+		}
+	}
+	return total, counts, err
+}
+
+// balancerSum is a metric's sum for one load balancer.
+type balancerSum struct {
+	arn, region, dimension string
+	sum                    float64
+}
+
+// each reads a metric of every load balancer.
+func (r *Reader) each(ctx context.Context, metric string, w window, loadBalancers []string) ([]balancerSum, error) {
+	var out []balancerSum
 	for _, region := range byRegion(loadBalancers) {
 		if region.name == "" {
-			return 0, nil, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
+			return nil, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
 		}
-		for batch := range slices.Chunk(region.dimensions, maxQueries) {
-			sums, err := w.sums(ctx, r.client(region.name), batch)
+		for batch := range slices.Chunk(region.balancers, maxQueries) {
+			sums, err := w.sums(ctx, r.client(region.name), metric, batch)
 			if err != nil {
-				return 0, nil, awserr.Wrap(err, "reading ELBAuthError in %s", region.name)
+				return nil, awserr.Wrap(err, "reading %s in %s", metric, region.name)
 			}
-			for j, sum := range sums {
-				total += sum
-				if sum > 0 {
-					counts = append(counts, fmt.Sprintf("%s %s: %g", region.name, batch[j], sum))
-				}
+			for i, b := range batch {
+				b.sum = sums[i]
+				out = append(out, b)
 			}
 		}
 	}
-	return total, counts, nil
+	return out, nil
 }
 
-// regionBalancers are the LoadBalancer dimensions (app/NAME/ID) of the load balancers of one Region.
+// regionBalancers are the load balancers of one Region.
 type regionBalancers struct {
-	name       string
-	dimensions []string
+	name      string
+	balancers []balancerSum
 }
 
-// byRegion sorts ARNs by Region, in their order; one that is no load balancer's comes back with an empty Region.
+// byRegion sorts load balancers by Region, in their order; one that is no load balancer's comes back with an empty Region.
 func byRegion(arns []string) []regionBalancers {
 	var out []regionBalancers
 	index := map[string]int{}
@@ -129,7 +146,7 @@ func byRegion(arns []string) []regionBalancers {
 			index[parts[3]] = i
 			out = append(out, regionBalancers{name: parts[3]})
 		}
-		out[i].dimensions = append(out[i].dimensions, dimension)
+		out[i].balancers = append(out[i].balancers, balancerSum{arn: arn, region: parts[3], dimension: dimension})
 	}
 	return out
 }
@@ -155,32 +172,38 @@ func newWindows(since, now time.Time) (before, after window, err error) {
 	if since.After(now) { // two clocks that differ a little
 		since = now
 	}
-	const day = 24 * time.Hour
-	period := time.Minute
-	switch age := now.Sub(since) + min(now.Sub(since), longest); {
-	case age > 62*day:
-		period = time.Hour
-	case age > 14*day:
-		period = 5 * time.Minute
-	}
+	period := shortestPeriod(now.Sub(since) + min(now.Sub(since), longest))
 	at, end := since.UTC().Truncate(period), now.UTC().Truncate(period).Add(period)
 	length := min(end.Sub(at), longest)
 	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end, period: period}, nil
 }
 
+// shortestPeriod is the shortest period of which CloudWatch still has data points of that age.
+func shortestPeriod(age time.Duration) time.Duration {
+	const day = 24 * time.Hour
+	switch {
+	case age > 62*day:
+		return time.Hour
+	case age > 14*day:
+		return 5 * time.Minute
+	default:
+		return time.Minute
+	}
+}
+
 // sums returns the sum of the metric for each load balancer of one Region, in order.
-func (w window) sums(ctx context.Context, api CloudWatch, dimensions []string) ([]float64, error) {
+func (w window) sums(ctx context.Context, api CloudWatch, metric string, balancers []balancerSum) ([]float64, error) {
 	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(w.start), EndTime: aws.Time(w.end)}
 	position := map[string]int{}
-	for i, d := range dimensions {
+	for i, b := range balancers {
 		id := "lb" + strconv.Itoa(i)
 		position[id] = i
 		in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String(id), MetricStat: &types.MetricStat{
-			Metric: &types.Metric{Namespace: aws.String("AWS/ApplicationELB"), MetricName: aws.String("ELBAuthError"),
-				Dimensions: []types.Dimension{{Name: aws.String("LoadBalancer"), Value: aws.String(d)}}},
+			Metric: &types.Metric{Namespace: aws.String("AWS/ApplicationELB"), MetricName: &metric,
+				Dimensions: []types.Dimension{{Name: aws.String("LoadBalancer"), Value: aws.String(b.dimension)}}},
 			Period: aws.Int32(int32(w.period / time.Second)), Stat: aws.String("Sum")}})
 	}
-	sums, complete := make([]float64, len(dimensions)), map[int]bool{}
+	sums, complete := make([]float64, len(balancers)), map[int]bool{}
 	for range maxAnswers {
 		out, err := api.GetMetricData(ctx, in)
 		if err != nil {
@@ -190,8 +213,8 @@ func (w window) sums(ctx context.Context, api CloudWatch, dimensions []string) (
 			return nil, err
 		}
 		if aws.ToString(out.NextToken) == "" {
-			if len(complete) < len(dimensions) {
-				return nil, failure.New(failure.Unavailable, "CloudWatch answered for %d of %d load balancers", len(complete), len(dimensions))
+			if len(complete) < len(balancers) {
+				return nil, failure.New(failure.Unavailable, "CloudWatch answered for %d of %d load balancers", len(complete), len(balancers))
 			}
 			return sums, nil
 		}

@@ -27,9 +27,11 @@ const (
 type metricStore struct {
 	points map[string][]float64
 	before map[string][]float64 // of the time that ended before now
-	change func(*cloudwatch.GetMetricDataOutput)
-	err    error
-	asked  []*cloudwatch.GetMetricDataInput
+	// pointsUntil is the end from which on a query is for points and not before; now if zero.
+	pointsUntil time.Time
+	change      func(*cloudwatch.GetMetricDataOutput)
+	err         error
+	asked       []*cloudwatch.GetMetricDataInput
 }
 
 func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
@@ -42,7 +44,11 @@ func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricD
 	out, more := &cloudwatch.GetMetricDataOutput{}, false
 	for _, q := range in.MetricDataQueries {
 		points := m.points
-		if in.EndTime.Before(now) {
+		limit := now
+		if !m.pointsUntil.IsZero() {
+			limit = m.pointsUntil.Truncate(time.Minute)
+		}
+		if in.EndTime.Before(limit) {
 			points = m.before
 		}
 		all := points[aws.ToString(q.MetricStat.Metric.Dimensions[0].Value)]

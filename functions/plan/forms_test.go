@@ -1,0 +1,96 @@
+package plan_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+)
+
+const again = "version-again"
+
+// The next version is stored as configured: what reads the secret besides would not find it.
+func TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne(t *testing.T) {
+	t.Parallel()
+	object := `{"clientSecret":%q,"other":"not-the-secret"}`
+	for name, c := range map[string]struct {
+		stored, key string
+		noted       *string
+		says        string
+	}{
+		"an object, and no key":                  {object, "", aws.String("clientSecret"), "secret.jsonKey: AWSCURRENT (version version-old) holds a JSON object"},
+		"an object, no key, and no note":         {`{"clientSecret":%q}`, "", nil, "secret.jsonKey: AWSCURRENT (version version-old) holds a JSON object"},
+		"a text, and a key":                      {"%s", "clientSecret", aws.String(""), "or leave out secret.jsonKey"},
+		"a text, a key, and no note":             {"%s", "clientSecret", nil, "or leave out secret.jsonKey"},
+		"an object, and the name of no member":   {object, "secret", aws.String("clientSecret"), "name the one with the client secret in secret.jsonKey"},
+		"an object, and the name of another one": {object, "other", aws.String("clientSecret"), "put secret.jsonKey back"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := newWorld(t)
+			w.Secrets.Add(older, fmt.Sprintf(c.stored, w.Secrets.Values[older]))
+			w.Client.Secret.JSONKey = c.key
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1", JSONKey: c.noted, At: w.Now}}})
+			_, err := makePlan(w, plain)
+			fakes.Failed(t, err, failure.Precondition, c.says)
+			fakes.Failed(t, err, failure.Precondition, "no new secret was made")
+		})
+	}
+}
+
+// The journal's version is a text, AWSCURRENT an object, or the other way round.
+func TestTheSameSecretInAnotherFormIsRotatedAsTheOneItIs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ before, after, key string }{
+		"text, then object": {"%s", `{"clientId":"0oa1orders","clientSecret":"%s"}`, "clientSecret"},
+		"object, then text": {`{"clientId":"0oa1orders","clientSecret":"%s"}`, "%s", ""},
+		"another member":    {`{"secret":"%s"}`, `{"clientSecret":"%s"}`, "clientSecret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t)
+			w.Client.LoadBalancers = w.Client.LoadBalancers[:1]
+			_, current := v.Current()
+			w.Secrets.Add(older, fmt.Sprintf(c.before, current.Reveal()))
+			w.Secrets.Add(again, fmt.Sprintf(c.after, current.Reveal()), "AWSCURRENT")
+			w.Secrets.Labels["AWSPREVIOUS"], w.Client.Secret.JSONKey = older, c.key
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1", At: w.Now}}})
+			p, err := makePlan(w, plain)
+			if err != nil || p.Action != rotation.Rotate || p.Import || p.From != (rotation.Ref{VersionID: again, IdPSecretID: "mem-1"}) {
+				t.Errorf("the plan is %+v (%v)", p, err)
+			}
+		})
+	}
+}
+
+// What the provider decides about AWSCURRENT rests on its being accepted.
+func TestAnUnknownSecretInUseMustBeAcceptedBeforeAnythingIsRolledBack(t *testing.T) {
+	t.Parallel()
+	w, v := newWorld(t)
+	v.Add(secret.New(value))
+	w.Secrets.Add(newer, value)
+	w.Secrets.Add(again, fakes.Mark+"-never-made", "AWSCURRENT")
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", At: w.Now}}})
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.SecretRefused, "does not accept the current client secret (version "+again+")")
+}
+
+func TestWhatAPersonStoresMustBeInTheConfiguredForm(t *testing.T) {
+	t.Parallel()
+	w := fakes.New(t, desk{memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)}, memory.Initial)
+	w.Client.Secret.JSONKey = "clientSecret"
+	w.Secrets.Add(older, `{"clientSecret":"`+memory.Initial+`"}`)
+	w.Secrets.Add(again, memory.Initial+"\n", "AWSPENDING")
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "version "+again+" of "+fakes.SecretARN+": the stored value is not a JSON object")
+	w.Secrets.Add(again, `{"clientSecret":" `+memory.Initial+`"}`, "AWSPENDING")
+	_, err = makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "version "+again+") is the one in use")
+}

@@ -1,0 +1,92 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/plan"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+)
+
+// reconfigured is a rotation that was promoted, whose new secret was made under the present configuration, which then changes.
+func reconfigured(t *testing.T, change func(*config.Client)) *fakes.World {
+	t.Helper()
+	w, _ := newWorld(t)
+	w.Common()
+	text := w.Params.Reference(fakes.Execution).Text
+	w.Secrets.Add(newer, fakes.Mark+"-new")
+	w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = newer, older
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1"},
+		newer: {State: journal.Live, IdPSecretID: "mem-2", Config: &text}}, Promotion: &journal.Promotion{From: older, To: newer}})
+	change(&w.Client)
+	return w
+}
+
+func rediscover(w *fakes.World, undo bool, targets ...rotation.Target) (rotation.Plan, error) {
+	return fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(plain),
+		DiscoverOnly: true, Undo: undo, Targets: targets})
+}
+
+var planned = rotation.Target{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}
+
+func TestWhatTheFirstTextNamedIsSearchedUntilTheRotationHasEnded(t *testing.T) {
+	t.Parallel()
+	takeOut := func(c *config.Client) {
+		c.LoadBalancers, c.LoadBalancerSearch = nil, &config.LoadBalancerSearch{Tags: map[string]string{"login": "nobody"}, Regions: []string{"eu-central-1"}}
+	}
+	for name, c := range map[string]struct {
+		undo    bool
+		targets []rotation.Target
+		left    bool
+	}{
+		"forward, one that has had the new secret": {false, []rotation.Target{planned}, true},
+		"forward, one that came since":             {false, nil, false},
+		"back":                                     {true, []rotation.Target{planned}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := reconfigured(t, takeOut)
+			p, err := rediscover(w, c.undo, c.targets...)
+			if err != nil || len(p.Targets) != 1 || p.Targets[0].Left != c.left {
+				t.Fatalf("the targets are %+v (%v)", p.Targets, err)
+			}
+			if told := strings.Contains(p.Notice, "Not in the configuration any more, but with the new secret: orders-alb :443 default"); told != c.left {
+				t.Errorf("told is %q", p.Notice)
+			}
+		})
+	}
+}
+
+// What the first text said of names and other registrations still holds for targets: stricter rules roll nothing back.
+func TestAStricterTextRollsNothingBack(t *testing.T) {
+	t.Parallel()
+	w := reconfigured(t, func(*config.Client) {})
+	first := w.Client
+	first.OtherRegistrations = []config.OtherRegistration{{Issuer: "https://other.example", TokenEndpoint: "https://other.example/token"}}
+	w.Client = first
+	w.Common()
+	text := w.Params.Reference(fakes.Execution).Text
+	j := w.Journal.Get()
+	e := j.Secrets[newer]
+	e.Config = &text
+	j.Secrets[newer] = e
+	w.Journal.Set(j)
+	w.ALB.Login.Issuer, w.ALB.Login.TokenEndpoint = aws.String("https://other.example"), aws.String("https://other.example/token")
+	if _, err := rediscover(w, false); err != nil {
+		t.Fatal(err)
+	}
+	w.Client.OtherRegistrations = nil
+	if _, err := rediscover(w, false); err != nil {
+		t.Error(err)
+	}
+	w.Journal.Set(journal.Journal{}) // without the rotation the newest text alone counts
+	_, err := rediscover(w, false)
+	fakes.Failed(t, err, failure.TargetDrift, "other.example")
+}

@@ -1,0 +1,78 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/versions"
+)
+
+// storedRefusals are the reasons against a rotation that are found where the secret is stored. Of a replica not even
+// what an earlier rotation left can be put right.
+func storedRefusals(
+	ctx context.Context, s *session.Session, j *journal.Journal, d rotation.Decision,
+) ([]string, error) {
+	keeper, err := s.Store.Keeper(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.Action != rotation.Rotate {
+		return otherKeepers(versions.Keeper{Primary: keeper.Primary}, s.Config.Secret.ARN), nil
+	}
+	out := otherKeepers(keeper, s.Config.Secret.ARN)
+	byHand := s.Capable.Model == idp.ByHand && d.To.VersionID != "" && d.To.VersionID != d.From.VersionID
+	err = s.MustFit(ctx, d.From.VersionID, "AWSCURRENT")
+	if err == nil && byHand {
+		err = s.MustFit(ctx, d.To.VersionID, "AWSPENDING")
+	}
+	switch {
+	case failure.Is(err, failure.Precondition):
+		out = append(out, err.Error())
+	case err != nil:
+		return nil, err
+	}
+	if s.Capable.Model == idp.ByHand {
+		return out, nil // the version is there on purpose
+	}
+	_, known := j.Secrets[d.To.VersionID]
+	if !known {
+		if known, err = s.Store.Exists(ctx, d.To.VersionID); err != nil {
+			return nil, err
+		}
+	}
+	if known {
+		out = append(out, fmt.Sprintf("version %s, which this execution would make, was made before, "+
+			"by an execution of the same name: its secret must not come back; start an execution with another name", d.To.VersionID))
+	}
+	return out, nil
+}
+
+// otherKeepers are the reasons against rotating a secret that something else writes, too.
+func otherKeepers(k versions.Keeper, arn string) []string {
+	var out []string
+	if k.Primary != "" {
+		out = append(out, replica(k.Primary, arn))
+	}
+	if k.Rotated {
+		out = append(out, fmt.Sprintf("Secrets Manager rotates the secret by itself (RotationEnabled), "+
+			"and knows nothing of load balancers: end that by `aws secretsmanager cancel-rotate-secret --secret-id %s`", arn))
+	}
+	if k.Service != "" {
+		out = append(out, fmt.Sprintf("the secret belongs to the AWS service %s (OwningService), "+
+			"which may change it at any time: store the client secret in a secret of your own and name that in secret.arn", k.Service))
+	}
+	return out
+}
+
+func replica(primary, arn string) string {
+	parts := strings.Split(arn, ":")
+	parts[3] = primary // of an ARN that the configuration check has let through
+	return fmt.Sprintf("secret.arn: %s is a replica, which cannot be written; its primary is in Region %s: name that, %s",
+		arn, primary, strings.Join(parts, ":"))
+}

@@ -1,0 +1,142 @@
+package smoketest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"alboidc.internal/functions/session"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+)
+
+const (
+	// patience is how long a secret that load balancers use may be refused, while another is accepted, before the test fails: the
+	// identity provider's servers may disagree for a moment, but every refusal is a login that fails.
+	patience = 20 * time.Second
+	// enough is how often that must be seen besides.
+	enough = 3
+	// patienceAlone is that time while the old secret is switched off, and nothing shows whether the provider is well. Going back
+	// begins with switching it on, which shows it; an outage of 40 s was seen.
+	patienceAlone = 45 * time.Second
+	// limit is how long one call goes on, and pauseAlone how long it waits at least while the provider may be ill.
+	limit      = 4 * time.Minute
+	pauseAlone = 5 * time.Second
+)
+
+// credential: the provider accepts To at every token endpoint, several times in a row, and refuses a deliberately wrong secret.
+func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
+	to, err := t.Credential(ctx, t.in.To.VersionID)
+	if err != nil {
+		return nil, err
+	}
+	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
+	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
+	doubt, calibrated := doubt{tester: t, to: to}, false
+	sleep := func(ctx context.Context, d time.Duration) error {
+		if !doubt.alone.IsZero() {
+			d = max(d, pauseAlone)
+		}
+		if t.Now().Add(d).Sub(start) > limit {
+			return context.DeadlineExceeded
+		}
+		return t.Sleep(ctx, d)
+	}
+	err = probe.Consecutive(ctx, n, interval, sleep, func(ctx context.Context) (probe.Verdict, error) {
+		if !calibrated { // one wrong try is enough; more would look like an attack
+			if err := t.Calibrate(ctx, to); err != nil {
+				return probe.Verdict{}, err
+			}
+			calibrated = true
+		}
+		verdict, at, err := t.Ask(ctx, to)
+		if err != nil || verdict.Outcome != probe.Rejected {
+			doubt.forget(verdict)
+			return verdict, err
+		}
+		return doubt.weigh(ctx, at, verdict)
+	})
+	if failure.Is(err, failure.NotYetActive) && !t.in.Wait && doubt.seen < enough {
+		err = failure.Wrap(failure.Unavailable, err, "the time of one call was not enough")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []rotation.Evidence{{Check: rotation.CheckCredential, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
+		Detail:    fmt.Sprintf("version %s accepted %d times in a row, a wrong secret refused", t.in.To.VersionID, n),
+		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+}
+
+// doubt is what is known of a secret that was refused: since when and how often that is proven, by another secret that was accepted
+// in between, and since when it is not.
+type doubt struct {
+	*tester
+	to            session.Credential
+	proven, alone time.Time
+	times         int
+	// seen is how many refusals were proven in all.
+	seen int
+}
+
+// forget: an acceptance ends every doubt.
+func (d *doubt) forget(v probe.Verdict) {
+	if v.Outcome == probe.Accepted {
+		d.proven, d.alone, d.times = time.Time{}, time.Time{}, 0
+	}
+}
+
+// weigh says what a refusal means. It is one only if another secret is accepted at the same moment; otherwise the identity
+// provider may refuse everything, and going back to the old secret would help nobody.
+func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe.Verdict, error) {
+	now := d.Now()
+	control, err := d.Control(ctx, at, d.to, d.in.From.VersionID)
+	switch {
+	case err != nil:
+		return verdict, err
+	case control.Outcome != probe.Accepted:
+		d.proven, d.times = time.Time{}, 0
+		if d.alone.IsZero() {
+			d.alone = now
+		}
+		if long := now.Sub(d.alone); d.oldIsOff() && long >= patienceAlone {
+			return verdict, d.failed(long, verdict.Reason+", while no other secret is switched on")
+		}
+		return probe.Verdict{Outcome: probe.Inconclusive, Reason: verdict.Reason + ", but " + control.Reason}, nil
+	}
+	d.alone = time.Time{}
+	d.seen++
+	if d.times++; d.proven.IsZero() {
+		d.proven = now
+	}
+	if long := now.Sub(d.proven); !d.in.Wait && long >= patience && d.times >= enough {
+		return verdict, d.failed(long, verdict.Reason+", while "+control.Reason)
+	}
+	return verdict, nil
+}
+
+func (d *doubt) failed(long time.Duration, reason string) error {
+	return failure.New(failure.SmokeTestFailed, "the identity provider refuses the secret of version %s, which is in use, for %s: %s",
+		d.in.To.VersionID, long.Round(time.Second), reason)
+}
+
+// oldIsOff: the old secret is switched off, so there is none that could be accepted. Where the only one was overwritten, going back
+// means to overwrite that again, and takes more than a suspicion.
+func (t *tester) oldIsOff() bool {
+	return t.Capable.CanDisable && t.Capable.Model != idp.InPlace && slices.Contains(t.in.Checks, rotation.CheckRefused)
+}
+
+// refused: the provider refuses From, if it could be switched off, while it accepts To.
+func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
+	if !t.Capable.CanDisable {
+		return nil, nil
+	}
+	start := t.Now()
+	if err := t.MustRefuse(ctx, t.in.From.VersionID, t.in.To.VersionID, "is disabled"); err != nil {
+		return nil, err
+	}
+	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
+		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+}

@@ -1,0 +1,154 @@
+package smoketest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/telemetry"
+)
+
+// metrics counts the load balancers' authentication errors. Anybody can raise that metric, without an account (a callback
+// without a Host header is enough), so more of them than usual undo a rotation only on load balancers on which logins have
+// stopped besides, through which no login test passed at every node, and never in an emergency.
+func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
+	made, switched := t.times()
+	allowed := t.Config.SmokeTests.AuthErrors()
+	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {
+		allowed = math.MaxInt // they are counted for the log only
+	}
+	balancers := t.balancers()
+	if len(balancers) == 0 { // all are found by tags, and no targets were passed
+		return []rotation.Evidence{{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: true, Detail: "not tested: no load balancer is listed"}}, nil
+	}
+	e, err := t.AuthErrors(ctx, balancers, made, allowed)
+	if err != nil || e.OK {
+		return []rotation.Evidence{e}, err
+	}
+	why := "logins go on: a login test passed through every node of each load balancer"
+	switch suspects := t.untested(ctx, balancers); {
+	case t.in.Emergency:
+		why = "they do not hold up an emergency rotation"
+	case len(suspects) > 0:
+		stopped, err := t.LoginsStopped(ctx, suspects, made, switched)
+		if err != nil {
+			return nil, err
+		}
+		if counted, err := t.countOn(ctx, stopped, made, allowed); err != nil || !counted.OK {
+			return []rotation.Evidence{counted}, err
+		}
+		why = fmt.Sprintf("logins go on, as far as can be told: of the load balancers through whose every node no login test is seen to pass (%s), "+
+			"none has had its logins stop and more errors than usual besides; other clients of a load balancer count in both metrics", names(suspects))
+	}
+	e.OK, e.Detail = true, e.Detail+"; "+why
+	t.notice = "more authentication errors than usual (ELBAuthError " + e.Detail + "). Anybody can raise this metric; if users complain, look at the load balancers' access logs (error_reason)."
+	return []rotation.Evidence{e}, nil
+}
+
+// times are when the new secret was made, from when on targets may have had it, and when all of them had it.
+func (t *tester) times() (made, switched time.Time) {
+	switched = t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
+	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
+		switched = p.At
+	}
+	made = switched
+	if e := t.journal.Secrets[t.in.To.VersionID]; !e.At.IsZero() && e.At.Before(made) {
+		made = e.At // targets have had it since soon after: what they count then is no baseline
+	}
+	return made, switched
+}
+
+// countOn is the evidence of the errors on load balancers whose logins have stopped; OK if there are none of those.
+func (t *tester) countOn(ctx context.Context, stopped []string, since time.Time, allowed int) (rotation.Evidence, error) {
+	if len(stopped) == 0 {
+		return rotation.Evidence{OK: true}, nil
+	}
+	e, err := t.AuthErrors(ctx, stopped, since, allowed)
+	e.Detail += "; and no login has succeeded since the switch on " + names(stopped) + ", where logins were usual before"
+	return e, err
+}
+
+// balancers are the listed load balancers and those of the targets.
+func (t *tester) balancers() []string {
+	out := slices.Clone(t.Config.LoadBalancers)
+	for _, x := range t.in.Targets {
+		if !slices.Contains(out, x.LoadBalancerARN) {
+			out = append(out, x.LoadBalancerARN)
+		}
+	}
+	return out
+}
+
+// interrupts reports whether the rotation itself makes load balancers count errors: codes and refresh tokens belong to
+// one registration of a pair, and a secret that is overwritten in place is missing for a while.
+func (t *tester) interrupts() bool {
+	return t.Capable.Model == idp.ClientPair || t.Capable.Model == idp.InPlace
+}
+
+// note remembers through which nodes a login test passed.
+func (t *tester) note(evidence []rotation.Evidence) {
+	for _, e := range evidence {
+		if host, _, err := net.SplitHostPort(e.Node); e.Check == rotation.CheckLogin && e.OK && err == nil {
+			t.passed[host] = true
+		}
+	}
+}
+
+// nameTimeout limits the search for a load balancer's addresses: not to know them costs certainty, not the rotation.
+const nameTimeout = 10 * time.Second
+
+// untested are those load balancers of which a login test of this call has not passed through every address that the load
+// balancer's own DNS name has. A URL does not say which load balancer it reaches; the addresses behind it do.
+func (t *tester) untested(ctx context.Context, balancers []string) []string {
+	if len(t.passed) == 0 || t.Balancers == nil {
+		return balancers
+	}
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	dns, err := t.Balancers.DNSNames(ctx, balancers)
+	if err != nil {
+		t.Log.WarnContext(ctx, "load balancers of the login tests not known", telemetry.Err(err))
+		return balancers
+	}
+	var out []string
+	for _, arn := range balancers {
+		addresses, err := t.Prober.Addresses(ctx, dns[arn])
+		if err != nil {
+			t.Log.WarnContext(ctx, "addresses of a load balancer not known", "load_balancer", arn, telemetry.Err(err))
+		}
+		if err != nil || slices.ContainsFunc(addresses, func(a string) bool { return !t.passed[a] }) {
+			out = append(out, arn)
+		}
+	}
+	return out
+}
+
+// unguarded says, after a rehearsal, where anybody can hold a rotation up; "" if nowhere. Without any login test Plan has
+// said so.
+func (t *tester) unguarded(ctx context.Context) string {
+	if len(t.passed) == 0 {
+		return ""
+	}
+	open := t.untested(ctx, t.balancers())
+	if len(open) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; no login test is seen to pass through every node of %s, so anybody who makes it count authentication errors while no user "+
+		"logs in there can have a rotation rolled back: add a login test whose URL resolves to it", names(open))
+}
+
+// names are load balancers as people know them.
+func names(arns []string) string {
+	var out []string
+	for _, arn := range arns {
+		out = append(out, alb.Name(arn))
+	}
+	return strings.Join(out, ", ")
+}

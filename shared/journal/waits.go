@@ -1,0 +1,76 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"alboidc.internal/shared/awserr"
+)
+
+// What safety waits for is noted here, so that it rests on no Wait state: what a redrive does to one is not documented. The
+// attributes are beside the document, because five functions may write targets at once.
+const (
+	lastWrite = "lastWrite"     // Unix time in milliseconds
+	settle    = "settleSeconds" // set with the lock
+)
+
+// defaultSettle is that of definitions that do not set it: the longest timeout of a function that writes, and 15 s.
+const defaultSettle = 75 * time.Second
+
+// readWaits reads the attributes; the error is the name of one that is not a number.
+func (j *Journal) readWaits(item map[string]types.AttributeValue) error {
+	j.Settle = defaultSettle
+	for name, set := range map[string]func(int64){
+		lastWrite: func(n int64) { j.LastWrite = time.UnixMilli(n).UTC() },
+		settle:    func(n int64) { j.Settle = time.Duration(n) * time.Second },
+	} {
+		v, ok := item[name].(*types.AttributeValueMemberN)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(v.Value, 10, 64)
+		if err != nil {
+			return errors.New(name)
+		}
+		set(n)
+	}
+	return nil
+}
+
+// NoteWrite notes that the owner of the lock is about to write a target, or has; anybody else gets LockLost. It does not touch
+// the document, and a later note stays.
+func (t *Table) NoteWrite(ctx context.Context, client, owner string, at time.Time) error {
+	condition := "#owner = :owner AND (attribute_not_exists(#last) OR #last < :at)"
+	update := "SET #last = :at"
+	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
+		Key:                      map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}},
+		UpdateExpression:         &update,
+		ConditionExpression:      &condition,
+		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#last": lastWrite},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":owner": &types.AttributeValueMemberS{Value: owner},
+			":at":    &types.AttributeValueMemberN{Value: strconv.FormatInt(at.UnixMilli(), 10)},
+		}})
+	var refused *types.ConditionalCheckFailedException
+	switch {
+	case errors.As(err, &refused):
+		_, err = t.Own(ctx, client, owner) // if the lock is ours still, there is a later note
+		return err
+	case err != nil:
+		return awserr.Wrap(err, "noting in the journal that a target is written")
+	}
+	return nil
+}
+
+// Left is how much of a time after the last write of a target is left; 0 if it is over.
+func (j *Journal) Left(now time.Time, wait time.Duration) time.Duration {
+	if j.LastWrite.IsZero() {
+		return 0
+	}
+	return max(0, j.LastWrite.Add(wait).Sub(now))
+}

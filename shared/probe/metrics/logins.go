@@ -1,0 +1,52 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"alboidc.internal/shared/failure"
+)
+
+// late is how old a data point must be to be there for sure: load balancers report every 60 seconds (Application Load
+// Balancers user guide, "CloudWatch metrics"), and data arrive some minutes late.
+const late = 5 * time.Minute
+
+// LoginsStopped returns the ARNs of those load balancers on which logins succeeded before made and none has since
+// switched. Both times are equally long; where they are too short to expect a login, nothing has stopped. It reads
+// ELBAuthSuccess, which has no client dimension: other clients of a load balancer hide that the logins of one stopped,
+// and nobody but a user of one of them can raise it. Failures are those of package awserr, and InvalidInput.
+func (r *Reader) LoginsStopped(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error) {
+	if made.IsZero() || switched.Before(made) {
+		return nil, failure.New(failure.InvalidInput, "the metrics test needs the times when the new secret was made and then used")
+	}
+	before, after, ok := loginWindows(made, switched, r.now())
+	if !ok || len(loadBalancers) == 0 {
+		return nil, nil
+	}
+	usual, err := r.each(ctx, "ELBAuthSuccess", before, loadBalancers)
+	if err != nil {
+		return nil, err
+	}
+	since, err := r.each(ctx, "ELBAuthSuccess", after, loadBalancers)
+	if err != nil {
+		return nil, err
+	}
+	var stopped []string
+	for i, b := range since {
+		if b.sum == 0 && usual[i].sum > chance(usual[i].sum) { // so few that none could be chance prove nothing
+			stopped = append(stopped, b.arn)
+		}
+	}
+	return stopped, nil
+}
+
+// loginWindows are equally long times before the new secret existed and while every node used it, two weeks at most; not
+// ok if the latter is empty. Unlike for errors, a period in part before the switch, or not complete yet, does not count:
+// here a login too many or too few decides.
+func loginWindows(made, switched, now time.Time) (before, after window, ok bool) {
+	period := shortestPeriod(now.Sub(made) + min(now.Sub(switched), longest))
+	start, end := switched.UTC().Truncate(period).Add(period), now.Add(-late).UTC().Truncate(period)
+	length := min(end.Sub(start), longest)
+	at := made.UTC().Truncate(period)
+	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end, period: period}, length > 0
+}

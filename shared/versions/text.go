@@ -1,0 +1,141 @@
+package versions
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/secret"
+)
+
+// Text is what a version holds: the client secret, or a JSON object that has it as a member. People store the same
+// secret in one form today and in another tomorrow, so that two texts differ says nothing about the secrets in them.
+type Text struct {
+	// Created is when the version was stored; zero if Secrets Manager does not say.
+	Created time.Time
+	name    string // for errors
+	whole   secret.Value
+	binary  bool
+}
+
+// Text reads what a version holds. It changes nothing. A version that is not there, even after a few reads, is
+// ErrNotFound. A binary one can only be compared.
+func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
+	out, err := s.read(ctx, versionID)
+	if err != nil {
+		return Text{}, err
+	}
+	t := Text{Created: aws.ToTime(out.CreatedDate), name: "version " + versionID + " of " + s.arn}
+	if t.binary = out.SecretString == nil; !t.binary {
+		t.whole = secret.New(*out.SecretString)
+	} else if utf8.Valid(out.SecretBinary) {
+		t.whole = secret.New(string(out.SecretBinary))
+	}
+	return t, nil
+}
+
+// Secret is the client secret: the member of that name, or, without a key, the whole text. Precondition if there is
+// none.
+func (t Text) Secret(key string) (secret.Value, error) {
+	if t.binary {
+		return secret.Value{}, failure.New(failure.Precondition, "%s is binary: store the client secret as text", t.name)
+	}
+	v := t.whole
+	if key != "" {
+		var err error
+		if v, err = member(t.whole, key); err != nil {
+			return secret.Value{}, failure.Wrap(failure.Precondition, err, "reading %s", t.name)
+		}
+	}
+	if v.IsZero() {
+		return secret.Value{}, failure.New(failure.Precondition, "%s holds no client secret", t.name)
+	}
+	return v, nil
+}
+
+// Fits reports whether the client secret can be where key says: a JSON object is never a client secret as a whole.
+func (t Text) Fits(key string) bool {
+	if key == "" && membersOf(t.whole) != nil {
+		return false
+	}
+	_, err := t.Secret(key)
+	return err == nil
+}
+
+// Keys are the names of the texts in the JSON object, sorted; none if it is no object.
+func (t Text) Keys() []string {
+	var keys []string
+	for _, key := range slices.Sorted(maps.Keys(membersOf(t.whole))) {
+		if t.Fits(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// Readings are all that the client secret of a text may be: the whole text, and every text in its JSON. Of a binary
+// version they are those of its bytes; none if these are no text.
+func (t Text) Readings() []secret.Value {
+	out := []secret.Value{t.whole}
+	var value any
+	if json.Unmarshal([]byte(strings.TrimPrefix(t.whole.Reveal(), bom)), &value) == nil {
+		out = append(out, textsIn(value)...)
+	}
+	return slices.DeleteFunc(out, func(v secret.Value) bool { return bare(v) == "" })
+}
+
+// textsIn are the texts in a JSON value.
+func textsIn(value any) []secret.Value {
+	var out []secret.Value
+	switch value := value.(type) {
+	case string:
+		out = append(out, secret.New(value))
+		var inner map[string]any // an object that was encoded twice
+		if json.Unmarshal([]byte(value), &inner) == nil {
+			out = append(out, textsIn(inner)...)
+		}
+	case []any:
+		for _, v := range value {
+			out = append(out, textsIn(v)...)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			out = append(out, textsIn(value[key])...)
+		}
+	}
+	return out
+}
+
+// Same reports whether a value of one list is one of the other, apart from what people and programs put around a secret
+// when they store it.
+func Same(a, b []secret.Value) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if v := bare(x); v != "" && secret.New(v).Equal(secret.New(bare(y))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Padded reports whether there is something around a secret that hardly belongs to it.
+func Padded(v secret.Value) bool { return bare(v) != v.Reveal() }
+
+// bom is the byte order mark.
+const bom = "\ufeff"
+
+// bare is a secret without the white space, quotes and byte order marks around it.
+func bare(v secret.Value) string {
+	return strings.TrimFunc(v.Reveal(), func(r rune) bool {
+		return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf) || strings.ContainsRune("\"'`“”„‘’‚«»‹›", r)
+	})
+}
