@@ -122,6 +122,26 @@ func TestWhatFailsInAMeasurementIsTold(t *testing.T) {
 	}, "GetItem", "DescribeSecret", "GetSecretValue")
 }
 
+// An alarm rings for a refused secret, so a server that has lost its database for a moment must not look like one.
+func TestOneWrongAnswerIsNoRefusedSecret(t *testing.T) {
+	t.Parallel()
+	w := aged(t)
+	asked := 0
+	w.Tokens.Judge(func(_ secret.Value, accepted bool) (int, string) {
+		if accepted {
+			if asked++; asked > 1 {
+				return 400, "invalid_grant"
+			}
+		}
+		return 401, "invalid_client"
+	})
+	p, err := makePlan(w, measured)
+	if err != nil || p.Measured == nil || !p.Measured.SecretAccepted {
+		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+	metrics(t, w, map[string]bool{`"SecretRefused":0`: true, `"SecretRefused":1`: false})
+}
+
 func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 	t.Parallel()
 	w := aged(t)
