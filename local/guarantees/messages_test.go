@@ -75,7 +75,8 @@ func TestAFailureIsToldToPeopleInWords(t *testing.T) {
 		"refused-by-plan": {without, func(w *world) { add(t, w, "somebody-elses-secret-0123456789abcdef") }, plain},
 		"refused-by-a-test": {func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" },
 			func(*world) {}, `{"client": "orders-web", "reason": "monthly"}`},
-		"leftover": {without, func(w *world) { w.when("VerifyNewSecret", w.stop); w.rotate(plain) }, plain},
+		"would-be-refused": {without, func(w *world) { w.addElement() }, measure},
+		"leftover":         {without, func(w *world) { w.when("VerifyNewSecret", w.stop); w.rotate(plain) }, plain},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
