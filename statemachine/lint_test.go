@@ -465,7 +465,7 @@ func TestNoStateIsUnreachable(t *testing.T) {
 // A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
 func TestWhoeverTellsHasWordsForIt(t *testing.T) {
 	t.Parallel()
-	composes := map[string][]string{"Notify": {"Released", "Describe"}, "TellRollback": {"BeginRollback"}}
+	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "Describe"}, "TellRollback": {"BeginRollback"}}
 	for machine, m := range both(t) {
 		told := 0
 		for name, s := range m.States {

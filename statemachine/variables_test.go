@@ -33,7 +33,7 @@ func unassigned(m machine, outer map[string]bool) []string {
 	entry := map[string]map[string]bool{}
 	assigned(m, m.StartAt, outer, func(name string, vars map[string]bool) {
 		if entry[name] == nil {
-			entry[name] = vars
+			entry[name] = with(vars, nil) // the walk goes on with its own
 			return
 		}
 		for v := range entry[name] {

@@ -83,8 +83,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		mismatch = otherMethod(s, told)
 		out.Warnings = append(append(out.Warnings, openLogins(s.Config, len(found.Targets))...), heldUp(s.Config)...)
 		if len(found.Targets) == 0 {
-			refusals = append(refusals, found.Warnings...) // without a target they are about where it was looked for
-			refusals = append(refusals, fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
+			refusals = append(refusals, noTargets(s, found)...)
 		}
 	}
 	if len(refusals) > 0 {
@@ -113,6 +112,12 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	}
 	fill(&out, d, s, j, request)
 	return out, nil
+}
+
+// noTargets says that nothing uses the client. Without a target the warnings are about where it was looked for.
+func noTargets(s *session.Session, found alb.Found) []string {
+	return append(slices.Clone(found.Warnings), fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: "+
+		"check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
 }
 
 // mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to remove it.

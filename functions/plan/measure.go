@@ -75,15 +75,21 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 }
 
 // refusedByTargets says why the load balancers' rules would have the next rotation refused, so that people hear of it before
-// that is due; "" if they would not, or cannot be read now.
+// that is due; "" if they would not, or if that cannot be told now.
 func refusedByTargets(ctx context.Context, s *session.Session) string {
 	found, err := s.Targets(ctx, nil)
-	if err != nil {
+	refusals := found.Refusals
+	switch {
+	case err != nil && failure.KindOf(err).Transient():
 		s.Log.WarnContext(ctx, "the targets were not looked at", telemetry.Err(err))
 		return ""
+	case err != nil:
+		refusals = []string{err.Error()}
+	case len(found.Targets) == 0:
+		refusals = append(refusals, noTargets(s, found)...)
 	}
-	for _, refusal := range found.Refusals {
+	for _, refusal := range refusals {
 		s.Log.WarnContext(ctx, "the next rotation will be refused", "why", refusal)
 	}
-	return strings.Join(few(found.Refusals), "; ")
+	return strings.Join(few(refusals), "; ")
 }

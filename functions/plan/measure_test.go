@@ -150,7 +150,15 @@ func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 	if err != nil || !strings.Contains(p.Measured.RotationRefused, "add them to aliases") || !strings.Contains(w.Output(), "the next rotation will be refused") {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}
-	w.ALB.Gone = true
+	w.ALB.Gone = true // a rotation would find nothing to rotate
+	if p, err = makePlan(w, measured); err != nil || !strings.HasPrefix(p.Measured.RotationRefused, "no listener or rule ") {
+		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+	w.Wire.Fail("DescribeListeners", failure.New(failure.AccessDenied, "not authorized"))
+	if p, err = makePlan(w, measured); err != nil || !strings.Contains(p.Measured.RotationRefused, "not authorized") {
+		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+	w.Wire.Fail("DescribeListeners", failure.New(failure.Throttled, "slow down")) // which says nothing about a rotation
 	if p, err = makePlan(w, measured); err != nil || p.Measured.RotationRefused != "" {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}

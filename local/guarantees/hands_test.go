@@ -79,13 +79,16 @@ func TestABlueGreenDeploymentMeanwhileLosesNothing(t *testing.T) {
 	}
 }
 
+// addElement gives the weighted rule an element that this release does not know.
+func (w *world) addElement() {
+	if err := w.Stack.ELB.AddElement(orders.Home, w.weighted().ARN, "ShinyConfig", "on"); err != nil {
+		w.t.Error(err)
+	}
+}
+
 func TestAnElementOfTheFutureIsRefusedAcceptedAndRestored(t *testing.T) {
 	t.Parallel()
-	add := func(w *world) {
-		if err := w.Stack.ELB.AddElement(orders.Home, w.weighted().ARN, "ShinyConfig", "on"); err != nil {
-			w.t.Error(err)
-		}
-	}
+	add := (*world).addElement
 	t.Run("refused before anything is made", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, quick)

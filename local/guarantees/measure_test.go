@@ -171,3 +171,35 @@ func TestAMeasurementThatFailsIsNoFailedRotation(t *testing.T) {
 		t.Errorf("%d notifications", n)
 	}
 }
+
+// Who reads only messages must hear of it before a rotation is due. It is a measurement all the same, also if telling fails.
+func TestAMeasurementTellsPeopleOfARefusalAhead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.measured(w.start(measure))
+	if n := len(w.Stack.SNS.Messages(w.TopicARN)); n != 0 {
+		t.Fatalf("%d notifications of a client that can be rotated", n)
+	}
+	w.addElement()
+	execution := w.start(measure)
+	if m := w.measured(execution); !m.SecretAccepted || !strings.Contains(m.RotationRefused, "acceptElements: [ShinyConfig]") {
+		t.Errorf("measured %+v", m)
+	}
+	golden(t, "would-be-refused", w.path(execution))
+	var heard []string
+	for _, e := range w.Stack.EventBridge.Events() {
+		if e.Source == "alb-oidc-rotator" {
+			heard = append(heard, e.DetailType)
+		}
+	}
+	if mails := w.mails(); len(mails) != 1 || strings.Join(heard, ", ") != "Client Secret Rotation Would Be Refused" {
+		t.Fatalf("people heard %q, machines %q", mails, heard)
+	}
+	_, input, _ := strings.Cut(w.Stack.SNS.Messages(w.TopicARN)[0].Message, "--input '")
+	input, _, _ = strings.Cut(input, "'\n")
+	if r, _ := w.rotate(input); text(r.Error) != "Refused" || !strings.Contains(input, `"dryRun": true`) {
+		t.Errorf("the command of the message, %s, ended as %s: %s", input, r.Status, text(r.Error))
+	}
+	w.fault(fault.Rule{Service: "sns", Operation: "Publish", Mode: fault.Refuse, Status: 403, Code: "AuthorizationError", Times: 100})
+	w.measured(w.start(measure))
+}

@@ -71,11 +71,12 @@ func TestAFailureIsToldToPeopleInWords(t *testing.T) {
 		"rolled-back-and-tests-unavailable": {with, func(w *world) { w.failing("DisableOldSecret"); w.failing("TestAfterRollback") }, plain},
 		"rolled-back-and-logins-fail":       {with, func(w *world) { w.failing("SetTargetSecret"); w.when("Quiesce", w.loginsBreak) }, plain},
 		"rolled-back-after-a-leak": {without, func(w *world) { w.failing("VerifyNewSecret") },
-			`{"client": "orders-web", "gracePeriodSeconds": 0, "reason": "leak: INC-1"}`},
+			`{"client": "orders-web", "gracePeriodSeconds": 0, "reason": "leak:\n\nINC-1"}`}, // one line, whatever it holds
 		"refused-by-plan": {without, func(w *world) { add(t, w, "somebody-elses-secret-0123456789abcdef") }, plain},
 		"refused-by-a-test": {func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" },
 			func(*world) {}, `{"client": "orders-web", "reason": "monthly"}`},
-		"leftover": {without, func(w *world) { w.when("VerifyNewSecret", w.stop); w.rotate(plain) }, plain},
+		"would-be-refused": {without, func(w *world) { w.addElement() }, measure},
+		"leftover":         {without, func(w *world) { w.when("VerifyNewSecret", w.stop); w.rotate(plain) }, plain},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

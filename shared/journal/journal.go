@@ -2,9 +2,10 @@
 // secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
 //
 // The item's attributes: client (partition key), owner and ownerSince (the lock: an execution ARN and since when it has
-// it, set and removed by the state machine), config (which configuration the owner works by, likewise), what safety waits for and rests on (waits.go, proofs.go), rev (a counter) and
-// state (this package's JSON document). Every write is conditional on owner and rev, so a function that was cut off, or an
-// execution that lost its lock, cannot overwrite what came after it.
+// it, set and removed by the state machine), config (which configuration the owner works by, likewise), what is noted of
+// writes and proofs (waits.go, proofs.go), rev (a counter) and state (this package's JSON document). Every write of that is
+// conditional on owner and rev, so a function that was cut off, or an execution that lost its lock, cannot overwrite what
+// came after it.
 package journal
 
 import (
