@@ -91,8 +91,9 @@ func (r *rotator) allowJournal(role awsiam.Role, sid string, actions []string) {
 		"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": names}, "Null": map[string]any{"dynamodb:LeadingKeys": "false"}})
 }
 
-// denyElsewhere makes the credentials of a function's role useless outside of that function (Lambda developer guide, "Using
-// source function ARN to control function access behavior"). What Lambda does for a function is left out, and what Secrets
+// denyElsewhere makes a function's role useless to whoever else gets to use it, such as another function that is given the
+// role (Lambda developer guide, "Using source function ARN to control function access behavior"). That it stops credentials that
+// were taken out of the function itself is not said there. What Lambda does for a function is left out, and what Secrets
 // Manager does with a key for it: those calls have no such ARN.
 func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	arn := r.arn("lambda", "function:"+r.functionName(f))
@@ -101,6 +102,16 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*", "secretsmanager:*", "ssm:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
 		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn, arn + ":*"}}},
+	}))
+}
+
+// denyNetwork keeps from the function's own code what Lambda needs to put it into a VPC: Lambda's own calls to EC2 have no source
+// function (Lambda developer guide, "Using source function ARN to control function access behavior").
+func (r *rotator) denyNetwork(role awsiam.Role, f statemachine.Function) {
+	arn := r.arn("lambda", "function:"+r.functionName(f))
+	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid: jsii.String("NetworkIsLambdas"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"), Actions: jsii.Strings("ec2:*"),
+		Conditions: &map[string]any{"ArnLike": map[string]any{"lambda:SourceFunctionArn": []string{arn, arn + ":*"}}},
 	}))
 }
 
@@ -146,6 +157,8 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 	if r.inVPC(f) {
 		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil, "ec2:CreateNetworkInterface",
 			"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses")
+		r.denyNetwork(role, f)
+		reasons["NetworkIsLambdas"] = "a denial"
 	}
 	return reasons
 }

@@ -210,7 +210,10 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 	add("plan", one("elasticloadbalancing:DescribeLoadBalancers", "*"))
 	add("updatealb", one("elasticloadbalancing:ModifyRule", elb+"eu-west-3:111122223333:listener-rule/app/*/*"),
 		one("elasticloadbalancing:ModifyListener", elb+"eu-west-3:111122223333:listener/app/*/*"))
-	add("smoketest", one("ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:DescribeNetworkInterfaces ec2:DescribeSubnets ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses", "*"))
+	add("smoketest", one("ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:DescribeNetworkInterfaces ec2:DescribeSubnets ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses", "*"),
+		// for Lambda itself, whose calls have no source function, and not for the function's code
+		one("ec2:*", "*").denied().when(`{"ArnLike":{"lambda:SourceFunctionArn":["arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest",`+
+			`"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest:*"]}}`))
 	checkPolicies(t, everyOption(t), list)
 }
 

@@ -80,7 +80,7 @@ func TestAnExecutionOfTheSameNameMakesAnotherVersion(t *testing.T) {
 func TestAVersionThatWasMadeBeforeIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	const says = "version " + made + ", which this execution would make, was made before"
-	w, v := newWorld(t)
+	w, _ := newWorld(t)
 	w.Secrets.Add(made, fakes.Mark+"-of-last-year")
 	_, err := makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, says)
@@ -89,12 +89,12 @@ func TestAVersionThatWasMadeBeforeIsNotMadeAgain(t *testing.T) {
 		t.Errorf("an execution that says when it started: %v", err)
 	}
 
-	w, v = newWorld(t)
+	w, _ = newWorld(t)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Removed, IdPSecretID: "mem-0", At: w.Now.Add(-91 * 24 * time.Hour)}}})
 	_, err = makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, says)
 
-	w, v = newWorld(t) // what an earlier rotation left is put right all the same
+	w, v := newWorld(t) // what an earlier rotation left is put right all the same
 	w.Secrets.Add(made, fakes.Mark+"-of-last-year")
 	secondSecret(w, v)
 	promote(w, w.Now)

@@ -162,7 +162,7 @@ func (v *visit) submit(pg page, f form, values url.Values, doing string) (step, 
 	to.Fragment = ""
 	to.Host = strings.ToLower(to.Host)
 	if !v.idpHosts[hostPort(to)] {
-		return step{}, failed("the login form of %s leads to %s, which is not a host of the identity provider", pg.from.Host, to.Host)
+		return step{}, failed("the login form of %s leads to %s, which is not a host of the identity provider", pg.from.Host, shownHost(to))
 	}
 	return step{doing: doing, to: to, form: values, origin: pg.from}, nil
 }

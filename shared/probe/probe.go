@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -164,6 +165,18 @@ func httpsURL(raw string) (*url.URL, error) {
 // subject is a URL as evidence shows it: without its query, which may hold a token of somebody's making.
 func subject(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// hostPattern is what a host, with or without a port, looks like. net/url lets more through: quotation marks, markup, letters that
+// look like others or turn the line around, of any length.
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,260}$`)
+
+// shownHost is the host of a URL that somebody else chose, as it may get into texts that people read.
+func shownHost(u *url.URL) string {
+	if !hostPattern.MatchString(u.Host) {
+		return "(not a host name)"
+	}
+	return u.Host
 }
 
 // hostPort is a URL's host and port, the form in which hosts are compared and dialled.

@@ -88,7 +88,7 @@ func loginRedirectProblems(got, want *url.URL, clientID, appHost string) []strin
 		add("the redirect's scheme is not %s", want.Scheme)
 	}
 	if hostPort(got) != hostPort(want) {
-		add("the redirect goes to host %s, not to the authorization endpoint's %s", got.Host, want.Host)
+		add("the redirect goes to host %s, not to the authorization endpoint's %s", shownHost(got), want.Host)
 	}
 	if rooted(got) != rooted(want) {
 		add("the redirect's path is not the authorization endpoint's %s", rooted(want))

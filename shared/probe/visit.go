@@ -104,11 +104,11 @@ func (v *visit) redirected(s step, resp *http.Response) (page, error) {
 // allowed keeps the visit on https and on the known hosts.
 func (v *visit) allowed(s step) error {
 	if s.to.Scheme != "https" {
-		return failed("%s: the way leads to host %s without https, which is refused", s.doing, s.to.Host)
+		return failed("%s: the way leads to host %s without https, which is refused", s.doing, shownHost(s.to))
 	}
 	if hp := hostPort(s.to); hp != hostPort(v.app) && !v.idpHosts[hp] {
 		known := append(slices.Sorted(maps.Keys(v.idpHosts)), hostPort(v.app))
-		return failed("%s: the way leads to host %s, which is none of %s", s.doing, s.to.Host, strings.Join(known, ", "))
+		return failed("%s: the way leads to host %s, which is none of %s", s.doing, shownHost(s.to), strings.Join(known, ", "))
 	}
 	if s.to.User != nil {
 		return failed("%s: the way leads to a URL of host %s with a user name in it, which is refused", s.doing, s.to.Host)

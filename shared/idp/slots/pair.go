@@ -147,7 +147,8 @@ func (p *pair) Remove(ctx context.Context, id string) error {
 		return nil // what that registration has is another version's
 	}
 	if v.Value.IsZero() {
-		return fmt.Errorf("Secrets Manager has it no more, so whether registration %s still has it cannot be told; give that a secret that nobody knows (%w until then)", clientID, idp.ErrKept)
+		return fmt.Errorf("it is gone from Secrets Manager, so whether registration %s still has it cannot be told; "+
+			"give that a secret that nobody knows (%w until then)", clientID, idp.ErrKept)
 	}
 	if yes, err := p.has(ctx, clientID, v.Value); err != nil || !yes {
 		return err
