@@ -36,9 +36,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
-	if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+	_, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
+	s.Stay(current)
 	listed, err := s.Provider.List(ctx)
 	if err != nil {
 		return rotation.CreateOutput{}, err

@@ -98,6 +98,7 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 		return failure.New(failure.Precondition, "versions %s and %s share the secret %s at the identity provider; nothing is retired", r.version, r.keep, a)
 	}
 	stands, current, err := r.Standing(ctx, r.version, r.keep)
+	r.Stay(current)
 	switch {
 	case err != nil || action == rotation.RetireEnable:
 		return err

@@ -95,6 +95,9 @@ func (s *Session) known(ctx context.Context) (slots.Known, error) {
 	if labels.Current == "" {
 		return slots.Known{}, failure.New(failure.Precondition, "the secret has no AWSCURRENT version")
 	}
+	if s.stays != "" && labels.Current != s.stays {
+		return slots.Known{}, failure.New(failure.Unavailable, "AWSCURRENT went from version %s to %s in the middle of this call, which begins again", s.stays, labels.Current)
+	}
 	current := s.entry(labels.Current)
 	k := slots.Known{Current: slots.Version{ID: labels.Current}}
 	if k.Current.Value, err = s.Value(ctx, labels.Current); err != nil {

@@ -94,7 +94,12 @@ type Session struct {
 	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
 	untold            []string         // by follow
+	stays             string           // by Stay
 }
+
+// Stay holds the rest of the call to the AWSCURRENT that was looked at: some providers' requests make AWSCURRENT the only
+// secret, and that must not be one that somebody stores meanwhile.
+func (s *Session) Stay(current string) { s.stays = current }
 
 // Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
 // configuration counts, the journal says: never who calls.

@@ -2,6 +2,7 @@ package guarantees_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -186,4 +187,44 @@ func (w *world) setEveryTarget(value string) {
 			}
 		}
 	}
+}
+
+// Some requests make AWSCURRENT the only secret. It must be the one that the call has looked at, not one that somebody stores
+// in the middle of it: every target still uses the other.
+func TestAThirdVersionInTheMiddleOfACallEndsNothing(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"CreateSecret", "FinishSecret", "RemoveNewSecret"} {
+		for _, looks := range []int{2, 3} {
+			t.Run(fmt.Sprintf("%s, after %d looks at the labels", state, looks), func(t *testing.T) {
+				t.Parallel()
+				w := newWorldOf(t, "hydra", usual(), quick)
+				if state == "RemoveNewSecret" {
+					w.failing("TestSecret")
+				}
+				w.looks(state, looks, func() { w.addSecret(byHandValue); w.store(byHandValue) })
+				if r, execution := w.rotate(plain); text(r.Error) != "Superseded" {
+					t.Errorf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+				}
+				w.Stack.Faults.Clear()
+				w.converge()
+			})
+		}
+	}
+}
+
+// looks runs f, in the background, when a function has looked at the labels so often since a state was entered.
+func (w *world) looks(state string, n int, f func()) {
+	var mu sync.Mutex
+	entered, seen := false, 0
+	w.when(state, func(string) { mu.Lock(); entered = true; mu.Unlock() })
+	w.Stack.Faults.Observe(func(service, operation, _ string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !entered || service != "secretsmanager" || operation != "DescribeSecret" {
+			return
+		}
+		if seen++; seen == n {
+			w.clock.Go(f)
+		}
+	})
 }
