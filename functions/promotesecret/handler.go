@@ -79,12 +79,18 @@ func promote(ctx context.Context, s *session.Session, j *journal.Journal, in rot
 	}
 	if p.GraceUntil.IsZero() {
 		p.At = s.Now()
-		p.GraceUntil = p.At.Add(time.Duration(in.GracePeriodSeconds) * time.Second)
+		p.GraceUntil = p.At.Add(gracePeriod(s, in))
 		if err := s.Journal.Save(ctx, j); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
 	}
 	return rotation.PromoteOutput{GraceUntil: rotation.Timestamp(p.GraceUntil)}, nil
+}
+
+// gracePeriod is that of the call, and never more than the configured one: who may call the function must not keep an old
+// secret valid for years.
+func gracePeriod(s *session.Session, in rotation.PromoteInput) time.Duration {
+	return time.Duration(min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())) * time.Second
 }
 
 // undo puts the labels back. The journal keeps the promotion until that is done: if this dies halfway, the next
