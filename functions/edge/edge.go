@@ -5,6 +5,7 @@ package edge
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
@@ -63,5 +64,16 @@ func describe(ctx context.Context, c rotation.Common) (context.Context, context.
 // Name turns an error into the answer whose errorType is the failure's kind: the name that Retry and Catch match. The
 // text is for people; it holds no secret, because no failure's text does.
 func Name(err error) error {
-	return messages.InvokeResponse_Error{Type: string(failure.KindOf(err)), Message: err.Error()}
+	return messages.InvokeResponse_Error{Type: string(failure.KindOf(err)), Message: cut(err.Error())}
+}
+
+// longest is how much of a failure's text is passed on. A cause of more than 32,768 characters is more than Step Functions keeps
+// (API reference, TaskFailedEventDetails), and names that others chose (of rules, of hosts) are in such texts.
+const longest = 16_000
+
+func cut(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + " … (the rest is left out)"
 }

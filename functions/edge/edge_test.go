@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -108,6 +109,15 @@ func TestAnErrorIsNamedByItsKind(t *testing.T) {
 		if !strings.Contains(log, `"error_type":"`+string(kind)+`"`) || !strings.Contains(log, `"level":"ERROR"`) || strings.Contains(log, "StepDuration") {
 			t.Errorf("%v: the log says %s", cause, log)
 		}
+	}
+}
+
+func TestAVeryLongTextIsCut(t *testing.T) {
+	t.Parallel()
+	_, _, err := run(t.Context(), call, fails(failure.New(failure.TargetDrift, "x%s", strings.Repeat("é", 100_000))))
+	named, ok := err.(messages.InvokeResponse_Error)
+	if !ok || named.Type != "TargetDrift" || len(named.Message) > 16_100 || !utf8.ValidString(named.Message) || !strings.HasSuffix(named.Message, "é … (the rest is left out)") {
+		t.Errorf("got %s with %d characters: %.50q", named.Type, len(named.Message), named.Message)
 	}
 }
 

@@ -35,7 +35,7 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	why := "logins go on: a login test passed through every node of each load balancer"
 	switch suspects := t.untested(ctx, balancers); {
 	case t.in.Emergency:
-		why = "they do not hold up an emergency rotation"
+		why = "they do not hold up an emergency, or a rotation without a grace period"
 	case len(suspects) > 0:
 		stopped, err := t.LoginsStopped(ctx, suspects, made, switched)
 		if err != nil {

@@ -65,7 +65,7 @@ func TestInAnEmergencyErrorsAreAWarning(t *testing.T) {
 	w.Errors.Stopped = []string{fakes.LoadBalancer}
 	out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Emergency: true,
 		Checks: []rotation.Check{rotation.CheckMetrics}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
-	if err != nil || !strings.Contains(out.Notice, "they do not hold up an emergency rotation") {
+	if err != nil || !strings.Contains(out.Notice, "they do not hold up an emergency") {
 		t.Errorf("the notice is %q (%v)", out.Notice, err)
 	}
 }

@@ -55,12 +55,14 @@ Rotate (the waits are shortened: about 40 s), and watch:
   aws stepfunctions get-execution-history --execution-arn $EXECUTION \
     --query 'events[?stateEnteredEventDetails].stateEnteredEventDetails.name'
 
-Only plan; rotate after a leak, without a grace period:
+Only plan; rotate after a leak, which takes over from an execution that runs; measure:
 
   aws stepfunctions start-execution --state-machine-arn $MACHINE \
     --input '{"client": "{client}", "dryRun": true}'
   aws stepfunctions start-execution --state-machine-arn $MACHINE \
-    --input '{"client": "{client}", "gracePeriodSeconds": 0, "reason": "leak"}'
+    --input '{"client": "{client}", "emergency": true, "reason": "leak: INC-1234"}'
+  aws stepfunctions start-execution --state-machine-arn $MACHINE \
+    --input '{"client": "{client}", "measure": true}'
 
 Stop an execution anywhere; the next one first puts right what it left. Or take it up again where it stopped:
 
@@ -81,6 +83,10 @@ Make something fail (with this fault, the next rotations are rolled back), list 
   curl -d '{"service": "idp", "operation": "okta.createSecret", "mode": "refuse", "status": 403}' {endpoint}/_local/faults
   curl {endpoint}/_local/faults
   curl -X DELETE {endpoint}/_local/faults/1
+
+Read what people were told, as they would by e-mail:
+
+  curl {endpoint}/_local/messages
 
 Log in with a browser as {user} with {password} (names below localhost lead to this machine):
 

@@ -155,4 +155,10 @@ func (c *checks) asBefore(end string, result *sfn.DescribeExecutionOutput, befor
 	c.check(after.labels == before.labels, "the labels are as before")
 	c.check(after.secrets == before.secrets, "the identity provider's secrets are as before")
 	c.check(after.inUse == before.inUse, "every load balancer node uses the secret it used before")
+	v := c.view
+	for _, m := range v.world.Stack.SNS.Messages(v.world.TopicARN) {
+		users, _, _ := strings.Cut(m.Message, "\n\n")
+		v.print("     people are told: %s", wrap(m.Subject, 22, v.width()))
+		v.print("                      %s", wrap(users, 22, v.width()))
+	}
 }

@@ -64,10 +64,10 @@ func (w *world) refuse(t *testing.T, state string) {
 var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBack", "Client Secret Rotation Needs Attention": "needsAttention",
 	"Client Secret Rotated": "rotated", "Client Secret Rotation Superseded": "superseded", "Client Secret Rotation Rolling Back": "rollingBack",
 	"Client Secret Rotation Refused": "refused", "Client Secret Rotation Interrupted": "interrupted",
-	"Client Secret Target Changed By Others": "changedByOthers"}
+	"Client Secret Target Changed By Others": "changedByOthers", "Client Secret Rotation Would Be Refused": "wouldBeRefused"}
 
 // elsewhere are those that other tests see.
-var elsewhere = []string{"superseded", "refused", "interrupted", "changedByOthers"}
+var elsewhere = []string{"superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused"}
 
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()

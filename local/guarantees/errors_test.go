@@ -138,7 +138,7 @@ func TestErrorsHoldUpNoEmergencyThatFinishesAnEarlierRotation(t *testing.T) {
 	if r := w.wait(first); r.Status == asl.Succeeded {
 		t.Errorf("the first ended as %s", r.Status)
 	}
-	if r := w.wait(second); r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "they do not hold up an emergency rotation") {
+	if r := w.wait(second); r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "they do not hold up an emergency") {
 		t.Errorf("ended as %s %s: %s %s\n%v", r.Status, text(r.Error), text(r.Cause), r.Output, w.path(second))
 	}
 	w.atRest()

@@ -71,8 +71,9 @@ func TestAFailureIsToldToPeopleInWords(t *testing.T) {
 		"rolled-back-and-tests-unavailable": {with, func(w *world) { w.failing("DisableOldSecret"); w.failing("TestAfterRollback") }, plain},
 		"rolled-back-and-logins-fail":       {with, func(w *world) { w.failing("SetTargetSecret"); w.when("Quiesce", w.loginsBreak) }, plain},
 		"rolled-back-after-a-leak": {without, func(w *world) { w.failing("VerifyNewSecret") },
-			`{"client": "orders-web", "gracePeriodSeconds": 0, "reason": "leak:\n\nINC-1"}`}, // one line, whatever it holds
-		"refused-by-plan": {without, func(w *world) { add(t, w, "somebody-elses-secret-0123456789abcdef") }, plain},
+			`{"client": "orders-web", "emergency": true, "reason": "leak:\n\nINC-1"}`}, // one line, whatever it holds
+		"rolled-back-without-a-grace-period": {without, func(w *world) { w.failing("VerifyNewSecret") }, `{"client": "orders-web", "gracePeriodSeconds": 0}`},
+		"refused-by-plan":                    {without, func(w *world) { add(t, w, "somebody-elses-secret-0123456789abcdef") }, plain},
 		"refused-by-a-test": {func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" },
 			func(*world) {}, `{"client": "orders-web", "reason": "monthly"}`},
 		"would-be-refused": {without, func(w *world) { w.addElement() }, measure},

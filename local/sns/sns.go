@@ -87,6 +87,18 @@ func (s *Service) Messages(topicARN string) []Message {
 	return slices.Clone(t.messages)
 }
 
+// All returns what was published to any topic, oldest first.
+func (s *Service) All() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Message
+	for _, t := range s.topics {
+		all = append(all, t.messages...)
+	}
+	slices.SortStableFunc(all, func(a, b Message) int { return a.Time.Compare(b.Time) })
+	return all
+}
+
 var validTopic = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
 
 // createTopic makes a topic; a repeat returns the one that is there (API reference, CreateTopic).

@@ -15,10 +15,10 @@ import (
 )
 
 // localAPI says what the stack's own API is, to those who ask it for something else.
-const localAPI = "the local stack's own API is: GET, POST or DELETE /_local/faults, and DELETE /_local/faults/{id}"
+const localAPI = "the local stack's own API is: GET, POST or DELETE /_local/faults, DELETE /_local/faults/{id}, and GET /_local/messages"
 
 // routes puts the stack's own small API beside the AWS one: POST /_local/faults adds a fault (fault.Rule as JSON), GET
-// lists them, DELETE ends them all, DELETE /_local/faults/{id} ends one.
+// lists them, DELETE ends them all, DELETE /_local/faults/{id} ends one. GET /_local/messages shows what SNS sent to people.
 func (s *Stack) routes(api *awsapi.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
@@ -40,6 +40,11 @@ func (s *Stack) routes(api *awsapi.Server) http.Handler {
 		id, err := strconv.Atoi(r.PathValue("id"))
 		if err != nil || !s.Faults.Remove(id) {
 			http.Error(w, "no such fault", http.StatusNotFound)
+		}
+	})
+	mux.HandleFunc("GET /_local/messages", func(w http.ResponseWriter, _ *http.Request) {
+		for _, m := range s.SNS.All() {
+			_, _ = fmt.Fprintf(w, "Subject: %s\n\n%s\n%s\n", m.Subject, m.Message, strings.Repeat("-", 80))
 		}
 	})
 	mux.HandleFunc("/_local/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, localAPI, http.StatusNotFound) })

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
 )
 
 // API is the part of Elastic Load Balancing v2 that is used.
@@ -53,12 +55,30 @@ type balancer struct{ arn, region, name string }
 
 func parseBalancer(arn string) (balancer, error) {
 	parts := strings.Split(arn, ":")
-	if len(parts) == 6 && parts[2] == "elasticloadbalancing" && parts[3] != "" {
+	if len(parts) == 6 && parts[2] == "elasticloadbalancing" && regionPattern.MatchString(parts[3]) {
 		if path := strings.Split(parts[5], "/"); len(path) == 4 && path[0] == "loadbalancer" && path[1] == "app" {
 			return balancer{arn: arn, region: parts[3], name: path[2]}, nil
 		}
 	}
 	return balancer{}, failure.New(failure.InvalidInput, "%q is not the ARN of an Application Load Balancer", arn)
+}
+
+// regionPattern keeps anything but a Region out of host names.
+var regionPattern = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+
+// mustBelongTogether refuses a target whose listener, rule or Region are not those of its load balancer. It comes with the call
+// of a function, and its Region says where the secret is sent.
+func mustBelongTogether(t rotation.Target) error {
+	lb, err := parseBalancer(t.LoadBalancerARN)
+	if err != nil {
+		return err
+	}
+	listener, isListener := strings.CutPrefix(t.ListenerARN, strings.Replace(lb.arn, ":loadbalancer/", ":listener/", 1)+"/")
+	rules := strings.Replace(t.ListenerARN, ":listener/", ":listener-rule/", 1) + "/"
+	if lb.region != t.Region || !isListener || listener == "" || t.RuleARN != "" && !strings.HasPrefix(t.RuleARN, rules) {
+		return failure.New(failure.InvalidInput, "target: Region, load balancer, listener and rule do not belong together; nothing was changed")
+	}
+	return nil
 }
 
 // missing reports whether what was asked for does not exist.

@@ -62,6 +62,9 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 	if c.Secret.IsZero() || c.ClientID == "" {
 		return Done{}, failure.New(failure.Internal, "setting the secret of %s: no client id or no secret", t.Name)
 	}
+	if err := mustBelongTogether(t); err != nil {
+		return Done{}, err
+	}
 	w := &writer{Balancers: b, api: b.client(t.Region), target: t}
 	for try := 1; ; try++ {
 		result, moved, err := w.set(ctx, c)
