@@ -391,6 +391,37 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 	}
 }
 
+// Proofs age: who writes a secret is told when it was last proven, and who proves it says so.
+func TestWhoWritesASecretIsToldWhenItWasProven(t *testing.T) {
+	t.Parallel()
+	m, writers := parse(t), 0
+	m.tasks(func(name string, s state, _ bool) {
+		args, _ := s.Arguments.(map[string]any)
+		function, _ := args["FunctionName"].(string)
+		if !strings.Contains(function, ":updatealb:") && !strings.Contains(function, ":promotesecret:") {
+			return
+		}
+		writers++
+		if got := args["Payload"].(map[string]any)["proven"]; got != "{% $proven %}" {
+			t.Errorf("%s is told %v", name, got)
+		}
+	})
+	if writers != 6 {
+		t.Errorf("%d tasks write a secret", writers)
+	}
+	var proves []string
+	m.all(func(name string, s state) {
+		if s.Assign["proven"] == "{% $now() %}" {
+			proves = append(proves, name)
+		}
+	})
+	slices.Sort(proves)
+	// before the first round forward, before the second, and before a rollback's
+	if want := []string{"EnableOldSecret", "VerifyBeforeReassert", "VerifyNewSecret"}; !slices.Equal(proves, want) {
+		t.Errorf("%q prove a secret, want %q", proves, want)
+	}
+}
+
 // allowed are the resources that cannot carry a secret value, in either direction.
 var allowed = []string{
 	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter",

@@ -17,7 +17,7 @@ type Handler struct{ Deps session.Deps }
 
 // Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
 // of the grace period. If AWSCURRENT is a third version, nothing is moved, and no label goes to a version that no
-// rotation has in hand.
+// rotation has in hand. AWSCURRENT moves only to a secret that the identity provider has accepted not long ago.
 func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -39,6 +39,15 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 			continue
 		}
 		if err := s.MustBeInHand(ctx, version); err != nil {
+			return rotation.PromoteOutput{}, err
+		}
+	}
+	next := in.To
+	if in.Undo {
+		next = in.From
+	}
+	if stands != next.VersionID { // else AWSCURRENT is there, and whoever reads it has it
+		if err := s.MustBeProven(ctx, next.VersionID, in.Proven, "the secret that is to become AWSCURRENT"); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
 	}

@@ -54,7 +54,7 @@ func undo(w *fakes.World) error {
 }
 
 func call(w *fakes.World, undo bool, from, to string) (string, error) {
-	out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(),
+	out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
 		From: rotation.Ref{VersionID: from}, To: rotation.Ref{VersionID: to}, Undo: undo, GracePeriodSeconds: int(grace / time.Second)})
 	return out.GraceUntil, err
 }
@@ -139,7 +139,7 @@ func TestAnEmergencyHasNoGracePeriodAndARepeatNeither(t *testing.T) {
 	w := newWorld(t)
 	start := rotation.Timestamp(w.Now)
 	for range 2 {
-		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(),
+		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
 			From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
 		if err != nil || out.GraceUntil != start {
 			t.Errorf("the grace period ends %q (%v), want %q", out.GraceUntil, err, start)
@@ -155,7 +155,7 @@ func TestNoCallMakesTheGracePeriodLonger(t *testing.T) {
 	for seconds, want := range map[int]time.Duration{86_399: day - time.Second, 86_401: day, 1 << 62: day, -1: 0} {
 		w := newWorld(t)
 		end := rotation.Timestamp(w.Now.Add(want))
-		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(),
+		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
 			From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, GracePeriodSeconds: seconds})
 		if err != nil || out.GraceUntil != end {
 			t.Errorf("%d s: the grace period ends %q (%v), want %q", seconds, out.GraceUntil, err, end)

@@ -162,3 +162,19 @@ func TestAnySecretWithALabelCanBeTheControl(t *testing.T) {
 		}
 	}
 }
+
+// What somebody once stored by mistake may have AWSPREVIOUS for long.
+func TestAVersionWithoutAClientSecretIsNoControl(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"nothing tells which member it is": `{"a": "x", "b": "y"}`, "no text": `{"secret": 1}`, "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s := rotating(t)
+			w.Secrets.Add("version-odd", text, "AWSPREVIOUS")
+			answers(w, func(n int, v secret.Value) bool { return n == 1 && v.Equal(secret.New(value)) })
+			if err := s.MustAccept(t.Context(), newer, "the new secret"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

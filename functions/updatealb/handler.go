@@ -18,7 +18,8 @@ type Handler struct{ Deps session.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
 // target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
-// Only a secret that is in use, or that a rotation has in hand, is put on targets.
+// Only a secret that is in use, or that a rotation has in hand, is put on targets, and only if the identity provider has
+// accepted it not long ago.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -48,6 +49,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	}
 	registration, err := s.Registration(ctx)
 	if err != nil {
+		return rotation.UpdateOutput{}, err
+	}
+	if err := s.MustBeProven(ctx, in.To.VersionID, in.Proven, "the secret that is to be put on targets"); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
 	if err := note(ctx, s); err != nil {

@@ -33,7 +33,7 @@ func newWorld(t *testing.T) *fakes.World {
 
 func update(w *fakes.World, version string) (rotation.UpdateOutput, error) {
 	return fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-		rotation.UpdateInput{Common: w.Common(), Target: target, To: rotation.Ref{VersionID: version}})
+		rotation.UpdateInput{Common: w.Common(), Target: target, To: rotation.Ref{VersionID: version}, Proven: rotation.Timestamp(w.Now)})
 }
 
 // answers fails unless the call was a success with this result.

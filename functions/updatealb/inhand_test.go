@@ -78,7 +78,7 @@ func TestATargetThatWasTakenOutMayRefuseTheChange(t *testing.T) {
 			of := target
 			of.Left = c.left
 			got, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-				rotation.UpdateInput{Common: w.Common(), Target: of, To: rotation.Ref{VersionID: newer}})
+				rotation.UpdateInput{Common: w.Common(), Target: of, To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now)})
 			if c.want != "" {
 				fakes.Failed(t, err, c.want, "not now")
 				return

@@ -2,9 +2,10 @@
 // secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
 //
 // The item's attributes: client (partition key), owner and ownerSince (the lock: an execution ARN and since when it has
-// it, set and removed by the state machine), config (which configuration the owner works by, likewise), rev (a counter) and
-// state (this package's JSON document). Every write is conditional on owner and rev, so a function that was cut off, or an
-// execution that lost its lock, cannot overwrite what came after it.
+// it, set and removed by the state machine), config (which configuration the owner works by, likewise), what is noted of
+// writes and proofs (waits.go, proofs.go), rev (a counter) and state (this package's JSON document). Every write of that is
+// conditional on owner and rev, so a function that was cut off, or an execution that lost its lock, cannot overwrite what
+// came after it.
 package journal
 
 import (
@@ -95,6 +96,8 @@ type Journal struct {
 	Config *config.Reference `json:"-"`
 	// LastWrite is when a target was last about to be written, or had been; zero if never, or by an earlier release.
 	LastWrite time.Time `json:"-"`
+	// Proven is the last proof that a function repeated before a write, because the one before had aged.
+	Proven Proof `json:"-"`
 	// Settle is how long after its function was called a request may still take effect, as the owner's definition has it.
 	Settle time.Duration `json:"-"`
 	// Secrets by version id.
@@ -171,6 +174,9 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 	}
 	if err := j.readWaits(out.Item); err != nil {
 		return nil, "", failure.New(failure.Precondition, "the journal of client %s has a %v that is not a number; remove it from the item", client, err)
+	}
+	if j.Proven, err = readProof(out.Item[proven]); err != nil {
+		return nil, "", failure.New(failure.Precondition, "the journal of client %s has a %s that cannot be read; remove it from the item", client, proven)
 	}
 	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {

@@ -117,8 +117,9 @@ func referred() *config.Reference {
 }
 
 func sample() *journal.Journal {
-	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon, Settle: 10 * time.Second, Secrets: map[string]journal.Entry{
-		"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
+	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon, Settle: 10 * time.Second,
+		Proven: journal.Proof{Version: "version-1", At: noon}, Secrets: map[string]journal.Entry{
+			"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
 		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)},
 		Begun:     &config.Identity{Name: client, SecretARN: "arn:s", Issuer: "https://idp.example", ClientID: "0oa1", Provider: "okta"}}
 }
@@ -127,6 +128,7 @@ func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.item["lastWrite"], f.item["settleSeconds"] = number(strconv.FormatInt(noon.UnixMilli(), 10)), number("10")
+	f.item["proven"] = text(`{"version":"version-1","at":"2026-11-22T12:00:00Z"}`)
 	j := own(t, f)
 	want := sample()
 	j.Secrets, j.Promotion, j.Begun = want.Secrets, want.Promotion, want.Begun

@@ -178,6 +178,9 @@ type UpdateInput struct {
 	Target Target `json:"target"`
 	From   Ref    `json:"from,omitzero"`
 	To     Ref    `json:"to"`
+	// Proven is when the identity provider was last seen to accept the secret of To (RFC 3339); empty in calls of an earlier
+	// definition.
+	Proven string `json:"proven,omitempty"`
 	// Undo: the target gets the old secret back. What cannot be written whole is dropped and told, not refused.
 	Undo bool `json:"undo,omitempty"`
 }
@@ -197,6 +200,8 @@ type PromoteInput struct {
 	Common
 	From Ref `json:"from"`
 	To   Ref `json:"to"`
+	// Proven is when the identity provider was last seen to accept the secret that AWSCURRENT moves to, as in UpdateInput.
+	Proven string `json:"proven,omitempty"`
 	// Undo puts the labels back as they were before the promotion.
 	Undo               bool `json:"undo,omitempty"`
 	GracePeriodSeconds int  `json:"gracePeriodSeconds"`

@@ -112,6 +112,16 @@ func (d *DynamoDB) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _
 	if values[":at"] != nil {
 		return &dynamodb.UpdateItemOutput{}, d.wire.read("note", func() error { return d.note(in) }) // no write that a test counts
 	}
+	if values[":proven"] != nil {
+		return &dynamodb.UpdateItemOutput{}, d.wire.read("proof", func() error {
+			stored := d.of(text(in.Key["client"]))
+			if text(stored["owner"]) != text(values[":owner"]) {
+				return &types.ConditionalCheckFailedException{}
+			}
+			stored["proven"] = values[":proven"]
+			return nil
+		})
+	}
 	doc := text(values[":state"])
 	return &dynamodb.UpdateItemOutput{}, d.wire.write("journal "+d.summary(doc), func() error {
 		stored := d.of(text(in.Key["client"]))

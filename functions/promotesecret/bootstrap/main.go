@@ -13,5 +13,5 @@ import (
 func main() {
 	lambdaboot.Start("promotesecret", func(d session.Deps) func(context.Context, rotation.PromoteInput) (rotation.PromoteOutput, error) {
 		return promotesecret.Handler{Deps: d}.Handle
-	})
+	}, lambdaboot.Probes)
 }

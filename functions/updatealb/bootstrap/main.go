@@ -13,5 +13,5 @@ import (
 func main() {
 	lambdaboot.Start("updatealb", func(d session.Deps) func(context.Context, rotation.UpdateInput) (rotation.UpdateOutput, error) {
 		return updatealb.Handler{Deps: d}.Handle
-	}, lambdaboot.Balancers)
+	}, lambdaboot.Balancers, lambdaboot.Probes)
 }

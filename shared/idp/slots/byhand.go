@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 )
 
@@ -38,6 +39,9 @@ func (p *byHand) List(ctx context.Context) ([]idp.Secret, error) {
 		return nil, err
 	}
 	accepted, err := p.accepted(ctx, k, func(v Version) string { return v.ClientID })
+	if failure.Is(err, failure.SecretRefused) {
+		err = failure.Wrap(failure.SecretRefused, err, "nothing but refusals shows it, as this provider is not managed: if logins work, it answers wrongly now, start again later")
+	}
 	if err != nil {
 		return nil, err
 	}

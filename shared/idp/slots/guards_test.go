@@ -359,3 +359,14 @@ func TestByHandNothingIsAskedOfTheProvider(t *testing.T) {
 	}
 	d.has(t, "version-new "+inUse)
 }
+
+// Without an admin API nothing tells a secret that is wrong from a provider that is ill.
+func TestByHandARefusalIsSaidToRestOnItselfAlone(t *testing.T) {
+	t.Parallel()
+	d := atDesk(memory.SlotOptions{}, "a")
+	d.known.Current.Value = secret.New("refused")
+	_, err := slots.ByHand(d.Registration("a"), d.book()).List(t.Context())
+	if !failure.Is(err, failure.SecretRefused) || !strings.Contains(err.Error(), "nothing but refusals shows it") {
+		t.Errorf("got %v (%s)", err, failure.KindOf(err))
+	}
+}
