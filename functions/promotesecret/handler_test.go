@@ -155,7 +155,7 @@ func TestNoCallMakesTheGracePeriodLonger(t *testing.T) {
 	for seconds, want := range map[int]time.Duration{86_399: day - time.Second, 86_401: day, 1 << 62: day, -1: 0} {
 		w := newWorld(t)
 		end := rotation.Timestamp(w.Now.Add(want))
-		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(),
+		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
 			From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, GracePeriodSeconds: seconds})
 		if err != nil || out.GraceUntil != end {
 			t.Errorf("%d s: the grace period ends %q (%v), want %q", seconds, out.GraceUntil, err, end)
