@@ -69,7 +69,7 @@ type alarm struct {
 func (r *rotator) addAlarms() {
 	// Data points arrive late, and one that comes after its period was looked at would never ring.
 	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(), of: 1, outOf: 3,
-		description: "A rotation failed, was stopped, or timed out. The notification says which."})
+		description: "A rotation failed, was stopped, or timed out. The notification says which; of one that found another running, or that an emergency stopped, there is none."})
 	r.addAlarm(alarm{id: "DeadLetters", name: "dead-letters", description: "EventBridge gave up starting a rotation or a measurement, or sending a notification: read the queue.",
 		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: minutes(5)})})
 	for _, c := range r.clients {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 )
@@ -56,4 +58,24 @@ func TestTheEntryOfAVersionThatIsGoneGoesOver(t *testing.T) {
 		t.Errorf("the journal says %+v", s)
 	}
 	madeOne(t, w, v, out)
+}
+
+// Some providers are told to put AWSCURRENT back if a request has ended it. That must be the very secret that load balancers use.
+func TestNothingIsMadeWhileTheOldSecretIsStoredPadded(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]func(value string) string{
+		"a line break": func(value string) string { return value + "\n" },
+		"quotes":       func(value string) string { return `"` + value + `"` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t, takesOurs)
+			w.Secrets.Add("version-again", text(w.Secrets.Values[older]), "AWSCURRENT")
+			_, err := create(w)
+			fakes.Failed(t, err, failure.Precondition, "store it again without")
+			if n := len(v.IDs()); n != 1 {
+				t.Errorf("the provider has %d secrets", n)
+			}
+		})
+	}
 }

@@ -41,6 +41,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 		return rotation.CreateOutput{}, err
 	}
 	s.Stay(current)
+	if err := mustBeAsItWas(ctx, s, in, current); err != nil {
+		return rotation.CreateOutput{}, err
+	}
 	listed, err := s.Provider.List(ctx)
 	if err != nil {
 		return rotation.CreateOutput{}, err
@@ -71,6 +74,27 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 		return rotation.CreateOutput{}, err
 	}
 	return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: made.ID, ClientID: made.ClientID}}, nil
+}
+
+// mustBeAsItWas fails if the secret in use was stored again with something around it. If a request ends the secret in use, some
+// providers are told to put AWSCURRENT back: that must be the very secret.
+func mustBeAsItWas(ctx context.Context, s *session.Session, in rotation.CreateInput, current string) error {
+	if current == in.From.VersionID || current == in.To.VersionID {
+		return nil
+	}
+	was, err := s.Value(ctx, in.From.VersionID)
+	if err != nil {
+		return err
+	}
+	is, err := s.Value(ctx, current)
+	if err != nil {
+		return err
+	}
+	if !is.Equal(was) {
+		return failure.New(failure.Precondition, "AWSCURRENT (version %s) holds the secret in use with white space, quotes or a byte order mark around it: "+
+			"store it again without, then start again", current)
+	}
+	return nil
 }
 
 // maker is one call's work.

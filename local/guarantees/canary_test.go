@@ -90,8 +90,22 @@ func TestNoSecretValueShowsAnywhere(t *testing.T) {
 	w := newWorld(t)
 	c := canary{world: w, values: map[string]string{}}
 	c.run()
-	c.executions = append(c.executions, w.start(measure))
-	w.measured(c.executions[1])
+	// an emergency that takes over from a rotation, and a secret that a person makes, so that a rotation is superseded
+	ended := w.interrupt("GracePeriod")
+	c.run()
+	c.executions = append(c.executions, ended())
+	w.wait(c.executions[2])
+	w.before("VerifyBeforeReassert", w.rotateByHand)
+	c.run()
+	c.run()
+	for what, error := range map[int]string{1: "TakenOver", 3: "Superseded"} {
+		if r := w.wait(c.executions[what]); text(r.Error) != error {
+			t.Fatalf("execution %d ended as %s %s", what, r.Status, text(r.Error))
+		}
+	}
+	measured := w.start(measure)
+	w.measured(measured)
+	c.executions = append(c.executions, measured)
 	for _, caller := range caught { // one failure in every state
 		c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 	}
@@ -100,7 +114,7 @@ func TestNoSecretValueShowsAnywhere(t *testing.T) {
 	c.run(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Times: 1, Mode: fault.Refuse, Status: 400, Code: "InvalidLoadBalancerAction"})
 	c.run(fault.Rule{Service: "idp", Operation: "login", Mode: fault.Refuse, Status: 403, Code: "access_denied"})
 	c.troubleAtProvider()
-	c.mustBeHidden(10)
+	c.mustBeHidden(12)
 }
 
 func TestNoSecretValueOfAnotherIdentityProviderShowsAnywhere(t *testing.T) {
