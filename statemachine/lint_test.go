@@ -205,9 +205,33 @@ func (m machine) tasks(f func(name string, s state, caught bool)) {
 	}
 }
 
-// catchesMore reports whether a state catches anything but Superseded.
+// catchesMore reports whether a state catches anything but Superseded, and Outdated, which leads back to an earlier state.
 func catchesMore(s state) bool {
-	return slices.ContainsFunc(s.Catch, func(c catch) bool { return !slices.Equal(c.ErrorEquals, superseded) })
+	return slices.ContainsFunc(s.Catch, func(c catch) bool { return !slices.Equal(c.ErrorEquals, superseded) && !slices.Equal(c.ErrorEquals, outdated) })
+}
+
+var outdated = []string{string(failure.Outdated)}
+
+// Searches age: what takes a secret away is told when the targets were searched for, and goes back to that where it was long ago.
+func TestASecretGoesOnlyAfterARecentSearch(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	back := map[string]string{"DisableOldSecret": "ReloadClient", "FinishSecret": "ReloadClient", "RemoveNewSecret": "RediscoverToRestore"}
+	for name, next := range back {
+		s := m.States[name]
+		args, _ := s.Arguments.(map[string]any)
+		if got := args["Payload"].(map[string]any)["searched"]; got != "{% $searched %}" {
+			t.Errorf("%s is told %v", name, got)
+		}
+		if !slices.ContainsFunc(s.Catch, func(c catch) bool { return slices.Equal(c.ErrorEquals, outdated) && c.Next == next }) {
+			t.Errorf("%s does not go back to %s: it would take away what new targets have", name, next)
+		}
+	}
+	for _, name := range []string{"RediscoverTargets", "RediscoverToRestore"} {
+		if m.States[name].Assign["searched"] != "{% $now() %}" {
+			t.Errorf("%s does not say when it searched", name)
+		}
+	}
 }
 
 var superseded = []string{string(failure.Superseded)}
@@ -335,7 +359,7 @@ func TestAnotherClientsConfigurationEndsEveryStateUntouched(t *testing.T) {
 func catchesEverything(t *testing.T, name string) []catch {
 	t.Helper()
 	c := slices.DeleteFunc(parse(t).States[name].Catch, func(c catch) bool {
-		return slices.Equal(c.ErrorEquals, superseded) || slices.Contains(c.ErrorEquals, "Reconfigured")
+		return slices.Equal(c.ErrorEquals, superseded) || slices.Equal(c.ErrorEquals, outdated) || slices.Contains(c.ErrorEquals, "Reconfigured")
 	})
 	if len(c) != 2 || !slices.Equal(c[0].ErrorEquals, []string{"States.DataLimitExceeded"}) || !slices.Equal(c[1].ErrorEquals, []string{"States.ALL"}) {
 		t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)

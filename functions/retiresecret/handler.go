@@ -45,6 +45,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 		return rotation.RetireOutput{}, err
 	}
 	r := &retirement{Session: s, journal: j, version: in.Retire.VersionID, keep: s.Follower(in.Keep.VersionID)}
+	if err := r.looked(in.Searched); err != nil {
+		return rotation.RetireOutput{}, err
+	}
 	if err := r.waited(ctx, in.Action); err != nil {
 		return rotation.RetireOutput{}, err
 	}
@@ -86,6 +89,25 @@ func (r *retirement) waited(ctx context.Context, action rotation.RetireAction) e
 	default:
 		return r.Settled(ctx, r.SpreadTime())
 	}
+}
+
+// searchLasts is how long a search for targets counts for removing a secret. The steps after it take an hour or two, hours of
+// retries included less than this; a redrive days later takes more.
+const searchLasts = 12 * time.Hour
+
+// looked fails if the targets were searched for too long ago: what came since may have the secret that is about to go.
+func (r *retirement) looked(searched string) error {
+	if searched == "" { // a call of an earlier definition
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, searched)
+	if err != nil {
+		return failure.New(failure.InvalidInput, "searched: must be a time like 2006-01-02T15:04:05Z")
+	}
+	if age := r.Now().Sub(at); age > searchLasts {
+		return failure.New(failure.Outdated, "the targets were searched for %s ago: nothing is retired before they are searched for, and set, again", age.Round(time.Minute))
+	}
+	return nil
 }
 
 // guard refuses whatever could take the secret in use away.

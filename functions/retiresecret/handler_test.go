@@ -465,3 +465,37 @@ func TestASecretOfAPairThatWasNeverWrittenDownIsProvenRefused(t *testing.T) {
 		t.Error("the wrong secret was overwritten")
 	}
 }
+
+func TestNoSecretGoesLongAfterTheSearchForTargets(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ago  time.Duration
+		text string // instead
+		want failure.Kind
+	}{
+		"an hour ago":                      {ago: time.Hour},
+		"twelve hours ago":                 {ago: 12 * time.Hour},
+		"by a call that does not say when": {text: "-"},
+		"thirteen hours ago":               {ago: 13 * time.Hour, want: failure.Outdated},
+		"no time":                          {text: "yesterday", want: failure.InvalidInput},
+	} {
+		for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireDelete} {
+			t.Run(name+", "+string(action), func(t *testing.T) {
+				t.Parallel()
+				w, v := promoted(t, switchable)
+				searched := strings.TrimPrefix(c.text, "-")
+				if c.text == "" {
+					searched = rotation.Timestamp(w.Now.Add(-c.ago))
+				}
+				_, err := retiresecret.Handler{Deps: w.Deps()}.Handle(t.Context(), rotation.RetireInput{Common: w.Common(), Action: action,
+					Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer}, Searched: searched})
+				if c.want == "" && err != nil || c.want != "" && !failure.Is(err, c.want) {
+					t.Errorf("it ended with %v, want %q", err, c.want)
+				}
+				if c.want != "" && len(v.IDs()) != 2 {
+					t.Error("a secret is gone")
+				}
+			})
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
@@ -159,4 +160,47 @@ func TestARedriveDaysLaterGoesOnWithASecretThatLives(t *testing.T) {
 			w.atRest()
 		})
 	}
+}
+
+// What came since the targets were searched for has the old secret, or the new one in a rollback, and a redrive of the last steps
+// would take that away. They go back to the search instead.
+func TestARedriveDaysLaterFindsTheTargetsThatCameSince(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stop string
+		ends string // "" is Rotated
+	}{
+		"after every target was set again": {"AwaitReassertSpread", ""},
+		"before the old secret is off":     {"TestBeforeFinish", ""},
+		"before the old secret goes":       {"TestAfterDisable", ""},
+		"before the new secret goes":       {"AwaitRestoreSpread", "RolledBack"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			old := w.current()
+			if c.ends != "" {
+				w.failing("TestAfterDisable")
+			}
+			w.stopAtEntry(c.stop, 1)
+			r, execution := w.rotate(plain)
+			if r.Status != asl.Aborted {
+				t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
+			}
+			w.pass(3 * 24 * time.Hour)
+			came := w.value(w.versionOf(old, c.ends == "")) // the secret that is about to go
+			if w.enabled(came) {                            // else nobody could have put it on a target that works
+				w.deployRule(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &came })
+			}
+			if r := w.redrive(execution); text(r.Error) != c.ends || c.ends == "" && r.Status != asl.Succeeded {
+				t.Errorf("the redrive ended as %s %s: %s\n%v", r.Status, text(r.Error), text(r.Cause), w.path(execution))
+			}
+			w.atRest()
+		})
+	}
+}
+
+// enabled reports whether the identity provider accepts a value now: a rule with one that it does not would fail by whoever adds it.
+func (w *world) enabled(value string) bool {
+	return w.Stack.IdP.Store().Accepts(w.ClientID, value, w.clock.Now())
 }

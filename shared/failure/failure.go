@@ -30,6 +30,8 @@ const (
 	// Reconfigured: the client's parameter is gone, or holds the configuration of another client than the one for which this
 	// execution began. It must not touch anything any more, neither forward nor back.
 	Reconfigured Kind = "Reconfigured"
+	// Outdated: what this step rests on was looked at too long ago, before a redrive for instance. It is looked at again.
+	Outdated Kind = "Outdated"
 	// InvalidInput: the execution input or the client configuration is wrong; the text names the field.
 	InvalidInput Kind = "InvalidInput"
 	// Precondition: something is not as this step needs it; the text says what, and what to do.
@@ -51,7 +53,7 @@ const (
 
 // Kinds lists every name, transient ones first.
 func Kinds() []Kind {
-	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, Reconfigured, InvalidInput, Precondition, SecretRefused, TargetDrift,
+	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, Outdated, Reconfigured, InvalidInput, Precondition, SecretRefused, TargetDrift,
 		SmokeTestFailed, IdPRejected, AccessDenied, Internal}
 }
 

@@ -84,7 +84,7 @@ func TestKindsAreDistinctAndTransientOnesComeFirst(t *testing.T) {
 			t.Errorf("%s must be listed, and transient", k)
 		}
 	}
-	for _, k := range []failure.Kind{failure.LockLost, failure.Superseded, failure.InvalidInput, failure.Precondition, failure.TargetDrift,
+	for _, k := range []failure.Kind{failure.LockLost, failure.Superseded, failure.Outdated, failure.InvalidInput, failure.Precondition, failure.TargetDrift,
 		failure.SmokeTestFailed, failure.IdPRejected, failure.AccessDenied, failure.Internal, "Invented"} {
 		if k.Transient() {
 			t.Errorf("%s must not be transient: trying again does not help", k)

@@ -286,6 +286,8 @@ type RetireInput struct {
 	Retire Ref          `json:"retire"`
 	// Keep is the secret that stays: it must be AWSCURRENT and accepted before Retire is disabled or deleted.
 	Keep Ref `json:"keep"`
+	// Searched is when the targets that were set since were searched for (RFC 3339); empty in calls of earlier definitions.
+	Searched string `json:"searched,omitempty"`
 }
 
 // RetireOutput is the output of function retiresecret.
