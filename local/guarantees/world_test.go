@@ -209,7 +209,7 @@ func (w *world) sfn() *sfn.Client { return sfn.NewFromConfig(w.Stack.AWS(orders.
 // wait returns how an execution ended.
 func (w *world) wait(execution string) asl.Result {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // for what hangs, on a machine that does other things besides
 	defer cancel()
 	r, err := w.Stack.StepFunctions.Wait(ctx, execution)
 	if err != nil {
