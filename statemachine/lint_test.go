@@ -207,7 +207,9 @@ func (m machine) tasks(f func(name string, s state, caught bool)) {
 
 // catchesMore reports whether a state catches anything but Superseded, and Outdated, which leads back to an earlier state.
 func catchesMore(s state) bool {
-	return slices.ContainsFunc(s.Catch, func(c catch) bool { return !slices.Equal(c.ErrorEquals, superseded) && !slices.Equal(c.ErrorEquals, outdated) })
+	return slices.ContainsFunc(s.Catch, func(c catch) bool {
+		return !slices.Equal(c.ErrorEquals, superseded) && !slices.Equal(c.ErrorEquals, outdated)
+	})
 }
 
 var outdated = []string{string(failure.Outdated)}
