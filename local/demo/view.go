@@ -71,7 +71,7 @@ var sentences = map[string]string{
 	"AwaitRestoreSpread":   "waits until every load balancer node serves it",
 	"RemoveNewSecret":      "removes the new secret from the identity provider",
 	"VerifyOldSecret":      "asks the identity provider whether it accepts the old secret",
-	"TestAfterRollback":    "logs the synthetic user in again, only to tell people whether logins work",
+	"TestAfterRollback":    "logs the synthetic user in again, to tell people",
 	"Rotated":              "done",
 	"RolledBack":           "done: everything is as it was before",
 	"Refused":              "refused: no new secret was made",
