@@ -13,6 +13,7 @@ import (
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp/clients"
+	"alboidc.internal/local/stepfunctions"
 )
 
 const emergency = `{"client": "orders-web", "emergency": true, "reason": "leak: INC-1"}`
@@ -123,8 +124,19 @@ func TestAnEmergencyThatIsKilledIsFollowedByTheNext(t *testing.T) {
 // kill stops an execution in a state, or after it if it was faster.
 func (w *world) kill(execution, state string) {
 	w.t.Helper()
-	for !slices.Contains(w.path(execution), state) {
-		time.Sleep(time.Millisecond)
+	entered := make(chan struct{}, 1)
+	w.mu.Lock()
+	w.hooks = append(w.hooks, func(of string, e stepfunctions.Event) {
+		if of == execution && e.StateEntered != nil && e.StateEntered.Name == state {
+			select {
+			case entered <- struct{}{}:
+			default: // a state that is entered again
+			}
+		}
+	})
+	w.mu.Unlock()
+	if !slices.Contains(w.path(execution), state) { // an event is in the history before it is heard of
+		<-entered
 	}
 	w.stop(execution)
 }

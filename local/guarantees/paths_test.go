@@ -2,7 +2,6 @@ package guarantees_test
 
 import (
 	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,23 +15,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // golden compares the path of an execution with testdata/paths/NAME.
 func golden(t *testing.T, name string, path []string) {
 	t.Helper()
-	file := filepath.Join("testdata", "paths", name)
-	got := strings.Join(path, "\n") + "\n"
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("path (run with -update if it is meant to change):\n%s\nwant:\n%s", got, want)
-	}
+	goldenFile(t, filepath.Join("testdata", "paths", name), strings.Join(path, "\n")+"\n")
 }
 
 func TestARotationWithAGracePeriodOfSevenDays(t *testing.T) {
