@@ -28,8 +28,8 @@ GO_TEST := go test -vet=off
 # What runs concurrently is tested with -race, and only so: compiling everything a second time takes longer than running it.
 # The race detector needs a C compiler, of which go env CGO_ENABLED tells.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race -gcflags=all=-l)
-RACED := $(patsubst %,./local/%/...,clock fault asl jsonata stepfunctions lambda albnode elbv2 idp secretsmanager eventbridge scheduler traffic) \
-  $(patsubst %,./shared/%/...,telemetry clientcredentials probe)
+RACED := $(patsubst %,./local/%/...,asl jsonata stepfunctions lambda albnode idp eventbridge scheduler traffic) \
+  $(patsubst %,./shared/%/...,clock fault awstest telemetry clientcredentials probe)
 not-raced = $$(go list ./$(1)/... | grep -vxFf <(go list $(RACED)))
 
 .DEFAULT_GOAL := help

@@ -13,7 +13,7 @@ import (
 	"maps"
 	"time"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 // claimsLifetime is how long x-amzn-oidc-data is valid: long enough for the one request it travels with.

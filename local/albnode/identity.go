@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/url"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 // identity is the session's identity, refreshed if the access token has expired and the IdP gave a refresh token;

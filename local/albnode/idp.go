@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 const (

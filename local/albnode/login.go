@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 // match finds the rule for a request: rules come by priority with the default rule, which has no conditions, last.

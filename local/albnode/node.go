@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 // callbackPath is where the IdP sends users back; the load balancer answers it before any rule is evaluated.

@@ -18,9 +18,9 @@ import (
 	"sync"
 	"time"
 
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/elbv2"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/awstest/elbv2"
+	"alboidc.internal/shared/clock"
 )
 
 // Namespace is the CloudWatch namespace of the metrics.

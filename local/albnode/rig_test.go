@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"alboidc.internal/local/albnode"
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/elbv2"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/awstest/elbv2"
+	"alboidc.internal/shared/clock"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 )
 
 // stickyCookie keeps a client at a target group of a weighted forward (Elastic Load Balancing user guide, Sticky

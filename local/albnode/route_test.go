@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"alboidc.internal/local/albnode"
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/elbv2"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/awstest/elbv2"
+	"alboidc.internal/shared/clock"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/jsonata"
+	"alboidc.internal/shared/clock"
 )
 
 var expressions = sync.OnceValues(func() (*jsonata.Engine, error) {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/clock"
 )
 
 // Tasks carries out the work of Task states.

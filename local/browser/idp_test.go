@@ -9,8 +9,8 @@ import (
 
 	"alboidc.internal/local/browser"
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // application is a relying party on one page: it sends the browser to the provider and redeems the code.

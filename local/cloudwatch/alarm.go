@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // alarmSettings are the parameters of PutMetricAlarm for an alarm on one metric.

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
 )
 
 // Service is Amazon CloudWatch. It speaks Smithy RPC v2 CBOR, which current SDKs and CLIs use, and AWS JSON 1.0.

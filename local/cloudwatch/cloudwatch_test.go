@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/cloudwatch"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"

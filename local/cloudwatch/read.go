@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 type metricStat struct {

@@ -3,7 +3,7 @@ package cloudwatch
 import (
 	"strings"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // datum is MetricDatum of the API reference.

@@ -12,17 +12,17 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/cognito"
-	"alboidc.internal/local/fault"
 	localidp "alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/clients"
-	face "alboidc.internal/local/idp/cognito"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp"
 	adapter "alboidc.internal/shared/idp/cognito"
+	face "alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/secret"
 )

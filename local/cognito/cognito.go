@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/idp/clients"
-	face "alboidc.internal/local/idp/cognito"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
+	face "alboidc.internal/shared/idp/cognito/cognitotest"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // Service is Amazon Cognito with one user pool, face.PoolID, in which all the clients of a store are.

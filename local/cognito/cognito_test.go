@@ -16,12 +16,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/aws/smithy-go"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/cognito"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
-	face "alboidc.internal/local/idp/cognito"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
+	face "alboidc.internal/shared/idp/cognito/cognitotest"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 const (

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/idp/clients"
-	face "alboidc.internal/local/idp/cognito"
+	"alboidc.internal/shared/awstest/awsapi"
+	face "alboidc.internal/shared/idp/cognito/cognitotest"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // maxSecrets is how many secrets an app client can have (API reference, AddUserPoolClientSecret).

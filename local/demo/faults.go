@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"alboidc.internal/local/fault"
+	"alboidc.internal/shared/fault"
 )
 
 // failing is a way to make one state fail for good. The fault begins when the state is entered.

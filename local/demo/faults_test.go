@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/statemachine"
 )

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/fault"
 )
 
 // told is what a notification and an event of ours say.

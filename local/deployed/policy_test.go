@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/local/awsapi"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 const account = awsapi.AccountID

@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // The whole way: somebody rotates by hand in the grace period, the execution ends, and another one goes on from there.

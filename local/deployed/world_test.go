@@ -28,12 +28,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/idp/okta"
 	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/idp/okta/oktatest"
 	"alboidc.internal/statemachine"
 )
 
@@ -171,7 +171,7 @@ func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
 		t.Fatal(err)
 	}
 	public := jose.JSONWebKey{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}
-	if err := w.Stack.IdP.Face().(*okta.Okta).RegisterServiceApp(okta.ServiceApp{ClientID: clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
+	if err := w.Stack.IdP.Face().(*oktatest.Okta).RegisterServiceApp(oktatest.ServiceApp{ClientID: clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
 		t.Fatal(err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)

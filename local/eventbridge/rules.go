@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // defaultBus is the bus that is there from the beginning, and gets the events of AWS services.

@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // stopAtEntry stops an execution when it enters a state for the nth time.

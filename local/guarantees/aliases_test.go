@@ -11,9 +11,9 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
 )
 
 // second is the second name of the identity provider. It listens on the loopback address only, so this is one of its names.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // traces is everything that a rotation leaves where people can read it, by name.

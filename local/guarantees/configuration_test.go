@@ -11,9 +11,9 @@ import (
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
 )
 
 func (w *world) ssm() *ssm.Client { return ssm.NewFromConfig(w.Stack.AWS(orders.Home)) }

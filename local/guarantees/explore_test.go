@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
 )
 
 // changing are the calls that change something, by service and operation.

@@ -17,10 +17,10 @@ import (
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // member is where the JSON objects of these tests have the client secret.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // tries counts the calls of a state's function, and tells how long they went on.

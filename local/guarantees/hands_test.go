@@ -10,8 +10,8 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/elbv2"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/config"
 )
 

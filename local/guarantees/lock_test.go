@@ -11,8 +11,8 @@ import (
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/fault"
 )
 
 // setOwner gives the lock to an execution, as another hand would; to nobody if that is "".

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/pingone"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/pingone/pingonetest"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -66,7 +66,7 @@ func TestAMeasurementTellsWhenTheIdentityProviderEndsTheSecretInUse(t *testing.T
 	}{
 		"okta gives secrets no end":                  {"okta", func(*world) {}, 0, 0},
 		"entra gives them one":                       {"entra", func(*world) {}, 60 * day, 112 * day}, // of 180 days; the grace period was 7
-		"pingone gives a previous one 30 days":       {"pingone", func(w *world) { w.Stack.IdP.Face().(*pingone.PingOne).RefuseValues(); untestable(w) }, 25 * day, 4 * day},
+		"pingone gives a previous one 30 days":       {"pingone", func(w *world) { w.Stack.IdP.Face().(*pingonetest.PingOne).RefuseValues(); untestable(w) }, 25 * day, 4 * day},
 		"keycloak gives them one by a policy":        {"keycloak", func(*world) {}, 10 * day, 162 * day}, // of 180
 		"and the current one none, after a rotation": {"pingone", func(*world) {}, 0, 0},
 	} {

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
 )
 
 // changing parts of a message, which a golden file does not hold.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
+	"alboidc.internal/shared/fault"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/idp/clients"
-	"alboidc.internal/local/idp/keycloak"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 )
 
 // outage is how long a server answered every right secret like a wrong one.
@@ -174,7 +174,7 @@ func TestARotationByAnotherHandAtKeycloakSurvives(t *testing.T) {
 	var theirs string
 	w.when("GracePeriod", func(string) {
 		var err error
-		if theirs, err = w.Stack.IdP.Face().(*keycloak.Keycloak).Regenerate(w.ClientID); err != nil {
+		if theirs, err = w.Stack.IdP.Face().(*keycloaktest.Keycloak).Regenerate(w.ClientID); err != nil {
 			t.Error(err)
 		}
 	})

@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/entra"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/entra/entratest"
 )
 
 // storeAgain stores AWSCURRENT's value as another version, as one does who changes another member of a JSON object.
@@ -168,18 +168,18 @@ func TestAnInterruptionThatIsRolledBackIsToldToo(t *testing.T) {
 func TestEntrasQuirksAreSurvived(t *testing.T) {
 	t.Parallel()
 	lostReply := fault.Rule{Service: "idp", Operation: "entra.addPassword", Mode: fault.Lose, Times: 1}
-	for name, quirk := range map[string]func(*world, *entra.Entra){
-		"token servers that learn one by one":            func(_ *world, e *entra.Entra) { e.SetReplicas(0, 20*time.Second, 45*time.Second) },
-		"a list that lags":                               func(_ *world, e *entra.Entra) { e.SetListDelay(30 * time.Second) },
-		"a list that lags, and a lost reply":             func(w *world, e *entra.Entra) { e.SetListDelay(30 * time.Second); w.fault(lostReply) },
-		"a list that lags for long, and a lost reply":    func(w *world, e *entra.Entra) { e.SetListDelay(120 * time.Second); w.fault(lostReply) },
-		"a list that lags, and a function that was lost": func(w *world, e *entra.Entra) { e.SetListDelay(150 * time.Second); w.fault(lostSave()) },
+	for name, quirk := range map[string]func(*world, *entratest.Entra){
+		"token servers that learn one by one":            func(_ *world, e *entratest.Entra) { e.SetReplicas(0, 20*time.Second, 45*time.Second) },
+		"a list that lags":                               func(_ *world, e *entratest.Entra) { e.SetListDelay(30 * time.Second) },
+		"a list that lags, and a lost reply":             func(w *world, e *entratest.Entra) { e.SetListDelay(30 * time.Second); w.fault(lostReply) },
+		"a list that lags for long, and a lost reply":    func(w *world, e *entratest.Entra) { e.SetListDelay(120 * time.Second); w.fault(lostReply) },
+		"a list that lags, and a function that was lost": func(w *world, e *entratest.Entra) { e.SetListDelay(150 * time.Second); w.fault(lostSave()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorldOf(t, "entra", usual(), quick)
 			w.pass(time.Hour) // the first secret is known everywhere
-			quirk(w, w.Stack.IdP.Face().(*entra.Entra))
+			quirk(w, w.Stack.IdP.Face().(*entratest.Entra))
 			if r, execution := w.rotate(plain); r.Status != asl.Succeeded {
 				t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 			}

@@ -14,10 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/elbv2"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/awstest/elbv2"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // failing makes the function that a state calls fail for good.

@@ -15,10 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/rotation"
 )
 

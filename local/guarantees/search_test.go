@@ -9,9 +9,9 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
 )
 
 func TestLoadBalancersThatAreFoundByTheirTagsAreRotated(t *testing.T) {

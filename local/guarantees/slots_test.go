@@ -12,14 +12,14 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/browser"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/auth0"
-	"alboidc.internal/local/idp/hydra"
-	"alboidc.internal/local/idp/keycloak"
-	"alboidc.internal/local/idp/pingone"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/sns"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/auth0/auth0test"
+	"alboidc.internal/shared/idp/hydra/hydratest"
+	"alboidc.internal/shared/idp/keycloak/keycloaktest"
+	"alboidc.internal/shared/idp/pingone/pingonetest"
 )
 
 // withoutIDs are the identity providers whose secrets have no ids.
@@ -56,7 +56,7 @@ func TestSecretsWithoutIDsAreRotatedAndRolledBack(t *testing.T) {
 func TestAPairWaitsUntilTheNewSecretHasSpread(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "auth0", usual(), quick)
-	w.Stack.IdP.Face().(*auth0.Auth0).SetSpread(30 * time.Second)
+	w.Stack.IdP.Face().(*auth0test.Auth0).SetSpread(30 * time.Second)
 	w.mustRotate()
 	w.pass(time.Minute) // so does the one that nobody knows
 	w.atRest()
@@ -67,7 +67,7 @@ func TestAnOldHydraIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
 	t.Parallel()
 	old := func(configure ...func(*config.Client)) *world {
 		w := newWorldOf(t, "hydra", usual(), append(configure, quick)...)
-		w.Stack.IdP.Face().(*hydra.Hydra).SetVersion("v2.2.0", false)
+		w.Stack.IdP.Face().(*hydratest.Hydra).SetVersion("v2.2.0", false)
 		return w
 	}
 	w := old()
@@ -80,7 +80,7 @@ func TestAnOldHydraIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
 	w.atRest()
 	// one that does not say so refuses the rotation when it is asked to make a secret, and nothing is left
 	w = old()
-	w.Stack.IdP.Face().(*hydra.Hydra).SetVersion("master", false)
+	w.Stack.IdP.Face().(*hydratest.Hydra).SetVersion("master", false)
 	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "identityProvider.clientPair") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
@@ -142,7 +142,7 @@ func TestAnInterruptionIsRolledBackByPuttingTheOldSecretBackFirst(t *testing.T) 
 func TestASecretThatARollbackCannotRemoveIsToldAndTakenUpNextTime(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "pingone", usual(), quick)
-	w.Stack.IdP.Face().(*pingone.PingOne).RefuseValues()
+	w.Stack.IdP.Face().(*pingonetest.PingOne).RefuseValues()
 	untestable(w)
 	r, execution := w.rotate(plain)
 	if text(r.Error) != "RolledBack" || w.path(execution)[len(w.path(execution))-1] != "RolledBack" {
@@ -204,7 +204,7 @@ func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T
 	t.Parallel()
 	without := func(configure ...func(*config.Client)) *world {
 		w := newWorldOf(t, "keycloak", usual(), append(configure, quick)...)
-		w.Stack.IdP.Face().(*keycloak.Keycloak).SetPolicy(nil)
+		w.Stack.IdP.Face().(*keycloaktest.Keycloak).SetPolicy(nil)
 		return w
 	}
 	w := without()
@@ -228,7 +228,7 @@ func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T
 func TestAKeycloakPolicyThatKeepsTheOldSecretTooShortlyIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick)
-	w.Stack.IdP.Face().(*keycloak.Keycloak).SetPolicy(&keycloak.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
+	w.Stack.IdP.Face().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
 	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "keeps the old secret for 46h0m0s only, the grace period is 168h0m0s") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
@@ -244,7 +244,7 @@ func TestAKeycloakPolicyThatLeavesTheClientStopsTheRotationBeforeASecretIsMade(t
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick)
 	w.when("CreateSecret", func(string) {
-		w.Stack.IdP.Face().(*keycloak.Keycloak).SetPolicy(&keycloak.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour, Elsewhere: true})
+		w.Stack.IdP.Face().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour, Elsewhere: true})
 	})
 	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "no client policy with the executor secret-rotation has covered this client") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))

@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 // byHandValue is the secret that a person makes who rotates by hand.

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/fault"
+	"alboidc.internal/shared/fault"
 )
 
 // A Wait of so many seconds; those of the lock are about the answers of Step Functions, not about secrets.

@@ -23,12 +23,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
 )

@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/cognito"
+	"alboidc.internal/shared/idp/cognito/cognitotest"
 )
 
 func TestLoginAndRefreshWorkAtCognitosPathsAndEveryRefusalIs400(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(o *idp.Options) { o.Face = "cognito" })
-	if !strings.HasSuffix(w.Issuer(), "/"+cognito.PoolID) || w.Endpoints().Token != w.Issuer()+"/oauth2/token" {
+	if !strings.HasSuffix(w.Issuer(), "/"+cognitotest.PoolID) || w.Endpoints().Token != w.Issuer()+"/oauth2/token" {
 		t.Errorf("issuer %s, endpoints %+v", w.Issuer(), w.Endpoints())
 	}
 	w.addSecret(second)

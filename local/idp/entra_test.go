@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/entra"
 	adapter "alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/entra/entratest"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/secret"
 )
@@ -18,7 +18,7 @@ import (
 func TestLoginAndRefreshWorkAtEntrasPaths(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(o *idp.Options) { o.Face = "entra" })
-	if w.Endpoints().Token != w.URL()+"/"+entra.TenantID+"/oauth2/v2.0/token" {
+	if w.Endpoints().Token != w.URL()+"/"+entratest.TenantID+"/oauth2/v2.0/token" {
 		t.Errorf("the endpoints are %+v", w.Endpoints())
 	}
 	w.addSecret(second)
@@ -40,7 +40,7 @@ func TestLoginAndRefreshWorkAtEntrasPaths(t *testing.T) {
 func TestATokenServerThatHasNotHeardOfASecretRefusesLoginsWithIt(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(o *idp.Options) { o.Face = "entra" })
-	w.Face().(*entra.Entra).SetReplicas(0, time.Minute)
+	w.Face().(*entratest.Entra).SetReplicas(0, time.Minute)
 	w.addSecret(second)
 	w.token(second, codeGrant(w.code())).must(t, http.StatusOK)
 	code := codeGrant(w.code())

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/local/fault"
+	"alboidc.internal/shared/fault"
 )
 
 func TestFaultsHitTheTokenEndpoint(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/clients"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )

@@ -20,11 +20,11 @@ import (
 	"sync"
 	"time"
 
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/idp/clients"
-	"alboidc.internal/local/idp/face"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/idptest/face"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 

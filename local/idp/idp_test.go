@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
 )
 
 const (

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"testing"
 
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/clients"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"alboidc.internal/local/idp/face"
+	"alboidc.internal/shared/idp/idptest/face"
 )
 
 const (

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/localca"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 

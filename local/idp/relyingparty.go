@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/idp/clients"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"alboidc.internal/local/idp/face"
+	"alboidc.internal/shared/idp/idptest/face"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )

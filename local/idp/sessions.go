@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/clock"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 

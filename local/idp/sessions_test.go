@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/clock"
 )
 
 func TestSessionsForgetWhatHasExpired(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"slices"
 
-	"alboidc.internal/local/idp/clients"
-	"alboidc.internal/local/idp/face"
+	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/idptest/face"
 )
 
 // maxForm is the largest form read; a token request is below one kilobyte.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/lambda"
+	"alboidc.internal/shared/clock"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"

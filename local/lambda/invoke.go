@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // accountConcurrency is the concurrency of an account and Region (developer guide, Lambda quotas).

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
 )
 
 // Metrics takes the values that functions write to their logs in the embedded metric format.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strconv"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // runtime is the only runtime here: a program of its own, as Go functions are.

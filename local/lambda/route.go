@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // path is a request's path, taken apart: /<api version>/functions/<function>/<part>/<item>.

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 type concurrency struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
-	"alboidc.internal/local/awsapi"
 	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/statemachine"
 )
 

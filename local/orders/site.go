@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/app"
-	"alboidc.internal/local/awsapi"
 	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/secret"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // settings are what CreateSchedule and UpdateSchedule set. An update replaces all of them: what it leaves out goes

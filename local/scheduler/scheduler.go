@@ -12,8 +12,8 @@ import (
 	"strings"
 	"sync"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
 )
 
 // Options are the parts of the service that the stack chooses.

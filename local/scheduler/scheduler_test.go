@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
-	"alboidc.internal/local/fault"
 	"alboidc.internal/local/scheduler"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"

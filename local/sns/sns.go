@@ -14,8 +14,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
 )
 
 // maxMessage is SNS's limit on a message (API reference, Publish).

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/fault"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/fault"
 )
 
 // localAPI says what the stack's own API is, to those who ask it for something else.

@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/netip"
 
-	"alboidc.internal/local/elbv2"
+	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/probe"
 )
 

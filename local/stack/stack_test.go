@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/clock"
 )
 
 func start(t *testing.T) *stack.Stack {

@@ -11,12 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/cloudwatch"
-	"alboidc.internal/local/fault"
-	"alboidc.internal/local/ssm"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/awstest/ssm"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
 )
 
 // stackWithFaults is a small stack behind one front door, where tasks and the client meet the same faults.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // nameKept is how long a name stays taken (API reference, StartExecution).

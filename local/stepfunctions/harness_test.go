@@ -16,9 +16,9 @@ import (
 	"github.com/aws/smithy-go"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
 )
 
 var start = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)

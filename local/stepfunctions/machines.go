@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/awsapi"
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // machine is one state machine. Service.mu guards it.

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/awsapi"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/jsonata"
 	"alboidc.internal/local/stepfunctions/integrations"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
 )
 
 // Event is an entry of an execution's history.

@@ -10,10 +10,10 @@ import (
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
-	"alboidc.internal/local/idp/clients"
 	"alboidc.internal/local/orders"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/traffic"
+	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/statemachine"
 )
 

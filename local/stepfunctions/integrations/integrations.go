@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/clock"
+	"alboidc.internal/shared/clock"
 )
 
 // maxAnswer bounds what is read of an answer; Lambda's are limited to 6 MB.

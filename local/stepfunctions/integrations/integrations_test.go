@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/clock"
 	"alboidc.internal/local/stepfunctions/integrations"
+	"alboidc.internal/shared/clock"
 )
 
 // exchange is one request that a task must send, and the answer to it.

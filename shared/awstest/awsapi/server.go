@@ -1,0 +1,297 @@
+package awsapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
+)
+
+// maxBody is the largest request read: Step Functions takes 1 MB, Lambda 6 MB.
+const maxBody = 8 << 20
+
+// smithyCBOR is the value of the header Smithy-Protocol for Smithy RPC v2 CBOR.
+const smithyCBOR = "rpc-v2-cbor"
+
+// Server answers requests for all its services on one address.
+type Server struct {
+	clock    clock.Clock
+	faults   *fault.Injector
+	services map[string]Service
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// NewServer returns a server for the services, which must have different signing names. faults may be nil.
+func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Server {
+	s := &Server{clock: c, faults: faults, services: map[string]Service{}}
+	for _, svc := range services {
+		s.services[svc.SigningName()] = svc
+	}
+	return s
+}
+
+// Services are the signing names of the services.
+func (s *Server) Services() []string { return slices.Collect(maps.Keys(s.services)) }
+
+// credentialScope finds the Region and service in an Authorization header (SigV4).
+var credentialScope = regexp.MustCompile(`Credential=[^/,]+/\d{8}/([^/]*)/([^/]*)/aws4_request`)
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := requestID()
+	w.Header().Set("x-amzn-RequestId", id)
+	w.Header().Set("x-amz-request-id", id)
+	call, svc, err := s.decode(r)
+	if err != nil {
+		writeError(w, protocolOf(svc, r), id, errorOf(err))
+		return
+	}
+	proto := protocolOf(svc, r)
+	out := s.faults.Decide(call.Service, call.Operation, call.text())
+	if out.Delay > 0 {
+		// a request that is under way lands even if its sender has gone: that is what makes late effects dangerous
+		if s.clock.Sleep(context.WithoutCancel(r.Context()), out.Delay) != nil {
+			return
+		}
+	}
+	if out.Refuse {
+		writeError(w, proto, id, &Error{Status: out.Status, Code: out.Code, Message: "refused by a fault of the local stack"})
+		return
+	}
+	result, err := svc.Handle(r.Context(), call)
+	if out.Lose {
+		panic(http.ErrAbortHandler) // net/http drops the connection without an answer
+	}
+	if err != nil {
+		writeError(w, proto, id, errorOf(err))
+		return
+	}
+	writeResult(w, proto, id, call, result)
+}
+
+// protocolOf is the protocol a request is to be answered in. svc is nil if the service is not known: then the request
+// itself tells, so that its sender can read that the service does not exist here.
+func protocolOf(svc Service, r *http.Request) Protocol {
+	switch {
+	case svc != nil && svc.Protocol() == CBOR && r.Header.Get("X-Amz-Target") != "":
+		return JSON10
+	case svc != nil:
+		return svc.Protocol()
+	case r.Header.Get("X-Amz-Target") != "":
+		return JSON10
+	case r.Header.Get("Smithy-Protocol") == smithyCBOR:
+		return CBOR
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+		return Query
+	default:
+		return REST
+	}
+}
+
+// decode finds the service and the operation of a request.
+func (s *Server) decode(r *http.Request) (*Call, Service, error) {
+	m := credentialScope.FindStringSubmatch(r.Header.Get("Authorization"))
+	if m == nil {
+		return nil, nil, &Error{Status: http.StatusForbidden, Code: "MissingAuthenticationToken",
+			Message: "the request has no AWS signature (any access key will do here)"}
+	}
+	call := &Call{Region: m[1], Service: m[2], HTTP: r}
+	svc := s.services[call.Service]
+	body, err := readBody(r)
+	if err != nil {
+		return nil, svc, err
+	}
+	call.Body = body
+	err = call.read(svc, protocolOf(svc, r))
+	if svc == nil {
+		if call.Operation == "" {
+			call.Operation = r.Method + " " + r.URL.Path
+		}
+		return nil, nil, NotImplemented(call)
+	}
+	return call, svc, err
+}
+
+// read finds the operation and its parameters. svc is nil if the service is not known.
+func (c *Call) read(svc Service, p Protocol) error {
+	switch p {
+	case JSON10, JSON11:
+		_, op, ok := strings.Cut(c.HTTP.Header.Get("X-Amz-Target"), ".")
+		if !ok {
+			return Errorf("UnknownOperationException", "the header X-Amz-Target is missing")
+		}
+		c.Operation = op
+	case Query:
+		form, err := url.ParseQuery(string(c.Body))
+		if err != nil {
+			return Errorf("MalformedQueryString", "the form cannot be read")
+		}
+		c.Operation = form.Get("Action")
+		form.Del("Action")
+		form.Del("Version")
+		c.Form = form
+	case REST:
+		router, ok := svc.(Router)
+		if !ok {
+			return fmt.Errorf("service %s speaks REST but has no routes", c.Service)
+		}
+		if c.Operation = router.Route(c.HTTP.Method, c.HTTP.URL.Path); c.Operation == "" {
+			c.Operation = c.HTTP.Method + " " + c.HTTP.URL.Path
+			return NotImplemented(c)
+		}
+	case CBOR:
+		// Smithy RPC v2: POST /service/<shape name>/operation/<name>, with the header Smithy-Protocol.
+		_, op, ok := strings.Cut(c.HTTP.URL.Path, "/operation/")
+		if !ok || c.HTTP.Header.Get("Smithy-Protocol") != smithyCBOR {
+			return Errorf("UnknownOperationException", "the request is neither Smithy RPC v2 CBOR nor AWS JSON")
+		}
+		c.Operation = op
+		var err error
+		c.Body, err = jsonFromCBOR(c.Body)
+		return err
+	}
+	return nil
+}
+
+// readBody reads a request's body, which clients may compress where the service's model allows it (PutMetricData).
+func readBody(r *http.Request) ([]byte, error) {
+	var in io.Reader = http.MaxBytesReader(nil, r.Body, maxBody)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, Errorf("SerializationException", "the request is not compressed as it says: %v", err)
+		}
+		in = z
+	}
+	body, err := io.ReadAll(io.LimitReader(in, maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "the request is too large"}
+	}
+	return body, nil
+}
+
+// text is what fault rules match against.
+func (c *Call) text() string {
+	if c.Form != nil {
+		s, err := url.QueryUnescape(string(c.Body))
+		if err == nil {
+			return s
+		}
+	}
+	return c.HTTP.URL.Path + " " + string(c.Body)
+}
+
+func writeResult(w http.ResponseWriter, p Protocol, id string, call *Call, result any) {
+	if raw, ok := result.(Raw); ok {
+		for k, v := range raw.Header {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(raw.Status)
+		_, _ = w.Write(raw.Body)
+		return
+	}
+	var body []byte
+	var err error
+	switch {
+	case p == Query:
+		body, err = marshalQuery(call.Operation, id, result)
+	case p == CBOR:
+		body, err = marshalCBOR(result)
+	case result == nil:
+		body = []byte("{}")
+	default:
+		body, err = json.Marshal(result)
+	}
+	if err != nil {
+		writeError(w, p, id, errorOf(fmt.Errorf("encoding the answer of %s: %w", call.Operation, err)))
+		return
+	}
+	setContentType(w, p)
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(body)
+}
+
+func setContentType(w http.ResponseWriter, p Protocol) {
+	w.Header().Set("Content-Type", contentType(p))
+	if p == CBOR {
+		w.Header().Set("Smithy-Protocol", smithyCBOR)
+	}
+}
+
+func contentType(p Protocol) string {
+	switch p {
+	case JSON10:
+		return "application/x-amz-json-1.0"
+	case JSON11:
+		return "application/x-amz-json-1.1"
+	case Query:
+		return "text/xml"
+	case CBOR:
+		return "application/cbor"
+	default:
+		return "application/json"
+	}
+}
+
+// marshalQuery wraps a result the way the Query protocol does: OperationResponse > OperationResult + ResponseMetadata.
+func marshalQuery(operation, id string, result any) ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<%sResponse>", operation)
+	e := xml.NewEncoder(&b)
+	if result == nil {
+		result = struct{}{}
+	}
+	if err := e.EncodeElement(result, xml.StartElement{Name: xml.Name{Local: operation + "Result"}}); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&b, "<ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata></%sResponse>", id, operation)
+	return b.Bytes(), nil
+}
+
+func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
+	status := e.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	setContentType(w, p)
+	var body []byte
+	switch p {
+	case Query:
+		kind := "Sender"
+		if status >= 500 {
+			kind = "Receiver"
+		}
+		var msg bytes.Buffer
+		_ = xml.EscapeText(&msg, []byte(e.Message))
+		body = fmt.Appendf(nil, "<ErrorResponse><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>",
+			kind, e.Code, msg.String(), id)
+	case CBOR:
+		body, _ = marshalCBOR(map[string]string{"__type": e.Code, "message": e.Message})
+	default:
+		w.Header().Set("x-amzn-ErrorType", e.Code)
+		body = marshalError(e)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// requestID makes a request id in AWS's form (a UUID).
+func requestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,270 @@
+package elbv2_test
+
+import (
+	"net"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+
+	"alboidc.internal/shared/awstest/elbv2"
+	"alboidc.internal/shared/fault"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+)
+
+func TestARNsHaveTheirRealForm(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(fixed(1))
+	rule := b.newRule(listener, 1, fixed(1))
+	prefix := `^arn:aws:elasticloadbalancing:eu-central-1:111122223333:`
+	for pattern, arn := range map[string]string{
+		`loadbalancer/app/front/[0-9a-f]{16}$`:                            b.balancer,
+		`targetgroup/app/[0-9a-f]{16}$`:                                   b.group,
+		`listener/app/front/[0-9a-f]{16}/[0-9a-f]{16}$`:                   listener,
+		`listener-rule/app/front/[0-9a-f]{16}/[0-9a-f]{16}/[0-9a-f]{16}$`: rule,
+	} {
+		if !regexp.MustCompile(prefix + pattern).MatchString(arn) {
+			t.Errorf("%s does not match %s", arn, pattern)
+		}
+	}
+}
+
+func TestModifyRuleReplacesTheWholeListOfActionsAndKeepsConditions(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
+	before := b.rule(arn)
+	if err := b.modifyRule(arn, fixed(1)); err != nil {
+		t.Fatal(err)
+	}
+	after := b.rule(arn)
+	if len(after.Actions) != 1 || after.Actions[0].Type != types.ActionTypeEnumFixedResponse {
+		t.Errorf("the old actions are still there: %+v", after.Actions)
+	}
+	if len(before.Conditions) != 1 || !reflect.DeepEqual(before.Conditions, after.Conditions) {
+		t.Errorf("conditions changed from %+v to %+v", before.Conditions, after.Conditions)
+	}
+	err := b.modifyRule(arn, useExisting(login("")), b.forward())
+	b.wantError(err, "InvalidLoadBalancerAction", "no existing client secret") // it went with the replaced list
+}
+
+func TestModifyRuleOfConditionsKeepsTheActionsAndTheirSecret(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
+	must(b.api.ModifyRule(b.ctx, &elb.ModifyRuleInput{RuleArn: &arn, Conditions: []types.RuleCondition{
+		{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"a.example.test", "b.example.test"}}}}}))
+	got := b.rule(arn)
+	if len(got.Actions) != 2 || !slices.Equal(got.Conditions[0].Values, []string{"a.example.test", "b.example.test"}) || got.Conditions[0].HostHeaderConfig == nil {
+		t.Errorf("got %+v", got)
+	}
+	b.clock.Advance(b.svc.Spread())
+	if s := b.served(arn, 0); s != "s1" {
+		t.Errorf("serves %q", s)
+	}
+}
+
+func TestModifyNeedsAClientSecretUnlessUseExistingClientSecretKeepsTheStoredOne(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(login("d1"), b.forward())
+	arn := b.newRule(listener, 10, login("s1"), b.forward())
+	b.wantError(b.modifyRule(arn, login(""), b.forward()), "InvalidLoadBalancerAction", "a client secret must be specified")
+	a := useExisting(login(""))
+	a.AuthenticateOidcConfig.Scope = aws.String("openid email")
+	if err := b.modifyRule(arn, a, b.forward()); err != nil {
+		t.Fatal(err)
+	}
+	must(b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: &listener, DefaultActions: []types.Action{useExisting(login("")), b.forward()}}))
+	b.clock.Advance(b.svc.Spread())
+	got := map[string]bool{}
+	for _, u := range b.svc.EffectiveSecrets(b.clock.Now()) {
+		got[u.Secret+strconv.FormatBool(u.DefaultRule)+strconv.Itoa(u.Node)] = true
+	}
+	if want := map[string]bool{"s1false0": true, "s1false1": true, "d1true0": true, "d1true1": true}; !reflect.DeepEqual(got, want) {
+		t.Errorf("served %v", got)
+	}
+	if *b.rule(arn).Actions[0].AuthenticateOidcConfig.Scope != "openid email" {
+		t.Error("the other settings were not changed")
+	}
+}
+
+func TestDefaultRulesChangeOnlyByModifyListener(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(fixed(1))
+	rules := must(b.api.DescribeRules(b.ctx, &elb.DescribeRulesInput{ListenerArn: &listener})).Rules
+	def := *rules[0].RuleArn
+	if !*rules[0].IsDefault || *rules[0].Priority != "default" {
+		t.Errorf("the default rule reads %+v", rules[0])
+	}
+	b.wantError(b.modifyRule(def, fixed(1)), "OperationNotPermitted", "Default rule '"+def+"' cannot be modified")
+	_, err := b.api.DeleteRule(b.ctx, &elb.DeleteRuleInput{RuleArn: &def})
+	b.wantError(err, "OperationNotPermitted", "Default rule '"+def+"' cannot be modified")
+	must(b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: &listener, DefaultActions: []types.Action{login("s1"), b.forward()}}))
+	if got := b.rule(def).Actions; len(got) != 2 || got[0].AuthenticateOidcConfig == nil {
+		t.Errorf("the default rule reads %+v", got)
+	}
+}
+
+func TestRulesComeByPriorityInPagesWithTheDefaultRuleLast(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(fixed(1))
+	for _, p := range []int32{30, 10, 20} {
+		b.newRule(listener, p, fixed(1))
+	}
+	_, err := b.createRule(listener, 20, fixed(1))
+	b.wantError(err, "PriorityInUse", "'20'")
+	var got []string
+	pages := 0
+	for marker := (*string)(nil); ; pages++ {
+		out := must(b.api.DescribeRules(b.ctx, &elb.DescribeRulesInput{ListenerArn: &listener, PageSize: aws.Int32(3), Marker: marker}))
+		for _, r := range out.Rules {
+			got = append(got, *r.Priority)
+		}
+		if marker = out.NextMarker; marker == nil {
+			break
+		}
+	}
+	if !slices.Equal(got, []string{"10", "20", "30", "default"}) || pages != 1 {
+		t.Errorf("got %v after %d further pages", got, pages)
+	}
+}
+
+func TestSetRulePrioritiesReordersRulesAndRefusesAPriorityInUse(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(fixed(1))
+	one, two := b.newRule(listener, 1, fixed(1)), b.newRule(listener, 2, fixed(1))
+	set := func(pairs ...types.RulePriorityPair) error {
+		_, err := b.api.SetRulePriorities(b.ctx, &elb.SetRulePrioritiesInput{RulePriorities: pairs})
+		return err
+	}
+	b.wantError(set(types.RulePriorityPair{RuleArn: &one, Priority: aws.Int32(2)}), "PriorityInUse", "")
+	if err := set(types.RulePriorityPair{RuleArn: &one, Priority: aws.Int32(2)}, types.RulePriorityPair{RuleArn: &two, Priority: aws.Int32(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if *b.rule(one).Priority != "2" || *b.rule(two).Priority != "1" {
+		t.Error("the priorities were not exchanged")
+	}
+}
+
+func TestListenersAreFoundByLoadBalancerInPagesAndByARN(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	first := b.newListener(fixed(1))
+	second := *must(b.createListener(types.ProtocolEnumHttp, 80, fixed(1))).Listeners[0].ListenerArn
+	page := must(b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &b.balancer, PageSize: aws.Int32(1)}))
+	rest := must(b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &b.balancer, Marker: page.NextMarker}))
+	if *page.Listeners[0].ListenerArn != first || *rest.Listeners[0].ListenerArn != second || rest.NextMarker != nil {
+		t.Errorf("got %+v then %+v", page.Listeners, rest.Listeners)
+	}
+	byARN := must(b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{ListenerArns: []string{second}})).Listeners
+	if len(byARN) != 1 || *byARN[0].Port != 80 || *byARN[0].LoadBalancerArn != b.balancer {
+		t.Errorf("got %+v", byARN)
+	}
+	_, err := b.createListener(types.ProtocolEnumHttp, 80, fixed(1))
+	b.wantError(err, "DuplicateListener", "")
+	_, err = b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{})
+	b.wantError(err, "ValidationError", "")
+}
+
+func TestLoadBalancersAreFoundByNameByARNAndInPagesWithinTheirRegion(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	second := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"), Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
+	again := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"), Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
+	if again != second {
+		t.Error("creating with the same settings is not idempotent")
+	}
+	byName := must(b.api.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{Names: []string{"back"}})).LoadBalancers
+	byARN := must(b.api.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{b.balancer}})).LoadBalancers
+	if len(byName) != 1 || *byName[0].LoadBalancerArn != second || len(byARN) != 1 || *byARN[0].LoadBalancerName != "front" {
+		t.Errorf("got %+v and %+v", byName, byARN)
+	}
+	page := must(b.api.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{PageSize: aws.Int32(1)}))
+	if len(page.LoadBalancers) != 1 || page.NextMarker == nil {
+		t.Errorf("got %+v", page)
+	}
+	elsewhere := b.inRegion("us-east-1")
+	if out := must(elsewhere.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{})); len(out.LoadBalancers) != 0 {
+		t.Error("another Region sees the load balancers")
+	}
+	_, err := elsewhere.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{second}})
+	b.wantError(err, "LoadBalancerNotFound", "")
+}
+
+func TestWhatIsDeletedIsNotFoundAndDeletingALoadBalancerTwiceSucceeds(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(fixed(1))
+	rule := b.newRule(listener, 1, fixed(1))
+	must(b.api.DeleteRule(b.ctx, &elb.DeleteRuleInput{RuleArn: &rule}))
+	b.wantError(b.modifyRule(rule, fixed(1)), "RuleNotFound", rule)
+	must(b.api.DeleteListener(b.ctx, &elb.DeleteListenerInput{ListenerArn: &listener}))
+	_, err := b.api.DescribeRules(b.ctx, &elb.DescribeRulesInput{ListenerArn: &listener})
+	b.wantError(err, "ListenerNotFound", listener)
+	for range 2 {
+		must(b.api.DeleteLoadBalancer(b.ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &b.balancer}))
+	}
+	_, err = b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &b.balancer})
+	b.wantError(err, "LoadBalancerNotFound", b.balancer)
+}
+
+func TestTagsAreAddedReplacedRemovedAndReadForUpTo20Resources(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(fixed(1))
+	rule := b.newRule(listener, 1, fixed(1))
+	arns := []string{b.balancer, listener, rule, b.group}
+	tag := func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
+	must(b.api.AddTags(b.ctx, &elb.AddTagsInput{ResourceArns: arns, Tags: []types.Tag{tag("a", "1"), tag("b", "1")}}))
+	must(b.api.AddTags(b.ctx, &elb.AddTagsInput{ResourceArns: arns, Tags: []types.Tag{tag("b", "2")}}))
+	must(b.api.RemoveTags(b.ctx, &elb.RemoveTagsInput{ResourceArns: arns, TagKeys: []string{"a"}}))
+	out := must(b.api.DescribeTags(b.ctx, &elb.DescribeTagsInput{ResourceArns: arns})).TagDescriptions
+	for i, d := range out {
+		if *d.ResourceArn != arns[i] || !reflect.DeepEqual(d.Tags, []types.Tag{tag("b", "2")}) {
+			t.Errorf("got %+v", d)
+		}
+	}
+	if len(out) != len(arns) {
+		t.Errorf("got %d descriptions", len(out))
+	}
+	_, err := b.api.DescribeTags(b.ctx, &elb.DescribeTagsInput{ResourceArns: slices.Repeat(arns, 6)[:21]})
+	b.wantError(err, "ValidationError", "20")
+}
+
+func TestTargetHealthIsWhatTheTargetAnswers(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	ln := must(net.Listen("tcp", "127.0.0.1:0"))
+	port := int32(ln.Addr().(*net.TCPAddr).Port)
+	must(b.api.RegisterTargets(b.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &b.group, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: &port}}}))
+	state := func() types.TargetHealthStateEnum {
+		out := must(b.api.DescribeTargetHealth(b.ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &b.group}))
+		return out.TargetHealthDescriptions[0].TargetHealth.State
+	}
+	unused := state()
+	b.newListener(b.forward())
+	healthy := state()
+	_ = ln.Close()
+	if got := []types.TargetHealthStateEnum{unused, healthy, state()}; !slices.Equal(got, []types.TargetHealthStateEnum{"unused", "healthy", "unhealthy"}) {
+		t.Errorf("got %v", got)
+	}
+	groups := must(b.api.DescribeTargetGroups(b.ctx, &elb.DescribeTargetGroupsInput{LoadBalancerArn: &b.balancer})).TargetGroups
+	if len(groups) != 1 || *groups[0].TargetGroupArn != b.group || !slices.Equal(groups[0].LoadBalancerArns, []string{b.balancer}) {
+		t.Errorf("got %+v", groups)
+	}
+}
+
+func TestThrottlingComesFromTheFaultsAndHasNoEffect(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
+	must(b.faults.Add(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Match: arn, Mode: fault.Refuse, Status: 400, Code: "Throttling"}))
+	b.wantError(b.modifyRule(arn, fixed(1)), "Throttling", "")
+	if len(b.rule(arn).Actions) != 2 {
+		t.Error("the throttled call had an effect")
+	}
+}
+
+func TestOperationsAndParametersThatAreNotThereAreRefusedByName(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	_, err := b.api.DescribeTrustStores(b.ctx, &elb.DescribeTrustStoresInput{})
+	b.wantError(err, "NotImplemented", "DescribeTrustStores")
+	_, err = b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: aws.String(b.newListener(fixed(1))), Port: aws.Int32(444)})
+	b.wantError(err, "NotImplemented", "Port")
+}

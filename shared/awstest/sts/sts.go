@@ -1,0 +1,53 @@
+// Package sts is the little of AWS STS that the local stack needs: which account its endpoint is, and tokens that prove
+// a function's role to identity providers.
+package sts
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"sync"
+
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clock"
+)
+
+// Service is AWS STS.
+type Service struct {
+	clock clock.Clock
+	key   func() (*rsa.PrivateKey, error) // made when it is first needed: RSA keys are slow to make
+}
+
+var _ awsapi.Service = (*Service)(nil)
+
+// New returns an STS whose every caller is one user of the local stack's account.
+func New(c clock.Clock) *Service {
+	return &Service{clock: c, key: sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })}
+}
+
+// SigningName implements awsapi.Service.
+func (*Service) SigningName() string { return "sts" }
+
+// Protocol implements awsapi.Service.
+func (*Service) Protocol() awsapi.Protocol { return awsapi.Query }
+
+type callerIdentity struct {
+	Arn     string `xml:"Arn"`
+	UserID  string `xml:"UserId"`
+	Account string `xml:"Account"`
+}
+
+// Handle implements awsapi.Service.
+func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
+	switch call.Operation {
+	case "GetCallerIdentity":
+		if err := call.Params().Done(); err != nil {
+			return nil, err
+		}
+		return callerIdentity{Arn: "arn:aws:iam::" + awsapi.AccountID + ":user/local-stack", UserID: "AIDALOCALSTACKUSER000", Account: awsapi.AccountID}, nil
+	case "GetWebIdentityToken":
+		return s.webIdentityToken(call)
+	default:
+		return nil, awsapi.NotImplemented(call)
+	}
+}

@@ -1,0 +1,184 @@
+// Package auth0test is Auth0's face on the local identity provider: a tenant's endpoints, the answers of its token endpoint,
+// and the part of the Management API v2 that reads an application and sets its one secret.
+package auth0test
+
+import (
+	"crypto/rand"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/idptest/face"
+)
+
+// RotatorID is the machine-to-machine application that may use the Management API; Face.AdminToken is its secret.
+const RotatorID = "M2MoFtHeRoTaToR0"
+
+// Auth0 is the face. Its methods are safe for concurrent use.
+type Auth0 struct {
+	env   face.Env
+	admin *face.Admin
+	api   face.API
+
+	mu           sync.Mutex
+	applications map[string]map[string]any // settings that differ from the usual ones, by client id
+}
+
+var (
+	_ face.Face   = (*Auth0)(nil)
+	_ face.Tokens = (*Auth0)(nil)
+)
+
+// New makes the face; it is the face.New of Auth0.
+func New(env face.Env) (face.Face, error) {
+	a := &Auth0{env: env, admin: face.NewAdmin(env.Clock, RotatorID), applications: map[string]map[string]any{}}
+	a.api = face.API{Env: env, Admin: a.admin, Body: words}
+	return a, nil
+}
+
+// SetSpread sets how long a secret that is set from now on is not accepted anywhere: up to 30 seconds at Auth0 (Auth0 docs,
+// "Rotate Client Secrets"). The one before it is gone at once, which is the worst case.
+func (a *Auth0) SetSpread(d time.Duration) { a.env.Store.SetActivationDelay(d) }
+
+// SetApplication changes settings of an application, by their names in the Management API.
+func (a *Auth0) SetApplication(clientID string, settings map[string]any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.applications[clientID] = settings
+}
+
+// Paths implements face.Face.
+func (*Auth0) Paths() face.Paths {
+	return face.Paths{Issuer: "", Authorization: "/authorize", Token: "/oauth/token", UserInfo: "/userinfo", Keys: "/.well-known/jwks.json"}
+}
+
+// TokenError implements face.Face: 401 access_denied for a client that cannot be authenticated, 403 invalid_grant for a
+// code, as others have observed.
+func (*Auth0) TokenError(r face.Refusal) face.TokenError {
+	e := face.RFC6749(r)
+	switch r {
+	case face.WrongSecret, face.UnknownClient, face.WrongMethod, face.NoCredentials:
+		e.Code, e.Description = "access_denied", "Unauthorized"
+	case face.InvalidCode:
+		e.Status, e.Description = http.StatusForbidden, "Invalid authorization code"
+	case face.InvalidRefreshToken:
+		e.Status, e.Description = http.StatusForbidden, "Unknown or invalid refresh token."
+	case face.GrantNotAllowed:
+		e.Status, e.Description = http.StatusForbidden, "Grant type not allowed for the client."
+	}
+	return e
+}
+
+// NewSecretID implements face.Face. Auth0 has no ids for secrets; these never leave the store.
+func (*Auth0) NewSecretID(string) string { return rand.Text() }
+
+// AdminToken implements face.Face: the client secret of RotatorID.
+func (a *Auth0) AdminToken() string { return a.admin.Secret }
+
+// ServeToken implements face.Tokens: access tokens for the Management API.
+func (a *Auth0) ServeToken(w http.ResponseWriter, r *http.Request) bool {
+	if !a.admin.Is(r) {
+		return false
+	}
+	ok, basic := a.admin.Proves(r)
+	switch {
+	case !ok || basic:
+		e := a.TokenError(face.WrongSecret)
+		face.WriteJSON(w, e.Status, e.JSON())
+	case r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("audience") != a.env.BaseURL+"/api/v2/":
+		face.WriteJSON(w, http.StatusForbidden, face.TokenError{Code: "access_denied", Description: "Service not enabled within domain"}.JSON())
+	default:
+		a.admin.Grant(w)
+	}
+	return true
+}
+
+// Routes implements face.Face.
+func (a *Auth0) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /api/v2/clients/{id}", a.api.Endpoint("auth0.getClient", a.get))
+	mux.HandleFunc("PATCH /api/v2/clients/{id}", a.api.Endpoint("auth0.updateClient", a.update))
+	mux.HandleFunc("/api/", a.api.Unknown("auth0.unknown"))
+}
+
+// words is an error of the Management API.
+func words(e *face.APIError) any {
+	if e.Code == "" {
+		e.Code = map[int]string{401: "invalid_token", 403: "insufficient_scope", 404: "inexistent_client", 429: "too_many_requests"}[e.Status]
+	}
+	return map[string]any{"statusCode": e.Status, "error": http.StatusText(e.Status), "message": e.Text, "errorCode": e.Code}
+}
+
+// settings of an application, without its secret.
+func (a *Auth0) settings(c clients.Client) map[string]any {
+	out := map[string]any{"client_id": c.ID, "name": c.Name, "app_type": "regular_web", "token_endpoint_auth_method": method(c.AuthMethod),
+		"callbacks": c.RedirectURIs, "grant_types": c.GrantTypes, "oidc_conformant": true, "is_first_party": true, "global": false,
+		"jwt_configuration": map[string]any{"alg": "RS256", "lifetime_in_seconds": 36000, "secret_encoded": false},
+		"refresh_token":     map[string]any{"rotation_type": "non-rotating", "expiration_type": "non-expiring"}}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.Copy(out, a.applications[c.ID])
+	return out
+}
+
+func method(m clients.AuthMethod) string {
+	if m == clients.Either {
+		return string(clients.Post)
+	}
+	return string(m)
+}
+
+// get answers the fields that are asked for. The secret is not among those that this face has: nobody needs it.
+func (a *Auth0) get(r *http.Request) (int, any, error) {
+	c, err := a.env.Store.Client(r.PathValue("id"))
+	if err != nil {
+		return 0, nil, err
+	}
+	app := a.settings(c)
+	if fields := r.URL.Query().Get("fields"); fields != "" {
+		if r.URL.Query().Get("include_fields") != "true" {
+			return 0, nil, &face.APIError{Status: http.StatusNotImplemented, Text: "the local stack only includes fields"}
+		}
+		wanted := strings.Split(fields, ",")
+		maps.DeleteFunc(app, func(k string, _ any) bool { return !slices.Contains(wanted, k) })
+	}
+	return http.StatusOK, app, nil
+}
+
+// update sets the secret; nothing else is honoured.
+func (a *Auth0) update(r *http.Request) (int, any, error) {
+	c, err := a.env.Store.Client(r.PathValue("id"))
+	if err != nil {
+		return 0, nil, err
+	}
+	var in struct {
+		ClientSecret string `json:"client_secret"`
+	}
+	if err := face.ReadJSON(r, &in); err != nil {
+		return 0, nil, err
+	}
+	if in.ClientSecret == "" {
+		return 0, nil, &face.APIError{Status: http.StatusBadRequest, Code: "invalid_body", Text: "Payload validation error: 'client_secret' is too short"}
+	}
+	err = a.env.Store.Update(c.ID, func(e *clients.Edit) error {
+		for _, s := range e.All() {
+			if v, err := e.Value(s.ID); err != nil || v == in.ClientSecret {
+				return err // it is the one that is set
+			}
+			if err := e.Remove(s.ID); err != nil {
+				return err
+			}
+		}
+		_, err := e.Add(clients.Secret{ID: a.NewSecretID(c.ID)}, in.ClientSecret)
+		return err
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	app := a.settings(c)
+	app["client_secret"] = in.ClientSecret
+	return http.StatusOK, app, nil
+}

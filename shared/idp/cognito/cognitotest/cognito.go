@@ -1,0 +1,75 @@
+// Package cognitotest is Amazon Cognito's face on the local identity provider: one user pool with its paths, and the answers
+// of its token endpoint. The management API is an AWS service: package cognito of the local stack.
+package cognitotest
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"alboidc.internal/shared/idp/idptest/face"
+)
+
+// The one user pool that the local identity provider plays.
+const (
+	Region = "eu-central-1"
+	PoolID = Region + "_LocalPool"
+)
+
+// Cognito is the face. Its methods are safe for concurrent use.
+type Cognito struct {
+	env face.Env
+
+	mu   sync.Mutex
+	last map[string]time.Time // of each client: the instant in its newest secret's id
+}
+
+var _ face.Face = (*Cognito)(nil)
+
+// New makes the face; it is the face.New of Cognito.
+func New(env face.Env) (face.Face, error) {
+	return &Cognito{env: env, last: map[string]time.Time{}}, nil
+}
+
+// Paths implements face.Face: the issuer ends with the pool's id, as in AWS, where the other endpoints are at the pool's
+// domain instead (Amazon Cognito developer guide, "User pool endpoints and managed login reference").
+func (*Cognito) Paths() face.Paths {
+	return face.Paths{Issuer: "/" + PoolID, Authorization: "/oauth2/authorize", Token: "/oauth2/token", UserInfo: "/oauth2/userInfo",
+		Keys: "/.well-known/jwks.json"}
+}
+
+// TokenError implements face.Face: every refusal is HTTP 400, and most say no more than the code (Amazon Cognito
+// developer guide, "Token endpoint"). The description of a wrong secret is an observed one.
+func (*Cognito) TokenError(r face.Refusal) face.TokenError {
+	e := face.RFC6749(r)
+	e.Status, e.Description = http.StatusBadRequest, ""
+	if r == face.WrongSecret {
+		e.Description = "invalid_client_secret"
+	}
+	return e
+}
+
+// Routes implements face.Face: the management API is not at the identity provider's address.
+func (*Cognito) Routes(*http.ServeMux) {}
+
+// NewSecretID implements face.Face.
+func (c *Cognito) NewSecretID(clientID string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := c.env.Clock.Now().Truncate(time.Second)
+	if last := c.last[clientID]; !at.After(last) {
+		at = last.Add(time.Second)
+	}
+	c.last[clientID] = at
+	return SecretID(clientID, at)
+}
+
+// SecretID is the id of a client's secret that was made at an instant (Amazon Cognito user pools API reference,
+// ClientSecretDescriptorType): the same for all of one second.
+func SecretID(clientID string, at time.Time) string {
+	return fmt.Sprintf("%s--%d", clientID, at.Unix())
+}
+
+// AdminToken implements face.Face: AWS requests are signed instead.
+func (*Cognito) AdminToken() string { return "" }

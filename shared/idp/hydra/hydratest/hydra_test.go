@@ -1,0 +1,133 @@
+package hydratest_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	adapter "alboidc.internal/shared/idp/hydra"
+	"alboidc.internal/shared/idp/hydra/hydratest"
+	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
+)
+
+const (
+	clientID = "orders-web"
+	initial  = "initial-secret-of-" + clientID
+)
+
+func start(t *testing.T) *facetest.Vendor {
+	return facetest.Start(t, hydratest.New, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.rotateSecret",
+		idptest.Remove: "hydra.patchClient"}, clientID)
+}
+
+func client(t *testing.T, v *facetest.Vendor) *adapter.Client { return clientOf(t, v, clientID) }
+
+func clientOf(t *testing.T, v *facetest.Vendor, id string) *adapter.Client {
+	t.Helper()
+	c, err := adapter.New([]byte(`{"adminUrl": "`+v.URL+`", "removeAllPrevious": true}`), idp.Client{Name: "orders-web", ClientID: id}, v.Deps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestTheRotatorsAdapterConformsHere(t *testing.T) {
+	t.Parallel()
+	exceptions := idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked")
+	exceptions[idptest.RuleLostCreate] = "Hydra shows no secrets: what was never told cannot be listed"
+	idptest.Run(t, idptest.Subject{Exceptions: exceptions, New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+		v := start(t)
+		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(client(t, v), b) })
+		return p, b
+	}})
+}
+
+// An old release that cannot rotate.
+func TestTheRotatorsAdapterConformsHereAsAPair(t *testing.T) {
+	t.Parallel()
+	const second = "orders-web-second"
+	idptest.Run(t, idptest.Subject{Exceptions: idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked"),
+		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+			v := facetest.Start(t, hydratest.New, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
+			v.Face.(*hydratest.Hydra).SetVersion("v2.2.0", false)
+			p, b := idptest.WithSlots(t, v, []string{clientID, second}, func(b slots.Book) idp.Provider {
+				return slots.Pair(clientID, clientOf(t, v, clientID), second, clientOf(t, v, second), b)
+			})
+			return p, b
+		}})
+}
+
+func TestFiveEarlierSecretsAreKeptAndEndTogether(t *testing.T) {
+	t.Parallel()
+	v := start(t)
+	c := client(t, v)
+	for n := 1; n <= 6; n++ {
+		made, err := c.Shift(t.Context())
+		if err != nil || !v.Store.Accepts(clientID, made.Reveal(), facetest.Noon()) {
+			t.Fatalf("shift %d: %v", n, err)
+		}
+		if kept := v.Store.Accepts(clientID, initial, facetest.Noon()); kept != (n <= 5) || len(v.Live(clientID)) != min(n+1, 6) {
+			t.Errorf("after shift %d there are %d, the first is accepted: %t", n, len(v.Live(clientID)), kept)
+		}
+	}
+	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, initial, facetest.Noon()) {
+		t.Errorf("%d are left (%v)", len(v.Live(clientID)), err)
+	}
+	if _, err := c.Shift(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Set(t.Context(), secret.New("a-value-of-ours")); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, "a-value-of-ours", facetest.Noon()) {
+		t.Errorf("not set (%v)", err)
+	}
+}
+
+func TestAnOldReleaseCannotRotate(t *testing.T) {
+	t.Parallel()
+	v := start(t)
+	v.Face.(*hydratest.Hydra).SetVersion("v26.2.0", false)
+	c := client(t, v)
+	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
+		t.Errorf("the review is %+v (%v)", r, err)
+	}
+	if _, err := c.Shift(t.Context()); !failure.Is(err, failure.Precondition) || len(v.Live(clientID)) != 1 {
+		t.Errorf("a shift: %v", err)
+	}
+	if err := c.Set(t.Context(), secret.New("a-value-of-ours")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatTheFaceDoesNotKnowIsRefused(t *testing.T) {
+	t.Parallel()
+	v := start(t)
+	for request, want := range map[string]int{
+		"GET /admin/clients":               http.StatusNotImplemented,
+		"GET /admin/clients/other":         http.StatusNotFound,
+		"PUT /admin/clients/orders-web {}": http.StatusNotImplemented,
+		`PATCH /admin/clients/orders-web [{"op": "replace", "path": "/scope", "value": "openid"}]`:            http.StatusBadRequest,
+		`PATCH /admin/clients/orders-web [{"op": "replace", "path": "/client_secret", "value": "short"}]`:     http.StatusBadRequest,
+		`PATCH /admin/clients/orders-web [{"op": "replace", "path": "/client_secret", "value": "x", "y": 1}]`: http.StatusBadRequest,
+	} {
+		part := strings.SplitN(request, " ", 3)
+		r, err := http.NewRequestWithContext(t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := v.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", request, resp.StatusCode, want)
+		}
+	}
+	if !v.Store.Accepts(clientID, initial, facetest.Noon()) || len(v.Live(clientID)) != 1 {
+		t.Error("a refused request changed the secrets")
+	}
+}

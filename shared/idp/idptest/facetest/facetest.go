@@ -1,0 +1,146 @@
+// Package facetest runs a provider's real adapter against its face of the local identity provider, in the conformance
+// suite: what the one sends and reads is what the other takes and answers.
+package facetest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/httpvendor"
+	"alboidc.internal/shared/secret"
+)
+
+// Noon is the time of both sides.
+func Noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+// AdminARN is the secret from which the adapter reads the face's AdminToken.
+const AdminARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:admin-AbCdEf"
+
+// Vendor is a face behind a server. It is an idptest.SlotVendor.
+type Vendor struct {
+	*httptest.Server
+	Face  face.Face
+	Store *clients.Store
+
+	faults     *fault.Injector
+	operations map[idptest.Operation]string
+	mu         sync.Mutex
+	inForce    map[idptest.Operation]int
+	t          testing.TB
+}
+
+var _ idptest.SlotVendor = (*Vendor)(nil)
+
+// handClock stands still: its sleepers wait until the test ends, and then do not go on.
+type handClock struct {
+	clock.Clock
+	ended chan struct{}
+}
+
+func (handClock) Now() time.Time { return Noon() }
+
+func (h handClock) Sleep(context.Context, time.Duration) error {
+	<-h.ended
+	return context.Canceled
+}
+
+// Start serves a face with clients that have one secret each. operations are the face's operations that carry the
+// provider's out.
+func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
+	t.Helper()
+	mux := http.NewServeMux()
+	v := &Vendor{Server: httptest.NewTLSServer(mux), faults: &fault.Injector{}, operations: operations, inForce: map[idptest.Operation]int{}, t: t}
+	t.Cleanup(v.Close)
+	c := handClock{clock.NewVirtual(Noon()), make(chan struct{})}
+	t.Cleanup(func() { close(c.ended) }) // before the server closes, which waits for its requests
+	v.Store = clients.New(c)
+	var err error
+	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: c, Store: v.Store, Faults: v.faults}); err != nil {
+		t.Fatal(err)
+	}
+	v.Face.Routes(mux)
+	if tokens, ok := v.Face.(face.Tokens); ok {
+		mux.HandleFunc("POST "+v.Face.Paths().Issuer+v.Face.Paths().Token, func(w http.ResponseWriter, r *http.Request) {
+			if r.ParseForm() != nil || !tokens.ServeToken(w, r) {
+				w.WriteHeader(http.StatusTeapot)
+			}
+		})
+	}
+	for _, id := range clientIDs {
+		if _, err := v.Store.Register(clients.Client{ID: id, Name: "orders-web", RedirectURIs: []string{"https://orders.example.com/oauth2/idpresponse"}}); err != nil {
+			t.Fatal(err)
+		}
+		err := v.Store.Update(id, func(e *clients.Edit) error {
+			_, err := e.Add(clients.Secret{ID: v.Face.NewSecretID(id)}, "initial-secret-of-"+id)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return v
+}
+
+// Deps are the adapter's dependencies.
+func (v *Vendor) Deps() idp.Deps {
+	return httpvendor.Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
+}
+
+// Live implements idptest.SlotVendor.
+func (v *Vendor) Live(clientID string) []secret.Value {
+	var out []secret.Value
+	err := v.Store.Update(clientID, func(e *clients.Edit) error { // for the values; it changes nothing
+		for _, s := range e.All() {
+			value, err := e.Value(s.ID)
+			if err != nil {
+				return err
+			}
+			if s.Live(Noon()) {
+				out = append(out, secret.New(value))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return out
+}
+
+// Break implements idptest.SlotVendor.
+func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if id, ok := v.inForce[op]; ok {
+		v.faults.Remove(id)
+		delete(v.inForce, op)
+	}
+	rule, ok := map[idptest.Fault]fault.Rule{
+		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusTooManyRequests},
+		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable},
+		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden},
+		idptest.Garble:    {Mode: fault.Refuse, Code: face.WrongJSON},
+		idptest.Misshape:  {Mode: fault.Refuse, Code: face.OtherJSON},
+		idptest.LoseReply: {Mode: fault.Lose},
+		idptest.Hang:      {Mode: fault.Delay, Latency: time.Hour},
+	}[f]
+	if !ok || v.operations[op] == "" {
+		return
+	}
+	rule.Service, rule.Operation = "idp", v.operations[op]
+	id, err := v.faults.Add(rule)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.inForce[op] = id
+}

@@ -1,0 +1,173 @@
+package keycloaktest_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/facetest"
+	adapter "alboidc.internal/shared/idp/keycloak"
+	"alboidc.internal/shared/idp/keycloak/keycloaktest"
+	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
+)
+
+const first, second = "first", "second"
+
+func start(t *testing.T, create, remove string) *facetest.Vendor {
+	return facetest.Start(t, keycloaktest.New, map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
+		idptest.Create: "keycloak." + create, idptest.Remove: "keycloak." + remove}, first, second)
+}
+
+func withPolicy(t *testing.T) *facetest.Vendor { return start(t, "regenerateSecret", "deleteRotated") }
+
+func withoutPolicy(t *testing.T) *facetest.Vendor {
+	v := start(t, "updateClient", "updateClient")
+	v.Face.(*keycloaktest.Keycloak).SetPolicy(nil)
+	return v
+}
+
+func client(t *testing.T, v *facetest.Vendor, clientID string) *adapter.Client {
+	t.Helper()
+	c, err := adapter.New([]byte(`{"serverUrl": "`+v.URL+`", "realm": "`+keycloaktest.Realm+`", "clientSecret": {"clientId": "`+keycloaktest.RotatorID+`", "secretArn": "`+facetest.AdminARN+`"}}`),
+		idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestTheRotatorsAdapterConformsHere(t *testing.T) {
+	t.Parallel()
+	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+		v := withPolicy(t)
+		p, b := idptest.WithSlots(t, v, []string{first}, func(b slots.Book) idp.Provider { return slots.Shifting(client(t, v, first), b) })
+		return p, b
+	}})
+}
+
+func TestTheRotatorsAdapterConformsHereAsAPair(t *testing.T) {
+	t.Parallel()
+	idptest.Run(t, idptest.Subject{
+		Exceptions: idptest.NeedsNoRequest(idptest.List, "of a pair the token endpoint is asked"),
+		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+			v := withoutPolicy(t)
+			p, b := idptest.WithSlots(t, v, []string{first, second}, func(b slots.Book) idp.Provider {
+				return slots.Pair(first, client(t, v, first), second, client(t, v, second), b)
+			})
+			return p, b
+		}})
+}
+
+func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
+	t.Parallel()
+	const initial = "initial-secret-of-" + first
+	v := withPolicy(t)
+	face, c := v.Face.(*keycloaktest.Keycloak), client(t, v, first)
+	face.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
+	made, err := c.Shift(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Slots(t.Context())
+	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || !s.PreviousUntil.Equal(facetest.Noon().Add(48*time.Hour)) ||
+		!s.CurrentUntil.Equal(facetest.Noon().Add(30*24*time.Hour)) {
+		t.Errorf("the slots are wrong: until %s and %s (%v)", s.CurrentUntil, s.PreviousUntil, err)
+	}
+	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(first)) != 1 || !v.Store.Accepts(first, initial, facetest.Noon()) {
+		t.Errorf("not put back (%v)", err)
+	}
+	for range 2 {
+		if _, err = c.Shift(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v.Store.Accepts(first, initial, facetest.Noon()) || len(v.Live(first)) != 2 {
+		t.Error("a second shift kept what was the rotated one")
+	}
+	// with times that keep nothing, the current secret ends at once
+	face.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour})
+	if _, err = c.Shift(t.Context()); err != nil || len(v.Live(first)) != 1 {
+		t.Errorf("%d secrets are left (%v)", len(v.Live(first)), err)
+	}
+}
+
+func TestAPolicyThatCoversTheClientNoMoreIsSeenBeforeASecretIsMade(t *testing.T) {
+	t.Parallel()
+	v := withPolicy(t)
+	c := client(t, v, first)
+	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 || r.MaxGrace != 334*time.Hour {
+		t.Fatalf("the review is %+v (%v)", r, err)
+	}
+	v.Face.(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour, Elsewhere: true})
+	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 {
+		t.Errorf("that cannot be read, but the review is %+v (%v)", r, err)
+	}
+	if _, err := c.Shift(t.Context()); !failure.Is(err, failure.Precondition) || len(v.Live(first)) != 1 || !v.Store.Accepts(first, "initial-secret-of-"+first, facetest.Noon()) {
+		t.Errorf("a shift: %v", err)
+	}
+	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
+		t.Errorf("now the review is %+v (%v)", r, err)
+	}
+}
+
+func TestWhatTheFaceDoesNotKnowIsRefused(t *testing.T) {
+	t.Parallel()
+	v := withPolicy(t)
+	const realm = "/admin/realms/" + keycloaktest.Realm
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {keycloaktest.RotatorID}, "client_secret": {v.Face.AdminToken()}}
+	_, granted := send(t, v, "POST "+v.Face.Paths().Issuer+v.Face.Paths().Token+" "+form.Encode(), "")
+	bearer := "Bearer " + regexp.MustCompile(`"access_token":"([^"]*)"`).FindStringSubmatch(granted + `"access_token":""`)[1]
+	for request, want := range map[string]int{
+		"GET " + realm + "/clients?clientId=other":                                                          http.StatusOK,
+		"GET " + realm + "/clients/other/client-secret":                                                     http.StatusNotFound,
+		"GET " + realm + "/clients/first/client-secret/rotated":                                             http.StatusNotFound,
+		"DELETE " + realm + "/clients/first/client-secret/rotated":                                          http.StatusNoContent,
+		"GET /admin/realms/other/clients?clientId=first":                                                    http.StatusNotImplemented,
+		"PUT " + realm + `/clients/first {"clientId": "first", "secret": "x", "redirectUris": []}`:          http.StatusBadRequest,
+		"PUT " + realm + `/clients/first {"clientId": "other", "secret": "x", "webOrigins": []}`:            http.StatusNotImplemented,
+		"PUT " + realm + `/clients/first {"clientId": "first", "secret": "x"}`:                              http.StatusNotImplemented,
+		"PUT " + realm + `/clients/first {"webOrigins": [], "serviceAccountsEnabled": true, "secret": "x"}`: http.StatusNotImplemented,
+	} {
+		if status, body := send(t, v, request, bearer); status != want || status == http.StatusOK && body != "[]" {
+			t.Errorf("%s: %d %s, want %d", request, status, body, want)
+		}
+	}
+	if status, _ := send(t, v, "GET "+realm+"/clients?clientId=first", "Bearer wrong"); status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", status)
+	}
+	if !v.Store.Accepts(first, "initial-secret-of-"+first, facetest.Noon()) || len(v.Live(first)) != 1 {
+		t.Error("a refused request changed the secrets")
+	}
+}
+
+// send sends "METHOD PATH BODY".
+func send(t *testing.T, v *facetest.Vendor, request, authorization string) (int, string) {
+	t.Helper()
+	part := strings.SplitN(request, " ", 3)
+	r, err := http.NewRequestWithContext(t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasSuffix(part[1], "/token") {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	r.Header.Set("Authorization", authorization)
+	if authorization == "" {
+		r.Header.Del("Authorization")
+	}
+	resp, err := v.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, strings.TrimSpace(string(b))
+}
