@@ -23,6 +23,9 @@ const (
 	Delay Mode = "delay"
 )
 
+// Text is in the body of every answer that a fault makes up, so that tests see where such a body gets to.
+const Text = "refused by a fault of the local stack"
+
 // Rule is one fault. It applies to requests of Service whose operation is Operation and whose text contains Match.
 type Rule struct {
 	// Service is "idp" for the identity provider, else the AWS signing name (secretsmanager, elasticloadbalancing,

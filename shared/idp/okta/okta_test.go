@@ -10,7 +10,6 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/httpvendor"
-	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/secret"
 )
 
@@ -32,14 +31,18 @@ func apiError(code string) string {
 		`", "errorId": "oaeEXAMPLE", "errorCauses": [{"errorSummary": "cause by the vendor"}]}`
 }
 
+const apiToken = "00exampleTokenOfTheAdmin"
+
+// play expects requests with the API token.
+func play(t *testing.T, exchanges ...httpvendor.Exchange) *httpvendor.Script {
+	t.Helper()
+	return httpvendor.Play(t, "SSWS "+apiToken, exchanges...)
+}
+
 func provider(t *testing.T, s *httpvendor.Script) disabler {
 	t.Helper()
-	d := httpvendor.Deps(t, s.Server, map[string]string{tokenARN: apiToken}, time.Unix(1772359200, 0))
-	p, err := okta.New(settings(s.URL, withToken), idp.Client{Name: "orders-web", ClientID: "0oaClient"}, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.(disabler)
+	d := httpvendor.Deps(t, s.Server, map[string]string{tokenARN: apiToken + "\n"}, time.Unix(1772359200, 0))
+	return newProvider(t, s.URL, withToken, d).(disabler)
 }
 
 type disabler interface {
@@ -166,6 +169,12 @@ func TestChangesOfASecret(t *testing.T) {
 		{"an organisation without the feature is told what it lacks",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs1") },
 			[]httpvendor.Exchange{failing(listed, 401, "E0000015")}, failure.IdPRejected, "lacks the feature OAuth secrets and key management"},
+		{"a server error that is not Okta's",
+			func(p disabler, ctx context.Context) error { return p.Enable(ctx, "ocs2") },
+			[]httpvendor.Exchange{listed, {Request: activate.Request, Status: 503, Answer: "<html>vendor"}}, failure.Unavailable, "HTTP 503"},
+		{"a refusal with a code that is not Okta's",
+			func(p disabler, ctx context.Context) error { return p.Enable(ctx, "ocs2") },
+			[]httpvendor.Exchange{listed, failing(activate, 403, "code of the vendor")}, failure.IdPRejected, "HTTP 403"},
 		{"missing rights are explained",
 			func(p disabler, ctx context.Context) error { return p.Remove(ctx, "ocs2") },
 			[]httpvendor.Exchange{listed, failing(remove("ocs2"), 403, "E0000006")}, failure.IdPRejected, "may not manage app 0oaApp"},
@@ -281,12 +290,16 @@ func TestAnUnusableTokenIsNotSent(t *testing.T) {
 		"an empty one":     {map[string]string{tokenARN: "\n"}, failure.Precondition},
 		"one out of reach": {nil, failure.AccessDenied},
 	} {
-		p, err := okta.New(settings(s.URL, withToken), idp.Client{}, httpvendor.Deps(t, s.Server, tt.stored, time.Unix(0, 0)))
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := newProvider(t, s.URL, withToken, httpvendor.Deps(t, s.Server, tt.stored, time.Unix(0, 0)))
 		if _, err := p.List(t.Context()); !failure.Is(err, tt.want) || strings.Contains(err.Error(), "two words") {
 			t.Errorf("%s: %v, want %s", name, err, tt.want)
 		}
 	}
 }
+
+// goodApp is the documented shape of an app integration, shortened.
+const goodApp = `{"id": "0oaApp", "name": "oidc_client", "label": "Orders", "status": "ACTIVE", "signOnMode": "OPENID_CONNECT",
+ "credentials": {"oauthClient": {"autoKeyRotation": true, "client_id": "0oaClient",
+  "token_endpoint_auth_method": "client_secret_basic"}},
+ "settings": {"oauthClient": {"grant_types": ["authorization_code", "refresh_token"],
+  "redirect_uris": ["https://orders.example.com/oauth2/idpresponse"]}}}`
