@@ -4,9 +4,12 @@ package facetest
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +20,6 @@ import (
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/secret"
 )
 
@@ -67,8 +69,8 @@ func (h handClock) Sleep(context.Context, time.Duration) error {
 func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
 	t.Helper()
 	mux := http.NewServeMux()
-	v := &Vendor{Clock: clock.NewVirtual(Noon()), Faults: &fault.Injector{}, operations: operations, inForce: map[idptest.Operation]int{},
-		answers: map[string]recorded{}, asked: map[string]int{}, t: t}
+	v := &Vendor{Clock: clock.NewVirtual(Noon()), Faults: &fault.Injector{}, operations: operations,
+		inForce: map[idptest.Operation]int{}, answers: map[string]recorded{}, asked: map[string]int{}, t: t}
 	v.Server = httptest.NewTLSServer(v.recorded(mux))
 	t.Cleanup(v.Close)
 	v.Faults.Observe(func(_, operation, _ string) {
@@ -104,8 +106,14 @@ func (v *Vendor) Register(c clients.Client) {
 	if _, err := v.Store.Register(c); err != nil {
 		v.t.Fatal(err)
 	}
-	err := v.Store.Update(c.ID, func(e *clients.Edit) error {
-		_, err := e.Add(clients.Secret{ID: v.Face.NewSecretID(c.ID)}, "initial-secret-of-"+c.ID)
+	v.Add(c.ID, "initial-secret-of-"+c.ID)
+}
+
+// Add makes a secret as a person at the vendor's console would.
+func (v *Vendor) Add(clientID, value string) {
+	v.t.Helper()
+	err := v.Store.Update(clientID, func(e *clients.Edit) error {
+		_, err := e.Add(clients.Secret{ID: v.Face.NewSecretID(clientID)}, value)
 		return err
 	})
 	if err != nil {
@@ -143,7 +151,7 @@ func (v *Vendor) Asked(operation string) int {
 
 // Deps are the adapter's dependencies.
 func (v *Vendor) Deps() idp.Deps {
-	d := httpvendor.Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
+	d := Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
 	d.Now = v.Clock.Now
 	return d
 }
@@ -169,6 +177,50 @@ func (v *Vendor) Live(clientID string) []secret.Value {
 	return out
 }
 
+// Send sends "METHOD PATH BODY", to a token endpoint a form, else JSON, with an Authorization header unless that is "".
+func (v *Vendor) Send(request, authorization string) (status int, body string) {
+	v.t.Helper()
+	part := strings.SplitN(request, " ", 3)
+	r, err := http.NewRequestWithContext(v.t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if strings.HasSuffix(part[1], "/token") {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	resp, err := v.Client().Do(r)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, strings.TrimSpace(string(b))
+}
+
+// Ask sends a request to the token endpoint.
+func (v *Vendor) Ask(form url.Values, authorization string) (status int, body string) {
+	v.t.Helper()
+	p := v.Face.Paths()
+	return v.Send("POST "+p.Issuer+p.Token+" "+form.Encode(), authorization)
+}
+
+// Bearer is the Authorization header with a token for the management API, which the token endpoint gives for the form.
+func (v *Vendor) Bearer(form url.Values, authorization string) string {
+	v.t.Helper()
+	status, body := v.Ask(form, authorization)
+	var granted struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &granted); err != nil || granted.Token == "" {
+		v.t.Fatalf("no token: HTTP %d %s", status, body)
+	}
+	return "Bearer " + granted.Token
+}
+
 // Break implements idptest.SlotVendor.
 func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 	v.mu.Lock()
@@ -178,9 +230,9 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 		delete(v.inForce, op)
 	}
 	rule, ok := map[idptest.Fault]fault.Rule{
-		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusTooManyRequests},
-		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable},
-		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden},
+		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusTooManyRequests, Code: idptest.Canary},
+		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable, Code: idptest.Canary},
+		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden, Code: idptest.Canary},
 		idptest.Garble:    {Mode: fault.Refuse, Code: face.WrongJSON},
 		idptest.Misshape:  {Mode: fault.Refuse, Code: face.OtherJSON},
 		idptest.LoseReply: {Mode: fault.Lose},
