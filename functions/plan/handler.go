@@ -101,7 +101,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		}
 		out.Checks = append(out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
 	}
-	if s.Capable.Model == idp.ByHand && d.Action == rotation.Rotate {
+	if s.Capable.MadeByHand() && d.Action == rotation.Rotate {
 		if err := mustBeNew(ctx, s, d); err != nil {
 			return rotation.Plan{}, err
 		}
@@ -200,7 +200,7 @@ func decide(ctx context.Context, s *session.Session, j *journal.Journal, in rota
 	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model), MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
 	tellSecrets(out, s, j, listed)
 	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
-		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
+		ByHand: s.Capable.MadeByHand(), SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
 		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(started(in)),
 		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
 	snap.Shorten = r.Shorten()
