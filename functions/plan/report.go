@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -110,18 +111,19 @@ func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
 }
 
 // fill copies the decision into the plan, with the steps in words for the reader of a dry run.
-func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, j *journal.Journal, r rotation.Request) {
+func (p *planning) fill(context.Context) error {
+	out, d := &p.out, p.decided
 	out.Action, out.Why, out.From, out.To, out.Import = d.Action, d.Why, d.From, d.To, d.Import
 	out.GracePeriodSeconds = int(d.Grace / time.Second)
 	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
 	out.Warnings = append(out.Warnings, d.Warnings...)
-	if g := r.GracePeriodSeconds; g != nil && *g > s.Config.GracePeriod() {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", s.Config.GracePeriod(), *g))
+	if g := p.request.GracePeriodSeconds; g != nil && *g > p.Config.GracePeriod() {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", p.Config.GracePeriod(), *g))
 	}
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
 	case rotation.Rotate:
-		create, remove := words(s, j, d)
+		create, remove := words(p.Session, p.journal, d)
 		step("%s", create)
 		step("put it on %d targets and wait %d s for every load balancer node", len(out.Targets), out.SpreadSeconds)
 		step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
@@ -132,6 +134,7 @@ func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, j *journa
 	case rotation.Rollback:
 		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then plan again", len(out.Targets), d.To.VersionID)
 	}
+	return nil
 }
 
 // words say how the new secret comes and the old one goes.
