@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/face"
 	"alboidc.internal/shared/secret"
 )
 
@@ -84,7 +85,7 @@ const (
 )
 
 // Canary is a text that must never appear in an error.
-const Canary = "canary-in-a-response-body"
+const Canary = face.Canary
 
 // patience is how long the suite waits for a hanging vendor. It is real time: contexts have no other.
 const patience = 50 * time.Millisecond

@@ -4,8 +4,12 @@ package facetest
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +20,6 @@ import (
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/secret"
 )
 
@@ -80,20 +83,26 @@ func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]stri
 		if _, err := v.Store.Register(clients.Client{ID: id, Name: "orders-web", RedirectURIs: []string{"https://orders.example.com/oauth2/idpresponse"}}); err != nil {
 			t.Fatal(err)
 		}
-		err := v.Store.Update(id, func(e *clients.Edit) error {
-			_, err := e.Add(clients.Secret{ID: v.Face.NewSecretID(id)}, "initial-secret-of-"+id)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		v.Add(id, "initial-secret-of-"+id)
 	}
 	return v
 }
 
+// Add makes a secret as a person at the vendor's console would.
+func (v *Vendor) Add(clientID, value string) {
+	v.t.Helper()
+	err := v.Store.Update(clientID, func(e *clients.Edit) error {
+		_, err := e.Add(clients.Secret{ID: v.Face.NewSecretID(clientID)}, value)
+		return err
+	})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+}
+
 // Deps are the adapter's dependencies.
 func (v *Vendor) Deps() idp.Deps {
-	return httpvendor.Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
+	return Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
 }
 
 // Live implements idptest.SlotVendor.
@@ -117,6 +126,50 @@ func (v *Vendor) Live(clientID string) []secret.Value {
 	return out
 }
 
+// Send sends "METHOD PATH BODY", to a token endpoint a form, else JSON, with an Authorization header unless that is "".
+func (v *Vendor) Send(request, authorization string) (status int, body string) {
+	v.t.Helper()
+	part := strings.SplitN(request, " ", 3)
+	r, err := http.NewRequestWithContext(v.t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if strings.HasSuffix(part[1], "/token") {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	resp, err := v.Client().Do(r)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, strings.TrimSpace(string(b))
+}
+
+// Ask sends a request to the token endpoint.
+func (v *Vendor) Ask(form url.Values, authorization string) (status int, body string) {
+	v.t.Helper()
+	p := v.Face.Paths()
+	return v.Send("POST "+p.Issuer+p.Token+" "+form.Encode(), authorization)
+}
+
+// Bearer is the Authorization header with a token for the management API, which the token endpoint gives for the form.
+func (v *Vendor) Bearer(form url.Values, authorization string) string {
+	v.t.Helper()
+	status, body := v.Ask(form, authorization)
+	var granted struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &granted); err != nil || granted.Token == "" {
+		v.t.Fatalf("no token: HTTP %d %s", status, body)
+	}
+	return "Bearer " + granted.Token
+}
+
 // Break implements idptest.SlotVendor.
 func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 	v.mu.Lock()
@@ -126,9 +179,9 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 		delete(v.inForce, op)
 	}
 	rule, ok := map[idptest.Fault]fault.Rule{
-		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusTooManyRequests},
-		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable},
-		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden},
+		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusTooManyRequests, Code: idptest.Canary},
+		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable, Code: idptest.Canary},
+		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden, Code: idptest.Canary},
 		idptest.Garble:    {Mode: fault.Refuse, Code: face.WrongJSON},
 		idptest.Misshape:  {Mode: fault.Refuse, Code: face.OtherJSON},
 		idptest.LoseReply: {Mode: fault.Lose},
