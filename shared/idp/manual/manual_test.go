@@ -44,7 +44,7 @@ func TestTheCodesOfTheTokenEndpointCanBeSet(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := r.Capabilities()
-		if c.Model != idp.ByHand || !slices.Equal(c.Probe.Accepted, []string{want[0]}) || !slices.Equal(c.Probe.Rejected, []string{want[1]}) {
+		if !c.MadeByHand() || !slices.Equal(c.Probe.Accepted, []string{want[0]}) || !slices.Equal(c.Probe.Rejected, []string{want[1]}) {
 			t.Errorf("%s: %+v", settings, c)
 		}
 	}

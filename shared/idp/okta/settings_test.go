@@ -19,10 +19,10 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		want           []string // none is success
 	}{
 		{"an API token", `{` + url + `,` + app + `,` + withToken + `}`, nil},
-		{"a service app, and a slash after the URL", `{"orgUrl": "https://example.okta.com/",` + app + `,` + withServiceApp + `}`, nil},
+		{"a service app, and a slash after the URL", `{"orgUrl": "https://example.okta.com/",` + app + `,` + serviceAppSettings + `}`, nil},
 		{"nothing", `{}`, []string{p + ".orgUrl: is missing", p + ".appId: must be", p + ": needs exactly one of"}},
 		{"null", `null`, []string{p + ".orgUrl: is missing"}},
-		{"both credentials", `{` + url + `,` + app + `,` + withToken + `,` + withServiceApp + `}`, []string{p + ": needs exactly one of apiToken and serviceApp"}},
+		{"both credentials", `{` + url + `,` + app + `,` + withToken + `,` + serviceAppSettings + `}`, []string{p + ": needs exactly one of apiToken and serviceApp"}},
 		{"neither", `{` + url + `,` + app + `}`, []string{p + ": needs exactly one of"}},
 		{"the issuer as URL", `{"orgUrl": "https://example.okta.com/oauth2/default",` + app + `,` + withToken + `}`, []string{p + ".orgUrl: must be the organisation's base URL"}},
 		{"the admin console as URL", `{"orgUrl": "https://example-admin.okta.com",` + app + `,` + withToken + `}`, []string{p + ".orgUrl: must be the organisation's own URL"}},
