@@ -225,7 +225,8 @@ func TestDropPendingTouchesOnlyTheGivenVersion(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, labels{"AWSCURRENT": "a", "AWSPENDING": "b"})
 	for _, id := range []string{"x", "", "b", "b"} {
-		if err := f.store("").DropPending(context.Background(), id); err != nil {
+		now := versions.Labels{Current: f.labels["AWSCURRENT"], Pending: f.labels["AWSPENDING"]}
+		if err := f.store("").DropPending(t.Context(), now, id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -237,8 +238,7 @@ func TestDropPendingTouchesOnlyTheGivenVersion(t *testing.T) {
 func TestDropPendingIsSatisfiedIfTheLabelHasJustMovedOn(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, labels{"AWSCURRENT": "a", "AWSPENDING": "x"})
-	f.stale, f.old = 1, labels{"AWSCURRENT": "a", "AWSPENDING": "b"}
-	if err := f.store("").DropPending(context.Background(), "b"); err != nil {
+	if err := f.store("").DropPending(t.Context(), versions.Labels{Current: "a", Pending: "b"}, "b"); err != nil {
 		t.Fatal(err)
 	}
 	if f.labels["AWSPENDING"] != "x" {
