@@ -70,7 +70,7 @@ func TestOnlyTheSecretChanges(t *testing.T) {
 		"before one target group":      {login("orders"), forward("g")},
 		"before several target groups": {login("orders"), forward("g", "h", "i")},
 		"before a fixed response":      {login("orders"), fixed()},
-		"before a redirect":            {login("orders"), {Type: types.ActionTypeEnumRedirect, Order: aws.Int32(2),
+		"before a redirect": {login("orders"), {Type: types.ActionTypeEnumRedirect, Order: aws.Int32(2),
 			RedirectConfig: &types.RedirectActionConfig{StatusCode: "HTTP_302", Host: aws.String("#{host}")}}},
 	}
 	for name, actions := range lists {
