@@ -77,8 +77,9 @@ lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
 versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
-golden: deps golden-infra ## Write what tests compare: paths of the state machine, the CloudFormation template, the providers' table
+golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the providers' table
 	@cd shared && go test ./idp/registry -count=1 -update -run TestTheTableOfProviders
+	@cd statemachine && go test . -update -run Layout
 	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
 
 .PHONY: fmt
