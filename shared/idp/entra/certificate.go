@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/secret"
 )
 
@@ -52,8 +53,8 @@ type signed struct {
 
 // Advice implements clientcredentials.Proof.
 func (s signed) Advice() string {
-	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s.certificate.sha256 is one of app %s, has not expired, "+
-		"and belongs to the private key in %s", path, s.ClientID, s.KeySecretARN)
+	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s is one of app %s, has not expired, "+
+		"and belongs to the private key in %s", idp.Setting("certificate.sha256"), s.ClientID, s.KeySecretARN)
 }
 
 // Prove implements clientcredentials.Proof.

@@ -57,7 +57,7 @@ var codePattern = regexp.MustCompile(`^[A-Z][A-Za-z]*_[A-Za-z]+$|AsPerAppPolicy$
 
 // refusal is a fault's answer. A code that is not one of Graph's is replaced by the one Graph sends with the status.
 func refusal(w http.ResponseWriter, out fault.Outcome) error {
-	e := &graphError{out.Status, out.Code, "Refused by a fault of the local stack."}
+	e := &graphError{out.Status, out.Code, fault.Text}
 	if !codePattern.MatchString(e.code) {
 		e.code = map[int]string{400: "Request_BadRequest", 401: "InvalidAuthenticationToken", 403: "Authorization_RequestDenied",
 			404: "Request_ResourceNotFound", 409: "Directory_ConcurrencyViolation", 429: "TooManyRequests", 503: "ServiceUnavailable"}[out.Status]

@@ -58,7 +58,7 @@ func (e *Entra) refuseFault(w http.ResponseWriter, out fault.Outcome) {
 	if out.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "2")
 	}
-	e.refuseToken(w, e.tokenError(out.Status, code, 90033, "Refused by a fault of the local stack"))
+	e.refuseToken(w, e.tokenError(out.Status, code, 90033, fault.Text))
 }
 
 var (
