@@ -36,11 +36,11 @@ func newCredential(s Settings, d idp.Deps) *credential {
 			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.ClientSecret.SecretARN, What: "a client secret of the rotator's own app registration"}}
 	}
 	c.Form = url.Values{"client_id": {c.clientID}, "scope": {s.GraphURL + "/.default"}}
-	c.API = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: c.explain,
+	c.API = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: c.explain,
 		Authorize: func(_ context.Context, r *http.Request) error {
 			r.Header.Set("client-request-id", clientcredentials.NewUUID())
 			return nil
-		}}
+		}})
 	return c
 }
 
@@ -51,9 +51,9 @@ func (c *credential) explain(s *httpclient.StatusError) string {
 	case "invalid_client":
 		return c.Proof.Advice()
 	case "unauthorized_client", "invalid_request", "invalid_grant":
-		return fmt.Sprintf("check %s.tenantId, that app %s exists and is enabled there, and that no Conditional Access policy keeps it out", path, c.clientID)
+		return fmt.Sprintf("check %s, that app %s exists and is enabled there, and that no Conditional Access policy keeps it out", idp.Setting("tenantId"), c.clientID)
 	case "invalid_scope", "invalid_resource":
-		return fmt.Sprintf("check that %s.graphUrl and %s.loginUrl belong to the same cloud", path, path)
+		return fmt.Sprintf("check that %s and %s belong to the same cloud", idp.Setting("graphUrl"), idp.Setting("loginUrl"))
 	default:
 		return ""
 	}
@@ -90,6 +90,6 @@ type certificate struct {
 
 // Advice implements clientcredentials.Proof.
 func (c certificate) Advice() string {
-	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s.certificate.sha256 is one of app %s, has not expired, "+
-		"and belongs to the private key in %s", path, c.ClientID, c.Stored.ARN)
+	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s is one of app %s, has not expired, "+
+		"and belongs to the private key in %s", idp.Setting("certificate.sha256"), c.ClientID, c.Stored.ARN)
 }

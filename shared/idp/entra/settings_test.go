@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/entra/entratest"
 )
@@ -45,7 +46,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := entra.CheckSettings(json.RawMessage(tt.settings))
+			_, err := entra.Capabilities(json.RawMessage(tt.settings), idp.Client{})
 			if len(tt.want) == 0 {
 				if err != nil {
 					t.Error(err)

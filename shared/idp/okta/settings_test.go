@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/okta"
 )
 
@@ -35,7 +36,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := okta.CheckSettings(json.RawMessage(tt.settings))
+			_, err := okta.Capabilities(json.RawMessage(tt.settings), idp.Client{})
 			if len(tt.want) == 0 {
 				if err != nil {
 					t.Error(err)
