@@ -19,9 +19,6 @@ const WrongJSON = "WrongJSON"
 // OtherJSON is the fault code that makes it answer 200 with JSON that is not what the vendor documents.
 const OtherJSON = "OtherJSON"
 
-// Canary is in every body that answers a request under a fault: none of it may get into an error or a log.
-const Canary = "canary-in-a-response-body"
-
 // Serve carries out one operation under the faults in force: it waits, refuses (by refuse, without any effect), answers
 // garbage, or carries the request out and then drops the connection.
 func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter, fault.Outcome), next http.HandlerFunc) {
@@ -34,9 +31,9 @@ func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text strin
 	switch {
 	case out.Refuse && out.Code == WrongJSON:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"canary": "` + Canary))
+		_, _ = w.Write([]byte(`{"canary": "` + fault.Canary))
 	case out.Refuse && out.Code == OtherJSON:
-		WriteJSON(w, http.StatusOK, map[string]string{"canary": Canary})
+		WriteJSON(w, http.StatusOK, map[string]string{"canary": fault.Canary})
 	case out.Refuse:
 		refuse(w, out)
 	case out.Lose:

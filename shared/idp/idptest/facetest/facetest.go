@@ -23,7 +23,7 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// Noon is the time of both sides.
+// Noon is the time of both sides at first.
 func Noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 // AdminARN is the secret from which the adapter reads the face's AdminToken.
@@ -34,23 +34,30 @@ type Vendor struct {
 	*httptest.Server
 	Face  face.Face
 	Store *clients.Store
+	// Clock is the time of both sides. It moves only by hand.
+	Clock  *clock.Virtual
+	Faults *fault.Injector
 
-	faults     *fault.Injector
 	operations map[idptest.Operation]string
 	mu         sync.Mutex
 	inForce    map[idptest.Operation]int
+	answers    map[string]recorded // by method and path
+	asked      map[string]int      // by the face's operation
 	t          testing.TB
 }
 
 var _ idptest.SlotVendor = (*Vendor)(nil)
 
-// handClock stands still: its sleepers wait until the test ends, and then do not go on.
-type handClock struct {
-	clock.Clock
-	ended chan struct{}
+type recorded struct {
+	status int
+	body   string
 }
 
-func (handClock) Now() time.Time { return Noon() }
+// handClock moves only by hand: its sleepers wait until the test ends, and then do not go on.
+type handClock struct {
+	*clock.Virtual
+	ended chan struct{}
+}
 
 func (h handClock) Sleep(context.Context, time.Duration) error {
 	<-h.ended
@@ -62,13 +69,20 @@ func (h handClock) Sleep(context.Context, time.Duration) error {
 func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
 	t.Helper()
 	mux := http.NewServeMux()
-	v := &Vendor{Server: httptest.NewTLSServer(mux), faults: &fault.Injector{}, operations: operations, inForce: map[idptest.Operation]int{}, t: t}
+	v := &Vendor{Clock: clock.NewVirtual(Noon()), Faults: &fault.Injector{}, operations: operations,
+		inForce: map[idptest.Operation]int{}, answers: map[string]recorded{}, asked: map[string]int{}, t: t}
+	v.Server = httptest.NewTLSServer(v.recorded(mux))
 	t.Cleanup(v.Close)
-	c := handClock{clock.NewVirtual(Noon()), make(chan struct{})}
+	v.Faults.Observe(func(_, operation, _ string) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.asked[operation]++
+	})
+	c := handClock{v.Clock, make(chan struct{})}
 	t.Cleanup(func() { close(c.ended) }) // before the server closes, which waits for its requests
 	v.Store = clients.New(c)
 	var err error
-	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: c, Store: v.Store, Faults: v.faults}); err != nil {
+	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: c, Store: v.Store, Faults: v.Faults}); err != nil {
 		t.Fatal(err)
 	}
 	v.Face.Routes(mux)
@@ -80,12 +94,19 @@ func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]stri
 		})
 	}
 	for _, id := range clientIDs {
-		if _, err := v.Store.Register(clients.Client{ID: id, Name: "orders-web", RedirectURIs: []string{"https://orders.example.com/oauth2/idpresponse"}}); err != nil {
-			t.Fatal(err)
-		}
-		v.Add(id, "initial-secret-of-"+id)
+		v.Register(clients.Client{ID: id})
 	}
 	return v
+}
+
+// Register adds a client with one secret.
+func (v *Vendor) Register(c clients.Client) {
+	v.t.Helper()
+	c.Name, c.RedirectURIs = "orders-web", []string{"https://orders.example.com/oauth2/idpresponse"}
+	if _, err := v.Store.Register(c); err != nil {
+		v.t.Fatal(err)
+	}
+	v.Add(c.ID, "initial-secret-of-"+c.ID)
 }
 
 // Add makes a secret as a person at the vendor's console would.
@@ -100,9 +121,39 @@ func (v *Vendor) Add(clientID, value string) {
 	}
 }
 
+// Answer makes the vendor answer requests of a method and path with a recorded answer, without any effect.
+func (v *Vendor) Answer(request string, status int, body string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.answers[request] = recorded{status, body}
+}
+
+func (v *Vendor) recorded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.mu.Lock()
+		a, ok := v.answers[r.Method+" "+r.URL.Path]
+		v.mu.Unlock()
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(a.status)
+		_, _ = io.WriteString(w, a.body)
+	})
+}
+
+// Asked is how often an operation of the face was asked for.
+func (v *Vendor) Asked(operation string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.asked[operation]
+}
+
 // Deps are the adapter's dependencies.
 func (v *Vendor) Deps() idp.Deps {
-	return Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
+	d := Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
+	d.Now = v.Clock.Now
+	return d
 }
 
 // Live implements idptest.SlotVendor.
@@ -114,7 +165,7 @@ func (v *Vendor) Live(clientID string) []secret.Value {
 			if err != nil {
 				return err
 			}
-			if s.Live(Noon()) {
+			if s.Live(v.Clock.Now()) {
 				out = append(out, secret.New(value))
 			}
 		}
@@ -175,7 +226,7 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if id, ok := v.inForce[op]; ok {
-		v.faults.Remove(id)
+		v.Faults.Remove(id)
 		delete(v.inForce, op)
 	}
 	rule, ok := map[idptest.Fault]fault.Rule{
@@ -191,7 +242,7 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 		return
 	}
 	rule.Service, rule.Operation = "idp", v.operations[op]
-	id, err := v.faults.Add(rule)
+	id, err := v.Faults.Add(rule)
 	if err != nil {
 		v.t.Fatal(err)
 	}
