@@ -67,7 +67,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	entry = j.Secrets[m.version]
 	entry.State, entry.IdPSecretID, entry.ClientID, entry.Asked, entry.Undone = journal.Live, made.ID, made.ClientID, time.Time{}, time.Time{}
 	j.Secrets[m.version] = entry
-	if s.Capable.Model == idp.CurrentPrevious {
+	if s.Capable.ReusesKept() {
 		m.forgetKept(nil) // it gave its place to the new one
 	}
 	if err := s.Journal.Save(ctx, j); err != nil {
@@ -166,7 +166,7 @@ func (m *maker) forgetKept(listed []idp.Secret) {
 // quiet waits until a request that removed an earlier secret, or what an unanswered request had made, cannot take effect any
 // more. Where secrets have no ids it does not name what it removes: coming late, it would hit the new one.
 func (m *maker) quiet(ctx context.Context) error {
-	if m.Capable.Model == idp.NamedSet {
+	if m.Capable.HasIDs() {
 		return nil
 	}
 	var last time.Time
@@ -200,7 +200,7 @@ func (m *maker) makeOwn(ctx context.Context) (idp.Created, error) {
 	if err != nil {
 		return idp.Created{}, err
 	}
-	if m.Capable.Model == idp.NamedSet { // where secrets have no ids, making one with the same value again makes the same
+	if m.Capable.HasIDs() { // where secrets have no ids, making one with the same value again makes the same
 		id, err := m.lost(ctx)
 		if err != nil || id != "" {
 			return idp.Created{ID: id}, err
@@ -268,7 +268,7 @@ func (m *maker) asked(ctx context.Context, at time.Time) error {
 // pending is the value stored for the version; it is made and stored if there is none.
 func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 	v, err := m.stored(ctx)
-	if err == nil || !errors.Is(err, versions.ErrNotFound) || m.Capable.Model == idp.ByHand {
+	if err == nil || !errors.Is(err, versions.ErrNotFound) || m.Capable.MadeByHand() {
 		return v, err
 	}
 	if v, err = secret.Generate(m.Rand); err != nil {
@@ -283,7 +283,7 @@ func (m *maker) pending(ctx context.Context) (secret.Value, error) {
 
 // mustBeNew fails if the version is there before anybody intended it: it is an earlier rotation's, of the same name.
 func (m *maker) mustBeNew(ctx context.Context) error {
-	if m.Capable.Model == idp.ByHand {
+	if m.Capable.MadeByHand() {
 		return nil
 	}
 	exists, err := m.Store.Exists(ctx, m.version)
@@ -305,7 +305,7 @@ func (m *maker) stored(ctx context.Context) (secret.Value, error) {
 		return secret.Value{}, err
 	}
 	intended := m.journal.Secrets[m.version].At
-	if m.Capable.Model != idp.ByHand && !t.Created.IsZero() && t.Created.Add(clocks).Before(intended) {
+	if !m.Capable.MadeByHand() && !t.Created.IsZero() && t.Created.Add(clocks).Before(intended) {
 		return secret.Value{}, failure.New(failure.Precondition, "version %s was stored at %s, before this rotation began at %s: its secret must not come back; "+
 			"start an execution with another name", m.version, rotation.Timestamp(t.Created), rotation.Timestamp(intended))
 	}
@@ -346,7 +346,7 @@ func (m *maker) makeTheirs(ctx context.Context) (idp.Created, error) {
 // what it removes, it is written down first (quiet).
 func (m *maker) undo(ctx context.Context, id string) (kept bool, err error) {
 	entry := m.journal.Secrets[m.version]
-	if m.Capable.Model != idp.NamedSet {
+	if !m.Capable.HasIDs() {
 		entry.Undone = m.Now()
 		m.journal.Secrets[m.version] = entry
 		if err := m.Journal.Save(ctx, m.journal); err != nil {

@@ -41,77 +41,134 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	if in.DiscoverOnly && in.From.VersionID != "" && in.To.VersionID != "" { // a call of an earlier definition does not tell
-		if _, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
-			return rotation.Plan{}, err
-		}
-	}
-	if !in.DiscoverOnly { // a former owner's late write of a target must not come after those of what is decided here
-		if err := s.Settled(ctx, 0); err != nil {
-			return rotation.Plan{}, err
-		}
-	}
-	found, err := s.Targets(ctx, in.Targets)
-	if err != nil {
-		return rotation.Plan{}, err
-	}
-	if n := len(found.Targets); n > rotation.MaxTargets {
-		return rotation.Plan{}, failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: give some of the load balancers a client of their own", in.Client, n, rotation.MaxTargets)
-	}
-	out := rotation.Plan{Targets: tagged(found), Warnings: few(found.Warnings),
-		SpreadSeconds: s.Config.Spread(), Checks: []string{}, Steps: []string{}}
+	p := &planning{Session: s, journal: j, in: in, request: request}
+	steps := []func(context.Context) error{p.settle, p.search, p.decide, p.refuse, p.prove, p.proveNew, p.fill}
 	if in.DiscoverOnly {
-		out.Targets, out.Notice = rediscovered(found, in)
-		return out, stillOurs(found, in.Undo)
+		steps = []func(context.Context) error{p.stand, p.search, p.rediscover}
 	}
-	d, err := decide(ctx, s, j, in, request, &out)
-	if err != nil {
-		return rotation.Plan{}, besides(err, found.Refusals)
-	}
-	stored, err := storedRefusals(ctx, s, j, d)
-	if err != nil {
-		return rotation.Plan{}, err
-	}
-	refusals, mismatch := append(d.Refusals, stored...), ""
-	if d.Action == rotation.Rotate {
-		refusals = append(append(refusals, found.Refusals...), unneeded(s)...)
-		told, err := review(ctx, s, d, &out)
-		if err != nil {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
 			return rotation.Plan{}, err
 		}
-		refusals = append(append(refusals, pairRefusals(s, d, found)...), told.Refusals...)
-		mismatch = otherMethod(s, told)
-		out.Warnings = append(append(out.Warnings, openLogins(s.Config, len(found.Targets))...), heldUp(s.Config)...)
-		if len(found.Targets) == 0 {
-			refusals = append(refusals, noTargets(s, found)...)
+	}
+	return p.out, nil
+}
+
+// planning is one call's work: its steps fill in what they find.
+type planning struct {
+	*session.Session
+	journal *journal.Journal
+	in      rotation.PlanInput
+	request rotation.Request
+	found   alb.Found
+	decided rotation.Decision
+	// mismatch says that the secrets are probed by another authentication method than the registered one.
+	mismatch string
+	out      rotation.Plan
+}
+
+// stand fails if AWSCURRENT is neither of the rotation's two secrets. A call of an earlier definition does not tell them.
+func (p *planning) stand(ctx context.Context) error {
+	if p.in.From.VersionID == "" || p.in.To.VersionID == "" {
+		return nil
+	}
+	_, _, err := p.Standing(ctx, p.in.From.VersionID, p.in.To.VersionID)
+	return err
+}
+
+// settle waits: a former owner's late write of a target must not come after those of what is decided here.
+func (p *planning) settle(ctx context.Context) error { return p.Settled(ctx, 0) }
+
+// search finds the targets.
+func (p *planning) search(ctx context.Context) (err error) {
+	if p.found, err = p.Targets(ctx, p.in.Targets); err != nil {
+		return err
+	}
+	if n := len(p.found.Targets); n > rotation.MaxTargets {
+		return failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: "+
+			"give some of the load balancers a client of their own", p.in.Client, n, rotation.MaxTargets)
+	}
+	p.out = rotation.Plan{Targets: tagged(p.found), Warnings: few(p.found.Warnings),
+		SpreadSeconds: p.Config.Spread(), Checks: []string{}, Steps: []string{}}
+	return nil
+}
+
+// rediscover tells the targets as the next steps need them, and fails if one changed hands.
+func (p *planning) rediscover(context.Context) error {
+	p.out.Targets, p.out.Notice = rediscovered(p.found, p.in)
+	return stillOurs(p.found, p.in.Undo)
+}
+
+// refuse fails if anything speaks against what was decided, and says all of it at once.
+func (p *planning) refuse(ctx context.Context) error {
+	stored, err := storedRefusals(ctx, p.Session, p.journal, p.decided)
+	if err != nil {
+		return err
+	}
+	refusals := append(p.decided.Refusals, stored...)
+	if p.decided.Action == rotation.Rotate {
+		more, err := p.rotationRefusals(ctx)
+		if err != nil {
+			return err
 		}
+		refusals = append(refusals, more...)
 	}
 	if len(refusals) > 0 {
-		return rotation.Plan{}, failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)", s.Config.Name, strings.Join(refusals, "; "), line(out.Provider))
+		return failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)",
+			p.Config.Name, strings.Join(refusals, "; "), line(p.out.Provider))
 	}
-	_, known := j.Secrets[currentVersion(d)]
-	if d.Action != rotation.Rollback || !known { // what was decided about an unknown one rests on its being accepted
-		switch err := s.MustAccept(ctx, currentVersion(d), "the current client secret"); {
-		case err != nil && mismatch != "":
-			return rotation.Plan{}, failure.Wrap(failure.KindOf(err), err, "%s", mismatch)
-		case err != nil:
-			return rotation.Plan{}, err
-		case mismatch != "":
-			out.Warnings = append(out.Warnings, mismatch)
-		}
-		out.Checks = append(out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
+	return nil
+}
+
+// rotationRefusals are the reasons against a new secret at the targets and at the identity provider; it adds the warnings.
+func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
+	refusals := append(slices.Clone(p.found.Refusals), unneeded(p.Session)...)
+	told, err := review(ctx, p.Session, p.decided, &p.out)
+	if err != nil {
+		return nil, err
 	}
-	if s.Capable.Model == idp.ByHand && d.Action == rotation.Rotate {
-		if err := mustBeNew(ctx, s, d); err != nil {
-			return rotation.Plan{}, err
-		}
-		if err := s.MustAccept(ctx, d.To.VersionID, "the new secret that is stored as AWSPENDING"); err != nil {
-			return rotation.Plan{}, err
-		}
-		out.Checks = append(out.Checks, "it accepts the new secret that a person has stored, too")
+	refusals = append(append(refusals, pairRefusals(p.Session, p.decided, p.found)...), told.Refusals...)
+	p.mismatch = otherMethod(p.Session, told)
+	targets := len(p.found.Targets)
+	p.out.Warnings = append(append(p.out.Warnings, openLogins(p.Config, targets)...), heldUp(p.Config)...)
+	if targets == 0 {
+		refusals = append(refusals, noTargets(p.Session, p.found)...)
 	}
-	fill(&out, d, s, j, request)
-	return out, nil
+	return refusals, nil
+}
+
+// prove fails unless the identity provider accepts the current secret. A rollback of a known one needs no proof: only what was
+// decided about an unknown one rests on it.
+func (p *planning) prove(ctx context.Context) error {
+	version := currentVersion(p.decided)
+	if _, known := p.journal.Secrets[version]; known && p.decided.Action == rotation.Rollback {
+		return nil
+	}
+	switch err := p.MustAccept(ctx, version, "the current client secret"); {
+	case err != nil && p.mismatch != "":
+		return failure.Wrap(failure.KindOf(err), err, "%s", p.mismatch)
+	case err != nil:
+		return err
+	case p.mismatch != "":
+		p.out.Warnings = append(p.out.Warnings, p.mismatch)
+	}
+	p.out.Checks = append(p.out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
+	return nil
+}
+
+// proveNew fails unless the identity provider accepts the new secret that a person has stored.
+func (p *planning) proveNew(ctx context.Context) error {
+	if !p.Capable.MadeByHand() || p.decided.Action != rotation.Rotate {
+		return nil
+	}
+	if err := mustBeNew(ctx, p.Session, p.decided); err != nil {
+		return err
+	}
+	if err := p.MustAccept(ctx, p.decided.To.VersionID, "the new secret that is stored as AWSPENDING"); err != nil {
+		return err
+	}
+	p.out.Checks = append(p.out.Checks, "it accepts the new secret that a person has stored, too")
+	return nil
 }
 
 // noTargets says that nothing uses the client. Without a target the warnings are about where it was looked for.
@@ -184,30 +241,34 @@ func stillOurs(found alb.Found, undo bool) error {
 	return failure.New(failure.TargetDrift, "since the rotation began: %s", strings.Join(refusals, "; "))
 }
 
-// decide takes the snapshot and decides.
-func decide(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PlanInput, r rotation.Request, out *rotation.Plan) (rotation.Decision, error) {
-	if err := s.Provider.Check(ctx); err != nil {
+// decide takes the snapshot and decides. What speaks against a rotation at the targets is told besides a failure.
+func (p *planning) decide(ctx context.Context) (err error) {
+	if p.decided, err = p.decision(ctx); err != nil {
+		return besides(err, p.found.Refusals)
+	}
+	return nil
+}
+
+func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
+	if err := p.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
-	listed, err := s.Provider.List(ctx)
+	listed, err := p.Provider.List(ctx)
 	if err != nil {
 		return rotation.Decision{}, err
 	}
-	labels, err := s.Store.Labels(ctx)
+	labels, err := p.Store.Labels(ctx)
 	if err != nil {
 		return rotation.Decision{}, err
 	}
-	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model), MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
-	tellSecrets(out, s, j, listed)
-	snap := rotation.Snapshot{Labels: labels, Journal: j, Listed: listed, MaxSecrets: s.Capable.MaxSecrets,
-		ByHand: s.Capable.Model == idp.ByHand, SecretARN: s.Config.Secret.ARN, JSONKey: s.Config.Secret.JSONKey,
-		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID, Untold: s.Untold(), NewVersionID: VersionID(started(in)),
-		GracePeriod: time.Duration(s.Config.GracePeriod()) * time.Second, Now: s.Now()}
-	snap.Shorten = r.Shorten()
-	d := rotation.Decide(snap)
-	out.Warnings = append(out.Warnings, endsSoon(listed, d, s.Now())...)
-	if s.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
-		d.From.ClientID, err = s.ClientID(ctx, d.From)
+	tellSecrets(&p.out, p.Session, p.journal, listed)
+	d := rotation.Decide(rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed, MaxSecrets: p.Capable.MaxSecrets,
+		ByHand: p.Capable.MadeByHand(), SecretARN: p.Config.Secret.ARN, JSONKey: p.Config.Secret.JSONKey,
+		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Untold: p.Untold(), NewVersionID: VersionID(started(p.in)),
+		GracePeriod: time.Duration(p.Config.GracePeriod()) * time.Second, Shorten: p.request.Shorten(), Now: p.Now()})
+	p.out.Warnings = append(p.out.Warnings, endsSoon(listed, d, p.Now())...)
+	if p.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
+		d.From.ClientID, err = p.ClientID(ctx, d.From)
 	}
 	return d, err
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ func tellSecrets(out *rotation.Plan, s *session.Session, j *journal.Journal, lis
 		out.Provider.Secrets = append(out.Provider.Secrets, fmt.Sprintf("%s (%s%s)", x.ID, x.Status, until))
 		switch e, version := entryOf(j, x.ID); {
 		case e.State != journal.Kept:
-		case s.Capable.Model == idp.CurrentPrevious:
+		case s.Capable.ReusesKept():
 			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider's current secret is that of version %s: a rollback could not remove it, and the secret in use is only the previous one there. "+
 				"Remove neither there, that would end the secret in use; a rotation takes the unused one into use", version))
 		default:
@@ -110,18 +111,19 @@ func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
 }
 
 // fill copies the decision into the plan, with the steps in words for the reader of a dry run.
-func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, j *journal.Journal, r rotation.Request) {
+func (p *planning) fill(context.Context) error {
+	out, d := &p.out, p.decided
 	out.Action, out.Why, out.From, out.To, out.Import = d.Action, d.Why, d.From, d.To, d.Import
 	out.GracePeriodSeconds = int(d.Grace / time.Second)
 	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
 	out.Warnings = append(out.Warnings, d.Warnings...)
-	if g := r.GracePeriodSeconds; g != nil && *g > s.Config.GracePeriod() {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", s.Config.GracePeriod(), *g))
+	if g := p.request.GracePeriodSeconds; g != nil && *g > p.Config.GracePeriod() {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", p.Config.GracePeriod(), *g))
 	}
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
 	case rotation.Rotate:
-		create, remove := words(s, j, d)
+		create, remove := words(p.Session, p.journal, d)
 		step("%s", create)
 		step("put it on %d targets and wait %d s for every load balancer node", len(out.Targets), out.SpreadSeconds)
 		step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
@@ -132,29 +134,30 @@ func fill(out *rotation.Plan, d rotation.Decision, s *session.Session, j *journa
 	case rotation.Rollback:
 		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then plan again", len(out.Targets), d.To.VersionID)
 	}
+	return nil
 }
 
 // words say how the new secret comes and the old one goes.
 func words(s *session.Session, j *journal.Journal, d rotation.Decision) (create, remove string) {
 	kind, version, old := s.Config.IdentityProvider.Type, d.To.VersionID, d.From.IdPSecretID
-	switch s.Capable.Model {
-	case idp.CurrentPrevious:
+	switch c := s.Capable; {
+	case c.ReusesKept():
 		remove = fmt.Sprintf("end the previous secret at %s, that of version %s", kind, old)
 		if unused := kept(j); unused != "" {
 			return fmt.Sprintf("take the unused current secret of %s, which was made as version %s, into use as version %s", kind, unused, version), remove
 		}
 		return fmt.Sprintf("have %s make a new current secret and keep the one in use as its previous, stored as version %s", kind, version), remove
-	case idp.ClientPair:
+	case s.Config.IsPair():
 		idle := s.Config.ClientIDs()[0]
 		if idle == d.From.ClientID {
 			idle = s.Config.ClientIDs()[1]
 		}
 		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets switch client id and secret together, and logins that are open at that moment fail", idle, kind, version),
 			fmt.Sprintf("overwrite the secret of registration %s with one that nobody knows", d.From.ClientID)
-	case idp.InPlace:
+	case c.ReplacesInPlace():
 		return fmt.Sprintf("overwrite the only secret at %s, stored as version %s: logins fail from then on until every load balancer node has it (allowInterruption)", kind, version),
 			"nothing is left to remove"
-	case idp.ByHand:
+	case c.MadeByHand():
 		return fmt.Sprintf("use the secret that a person has stored as version %s", version),
 			fmt.Sprintf("tell people that the secret of version %s can be removed at the identity provider", old)
 	default:

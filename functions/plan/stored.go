@@ -7,7 +7,6 @@ import (
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/versions"
@@ -26,7 +25,7 @@ func storedRefusals(
 		return otherKeepers(versions.Keeper{Primary: keeper.Primary}, s.Config.Secret.ARN), nil
 	}
 	out := otherKeepers(keeper, s.Config.Secret.ARN)
-	byHand := s.Capable.Model == idp.ByHand && d.To.VersionID != "" && d.To.VersionID != d.From.VersionID
+	byHand := s.Capable.MadeByHand() && d.To.VersionID != "" && d.To.VersionID != d.From.VersionID
 	err = s.MustFit(ctx, d.From.VersionID, "AWSCURRENT")
 	if err == nil && byHand {
 		err = s.MustFit(ctx, d.To.VersionID, "AWSPENDING")
@@ -37,7 +36,7 @@ func storedRefusals(
 	case err != nil:
 		return nil, err
 	}
-	if s.Capable.Model == idp.ByHand {
+	if s.Capable.MadeByHand() {
 		return out, nil // the version is there on purpose
 	}
 	_, known := j.Secrets[d.To.VersionID]

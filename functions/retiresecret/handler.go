@@ -208,7 +208,7 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 // on again: with both on it shows whether the provider is ill or that secret is gone. A slot that is overwritten has nothing to
 // switch on.
 func (r *retirement) mustStayAccepted(ctx context.Context, d idp.Disabler, id string) error {
-	if r.Capable.Model == idp.InPlace {
+	if r.Capable.ReplacesInPlace() {
 		return nil
 	}
 	stays, err := r.Credential(ctx, r.keep)
@@ -281,12 +281,12 @@ func (r *retirement) delete(ctx context.Context) (string, error) {
 // remove removes the secret at the provider. That it is not listed counts only where the admin API lists secrets: any other list is
 // what the token endpoint says, and the provider must be told to end it all the same.
 func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (string, journal.State, error) {
-	if x == nil && r.Capable.Model == idp.ClientPair {
+	if x == nil && r.Config.IsPair() {
 		if err := r.mustBeMissedFor(ctx, missed); err != nil {
 			return "", "", err
 		}
 	}
-	if x == nil && (id == "" || r.Capable.Model == idp.NamedSet) {
+	if x == nil && (id == "" || r.Capable.HasIDs()) {
 		return resultAbsent, journal.Removed, nil
 	}
 	if err := r.mustDiffer(ctx, x); err != nil {
@@ -337,7 +337,7 @@ func (r *retirement) overwritten() time.Time {
 		version = p.To
 	}
 	e := r.journal.Secrets[version]
-	if r.Capable.Model != idp.InPlace || e.Imported || e.State != journal.Live && e.Asked.IsZero() {
+	if !r.Capable.ReplacesInPlace() || e.Imported || e.State != journal.Live && e.Asked.IsZero() {
 		return time.Time{}
 	}
 	return e.At

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
@@ -205,7 +204,7 @@ func settled(v probe.Verdict, err error) (probe.Verdict, error) {
 // reads shows that the identity provider is well by having its admin API read the client. A registration that is not as it must
 // be was read all the same. Where a person handles the secrets nothing can be read.
 func (s *Session) reads(ctx context.Context) (probe.Verdict, error) {
-	if s.Capable.Model == idp.ByHand {
+	if s.Capable.MadeByHand() {
 		return probe.Verdict{Outcome: probe.Accepted, Reason: "nothing shows whether the provider answers rightly, as it is not managed"}, nil
 	}
 	err := s.Provider.Check(ctx)

@@ -8,7 +8,6 @@ import (
 
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
@@ -125,7 +124,7 @@ func (d *doubt) failed(long time.Duration, reason string) error {
 // oldIsOff: the old secret is switched off, so there is none that could be accepted. Where the only one was overwritten, going back
 // means to overwrite that again, and takes more than a suspicion.
 func (t *tester) oldIsOff() bool {
-	return t.Capable.CanDisable && t.Capable.Model != idp.InPlace && slices.Contains(t.in.Checks, rotation.CheckRefused)
+	return t.Capable.CanDisable && !t.Capable.ReplacesInPlace() && slices.Contains(t.in.Checks, rotation.CheckRefused)
 }
 
 // refused: the provider refuses From, if it could be switched off, while it accepts To.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"alboidc.internal/shared/alb"
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/telemetry"
 )
@@ -89,7 +88,7 @@ func (t *tester) balancers() []string {
 // interrupts reports whether the rotation itself makes load balancers count errors: codes and refresh tokens belong to
 // one registration of a pair, and a secret that is overwritten in place is missing for a while.
 func (t *tester) interrupts() bool {
-	return t.Capable.Model == idp.ClientPair || t.Capable.Model == idp.InPlace
+	return t.Config.IsPair() || t.Capable.ReplacesInPlace()
 }
 
 // note remembers through which nodes a login test passed.

@@ -130,7 +130,7 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 }
 
 // byHand reports whether a person makes and removes the secrets.
-func (w *world) byHand() bool { return w.capable.Model == idp.ByHand }
+func (w *world) byHand() bool { return w.capable.MadeByHand() }
 
 func (w *world) log(function, requestID string, line []byte) {
 	_, _ = fmt.Fprintf(w.logs, "%s %s %s\n", function, requestID, line)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"alboidc.internal/local/orders"
-	sharedidp "alboidc.internal/shared/idp"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/secret"
 )
@@ -56,7 +55,7 @@ func (w *world) secretIDs(values map[string]string) string {
 		}
 		for _, s := range w.Stack.IdP.Store().Secrets(clientID) {
 			id := s.ID
-			if w.capable.Model != sharedidp.NamedSet {
+			if !w.capable.HasIDs() {
 				id = w.versionOf(clientID, s.ID, values)
 			}
 			out = append(out, id+" "+strings.ToLower(string(s.Status))+of)

@@ -11,6 +11,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/orders"
+	"alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/config"
 )
 
@@ -59,10 +60,12 @@ func TestASecretThatSomethingElseWritesIsNotRotated(t *testing.T) {
 			w.reconfigure(func(c *config.Client) { c.Secret.ARN = arn })
 			return err
 		}, "its primary is in Region " + orders.Home},
-		"Secrets Manager": {func(w *world) error { return w.Stack.SecretsManager.Manage(orders.Home, w.SecretARN, true, "") },
-			"aws secretsmanager cancel-rotate-secret"},
-		"a service": {func(w *world) error { return w.Stack.SecretsManager.Manage(orders.Home, w.SecretARN, false, "okta") },
-			"belongs to the AWS service okta"},
+		"Secrets Manager": {func(w *world) error {
+			return w.Stack.SecretsManager.Change(orders.Home, w.SecretARN, secretsmanager.Rotated(true))
+		}, "aws secretsmanager cancel-rotate-secret"},
+		"a service": {func(w *world) error {
+			return w.Stack.SecretsManager.Change(orders.Home, w.SecretARN, secretsmanager.Owned("okta"))
+		}, "belongs to the AWS service okta"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

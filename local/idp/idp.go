@@ -198,7 +198,7 @@ func refuse(w http.ResponseWriter, out fault.Outcome) {
 	if code == "InternalFailure" {
 		code = "server_error"
 	}
-	face.WriteJSON(w, out.Status, face.TokenError{Code: code, Description: "refused by a fault of the local stack"}.JSON())
+	face.WriteJSON(w, out.Status, face.TokenError{Code: code, Description: fault.Text}.JSON())
 }
 
 // URL is the provider's address without a path.

@@ -216,7 +216,7 @@ func (d *Deployment) configuration(r registration, adminARN, testerARN string, o
 	}
 	// at a pace of its own: Entra ID's default takes a minute each time
 	c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(3), IntervalSeconds: aws.Int(1)}
-	if capable.Model == sharedidp.SingleSlot {
+	if capable.KeepsOne() {
 		c.IdentityProvider.ClientPair = r.pairID
 	}
 	for _, page := range d.Site.Pages {

@@ -13,7 +13,7 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// minKeyBits is the shortest RSA key for RS256 (RFC 7518, section 3.3).
+// minKeyBits is the shortest RSA key for RS256 and PS256 (RFC 7518, sections 3.3 and 3.5).
 const minKeyBits = 2048
 
 // maxKeyBits limits the work for a key that somebody stored; providers take no longer ones than 4096 (Okta, Entra ID).
@@ -32,7 +32,7 @@ var (
 	errOtherKey  = errors.New("the kid of its JWK is not the keyId of the settings")
 )
 
-// parseKey reads an RSA private key in PEM or JWK form.
+// parseKey reads an RSA private key in PEM or JWK form. A JWK may have no other id than keyID, unless that is "".
 func parseKey(stored secret.Value, keyID string) (*rsa.PrivateKey, error) {
 	text := strings.TrimSpace(stored.Reveal())
 	if len(text) > maxKeyText {
@@ -60,8 +60,12 @@ func parseKey(stored secret.Value, keyID string) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
+// parsePEM reads the first private key; certificates before it are passed over.
 func parsePEM(text string) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode([]byte(text))
+	block, rest := pem.Decode([]byte(text))
+	for block != nil && !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		block, rest = pem.Decode(rest)
+	}
 	if block == nil {
 		return nil, errNoKey
 	}
@@ -98,7 +102,7 @@ func parseJWK(text, keyID string) (*rsa.PrivateKey, error) {
 	if json.Unmarshal([]byte(text), &j) != nil || j.Kty != "RSA" {
 		return nil, errNoKey
 	}
-	if j.Kid != "" && j.Kid != keyID {
+	if j.Kid != "" && keyID != "" && j.Kid != keyID {
 		return nil, errOtherKey
 	}
 	numbers := make([]*big.Int, 0, 5)

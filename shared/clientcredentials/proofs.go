@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -78,6 +79,8 @@ type PrivateKeyJWT struct {
 	ClientID string
 	// KeyID is the kid under which the public key is registered at the vendor.
 	KeyID string
+	// Certificate, instead of KeyID, is the SHA-256 fingerprint of the certificate that is registered, in hexadecimal.
+	Certificate string
 	// Stored holds the RSA private key, in PEM or as a JWK.
 	Stored Stored
 	// Audience is what the vendor expects as aud, mostly the URL of its token endpoint.
@@ -99,9 +102,14 @@ func (p PrivateKeyJWT) Prove(ctx context.Context, form url.Values, _ http.Header
 	if err != nil {
 		return failure.New(failure.Internal, "the request for an access token cannot be signed by %s", p.Stored.What)
 	}
+	Assert(form, assertion)
+	return nil
+}
+
+// Assert adds a signed statement to a request for a token (RFC 7523, section 2.2).
+func Assert(form url.Values, assertion secret.Value) {
 	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 	form.Set("client_assertion", assertion.Reveal())
-	return nil
 }
 
 // Advice implements Proof.
@@ -110,24 +118,49 @@ func (p PrivateKeyJWT) Advice() string {
 		p.ClientID, p.KeyID, p.Stored.ARN)
 }
 
-// sign makes the assertion (RFC 7523, section 3) as a JWS in compact form, signed by RS256 (RFC 7515, section 3.1; RFC
-// 7518, section 3.3).
+// sign makes the assertion (RFC 7523, section 3) as a JWS in compact form (RFC 7515, section 3.1). With a key's id it is
+// signed by RS256 (RFC 7518, section 3.3), with a certificate as Microsoft advises: by PS256, named by x5t#S256 (Microsoft
+// identity platform docs, "Application authentication certificate credentials").
 func (p PrivateKeyJWT) sign(key *rsa.PrivateKey) (secret.Value, error) {
 	now := p.Now()
-	header, err := json.Marshal(map[string]string{"alg": "RS256", "kid": p.KeyID, "typ": "JWT"})
+	header := map[string]string{"alg": "RS256", "kid": p.KeyID, "typ": "JWT"}
+	claims := map[string]any{"iss": p.ClientID, "sub": p.ClientID, "aud": p.Audience,
+		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(), "jti": NewUUID()}
+	if p.Certificate != "" {
+		sum, err := hex.DecodeString(strings.ReplaceAll(p.Certificate, ":", ""))
+		if err != nil {
+			return secret.Value{}, err
+		}
+		header = map[string]string{"alg": "PS256", "x5t#S256": base64.RawURLEncoding.EncodeToString(sum), "typ": "JWT"}
+		claims["nbf"] = now.Unix()
+	}
+	var parts []string
+	for _, part := range []any{header, claims} {
+		b, err := json.Marshal(part)
+		if err != nil {
+			return secret.Value{}, err
+		}
+		parts = append(parts, base64.RawURLEncoding.EncodeToString(b))
+	}
+	digest := sha256.Sum256([]byte(strings.Join(parts, ".")))
+	signature, err := p.signature(key, digest[:])
 	if err != nil {
 		return secret.Value{}, err
 	}
-	payload, err := json.Marshal(map[string]any{"iss": p.ClientID, "sub": p.ClientID, "aud": p.Audience,
-		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(), "jti": rand.Text()})
-	if err != nil {
-		return secret.Value{}, err
+	return secret.New(strings.Join(append(parts, base64.RawURLEncoding.EncodeToString(signature)), ".")), nil
+}
+
+func (p PrivateKeyJWT) signature(key *rsa.PrivateKey, digest []byte) ([]byte, error) {
+	if p.Certificate != "" {
+		return rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 	}
-	signing := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
-	digest := sha256.Sum256([]byte(signing))
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
-	if err != nil {
-		return secret.Value{}, err
-	}
-	return secret.New(signing + "." + base64.RawURLEncoding.EncodeToString(signature)), nil
+	return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
+}
+
+// NewUUID makes a random UUID (RFC 9562, section 5.4).
+func NewUUID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -165,6 +165,14 @@ func CheckURL(ps *strictjson.Problems, path, s string) {
 	}
 }
 
+// CheckBaseURL is CheckURL for a URL without a path; advice says which it must be.
+func CheckBaseURL(ps *strictjson.Problems, path, s, advice string) {
+	CheckURL(ps, path, s)
+	if u, err := url.Parse(s); err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
+		ps.Add(path, "%s", advice)
+	}
+}
+
 // checkHost reports a host name that is not written as DNS has it: a login test pins that name to each node's address, and
 // the pin would not hold.
 func checkHost(ps *strictjson.Problems, path, host string) {

@@ -23,6 +23,12 @@ const (
 	Delay Mode = "delay"
 )
 
+// Canary is in every body that answers a request under a fault: none of it may get into an error or a log.
+const Canary = "canary-in-a-response-body"
+
+// Text is the message of a refusal.
+const Text = "refused by a fault of the local stack (" + Canary + ")"
+
 // Rule is one fault. It applies to requests of Service whose operation is Operation and whose text contains Match.
 type Rule struct {
 	// Service is "idp" for the identity provider, else the AWS signing name (secretsmanager, elasticloadbalancing,

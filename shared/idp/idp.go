@@ -79,17 +79,32 @@ type Capabilities struct {
 	Probe ProbeSpec
 }
 
+// HasIDs: the admin API lists every secret by its id, and a request names the secret that it acts on.
+func (c Capabilities) HasIDs() bool { return c.Model == NamedSet }
+
+// KeepsOne: a registration has room for one secret only.
+func (c Capabilities) KeepsOne() bool { return c.Model == SingleSlot }
+
+// ReplacesInPlace: a new secret ends the one in use, and the old one can only come back in its place.
+func (c Capabilities) ReplacesInPlace() bool { return c.Model == InPlace }
+
+// ReusesKept: Create takes the secret into use that Remove could not remove (ErrKept).
+func (c Capabilities) ReusesKept() bool { return c.Model == CurrentPrevious }
+
+// MadeByHand: a person makes and removes the secrets, and nothing can be read at the provider.
+func (c Capabilities) MadeByHand() bool { return c.Model == ByHand }
+
 // Choose is how a client is rotated at a provider with these capabilities, if its configuration has a clientPair or
 // allowInterruption. InvalidInput if that does not go together.
 func (c Capabilities) Choose(pair, interruption bool) (Model, error) {
 	if !pair && !interruption {
-		if c.Model == SingleSlot {
+		if c.KeepsOne() {
 			return "", failure.New(failure.InvalidInput, "identityProvider: this provider keeps one secret for a registration, so a new one ends the old one at once: "+
 				"make a second registration like the first and name its client id in identityProvider.clientPair, or accept failing logins by identityProvider.allowInterruption")
 		}
 		return c.Model, nil
 	}
-	if c.Model != SingleSlot && !c.CanSet {
+	if !c.KeepsOne() && !c.CanSet {
 		field := "clientPair"
 		if interruption {
 			field = "allowInterruption"

@@ -59,3 +59,24 @@ type Setter interface {
 	// Set makes a value the only secret. A repeat sets the same.
 	Set(ctx context.Context, v secret.Value) error
 }
+
+// ShiftReviewer is implemented by Shifters that can tell, before a shift, whether the provider would keep the secret in use
+// and how long.
+type ShiftReviewer interface {
+	// ReviewShift reads what concerns a shift, and nothing that concerns a registration of a pair or one that is overwritten.
+	// It changes nothing.
+	ReviewShift(ctx context.Context) (Review, error)
+}
+
+// SetReviewer is implemented by Setters that can tell, before a value is set, whether that would last.
+type SetReviewer interface {
+	// ReviewSet reads what concerns a registration of a pair, or one that is overwritten in place. It changes nothing.
+	ReviewSet(ctx context.Context) (Review, error)
+}
+
+// TraitsReporter is implemented by Setters that can tell what two registrations of a pair must have in common.
+type TraitsReporter interface {
+	// Traits are what a registration is set to, by the provider's name of the setting: callbacks, grants, authentication
+	// method and the like, in a form in which equal means equal. It changes nothing.
+	Traits(ctx context.Context) (map[string]string, error)
+}

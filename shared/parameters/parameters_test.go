@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
-	"github.com/aws/smithy-go"
 
+	"alboidc.internal/shared/awstest/awsapi"
+	ssmtest "alboidc.internal/shared/awstest/ssm"
+	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/parameters"
 )
 
@@ -30,31 +33,52 @@ func document(pairs ...string) string {
 		"smokeTests":{"credential":{},"redirect":[{"url":"https://orders.example/"}]}}`)
 }
 
-// store is Parameter Store: texts by name, or by name and version.
+// store is Parameter Store, and what is asked of it.
 type store struct {
-	texts  map[string]string
-	errs   []error // of the next calls
-	asked  []string
+	*ssm.Client
+	t      *testing.T
+	faults fault.Injector
+	asked  int
 	slept  time.Duration
 	onWait func(slept time.Duration)
 }
 
-func (s *store) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
-	asked := strings.TrimPrefix(aws.ToString(in.Name), "/clients/")
-	s.asked = append(s.asked, asked)
-	if len(s.errs) > 0 {
-		err := s.errs[0]
-		s.errs = s.errs[1:]
-		return nil, err
+// newStore holds these versions of the client's parameter; "" makes it again.
+func newStore(t *testing.T, texts ...string) *store {
+	s := &store{t: t}
+	c := clock.NewVirtual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+	s.Client = ssm.NewFromConfig(awsapi.Client("eu-central-1", awsapi.NewServer(c, &s.faults, ssmtest.New(c))))
+	for _, text := range texts {
+		s.put(text)
 	}
-	text, ok := s.texts[asked]
-	switch {
-	case ok:
-		return &ssm.GetParameterOutput{Parameter: &types.Parameter{Value: &text}}, nil
-	case s.texts[name] == "":
-		return nil, &types.ParameterNotFound{}
-	default:
-		return nil, &types.ParameterVersionNotFound{}
+	s.faults.Observe(func(_, operation, _ string) {
+		if operation == "GetParameter" {
+			s.asked++
+		}
+	})
+	return s
+}
+
+func (s *store) put(text string) {
+	s.t.Helper()
+	parameter := aws.String("/clients/" + name)
+	var err error
+	if text == "" {
+		_, err = s.DeleteParameter(s.t.Context(), &ssm.DeleteParameterInput{Name: parameter})
+	} else {
+		_, err = s.PutParameter(s.t.Context(), &ssm.PutParameterInput{Name: parameter, Value: &text,
+			Type: types.ParameterTypeString, Overwrite: aws.Bool(true)})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// refuse lets the next request fail with an error code.
+func (s *store) refuse(status int, code string) {
+	s.t.Helper()
+	if _, err := s.faults.Add(fault.Rule{Service: "ssm", Operation: "*", Mode: fault.Refuse, Status: status, Code: code, Times: 1}); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
@@ -67,9 +91,6 @@ func (s *store) open() *parameters.Store {
 		return nil
 	})
 }
-
-// version names a version of the client's parameter.
-func version(n int) string { return fmt.Sprintf("%s:%d", name, n) }
 
 // reference to version 3 with that text.
 func reference(t *testing.T, text string) config.Reference {
@@ -92,7 +113,7 @@ func fails(t *testing.T, err error, kind failure.Kind, says string) {
 func TestTheTextThatIsReferredToCountsNotTheNewest(t *testing.T) {
 	t.Parallel()
 	old, changed := document(), document(`"spreadSeconds":60`, `"spreadSeconds":90`)
-	s := &store{texts: map[string]string{version(3): old, version(4): changed, name: changed}}
+	s := newStore(t, changed, changed, old, changed)
 	p := s.open()
 	for range 3 {
 		c, err := p.Referenced(t.Context(), name, reference(t, old))
@@ -100,23 +121,22 @@ func TestTheTextThatIsReferredToCountsNotTheNewest(t *testing.T) {
 			t.Errorf("the spread is %d (%v)", c.Spread(), err)
 		}
 	}
-	if got := strings.Join(s.asked, " "); got != version(3) {
-		t.Errorf("asked was for %s: a text is read once", got)
+	if s.asked != 1 {
+		t.Errorf("it was read %d times: a text is read once", s.asked)
 	}
 }
 
 func TestWhereThatTextIsGoneTheNewestOfTheSameClientCounts(t *testing.T) {
 	t.Parallel()
 	old, changed := document(), document(`"spreadSeconds":60`, `"spreadSeconds":90`)
-	for what, texts := range map[string]map[string]string{
-		"of more than a hundred versions the oldest goes": {name: changed},
-		"a parameter that was made again begins at 1":     {version(1): changed, name: changed},
-		"and reaches the number with another text":        {version(3): changed, name: changed},
+	for what, texts := range map[string][]string{
+		"of more than a hundred versions the oldest goes": append([]string{old, old, old}, slices.Repeat([]string{changed}, 100)...),
+		"a parameter that was made again begins at 1":     {old, old, old, "", changed},
+		"and reaches the number with another text":        {old, old, old, "", changed, changed, changed},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			s := &store{texts: texts}
-			c, err := s.open().Referenced(t.Context(), name, reference(t, old))
+			c, err := newStore(t, texts...).open().Referenced(t.Context(), name, reference(t, old))
 			if err != nil || c.Spread() != 90 {
 				t.Errorf("the spread is %d (%v)", c.Spread(), err)
 			}
@@ -135,31 +155,29 @@ func TestTheNewestOfAnotherClientNeverTakesItsPlace(t *testing.T) {
 	} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
-			s := &store{texts: map[string]string{name: document(pair[0], pair[1])}}
-			_, err := s.open().Referenced(t.Context(), name, reference(t, document()))
+			_, err := newStore(t, document(pair[0], pair[1])).open().Referenced(t.Context(), name, reference(t, document()))
 			fails(t, err, failure.Reconfigured, "changed in "+field+" while this rotation ran")
 		})
 	}
-	s := &store{texts: map[string]string{name: document(`"orders-web"`, `"billing"`)}}
-	_, err := s.open().Referenced(t.Context(), name, reference(t, document()))
+	_, err := newStore(t, document(`"orders-web"`, `"billing"`)).open().Referenced(t.Context(), name, reference(t, document()))
 	fails(t, err, failure.Reconfigured, `the configuration of client "orders-web" is for client "billing"`)
-	_, err = (&store{}).open().Referenced(t.Context(), name, reference(t, document()))
+	_, err = newStore(t).open().Referenced(t.Context(), name, reference(t, document()))
 	fails(t, err, failure.Reconfigured, "the client configuration /clients/orders-web is gone")
 }
 
 func TestAVersionThatIsNotFoundIsLookedForForTenSeconds(t *testing.T) {
 	t.Parallel()
-	s := &store{texts: map[string]string{name: document("0oa1", "0oa2")}}
+	s := newStore(t, document("0oa1", "0oa2"), document("0oa1", "0oa2"))
 	s.onWait = func(slept time.Duration) {
-		if slept >= 6*time.Second {
-			s.texts[version(3)] = document()
+		if slept == 6*time.Second {
+			s.put(document())
 		}
 	}
 	c, err := s.open().Referenced(t.Context(), name, reference(t, document()))
 	if err != nil || c.ClientID != "0oa1" || s.slept != 6*time.Second {
 		t.Errorf("after %s the client id is %s (%v)", s.slept, c.ClientID, err)
 	}
-	gone := &store{texts: map[string]string{}}
+	gone := newStore(t)
 	_, err = gone.open().Newest(t.Context(), name)
 	fails(t, err, failure.Precondition, "the client configuration /clients/orders-web is gone: put it back")
 	if gone.slept != 10*time.Second {
@@ -169,12 +187,16 @@ func TestAVersionThatIsNotFoundIsLookedForForTenSeconds(t *testing.T) {
 
 func TestThrottlingAndNoAnswerAreTransient(t *testing.T) {
 	t.Parallel()
-	for kind, answer := range map[failure.Kind]error{
-		failure.Throttled:    &smithy.GenericAPIError{Code: "ThrottlingException"},
-		failure.Unavailable:  &types.InternalServerError{},
-		failure.AccessDenied: &smithy.GenericAPIError{Code: "AccessDeniedException"},
+	for kind, answer := range map[failure.Kind]struct {
+		status int
+		code   string
+	}{
+		failure.Throttled:    {400, "ThrottlingException"},
+		failure.Unavailable:  {500, "InternalServerError"},
+		failure.AccessDenied: {400, "AccessDeniedException"},
 	} {
-		s := &store{texts: map[string]string{version(3): document()}, errs: []error{answer}}
+		s := newStore(t, document(), document(), document())
+		s.refuse(answer.status, answer.code)
 		p := s.open()
 		_, err := p.Referenced(t.Context(), name, reference(t, document()))
 		fails(t, err, kind, "reading the client configuration /clients/orders-web:3")
@@ -186,12 +208,12 @@ func TestThrottlingAndNoAnswerAreTransient(t *testing.T) {
 
 func TestATextInMemoryIsServedWhileTheParameterCannotBeRead(t *testing.T) {
 	t.Parallel()
-	s := &store{texts: map[string]string{version(3): document()}}
+	s := newStore(t, document(), document(), document())
 	p := s.open()
 	if _, err := p.Referenced(t.Context(), name, reference(t, document())); err != nil {
 		t.Fatal(err)
 	}
-	s.texts = nil
+	s.put("")
 	if _, err := p.Referenced(t.Context(), name, reference(t, document())); err != nil {
 		t.Error(err)
 	}

@@ -4,34 +4,34 @@ import (
 	"context"
 	"maps"
 	"testing"
+	"time"
 
-	"github.com/aws/smithy-go"
-
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/versions"
 )
 
 type labels = map[string]string
 
-func promote(s *versions.Store) error { return s.Promote(context.Background(), "a", "b") }
+func promote(s *versions.Store) error { return s.Promote(context.Background(), "a", b) }
 
 func TestPromoteReachesTheSameLabelsFromEveryStateItCanFind(t *testing.T) {
 	t.Parallel()
-	want := labels{"AWSCURRENT": "b", "AWSPREVIOUS": "a"}
+	want := labels{"AWSCURRENT": b, "AWSPREVIOUS": "a"}
 	for name, found := range map[string]labels{
-		"before it":                          {"AWSCURRENT": "a", "AWSPENDING": "b", "AWSPREVIOUS": "z"},
-		"before it, without a previous one":  {"AWSCURRENT": "a", "AWSPENDING": "b"},
-		"interrupted before AWSPENDING left": {"AWSCURRENT": "b", "AWSPENDING": "b", "AWSPREVIOUS": "a"},
-		"done":                               {"AWSCURRENT": "b", "AWSPREVIOUS": "a"},
+		"before it":                          {"AWSCURRENT": "a", "AWSPENDING": b, "AWSPREVIOUS": "z"},
+		"before it, without a previous one":  {"AWSCURRENT": "a", "AWSPENDING": b},
+		"interrupted before AWSPENDING left": {"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a"},
+		"done":                               {"AWSCURRENT": b, "AWSPREVIOUS": "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t, found)
+			f := newStored(t, found)
 			if err := promote(f.store("")); err != nil {
 				t.Fatal(err)
 			}
-			if !maps.Equal(f.labels, want) {
-				t.Fatalf("labels %v, want %v", f.labels, want)
+			if !maps.Equal(f.labels(), want) {
+				t.Fatalf("labels %v, want %v", f.labels(), want)
 			}
 		})
 	}
@@ -39,48 +39,49 @@ func TestPromoteReachesTheSameLabelsFromEveryStateItCanFind(t *testing.T) {
 
 func TestPromoteLeavesAnothersLabelsAlone(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "x", "AWSPENDING": "b", "AWSPREVIOUS": "a"})
+	f := newStored(t, labels{"AWSCURRENT": "x", "AWSPENDING": b, "AWSPREVIOUS": "a"})
 	wantKind(t, promote(f.store("")), failure.Precondition)
 	if len(f.moves) != 0 {
 		t.Fatalf("moved %v", f.moves)
 	}
-	f = newFake(t, labels{"AWSCURRENT": "a", "AWSPENDING": "x", "AWSPREVIOUS": "z"})
-	f.values["b"] = "secret of b"
+	f = newStored(t, labels{"AWSCURRENT": "a", "AWSPENDING": "x", "AWSPREVIOUS": "z"})
+	f.has(b, "secret of b")
 	if err := promote(f.store("")); err != nil {
 		t.Fatal(err)
 	}
-	if f.labels["AWSPENDING"] != "x" {
-		t.Fatalf("labels %v: AWSPENDING of another version was touched", f.labels)
+	if f.labels()["AWSPENDING"] != "x" {
+		t.Fatalf("labels %v: AWSPENDING of another version was touched", f.labels())
 	}
 }
 
 func TestPromoteLosesARaceInsteadOfOverwriting(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "x", "AWSPREVIOUS": "a"})
-	f.stale, f.old = 1, labels{"AWSCURRENT": "a", "AWSPENDING": "b"}
-	f.values["b"] = "secret of b"
+	f := newStored(t, labels{"AWSCURRENT": "a", "AWSPENDING": b})
+	f.late(100*time.Millisecond, func() { f.has("x", "of another", "AWSCURRENT") })
 	wantKind(t, promote(f.store("")), failure.Precondition)
-	if f.labels["AWSCURRENT"] != "x" {
-		t.Fatalf("labels %v", f.labels)
+	if f.labels()["AWSCURRENT"] != "x" {
+		t.Fatalf("labels %v", f.labels())
 	}
 }
 
 func TestARepeatByTheSDKOfAMoveThatTookEffectIsSuccess(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "a", "AWSPENDING": "b"})
-	f.repeated["UpdateSecretVersionStage"] = true
+	f := newStored(t, labels{"AWSCURRENT": "a", "AWSPENDING": b})
+	f.lose("UpdateSecretVersionStage", 2)
 	if err := promote(f.store("")); err != nil {
 		t.Fatal(err)
 	}
-	if want := (labels{"AWSCURRENT": "b", "AWSPREVIOUS": "a"}); !maps.Equal(f.labels, want) {
-		t.Fatalf("labels %v, want %v", f.labels, want)
+	if want := (labels{"AWSCURRENT": b, "AWSPREVIOUS": "a"}); !maps.Equal(f.labels(), want) {
+		t.Fatalf("labels %v, want %v", f.labels(), want)
 	}
 }
 
 func TestAMoveIsRecognisedEvenIfTheFirstReadsAreOld(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "b", "AWSPREVIOUS": "a"})
-	f.stale, f.old = 3, labels{"AWSCURRENT": "a", "AWSPENDING": "b"}
+	f := newStored(t, labels{"AWSCURRENT": "a", "AWSPENDING": b})
+	f.late(time.Second, func() {
+		f.change(smtest.Label("AWSCURRENT", b), smtest.Label("AWSPREVIOUS", "a"), smtest.Label("AWSPENDING", ""))
+	})
 	if err := promote(f.store("")); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestAMoveIsRecognisedEvenIfTheFirstReadsAreOld(t *testing.T) {
 
 func TestTwoVersionsAreNeeded(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "a"})
+	f := newStored(t, labels{"AWSCURRENT": "a"})
 	for _, c := range [][2]string{{"", "a"}, {"a", ""}, {"a", "a"}} {
 		wantKind(t, f.store("").Promote(context.Background(), c[0], c[1]), failure.Internal)
 		wantKind(t, f.store("").Restore(context.Background(), c[0], c[1], ""), failure.Internal)
@@ -108,45 +109,45 @@ func TestRestoreUndoesEveryStateOfAPromotion(t *testing.T) {
 		gone   bool // the version that was AWSPREVIOUS has been deleted
 		want   labels
 	}{
-		"nothing promoted":             {labels{"AWSCURRENT": "a", "AWSPENDING": "b", "AWSPREVIOUS": "z"}, "z", false, z},
+		"nothing promoted":             {labels{"AWSCURRENT": "a", "AWSPENDING": b, "AWSPREVIOUS": "z"}, "z", false, z},
 		"nothing even stored":          {labels{"AWSCURRENT": "a", "AWSPREVIOUS": "z"}, "z", false, z},
-		"promoted, still pending":      {labels{"AWSCURRENT": "b", "AWSPENDING": "b", "AWSPREVIOUS": "a"}, "z", false, z},
-		"promoted":                     {labels{"AWSCURRENT": "b", "AWSPREVIOUS": "a"}, "z", false, z},
-		"promoted, without a previous": {labels{"AWSCURRENT": "b", "AWSPREVIOUS": "a"}, "", false, none},
-		"promoted, previous deleted":   {labels{"AWSCURRENT": "b", "AWSPREVIOUS": "a"}, "z", true, none},
+		"promoted, still pending":      {labels{"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a"}, "z", false, z},
+		"promoted":                     {labels{"AWSCURRENT": b, "AWSPREVIOUS": "a"}, "z", false, z},
+		"promoted, without a previous": {labels{"AWSCURRENT": b, "AWSPREVIOUS": "a"}, "", false, none},
+		"promoted, previous deleted":   {labels{"AWSCURRENT": b, "AWSPREVIOUS": "a"}, "z", true, none},
 		"the caller read the labels too late, previous is from": {
-			labels{"AWSCURRENT": "b", "AWSPREVIOUS": "a"}, "a", false, none},
+			labels{"AWSCURRENT": b, "AWSPREVIOUS": "a"}, "a", false, none},
 		"interrupted after AWSCURRENT": {
-			labels{"AWSCURRENT": "a", "AWSPENDING": "b", "AWSPREVIOUS": "b"}, "z", false, z},
+			labels{"AWSCURRENT": "a", "AWSPENDING": b, "AWSPREVIOUS": b}, "z", false, z},
 		"interrupted after AWSPREVIOUS": {
-			labels{"AWSCURRENT": "a", "AWSPENDING": "b", "AWSPREVIOUS": "z"}, "z", false, z},
+			labels{"AWSCURRENT": "a", "AWSPENDING": b, "AWSPREVIOUS": "z"}, "z", false, z},
 		"interrupted after AWSPREVIOUS was removed": {
-			labels{"AWSCURRENT": "a", "AWSPENDING": "b"}, "", false, none},
+			labels{"AWSCURRENT": "a", "AWSPENDING": b}, "", false, none},
 		"promoted, AWSPREVIOUS already back": {
-			labels{"AWSCURRENT": "b", "AWSPREVIOUS": "z"}, "z", false, z},
+			labels{"AWSCURRENT": b, "AWSPREVIOUS": "z"}, "z", false, z},
 		"AWSPENDING of another": {
-			labels{"AWSCURRENT": "b", "AWSPENDING": "x", "AWSPREVIOUS": "a"}, "z", false,
+			labels{"AWSCURRENT": b, "AWSPENDING": "x", "AWSPREVIOUS": "a"}, "z", false,
 			labels{"AWSCURRENT": "a", "AWSPENDING": "x", "AWSPREVIOUS": "z"}},
 		"AWSPREVIOUS of another while nothing was promoted": {
-			labels{"AWSCURRENT": "a", "AWSPENDING": "b", "AWSPREVIOUS": "x"}, "z", false,
+			labels{"AWSCURRENT": "a", "AWSPENDING": b, "AWSPREVIOUS": "x"}, "z", false,
 			labels{"AWSCURRENT": "a", "AWSPREVIOUS": "x"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t, c.found)
-			for _, id := range []string{"a", "b", "z"} {
-				f.values[id] = "secret of " + id
+			f := newStored(t, c.found)
+			for _, id := range []string{"a", b, "z"} {
+				f.has(id, "secret of "+short(id))
 			}
 			if c.gone {
-				delete(f.values, "z")
+				f.change(smtest.Drop("z"))
 			}
 			for range 2 {
-				if err := f.store("").Restore(context.Background(), "a", "b", c.before); err != nil {
+				if err := f.store("").Restore(context.Background(), "a", b, c.before); err != nil {
 					t.Fatal(err)
 				}
-				if !maps.Equal(f.labels, c.want) {
-					t.Fatalf("labels %v, want %v", f.labels, c.want)
+				if !maps.Equal(f.labels(), c.want) {
+					t.Fatalf("labels %v, want %v", f.labels(), c.want)
 				}
 			}
 		})
@@ -155,34 +156,33 @@ func TestRestoreUndoesEveryStateOfAPromotion(t *testing.T) {
 
 func TestRestoreConvergesFromAFaultAtEveryMove(t *testing.T) {
 	t.Parallel()
-	throttle := func() error { return &smithy.GenericAPIError{Code: "ThrottlingException"} }
-	for name, fault := range map[string]func(f *fake){
-		"throttled":      func(f *fake) { f.before["UpdateSecretVersionStage"] = throttle() },
-		"reply lost":     func(f *fake) { f.after["UpdateSecretVersionStage"] = lost() },
-		"SDK's repeat":   func(f *fake) { f.repeated["UpdateSecretVersionStage"] = true },
-		"read throttled": func(f *fake) { f.before["DescribeSecret"] = throttle() },
+	for name, fault := range map[string]func(f *stored){
+		"throttled":      func(f *stored) { f.refuse("UpdateSecretVersionStage", 400, "ThrottlingException") },
+		"reply lost":     func(f *stored) { f.lose("UpdateSecretVersionStage", 1) },
+		"SDK's repeat":   func(f *stored) { f.lose("UpdateSecretVersionStage", 2) },
+		"read throttled": func(f *stored) { f.refuse("DescribeSecret", 400, "ThrottlingException") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t, labels{"AWSCURRENT": "b", "AWSPENDING": "b", "AWSPREVIOUS": "a"})
-			f.values["z"] = "secret of z"
+			f := newStored(t, labels{"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a"})
+			f.has("z", "secret of z")
 			err := error(nil)
 			for try := range 5 {
 				if try < 4 {
 					fault(f)
 				}
-				if err = f.store("").Restore(context.Background(), "a", "b", "z"); err == nil {
+				if err = f.store("").Restore(context.Background(), "a", b, "z"); err == nil {
 					break
 				}
 				if !failure.KindOf(err).Transient() {
 					t.Fatalf("try %d: %v", try, err)
 				}
-				if p, c := f.labels["AWSPENDING"], f.labels["AWSCURRENT"]; p == "" && c != "a" {
-					t.Fatalf("labels %v: AWSPENDING left before AWSCURRENT was back", f.labels)
+				if p, c := f.labels()["AWSPENDING"], f.labels()["AWSCURRENT"]; p == "" && c != "a" {
+					t.Fatalf("labels %v: AWSPENDING left before AWSCURRENT was back", f.labels())
 				}
 			}
-			if want := (labels{"AWSCURRENT": "a", "AWSPREVIOUS": "z"}); err != nil || !maps.Equal(f.labels, want) {
-				t.Fatalf("labels %v (%v), want %v", f.labels, err, want)
+			if want := (labels{"AWSCURRENT": "a", "AWSPREVIOUS": "z"}); err != nil || !maps.Equal(f.labels(), want) {
+				t.Fatalf("labels %v (%v), want %v", f.labels(), err, want)
 			}
 		})
 	}
@@ -190,9 +190,9 @@ func TestRestoreConvergesFromAFaultAtEveryMove(t *testing.T) {
 
 func TestRestoreTakesAwsPendingLast(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "b", "AWSPENDING": "b", "AWSPREVIOUS": "a"})
-	f.values["z"] = "secret of z"
-	if err := f.store("").Restore(context.Background(), "a", "b", "z"); err != nil {
+	f := newStored(t, labels{"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a"})
+	f.has("z", "secret of z")
+	if err := f.store("").Restore(context.Background(), "a", b, "z"); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"AWSCURRENT b>a", "AWSPREVIOUS b>z", "AWSPENDING b>"}
@@ -206,14 +206,14 @@ func TestRestoreTakesAwsPendingLast(t *testing.T) {
 func TestRestoreLeavesAnothersLabelsAlone(t *testing.T) {
 	t.Parallel()
 	for name, found := range map[string]labels{
-		"AWSCURRENT is elsewhere":                            {"AWSCURRENT": "x", "AWSPENDING": "b", "AWSPREVIOUS": "a"},
-		"AWSCURRENT is nowhere":                              {"AWSPENDING": "b", "AWSPREVIOUS": "a"},
-		"moving AWSCURRENT would take another's AWSPREVIOUS": {"AWSCURRENT": "b", "AWSPREVIOUS": "x"},
+		"AWSCURRENT is elsewhere":                            {"AWSCURRENT": "x", "AWSPENDING": b, "AWSPREVIOUS": "a"},
+		"AWSCURRENT is nowhere":                              {"AWSPENDING": b, "AWSPREVIOUS": "a"},
+		"moving AWSCURRENT would take another's AWSPREVIOUS": {"AWSCURRENT": b, "AWSPREVIOUS": "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t, found)
-			wantKind(t, f.store("").Restore(context.Background(), "a", "b", "z"), failure.Precondition)
+			f := newStored(t, found)
+			wantKind(t, f.store("").Restore(context.Background(), "a", b, "z"), failure.Precondition)
 			if len(f.moves) != 0 {
 				t.Fatalf("moved %v", f.moves)
 			}
@@ -223,8 +223,8 @@ func TestRestoreLeavesAnothersLabelsAlone(t *testing.T) {
 
 func TestDropPendingTouchesOnlyTheGivenVersion(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "a", "AWSPENDING": "b"})
-	for _, id := range []string{"x", "", "b", "b"} {
+	f := newStored(t, labels{"AWSCURRENT": "a", "AWSPENDING": b})
+	for _, id := range []string{"x", "", b, b} {
 		if err := f.store("").DropPending(context.Background(), id); err != nil {
 			t.Fatal(err)
 		}
@@ -236,12 +236,12 @@ func TestDropPendingTouchesOnlyTheGivenVersion(t *testing.T) {
 
 func TestDropPendingIsSatisfiedIfTheLabelHasJustMovedOn(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, labels{"AWSCURRENT": "a", "AWSPENDING": "x"})
-	f.stale, f.old = 1, labels{"AWSCURRENT": "a", "AWSPENDING": "b"}
-	if err := f.store("").DropPending(context.Background(), "b"); err != nil {
+	f := newStored(t, labels{"AWSCURRENT": "a", "AWSPENDING": b})
+	f.late(100*time.Millisecond, func() { f.has("x", "of another", "AWSPENDING") })
+	if err := f.store("").DropPending(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	if f.labels["AWSPENDING"] != "x" {
-		t.Fatalf("labels %v", f.labels)
+	if f.labels()["AWSPENDING"] != "x" {
+		t.Fatalf("labels %v", f.labels())
 	}
 }

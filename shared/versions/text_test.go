@@ -12,9 +12,13 @@ import (
 // textOf is a version that holds stored.
 func textOf(t *testing.T, stored string, binary bool) versions.Text {
 	t.Helper()
-	f := newFake(t, nil)
-	f.values["a"], f.binary["a"] = stored, binary
-	got, err := f.store("").Text(context.Background(), "a")
+	f := newStored(t, nil)
+	if binary {
+		f.binary(b, stored)
+	} else {
+		f.has(b, stored)
+	}
+	got, err := f.store("").Text(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
 	}

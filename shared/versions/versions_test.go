@@ -8,10 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-	"github.com/aws/smithy-go"
-
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
 	"alboidc.internal/shared/versions"
@@ -36,46 +33,41 @@ func wantValue(t *testing.T, v secret.Value, err error, want string) {
 
 func TestLabelsAreReadByVersion(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "b", "AWSPENDING": "b", "AWSPREVIOUS": "a", "OTHER": "c"})
+	f := newStored(t, map[string]string{"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a", "OTHER": "c"})
 	got, err := f.store("").Labels(context.Background())
-	if want := (versions.Labels{Current: "b", Pending: "b", Previous: "a"}); err != nil || got != want {
+	if want := (versions.Labels{Current: b, Pending: b, Previous: "a"}); err != nil || got != want {
 		t.Fatalf("labels %+v (%v), want %+v", got, err, want)
 	}
 }
 
-type deleted struct{ *fake }
-
-func (d deleted) DescribeSecret(ctx context.Context, in *secretsmanager.DescribeSecretInput, o ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error) {
-	out, err := d.fake.DescribeSecret(ctx, in, o...)
-	out.DeletedDate = &time.Time{}
-	return out, err
-}
-
 func TestASecretMarkedForDeletionIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := versions.New(deleted{newFake(t, nil)}, arn, "", nil).Labels(context.Background())
+	f := newStored(t, nil)
+	f.change(smtest.Deleted(created))
+	_, err := f.store("").Labels(context.Background())
 	wantKind(t, err, failure.Precondition)
 }
 
 func TestErrorsOfSecretsManagerGetTheirKind(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		err  error
-		want failure.Kind
+		status int
+		code   string
+		want   failure.Kind
 	}{
-		"throttled":                       {&smithy.GenericAPIError{Code: "ThrottlingException"}, failure.Throttled},
-		"internal error":                  {&types.InternalServiceError{}, failure.Unavailable},
-		"access denied":                   {&smithy.GenericAPIError{Code: "AccessDeniedException"}, failure.AccessDenied},
-		"a KMS key that cannot be used":   {&types.DecryptionFailure{}, failure.AccessDenied},
-		"no such secret":                  {&types.ResourceNotFoundException{}, failure.Precondition},
-		"a secret that is to be deleted":  {&types.InvalidRequestException{}, failure.Precondition},
-		"a request that we built wrongly": {&types.InvalidParameterException{}, failure.Internal},
+		"throttled":                       {400, "ThrottlingException", failure.Throttled},
+		"internal error":                  {500, "InternalServiceError", failure.Unavailable},
+		"access denied":                   {400, "AccessDeniedException", failure.AccessDenied},
+		"a KMS key that cannot be used":   {400, "DecryptionFailure", failure.AccessDenied},
+		"no such secret":                  {400, "ResourceNotFoundException", failure.Precondition},
+		"a secret that is to be deleted":  {400, "InvalidRequestException", failure.Precondition},
+		"a request that we built wrongly": {400, "InvalidParameterException", failure.Internal},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t, nil)
-			f.before["DescribeSecret"] = c.err
+			f := newStored(t, nil)
+			f.refuse("DescribeSecret", c.status, c.code)
 			_, err := f.store("").Labels(context.Background())
 			wantKind(t, err, c.want)
 		})
@@ -84,15 +76,15 @@ func TestErrorsOfSecretsManagerGetTheirKind(t *testing.T) {
 
 func TestAValueIsReadWhole(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
+	f := newStored(t, map[string]string{"AWSCURRENT": "a"})
 	v, err := f.store("").Value(context.Background(), "a")
 	wantValue(t, v, err, "secret of a")
 }
 
 func TestAValueThatIsNotVisibleYetIsReadAgain(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
-	f.hidden = 3
+	f := newStored(t, nil)
+	f.late(2*time.Second, func() { f.has("a", "secret of a") })
 	v, err := f.store("").Value(context.Background(), "a")
 	wantValue(t, v, err, "secret of a")
 	if f.slept == 0 {
@@ -102,7 +94,7 @@ func TestAValueThatIsNotVisibleYetIsReadAgain(t *testing.T) {
 
 func TestAVersionThatIsReallyAbsentIsTold(t *testing.T) {
 	t.Parallel()
-	_, err := newFake(t, nil).store("").Value(context.Background(), "nope")
+	_, err := newStored(t, nil).store("").Value(context.Background(), "nope")
 	if !errors.Is(err, versions.ErrNotFound) {
 		t.Fatalf("error %v, want ErrNotFound", err)
 	}
@@ -112,7 +104,7 @@ func TestWaitingForAValueEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := newFake(t, nil).store("").Value(ctx, "nope")
+	_, err := newStored(t, nil).store("").Value(ctx, "nope")
 	wantKind(t, err, failure.Unavailable)
 }
 
@@ -133,8 +125,8 @@ func TestAMemberOfAJSONObjectIsTheClientSecret(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t, nil)
-			f.values["a"] = c.stored
+			f := newStored(t, nil)
+			f.has("a", c.stored)
 			v, err := f.store("clientSecret").Value(context.Background(), "a")
 			if c.refusal == "" {
 				wantValue(t, v, err, c.want)
@@ -150,37 +142,37 @@ func TestAMemberOfAJSONObjectIsTheClientSecret(t *testing.T) {
 
 func TestABinaryValueIsRefused(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
-	f.binary["a"] = true
-	_, err := f.store("").Value(context.Background(), "a")
+	f := newStored(t, nil)
+	f.binary(b, "secret")
+	_, err := f.store("").Value(context.Background(), b)
 	wantKind(t, err, failure.Precondition)
 }
 
 func TestAnEmptyValueIsRefused(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, nil)
-	f.values["a"] = ""
+	f := newStored(t, nil)
+	f.has("a", "")
 	_, err := f.store("").Value(context.Background(), "a")
 	wantKind(t, err, failure.Precondition)
 }
 
 func TestStoringMakesAPendingVersionAndLeavesTheCurrentOne(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
-	if err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a"); err != nil {
+	f := newStored(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
+	if err := f.store("").PutPending(context.Background(), b, secret.New("new"), "a"); err != nil {
 		t.Fatal(err)
 	}
-	if f.labels["AWSCURRENT"] != "a" || f.labels["AWSPENDING"] != "b" || f.values["b"] != "new" {
-		t.Fatalf("labels %v", f.labels)
+	if f.labels()["AWSCURRENT"] != "a" || f.labels()["AWSPENDING"] != b || f.values()[b] != "new" {
+		t.Fatalf("labels %v", f.labels())
 	}
 }
 
 func TestStoringTheSameAgainIsSuccess(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, nil)
-	f.values["a"] = `{"z":1,"clientSecret":"old","a":{"n":1.50}}`
+	f := newStored(t, nil)
+	f.has("a", `{"z":1,"clientSecret":"old","a":{"n":1.50}}`)
 	for range 2 {
-		if err := f.store("clientSecret").PutPending(context.Background(), "b", secret.New("new"), "a"); err != nil {
+		if err := f.store("clientSecret").PutPending(context.Background(), b, secret.New("new"), "a"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -188,65 +180,65 @@ func TestStoringTheSameAgainIsSuccess(t *testing.T) {
 
 func TestStoringAfterALostReplyIsSuccess(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
-	f.after["PutSecretValue"] = lost()
-	err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a")
+	f := newStored(t, map[string]string{"AWSCURRENT": "a"})
+	f.lose("PutSecretValue", 1)
+	err := f.store("").PutPending(context.Background(), b, secret.New("new"), "a")
 	wantKind(t, err, failure.Unavailable)
-	if err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a"); err != nil {
+	if err := f.store("").PutPending(context.Background(), b, secret.New("new"), "a"); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestAVersionWithAnotherValueIsTold(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSPENDING": "b"})
-	err := f.store("").PutPending(context.Background(), "b", secret.New("another"), "a")
+	f := newStored(t, map[string]string{"AWSPENDING": b})
+	err := f.store("").PutPending(context.Background(), b, secret.New("another"), "a")
 	if !errors.Is(err, versions.ErrExists) {
 		t.Fatalf("error %v, want ErrExists", err)
 	}
-	if f.values["b"] != "secret of b" {
+	if f.values()[b] != "secret of b" {
 		t.Fatal("the value changed")
 	}
 }
 
 func TestStoringAgainIsRefusedIfTheLabelHasLeftTheVersion(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
-	f.values["b"] = "new"
-	err := f.store("").PutPending(context.Background(), "b", secret.New("new"), "a")
+	f := newStored(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
+	f.has(b, "new")
+	err := f.store("").PutPending(context.Background(), b, secret.New("new"), "a")
 	wantKind(t, err, failure.Precondition)
 }
 
 func TestStoringAgainAfterThePromotionIsSuccess(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "b", "AWSPREVIOUS": "a"})
-	if err := f.store("").PutPending(context.Background(), "b", secret.New("secret of b"), "a"); err != nil {
+	f := newStored(t, map[string]string{"AWSCURRENT": b, "AWSPREVIOUS": "a"})
+	if err := f.store("").PutPending(context.Background(), b, secret.New("secret of b"), "a"); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestAnEmptySecretIsNeverStored(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a"})
-	err := f.store("").PutPending(context.Background(), "b", secret.Value{}, "a")
+	f := newStored(t, map[string]string{"AWSCURRENT": "a"})
+	err := f.store("").PutPending(context.Background(), b, secret.Value{}, "a")
 	wantKind(t, err, failure.Internal)
-	if _, ok := f.values["b"]; ok {
+	if _, ok := f.values()[b]; ok {
 		t.Fatal("it was stored")
 	}
 }
 
 func TestTheOtherMembersAreCarriedOver(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, nil)
-	f.values["a"] = `{"z":1,"clientSecret":"old","url":"https://x/?a=1&b=<2>","big":12345678901234567890,"list":[1, {"k":null}]}`
-	if err := f.store("clientSecret").PutPending(context.Background(), "b", secret.New("n<e>w"), "a"); err != nil {
+	f := newStored(t, nil)
+	f.has("a", `{"z":1,"clientSecret":"old","url":"https://x/?a=1&b=<2>","big":12345678901234567890,"list":[1, {"k":null}]}`)
+	if err := f.store("clientSecret").PutPending(context.Background(), b, secret.New("n<e>w"), "a"); err != nil {
 		t.Fatal(err)
 	}
 	var old, stored map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(f.values["a"]), &old); err != nil {
+	if err := json.Unmarshal([]byte(f.values()["a"]), &old); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal([]byte(f.values["b"]), &stored); err != nil {
+	if err := json.Unmarshal([]byte(f.values()[b]), &stored); err != nil {
 		t.Fatal(err)
 	}
 	for k, v := range old {
@@ -265,13 +257,13 @@ func TestTheOtherMembersAreCarriedOver(t *testing.T) {
 
 func TestStoringWithAJSONKeyNeedsTheTemplate(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "a"}) // its value is not JSON
-	err := f.store("clientSecret").PutPending(context.Background(), "b", secret.New("new"), "a")
+	f := newStored(t, map[string]string{"AWSCURRENT": "a"}) // its value is not JSON
+	err := f.store("clientSecret").PutPending(context.Background(), b, secret.New("new"), "a")
 	wantKind(t, err, failure.Precondition)
 	if strings.Contains(err.Error(), "secret of a") {
 		t.Fatalf("text %q shows the value", err)
 	}
-	err = f.store("clientSecret").PutPending(context.Background(), "b", secret.New("new"), "gone")
+	err = f.store("clientSecret").PutPending(context.Background(), b, secret.New("new"), "gone")
 	if !errors.Is(err, versions.ErrNotFound) {
 		t.Fatalf("error %v, want ErrNotFound", err)
 	}
@@ -279,20 +271,20 @@ func TestStoringWithAJSONKeyNeedsTheTemplate(t *testing.T) {
 
 func TestTheCurrentValueOfAnotherSecretIsReadWhole(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "b", "AWSPENDING": "c"})
+	f := newStored(t, map[string]string{"AWSCURRENT": b, "AWSPENDING": "c"})
 	v, err := versions.Current(context.Background(), f, arn)
 	wantValue(t, v, err, "secret of b")
-	f.binary["b"] = true
+	f.binary("dddddddddddddddddddddddddddddddd", "secret")
 	_, err = versions.Current(context.Background(), f, arn)
 	wantKind(t, err, failure.Precondition)
-	_, err = versions.Current(context.Background(), newFake(t, nil), arn)
+	_, err = versions.Current(context.Background(), newStored(t, nil), arn)
 	wantKind(t, err, failure.Precondition)
 }
 
 func TestAVersionTellsWhenItWasStored(t *testing.T) {
 	t.Parallel()
-	f := newFake(t, map[string]string{"AWSCURRENT": "v1"})
-	f.hidden = 2 // what was written a moment ago may be missing
+	f := newStored(t, nil)
+	f.late(time.Second, func() { f.has("v1", "secret") }) // what was written a moment ago may be missing
 	if at, err := f.store("").Created(t.Context(), "v1"); err != nil || !at.Equal(created) {
 		t.Errorf("stored at %s: %v", at, err)
 	}

@@ -69,7 +69,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if out.Refuse {
-		writeError(w, proto, id, &Error{Status: out.Status, Code: out.Code, Message: "refused by a fault of the local stack"})
+		writeError(w, proto, id, &Error{Status: out.Status, Code: out.Code, Message: fault.Text})
 		return
 	}
 	result, err := svc.Handle(r.Context(), call)

@@ -4,32 +4,24 @@ import "alboidc.internal/shared/awstest/awsapi"
 
 // The codes are those of the API reference's "Errors" sections; the texts are those that AWS answers with, where known.
 
-func errSecretNotFound() error {
-	return awsapi.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+func errNotFound(format string, args ...any) error {
+	return awsapi.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified "+format, args...)
 }
+
+func errSecretNotFound() error { return errNotFound("secret.") }
 
 func errLabelNotFound(label string) error {
-	return awsapi.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", label)
+	return errNotFound("secret value for staging label: %s", label)
 }
 
-func errVersionNotFound(id string) error {
-	return awsapi.Errorf("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: %s", id)
+func errVersionNotFound(id string) error { return errNotFound("secret value for VersionId: %s", id) }
+
+func errRequest(format string, args ...any) error {
+	return awsapi.Errorf("InvalidRequestException", format, args...)
 }
 
-func errLabelNotOnVersion() error {
-	return awsapi.Errorf("InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
-}
-
-func errMarkedForDeletion() error {
-	return awsapi.Errorf("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.")
-}
-
-func errReplica() error {
-	return awsapi.Errorf("InvalidParameterException", "Operation not permitted on a replica secret. Call must be made in primary secret's region.")
-}
-
-func errOwned() error {
-	return awsapi.Errorf("InvalidRequestException", "The secret is managed by another service, and you must use that service to update it.")
+func errParameter(format string, args ...any) error {
+	return awsapi.Errorf("InvalidParameterException", format, args...)
 }
 
 func errTokenInUse(token, arn string) error {
@@ -38,10 +30,16 @@ func errTokenInUse(token, arn string) error {
 }
 
 func errTooManyLabels() error {
-	return awsapi.Errorf("LimitExceededException", "You have exceeded the maximum of %d staging labels for this secret.", maxLabels)
+	return awsapi.Errorf("LimitExceededException",
+		"You have exceeded the maximum of %d staging labels for this secret.", maxLabels)
 }
 
 // errConstraint is the answer to a parameter outside the bounds of the API reference.
 func errConstraint(parameter, constraint string) error {
-	return awsapi.Errorf("ValidationException", "1 validation error detected: Value at '%s' failed to satisfy constraint: %s", parameter, constraint)
+	return awsapi.Errorf("ValidationException",
+		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s", parameter, constraint)
+}
+
+func errMarkedForDeletion() error {
+	return errRequest("You can't perform this operation on the secret because it was marked for deletion.")
 }

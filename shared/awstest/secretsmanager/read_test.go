@@ -2,7 +2,6 @@ package secretsmanager_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -81,58 +80,6 @@ func TestDeprecatedVersionsAreListedOnlyWithIncludeDeprecatedAndCarryNoStages(t 
 	}
 	if got, err := get(s, token(2), ""); err != nil || got != "value 2" {
 		t.Errorf("a deprecated version cannot be read by its id: %v", err)
-	}
-}
-
-func TestListsComeInPages(t *testing.T) {
-	s := newStack(t)
-	ctx := context.Background()
-	for i := range 5 {
-		s.create(fmt.Sprintf("secret-%d", i))
-	}
-	for n := 2; n <= 5; n++ {
-		s.put("secret-0", n)
-	}
-	var names, ids []string
-	secrets := sm.NewListSecretsPaginator(s.Client, &sm.ListSecretsInput{MaxResults: aws.Int32(2)})
-	for secrets.HasMorePages() {
-		page, err := secrets.NextPage(ctx)
-		if err != nil || len(page.SecretList) > 2 {
-			t.Fatalf("%v, %d on a page", err, len(page.SecretList))
-		}
-		for _, e := range page.SecretList {
-			names = append(names, *e.Name)
-		}
-	}
-	versions := sm.NewListSecretVersionIdsPaginator(s.Client, &sm.ListSecretVersionIdsInput{SecretId: aws.String("secret-0"), MaxResults: aws.Int32(2), IncludeDeprecated: aws.Bool(true)})
-	for versions.HasMorePages() {
-		page, err := versions.NextPage(ctx)
-		if err != nil || len(page.Versions) > 2 {
-			t.Fatalf("%v, %d on a page", err, len(page.Versions))
-		}
-		for _, v := range page.Versions {
-			ids = append(ids, *v.VersionId)
-		}
-	}
-	if len(names) != 5 || len(ids) != 5 {
-		t.Errorf("listed %v and %v", names, ids)
-	}
-	_, err := s.ListSecrets(ctx, &sm.ListSecretsInput{NextToken: aws.String("made up")})
-	wantError(t, err, "InvalidNextTokenException", "NextToken")
-}
-
-func TestListSecretsHidesSecretsPlannedForDeletionUnlessAsked(t *testing.T) {
-	s := newStack(t)
-	ctx := context.Background()
-	s.create("orders")
-	if _, err := s.DeleteSecret(ctx, &sm.DeleteSecretInput{SecretId: aws.String("orders")}); err != nil {
-		t.Fatal(err)
-	}
-	for deletion, want := range map[bool]int{false: 0, true: 1} {
-		out, err := s.ListSecrets(ctx, &sm.ListSecretsInput{IncludePlannedDeletion: &deletion})
-		if err != nil || len(out.SecretList) != want {
-			t.Errorf("IncludePlannedDeletion=%v listed %d: %v", deletion, len(out.SecretList), err)
-		}
 	}
 }
 

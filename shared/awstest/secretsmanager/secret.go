@@ -26,24 +26,15 @@ const (
 
 // secret is one state of a secret. States are not changed once committed; a write changes a clone.
 type secret struct {
-	name, arn   string
-	description string
-	kmsKeyID    string
-	tags        []tag
-	created     time.Time
-	changed     time.Time
-	deletedAt   time.Time // when DeleteSecret was called; zero if it was not
-	purgeAt     time.Time // when the recovery window ends
-	versions    []*version
-	keeper      keeper
-}
-
-// keeper is who else has a hand in a secret.
-type keeper struct {
-	primary string // Region of the secret that this is a replica of, or that has replicas; "" if there are none
-	replica bool
-	rotated *bool // nil: rotation was never configured
-	service string
+	name, arn string
+	created   time.Time
+	changed   time.Time
+	deleted   time.Time // when it was marked for deletion; zero if it was not
+	versions  []*version
+	primary   string // Region of the secret that this is a replica of, or that has replicas; "" if there are none
+	replica   bool
+	rotated   *bool  // by Secrets Manager itself; nil: rotation was never configured
+	service   string // the AWS service that owns it
 }
 
 // version is one value of a secret. Its value never changes.
@@ -76,19 +67,8 @@ func (p payload) equal(q payload) bool {
 	return p.str == nil && bytes.Equal(p.bin, q.bin) || p.str != nil && *p.str == *q.str
 }
 
-type tag struct {
-	Key   string `json:"Key"`
-	Value string `json:"Value"`
-}
-
-// exists reports whether there is a secret: not deleted at once, and not past its recovery window.
-func (sec *secret) exists(now time.Time) bool {
-	return sec != nil && (sec.purgeAt.IsZero() || now.Before(sec.purgeAt))
-}
-
 func (sec *secret) clone() *secret {
 	c := *sec
-	c.tags = slices.Clone(sec.tags)
 	c.versions = make([]*version, len(sec.versions))
 	for i, v := range sec.versions {
 		w := *v

@@ -1,10 +1,12 @@
-// Package secretsmanager is the local stack's AWS Secrets Manager: secrets, their versions and the staging labels that
-// move between them, as the API reference and the user guide describe them. It holds secrets of the local stack only
-// and never logs a value.
+// Package secretsmanager is a double of AWS Secrets Manager: secrets, their versions and the staging labels that move
+// between them, as the API reference and the user guide describe them. It has the operations that this project uses.
+// It never logs a value.
 package secretsmanager
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,8 +28,8 @@ var _ awsapi.Service = (*Service)(nil)
 
 // entry is one secret as it is, and as readers may still see it.
 type entry struct {
-	live *secret // nil once deleted
-	past []past  // oldest first
+	live *secret
+	past []past // oldest first
 }
 
 // past is the state before a write, which readers see until the write has spread.
@@ -41,75 +43,39 @@ func New(c clock.Clock) *Service {
 	return &Service{clock: c, regions: map[string]map[string]*entry{}}
 }
 
-// SetReadLag makes reads return the state before a write until d has passed since that write. Secrets Manager's reads
-// are eventually consistent: a version can be missing right after the PutSecretValue that made it. Writes always see
-// the newest state. It applies to writes from now on.
-func (s *Service) SetReadLag(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lag = d
-}
-
-// Snapshot returns the newest state of a secret, whatever readers see: the version that holds each label, and the
-// value of every version, deprecated ones included. It is for tests and monitors inside this process.
-func (s *Service) Snapshot(region, secretID string) (labels, values map[string]string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, err := s.find(region, secretID)
-	if err != nil {
-		return nil, nil, err
-	}
-	labels, values = map[string]string{}, map[string]string{}
-	for _, v := range e.live.versions {
-		values[v.id] = v.value.text()
-		for _, l := range v.labels {
-			labels[l] = v.id
-		}
-	}
-	return labels, values, nil
-}
-
 // SigningName implements awsapi.Service.
 func (*Service) SigningName() string { return "secretsmanager" }
 
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON11 }
 
+var operations = map[string]func(*Service, *awsapi.Call) (any, error){
+	"CreateSecret":             (*Service).createSecret,
+	"DescribeSecret":           (*Service).describeSecret,
+	"GetSecretValue":           (*Service).getSecretValue,
+	"ListSecretVersionIds":     (*Service).listSecretVersionIDs,
+	"PutSecretValue":           (*Service).putSecretValue,
+	"UpdateSecretVersionStage": (*Service).updateSecretVersionStage,
+}
+
+// Operations are the operations that Handle carries out.
+func (*Service) Operations() []string { return slices.Sorted(maps.Keys(operations)) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch call.Operation {
-	case "CreateSecret":
-		return s.createSecret(call)
-	case "PutSecretValue":
-		return s.putSecretValue(call)
-	case "UpdateSecret":
-		return s.updateSecret(call)
-	case "UpdateSecretVersionStage":
-		return s.updateSecretVersionStage(call)
-	case "TagResource":
-		return s.tagResource(call)
-	case "DeleteSecret":
-		return s.deleteSecret(call)
-	case "GetSecretValue":
-		return s.getSecretValue(call)
-	case "DescribeSecret":
-		return s.describeSecret(call)
-	case "ListSecretVersionIds":
-		return s.listSecretVersionIDs(call)
-	case "ListSecrets":
-		return s.listSecrets(call)
-	default:
+	operation, ok := operations[call.Operation]
+	if !ok {
 		return nil, awsapi.NotImplemented(call)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return operation(s, call)
 }
 
 // find returns the entry of a secret that exists, by its newest state.
 func (s *Service) find(region, secretID string) (*entry, error) {
-	now := s.clock.Now()
 	for _, e := range s.regions[region] {
-		if e.live.exists(now) && e.live.answersTo(secretID) {
+		if e.live.answersTo(secretID) {
 			return e, nil
 		}
 	}
@@ -125,12 +91,11 @@ func (s *Service) edit(region, secretID string) (*entry, *secret, error) {
 		return nil, nil, err
 	}
 	switch {
-	case e.live.keeper.replica:
-		return nil, nil, errReplica()
-	case e.live.keeper.service != "":
-		return nil, nil, errOwned()
-	}
-	if !e.live.deletedAt.IsZero() {
+	case e.live.replica:
+		return nil, nil, errParameter("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
+	case e.live.service != "":
+		return nil, nil, errRequest("The secret is managed by another service, and you must use that service to update it.")
+	case !e.live.deleted.IsZero():
 		return nil, nil, errMarkedForDeletion()
 	}
 	return e, e.live.clone(), nil
@@ -146,26 +111,22 @@ func (s *Service) commit(e *entry, next *secret) {
 	s.spread(next)
 }
 
-// view is the state of an entry that readers see now.
+// view is the state of an entry that readers see now, nil if they do not see it yet.
 func (s *Service) view(e *entry) *secret {
 	now := s.clock.Now()
 	for len(e.past) > 0 && !e.past[0].until.After(now) {
 		e.past = e.past[1:]
 	}
-	seen := e.live
 	if len(e.past) > 0 {
-		seen = e.past[0].secret
+		return e.past[0].secret
 	}
-	if !seen.exists(now) {
-		return nil
-	}
-	return seen
+	return e.live
 }
 
 // read returns a secret as readers see it now.
 func (s *Service) read(region, secretID string) (*secret, error) {
 	for _, e := range s.regions[region] {
-		if seen := s.view(e); seen != nil && seen.answersTo(secretID) {
+		if seen := s.view(e); seen.answersTo(secretID) {
 			return seen, nil
 		}
 	}
@@ -175,6 +136,9 @@ func (s *Service) read(region, secretID string) (*secret, error) {
 // answersTo reports whether a SecretId means this secret: its name, its ARN, or its ARN without the hyphen and the six
 // random characters (user guide, "Finding a secret from a partial ARN").
 func (sec *secret) answersTo(secretID string) bool {
+	if sec == nil {
+		return false
+	}
 	if !strings.HasPrefix(secretID, "arn:") {
 		return sec.name == secretID
 	}

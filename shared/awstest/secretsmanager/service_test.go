@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http/httptest"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
 
@@ -23,13 +22,13 @@ import (
 
 const region = "eu-central-1"
 
-// stack is a Secrets Manager behind the real wire protocol, with one client per test.
+// stack is a Secrets Manager behind its real protocol, with one client per test.
 type stack struct {
 	*sm.Client
 	t       *testing.T
 	clock   *clock.Virtual
 	service *secretsmanager.Service
-	url     string
+	api     http.Handler
 }
 
 func newStack(t *testing.T) *stack {
@@ -37,15 +36,13 @@ func newStack(t *testing.T) *stack {
 	t.Parallel()
 	c := clock.NewVirtual(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
 	svc := secretsmanager.New(c)
-	srv := httptest.NewServer(awsapi.NewServer(c, nil, svc))
-	t.Cleanup(srv.Close)
-	return &stack{Client: client(srv.URL, region), t: t, clock: c, service: svc, url: srv.URL}
+	s := &stack{t: t, clock: c, service: svc, api: awsapi.NewServer(c, nil, svc)}
+	s.Client = s.in(region)
+	return s
 }
 
-func client(url, region string) *sm.Client {
-	return sm.New(sm.Options{Region: region, BaseEndpoint: &url, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
-}
+// in is a client of a Region.
+func (s *stack) in(region string) *sm.Client { return sm.NewFromConfig(awsapi.Client(region, s.api)) }
 
 // token is a version id for the n-th version: 36 characters, like a UUID.
 func token(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
@@ -129,7 +126,7 @@ func TestUnknownOperationsAndParametersAreRefusedByName(t *testing.T) {
 func TestRegionsAreSeparate(t *testing.T) {
 	s := newStack(t)
 	s.create("orders")
-	_, err := client(s.url, "us-east-1").DescribeSecret(context.Background(), &sm.DescribeSecretInput{SecretId: aws.String("orders")})
+	_, err := s.in("us-east-1").DescribeSecret(context.Background(), &sm.DescribeSecretInput{SecretId: aws.String("orders")})
 	wantError(t, err, "ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 

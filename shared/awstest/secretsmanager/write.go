@@ -5,20 +5,12 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // maxValue is the length limit of SecretString and SecretBinary in bytes (quotas, "secret value").
 const maxValue = 65536
-
-// The recovery window in days (API reference, DeleteSecret).
-const (
-	defaultRecoveryDays = 30
-	minRecoveryDays     = 7
-	maxRecoveryDays     = 30
-)
 
 // secretName is what a secret may be called (API reference, CreateSecret).
 var secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
@@ -50,7 +42,7 @@ func (in valueInput) payload() (payload, error) {
 	p := payload{str: in.SecretString, bin: in.SecretBinary}
 	switch {
 	case p.str != nil && p.bin != nil:
-		return p, awsapi.Errorf("InvalidParameterException", "You can't specify both a binary secret value and a string secret value in the same secret.")
+		return p, errParameter("You can't specify both a binary secret value and a string secret value in the same secret.")
 	case p.str != nil && (*p.str == "" || len(*p.str) > maxValue):
 		return p, errConstraint("secretString", fmt.Sprintf("Member must have length between 1 and %d", maxValue))
 	case p.bin != nil && (len(p.bin) == 0 || len(p.bin) > maxValue):
@@ -58,9 +50,9 @@ func (in valueInput) payload() (payload, error) {
 	case p.empty():
 		return p, nil
 	case in.ClientRequestToken == "":
-		return p, awsapi.Errorf("InvalidRequestException", "You must provide a ClientRequestToken value. We recommend a UUID-type value.")
+		return p, errRequest("You must provide a ClientRequestToken value. We recommend a UUID-type value.")
 	case len(in.ClientRequestToken) < 32 || len(in.ClientRequestToken) > 64:
-		return p, awsapi.Errorf("InvalidParameterException", "ClientRequestToken must be 32-64 characters long.")
+		return p, errParameter("ClientRequestToken must be 32-64 characters long.")
 	}
 	return p, nil
 }
@@ -68,14 +60,14 @@ func (in valueInput) payload() (payload, error) {
 func (s *Service) createSecret(call *awsapi.Call) (any, error) {
 	var in struct {
 		valueInput
-		Name, Description, KmsKeyID string
-		Tags                        []tag
+		Name string
 	}
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
 	if !secretName.MatchString(in.Name) {
-		return nil, awsapi.Errorf("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
+		return nil, awsapi.Errorf("ValidationException",
+			"Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 	}
 	value, err := in.payload()
 	if err != nil {
@@ -83,11 +75,11 @@ func (s *Service) createSecret(call *awsapi.Call) (any, error) {
 	}
 	now := s.clock.Now()
 	e := s.entry(call.Region, in.Name)
-	if e.live.exists(now) {
+	if e.live != nil {
 		return createAgain(e.live, in.ClientRequestToken, value)
 	}
-	sec := &secret{name: in.Name, description: in.Description, kmsKeyID: in.KmsKeyID, tags: mergeTags(nil, in.Tags), created: now, changed: now,
-		arn: call.ARN("secretsmanager", "secret:"+in.Name+"-"+randomSuffix())}
+	arn := call.ARN("secretsmanager", "secret:"+in.Name+"-"+randomSuffix())
+	sec := &secret{name: in.Name, arn: arn, created: now, changed: now}
 	if !value.empty() {
 		if _, err := sec.put(in.ClientRequestToken, value, nil, now); err != nil {
 			return nil, err
@@ -103,13 +95,14 @@ func (s *Service) createSecret(call *awsapi.Call) (any, error) {
 
 // createAgain answers CreateSecret for a name that is taken: a repeat of the request that made the secret succeeds.
 func createAgain(sec *secret, token string, value payload) (any, error) {
-	if !sec.deletedAt.IsZero() {
-		return nil, awsapi.Errorf("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
+	if !sec.deleted.IsZero() {
+		return nil, errRequest("You can't create this secret because a secret with this name is already scheduled for deletion.")
 	}
 	v := sec.version(token)
 	switch {
 	case v == nil || value.empty():
-		return nil, awsapi.Errorf("ResourceExistsException", "The operation failed because the secret %s already exists.", sec.name)
+		return nil, awsapi.Errorf("ResourceExistsException",
+			"The operation failed because the secret %s already exists.", sec.name)
 	case !v.value.equal(value):
 		return nil, errTokenInUse(token, sec.arn)
 	}
@@ -151,9 +144,10 @@ func (s *Service) putSecretValue(call *awsapi.Call) (any, error) {
 		return nil, err
 	}
 	if value.empty() {
-		return nil, awsapi.Errorf("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+		return nil, errRequest("You must provide either SecretString or SecretBinary.")
 	}
-	if in.VersionStages != nil && (len(in.VersionStages) == 0 || len(in.VersionStages) > maxLabels || slices.ContainsFunc(in.VersionStages, badLabel)) {
+	n := len(in.VersionStages)
+	if in.VersionStages != nil && (n == 0 || n > maxLabels || slices.ContainsFunc(in.VersionStages, badLabel)) {
 		return nil, errConstraint("versionStages", "Member must have 1 to 20 labels of 1 to 256 characters")
 	}
 	e, sec, err := s.edit(call.Region, in.SecretID)
@@ -172,122 +166,3 @@ func (s *Service) putSecretValue(call *awsapi.Call) (any, error) {
 }
 
 func badLabel(l string) bool { return l == "" || len(l) > 256 }
-
-func (s *Service) updateSecret(call *awsapi.Call) (any, error) {
-	var in struct {
-		valueInput
-		SecretID              string
-		Description, KmsKeyID *string
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	value, err := in.payload()
-	if err != nil {
-		return nil, err
-	}
-	e, sec, err := s.edit(call.Region, in.SecretID)
-	if err != nil {
-		return nil, err
-	}
-	out := written{identity: sec.identity()}
-	if in.Description != nil {
-		sec.description, sec.changed = *in.Description, s.clock.Now()
-	}
-	if in.KmsKeyID != nil {
-		sec.kmsKeyID, sec.changed = *in.KmsKeyID, s.clock.Now()
-	}
-	if !value.empty() {
-		v, err := sec.put(in.ClientRequestToken, value, nil, s.clock.Now())
-		if err != nil {
-			return nil, err
-		}
-		out.VersionID = v.id
-	}
-	s.commit(e, sec)
-	return out, nil
-}
-
-func (s *Service) tagResource(call *awsapi.Call) (any, error) {
-	var in struct {
-		SecretID string
-		Tags     []tag
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	e, sec, err := s.edit(call.Region, in.SecretID)
-	if err != nil {
-		return nil, err
-	}
-	sec.tags = mergeTags(sec.tags, in.Tags)
-	s.commit(e, sec)
-	return nil, nil
-}
-
-// mergeTags adds tags; a key that is there already gets the new value (API reference, TagResource).
-func mergeTags(tags, add []tag) []tag {
-	for _, t := range add {
-		i := slices.IndexFunc(tags, func(u tag) bool { return u.Key == t.Key })
-		if i < 0 {
-			tags = append(tags, t)
-		} else {
-			tags[i] = t
-		}
-	}
-	return tags
-}
-
-func (s *Service) deleteSecret(call *awsapi.Call) (any, error) {
-	var in struct {
-		SecretID                   string
-		ForceDeleteWithoutRecovery bool
-		RecoveryWindowInDays       *int
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	days := defaultRecoveryDays
-	if in.RecoveryWindowInDays != nil {
-		days = *in.RecoveryWindowInDays
-		if in.ForceDeleteWithoutRecovery {
-			return nil, awsapi.Errorf("InvalidParameterException", "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
-		}
-	}
-	if days < minRecoveryDays || days > maxRecoveryDays {
-		return nil, awsapi.Errorf("InvalidParameterException", "The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
-	}
-	now := s.clock.Now()
-	purge := now.AddDate(0, 0, days)
-	if in.ForceDeleteWithoutRecovery {
-		purge = now
-	}
-	return s.deleteAt(call.Region, in.SecretID, purge)
-}
-
-// deleted is the answer of DeleteSecret.
-type deleted struct {
-	identity
-	DeletionDate float64 `json:"DeletionDate"`
-}
-
-// deleteAt marks a secret for deletion. A forced deletion takes effect at once, and succeeds for a secret that is
-// marked or gone already, so that it can be retried (API reference, DeleteSecret).
-func (s *Service) deleteAt(region, secretID string, purge time.Time) (any, error) {
-	now := s.clock.Now()
-	forced := !purge.After(now)
-	e, err := s.find(region, secretID)
-	switch {
-	case err != nil && forced:
-		return deleted{identity: identity{Name: secretID}, DeletionDate: epoch(now)}, nil
-	case err != nil:
-		return nil, err
-	case !forced && !e.live.deletedAt.IsZero():
-		return nil, errMarkedForDeletion()
-	}
-	next := e.live.clone()
-	next.deletedAt, next.purgeAt = now, purge
-	out := deleted{identity: next.identity(), DeletionDate: epoch(purge)}
-	s.commit(e, next)
-	return out, nil
-}

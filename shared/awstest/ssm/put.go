@@ -22,7 +22,8 @@ const (
 	maxDepth = 15
 )
 
-const kindSecure = "SecureString"
+// kindString is the one type of a parameter that this project uses.
+const kindString = "String"
 
 var (
 	parameterName = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
@@ -32,10 +33,9 @@ var (
 
 // putInput is the parameters of PutParameter.
 type putInput struct {
-	Name, Value, Type, Tier, KeyID string
-	Description, DataType          *string
-	Overwrite                      bool
-	Tags                           []tag
+	Name, Value, Type, Tier string
+	Description             *string
+	Overwrite               bool
 }
 
 func (s *Service) putParameter(call *awsapi.Call) (any, error) {
@@ -43,74 +43,55 @@ func (s *Service) putParameter(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	if in.DataType != nil && *in.DataType != "text" {
-		return nil, awsapi.NotImplementedParameter(call, "DataType "+*in.DataType)
+	if in.Type == "StringList" || in.Type == "SecureString" {
+		return nil, awsapi.NotImplementedParameter(call, "Type "+in.Type)
 	}
-	arn := arnOf(call, in.Name)
+	arn := call.ARN("ssm", "parameter/"+strings.TrimPrefix(in.Name, "/"))
 	if err := checkName(in.Name, arn); err != nil {
 		return nil, err
 	}
-	old := s.regions[call.Region][in.Name]
-	next, err := in.apply(old)
-	if err != nil {
+	p := s.regions[call.Region][in.Name]
+	if err := in.check(p != nil); err != nil {
 		return nil, err
 	}
-	next.arn = arn
-	v := version{number: 1, value: in.Value, modified: s.clock.Now()}
-	if old != nil {
-		v.number, v.description = old.current().number+1, old.current().description
+	var old version
+	if p != nil {
+		old = p.current()
 	}
+	v := version{number: old.number + 1, value: in.Value, description: old.description, modified: s.clock.Now()}
 	if in.Description != nil {
 		v.description = *in.Description
 	}
-	if next.kind == kindSecure {
-		if v.keyID = in.KeyID; v.keyID == "" {
-			v.keyID = defaultKey
-		}
+	var err error
+	if v.tier, err = in.chooseTier(old.tier); err != nil {
+		return nil, err
 	}
-	next.versions = append(next.versions, v)
-	next.versions = next.versions[max(0, len(next.versions)-maxVersions):]
+	if p == nil {
+		p = &parameter{name: in.Name, arn: arn}
+	}
+	p.versions = append(p.versions, v)
+	p.versions = p.versions[max(0, len(p.versions)-maxVersions):]
 	if s.regions[call.Region] == nil {
 		s.regions[call.Region] = map[string]*parameter{}
 	}
-	s.regions[call.Region][in.Name] = next
-	return struct {
-		Version int64  `json:"Version"`
-		Tier    string `json:"Tier"`
-	}{v.number, next.tier}, nil
+	s.regions[call.Region][in.Name] = p
+	return map[string]any{"Version": v.number, "Tier": v.tier}, nil
 }
 
-// apply checks the request against the parameter there is (nil: none) and returns what it becomes, but for the version.
-func (in putInput) apply(old *parameter) (*parameter, error) {
-	next := &parameter{name: in.Name, kind: in.Type, tags: in.Tags}
+// check checks the value, and the request against the parameter if there is one.
+func (in putInput) check(exists bool) error {
 	switch {
-	case old != nil && !in.Overwrite:
-		return nil, awsapi.Errorf("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
-	case in.Overwrite && len(in.Tags) > 0:
-		return nil, errValidation("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
-	case old == nil && in.Type == "":
-		return nil, errValidation("A parameter type is required when you create a parameter.")
-	case old != nil && in.Type != "" && in.Type != old.kind:
-		return nil, awsapi.Errorf("HierarchyTypeMismatchException", "Parameter Store doesn't support changing a parameter type in a hierarchy.")
-	case old != nil:
-		*next = *old
-	}
-	if err := in.checkValue(next.kind); err != nil {
-		return nil, err
-	}
-	tier, err := in.chooseTier(next.tier)
-	next.tier = tier
-	return next, err
-}
-
-func (in putInput) checkValue(kind string) error {
-	switch {
-	case kind != "String" && kind != "StringList" && kind != kindSecure:
-		return errValidation("1 validation error detected: Value '%s' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [SecureString, StringList, String]", kind)
-	case in.KeyID != "" && kind != kindSecure:
-		return errValidation("KeyId can only be used with the parameter type SecureString.")
+	case exists && !in.Overwrite:
+		return awsapi.Errorf("ParameterAlreadyExists",
+			"The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
+	case !exists && in.Type == "":
+		return errValidation("A parameter type is required when you create a parameter.")
+	case in.Type != "" && in.Type != kindString:
+		return errValidation("1 validation error detected: Value '%s' at 'type' failed to satisfy constraint: "+
+			"Member must satisfy enum value set: [SecureString, StringList, String]", in.Type)
 	case in.Value == "":
-		return errValidation("1 validation error detected: Value at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1")
+		return errValidation("1 validation error detected: Value at 'value' failed to satisfy constraint: " +
+			"Member must have length greater than or equal to 1")
 	case nestedValue.MatchString(in.Value):
 		return errValidation("Parameter value can't nest another parameter. Do not use \"{{}}\" in the value.")
 	}
@@ -134,11 +115,15 @@ func (in putInput) chooseTier(old string) (string, error) {
 	}
 	switch {
 	case tier != tierStandard && tier != tierAdvanced:
-		return "", errValidation("1 validation error detected: Value '%s' at 'tier' failed to satisfy constraint: Member must satisfy enum value set: [Standard, Advanced, Intelligent-Tiering]", tier)
+		return "", errValidation("1 validation error detected: Value '%s' at 'tier' failed to satisfy constraint: "+
+			"Member must satisfy enum value set: [Standard, Advanced, Intelligent-Tiering]", tier)
 	case tier == tierStandard && old == tierAdvanced:
-		return "", errValidation("This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and recreate it as a standard parameter.")
+		return "", errValidation("This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the " +
+			"advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and " +
+			"recreate it as a standard parameter.")
 	case tier == tierStandard && len(in.Value) > maxStandard:
-		return "", errValidation("Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.")
+		return "", errValidation("Standard tier parameters support a maximum parameter value of 4096 characters. " +
+			"To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.")
 	case len(in.Value) > maxAdvanced:
 		return "", errValidation("Advanced tier parameters support a maximum parameter value of 8192 characters.")
 	}
@@ -148,7 +133,8 @@ func (in putInput) chooseTier(old string) (string, error) {
 func checkName(name, arn string) error {
 	switch {
 	case !parameterName.MatchString(name):
-		return errValidation("Parameter name: can't be empty and can only include the following symbols and letters: a-zA-Z0-9_.-/")
+		return errValidation("Parameter name: can't be empty and can only include the following symbols and letters: " +
+			"a-zA-Z0-9_.-/")
 	case reservedName.MatchString(name):
 		return errValidation("Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).")
 	case strings.Contains(name, "/") && !strings.HasPrefix(name, "/"):
@@ -159,9 +145,4 @@ func checkName(name, arn string) error {
 		return errValidation("The parameter name is longer than the maximum of %d characters, its ARN included.", maxName)
 	}
 	return nil
-}
-
-// arnOf is a parameter's ARN; the name's leading slash serves as the ARN's.
-func arnOf(call *awsapi.Call, name string) string {
-	return call.ARN("ssm", "parameter/"+strings.TrimPrefix(name, "/"))
 }

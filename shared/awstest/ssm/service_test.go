@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsssm "github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
@@ -26,10 +24,7 @@ func newClient(t *testing.T) *awsssm.Client {
 	t.Helper()
 	t.Parallel()
 	c := clock.NewVirtual(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
-	srv := httptest.NewServer(awsapi.NewServer(c, nil, ssm.New(c)))
-	t.Cleanup(srv.Close)
-	return awsssm.New(awsssm.Options{Region: "eu-central-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
+	return awsssm.NewFromConfig(awsapi.Client("eu-central-1", awsapi.NewServer(c, nil, ssm.New(c))))
 }
 
 func put(t *testing.T, c *awsssm.Client, name, value string) {
@@ -107,22 +102,19 @@ func TestPutParameterRefuses(t *testing.T) {
 		code, text string
 	}{
 		"an existing name without Overwrite":      {awsssm.PutParameterInput{Name: aws.String("there"), Type: "String"}, "ParameterAlreadyExists", "set the overwrite option"},
-		"tags together with Overwrite":            {awsssm.PutParameterInput{Name: aws.String("there"), Overwrite: aws.Bool(true), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}}, "ValidationException", "can't be used together"},
-		"another type for an existing name":       {awsssm.PutParameterInput{Name: aws.String("there"), Overwrite: aws.Bool(true), Type: "SecureString"}, "HierarchyTypeMismatchException", "type"},
 		"a new parameter without a type":          {awsssm.PutParameterInput{Name: aws.String("new")}, "ValidationException", "type is required"},
 		"a type that does not exist":              {awsssm.PutParameterInput{Name: aws.String("new"), Type: "Number"}, "ValidationException", "enum value set"},
 		"a standard value over 4 KB":              {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Value: &four}, "ValidationException", "maximum parameter value of 4096"},
 		"an advanced value over 8 KB":             {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Tier: "Advanced", Value: &eight}, "ValidationException", "8192"},
 		"an empty value":                          {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Value: aws.String("")}, "ValidationException", "'value'"},
 		"a nested parameter":                      {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Value: aws.String("{{ssm:x}}")}, "ValidationException", "nest"},
-		"a key for a plain string":                {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", KeyId: aws.String("k")}, "ValidationException", "SecureString"},
 		"the prefix aws":                          {awsssm.PutParameterInput{Name: aws.String("/aws/x"), Type: "String"}, "ValidationException", "prefixed"},
 		"a space in a name":                       {awsssm.PutParameterInput{Name: aws.String("a b"), Type: "String"}, "ValidationException", "symbols and letters"},
 		"a hierarchy without its leading slash":   {awsssm.PutParameterInput{Name: aws.String("a/b"), Type: "String"}, "ValidationException", "fully qualified"},
 		"a hierarchy of more than fifteen levels": {awsssm.PutParameterInput{Name: aws.String(strings.Repeat("/a", 16)), Type: "String"}, "HierarchyLevelLimitExceededException", "15"},
 		"a name of more than 1011 characters":     {awsssm.PutParameterInput{Name: aws.String(strings.Repeat("a", 1000)), Type: "String"}, "ValidationException", "1011"},
+		"a type that is not used here":            {awsssm.PutParameterInput{Name: aws.String("new"), Type: "SecureString"}, "NotImplemented", "Type SecureString"},
 		"a parameter it would ignore":             {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", AllowedPattern: aws.String(".*")}, "NotImplemented", "AllowedPattern"},
-		"a data type it would ignore":             {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", DataType: aws.String("aws:ec2:image")}, "NotImplemented", "aws:ec2:image"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t)
@@ -132,9 +124,12 @@ func TestPutParameterRefuses(t *testing.T) {
 			}
 			_, err := c.PutParameter(ctx, &tc.in)
 			wantError(t, err, tc.code, tc.text)
-			all, err := c.DescribeParameters(ctx, &awsssm.DescribeParametersInput{})
-			if err != nil || len(all.Parameters) != 1 || all.Parameters[0].Version != 1 {
-				t.Fatalf("the refused request changed something (%v)", err)
+			if out, err := c.GetParameter(ctx, &awsssm.GetParameterInput{Name: aws.String("there")}); err != nil || out.Parameter.Version != 1 {
+				t.Errorf("the refused request changed the parameter (%v)", err)
+			}
+			if *tc.in.Name != "there" {
+				_, err = c.GetParameter(ctx, &awsssm.GetParameterInput{Name: tc.in.Name})
+				wantError(t, err, "ParameterNotFound", "")
 			}
 		})
 	}
@@ -170,78 +165,24 @@ func TestTiersFollowTheUserGuide(t *testing.T) {
 	wantError(t, err, "ValidationException", "can't downgrade")
 }
 
-func TestASecureStringIsReadableOnlyWithDecryption(t *testing.T) {
+func TestTheHistoryHasEveryVersion(t *testing.T) {
 	c := newClient(t)
-	if _, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: aws.String("s"), Value: aws.String("confidential"), Type: types.ParameterTypeSecureString}); err != nil {
-		t.Fatal(err)
-	}
-	for decrypt, want := range map[bool]bool{true: true, false: false} {
-		out, err := c.GetParameter(ctx, &awsssm.GetParameterInput{Name: aws.String("s"), WithDecryption: &decrypt})
-		if err != nil || (*out.Parameter.Value == "confidential") != want || out.Parameter.Type != types.ParameterTypeSecureString {
-			t.Errorf("WithDecryption=%v: %v", decrypt, err)
-		}
-	}
-	d, err := c.DescribeParameters(ctx, &awsssm.DescribeParametersInput{})
-	if err != nil || *d.Parameters[0].KeyId != "alias/aws/ssm" {
-		t.Errorf("the default key is not alias/aws/ssm: %v", err)
-	}
-}
-
-func TestGetParametersNamesTheMissingOnes(t *testing.T) {
-	c := newClient(t)
-	put(t, c, "a", "1")
-	out, err := c.GetParameters(ctx, &awsssm.GetParametersInput{Names: []string{"a", "b"}})
-	if err != nil || len(out.Parameters) != 1 || *out.Parameters[0].Name != "a" || len(out.InvalidParameters) != 1 || out.InvalidParameters[0] != "b" {
-		t.Fatalf("%v", err)
-	}
-	_, err = c.GetParameters(ctx, &awsssm.GetParametersInput{Names: make([]string, 11)})
-	wantError(t, err, "ValidationException", "'names'")
-}
-
-func TestGetParametersByPathReturnsOneLevelUnlessRecursiveInPagesOfTen(t *testing.T) {
-	c := newClient(t)
-	for i := range 12 {
-		put(t, c, fmt.Sprintf("/clients/c%02d", i), "v")
-	}
-	put(t, c, "/clients/deep/er", "v")
-	put(t, c, "/clientsandmore", "v")
-	for recursive, want := range map[bool]int{false: 12, true: 13} {
-		n := 0
-		pages := awsssm.NewGetParametersByPathPaginator(c, &awsssm.GetParametersByPathInput{Path: aws.String("/clients"), Recursive: &recursive})
-		for pages.HasMorePages() {
-			p, err := pages.NextPage(ctx)
-			if err != nil || len(p.Parameters) > 10 {
-				t.Fatalf("%v, or a page of more than ten", err)
-			}
-			n += len(p.Parameters)
-		}
-		if n != want {
-			t.Errorf("recursive=%v found %d, want %d", recursive, n, want)
-		}
-	}
-	_, err := c.GetParametersByPath(ctx, &awsssm.GetParametersByPathInput{Path: aws.String("clients")})
-	wantError(t, err, "ValidationException", "forward slash")
-	_, err = c.GetParametersByPath(ctx, &awsssm.GetParametersByPathInput{Path: aws.String("/"), MaxResults: aws.Int32(11)})
-	wantError(t, err, "ValidationException", "maxResults")
-	_, err = c.GetParametersByPath(ctx, &awsssm.GetParametersByPathInput{Path: aws.String("/"), NextToken: aws.String("made up")})
-	wantError(t, err, "InvalidNextToken", "")
-}
-
-func TestDescribeParametersKeepsTheDescriptionOverAnOverwriteWithoutOne(t *testing.T) {
-	c := newClient(t)
-	if _, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: aws.String("p"), Value: aws.String("v"), Type: types.ParameterTypeString, Description: aws.String("what it is"),
-		Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("a")}}}); err != nil {
+	if _, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: aws.String("p"), Value: aws.String("v1"),
+		Type: types.ParameterTypeString, Description: aws.String("what it is")}); err != nil {
 		t.Fatal(err)
 	}
 	overwrite(t, c, "p", "v2")
-	d, err := c.DescribeParameters(ctx, &awsssm.DescribeParametersInput{})
-	if err != nil || len(d.Parameters) != 1 || *d.Parameters[0].Description != "what it is" || d.Parameters[0].Version != 2 {
-		t.Fatalf("%v", err)
+	out, err := c.GetParameterHistory(ctx, &awsssm.GetParameterHistoryInput{Name: aws.String("p")})
+	if err != nil || len(out.Parameters) != 2 {
+		t.Fatalf("%d versions (%v)", len(out.Parameters), err)
 	}
-	tags, err := c.ListTagsForResource(ctx, &awsssm.ListTagsForResourceInput{ResourceType: types.ResourceTypeForTaggingParameter, ResourceId: aws.String("p")})
-	if err != nil || len(tags.TagList) != 1 || *tags.TagList[0].Value != "a" {
-		t.Fatalf("%v", err)
+	for i, h := range out.Parameters { // the description outlives an overwrite without one
+		if h.Version != int64(i+1) || *h.Value != fmt.Sprintf("v%d", i+1) || *h.Description != "what it is" {
+			t.Errorf("version %d is %d: %q, %q", i+1, h.Version, *h.Value, *h.Description)
+		}
 	}
+	_, err = c.GetParameterHistory(ctx, &awsssm.GetParameterHistoryInput{Name: aws.String("q")})
+	wantError(t, err, "ParameterNotFound", "")
 }
 
 func TestADeletedParameterIsNotFound(t *testing.T) {

@@ -31,14 +31,14 @@ type Application struct {
 }
 
 var (
-	_ idp.Setter     = (*Application)(nil)
-	_ idp.Reviewer   = (*Application)(nil)
-	_ slots.Likeness = (*Application)(nil)
+	_ idp.Setter         = (*Application)(nil)
+	_ idp.Reviewer       = (*Application)(nil)
+	_ idp.TraitsReporter = (*Application)(nil)
 )
 
 // New returns the application with the client's id. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,8 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 	proof := s.Proof(d.Secret, d.Now, s.TenantURL+"/", false)
 	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.TenantURL + "/oauth/token", Proof: proof,
 		Form: url.Values{"audience": {s.TenantURL + "/api/v2/"}},
-		API:  &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: a.explainToken}}
-	a.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: a.tokens.Authorize, ErrorCode: errorCode, Explain: a.explain}
+		API:  d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: a.explainToken})}
+	a.api = d.API(httpclient.API{Vendor: vendor, Authorize: a.tokens.Authorize, ErrorCode: errorCode, Explain: a.explain})
 	return a, nil
 }
 
@@ -60,7 +60,7 @@ func (a *Application) Capabilities() idp.Capabilities { return capabilities() }
 
 // Capabilities are those of an application with these settings.
 func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
-	_, err := parseSettings(raw)
+	_, err := idp.ParseSettings(raw, (*Settings).check)
 	return capabilities(), err
 }
 
@@ -140,7 +140,7 @@ func (a *Application) Review(ctx context.Context) (idp.Review, error) {
 	return idp.Review{AuthMethod: text(app["token_endpoint_auth_method"])}, err
 }
 
-// Traits implements slots.Likeness.
+// Traits implements idp.TraitsReporter.
 func (a *Application) Traits(ctx context.Context) (map[string]string, error) {
 	app, err := a.get(ctx)
 	return slots.Traits(app, alike...), err
@@ -168,11 +168,11 @@ func (a *Application) Set(ctx context.Context, v secret.Value) error {
 func (a *Application) explain(s *httpclient.StatusError) string {
 	switch {
 	case s.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of %s is not taken: check that %s.tenantUrl is the tenant's own domain, not a custom one", a.settings.ClientID(), path)
+		return fmt.Sprintf("the access token of %s is not taken: check that %s is the tenant's own domain, not a custom one", a.settings.ClientID(), idp.Setting("tenantUrl"))
 	case s.Status == http.StatusForbidden:
 		return fmt.Sprintf("grant the machine-to-machine application %s the scopes read:clients, update:clients and update:client_keys of the Management API", a.settings.ClientID())
 	case s.Status == http.StatusNotFound:
-		return fmt.Sprintf("there is no application with client id %s in this tenant; correct clientId, identityProvider.clientPair or %s.tenantUrl", a.client.ClientID, path)
+		return fmt.Sprintf("there is no application with client id %s in this tenant; correct clientId, identityProvider.clientPair or %s", a.client.ClientID, idp.Setting("tenantUrl"))
 	default:
 		return ""
 	}

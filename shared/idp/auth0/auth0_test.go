@@ -12,9 +12,8 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/auth0"
-	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -47,30 +46,30 @@ func issue(t *testing.T, w http.ResponseWriter, r *http.Request, base string) bo
 	if r.Method != http.MethodPost || r.PostForm.Encode() != want.Encode() {
 		t.Errorf("the token request is %s %s", r.Method, r.PostForm.Encode())
 	}
-	httpvendor.Write(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 86400})
+	face.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 86400})
 	return true
 }
 
 func newApplication(t *testing.T, s *httptest.Server, clientID string) *auth0.Application {
 	t.Helper()
 	a, err := auth0.New([]byte(`{"tenantUrl": "`+s.URL+`/", `+withSecret+`}`), idp.Client{Name: "orders-web", ClientID: clientID},
-		httpvendor.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, time.Unix(1772359200, 0)))
+		facetest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, time.Unix(1772359200, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func play(t *testing.T, exchanges ...httpvendor.Exchange) *auth0.Application {
+func play(t *testing.T, exchanges ...facetest.Exchange) *auth0.Application {
 	t.Helper()
-	s := httpvendor.Play(t, "Bearer "+adminToken, exchanges...)
+	s := facetest.Play(t, "Bearer "+adminToken, exchanges...)
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool { return issue(t, w, r, s.URL) }
 	return newApplication(t, s.Server, first)
 }
 
 func TestTheSecretIsSetAsDocumented(t *testing.T) {
 	t.Parallel()
-	a := play(t, httpvendor.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: 200,
+	a := play(t, facetest.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: 200,
 		Answer: `{"client_id": "` + first + `", "client_secret": "a-value-of-ours"}`})
 	if err := a.Set(t.Context(), secret.New("a-value-of-ours")); err != nil {
 		t.Error(err)
@@ -79,7 +78,7 @@ func TestTheSecretIsSetAsDocumented(t *testing.T) {
 
 func TestAnApplicationIsReadWithoutItsSecret(t *testing.T) {
 	t.Parallel()
-	read := httpvendor.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: application}
+	read := facetest.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: application}
 	a := play(t, read, read, read)
 	if err := a.Check(t.Context()); err != nil {
 		t.Error(err)
@@ -115,7 +114,7 @@ func TestCheckSaysWhyAnApplicationCannotBeRotated(t *testing.T) {
 		"no authorization code":       {`"authorization_code", `, ``, failure.Precondition, "may not use the grant authorization_code"},
 		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
 	} {
-		a := play(t, httpvendor.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: strings.Replace(application, tt.old, tt.new, 1)})
+		a := play(t, facetest.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: strings.Replace(application, tt.old, tt.new, 1)})
 		err := a.Check(t.Context())
 		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
@@ -141,15 +140,15 @@ func TestRefusalsAreExplained(t *testing.T) {
 		"too much":        {429, apiError(429, "too_many_requests"), failure.Throttled, "HTTP 429 too_many_requests"},
 		"an outage":       {503, "<html>vendor", failure.Unavailable, "HTTP 503"},
 	} {
-		err := play(t, httpvendor.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: tt.status, Answer: tt.answer}).
+		err := play(t, facetest.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: tt.status, Answer: tt.answer}).
 			Set(t.Context(), secret.New("a-value-of-ours"))
 		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") || strings.Contains(err.Error(), "ours") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	s := httpvendor.Play(t, "")
+	s := facetest.Play(t, "")
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
-		httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"error": "access_denied", "error_description": "vendor"})
+		face.WriteJSON(w, http.StatusUnauthorized, map[string]any{"error": "access_denied", "error_description": "vendor"})
 		return true
 	}
 	err := newApplication(t, s.Server, first).Check(t.Context())
@@ -177,63 +176,4 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId, identityProvider.clientPair: must be") {
 		t.Errorf("a client id with a path: %v", err)
 	}
-}
-
-// fake is the part of Auth0 that the conformance suite needs: applications with one secret each.
-type fake struct {
-	*httptest.Server
-	httpvendor.Faults
-	secrets map[string]string
-}
-
-func newFake(t *testing.T) *fake {
-	t.Helper()
-	f := &fake{secrets: map[string]string{first: "initial-secret-of-the-first-application", second: "secret-of-the-second-that-nobody-knows"}}
-	mux := http.NewServeMux()
-	get := f.Handle(func(r *http.Request) (int, any) {
-		return http.StatusOK, json.RawMessage(strings.Replace(application, first, r.PathValue("id"), 1))
-	}, idptest.Check)
-	set := f.Handle(func(r *http.Request) (int, any) {
-		var body struct {
-			ClientSecret string `json:"client_secret"`
-		}
-		if json.NewDecoder(r.Body).Decode(&body) != nil || body.ClientSecret == "" {
-			return http.StatusBadRequest, map[string]any{"statusCode": 400, "message": idptest.Canary}
-		}
-		f.secrets[r.PathValue("id")] = body.ClientSecret
-		return http.StatusOK, map[string]any{"client_id": r.PathValue("id"), "client_secret": body.ClientSecret}
-	}, idptest.Create, idptest.Remove, idptest.Enable)
-	mux.HandleFunc("GET /api/v2/clients/{id}", get)
-	mux.HandleFunc("PATCH /api/v2/clients/{id}", set)
-	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case issue(t, w, r, f.URL):
-		case r.Header.Get("Authorization") != "Bearer "+adminToken:
-			httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"statusCode": 401, "message": idptest.Canary})
-		default:
-			mux.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(f.Close)
-	return f
-}
-
-// Live implements idptest.SlotVendor.
-func (f *fake) Live(clientID string) []secret.Value {
-	f.Lock()
-	defer f.Unlock()
-	return []secret.Value{secret.New(f.secrets[clientID])}
-}
-
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	idptest.Run(t, idptest.Subject{
-		Exceptions: idptest.NeedsNoRequest(idptest.List, "Auth0 lists no secrets; the token endpoint is asked"),
-		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
-			f := newFake(t)
-			p, b := idptest.WithSlots(t, f, []string{first, second}, func(b slots.Book) idp.Provider {
-				return slots.Pair(first, newApplication(t, f.Server, first), second, newApplication(t, f.Server, second), b)
-			})
-			return p, b
-		}})
 }

@@ -1,18 +1,14 @@
 package auth0
 
 import (
-	"encoding/json"
-	"net/url"
 	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
 )
-
-// path of the settings in the client's configuration.
-const path = "identityProvider.settings"
 
 // Settings are the provider's part of a client's configuration.
 type Settings struct {
@@ -29,23 +25,10 @@ var (
 	codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 )
 
-func parseSettings(raw json.RawMessage) (Settings, error) {
-	var s Settings
-	ps := strictjson.Decode(raw, &s, path)
-	if len(ps) == 0 {
-		s.check(&ps)
-	}
-	if err := ps.Err("the client configuration"); err != nil {
-		return Settings{}, err
-	}
+// check reports what is wrong, and takes the slash from the end of the URL.
+func (s *Settings) check(ps *strictjson.Problems) {
+	config.CheckBaseURL(ps, idp.Setting("tenantUrl"), s.TenantURL,
+		"must be the tenant's own domain, https://TENANT.REGION.auth0.com, without a path")
+	s.Settings.Check(ps, idp.SettingsPath)
 	s.TenantURL = strings.TrimSuffix(s.TenantURL, "/")
-	return s, nil
-}
-
-func (s Settings) check(ps *strictjson.Problems) {
-	config.CheckURL(ps, path+".tenantUrl", s.TenantURL)
-	if u, err := url.Parse(s.TenantURL); err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
-		ps.Add(path+".tenantUrl", "must be the tenant's own domain, https://TENANT.REGION.auth0.com, without a path")
-	}
-	s.Settings.Check(ps, path)
 }

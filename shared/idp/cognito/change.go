@@ -110,8 +110,8 @@ func (p *Provider) explain(err error, operation string) error {
 	case err == nil:
 		return nil
 	case missing(err):
-		return awserr.As(failure.Precondition, err, "Amazon Cognito could not %s: there is no app client %s in user pool %s; correct %s.userPoolId or clientId",
-			operation, p.clientID, p.poolID, path)
+		return awserr.As(failure.Precondition, err, "Amazon Cognito could not %s: there is no app client %s in user pool %s; correct %s or clientId",
+			operation, p.clientID, p.poolID, idp.Setting("userPoolId"))
 	case kind == failure.AccessDenied:
 		return awserr.As(failure.IdPRejected, err, "Amazon Cognito did not allow to %s; allow cognito-idp:DescribeUserPoolClient, ListUserPoolClientSecrets, "+
 			"AddUserPoolClientSecret and DeleteUserPoolClientSecret on user pool %s to the functions' roles", operation, p.poolID)

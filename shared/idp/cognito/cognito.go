@@ -42,7 +42,7 @@ var _ idp.Provider = (*Provider)(nil)
 
 // New returns the provider for one client. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,8 @@ func (p *Provider) Capabilities() idp.Capabilities { return capabilities() }
 
 // Capabilities are those of a provider with these settings.
 func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
-	return capabilities(), CheckSettings(raw)
+	_, err := idp.ParseSettings(raw, (*Settings).check)
+	return capabilities(), err
 }
 
 // capabilities: the token endpoint answers every refusal with HTTP 400: a wrong secret is

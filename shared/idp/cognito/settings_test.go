@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/cognito"
 )
 
@@ -26,7 +27,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := cognito.CheckSettings([]byte(tt.settings))
+			_, err := cognito.Capabilities([]byte(tt.settings), idp.Client{})
 			if tt.want == "" && err != nil {
 				t.Error(err)
 			}

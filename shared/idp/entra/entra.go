@@ -33,7 +33,7 @@ var _ idp.Provider = (*Provider)(nil)
 
 // New returns the provider for one client. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +41,10 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 		return nil, failure.New(failure.InvalidInput, "clientId: must be the application (client) id of the app registration, a GUID")
 	}
 	if s.ClientSecret != nil && strings.EqualFold(s.ClientSecret.ClientID, c.ClientID) {
-		return nil, failure.New(failure.InvalidInput, "%s.clientSecret.clientId: must be another app registration than the one that is rotated", path)
+		return nil, failure.New(failure.InvalidInput, "%s: must be another app registration than the one that is rotated", idp.Setting("clientSecret.clientId"))
 	}
 	p := &Provider{client: c, settings: s, now: d.Now, credential: newCredential(s, d)}
-	p.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep,
-		Authorize: p.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain}
+	p.api = d.API(httpclient.API{Vendor: vendor, Authorize: p.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain})
 	return p, nil
 }
 
@@ -54,7 +53,7 @@ func (p *Provider) Capabilities() idp.Capabilities { return capabilities(p.setti
 
 // Capabilities are those of a provider with these settings.
 func Capabilities(raw json.RawMessage, c idp.Client) (idp.Capabilities, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	return capabilities(s, c), err
 }
 
@@ -124,7 +123,7 @@ func (p *Provider) Check(ctx context.Context) error {
 	case "AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount":
 		if !p.settings.PersonalAccounts {
 			return failure.New(failure.Precondition, "the app registration %s allows personal Microsoft accounts, and can therefore have only %d secrets; "+
-				"set %s.personalAccounts to true, so that this is respected", p.client.ClientID, personalLimit, path)
+				"set %s to true, so that this is respected", p.client.ClientID, personalLimit, idp.Setting("personalAccounts"))
 		}
 	}
 	return nil
@@ -161,7 +160,7 @@ func (p *Provider) read(ctx context.Context, operation string) (application, err
 	}
 	if !strings.EqualFold(a.AppID, p.client.ClientID) {
 		return application{}, failure.New(failure.Precondition, "the app registration with object id %s has another client id than %s; "+
-			"correct %s.applicationObjectId, or leave it out", p.settings.ApplicationObjectID, p.client.ClientID, path)
+			"correct %s, or leave it out", p.settings.ApplicationObjectID, p.client.ClientID, idp.Setting("applicationObjectId"))
 	}
 	return a, nil
 }

@@ -2,15 +2,16 @@ package entra
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
+	"alboidc.internal/shared/idp"
 )
 
 const vendor = "Microsoft Entra ID"
@@ -45,19 +46,11 @@ func transient(code string) failure.Kind {
 	return ""
 }
 
-// authorize is called before each try.
+// authorize is called before each try. Microsoft's support finds a request by its id (Graph docs, "Best practices for
+// working with Microsoft Graph": a new one for each request).
 func (p *Provider) authorize(ctx context.Context, r *http.Request) error {
-	r.Header.Set("client-request-id", newGUID())
+	r.Header.Set("client-request-id", clientcredentials.NewUUID())
 	return p.credential.Authorize(ctx, r)
-}
-
-// newGUID is a random UUID (RFC 9562, section 5.4). Microsoft's support finds a request by it (Graph docs, "Best
-// practices for working with Microsoft Graph": a new one for each request).
-func newGUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // explain says what the operator can do about a refusal of Microsoft Graph.
@@ -67,18 +60,18 @@ func (p *Provider) explain(s *httpclient.StatusError) string {
 	case s.Code == codeNoSecrets:
 		return fmt.Sprintf("an app management policy of the tenant forbids new client secrets: have app %s exempted from it", p.client.ClientID)
 	case s.Code == codeLifetime:
-		return fmt.Sprintf("an app management policy of the tenant does not allow secrets that live %d days: lower %s.secretLifetimeDays, "+
-			"or have app %s exempted from it", p.settings.lifetime(), path, p.client.ClientID)
+		return fmt.Sprintf("an app management policy of the tenant does not allow secrets that live %d days: lower %s, "+
+			"or have app %s exempted from it", p.settings.lifetime(), idp.Setting("secretLifetimeDays"), p.client.ClientID)
 	case s.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of app %s is not taken: check that %s.graphUrl and %s.loginUrl belong to the same cloud, and the tenant", admin, path, path)
+		return fmt.Sprintf("the access token of app %s is not taken: check that %s and %s belong to the same cloud, and the tenant", admin, idp.Setting("graphUrl"), idp.Setting("loginUrl"))
 	case s.Status == http.StatusForbidden:
 		return fmt.Sprintf("grant app %s the application permission Application.ReadWrite.OwnedBy, with admin consent, and make its service principal an owner of app %s",
 			admin, p.client.ClientID)
 	case s.Status == http.StatusNotFound && s.Code == codeNotFound:
-		return fmt.Sprintf("there is no app registration %s in tenant %s; correct clientId, %s.applicationObjectId or %s.tenantId",
-			p.client.ClientID, p.settings.TenantID, path, path)
+		return fmt.Sprintf("there is no app registration %s in tenant %s; correct clientId, %s or %s",
+			p.client.ClientID, p.settings.TenantID, idp.Setting("applicationObjectId"), idp.Setting("tenantId"))
 	case s.Status == http.StatusNotFound:
-		return fmt.Sprintf("the answer is not Microsoft Graph's; is %s.graphUrl right?", path)
+		return fmt.Sprintf("the answer is not Microsoft Graph's; is %s right?", idp.Setting("graphUrl"))
 	case s.Status == http.StatusBadRequest && p.settings.PersonalAccounts:
 		return fmt.Sprintf("most likely the app registration has %d secrets, which is the limit where personal accounts are allowed: remove one that nothing uses", personalLimit)
 	default:

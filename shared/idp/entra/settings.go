@@ -1,17 +1,14 @@
 package entra
 
 import (
-	"encoding/json"
-	"net/url"
+	"cmp"
 	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
 )
-
-// path of the settings in the client's configuration.
-const path = "identityProvider.settings"
 
 const (
 	defaultGraphURL = "https://graph.microsoft.com"
@@ -84,33 +81,9 @@ var (
 	sha256Pattern = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$`)
 )
 
-// CheckSettings reports every problem of the settings as one InvalidInput failure. It makes no request.
-func CheckSettings(raw json.RawMessage) error {
-	_, err := parseSettings(raw)
-	return err
-}
-
-func parseSettings(raw json.RawMessage) (Settings, error) {
-	var s Settings
-	ps := strictjson.Decode(raw, &s, path)
-	if len(ps) == 0 {
-		s.setDefaults()
-		s.check(&ps)
-	}
-	if err := ps.Err("the client configuration"); err != nil {
-		return Settings{}, err
-	}
-	return s, nil
-}
-
 func (s *Settings) setDefaults() {
-	if s.GraphURL == "" {
-		s.GraphURL = defaultGraphURL
-	}
-	if s.LoginURL == "" {
-		s.LoginURL = defaultLoginURL
-	}
-	s.GraphURL, s.LoginURL = strings.TrimSuffix(s.GraphURL, "/"), strings.TrimSuffix(s.LoginURL, "/")
+	s.GraphURL = strings.TrimSuffix(cmp.Or(s.GraphURL, defaultGraphURL), "/")
+	s.LoginURL = strings.TrimSuffix(cmp.Or(s.LoginURL, defaultLoginURL), "/")
 	if s.WebIdentity != nil && s.WebIdentity.Audience == "" {
 		s.WebIdentity.Audience = defaultAudience
 	}
@@ -124,17 +97,20 @@ func (s Settings) lifetime() int {
 	return *s.SecretLifetimeDays
 }
 
-func (s Settings) check(ps *strictjson.Problems) {
+// check fills in the defaults and reports what is wrong.
+func (s *Settings) check(ps *strictjson.Problems) {
+	s.setDefaults()
 	if !guidPattern.MatchString(s.TenantID) && !domainPattern.MatchString(s.TenantID) {
-		ps.Add(path+".tenantId", "must be the directory (tenant) id, a GUID, or a domain name of the tenant; common and organizations are no tenant")
+		ps.Add(idp.Setting("tenantId"), "must be the directory (tenant) id, a GUID, or a domain name of the tenant; common and organizations are no tenant")
 	}
 	if s.ApplicationObjectID != "" {
-		checkGUID(ps, path+".applicationObjectId", s.ApplicationObjectID, "the object id of the app registration")
+		checkGUID(ps, idp.Setting("applicationObjectId"), s.ApplicationObjectID, "the object id of the app registration")
 	}
-	checkBaseURL(ps, path+".graphUrl", s.GraphURL)
-	checkBaseURL(ps, path+".loginUrl", s.LoginURL)
+	const advice = "must be the base URL of the cloud's endpoint, without a path"
+	config.CheckBaseURL(ps, idp.Setting("graphUrl"), s.GraphURL, advice)
+	config.CheckBaseURL(ps, idp.Setting("loginUrl"), s.LoginURL, advice)
 	if days := s.lifetime(); days < 1 || days > maxLifetime {
-		ps.Add(path+".secretLifetimeDays", "must be 1 to %d, not %d", maxLifetime, days)
+		ps.Add(idp.Setting("secretLifetimeDays"), "must be 1 to %d, not %d", maxLifetime, days)
 	}
 	s.checkCredential(ps)
 }
@@ -144,35 +120,28 @@ func (s Settings) checkCredential(ps *strictjson.Problems) {
 	const ours = "the application (client) id of the rotator's own app registration"
 	if w := s.WebIdentity; w != nil {
 		given++
-		checkGUID(ps, path+".webIdentity.clientId", w.ClientID, ours)
+		checkGUID(ps, idp.Setting("webIdentity.clientId"), w.ClientID, ours)
 	}
 	if c := s.Certificate; c != nil {
 		given++
-		checkGUID(ps, path+".certificate.clientId", c.ClientID, ours)
-		config.CheckSecretARN(ps, path+".certificate.keySecretArn", c.KeySecretARN, "the certificate's private key")
+		checkGUID(ps, idp.Setting("certificate.clientId"), c.ClientID, ours)
+		config.CheckSecretARN(ps, idp.Setting("certificate.keySecretArn"), c.KeySecretARN, "the certificate's private key")
 		if !sha256Pattern.MatchString(c.SHA256) {
-			ps.Add(path+".certificate.sha256", "must be the certificate's SHA-256 fingerprint: 64 hexadecimal digits")
+			ps.Add(idp.Setting("certificate.sha256"), "must be the certificate's SHA-256 fingerprint: 64 hexadecimal digits")
 		}
 	}
 	if c := s.ClientSecret; c != nil {
 		given++
-		checkGUID(ps, path+".clientSecret.clientId", c.ClientID, ours)
-		config.CheckSecretARN(ps, path+".clientSecret.secretArn", c.SecretARN, "the client secret of the rotator's own app registration")
+		checkGUID(ps, idp.Setting("clientSecret.clientId"), c.ClientID, ours)
+		config.CheckSecretARN(ps, idp.Setting("clientSecret.secretArn"), c.SecretARN, "the client secret of the rotator's own app registration")
 	}
 	if given != 1 {
-		ps.Add(path, "needs exactly one of webIdentity, certificate and clientSecret")
+		ps.Add(idp.SettingsPath, "needs exactly one of webIdentity, certificate and clientSecret")
 	}
 }
 
 func checkGUID(ps *strictjson.Problems, path, s, what string) {
 	if !guidPattern.MatchString(s) {
 		ps.Add(path, "must be %s, a GUID", what)
-	}
-}
-
-func checkBaseURL(ps *strictjson.Problems, path, s string) {
-	config.CheckURL(ps, path, s)
-	if u, err := url.Parse(s); err == nil && (u.Path != "" || u.RawQuery != "") {
-		ps.Add(path, "must be the base URL of the cloud's endpoint, without a path")
 	}
 }

@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
+	"alboidc.internal/shared/idp/entra/entratest"
 )
 
 func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	t.Parallel()
 	const p = "identityProvider.settings"
-	in := `"tenantId": "` + tenant + `"`
+	in := `"tenantId": "` + entratest.TenantID + `"`
 	tests := []struct {
 		name, settings string
 		want           []string // none is success
@@ -44,7 +46,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := entra.CheckSettings(json.RawMessage(tt.settings))
+			_, err := entra.Capabilities(json.RawMessage(tt.settings), idp.Client{})
 			if len(tt.want) == 0 {
 				if err != nil {
 					t.Error(err)

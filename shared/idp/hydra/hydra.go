@@ -31,16 +31,16 @@ type Client struct {
 }
 
 var (
-	_ idp.Shifter         = (*Client)(nil)
-	_ idp.Setter          = (*Client)(nil)
-	_ idp.Reviewer        = (*Client)(nil)
-	_ slots.ShiftReviewer = (*Client)(nil)
-	_ slots.Likeness      = (*Client)(nil)
+	_ idp.Shifter        = (*Client)(nil)
+	_ idp.Setter         = (*Client)(nil)
+	_ idp.Reviewer       = (*Client)(nil)
+	_ idp.ShiftReviewer  = (*Client)(nil)
+	_ idp.TraitsReporter = (*Client)(nil)
 )
 
 // New returns the OAuth 2.0 client. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 		return nil, failure.New(failure.InvalidInput, "clientId, identityProvider.clientPair: must be the id of a client at Hydra, letters, digits, ., _, ~ and -")
 	}
 	h := &Client{client: c, settings: s}
-	h.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Transient: transient, Explain: h.explain}
+	h.api = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Transient: transient, Explain: h.explain})
 	if s.APIKey != nil {
 		key := clientcredentials.Stored{Read: d.Secret, ARN: s.APIKey.SecretARN, What: "the API key of the Ory project"}
 		h.api.Authorize = func(ctx context.Context, r *http.Request) error {
@@ -68,7 +68,7 @@ func (h *Client) Capabilities() idp.Capabilities { return capabilities() }
 
 // Capabilities are those of a client with these settings.
 func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
-	_, err := parseSettings(raw)
+	_, err := idp.ParseSettings(raw, (*Settings).check)
 	return capabilities(), err
 }
 
@@ -150,11 +150,11 @@ func (h *Client) Review(ctx context.Context) (idp.Review, error) {
 const noRotation = "this Hydra cannot keep an old secret beside a new one: use a release after v26.2.0, or a second client like the first named in identityProvider.clientPair, " +
 	"or accept failing logins by identityProvider.allowInterruption"
 
-// ReviewShift implements slots.ShiftReviewer.
+// ReviewShift implements idp.ShiftReviewer.
 func (h *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	var out idp.Review
 	if !h.settings.RemoveAllPrevious {
-		out.Refusals = append(out.Refusals, path+".removeAllPrevious: must be true: Hydra ends all earlier secrets of a client together, so those that somebody else still uses end with a rotation too")
+		out.Refusals = append(out.Refusals, idp.Setting("removeAllPrevious")+": must be true: Hydra ends all earlier secrets of a client together, so those that somebody else still uses end with a rotation too")
 	}
 	var answer struct {
 		Version string `json:"version"`
@@ -201,7 +201,7 @@ var alike = []string{"redirect_uris", "grant_types", "response_types", "scope", 
 	"refresh_token_grant_access_token_lifespan", "refresh_token_grant_id_token_lifespan", "refresh_token_grant_refresh_token_lifespan",
 	"id_token_signed_response_alg", "userinfo_signed_response_alg", "sector_identifier_uri", "metadata"}
 
-// Traits implements slots.Likeness.
+// Traits implements idp.TraitsReporter.
 func (h *Client) Traits(ctx context.Context) (map[string]string, error) {
 	c, err := h.get(ctx)
 	return slots.Traits(c, alike...), err
@@ -260,9 +260,9 @@ func (h *Client) Restore(ctx context.Context, v secret.Value) error { return h.S
 func (h *Client) explain(s *httpclient.StatusError) string {
 	switch s.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Sprintf("the admin API wants another credential: an API key of the Ory project in %s.apiKey, or whatever protects a Hydra of your own", path)
+		return fmt.Sprintf("the admin API wants another credential: an API key of the Ory project in %s, or whatever protects a Hydra of your own", idp.Setting("apiKey"))
 	case http.StatusNotFound:
-		return fmt.Sprintf("there is no client %s at %s; correct clientId, identityProvider.clientPair or %s.adminUrl", h.client.ClientID, h.settings.AdminURL, path)
+		return fmt.Sprintf("there is no client %s at %s; correct clientId, identityProvider.clientPair or %s", h.client.ClientID, h.settings.AdminURL, idp.Setting("adminUrl"))
 	default:
 		return ""
 	}

@@ -1,8 +1,6 @@
 package hydra_test
 
 import (
-	"encoding/json"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -11,9 +9,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/hydra"
-	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -33,7 +29,7 @@ const client = `{"client_id": "` + clientID + `", "client_name": "Orders", "redi
 func newClient(t *testing.T, s *httptest.Server, more string) *hydra.Client {
 	t.Helper()
 	c, err := hydra.New([]byte(`{"adminUrl": "`+s.URL+`/"`+more+`}`), idp.Client{Name: "orders-web", ClientID: clientID},
-		httpvendor.Deps(t, s, map[string]string{secretARN: apiKey + "\n"}, time.Unix(1772359200, 0)))
+		facetest.Deps(t, s, map[string]string{secretARN: apiKey + "\n"}, time.Unix(1772359200, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,14 +37,14 @@ func newClient(t *testing.T, s *httptest.Server, more string) *hydra.Client {
 }
 
 // play expects requests with the API key.
-func play(t *testing.T, exchanges ...httpvendor.Exchange) *hydra.Client {
+func play(t *testing.T, exchanges ...facetest.Exchange) *hydra.Client {
 	t.Helper()
-	return newClient(t, httpvendor.Play(t, "Bearer "+apiKey, exchanges...).Server, `, "removeAllPrevious": true, `+withKey)
+	return newClient(t, facetest.Play(t, "Bearer "+apiKey, exchanges...).Server, `, "removeAllPrevious": true, `+withKey)
 }
 
 func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 	t.Parallel()
-	rotate := httpvendor.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 200, Answer: `{"client_id": "` + clientID + `", "client_secret": "made-by-hydra"}`}
+	rotate := facetest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 200, Answer: `{"client_id": "` + clientID + `", "client_secret": "made-by-hydra"}`}
 	if v, err := play(t, rotate).Shift(t.Context()); err != nil || !v.Equal(secret.New("made-by-hydra")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
 	}
@@ -56,7 +52,7 @@ func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 	if _, err := play(t, rotate).Shift(t.Context()); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("an answer without a secret: %v", err)
 	}
-	set := httpvendor.Exchange{Request: "PATCH " + at, Body: `[{"op": "replace", "path": "/client_secret", "value": "of-ours"}]`, Status: 200, Answer: client}
+	set := facetest.Exchange{Request: "PATCH " + at, Body: `[{"op": "replace", "path": "/client_secret", "value": "of-ours"}]`, Status: 200, Answer: client}
 	if err := play(t, set).Set(t.Context(), secret.New("of-ours")); err != nil {
 		t.Error(err)
 	}
@@ -71,7 +67,7 @@ func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 
 func TestAHydraOfOnesOwnIsAskedWithoutACredential(t *testing.T) {
 	t.Parallel()
-	s := httpvendor.Play(t, "", httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: client})
+	s := facetest.Play(t, "", facetest.Exchange{Request: "GET " + at, Status: 200, Answer: client})
 	if err := newClient(t, s.Server, "").Check(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -81,7 +77,7 @@ func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]string{`"v26.2.0"`: "refused", `"v2.2.0"`: "refused", `"v25.4.0"`: "refused", `"v26.3.0"`: "", `"v27.0.1-rc.1"`: "",
 		`"v26.2.1"`: "warned", `"master"`: "warned", `7`: "warned"} {
-		e := httpvendor.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": ` + version + `}`}
+		e := facetest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": ` + version + `}`}
 		if version == "7" { // the Ory Network's gateway
 			e.Status, e.Answer = 404, `{"error": {"id": "not_found"}}`
 		}
@@ -97,7 +93,7 @@ func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 			t.Errorf("version %s: %q %+v (%v), want %q", version, got, r, err, want)
 		}
 	}
-	s := httpvendor.Play(t, "", httpvendor.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": "v26.3.0"}`})
+	s := facetest.Play(t, "", facetest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": "v26.3.0"}`})
 	r, err := newClient(t, s.Server, "").ReviewShift(t.Context())
 	if err != nil || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0], "settings.removeAllPrevious: must be true") {
 		t.Errorf("without the acknowledgement: %+v (%v)", r, err)
@@ -106,12 +102,12 @@ func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 
 func TestAHydraThatCannotRotateSaysSoAndNothingIsChanged(t *testing.T) {
 	t.Parallel()
-	rotate := httpvendor.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 404, Answer: `404 page not found`}
-	_, err := play(t, rotate, httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: client}).Shift(t.Context())
+	rotate := facetest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 404, Answer: `404 page not found`}
+	_, err := play(t, rotate, facetest.Exchange{Request: "GET " + at, Status: 200, Answer: client}).Shift(t.Context())
 	if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
 		t.Errorf("no such path: %v", err)
 	}
-	_, err = play(t, rotate, httpvendor.Exchange{Request: "GET " + at, Status: 404, Answer: `{"error": "not_found"}`}).Shift(t.Context())
+	_, err = play(t, rotate, facetest.Exchange{Request: "GET " + at, Status: 404, Answer: `{"error": "not_found"}`}).Shift(t.Context())
 	if !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "there is no client orders-web") {
 		t.Errorf("no such client: %v", err)
 	}
@@ -133,12 +129,12 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		"no authorization code":       {`, "authorization_code"`, ``, failure.Precondition, "authorization_code"},
 		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
 	} {
-		err := play(t, httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: strings.Replace(client, tt.old, tt.new, 1)}).Check(t.Context())
+		err := play(t, facetest.Exchange{Request: "GET " + at, Status: 200, Answer: strings.Replace(client, tt.old, tt.new, 1)}).Check(t.Context())
 		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	read := httpvendor.Exchange{Request: "GET " + at, Status: 200, Answer: client}
+	read := facetest.Exchange{Request: "GET " + at, Status: 200, Answer: client}
 	h := play(t, read, read)
 	if r, err := h.Review(t.Context()); err != nil || r.AuthMethod != "client_secret_post" {
 		t.Errorf("the review is %+v (%v)", r, err)
@@ -164,7 +160,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 			failure.Throttled, "HTTP 400 concurrent_update"},
 		"no secret": {400, `{"error": "invalid_request", "error_description": "vendor"}`, failure.IdPRejected, "HTTP 400 invalid_request"},
 	} {
-		_, err := play(t, httpvendor.Exchange{Request: "POST " + at + "/secrets/rotate", Status: tt.status, Answer: tt.answer}).Shift(t.Context())
+		_, err := play(t, facetest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: tt.status, Answer: tt.answer}).Shift(t.Context())
 		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
@@ -192,45 +188,4 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId, identityProvider.clientPair: must be") {
 		t.Errorf("a client id with a path: %v", err)
 	}
-}
-
-// fake is the part of Hydra that the conformance suite needs: one client with its secrets.
-type fake struct {
-	*httptest.Server
-	httpvendor.Slots
-	made int
-}
-
-func newFake(t *testing.T) *fake {
-	t.Helper()
-	f := &fake{Slots: httpvendor.Slots{Secrets: []string{"initial-secret-of-the-client"}}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+at, f.Handle(func(*http.Request) (int, any) { return http.StatusOK, json.RawMessage(client) }, idptest.Check))
-	mux.HandleFunc("POST "+at+"/secrets/rotate", f.Handle(func(*http.Request) (int, any) {
-		f.made++
-		f.Secrets = append([]string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-hydra"}, f.Secrets...)
-		return http.StatusOK, map[string]string{"client_id": clientID, "client_secret": f.Secrets[0]}
-	}, idptest.Create))
-	mux.HandleFunc("PATCH "+at, f.Handle(func(r *http.Request) (int, any) {
-		var in []struct{ Op, Path, Value string }
-		if json.NewDecoder(r.Body).Decode(&in) != nil || len(in) != 1 || in[0].Op != "replace" || in[0].Path != "/client_secret" {
-			return http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": idptest.Canary}
-		}
-		f.Secrets = []string{in[0].Value}
-		return http.StatusOK, json.RawMessage(client)
-	}, idptest.Remove))
-	f.Server = httptest.NewTLSServer(mux)
-	t.Cleanup(f.Close)
-	return f
-}
-
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	exceptions := idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked")
-	exceptions[idptest.RuleLostCreate] = "Hydra shows no secrets: what was never told cannot be listed"
-	idptest.Run(t, idptest.Subject{Exceptions: exceptions, New: func(t *testing.T) (idp.Provider, idptest.Backend) {
-		f := newFake(t)
-		p, b := idptest.WithSlots(t, f, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(newClient(t, f.Server, ""), b) })
-		return p, b
-	}})
 }

@@ -1,17 +1,14 @@
 package hydra
 
 import (
-	"encoding/json"
 	"net/url"
 	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
 )
-
-// path of the settings in the client's configuration.
-const path = "identityProvider.settings"
 
 // Settings are the provider's part of a client's configuration.
 type Settings struct {
@@ -34,25 +31,14 @@ type APIKey struct {
 // idPattern keeps client ids harmless inside a URL's path.
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
 
-func parseSettings(raw json.RawMessage) (Settings, error) {
-	var s Settings
-	ps := strictjson.Decode(raw, &s, path)
-	if len(ps) == 0 {
-		s.check(&ps)
-	}
-	if err := ps.Err("the client configuration"); err != nil {
-		return Settings{}, err
-	}
-	s.AdminURL = strings.TrimSuffix(s.AdminURL, "/")
-	return s, nil
-}
-
-func (s Settings) check(ps *strictjson.Problems) {
-	config.CheckURL(ps, path+".adminUrl", s.AdminURL)
+// check reports what is wrong, and takes the slash from the end of the URL.
+func (s *Settings) check(ps *strictjson.Problems) {
+	config.CheckURL(ps, idp.Setting("adminUrl"), s.AdminURL)
 	if u, err := url.Parse(s.AdminURL); err == nil && (u.RawQuery != "" || strings.Contains(u.Path, "/admin")) {
-		ps.Add(path+".adminUrl", "must be the URL before /admin/clients")
+		ps.Add(idp.Setting("adminUrl"), "must be the URL before /admin/clients")
 	}
 	if k := s.APIKey; k != nil {
-		config.CheckSecretARN(ps, path+".apiKey.secretArn", k.SecretARN, "the API key of the Ory project")
+		config.CheckSecretARN(ps, idp.Setting("apiKey.secretArn"), k.SecretARN, "the API key of the Ory project")
 	}
+	s.AdminURL = strings.TrimSuffix(s.AdminURL, "/")
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
 )
 
 // refusals are the faults without effect, each with the operations that it concerns.
@@ -164,7 +163,7 @@ func lostCreate(ctx context.Context, c *client) error {
 		if c.capabilities().AcceptsValue && !c.backend.Accepts(c.values[len(c.values)-1]) {
 			return fmt.Errorf("the lost secret's value is not accepted")
 		}
-		if c.capabilities().Model == idp.NamedSet {
+		if c.capabilities().HasIDs() {
 			return c.remove(ctx, s.ID)
 		}
 	}

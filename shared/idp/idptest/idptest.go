@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/secret"
 )
@@ -84,7 +85,7 @@ const (
 )
 
 // Canary is a text that must never appear in an error.
-const Canary = "canary-in-a-response-body"
+const Canary = fault.Canary
 
 // patience is how long the suite waits for a hanging vendor. It is real time: contexts have no other.
 const patience = 50 * time.Millisecond

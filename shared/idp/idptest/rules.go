@@ -115,11 +115,11 @@ func createKeepsOthers(ctx context.Context, c *client) error {
 	if _, err := c.create(ctx); err != nil {
 		return fmt.Errorf("at Create: %w", err)
 	}
-	want := c.capabilities().Model != idp.InPlace
+	want := !c.capabilities().ReplacesInPlace()
 	if got := c.backend.Accepts(c.value); got != want {
 		return fmt.Errorf("after Create the old secret's being accepted is %t, want %t for model %s", got, want, c.capabilities().Model)
 	}
-	if c.capabilities().Model == idp.NamedSet && !slices.Contains(c.backend.IDs(), c.id) {
+	if c.capabilities().HasIDs() && !slices.Contains(c.backend.IDs(), c.id) {
 		return fmt.Errorf("after Create the old secret %s is gone", c.id)
 	}
 	return nil
@@ -177,7 +177,7 @@ func leavesOthers(ctx context.Context, c *client) error {
 	if limit := c.capabilities().MaxSecrets; limit > 0 {
 		room = limit - 1
 	}
-	if c.capabilities().Model != idp.NamedSet {
+	if !c.capabilities().HasIDs() {
 		return nil // the others are the provider's to end; package slots has rules of its own
 	}
 	values := map[string]secret.Value{c.id: c.value}

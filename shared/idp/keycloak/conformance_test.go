@@ -1,83 +1,145 @@
 package keycloak_test
 
 import (
-	"encoding/json"
 	"net/http"
-	"net/http/httptest"
-	"strings"
+	"net/url"
 	"testing"
 	"time"
 
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
+	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/keycloak"
+	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/secret"
 )
 
-// fake is the part of Keycloak that the conformance suite needs: one client that a policy covers, with its secrets.
-type fake struct {
-	*httptest.Server
-	httpvendor.Slots
-	made int
+const first, second = "first", "second"
+
+func start(t *testing.T, create, remove string) *facetest.Vendor {
+	return facetest.Start(t, keycloaktest.New, map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
+		idptest.Create: "keycloak." + create, idptest.Remove: "keycloak." + remove}, first, second)
 }
 
-func newFake(t *testing.T) *fake {
+func withPolicy(t *testing.T) *facetest.Vendor { return start(t, "regenerateSecret", "deleteRotated") }
+
+func withoutPolicy(t *testing.T) *facetest.Vendor {
+	v := start(t, "updateClient", "updateClient")
+	v.Face.(*keycloaktest.Keycloak).SetPolicy(nil)
+	return v
+}
+
+func imitated(t *testing.T, v *facetest.Vendor, clientID string) *keycloak.Client {
 	t.Helper()
-	f := &fake{Slots: httpvendor.Slots{Secrets: []string{"initial-secret-of-the-client"}}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+realm+"/clients", f.Handle(func(*http.Request) (int, any) {
-		attributes := covered
-		if len(f.Secrets) > 1 {
-			attributes += `, "client.secret.rotated.expiration.time": "` + epoch(now.Add(48*time.Hour)) + `"`
-		}
-		return http.StatusOK, json.RawMessage("[" + representation(attributes) + "]")
-	}, idptest.Check))
-	mux.HandleFunc("GET "+at+"/client-secret", f.Handle(func(*http.Request) (int, any) { return http.StatusOK, credential(f.Secrets[0]) }, idptest.List))
-	mux.HandleFunc("GET "+at+"/client-secret/rotated", f.Handle(func(*http.Request) (int, any) {
-		if len(f.Secrets) == 1 {
-			return http.StatusNotFound, map[string]string{"error": idptest.Canary}
-		}
-		return http.StatusOK, credential(f.Secrets[1])
-	}))
-	mux.HandleFunc("POST "+at+"/client-secret", f.Handle(func(*http.Request) (int, any) {
-		f.made++
-		f.Secrets = []string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-keycloak", f.Secrets[0]}
-		return http.StatusOK, credential(f.Secrets[0])
-	}, idptest.Create))
-	mux.HandleFunc("PUT "+at, f.Handle(func(r *http.Request) (int, any) {
-		var in struct{ Secret string }
-		if json.NewDecoder(r.Body).Decode(&in) != nil {
-			return http.StatusBadRequest, map[string]string{"errorMessage": idptest.Canary}
-		}
-		if in.Secret != "" {
-			f.Secrets[0] = in.Secret
-		}
-		return http.StatusNoContent, nil
-	}))
-	mux.HandleFunc("DELETE "+at+"/client-secret/rotated", f.Handle(func(*http.Request) (int, any) {
-		f.Secrets = f.Secrets[:1]
-		return http.StatusNoContent, nil
-	}, idptest.Remove))
-	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case issue(t, w, r):
-		case r.Header.Get("Authorization") != "Bearer "+adminToken:
-			httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"error": idptest.Canary})
-		default:
-			mux.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(f.Close)
-	return f
+	c, err := keycloak.New([]byte(`{"serverUrl": "`+v.URL+`", "realm": "`+keycloaktest.Realm+`", "clientSecret": {"clientId": "`+keycloaktest.RotatorID+`", "secretArn": "`+facetest.AdminARN+`"}}`),
+		idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
-
-func credential(value string) any { return map[string]string{"type": "secret", "value": value} }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
-		f := newFake(t)
-		p, b := idptest.WithSlots(t, f, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(newClient(t, f.Server), b) })
+		v := withPolicy(t)
+		p, b := idptest.WithSlots(t, v, []string{first}, func(b slots.Book) idp.Provider { return slots.Shifting(imitated(t, v, first), b) })
 		return p, b
 	}})
+}
+
+func TestConformanceAsAPair(t *testing.T) {
+	t.Parallel()
+	idptest.Run(t, idptest.Subject{
+		Exceptions: idptest.NeedsNoRequest(idptest.List, "of a pair the token endpoint is asked"),
+		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+			v := withoutPolicy(t)
+			p, b := idptest.WithSlots(t, v, []string{first, second}, func(b slots.Book) idp.Provider {
+				return slots.Pair(first, imitated(t, v, first), second, imitated(t, v, second), b)
+			})
+			return p, b
+		}})
+}
+
+func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
+	t.Parallel()
+	const initial = "initial-secret-of-" + first
+	v := withPolicy(t)
+	face, c := v.Face.(*keycloaktest.Keycloak), imitated(t, v, first)
+	face.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
+	made, err := c.Shift(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Slots(t.Context())
+	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || !s.PreviousUntil.Equal(facetest.Noon().Add(48*time.Hour)) ||
+		!s.CurrentUntil.Equal(facetest.Noon().Add(30*24*time.Hour)) {
+		t.Errorf("the slots are wrong: until %s and %s (%v)", s.CurrentUntil, s.PreviousUntil, err)
+	}
+	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(first)) != 1 || !v.Store.Accepts(first, initial, facetest.Noon()) {
+		t.Errorf("not put back (%v)", err)
+	}
+	for range 2 {
+		if _, err = c.Shift(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v.Store.Accepts(first, initial, facetest.Noon()) || len(v.Live(first)) != 2 {
+		t.Error("a second shift kept what was the rotated one")
+	}
+	// with times that keep nothing, the current secret ends at once
+	face.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour})
+	if _, err = c.Shift(t.Context()); err != nil || len(v.Live(first)) != 1 {
+		t.Errorf("%d secrets are left (%v)", len(v.Live(first)), err)
+	}
+}
+
+func TestAPolicyThatCoversTheClientNoMoreIsSeenBeforeASecretIsMade(t *testing.T) {
+	t.Parallel()
+	v := withPolicy(t)
+	c := imitated(t, v, first)
+	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 || r.MaxGrace != 334*time.Hour {
+		t.Fatalf("the review is %+v (%v)", r, err)
+	}
+	v.Face.(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour, Elsewhere: true})
+	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 {
+		t.Errorf("that cannot be read, but the review is %+v (%v)", r, err)
+	}
+	if _, err := c.Shift(t.Context()); !failure.Is(err, failure.Precondition) || len(v.Live(first)) != 1 || !v.Store.Accepts(first, "initial-secret-of-"+first, facetest.Noon()) {
+		t.Errorf("a shift: %v", err)
+	}
+	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
+		t.Errorf("now the review is %+v (%v)", r, err)
+	}
+}
+
+func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
+	t.Parallel()
+	v := withPolicy(t)
+	const realm = "/admin/realms/" + keycloaktest.Realm
+	bearer := v.Bearer(url.Values{"grant_type": {"client_credentials"}, "client_id": {keycloaktest.RotatorID},
+		"client_secret": {v.Face.AdminToken()}}, "")
+	for request, want := range map[string]int{
+		"GET " + realm + "/clients?clientId=other":                                                          http.StatusOK,
+		"GET " + realm + "/clients/other/client-secret":                                                     http.StatusNotFound,
+		"GET " + realm + "/clients/first/client-secret/rotated":                                             http.StatusNotFound,
+		"DELETE " + realm + "/clients/first/client-secret/rotated":                                          http.StatusNoContent,
+		"GET /admin/realms/other/clients?clientId=first":                                                    http.StatusNotImplemented,
+		"PUT " + realm + `/clients/first {"clientId": "first", "secret": "x", "redirectUris": []}`:          http.StatusBadRequest,
+		"PUT " + realm + `/clients/first {"clientId": "other", "secret": "x", "webOrigins": []}`:            http.StatusNotImplemented,
+		"PUT " + realm + `/clients/first {"clientId": "first", "secret": "x"}`:                              http.StatusNotImplemented,
+		"PUT " + realm + `/clients/first {"webOrigins": [], "serviceAccountsEnabled": true, "secret": "x"}`: http.StatusNotImplemented,
+	} {
+		if status, body := v.Send(request, bearer); status != want || status == http.StatusOK && body != "[]" {
+			t.Errorf("%s: %d %s, want %d", request, status, body, want)
+		}
+	}
+	if status, _ := v.Send("GET "+realm+"/clients?clientId=first", "Bearer wrong"); status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", status)
+	}
+	if !v.Store.Accepts(first, "initial-secret-of-"+first, facetest.Noon()) || len(v.Live(first)) != 1 {
+		t.Error("a refused request changed the secrets")
+	}
 }

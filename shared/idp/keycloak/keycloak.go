@@ -33,16 +33,16 @@ type Client struct {
 }
 
 var (
-	_ idp.Dropper         = (*Client)(nil)
-	_ idp.Setter          = (*Client)(nil)
-	_ slots.ShiftReviewer = (*Client)(nil)
-	_ slots.SetReviewer   = (*Client)(nil)
-	_ slots.Likeness      = (*Client)(nil)
+	_ idp.Dropper        = (*Client)(nil)
+	_ idp.Setter         = (*Client)(nil)
+	_ idp.ShiftReviewer  = (*Client)(nil)
+	_ idp.SetReviewer    = (*Client)(nil)
+	_ idp.TraitsReporter = (*Client)(nil)
 )
 
 // New returns the client. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +51,8 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 	issuer := s.ServerURL + "/realms/" + s.RotatorRealm
 	k.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: issuer + "/protocol/openid-connect/token",
 		Proof: s.Proof(d.Secret, d.Now, issuer, true),
-		API:   &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: k.explainToken}}
-	k.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: k.tokens.Authorize, ErrorCode: errorCode, Explain: k.explain}
+		API:   d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: k.explainToken})}
+	k.api = d.API(httpclient.API{Vendor: vendor, Authorize: k.tokens.Authorize, ErrorCode: errorCode, Explain: k.explain})
 	return k, nil
 }
 
@@ -61,7 +61,7 @@ func (k *Client) Capabilities() idp.Capabilities { return capabilities() }
 
 // Capabilities are those of a client with these settings.
 func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
-	_, err := parseSettings(raw)
+	_, err := idp.ParseSettings(raw, (*Settings).check)
 	return capabilities(), err
 }
 
@@ -95,7 +95,7 @@ func (k *Client) Check(ctx context.Context) error {
 	return nil
 }
 
-// Traits implements slots.Likeness.
+// Traits implements idp.TraitsReporter.
 func (k *Client) Traits(ctx context.Context) (map[string]string, error) {
 	r, err := k.find(ctx)
 	return r.traits, err
@@ -251,8 +251,8 @@ func (k *Client) find(ctx context.Context) (registration, error) {
 		return registration{}, err
 	}
 	if len(list) == 0 {
-		return registration{}, failure.New(failure.IdPRejected, "Keycloak shows the rotator no client %s in realm %s: correct clientId, identityProvider.clientPair or %s.realm; or %s",
-			k.client.ClientID, k.settings.Realm, path, k.roles())
+		return registration{}, failure.New(failure.IdPRejected, "Keycloak shows the rotator no client %s in realm %s: correct clientId, identityProvider.clientPair or %s; or %s",
+			k.client.ClientID, k.settings.Realm, idp.Setting("realm"), k.roles())
 	}
 	r := list[0]
 	if len(list) != 1 || r.ClientID != k.client.ClientID || !idPattern.MatchString(r.ID) {
@@ -283,11 +283,11 @@ func (k *Client) roles() string {
 func (k *Client) explain(s *httpclient.StatusError) string {
 	switch s.Status {
 	case http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of %s is not taken: check %s.serverUrl, and that its realm is %s (%s.rotatorRealm)", k.settings.ClientID(), path, k.settings.RotatorRealm, path)
+		return fmt.Sprintf("the access token of %s is not taken: check %s, and that its realm is %s (%s)", k.settings.ClientID(), idp.Setting("serverUrl"), k.settings.RotatorRealm, idp.Setting("rotatorRealm"))
 	case http.StatusForbidden:
 		return k.roles()
 	case http.StatusNotFound:
-		return fmt.Sprintf("there is no realm %s at %s, or the client is gone; correct %s", k.settings.Realm, k.settings.ServerURL, path)
+		return fmt.Sprintf("there is no realm %s at %s, or the client is gone; correct %s", k.settings.Realm, k.settings.ServerURL, idp.SettingsPath)
 	default:
 		return ""
 	}
@@ -299,7 +299,7 @@ func (k *Client) explainToken(s *httpclient.StatusError) string {
 	case s.Code == "invalid_client" || s.Code == "unauthorized_client":
 		return k.tokens.Proof.Advice() + "; its client needs the service accounts roles switched on"
 	case s.Status == http.StatusNotFound:
-		return fmt.Sprintf("there is no realm %s at %s; correct %s.rotatorRealm or %s.serverUrl", k.settings.RotatorRealm, k.settings.ServerURL, path, path)
+		return fmt.Sprintf("there is no realm %s at %s; correct %s or %s", k.settings.RotatorRealm, k.settings.ServerURL, idp.Setting("rotatorRealm"), idp.Setting("serverUrl"))
 	default:
 		return ""
 	}

@@ -104,7 +104,7 @@ func or(s *seconds, byDefault time.Duration) time.Duration {
 	return time.Duration(*s)
 }
 
-// ReviewShift implements slots.ShiftReviewer. Of several policies the one that keeps the old secret for the shortest time counts.
+// ReviewShift implements idp.ShiftReviewer. Of several policies the one that keeps the old secret for the shortest time counts.
 func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	r, err := k.find(ctx)
 	if err != nil {
@@ -140,7 +140,7 @@ func judge(p policy) idp.Review {
 	return out
 }
 
-// ReviewSet implements slots.SetReviewer.
+// ReviewSet implements idp.SetReviewer.
 func (k *Client) ReviewSet(ctx context.Context) (idp.Review, error) {
 	r, err := k.find(ctx)
 	if err == nil && !r.Attributes.SecretEnds.time().IsZero() {

@@ -1,18 +1,16 @@
 package keycloak
 
 import (
-	"encoding/json"
+	"cmp"
 	"net/url"
 	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
 )
-
-// path of the settings in the client's configuration.
-const path = "identityProvider.settings"
 
 // Settings are the provider's part of a client's configuration.
 type Settings struct {
@@ -29,32 +27,19 @@ type Settings struct {
 // realmPattern keeps realms harmless inside a URL's path.
 var realmPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
 
-func parseSettings(raw json.RawMessage) (Settings, error) {
-	var s Settings
-	ps := strictjson.Decode(raw, &s, path)
-	if len(ps) == 0 {
-		s.check(&ps)
-	}
-	if err := ps.Err("the client configuration"); err != nil {
-		return Settings{}, err
-	}
-	s.ServerURL = strings.TrimSuffix(s.ServerURL, "/")
-	if s.RotatorRealm == "" {
-		s.RotatorRealm = s.Realm
-	}
-	return s, nil
-}
-
-func (s Settings) check(ps *strictjson.Problems) {
-	config.CheckURL(ps, path+".serverUrl", s.ServerURL)
+// check reports what is wrong, takes the slash from the end of the URL, and fills in RotatorRealm.
+func (s *Settings) check(ps *strictjson.Problems) {
+	config.CheckURL(ps, idp.Setting("serverUrl"), s.ServerURL)
 	if u, err := url.Parse(s.ServerURL); err == nil && (u.RawQuery != "" || strings.Contains(u.Path+"/", "/realms/") || strings.Contains(u.Path+"/", "/admin/")) {
-		ps.Add(path+".serverUrl", "must be the URL before /realms and /admin")
+		ps.Add(idp.Setting("serverUrl"), "must be the URL before /realms and /admin")
 	}
 	if !realmPattern.MatchString(s.Realm) {
-		ps.Add(path+".realm", "must be the name of the client's realm, letters, digits, ., _, ~ and -")
+		ps.Add(idp.Setting("realm"), "must be the name of the client's realm, letters, digits, ., _, ~ and -")
 	}
 	if s.RotatorRealm != "" && !realmPattern.MatchString(s.RotatorRealm) {
-		ps.Add(path+".rotatorRealm", "must be the name of the realm of the rotator's own client, or be left out if that is the client's")
+		ps.Add(idp.Setting("rotatorRealm"), "must be the name of the realm of the rotator's own client, or be left out if that is the client's")
 	}
-	s.Settings.Check(ps, path)
+	s.Settings.Check(ps, idp.SettingsPath)
+	s.ServerURL = strings.TrimSuffix(s.ServerURL, "/")
+	s.RotatorRealm = cmp.Or(s.RotatorRealm, s.Realm)
 }

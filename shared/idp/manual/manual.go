@@ -17,7 +17,7 @@ var _ idp.Registration = (*Registration)(nil)
 
 // New returns the registration.
 func New(raw json.RawMessage, _ idp.Client, _ idp.Deps) (*Registration, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func New(raw json.RawMessage, _ idp.Client, _ idp.Deps) (*Registration, error) {
 
 // Capabilities are those of a registration with these settings.
 func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return idp.Capabilities{}, err
 	}

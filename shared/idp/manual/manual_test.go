@@ -4,15 +4,18 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/idp/manual"
+	"alboidc.internal/shared/idp/manual/manualtest"
 	"alboidc.internal/shared/idp/slots"
 	"alboidc.internal/shared/secret"
 )
+
+const clientID = "orders-web"
 
 func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	t.Parallel()
@@ -41,39 +44,22 @@ func TestTheCodesOfTheTokenEndpointCanBeSet(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := r.Capabilities()
-		if c.Model != idp.ByHand || !slices.Equal(c.Probe.Accepted, []string{want[0]}) || !slices.Equal(c.Probe.Rejected, []string{want[1]}) {
+		if !c.MadeByHand() || !slices.Equal(c.Probe.Accepted, []string{want[0]}) || !slices.Equal(c.Probe.Rejected, []string{want[1]}) {
 			t.Errorf("%s: %+v", settings, c)
 		}
 	}
 }
 
-// desk is what a person made at the vendor's console.
-type desk struct {
-	mu     sync.Mutex
-	values []secret.Value
-}
-
-func (d *desk) Live(string) []secret.Value {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.values)
-}
-
-// Break does nothing: no request is made that could fail.
-func (d *desk) Break(idptest.Operation, idptest.Fault) {}
-
 // person makes each secret at the vendor before it is stored for the rotation.
 type person struct {
 	*idptest.Versions
-	desk *desk
+	vendor *facetest.Vendor
 }
 
 func (p person) Store(version string, v secret.Value) {
-	p.desk.mu.Lock()
-	if !slices.ContainsFunc(p.desk.values, v.Equal) {
-		p.desk.values = append(p.desk.values, v)
+	if !slices.ContainsFunc(p.vendor.Live(clientID), v.Equal) {
+		p.vendor.Add(clientID, v.Reveal())
 	}
-	p.desk.mu.Unlock()
 	p.Versions.Store(version, v)
 }
 
@@ -96,8 +82,8 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &desk{values: []secret.Value{secret.New("initial-secret-of-the-client")}}
-		p, b := idptest.WithSlots(t, d, []string{"a"}, func(b slots.Book) idp.Provider { return slots.ByHand(r, b) })
-		return p, person{b, d}
+		v := facetest.Start(t, manualtest.New, nil, clientID)
+		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.ByHand(r, b) })
+		return p, person{b, v}
 	}})
 }

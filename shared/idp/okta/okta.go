@@ -33,13 +33,12 @@ var (
 
 // New returns the provider for one client. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
 	p := &Provider{client: c, settings: s, credential: newCredential(s, d)}
-	p.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep,
-		Authorize: p.credential.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain}
+	p.api = d.API(httpclient.API{Vendor: vendor, Authorize: p.credential.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain})
 	return p, nil
 }
 
@@ -48,7 +47,8 @@ func (p *Provider) Capabilities() idp.Capabilities { return capabilities() }
 
 // Capabilities are those of a provider with these settings.
 func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
-	return capabilities(), CheckSettings(raw)
+	_, err := idp.ParseSettings(raw, (*Settings).check)
+	return capabilities(), err
 }
 
 // capabilities: a token endpoint of Okta authenticates the client before it looks at the code:
@@ -114,11 +114,11 @@ func (p *Provider) suits(a app) error {
 	client := a.Credentials.OAuthClient
 	switch {
 	case a.SignOnMode != "OPENID_CONNECT":
-		return failure.New(failure.Precondition, "Okta app %s is not an OpenID Connect app; set %s.appId to the one with client id %s",
-			p.settings.AppID, path, p.client.ClientID)
+		return failure.New(failure.Precondition, "Okta app %s is not an OpenID Connect app; set %s to the one with client id %s",
+			p.settings.AppID, idp.Setting("appId"), p.client.ClientID)
 	case client.ClientID != p.client.ClientID:
-		return failure.New(failure.Precondition, "Okta app %s has another client id than %s; set %s.appId to the app of this client",
-			p.settings.AppID, p.client.ClientID, path)
+		return failure.New(failure.Precondition, "Okta app %s has another client id than %s; set %s to the app of this client",
+			p.settings.AppID, p.client.ClientID, idp.Setting("appId"))
 	case a.Status != "ACTIVE":
 		return failure.New(failure.Precondition, "Okta app %s is not active; activate it, or remove the client from the rotation", p.settings.AppID)
 	}

@@ -39,7 +39,7 @@ func newServiceApp(s Settings, d idp.Deps) *serviceApp {
 		}
 	}
 	a.tokens = &clientcredentials.Tokens{Operation: "give the service app an access token", URL: tokenURL, Form: url.Values{"scope": {scopes}}, Proof: proof,
-		API: &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: explain}}
+		API: d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: explain})}
 	return a
 }
 

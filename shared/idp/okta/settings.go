@@ -1,17 +1,14 @@
 package okta
 
 import (
-	"encoding/json"
 	"net/url"
 	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
 )
-
-// path of the settings in the client's configuration.
-const path = "identityProvider.settings"
 
 // Settings are the provider's part of a client's configuration.
 type Settings struct {
@@ -42,49 +39,30 @@ type ServiceApp struct {
 // idPattern keeps ids harmless inside a URL's path.
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
 
-// CheckSettings reports every problem of the settings as one InvalidInput failure. It makes no request.
-func CheckSettings(raw json.RawMessage) error {
-	_, err := parseSettings(raw)
-	return err
-}
-
-func parseSettings(raw json.RawMessage) (Settings, error) {
-	var s Settings
-	ps := strictjson.Decode(raw, &s, path)
-	if len(ps) == 0 {
-		s.check(&ps)
-	}
-	if err := ps.Err("the client configuration"); err != nil {
-		return Settings{}, err
-	}
-	s.OrgURL = strings.TrimSuffix(s.OrgURL, "/")
-	return s, nil
-}
-
-func (s Settings) check(ps *strictjson.Problems) {
-	config.CheckURL(ps, path+".orgUrl", s.OrgURL)
-	if u, err := url.Parse(s.OrgURL); err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
-		ps.Add(path+".orgUrl", "must be the organisation's base URL, without a path: the issuer without /oauth2/…")
-	}
+// check reports what is wrong, and takes the slash from the end of the URL.
+func (s *Settings) check(ps *strictjson.Problems) {
+	config.CheckBaseURL(ps, idp.Setting("orgUrl"), s.OrgURL,
+		"must be the organisation's base URL, without a path: the issuer without /oauth2/…")
 	if u, err := url.Parse(s.OrgURL); err == nil && strings.HasSuffix(strings.Split(u.Hostname(), ".")[0], "-admin") {
-		ps.Add(path+".orgUrl", "must be the organisation's own URL, without -admin")
+		ps.Add(idp.Setting("orgUrl"), "must be the organisation's own URL, without -admin")
 	}
 	if !idPattern.MatchString(s.AppID) {
-		ps.Add(path+".appId", "must be the id of the app integration, 0oa…")
+		ps.Add(idp.Setting("appId"), "must be the id of the app integration, 0oa…")
 	}
 	if (s.APIToken == nil) == (s.ServiceApp == nil) {
-		ps.Add(path, "needs exactly one of apiToken and serviceApp")
+		ps.Add(idp.SettingsPath, "needs exactly one of apiToken and serviceApp")
 	}
 	if t := s.APIToken; t != nil {
-		config.CheckSecretARN(ps, path+".apiToken.secretArn", t.SecretARN, "the API token")
+		config.CheckSecretARN(ps, idp.Setting("apiToken.secretArn"), t.SecretARN, "the API token")
 	}
 	if a := s.ServiceApp; a != nil {
 		if !idPattern.MatchString(a.ClientID) {
-			ps.Add(path+".serviceApp.clientId", "must be the client id of the service app, 0oa…")
+			ps.Add(idp.Setting("serviceApp.clientId"), "must be the client id of the service app, 0oa…")
 		}
-		config.CheckSecretARN(ps, path+".serviceApp.keySecretArn", a.KeySecretARN, "the private key")
+		config.CheckSecretARN(ps, idp.Setting("serviceApp.keySecretArn"), a.KeySecretARN, "the private key")
 		if a.KeyID == "" {
-			ps.Add(path+".serviceApp.keyId", "is missing: the key id (kid) of the public key at the service app")
+			ps.Add(idp.Setting("serviceApp.keyId"), "is missing: the key id (kid) of the public key at the service app")
 		}
 	}
+	s.OrgURL = strings.TrimSuffix(s.OrgURL, "/")
 }

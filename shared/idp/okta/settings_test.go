@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/okta"
 )
 
@@ -18,10 +19,10 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		want           []string // none is success
 	}{
 		{"an API token", `{` + url + `,` + app + `,` + withToken + `}`, nil},
-		{"a service app, and a slash after the URL", `{"orgUrl": "https://example.okta.com/",` + app + `,` + withServiceApp + `}`, nil},
+		{"a service app, and a slash after the URL", `{"orgUrl": "https://example.okta.com/",` + app + `,` + serviceAppSettings + `}`, nil},
 		{"nothing", `{}`, []string{p + ".orgUrl: is missing", p + ".appId: must be", p + ": needs exactly one of"}},
 		{"null", `null`, []string{p + ".orgUrl: is missing"}},
-		{"both credentials", `{` + url + `,` + app + `,` + withToken + `,` + withServiceApp + `}`, []string{p + ": needs exactly one of apiToken and serviceApp"}},
+		{"both credentials", `{` + url + `,` + app + `,` + withToken + `,` + serviceAppSettings + `}`, []string{p + ": needs exactly one of apiToken and serviceApp"}},
 		{"neither", `{` + url + `,` + app + `}`, []string{p + ": needs exactly one of"}},
 		{"the issuer as URL", `{"orgUrl": "https://example.okta.com/oauth2/default",` + app + `,` + withToken + `}`, []string{p + ".orgUrl: must be the organisation's base URL"}},
 		{"the admin console as URL", `{"orgUrl": "https://example-admin.okta.com",` + app + `,` + withToken + `}`, []string{p + ".orgUrl: must be the organisation's own URL"}},
@@ -35,7 +36,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err := okta.CheckSettings(json.RawMessage(tt.settings))
+			_, err := okta.Capabilities(json.RawMessage(tt.settings), idp.Client{})
 			if len(tt.want) == 0 {
 				if err != nil {
 					t.Error(err)

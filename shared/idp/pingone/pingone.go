@@ -48,7 +48,7 @@ var (
 
 // New returns the application of a client. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
-	s, err := parseSettings(raw)
+	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,9 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 	// PingOne docs, "Create a private key JWT": the token endpoint is a valid audience
 	tokenURL := s.AuthURL + "/" + s.EnvironmentID + "/as/token"
 	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: tokenURL, Proof: s.Proof(d.Secret, d.Now, tokenURL, true),
-		API: &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, ErrorCode: errorCode, Explain: a.explainToken}}
-	a.api = &httpclient.API{Vendor: vendor, HTTP: d.HTTP, Now: d.Now, Sleep: d.Sleep, Authorize: a.tokens.Authorize, ErrorCode: errorCode,
-		Transient: transient, Explain: a.explain}
+		API: d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: a.explainToken})}
+	a.api = d.API(httpclient.API{Vendor: vendor, Authorize: a.tokens.Authorize, ErrorCode: errorCode,
+		Transient: transient, Explain: a.explain})
 	return a, nil
 }
 
@@ -70,7 +70,7 @@ func (a *Application) Capabilities() idp.Capabilities { return capabilities() }
 
 // Capabilities are those of an application with these settings.
 func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
-	_, err := parseSettings(raw)
+	_, err := idp.ParseSettings(raw, (*Settings).check)
 	return capabilities(), err
 }
 
@@ -240,12 +240,12 @@ func transient(code string) failure.Kind {
 func (a *Application) explain(s *httpclient.StatusError) string {
 	switch s.Status {
 	case http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of worker application %s is not taken: check that %s.apiUrl and %s.authUrl belong to the same region", a.settings.ClientID(), path, path)
+		return fmt.Sprintf("the access token of worker application %s is not taken: check that %s and %s belong to the same region", a.settings.ClientID(), idp.Setting("apiUrl"), idp.Setting("authUrl"))
 	case http.StatusForbidden:
 		return fmt.Sprintf("worker application %s needs a role with applications:read:secret, applications:update:secret, applications:delete:secret and, for rollbacks, applications:set:secret "+
 			"for environment %s, and at least the roles that the application has itself", a.settings.ClientID(), a.settings.EnvironmentID)
 	case http.StatusNotFound:
-		return fmt.Sprintf("there is no application %s in environment %s; correct clientId, %s.environmentId or %s.apiUrl", a.client.ClientID, a.settings.EnvironmentID, path, path)
+		return fmt.Sprintf("there is no application %s in environment %s; correct clientId, %s or %s", a.client.ClientID, a.settings.EnvironmentID, idp.Setting("environmentId"), idp.Setting("apiUrl"))
 	default:
 		return ""
 	}

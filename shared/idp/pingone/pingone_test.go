@@ -2,7 +2,6 @@ package pingone_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -12,10 +11,9 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
+	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/idp/pingone"
-	"alboidc.internal/shared/idp/slots"
 	"alboidc.internal/shared/secret"
 )
 
@@ -40,32 +38,35 @@ var (
 const app = `{"id": "` + appID + `", "name": "Orders", "enabled": true, "type": "WEB_APP", "protocol": "OPENID_CONNECT",
  "grantTypes": ["AUTHORIZATION_CODE", "REFRESH_TOKEN"], "tokenEndpointAuthMethod": "CLIENT_SECRET_POST", "redirectUris": ["https://orders.example.com/oauth2/idpresponse"]}`
 
+func basic(id, value string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":"+value))
+}
+
 // issue answers a request for an access token.
 func issue(t *testing.T, w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.Path != "/"+envID+"/as/token" {
 		return false
 	}
-	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(workerID+":"+adminSecret))
-	if r.FormValue("grant_type") != "client_credentials" || r.Header.Get("Authorization") != basic || r.Form.Has("client_secret") {
+	if r.FormValue("grant_type") != "client_credentials" || r.Header.Get("Authorization") != basic(workerID, adminSecret) || r.Form.Has("client_secret") {
 		t.Errorf("the token request is %v by %q", r.Form, r.Header.Get("Authorization"))
 	}
-	httpvendor.Write(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 3600})
+	face.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 3600})
 	return true
 }
 
 func newApplication(t *testing.T, s *httptest.Server) *pingone.Application {
 	t.Helper()
 	a, err := pingone.New([]byte(`{"environmentId": "`+envID+`", "apiUrl": "`+s.URL+`/", "authUrl": "`+s.URL+`", `+withSecret+`}`),
-		idp.Client{Name: "orders-web", ClientID: appID}, httpvendor.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
+		idp.Client{Name: "orders-web", ClientID: appID}, facetest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func play(t *testing.T, exchanges ...httpvendor.Exchange) *pingone.Application {
+func play(t *testing.T, exchanges ...facetest.Exchange) *pingone.Application {
 	t.Helper()
-	s := httpvendor.Play(t, "Bearer "+adminToken, exchanges...)
+	s := facetest.Play(t, "Bearer "+adminToken, exchanges...)
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool { return issue(t, w, r) }
 	return newApplication(t, s.Server)
 }
@@ -84,7 +85,7 @@ func TestTheSlotsAreRead(t *testing.T) {
 		"an ended": {`{` + environment + `"secret": "now", "previous": {"secret": "then", "expiresAt": "2026-03-01T09:59:59Z"}}`, "now", "", "", "", ""},
 		"nothing":  {`{` + environment + `"id": "x"}`, "", "", "", "", failure.Unavailable},
 	} {
-		got, err := play(t, httpvendor.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: tt.answer}).Slots(t.Context())
+		got, err := play(t, facetest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: tt.answer}).Slots(t.Context())
 		if tt.kind != "" {
 			if !failure.Is(err, tt.kind) {
 				t.Errorf("%s: %v", name, err)
@@ -111,7 +112,7 @@ func stamp(at time.Time) string {
 
 func TestAShiftKeepsThePreviousSecretAsLongAsPossible(t *testing.T) {
 	t.Parallel()
-	v, err := play(t, httpvendor.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: 200,
+	v, err := play(t, facetest.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: 200,
 		Answer: `{"secret": "new", "previous": {"secret": "old", "expiresAt": "2026-03-31T09:00:00.000Z"}}`}).Shift(t.Context())
 	if err != nil || !v.Equal(secret.New("new")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
@@ -120,12 +121,12 @@ func TestAShiftKeepsThePreviousSecretAsLongAsPossible(t *testing.T) {
 
 func TestASecretIsPutBackWhereValuesAreTaken(t *testing.T) {
 	t.Parallel()
-	set := httpvendor.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: 200, Answer: `{"secret": "old"}`}
-	read := func(answer string) httpvendor.Exchange {
-		return httpvendor.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: answer}
+	set := facetest.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: 200, Answer: `{"secret": "old"}`}
+	read := func(answer string) facetest.Exchange {
+		return facetest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: answer}
 	}
-	drop := httpvendor.Exchange{Request: "DELETE " + appPath + "/secret", Status: 204}
-	for name, exchanges := range map[string][]httpvendor.Exchange{
+	drop := facetest.Exchange{Request: "DELETE " + appPath + "/secret", Status: 204}
+	for name, exchanges := range map[string][]facetest.Exchange{
 		"alone":             {set, read(`{"secret": "old"}`)},
 		"and the new ended": {set, read(`{"secret": "old", "previous": {"secret": "new", "expiresAt": "2026-03-31T09:00:00Z"}}`), drop},
 	} {
@@ -149,7 +150,7 @@ func TestASecretIsPutBackWhereValuesAreTaken(t *testing.T) {
 func TestAnErrorThatPassesIsNoRefusalOfTheValue(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[int]string{400: `"UNEXPECTED_ERROR"`, 408: `"REQUEST_TIMEOUT"`, 424: `"X"`} {
-		err := play(t, httpvendor.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: status,
+		err := play(t, facetest.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: status,
 			Answer: `{"code": ` + code + `, "message": "An unexpected error occurred"}`}).Restore(t.Context(), secret.New("old"))
 		if !failure.Is(err, failure.Unavailable) || errors.Is(err, idp.ErrKept) {
 			t.Errorf("HTTP %d: %v", status, err)
@@ -159,8 +160,8 @@ func TestAnErrorThatPassesIsNoRefusalOfTheValue(t *testing.T) {
 
 func TestAPreviousSecretThatIsGoneIsDropped(t *testing.T) {
 	t.Parallel()
-	drop := httpvendor.Exchange{Request: "DELETE " + appPath + "/secret", Status: 404, Answer: `{"code": "NOT_FOUND"}`}
-	read := httpvendor.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: `{"secret": "now"}`}
+	drop := facetest.Exchange{Request: "DELETE " + appPath + "/secret", Status: 404, Answer: `{"code": "NOT_FOUND"}`}
+	read := facetest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: `{"secret": "now"}`}
 	if err := play(t, drop, read).DropPrevious(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -186,12 +187,12 @@ func TestCheckSaysWhyAnApplicationCannotBeRotated(t *testing.T) {
 		"no authorization code":       {"AUTHORIZATION_CODE", "IMPLICIT", failure.Precondition, "authorization_code"},
 		"something that is no answer": {`{"id"`, `{"noid"`, failure.Unavailable, "not understood"},
 	} {
-		err := play(t, httpvendor.Exchange{Request: "GET " + appPath, Status: 200, Answer: strings.Replace(app, tt.old, tt.new, 1)}).Check(t.Context())
+		err := play(t, facetest.Exchange{Request: "GET " + appPath, Status: 200, Answer: strings.Replace(app, tt.old, tt.new, 1)}).Check(t.Context())
 		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	r, err := play(t, httpvendor.Exchange{Request: "GET " + appPath, Status: 200, Answer: app}).Review(t.Context())
+	r, err := play(t, facetest.Exchange{Request: "GET " + appPath, Status: 200, Answer: app}).Review(t.Context())
 	if err != nil || r.AuthMethod != "client_secret_post" || r.MaxGrace != 29*24*time.Hour {
 		t.Errorf("the review is %+v (%v)", r, err)
 	}
@@ -211,14 +212,14 @@ func TestRefusalsAreExplained(t *testing.T) {
 		"too much":       {429, `{"id": "x", "code": "REQUEST_LIMITED", "message": "vendor"}`, failure.Throttled, "HTTP 429 REQUEST_LIMITED"},
 		"an outage":      {500, "vendor", failure.Unavailable, "HTTP 500"},
 	} {
-		_, err := play(t, httpvendor.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: tt.status, Answer: tt.answer}).Shift(t.Context())
+		_, err := play(t, facetest.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: tt.status, Answer: tt.answer}).Shift(t.Context())
 		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	s := httpvendor.Play(t, "")
+	s := facetest.Play(t, "")
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
-		httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client", "error_description": "vendor"})
+		face.WriteJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client", "error_description": "vendor"})
 		return true
 	}
 	if err := newApplication(t, s.Server).Check(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "is sent by Basic, PingOne's default for worker applications: HTTP 401 invalid_client") {
@@ -249,77 +250,4 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId: must be") {
 		t.Errorf("a client id that is no UUID: %v", err)
 	}
-}
-
-// fake is the part of PingOne that the conformance suite needs: one application with its secrets.
-type fake struct {
-	*httptest.Server
-	httpvendor.Slots
-	made int
-}
-
-func newFake(t *testing.T) *fake {
-	t.Helper()
-	f := &fake{Slots: httpvendor.Slots{Secrets: []string{"initial-secret-of-the-application"}}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+appPath, f.Handle(func(*http.Request) (int, any) { return http.StatusOK, json.RawMessage(app) }, idptest.Check))
-	mux.HandleFunc("GET "+appPath+"/secret", f.Handle(func(*http.Request) (int, any) { return http.StatusOK, f.body() }, idptest.List))
-	shift := f.Handle(f.shift, idptest.Create)
-	set := f.Handle(f.set, idptest.Remove)
-	mux.HandleFunc("POST "+appPath+"/secret", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Content-Type") == mediaType {
-			set(w, r)
-			return
-		}
-		shift(w, r)
-	})
-	mux.HandleFunc("DELETE "+appPath+"/secret", f.Handle(func(*http.Request) (int, any) {
-		f.Secrets = f.Secrets[:1]
-		return http.StatusNoContent, nil
-	}, idptest.Remove))
-	f.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case issue(t, w, r):
-		case r.Header.Get("Authorization") != "Bearer "+adminToken:
-			httpvendor.Write(w, http.StatusUnauthorized, map[string]any{"code": "ACCESS_FAILED", "message": idptest.Canary})
-		default:
-			mux.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(f.Close)
-	return f
-}
-
-func (f *fake) body() any {
-	out := map[string]any{"environment": map[string]string{"id": envID}, "secret": f.Secrets[0]}
-	if len(f.Secrets) > 1 {
-		out["previous"] = map[string]string{"secret": f.Secrets[1], "expiresAt": "2026-03-31T09:00:00.000Z"}
-	}
-	return out
-}
-
-func (f *fake) shift(*http.Request) (int, any) {
-	f.made++
-	f.Secrets = []string{strings.Repeat("new-", f.made) + "value-made-by-the-fake-pingone", f.Secrets[0]}
-	return http.StatusOK, f.body()
-}
-
-func (f *fake) set(r *http.Request) (int, any) {
-	var in struct {
-		Secret string `json:"secret"`
-	}
-	if json.NewDecoder(r.Body).Decode(&in) != nil || in.Secret == "" {
-		return http.StatusBadRequest, map[string]any{"code": "INVALID_DATA", "message": idptest.Canary}
-	}
-	f.Secrets = []string{in.Secret}
-	return http.StatusOK, f.body()
-}
-
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
-		f := newFake(t)
-		p, b := idptest.WithSlots(t, f, []string{appID}, func(b slots.Book) idp.Provider { return slots.Shifting(newApplication(t, f.Server), b) })
-		return p, b
-	}})
 }

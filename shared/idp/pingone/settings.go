@@ -1,18 +1,14 @@
 package pingone
 
 import (
-	"encoding/json"
-	"net/url"
 	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
 )
-
-// path of the settings in the client's configuration.
-const path = "identityProvider.settings"
 
 // Settings are the provider's part of a client's configuration.
 type Settings struct {
@@ -28,28 +24,14 @@ type Settings struct {
 
 var guidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 
-func parseSettings(raw json.RawMessage) (Settings, error) {
-	var s Settings
-	ps := strictjson.Decode(raw, &s, path)
-	if len(ps) == 0 {
-		s.check(&ps)
-	}
-	if err := ps.Err("the client configuration"); err != nil {
-		return Settings{}, err
-	}
-	s.APIURL, s.AuthURL = strings.TrimSuffix(s.APIURL, "/"), strings.TrimSuffix(s.AuthURL, "/")
-	return s, nil
-}
-
-func (s Settings) check(ps *strictjson.Problems) {
+// check reports what is wrong, and takes the slash from the end of the URLs.
+func (s *Settings) check(ps *strictjson.Problems) {
 	if !guidPattern.MatchString(s.EnvironmentID) {
-		ps.Add(path+".environmentId", "must be the id of the environment, a UUID")
+		ps.Add(idp.Setting("environmentId"), "must be the id of the environment, a UUID")
 	}
-	for _, f := range []struct{ field, value string }{{"apiUrl", s.APIURL}, {"authUrl", s.AuthURL}} {
-		config.CheckURL(ps, path+"."+f.field, f.value)
-		if u, err := url.Parse(f.value); err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
-			ps.Add(path+"."+f.field, "must be the region's URL, e.g. https://api.pingone.eu or https://auth.pingone.eu, without a path")
-		}
-	}
-	s.Settings.Check(ps, path)
+	const advice = "must be the region's URL, e.g. https://api.pingone.eu or https://auth.pingone.eu, without a path"
+	config.CheckBaseURL(ps, idp.Setting("apiUrl"), s.APIURL, advice)
+	config.CheckBaseURL(ps, idp.Setting("authUrl"), s.AuthURL, advice)
+	s.Settings.Check(ps, idp.SettingsPath)
+	s.APIURL, s.AuthURL = strings.TrimSuffix(s.APIURL, "/"), strings.TrimSuffix(s.AuthURL, "/")
 }

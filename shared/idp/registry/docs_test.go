@@ -114,9 +114,9 @@ func secrets(t *testing.T, c idp.Capabilities) string {
 
 func maker(c idp.Capabilities) string {
 	switch {
-	case c.Model == idp.ByHand:
+	case c.MadeByHand():
 		return "a person"
-	case c.AcceptsValue || c.Model == idp.SingleSlot:
+	case c.AcceptsValue || c.KeepsOne():
 		return "this system"
 	}
 	return "the provider"

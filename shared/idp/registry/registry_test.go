@@ -86,7 +86,7 @@ func TestGoodSettingsMakeAProviderWithoutARequest(t *testing.T) {
 			t.Error(err)
 		}
 		p, err := registry.New(kind, []byte(settings), idp.Client{}, deps)
-		if err != nil || p.Capabilities().Model != idp.NamedSet {
+		if err != nil || !p.Capabilities().HasIDs() {
 			t.Errorf("New of %s is %v, %v", kind, p, err)
 		}
 	}

@@ -13,19 +13,6 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// Likeness is implemented by Setters that can tell what two registrations of a pair must have in common.
-type Likeness interface {
-	// Traits are what a registration is set to, by the provider's name of the setting: callbacks, grants, authentication
-	// method and the like, in a form in which equal means equal. It changes nothing.
-	Traits(ctx context.Context) (map[string]string, error)
-}
-
-// SetReviewer is implemented by Setters that can tell, before a value is set, whether that would last.
-type SetReviewer interface {
-	// ReviewSet reads what concerns a registration of a pair, or one that is overwritten in place. It changes nothing.
-	ReviewSet(ctx context.Context) (idp.Review, error)
-}
-
 // Traits picks settings by their names out of a registration's JSON object. The order in a list of texts says nothing, and
 // what is off or empty is as good as absent.
 func Traits(registration map[string]json.RawMessage, names ...string) map[string]string {
@@ -87,8 +74,8 @@ func reviewPair(ctx context.Context, a, b idp.Setter) (idp.Review, error) {
 
 // differences adds a refusal for each trait that is not the same.
 func differences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
-	x, ok := a.(Likeness)
-	y, also := b.(Likeness)
+	x, ok := a.(idp.TraitsReporter)
+	y, also := b.(idp.TraitsReporter)
 	if !ok || !also {
 		return nil
 	}
@@ -131,7 +118,7 @@ func review(ctx context.Context, r idp.Registration, more ...func(context.Contex
 
 // reviewSetter is the review of a registration with one slot.
 func reviewSetter(ctx context.Context, r idp.Setter) (idp.Review, error) {
-	if x, ok := r.(SetReviewer); ok {
+	if x, ok := r.(idp.SetReviewer); ok {
 		return review(ctx, r, x.ReviewSet)
 	}
 	return review(ctx, r)

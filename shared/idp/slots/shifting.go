@@ -33,14 +33,6 @@ var (
 	_ idp.Reviewer    = (*shifting)(nil)
 )
 
-// ShiftReviewer is implemented by Shifters that can tell, before a shift, whether the provider would keep the secret in use
-// and how long.
-type ShiftReviewer interface {
-	// ReviewShift reads what concerns a shift, and nothing that concerns a registration of a pair or one that is overwritten.
-	// It changes nothing.
-	ReviewShift(ctx context.Context) (idp.Review, error)
-}
-
 // Alone is the end of a Shifter's Restore: it makes sure that a value that was set is the current secret, and ends the previous
 // one. Unavailable if another is the current one.
 func Alone(ctx context.Context, r idp.Dropper, v secret.Value) error {
@@ -66,7 +58,7 @@ func (p *shifting) Capabilities() idp.Capabilities {
 
 // Review implements idp.Reviewer.
 func (p *shifting) Review(ctx context.Context) (idp.Review, error) {
-	if x, ok := p.Shifter.(ShiftReviewer); ok {
+	if x, ok := p.Shifter.(idp.ShiftReviewer); ok {
 		return review(ctx, p.Shifter, x.ReviewShift)
 	}
 	return review(ctx, p.Shifter)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/face"
@@ -57,7 +58,7 @@ var codePattern = regexp.MustCompile(`^[A-Z][A-Za-z]*_[A-Za-z]+$|AsPerAppPolicy$
 
 // refusal is a fault's answer. A code that is not one of Graph's is replaced by the one Graph sends with the status.
 func refusal(w http.ResponseWriter, out fault.Outcome) error {
-	e := &graphError{out.Status, out.Code, "Refused by a fault of the local stack."}
+	e := &graphError{out.Status, out.Code, fault.Text}
 	if !codePattern.MatchString(e.code) {
 		e.code = map[int]string{400: "Request_BadRequest", 401: "InvalidAuthenticationToken", 403: "Authorization_RequestDenied",
 			404: "Request_ResourceNotFound", 409: "Directory_ConcurrencyViolation", 429: "TooManyRequests", 503: "ServiceUnavailable"}[out.Status]
@@ -76,7 +77,7 @@ func (e *Entra) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &g) {
 		g = &graphError{http.StatusInternalServerError, "InternalServerError", "Encountered an internal server error."}
 	}
-	id := newGUID()
+	id := clientcredentials.NewUUID()
 	face.WriteJSON(w, g.status, map[string]any{"error": map[string]any{"code": g.code, "message": g.message, "innerError": map[string]string{
 		"date": e.env.Clock.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": r.Header.Get("client-request-id")}}})
 }

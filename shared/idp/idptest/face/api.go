@@ -47,7 +47,7 @@ func (a API) Endpoint(operation string, h Handler) http.HandlerFunc {
 			if out.Status == http.StatusTooManyRequests {
 				w.Header().Set("Retry-After", "2")
 			}
-			a.fail(w, &APIError{out.Status, out.Code, "refused by a fault of the local stack"})
+			a.fail(w, &APIError{out.Status, out.Code, fault.Text})
 		}
 		a.Env.Serve(w, r, operation, Text(r, nil), refuse, func(w http.ResponseWriter, r *http.Request) {
 			status, body, err := h(r)

@@ -31,9 +31,9 @@ func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text strin
 	switch {
 	case out.Refuse && out.Code == WrongJSON:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"unexpected": `))
+		_, _ = w.Write([]byte(`{"canary": "` + fault.Canary))
 	case out.Refuse && out.Code == OtherJSON:
-		WriteJSON(w, http.StatusOK, map[string]string{"unexpected": "answer"})
+		WriteJSON(w, http.StatusOK, map[string]string{"canary": fault.Canary})
 	case out.Refuse:
 		refuse(w, out)
 	case out.Lose:

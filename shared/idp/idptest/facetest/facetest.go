@@ -4,8 +4,12 @@ package facetest
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,11 +20,10 @@ import (
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
 	"alboidc.internal/shared/secret"
 )
 
-// Noon is the time of both sides.
+// Noon is the time of both sides at first.
 func Noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 // AdminARN is the secret from which the adapter reads the face's AdminToken.
@@ -31,23 +34,30 @@ type Vendor struct {
 	*httptest.Server
 	Face  face.Face
 	Store *clients.Store
+	// Clock is the time of both sides. It moves only by hand.
+	Clock  *clock.Virtual
+	Faults *fault.Injector
 
-	faults     *fault.Injector
 	operations map[idptest.Operation]string
 	mu         sync.Mutex
 	inForce    map[idptest.Operation]int
+	answers    map[string]recorded // by method and path
+	asked      map[string]int      // by the face's operation
 	t          testing.TB
 }
 
 var _ idptest.SlotVendor = (*Vendor)(nil)
 
-// handClock stands still: its sleepers wait until the test ends, and then do not go on.
-type handClock struct {
-	clock.Clock
-	ended chan struct{}
+type recorded struct {
+	status int
+	body   string
 }
 
-func (handClock) Now() time.Time { return Noon() }
+// handClock moves only by hand: its sleepers wait until the test ends, and then do not go on.
+type handClock struct {
+	*clock.Virtual
+	ended chan struct{}
+}
 
 func (h handClock) Sleep(context.Context, time.Duration) error {
 	<-h.ended
@@ -59,13 +69,20 @@ func (h handClock) Sleep(context.Context, time.Duration) error {
 func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
 	t.Helper()
 	mux := http.NewServeMux()
-	v := &Vendor{Server: httptest.NewTLSServer(mux), faults: &fault.Injector{}, operations: operations, inForce: map[idptest.Operation]int{}, t: t}
+	v := &Vendor{Clock: clock.NewVirtual(Noon()), Faults: &fault.Injector{}, operations: operations,
+		inForce: map[idptest.Operation]int{}, answers: map[string]recorded{}, asked: map[string]int{}, t: t}
+	v.Server = httptest.NewTLSServer(v.recorded(mux))
 	t.Cleanup(v.Close)
-	c := handClock{clock.NewVirtual(Noon()), make(chan struct{})}
+	v.Faults.Observe(func(_, operation, _ string) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.asked[operation]++
+	})
+	c := handClock{v.Clock, make(chan struct{})}
 	t.Cleanup(func() { close(c.ended) }) // before the server closes, which waits for its requests
 	v.Store = clients.New(c)
 	var err error
-	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: c, Store: v.Store, Faults: v.faults}); err != nil {
+	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: c, Store: v.Store, Faults: v.Faults}); err != nil {
 		t.Fatal(err)
 	}
 	v.Face.Routes(mux)
@@ -77,23 +94,66 @@ func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]stri
 		})
 	}
 	for _, id := range clientIDs {
-		if _, err := v.Store.Register(clients.Client{ID: id, Name: "orders-web", RedirectURIs: []string{"https://orders.example.com/oauth2/idpresponse"}}); err != nil {
-			t.Fatal(err)
-		}
-		err := v.Store.Update(id, func(e *clients.Edit) error {
-			_, err := e.Add(clients.Secret{ID: v.Face.NewSecretID(id)}, "initial-secret-of-"+id)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		v.Register(clients.Client{ID: id})
 	}
 	return v
 }
 
+// Register adds a client with one secret.
+func (v *Vendor) Register(c clients.Client) {
+	v.t.Helper()
+	c.Name, c.RedirectURIs = "orders-web", []string{"https://orders.example.com/oauth2/idpresponse"}
+	if _, err := v.Store.Register(c); err != nil {
+		v.t.Fatal(err)
+	}
+	v.Add(c.ID, "initial-secret-of-"+c.ID)
+}
+
+// Add makes a secret as a person at the vendor's console would.
+func (v *Vendor) Add(clientID, value string) {
+	v.t.Helper()
+	err := v.Store.Update(clientID, func(e *clients.Edit) error {
+		_, err := e.Add(clients.Secret{ID: v.Face.NewSecretID(clientID)}, value)
+		return err
+	})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// Answer makes the vendor answer requests of a method and path with a recorded answer, without any effect.
+func (v *Vendor) Answer(request string, status int, body string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.answers[request] = recorded{status, body}
+}
+
+func (v *Vendor) recorded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v.mu.Lock()
+		a, ok := v.answers[r.Method+" "+r.URL.Path]
+		v.mu.Unlock()
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(a.status)
+		_, _ = io.WriteString(w, a.body)
+	})
+}
+
+// Asked is how often an operation of the face was asked for.
+func (v *Vendor) Asked(operation string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.asked[operation]
+}
+
 // Deps are the adapter's dependencies.
 func (v *Vendor) Deps() idp.Deps {
-	return httpvendor.Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
+	d := Deps(v.t, v.Server, map[string]string{AdminARN: v.Face.AdminToken()}, Noon())
+	d.Now = v.Clock.Now
+	return d
 }
 
 // Live implements idptest.SlotVendor.
@@ -105,7 +165,7 @@ func (v *Vendor) Live(clientID string) []secret.Value {
 			if err != nil {
 				return err
 			}
-			if s.Live(Noon()) {
+			if s.Live(v.Clock.Now()) {
 				out = append(out, secret.New(value))
 			}
 		}
@@ -117,18 +177,62 @@ func (v *Vendor) Live(clientID string) []secret.Value {
 	return out
 }
 
+// Send sends "METHOD PATH BODY", to a token endpoint a form, else JSON, with an Authorization header unless that is "".
+func (v *Vendor) Send(request, authorization string) (status int, body string) {
+	v.t.Helper()
+	part := strings.SplitN(request, " ", 3)
+	r, err := http.NewRequestWithContext(v.t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if strings.HasSuffix(part[1], "/token") {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	resp, err := v.Client().Do(r)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, strings.TrimSpace(string(b))
+}
+
+// Ask sends a request to the token endpoint.
+func (v *Vendor) Ask(form url.Values, authorization string) (status int, body string) {
+	v.t.Helper()
+	p := v.Face.Paths()
+	return v.Send("POST "+p.Issuer+p.Token+" "+form.Encode(), authorization)
+}
+
+// Bearer is the Authorization header with a token for the management API, which the token endpoint gives for the form.
+func (v *Vendor) Bearer(form url.Values, authorization string) string {
+	v.t.Helper()
+	status, body := v.Ask(form, authorization)
+	var granted struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &granted); err != nil || granted.Token == "" {
+		v.t.Fatalf("no token: HTTP %d %s", status, body)
+	}
+	return "Bearer " + granted.Token
+}
+
 // Break implements idptest.SlotVendor.
 func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if id, ok := v.inForce[op]; ok {
-		v.faults.Remove(id)
+		v.Faults.Remove(id)
 		delete(v.inForce, op)
 	}
 	rule, ok := map[idptest.Fault]fault.Rule{
-		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusTooManyRequests},
-		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable},
-		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden},
+		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusTooManyRequests, Code: idptest.Canary},
+		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable, Code: idptest.Canary},
+		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden, Code: idptest.Canary},
 		idptest.Garble:    {Mode: fault.Refuse, Code: face.WrongJSON},
 		idptest.Misshape:  {Mode: fault.Refuse, Code: face.OtherJSON},
 		idptest.LoseReply: {Mode: fault.Lose},
@@ -138,7 +242,7 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 		return
 	}
 	rule.Service, rule.Operation = "idp", v.operations[op]
-	id, err := v.faults.Add(rule)
+	id, err := v.Faults.Add(rule)
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func (o *Okta) endpoint(operation, scope string, h handler) http.HandlerFunc {
 
 // refuse answers a fault. A code that is not one of Okta's is replaced by the one Okta sends with the status.
 func (o *Okta) refuse(w http.ResponseWriter, out fault.Outcome) {
-	e := &apiError{status: out.Status, code: out.Code, summary: "Refused by a fault of the local stack."}
+	e := &apiError{status: out.Status, code: out.Code, summary: fault.Text}
 	if !strings.HasPrefix(e.code, "E0") {
 		e.code = map[int]string{400: "E0000001", 401: "E0000011", 403: "E0000006", 404: "E0000007", 429: "E0000047"}[out.Status]
 		if e.code == "" {

@@ -4,62 +4,35 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"alboidc.internal/shared/clock"
-	"alboidc.internal/shared/fault"
-	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/idp/okta/oktatest"
 )
 
 const (
 	appID   = "0oa1gjh63g214q0Hq0g4"
 	secrets = "/api/v1/apps/" + appID + "/credentials/secrets"
-	old     = "value-of-the-old-secret-0123456789abcdefghijklm"
+	old     = "initial-secret-of-" + appID
 	fresh   = "own-value-made-by-the-rotator-0123456789abcdef"
 )
 
-func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-
 // org is an Okta org with one app that has one secret.
 type org struct {
-	t      *testing.T
-	okta   *oktatest.Okta
-	store  *clients.Store
-	clock  *clock.Virtual
-	faults *fault.Injector
-	url    string
-	auth   string
-	oldID  string
+	*facetest.Vendor
+	t     *testing.T
+	okta  *oktatest.Okta
+	auth  string
+	oldID string
 }
 
 func newOrg(t *testing.T) *org {
 	t.Helper()
-	mux := http.NewServeMux()
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	c := clock.NewVirtual(noon())
-	o := &org{t: t, clock: c, store: clients.New(c), faults: &fault.Injector{}, url: server.URL}
-	f, err := oktatest.New(face.Env{BaseURL: server.URL, Clock: c, Store: o.store, Faults: o.faults})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.okta = f.(*oktatest.Okta)
-	o.okta.Routes(mux)
-	o.auth, o.oldID = "SSWS "+f.AdminToken(), f.NewSecretID(appID)
-	if _, err := o.store.Register(clients.Client{ID: appID, Name: "orders-web", RedirectURIs: []string{"https://orders.example.com/oauth2/idpresponse"}}); err != nil {
-		t.Fatal(err)
-	}
-	err = o.store.Update(appID, func(e *clients.Edit) error { _, err := e.Add(clients.Secret{ID: o.oldID}, old); return err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
+	v := facetest.Start(t, oktatest.New, nil, appID)
+	return &org{Vendor: v, t: t, okta: v.Face.(*oktatest.Okta), auth: "SSWS " + v.Face.AdminToken(), oldID: v.Store.Secrets(appID)[0].ID}
 }
 
 type answer struct {
@@ -72,16 +45,7 @@ type answer struct {
 // call sends a request as the documentation has it: JSON in, JSON out.
 func (o *org) call(method, path, body string) answer {
 	o.t.Helper()
-	a, err := o.try(method, path, body)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	return a
-}
-
-func (o *org) try(method, path, body string) (answer, error) {
-	o.t.Helper()
-	r, err := http.NewRequestWithContext(o.t.Context(), method, o.url+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(o.t.Context(), method, o.URL+path, strings.NewReader(body))
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -90,18 +54,22 @@ func (o *org) try(method, path, body string) (answer, error) {
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	got, err := http.DefaultClient.Do(r)
+	return o.read(o.Client().Do(r))
+}
+
+func (o *org) read(got *http.Response, err error) answer {
+	o.t.Helper()
 	if err != nil {
-		return answer{}, err
+		o.t.Fatal(err)
 	}
 	defer func() { _ = got.Body.Close() }()
 	content, err := io.ReadAll(got.Body)
 	if err != nil {
-		return answer{}, err
+		o.t.Fatal(err)
 	}
 	a := answer{status: got.StatusCode, header: got.Header, body: string(content)}
 	_ = json.Unmarshal(content, &a.fields)
-	return a, nil
+	return a
 }
 
 func (a answer) must(t *testing.T, status int) answer {
@@ -127,7 +95,7 @@ func (a answer) text(field string) string { s, _ := a.fields[field].(string); re
 
 func (a answer) links() map[string]any { m, _ := a.fields["_links"].(map[string]any); return m }
 
-func (o *org) accepts(value string) bool { return o.store.Accepts(appID, value, o.clock.Now()) }
+func (o *org) accepts(value string) bool { return o.Store.Accepts(appID, value, o.Clock.Now()) }
 
 func TestSecretLivesThroughCreateDeactivateActivateDelete(t *testing.T) {
 	t.Parallel()
@@ -142,7 +110,7 @@ func TestSecretLivesThroughCreateDeactivateActivateDelete(t *testing.T) {
 	if !o.accepts(fresh) || !o.accepts(old) {
 		t.Fatal("both secrets must be live now")
 	}
-	o.clock.Advance(time.Hour)
+	o.Clock.Advance(time.Hour)
 	path := secrets + "/" + o.oldID
 	inactive := o.call(http.MethodPost, path+"/lifecycle/deactivate", "").must(t, http.StatusOK)
 	if inactive.text("status") != "INACTIVE" || inactive.text("lastUpdated") != "2026-03-01T13:00:00.000Z" ||
@@ -199,7 +167,7 @@ func TestThirdSecretIsRefusedEvenIfOneIsInactive(t *testing.T) {
 	o.call(http.MethodPost, secrets, `{}`).must(t, http.StatusCreated)
 	o.call(http.MethodPost, secrets+"/"+o.oldID+"/lifecycle/deactivate", "").must(t, http.StatusOK)
 	o.call(http.MethodPost, secrets, `{"client_secret":"`+fresh+`"}`).mustFail(t, http.StatusBadRequest, "E0000001")
-	if o.accepts(fresh) || len(o.store.Secrets(appID)) != 2 {
+	if o.accepts(fresh) || len(o.Store.Secrets(appID)) != 2 {
 		t.Fatal("a refused create had an effect")
 	}
 }
@@ -215,31 +183,6 @@ func TestOnlyActiveSecretStays(t *testing.T) {
 	o.call(http.MethodPost, secrets+"/"+spare.text("id")+"/lifecycle/deactivate", "").must(t, http.StatusOK)
 	if !o.accepts(old) {
 		t.Fatal("the only active secret was taken away")
-	}
-}
-
-func TestAppShowsItsClientAuthentication(t *testing.T) {
-	t.Parallel()
-	o := newOrg(t)
-	app := o.call(http.MethodGet, "/api/v1/apps/"+appID, "").must(t, http.StatusOK)
-	var got struct {
-		Credentials struct {
-			OAuthClient struct {
-				ClientID string `json:"client_id"`
-				Method   string `json:"token_endpoint_auth_method"`
-			} `json:"oauthClient"`
-		} `json:"credentials"`
-		Settings struct {
-			OAuthClient struct {
-				RedirectURIs []string `json:"redirect_uris"`
-			} `json:"oauthClient"`
-		} `json:"settings"`
-	}
-	if err := json.Unmarshal([]byte(app.body), &got); err != nil {
-		t.Fatal(err)
-	}
-	if c := got.Credentials.OAuthClient; c.ClientID != appID || c.Method != "client_secret_basic" || len(got.Settings.OAuthClient.RedirectURIs) != 1 {
-		t.Fatalf("app: %s", app.body)
 	}
 }
 
@@ -259,7 +202,7 @@ func TestErrorsHaveOktasCodes(t *testing.T) {
 		o.call(http.MethodGet, secrets, "").mustFail(t, http.StatusUnauthorized, "E0000011")
 		o.call(http.MethodPost, secrets, "{}").mustFail(t, http.StatusUnauthorized, "E0000011")
 	}
-	if len(o.store.Secrets(appID)) != 1 {
+	if len(o.Store.Secrets(appID)) != 1 {
 		t.Fatal("a refused request had an effect")
 	}
 }
@@ -276,72 +219,12 @@ func TestRateLimitIsAnnouncedAndEnforcedPerMinute(t *testing.T) {
 	}
 	a := o.call(http.MethodPost, secrets, "{}").mustFail(t, http.StatusTooManyRequests, "E0000047")
 	date, err := http.ParseTime(a.header.Get("Date"))
-	if err != nil || !date.Equal(noon()) || a.header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(noon().Add(time.Minute).Unix(), 10) {
+	if err != nil || !date.Equal(facetest.Noon()) || a.header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(facetest.Noon().Add(time.Minute).Unix(), 10) {
 		t.Fatalf("headers: %v", a.header)
 	}
-	if len(o.store.Secrets(appID)) != 1 {
+	if len(o.Store.Secrets(appID)) != 1 {
 		t.Fatal("a request over the limit had an effect")
 	}
-	o.clock.Advance(time.Minute)
+	o.Clock.Advance(time.Minute)
 	o.call(http.MethodPost, secrets, "{}").must(t, http.StatusCreated)
-}
-
-func TestFaultsRefuseWithoutEffectOrLoseTheAnswerAfterIt(t *testing.T) {
-	t.Parallel()
-	o := newOrg(t)
-	add := func(r fault.Rule) {
-		t.Helper()
-		r.Service, r.Operation, r.Match, r.Times = "idp", "okta.createSecret", appID, 1
-		if _, err := o.faults.Add(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	create := func() answer {
-		return o.call(http.MethodPost, secrets, `{"client_secret":"`+fresh+`"}`)
-	}
-	add(fault.Rule{Mode: fault.Refuse})
-	create().mustFail(t, http.StatusInternalServerError, "E0000009")
-	add(fault.Rule{Mode: fault.Refuse, Status: http.StatusTooManyRequests})
-	if a := create().mustFail(t, http.StatusTooManyRequests, "E0000047"); a.header.Get("X-Rate-Limit-Remaining") != "0" || a.header.Get("X-Rate-Limit-Reset") == "" {
-		t.Fatalf("headers: %v", a.header)
-	}
-	add(fault.Rule{Mode: fault.Refuse, Status: http.StatusForbidden})
-	create().mustFail(t, http.StatusForbidden, "E0000006")
-	add(fault.Rule{Mode: fault.Refuse, Code: face.WrongJSON})
-	if a := create().must(t, http.StatusOK); json.Valid([]byte(a.body)) {
-		t.Fatalf("the answer is JSON: %s", a.body)
-	}
-	if o.accepts(fresh) {
-		t.Fatal("a refused request had an effect")
-	}
-	add(fault.Rule{Mode: fault.Lose})
-	if a, err := o.try(http.MethodPost, secrets, `{"client_secret":"`+fresh+`"}`); err == nil {
-		t.Fatalf("a lost answer arrived: %d", a.status)
-	}
-	if !o.accepts(fresh) {
-		t.Fatal("a lost answer must follow the effect")
-	}
-	if _, err := o.faults.Add(fault.Rule{Service: "idp", Operation: "*", Mode: fault.Delay, Latency: 40 * time.Second}); err != nil {
-		t.Fatal(err)
-	}
-	o.call(http.MethodGet, secrets, "").must(t, http.StatusOK)
-	if got := o.clock.Now().Sub(noon()); got != 40*time.Second {
-		t.Fatalf("the answer took %s", got)
-	}
-}
-
-func TestEveryOperationHasItsNameForFaults(t *testing.T) {
-	t.Parallel()
-	o := newOrg(t)
-	var names []string
-	o.faults.Observe(func(_, operation, _ string) { names = append(names, operation) })
-	path := secrets + "/" + o.oldID
-	for _, c := range [][2]string{{"GET", "/api/v1/apps/" + appID}, {"GET", secrets}, {"POST", secrets}, {"GET", path},
-		{"POST", path + "/lifecycle/activate"}, {"POST", path + "/lifecycle/deactivate"}, {"DELETE", path}} {
-		o.call(c[0], c[1], "{}")
-	}
-	want := "okta.getApp okta.listSecrets okta.createSecret okta.getSecret okta.activateSecret okta.deactivateSecret okta.deleteSecret"
-	if got := strings.Join(names, " "); got != want {
-		t.Fatal(got)
-	}
 }

@@ -1,10 +1,6 @@
 package oktatest
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -62,25 +58,6 @@ func (o *Okta) RegisterServiceApp(a ServiceApp) error {
 	return nil
 }
 
-// NewServiceApp makes a key, registers a service app with both scopes for it, and returns what a caller of the API
-// needs: the client id, the id of the key, and the private key as PKCS #8 in PEM.
-func (o *Okta) NewServiceApp() (clientID, keyID string, privateKey []byte, err error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return "", "", nil, fmt.Errorf("okta: making a service app's key: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return "", "", nil, fmt.Errorf("okta: encoding a service app's key: %w", err)
-	}
-	clientID, keyID = randomString("0oa", 17), randomString("", 22)
-	public := jose.JSONWebKey{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}
-	if err := o.RegisterServiceApp(ServiceApp{ClientID: clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
-		return "", "", nil, err
-	}
-	return clientID, keyID, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-}
-
 // serviceToken is the org authorization server's token endpoint for service apps.
 func (o *Okta) serviceToken(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
@@ -92,7 +69,7 @@ func (o *Okta) serviceToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refuse := func(w http.ResponseWriter, out fault.Outcome) {
-		refuseToken(w, out.Status, out.Code, "Refused by a fault of the local stack.")
+		refuseToken(w, out.Status, out.Code, fault.Text)
 	}
 	o.env.Serve(w, r, "okta.serviceToken", face.Text(r, r.PostForm), refuse, o.issue)
 }

@@ -1,16 +1,14 @@
 package oktatest_test
 
 import (
+	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
-	"io"
 	"net/http"
 	"net/url"
 	"testing"
 	"time"
 
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/idp/okta/oktatest"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -25,22 +23,21 @@ type service struct {
 
 func newService(t *testing.T) *service {
 	t.Helper()
-	o := newOrg(t)
-	clientID, keyID, encoded, err := o.okta.NewServiceApp()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	block, _ := pem.Decode(encoded)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
+	s := &service{org: newOrg(t), clientID: "0oaService", keyID: "kid-1", key: key}
+	public := jose.JSONWebKey{Key: key.Public(), KeyID: s.keyID}
+	if err := s.okta.RegisterServiceApp(oktatest.ServiceApp{ClientID: s.clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
 		t.Fatal(err)
 	}
-	return &service{org: o, clientID: clientID, keyID: keyID, key: key.(*rsa.PrivateKey)}
+	return s
 }
 
 func (s *service) claims() jwt.Claims {
-	return jwt.Claims{Issuer: s.clientID, Subject: s.clientID, Audience: jwt.Audience{s.url + "/oauth2/v1/token"},
-		IssuedAt: jwt.NewNumericDate(noon()), Expiry: jwt.NewNumericDate(noon().Add(5 * time.Minute)), ID: "jti-1"}
+	return jwt.Claims{Issuer: s.clientID, Subject: s.clientID, Audience: jwt.Audience{s.URL + "/oauth2/v1/token"},
+		IssuedAt: jwt.NewNumericDate(facetest.Noon()), Expiry: jwt.NewNumericDate(facetest.Noon().Add(5 * time.Minute)), ID: "jti-1"}
 }
 
 func (s *service) sign(alg jose.SignatureAlgorithm, key any, c jwt.Claims) string {
@@ -58,19 +55,8 @@ func (s *service) sign(alg jose.SignatureAlgorithm, key any, c jwt.Claims) strin
 
 func (s *service) ask(assertion, scope string) answer {
 	s.t.Helper()
-	got, err := http.PostForm(s.url+"/oauth2/v1/token", url.Values{"grant_type": {"client_credentials"}, "scope": {scope},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = got.Body.Close() }()
-	body, err := io.ReadAll(got.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	a := answer{status: got.StatusCode, header: got.Header, body: string(body)}
-	_ = json.Unmarshal(body, &a.fields)
-	return a
+	return s.read(s.Client().PostForm(s.URL+"/oauth2/v1/token", url.Values{"grant_type": {"client_credentials"}, "scope": {scope},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}))
 }
 
 func TestServiceAppGetsATokenThatWorksForAnHourWithinItsScopes(t *testing.T) {
@@ -88,14 +74,17 @@ func TestServiceAppGetsATokenThatWorksForAnHourWithinItsScopes(t *testing.T) {
 	manage := s.ask(s.sign(jose.RS256, s.key, second), "okta.apps.manage okta.apps.read").must(t, http.StatusOK)
 	s.auth = "Bearer " + manage.text("access_token")
 	s.call(http.MethodPost, secrets, "{}").must(t, http.StatusCreated)
-	s.clock.Advance(time.Hour)
+	s.Clock.Advance(time.Hour)
 	s.call(http.MethodGet, secrets, "").mustFail(t, http.StatusUnauthorized, "E0000011")
 }
 
 func TestAssertionIsRefusedUnlessEverythingIsRight(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
-	stranger := newService(t).key
+	stranger, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		change func(*jwt.Claims)
 		key    any
@@ -104,11 +93,11 @@ func TestAssertionIsRefusedUnlessEverythingIsRight(t *testing.T) {
 		status int
 		code   string
 	}{
-		"another audience":       {change: func(c *jwt.Claims) { c.Audience = jwt.Audience{s.url + "/oauth2/default/v1/token"} }, status: 401, code: "invalid_client"},
-		"expired":                {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(noon()) }, status: 401, code: "invalid_client"},
+		"another audience":       {change: func(c *jwt.Claims) { c.Audience = jwt.Audience{s.URL + "/oauth2/default/v1/token"} }, status: 401, code: "invalid_client"},
+		"expired":                {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(facetest.Noon()) }, status: 401, code: "invalid_client"},
 		"no expiry":              {change: func(c *jwt.Claims) { c.Expiry = nil }, status: 401, code: "invalid_client"},
-		"valid for too long":     {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(noon().Add(2 * time.Hour)) }, status: 401, code: "invalid_client"},
-		"issued in the future":   {change: func(c *jwt.Claims) { c.IssuedAt = jwt.NewNumericDate(noon().Add(10 * time.Minute)) }, status: 401, code: "invalid_client"},
+		"valid for too long":     {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(facetest.Noon().Add(2 * time.Hour)) }, status: 401, code: "invalid_client"},
+		"issued in the future":   {change: func(c *jwt.Claims) { c.IssuedAt = jwt.NewNumericDate(facetest.Noon().Add(10 * time.Minute)) }, status: 401, code: "invalid_client"},
 		"another issuer":         {change: func(c *jwt.Claims) { c.Issuer = "0oaOther" }, status: 401, code: "invalid_client"},
 		"an unknown service app": {change: func(c *jwt.Claims) { c.Issuer, c.Subject = "0oaOther", "0oaOther" }, status: 401, code: "invalid_client"},
 		"another key":            {key: stranger, status: 401, code: "invalid_client"},

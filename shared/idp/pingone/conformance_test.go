@@ -1,8 +1,6 @@
-package pingonetest_test
+package pingone_test
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,25 +10,22 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/facetest"
-	adapter "alboidc.internal/shared/idp/pingone"
+	"alboidc.internal/shared/idp/pingone"
 	"alboidc.internal/shared/idp/pingone/pingonetest"
 	"alboidc.internal/shared/idp/slots"
 	"alboidc.internal/shared/secret"
 )
 
-const (
-	appID   = "bbbbbbbb-0000-4000-8000-000000000002"
-	initial = "initial-secret-of-" + appID
-)
+const initial = "initial-secret-of-" + appID
 
 func start(t *testing.T) *facetest.Vendor {
 	return facetest.Start(t, pingonetest.New, map[idptest.Operation]string{idptest.Check: "pingone.readApplication", idptest.List: "pingone.readSecret",
 		idptest.Create: "pingone.updateSecret", idptest.Remove: "pingone.deletePreviousSecret"}, appID)
 }
 
-func application(t *testing.T, v *facetest.Vendor) *adapter.Application {
+func application(t *testing.T, v *facetest.Vendor) *pingone.Application {
 	t.Helper()
-	a, err := adapter.New([]byte(`{"environmentId": "`+pingonetest.EnvironmentID+`", "apiUrl": "`+v.URL+`", "authUrl": "`+v.URL+`", "clientSecret": {"clientId": "`+
+	a, err := pingone.New([]byte(`{"environmentId": "`+pingonetest.EnvironmentID+`", "apiUrl": "`+v.URL+`", "authUrl": "`+v.URL+`", "clientSecret": {"clientId": "`+
 		pingonetest.WorkerID+`", "secretArn": "`+facetest.AdminARN+`"}}`), idp.Client{Name: "orders-web", ClientID: appID}, v.Deps())
 	if err != nil {
 		t.Fatal(err)
@@ -38,9 +33,9 @@ func application(t *testing.T, v *facetest.Vendor) *adapter.Application {
 	return a
 }
 
-// TestTheRotatorsAdapterConformsHere: the suite removes the old secret, which deletes the previous one here; that a new one
-// is removed by setting the old value is tested below.
-func TestTheRotatorsAdapterConformsHere(t *testing.T) {
+// TestConformance: the suite removes the old secret, which deletes the previous one here; that a new one is removed by setting
+// the old value is tested below.
+func TestConformance(t *testing.T) {
 	t.Parallel()
 	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := start(t)
@@ -76,15 +71,14 @@ func TestTheSlotsOfAnApplication(t *testing.T) {
 	}
 }
 
-func TestWhatTheFaceDoesNotKnowIsRefused(t *testing.T) {
+func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	t.Parallel()
 	v := start(t)
-	form := url.Values{"grant_type": {"client_credentials"}}.Encode()
-	if status, _ := send(t, v, "POST /"+pingonetest.EnvironmentID+"/as/token "+form, func(r *http.Request) { r.SetBasicAuth(pingonetest.WorkerID, "wrong") }); status != http.StatusUnauthorized {
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if status, _ := v.Ask(form, basic(pingonetest.WorkerID, "wrong")); status != http.StatusUnauthorized {
 		t.Errorf("a wrong secret: %d", status)
 	}
-	_, granted := send(t, v, "POST /"+pingonetest.EnvironmentID+"/as/token "+form, func(r *http.Request) { r.SetBasicAuth(pingonetest.WorkerID, v.Face.AdminToken()) })
-	bearer, _ := granted["access_token"].(string)
+	bearer := v.Bearer(form, basic(pingonetest.WorkerID, v.Face.AdminToken()))
 	app := "/v1/environments/" + pingonetest.EnvironmentID + "/applications/" + appID
 	for request, want := range map[string]int{
 		"GET /v1/environments/other/applications/" + appID + "/secret": http.StatusNotFound,
@@ -94,42 +88,18 @@ func TestWhatTheFaceDoesNotKnowIsRefused(t *testing.T) {
 		"POST " + app + `/secret {"previous": {"expiresAt": "2026-03-01T12:00:00Z"}}`:         http.StatusBadRequest,
 		"POST " + app + `/secret {"previous": {"expiresAt": "2026-03-31T12:00:00Z"}, "x": 1}`: http.StatusBadRequest,
 	} {
-		if status, body := send(t, v, request, func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+bearer) }); status != want || body["code"] == "" {
+		if status, body := v.Send(request, bearer); status != want || !strings.Contains(body, `"code":"`) || strings.Contains(body, `"code":""`) {
 			t.Errorf("%s: %d %v, want %d", request, status, body, want)
 		}
 	}
-	if status, _ := send(t, v, "GET "+app, func(*http.Request) {}); status != http.StatusUnauthorized {
+	if status, _ := v.Send("GET "+app, ""); status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", status)
 	}
 	if !v.Store.Accepts(appID, initial, facetest.Noon()) || len(v.Live(appID)) != 1 {
 		t.Error("a refused request changed the secrets")
 	}
 	// without a body the secret that was current ends at once
-	if status, _ := send(t, v, "POST "+app+"/secret", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+bearer) }); status != http.StatusOK || v.Store.Accepts(appID, initial, facetest.Noon()) {
+	if status, _ := v.Send("POST "+app+"/secret", bearer); status != http.StatusOK || v.Store.Accepts(appID, initial, facetest.Noon()) {
 		t.Errorf("without a body: %d", status)
 	}
-}
-
-// send sends "METHOD PATH BODY".
-func send(t *testing.T, v *facetest.Vendor, request string, authorize func(*http.Request)) (int, map[string]any) {
-	t.Helper()
-	part := strings.SplitN(request, " ", 3)
-	r, err := http.NewRequestWithContext(t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	if strings.HasSuffix(part[1], "/token") {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	authorize(r)
-	resp, err := v.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, _ := io.ReadAll(resp.Body)
-	var out map[string]any
-	_ = json.Unmarshal(b, &out)
-	return resp.StatusCode, out
 }

@@ -1,13 +1,12 @@
-package hydratest_test
+package hydra_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
-	adapter "alboidc.internal/shared/idp/hydra"
+	"alboidc.internal/shared/idp/hydra"
 	"alboidc.internal/shared/idp/hydra/hydratest"
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/facetest"
@@ -15,40 +14,35 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-const (
-	clientID = "orders-web"
-	initial  = "initial-secret-of-" + clientID
-)
+const initial = "initial-secret-of-" + clientID
 
 func start(t *testing.T) *facetest.Vendor {
 	return facetest.Start(t, hydratest.New, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.rotateSecret",
 		idptest.Remove: "hydra.patchClient"}, clientID)
 }
 
-func client(t *testing.T, v *facetest.Vendor) *adapter.Client { return clientOf(t, v, clientID) }
-
-func clientOf(t *testing.T, v *facetest.Vendor, id string) *adapter.Client {
+func imitated(t *testing.T, v *facetest.Vendor, id string) *hydra.Client {
 	t.Helper()
-	c, err := adapter.New([]byte(`{"adminUrl": "`+v.URL+`", "removeAllPrevious": true}`), idp.Client{Name: "orders-web", ClientID: id}, v.Deps())
+	c, err := hydra.New([]byte(`{"adminUrl": "`+v.URL+`", "removeAllPrevious": true}`), idp.Client{Name: "orders-web", ClientID: id}, v.Deps())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func TestTheRotatorsAdapterConformsHere(t *testing.T) {
+func TestConformance(t *testing.T) {
 	t.Parallel()
 	exceptions := idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked")
 	exceptions[idptest.RuleLostCreate] = "Hydra shows no secrets: what was never told cannot be listed"
 	idptest.Run(t, idptest.Subject{Exceptions: exceptions, New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := start(t)
-		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(client(t, v), b) })
+		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(imitated(t, v, clientID), b) })
 		return p, b
 	}})
 }
 
-// An old release that cannot rotate.
-func TestTheRotatorsAdapterConformsHereAsAPair(t *testing.T) {
+// TestConformanceAsAPair: at an old release, which cannot rotate.
+func TestConformanceAsAPair(t *testing.T) {
 	t.Parallel()
 	const second = "orders-web-second"
 	idptest.Run(t, idptest.Subject{Exceptions: idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked"),
@@ -56,7 +50,7 @@ func TestTheRotatorsAdapterConformsHereAsAPair(t *testing.T) {
 			v := facetest.Start(t, hydratest.New, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
 			v.Face.(*hydratest.Hydra).SetVersion("v2.2.0", false)
 			p, b := idptest.WithSlots(t, v, []string{clientID, second}, func(b slots.Book) idp.Provider {
-				return slots.Pair(clientID, clientOf(t, v, clientID), second, clientOf(t, v, second), b)
+				return slots.Pair(clientID, imitated(t, v, clientID), second, imitated(t, v, second), b)
 			})
 			return p, b
 		}})
@@ -65,7 +59,7 @@ func TestTheRotatorsAdapterConformsHereAsAPair(t *testing.T) {
 func TestFiveEarlierSecretsAreKeptAndEndTogether(t *testing.T) {
 	t.Parallel()
 	v := start(t)
-	c := client(t, v)
+	c := imitated(t, v, clientID)
 	for n := 1; n <= 6; n++ {
 		made, err := c.Shift(t.Context())
 		if err != nil || !v.Store.Accepts(clientID, made.Reveal(), facetest.Noon()) {
@@ -90,7 +84,7 @@ func TestAnOldReleaseCannotRotate(t *testing.T) {
 	t.Parallel()
 	v := start(t)
 	v.Face.(*hydratest.Hydra).SetVersion("v26.2.0", false)
-	c := client(t, v)
+	c := imitated(t, v, clientID)
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
 		t.Errorf("the review is %+v (%v)", r, err)
 	}
@@ -102,7 +96,7 @@ func TestAnOldReleaseCannotRotate(t *testing.T) {
 	}
 }
 
-func TestWhatTheFaceDoesNotKnowIsRefused(t *testing.T) {
+func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	t.Parallel()
 	v := start(t)
 	for request, want := range map[string]int{
@@ -113,18 +107,8 @@ func TestWhatTheFaceDoesNotKnowIsRefused(t *testing.T) {
 		`PATCH /admin/clients/orders-web [{"op": "replace", "path": "/client_secret", "value": "short"}]`:     http.StatusBadRequest,
 		`PATCH /admin/clients/orders-web [{"op": "replace", "path": "/client_secret", "value": "x", "y": 1}]`: http.StatusBadRequest,
 	} {
-		part := strings.SplitN(request, " ", 3)
-		r, err := http.NewRequestWithContext(t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := v.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("%s: %d, want %d", request, resp.StatusCode, want)
+		if status, body := v.Send(request, ""); status != want {
+			t.Errorf("%s: %d %s, want %d", request, status, body, want)
 		}
 	}
 	if !v.Store.Accepts(clientID, initial, facetest.Noon()) || len(v.Live(clientID)) != 1 {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sm "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"alboidc.internal/shared/awstest/secretsmanager"
 )
 
 func TestAReplicaFollowsItsPrimaryAndIsNotWritten(t *testing.T) {
@@ -16,7 +19,7 @@ func TestAReplicaFollowsItsPrimaryAndIsNotWritten(t *testing.T) {
 	if want := strings.Replace(arn, region, "eu-west-1", 1); err != nil || replica != want {
 		t.Fatalf("the replica is %s (%v), want %s", replica, err, want)
 	}
-	there := client(s.url, "eu-west-1")
+	there := s.in("eu-west-1")
 	if _, err := s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, SecretString: aws.String("value 2"), ClientRequestToken: aws.String(token(2))}); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +47,7 @@ func TestWhoKeepsASecretIsTold(t *testing.T) {
 	if err != nil || out.RotationEnabled != nil || out.OwningService != nil || out.PrimaryRegion != nil {
 		t.Errorf("a secret of one's own is described as %+v (%v)", out, err)
 	}
-	if err := s.service.Manage(region, arn, true, "okta"); err != nil {
+	if err := s.service.Change(region, arn, secretsmanager.Rotated(true), secretsmanager.Owned("okta")); err != nil {
 		t.Fatal(err)
 	}
 	out, err = s.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: &arn})
@@ -53,4 +56,43 @@ func TestWhoKeepsASecretIsTold(t *testing.T) {
 	}
 	_, err = s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, SecretString: aws.String("value 2"), ClientRequestToken: aws.String(token(2))})
 	wantError(t, err, "InvalidRequestException", "managed by another service")
+}
+
+func TestATestLeavesAnyStateOfASecret(t *testing.T) {
+	s := newStack(t)
+	const arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-AbCdEf"
+	for n := range 3 {
+		s.service.Store(arn, token(n+1), "stored", "AWSCURRENT")
+	}
+	s.wantLabels(arn, "3[AWSCURRENT]") // no label follows another
+	at := s.clock.Now().Add(-time.Hour)
+	if err := s.service.Change(region, arn, secretsmanager.Label("AWSCURRENT", token(1)), secretsmanager.Label("AWSPREVIOUS", token(2)),
+		secretsmanager.Label("AWSPREVIOUS", ""), secretsmanager.Drop(token(3)), secretsmanager.Backdate(at)); err != nil {
+		t.Fatal(err)
+	}
+	s.wantLabels("orders", "1[AWSCURRENT]")
+	out, err := s.GetSecretValue(context.Background(), &sm.GetSecretValueInput{SecretId: aws.String(arn)})
+	if err != nil || *out.SecretString != "stored" || !out.CreatedDate.Equal(at) {
+		t.Errorf("read %+v (%v)", out, err)
+	}
+	_, err = s.GetSecretValue(context.Background(), &sm.GetSecretValueInput{SecretId: aws.String(arn), VersionId: aws.String(token(3))})
+	wantError(t, err, "ResourceNotFoundException", token(3))
+}
+
+func TestASecretMarkedForDeletionIsOnlyDescribed(t *testing.T) {
+	s := newStack(t)
+	ctx := context.Background()
+	s.create("orders")
+	if err := s.service.Change(region, "orders", secretsmanager.Deleted(s.clock.Now())); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: aws.String("orders")})
+	wantError(t, err, "InvalidRequestException", "it was marked for deletion")
+	wantError(t, s.move("orders", "BLUE", 0, 1), "InvalidRequestException", "it was marked for deletion")
+	_, err = s.CreateSecret(ctx, &sm.CreateSecretInput{Name: aws.String("orders")})
+	wantError(t, err, "InvalidRequestException", "already scheduled for deletion")
+	d, err := s.DescribeSecret(ctx, &sm.DescribeSecretInput{SecretId: aws.String("orders")})
+	if err != nil || d.DeletedDate == nil {
+		t.Errorf("described as %+v (%v)", d, err)
+	}
 }
