@@ -1,7 +1,10 @@
-package main
+// Package cron reads the cron expressions of EventBridge Scheduler that start at most once a day. The deployment checks
+// and measures schedules with it, and the local stack's Scheduler follows them.
+package cron
 
 import (
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -9,27 +12,27 @@ import (
 	"time"
 )
 
-// cronFields are what each field of a cron expression can be, in order (EventBridge Scheduler user guide, "Cron-based
+// fieldForms are what each field of a cron expression can be, in order (EventBridge Scheduler user guide, "Cron-based
 // schedules"). Minutes and hours are one number each: anything else starts more than once a day.
-var cronFields = []struct {
+var fieldForms = []struct {
 	name, text string
 	pattern    *regexp.Regexp
 }{
 	{"minutes", "one number of 0 to 59", regexp.MustCompile(`^[0-5]?\d$`)},
 	{"hours", "one number of 0 to 23: a rotation makes a version, and Secrets Manager keeps them for 24 hours", regexp.MustCompile(`^([01]?\d|2[0-3])$`)},
-	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /", cronList(`([1-9]|[12]\d|3[01])`, cronStep, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
-	{"month", "*, or 1 to 12 or JAN to DEC with , - /", cronList(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, cronStep, ``)},
-	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , -", cronList(cronDay, ``, `\?|L|`+cronDay+`(L|#[1-5])`)},
-	{"year", "*, or years with , - /", cronList(`(19[7-9]\d|20\d\d|21\d\d)`, cronStep, ``)},
+	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /", list(`([1-9]|[12]\d|3[01])`, step, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
+	{"month", "*, or 1 to 12 or JAN to DEC with , - /", list(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, step, ``)},
+	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , -", list(weekday, ``, `\?|L|`+weekday+`(L|#[1-5])`)},
+	{"year", "*, or years with , - /", list(`(19[7-9]\d|20\d\d|21\d\d)`, step, ``)},
 }
 
 const (
-	cronDay  = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
-	cronStep = `(/[1-9]\d?)?`
+	weekday = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
+	step    = `(/[1-9]\d?)?`
 )
 
-// cronList is a field of values, ranges and steps, or one of the others.
-func cronList(value, step, others string) *regexp.Regexp {
+// list is a field of values, ranges and steps, or one of the others.
+func list(value, step, others string) *regexp.Regexp {
 	item := `(\*|` + value + `(-` + value + `)?)` + step
 	pattern := item + `(,` + item + `)*`
 	if others != "" {
@@ -38,19 +41,19 @@ func cronList(value, step, others string) *regexp.Regexp {
 	return regexp.MustCompile(`^(` + pattern + `)$`)
 }
 
-var cronPattern = regexp.MustCompile(`^cron\((.*)\)$`)
+var form = regexp.MustCompile(`^cron\((.*)\)$`)
 
-// cronProblem says what of a cron expression EventBridge Scheduler would refuse, or would start too often.
-func cronProblem(expression string) string {
-	m := cronPattern.FindStringSubmatch(expression)
+// Problem says what of a cron expression EventBridge Scheduler would refuse, or would start too often.
+func Problem(expression string) string {
+	m := form.FindStringSubmatch(expression)
 	if m == nil {
 		return "must be like rate(30 days) or cron(0 3 1 * ? *)"
 	}
 	fields := strings.Split(m[1], " ")
-	if len(fields) != len(cronFields) {
-		return fmt.Sprintf("must have %d fields: minutes, hours, day of month, month, day of week, year", len(cronFields))
+	if len(fields) != len(fieldForms) {
+		return fmt.Sprintf("must have %d fields: minutes, hours, day of month, month, day of week, year", len(fieldForms))
 	}
-	for i, f := range cronFields {
+	for i, f := range fieldForms {
 		if !f.pattern.MatchString(fields[i]) {
 			return fmt.Sprintf("has the %s %q, which must be %s", f.name, fields[i], f.text)
 		}
@@ -67,38 +70,41 @@ func cronProblem(expression string) string {
 	return ""
 }
 
-// cronStarts are the starts from 2026 on, if the expression is valid. One at a time that a clock change leaves out is left out
-// (EventBridge Scheduler user guide, "Daylight savings time"). Weekdays and dates repeat after 28 years; twice as many are
-// looked at, for gaps that are as long.
-func cronStarts(expression string, zone *time.Location) []time.Time {
-	if cronProblem(expression) != "" {
-		return nil
-	}
-	fields := strings.Split(cronPattern.FindStringSubmatch(expression)[1], " ")
-	minute, _ := strconv.Atoi(fields[0]) // the patterns have let them through
-	hour, _ := strconv.Atoi(fields[1])
-	dayOfMonth, month := cronDayOfMonth(fields[2]), cronValues(fields[3], 1, 12, monthNames)
-	dayOfWeek, year := cronDayOfWeek(fields[4]), cronValues(fields[5], 1970, 2199, nil)
-	var out []time.Time
-	for day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 2026+56; day = day.AddDate(0, 0, 1) {
-		if !month[int(day.Month())] || !year[day.Year()] || !dayOfMonth(day) || !dayOfWeek(day) {
-			continue
+// Starts yields the starts after an instant, in order; none if the expression is not valid. A time that a clock change
+// leaves out is left out, and one that it repeats is due once (EventBridge Scheduler user guide, "Daylight savings time").
+func Starts(expression string, zone *time.Location, after time.Time) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		if Problem(expression) != "" {
+			return
 		}
-		start := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, zone)
-		if start.Hour() == hour && start.Minute() == minute {
-			out = append(out, start)
+		fields := strings.Split(form.FindStringSubmatch(expression)[1], " ")
+		minute, _ := strconv.Atoi(fields[0]) // the patterns have let them through
+		hour, _ := strconv.Atoi(fields[1])
+		onDate, month := dayOfMonth(fields[2]), values(fields[3], 1, 12, monthNames)
+		onWeekday, year := dayOfWeek(fields[4]), values(fields[5], 1970, lastYear, nil)
+		day := after.In(zone)
+		for day = time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, time.UTC); day.Year() <= lastYear; day = day.AddDate(0, 0, 1) {
+			if !month[int(day.Month())] || !year[day.Year()] || !onDate(day) || !onWeekday(day) {
+				continue
+			}
+			start := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, zone)
+			if start.Hour() == hour && start.Minute() == minute && start.After(after) && !yield(start.UTC()) {
+				return
+			}
 		}
 	}
-	return out
 }
+
+// lastYear is the last that a cron expression can name.
+const lastYear = 2199
 
 var (
 	monthNames = []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
 	dayNames   = []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}
 )
 
-// cronValues are the numbers from low to high that a list of values, ranges and steps names.
-func cronValues(list string, low, high int, names []string) map[int]bool {
+// values are the numbers from low to high that a list of values, ranges and steps names.
+func values(list string, low, high int, names []string) map[int]bool {
 	number := func(s string) int {
 		if i := slices.Index(names, s); i >= 0 {
 			return i + 1
@@ -129,8 +135,8 @@ func cronValues(list string, low, high int, names []string) map[int]bool {
 	return out
 }
 
-// cronDayOfMonth says on which days a field falls. A date with W that a month does not have is not in that month.
-func cronDayOfMonth(field string) func(day time.Time) bool {
+// dayOfMonth says on which days a field falls. A date with W that a month does not have is not in that month.
+func dayOfMonth(field string) func(day time.Time) bool {
 	last := func(day time.Time) time.Time { return time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC) }
 	switch n, weekday := strings.CutSuffix(field, "W"); {
 	case field == "?":
@@ -146,7 +152,7 @@ func cronDayOfMonth(field string) func(day time.Time) bool {
 			return date <= end.Day() && day.Equal(nearestWeekday(end.AddDate(0, 0, date-end.Day())))
 		}
 	}
-	on := cronValues(field, 1, 31, nil)
+	on := values(field, 1, 31, nil)
 	return func(day time.Time) bool { return on[day.Day()] }
 }
 
@@ -166,10 +172,10 @@ func nearestWeekday(day time.Time) time.Time {
 	return day.AddDate(0, 0, move)
 }
 
-// cronDayOfWeek says on which days a field falls.
-func cronDayOfWeek(field string) func(day time.Time) bool {
+// dayOfWeek says on which days a field falls.
+func dayOfWeek(field string) func(day time.Time) bool {
 	on := func(list string) func(time.Time) bool {
-		days := cronValues(list, 1, 7, dayNames)
+		days := values(list, 1, 7, dayNames)
 		return func(day time.Time) bool { return days[int(day.Weekday())+1] }
 	}
 	name, nth, numbered := strings.Cut(field, "#")
