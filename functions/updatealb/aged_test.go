@@ -69,7 +69,7 @@ func TestASecretWhoseProofHasAgedIsProvenAgain(t *testing.T) {
 				t.Errorf("%d questions", asked)
 			}
 			if c.kind == "" {
-				if err != nil || w.ALB.Secret != value {
+				if err != nil || w.ALB.Secret() != value {
 					t.Errorf("the target did not get the secret: %v", err)
 				}
 				return

@@ -128,7 +128,7 @@ func (w *World) Deps() session.Deps {
 		Registrations: func(c config.Client, _ session.Deps) (idp.Registration, error) {
 			return w.Wire.registration(w.Vendor.Registration(c.ClientID)), nil
 		},
-		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Now: now}),
+		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Resolver: w.ALB, Now: now}),
 		Balancers:  alb.New(w.ALB.region, sleep),
 		AuthErrors: w.Errors.test, LoginsStopped: w.Errors.stopped,
 	}
