@@ -7,30 +7,28 @@ MODULES   := shared statemachine functions local infra
 FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret
 BUILD     := $(CURDIR)/.build
 
-STATICCHECK_VERSION := v0.8.2
+GOLANGCI_LINT_VERSION := v2.15.0
 
 # Binaries that are only run, not debugged: half of the time to link them is for the debugger's tables.
 STRIPPED := -ldflags '-s -w'
 
-# The Lambda functions as they are deployed. Those for this machine are built from the same code, but compiled like the
-# tests, so that their packages are compiled once for both. lambda.norpc leaves out the RPC mode that only the retired
-# go1.x runtime used.
-# Without inlining (-l) they are 9 % smaller.
-GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc $(STRIPPED) -gcflags=all=-l
+# The Lambda functions. Those for this machine are compiled like the tests, so that their packages are compiled once for both;
+# those that are deployed hold no path of this machine. lambda.norpc leaves out the RPC mode that only the retired go1.x
+# runtime used.
+GOFLAGS_FUNCTION := -tags lambda.norpc $(STRIPPED)
 
 # Inlining in the SDK's generated code takes two fifths of the time it takes to compile, and speeds up nothing here.
 FAST_COMPILE := -gcflags=github.com/aws/aws-sdk-go-v2/...=-l
 export GOFLAGS := $(strip $(filter-out $(FAST_COMPILE),$(shell go env GOFLAGS)) $(FAST_COMPILE))
 
-# lint runs the whole of go vet; go test would run a part of it again.
+# make lint runs the whole of go vet; go test would run a part of it again.
 GO_TEST := go test -vet=off
 
-# What runs concurrently is tested with -race, and only so: compiling everything a second time takes longer than running it.
+# What runs concurrently is tested with -race, too; compiling all the rest a second time would take longer than running it.
 # The race detector needs a C compiler, of which go env CGO_ENABLED tells.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race -gcflags=all=-l)
 RACED := $(patsubst %,./local/%/...,asl jsonata stepfunctions lambda albnode idp eventbridge scheduler traffic) \
   $(patsubst %,./shared/%/...,clock fault awstest telemetry clientcredentials probe)
-not-raced = $$(go list ./$(1)/... | grep -vxFf <(go list $(RACED)))
 
 .DEFAULT_GOAL := help
 
@@ -47,38 +45,47 @@ local: build ## Keep the local stack running, to use the AWS CLI against it
 	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local -serve
 
 .PHONY: test
-test: ## Everything: lint, unit, conformance, state machine paths, end to end
+test: ## What the product does, once: unit tests, providers' conformance, whole rotations, the deployment
 	@# npm waits for the network while Go compiles
 	@.ci/step build $(MAKE) -j2 --no-print-directory build
-	@.ci/step lint $(MAKE) --no-print-directory lint
 	@# shared reads files of other modules, which the test cache does not see
-	@.ci/step "go test shared" $(GO_TEST) -count=1 $(call not-raced,shared)
-	@.ci/step "go test statemachine, functions" $(GO_TEST) ./statemachine/... ./functions/...
-	@.ci/step "go test local" $(GO_TEST) -timeout 30m $(call not-raced,local)
+	@.ci/step "go test shared" $(GO_TEST) -short -count=1 ./shared/...
+	@.ci/step "go test statemachine, functions" $(GO_TEST) -short ./statemachine/... ./functions/...
+	@.ci/step "go test local" $(GO_TEST) -short -timeout 30m ./local/...
 	@.ci/step "go test infra" $(MAKE) --no-print-directory test-infra
+	@.ci/step summary
+
+# What -short leaves a part of.
+LONG := TestWhateverHappens
+
+.PHONY: check
+check: deps ## The rest of what must be green: linters, data races, every disturbance of every call, sizes
+	@.ci/step lint $(MAKE) --no-print-directory lint
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
+	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step summary
 
 .PHONY: race
 race:
 	@test -n "$(RACE)" || echo 'There is no C compiler, so the race detector is not used.'
-	@$(GO_TEST) $(RACE) $(RACED)
+	@test -z "$(RACE)" || $(GO_TEST) $(RACE) $(RACED)
 
 .PHONY: lint
-lint: $(BUILD)/bin/staticcheck ## gofmt, go vet, staticcheck, go mod tidy -diff
-	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo 'not formatted (run make fmt):'; echo "$$files"; exit 1; }
-	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... ); done
+lint: $(BUILD)/bin/golangci-lint ## .golangci.yml, go mod tidy -diff, the versions of dependencies
+	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && $(BUILD)/bin/golangci-lint run ./... ); done
 	@for m in functions local; do diff <(cd $$m && GOWORK=off $(versions)) <(cd $$m && $(versions)) || { \
 	  echo "go.work builds $$m with other versions than its go.mod: raise the lower ones there"; exit 1; }; done
-	@$(BUILD)/bin/staticcheck $(MODULES:%=./%/...)
+	@long=$$(git grep -hoE '^func Test[A-Za-z0-9_]{57,}' -- '*_test.go'); test -z "$$long" || { \
+	  echo 'names of more than 60 characters (say the sentence in t.Run):'; echo "$$long"; exit 1; }
 
 # The versions of what a module is built from. What is tested in the workspace must be what is deployed, whatever the CDK asks for.
 versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
-golden: deps golden-infra ## Write what tests compare: paths of the state machine, the CloudFormation template, the lists of providers
+golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the lists of providers
 	@$(write-providers)
+	@cd statemachine && go test . -update -run Layout
 	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
 
 write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null
@@ -105,11 +112,11 @@ build-functions = cd functions && export GOWORK=off && go build $(2) ./... && \
 .PHONY: functions
 functions: ## Build the functions for this machine
 	@test -d $(BUILD)/functions/local || echo 'Compiling. The first time on a machine that takes a minute or two.'
-	@$(call build-functions,local,-tags lambda.norpc $(STRIPPED))
+	@$(call build-functions,local,$(GOFLAGS_FUNCTION))
 
 .PHONY: functions-arm64
 functions-arm64: ## Build the functions for deployment (provided.al2023, arm64)
-	@export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; $(call build-functions,arm64,$(GOFLAGS_FUNCTION))
+	@export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; $(call build-functions,arm64,-trimpath $(GOFLAGS_FUNCTION))
 
 # The largest a function may be, stripped, arm64: Lambda downloads and unpacks it at every cold start.
 MAX_FUNCTION_BYTES := 20000000
@@ -120,7 +127,8 @@ sizes: functions-arm64 ## Sizes of the deployed functions
 	  test $$s -le $(MAX_FUNCTION_BYTES) || { echo "$$f is larger than $(MAX_FUNCTION_BYTES) bytes"; exit 1; }; done
 
 .PHONY: bench
-bench: deps ## Benchmarks
+bench: deps ## Benchmarks; start-up and memory of the functions
+	@cd functions && go test -run '^$$' -bench . ./entrypoint
 	@cd shared && go test -run '^$$' -bench . -benchmem ./...
 	@cd local && go test -run '^$$' -bench . -benchmem ./...
 
@@ -136,8 +144,9 @@ deps: $(NPM_STAMPS)
 	@.ci/step "npm ci $*" npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(BUILD)/bin/staticcheck:
-	@GOWORK=off GOBIN=$(BUILD)/bin go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+$(BUILD)/bin/golangci-lint:
+	@echo 'Compiling golangci-lint, which takes a minute or two.'
+	@GOWORK=off GOFLAGS= GOBIN=$(BUILD)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 
 .PHONY: clean
 clean: ## Remove what was built

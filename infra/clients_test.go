@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"alboidc.internal/shared/cron"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/strictjson"
 )
@@ -217,7 +218,7 @@ func TestCronExpressionsThatEventBridgeTakes(t *testing.T) {
 	t.Parallel()
 	for _, expression := range []string{"cron(0 3 1 * ? *)", "cron(15 10 ? * MON-FRI *)", "cron(0 3 ? * 6L *)", "cron(0 3 ? JAN,JUL 2#1 *)", "cron(59 23 LW 1/3 ? 2027-2030)",
 		"cron(5 03 1,15 * ? *)", "cron(0 0 15W */2 ? *)", "cron(0 3 * * ? *)", "cron(0 3 ? * L *)"} {
-		if problem := cronProblem(expression); problem != "" {
+		if problem := cron.Problem(expression); problem != "" {
 			t.Errorf("%s %s", expression, problem)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addSchedules adds two schedules per client: its rotation, and a daily measurement. EventBridge Scheduler starts at least once; the lock makes a second start of
-// the same rotation fail with LockHeld.
+// addSchedules adds two schedules per client: its rotation, and a daily measurement. EventBridge Scheduler starts at least
+// once; the lock makes a second start of the same rotation fail with LockHeld.
 func (r *rotator) addSchedules() {
 	group := awsscheduler.NewCfnScheduleGroup(r.stack, jsii.String("Schedules"), &awsscheduler.CfnScheduleGroupProps{Name: &r.Name})
 	role := awsiam.NewRole(r.stack, jsii.String("Role-scheduler"), &awsiam.RoleProps{

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"alboidc.internal/shared/cron"
 	"alboidc.internal/shared/strictjson"
 )
 
@@ -16,7 +17,7 @@ func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 	takes := time.Duration(c.GracePeriod())*time.Second + time.Duration(c.Schedule.window())*time.Minute + time.Hour
 	problem := ""
 	if !rate {
-		problem = cronProblem(c.Schedule.Expression)
+		problem = cron.Problem(c.Schedule.Expression)
 		if problem == "" && starts == 0 {
 			problem = "never starts: there is no such date, or its years are over"
 		}
@@ -82,21 +83,31 @@ func (s Schedule) rate() (ok bool, interval time.Duration) {
 	return err == nil && n > 0 && n < 100_000, time.Duration(n) * unit
 }
 
+// firstDay is where the starts of a cron expression are looked at from. Weekdays and dates repeat after 28 years; twice as many
+// are looked at, for gaps that are as long.
+var firstDay = time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC)
+
 // gaps are how many rotations the schedule starts, and the shortest and the longest time between two; zero if the expression is
 // not valid. A rate starts them without end.
 func (s Schedule) gaps() (starts int, shortest, longest time.Duration) {
 	if ok, interval := s.rate(); ok {
 		return math.MaxInt, interval, interval
 	}
-	all := cronStarts(s.Expression, s.zone())
-	for i := 1; i < len(all); i++ {
-		gap := all[i].Sub(all[i-1])
-		longest = max(longest, gap)
-		if shortest == 0 || gap < shortest {
-			shortest = gap
+	var last time.Time
+	for start := range cron.Starts(s.Expression, s.zone(), firstDay) {
+		if start.Year() >= firstDay.Year()+57 {
+			break
 		}
+		if starts++; starts > 1 {
+			gap := start.Sub(last)
+			longest = max(longest, gap)
+			if shortest == 0 || gap < shortest {
+				shortest = gap
+			}
+		}
+		last = start
 	}
-	return len(all), shortest, longest
+	return starts, shortest, longest
 }
 
 // zone is where the expression's times are; UTC if it is not a time zone, which is told elsewhere.

@@ -3,6 +3,7 @@ package statemachine_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -130,6 +131,7 @@ type state struct {
 	Choices        []struct {
 		Condition any
 		Assign    map[string]any
+		Output    any
 		Next      string
 	}
 	Retry         []retry
@@ -147,6 +149,7 @@ type retry struct {
 type catch struct {
 	ErrorEquals []string
 	Assign      map[string]any
+	Output      any
 	Next        string
 }
 
@@ -279,10 +282,91 @@ func TestWhatFailsBeforeAnythingIsChangedIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Plan", "TestBeforeChange"} {
 		for _, c := range catchesEverything(t, name) {
-			if c.Next != "ReleaseLock" || c.Assign["outcome"] != "refused" {
+			if c.Next != "Refuse" {
 				t.Errorf("%s: a Catch must release the lock and end the execution as refused", name)
 			}
 		}
+	}
+	m := parse(t)
+	if m.States["LoadClient"].Assign["outcome"] != "refused" || m.States["Refuse"].Next != "ReleaseLock" {
+		t.Error("a refusal is no refusal, or keeps the lock")
+	}
+}
+
+// An execution is refused, until it is said to be something else; nothing is planned after that.
+func TestTheOutcomeIsSaidAtTheEnd(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	outcomes := map[string]any{}
+	said := func(name string, assign map[string]any, next string) {
+		if assign["outcome"] == nil || name == "LoadClient" {
+			return
+		}
+		outcomes[name] = assign["outcome"]
+		assigned(m, next, nil, func(reached string, _ map[string]bool) {
+			if reached == "Plan" {
+				t.Errorf("%s says how it ended, and goes on to Plan", name)
+			}
+		})
+	}
+	for name, s := range m.States {
+		for _, c := range s.Choices {
+			said(name, c.Assign, c.Next)
+		}
+		for _, c := range s.Catch {
+			said(name, c.Assign, c.Next)
+		}
+		said(name, s.Assign, s.Next+s.Default)
+	}
+	want := map[string]any{"AfterFinish": "rotated", "AfterRollback": "rolledBack", "AwaitOwnCalls": "superseded", "Decide": "planned", "DryRun": "planned",
+		"LockOwnerStatus": "needsAttention", "ChooseWarning": "wouldBeRefused"}
+	if !maps.Equal(outcomes, want) {
+		t.Errorf("said by %v", outcomes)
+	}
+}
+
+// Every failure leaves the name of its state, by which the rest tells it from what an earlier rotation left.
+func TestEveryFailureIsNoted(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	note := "{% $states.context.State.Name %}"
+	for name, s := range m.States {
+		for _, c := range s.Catch {
+			if notes := slices.Contains([]string{"NotStarted", "Refuse", "RollBack", "Reconfigured", "AwaitOwnCalls"}, c.Next); notes && c.Assign["step"] != note ||
+				!notes && c.Assign["step"] != nil {
+				t.Errorf("%s: %v leads to %s and notes %v", name, c.ErrorEquals, c.Next, c.Assign["step"])
+			}
+		}
+	}
+	for _, name := range []string{"Refuse", "RollBack", "AwaitOwnCalls"} {
+		words, _ := m.States[name].Assign["failure"].(map[string]any)
+		if words["error"] != "{% $states.input.Error %}" || words["cause"] != "{% $states.input.Cause & '' %}" {
+			t.Errorf("%s notes %v", name, words)
+		}
+	}
+	again := m.States["AfterRollback"]
+	if len(again.Choices) != 1 || again.Choices[0].Condition != "{% $step = '' %}" || again.Choices[0].Next != "Plan" {
+		t.Error("a rollback after a failure is followed by another plan, or that of what was left is not")
+	}
+}
+
+// A redrive leaves a Pass without executing it, so that only words may be lost there.
+func TestNothingRestsOnAPass(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for name, s := range m.States {
+		if s.Type == "Pass" {
+			for v := range s.Assign {
+				if v != "failure" {
+					t.Errorf("%s assigns %s", name, v)
+				}
+			}
+			s.Assign = nil
+			m.States[name] = s
+		}
+	}
+	for _, p := range unassigned(m, nil) {
+		t.Error(p)
 	}
 }
 
@@ -291,10 +375,13 @@ func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
 		"VerifyBeforeReassert", "ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
 		for _, c := range catchesEverything(t, name) {
-			if c.Next != "BeginRollback" || c.Assign["then"] != "end" || c.Assign["outcome"] != "rolledBack" {
+			if c.Next != "RollBack" {
 				t.Errorf("%s: a Catch must begin the rollback and end the execution as rolled back", name)
 			}
 		}
+	}
+	if next := parse(t).States["RollBack"].Next; next != "BeginRollback" {
+		t.Errorf("RollBack leads to %s", next)
 	}
 }
 
@@ -307,7 +394,7 @@ func TestAThirdVersionEndsEveryStateUntouched(t *testing.T) {
 		if name == "Measure" || name == "Plan" || name == "TestBeforeChange" || s.Type != "Map" && !strings.HasSuffix(s.Resource, ":lambda:invoke") {
 			continue // of these only Maps and functions read labels, and the named ones plan from what they find
 		}
-		if len(s.Catch) == 0 || !slices.Equal(s.Catch[0].ErrorEquals, superseded) || s.Catch[0].Next != "AwaitOwnCalls" || s.Catch[0].Assign["outcome"] != "superseded" {
+		if len(s.Catch) == 0 || !slices.Equal(s.Catch[0].ErrorEquals, superseded) || s.Catch[0].Next != "AwaitOwnCalls" {
 			t.Errorf("%s does not end as superseded", name)
 		}
 		if s.ItemProcessor == nil {
@@ -319,8 +406,8 @@ func TestAThirdVersionEndsEveryStateUntouched(t *testing.T) {
 			}
 		}
 	}
-	if m.States["AwaitOwnCalls"].Next != "ReleaseLock" {
-		t.Error("the lock is not released")
+	if s := m.States["AwaitOwnCalls"]; s.Next != "ReleaseLock" || s.Assign["outcome"] != "superseded" {
+		t.Error("the lock is not released, or nobody heals")
 	}
 }
 

@@ -115,10 +115,10 @@ var (
 func (s state) uses() []string {
 	parts := []any{s.Arguments, s.Items, s.Output, s.Seconds, s.Timestamp, s.Error, s.Cause, s.Condition, s.Assign}
 	for _, c := range s.Choices {
-		parts = append(parts, c.Condition, c.Assign)
+		parts = append(parts, c.Condition, c.Assign, c.Output)
 	}
 	for _, c := range s.Catch {
-		parts = append(parts, c.Assign)
+		parts = append(parts, c.Assign, c.Output)
 	}
 	b, _ := json.Marshal(parts)
 	var all []any

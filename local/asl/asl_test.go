@@ -49,6 +49,7 @@ type world struct {
 	engine    *asl.Engine
 	execution *asl.Execution
 	stop      context.CancelCauseFunc // of the present run
+	onEvent   func(asl.Event)
 }
 
 func newWorld(t *testing.T, run func(w *world, task asl.Task, call int) (string, *asl.TaskError)) *world {
@@ -88,7 +89,7 @@ func (w *world) run(definition, input string) asl.Result {
 	w.execution = w.engine.New(w.parse(definition), asl.Identity{
 		ARN: "arn:aws:states:eu-central-1:111122223333:execution:m:e", Name: "e", Region: "eu-central-1",
 		StateMachineARN: "arn:aws:states:eu-central-1:111122223333:stateMachine:m", StateMachineName: "m",
-		RoleARN: "arn:aws:iam::111122223333:role/r", Input: json.RawMessage(input)}, nil)
+		RoleARN: "arn:aws:iam::111122223333:role/r", Input: json.RawMessage(input)}, w.onEvent)
 	return w.await(w.execution.Run)
 }
 

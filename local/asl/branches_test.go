@@ -152,6 +152,22 @@ func TestRedriveReentersAFailStateAndFailsAgain(t *testing.T) {
 	w.wantTrail(0, "ExecutionStarted", "FailStateEntered F", "ExecutionFailed", "ExecutionRedriven", "FailStateEntered F", "ExecutionFailed")
 }
 
+func TestRedriveLeavesAPassWithoutExecutingIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, noTasks)
+	w.onEvent = func(e asl.Event) {
+		if e.Type == "PassStateEntered" {
+			w.stop(&asl.StopReason{})
+		}
+	}
+	r := w.run(machine("A", `"A":{"Type":"Choice","Choices":[{"Condition":false,"Next":"P"}],"Default":"P","Assign":{"x":1}},`+
+		`"P":{"Type":"Pass","Assign":{"x":2},"Output":3,"Next":"S"},"S":{"Type":"Succeed","Output":["{% $x %}","{% $states.input %}"]}`), `0`)
+	if r.Status != asl.Aborted {
+		t.Fatalf("ended %s", r.Status)
+	}
+	w.wantSuccess(w.redrive(), `[1,0]`)
+}
+
 func TestRedriveLeavesAWaitWhoseTimestampHasPassedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)

@@ -43,6 +43,7 @@ type scope struct {
 	prev    int64     // the last event
 	entry   int64     // the event before the present state was entered
 	entered int64     // the event of the present state's entry; 0 before it
+	resumed bool      // a redrive goes on in the present state
 	since   time.Time // when the present state was entered
 
 	children []*scope // of the present Parallel or Map
@@ -88,7 +89,7 @@ func (x *Execution) runScope(ctx context.Context, s *scope) (json.RawMessage, *f
 // enter records that a state is entered. A state that a redrive resumes is not entered again, except Fail (developer
 // guide, "Redrive behavior of individual states").
 func (x *Execution) enter(s *scope, st *State) {
-	if s.entered != 0 && st.Type != typeFail {
+	if s.resumed = s.entered != 0; s.resumed && st.Type != typeFail {
 		return
 	}
 	x.transition()
@@ -148,7 +149,9 @@ func (x *Execution) runState(ctx context.Context, s *scope, st *State) (exit, *f
 		return x.runChoice(s, st)
 	case typeFail:
 		return exit{}, x.runFail(s, st)
-	default: // Pass and Succeed; the parser lets no other type through
+	case typePass:
+		return x.runPass(ctx, s, st)
+	default: // Succeed; the parser lets no other type through
 		return x.leave(s, st, view{}, way{next: st.Next, assign: st.Assign, output: st.Output}, s.input)
 	}
 }

@@ -20,6 +20,18 @@ func (x *Execution) runWait(ctx context.Context, s *scope, st *State) (exit, *fa
 	return x.leave(s, st, view{}, way{next: st.Next, assign: st.Assign, output: st.Output}, s.input)
 }
 
+// runPass leaves a Pass that a redrive resumes without executing it (developer guide, "Redrive behavior of individual states").
+func (x *Execution) runPass(ctx context.Context, s *scope, st *State) (exit, *failure) {
+	switch {
+	case s.resumed:
+		return x.leave(s, st, view{}, way{next: st.Next}, s.input)
+	case ctx.Err() != nil:
+		return exit{}, aborted()
+	default:
+		return x.leave(s, st, view{}, way{next: st.Next, assign: st.Assign, output: st.Output}, s.input)
+	}
+}
+
 func (x *Execution) waitFor(s *scope, st *State) (time.Duration, *failure) {
 	if st.Seconds != nil {
 		n, f := x.evaluateCount(s, st, view{}, st.Seconds, "Seconds", 0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -76,7 +79,7 @@ func callSDK(words []string) error {
 	config := aws.Config{Region: os.Getenv("AWS_DEFAULT_REGION"), BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")),
 		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), "")}
 	client, known := map[string]any{"stepfunctions": sfn.NewFromConfig(config), "secretsmanager": secretsmanager.NewFromConfig(config),
-		"dynamodb": dynamodb.NewFromConfig(config), "ssm": ssm.NewFromConfig(config), "elbv2": elbv2.NewFromConfig(config)}[words[0]]
+		"dynamodb": dynamodb.NewFromConfig(config), "ssm": ssm.NewFromConfig(config), "elbv2": elbv2.NewFromConfig(config), "scheduler": scheduler.NewFromConfig(config)}[words[0]]
 	if !known {
 		return fmt.Errorf("%s: no client for it here", words[0])
 	}
@@ -131,6 +134,8 @@ func fill(field reflect.Value, word string) error {
 		for name, value := range key {
 			(*p)[name] = &types.AttributeValueMemberS{Value: value.S}
 		}
+	case **schedulertypes.Target, **schedulertypes.FlexibleTimeWindow:
+		return json.Unmarshal([]byte(word), p)
 	default:
 		return fmt.Errorf("a parameter of type %s", field.Type())
 	}
@@ -163,6 +168,11 @@ func show(result any, query string) error {
 		}
 	}
 	text, ok := node.(string)
+	if m, structure := node.(map[string]any); structure {
+		maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil })
+		b, err = json.Marshal(m)
+		text, ok = string(b), err == nil
+	}
 	if !ok || text == "" {
 		return fmt.Errorf("%s selects %v", query, node)
 	}

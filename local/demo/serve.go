@@ -15,6 +15,9 @@ func Serve(ctx context.Context, o Options) error {
 		return err
 	}
 	defer w.close()
+	if err := w.CreateSchedules(ctx); err != nil {
+		return err
+	}
 	newView(w, o).print("%s", w.instructions())
 	<-ctx.Done()
 	return nil
@@ -23,7 +26,7 @@ func Serve(ctx context.Context, o Options) error {
 // instructions are for a person with the AWS CLI, curl and a browser.
 func (w *world) instructions() string {
 	shop, partners := w.Site.Pages[0], w.Site.Pages[3]
-	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", orders.Home, "{client}", orders.Client,
+	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", orders.Home, "{client}", orders.Client, "{group}", orders.MachineName,
 		"{shop}", "shop.localhost:"+port(shop.Nodes[0]), "{reports}", "reports.localhost:"+port(shop.Nodes[1]),
 		"{partners}", "partners.localhost:"+port(partners.Nodes[0])+"/orders/today",
 		"{user}", w.Users[0].Name, "{password}", w.Users[0].Password, "{logs}", w.logs.Name(),
@@ -63,6 +66,14 @@ Only plan; rotate after a leak, which takes over from an execution that runs; me
     --input '{"client": "{client}", "emergency": true, "reason": "leak: INC-1234"}'
   aws stepfunctions start-execution --state-machine-arn $MACHINE \
     --input '{"client": "{client}", "measure": true}'
+
+See the client's two schedules (the measurement has just run); let the one of the rotation start it now, as a rate does
+whenever it is set:
+
+  aws scheduler get-schedule --group-name {group} --name {client}.measure
+  TARGET=$(aws scheduler get-schedule --group-name {group} --name {client} --query Target)
+  aws scheduler update-schedule --group-name {group} --name {client} --schedule-expression 'rate(30 days)' \
+    --flexible-time-window '{"Mode": "OFF"}' --target "$TARGET"
 
 Stop an execution anywhere; the next one first puts right what it left. Or take it up again where it stopped:
 

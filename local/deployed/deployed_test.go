@@ -125,10 +125,10 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 			s["Resource"] = "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan"
 			return s
 		}, "state machine calls lambda:InvokeFunction on arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan:live"},
-		"another alias": {scheduler, "Start", func(s map[string]any) map[string]any {
+		"another alias": {schedules, "Start", func(s map[string]any) map[string]any {
 			s["Condition"] = replaced(s["Condition"], func(string) string { return "test" })
 			return s
-		}, "scheduler calls states:StartExecution"},
+		}, "schedules calls states:StartExecution"},
 		"what looks like a longer resource": {machine, "Notify", func(s map[string]any) map[string]any { s["Resource"] = w.TopicARN + "-2"; return s }, "state machine calls sns:Publish on " + w.TopicARN},
 	} {
 		if got := strings.Join(edited(t, w.tpl, c.actor, c.sid, c.change).refused(t, w.requests), "\n"); !strings.Contains(got, c.want) {

@@ -161,7 +161,7 @@ func (tpl template) role(t *testing.T, actor string) string {
 			role = r.Properties["Role"]
 		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine && r.Properties["StateMachineName"] == orders.MachineName:
 			role = r.Properties["RoleArn"]
-		case r.Type == "AWS::Scheduler::Schedule" && actor == scheduler:
+		case r.Type == "AWS::Scheduler::Schedule" && actor == schedules:
 			role = r.Properties["Target"].(map[string]any)["RoleArn"]
 		default:
 			continue

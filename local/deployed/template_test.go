@@ -110,6 +110,8 @@ func (tpl template) reference(t *testing.T, id string) string {
 		return fmt.Sprint(r.Properties["TableName"])
 	case r.Type == "AWS::Lambda::Function":
 		return fmt.Sprint(r.Properties["FunctionName"])
+	case r.Type == "AWS::Scheduler::ScheduleGroup":
+		return fmt.Sprint(r.Properties["Name"])
 	}
 	return tpl.arn(t, id)
 }
@@ -137,7 +139,9 @@ func (tpl template) arn(t *testing.T, id string) string {
 		return of("sns", name("TopicName"))
 	case "AWS::SecretsManager::Secret":
 		return of("secretsmanager", "secret:"+name("Name")+"-AbCdEf")
-	case "AWS::IAM::Role", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::SQS::Queue":
+	case "AWS::IAM::Role":
+		return "arn:aws:iam::" + account + ":role/" + id
+	case "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::SQS::Queue":
 		return of("unnamed", id) // the local stack never calls these
 	}
 	t.Fatalf("the template refers to %s, a %s", id, r.Type)

@@ -44,13 +44,13 @@ type world struct {
 	functions map[string]string // ARNs of the aliases, by name
 
 	mu       sync.Mutex
-	actor    string // who calls now: a function, the state machine, or the schedule that starts it
+	actor    string // who calls now: a function or the state machine
 	requests []request
 	unknown  []error
 }
 
 const (
-	scheduler = "scheduler"
+	schedules = "schedules"
 	machine   = "state machine"
 	// started is the alias through which executions are started.
 	started = "arn:aws:states:" + orders.Home + ":" + account + ":stateMachine:" + orders.MachineName + ":live"
@@ -62,7 +62,7 @@ const (
 func newWorld(t *testing.T, tpl template) *world {
 	t.Helper()
 	virtual := clock.NewVirtual(time.Now())
-	w := &world{tpl: tpl, actor: scheduler, functions: map[string]string{}}
+	w := &world{tpl: tpl, actor: machine, functions: map[string]string{}}
 	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +81,7 @@ func newWorld(t *testing.T, tpl template) *world {
 		t.Fatal(err)
 	}
 	w.deployMachine(t)
+	w.deploySchedules(t)
 	virtual.Advance(s.ELB.Spread())
 	return w
 }
@@ -295,38 +296,23 @@ func (w *world) hear(_ string, e stepfunctions.Event) {
 
 // call notes a call of an AWS API as IAM would see it.
 func (w *world) call(service, operation, text string) {
-	if service == "idp" {
+	if service == "idp" || service == "scheduler" { // schedules are CloudFormation's
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	actor := w.actor
-	if service == "lambda" && operation == "Invoke" {
+	switch service + ":" + operation {
+	case "lambda:Invoke":
 		actor = machine
+	case "states:StartExecution":
+		actor = schedules
 	}
 	r, err := requestOf(actor, service, operation, text)
 	if err != nil {
 		w.unknown = append(w.unknown, err)
 	}
 	w.requests = append(w.requests, r)
-}
-
-// input is what a schedule of the template starts executions with.
-func (tpl template) input(t *testing.T, schedule string) string {
-	t.Helper()
-	return fmt.Sprint(tpl.properties(t, "AWS::Scheduler::Schedule", "Name", schedule)["Target"].(map[string]any)["Input"])
-}
-
-// scheduled runs one execution as a schedule of the template starts it.
-func (w *world) scheduled(t *testing.T, schedule string) asl.Result {
-	t.Helper()
-	if got := w.tpl.text(t, w.tpl.properties(t, "AWS::Scheduler::Schedule", "Name", schedule)["Target"].(map[string]any)["Arn"]); got != started {
-		t.Errorf("the schedule %s starts %s", schedule, got)
-	}
-	w.mu.Lock()
-	w.actor = scheduler
-	w.mu.Unlock()
-	return w.run(t, started, w.tpl.input(t, schedule))
 }
 
 // run runs an execution and returns its result.

@@ -3,6 +3,7 @@ package guarantees_test
 import (
 	"context"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,4 +87,32 @@ func TestTheWatchSeesAWaitThatNobodyKept(t *testing.T) {
 		}
 	}
 	t.Error("nothing was seen although nobody waited")
+}
+
+// passAssign is what a Pass assigns; the ones of the rotation assign nothing else.
+var passAssign = regexp.MustCompile(`("Type": "Pass",[^{}]*)"Assign": \{"failure": \{[^{}]*\{%[^{}]*%\}[^{}]*\{%[^{}]*%\}"\}\},`)
+
+// A redrive leaves a Pass without executing it: how an execution goes on, and ends, rests on none.
+func TestNoSafetyRestsOnAPassState(t *testing.T) {
+	t.Parallel()
+	for state, ends := range map[string]string{"Plan": "Refused", "TestBeforeFinish": "RolledBack"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			present := w.present()
+			if n := len(passAssign.FindAllString(present, -1)); n != strings.Count(present, `"Pass"`) {
+				t.Fatalf("%d of %d", n, strings.Count(present, `"Pass"`))
+			}
+			w.define(passAssign.ReplaceAllString(present, "$1"))
+			w.failing(state)
+			if r, execution := w.rotate(plain); text(r.Error) != ends || !strings.Contains(text(r.Cause), state+" failed") {
+				t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+			}
+			w.atRest()
+			w.Stack.Faults.Clear()
+			w.define(present)
+			w.mustRotate()
+			w.atRest()
+		})
+	}
 }

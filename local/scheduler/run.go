@@ -2,13 +2,9 @@ package scheduler
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,8 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // Retries of a delivery (API reference, RetryPolicy: 185 attempts over a day unless the target says otherwise).
@@ -120,7 +114,6 @@ type firing struct {
 	target      target
 	due         time.Time
 	delay       time.Duration // within a flexible time window
-	twice       bool
 }
 
 // takeDue returns what is due, plans those schedules anew, and says when the next one is due.
@@ -130,13 +123,8 @@ func (s *Service) takeDue() (due []firing, next time.Time) {
 	defer s.mu.Unlock()
 	for k, sc := range s.schedules {
 		if !sc.due.IsZero() && !sc.due.After(now) {
-			s.delivered++
-			due = append(due, firing{region: k.region, arn: sc.arn, target: *sc.Target, due: sc.due, delay: sc.delay(),
-				twice: s.options.DuplicateEvery > 0 && s.delivered%s.options.DuplicateEvery == 0})
+			due = append(due, firing{region: k.region, arn: sc.arn, target: *sc.Target, due: sc.due, delay: sc.delay()})
 			sc.plan(now)
-			if sc.due.IsZero() && sc.ActionAfterCompletion == "DELETE" {
-				delete(s.schedules, k)
-			}
 		}
 		if !sc.due.IsZero() && (next.IsZero() || sc.due.Before(next)) {
 			next = sc.due
@@ -152,33 +140,18 @@ func (sc *schedule) delay() time.Duration {
 	return time.Duration(sc.FlexibleTimeWindow.MaximumWindowInMinutes) * time.Minute / 2
 }
 
-// deliver starts the state machine for one due time.
+// deliver starts the state machine for one due time: it tries until it works, is refused for good, or the retry policy
+// is used up.
 func (s *Service) deliver(ctx context.Context, f firing) {
 	if s.clock.Sleep(ctx, f.delay) != nil {
 		return
 	}
-	s.attempt(ctx, f)
-	if f.twice {
-		s.attempt(ctx, f)
-	}
-}
-
-// attempt tries until it works, is refused for good, or the retry policy is used up.
-func (s *Service) attempt(ctx context.Context, f firing) {
-	attempts, age := defaultAttempts, defaultAge
-	if p := f.target.RetryPolicy; p != nil {
-		if p.MaximumRetryAttempts != nil {
-			attempts = *p.MaximumRetryAttempts
-		}
-		if p.MaximumEventAgeInSeconds != nil {
-			age = time.Duration(*p.MaximumEventAgeInSeconds) * time.Second
-		}
-	}
-	began, id, pause := s.clock.Now(), newID(), firstPause
+	attempts, age := f.target.RetryPolicy.limits()
+	began, pause := s.clock.Now(), firstPause
 	d := Delivery{Schedule: f.arn, Due: f.due}
 	for {
 		d.Attempts++
-		d.ExecutionARN, d.Err = s.start(ctx, f, id, d.Attempts)
+		d.ExecutionARN, d.Err = s.start(ctx, f)
 		d.At = s.clock.Now()
 		if d.Err == nil || !transient(d.Err) || d.Attempts > attempts || d.At.Add(pause).Sub(began) > age {
 			break
@@ -193,43 +166,37 @@ func (s *Service) attempt(ctx context.Context, f firing) {
 	s.mu.Unlock()
 }
 
-func (s *Service) start(ctx context.Context, f firing, id string, attempt int) (string, error) {
-	client := sfn.New(sfn.Options{Region: f.region, BaseEndpoint: &s.options.Endpoint, HTTPClient: s.options.HTTPClient, Retryer: aws.NopRetryer{},
+// limits are how many times a delivery is tried again, and for how long.
+func (p *retryPolicy) limits() (attempts int, age time.Duration) {
+	attempts, age = defaultAttempts, defaultAge
+	if p != nil && p.MaximumRetryAttempts != nil {
+		attempts = *p.MaximumRetryAttempts
+	}
+	if p != nil && p.MaximumEventAgeInSeconds != nil {
+		age = time.Duration(*p.MaximumEventAgeInSeconds) * time.Second
+	}
+	return attempts, age
+}
+
+func (s *Service) start(ctx context.Context, f firing) (string, error) {
+	client := sfn.New(sfn.Options{Region: f.region, BaseEndpoint: &s.endpoint, HTTPClient: http.DefaultClient, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCALSCHEDULER", "local", "")})
-	out, err := client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &f.target.ARN, Input: aws.String(f.input(id, attempt))})
+	out, err := client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &f.target.ARN, Input: &f.target.Input})
 	if err != nil {
 		return "", err
 	}
 	return aws.ToString(out.ExecutionArn), nil
 }
 
-// input is the target's input with its context attributes filled in, or the default notification (user guide,
-// "Managing targets": "Adding context attributes").
-func (f firing) input(id string, attempt int) string {
-	if f.target.Input != "" {
-		return strings.NewReplacer("<aws.scheduler.schedule-arn>", f.arn, "<aws.scheduler.scheduled-time>", f.due.Format(time.RFC3339),
-			"<aws.scheduler.execution-id>", id, "<aws.scheduler.attempt-number>", strconv.Itoa(attempt)).Replace(f.target.Input)
-	}
-	b, _ := json.Marshal(map[string]any{"version": "0", "id": id, "detail-type": "Scheduled Event", "source": "aws.scheduler",
-		"account": awsapi.AccountID, "time": f.due.Format(time.RFC3339), "region": f.region, "resources": []string{f.arn}, "detail": "{}"}) // strings always encode
-	return string(b)
-}
-
 // transient reports whether a delivery is worth another attempt: the endpoint was not reached, was throttling or
 // failed. What the target refused once it will refuse again.
 func transient(err error) bool {
 	var response *smithyhttp.ResponseError
-	if !errors.As(err, &response) {
+	if !errors.As(err, &response) || response.HTTPStatusCode() == 0 { // no answer came
 		return true
 	}
 	var api smithy.APIError
 	throttled := errors.As(err, &api) && strings.Contains(api.ErrorCode(), "Throttl")
 	status := response.HTTPStatusCode()
 	return throttled || status == http.StatusTooManyRequests || (status >= 500 && status != http.StatusNotImplemented)
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -4,26 +4,24 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/cron"
 )
 
 // settings are what CreateSchedule and UpdateSchedule set. An update replaces all of them: what it leaves out goes
 // back to its default (API reference, UpdateSchedule).
 type settings struct {
-	ActionAfterCompletion string           `json:"ActionAfterCompletion,omitempty"`
-	Description           string           `json:"Description,omitempty"`
-	EndDate               awsapi.Timestamp `json:"EndDate,omitzero"`
-	FlexibleTimeWindow    *flexibleWindow  `json:"FlexibleTimeWindow"`
-	GroupName             string           `json:"GroupName"`
-	Expression            string           `json:"ScheduleExpression"`
-	TimeZone              string           `json:"ScheduleExpressionTimezone"`
-	StartDate             awsapi.Timestamp `json:"StartDate,omitzero"`
-	State                 string           `json:"State"`
-	Target                *target          `json:"Target"`
+	Description        string          `json:"Description,omitempty"`
+	FlexibleTimeWindow *flexibleWindow `json:"FlexibleTimeWindow"`
+	GroupName          string          `json:"GroupName"`
+	Expression         string          `json:"ScheduleExpression"`
+	TimeZone           string          `json:"ScheduleExpressionTimezone"`
+	State              string          `json:"State"`
+	Target             *target         `json:"Target"`
 }
 
 type flexibleWindow struct {
@@ -34,7 +32,7 @@ type flexibleWindow struct {
 type target struct {
 	ARN         string       `json:"Arn"`
 	RoleARN     string       `json:"RoleArn"`
-	Input       string       `json:"Input,omitempty"`
+	Input       string       `json:"Input"`
 	RetryPolicy *retryPolicy `json:"RetryPolicy,omitempty"`
 	DeadLetter  *deadLetter  `json:"DeadLetterConfig,omitempty"`
 }
@@ -52,43 +50,43 @@ type deadLetter struct {
 // schedule is a schedule and when it is due next.
 type schedule struct {
 	settings
-	key        key
-	arn        string
-	token      string
-	created    time.Time
-	modified   time.Time
-	expression expression
-	due        time.Time // zero: never again
+	key      key
+	arn      string
+	token    string
+	created  time.Time
+	modified time.Time
+	rule     expression
+	due      time.Time // zero: never again
 }
+
+// expression says when a schedule is due: the first instant after t, zero if there is none. Rates count from anchor.
+type expression func(t, anchor time.Time) time.Time
 
 var (
 	stateMachine = regexp.MustCompile(`^arn:aws:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_.-]+)?$`)
 	roleForm     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$`)
+	rateForm     = regexp.MustCompile(`^rate\(([1-9]\d{0,4}) (minute|hour|day)s?\)$`)
+	onceForm     = regexp.MustCompile(`^at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)$`)
+	timesForm    = regexp.MustCompile(`^cron\([\d*/,-]+ [\d*/,-]+ `)
 )
 
-// check sets the defaults, refuses what the service would refuse, and reads the expression.
-func (r *settings) check(call *awsapi.Call) (expression, error) {
+// read sets the defaults, refuses what the service would refuse, and reads the expression.
+func (r *settings) read(call *awsapi.Call) (expression, error) {
 	r.GroupName, r.State, r.TimeZone = orDefault(r.GroupName, "default"), orDefault(r.State, "ENABLED"), orDefault(r.TimeZone, "UTC")
-	r.ActionAfterCompletion = orDefault(r.ActionAfterCompletion, "NONE")
 	zone, err := time.LoadLocation(r.TimeZone)
 	if err != nil || r.TimeZone == "Local" {
 		return nil, invalid("Invalid Schedule Expression Timezone %s.", r.TimeZone)
 	}
-	e, ok := parseExpression(r.Expression, zone)
-	switch {
-	case !ok:
-		return nil, invalid("Invalid Schedule Expression %s.", r.Expression)
-	case r.State != "ENABLED" && r.State != "DISABLED":
+	if r.State != "ENABLED" && r.State != "DISABLED" {
 		return nil, invalid("Value '%s' at 'state' failed to satisfy constraint: one of ENABLED, DISABLED", r.State)
-	case r.ActionAfterCompletion != "NONE" && r.ActionAfterCompletion != "DELETE":
-		return nil, invalid("Value '%s' at 'actionAfterCompletion' failed to satisfy constraint: one of NONE, DELETE", r.ActionAfterCompletion)
-	case !r.StartDate.IsZero() && !r.EndDate.IsZero() && !r.StartDate.Before(r.EndDate.Time):
-		return nil, invalid("The StartDate must be before the EndDate.")
 	}
 	if err := r.FlexibleTimeWindow.check(); err != nil {
 		return nil, err
 	}
-	return e, r.Target.check(call)
+	if err := r.Target.check(call); err != nil {
+		return nil, err
+	}
+	return readExpression(call, r.Expression, zone)
 }
 
 func orDefault(s, otherwise string) string {
@@ -96,6 +94,34 @@ func orDefault(s, otherwise string) string {
 		return otherwise
 	}
 	return s
+}
+
+// readExpression reads the expressions that a deployment's check lets through. The time zone is that of cron's fields
+// (EventBridge Scheduler user guide, "Schedule types on EventBridge Scheduler").
+func readExpression(call *awsapi.Call, text string, zone *time.Location) (expression, error) {
+	if m := rateForm.FindStringSubmatch(text); m != nil {
+		n, _ := strconv.Atoi(m[1]) // five digits
+		every := time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
+		return func(t, anchor time.Time) time.Time {
+			if t.Before(anchor) {
+				return anchor
+			}
+			return anchor.Add((t.Sub(anchor)/every + 1) * every)
+		}, nil
+	}
+	if cron.Problem(text) == "" {
+		return func(t, _ time.Time) time.Time {
+			for due := range cron.Starts(text, zone, t) {
+				return due
+			}
+			return time.Time{}
+		}, nil
+	}
+	// One-time schedules, and cron with several times a day, are Scheduler's but no deployment's.
+	if onceForm.MatchString(text) || cron.Problem(timesForm.ReplaceAllString(text, "cron(0 0 ")) == "" {
+		return nil, awsapi.NotImplementedParameter(call, "ScheduleExpression "+text)
+	}
+	return nil, invalid("Invalid Schedule Expression %s.", text)
 }
 
 func (w *flexibleWindow) check() error {
@@ -119,7 +145,10 @@ func (t *target) check(call *awsapi.Call) error {
 		return awsapi.NotImplementedParameter(call, "Target.Arn "+t.ARN)
 	case !roleForm.MatchString(t.RoleARN):
 		return invalid("Value '%s' at 'target.roleArn' failed to satisfy constraint", t.RoleARN)
-	case t.Input != "" && !json.Valid([]byte(t.Input)):
+	case t.Input == "" || strings.Contains(t.Input, "<aws.scheduler."):
+		// AWS sends a notification in the place of a missing input, and fills in such attributes.
+		return awsapi.NotImplementedParameter(call, "Target.Input "+t.Input)
+	case !json.Valid([]byte(t.Input)):
 		return invalid("Invalid Input for target: it must be well-formed JSON for a state machine.")
 	}
 	if p := t.RetryPolicy; p != nil {
@@ -134,80 +163,69 @@ func (t *target) check(call *awsapi.Call) error {
 }
 
 func (s *Service) createSchedule(call *awsapi.Call) (any, error) {
-	name, r, e, token, err := s.decode(call)
+	sc, err := s.decode(call)
 	if err != nil {
 		return nil, err
 	}
-	k := key{call.Region, r.GroupName, name}
-	if old := s.schedules[k]; old != nil {
-		if token != "" && old.token == token {
+	if old := s.schedules[sc.key]; old != nil {
+		if sc.token != "" && old.token == sc.token {
 			return map[string]string{"ScheduleArn": old.arn}, nil
 		}
-		return nil, failure(http.StatusConflict, "ConflictException", "Schedule %s already exists.", name)
+		return nil, failure(http.StatusConflict, "ConflictException", "Schedule %s already exists.", sc.key.name)
 	}
-	now := s.clock.Now()
-	sc := &schedule{settings: r, key: k, arn: call.ARN("scheduler", "schedule/"+r.GroupName+"/"+name), token: token, created: now, modified: now, expression: e}
-	// "If you do not provide a StartDate for a rate-based schedule, it starts invoking immediately": user guide,
-	// "Rate-based schedules". An instant before now makes now itself the first that is due.
-	sc.plan(now.Add(-1))
-	s.schedules[k] = sc
+	s.schedules[sc.key] = sc
 	return map[string]string{"ScheduleArn": sc.arn}, nil
 }
 
-// decode reads the parameters that CreateSchedule and UpdateSchedule share.
-func (s *Service) decode(call *awsapi.Call) (name string, r settings, e expression, token string, err error) {
-	if name, err = nameOf(call); err != nil {
-		return
+func (s *Service) updateSchedule(call *awsapi.Call) (any, error) {
+	sc, err := s.decode(call)
+	if err != nil {
+		return nil, err
+	}
+	old, err := s.find(sc.key)
+	if err != nil {
+		return nil, err
+	}
+	sc.created, sc.token = old.created, old.token
+	s.schedules[sc.key] = sc
+	return map[string]string{"ScheduleArn": sc.arn}, nil
+}
+
+// decode makes a schedule of the parameters that CreateSchedule and UpdateSchedule share.
+func (s *Service) decode(call *awsapi.Call) (*schedule, error) {
+	name, err := nameOf(call)
+	if err != nil {
+		return nil, err
 	}
 	var in struct {
 		settings
 		ClientToken string `json:"ClientToken"`
 	}
-	if err = call.Decode(&in); err != nil {
-		return
+	if err := call.Decode(&in); err != nil {
+		return nil, err
 	}
-	r, token = in.settings, in.ClientToken
-	if e, err = r.check(call); err != nil {
-		return
-	}
-	_, err = s.group(call, r.GroupName)
-	return
-}
-
-func (s *Service) updateSchedule(call *awsapi.Call) (any, error) {
-	name, r, e, _, err := s.decode(call)
+	rule, err := in.read(call)
 	if err != nil {
 		return nil, err
 	}
-	sc, err := s.find(key{call.Region, r.GroupName, name})
-	if err != nil {
+	if err := s.checkGroup(call.Region, in.GroupName); err != nil {
 		return nil, err
 	}
 	now := s.clock.Now()
-	sc.settings, sc.expression, sc.modified = r, e, now
+	sc := &schedule{settings: in.settings, key: key{call.Region, in.GroupName, name}, token: in.ClientToken,
+		arn: call.ARN("scheduler", "schedule/"+in.GroupName+"/"+name), created: now, modified: now, rule: rule}
+	// "If you do not provide a StartDate for a rate-based schedule, it starts invoking immediately": user guide,
+	// "Rate-based schedules". An instant before now makes now itself the first that is due.
 	sc.plan(now.Add(-1))
-	return map[string]string{"ScheduleArn": sc.arn}, nil
+	return sc, nil
 }
 
 // plan sets when the schedule is due after t.
 func (sc *schedule) plan(t time.Time) {
 	sc.due = time.Time{}
-	if sc.State != "ENABLED" {
-		return
+	if sc.State == "ENABLED" {
+		sc.due = sc.rule(t, sc.modified)
 	}
-	anchor := sc.modified
-	_, once := sc.expression.(at)
-	if start := sc.StartDate.Time; !start.IsZero() && !once { // one-time schedules ignore StartDate and EndDate
-		anchor = start
-		if t.Before(start) {
-			t = start.Add(-1)
-		}
-	}
-	due := sc.expression.next(t, anchor)
-	if end := sc.EndDate.Time; !once && !end.IsZero() && !due.Before(end) {
-		return
-	}
-	sc.due = due
 }
 
 func (s *Service) find(k key) (*schedule, error) {
@@ -217,21 +235,16 @@ func (s *Service) find(k key) (*schedule, error) {
 	return nil, failure(http.StatusNotFound, "ResourceNotFoundException", "Schedule %s does not exist.", k.name)
 }
 
-// named finds the schedule of a GetSchedule or DeleteSchedule.
-func (s *Service) named(call *awsapi.Call, parameters ...string) (*schedule, error) {
+func (s *Service) getSchedule(call *awsapi.Call) (any, error) {
 	name, err := nameOf(call)
 	if err != nil {
 		return nil, err
 	}
-	query, err := call.Query(append(parameters, "groupName")...)
+	query, err := call.Query("groupName")
 	if err != nil {
 		return nil, err
 	}
-	return s.find(key{call.Region, orDefault(query.Get("groupName"), "default"), name})
-}
-
-func (s *Service) getSchedule(call *awsapi.Call) (any, error) {
-	sc, err := s.named(call)
+	sc, err := s.find(key{call.Region, orDefault(query.Get("groupName"), "default"), name})
 	if err != nil {
 		return nil, err
 	}
@@ -241,50 +254,5 @@ func (s *Service) getSchedule(call *awsapi.Call) (any, error) {
 		Name     string           `json:"Name"`
 		Created  awsapi.Timestamp `json:"CreationDate"`
 		Modified awsapi.Timestamp `json:"LastModificationDate"`
-	}{sc.settings, sc.arn, sc.key.name, awsapi.Timestamp{Time: sc.created}, awsapi.Timestamp{Time: sc.modified}}, nil
-}
-
-func (s *Service) deleteSchedule(call *awsapi.Call) (any, error) {
-	sc, err := s.named(call, "clientToken")
-	if err != nil {
-		return nil, err
-	}
-	delete(s.schedules, sc.key)
-	return nil, nil
-}
-
-func (s *Service) listSchedules(call *awsapi.Call) (any, error) {
-	query, err := call.Query("ScheduleGroup", "NamePrefix", "State", "MaxResults", "NextToken")
-	if err != nil {
-		return nil, err
-	}
-	type targetSummary struct {
-		ARN string `json:"Arn"`
-	}
-	type summary struct {
-		ARN       string           `json:"Arn"`
-		Name      string           `json:"Name"`
-		GroupName string           `json:"GroupName"`
-		State     string           `json:"State"`
-		Target    targetSummary    `json:"Target"`
-		Created   awsapi.Timestamp `json:"CreationDate"`
-		Modified  awsapi.Timestamp `json:"LastModificationDate"`
-	}
-	found := []summary{}
-	for k, sc := range s.schedules {
-		group, state := query.Get("ScheduleGroup"), query.Get("State")
-		if k.region != call.Region || (group != "" && k.group != group) || (state != "" && sc.State != state) || !strings.HasPrefix(k.name, query.Get("NamePrefix")) {
-			continue
-		}
-		found = append(found, summary{sc.arn, k.name, k.group, sc.State, targetSummary{sc.Target.ARN}, awsapi.Timestamp{Time: sc.created}, awsapi.Timestamp{Time: sc.modified}})
-	}
-	slices.SortFunc(found, func(a, b summary) int { return strings.Compare(a.ARN, b.ARN) })
-	found, next, err := page(found, query.Get("MaxResults"), query.Get("NextToken"))
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		Schedules []summary `json:"Schedules"`
-		NextToken string    `json:"NextToken,omitempty"`
-	}{found, next}, nil
+	}{sc.settings, sc.arn, name, awsapi.Timestamp{Time: sc.created}, awsapi.Timestamp{Time: sc.modified}}, nil
 }

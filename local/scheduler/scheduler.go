@@ -1,5 +1,5 @@
-// Package scheduler is the local stack's EventBridge Scheduler: it keeps schedules and starts their state machines on
-// the stack's clock.
+// Package scheduler is the local stack's EventBridge Scheduler: it keeps the schedules of a deployment and starts their
+// state machines on the stack's clock.
 package scheduler
 
 import (
@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -16,30 +14,17 @@ import (
 	"alboidc.internal/shared/clock"
 )
 
-// Options are the parts of the service that the stack chooses.
-type Options struct {
-	// Clock is what schedules run on; nil is real time.
-	Clock clock.Clock
-	// Endpoint is the stack's AWS endpoint, where executions are started.
-	Endpoint string
-	// HTTPClient reaches the endpoint; nil is http.DefaultClient.
-	HTTPClient *http.Client
-	// DuplicateEvery has every n-th delivery made twice, as at-least-once delivery may; 0 is never.
-	DuplicateEvery int
-}
-
-// Service is EventBridge Scheduler.
+// Service is EventBridge Scheduler. Like AWS it delivers at least once: a start whose reply is lost is made again.
 type Service struct {
-	options Options
-	clock   clock.Clock
-	wake    chan chan struct{} // tells the loop that schedules have changed
+	clock    clock.Clock
+	endpoint string
+	wake     chan chan struct{} // tells the loop that schedules have changed
 
 	mu         sync.Mutex
 	running    chan struct{} // closed when the loop ends; nil before Start
-	groups     map[groupKey]*group
+	groups     map[key]*group
 	schedules  map[key]*schedule
 	deliveries []Delivery
-	delivered  int
 }
 
 var (
@@ -47,29 +32,14 @@ var (
 	_ awsapi.Router  = (*Service)(nil)
 )
 
-type groupKey struct{ region, name string }
-
+// key names a schedule; without a name, a group.
 type key struct{ region, group, name string }
 
-// group is a schedule group.
-type group struct {
-	ARN      string           `json:"Arn"`
-	Name     string           `json:"Name"`
-	State    string           `json:"State"`
-	Created  awsapi.Timestamp `json:"CreationDate"`
-	Modified awsapi.Timestamp `json:"LastModificationDate"`
-	token    string
-}
+type group struct{ arn, token string }
 
-// New returns a service with nothing but the default group, which does not run yet.
-func New(o Options) *Service {
-	if o.Clock == nil {
-		o.Clock = clock.Real{}
-	}
-	if o.HTTPClient == nil {
-		o.HTTPClient = http.DefaultClient
-	}
-	return &Service{options: o, clock: o.Clock, wake: make(chan chan struct{}), groups: map[groupKey]*group{}, schedules: map[key]*schedule{}}
+// New returns a service with nothing in it, which does not run yet. Executions are started at the AWS endpoint.
+func New(c clock.Clock, endpoint string) *Service {
+	return &Service{clock: c, endpoint: endpoint, wake: make(chan chan struct{}), groups: map[key]*group{}, schedules: map[key]*schedule{}}
 }
 
 // SigningName implements awsapi.Service.
@@ -81,22 +51,15 @@ func (s *Service) Protocol() awsapi.Protocol { return awsapi.REST }
 // Route implements awsapi.Router.
 func (s *Service) Route(method, path string) string {
 	part, name, _ := strings.Cut(strings.Trim(path, "/"), "/")
-	if strings.Contains(name, "/") {
+	if name == "" || strings.Contains(name, "/") {
 		return ""
 	}
-	if name != "" {
-		name = "/*"
-	}
 	return map[string]string{
-		"POST schedules/*":       "CreateSchedule",
-		"GET schedules/*":        "GetSchedule",
-		"PUT schedules/*":        "UpdateSchedule",
-		"DELETE schedules/*":     "DeleteSchedule",
-		"GET schedules":          "ListSchedules",
-		"POST schedule-groups/*": "CreateScheduleGroup",
-		"GET schedule-groups/*":  "GetScheduleGroup",
-		"GET schedule-groups":    "ListScheduleGroups",
-	}[method+" "+part+name]
+		"POST schedules":       "CreateSchedule",
+		"GET schedules":        "GetSchedule",
+		"PUT schedules":        "UpdateSchedule",
+		"POST schedule-groups": "CreateScheduleGroup",
+	}[method+" "+part]
 }
 
 // Handle implements awsapi.Service.
@@ -118,16 +81,8 @@ func (s *Service) handle(call *awsapi.Call) (any, error) {
 		return s.getSchedule(call)
 	case "UpdateSchedule":
 		return s.updateSchedule(call)
-	case "DeleteSchedule":
-		return s.deleteSchedule(call)
-	case "ListSchedules":
-		return s.listSchedules(call)
 	case "CreateScheduleGroup":
 		return s.createGroup(call)
-	case "GetScheduleGroup":
-		return s.getGroup(call)
-	case "ListScheduleGroups":
-		return s.listGroups(call)
 	default:
 		return nil, awsapi.NotImplemented(call)
 	}
@@ -140,28 +95,10 @@ func nameOf(call *awsapi.Call) (string, error) {
 	path := call.HTTP.URL.Path
 	name := path[strings.LastIndex(path, "/")+1:]
 	if !validName.MatchString(name) {
-		return "", invalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$", name)
+		return "", invalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: "+
+			"^[0-9a-zA-Z-_.]+$", name)
 	}
 	return name, nil
-}
-
-// group finds a schedule group; the default one is there without being created. s.mu is held.
-func (s *Service) group(call *awsapi.Call, name string) (*group, error) {
-	k := groupKey{call.Region, name}
-	if s.groups[k] == nil && name == "default" {
-		s.addGroup(call, name, "")
-	}
-	if g := s.groups[k]; g != nil {
-		return g, nil
-	}
-	return nil, failure(http.StatusNotFound, "ResourceNotFoundException", "Schedule group %s does not exist.", name)
-}
-
-func (s *Service) addGroup(call *awsapi.Call, name, token string) *group {
-	now := awsapi.Timestamp{Time: s.clock.Now()}
-	g := &group{ARN: call.ARN("scheduler", "schedule-group/"+name), Name: name, State: "ACTIVE", Created: now, Modified: now, token: token}
-	s.groups[groupKey{call.Region, name}] = g
-	return g
 }
 
 func (s *Service) createGroup(call *awsapi.Call) (any, error) {
@@ -175,76 +112,22 @@ func (s *Service) createGroup(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&r); err != nil {
 		return nil, err
 	}
-	g, err := s.group(call, name)
-	switch {
-	case err != nil:
-		g = s.addGroup(call, name, r.ClientToken)
-	case r.ClientToken == "" || g.token != r.ClientToken:
+	k := key{region: call.Region, group: name}
+	switch g := s.groups[k]; {
+	case name == "default" || g != nil && (r.ClientToken == "" || g.token != r.ClientToken):
 		return nil, failure(http.StatusConflict, "ConflictException", "Schedule group %s already exists.", name)
+	case g == nil:
+		s.groups[k] = &group{arn: call.ARN("scheduler", "schedule-group/"+name), token: r.ClientToken}
 	}
-	return map[string]string{"ScheduleGroupArn": g.ARN}, nil
+	return map[string]string{"ScheduleGroupArn": s.groups[k].arn}, nil
 }
 
-func (s *Service) getGroup(call *awsapi.Call) (any, error) {
-	name, err := nameOf(call)
-	if err != nil {
-		return nil, err
+// checkGroup refuses a group that does not exist; the default one is there without being created.
+func (s *Service) checkGroup(region, name string) error {
+	if name != "default" && s.groups[key{region: region, group: name}] == nil {
+		return failure(http.StatusNotFound, "ResourceNotFoundException", "Schedule group %s does not exist.", name)
 	}
-	return s.group(call, name)
-}
-
-func (s *Service) listGroups(call *awsapi.Call) (any, error) {
-	query, err := call.Query("NamePrefix", "MaxResults", "NextToken")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.group(call, "default"); err != nil {
-		return nil, err
-	}
-	found := []*group{}
-	for k, g := range s.groups {
-		if k.region == call.Region && strings.HasPrefix(k.name, query.Get("NamePrefix")) {
-			found = append(found, g)
-		}
-	}
-	slices.SortFunc(found, func(a, b *group) int { return strings.Compare(a.Name, b.Name) })
-	found, next, err := page(found, query.Get("MaxResults"), query.Get("NextToken"))
-	if err != nil {
-		return nil, err
-	}
-	return struct {
-		Groups    []*group `json:"ScheduleGroups"`
-		NextToken string   `json:"NextToken,omitempty"`
-	}{found, next}, nil
-}
-
-// page is the part of a sorted list that one answer holds, and the token for the rest.
-func page[T any](all []T, maxResults, token string) ([]T, string, error) {
-	limit, err := number(maxResults, 100)
-	if err != nil || limit > 100 {
-		return nil, "", invalid("MaxResults must be between 1 and 100")
-	}
-	from, err := number(token, 0)
-	if err != nil {
-		return nil, "", invalid("Invalid NextToken")
-	}
-	all = all[min(from, len(all)):]
-	if len(all) <= limit {
-		return all, "", nil
-	}
-	return all[:limit], strconv.Itoa(from + limit), nil
-}
-
-// number reads a positive number; an empty text is otherwise.
-func number(text string, otherwise int) (int, error) {
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 31)
-	if err == nil && n == 0 {
-		err = strconv.ErrRange
-	}
-	return int(n), err
+	return nil
 }
 
 // failure is an error in Scheduler's shape: its bodies spell the member Message.

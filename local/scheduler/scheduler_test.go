@@ -2,7 +2,6 @@ package scheduler_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http/httptest"
 	"strings"
@@ -72,13 +71,13 @@ type stack struct {
 	t       *testing.T
 }
 
-func newStack(t *testing.T, duplicateEvery int) *stack {
+func newStack(t *testing.T) *stack {
 	t.Helper()
 	c := clock.NewVirtual(start())
 	s := &stack{t: t, clock: c, faults: &fault.Injector{}, states: &states{clock: c}}
 	server := httptest.NewUnstartedServer(nil)
 	url := "http://" + server.Listener.Addr().String()
-	s.service = scheduler.New(scheduler.Options{Clock: c, Endpoint: url, DuplicateEvery: duplicateEvery})
+	s.service = scheduler.New(c, url)
 	server.Config.Handler = awsapi.NewServer(c, s.faults, s.service, s.states)
 	server.Start()
 	t.Cleanup(server.Close)
@@ -156,7 +155,7 @@ const day = 24 * time.Hour
 
 func TestRateWithoutStartDateBeginsAtOnceAndRepeats(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
+	s := newStack(t)
 	got := s.run(70*day, func() { s.mustCreate("rotate", "rate(30 days)", nil) })
 	wantTimes(t, got, 0, 30*day, 60*day)
 	if got[0].input != `{"client":"orders-web"}` {
@@ -164,106 +163,23 @@ func TestRateWithoutStartDateBeginsAtOnceAndRepeats(t *testing.T) {
 	}
 }
 
-func TestRateKeepsToItsStartAndEndDate(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, 0)
-	wantTimes(t, s.run(10*day, func() {
-		s.mustCreate("rotate", "rate(1 day)", func(in *sdk.CreateScheduleInput) {
-			in.StartDate, in.EndDate = aws.Time(start().Add(2*day)), aws.Time(start().Add(4*day))
-		})
-	}), 2*day, 3*day)
-}
-
-func TestCronIsInTheTimeZoneOfTheScheduleAndFollowsItsClockChanges(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, 0)
-	// Berlin goes to summer time on 2026-03-29: 09:00 is 08:00 UTC before and 07:00 UTC after.
-	wantTimes(t, s.run(30*day, func() {
-		s.mustCreate("rotate", "cron(0 9 ? * SUN *)", func(in *sdk.CreateScheduleInput) { in.ScheduleExpressionTimezone = aws.String("Europe/Berlin") })
-	}), 7*day-2*time.Hour, 14*day-2*time.Hour, 21*day-2*time.Hour, 28*day-3*time.Hour)
-}
-
-func TestOneTimeScheduleRunsOnceAndIsDeletedIfItSaysSo(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, 0)
-	wantTimes(t, s.run(3*day, func() {
-		s.mustCreate("once", "at(2026-03-02T10:00:00)", func(in *sdk.CreateScheduleInput) { in.ActionAfterCompletion = types.ActionAfterCompletionDelete })
-		s.mustCreate("past", "at(2020-01-01T00:00:00)", nil)
-	}), day)
-	ctx := context.Background()
-	_, err := s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("once")})
-	wantCode(t, err, "ResourceNotFoundException")
-	if _, err := s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("past")}); err != nil {
-		t.Errorf("a schedule in the past: %v", err)
-	}
-}
-
-func TestScheduleSetWhileAnotherIsFarAwayIsNotMissed(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, 0)
-	wantTimes(t, s.run(2*day, func() {
-		s.mustCreate("far", "at(2090-01-01T00:00:00)", nil)
-		if err := s.clock.Sleep(context.Background(), time.Hour); err != nil {
-			t.Error(err)
-		}
-		s.mustCreate("near", "at(2026-03-01T12:00:00)", nil)
-	}), 2*time.Hour)
-}
-
-func TestUpdateAndDeleteTakeEffectOnTheRunningSchedule(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, 0)
-	ctx := context.Background()
-	wantTimes(t, s.run(10*day, func() {
-		s.mustCreate("moved", "at(2026-03-03T10:00:00)", nil)
-		s.mustCreate("off", "at(2026-03-03T10:00:00)", nil)
-		s.mustCreate("gone", "at(2026-03-03T10:00:00)", nil)
-		target := &types.Target{Arn: aws.String(machine), RoleArn: aws.String(role)}
-		window := &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}
-		_, err1 := s.client.UpdateSchedule(ctx, &sdk.UpdateScheduleInput{Name: aws.String("moved"), ScheduleExpression: aws.String("at(2026-03-05T10:00:00)"), Target: target, FlexibleTimeWindow: window})
-		_, err2 := s.client.UpdateSchedule(ctx, &sdk.UpdateScheduleInput{Name: aws.String("off"), ScheduleExpression: aws.String("at(2026-03-03T10:00:00)"), Target: target, FlexibleTimeWindow: window, State: types.ScheduleStateDisabled})
-		_, err3 := s.client.DeleteSchedule(ctx, &sdk.DeleteScheduleInput{Name: aws.String("gone")})
-		if err := errors.Join(err1, err2, err3); err != nil {
-			t.Error(err)
-		}
-	}), 4*day)
-}
-
 func TestFlexibleWindowStartsWithinTheWindow(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
+	s := newStack(t)
 	wantTimes(t, s.run(day, func() {
-		s.mustCreate("soft", "at(2026-03-01T11:00:00)", func(in *sdk.CreateScheduleInput) {
+		s.mustCreate("soft", "cron(0 11 1 3 ? 2026)", func(in *sdk.CreateScheduleInput) {
 			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible, MaximumWindowInMinutes: aws.Int32(60)}
 		})
 	}), 90*time.Minute)
 }
 
-func TestTargetWithoutInputGetsTheDefaultNotificationAndInputItsContextAttributes(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, 0)
-	got := s.run(day, func() {
-		s.mustCreate("bare", "at(2026-03-01T11:00:00)", func(in *sdk.CreateScheduleInput) { in.Target.Input = nil })
-		s.mustCreate("attributes", "at(2026-03-01T12:00:00)", func(in *sdk.CreateScheduleInput) {
-			in.Target.Input = aws.String(`{"at":"<aws.scheduler.scheduled-time>","try":"<aws.scheduler.attempt-number>"}`)
-		})
-	})
-	var notification map[string]any
-	if err := json.Unmarshal([]byte(got[0].input), &notification); err != nil || notification["source"] != "aws.scheduler" || notification["detail-type"] != "Scheduled Event" {
-		t.Errorf("notification %s", got[0].input)
-	}
-	if want := `{"at":"2026-03-01T12:00:00Z","try":"1"}`; got[1].input != want {
-		t.Errorf("input %s, want %s", got[1].input, want)
-	}
-}
-
 func TestDeliveryThatFailsIsTriedAgainUntilItWorks(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
+	s := newStack(t)
 	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Refuse, Status: 500, Times: 2}); err != nil {
 		t.Fatal(err)
 	}
-	wantTimes(t, s.run(day, func() { s.mustCreate("rotate", "at(2026-03-01T11:00:00)", nil) }), time.Hour+3*time.Second)
+	wantTimes(t, s.run(day, func() { s.mustCreate("rotate", "cron(0 11 1 3 ? 2026)", nil) }), time.Hour+3*time.Second)
 	if d := s.service.Deliveries(); len(d) != 1 || d[0].Attempts != 3 || d[0].Err != nil || d[0].ExecutionARN == "" {
 		t.Errorf("deliveries %+v", d)
 	}
@@ -271,16 +187,16 @@ func TestDeliveryThatFailsIsTriedAgainUntilItWorks(t *testing.T) {
 
 func TestDeliveryIsGivenUpByTheRetryPolicyAndWhenTheTargetRefusesIt(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
+	s := newStack(t)
 	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Match: "busy", Mode: fault.Refuse, Status: 500}); err != nil {
 		t.Fatal(err)
 	}
 	wantTimes(t, s.run(day, func() {
-		s.mustCreate("policy", "at(2026-03-01T11:00:00)", func(in *sdk.CreateScheduleInput) {
+		s.mustCreate("policy", "cron(0 11 1 3 ? 2026)", func(in *sdk.CreateScheduleInput) {
 			in.Target.Input = aws.String(`"busy"`)
 			in.Target.RetryPolicy = &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(4)}
 		})
-		s.mustCreate("refused", "at(2026-03-01T12:00:00)", func(in *sdk.CreateScheduleInput) { in.Target.Arn = aws.String(machine + "-that-is-not-there") })
+		s.mustCreate("refused", "cron(0 12 1 3 ? 2026)", func(in *sdk.CreateScheduleInput) { in.Target.Arn = aws.String(machine + "-that-is-not-there") })
 	}))
 	d := s.service.Deliveries()
 	if len(d) != 2 || d[0].Attempts != 5 || d[0].Err == nil || d[1].Attempts != 1 || d[1].Err == nil {
@@ -288,17 +204,9 @@ func TestDeliveryIsGivenUpByTheRetryPolicyAndWhenTheTargetRefusesIt(t *testing.T
 	}
 }
 
-func TestDuplicateEveryDeliversTwice(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, 2)
-	wantTimes(t, s.run(3*time.Hour, func() {
-		s.mustCreate("rotate", "rate(1 hour)", func(in *sdk.CreateScheduleInput) { in.EndDate = aws.Time(start().Add(3 * time.Hour)) })
-	}), 0, time.Hour, time.Hour, 2*time.Hour)
-}
-
 func TestCreateScheduleRefuses(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
+	s := newStack(t)
 	s.mustCreate("taken", "rate(1 day)", nil)
 	for name, c := range map[string]struct {
 		edit func(*sdk.CreateScheduleInput)
@@ -314,6 +222,10 @@ func TestCreateScheduleRefuses(t *testing.T) {
 		"a target other than a state machine": {func(in *sdk.CreateScheduleInput) {
 			in.Target.Arn = aws.String("arn:aws:sqs:eu-central-1:111122223333:q")
 		}, "NotImplemented"},
+		"no input": {func(in *sdk.CreateScheduleInput) { in.Target.Input = nil }, "NotImplemented"},
+		"an attribute to be filled in": {func(in *sdk.CreateScheduleInput) {
+			in.Target.Input = aws.String(`{"at":"<aws.scheduler.scheduled-time>"}`)
+		}, "NotImplemented"},
 		"a parameter it does not honour": {func(in *sdk.CreateScheduleInput) { in.KmsKeyArn = aws.String("arn:aws:kms:eu-central-1:1:key/x") }, "NotImplemented"},
 	} {
 		err := s.create("fresh", "rate(1 day)", c.edit)
@@ -321,62 +233,99 @@ func TestCreateScheduleRefuses(t *testing.T) {
 	}
 }
 
-func TestExpressionsThatSchedulerRefuses(t *testing.T) {
+func TestUpdateTakesEffectOnTheRunningSchedule(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
-	for _, e := range []string{"rate( 10 minutes )", "rate(0 days)", "rate(1 week)", "at(2026-03-01T10:00:00Z)", "at(2026-02-30T10:00:00)", "at(2026-03-01)",
-		"cron(0 9 * * * *)", "cron(0 9 ? * ? *)", "cron(0 9 * * ?)", "cron(60 9 * * ? *)", "cron(0 9 ? * MON#6 *)", "every day"} {
-		err := s.create("x", e, nil)
-		wantCode(t, err, "ValidationException")
-		if want := "Invalid Schedule Expression " + e + "."; err == nil || !strings.HasSuffix(err.Error(), want) {
-			t.Errorf("error %v, want %q", err, want)
+	s := newStack(t)
+	update := func(name, expression string, state types.ScheduleState) {
+		if _, err := s.client.UpdateSchedule(context.Background(), &sdk.UpdateScheduleInput{Name: &name, ScheduleExpression: &expression, State: state,
+			Target:             &types.Target{Arn: aws.String(machine), RoleArn: aws.String(role), Input: aws.String("{}")},
+			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}}); err != nil {
+			t.Error(err)
+		}
+	}
+	wantTimes(t, s.run(10*day, func() {
+		s.mustCreate("moved", "cron(0 10 3 3 ? 2026)", nil)
+		s.mustCreate("paused", "cron(0 10 3 3 ? 2026)", nil)
+		update("moved", "cron(0 10 5 3 ? 2026)", "")
+		update("paused", "cron(0 10 3 3 ? 2026)", types.ScheduleStateDisabled)
+	}), 4*day)
+}
+
+func TestExpressionsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	for code, expressions := range map[string][]string{
+		"ValidationException": {"rate( 10 minutes )", "rate(0 days)", "rate(1 week)", "at(2026-03-01)", "cron(0 9 ? * ? *)", "cron(0 9 * * ?)",
+			"cron(0 9 ? * MON#6 *)", "every day"},
+		"NotImplemented": {"at(2026-03-01T10:00:00)", "cron(0/15 * * * ? *)"},
+	} {
+		for _, e := range expressions {
+			err := s.create("x", e, nil)
+			wantCode(t, err, code)
+			if err == nil || !strings.Contains(err.Error(), e) {
+				t.Errorf("error %v does not name %s", err, e)
+			}
 		}
 	}
 }
 
-func TestSchedulesReadBackAndListByGroupAndPrefix(t *testing.T) {
+func TestASchedulesGroupAndSettingsReadBack(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
+	s := newStack(t)
 	ctx := context.Background()
 	g, err := s.client.CreateScheduleGroup(ctx, &sdk.CreateScheduleGroupInput{Name: aws.String("rotations")})
 	if err != nil || *g.ScheduleGroupArn != "arn:aws:scheduler:eu-central-1:111122223333:schedule-group/rotations" {
 		t.Fatalf("%+v %v", g, err)
 	}
-	for _, name := range []string{"orders-web", "orders-admin", "hr"} {
-		s.mustCreate(name, "cron(0 3 1 * ? *)", func(in *sdk.CreateScheduleInput) { in.GroupName = aws.String("rotations") })
-	}
-	s.mustCreate("orders-default", "rate(1 day)", nil)
+	_, err = s.client.CreateScheduleGroup(ctx, &sdk.CreateScheduleGroupInput{Name: aws.String("rotations")})
+	wantCode(t, err, "ConflictException")
+	s.mustCreate("hr", "cron(0 3 1 * ? *)", func(in *sdk.CreateScheduleInput) { in.GroupName = aws.String("rotations") })
 	got, err := s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("hr"), GroupName: aws.String("rotations")})
 	if err != nil || *got.ScheduleExpression != "cron(0 3 1 * ? *)" || got.State != types.ScheduleStateEnabled || *got.ScheduleExpressionTimezone != "UTC" ||
 		!got.CreationDate.Equal(start()) || *got.Arn != "arn:aws:scheduler:eu-central-1:111122223333:schedule/rotations/hr" || *got.Target.RoleArn != role {
 		t.Errorf("%+v %v", got, err)
 	}
-	var names []string
-	pages := sdk.NewListSchedulesPaginator(s.client, &sdk.ListSchedulesInput{GroupName: aws.String("rotations"), NamePrefix: aws.String("orders"), MaxResults: aws.Int32(1)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, sc := range page.Schedules {
-			names = append(names, *sc.Name)
-		}
-	}
-	if strings.Join(names, " ") != "orders-admin orders-web" {
-		t.Errorf("listed %v", names)
-	}
-	groups, err := s.client.ListScheduleGroups(ctx, &sdk.ListScheduleGroupsInput{})
-	if err != nil || len(groups.ScheduleGroups) != 2 || *groups.ScheduleGroups[0].Name != "default" {
-		t.Errorf("%+v %v", groups, err)
-	}
+	_, err = s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("hr")}) // not in the default group
+	wantCode(t, err, "ResourceNotFoundException")
 }
 
 func TestUnknownOperationIsRefusedByName(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, 0)
+	s := newStack(t)
 	_, err := s.client.DeleteScheduleGroup(context.Background(), &sdk.DeleteScheduleGroupInput{Name: aws.String("x")})
 	wantCode(t, err, "NotImplemented")
 	if err == nil || !strings.Contains(err.Error(), "DELETE /schedule-groups/x") {
 		t.Errorf("error %v does not name the operation", err)
 	}
+}
+
+func TestCronIsInTheSchedulesTimeZone(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	// Berlin goes to summer time on 2026-03-29: 09:00 is 08:00 UTC before and 07:00 UTC after.
+	wantTimes(t, s.run(30*day, func() {
+		s.mustCreate("rotate", "cron(0 9 ? * SUN *)", func(in *sdk.CreateScheduleInput) { in.ScheduleExpressionTimezone = aws.String("Europe/Berlin") })
+	}), 7*day-2*time.Hour, 14*day-2*time.Hour, 21*day-2*time.Hour, 28*day-3*time.Hour)
+}
+
+func TestScheduleSetWhileAnotherIsFarAwayIsNotMissed(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	wantTimes(t, s.run(2*day, func() {
+		s.mustCreate("far", "cron(0 0 1 1 ? 2090)", nil)
+		if err := s.clock.Sleep(context.Background(), time.Hour); err != nil {
+			t.Error(err)
+		}
+		s.mustCreate("near", "cron(0 12 * * ? 2026)", nil)
+	}), 2*time.Hour, 26*time.Hour)
+}
+
+// A start whose reply is lost is made again: that is what "at least once" means.
+func TestALostReplyDeliversTwice(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Lose, Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	wantTimes(t, s.run(day-time.Hour, func() { s.mustCreate("rotate", "rate(1 day)", nil) }), 0, time.Second)
 }

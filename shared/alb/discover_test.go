@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	"github.com/aws/smithy-go"
 
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/config"
@@ -50,11 +49,11 @@ func names(targets []rotation.Target) []string {
 
 func TestTargetsAreFoundOnAllPagesInOrder(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener+"9443", 9443, login("orders"), forward("g"))
-	f.listen(ordersLB, listener+"80", 80, types.Action{Type: types.ActionTypeEnumRedirect})
+	f.listen(ordersLB, listener+"80", 80, fixed())
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
-	for _, p := range []int{100, 9, 30, 10, 20} {
+	for _, p := range []int32{100, 9, 30, 10, 20} {
 		f.add(listener, fmt.Sprintf("%s-%d", rule, p), p, login("orders"), forward("g"))
 	}
 	got := names(search(t, f.balancersOf(), ordersLB).Targets)
@@ -67,7 +66,7 @@ func TestTargetsAreFoundOnAllPagesInOrder(t *testing.T) {
 
 func TestATargetNamesWhereItIs(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
 	f.add(listener, rule, 10, login("orders"), forward("g"))
 	want := []rotation.Target{
@@ -81,11 +80,11 @@ func TestATargetNamesWhereItIs(t *testing.T) {
 
 func TestEachLoadBalancerIsSearchedInItsRegion(t *testing.T) {
 	t.Parallel()
-	here, there := newFake(t), newFake(t)
-	here.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+	f := newFixture(t)
+	f.listen(ordersLB, listener, 443, login("orders"))
 	shop := "arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/shop/0123456789abcdef"
-	there.listen(shop, "shop-listener", 443, login("orders"), forward("g"))
-	got := search(t, here.balancersOf(there), shop, ordersLB).Targets
+	f.listen(shop, "shop-listener", 443, login("orders"))
+	got := search(t, f.balancersOf(), shop, ordersLB).Targets
 	if want := []string{"shop :443 default", "orders-alb :443 default"}; !slices.Equal(names(got), want) || got[0].Region != "us-east-1" {
 		t.Fatalf("targets %+v, want %q", got, want)
 	}
@@ -93,7 +92,7 @@ func TestEachLoadBalancerIsSearchedInItsRegion(t *testing.T) {
 
 func TestEveryClientIDOfTheClientCounts(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, login("orders-b"), forward("g"))
 	f.add(listener, rule, 10, login("orders-a"), forward("g"))
 	pair := registered("orders-a", "orders-b")
@@ -126,7 +125,7 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
+			f := newFixture(t)
 			f.listen(ordersLB, listener, 443, c.action)
 			found := search(t, f.balancersOf(), ordersLB)
 			if len(found.Targets) != 0 || len(found.Warnings) != 0 {
@@ -146,14 +145,14 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 }
 
 func cognitoLogin(appClient string) types.Action {
-	return types.Action{Type: types.ActionTypeEnumAuthenticateCognito, AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{
+	return types.Action{Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(1), AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{
 		UserPoolArn:      aws.String("arn:aws:cognito-idp:eu-central-1:111122223333:userpool/eu-central-1_AbCdEf123"),
 		UserPoolClientId: &appClient, UserPoolDomain: aws.String("orders")}}
 }
 
 func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, cognitoLogin("orders"), forward("g"))
 	f.add(listener, rule, 10, login("orders"), forward("g"))
 	f.add(listener, rule+"-other", 20, cognitoLogin("shop"), forward("g"))
@@ -172,9 +171,9 @@ func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
 
 func TestTagsAreReadInBatches(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, forward("g"))
-	for p := 1; p <= 45; p++ {
+	for p := int32(1); p <= 45; p++ {
 		f.add(listener, fmt.Sprintf("%s-%d", rule, p), p, login("orders"), forward("g"))
 	}
 	f.tag(rule+"-45", "aws:cloudformation:stack-name", "web")
@@ -195,7 +194,7 @@ func TestTagsAreReadInBatches(t *testing.T) {
 
 func TestALoadBalancerThatDoesNotExistIsARefusal(t *testing.T) {
 	t.Parallel()
-	found := search(t, newFake(t).balancersOf(), ordersLB)
+	found := search(t, newFixture(t).balancersOf(), ordersLB)
 	if len(found.Refusals) != 1 || !strings.Contains(found.Refusals[0], ordersLB) {
 		t.Fatalf("refusals %q", found.Refusals)
 	}
@@ -204,21 +203,20 @@ func TestALoadBalancerThatDoesNotExistIsARefusal(t *testing.T) {
 func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		op   string
-		err  error
-		want failure.Kind
+		op, code string
+		want     failure.Kind
 	}{
-		"throttled":                {"DescribeListeners", &smithy.GenericAPIError{Code: "Throttling"}, failure.Throttled},
-		"access denied":            {"DescribeRules", &smithy.GenericAPIError{Code: "AccessDenied"}, failure.AccessDenied},
-		"a listener that vanishes": {"DescribeRules", &types.ListenerNotFoundException{}, failure.Unavailable},
-		"a rule that vanishes":     {"DescribeTags", &types.RuleNotFoundException{}, failure.Unavailable},
+		"throttled":                {"DescribeListeners", "Throttling", failure.Throttled},
+		"access denied":            {"DescribeRules", "AccessDenied", failure.AccessDenied},
+		"a listener that vanishes": {"DescribeRules", "ListenerNotFound", failure.Unavailable},
+		"a rule that vanishes":     {"DescribeTags", "RuleNotFound", failure.Unavailable},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
+			f := newFixture(t)
 			f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
-			f.before[c.op] = c.err
+			f.fail(c.op, c.code)
 			_, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, orders)
 			wantKind(t, err, c.want)
 		})
@@ -228,7 +226,7 @@ func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 func TestOnlyARNsOfApplicationLoadBalancersAreSearched(t *testing.T) {
 	t.Parallel()
 	for _, arn := range []string{"", "orders-alb", listener, strings.Replace(ordersLB, "/app/", "/net/", 1), strings.Replace(ordersLB, "eu-central-1", "", 1)} {
-		_, err := newFake(t).balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{arn}}, orders)
+		_, err := newFixture(t).balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{arn}}, orders)
 		wantKind(t, err, failure.InvalidInput)
 	}
 }

@@ -3,74 +3,50 @@ package alb_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/failure"
 )
 
-// wire answers the real SDK client with one listener and one rule, whose login and last action are XML.
-type wire struct {
-	login, last string
-	sent        []url.Values // of ModifyRule and ModifyListener
+// newElements put an element that this SDK does not know somewhere into the answer's actions.
+var newElements = map[string]*strings.Replacer{
+	"in a login":        strings.NewReplacer("</AuthenticateOidcConfig>", "<New>1</New></AuthenticateOidcConfig>"),
+	"beside a config":   strings.NewReplacer("<Type>forward</Type>", "<Type>forward</Type><New><Deep>1</Deep></New>"),
+	"in a target group": strings.NewReplacer("</Weight>", "</Weight><New/>"),
+	"in a list":         strings.NewReplacer("<TargetGroups>", "<TargetGroups><New/>"),
+	"in a map":          strings.NewReplacer("<AuthenticationRequestExtraParams>", "<AuthenticationRequestExtraParams><New>1</New>"),
 }
 
-const wireLogin = `<AuthorizationEndpoint>https://idp.example/a</AuthorizationEndpoint><UserInfoEndpoint>https://idp.example/u</UserInfoEndpoint><Issuer>` + issuer + `</Issuer><TokenEndpoint>` + endpoint + `</TokenEndpoint><ClientId>orders</ClientId>`
-
-func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	_ = r.ParseForm()
-	op := r.PostForm.Get("Action")
-	actions := `<member><Type>authenticate-oidc</Type><Order>1</Order><AuthenticateOidcConfig>` + w.login + `</AuthenticateOidcConfig></member>` + w.last
-	result := ""
-	switch op {
-	case "DescribeListeners":
-		result = `<Listeners><member><ListenerArn>` + listener + `</ListenerArn><Port>443</Port><DefaultActions><member><Type>forward</Type></member></DefaultActions></member></Listeners>`
-	case "DescribeRules":
-		result = `<Rules><member><RuleArn>` + rule + `</RuleArn><Priority>10</Priority><IsDefault>false</IsDefault><Unknown><Rule>1</Rule></Unknown><Actions>` + actions + `</Actions></member></Rules>`
-	case "ModifyRule":
-		w.sent = append(w.sent, r.PostForm)
-		w.login, w.last = wireLogin, strings.NewReplacer("<New>1</New>", "", "<New/>", "").Replace(w.last)
+// withElement is a rule that has such an element until it is written.
+func withElement(t *testing.T, place string) *fixture {
+	f := newFixture(t)
+	f.listen(ordersLB, listener, 443, forward("g"))
+	f.add(listener, rule, 10, login("orders"), forward("g"))
+	f.rewrite = func(answer string) string {
+		if len(f.sent) > 0 {
+			return answer
+		}
+		return newElements[place].Replace(answer)
 	}
-	_, _ = fmt.Fprintf(rw, `<%sResponse xmlns="http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"><%sResult>%s</%sResult></%sResponse>`, op, op, result, op, op)
-}
-
-func (w *wire) balancers(t *testing.T) *alb.Balancers {
-	t.Helper()
-	s := httptest.NewServer(w)
-	t.Cleanup(s.Close)
-	api := elasticloadbalancingv2.New(elasticloadbalancingv2.Options{Region: "eu-central-1", BaseEndpoint: &s.URL,
-		Credentials: aws.AnonymousCredentials{}, Retryer: aws.NopRetryer{}})
-	return alb.New(func(string) alb.API { return api }, func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-}
-
-// newElements are answers with an element that this SDK does not know, somewhere in an action.
-var newElements = map[string]*wire{
-	"in a login":        {login: wireLogin + `<New>1</New>`, last: `<member><Type>forward</Type><Order>2</Order></member>`},
-	"beside a config":   {login: wireLogin, last: `<member><Type>forward</Type><Order>2</Order><New><Deep>1</Deep></New></member>`},
-	"in a target group": {login: wireLogin, last: `<member><Type>forward</Type><ForwardConfig><TargetGroups><member><Weight>1</Weight><New/></member></TargetGroups></ForwardConfig></member>`},
-	"instead of a list": {login: wireLogin, last: `<member><Type>forward</Type><ForwardConfig><TargetGroups><New/></TargetGroups></ForwardConfig></member>`},
-	"in a map":          {login: wireLogin + `<AuthenticationRequestExtraParams><New>1</New></AuthenticationRequestExtraParams>`},
+	return f
 }
 
 func TestAnElementThatTheSDKDoesNotKnowIsRefused(t *testing.T) {
 	t.Parallel()
-	for name, w := range newElements {
+	for name := range newElements {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := *w
-			b := w.balancers(t)
+			f := withElement(t, name)
+			b := f.balancersOf()
 			accepting := registered("orders")
 			accepting.AcceptElements = []string{"New"}
 			for _, c := range []struct {
@@ -88,8 +64,8 @@ func TestAnElementThatTheSDKDoesNotKnowIsRefused(t *testing.T) {
 			}
 			_, err := b.SetSecret(context.Background(), ruleTarget, change())
 			wantKind(t, err, failure.TargetDrift)
-			if len(w.sent) != 0 || !strings.Contains(err.Error(), "New") {
-				t.Errorf("%d writes, %v", len(w.sent), err)
+			if len(f.sent) != 0 || !strings.Contains(err.Error(), "New") {
+				t.Errorf("%d writes, %v", len(f.sent), err)
 			}
 		})
 	}
@@ -106,15 +82,15 @@ func TestAnElementIsDroppedOnlyIfAcceptedOrInARollback(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := &wire{login: wireLogin + `<New>1</New>`, last: `<member><Type>forward</Type><Order>2</Order></member>`}
+			f := withElement(t, "in a login")
 			change := change()
 			c.allow(&change)
-			done, err := w.balancers(t).SetSecret(context.Background(), ruleTarget, change)
+			done, err := f.balancersOf().SetSecret(context.Background(), ruleTarget, change)
 			if err != nil || done.Result != alb.Updated || !strings.Contains(done.Notice, c.notice) {
 				t.Fatalf("done %+v (%v)", done, err)
 			}
-			if len(w.sent) != 1 || w.sent[0].Get("Actions.member.1.AuthenticateOidcConfig.ClientSecret") != canary {
-				t.Errorf("%d writes", len(w.sent))
+			if len(f.sent) != 1 || f.secret(rule) != canary {
+				t.Errorf("%d writes", len(f.sent))
 			}
 		})
 	}
@@ -122,8 +98,9 @@ func TestAnElementIsDroppedOnlyIfAcceptedOrInARollback(t *testing.T) {
 
 func TestAnActionOfAnUnknownTypeIsRefusedByTheSearch(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.listen(ordersLB, listener, 443, login("orders"), types.Action{Type: "teleport", Order: aws.Int32(2)})
+	f := newFixture(t)
+	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+	f.future = "teleport"
 	found := search(t, f.balancersOf(), ordersLB)
 	if len(found.Targets) != 1 || len(found.Refusals) != 1 || !strings.Contains(found.Refusals[0], `an action of type ["teleport"]`) {
 		t.Fatalf("found %+v", found)
@@ -131,14 +108,14 @@ func TestAnActionOfAnUnknownTypeIsRefusedByTheSearch(t *testing.T) {
 	c := change()
 	c.Undo = true
 	done, err := f.balancersOf().SetSecret(context.Background(), defaultTarget, c)
-	if err != nil || f.secrets[listener] != canary || !strings.Contains(done.Notice, "teleport") {
+	if err != nil || f.secret(listener) != canary || !strings.Contains(done.Notice, "teleport") {
 		t.Fatalf("a rollback does not restore it: %+v (%v)", done, err)
 	}
 }
 
 func TestWeightedForwardsAreWarnedOf(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g", "h"))
 	f.add(listener, rule, 10, login("orders"), forward("g"))
 	f.add(listener, rule+"-other", 20, login("shop"), forward("g", "h"))
@@ -156,10 +133,7 @@ func TestTheSDKReadsEveryFieldUnderItsOwnName(t *testing.T) {
 		_, _ = io.WriteString(rw, `<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>`+rule+`</RuleArn><Actions>`+action+
 			`</Actions></member></Rules></DescribeRulesResult></DescribeRulesResponse>`)
 	})
-	s := httptest.NewServer(w)
-	defer s.Close()
-	api := elasticloadbalancingv2.New(elasticloadbalancingv2.Options{Region: "eu-central-1", BaseEndpoint: &s.URL,
-		Credentials: aws.AnonymousCredentials{}})
+	api := elasticloadbalancingv2.NewFromConfig(awsapi.Config(w, "eu-central-1"))
 	out, err := api.DescribeRules(context.Background(), &elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{rule}})
 	if err != nil || len(out.Rules) != 1 || len(out.Rules[0].Actions) != 1 {
 		t.Fatalf("%+v (%v)", out, err)

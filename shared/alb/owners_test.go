@@ -54,7 +54,7 @@ func TestTagsTellWhoElseWritesTheTarget(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
+			f := newFixture(t)
 			f.listen(ordersLB, listener, 443, forward("g"))
 			f.add(listener, rule, 10, login("orders"), forward("g"))
 			f.add(listener, rule+"-other", 20, login("shop"), forward("g"))
@@ -101,14 +101,14 @@ func pointsToThePage(t *testing.T, text string) {
 
 func TestTheWarningOfWeightsPointsToItsParagraph(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g", "h"))
 	pointsToThePage(t, search(t, f.balancersOf(), ordersLB).Warnings[0])
 }
 
 func TestManyTagsOfOneToolAreOneWarning(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
 	f.tag(ordersLB, "terraform", "yes")
 	f.tag(ordersLB, "terraform-workspace", "web")
@@ -122,7 +122,7 @@ func TestManyTagsOfOneToolAreOneWarning(t *testing.T) {
 
 func TestNoAdviceIsToIgnoreTheSecretAlone(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
 	f.tag(ordersLB, "terraform", "yes")
 	if w := search(t, f.balancersOf(), ordersLB).Warnings; !strings.Contains(w[0], "also with ignore_changes") {

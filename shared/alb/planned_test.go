@@ -29,7 +29,7 @@ func TestWhatWasThereWhenItWasPlannedIsNotRefusedLater(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
+			f := newFixture(t)
 			f.put(ordersLB, owned)
 			where := alb.Where{LoadBalancers: []string{ordersLB}}
 			first, err := f.balancersOf().Targets(t.Context(), where, orders)
@@ -50,7 +50,7 @@ func TestWhatWasThereWhenItWasPlannedIsNotRefusedLater(t *testing.T) {
 
 func TestWhatEarlierConfigurationsNamedIsSearchedToo(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.put(numbered(1), nil)
 	f.put(numbered(2), nil)
 	f.put(numbered(3), byTag.Tags)

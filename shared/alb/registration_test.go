@@ -57,7 +57,7 @@ func TestAnActionWithTheClientsIDIsNeverSilent(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
+			f := newFixture(t)
 			f.listen(ordersLB, listener, 443, c.action, forward("g"))
 			found, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, c.of)
 			if err != nil || (len(found.Targets) == 1) != c.target {
@@ -91,7 +91,7 @@ func TestATargetUnderAnAliasIsSetAndKeepsItsName(t *testing.T) {
 			got, err := set(f, ruleTarget, c)
 			wantResult(t, got, err, alb.Updated)
 			o := f.rule(rule).Actions[0].AuthenticateOidcConfig
-			if f.secrets[rule] != canary || *o.Issuer != *action.AuthenticateOidcConfig.Issuer || *o.TokenEndpoint != *action.AuthenticateOidcConfig.TokenEndpoint {
+			if f.secret(rule) != canary || *o.Issuer != *action.AuthenticateOidcConfig.Issuer || *o.TokenEndpoint != *action.AuthenticateOidcConfig.TokenEndpoint {
 				t.Fatalf("it is %s %s", *o.Issuer, *o.TokenEndpoint)
 			}
 		})
@@ -112,7 +112,7 @@ func TestASecretGoesToNoOtherRegistration(t *testing.T) {
 			c.Registration = twoNames()
 			_, err := set(f, ruleTarget, c)
 			wantKind(t, err, failure.TargetDrift)
-			if f.secrets[rule] != "old" {
+			if f.secret(rule) != "old" {
 				t.Error("it was set")
 			}
 		})
@@ -121,7 +121,7 @@ func TestASecretGoesToNoOtherRegistration(t *testing.T) {
 
 func TestAnAliasWithAnotherUserInfoEndpointIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, named("orders", "https://login.example/", "https://login.example/token"), forward("g"))
 	found, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, twoNames())
 	if err != nil || len(found.Warnings) != 1 || !strings.Contains(found.Warnings[0], `user info endpoint "https://idp.example/userinfo"`) {

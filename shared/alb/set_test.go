@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	"github.com/aws/smithy-go"
 
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
 )
@@ -30,11 +31,10 @@ func change() alb.Change {
 }
 
 // withTargets is a load balancer whose rule and default action have the given actions.
-func withTargets(t *testing.T, actions ...types.Action) *fake {
-	f := newFake(t)
+func withTargets(t *testing.T, actions ...types.Action) *fixture {
+	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, actions...)
 	f.add(listener, rule, 10, actions...)
-	f.secrets[rule], f.secrets[listener] = "old", "old"
 	return f
 }
 
@@ -52,7 +52,7 @@ func eachTarget(t *testing.T, run func(t *testing.T, target rotation.Target, arn
 	})
 }
 
-func set(f *fake, target rotation.Target, c alb.Change) (alb.Result, error) {
+func set(f *fixture, target rotation.Target, c alb.Change) (alb.Result, error) {
 	done, err := f.balancersOf().SetSecret(context.Background(), target, c)
 	return done.Result, err
 }
@@ -67,28 +67,28 @@ func wantResult(t *testing.T, got alb.Result, err error, want alb.Result) {
 func TestOnlyTheSecretChanges(t *testing.T) {
 	t.Parallel()
 	lists := map[string][]types.Action{
-		"before one target group":       {login("orders"), forward("g")},
-		"before several target groups":  {login("orders"), forward("g", "h", "i")},
-		"before a fixed response":       {login("orders"), {Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(2), FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("200"), MessageBody: aws.String("hi")}}},
-		"before a redirect":             {login("orders"), {Type: types.ActionTypeEnumRedirect, Order: aws.Int32(2), RedirectConfig: &types.RedirectActionConfig{StatusCode: types.RedirectActionStatusCodeEnumHttp302, Host: aws.String("#{host}")}}},
-		"beside another authentication": {login("orders"), {Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(3), AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{UserPoolArn: aws.String("p")}}, forward("g")},
+		"before one target group":      {login("orders"), forward("g")},
+		"before several target groups": {login("orders"), forward("g", "h", "i")},
+		"before a fixed response":      {login("orders"), fixed()},
+		"before a redirect": {login("orders"), {Type: types.ActionTypeEnumRedirect, Order: aws.Int32(2),
+			RedirectConfig: &types.RedirectActionConfig{StatusCode: "HTTP_302", Host: aws.String("#{host}")}}},
 	}
 	for name, actions := range lists {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachTarget(t, func(t *testing.T, target rotation.Target, arn, _, _ string) {
 				f := withTargets(t, actions...)
-				wantListener, wantRule := clone(t, *f.listener(listener)), clone(t, *f.rule(rule))
+				wantListener, wantRule := f.listener(listener), f.rule(rule)
 				got, err := set(f, target, change())
 				wantResult(t, got, err, alb.Updated)
-				if f.secrets[arn] != canary {
-					t.Errorf("secret %q", f.secrets[arn])
+				if f.secret(arn) != canary {
+					t.Errorf("secret %q", f.secret(arn))
 				}
-				if !reflect.DeepEqual(*f.listener(listener), wantListener) {
-					t.Errorf("listener %+v, want %+v", *f.listener(listener), wantListener)
+				if !reflect.DeepEqual(f.listener(listener), wantListener) {
+					t.Errorf("listener %+v, want %+v", f.listener(listener), wantListener)
 				}
-				if !reflect.DeepEqual(*f.rule(rule), wantRule) {
-					t.Errorf("rule %+v, want %+v", *f.rule(rule), wantRule)
+				if !reflect.DeepEqual(f.rule(rule), wantRule) {
+					t.Errorf("rule %+v, want %+v", f.rule(rule), wantRule)
 				}
 			})
 		})
@@ -100,7 +100,7 @@ func TestTheOtherTargetKeepsItsSecret(t *testing.T) {
 	f := withTargets(t, login("orders"), forward("g"))
 	got, err := set(f, ruleTarget, change())
 	wantResult(t, got, err, alb.Updated)
-	if f.secrets[listener] != "old" {
+	if f.secret(listener) != "old" {
 		t.Fatal("the default action was changed too")
 	}
 }
@@ -113,12 +113,8 @@ func TestClientIDAndSecretChangeTogetherAndBack(t *testing.T) {
 			c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: id, Secret: secret.New("secret of " + id)}
 			got, err := set(f, target, c)
 			wantResult(t, got, err, alb.Updated)
-			actions := f.rule(rule).Actions
-			if target == defaultTarget {
-				actions = f.listener(listener).DefaultActions
-			}
-			if got := *actions[0].AuthenticateOidcConfig.ClientId; got != id || f.secrets[arn] != "secret of "+id {
-				t.Fatalf("client id %s with %q, want %s", got, f.secrets[arn], id)
+			if got := *f.actions(arn)[0].AuthenticateOidcConfig.ClientId; got != id || f.secret(arn) != "secret of "+id {
+				t.Fatalf("client id %s with %q, want %s", got, f.secret(arn), id)
 			}
 		}
 	})
@@ -138,19 +134,23 @@ func TestATargetThatIsNotTheClientsIsLeftAlone(t *testing.T) {
 		"another issuer":           {[]types.Action{otherIssuer, forward("g")}, `issuer "https://other"`},
 		"another token endpoint":   {[]types.Action{otherToken, forward("g")}, `token endpoint "https://elsewhere/token"`},
 		"no login any more":        {[]types.Action{forward("g")}, "no authenticate-oidc action"},
-		"an action not known here": {[]types.Action{login("orders"), {Type: "teleport", Order: aws.Int32(2)}}, `"teleport"`},
+		"an action not known here": {[]types.Action{login("orders"), forward("g")}, `"teleport"`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachTarget(t, func(t *testing.T, target rotation.Target, arn, modify, _ string) {
 				f := withTargets(t, c.actions...)
+				if strings.Contains(c.says, "teleport") {
+					f.future = "teleport"
+				}
+				before := f.secret(arn)
 				_, err := set(f, target, change())
 				wantKind(t, err, failure.TargetDrift)
 				if !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), target.Name) {
 					t.Errorf("text %q, want %q", err, c.says)
 				}
-				if slices.Contains(f.calls, modify) || f.secrets[arn] != "old" {
+				if slices.Contains(f.calls, modify) || f.secret(arn) != before {
 					t.Error("it was changed")
 				}
 			})
@@ -161,7 +161,7 @@ func TestATargetThatIsNotTheClientsIsLeftAlone(t *testing.T) {
 func TestATargetThatIsGoneIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target rotation.Target, _, _, _ string) {
-		f := newFake(t)
+		f := newFixture(t)
 		got, err := set(f, target, change())
 		wantResult(t, got, err, alb.Gone)
 		if f.slept == 0 {
@@ -172,10 +172,10 @@ func TestATargetThatIsGoneIsAnAnswer(t *testing.T) {
 
 func TestATargetThatVanishesBeforeTheWriteIsGone(t *testing.T) {
 	t.Parallel()
-	gone := map[string]error{"ModifyRule": &types.RuleNotFoundException{}, "ModifyListener": &types.ListenerNotFoundException{}}
+	gone := map[string]string{"ModifyRule": "RuleNotFound", "ModifyListener": "ListenerNotFound"}
 	eachTarget(t, func(t *testing.T, target rotation.Target, _, modify, _ string) {
 		f := withTargets(t, login("orders"), forward("g"))
-		f.before[modify] = gone[modify]
+		f.fail(modify, gone[modify])
 		got, err := set(f, target, change())
 		wantResult(t, got, err, alb.Gone)
 	})
@@ -183,9 +183,9 @@ func TestATargetThatVanishesBeforeTheWriteIsGone(t *testing.T) {
 
 func TestATargetThatVanishesAfterTheWriteIsGone(t *testing.T) {
 	t.Parallel()
-	eachTarget(t, func(t *testing.T, target rotation.Target, _, _, _ string) {
+	eachTarget(t, func(t *testing.T, target rotation.Target, arn, _, _ string) {
 		f := withTargets(t, login("orders"), forward("g"))
-		f.meanwhile = func() { f.hidden = 100 }
+		f.meanwhile = func() { f.remove(arn) }
 		got, err := set(f, target, change())
 		wantResult(t, got, err, alb.Gone)
 	})
@@ -193,15 +193,26 @@ func TestATargetThatVanishesAfterTheWriteIsGone(t *testing.T) {
 
 func TestATargetMissingFromTheFirstReadsIsStillSet(t *testing.T) {
 	t.Parallel()
-	eachTarget(t, func(t *testing.T, target rotation.Target, arn, _, _ string) {
-		f := withTargets(t, login("orders"), forward("g"))
-		f.hidden = 2
-		got, err := set(f, target, change())
-		wantResult(t, got, err, alb.Updated)
-		if f.secrets[arn] != canary {
-			t.Fatal("it was not set")
-		}
-	})
+	gone := map[string]string{"DescribeRules": "RuleNotFound", "DescribeListeners": "ListenerNotFound"}
+	for _, when := range []string{"before the write", "after it"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			eachTarget(t, func(t *testing.T, target rotation.Target, arn, _, describe string) {
+				f := withTargets(t, login("orders"), forward("g"))
+				hide := func() { f.failNext(describe, gone[describe], 2) }
+				if when == "after it" {
+					f.meanwhile = hide
+				} else {
+					hide()
+				}
+				got, err := set(f, target, change())
+				wantResult(t, got, err, alb.Updated)
+				if f.secret(arn) != canary {
+					t.Fatal("it was not set")
+				}
+			})
+		})
+	}
 }
 
 func TestReadsThatAreBehindAreNoDrift(t *testing.T) {
@@ -221,17 +232,28 @@ func TestReadsThatAreBehindAreNoDrift(t *testing.T) {
 // hands are changes of other hands, with the field that differs.
 var hands = map[string]struct {
 	target rotation.Target
-	change func(f *fake)
+	change func(f *fixture)
 	field  string
 }{
-	"the weight of a target group": {ruleTarget, func(f *fake) { f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(77) },
+	"the weight of a target group": {ruleTarget, func(f *fixture) { f.weigh(77) },
 		"Actions[1].ForwardConfig.TargetGroups[1].Weight"},
-	"a condition": {ruleTarget, func(f *fake) { f.rule(rule).Conditions[0].Values = []string{"/a", "/c"} }, "Rule.Conditions[0].Values[1]"},
-	"a transform": {ruleTarget, func(f *fake) { f.rule(rule).Transforms = nil }, "Rule.Transforms"},
-	"the default action's scope": {defaultTarget, func(f *fake) {
-		f.listener(listener).DefaultActions[0].AuthenticateOidcConfig.Scope = aws.String("openid email")
+	"a condition": {ruleTarget, func(f *fixture) {
+		_, err := f.other(rule).ModifyRule(f.t.Context(), &elb.ModifyRuleInput{RuleArn: aws.String(rule),
+			Conditions: paths("/a", "/c")})
+		f.check(err)
+	}, "Rule.Conditions[0].PathPatternConfig.Values[1]"},
+	"a transform": {ruleTarget, func(f *fixture) { f.ofRules = "" }, "Rule.Transforms"},
+	"the default action's scope": {defaultTarget, func(f *fixture) {
+		f.hand(listener, func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.Scope = aws.String("openid email")
+			return a
+		})
 	}, "Actions[0].AuthenticateOidcConfig.Scope"},
-	"the security policy": {defaultTarget, func(f *fake) { f.listener(listener).SslPolicy = aws.String("x") }, "Listener.SslPolicy"},
+	"the security policy": {defaultTarget, func(f *fixture) {
+		_, err := f.other(listener).ModifyListener(f.t.Context(), &elb.ModifyListenerInput{ListenerArn: aws.String(listener),
+			SslPolicy: aws.String("x")})
+		f.check(err)
+	}, "Listener.SslPolicy"},
 }
 
 func TestWhatAnotherHandChangesStays(t *testing.T) {
@@ -266,14 +288,14 @@ func TestWhatAnotherHandChangesStays(t *testing.T) {
 			want := withTargets(t, login("orders"), forward("g", "h"))
 			c.change(want)
 			sameRule(t, f, want)
-			if arn := cmp.Or(c.target.RuleARN, c.target.ListenerARN); f.secrets[arn] != canary || strings.Contains(done.Notice, canary) {
-				t.Errorf("the secret is %q, the notice %q", f.secrets[arn], done.Notice)
+			if arn := cmp.Or(c.target.RuleARN, c.target.ListenerARN); f.secret(arn) != canary || strings.Contains(done.Notice, canary) {
+				t.Errorf("the secret is %q, the notice %q", f.secret(arn), done.Notice)
 			}
 		})
 	}
 }
 
-func sameRule(t *testing.T, got, want *fake) {
+func sameRule(t *testing.T, got, want *fixture) {
 	t.Helper()
 	if !reflect.DeepEqual(got.rule(rule), want.rule(rule)) || !reflect.DeepEqual(got.listener(listener), want.listener(listener)) {
 		t.Errorf("the other hand's change is gone: %+v %+v", got.rule(rule), got.listener(listener))
@@ -287,13 +309,17 @@ func TestAnOldSecretThatCameBackMeanwhileIsSetAgain(t *testing.T) {
 	f.meanwhile = func() {
 		if once {
 			once = false
-			f.secrets[rule] = "old"
-			f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(77)
+			f.hand(rule, func(a []types.Action) []types.Action {
+				o := a[0].AuthenticateOidcConfig
+				o.ClientSecret, o.UseExistingClientSecret = aws.String("old"), nil
+				a[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(77)
+				return a
+			})
 		}
 	}
 	got, err := set(f, ruleTarget, change())
 	wantResult(t, got, err, alb.Updated)
-	if f.secrets[rule] != canary {
+	if f.secret(rule) != canary {
 		t.Fatal("the old secret stayed")
 	}
 }
@@ -304,7 +330,7 @@ func TestATargetThatKeepsMovingIsDriftInTheEnd(t *testing.T) {
 		t.Parallel()
 		f := withTargets(t, login("orders"), forward("g", "h"))
 		weight := int32(10)
-		f.meanwhile = func() { weight++; f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = &weight }
+		f.meanwhile = func() { weight++; f.weigh(weight) }
 		_, err := set(f, ruleTarget, change())
 		wantKind(t, err, failure.TargetDrift)
 		if !strings.Contains(err.Error(), "Actions[1].ForwardConfig.TargetGroups[1].Weight is different; another hand changes it at the same time: wait") {
@@ -318,13 +344,13 @@ func TestATargetThatKeepsMovingIsDriftInTheEnd(t *testing.T) {
 		weight := int32(10)
 		move = func() {
 			weight++
-			f.rule(rule).Actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(weight)
+			f.weigh(weight)
 			f.afterRead = move
 		}
 		f.afterRead = move
 		_, err := set(f, ruleTarget, change())
 		wantKind(t, err, failure.Unavailable)
-		if slices.Contains(f.calls, "ModifyRule") || f.secrets[rule] != "old" {
+		if slices.Contains(f.calls, "ModifyRule") || f.secret(rule) != "old" {
 			t.Error("it was written without two reads that agree")
 		}
 	})
@@ -332,15 +358,21 @@ func TestATargetThatKeepsMovingIsDriftInTheEnd(t *testing.T) {
 
 func TestATargetThatDidNotStayTheClientsIsDrift(t *testing.T) {
 	t.Parallel()
-	for name, move := range map[string]func(f *fake){
-		"login no longer required": func(f *fake) { f.rule(rule).Actions = []types.Action{forward("g", "h")} },
-		"another client":           func(f *fake) { f.rule(rule).Actions[0].AuthenticateOidcConfig.ClientId = aws.String("shop") },
-		"another provider":         func(f *fake) { f.rule(rule).Actions[0].AuthenticateOidcConfig.Issuer = aws.String("https://x") },
+	for name, move := range map[string]func(a []types.Action) []types.Action{
+		"login no longer required": func(a []types.Action) []types.Action { return a[1:] },
+		"another client": func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.ClientId = aws.String("shop")
+			return a
+		},
+		"another provider": func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.Issuer = aws.String("https://x")
+			return a
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := withTargets(t, login("orders"), forward("g", "h"))
-			f.meanwhile = func() { move(f) }
+			f.meanwhile = func() { f.hand(rule, move) }
 			_, err := set(f, ruleTarget, change())
 			wantKind(t, err, failure.TargetDrift)
 			if !strings.Contains(err.Error(), " is different") || strings.Contains(err.Error(), canary) {
@@ -353,24 +385,24 @@ func TestATargetThatDidNotStayTheClientsIsDrift(t *testing.T) {
 func TestARetryAfterAFaultSetsTheSecret(t *testing.T) {
 	t.Parallel()
 	faults := map[string]struct {
-		err   error
-		after bool
+		fault fault.Rule
 		want  failure.Kind
 	}{
-		"throttled":             {&smithy.GenericAPIError{Code: "ThrottlingException"}, false, failure.Throttled},
-		"internal error":        {&smithy.GenericAPIError{Code: "InternalFailure"}, false, failure.Unavailable},
-		"reply lost":            {&smithy.GenericAPIError{Code: "InternalFailure"}, true, failure.Unavailable},
-		"message quotes secret": {&smithy.GenericAPIError{Code: "ValidationError", Message: "Value '" + canary + "' is too long"}, false, failure.Internal},
+		"throttled":             {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ThrottlingException"}, failure.Throttled},
+		"internal error":        {fault.Rule{Mode: fault.Refuse}, failure.Unavailable},
+		"reply lost":            {fault.Rule{Mode: fault.Lose}, failure.Unavailable},
+		"message quotes secret": {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ValidationError"}, failure.Internal},
 	}
 	for name, c := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachTarget(t, func(t *testing.T, target rotation.Target, arn, modify, _ string) {
 				f := withTargets(t, login("orders"), forward("g"))
-				if c.after {
-					f.after[modify] = c.err
-				} else {
-					f.before[modify] = c.err
+				c.fault.Service, c.fault.Operation, c.fault.Times = "elasticloadbalancing", modify, 1
+				_, err := f.faults.Add(c.fault)
+				f.check(err)
+				f.rewrite = func(answer string) string {
+					return strings.Replace(answer, "refused by a fault", "Value '"+canary+"' is too long", 1)
 				}
 				got, err := set(f, target, change())
 				wantKind(t, err, c.want)
@@ -379,7 +411,7 @@ func TestARetryAfterAFaultSetsTheSecret(t *testing.T) {
 				}
 				got, err = set(f, target, change())
 				wantResult(t, got, err, alb.Updated)
-				if f.secrets[arn] != canary {
+				if f.secret(arn) != canary {
 					t.Fatal("it was not set")
 				}
 			})
@@ -391,7 +423,7 @@ func TestAFailedReadIsNotGone(t *testing.T) {
 	t.Parallel()
 	eachTarget(t, func(t *testing.T, target rotation.Target, _, _, describe string) {
 		f := withTargets(t, login("orders"), forward("g"))
-		f.before[describe] = &smithy.GenericAPIError{Code: "AccessDenied"}
+		f.fail(describe, "AccessDenied")
 		got, err := set(f, target, change())
 		wantKind(t, err, failure.AccessDenied)
 		if got != "" {
@@ -404,7 +436,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	got, err := newFake(t).balancersOf().SetSecret(ctx, ruleTarget, change())
+	got, err := newFixture(t).balancersOf().SetSecret(ctx, ruleTarget, change())
 	wantKind(t, err, failure.Unavailable)
 	if got != (alb.Done{}) {
 		t.Fatalf("result %q", got)

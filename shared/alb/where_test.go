@@ -3,18 +3,17 @@ package alb_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
 
-// numbered is the ARN of a load balancer of the Region of the first fake.
+// numbered is the ARN of a load balancer of the first Region.
 func numbered(n int) string {
 	return fmt.Sprintf("arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/lb-%02d/0123456789abcdef", n)
 }
@@ -22,15 +21,15 @@ func numbered(n int) string {
 var byTag = alb.Where{Tags: map[string]string{"login": "orders", "stage": "live"}, Regions: []string{"eu-central-1"}}
 
 // put adds a load balancer that logs users in with the client, and its tags.
-func (f *fake) put(arn string, tags map[string]string) {
-	f.listen(arn, arn+"/listener", 443, login("orders"), forward("g"))
+func (f *fixture) put(arn string, tags map[string]string) {
+	f.listen(arn, arn+"/listener", 443, login("orders"))
 	for k, v := range tags {
 		f.tag(arn, k, v)
 	}
 }
 
 // searched are the load balancers of the targets.
-func searched(t *testing.T, f *fake, w alb.Where) []string {
+func searched(t *testing.T, f *fixture, w alb.Where) []string {
 	t.Helper()
 	found, err := f.balancersOf().Targets(context.Background(), w, orders)
 	if err != nil || len(found.Refusals) > 0 {
@@ -45,7 +44,7 @@ func searched(t *testing.T, f *fake, w alb.Where) []string {
 
 func TestLoadBalancersThatHaveAllTagsAreFoundOnAllPages(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	var want []string
 	for n := 44; n >= 0; n-- { // more than two batches of tags
 		tags := map[string]string{"login": "orders"}
@@ -66,9 +65,10 @@ func TestLoadBalancersThatHaveAllTagsAreFoundOnAllPages(t *testing.T) {
 
 func TestATagWithAnotherValueOrKindOfLoadBalancerDoesNotCount(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	network := strings.Replace(numbered(3), "/app/", "/net/", 1)
-	for arn, stage := range map[string]string{numbered(1): "test", numbered(2): "LIVE", network: "live"} {
+	f := newFixture(t)
+	network := regexp.MustCompile(`(?s)(app/lb-03/.*?<Type>)application`)
+	f.rewrite = func(answer string) string { return network.ReplaceAllString(answer, "${1}network") }
+	for arn, stage := range map[string]string{numbered(1): "test", numbered(2): "LIVE", numbered(3): "live"} {
 		f.put(arn, map[string]string{"login": "orders", "stage": stage})
 	}
 	f.put(numbered(4), nil)
@@ -79,17 +79,17 @@ func TestATagWithAnotherValueOrKindOfLoadBalancerDoesNotCount(t *testing.T) {
 
 func TestWhatIsGivenAndFoundIsSearchedOnceInEachRegion(t *testing.T) {
 	t.Parallel()
-	here, there := newFake(t), newFake(t)
-	here.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+	f := newFixture(t)
+	f.listen(ordersLB, listener, 443, login("orders"))
 	far := strings.Replace(numbered(1), "eu-central-1", "us-east-1", 1)
-	there.listen(far, "far-listener", 443, login("orders"), forward("g"))
-	for f, arn := range map[*fake]string{here: ordersLB, there: far} {
+	f.listen(far, "far-listener", 443, login("orders"))
+	for _, arn := range []string{ordersLB, far} {
 		f.tag(arn, "login", "orders")
 		f.tag(arn, "stage", "live")
 	}
 	where := byTag
 	where.LoadBalancers, where.Regions = []string{ordersLB}, []string{"us-east-1", "eu-central-1"}
-	found, err := here.balancersOf(there).Targets(context.Background(), where, orders)
+	found, err := f.balancersOf().Targets(context.Background(), where, orders)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,8 @@ func TestWhatIsGivenAndFoundIsSearchedOnceInEachRegion(t *testing.T) {
 
 func TestARegionWithoutTheTagsIsAWarning(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.balancers = []string{ordersLB}
+	f := newFixture(t)
+	f.balance(ordersLB)
 	found, err := f.balancersOf().Targets(context.Background(), byTag, orders)
 	if err != nil {
 		t.Fatal(err)
@@ -113,12 +113,12 @@ func TestARegionWithoutTheTagsIsAWarning(t *testing.T) {
 
 func TestALoadBalancerThatVanishesWhileItIsLookedForIsUnavailable(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.put(ordersLB, byTag.Tags)
-	f.before["DescribeTags"] = &types.LoadBalancerNotFoundException{}
+	f.fail("DescribeTags", "LoadBalancerNotFound")
 	_, err := f.balancersOf().Targets(context.Background(), byTag, orders)
 	wantKind(t, err, failure.Unavailable)
-	f.before["DescribeListeners"] = &types.LoadBalancerNotFoundException{} // after it was found: gone, with its targets
+	f.fail("DescribeListeners", "LoadBalancerNotFound") // after it was found: gone, with its targets
 	if got := searched(t, f, byTag); len(got) != 0 {
 		t.Errorf("found %q", got)
 	}
@@ -126,7 +126,7 @@ func TestALoadBalancerThatVanishesWhileItIsLookedForIsUnavailable(t *testing.T) 
 
 func TestALoadBalancerThatWasFoundBeforeIsSearchedWithoutItsTagToo(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.put(numbered(1), byTag.Tags)
 	f.put(numbered(2), nil) // it had them
 	where := byTag
@@ -144,7 +144,7 @@ func TestALoadBalancerThatWasFoundBeforeIsSearchedWithoutItsTagToo(t *testing.T)
 
 func TestWithoutTagsNothingIsLookedFor(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newFixture(t)
 	f.put(ordersLB, byTag.Tags)
 	if got := searched(t, f, alb.Where{LoadBalancers: []string{ordersLB}}); !slices.Equal(got, []string{ordersLB}) || slices.Contains(f.calls, "DescribeLoadBalancers") {
 		t.Errorf("got %q after %v", got, f.calls)

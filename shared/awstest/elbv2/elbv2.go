@@ -1,6 +1,6 @@
-// Package elbv2 is the control plane of the local stack's Application Load Balancers: the Elastic Load Balancing v2
-// API (Query protocol, per Region) over an in-memory store, plus the timeline that says which configuration, client
-// secrets included, each node of a load balancer serves at any instant.
+// Package elbv2 is the one double of Elastic Load Balancing v2, for tests and the local stack: its API (Query protocol,
+// per Region) over an in-memory store, plus the timeline that says which configuration, client secrets included, each
+// node of a load balancer serves at any instant. It has what the product, the demo and the tests ask for.
 //
 // AWS does not document how long a changed rule takes to reach every node; here it is a setting (Options.Spread), one
 // delay per node, so that code which assumes an instant switch fails. Reads are immediately consistent.
@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,23 +22,23 @@ import (
 // DefaultSpread is used when Options.Spread is empty: two nodes, the second later than the first.
 var DefaultSpread = []time.Duration{time.Second, 2 * time.Second}
 
-// defaultRetention is longer than any grace period, so a test can ask about a whole rotation when it has ended.
-const defaultRetention = 14 * 24 * time.Hour
+// retention is how long configurations that no node serves any more stay known to Effective and SecretsInUse: longer
+// than any grace period, so a test can ask about a whole rotation when it has ended.
+const retention = 14 * 24 * time.Hour
 
 // Options are the settings of a Service. The zero value is usable.
 type Options struct {
 	// Spread has one entry per node of every load balancer: how long a change takes to reach that node.
 	Spread []time.Duration
-	// Retention is how long configurations that no node serves any more stay known to Effective and SecretsInUse.
-	// 0 is 14 days.
-	Retention time.Duration
+	// ID makes what ends the next ARN; nil is 16 hexadecimal digits, as on AWS.
+	ID func() string
 }
 
 // Service is the ELBv2 API and the timelines of its load balancers.
 type Service struct {
-	clock     clock.Clock
-	spread    []time.Duration
-	retention time.Duration
+	clock  clock.Clock
+	spread []time.Duration
+	id     func() string
 
 	mu        sync.RWMutex
 	serial    int // makes ids unique
@@ -54,10 +55,7 @@ func New(c clock.Clock, o Options) *Service {
 	if len(o.Spread) == 0 {
 		o.Spread = DefaultSpread
 	}
-	if o.Retention <= 0 {
-		o.Retention = defaultRetention
-	}
-	return &Service{clock: c, spread: append([]time.Duration(nil), o.Spread...), retention: o.Retention, tags: map[string][]Tag{}}
+	return &Service{clock: c, spread: slices.Clone(o.Spread), id: o.ID, tags: map[string][]Tag{}}
 }
 
 // SigningName implements awsapi.Service.
@@ -80,9 +78,7 @@ var operations = map[string]func(*Service, *request) (any, error){
 	"DescribeLoadBalancers": (*Service).describeLoadBalancers,
 	"DeleteLoadBalancer":    (*Service).deleteLoadBalancer,
 	"CreateTargetGroup":     (*Service).createTargetGroup,
-	"DescribeTargetGroups":  (*Service).describeTargetGroups,
 	"RegisterTargets":       (*Service).registerTargets,
-	"DescribeTargetHealth":  (*Service).describeTargetHealth,
 	"CreateListener":        (*Service).createListener,
 	"DescribeListeners":     (*Service).describeListeners,
 	"ModifyListener":        (*Service).modifyListener,
@@ -90,7 +86,6 @@ var operations = map[string]func(*Service, *request) (any, error){
 	"CreateRule":            (*Service).createRule,
 	"DescribeRules":         (*Service).describeRules,
 	"ModifyRule":            (*Service).modifyRule,
-	"SetRulePriorities":     (*Service).setRulePriorities,
 	"DeleteRule":            (*Service).deleteRule,
 	"AddTags":               (*Service).addTags,
 	"RemoveTags":            (*Service).removeTags,
@@ -129,9 +124,12 @@ func (s *Service) OnChange(f func(loadBalancerARN string) error) {
 	s.hooks = append(s.hooks, f)
 }
 
-// newID makes the 16 hex digits that end an ELB ARN. s.mu is held.
+// newID makes what ends an ARN. s.mu is held.
 func (s *Service) newID(name string) string {
 	s.serial++
+	if s.id != nil {
+		return s.id()
+	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s", s.serial, name))
 	return hex.EncodeToString(sum[:8])
 }

@@ -3,7 +3,7 @@ package elbv2_test
 import (
 	"context"
 	"errors"
-	"net/http/httptest"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +14,6 @@ import (
 	"alboidc.internal/shared/fault"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/smithy-go"
@@ -22,12 +21,12 @@ import (
 
 const region = "eu-central-1"
 
-// bench is the control plane behind the real wire protocol, with a load balancer to work on.
+// bench is the control plane as an SDK client sees it, with a load balancer to work on.
 type bench struct {
 	*testing.T
 	ctx      context.Context
 	api      *elb.Client
-	url      string
+	server   http.Handler
 	clock    *clock.Virtual
 	faults   *fault.Injector
 	svc      *elbv2.Service
@@ -40,9 +39,7 @@ func newBench(t *testing.T, o elbv2.Options) *bench {
 	t.Parallel()
 	b := &bench{T: t, ctx: context.Background(), clock: clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), faults: &fault.Injector{}}
 	b.svc = elbv2.New(b.clock, o)
-	srv := httptest.NewServer(awsapi.NewServer(b.clock, b.faults, b.svc))
-	t.Cleanup(srv.Close)
-	b.url = srv.URL
+	b.server = awsapi.NewServer(b.clock, b.faults, b.svc)
 	b.api = b.inRegion(region)
 	lb := must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("front"), Subnets: []string{"subnet-1", "subnet-2"}}))
 	b.balancer = *lb.LoadBalancers[0].LoadBalancerArn
@@ -51,8 +48,7 @@ func newBench(t *testing.T, o elbv2.Options) *bench {
 }
 
 func (b *bench) inRegion(region string) *elb.Client {
-	return elb.New(elb.Options{Region: region, BaseEndpoint: &b.url, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", "")})
+	return elb.NewFromConfig(awsapi.Config(b.server, region))
 }
 
 // must ends the test's goroutine's work by a panic that names the error: set-up that fails is a defect of the test.

@@ -79,6 +79,20 @@ func (r Rule) OIDC() *OIDC {
 	return nil
 }
 
+// Login is the authenticate-oidc action of a rule, or of a listener's default rule; nil if it has none.
+func (s *Service) Login(arn string) *OIDC {
+	for _, lb := range s.LoadBalancers() {
+		for _, l := range s.Current(lb).Listeners {
+			for _, r := range l.Rules {
+				if r.ARN == arn || r.Default && l.ARN == arn {
+					return r.OIDC()
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // Condition is satisfied if one of its values matches.
 type Condition struct {
 	Field       string     `xml:"Field"`
@@ -200,7 +214,7 @@ type Cognito struct {
 	Session
 }
 
-// Tag is a tag of a load balancer, listener, rule or target group.
+// Tag is a tag of a load balancer, listener or rule.
 type Tag struct {
 	Key   string `xml:"Key"`
 	Value string `xml:"Value"`

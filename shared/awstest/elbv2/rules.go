@@ -138,55 +138,6 @@ func (s *Service) modifyRule(r *request) (any, error) {
 	return rulesResult{Rules: []ruleXML{rule.xml()}}, nil
 }
 
-// setRulePriorities changes the priorities of rules of one listener, all or none.
-func (s *Service) setRulePriorities(r *request) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	wanted := map[string]int{}
-	for _, m := range r.p.Members("RulePriorities") {
-		n, err := r.int(m+".Priority", 0, 1, 50000)
-		if err != nil {
-			return nil, err
-		}
-		wanted[r.p.String(m+".RuleArn")] = n
-	}
-	if err := r.p.Done(); err != nil {
-		return nil, err
-	}
-	var b *balancer
-	at := -1
-	for arn, n := range wanted {
-		rb, l, _, err := s.changeableRule(r.region, arn)
-		if err != nil {
-			return nil, err
-		}
-		if n == 0 || (b != nil && (rb != b || l != at)) {
-			return nil, validation("every rule must have a priority and belong to one listener")
-		}
-		b, at = rb, l
-	}
-	if b == nil {
-		return nil, validation("A rule must be specified")
-	}
-	c := b.current().clone()
-	rules := c.Listeners[at].Rules
-	used := map[int]bool{}
-	var out rulesResult
-	for i := range rules {
-		if n, ok := wanted[rules[i].ARN]; ok {
-			rules[i].Priority = n
-			out.Rules = append(out.Rules, rules[i].xml())
-		}
-		if used[rules[i].Priority] {
-			return nil, awsapi.Errorf("PriorityInUse", "Priority '%d' is currently in use", rules[i].Priority)
-		}
-		used[rules[i].Priority] = true
-	}
-	sortRules(rules)
-	s.store(r, b, c)
-	return out, nil
-}
-
 func (s *Service) deleteRule(r *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

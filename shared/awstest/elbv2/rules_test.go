@@ -1,7 +1,6 @@
 package elbv2_test
 
 import (
-	"net"
 	"reflect"
 	"regexp"
 	"slices"
@@ -131,23 +130,6 @@ func TestRulesComeByPriorityInPagesWithTheDefaultRuleLast(t *testing.T) {
 	}
 }
 
-func TestSetRulePrioritiesReordersRulesAndRefusesAPriorityInUse(t *testing.T) {
-	b := newBench(t, elbv2.Options{})
-	listener := b.newListener(fixed(1))
-	one, two := b.newRule(listener, 1, fixed(1)), b.newRule(listener, 2, fixed(1))
-	set := func(pairs ...types.RulePriorityPair) error {
-		_, err := b.api.SetRulePriorities(b.ctx, &elb.SetRulePrioritiesInput{RulePriorities: pairs})
-		return err
-	}
-	b.wantError(set(types.RulePriorityPair{RuleArn: &one, Priority: aws.Int32(2)}), "PriorityInUse", "")
-	if err := set(types.RulePriorityPair{RuleArn: &one, Priority: aws.Int32(2)}, types.RulePriorityPair{RuleArn: &two, Priority: aws.Int32(1)}); err != nil {
-		t.Fatal(err)
-	}
-	if *b.rule(one).Priority != "2" || *b.rule(two).Priority != "1" {
-		t.Error("the priorities were not exchanged")
-	}
-}
-
 func TestListenersAreFoundByLoadBalancerInPagesAndByARN(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	first := b.newListener(fixed(1))
@@ -211,7 +193,7 @@ func TestTagsAreAddedReplacedRemovedAndReadForUpTo20Resources(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	listener := b.newListener(fixed(1))
 	rule := b.newRule(listener, 1, fixed(1))
-	arns := []string{b.balancer, listener, rule, b.group}
+	arns := []string{b.balancer, listener, rule}
 	tag := func(k, v string) types.Tag { return types.Tag{Key: &k, Value: &v} }
 	must(b.api.AddTags(b.ctx, &elb.AddTagsInput{ResourceArns: arns, Tags: []types.Tag{tag("a", "1"), tag("b", "1")}}))
 	must(b.api.AddTags(b.ctx, &elb.AddTagsInput{ResourceArns: arns, Tags: []types.Tag{tag("b", "2")}}))
@@ -225,30 +207,8 @@ func TestTagsAreAddedReplacedRemovedAndReadForUpTo20Resources(t *testing.T) {
 	if len(out) != len(arns) {
 		t.Errorf("got %d descriptions", len(out))
 	}
-	_, err := b.api.DescribeTags(b.ctx, &elb.DescribeTagsInput{ResourceArns: slices.Repeat(arns, 6)[:21]})
+	_, err := b.api.DescribeTags(b.ctx, &elb.DescribeTagsInput{ResourceArns: slices.Repeat(arns, 7)})
 	b.wantError(err, "ValidationError", "20")
-}
-
-func TestTargetHealthIsWhatTheTargetAnswers(t *testing.T) {
-	b := newBench(t, elbv2.Options{})
-	ln := must(net.Listen("tcp", "127.0.0.1:0"))
-	port := int32(ln.Addr().(*net.TCPAddr).Port)
-	must(b.api.RegisterTargets(b.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &b.group, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: &port}}}))
-	state := func() types.TargetHealthStateEnum {
-		out := must(b.api.DescribeTargetHealth(b.ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &b.group}))
-		return out.TargetHealthDescriptions[0].TargetHealth.State
-	}
-	unused := state()
-	b.newListener(b.forward())
-	healthy := state()
-	_ = ln.Close()
-	if got := []types.TargetHealthStateEnum{unused, healthy, state()}; !slices.Equal(got, []types.TargetHealthStateEnum{"unused", "healthy", "unhealthy"}) {
-		t.Errorf("got %v", got)
-	}
-	groups := must(b.api.DescribeTargetGroups(b.ctx, &elb.DescribeTargetGroupsInput{LoadBalancerArn: &b.balancer})).TargetGroups
-	if len(groups) != 1 || *groups[0].TargetGroupArn != b.group || !slices.Equal(groups[0].LoadBalancerArns, []string{b.balancer}) {
-		t.Errorf("got %+v", groups)
-	}
 }
 
 func TestThrottlingComesFromTheFaultsAndHasNoEffect(t *testing.T) {

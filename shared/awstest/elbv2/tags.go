@@ -3,8 +3,6 @@ package elbv2
 import (
 	"slices"
 	"strings"
-
-	"alboidc.internal/shared/awstest/awsapi"
 )
 
 func (s *Service) addTags(r *request) (any, error) {
@@ -79,12 +77,8 @@ func (s *Service) taggable(region string, arns []string) error {
 			_, _, _, err = s.rule(region, arn)
 		case strings.Contains(arn, ":listener/"):
 			_, _, err = s.listener(region, arn)
-		case strings.Contains(arn, ":targetgroup/"):
-			if s.group(region, arn) == nil {
-				err = awsapi.Errorf("TargetGroupNotFound", "Target groups '%s' not found", arn)
-			}
 		default:
-			err = validation("'%s' is not a valid load balancer, listener, rule or target group ARN", arn)
+			err = validation("'%s' is not a valid load balancer, listener or rule ARN", arn)
 		}
 		if err != nil {
 			return err

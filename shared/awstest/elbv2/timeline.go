@@ -139,7 +139,7 @@ func (s *Service) store(r *request, b *balancer, c Config) {
 		b.timeline = b.timeline[:n-1] // replaced in the same instant: no node ever serves it
 	}
 	b.timeline = append(b.timeline, entry{at: now, config: c})
-	b.prune(now.Add(-s.retention - s.Spread()))
+	b.prune(now.Add(-retention - s.Spread()))
 	r.changed = append(r.changed, c.LoadBalancer.ARN)
 }
 

@@ -109,11 +109,11 @@ func TestSnapshotsDoNotChangeWhenTheRuleDoes(t *testing.T) {
 }
 
 func TestEntriesOlderThanTheRetentionAreForgottenButNeverTheServedOne(t *testing.T) {
-	b := newBench(t, elbv2.Options{Retention: time.Hour})
+	b := newBench(t, elbv2.Options{})
 	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
 	start := b.clock.Now()
 	for _, s := range []string{"s2", "s3"} {
-		b.clock.Advance(2 * time.Hour)
+		b.clock.Advance(15 * 24 * time.Hour)
 		if err := b.modifyRule(arn, login(s), b.forward()); err != nil {
 			t.Fatal(err)
 		}

@@ -23,10 +23,8 @@ func (s *Service) checkActions(r *request, protocol string, actions []Action, ex
 		return err
 	}
 	for _, a := range actions {
-		if a.Cognito != nil || a.OIDC != nil {
-			if protocol != ProtocolHTTPS {
-				return invalidAction("Actions of type '%s' are supported only on HTTPS listeners", a.Type)
-			}
+		if (a.Cognito != nil || a.OIDC != nil) && protocol != ProtocolHTTPS {
+			return invalidAction("Actions of type '%s' are supported only on HTTPS listeners", a.Type)
 		}
 		if a.OIDC != nil {
 			if err := resolveSecret(a.OIDC, existing); err != nil {
@@ -36,7 +34,7 @@ func (s *Service) checkActions(r *request, protocol string, actions []Action, ex
 		if a.Forward != nil {
 			for _, g := range a.Forward.TargetGroups {
 				if s.group(r.region, g.ARN) == nil {
-					return awsapi.Errorf("TargetGroupNotFound", "Target groups '%s' not found", g.ARN)
+					return targetGroupNotFound(g.ARN)
 				}
 			}
 		}

@@ -95,27 +95,14 @@ func (r Rule) xml() ruleXML {
 
 type targetGroupsResult struct {
 	TargetGroups []targetGroupXML `xml:"TargetGroups>member"`
-	NextMarker   string           `xml:"NextMarker,omitempty"`
 }
 
 type targetGroupXML struct {
-	ARN           string   `xml:"TargetGroupArn"`
-	Name          string   `xml:"TargetGroupName"`
-	Protocol      string   `xml:"Protocol"`
-	Port          int      `xml:"Port"`
-	VPC           string   `xml:"VpcId"`
-	Type          string   `xml:"TargetType"`
-	LoadBalancers []string `xml:"LoadBalancerArns>member"`
-}
-
-type targetHealthResult struct {
-	Descriptions []targetHealthXML `xml:"TargetHealthDescriptions>member"`
-}
-
-type targetHealthXML struct {
-	Target Target `xml:"Target"`
-	State  string `xml:"TargetHealth>State"`
-	Reason string `xml:"TargetHealth>Reason,omitempty"`
+	ARN      string `xml:"TargetGroupArn"`
+	Name     string `xml:"TargetGroupName"`
+	Protocol string `xml:"Protocol"`
+	Port     int    `xml:"Port"`
+	Type     string `xml:"TargetType"`
 }
 
 type tagsResult struct {

@@ -28,7 +28,9 @@ func newCredential(s Settings, d idp.Deps) *credential {
 	case s.WebIdentity != nil:
 		c.clientID, c.Proof = s.WebIdentity.ClientID, federated{WebIdentity: *s.WebIdentity, get: d.WebIdentity}
 	case s.Certificate != nil:
-		c.clientID, c.Proof = s.Certificate.ClientID, signed{Certificate: *s.Certificate, audience: tokenURL, read: d.Secret, now: d.Now}
+		c.clientID, c.Proof = s.Certificate.ClientID, certificate{clientcredentials.PrivateKeyJWT{ClientID: s.Certificate.ClientID,
+			Certificate: s.Certificate.SHA256, Audience: tokenURL, Now: d.Now,
+			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.Certificate.KeySecretARN, What: "the private key of the rotator's own app registration"}}}
 	default:
 		c.clientID, c.Proof = s.ClientSecret.ClientID, clientcredentials.ClientSecret{ClientID: s.ClientSecret.ClientID,
 			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.ClientSecret.SecretARN, What: "a client secret of the rotator's own app registration"}}
@@ -36,7 +38,7 @@ func newCredential(s Settings, d idp.Deps) *credential {
 	c.Form = url.Values{"client_id": {c.clientID}, "scope": {s.GraphURL + "/.default"}}
 	c.API = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: c.explain,
 		Authorize: func(_ context.Context, r *http.Request) error {
-			r.Header.Set("client-request-id", newGUID())
+			r.Header.Set("client-request-id", clientcredentials.NewUUID())
 			return nil
 		}})
 	return c
@@ -72,7 +74,7 @@ func (f federated) Prove(ctx context.Context, form url.Values, _ http.Header) er
 	if err != nil {
 		return err
 	}
-	assert(form, token)
+	clientcredentials.Assert(form, token)
 	return nil
 }
 
@@ -81,8 +83,13 @@ func (f federated) Advice() string {
 	return fmt.Sprintf("app %s needs a federated credential with the AWS account's issuer, the ARN of the function's role as subject, and the audience %s", f.ClientID, f.Audience)
 }
 
-// assert adds a signed statement to a request for a token (RFC 7523, section 2.2).
-func assert(form url.Values, assertion secret.Value) {
-	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-	form.Set("client_assertion", assertion.Reveal())
+// certificate proves who we are by a statement signed with its key.
+type certificate struct {
+	clientcredentials.PrivateKeyJWT
+}
+
+// Advice implements clientcredentials.Proof.
+func (c certificate) Advice() string {
+	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s is one of app %s, has not expired, "+
+		"and belongs to the private key in %s", idp.Setting("certificate.sha256"), c.ClientID, c.Stored.ARN)
 }

@@ -2,277 +2,77 @@ package entra_test
 
 import (
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/entra"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
+	"alboidc.internal/shared/idp/entra/entratest"
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/secret"
 )
 
 const (
 	fingerprint     = "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"
 	withCertificate = `"certificate": {"clientId": "` + rotatorID + `", "keySecretArn": "` + secretARN + `", "sha256": "` + fingerprint + `"}`
-	withIdentity    = `"webIdentity": {"clientId": "` + rotatorID + `"}`
 )
 
-// testKey is made once: RSA keys are slow to make.
-var testKey = sync.OnceValue(func() *rsa.PrivateKey { return newKey(2048) })
+const asked = "entra.adminToken"
 
-func newKey(bits int) *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, bits)
-	if err != nil {
-		panic(err)
-	}
-	return k
-}
-
-func pemOf(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-}
-
-func pkcs1(k *rsa.PrivateKey) string {
-	return pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(k))
-}
-
-func pkcs8(key any) string {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		panic(err)
-	}
-	return pemOf("PRIVATE KEY", der)
-}
-
-// login is the token endpoint and, behind it, a registration.
-type login struct {
-	*httptest.Server
-	status int
-	answer string // "" is a good one
-	forms  []url.Values
-	used   []string // the Authorization headers at Graph
-}
-
-func newLogin(t *testing.T, status int, answer string) *login {
-	t.Helper()
-	s := &login{status: status, answer: answer}
-	s.Server = httptest.NewTLSServer(s)
-	t.Cleanup(s.Close)
-	return s
-}
-
-func (s *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.URL.Path, "/token") {
-		s.used = append(s.used, r.Header.Get("Authorization"))
-		_, _ = w.Write([]byte(registration))
-		return
-	}
-	_ = r.ParseForm()
-	s.forms = append(s.forms, r.PostForm)
-	if s.answer != "" {
-		w.WriteHeader(s.status)
-		_, _ = w.Write([]byte(s.answer))
-		return
-	}
-	httpvendor.Write(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3600, "ext_expires_in": 3600, "access_token": fmt.Sprintf("token-%d", len(s.forms))})
-}
-
-// list makes a provider and lists with it.
-func list(t *testing.T, s *login, credential string, change ...func(*idp.Deps)) error {
-	t.Helper()
-	d := deps(t, s.Server, adminSecret)
-	d.WebIdentity = func(_ context.Context, audience string) (secret.Value, error) {
-		return secret.New("jwt.for." + audience), nil
-	}
-	for _, f := range change {
-		f(&d)
-	}
-	p, err := entra.New(settings(s.URL, credential), client, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = p.List(t.Context())
-	return err
-}
-
-func storing(value string) func(*idp.Deps) {
-	return func(d *idp.Deps) {
-		d.Secret = func(context.Context, string) (secret.Value, error) { return secret.New(value), nil }
-	}
-}
-
-func TestAClientSecretIsSentInTheForm(t *testing.T) {
-	t.Parallel()
-	s := newLogin(t, 0, "")
-	if err := list(t, s, withSecret, storing(adminSecret+"\n")); err != nil {
-		t.Fatal(err)
-	}
-	want := url.Values{"grant_type": {"client_credentials"}, "client_id": {rotatorID}, "scope": {s.URL + "/.default"}, "client_secret": {adminSecret}}
-	if got := s.forms[0].Encode(); got != want.Encode() {
-		t.Errorf("the form is %s, want %s", got, want.Encode())
-	}
-}
-
-func TestAWebIdentityTokenIsSentAsAssertion(t *testing.T) {
-	t.Parallel()
-	for credential, audience := range map[string]string{
-		withIdentity: "api://AzureADTokenExchange",
-		`"webIdentity": {"clientId": "` + rotatorID + `", "audience": "api://AzureADTokenExchangeUSGov"}`: "api://AzureADTokenExchangeUSGov",
-	} {
-		s := newLogin(t, 0, "")
-		if err := list(t, s, credential, storing("")); err != nil {
-			t.Fatal(err)
-		}
-		want := url.Values{"grant_type": {"client_credentials"}, "client_id": {rotatorID}, "scope": {s.URL + "/.default"},
-			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {"jwt.for." + audience}}
-		if got := s.forms[0].Encode(); got != want.Encode() {
-			t.Errorf("the form is %s, want %s", got, want.Encode())
-		}
-	}
-}
-
-func TestAWebIdentityThatCannotBeGotEndsTheRequest(t *testing.T) {
-	t.Parallel()
-	s := newLogin(t, 0, "")
-	refused := func(d *idp.Deps) {
-		d.WebIdentity = func(context.Context, string) (secret.Value, error) {
-			return secret.Value{}, failure.New(failure.AccessDenied, "no right")
-		}
-	}
-	if err := list(t, s, withIdentity, refused); !failure.Is(err, failure.AccessDenied) {
-		t.Errorf("without the right: %v", err)
-	}
-	if err := list(t, s, withIdentity, func(d *idp.Deps) { d.WebIdentity = nil }); !failure.Is(err, failure.Internal) {
-		t.Errorf("without a way to get one: %v", err)
-	}
-	if len(s.forms) != 0 {
-		t.Errorf("%d tokens were asked for", len(s.forms))
-	}
-}
-
-func TestACertificateSignsAnAssertion(t *testing.T) {
-	t.Parallel()
-	for name, stored := range map[string]string{
-		"PKCS 1":                   pkcs1(testKey()),
-		"PKCS 8":                   "\n" + pkcs8(testKey()),
-		"a key behind certificate": pemOf("CERTIFICATE", []byte("passed over")) + pkcs8(testKey()),
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newLogin(t, 0, "")
-			if err := list(t, s, withCertificate, storing(stored)); err != nil {
-				t.Fatal(err)
-			}
-			header, claims := verify(t, s.forms[0].Get("client_assertion"))
-			if header["alg"] != "PS256" || header["typ"] != "JWT" || header["x5t#S256"] != "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8" {
-				t.Errorf("the header is %v", header)
-			}
-			if claims["aud"] != s.URL+"/"+tenant+"/oauth2/v2.0/token" || claims["iss"] != rotatorID || claims["sub"] != rotatorID || !guid.MatchString(fmt.Sprint(claims["jti"])) ||
-				claims["nbf"] != float64(now.Unix()) || claims["iat"] != float64(now.Unix()) || claims["exp"] != float64(now.Add(5*time.Minute).Unix()) {
-				t.Errorf("the claims are %v", claims)
-			}
-		})
-	}
-}
-
-// verify checks an assertion's signature as Entra ID does.
-func verify(t *testing.T, assertion string) (header, claims map[string]any) {
-	t.Helper()
-	part := strings.Split(assertion, ".")
-	if len(part) != 3 {
-		t.Fatalf("the assertion is %q", assertion)
-	}
-	for i, into := range []*map[string]any{&header, &claims} {
-		b, err := base64.RawURLEncoding.DecodeString(part[i])
-		if err != nil || json.Unmarshal(b, into) != nil {
-			t.Fatalf("part %d of the assertion is %q", i, part[i])
-		}
-	}
-	signature, err := base64.RawURLEncoding.DecodeString(part[2])
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest := sha256.Sum256([]byte(part[0] + "." + part[1]))
-	if err := rsa.VerifyPSS(&testKey().PublicKey, crypto.SHA256, digest[:], signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}); err != nil {
-		t.Error(err)
-	}
-	return header, claims
-}
-
+// Which keys are usable, package clientcredentials shows.
 func TestUnusableCredentialsAreNotSent(t *testing.T) {
 	t.Parallel()
-	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	noAccess := func(context.Context, string) (secret.Value, error) {
+		return secret.Value{}, failure.New(failure.AccessDenied, "no access")
 	}
-	s := newLogin(t, 0, "")
-	for name, tt := range map[string]struct{ credential, stored, says string }{
-		"a secret with a space":   {withSecret, "canary canary", "does not hold a client secret"},
-		"an empty secret":         {withSecret, "\n", "does not hold a client secret"},
-		"no key":                  {withCertificate, "canary", "no RSA private key"},
-		"a broken key":            {withCertificate, pemOf("PRIVATE KEY", []byte("canary")), "no RSA private key"},
-		"only a certificate":      {withCertificate, pemOf("CERTIFICATE", []byte("canary")), "no RSA private key"},
-		"a key of another kind":   {withCertificate, pkcs8(curve), "no RSA private key"},
-		"a short key":             {withCertificate, pkcs1(newKey(1024)), "shorter than 2048 bits"},
-		"a long key":              {withCertificate, pemOf("PRIVATE KEY", make([]byte, 9<<10)), "longer than 8192 bits"},
-		"an encrypted key":        {withCertificate, pemOf("ENCRYPTED PRIVATE KEY", []byte("canary")), "is encrypted"},
-		"an old-style encryption": {withCertificate, "-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: AES-256-CBC,00\n\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n", "is encrypted"},
+	for name, tt := range map[string]struct {
+		settings string
+		change   func(*idp.Deps)
+		kind     failure.Kind
+		says     string
+	}{
+		"a secret with a space": {withSecret, func(d *idp.Deps) { d.Secret = storing("canary canary") }, failure.Precondition,
+			secretARN + " does not hold a client secret"},
+		"an empty secret": {withSecret, func(d *idp.Deps) { d.Secret = storing("\n") }, failure.Precondition,
+			secretARN + " does not hold a client secret"},
+		"no key": {withCertificate, func(d *idp.Deps) { d.Secret = storing("canary") }, failure.Precondition,
+			secretARN + " is not usable as the private key of the rotator's own app registration: it holds no RSA private key"},
+		"a secret out of reach": {withSecret, func(d *idp.Deps) { d.Secret = noAccess }, failure.AccessDenied, "no access"},
+		"a key out of reach":    {withCertificate, func(d *idp.Deps) { d.Secret = noAccess }, failure.AccessDenied, "no access"},
+		"no right to a token":   {withIdentity, func(d *idp.Deps) { d.WebIdentity = noAccess }, failure.AccessDenied, "no access"},
+		"no way to get a token": {withIdentity, func(d *idp.Deps) { d.WebIdentity = nil }, failure.Internal, "was not given a way"},
 	} {
-		err := list(t, s, tt.credential, storing(tt.stored))
-		if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), secretARN) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("%s: %v, want %q", name, err, tt.says)
+		v := newTenant(t)
+		_, err := newProvider(t, v, func(_ *testing.T, _ *facetest.Vendor, d *idp.Deps) string {
+			tt.change(d)
+			return tt.settings
+		}, "").List(t.Context())
+		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
-	}
-	for _, credential := range []string{withSecret, withCertificate} {
-		err := list(t, s, credential, func(d *idp.Deps) {
-			d.Secret = func(context.Context, string) (secret.Value, error) {
-				return secret.Value{}, failure.New(failure.AccessDenied, "no access")
-			}
-		})
-		if !failure.Is(err, failure.AccessDenied) {
-			t.Errorf("a credential out of reach: %v", err)
+		if v.Asked(asked) != 0 {
+			t.Errorf("%s: a token was asked for", name)
 		}
-	}
-	if len(s.forms) != 0 {
-		t.Errorf("%d tokens were asked for", len(s.forms))
 	}
 }
 
 func TestAnAccessTokenIsUsedUntilShortlyBeforeItsEnd(t *testing.T) {
 	t.Parallel()
-	s := newLogin(t, 0, "")
-	d := deps(t, s.Server, adminSecret)
-	at := now
-	d.Now = func() time.Time { return at }
-	p, err := entra.New(settings(s.URL, withSecret), client, d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, later := range []time.Duration{0, 59*time.Minute - time.Second, 59 * time.Minute} {
-		at = now.Add(later)
+	v := newTenant(t)
+	p := newProvider(t, v, bySecret, "")
+	for _, step := range []struct {
+		after  time.Duration
+		tokens int
+	}{{0, 1}, {59*time.Minute - 2*time.Second, 1}, {time.Second, 2}} { // Entra ID says 3599 seconds
+		v.Clock.Advance(step.after)
 		if _, err := p.List(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if got := strings.Join(s.used, ", "); got != "Bearer token-1, Bearer token-1, Bearer token-2" {
-		t.Errorf("used were %s", got)
+		if got := v.Asked(asked); got != step.tokens {
+			t.Errorf("at %s: %d tokens were asked for, want %d", v.Clock.Now(), got, step.tokens)
+		}
 	}
 }
 
@@ -305,15 +105,20 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stored := adminSecret
-			if tt.credential == withCertificate {
-				stored = pkcs1(testKey())
+			v := newTenant(t)
+			v.Answer("POST /"+entratest.TenantID+"/oauth2/v2.0/token", tt.status, tt.answer)
+			with := func(t *testing.T, v *facetest.Vendor, d *idp.Deps) string {
+				byIdentity("", "")(t, v, d)
+				if tt.credential == withCertificate {
+					byCertificate(t, v, d)
+				}
+				return tt.credential
 			}
-			err := list(t, newLogin(t, tt.status, tt.answer), tt.credential, storing(stored))
+			_, err := newProvider(t, v, with, "").List(t.Context())
 			if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %s: %v; want %s with %q", failure.KindOf(err), err, tt.kind, tt.says)
 			}
-			for _, foreign := range []string{"vendor", adminSecret} {
+			for _, foreign := range []string{"vendor", v.Face.AdminToken()} {
 				if strings.Contains(err.Error(), foreign) {
 					t.Errorf("the error shows %q: %v", foreign, err)
 				}

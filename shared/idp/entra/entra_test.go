@@ -3,7 +3,9 @@ package entra_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +13,9 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
-	"alboidc.internal/shared/idp/idptest/httpvendor"
+	"alboidc.internal/shared/idp/entra/entratest"
+	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/facetest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -33,23 +37,62 @@ const registration = `{"@odata.context": "https://graph.microsoft.com/v1.0/$meta
  {"customKeyIdentifier": null, "displayName": "alb-oidc-rotation/` + version + `", "endDateTime": "2026-09-01T10:00:00.1234567Z", "hint": "kX8", "keyId": "` + key2 + `", "secretText": null, "startDateTime": "2026-02-01T10:00:00Z"},
  {"customKeyIdentifier": null, "displayName": null, "endDateTime": "2027-03-01T10:00:00Z", "hint": "zzz", "keyId": "` + key3 + `", "secretText": null, "startDateTime": "2025-03-01T10:00:00Z"}]}`
 
-var listed = httpvendor.Exchange{Request: "GET " + appPath + selection, Status: 200, Answer: registration}
+const (
+	adminSecret = "abc8Q~client-secret-of-the-rotator"
+	adminToken  = "eyJ0.access-token.0"
+)
+
+// now is the time of both sides.
+var now = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+
+var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
+// play expects requests to Microsoft Graph, each with a client-request-id of its own; it gives an access token besides.
+func play(t *testing.T, exchanges ...facetest.Exchange) *facetest.Script {
+	t.Helper()
+	s, ids := facetest.Play(t, "Bearer "+adminToken, exchanges...), map[string]bool{}
+	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
+		id := r.Header.Get("client-request-id")
+		if !guid.MatchString(id) || ids[id] {
+			t.Errorf("the client-request-id %q is no new GUID", id)
+		}
+		ids[id] = true
+		if r.URL.Path != "/"+entratest.TenantID+"/oauth2/v2.0/token" {
+			return false
+		}
+		face.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": adminToken})
+		return true
+	}
+	return s
+}
+
+// provider is one with a client secret and further settings, each followed by a comma.
+func provider(t *testing.T, s *facetest.Script, more string) idp.Provider {
+	t.Helper()
+	p, err := entra.New(settings(s.URL, more+withSecret), client, facetest.Deps(t, s.Server, map[string]string{secretARN: adminSecret + "\n"}, now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var listed = facetest.Exchange{Request: "GET " + appPath + selection, Status: 200, Answer: registration}
 
 // apiError is the documented shape of an error; its texts must not come through.
 func apiError(code string) string {
 	return `{"error": {"code": "` + code + `", "message": "text of the vendor", "innerError": {"date": "2026-03-01T10:00:00", "request-id": "vendor", "client-request-id": "vendor"}}}`
 }
 
-var add = httpvendor.Exchange{Request: "POST " + appPath + "/addPassword", Status: 200,
+var add = facetest.Exchange{Request: "POST " + appPath + "/addPassword", Status: 200,
 	Body: `{"passwordCredential": {"displayName": "alb-oidc-rotation/` + version + `", "endDateTime": "2026-08-28T10:00:00Z"}}`,
 	Answer: `{"@odata.context": "x", "keyId": "` + key9 + `", "displayName": "alb-oidc-rotation/` + version + `", "hint": "kX8", "startDateTime": "2026-03-01T10:00:00Z",
  "endDateTime": "2026-08-28T10:00:00Z", "secretText": "` + made + `", "customKeyIdentifier": null}`}
 
-func remove(key string) httpvendor.Exchange {
-	return httpvendor.Exchange{Request: "POST " + appPath + "/removePassword", Body: `{"keyId": "` + key + `"}`, Status: 204}
+func remove(key string) facetest.Exchange {
+	return facetest.Exchange{Request: "POST " + appPath + "/removePassword", Body: `{"keyId": "` + key + `"}`, Status: 204}
 }
 
-func failing(e httpvendor.Exchange, status int, code string) httpvendor.Exchange {
+func failing(e facetest.Exchange, status int, code string) facetest.Exchange {
 	e.Status, e.Answer = status, apiError(code)
 	return e
 }
@@ -102,24 +145,6 @@ func TestCreateWithAValueAsksNobody(t *testing.T) {
 	}
 }
 
-func TestTheRegistrationIsAddressedByItsObjectIDIfThatIsGiven(t *testing.T) {
-	t.Parallel()
-	byObject := func(e httpvendor.Exchange) httpvendor.Exchange {
-		e.Request = strings.Replace(e.Request, appPath, "/v1.0/applications/"+objectID, 1)
-		return e
-	}
-	p := provider(t, play(t, byObject(listed), byObject(add), byObject(remove(key2))), `"applicationObjectId": "`+objectID+`", `)
-	if _, err := p.List(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if _, err := p.Create(t.Context(), idp.CreateRequest{Tag: version}); err != nil {
-		t.Error(err)
-	}
-	if err := p.Remove(t.Context(), key2); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestChangesAndRefusals(t *testing.T) {
 	t.Parallel()
 	create := func(p idp.Provider, ctx context.Context) error {
@@ -133,32 +158,32 @@ func TestChangesAndRefusals(t *testing.T) {
 	tests := []struct {
 		name string
 		call func(idp.Provider, context.Context) error
-		play []httpvendor.Exchange
+		play []facetest.Exchange
 		kind failure.Kind // "" is success
 		says string
 	}{
-		{"a secret is removed without a look at the list", removing(key2), []httpvendor.Exchange{remove(key2)}, "", ""},
-		{"a secret that is refused and not listed counts as removed", removing(key9), []httpvendor.Exchange{failing(remove(key9), 400, gone), listed}, "", ""},
-		{"so does one that Graph does not find", removing(key9), []httpvendor.Exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), listed}, "", ""},
-		{"one that is refused but listed is tried again", removing(key2), []httpvendor.Exchange{failing(remove(key2), 400, gone), listed}, failure.Unavailable, "may not agree yet"},
+		{"a secret is removed without a look at the list", removing(key2), []facetest.Exchange{remove(key2)}, "", ""},
+		{"a secret that is refused and not listed counts as removed", removing(key9), []facetest.Exchange{failing(remove(key9), 400, gone), listed}, "", ""},
+		{"so does one that Graph does not find", removing(key9), []facetest.Exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), listed}, "", ""},
+		{"one that is refused but listed is tried again", removing(key2), []facetest.Exchange{failing(remove(key2), 400, gone), listed}, failure.Unavailable, "may not agree yet"},
 		{"an app that is not there is no removal", removing(key9),
-			[]httpvendor.Exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), failing(listed, 404, "Request_ResourceNotFound")}, failure.IdPRejected, "there is no app registration " + appID},
-		{"a removal without rights is no removal", removing(key2), []httpvendor.Exchange{failing(remove(key2), 403, "Authorization_RequestDenied")}, failure.IdPRejected, "Application.ReadWrite.OwnedBy"},
-		{"a removal beside another change is tried again", removing(key9), []httpvendor.Exchange{failing(remove(key9), 400, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
-		{"a creation beside another change is tried again", create, []httpvendor.Exchange{failing(add, 409, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
+			[]facetest.Exchange{failing(remove(key9), 404, "Request_ResourceNotFound"), failing(listed, 404, "Request_ResourceNotFound")}, failure.IdPRejected, "there is no app registration " + appID},
+		{"a removal without rights is no removal", removing(key2), []facetest.Exchange{failing(remove(key2), 403, "Authorization_RequestDenied")}, failure.IdPRejected, "Application.ReadWrite.OwnedBy"},
+		{"a removal beside another change is tried again", removing(key9), []facetest.Exchange{failing(remove(key9), 400, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
+		{"a creation beside another change is tried again", create, []facetest.Exchange{failing(add, 409, "Directory_ConcurrencyViolation")}, failure.Throttled, "other changes at the same time"},
 		{"a throttled creation says how long to wait and is not repeated", create,
-			[]httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 429, Answer: apiError("TooManyRequests"), Header: map[string]string{"Retry-After": "17"}}}, failure.Throttled, "asked to wait 17s"},
-		{"a creation without ownership is explained", create, []httpvendor.Exchange{failing(add, 403, "Authorization_RequestDenied")}, failure.IdPRejected,
+			[]facetest.Exchange{{Request: add.Request, Body: add.Body, Status: 429, Answer: apiError("TooManyRequests"), Header: map[string]string{"Retry-After": "17"}}}, failure.Throttled, "asked to wait 17s"},
+		{"a creation without ownership is explained", create, []facetest.Exchange{failing(add, 403, "Authorization_RequestDenied")}, failure.IdPRejected,
 			"make its service principal an owner of app " + appID + ": HTTP 403 Authorization_RequestDenied"},
-		{"a policy against secrets is explained", create, []httpvendor.Exchange{failing(add, 400, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
-		{"so it is when it comes as a 403", create, []httpvendor.Exchange{failing(add, 403, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
-		{"a policy against long lives is explained", create, []httpvendor.Exchange{failing(add, 400, "CredentialInvalidLifetimeAsPerAppPolicy")}, failure.IdPRejected,
+		{"a policy against secrets is explained", create, []facetest.Exchange{failing(add, 400, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
+		{"so it is when it comes as a 403", create, []facetest.Exchange{failing(add, 403, "CredentialTypeNotAllowedAsPerAppPolicy")}, failure.IdPRejected, "forbids new client secrets"},
+		{"a policy against long lives is explained", create, []facetest.Exchange{failing(add, 400, "CredentialInvalidLifetimeAsPerAppPolicy")}, failure.IdPRejected,
 			"does not allow secrets that live 180 days: lower identityProvider.settings.secretLifetimeDays"},
-		{"a token that is not taken is explained", create, []httpvendor.Exchange{failing(add, 401, "InvalidAuthenticationToken")}, failure.IdPRejected, "same cloud"},
-		{"a failed dependency leaves open what happened", create, []httpvendor.Exchange{failing(add, 424, "FailedDependency")}, failure.Unavailable, "HTTP 424 FailedDependency"},
-		{"a server error leaves open what happened", create, []httpvendor.Exchange{failing(add, 500, "InternalServerError")}, failure.Unavailable, "HTTP 500"},
-		{"an answer without the value is not understood", create, []httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"keyId": "` + key9 + `"}`}}, failure.Unavailable, "not understood"},
-		{"an answer without an id is not understood", create, []httpvendor.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"secretText": "` + made + `"}`}}, failure.Unavailable, "not understood"},
+		{"a token that is not taken is explained", create, []facetest.Exchange{failing(add, 401, "InvalidAuthenticationToken")}, failure.IdPRejected, "same cloud"},
+		{"a failed dependency leaves open what happened", create, []facetest.Exchange{failing(add, 424, "FailedDependency")}, failure.Unavailable, "HTTP 424 FailedDependency"},
+		{"a server error leaves open what happened", create, []facetest.Exchange{failing(add, 500, "InternalServerError")}, failure.Unavailable, "HTTP 500"},
+		{"an answer without the value is not understood", create, []facetest.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"keyId": "` + key9 + `"}`}}, failure.Unavailable, "not understood"},
+		{"an answer without an id is not understood", create, []facetest.Exchange{{Request: add.Request, Body: add.Body, Status: 200, Answer: `{"secretText": "` + made + `"}`}}, failure.Unavailable, "not understood"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -242,9 +267,9 @@ func TestTheProbeIsATokenForTheClientItself(t *testing.T) {
 
 func TestTheClientMustBeAnAppRegistrationOfItsOwn(t *testing.T) {
 	t.Parallel()
-	s := play(t)
 	for name, c := range map[string]idp.Client{"no GUID": {ClientID: "orders-web"}, "the rotator itself": {ClientID: strings.ToUpper(rotatorID)}} {
-		if _, err := entra.New(settings(s.URL, withSecret), c, deps(t, s.Server, adminSecret)); !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId: must be") {
+		_, err := entra.New(settings("https://graph.example.com", withSecret), c, idp.Deps{})
+		if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId: must be") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -2,13 +2,13 @@ package entra
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
@@ -46,19 +46,11 @@ func transient(code string) failure.Kind {
 	return ""
 }
 
-// authorize is called before each try.
+// authorize is called before each try. Microsoft's support finds a request by its id (Graph docs, "Best practices for
+// working with Microsoft Graph": a new one for each request).
 func (p *Provider) authorize(ctx context.Context, r *http.Request) error {
-	r.Header.Set("client-request-id", newGUID())
+	r.Header.Set("client-request-id", clientcredentials.NewUUID())
 	return p.credential.Authorize(ctx, r)
-}
-
-// newGUID is a random UUID (RFC 9562, section 5.4). Microsoft's support finds a request by it (Graph docs, "Best
-// practices for working with Microsoft Graph": a new one for each request).
-func newGUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // explain says what the operator can do about a refusal of Microsoft Graph.

@@ -8,12 +8,13 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
+	"alboidc.internal/shared/idp/entra/entratest"
 )
 
 func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	t.Parallel()
 	const p = "identityProvider.settings"
-	in := `"tenantId": "` + tenant + `"`
+	in := `"tenantId": "` + entratest.TenantID + `"`
 	tests := []struct {
 		name, settings string
 		want           []string // none is success

@@ -9,11 +9,11 @@ package entratest
 
 import (
 	"crypto/rand"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/face"
 )
@@ -117,7 +117,7 @@ func (*Entra) Paths() face.Paths {
 }
 
 // NewSecretID implements face.Face.
-func (*Entra) NewSecretID(string) string { return newGUID() }
+func (*Entra) NewSecretID(string) string { return clientcredentials.NewUUID() }
 
 // AdminToken implements face.Face: the client secret of the app registration RotatorID.
 func (e *Entra) AdminToken() string { return e.adminSecret }
@@ -132,13 +132,6 @@ func (e *Entra) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("/v1.0/", e.endpoint("entra.unknown", func(r *http.Request) (int, any, error) {
 		return 0, nil, &graphError{http.StatusNotImplemented, "NotImplemented", "The local stack does not implement " + r.Method + " " + r.URL.Path}
 	}))
-}
-
-func newGUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // newSecretText makes a value in the form of Entra ID's: 40 characters, which are not all safe in a form.

@@ -4,77 +4,40 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/entra/entratest"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/facetest"
 )
 
 const (
 	appID    = "bbbbbbbb-0000-4000-8000-000000000002"
 	objectID = "cccccccc-0000-4000-8000-000000000003"
 	app      = "/v1.0/applications(appId='" + appID + "')"
-	old      = "abc8Q~value-of-the-old-secret-0123456789"
+	old      = "initial-secret-of-" + appID
 )
-
-func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-
-// serve makes the routes that the provider would make.
-func serve(mux *http.ServeMux, e *entratest.Entra) {
-	e.Routes(mux)
-	mux.HandleFunc("POST "+e.Paths().Issuer+e.Paths().Token, func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
-		if !e.ServeToken(w, r) {
-			w.WriteHeader(http.StatusTeapot) // left to the provider
-		}
-	})
-}
-
-func register(t *testing.T, s *clients.Store, secretID string) {
-	t.Helper()
-	if _, err := s.Register(clients.Client{ID: appID, AppID: objectID, Name: "orders-web"}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Update(appID, func(e *clients.Edit) error { _, err := e.Add(clients.Secret{ID: secretID}, old); return err }); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // tenant is an Entra ID tenant with one registration that has one secret.
 type tenant struct {
-	t      *testing.T
-	entra  *entratest.Entra
-	store  *clients.Store
-	clock  *clock.Virtual
-	faults *fault.Injector
-	url    string
-	token  string // an access token of the rotator
-	oldID  string
+	*facetest.Vendor
+	t     *testing.T
+	entra *entratest.Entra
+	token string // an access token of the rotator
+	oldID string
 }
 
 func newTenant(t *testing.T) *tenant {
 	t.Helper()
-	mux := http.NewServeMux()
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	c := clock.NewVirtual(noon())
-	x := &tenant{t: t, clock: c, store: clients.New(c), faults: &fault.Injector{}, url: server.URL}
-	f, err := entratest.New(face.Env{BaseURL: server.URL, Clock: c, Store: x.store, Faults: x.faults})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x.entra, x.oldID = f.(*entratest.Entra), f.NewSecretID(appID)
-	serve(mux, x.entra)
-	register(t, x.store, x.oldID)
-	x.token = x.admin(url.Values{"client_secret": {f.AdminToken()}}).must(t, http.StatusOK).text("access_token")
+	v := facetest.Start(t, entratest.Imitation, nil)
+	v.Register(clients.Client{ID: appID, AppID: objectID})
+	x := &tenant{Vendor: v, t: t, entra: v.Face.(*entratest.Entra), oldID: v.Store.Secrets(appID)[0].ID}
+	x.token = x.admin(url.Values{"client_secret": {v.Face.AdminToken()}}).must(t, http.StatusOK).text("access_token")
 	return x
 }
 
@@ -87,7 +50,7 @@ type answer struct {
 
 func (x *tenant) send(method, path, contentType, body string, change func(*http.Request)) answer {
 	x.t.Helper()
-	r, err := http.NewRequestWithContext(x.t.Context(), method, x.url+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(x.t.Context(), method, x.URL+path, strings.NewReader(body))
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -97,7 +60,7 @@ func (x *tenant) send(method, path, contentType, body string, change func(*http.
 	if change != nil {
 		change(r)
 	}
-	got, err := http.DefaultClient.Do(r)
+	got, err := x.Client().Do(r)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -133,7 +96,7 @@ func (x *tenant) form(values url.Values) answer {
 // admin asks for an access token as the rotator.
 func (x *tenant) admin(more url.Values) answer {
 	x.t.Helper()
-	values := url.Values{"grant_type": {"client_credentials"}, "client_id": {entratest.RotatorID}, "scope": {x.url + "/.default"}}
+	values := url.Values{"grant_type": {"client_credentials"}, "client_id": {entratest.RotatorID}, "scope": {x.URL + "/.default"}}
 	for k, v := range more {
 		values[k] = v
 	}
@@ -180,20 +143,6 @@ func (a answer) mustRefuse(t *testing.T, status int, code string, number int) an
 	return a
 }
 
-// listed are the ids that a read shows.
-func (x *tenant) listed() []string {
-	x.t.Helper()
-	list, ok := x.graph(http.MethodGet, app+"?$select=passwordCredentials", "").must(x.t, http.StatusOK).fields["passwordCredentials"].([]any)
-	if !ok {
-		x.t.Fatal("passwordCredentials is no list")
-	}
-	ids := []string{}
-	for _, p := range list {
-		ids = append(ids, p.(map[string]any)["keyId"].(string))
-	}
-	return ids
-}
-
 var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 const named = `{"passwordCredential": {"displayName": "alb-oidc-rotation/v2", "endDateTime": "2026-06-01T00:00:00Z"}}`
@@ -232,7 +181,7 @@ func TestASecretEndsWhenItsLifeDoes(t *testing.T) {
 	}
 	short := x.graph(http.MethodPost, app+"/addPassword", `{"passwordCredential": {"endDateTime": "2026-03-01T12:00:10Z"}}`).must(t, http.StatusOK).text("secretText")
 	x.probe(short).must(t, http.StatusOK)
-	x.clock.Advance(10 * time.Second)
+	x.Clock.Advance(10 * time.Second)
 	x.probe(short).mustRefuse(t, http.StatusUnauthorized, "invalid_client", 7000215)
 }
 
@@ -252,7 +201,7 @@ func TestGraphRefusesWhatItShould(t *testing.T) {
 	x.graph(http.MethodPost, app+"/addPassword", named).mustFail(t, http.StatusBadRequest, "Request_BadRequest")
 	x.token = "stranger"
 	x.graph(http.MethodGet, app, "").mustFail(t, http.StatusUnauthorized, "InvalidAuthenticationToken")
-	if got := len(x.store.Secrets(appID)); got != 2 {
+	if got := len(x.Store.Secrets(appID)); got != 2 {
 		t.Errorf("there are %d secrets", got)
 	}
 }
@@ -271,38 +220,15 @@ func TestPoliciesAndOwnershipAreHeldTo(t *testing.T) {
 	x.token = x.admin(url.Values{"client_id": {rotatorID}, "client_secret": {"s"}}).must(t, http.StatusOK).text("access_token")
 	x.graph(http.MethodPost, app+"/addPassword", named).mustFail(t, http.StatusForbidden, "Authorization_RequestDenied")
 	x.graph(http.MethodPost, app+"/removePassword", `{"keyId": "`+x.oldID+`"}`).mustFail(t, http.StatusForbidden, "Authorization_RequestDenied")
-	if got := len(x.store.Secrets(appID)); got != 1 {
+	if got := len(x.Store.Secrets(appID)); got != 1 {
 		t.Errorf("there are %d secrets", got)
-	}
-}
-
-func TestAListLagsBehindIfToldTo(t *testing.T) {
-	t.Parallel()
-	x := newTenant(t)
-	x.clock.Advance(time.Minute)
-	x.entra.SetListDelay(20 * time.Second)
-	id := x.graph(http.MethodPost, app+"/addPassword", named).must(t, http.StatusOK).text("keyId")
-	if got := x.listed(); len(got) != 1 || got[0] != x.oldID {
-		t.Fatalf("at once the list is %v", got)
-	}
-	x.clock.Advance(20 * time.Second)
-	if got := x.listed(); len(got) != 2 || got[1] != id {
-		t.Fatalf("later the list is %v", got)
-	}
-	x.graph(http.MethodPost, app+"/removePassword", `{"keyId": "`+id+`"}`).must(t, http.StatusNoContent)
-	if got := x.listed(); len(got) != 2 {
-		t.Fatalf("after the removal the list is %v", got)
-	}
-	x.clock.Advance(20 * time.Second)
-	if got := x.listed(); len(got) != 1 {
-		t.Fatalf("in the end the list is %v", got)
 	}
 }
 
 func TestTokenServersLearnOfANewSecretOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)
-	x.store.SetActivationDelay(5 * time.Second)
+	x.Store.SetActivationDelay(5 * time.Second)
 	x.entra.SetReplicas(0, 10*time.Second)
 	value := x.graph(http.MethodPost, app+"/addPassword", named).must(t, http.StatusOK).text("secretText")
 	statuses := func() string {
@@ -316,7 +242,7 @@ func TestTokenServersLearnOfANewSecretOneAfterTheOther(t *testing.T) {
 		after time.Duration
 		want  string
 	}{{0, "----"}, {5 * time.Second, "+-+-"}, {9 * time.Second, "+-+-"}, {time.Second, "++++"}} {
-		x.clock.Advance(step.after)
+		x.Clock.Advance(step.after)
 		if got := statuses(); got != step.want {
 			t.Errorf("after %s more: %s, want %s", step.after, got, step.want)
 		}
@@ -371,24 +297,21 @@ func TestTheClientCredentialsGrantAnswersAsDocumented(t *testing.T) {
 	x.graph(http.MethodGet, app, "").mustFail(t, http.StatusUnauthorized, "InvalidAuthenticationToken")
 }
 
-func TestFaultsOfTheEndpointsHaveTheirNames(t *testing.T) {
+func TestFaultsOfTheTokenEndpointHaveTheirNames(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)
 	for operation, call := range map[string]func() answer{
-		"entra.getApplication": func() answer { return x.graph(http.MethodGet, app, "") },
-		"entra.addPassword":    func() answer { return x.graph(http.MethodPost, app+"/addPassword", named) },
-		"entra.removePassword": func() answer { return x.graph(http.MethodPost, app+"/removePassword", `{"keyId": "`+x.oldID+`"}`) },
-		"entra.adminToken":     func() answer { return x.admin(url.Values{"client_secret": {x.entra.AdminToken()}}) },
-		"token":                func() answer { return x.probe(old) },
+		"entra.adminToken": func() answer { return x.admin(url.Values{"client_secret": {x.entra.AdminToken()}}) },
+		"token":            func() answer { return x.probe(old) },
 	} {
-		id, err := x.faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: http.StatusTooManyRequests})
+		id, err := x.Faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: http.StatusTooManyRequests})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a := call(); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "2" || a.fields["error"] == nil {
 			t.Errorf("%s: %d %s", operation, a.status, a.body)
 		}
-		x.faults.Remove(id)
+		x.Faults.Remove(id)
 	}
 	x.probe(old).must(t, http.StatusOK)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/face"
@@ -76,7 +77,7 @@ func (e *Entra) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &g) {
 		g = &graphError{http.StatusInternalServerError, "InternalServerError", "Encountered an internal server error."}
 	}
-	id := newGUID()
+	id := clientcredentials.NewUUID()
 	face.WriteJSON(w, g.status, map[string]any{"error": map[string]any{"code": g.code, "message": g.message, "innerError": map[string]string{
 		"date": e.env.Clock.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": r.Header.Get("client-request-id")}}})
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/idp/idptest/clients"
 )
 
@@ -124,7 +125,7 @@ func (e *Entra) addPassword(r *http.Request) (int, any, error) {
 		if len(edit.All()) >= limit {
 			return badRequest("The application has reached the maximum number of password credentials.")
 		}
-		added, err = edit.Add(clients.Secret{ID: newGUID(), DisplayName: in.PasswordCredential.DisplayName, ExpiresAt: end}, value)
+		added, err = edit.Add(clients.Secret{ID: clientcredentials.NewUUID(), DisplayName: in.PasswordCredential.DisplayName, ExpiresAt: end}, value)
 		return err
 	})
 	if err != nil {

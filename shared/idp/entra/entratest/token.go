@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/face"
 )
@@ -34,7 +35,7 @@ func (e *Entra) TokenError(r face.Refusal) face.TokenError {
 }
 
 func (e *Entra) tokenError(status int, code string, number int, text string) face.TokenError {
-	now, trace, correlation := e.env.Clock.Now().UTC(), newGUID(), newGUID()
+	now, trace, correlation := e.env.Clock.Now().UTC(), clientcredentials.NewUUID(), clientcredentials.NewUUID()
 	stamp := now.Format("2006-01-02 15:04:05Z")
 	return face.TokenError{Status: status, Code: code,
 		Description: fmt.Sprintf("AADSTS%d: %s. Trace ID: %s Correlation ID: %s Timestamp: %s", number, text, trace, correlation, stamp),
@@ -153,5 +154,5 @@ func writeToken(w http.ResponseWriter, token string) {
 
 func newAccessToken() string {
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-	return strings.Join([]string{part(`{"typ":"JWT","alg":"RS256"}`), part(newGUID() + newGUID()), part(newGUID())}, ".")
+	return strings.Join([]string{part(`{"typ":"JWT","alg":"RS256"}`), part(clientcredentials.NewUUID() + clientcredentials.NewUUID()), part(clientcredentials.NewUUID())}, ".")
 }

@@ -1,0 +1,36 @@
+package orders
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+
+	"alboidc.internal/shared/awstest/awsapi"
+)
+
+// CreateSchedules creates the two schedules that a deployment has for a client: its rotation and the daily measurement. A
+// rate starts at once when it is made, so the rotation has a date.
+func (d *Deployment) CreateSchedules(ctx context.Context) error {
+	api := scheduler.NewFromConfig(d.Stack.AWS(Home))
+	group := aws.String(MachineName)
+	if _, err := api.CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: group}); err != nil {
+		return fmt.Errorf("creating the schedules' group: %w", err)
+	}
+	for _, s := range []struct{ name, expression, input string }{
+		{Client, "cron(0 3 1 * ? *)", `{"client":"` + Client + `"}`},
+		{Client + ".measure", "rate(1 day)", `{"client":"` + Client + `","measure":true}`},
+	} {
+		if _, err := api.CreateSchedule(ctx, &scheduler.CreateScheduleInput{Name: &s.name, GroupName: group, ScheduleExpression: &s.expression,
+			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
+			Target: &types.Target{Arn: &d.MachineARN, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName + "-schedules"),
+				Input:       &s.input,
+				RetryPolicy: &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(3600), MaximumRetryAttempts: aws.Int32(20)}},
+		}); err != nil {
+			return fmt.Errorf("creating the schedule %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
