@@ -39,14 +39,8 @@ var queryActions = map[string]action{
 	"elasticloadbalancingv2:describeTags": func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
 		return client(ctx, t, elbNames, plain(c.elb(t).DescribeTags))
 	},
-	"cloudwatch:describeAlarms": func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
-		return client(ctx, t, cloudWatchNames, plain(cloudwatch.NewFromConfig(c.config(t)).DescribeAlarms))
-	},
 	"cloudwatch:getMetricData": func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
 		return client(ctx, t, cloudWatchNames, plain(cloudwatch.NewFromConfig(c.config(t)).GetMetricData))
-	},
-	"cloudwatch:putMetricData": func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
-		return client(ctx, t, cloudWatchNames, plain(cloudwatch.NewFromConfig(c.config(t)).PutMetricData))
 	},
 }
 
