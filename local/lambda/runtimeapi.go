@@ -24,7 +24,6 @@ func (p *process) runtimeAPI() http.Handler {
 	mux.HandleFunc("GET "+invocations+"next", p.next)
 	mux.HandleFunc("POST "+invocations+"{id}/response", func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, false) })
 	mux.HandleFunc("POST "+invocations+"{id}/error", func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, true) })
-	mux.HandleFunc("POST /2018-06-01/runtime/init/error", p.failInit)
 	return mux
 }
 
@@ -76,18 +75,6 @@ func (p *process) answer(w http.ResponseWriter, r *http.Request, failed bool) {
 		return
 	}
 	inv.done <- result{payload: body, failed: failed}
-	accepted(w)
-}
-
-// failInit takes the error of a runtime that cannot start.
-func (p *process) failInit(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
-	if err != nil {
-		return
-	}
-	p.mu.Lock()
-	p.initError = body
-	p.mu.Unlock()
 	accepted(w)
 }
 

@@ -126,8 +126,8 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
 	s.CloudWatch = cloudwatch.New(s.Clock)
 	s.SNS = sns.New(s.Clock)
-	s.EventBridge = eventbridge.New(eventbridge.Options{Clock: s.Clock, Endpoint: s.URL})
-	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, Metrics: s.CloudWatch, ExtraEnv: s.functionEnv(o.FunctionEnv)})
+	s.EventBridge = eventbridge.New(s.Clock, s.URL)
+	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, ExtraEnv: s.functionEnv(o.FunctionEnv)})
 	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, Library: library, OnEvent: o.OnEvent,
 		OnStatusChange: s.emit})
 	if err != nil {
@@ -191,7 +191,7 @@ func (s *Stack) Close() error {
 		s.EventBridge.Close()
 	}
 	if s.Lambda != nil {
-		errs = append(errs, s.Lambda.Close())
+		s.Lambda.Close()
 	}
 	if s.Plane != nil {
 		s.Plane.Close()

@@ -111,30 +111,16 @@ func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON10 }
 
 // operations are the API operations that this service has.
 var operations = map[string]func(*Service, context.Context, *awsapi.Call) (any, error){
-	"CreateStateMachine":             (*Service).createStateMachine,
-	"UpdateStateMachine":             (*Service).updateStateMachine,
-	"DescribeStateMachine":           (*Service).describeStateMachine,
-	"DeleteStateMachine":             (*Service).deleteStateMachine,
-	"ListStateMachines":              (*Service).listStateMachines,
-	"ValidateStateMachineDefinition": (*Service).validateDefinition,
-	"PublishStateMachineVersion":     (*Service).publishVersion,
-	"ListStateMachineVersions":       (*Service).listVersions,
-	"CreateStateMachineAlias":        (*Service).createAlias,
-	"UpdateStateMachineAlias":        (*Service).updateAlias,
-	"DescribeStateMachineAlias":      (*Service).describeAlias,
-	"DeleteStateMachineAlias":        (*Service).deleteAlias,
-	"ListStateMachineAliases":        (*Service).listAliases,
-	"TagResource":                    (*Service).tagResource,
-	"UntagResource":                  (*Service).untagResource,
-	"ListTagsForResource":            (*Service).listTags,
-
-	"StartExecution":                   (*Service).startExecution,
-	"DescribeExecution":                (*Service).describeExecution,
-	"DescribeStateMachineForExecution": (*Service).describeForExecution,
-	"ListExecutions":                   (*Service).listExecutions,
-	"StopExecution":                    (*Service).stopExecution,
-	"RedriveExecution":                 (*Service).redriveExecution,
-	"GetExecutionHistory":              (*Service).history,
+	"CreateStateMachine":      (*Service).createStateMachine,
+	"UpdateStateMachine":      (*Service).updateStateMachine,
+	"DescribeStateMachine":    (*Service).describeStateMachine,
+	"CreateStateMachineAlias": (*Service).createAlias,
+	"StartExecution":          (*Service).startExecution,
+	"DescribeExecution":       (*Service).describeExecution,
+	"ListExecutions":          (*Service).listExecutions,
+	"StopExecution":           (*Service).stopExecution,
+	"RedriveExecution":        (*Service).redriveExecution,
+	"GetExecutionHistory":     (*Service).history,
 }
 
 // Handle implements awsapi.Service.
