@@ -50,8 +50,7 @@ var others = map[string]string{"stepfunctions": "sfn", "elbv2": "elasticloadbala
 var rest = map[string]bool{"lambda": true, "scheduler": true}
 
 // later are operations that wait for another change of the stack's services.
-var later = []string{"cloudwatch DescribeAlarms", "cloudwatch GetMetricStatistics", "cloudwatch PutMetricAlarm", "cloudwatch PutMetricData",
-	"dynamodb DescribeTable", "elasticloadbalancingv2 DeleteListener", "elasticloadbalancingv2 DeleteRule", "secretsmanager ListSecretVersionIds"}
+var later = []string{"dynamodb DescribeTable", "secretsmanager ListSecretVersionIds"}
 
 // The local stack answers what somebody asks of it and nothing else: every operation is code to keep and to believe.
 func TestTheStackAnswersOnlyWhatIsAsked(t *testing.T) {
@@ -142,10 +141,13 @@ func asker(path string) string {
 		return "tests of whole rotations"
 	case top == "local" && slices.Contains([]string{"demo", "orders", "delivery"}, folder) && !test:
 		return "demo"
-	case (top == "functions" || top == "shared") && !test && !strings.Contains(path, "/internal/fakes/") && !regexp.MustCompile(`/(\w+test|recorded)/`).MatchString(path):
+	case top != "functions" && top != "shared" || regexp.MustCompile(`/(\w+test|recorded)/`).MatchString(path):
+		return ""
+	case test || strings.Contains(path, "/internal/fakes/"):
+		return "tests of the product"
+	default:
 		return "product"
 	}
-	return ""
 }
 
 // pascal is start-execution as StartExecution.
