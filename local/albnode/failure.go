@@ -10,6 +10,7 @@ import (
 type Reason string
 
 const (
+	MissingHostHeader       Reason = "AuthMissingHostHeader"
 	MissingStateParam       Reason = "AuthMissingStateParam"
 	InvalidStateParam       Reason = "AuthInvalidStateParam"
 	MissingNonce            Reason = "AuthMissingAWSALBAuthNonce"
@@ -42,6 +43,7 @@ var failures = map[Reason]struct {
 	status int
 	metric string
 }{
+	MissingHostHeader:       {http.StatusUnauthorized, metricError},
 	MissingStateParam:       {http.StatusUnauthorized, metricFailure},
 	InvalidStateParam:       {http.StatusUnauthorized, metricFailure},
 	MissingNonce:            {http.StatusUnauthorized, metricFailure},

@@ -1,6 +1,9 @@
 package albnode_test
 
 import (
+	"bufio"
+	"crypto/tls"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"strings"
@@ -103,5 +106,19 @@ func TestASessionCookieItHasNotMadeIs401AndIsForgotten(t *testing.T) {
 	r.wantFailure(res.StatusCode, http.StatusUnauthorized, albnode.InvalidCookie, "ELBAuthFailure")
 	if c := res.Cookies(); len(c) != 1 || c[0].MaxAge >= 0 {
 		t.Errorf("cookies are %v", c)
+	}
+}
+
+// Anybody can make a load balancer count such an error, without an account.
+func TestARequestWithoutHostHeaderIs401(t *testing.T) {
+	for _, path := range []string{"/app/page", "/oauth2/idpresponse?code=1&state=1"} {
+		t.Run(path, func(t *testing.T) {
+			r := newRig(t)
+			conn := must(tls.Dial("tcp", r.plane.Addresses(r.balancer)[0], &tls.Config{RootCAs: r.ca.Pool(), ServerName: "localhost"}))
+			must(io.WriteString(conn, "GET "+path+" HTTP/1.0\r\n\r\n"))
+			res := must(http.ReadResponse(bufio.NewReader(conn), nil))
+			_, _ = res.Body.Close(), conn.Close()
+			r.wantFailure(res.StatusCode, http.StatusUnauthorized, albnode.MissingHostHeader, "ELBAuthError")
+		})
 	}
 }

@@ -31,6 +31,11 @@ type loginState struct {
 
 // authenticate performs an authenticate-oidc action and reports whether the request may go on.
 func (v *visit) authenticate(o *elbv2.OIDC) bool {
+	if v.r.Host == "" {
+		v.report(Login, v.rule.ARN, MissingHostHeader)
+		v.refuse(MissingHostHeader)
+		return false
+	}
 	s, err := v.session(o)
 	if err != nil {
 		// The browser would send the same cookie for ever: it is told to forget it.
@@ -132,6 +137,9 @@ func (v *visit) callback() {
 func (v *visit) checkCallback() (loginState, error) {
 	var st loginState
 	q := v.r.URL.Query()
+	if v.r.Host == "" {
+		return st, MissingHostHeader
+	}
 	if !q.Has("state") {
 		return st, MissingStateParam
 	}

@@ -139,14 +139,13 @@ func asker(path string) string {
 		return "tests of whole rotations"
 	case top == "local" && slices.Contains([]string{"demo", "orders", "delivery"}, folder) && !test:
 		return "demo"
-	case strings.HasPrefix(path, "shared/awstest/"):
+	case top != "functions" && top != "shared" || regexp.MustCompile(`/(\w+test|recorded)/`).MatchString(path):
 		return ""
-	case (top == "functions" || top == "shared") && (test || strings.Contains(path, "/internal/fakes/") || regexp.MustCompile(`/(\w+test|recorded)/`).MatchString(path)):
-		return "tests of the functions"
-	case top == "functions" || top == "shared":
+	case test || strings.Contains(path, "/internal/fakes/"):
+		return "tests of the product"
+	default:
 		return "product"
 	}
-	return ""
 }
 
 // pascal is start-execution as StartExecution.
