@@ -4,7 +4,6 @@ package eventbridge
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -115,7 +114,7 @@ func (s *Service) Events() []Event {
 func (s *Service) put(region string, e Event) string {
 	e.Region = region
 	if e.ID == "" {
-		e.ID = newID()
+		e.ID = awsapi.NewID()
 	}
 	if e.Time.IsZero() {
 		e.Time = s.clock.Now()
@@ -206,10 +205,4 @@ func (s *Service) putEntry(region string, e entry) entryResult {
 		event.Time = e.Time.Time
 	}
 	return entryResult{EventID: s.put(region, event)}
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

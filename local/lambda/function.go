@@ -1,9 +1,6 @@
 package lambda
 
-import (
-	"crypto/rand"
-	"fmt"
-)
+import ()
 
 // latest is the qualifier of the version that updates change.
 const latest = "$LATEST"
@@ -100,12 +97,4 @@ func (s *Service) resolve(ref reference) (*version, error) {
 		}
 	}
 	return nil, ref.notFound()
-}
-
-// newID makes a random id in the form of a UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -54,7 +54,7 @@ func (s *Service) run(ctx context.Context, ref reference, payload []byte) (r res
 	if closed {
 		return result{}, "", unavailable("the local stack is closing")
 	}
-	inv := &invocation{id: newID(), arn: ref.arn(), payload: payload, done: make(chan result, 1)}
+	inv := &invocation{id: awsapi.NewID(), arn: ref.arn(), payload: payload, done: make(chan result, 1)}
 	inv.log = &invocationLog{service: s, version: v, id: inv.id}
 	if h := v.function.handler; h != nil {
 		r, ok := s.runInProcess(ctx, h, inv)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // initLimit is the longest a runtime may take before it asks for its first invocation (Lambda developer guide,
@@ -216,7 +218,7 @@ func (s *Service) environ(v *version, runtimeAPI string) []string {
 		"AWS_LAMBDA_FUNCTION_NAME": c.FunctionName, "AWS_LAMBDA_FUNCTION_VERSION": c.Version,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(c.MemorySize),
 		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + c.FunctionName,
-		"AWS_LAMBDA_LOG_STREAM_NAME":      fmt.Sprintf("[%s]%s", c.Version, newID()),
+		"AWS_LAMBDA_LOG_STREAM_NAME":      fmt.Sprintf("[%s]%s", c.Version, awsapi.NewID()),
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_REGION":                      v.function.region, "AWS_DEFAULT_REGION": v.function.region,
 		"AWS_ACCESS_KEY_ID": "ASIALOCALSTACKLAMBDA", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // maxPayload is the largest request and answer of a synchronous invocation (developer guide, Lambda quotas: 6 MB; the
@@ -105,6 +107,6 @@ func errorPayload(kind, message string) []byte {
 
 // traceID is a trace header in X-Ray's form, not sampled.
 func traceID() string {
-	id := newID()
-	return fmt.Sprintf("Root=1-%08x-%s%s%s;Parent=%s;Sampled=0", time.Now().Unix(), id[0:8], id[9:13], id[24:36], newID()[19:23]+newID()[24:36])
+	id := awsapi.NewID()
+	return fmt.Sprintf("Root=1-%08x-%s%s%s;Parent=%s;Sampled=0", time.Now().Unix(), id[0:8], id[9:13], id[24:36], awsapi.NewID()[19:23]+awsapi.NewID()[24:36])
 }

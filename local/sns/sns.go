@@ -4,7 +4,6 @@ package sns
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -139,7 +138,7 @@ func (s *Service) publish(call *awsapi.Call) (any, error) {
 	case hasSubject && !validSubject(subject):
 		return nil, invalidParameter("Subject")
 	}
-	m := Message{ID: newID(), Subject: subject, Message: message, Attributes: attributes, Time: s.clock.Now()}
+	m := Message{ID: awsapi.NewID(), Subject: subject, Message: message, Attributes: attributes, Time: s.clock.Now()}
 	t.messages = append(t.messages, m)
 	return struct {
 		MessageID string `xml:"MessageId"`
@@ -169,10 +168,4 @@ func (s *Service) topic(call *awsapi.Call, arn string) (*topic, error) {
 
 func invalidParameter(what string) error {
 	return awsapi.Errorf("InvalidParameter", "Invalid parameter: %s", what)
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

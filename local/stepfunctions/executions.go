@@ -3,6 +3,7 @@ package stepfunctions
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 
 	"alboidc.internal/local/asl"
@@ -49,7 +50,7 @@ func (s *Service) startExecution(_ context.Context, call *awsapi.Call) (any, err
 		return nil, err
 	}
 	if in.Name == "" {
-		in.Name = s.uuid()
+		in.Name = awsapi.NewID()
 	}
 	if err := checkName(in.Name); err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (s *Service) startable(arn string) (*machine, settings, *version, string, e
 		}
 		aliasARN = a.arn
 		pick := a.routes[0].VersionARN
-		if s.unit()*100 >= float64(a.routes[0].Weight) {
+		if rand.Float64()*100 >= float64(a.routes[0].Weight) {
 			pick = a.routes[len(a.routes)-1].VersionARN
 		}
 		if v = m.version(pick); v == nil {

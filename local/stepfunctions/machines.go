@@ -196,7 +196,7 @@ func (s *Service) update(m *machine, definition *string, parsed *asl.Machine, ro
 	}
 	m.updated = s.now()
 	if changed {
-		m.revision = s.uuid()
+		m.revision = awsapi.NewID()
 	}
 }
 
