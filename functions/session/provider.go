@@ -20,7 +20,7 @@ import (
 // provider makes the client's identity provider: one with ids as it is, any other through package slots, by the model
 // that the configuration asks for.
 func (s *Session) provider() (idp.Provider, error) {
-	r, err := s.Registrations(s.Config, s.Deps)
+	r, err := s.Registrations(s.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Session) capabilities() (idp.Capabilities, error) {
 func (s *Session) pair(r idp.Registration, book slots.Book) (idp.Provider, error) {
 	other := s.Config
 	other.ClientID = s.Config.IdentityProvider.ClientPair
-	r2, err := s.Registrations(other, s.Deps)
+	r2, err := s.Registrations(other)
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +173,6 @@ func (s *Session) ClientID(ctx context.Context, r rotation.Ref) (string, error) 
 	}
 	if r.ClientID != "" {
 		return r.ClientID, nil
-	}
-	if s.Prober == nil {
-		return "", failure.New(failure.Precondition, "it is not known which registration of the pair version %s belongs to", r.VersionID)
 	}
 	v, err := s.Value(ctx, r.VersionID)
 	if err != nil {
