@@ -16,6 +16,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/idp/slots"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/parameters"
 	"alboidc.internal/shared/probe"
@@ -87,12 +88,12 @@ type Session struct {
 	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
 	untold            []string         // by follow
-	stays             string           // by Stay
+	labels            *versions.Labels // as they were read last
+	keeper            versions.Keeper  // with the labels
+	stays             string           // the AWSCURRENT that Standing has found
+	known             slots.Known      // what a provider of package slots goes by
+	absent            map[string]bool  // versions that were looked for and are not stored
 }
-
-// Stay holds the rest of the call to the AWSCURRENT that was looked at: some providers' requests make AWSCURRENT the only
-// secret, and that must not be one that somebody stores meanwhile.
-func (s *Session) Stay(current string) { s.stays = current }
 
 // Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
 // configuration counts, the journal says: never who calls.
@@ -157,7 +158,7 @@ func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Session, erro
 }
 
 func (d Deps) session(c rotation.Common, cfg config.Client) (s *Session, err error) {
-	s = &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(),
+	s = &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(), absent: map[string]bool{},
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	if d.Registrations == nil {
 		s.Capable, err = s.capabilities()
