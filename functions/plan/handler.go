@@ -258,11 +258,14 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 	if err := p.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
+	if err := p.LookAgain(ctx); err != nil { // to find the targets took its time
+		return rotation.Decision{}, err
+	}
 	listed, err := p.Provider.List(ctx)
 	if err != nil {
 		return rotation.Decision{}, err
 	}
-	labels, err := p.Store.Labels(ctx)
+	labels, err := p.Labels(ctx)
 	if err != nil {
 		return rotation.Decision{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/plan"
@@ -102,7 +101,7 @@ func TestLoadBalancersAreFoundByTheirTagsWheneverTargetsAreLookedFor(t *testing.
 		w, _ := newWorld(t)
 		w.Client.LoadBalancers = nil
 		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
-		w.ALB.Tags = []types.Tag{{Key: aws.String("login"), Value: aws.String("orders")}}
+		w.ALB.Tag("login", "orders")
 		if p, err := call(w, plain, action); err != nil || len(p.Targets) != 1 || p.Targets[0].LoadBalancerARN != fakes.LoadBalancer {
 			t.Errorf("%s: %+v (%v)", action, p.Targets, err)
 		}
@@ -135,11 +134,11 @@ func TestTagsThatNoLoadBalancerHasAreARefusal(t *testing.T) {
 func TestMoreTargetsThanAnExecutionCanHoldAreRefused(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
-	w.ALB.Rules = rotation.MaxTargets - 1 // and the default action
+	w.ALB.AddRules(rotation.MaxTargets - 1) // and the default action
 	if p, err := makePlan(w, plain); err != nil || len(p.Targets) != rotation.MaxTargets {
 		t.Errorf("%d targets (%v)", len(p.Targets), err)
 	}
-	w.ALB.Rules++
+	w.ALB.AddRules(1)
 	_, err := makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, "has 401 targets, one execution can rotate 400")
 }
@@ -188,15 +187,17 @@ func TestEachReasonAgainstARotationIsTold(t *testing.T) {
 		"the provider has a reason": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Fail("Check", failure.New(failure.IdPRejected, "the admin credential may not list secrets"))
 		}, failure.IdPRejected, "may not list secrets"},
-		"no target": {func(w *fakes.World, _ *memory.Vendor) { w.ALB.Login = nil }, failure.Precondition, "no listener or rule"},
+		"no target": {func(w *fakes.World, _ *memory.Vendor) { w.ALB.LetIn() }, failure.Precondition, "no listener or rule"},
 		"a target that Kubernetes owns": {func(w *fakes.World, _ *memory.Vendor) {
-			w.ALB.Tags = []types.Tag{{Key: aws.String("elbv2.k8s.aws/cluster"), Value: aws.String("prod")}}
+			w.ALB.Tag("elbv2.k8s.aws/cluster", "prod")
 		}, failure.Precondition, "AWS Load Balancer Controller"},
 		"a target that sends the secret elsewhere": {func(w *fakes.World, _ *memory.Vendor) {
-			w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token")
+			w.ALB.Change(func(o *fakes.Login) { o.TokenEndpoint = aws.String("https://evil.example/token") })
 		},
 			failure.Precondition, "https://evil.example/token"},
-		"a target of the same client under another issuer": {func(w *fakes.World, _ *memory.Vendor) { w.ALB.Login.Issuer = aws.String(fakes.Issuer + "/") },
+		"a target of the same client under another issuer": {func(w *fakes.World, _ *memory.Vendor) {
+			w.ALB.Change(func(o *fakes.Login) { o.Issuer = aws.String(fakes.Issuer + "/") })
+		},
 			failure.Precondition, "instead of"},
 		"a load balancer that does not exist": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Client.LoadBalancers = append(w.Client.LoadBalancers, strings.Replace(fakes.LoadBalancer, "orders-alb", "other-alb", 1))
@@ -217,7 +218,7 @@ func TestAllReasonsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t)
 	v.Add(secret.New(value))
-	w.ALB.Login = nil
+	w.ALB.LetIn()
 	_, err := makePlan(w, plain)
 	for _, says := range []string{"2 active secrets", "no room for a new one", "no listener or rule", "no new secret was made"} {
 		fakes.Failed(t, err, failure.Precondition, says)
@@ -279,7 +280,7 @@ func TestASecretThatWasNeverPromotedIsRolledBackFirstWhateverElseIsWrong(t *test
 	t.Parallel()
 	w, v := newWorld(t)
 	secondSecret(w, v, "AWSPENDING")
-	w.ALB.Tags = []types.Tag{{Key: aws.String("elbv2.k8s.aws/cluster"), Value: aws.String("prod")}}
+	w.ALB.Tag("elbv2.k8s.aws/cluster", "prod")
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 503, "" })
 	p, err := makePlan(w, plain)
 	if err != nil {
@@ -293,7 +294,7 @@ func TestASecretThatWasNeverPromotedIsRolledBackFirstWhateverElseIsWrong(t *test
 func TestATargetOfCloudFormationIsAWarning(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
-	w.ALB.Tags = []types.Tag{{Key: aws.String("aws:cloudformation:stack-name"), Value: aws.String("orders")}}
+	w.ALB.Tag("aws:cloudformation:stack-name", "orders")
 	p, err := makePlan(w, plain)
 	if err != nil || len(p.Warnings) != 2 || !strings.Contains(p.Warnings[0], "CloudFormation stack \"orders\"") {
 		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
@@ -335,7 +336,7 @@ func TestADiscoveryOnlyFindsTheTargets(t *testing.T) {
 	if all, _ := w.Tokens.Asked(); all != 0 {
 		t.Errorf("%d secrets were probed", all)
 	}
-	w.ALB.Login = nil
+	w.ALB.LetIn()
 	if p, err = call(w, plain, rotation.PlanDiscover); err != nil || p.Targets == nil || len(p.Targets) != 0 || p.Warnings == nil {
 		t.Errorf("the discovery says %+v (%v)", p, err)
 	}
@@ -344,7 +345,7 @@ func TestADiscoveryOnlyFindsTheTargets(t *testing.T) {
 func TestADiscoveryRefusesTargetsThatChangedHands(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
-	w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token")
+	w.ALB.Change(func(o *fakes.Login) { o.TokenEndpoint = aws.String("https://evil.example/token") })
 	_, err := call(w, plain, rotation.PlanDiscover)
 	fakes.Failed(t, err, failure.TargetDrift, "https://evil.example/token")
 }
@@ -355,11 +356,13 @@ func TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret(t *testing.T) 
 		change func(w *fakes.World)
 		kind   failure.Kind
 	}{
-		"another token endpoint": {func(w *fakes.World) { w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token") }, failure.TargetDrift},
+		"another token endpoint": {func(w *fakes.World) {
+			w.ALB.Change(func(o *fakes.Login) { o.TokenEndpoint = aws.String("https://evil.example/token") })
+		}, failure.TargetDrift},
 		"a load balancer that does not exist": {func(w *fakes.World) {
 			w.Client.LoadBalancers = append(w.Client.LoadBalancers, w.Client.LoadBalancers[0]+"0")
 		}, ""},
-		"another client": {func(w *fakes.World) { w.ALB.Login.ClientId = aws.String("another") }, ""},
+		"another client": {func(w *fakes.World) { w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String("another") }) }, ""},
 	} {
 		w, _ := newWorld(t)
 		c.change(w)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/shared/failure"
@@ -60,7 +59,7 @@ func TestAMeasurementTellsTheAgeOfTheCurrentSecretWhoeverMadeIt(t *testing.T) {
 func TestAMeasurementNeedsNothingThatARotationNeeds(t *testing.T) {
 	t.Parallel()
 	w := aged(t)
-	w.ALB.Tags = []types.Tag{{Key: aws.String("elbv2.k8s.aws/cluster"), Value: aws.String("prod")}}
+	w.ALB.Tag("elbv2.k8s.aws/cluster", "prod")
 	for _, call := range []string{"Check", "List", "DescribeListeners", "DescribeTags"} {
 		w.Fail(call, failure.New(failure.IdPRejected, "%s was called", call))
 	}
@@ -145,12 +144,14 @@ func TestOneWrongAnswerIsNoRefusedSecret(t *testing.T) {
 func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 	t.Parallel()
 	w := aged(t)
-	w.ALB.Login.Issuer, w.ALB.Login.TokenEndpoint = aws.String("https://login.example"), aws.String("https://login.example/token")
+	w.ALB.Change(func(o *fakes.Login) {
+		o.Issuer, o.TokenEndpoint = aws.String("https://login.example"), aws.String("https://login.example/token")
+	})
 	p, err := makePlan(w, measured)
 	if err != nil || !strings.Contains(p.Measured.RotationRefused, "add them to aliases") || !strings.Contains(w.Output(), "the next rotation will be refused") {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}
-	w.ALB.Gone = true // a rotation would find nothing to rotate
+	w.ALB.Remove() // a rotation would find nothing to rotate
 	if p, err = makePlan(w, measured); err != nil || !strings.HasPrefix(p.Measured.RotationRefused, "no listener or rule ") {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}

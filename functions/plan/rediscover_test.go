@@ -77,7 +77,9 @@ func TestAStricterTextRollsNothingBack(t *testing.T) {
 	e.Config = &text
 	j.Secrets[newer] = e
 	w.Journal.Set(j)
-	w.ALB.Login.Issuer, w.ALB.Login.TokenEndpoint = aws.String("https://other.example"), aws.String("https://other.example/token")
+	w.ALB.Change(func(o *fakes.Login) {
+		o.Issuer, o.TokenEndpoint = aws.String("https://other.example"), aws.String("https://other.example/token")
+	})
 	if _, err := rediscover(w, false); err != nil {
 		t.Fatal(err)
 	}

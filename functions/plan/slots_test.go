@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/shared/failure"
@@ -77,7 +76,7 @@ func TestATargetOfTheIdleRegistrationIsRefused(t *testing.T) {
 	t.Parallel()
 	w, v := slotWorld(t, memory.SlotOptions{Single: true})
 	w.Client.IdentityProvider.ClientPair = second
-	w.ALB.Login.ClientId = aws.String(second)
+	w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String(second) })
 	_, err := makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, "logs in with client id client-second, but the secret in use belongs to "+fakes.ClientID)
 	// the same target, and AWSCURRENT belongs to the second registration: nothing is wrong
@@ -100,13 +99,13 @@ func TestThePlanOfAPairSaysWhichLoginsFail(t *testing.T) {
 		strings.Contains(strings.Join(p.Warnings, "\n"), "deny") {
 		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
 	}
-	w.ALB.Login.OnUnauthenticatedRequest = types.AuthenticateOidcActionConditionalBehaviorEnumDeny
+	w.ALB.Change(func(o *fakes.Login) { o.OnUnauthenticatedRequest = "deny" })
 	p, err = makePlan(w, plain)
 	if err != nil || !strings.Contains(strings.Join(p.Warnings, "\n"), "OnUnauthenticatedRequest: deny") {
 		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
 	}
 	w, _ = newWorld(t)
-	w.ALB.Login.OnUnauthenticatedRequest = types.AuthenticateOidcActionConditionalBehaviorEnumDeny
+	w.ALB.Change(func(o *fakes.Login) { o.OnUnauthenticatedRequest = "deny" })
 	if p, err = makePlan(w, plain); err != nil || strings.Contains(strings.Join(p.Warnings, "\n"), "401") {
 		t.Errorf("without a pair the warnings are %q (%v)", p.Warnings, err)
 	}

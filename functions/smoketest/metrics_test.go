@@ -26,7 +26,7 @@ func TestErrorsCountOnlyWhereLoginsHaveStopped(t *testing.T) {
 	alone := both[1:]
 	for name, c := range map[string]struct {
 		checks  []rotation.Check
-		dns     string
+		address string
 		stopped bool
 		notice  string // part of it; "": the test fails
 	}{
@@ -40,7 +40,7 @@ func TestErrorsCountOnlyWhereLoginsHaveStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := noisy(t)
-			w.ALB.DNSName = c.dns
+			w.ALB.Address = c.address
 			if c.stopped {
 				w.Errors.Stopped = []string{fakes.LoadBalancer}
 			}
@@ -92,7 +92,7 @@ func TestLoginsAreCountedFromTheSwitchOn(t *testing.T) {
 func TestARehearsalSaysWhereAnybodyCanHoldARotationUp(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
-	w.ALB.DNSName = "127.0.0.2"
+	w.ALB.Address = "127.0.0.2"
 	out, err := rehearse(w)
 	if err != nil || !strings.Contains(out.Summary, "pass with the secret in use; no login test is seen to pass through every node of orders-alb") {
 		t.Errorf("the summary is %q (%v)", out.Summary, err)

@@ -50,7 +50,7 @@ func TestTheSecretOfTheVersionIsPutOnTheTargetAndARepeatPutsItAgain(t *testing.T
 	for range 2 {
 		got, err := update(w, newer)
 		answers(t, got, err, "updated")
-		if w.ALB.Secret != value {
+		if w.ALB.Secret() != value {
 			t.Error("the target has another secret")
 		}
 	}
@@ -99,13 +99,13 @@ func TestATargetIsLeftAloneWhileAWSCURRENTIsAThirdVersion(t *testing.T) {
 func TestARollbackPutsTheOldSecretBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	initial := w.ALB.Secret
+	initial := w.ALB.Secret()
 	if _, err := update(w, newer); err != nil {
 		t.Fatal(err)
 	}
 	got, err := update(w, fakes.Old)
 	answers(t, got, err, "updated")
-	if w.ALB.Secret != initial {
+	if w.ALB.Secret() != initial {
 		t.Error("the target has another secret")
 	}
 }
@@ -113,7 +113,7 @@ func TestARollbackPutsTheOldSecretBack(t *testing.T) {
 func TestATargetThatIsGoneIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.ALB.Gone = true
+	w.ALB.Remove()
 	got, err := update(w, newer)
 	answers(t, got, err, "gone")
 }
@@ -138,22 +138,25 @@ func TestWhatIsRefusedLeavesTheTargetAsItIs(t *testing.T) {
 	}{
 		"an execution that lost the lock":       {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, newer, failure.LockLost, fakes.Other},
 		"an execution when nobody has the lock": {func(w *fakes.World) { w.Journal.SetOwner("") }, newer, failure.LockLost, "nobody"},
-		"a target of another issuer":            {func(w *fakes.World) { w.ALB.Login.Issuer = aws.String("https://other.example") }, newer, failure.TargetDrift, "https://other.example"},
-		"a target of another client":            {func(w *fakes.World) { w.ALB.Login.ClientId = aws.String("0oa2") }, newer, failure.TargetDrift, "0oa2"},
-		"a target that would send the secret elsewhere": {func(w *fakes.World) { w.ALB.Login.TokenEndpoint = aws.String("https://evil.example/token") },
-			newer, failure.TargetDrift, "https://evil.example/token"},
-		"a target without a login":        {func(w *fakes.World) { w.ALB.Login = nil }, newer, failure.TargetDrift, "no authenticate-oidc action"},
+		"a target of another issuer": {func(w *fakes.World) {
+			w.ALB.Change(func(o *fakes.Login) { o.Issuer = aws.String("https://other.example") })
+		}, newer, failure.TargetDrift, "https://other.example"},
+		"a target of another client": {func(w *fakes.World) { w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String("0oa2") }) }, newer, failure.TargetDrift, "0oa2"},
+		"a target that would send the secret elsewhere": {func(w *fakes.World) {
+			w.ALB.Change(func(o *fakes.Login) { o.TokenEndpoint = aws.String("https://evil.example/token") })
+		}, newer, failure.TargetDrift, "https://evil.example/token"},
+		"a target without a login":        {func(w *fakes.World) { w.ALB.LetIn() }, newer, failure.TargetDrift, "no authenticate-oidc action"},
 		"a version that was never stored": {func(*fakes.World) {}, "version-x", failure.Precondition, "version-x"},
 		"no version":                      {func(*fakes.World) {}, "", failure.Internal, "no version id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			initial := w.ALB.Secret
 			c.world(w)
+			initial := w.ALB.Secret()
 			_, err := update(w, c.version)
 			fakes.Failed(t, err, c.kind, c.says)
-			if got := w.Writes(); len(got) != 0 || w.ALB.Secret != initial {
+			if got := w.Writes(); len(got) != 0 || w.ALB.Secret() != initial {
 				t.Errorf("the writes were %q", got)
 			}
 		})
@@ -176,7 +179,7 @@ func TestASecretIsReadInTheFormInWhichItWasStored(t *testing.T) {
 		w.Secrets.Add(newer, `{"clientId":"`+fakes.ClientID+`","clientSecret":"`+value+`"}`)
 		w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", JSONKey: noted}}})
 		got, err := update(w, newer)
-		if answers(t, got, err, "updated"); w.ALB.Secret != value {
+		if answers(t, got, err, "updated"); w.ALB.Secret() != value {
 			t.Errorf("%s: the target has another secret", name)
 		}
 	}

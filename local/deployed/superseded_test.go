@@ -97,8 +97,12 @@ func TestAStopIsHealedOnlyIfNobodyElseHasTheLock(t *testing.T) {
 // lock gives the client's lock to an execution.
 func (w *world) lock(t *testing.T, owner string) {
 	t.Helper()
-	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(orders.JournalTable), Item: map[string]ddbtypes.AttributeValue{
-		"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}, "owner": &ddbtypes.AttributeValueMemberS{Value: owner}}}); err != nil {
+	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName:                 aws.String(orders.JournalTable),
+		Key:                       map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}},
+		UpdateExpression:          aws.String("SET #owner = :owner"),
+		ExpressionAttributeNames:  map[string]string{"#owner": "owner"},
+		ExpressionAttributeValues: map[string]ddbtypes.AttributeValue{":owner": &ddbtypes.AttributeValueMemberS{Value: owner}}}); err != nil {
 		t.Fatal(err)
 	}
 }

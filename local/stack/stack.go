@@ -17,7 +17,6 @@ import (
 
 	"alboidc.internal/local/albnode"
 	"alboidc.internal/local/cloudwatch"
-	"alboidc.internal/local/cognito"
 	"alboidc.internal/local/eventbridge"
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/jsonata"
@@ -139,8 +138,12 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	if s.IdP, err = idp.Start(ctx, idp.Options{Face: o.Face, Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
 		return err
 	}
-	api := awsapi.NewServer(s.Clock, s.Faults, s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
-		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), cognito.New(s.Clock, s.IdP.Store()))
+	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
+		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock)}
+	if cognito, ok := s.IdP.Face().(awsapi.Service); ok { // an identity provider that is an AWS service
+		services = append(services, cognito)
+	}
+	api := awsapi.NewServer(s.Clock, s.Faults, services...)
 	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.server.Serve(listener) }()
 	var address func(elbv2.Listener, int) string

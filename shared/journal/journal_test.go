@@ -11,16 +11,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/journal"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func own(t *testing.T, f *fake) *journal.Journal {
+func own(t *testing.T, f *item) *journal.Journal {
 	t.Helper()
 	j, err := journal.New(f, table).Own(t.Context(), client, me)
 	if err != nil {
@@ -29,7 +29,7 @@ func own(t *testing.T, f *fake) *journal.Journal {
 	return j
 }
 
-func save(t *testing.T, f *fake, j *journal.Journal) error {
+func save(t *testing.T, f *item, j *journal.Journal) error {
 	t.Helper()
 	return journal.New(f, table).Save(t.Context(), j)
 }
@@ -41,13 +41,9 @@ func failed(t *testing.T, err error, kind failure.Kind, says string) {
 	}
 }
 
-func unavailable() error {
-	return &smithy.GenericAPIError{Code: "InternalServerError", Fault: smithy.FaultServer}
-}
-
 func TestAClientThatWasNeverRotatedHasAnEmptyJournal(t *testing.T) {
 	t.Parallel()
-	j := own(t, newFake(t))
+	j := own(t, newItem(t))
 	if j.Client != client || j.Owner != me || j.Rev != 0 || j.Secrets == nil || len(j.Secrets) != 0 || j.Promotion != nil {
 		t.Errorf("the journal is %+v", j)
 	}
@@ -69,8 +65,8 @@ func TestOnlyTheExecutionThatOwnsTheLockGetsTheJournal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
-			f.item["owner"] = c.owner
+			f := newItem(t)
+			f.set("owner", c.owner)
 			_, err := journal.New(f, table).Own(t.Context(), client, c.execution)
 			failed(t, err, failure.LockLost, c.says)
 		})
@@ -79,27 +75,28 @@ func TestOnlyTheExecutionThatOwnsTheLockGetsTheJournal(t *testing.T) {
 
 func TestWhoOnlyLooksSeesWhoeverHasTheLockAndCannotWrite(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newItem(t)
 	j := own(t, f)
 	j.Secrets["version-1"] = journal.Entry{State: journal.Live, IdPSecretID: "ocs1", At: noon}
 	if err := save(t, f, j); err != nil {
 		t.Fatal(err)
 	}
-	f.item["owner"], f.item["ownerSince"] = text(other), text("2026-11-22T12:00:00.000Z") // as JSONata's $now writes it
+	f.set("owner", text(other))
+	f.set("ownerSince", text("2026-11-22T12:00:00.000Z")) // as JSONata's $now writes it
 	j, held, err := journal.New(f, table).Look(t.Context(), client)
 	if err != nil || !held.Equal(noon) || j.Secrets["version-1"].IdPSecretID != "ocs1" {
 		t.Fatalf("seen %+v, held since %s: %v", j, held, err)
 	}
 	failed(t, save(t, f, j), failure.LockLost, other)
-	f.item["ownerSince"] = text("yesterday")
+	f.set("ownerSince", text("yesterday"))
 	_, _, err = journal.New(f, table).Look(t.Context(), client)
 	failed(t, err, failure.Precondition, "does not say since when")
 }
 
 func TestAFreeLockIsHeldByNobody(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	delete(f.item, "owner")
+	f := newItem(t)
+	f.set("owner", nil)
 	j, held, err := journal.New(f, table).Look(t.Context(), client)
 	if err != nil || !held.IsZero() {
 		t.Fatalf("held since %s: %v", held, err)
@@ -126,9 +123,10 @@ func sample() *journal.Journal {
 
 func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.item["lastWrite"], f.item["settleSeconds"] = number(strconv.FormatInt(noon.UnixMilli(), 10)), number("10")
-	f.item["proven"] = text(`{"version":"version-1","at":"2026-11-22T12:00:00Z"}`)
+	f := newItem(t)
+	f.set("lastWrite", number(strconv.FormatInt(noon.UnixMilli(), 10)))
+	f.set("settleSeconds", number("10"))
+	f.set("proven", text(`{"version":"version-1","at":"2026-11-22T12:00:00Z"}`))
 	j := own(t, f)
 	want := sample()
 	j.Secrets, j.Promotion, j.Begun = want.Secrets, want.Promotion, want.Begun
@@ -147,8 +145,8 @@ func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 // must never hold a secret.
 func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.item["rev"] = number("7")
+	f := newItem(t)
+	f.set("rev", number("7"))
 	j := sample()
 	for _, v := range []any{*j, j.Secrets["version-1"], *j.Promotion} {
 		for i := range reflect.TypeOf(v).NumField() {
@@ -163,11 +161,7 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
 		`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
 		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
-	got := map[string]string{}
-	for name, v := range f.item {
-		got[name] = plain(v)
-	}
-	if !maps.Equal(got, want) {
+	if got := f.attributes(); !maps.Equal(got, want) {
 		t.Errorf("the item is %v, want %v", got, want)
 	}
 }
@@ -184,10 +178,11 @@ func TestAReferenceCountsForItsOwnExecutionOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
-			f.item["owner"], f.item["config"] = text(c.owner), text(c.attribute)
-			if c.attribute == "" {
-				delete(f.item, "config")
+			f := newItem(t)
+			f.set("owner", text(c.owner))
+			f.set("config", nil)
+			if c.attribute != "" {
+				f.set("config", text(c.attribute))
 			}
 			j, err := journal.New(f, table).Own(t.Context(), client, c.owner)
 			if err != nil || !reflect.DeepEqual(j.Config, c.want) {
@@ -195,34 +190,34 @@ func TestAReferenceCountsForItsOwnExecutionOnly(t *testing.T) {
 			}
 		})
 	}
-	f := newFake(t)
-	f.item["config"] = text("{")
+	f := newItem(t)
+	f.set("config", text("{"))
 	_, err := journal.New(f, table).Own(t.Context(), client, me)
 	failed(t, err, failure.Precondition, "does not say which configuration")
 }
 
 func TestAPromotionThatWasNotMadeHasNoTimes(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newItem(t)
 	j := own(t, f)
 	j.Promotion = &journal.Promotion{From: "version-0", To: "version-1"}
 	if err := save(t, f, j); err != nil {
 		t.Fatal(err)
 	}
-	if p := own(t, f).Promotion; p == nil || !p.At.IsZero() || !p.GraceUntil.IsZero() || strings.Contains(plain(f.item["state"]), "graceUntil") {
-		t.Errorf("the promotion is %+v, the document %s", p, plain(f.item["state"]))
+	if p := own(t, f).Promotion; p == nil || !p.At.IsZero() || !p.GraceUntil.IsZero() || strings.Contains(f.attributes()["state"], "graceUntil") {
+		t.Errorf("the promotion is %+v, the document %s", p, f.attributes()["state"])
 	}
 }
 
 func TestTheLockAndOtherAttributesOutliveASave(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.item["ownerSince"] = text("2026-11-22T12:00:00Z")
+	f := newItem(t)
+	f.set("ownerSince", text("2026-11-22T12:00:00Z"))
 	if err := save(t, f, own(t, f)); err != nil {
 		t.Fatal(err)
 	}
-	if plain(f.item["owner"]) != "S "+me || plain(f.item["ownerSince"]) != "S 2026-11-22T12:00:00Z" {
-		t.Errorf("the item is %v", f.item)
+	if f.attributes()["owner"] != "S "+me || f.attributes()["ownerSince"] != "S 2026-11-22T12:00:00Z" {
+		t.Errorf("the item is %v", f.attributes())
 	}
 }
 
@@ -234,12 +229,12 @@ func TestASaveWithoutTheLockChangesNothing(t *testing.T) {
 	}{"another execution took it": {text(other), other}, "it was released": {nil, "nobody"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
+			f := newItem(t)
 			j := own(t, f)
-			f.before = func() { f.item["owner"] = c.owner }
+			f.before = func() { f.set("owner", c.owner) }
 			failed(t, save(t, f, j), failure.LockLost, c.says)
-			if f.updates != 0 || j.Rev != 0 {
-				t.Errorf("%d updates, revision %d", f.updates, j.Rev)
+			if f.attributes()["state"] != "" || j.Rev != 0 {
+				t.Errorf("the item is %v, revision %d", f.attributes(), j.Rev)
 			}
 		})
 	}
@@ -247,15 +242,15 @@ func TestASaveWithoutTheLockChangesNothing(t *testing.T) {
 
 func TestASaveOverSomebodyElsesRevisionChangesNothing(t *testing.T) {
 	t.Parallel()
-	for name, disturb := range map[string]func(*testing.T, *fake){
-		"another call of this execution wrote": func(t *testing.T, f *fake) {
+	for name, disturb := range map[string]func(*testing.T, *item){
+		"another call of this execution wrote": func(t *testing.T, f *item) {
 			late := own(t, f)
 			late.Secrets["version-late"] = journal.Entry{State: journal.Live, IdPSecretID: "ocs9", At: noon}
 			if err := save(t, f, late); err != nil {
 				t.Fatal(err)
 			}
 		},
-		"the same document was written twice": func(t *testing.T, f *fake) {
+		"the same document was written twice": func(t *testing.T, f *item) {
 			j := own(t, f)
 			for range 2 {
 				if err := save(t, f, j); err != nil {
@@ -263,21 +258,21 @@ func TestASaveOverSomebodyElsesRevisionChangesNothing(t *testing.T) {
 				}
 			}
 		},
-		"the item was put back from a backup": func(_ *testing.T, f *fake) { f.item["rev"] = number("3") },
+		"the item was put back from a backup": func(_ *testing.T, f *item) { f.set("rev", number("3")) },
 	} {
 		for _, rev := range []string{"", "5"} {
 			t.Run(fmt.Sprintf("%s, read as revision %q", name, rev), func(t *testing.T) {
 				t.Parallel()
-				f := newFake(t)
+				f := newItem(t)
 				if rev != "" {
-					f.item["rev"] = number(rev)
+					f.set("rev", number(rev))
 				}
 				j := own(t, f)
 				disturb(t, f)
-				state, updates := plain(f.item["state"]), f.updates
+				before := f.attributes()
 				failed(t, save(t, f, j), failure.Unavailable, "the step starts over")
-				if plain(f.item["state"]) != state || f.updates != updates {
-					t.Errorf("the document became %s", plain(f.item["state"]))
+				if after := f.attributes(); !maps.Equal(after, before) {
+					t.Errorf("the item became %v", after)
 				}
 			})
 		}
@@ -286,12 +281,12 @@ func TestASaveOverSomebodyElsesRevisionChangesNothing(t *testing.T) {
 
 func TestAnItemThatLostItsRevisionIsNotOverwritten(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.item["rev"] = number("5")
+	f := newItem(t)
+	f.set("rev", number("5"))
 	j := own(t, f)
-	delete(f.item, "rev")
+	f.set("rev", nil)
 	failed(t, save(t, f, j), failure.Unavailable, "the step starts over")
-	if f.updates != 0 {
+	if f.attributes()["state"] != "" {
 		t.Error("the item was written")
 	}
 }
@@ -300,21 +295,22 @@ func TestTheRepeatOfASaveWhoseReplyWasLostSucceeds(t *testing.T) {
 	t.Parallel()
 	t.Run("by the SDK", func(t *testing.T) {
 		t.Parallel()
-		f := newFake(t)
+		f := newItem(t)
 		j := own(t, f)
-		f.repeat = true
-		if err := save(t, f, j); err != nil || j.Rev != 1 || f.updates != 1 {
-			t.Errorf("revision %d after %d updates: %v", j.Rev, f.updates, err)
+		f.Client = f.connect(2)
+		f.once(fault.Rule{Operation: "UpdateItem", Mode: fault.Lose})
+		if err := save(t, f, j); err != nil || j.Rev != 1 || f.attributes()["rev"] != "N 1" {
+			t.Errorf("revision %d, in the item %s: %v", j.Rev, f.attributes()["rev"], err)
 		}
 	})
 	t.Run("by the caller", func(t *testing.T) {
 		t.Parallel()
-		f := newFake(t)
+		f := newItem(t)
 		j := own(t, f)
-		f.updateErr, f.lost = unavailable(), true
+		f.once(fault.Rule{Operation: "UpdateItem", Mode: fault.Lose})
 		failed(t, save(t, f, j), failure.Unavailable, "writing the journal")
-		if err := save(t, f, j); err != nil || j.Rev != 1 || f.updates != 1 {
-			t.Errorf("revision %d after %d updates: %v", j.Rev, f.updates, err)
+		if err := save(t, f, j); err != nil || j.Rev != 1 || f.attributes()["rev"] != "N 1" {
+			t.Errorf("revision %d, in the item %s: %v", j.Rev, f.attributes()["rev"], err)
 		}
 		if err := save(t, f, j); err != nil || j.Rev != 2 {
 			t.Errorf("the next save: revision %d, %v", j.Rev, err)
@@ -322,9 +318,9 @@ func TestTheRepeatOfASaveWhoseReplyWasLostSucceeds(t *testing.T) {
 	})
 	t.Run("but not of another document", func(t *testing.T) {
 		t.Parallel()
-		f := newFake(t)
+		f := newItem(t)
 		j := own(t, f)
-		f.updateErr, f.lost = unavailable(), true
+		f.once(fault.Rule{Operation: "UpdateItem", Mode: fault.Lose})
 		failed(t, save(t, f, j), failure.Unavailable, "writing the journal")
 		j.Secrets["version-1"] = journal.Entry{State: journal.Intended, At: noon}
 		failed(t, save(t, f, j), failure.Unavailable, "the step starts over")
@@ -336,16 +332,17 @@ func TestAnItemThatCannotBeReadIsNotTakenForAnEmptyOne(t *testing.T) {
 	for name, item := range map[string]map[string]types.AttributeValue{
 		"the document is not JSON":         {"state": text("CANARY{")},
 		"the document is of another form":  {"state": text(`{"secrets":["CANARY"]}`)},
-		"the document is not text":         {"state": &types.AttributeValueMemberM{}},
-		"the revision is not a number":     {"rev": &types.AttributeValueMemberN{Value: "CANARY"}},
+		"the document is not text":         {"state": number("5")},
 		"the revision is too large":        {"rev": number("99999999999999999999")},
 		"the revision is not whole":        {"rev": number("1.5")},
 		"the document has a wrong instant": {"state": text(`{"secrets":{"v":{"state":"live","at":"CANARY"}}}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFake(t)
-			maps.Copy(f.item, item)
+			f := newItem(t)
+			for name, v := range item {
+				f.set(name, v)
+			}
 			_, err := journal.New(f, table).Own(t.Context(), client, me)
 			failed(t, err, failure.Precondition, client)
 			if strings.Contains(fmt.Sprint(err), "CANARY") {
@@ -358,8 +355,8 @@ func TestAnItemThatCannotBeReadIsNotTakenForAnEmptyOne(t *testing.T) {
 func TestADocumentWithoutSecretsCanBeAddedTo(t *testing.T) {
 	t.Parallel()
 	for _, doc := range []string{`{}`, `null`, `{"secrets":null}`} {
-		f := newFake(t)
-		f.item["state"] = text(doc)
+		f := newItem(t)
+		f.set("state", text(doc))
 		j := own(t, f)
 		j.Secrets["version-1"] = journal.Entry{State: journal.Intended, At: noon}
 		if err := save(t, f, j); err != nil {
@@ -370,20 +367,20 @@ func TestADocumentWithoutSecretsCanBeAddedTo(t *testing.T) {
 
 func TestWhatDynamoDBSaysIsTold(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newItem(t)
 	j := own(t, f)
-	f.getErr = &smithy.GenericAPIError{Code: "ProvisionedThroughputExceededException"}
+	f.refuse("GetItem", 400, "ProvisionedThroughputExceededException")
 	_, err := journal.New(f, table).Own(t.Context(), client, me)
 	failed(t, err, failure.Throttled, "reading the journal")
-	f.updateErr = &smithy.GenericAPIError{Code: "AccessDeniedException"}
+	f.refuse("UpdateItem", 400, "AccessDeniedException")
 	failed(t, save(t, f, j), failure.AccessDenied, "writing the journal")
-	f.before = func() { f.item["owner"] = text(other); f.getErr = unavailable() }
+	f.before = func() { f.set("owner", text(other)); f.refuse("GetItem", 500, "InternalServerError") }
 	failed(t, save(t, f, j), failure.Unavailable, "reading the journal")
 }
 
 func TestOnlyTheOldestRemovedSecretsAreForgotten(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newItem(t)
 	j := own(t, f)
 	j.Secrets["live"] = journal.Entry{State: journal.Live, IdPSecretID: "ocs-live"}
 	j.Secrets["intended"] = journal.Entry{State: journal.Intended}

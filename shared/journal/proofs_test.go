@@ -10,7 +10,7 @@ import (
 
 func TestARepeatedProofIsNotedByTheOwnerOnly(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newItem(t)
 	table := journal.New(f, table)
 	first := journal.Proof{Version: "version-1", At: noon}
 	if err := table.NoteProof(t.Context(), client, me, first); err != nil {
@@ -23,7 +23,7 @@ func TestARepeatedProofIsNotedByTheOwnerOnly(t *testing.T) {
 	if j := own(t, f); j.Proven != first || j.Rev != 0 {
 		t.Errorf("the journal is %+v", j)
 	}
-	f.item["proven"] = text("yesterday")
+	f.set("proven", text("yesterday"))
 	_, err := table.Own(t.Context(), client, me)
 	failed(t, err, failure.Precondition, "remove it from the item")
 }

@@ -10,7 +10,7 @@ import (
 
 func TestTheLastWriteOfATargetIsNoted(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newItem(t)
 	table := journal.New(f, table)
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	note := func(owner string, at time.Time) error { return table.NoteWrite(t.Context(), client, owner, at) }
@@ -19,7 +19,7 @@ func TestTheLastWriteOfATargetIsNoted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.item["settleSeconds"] = number("10")
+	f.set("settleSeconds", number("10"))
 	j, err := table.Own(t.Context(), client, me)
 	if err != nil || !j.LastWrite.Equal(at.Add(time.Minute)) || j.Settle != 10*time.Second || j.Rev != 0 {
 		t.Errorf("the journal is %+v (%v)", j, err)
@@ -37,7 +37,7 @@ func TestTheLastWriteOfATargetIsNoted(t *testing.T) {
 
 func TestAnItemOfAnEarlierReleaseSettlesAsThatDid(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
+	f := newItem(t)
 	j, err := journal.New(f, table).Own(t.Context(), client, me)
 	if err != nil || !j.LastWrite.IsZero() || j.Settle != 75*time.Second || j.Left(time.Now(), time.Hour) != 0 {
 		t.Errorf("the journal is %+v (%v)", j, err)

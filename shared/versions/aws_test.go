@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/shared/awstest/awsapi"
@@ -56,14 +54,8 @@ func newStored(t *testing.T, labels map[string]string) *stored {
 
 // connect makes a client that sends each request as often, if it gets no answer.
 func (f *stored) connect(attempts int) {
-	config := awsapi.Client(region, awsapi.NewServer(f.clock, &f.faults, f.service))
-	config.Retryer = func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.RateLimiter = attempts, ratelimit.None
-			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
-		})
-	}
-	f.Client = secretsmanager.NewFromConfig(config)
+	server := awsapi.NewServer(f.clock, &f.faults, f.service)
+	f.Client = secretsmanager.NewFromConfig(awsapi.Repeating(awsapi.Client(region, server), attempts))
 }
 
 func short(id string) string { return strings.ReplaceAll(id, b, "b") }

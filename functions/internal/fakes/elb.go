@@ -2,15 +2,20 @@ package fakes
 
 import (
 	"context"
-	"fmt"
+	"net/netip"
+	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/awstest/elbv2"
+	"alboidc.internal/shared/clock"
 )
 
 // The load balancer and its listener.
@@ -19,113 +24,141 @@ const (
 	Listener     = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/orders-alb/0123456789abcdef/1"
 )
 
-// ELB is one load balancer with one listener, whose default action logs users in with the client.
+// Login is how a listener or rule logs users in.
+type Login = types.AuthenticateOidcActionConfig
+
+// ELB is the double of Elastic Load Balancing with one load balancer. It has one listener, whose default action logs
+// users in with the client.
 type ELB struct {
-	t    testing.TB
-	wire *Wire
-	// Login is the listener's authenticate-oidc action as it reads back; nil if the listener has none.
-	Login *types.AuthenticateOidcActionConfig
-	// Secret is the client secret that it logs in with; no answer holds it.
-	Secret string
-	// Tags of the load balancer.
-	Tags []types.Tag
-	// DNSName of the load balancer.
-	DNSName string
-	// Rules is how many rules log users in like the default action; they can only be found.
-	Rules int
-	// Gone: the listener does not exist any more.
-	Gone bool
+	// Address is the one that the load balancer's DNS name leads to; "" is none.
+	Address string
 
-	seen []string
+	t       testing.TB
+	wire    *Wire
+	service *elbv2.Service
+	server  *awsapi.Server
+	id      string // ends the next ARN
+	rules   int
+	seen    []string // every secret that a function has sent
 }
-
-var _ alb.API = (*ELB)(nil)
 
 func newELB(t testing.TB, wire *Wire, tokenEndpoint, current string) *ELB {
-	return &ELB{t: t, wire: wire, DNSName: "127.0.0.1", Secret: current, seen: []string{current}, Login: &types.AuthenticateOidcActionConfig{
-		Issuer: aws.String(Issuer), ClientId: aws.String(ClientID), TokenEndpoint: &tokenEndpoint,
-		AuthorizationEndpoint: aws.String(Issuer + "/authorize"), UserInfoEndpoint: aws.String(Issuer + "/userinfo")}}
+	e := &ELB{Address: "127.0.0.1", t: t, wire: wire, id: "0123456789abcdef"}
+	e.service = elbv2.New(clock.Real{}, elbv2.Options{ID: func() string { return e.id }})
+	e.server = awsapi.NewServer(clock.Real{}, nil, e.service)
+	_, err := e.api().CreateLoadBalancer(t.Context(), &elb.CreateLoadBalancerInput{
+		Name: aws.String("orders-alb"), Subnets: []string{"subnet-1", "subnet-2"}})
+	e.check(err)
+	e.id = "1"
+	login := types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1),
+		AuthenticateOidcConfig: &Login{Issuer: aws.String(Issuer), TokenEndpoint: &tokenEndpoint,
+			ClientId: aws.String(ClientID), ClientSecret: &current,
+			AuthorizationEndpoint: aws.String(Issuer + "/authorize"), UserInfoEndpoint: aws.String(Issuer + "/userinfo")}}
+	_, err = e.api().CreateListener(t.Context(), &elb.CreateListenerInput{
+		LoadBalancerArn: aws.String(LoadBalancer), Port: aws.Int32(443), Protocol: types.ProtocolEnumHttps,
+		Certificates: []types.Certificate{{CertificateArn: aws.String("certificate")}}, DefaultActions: []types.Action{login, page}})
+	e.check(err)
+	return e
 }
 
+// page is what users get who are logged in.
+var page = types.Action{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(2),
+	FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("200")}}
+
+// region is the API as the functions reach it.
 func (e *ELB) region(name string) alb.API {
 	if name != "eu-central-1" {
 		e.t.Errorf("load balancers of Region %q are asked for", name)
 	}
-	return e
+	return elb.NewFromConfig(e.wire.config(e.server, name, func(body string) (string, bool) {
+		form, err := url.ParseQuery(body)
+		e.check(err)
+		for name := range form {
+			if strings.HasSuffix(name, ".ClientSecret") {
+				e.seen = append(e.seen, form.Get(name))
+			}
+		}
+		return form.Get("Action"), strings.HasPrefix(form.Get("Action"), "Modify")
+	}))
 }
 
-func (e *ELB) listener() types.Listener {
-	l := types.Listener{ListenerArn: aws.String(Listener), LoadBalancerArn: aws.String(LoadBalancer), Port: aws.Int32(443)}
-	if e.Login != nil {
-		login := *e.Login
-		l.DefaultActions = append(l.DefaultActions, types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1), AuthenticateOidcConfig: &login})
+// api is the API as other programs reach it.
+func (e *ELB) api() *elb.Client {
+	return elb.NewFromConfig(awsapi.Config(e.server, "eu-central-1"))
+}
+
+func (e *ELB) check(err error) {
+	e.t.Helper()
+	if err != nil {
+		e.t.Fatal(err)
 	}
-	l.DefaultActions = append(l.DefaultActions, types.Action{Type: types.ActionTypeEnumForward, Order: aws.Int32(2), TargetGroupArn: aws.String("orders-group")})
-	return l
 }
 
-// DescribeListeners implements alb.API.
-func (e *ELB) DescribeListeners(_ context.Context, in *elasticloadbalancingv2.DescribeListenersInput, _ ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeListenersOutput, error) {
-	out := &elasticloadbalancingv2.DescribeListenersOutput{}
-	return out, e.wire.read("DescribeListeners", func() error {
-		switch {
-		case in.LoadBalancerArn != nil && *in.LoadBalancerArn != LoadBalancer:
-			return &types.LoadBalancerNotFoundException{}
-		case in.LoadBalancerArn == nil && (e.Gone || in.ListenerArns[0] != Listener):
-			return &types.ListenerNotFoundException{}
-		case !e.Gone:
-			out.Listeners = []types.Listener{e.listener()}
-		}
-		return nil
-	})
+// Secret is the client secret that the listener logs in with, "" for none; no answer holds it.
+func (e *ELB) Secret() string {
+	if o := e.service.Login(Listener); o != nil {
+		return o.ClientSecret
+	}
+	return ""
 }
 
-// DescribeRules implements alb.API: the default rule, after Rules others.
-func (e *ELB) DescribeRules(context.Context, *elasticloadbalancingv2.DescribeRulesInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeRulesOutput, error) {
-	out := &elasticloadbalancingv2.DescribeRulesOutput{}
-	return out, e.wire.read("DescribeRules", func() error {
-		for i := range e.Rules {
-			out.Rules = append(out.Rules, types.Rule{RuleArn: aws.String(fmt.Sprintf("%s/%d", Listener, i)), Priority: aws.String(strconv.Itoa(i + 1)), Actions: e.listener().DefaultActions})
-		}
-		out.Rules = append(out.Rules, types.Rule{RuleArn: aws.String(Listener + "/default"), IsDefault: aws.Bool(true), Priority: aws.String("default")})
-		return nil
-	})
+// actions are the listener's, as another program can send them that does not know the secret.
+func (e *ELB) actions() []types.Action {
+	out, err := e.api().DescribeListeners(e.t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{Listener}})
+	e.check(err)
+	actions := out.Listeners[0].DefaultActions
+	actions[0].AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
+	return actions
 }
 
-// DescribeLoadBalancers implements alb.API.
-func (e *ELB) DescribeLoadBalancers(context.Context, *elasticloadbalancingv2.DescribeLoadBalancersInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeLoadBalancersOutput, error) {
-	out := &elasticloadbalancingv2.DescribeLoadBalancersOutput{}
-	return out, e.wire.read("DescribeLoadBalancers", func() error {
-		out.LoadBalancers = []types.LoadBalancer{{LoadBalancerArn: aws.String(LoadBalancer), DNSName: &e.DNSName, Type: types.LoadBalancerTypeEnumApplication}}
-		return nil
-	})
+func (e *ELB) replace(actions ...types.Action) {
+	_, err := e.api().ModifyListener(e.t.Context(), &elb.ModifyListenerInput{
+		ListenerArn: aws.String(Listener), DefaultActions: actions})
+	e.check(err)
 }
 
-// DescribeTags implements alb.API.
-func (e *ELB) DescribeTags(context.Context, *elasticloadbalancingv2.DescribeTagsInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeTagsOutput, error) {
-	out := &elasticloadbalancingv2.DescribeTagsOutput{}
-	return out, e.wire.read("DescribeTags", func() error {
-		out.TagDescriptions = []types.TagDescription{{ResourceArn: aws.String(LoadBalancer), Tags: e.Tags}}
-		return nil
-	})
+// Change changes how the listener logs users in, except for the secret.
+func (e *ELB) Change(f func(*Login)) {
+	actions := e.actions()
+	f(actions[0].AuthenticateOidcConfig)
+	e.replace(actions...)
 }
 
-// ModifyRule implements alb.API: the default rule cannot be changed this way, and there is no other.
-func (e *ELB) ModifyRule(context.Context, *elasticloadbalancingv2.ModifyRuleInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyRuleOutput, error) {
-	return nil, e.wire.write("ModifyRule", func() error { return &types.OperationNotPermittedException{} })
+// LetIn makes the listener ask nobody to log in.
+func (e *ELB) LetIn() { e.replace(page) }
+
+// AddRules adds rules that log users in like the default action.
+func (e *ELB) AddRules(n int) {
+	actions := e.actions()
+	o := actions[0].AuthenticateOidcConfig
+	o.ClientSecret, o.UseExistingClientSecret = aws.String(e.Secret()), nil
+	for range n {
+		e.rules++
+		e.id = strconv.Itoa(1 + e.rules)
+		_, err := e.api().CreateRule(e.t.Context(), &elb.CreateRuleInput{ListenerArn: aws.String(Listener),
+			Priority: aws.Int32(int32(e.rules)), Actions: actions,
+			Conditions: []types.RuleCondition{{Field: aws.String("path-pattern"), Values: []string{"/*"}}}})
+		e.check(err)
+	}
 }
 
-// ModifyListener implements alb.API.
-func (e *ELB) ModifyListener(_ context.Context, in *elasticloadbalancingv2.ModifyListenerInput, _ ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyListenerOutput, error) {
-	return &elasticloadbalancingv2.ModifyListenerOutput{}, e.wire.write("ModifyListener", func() error {
-		if e.Gone || aws.ToString(in.ListenerArn) != Listener {
-			return &types.ListenerNotFoundException{}
-		}
-		login := *in.DefaultActions[0].AuthenticateOidcConfig
-		e.Secret = aws.ToString(login.ClientSecret)
-		e.seen = append(e.seen, e.Secret)
-		login.ClientSecret, login.UseExistingClientSecret = nil, nil
-		e.Login = &login
-		return nil
-	})
+// Tag gives the load balancer a tag.
+func (e *ELB) Tag(key, value string) {
+	_, err := e.api().AddTags(e.t.Context(), &elb.AddTagsInput{ResourceArns: []string{LoadBalancer},
+		Tags: []types.Tag{{Key: &key, Value: &value}}})
+	e.check(err)
+}
+
+// Remove deletes the listener.
+func (e *ELB) Remove() {
+	_, err := e.api().DeleteListener(e.t.Context(), &elb.DeleteListenerInput{ListenerArn: aws.String(Listener)})
+	e.check(err)
+}
+
+// LookupNetIP implements probe.Resolver.
+func (e *ELB) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	if e.Address == "" {
+		return nil, nil
+	}
+	return []netip.Addr{netip.MustParseAddr(e.Address)}, nil
 }

@@ -1,12 +1,19 @@
 package fakes
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/secret"
@@ -115,6 +122,48 @@ func (w *Wire) carry(op string, write bool, effect func() error) error {
 		return failure.New(failure.Unavailable, "%s: the wire is cut", op)
 	}
 	return f.err
+}
+
+// config makes SDK clients of a double whose requests pass the wire. name tells a request's name, and whether it changes
+// something.
+func (w *Wire) config(server http.Handler, region string, name func(body string) (string, bool)) aws.Config {
+	c := awsapi.Config(server, region)
+	c.HTTPClient = wiredHTTP{w, c.HTTPClient, name}
+	return c
+}
+
+type wiredHTTP struct {
+	wire *Wire
+	aws.HTTPClient
+	name func(body string) (string, bool)
+}
+
+// errRefused keeps a request that was refused from counting as one that took effect.
+var errRefused = errors.New("refused")
+
+// Do implements aws.HTTPClient.
+func (c wiredHTTP) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var answer *http.Response
+	op, changes := c.name(string(body))
+	err = c.wire.carry(op, changes, func() error {
+		answer, err = c.HTTPClient.Do(r)
+		if err == nil && answer.StatusCode >= http.StatusBadRequest {
+			err = errRefused
+		}
+		return err
+	})
+	if errors.Is(err, errRefused) {
+		return answer, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
 // take removes and returns the first fault for op.

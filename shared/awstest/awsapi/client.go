@@ -5,8 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
 // Client configures the AWS SDK's clients to call h in this process: with the real encoding of requests and answers, but
@@ -17,6 +20,17 @@ func Client(region string, h http.Handler) aws.Config {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local", Source: "awstest"}, nil
 		})}
+}
+
+// Repeating lets clients send a request again that gets no answer, as often in all, and without pauses.
+func Repeating(c aws.Config, attempts int) aws.Config {
+	c.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.RateLimiter = attempts, ratelimit.None
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		})
+	}
+	return c
 }
 
 // direct is an HTTP client whose requests are calls of a handler.

@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -38,7 +37,7 @@ type placeholders struct {
 	used map[string]bool
 }
 
-// check looks at the placeholders before any expression is read; expressions says whether the request has an expression.
+// check looks at the placeholders before any expression is read; expressions says whether the request has one.
 func (in *placeholders) check(expressions bool) error {
 	in.used = map[string]bool{}
 	switch {
@@ -92,7 +91,6 @@ type parser struct {
 	in     *placeholders
 	tokens []token
 	at     int
-	paths  []path // every document path read so far
 }
 
 func newParser(kind, text string, in *placeholders) (*parser, error) {
@@ -194,56 +192,53 @@ func (p *parser) end() error {
 	return nil
 }
 
-// path reads a document path.
-func (p *parser) path() (path, error) {
-	name, err := p.pathName()
-	if err != nil {
-		return nil, err
+// name reads the name of an attribute: a document path of one step.
+func (p *parser) name() (string, error) {
+	t := p.peek()
+	name := string(t)
+	switch {
+	case strings.HasPrefix(name, "#"):
+		var ok bool
+		if name, ok = p.in.ExpressionAttributeNames[string(t)]; !ok {
+			return "", p.errorf("An expression attribute name used in the document path is not defined; attribute name: %s", t)
+		}
+		p.in.used[string(t)] = true
+	case !t.isWord():
+		return "", p.syntaxError()
+	case reserved[strings.ToUpper(name)]:
+		return "", p.errorf("Attribute name is a reserved keyword; reserved keyword: %s", t)
 	}
-	out := path{name}
+	p.at++
+	if p.peek() == "." || p.peek() == "[" {
+		return "", errNotImplemented("document paths of more than a name (after %s)", t)
+	}
+	return name, nil
+}
+
+// names reads a list of names, each of which may be there once.
+func (p *parser) names() ([]string, error) {
+	var out []string
 	for {
-		switch {
-		case p.accept("."):
-			name, err := p.pathName()
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, name)
-		case p.accept("["):
-			n, err := strconv.Atoi(string(p.peek()))
-			if err != nil || n < 0 {
-				return nil, p.syntaxError()
-			}
-			p.at++
-			if err := p.expect("]"); err != nil {
-				return nil, err
-			}
-			out = append(out, step{index: n})
-		default:
-			p.paths = append(p.paths, out)
+		name, err := p.name()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, name)
+		if !p.accept(",") {
 			return out, nil
 		}
 	}
 }
 
-func (p *parser) pathName() (step, error) {
-	t := p.peek()
-	switch {
-	case strings.HasPrefix(string(t), "#"):
-		name, ok := p.in.ExpressionAttributeNames[string(t)]
-		if !ok {
-			return step{}, p.errorf("An expression attribute name used in the document path is not defined; attribute name: %s", t)
+// checkOverlap refuses a name that is there twice.
+func (p *parser) checkOverlap(names []string) error {
+	for i, n := range names {
+		if slices.Contains(names[:i], n) {
+			return p.errorf("Two document paths overlap with each other; must remove or rewrite one of these paths; "+
+				"path one: [%s], path two: [%[1]s]", n)
 		}
-		p.at++
-		p.in.used[string(t)] = true
-		return step{name: name, index: -1}, nil
-	case !t.isWord():
-		return step{}, p.syntaxError()
-	case reserved[strings.ToUpper(string(t))]:
-		return step{}, p.errorf("Attribute name is a reserved keyword; reserved keyword: %s", t)
 	}
-	p.at++
-	return step{name: string(t), index: -1}, nil
+	return nil
 }
 
 // literal reads a :value.
@@ -260,22 +255,23 @@ func (p *parser) literal() (value, error) {
 
 func (p *parser) atLiteral() bool { return strings.HasPrefix(string(p.peek()), ":") }
 
-// parseProjection reads a ProjectionExpression.
-func parseProjection(text string, in *placeholders) ([]path, error) {
-	p, err := newParser("ProjectionExpression", text, in)
-	if err != nil {
-		return nil, err
+func (p *parser) atFunction() bool { return p.peek().isWord() && p.peekAt(1) == "(" }
+
+// errFunction refuses a function: one that is not of this kind of expression, is not here, or does not exist.
+func (p *parser) errFunction(name string, others []string) error {
+	switch {
+	case slices.Contains(others, name):
+		return p.errorf("The function is not allowed in %s expression; function: %s", article[p.kind], name)
+	case slices.Contains(conditionFunctions, name), slices.Contains(updateFunctions, name):
+		return errNotImplemented("the function %s in %s", name, p.kind)
 	}
-	for {
-		if _, err := p.path(); err != nil {
-			return nil, err
-		}
-		if !p.accept(",") {
-			break
-		}
-	}
-	if err := p.end(); err != nil {
-		return nil, err
-	}
-	return p.paths, checkOverlap(p.kind, p.paths)
+	return p.errorf("Invalid function name; function: %s", name)
 }
+
+// The functions of DynamoDB. Their names are case-sensitive.
+var (
+	updateFunctions    = []string{"if_not_exists", "list_append"}
+	conditionFunctions = []string{"attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains",
+		"size"}
+	article = map[string]string{"ConditionExpression": "a condition", "UpdateExpression": "an update"}
+)

@@ -1,13 +1,10 @@
 package dynamodb
 
 import (
-	"errors"
 	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // The limits of a number (developer guide, "Supported data types": 38 digits, 1E-130 to 9.99…E+125).
@@ -66,13 +63,4 @@ func errMagnitude(large bool) error {
 		return errValidation("Number overflow. Attempting to store a number with magnitude larger than supported range")
 	}
 	return errValidation("Number underflow. Attempting to store a number with magnitude smaller than supported range")
-}
-
-func errSerialization() error {
-	return awsapi.Errorf("SerializationException", "An attribute value is not of the type its descriptor says")
-}
-
-func isAPIError(err error) bool {
-	_, ok := errors.AsType[*awsapi.Error](err)
-	return ok
 }

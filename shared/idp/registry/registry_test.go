@@ -33,7 +33,7 @@ func TestEveryProviderFolderIsRegistered(t *testing.T) {
 		}
 	}
 	if got := registry.Types(); !slices.Equal(got, folders) {
-		t.Errorf("registered are %v, but the folders are %v: add the line to entries in registry.go", got, folders)
+		t.Errorf("registered are %v, but the folders are %v: add the line to providers in registry.go", got, folders)
 	}
 }
 

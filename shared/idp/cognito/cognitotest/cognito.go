@@ -1,5 +1,6 @@
-// Package cognitotest is Amazon Cognito's face on the local identity provider: one user pool with its paths, and the answers
-// of its token endpoint. The management API is an AWS service: package cognito of the local stack.
+// Package cognitotest imitates Amazon Cognito with one user pool: its paths on the local identity provider, the answers of
+// its token endpoint, and the AWS service with the operations on an app client's secrets (Amazon Cognito user pools API
+// reference).
 package cognitotest
 
 import (
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/idp/idptest/face"
 )
 
@@ -17,19 +19,23 @@ const (
 	PoolID = Region + "_LocalPool"
 )
 
-// Cognito is the face. Its methods are safe for concurrent use.
+// Cognito is the face, and the AWS service. Its methods are safe for concurrent use.
 type Cognito struct {
 	env face.Env
 
-	mu   sync.Mutex
-	last map[string]time.Time // of each client: the instant in its newest secret's id
+	mu      sync.Mutex
+	last    map[string]time.Time // of each client: the instant in its newest secret's id
+	managed map[string]bool      // clients that AddUserPoolClientSecret has been called for
 }
 
-var _ face.Face = (*Cognito)(nil)
+var (
+	_ face.Face      = (*Cognito)(nil)
+	_ awsapi.Service = (*Cognito)(nil)
+)
 
 // New makes the face; it is the face.New of Cognito.
 func New(env face.Env) (face.Face, error) {
-	return &Cognito{env: env, last: map[string]time.Time{}}, nil
+	return &Cognito{env: env, last: map[string]time.Time{}, managed: map[string]bool{}}, nil
 }
 
 // Paths implements face.Face: the issuer ends with the pool's id, as in AWS, where the other endpoints are at the pool's
@@ -50,10 +56,11 @@ func (*Cognito) TokenError(r face.Refusal) face.TokenError {
 	return e
 }
 
-// Routes implements face.Face: the management API is not at the identity provider's address.
+// Routes implements face.Face: the AWS service is not at the identity provider's address.
 func (*Cognito) Routes(*http.ServeMux) {}
 
-// NewSecretID implements face.Face.
+// NewSecretID implements face.Face. An id is the client's and the second in which the secret is made (Amazon Cognito user
+// pools API reference, ClientSecretDescriptorType), or the first second after it that no other secret has.
 func (c *Cognito) NewSecretID(clientID string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,12 +69,6 @@ func (c *Cognito) NewSecretID(clientID string) string {
 		at = last.Add(time.Second)
 	}
 	c.last[clientID] = at
-	return SecretID(clientID, at)
-}
-
-// SecretID is the id of a client's secret that was made at an instant (Amazon Cognito user pools API reference,
-// ClientSecretDescriptorType): the same for all of one second.
-func SecretID(clientID string, at time.Time) string {
 	return fmt.Sprintf("%s--%d", clientID, at.Unix())
 }
 

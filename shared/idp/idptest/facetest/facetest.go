@@ -35,7 +35,7 @@ type Vendor struct {
 	Face  face.Face
 	Store *clients.Store
 	// Clock is the time of both sides. It moves only by hand.
-	Clock  *clock.Virtual
+	Clock  HandClock
 	Faults *fault.Injector
 
 	operations map[idptest.Operation]string
@@ -53,13 +53,14 @@ type recorded struct {
 	body   string
 }
 
-// handClock moves only by hand: its sleepers wait until the test ends, and then do not go on.
-type handClock struct {
+// HandClock moves only by hand: its sleepers wait until the test ends, and then do not go on.
+type HandClock struct {
 	*clock.Virtual
 	ended chan struct{}
 }
 
-func (h handClock) Sleep(context.Context, time.Duration) error {
+// Sleep waits until the test ends, and then does not go on.
+func (h HandClock) Sleep(context.Context, time.Duration) error {
 	<-h.ended
 	return context.Canceled
 }
@@ -69,7 +70,7 @@ func (h handClock) Sleep(context.Context, time.Duration) error {
 func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
 	t.Helper()
 	mux := http.NewServeMux()
-	v := &Vendor{Clock: clock.NewVirtual(Noon()), Faults: &fault.Injector{}, operations: operations,
+	v := &Vendor{Clock: HandClock{clock.NewVirtual(Noon()), make(chan struct{})}, Faults: &fault.Injector{}, operations: operations,
 		inForce: map[idptest.Operation]int{}, answers: map[string]recorded{}, asked: map[string]int{}, t: t}
 	v.Server = httptest.NewTLSServer(v.recorded(mux))
 	t.Cleanup(v.Close)
@@ -78,11 +79,10 @@ func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]stri
 		defer v.mu.Unlock()
 		v.asked[operation]++
 	})
-	c := handClock{v.Clock, make(chan struct{})}
-	t.Cleanup(func() { close(c.ended) }) // before the server closes, which waits for its requests
-	v.Store = clients.New(c)
+	t.Cleanup(func() { close(v.Clock.ended) }) // before the server closes, which waits for its requests
+	v.Store = clients.New(v.Clock)
 	var err error
-	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: c, Store: v.Store, Faults: v.Faults}); err != nil {
+	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: v.Clock, Store: v.Store, Faults: v.Faults}); err != nil {
 		t.Fatal(err)
 	}
 	v.Face.Routes(mux)

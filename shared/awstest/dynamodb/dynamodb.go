@@ -1,13 +1,16 @@
-// Package dynamodb is the local stack's Amazon DynamoDB: tables on demand, single-item reads and writes, Query and
-// Scan, with the expression language of the developer guide ("Using expressions in DynamoDB"). Reads always see the
-// newest state, which satisfies both of DynamoDB's consistency models.
+// Package dynamodb is a double of Amazon DynamoDB: tables on demand with a partition key, reads and conditional updates
+// of single items, with the expressions that this project uses (developer guide, "Using expressions in DynamoDB").
+// Anything else is refused by name. Reads always see the newest state, as consistent reads do.
 package dynamodb
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
@@ -34,44 +37,31 @@ func (*Service) SigningName() string { return "dynamodb" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON10 }
 
+var operations = map[string]func(*Service, *awsapi.Call) (any, error){
+	"CreateTable":   (*Service).createTable,
+	"DeleteTable":   (*Service).deleteTable,
+	"DescribeTable": (*Service).describeTable,
+	"GetItem":       (*Service).getItem,
+	"UpdateItem":    (*Service).updateItem,
+}
+
+// Operations are the operations that Handle carries out.
+func (*Service) Operations() []string { return slices.Sorted(maps.Keys(operations)) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch call.Operation {
-	case "CreateTable":
-		return s.createTable(call)
-	case "DescribeTable":
-		return s.describeTable(call)
-	case "ListTables":
-		return s.listTables(call)
-	case "DeleteTable":
-		return s.deleteTable(call)
-	case "ListTagsOfResource":
-		return s.listTagsOfResource(call)
-	case "GetItem":
-		return s.getItem(call)
-	case "PutItem":
-		return s.putItem(call)
-	case "UpdateItem":
-		return s.updateItem(call)
-	case "DeleteItem":
-		return s.deleteItem(call)
-	case "Query":
-		return s.query(call)
-	case "Scan":
-		return s.scan(call)
-	default:
+	operation, ok := operations[call.Operation]
+	if !ok {
 		return nil, awsapi.NotImplemented(call)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return operation(s, call)
 }
 
 // table finds a table by its name or its ARN.
 func (s *Service) table(call *awsapi.Call, name string) (*table, error) {
-	if prefix := call.ARN("dynamodb", "table/"); strings.HasPrefix(name, prefix) {
-		name = name[len(prefix):]
-	}
-	t := s.regions[call.Region][name]
+	t := s.regions[call.Region][strings.TrimPrefix(name, call.ARN("dynamodb", "table/"))]
 	if t == nil {
 		return nil, awsapi.Errorf("ResourceNotFoundException", "Requested resource not found")
 	}
@@ -87,5 +77,8 @@ func errParameter(format string, args ...any) error {
 	return errValidation("One or more parameter values were invalid: "+format, args...)
 }
 
-// epoch is how the JSON protocol writes a time: seconds since 1970 with a fraction.
-func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+// errNotImplemented refuses what DynamoDB has and this double does not.
+func errNotImplemented(format string, args ...any) error {
+	return &awsapi.Error{Status: http.StatusNotImplemented, Code: "NotImplemented",
+		Message: "the local stack does not implement " + fmt.Sprintf(format, args...)}
+}

@@ -1,14 +1,11 @@
-package cognito
+package cognitotest
 
 import (
 	"crypto/rand"
-	"errors"
 	"regexp"
 	"strings"
-	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
-	face "alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/idptest/clients"
 )
 
@@ -27,7 +24,7 @@ type descriptor struct {
 	Value   string           `json:"ClientSecretValue,omitempty"` // only of a secret that Cognito has just made
 }
 
-func (s *Service) addSecret(call *awsapi.Call) (any, error) {
+func (c *Cognito) addSecret(call *awsapi.Call) (any, error) {
 	var in struct {
 		appClient
 		ClientSecret *string
@@ -35,7 +32,7 @@ func (s *Service) addSecret(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	c, err := s.find(call, in.appClient)
+	client, err := c.find(call, in.appClient)
 	if err != nil {
 		return nil, err
 	}
@@ -47,32 +44,24 @@ func (s *Service) addSecret(call *awsapi.Call) (any, error) {
 	if err := checkValue(*in.ClientSecret); err != nil {
 		return nil, err
 	}
-	err = s.store.Update(c.ID, func(e *clients.Edit) error {
+	err = c.env.Store.Update(client.ID, func(e *clients.Edit) error {
 		switch len(e.All()) {
 		case 0:
-			return errParameter("User pool client %s is not a confidential client.", c.ID)
+			return errParameter("User pool client %s is not a confidential client.", client.ID)
 		case maxSecrets:
-			return awsapi.Errorf("LimitExceededException", "User pool client %s has the maximum of %d client secrets.", c.ID, maxSecrets)
+			return awsapi.Errorf("LimitExceededException", "User pool client %s has the maximum of %d client secrets.", client.ID, maxSecrets)
 		}
-		made, err := s.add(e, c.ID, *in.ClientSecret)
+		made, err := e.Add(clients.Secret{ID: c.NewSecretID(client.ID)}, *in.ClientSecret)
 		out.ID, out.Created = made.ID, stamp(made.Created)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.managed[c.ID] = true
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.managed[client.ID] = true
 	return map[string]any{"ClientSecretDescriptor": out}, nil
-}
-
-// add gives the secret the id of this second, or of the first one after it that no other secret of the client has had.
-func (s *Service) add(e *clients.Edit, clientID, value string) (clients.Secret, error) {
-	for at := s.clock.Now(); ; at = at.Add(time.Second) {
-		made, err := e.Add(clients.Secret{ID: face.SecretID(clientID, at)}, value)
-		if !errors.Is(err, clients.ErrExists) {
-			return made, err
-		}
-	}
 }
 
 // checkValue does not say what the value is: the answer may be logged.
@@ -92,7 +81,7 @@ func checkValue(v string) error {
 func generate() string { return strings.ToLower(rand.Text() + rand.Text()) }
 
 // listSecrets never gives a token for a next page, so it takes none.
-func (s *Service) listSecrets(call *awsapi.Call) (any, error) {
+func (c *Cognito) listSecrets(call *awsapi.Call) (any, error) {
 	var in struct {
 		appClient
 		NextToken *string
@@ -100,7 +89,7 @@ func (s *Service) listSecrets(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	c, err := s.find(call, in.appClient)
+	client, err := c.find(call, in.appClient)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +97,7 @@ func (s *Service) listSecrets(call *awsapi.Call) (any, error) {
 		return nil, errParameter("Invalid pagination token.")
 	}
 	list := []descriptor{}
-	for _, x := range s.store.Secrets(c.ID) {
+	for _, x := range c.env.Store.Secrets(client.ID) {
 		list = append(list, descriptor{ID: x.ID, Created: stamp(x.Created)})
 	}
 	return map[string]any{"ClientSecrets": list}, nil
@@ -116,7 +105,7 @@ func (s *Service) listSecrets(call *awsapi.Call) (any, error) {
 
 // deleteSecret refuses to delete the last secret (API reference, DeleteUserPoolClientSecret). The code of that refusal is
 // not documented.
-func (s *Service) deleteSecret(call *awsapi.Call) (any, error) {
+func (c *Cognito) deleteSecret(call *awsapi.Call) (any, error) {
 	var in struct {
 		appClient
 		ClientSecretID string
@@ -124,16 +113,16 @@ func (s *Service) deleteSecret(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	c, err := s.find(call, in.appClient)
+	client, err := c.find(call, in.appClient)
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.store.Update(c.ID, func(e *clients.Edit) error {
+	return nil, c.env.Store.Update(client.ID, func(e *clients.Edit) error {
 		if _, err := e.Get(in.ClientSecretID); err != nil {
 			return errNotFound("Client secret %s does not exist.", in.ClientSecretID)
 		}
 		if len(e.All()) == 1 {
-			return errParameter("The last client secret of user pool client %s cannot be deleted.", c.ID)
+			return errParameter("The last client secret of user pool client %s cannot be deleted.", client.ID)
 		}
 		return e.Remove(in.ClientSecretID)
 	})

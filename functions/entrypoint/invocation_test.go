@@ -1,4 +1,4 @@
-package edge_test
+package entrypoint
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"alboidc.internal/functions/edge"
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
@@ -33,7 +32,7 @@ func run(ctx context.Context, raw string, handle func(context.Context, rotation.
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	clock := func() time.Time { now = now.Add(took); return now }
 	d := session.Deps{Log: telemetry.New(&out, telemetry.Options{Function: "createsecret"}), Metrics: telemetry.NewMetrics(&out, clock), Now: clock}
-	got, err := edge.Handler("createsecret", d, handle)(ctx, json.RawMessage(raw))
+	got, err := Handler("createsecret", d, handle)(ctx, json.RawMessage(raw))
 	return got, out.String(), err
 }
 
