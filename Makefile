@@ -83,10 +83,18 @@ lint: $(BUILD)/bin/golangci-lint ## .golangci.yml, go mod tidy -diff, the versio
 versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
-golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the providers' table
-	@cd shared && go test ./idp/registry -count=1 -update -run TestTheTableOfProviders
+golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the lists of providers
+	@$(write-providers)
 	@cd statemachine && go test . -update -run Layout
 	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
+
+write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null
+
+.PHONY: idp
+idp: ## Make the folder, the line and the page of a new identity provider (NAME=acme MODEL=named-set, current-previous or single-slot)
+	@cd shared && go run ./idp/registry/newidp -root .. -name '$(NAME)' -model '$(MODEL)'
+	@$(write-providers)
+	@echo 'It compiles and passes the conformance suite against its own imitation. Go on with docs/adding-an-idp.md: TODO marks the facts of the vendor.'
 
 .PHONY: fmt
 fmt: ## Format the Go code

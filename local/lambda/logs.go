@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"os"
 	"syscall"
@@ -113,68 +112,4 @@ func (l *logPipe) end() {
 	l.flush()
 	_ = l.r.Close()
 	<-l.ended
-}
-
-// emf is one line in the embedded metric format (CloudWatch user guide, "Specification: Embedded metric format").
-type emf struct {
-	AWS struct {
-		CloudWatchMetrics []struct {
-			Namespace  string     `json:"Namespace"`
-			Dimensions [][]string `json:"Dimensions"`
-			Metrics    []struct {
-				Name string `json:"Name"`
-			} `json:"Metrics"`
-		} `json:"CloudWatchMetrics"`
-	} `json:"_aws"`
-}
-
-// addMetrics gives the values of an embedded metric format line to m, once per set of dimensions. A line that is
-// something else, and a metric without a value or with a dimension that is missing, gives nothing, as in CloudWatch.
-func addMetrics(m Metrics, region string, line []byte) {
-	if m == nil || !bytes.HasPrefix(bytes.TrimSpace(line), []byte("{")) || !bytes.Contains(line, []byte(`"_aws"`)) {
-		return
-	}
-	var e emf
-	var members map[string]json.RawMessage
-	if json.Unmarshal(line, &e) != nil || json.Unmarshal(line, &members) != nil {
-		return
-	}
-	for _, directive := range e.AWS.CloudWatchMetrics {
-		for _, set := range directive.Dimensions {
-			dims, ok := dimensions(set, members)
-			if !ok {
-				continue
-			}
-			for _, metric := range directive.Metrics {
-				for _, value := range values(members[metric.Name]) {
-					m.Add(region, directive.Namespace, metric.Name, dims, value)
-				}
-			}
-		}
-	}
-}
-
-func dimensions(set []string, members map[string]json.RawMessage) (map[string]string, bool) {
-	dims := map[string]string{}
-	for _, name := range set {
-		var value string
-		if json.Unmarshal(members[name], &value) != nil {
-			return nil, false
-		}
-		dims[name] = value
-	}
-	return dims, true
-}
-
-// values reads a metric's value: a number, or a list of them.
-func values(raw json.RawMessage) []float64 {
-	var one float64
-	if json.Unmarshal(raw, &one) == nil {
-		return []float64{one}
-	}
-	var many []float64
-	if json.Unmarshal(raw, &many) != nil {
-		return nil
-	}
-	return many
 }

@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
+
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // initLimit is the longest a runtime may take before it asks for its first invocation (Lambda developer guide,
@@ -43,11 +46,10 @@ type process struct {
 	gone    chan struct{}    // closed when the process has ended
 	parked  bool             // ready was received and not used up; for the owner only
 
-	mu        sync.Mutex
-	log       *invocationLog // of the invocation under way, or the last one
-	current   *invocation
-	initError []byte // posted by the runtime
-	exit      error  // set before gone is closed
+	mu      sync.Mutex
+	log     *invocationLog // of the invocation under way, or the last one
+	current *invocation
+	exit    error // set before gone is closed
 }
 
 // start runs v's bootstrap. first gets the lines of its init phase.
@@ -63,8 +65,8 @@ func (s *Service) start(v *version, first *invocationLog) (*process, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	p.logs = logs
-	p.cmd = exec.Command(v.code.bootstrap)
-	p.cmd.Dir = v.code.folder
+	p.cmd = exec.Command(filepath.Join(v.folder, "bootstrap"))
+	p.cmd.Dir = v.folder
 	p.cmd.Env = s.environ(v, listener.Addr().String())
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	p.cmd.SysProcAttr = processAttributes()
@@ -174,12 +176,6 @@ func (p *process) awaitInit(inv *invocation, timeout time.Duration) (result, boo
 	case <-p.ready:
 		return result{}, true
 	case <-p.gone:
-		p.mu.Lock()
-		posted := p.initError
-		p.mu.Unlock()
-		if posted != nil {
-			return result{payload: posted, failed: true}, false
-		}
 		return p.exited(inv), false
 	case <-limit.C:
 		p.kill()
@@ -218,11 +214,11 @@ func (s *Service) environ(v *version, runtimeAPI string) []string {
 		add(c.Environment.Variables)
 	}
 	add(map[string]string{
-		"AWS_LAMBDA_RUNTIME_API": runtimeAPI, "_HANDLER": c.Handler, "LAMBDA_TASK_ROOT": v.code.folder,
+		"AWS_LAMBDA_RUNTIME_API": runtimeAPI, "_HANDLER": c.Handler, "LAMBDA_TASK_ROOT": v.folder,
 		"AWS_LAMBDA_FUNCTION_NAME": c.FunctionName, "AWS_LAMBDA_FUNCTION_VERSION": c.Version,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(c.MemorySize),
-		"AWS_LAMBDA_LOG_GROUP_NAME":       c.LoggingConfig.LogGroup,
-		"AWS_LAMBDA_LOG_STREAM_NAME":      fmt.Sprintf("[%s]%s", c.Version, newID()),
+		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + c.FunctionName,
+		"AWS_LAMBDA_LOG_STREAM_NAME":      fmt.Sprintf("[%s]%s", c.Version, awsapi.NewID()),
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_REGION":                      v.function.region, "AWS_DEFAULT_REGION": v.function.region,
 		"AWS_ACCESS_KEY_ID": "ASIALOCALSTACKLAMBDA", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/asl"
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
@@ -24,18 +23,12 @@ type version struct {
 type alias struct {
 	arn, name, description string
 	routes                 []route
-	created, updated       time.Time
+	created                time.Time
 }
 
 type route struct {
 	VersionARN string `json:"stateMachineVersionArn"`
 	Weight     int    `json:"weight"`
-}
-
-// tag is a label of a machine.
-type tag struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
 }
 
 // publish makes a version of a machine; if the last one has the same revision, that is the version. s.mu is held.
@@ -80,54 +73,6 @@ func (m *machine) version(arn string) *version {
 		}
 	}
 	return nil
-}
-
-func (s *Service) publishVersion(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		StateMachineARN string `json:"stateMachineArn"`
-		RevisionID      string `json:"revisionId"`
-		Description     string `json:"description"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.machine(in.StateMachineARN)
-	if err != nil {
-		return nil, err
-	}
-	if in.RevisionID != "" && in.RevisionID != m.revision {
-		return nil, awsapi.Errorf("ConflictException", "The revision ID %s is not the latest revision of the state machine", in.RevisionID)
-	}
-	v := s.publish(m, in.Description)
-	return map[string]any{"stateMachineVersionArn": v.arn, "creationDate": instant(v.created)}, nil
-}
-
-func (s *Service) listVersions(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		StateMachineARN string `json:"stateMachineArn"`
-		paging
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	type row struct {
-		ARN     string       `json:"stateMachineVersionArn"`
-		Created *asl.Instant `json:"creationDate"`
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.machine(in.StateMachineARN)
-	if err != nil {
-		return nil, err
-	}
-	var rows []row
-	for _, v := range slices.Backward(m.versions) {
-		rows = append(rows, row{v.arn, instant(v.created)})
-	}
-	part, next, err := page(in.paging, rows)
-	return answer("stateMachineVersions", part, next), err
 }
 
 // checkRoutes: one or two different versions of the same machine whose weights add up to 100. s.mu is held.
@@ -178,7 +123,6 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 	}
 	if a == nil {
 		a = &alias{arn: m.arn + ":" + in.Name, name: in.Name, description: in.Description, routes: in.Routes, created: s.now()}
-		a.updated = a.created
 		m.aliases[in.Name] = a
 	}
 	return map[string]any{"stateMachineAliasArn": a.arn, "creationDate": instant(a.created)}, nil
@@ -191,154 +135,4 @@ func (s *Service) alias(arn string) (*machine, *alias, error) {
 		return nil, nil, awsapi.Errorf("ResourceNotFound", "Request references a resource that does not exist: '%s'", arn)
 	}
 	return m, m.aliases[name], nil
-}
-
-func (s *Service) updateAlias(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN         string  `json:"stateMachineAliasArn"`
-		Description *string `json:"description"`
-		Routes      []route `json:"routingConfiguration"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, a, err := s.alias(in.ARN)
-	if err != nil {
-		return nil, err
-	}
-	if in.Routes != nil {
-		of, err := s.checkRoutes(in.Routes)
-		if err != nil {
-			return nil, err
-		}
-		if of != m {
-			return nil, awsapi.Errorf("ValidationException", "The routing configuration must name versions of the alias's state machine")
-		}
-		a.routes = in.Routes
-	}
-	if in.Description != nil {
-		a.description = *in.Description
-	}
-	a.updated = s.now()
-	return map[string]any{"updateDate": instant(a.updated)}, nil
-}
-
-type aliasARN struct {
-	ARN string `json:"stateMachineAliasArn"`
-}
-
-func (s *Service) describeAlias(_ context.Context, call *awsapi.Call) (any, error) {
-	var in aliasARN
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, a, err := s.alias(in.ARN)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"stateMachineAliasArn": a.arn, "name": a.name, "description": a.description, "routingConfiguration": a.routes,
-		"creationDate": instant(a.created), "updateDate": instant(a.updated)}, nil
-}
-
-func (s *Service) deleteAlias(_ context.Context, call *awsapi.Call) (any, error) {
-	var in aliasARN
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, a, err := s.alias(in.ARN)
-	if err != nil {
-		return nil, err
-	}
-	delete(m.aliases, a.name)
-	return struct{}{}, nil
-}
-
-func (s *Service) listAliases(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		StateMachineARN string `json:"stateMachineArn"`
-		paging
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, _, v := s.qualified(in.StateMachineARN)
-	if m == nil {
-		return nil, noMachine(in.StateMachineARN)
-	}
-	type row struct {
-		ARN     string       `json:"stateMachineAliasArn"`
-		Created *asl.Instant `json:"creationDate"`
-	}
-	var rows []row
-	for _, a := range m.aliases {
-		if v == nil || slices.ContainsFunc(a.routes, func(r route) bool { return r.VersionARN == v.arn }) {
-			rows = append(rows, row{a.arn, instant(a.created)})
-		}
-	}
-	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.ARN, b.ARN) })
-	part, next, err := page(in.paging, rows)
-	return answer("stateMachineAliases", part, next), err
-}
-
-func (s *Service) tagResource(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN  string `json:"resourceArn"`
-		Tags []tag  `json:"tags"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	return s.retag(in.ARN, func(m *machine) {
-		for _, t := range in.Tags {
-			m.tags = append(slices.DeleteFunc(m.tags, func(old tag) bool { return old.Key == t.Key }), t)
-		}
-	})
-}
-
-func (s *Service) untagResource(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN  string   `json:"resourceArn"`
-		Keys []string `json:"tagKeys"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	return s.retag(in.ARN, func(m *machine) {
-		m.tags = slices.DeleteFunc(m.tags, func(t tag) bool { return slices.Contains(in.Keys, t.Key) })
-	})
-}
-
-func (s *Service) retag(arn string, change func(*machine)) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.machines[arn]
-	if m == nil {
-		return nil, awsapi.Errorf("ResourceNotFound", "Resource not found: '%s'", arn)
-	}
-	change(m)
-	return struct{}{}, nil
-}
-
-func (s *Service) listTags(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN string `json:"resourceArn"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.machines[in.ARN]
-	if m == nil {
-		return nil, awsapi.Errorf("ResourceNotFound", "Resource not found: '%s'", in.ARN)
-	}
-	return map[string]any{"tags": append([]tag{}, m.tags...)}, nil
 }

@@ -49,7 +49,7 @@ func settings(url, more string) json.RawMessage {
 // newTenant is an Entra ID with the client's app registration.
 func newTenant(t *testing.T) *facetest.Vendor {
 	t.Helper()
-	v := facetest.Start(t, entratest.New, map[idptest.Operation]string{idptest.Check: "entra.getApplication",
+	v := facetest.Start(t, entratest.Imitation, map[idptest.Operation]string{idptest.Check: "entra.getApplication",
 		idptest.List: "entra.getApplication", idptest.Create: "entra.addPassword", idptest.Remove: "entra.removePassword"})
 	v.Register(clients.Client{ID: appID, AppID: objectID})
 	return v

@@ -39,7 +39,7 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	v := facetest.Start(t, cognitotest.New, nil, clientID)
+	v := facetest.Start(t, cognitotest.Imitation, nil, clientID)
 	return world{v, v.Store.Secrets(clientID)[0].ID}
 }
 
