@@ -1,9 +1,7 @@
 package elbv2
 
 import (
-	"encoding/base64"
 	"strconv"
-	"strings"
 )
 
 // The answers of the API, as the Query protocol encodes them: lists are <member> elements.
@@ -121,13 +119,9 @@ func (r *request) page() (pager, error) {
 	}
 	p := pager{size: size}
 	if m := r.p.String("Marker"); m != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(m)
-		text, ok := strings.CutPrefix(string(raw), "from:")
-		n, errN := strconv.Atoi(text)
-		if err != nil || !ok || errN != nil || n < 0 {
+		if p.from, err = strconv.Atoi(m); err != nil || p.from < 0 {
 			return p, validation("the marker is not valid")
 		}
-		p.from = n
 	}
 	return p, nil
 }
@@ -141,5 +135,5 @@ func cut[T any](p pager, all []T) ([]T, string) {
 	if to == len(all) {
 		return all[from:to], ""
 	}
-	return all[from:to], base64.RawURLEncoding.EncodeToString([]byte("from:" + strconv.Itoa(to)))
+	return all[from:to], strconv.Itoa(to)
 }
