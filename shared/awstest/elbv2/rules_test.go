@@ -32,7 +32,7 @@ func TestARNsHaveTheirRealForm(t *testing.T) {
 	}
 }
 
-func TestModifyRuleReplacesTheWholeListOfActionsAndKeepsConditions(t *testing.T) {
+func TestModifyRuleReplacesTheListOfActionsAndKeepsConditions(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
 	before := b.rule(arn)
@@ -65,7 +65,7 @@ func TestModifyRuleOfConditionsKeepsTheActionsAndTheirSecret(t *testing.T) {
 	}
 }
 
-func TestModifyNeedsAClientSecretUnlessUseExistingClientSecretKeepsTheStoredOne(t *testing.T) {
+func TestModifyNeedsAClientSecretOrUseExistingClientSecret(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	listener := b.newListener(login("d1"), b.forward())
 	arn := b.newRule(listener, 10, login("s1"), b.forward())
@@ -149,7 +149,7 @@ func TestListenersAreFoundByLoadBalancerInPagesAndByARN(t *testing.T) {
 	b.wantError(err, "ValidationError", "")
 }
 
-func TestLoadBalancersAreFoundByNameByARNAndInPagesWithinTheirRegion(t *testing.T) {
+func TestLoadBalancersAreFoundByNameARNAndPageInTheirRegion(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	second := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"), Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
 	again := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"), Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
@@ -173,7 +173,7 @@ func TestLoadBalancersAreFoundByNameByARNAndInPagesWithinTheirRegion(t *testing.
 	b.wantError(err, "LoadBalancerNotFound", "")
 }
 
-func TestWhatIsDeletedIsNotFoundAndDeletingALoadBalancerTwiceSucceeds(t *testing.T) {
+func TestWhatIsDeletedIsNotFound(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	listener := b.newListener(fixed(1))
 	rule := b.newRule(listener, 1, fixed(1))

@@ -108,7 +108,7 @@ func TestSnapshotsDoNotChangeWhenTheRuleDoes(t *testing.T) {
 	}
 }
 
-func TestEntriesOlderThanTheRetentionAreForgottenButNeverTheServedOne(t *testing.T) {
+func TestOldEntriesAreForgottenButNeverTheServedOne(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
 	start := b.clock.Now()

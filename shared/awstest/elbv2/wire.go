@@ -14,16 +14,15 @@ type loadBalancersResult struct {
 }
 
 type loadBalancerXML struct {
-	ARN            string    `xml:"LoadBalancerArn"`
-	Name           string    `xml:"LoadBalancerName"`
-	DNSName        string    `xml:"DNSName"`
-	Scheme         string    `xml:"Scheme"`
-	Type           string    `xml:"Type"`
-	IPAddressType  string    `xml:"IpAddressType"`
-	State          string    `xml:"State>Code"`
-	Created        string    `xml:"CreatedTime"`
-	Zones          []zoneXML `xml:"AvailabilityZones>member"`
-	SecurityGroups []string  `xml:"SecurityGroups>member"`
+	ARN           string    `xml:"LoadBalancerArn"`
+	Name          string    `xml:"LoadBalancerName"`
+	DNSName       string    `xml:"DNSName"`
+	Scheme        string    `xml:"Scheme"`
+	Type          string    `xml:"Type"`
+	IPAddressType string    `xml:"IpAddressType"`
+	State         string    `xml:"State>Code"`
+	Created       string    `xml:"CreatedTime"`
+	Zones         []zoneXML `xml:"AvailabilityZones>member"`
 }
 
 // createdFormat is how the API writes an instant: with milliseconds (API reference, DescribeLoadBalancers, Examples).
@@ -35,8 +34,8 @@ type zoneXML struct {
 }
 
 func (l LoadBalancer) xml() loadBalancerXML {
-	x := loadBalancerXML{ARN: l.ARN, Name: l.Name, DNSName: l.DNSName, Scheme: l.Scheme, Type: "application", IPAddressType: "ipv4",
-		State: "active", Created: l.Created.UTC().Format(createdFormat), SecurityGroups: l.SecurityGroups}
+	x := loadBalancerXML{ARN: l.ARN, Name: l.Name, DNSName: l.DNSName, Scheme: "internet-facing", Type: "application",
+		IPAddressType: "ipv4", State: "active", Created: l.Created.UTC().Format(createdFormat)}
 	for i, subnet := range l.Subnets {
 		x.Zones = append(x.Zones, zoneXML{ZoneName: l.Region + string(rune('a'+i)), SubnetID: subnet})
 	}
