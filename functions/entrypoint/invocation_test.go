@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	call = `{"client":"orders-web","execution":"arn:aws:states:eu-central-1:111122223333:execution:rotation:one","state":"CreateSecret","config":{},
+	call = `{"call":{"client":"orders-web","execution":"arn:aws:states:eu-central-1:111122223333:execution:rotation:one"},"state":"CreateSecret","config":{},
 		"from":{"versionId":"a"},"to":{"versionId":"b"},"import":true}`
 	took = 1500 * time.Millisecond
 )
@@ -67,7 +67,7 @@ func TestInputThatIsNotTheFunctionsIsRefusedByItsPath(t *testing.T) {
 		`{"client":"orders-web","dryRun":true}`:           "dryRun: is not known",
 		`{"from":{"versionID":"a"}}`:                      "from.versionID: is not known",
 		`{"import":"yes"}`:                                "import: must be true or false",
-		`{"client":"orders-web","client":"another-web"}`:  "client: is given twice",
+		`{"call":{"client":"a-web","client":"b-web"}}`:    "call.client: is given twice",
 		`{"to":[{"versionId":"b"}]}`:                      "to: must be an object",
 		`{"client":"orders-web"} {"client":"orders-web"}`: "has text after the JSON value",
 		`nonsense`: "is not JSON",

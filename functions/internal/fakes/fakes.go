@@ -142,7 +142,7 @@ func (w *World) Common() rotation.Common {
 	w.t.Helper()
 	w.Params.Put(w.Client)
 	w.Journal.SetConfig(w.Params.Reference(Execution))
-	return rotation.Common{Client: ClientName, Execution: Execution, State: "TestedState", Config: w.Brought}
+	return rotation.Common{Caller: rotation.Caller{Client: ClientName, Execution: Execution}, State: "TestedState", Config: w.Brought}
 }
 
 // Call calls a function as Lambda does, through its entry point. The error is a failure of the kind that the state machine
