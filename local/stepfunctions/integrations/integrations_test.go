@@ -227,7 +227,8 @@ func TestTheResourcesOfTheStateMachinesAreImplemented(t *testing.T) {
 		for _, part := range strings.Split(string(definition), `"Resource": "`)[1:] {
 			resource, _, _ := strings.Cut(strings.Replace(part, "${Partition}", "aws", 1), `"`)
 			resources++
-			_, fault := c.Run(t.Context(), asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1", ExecutionARN: execution})
+			task := asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1", ExecutionARN: execution}
+			_, fault := c.Run(t.Context(), task)
 			if fault == nil || strings.Contains(fault.Cause, "does not implement") {
 				t.Errorf("%s: %+v", resource, fault)
 			}
