@@ -185,7 +185,7 @@ func TestDeliveryThatFailsIsTriedAgainUntilItWorks(t *testing.T) {
 	}
 }
 
-func TestDeliveryIsGivenUpByTheRetryPolicyAndWhenTheTargetRefusesIt(t *testing.T) {
+func TestDeliveryIsGivenUpByItsPolicyAndWhenItIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Match: "busy", Mode: fault.Refuse, Status: 500}); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
 
-func TestARevisionAppearsWithTheFirstChangeAndStaysThroughAnIdenticalUpdate(t *testing.T) {
+func TestARevisionComesWithAChangeAndStaysWithoutOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	arn := w.create("m", passes)

@@ -107,7 +107,7 @@ func withoutHeaders(t *testing.T, result json.RawMessage) json.RawMessage {
 
 const invocations = "/2015-03-31/functions/plan/invocations"
 
-func TestLambdaInvokeShowsThePayloadAndTheBareErrorTypeOfAFunction(t *testing.T) {
+func TestLambdaInvokeShowsThePayloadAndTheBareErrorType(t *testing.T) {
 	t.Parallel()
 	for _, x := range []exchange{
 		{arguments: `{"FunctionName":"plan","Payload":{"client":"a"}}`, path: invocations, body: `{"client":"a"}`,
@@ -172,7 +172,7 @@ func TestSDKIntegrationsSpeakPascalCaseAndISOTimes(t *testing.T) {
 	}
 }
 
-func TestPutEventsSendsDetailsAsTextAddsTheExecutionAndFailsForOneFailedEntry(t *testing.T) {
+func TestPutEventsSendsTextAndFailsForOneFailedEntry(t *testing.T) {
 	t.Parallel()
 	for _, x := range []exchange{
 		{status: 200, answer: `{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}`,
