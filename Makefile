@@ -12,11 +12,10 @@ GOLANGCI_LINT_VERSION := v2.15.0
 # Binaries that are only run, not debugged: half of the time to link them is for the debugger's tables.
 STRIPPED := -ldflags '-s -w'
 
-# The Lambda functions as they are deployed. Those for this machine are built from the same code, but compiled like the
-# tests, so that their packages are compiled once for both. lambda.norpc leaves out the RPC mode that only the retired
-# go1.x runtime used.
-# Without inlining (-l) they are 9 % smaller.
-GOFLAGS_FUNCTION := -trimpath -tags lambda.norpc $(STRIPPED) -gcflags=all=-l
+# The Lambda functions. Those for this machine are compiled like the tests, so that their packages are compiled once for both;
+# those that are deployed hold no path of this machine. lambda.norpc leaves out the RPC mode that only the retired go1.x
+# runtime used.
+GOFLAGS_FUNCTION := -tags lambda.norpc $(STRIPPED)
 
 # Inlining in the SDK's generated code takes two fifths of the time it takes to compile, and speeds up nothing here.
 FAST_COMPILE := -gcflags=github.com/aws/aws-sdk-go-v2/...=-l
@@ -84,10 +83,18 @@ lint: $(BUILD)/bin/golangci-lint ## .golangci.yml, go mod tidy -diff, the versio
 versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
-golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the providers' table
-	@cd shared && go test ./idp/registry -count=1 -update -run TestTheTableOfProviders
+golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the lists of providers
+	@$(write-providers)
 	@cd statemachine && go test . -update -run Layout
 	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
+
+write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null
+
+.PHONY: idp
+idp: ## Make the folder, the line and the page of a new identity provider (NAME=acme MODEL=named-set, current-previous or single-slot)
+	@cd shared && go run ./idp/registry/newidp -root .. -name '$(NAME)' -model '$(MODEL)'
+	@$(write-providers)
+	@echo 'It compiles and passes the conformance suite against its own imitation. Go on with docs/adding-an-idp.md: TODO marks the facts of the vendor.'
 
 .PHONY: fmt
 fmt: ## Format the Go code
@@ -105,11 +112,11 @@ build-functions = cd functions && export GOWORK=off && go build $(2) ./... && \
 .PHONY: functions
 functions: ## Build the functions for this machine
 	@test -d $(BUILD)/functions/local || echo 'Compiling. The first time on a machine that takes a minute or two.'
-	@$(call build-functions,local,-tags lambda.norpc $(STRIPPED))
+	@$(call build-functions,local,$(GOFLAGS_FUNCTION))
 
 .PHONY: functions-arm64
 functions-arm64: ## Build the functions for deployment (provided.al2023, arm64)
-	@export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; $(call build-functions,arm64,$(GOFLAGS_FUNCTION))
+	@export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; $(call build-functions,arm64,-trimpath $(GOFLAGS_FUNCTION))
 
 # The largest a function may be, stripped, arm64: Lambda downloads and unpacks it at every cold start.
 MAX_FUNCTION_BYTES := 20000000
@@ -120,7 +127,8 @@ sizes: functions-arm64 ## Sizes of the deployed functions
 	  test $$s -le $(MAX_FUNCTION_BYTES) || { echo "$$f is larger than $(MAX_FUNCTION_BYTES) bytes"; exit 1; }; done
 
 .PHONY: bench
-bench: deps ## Benchmarks
+bench: deps ## Benchmarks; start-up and memory of the functions
+	@cd functions && go test -run '^$$' -bench . ./entrypoint
 	@cd shared && go test -run '^$$' -bench . -benchmem ./...
 	@cd local && go test -run '^$$' -bench . -benchmem ./...
 

@@ -87,7 +87,7 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 		// The state machine's tasks wait 15 s longer, and its settling time is derived from it.
 		Timeout: awscdk.Duration_Seconds(jsii.Number(int(f.Timeout / time.Second))),
 		Role:    r.roles[f.Name],
-		// The names are those of functions/internal/lambdaboot.
+		// The names are those of functions/entrypoint.
 		Environment: &map[string]*string{
 			"JOURNAL_TABLE":    r.journal.TableName(),
 			"PARAMETER_PREFIX": jsii.String(r.parameterPrefix()),

@@ -40,8 +40,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
-	s.Stay(current)
 	if err := mustBeAsItWas(ctx, s, in, current); err != nil {
+		return rotation.CreateOutput{}, err
+	}
+	if err := s.Know(ctx); err != nil {
 		return rotation.CreateOutput{}, err
 	}
 	listed, err := s.Provider.List(ctx)
@@ -248,6 +250,11 @@ func (m *maker) ask(ctx context.Context, r idp.CreateRequest) (idp.Created, erro
 	if err := m.asked(ctx, m.Now()); err != nil {
 		return idp.Created{}, err
 	}
+	if !m.Capable.HasIDs() { // it may end a secret
+		if err := m.LookAgain(ctx); err != nil {
+			return idp.Created{}, err
+		}
+	}
 	made, err := m.Provider.Create(ctx, r)
 	if err == nil || failure.KindOf(err) == failure.Unavailable {
 		return made, err
@@ -286,7 +293,7 @@ func (m *maker) mustBeNew(ctx context.Context) error {
 	if m.Capable.MadeByHand() {
 		return nil
 	}
-	exists, err := m.Store.Exists(ctx, m.version)
+	exists, err := m.Exists(ctx, m.version)
 	if err != nil || !exists {
 		return err
 	}
@@ -352,6 +359,9 @@ func (m *maker) undo(ctx context.Context, id string) (kept bool, err error) {
 		if err := m.Journal.Save(ctx, m.journal); err != nil {
 			return false, err
 		}
+	}
+	if err := m.LookAgain(ctx); err != nil {
+		return false, err
 	}
 	err = m.Provider.Remove(ctx, id)
 	if kept = errors.Is(err, idp.ErrKept); err != nil && !kept {

@@ -22,15 +22,24 @@ import (
 // Handler is the function.
 type Handler struct{ Deps session.Deps }
 
-// Handle plans, or, with DiscoverOnly, only finds the targets. A request to measure is not about a rotation at all.
+// Handle plans, or only finds the targets. A measurement is not about a rotation at all.
 func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Plan, error) {
-	request, err := rotation.ParseRequest(in.Request)
-	if err != nil {
-		return rotation.Plan{}, err
-	}
-	if request.Measure {
+	p := &planning{in: in}
+	var steps []func(context.Context) error
+	switch in.Action {
+	case rotation.PlanMeasure:
 		measured, err := measure(ctx, h.Deps, in.Common)
 		return rotation.Plan{Measured: measured}, err
+	case rotation.PlanDiscover:
+		steps = []func(context.Context) error{p.stand, p.search, p.rediscover}
+	case rotation.PlanDecide:
+		steps = []func(context.Context) error{p.settle, p.search, p.decide, p.refuse, p.prove, p.proveNew, p.fill}
+		var err error
+		if p.request, err = rotation.ParseRequest(in.Request); err != nil {
+			return rotation.Plan{}, err
+		}
+	default:
+		return rotation.Plan{}, failure.New(failure.InvalidInput, "action: %q is not known: must be decide, discover or measure", in.Action)
 	}
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -41,11 +50,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	p := &planning{Session: s, journal: j, in: in, request: request}
-	steps := []func(context.Context) error{p.settle, p.search, p.decide, p.refuse, p.prove, p.proveNew, p.fill}
-	if in.DiscoverOnly {
-		steps = []func(context.Context) error{p.stand, p.search, p.rediscover}
-	}
+	p.Session, p.journal = s, j
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return rotation.Plan{}, err
@@ -253,11 +258,14 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 	if err := p.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
+	if err := p.LookAgain(ctx); err != nil { // to find the targets took its time
+		return rotation.Decision{}, err
+	}
 	listed, err := p.Provider.List(ctx)
 	if err != nil {
 		return rotation.Decision{}, err
 	}
-	labels, err := p.Store.Labels(ctx)
+	labels, err := p.Labels(ctx)
 	if err != nil {
 		return rotation.Decision{}, err
 	}

@@ -53,13 +53,17 @@ func promote(w *fakes.World, graceUntil time.Time) {
 }
 
 func makePlan(w *fakes.World, request string) (rotation.Plan, error) {
-	return call(w, request, false)
+	action := rotation.PlanDecide
+	if request == measured {
+		action = rotation.PlanMeasure
+	}
+	return call(w, request, action)
 }
 
 // call plans, and fails the test if anything was written.
-func call(w *fakes.World, request string, discoverOnly bool) (rotation.Plan, error) {
+func call(w *fakes.World, request string, action rotation.PlanAction) (rotation.Plan, error) {
 	out, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle,
-		rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(request), DiscoverOnly: discoverOnly})
+		rotation.PlanInput{Common: w.Common(), Action: action, Request: json.RawMessage(request)})
 	if got := w.Writes(); len(got) != 0 {
 		return out, errors.New("the plan wrote: " + strings.Join(got, ", "))
 	}
@@ -93,13 +97,13 @@ func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
 
 func TestLoadBalancersAreFoundByTheirTagsWheneverTargetsAreLookedFor(t *testing.T) {
 	t.Parallel()
-	for _, discoverOnly := range []bool{false, true} {
+	for _, action := range []rotation.PlanAction{rotation.PlanDecide, rotation.PlanDiscover} {
 		w, _ := newWorld(t)
 		w.Client.LoadBalancers = nil
 		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
 		w.ALB.Tag("login", "orders")
-		if p, err := call(w, plain, discoverOnly); err != nil || len(p.Targets) != 1 || p.Targets[0].LoadBalancerARN != fakes.LoadBalancer {
-			t.Errorf("discoverOnly %t: %+v (%v)", discoverOnly, p.Targets, err)
+		if p, err := call(w, plain, action); err != nil || len(p.Targets) != 1 || p.Targets[0].LoadBalancerARN != fakes.LoadBalancer {
+			t.Errorf("%s: %+v (%v)", action, p.Targets, err)
 		}
 	}
 }
@@ -109,7 +113,7 @@ func TestALoadBalancerWhoseTagWasTakenAwayDuringTheRotationIsStillATarget(t *tes
 	w, _ := newWorld(t)
 	w.Client.LoadBalancers = nil
 	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
-	p, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(plain), DiscoverOnly: true,
+	p, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(), Action: rotation.PlanDiscover,
 		Targets: []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer}}})
 	if err != nil || len(p.Targets) != 1 {
 		t.Errorf("%+v (%v)", p.Targets, err)
@@ -325,7 +329,7 @@ func TestADiscoveryOnlyFindsTheTargets(t *testing.T) {
 	w, _ := newWorld(t)
 	w.Fail("Check", errors.New("the provider was asked"))
 	w.Fail("List", errors.New("the provider was asked"))
-	p, err := call(w, plain, true)
+	p, err := call(w, plain, rotation.PlanDiscover)
 	if err != nil || len(p.Targets) != 1 || p.Action != "" {
 		t.Errorf("the discovery says %+v (%v)", p, err)
 	}
@@ -333,7 +337,7 @@ func TestADiscoveryOnlyFindsTheTargets(t *testing.T) {
 		t.Errorf("%d secrets were probed", all)
 	}
 	w.ALB.LetIn()
-	if p, err = call(w, plain, true); err != nil || p.Targets == nil || len(p.Targets) != 0 || p.Warnings == nil {
+	if p, err = call(w, plain, rotation.PlanDiscover); err != nil || p.Targets == nil || len(p.Targets) != 0 || p.Warnings == nil {
 		t.Errorf("the discovery says %+v (%v)", p, err)
 	}
 }
@@ -342,7 +346,7 @@ func TestADiscoveryRefusesTargetsThatChangedHands(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
 	w.ALB.Change(func(o *fakes.Login) { o.TokenEndpoint = aws.String("https://evil.example/token") })
-	_, err := call(w, plain, true)
+	_, err := call(w, plain, rotation.PlanDiscover)
 	fakes.Failed(t, err, failure.TargetDrift, "https://evil.example/token")
 }
 
@@ -363,7 +367,7 @@ func TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret(t *testing.T) 
 		w, _ := newWorld(t)
 		c.change(w)
 		_, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle,
-			rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(plain), DiscoverOnly: true, Undo: true})
+			rotation.PlanInput{Common: w.Common(), Action: rotation.PlanDiscover, Undo: true})
 		if c.kind == "" && err != nil || c.kind != "" && !failure.Is(err, c.kind) {
 			t.Errorf("%s: %v", name, err)
 		}

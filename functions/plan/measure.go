@@ -25,7 +25,7 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 	if err != nil {
 		return nil, err
 	}
-	labels, err := s.Store.Labels(ctx)
+	labels, err := s.Labels(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,11 +42,11 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 	if labels.Current == "" {
 		return nil, failure.New(failure.Precondition, "the secret has no AWSCURRENT version, so it has no age: store the client secret that the load balancers use")
 	}
-	created, err := s.Store.Created(ctx, labels.Current)
+	stored, err := s.Store.Text(ctx, labels.Current)
 	if err != nil {
 		return nil, err
 	}
-	age := s.Now().Sub(created)
+	age := s.Now().Sub(stored.Created)
 	write(s.Metrics.SecretAge(s.Common.Client, age))
 	verdict, err := s.Verdict(ctx, labels.Current)
 	switch {
@@ -63,7 +63,7 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 	if !held.IsZero() {
 		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it
 	}
-	ends, err := s.Ends(ctx, labels)
+	ends, err := s.Ends(ctx)
 	if err != nil { // a client whose registration cannot be managed is measured all the same
 		s.Log.WarnContext(ctx, "when the secret ends is not known", telemetry.Err(err))
 	}

@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -30,8 +29,8 @@ func reconfigured(t *testing.T, change func(*config.Client)) *fakes.World {
 }
 
 func rediscover(w *fakes.World, undo bool, targets ...rotation.Target) (rotation.Plan, error) {
-	return fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(), Request: json.RawMessage(plain),
-		DiscoverOnly: true, Undo: undo, Targets: targets})
+	return fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(),
+		Action: rotation.PlanDiscover, Undo: undo, Targets: targets})
 }
 
 var planned = rotation.Target{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}

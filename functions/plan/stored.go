@@ -14,17 +14,12 @@ import (
 
 // storedRefusals are the reasons against a rotation that are found where the secret is stored. Of a replica not even
 // what an earlier rotation left can be put right.
-func storedRefusals(
-	ctx context.Context, s *session.Session, j *journal.Journal, d rotation.Decision,
-) ([]string, error) {
-	keeper, err := s.Store.Keeper(ctx)
-	if err != nil {
-		return nil, err
-	}
+func storedRefusals(ctx context.Context, s *session.Session, j *journal.Journal, d rotation.Decision) (out []string, err error) {
+	keeper := s.Keeper()
 	if d.Action != rotation.Rotate {
 		return otherKeepers(versions.Keeper{Primary: keeper.Primary}, s.Config.Secret.ARN), nil
 	}
-	out := otherKeepers(keeper, s.Config.Secret.ARN)
+	out = otherKeepers(keeper, s.Config.Secret.ARN)
 	byHand := s.Capable.MadeByHand() && d.To.VersionID != "" && d.To.VersionID != d.From.VersionID
 	err = s.MustFit(ctx, d.From.VersionID, "AWSCURRENT")
 	if err == nil && byHand {
@@ -41,7 +36,7 @@ func storedRefusals(
 	}
 	_, known := j.Secrets[d.To.VersionID]
 	if !known {
-		if known, err = s.Store.Exists(ctx, d.To.VersionID); err != nil {
+		if known, err = s.Exists(ctx, d.To.VersionID); err != nil {
 			return nil, err
 		}
 	}

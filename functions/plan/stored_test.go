@@ -57,7 +57,7 @@ func TestWhatWasLeftIsPutRightButNotInAReplica(t *testing.T) {
 // planStarted plans for an execution that started at a time.
 func planStarted(w *fakes.World, at string) (rotation.Plan, error) {
 	return fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle,
-		rotation.PlanInput{Common: w.Common(), Request: []byte(plain), Started: at})
+		rotation.PlanInput{Common: w.Common(), Action: rotation.PlanDecide, Request: []byte(plain), Started: at})
 }
 
 func TestAnExecutionOfTheSameNameMakesAnotherVersion(t *testing.T) {

@@ -6,10 +6,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/promotesecret"
-	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
 )
@@ -50,9 +47,6 @@ func TestAWSCURRENTMovesOnlyToASecretProvenNotLongAgo(t *testing.T) {
 			})
 			d := w.Deps()
 			d.Registrations = nil
-			d.Capabilities = func(config.Client) (idp.Capabilities, error) {
-				return memory.New(memory.Options{}).Provider().Capabilities(), nil
-			}
 			_, err := fakes.Call(w, promotesecret.Handler{Deps: d}.Handle, rotation.PromoteInput{Common: w.Common(), Undo: c.undo,
 				From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now.Add(-c.ago))})
 			if c.kind == "" {

@@ -58,21 +58,17 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 }
 
 func promote(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
+	from, to, labels, err := storedAs(ctx, s, in)
+	if err != nil {
+		return rotation.PromoteOutput{}, err
+	}
 	p := j.Promotion
 	if p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID {
-		labels, err := s.Store.Labels(ctx)
-		if err != nil {
-			return rotation.PromoteOutput{}, err
-		}
 		p = &journal.Promotion{From: in.From.VersionID, To: in.To.VersionID, PreviousBefore: labels.Previous}
 		j.Promotion = p
 		if err := s.Journal.Save(ctx, j); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
-	}
-	from, to, _, err := storedAs(ctx, s, in)
-	if err != nil {
-		return rotation.PromoteOutput{}, err
 	}
 	if err := s.Store.Promote(ctx, from, to); err != nil {
 		return rotation.PromoteOutput{}, err
@@ -120,7 +116,7 @@ func undo(ctx context.Context, s *session.Session, j *journal.Journal, in rotati
 // storedAs are the versions between which the labels move: if somebody stored one of the two secrets again meanwhile,
 // AWSCURRENT is on that version, or, once the other was promoted, AWSPREVIOUS.
 func storedAs(ctx context.Context, s *session.Session, in rotation.PromoteInput) (from, to string, l versions.Labels, err error) {
-	if l, err = s.Store.Labels(ctx); err != nil {
+	if l, err = s.Labels(ctx); err != nil {
 		return "", "", l, err
 	}
 	if to, err = s.StoredAs(ctx, in.To.VersionID, l.Current); err != nil {

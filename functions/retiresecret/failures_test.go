@@ -144,9 +144,19 @@ func TestWhetherALostSecretIsOursMustBeKnown(t *testing.T) {
 func TestWhetherTheRemovedSecretIsRefusedMustBeKnown(t *testing.T) {
 	t.Parallel()
 	w, _ := promoted(t, switchable)
-	w.Before("Remove", func() { w.FailLater("GetSecretValue", failure.New(failure.Throttled, "not now")) })
+	removed := false
+	w.Before("Remove", func() { removed = true })
+	w.Tokens.Judge(func(v secret.Value, accepted bool) (int, string) {
+		switch {
+		case accepted && v.Equal(secret.New(value)):
+			return 400, "invalid_grant"
+		case removed:
+			return 503, ""
+		}
+		return 401, "invalid_client"
+	})
 	_, err := retire(w, rotation.RetireDelete)
-	fakes.Failed(t, err, failure.Throttled, "not now")
+	fakes.Failed(t, err, failure.Unavailable, "answered HTTP 503")
 	if w.Journal.Get().Promotion == nil {
 		t.Error("the rotation is closed")
 	}

@@ -54,6 +54,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	if err := r.guard(ctx, in.Action); err != nil {
 		return rotation.RetireOutput{}, err
 	}
+	if err := r.Know(ctx); err != nil {
+		return rotation.RetireOutput{}, err
+	}
 	var result string
 	switch in.Action {
 	case rotation.RetireDisable:
@@ -120,7 +123,6 @@ func (r *retirement) guard(ctx context.Context, action rotation.RetireAction) er
 		return failure.New(failure.Precondition, "versions %s and %s share the secret %s at the identity provider; nothing is retired", r.version, r.keep, a)
 	}
 	stands, current, err := r.Standing(ctx, r.version, r.keep)
-	r.Stay(current)
 	switch {
 	case err != nil || action == rotation.RetireEnable:
 		return err
@@ -198,6 +200,9 @@ func (r *retirement) disable(ctx context.Context) (string, error) {
 	if err := r.MustAccept(ctx, r.keep, "the secret that stays"); err != nil {
 		return "", err
 	}
+	if err := r.LookAgain(ctx); err != nil {
+		return "", err
+	}
 	if err := d.Disable(ctx, id); err != nil {
 		return "", err
 	}
@@ -241,6 +246,9 @@ func (r *retirement) enable(ctx context.Context) (string, error) {
 			result = resultEnabled
 		}
 		if x != nil && x.Status == idp.Disabled {
+			if err := r.LookAgain(ctx); err != nil {
+				return "", err
+			}
 			if err := d.Enable(ctx, id); err != nil {
 				return "", err
 			}
@@ -290,6 +298,9 @@ func (r *retirement) remove(ctx context.Context, id string, x *idp.Secret) (stri
 		return resultAbsent, journal.Removed, nil
 	}
 	if err := r.mustDiffer(ctx, x); err != nil {
+		return "", "", err
+	}
+	if err := r.LookAgain(ctx); err != nil {
 		return "", "", err
 	}
 	switch err := r.Provider.Remove(ctx, id); {
@@ -411,7 +422,11 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 // close marks the secret as removed, or kept, forgets the promotion that it was part of, and takes AWSPENDING off the version
 // that stays (AWS leaves the label there when the version becomes AWSCURRENT).
 func (r *retirement) close(ctx context.Context, state journal.State) error {
-	if err := r.Store.DropPending(ctx, r.keep); err != nil {
+	labels, err := r.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.Store.DropPending(ctx, labels, r.keep); err != nil {
 		return err
 	}
 	entry, known := r.journal.Secrets[r.version]

@@ -17,6 +17,7 @@ const (
 
 // MustBeProven fails unless the identity provider accepts the secret of a version that is about to be written, as MustAccept does. proven is
 // when it was last seen to. While that is not long ago nothing is asked. Who does not say when has proven nothing.
+// After a proof AWSCURRENT must be where Standing has found it.
 func (s *Session) MustBeProven(ctx context.Context, version, proven, what string) error {
 	now := s.Now()
 	if at, err := time.Parse(time.RFC3339, proven); err == nil && fresh(at, now) || s.journal.Proven.Version == version && fresh(s.journal.Proven.At, now) {
@@ -25,7 +26,11 @@ func (s *Session) MustBeProven(ctx context.Context, version, proven, what string
 	if err := s.MustAccept(ctx, version, what); err != nil {
 		return err
 	}
-	return s.Journal.NoteProof(ctx, s.Common.Client, s.Common.Execution, journal.Proof{Version: version, At: now.UTC()})
+	proof := journal.Proof{Version: version, At: now.UTC()}
+	if err := s.Journal.NoteProof(ctx, s.Common.Client, s.Common.Execution, proof); err != nil {
+		return err
+	}
+	return s.LookAgain(ctx) // that took its time, and the next is to write
 }
 
 // fresh tells whether a proof still counts. One of the future never happened.

@@ -36,7 +36,7 @@ func (s *Session) inHand() []string {
 // MustBeInHand refuses a version that nothing tells to be the secret in use, the next one, or one of a rotation under way: its
 // secret may be dead for years. A version that holds the secret in use again is that one.
 func (s *Session) MustBeInHand(ctx context.Context, version string) error {
-	labels, err := s.Store.Labels(ctx)
+	labels, err := s.Labels(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *Session) earlier(ctx context.Context) ([]config.Client, error) {
 	if len(texts) == 0 {
 		return nil, nil
 	}
-	labels, err := s.Store.Labels(ctx)
+	labels, err := s.Labels(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (s *Session) follow(ctx context.Context) error {
 	if len(live) == 0 {
 		return nil
 	}
-	labels, err := s.Store.Labels(ctx)
+	labels, err := s.Labels(ctx)
 	if err != nil || labels.Current == "" {
 		return err
 	}

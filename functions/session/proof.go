@@ -88,7 +88,7 @@ func (s *Session) accepted(ctx context.Context, at int, among []Credential) (Cre
 
 // controls are the secrets beside one that the identity provider may accept: those with labels, and those that the journal holds.
 func (s *Session) controls(ctx context.Context, than Credential, more ...string) ([]Credential, error) {
-	labels, err := s.Store.Labels(ctx)
+	labels, err := s.Labels(ctx)
 	if err != nil {
 		return nil, err
 	}

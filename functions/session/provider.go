@@ -2,9 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"alboidc.internal/shared/failure"
@@ -14,13 +11,12 @@ import (
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
-	"alboidc.internal/shared/versions"
 )
 
 // provider makes the client's identity provider: one with ids as it is, any other through package slots, by the model
 // that the configuration asks for.
 func (s *Session) provider() (idp.Provider, error) {
-	r, err := s.Registrations(s.Config, s.Deps)
+	r, err := s.Registrations(s.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +24,7 @@ func (s *Session) provider() (idp.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	book := slots.Book{Known: s.known, Accepts: s.accepts, Asks: s.asks, Rand: s.Rand}
+	book := slots.Book{Known: &s.known, Accepts: s.accepts, Asks: s.asks, Rand: s.Rand}
 	switch model {
 	case idp.CurrentPrevious:
 		if x, ok := r.(idp.Shifter); ok {
@@ -73,7 +69,7 @@ func (s *Session) capabilities() (idp.Capabilities, error) {
 func (s *Session) pair(r idp.Registration, book slots.Book) (idp.Provider, error) {
 	other := s.Config
 	other.ClientID = s.Config.IdentityProvider.ClientPair
-	r2, err := s.Registrations(other, s.Deps)
+	r2, err := s.Registrations(other)
 	if err != nil {
 		return nil, err
 	}
@@ -85,62 +81,18 @@ func (s *Session) pair(r idp.Registration, book slots.Book) (idp.Provider, error
 	return slots.Pair(s.Config.ClientID, a, other.ClientID, b, book), nil
 }
 
-// known implements slots.Book: AWSCURRENT, and the versions that the journal holds as intended, live or kept, the kept
-// ones last.
-func (s *Session) known(ctx context.Context) (slots.Known, error) {
-	labels, err := s.Store.Labels(ctx)
-	if err != nil {
-		return slots.Known{}, err
-	}
-	if labels.Current == "" {
-		return slots.Known{}, failure.New(failure.Precondition, "the secret has no AWSCURRENT version")
-	}
-	if s.stays != "" && labels.Current != s.stays {
-		return slots.Known{}, failure.New(failure.Unavailable, "AWSCURRENT went from version %s to %s in the middle of this call, which begins again", s.stays, labels.Current)
-	}
-	current := s.entry(labels.Current)
-	k := slots.Known{Current: slots.Version{ID: labels.Current}}
-	if k.Current.Value, err = s.Value(ctx, labels.Current); err != nil {
-		return slots.Known{}, err
-	}
-	if k.Current.ClientID, err = s.ClientID(ctx, rotation.Ref{VersionID: labels.Current}); err != nil {
-		return slots.Known{}, err
-	}
-	for _, id := range s.others(labels) {
-		e := s.entry(id)
-		v := slots.Version{ID: id, ClientID: e.ClientID, Kept: e.State == journal.Kept,
-			After: !e.Imported && (current.Imported || !e.At.Before(current.At))}
-		if !s.Config.IsPair() {
-			v.ClientID = s.Config.ClientID
-		}
-		if v.Value, err = s.Value(ctx, id); err != nil && !errors.Is(err, versions.ErrNotFound) {
-			return slots.Known{}, err
-		}
-		k.Others = append(k.Others, v)
-	}
-	return k, nil
-}
-
-// others are the versions beside AWSCURRENT of which the provider may have a secret.
-func (s *Session) others(labels versions.Labels) []string {
-	var wanted, kept []string
-	for _, id := range slices.Sorted(maps.Keys(s.journal.Secrets)) {
-		switch e := s.journal.Secrets[id]; {
-		case id == labels.Current || e.State == journal.Removed:
-		case e.State == journal.Kept:
-			kept = append(kept, id)
-		default:
-			wanted = append(wanted, id)
-		}
-	}
-	return append(wanted, kept...)
-}
-
 // Ends is when the identity provider ends the current secret by itself; zero if it does not, does not say, or if it is unknown
 // which of several secrets there it is.
-func (s *Session) Ends(ctx context.Context, labels versions.Labels) (time.Time, error) {
+func (s *Session) Ends(ctx context.Context) (time.Time, error) {
 	if !s.Capable.TellsEnd {
 		return time.Time{}, nil
+	}
+	labels, err := s.Labels(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := s.Know(ctx); err != nil {
+		return time.Time{}, err
 	}
 	listed, err := s.Provider.List(ctx)
 	if err != nil {
@@ -173,9 +125,6 @@ func (s *Session) ClientID(ctx context.Context, r rotation.Ref) (string, error) 
 	}
 	if r.ClientID != "" {
 		return r.ClientID, nil
-	}
-	if s.Prober == nil {
-		return "", failure.New(failure.Precondition, "it is not known which registration of the pair version %s belongs to", r.VersionID)
 	}
 	v, err := s.Value(ctx, r.VersionID)
 	if err != nil {

@@ -6,11 +6,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"alboidc.internal/shared/alb"
@@ -18,6 +16,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/idp/slots"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/parameters"
 	"alboidc.internal/shared/probe"
@@ -28,10 +27,8 @@ import (
 )
 
 // Deps is what the functions are built from. Nothing in it belongs to one client. The last group is set only for the
-// functions that need it.
+// functions whose roles have the rights that it needs.
 type Deps struct {
-	// AWS is the configuration of an SDK client for a Region, for what only some functions or identity providers use.
-	AWS func(region string) aws.Config
 	// Secrets returns Secrets Manager of a Region.
 	Secrets func(region string) versions.API
 	Journal *journal.Table
@@ -43,17 +40,15 @@ type Deps struct {
 	Sleep   func(ctx context.Context, d time.Duration) error
 	Rand    io.Reader
 
-	// Registrations makes what manages a client's registration at its identity provider.
-	Registrations func(c config.Client, d Deps) (idp.Registration, error)
-	// Capabilities are those of a kind of identity provider, for functions that only probe.
+	// Capabilities are those of a client's identity provider, for functions that only probe.
 	Capabilities func(c config.Client) (idp.Capabilities, error)
-	// WebIdentity proves the function's AWS role to identity providers that trust AWS STS (package webidentity); only
-	// functions that use the admin API of an identity provider have it.
-	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
-	Prober      *probe.Prober
+	Prober       *probe.Prober
 	// InVPC: the function runs in a VPC, which may lead nowhere.
-	InVPC     bool
-	Balancers *alb.Balancers
+	InVPC bool
+
+	// Registrations makes what manages a client's registration at its identity provider.
+	Registrations func(c config.Client) (idp.Registration, error)
+	Balancers     *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
 	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
@@ -61,15 +56,14 @@ type Deps struct {
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 }
 
-// Registry makes the registrations of the registry; client talks to their admin APIs.
-func Registry(client *http.Client) func(config.Client, Deps) (idp.Registration, error) {
-	return func(c config.Client, d Deps) (idp.Registration, error) {
-		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c),
-			idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: d.AWS, WebIdentity: d.WebIdentity, Now: d.Now, Sleep: d.Sleep})
+// Registrations makes the registrations of the registry, with what each of them gets.
+func Registrations(d idp.Deps) func(config.Client) (idp.Registration, error) {
+	return func(c config.Client) (idp.Registration, error) {
+		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c), d)
 	}
 }
 
-// Capabilities are those of the registry, without linking what talks to the providers.
+// Capabilities are those of the registry.
 func Capabilities(c config.Client) (idp.Capabilities, error) {
 	return registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c))
 }
@@ -94,12 +88,12 @@ type Session struct {
 	journal           *journal.Journal // from Open, or Look
 	renamed, follower string           // by follow
 	untold            []string         // by follow
-	stays             string           // by Stay
+	labels            *versions.Labels // as they were read last
+	keeper            versions.Keeper  // with the labels
+	stays             string           // the AWSCURRENT that Standing has found
+	known             slots.Known      // what a provider of package slots goes by
+	absent            map[string]bool  // versions that were looked for and are not stored
 }
-
-// Stay holds the rest of the call to the AWSCURRENT that was looked at: some providers' requests make AWSCURRENT the only
-// secret, and that must not be one that somebody stores meanwhile.
-func (s *Session) Stay(current string) { s.stays = current }
 
 // Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
 // configuration counts, the journal says: never who calls.
@@ -164,15 +158,12 @@ func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Session, erro
 }
 
 func (d Deps) session(c rotation.Common, cfg config.Client) (s *Session, err error) {
-	s = &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(),
+	s = &Session{Deps: d, Common: c, Config: cfg, opened: d.Now(), absent: map[string]bool{},
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
-	switch {
-	case d.Registrations != nil:
-		if s.Provider, err = s.provider(); err == nil {
-			s.Capable = s.Provider.Capabilities()
-		}
-	case d.Capabilities != nil:
+	if d.Registrations == nil {
 		s.Capable, err = s.capabilities()
+	} else if s.Provider, err = s.provider(); err == nil {
+		s.Capable = s.Provider.Capabilities()
 	}
 	return s, err
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/config"
@@ -96,7 +98,8 @@ func TestTheProviderIsTheOneThatTheConfigurationNames(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Registrations = session.Registry(http.DefaultClient)
+	d.Registrations = session.Registrations(idp.Deps{HTTP: http.DefaultClient, Secret: d.ReadSecret, Now: d.Now, Sleep: d.Sleep,
+		AWS: func(string) aws.Config { return aws.Config{} }, WebIdentity: d.ReadSecret})
 	_, err := d.Open(t.Context(), w.Common())
 	fakes.Failed(t, err, failure.InvalidInput, `"memory" is not known`)
 	w.Client.IdentityProvider.Type = "okta"
@@ -108,7 +111,7 @@ func TestAProviderThatCannotBeMadeIsTold(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Registrations = func(config.Client, session.Deps) (idp.Registration, error) {
+	d.Registrations = func(config.Client) (idp.Registration, error) {
 		return nil, failure.New(failure.InvalidInput, "not with these settings")
 	}
 	_, err := d.Open(t.Context(), w.Common())
@@ -202,7 +205,4 @@ func TestTheRegistrationOfAVersionIsFound(t *testing.T) {
 	s.Patient = true
 	_, err = s.ClientID(t.Context(), rotation.Ref{VersionID: "version-x"})
 	fakes.Failed(t, err, failure.Precondition, "for neither registration of the pair")
-	s.Prober = nil // a function that does not probe
-	_, err = s.ClientID(t.Context(), rotation.Ref{VersionID: "version-second"})
-	fakes.Failed(t, err, failure.Precondition, "it is not known which registration")
 }

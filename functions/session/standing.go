@@ -16,12 +16,13 @@ var rereads = []time.Duration{time.Second, 2 * time.Second}
 // the same secret again. current is the version that it is on. Any other version is Superseded: somebody else changed the
 // secret, and what this execution would write next could be a secret that is gone.
 func (s *Session) Standing(ctx context.Context, from, to string) (stands, current string, err error) {
+	labels, err := s.Labels(ctx)
 	for try := 0; ; try++ {
-		labels, err := s.Store.Labels(ctx)
 		if err != nil {
 			return "", "", err
 		}
 		if stands, err = s.standsFor(ctx, labels.Current, from, to); err != nil || stands != "" {
+			s.stays = labels.Current
 			return stands, labels.Current, err
 		}
 		if try == len(rereads) {
@@ -31,6 +32,7 @@ func (s *Session) Standing(ctx context.Context, from, to string) (stands, curren
 		if err := s.Sleep(ctx, rereads[try]); err != nil {
 			return "", "", failure.Wrap(failure.Unavailable, err, "waiting to read the labels again")
 		}
+		labels, err = s.readLabels(ctx)
 	}
 }
 

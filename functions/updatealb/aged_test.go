@@ -6,10 +6,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/updatealb"
-	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
 )
@@ -18,9 +15,6 @@ import (
 func updateProven(w *fakes.World, version, proven string) error {
 	d := w.Deps()
 	d.Registrations = nil
-	d.Capabilities = func(config.Client) (idp.Capabilities, error) {
-		return memory.New(memory.Options{}).Provider().Capabilities(), nil
-	}
 	_, err := fakes.Call(w, updatealb.Handler{Deps: d}.Handle, rotation.UpdateInput{Common: w.Common(), Target: target,
 		From: rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: version}, Proven: proven})
 	return err

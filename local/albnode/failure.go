@@ -10,23 +10,22 @@ import (
 type Reason string
 
 const (
-	MissingHostHeader         Reason = "AuthMissingHostHeader"
-	MissingStateParam         Reason = "AuthMissingStateParam"
-	InvalidStateParam         Reason = "AuthInvalidStateParam"
-	MissingNonce              Reason = "AuthMissingAWSALBAuthNonce"
-	InvalidNonce              Reason = "AuthInvalidAWSALBAuthNonce"
-	InvalidCookie             Reason = "AuthInvalidCookie"
-	MissingCodeParam          Reason = "AuthMissingCodeParam"
-	InvalidGrant              Reason = "AuthInvalidGrantError"
-	TokenRequestFailed        Reason = "AuthTokenEpRequestFailed"
-	TokenRequestTimeout       Reason = "AuthTokenEpRequestTimeout"
-	InvalidTokenResponse      Reason = "AuthInvalidTokenResponse"
-	InvalidIDToken            Reason = "AuthInvalidIdToken"
-	UserinfoRequestFailed     Reason = "AuthUserinfoEpRequestFailed"
-	UserinfoRequestTimeout    Reason = "AuthUserinfoEpRequestTimeout"
-	InvalidUserinfoResponse   Reason = "AuthInvalidUserinfoResponse"
-	UserinfoResponseSizeLimit Reason = "AuthUserinfoResponseSizeExceeded"
-	UnhandledException        Reason = "AuthUnhandledException"
+	MissingHostHeader       Reason = "AuthMissingHostHeader"
+	MissingStateParam       Reason = "AuthMissingStateParam"
+	InvalidStateParam       Reason = "AuthInvalidStateParam"
+	MissingNonce            Reason = "AuthMissingAWSALBAuthNonce"
+	InvalidNonce            Reason = "AuthInvalidAWSALBAuthNonce"
+	InvalidCookie           Reason = "AuthInvalidCookie"
+	MissingCodeParam        Reason = "AuthMissingCodeParam"
+	InvalidGrant            Reason = "AuthInvalidGrantError"
+	TokenRequestFailed      Reason = "AuthTokenEpRequestFailed"
+	TokenRequestTimeout     Reason = "AuthTokenEpRequestTimeout"
+	InvalidTokenResponse    Reason = "AuthInvalidTokenResponse"
+	InvalidIDToken          Reason = "AuthInvalidIdToken"
+	UserinfoRequestFailed   Reason = "AuthUserinfoEpRequestFailed"
+	UserinfoRequestTimeout  Reason = "AuthUserinfoEpRequestTimeout"
+	InvalidUserinfoResponse Reason = "AuthInvalidUserinfoResponse"
+	UnhandledException      Reason = "AuthUnhandledException"
 )
 
 // statusIdPError is the load balancer's own status for an error answer of the IdP (user guide, Troubleshoot your
@@ -36,7 +35,6 @@ const statusIdPError = 561
 const (
 	metricError   = "ELBAuthError"
 	metricFailure = "ELBAuthFailure"
-	metricSize    = "ELBAuthUserClaimsSizeExceeded"
 )
 
 // failures says what the browser and CloudWatch see. The status of a refused code, of a bad token answer and of a bad
@@ -45,23 +43,22 @@ var failures = map[Reason]struct {
 	status int
 	metric string
 }{
-	MissingHostHeader:         {http.StatusUnauthorized, metricError},
-	MissingStateParam:         {http.StatusUnauthorized, metricFailure},
-	InvalidStateParam:         {http.StatusUnauthorized, metricFailure},
-	MissingNonce:              {http.StatusUnauthorized, metricFailure},
-	InvalidNonce:              {http.StatusUnauthorized, metricFailure},
-	InvalidCookie:             {http.StatusUnauthorized, metricFailure},
-	MissingCodeParam:          {http.StatusUnauthorized, metricFailure},
-	InvalidGrant:              {http.StatusUnauthorized, metricFailure},
-	TokenRequestFailed:        {statusIdPError, metricError},
-	TokenRequestTimeout:       {http.StatusInternalServerError, metricError},
-	InvalidTokenResponse:      {http.StatusInternalServerError, metricFailure},
-	InvalidIDToken:            {http.StatusInternalServerError, metricFailure},
-	UserinfoRequestFailed:     {http.StatusInternalServerError, metricError},
-	UserinfoRequestTimeout:    {http.StatusInternalServerError, metricError},
-	InvalidUserinfoResponse:   {http.StatusInternalServerError, metricFailure},
-	UserinfoResponseSizeLimit: {http.StatusInternalServerError, metricSize},
-	UnhandledException:        {http.StatusInternalServerError, metricError},
+	MissingHostHeader:       {http.StatusUnauthorized, metricError},
+	MissingStateParam:       {http.StatusUnauthorized, metricFailure},
+	InvalidStateParam:       {http.StatusUnauthorized, metricFailure},
+	MissingNonce:            {http.StatusUnauthorized, metricFailure},
+	InvalidNonce:            {http.StatusUnauthorized, metricFailure},
+	InvalidCookie:           {http.StatusUnauthorized, metricFailure},
+	MissingCodeParam:        {http.StatusUnauthorized, metricFailure},
+	InvalidGrant:            {http.StatusUnauthorized, metricFailure},
+	TokenRequestFailed:      {statusIdPError, metricError},
+	TokenRequestTimeout:     {http.StatusInternalServerError, metricError},
+	InvalidTokenResponse:    {http.StatusInternalServerError, metricFailure},
+	InvalidIDToken:          {http.StatusInternalServerError, metricFailure},
+	UserinfoRequestFailed:   {http.StatusInternalServerError, metricError},
+	UserinfoRequestTimeout:  {http.StatusInternalServerError, metricError},
+	InvalidUserinfoResponse: {http.StatusInternalServerError, metricFailure},
+	UnhandledException:      {http.StatusInternalServerError, metricError},
 }
 
 // Error implements error: a Reason is the error of every step of a login.

@@ -17,16 +17,15 @@ func (v *visit) identity(s *session, o *elbv2.OIDC) (identity, bool) {
 	if s.ended {
 		return identity{}, false
 	}
-	began := v.plane.o.Now()
 	t := s.identity.tokens
-	if t.refresh == "" || t.expires.IsZero() || began.Before(t.expires) {
+	if t.refresh == "" || t.expires.IsZero() || v.plane.o.Now().Before(t.expires) {
 		return s.identity, true
 	}
 	// A browser that goes away must not lose a refresh token that the IdP has already replaced.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), 2*idpTimeout)
 	defer cancel()
 	id, err := v.plane.refresh(ctx, o, s.identity)
-	v.report(Refresh, v.rule.ARN, reasonOf(err), v.plane.o.Now().Sub(began))
+	v.report(Refresh, v.rule.ARN, reasonOf(err))
 	if err != nil {
 		s.ended = true
 		return identity{}, false

@@ -14,12 +14,8 @@ import (
 	"alboidc.internal/shared/awstest/elbv2"
 )
 
-const (
-	maxTokenAnswer = 64 << 10
-	// maxClaims is the most that a user info answer may hold (Elastic Load Balancing user guide, Troubleshoot your
-	// Application Load Balancers, HTTP 500).
-	maxClaims = 11 << 10
-)
+// maxAnswer is the most that is read of an answer.
+const maxAnswer = 64 << 10
 
 // tokens is the IdP's answer to a token request. expires is zero if the IdP did not say.
 type tokens struct {
@@ -29,10 +25,6 @@ type tokens struct {
 
 // requestTokens asks the token endpoint, as the client of o.
 func (p *Plane) requestTokens(ctx context.Context, o *elbv2.OIDC, form url.Values) (tokens, error) {
-	if p.o.ClientAuth == ClientAuthPost {
-		form.Set("client_id", o.ClientID)
-		form.Set("client_secret", o.ClientSecret)
-	}
 	ctx, cancel := context.WithTimeout(ctx, idpTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.TokenEndpoint, strings.NewReader(form.Encode()))
@@ -40,10 +32,9 @@ func (p *Plane) requestTokens(ctx context.Context, o *elbv2.OIDC, form url.Value
 		return tokens{}, UnhandledException
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if p.o.ClientAuth == ClientAuthBasic { // RFC 6749, section 2.3.1: both parts are form-encoded first
-		req.SetBasicAuth(url.QueryEscape(o.ClientID), url.QueryEscape(o.ClientSecret))
-	}
-	status, body, err := p.ask(req, maxTokenAnswer)
+	// Which way ALB authenticates is not documented. RFC 6749, section 2.3.1: both parts are form-encoded first.
+	req.SetBasicAuth(url.QueryEscape(o.ClientID), url.QueryEscape(o.ClientSecret))
+	status, body, err := p.ask(req)
 	if err != nil {
 		return tokens{}, TokenRequestTimeout
 	}
@@ -122,15 +113,12 @@ func (p *Plane) requestUserinfo(ctx context.Context, o *elbv2.OIDC, accessToken,
 		return nil, UnhandledException
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
-	status, body, err := p.ask(req, maxClaims+1)
+	status, body, err := p.ask(req)
 	if err != nil {
 		return nil, UserinfoRequestTimeout
 	}
 	if status/100 != 2 {
 		return nil, UserinfoRequestFailed
-	}
-	if len(body) > maxClaims {
-		return nil, UserinfoResponseSizeLimit
 	}
 	var claims map[string]any
 	if json.Unmarshal(body, &claims) != nil || claims["sub"] != subject {
@@ -139,14 +127,14 @@ func (p *Plane) requestUserinfo(ctx context.Context, o *elbv2.OIDC, accessToken,
 	return claims, nil
 }
 
-// ask sends a request to the IdP and reads at most limit bytes of the answer.
-func (p *Plane) ask(req *http.Request, limit int64) (int, []byte, error) {
+// ask sends a request to the IdP.
+func (p *Plane) ask(req *http.Request) (int, []byte, error) {
 	req.Header.Set("Accept", "application/json")
-	res, err := p.o.Client.Do(req)
+	res, err := p.client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, limit))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	return res.StatusCode, body, err
 }

@@ -37,7 +37,7 @@ type fakeIdP struct {
 }
 
 // tokenRequest is what the token endpoint saw.
-type tokenRequest struct{ grant, method, secret string }
+type tokenRequest struct{ grant, secret string }
 
 func newFakeIdP(t *testing.T, ca *localca.Authority, now func() time.Time) *fakeIdP {
 	t.Helper()
@@ -85,10 +85,8 @@ func (f *fakeIdP) authorize(w http.ResponseWriter, r *http.Request) {
 func (f *fakeIdP) serveToken(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	seen := tokenRequest{grant: r.FormValue("grant_type"), method: "post", secret: r.FormValue("client_secret")}
-	if _, secret, ok := r.BasicAuth(); ok {
-		seen.method, seen.secret = "basic", secret
-	}
+	seen := tokenRequest{grant: r.FormValue("grant_type")}
+	_, seen.secret, _ = r.BasicAuth()
 	f.seen = append(f.seen, seen)
 	if f.token != nil {
 		f.token(w, r)

@@ -32,7 +32,7 @@ type loginState struct {
 // authenticate performs an authenticate-oidc action and reports whether the request may go on.
 func (v *visit) authenticate(o *elbv2.OIDC) bool {
 	if v.r.Host == "" {
-		v.report(Login, v.rule.ARN, MissingHostHeader, 0)
+		v.report(Login, v.rule.ARN, MissingHostHeader)
 		v.refuse(MissingHostHeader)
 		return false
 	}
@@ -40,7 +40,7 @@ func (v *visit) authenticate(o *elbv2.OIDC) bool {
 	if err != nil {
 		// The browser would send the same cookie for ever: it is told to forget it.
 		http.SetCookie(v.w, &http.Cookie{Name: cookieName(o), Path: "/", MaxAge: -1, Secure: true, HttpOnly: true})
-		v.report(Login, v.rule.ARN, InvalidCookie, 0)
+		v.report(Login, v.rule.ARN, InvalidCookie)
 		v.refuse(InvalidCookie)
 		return false
 	}
@@ -83,7 +83,7 @@ func (v *visit) sendToLogin(o *elbv2.OIDC) {
 	plain, err := json.Marshal(st)
 	u, errURL := url.Parse(o.AuthorizationEndpoint)
 	if err != nil || errURL != nil {
-		v.report(Login, v.rule.ARN, UnhandledException, 0)
+		v.report(Login, v.rule.ARN, UnhandledException)
 		v.refuse(UnhandledException)
 		return
 	}
@@ -108,19 +108,18 @@ func (v *visit) redirectURI() string { return "https://" + v.r.Host + callbackPa
 func (v *visit) callback() {
 	st, err := v.checkCallback()
 	if err != nil {
-		v.report(Login, st.Rule, reasonOf(err), 0)
+		v.report(Login, st.Rule, reasonOf(err))
 		v.refuse(reasonOf(err))
 		return
 	}
 	o := v.rule.OIDC()
-	began := v.plane.o.Now()
 	// A browser that goes away must not leave a spent code behind without a session.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), 2*idpTimeout)
 	defer cancel()
 	id, err := v.plane.logIn(ctx, o, url.Values{"grant_type": {"authorization_code"}, "code": {v.r.URL.Query().Get("code")},
 		"redirect_uri": {v.redirectURI()}})
 	now := v.plane.o.Now()
-	v.report(Login, st.Rule, reasonOf(err), now.Sub(began))
+	v.report(Login, st.Rule, reasonOf(err))
 	if err != nil {
 		v.refuse(reasonOf(err))
 		return

@@ -3,6 +3,7 @@ package albnode
 import (
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -45,25 +46,8 @@ func hostname(host string) string {
 	return host
 }
 
-// wildcard matches * (any characters, none too) and ? (exactly one character). It remembers only the last star, so it
-// takes time in proportion to the lengths' product at worst.
+// wildcard matches * (any characters, none too) and ? (exactly one character).
 func wildcard(pattern, s string) bool {
-	p, i := 0, 0
-	star, resume := -1, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, resume = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			resume++
-			p, i = star+1, resume
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
+	expression := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile("^(?s:" + expression + ")$").MatchString(s)
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"alboidc.internal/shared/awstest/elbv2"
 )
@@ -64,8 +63,6 @@ func (v *visit) perform(a elbv2.Action) bool {
 		return v.authenticate(a.OIDC)
 	case a.Forward != nil:
 		v.forward(a.Forward)
-	case a.Redirect != nil:
-		v.redirect(a.Redirect)
 	case a.FixedResponse != nil:
 		v.fixedResponse(a.FixedResponse)
 	default:
@@ -83,25 +80,23 @@ func page(w http.ResponseWriter, status int, text string) {
 }
 
 // count adds to a metric of the load balancer; there is no dimension for rules or clients.
-func (n *node) count(metric string, value float64) {
-	if n.plane.o.Metrics != nil && value != 0 {
-		n.plane.o.Metrics.Add(n.balancer.Region, Namespace, metric, map[string]string{"LoadBalancer": n.balancer.Dimension()}, value)
+func (n *node) count(metric string) {
+	if n.plane.o.Metrics != nil {
+		n.plane.o.Metrics.Add(n.balancer.Region, Namespace, metric, map[string]string{"LoadBalancer": n.balancer.Dimension()}, 1)
 	}
 }
 
 // report counts the outcome of a login or refresh and tells OnAuth. reason is "" for success.
-func (n *node) report(kind Kind, rule string, reason Reason, latency time.Duration) {
+func (n *node) report(kind Kind, rule string, reason Reason) {
 	switch {
 	case reason != "":
-		n.count(failures[reason].metric, 1)
+		n.count(failures[reason].metric)
 	case kind == Login:
-		n.count("ELBAuthSuccess", 1)
+		n.count("ELBAuthSuccess")
 	default:
-		n.count("ELBAuthRefreshTokenSuccess", 1)
+		n.count("ELBAuthRefreshTokenSuccess")
 	}
-	n.count("ELBAuthLatency", float64(latency)/float64(time.Millisecond))
 	if n.plane.o.OnAuth != nil {
-		n.plane.o.OnAuth(Event{LoadBalancer: n.balancer.ARN, Node: n.index, Rule: rule, Kind: kind, OK: reason == "",
-			Reason: string(reason), Latency: latency})
+		n.plane.o.OnAuth(Event{Node: n.index, Rule: rule, Kind: kind, OK: reason == "", Reason: string(reason)})
 	}
 }

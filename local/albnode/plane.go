@@ -15,6 +15,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,12 +31,6 @@ const Namespace = "AWS/ApplicationELB"
 // guide, Authenticate users using an Application Load Balancer).
 const idpTimeout = 5 * time.Second
 
-// The ways a client authenticates at the token endpoint. Which one ALB uses is not documented.
-const (
-	ClientAuthBasic = "basic"
-	ClientAuthPost  = "post"
-)
-
 // Metrics receives the load balancers' CloudWatch metrics. Add is called only when there is something to count, as ALB
 // reports these metrics only when they are not zero.
 type Metrics interface {
@@ -44,13 +39,11 @@ type Metrics interface {
 
 // Event tells about one login that reached the callback or one refresh: what the access log would show.
 type Event struct {
-	LoadBalancer string // ARN
-	Node         int
-	Rule         string // ARN; empty if the login could not be traced to a rule
-	Kind         Kind
-	OK           bool
-	Reason       string // error_reason of the access log, if not OK
-	Latency      time.Duration
+	Node   int
+	Rule   string // ARN; empty if the login could not be traced to a rule
+	Kind   Kind
+	OK     bool
+	Reason string // error_reason of the access log, if not OK
 }
 
 // Kind says what an Event is about.
@@ -67,10 +60,6 @@ type Options struct {
 	Clock clock.Clock
 	// Authority signs the listeners' certificates. Required.
 	Authority *localca.Authority
-	// Client makes the token and user info requests; nil is one that trusts the authority.
-	Client *http.Client
-	// ClientAuth is ClientAuthBasic ("" too) or ClientAuthPost.
-	ClientAuth string
 	// Metrics and OnAuth may be nil. OnAuth is called in the request's goroutine, before the browser has its answer.
 	Metrics Metrics
 	OnAuth  func(Event)
@@ -84,7 +73,7 @@ type Options struct {
 type Plane struct {
 	svc    *elbv2.Service
 	o      Options
-	signer *signer
+	client *http.Client    // to the IdP
 	out    *http.Transport // to targets
 
 	mu        sync.Mutex
@@ -100,30 +89,15 @@ func Start(ctx context.Context, svc *elbv2.Service, o Options) (*Plane, error) {
 	if o.Clock == nil || o.Authority == nil {
 		return nil, errors.New("a clock and an authority are required")
 	}
-	if o.ClientAuth == "" {
-		o.ClientAuth = ClientAuthBasic
-	}
-	if o.ClientAuth != ClientAuthBasic && o.ClientAuth != ClientAuthPost {
-		return nil, fmt.Errorf("client authentication %q is not one of basic, post", o.ClientAuth)
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Address == nil {
 		o.Address = func(elbv2.Listener, int) string { return "127.0.0.1:0" }
 	}
-	if o.Client == nil {
-		o.Client = o.Authority.Client(idpTimeout)
-	}
-	client := *o.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	o.Client = &client
-	signer, err := newSigner()
-	if err != nil {
-		return nil, err
-	}
-	p := &Plane{svc: svc, o: o, signer: signer, out: &http.Transport{MaxIdleConnsPerHost: 16},
+	p := &Plane{svc: svc, o: o, client: o.Authority.Client(idpTimeout), out: &http.Transport{MaxIdleConnsPerHost: 16},
 		shared: map[string]*shared{}, addresses: map[string][]string{}}
+	p.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	svc.OnChange(p.open)
 	for _, arn := range svc.LoadBalancers() {
 		if err := p.open(arn); err != nil {
@@ -135,35 +109,15 @@ func Start(ctx context.Context, svc *elbv2.Service, o Options) (*Plane, error) {
 	return p, nil
 }
 
-// Addresses is host:port of each node, in order, for a load balancer's first HTTPS listener, or its first one if none
-// is HTTPS; nil if it has no listener.
+// Addresses is host:port of each node, in order, for a load balancer's first listener; nil if it has none.
 func (p *Plane) Addresses(loadBalancerARN string) []string {
 	listeners := p.svc.Current(loadBalancerARN).Listeners
-	for _, l := range listeners {
-		if l.Protocol == elbv2.ProtocolHTTPS {
-			return p.ListenerAddresses(l.ARN)
-		}
-	}
 	if len(listeners) == 0 {
 		return nil
 	}
-	return p.ListenerAddresses(listeners[0].ARN)
-}
-
-// ListenerAddresses is host:port of each node, in order, for one listener.
-func (p *Plane) ListenerAddresses(listenerARN string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]string(nil), p.addresses[listenerARN]...)
-}
-
-// PublicKey is the key, in PEM, that checks x-amzn-oidc-data with the key id; nil for another id. AWS serves it at
-// https://public-keys.auth.elb.{region}.amazonaws.com/{kid}.
-func (p *Plane) PublicKey(kid string) []byte {
-	if kid != p.signer.kid {
-		return nil
-	}
-	return p.signer.public
+	return slices.Clone(p.addresses[listeners[0].ARN])
 }
 
 // Close stops every server. It may be called more than once.
@@ -215,17 +169,16 @@ func (p *Plane) open(loadBalancerARN string) error {
 
 // serve starts one node's server for one listener. p.mu is held.
 func (p *Plane) serve(l elbv2.Listener, index int, h http.Handler) (string, error) {
+	if l.Protocol != elbv2.ProtocolHTTPS {
+		return "", fmt.Errorf("the local stack does not serve %s listeners", l.Protocol)
+	}
 	ln, err := net.Listen("tcp", p.o.Address(l, index))
 	if err != nil {
 		return "", fmt.Errorf("opening the port of node %d: %w", index, err)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: p.o.Authority.ServerConfig()}
 	p.servers = append(p.servers, srv)
-	if l.Protocol == elbv2.ProtocolHTTPS {
-		srv.TLSConfig = p.o.Authority.ServerConfig()
-		go func() { _ = srv.ServeTLS(ln, "", "") }()
-	} else {
-		go func() { _ = srv.Serve(ln) }()
-	}
+	go func() { _ = srv.ServeTLS(ln, "", "") }()
 	return ln.Addr().String(), nil
 }

@@ -20,7 +20,6 @@ import (
 	"alboidc.internal/shared/clock"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
@@ -69,7 +68,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func newRig(t *testing.T, change ...func(*albnode.Options)) *rig {
+func newRig(t *testing.T) *rig {
 	t.Helper()
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -77,18 +76,12 @@ func newRig(t *testing.T, change ...func(*albnode.Options)) *rig {
 	r := &rig{T: t, ctx: ctx, ca: must(localca.New()), clock: clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), app: &application{}, metrics: map[string]float64{}}
 	r.idp = newFakeIdP(t, r.ca, r.now)
 	r.svc = elbv2.New(r.clock, elbv2.Options{Spread: []time.Duration{time.Second, 2 * time.Second}})
-	srv := httptest.NewServer(awsapi.NewServer(r.clock, nil, r.svc))
-	t.Cleanup(srv.Close)
-	r.api = elb.New(elb.Options{Region: "eu-central-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", "")})
+	r.api = elb.NewFromConfig(awsapi.Config(awsapi.NewServer(r.clock, nil, r.svc), "eu-central-1"))
 	o := albnode.Options{Clock: r.clock, Authority: r.ca, Metrics: r, Now: r.now, OnAuth: func(e albnode.Event) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.events = append(r.events, e)
 	}}
-	for _, f := range change {
-		f(&o)
-	}
 	r.plane = must(albnode.Start(ctx, r.svc, o))
 	t.Cleanup(r.plane.Close)
 	r.build()

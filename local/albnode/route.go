@@ -3,12 +3,10 @@ package albnode
 import (
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"alboidc.internal/shared/awstest/elbv2"
@@ -33,10 +31,6 @@ func (v *visit) forward(f *elbv2.Forward) {
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(&url.URL{Scheme: "http", Host: target.Address()})
 			pr.Out.Host = pr.In.Host // the target sees the client's Host header
-			pr.Out.Header["X-Forwarded-For"] = pr.In.Header["X-Forwarded-For"]
-			pr.SetXForwarded()
-			pr.Out.Header.Del("X-Forwarded-Host") // ALB sends none
-			pr.Out.Header.Set("X-Forwarded-Port", v.port())
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			page(w, http.StatusBadGateway, "the target did not answer")
@@ -78,27 +72,6 @@ func (v *visit) targetGroup(f *elbv2.Forward) (string, bool) {
 	return "", false
 }
 
-// redirect answers with the URL that the action makes of the request's parts (API reference, RedirectActionConfig).
-func (v *visit) redirect(d *elbv2.Redirect) {
-	parts := strings.NewReplacer("#{protocol}", strings.ToLower(v.listener.Protocol), "#{host}", hostname(v.r.Host), "#{port}", v.port(),
-		"#{path}", strings.TrimPrefix(v.r.URL.EscapedPath(), "/"), "#{query}", v.r.URL.RawQuery)
-	protocol, port := strings.ToLower(parts.Replace(d.Protocol)), parts.Replace(d.Port)
-	host := parts.Replace(d.Host)
-	if port != defaultPort(protocol) {
-		host = net.JoinHostPort(host, port)
-	}
-	location := protocol + "://" + host + parts.Replace(d.Path)
-	if q := parts.Replace(d.Query); q != "" {
-		location += "?" + q
-	}
-	status := http.StatusFound
-	if d.StatusCode == "HTTP_301" {
-		status = http.StatusMovedPermanently
-	}
-	v.w.Header().Set("Location", location)
-	v.w.WriteHeader(status)
-}
-
 func (v *visit) fixedResponse(f *elbv2.FixedResponse) {
 	status, err := strconv.Atoi(f.StatusCode)
 	if err != nil { // the API lets only numbers in
@@ -109,19 +82,4 @@ func (v *visit) fixedResponse(f *elbv2.FixedResponse) {
 	}
 	v.w.WriteHeader(status)
 	_, _ = io.WriteString(v.w, f.MessageBody)
-}
-
-// port is the port that the client sees: the one of the Host header, as the local ports differ from the listener's.
-func (v *visit) port() string {
-	if _, p, err := net.SplitHostPort(v.r.Host); err == nil {
-		return p
-	}
-	return defaultPort(strings.ToLower(v.listener.Protocol))
-}
-
-func defaultPort(protocol string) string {
-	if protocol == "http" {
-		return "80"
-	}
-	return "443"
 }

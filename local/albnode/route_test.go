@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/albnode"
-	"alboidc.internal/local/localca"
 	"alboidc.internal/shared/awstest/elbv2"
-	"alboidc.internal/shared/clock"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -50,7 +48,7 @@ func TestRulesAreEvaluatedByPriorityOnPathAndOnHostWithoutItsPort(t *testing.T) 
 	}
 }
 
-func TestAWeightedForwardSharesRequestsByWeightAndSticksToAGroupIfAsked(t *testing.T) {
+func TestAWeightedForwardSharesByWeightAndSticksIfAsked(t *testing.T) {
 	r := newRig(t)
 	heavy, light := r.newGroup("heavy", says("heavy")), r.newGroup("light", says("light"))
 	forward := func(sticky bool) types.Action {
@@ -79,19 +77,7 @@ func TestAWeightedForwardSharesRequestsByWeightAndSticksToAGroupIfAsked(t *testi
 	}
 }
 
-func TestTargetsSeeTheClientAndItsHostHeader(t *testing.T) {
-	r := newRig(t)
-	r.newRule(20, "path-pattern", "/plain", r.forward())
-	r.clock.Advance(r.svc.Spread())
-	r.browser().step("https://"+r.address(0)+"/plain", "X-Forwarded-For", "203.0.113.9")
-	h := r.app.last.Header
-	_, port, _ := strings.Cut(r.address(0), ":")
-	if r.app.last.Host != r.address(0) || h.Get("X-Forwarded-For") != "203.0.113.9, 127.0.0.1" || h.Get("X-Forwarded-Proto") != "https" || h.Get("X-Forwarded-Port") != port {
-		t.Errorf("host %s, headers %v", r.app.last.Host, h)
-	}
-}
-
-func TestAGroupWithoutTargetsIs503AndATargetThatDoesNotAnswerIs502(t *testing.T) {
+func TestAGroupWithoutTargetsIs503AndADeadTargetIs502(t *testing.T) {
 	r := newRig(t)
 	empty, dead := r.newGroup("empty"), r.newGroup("dead")
 	must(r.api.RegisterTargets(r.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &dead, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: aws.Int32(1)}}}))
@@ -105,41 +91,28 @@ func TestAGroupWithoutTargetsIs503AndATargetThatDoesNotAnswerIs502(t *testing.T)
 	}
 }
 
-func TestARedirectKeepsThePartsThatItDoesNotReplace(t *testing.T) {
+func TestActionsItDoesNotPerformAreRefusedAndNeverSkipped(t *testing.T) {
+	cognito := types.Action{Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(1),
+		AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{
+			UserPoolArn: aws.String("arn:p"), UserPoolClientId: aws.String("c"), UserPoolDomain: aws.String("d")}}
+	redirect := types.Action{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
+		StatusCode: "HTTP_301", Host: aws.String("new.example.test")}}
 	r := newRig(t)
-	r.newRule(20, "path-pattern", "/old/*", types.Action{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
-		StatusCode: types.RedirectActionStatusCodeEnumHttp301, Host: aws.String("new.example.test"), Path: aws.String("/moved/#{path}")}})
-	r.clock.Advance(r.svc.Spread())
-	_, port, _ := strings.Cut(r.address(0), ":")
-	res := r.browser().step("https://" + r.address(0) + "/old/page?x=1")
-	if got := res.Header.Get("Location"); res.StatusCode != http.StatusMovedPermanently || got != "https://new.example.test:"+port+"/moved/old/page?x=1" {
-		t.Errorf("got %d %s", res.StatusCode, got)
+	for want, actions := range map[string][]types.Action{"authenticate-cognito": {r.forward(), cognito}, "redirect": {redirect}} {
+		r.setActions(actions...)
+		r.clock.Advance(r.svc.Spread())
+		if status, body := r.browser().open(0); status != http.StatusNotImplemented || !strings.Contains(body, want) || r.app.hits != 0 {
+			t.Errorf("got %d %s", status, body)
+		}
+	}
+	_, err := r.api.CreateListener(r.ctx, &elb.CreateListenerInput{LoadBalancerArn: &r.balancer, Port: aws.Int32(80),
+		Protocol: types.ProtocolEnumHttp, DefaultActions: []types.Action{fixed("200", "plain")}})
+	if err == nil || !strings.Contains(err.Error(), "does not serve HTTP listeners") {
+		t.Errorf("an HTTP listener: %v", err)
 	}
 }
 
-func TestAnHTTPListenerServesPlainHTTPOnPortsOfItsOwn(t *testing.T) {
-	r := newRig(t)
-	plain := *must(r.api.CreateListener(r.ctx, &elb.CreateListenerInput{LoadBalancerArn: &r.balancer, Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80),
-		DefaultActions: []types.Action{fixed("200", "plain")}})).Listeners[0].ListenerArn
-	addresses := r.plane.ListenerAddresses(plain)
-	early, _ := r.browser().get("http://" + addresses[0] + "/")
-	r.clock.Advance(r.svc.Spread())
-	if _, body := r.browser().get("http://" + addresses[1] + "/"); body != "plain" || early != http.StatusServiceUnavailable || len(addresses) != 2 {
-		t.Errorf("answered %q, and %d before the listener reached the node", body, early)
-	}
-}
-
-func TestAuthenticateCognitoIsRefusedAndNeverSkipped(t *testing.T) {
-	r := newRig(t)
-	r.setActions(r.forward(), types.Action{Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(1),
-		AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{UserPoolArn: aws.String("arn:p"), UserPoolClientId: aws.String("c"), UserPoolDomain: aws.String("d")}})
-	r.clock.Advance(r.svc.Spread())
-	if status, body := r.browser().open(0); status != http.StatusNotImplemented || !strings.Contains(body, "authenticate-cognito") || r.app.hits != 0 {
-		t.Errorf("got %d %s", status, body)
-	}
-}
-
-func TestAPlaneServesLoadBalancersOlderThanItselfWhereToldUntilItsContextEnds(t *testing.T) {
+func TestAPlaneServesOlderLoadBalancersUntilItsContextEnds(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -161,14 +134,5 @@ func TestAPlaneServesLoadBalancersOlderThanItselfWhereToldUntilItsContextEnds(t 
 	late.Close() // waits for what the context has begun
 	if _, err := client.Get("https://" + addresses[0] + "/"); err == nil {
 		t.Error("it still answers")
-	}
-}
-
-func TestStartRefusesAnUnknownWayOfClientAuthentication(t *testing.T) {
-	t.Parallel()
-	c := clock.Real{}
-	_, err := albnode.Start(context.Background(), elbv2.New(c, elbv2.Options{}), albnode.Options{Clock: c, Authority: must(localca.New()), ClientAuth: "digest"})
-	if err == nil || !strings.Contains(err.Error(), "digest") {
-		t.Errorf("got %v", err)
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 )
 
 const (
-	maxRedirects = 12
-	maxPage      = 1 << 20
+	maxRedirects   = 12
+	maxPage        = 1 << 20
+	requestTimeout = 30 * time.Second
 )
 
 // Options configure a browser.
@@ -30,18 +30,14 @@ type Options struct {
 	// Resolve returns the address (host:port) to dial for a host:port of a URL, "" if it knows none. What it does not
 	// know is dialled only if it is localhost or a loopback address.
 	Resolve func(hostPort string) string
-	// Timeout is the limit for one request; 30 s by default.
-	Timeout time.Duration
 	// Typing is how long the user of Login has the form before it is sent.
 	Typing time.Duration
 }
 
-// Browser holds one user's cookies. It is safe for concurrent use, like the tabs of a real one.
+// Browser holds one user's cookies.
 type Browser struct {
-	client  *http.Client // follows no redirect and has no jar: send does both
-	typing  time.Duration
-	mu      sync.Mutex
-	cookies *cookiejar.Jar
+	client *http.Client
+	typing time.Duration
 }
 
 // Page is the page a browser has arrived at.
@@ -52,37 +48,8 @@ type Page struct {
 	Body   []byte
 }
 
-// StepError says where a visit went wrong. It names the step, the host and the status, never cookies, forms or queries.
-type StepError struct {
-	Step   string
-	Host   string // with its port; empty if there is none
-	Status int    // 0 if there was no answer
-	Err    error
-}
-
-// Error implements error.
-func (e *StepError) Error() string {
-	s := e.Step
-	if e.Host != "" {
-		s += " at " + e.Host
-	}
-	if e.Status != 0 {
-		s += fmt.Sprintf(" (status %d)", e.Status)
-	}
-	return s + ": " + e.Err.Error()
-}
-
-// Unwrap implements the errors package's contract.
-func (e *StepError) Unwrap() error { return e.Err }
-
 // New returns a browser without cookies.
 func New(o Options) *Browser {
-	if o.Timeout == 0 {
-		o.Timeout = 30 * time.Second
-	}
-	if o.Resolve == nil {
-		o.Resolve = func(string) string { return "" }
-	}
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, hostPort string) (net.Conn, error) {
@@ -92,13 +59,26 @@ func New(o Options) *Browser {
 			}
 			return dialer.DialContext(ctx, network, address)
 		},
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots,
+			ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
 	}
-	b := &Browser{typing: o.Typing, client: &http.Client{Transport: transport, Timeout: o.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	b := &Browser{typing: o.Typing, client: &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: follow}}
 	b.Forget()
 	return b
+}
+
+// follow says whether a redirect is followed. A form is never sent on, and nothing goes elsewhere than to https.
+func follow(next *http.Request, before []*http.Request) error {
+	switch {
+	case len(before) > maxRedirects:
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	case next.Method == http.MethodPost:
+		return http.ErrUseLastResponse
+	case next.URL.Scheme != "https":
+		return fmt.Errorf("scheme %q is not https", next.URL.Scheme)
+	}
+	return nil
 }
 
 func resolve(known func(string) string, hostPort string) (string, error) {
@@ -115,19 +95,9 @@ func resolve(known func(string) string, hostPort string) (string, error) {
 	return "", errors.New("the browser has no address for this host")
 }
 
-// Another returns a browser without cookies that shares the connections of this one: one more user, cheaply.
-func (b *Browser) Another() *Browser {
-	other := &Browser{client: b.client, typing: b.typing}
-	other.Forget()
-	return other
-}
-
 // Forget drops all cookies.
 func (b *Browser) Forget() {
-	jar, _ := cookiejar.New(nil) // never fails
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.cookies = jar
+	b.client.Jar, _ = cookiejar.New(nil) // never fails
 }
 
 // Close closes idle connections. A closed browser opens new ones when it is used again.
@@ -136,15 +106,12 @@ func (b *Browser) Close() { b.client.CloseIdleConnections() }
 // Get visits a page with the living session and returns where it ends up, whatever its status: an error means that no
 // page was reached. A page with a login form (Page.LoginForm) means that the session has ended.
 func (b *Browser) Get(ctx context.Context, address string) (Page, error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return Page{}, &StepError{Step: "open the page", Err: errors.New("the address cannot be read")}
-	}
-	return b.visit(ctx, "open the page", http.MethodGet, u, nil)
+	return b.visit(ctx, "open the page", http.MethodGet, address, nil)
 }
 
 // Login logs in from scratch: it forgets all cookies, opens the page, expects a login form, fills it in, and expects to
-// arrive at a page with status 200 that is not a login form. Any other course is a *StepError.
+// arrive at a page with status 200 that is not a login form. An error names the step, the host and the status, never
+// cookies, forms or queries.
 func (b *Browser) Login(ctx context.Context, address, user, password string) (Page, error) {
 	b.Forget()
 	page, err := b.Get(ctx, address)
@@ -167,7 +134,7 @@ func (b *Browser) Login(ctx context.Context, address, user, password string) (Pa
 		return page, page.fault("fill in the login form", ctx.Err())
 	case <-time.After(b.typing):
 	}
-	page, err = b.visit(ctx, "submit the login form", form.method, form.action, values)
+	page, err = b.visit(ctx, "submit the login form", http.MethodPost, form.action.String(), values)
 	if err != nil {
 		return Page{}, err
 	}
@@ -181,97 +148,41 @@ func (b *Browser) Login(ctx context.Context, address, user, password string) (Pa
 }
 
 func (p Page) fault(step string, err error) error {
-	return &StepError{Step: step, Host: p.URL.Host, Status: p.Status, Err: err}
+	return fmt.Errorf("%s at %s (status %d): %w", step, p.URL.Host, p.Status, err)
 }
 
 // visit sends a request and follows the redirects.
-func (b *Browser) visit(ctx context.Context, step, method string, u *url.URL, form url.Values) (Page, error) {
-	for range maxRedirects {
-		page, err := b.send(ctx, method, u, form)
-		if err != nil {
-			return Page{}, &StepError{Step: step, Host: u.Host, Err: err}
-		}
-		next, err := page.redirect()
-		if err != nil {
-			return Page{}, page.fault(step, err)
-		}
-		if next == nil {
-			return page, nil
-		}
-		keepsMethod := page.Status == http.StatusTemporaryRedirect || page.Status == http.StatusPermanentRedirect
-		if method != http.MethodPost || !keepsMethod {
-			method, form = http.MethodGet, nil
-		} else if next.Host != u.Host {
-			return Page{}, page.fault(step, errors.New("a form would be sent on to another host"))
-		}
-		u = next
-	}
-	return Page{}, &StepError{Step: step, Host: u.Host, Err: fmt.Errorf("more than %d redirects", maxRedirects)}
-}
-
-func (b *Browser) send(ctx context.Context, method string, u *url.URL, form url.Values) (Page, error) {
-	if u.Scheme != "https" {
-		return Page{}, fmt.Errorf("scheme %q is not https", u.Scheme)
-	}
-	body := io.Reader(http.NoBody)
-	if method == http.MethodPost {
-		body = strings.NewReader(form.Encode())
-	} else if form != nil {
-		with := *u
-		with.RawQuery = form.Encode() // HTML: a GET form replaces the query
-		u = &with
-	}
-	r, err := http.NewRequestWithContext(ctx, method, u.String(), body)
-	if err != nil {
-		return Page{}, errors.New("the request cannot be built")
+func (b *Browser) visit(ctx context.Context, step, method, address string, form url.Values) (Page, error) {
+	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
+	if err != nil || r.URL.Scheme != "https" {
+		return Page{}, fmt.Errorf("%s: the address cannot be opened", step)
 	}
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	r.Header.Set("Accept", "text/html")
-	r.Header.Set("User-Agent", "local-stack-browser/1.0")
-	b.mu.Lock()
-	jar := b.cookies
-	b.mu.Unlock()
-	for _, c := range jar.Cookies(u) {
-		r.AddCookie(c)
-	}
 	answer, err := b.client.Do(r)
 	if err != nil {
-		return Page{}, withoutURL(err)
+		host, err := withoutURL(err, r.URL)
+		return Page{}, fmt.Errorf("%s at %s: %w", step, host, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	content, err := io.ReadAll(io.LimitReader(answer.Body, maxPage))
-	if err != nil {
-		return Page{}, withoutURL(err)
+	page := Page{URL: answer.Request.URL, Status: answer.StatusCode, Header: answer.Header}
+	if page.Body, err = io.ReadAll(io.LimitReader(answer.Body, maxPage)); err != nil {
+		return Page{}, page.fault(step, err)
 	}
-	jar.SetCookies(u, answer.Cookies())
-	return Page{URL: u, Status: answer.StatusCode, Header: answer.Header, Body: content}, nil
+	return page, nil
 }
 
-// withoutURL strips the address that net/http puts in front of its errors: its query can hold a code or a state.
-func withoutURL(err error) error {
+// withoutURL takes off the address that net/http puts in front of its errors, which may be relative to the first one,
+// and leaves its host: its query can hold a code or a state.
+func withoutURL(err error, first *url.URL) (host string, cause error) {
 	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		return wrapped.Err
+	if !errors.As(err, &wrapped) {
+		return first.Host, err
 	}
-	return err
-}
-
-// redirect returns where the page sends the browser, nil if it does not.
-func (p Page) redirect() (*url.URL, error) {
-	switch p.Status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-	default:
-		return nil, nil
+	if u, err := first.Parse(wrapped.URL); err == nil {
+		return u.Host, wrapped.Err
 	}
-	location := p.Header.Get("Location")
-	if location == "" {
-		return nil, errors.New("a redirect without a location")
-	}
-	next, err := p.URL.Parse(location)
-	if err != nil {
-		return nil, errors.New("a redirect to an address that cannot be read")
-	}
-	return next, nil
+	return first.Host, wrapped.Err
 }

@@ -3,7 +3,6 @@ package browser
 import (
 	"bytes"
 	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 
 // form is a login form: the first one on a page that has a password field.
 type form struct {
-	method string
 	action *url.URL
 	fields []field
 }
@@ -39,12 +37,9 @@ func (p Page) loginForm() (*form, error) {
 		if n.Type != html.ElementNode || n.Data != "form" {
 			continue
 		}
-		f := &form{method: strings.ToUpper(attribute(n, "method")), fields: inputs(n)}
+		f := &form{fields: inputs(n)}
 		if f.index("password") < 0 {
 			continue
-		}
-		if f.method != http.MethodPost {
-			f.method = http.MethodGet // HTML: what is missing or unknown is GET
 		}
 		if f.action, err = p.URL.Parse(attribute(n, "action")); err != nil {
 			return nil, errors.New("the form's action cannot be read")
@@ -54,23 +49,14 @@ func (p Page) loginForm() (*form, error) {
 	return nil, errNoForm
 }
 
-// inputs returns the fields that a browser would send: named, not disabled, and no buttons or unchecked boxes.
+// inputs returns the fields that are sent: named ones, except for buttons.
 func inputs(n *html.Node) []field {
 	var out []field
 	for c := range n.Descendants() {
-		if c.Type != html.ElementNode || c.Data != "input" || attribute(c, "name") == "" || has(c, "disabled") {
-			continue
-		}
 		f := field{name: attribute(c, "name"), kind: strings.ToLower(attribute(c, "type")), value: attribute(c, "value")}
-		switch f.kind {
-		case "submit", "button", "image", "reset", "file":
-			continue
-		case "checkbox", "radio":
-			if !has(c, "checked") {
-				continue
-			}
+		if c.Type == html.ElementNode && c.Data == "input" && f.name != "" && f.kind != "submit" {
+			out = append(out, f)
 		}
-		out = append(out, f)
 	}
 	return out
 }
@@ -108,13 +94,4 @@ func attribute(n *html.Node, key string) string {
 		}
 	}
 	return ""
-}
-
-func has(n *html.Node, key string) bool {
-	for _, a := range n.Attr {
-		if a.Key == key {
-			return true
-		}
-	}
-	return false
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/imitations"
 )
 
 // failing is a way to make one state fail for good. The fault begins when the state is entered.
@@ -45,24 +46,14 @@ func once(r fault.Rule) fault.Rule {
 	return r
 }
 
-// refusals are the calls that make a secret at each identity provider that has one, refused in its own words.
-var refusals = map[string]fault.Rule{
-	"auth0":    refuse("idp", "auth0.updateClient", "", "insufficient_scope"),
-	"cognito":  refuse("cognito-idp", "AddUserPoolClientSecret", "", "AccessDeniedException"),
-	"entra":    refuse("idp", "entra.addPassword", "", "Authorization_RequestDenied"),
-	"hydra":    refuse("idp", "hydra.rotateSecret", "", "request_forbidden"),
-	"keycloak": refuse("idp", "keycloak.regenerateSecret", "", "access_denied"),
-	"okta":     refuse("idp", "okta.createSecret", "", "E0000006"),
-	"pingone":  refuse("idp", "pingone.updateSecret", "", "ACCESS_FAILED"),
-}
-
 // failures are the states that can be made to fail.
 func failures() []failing {
 	return []failing{
 		{"TestBeforeChange", "the synthetic user cannot log in", noLogin},
 		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
-			if r, ok := refusals[w.Stack.Face]; ok {
-				return []fault.Rule{r}
+			if im := imitations.All[w.Stack.Face]; len(im.Changes) > 0 {
+				service, operation, _ := strings.Cut(im.Changes[0], ":")
+				return []fault.Rule{refuse(service, operation, "", im.Denial)}
 			}
 			// where a person makes it, the step only writes the journal, and that fails
 			return []fault.Rule{once(refuse("dynamodb", "UpdateItem", "", "AccessDeniedException"))}

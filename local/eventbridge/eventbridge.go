@@ -1,32 +1,20 @@
-// Package eventbridge is the local stack's Amazon EventBridge: event buses with rules, and delivery of the events that
-// match to state machines, topics and functions of the stack. Events come in by PutEvents and, from the stack's own
-// services, by Emit.
+// Package eventbridge is the local stack's Amazon EventBridge: the default bus with its rules, and delivery of the events
+// that match to state machines of the stack. Events come in by PutEvents and, from the stack's own services, by Emit.
 package eventbridge
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"alboidc.internal/local/delivery"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
 )
-
-// Options are the parts of the service that the stack chooses.
-type Options struct {
-	// Clock stamps events and spaces the retries of deliveries; nil is real time.
-	Clock clock.Clock
-	// Endpoint is the stack's AWS endpoint, where targets are called.
-	Endpoint string
-	// HTTPClient reaches the endpoint; nil is http.DefaultClient.
-	HTTPClient *http.Client
-}
 
 // Event is one event on a bus.
 type Event struct {
@@ -37,7 +25,6 @@ type Event struct {
 	Resources  []string
 	Time       time.Time // the present instant if zero
 	Region     string    // set by the service
-	Bus        string    // the name; "default" if empty
 }
 
 // MarshalJSON is the event as targets get it (EventBridge user guide, "Event structure").
@@ -61,40 +48,26 @@ func (e Event) MarshalJSON() ([]byte, error) {
 
 // Service is Amazon EventBridge.
 type Service struct {
-	options Options
-	clock   clock.Clock
-	ctx     context.Context // ends on Close
-	close   context.CancelFunc
+	clock    clock.Clock
+	endpoint string
+	ctx      context.Context // ends on Close
+	close    context.CancelFunc
 
 	mu         sync.Mutex
-	buses      map[busKey]*bus
+	rules      map[ruleKey]*rule
 	events     []Event
 	deliveries []Delivery
 }
 
 var _ awsapi.Service = (*Service)(nil)
 
-type busKey struct{ region, name string }
+type ruleKey struct{ region, name string }
 
-// bus is an event bus with its rules by name.
-type bus struct {
-	key         busKey
-	arn         string
-	description string
-	created     time.Time
-	rules       map[string]*rule
-}
-
-// New returns a service with nothing but the default bus. Close it to end deliveries that are being retried.
-func New(o Options) *Service {
-	if o.Clock == nil {
-		o.Clock = clock.Real{}
-	}
-	if o.HTTPClient == nil {
-		o.HTTPClient = http.DefaultClient
-	}
+// New returns a service without rules, which starts executions at the AWS endpoint. Close it to end deliveries that are
+// being retried.
+func New(c clock.Clock, endpoint string) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Service{options: o, clock: o.Clock, ctx: ctx, close: cancel, buses: map[busKey]*bus{}}
+	return &Service{clock: c, endpoint: endpoint, ctx: ctx, close: cancel, rules: map[ruleKey]*rule{}}
 }
 
 // Close ends the deliveries under way.
@@ -115,22 +88,8 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 		return s.putEvents(call)
 	case "PutRule":
 		return s.putRule(call)
-	case "DescribeRule":
-		return s.describeRule(call)
-	case "ListRules":
-		return s.listRules(call)
-	case "DeleteRule":
-		return s.deleteRule(call)
 	case "PutTargets":
 		return s.putTargets(call)
-	case "ListTargetsByRule":
-		return s.listTargets(call)
-	case "RemoveTargets":
-		return s.removeTargets(call)
-	case "CreateEventBus":
-		return s.createBus(call)
-	case "DescribeEventBus":
-		return s.describeBus(call)
 	default:
 		return nil, awsapi.NotImplemented(call)
 	}
@@ -141,11 +100,10 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 func (s *Service) Emit(region string, e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e.Bus = defaultBus
-	s.put(region, s.bus(region, defaultBus), e)
+	s.put(region, e)
 }
 
-// Events returns every event that was put on a bus, oldest first.
+// Events returns every event that was put on the bus, oldest first.
 func (s *Service) Events() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,10 +111,10 @@ func (s *Service) Events() []Event {
 }
 
 // put records an event and starts its deliveries. s.mu is held.
-func (s *Service) put(region string, b *bus, e Event) string {
-	e.Region, e.Bus = region, b.key.name
+func (s *Service) put(region string, e Event) string {
+	e.Region = region
 	if e.ID == "" {
-		e.ID = newID()
+		e.ID = awsapi.NewID()
 	}
 	if e.Time.IsZero() {
 		e.Time = s.clock.Now()
@@ -171,16 +129,12 @@ func (s *Service) put(region string, b *bus, e Event) string {
 		s.deliveries = append(s.deliveries, Delivery{EventID: e.ID, Err: fmt.Errorf("the detail of event %s is not JSON", e.ID)})
 		return e.ID
 	}
-	for _, r := range b.sorted() {
-		if r.State != "ENABLED" || !r.pattern.matches(fields) {
-			continue
-		}
+	for _, r := range s.matching(region, fields) {
 		for _, t := range r.targets {
-			input := string(text)
-			if t.Input != "" {
-				input = t.Input
-			}
-			s.clock.Go(func() { s.deliver(region, Delivery{Rule: r.ARN, Target: t.ARN, EventID: e.ID}, t, input) })
+			s.clock.Go(func() {
+				s.deliver(Delivery{Rule: r.arn, EventID: e.ID}, delivery.Target{Endpoint: s.endpoint, Region: region, MachineARN: t.ARN,
+					Input: string(text), RetryPolicy: t.RetryPolicy})
+			})
 		}
 	}
 	return e.ID
@@ -243,19 +197,12 @@ func (s *Service) putEntry(region string, e entry) entryResult {
 	case json.Unmarshal([]byte(e.Detail), &detail) != nil:
 		return entryResult{ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed."}
 	}
-	b := s.bus(region, e.Bus)
-	if b == nil {
+	if e.Bus != "" && e.Bus != defaultBus {
 		return entryResult{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus " + e.Bus + " does not exist."}
 	}
 	event := Event{Source: e.Source, DetailType: e.DetailType, Detail: json.RawMessage(e.Detail), Resources: e.Resources}
 	if e.Time != nil {
 		event.Time = e.Time.Time
 	}
-	return entryResult{EventID: s.put(region, b, event)}
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return entryResult{EventID: s.put(region, event)}
 }

@@ -15,17 +15,21 @@ import (
 	"alboidc.internal/local/asl"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/imitations"
 )
 
 // changing are the calls that change something, by service and operation.
-var changing = []string{
+var changing = slices.Concat([]string{
 	"dynamodb:UpdateItem", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage",
 	"elasticloadbalancing:ModifyRule", "elasticloadbalancing:ModifyListener",
-	"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret",
-	"idp:entra.addPassword", "idp:entra.removePassword", "cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
-	"idp:auth0.updateClient", "idp:hydra.rotateSecret", "idp:hydra.patchClient",
-	"idp:keycloak.updateClient", "idp:keycloak.regenerateSecret", "idp:keycloak.deleteRotated",
-	"idp:pingone.updateSecret", "idp:pingone.setSecret", "idp:pingone.deletePreviousSecret",
+}, changingAtProviders())
+
+// changingAtProviders are the calls that change something at an identity provider.
+func changingAtProviders() (out []string) {
+	for _, im := range imitations.All {
+		out = append(out, im.Changes...)
+	}
+	return out
 }
 
 // call is the n-th call of an operation in a rotation, counted from 0.
@@ -50,10 +54,15 @@ type way struct {
 	interrupts bool
 }
 
-// ways are all but Okta's, which has tests of its own, and the one by hand, which has no calls.
-var ways = []way{
-	{"entra", "entra", quick, false}, {"cognito", "cognito", quick, false}, {"auth0", "auth0", quick, false}, {"auth0 in place", "auth0", interruptible, true},
-	{"hydra", "hydra", quick, false}, {"hydra as a pair", "hydra", paired, false}, {"keycloak", "keycloak", quick, false}, {"pingone", "pingone", quick, false},
+// ways are all but Okta's, which has tests of its own, and those by hand, which have no calls.
+func ways() []way {
+	out := []way{{"auth0 in place", "auth0", interruptible, true}, {"hydra as a pair", "hydra", paired, false}}
+	for kind, im := range imitations.All {
+		if kind != okta.face && len(im.Changes) > 0 {
+			out = append(out, way{kind, kind, quick, false})
+		}
+	}
+	return out
 }
 
 var okta = way{"okta", "okta", quick, false}
@@ -144,7 +153,7 @@ func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
 
 func TestWhateverHappensToACallToAnotherIdentityProviderTheRotationConverges(t *testing.T) {
 	t.Parallel()
-	for _, y := range ways {
+	for _, y := range ways() {
 		calls := providerCalls(changesOf(t, y, "CheckInput", func(*world) {}))
 		t.Run(y.name, func(t *testing.T) { explore(t, y, calls, func(*world) {}, 1) })
 	}
@@ -152,7 +161,7 @@ func TestWhateverHappensToACallToAnotherIdentityProviderTheRotationConverges(t *
 
 func TestWhateverHappensToACallOfARollbackElsewhereItConverges(t *testing.T) {
 	t.Parallel()
-	for _, y := range ways {
+	for _, y := range ways() {
 		calls := providerCalls(changesOf(t, y, "Quiesce", untestable))
 		t.Run(y.name, func(t *testing.T) { explore(t, y, calls, untestable, 1) })
 	}

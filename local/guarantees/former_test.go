@@ -3,6 +3,7 @@ package guarantees_test
 import (
 	"context"
 	_ "embed" // the former definition
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -34,6 +35,53 @@ func (w *world) deployFormer() {
 	w.define(definition)
 }
 
+// deployFlat puts the present definition into the state machine with its calls as they were before they had `call` and plan had
+// an action: those of the release before this one.
+func (w *world) deployFlat() {
+	w.t.Helper()
+	var definition map[string]any
+	if err := json.Unmarshal([]byte(w.present()), &definition); err != nil {
+		w.t.Fatal(err)
+	}
+	if n := flatten(definition); n != 23 {
+		w.t.Fatalf("%d calls", n)
+	}
+	text, err := json.Marshal(definition)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.define(string(text))
+}
+
+// flatten rewrites the calls in a part of a definition, and counts them.
+func flatten(part any) int {
+	n := 0
+	switch part := part.(type) {
+	case []any:
+		for _, p := range part {
+			n += flatten(p)
+		}
+	case map[string]any:
+		if call, is := part["Payload"].(map[string]any); is {
+			delete(call, "call")
+			call["client"], call["execution"] = "{% $request.client %}", "{% $states.context.Execution.Id %}"
+			switch call["action"] {
+			case "discover":
+				call["discoverOnly"] = true
+				fallthrough
+			case "decide", "measure":
+				call["request"] = "{% $request %}"
+				delete(call, "action")
+			}
+			return 1
+		}
+		for _, p := range part {
+			n += flatten(p)
+		}
+	}
+	return n
+}
+
 func (w *world) define(definition string) {
 	w.t.Helper()
 	if _, err := w.sfn().UpdateStateMachine(context.Background(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Definition: &definition}); err != nil {
@@ -54,17 +102,20 @@ func (w *world) present() string {
 func TestAnExecutionOfTheFormerDefinitionEndsWithTheNewFunctions(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
+		deploy  func(*world)
 		failing string
 		ends    string
 	}{
-		"forward": {"", ""},
-		"back":    {"TestBeforeFinish", "RolledBack"},
+		"forward":      {(*world).deployFormer, "", ""},
+		"back":         {(*world).deployFormer, "TestBeforeFinish", "RolledBack"},
+		"flat forward": {(*world).deployFlat, "", ""},
+		"flat back":    {(*world).deployFlat, "TestBeforeFinish", "RolledBack"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
 			present := w.present()
-			w.deployFormer()
+			c.deploy(w)
 			if c.failing != "" {
 				w.failing(c.failing)
 			}
@@ -77,6 +128,15 @@ func TestAnExecutionOfTheFormerDefinitionEndsWithTheNewFunctions(t *testing.T) {
 			w.mustRotate()
 			w.atRest()
 		})
+	}
+}
+
+func TestAMeasurementOfTheFormerDefinitionIsOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.deployFlat()
+	if r, execution := w.rotate(`{"client": "orders-web", "measure": true}`); r.Status != asl.Succeeded || !w.measured(execution).SecretAccepted {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 }
 

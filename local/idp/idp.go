@@ -25,6 +25,7 @@ import (
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitations"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
@@ -122,9 +123,9 @@ func (o Options) withDefaults() (Options, face.New, error) {
 	if o.Face == "" {
 		o.Face = "okta"
 	}
-	newFace := faces[o.Face]
-	if newFace == nil {
-		return o, nil, fmt.Errorf("face %q is not one of %v", o.Face, slices.Sorted(maps.Keys(faces)))
+	im, known := imitations.All[o.Face]
+	if !known {
+		return o, nil, fmt.Errorf("face %q is not one of %v", o.Face, slices.Sorted(maps.Keys(imitations.All)))
 	}
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
@@ -145,7 +146,7 @@ func (o Options) withDefaults() (Options, face.New, error) {
 	if o.RefreshReuse == 0 {
 		o.RefreshReuse = 30 * time.Second
 	}
-	return o, newFace, nil
+	return o, im.New, nil
 }
 
 func newProvider(o Options, newFace face.New, baseURL string) (*Provider, error) {

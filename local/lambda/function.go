@@ -1,9 +1,6 @@
 package lambda
 
-import (
-	"crypto/rand"
-	"fmt"
-)
+import ()
 
 // latest is the qualifier of the version that updates change.
 const latest = "$LATEST"
@@ -14,81 +11,47 @@ type function struct {
 	latest       *version
 	published    []*version // version n is published[n-1]
 	aliases      map[string]*alias
-	tags         map[string]string
-	reserved     *int // reserved concurrency; nil is none
-	running      int  // invocations under way
 	handler      *inProcess
 }
 
-// version is one immutable state of a function's code and configuration. An update makes a new one for $LATEST, so
-// that an invocation under way ends on what it began with.
+// version is one immutable state of a function's code and configuration.
 type version struct {
 	function *function
 	config   configuration
-	code     code
-	origin   *version   // of a published version: the $LATEST that it was made of
+	folder   string     // with the program, bootstrap; LAMBDA_TASK_ROOT
 	idle     []*process // processes that wait for an invocation; guarded by Service.mu
-	retired  bool       // replaced or deleted: processes are not kept; guarded by Service.mu
 }
 
 type alias struct {
 	AliasArn        string `json:"AliasArn"`
 	Name            string `json:"Name"`
 	FunctionVersion string `json:"FunctionVersion"`
-	Description     string `json:"Description"`
-	RevisionID      string `json:"RevisionId"`
 }
 
 // configuration is FunctionConfiguration of the Lambda API reference, as far as it applies here.
 type configuration struct {
-	FunctionName     string           `json:"FunctionName"`
-	FunctionArn      string           `json:"FunctionArn"`
-	Runtime          string           `json:"Runtime"`
-	Role             string           `json:"Role"`
-	Handler          string           `json:"Handler"`
-	CodeSize         int64            `json:"CodeSize"`
-	CodeSha256       string           `json:"CodeSha256"`
-	Description      string           `json:"Description"`
-	Timeout          int              `json:"Timeout"`
-	MemorySize       int              `json:"MemorySize"`
-	LastModified     string           `json:"LastModified"`
-	Version          string           `json:"Version"`
-	Environment      *environment     `json:"Environment,omitempty"`
-	TracingConfig    tracingConfig    `json:"TracingConfig"`
-	RevisionID       string           `json:"RevisionId"`
-	State            string           `json:"State"`
-	LastUpdateStatus string           `json:"LastUpdateStatus"`
-	PackageType      string           `json:"PackageType"`
-	Architectures    []string         `json:"Architectures"`
-	EphemeralStorage ephemeralStorage `json:"EphemeralStorage"`
-	LoggingConfig    loggingConfig    `json:"LoggingConfig"`
+	FunctionName  string       `json:"FunctionName"`
+	FunctionArn   string       `json:"FunctionArn"`
+	Runtime       string       `json:"Runtime"`
+	Role          string       `json:"Role"`
+	Handler       string       `json:"Handler"`
+	Timeout       int          `json:"Timeout"`
+	MemorySize    int          `json:"MemorySize"`
+	Version       string       `json:"Version"`
+	Environment   *environment `json:"Environment,omitempty"`
+	State         string       `json:"State"`
+	Architectures []string     `json:"Architectures"`
 }
 
 type environment struct {
 	Variables map[string]string `json:"Variables"`
 }
 
-type tracingConfig struct {
-	Mode string `json:"Mode"`
-}
-
-type ephemeralStorage struct {
-	Size int `json:"Size"`
-}
-
-type loggingConfig struct {
-	LogFormat string `json:"LogFormat"`
-	LogGroup  string `json:"LogGroup"`
-}
-
 // newConfiguration is a configuration with Lambda's defaults (API reference, CreateFunction).
 func newConfiguration(region, name string) configuration {
 	return configuration{
 		FunctionName: name, FunctionArn: reference{region: region, name: name}.arn(), Version: latest, Runtime: runtime,
-		Timeout: 3, MemorySize: 128, Architectures: []string{"x86_64"}, PackageType: "Zip",
-		State: "Active", LastUpdateStatus: "Successful", TracingConfig: tracingConfig{Mode: "PassThrough"},
-		EphemeralStorage: ephemeralStorage{Size: 512}, RevisionID: newID(),
-		LoggingConfig: loggingConfig{LogFormat: "Text", LogGroup: "/aws/lambda/" + name},
+		Timeout: 3, MemorySize: 128, Architectures: []string{"x86_64"}, State: "Active", Handler: "bootstrap",
 	}
 }
 
@@ -102,9 +65,7 @@ func (s *Service) find(region, name string) *function {
 		return nil
 	}
 	f := &function{region: region, name: name, aliases: map[string]*alias{}, handler: h}
-	c := newConfiguration(region, name)
-	c.Handler, c.LastModified, c.Description = "bootstrap", timestamp(s.clock.Now()), "registered in process"
-	f.latest = &version{function: f, config: c}
+	f.latest = &version{function: f, config: newConfiguration(region, name)}
 	s.add(f)
 	return f
 }
@@ -136,21 +97,4 @@ func (s *Service) resolve(ref reference) (*version, error) {
 		}
 	}
 	return nil, ref.notFound()
-}
-
-// described is the configuration as an answer to ref: asked for with a qualifier, the ARN carries it.
-func (v *version) described(ref reference) configuration {
-	c := v.config
-	if ref.qualifier != "" {
-		c.FunctionArn = ref.arn()
-	}
-	return c
-}
-
-// newID makes a random id in the form of a UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

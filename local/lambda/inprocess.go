@@ -39,8 +39,8 @@ func (s *Service) RegisterInProcess(name string, timeout time.Duration, f func(c
 }
 
 // runInProcess calls the handler on behalf of a caller that waits, and returns when it has a result, has timed out,
-// or the caller has gone (then ok is false). release is called when the handler has returned.
-func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocation, release func()) (r result, ok bool) {
+// or the caller has gone (then ok is false).
+func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocation) (r result, ok bool) {
 	timeout := make(chan struct{})
 	resumed := make(chan struct{}) // the caller counts as busy again: nobody else may stop being so before
 	timerContext, stopTimer := context.WithCancel(s.ctx)
@@ -54,7 +54,6 @@ func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocatio
 	})
 	s.clock.Go(func() {
 		r := h.call(lambdacontext.NewContext(s.ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.arn}), inv.payload)
-		release()
 		stopTimer()
 		inv.done <- r
 		<-timerDone

@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
 func start() time.Time { return time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC) }
@@ -93,32 +92,5 @@ func TestFunctionRegisteredInProcessTimesOutOnTheClockAndItsLastRequestLandsLate
 	})
 	if got := (<-landed).Sub(start()); got != time.Minute {
 		t.Errorf("landed after %s", got)
-	}
-}
-
-func TestAsynchronousInvocationThatFailsIsTriedTwiceMore(t *testing.T) {
-	t.Parallel()
-	c := clock.NewVirtual(start())
-	s := newStack(t, lambda.Options{Clock: c})
-	tries := make(chan time.Duration, 10)
-	s.service.RegisterInProcess("plan", 0, func(context.Context, []byte) ([]byte, *lambda.FunctionError) {
-		tries <- c.Now().Sub(start())
-		return nil, &lambda.FunctionError{Type: "Throttled", Message: "slow down"}
-	})
-	on(c, func() {
-		if _, err := s.client.Invoke(context.Background(), &sdk.InvokeInput{FunctionName: aws.String("plan"), InvocationType: types.InvocationTypeEvent}); err != nil {
-			t.Error(err)
-		}
-		if err := c.Sleep(context.Background(), time.Hour); err != nil {
-			t.Error(err)
-		}
-	})
-	close(tries)
-	var got []time.Duration
-	for d := range tries {
-		got = append(got, d)
-	}
-	if len(got) != 3 || got[0] != 0 || got[1] != time.Minute || got[2] != 3*time.Minute {
-		t.Errorf("tried at %v", got)
 	}
 }

@@ -2,7 +2,6 @@ package lambda_test
 
 import (
 	"context"
-	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -17,6 +16,14 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
+
+// logged gets the lines that functions write.
+type logged chan string
+
+func (l logged) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
 
 func TestInvokeRunsTheBootstrapAndReusesItsProcess(t *testing.T) {
 	t.Parallel()
@@ -69,7 +76,8 @@ func TestFunctionThatExitsGivesRuntimeExitError(t *testing.T) {
 
 func TestFunctionThatCannotStartGivesRuntimeExitErrorAndItsLog(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, lambda.Options{})
+	log := make(logged, 10)
+	s := newStack(t, lambda.Options{Logs: log})
 	s.create("plan", func(in *sdk.CreateFunctionInput) {
 		in.Environment = &types.Environment{Variables: map[string]string{"FAIL_INIT": "yes"}}
 	})
@@ -77,8 +85,8 @@ func TestFunctionThatCannotStartGivesRuntimeExitErrorAndItsLog(t *testing.T) {
 	if kind, _ := s.failed(out); kind != "Runtime.ExitError" {
 		t.Errorf("error %s", kind)
 	}
-	if log := tail(t, out); !strings.Contains(log, "cannot start") {
-		t.Errorf("log %q", log)
+	if line := <-log; !strings.HasPrefix(line, "plan ") || !strings.Contains(line, "cannot start") {
+		t.Errorf("logged %q", line)
 	}
 }
 
@@ -142,61 +150,10 @@ func newGate(t *testing.T) *gate {
 	return g
 }
 
-func TestInvocationsBeyondReservedConcurrencyAreThrottled(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, lambda.Options{})
-	s.create("plan", nil)
-	name := aws.String("plan")
-	if _, err := s.client.PutFunctionConcurrency(context.Background(), &sdk.PutFunctionConcurrencyInput{FunctionName: name, ReservedConcurrentExecutions: aws.Int32(2)}); err != nil {
-		t.Fatal(err)
-	}
-	g := newGate(t)
-	answers := make(chan *sdk.InvokeOutput, 2)
-	for range 2 {
-		go func() {
-			out, err := s.try("plan", "visit", g.url)
-			if err != nil {
-				t.Error(err)
-			}
-			answers <- out
-		}()
-	}
-	<-g.arrived
-	<-g.arrived
-	_, err := s.try("plan", "echo", "")
-	wantCode(t, err, "TooManyRequestsException")
-	g.open()
-	a, b := s.answered(<-answers), s.answered(<-answers)
-	if a.PID == b.PID {
-		t.Error("two invocations at once shared a process")
-	}
-	s.answered(s.invoke("plan", "echo", ""))
-}
-
-func TestReservedConcurrencyOfZeroStopsAFunctionUntilItIsDeleted(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, lambda.Options{})
-	s.create("plan", nil)
-	ctx, name := context.Background(), aws.String("plan")
-	if _, err := s.client.PutFunctionConcurrency(ctx, &sdk.PutFunctionConcurrencyInput{FunctionName: name, ReservedConcurrentExecutions: aws.Int32(0)}); err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.client.GetFunctionConcurrency(ctx, &sdk.GetFunctionConcurrencyInput{FunctionName: name})
-	if err != nil || got.ReservedConcurrentExecutions == nil || *got.ReservedConcurrentExecutions != 0 {
-		t.Errorf("GetFunctionConcurrency: %v %v", got, err)
-	}
-	_, err = s.try("plan", "echo", "")
-	wantCode(t, err, "TooManyRequestsException")
-	if _, err := s.client.DeleteFunctionConcurrency(ctx, &sdk.DeleteFunctionConcurrencyInput{FunctionName: name}); err != nil {
-		t.Fatal(err)
-	}
-	s.answered(s.invoke("plan", "echo", ""))
-}
-
 func TestCallerThatHangsUpDoesNotStopTheFunction(t *testing.T) {
 	t.Parallel()
-	lines := make(chan string, 100)
-	s := newStack(t, lambda.Options{Logs: func(_, _ string, line []byte) { lines <- string(line) }})
+	log := make(logged, 10)
+	s := newStack(t, lambda.Options{Logs: log})
 	s.create("plan", nil)
 	g := newGate(t)
 	ctx, hangUp := context.WithCancel(context.Background())
@@ -211,97 +168,11 @@ func TestCallerThatHangsUpDoesNotStopTheFunction(t *testing.T) {
 		t.Fatal("the call did not end with its context")
 	}
 	g.open()
-	for line := range lines {
-		if strings.HasPrefix(line, "REPORT") {
-			break
-		}
+	if line := <-log; line != "plan visited\n" {
+		t.Errorf("logged %q", line)
 	}
 	if a := s.answered(s.invoke("plan", "echo", "")); a.PID == 0 {
 		t.Error("no process")
-	}
-}
-
-func TestLogTypeTailReturnsTheLinesOfTheInvocation(t *testing.T) {
-	t.Parallel()
-	type entry struct{ function, id, line string }
-	var mu sync.Mutex
-	var seen []entry
-	s := newStack(t, lambda.Options{Logs: func(function, id string, line []byte) {
-		mu.Lock()
-		defer mu.Unlock()
-		seen = append(seen, entry{function, id, string(line)})
-	}})
-	s.create("plan", nil)
-	first := s.invoke("plan", "log", "one\ntwo")
-	second := s.invoke("plan", "log", "three")
-	want := regexp.MustCompile(`^START RequestId: \S+ Version: \$LATEST\none\ntwo\nEND RequestId: \S+\nREPORT RequestId: \S+\tDuration: [0-9.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\n$`)
-	if log := tail(t, first); !want.MatchString(log) {
-		t.Errorf("log %q", log)
-	}
-	if log := tail(t, second); strings.Contains(log, "one") || !strings.Contains(log, "three") {
-		t.Errorf("second log %q", log)
-	}
-	id := s.answered(first).ID
-	mu.Lock()
-	defer mu.Unlock()
-	if seen[1] != (entry{"plan", id, "one"}) {
-		t.Errorf("Logs got %v", seen[1])
-	}
-}
-
-func tail(t *testing.T, out *sdk.InvokeOutput) string {
-	t.Helper()
-	log, err := base64.StdEncoding.DecodeString(aws.ToString(out.LogResult))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(log)
-}
-
-type point struct {
-	region, namespace, metric string
-	client                    string
-	value                     float64
-}
-
-type metrics struct{ points []point }
-
-func (m *metrics) Add(region, namespace, metric string, dims map[string]string, value float64) {
-	m.points = append(m.points, point{region, namespace, metric, dims["Client"], value})
-}
-
-func TestEmbeddedMetricFormatLinesBecomeMetrics(t *testing.T) {
-	t.Parallel()
-	m := &metrics{}
-	s := newStack(t, lambda.Options{Metrics: m})
-	s.create("plan", nil)
-	s.invoke("plan", "log", `{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"AlbOidc","Dimensions":[["Client"]],"Metrics":[{"Name":"Rotations","Unit":"Count"}]}]},"Client":"orders-web","Rotations":[1,2]}`)
-	s.invoke("plan", "log", `{"level":"INFO","msg":"no metric"}`)
-	if len(m.points) != 2 || m.points[1] != (point{"eu-central-1", "AlbOidc", "Rotations", "orders-web", 2}) {
-		t.Errorf("metrics %v", m.points)
-	}
-}
-
-func TestInvocationTypeEventAnswers202AndRunsLater(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, lambda.Options{})
-	s.create("plan", nil)
-	g := newGate(t)
-	out, err := s.client.Invoke(context.Background(), &sdk.InvokeInput{FunctionName: aws.String("plan"), InvocationType: types.InvocationTypeEvent,
-		Payload: []byte(`{"do":"visit","text":"` + g.url + `"}`)})
-	if err != nil || out.StatusCode != 202 || len(out.Payload) != 0 {
-		t.Fatalf("%+v, %v", out, err)
-	}
-	<-g.arrived
-}
-
-func TestInvocationTypeDryRunAnswers204AndRunsNothing(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, lambda.Options{Logs: func(string, string, []byte) { t.Error("the function ran") }})
-	s.create("plan", nil)
-	out, err := s.client.Invoke(context.Background(), &sdk.InvokeInput{FunctionName: aws.String("plan"), InvocationType: types.InvocationTypeDryRun})
-	if err != nil || out.StatusCode != 204 {
-		t.Fatalf("%+v, %v", out, err)
 	}
 }
 
@@ -320,13 +191,34 @@ func TestCloseKillsAFunctionThatIsBusy(t *testing.T) {
 	}()
 	<-g.arrived
 	began := time.Now()
-	if err := s.service.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s.service.Close()
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("Close took %s: it waited for the function", took)
 	}
 	if kind, message := s.failed(<-answers); kind != "Runtime.ExitError" || !strings.Contains(message, "signal: killed") {
 		t.Errorf("%s %q", kind, message)
+	}
+}
+
+func TestTwoInvocationsAtOnceHaveTwoProcesses(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, lambda.Options{})
+	s.create("plan", nil)
+	g := newGate(t)
+	answers := make(chan *sdk.InvokeOutput, 2)
+	for range 2 {
+		go func() {
+			out, err := s.try("plan", "visit", g.url)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- out
+		}()
+	}
+	<-g.arrived
+	<-g.arrived
+	g.open()
+	if a, b := s.answered(<-answers), s.answered(<-answers); a.PID == b.PID {
+		t.Error("they shared a process")
 	}
 }

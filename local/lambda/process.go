@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
+
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // initLimit is the longest a runtime may take before it asks for its first invocation (Lambda developer guide,
@@ -21,7 +24,6 @@ type invocation struct {
 	id      string
 	arn     string // as the caller named the function
 	payload []byte
-	log     *invocationLog
 	done    chan result // has room for one
 }
 
@@ -37,41 +39,32 @@ type process struct {
 	version *version
 	cmd     *exec.Cmd
 	server  *http.Server
-	logs    *logPipe
 	ready   chan struct{}    // the runtime has asked for the next invocation; has room for one
 	work    chan *invocation // taken by the runtime's request for the next invocation
 	gone    chan struct{}    // closed when the process has ended
 	parked  bool             // ready was received and not used up; for the owner only
 
-	mu        sync.Mutex
-	log       *invocationLog // of the invocation under way, or the last one
-	current   *invocation
-	initError []byte // posted by the runtime
-	exit      error  // set before gone is closed
+	mu      sync.Mutex
+	current *invocation
+	exit    error // set before gone is closed
 }
 
-// start runs v's bootstrap. first gets the lines of its init phase.
-func (s *Service) start(v *version, first *invocationLog) (*process, error) {
-	p := &process{version: v, log: first, ready: make(chan struct{}, 1), work: make(chan *invocation), gone: make(chan struct{})}
+// start runs v's bootstrap.
+func (s *Service) start(v *version) (*process, error) {
+	p := &process{version: v, ready: make(chan struct{}, 1), work: make(chan *invocation), gone: make(chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	p.server = &http.Server{Handler: p.runtimeAPI(), ReadHeaderTimeout: initLimit}
-	logs, w, err := newLogPipe(func(line []byte) { p.currentLog().add(line) })
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	p.logs = logs
-	p.cmd = exec.Command(v.code.bootstrap)
-	p.cmd.Dir = v.code.folder
+	p.cmd = exec.Command(filepath.Join(v.folder, "bootstrap"))
+	p.cmd.Dir = v.folder
 	p.cmd.Env = s.environ(v, listener.Addr().String())
-	p.cmd.Stdout, p.cmd.Stderr = w, w
+	out := &lines{logs: &s.logs, function: v.function.name}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.WaitDelay = time.Second // a child of the process may still hold them
 	p.cmd.SysProcAttr = processAttributes()
-	err = p.cmd.Start()
-	_ = w.Close()
-	if err != nil {
-		logs.end()
+	if err = p.cmd.Start(); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.mu.Lock()
@@ -113,17 +106,8 @@ func (p *process) alive() bool {
 	}
 }
 
-func (p *process) currentLog() *invocationLog {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log
-}
-
 // run has the process carry out one invocation, and reports whether it can take another.
 func (p *process) run(inv *invocation, timeout time.Duration) (r result, reusable bool) {
-	p.mu.Lock()
-	p.log = inv.log
-	p.mu.Unlock()
 	if r, ok := p.awaitInit(inv, timeout); !ok {
 		return r, false
 	}
@@ -174,12 +158,6 @@ func (p *process) awaitInit(inv *invocation, timeout time.Duration) (result, boo
 	case <-p.ready:
 		return result{}, true
 	case <-p.gone:
-		p.mu.Lock()
-		posted := p.initError
-		p.mu.Unlock()
-		if posted != nil {
-			return result{payload: posted, failed: true}, false
-		}
 		return p.exited(inv), false
 	case <-limit.C:
 		p.kill()
@@ -218,11 +196,11 @@ func (s *Service) environ(v *version, runtimeAPI string) []string {
 		add(c.Environment.Variables)
 	}
 	add(map[string]string{
-		"AWS_LAMBDA_RUNTIME_API": runtimeAPI, "_HANDLER": c.Handler, "LAMBDA_TASK_ROOT": v.code.folder,
+		"AWS_LAMBDA_RUNTIME_API": runtimeAPI, "_HANDLER": c.Handler, "LAMBDA_TASK_ROOT": v.folder,
 		"AWS_LAMBDA_FUNCTION_NAME": c.FunctionName, "AWS_LAMBDA_FUNCTION_VERSION": c.Version,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(c.MemorySize),
-		"AWS_LAMBDA_LOG_GROUP_NAME":       c.LoggingConfig.LogGroup,
-		"AWS_LAMBDA_LOG_STREAM_NAME":      fmt.Sprintf("[%s]%s", c.Version, newID()),
+		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + c.FunctionName,
+		"AWS_LAMBDA_LOG_STREAM_NAME":      fmt.Sprintf("[%s]%s", c.Version, awsapi.NewID()),
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_REGION":                      v.function.region, "AWS_DEFAULT_REGION": v.function.region,
 		"AWS_ACCESS_KEY_ID": "ASIALOCALSTACKLAMBDA", "AWS_SECRET_ACCESS_KEY": "local", "AWS_SESSION_TOKEN": "local",

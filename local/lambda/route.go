@@ -8,52 +8,38 @@ import (
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
-// path is a request's path, taken apart: /<api version>/functions/<function>/<part>/<item>.
-type path struct{ version, function, part, item string }
+// path is a request's path, taken apart: /2015-03-31/functions/<function>/<part>.
+type path struct{ method, function, part string }
 
-func parsePath(p string) (path, bool) {
+func parsePath(method, p string) (path, bool) {
 	s := strings.Split(strings.Trim(p, "/"), "/")
-	if len(s) < 2 || len(s) > 5 || s[1] != "functions" {
+	if len(s) < 2 || len(s) > 4 || s[0] != "2015-03-31" || s[1] != "functions" {
 		return path{}, false
 	}
-	s = append(s, "", "", "")
-	return path{version: s[0], function: s[2], part: s[3], item: s[4]}, true
+	s = append(s, "", "")
+	return path{method, s[2], s[3]}, true
 }
 
-// routes are the operations by method, API version, and which parts of the path are there ("*" is any).
+// routes are the operations by method and by which parts of the path are there ("*" is any).
 var routes = map[string]path{
-	"CreateFunction":              {"POST 2015-03-31", "", "", ""},
-	"ListFunctions":               {"GET 2015-03-31", "", "", ""},
-	"GetFunction":                 {"GET 2015-03-31", "*", "", ""},
-	"DeleteFunction":              {"DELETE 2015-03-31", "*", "", ""},
-	"GetFunctionConfiguration":    {"GET 2015-03-31", "*", "configuration", ""},
-	"UpdateFunctionConfiguration": {"PUT 2015-03-31", "*", "configuration", ""},
-	"UpdateFunctionCode":          {"PUT 2015-03-31", "*", "code", ""},
-	"PublishVersion":              {"POST 2015-03-31", "*", "versions", ""},
-	"CreateAlias":                 {"POST 2015-03-31", "*", "aliases", ""},
-	"GetAlias":                    {"GET 2015-03-31", "*", "aliases", "*"},
-	"Invoke":                      {"POST 2015-03-31", "*", "invocations", ""},
-	"PutFunctionConcurrency":      {"PUT 2017-10-31", "*", "concurrency", ""},
-	"DeleteFunctionConcurrency":   {"DELETE 2017-10-31", "*", "concurrency", ""},
-	"GetFunctionConcurrency":      {"GET 2019-09-30", "*", "concurrency", ""},
+	"CreateFunction": {"POST", "", ""},
+	"PublishVersion": {"POST", "*", "versions"},
+	"CreateAlias":    {"POST", "*", "aliases"},
+	"Invoke":         {"POST", "*", "invocations"},
 }
 
 // Route implements awsapi.Router.
 func (s *Service) Route(method, urlPath string) string {
-	p, ok := parsePath(urlPath)
+	p, ok := parsePath(method, urlPath)
 	if !ok {
 		return ""
 	}
 	for operation, r := range routes {
-		if r.version == method+" "+p.version && matches(r.function, p.function) && matches(r.part, p.part) && matches(r.item, p.item) {
+		if r.method == method && r.part == p.part && (r.function == p.function || r.function == "*" && p.function != "") {
 			return operation
 		}
 	}
 	return ""
-}
-
-func matches(pattern, part string) bool {
-	return pattern == part || (pattern == "*" && part != "")
 }
 
 // reference is a function as a caller names it. The qualifier is "", "$LATEST", a version or an alias.
@@ -69,7 +55,7 @@ func (s *Service) reference(call *awsapi.Call) (reference, error) {
 	if err != nil {
 		return reference{}, err
 	}
-	p, _ := parsePath(call.HTTP.URL.Path)
+	p, _ := parsePath(call.HTTP.Method, call.HTTP.URL.Path)
 	m := functionName.FindStringSubmatch(p.function)
 	if m == nil {
 		return reference{}, userError(http.StatusBadRequest, "ValidationException",
@@ -89,15 +75,6 @@ func (s *Service) reference(call *awsapi.Call) (reference, error) {
 		return reference{}, ref.notFound()
 	}
 	return ref, nil
-}
-
-// unqualified is reference for the operations that act on the whole function.
-func (s *Service) unqualified(call *awsapi.Call) (reference, error) {
-	ref, err := s.reference(call)
-	if err == nil && ref.qualifier != "" && ref.qualifier != latest {
-		err = awsapi.NotImplementedParameter(call, "Qualifier")
-	}
-	return ref, err
 }
 
 // arn is the function's ARN as it was asked for, qualifier included.

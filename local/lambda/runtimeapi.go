@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // maxPayload is the largest request and answer of a synchronous invocation (developer guide, Lambda quotas: 6 MB; the
@@ -24,7 +26,6 @@ func (p *process) runtimeAPI() http.Handler {
 	mux.HandleFunc("GET "+invocations+"next", p.next)
 	mux.HandleFunc("POST "+invocations+"{id}/response", func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, false) })
 	mux.HandleFunc("POST "+invocations+"{id}/error", func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, true) })
-	mux.HandleFunc("POST /2018-06-01/runtime/init/error", p.failInit)
 	return mux
 }
 
@@ -79,18 +80,6 @@ func (p *process) answer(w http.ResponseWriter, r *http.Request, failed bool) {
 	accepted(w)
 }
 
-// failInit takes the error of a runtime that cannot start.
-func (p *process) failInit(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
-	if err != nil {
-		return
-	}
-	p.mu.Lock()
-	p.initError = body
-	p.mu.Unlock()
-	accepted(w)
-}
-
 func accepted(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
@@ -118,6 +107,6 @@ func errorPayload(kind, message string) []byte {
 
 // traceID is a trace header in X-Ray's form, not sampled.
 func traceID() string {
-	id := newID()
-	return fmt.Sprintf("Root=1-%08x-%s%s%s;Parent=%s;Sampled=0", time.Now().Unix(), id[0:8], id[9:13], id[24:36], newID()[19:23]+newID()[24:36])
+	id := awsapi.NewID()
+	return fmt.Sprintf("Root=1-%08x-%s%s%s;Parent=%s;Sampled=0", time.Now().Unix(), id[0:8], id[9:13], id[24:36], awsapi.NewID()[19:23]+awsapi.NewID()[24:36])
 }

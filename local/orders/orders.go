@@ -7,6 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +27,8 @@ import (
 	"alboidc.internal/shared/config"
 	sharedidp "alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitations"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/secret"
 	"alboidc.internal/statemachine"
@@ -69,16 +74,16 @@ type Deployment struct {
 
 // Deploy sets everything up.
 func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error) {
-	r, err := findRegistration(s.Face)
-	if err != nil {
-		return nil, err
+	r, known := imitations.All[s.Face]
+	if !known {
+		return nil, fmt.Errorf("identity provider %q is not one of %s", s.Face, strings.Join(slices.Sorted(maps.Keys(imitations.All)), ", "))
 	}
-	d := &Deployment{Stack: s, ClientID: r.clientID}
+	d := &Deployment{Stack: s, ClientID: r.ClientID}
 	first, err := d.registerClient(r)
 	if err != nil {
 		return nil, err
 	}
-	if d.Site, err = buildSite(ctx, s, r.clientID, first); err != nil {
+	if d.Site, err = buildSite(ctx, s, r.ClientID, first); err != nil {
 		return nil, fmt.Errorf("setting up the load balancers: %w", err)
 	}
 	if err := d.storeSecrets(ctx, first, r, o); err != nil {
@@ -100,13 +105,13 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 
 // registerClient registers the client and the users at the identity provider. Of a pair, the second registration has a
 // secret that nobody knows.
-func (d *Deployment) registerClient(r registration) (first secret.Value, err error) {
-	if first, err = d.register(r.clientID, r.appID); err != nil {
+func (d *Deployment) registerClient(r face.Imitation) (first secret.Value, err error) {
+	if first, err = d.register(r.ClientID, r.AppID); err != nil {
 		return first, err
 	}
-	d.FirstSecretID = d.Stack.IdP.Store().Secrets(r.clientID)[0].ID
-	if r.pairID != "" {
-		if _, err := d.register(r.pairID, ""); err != nil {
+	d.FirstSecretID = d.Stack.IdP.Store().Secrets(r.ClientID)[0].ID
+	if r.PairID != "" {
+		if _, err := d.register(r.PairID, ""); err != nil {
 			return first, err
 		}
 	}
@@ -159,7 +164,7 @@ func (d *Deployment) StorePending(ctx context.Context, value string) (string, er
 }
 
 // storeSecrets stores the client secret, the admin credential and the synthetic user, and writes the configuration.
-func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r registration, o Options) error {
+func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r face.Imitation, o Options) error {
 	api := secretsmanager.NewFromConfig(d.Stack.AWS(Home))
 	store := func(name, value string) (string, error) {
 		out, err := api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
@@ -196,18 +201,18 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r reg
 }
 
 // configuration is what a user writes into the client's configuration.
-func (d *Deployment) configuration(r registration, adminARN, testerARN string, o Options) (config.Client, error) {
+func (d *Deployment) configuration(r face.Imitation, adminARN, testerARN string, o Options) (config.Client, error) {
 	p := d.Stack.IdP
-	settings, err := json.Marshal(r.settings(p, r.appID, adminARN))
+	settings, err := json.Marshal(r.Settings(p.URL(), r.AppID, adminARN))
 	if err != nil {
 		return config.Client{}, err
 	}
-	capable, err := registry.Capabilities(d.Stack.Face, settings, sharedidp.Client{ClientID: r.clientID})
+	capable, err := registry.Capabilities(d.Stack.Face, settings, sharedidp.Client{ClientID: r.ClientID})
 	if err != nil {
 		return config.Client{}, err
 	}
 	c := config.Client{
-		Name: Client, Issuer: p.Issuer(), ClientID: r.clientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
+		Name: Client, Issuer: p.Issuer(), ClientID: r.ClientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
 		Secret: config.Secret{ARN: d.SecretARN},
 		IdentityProvider: config.IdentityProvider{Type: d.Stack.Face, AuthorizationEndpoint: p.Endpoints().Authorization,
 			TokenEndpoint: p.Endpoints().Token, Settings: settings},
@@ -217,7 +222,7 @@ func (d *Deployment) configuration(r registration, adminARN, testerARN string, o
 	// at a pace of its own: Entra ID's default takes a minute each time
 	c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(3), IntervalSeconds: aws.Int(1)}
 	if capable.KeepsOne() {
-		c.IdentityProvider.ClientPair = r.pairID
+		c.IdentityProvider.ClientPair = r.PairID
 	}
 	for _, page := range d.Site.Pages {
 		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect, config.RedirectTest{URL: page.URL, ConnectTo: page.Nodes})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -65,7 +66,8 @@ func TestDeploymentIsWhatARotationNeeds(t *testing.T) {
 	if _, err := sfn.NewFromConfig(home).DescribeStateMachine(t.Context(), &sfn.DescribeStateMachineInput{StateMachineArn: &d.MachineARN}); err != nil {
 		t.Error(err)
 	}
-	if _, err := dynamodb.NewFromConfig(home).DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String(orders.JournalTable)}); err != nil {
+	if _, err := dynamodb.NewFromConfig(home).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(orders.JournalTable),
+		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: orders.Client}}}); err != nil {
 		t.Error(err)
 	}
 	secret, err := secretsmanager.NewFromConfig(home).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &d.SecretARN})

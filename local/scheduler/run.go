@@ -2,25 +2,11 @@ package scheduler
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-)
-
-// Retries of a delivery (API reference, RetryPolicy: 185 attempts over a day unless the target says otherwise).
-const (
-	defaultAttempts = 185
-	defaultAge      = 24 * time.Hour
-	firstPause      = time.Second
-	longestPause    = 5 * time.Minute
+	"alboidc.internal/local/delivery"
 )
 
 // Delivery is one attempt to start a schedule's state machine that was the last for its due time: it worked, or was
@@ -110,10 +96,10 @@ func (s *Service) poke(ctx context.Context) {
 
 // firing is a due time of a schedule.
 type firing struct {
-	region, arn string
-	target      target
-	due         time.Time
-	delay       time.Duration // within a flexible time window
+	arn    string
+	target delivery.Target
+	due    time.Time
+	delay  time.Duration // within a flexible time window
 }
 
 // takeDue returns what is due, plans those schedules anew, and says when the next one is due.
@@ -123,7 +109,8 @@ func (s *Service) takeDue() (due []firing, next time.Time) {
 	defer s.mu.Unlock()
 	for k, sc := range s.schedules {
 		if !sc.due.IsZero() && !sc.due.After(now) {
-			due = append(due, firing{region: k.region, arn: sc.arn, target: *sc.Target, due: sc.due, delay: sc.delay()})
+			due = append(due, firing{arn: sc.arn, due: sc.due, delay: sc.delay(), target: delivery.Target{Endpoint: s.endpoint, Region: k.region,
+				MachineARN: sc.Target.ARN, Input: sc.Target.Input, RetryPolicy: sc.Target.RetryPolicy}})
 			sc.plan(now)
 		}
 		if !sc.due.IsZero() && (next.IsZero() || sc.due.Before(next)) {
@@ -140,63 +127,18 @@ func (sc *schedule) delay() time.Duration {
 	return time.Duration(sc.FlexibleTimeWindow.MaximumWindowInMinutes) * time.Minute / 2
 }
 
-// deliver starts the state machine for one due time: it tries until it works, is refused for good, or the retry policy
-// is used up.
+// deliver starts the state machine for one due time.
 func (s *Service) deliver(ctx context.Context, f firing) {
 	if s.clock.Sleep(ctx, f.delay) != nil {
 		return
 	}
-	attempts, age := f.target.RetryPolicy.limits()
-	began, pause := s.clock.Now(), firstPause
 	d := Delivery{Schedule: f.arn, Due: f.due}
-	for {
-		d.Attempts++
-		d.ExecutionARN, d.Err = s.start(ctx, f)
-		d.At = s.clock.Now()
-		if d.Err == nil || !transient(d.Err) || d.Attempts > attempts || d.At.Add(pause).Sub(began) > age {
-			break
-		}
-		if s.clock.Sleep(ctx, pause) != nil {
-			return
-		}
-		pause = min(2*pause, longestPause)
+	d.ExecutionARN, d.Attempts, d.Err = f.target.Start(ctx, s.clock)
+	if ctx.Err() != nil {
+		return
 	}
+	d.At = s.clock.Now()
 	s.mu.Lock()
 	s.deliveries = append(s.deliveries, d)
 	s.mu.Unlock()
-}
-
-// limits are how many times a delivery is tried again, and for how long.
-func (p *retryPolicy) limits() (attempts int, age time.Duration) {
-	attempts, age = defaultAttempts, defaultAge
-	if p != nil && p.MaximumRetryAttempts != nil {
-		attempts = *p.MaximumRetryAttempts
-	}
-	if p != nil && p.MaximumEventAgeInSeconds != nil {
-		age = time.Duration(*p.MaximumEventAgeInSeconds) * time.Second
-	}
-	return attempts, age
-}
-
-func (s *Service) start(ctx context.Context, f firing) (string, error) {
-	client := sfn.New(sfn.Options{Region: f.region, BaseEndpoint: &s.endpoint, HTTPClient: http.DefaultClient, Retryer: aws.NopRetryer{},
-		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCALSCHEDULER", "local", "")})
-	out, err := client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &f.target.ARN, Input: &f.target.Input})
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.ExecutionArn), nil
-}
-
-// transient reports whether a delivery is worth another attempt: the endpoint was not reached, was throttling or
-// failed. What the target refused once it will refuse again.
-func transient(err error) bool {
-	var response *smithyhttp.ResponseError
-	if !errors.As(err, &response) || response.HTTPStatusCode() == 0 { // no answer came
-		return true
-	}
-	var api smithy.APIError
-	throttled := errors.As(err, &api) && strings.Contains(api.ErrorCode(), "Throttl")
-	status := response.HTTPStatusCode()
-	return throttled || status == http.StatusTooManyRequests || (status >= 500 && status != http.StatusNotImplemented)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/local/delivery"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/cron"
 )
@@ -30,16 +31,11 @@ type flexibleWindow struct {
 }
 
 type target struct {
-	ARN         string       `json:"Arn"`
-	RoleARN     string       `json:"RoleArn"`
-	Input       string       `json:"Input"`
-	RetryPolicy *retryPolicy `json:"RetryPolicy,omitempty"`
-	DeadLetter  *deadLetter  `json:"DeadLetterConfig,omitempty"`
-}
-
-type retryPolicy struct {
-	MaximumEventAgeInSeconds *int `json:"MaximumEventAgeInSeconds,omitempty"`
-	MaximumRetryAttempts     *int `json:"MaximumRetryAttempts,omitempty"`
+	ARN         string                `json:"Arn"`
+	RoleARN     string                `json:"RoleArn"`
+	Input       string                `json:"Input"`
+	RetryPolicy *delivery.RetryPolicy `json:"RetryPolicy,omitempty"`
+	DeadLetter  *deadLetter           `json:"DeadLetterConfig,omitempty"`
 }
 
 // deadLetter is kept and given back; the local stack has no queue to send to. What is given up shows in Deliveries.

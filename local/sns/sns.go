@@ -1,10 +1,9 @@
-// Package sns is the local stack's Amazon SNS: standard topics whose messages are kept for tests and for people to
-// look at. Nothing is delivered: the only subscriptions are by e-mail, and those wait for a confirmation.
+// Package sns is the local stack's Amazon SNS: standard topics without subscriptions, whose messages are kept for tests and
+// for people to look at.
 package sns
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -39,10 +38,8 @@ type Service struct {
 }
 
 type topic struct {
-	region      string
-	displayName string
-	pending     []string // e-mail addresses that were subscribed
-	messages    []Message
+	region   string
+	messages []Message
 }
 
 var _ awsapi.Service = (*Service)(nil)
@@ -63,12 +60,6 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	switch call.Operation {
 	case "CreateTopic":
 		return s.createTopic(call)
-	case "ListTopics":
-		return s.listTopics(call)
-	case "GetTopicAttributes":
-		return s.getTopicAttributes(call)
-	case "Subscribe":
-		return s.subscribe(call)
 	case "Publish":
 		return s.publish(call)
 	default:
@@ -105,112 +96,19 @@ var validTopic = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
 func (s *Service) createTopic(call *awsapi.Call) (any, error) {
 	p := call.Params()
 	name := p.String("Name")
-	attributes := entries(p, "Attributes")
 	if err := p.Done(); err != nil {
 		return nil, err
-	}
-	for attribute := range attributes {
-		if attribute != "DisplayName" {
-			return nil, awsapi.NotImplementedParameter(call, "Attributes "+attribute)
-		}
 	}
 	if !validTopic.MatchString(name) {
 		return nil, invalidParameter("Topic Name")
 	}
 	arn := call.ARN("sns", name)
-	if t := s.topics[arn]; t == nil {
-		s.topics[arn] = &topic{region: call.Region, displayName: attributes["DisplayName"]}
-	} else if display, ok := attributes["DisplayName"]; ok && display != t.displayName {
-		return nil, invalidParameter("Attributes Reason: Topic already exists with different attributes")
+	if s.topics[arn] == nil {
+		s.topics[arn] = &topic{region: call.Region}
 	}
 	return struct {
 		TopicArn string `xml:"TopicArn"`
 	}{arn}, nil
-}
-
-func (s *Service) listTopics(call *awsapi.Call) (any, error) {
-	const page = 100 // API reference, ListTopics
-	p := call.Params()
-	after := p.String("NextToken")
-	if err := p.Done(); err != nil {
-		return nil, err
-	}
-	var arns []string
-	for arn, t := range s.topics {
-		if t.region == call.Region && arn > after {
-			arns = append(arns, arn)
-		}
-	}
-	slices.Sort(arns)
-	next := ""
-	if len(arns) > page {
-		arns = arns[:page]
-		next = arns[page-1]
-	}
-	type member struct {
-		TopicArn string `xml:"TopicArn"`
-	}
-	members := make([]member, len(arns))
-	for i, arn := range arns {
-		members[i].TopicArn = arn
-	}
-	return struct {
-		Topics    []member `xml:"Topics>member"`
-		NextToken string   `xml:"NextToken,omitempty"`
-	}{members, next}, nil
-}
-
-func (s *Service) getTopicAttributes(call *awsapi.Call) (any, error) {
-	p := call.Params()
-	arn := p.String("TopicArn")
-	if err := p.Done(); err != nil {
-		return nil, err
-	}
-	t, err := s.topic(call, arn)
-	if err != nil {
-		return nil, err
-	}
-	type entry struct {
-		Key   string `xml:"key"`
-		Value string `xml:"value"`
-	}
-	return struct {
-		Attributes []entry `xml:"Attributes>entry"`
-	}{[]entry{
-		{Key: "TopicArn", Value: arn}, {Key: "Owner", Value: awsapi.AccountID}, {Key: "DisplayName", Value: t.displayName},
-		{Key: "SubscriptionsConfirmed", Value: "0"}, {Key: "SubscriptionsPending", Value: fmt.Sprint(len(t.pending))}, {Key: "SubscriptionsDeleted", Value: "0"},
-	}}, nil
-}
-
-// subscribe keeps an e-mail subscription, which on AWS gets nothing either until its owner confirms it. The other
-// protocols are refused by name: they would have to be delivered.
-func (s *Service) subscribe(call *awsapi.Call) (any, error) {
-	p := call.Params()
-	arn, protocol, endpoint := p.String("TopicArn"), p.String("Protocol"), p.String("Endpoint")
-	returnARN := p.Bool("ReturnSubscriptionArn")
-	if err := p.Done(); err != nil {
-		return nil, err
-	}
-	t, err := s.topic(call, arn)
-	if err != nil {
-		return nil, err
-	}
-	if protocol != "email" {
-		return nil, awsapi.NotImplementedParameter(call, "Protocol "+protocol)
-	}
-	if !strings.Contains(endpoint, "@") {
-		return nil, invalidParameter("Email address")
-	}
-	if !slices.Contains(t.pending, endpoint) {
-		t.pending = append(t.pending, endpoint)
-	}
-	subscription := "pending confirmation"
-	if returnARN != nil && *returnARN {
-		subscription = arn + ":" + newID()
-	}
-	return struct {
-		SubscriptionArn string `xml:"SubscriptionArn"`
-	}{subscription}, nil
 }
 
 func (s *Service) publish(call *awsapi.Call) (any, error) {
@@ -240,7 +138,7 @@ func (s *Service) publish(call *awsapi.Call) (any, error) {
 	case hasSubject && !validSubject(subject):
 		return nil, invalidParameter("Subject")
 	}
-	m := Message{ID: newID(), Subject: subject, Message: message, Attributes: attributes, Time: s.clock.Now()}
+	m := Message{ID: awsapi.NewID(), Subject: subject, Message: message, Attributes: attributes, Time: s.clock.Now()}
 	t.messages = append(t.messages, m)
 	return struct {
 		MessageID string `xml:"MessageId"`
@@ -268,21 +166,6 @@ func (s *Service) topic(call *awsapi.Call, arn string) (*topic, error) {
 	return t, nil
 }
 
-// entries reads a map parameter: prefix.entry.1.key, prefix.entry.1.value, …
-func entries(p *awsapi.Params, prefix string) map[string]string {
-	out := map[string]string{}
-	for i := 1; p.Has(fmt.Sprintf("%s.entry.%d.key", prefix, i)); i++ {
-		out[p.String(fmt.Sprintf("%s.entry.%d.key", prefix, i))] = p.String(fmt.Sprintf("%s.entry.%d.value", prefix, i))
-	}
-	return out
-}
-
 func invalidParameter(what string) error {
 	return awsapi.Errorf("InvalidParameter", "Invalid parameter: %s", what)
-}
-
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -19,7 +20,6 @@ import (
 	"alboidc.internal/local/cloudwatch"
 	"alboidc.internal/local/eventbridge"
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/jsonata"
 	"alboidc.internal/local/lambda"
 	"alboidc.internal/local/localca"
 	"alboidc.internal/local/scheduler"
@@ -53,7 +53,7 @@ type Options struct {
 	// FunctionEnv is added to every function's environment.
 	FunctionEnv map[string]string
 	// FunctionLogs gets every line that a function writes.
-	FunctionLogs func(function, requestID string, line []byte)
+	FunctionLogs io.Writer
 	// OnAuth hears of every login and refresh at a load balancer.
 	OnAuth func(albnode.Event)
 	// OnEvent hears of every history event of every execution.
@@ -118,17 +118,13 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	if s.Authority, err = localca.New(); err != nil {
 		return err
 	}
-	library, err := jsonata.Find()
-	if err != nil {
-		return err
-	}
 	s.SecretsManager = secretsmanager.New(s.Clock)
 	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
 	s.CloudWatch = cloudwatch.New(s.Clock)
 	s.SNS = sns.New(s.Clock)
-	s.EventBridge = eventbridge.New(eventbridge.Options{Clock: s.Clock, Endpoint: s.URL})
-	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, Metrics: s.CloudWatch, ExtraEnv: s.functionEnv(o.FunctionEnv)})
-	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, Library: library, OnEvent: o.OnEvent,
+	s.EventBridge = eventbridge.New(s.Clock, s.URL)
+	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, ExtraEnv: s.functionEnv(o.FunctionEnv)})
+	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, OnEvent: o.OnEvent,
 		OnStatusChange: s.emit})
 	if err != nil {
 		return err
@@ -191,7 +187,7 @@ func (s *Stack) Close() error {
 		s.EventBridge.Close()
 	}
 	if s.Lambda != nil {
-		errs = append(errs, s.Lambda.Close())
+		s.Lambda.Close()
 	}
 	if s.Plane != nil {
 		s.Plane.Close()

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -57,15 +55,23 @@ func TestEveryServiceAnswersAtOneAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	region := s.AWS("eu-central-1")
-	var noTable *dynamodbtypes.ResourceNotFoundException
-	if _, err := dynamodb.NewFromConfig(region).DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("none")}); !errors.As(err, &noTable) {
-		t.Error(err)
-	}
-	if _, err := sfn.NewFromConfig(region).ListStateMachines(t.Context(), &sfn.ListStateMachinesInput{}); err != nil {
-		t.Error(err)
-	}
-	if _, err := sns.NewFromConfig(region).ListTopics(t.Context(), &sns.ListTopicsInput{}); err != nil {
-		t.Error(err)
+	for name, err := range map[string]error{
+		"ParameterNotFound": func() error {
+			_, err := ssm.NewFromConfig(region).GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("/none")})
+			return err
+		}(),
+		"StateMachineDoesNotExist": func() error {
+			_, err := sfn.NewFromConfig(region).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String("arn:aws:states:eu-central-1:111122223333:stateMachine:x")})
+			return err
+		}(),
+		"NotFound": func() error {
+			_, err := sns.NewFromConfig(region).Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String("arn:aws:sns:eu-central-1:111122223333:x"), Message: aws.String("x")})
+			return err
+		}(),
+	} {
+		if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != name {
+			t.Errorf("%v, want %s", err, name)
+		}
 	}
 	if code, body := call(t, s, http.MethodGet, "/", ""); code != http.StatusForbidden || !strings.Contains(body, "no AWS signature") {
 		t.Errorf("an unsigned request: %d %s", code, body)

@@ -2,7 +2,6 @@ package stepfunctions_test
 
 import (
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/cloudwatch"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/awstest/ssm"
@@ -29,7 +27,7 @@ func stackWithFaults(t *testing.T, faults *fault.Injector) (*stepfunctions.Servi
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Config.Handler = awsapi.NewServer(c, faults, s, ssm.New(c), cloudwatch.New(c))
+	server.Config.Handler = awsapi.NewServer(c, faults, s, ssm.New(c))
 	server.Start()
 	t.Cleanup(server.Close)
 	t.Cleanup(s.Close)
@@ -67,13 +65,6 @@ func TestTasksReachTheServicesBehindTheSameEndpoint(t *testing.T) {
 	r, _ := runOne(t, s, client, getParameter)
 	if r.Status != asl.Failed || *r.Error != "Ssm.ParameterNotFoundException" {
 		t.Errorf("ended %s %v", r.Status, r.Error)
-	}
-	s, client, _ = stackWithFaults(t, nil)
-	r, _ = runOne(t, s, client, `"Resource":"arn:aws:states:::aws-sdk:cloudwatch:getMetricData","Arguments":{
-		"StartTime":"2026-03-01T09:00:00Z","EndTime":"2026-03-01T10:00:00Z","MetricDataQueries":[
-		{"Id":"m","MetricStat":{"Metric":{"Namespace":"AWS/ApplicationELB","MetricName":"ELBAuthError"},"Period":60,"Stat":"Sum"}}]}`)
-	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), `"MetricDataResults"`) {
-		t.Errorf("ended %s %s %v", r.Status, r.Output, r.Cause)
 	}
 }
 

@@ -49,7 +49,7 @@ func (s *Service) startExecution(_ context.Context, call *awsapi.Call) (any, err
 		return nil, err
 	}
 	if in.Name == "" {
-		in.Name = s.uuid()
+		in.Name = awsapi.NewID()
 	}
 	if err := checkName(in.Name); err != nil {
 		return nil, err
@@ -115,18 +115,7 @@ func (s *Service) startable(arn string) (*machine, settings, *version, string, e
 		if m, a, _ = s.alias(arn); m == nil {
 			return nil, with, nil, "", noMachine(arn)
 		}
-		aliasARN = a.arn
-		pick := a.routes[0].VersionARN
-		if s.unit()*100 >= float64(a.routes[0].Weight) {
-			pick = a.routes[len(a.routes)-1].VersionARN
-		}
-		if v = m.version(pick); v == nil {
-			return nil, with, nil, "", noMachine(pick)
-		}
-		with = v.settings
-	}
-	if m.deleting {
-		return nil, with, nil, "", awsapi.Errorf("StateMachineDeleting", "State Machine is being deleted: '%s'", m.arn)
+		aliasARN, v, with = a.arn, a.version, a.version.settings
 	}
 	return m, with, v, aliasARN, nil
 }
@@ -143,7 +132,6 @@ func (s *Service) launch(e *execution, run func(context.Context) asl.Result) {
 		result := run(ctx)
 		s.mu.Lock()
 		e.status, e.result, e.stopped = result.Status, result, result.At
-		s.forget(e.machine)
 		ended := s.change(e)
 		s.mu.Unlock()
 		s.tell(ended)
@@ -271,21 +259,4 @@ func (s *Service) describeExecution(_ context.Context, call *awsapi.Call) (any, 
 		v.RedriveStatus = "NOT_REDRIVABLE"
 	}
 	return v, nil
-}
-
-func (s *Service) describeForExecution(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ExecutionARN string `json:"executionArn"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, err := s.execution(in.ExecutionARN)
-	if err != nil {
-		return nil, err
-	}
-	return machineView{StateMachineARN: e.machine.arn, Name: e.machine.name, Definition: e.with.definition, RoleARN: e.with.role,
-		UpdateDate: instant(e.machine.updated), Logging: loggingConfiguration{Level: "OFF"}, RevisionID: e.with.revision}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +17,7 @@ type machine struct {
 	settings
 	created, updated time.Time
 	versions         []*version
-	lastVersion      int // numbers are never used twice
 	aliases          map[string]*alias
-	tags             []tag
-	deleting         bool
 }
 
 // settings are what an update can change and a version keeps.
@@ -81,13 +77,10 @@ func checkRole(arn string) error {
 
 func (s *Service) createStateMachine(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
-		Name               string `json:"name"`
-		Definition         string `json:"definition"`
-		RoleARN            string `json:"roleArn"`
-		Type               string `json:"type"`
-		Publish            bool   `json:"publish"`
-		VersionDescription string `json:"versionDescription"`
-		Tags               []tag  `json:"tags"`
+		Name       string `json:"name"`
+		Definition string `json:"definition"`
+		RoleARN    string `json:"roleArn"`
+		Type       string `json:"type"`
 		observation
 	}
 	if err := call.Decode(&in); err != nil {
@@ -98,9 +91,6 @@ func (s *Service) createStateMachine(_ context.Context, call *awsapi.Call) (any,
 	}
 	if in.Type != "" && in.Type != "STANDARD" {
 		return nil, awsapi.NotImplementedParameter(call, "type "+in.Type)
-	}
-	if in.VersionDescription != "" && !in.Publish {
-		return nil, awsapi.Errorf("ValidationException", "Version description can only be set when publish is true")
 	}
 	if err := checkName(in.Name); err != nil {
 		return nil, err
@@ -114,31 +104,24 @@ func (s *Service) createStateMachine(_ context.Context, call *awsapi.Call) (any,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, err := s.create(call.ARN("states", "stateMachine:"+in.Name), in.Name, in.Tags,
+	m, err := s.create(call.ARN("states", "stateMachine:"+in.Name), in.Name,
 		settings{definition: in.Definition, parsed: parsed, role: in.RoleARN})
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]any{"stateMachineArn": m.arn, "creationDate": instant(m.created)}
-	if in.Publish {
-		out["stateMachineVersionArn"] = s.publish(m, in.VersionDescription).arn
-	}
-	return out, nil
+	return map[string]any{"stateMachineArn": m.arn, "creationDate": instant(m.created)}, nil
 }
 
 // create adds a machine. Repeating it with the same definition is a success that changes nothing, not even the role;
 // a definition that differs, if only in white space, is refused. s.mu is held.
-func (s *Service) create(arn, name string, tags []tag, with settings) (*machine, error) {
+func (s *Service) create(arn, name string, with settings) (*machine, error) {
 	if m := s.machines[arn]; m != nil {
-		switch {
-		case m.deleting:
-			return nil, awsapi.Errorf("StateMachineDeleting", "State Machine is being deleted: '%s'", arn)
-		case m.definition != with.definition:
+		if m.definition != with.definition {
 			return nil, awsapi.Errorf("StateMachineAlreadyExists", "State Machine Already Exists: '%s'", arn)
 		}
 		return m, nil
 	}
-	m := &machine{arn: arn, name: name, settings: with, created: s.now(), aliases: map[string]*alias{}, tags: tags}
+	m := &machine{arn: arn, name: name, settings: with, created: s.now(), aliases: map[string]*alias{}}
 	m.updated = m.created
 	s.machines[arn] = m
 	return m, nil
@@ -146,11 +129,10 @@ func (s *Service) create(arn, name string, tags []tag, with settings) (*machine,
 
 func (s *Service) updateStateMachine(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
-		StateMachineARN    string  `json:"stateMachineArn"`
-		Definition         *string `json:"definition"`
-		RoleARN            *string `json:"roleArn"`
-		Publish            bool    `json:"publish"`
-		VersionDescription string  `json:"versionDescription"`
+		StateMachineARN string  `json:"stateMachineArn"`
+		Definition      *string `json:"definition"`
+		RoleARN         *string `json:"roleArn"`
+		Publish         bool    `json:"publish"`
 		observation
 	}
 	if err := call.Decode(&in); err != nil {
@@ -186,7 +168,7 @@ func (s *Service) updateStateMachine(_ context.Context, call *awsapi.Call) (any,
 		out["revisionId"] = m.revision
 	}
 	if in.Publish {
-		out["stateMachineVersionArn"] = s.publish(m, in.VersionDescription).arn
+		out["stateMachineVersionArn"] = s.publish(m).arn
 	}
 	return out, nil
 }
@@ -203,7 +185,7 @@ func (s *Service) update(m *machine, definition *string, parsed *asl.Machine, ro
 	}
 	m.updated = s.now()
 	if changed {
-		m.revision = s.uuid()
+		m.revision = awsapi.NewID()
 	}
 }
 
@@ -215,9 +197,6 @@ func (s *Service) machine(arn string) (*machine, error) {
 	m := s.machines[arn]
 	if m == nil {
 		return nil, noMachine(arn)
-	}
-	if m.deleting {
-		return nil, awsapi.Errorf("StateMachineDeleting", "State Machine is being deleted: '%s'", arn)
 	}
 	return m, nil
 }
@@ -231,11 +210,9 @@ type machineView struct {
 	RoleARN         string               `json:"roleArn"`
 	Type            string               `json:"type,omitempty"`
 	CreationDate    *asl.Instant         `json:"creationDate,omitempty"`
-	UpdateDate      *asl.Instant         `json:"updateDate,omitempty"`
 	Logging         loggingConfiguration `json:"loggingConfiguration"`
 	Tracing         tracingConfiguration `json:"tracingConfiguration"`
 	RevisionID      string               `json:"revisionId,omitempty"`
-	Description     string               `json:"description,omitempty"`
 }
 
 func (s *Service) describeStateMachine(_ context.Context, call *awsapi.Call) (any, error) {
@@ -260,66 +237,10 @@ func (s *Service) describeStateMachine(_ context.Context, call *awsapi.Call) (an
 	}
 	out := machineView{StateMachineARN: in.StateMachineARN, Name: m.name, Status: "ACTIVE", Definition: with.definition, RoleARN: with.role,
 		Type: "STANDARD", CreationDate: instant(m.created), Logging: loggingConfiguration{Level: "OFF"}, RevisionID: with.revision}
-	if m.deleting {
-		out.Status = "DELETING"
-	}
 	if v != nil {
-		out.CreationDate, out.Description = instant(v.created), v.description
+		out.CreationDate = instant(v.created)
 	}
 	return out, nil
-}
-
-// deleteStateMachine: a machine with running executions stays, as DELETING, until they have ended; a machine that does
-// not exist is a success.
-func (s *Service) deleteStateMachine(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		StateMachineARN string `json:"stateMachineArn"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m := s.machines[in.StateMachineARN]; m != nil {
-		m.deleting = true
-		s.forget(m)
-	}
-	return struct{}{}, nil
-}
-
-// forget removes a machine that is being deleted, once nothing of it runs. s.mu is held.
-func (s *Service) forget(m *machine) {
-	runs := func(e *execution) bool { return e.machine == m && e.status == asl.Running }
-	if m.deleting && !slices.ContainsFunc(s.order, runs) {
-		delete(s.machines, m.arn)
-	}
-}
-
-func (s *Service) listStateMachines(_ context.Context, call *awsapi.Call) (any, error) {
-	var in paging
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	type row struct {
-		StateMachineARN string       `json:"stateMachineArn"`
-		Name            string       `json:"name"`
-		Type            string       `json:"type"`
-		CreationDate    *asl.Instant `json:"creationDate"`
-	}
-	var rows []row
-	s.mu.Lock()
-	for _, m := range s.machines {
-		if strings.HasPrefix(m.arn, call.ARN("states", "")) {
-			rows = append(rows, row{m.arn, m.name, "STANDARD", instant(m.created)})
-		}
-	}
-	s.mu.Unlock()
-	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
-	part, next, err := page(in, rows)
-	return answer("stateMachines", part, next), err
 }
 
 // answer is a page of a list.
@@ -329,35 +250,4 @@ func answer(name string, rows any, next string) map[string]any {
 		out["nextToken"] = next
 	}
 	return out
-}
-
-func (s *Service) validateDefinition(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		Definition string `json:"definition"`
-		Type       string `json:"type"`
-		Severity   string `json:"severity"`
-		MaxResults int    `json:"maxResults"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	if in.Type != "" && in.Type != "STANDARD" {
-		return nil, awsapi.NotImplementedParameter(call, "type "+in.Type)
-	}
-	if in.Severity != "" && in.Severity != "ERROR" && in.Severity != "WARNING" {
-		return nil, invalid(in.Severity, "severity", "Member must satisfy enum value set: [ERROR, WARNING]")
-	}
-	if in.MaxResults < 0 || in.MaxResults > 100 {
-		return nil, invalid(in.MaxResults, "maxResults", "Member must have value between 0 and 100")
-	}
-	_, found := asl.Parse([]byte(in.Definition), s.expressions) // all findings are errors
-	limit := in.MaxResults
-	if limit == 0 {
-		limit = 100
-	}
-	result := "OK"
-	if len(found) > 0 {
-		result = "FAIL"
-	}
-	return map[string]any{"result": result, "diagnostics": append([]asl.Diagnostic{}, found[:min(limit, len(found))]...), "truncated": len(found) > limit}, nil
 }

@@ -38,8 +38,6 @@ func (s *Service) notRedrivable(e *execution) string {
 		return "Execution has exceeded the maximum open time of one year and cannot be redriven"
 	case len(e.run.Events()) >= maxHistory:
 		return "Execution event history limit exceeded; the execution cannot be redriven"
-	case s.machines[e.machine.arn] != e.machine || e.machine.deleting:
-		return "Execution's state machine is deleted and it cannot be redriven"
 	}
 	return ""
 }

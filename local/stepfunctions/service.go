@@ -30,15 +30,8 @@ type Options struct {
 	Clock clock.Clock
 	// Endpoint is the URL of the AWS endpoint that tasks call.
 	Endpoint string
-	// Client sends the requests of tasks; nil is one without a timeout of its own, because functions take their time.
-	Client *http.Client
-	// Library is the folder of the JSONata library; "" is the one that jsonata.Find finds.
-	Library string
 	// Tasks carries out Task states in place of requests to Endpoint; nil is those.
 	Tasks asl.Tasks
-	// Random is where jitter, aliases with two versions, $random and $uuid take their randomness; it is called from many
-	// goroutines. nil is the runtime's own generator.
-	Random func() uint64
 	// OnStatusChange, if not nil, hears of every status that an execution takes on. It is called in order for each
 	// execution, in a goroutine of the clock, before anyone who waits for the execution goes on.
 	OnStatusChange func(StatusChange)
@@ -68,37 +61,26 @@ func New(o Options) (*Service, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	if o.Random == nil {
-		o.Random = rand.Uint64
-	}
-	if o.Library == "" {
-		path, err := jsonata.Find()
-		if err != nil {
-			return nil, err
-		}
-		o.Library = path
-	}
-	expressions, err := jsonata.Load(o.Library, jsonata.Options{Now: o.Clock.Now, Uint64: o.Random})
+	library, err := jsonata.Find()
 	if err != nil {
 		return nil, err
 	}
-	if o.Client == nil {
-		o.Client = &http.Client{Transport: &http.Transport{}}
+	expressions, err := jsonata.Load(library, jsonata.Options{Now: o.Clock.Now})
+	if err != nil {
+		return nil, err
 	}
 	if o.Tasks == nil {
 		if o.Endpoint == "" {
 			return nil, errors.New("step functions need the URL of the AWS endpoint")
 		}
-		o.Tasks = &integrations.Client{Endpoint: o.Endpoint, HTTP: o.Client, Clock: o.Clock}
+		// without a timeout of its own, because functions take their time
+		o.Tasks = &integrations.Client{Endpoint: o.Endpoint, HTTP: &http.Client{Transport: &http.Transport{}}, Clock: o.Clock}
 	}
 	s := &Service{options: o, expressions: expressions, machines: map[string]*machine{}, executions: map[string]*execution{}}
-	s.engine = &asl.Engine{Clock: o.Clock, Expressions: expressions, Tasks: o.Tasks, Random: s.unit}
+	s.engine = &asl.Engine{Clock: o.Clock, Expressions: expressions, Tasks: o.Tasks, Random: rand.Float64}
 	s.ctx, s.close = context.WithCancel(context.Background())
 	return s, nil
 }
-
-// unit is a random number from [0, 1).
-func (s *Service) unit() float64 { return float64(s.options.Random()>>11) / (1 << 53) }
 
 // Close aborts all executions. It does not wait for tasks that are on their way.
 func (s *Service) Close() { s.close() }
@@ -111,30 +93,16 @@ func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON10 }
 
 // operations are the API operations that this service has.
 var operations = map[string]func(*Service, context.Context, *awsapi.Call) (any, error){
-	"CreateStateMachine":             (*Service).createStateMachine,
-	"UpdateStateMachine":             (*Service).updateStateMachine,
-	"DescribeStateMachine":           (*Service).describeStateMachine,
-	"DeleteStateMachine":             (*Service).deleteStateMachine,
-	"ListStateMachines":              (*Service).listStateMachines,
-	"ValidateStateMachineDefinition": (*Service).validateDefinition,
-	"PublishStateMachineVersion":     (*Service).publishVersion,
-	"ListStateMachineVersions":       (*Service).listVersions,
-	"CreateStateMachineAlias":        (*Service).createAlias,
-	"UpdateStateMachineAlias":        (*Service).updateAlias,
-	"DescribeStateMachineAlias":      (*Service).describeAlias,
-	"DeleteStateMachineAlias":        (*Service).deleteAlias,
-	"ListStateMachineAliases":        (*Service).listAliases,
-	"TagResource":                    (*Service).tagResource,
-	"UntagResource":                  (*Service).untagResource,
-	"ListTagsForResource":            (*Service).listTags,
-
-	"StartExecution":                   (*Service).startExecution,
-	"DescribeExecution":                (*Service).describeExecution,
-	"DescribeStateMachineForExecution": (*Service).describeForExecution,
-	"ListExecutions":                   (*Service).listExecutions,
-	"StopExecution":                    (*Service).stopExecution,
-	"RedriveExecution":                 (*Service).redriveExecution,
-	"GetExecutionHistory":              (*Service).history,
+	"CreateStateMachine":      (*Service).createStateMachine,
+	"UpdateStateMachine":      (*Service).updateStateMachine,
+	"DescribeStateMachine":    (*Service).describeStateMachine,
+	"CreateStateMachineAlias": (*Service).createAlias,
+	"StartExecution":          (*Service).startExecution,
+	"DescribeExecution":       (*Service).describeExecution,
+	"ListExecutions":          (*Service).listExecutions,
+	"StopExecution":           (*Service).stopExecution,
+	"RedriveExecution":        (*Service).redriveExecution,
+	"GetExecutionHistory":     (*Service).history,
 }
 
 // Handle implements awsapi.Service.

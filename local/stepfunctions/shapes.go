@@ -89,11 +89,3 @@ func page[T any](p paging, all []T) (part []T, next string, err error) {
 	}
 	return append([]T{}, all[from:to]...), next, nil
 }
-
-// uuid is a random version 4 UUID.
-func (s *Service) uuid() string {
-	high, low := s.options.Random(), s.options.Random()
-	high = high&^uint64(0xf000) | 0x4000
-	low = low&^(uint64(3)<<62) | 1<<63
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", high>>32, high>>16&0xffff, high&0xffff, low>>48, low&0xffffffffffff)
-}

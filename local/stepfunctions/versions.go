@@ -3,28 +3,25 @@ package stepfunctions
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"alboidc.internal/local/asl"
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
 // version is a published, unchangeable state of a machine.
 type version struct {
-	arn         string
-	description string
-	created     time.Time
+	arn     string
+	created time.Time
 	settings
 }
 
-// alias points to one or two versions of a machine.
+// alias points to a version of a machine.
 type alias struct {
-	arn, name, description string
-	routes                 []route
-	created, updated       time.Time
+	arn     string
+	version *version
+	created time.Time
 }
 
 type route struct {
@@ -32,19 +29,12 @@ type route struct {
 	Weight     int    `json:"weight"`
 }
 
-// tag is a label of a machine.
-type tag struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-}
-
 // publish makes a version of a machine; if the last one has the same revision, that is the version. s.mu is held.
-func (s *Service) publish(m *machine, description string) *version {
+func (s *Service) publish(m *machine) *version {
 	if n := len(m.versions); n > 0 && m.versions[n-1].settings == m.settings {
 		return m.versions[n-1]
 	}
-	m.lastVersion++
-	v := &version{arn: fmt.Sprintf("%s:%d", m.arn, m.lastVersion), description: description, created: s.now(), settings: m.settings}
+	v := &version{arn: fmt.Sprintf("%s:%d", m.arn, len(m.versions)+1), created: s.now(), settings: m.settings}
 	m.versions = append(m.versions, v)
 	return v
 }
@@ -82,83 +72,10 @@ func (m *machine) version(arn string) *version {
 	return nil
 }
 
-func (s *Service) publishVersion(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		StateMachineARN string `json:"stateMachineArn"`
-		RevisionID      string `json:"revisionId"`
-		Description     string `json:"description"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.machine(in.StateMachineARN)
-	if err != nil {
-		return nil, err
-	}
-	if in.RevisionID != "" && in.RevisionID != m.revision {
-		return nil, awsapi.Errorf("ConflictException", "The revision ID %s is not the latest revision of the state machine", in.RevisionID)
-	}
-	v := s.publish(m, in.Description)
-	return map[string]any{"stateMachineVersionArn": v.arn, "creationDate": instant(v.created)}, nil
-}
-
-func (s *Service) listVersions(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		StateMachineARN string `json:"stateMachineArn"`
-		paging
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	type row struct {
-		ARN     string       `json:"stateMachineVersionArn"`
-		Created *asl.Instant `json:"creationDate"`
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, err := s.machine(in.StateMachineARN)
-	if err != nil {
-		return nil, err
-	}
-	var rows []row
-	for _, v := range slices.Backward(m.versions) {
-		rows = append(rows, row{v.arn, instant(v.created)})
-	}
-	part, next, err := page(in.paging, rows)
-	return answer("stateMachineVersions", part, next), err
-}
-
-// checkRoutes: one or two different versions of the same machine whose weights add up to 100. s.mu is held.
-func (s *Service) checkRoutes(routes []route) (*machine, error) {
-	if len(routes) < 1 || len(routes) > 2 {
-		return nil, invalid(len(routes), "routingConfiguration", "Member must have length between 1 and 2")
-	}
-	var of *machine
-	sum := 0
-	for i, r := range routes {
-		m, _, v := s.qualified(r.VersionARN)
-		if v == nil {
-			return nil, awsapi.Errorf("ResourceNotFound", "State machine version does not exist: '%s'", r.VersionARN)
-		}
-		if of != nil && of != m || i == 1 && routes[0].VersionARN == r.VersionARN {
-			return nil, awsapi.Errorf("ValidationException", "The routing configuration must name different versions of one state machine")
-		}
-		of = m
-		sum += r.Weight
-	}
-	if sum != 100 {
-		return nil, awsapi.Errorf("ValidationException", "Sum of routing configuration weights must equal 100 but was %d", sum)
-	}
-	return of, nil
-}
-
 func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
-		Name        string  `json:"name"`
-		Description string  `json:"description"`
-		Routes      []route `json:"routingConfiguration"`
+		Name   string  `json:"name"`
+		Routes []route `json:"routingConfiguration"`
 	}
 	if err := call.Decode(&in); err != nil {
 		return nil, err
@@ -168,17 +85,19 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, err := s.checkRoutes(in.Routes)
-	if err != nil {
-		return nil, err
+	if len(in.Routes) != 1 || in.Routes[0].Weight != 100 {
+		return nil, awsapi.NotImplementedParameter(call, "routingConfiguration other than one version")
+	}
+	m, _, v := s.qualified(in.Routes[0].VersionARN)
+	if v == nil {
+		return nil, awsapi.Errorf("ResourceNotFound", "State machine version does not exist: '%s'", in.Routes[0].VersionARN)
 	}
 	a := m.aliases[in.Name]
-	if a != nil && (a.description != in.Description || !slices.Equal(a.routes, in.Routes)) {
+	if a != nil && a.version != v {
 		return nil, awsapi.Errorf("ConflictException", "Failed to create alias because an alias with the same name and a different routing configuration already exists.")
 	}
 	if a == nil {
-		a = &alias{arn: m.arn + ":" + in.Name, name: in.Name, description: in.Description, routes: in.Routes, created: s.now()}
-		a.updated = a.created
+		a = &alias{arn: m.arn + ":" + in.Name, version: v, created: s.now()}
 		m.aliases[in.Name] = a
 	}
 	return map[string]any{"stateMachineAliasArn": a.arn, "creationDate": instant(a.created)}, nil
@@ -191,154 +110,4 @@ func (s *Service) alias(arn string) (*machine, *alias, error) {
 		return nil, nil, awsapi.Errorf("ResourceNotFound", "Request references a resource that does not exist: '%s'", arn)
 	}
 	return m, m.aliases[name], nil
-}
-
-func (s *Service) updateAlias(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN         string  `json:"stateMachineAliasArn"`
-		Description *string `json:"description"`
-		Routes      []route `json:"routingConfiguration"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, a, err := s.alias(in.ARN)
-	if err != nil {
-		return nil, err
-	}
-	if in.Routes != nil {
-		of, err := s.checkRoutes(in.Routes)
-		if err != nil {
-			return nil, err
-		}
-		if of != m {
-			return nil, awsapi.Errorf("ValidationException", "The routing configuration must name versions of the alias's state machine")
-		}
-		a.routes = in.Routes
-	}
-	if in.Description != nil {
-		a.description = *in.Description
-	}
-	a.updated = s.now()
-	return map[string]any{"updateDate": instant(a.updated)}, nil
-}
-
-type aliasARN struct {
-	ARN string `json:"stateMachineAliasArn"`
-}
-
-func (s *Service) describeAlias(_ context.Context, call *awsapi.Call) (any, error) {
-	var in aliasARN
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, a, err := s.alias(in.ARN)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"stateMachineAliasArn": a.arn, "name": a.name, "description": a.description, "routingConfiguration": a.routes,
-		"creationDate": instant(a.created), "updateDate": instant(a.updated)}, nil
-}
-
-func (s *Service) deleteAlias(_ context.Context, call *awsapi.Call) (any, error) {
-	var in aliasARN
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, a, err := s.alias(in.ARN)
-	if err != nil {
-		return nil, err
-	}
-	delete(m.aliases, a.name)
-	return struct{}{}, nil
-}
-
-func (s *Service) listAliases(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		StateMachineARN string `json:"stateMachineArn"`
-		paging
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, _, v := s.qualified(in.StateMachineARN)
-	if m == nil {
-		return nil, noMachine(in.StateMachineARN)
-	}
-	type row struct {
-		ARN     string       `json:"stateMachineAliasArn"`
-		Created *asl.Instant `json:"creationDate"`
-	}
-	var rows []row
-	for _, a := range m.aliases {
-		if v == nil || slices.ContainsFunc(a.routes, func(r route) bool { return r.VersionARN == v.arn }) {
-			rows = append(rows, row{a.arn, instant(a.created)})
-		}
-	}
-	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.ARN, b.ARN) })
-	part, next, err := page(in.paging, rows)
-	return answer("stateMachineAliases", part, next), err
-}
-
-func (s *Service) tagResource(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN  string `json:"resourceArn"`
-		Tags []tag  `json:"tags"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	return s.retag(in.ARN, func(m *machine) {
-		for _, t := range in.Tags {
-			m.tags = append(slices.DeleteFunc(m.tags, func(old tag) bool { return old.Key == t.Key }), t)
-		}
-	})
-}
-
-func (s *Service) untagResource(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN  string   `json:"resourceArn"`
-		Keys []string `json:"tagKeys"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	return s.retag(in.ARN, func(m *machine) {
-		m.tags = slices.DeleteFunc(m.tags, func(t tag) bool { return slices.Contains(in.Keys, t.Key) })
-	})
-}
-
-func (s *Service) retag(arn string, change func(*machine)) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.machines[arn]
-	if m == nil {
-		return nil, awsapi.Errorf("ResourceNotFound", "Resource not found: '%s'", arn)
-	}
-	change(m)
-	return struct{}{}, nil
-}
-
-func (s *Service) listTags(_ context.Context, call *awsapi.Call) (any, error) {
-	var in struct {
-		ARN string `json:"resourceArn"`
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.machines[in.ARN]
-	if m == nil {
-		return nil, awsapi.Errorf("ResourceNotFound", "Resource not found: '%s'", in.ARN)
-	}
-	return map[string]any{"tags": append([]tag{}, m.tags...)}, nil
 }

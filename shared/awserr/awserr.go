@@ -145,7 +145,7 @@ func describe(err error) string {
 		if told[api.ErrorCode()] && api.ErrorMessage() != "" {
 			detail += ": " + api.ErrorMessage()
 		}
-	case errors.As(err, &unread):
+	case errors.As(err, &unread) || status(err) != 0:
 		detail = "the answer cannot be read"
 	default:
 		return err.Error()

@@ -7,11 +7,17 @@ import (
 	"time"
 )
 
-// Common is what every function is told. Execution is the ARN of the state machine's execution; a function refuses to
-// change anything unless that execution owns the client's lock.
-type Common struct {
-	Client    string `json:"client"`
+// Caller is who calls: the same in all calls of an execution.
+type Caller struct {
+	Client string `json:"client"`
+	// Execution is the ARN of the state machine's execution; a function refuses to change anything unless that execution
+	// owns the client's lock.
 	Execution string `json:"execution"`
+}
+
+// Common is what every function is told.
+type Common struct {
+	Caller `json:"call"`
 	// State is the state that calls, for logs and metrics.
 	State string `json:"state"`
 	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such an
@@ -84,21 +90,33 @@ type Request struct {
 	Measure bool `json:"measure,omitempty"`
 }
 
+// PlanAction is what function plan does.
+type PlanAction string
+
+// What function plan does.
+const (
+	// PlanDecide: look at everything, and decide what to do.
+	PlanDecide PlanAction = "decide"
+	// PlanDiscover: only look for the targets, before they are set again at the end of the grace period or in a rollback.
+	PlanDiscover PlanAction = "discover"
+	// PlanMeasure: only measure how the client is, without the lock.
+	PlanMeasure PlanAction = "measure"
+)
+
 // PlanInput is the input of function plan.
 type PlanInput struct {
 	Common
-	Request json.RawMessage `json:"request"`
+	Action PlanAction `json:"action"`
+	// Request is the execution's input, with PlanDecide.
+	Request json.RawMessage `json:"request,omitempty"`
 	// Started is when the execution started (RFC 3339). A call of an earlier definition does not tell.
 	Started string `json:"started,omitempty"`
-	// DiscoverOnly: only look for the targets (before they are asserted again at the end of the grace period, or in a
-	// rollback).
-	DiscoverOnly bool `json:"discoverOnly,omitempty"`
-	// From and To, with DiscoverOnly, are the rotation's two secrets.
+	// From and To, with PlanDiscover, are the rotation's two secrets.
 	From Ref `json:"from,omitzero"`
 	To   Ref `json:"to,omitzero"`
 	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails then.
 	Undo bool `json:"undo,omitempty"`
-	// Targets are those that were found before, with DiscoverOnly.
+	// Targets are those that were found before, with PlanDiscover.
 	Targets []Target `json:"targets,omitempty"`
 }
 

@@ -20,8 +20,6 @@ var revealers = []string{
 	"shared/clientcredentials/proofs.go",            // body or header: client secret, client assertion
 	"shared/idp/auth0/auth0.go",                     // body: set the application's secret
 	"shared/idp/cognito/change.go",                  // body: AddUserPoolClientSecret
-	"shared/idp/entra/certificate.go",               // reads the certificate's private key
-	"shared/idp/entra/credential.go",                // body: client assertion
 	"shared/idp/hydra/hydra.go",                     // body: set the secret; header: API key
 	"shared/idp/idptest/idptest.go",                 // test suite: looks for secrets in error texts
 	"shared/idp/keycloak/keycloak.go",               // body: set the secret

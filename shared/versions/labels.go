@@ -93,12 +93,8 @@ func (s *Store) restorePrevious(ctx context.Context, from, to, before string) er
 	return s.move(ctx, previous, to, "")
 }
 
-// DropPending takes AWSPENDING off a version. If it is not there, that is success.
-func (s *Store) DropPending(ctx context.Context, versionID string) error {
-	l, err := s.Labels(ctx)
-	if err != nil {
-		return err
-	}
+// DropPending takes AWSPENDING off a version if it is there by the labels l. That it is gone since is success.
+func (s *Store) DropPending(ctx context.Context, l Labels, versionID string) error {
 	return s.strip(ctx, l, pending, versionID)
 }
 

@@ -26,9 +26,13 @@ type Text struct {
 	binary  bool
 }
 
-// Text reads what a version holds. It changes nothing. A version that is not there, even after a few reads, is
-// ErrNotFound. A binary one can only be compared.
+// Text reads what a version holds, once. It changes nothing. It reads by version id, never by label: right after a write a
+// label may still lead to the version before. A version that is not there, even after a few reads, is ErrNotFound. A binary
+// one can only be compared.
 func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
+	if t, read := s.texts[versionID]; read {
+		return t, nil
+	}
 	out, err := s.read(ctx, versionID)
 	if err != nil {
 		return Text{}, err
@@ -39,6 +43,7 @@ func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
 	} else if utf8.Valid(out.SecretBinary) {
 		t.whole = secret.New(string(out.SecretBinary))
 	}
+	s.texts[versionID] = t
 	return t, nil
 }
 

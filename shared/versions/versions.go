@@ -49,18 +49,19 @@ const (
 // pauses between repeated reads: what was written a moment ago may be missing from an answer.
 var pauses = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
 
-// Store is one client's secret.
+// Store is one client's secret. It is not for concurrent use.
 type Store struct {
 	api     API
 	arn     string
 	jsonKey string
 	sleep   func(context.Context, time.Duration) error
+	texts   map[string]Text // by version: what a version holds never changes
 }
 
 // New returns the store of the secret secretARN. With jsonKey the stored value is a JSON object, and the client secret
 // is its member of that name. sleep returns early, with the context's error, if the context ends.
 func New(api API, secretARN, jsonKey string, sleep func(context.Context, time.Duration) error) *Store {
-	return &Store{api: api, arn: secretARN, jsonKey: jsonKey, sleep: sleep}
+	return &Store{api: api, arn: secretARN, jsonKey: jsonKey, sleep: sleep, texts: map[string]Text{}}
 }
 
 // Labels says which version has which label; "" if the label is nowhere.
@@ -80,14 +81,24 @@ func (l Labels) at(label string) string {
 
 // Labels reads the labels. It changes nothing. A secret that does not exist, or is marked for deletion, is Precondition.
 func (s *Store) Labels(ctx context.Context) (Labels, error) {
+	l, _, err := s.Describe(ctx)
+	return l, err
+}
+
+// Describe reads the labels, as Labels does, and who else has a hand in the secret.
+func (s *Store) Describe(ctx context.Context) (l Labels, k Keeper, err error) {
 	out, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.arn})
 	if err != nil {
-		return Labels{}, wrap(err, "reading the labels of %s", s.arn)
+		return l, k, wrap(err, "reading the labels of %s", s.arn)
 	}
 	if out.DeletedDate != nil {
-		return Labels{}, failure.New(failure.Precondition, "the secret %s is marked for deletion: restore it first", s.arn)
+		return l, k, failure.New(failure.Precondition, "the secret %s is marked for deletion: restore it first", s.arn)
 	}
-	var l Labels
+	k = Keeper{Rotated: aws.ToBool(out.RotationEnabled), Service: aws.ToString(out.OwningService)}
+	// a secret that has replicas names its own Region
+	if here, err := arn.Parse(s.arn); err == nil && aws.ToString(out.PrimaryRegion) != here.Region {
+		k.Primary = aws.ToString(out.PrimaryRegion)
+	}
 	for id, labels := range out.VersionIdsToStages {
 		if slices.Contains(labels, current) {
 			l.Current = id
@@ -99,28 +110,7 @@ func (s *Store) Labels(ctx context.Context) (Labels, error) {
 			l.Previous = id
 		}
 	}
-	return l, nil
-}
-
-// Value reads the client secret of a version in the configured form. It changes nothing. It reads by version id, never
-// by label: right after a write a label may still lead to the version before. A version that is not there, even after a
-// few reads, is ErrNotFound; a value that does not hold the client secret is Precondition.
-func (s *Store) Value(ctx context.Context, versionID string) (secret.Value, error) {
-	t, err := s.Text(ctx, versionID)
-	if err != nil {
-		return secret.Value{}, err
-	}
-	return t.Secret(s.jsonKey)
-}
-
-// Created is when a version was stored. It changes nothing. A version that is not there, even after a few reads, is
-// ErrNotFound.
-func (s *Store) Created(ctx context.Context, versionID string) (time.Time, error) {
-	out, err := s.read(ctx, versionID)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return aws.ToTime(out.CreatedDate), nil
+	return l, k, nil
 }
 
 // Exists reports whether a version can be read by its id at this moment, with or without a label. It changes nothing.
@@ -144,20 +134,6 @@ type Keeper struct {
 	Rotated bool
 	// Service is the AWS service that owns it, "" if none does.
 	Service string
-}
-
-// Keeper reads who else has a hand in the secret. It changes nothing.
-func (s *Store) Keeper(ctx context.Context) (Keeper, error) {
-	out, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.arn})
-	if err != nil {
-		return Keeper{}, wrap(err, "describing %s", s.arn)
-	}
-	k := Keeper{Rotated: aws.ToBool(out.RotationEnabled), Service: aws.ToString(out.OwningService)}
-	// a secret that has replicas names its own Region
-	if here, err := arn.Parse(s.arn); err == nil && aws.ToString(out.PrimaryRegion) != here.Region {
-		k.Primary = aws.ToString(out.PrimaryRegion)
-	}
-	return k, nil
 }
 
 // read reads a version, again if it is not there yet.

@@ -74,10 +74,19 @@ func TestErrorsOfSecretsManagerGetTheirKind(t *testing.T) {
 	}
 }
 
+// read is the client secret in a version.
+func read(ctx context.Context, s *versions.Store, version, key string) (secret.Value, error) {
+	t, err := s.Text(ctx, version)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return t.Secret(key)
+}
+
 func TestAValueIsReadWhole(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, map[string]string{"AWSCURRENT": "a"})
-	v, err := f.store("").Value(context.Background(), "a")
+	v, err := read(t.Context(), f.store(""), "a", "")
 	wantValue(t, v, err, "secret of a")
 }
 
@@ -85,7 +94,7 @@ func TestAValueThatIsNotVisibleYetIsReadAgain(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, nil)
 	f.late(2*time.Second, func() { f.has("a", "secret of a") })
-	v, err := f.store("").Value(context.Background(), "a")
+	v, err := read(t.Context(), f.store(""), "a", "")
 	wantValue(t, v, err, "secret of a")
 	if f.slept == 0 {
 		t.Error("read again without a pause")
@@ -94,7 +103,7 @@ func TestAValueThatIsNotVisibleYetIsReadAgain(t *testing.T) {
 
 func TestAVersionThatIsReallyAbsentIsTold(t *testing.T) {
 	t.Parallel()
-	_, err := newStored(t, nil).store("").Value(context.Background(), "nope")
+	_, err := read(t.Context(), newStored(t, nil).store(""), "nope", "")
 	if !errors.Is(err, versions.ErrNotFound) {
 		t.Fatalf("error %v, want ErrNotFound", err)
 	}
@@ -104,7 +113,7 @@ func TestWaitingForAValueEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := newStored(t, nil).store("").Value(ctx, "nope")
+	_, err := read(ctx, newStored(t, nil).store(""), "nope", "")
 	wantKind(t, err, failure.Unavailable)
 }
 
@@ -127,7 +136,7 @@ func TestAMemberOfAJSONObjectIsTheClientSecret(t *testing.T) {
 			t.Parallel()
 			f := newStored(t, nil)
 			f.has("a", c.stored)
-			v, err := f.store("clientSecret").Value(context.Background(), "a")
+			v, err := read(t.Context(), f.store(""), "a", "clientSecret")
 			if c.refusal == "" {
 				wantValue(t, v, err, c.want)
 				return
@@ -144,7 +153,7 @@ func TestABinaryValueIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, nil)
 	f.binary(b, "secret")
-	_, err := f.store("").Value(context.Background(), b)
+	_, err := read(t.Context(), f.store(""), b, "")
 	wantKind(t, err, failure.Precondition)
 }
 
@@ -152,7 +161,7 @@ func TestAnEmptyValueIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, nil)
 	f.has("a", "")
-	_, err := f.store("").Value(context.Background(), "a")
+	_, err := read(t.Context(), f.store(""), "a", "")
 	wantKind(t, err, failure.Precondition)
 }
 
@@ -285,10 +294,7 @@ func TestAVersionTellsWhenItWasStored(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, nil)
 	f.late(time.Second, func() { f.has("v1", "secret") }) // what was written a moment ago may be missing
-	if at, err := f.store("").Created(t.Context(), "v1"); err != nil || !at.Equal(created) {
-		t.Errorf("stored at %s: %v", at, err)
-	}
-	if _, err := f.store("").Created(t.Context(), "v2"); !errors.Is(err, versions.ErrNotFound) {
-		t.Errorf("a version that does not exist: %v", err)
+	if text, err := f.store("").Text(t.Context(), "v1"); err != nil || !text.Created.Equal(created) {
+		t.Errorf("stored at %s: %v", text.Created, err)
 	}
 }

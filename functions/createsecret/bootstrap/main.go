@@ -1,17 +1,6 @@
 // Command bootstrap is the Lambda function createsecret.
 package main
 
-import (
-	"context"
+import "alboidc.internal/functions/entrypoint"
 
-	"alboidc.internal/functions/createsecret"
-	"alboidc.internal/functions/internal/lambdaboot"
-	"alboidc.internal/functions/session"
-	"alboidc.internal/shared/rotation"
-)
-
-func main() {
-	lambdaboot.Start("createsecret", func(d session.Deps) func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) {
-		return createsecret.Handler{Deps: d}.Handle
-	}, lambdaboot.IdentityProvider, lambdaboot.WebIdentity)
-}
+func main() { entrypoint.Start("createsecret") }

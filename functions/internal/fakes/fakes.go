@@ -19,7 +19,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
 
-	"alboidc.internal/functions/edge"
+	"alboidc.internal/functions/entrypoint"
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/config"
@@ -125,8 +125,11 @@ func (w *World) Deps() session.Deps {
 		Clients: parameters.New(w.Params, ParameterPrefix, sleep),
 		Log:     telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),
 		Now: now, Sleep: sleep, Rand: w.random,
-		Registrations: func(c config.Client, _ session.Deps) (idp.Registration, error) {
+		Registrations: func(c config.Client) (idp.Registration, error) {
 			return w.Wire.registration(w.Vendor.Registration(c.ClientID)), nil
+		},
+		Capabilities: func(c config.Client) (idp.Capabilities, error) {
+			return w.Vendor.Registration(c.ClientID).Capabilities(), nil
 		},
 		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Resolver: w.ALB, Now: now}),
 		Balancers:  alb.New(w.ALB.region, sleep),
@@ -139,26 +142,26 @@ func (w *World) Common() rotation.Common {
 	w.t.Helper()
 	w.Params.Put(w.Client)
 	w.Journal.SetConfig(w.Params.Reference(Execution))
-	return rotation.Common{Client: ClientName, Execution: Execution, State: "TestedState", Config: w.Brought}
+	return rotation.Common{Caller: rotation.Caller{Client: ClientName, Execution: Execution}, State: "TestedState", Config: w.Brought}
 }
 
-// Call calls a function as Lambda does, through the edge. The error is a failure of the kind that the state machine
+// Call calls a function as Lambda does, through its entry point. The error is a failure of the kind that the state machine
 // would see.
-func Call[In edge.Input, Out any](w *World, handle func(context.Context, In) (Out, error), in In) (Out, error) {
+func Call[In entrypoint.Input, Out any](w *World, handle func(context.Context, In) (Out, error), in In) (Out, error) {
 	w.t.Helper()
 	raw, err := json.Marshal(in)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	var none Out
-	got, err := edge.Handler("test", w.Deps(), handle)(w.t.Context(), raw)
+	got, err := entrypoint.Handler("test", w.Deps(), handle)(w.t.Context(), raw)
 	var named messages.InvokeResponse_Error
 	switch {
 	case errors.As(err, &named):
 		w.show(named.Type + " " + named.Message)
 		return none, failure.New(failure.Kind(named.Type), "%s", named.Message)
 	case err != nil:
-		w.t.Fatalf("the edge let an error without a name pass: %v", err)
+		w.t.Fatalf("the entry point let an error without a name pass: %v", err)
 	}
 	out, ok := got.(Out)
 	if !ok {

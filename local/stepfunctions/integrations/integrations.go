@@ -55,11 +55,8 @@ func (c *Client) Run(ctx context.Context, t asl.Task) (json.RawMessage, *asl.Tas
 	}
 	if action, ok := strings.CutPrefix(rest, "aws-sdk:"); ok {
 		name, operation, _ := strings.Cut(action, ":")
-		if s, ok := jsonServices[name]; ok {
+		if s, ok := jsonServices[name]; ok && s.actions[operation] {
 			return c.sdkJSON(ctx, s, operation, t)
-		}
-		if run, ok := queryActions[action]; ok {
-			return run(c, ctx, t)
 		}
 	}
 	return nil, runtimeError("the local stack does not implement the resource " + t.Resource)

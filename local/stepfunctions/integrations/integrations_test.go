@@ -134,7 +134,7 @@ func TestLambdaInvokeShowsThePayloadAndTheBareErrorTypeOfAFunction(t *testing.T)
 	}
 }
 
-func TestOptimisedAndSDKIntegrationsNameTheSameErrorDifferently(t *testing.T) {
+func TestDynamoDBsErrorsAreNamedAsTheOptimisedIntegrationDoes(t *testing.T) {
 	t.Parallel()
 	update := `{"TableName":"journal","Key":{"client":{"S":"a"}}}`
 	for _, x := range []exchange{
@@ -144,10 +144,6 @@ func TestOptimisedAndSDKIntegrationsNameTheSameErrorDifferently(t *testing.T) {
 			err: "DynamoDB.ConditionalCheckFailedException", cause: "The conditional request failed (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ConditionalCheckFailedException; Request ID: r-1; Proxy: null)"},
 		{resource: "dynamodb:updateItem", status: 400, answer: `{"__type":"ValidationException","message":"m"}`, err: "DynamoDB.AmazonDynamoDBException"},
 		{resource: "dynamodb:updateItem", err: "DynamoDB.SdkClientException"},
-		{resource: "aws-sdk:dynamodb:updateItem", status: 400, answer: `{"__type":"ConditionalCheckFailedException","message":"The conditional request failed"}`,
-			err: "DynamoDb.ConditionalCheckFailedException", cause: "The conditional request failed (Service: DynamoDb, Status Code: 400, Request ID: r-1) (SDK Attempt Count: 1)"},
-		{resource: "aws-sdk:dynamodb:updateItem", status: 400, answer: `{"__type":"ValidationException","message":"m"}`, err: "DynamoDb.DynamoDbException"},
-		{resource: "aws-sdk:dynamodb:updateItem", status: 500, answer: `{"__type":"InternalServerError","message":"m"}`, err: "DynamoDb.InternalServerErrorException"},
 	} {
 		x.arguments, x.path, x.target, x.signingName = update, "/", "DynamoDB_20120810.UpdateItem", "dynamodb"
 		x.check(t)
@@ -168,8 +164,8 @@ func TestSDKIntegrationsSpeakPascalCaseAndISOTimes(t *testing.T) {
 			result: `{"ExecutionArn":"x","InputDetails":{"Included":true},"StartDate":"2026-03-01T10:00:00Z"}`},
 		{resource: "aws-sdk:sfn:describeExecution", arguments: `{"ExecutionArn":"x"}`, target: "AWSStepFunctions.DescribeExecution", signingName: "states", status: 400,
 			answer: `{"__type":"ExecutionDoesNotExist","message":"m"}`, err: "Sfn.ExecutionDoesNotExistException"},
-		{resource: "aws-sdk:secretsmanager:describeSecret", arguments: `{"SecretId":"s"}`, target: "secretsmanager.DescribeSecret", signingName: "secretsmanager", status: 400,
-			answer: `{"__type":"AccessDeniedException","Message":"no"}`, err: "SecretsManager.SecretsManagerException", cause: "no (Service: SecretsManager, Status Code: 400"},
+		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter", signingName: "ssm", status: 400,
+			answer: `{"__type":"AccessDeniedException","Message":"no"}`, err: "Ssm.SsmException", cause: "no (Service: Ssm, Status Code: 400"},
 	} {
 		x.path = "/"
 		x.check(t)
@@ -190,7 +186,7 @@ func TestPutEventsSendsDetailsAsTextAddsTheExecutionAndFailsForOneFailedEntry(t 
 	}
 }
 
-func TestServicesOfTheQueryProtocolAreCalledThroughTheirClients(t *testing.T) {
+func TestPublishIsCalledThroughTheClientOfSNS(t *testing.T) {
 	t.Parallel()
 	xml := map[string]string{"Content-Type": "text/xml"}
 	refusal := `<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code><Message>no topic</Message></Error><RequestId>r-1</RequestId></ErrorResponse>`
@@ -203,12 +199,6 @@ func TestServicesOfTheQueryProtocolAreCalledThroughTheirClients(t *testing.T) {
 		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns", err: "SNS.SdkClientException"},
 		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns", status: 400, header: xml,
 			answer: strings.Replace(refusal, "NotFound", "Strange", 1), err: "SNS.AmazonSNSException"},
-		{resource: "aws-sdk:elasticloadbalancingv2:describeRules", arguments: `{"RuleArns":["r"]}`, signingName: "elasticloadbalancing",
-			body: "Action=DescribeRules&RuleArns.member.1=r&Version=2015-12-01", status: 200, header: xml,
-			answer: `<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>r</RuleArn><IsDefault>true</IsDefault></member></Rules></DescribeRulesResult></DescribeRulesResponse>`,
-			result: `{"Rules":[{"IsDefault":true,"RuleArn":"r"}]}`},
-		{resource: "aws-sdk:elasticloadbalancingv2:describeRules", arguments: `{"RuleArns":["r"]}`, signingName: "elasticloadbalancing", status: 400, header: xml,
-			answer: strings.Replace(refusal, "NotFound", "RuleNotFound", 1), err: "ElasticLoadBalancingV2.RuleNotFoundException"},
 	} {
 		x.path = "/"
 		x.check(t)
@@ -217,31 +207,33 @@ func TestServicesOfTheQueryProtocolAreCalledThroughTheirClients(t *testing.T) {
 
 func TestAResourceThatIsNotImplementedIsRefusedByName(t *testing.T) {
 	t.Parallel()
-	for _, resource := range []string{"aws-sdk:s3:getObject", "aws-sdk:elasticloadbalancingv2:modifyRule", "sqs:sendMessage"} {
+	for _, resource := range []string{"aws-sdk:s3:getObject", "aws-sdk:sfn:listExecutions", "sqs:sendMessage"} {
 		exchange{resource: resource, arguments: `{}`, err: "States.Runtime", cause: resource}.check(t)
 	}
 }
 
-// The state machine and this package must not drift apart.
-func TestEveryResourceOfTheRotationIsImplemented(t *testing.T) {
+// The state machines and this package must not drift apart.
+func TestTheResourcesOfTheStateMachinesAreImplemented(t *testing.T) {
 	t.Parallel()
-	definition, err := os.ReadFile(filepath.Join("..", "..", "..", "statemachine", "rotation.asl.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	c := &integrations.Client{Endpoint: server.URL, HTTP: server.Client(), Clock: clock.Real{}}
 	resources := 0
-	for _, part := range strings.Split(string(definition), `"Resource": "`)[1:] {
-		resource, _, _ := strings.Cut(strings.Replace(part, "${Partition}", "aws", 1), `"`)
-		resources++
-		_, fault := c.Run(t.Context(), asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1", ExecutionARN: execution})
-		if fault == nil || strings.Contains(fault.Cause, "does not implement") {
-			t.Errorf("%s: %+v", resource, fault)
+	for _, file := range []string{"rotation.asl.json", "attention.asl.json"} {
+		definition, err := os.ReadFile(filepath.Join("..", "..", "..", "statemachine", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(string(definition), `"Resource": "`)[1:] {
+			resource, _, _ := strings.Cut(strings.Replace(part, "${Partition}", "aws", 1), `"`)
+			resources++
+			_, fault := c.Run(t.Context(), asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1", ExecutionARN: execution})
+			if fault == nil || strings.Contains(fault.Cause, "does not implement") {
+				t.Errorf("%s: %+v", resource, fault)
+			}
 		}
 	}
 	if resources == 0 {
-		t.Error("the rotation has no resources")
+		t.Error("the state machines have no resources")
 	}
 }

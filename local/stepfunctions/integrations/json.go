@@ -18,7 +18,8 @@ type jsonService struct {
 	names
 	signing string
 	target  string
-	version string // of the protocol
+	version string          // of the protocol
+	actions map[string]bool // that the state machines use
 	// modelled are the error codes that the service's API model knows.
 	modelled map[string]bool
 	// times are the members of results that are timestamps: numbers on the wire, ISO 8601 in Step Functions.
@@ -40,21 +41,14 @@ var dynamoErrors = set("ConditionalCheckFailedException", "ResourceNotFoundExcep
 
 var eventErrors = set("ResourceNotFoundException", "InternalException", "LimitExceededException", "ConcurrentModificationException", "ManagedRuleException")
 
-// jsonServices are the services of arn:aws:states:::aws-sdk:<service>:… that speak JSON.
+// jsonServices are the services of arn:aws:states:::aws-sdk:<service>:….
 var jsonServices = map[string]jsonService{
-	"dynamodb": {names: names{"DynamoDb", "DynamoDbException", "DynamoDb", true}, signing: "dynamodb", target: "DynamoDB_20120810", version: "1.0",
-		modelled: dynamoErrors, times: set("CreationDateTime", "LastUpdateToPayPerRequestDateTime")},
-	"eventbridge": {names: names{"EventBridge", "EventBridgeException", "EventBridge", true}, signing: "events", target: "AWSEvents", version: "1.1",
-		modelled: eventErrors, times: set("CreationTime", "LastModifiedTime")},
-	"secretsmanager": {names: names{"SecretsManager", "SecretsManagerException", "SecretsManager", true}, signing: "secretsmanager", target: "secretsmanager", version: "1.1",
-		modelled: set("ResourceNotFoundException", "InvalidParameterException", "InvalidRequestException", "InternalServiceError", "ResourceExistsException",
-			"LimitExceededException", "DecryptionFailure", "EncryptionFailure", "InvalidNextTokenException", "PreconditionNotMetException"),
-		times: set("CreatedDate", "LastChangedDate", "LastAccessedDate", "LastRotatedDate", "NextRotationDate", "DeletedDate", "DeletionDate")},
 	"sfn": {names: names{"Sfn", "SfnException", "Sfn", true}, signing: "states", target: "AWSStepFunctions", version: "1.0", camel: true,
+		actions: set("describeExecution", "startExecution", "stopExecution"),
 		modelled: set("ExecutionDoesNotExist", "ExecutionAlreadyExists", "ExecutionLimitExceeded", "ExecutionNotRedrivable", "InvalidArn", "InvalidExecutionInput",
 			"InvalidName", "InvalidToken", "StateMachineDoesNotExist", "StateMachineDeleting", "ResourceNotFound", "ValidationException"),
-		times: set("StartDate", "StopDate", "RedriveDate", "CreationDate", "UpdateDate", "Timestamp")},
-	"ssm": {names: names{"Ssm", "SsmException", "Ssm", true}, signing: "ssm", target: "AmazonSSM", version: "1.1",
+		times: set("StartDate", "StopDate", "RedriveDate")},
+	"ssm": {names: names{"Ssm", "SsmException", "Ssm", true}, signing: "ssm", target: "AmazonSSM", version: "1.1", actions: set("getParameter"),
 		modelled: set("ParameterNotFound", "ParameterVersionNotFound", "ParameterAlreadyExists", "InternalServerError", "InvalidKeyId", "TooManyUpdates"),
 		times:    set("LastModifiedDate")},
 }

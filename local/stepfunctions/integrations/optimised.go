@@ -13,11 +13,9 @@ type action = func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage,
 // optimised are the optimised integrations besides lambda:invoke.
 var optimised = map[string]action{
 	"dynamodb:getItem":    dynamo("GetItem"),
-	"dynamodb:putItem":    dynamo("PutItem"),
 	"dynamodb:updateItem": dynamo("UpdateItem"),
-	"dynamodb:deleteItem": dynamo("DeleteItem"),
 	"events:putEvents":    putEvents,
-	"sns:publish":         publish(names{prefix: "SNS", general: "AmazonSNSException", service: "AmazonSNS"}),
+	"sns:publish":         publish,
 }
 
 var (

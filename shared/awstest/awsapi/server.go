@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -52,7 +51,7 @@ var credentialScope = regexp.MustCompile(`Credential=[^/,]+/\d{8}/([^/]*)/([^/]*
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := requestID()
+	id := NewID()
 	w.Header().Set("x-amzn-RequestId", id)
 	w.Header().Set("x-amz-request-id", id)
 	call, svc, err := s.decode(r)
@@ -167,18 +166,9 @@ func (c *Call) read(svc Service, p Protocol) error {
 	return nil
 }
 
-// readBody reads a request's body, which clients may compress where the service's model allows it (PutMetricData).
 func readBody(r *http.Request) ([]byte, error) {
-	var in io.Reader = http.MaxBytesReader(nil, r.Body, maxBody)
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, Errorf("SerializationException", "the request is not compressed as it says: %v", err)
-		}
-		in = z
-	}
-	body, err := io.ReadAll(io.LimitReader(in, maxBody+1))
-	if err != nil || len(body) > maxBody {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
 		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "the request is too large"}
 	}
 	return body, nil
@@ -289,9 +279,10 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 	_, _ = w.Write(body)
 }
 
-// requestID makes a request id in AWS's form (a UUID).
-func requestID() string {
+// NewID makes a random id in AWS's form: a version 4 UUID.
+func NewID() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:])
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

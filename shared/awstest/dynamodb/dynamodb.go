@@ -38,11 +38,10 @@ func (*Service) SigningName() string { return "dynamodb" }
 func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON10 }
 
 var operations = map[string]func(*Service, *awsapi.Call) (any, error){
-	"CreateTable":   (*Service).createTable,
-	"DeleteTable":   (*Service).deleteTable,
-	"DescribeTable": (*Service).describeTable,
-	"GetItem":       (*Service).getItem,
-	"UpdateItem":    (*Service).updateItem,
+	"CreateTable": (*Service).createTable,
+	"DeleteTable": (*Service).deleteTable,
+	"GetItem":     (*Service).getItem,
+	"UpdateItem":  (*Service).updateItem,
 }
 
 // Operations are the operations that Handle carries out.

@@ -114,14 +114,6 @@ func (s *Service) named(call *awsapi.Call) (*table, error) {
 	return t, nil
 }
 
-func (s *Service) describeTable(call *awsapi.Call) (any, error) {
-	t, err := s.named(call)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"Table": t.describe("ACTIVE")}, nil
-}
-
 func (s *Service) deleteTable(call *awsapi.Call) (any, error) {
 	t, err := s.named(call)
 	if err != nil {

@@ -78,33 +78,3 @@ func (s *Service) describeSecret(call *awsapi.Call) (any, error) {
 	}
 	return out, nil
 }
-
-func (s *Service) listSecretVersionIDs(call *awsapi.Call) (any, error) {
-	var in struct {
-		SecretID          string
-		IncludeDeprecated bool
-	}
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	sec, err := s.read(call.Region, in.SecretID)
-	if err != nil {
-		return nil, err
-	}
-	type row struct {
-		VersionID     string   `json:"VersionId"`
-		VersionStages []string `json:"VersionStages,omitempty"`
-		CreatedDate   float64  `json:"CreatedDate"`
-		KmsKeyIDs     []string `json:"KmsKeyIds"`
-	}
-	rows := []row{}
-	for _, v := range sec.versions {
-		if len(v.labels) > 0 || in.IncludeDeprecated {
-			rows = append(rows, row{v.id, v.labels, epoch(v.created), []string{"DefaultEncryptionKey"}})
-		}
-	}
-	return struct {
-		identity
-		Versions []row `json:"Versions"`
-	}{sec.identity(), rows}, nil
-}

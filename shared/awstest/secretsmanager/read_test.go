@@ -52,32 +52,12 @@ func TestASecretWithoutAVersionHasNoValue(t *testing.T) {
 	wantError(t, err, "ResourceNotFoundException", "staging label: AWSCURRENT")
 }
 
-func TestDeprecatedVersionsAreListedOnlyWithIncludeDeprecatedAndCarryNoStages(t *testing.T) {
+func TestAVersionWithoutLabelsIsReadByItsID(t *testing.T) {
 	s := newStack(t)
 	s.create("orders")
 	s.put("orders", 2, "AWSPENDING")
 	s.put("orders", 3, "AWSPENDING")
 	s.wantLabels("orders", "1[AWSCURRENT] 3[AWSPENDING]")
-	list := func(deprecated bool) map[string]int {
-		out, err := s.ListSecretVersionIds(context.Background(), &sm.ListSecretVersionIdsInput{SecretId: aws.String("orders"), IncludeDeprecated: &deprecated})
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := map[string]int{}
-		for _, v := range out.Versions {
-			m[*v.VersionId] = len(v.VersionStages)
-			if len(v.VersionStages) == 0 && v.VersionStages != nil {
-				t.Error("a deprecated version carries an empty list of stages")
-			}
-		}
-		return m
-	}
-	if got := list(false); len(got) != 2 || got[token(2)] != 0 {
-		t.Errorf("listed %v", got)
-	}
-	if got := list(true); len(got) != 3 || got[token(2)] != 0 || got[token(3)] != 1 {
-		t.Errorf("listed %v with deprecated ones", got)
-	}
 	if got, err := get(s, token(2), ""); err != nil || got != "value 2" {
 		t.Errorf("a deprecated version cannot be read by its id: %v", err)
 	}

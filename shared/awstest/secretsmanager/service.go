@@ -53,7 +53,6 @@ var operations = map[string]func(*Service, *awsapi.Call) (any, error){
 	"CreateSecret":             (*Service).createSecret,
 	"DescribeSecret":           (*Service).describeSecret,
 	"GetSecretValue":           (*Service).getSecretValue,
-	"ListSecretVersionIds":     (*Service).listSecretVersionIDs,
 	"PutSecretValue":           (*Service).putSecretValue,
 	"UpdateSecretVersionStage": (*Service).updateSecretVersionStage,
 }

@@ -1,5 +1,4 @@
-// Package sts is the little of AWS STS that the local stack needs: which account its endpoint is, and tokens that prove
-// a function's role to identity providers.
+// Package sts is the little of AWS STS that functions need: tokens that prove their role to identity providers.
 package sts
 
 import (
@@ -31,23 +30,10 @@ func (*Service) SigningName() string { return "sts" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
-type callerIdentity struct {
-	Arn     string `xml:"Arn"`
-	UserID  string `xml:"UserId"`
-	Account string `xml:"Account"`
-}
-
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	switch call.Operation {
-	case "GetCallerIdentity":
-		if err := call.Params().Done(); err != nil {
-			return nil, err
-		}
-		return callerIdentity{Arn: "arn:aws:iam::" + awsapi.AccountID + ":user/local-stack", UserID: "AIDALOCALSTACKUSER000", Account: awsapi.AccountID}, nil
-	case "GetWebIdentityToken":
+	if call.Operation == "GetWebIdentityToken" {
 		return s.webIdentityToken(call)
-	default:
-		return nil, awsapi.NotImplemented(call)
 	}
+	return nil, awsapi.NotImplemented(call)
 }

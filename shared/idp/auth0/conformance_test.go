@@ -19,14 +19,13 @@ import (
 )
 
 func start(t *testing.T) *facetest.Vendor {
-	return facetest.Start(t, auth0test.New, map[idptest.Operation]string{idptest.Check: "auth0.getClient",
+	return facetest.Start(t, auth0test.Imitation, map[idptest.Operation]string{idptest.Check: "auth0.getClient",
 		idptest.Create: "auth0.updateClient", idptest.Remove: "auth0.updateClient", idptest.Enable: "auth0.updateClient"}, first, second)
 }
 
 func imitated(t *testing.T, v *facetest.Vendor, clientID string) *auth0.Application {
 	t.Helper()
-	a, err := auth0.New([]byte(`{"tenantUrl": "`+v.URL+`", "clientSecret": {"clientId": "`+auth0test.RotatorID+`", "secretArn": "`+facetest.AdminARN+`"}}`),
-		idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
+	a, err := auth0.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func newPool(t *testing.T) *pool {
 		_, _ = io.WriteString(w, answer)
 	}))
 	t.Cleanup(server.Close) // after the requests that hang have ended
-	p.Named, p.url = facetest.Start(t, cognitotest.New, nil, clientID).Named(clientID), server.URL
+	p.Named, p.url = facetest.Start(t, cognitotest.Imitation, nil, clientID).Named(clientID), server.URL
 	api = awsapi.NewServer(p.Clock, p.Faults, p.Face.(awsapi.Service))
 	return p
 }

@@ -17,13 +17,13 @@ import (
 const initial = "initial-secret-of-" + clientID
 
 func start(t *testing.T) *facetest.Vendor {
-	return facetest.Start(t, hydratest.New, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.rotateSecret",
+	return facetest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.rotateSecret",
 		idptest.Remove: "hydra.patchClient"}, clientID)
 }
 
 func imitated(t *testing.T, v *facetest.Vendor, id string) *hydra.Client {
 	t.Helper()
-	c, err := hydra.New([]byte(`{"adminUrl": "`+v.URL+`", "removeAllPrevious": true}`), idp.Client{Name: "orders-web", ClientID: id}, v.Deps())
+	c, err := hydra.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: id}, v.Deps())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestConformanceAsAPair(t *testing.T) {
 	const second = "orders-web-second"
 	idptest.Run(t, idptest.Subject{Exceptions: idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked"),
 		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
-			v := facetest.Start(t, hydratest.New, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
+			v := facetest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
 			v.Face.(*hydratest.Hydra).SetVersion("v2.2.0", false)
 			p, b := idptest.WithSlots(t, v, []string{clientID, second}, func(b slots.Book) idp.Provider {
 				return slots.Pair(clientID, imitated(t, v, clientID), second, imitated(t, v, second), b)

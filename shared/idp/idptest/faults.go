@@ -1,14 +1,11 @@
 package idptest
 
 import (
+	"alboidc.internal/shared/failure"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
-
-	"alboidc.internal/shared/failure"
 )
 
 // refusals are the faults without effect, each with the operations that it concerns.
@@ -193,41 +190,4 @@ func lost(op Operation) func(context.Context, *client) error {
 		}
 		return nil
 	}
-}
-
-// Before applies a fault to an HTTP request before it has any effect, and reports whether that was its answer.
-func (f Fault) Before(w http.ResponseWriter, r *http.Request) bool {
-	switch f {
-	case Throttle:
-		w.Header().Set("Retry-After", "1")
-		answer(w, http.StatusTooManyRequests, `{"error":{"code":"`+Canary+`"}}`)
-	case Break:
-		answer(w, http.StatusServiceUnavailable, "<html>"+Canary)
-	case Forbid:
-		answer(w, http.StatusForbidden, `{"error":"`+Canary+`","errorCode":"`+Canary+`","message":"`+Canary+`"}`)
-	case Garble:
-		answer(w, http.StatusOK, `{"canary": "`+Canary)
-	case Misshape:
-		answer(w, http.StatusOK, `{"canary": "`+Canary+`"}`)
-	case Hang:
-		// the server sees that the client has gone only after it has read the request
-		_, _ = io.Copy(io.Discard, r.Body)
-		<-r.Context().Done()
-	default:
-		return false
-	}
-	return true
-}
-
-// After applies a fault to an HTTP request after its effect and before its answer.
-func (f Fault) After() {
-	if f == LoseReply {
-		panic(http.ErrAbortHandler) // net/http's way to drop the connection
-	}
-}
-
-func answer(w http.ResponseWriter, status int, body string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body)
 }

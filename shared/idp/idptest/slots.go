@@ -28,6 +28,7 @@ type Versions struct {
 	mu       sync.Mutex
 	current  string
 	versions []slots.Version
+	known    slots.Known
 	initial  secret.Value
 }
 
@@ -49,12 +50,12 @@ func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(slots.B
 	}
 	b := &Versions{SlotVendor: v, clientIDs: clientIDs, current: initialVersion, initial: live[0],
 		versions: []slots.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
-	return make(slots.Book{Known: b.known, Accepts: b.accepts}), b
+	b.know()
+	return make(slots.Book{Known: &b.known, Accepts: b.accepts}), b
 }
 
-func (b *Versions) known(context.Context) (slots.Known, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// know fills in what the provider goes by. b.mu is held.
+func (b *Versions) know() {
 	var k slots.Known
 	passed := false
 	for _, v := range b.versions {
@@ -65,7 +66,7 @@ func (b *Versions) known(context.Context) (slots.Known, error) {
 		}
 		k.Others = append(k.Others, v)
 	}
-	return k, nil
+	b.known = k
 }
 
 func (b *Versions) accepts(_ context.Context, clientID string, v secret.Value) (bool, error) {
@@ -117,6 +118,7 @@ func (b *Versions) Accepts(v secret.Value) bool {
 func (b *Versions) Store(version string, v secret.Value) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.know()
 	clientID := b.clientIDs[len(b.clientIDs)-1]
 	for i, known := range b.versions {
 		if known.ID == version {
@@ -135,4 +137,5 @@ func (b *Versions) Promote(version string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.current = version
+	b.know()
 }

@@ -19,7 +19,7 @@ import (
 const first, second = "first", "second"
 
 func start(t *testing.T, create, remove string) *facetest.Vendor {
-	return facetest.Start(t, keycloaktest.New, map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
+	return facetest.Start(t, keycloaktest.Imitation, map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
 		idptest.Create: "keycloak." + create, idptest.Remove: "keycloak." + remove}, first, second)
 }
 
@@ -33,8 +33,7 @@ func withoutPolicy(t *testing.T) *facetest.Vendor {
 
 func imitated(t *testing.T, v *facetest.Vendor, clientID string) *keycloak.Client {
 	t.Helper()
-	c, err := keycloak.New([]byte(`{"serverUrl": "`+v.URL+`", "realm": "`+keycloaktest.Realm+`", "clientSecret": {"clientId": "`+keycloaktest.RotatorID+`", "secretArn": "`+facetest.AdminARN+`"}}`),
-		idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
+	c, err := keycloak.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
 	if err != nil {
 		t.Fatal(err)
 	}

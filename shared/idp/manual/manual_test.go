@@ -82,7 +82,7 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := facetest.Start(t, manualtest.New, nil, clientID)
+		v := facetest.Start(t, manualtest.Imitation, nil, clientID)
 		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.ByHand(r, b) })
 		return p, person{b, v}
 	}})

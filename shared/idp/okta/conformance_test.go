@@ -40,7 +40,7 @@ var client = idp.Client{Name: "orders-web", ClientID: "0oaClient"}
 // org is an Okta with the client's app.
 func org(t *testing.T) *facetest.Vendor {
 	t.Helper()
-	v := facetest.Start(t, oktatest.New, map[idptest.Operation]string{
+	v := facetest.Start(t, oktatest.Imitation, map[idptest.Operation]string{
 		idptest.Check: "okta.getApp", idptest.List: "okta.listSecrets", idptest.Create: "okta.createSecret",
 		idptest.Remove: "okta.deleteSecret", idptest.Disable: "okta.deactivateSecret", idptest.Enable: "okta.activateSecret",
 	})

@@ -19,14 +19,13 @@ import (
 const initial = "initial-secret-of-" + appID
 
 func start(t *testing.T) *facetest.Vendor {
-	return facetest.Start(t, pingonetest.New, map[idptest.Operation]string{idptest.Check: "pingone.readApplication", idptest.List: "pingone.readSecret",
+	return facetest.Start(t, pingonetest.Imitation, map[idptest.Operation]string{idptest.Check: "pingone.readApplication", idptest.List: "pingone.readSecret",
 		idptest.Create: "pingone.updateSecret", idptest.Remove: "pingone.deletePreviousSecret"}, appID)
 }
 
 func application(t *testing.T, v *facetest.Vendor) *pingone.Application {
 	t.Helper()
-	a, err := pingone.New([]byte(`{"environmentId": "`+pingonetest.EnvironmentID+`", "apiUrl": "`+v.URL+`", "authUrl": "`+v.URL+`", "clientSecret": {"clientId": "`+
-		pingonetest.WorkerID+`", "secretArn": "`+facetest.AdminARN+`"}}`), idp.Client{Name: "orders-web", ClientID: appID}, v.Deps())
+	a, err := pingone.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: appID}, v.Deps())
 	if err != nil {
 		t.Fatal(err)
 	}

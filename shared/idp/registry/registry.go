@@ -19,70 +19,57 @@ import (
 	"alboidc.internal/shared/idp/pingone"
 )
 
-// build makes what manages a registration, and makes no request; describe says what it could do. Both report problems
-// of the settings.
-type (
+// provider is a kind of identity provider. build makes what manages a registration, and makes no request; describe says
+// what it could do, from its settings alone. Both report problems of the settings.
+type provider struct {
 	build    func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error)
 	describe func(settings json.RawMessage, c idp.Client) (idp.Capabilities, error)
-)
+}
 
-// builders and descriptions have one line per folder of package idp each. They are functions, and two, so that a program
-// which only asks for capabilities does not link what talks to the providers.
-func builders() map[string]build {
-	return map[string]build{
-		"auth0":    of(auth0.New),
-		"cognito":  of(cognito.New),
-		"entra":    of(entra.New),
-		"hydra":    of(hydra.New),
-		"keycloak": of(keycloak.New),
-		"manual":   of(manual.New),
-		"okta":     of(okta.New),
-		"pingone":  of(pingone.New),
+// providers has one line for each folder of a provider.
+func providers() map[string]provider {
+	return map[string]provider{
+		"auth0":    of(auth0.New, auth0.Capabilities),
+		"cognito":  of(cognito.New, cognito.Capabilities),
+		"entra":    of(entra.New, entra.Capabilities),
+		"hydra":    of(hydra.New, hydra.Capabilities),
+		"keycloak": of(keycloak.New, keycloak.Capabilities),
+		"manual":   of(manual.New, manual.Capabilities),
+		"okta":     of(okta.New, okta.Capabilities),
+		"pingone":  of(pingone.New, pingone.Capabilities),
 	}
 }
 
-func descriptions() map[string]describe {
-	return map[string]describe{
-		"auth0":    auth0.Capabilities,
-		"cognito":  cognito.Capabilities,
-		"entra":    entra.Capabilities,
-		"hydra":    hydra.Capabilities,
-		"keycloak": keycloak.Capabilities,
-		"manual":   manual.Capabilities,
-		"okta":     okta.Capabilities,
-		"pingone":  pingone.Capabilities,
-	}
-}
-
-// of makes a build of a provider's New, whatever it returns.
-func of[R idp.Registration](make func(json.RawMessage, idp.Client, idp.Deps) (R, error)) build {
-	return func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error) {
+// of is a provider whose New returns a registration of any type.
+func of[R idp.Registration](make func(json.RawMessage, idp.Client, idp.Deps) (R, error),
+	describe func(json.RawMessage, idp.Client) (idp.Capabilities, error)) provider {
+	return provider{describe: describe, build: func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error) {
 		return make(settings, c, d)
-	}
+	}}
 }
 
 // Types lists the kinds of provider in alphabetical order.
-func Types() []string { return slices.Sorted(maps.Keys(descriptions())) }
+func Types() []string { return slices.Sorted(maps.Keys(providers())) }
 
 // New returns what manages a client's registration. It makes no request; InvalidInput names each wrong field.
 func New(kind string, settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error) {
-	build, err := find(kind, builders())
+	p, err := find(kind)
 	if err != nil {
 		return nil, err
 	}
-	if d.HTTP == nil || d.Secret == nil || d.Now == nil {
-		return nil, failure.New(failure.Internal, "an identity provider needs an HTTP client, a way to read secrets, and a clock")
+	if d.HTTP == nil || d.Secret == nil || d.AWS == nil || d.WebIdentity == nil || d.Now == nil || d.Sleep == nil {
+		return nil, failure.New(failure.Internal, "an identity provider needs all of idp.Deps: an HTTP client, a way to read secrets, AWS, and a clock")
 	}
-	return build(settings, c, d)
+	return p.build(settings, c, d)
 }
 
 // Capabilities are what New's result would have.
 func Capabilities(kind string, settings json.RawMessage, c idp.Client) (idp.Capabilities, error) {
-	describe, err := find(kind, descriptions())
+	p, err := find(kind)
 	if err != nil {
 		return idp.Capabilities{}, err
 	}
-	return describe(settings, c)
+	return p.describe(settings, c)
 }
 
 // Check reports what is wrong with a provider's kind and settings, without anything that New needs besides.
@@ -91,11 +78,11 @@ func Check(kind string, settings json.RawMessage) error {
 	return err
 }
 
-func find[E any](kind string, entries map[string]E) (E, error) {
-	e, ok := entries[kind]
+func find(kind string) (provider, error) {
+	p, ok := providers()[kind]
 	if !ok {
-		return e, failure.New(failure.InvalidInput, "identityProvider.type: %q is not known; allowed here: %s",
+		return p, failure.New(failure.InvalidInput, "identityProvider.type: %q is not known; allowed here: %s",
 			kind, strings.Join(Types(), ", "))
 	}
-	return e, nil
+	return p, nil
 }

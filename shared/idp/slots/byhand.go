@@ -34,7 +34,7 @@ func (p *byHand) Review(ctx context.Context) (idp.Review, error) { return review
 
 // List implements idp.Provider. Only known secrets can be listed.
 func (p *byHand) List(ctx context.Context) ([]idp.Secret, error) {
-	k, err := p.Known(ctx)
+	k, err := p.known()
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func (p *byHand) Create(_ context.Context, r idp.CreateRequest) (idp.Created, er
 }
 
 // FindLost implements idp.Finder. A stored value is all that there is to find.
-func (p *byHand) FindLost(ctx context.Context, version string, _ time.Time) (string, error) {
-	k, err := p.Known(ctx)
+func (p *byHand) FindLost(_ context.Context, version string, _ time.Time) (string, error) {
+	k, err := p.known()
 	if err != nil {
 		return "", err
 	}

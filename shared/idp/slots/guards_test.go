@@ -32,10 +32,9 @@ func atDesk(o memory.SlotOptions, clientIDs ...string) *desk {
 }
 
 func (d *desk) book() slots.Book {
-	return slots.Book{Known: func(context.Context) (slots.Known, error) { return d.known, nil },
-		Accepts: func(_ context.Context, clientID string, v secret.Value) (bool, error) {
-			return d.AcceptsFrom(clientID, v), nil
-		}}
+	return slots.Book{Known: &d.known, Accepts: func(_ context.Context, clientID string, v secret.Value) (bool, error) {
+		return d.AcceptsFrom(clientID, v), nil
+	}}
 }
 
 func (d *desk) shifting() idp.Provider { return shifting(d.Slots, d.book()) }

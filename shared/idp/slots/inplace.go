@@ -41,7 +41,7 @@ func (p *inPlace) Review(ctx context.Context) (idp.Review, error) {
 // List implements idp.Provider. One question for each must do: that a secret is not in the slot is all but certain if another is,
 // and nothing is concluded from it alone.
 func (p *inPlace) List(ctx context.Context) ([]idp.Secret, error) {
-	k, err := p.Known(ctx)
+	k, err := p.known()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (p *inPlace) one(ctx context.Context, id string) (idp.Secret, bool, error) 
 // Remove implements idp.Provider: the one in use is set, whatever the token endpoint says about the one that goes. Where that one
 // is in use already, this changes nothing.
 func (p *inPlace) Remove(ctx context.Context, id string) error {
-	k, err := p.Known(ctx)
+	k, err := p.known()
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (p *inPlace) Enable(ctx context.Context, id string) error {
 	case s.Status == idp.Active:
 		return nil
 	}
-	k, err := p.Known(ctx)
+	k, err := p.known()
 	if err != nil {
 		return err
 	}

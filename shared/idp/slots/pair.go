@@ -67,7 +67,7 @@ func (p *pair) clientID(k Known) func(Version) string {
 
 // List implements idp.Provider. Only known secrets can be listed.
 func (p *pair) List(ctx context.Context) ([]idp.Secret, error) {
-	k, err := p.known(ctx)
+	k, err := p.versions()
 	if err != nil {
 		return nil, err
 	}
@@ -78,9 +78,9 @@ func (p *pair) List(ctx context.Context) ([]idp.Secret, error) {
 	return list(k, accepted), nil
 }
 
-// known are the versions; the one in use must belong to a registration of the pair.
-func (p *pair) known(ctx context.Context) (Known, error) {
-	k, err := p.Known(ctx)
+// versions are the known ones; the one in use must belong to a registration of the pair.
+func (p *pair) versions() (Known, error) {
+	k, err := p.known()
 	if err == nil && p.registrations[k.Current.ClientID] == nil {
 		err = failure.New(failure.Precondition, "the secret stored as AWSCURRENT belongs to client id %q, which is neither clientId nor identityProvider.clientPair: put it back into the configuration", k.Current.ClientID)
 	}
@@ -92,7 +92,7 @@ func (p *pair) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, er
 	if err := needsValue(r); err != nil {
 		return idp.Created{}, err
 	}
-	k, err := p.known(ctx)
+	k, err := p.versions()
 	if err != nil {
 		return idp.Created{}, err
 	}
@@ -105,7 +105,7 @@ func (p *pair) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, er
 
 // FindLost implements idp.Finder.
 func (p *pair) FindLost(ctx context.Context, version string, _ time.Time) (string, error) {
-	k, err := p.known(ctx)
+	k, err := p.versions()
 	if err != nil {
 		return "", err
 	}
@@ -133,7 +133,7 @@ func (p *pair) has(ctx context.Context, clientID string, v secret.Value) (bool, 
 // Remove implements idp.Provider. A registration is overwritten only if it has the very secret that is to go, and is not
 // the one in use: what else it has is somebody's. ErrKept if nobody knows the value any more.
 func (p *pair) Remove(ctx context.Context, id string) error {
-	k, err := p.known(ctx)
+	k, err := p.versions()
 	if err != nil {
 		return err
 	}

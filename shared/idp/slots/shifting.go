@@ -64,9 +64,9 @@ func (p *shifting) Review(ctx context.Context) (idp.Review, error) {
 	return review(ctx, p.Shifter)
 }
 
-// look reads the slots and the versions.
+// look reads the slots, to compare them with the versions.
 func (p *shifting) look(ctx context.Context) (idp.Slots, Known, error) {
-	k, err := p.Known(ctx)
+	k, err := p.known()
 	if err != nil {
 		return idp.Slots{}, Known{}, err
 	}

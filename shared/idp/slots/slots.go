@@ -62,8 +62,9 @@ func (k Known) withValue(value secret.Value) (Version, bool) {
 
 // Book is what a Provider of this package has to know besides the provider.
 type Book struct {
-	// Known reads the versions, anew at each call.
-	Known func(ctx context.Context) (Known, error)
+	// Known are the versions as they were read last. Who calls a Provider fills it in, again right before what cannot be
+	// undone.
+	Known *Known
 	// Accepts reports whether the token endpoints accept a value as the secret of a client id. A no is proven: several times,
 	// while they answered rightly in between. An answer that does not tell is a failure.
 	Accepts func(ctx context.Context, clientID string, value secret.Value) (bool, error)
@@ -71,6 +72,14 @@ type Book struct {
 	Asks func(ctx context.Context, clientID string, value secret.Value) (bool, error)
 	// Rand is the source of the values that no one is to know.
 	Rand io.Reader
+}
+
+// known is what was read last. To go by nothing would be to hold every secret for a stranger's.
+func (b Book) known() (Known, error) {
+	if b.Known == nil || b.Known.Current.ID == "" {
+		return Known{}, failure.New(failure.Internal, "the versions of the secret were not read before the identity provider was asked")
+	}
+	return *b.Known, nil
 }
 
 // Capabilities are those of a registration that is rotated by a model: its own, or what a model of this package makes of them.

@@ -1,5 +1,4 @@
-// Package metrics is the smoke test that reads the load balancers' metrics. It is not part of package probe because of
-// what it weighs: a function that imports the client of CloudWatch is 250 KB larger, and only one runs this test.
+// Package metrics is the smoke test that reads the load balancers' metrics.
 package metrics
 
 import (

@@ -33,6 +33,18 @@ var (
 	_ face.Tokens = (*Auth0)(nil)
 )
 
+// Imitation is Auth0.
+var Imitation = face.Imitation{
+	New:      New,
+	ClientID: "OrDeRsWeBfIrStClIeNt000000000001",
+	PairID:   "OrDeRsWeBsEcOnDcLiEnT00000000002",
+	Settings: func(baseURL, _, adminARN string) map[string]any {
+		return map[string]any{"tenantUrl": baseURL, "clientSecret": face.ByClientSecret(RotatorID, adminARN)}
+	},
+	Changes: []string{"idp:auth0.updateClient"},
+	Denial:  "insufficient_scope",
+}
+
 // New makes the face; it is the face.New of Auth0.
 func New(env face.Env) (face.Face, error) {
 	a := &Auth0{env: env, admin: face.NewAdmin(env.Clock, RotatorID), applications: map[string]map[string]any{}}

@@ -33,6 +33,17 @@ var (
 	_ awsapi.Service = (*Cognito)(nil)
 )
 
+// Imitation is Amazon Cognito.
+var Imitation = face.Imitation{
+	New:      New,
+	ClientID: "1ordersweb2client3id4abcde5",
+	Settings: func(_, _, _ string) map[string]any {
+		return map[string]any{"userPoolId": PoolID}
+	},
+	Changes: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret"},
+	Denial:  "AccessDeniedException",
+}
+
 // New makes the face; it is the face.New of Cognito.
 func New(env face.Env) (face.Face, error) {
 	return &Cognito{env: env, last: map[string]time.Time{}, managed: map[string]bool{}}, nil

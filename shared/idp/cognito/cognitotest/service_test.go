@@ -39,12 +39,12 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	v := facetest.Start(t, cognitotest.New, nil, clientID)
+	v := facetest.Start(t, cognitotest.Imitation, nil, clientID)
 	return world{v, v.Store.Secrets(clientID)[0].ID}
 }
 
 func (w world) config(region string) aws.Config {
-	return awsapi.Client(region, awsapi.NewServer(w.Clock, w.Faults, w.Face.(awsapi.Service)))
+	return awsapi.Config(awsapi.NewServer(w.Clock, w.Faults, w.Face.(awsapi.Service)), region)
 }
 
 func (w world) api() *sdk.Client { return sdk.NewFromConfig(w.config(cognitotest.Region)) }

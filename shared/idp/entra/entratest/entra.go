@@ -47,6 +47,19 @@ var (
 	_ face.Tokens = (*Entra)(nil)
 )
 
+// Imitation is Microsoft Entra ID.
+var Imitation = face.Imitation{
+	New:      New,
+	ClientID: "0b6f7e4c-51d2-4c1e-9a77-6f0f2a9d1c34",
+	AppID:    "6d1b1f0a-8a0e-4b9c-8f43-2f6f2c5f7b21",
+	Settings: func(baseURL, _, adminARN string) map[string]any {
+		return map[string]any{"tenantId": TenantID, "graphUrl": baseURL, "loginUrl": baseURL,
+			"clientSecret": face.ByClientSecret(RotatorID, adminARN)}
+	},
+	Changes: []string{"idp:entra.addPassword", "idp:entra.removePassword"},
+	Denial:  "Authorization_RequestDenied",
+}
+
 // New makes the face; it is the face.New of Entra ID.
 func New(env face.Env) (face.Face, error) {
 	e := &Entra{env: env, adminSecret: newSecretText(), rotators: map[string]*Rotator{}, tokens: map[string]bearer{},

@@ -34,7 +34,7 @@ type tenant struct {
 
 func newTenant(t *testing.T) *tenant {
 	t.Helper()
-	v := facetest.Start(t, entratest.New, nil)
+	v := facetest.Start(t, entratest.Imitation, nil)
 	v.Register(clients.Client{ID: appID, AppID: objectID})
 	x := &tenant{Vendor: v, t: t, entra: v.Face.(*entratest.Entra), oldID: v.Store.Secrets(appID)[0].ID}
 	x.token = x.admin(url.Values{"client_secret": {v.Face.AdminToken()}}).must(t, http.StatusOK).text("access_token")

@@ -27,6 +27,18 @@ type Hydra struct {
 
 var _ face.Face = (*Hydra)(nil)
 
+// Imitation is Ory Hydra.
+var Imitation = face.Imitation{
+	New:      New,
+	ClientID: "orders-web",
+	PairID:   "orders-web-second",
+	Settings: func(baseURL, _, _ string) map[string]any {
+		return map[string]any{"adminUrl": baseURL, "removeAllPrevious": true}
+	},
+	Changes: []string{"idp:hydra.rotateSecret", "idp:hydra.patchClient"},
+	Denial:  "request_forbidden",
+}
+
 // New makes the face; it is the face.New of Hydra.
 func New(env face.Env) (face.Face, error) {
 	h := &Hydra{env: env, version: "v26.3.0", rotates: true}

@@ -42,6 +42,26 @@ type Env struct {
 // New makes a face.
 type New func(Env) (Face, error)
 
+// Imitation is what the local stack and the tests have to know of a vendor.
+type Imitation struct {
+	New New
+	// ClientID and AppID are a client's ids in the vendor's form; AppID is "" where they are the same.
+	ClientID, AppID string
+	// PairID is the client id of a second registration, at vendors where a client can be a pair; "" elsewhere.
+	PairID string
+	// Settings are identityProvider.settings for an app at a base URL. adminARN is the secret that holds the face's AdminToken.
+	Settings func(baseURL, appID, adminARN string) map[string]any
+	// Changes are the calls that change something, as service:operation; the first makes a secret.
+	Changes []string
+	// Denial is the vendor's code for a caller without the right.
+	Denial string
+}
+
+// ByClientSecret are the settings of a rotator that authenticates by its client secret (package clientcredentials).
+func ByClientSecret(clientID, adminARN string) map[string]string {
+	return map[string]string{"clientId": clientID, "secretArn": adminARN}
+}
+
 // Paths are the vendor's paths. Issuer is below the base URL, the others are below Issuer; each begins with a slash.
 type Paths struct {
 	Issuer, Authorization, Token, UserInfo, Keys string

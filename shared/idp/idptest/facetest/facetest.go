@@ -39,6 +39,7 @@ type Vendor struct {
 	Faults *fault.Injector
 
 	operations map[idptest.Operation]string
+	settings   func(baseURL, appID, adminARN string) map[string]any
 	mu         sync.Mutex
 	inForce    map[idptest.Operation]int
 	answers    map[string]recorded // by method and path
@@ -65,12 +66,13 @@ func (h HandClock) Sleep(context.Context, time.Duration) error {
 	return context.Canceled
 }
 
-// Start serves a face with clients that have one secret each. operations are the face's operations that carry the
+// Start serves an imitation with clients that have one secret each. operations are the face's operations that carry the
 // provider's out.
-func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
+func Start(t testing.TB, im face.Imitation, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
 	t.Helper()
 	mux := http.NewServeMux()
-	v := &Vendor{Clock: HandClock{clock.NewVirtual(Noon()), make(chan struct{})}, Faults: &fault.Injector{}, operations: operations,
+	v := &Vendor{Clock: HandClock{clock.NewVirtual(Noon()), make(chan struct{})}, Faults: &fault.Injector{},
+		operations: operations, settings: im.Settings,
 		inForce: map[idptest.Operation]int{}, answers: map[string]recorded{}, asked: map[string]int{}, t: t}
 	v.Server = httptest.NewTLSServer(v.recorded(mux))
 	t.Cleanup(v.Close)
@@ -82,7 +84,7 @@ func Start(t testing.TB, newFace face.New, operations map[idptest.Operation]stri
 	t.Cleanup(func() { close(v.Clock.ended) }) // before the server closes, which waits for its requests
 	v.Store = clients.New(v.Clock)
 	var err error
-	if v.Face, err = newFace(face.Env{BaseURL: v.URL, Clock: v.Clock, Store: v.Store, Faults: v.Faults}); err != nil {
+	if v.Face, err = im.New(face.Env{BaseURL: v.URL, Clock: v.Clock, Store: v.Store, Faults: v.Faults}); err != nil {
 		t.Fatal(err)
 	}
 	v.Face.Routes(mux)
@@ -147,6 +149,16 @@ func (v *Vendor) Asked(operation string) int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.asked[operation]
+}
+
+// Settings are those of the vendor's app, as the adapter gets them.
+func (v *Vendor) Settings(appID string) json.RawMessage {
+	v.t.Helper()
+	b, err := json.Marshal(v.settings(v.URL, appID, AdminARN))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return b
 }
 
 // Deps are the adapter's dependencies.

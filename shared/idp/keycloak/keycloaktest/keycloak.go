@@ -47,6 +47,19 @@ var (
 	_ face.Tokens = (*Keycloak)(nil)
 )
 
+// Imitation is Keycloak.
+var Imitation = face.Imitation{
+	New:      New,
+	ClientID: "orders-web",
+	AppID:    "c1f3a9d2-7e64-4b08-9a5d-2f80c6b1e437",
+	PairID:   "orders-web-second",
+	Settings: func(baseURL, _, adminARN string) map[string]any {
+		return map[string]any{"serverUrl": baseURL, "realm": Realm, "clientSecret": face.ByClientSecret(RotatorID, adminARN)}
+	},
+	Changes: []string{"idp:keycloak.regenerateSecret", "idp:keycloak.updateClient", "idp:keycloak.deleteRotated"},
+	Denial:  "access_denied",
+}
+
 // New makes the face; it is the face.New of Keycloak. A policy is in force.
 func New(env face.Env) (face.Face, error) {
 	k := &Keycloak{env: env, admin: face.NewAdmin(env.Clock, RotatorID), policy: &Policy{Lifetime: 180 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour}}

@@ -27,6 +27,18 @@ type Okta struct {
 
 var _ face.Face = (*Okta)(nil)
 
+// Imitation is Okta.
+var Imitation = face.Imitation{
+	New:      New,
+	ClientID: "0oaorderswebclient01",
+	AppID:    "0oaordersapp0000001",
+	Settings: func(baseURL, appID, adminARN string) map[string]any {
+		return map[string]any{"orgUrl": baseURL, "appId": appID, "apiToken": map[string]string{"secretArn": adminARN}}
+	},
+	Changes: []string{"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret"},
+	Denial:  "E0000006",
+}
+
 // New makes the face; it is the face.New of Okta.
 func New(env face.Env) (face.Face, error) {
 	return &Okta{env: env, adminToken: randomString("00", 40), api: bucket{perMinute: DefaultRateLimit}, oauth: bucket{perMinute: DefaultRateLimit},

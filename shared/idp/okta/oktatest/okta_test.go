@@ -31,7 +31,7 @@ type org struct {
 
 func newOrg(t *testing.T) *org {
 	t.Helper()
-	v := facetest.Start(t, oktatest.New, nil, appID)
+	v := facetest.Start(t, oktatest.Imitation, nil, appID)
 	return &org{Vendor: v, t: t, okta: v.Face.(*oktatest.Okta), auth: "SSWS " + v.Face.AdminToken(), oldID: v.Store.Secrets(appID)[0].ID}
 }
 

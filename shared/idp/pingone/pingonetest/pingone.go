@@ -42,6 +42,18 @@ var (
 	_ face.Tokens = (*PingOne)(nil)
 )
 
+// Imitation is PingOne.
+var Imitation = face.Imitation{
+	New:      New,
+	ClientID: "5e8d1c3a-72b4-4f60-9d15-a0c4e6b8f213",
+	Settings: func(baseURL, _, adminARN string) map[string]any {
+		return map[string]any{"environmentId": EnvironmentID, "apiUrl": baseURL, "authUrl": baseURL,
+			"clientSecret": face.ByClientSecret(WorkerID, adminARN)}
+	},
+	Changes: []string{"idp:pingone.updateSecret", "idp:pingone.setSecret", "idp:pingone.deletePreviousSecret"},
+	Denial:  "ACCESS_FAILED",
+}
+
 // New makes the face; it is the face.New of PingOne.
 func New(env face.Env) (face.Face, error) {
 	p := &PingOne{env: env, admin: face.NewAdmin(env.Clock, WorkerID)}

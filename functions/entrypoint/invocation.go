@@ -1,6 +1,4 @@
-// Package edge is where a function meets the state machine: input is decoded strictly, what happened is logged, and a
-// failure becomes the error name that Retry and Catch match.
-package edge
+package entrypoint
 
 import (
 	"context"
@@ -25,10 +23,10 @@ const margin = time.Second
 type Input interface{ Call() rotation.Common }
 
 // Handler wraps a function for the Lambda runtime. name is the function's name in logs and metrics.
-func Handler[In Input, Out any](name string, d session.Deps, handle func(context.Context, In) (Out, error)) func(context.Context, json.RawMessage) (any, error) {
+func Handler[In Input, Out any](name string, d session.Deps, handle func(context.Context, In) (Out, error)) Function {
 	return func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var in In
-		if err := strictjson.Decode(raw, &in, "").Err("the input of function " + name); err != nil {
+		if err := strictjson.Decode(rotation.Former(raw), &in, "").Err("the input of function " + name); err != nil {
 			return nil, Name(err)
 		}
 		ctx, cancel := describe(ctx, in.Call())

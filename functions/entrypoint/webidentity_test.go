@@ -1,7 +1,6 @@
-package webidentity_test
+package entrypoint
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -9,25 +8,25 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"alboidc.internal/functions/webidentity"
 	"alboidc.internal/shared/failure"
 )
 
 const audience = "api://AzureADTokenExchange"
 
-func source(t *testing.T, h http.HandlerFunc) webidentity.Source {
+func source(t *testing.T, h http.HandlerFunc) webIdentity {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	return webidentity.Source{HTTP: s.Client(), Now: func() time.Time { return time.Unix(1772359200, 0) }, AWS: aws.Config{
-		Region: "eu-west-1", BaseEndpoint: aws.String(s.URL), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "canary-key", SessionToken: "session"}, nil
-		})}}
+	return webIdentity{stsOf(aws.Config{Region: "eu-west-1", BaseEndpoint: &s.URL, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "canary-key", "session")})}
 }
+
+func stsOf(c aws.Config) *sts.Client { return sts.NewFromConfig(c) }
 
 func TestATokenIsAskedForAsDocumented(t *testing.T) {
 	t.Parallel()
@@ -40,14 +39,14 @@ func TestATokenIsAskedForAsDocumented(t *testing.T) {
 			t.Errorf("the form is %s, want %s", form.Encode(), want.Encode())
 		}
 		auth := r.Header.Get("Authorization")
-		if !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260301/eu-west-1/sts/aws4_request, ") ||
+		if !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") || !strings.Contains(auth, "/eu-west-1/sts/aws4_request, ") ||
 			r.Header.Get("X-Amz-Security-Token") != "session" {
 			t.Errorf("the request is not signed for the Region: %s", auth)
 		}
 		_, _ = io.WriteString(w, `<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetWebIdentityTokenResult>`+
 			`<WebIdentityToken>eyJ.a.b</WebIdentityToken><Expiration>2026-03-01T10:01:00Z</Expiration></GetWebIdentityTokenResult></GetWebIdentityTokenResponse>`)
 	})
-	token, err := s.Token(t.Context(), audience)
+	token, err := s.token(t.Context(), audience)
 	if err != nil || token.Reveal() != "eyJ.a.b" {
 		t.Errorf("Token is %v, %v", token, err)
 	}
@@ -70,8 +69,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		"too many requests":      {400, refusal("Throttling"), failure.Throttled, "HTTP 400"},
 		"a failure of STS":       {500, refusal("InternalFailure"), failure.Unavailable, "HTTP 500"},
 		"something in between":   {502, "<html>canary", failure.Unavailable, "HTTP 502"},
-		"an answer that is none": {200, "<html>canary", failure.Unavailable, "not understood"},
-		"an answer with nothing": {200, "<GetWebIdentityTokenResponse/>", failure.Unavailable, "not understood"},
+		"an answer that is none": {200, "<html>canary", failure.Unavailable, "cannot be read"},
+		"an answer with nothing": {200, "<GetWebIdentityTokenResponse/>", failure.Unavailable, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +78,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
 			})
-			_, err := s.Token(t.Context(), audience)
+			_, err := s.token(t.Context(), audience)
 			if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "canary") {
 				t.Errorf("got %s: %v; want %s with %q", failure.KindOf(err), err, tt.kind, tt.says)
 			}
@@ -90,33 +89,33 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 func TestNoAnswerAndNoCredentialsFail(t *testing.T) {
 	t.Parallel()
 	s := source(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	if _, err := s.Token(t.Context(), audience); !failure.Is(err, failure.Unavailable) {
+	if _, err := s.token(t.Context(), audience); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("without an answer: %v", err)
 	}
-	s.AWS.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{}, errors.New("none")
-	})
-	if _, err := s.Token(t.Context(), audience); err == nil {
-		t.Error("a token came without credentials")
+	none := webIdentity{stsOf(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("", "", "")})}
+	if _, err := none.token(t.Context(), audience); err == nil || failure.Is(err, failure.Unavailable) {
+		t.Errorf("without credentials: %v", err)
 	}
 }
 
 func TestTheEndpointIsTheRegionsOwn(t *testing.T) {
 	t.Parallel()
 	for region, want := range map[string]string{"eu-west-1": "sts.eu-west-1.amazonaws.com", "cn-north-1": "sts.cn-north-1.amazonaws.com.cn"} {
-		s := source(t, nil)
-		s.AWS.Region, s.AWS.BaseEndpoint = region, nil
 		var host string
-		s.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			host = r.URL.Scheme + "://" + r.URL.Host
-			return nil, errors.New("no network")
-		})}
-		if _, err := s.Token(t.Context(), audience); err == nil || host != "https://"+want {
+		s := webIdentity{stsOf(aws.Config{Region: region, RetryMaxAttempts: 1,
+			Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "canary-key", ""),
+			HTTPClient: transport(func(r *http.Request) (*http.Response, error) {
+				host = r.URL.Scheme + "://" + r.URL.Host
+				return nil, errors.New("no network")
+			})})}
+		if _, err := s.token(t.Context(), audience); err == nil || host != "https://"+want {
 			t.Errorf("%s: asked %s, %v", region, host, err)
 		}
 	}
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
+// transport is an HTTP client of the SDK's that no network is behind.
+type transport func(*http.Request) (*http.Response, error)
 
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (f transport) Do(r *http.Request) (*http.Response, error) { return f(r) }

@@ -1,4 +1,4 @@
-package edge_test
+package entrypoint
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"alboidc.internal/functions/edge"
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
@@ -22,7 +21,7 @@ import (
 )
 
 const (
-	call = `{"client":"orders-web","execution":"arn:aws:states:eu-central-1:111122223333:execution:rotation:one","state":"CreateSecret","config":{},
+	call = `{"call":{"client":"orders-web","execution":"arn:aws:states:eu-central-1:111122223333:execution:rotation:one"},"state":"CreateSecret","config":{},
 		"from":{"versionId":"a"},"to":{"versionId":"b"},"import":true}`
 	took = 1500 * time.Millisecond
 )
@@ -33,7 +32,7 @@ func run(ctx context.Context, raw string, handle func(context.Context, rotation.
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	clock := func() time.Time { now = now.Add(took); return now }
 	d := session.Deps{Log: telemetry.New(&out, telemetry.Options{Function: "createsecret"}), Metrics: telemetry.NewMetrics(&out, clock), Now: clock}
-	got, err := edge.Handler("createsecret", d, handle)(ctx, json.RawMessage(raw))
+	got, err := Handler("createsecret", d, handle)(ctx, json.RawMessage(raw))
 	return got, out.String(), err
 }
 
@@ -68,7 +67,7 @@ func TestInputThatIsNotTheFunctionsIsRefusedByItsPath(t *testing.T) {
 		`{"client":"orders-web","dryRun":true}`:           "dryRun: is not known",
 		`{"from":{"versionID":"a"}}`:                      "from.versionID: is not known",
 		`{"import":"yes"}`:                                "import: must be true or false",
-		`{"client":"orders-web","client":"another-web"}`:  "client: is given twice",
+		`{"call":{"client":"a-web","client":"b-web"}}`:    "call.client: is given twice",
 		`{"to":[{"versionId":"b"}]}`:                      "to: must be an object",
 		`{"client":"orders-web"} {"client":"orders-web"}`: "has text after the JSON value",
 		`nonsense`: "is not JSON",

@@ -1,0 +1,202 @@
+// Package entrypoint builds the six functions from their environment, for AWS Lambda and for the local stack alike, and
+// meets the state machine: input is decoded strictly, what happened is logged, and a failure becomes the error name that
+// Retry and Catch match. It is the only place that reads the environment.
+package entrypoint
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"alboidc.internal/functions/createsecret"
+	"alboidc.internal/functions/plan"
+	"alboidc.internal/functions/promotesecret"
+	"alboidc.internal/functions/retiresecret"
+	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/smoketest"
+	"alboidc.internal/functions/updatealb"
+	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/httpclient"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/parameters"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/probe/metrics"
+	"alboidc.internal/shared/telemetry"
+	"alboidc.internal/shared/versions"
+)
+
+// Function is what Lambda calls.
+type Function func(context.Context, json.RawMessage) (any, error)
+
+// entry is one of the six functions. A function gets the parts that its role has rights for, and no others.
+type entry struct {
+	build func(name string, d session.Deps) Function
+	parts []part
+}
+
+// entries are the functions by the names of their folders.
+func entries() map[string]entry {
+	return map[string]entry{
+		"plan": {func(n string, d session.Deps) Function { return Handler(n, d, plan.Handler{Deps: d}.Handle) },
+			[]part{loadBalancers, registrations}},
+		"createsecret": {func(n string, d session.Deps) Function { return Handler(n, d, createsecret.Handler{Deps: d}.Handle) },
+			[]part{registrations}},
+		"updatealb": {func(n string, d session.Deps) Function { return Handler(n, d, updatealb.Handler{Deps: d}.Handle) },
+			[]part{loadBalancers}},
+		"promotesecret": {func(n string, d session.Deps) Function { return Handler(n, d, promotesecret.Handler{Deps: d}.Handle) },
+			nil},
+		"smoketest": {func(n string, d session.Deps) Function { return Handler(n, d, smoketest.Handler{Deps: d}.Handle) },
+			[]part{loadBalancers, loadBalancerMetrics}},
+		"retiresecret": {func(n string, d session.Deps) Function { return Handler(n, d, retiresecret.Handler{Deps: d}.Handle) },
+			[]part{registrations}},
+	}
+}
+
+// Machine is what a function runs on, besides its environment. The zero value is AWS Lambda.
+type Machine struct {
+	// AWS reaches AWS; nil is what the SDK's config package reads of the process's own environment.
+	AWS *aws.Config
+	// Now and Sleep are the clock; nil is the machine's.
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Resolver finds the addresses of load balancers and identity providers; nil is the machine's.
+	Resolver probe.Resolver
+	// Output gets log lines and metrics; nil is the standard output.
+	Output io.Writer
+}
+
+// New builds a function from its environment. Problems name the variable.
+func New(ctx context.Context, name string, getenv func(string) string, m Machine) (Function, error) {
+	f, ok := entries()[name]
+	if !ok {
+		return nil, fmt.Errorf("no function is called %q", name)
+	}
+	d, err := deps(ctx, name, f.parts, getenv, m.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	return f.build(name, d), nil
+}
+
+// Start runs a function on AWS Lambda for as long as the process lives.
+func Start(name string) {
+	f, err := New(context.Background(), name, os.Getenv, Machine{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	lambda.Start(f)
+}
+
+func (m Machine) withDefaults() Machine {
+	if m.Now == nil {
+		m.Now = time.Now
+	}
+	if m.Sleep == nil {
+		m.Sleep = httpclient.Sleep
+	}
+	if m.Output == nil {
+		m.Output = os.Stdout
+	}
+	return m
+}
+
+// deps are what every function has, and the parts.
+func deps(ctx context.Context, name string, parts []part, getenv func(string) string, m Machine) (session.Deps, error) {
+	e, err := readEnvironment(getenv)
+	if err != nil {
+		return session.Deps{}, err
+	}
+	if m.AWS == nil {
+		loaded, err := e.loadAWS(ctx)
+		if err != nil {
+			return session.Deps{}, fmt.Errorf("the environment of the AWS SDK: %w", err)
+		}
+		m.AWS = &loaded
+	}
+	log := telemetry.Options{Level: e.logLevel, Function: name, Version: e.version}
+	d := session.Deps{
+		Secrets: byRegion(m, func(c aws.Config) versions.API { return secretsmanager.NewFromConfig(c) }),
+		Journal: journal.New(dynamodb.NewFromConfig(*m.AWS), e.journalTable),
+		Clients: parameters.New(ssm.NewFromConfig(*m.AWS), e.parameterPrefix, m.Sleep),
+		Log:     telemetry.New(m.Output, log), Metrics: telemetry.NewMetrics(m.Output, m.Now),
+		Now: m.Now, Sleep: m.Sleep, Rand: rand.Reader,
+		Capabilities: session.Capabilities, InVPC: e.inVPC,
+		Prober: probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback, Resolver: m.Resolver, Now: m.Now}),
+	}
+	for _, add := range parts {
+		if err := add(e, m, &d); err != nil {
+			return session.Deps{}, err
+		}
+	}
+	return d, nil
+}
+
+// part adds something for which not every function has the rights.
+type part func(environment, Machine, *session.Deps) error
+
+// loadBalancers finds and changes what has the client's secret.
+func loadBalancers(_ environment, m Machine, d *session.Deps) error {
+	client := func(c aws.Config) alb.API { return elasticloadbalancingv2.NewFromConfig(c) }
+	d.Balancers = alb.New(byRegion(m, client), m.Sleep)
+	return nil
+}
+
+// registrations manages the client at its identity provider, with the admin credential or a token of the function's role.
+func registrations(e environment, m Machine, d *session.Deps) error {
+	client, err := httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
+	if err != nil {
+		return err
+	}
+	d.Registrations = session.Registrations(idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: m.in,
+		WebIdentity: webIdentity{sts.NewFromConfig(*m.AWS)}.token, Now: m.Now, Sleep: m.Sleep})
+	return nil
+}
+
+// loadBalancerMetrics reads the load balancers' authentication metrics.
+func loadBalancerMetrics(_ environment, m Machine, d *session.Deps) error {
+	client := func(c aws.Config) metrics.CloudWatch { return cloudwatch.NewFromConfig(c) }
+	reader := metrics.New(byRegion(m, client), m.Now)
+	d.AuthErrors, d.LoginsStopped = reader.AuthErrors, reader.LoginsStopped
+	return nil
+}
+
+// in is the AWS configuration for a Region, "" for the function's own.
+func (m Machine) in(region string) aws.Config {
+	c := m.AWS.Copy()
+	if region != "" {
+		c.Region = region
+	}
+	return c
+}
+
+// byRegion keeps one client for each Region.
+func byRegion[C any](m Machine, client func(aws.Config) C) func(region string) C {
+	var mu sync.Mutex
+	clients := map[string]C{}
+	return func(region string) C {
+		mu.Lock()
+		defer mu.Unlock()
+		c, ok := clients[region]
+		if !ok {
+			c = client(m.in(region))
+			clients[region] = c
+		}
+		return c
+	}
+}

@@ -1,0 +1,33 @@
+package rotation
+
+import "encoding/json"
+
+// Former rewrites the input of a function as an earlier definition of the state machine sends it. An execution goes on with the
+// definition with which it began, for weeks, and calls the present functions.
+func Former(raw json.RawMessage) json.RawMessage {
+	var in map[string]json.RawMessage
+	if json.Unmarshal(raw, &in) != nil || in["call"] != nil || in["client"] == nil {
+		return raw
+	}
+	// The caller stood beside the rest, and plan was told by flags what to do.
+	in["call"] = encode(map[string]json.RawMessage{"client": in["client"], "execution": in["execution"]})
+	var request Request
+	switch {
+	case in["request"] == nil: // another function
+	case string(in["discoverOnly"]) == "true":
+		in["action"] = encode(PlanDiscover)
+	case json.Unmarshal(in["request"], &request) == nil && request.Measure:
+		in["action"] = encode(PlanMeasure)
+	default:
+		in["action"] = encode(PlanDecide)
+	}
+	for _, name := range []string{"client", "execution", "discoverOnly"} {
+		delete(in, name)
+	}
+	return encode(in)
+}
+
+func encode(v any) json.RawMessage {
+	out, _ := json.Marshal(v) // texts, and JSON that has been read
+	return out
+}
