@@ -197,7 +197,7 @@ func (s *Service) putEntry(region string, e entry) entryResult {
 	case json.Unmarshal([]byte(e.Detail), &detail) != nil:
 		return entryResult{ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed."}
 	}
-	if e.Bus != "" && e.Bus != defaultBus {
+	if name := e.Bus[strings.LastIndex(e.Bus, "/")+1:]; name != "" && name != defaultBus { // a name or an ARN
 		return entryResult{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus " + e.Bus + " does not exist."}
 	}
 	event := Event{Source: e.Source, DetailType: e.DetailType, Detail: json.RawMessage(e.Detail), Resources: e.Resources}
