@@ -8,26 +8,26 @@ import (
 
 func TestFormerCallsAreRewritten(t *testing.T) {
 	t.Parallel()
-	const caller = `"client":"orders-web","execution":"arn:e",`
-	for former, want := range map[string]string{
-		`{` + caller + `"state":"CreateSecret","config":{"a":1},"import":true}`: `{"call":{"client":"orders-web","execution":"arn:e"},` +
-			`"config":{"a":1},"import":true,"state":"CreateSecret"}`,
-		`{` + caller + `"state":"DisableOldSecret","action":"disable"}`: `{"action":"disable","call":{"client":"orders-web","execution":"arn:e"},` +
-			`"state":"DisableOldSecret"}`,
-		`{` + caller + `"state":"Plan","request":{"client":"orders-web"},"started":"s"}`: `{"action":"decide","call":{"client":"orders-web",` +
-			`"execution":"arn:e"},"request":{"client":"orders-web"},"started":"s","state":"Plan"}`,
-		`{` + caller + `"state":"RediscoverToRestore","request":{"client":"orders-web"},"discoverOnly":true,"undo":true}`: `{"action":"discover",` +
-			`"call":{"client":"orders-web","execution":"arn:e"},"request":{"client":"orders-web"},"state":"RediscoverToRestore","undo":true}`,
-		`{` + caller + `"state":"Measure","request":{"client":"orders-web","measure":true}}`: `{"action":"measure","call":{"client":"orders-web",` +
-			`"execution":"arn:e"},"request":{"client":"orders-web","measure":true},"state":"Measure"}`,
-		// not former, or not a call
-		`{"call":{"client":"orders-web","execution":"arn:e"},"state":"Plan","action":"decide"}`: `{"call":{"client":"orders-web","execution":"arn:e"},` +
-			`"state":"Plan","action":"decide"}`,
+	const (
+		former  = `"client":"a-web","execution":"arn:e",`
+		present = `"call":{"client":"a-web","execution":"arn:e"},`
+		measure = `"request":{"client":"a-web","measure":true},`
+		request = `"request":{"client":"a-web"},`
+	)
+	for in, want := range map[string]string{
+		`{` + former + `"state":"CreateSecret","config":{"a":1}}`: `{` + present + `"config":{"a":1},"state":"CreateSecret"}`,
+		`{` + former + `"state":"S","action":"disable"}`:          `{"action":"disable",` + present + `"state":"S"}`,
+		`{` + former + request + `"started":"s"}`:                 `{"action":"decide",` + present + request + `"started":"s"}`,
+		`{` + former + request + `"state":"S","undo":true}`:       `{"action":"decide",` + present + request + `"state":"S","undo":true}`,
+		`{` + former + request + `"discoverOnly":true}`:           `{"action":"discover",` + present + `"request":{"client":"a-web"}}`,
+		`{` + former + request + `"discoverOnly":false}`:          `{"action":"decide",` + present + `"request":{"client":"a-web"}}`,
+		`{` + former + measure + `"state":"Measure"}`:             `{"action":"measure",` + present + measure + `"state":"Measure"}`,
+		`{` + present + `"state":"Plan","action":"decide"}`:       `{` + present + `"state":"Plan","action":"decide"}`, // not former
 		`{"state":"Plan"}`: `{"state":"Plan"}`,
 		`[`:                `[`,
 	} {
-		if got := string(rotation.Former([]byte(former))); got != want {
-			t.Errorf("%s\nis rewritten to %s\nwant            %s", former, got, want)
+		if got := string(rotation.RewriteFormer([]byte(in))); got != want {
+			t.Errorf("%s\nis rewritten to %s\nwant            %s", in, got, want)
 		}
 	}
 }
