@@ -63,7 +63,7 @@ func newItem(t *testing.T) *item {
 
 // connect returns a client that sends each request as often, if it gets no answer.
 func (f *item) connect(attempts int) *dynamodb.Client {
-	return dynamodb.NewFromConfig(awsapi.Repeating(awsapi.Client("eu-central-1", f.server), attempts))
+	return dynamodb.NewFromConfig(awsapi.Repeating(awsapi.Config(f.server, "eu-central-1"), attempts))
 }
 
 // once puts a fault in force for one request.

@@ -47,7 +47,7 @@ type store struct {
 func newStore(t *testing.T, texts ...string) *store {
 	s := &store{t: t}
 	c := clock.NewVirtual(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
-	s.Client = ssm.NewFromConfig(awsapi.Client("eu-central-1", awsapi.NewServer(c, &s.faults, ssmtest.New(c))))
+	s.Client = ssm.NewFromConfig(awsapi.Config(awsapi.NewServer(c, &s.faults, ssmtest.New(c)), "eu-central-1"))
 	for _, text := range texts {
 		s.put(text)
 	}

@@ -55,7 +55,7 @@ func newStored(t *testing.T, labels map[string]string) *stored {
 // connect makes a client that sends each request as often, if it gets no answer.
 func (f *stored) connect(attempts int) {
 	server := awsapi.NewServer(f.clock, &f.faults, f.service)
-	f.Client = secretsmanager.NewFromConfig(awsapi.Repeating(awsapi.Client(region, server), attempts))
+	f.Client = secretsmanager.NewFromConfig(awsapi.Repeating(awsapi.Config(server, region), attempts))
 }
 
 func short(id string) string { return strings.ReplaceAll(id, b, "b") }

@@ -4,8 +4,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
@@ -14,6 +17,17 @@ func Config(h http.Handler, region string) aws.Config {
 	return aws.Config{Region: region, BaseEndpoint: aws.String("http://aws.test"), HTTPClient: inProcess{h},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", ""),
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} }}
+}
+
+// Repeating makes the clients send a request again that gets no answer, as often in all, without pauses.
+func Repeating(c aws.Config, attempts int) aws.Config {
+	c.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.RateLimiter = attempts, ratelimit.None
+			o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+		})
+	}
+	return c
 }
 
 // inProcess is the HTTP client of such SDK clients.

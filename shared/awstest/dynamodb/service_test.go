@@ -42,7 +42,7 @@ func newDB(t *testing.T) *db {
 	t.Parallel()
 	c := clock.NewVirtual(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
 	d := &db{t: t, api: awsapi.NewServer(c, nil, dynamodb.New(c))}
-	d.Client = ddb.NewFromConfig(awsapi.Client("eu-central-1", d.api))
+	d.Client = ddb.NewFromConfig(awsapi.Config(d.api, "eu-central-1"))
 	if _, err := d.CreateTable(ctx, createInput(table)); err != nil {
 		t.Fatal(err)
 	}

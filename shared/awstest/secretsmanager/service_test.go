@@ -42,7 +42,7 @@ func newStack(t *testing.T) *stack {
 }
 
 // in is a client of a Region.
-func (s *stack) in(region string) *sm.Client { return sm.NewFromConfig(awsapi.Client(region, s.api)) }
+func (s *stack) in(region string) *sm.Client { return sm.NewFromConfig(awsapi.Config(s.api, region)) }
 
 // token is a version id for the n-th version: 36 characters, like a UUID.
 func token(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }

@@ -24,7 +24,7 @@ func newClient(t *testing.T) *awsssm.Client {
 	t.Helper()
 	t.Parallel()
 	c := clock.NewVirtual(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
-	return awsssm.NewFromConfig(awsapi.Client("eu-central-1", awsapi.NewServer(c, nil, ssm.New(c))))
+	return awsssm.NewFromConfig(awsapi.Config(awsapi.NewServer(c, nil, ssm.New(c)), "eu-central-1"))
 }
 
 func put(t *testing.T, c *awsssm.Client, name, value string) {

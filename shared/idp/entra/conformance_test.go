@@ -174,7 +174,7 @@ func TestTheFunctionsRoleIsAllTheCredentialNeeded(t *testing.T) {
 		service := sts.New(clock.NewVirtual(facetest.Noon()))
 		register(t, v, entratest.Rotator{Federated: &entratest.Federated{Issuer: sts.Issuer, Subject: sts.Role,
 			Audience: "api://AzureADTokenExchange", Keys: service.Keys}})
-		tokens := awssts.NewFromConfig(awsapi.Client("eu-central-1", awsapi.NewServer(clock.Real{}, nil, service)))
+		tokens := awssts.NewFromConfig(awsapi.Config(awsapi.NewServer(clock.Real{}, nil, service), "eu-central-1"))
 		d.WebIdentity = func(ctx context.Context, audience string) (secret.Value, error) {
 			out, err := tokens.GetWebIdentityToken(ctx, &awssts.GetWebIdentityTokenInput{Audience: []string{audience},
 				SigningAlgorithm: aws.String("RS256"), DurationSeconds: aws.Int32(60)})

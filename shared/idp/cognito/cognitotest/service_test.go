@@ -44,7 +44,7 @@ func newWorld(t *testing.T) world {
 }
 
 func (w world) config(region string) aws.Config {
-	return awsapi.Client(region, awsapi.NewServer(w.Clock, w.Faults, w.Face.(awsapi.Service)))
+	return awsapi.Config(awsapi.NewServer(w.Clock, w.Faults, w.Face.(awsapi.Service)), region)
 }
 
 func (w world) api() *sdk.Client { return sdk.NewFromConfig(w.config(cognitotest.Region)) }
