@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/config"
@@ -96,7 +98,8 @@ func TestTheProviderIsTheOneThatTheConfigurationNames(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Registrations = session.Registrations(idp.Deps{HTTP: http.DefaultClient, Secret: d.ReadSecret, Now: d.Now})
+	d.Registrations = session.Registrations(idp.Deps{HTTP: http.DefaultClient, Secret: d.ReadSecret, Now: d.Now, Sleep: d.Sleep,
+		AWS: func(string) aws.Config { return aws.Config{} }, WebIdentity: d.ReadSecret})
 	_, err := d.Open(t.Context(), w.Common())
 	fakes.Failed(t, err, failure.InvalidInput, `"memory" is not known`)
 	w.Client.IdentityProvider.Type = "okta"

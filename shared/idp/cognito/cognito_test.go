@@ -13,7 +13,6 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/secret"
@@ -246,10 +245,4 @@ func TestMissingCredentialsAreNotBlamedOnCognito(t *testing.T) {
 	if _, err := newProvider(t, d).List(t.Context()); err == nil || failure.Is(err, failure.IdPRejected) {
 		t.Errorf("List without credentials: %v", err)
 	}
-}
-
-func TestAProviderNeedsAWayToReachAWS(t *testing.T) {
-	t.Parallel()
-	_, err := cognito.New([]byte(`{"userPoolId": "`+cognitotest.PoolID+`"}`), idp.Client{}, idp.Deps{})
-	want(t, err, failure.Internal, "a way to reach AWS")
 }

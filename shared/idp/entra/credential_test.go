@@ -42,7 +42,6 @@ func TestUnusableCredentialsAreNotSent(t *testing.T) {
 		"a secret out of reach": {withSecret, func(d *idp.Deps) { d.Secret = noAccess }, failure.AccessDenied, "no access"},
 		"a key out of reach":    {withCertificate, func(d *idp.Deps) { d.Secret = noAccess }, failure.AccessDenied, "no access"},
 		"no right to a token":   {withIdentity, func(d *idp.Deps) { d.WebIdentity = noAccess }, failure.AccessDenied, "no access"},
-		"no way to get a token": {withIdentity, func(d *idp.Deps) { d.WebIdentity = nil }, failure.Internal, "was not given a way"},
 	} {
 		v := newTenant(t)
 		_, err := newProvider(t, v, func(_ *testing.T, _ *facetest.Vendor, d *idp.Deps) string {
