@@ -58,8 +58,8 @@ const settle = 75 * time.Second
 // clocks is how far those of Secrets Manager and of a function may differ.
 const clocks = time.Minute
 
-// decide says what to do next, and why it refuses or waits. The order matters: nothing is written before every reason against it is
-// ruled out, and no second secret is asked for while the first may exist.
+// decide says what to do next, and why it refuses or waits. The order matters: nothing is written before every reason
+// against it is ruled out, and no second secret is asked for while the first may exist.
 func decide(s snapshot) (step, error) {
 	if err := s.refusal(); err != nil {
 		return refuse, err
@@ -90,7 +90,8 @@ func (s snapshot) refusal() error {
 	first := s.Entry.State == ""
 	switch {
 	case s.Padded != "":
-		// if a request ends the secret in use, some providers are told to put AWSCURRENT back: that must be the very secret
+		// if a request ends the secret in use, some providers are told to put AWSCURRENT back: that must be the very
+		// secret
 		return failure.New(failure.Precondition, "AWSCURRENT (version %s) holds the secret in use with white space, quotes or "+
 			"a byte order mark around it: store it again without, then start again", s.Padded)
 	case s.Entry.State == journal.Removed || s.Entry.State == journal.Kept:
@@ -110,8 +111,8 @@ func (s snapshot) refusal() error {
 	return nil
 }
 
-// mayEnd: a request to remove may come late, and where secrets have no ids it does not name what it removes: it would hit the new
-// one. A value of ours was not stored, and nothing asked for, before that was waited for.
+// mayEnd: a request to remove may come late, and where secrets have no ids it does not name what it removes: it would
+// hit the new one. A value of ours was not stored, and nothing asked for, before that was waited for.
 func (s snapshot) mayEnd() bool {
 	return !s.Capable.HasIDs() && (s.Entry.State == "" || !s.Capable.AcceptsValue) && s.Now.Sub(s.Ended) < settle
 }
@@ -121,8 +122,8 @@ func (s snapshot) mayAppear() bool {
 	return s.seeks() && s.Now.Sub(s.Entry.Asked) < settle
 }
 
-// seeks: what an unanswered request made has to be looked for. Where secrets have no ids, making one with the same value again
-// makes the same.
+// seeks: what an unanswered request made has to be looked for. Where secrets have no ids, making one with the same
+// value again makes the same.
 func (s snapshot) seeks() bool {
 	again := s.Capable.AcceptsValue && !s.Capable.HasIDs()
 	return s.Entry.State == journal.Intended && !s.Entry.Asked.IsZero() && !s.Undone && !again

@@ -246,8 +246,8 @@ func (m *maker) store(ctx context.Context) error {
 // take takes what an unanswered request made.
 func (m *maker) take(ctx context.Context) error { return m.close(ctx, idp.Created{ID: m.seen.Lost}) }
 
-// undo removes what an unanswered request made. Where the request does not name what it removes, it is written down first, since it
-// may come late (ended).
+// undo removes what an unanswered request made. Where the request does not name what it removes, it is written down
+// first, since it may come late (ended).
 func (m *maker) undo(ctx context.Context) error {
 	if !m.Capable.HasIDs() {
 		if err := m.save(ctx, func(e *journal.Entry) { e.Undone = m.Now() }); err != nil {
@@ -268,8 +268,8 @@ func (m *maker) undo(ctx context.Context) error {
 	return nil
 }
 
-// ask asks the provider for a secret, and writes down first that it does. An answer that says no clears that. A value that the
-// provider makes is stored the moment it arrives.
+// ask asks the provider for a secret, and writes down first that it does. An answer that says no clears that. A value
+// that the provider makes is stored the moment it arrives.
 func (m *maker) ask(ctx context.Context) error {
 	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt, Asked: !m.Capable.AcceptsValue && !m.seen.Entry.Asked.IsZero()}
 	if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {

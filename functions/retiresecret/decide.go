@@ -37,8 +37,8 @@ type snapshot struct {
 	Used time.Time
 }
 
-// searchLasts is how long a search for targets counts for removing a secret. The steps after it take an hour or two, hours of
-// retries included less than this; a redrive days later takes more.
+// searchLasts is how long a search for targets counts for removing a secret. The steps after it take an hour or two,
+// hours of retries included less than this; a redrive days later takes more.
 const searchLasts = 12 * time.Hour
 
 // allow refuses whatever could take the secret in use away, before the identity provider is asked.
@@ -127,8 +127,8 @@ func (s snapshot) enabling() (step, string) {
 	return rest, resultEnabled
 }
 
-// removing: that a secret is not listed counts only where the admin API lists secrets. Any other list is what the token endpoint says,
-// and the provider must be told to end it all the same.
+// removing: that a secret is not listed counts only where the admin API lists secrets. Any other list is what the token
+// endpoint says, and the provider must be told to end it all the same.
 func (s snapshot) removing() (step, string, error) {
 	x, result := s.found(), resultDeleted
 	if x == nil {
@@ -161,18 +161,20 @@ func (s snapshot) found() *idp.Secret {
 // tolerance is how far the clocks of the identity provider and of AWS may differ.
 const tolerance = time.Minute
 
-// usedSince: a client has authenticated with the old secret after every target had left it, as far as the provider tells. Removing it
-// would break that client.
+// usedSince: a client has authenticated with the old secret after every target had left it, as far as the provider
+// tells. Removing it would break that client.
 func (s snapshot) usedSince() bool {
 	p := s.Promotion
 	return p != nil && p.From == s.Version && !p.At.IsZero() && !s.Used.IsZero() && !s.Used.Before(p.At.Add(tolerance))
 }
 
-// missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is believed.
+// missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is
+// believed.
 const missed = time.Minute
 
-// missing: a registration of a pair refuses the secret. It is not overwritten, since what it has may be somebody's, so the refusals are
-// all that shows that the secret is gone. Since when, is in the journal, so that a retry or a redrive goes on from there.
+// missing: a registration of a pair refuses the secret. It is not overwritten, since what it has may be somebody's, so
+// the refusals are all that shows that the secret is gone. Since when, is in the journal, so that a retry or a redrive
+// goes on from there.
 func (s snapshot) missing() bool {
 	was := s.Goes.State == journal.Live || s.Goes.State == journal.Intended && !s.Goes.Asked.IsZero() // else there was never one
 	return s.Pair && s.found() == nil && was
@@ -207,8 +209,8 @@ func (s snapshot) mustDiffer(x *idp.Secret) error {
 		"whether they are the same secret cannot be told; nothing is retired. %s", why, s.Keep, rotation.NameCurrent(x.ID))
 }
 
-// overwritten is when this rotation overwrote the only secret while it was in use; zero if it did not. made is the entry of the secret
-// that the rotation made.
+// overwritten is when this rotation overwrote the only secret while it was in use; zero if it did not. made is the
+// entry of the secret that the rotation made.
 func overwritten(capable idp.Capabilities, made journal.Entry) time.Time {
 	if !capable.ReplacesInPlace() || made.Imported || made.State != journal.Live && made.Asked.IsZero() {
 		return time.Time{}

@@ -97,8 +97,9 @@ func (r *retirement) entries() snapshot {
 	return r.seen
 }
 
-// waited fails until what was written before has had its time: a rollback begins when no write of the way forward can come any
-// more, and a secret goes when every node has left it. After a rollback's round a late write of the way forward could bring it back.
+// waited fails until what was written before has had its time: a rollback begins when no write of the way forward can
+// come any more, and a secret goes when every node has left it. After a rollback's round a late write of the way
+// forward could bring it back.
 func (r *retirement) waited(ctx context.Context) error {
 	p := r.journal.Promotion
 	switch {
@@ -125,8 +126,8 @@ func (r *retirement) stand(ctx context.Context) (err error) {
 	return nil
 }
 
-// look completes the snapshot: what the identity provider has, as far as the decision needs it. Before a secret is found missing, the
-// other must be accepted: else the provider may be ill.
+// look completes the snapshot: what the identity provider has, as far as the decision needs it. Before a secret is
+// found missing, the other must be accepted: else the provider may be ill.
 func (r *retirement) look(ctx context.Context) (err error) {
 	if err := r.Know(ctx); err != nil {
 		return err
@@ -215,9 +216,9 @@ func (r *retirement) disable(ctx context.Context, next step) error {
 	return r.mustStayAccepted(ctx, d)
 }
 
-// mustStayAccepted looks at once whether the secret that stays is still accepted without the other. If not, the other is switched
-// on again: with both on it shows whether the provider is ill or that secret is gone. A slot that is overwritten has nothing to
-// switch on.
+// mustStayAccepted looks at once whether the secret that stays is still accepted without the other. If not, the other
+// is switched on again: with both on it shows whether the provider is ill or that secret is gone. A slot that is
+// overwritten has nothing to switch on.
 func (r *retirement) mustStayAccepted(ctx context.Context, d idp.Disabler) error {
 	if r.Capable.ReplacesInPlace() {
 		return nil
@@ -304,8 +305,8 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 	return result, journal.Removed, err
 }
 
-// sweep removes what requests without an answer made, where the provider keeps our tag: a secret with the tag of a version whose
-// own secret is another. A list that lagged behind may have hidden it until now.
+// sweep removes what requests without an answer made, where the provider keeps our tag: a secret with the tag of a
+// version whose own secret is another. A list that lagged behind may have hidden it until now.
 func (r *retirement) sweep(ctx context.Context) error {
 	if !r.Capable.KeepsTag {
 		return nil
@@ -339,8 +340,8 @@ func (r *retirement) overwritten() time.Time {
 	return overwritten(r.Capable, r.journal.Secrets[made])
 }
 
-// tellInterruption says how long logins could fail since the only secret was overwritten: until every load balancer node had the
-// new one, or had the old one again.
+// tellInterruption says how long logins could fail since the only secret was overwritten: until every load balancer
+// node had the new one, or had the old one again.
 func (r *retirement) tellInterruption(began time.Time) {
 	until, has := r.Now(), "the old secret again"
 	if p := r.journal.Promotion; p != nil && p.From == r.seen.Version && !p.At.IsZero() {
@@ -361,8 +362,8 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 	return err
 }
 
-// close marks the secret as removed, or kept, forgets the promotion that it was part of, and takes AWSPENDING off the version
-// that stays (AWS leaves the label there when the version becomes AWSCURRENT).
+// close marks the secret as removed, or kept, forgets the promotion that it was part of, and takes AWSPENDING off the
+// version that stays (AWS leaves the label there when the version becomes AWSCURRENT).
 func (r *retirement) close(ctx context.Context, state journal.State) error {
 	labels, err := r.Labels(ctx)
 	if err != nil {
@@ -396,8 +397,8 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 	return nil
 }
 
-// count tells the metrics how the rotation ended, the old secret is gone, or the new one, and how long it took; began is zero
-// where the journal does not know.
+// count tells the metrics how the rotation ended, the old secret is gone, or the new one, and how long it took; began
+// is zero where the journal does not know.
 func (r *retirement) count(ctx context.Context, rotated bool, began time.Time) {
 	outcome := telemetry.RolledBack
 	if rotated {
