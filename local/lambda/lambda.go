@@ -5,6 +5,7 @@ package lambda
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 
@@ -18,9 +19,8 @@ type Options struct {
 	Clock clock.Clock
 	// ExtraEnv is added to the environment of every process, e.g. AWS_ENDPOINT_URL. A function's own variables win.
 	ExtraEnv map[string]string
-	// Logs, if set, gets every line a function writes, and Lambda's own START, END and REPORT lines. It may be called
-	// from several goroutines, and must not keep line.
-	Logs func(function, requestID string, line []byte)
+	// Logs, if set, gets every line that a process writes, with the function's name before it.
+	Logs io.Writer
 }
 
 // Service is AWS Lambda.
@@ -30,6 +30,7 @@ type Service struct {
 	ctx     context.Context // ends on Close
 	close   context.CancelFunc
 	work    sync.WaitGroup // invocations under way on processes
+	logs    logs
 
 	mu        sync.Mutex
 	closed    bool
@@ -48,8 +49,11 @@ func New(o Options) *Service {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
+	if o.Logs == nil {
+		o.Logs = io.Discard
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Service{options: o, clock: o.Clock, ctx: ctx, close: cancel,
+	return &Service{options: o, clock: o.Clock, ctx: ctx, close: cancel, logs: logs{out: o.Logs},
 		functions: map[string]map[string]*function{}, inProcess: map[string]*inProcess{}, processes: map[*process]struct{}{}}
 }
 
