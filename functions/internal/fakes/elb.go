@@ -2,6 +2,7 @@ package fakes
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -70,7 +71,7 @@ func (e *ELB) region(name string) alb.API {
 	if name != "eu-central-1" {
 		e.t.Errorf("load balancers of Region %q are asked for", name)
 	}
-	return elb.NewFromConfig(e.wire.config(e.server, name, func(body string) (string, bool) {
+	return elb.NewFromConfig(e.wire.config(e.server, name, func(_ *http.Request, body string) (string, bool) {
 		form, err := url.ParseQuery(body)
 		e.check(err)
 		for name := range form {

@@ -126,7 +126,7 @@ func (w *Wire) carry(op string, write bool, effect func() error) error {
 
 // config makes SDK clients of a double whose requests pass the wire. name tells a request's name, and whether it changes
 // something.
-func (w *Wire) config(server http.Handler, region string, name func(body string) (string, bool)) aws.Config {
+func (w *Wire) config(server http.Handler, region string, name func(r *http.Request, body string) (string, bool)) aws.Config {
 	c := awsapi.Config(server, region)
 	c.HTTPClient = wiredHTTP{w, c.HTTPClient, name}
 	return c
@@ -135,7 +135,7 @@ func (w *Wire) config(server http.Handler, region string, name func(body string)
 type wiredHTTP struct {
 	wire *Wire
 	aws.HTTPClient
-	name func(body string) (string, bool)
+	name func(r *http.Request, body string) (string, bool)
 }
 
 // errRefused keeps a request that was refused from counting as one that took effect.
@@ -149,7 +149,7 @@ func (c wiredHTTP) Do(r *http.Request) (*http.Response, error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	var answer *http.Response
-	op, changes := c.name(string(body))
+	op, changes := c.name(r, string(body))
 	err = c.wire.carry(op, changes, func() error {
 		answer, err = c.HTTPClient.Do(r)
 		if err == nil && answer.StatusCode >= http.StatusBadRequest {
