@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/awstest/elbv2"
-	"alboidc.internal/shared/fault"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -209,16 +208,6 @@ func TestTagsAreAddedReplacedRemovedAndReadForUpTo20Resources(t *testing.T) {
 	}
 	_, err := b.api.DescribeTags(b.ctx, &elb.DescribeTagsInput{ResourceArns: slices.Repeat(arns, 7)})
 	b.wantError(err, "ValidationError", "20")
-}
-
-func TestThrottlingComesFromTheFaultsAndHasNoEffect(t *testing.T) {
-	b := newBench(t, elbv2.Options{})
-	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
-	must(b.faults.Add(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Match: arn, Mode: fault.Refuse, Status: 400, Code: "Throttling"}))
-	b.wantError(b.modifyRule(arn, fixed(1)), "Throttling", "")
-	if len(b.rule(arn).Actions) != 2 {
-		t.Error("the throttled call had an effect")
-	}
 }
 
 func TestOperationsAndParametersThatAreNotThereAreRefusedByName(t *testing.T) {

@@ -1,9 +1,7 @@
 package elbv2
 
 import (
-	"encoding/base64"
 	"strconv"
-	"strings"
 )
 
 // The answers of the API, as the Query protocol encodes them: lists are <member> elements.
@@ -62,8 +60,8 @@ type certificateXML struct {
 }
 
 func (l Listener) xml(loadBalancerARN string) listenerXML {
-	x := listenerXML{ARN: l.ARN, LoadBalancerARN: loadBalancerARN, Port: l.Port, Protocol: l.Protocol, SSLPolicy: l.SSLPolicy,
-		DefaultActions: l.DefaultRule().Actions}
+	x := listenerXML{ARN: l.ARN, LoadBalancerARN: loadBalancerARN, Port: l.Port, Protocol: l.Protocol,
+		SSLPolicy: l.SSLPolicy, DefaultActions: l.DefaultRule().Actions}
 	for _, c := range l.Certificates {
 		x.Certificates = append(x.Certificates, certificateXML{ARN: c})
 	}
@@ -85,7 +83,8 @@ type ruleXML struct {
 
 // xml gives the default rule the priority "default" (API reference, Rule.Priority).
 func (r Rule) xml() ruleXML {
-	x := ruleXML{ARN: r.ARN, Priority: strconv.Itoa(r.Priority), Default: r.Default, Conditions: r.Conditions, Actions: r.Actions}
+	x := ruleXML{ARN: r.ARN, Priority: strconv.Itoa(r.Priority), Default: r.Default, Conditions: r.Conditions,
+		Actions: r.Actions}
 	if r.Default {
 		x.Priority = "default"
 	}
@@ -121,13 +120,9 @@ func (r *request) page() (pager, error) {
 	}
 	p := pager{size: size}
 	if m := r.p.String("Marker"); m != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(m)
-		text, ok := strings.CutPrefix(string(raw), "from:")
-		n, errN := strconv.Atoi(text)
-		if err != nil || !ok || errN != nil || n < 0 {
+		if p.from, err = strconv.Atoi(m); err != nil || p.from < 0 {
 			return p, validation("the marker is not valid")
 		}
-		p.from = n
 	}
 	return p, nil
 }
@@ -141,5 +136,5 @@ func cut[T any](p pager, all []T) ([]T, string) {
 	if to == len(all) {
 		return all[from:to], ""
 	}
-	return all[from:to], base64.RawURLEncoding.EncodeToString([]byte("from:" + strconv.Itoa(to)))
+	return all[from:to], strconv.Itoa(to)
 }

@@ -1,11 +1,11 @@
 package okta_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/facetest"
 )
 
 func TestAServiceAppsTokenIsUsedUntilJustBeforeItEnds(t *testing.T) {
@@ -31,9 +31,7 @@ func TestAnUnusableKeyIsNotUsed(t *testing.T) {
 	t.Parallel()
 	v := org(t)
 	_, err := withServiceApp(t, v, "canary-no-key").List(t.Context())
-	if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), keyARN) || strings.Contains(err.Error(), "canary") {
-		t.Errorf("got %v, want %s with the ARN", err, failure.Precondition)
-	}
+	facetest.WantFailure(t, err, failure.Precondition, keyARN)
 	if v.Asked("okta.serviceToken") != 0 {
 		t.Error("a token was asked for")
 	}
@@ -67,12 +65,7 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 			v := org(t)
 			v.Answer("POST /oauth2/v1/token", tt.status, tt.answer)
 			_, err := withServiceApp(t, v, "").List(t.Context())
-			if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("got %s: %v; want %s with %q", failure.KindOf(err), err, tt.kind, tt.says)
-			}
-			if strings.Contains(strings.ToLower(err.Error()), "canary") {
-				t.Errorf("the error shows the answer: %v", err)
-			}
+			facetest.WantFailure(t, err, tt.kind, tt.says)
 		})
 	}
 }
