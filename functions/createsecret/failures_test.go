@@ -74,7 +74,7 @@ func TestWhatFailsIsTold(t *testing.T) {
 			}, func(w *fakes.World) error {
 				_, err := create(w)
 				return err
-			}, "GetItem", "List", "journal", "PutSecretValue", "Create", "journal version-new:live")
+			}, "GetItem", "List", "journal", "PutSecretValue", "Create", "journal version-new-of-thirty-two-letters:live")
 		})
 	}
 }
@@ -126,7 +126,7 @@ func TestWithoutRandomnessNothingIsStored(t *testing.T) {
 	_, err := fakes.Call(w, createsecret.Handler{Deps: d}.Handle, rotation.CreateInput{Common: w.Common(),
 		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.Internal, "no entropy")
-	wrote(t, w, "journal version-new:intended")
+	wrote(t, w, "journal version-new-of-thirty-two-letters:intended")
 	if got := v.IDs(); len(got) != 1 {
 		t.Errorf("the vendor has %v", got)
 	}
@@ -140,7 +140,7 @@ func TestAnOldSecretDoesNotComeBack(t *testing.T) {
 			t.Parallel()
 			w, v := newWorld(t, o)
 			w.Secrets.Add(newer, fakes.Mark+"-of-last-year")
-			w.Secrets.Created = w.Now.Add(-91 * 24 * time.Hour)
+			w.Secrets.SetCreated(w.Now.Add(-91 * 24 * time.Hour))
 			_, err := retry(w)
 			fakes.Failed(t, err, failure.Precondition, "was stored before this rotation began")
 			if len(v.IDs()) != 1 || len(w.Writes()) != 0 {
@@ -153,14 +153,14 @@ func TestAnOldSecretDoesNotComeBack(t *testing.T) {
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: first, At: w.Now},
 		newer: {State: journal.Intended, Before: []string{first}, At: w.Now}}})
 	w.Secrets.Add(newer, fakes.Mark+"-of-last-year")
-	w.Secrets.Created = w.Now.Add(-91 * 24 * time.Hour)
+	w.Secrets.SetCreated(w.Now.Add(-91 * 24 * time.Hour))
 	_, err := create(w)
 	fakes.Failed(t, err, failure.Precondition, "was stored at 2026-08-23T03:00:00Z, before this rotation began")
-	if v.Accepts(secret.New(w.Secrets.Values[newer])) {
+	if v.Accepts(secret.New(w.Secrets.Value(newer))) {
 		t.Error("the provider has the old secret again")
 	}
-	w.Secrets.Created = w.Now.Add(-30 * time.Second) // stored after the intent, by a clock that is slow
-	w.Secrets.Labels["AWSPENDING"] = newer
+	w.Secrets.SetCreated(w.Now.Add(-30 * time.Second)) // stored after the intent, by a clock that is slow
+	w.Secrets.SetLabel("AWSPENDING", newer)
 	out, err := create(w)
 	if err != nil {
 		t.Fatal(err)

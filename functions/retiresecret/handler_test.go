@@ -49,7 +49,8 @@ func pending(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 func promoted(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 	t.Helper()
 	w, v := pending(t, o)
-	w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = newer, older
+	w.Secrets.SetLabel("AWSCURRENT", newer)
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	j := w.Journal.Get()
 	j.Promotion = &journal.Promotion{From: older, To: newer, At: w.Now, GraceUntil: w.Now}
 	w.Journal.Set(j)
@@ -288,7 +289,7 @@ func TestTheSecretThatIsNoLongerCurrentCanBeEnabledForARollback(t *testing.T) {
 	if _, err := retire(w, rotation.RetireDisable); err != nil {
 		t.Fatal(err)
 	}
-	w.Secrets.Labels["AWSCURRENT"] = older // a rollback that stopped after it moved the labels
+	w.Secrets.SetLabel("AWSCURRENT", older) // a rollback that stopped after it moved the labels
 	got, err := retire(w, rotation.RetireEnable)
 	answers(t, got, err, "enabled")
 	if !v.Accepts(initial) {
@@ -394,7 +395,7 @@ func shifted(t *testing.T, o memory.SlotOptions) (*fakes.World, *memory.Slots) {
 		made = v.Shift(fakes.ClientID)
 	}
 	w.Secrets.Add(newer, made.Reveal(), "AWSCURRENT")
-	w.Secrets.Labels["AWSPREVIOUS"] = older
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
 		older: {State: journal.Live, IdPSecretID: older, Imported: true, At: w.Now},
 		newer: {State: journal.Live, IdPSecretID: newer, At: w.Now.Add(-3 * time.Minute)},
@@ -417,7 +418,8 @@ func TestAnOldSecretThatIsStillUsedIsNotRemoved(t *testing.T) {
 func TestASecretThatTheProviderCannotRemoveIsKeptAndTold(t *testing.T) {
 	t.Parallel()
 	w, v := shifted(t, memory.SlotOptions{TakesNoValue: true})
-	w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = older, "" // a rollback that moved the label back
+	w.Secrets.SetLabel("AWSCURRENT", older) // a rollback that moved the label back
+	w.Secrets.SetLabel("AWSPREVIOUS", "")
 	edit(w, func(j *journal.Journal) { j.Promotion = nil })
 	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
 		Retire: rotation.Ref{VersionID: newer}, Keep: rotation.Ref{VersionID: older}})
