@@ -26,7 +26,7 @@ func TestAWaitOfSevenDaysPassesAtOnce(t *testing.T) {
 	}
 }
 
-func TestAWaitUntilATimestampCutsFractionsOfASecondAndDoesNotWaitForThePast(t *testing.T) {
+func TestAWaitUntilATimestampIsInWholeSecondsAndNotForThePast(t *testing.T) {
 	t.Parallel()
 	for ts, want := range map[string]time.Duration{
 		"2026-03-01T10:00:30.9Z":    30 * time.Second,

@@ -15,7 +15,8 @@ func (s *Service) invoke(ctx context.Context, call *awsapi.Call) (any, error) {
 		return nil, err
 	}
 	// What is not here: asynchronous invocations, the end of the log in the answer, and the like.
-	for _, header := range []string{"X-Amz-Client-Context", "X-Amz-Durable-Execution-Name", "X-Amz-Tenant-Id", "X-Amz-Log-Type", "X-Amz-Invocation-Type"} {
+	for _, header := range []string{"X-Amz-Client-Context", "X-Amz-Durable-Execution-Name", "X-Amz-Tenant-Id",
+		"X-Amz-Log-Type", "X-Amz-Invocation-Type"} {
 		if v := call.HTTP.Header.Get(header); v != "" && v != "None" && v != "RequestResponse" {
 			return nil, awsapi.NotImplementedParameter(call, header+" "+v)
 		}

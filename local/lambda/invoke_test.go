@@ -39,7 +39,7 @@ func TestInvokeRunsTheBootstrapAndReusesItsProcess(t *testing.T) {
 	}
 }
 
-func TestHandlersErrorIsUnhandledWithThePayloadAsTheRuntimePostedIt(t *testing.T) {
+func TestAHandlersErrorIsUnhandledWithItsPayload(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, lambda.Options{})
 	s.create("plan", nil)

@@ -1,5 +1,6 @@
-// Package lambda is the local stack's AWS Lambda: it keeps functions, their versions and aliases, and runs their real bootstrap binaries (runtime provided.al2023) over the Lambda Runtime API. A test may register a Go
-// function instead of a binary and so run a handler on a virtual clock.
+// Package lambda is the local stack's AWS Lambda: it keeps functions, their versions and aliases, and runs their real
+// bootstrap binaries (runtime provided.al2023) over the Lambda Runtime API. A test may register a Go function instead of a
+// binary and so run a handler on a virtual clock.
 package lambda
 
 import (
@@ -15,7 +16,8 @@ import (
 
 // Options are the parts of the service that the stack chooses.
 type Options struct {
-	// Clock is the time of functions registered in process; nil is real time. Real processes always run, and time out, in real time.
+	// Clock is the time of functions registered in process; nil is real time. Real processes always run, and time out,
+	// in real time.
 	Clock clock.Clock
 	// ExtraEnv is added to the environment of every process, e.g. AWS_ENDPOINT_URL. A function's own variables win.
 	ExtraEnv map[string]string
@@ -79,7 +81,8 @@ func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 	}
 }
 
-// Close kills every process, and waits for the invocations on them to end. Functions registered in process see their context end.
+// Close kills every process, and waits for the invocations on them to end. Functions registered in process see their
+// context end.
 func (s *Service) Close() {
 	s.close()
 	s.mu.Lock()

@@ -12,7 +12,7 @@ import (
 	"alboidc.internal/local/asl"
 )
 
-func TestCreatingTheSameMachineAgainIsASuccessButWhiteSpaceMakesItAnother(t *testing.T) {
+func TestCreatingAMachineAgainIsASuccessUnlessASpaceDiffers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	arn := w.create("rotation", passes)
@@ -46,7 +46,7 @@ func TestNamesFollowTheRulesOfTheAPI(t *testing.T) {
 	}
 }
 
-func TestAStartIsIdempotentWhileTheExecutionRunsAndTheNameIsTakenAfterwards(t *testing.T) {
+func TestAStartIsIdempotentWhileItRunsAndThenItsNameIsTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	machine := w.create("m", works)

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 )
 
-func TestARevisionAppearsWithTheFirstChangeAndStaysThroughAnIdenticalUpdate(t *testing.T) {
+func TestARevisionComesWithAChangeAndStaysWithoutOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	arn := w.create("m", passes)
@@ -52,7 +52,8 @@ func TestAnAliasStartsTheVersionItPointsTo(t *testing.T) {
 	w := newWorld(t)
 	machine := w.create("m", passes)
 	publish := func(definition string) string {
-		out, err := w.sfn.UpdateStateMachine(w.ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &machine, Definition: &definition, Publish: true})
+		in := &sfn.UpdateStateMachineInput{StateMachineArn: &machine, Definition: &definition, Publish: true}
+		out, err := w.sfn.UpdateStateMachine(w.ctx, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,8 @@ func TestAnAliasStartsTheVersionItPointsTo(t *testing.T) {
 	alias := func(name string, versions ...string) (*sfn.CreateStateMachineAliasOutput, error) {
 		var routes []types.RoutingConfigurationListItem
 		for _, v := range versions {
-			routes = append(routes, types.RoutingConfigurationListItem{StateMachineVersionArn: &v, Weight: int32(100 / len(versions))})
+			route := types.RoutingConfigurationListItem{StateMachineVersionArn: &v, Weight: int32(100 / len(versions))}
+			routes = append(routes, route)
 		}
 		return w.sfn.CreateStateMachineAlias(w.ctx, &sfn.CreateStateMachineAliasInput{Name: &name, RoutingConfiguration: routes})
 	}
