@@ -26,7 +26,7 @@ func TestTheFormOfAVersionIsWrittenDown(t *testing.T) {
 			w, _ := newWorld(t, takesOurs)
 			w.Client.Secret.JSONKey = c.key
 			if c.key != "" {
-				w.Secrets.Add(older, `{"secret":"x","clientSecret":"`+w.Secrets.Values[older]+`"}`)
+				w.Secrets.Add(older, `{"secret":"x","clientSecret":"`+w.Secrets.Value(older)+`"}`)
 			}
 			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: first, JSONKey: c.old, At: w.Now}}})
 			if _, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: first}, To: rotation.Ref{VersionID: newer}}); err != nil {
@@ -70,7 +70,7 @@ func TestNothingIsMadeWhileTheOldSecretIsStoredPadded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, v := newWorld(t, takesOurs)
-			w.Secrets.Add("version-again", text(w.Secrets.Values[older]), "AWSCURRENT")
+			w.Secrets.Add("version-again", text(w.Secrets.Value(older)), "AWSCURRENT")
 			_, err := create(w)
 			fakes.Failed(t, err, failure.Precondition, "store it again without")
 			if n := len(v.IDs()); n != 1 {

@@ -20,14 +20,14 @@ import (
 
 const (
 	older    = fakes.Old
-	newer    = "version-new"
+	newer    = "version-new-of-thirty-two-letters"
 	first    = "mem-1" // the secret that the vendor has from the start
 	foreign  = fakes.Mark + "-made-by-a-person"
-	intended = "journal version-new:intended version-old:live"
+	intended = "journal version-new-of-thirty-two-letters:intended version-old:live"
 	asked    = intended // the same, with the time of the request to the provider
-	stored   = "PutSecretValue version-new"
-	created  = "Create version-new"
-	done     = "journal version-new:live version-old:live"
+	stored   = "PutSecretValue version-new-of-thirty-two-letters"
+	created  = "Create version-new-of-thirty-two-letters"
+	done     = "journal version-new-of-thirty-two-letters:live version-old:live"
 )
 
 // The two kinds of provider: one takes our value, the other makes its own and keeps our tag.
@@ -83,7 +83,7 @@ func madeOne(t *testing.T, w *fakes.World, v *memory.Vendor, out rotation.Create
 		t.Errorf("the journal says %+v, want live as %q", e, id)
 	}
 	w.LabelsAre(t, versions.Labels{Current: older, Pending: newer})
-	value := secret.New(w.Secrets.Values[newer])
+	value := secret.New(w.Secrets.Value(newer))
 	if value.IsZero() || !v.Accepts(value) {
 		t.Error("the stored value is not accepted")
 	}
@@ -182,7 +182,7 @@ func TestASecretThatALateRequestMakesIsAdoptedAndNoSecondOneIsMade(t *testing.T)
 	fakes.Failed(t, err, failure.Unavailable, "no answer")
 	_, err = create(w) // nothing to be seen for 40 s
 	fakes.Failed(t, err, failure.Unavailable, "has not answered")
-	w.Before("List", func() { v.Add(secret.New(w.Secrets.Values[newer])) }) // and there it is
+	w.Before("List", func() { v.Add(secret.New(w.Secrets.Value(newer))) }) // and there it is
 	out, err := create(w)
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +327,7 @@ func TestAValueThatALateWriteStoredCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.Secrets.Values[newer] != late {
+	if w.Secrets.Value(newer) != late {
 		t.Error("the stored value was replaced")
 	}
 	madeOne(t, w, v, out)
@@ -420,7 +420,7 @@ func TestASecretThatWasKeptIsTakenUp(t *testing.T) {
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
 		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
 	out, err := shift(w)
-	if err != nil || out.To.IdPSecretID != newer || !kept.Equal(secret.New(w.Secrets.Values[newer])) || len(v.Live(fakes.ClientID)) != 2 {
+	if err != nil || out.To.IdPSecretID != newer || !kept.Equal(secret.New(w.Secrets.Value(newer))) || len(v.Live(fakes.ClientID)) != 2 {
 		t.Errorf("the answer is %+v (%v)", out, err)
 	}
 	if s := w.Journal.Get().Secrets; s["version-kept"].State != journal.Removed || s[newer].State != journal.Live {
@@ -450,7 +450,7 @@ func TestALostShiftIsMadeUpFor(t *testing.T) {
 				t.Fatalf("the answer is %+v (%v)", out, err)
 			}
 			live := v.Live(fakes.ClientID)
-			if len(live) != 2 || !live[0].Equal(secret.New(w.Secrets.Values[newer])) || !live[1].Equal(secret.New(memory.Initial)) {
+			if len(live) != 2 || !live[0].Equal(secret.New(w.Secrets.Value(newer))) || !live[1].Equal(secret.New(memory.Initial)) {
 				t.Errorf("the vendor has %d secrets, or other ones", len(live))
 			}
 		})

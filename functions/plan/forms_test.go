@@ -35,7 +35,7 @@ func TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := newWorld(t)
-			w.Secrets.Add(older, fmt.Sprintf(c.stored, w.Secrets.Values[older]))
+			w.Secrets.Add(older, fmt.Sprintf(c.stored, w.Secrets.Value(older)))
 			w.Client.Secret.JSONKey = c.key
 			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1", JSONKey: c.noted, At: w.Now}}})
 			_, err := makePlan(w, plain)
@@ -60,7 +60,8 @@ func TestTheSameSecretInAnotherFormIsRotatedAsTheOneItIs(t *testing.T) {
 			_, current := v.Current()
 			w.Secrets.Add(older, fmt.Sprintf(c.before, current.Reveal()))
 			w.Secrets.Add(again, fmt.Sprintf(c.after, current.Reveal()), "AWSCURRENT")
-			w.Secrets.Labels["AWSPREVIOUS"], w.Client.Secret.JSONKey = older, c.key
+			w.Secrets.SetLabel("AWSPREVIOUS", older)
+			w.Client.Secret.JSONKey = c.key
 			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1", At: w.Now}}})
 			p, err := makePlan(w, plain)
 			if err != nil || p.Action != rotation.Rotate || p.Import || p.From != (rotation.Ref{VersionID: again, IdPSecretID: "mem-1"}) {

@@ -46,7 +46,8 @@ func secondSecret(w *fakes.World, v *memory.Vendor, labels ...string) {
 }
 
 func promote(w *fakes.World, graceUntil time.Time) {
-	w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = newer, older
+	w.Secrets.SetLabel("AWSCURRENT", newer)
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	j := w.Journal.Get()
 	j.Promotion = &journal.Promotion{From: older, To: newer, At: w.Now, GraceUntil: graceUntil}
 	w.Journal.Set(j)
@@ -167,8 +168,8 @@ func TestEachReasonAgainstARotationIsTold(t *testing.T) {
 		kind  failure.Kind
 		says  string
 	}{
-		"no current version": {func(w *fakes.World, _ *memory.Vendor) { delete(w.Secrets.Labels, "AWSCURRENT") }, failure.Precondition, "no AWSCURRENT version"},
-		"the current secret is not accepted": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.Values[older] = fakes.Mark + "-wrong" },
+		"no current version": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.SetLabel("AWSCURRENT", "") }, failure.Precondition, "no AWSCURRENT version"},
+		"the current secret is not accepted": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.Add(older, fakes.Mark+"-wrong") },
 			failure.SecretRefused, "does not accept the current client secret"},
 		"whether it is accepted cannot be told": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
@@ -260,7 +261,7 @@ func TestFinishingNeedsTheNewSecretToBeAccepted(t *testing.T) {
 	w, v := newWorld(t)
 	secondSecret(w, v)
 	promote(w, w.Now)
-	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
+	w.Secrets.Add(newer, fakes.Mark+"-wrong")
 	_, err := makePlan(w, plain)
 	fakes.Failed(t, err, failure.SecretRefused, "version "+newer)
 }

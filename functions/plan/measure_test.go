@@ -20,7 +20,7 @@ const measured = `{"client":"orders-web","measure":true}`
 func aged(t *testing.T) *fakes.World {
 	t.Helper()
 	w, _ := newWorld(t)
-	w.Secrets.Created = w.Now.Add(-40 * 24 * time.Hour)
+	w.Secrets.SetCreated(w.Now.Add(-40 * 24 * time.Hour))
 	w.Journal.SetOwner("")
 	return w
 }
@@ -83,7 +83,7 @@ func TestAMeasurementDuringARotationTellsHowLongTheLockIsHeld(t *testing.T) {
 func TestARefusedSecretIsMeasuredAndNoFailure(t *testing.T) {
 	t.Parallel()
 	w := aged(t)
-	w.Secrets.Values[older] = fakes.Mark + "-wrong"
+	w.Secrets.Add(older, fakes.Mark+"-wrong")
 	p, err := makePlan(w, measured)
 	if err != nil || p.Measured.SecretAccepted {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
@@ -107,7 +107,7 @@ func TestTheAgeIsMeasuredEvenIfTheIdentityProviderDoesNotAnswer(t *testing.T) {
 func TestASecretWithoutAValueHasNoAge(t *testing.T) {
 	t.Parallel()
 	w := aged(t)
-	delete(w.Secrets.Labels, "AWSCURRENT")
+	w.Secrets.SetLabel("AWSCURRENT", "")
 	_, err := makePlan(w, measured)
 	fakes.Failed(t, err, failure.Precondition, "no AWSCURRENT version")
 	metrics(t, w, map[string]bool{`"LockHeld":0`: true, `"SecretAge"`: false})

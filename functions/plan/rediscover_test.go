@@ -21,7 +21,8 @@ func reconfigured(t *testing.T, change func(*config.Client)) *fakes.World {
 	w.Common()
 	text := w.Params.Reference(fakes.Execution).Text
 	w.Secrets.Add(newer, fakes.Mark+"-new")
-	w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = newer, older
+	w.Secrets.SetLabel("AWSCURRENT", newer)
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1"},
 		newer: {State: journal.Live, IdPSecretID: "mem-2", Config: &text}}, Promotion: &journal.Promotion{From: older, To: newer}})
 	change(&w.Client)

@@ -7,6 +7,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/plan"
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
@@ -16,25 +17,25 @@ import (
 func TestASecretThatSomethingElseWritesIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		change func(*fakes.SecretsManager)
+		change smtest.Change
 		says   string
 	}{
-		"a replica": {func(s *fakes.SecretsManager) { s.PrimaryRegion = "eu-west-1" }, "is a replica, which cannot be written; its primary is in Region eu-west-1: " +
+		"a replica": {smtest.Primary("eu-west-1"), "is a replica, which cannot be written; its primary is in Region eu-west-1: " +
 			"name that, arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf"},
-		"one that Secrets Manager rotates": {func(s *fakes.SecretsManager) { s.RotationEnabled = true },
+		"one that Secrets Manager rotates": {smtest.Rotated(true),
 			"aws secretsmanager cancel-rotate-secret --secret-id " + fakes.SecretARN},
-		"one of another service": {func(s *fakes.SecretsManager) { s.OwningService = "okta" }, "belongs to the AWS service okta (OwningService)"},
+		"one of another service": {smtest.Owned("okta"), "belongs to the AWS service okta (OwningService)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := newWorld(t)
-			c.change(w.Secrets)
+			w.Secrets.Change(c.change)
 			_, err := makePlan(w, plain)
 			fakes.Failed(t, err, failure.Precondition, c.says)
 		})
 	}
 	w, _ := newWorld(t)
-	w.Secrets.PrimaryRegion = "eu-central-1" // the primary of replicas elsewhere
+	w.Secrets.Change(smtest.Primary("eu-central-1")) // the primary of replicas elsewhere
 	if _, err := makePlan(w, plain); err != nil {
 		t.Error(err)
 	}
@@ -45,11 +46,11 @@ func TestWhatWasLeftIsPutRightButNotInAReplica(t *testing.T) {
 	w, v := newWorld(t)
 	secondSecret(w, v)
 	promote(w, w.Now)
-	w.Secrets.RotationEnabled, w.Secrets.OwningService = true, "okta"
+	w.Secrets.Change(smtest.Rotated(true), smtest.Owned("okta"))
 	if p, err := makePlan(w, plain); err != nil || p.Action != rotation.Finish {
 		t.Errorf("the plan is %+v (%v)", p, err)
 	}
-	w.Secrets.PrimaryRegion = "eu-west-1"
+	w.Secrets.Change(smtest.Primary("eu-west-1"))
 	_, err := makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, "is a replica")
 }

@@ -38,7 +38,7 @@ func TestAWSCURRENTMovesOnlyToASecretProvenNotLongAgo(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			labels, writes := w.Secrets.Labels["AWSCURRENT"], len(w.Writes())
+			labels, writes := w.Secrets.Label("AWSCURRENT"), len(w.Writes())
 			w.Tokens.Judge(func(v secret.Value, old bool) (int, string) {
 				if old && c.accepts == older || c.accepts == newer && v.Equal(secret.New(fakes.Mark+"-new")) {
 					return 400, "invalid_grant"
@@ -50,13 +50,13 @@ func TestAWSCURRENTMovesOnlyToASecretProvenNotLongAgo(t *testing.T) {
 			_, err := fakes.Call(w, promotesecret.Handler{Deps: d}.Handle, rotation.PromoteInput{Common: w.Common(), Undo: c.undo,
 				From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now.Add(-c.ago))})
 			if c.kind == "" {
-				if want := map[bool]string{true: older, false: newer}[c.undo]; err != nil || w.Secrets.Labels["AWSCURRENT"] != want {
-					t.Errorf("AWSCURRENT is on %s: %v", w.Secrets.Labels["AWSCURRENT"], err)
+				if want := map[bool]string{true: older, false: newer}[c.undo]; err != nil || w.Secrets.Label("AWSCURRENT") != want {
+					t.Errorf("AWSCURRENT is on %s: %v", w.Secrets.Label("AWSCURRENT"), err)
 				}
 				return
 			}
 			fakes.Failed(t, err, c.kind, "the secret that is to become AWSCURRENT")
-			if len(w.Writes()) != writes || w.Secrets.Labels["AWSCURRENT"] != labels {
+			if len(w.Writes()) != writes || w.Secrets.Label("AWSCURRENT") != labels {
 				t.Errorf("the writes were %q", w.Writes()[writes:])
 			}
 		})

@@ -208,7 +208,7 @@ func TestAnUndoMovesTheLabelsAndThenForgetsThePromotion(t *testing.T) {
 	if _, err := promote(w); err != nil {
 		t.Fatal(err)
 	}
-	w.Secrets.Labels["AWSPENDING"] = newer // AWS may leave it there
+	w.Secrets.SetLabel("AWSPENDING", newer) // AWS may leave it there
 	promotion := len(w.Writes())
 	wasUndone(t, w)
 	if got, want := w.Writes()[promotion:], []string{"AWSCURRENT version-new>version-old", "AWSPREVIOUS version-new>version-oldest",
@@ -227,7 +227,7 @@ func TestAnUndoCutAtAnyWriteIsCompletedByARepeat(t *testing.T) {
 		if _, err := promote(w); err != nil {
 			t.Fatal(err)
 		}
-		w.Secrets.Labels["AWSPENDING"] = newer
+		w.Secrets.SetLabel("AWSPENDING", newer)
 		w.Cut(n, after)
 		if err := undo(w); !failure.Is(err, failure.Unavailable) || !w.Mend() {
 			t.Fatalf("the call was not cut: %v", err)
@@ -250,7 +250,8 @@ func TestAnUndoNeverPutsPreviousOnTheCurrentVersionOrLeavesItOnTheBadOne(t *test
 	t.Parallel()
 	for _, previous := range []string{"", older, newer} {
 		w := newWorld(t)
-		w.Secrets.Labels["AWSCURRENT"], w.Secrets.Labels["AWSPREVIOUS"] = newer, older
+		w.Secrets.SetLabel("AWSCURRENT", newer)
+		w.Secrets.SetLabel("AWSPREVIOUS", older)
 		j := w.Journal.Get()
 		j.Promotion = &journal.Promotion{From: older, To: newer, PreviousBefore: previous}
 		w.Journal.Set(j)
@@ -349,7 +350,7 @@ func TestWhatFailsIsTold(t *testing.T) {
 		if _, err := promote(w); err != nil {
 			t.Fatal(err)
 		}
-		w.Secrets.Labels["AWSPENDING"] = newer
+		w.Secrets.SetLabel("AWSPENDING", newer)
 		return w
 	}, undo, "GetItem", "DescribeSecret", "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING", "journal")
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"alboidc.internal/functions/internal/fakes"
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
@@ -99,8 +100,8 @@ func TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen(t *testing.T) {
 func TestASecretThatSecretsManagerForgotCanStillBeRemoved(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
-	delete(w.Secrets.Values, older)
-	delete(w.Secrets.Labels, "AWSPREVIOUS")
+	w.Secrets.Change(smtest.Drop(older))
+	w.Secrets.SetLabel("AWSPREVIOUS", "")
 	got, err := retire(w, rotation.RetireDelete)
 	answers(t, got, err, "deleted")
 	has(t, v, newID)

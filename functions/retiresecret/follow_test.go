@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"alboidc.internal/functions/internal/fakes"
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
@@ -16,7 +17,7 @@ func TestASecretThatWasStoredAgainStays(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
 	w.Secrets.Add("version-again", value, "AWSCURRENT")
-	w.Secrets.Labels["AWSPREVIOUS"] = newer
+	w.Secrets.SetLabel("AWSPREVIOUS", newer)
 	got, err := retire(w, rotation.RetireDelete) // the execution still knows it as the new version
 	answers(t, got, err, "deleted")
 	has(t, v, newID)
@@ -34,7 +35,7 @@ func TestAVersionThatIsGoneIsNotRemovedWhileAWSCURRENTIsUnknown(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
 	w.Secrets.Add("version-again", value, "AWSCURRENT")
-	delete(w.Secrets.Values, newer) // Secrets Manager drops versions without a label
+	w.Secrets.Change(smtest.Drop(newer)) // Secrets Manager drops versions without a label
 	for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireDelete} {
 		_, err := call(w, action, newer, "version-again")
 		fakes.Failed(t, err, failure.Precondition, "whether they are the same secret cannot be told")
@@ -52,7 +53,7 @@ func TestWhatALostRequestMadeIsFoundByItsTagInTheEnd(t *testing.T) {
 	v.AddTagged(newer, secret.New(foreign+"-lost"))
 	others := v.AddTagged("version-of-another-system", secret.New(foreign))
 	w.Secrets.Add(newer, value, "AWSCURRENT")
-	w.Secrets.Labels["AWSPREVIOUS"] = older
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Promotion: &journal.Promotion{From: older, To: newer, At: w.Now, GraceUntil: w.Now}, Secrets: map[string]journal.Entry{
 		older: {State: journal.Live, IdPSecretID: oldID, Imported: true, At: w.Now},
 		newer: {State: journal.Live, IdPSecretID: made, Before: []string{oldID}, At: w.Now}}})

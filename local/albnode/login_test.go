@@ -32,7 +32,7 @@ func TestALoginReachesTheApplicationAndCountsOnce(t *testing.T) {
 	}
 }
 
-func TestTheBrowserIsSentToTheAuthorizationEndpointWithTheRuleSettings(t *testing.T) {
+func TestTheBrowserIsSentToTheIdPWithTheRuleSettings(t *testing.T) {
 	r := newRig(t)
 	r.setLogin("s1", func(c *types.AuthenticateOidcActionConfig) {
 		c.Scope = aws.String("openid email")
@@ -102,7 +102,7 @@ func TestTargetsGetTheSubjectAndTheClaimsWithPadding(t *testing.T) {
 	}
 }
 
-func TestOnUnauthenticatedRequestDenyAnswers401AndAllowLetsThroughWithoutIdentity(t *testing.T) {
+func TestOnUnauthenticatedRequestDenyAnswers401AndAllowLetsIn(t *testing.T) {
 	r := newRig(t)
 	on := func(behaviour types.AuthenticateOidcActionConditionalBehaviorEnum) *http.Response {
 		r.setLogin("s1", func(c *types.AuthenticateOidcActionConfig) { c.OnUnauthenticatedRequest = behaviour })

@@ -21,7 +21,7 @@ func (r *rig) refreshedWith() []string {
 	return out
 }
 
-func TestAnExpiredAccessTokenIsRefreshedOnceAndTheUserNoticesNothing(t *testing.T) {
+func TestAnExpiredAccessTokenIsRefreshedOnce(t *testing.T) {
 	r := newRig(t)
 	b := r.browser()
 	b.mustOpen(0)
@@ -93,7 +93,7 @@ func TestAFailedRefreshSendsTheUserToLogInAgainAndIsCounted(t *testing.T) {
 	b.mustOpen(0) // by logging in
 }
 
-func TestConcurrentRequestsOfASessionShareOneRefreshOfARotatingToken(t *testing.T) {
+func TestConcurrentRequestsOfASessionShareOneRefresh(t *testing.T) {
 	r := newRig(t)
 	b := r.browser()
 	b.mustOpen(0)

@@ -48,7 +48,7 @@ func TestRulesAreEvaluatedByPriorityOnPathAndOnHostWithoutItsPort(t *testing.T) 
 	}
 }
 
-func TestAWeightedForwardSharesRequestsByWeightAndSticksToAGroupIfAsked(t *testing.T) {
+func TestAWeightedForwardSharesByWeightAndSticksIfAsked(t *testing.T) {
 	r := newRig(t)
 	heavy, light := r.newGroup("heavy", says("heavy")), r.newGroup("light", says("light"))
 	forward := func(sticky bool) types.Action {
@@ -77,7 +77,7 @@ func TestAWeightedForwardSharesRequestsByWeightAndSticksToAGroupIfAsked(t *testi
 	}
 }
 
-func TestAGroupWithoutTargetsIs503AndATargetThatDoesNotAnswerIs502(t *testing.T) {
+func TestAGroupWithoutTargetsIs503AndADeadTargetIs502(t *testing.T) {
 	r := newRig(t)
 	empty, dead := r.newGroup("empty"), r.newGroup("dead")
 	must(r.api.RegisterTargets(r.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &dead, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: aws.Int32(1)}}}))
@@ -112,7 +112,7 @@ func TestActionsItDoesNotPerformAreRefusedAndNeverSkipped(t *testing.T) {
 	}
 }
 
-func TestAPlaneServesLoadBalancersOlderThanItselfWhereToldUntilItsContextEnds(t *testing.T) {
+func TestAPlaneServesOlderLoadBalancersUntilItsContextEnds(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -125,7 +125,7 @@ func TestAFailedBranchIsCaughtByItsParallel(t *testing.T) {
 	}
 }
 
-func TestRedriveSchedulesATaskAgainWithFreshRetriesAndWithoutEnteringIt(t *testing.T) {
+func TestARedriveSchedulesATaskAgainWithFreshRetries(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *world, task asl.Task, call int) (string, *asl.TaskError) {
 		if call <= 3 {

@@ -128,38 +128,5 @@ type IterationDetails struct {
 	Index int    `json:"index"`
 }
 
-// WithoutData is the event as shown to those who ask for no execution data: names and times only.
-func (e Event) WithoutData() Event {
-	if d := e.ExecutionStarted; d != nil {
-		e.ExecutionStarted = &StartedDetails{RoleARN: d.RoleARN, StateMachineAliasARN: d.StateMachineAliasARN, StateMachineVersionARN: d.StateMachineVersionARN}
-	}
-	if e.ExecutionSucceeded != nil {
-		e.ExecutionSucceeded = &OutputDetails{}
-	}
-	for _, d := range []**ErrorDetails{&e.ExecutionFailed, &e.ExecutionAborted, &e.ExecutionTimedOut} {
-		if *d != nil {
-			*d = &ErrorDetails{}
-		}
-	}
-	if d := e.StateEntered; d != nil {
-		e.StateEntered = &EnteredDetails{Name: d.Name}
-	}
-	if d := e.StateExited; d != nil {
-		e.StateExited = &ExitedDetails{Name: d.Name}
-	}
-	if d := e.TaskScheduled; d != nil {
-		e.TaskScheduled = &ScheduledDetails{ResourceType: d.ResourceType, Resource: d.Resource, Region: d.Region, TimeoutInSeconds: d.TimeoutInSeconds}
-	}
-	for _, d := range []**TaskDetails{&e.TaskSucceeded, &e.TaskFailed, &e.TaskTimedOut} {
-		if *d != nil {
-			*d = &TaskDetails{ResourceType: (*d).ResourceType, Resource: (*d).Resource}
-		}
-	}
-	if d := e.EvaluationFailed; d != nil {
-		e.EvaluationFailed = &EvaluationError{Error: d.Error, State: d.State}
-	}
-	return e
-}
-
 // detailsOf keeps the JSON text of a payload and its details together.
 func detailsOf(payload json.RawMessage) (string, *Truncated) { return string(payload), &Truncated{} }

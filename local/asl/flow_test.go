@@ -26,7 +26,7 @@ func TestAWaitOfSevenDaysPassesAtOnce(t *testing.T) {
 	}
 }
 
-func TestAWaitUntilATimestampCutsFractionsOfASecondAndDoesNotWaitForThePast(t *testing.T) {
+func TestAWaitUntilATimestampIsInWholeSecondsAndNotForThePast(t *testing.T) {
 	t.Parallel()
 	for ts, want := range map[string]time.Duration{
 		"2026-03-01T10:00:30.9Z":    30 * time.Second,
@@ -181,9 +181,6 @@ func TestEventsMarshalAsTheAPIShowsThem(t *testing.T) {
 		`"outputDetails":{"truncated":false},"assignedVariables":{"v":"[1]"},"assignedVariablesDetails":{"truncated":false}}}`
 	if err != nil || string(b) != want {
 		t.Errorf("%s, %v", b, err)
-	}
-	if b, _ = json.Marshal(w.execution.Events()[2].WithoutData()); strings.Contains(string(b), `\"a\"`) || strings.Contains(string(b), "[1]") {
-		t.Errorf("without data: %s", b)
 	}
 }
 

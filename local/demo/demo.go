@@ -81,7 +81,7 @@ func start(ctx context.Context, o Options) (*world, error) {
 	}
 	s, err := stack.Start(ctx, stack.Options{Face: o.IdP, Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
 		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable, "PARAMETER_PREFIX": orders.ParameterPrefix},
-		FunctionLogs: w.log, OnAuth: w.count, OnEvent: w.event})
+		FunctionLogs: w.logs, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
 		_ = w.logs.Close()
 		return nil, err
@@ -131,10 +131,6 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 
 // byHand reports whether a person makes and removes the secrets.
 func (w *world) byHand() bool { return w.capable.MadeByHand() }
-
-func (w *world) log(function, requestID string, line []byte) {
-	_, _ = fmt.Fprintf(w.logs, "%s %s %s\n", function, requestID, line)
-}
 
 // count hears of every login and refresh at a load balancer.
 func (w *world) count(e albnode.Event) {

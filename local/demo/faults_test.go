@@ -11,7 +11,7 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-func TestEveryStateThatCanBeMadeToFailIsAStateOfTheMachineAndItsRulesAreValid(t *testing.T) {
+func TestEveryStateThatCanBeMadeToFailIsOneOfTheMachine(t *testing.T) {
 	t.Parallel()
 	for _, f := range failures() {
 		if !strings.Contains(string(statemachine.Definition), `"`+f.state+`": {`) {
@@ -32,7 +32,7 @@ func TestEveryStateThatCanBeMadeToFailIsAStateOfTheMachineAndItsRulesAreValid(t 
 	}
 }
 
-func TestStateToFailIsFoundInAnyCaseAndAnUnknownOneIsAnsweredWithTheChoice(t *testing.T) {
+func TestTheStateToFailIsFoundInAnyCase(t *testing.T) {
 	t.Parallel()
 	if f, err := findFault("testsecret"); err != nil || f.state != "TestSecret" {
 		t.Errorf("found %v, %v", f, err)

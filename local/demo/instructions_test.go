@@ -79,7 +79,8 @@ func callSDK(words []string) error {
 	config := aws.Config{Region: os.Getenv("AWS_DEFAULT_REGION"), BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")),
 		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), "")}
 	client, known := map[string]any{"stepfunctions": sfn.NewFromConfig(config), "secretsmanager": secretsmanager.NewFromConfig(config),
-		"dynamodb": dynamodb.NewFromConfig(config), "ssm": ssm.NewFromConfig(config), "elbv2": elbv2.NewFromConfig(config), "scheduler": scheduler.NewFromConfig(config)}[words[0]]
+		"dynamodb": dynamodb.NewFromConfig(config), "ssm": ssm.NewFromConfig(config), "elbv2": elbv2.NewFromConfig(config),
+		"scheduler": scheduler.NewFromConfig(config)}[words[0]]
 	if !known {
 		return fmt.Errorf("%s: no client for it here", words[0])
 	}

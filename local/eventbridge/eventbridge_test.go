@@ -171,26 +171,6 @@ func TestServiceEventThatMatchesStartsTheStateMachineWithTheEvent(t *testing.T) 
 	}
 }
 
-func TestDeliveryThatFailsIsTriedAgainAndOneThatIsRefusedIsNot(t *testing.T) {
-	t.Parallel()
-	s := newStack(t)
-	refused := toMachine("refused")
-	refused.Arn = aws.String(machine + "-gone")
-	s.rule("heal", timedOutPattern, refused)
-	s.settle(func() { s.service.Emit(region, timedOut()) })
-	if d := s.service.Deliveries(); len(d) != 1 || d[0].Attempts != 1 || d[0].Err == nil {
-		t.Errorf("deliveries %+v", d)
-	}
-	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Refuse, Status: 503, Times: 3}); err != nil {
-		t.Fatal(err)
-	}
-	s.rule("retry", `{"source":["retry"]}`, toMachine("rotation"))
-	s.settle(func() { s.service.Emit(region, eventbridge.Event{Source: "retry", DetailType: "x"}) })
-	if d := s.service.Deliveries(); len(d) != 2 || d[1].Attempts != 4 || d[1].Err != nil || len(s.states.started()) != 1 {
-		t.Errorf("deliveries %+v", d)
-	}
-}
-
 func TestDeliveryIsGivenUpByTheRetryPolicyOfItsTarget(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)

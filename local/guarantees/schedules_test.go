@@ -23,7 +23,8 @@ func (w *world) scheduled(d time.Duration) {
 	w.clock.Go(func() { // busy, so that no time passes before and after
 		err := w.CreateSchedules(context.Background())
 		err = errors.Join(err, w.setSchedule(orders.Client, types.ScheduleStateEnabled), w.clock.Sleep(context.Background(), d))
-		done <- errors.Join(err, w.setSchedule(orders.Client, types.ScheduleStateDisabled), w.setSchedule(orders.Client+".measure", types.ScheduleStateDisabled))
+		err = errors.Join(err, w.setSchedule(orders.Client, types.ScheduleStateDisabled))
+		done <- errors.Join(err, w.setSchedule(orders.Client+".measure", types.ScheduleStateDisabled))
 	})
 	if err := <-done; err != nil {
 		w.t.Fatal(err)

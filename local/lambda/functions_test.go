@@ -62,7 +62,8 @@ func TestOperationAndParameterThatAreNotThereAreRefusedByName(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	wantCode(t, err, "NotImplemented")
-	for _, in := range []sdk.InvokeInput{{ClientContext: aws.String("e30=")}, {InvocationType: types.InvocationTypeEvent}, {LogType: types.LogTypeTail}} {
+	for _, in := range []sdk.InvokeInput{{ClientContext: aws.String("e30=")},
+		{InvocationType: types.InvocationTypeEvent}, {LogType: types.LogTypeTail}} {
 		in.FunctionName = aws.String("plan")
 		_, err = s.client.Invoke(ctx, &in)
 		wantCode(t, err, "NotImplemented")

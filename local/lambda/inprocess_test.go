@@ -64,7 +64,7 @@ func TestFunctionRegisteredInProcessAnswersAsAnyOther(t *testing.T) {
 	}
 }
 
-func TestFunctionRegisteredInProcessTimesOutOnTheClockAndItsLastRequestLandsLater(t *testing.T) {
+func TestAFunctionInProcessTimesOutOnTheClockAndRunsOn(t *testing.T) {
 	t.Parallel()
 	c := clock.NewVirtual(start())
 	s := newStack(t, lambda.Options{Clock: c})

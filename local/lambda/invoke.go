@@ -15,7 +15,8 @@ func (s *Service) invoke(ctx context.Context, call *awsapi.Call) (any, error) {
 		return nil, err
 	}
 	// What is not here: asynchronous invocations, the end of the log in the answer, and the like.
-	for _, header := range []string{"X-Amz-Client-Context", "X-Amz-Durable-Execution-Name", "X-Amz-Tenant-Id", "X-Amz-Log-Type", "X-Amz-Invocation-Type"} {
+	for _, header := range []string{"X-Amz-Client-Context", "X-Amz-Durable-Execution-Name", "X-Amz-Tenant-Id",
+		"X-Amz-Log-Type", "X-Amz-Invocation-Type"} {
 		if v := call.HTTP.Header.Get(header); v != "" && v != "None" && v != "RequestResponse" {
 			return nil, awsapi.NotImplementedParameter(call, header+" "+v)
 		}
@@ -55,7 +56,6 @@ func (s *Service) run(ctx context.Context, ref reference, payload []byte) (r res
 		return result{}, "", unavailable("the local stack is closing")
 	}
 	inv := &invocation{id: awsapi.NewID(), arn: ref.arn(), payload: payload, done: make(chan result, 1)}
-	inv.log = &invocationLog{service: s, version: v, id: inv.id}
 	if h := v.function.handler; h != nil {
 		r, ok := s.runInProcess(ctx, h, inv)
 		if !ok {
@@ -79,27 +79,22 @@ func unavailable(why string) error {
 
 // runProcess carries out an invocation on an idle process, or on a new one.
 func (s *Service) runProcess(v *version, inv *invocation) result {
-	began := time.Now()
-	inv.log.start()
-	defer func() { inv.log.end(time.Since(began)) }()
-	p, err := s.take(v, inv.log)
+	p, err := s.take(v)
 	if err != nil {
 		return failure("Runtime.InvalidEntrypoint", "RequestId: %s Error: %v", inv.id, err)
 	}
 	r, reusable := p.run(inv, time.Duration(v.config.Timeout)*time.Second)
 	if reusable {
-		p.logs.flush()
 		s.give(v, p)
 		return r
 	}
 	p.kill()
 	<-p.gone
-	p.logs.end()
 	return r
 }
 
 // take returns a process of the version that the caller owns until give.
-func (s *Service) take(v *version, log *invocationLog) (*process, error) {
+func (s *Service) take(v *version) (*process, error) {
 	s.mu.Lock()
 	for n := len(v.idle); n > 0; n = len(v.idle) {
 		p := v.idle[n-1]
@@ -110,7 +105,7 @@ func (s *Service) take(v *version, log *invocationLog) (*process, error) {
 		}
 	}
 	s.mu.Unlock()
-	return s.start(v, log)
+	return s.start(v)
 }
 
 // give takes a process back, to wait for the next invocation of its version.

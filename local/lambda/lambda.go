@@ -1,10 +1,12 @@
-// Package lambda is the local stack's AWS Lambda: it keeps functions, their versions and aliases, and runs their real bootstrap binaries (runtime provided.al2023) over the Lambda Runtime API. A test may register a Go
-// function instead of a binary and so run a handler on a virtual clock.
+// Package lambda is the local stack's AWS Lambda: it keeps functions, their versions and aliases, and runs their real
+// bootstrap binaries (runtime provided.al2023) over the Lambda Runtime API. A test may register a Go function instead of a
+// binary and so run a handler on a virtual clock.
 package lambda
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 
@@ -14,13 +16,13 @@ import (
 
 // Options are the parts of the service that the stack chooses.
 type Options struct {
-	// Clock is the time of functions registered in process; nil is real time. Real processes always run, and time out, in real time.
+	// Clock is the time of functions registered in process; nil is real time. Real processes always run, and time out,
+	// in real time.
 	Clock clock.Clock
 	// ExtraEnv is added to the environment of every process, e.g. AWS_ENDPOINT_URL. A function's own variables win.
 	ExtraEnv map[string]string
-	// Logs, if set, gets every line a function writes, and Lambda's own START, END and REPORT lines. It may be called
-	// from several goroutines, and must not keep line.
-	Logs func(function, requestID string, line []byte)
+	// Logs, if set, gets every line that a process writes, with the function's name before it.
+	Logs io.Writer
 }
 
 // Service is AWS Lambda.
@@ -30,6 +32,7 @@ type Service struct {
 	ctx     context.Context // ends on Close
 	close   context.CancelFunc
 	work    sync.WaitGroup // invocations under way on processes
+	logs    logs
 
 	mu        sync.Mutex
 	closed    bool
@@ -48,8 +51,11 @@ func New(o Options) *Service {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
+	if o.Logs == nil {
+		o.Logs = io.Discard
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Service{options: o, clock: o.Clock, ctx: ctx, close: cancel,
+	return &Service{options: o, clock: o.Clock, ctx: ctx, close: cancel, logs: logs{out: o.Logs},
 		functions: map[string]map[string]*function{}, inProcess: map[string]*inProcess{}, processes: map[*process]struct{}{}}
 }
 
@@ -75,7 +81,8 @@ func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 	}
 }
 
-// Close kills every process, and waits for the invocations on them to end. Functions registered in process see their context end.
+// Close kills every process, and waits for the invocations on them to end. Functions registered in process see their
+// context end.
 func (s *Service) Close() {
 	s.close()
 	s.mu.Lock()

@@ -2,114 +2,36 @@ package lambda
 
 import (
 	"bytes"
-	"errors"
-	"os"
-	"syscall"
-	"time"
+	"fmt"
+	"io"
+	"sync"
 )
 
-// maxLine is where a line without an end is broken: CloudWatch Logs takes events up to 256 KB.
-const maxLine = 256 << 10
-
-// logPipe carries what a process writes to its standard output and error, in order and line by line, to sink.
-type logPipe struct {
-	r       *os.File
-	sink    func(line []byte)
-	flushes chan chan struct{}
-	ended   chan struct{}
-	partial []byte // owned by read
+// logs takes what processes write to their standard outputs and errors, and passes it on line by line, each with the
+// function's name before it.
+type logs struct {
+	mu  sync.Mutex
+	out io.Writer
 }
 
-// newLogPipe returns a pipe and its writing end, for the process.
-func newLogPipe(sink func(line []byte)) (*logPipe, *os.File, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	l := &logPipe{r: r, sink: sink, flushes: make(chan chan struct{}), ended: make(chan struct{})}
-	go l.read()
-	return l, w, nil
+// lines is the end of the logs that one process writes to.
+type lines struct {
+	logs     *logs
+	function string
+	partial  []byte
 }
 
-func (l *logPipe) read() {
-	defer close(l.ended)
-	defer l.r.Close()
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := l.r.Read(buf)
-		l.add(buf[:n])
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			l.drain(buf)
-			l.endLine()
-			close(<-l.flushes)
-			continue
-		}
-		if err != nil {
-			l.endLine()
-			return
-		}
-	}
-}
-
-// drain takes what is in the pipe and returns as soon as it is empty.
-func (l *logPipe) drain(buf []byte) {
-	_ = l.r.SetReadDeadline(time.Time{})
-	raw, err := l.r.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Read(func(fd uintptr) bool {
-		for {
-			n, err := syscall.Read(int(fd), buf)
-			if errors.Is(err, syscall.EINTR) {
-				continue
-			}
-			if n <= 0 {
-				return true
-			}
-			l.add(buf[:n])
-		}
-	})
-}
-
-func (l *logPipe) add(b []byte) {
+// Write implements io.Writer.
+func (l *lines) Write(b []byte) (int, error) {
 	l.partial = append(l.partial, b...)
 	for {
-		line, rest, ok := bytes.Cut(l.partial, []byte("\n"))
-		if !ok {
-			break
+		line, rest, ended := bytes.Cut(l.partial, []byte("\n"))
+		if !ended {
+			return len(b), nil
 		}
-		l.sink(line)
+		l.logs.mu.Lock()
+		_, _ = fmt.Fprintf(l.logs.out, "%s %s\n", l.function, line)
+		l.logs.mu.Unlock()
 		l.partial = rest
 	}
-	if len(l.partial) >= maxLine {
-		l.endLine()
-	}
-}
-
-func (l *logPipe) endLine() {
-	if len(l.partial) > 0 {
-		l.sink(l.partial)
-		l.partial = nil
-	}
-}
-
-// flush returns once everything written so far has reached the sink: an invocation's lines must be there before its
-// answer is. One caller at a time.
-func (l *logPipe) flush() {
-	// A deadline in the past wakes the reader, which then empties the pipe without blocking.
-	_ = l.r.SetReadDeadline(time.Unix(1, 0))
-	ack := make(chan struct{})
-	select {
-	case l.flushes <- ack:
-		<-ack
-	case <-l.ended:
-	}
-}
-
-// end takes what is left and stops reading. A child of the process may still hold the writing end.
-func (l *logPipe) end() {
-	l.flush()
-	_ = l.r.Close()
-	<-l.ended
 }

@@ -24,7 +24,6 @@ type invocation struct {
 	id      string
 	arn     string // as the caller named the function
 	payload []byte
-	log     *invocationLog
 	done    chan result // has room for one
 }
 
@@ -40,40 +39,32 @@ type process struct {
 	version *version
 	cmd     *exec.Cmd
 	server  *http.Server
-	logs    *logPipe
 	ready   chan struct{}    // the runtime has asked for the next invocation; has room for one
 	work    chan *invocation // taken by the runtime's request for the next invocation
 	gone    chan struct{}    // closed when the process has ended
 	parked  bool             // ready was received and not used up; for the owner only
 
 	mu      sync.Mutex
-	log     *invocationLog // of the invocation under way, or the last one
 	current *invocation
 	exit    error // set before gone is closed
 }
 
-// start runs v's bootstrap. first gets the lines of its init phase.
-func (s *Service) start(v *version, first *invocationLog) (*process, error) {
-	p := &process{version: v, log: first, ready: make(chan struct{}, 1), work: make(chan *invocation), gone: make(chan struct{})}
+// start runs v's bootstrap.
+func (s *Service) start(v *version) (*process, error) {
+	p := &process{version: v, ready: make(chan struct{}, 1), work: make(chan *invocation), gone: make(chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	p.server = &http.Server{Handler: p.runtimeAPI(), ReadHeaderTimeout: initLimit}
-	logs, w, err := newLogPipe(func(line []byte) { p.currentLog().add(line) })
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	p.logs = logs
 	p.cmd = exec.Command(filepath.Join(v.folder, "bootstrap"))
 	p.cmd.Dir = v.folder
 	p.cmd.Env = s.environ(v, listener.Addr().String())
-	p.cmd.Stdout, p.cmd.Stderr = w, w
+	out := &lines{logs: &s.logs, function: v.function.name}
+	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.WaitDelay = time.Second // a child of the process may still hold them
 	p.cmd.SysProcAttr = processAttributes()
-	err = p.cmd.Start()
-	_ = w.Close()
-	if err != nil {
-		logs.end()
+	if err = p.cmd.Start(); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.mu.Lock()
@@ -115,17 +106,8 @@ func (p *process) alive() bool {
 	}
 }
 
-func (p *process) currentLog() *invocationLog {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log
-}
-
 // run has the process carry out one invocation, and reports whether it can take another.
 func (p *process) run(inv *invocation, timeout time.Duration) (r result, reusable bool) {
-	p.mu.Lock()
-	p.log = inv.log
-	p.mu.Unlock()
 	if r, ok := p.awaitInit(inv, timeout); !ok {
 		return r, false
 	}

@@ -23,12 +23,12 @@ func (d *Deployment) CreateSchedules(ctx context.Context) error {
 		{Client, "cron(0 3 1 * ? *)", `{"client":"` + Client + `"}`},
 		{Client + ".measure", "rate(1 day)", `{"client":"` + Client + `","measure":true}`},
 	} {
-		if _, err := api.CreateSchedule(ctx, &scheduler.CreateScheduleInput{Name: &s.name, GroupName: group, ScheduleExpression: &s.expression,
-			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
-			Target: &types.Target{Arn: &d.MachineARN, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName + "-schedules"),
-				Input:       &s.input,
-				RetryPolicy: &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(3600), MaximumRetryAttempts: aws.Int32(20)}},
-		}); err != nil {
+		target := &types.Target{Arn: &d.MachineARN, Input: &s.input,
+			RoleArn:     aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName + "-schedules"),
+			RetryPolicy: &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(3600), MaximumRetryAttempts: aws.Int32(20)}}
+		in := &scheduler.CreateScheduleInput{Name: &s.name, GroupName: group, ScheduleExpression: &s.expression, Target: target,
+			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}}
+		if _, err := api.CreateSchedule(ctx, in); err != nil {
 			return fmt.Errorf("creating the schedule %s: %w", s.name, err)
 		}
 	}

@@ -97,7 +97,8 @@ func orDefault(s, otherwise string) string {
 func readExpression(call *awsapi.Call, text string, zone *time.Location) (expression, error) {
 	if m := rateForm.FindStringSubmatch(text); m != nil {
 		n, _ := strconv.Atoi(m[1]) // five digits
-		every := time.Duration(n) * map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
+		unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
+		every := time.Duration(n) * unit
 		return func(t, anchor time.Time) time.Time {
 			if t.Before(anchor) {
 				return anchor

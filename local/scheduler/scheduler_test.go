@@ -185,7 +185,7 @@ func TestDeliveryThatFailsIsTriedAgainUntilItWorks(t *testing.T) {
 	}
 }
 
-func TestDeliveryIsGivenUpByTheRetryPolicyAndWhenTheTargetRefusesIt(t *testing.T) {
+func TestDeliveryIsGivenUpByItsPolicyAndWhenItIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Match: "busy", Mode: fault.Refuse, Status: 500}); err != nil {
@@ -196,7 +196,9 @@ func TestDeliveryIsGivenUpByTheRetryPolicyAndWhenTheTargetRefusesIt(t *testing.T
 			in.Target.Input = aws.String(`"busy"`)
 			in.Target.RetryPolicy = &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(4)}
 		})
-		s.mustCreate("refused", "cron(0 12 1 3 ? 2026)", func(in *sdk.CreateScheduleInput) { in.Target.Arn = aws.String(machine + "-that-is-not-there") })
+		s.mustCreate("refused", "cron(0 12 1 3 ? 2026)", func(in *sdk.CreateScheduleInput) {
+			in.Target.Arn = aws.String(machine + "-that-is-not-there")
+		})
 	}))
 	d := s.service.Deliveries()
 	if len(d) != 2 || d[0].Attempts != 5 || d[0].Err == nil || d[1].Attempts != 1 || d[1].Err == nil {
@@ -304,7 +306,9 @@ func TestCronIsInTheSchedulesTimeZone(t *testing.T) {
 	s := newStack(t)
 	// Berlin goes to summer time on 2026-03-29: 09:00 is 08:00 UTC before and 07:00 UTC after.
 	wantTimes(t, s.run(30*day, func() {
-		s.mustCreate("rotate", "cron(0 9 ? * SUN *)", func(in *sdk.CreateScheduleInput) { in.ScheduleExpressionTimezone = aws.String("Europe/Berlin") })
+		s.mustCreate("rotate", "cron(0 9 ? * SUN *)", func(in *sdk.CreateScheduleInput) {
+			in.ScheduleExpressionTimezone = aws.String("Europe/Berlin")
+		})
 	}), 7*day-2*time.Hour, 14*day-2*time.Hour, 21*day-2*time.Hour, 28*day-3*time.Hour)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -52,7 +53,7 @@ type Options struct {
 	// FunctionEnv is added to every function's environment.
 	FunctionEnv map[string]string
 	// FunctionLogs gets every line that a function writes.
-	FunctionLogs func(function, requestID string, line []byte)
+	FunctionLogs io.Writer
 	// OnAuth hears of every login and refresh at a load balancer.
 	OnAuth func(albnode.Event)
 	// OnEvent hears of every history event of every execution.

@@ -55,22 +55,14 @@ func TestEveryServiceAnswersAtOneAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	region := s.AWS("eu-central-1")
-	for name, err := range map[string]error{
-		"ParameterNotFound": func() error {
-			_, err := ssm.NewFromConfig(region).GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("/none")})
-			return err
-		}(),
-		"StateMachineDoesNotExist": func() error {
-			_, err := sfn.NewFromConfig(region).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String("arn:aws:states:eu-central-1:111122223333:stateMachine:x")})
-			return err
-		}(),
-		"NotFound": func() error {
-			_, err := sns.NewFromConfig(region).Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String("arn:aws:sns:eu-central-1:111122223333:x"), Message: aws.String("x")})
-			return err
-		}(),
-	} {
-		if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != name {
-			t.Errorf("%v, want %s", err, name)
+	_, noParameter := ssm.NewFromConfig(region).GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("/none")})
+	_, noExecution := sfn.NewFromConfig(region).DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{
+		ExecutionArn: aws.String("arn:aws:states:eu-central-1:111122223333:execution:x:y")})
+	_, noTopic := sns.NewFromConfig(region).Publish(t.Context(), &sns.PublishInput{Message: aws.String("x"),
+		TopicArn: aws.String("arn:aws:sns:eu-central-1:111122223333:x")})
+	for code, err := range map[string]error{"ParameterNotFound": noParameter, "ExecutionDoesNotExist": noExecution, "NotFound": noTopic} {
+		if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != code {
+			t.Errorf("%v, want %s", err, code)
 		}
 	}
 	if code, body := call(t, s, http.MethodGet, "/", ""); code != http.StatusForbidden || !strings.Contains(body, "no AWS signature") {

@@ -3,7 +3,6 @@ package stepfunctions
 import (
 	"context"
 	"encoding/json"
-	"math/rand/v2"
 	"time"
 
 	"alboidc.internal/local/asl"
@@ -116,15 +115,7 @@ func (s *Service) startable(arn string) (*machine, settings, *version, string, e
 		if m, a, _ = s.alias(arn); m == nil {
 			return nil, with, nil, "", noMachine(arn)
 		}
-		aliasARN = a.arn
-		pick := a.routes[0].VersionARN
-		if rand.Float64()*100 >= float64(a.routes[0].Weight) {
-			pick = a.routes[len(a.routes)-1].VersionARN
-		}
-		if v = m.version(pick); v == nil {
-			return nil, with, nil, "", noMachine(pick)
-		}
-		with = v.settings
+		aliasARN, v, with = a.arn, a.version, a.version.settings
 	}
 	return m, with, v, aliasARN, nil
 }

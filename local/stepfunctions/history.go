@@ -15,7 +15,6 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	var in struct {
 		StateMachineARN string     `json:"stateMachineArn"`
 		StatusFilter    asl.Status `json:"statusFilter"`
-		RedriveFilter   string     `json:"redriveFilter"`
 		paging
 	}
 	if err := call.Decode(&in); err != nil {
@@ -23,9 +22,6 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	}
 	if in.StatusFilter != "" && !slices.Contains(statuses, in.StatusFilter) {
 		return nil, invalid(in.StatusFilter, "statusFilter", "Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]")
-	}
-	if in.RedriveFilter != "" && in.RedriveFilter != "REDRIVEN" && in.RedriveFilter != "NOT_REDRIVEN" {
-		return nil, invalid(in.RedriveFilter, "redriveFilter", "Member must satisfy enum value set: [REDRIVEN, NOT_REDRIVEN]")
 	}
 	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
 		return nil, err
@@ -44,8 +40,7 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	rows := []executionView{}
 	for _, e := range slices.Backward(s.order) {
 		if e.machine == m && (version == nil || e.version == version) && (aliasARN == "" || e.aliasARN == aliasARN) &&
-			(in.StatusFilter == "" || e.status == in.StatusFilter) &&
-			(in.RedriveFilter == "" || (in.RedriveFilter == "REDRIVEN") == (e.redrives > 0)) {
+			(in.StatusFilter == "" || e.status == in.StatusFilter) {
 			rows = append(rows, e.view())
 		}
 	}
@@ -57,8 +52,6 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 func (s *Service) history(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
 		ExecutionARN string `json:"executionArn"`
-		IncludeData  *bool  `json:"includeExecutionData"`
-		Reverse      bool   `json:"reverseOrder"`
 		paging
 	}
 	if err := call.Decode(&in); err != nil {
@@ -70,15 +63,6 @@ func (s *Service) history(_ context.Context, call *awsapi.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	events := e.run.Events()
-	if in.IncludeData != nil && !*in.IncludeData {
-		for i := range events {
-			events[i] = events[i].WithoutData()
-		}
-	}
-	if in.Reverse {
-		slices.Reverse(events)
-	}
-	part, next, err := page(in.paging, events)
+	part, next, err := page(in.paging, e.run.Events())
 	return answer("events", part, next), err
 }

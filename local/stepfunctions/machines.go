@@ -17,7 +17,6 @@ type machine struct {
 	settings
 	created, updated time.Time
 	versions         []*version
-	lastVersion      int // numbers are never used twice
 	aliases          map[string]*alias
 }
 
@@ -78,12 +77,10 @@ func checkRole(arn string) error {
 
 func (s *Service) createStateMachine(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
-		Name               string `json:"name"`
-		Definition         string `json:"definition"`
-		RoleARN            string `json:"roleArn"`
-		Type               string `json:"type"`
-		Publish            bool   `json:"publish"`
-		VersionDescription string `json:"versionDescription"`
+		Name       string `json:"name"`
+		Definition string `json:"definition"`
+		RoleARN    string `json:"roleArn"`
+		Type       string `json:"type"`
 		observation
 	}
 	if err := call.Decode(&in); err != nil {
@@ -94,9 +91,6 @@ func (s *Service) createStateMachine(_ context.Context, call *awsapi.Call) (any,
 	}
 	if in.Type != "" && in.Type != "STANDARD" {
 		return nil, awsapi.NotImplementedParameter(call, "type "+in.Type)
-	}
-	if in.VersionDescription != "" && !in.Publish {
-		return nil, awsapi.Errorf("ValidationException", "Version description can only be set when publish is true")
 	}
 	if err := checkName(in.Name); err != nil {
 		return nil, err
@@ -115,11 +109,7 @@ func (s *Service) createStateMachine(_ context.Context, call *awsapi.Call) (any,
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]any{"stateMachineArn": m.arn, "creationDate": instant(m.created)}
-	if in.Publish {
-		out["stateMachineVersionArn"] = s.publish(m, in.VersionDescription).arn
-	}
-	return out, nil
+	return map[string]any{"stateMachineArn": m.arn, "creationDate": instant(m.created)}, nil
 }
 
 // create adds a machine. Repeating it with the same definition is a success that changes nothing, not even the role;
@@ -139,11 +129,10 @@ func (s *Service) create(arn, name string, with settings) (*machine, error) {
 
 func (s *Service) updateStateMachine(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
-		StateMachineARN    string  `json:"stateMachineArn"`
-		Definition         *string `json:"definition"`
-		RoleARN            *string `json:"roleArn"`
-		Publish            bool    `json:"publish"`
-		VersionDescription string  `json:"versionDescription"`
+		StateMachineARN string  `json:"stateMachineArn"`
+		Definition      *string `json:"definition"`
+		RoleARN         *string `json:"roleArn"`
+		Publish         bool    `json:"publish"`
 		observation
 	}
 	if err := call.Decode(&in); err != nil {
@@ -179,7 +168,7 @@ func (s *Service) updateStateMachine(_ context.Context, call *awsapi.Call) (any,
 		out["revisionId"] = m.revision
 	}
 	if in.Publish {
-		out["stateMachineVersionArn"] = s.publish(m, in.VersionDescription).arn
+		out["stateMachineVersionArn"] = s.publish(m).arn
 	}
 	return out, nil
 }
@@ -221,11 +210,9 @@ type machineView struct {
 	RoleARN         string               `json:"roleArn"`
 	Type            string               `json:"type,omitempty"`
 	CreationDate    *asl.Instant         `json:"creationDate,omitempty"`
-	UpdateDate      *asl.Instant         `json:"updateDate,omitempty"`
 	Logging         loggingConfiguration `json:"loggingConfiguration"`
 	Tracing         tracingConfiguration `json:"tracingConfiguration"`
 	RevisionID      string               `json:"revisionId,omitempty"`
-	Description     string               `json:"description,omitempty"`
 }
 
 func (s *Service) describeStateMachine(_ context.Context, call *awsapi.Call) (any, error) {
@@ -251,7 +238,7 @@ func (s *Service) describeStateMachine(_ context.Context, call *awsapi.Call) (an
 	out := machineView{StateMachineARN: in.StateMachineARN, Name: m.name, Status: "ACTIVE", Definition: with.definition, RoleARN: with.role,
 		Type: "STANDARD", CreationDate: instant(m.created), Logging: loggingConfiguration{Level: "OFF"}, RevisionID: with.revision}
 	if v != nil {
-		out.CreationDate, out.Description = instant(v.created), v.description
+		out.CreationDate = instant(v.created)
 	}
 	return out, nil
 }

@@ -3,7 +3,6 @@ package stepfunctions
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,17 +12,16 @@ import (
 
 // version is a published, unchangeable state of a machine.
 type version struct {
-	arn         string
-	description string
-	created     time.Time
+	arn     string
+	created time.Time
 	settings
 }
 
-// alias points to one or two versions of a machine.
+// alias points to a version of a machine.
 type alias struct {
-	arn, name, description string
-	routes                 []route
-	created                time.Time
+	arn     string
+	version *version
+	created time.Time
 }
 
 type route struct {
@@ -32,12 +30,11 @@ type route struct {
 }
 
 // publish makes a version of a machine; if the last one has the same revision, that is the version. s.mu is held.
-func (s *Service) publish(m *machine, description string) *version {
+func (s *Service) publish(m *machine) *version {
 	if n := len(m.versions); n > 0 && m.versions[n-1].settings == m.settings {
 		return m.versions[n-1]
 	}
-	m.lastVersion++
-	v := &version{arn: fmt.Sprintf("%s:%d", m.arn, m.lastVersion), description: description, created: s.now(), settings: m.settings}
+	v := &version{arn: fmt.Sprintf("%s:%d", m.arn, len(m.versions)+1), created: s.now(), settings: m.settings}
 	m.versions = append(m.versions, v)
 	return v
 }
@@ -75,35 +72,10 @@ func (m *machine) version(arn string) *version {
 	return nil
 }
 
-// checkRoutes: one or two different versions of the same machine whose weights add up to 100. s.mu is held.
-func (s *Service) checkRoutes(routes []route) (*machine, error) {
-	if len(routes) < 1 || len(routes) > 2 {
-		return nil, invalid(len(routes), "routingConfiguration", "Member must have length between 1 and 2")
-	}
-	var of *machine
-	sum := 0
-	for i, r := range routes {
-		m, _, v := s.qualified(r.VersionARN)
-		if v == nil {
-			return nil, awsapi.Errorf("ResourceNotFound", "State machine version does not exist: '%s'", r.VersionARN)
-		}
-		if of != nil && of != m || i == 1 && routes[0].VersionARN == r.VersionARN {
-			return nil, awsapi.Errorf("ValidationException", "The routing configuration must name different versions of one state machine")
-		}
-		of = m
-		sum += r.Weight
-	}
-	if sum != 100 {
-		return nil, awsapi.Errorf("ValidationException", "Sum of routing configuration weights must equal 100 but was %d", sum)
-	}
-	return of, nil
-}
-
 func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
-		Name        string  `json:"name"`
-		Description string  `json:"description"`
-		Routes      []route `json:"routingConfiguration"`
+		Name   string  `json:"name"`
+		Routes []route `json:"routingConfiguration"`
 	}
 	if err := call.Decode(&in); err != nil {
 		return nil, err
@@ -113,16 +85,19 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, err := s.checkRoutes(in.Routes)
-	if err != nil {
-		return nil, err
+	if len(in.Routes) != 1 || in.Routes[0].Weight != 100 {
+		return nil, awsapi.NotImplementedParameter(call, "routingConfiguration other than one version")
+	}
+	m, _, v := s.qualified(in.Routes[0].VersionARN)
+	if v == nil {
+		return nil, awsapi.Errorf("ResourceNotFound", "State machine version does not exist: '%s'", in.Routes[0].VersionARN)
 	}
 	a := m.aliases[in.Name]
-	if a != nil && (a.description != in.Description || !slices.Equal(a.routes, in.Routes)) {
+	if a != nil && a.version != v {
 		return nil, awsapi.Errorf("ConflictException", "Failed to create alias because an alias with the same name and a different routing configuration already exists.")
 	}
 	if a == nil {
-		a = &alias{arn: m.arn + ":" + in.Name, name: in.Name, description: in.Description, routes: in.Routes, created: s.now()}
+		a = &alias{arn: m.arn + ":" + in.Name, version: v, created: s.now()}
 		m.aliases[in.Name] = a
 	}
 	return map[string]any{"stateMachineAliasArn": a.arn, "creationDate": instant(a.created)}, nil

@@ -124,7 +124,7 @@ func TestALoadBalancerThatVanishesWhileItIsLookedForIsUnavailable(t *testing.T) 
 	}
 }
 
-func TestALoadBalancerThatWasFoundBeforeIsSearchedWithoutItsTagToo(t *testing.T) {
+func TestALoadBalancerFoundBeforeIsSearchedWithoutItsTagToo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.put(numbered(1), byTag.Tags)

@@ -19,10 +19,14 @@ var fieldForms = []struct {
 	pattern    *regexp.Regexp
 }{
 	{"minutes", "one number of 0 to 59", regexp.MustCompile(`^[0-5]?\d$`)},
-	{"hours", "one number of 0 to 23: a rotation makes a version, and Secrets Manager keeps them for 24 hours", regexp.MustCompile(`^([01]?\d|2[0-3])$`)},
-	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /", list(`([1-9]|[12]\d|3[01])`, step, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
-	{"month", "*, or 1 to 12 or JAN to DEC with , - /", list(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, step, ``)},
-	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , -", list(weekday, ``, `\?|L|`+weekday+`(L|#[1-5])`)},
+	{"hours", "one number of 0 to 23: a rotation makes a version, and Secrets Manager keeps them for 24 hours",
+		regexp.MustCompile(`^([01]?\d|2[0-3])$`)},
+	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /",
+		list(`([1-9]|[12]\d|3[01])`, step, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
+	{"month", "*, or 1 to 12 or JAN to DEC with , - /",
+		list(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, step, ``)},
+	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , -",
+		list(weekday, ``, `\?|L|`+weekday+`(L|#[1-5])`)},
 	{"year", "*, or years with , - /", list(`(19[7-9]\d|20\d\d|21\d\d)`, step, ``)},
 }
 
@@ -82,8 +86,9 @@ func Starts(expression string, zone *time.Location, after time.Time) iter.Seq[ti
 		hour, _ := strconv.Atoi(fields[1])
 		onDate, month := dayOfMonth(fields[2]), values(fields[3], 1, 12, monthNames)
 		onWeekday, year := dayOfWeek(fields[4]), values(fields[5], 1970, lastYear, nil)
-		day := after.In(zone)
-		for day = time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, time.UTC); day.Year() <= lastYear; day = day.AddDate(0, 0, 1) {
+		from := after.In(zone)
+		day := time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, time.UTC)
+		for ; day.Year() <= lastYear; day = day.AddDate(0, 0, 1) {
 			if !month[int(day.Month())] || !year[day.Year()] || !onDate(day) || !onWeekday(day) {
 				continue
 			}

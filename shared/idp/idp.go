@@ -235,19 +235,19 @@ type Client struct {
 	ClientID string
 }
 
-// Deps is what a provider may use. Nothing else: no environment, no clock of its own.
+// Deps is what a provider may use. Nothing else: no environment, no clock of its own. Package registry sees to it that all of
+// it is there.
 type Deps struct {
 	// HTTP has timeouts and follows no redirects.
 	HTTP *http.Client
 	// Secret reads an admin credential from Secrets Manager by ARN (its AWSCURRENT version).
 	Secret func(ctx context.Context, arn string) (secret.Value, error)
-	// AWS is the configuration of an AWS SDK client for a Region; only providers that are AWS services need it.
+	// AWS is the configuration of an AWS SDK client for a Region, for providers that are AWS services.
 	AWS func(region string) aws.Config
-	// WebIdentity returns a token that proves to the audience which AWS role we have (a JWT signed by AWS STS). It may be
-	// nil where no provider trusts such tokens.
+	// WebIdentity returns a token that proves to the audience which AWS role we have (a JWT signed by AWS STS).
 	WebIdentity func(ctx context.Context, audience string) (secret.Value, error)
 	// Now is the present time.
 	Now func() time.Time
-	// Sleep waits, or returns the context's error if that ends first; nil is a real timer.
+	// Sleep waits, or returns the context's error if that ends first.
 	Sleep func(ctx context.Context, d time.Duration) error
 }

@@ -13,8 +13,8 @@ const SettingsPath = "identityProvider.settings"
 // Setting is the path of one of them, for error texts.
 func Setting(field string) string { return SettingsPath + "." + field }
 
-// ParseSettings reads a provider's settings. check fills in what was left out and reports what is wrong, by the path of each
-// field; everything that is wrong is one InvalidInput failure.
+// ParseSettings reads a provider's settings. check fills in what was left out and reports what is wrong, by the path
+// of each field; everything that is wrong is one InvalidInput failure.
 func ParseSettings[S any](raw json.RawMessage, check func(*S, *strictjson.Problems)) (S, error) {
 	var s, none S
 	ps := strictjson.Decode(raw, &s, SettingsPath)

@@ -42,12 +42,12 @@ func TestASecretThatIsShownAnywhereFailsTheTest(t *testing.T) {
 			answer(w, rotation.CreateOutput{To: rotation.Ref{VersionID: current}}, nil)
 		}, true},
 		"the journal": {func(w *fakes.World, current string) {
-			j, err := journal.New(w.Journal, "rotation-journal").Own(t.Context(), fakes.ClientName, fakes.Execution)
+			j, err := w.Deps().Journal.Own(t.Context(), fakes.ClientName, fakes.Execution)
 			if err != nil {
 				t.Fatal(err)
 			}
 			j.Secrets[current] = journal.Entry{State: journal.Live}
-			if err := journal.New(w.Journal, "rotation-journal").Save(t.Context(), j); err != nil {
+			if err := w.Deps().Journal.Save(t.Context(), j); err != nil {
 				t.Fatal(err)
 			}
 		}, true},

@@ -3,10 +3,7 @@ package fakes
 import (
 	"context"
 	"encoding/json"
-	"maps"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,55 +15,49 @@ import (
 	"alboidc.internal/shared/journal"
 )
 
-type item = map[string]types.AttributeValue
-
-// DynamoDB is the journal's table.
+// DynamoDB is the client's item in the journal's table.
 type DynamoDB struct {
-	t         testing.TB
-	wire      *Wire
-	items     map[string]item
-	documents []string // every document that was ever written
+	t   testing.TB
+	api *dynamodb.Client // past the wire
 }
 
-var _ journal.API = (*DynamoDB)(nil)
+func (d *DynamoDB) createTable() {
+	_, err := d.api.CreateTable(context.Background(), &dynamodb.CreateTableInput{TableName: aws.String(table),
+		BillingMode:          types.BillingModePayPerRequest,
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("client"), KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("client"), AttributeType: "S"}}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
 
 // SetOwner gives the client's lock to an execution, "" for none, as the state machine does.
 func (d *DynamoDB) SetOwner(execution string) {
 	if execution == "" {
-		delete(d.of(ClientName), "owner")
+		d.set("owner", nil)
 		return
 	}
-	d.of(ClientName)["owner"] = &types.AttributeValueMemberS{Value: execution}
+	d.set("owner", &types.AttributeValueMemberS{Value: execution})
 }
 
 // SetConfig says which configuration an execution works by, as the state machine does.
-func (d *DynamoDB) SetConfig(r config.Reference) {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.of(ClientName)["config"] = &types.AttributeValueMemberS{Value: string(doc)}
-}
+func (d *DynamoDB) SetConfig(r config.Reference) { d.set("config", d.document(r)) }
 
 // SetOwnerSince says since when the lock is held, as the state machine does.
 func (d *DynamoDB) SetOwnerSince(at time.Time) {
-	d.of(ClientName)["ownerSince"] = &types.AttributeValueMemberS{Value: at.Format("2006-01-02T15:04:05.000Z07:00")} // as JSONata's $now
+	d.set("ownerSince", &types.AttributeValueMemberS{Value: at.Format("2006-01-02T15:04:05.000Z07:00")}) // as JSONata's $now
 }
 
 // Set replaces the client's journal as an earlier call would have left it.
 func (d *DynamoDB) Set(j journal.Journal) {
-	doc, err := json.Marshal(j)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.of(ClientName)["state"] = &types.AttributeValueMemberS{Value: string(doc)}
-	d.of(ClientName)["rev"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(d.rev()+1, 10)}
+	d.set("state", d.document(j))
+	d.set("rev", number(d.number("rev")+1))
 }
 
 // Get is the client's journal as it is stored.
 func (d *DynamoDB) Get() journal.Journal {
 	var j journal.Journal
-	if s, ok := d.of(ClientName)["state"].(*types.AttributeValueMemberS); ok {
+	if s, ok := d.attribute("state").(*types.AttributeValueMemberS); ok {
 		if err := json.Unmarshal([]byte(s.Value), &j); err != nil {
 			d.t.Fatal(err)
 		}
@@ -74,8 +65,38 @@ func (d *DynamoDB) Get() journal.Journal {
 	return j
 }
 
-func (d *DynamoDB) rev() int64 {
-	n, ok := d.of(ClientName)["rev"].(*types.AttributeValueMemberN)
+// LastWrite is when a target was last written, as it is noted.
+func (d *DynamoDB) LastWrite() time.Time { return time.UnixMilli(d.number("lastWrite")).UTC() }
+
+// SetLastWrite notes a write of a target as function updatealb does.
+func (d *DynamoDB) SetLastWrite(at time.Time) { d.set("lastWrite", number(at.UnixMilli())) }
+
+// set gives the item an attribute, or takes it away if v is nil.
+func (d *DynamoDB) set(name string, v types.AttributeValue) {
+	d.t.Helper()
+	in := &dynamodb.UpdateItemInput{TableName: aws.String(table), Key: key(), UpdateExpression: aws.String("REMOVE #n"),
+		ExpressionAttributeNames: map[string]string{"#n": name}}
+	if v != nil {
+		in.UpdateExpression, in.ExpressionAttributeValues = aws.String("SET #n = :v"), map[string]types.AttributeValue{":v": v}
+	}
+	if _, err := d.api.UpdateItem(context.Background(), in); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// attribute is one of the item's, nil if it has none of that name.
+func (d *DynamoDB) attribute(name string) types.AttributeValue {
+	d.t.Helper()
+	out, err := d.api.GetItem(context.Background(), &dynamodb.GetItemInput{TableName: aws.String(table), Key: key()})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return out.Item[name]
+}
+
+// number is an attribute's, 0 if there is none.
+func (d *DynamoDB) number(name string) int64 {
+	n, ok := d.attribute(name).(*types.AttributeValueMemberN)
 	if !ok {
 		return 0
 	}
@@ -86,113 +107,18 @@ func (d *DynamoDB) rev() int64 {
 	return v
 }
 
-func (d *DynamoDB) of(client string) item {
-	if d.items[client] == nil {
-		d.items[client] = item{}
-	}
-	return d.items[client]
-}
-
-// GetItem implements journal.API.
-func (d *DynamoDB) GetItem(_ context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
-	out := &dynamodb.GetItemOutput{}
-	return out, d.wire.read("GetItem", func() error {
-		if !aws.ToBool(in.ConsistentRead) || aws.ToString(in.TableName) != table {
-			d.t.Errorf("the journal is read from %s, consistently: %v", aws.ToString(in.TableName), aws.ToBool(in.ConsistentRead))
-		}
-		out.Item = maps.Clone(d.of(text(in.Key["client"])))
-		return nil
-	})
-}
-
-// UpdateItem implements journal.API, for the journal's own expressions. The write is named by the states of the secrets
-// in the document, and by its promotion.
-func (d *DynamoDB) UpdateItem(_ context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
-	values := in.ExpressionAttributeValues
-	if values[":at"] != nil {
-		return &dynamodb.UpdateItemOutput{}, d.wire.read("note", func() error { return d.note(in) }) // no write that a test counts
-	}
-	if values[":proven"] != nil {
-		return &dynamodb.UpdateItemOutput{}, d.wire.read("proof", func() error {
-			stored := d.of(text(in.Key["client"]))
-			if text(stored["owner"]) != text(values[":owner"]) {
-				return &types.ConditionalCheckFailedException{}
-			}
-			stored["proven"] = values[":proven"]
-			return nil
-		})
-	}
-	doc := text(values[":state"])
-	return &dynamodb.UpdateItemOutput{}, d.wire.write("journal "+d.summary(doc), func() error {
-		stored := d.of(text(in.Key["client"]))
-		was := stored["rev"] == nil && strings.Contains(aws.ToString(in.ConditionExpression), "attribute_not_exists(#rev)") ||
-			stored["rev"] != nil && text(stored["rev"]) == text(values[":was"])
-		if text(stored["owner"]) != text(values[":owner"]) || !was {
-			return &types.ConditionalCheckFailedException{}
-		}
-		stored["state"], stored["rev"] = values[":state"], values[":rev"]
-		d.documents = append(d.documents, doc)
-		return nil
-	})
-}
-
-// note carries out the note of a write of a target.
-func (d *DynamoDB) note(in *dynamodb.UpdateItemInput) error {
-	stored, values := d.of(text(in.Key["client"])), in.ExpressionAttributeValues
-	last := in.ExpressionAttributeNames["#last"]
-	was, _ := strconv.ParseInt(text(stored[last]), 10, 64)
-	at, err := strconv.ParseInt(text(values[":at"]), 10, 64)
+func (d *DynamoDB) document(v any) types.AttributeValue {
+	doc, err := json.Marshal(v)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if text(stored["owner"]) != text(values[":owner"]) || was >= at {
-		return &types.ConditionalCheckFailedException{}
-	}
-	stored[last] = values[":at"]
-	return nil
+	return &types.AttributeValueMemberS{Value: string(doc)}
 }
 
-// LastWrite is when a target was last written, as it is noted.
-func (d *DynamoDB) LastWrite() time.Time {
-	ms, err := strconv.ParseInt(text(d.of(ClientName)["lastWrite"]), 10, 64)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return time.UnixMilli(ms).UTC()
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// SetLastWrite notes a write of a target as function updatealb does.
-func (d *DynamoDB) SetLastWrite(at time.Time) {
-	d.of(ClientName)["lastWrite"] = &types.AttributeValueMemberN{Value: strconv.FormatInt(at.UnixMilli(), 10)}
-}
-
-// summary is a document in one line: "version-new:intended version-old:live".
-func (d *DynamoDB) summary(doc string) string {
-	var j journal.Journal
-	if err := json.Unmarshal([]byte(doc), &j); err != nil {
-		d.t.Errorf("the journal's document is not JSON: %v", err)
-	}
-	var parts []string
-	for _, v := range slices.Sorted(maps.Keys(j.Secrets)) {
-		parts = append(parts, v+":"+string(j.Secrets[v].State))
-	}
-	if p := j.Promotion; p != nil {
-		moved := "intended"
-		if !p.GraceUntil.IsZero() {
-			moved = "done"
-		}
-		parts = append(parts, "promotion:"+moved)
-	}
-	return strings.Join(parts, " ")
-}
-
-func text(v types.AttributeValue) string {
-	switch v := v.(type) {
-	case *types.AttributeValueMemberS:
-		return v.Value
-	case *types.AttributeValueMemberN:
-		return v.Value
-	default:
-		return ""
-	}
+func key() map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: ClientName}}
 }

@@ -2,6 +2,7 @@ package fakes
 
 import (
 	"context"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -56,7 +57,8 @@ func newELB(t testing.TB, wire *Wire, tokenEndpoint, current string) *ELB {
 			AuthorizationEndpoint: aws.String(Issuer + "/authorize"), UserInfoEndpoint: aws.String(Issuer + "/userinfo")}}
 	_, err = e.api().CreateListener(t.Context(), &elb.CreateListenerInput{
 		LoadBalancerArn: aws.String(LoadBalancer), Port: aws.Int32(443), Protocol: types.ProtocolEnumHttps,
-		Certificates: []types.Certificate{{CertificateArn: aws.String("certificate")}}, DefaultActions: []types.Action{login, page}})
+		Certificates:   []types.Certificate{{CertificateArn: aws.String("certificate")}},
+		DefaultActions: []types.Action{login, page}})
 	e.check(err)
 	return e
 }
@@ -70,7 +72,7 @@ func (e *ELB) region(name string) alb.API {
 	if name != "eu-central-1" {
 		e.t.Errorf("load balancers of Region %q are asked for", name)
 	}
-	return elb.NewFromConfig(e.wire.config(e.server, name, func(body string) (string, bool) {
+	return elb.NewFromConfig(e.wire.config(e.server, name, func(_ *http.Request, body string) (string, bool) {
 		form, err := url.ParseQuery(body)
 		e.check(err)
 		for name := range form {

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"alboidc.internal/functions/entrypoint"
 	"alboidc.internal/functions/session"
@@ -79,6 +81,7 @@ type World struct {
 	// Sleeps is how often a call can sleep before its time is up; 0 is as often as it likes.
 	Sleeps int
 
+	aws    *services
 	random *rand.ChaCha8
 	mu     sync.Mutex
 	output strings.Builder // what a function writes, and answers
@@ -90,10 +93,7 @@ type World struct {
 func New(t testing.TB, v Vendor, current string) *World {
 	t.Helper()
 	w := &World{Wire: newWire(), t: t, Vendor: v, Now: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), random: rand.NewChaCha8([32]byte{1})}
-	w.Secrets = newSecretsManager(t, w.Wire, current)
-	w.Journal = &DynamoDB{t: t, wire: w.Wire, items: map[string]item{}}
-	w.Journal.SetOwner(Execution)
-	w.Params = &SSM{t: t, wire: w.Wire}
+	w.addAWS(current)
 	w.Tokens = newTokenEndpoint(t, w.Wire, v)
 	w.App = newApp(t, w.Tokens)
 	w.ALB = newELB(t, w.Wire, w.Tokens.URL("/token"), current)
@@ -120,9 +120,10 @@ func (w *World) Deps() session.Deps {
 		return ctx.Err()
 	}
 	now := func() time.Time { return w.Now }
+	wired := w.Wire.config(w.aws.server, home, w.aws.request)
 	return session.Deps{
-		Secrets: w.Secrets.region, Journal: journal.New(w.Journal, table),
-		Clients: parameters.New(w.Params, ParameterPrefix, sleep),
+		Secrets: w.Secrets.region, Journal: journal.New(dynamodb.NewFromConfig(wired), table),
+		Clients: parameters.New(ssm.NewFromConfig(wired), ParameterPrefix, sleep),
 		Log:     telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),
 		Now: now, Sleep: sleep, Rand: w.random,
 		Registrations: func(c config.Client) (idp.Registration, error) {
@@ -198,7 +199,7 @@ func (o writer) Write(p []byte) (int, error) {
 
 // noSecretIsShown searches what left the functions for every secret that was stored, presented or set.
 func (w *World) noSecretIsShown() {
-	shown := w.Output() + strings.Join(w.Journal.documents, "\n") + fmt.Sprint(w.Writes())
+	shown := w.Output() + strings.Join(w.aws.documents, "\n") + fmt.Sprint(w.Writes())
 	known := append(append([]string{Mark, "value-made-by"}, w.Secrets.seen...), w.ALB.seen...)
 	for _, p := range w.Tokens.presented() {
 		known = append(known, p.secret)
@@ -213,7 +214,8 @@ func (w *World) noSecretIsShown() {
 // LabelsAre fails unless the labels are on these versions, "" for none.
 func (w *World) LabelsAre(t testing.TB, want versions.Labels) {
 	t.Helper()
-	got := versions.Labels{Current: w.Secrets.Labels["AWSCURRENT"], Pending: w.Secrets.Labels["AWSPENDING"], Previous: w.Secrets.Labels["AWSPREVIOUS"]}
+	got := versions.Labels{Current: w.Secrets.Label("AWSCURRENT"), Pending: w.Secrets.Label("AWSPENDING"),
+		Previous: w.Secrets.Label("AWSPREVIOUS")}
 	if got != want {
 		t.Errorf("the labels are %+v, want %+v", got, want)
 	}

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,43 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"alboidc.internal/shared/config"
-	"alboidc.internal/shared/parameters"
 )
 
 // ParameterPrefix is what the names of the clients' parameters begin with.
 const ParameterPrefix = "/rotator/clients/"
 
-// SSM is Parameter Store with the client's configuration.
+// SSM is the client's parameter in Parameter Store.
 type SSM struct {
-	t    testing.TB
-	wire *Wire
-	// Texts are the versions of the client's parameter, the first is number 1. Version "" is gone; without any the
-	// parameter is.
-	Texts []string
-}
-
-var _ parameters.API = (*SSM)(nil)
-
-// GetParameter implements parameters.API.
-func (s *SSM) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
-	out := &ssm.GetParameterOutput{}
-	return out, s.wire.read("GetParameter", func() error {
-		if len(s.Texts) == 0 {
-			return &types.ParameterNotFound{}
-		}
-		for i, text := range slices.Backward(s.Texts) {
-			name := ParameterPrefix + ClientName
-			if n := aws.ToString(in.Name); n != name && n != fmt.Sprintf("%s:%d", name, i+1) {
-				continue
-			}
-			if text == "" {
-				break
-			}
-			out.Parameter = &types.Parameter{Name: &name, Type: types.ParameterTypeString, Value: aws.String(text), Version: int64(i + 1)}
-			return nil
-		}
-		return &types.ParameterVersionNotFound{}
-	})
+	t   testing.TB
+	api *ssm.Client // past the wire
 }
 
 // Put stores a configuration as the newest version, unless that is its text already.
@@ -60,17 +30,40 @@ func (s *SSM) Put(c config.Client) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if n := len(s.Texts); n == 0 || s.Texts[n-1] != string(doc) {
-		s.Texts = append(s.Texts, string(doc))
+	if p := s.newest(); p == nil || *p.Value != string(doc) {
+		s.PutText(string(doc))
 	}
+}
+
+// PutText stores a text as the newest version.
+func (s *SSM) PutText(text string) {
+	s.t.Helper()
+	_, err := s.api.PutParameter(context.Background(), &ssm.PutParameterInput{Name: aws.String(ParameterPrefix + ClientName),
+		Value: &text, Type: types.ParameterTypeString, Overwrite: aws.Bool(true)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// newest is the newest version, nil if there is none.
+func (s *SSM) newest() *types.Parameter {
+	out, err := s.api.GetParameter(context.Background(), &ssm.GetParameterInput{Name: aws.String(ParameterPrefix + ClientName)})
+	if err != nil {
+		return nil
+	}
+	return out.Parameter
 }
 
 // Reference is what an execution writes into the journal that starts now.
 func (s *SSM) Reference(execution string) config.Reference {
-	n := len(s.Texts)
-	sum := sha256.Sum256([]byte(s.Texts[n-1]))
-	r := config.Reference{Execution: execution, Text: config.Text{Version: int64(n), SHA256: hex.EncodeToString(sum[:])}}
-	if c, err := config.Parse([]byte(s.Texts[n-1])); err == nil {
+	s.t.Helper()
+	p := s.newest()
+	if p == nil {
+		s.t.Fatal("there is no parameter")
+	}
+	sum := sha256.Sum256([]byte(*p.Value))
+	r := config.Reference{Execution: execution, Text: config.Text{Version: p.Version, SHA256: hex.EncodeToString(sum[:])}}
+	if c, err := config.Parse([]byte(*p.Value)); err == nil {
 		r.Client = c.Identity()
 	}
 	return r

@@ -107,7 +107,7 @@ func withoutHeaders(t *testing.T, result json.RawMessage) json.RawMessage {
 
 const invocations = "/2015-03-31/functions/plan/invocations"
 
-func TestLambdaInvokeShowsThePayloadAndTheBareErrorTypeOfAFunction(t *testing.T) {
+func TestLambdaInvokeShowsThePayloadAndTheBareErrorType(t *testing.T) {
 	t.Parallel()
 	for _, x := range []exchange{
 		{arguments: `{"FunctionName":"plan","Payload":{"client":"a"}}`, path: invocations, body: `{"client":"a"}`,
@@ -172,7 +172,7 @@ func TestSDKIntegrationsSpeakPascalCaseAndISOTimes(t *testing.T) {
 	}
 }
 
-func TestPutEventsSendsDetailsAsTextAddsTheExecutionAndFailsForOneFailedEntry(t *testing.T) {
+func TestPutEventsSendsTextAndFailsForOneFailedEntry(t *testing.T) {
 	t.Parallel()
 	for _, x := range []exchange{
 		{status: 200, answer: `{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}`,
@@ -227,7 +227,8 @@ func TestTheResourcesOfTheStateMachinesAreImplemented(t *testing.T) {
 		for _, part := range strings.Split(string(definition), `"Resource": "`)[1:] {
 			resource, _, _ := strings.Cut(strings.Replace(part, "${Partition}", "aws", 1), `"`)
 			resources++
-			_, fault := c.Run(t.Context(), asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1", ExecutionARN: execution})
+			task := asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1", ExecutionARN: execution}
+			_, fault := c.Run(t.Context(), task)
 			if fault == nil || strings.Contains(fault.Cause, "does not implement") {
 				t.Errorf("%s: %+v", resource, fault)
 			}

@@ -48,7 +48,8 @@ var jsonServices = map[string]jsonService{
 		modelled: set("ExecutionDoesNotExist", "ExecutionAlreadyExists", "ExecutionLimitExceeded", "ExecutionNotRedrivable", "InvalidArn", "InvalidExecutionInput",
 			"InvalidName", "InvalidToken", "StateMachineDoesNotExist", "StateMachineDeleting", "ResourceNotFound", "ValidationException"),
 		times: set("StartDate", "StopDate", "RedriveDate")},
-	"ssm": {names: names{"Ssm", "SsmException", "Ssm", true}, signing: "ssm", target: "AmazonSSM", version: "1.1", actions: set("getParameter"),
+	"ssm": {names: names{"Ssm", "SsmException", "Ssm", true}, signing: "ssm", target: "AmazonSSM", version: "1.1",
+		actions:  set("getParameter"),
 		modelled: set("ParameterNotFound", "ParameterVersionNotFound", "ParameterAlreadyExists", "InternalServerError", "InvalidKeyId", "TooManyUpdates"),
 		times:    set("LastModifiedDate")},
 }

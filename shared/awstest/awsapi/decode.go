@@ -54,16 +54,6 @@ func (p *Params) Has(name string) bool {
 	return p.call.Form.Has(name)
 }
 
-// HasPrefix reports whether any parameter begins with prefix; it does not count as reading it.
-func (p *Params) HasPrefix(prefix string) bool {
-	for k := range p.call.Form {
-		if strings.HasPrefix(k, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
 // Bool is a boolean parameter; nil if absent.
 func (p *Params) Bool(name string) *bool {
 	if !p.Has(name) {

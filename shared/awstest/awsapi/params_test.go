@@ -37,7 +37,7 @@ func TestParameterThatNobodyReadIsRefusedByName(t *testing.T) {
 	if err := p.Done(); !errors.As(err, &e) || e.Status != http.StatusNotImplemented || !strings.Contains(e.Message, "Actions.member.1.Type, Tags.member.1.Key of") {
 		t.Fatalf("got %v", err)
 	}
-	if p.HasPrefix("Actions.") && p.Has("Actions.member.1.Type") && p.Has("Tags.member.1.Key") {
+	if p.Has("Actions.member.1.Type") && p.Has("Tags.member.1.Key") {
 		if err := p.Done(); err != nil {
 			t.Errorf("all were read, and an empty list is nothing: %v", err)
 		}

@@ -2,7 +2,6 @@ package awsapi
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -167,18 +166,9 @@ func (c *Call) read(svc Service, p Protocol) error {
 	return nil
 }
 
-// readBody reads a request's body, which clients may compress where the service's model allows it (PutMetricData).
 func readBody(r *http.Request) ([]byte, error) {
-	var in io.Reader = http.MaxBytesReader(nil, r.Body, maxBody)
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, Errorf("SerializationException", "the request is not compressed as it says: %v", err)
-		}
-		in = z
-	}
-	body, err := io.ReadAll(io.LimitReader(in, maxBody+1))
-	if err != nil || len(body) > maxBody {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
 		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "the request is too large"}
 	}
 	return body, nil

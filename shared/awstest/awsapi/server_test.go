@@ -1,8 +1,6 @@
 package awsapi_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -211,28 +209,6 @@ func TestCBORAnswerHoldsWhatWasAsked(t *testing.T) {
 	}
 	if m, ok := v.(cbor.Map); !ok || m["Text"] != cbor.String("a") || m["Region"] != cbor.String("eu-west-1") {
 		t.Errorf("answered %v", v)
-	}
-}
-
-func TestCompressedRequestIsRead(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write([]byte(`{"Text":"a"}`)); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r := newRig(t)
-	q := target("states", "Echo", b.String())
-	q.header["Content-Encoding"] = "gzip"
-	if a := r.do(q); a.body != `{"Region":"eu-west-1","Text":"a"}` {
-		t.Errorf("%d %s", a.status, a.body)
-	}
-	q.body = "not compressed"
-	if a := r.do(q); a.status != http.StatusBadRequest {
-		t.Errorf("a request that is not compressed as it says: %d", a.status)
 	}
 }
 

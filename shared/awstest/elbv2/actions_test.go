@@ -146,7 +146,7 @@ func TestRedirectDefaultsAreResolvedOnRead(t *testing.T) {
 	}
 }
 
-func TestAuthenticateCognitoIsStoredAndJWTValidationIsRefusedByName(t *testing.T) {
+func TestAuthenticateCognitoIsStoredAndJWTValidationRefused(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	listener := b.newListener(fixed(1))
 	arn := b.newRule(listener, 10, b.forward(), types.Action{Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(1),

@@ -22,10 +22,6 @@ import (
 // DefaultSpread is used when Options.Spread is empty: two nodes, the second later than the first.
 var DefaultSpread = []time.Duration{time.Second, 2 * time.Second}
 
-// retention is how long configurations that no node serves any more stay known to Effective and SecretsInUse: longer
-// than any grace period, so a test can ask about a whole rotation when it has ended.
-const retention = 14 * 24 * time.Hour
-
 // Options are the settings of a Service. The zero value is usable.
 type Options struct {
 	// Spread has one entry per node of every load balancer: how long a change takes to reach that node.

@@ -11,7 +11,6 @@ import (
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/clock"
-	"alboidc.internal/shared/fault"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -28,7 +27,6 @@ type bench struct {
 	api      *elb.Client
 	server   http.Handler
 	clock    *clock.Virtual
-	faults   *fault.Injector
 	svc      *elbv2.Service
 	balancer string
 	group    string
@@ -37,9 +35,9 @@ type bench struct {
 func newBench(t *testing.T, o elbv2.Options) *bench {
 	t.Helper()
 	t.Parallel()
-	b := &bench{T: t, ctx: context.Background(), clock: clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), faults: &fault.Injector{}}
+	b := &bench{T: t, ctx: context.Background(), clock: clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
 	b.svc = elbv2.New(b.clock, o)
-	b.server = awsapi.NewServer(b.clock, b.faults, b.svc)
+	b.server = awsapi.NewServer(b.clock, nil, b.svc)
 	b.api = b.inRegion(region)
 	lb := must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("front"), Subnets: []string{"subnet-1", "subnet-2"}}))
 	b.balancer = *lb.LoadBalancers[0].LoadBalancerArn

@@ -15,7 +15,7 @@ func (s *Service) createListener(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificates, policy, tags := r.certificates(), r.p.String("SslPolicy"), r.tags()
+	certificates, policy := r.certificates(), r.p.String("SslPolicy")
 	actions, err := r.actions("DefaultActions")
 	if err != nil {
 		return nil, err
@@ -45,7 +45,6 @@ func (s *Service) createListener(r *request) (any, error) {
 		Certificates: certificates}
 	l.Rules = []Rule{{ARN: r.call.ARN("elasticloadbalancing", "listener-rule/"+id+"/"+s.newID("default")), Default: true, Actions: actions}}
 	c.Listeners = append(c.Listeners, l)
-	s.tags[l.ARN] = tags
 	s.store(r, b, c)
 	return listenersResult{Listeners: []listenerXML{l.xml(balancerARN)}}, nil
 }

@@ -1,7 +1,6 @@
 package elbv2
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,14 +14,9 @@ var balancerName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9
 func (s *Service) createLoadBalancer(r *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := LoadBalancer{Name: r.p.String("Name"), Region: r.region, Scheme: cmp.Or(r.p.String("Scheme"), "internet-facing"),
-		Subnets: r.p.List("Subnets"), SecurityGroups: r.p.List("SecurityGroups"), Created: s.clock.Now()}
-	tags := r.tags()
+	l := LoadBalancer{Name: r.p.String("Name"), Region: r.region, Subnets: r.p.List("Subnets"), Created: s.clock.Now()}
 	if t := r.p.String("Type"); t != "" && t != "application" {
 		return nil, awsapi.NotImplementedParameter(r.call, "Type="+t)
-	}
-	if t := r.p.String("IpAddressType"); t != "" && t != "ipv4" {
-		return nil, awsapi.NotImplementedParameter(r.call, "IpAddressType="+t)
 	}
 	if err := r.p.Done(); err != nil {
 		return nil, err
@@ -39,7 +33,7 @@ func (s *Service) createLoadBalancer(r *request) (any, error) {
 			continue
 		}
 		// API reference, CreateLoadBalancer: idempotent for the same settings.
-		if h.Scheme == l.Scheme && slices.Equal(h.Subnets, l.Subnets) && slices.Equal(h.SecurityGroups, l.SecurityGroups) {
+		if slices.Equal(h.Subnets, l.Subnets) {
 			return loadBalancersResult{LoadBalancers: []loadBalancerXML{h.xml()}}, nil
 		}
 		return nil, awsapi.Errorf("DuplicateLoadBalancerName",
@@ -51,7 +45,6 @@ func (s *Service) createLoadBalancer(r *request) (any, error) {
 	b := &balancer{}
 	s.store(r, b, Config{LoadBalancer: l})
 	s.balancers = append(s.balancers, b)
-	s.tags[l.ARN] = tags
 	return loadBalancersResult{LoadBalancers: []loadBalancerXML{l.xml()}}, nil
 }
 

@@ -30,14 +30,12 @@ type Config struct {
 
 // LoadBalancer is what a load balancer is made with.
 type LoadBalancer struct {
-	ARN            string
-	Name           string
-	Region         string
-	DNSName        string
-	Scheme         string
-	Subnets        []string
-	SecurityGroups []string
-	Created        time.Time
+	ARN     string
+	Name    string
+	Region  string
+	DNSName string
+	Subnets []string
+	Created time.Time
 }
 
 // Dimension is the value of the CloudWatch dimension LoadBalancer, "app/name/id": the end of the ARN (Elastic Load

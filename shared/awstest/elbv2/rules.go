@@ -10,7 +10,7 @@ import (
 func (s *Service) createRule(r *request) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listenerARN, tags := r.p.String("ListenerArn"), r.tags()
+	listenerARN := r.p.String("ListenerArn")
 	priority, err := r.int("Priority", 0, 1, 50000)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,6 @@ func (s *Service) createRule(r *request) (any, error) {
 		Conditions: conditions, Actions: actions}
 	l.Rules = append(l.Rules, rule)
 	sortRules(l.Rules)
-	s.tags[rule.ARN] = tags
 	s.store(r, b, c)
 	return rulesResult{Rules: []ruleXML{rule.xml()}}, nil
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// balancer is one load balancer with every configuration that a node may still serve or that is younger than the
-// retention. The last entry is what the API reads and changes; a deleted one stays, for questions about its past.
+// balancer is one load balancer with every configuration that it has had. The last one is what the API reads and
+// changes; a deleted load balancer stays, for questions about its past.
 type balancer struct {
 	deleted  bool
 	timeline []entry
@@ -83,7 +83,7 @@ func (s *Service) Effective(loadBalancerARN string, node int, at time.Time) Conf
 func (s *Service) EffectiveSecrets(at time.Time) []SecretInUse { return s.SecretsInUse(at, at) }
 
 // SecretsInUse lists every distinct secret that each node served for each rule at any instant from from to to, both
-// included. Instants before the retention are incomplete.
+// included.
 func (s *Service) SecretsInUse(from, to time.Time) []SecretInUse {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -115,8 +115,9 @@ func (c Config) secrets(node int) []SecretInUse {
 	for _, l := range c.Listeners {
 		for _, r := range l.Rules {
 			if o := r.OIDC(); o != nil {
-				out = append(out, SecretInUse{Region: c.LoadBalancer.Region, LoadBalancerARN: c.LoadBalancer.ARN, ListenerARN: l.ARN,
-					RuleARN: r.ARN, DefaultRule: r.Default, Node: node, Issuer: o.Issuer, ClientID: o.ClientID, Secret: o.ClientSecret})
+				out = append(out, SecretInUse{Region: c.LoadBalancer.Region, LoadBalancerARN: c.LoadBalancer.ARN,
+					ListenerARN: l.ARN, RuleARN: r.ARN, DefaultRule: r.Default, Node: node,
+					Issuer: o.Issuer, ClientID: o.ClientID, Secret: o.ClientSecret})
 			}
 		}
 	}
@@ -139,19 +140,7 @@ func (s *Service) store(r *request, b *balancer, c Config) {
 		b.timeline = b.timeline[:n-1] // replaced in the same instant: no node ever serves it
 	}
 	b.timeline = append(b.timeline, entry{at: now, config: c})
-	b.prune(now.Add(-retention - s.Spread()))
 	r.changed = append(r.changed, c.LoadBalancer.ARN)
-}
-
-// prune forgets the entries that had been replaced before the horizon.
-func (b *balancer) prune(horizon time.Time) {
-	keep := 0
-	for i, e := range b.timeline {
-		if !e.at.After(horizon) {
-			keep = i
-		}
-	}
-	b.timeline = b.timeline[keep:]
 }
 
 // balancer finds a load balancer, deleted or not. s.mu is held.

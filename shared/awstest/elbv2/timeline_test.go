@@ -108,21 +108,6 @@ func TestSnapshotsDoNotChangeWhenTheRuleDoes(t *testing.T) {
 	}
 }
 
-func TestEntriesOlderThanTheRetentionAreForgottenButNeverTheServedOne(t *testing.T) {
-	b := newBench(t, elbv2.Options{})
-	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
-	start := b.clock.Now()
-	for _, s := range []string{"s2", "s3"} {
-		b.clock.Advance(15 * 24 * time.Hour)
-		if err := b.modifyRule(arn, login(s), b.forward()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := b.secretsOf(arn, 0, start, b.clock.Now()); !slices.Equal(got, []string{"s2"}) {
-		t.Errorf("still known: %v, want s2, which is served until s3 arrives", got)
-	}
-}
-
 func TestAHookThatFailsFailsTheCall(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	var told []string

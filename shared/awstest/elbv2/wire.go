@@ -1,9 +1,7 @@
 package elbv2
 
 import (
-	"encoding/base64"
 	"strconv"
-	"strings"
 )
 
 // The answers of the API, as the Query protocol encodes them: lists are <member> elements.
@@ -14,16 +12,15 @@ type loadBalancersResult struct {
 }
 
 type loadBalancerXML struct {
-	ARN            string    `xml:"LoadBalancerArn"`
-	Name           string    `xml:"LoadBalancerName"`
-	DNSName        string    `xml:"DNSName"`
-	Scheme         string    `xml:"Scheme"`
-	Type           string    `xml:"Type"`
-	IPAddressType  string    `xml:"IpAddressType"`
-	State          string    `xml:"State>Code"`
-	Created        string    `xml:"CreatedTime"`
-	Zones          []zoneXML `xml:"AvailabilityZones>member"`
-	SecurityGroups []string  `xml:"SecurityGroups>member"`
+	ARN           string    `xml:"LoadBalancerArn"`
+	Name          string    `xml:"LoadBalancerName"`
+	DNSName       string    `xml:"DNSName"`
+	Scheme        string    `xml:"Scheme"`
+	Type          string    `xml:"Type"`
+	IPAddressType string    `xml:"IpAddressType"`
+	State         string    `xml:"State>Code"`
+	Created       string    `xml:"CreatedTime"`
+	Zones         []zoneXML `xml:"AvailabilityZones>member"`
 }
 
 // createdFormat is how the API writes an instant: with milliseconds (API reference, DescribeLoadBalancers, Examples).
@@ -35,8 +32,8 @@ type zoneXML struct {
 }
 
 func (l LoadBalancer) xml() loadBalancerXML {
-	x := loadBalancerXML{ARN: l.ARN, Name: l.Name, DNSName: l.DNSName, Scheme: l.Scheme, Type: "application", IPAddressType: "ipv4",
-		State: "active", Created: l.Created.UTC().Format(createdFormat), SecurityGroups: l.SecurityGroups}
+	x := loadBalancerXML{ARN: l.ARN, Name: l.Name, DNSName: l.DNSName, Scheme: "internet-facing", Type: "application",
+		IPAddressType: "ipv4", State: "active", Created: l.Created.UTC().Format(createdFormat)}
 	for i, subnet := range l.Subnets {
 		x.Zones = append(x.Zones, zoneXML{ZoneName: l.Region + string(rune('a'+i)), SubnetID: subnet})
 	}
@@ -63,8 +60,8 @@ type certificateXML struct {
 }
 
 func (l Listener) xml(loadBalancerARN string) listenerXML {
-	x := listenerXML{ARN: l.ARN, LoadBalancerARN: loadBalancerARN, Port: l.Port, Protocol: l.Protocol, SSLPolicy: l.SSLPolicy,
-		DefaultActions: l.DefaultRule().Actions}
+	x := listenerXML{ARN: l.ARN, LoadBalancerARN: loadBalancerARN, Port: l.Port, Protocol: l.Protocol,
+		SSLPolicy: l.SSLPolicy, DefaultActions: l.DefaultRule().Actions}
 	for _, c := range l.Certificates {
 		x.Certificates = append(x.Certificates, certificateXML{ARN: c})
 	}
@@ -86,7 +83,8 @@ type ruleXML struct {
 
 // xml gives the default rule the priority "default" (API reference, Rule.Priority).
 func (r Rule) xml() ruleXML {
-	x := ruleXML{ARN: r.ARN, Priority: strconv.Itoa(r.Priority), Default: r.Default, Conditions: r.Conditions, Actions: r.Actions}
+	x := ruleXML{ARN: r.ARN, Priority: strconv.Itoa(r.Priority), Default: r.Default, Conditions: r.Conditions,
+		Actions: r.Actions}
 	if r.Default {
 		x.Priority = "default"
 	}
@@ -122,13 +120,9 @@ func (r *request) page() (pager, error) {
 	}
 	p := pager{size: size}
 	if m := r.p.String("Marker"); m != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(m)
-		text, ok := strings.CutPrefix(string(raw), "from:")
-		n, errN := strconv.Atoi(text)
-		if err != nil || !ok || errN != nil || n < 0 {
+		if p.from, err = strconv.Atoi(m); err != nil || p.from < 0 {
 			return p, validation("the marker is not valid")
 		}
-		p.from = n
 	}
 	return p, nil
 }
@@ -142,5 +136,5 @@ func cut[T any](p pager, all []T) ([]T, string) {
 	if to == len(all) {
 		return all[from:to], ""
 	}
-	return all[from:to], base64.RawURLEncoding.EncodeToString([]byte("from:" + strconv.Itoa(to)))
+	return all[from:to], strconv.Itoa(to)
 }

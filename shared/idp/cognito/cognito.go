@@ -46,9 +46,6 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.AWS == nil {
-		return nil, failure.New(failure.Internal, "Amazon Cognito needs a way to reach AWS")
-	}
 	return &Provider{clientID: c.ClientID, poolID: s.UserPoolID, api: cognitoidentityprovider.NewFromConfig(d.AWS(s.region()))}, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"alboidc.internal/shared/clientcredentials"
-	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/secret"
@@ -67,9 +66,6 @@ type federated struct {
 
 // Prove implements clientcredentials.Proof.
 func (f federated) Prove(ctx context.Context, form url.Values, _ http.Header) error {
-	if f.get == nil {
-		return failure.New(failure.Internal, "this function was not given a way to get web identity tokens of AWS STS")
-	}
 	token, err := f.get(ctx, f.Audience)
 	if err != nil {
 		return err

@@ -57,8 +57,8 @@ func New(kind string, settings json.RawMessage, c idp.Client, d idp.Deps) (idp.R
 	if err != nil {
 		return nil, err
 	}
-	if d.HTTP == nil || d.Secret == nil || d.Now == nil {
-		return nil, failure.New(failure.Internal, "an identity provider needs an HTTP client, a way to read secrets, and a clock")
+	if d.HTTP == nil || d.Secret == nil || d.AWS == nil || d.WebIdentity == nil || d.Now == nil || d.Sleep == nil {
+		return nil, failure.New(failure.Internal, "an identity provider needs all of idp.Deps: an HTTP client, a way to read secrets, AWS, and a clock")
 	}
 	return p.build(settings, c, d)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/secret"
@@ -38,10 +39,12 @@ func TestEveryProviderFolderIsRegistered(t *testing.T) {
 }
 
 var deps = idp.Deps{
-	HTTP:   http.DefaultClient,
-	Secret: func(context.Context, string) (secret.Value, error) { return secret.Value{}, nil },
-	AWS:    func(region string) aws.Config { return aws.Config{Region: region} },
-	Now:    time.Now,
+	HTTP:        http.DefaultClient,
+	Secret:      func(context.Context, string) (secret.Value, error) { return secret.Value{}, nil },
+	AWS:         func(region string) aws.Config { return aws.Config{Region: region} },
+	Now:         time.Now,
+	Sleep:       httpclient.Sleep,
+	WebIdentity: func(context.Context, string) (secret.Value, error) { return secret.Value{}, nil },
 }
 
 func TestAnUnknownTypeIsRefusedWithTheListOfAllowedOnes(t *testing.T) {
@@ -94,7 +97,14 @@ func TestGoodSettingsMakeAProviderWithoutARequest(t *testing.T) {
 
 func TestAProviderNeedsItsDependencies(t *testing.T) {
 	t.Parallel()
-	if _, err := registry.New("okta", nil, idp.Client{}, idp.Deps{}); !failure.Is(err, failure.Internal) {
-		t.Errorf("New without dependencies: %v", err)
+	for name, remove := range map[string]func(*idp.Deps){
+		"HTTP": func(d *idp.Deps) { d.HTTP = nil }, "Secret": func(d *idp.Deps) { d.Secret = nil }, "AWS": func(d *idp.Deps) { d.AWS = nil },
+		"WebIdentity": func(d *idp.Deps) { d.WebIdentity = nil }, "Now": func(d *idp.Deps) { d.Now = nil }, "Sleep": func(d *idp.Deps) { d.Sleep = nil },
+	} {
+		d := deps
+		remove(&d)
+		if _, err := registry.New("okta", nil, idp.Client{}, d); !failure.Is(err, failure.Internal) {
+			t.Errorf("New without %s: %v", name, err)
+		}
 	}
 }

@@ -37,8 +37,6 @@ func handle(ctx context.Context, e event) (answer, error) {
 	switch e.Do {
 	case "echo":
 		a.Text = e.Text
-	case "log":
-		fmt.Println(e.Text)
 	case "env":
 		a.Env = map[string]string{}
 		for _, kv := range os.Environ() {
@@ -71,6 +69,7 @@ func visit(url string) error {
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
+	fmt.Println("visited")
 	return err
 }
 

@@ -58,8 +58,8 @@ type Exchange struct {
 // Script is a server that expects exchanges in their order and reports everything else.
 type Script struct {
 	*httptest.Server
-	// Aside answers requests that belong to no exchange, e.g. for access tokens, and looks at all: it returns whether it has
-	// answered. Set it before the first request.
+	// Aside answers requests that belong to no exchange, e.g. for access tokens, and looks at all: it returns whether
+	// it has answered. Set it before the first request.
 	Aside func(w http.ResponseWriter, r *http.Request) bool
 
 	t    testing.TB
@@ -68,8 +68,8 @@ type Script struct {
 	left []Exchange
 }
 
-// Play starts a server with TLS for exchanges whose requests have the Authorization header, and fails the test if one does
-// not come.
+// Play starts a server with TLS for exchanges whose requests have the Authorization header, and fails the test if one
+// does not come.
 func Play(t testing.TB, auth string, exchanges ...Exchange) *Script {
 	t.Helper()
 	s := &Script{t: t, auth: auth, left: exchanges}

@@ -1,5 +1,5 @@
-// Package facetest runs a provider's real adapter against its face of the local identity provider, in the conformance
-// suite: what the one sends and reads is what the other takes and answers.
+// Package facetest serves a vendor's imitation to the tests of its adapter: what the one sends and reads is what the other
+// takes and answers. It also plays single requests and answers, as the vendor documents them (Play).
 package facetest
 
 import (
@@ -190,10 +190,11 @@ func (v *Vendor) Live(clientID string) []secret.Value {
 }
 
 // Send sends "METHOD PATH BODY", to a token endpoint a form, else JSON, with an Authorization header unless that is "".
-func (v *Vendor) Send(request, authorization string) (status int, body string) {
+func (v *Vendor) Send(request, authorization string) (status int, answer string) {
 	v.t.Helper()
 	part := strings.SplitN(request, " ", 3)
-	r, err := http.NewRequestWithContext(v.t.Context(), part[0], v.URL+part[1], strings.NewReader(strings.Join(part[2:], "")))
+	body := strings.NewReader(strings.Join(part[2:], ""))
+	r, err := http.NewRequestWithContext(v.t.Context(), part[0], v.URL+part[1], body)
 	if err != nil {
 		v.t.Fatal(err)
 	}

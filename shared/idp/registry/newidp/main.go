@@ -1,5 +1,5 @@
-// Command newidp makes the folder of a new identity provider: an adapter that compiles, with the imitation that it passes the
-// conformance suite against, a line in the registry, and a page. TODO marks where the vendor's facts go.
+// Command newidp makes the folder of a new identity provider: an adapter that compiles, with the imitation that it
+// passes the conformance suite against, a line in the registry, and a page. TODO marks where the vendor's facts go.
 package main
 
 import (

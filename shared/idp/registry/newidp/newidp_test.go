@@ -34,7 +34,8 @@ func TestEveryProviderHasAnImitation(t *testing.T) {
 	}
 }
 
-// TestANewProviderConforms makes one of every model, beside the repository, and runs its tests and those of the registry.
+// TestANewProviderConforms makes one of every model, beside the repository, and runs its tests and those of the
+// registry.
 func TestANewProviderConforms(t *testing.T) {
 	t.Parallel()
 	for model := range models {
@@ -48,7 +49,8 @@ func TestANewProviderConforms(t *testing.T) {
 			b.add(files)
 			b.run("vet", "./...")
 			b.run("test", "-vet=off", "./...")
-			out := b.run("test", "-vet=off", "-v", "alboidc.internal/shared/idp/registry", "-run=Page|TestEveryTypeRefuses", "-docs="+b.docs)
+			out := b.run("test", "-vet=off", "-v", "alboidc.internal/shared/idp/registry",
+				"-run=Page|TestEveryTypeRefuses", "-docs="+b.docs)
 			if n := strings.Count(out, "\n--- PASS"); n < 5 {
 				t.Errorf("only %d tests of the registry were run:\n%s", n, out)
 			}
@@ -56,8 +58,8 @@ func TestANewProviderConforms(t *testing.T) {
 	}
 }
 
-// beside is a place for a new provider that is not in the repository: its folder is a module of its own in a workspace with the
-// real one, whose changed files lie over the real ones.
+// beside is a place for a new provider that is not in the repository: its folder is a module of its own in a
+// workspace with the real one, whose changed files lie over the real ones.
 type beside struct {
 	t                           *testing.T
 	module, work, overlay, docs string
@@ -65,7 +67,8 @@ type beside struct {
 
 func newBeside(t *testing.T) *beside {
 	dir := t.TempDir()
-	b := &beside{t, filepath.Join(dir, "acme"), filepath.Join(dir, "go.work"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "docs")}
+	b := &beside{t: t, module: filepath.Join(dir, "acme"), work: filepath.Join(dir, "go.work"),
+		overlay: filepath.Join(dir, "overlay.json"), docs: filepath.Join(dir, "docs")}
 	if err := os.CopyFS(b.docs, os.DirFS(filepath.Join(root, "docs/identity-providers"))); err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +133,17 @@ func (b *beside) run(command string, args ...string) string {
 		b.t.Fatalf("go %s: %v\n%s", strings.Join(c.Args, " "), err, out)
 	}
 	return string(out)
+}
+
+func TestLinesAreAddedInOrder(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"acme": "acme okta pingone", "ory": "okta ory pingone", "zitadel": "okta pingone zitadel"} {
+		text := addLines("x {\n\t\"okta\": okta.New,\n\t\"pingone\": pingone.New,\n}\n", regexp.MustCompile(`\bpingone\b`), name)
+		got := strings.Join(regexp.MustCompile(`\w+\.New`).FindAllString(text, -1), " ")
+		if strings.ReplaceAll(got, ".New", "") != want || strings.Count(text, "\n") != 5 {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
 }
 
 func TestWhatCannotBeMadeIsRefused(t *testing.T) {
