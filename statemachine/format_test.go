@@ -17,10 +17,12 @@ var update = flag.Bool("update", false, "write the definitions in their layout")
 // columns is how long a line may be; one with a single long text is longer.
 const columns = 132
 
-// Workflow Studio writes one member or element a line. `go test ./statemachine -run Layout -update` lays a definition out again.
+// Workflow Studio writes one member or element a line. `go test ./statemachine -run Layout -update` lays it out again.
 func TestTheDefinitionsHaveTheirLayout(t *testing.T) {
 	t.Parallel()
-	for file, definition := range map[string]string{"rotation.asl.json": statemachine.Definition, "attention.asl.json": statemachine.Attention} {
+	for file, definition := range map[string]string{
+		"rotation.asl.json": statemachine.Definition, "attention.asl.json": statemachine.Attention,
+	} {
 		want := layOut(t, definition)
 		if *update {
 			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
@@ -35,8 +37,9 @@ func TestTheDefinitionsHaveTheirLayout(t *testing.T) {
 func TestTheLayout(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 60)
-	got := layOut(t, `{"States":{"A":{"Type":"Pass","n":[1,2],"End":true},"B":{"Type":"Task","Comment":"<`+long+`>","Retry":[{"ErrorEquals":["`+
-		long+`","`+long+`","z"],"MaxAttempts":2,"BackoffRate":1.50}],"Catch":[{"Next":"`+long+`"},{"Next":"`+long+`"}],"End":true}}}`)
+	got := layOut(t, `{"States":{"A":{"Type":"Pass","n":[1,2],"End":true},"B":{"Type":"Task","Comment":"<`+long+`>",
+		"Retry":[{"ErrorEquals":["`+long+`","`+long+`","z"],"MaxAttempts":2,"BackoffRate":1.50}],
+		"Catch":[{"Next":"`+long+`"},{"Next":"`+long+`"}],"End":true}}}`)
 	want := `{
   "States": {
     "A": {"Type": "Pass", "n": [1, 2], "End": true},
@@ -77,7 +80,7 @@ func layOut(t *testing.T, definition string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n.text(0, 0) + "\n"
+	return n.render(0, 0) + "\n"
 }
 
 func read(d *json.Decoder) (node, error) {
@@ -87,7 +90,7 @@ func read(d *json.Decoder) (node, error) {
 	}
 	open, nested := token.(json.Delim)
 	if !nested {
-		return node{scalar: literalOf(token)}, nil
+		return node{scalar: encode(token)}, nil
 	}
 	n := node{open: open.String()}
 	for d.More() {
@@ -97,7 +100,7 @@ func read(d *json.Decoder) (node, error) {
 			if err != nil {
 				return node{}, err
 			}
-			key = literalOf(name) + ": "
+			key = encode(name) + ": "
 		}
 		part, err := read(d)
 		if err != nil {
@@ -110,7 +113,7 @@ func read(d *json.Decoder) (node, error) {
 	return n, err
 }
 
-func literalOf(token any) string {
+func encode(token any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -118,38 +121,38 @@ func literalOf(token any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func (n node) close() string { return map[string]string{"{": "}", "[": "]"}[n.open] }
+func (n node) closing() string { return map[string]string{"{": "}", "[": "]"}[n.open] }
 
-// flat is the value on one line.
-func (n node) flat() string {
+// renderFlat is the value on one line.
+func (n node) renderFlat() string {
 	if n.open == "" {
 		return n.scalar
 	}
 	parts := make([]string, 0, len(n.parts))
 	for _, p := range n.parts {
-		parts = append(parts, p.key+p.flat())
+		parts = append(parts, p.key+p.renderFlat())
 	}
-	return n.open + strings.Join(parts, ", ") + n.close()
+	return n.open + strings.Join(parts, ", ") + n.closing()
 }
 
-// text is the value, which begins in a column of a line with an indent: on that line if it fits, otherwise wrapped. A part that
-// needs several lines shares none of them.
-func (n node) text(indent, column int) string {
-	flat := n.flat()
+// render is the value, which begins in a column of a line with an indent: on that line if it fits, otherwise wrapped.
+// A part that needs several lines shares none of them.
+func (n node) render(indent, column int) string {
+	flat := n.renderFlat()
 	switch {
 	case n.open == "" || column+len(flat)+1 <= columns:
 		return flat
-	case n.open == "[" && len(n.parts) == 1 && n.nested():
-		return "[" + n.parts[0].text(indent, column+2) + "]"
+	case n.open == "[" && len(n.parts) == 1 && n.isNested():
+		return "[" + n.parts[0].render(indent, column+2) + "]"
 	}
 	inner, lines := strings.Repeat(" ", indent+2), []string{}
-	list := n.open == "[" && !n.nested() // of scalars: it begins on the line of its bracket, and so it ends
+	list := n.open == "[" && !n.isNested() // of scalars: it begins on the line of its bracket, and so it ends
 	first := inner
 	if list {
 		first = strings.Repeat(" ", column+1)
 	}
 	for i, p := range n.parts {
-		part := p.key + p.text(indent+2, indent+2+len(p.key))
+		part := p.key + p.render(indent+2, indent+2+len(p.key))
 		if i < len(n.parts)-1 {
 			part += ","
 		}
@@ -165,11 +168,11 @@ func (n node) text(indent, column int) string {
 	}
 	text := strings.Join(lines, "\n")
 	if list {
-		return n.open + strings.TrimPrefix(text, first) + n.close()
+		return n.open + strings.TrimPrefix(text, first) + n.closing()
 	}
-	return n.open + "\n" + text + "\n" + strings.Repeat(" ", indent) + n.close()
+	return n.open + "\n" + text + "\n" + strings.Repeat(" ", indent) + n.closing()
 }
 
-func (n node) nested() bool {
+func (n node) isNested() bool {
 	return slices.ContainsFunc(n.parts, func(p node) bool { return p.open != "" })
 }

@@ -18,17 +18,12 @@ import (
 func TestWhatIsRefusedChangesNothing(t *testing.T) {
 	t.Parallel()
 	ref := func(v string) rotation.Ref { return rotation.Ref{VersionID: v} }
-	entries := func(e journal.Entry) func(*fakes.World) {
-		return func(w *fakes.World) { w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: e}}) }
-	}
 	for name, c := range map[string]struct {
 		world func(*fakes.World)
 		in    rotation.CreateInput
 		kind  failure.Kind
 		says  string
 	}{
-		"a version that was already rolled back": {entries(journal.Entry{State: journal.Removed}),
-			rotation.CreateInput{From: ref(older), To: ref(newer)}, failure.Precondition, "already rolled back"},
 		"taking over a secret that is gone": {func(*fakes.World) {},
 			rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: "mem-7"}, To: ref(newer), Import: true}, failure.Precondition, "does not list secret mem-7"},
 		"the same version twice": {func(*fakes.World) {},
@@ -159,11 +154,4 @@ func TestAnOldSecretDoesNotComeBack(t *testing.T) {
 	if v.Accepts(secret.New(w.Secrets.Value(newer))) {
 		t.Error("the provider has the old secret again")
 	}
-	w.Secrets.SetCreated(w.Now.Add(-30 * time.Second)) // stored after the intent, by a clock that is slow
-	w.Secrets.SetLabel("AWSPENDING", newer)
-	out, err := create(w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	madeOne(t, w, v, out)
 }

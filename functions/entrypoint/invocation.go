@@ -26,7 +26,7 @@ type Input interface{ Call() rotation.Common }
 func Handler[In Input, Out any](name string, d session.Deps, handle func(context.Context, In) (Out, error)) Function {
 	return func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var in In
-		if err := strictjson.Decode(rotation.Former(raw), &in, "").Err("the input of function " + name); err != nil {
+		if err := strictjson.Decode(rotation.RewriteFormer(raw), &in, "").Err("the input of function " + name); err != nil {
 			return nil, Name(err)
 		}
 		ctx, cancel := describe(ctx, in.Call())

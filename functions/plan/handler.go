@@ -72,7 +72,8 @@ type planning struct {
 	out      rotation.Plan
 }
 
-// stand fails if AWSCURRENT is neither of the rotation's two secrets. A call of an earlier definition does not tell them.
+// stand fails if AWSCURRENT is neither of the rotation's two secrets. A call of an earlier definition does not tell
+// them.
 func (p *planning) stand(ctx context.Context) error {
 	if p.in.From.VersionID == "" || p.in.To.VersionID == "" {
 		return nil
@@ -125,7 +126,8 @@ func (p *planning) refuse(ctx context.Context) error {
 	return nil
 }
 
-// rotationRefusals are the reasons against a new secret at the targets and at the identity provider; it adds the warnings.
+// rotationRefusals are the reasons against a new secret at the targets and at the identity provider; it adds the
+// warnings.
 func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	refusals := append(slices.Clone(p.found.Refusals), unneeded(p.Session)...)
 	told, err := review(ctx, p.Session, p.decided, &p.out)
@@ -142,8 +144,8 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	return refusals, nil
 }
 
-// prove fails unless the identity provider accepts the current secret. A rollback of a known one needs no proof: only what was
-// decided about an unknown one rests on it.
+// prove fails unless the identity provider accepts the current secret. A rollback of a known one needs no proof: only
+// what was decided about an unknown one rests on it.
 func (p *planning) prove(ctx context.Context) error {
 	version := currentVersion(p.decided)
 	if _, known := p.journal.Secrets[version]; known && p.decided.Action == rotation.Rollback {
@@ -182,7 +184,8 @@ func noTargets(s *session.Session, found alb.Found) []string {
 		"check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
 }
 
-// mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to remove it.
+// mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to
+// remove it.
 func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) error {
 	same, _, err := s.Same(ctx, d.To.VersionID, d.From.VersionID)
 	if err != nil {
@@ -211,9 +214,9 @@ func tagged(found alb.Found) []rotation.Target {
 	return targets
 }
 
-// rediscovered are the targets as the next steps need them, and what people must know of them. Forward, one that has had the
-// new secret and whose load balancer is not in the configuration any more is given it again if that is allowed; back, it must
-// get the old one.
+// rediscovered are the targets as the next steps need them, and what people must know of them. Forward, one that has
+// had the new secret and whose load balancer is not in the configuration any more is given it again if that is allowed;
+// back, it must get the old one.
 func rediscovered(found alb.Found, in rotation.PlanInput) (targets []rotation.Target, notice string) {
 	before, names := map[string]bool{}, []string{}
 	for _, t := range in.Targets {
@@ -309,8 +312,8 @@ func review(ctx context.Context, s *session.Session, d rotation.Decision, out *r
 	return told, nil
 }
 
-// otherMethod says that the secrets are probed by another authentication method than the registered one; "" if not. Some
-// providers take either: whether it matters, the probe of the current secret tells.
+// otherMethod says that the secrets are probed by another authentication method than the registered one; "" if not.
+// Some providers take either: whether it matters, the probe of the current secret tells.
 func otherMethod(s *session.Session, told idp.Review) string {
 	method := s.Config.IdentityProvider.AuthMethod()
 	if told.AuthMethod == "" || told.AuthMethod == method {
@@ -342,8 +345,8 @@ func currentVersion(d rotation.Decision) string {
 // versionSpace is the namespace of our version ids (a random UUID, chosen once).
 var versionSpace = [16]byte{0x5b, 0x0e, 0x3c, 0x9a, 0x41, 0x7d, 0x4f, 0x2b, 0x9c, 0x66, 0x8e, 0x1f, 0xd3, 0x02, 0xa7, 0x54}
 
-// started names an execution for good: by its ARN and its start. Step Functions takes the name of an execution again 90 days
-// after that has ended (API reference, StartExecution), and a redrive does not change the start.
+// started names an execution for good: by its ARN and its start. Step Functions takes the name of an execution again 90
+// days after that has ended (API reference, StartExecution), and a redrive does not change the start.
 func started(in rotation.PlanInput) string {
 	if in.Started == "" {
 		return in.Execution
@@ -351,8 +354,8 @@ func started(in rotation.PlanInput) string {
 	return in.Execution + " " + in.Started
 }
 
-// VersionID is the version that an execution makes: UUIDv5 of its name (RFC 9562), so that every retry and redrive means
-// the same version, and no two executions do.
+// VersionID is the version that an execution makes: UUIDv5 of its name (RFC 9562), so that every retry and redrive
+// means the same version, and no two executions do.
 func VersionID(execution string) string {
 	h := sha1.New() // UUIDv5 is defined with SHA-1; nothing rests on its strength
 	h.Write(versionSpace[:])

@@ -244,19 +244,12 @@ func TestWhatIsRefusedRemovesAndDisablesNothing(t *testing.T) {
 		"the secret that is current": {func(*fakes.World) {}, newer, older, failure.Precondition, "AWSCURRENT is on version version-new"},
 		"anything while the label is elsewhere": {func(w *fakes.World) { w.Secrets.Add("version-x", fakes.Mark+"-x", "AWSCURRENT") },
 			older, newer, failure.Superseded, "AWSCURRENT is version version-x"},
-		"two versions of one secret": {func(w *fakes.World) {
-			edit(w, func(j *journal.Journal) {
-				j.Secrets[older] = journal.Entry{State: journal.Live, IdPSecretID: newID}
-			})
-		}, older, newer, failure.Precondition, "share the secret mem-2"},
 		"while the secret that stays is not accepted": {reject(value), older, newer, failure.SecretRefused, "does not accept the secret that stays"},
 		"while that cannot be told": {func(w *fakes.World) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 		}, older, newer, failure.Unavailable, "cannot be told"},
 		"two versions that hold the same secret": {func(w *fakes.World) { w.Secrets.Add(older, value) }, older, newer, failure.Precondition, "hold the same secret"},
 		"one and the same version":               {func(*fakes.World) {}, newer, newer, failure.InvalidInput, "must be given and differ"},
-		"no version":                             {func(*fakes.World) {}, "", newer, failure.InvalidInput, "must be given and differ"},
-		"without one that stays":                 {func(*fakes.World) {}, older, "", failure.InvalidInput, "must be given and differ"},
 		"without the client's lock":              {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, older, newer, failure.LockLost, fakes.Other},
 	} {
 		for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireDelete} {
@@ -271,15 +264,6 @@ func TestWhatIsRefusedRemovesAndDisablesNothing(t *testing.T) {
 			})
 		}
 	}
-}
-
-func TestAnUnknownActionIsRefused(t *testing.T) {
-	t.Parallel()
-	w, v := promoted(t, switchable)
-	_, err := retire(w, "shred")
-	fakes.Failed(t, err, failure.InvalidInput, `"shred" is not one of disable, enable, delete`)
-	wrote(t, w)
-	has(t, v, oldID, newID)
 }
 
 func TestTheSecretThatIsNoLongerCurrentCanBeEnabledForARollback(t *testing.T) {

@@ -32,9 +32,9 @@ func (s *Session) readLabels(ctx context.Context) (versions.Labels, error) {
 // Keeper is who else has a hand in the secret, as the labels were read last.
 func (s *Session) Keeper() versions.Keeper { return s.keeper }
 
-// LookAgain reads the labels again. It is called right before what cannot be undone, and fails if AWSCURRENT is another version
-// than the one that Standing has found: some requests make AWSCURRENT the only secret, and that must not be one that somebody
-// stores meanwhile.
+// LookAgain reads the labels again. It is called right before what cannot be undone, and fails if AWSCURRENT is another
+// version than the one that Standing has found: some requests make AWSCURRENT the only secret, and that must not be one
+// that somebody stores meanwhile.
 func (s *Session) LookAgain(ctx context.Context) error {
 	labels, err := s.readLabels(ctx)
 	if err != nil {
@@ -52,8 +52,8 @@ func (s *Session) LookAgain(ctx context.Context) error {
 	return s.Know(ctx)
 }
 
-// Know tells a provider without ids (package slots) which versions there are, by the labels as this call has read them last.
-// It is called before the provider is asked about its secrets.
+// Know tells a provider without ids (package slots) which versions there are, by the labels as this call has read them
+// last. It is called before the provider is asked about its secrets.
 func (s *Session) Know(ctx context.Context) error {
 	if s.Capable.HasIDs() {
 		return nil
@@ -93,8 +93,8 @@ func (s *Session) Know(ctx context.Context) error {
 	return nil
 }
 
-// others are the versions beside AWSCURRENT of which the provider may have a secret: those that the journal holds as intended,
-// live or kept, the kept ones last.
+// others are the versions beside AWSCURRENT of which the provider may have a secret: those that the journal holds as
+// intended, live or kept, the kept ones last.
 func (s *Session) others(labels versions.Labels) []string {
 	var wanted, kept []string
 	for _, id := range slices.Sorted(maps.Keys(s.journal.Secrets)) {
@@ -109,8 +109,8 @@ func (s *Session) others(labels versions.Labels) []string {
 	return append(wanted, kept...)
 }
 
-// Exists reports whether a version is stored at this moment. One that is not is not looked for again when the provider is told
-// what there is.
+// Exists reports whether a version is stored at this moment. One that is not is not looked for again when the provider
+// is told what there is.
 func (s *Session) Exists(ctx context.Context, version string) (bool, error) {
 	exists, err := s.Store.Exists(ctx, version)
 	s.absent[version] = err == nil && !exists

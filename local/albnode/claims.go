@@ -29,6 +29,7 @@ func (v *visit) addHeaders(o *elbv2.OIDC, id identity) bool {
 	}
 	v.r.Header.Set("x-amzn-oidc-identity", id.subject)
 	// base64url WITH padding, other than RFC 7515 asks, as ALB's are
-	v.r.Header.Set("x-amzn-oidc-data", base64.URLEncoding.EncodeToString(header)+"."+base64.URLEncoding.EncodeToString(payload)+".")
+	padded := base64.URLEncoding.EncodeToString
+	v.r.Header.Set("x-amzn-oidc-data", padded(header)+"."+padded(payload)+".")
 	return true
 }

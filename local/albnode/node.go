@@ -39,7 +39,8 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &visit{node: n, w: w, r: r, listener: c.Listeners[i]}
-	if r.URL.Path == callbackPath && slices.ContainsFunc(v.listener.Rules, func(x elbv2.Rule) bool { return x.OIDC() != nil }) {
+	logsIn := func(x elbv2.Rule) bool { return x.OIDC() != nil }
+	if r.URL.Path == callbackPath && slices.ContainsFunc(v.listener.Rules, logsIn) {
 		v.callback()
 		return
 	}
@@ -82,7 +83,8 @@ func page(w http.ResponseWriter, status int, text string) {
 // count adds to a metric of the load balancer; there is no dimension for rules or clients.
 func (n *node) count(metric string) {
 	if n.plane.o.Metrics != nil {
-		n.plane.o.Metrics.Add(n.balancer.Region, Namespace, metric, map[string]string{"LoadBalancer": n.balancer.Dimension()}, 1)
+		dimensions := map[string]string{"LoadBalancer": n.balancer.Dimension()}
+		n.plane.o.Metrics.Add(n.balancer.Region, Namespace, metric, dimensions, 1)
 	}
 }
 

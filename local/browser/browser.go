@@ -63,7 +63,8 @@ func New(o Options) *Browser {
 			ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
 	}
-	b := &Browser{typing: o.Typing, client: &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: follow}}
+	client := &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: follow}
+	b := &Browser{typing: o.Typing, client: client}
 	b.Forget()
 	return b
 }

@@ -76,7 +76,8 @@ type metricID struct {
 
 // sorted returns the metric with its dimensions in the order of their names, in which they are compared.
 func (m metricID) sorted() metricID {
-	m.Dimensions = slices.SortedFunc(slices.Values(m.Dimensions), func(a, b dimension) int { return cmp.Compare(a.Name, b.Name) })
+	byName := func(a, b dimension) int { return cmp.Compare(a.Name, b.Name) }
+	m.Dimensions = slices.SortedFunc(slices.Values(m.Dimensions), byName)
 	return m
 }
 
@@ -106,8 +107,8 @@ func (s *Service) find(region string, m metricID) *series {
 	return nil
 }
 
-// sums are those of the periods between start and end, end excluded, that have samples: a period without any has no data
-// point. The first begins at start, rounded down to the minute (API reference, GetMetricData).
+// sums are those of the periods between start and end, end excluded, that have samples: a period without any has no
+// data point. The first begins at start, rounded down to the minute (API reference, GetMetricData).
 func (one *series) sums(start, end time.Time, period time.Duration) map[time.Time]float64 {
 	out := map[time.Time]float64{}
 	if one == nil {

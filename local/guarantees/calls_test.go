@@ -38,8 +38,8 @@ func (w *world) reads() (whole, last map[string]int) {
 	return whole, last
 }
 
-// What a call has read it passes on; labels are read again only before what cannot be undone. Ten of the readings of each kind are
-// those of the ten calls that set a target.
+// What a call has read it passes on; labels are read again only before what cannot be undone. Ten of the readings of
+// each kind are those of the ten calls that set a target.
 func TestARotationReadsLittle(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

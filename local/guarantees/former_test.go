@@ -35,8 +35,8 @@ func (w *world) deployFormer() {
 	w.define(definition)
 }
 
-// deployFlat puts the present definition into the state machine with its calls as they were before they had `call` and plan had
-// an action: those of the release before this one.
+// deployFlat puts the present definition into the state machine with its calls as they were before they had `call`, and
+// plan had an action.
 func (w *world) deployFlat() {
 	w.t.Helper()
 	var definition map[string]any

@@ -345,7 +345,7 @@ func TestATargetThatChangedHandsStopsTheRotationBeforeTheOldSecretGoes(t *testin
 		}
 	})
 	r, execution := w.rotate(plain)
-	if path := strings.Join(w.path(execution), " "); text(r.Error) != "TargetDrift" || !strings.Contains(path, "RediscoverTargets BeginRollback") || !strings.HasSuffix(path, "RediscoverToRestore") {
+	if path := strings.Join(w.path(execution), " "); text(r.Error) != "TargetDrift" || !strings.Contains(path, "RediscoverTargets RollBack BeginRollback") || !strings.HasSuffix(path, "RediscoverToRestore") {
 		t.Errorf("ended as %s, path %s", text(r.Error), path) // it may use the secret that would be removed: a person has to look
 	}
 	w.check("at the end")

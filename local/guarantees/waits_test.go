@@ -90,7 +90,8 @@ func TestTheWatchSeesAWaitThatNobodyKept(t *testing.T) {
 }
 
 // passAssign is what a Pass assigns; the ones of the rotation assign nothing else.
-var passAssign = regexp.MustCompile(`("Type": "Pass",[^{}]*)"Assign": \{"failure": \{[^{}]*\{%[^{}]*%\}[^{}]*\{%[^{}]*%\}"\}\},`)
+var passAssign = regexp.MustCompile(`("Type": "Pass",[^{}]*)` +
+	`"Assign": \{"failure": \{[^{}]*\{%[^{}]*%\}[^{}]*\{%[^{}]*%\}"\}\},`)
 
 // A redrive leaves a Pass without executing it: how an execution goes on, and ends, rests on none.
 func TestNoSafetyRestsOnAPassState(t *testing.T) {

@@ -33,8 +33,8 @@ const (
 	rule     = arns + "listener-rule/app/orders-alb/0123456789abcdef/1/10"
 )
 
-// fixture is the double of Elastic Load Balancing, two elements to a page, with what only these tests need: ARNs as they
-// are written above, other hands at the worst moments, and answers that are behind or of the future.
+// fixture is the double of Elastic Load Balancing, two elements to a page, with what only these tests need: ARNs as
+// they are written above, other hands at the worst moments, and answers that are behind or of the future.
 type fixture struct {
 	*elbv2.Service
 	t      *testing.T
@@ -260,7 +260,8 @@ func (f *fixture) hand(arn string, change func([]types.Action) []types.Action) {
 	actions = change(actions)
 	var err error
 	if strings.Contains(arn, ":listener/") {
-		_, err = f.other(arn).ModifyListener(f.t.Context(), &elb.ModifyListenerInput{ListenerArn: &arn, DefaultActions: actions})
+		in := &elb.ModifyListenerInput{ListenerArn: &arn, DefaultActions: actions}
+		_, err = f.other(arn).ModifyListener(f.t.Context(), in)
 	} else {
 		_, err = f.other(arn).ModifyRule(f.t.Context(), &elb.ModifyRuleInput{RuleArn: &arn, Actions: actions})
 	}

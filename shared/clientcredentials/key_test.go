@@ -1,10 +1,12 @@
 package clientcredentials_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -108,6 +110,9 @@ func TestAnAssertionIsSignedForFiveMinutes(t *testing.T) {
 			if err := token.Claims(testKey().Public(), &claims); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
+			if tt.algorithm == jose.PS256 {
+				verifyPSS(t, form.Get("client_assertion"))
+			}
 			id := claims["jti"]
 			if !uuid.MatchString(fmt.Sprint(id)) || seen[id] {
 				t.Errorf("%s: the id %v is no new UUID", name, id)
@@ -122,6 +127,17 @@ func TestAnAssertionIsSignedForFiveMinutes(t *testing.T) {
 				t.Errorf("%s: the claims are %v", name, claims)
 			}
 		}
+	}
+}
+
+// verifyPSS wants the salt as long as the hash (RFC 7518, section 3.5), which go-jose does not.
+func verifyPSS(t *testing.T, assertion string) {
+	t.Helper()
+	dot := strings.LastIndex(assertion, ".")
+	signature, _ := base64.RawURLEncoding.DecodeString(assertion[dot+1:])
+	digest, options := sha256.Sum256([]byte(assertion[:dot])), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+	if err := rsa.VerifyPSS(&testKey().PublicKey, crypto.SHA256, digest[:], signature, options); err != nil {
+		t.Error(err)
 	}
 }
 

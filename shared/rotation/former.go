@@ -2,9 +2,9 @@ package rotation
 
 import "encoding/json"
 
-// Former rewrites the input of a function as an earlier definition of the state machine sends it. An execution goes on with the
-// definition with which it began, for weeks, and calls the present functions.
-func Former(raw json.RawMessage) json.RawMessage {
+// RewriteFormer rewrites the input of a function as an earlier definition of the state machine sends it. An execution
+// goes on with the definition with which it began, for weeks, and calls the present functions.
+func RewriteFormer(raw json.RawMessage) json.RawMessage {
 	var in map[string]json.RawMessage
 	if json.Unmarshal(raw, &in) != nil || in["call"] != nil || in["client"] == nil {
 		return raw

@@ -8,26 +8,26 @@ import (
 
 func TestFormerCallsAreRewritten(t *testing.T) {
 	t.Parallel()
-	const caller = `"client":"orders-web","execution":"arn:e",`
-	for former, want := range map[string]string{
-		`{` + caller + `"state":"CreateSecret","config":{"a":1},"import":true}`: `{"call":{"client":"orders-web","execution":"arn:e"},` +
-			`"config":{"a":1},"import":true,"state":"CreateSecret"}`,
-		`{` + caller + `"state":"DisableOldSecret","action":"disable"}`: `{"action":"disable","call":{"client":"orders-web","execution":"arn:e"},` +
-			`"state":"DisableOldSecret"}`,
-		`{` + caller + `"state":"Plan","request":{"client":"orders-web"},"started":"s"}`: `{"action":"decide","call":{"client":"orders-web",` +
-			`"execution":"arn:e"},"request":{"client":"orders-web"},"started":"s","state":"Plan"}`,
-		`{` + caller + `"state":"RediscoverToRestore","request":{"client":"orders-web"},"discoverOnly":true,"undo":true}`: `{"action":"discover",` +
-			`"call":{"client":"orders-web","execution":"arn:e"},"request":{"client":"orders-web"},"state":"RediscoverToRestore","undo":true}`,
-		`{` + caller + `"state":"Measure","request":{"client":"orders-web","measure":true}}`: `{"action":"measure","call":{"client":"orders-web",` +
-			`"execution":"arn:e"},"request":{"client":"orders-web","measure":true},"state":"Measure"}`,
-		// not former, or not a call
-		`{"call":{"client":"orders-web","execution":"arn:e"},"state":"Plan","action":"decide"}`: `{"call":{"client":"orders-web","execution":"arn:e"},` +
-			`"state":"Plan","action":"decide"}`,
-		`{"state":"Plan"}`: `{"state":"Plan"}`,
-		`[`:                `[`,
+	const (
+		former  = `"client":"a-web","execution":"arn:e",`
+		present = `"call":{"client":"a-web","execution":"arn:e"},`
+		measure = `"request":{"client":"a-web","measure":true},`
+		request = `"request":{"client":"a-web"},`
+	)
+	for _, c := range []struct{ in, want string }{
+		{former + `"config":{"a":1},"state":"CreateSecret"`, present + `"config":{"a":1},"state":"CreateSecret"`},
+		{`"action":"disable",` + former + `"state":"S"`, `"action":"disable",` + present + `"state":"S"`},
+		{former + request + `"started":"s"`, `"action":"decide",` + present + request + `"started":"s"`},
+		{former + request + `"undo":true`, `"action":"decide",` + present + request + `"undo":true`},
+		{former + request + `"discoverOnly":true,"undo":true`, `"action":"discover",` + present + request + `"undo":true`},
+		{former + request + `"discoverOnly":false,"undo":true`, `"action":"decide",` + present + request + `"undo":true`},
+		{former + measure + `"state":"Measure"`, `"action":"measure",` + present + measure + `"state":"Measure"`},
+		{present + `"action":"decide"`, present + `"action":"decide"`}, // not former
+		{`"state":"Plan"`, `"state":"Plan"`},
+		{`"state"`, `"state"`}, // no JSON
 	} {
-		if got := string(rotation.Former([]byte(former))); got != want {
-			t.Errorf("%s\nis rewritten to %s\nwant            %s", former, got, want)
+		if got := string(rotation.RewriteFormer([]byte(`{` + c.in + `}`))); got != `{`+c.want+`}` {
+			t.Errorf("%s\nis rewritten to %s\nwant             %s", c.in, got, c.want)
 		}
 	}
 }

@@ -26,9 +26,9 @@ type Text struct {
 	binary  bool
 }
 
-// Text reads what a version holds, once. It changes nothing. It reads by version id, never by label: right after a write a
-// label may still lead to the version before. A version that is not there, even after a few reads, is ErrNotFound. A binary
-// one can only be compared.
+// Text reads what a version holds, once. It changes nothing. It reads by version id, never by label: right after a
+// write a label may still lead to the version before. A version that is not there, even after a few reads, is
+// ErrNotFound. A binary one can only be compared.
 func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
 	if t, read := s.texts[versionID]; read {
 		return t, nil

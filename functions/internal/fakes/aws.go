@@ -19,8 +19,8 @@ import (
 	"alboidc.internal/shared/journal"
 )
 
-// AWS is Secrets Manager, DynamoDB and Parameter Store.
-type AWS struct {
+// services are Secrets Manager, DynamoDB and Parameter Store.
+type services struct {
 	world     *World
 	server    *awsapi.Server
 	documents []string // every document of the journal that a function has sent
@@ -30,7 +30,7 @@ type AWS struct {
 func (w *World) addAWS(current string) {
 	now := worldClock{Real: clock.Real{}, w: w}
 	service := smtest.New(now)
-	w.aws = &AWS{world: w, server: awsapi.NewServer(now, nil, service, ddbtest.New(now), ssmtest.New(now))}
+	w.aws = &services{world: w, server: awsapi.NewServer(now, nil, service, ddbtest.New(now), ssmtest.New(now))}
 	past := awsapi.Config(w.aws.server, home)
 	w.Secrets = &SecretsManager{Service: service, t: w.t, wire: w.Wire, aws: w.aws}
 	w.Secrets.Add(Old, current, "AWSCURRENT")
@@ -51,7 +51,7 @@ func (c worldClock) Now() time.Time { return c.w.Now }
 
 // request names a request of a function, and tells whether it is a write that tests count. A write of the journal is
 // named by the states of the secrets in the document, and by its promotion.
-func (a *AWS) request(r *http.Request, body string) (name string, writes bool) {
+func (a *services) request(r *http.Request, body string) (name string, writes bool) {
 	var in struct {
 		ClientRequestToken, SecretString                   string
 		VersionStage, RemoveFromVersionID, MoveToVersionID string
@@ -78,7 +78,7 @@ func (a *AWS) request(r *http.Request, body string) (name string, writes bool) {
 	return operation, false
 }
 
-func (a *AWS) update(values map[string]struct{ S string }) (name string, writes bool) {
+func (a *services) update(values map[string]struct{ S string }) (name string, writes bool) {
 	if _, ok := values[":at"]; ok {
 		return "note", false
 	}

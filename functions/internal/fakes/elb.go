@@ -57,7 +57,8 @@ func newELB(t testing.TB, wire *Wire, tokenEndpoint, current string) *ELB {
 			AuthorizationEndpoint: aws.String(Issuer + "/authorize"), UserInfoEndpoint: aws.String(Issuer + "/userinfo")}}
 	_, err = e.api().CreateListener(t.Context(), &elb.CreateListenerInput{
 		LoadBalancerArn: aws.String(LoadBalancer), Port: aws.Int32(443), Protocol: types.ProtocolEnumHttps,
-		Certificates: []types.Certificate{{CertificateArn: aws.String("certificate")}}, DefaultActions: []types.Action{login, page}})
+		Certificates:   []types.Certificate{{CertificateArn: aws.String("certificate")}},
+		DefaultActions: []types.Action{login, page}})
 	e.check(err)
 	return e
 }

@@ -81,7 +81,7 @@ type World struct {
 	// Sleeps is how often a call can sleep before its time is up; 0 is as often as it likes.
 	Sleeps int
 
-	aws    *AWS
+	aws    *services
 	random *rand.ChaCha8
 	mu     sync.Mutex
 	output strings.Builder // what a function writes, and answers

@@ -18,7 +18,7 @@ type SecretsManager struct {
 	*smtest.Service
 	t    testing.TB
 	wire *Wire
-	aws  *AWS
+	aws  *services
 	seen []string // every value that was ever stored
 }
 

@@ -40,8 +40,8 @@ type fault struct {
 
 func newWire() *Wire { return &Wire{} }
 
-// Cut cuts the wire at the n-th write from now (1 is the next), before or after its effect. The call that is cut and all
-// later ones fail.
+// Cut cuts the wire at the n-th write from now (1 is the next), before or after its effect. The call that is cut and
+// all later ones fail.
 func (w *Wire) Cut(n int, after bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -124,9 +124,11 @@ func (w *Wire) carry(op string, write bool, effect func() error) error {
 	return f.err
 }
 
-// config makes SDK clients of a double whose requests pass the wire. name tells a request's name, and whether it changes
-// something.
-func (w *Wire) config(server http.Handler, region string, name func(r *http.Request, body string) (string, bool)) aws.Config {
+// naming tells a request's name, and whether it changes something.
+type naming func(r *http.Request, body string) (name string, changes bool)
+
+// config makes SDK clients of a double whose requests pass the wire.
+func (w *Wire) config(server http.Handler, region string, name naming) aws.Config {
 	c := awsapi.Config(server, region)
 	c.HTTPClient = wiredHTTP{w, c.HTTPClient, name}
 	return c
@@ -135,7 +137,7 @@ func (w *Wire) config(server http.Handler, region string, name func(r *http.Requ
 type wiredHTTP struct {
 	wire *Wire
 	aws.HTTPClient
-	name func(r *http.Request, body string) (string, bool)
+	name naming
 }
 
 // errRefused keeps a request that was refused from counting as one that took effect.

@@ -6,9 +6,7 @@ package dynamodb
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 
@@ -43,9 +41,6 @@ var operations = map[string]func(*Service, *awsapi.Call) (any, error){
 	"GetItem":     (*Service).getItem,
 	"UpdateItem":  (*Service).updateItem,
 }
-
-// Operations are the operations that Handle carries out.
-func (*Service) Operations() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

@@ -115,8 +115,9 @@ func (c Config) secrets(node int) []SecretInUse {
 	for _, l := range c.Listeners {
 		for _, r := range l.Rules {
 			if o := r.OIDC(); o != nil {
-				out = append(out, SecretInUse{Region: c.LoadBalancer.Region, LoadBalancerARN: c.LoadBalancer.ARN, ListenerARN: l.ARN,
-					RuleARN: r.ARN, DefaultRule: r.Default, Node: node, Issuer: o.Issuer, ClientID: o.ClientID, Secret: o.ClientSecret})
+				out = append(out, SecretInUse{Region: c.LoadBalancer.Region, LoadBalancerARN: c.LoadBalancer.ARN,
+					ListenerARN: l.ARN, RuleARN: r.ARN, DefaultRule: r.Default, Node: node,
+					Issuer: o.Issuer, ClientID: o.ClientID, Secret: o.ClientSecret})
 			}
 		}
 	}

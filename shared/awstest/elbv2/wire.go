@@ -60,8 +60,8 @@ type certificateXML struct {
 }
 
 func (l Listener) xml(loadBalancerARN string) listenerXML {
-	x := listenerXML{ARN: l.ARN, LoadBalancerARN: loadBalancerARN, Port: l.Port, Protocol: l.Protocol, SSLPolicy: l.SSLPolicy,
-		DefaultActions: l.DefaultRule().Actions}
+	x := listenerXML{ARN: l.ARN, LoadBalancerARN: loadBalancerARN, Port: l.Port, Protocol: l.Protocol,
+		SSLPolicy: l.SSLPolicy, DefaultActions: l.DefaultRule().Actions}
 	for _, c := range l.Certificates {
 		x.Certificates = append(x.Certificates, certificateXML{ARN: c})
 	}
@@ -83,7 +83,8 @@ type ruleXML struct {
 
 // xml gives the default rule the priority "default" (API reference, Rule.Priority).
 func (r Rule) xml() ruleXML {
-	x := ruleXML{ARN: r.ARN, Priority: strconv.Itoa(r.Priority), Default: r.Default, Conditions: r.Conditions, Actions: r.Actions}
+	x := ruleXML{ARN: r.ARN, Priority: strconv.Itoa(r.Priority), Default: r.Default, Conditions: r.Conditions,
+		Actions: r.Actions}
 	if r.Default {
 		x.Priority = "default"
 	}

@@ -5,8 +5,6 @@ package secretsmanager
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -56,9 +54,6 @@ var operations = map[string]func(*Service, *awsapi.Call) (any, error){
 	"PutSecretValue":           (*Service).putSecretValue,
 	"UpdateSecretVersionStage": (*Service).updateSecretVersionStage,
 }
-
-// Operations are the operations that Handle carries out.
-func (*Service) Operations() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

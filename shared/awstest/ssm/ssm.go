@@ -4,7 +4,6 @@ package ssm
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,9 +59,6 @@ var operations = map[string]func(*Service, *awsapi.Call) (any, error){
 	"GetParameterHistory": (*Service).getParameterHistory,
 	"PutParameter":        (*Service).putParameter,
 }
-
-// Operations are the operations that Handle carries out.
-func (*Service) Operations() []string { return slices.Sorted(maps.Keys(operations)) }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

@@ -93,6 +93,7 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 		"an unknown tenant":       {400, tokenError("invalid_request", 90002), withSecret, failure.IdPRejected, "check identityProvider.settings.tenantId"},
 		"a blocked workload":      {400, tokenError("invalid_grant", 53003), withSecret, failure.IdPRejected, "Conditional Access"},
 		"another cloud":           {400, tokenError("invalid_resource", 500011), withSecret, failure.IdPRejected, "same cloud"},
+		"an unknown code":         {400, `{"error": "canary-canary"}`, withSecret, failure.IdPRejected, "HTTP 400"},
 		"too many requests":       {429, tokenError("temporarily_unavailable", 90055), withSecret, failure.Throttled, "HTTP 429"},
 		"a server error":          {503, "<html>vendor", withSecret, failure.Unavailable, "HTTP 503"},
 		"no token":                {200, `{"token_type": "Bearer", "expires_in": 3600}`, withSecret, failure.Unavailable, "not understood"},

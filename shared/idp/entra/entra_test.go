@@ -176,7 +176,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 		{"a failed dependency leaves open what happened", answerToAdd(424, `{"error": {"code": "FailedDependency", "message": "canary"}}`),
 			create, failure.Unavailable, "HTTP 424 FailedDependency"},
 		{"a server error that is not Graph's", answerToAdd(503, "<html>canary"), create, failure.Unavailable, "HTTP 503"},
-		{"a code that is not Graph's", answerToAdd(403, `{"error": {"code": "canary of 1"}}`), create, failure.IdPRejected, "HTTP 403"},
+		{"a code that is not Graph's", answerToAdd(403, `{"error": {"code": "canary-canary"}}`), create, failure.IdPRejected, "HTTP 403"},
 		{"an answer without the value is not understood", answerToAdd(200, `{"keyId": "`+key3+`"}`),
 			create, failure.Unavailable, "not understood"},
 		{"an answer without an id is not understood", answerToAdd(200, `{"secretText": "canary"}`),

@@ -155,7 +155,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 		{"missing rights are explained", refuse("deleteSecret", 403, "E0000006"),
 			removeInactive, failure.IdPRejected, "may not manage app 0oaApp"},
 		{"a server error that is not Okta's", answer(activate, 503, "<html>canary"), enable, failure.Unavailable, "HTTP 503"},
-		{"a refusal with a code that is not Okta's", answer(activate, 403, `{"errorCode": "canary"}`),
+		{"a refusal with a code that is not Okta's", answer(activate, 403, `{"errorCode": "canary-canary"}`),
 			enable, failure.IdPRejected, "HTTP 403"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

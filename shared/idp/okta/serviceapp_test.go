@@ -50,7 +50,8 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 			"public key with id kid-1"},
 		"a missing scope": {400, `{"error": "invalid_scope", "error_description": "canary"}`, failure.IdPRejected,
 			"grant the service app 0oaService the scopes"},
-		"DPoP": {400, `{"error": "invalid_dpop_proof", "error_description": "canary"}`, failure.Precondition, dpop},
+		"DPoP":              {400, `{"error": "invalid_dpop_proof", "error_description": "canary"}`, failure.Precondition, dpop},
+		"DPoP with a nonce": {400, `{"error": "use_dpop_nonce"}`, failure.Precondition, dpop},
 		"a DPoP token": {200, `{"access_token": "canary", "token_type": "DPoP", "expires_in": 3600}`,
 			failure.Precondition, dpop},
 		"no token": {200, `{"token_type": "Bearer", "expires_in": 3600}`, failure.Unavailable, "not understood"},
@@ -58,7 +59,7 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 			failure.Unavailable, "not understood"},
 		"too many requests": {429, `{"errorCode": "E0000047"}`, failure.Throttled, "E0000047"},
 		"a server error":    {500, `canary`, failure.Unavailable, "HTTP 500"},
-		"an unknown code":   {400, `{"error": "Canary canary"}`, failure.IdPRejected, "HTTP 400"},
+		"an unknown code":   {400, `{"error": "canary-canary"}`, failure.IdPRejected, "HTTP 400"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

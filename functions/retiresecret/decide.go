@@ -1,0 +1,219 @@
+package retiresecret
+
+import (
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+)
+
+// snapshot is everything that allow and decide look at, read without changing anything.
+type snapshot struct {
+	Action rotation.RetireAction
+	// Version goes, Keep stays; Goes and Stays are their entries in the journal.
+	Version, Keep string
+	Goes, Stays   journal.Entry
+	Promotion     *journal.Promotion
+	// Searched is when the targets were searched for; zero is a call of an earlier definition, which does not tell.
+	Searched time.Time
+	Now      time.Time
+
+	// Stands is which of the two AWSCURRENT stands for, Current the version that it is on.
+	Stands, Current string
+
+	Capable idp.Capabilities
+	// Pair: the client is a pair of registrations.
+	Pair bool
+	// Listed are the client's secrets at the identity provider, ID the one that goes, if the journal knows one.
+	Listed []idp.Secret
+	ID     string
+	// Named is the configured hint which of them is AWSCURRENT's.
+	Named string
+	// Same: the two versions hold the same secret. Told: their texts tell.
+	Same, Told bool
+	// Used is when the secret that goes was used last; zero if nobody knows.
+	Used time.Time
+}
+
+// searchLasts is how long a search for targets counts for removing a secret. The steps after it take an hour or two,
+// hours of retries included less than this; a redrive days later takes more.
+const searchLasts = 12 * time.Hour
+
+// allow refuses whatever could take the secret in use away, before the identity provider is asked.
+func allow(s snapshot) error {
+	a, b := s.Goes.IdPSecretID, s.Stays.IdPSecretID
+	switch age := s.Now.Sub(s.Searched); {
+	case !s.Searched.IsZero() && age > searchLasts: // what came since may have the secret that is about to go
+		return failure.New(failure.Outdated, "the targets were searched for %s ago: "+
+			"nothing is retired before they are searched for, and set, again", age.Round(time.Minute))
+	case s.Version == "" || s.Keep == "" || s.Version == s.Keep:
+		return failure.New(failure.InvalidInput, "retire.versionId and keep.versionId must be given and differ")
+	case a != "" && a == b:
+		return failure.New(failure.Precondition, "versions %s and %s share the secret %s at the identity provider; "+
+			"nothing is retired", s.Version, s.Keep, a)
+	}
+	return nil
+}
+
+// mustStay refuses to take the secret in use away.
+func mustStay(s snapshot) error {
+	if s.Action == rotation.RetireEnable || s.Stands == s.Keep {
+		return nil
+	}
+	return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", s.Current, s.Keep)
+}
+
+// step is what to do next.
+type step string
+
+const (
+	refuse step = "refuse"
+	// rest: there is nothing to do.
+	rest    step = "rest"
+	disable step = "disable"
+	enable  step = "enable"
+	remove  step = "remove"
+	// miss writes down that the secret is missing, and has the call come again.
+	miss step = "miss"
+)
+
+// decide says what to do, and what is answered once that is done; or why it is refused.
+func decide(s snapshot) (next step, result string, why error) {
+	switch s.Action {
+	case rotation.RetireDisable:
+		return s.disabling()
+	case rotation.RetireEnable:
+		next, result = s.enabling()
+		return next, result, nil
+	case rotation.RetireDelete:
+		return s.removing()
+	}
+	return refuse, "", failure.New(failure.InvalidInput, "action: %q is not one of disable, enable, delete", s.Action)
+}
+
+func (s snapshot) disabling() (step, string, error) {
+	x := s.found()
+	switch {
+	case s.usedSince():
+		return refuse, "", failure.New(failure.Precondition, "the old secret was used at %s, although every known target had left it by %s: "+
+			"something else uses it, a load balancer that is not in loadBalancers or another application; give that the new secret first. "+
+			"Or something put it back on a target in the meantime, such as a template with the old secret; then see to it that it does not again",
+			rotation.Timestamp(s.Used), rotation.Timestamp(s.Promotion.At))
+	case !s.Capable.CanDisable:
+		return rest, resultUnsupported, nil
+	case x == nil:
+		return rest, resultAbsent, nil
+	case x.Status == idp.Disabled:
+		return rest, resultDisabled, nil
+	}
+	if err := s.mustDiffer(x); err != nil {
+		return refuse, "", err
+	}
+	return disable, resultDisabled, nil
+}
+
+func (s snapshot) enabling() (step, string) {
+	x := s.found()
+	switch {
+	case !s.Capable.CanDisable:
+		return rest, resultUnsupported
+	case x == nil:
+		return rest, resultAbsent
+	case x.Status == idp.Disabled:
+		return enable, resultEnabled
+	}
+	return rest, resultEnabled
+}
+
+// removing: that a secret is not listed counts only where the admin API lists secrets. Any other list is what the token
+// endpoint says, and the provider must be told to end it all the same.
+func (s snapshot) removing() (step, string, error) {
+	x, result := s.found(), resultDeleted
+	if x == nil {
+		result = resultAbsent
+	}
+	switch {
+	case s.missing() && s.Goes.Missed.IsZero():
+		return miss, "", nil
+	case s.missing() && s.Now.Sub(s.Goes.Missed) < missed:
+		return refuse, "", s.stillMissed()
+	case x == nil && (s.ID == "" || s.Capable.HasIDs()):
+		return rest, result, nil
+	}
+	if err := s.mustDiffer(x); err != nil {
+		return refuse, "", err
+	}
+	return remove, result, nil
+}
+
+// found is the secret that goes, as the identity provider lists it; nil if it does not.
+func (s snapshot) found() *idp.Secret {
+	for _, x := range s.Listed {
+		if s.ID != "" && x.ID == s.ID {
+			return &x
+		}
+	}
+	return nil
+}
+
+// tolerance is how far the clocks of the identity provider and of AWS may differ.
+const tolerance = time.Minute
+
+// usedSince: a client has authenticated with the old secret after every target had left it, as far as the provider
+// tells. Removing it would break that client.
+func (s snapshot) usedSince() bool {
+	p := s.Promotion
+	return p != nil && p.From == s.Version && !p.At.IsZero() && !s.Used.IsZero() && !s.Used.Before(p.At.Add(tolerance))
+}
+
+// missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is
+// believed.
+const missed = time.Minute
+
+// missing: a registration of a pair refuses the secret. It is not overwritten, since what it has may be somebody's, so
+// the refusals are all that shows that the secret is gone. Since when, is in the journal, so that a retry or a redrive
+// goes on from there.
+func (s snapshot) missing() bool {
+	was := s.Goes.State == journal.Live || s.Goes.State == journal.Intended && !s.Goes.Asked.IsZero() // else there was never one
+	return s.Pair && s.found() == nil && was
+}
+
+func (s snapshot) stillMissed() error {
+	return failure.New(failure.Unavailable, "the identity provider refuses the secret of version %s, which nobody here has removed, since %s; "+
+		"it is asked again until that is %s ago", s.Version, rotation.Timestamp(s.Goes.Missed), missed)
+}
+
+// mustDiffer fails if the version that goes, whose secret the provider lists as x, holds the secret that stays, or if
+// that cannot be told: to retire the one would end the other.
+func (s snapshot) mustDiffer(x *idp.Secret) error {
+	switch {
+	case s.Same && s.Goes.ClientID == s.Stays.ClientID:
+		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired", s.Version, s.Keep)
+	case s.Stays.State != "" || x != nil && x.Status == idp.Disabled: // the journal, or the provider, knows them as two
+		return nil
+	case x == nil: // where secrets have no ids, what is asked for then keeps AWSCURRENT
+		return nil
+	}
+	for _, o := range s.Listed { // a further secret proves nothing by itself, it may be a stranger's
+		if o.ID != x.ID && o.Status == idp.Active && (s.Told || o.ID == s.Named) {
+			return nil
+		}
+	}
+	why := "the text of version " + s.Version + " is gone or cannot be read"
+	if s.Told {
+		why = "the identity provider lists no active secret but that of version " + s.Version
+	}
+	return failure.New(failure.Precondition, "%s, and the journal does not know AWSCURRENT (%s): "+
+		"whether they are the same secret cannot be told; nothing is retired. %s", why, s.Keep, rotation.NameCurrent(x.ID))
+}
+
+// overwritten is when this rotation overwrote the only secret while it was in use; zero if it did not. made is the
+// entry of the secret that the rotation made.
+func overwritten(capable idp.Capabilities, made journal.Entry) time.Time {
+	if !capable.ReplacesInPlace() || made.Imported || made.State != journal.Live && made.Asked.IsZero() {
+		return time.Time{}
+	}
+	return made.At
+}
