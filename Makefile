@@ -27,7 +27,7 @@ GO_TEST := go test -vet=off
 # What runs concurrently is tested with -race, too; compiling all the rest a second time would take longer than running it.
 # The race detector needs a C compiler, of which go env CGO_ENABLED tells.
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race -gcflags=all=-l)
-RACED := $(patsubst %,./local/%/...,asl jsonata stepfunctions lambda albnode idp eventbridge scheduler traffic) \
+RACED := $(patsubst %,./local/%/...,asl jsonata stepfunctions lambda dataplane idp eventbridge scheduler traffic) \
   $(patsubst %,./shared/%/...,clock fault awstest telemetry clientcredentials probe)
 
 .DEFAULT_GOAL := help

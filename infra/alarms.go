@@ -13,7 +13,7 @@ import (
 
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/strictjson"
 	"alboidc.internal/shared/telemetry"
 )
@@ -119,7 +119,7 @@ func (c Client) tellsEnd() bool {
 		return false
 	}
 	model, err := capable.Choose(c.IdentityProvider.ClientPair != "", c.IdentityProvider.AllowInterruption)
-	return err == nil && slots.Capabilities(capable, model).TellsEnd
+	return err == nil && withoutids.Capabilities(capable, model).TellsEnd
 }
 
 func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }

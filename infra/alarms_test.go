@@ -160,7 +160,7 @@ func TestEveryLinkIntoTheRunbookHasItsEntry(t *testing.T) {
 	if got := text(alarm.Properties["AlarmDescription"]); !strings.HasSuffix(got, " Runbook: "+url+"#alarm-dead-letters") {
 		t.Errorf("the alarm says %s", got)
 	}
-	for _, name := range []string{"alb-oidc-rotator", "alb-oidc-rotator-attention"} {
+	for _, name := range []string{"alb-oidc-rotator", "alb-oidc-rotator-notifier"} {
 		expect(t, name, moved.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", name), map[string]string{"DefinitionSubstitutions.Runbook": url})
 	}
 }

@@ -18,7 +18,7 @@ func (r *rotator) addEvents() {
 	failed := r.executionPattern("FAILED")
 	failed["detail"].(map[string]any)["error"] = []any{map[string]any{"anything-but": statemachine.ToldOtherwise()},
 		map[string]any{"exists": false}} // anything-but matches only what is there
-	r.addRule("attention", "A rotation failed where it could not tell of it", failed, nil)
+	r.addRule("notifier", "A rotation failed where it could not tell of it", failed, nil)
 	r.addRule("interrupted", "A rotation was stopped or timed out", r.executionPattern("ABORTED", "TIMED_OUT"), nil)
 	for _, c := range r.clients {
 		r.addWatch(c)
@@ -42,7 +42,7 @@ func (r *rotator) addRule(what, description string, pattern map[string]any, inpu
 		Description:  jsii.String(description + "."),
 		EventPattern: pattern,
 		Targets: []any{&awsevents.CfnRule_TargetProperty{
-			Id: jsii.String("target"), Arn: r.attention.AttrArn(), RoleArn: r.ruleRole.RoleArn(), InputTransformer: input,
+			Id: jsii.String("target"), Arn: r.notifier.AttrArn(), RoleArn: r.ruleRole.RoleArn(), InputTransformer: input,
 			RetryPolicy:      &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600), MaximumRetryAttempts: jsii.Number(20)},
 			DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: r.deadLetter.QueueArn()},
 		}},

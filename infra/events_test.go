@@ -13,7 +13,7 @@ import (
 func TestEveryRuleStartsTheStateMachineThatLooksAfterIt(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for rule, want := range map[string]map[string]string{
-		"attention":   {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
+		"notifier":    {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
 		"interrupted": {"EventPattern.detail.status": `["ABORTED","TIMED_OUT"]`, "EventPattern.detail.error": ""},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
@@ -34,12 +34,12 @@ func TestEveryRuleStartsTheStateMachineThatLooksAfterIt(t *testing.T) {
 
 func TestWhatLooksAfterExecutionsStartsThemThroughTheAlias(t *testing.T) {
 	tpl := exampleTemplate(t)
-	r := tpl.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", "alb-oidc-rotator-attention")
+	r := tpl.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", "alb-oidc-rotator-notifier")
 	alias := text(tpl.Resources[tpl.of("AWS::StepFunctions::StateMachineAlias")[0]].Properties["Name"])
 	expect(t, "the state machine", r, map[string]string{"TracingConfiguration.Enabled": "true", "LoggingConfiguration.IncludeExecutionData": "false",
 		"DefinitionSubstitutions.EventBusName": "default", "DefinitionSubstitutions.RotationAlias": alias})
-	if r.Properties["DefinitionString"] != statemachine.Attention {
-		t.Error("the definition is not attention.asl.json")
+	if r.Properties["DefinitionString"] != statemachine.Notifier {
+		t.Error("the definition is not notifier.asl.json")
 	}
 }
 

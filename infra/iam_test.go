@@ -96,9 +96,9 @@ func allowed() map[string][]may {
 			one("ssm:GetParameter", parameters+"orders-web", parameters+"shop-web"),
 			one(writing, table).when(ourItems), one("states:DescribeExecution states:StopExecution", runs),
 		}),
-		"attention": slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems)}),
+		"notifier":  slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems)}),
 		"scheduler": {one("states:StartExecution", machine).when(throughAlias), one("sqs:SendMessage", "<DeadLetters.Arn>")},
-		"rules":     {one("states:StartExecution", machine+"-attention")},
+		"rules":     {one("states:StartExecution", machine+"-notifier")},
 		"Operators": {
 			one("states:StartExecution", machine).when(throughAlias), one("states:ListExecutions states:DescribeStateMachine", machine),
 			one("states:StopExecution states:RedriveExecution states:DescribeExecution states:GetExecutionHistory", runs),
@@ -140,7 +140,7 @@ func trust() map[string][]may {
 	}
 	list := map[string][]may{
 		"trust of statemachine": {assume.by(service("states")).when(ours(machine, machine+":*"))},
-		"trust of attention":    {assume.by(service("states")).when(ours(machine+"-attention", machine+"-attention:*"))},
+		"trust of notifier":     {assume.by(service("states")).when(ours(machine+"-notifier", machine+"-notifier:*"))},
 		"trust of rules":        {assume.by(service("events")).when(ours("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*"))},
 		"trust of scheduler": {assume.by(service("scheduler")).
 			when(`{"StringEquals":{"aws:SourceAccount":"111122223333","aws:SourceArn":"arn:aws:scheduler:eu-central-1:111122223333:schedule-group/alb-oidc-rotator"}}`)},

@@ -39,10 +39,10 @@ type rotator struct {
 	machine     awsstepfunctions.CfnStateMachine
 	liveMachine awsstepfunctions.CfnStateMachineAlias
 	machineRole awsiam.Role
-	// attention is the state machine that all rules start, by ruleRole.
-	attention awsstepfunctions.CfnStateMachine
-	ruleRole  awsiam.Role
-	alarms    []awscloudwatch.Alarm
+	// notifier is the state machine that all rules start, by ruleRole.
+	notifier awsstepfunctions.CfnStateMachine
+	ruleRole awsiam.Role
+	alarms   []awscloudwatch.Alarm
 }
 
 // newRotator adds the stack to the app. functions is the folder of the built functions.
@@ -64,11 +64,11 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addMachine()
 	r.addParameters()
 	r.addSchedules()
-	r.addAttention()
+	r.addNotifier()
 	r.addEvents()
 	r.addAlarms()
 	r.addDashboard()
-	r.addPeople()
+	r.addOperators()
 	r.addWebIdentityOutputs()
 	if r.PermissionsBoundary != "" {
 		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack, jsii.String("Boundary"), &r.PermissionsBoundary))

@@ -21,7 +21,7 @@ const columns = 132
 func TestTheDefinitionsHaveTheirLayout(t *testing.T) {
 	t.Parallel()
 	for file, definition := range map[string]string{
-		"rotation.asl.json": statemachine.Definition, "attention.asl.json": statemachine.Attention,
+		"rotation.asl.json": statemachine.Definition, "notifier.asl.json": statemachine.Notifier,
 	} {
 		want := layOut(t, definition)
 		if *update {

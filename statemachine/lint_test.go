@@ -47,7 +47,7 @@ func TestDefinitionPassesThePublicValidatorsAndEveryExpressionCompiles(t *testin
 
 func TestTheDefinitionThatTellsOfFailuresPassesThemToo(t *testing.T) {
 	t.Parallel()
-	s, err := statemachine.Render(statemachine.Attention, statemachine.Used(statemachine.Attention, values(t)))
+	s, err := statemachine.Render(statemachine.Notifier, statemachine.Used(statemachine.Notifier, values(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,11 +175,11 @@ func decode(t *testing.T, definition string) machine {
 // both are the two state machines, by name.
 func both(t *testing.T) map[string]machine {
 	t.Helper()
-	attention, err := statemachine.Render(statemachine.Attention, statemachine.Used(statemachine.Attention, values(t)))
+	notifier, err := statemachine.Render(statemachine.Notifier, statemachine.Used(statemachine.Notifier, values(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]machine{"rotation": parse(t), "attention": decode(t, attention)}
+	return map[string]machine{"rotation": parse(t), "notifier": decode(t, notifier)}
 }
 
 // all calls f for every state, those inside a Map too.
@@ -248,7 +248,7 @@ var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore
 // running execution."
 func TestNoResourceNamesAPartition(t *testing.T) {
 	t.Parallel()
-	for name, definition := range map[string]string{"rotation": statemachine.Definition, "attention": statemachine.Attention} {
+	for name, definition := range map[string]string{"rotation": statemachine.Definition, "notifier": statemachine.Notifier} {
 		if strings.Contains(definition, "arn:aws") || !strings.Contains(definition, "arn:${Partition}:states:::") {
 			t.Errorf("%s.asl.json names a partition, or uses none", name)
 		}
@@ -553,7 +553,7 @@ func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
 			}
 		})
 	}
-	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition + statemachine.Attention); m != "" {
+	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition + statemachine.Notifier); m != "" {
 		t.Errorf("a definition names %s", m)
 	}
 }

@@ -17,14 +17,14 @@ import (
 //go:embed rotation.asl.json
 var Definition string
 
-// Attention is attention.asl.json: it tells of rotations that failed where Definition could not tell any more, in a
+// Notifier is notifier.asl.json: it tells of rotations that failed where Definition could not tell any more, in a
 // rollback or in the last step. They end at the task that failed, without a Catch, so that a redrive resumes there. For
 // rotations that were stopped or timed out it starts another; and it tells of changes that others made to targets.
 //
-//go:embed attention.asl.json
-var Attention string
+//go:embed notifier.asl.json
+var Notifier string
 
-// ToldOtherwise are the errors of executions of which Attention need not tell: Definition told of them itself, or nothing
+// ToldOtherwise are the errors of executions of which Notifier need not tell: Definition told of them itself, or nothing
 // has to be done about them (runbook, "How an execution can end"). Of LockLost it tells where nobody has the lock.
 func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld"} }
 

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
@@ -21,7 +21,7 @@ import (
 )
 
 // Handler is the function.
-type Handler struct{ Deps session.Deps }
+type Handler struct{ Deps invocation.Deps }
 
 // Handle makes the secret of version in.To. A repeat finds what the earlier call did and goes on from there.
 func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.CreateOutput, error) {
@@ -60,7 +60,7 @@ const (
 
 // maker is one call's work.
 type maker struct {
-	*session.Session
+	*invocation.Invocation
 	journal  *journal.Journal
 	version  string
 	from     rotation.Ref
@@ -84,7 +84,7 @@ func (h Handler) open(ctx context.Context, in rotation.CreateInput) (*maker, err
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{Session: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import}
+	m := &maker{Invocation: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import}
 	m.seen.Capable, m.seen.Version = s.Capable, m.version
 	_, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
 	if err != nil {
@@ -198,7 +198,7 @@ func (m *maker) intend(ctx context.Context) error {
 		before = append(before, x.ID)
 	}
 	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(), Before: before, At: now}
-	begun := m.Session.Config.Identity()
+	begun := m.Invocation.Config.Identity()
 	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)
 }

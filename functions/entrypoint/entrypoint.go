@@ -23,10 +23,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"alboidc.internal/functions/createsecret"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/functions/plan"
 	"alboidc.internal/functions/promotesecret"
 	"alboidc.internal/functions/retiresecret"
-	"alboidc.internal/functions/session"
 	"alboidc.internal/functions/smoketest"
 	"alboidc.internal/functions/updatealb"
 	"alboidc.internal/shared/alb"
@@ -45,24 +45,26 @@ type Function func(context.Context, json.RawMessage) (any, error)
 
 // entry is one of the six functions. A function gets the parts that its role has rights for, and no others.
 type entry struct {
-	build func(name string, d session.Deps) Function
+	build func(name string, d invocation.Deps) Function
 	parts []part
 }
 
 // entries are the functions by the names of their folders.
 func entries() map[string]entry {
 	return map[string]entry{
-		"plan": {func(n string, d session.Deps) Function { return Handler(n, d, plan.Handler{Deps: d}.Handle) },
+		"plan": {func(n string, d invocation.Deps) Function { return Handler(n, d, plan.Handler{Deps: d}.Handle) },
 			[]part{loadBalancers, registrations}},
-		"createsecret": {func(n string, d session.Deps) Function { return Handler(n, d, createsecret.Handler{Deps: d}.Handle) },
+		"createsecret": {func(n string, d invocation.Deps) Function { return Handler(n, d, createsecret.Handler{Deps: d}.Handle) },
 			[]part{registrations}},
-		"updatealb": {func(n string, d session.Deps) Function { return Handler(n, d, updatealb.Handler{Deps: d}.Handle) },
+		"updatealb": {func(n string, d invocation.Deps) Function { return Handler(n, d, updatealb.Handler{Deps: d}.Handle) },
 			[]part{loadBalancers}},
-		"promotesecret": {func(n string, d session.Deps) Function { return Handler(n, d, promotesecret.Handler{Deps: d}.Handle) },
+		"promotesecret": {func(n string, d invocation.Deps) Function {
+			return Handler(n, d, promotesecret.Handler{Deps: d}.Handle)
+		},
 			nil},
-		"smoketest": {func(n string, d session.Deps) Function { return Handler(n, d, smoketest.Handler{Deps: d}.Handle) },
+		"smoketest": {func(n string, d invocation.Deps) Function { return Handler(n, d, smoketest.Handler{Deps: d}.Handle) },
 			[]part{loadBalancers, loadBalancerMetrics}},
-		"retiresecret": {func(n string, d session.Deps) Function { return Handler(n, d, retiresecret.Handler{Deps: d}.Handle) },
+		"retiresecret": {func(n string, d invocation.Deps) Function { return Handler(n, d, retiresecret.Handler{Deps: d}.Handle) },
 			[]part{registrations}},
 	}
 }
@@ -117,59 +119,59 @@ func (m Machine) withDefaults() Machine {
 }
 
 // deps are what every function has, and the parts.
-func deps(ctx context.Context, name string, parts []part, getenv func(string) string, m Machine) (session.Deps, error) {
+func deps(ctx context.Context, name string, parts []part, getenv func(string) string, m Machine) (invocation.Deps, error) {
 	e, err := readEnvironment(getenv)
 	if err != nil {
-		return session.Deps{}, err
+		return invocation.Deps{}, err
 	}
 	if m.AWS == nil {
 		loaded, err := e.loadAWS(ctx)
 		if err != nil {
-			return session.Deps{}, fmt.Errorf("the environment of the AWS SDK: %w", err)
+			return invocation.Deps{}, fmt.Errorf("the environment of the AWS SDK: %w", err)
 		}
 		m.AWS = &loaded
 	}
 	log := telemetry.Options{Level: e.logLevel, Function: name, Version: e.version}
-	d := session.Deps{
+	d := invocation.Deps{
 		Secrets: byRegion(m, func(c aws.Config) versions.API { return secretsmanager.NewFromConfig(c) }),
 		Journal: journal.New(dynamodb.NewFromConfig(*m.AWS), e.journalTable),
 		Clients: parameters.New(ssm.NewFromConfig(*m.AWS), e.parameterPrefix, m.Sleep),
 		Log:     telemetry.New(m.Output, log), Metrics: telemetry.NewMetrics(m.Output, m.Now),
 		Now: m.Now, Sleep: m.Sleep, Rand: rand.Reader,
-		Capabilities: session.Capabilities, InVPC: e.inVPC,
+		Capabilities: invocation.Capabilities, InVPC: e.inVPC,
 		Prober: probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback, Resolver: m.Resolver, Now: m.Now}),
 	}
 	for _, add := range parts {
 		if err := add(e, m, &d); err != nil {
-			return session.Deps{}, err
+			return invocation.Deps{}, err
 		}
 	}
 	return d, nil
 }
 
 // part adds something for which not every function has the rights.
-type part func(environment, Machine, *session.Deps) error
+type part func(environment, Machine, *invocation.Deps) error
 
 // loadBalancers finds and changes what has the client's secret.
-func loadBalancers(_ environment, m Machine, d *session.Deps) error {
+func loadBalancers(_ environment, m Machine, d *invocation.Deps) error {
 	client := func(c aws.Config) alb.API { return elasticloadbalancingv2.NewFromConfig(c) }
 	d.Balancers = alb.New(byRegion(m, client), m.Sleep)
 	return nil
 }
 
 // registrations manages the client at its identity provider, with the admin credential or a token of the function's role.
-func registrations(e environment, m Machine, d *session.Deps) error {
+func registrations(e environment, m Machine, d *invocation.Deps) error {
 	client, err := httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
 	if err != nil {
 		return err
 	}
-	d.Registrations = session.Registrations(idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: m.in,
+	d.Registrations = invocation.Registrations(idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: m.in,
 		WebIdentity: webIdentity{sts.NewFromConfig(*m.AWS)}.token, Now: m.Now, Sleep: m.Sleep})
 	return nil
 }
 
 // loadBalancerMetrics reads the load balancers' authentication metrics.
-func loadBalancerMetrics(_ environment, m Machine, d *session.Deps) error {
+func loadBalancerMetrics(_ environment, m Machine, d *invocation.Deps) error {
 	client := func(c aws.Config) metrics.CloudWatch { return cloudwatch.NewFromConfig(c) }
 	reader := metrics.New(byRegion(m, client), m.Now)
 	d.AuthErrors, d.LoginsStopped = reader.AuthErrors, reader.LoginsStopped

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/strictjson"
@@ -23,7 +23,7 @@ const margin = time.Second
 type Input interface{ Call() rotation.Common }
 
 // Handler wraps a function for the Lambda runtime. name is the function's name in logs and metrics.
-func Handler[In Input, Out any](name string, d session.Deps, handle func(context.Context, In) (Out, error)) Function {
+func Handler[In Input, Out any](name string, d invocation.Deps, handle func(context.Context, In) (Out, error)) Function {
 	return func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var in In
 		if err := strictjson.Decode(rotation.RewriteFormer(raw), &in, "").Err("the input of function " + name); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/telemetry"
@@ -31,7 +31,7 @@ func run(ctx context.Context, raw string, handle func(context.Context, rotation.
 	var out bytes.Buffer
 	now := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	clock := func() time.Time { now = now.Add(took); return now }
-	d := session.Deps{Log: telemetry.New(&out, telemetry.Options{Function: "createsecret"}), Metrics: telemetry.NewMetrics(&out, clock), Now: clock}
+	d := invocation.Deps{Log: telemetry.New(&out, telemetry.Options{Function: "createsecret"}), Metrics: telemetry.NewMetrics(&out, clock), Now: clock}
 	got, err := Handler("createsecret", d, handle)(ctx, json.RawMessage(raw))
 	return got, out.String(), err
 }

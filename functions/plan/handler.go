@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
@@ -20,7 +20,7 @@ import (
 )
 
 // Handler is the function.
-type Handler struct{ Deps session.Deps }
+type Handler struct{ Deps invocation.Deps }
 
 // Handle plans, or only finds the targets. A measurement is not about a rotation at all.
 func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Plan, error) {
@@ -50,7 +50,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	p.Session, p.journal = s, j
+	p.Invocation, p.journal = s, j
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return rotation.Plan{}, err
@@ -61,7 +61,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 
 // planning is one call's work: its steps fill in what they find.
 type planning struct {
-	*session.Session
+	*invocation.Invocation
 	journal *journal.Journal
 	in      rotation.PlanInput
 	request rotation.Request
@@ -94,7 +94,7 @@ func (p *planning) search(ctx context.Context) (err error) {
 		return failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: "+
 			"give some of the load balancers a client of their own", p.in.Client, n, rotation.MaxTargets)
 	}
-	p.out = rotation.Plan{Targets: tagged(p.found), Warnings: few(p.found.Warnings),
+	p.out = rotation.Plan{Targets: tagged(p.found), Warnings: limit(p.found.Warnings),
 		SpreadSeconds: p.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	return nil
 }
@@ -107,7 +107,7 @@ func (p *planning) rediscover(context.Context) error {
 
 // refuse fails if anything speaks against what was decided, and says all of it at once.
 func (p *planning) refuse(ctx context.Context) error {
-	stored, err := storedRefusals(ctx, p.Session, p.journal, p.decided)
+	stored, err := storedRefusals(ctx, p.Invocation, p.journal, p.decided)
 	if err != nil {
 		return err
 	}
@@ -129,17 +129,17 @@ func (p *planning) refuse(ctx context.Context) error {
 // rotationRefusals are the reasons against a new secret at the targets and at the identity provider; it adds the
 // warnings.
 func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
-	refusals := append(slices.Clone(p.found.Refusals), unneeded(p.Session)...)
-	told, err := review(ctx, p.Session, p.decided, &p.out)
+	refusals := append(slices.Clone(p.found.Refusals), unneeded(p.Invocation)...)
+	told, err := review(ctx, p.Invocation, p.decided, &p.out)
 	if err != nil {
 		return nil, err
 	}
-	refusals = append(append(refusals, pairRefusals(p.Session, p.decided, p.found)...), told.Refusals...)
-	p.mismatch = otherMethod(p.Session, told)
+	refusals = append(append(refusals, pairRefusals(p.Invocation, p.decided, p.found)...), told.Refusals...)
+	p.mismatch = otherMethod(p.Invocation, told)
 	targets := len(p.found.Targets)
 	p.out.Warnings = append(append(p.out.Warnings, openLogins(p.Config, targets)...), heldUp(p.Config)...)
 	if targets == 0 {
-		refusals = append(refusals, noTargets(p.Session, p.found)...)
+		refusals = append(refusals, noTargets(p.Invocation, p.found)...)
 	}
 	return refusals, nil
 }
@@ -168,7 +168,7 @@ func (p *planning) proveNew(ctx context.Context) error {
 	if !p.Capable.MadeByHand() || p.decided.Action != rotation.Rotate {
 		return nil
 	}
-	if err := mustBeNew(ctx, p.Session, p.decided); err != nil {
+	if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {
 		return err
 	}
 	if err := p.MustAccept(ctx, p.decided.To.VersionID, "the new secret that is stored as AWSPENDING"); err != nil {
@@ -179,14 +179,14 @@ func (p *planning) proveNew(ctx context.Context) error {
 }
 
 // noTargets says that nothing uses the client. Without a target the warnings are about where it was looked for.
-func noTargets(s *session.Session, found alb.Found) []string {
+func noTargets(s *invocation.Invocation, found alb.Found) []string {
 	return append(slices.Clone(found.Warnings), fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: "+
 		"check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
 }
 
 // mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to
 // remove it.
-func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) error {
+func mustBeNew(ctx context.Context, s *invocation.Invocation, d rotation.Decision) error {
 	same, _, err := s.Same(ctx, d.To.VersionID, d.From.VersionID)
 	if err != nil {
 		return err
@@ -197,8 +197,8 @@ func mustBeNew(ctx context.Context, s *session.Session, d rotation.Decision) err
 	return nil
 }
 
-// few are the first of many warnings.
-func few(warnings []string) []string {
+// limit keeps the first of many warnings.
+func limit(warnings []string) []string {
 	if n := len(warnings) - rotation.MaxWarnings; n > 0 {
 		return append(slices.Clone(warnings[:rotation.MaxWarnings]), fmt.Sprintf("%d more warnings are left out", n))
 	}
@@ -231,7 +231,7 @@ func rediscovered(found alb.Found, in rotation.PlanInput) (targets []rotation.Ta
 	}
 	if len(names) > 0 {
 		notice = fmt.Sprintf("Not in the configuration any more, but with the new secret: %s. If their rights are gone, too, nothing puts it on them again.",
-			strings.Join(few(names), ", "))
+			strings.Join(limit(names), ", "))
 	}
 	return targets, notice
 }
@@ -252,7 +252,7 @@ func stillOurs(found alb.Found, undo bool) error {
 // decide takes the snapshot and decides. What speaks against a rotation at the targets is told besides a failure.
 func (p *planning) decide(ctx context.Context) (err error) {
 	if p.decided, err = p.decision(ctx); err != nil {
-		return besides(err, p.found.Refusals)
+		return addRefusals(err, p.found.Refusals)
 	}
 	return nil
 }
@@ -272,7 +272,7 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 	if err != nil {
 		return rotation.Decision{}, err
 	}
-	tellSecrets(&p.out, p.Session, p.journal, listed)
+	tellSecrets(&p.out, p.Invocation, p.journal, listed)
 	d := rotation.Decide(rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed, MaxSecrets: p.Capable.MaxSecrets,
 		ByHand: p.Capable.MadeByHand(), SecretARN: p.Config.Secret.ARN, JSONKey: p.Config.Secret.JSONKey,
 		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Untold: p.Untold(), NewVersionID: VersionID(started(p.in)),
@@ -285,7 +285,7 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 }
 
 // unneeded refuses otherRegistrations of a provider whose client ids have no other registration.
-func unneeded(s *session.Session) []string {
+func unneeded(s *invocation.Invocation) []string {
 	if !s.Capable.UniqueIDs || len(s.Config.OtherRegistrations) == 0 {
 		return nil
 	}
@@ -295,7 +295,7 @@ func unneeded(s *session.Session) []string {
 
 // review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace
 // period.
-func review(ctx context.Context, s *session.Session, d rotation.Decision, out *rotation.Plan) (idp.Review, error) {
+func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, out *rotation.Plan) (idp.Review, error) {
 	r, ok := s.Provider.(idp.Reviewer)
 	if !ok {
 		return idp.Review{}, nil
@@ -314,7 +314,7 @@ func review(ctx context.Context, s *session.Session, d rotation.Decision, out *r
 
 // otherMethod says that the secrets are probed by another authentication method than the registered one; "" if not.
 // Some providers take either: whether it matters, the probe of the current secret tells.
-func otherMethod(s *session.Session, told idp.Review) string {
+func otherMethod(s *invocation.Invocation, told idp.Review) string {
 	method := s.Config.IdentityProvider.AuthMethod()
 	if told.AuthMethod == "" || told.AuthMethod == method {
 		return ""
@@ -323,7 +323,7 @@ func otherMethod(s *session.Session, told idp.Review) string {
 }
 
 // pairRefusals are the targets that use the idle registration of a pair: its secret is about to be overwritten.
-func pairRefusals(s *session.Session, d rotation.Decision, found alb.Found) []string {
+func pairRefusals(s *invocation.Invocation, d rotation.Decision, found alb.Found) []string {
 	var out []string
 	for _, t := range found.Targets {
 		if id := found.ClientIDs[t.Key()]; s.Config.IsPair() && id != d.From.ClientID {

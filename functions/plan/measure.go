@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
@@ -15,7 +15,7 @@ import (
 // measure says how the client is, as metrics and in its answer. It does not ask for the lock, so a rotation may be under way:
 // AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even if the identity
 // provider does not answer.
-func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.Measured, error) {
+func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotation.Measured, error) {
 	s, err := d.OpenNewest(ctx, c)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func measure(ctx context.Context, d session.Deps, c rotation.Common) (*rotation.
 
 // refusedByTargets says why the load balancers' rules would have the next rotation refused, so that people hear of it before
 // that is due; "" if they would not, or if that cannot be told now.
-func refusedByTargets(ctx context.Context, s *session.Session) string {
+func refusedByTargets(ctx context.Context, s *invocation.Invocation) string {
 	found, err := s.Targets(ctx, nil)
 	refusals := found.Refusals
 	switch {
@@ -91,5 +91,5 @@ func refusedByTargets(ctx context.Context, s *session.Session) string {
 	for _, refusal := range refusals {
 		s.Log.WarnContext(ctx, "the next rotation will be refused", "why", refusal)
 	}
-	return strings.Join(few(refusals), "; ")
+	return strings.Join(limit(refusals), "; ")
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
@@ -15,7 +15,7 @@ import (
 )
 
 // tellSecrets reports the client's secrets at the identity provider, and those that a rollback could not remove.
-func tellSecrets(out *rotation.Plan, s *session.Session, j *journal.Journal, listed []idp.Secret) {
+func tellSecrets(out *rotation.Plan, s *invocation.Invocation, j *journal.Journal, listed []idp.Secret) {
 	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model), MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
 	for _, x := range listed {
 		until := ""
@@ -90,9 +90,9 @@ func line(r rotation.ProviderReport) string {
 	return fmt.Sprintf("%s, %s, holds %s", r.Type, r.Model, holds)
 }
 
-// besides adds what speaks against a rotation at the targets to what speaks against it at the identity provider, so that both can be
+// addRefusals adds what speaks against a rotation at the targets to what speaks against it at the identity provider, so that both can be
 // put right at once.
-func besides(err error, refusals []string) error {
+func addRefusals(err error, refusals []string) error {
 	kind := failure.KindOf(err)
 	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.SecretRefused && kind != failure.IdPRejected && kind != failure.InvalidInput {
 		return err
@@ -123,7 +123,7 @@ func (p *planning) fill(context.Context) error {
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
 	case rotation.Rotate:
-		create, remove := words(p.Session, p.journal, d)
+		create, remove := words(p.Invocation, p.journal, d)
 		step("%s", create)
 		step("put it on %d targets and wait %d s for every load balancer node", len(out.Targets), out.SpreadSeconds)
 		step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
@@ -138,7 +138,7 @@ func (p *planning) fill(context.Context) error {
 }
 
 // words say how the new secret comes and the old one goes.
-func words(s *session.Session, j *journal.Journal, d rotation.Decision) (create, remove string) {
+func words(s *invocation.Invocation, j *journal.Journal, d rotation.Decision) (create, remove string) {
 	kind, version, old := s.Config.IdentityProvider.Type, d.To.VersionID, d.From.IdPSecretID
 	switch c := s.Capable; {
 	case c.ReusesKept():

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
@@ -14,7 +14,7 @@ import (
 
 // storedRefusals are the reasons against a rotation that are found where the secret is stored. Of a replica not even
 // what an earlier rotation left can be put right.
-func storedRefusals(ctx context.Context, s *session.Session, j *journal.Journal, d rotation.Decision) (out []string, err error) {
+func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Journal, d rotation.Decision) (out []string, err error) {
 	keeper := s.Keeper()
 	if d.Action != rotation.Rotate {
 		return otherKeepers(versions.Keeper{Primary: keeper.Primary}, s.Config.Secret.ARN), nil

@@ -5,7 +5,7 @@ import (
 	"context"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
@@ -13,7 +13,7 @@ import (
 )
 
 // Handler is the function.
-type Handler struct{ Deps session.Deps }
+type Handler struct{ Deps invocation.Deps }
 
 // Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
 // of the grace period. If AWSCURRENT is a third version, nothing is moved, and no label goes to a version that no
@@ -57,7 +57,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	return promote(ctx, s, j, in)
 }
 
-func promote(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
+func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
 	from, to, labels, err := storedAs(ctx, s, in)
 	if err != nil {
 		return rotation.PromoteOutput{}, err
@@ -85,13 +85,13 @@ func promote(ctx context.Context, s *session.Session, j *journal.Journal, in rot
 
 // gracePeriod is that of the call, and never more than the configured one: who may call the function must not keep an old
 // secret valid for years.
-func gracePeriod(s *session.Session, in rotation.PromoteInput) time.Duration {
+func gracePeriod(s *invocation.Invocation, in rotation.PromoteInput) time.Duration {
 	return time.Duration(min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())) * time.Second
 }
 
 // undo puts the labels back. The journal keeps the promotion until that is done: if this dies halfway, the next
 // execution sees from it that a rollback was under way.
-func undo(ctx context.Context, s *session.Session, j *journal.Journal, in rotation.PromoteInput) error {
+func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in rotation.PromoteInput) error {
 	from, to, labels, err := storedAs(ctx, s, in)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func undo(ctx context.Context, s *session.Session, j *journal.Journal, in rotati
 
 // storedAs are the versions between which the labels move: if somebody stored one of the two secrets again meanwhile,
 // AWSCURRENT is on that version, or, once the other was promoted, AWSPREVIOUS.
-func storedAs(ctx context.Context, s *session.Session, in rotation.PromoteInput) (from, to string, l versions.Labels, err error) {
+func storedAs(ctx context.Context, s *invocation.Invocation, in rotation.PromoteInput) (from, to string, l versions.Labels, err error) {
 	if l, err = s.Labels(ctx); err != nil {
 		return "", "", l, err
 	}

@@ -12,8 +12,8 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// lost makes the world look as if the reply to the creation of the new secret had been lost.
-func lost(w *fakes.World) {
+// loseReply makes the world look as if the reply to the creation of the new secret had been lost.
+func loseReply(w *fakes.World) {
 	edit(w, func(j *journal.Journal) {
 		j.Secrets[newer] = journal.Entry{State: journal.Intended, Before: []string{oldID}, At: w.Now}
 	})
@@ -25,7 +25,7 @@ func TestASecretWhoseReplyWasLostIsProvenWrittenDownAndRemoved(t *testing.T) {
 		t.Run(fmt.Sprintf("cut at write %d", n), func(t *testing.T) {
 			t.Parallel()
 			w, v := pending(t, switchable)
-			lost(w)
+			loseReply(w)
 			if n > 0 {
 				w.Cut(n, true)
 				if _, err := call(w, rotation.RetireDelete, newer, older); !w.Mend() {
@@ -44,7 +44,7 @@ func TestASecretWhoseReplyWasLostIsProvenWrittenDownAndRemoved(t *testing.T) {
 func TestALostSecretIsWrittenDownBeforeItIsDisabled(t *testing.T) {
 	t.Parallel()
 	w, _ := pending(t, switchable)
-	lost(w)
+	loseReply(w)
 	got, err := call(w, rotation.RetireDisable, newer, older)
 	answers(t, got, err, "disabled")
 	wrote(t, w, "journal version-new:live version-old:live", "Disable mem-2")
@@ -55,7 +55,7 @@ func TestALostSecretIsWrittenDownBeforeItIsDisabled(t *testing.T) {
 func TestAnIntentThatCameToNothingIsClosed(t *testing.T) {
 	t.Parallel()
 	w, v := pending(t, switchable)
-	lost(w)
+	loseReply(w)
 	if err := v.Provider().Remove(t.Context(), newID); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestWhetherALostSecretIsOursMustBeKnown(t *testing.T) {
 	t.Parallel()
 	fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
 		w, _ := pending(t, switchable)
-		lost(w)
+		loseReply(w)
 		return w
 	}, func(w *fakes.World) error {
 		_, err := call(w, rotation.RetireDelete, newer, older)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
@@ -30,7 +30,7 @@ const (
 )
 
 // Handler is the function.
-type Handler struct{ Deps session.Deps }
+type Handler struct{ Deps invocation.Deps }
 
 // Handle acts on the secret of in.Retire, and only if the journal proves that this system made or imported it. Before
 // it takes one away, the other, in.Keep, must be AWSCURRENT and accepted at this moment. A secret that is already where
@@ -62,7 +62,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 
 // retirement is one call's work.
 type retirement struct {
-	*session.Session
+	*invocation.Invocation
 	journal *journal.Journal
 	seen    snapshot
 	notice  string
@@ -78,8 +78,8 @@ func (h Handler) open(ctx context.Context, in rotation.RetireInput) (*retirement
 	if err != nil {
 		return nil, err
 	}
-	r := &retirement{Session: s, journal: j, seen: snapshot{Action: in.Action,
-		Version: in.Retire.VersionID, Keep: s.Follower(in.Keep.VersionID),
+	r := &retirement{Invocation: s, journal: j, seen: snapshot{Action: in.Action,
+		Version: in.Retire.VersionID, Keep: s.Successor(in.Keep.VersionID),
 		Capable: s.Capable, Pair: s.Config.IsPair(), Named: s.Config.IdentityProvider.CurrentSecretID}}
 	_, r.seen.Capable.CanDisable = s.Provider.(idp.Disabler)
 	if in.Searched != "" { // a call of an earlier definition does not tell

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
@@ -73,7 +73,7 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 // in between, and since when it is not.
 type doubt struct {
 	*tester
-	to            session.Credential
+	to            invocation.Credential
 	proven, alone time.Time
 	times         int
 	// seen is how many refusals were proven in all.

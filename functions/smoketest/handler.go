@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
@@ -17,7 +17,7 @@ import (
 )
 
 // Handler is the function.
-type Handler struct{ Deps session.Deps }
+type Handler struct{ Deps invocation.Deps }
 
 // Handle runs the checks in order and returns their evidence. The first check that fails ends it with SmokeTestFailed,
 // or, for a new secret that the identity provider does not accept yet, NotYetActive.
@@ -42,7 +42,7 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 	if err := standing(ctx, s, in); err != nil {
 		return rotation.SmokeOutput{}, err
 	}
-	t := &tester{Session: s, journal: j, in: in, passed: map[string]bool{}}
+	t := &tester{Invocation: s, journal: j, in: in, passed: map[string]bool{}}
 	out := rotation.SmokeOutput{Evidence: []rotation.Evidence{}}
 	for _, c := range in.Checks {
 		evidence, err := t.run(ctx, c)
@@ -67,7 +67,7 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 
 // standing fails if AWSCURRENT is a third version: what is tested is not what logins will depend on. Before anything has
 // changed that does not matter.
-func standing(ctx context.Context, s *session.Session, in rotation.SmokeInput) error {
+func standing(ctx context.Context, s *invocation.Invocation, in rotation.SmokeInput) error {
 	if in.Rehearse {
 		return nil
 	}
@@ -80,7 +80,7 @@ func standing(ctx context.Context, s *session.Session, in rotation.SmokeInput) e
 
 // text says how a check failed.
 func text(e rotation.Evidence) string {
-	return fmt.Sprintf("%s test of %s%s failed: %s", e.Check, e.Subject, at(e.Node), e.Detail)
+	return fmt.Sprintf("%s test of %s%s failed: %s", e.Check, e.Subject, describeNode(e.Node), e.Detail)
 }
 
 // summary says how the tests went with the secret in use: they passed, or ended with a login that does not count.
@@ -91,7 +91,7 @@ func (t *tester) summary(evidence []rotation.Evidence) string {
 	return fmt.Sprintf("all %d redirect and login tests pass with the secret in use", len(evidence))
 }
 
-func at(node string) string {
+func describeNode(node string) string {
 	if node == "" {
 		return ""
 	}
@@ -100,7 +100,7 @@ func at(node string) string {
 
 // tester is one call's work.
 type tester struct {
-	*session.Session
+	*invocation.Invocation
 	journal *journal.Journal
 	in      rotation.SmokeInput
 	// passed are the addresses of load balancer nodes through which a login test of this call passed.

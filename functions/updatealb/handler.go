@@ -4,7 +4,7 @@ package updatealb
 import (
 	"context"
 
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
@@ -14,7 +14,7 @@ import (
 const left = "left"
 
 // Handler is the function.
-type Handler struct{ Deps session.Deps }
+type Handler struct{ Deps invocation.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
 // target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
@@ -75,6 +75,6 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 
 // note notes the time of a write, before it, for what may still be under way when this call is over, and after it. Who has lost
 // the lock writes nothing.
-func note(ctx context.Context, s *session.Session) error {
+func note(ctx context.Context, s *invocation.Invocation) error {
 	return s.Journal.NoteWrite(ctx, s.Common.Client, s.Common.Execution, s.Now())
 }

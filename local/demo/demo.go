@@ -17,8 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
-	"alboidc.internal/local/albnode"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/dataplane"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/local/traffic"
@@ -61,7 +61,7 @@ type Options struct {
 
 // world is a running stack with the client deployed.
 type world struct {
-	*orders.Deployment
+	*scenario.Deployment
 	logs      *os.File
 	authority string
 	capable   idp.Capabilities
@@ -79,8 +79,8 @@ func start(ctx context.Context, o Options) (*world, error) {
 	if err := w.openLogs(o.Logs); err != nil {
 		return nil, err
 	}
-	s, err := stack.Start(ctx, stack.Options{Face: o.IdP, Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
-		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": orders.JournalTable, "PARAMETER_PREFIX": orders.ParameterPrefix},
+	s, err := stack.Start(ctx, stack.Options{Vendor: o.IdP, Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
+		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": scenario.JournalTable, "PARAMETER_PREFIX": scenario.ParameterPrefix},
 		FunctionLogs: w.logs, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
 		_ = w.logs.Close()
@@ -114,11 +114,11 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 	if err := os.WriteFile(w.authority, s.Authority.PEM(), 0o600); err != nil {
 		return fmt.Errorf("writing the local authority: %w", err)
 	}
-	arns, err := orders.CreateFunctions(ctx, s, functions, functionTimeout, smokeTestTimeout)
+	arns, err := scenario.CreateFunctions(ctx, s, functions, functionTimeout, smokeTestTimeout)
 	if err != nil {
 		return err
 	}
-	w.Deployment, err = orders.Deploy(ctx, s, orders.Options{Functions: arns, Settle: settle, Spread: spread, Grace: grace})
+	w.Deployment, err = scenario.Deploy(ctx, s, scenario.Options{Functions: arns, Settle: settle, Spread: spread, Grace: grace})
 	if err != nil {
 		return err
 	}
@@ -133,8 +133,8 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 func (w *world) byHand() bool { return w.capable.MadeByHand() }
 
 // count hears of every login and refresh at a load balancer.
-func (w *world) count(e albnode.Event) {
-	if e.Kind != albnode.Refresh {
+func (w *world) count(e dataplane.Event) {
+	if e.Kind != dataplane.Refresh {
 		return
 	}
 	if e.OK {
@@ -249,8 +249,8 @@ func until(ctx context.Context, limit time.Duration, what string, done func() bo
 
 // execute starts the state machine as a schedule or a person would.
 func (w *world) execute(ctx context.Context) (string, error) {
-	out, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(ctx, &sfn.StartExecutionInput{
-		StateMachineArn: &w.MachineARN, Input: aws.String(`{"client": "` + orders.Client + `"}`)})
+	out, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StartExecution(ctx, &sfn.StartExecutionInput{
+		StateMachineArn: &w.MachineARN, Input: aws.String(`{"client": "` + scenario.Client + `"}`)})
 	if err != nil {
 		return "", fmt.Errorf("starting the execution: %w", err)
 	}
@@ -259,7 +259,7 @@ func (w *world) execute(ctx context.Context) (string, error) {
 
 // await asks the Step Functions API until the execution has ended.
 func (w *world) await(ctx context.Context, execution string) (*sfn.DescribeExecutionOutput, error) {
-	api := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	api := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
 	var out *sfn.DescribeExecutionOutput
 	var failed error
 	err := until(ctx, limit, "the end of the execution", func() bool {

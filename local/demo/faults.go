@@ -51,7 +51,7 @@ func failures() []failing {
 	return []failing{
 		{"TestBeforeChange", "the synthetic user cannot log in", noLogin},
 		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
-			if im := imitations.All[w.Stack.Face]; len(im.Changes) > 0 {
+			if im := imitations.All[w.Stack.Vendor]; len(im.Changes) > 0 {
 				service, operation, _ := strings.Cut(im.Changes[0], ":")
 				return []fault.Rule{refuse(service, operation, "", im.Denial)}
 			}
@@ -76,7 +76,7 @@ func failures() []failing {
 		}},
 		{"TestBeforeFinish", "the synthetic user cannot log in", noLogin},
 		{"DisableOldSecret", "the old secret cannot be disabled (403)", func(w *world) []fault.Rule {
-			if w.Stack.Face == "okta" {
+			if w.Stack.Vendor == "okta" {
 				return []fault.Rule{refuse("idp", "okta.deactivateSecret", w.FirstSecretID, "E0000006")}
 			}
 			// the others cannot disable a secret: there the step only reads, and that fails

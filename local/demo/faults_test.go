@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/registry"
@@ -21,11 +21,11 @@ func TestEveryStateThatCanBeMadeToFailIsOneOfTheMachine(t *testing.T) {
 			t.Errorf("state %s is not shown", f.state)
 		}
 		var i fault.Injector
-		for _, face := range registry.Types() {
-			w := &world{Deployment: &orders.Deployment{Stack: &stack.Stack{Face: face}, FirstSecretID: "ocs1", SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
+		for _, vendor := range registry.Types() {
+			w := &world{Deployment: &scenario.Deployment{Stack: &stack.Stack{Vendor: vendor}, FirstSecretID: "ocs1", SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
 			for _, r := range f.rules(w) {
 				if _, err := i.Add(r); err != nil {
-					t.Errorf("%s at %s: %v", f.state, face, err)
+					t.Errorf("%s at %s: %v", f.state, vendor, err)
 				}
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/secret"
 )
@@ -23,7 +23,7 @@ type picture struct {
 }
 
 func (w *world) picture() picture {
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		return picture{labels: err.Error()}
 	}
@@ -97,7 +97,7 @@ func (w *world) versionsInUse(values map[string]string) string {
 // accepts asks the token endpoint, as anybody could, whether it accepts a version's secret; of a pair, for either
 // registration.
 func (w *world) accepts(ctx context.Context, version string) (probe.Outcome, error) {
-	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		return "", err
 	}

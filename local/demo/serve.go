@@ -5,7 +5,7 @@ import (
 	"net"
 	"strings"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 )
 
 // Serve keeps the stack running until ctx ends, and says how to use it.
@@ -26,12 +26,12 @@ func Serve(ctx context.Context, o Options) error {
 // instructions are for a person with the AWS CLI, curl and a browser.
 func (w *world) instructions() string {
 	shop, partners := w.Site.Pages[0], w.Site.Pages[3]
-	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", orders.Home, "{client}", orders.Client,
-		"{group}", orders.MachineName,
+	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", scenario.Home, "{client}", scenario.Client,
+		"{group}", scenario.MachineName,
 		"{shop}", "shop.localhost:"+port(shop.Nodes[0]), "{reports}", "reports.localhost:"+port(shop.Nodes[1]),
 		"{partners}", "partners.localhost:"+port(partners.Nodes[0])+"/orders/today",
 		"{user}", w.Users[0].Name, "{password}", w.Users[0].Password, "{logs}", w.logs.Name(),
-		"{journal}", orders.JournalTable, "{parameter}", orders.ParameterPrefix+orders.Client, "{ca}", w.authority).Replace(howTo)
+		"{journal}", scenario.JournalTable, "{parameter}", scenario.ParameterPrefix+scenario.Client, "{ca}", w.authority).Replace(howTo)
 }
 
 // port is the one of a node's address.

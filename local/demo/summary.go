@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
@@ -124,7 +124,7 @@ func (c *checks) logins() {
 // holds: beside the new secret the identity provider accepts none that was ever stored.
 func (c *checks) holds(to rotation.Ref) {
 	w := c.view.world
-	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		c.check(false, "the secret can be read: %v", err)
 		return

@@ -84,7 +84,7 @@ func (v *view) introduce(fail string) {
 	v.print("The local stack runs in this process, on loopback:")
 	v.print("  AWS endpoint        %s", w.Stack.URL)
 	v.print("  identity provider   %s", w.Stack.IdP.Issuer())
-	v.print("                      (OpenID, and the management API of %s)", v.world.Stack.Face)
+	v.print("                      (OpenID, and the management API of %s)", v.world.Stack.Vendor)
 	v.print("  pages, at the nodes of their load balancers:")
 	for _, p := range w.Site.Pages {
 		v.print("  %-40s at %s", p.URL, strings.Join(p.Nodes, ", "))

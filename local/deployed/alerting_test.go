@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 )
 
 // transformer is one of docs/alerting.md.
@@ -81,13 +81,13 @@ var required = map[string][]string{
 func TestTheTransformersOfTheDocumentationFitTheServices(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, readTemplate(t))
-	w.deployRule(t, "attention", w.deployAttention(t))
+	w.deployRule(t, "notifier", w.deployNotifier(t))
 	for _, state := range []string{"TestSecret", "FinishSecret"} {
 		w.refuse(t, state)
-		w.scheduled(t, orders.Client)
+		w.scheduled(t, scenario.Client)
 	}
 	w.Stack.Faults.Clear()
-	w.scheduled(t, orders.Client)
+	w.scheduled(t, scenario.Client)
 	w.settle(t)
 	list, events := transformers(t), 0
 	for _, e := range w.Stack.EventBridge.Events() {

@@ -14,7 +14,7 @@ import (
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/statemachine"
 )
 
@@ -28,7 +28,7 @@ func rotated(t *testing.T, tpl template) *world {
 	t.Helper()
 	w := newWorld(t, tpl)
 	w.Stack.Faults.Observe(w.call)
-	for _, schedule := range []string{orders.Client, orders.Client + ".measure"} {
+	for _, schedule := range []string{scenario.Client, scenario.Client + ".measure"} {
 		if result := w.scheduled(t, schedule); result.Status != asl.Succeeded || strings.Contains(string(result.Output), "notMeasured") {
 			t.Fatalf("%s ended as %s: %s %s", schedule, result.Status, aws.ToString(result.Cause), result.Output)
 		}
@@ -114,7 +114,7 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 		want       string
 	}{
 		"a statement is missing":       {"plan", "FindTargets", without, "plan calls elasticloadbalancing:DescribeListeners on *"},
-		"the journal is another table": {"createsecret", "Journal", table, "createsecret calls dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:111122223333:table/" + orders.JournalTable},
+		"the journal is another table": {"createsecret", "Journal", table, "createsecret calls dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:111122223333:table/" + scenario.JournalTable},
 		"the lock is in another table": {machine, "Lock", table, "state machine calls dynamodb:UpdateItem"},
 		"another load balancer":        {"updatealb", "ChangeRules", elsewhere("shop-alb", "other-alb"), "updatealb calls elasticloadbalancing:ModifyRule on arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener-rule/app/shop-alb/"},
 		"another Region":               {"updatealb", "ChangeRules", elsewhere("eu-west-1", "eu-west-3"), "updatealb calls elasticloadbalancing:ModifyRule on arn:aws:elasticloadbalancing:eu-west-1:"},
@@ -147,8 +147,8 @@ func changed(t *testing.T, kind, property, value string, change func(map[string]
 
 func (w *world) journal(t *testing.T, table string) map[string]ddbtypes.AttributeValue {
 	t.Helper()
-	out, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table,
-		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}}})
+	out, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table,
+		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func (w *world) journal(t *testing.T, table string) map[string]ddbtypes.Attribut
 func TestTheFunctionsAndTheStateMachineUseTheTemplatesTable(t *testing.T) {
 	t.Parallel()
 	const table = "another-journal"
-	w := rotated(t, changed(t, "AWS::DynamoDB::Table", "TableName", orders.JournalTable, func(p map[string]any) { p["TableName"] = table }))
+	w := rotated(t, changed(t, "AWS::DynamoDB::Table", "TableName", scenario.JournalTable, func(p map[string]any) { p["TableName"] = table }))
 	if item := w.journal(t, table); item["state"] == nil || item["lastOutcome"] == nil {
 		t.Errorf("the journal is %v", item)
 	}
@@ -167,25 +167,25 @@ func TestTheFunctionsAndTheStateMachineUseTheTemplatesTable(t *testing.T) {
 // What each of these says decides how a rotation ends, so it is what the rotation above ran with.
 func TestARotationFailsIfTheTemplateIsWrong(t *testing.T) {
 	t.Parallel()
-	parameter := orders.ParameterPrefix + orders.Client
+	parameter := scenario.ParameterPrefix + scenario.Client
 	for name, c := range map[string]struct {
 		tpl  template
 		want string
 	}{
-		"a function's environment names another table": {changed(t, "AWS::Lambda::Function", "FunctionName", orders.MachineName+"-plan", func(p map[string]any) {
+		"a function's environment names another table": {changed(t, "AWS::Lambda::Function", "FunctionName", scenario.MachineName+"-plan", func(p map[string]any) {
 			p["Environment"].(map[string]any)["Variables"].(map[string]any)["JOURNAL_TABLE"] = "another"
 		}), "reading the journal"},
 		"the configuration is of another issuer": {changed(t, "AWS::SSM::Parameter", "Name", parameter, func(p map[string]any) {
 			p["Value"] = strings.Replace(fmt.Sprint(p["Value"]), `oauth2/default"`, `oauth2/default/"`, 1)
 		}), "but with issuer"},
-		"a substitution leads to another function": {changed(t, "AWS::StepFunctions::StateMachine", "StateMachineName", orders.MachineName, func(p map[string]any) {
+		"a substitution leads to another function": {changed(t, "AWS::StepFunctions::StateMachine", "StateMachineName", scenario.MachineName, func(p map[string]any) {
 			s := p["DefinitionSubstitutions"].(map[string]any)
 			s["PlanFunctionArn"] = s["UpdateAlbFunctionArn"]
 		}), "the input of function updatealb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if result := newWorld(t, c.tpl).scheduled(t, orders.Client); result.Status != asl.Failed || !strings.Contains(aws.ToString(result.Cause), c.want) {
+			if result := newWorld(t, c.tpl).scheduled(t, scenario.Client); result.Status != asl.Failed || !strings.Contains(aws.ToString(result.Cause), c.want) {
 				t.Errorf("ended as %s: %s", result.Status, aws.ToString(result.Cause))
 			}
 		})

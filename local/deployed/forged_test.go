@@ -35,7 +35,7 @@ func TestWhoStopsAnExecutionDoesNotChooseWhatIsTold(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, tpl)
 			event := forge(t, ended(w.MachineARN, "ABORTED", `{"client": "orders-web"}`), map[string]any{"error": kind, "cause": "nothing to see"})
-			if r := w.run(t, w.deployAttention(t), event); r.Status != asl.Succeeded {
+			if r := w.run(t, w.deployNotifier(t), event); r.Status != asl.Succeeded {
 				t.Fatalf("it ended as %+v", r)
 			}
 			if list := w.notices(t); len(list) != 1 || list[0].Error != "ABORTED" || list[0].Outcome != "interrupted" {
@@ -59,7 +59,7 @@ func TestWhatIsShownOfAnInputIsOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	event := forge(t, failed(w.MachineARN, "InvalidInput", lines+": is not known"), map[string]any{"input": string(input)})
-	if r := w.run(t, w.deployAttention(t), event); r.Status != asl.Succeeded {
+	if r := w.run(t, w.deployNotifier(t), event); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
 	messages := w.Stack.SNS.Messages(w.TopicARN)

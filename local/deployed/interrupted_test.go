@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 )
 
 // notice is the whole of what an event of ours says.
@@ -22,7 +22,7 @@ type notice struct {
 // executions of a state machine, as their inputs.
 func (w *world) executions(t *testing.T, machine string) []string {
 	t.Helper()
-	client := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	client := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
 	list, err := client.ListExecutions(t.Context(), &sfn.ListExecutionsInput{StateMachineArn: &machine})
 	if err != nil {
 		t.Fatal(err)
@@ -87,12 +87,12 @@ func TestAStoppedExecutionIsHealedOnceHoweverItsInputIsWritten(t *testing.T) {
 		outcome      string
 		client       string
 	}{
-		{"as the schedule writes it", "ABORTED", tpl.input(t, orders.Client), true, "interrupted", orders.Client},
-		{"as the console writes it", "TIMED_OUT", "{\n    \"reason\": \"a leak\",\n    \"client\": \"orders-web\",\n    \"dryRun\": false\n}", true, "interrupted", orders.Client},
-		{"a dry run", "ABORTED", `{"reason": "x", "client": "orders-web", "dryRun": true}`, false, "interrupted", orders.Client},
-		{"a measurement", "ABORTED", tpl.input(t, orders.Client+".measure"), false, "interrupted", orders.Client},
-		{"a healing execution", "ABORTED", `{"client":"orders-web","reason":"` + healing + `"}`, false, "needsAttention", orders.Client},
-		{"one that failed", "FAILED", tpl.input(t, orders.Client), false, "needsAttention", orders.Client},
+		{"as the schedule writes it", "ABORTED", tpl.input(t, scenario.Client), true, "interrupted", scenario.Client},
+		{"as the console writes it", "TIMED_OUT", "{\n    \"reason\": \"a leak\",\n    \"client\": \"orders-web\",\n    \"dryRun\": false\n}", true, "interrupted", scenario.Client},
+		{"a dry run", "ABORTED", `{"reason": "x", "client": "orders-web", "dryRun": true}`, false, "interrupted", scenario.Client},
+		{"a measurement", "ABORTED", tpl.input(t, scenario.Client+".measure"), false, "interrupted", scenario.Client},
+		{"a healing execution", "ABORTED", `{"client":"orders-web","reason":"` + healing + `"}`, false, "needsAttention", scenario.Client},
+		{"one that failed", "FAILED", tpl.input(t, scenario.Client), false, "needsAttention", scenario.Client},
 		{"no input in the event", "TIMED_OUT", nil, false, "needsAttention", ""},
 		{"no object", "ABORTED", `[1]`, false, "needsAttention", ""},
 		{"a name that is none", "ABORTED", `{"client": "` + strings.Repeat("a", 200) + `\n"}`, false, "needsAttention", ""},
@@ -100,12 +100,12 @@ func TestAStoppedExecutionIsHealedOnceHoweverItsInputIsWritten(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, tpl)
-			rotation, attention := w.MachineARN, w.deployAttention(t)
+			rotation, notifier := w.MachineARN, w.deployNotifier(t)
 			event := ended(rotation, tt.status, tt.input)
-			if r := w.run(t, attention, event); r.Status != asl.Succeeded {
+			if r := w.run(t, notifier, event); r.Status != asl.Succeeded {
 				t.Fatalf("it ended as %+v", r)
 			}
-			if r := w.run(t, attention, event); r.Status != asl.Succeeded { // delivered twice
+			if r := w.run(t, notifier, event); r.Status != asl.Succeeded { // delivered twice
 				t.Fatalf("the second time it ended as %+v", r)
 			}
 			var want []string
@@ -133,11 +133,11 @@ func TestWhereNoHealingCanBeStartedSomebodyIsTold(t *testing.T) {
 	t.Parallel()
 	tpl := readTemplate(t)
 	w := newWorld(t, tpl)
-	attention := w.deployAttention(t)
-	if r := w.run(t, attention, ended("arn:aws:states:eu-central-1:111122223333:stateMachine:gone", "ABORTED", tpl.input(t, orders.Client))); r.Status != asl.Succeeded {
+	notifier := w.deployNotifier(t)
+	if r := w.run(t, notifier, ended("arn:aws:states:eu-central-1:111122223333:stateMachine:gone", "ABORTED", tpl.input(t, scenario.Client))); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
-	if n := w.notices(t)[0]; n.Outcome != "needsAttention" || n.Client != orders.Client || !strings.Contains(n.Notice, "StateMachineDoesNotExist") {
+	if n := w.notices(t)[0]; n.Outcome != "needsAttention" || n.Client != scenario.Client || !strings.Contains(n.Notice, "StateMachineDoesNotExist") {
 		t.Errorf("told is %+v", n)
 	}
 }
@@ -146,8 +146,8 @@ func TestWhereNoHealingCanBeStartedSomebodyIsTold(t *testing.T) {
 func TestAStoppedRotationIsPutRightByTheNextOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, readTemplate(t))
-	w.deployRule(t, "interrupted", w.deployAttention(t))
-	client := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	w.deployRule(t, "interrupted", w.deployNotifier(t))
+	client := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
 	begun, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started), Input: aws.String("{\n  \"client\": \"orders-web\"\n}")})
 	if err != nil {
 		t.Fatal(err)
@@ -175,8 +175,8 @@ func TestAChangeByOthersIsToldLikeEverythingElse(t *testing.T) {
 	t.Parallel()
 	tpl := readTemplate(t)
 	w := newWorld(t, tpl)
-	attention := w.deployAttention(t)
-	rule := tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-listeners-orders-web-0")
+	notifier := w.deployNotifier(t)
+	rule := tpl.properties(t, "AWS::Events::Rule", "Name", scenario.MachineName+"-listeners-orders-web-0")
 	transformer := rule["Targets"].([]any)[0].(map[string]any)["InputTransformer"].(map[string]any)
 	event := map[string]string{"$.time": "2026-11-23T03:00:00Z", "$.detail.eventName": "ModifyListener",
 		"$.detail.requestParameters.listenerArn": "arn:listener", "$.detail.userIdentity.arn": "arn:who"}
@@ -184,11 +184,11 @@ func TestAChangeByOthersIsToldLikeEverythingElse(t *testing.T) {
 	for name, path := range transformer["InputPathsMap"].(map[string]any) {
 		input = strings.ReplaceAll(input, "<"+name+">", event[fmt.Sprint(path)]) // a path that the event does not have gives nothing
 	}
-	if r := w.run(t, attention, input); r.Status != asl.Succeeded {
+	if r := w.run(t, notifier, input); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
 	n := w.notices(t)
-	if len(n) != 1 || n[0].Client != orders.Client || n[0].Outcome != "changedByOthers" ||
+	if len(n) != 1 || n[0].Client != scenario.Client || n[0].Outcome != "changedByOthers" ||
 		!strings.HasPrefix(n[0].Notice, `arn:who called ModifyListener on arn:listener at 2026-11-23T03:00:00Z.`) {
 		t.Errorf("told is %+v", n)
 	}

@@ -36,7 +36,7 @@ func TestAnExecutionThatFailedIsToldInWords(t *testing.T) {
 			if c.owner != "" {
 				w.lock(t, c.owner)
 			}
-			if r := w.run(t, w.deployAttention(t), failed(w.MachineARN, c.kind, c.cause)); r.Status != asl.Succeeded {
+			if r := w.run(t, w.deployNotifier(t), failed(w.MachineARN, c.kind, c.cause)); r.Status != asl.Succeeded {
 				t.Fatalf("it ended as %+v", r)
 			}
 			list := w.notices(t)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
@@ -27,7 +27,7 @@ func (r request) String() string { return r.actor + " calls " + r.action + " on 
 // requestOf makes one of a call of the local stack; text is the call's path and body.
 func requestOf(actor, service, operation, text string) (request, error) {
 	here := func(service, resource string) string {
-		return "arn:aws:" + service + ":" + orders.Home + ":" + account + ":" + resource
+		return "arn:aws:" + service + ":" + scenario.Home + ":" + account + ":" + resource
 	}
 	r := request{actor: actor, action: service + ":" + operation, context: map[string]string{}}
 	switch service {
@@ -132,7 +132,7 @@ func (tpl template) denies(t *testing.T, statement map[string]any, r request) bo
 		return false
 	}
 	arns := statement["Condition"].(map[string]any)["ArnNotLike"].(map[string]any)["lambda:SourceFunctionArn"]
-	from := "arn:aws:lambda:" + orders.Home + ":" + account + ":function:" + orders.MachineName + "-" + r.actor
+	from := "arn:aws:lambda:" + scenario.Home + ":" + account + ":function:" + scenario.MachineName + "-" + r.actor
 	return !slices.ContainsFunc(list(arns), func(v any) bool { return matches(tpl.text(t, v), from) })
 }
 
@@ -159,7 +159,7 @@ func (tpl template) role(t *testing.T, actor string) string {
 		switch {
 		case r.Type == "AWS::Lambda::Function" && tpl.function(id) == actor:
 			role = r.Properties["Role"]
-		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine && r.Properties["StateMachineName"] == orders.MachineName:
+		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine && r.Properties["StateMachineName"] == scenario.MachineName:
 			role = r.Properties["RoleArn"]
 		case r.Type == "AWS::Scheduler::Schedule" && actor == schedules:
 			role = r.Properties["Target"].(map[string]any)["RoleArn"]

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 )
 
@@ -59,12 +59,12 @@ func (tpl template) schedule(t *testing.T, name string) *scheduler.CreateSchedul
 // deploySchedules creates the template's schedules of the example's client, paused.
 func (w *world) deploySchedules(t *testing.T) {
 	t.Helper()
-	api := scheduler.NewFromConfig(w.Stack.AWS(orders.Home))
-	group := w.tpl.schedule(t, orders.Client).GroupName
+	api := scheduler.NewFromConfig(w.Stack.AWS(scenario.Home))
+	group := w.tpl.schedule(t, scenario.Client).GroupName
 	if _, err := api.CreateScheduleGroup(t.Context(), &scheduler.CreateScheduleGroupInput{Name: group}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{orders.Client, orders.Client + ".measure"} {
+	for _, name := range []string{scenario.Client, scenario.Client + ".measure"} {
 		in := w.tpl.schedule(t, name)
 		in.State = types.ScheduleStateDisabled
 		if _, err := api.CreateSchedule(t.Context(), in); err != nil {
@@ -76,7 +76,7 @@ func (w *world) deploySchedules(t *testing.T) {
 // during resumes schedules, lets time pass, and pauses them again.
 func (w *world) during(t *testing.T, d time.Duration, names ...string) {
 	t.Helper()
-	api := scheduler.NewFromConfig(w.Stack.AWS(orders.Home))
+	api := scheduler.NewFromConfig(w.Stack.AWS(scenario.Home))
 	set := func(state types.ScheduleState) (err error) {
 		for _, name := range names {
 			in := scheduler.UpdateScheduleInput(*w.tpl.schedule(t, name))
@@ -120,7 +120,7 @@ func TestTheSchedulesRotateMonthlyAndMeasureDaily(t *testing.T) {
 	w := newWorld(t, readTemplate(t))
 	begin := w.Stack.Clock.Now()
 	const day = 24 * time.Hour
-	w.during(t, 30*day+time.Hour, orders.Client, orders.Client+".measure")
+	w.during(t, 30*day+time.Hour, scenario.Client, scenario.Client+".measure")
 	starts := map[string][]time.Duration{}
 	for _, d := range w.Stack.Scheduler.Deliveries() {
 		result, err := w.Stack.StepFunctions.Wait(t.Context(), d.ExecutionARN)
@@ -131,9 +131,9 @@ func TestTheSchedulesRotateMonthlyAndMeasureDaily(t *testing.T) {
 		starts[name] = append(starts[name], d.At.Sub(begin))
 	}
 	const window = 450 * time.Second // the middle of 15 minutes
-	want := map[string][]time.Duration{orders.Client: {window, 30*day + window}}
+	want := map[string][]time.Duration{scenario.Client: {window, 30*day + window}}
 	for i := range 31 {
-		want[orders.Client+".measure"] = append(want[orders.Client+".measure"], time.Duration(i)*day)
+		want[scenario.Client+".measure"] = append(want[scenario.Client+".measure"], time.Duration(i)*day)
 	}
 	if !reflect.DeepEqual(starts, want) {
 		t.Errorf("started %v, want %v", starts, want)
@@ -147,11 +147,11 @@ func TestTheSchedulesRotateMonthlyAndMeasureDaily(t *testing.T) {
 func TestAStartThatIsDeliveredTwiceIsOneRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, readTemplate(t))
-	w.deployRule(t, "attention", w.deployAttention(t))
+	w.deployRule(t, "notifier", w.deployNotifier(t))
 	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Lose, Times: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if r := w.scheduled(t, orders.Client); r.Status != asl.Failed || *r.Error != "LockHeld" {
+	if r := w.scheduled(t, scenario.Client); r.Status != asl.Failed || *r.Error != "LockHeld" {
 		t.Errorf("the second ended as %+v", r)
 	}
 	w.pass(t, 2*time.Hour)

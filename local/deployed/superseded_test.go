@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/idp/idptest/clients"
 )
 
@@ -22,8 +22,8 @@ func TestARotationThatIsSupersededIsHealed(t *testing.T) {
 	t.Parallel()
 	const third = "made-and-stored-by-a-person-0123456789abcdef"
 	w := newWorld(t, readTemplate(t))
-	w.deployRule(t, "attention", w.deployAttention(t))
-	client := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
+	w.deployRule(t, "notifier", w.deployNotifier(t))
+	client := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
 	if _, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started), Input: aws.String(`{"client": "orders-web"}`)}); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestARotationThatIsSupersededIsHealed(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(orders.Home)).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
 		SecretId: &w.SecretARN, SecretString: aws.String(third)}); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestAStopIsHealedOnlyIfNobodyElseHasTheLock(t *testing.T) {
 				if owner != "" {
 					w.lock(t, owner)
 				}
-				if r := w.run(t, w.deployAttention(t), ended(w.MachineARN, "ABORTED", input)); r.Status != asl.Succeeded {
+				if r := w.run(t, w.deployNotifier(t), ended(w.MachineARN, "ABORTED", input)); r.Status != asl.Succeeded {
 					t.Fatalf("it ended as %+v", r)
 				}
 				started := w.executions(t, w.MachineARN)
@@ -97,9 +97,9 @@ func TestAStopIsHealedOnlyIfNobodyElseHasTheLock(t *testing.T) {
 // lock gives the client's lock to an execution.
 func (w *world) lock(t *testing.T, owner string) {
 	t.Helper()
-	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName:                 aws.String(orders.JournalTable),
-		Key:                       map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}},
+	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		TableName:                 aws.String(scenario.JournalTable),
+		Key:                       map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}},
 		UpdateExpression:          aws.String("SET #owner = :owner"),
 		ExpressionAttributeNames:  map[string]string{"#owner": "owner"},
 		ExpressionAttributeValues: map[string]ddbtypes.AttributeValue{":owner": &ddbtypes.AttributeValueMemberS{Value: owner}}}); err != nil {

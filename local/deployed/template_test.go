@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 )
 
 // golden is the template of the example in infra/clients.yaml; the tests of infra keep it up to date.
@@ -52,7 +52,7 @@ func (tpl template) properties(t *testing.T, kind, property, value string) map[s
 
 // function is the name, in the state machine's list, of the function with a logical id.
 func (tpl template) function(id string) string {
-	return strings.TrimPrefix(fmt.Sprint(tpl.Resources[id].Properties["FunctionName"]), orders.MachineName+"-")
+	return strings.TrimPrefix(fmt.Sprint(tpl.Resources[id].Properties["FunctionName"]), scenario.MachineName+"-")
 }
 
 // replaced is v with every string in it replaced, for instance an ARN of the example by the local stack's.
@@ -122,7 +122,7 @@ func (tpl template) arn(t *testing.T, id string) string {
 	r := tpl.Resources[id]
 	name := func(property string) string { return tpl.text(t, r.Properties[property]) }
 	of := func(service, resource string) string {
-		return "arn:aws:" + service + ":" + orders.Home + ":" + account + ":" + resource
+		return "arn:aws:" + service + ":" + scenario.Home + ":" + account + ":" + resource
 	}
 	switch r.Type {
 	case "AWS::DynamoDB::Table":
@@ -134,7 +134,7 @@ func (tpl template) arn(t *testing.T, id string) string {
 	case "AWS::StepFunctions::StateMachine":
 		return of("states", "stateMachine:"+name("StateMachineName"))
 	case "AWS::StepFunctions::StateMachineAlias": // of the one machine that has versions
-		return of("states", "stateMachine:"+orders.MachineName+":"+name("Name"))
+		return of("states", "stateMachine:"+scenario.MachineName+":"+name("Name"))
 	case "AWS::SNS::Topic":
 		return of("sns", name("TopicName"))
 	case "AWS::SecretsManager::Secret":

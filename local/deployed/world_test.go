@@ -29,7 +29,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/inprocess"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/clock"
@@ -39,7 +39,7 @@ import (
 
 // world is the local stack with what the template deploys, and the calls that were made.
 type world struct {
-	*orders.Deployment
+	*scenario.Deployment
 	tpl       template
 	functions map[string]string // ARNs of the aliases, by name
 
@@ -53,7 +53,7 @@ const (
 	schedules = "schedules"
 	machine   = "state machine"
 	// started is the alias through which executions are started.
-	started = "arn:aws:states:" + orders.Home + ":" + account + ":stateMachine:" + orders.MachineName + ":live"
+	started = "arn:aws:states:" + scenario.Home + ":" + account + ":stateMachine:" + scenario.MachineName + ":live"
 )
 
 // newWorld deploys the template: the functions with their names, environments and aliases, the journal's table, the
@@ -69,14 +69,14 @@ func newWorld(t *testing.T, tpl template) *world {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	w.deployFunctions(t, s)
-	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: w.functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: w.functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.localize(t)
 	w.deployJournal(t)
-	p := w.tpl.properties(t, "AWS::SSM::Parameter", "Name", orders.ParameterPrefix+orders.Client)
-	if _, err := ssm.NewFromConfig(s.AWS(orders.Home)).PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(fmt.Sprint(p["Name"])),
+	p := w.tpl.properties(t, "AWS::SSM::Parameter", "Name", scenario.ParameterPrefix+scenario.Client)
+	if _, err := ssm.NewFromConfig(s.AWS(scenario.Home)).PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(fmt.Sprint(p["Name"])),
 		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: aws.String(fmt.Sprint(p["Value"]))}); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	as := map[string]inprocess.Deployed{}
 	for _, f := range statemachine.Functions() {
-		name := orders.MachineName + "-" + f.Name
+		name := scenario.MachineName + "-" + f.Name
 		p := w.tpl.properties(t, "AWS::Lambda::Function", "FunctionName", name)
 		d := inprocess.Deployed{Name: name, Environment: map[string]string{}}
 		for key, v := range p["Environment"].(map[string]any)["Variables"].(map[string]any) {
@@ -102,7 +102,7 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := lambda.NewFromConfig(s.AWS(orders.Home))
+	api := lambda.NewFromConfig(s.AWS(scenario.Home))
 	for name := range as {
 		version, err := api.PublishVersion(t.Context(), &lambda.PublishVersionInput{FunctionName: aws.String(arns[name])})
 		if err != nil {
@@ -172,14 +172,14 @@ func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
 		t.Fatal(err)
 	}
 	public := jose.JSONWebKey{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}
-	if err := w.Stack.IdP.Face().(*oktatest.Okta).RegisterServiceApp(oktatest.ServiceApp{ClientID: clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
+	if err := w.Stack.IdP.Vendor().(*oktatest.Okta).RegisterServiceApp(oktatest.ServiceApp{ClientID: clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
 		t.Fatal(err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := secretsmanager.NewFromConfig(w.Stack.AWS(orders.Home)).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+	stored, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String("okta/rotator-key"), SecretString: aws.String(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))})
 	if err != nil {
 		t.Fatal(err)
@@ -190,8 +190,8 @@ func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
 // deployJournal makes the template's table in the place of the one that there is.
 func (w *world) deployJournal(t *testing.T) {
 	t.Helper()
-	api := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home))
-	if _, err := api.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String(orders.JournalTable)}); err != nil {
+	api := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home))
+	if _, err := api.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String(scenario.JournalTable)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range w.tpl.Resources {
@@ -231,8 +231,8 @@ func (w *world) definition(t *testing.T, name string) string {
 // deployMachine puts the template's definition into the state machine, with a version and the alias.
 func (w *world) deployMachine(t *testing.T) {
 	t.Helper()
-	api := sfn.NewFromConfig(w.Stack.AWS(orders.Home))
-	updated, err := api.UpdateStateMachine(t.Context(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Publish: true, Definition: aws.String(w.definition(t, orders.MachineName))})
+	api := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
+	updated, err := api.UpdateStateMachine(t.Context(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Publish: true, Definition: aws.String(w.definition(t, scenario.MachineName))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,11 +242,11 @@ func (w *world) deployMachine(t *testing.T) {
 	}
 }
 
-// deployAttention creates the state machine that looks after ended executions, and returns its ARN.
-func (w *world) deployAttention(t *testing.T) string {
+// deployNotifier creates the state machine that looks after ended executions, and returns its ARN.
+func (w *world) deployNotifier(t *testing.T) string {
 	t.Helper()
-	name := orders.MachineName + "-attention"
-	made, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: &name,
+	name := scenario.MachineName + "-notifier"
+	made, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: &name,
 		Definition: aws.String(w.definition(t, name)), RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func (w *world) deployAttention(t *testing.T) string {
 // deployRule creates a rule of the template, which starts a state machine.
 func (w *world) deployRule(t *testing.T, name, machine string) {
 	t.Helper()
-	pattern := w.tpl.properties(t, "AWS::Events::Rule", "Name", orders.MachineName+"-"+name)["EventPattern"].(map[string]any)
+	pattern := w.tpl.properties(t, "AWS::Events::Rule", "Name", scenario.MachineName+"-"+name)["EventPattern"].(map[string]any)
 	arns := pattern["detail"].(map[string]any)["stateMachineArn"].([]any)
 	for i, v := range arns {
 		arns[i] = w.tpl.text(t, v)
@@ -266,7 +266,7 @@ func (w *world) deployRule(t *testing.T, name, machine string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bus := eventbridge.NewFromConfig(w.Stack.AWS(orders.Home))
+	bus := eventbridge.NewFromConfig(w.Stack.AWS(scenario.Home))
 	if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: &name, EventPattern: aws.String(string(text))}); err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func (w *world) call(service, operation, text string) {
 // run runs an execution and returns its result.
 func (w *world) run(t *testing.T, machine, input string) asl.Result {
 	t.Helper()
-	begun, err := sfn.NewFromConfig(w.Stack.AWS(orders.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
+	begun, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
@@ -46,7 +46,7 @@ func (w *world) redrive(execution string) asl.Result {
 // versionOf is the version of a rotation that was stopped with that value, or with the other.
 func (w *world) versionOf(value string, with bool) string {
 	w.t.Helper()
-	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil || len(values) != 2 {
 		w.t.Fatalf("there are %d versions (%v)", len(values), err)
 	}

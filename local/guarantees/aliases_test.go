@@ -11,7 +11,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 )
@@ -44,7 +44,7 @@ func loginEverywhere(c *config.Client) {
 func (w *world) moveRulesNow(change func(*elbtypes.AuthenticateOidcActionConfig)) {
 	w.t.Helper()
 	ctx := context.Background()
-	for i, region := range []string{orders.Home, orders.Away} {
+	for i, region := range []string{scenario.Home, scenario.Away} {
 		api := elb.NewFromConfig(w.Stack.AWS(region))
 		listeners, err := api.DescribeListeners(ctx, &elb.DescribeListenersInput{LoadBalancerArn: &w.Site.LoadBalancers[i]})
 		if err != nil {
@@ -118,7 +118,7 @@ func TestEveryLoginUnderEveryNameSurvives(t *testing.T) {
 
 // refuse lets the provider refuse the secret with a label under its second name.
 func (w *world) refuse(label string) {
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Error(err)
 	}
@@ -151,10 +151,10 @@ func TestASecretIsProvenUnderEveryName(t *testing.T) {
 
 func TestANameThatNobodyKnowsIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "keycloak"} {
-		t.Run(face, func(t *testing.T) {
+	for _, vendor := range []string{"okta", "keycloak"} {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, face, usual(), quick)
+			w := newWorldOf(t, vendor, usual(), quick)
 			w.moveRules(toSecondName)
 			before := len(w.Stack.IdP.Store().Secrets(w.ClientID))
 			for _, input := range []string{plain, `{"client": "orders-web", "dryRun": true}`} {
@@ -162,7 +162,7 @@ func TestANameThatNobodyKnowsIsRefusedBeforeAnythingIsMade(t *testing.T) {
 				if r.Status != asl.Failed || text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "add them to aliases") {
 					t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
 				}
-				if strings.Contains(text(r.Cause), "otherRegistrations") != (face == "keycloak") {
+				if strings.Contains(text(r.Cause), "otherRegistrations") != (vendor == "keycloak") {
 					t.Errorf("the remedies are those of another provider: %s", text(r.Cause))
 				}
 			}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/imitations"
@@ -54,7 +54,7 @@ func (w *world) traces(executions []string) map[string]string {
 // values are all secrets that exist in the world, by what they are.
 func (w *world) values() map[string]string {
 	w.t.Helper()
-	_, versions, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, versions, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func (c *canary) run(faults ...fault.Rule) {
 // troubleAtProvider makes each call to the identity provider that changes something go wrong in every way.
 func (c *canary) troubleAtProvider() {
 	c.t.Helper()
-	for _, key := range imitations.All[c.Stack.Face].Changes {
+	for _, key := range imitations.All[c.Stack.Vendor].Changes {
 		service, operation, _ := strings.Cut(key, ":")
 		for _, r := range []fault.Rule{{Mode: fault.Refuse, Status: 400, Code: "E0000001"}, {Mode: fault.Refuse, Code: "WrongJSON"}, {Mode: fault.Refuse, Code: "OtherJSON"}, {Mode: fault.Lose}} {
 			r.Service, r.Operation, r.Times = service, operation, 1

@@ -11,12 +11,12 @@ import (
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 )
 
-func (w *world) ssm() *ssm.Client { return ssm.NewFromConfig(w.Stack.AWS(orders.Home)) }
+func (w *world) ssm() *ssm.Client { return ssm.NewFromConfig(w.Stack.AWS(scenario.Home)) }
 
 // configure stores a changed configuration, as a deployment or another hand does.
 func (w *world) configure(change func(*config.Client)) {
@@ -32,7 +32,7 @@ func (w *world) configure(change func(*config.Client)) {
 
 func (w *world) putParameter(text string) {
 	w.t.Helper()
-	if _, err := w.ssm().PutParameter(context.Background(), &ssm.PutParameterInput{Name: aws.String(orders.ParameterPrefix + orders.Client),
+	if _, err := w.ssm().PutParameter(context.Background(), &ssm.PutParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client),
 		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: &text}); err != nil {
 		w.t.Error(err)
 	}
@@ -40,7 +40,7 @@ func (w *world) putParameter(text string) {
 
 // remove deletes the parameter with all its versions.
 func (w *world) remove() {
-	if _, err := w.ssm().DeleteParameter(context.Background(), &ssm.DeleteParameterInput{Name: aws.String(orders.ParameterPrefix + orders.Client)}); err != nil {
+	if _, err := w.ssm().DeleteParameter(context.Background(), &ssm.DeleteParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client)}); err != nil {
 		w.t.Error(err)
 	}
 }

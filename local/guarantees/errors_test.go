@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 )
 
 // count makes a load balancer (0 is shop-alb, 1 is partners-alb) count something.
 func (w *world) count(balancer int, metric string, n float64) {
 	_, dimension, _ := strings.Cut(w.Site.LoadBalancers[balancer], ":loadbalancer/")
-	region := []string{orders.Home, orders.Away}[balancer]
+	region := []string{scenario.Home, scenario.Away}[balancer]
 	w.Stack.CloudWatch.Add(region, "AWS/ApplicationELB", metric, map[string]string{"LoadBalancer": dimension}, n)
 }
 

@@ -48,8 +48,8 @@ func (c call) rule(times int, r fault.Rule) fault.Rule {
 
 // way is one way to rotate a client at an identity provider.
 type way struct {
-	name, face string
-	configure  func(*config.Client)
+	name, vendor string
+	configure    func(*config.Client)
 	// interrupts: logins may fail for a while.
 	interrupts bool
 }
@@ -58,7 +58,7 @@ type way struct {
 func ways() []way {
 	out := []way{{"auth0 in place", "auth0", interruptible, true}, {"hydra as a pair", "hydra", paired, false}}
 	for kind, im := range imitations.All {
-		if kind != okta.face && len(im.Changes) > 0 {
+		if kind != okta.vendor && len(im.Changes) > 0 {
 			out = append(out, way{kind, kind, quick, false})
 		}
 	}
@@ -76,7 +76,7 @@ func paired(c *config.Client) {
 // world makes one for this way, in which prepare may make something fail.
 func (y way) world(t *testing.T, prepare func(*world)) *world {
 	t.Helper()
-	w := newWorldOf(t, y.face, usual(), y.configure)
+	w := newWorldOf(t, y.vendor, usual(), y.configure)
 	w.tolerant = y.interrupts
 	prepare(w)
 	return w

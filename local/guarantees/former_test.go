@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
 )
@@ -26,8 +26,8 @@ var former string
 // deployFormer puts the former definition into the state machine; executions start with it.
 func (w *world) deployFormer() {
 	w.t.Helper()
-	values := statemachine.Values{Partition: "aws", FunctionARNs: w.functions, JournalTable: orders.JournalTable,
-		ParameterPrefix: orders.ParameterPrefix, NotificationTopicARN: w.TopicARN, EventBusName: "default", Settle: usual()}
+	values := statemachine.Values{Partition: "aws", FunctionARNs: w.functions, JournalTable: scenario.JournalTable,
+		ParameterPrefix: scenario.ParameterPrefix, NotificationTopicARN: w.TopicARN, EventBusName: "default", Settle: usual()}
 	definition, err := statemachine.Render(former, values.Substitutions())
 	if err != nil {
 		w.t.Fatal(err)

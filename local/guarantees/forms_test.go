@@ -17,7 +17,7 @@ import (
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
@@ -41,7 +41,7 @@ func secretsIn(texts map[string]string) map[string]string {
 // current is the client secret that AWSCURRENT holds.
 func (w *world) current() string {
 	w.t.Helper()
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func (w *world) object(value string) string {
 // store stores a text as a new AWSCURRENT version, as a person does.
 func (w *world) store(text string) {
 	w.t.Helper()
-	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(orders.Home)).PutSecretValue(context.Background(),
+	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(context.Background(),
 		&secretsmanager.PutSecretValueInput{SecretId: &w.SecretARN, SecretString: &text}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -74,8 +74,8 @@ func (w *world) reconfigure(change func(*config.Client)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err = ssm.NewFromConfig(w.Stack.AWS(orders.Home)).PutParameter(context.Background(), &ssm.PutParameterInput{
-		Name: aws.String(orders.ParameterPrefix + orders.Client), Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced,
+	if _, err = ssm.NewFromConfig(w.Stack.AWS(scenario.Home)).PutParameter(context.Background(), &ssm.PutParameterInput{
+		Name: aws.String(scenario.ParameterPrefix + scenario.Client), Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced,
 		Overwrite: aws.Bool(true), Value: aws.String(string(doc))}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func asObject(c *config.Client) { c.Secret.JSONKey = member }
 // addSecret gives the client a secret of its own at the identity provider.
 func (w *world) addSecret(value string) (id string) {
 	w.t.Helper()
-	id = w.Stack.IdP.Face().NewSecretID(w.ClientID)
+	id = w.Stack.IdP.Vendor().NewSecretID(w.ClientID)
 	err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
 		_, err := e.Add(clients.Secret{ID: id}, value)
 		return err
@@ -102,8 +102,8 @@ func (w *world) addSecret(value string) (id string) {
 func (w *world) journalText(change func(string) string) {
 	w.t.Helper()
 	state := w.journal()["state"].(*ddbtypes.AttributeValueMemberS).Value
-	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).UpdateItem(context.Background(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(orders.JournalTable), Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}},
+	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(context.Background(), &dynamodb.UpdateItemInput{
+		TableName: aws.String(scenario.JournalTable), Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}},
 		UpdateExpression: aws.String("SET #state = :state"), ExpressionAttributeNames: map[string]string{"#state": "state"},
 		ExpressionAttributeValues: map[string]ddbtypes.AttributeValue{":state": &ddbtypes.AttributeValueMemberS{Value: change(state)}}}); err != nil {
 		w.t.Fatal(err)
@@ -125,9 +125,9 @@ func (w *world) withoutForms() {
 }
 
 // rotatedAsObject is a client whose secret is a member of a JSON object, and was rotated.
-func rotatedAsObject(t *testing.T, face string) *world {
+func rotatedAsObject(t *testing.T, vendor string) *world {
 	t.Helper()
-	w := newWorldOf(t, face, usual(), quick)
+	w := newWorldOf(t, vendor, usual(), quick)
 	w.reconfigure(asObject)
 	w.store(w.object(w.current()))
 	w.mustRotate()
@@ -139,11 +139,11 @@ func rotatedAsObject(t *testing.T, face string) *world {
 // than the journal's, which was then removed.
 func TestTheSameSecretInAnotherFormIsNoOther(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0"} {
+	for _, vendor := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0"} {
 		for name, old := range map[string]bool{"noted": false, "not noted": true} {
-			t.Run(face+", "+name, func(t *testing.T) {
+			t.Run(vendor+", "+name, func(t *testing.T) {
 				t.Parallel()
-				w := rotatedAsObject(t, face)
+				w := rotatedAsObject(t, vendor)
 				if old {
 					w.withoutForms()
 				}
@@ -165,10 +165,10 @@ func TestTheSameSecretInAnotherFormIsNoOther(t *testing.T) {
 
 func TestTheSameSecretBesideAStrangersStays(t *testing.T) {
 	t.Parallel()
-	for face, room := range map[string]bool{"okta": false, "entra": true, "cognito": false} {
-		t.Run(face, func(t *testing.T) {
+	for vendor, room := range map[string]bool{"okta": false, "entra": true, "cognito": false} {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := rotatedAsObject(t, face)
+			w := rotatedAsObject(t, vendor)
 			w.reconfigure(asText)
 			w.store(w.current())
 			stranger := "a-strangers-secret-0123456789-abcdefghijklm"
@@ -221,10 +221,10 @@ func TestWhatIsAroundASecretMakesItNoOther(t *testing.T) {
 // A person who has made a new secret and stored it needs to say nothing more, whatever its form.
 func TestATakeOverByHandInAnotherForm(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "entra", "cognito"} {
-		t.Run(face, func(t *testing.T) {
+	for _, vendor := range []string{"okta", "entra", "cognito"} {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := rotatedAsObject(t, face)
+			w := rotatedAsObject(t, vendor)
 			byHand := "made-by-hand-0123456789-abcdefghijklmnopqrst"
 			w.addSecret(byHand)
 			w.reconfigure(asText)
@@ -281,13 +281,13 @@ func TestARotationGoesOnAfterItsSecretIsStoredAgain(t *testing.T) {
 func (w *world) forget() {
 	w.t.Helper()
 	text := w.stored()
-	_, before, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, before, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	for range 101 {
 		w.store(text)
 	}
 	w.pass(25 * time.Hour)
 	w.store(text)
-	_, after, errAfter := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, after, errAfter := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	for version := range before {
 		if after[version] != "" || err != nil || errAfter != nil {
 			w.t.Fatalf("version %s is still there (%v, %v)", version, err, errAfter)
@@ -298,7 +298,7 @@ func (w *world) forget() {
 // stored is the text of AWSCURRENT.
 func (w *world) stored() string {
 	w.t.Helper()
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -307,10 +307,10 @@ func (w *world) stored() string {
 
 func TestASecretWhoseVersionIsGoneIsTheOnlyActiveOne(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0"} {
-		t.Run(face, func(t *testing.T) {
+	for _, vendor := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0"} {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := rotatedAsObject(t, face)
+			w := rotatedAsObject(t, vendor)
 			w.reconfigure(asText)
 			w.store(w.current())
 			w.forget()

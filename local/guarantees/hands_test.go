@@ -10,7 +10,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/config"
 )
@@ -30,7 +30,7 @@ func (w *world) weighted() elbv2.Rule {
 
 // moveWeights does what a blue/green deployment does.
 func (w *world) moveWeights(green int32) {
-	api, ctx := elb.NewFromConfig(w.Stack.AWS(orders.Home)), context.Background()
+	api, ctx := elb.NewFromConfig(w.Stack.AWS(scenario.Home)), context.Background()
 	rules, err := api.DescribeRules(ctx, &elb.DescribeRulesInput{RuleArns: []string{w.weighted().ARN}})
 	if err != nil {
 		w.t.Error(err)
@@ -81,7 +81,7 @@ func TestABlueGreenDeploymentMeanwhileLosesNothing(t *testing.T) {
 
 // addElement gives the weighted rule an element that this release does not know.
 func (w *world) addElement() {
-	if err := w.Stack.ELB.AddElement(orders.Home, w.weighted().ARN, "ShinyConfig", "on"); err != nil {
+	if err := w.Stack.ELB.AddElement(scenario.Home, w.weighted().ARN, "ShinyConfig", "on"); err != nil {
 		w.t.Error(err)
 	}
 }

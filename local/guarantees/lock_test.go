@@ -11,19 +11,19 @@ import (
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 )
 
 // setOwner gives the lock to an execution, as another hand would; to nobody if that is "".
 func (w *world) setOwner(execution string) {
-	in := &dynamodb.UpdateItemInput{TableName: aws.String(orders.JournalTable), Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}},
+	in := &dynamodb.UpdateItemInput{TableName: aws.String(scenario.JournalTable), Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}},
 		UpdateExpression: aws.String("REMOVE #owner"), ExpressionAttributeNames: map[string]string{"#owner": "owner"}}
 	if execution != "" {
 		in.UpdateExpression = aws.String("SET #owner = :x")
 		in.ExpressionAttributeValues = map[string]ddbtypes.AttributeValue{":x": &ddbtypes.AttributeValueMemberS{Value: execution}}
 	}
-	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).UpdateItem(context.Background(), in); err != nil {
+	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(context.Background(), in); err != nil {
 		w.t.Error(err)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 )
 
 // byHand is a client at an identity provider without an API, before or after a person has made a second secret.
@@ -23,7 +23,7 @@ func (w *world) storeByHand() string {
 // accepted reports whether the identity provider accepts a version.
 func (w *world) accepted(version string) bool {
 	w.t.Helper()
-	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func (w *world) accepted(version string) bool {
 
 func (w *world) labels() map[string]string {
 	w.t.Helper()
-	labels, _, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, _, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Fatal(err)
 	}

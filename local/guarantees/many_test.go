@@ -9,7 +9,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 )
 
 // Step Functions takes 256 KiB for the result of a state and for what it assigns, and the local one does not take more.
@@ -25,8 +25,8 @@ func TestTheResultsOfHundredsOfTargetsFitIntoAnExecution(t *testing.T) {
 // addRules adds rules that log in like the first load balancer's default action.
 func (w *world) addRules(n int) {
 	w.t.Helper()
-	ctx, api := context.Background(), elb.NewFromConfig(w.Stack.AWS(orders.Home))
-	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	ctx, api := context.Background(), elb.NewFromConfig(w.Stack.AWS(scenario.Home))
+	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -59,20 +59,20 @@ func TestAMeasurementTellsWhenTheIdentityProviderEndsTheSecretInUse(t *testing.T
 	t.Parallel()
 	const day = 24 * time.Hour
 	for name, c := range map[string]struct {
-		face    string
+		vendor  string
 		prepare func(*world)
 		after   time.Duration // since the rotation
 		low     time.Duration // the end is in low to low and a day; 0 is not at all
 	}{
 		"okta gives secrets no end":                  {"okta", func(*world) {}, 0, 0},
 		"entra gives them one":                       {"entra", func(*world) {}, 60 * day, 112 * day}, // of 180 days; the grace period was 7
-		"pingone gives a previous one 30 days":       {"pingone", func(w *world) { w.Stack.IdP.Face().(*pingonetest.PingOne).RefuseValues(); untestable(w) }, 25 * day, 4 * day},
+		"pingone gives a previous one 30 days":       {"pingone", func(w *world) { w.Stack.IdP.Vendor().(*pingonetest.PingOne).RefuseValues(); untestable(w) }, 25 * day, 4 * day},
 		"keycloak gives them one by a policy":        {"keycloak", func(*world) {}, 10 * day, 162 * day}, // of 180
 		"and the current one none, after a rotation": {"pingone", func(*world) {}, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, c.face, usual(), quick)
+			w := newWorldOf(t, c.vendor, usual(), quick)
 			c.prepare(w)
 			_, execution := w.rotate(plain)
 			w.pass(c.after)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 )
@@ -26,7 +26,7 @@ func (w *world) falls(state string, d time.Duration, version func() string) {
 
 // value of a version.
 func (w *world) value(version string) string {
-	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil || values[version] == "" {
 		w.t.Errorf("version %q has no value (%v)", version, err)
 	}
@@ -44,16 +44,16 @@ func (w *world) ends(t *testing.T, want string) {
 // A server that has lost its database for 40 s refuses everything (seen at Ory Hydra).
 func TestAnOutageOfTheTokenEndpointUndoesNothing(t *testing.T) {
 	t.Parallel()
-	for face, states := range map[string][]string{
+	for vendor, states := range map[string][]string{
 		"okta":     {"Plan", "VerifyNewSecret", "TestSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable", "FinishSecret"},
 		"hydra":    {"Plan", "CreateSecret", "VerifyNewSecret", "TestSecret", "FinishSecret"},
 		"keycloak": {"TestSecret", "FinishSecret"},
 		"auth0":    {"Plan", "CreateSecret", "TestSecret", "FinishSecret"},
 	} {
 		for _, state := range states {
-			t.Run(face+" "+state, func(t *testing.T) {
+			t.Run(vendor+" "+state, func(t *testing.T) {
 				t.Parallel()
-				w := newWorldOf(t, face, usual(), quick)
+				w := newWorldOf(t, vendor, usual(), quick)
 				w.falls(state, outage, nil)
 				w.ends(t, "")
 				w.atRest()
@@ -80,10 +80,10 @@ func TestAnOutageUndoesNoRotationInPlace(t *testing.T) {
 // The old secret must be gone at the end although the token endpoint says so before it is.
 func TestAFalseRefusalOfTheOldSecretEndsNoRotation(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "hydra", "keycloak", "pingone", "auth0"} {
-		t.Run(face, func(t *testing.T) {
+	for _, vendor := range []string{"okta", "hydra", "keycloak", "pingone", "auth0"} {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, face, usual(), quick)
+			w := newWorldOf(t, vendor, usual(), quick)
 			w.falls("FinishSecret", outage, func() string { return w.labels()["AWSPREVIOUS"] })
 			w.ends(t, "")
 			w.atRest()
@@ -94,10 +94,10 @@ func TestAFalseRefusalOfTheOldSecretEndsNoRotation(t *testing.T) {
 // The same in a rollback, where the new one goes.
 func TestAFalseRefusalOfTheNewSecretLeavesNone(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "hydra", "keycloak", "auth0"} {
-		t.Run(face, func(t *testing.T) {
+	for _, vendor := range []string{"okta", "hydra", "keycloak", "auth0"} {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, face, usual(), quick)
+			w := newWorldOf(t, vendor, usual(), quick)
 			untestable(w)
 			made := ""
 			w.when("TestSecret", func(string) { made = w.labels()["AWSCURRENT"] })
@@ -174,7 +174,7 @@ func TestARotationByAnotherHandAtKeycloakSurvives(t *testing.T) {
 	var theirs string
 	w.when("GracePeriod", func(string) {
 		var err error
-		if theirs, err = w.Stack.IdP.Face().(*keycloaktest.Keycloak).Regenerate(w.ClientID); err != nil {
+		if theirs, err = w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(w.ClientID); err != nil {
 			t.Error(err)
 		}
 	})

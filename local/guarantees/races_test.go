@@ -11,16 +11,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/entra/entratest"
 )
 
 // storeAgain stores AWSCURRENT's value as another version, as one does who changes another member of a JSON object.
 func (w *world) storeAgain() {
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err == nil {
-		_, err = secretsmanager.NewFromConfig(w.Stack.AWS(orders.Home)).PutSecretValue(context.Background(), &secretsmanager.PutSecretValueInput{
+		_, err = secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(context.Background(), &secretsmanager.PutSecretValueInput{
 			SecretId: &w.SecretARN, SecretString: aws.String(values[labels["AWSCURRENT"]])})
 	}
 	if err != nil {
@@ -30,11 +30,11 @@ func (w *world) storeAgain() {
 
 func TestASecretThatIsStoredAgainAtRestStays(t *testing.T) {
 	t.Parallel()
-	for _, face := range append([]string{"okta", "entra", "cognito"}, withoutIDs...) {
+	for _, vendor := range append([]string{"okta", "entra", "cognito"}, withoutIDs...) {
 		for _, times := range []int{1, 2} {
-			t.Run(face, func(t *testing.T) {
+			t.Run(vendor, func(t *testing.T) {
 				t.Parallel()
-				w := newWorldOf(t, face, usual(), quick)
+				w := newWorldOf(t, vendor, usual(), quick)
 				w.mustRotate()
 				for range times {
 					w.storeAgain()
@@ -48,11 +48,11 @@ func TestASecretThatIsStoredAgainAtRestStays(t *testing.T) {
 
 func TestASecretThatIsStoredAgainInAnyStateStays(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "entra", "pingone"} {
+	for _, vendor := range []string{"okta", "entra", "pingone"} {
 		for _, state := range []string{"CreateSecret", "SetSecret", "PromoteSecret", "GracePeriod", "DisableOldSecret", "FinishSecret", "ReleaseLock"} {
-			t.Run(face+"/"+state, func(t *testing.T) {
+			t.Run(vendor+"/"+state, func(t *testing.T) {
 				t.Parallel()
-				w := newWorldOf(t, face, usual(), quick)
+				w := newWorldOf(t, vendor, usual(), quick)
 				w.mustRotate()
 				w.when(state, func(string) { w.storeAgain() })
 				w.rotate(plain)
@@ -106,7 +106,7 @@ func TestARotationByHandAtHydraEndsNothingInUse(t *testing.T) {
 // The reply to a create is lost, and the removal of what it made comes late.
 func TestARemovalOfALostSecretThatComesLateEndsNothingInUse(t *testing.T) {
 	t.Parallel()
-	for _, lost := range []struct{ face, create, remove string }{
+	for _, lost := range []struct{ vendor, create, remove string }{
 		{"pingone", "pingone.updateSecret", "pingone.setSecret"},
 		{"keycloak", "keycloak.regenerateSecret", "keycloak.updateClient"},
 		{"keycloak", "keycloak.regenerateSecret", "keycloak.deleteRotated"},
@@ -114,7 +114,7 @@ func TestARemovalOfALostSecretThatComesLateEndsNothingInUse(t *testing.T) {
 	} {
 		t.Run(lost.remove, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, lost.face, usual(), quick)
+			w := newWorldOf(t, lost.vendor, usual(), quick)
 			w.fault(call{"idp", lost.create, 0}.rule(1, fault.Rule{Mode: fault.Lose}))
 			n := 0
 			if lost.remove == "keycloak.updateClient" {
@@ -133,7 +133,7 @@ func TestARemovalOfALostSecretThatComesLateEndsNothingInUse(t *testing.T) {
 func TestTheSameSecretStoredByHandAgainIsRefused(t *testing.T) {
 	t.Parallel()
 	w := byHand(t)
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 			t.Parallel()
 			w := newWorldOf(t, "entra", usual(), quick)
 			w.pass(time.Hour) // the first secret is known everywhere
-			quirk(w, w.Stack.IdP.Face().(*entratest.Entra))
+			quirk(w, w.Stack.IdP.Vendor().(*entratest.Entra))
 			if r, execution := w.rotate(plain); r.Status != asl.Succeeded {
 				t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
@@ -27,8 +27,8 @@ func (w *world) failing(state string) {
 
 // deployRule adds a rule that logs in with the client, as a template does that reads AWSCURRENT. change may alter it.
 func (w *world) deployRule(change ...func(*elbtypes.AuthenticateOidcActionConfig)) {
-	ctx, api := context.Background(), elb.NewFromConfig(w.Stack.AWS(orders.Home))
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	ctx, api := context.Background(), elb.NewFromConfig(w.Stack.AWS(scenario.Home))
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Error(err)
 		return
@@ -83,7 +83,7 @@ func TestARollbackPassesOverWhatIsNotOursAnyMore(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(w *world) error{
 		"a load balancer that was deleted": func(w *world) error {
-			_, err := elb.NewFromConfig(w.Stack.AWS(orders.Home)).DeleteLoadBalancer(context.Background(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
+			_, err := elb.NewFromConfig(w.Stack.AWS(scenario.Home)).DeleteLoadBalancer(context.Background(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
 			return err
 		},
 		"a listener that another client got": func(w *world) error {
@@ -129,7 +129,7 @@ func TestARollbackRemovesNothingWhileAnActionThatItCannotRestoreUsesTheClient(t 
 
 // changeDefault changes the login of the first load balancer's default action.
 func (w *world) changeDefault(change func(*elbtypes.AuthenticateOidcActionConfig)) error {
-	ctx, api := context.Background(), elb.NewFromConfig(w.Stack.AWS(orders.Home))
+	ctx, api := context.Background(), elb.NewFromConfig(w.Stack.AWS(scenario.Home))
 	listeners, err := api.DescribeListeners(ctx, &elb.DescribeListenersInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
 	if err != nil {
 		return err

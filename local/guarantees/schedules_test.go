@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 )
 
@@ -22,9 +22,9 @@ func (w *world) scheduled(d time.Duration) {
 	done := make(chan error, 1)
 	w.clock.Go(func() { // busy, so that no time passes before and after
 		err := w.CreateSchedules(context.Background())
-		err = errors.Join(err, w.setSchedule(orders.Client, types.ScheduleStateEnabled), w.clock.Sleep(context.Background(), d))
-		err = errors.Join(err, w.setSchedule(orders.Client, types.ScheduleStateDisabled))
-		done <- errors.Join(err, w.setSchedule(orders.Client+".measure", types.ScheduleStateDisabled))
+		err = errors.Join(err, w.setSchedule(scenario.Client, types.ScheduleStateEnabled), w.clock.Sleep(context.Background(), d))
+		err = errors.Join(err, w.setSchedule(scenario.Client, types.ScheduleStateDisabled))
+		done <- errors.Join(err, w.setSchedule(scenario.Client+".measure", types.ScheduleStateDisabled))
 	})
 	if err := <-done; err != nil {
 		w.t.Fatal(err)
@@ -33,7 +33,7 @@ func (w *world) scheduled(d time.Duration) {
 
 // setSchedule gives a schedule a rate, which starts at once, or pauses it.
 func (w *world) setSchedule(name string, state types.ScheduleState) error {
-	api, group := scheduler.NewFromConfig(w.Stack.AWS(orders.Home)), aws.String(orders.MachineName)
+	api, group := scheduler.NewFromConfig(w.Stack.AWS(scenario.Home)), aws.String(scenario.MachineName)
 	s, err := api.GetSchedule(context.Background(), &scheduler.GetScheduleInput{GroupName: group, Name: &name})
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func TestAStartDeliveredTwiceRotatesOnce(t *testing.T) {
 			if d := w.Stack.Scheduler.Deliveries(); d[len(d)-1].Attempts != 2+refused {
 				t.Errorf("delivered %+v", d)
 			}
-			if _, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN); err != nil || len(values) != 2 {
+			if _, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN); err != nil || len(values) != 2 {
 				t.Errorf("there are %d versions: %v", len(values), err)
 			}
 			w.atRest()

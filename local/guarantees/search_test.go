@@ -9,7 +9,7 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 )
@@ -18,9 +18,9 @@ func TestLoadBalancersThatAreFoundByTheirTagsAreRotated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick, func(c *config.Client) {
 		c.LoadBalancers = nil
-		c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders-web"}, Regions: []string{orders.Home, orders.Away}}
+		c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders-web"}, Regions: []string{scenario.Home, scenario.Away}}
 	})
-	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "no Application Load Balancer in "+orders.Away+" has the tags") {
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "no Application Load Balancer in "+scenario.Away+" has the tags") {
 		t.Fatalf("without the tags it ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	for _, arn := range w.Site.LoadBalancers {
@@ -38,7 +38,7 @@ func TestALoadBalancerWhoseTagGoesDuringTheGracePeriodIsRolledBackToo(t *testing
 	t.Parallel()
 	w := newWorld(t, quick, func(c *config.Client) {
 		c.LoadBalancers = nil
-		c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders-web"}, Regions: []string{orders.Home, orders.Away}}
+		c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders-web"}, Regions: []string{scenario.Home, scenario.Away}}
 	})
 	api := func(arn string) *elb.Client { return elb.NewFromConfig(w.Stack.AWS(strings.Split(arn, ":")[3])) }
 	for _, arn := range w.Site.LoadBalancers {

@@ -12,7 +12,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/browser"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/sns"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
@@ -32,10 +32,10 @@ func untestable(w *world) {
 
 func TestSecretsWithoutIDsAreRotatedAndRolledBack(t *testing.T) {
 	t.Parallel()
-	for _, face := range withoutIDs {
-		t.Run(face, func(t *testing.T) {
+	for _, vendor := range withoutIDs {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, face, usual())
+			w := newWorldOf(t, vendor, usual())
 			w.mustRotate()
 			w.atRest()
 			w.mustRotate() // of a pair, back to the first registration
@@ -56,7 +56,7 @@ func TestSecretsWithoutIDsAreRotatedAndRolledBack(t *testing.T) {
 func TestAPairWaitsUntilTheNewSecretHasSpread(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "auth0", usual(), quick)
-	w.Stack.IdP.Face().(*auth0test.Auth0).SetSpread(30 * time.Second)
+	w.Stack.IdP.Vendor().(*auth0test.Auth0).SetSpread(30 * time.Second)
 	w.mustRotate()
 	w.pass(time.Minute) // so does the one that nobody knows
 	w.atRest()
@@ -67,7 +67,7 @@ func TestAnOldHydraIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
 	t.Parallel()
 	old := func(configure ...func(*config.Client)) *world {
 		w := newWorldOf(t, "hydra", usual(), append(configure, quick)...)
-		w.Stack.IdP.Face().(*hydratest.Hydra).SetVersion("v2.2.0", false)
+		w.Stack.IdP.Vendor().(*hydratest.Hydra).SetVersion("v2.2.0", false)
 		return w
 	}
 	w := old()
@@ -80,7 +80,7 @@ func TestAnOldHydraIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
 	w.atRest()
 	// one that does not say so refuses the rotation when it is asked to make a secret, and nothing is left
 	w = old()
-	w.Stack.IdP.Face().(*hydratest.Hydra).SetVersion("master", false)
+	w.Stack.IdP.Vendor().(*hydratest.Hydra).SetVersion("master", false)
 	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "identityProvider.clientPair") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
@@ -133,7 +133,7 @@ func TestAnInterruptionIsRolledBackByPuttingTheOldSecretBackFirst(t *testing.T) 
 		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 	}
 	w.atRest()
-	if _, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN); err != nil || len(values) < 2 {
+	if _, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN); err != nil || len(values) < 2 {
 		t.Errorf("the secret has %d versions (%v)", len(values), err)
 	}
 }
@@ -142,7 +142,7 @@ func TestAnInterruptionIsRolledBackByPuttingTheOldSecretBackFirst(t *testing.T) 
 func TestASecretThatARollbackCannotRemoveIsToldAndTakenUpNextTime(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "pingone", usual(), quick)
-	w.Stack.IdP.Face().(*pingonetest.PingOne).RefuseValues()
+	w.Stack.IdP.Vendor().(*pingonetest.PingOne).RefuseValues()
 	untestable(w)
 	r, execution := w.rotate(plain)
 	if text(r.Error) != "RolledBack" || w.path(execution)[len(w.path(execution))-1] != "RolledBack" {
@@ -183,7 +183,7 @@ func (w *world) notices() []string {
 func TestAnOldSecretThatSomethingStillUsesIsNotRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "pingone", usual(), quick)
-	_, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil || len(values) != 1 {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T
 	t.Parallel()
 	without := func(configure ...func(*config.Client)) *world {
 		w := newWorldOf(t, "keycloak", usual(), append(configure, quick)...)
-		w.Stack.IdP.Face().(*keycloaktest.Keycloak).SetPolicy(nil)
+		w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).SetPolicy(nil)
 		return w
 	}
 	w := without()
@@ -228,7 +228,7 @@ func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T
 func TestAKeycloakPolicyThatKeepsTheOldSecretTooShortlyIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick)
-	w.Stack.IdP.Face().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
+	w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
 	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "keeps the old secret for 46h0m0s only, the grace period is 168h0m0s") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
@@ -240,11 +240,11 @@ func TestAKeycloakPolicyThatKeepsTheOldSecretTooShortlyIsRefused(t *testing.T) {
 }
 
 // A policy may leave the client between Plan and CreateSecret; without it a new secret would end the one in use.
-func TestAKeycloakPolicyThatLeavesTheClientStopsTheRotationBeforeASecretIsMade(t *testing.T) {
+func TestAKeycloakPolicyThatLeavesTheClientStopsTheRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick)
 	w.when("CreateSecret", func(string) {
-		w.Stack.IdP.Face().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour, Elsewhere: true})
+		w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour, Elsewhere: true})
 	})
 	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "no client policy with the executor secret-rotation has covered this client") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))

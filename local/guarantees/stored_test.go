@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/config"
 )
@@ -29,10 +29,10 @@ func (w *world) startNamed(name string) asl.Result {
 // earlier one's.
 func TestAnExecutionNameThatIsUsedAgainMakesANewSecret(t *testing.T) {
 	t.Parallel()
-	for _, face := range []string{"okta", "entra", "keycloak"} {
-		t.Run(face, func(t *testing.T) {
+	for _, vendor := range []string{"okta", "entra", "keycloak"} {
+		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, face, usual(), quick)
+			w := newWorldOf(t, vendor, usual(), quick)
 			seen := map[string]bool{w.current(): true}
 			for range 3 {
 				if r := w.startNamed("quarterly"); r.Status != asl.Succeeded {
@@ -56,15 +56,15 @@ func TestASecretThatSomethingElseWritesIsNotRotated(t *testing.T) {
 		says   string
 	}{
 		"a replica": {func(w *world) error {
-			arn, err := w.Stack.SecretsManager.Replicate(orders.Home, w.SecretARN, orders.Away)
+			arn, err := w.Stack.SecretsManager.Replicate(scenario.Home, w.SecretARN, scenario.Away)
 			w.reconfigure(func(c *config.Client) { c.Secret.ARN = arn })
 			return err
-		}, "its primary is in Region " + orders.Home},
+		}, "its primary is in Region " + scenario.Home},
 		"Secrets Manager": {func(w *world) error {
-			return w.Stack.SecretsManager.Change(orders.Home, w.SecretARN, secretsmanager.Rotated(true))
+			return w.Stack.SecretsManager.Change(scenario.Home, w.SecretARN, secretsmanager.Rotated(true))
 		}, "aws secretsmanager cancel-rotate-secret"},
 		"a service": {func(w *world) error {
-			return w.Stack.SecretsManager.Change(orders.Home, w.SecretARN, secretsmanager.Owned("okta"))
+			return w.Stack.SecretsManager.Change(scenario.Home, w.SecretARN, secretsmanager.Owned("okta"))
 		}, "belongs to the AWS service okta"},
 	} {
 		t.Run(name, func(t *testing.T) {

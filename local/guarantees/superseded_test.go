@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/idp/idptest/clients"
 )
@@ -37,7 +37,7 @@ func (w *world) before(state string, f func()) {
 // rotateByHand makes a secret at the identity provider and stores it as AWSCURRENT, as a person does.
 func (w *world) rotateByHand() {
 	add(w.t, w, byHandValue)
-	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(orders.Home)).PutSecretValue(context.Background(), &secretsmanager.PutSecretValueInput{
+	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(context.Background(), &secretsmanager.PutSecretValueInput{
 		SecretId: &w.SecretARN, SecretString: aws.String(byHandValue)}); err != nil {
 		w.t.Error(err)
 	}

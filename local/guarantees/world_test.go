@@ -25,7 +25,7 @@ import (
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/inprocess"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/clock"
@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	t     *testing.T
 	clock *clock.Virtual
-	*orders.Deployment
+	*scenario.Deployment
 	logs      *logs
 	functions map[string]string // their ARNs, by name
 
@@ -93,10 +93,10 @@ func usual() time.Duration { return statemachine.Settle(statemachine.Functions()
 
 // newWorldOf chooses the identity provider, and how long the state machine waits before it relies on no call being under
 // way.
-func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...func(*config.Client)) *world {
+func newWorldOf(t *testing.T, vendor string, settle time.Duration, configure ...func(*config.Client)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Face: face, Apart: true, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Vendor: vendor, Apart: true, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func newWorldOf(t *testing.T, face string, settle time.Duration, configure ...fu
 		t.Fatal(err)
 	}
 	w.functions = functions
-	w.Deployment, err = orders.Deploy(context.Background(), s, orders.Options{Functions: functions,
+	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: functions,
 		Settle: settle, Spread: spread, Grace: grace, Configure: func(c *config.Client) {
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
 			for _, f := range configure {
@@ -172,7 +172,7 @@ func (w *world) check(when string) {
 		}
 	}
 	w.seen = now
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.violate("reading the secret: %v", err)
 		return
@@ -204,7 +204,7 @@ func (w *world) start(input string) string {
 	return *out.ExecutionArn
 }
 
-func (w *world) sfn() *sfn.Client { return sfn.NewFromConfig(w.Stack.AWS(orders.Home)) }
+func (w *world) sfn() *sfn.Client { return sfn.NewFromConfig(w.Stack.AWS(scenario.Home)) }
 
 // wait returns how an execution ended.
 func (w *world) wait(execution string) asl.Result {
@@ -257,9 +257,9 @@ func (w *world) path(execution string) []string {
 // journal is the client's item, as DynamoDB shows it.
 func (w *world) journal() map[string]ddbtypes.AttributeValue {
 	w.t.Helper()
-	out, err := dynamodb.NewFromConfig(w.Stack.AWS(orders.Home)).GetItem(context.Background(), &dynamodb.GetItemInput{
-		TableName: aws.String(orders.JournalTable), ConsistentRead: aws.Bool(true),
-		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: orders.Client}}})
+	out, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).GetItem(context.Background(), &dynamodb.GetItemInput{
+		TableName: aws.String(scenario.JournalTable), ConsistentRead: aws.Bool(true),
+		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func (w *world) atRest() {
 	for _, v := range violations {
 		w.t.Error(v)
 	}
-	labels, values, err := w.Stack.SecretsManager.Snapshot(orders.Home, w.SecretARN)
+	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func (w *world) atRest() {
 func (w *world) liveAlone(values map[string]string, current string, now time.Time) (id string) {
 	w.t.Helper()
 	store := w.Stack.IdP.Store()
-	if w.Stack.Face == "manual" { // a person removes what is left
+	if w.Stack.Vendor == "manual" { // a person removes what is left
 		id, _ = store.Match(w.ClientID, values[current], now)
 		return id
 	}
@@ -342,7 +342,7 @@ func (w *world) checkJournal(item map[string]ddbtypes.AttributeValue, current, l
 		w.t.Fatal(err)
 	}
 	for version, s := range j.Secrets {
-		if s.State != "removed" && version != current && (s.State != "kept" || w.Stack.Face != "manual") {
+		if s.State != "removed" && version != current && (s.State != "kept" || w.Stack.Vendor != "manual") {
 			w.t.Errorf("G4: the journal holds version %s as %s", version, s.State)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 func TestLoginAndRefreshWorkAtCognitosPathsAndEveryRefusalIs400(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(o *idp.Options) { o.Face = "cognito" })
+	w := start(t, func(o *idp.Options) { o.Vendor = "cognito" })
 	if !strings.HasSuffix(w.Issuer(), "/"+cognitotest.PoolID) || w.Endpoints().Token != w.Issuer()+"/oauth2/token" {
 		t.Errorf("issuer %s, endpoints %+v", w.Issuer(), w.Endpoints())
 	}

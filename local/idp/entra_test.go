@@ -17,7 +17,7 @@ import (
 
 func TestLoginAndRefreshWorkAtEntrasPaths(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(o *idp.Options) { o.Face = "entra" })
+	w := start(t, func(o *idp.Options) { o.Vendor = "entra" })
 	if w.Endpoints().Token != w.URL()+"/"+entratest.TenantID+"/oauth2/v2.0/token" {
 		t.Errorf("the endpoints are %+v", w.Endpoints())
 	}
@@ -39,8 +39,8 @@ func TestLoginAndRefreshWorkAtEntrasPaths(t *testing.T) {
 
 func TestATokenServerThatHasNotHeardOfASecretRefusesLoginsWithIt(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(o *idp.Options) { o.Face = "entra" })
-	w.Face().(*entratest.Entra).SetReplicas(0, time.Minute)
+	w := start(t, func(o *idp.Options) { o.Vendor = "entra" })
+	w.Vendor().(*entratest.Entra).SetReplicas(0, time.Minute)
 	w.addSecret(second)
 	w.token(second, codeGrant(w.code())).must(t, http.StatusOK)
 	code := codeGrant(w.code())
@@ -54,7 +54,7 @@ func TestATokenServerThatHasNotHeardOfASecretRefusesLoginsWithIt(t *testing.T) {
 // show why, with the usual one.
 func TestTheProbeOfEntraTellsGoodSecretsFromBadOnes(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(o *idp.Options) { o.Face = "entra" })
+	w := start(t, func(o *idp.Options) { o.Vendor = "entra" })
 	client := *w.http
 	client.Jar = nil
 	c := probe.Credential{HTTP: &client, Rand: rand.Reader}

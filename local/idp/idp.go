@@ -1,5 +1,5 @@
 // Package idp is the identity provider of the local stack: a real OpenID provider over HTTPS with a login form and
-// refresh tokens, whose clients have several live secrets, behind the face of a vendor with that vendor's management API.
+// refresh tokens, whose clients have several live secrets, behind the vendor of a vendor with that vendor's management API.
 //
 // It is a test double: it holds no single sign-on session, so every authorization shows the form and proves the whole
 // flow, and it keeps everything in memory.
@@ -24,7 +24,7 @@ import (
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 	"alboidc.internal/shared/idp/idptest/imitations"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -47,8 +47,8 @@ type Options struct {
 	Clock     clock.Clock
 	Authority *localca.Authority
 	Faults    *fault.Injector
-	// Face is the vendor, "okta" by default.
-	Face string
+	// Vendor is the vendor, "okta" by default.
+	Vendor string
 	// Addr is where to listen; it must be a loopback address, 127.0.0.1:0 by default.
 	Addr string
 	// Host is the name in the issuer's URL, localhost by default.
@@ -71,9 +71,9 @@ type Endpoints struct {
 type Provider struct {
 	clock    clock.Clock
 	store    *clients.Store
-	face     face.Face
-	env      face.Env
-	paths    face.Paths
+	vendor   imitation.Vendor
+	env      imitation.Env
+	paths    imitation.Paths
 	issuer   string
 	sessions *sessions
 	users    *users
@@ -113,19 +113,19 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 	return p, nil
 }
 
-func (o Options) withDefaults() (Options, face.New, error) {
+func (o Options) withDefaults() (Options, imitation.New, error) {
 	if o.Authority == nil {
 		return o, nil, errors.New("it needs an authority")
 	}
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	if o.Face == "" {
-		o.Face = "okta"
+	if o.Vendor == "" {
+		o.Vendor = "okta"
 	}
-	im, known := imitations.All[o.Face]
+	im, known := imitations.All[o.Vendor]
 	if !known {
-		return o, nil, fmt.Errorf("face %q is not one of %v", o.Face, slices.Sorted(maps.Keys(imitations.All)))
+		return o, nil, fmt.Errorf("vendor %q is not one of %v", o.Vendor, slices.Sorted(maps.Keys(imitations.All)))
 	}
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
@@ -149,18 +149,18 @@ func (o Options) withDefaults() (Options, face.New, error) {
 	return o, im.New, nil
 }
 
-func newProvider(o Options, newFace face.New, baseURL string) (*Provider, error) {
+func newProvider(o Options, newFace imitation.New, baseURL string) (*Provider, error) {
 	// ES256: a signature costs a hundredth of an RSA one, and thousands of logins share a core.
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	p := &Provider{clock: o.Clock, store: clients.New(o.Clock), users: newUsers(), done: make(chan struct{})}
-	p.env = face.Env{BaseURL: baseURL, Clock: o.Clock, Store: p.store, Faults: o.Faults}
-	if p.face, err = newFace(p.env); err != nil {
+	p.env = imitation.Env{BaseURL: baseURL, Clock: o.Clock, Store: p.store, Faults: o.Faults}
+	if p.vendor, err = newFace(p.env); err != nil {
 		return nil, err
 	}
-	p.paths = p.face.Paths()
+	p.paths = p.vendor.Paths()
 	p.issuer = baseURL + p.paths.Issuer
 	if p.keys, err = newKeys(key); err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func newProvider(o Options, newFace face.New, baseURL string) (*Provider, error)
 
 func (p *Provider) routes() http.Handler {
 	mux := http.NewServeMux()
-	p.face.Routes(mux)
+	p.vendor.Routes(mux)
 	mux.HandleFunc("GET "+loginPath, p.showLogin)
 	mux.HandleFunc("POST "+loginPath, p.login)
 	mux.HandleFunc("POST "+p.paths.Issuer+p.paths.Token, p.token)
@@ -189,7 +189,7 @@ func (p *Provider) routes() http.Handler {
 // faulty serves one of the protocol's endpoints that need nothing but the faults in force.
 func (p *Provider) faulty(operation string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		p.env.Serve(w, r, operation, face.Text(r, r.URL.Query()), refuse, p.inner.ServeHTTP)
+		p.env.Serve(w, r, operation, imitation.Text(r, r.URL.Query()), refuse, p.inner.ServeHTTP)
 	}
 }
 
@@ -199,7 +199,7 @@ func refuse(w http.ResponseWriter, out fault.Outcome) {
 	if code == "InternalFailure" {
 		code = "server_error"
 	}
-	face.WriteJSON(w, out.Status, face.TokenError{Code: code, Description: fault.Text}.JSON())
+	imitation.WriteJSON(w, out.Status, imitation.TokenError{Code: code, Description: fault.Text}.JSON())
 }
 
 // URL is the provider's address without a path.
@@ -216,11 +216,11 @@ func (p *Provider) Endpoints() Endpoints {
 // Store is the clients and their secrets.
 func (p *Provider) Store() *Store { return p.store }
 
-// Face is the vendor's face; *okta.Face has Okta's own knobs and credentials.
-func (p *Provider) Face() face.Face { return p.face }
+// Vendor is the vendor's vendor; *okta.Vendor has Okta's own knobs and credentials.
+func (p *Provider) Vendor() imitation.Vendor { return p.vendor }
 
 // AdminToken is the static credential of the vendor's management API.
-func (p *Provider) AdminToken() string { return p.face.AdminToken() }
+func (p *Provider) AdminToken() string { return p.vendor.AdminToken() }
 
 // RegisterClient adds a client with one live secret of the value given. It returns an error if the id is in use.
 func (p *Provider) RegisterClient(c Client, value string) (Client, Secret, error) {
@@ -230,7 +230,7 @@ func (p *Provider) RegisterClient(c Client, value string) (Client, Secret, error
 	}
 	var secret Secret
 	err = p.store.Update(c.ID, func(e *clients.Edit) (err error) {
-		secret, err = e.Add(Secret{ID: p.face.NewSecretID(c.ID)}, value)
+		secret, err = e.Add(Secret{ID: p.vendor.NewSecretID(c.ID)}, value)
 		return err
 	})
 	if err != nil {

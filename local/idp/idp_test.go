@@ -68,7 +68,7 @@ func (w *world) addSecret(value string) idp.Secret {
 	w.t.Helper()
 	var out idp.Secret
 	err := w.Store().Update(clientID, func(e *clients.Edit) (err error) {
-		out, err = e.Add(idp.Secret{ID: w.Face().NewSecretID(clientID)}, value)
+		out, err = e.Add(idp.Secret{ID: w.Vendor().NewSecretID(clientID)}, value)
 		return err
 	})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 const (
@@ -29,7 +29,7 @@ var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
 
 // showLogin answers the login form.
 func (p *Provider) showLogin(w http.ResponseWriter, r *http.Request) {
-	p.env.Serve(w, r, "login", face.Text(r, r.URL.Query()), refuse, func(w http.ResponseWriter, r *http.Request) {
+	p.env.Serve(w, r, "login", imitation.Text(r, r.URL.Query()), refuse, func(w http.ResponseWriter, r *http.Request) {
 		id := r.URL.Query().Get("id")
 		if _, _, err := p.sessions.waiting(id); err != nil {
 			renderLogin(w, http.StatusBadRequest, "", "This login is unknown or has expired.")
@@ -46,7 +46,7 @@ func (p *Provider) login(w http.ResponseWriter, r *http.Request) {
 		renderLogin(w, http.StatusBadRequest, "", "The form cannot be read.")
 		return
 	}
-	p.env.Serve(w, r, "login", face.Text(r, r.PostForm), refuse, p.checkLogin)
+	p.env.Serve(w, r, "login", imitation.Text(r, r.PostForm), refuse, p.checkLogin)
 }
 
 func (p *Provider) checkLogin(w http.ResponseWriter, r *http.Request) {

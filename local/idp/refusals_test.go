@@ -204,7 +204,7 @@ func TestStartRefusesWhatItCannotServe(t *testing.T) {
 	}
 	for name, o := range map[string]idp.Options{
 		"no authority":      {},
-		"an unknown face":   {Authority: authority, Face: "nobody"},
+		"an unknown vendor": {Authority: authority, Vendor: "nobody"},
 		"a public address":  {Authority: authority, Addr: "0.0.0.0:0"},
 		"no address at all": {Authority: authority, Addr: "nowhere"},
 	} {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -21,10 +21,10 @@ type server struct {
 var _ op.Server = (*server)(nil)
 
 // exchange is the state of one token request. token puts it into the request's context; the grant's handler finds the
-// authenticated client in it and leaves a refusal there, so that the vendor's face can word it.
+// authenticated client in it and leaves a refusal there, so that the vendor's vendor can word it.
 type exchange struct {
 	client  Client
-	refusal face.Refusal
+	refusal imitation.Refusal
 }
 
 type exchangeKey struct{}
@@ -35,7 +35,7 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // refuse ends a grant; what it returns is never sent.
-func (x *exchange) refuse(r face.Refusal) (*op.Response, error) {
+func (x *exchange) refuse(r imitation.Refusal) (*op.Response, error) {
 	x.refusal = r
 	return op.NewResponse(nil), nil
 }
@@ -123,7 +123,7 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	x := exchangeOf(ctx)
 	a, err := s.p.sessions.redeem(r.Data.Code, x.client.ID, r.Data.RedirectURI, r.Data.CodeVerifier)
 	if err != nil {
-		return x.refuse(face.InvalidCode)
+		return x.refuse(imitation.InvalidCode)
 	}
 	access, refresh := s.p.sessions.grant(a, slices.Contains(r.Client.GrantTypes(), oidc.GrantTypeRefreshToken))
 	return s.tokens(ctx, a, a.nonce, access, refresh)
@@ -135,9 +135,9 @@ func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	a, access, refresh, err := s.p.sessions.renew(r.Data.RefreshToken, x.client.ID, r.Data.Scopes)
 	switch {
 	case errors.Is(err, errScope):
-		return x.refuse(face.InvalidScope)
+		return x.refuse(imitation.InvalidScope)
 	case err != nil:
-		return x.refuse(face.InvalidRefreshToken)
+		return x.refuse(imitation.InvalidRefreshToken)
 	}
 	return s.tokens(ctx, a, "", access, refresh)
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 // maxForm is the largest form read; a token request is below one kilobyte.
@@ -19,14 +19,14 @@ const maxForm = 64 << 10
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		p.refuseToken(w, face.InvalidRequest)
+		p.refuseToken(w, imitation.InvalidRequest)
 		return
 	}
-	if f, ok := p.face.(face.Tokens); ok && f.ServeToken(w, r) {
+	if f, ok := p.vendor.(imitation.Tokens); ok && f.ServeToken(w, r) {
 		return
 	}
 	id, _, _ := r.BasicAuth()
-	p.env.Serve(w, r, "token", face.Text(r, r.PostForm)+" basic="+id, refuse, p.exchange)
+	p.env.Serve(w, r, "token", imitation.Text(r, r.PostForm)+" basic="+id, refuse, p.exchange)
 }
 
 func (p *Provider) exchange(w http.ResponseWriter, r *http.Request) {
@@ -62,71 +62,71 @@ func (p *Provider) exchange(w http.ResponseWriter, r *http.Request) {
 }
 
 // authenticate finds the client by its credentials. The store decides whether the secret is live.
-func (p *Provider) authenticate(r *http.Request) (Client, face.Refusal) {
+func (p *Provider) authenticate(r *http.Request) (Client, imitation.Refusal) {
 	method, id, secret := clients.Basic, "", ""
 	user, password, basic := r.BasicAuth()
 	switch {
 	case basic && r.PostForm.Has("client_secret"):
-		return Client{}, face.InvalidRequest // RFC 6749, section 2.3: one method per request
+		return Client{}, imitation.InvalidRequest // RFC 6749, section 2.3: one method per request
 	case basic:
 		var err1, err2 error // section 2.3.1: id and secret are form-encoded before they become a header
 		id, err1 = url.QueryUnescape(user)
 		secret, err2 = url.QueryUnescape(password)
 		if err1 != nil || err2 != nil {
-			return Client{}, face.InvalidRequest
+			return Client{}, imitation.InvalidRequest
 		}
 		if inForm := r.PostForm.Get("client_id"); inForm != "" && inForm != id {
-			return Client{}, face.InvalidRequest
+			return Client{}, imitation.InvalidRequest
 		}
 	default:
 		method, id, secret = clients.Post, r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	}
 	if id == "" || secret == "" {
-		return Client{}, face.NoCredentials
+		return Client{}, imitation.NoCredentials
 	}
 	client, err := p.store.Client(id)
 	if err != nil {
-		return Client{}, face.UnknownClient
+		return Client{}, imitation.UnknownClient
 	}
 	if client.AuthMethod != clients.Either && client.AuthMethod != method {
-		return Client{}, face.WrongMethod
+		return Client{}, imitation.WrongMethod
 	}
 	if p.refusedUnder(r, secret) || !p.store.Authenticate(id, secret, p.clock.Now()) {
-		return Client{}, face.WrongSecret
+		return Client{}, imitation.WrongSecret
 	}
 	return client, ""
 }
 
 // checkGrant refuses what the client may not do and what no handler is there for.
-func checkGrant(c Client, form url.Values) face.Refusal {
+func checkGrant(c Client, form url.Values) imitation.Refusal {
 	grant := form.Get("grant_type")
 	required := map[string][]string{"authorization_code": {"code", "redirect_uri"}, "refresh_token": {"refresh_token"}}
 	fields, supported := required[grant]
 	switch {
 	case grant == "":
-		return face.InvalidRequest
+		return imitation.InvalidRequest
 	case !supported:
-		return face.UnsupportedGrant
+		return imitation.UnsupportedGrant
 	case !slices.Contains(c.GrantTypes, grant):
-		return face.GrantNotAllowed
+		return imitation.GrantNotAllowed
 	}
 	for _, f := range fields {
 		if form.Get(f) == "" {
-			return face.InvalidRequest
+			return imitation.InvalidRequest
 		}
 	}
 	return ""
 }
 
-func (p *Provider) refuseToken(w http.ResponseWriter, refusal face.Refusal) {
-	e := p.face.TokenError(refusal)
+func (p *Provider) refuseToken(w http.ResponseWriter, refusal imitation.Refusal) {
+	e := p.vendor.TokenError(refusal)
 	if e.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="`+p.issuer+`"`) // RFC 6749, section 5.2
 	}
-	face.WriteJSON(w, e.Status, e.JSON())
+	imitation.WriteJSON(w, e.Status, e.JSON())
 }
 
-// buffer holds op's answer until it is known whether the vendor's face answers instead.
+// buffer holds op's answer until it is known whether the vendor's vendor answers instead.
 type buffer struct {
 	header http.Header
 	status int

@@ -15,7 +15,7 @@ import (
 
 	"alboidc.internal/functions/entrypoint"
 	"alboidc.internal/local/lambda"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/statemachine"
@@ -34,7 +34,7 @@ func Register(s *stack.Stack, logs io.Writer) (map[string]string, error) {
 	as := map[string]Deployed{}
 	for _, f := range statemachine.Functions() {
 		as[f.Name] = Deployed{Name: f.Name, Environment: map[string]string{
-			entrypoint.EnvJournalTable: orders.JournalTable, entrypoint.EnvParameterPrefix: orders.ParameterPrefix}}
+			entrypoint.EnvJournalTable: scenario.JournalTable, entrypoint.EnvParameterPrefix: scenario.ParameterPrefix}}
 	}
 	return RegisterAs(s, logs, as)
 }
@@ -47,14 +47,14 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 		return nil, err
 	}
 	defer func() { _ = os.Remove(authority) }()
-	aws := s.AWS(orders.Home)
+	aws := s.AWS(scenario.Home)
 	aws.RetryMaxAttempts = 1 // the state machine's retries are what is tested
 	machine := entrypoint.Machine{AWS: &aws, Now: s.Clock.Now, Sleep: s.Clock.Sleep, Resolver: s, Output: logs}
 	arns := map[string]string{}
 	for _, f := range statemachine.Functions() {
 		d := as[f.Name]
 		unread := maps.Clone(d.Environment)
-		env := map[string]string{"AWS_REGION": orders.Home, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+		env := map[string]string{"AWS_REGION": scenario.Home, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
 			entrypoint.EnvExtraCAFile: authority, entrypoint.EnvAllowLoopback: "true"}
 		maps.Copy(env, d.Environment)
 		function, err := entrypoint.New(s.Context(), f.Name, func(name string) string {
@@ -68,7 +68,7 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 			return nil, fmt.Errorf("function %s does not read %s", f.Name, name)
 		}
 		s.Lambda.RegisterInProcess(d.Name, f.Timeout, answer(awslambda.NewHandler(function)))
-		arns[f.Name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", orders.Home, awsapi.AccountID, d.Name)
+		arns[f.Name] = fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", scenario.Home, awsapi.AccountID, d.Name)
 	}
 	return arns, nil
 }

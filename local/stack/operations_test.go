@@ -55,7 +55,7 @@ var rest = map[string]bool{"lambda": true, "scheduler": true}
 func TestTheStackAnswersOnlyWhatIsAsked(t *testing.T) {
 	t.Parallel()
 	asked := whoAsks(t)
-	s, err := stack.Start(t.Context(), stack.Options{Face: "cognito"}) // whose API is one of AWS
+	s, err := stack.Start(t.Context(), stack.Options{Vendor: "cognito"}) // whose API is one of AWS
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"alboidc.internal/local/albnode"
 	"alboidc.internal/local/cloudwatch"
+	"alboidc.internal/local/dataplane"
 	"alboidc.internal/local/eventbridge"
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/lambda"
@@ -46,8 +46,8 @@ type Options struct {
 	// Apart gives every node of a load balancer an address of its own, where the machine can (Linux); otherwise they are
 	// different ports of 127.0.0.1.
 	Apart bool
-	// Face is the vendor that the identity provider looks like: okta (the default), entra or cognito.
-	Face string
+	// Vendor is the vendor that the identity provider looks like: okta (the default), entra or cognito.
+	Vendor string
 	// AccessTokenLifetime is how soon sessions are refreshed.
 	AccessTokenLifetime time.Duration
 	// FunctionEnv is added to every function's environment.
@@ -55,7 +55,7 @@ type Options struct {
 	// FunctionLogs gets every line that a function writes.
 	FunctionLogs io.Writer
 	// OnAuth hears of every login and refresh at a load balancer.
-	OnAuth func(albnode.Event)
+	OnAuth func(dataplane.Event)
 	// OnEvent hears of every history event of every execution.
 	OnEvent func(executionARN string, e stepfunctions.Event)
 }
@@ -64,8 +64,8 @@ type Options struct {
 type Stack struct {
 	// URL of the AWS endpoint.
 	URL string
-	// Face is Options.Face or its default.
-	Face string
+	// Vendor is Options.Vendor or its default.
+	Vendor string
 
 	Clock          clock.Clock
 	Faults         *fault.Injector
@@ -79,7 +79,7 @@ type Stack struct {
 	Scheduler      *scheduler.Service
 	CloudWatch     *cloudwatch.Service
 	IdP            *idp.Provider
-	Plane          *albnode.Plane
+	Plane          *dataplane.Plane
 
 	server *http.Server
 	client *awshttp.BuildableClient // of all SDK clients, which then share their connections
@@ -92,8 +92,8 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	if o.Face == "" {
-		o.Face = "okta"
+	if o.Vendor == "" {
+		o.Vendor = "okta"
 	}
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
@@ -103,7 +103,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &Stack{Face: o.Face, Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(),
+	s := &Stack{Vendor: o.Vendor, Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(),
 		client: awshttp.NewBuildableClient(), ctx: ctx, cancel: cancel}
 	if err := s.start(ctx, o, listener); err != nil {
 		_ = listener.Close()
@@ -131,12 +131,12 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	}
 	s.Scheduler = scheduler.New(s.Clock, s.URL)
 	s.Scheduler.Start(ctx)
-	if s.IdP, err = idp.Start(ctx, idp.Options{Face: o.Face, Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
+	if s.IdP, err = idp.Start(ctx, idp.Options{Vendor: o.Vendor, Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
 		return err
 	}
 	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
 		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock)}
-	if cognito, ok := s.IdP.Face().(awsapi.Service); ok { // an identity provider that is an AWS service
+	if cognito, ok := s.IdP.Vendor().(awsapi.Service); ok { // an identity provider that is an AWS service
 		services = append(services, cognito)
 	}
 	api := awsapi.NewServer(s.Clock, s.Faults, services...)
@@ -146,7 +146,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	if o.Apart {
 		address = apart()
 	}
-	s.Plane, err = albnode.Start(ctx, s.ELB, albnode.Options{Address: address, Clock: s.Clock, Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
+	s.Plane, err = dataplane.Start(ctx, s.ELB, dataplane.Options{Address: address, Clock: s.Clock, Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
 	return err
 }
 

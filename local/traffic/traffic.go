@@ -14,12 +14,12 @@ import (
 
 	"alboidc.internal/local/browser"
 	"alboidc.internal/local/idp"
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 )
 
 // Options choose how much traffic there is.
 type Options struct {
-	Site  *orders.Site
+	Site  *scenario.Site
 	Roots *x509.CertPool
 	Users []idp.User
 	// Logins is how many browsers log in over and over; each waits Pause between two logins.
@@ -105,7 +105,7 @@ func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int, b *browser.Brow
 }
 
 // logIn is not cut off when the traffic ends: a login that has begun is finished.
-func (t *Traffic) logIn(b *browser.Browser, page orders.Page, u idp.User) error {
+func (t *Traffic) logIn(b *browser.Browser, page scenario.Page, u idp.User) error {
 	got, err := tryLogin(b, page, u)
 	if err == nil || !t.o.Moves || got.Status != http.StatusUnauthorized || got.URL == nil || got.URL.Path != callbackPath {
 		return err
@@ -118,7 +118,7 @@ func (t *Traffic) logIn(b *browser.Browser, page orders.Page, u idp.User) error 
 // callbackPath is where a load balancer trades the identity provider's code.
 const callbackPath = "/oauth2/idpresponse"
 
-func tryLogin(b *browser.Browser, page orders.Page, u idp.User) (browser.Page, error) {
+func tryLogin(b *browser.Browser, page scenario.Page, u idp.User) (browser.Page, error) {
 	got, err := b.Login(context.Background(), page.URL, u.Name, u.Password)
 	if err != nil {
 		return got, err
@@ -145,7 +145,7 @@ func (t *Traffic) FailedOpen() (n int, window time.Duration) {
 	return t.open, t.within[1].Sub(t.within[0])
 }
 
-func greets(got browser.Page, page orders.Page, u idp.User) error {
+func greets(got browser.Page, page scenario.Page, u idp.User) error {
 	if !strings.Contains(string(got.Body), page.Greeting+u.Email) {
 		return fmt.Errorf("%s (status %d) does not greet the user", got.URL.Host, got.Status)
 	}

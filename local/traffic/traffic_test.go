@@ -10,7 +10,7 @@ import (
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
-	"alboidc.internal/local/orders"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/traffic"
 	"alboidc.internal/shared/idp/idptest/clients"
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 // rig is a site, people who use it, and what they noticed.
 type rig struct {
-	*orders.Deployment
+	*scenario.Deployment
 	traffic *traffic.Traffic
 
 	mu      sync.Mutex
@@ -38,9 +38,9 @@ func start(t *testing.T) *rig {
 }
 
 // startAt chooses the identity provider, and what is special about the people.
-func startAt(t *testing.T, face string, o traffic.Options) *rig {
+func startAt(t *testing.T, vendor string, o traffic.Options) *rig {
 	t.Helper()
-	s, err := stack.Start(t.Context(), stack.Options{Face: face, Spread: []time.Duration{0, 0}, AccessTokenLifetime: time.Second})
+	s, err := stack.Start(t.Context(), stack.Options{Vendor: vendor, Spread: []time.Duration{0, 0}, AccessTokenLifetime: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func startAt(t *testing.T, face string, o traffic.Options) *rig {
 	for _, f := range statemachine.Functions() {
 		functions[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name
 	}
-	d, err := orders.Deploy(t.Context(), s, orders.Options{Functions: functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+	d, err := scenario.Deploy(t.Context(), s, scenario.Options{Functions: functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestALoginThatIsOpenWhileItsTargetMovesIsCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	api := elb.NewFromConfig(r.Stack.AWS(orders.Home))
+	api := elb.NewFromConfig(r.Stack.AWS(scenario.Home))
 	listeners, err := api.DescribeListeners(t.Context(), &elb.DescribeListenersInput{LoadBalancerArn: &r.Site.LoadBalancers[0]})
 	if err != nil {
 		t.Fatal(err)

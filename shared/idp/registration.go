@@ -8,7 +8,7 @@ import (
 )
 
 // Registration is what all kinds of identity provider have in common: a Provider is one, and so is what manages a client
-// registration whose secrets have no ids, a Shifter or a Setter. Package slots makes a Provider out of the latter.
+// registration whose secrets have no ids, a PreviousKeeper or a Setter. Package slots makes a Provider out of the latter.
 type Registration interface {
 	// Capabilities is what the provider can do.
 	Capabilities() Capabilities
@@ -31,9 +31,9 @@ type Slots struct {
 	PreviousUsed time.Time
 }
 
-// Shifter is a registration with a slot for the current secret and one for the previous (model CurrentPrevious). Errors
+// PreviousKeeper is a registration with a slot for the current secret and one for the previous (model CurrentPrevious). Errors
 // are those of Provider. No method repeats a request that may have taken effect.
-type Shifter interface {
+type PreviousKeeper interface {
 	Registration
 	// Slots reads the secrets. It changes nothing.
 	Slots(ctx context.Context) (Slots, error)
@@ -45,10 +45,10 @@ type Shifter interface {
 	Restore(ctx context.Context, v secret.Value) error
 }
 
-// Dropper is a Shifter that shows its secrets (Slots.Readable). Where they are not shown, nobody can tell that the secret in
+// PreviousDropper is a PreviousKeeper that shows its secrets (Slots.Readable). Where they are not shown, nobody can tell that the secret in
 // use is not among the previous ones, so these are ended by Restore only.
-type Dropper interface {
-	Shifter
+type PreviousDropper interface {
+	PreviousKeeper
 	// DropPrevious ends the previous secret. If there is none, that is success.
 	DropPrevious(ctx context.Context) error
 }
@@ -60,7 +60,7 @@ type Setter interface {
 	Set(ctx context.Context, v secret.Value) error
 }
 
-// ShiftReviewer is implemented by Shifters that can tell, before a shift, whether the provider would keep the secret in use
+// ShiftReviewer is implemented by PreviousKeepers that can tell, before a shift, whether the provider would keep the secret in use
 // and how long.
 type ShiftReviewer interface {
 	// ReviewShift reads what concerns a shift, and nothing that concerns a registration of a pair or one that is overwritten.

@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"alboidc.internal/functions/entrypoint"
-	"alboidc.internal/functions/session"
+	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
@@ -110,7 +110,7 @@ func New(t testing.TB, v Vendor, current string) *World {
 }
 
 // Deps is what the functions are built from.
-func (w *World) Deps() session.Deps {
+func (w *World) Deps() invocation.Deps {
 	slept := 0
 	sleep := func(ctx context.Context, d time.Duration) error {
 		w.Now = w.Now.Add(d)
@@ -121,7 +121,7 @@ func (w *World) Deps() session.Deps {
 	}
 	now := func() time.Time { return w.Now }
 	wired := w.Wire.config(w.aws.server, home, w.aws.request)
-	return session.Deps{
+	return invocation.Deps{
 		Secrets: w.Secrets.region, Journal: journal.New(dynamodb.NewFromConfig(wired), table),
 		Clients: parameters.New(ssm.NewFromConfig(wired), ParameterPrefix, sleep),
 		Log:     telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),

@@ -184,7 +184,7 @@ func (w *Wire) registration(r idp.Registration) idp.Registration {
 	switch x := r.(type) {
 	case idp.Provider:
 		return w.provider(x)
-	case idp.Dropper:
+	case idp.PreviousDropper:
 		return wiredShifter{x, w}
 	case idp.Setter:
 		return wiredSetter{x, w}
@@ -195,24 +195,24 @@ func (w *Wire) registration(r idp.Registration) idp.Registration {
 
 // wiredShifter is a registration with two slots.
 type wiredShifter struct {
-	idp.Dropper
+	idp.PreviousDropper
 	wire *Wire
 }
 
-// Slots implements idp.Shifter.
+// Slots implements idp.PreviousKeeper.
 func (s wiredShifter) Slots(ctx context.Context) (out idp.Slots, err error) {
 	err = s.wire.read("Slots", func() error {
-		out, err = s.Dropper.Slots(ctx)
+		out, err = s.PreviousDropper.Slots(ctx)
 		return err
 	})
 	return out, err
 }
 
-// Shift implements idp.Shifter. What it made does not come back over a cut wire.
+// Shift implements idp.PreviousKeeper. What it made does not come back over a cut wire.
 func (s wiredShifter) Shift(ctx context.Context) (secret.Value, error) {
 	var out secret.Value
 	err := s.wire.write("Shift", func() (err error) {
-		out, err = s.Dropper.Shift(ctx)
+		out, err = s.PreviousDropper.Shift(ctx)
 		return err
 	})
 	if err != nil {
@@ -221,14 +221,14 @@ func (s wiredShifter) Shift(ctx context.Context) (secret.Value, error) {
 	return out, nil
 }
 
-// Restore implements idp.Shifter.
+// Restore implements idp.PreviousKeeper.
 func (s wiredShifter) Restore(ctx context.Context, v secret.Value) error {
-	return s.wire.write("Restore", func() error { return s.Dropper.Restore(ctx, v) })
+	return s.wire.write("Restore", func() error { return s.PreviousDropper.Restore(ctx, v) })
 }
 
-// DropPrevious implements idp.Dropper.
+// DropPrevious implements idp.PreviousDropper.
 func (s wiredShifter) DropPrevious(ctx context.Context) error {
-	return s.wire.write("DropPrevious", func() error { return s.Dropper.DropPrevious(ctx) })
+	return s.wire.write("DropPrevious", func() error { return s.PreviousDropper.DropPrevious(ctx) })
 }
 
 // wiredSetter is a registration with one slot.
@@ -243,7 +243,9 @@ func (s wiredSetter) Set(ctx context.Context, v secret.Value) error {
 }
 
 // Review implements idp.Reviewer.
-func (s wiredShifter) Review(ctx context.Context) (idp.Review, error) { return review(ctx, s.Dropper) }
+func (s wiredShifter) Review(ctx context.Context) (idp.Review, error) {
+	return review(ctx, s.PreviousDropper)
+}
 
 // Review implements idp.Reviewer.
 func (s wiredSetter) Review(ctx context.Context) (idp.Review, error) { return review(ctx, s.Setter) }

@@ -219,7 +219,7 @@ func TestTheResourcesOfTheStateMachinesAreImplemented(t *testing.T) {
 	defer server.Close()
 	c := &integrations.Client{Endpoint: server.URL, HTTP: server.Client(), Clock: clock.Real{}}
 	resources := 0
-	for _, file := range []string{"rotation.asl.json", "attention.asl.json"} {
+	for _, file := range []string{"rotation.asl.json", "notifier.asl.json"} {
 		definition, err := os.ReadFile(filepath.Join("..", "..", "..", "statemachine", file))
 		if err != nil {
 			t.Fatal(err)

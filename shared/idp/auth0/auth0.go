@@ -16,7 +16,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
@@ -118,7 +118,7 @@ func (a *Application) Check(ctx context.Context) error {
 	switch method := text(app["token_endpoint_auth_method"]); {
 	case text(app["client_id"]) != a.client.ClientID:
 		return failure.New(failure.Precondition, "Auth0 answered with another application than %s", a.client.ClientID)
-	case slots.Says(app["client_authentication_methods"]):
+	case withoutids.IsSet(app["client_authentication_methods"]):
 		return failure.New(failure.Precondition, "Auth0 application %s authenticates by a private key or a certificate; %s", a.client.ClientID, advice)
 	case method != "" && method != "client_secret_post" && method != "client_secret_basic":
 		return failure.New(failure.Precondition, "Auth0 application %s has no client secret to authenticate with; %s", a.client.ClientID, advice)
@@ -143,7 +143,7 @@ func (a *Application) Review(ctx context.Context) (idp.Review, error) {
 // Traits implements idp.TraitsReporter.
 func (a *Application) Traits(ctx context.Context) (map[string]string, error) {
 	app, err := a.get(ctx)
-	return slots.Traits(app, alike...), err
+	return withoutids.PickTraits(app, alike...), err
 }
 
 // change is the body of the request that sets the secret (Management API v2, "Update a client").

@@ -12,8 +12,8 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/auth0"
-	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitation"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -46,30 +46,30 @@ func issue(t *testing.T, w http.ResponseWriter, r *http.Request, base string) bo
 	if r.Method != http.MethodPost || r.PostForm.Encode() != want.Encode() {
 		t.Errorf("the token request is %s %s", r.Method, r.PostForm.Encode())
 	}
-	face.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 86400})
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 86400})
 	return true
 }
 
 func newApplication(t *testing.T, s *httptest.Server, clientID string) *auth0.Application {
 	t.Helper()
 	a, err := auth0.New([]byte(`{"tenantUrl": "`+s.URL+`/", `+withSecret+`}`), idp.Client{Name: "orders-web", ClientID: clientID},
-		facetest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, time.Unix(1772359200, 0)))
+		imitationtest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, time.Unix(1772359200, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func play(t *testing.T, exchanges ...facetest.Exchange) *auth0.Application {
+func play(t *testing.T, exchanges ...imitationtest.Exchange) *auth0.Application {
 	t.Helper()
-	s := facetest.Play(t, "Bearer "+adminToken, exchanges...)
+	s := imitationtest.Play(t, "Bearer "+adminToken, exchanges...)
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool { return issue(t, w, r, s.URL) }
 	return newApplication(t, s.Server, first)
 }
 
 func TestTheSecretIsSetAsDocumented(t *testing.T) {
 	t.Parallel()
-	a := play(t, facetest.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: 200,
+	a := play(t, imitationtest.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: 200,
 		Answer: `{"client_id": "` + first + `", "client_secret": "a-value-of-ours"}`})
 	if err := a.Set(t.Context(), secret.New("a-value-of-ours")); err != nil {
 		t.Error(err)
@@ -78,7 +78,7 @@ func TestTheSecretIsSetAsDocumented(t *testing.T) {
 
 func TestAnApplicationIsReadWithoutItsSecret(t *testing.T) {
 	t.Parallel()
-	read := facetest.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: application}
+	read := imitationtest.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: application}
 	a := play(t, read, read, read)
 	if err := a.Check(t.Context()); err != nil {
 		t.Error(err)
@@ -114,7 +114,7 @@ func TestCheckSaysWhyAnApplicationCannotBeRotated(t *testing.T) {
 		"no authorization code":       {`"authorization_code", `, ``, failure.Precondition, "may not use the grant authorization_code"},
 		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
 	} {
-		a := play(t, facetest.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: strings.Replace(application, tt.old, tt.new, 1)})
+		a := play(t, imitationtest.Exchange{Request: "GET /api/v2/clients/" + first + reading, Status: 200, Answer: strings.Replace(application, tt.old, tt.new, 1)})
 		err := a.Check(t.Context())
 		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
@@ -140,15 +140,15 @@ func TestRefusalsAreExplained(t *testing.T) {
 		"too much":        {429, apiError(429, "too_many_requests"), failure.Throttled, "HTTP 429 too_many_requests"},
 		"an outage":       {503, "<html>vendor", failure.Unavailable, "HTTP 503"},
 	} {
-		err := play(t, facetest.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: tt.status, Answer: tt.answer}).
+		err := play(t, imitationtest.Exchange{Request: "PATCH /api/v2/clients/" + first, Body: `{"client_secret": "a-value-of-ours"}`, Status: tt.status, Answer: tt.answer}).
 			Set(t.Context(), secret.New("a-value-of-ours"))
 		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") || strings.Contains(err.Error(), "ours") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	s := facetest.Play(t, "")
+	s := imitationtest.Play(t, "")
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
-		face.WriteJSON(w, http.StatusUnauthorized, map[string]any{"error": "access_denied", "error_description": "vendor"})
+		imitation.WriteJSON(w, http.StatusUnauthorized, map[string]any{"error": "access_denied", "error_description": "vendor"})
 		return true
 	}
 	err := newApplication(t, s.Server, first).Check(t.Context())

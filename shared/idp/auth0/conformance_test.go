@@ -12,18 +12,18 @@ import (
 	"alboidc.internal/shared/idp/auth0"
 	"alboidc.internal/shared/idp/auth0/auth0test"
 	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/facetest"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/idptest/imitation"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
-func start(t *testing.T) *facetest.Vendor {
-	return facetest.Start(t, auth0test.Imitation, map[idptest.Operation]string{idptest.Check: "auth0.getClient",
+func start(t *testing.T) *imitationtest.Vendor {
+	return imitationtest.Start(t, auth0test.Imitation, map[idptest.Operation]string{idptest.Check: "auth0.getClient",
 		idptest.Create: "auth0.updateClient", idptest.Remove: "auth0.updateClient", idptest.Enable: "auth0.updateClient"}, first, second)
 }
 
-func imitated(t *testing.T, v *facetest.Vendor, clientID string) *auth0.Application {
+func imitated(t *testing.T, v *imitationtest.Vendor, clientID string) *auth0.Application {
 	t.Helper()
 	a, err := auth0.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
 	if err != nil {
@@ -38,8 +38,8 @@ func TestConformance(t *testing.T) {
 		Exceptions: idptest.NeedsNoRequest(idptest.List, "Auth0 lists no secrets; the token endpoint is asked"),
 		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 			v := start(t)
-			p, b := idptest.WithSlots(t, v, []string{first, second}, func(b slots.Book) idp.Provider {
-				return slots.Pair(first, imitated(t, v, first), second, imitated(t, v, second), b)
+			p, b := idptest.WithSlots(t, v, []string{first, second}, func(b withoutids.Env) idp.Provider {
+				return withoutids.Pair(first, imitated(t, v, first), second, imitated(t, v, second), b)
 			})
 			return p, b
 		}})
@@ -49,7 +49,7 @@ func TestApplicationsThatDifferAreRefusedAsAPair(t *testing.T) {
 	t.Parallel()
 	v := start(t)
 	review := func() []string {
-		p := slots.Pair(first, imitated(t, v, first), second, imitated(t, v, second), slots.Book{})
+		p := withoutids.Pair(first, imitated(t, v, first), second, imitated(t, v, second), withoutids.Env{})
 		r, err := p.(idp.Reviewer).Review(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +59,7 @@ func TestApplicationsThatDifferAreRefusedAsAPair(t *testing.T) {
 	if r := review(); len(r) != 0 {
 		t.Errorf("two that are alike: %v", r)
 	}
-	v.Face.(*auth0test.Auth0).SetApplication(second, map[string]any{"callbacks": []string{"https://other.example.com/oauth2/idpresponse"},
+	v.Double.(*auth0test.Auth0).SetApplication(second, map[string]any{"callbacks": []string{"https://other.example.com/oauth2/idpresponse"},
 		"grant_types": []string{"authorization_code"}, "token_endpoint_auth_method": "client_secret_post", "organization_usage": "require"})
 	got := strings.Join(review(), "\n")
 	for _, want := range []string{"differ in callbacks", "differ in grant_types", "authenticate by client_secret_basic and client_secret_post", "differ in organization_usage"} {
@@ -72,16 +72,16 @@ func TestApplicationsThatDifferAreRefusedAsAPair(t *testing.T) {
 func TestASecretIsNotAcceptedBeforeItHasSpread(t *testing.T) {
 	t.Parallel()
 	v := start(t)
-	v.Face.(*auth0test.Auth0).SetSpread(30 * time.Second)
+	v.Double.(*auth0test.Auth0).SetSpread(30 * time.Second)
 	if err := imitated(t, v, first).Set(t.Context(), secret.New("a-value-of-ours")); err != nil {
 		t.Fatal(err)
 	}
 	for after, want := range map[time.Duration]bool{29 * time.Second: false, 30 * time.Second: true} {
-		if got := v.Store.Accepts(first, "a-value-of-ours", facetest.Noon().Add(after)); got != want {
+		if got := v.Store.Accepts(first, "a-value-of-ours", imitationtest.Noon().Add(after)); got != want {
 			t.Errorf("accepted after %s: %t", after, got)
 		}
 	}
-	if v.Store.Accepts(first, "initial-secret-of-"+first, facetest.Noon()) {
+	if v.Store.Accepts(first, "initial-secret-of-"+first, imitationtest.Noon()) {
 		t.Error("the secret before it is still accepted")
 	}
 }
@@ -89,7 +89,7 @@ func TestASecretIsNotAcceptedBeforeItHasSpread(t *testing.T) {
 func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	t.Parallel()
 	v := start(t)
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {auth0test.RotatorID}, "client_secret": {v.Face.AdminToken()},
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {auth0test.RotatorID}, "client_secret": {v.Double.AdminToken()},
 		"audience": {v.URL + "/api/v2/"}}
 	bearer := v.Bearer(form, "")
 	form.Set("audience", "https://other")
@@ -120,8 +120,8 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 
 func TestTheTokenEndpointAnswersAsAuth0Does(t *testing.T) {
 	t.Parallel()
-	f := start(t).Face
-	for r, want := range map[face.Refusal]string{face.WrongSecret: "401 access_denied", face.InvalidCode: "403 invalid_grant", face.UnsupportedGrant: "400 unsupported_grant_type"} {
+	f := start(t).Double
+	for r, want := range map[imitation.Refusal]string{imitation.WrongSecret: "401 access_denied", imitation.InvalidCode: "403 invalid_grant", imitation.UnsupportedGrant: "400 unsupported_grant_type"} {
 		e := f.TokenError(r)
 		if got := fmt.Sprintf("%d %s", e.Status, e.Code); got != want {
 			t.Errorf("%s: %s, want %s", r, got, want)

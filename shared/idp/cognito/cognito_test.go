@@ -15,7 +15,7 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -139,7 +139,7 @@ func want(t *testing.T, err error, kind failure.Kind, says string) {
 	if err != nil && strings.Contains(err.Error(), "AccessDeniedException") {
 		err = failure.New(failure.KindOf(err), "%s", strings.ReplaceAll(err.Error(), fault.Canary, "message"))
 	}
-	facetest.WantFailure(t, err, kind, says, ownValue)
+	imitationtest.WantFailure(t, err, kind, says, ownValue)
 }
 
 func TestAThrottledListIsTriedAgainButACreateIsNot(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 )
 
 const clientID = "1exampleclientid23"
@@ -34,7 +34,7 @@ const (
 
 // pool is a user pool with one app client, behind a server. It is an idptest.Backend.
 type pool struct {
-	facetest.Named
+	imitationtest.Named
 	url string
 
 	mu      sync.Mutex
@@ -57,8 +57,8 @@ func newPool(t *testing.T) *pool {
 		_, _ = io.WriteString(w, answer)
 	}))
 	t.Cleanup(server.Close) // after the requests that hang have ended
-	p.Named, p.url = facetest.Start(t, cognitotest.Imitation, nil, clientID).Named(clientID), server.URL
-	api = awsapi.NewServer(p.Clock, p.Faults, p.Face.(awsapi.Service))
+	p.Named, p.url = imitationtest.Start(t, cognitotest.Imitation, nil, clientID).Named(clientID), server.URL
+	api = awsapi.NewServer(p.Clock, p.Faults, p.Double.(awsapi.Service))
 	return p
 }
 

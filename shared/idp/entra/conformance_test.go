@@ -29,7 +29,7 @@ import (
 	"alboidc.internal/shared/idp/entra/entratest"
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -37,7 +37,7 @@ const (
 	appID     = "bbbbbbbb-0000-4000-8000-000000000002"
 	objectID  = "cccccccc-0000-4000-8000-000000000003"
 	rotatorID = entratest.RotatorID
-	secretARN = facetest.AdminARN
+	secretARN = imitationtest.AdminARN
 )
 
 var client = idp.Client{Name: "orders-web", ClientID: appID}
@@ -47,19 +47,19 @@ func settings(url, more string) json.RawMessage {
 }
 
 // newTenant is an Entra ID with the client's app registration.
-func newTenant(t *testing.T) *facetest.Vendor {
+func newTenant(t *testing.T) *imitationtest.Vendor {
 	t.Helper()
-	v := facetest.Start(t, entratest.Imitation, map[idptest.Operation]string{idptest.Check: "entra.getApplication",
+	v := imitationtest.Start(t, entratest.Imitation, map[idptest.Operation]string{idptest.Check: "entra.getApplication",
 		idptest.List: "entra.getApplication", idptest.Create: "entra.addPassword", idptest.Remove: "entra.removePassword"})
 	v.Register(clients.Client{ID: appID, AppID: objectID})
 	return v
 }
 
 // credential registers a way to prove who the rotator is. It returns the settings, and changes what the functions have.
-type credential func(t *testing.T, v *facetest.Vendor, d *idp.Deps) (settings string)
+type credential func(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) (settings string)
 
 // newProvider is a provider with a credential and further settings, each followed by a comma.
-func newProvider(t *testing.T, v *facetest.Vendor, c credential, more string) idp.Provider {
+func newProvider(t *testing.T, v *imitationtest.Vendor, c credential, more string) idp.Provider {
 	t.Helper()
 	d := v.Deps()
 	p, err := entra.New(settings(v.URL, more+c(t, v, &d)), client, d)
@@ -74,7 +74,7 @@ const (
 	withIdentity = `"webIdentity": {"clientId": "` + rotatorID + `"}`
 )
 
-func bySecret(*testing.T, *facetest.Vendor, *idp.Deps) string { return withSecret }
+func bySecret(*testing.T, *imitationtest.Vendor, *idp.Deps) string { return withSecret }
 
 func storing(value string) func(context.Context, string) (secret.Value, error) {
 	return func(context.Context, string) (secret.Value, error) { return secret.New(value), nil }
@@ -89,18 +89,18 @@ var rotatorKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-func register(t *testing.T, v *facetest.Vendor, r entratest.Rotator) {
+func register(t *testing.T, v *imitationtest.Vendor, r entratest.Rotator) {
 	t.Helper()
 	r.ClientID = rotatorID
-	if err := v.Face.(*entratest.Entra).RegisterRotator(r); err != nil {
+	if err := v.Double.(*entratest.Entra).RegisterRotator(r); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func byCertificate(t *testing.T, v *facetest.Vendor, d *idp.Deps) string {
+func byCertificate(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 	t.Helper()
 	key := rotatorKey()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: facetest.Noon().AddDate(1, 0, 0)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: imitationtest.Noon().AddDate(1, 0, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func byCertificate(t *testing.T, v *facetest.Vendor, d *idp.Deps) string {
 
 // byIdentity trusts an identity with a key of ours, for an audience.
 func byIdentity(audience, settings string) credential {
-	return func(t *testing.T, v *facetest.Vendor, d *idp.Deps) string {
+	return func(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 		public := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: rotatorKey().Public(), KeyID: "sts-1", Algorithm: string(jose.RS256)}}}
 		register(t, v, entratest.Rotator{Federated: &entratest.Federated{Issuer: sts.Issuer, Subject: sts.Role, Audience: audience,
 			Keys: func() (jose.JSONWebKeySet, error) { return public, nil }}})
@@ -128,7 +128,7 @@ func byIdentity(audience, settings string) credential {
 				return secret.Value{}, err
 			}
 			claims := jwt.Claims{Issuer: sts.Issuer, Subject: sts.Role, Audience: jwt.Audience{audience},
-				IssuedAt: jwt.NewNumericDate(facetest.Noon()), Expiry: jwt.NewNumericDate(facetest.Noon().Add(time.Minute))}
+				IssuedAt: jwt.NewNumericDate(imitationtest.Noon()), Expiry: jwt.NewNumericDate(imitationtest.Noon().Add(time.Minute))}
 			token, err := jwt.Signed(signer).Claims(claims).Serialize()
 			return secret.New(token), err
 		}
@@ -152,7 +152,7 @@ func TestConformance(t *testing.T) {
 		t.Parallel()
 		idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 			v := newTenant(t)
-			v.Face.(*entratest.Entra).SetSignInAudience(appID, "AzureADandPersonalMicrosoftAccount")
+			v.Double.(*entratest.Entra).SetSignInAudience(appID, "AzureADandPersonalMicrosoftAccount")
 			return newProvider(t, v, bySecret, `"personalAccounts": true,`), v.Named(appID)
 		}})
 	})
@@ -170,8 +170,8 @@ func TestAWebIdentityMayHaveAnotherAudience(t *testing.T) {
 // The functions' own request to AWS STS, as in production.
 func TestTheFunctionsRoleIsAllTheCredentialNeeded(t *testing.T) {
 	t.Parallel()
-	bySTS := func(t *testing.T, v *facetest.Vendor, d *idp.Deps) string {
-		service := sts.New(clock.NewVirtual(facetest.Noon()))
+	bySTS := func(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
+		service := sts.New(clock.NewVirtual(imitationtest.Noon()))
 		register(t, v, entratest.Rotator{Federated: &entratest.Federated{Issuer: sts.Issuer, Subject: sts.Role,
 			Audience: "api://AzureADTokenExchange", Keys: service.Keys}})
 		tokens := awssts.NewFromConfig(awsapi.Config(awsapi.NewServer(clock.Real{}, nil, service), "eu-central-1"))
@@ -214,7 +214,7 @@ func TestARemovalThatTheListHasNotHeardOfIsTriedAgain(t *testing.T) {
 	v := newTenant(t)
 	p := newProvider(t, v, bySecret, "")
 	v.Clock.Advance(time.Minute)
-	v.Face.(*entratest.Entra).SetListDelay(20 * time.Second)
+	v.Double.(*entratest.Entra).SetListDelay(20 * time.Second)
 	current, _ := v.Named(appID).Current()
 	if err := p.Remove(t.Context(), current); err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestASecretWhoseReplyWasLostIsListedInTheEnd(t *testing.T) {
 	v := newTenant(t)
 	p := newProvider(t, v, bySecret, "")
 	v.Clock.Advance(time.Minute)
-	v.Face.(*entratest.Entra).SetListDelay(20 * time.Second)
+	v.Double.(*entratest.Entra).SetListDelay(20 * time.Second)
 	v.Break(idptest.Create, idptest.LoseReply)
 	if _, err := p.Create(t.Context(), idp.CreateRequest{Tag: "v2"}); !failure.Is(err, failure.Unavailable) {
 		t.Fatalf("Create without a reply: %v", err)

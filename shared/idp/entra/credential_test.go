@@ -9,7 +9,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra/entratest"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -43,11 +43,11 @@ func TestUnusableCredentialsAreNotSent(t *testing.T) {
 		"no right to a token":   {withIdentity, func(d *idp.Deps) { d.WebIdentity = noAccess }, failure.AccessDenied, "no access"},
 	} {
 		v := newTenant(t)
-		_, err := newProvider(t, v, func(_ *testing.T, _ *facetest.Vendor, d *idp.Deps) string {
+		_, err := newProvider(t, v, func(_ *testing.T, _ *imitationtest.Vendor, d *idp.Deps) string {
 			tt.change(d)
 			return tt.settings
 		}, "").List(t.Context())
-		facetest.WantFailure(t, err, tt.kind, tt.says)
+		imitationtest.WantFailure(t, err, tt.kind, tt.says)
 		if v.Asked(asked) != 0 {
 			t.Errorf("%s: a token was asked for", name)
 		}
@@ -104,7 +104,7 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 			t.Parallel()
 			v := newTenant(t)
 			v.Answer("POST /"+entratest.TenantID+"/oauth2/v2.0/token", tt.status, tt.answer)
-			with := func(t *testing.T, v *facetest.Vendor, d *idp.Deps) string {
+			with := func(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 				byIdentity("", "")(t, v, d)
 				if tt.credential == withCertificate {
 					byCertificate(t, v, d)
@@ -112,7 +112,7 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 				return tt.credential
 			}
 			_, err := newProvider(t, v, with, "").List(t.Context())
-			facetest.WantFailure(t, err, tt.kind, tt.says, "vendor", v.Face.AdminToken())
+			imitationtest.WantFailure(t, err, tt.kind, tt.says, "vendor", v.Double.AdminToken())
 		})
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/entra/entratest"
-	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitation"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -69,14 +69,14 @@ func TestOnlyTheExactPrefixMakesATag(t *testing.T) {
 func TestRequestsAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	const token = "eyJ0.access-token.0"
-	add := facetest.Exchange{Request: "POST " + appPath + "/addPassword", Status: 200,
+	add := imitationtest.Exchange{Request: "POST " + appPath + "/addPassword", Status: 200,
 		Body:   `{"passwordCredential": {"displayName": "alb-oidc-rotation/` + version + `", "endDateTime": "2026-08-28T10:00:00Z"}}`,
 		Answer: `{"@odata.context": "x", "keyId": "` + key3 + `", "hint": "kX8", "secretText": "kX8~made", "customKeyIdentifier": null}`}
 	short := add
 	short.Body = strings.Replace(add.Body, "2026-08-28", "2026-03-31", 1)
-	s := facetest.Play(t, "Bearer "+token,
-		facetest.Exchange{Request: "GET " + appPath + "?$select=id,appId,signInAudience,passwordCredentials", Status: 200, Answer: registration},
-		add, facetest.Exchange{Request: "POST " + appPath + "/removePassword", Body: `{"keyId": "` + key2 + `"}`, Status: 204}, short)
+	s := imitationtest.Play(t, "Bearer "+token,
+		imitationtest.Exchange{Request: "GET " + appPath + "?$select=id,appId,signInAudience,passwordCredentials", Status: 200, Answer: registration},
+		add, imitationtest.Exchange{Request: "POST " + appPath + "/removePassword", Body: `{"keyId": "` + key2 + `"}`, Status: 204}, short)
 	guid, ids := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`), map[string]bool{}
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
 		id := r.Header.Get("client-request-id")
@@ -86,12 +86,12 @@ func TestRequestsAreAsDocumented(t *testing.T) {
 		ids[id] = true
 		isToken := r.URL.Path == "/"+entratest.TenantID+"/oauth2/v2.0/token"
 		if isToken {
-			face.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": token})
+			imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": token})
 		}
 		return isToken
 	}
 	provider := func(more string) idp.Provider {
-		d := facetest.Deps(t, s.Server, map[string]string{secretARN: "of-the-rotator\n"}, time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
+		d := imitationtest.Deps(t, s.Server, map[string]string{secretARN: "of-the-rotator\n"}, time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
 		p, err := entra.New(settings(s.URL, more+withSecret), client, d)
 		if err != nil {
 			t.Fatal(err)
@@ -128,30 +128,30 @@ func TestCreateWithAValueAsksNobody(t *testing.T) {
 	}
 }
 
-func refuse(operation string, status int, code string) func(*facetest.Vendor) {
-	return func(v *facetest.Vendor) { v.Refuse("entra."+operation, status, code) }
+func refuse(operation string, status int, code string) func(*imitationtest.Vendor) {
+	return func(v *imitationtest.Vendor) { v.Refuse("entra."+operation, status, code) }
 }
 
-func answerToAdd(status int, body string) func(*facetest.Vendor) {
-	return func(v *facetest.Vendor) { v.Answer("POST "+appPath+"/addPassword", status, body) }
+func answerToAdd(status int, body string) func(*imitationtest.Vendor) {
+	return func(v *imitationtest.Vendor) { v.Answer("POST "+appPath+"/addPassword", status, body) }
 }
 
 func TestRefusalsAreExplained(t *testing.T) {
 	t.Parallel()
 	const notFound, concurrent, noSecrets = "Request_ResourceNotFound", "Directory_ConcurrencyViolation", "CredentialTypeNotAllowedAsPerAppPolicy"
 	remove := func(ctx context.Context, p idp.Provider) error { return p.Remove(ctx, key1) } // not there
-	policy := func(p entratest.Policy) func(*facetest.Vendor) {
-		return func(v *facetest.Vendor) { v.Face.(*entratest.Entra).SetPolicy(p) }
+	policy := func(p entratest.Policy) func(*imitationtest.Vendor) {
+		return func(v *imitationtest.Vendor) { v.Double.(*entratest.Entra).SetPolicy(p) }
 	}
 	for _, tt := range []struct {
 		name    string
-		prepare func(*facetest.Vendor)
+		prepare func(*imitationtest.Vendor)
 		call    func(context.Context, idp.Provider) error
 		kind    failure.Kind // "" is success
 		says    string
 	}{
 		{"a secret that Graph does not find counts as removed", refuse("removePassword", 404, notFound), remove, "", ""},
-		{"an app that is not there is no removal", func(v *facetest.Vendor) {
+		{"an app that is not there is no removal", func(v *imitationtest.Vendor) {
 			v.Refuse("entra.removePassword", 404, notFound)
 			v.Refuse("entra.getApplication", 404, notFound)
 		}, remove, failure.IdPRejected, "there is no app registration " + appID},
@@ -163,8 +163,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 			create, failure.Throttled, "other changes at the same time"},
 		{"a throttled creation says how long to wait", refuse("addPassword", 429, ""),
 			create, failure.Throttled, "asked to wait 2s"},
-		{"a creation without ownership is explained", func(v *facetest.Vendor) {
-			_ = v.Face.(*entratest.Entra).RegisterRotator(entratest.Rotator{ClientID: rotatorID, Secret: v.Face.AdminToken(), NotOwned: []string{appID}})
+		{"a creation without ownership is explained", func(v *imitationtest.Vendor) {
+			_ = v.Double.(*entratest.Entra).RegisterRotator(entratest.Rotator{ClientID: rotatorID, Secret: v.Double.AdminToken(), NotOwned: []string{appID}})
 		}, create, failure.IdPRejected, "make its service principal an owner of app " + appID + ": HTTP 403 Authorization_RequestDenied"},
 		{"a policy against secrets is explained", policy(entratest.Policy{NoSecrets: true}),
 			create, failure.IdPRejected, "forbids new client secrets"},
@@ -187,7 +187,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 			v := newTenant(t)
 			tt.prepare(v)
 			err := tt.call(t.Context(), newProvider(t, v, bySecret, ""))
-			facetest.WantFailure(t, err, tt.kind, tt.says, v.Face.AdminToken())
+			imitationtest.WantFailure(t, err, tt.kind, tt.says, v.Double.AdminToken())
 			if ids := v.Named(appID).IDs(); len(ids) != 1 || v.Asked("entra.addPassword") > 1 {
 				t.Errorf("there are the secrets %v after %d requests", ids, v.Asked("entra.addPassword"))
 			}
@@ -198,12 +198,12 @@ func TestRefusalsAreExplained(t *testing.T) {
 func TestARegistrationForPersonalAccountsHasRoomForTwo(t *testing.T) {
 	t.Parallel()
 	v := newTenant(t)
-	v.Face.(*entratest.Entra).SetSignInAudience(appID, "AzureADandPersonalMicrosoftAccount")
+	v.Double.(*entratest.Entra).SetSignInAudience(appID, "AzureADandPersonalMicrosoftAccount")
 	p := newProvider(t, v, bySecret, `"personalAccounts": true, `)
 	if err := create(t.Context(), p); err != nil || p.Capabilities().MaxSecrets != 2 {
 		t.Errorf("MaxSecrets is %d, want 2; a second secret: %v", p.Capabilities().MaxSecrets, err)
 	}
-	facetest.WantFailure(t, create(t.Context(), p), failure.IdPRejected, "2 secrets, which is the limit")
+	imitationtest.WantFailure(t, create(t.Context(), p), failure.IdPRejected, "2 secrets, which is the limit")
 	if got := newProvider(t, v, bySecret, "").Capabilities().MaxSecrets; got != 0 {
 		t.Errorf("without personal accounts MaxSecrets is %d, want no small limit", got)
 	}
@@ -236,7 +236,7 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 			}
 			v := newTenant(t)
 			v.Answer("GET "+appPath, 200, answer)
-			facetest.WantFailure(t, newProvider(t, v, bySecret, tt.more).Check(t.Context()), tt.kind, tt.says)
+			imitationtest.WantFailure(t, newProvider(t, v, bySecret, tt.more).Check(t.Context()), tt.kind, tt.says)
 		})
 	}
 }

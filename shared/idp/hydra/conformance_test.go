@@ -9,19 +9,19 @@ import (
 	"alboidc.internal/shared/idp/hydra"
 	"alboidc.internal/shared/idp/hydra/hydratest"
 	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/facetest"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
 const initial = "initial-secret-of-" + clientID
 
-func start(t *testing.T) *facetest.Vendor {
-	return facetest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.rotateSecret",
+func start(t *testing.T) *imitationtest.Vendor {
+	return imitationtest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.rotateSecret",
 		idptest.Remove: "hydra.patchClient"}, clientID)
 }
 
-func imitated(t *testing.T, v *facetest.Vendor, id string) *hydra.Client {
+func imitated(t *testing.T, v *imitationtest.Vendor, id string) *hydra.Client {
 	t.Helper()
 	c, err := hydra.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: id}, v.Deps())
 	if err != nil {
@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 	exceptions[idptest.RuleLostCreate] = "Hydra shows no secrets: what was never told cannot be listed"
 	idptest.Run(t, idptest.Subject{Exceptions: exceptions, New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := start(t)
-		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.Shifting(imitated(t, v, clientID), b) })
+		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(imitated(t, v, clientID), b) })
 		return p, b
 	}})
 }
@@ -47,10 +47,10 @@ func TestConformanceAsAPair(t *testing.T) {
 	const second = "orders-web-second"
 	idptest.Run(t, idptest.Subject{Exceptions: idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked"),
 		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
-			v := facetest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
-			v.Face.(*hydratest.Hydra).SetVersion("v2.2.0", false)
-			p, b := idptest.WithSlots(t, v, []string{clientID, second}, func(b slots.Book) idp.Provider {
-				return slots.Pair(clientID, imitated(t, v, clientID), second, imitated(t, v, second), b)
+			v := imitationtest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
+			v.Double.(*hydratest.Hydra).SetVersion("v2.2.0", false)
+			p, b := idptest.WithSlots(t, v, []string{clientID, second}, func(b withoutids.Env) idp.Provider {
+				return withoutids.Pair(clientID, imitated(t, v, clientID), second, imitated(t, v, second), b)
 			})
 			return p, b
 		}})
@@ -62,20 +62,20 @@ func TestFiveEarlierSecretsAreKeptAndEndTogether(t *testing.T) {
 	c := imitated(t, v, clientID)
 	for n := 1; n <= 6; n++ {
 		made, err := c.Shift(t.Context())
-		if err != nil || !v.Store.Accepts(clientID, made.Reveal(), facetest.Noon()) {
+		if err != nil || !v.Store.Accepts(clientID, made.Reveal(), imitationtest.Noon()) {
 			t.Fatalf("shift %d: %v", n, err)
 		}
-		if kept := v.Store.Accepts(clientID, initial, facetest.Noon()); kept != (n <= 5) || len(v.Live(clientID)) != min(n+1, 6) {
+		if kept := v.Store.Accepts(clientID, initial, imitationtest.Noon()); kept != (n <= 5) || len(v.Live(clientID)) != min(n+1, 6) {
 			t.Errorf("after shift %d there are %d, the first is accepted: %t", n, len(v.Live(clientID)), kept)
 		}
 	}
-	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, initial, facetest.Noon()) {
+	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, initial, imitationtest.Noon()) {
 		t.Errorf("%d are left (%v)", len(v.Live(clientID)), err)
 	}
 	if _, err := c.Shift(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Set(t.Context(), secret.New("a-value-of-ours")); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, "a-value-of-ours", facetest.Noon()) {
+	if err := c.Set(t.Context(), secret.New("a-value-of-ours")); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, "a-value-of-ours", imitationtest.Noon()) {
 		t.Errorf("not set (%v)", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestFiveEarlierSecretsAreKeptAndEndTogether(t *testing.T) {
 func TestAnOldReleaseCannotRotate(t *testing.T) {
 	t.Parallel()
 	v := start(t)
-	v.Face.(*hydratest.Hydra).SetVersion("v26.2.0", false)
+	v.Double.(*hydratest.Hydra).SetVersion("v26.2.0", false)
 	c := imitated(t, v, clientID)
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
 		t.Errorf("the review is %+v (%v)", r, err)
@@ -111,7 +111,7 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", request, status, body, want)
 		}
 	}
-	if !v.Store.Accepts(clientID, initial, facetest.Noon()) || len(v.Live(clientID)) != 1 {
+	if !v.Store.Accepts(clientID, initial, imitationtest.Noon()) || len(v.Live(clientID)) != 1 {
 		t.Error("a refused request changed the secrets")
 	}
 }

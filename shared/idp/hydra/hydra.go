@@ -17,7 +17,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
@@ -31,7 +31,7 @@ type Client struct {
 }
 
 var (
-	_ idp.Shifter        = (*Client)(nil)
+	_ idp.PreviousKeeper = (*Client)(nil)
 	_ idp.Setter         = (*Client)(nil)
 	_ idp.Reviewer       = (*Client)(nil)
 	_ idp.ShiftReviewer  = (*Client)(nil)
@@ -204,13 +204,13 @@ var alike = []string{"redirect_uris", "grant_types", "response_types", "scope", 
 // Traits implements idp.TraitsReporter.
 func (h *Client) Traits(ctx context.Context) (map[string]string, error) {
 	c, err := h.get(ctx)
-	return slots.Traits(c, alike...), err
+	return withoutids.PickTraits(c, alike...), err
 }
 
-// Slots implements idp.Shifter: Hydra shows no secrets.
+// Slots implements idp.PreviousKeeper: Hydra shows no secrets.
 func (h *Client) Slots(context.Context) (idp.Slots, error) { return idp.Slots{}, nil }
 
-// Shift implements idp.Shifter.
+// Shift implements idp.PreviousKeeper.
 func (h *Client) Shift(ctx context.Context) (secret.Value, error) {
 	const operation = "rotate the secret"
 	var answer struct {
@@ -253,7 +253,7 @@ func (h *Client) Set(ctx context.Context, v secret.Value) error {
 	return err
 }
 
-// Restore implements idp.Shifter.
+// Restore implements idp.PreviousKeeper.
 func (h *Client) Restore(ctx context.Context, v secret.Value) error { return h.Set(ctx, v) }
 
 // explain says what the operator can do about a refusal of the admin API.

@@ -9,7 +9,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/hydra"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -29,7 +29,7 @@ const client = `{"client_id": "` + clientID + `", "client_name": "Orders", "redi
 func newClient(t *testing.T, s *httptest.Server, more string) *hydra.Client {
 	t.Helper()
 	c, err := hydra.New([]byte(`{"adminUrl": "`+s.URL+`/"`+more+`}`), idp.Client{Name: "orders-web", ClientID: clientID},
-		facetest.Deps(t, s, map[string]string{secretARN: apiKey + "\n"}, time.Unix(1772359200, 0)))
+		imitationtest.Deps(t, s, map[string]string{secretARN: apiKey + "\n"}, time.Unix(1772359200, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +37,14 @@ func newClient(t *testing.T, s *httptest.Server, more string) *hydra.Client {
 }
 
 // play expects requests with the API key.
-func play(t *testing.T, exchanges ...facetest.Exchange) *hydra.Client {
+func play(t *testing.T, exchanges ...imitationtest.Exchange) *hydra.Client {
 	t.Helper()
-	return newClient(t, facetest.Play(t, "Bearer "+apiKey, exchanges...).Server, `, "removeAllPrevious": true, `+withKey)
+	return newClient(t, imitationtest.Play(t, "Bearer "+apiKey, exchanges...).Server, `, "removeAllPrevious": true, `+withKey)
 }
 
 func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 	t.Parallel()
-	rotate := facetest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 200, Answer: `{"client_id": "` + clientID + `", "client_secret": "made-by-hydra"}`}
+	rotate := imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 200, Answer: `{"client_id": "` + clientID + `", "client_secret": "made-by-hydra"}`}
 	if v, err := play(t, rotate).Shift(t.Context()); err != nil || !v.Equal(secret.New("made-by-hydra")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
 	}
@@ -52,7 +52,7 @@ func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 	if _, err := play(t, rotate).Shift(t.Context()); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("an answer without a secret: %v", err)
 	}
-	set := facetest.Exchange{Request: "PATCH " + at, Body: `[{"op": "replace", "path": "/client_secret", "value": "of-ours"}]`, Status: 200, Answer: client}
+	set := imitationtest.Exchange{Request: "PATCH " + at, Body: `[{"op": "replace", "path": "/client_secret", "value": "of-ours"}]`, Status: 200, Answer: client}
 	if err := play(t, set).Set(t.Context(), secret.New("of-ours")); err != nil {
 		t.Error(err)
 	}
@@ -67,7 +67,7 @@ func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 
 func TestAHydraOfOnesOwnIsAskedWithoutACredential(t *testing.T) {
 	t.Parallel()
-	s := facetest.Play(t, "", facetest.Exchange{Request: "GET " + at, Status: 200, Answer: client})
+	s := imitationtest.Play(t, "", imitationtest.Exchange{Request: "GET " + at, Status: 200, Answer: client})
 	if err := newClient(t, s.Server, "").Check(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -77,7 +77,7 @@ func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]string{`"v26.2.0"`: "refused", `"v2.2.0"`: "refused", `"v25.4.0"`: "refused", `"v26.3.0"`: "", `"v27.0.1-rc.1"`: "",
 		`"v26.2.1"`: "warned", `"master"`: "warned", `7`: "warned"} {
-		e := facetest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": ` + version + `}`}
+		e := imitationtest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": ` + version + `}`}
 		if version == "7" { // the Ory Network's gateway
 			e.Status, e.Answer = 404, `{"error": {"id": "not_found"}}`
 		}
@@ -93,7 +93,7 @@ func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 			t.Errorf("version %s: %q %+v (%v), want %q", version, got, r, err, want)
 		}
 	}
-	s := facetest.Play(t, "", facetest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": "v26.3.0"}`})
+	s := imitationtest.Play(t, "", imitationtest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": "v26.3.0"}`})
 	r, err := newClient(t, s.Server, "").ReviewShift(t.Context())
 	if err != nil || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0], "settings.removeAllPrevious: must be true") {
 		t.Errorf("without the acknowledgement: %+v (%v)", r, err)
@@ -102,12 +102,12 @@ func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 
 func TestAHydraThatCannotRotateSaysSoAndNothingIsChanged(t *testing.T) {
 	t.Parallel()
-	rotate := facetest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 404, Answer: `404 page not found`}
-	_, err := play(t, rotate, facetest.Exchange{Request: "GET " + at, Status: 200, Answer: client}).Shift(t.Context())
+	rotate := imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 404, Answer: `404 page not found`}
+	_, err := play(t, rotate, imitationtest.Exchange{Request: "GET " + at, Status: 200, Answer: client}).Shift(t.Context())
 	if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
 		t.Errorf("no such path: %v", err)
 	}
-	_, err = play(t, rotate, facetest.Exchange{Request: "GET " + at, Status: 404, Answer: `{"error": "not_found"}`}).Shift(t.Context())
+	_, err = play(t, rotate, imitationtest.Exchange{Request: "GET " + at, Status: 404, Answer: `{"error": "not_found"}`}).Shift(t.Context())
 	if !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "there is no client orders-web") {
 		t.Errorf("no such client: %v", err)
 	}
@@ -129,12 +129,12 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		"no authorization code":       {`, "authorization_code"`, ``, failure.Precondition, "authorization_code"},
 		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
 	} {
-		err := play(t, facetest.Exchange{Request: "GET " + at, Status: 200, Answer: strings.Replace(client, tt.old, tt.new, 1)}).Check(t.Context())
+		err := play(t, imitationtest.Exchange{Request: "GET " + at, Status: 200, Answer: strings.Replace(client, tt.old, tt.new, 1)}).Check(t.Context())
 		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	read := facetest.Exchange{Request: "GET " + at, Status: 200, Answer: client}
+	read := imitationtest.Exchange{Request: "GET " + at, Status: 200, Answer: client}
 	h := play(t, read, read)
 	if r, err := h.Review(t.Context()); err != nil || r.AuthMethod != "client_secret_post" {
 		t.Errorf("the review is %+v (%v)", r, err)
@@ -160,7 +160,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 			failure.Throttled, "HTTP 400 concurrent_update"},
 		"no secret": {400, `{"error": "invalid_request", "error_description": "vendor"}`, failure.IdPRejected, "HTTP 400 invalid_request"},
 	} {
-		_, err := play(t, facetest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: tt.status, Answer: tt.answer}).Shift(t.Context())
+		_, err := play(t, imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: tt.status, Answer: tt.answer}).Shift(t.Context())
 		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}

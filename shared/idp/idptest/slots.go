@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
@@ -27,8 +27,8 @@ type Versions struct {
 
 	mu       sync.Mutex
 	current  string
-	versions []slots.Version
-	known    slots.Known
+	versions []withoutids.Version
+	known    withoutids.Known
 	initial  secret.Value
 }
 
@@ -42,21 +42,21 @@ const initialVersion = "version-initial"
 
 // WithSlots returns the provider that make builds of a vendor's registrations, and its backend. The first client id is the
 // one in use; it must have exactly one secret.
-func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(slots.Book) idp.Provider) (idp.Provider, *Versions) {
+func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(withoutids.Env) idp.Provider) (idp.Provider, *Versions) {
 	t.Helper()
 	live := v.Live(clientIDs[0])
 	if len(live) != 1 {
 		t.Fatalf("the vendor has %d secrets for %s, want 1", len(live), clientIDs[0])
 	}
 	b := &Versions{SlotVendor: v, clientIDs: clientIDs, current: initialVersion, initial: live[0],
-		versions: []slots.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
+		versions: []withoutids.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
 	b.know()
-	return make(slots.Book{Known: &b.known, Accepts: b.accepts}), b
+	return make(withoutids.Env{Known: &b.known, Accepts: b.accepts}), b
 }
 
 // know fills in what the provider goes by. b.mu is held.
 func (b *Versions) know() {
-	var k slots.Known
+	var k withoutids.Known
 	passed := false
 	for _, v := range b.versions {
 		v.After = passed
@@ -129,7 +129,7 @@ func (b *Versions) Store(version string, v secret.Value) {
 			clientID = b.clientIDs[0]
 		}
 	}
-	b.versions = append(b.versions, slots.Version{ID: version, ClientID: clientID, Value: v})
+	b.versions = append(b.versions, withoutids.Version{ID: version, ClientID: clientID, Value: v})
 }
 
 // Promote implements Keeper.

@@ -9,29 +9,31 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/keycloak"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
 const first, second = "first", "second"
 
-func start(t *testing.T, create, remove string) *facetest.Vendor {
-	return facetest.Start(t, keycloaktest.Imitation, map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
+func start(t *testing.T, create, remove string) *imitationtest.Vendor {
+	return imitationtest.Start(t, keycloaktest.Imitation, map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
 		idptest.Create: "keycloak." + create, idptest.Remove: "keycloak." + remove}, first, second)
 }
 
-func withPolicy(t *testing.T) *facetest.Vendor { return start(t, "regenerateSecret", "deleteRotated") }
+func withPolicy(t *testing.T) *imitationtest.Vendor {
+	return start(t, "regenerateSecret", "deleteRotated")
+}
 
-func withoutPolicy(t *testing.T) *facetest.Vendor {
+func withoutPolicy(t *testing.T) *imitationtest.Vendor {
 	v := start(t, "updateClient", "updateClient")
-	v.Face.(*keycloaktest.Keycloak).SetPolicy(nil)
+	v.Double.(*keycloaktest.Keycloak).SetPolicy(nil)
 	return v
 }
 
-func imitated(t *testing.T, v *facetest.Vendor, clientID string) *keycloak.Client {
+func imitated(t *testing.T, v *imitationtest.Vendor, clientID string) *keycloak.Client {
 	t.Helper()
 	c, err := keycloak.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: clientID}, v.Deps())
 	if err != nil {
@@ -44,7 +46,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := withPolicy(t)
-		p, b := idptest.WithSlots(t, v, []string{first}, func(b slots.Book) idp.Provider { return slots.Shifting(imitated(t, v, first), b) })
+		p, b := idptest.WithSlots(t, v, []string{first}, func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(imitated(t, v, first), b) })
 		return p, b
 	}})
 }
@@ -55,8 +57,8 @@ func TestConformanceAsAPair(t *testing.T) {
 		Exceptions: idptest.NeedsNoRequest(idptest.List, "of a pair the token endpoint is asked"),
 		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 			v := withoutPolicy(t)
-			p, b := idptest.WithSlots(t, v, []string{first, second}, func(b slots.Book) idp.Provider {
-				return slots.Pair(first, imitated(t, v, first), second, imitated(t, v, second), b)
+			p, b := idptest.WithSlots(t, v, []string{first, second}, func(b withoutids.Env) idp.Provider {
+				return withoutids.Pair(first, imitated(t, v, first), second, imitated(t, v, second), b)
 			})
 			return p, b
 		}})
@@ -66,18 +68,18 @@ func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
 	t.Parallel()
 	const initial = "initial-secret-of-" + first
 	v := withPolicy(t)
-	face, c := v.Face.(*keycloaktest.Keycloak), imitated(t, v, first)
-	face.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
+	vendor, c := v.Double.(*keycloaktest.Keycloak), imitated(t, v, first)
+	vendor.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
 	made, err := c.Shift(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, err := c.Slots(t.Context())
-	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || !s.PreviousUntil.Equal(facetest.Noon().Add(48*time.Hour)) ||
-		!s.CurrentUntil.Equal(facetest.Noon().Add(30*24*time.Hour)) {
+	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || !s.PreviousUntil.Equal(imitationtest.Noon().Add(48*time.Hour)) ||
+		!s.CurrentUntil.Equal(imitationtest.Noon().Add(30*24*time.Hour)) {
 		t.Errorf("the slots are wrong: until %s and %s (%v)", s.CurrentUntil, s.PreviousUntil, err)
 	}
-	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(first)) != 1 || !v.Store.Accepts(first, initial, facetest.Noon()) {
+	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(first)) != 1 || !v.Store.Accepts(first, initial, imitationtest.Noon()) {
 		t.Errorf("not put back (%v)", err)
 	}
 	for range 2 {
@@ -85,11 +87,11 @@ func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if v.Store.Accepts(first, initial, facetest.Noon()) || len(v.Live(first)) != 2 {
+	if v.Store.Accepts(first, initial, imitationtest.Noon()) || len(v.Live(first)) != 2 {
 		t.Error("a second shift kept what was the rotated one")
 	}
 	// with times that keep nothing, the current secret ends at once
-	face.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour})
+	vendor.SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour})
 	if _, err = c.Shift(t.Context()); err != nil || len(v.Live(first)) != 1 {
 		t.Errorf("%d secrets are left (%v)", len(v.Live(first)), err)
 	}
@@ -102,11 +104,11 @@ func TestAPolicyThatCoversTheClientNoMoreIsSeenBeforeASecretIsMade(t *testing.T)
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 || r.MaxGrace != 334*time.Hour {
 		t.Fatalf("the review is %+v (%v)", r, err)
 	}
-	v.Face.(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour, Elsewhere: true})
+	v.Double.(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour, Elsewhere: true})
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 {
 		t.Errorf("that cannot be read, but the review is %+v (%v)", r, err)
 	}
-	if _, err := c.Shift(t.Context()); !failure.Is(err, failure.Precondition) || len(v.Live(first)) != 1 || !v.Store.Accepts(first, "initial-secret-of-"+first, facetest.Noon()) {
+	if _, err := c.Shift(t.Context()); !failure.Is(err, failure.Precondition) || len(v.Live(first)) != 1 || !v.Store.Accepts(first, "initial-secret-of-"+first, imitationtest.Noon()) {
 		t.Errorf("a shift: %v", err)
 	}
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
@@ -119,7 +121,7 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	v := withPolicy(t)
 	const realm = "/admin/realms/" + keycloaktest.Realm
 	bearer := v.Bearer(url.Values{"grant_type": {"client_credentials"}, "client_id": {keycloaktest.RotatorID},
-		"client_secret": {v.Face.AdminToken()}}, "")
+		"client_secret": {v.Double.AdminToken()}}, "")
 	for request, want := range map[string]int{
 		"GET " + realm + "/clients?clientId=other":                                                          http.StatusOK,
 		"GET " + realm + "/clients/other/client-secret":                                                     http.StatusNotFound,
@@ -138,7 +140,7 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	if status, _ := v.Send("GET "+realm+"/clients?clientId=first", "Bearer wrong"); status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", status)
 	}
-	if !v.Store.Accepts(first, "initial-secret-of-"+first, facetest.Noon()) || len(v.Live(first)) != 1 {
+	if !v.Store.Accepts(first, "initial-secret-of-"+first, imitationtest.Noon()) || len(v.Live(first)) != 1 {
 		t.Error("a refused request changed the secrets")
 	}
 }

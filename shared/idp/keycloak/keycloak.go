@@ -17,7 +17,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
@@ -33,11 +33,11 @@ type Client struct {
 }
 
 var (
-	_ idp.Dropper        = (*Client)(nil)
-	_ idp.Setter         = (*Client)(nil)
-	_ idp.ShiftReviewer  = (*Client)(nil)
-	_ idp.SetReviewer    = (*Client)(nil)
-	_ idp.TraitsReporter = (*Client)(nil)
+	_ idp.PreviousDropper = (*Client)(nil)
+	_ idp.Setter          = (*Client)(nil)
+	_ idp.ShiftReviewer   = (*Client)(nil)
+	_ idp.SetReviewer     = (*Client)(nil)
+	_ idp.TraitsReporter  = (*Client)(nil)
 )
 
 // New returns the client. It makes no request.
@@ -107,7 +107,7 @@ type stored struct {
 	Value string `json:"value"`
 }
 
-// Slots implements idp.Shifter.
+// Slots implements idp.PreviousKeeper.
 func (k *Client) Slots(ctx context.Context) (idp.Slots, error) {
 	r, err := k.find(ctx)
 	if err != nil {
@@ -149,7 +149,7 @@ func (k *Client) current(ctx context.Context, r registration) (secret.Value, err
 	return secret.New(answer.Value), nil
 }
 
-// Shift implements idp.Shifter. Whether a policy covers the client cannot be asked, and without one a new secret ends the old
+// Shift implements idp.PreviousKeeper. Whether a policy covers the client cannot be asked, and without one a new secret ends the old
 // one. But each update shows it: with a policy the attribute of the secret's end stays, without Keycloak removes it
 // (ClientResource.update). So the client is first updated with nothing new.
 func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
@@ -210,7 +210,7 @@ func (k *Client) Set(ctx context.Context, v secret.Value) error {
 	return err
 }
 
-// Restore implements idp.Shifter.
+// Restore implements idp.PreviousKeeper.
 func (k *Client) Restore(ctx context.Context, v secret.Value) error {
 	r, err := k.find(ctx)
 	if err != nil {
@@ -219,7 +219,7 @@ func (k *Client) Restore(ctx context.Context, v secret.Value) error {
 	if err := k.update(ctx, r, v); err != nil {
 		return err
 	}
-	return slots.Alone(ctx, k, v)
+	return withoutids.EndPrevious(ctx, k, v)
 }
 
 // update changes the client's secret; with a zero value nothing. What Keycloak would reset if it were left out is sent as it
@@ -233,7 +233,7 @@ func (k *Client) update(ctx context.Context, r registration, v secret.Value) err
 	return k.do(ctx, http.MethodPut, r.url, operation, body, nil)
 }
 
-// DropPrevious implements idp.Dropper. If there is none, Keycloak answers the same.
+// DropPrevious implements idp.PreviousDropper. If there is none, Keycloak answers the same.
 func (k *Client) DropPrevious(ctx context.Context) error {
 	r, err := k.find(ctx)
 	if err != nil {

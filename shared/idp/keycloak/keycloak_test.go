@@ -12,8 +12,8 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitation"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/keycloak"
 	"alboidc.internal/shared/secret"
 )
@@ -53,30 +53,30 @@ func representation(attributes string) string {
  "access": {"view": true, "configure": true, "manage": true}}`
 }
 
-func find(attributes string) facetest.Exchange {
-	return facetest.Exchange{Request: "GET " + findPath, Status: 200, Answer: "[" + representation(attributes) + "]"}
+func find(attributes string) imitationtest.Exchange {
+	return imitationtest.Exchange{Request: "GET " + findPath, Status: 200, Answer: "[" + representation(attributes) + "]"}
 }
 
 // kept is what every update sends back as it was read.
 const kept = `"clientId": "orders-web", "serviceAccountsEnabled": true, "authorizationServicesEnabled": true, "webOrigins": []`
 
-func put(more string) facetest.Exchange {
-	return facetest.Exchange{Request: "PUT " + at, Body: `{` + kept + more + `}`, Status: 204}
+func put(more string) imitationtest.Exchange {
+	return imitationtest.Exchange{Request: "PUT " + at, Body: `{` + kept + more + `}`, Status: 204}
 }
 
-func read(value string) facetest.Exchange {
-	return facetest.Exchange{Request: "GET " + at + "/client-secret", Status: 200, Answer: `{"type": "secret", "value": "` + value + `"}`}
+func read(value string) imitationtest.Exchange {
+	return imitationtest.Exchange{Request: "GET " + at + "/client-secret", Status: 200, Answer: `{"type": "secret", "value": "` + value + `"}`}
 }
 
-func readRotated(value string) facetest.Exchange {
-	e := facetest.Exchange{Request: "GET " + at + "/client-secret/rotated", Status: 200, Answer: `{"type": "secret", "value": "` + value + `"}`}
+func readRotated(value string) imitationtest.Exchange {
+	e := imitationtest.Exchange{Request: "GET " + at + "/client-secret/rotated", Status: 200, Answer: `{"type": "secret", "value": "` + value + `"}`}
 	if value == "" {
 		e.Status, e.Answer = 404, `{"error": "Client does not have a rotated secret"}`
 	}
 	return e
 }
 
-var drop = facetest.Exchange{Request: "DELETE " + at + "/client-secret/rotated", Status: 204}
+var drop = imitationtest.Exchange{Request: "DELETE " + at + "/client-secret/rotated", Status: 204}
 
 // issue answers a request for an access token.
 func issue(t *testing.T, w http.ResponseWriter, r *http.Request) bool {
@@ -87,23 +87,23 @@ func issue(t *testing.T, w http.ResponseWriter, r *http.Request) bool {
 	if r.FormValue("grant_type") != "client_credentials" || r.Header.Get("Authorization") != basic || r.Form.Has("client_secret") {
 		t.Errorf("the token request is %v by %q", r.Form, r.Header.Get("Authorization"))
 	}
-	face.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 60})
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 60})
 	return true
 }
 
 func newClient(t *testing.T, s *httptest.Server) *keycloak.Client {
 	t.Helper()
 	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`/", "realm": "staff", `+withSecret+`}`),
-		idp.Client{Name: "orders-web", ClientID: clientID}, facetest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
+		idp.Client{Name: "orders-web", ClientID: clientID}, imitationtest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func play(t *testing.T, exchanges ...facetest.Exchange) *keycloak.Client {
+func play(t *testing.T, exchanges ...imitationtest.Exchange) *keycloak.Client {
 	t.Helper()
-	s := facetest.Play(t, "Bearer "+adminToken, exchanges...)
+	s := imitationtest.Play(t, "Bearer "+adminToken, exchanges...)
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool { return issue(t, w, r) }
 	return newClient(t, s.Server)
 }
@@ -137,7 +137,7 @@ func TestTheSlotsAreRead(t *testing.T) {
 
 func TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne(t *testing.T) {
 	t.Parallel()
-	make := facetest.Exchange{Request: "POST " + at + "/client-secret", Body: `{}`, Status: 200, Answer: `{"type": "secret", "value": "new"}`}
+	make := imitationtest.Exchange{Request: "POST " + at + "/client-secret", Body: `{}`, Status: 200, Answer: `{"type": "secret", "value": "new"}`}
 	v, err := play(t, find(covered), put(""), find(covered), make).Shift(t.Context())
 	if err != nil || !v.Equal(secret.New("new")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
@@ -196,7 +196,7 @@ func TestASingleSecretIsSetOnlyWithoutAPolicy(t *testing.T) {
 }
 
 // policies are the answers about profiles and policies: one policy that is switched on, with a profile for each configuration.
-func policies(configurations ...string) []facetest.Exchange {
+func policies(configurations ...string) []imitationtest.Exchange {
 	var profiles, policies []string
 	for n, c := range configurations {
 		profiles = append(profiles, fmt.Sprintf(`{"name": "f%d", "executors": [{"executor": "pkce-enforcer", "configuration": {"auto-configure": true}}, {"executor": "secret-rotation", "configuration": {%s}}]}`, n, c))
@@ -204,7 +204,7 @@ func policies(configurations ...string) []facetest.Exchange {
 	}
 	profiles = append(profiles, `{"name": "off", "executors": [{"executor": "secret-rotation", "configuration": {"rotated-expiration-period": 1}}]}`)
 	policies = append(policies, `{"name": "off", "enabled": false, "profiles": ["off"]}`, `{"name": "unset", "profiles": ["off"]}`)
-	return []facetest.Exchange{
+	return []imitationtest.Exchange{
 		{Request: "GET " + realm + "/client-policies/profiles", Status: 200, Answer: `{"profiles": [` + strings.Join(profiles, ",") + `]}`},
 		{Request: "GET " + realm + "/client-policies/policies", Status: 200, Answer: `{"policies": [` + strings.Join(policies, ",") + `]}`}}
 }
@@ -213,7 +213,7 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		attributes string
-		policies   []facetest.Exchange
+		policies   []imitationtest.Exchange
 		grace      time.Duration
 		refuses    string
 		warns      []string
@@ -226,10 +226,10 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 		"none that is switched on": {covered, policies(), 0, "identityProvider.clientPair", nil},
 		"none has touched it":      {`"x": "y"`, nil, 0, "log in once", nil},
 		"the secret has ended":     {`"client.secret.expiration.time": "1772000000"`, nil, 0, "make a new one in Keycloak's admin console", nil},
-		"policies that may not be read": {covered, []facetest.Exchange{{Request: "GET " + realm + "/client-policies/profiles", Status: 403, Answer: `{"error": "unknown_error"}`}}, 0,
+		"policies that may not be read": {covered, []imitationtest.Exchange{{Request: "GET " + realm + "/client-policies/profiles", Status: 403, Answer: `{"error": "unknown_error"}`}}, 0,
 			"give the service account of alb-secret-rotator the roles manage-clients and view-realm of client realm-management", nil},
 	} {
-		r, err := play(t, append([]facetest.Exchange{find(tt.attributes)}, tt.policies...)...).ReviewShift(t.Context())
+		r, err := play(t, append([]imitationtest.Exchange{find(tt.attributes)}, tt.policies...)...).ReviewShift(t.Context())
 		if err != nil || r.MaxGrace != tt.grace || len(r.Warnings) != len(tt.warns) || (len(r.Refusals) == 0) != (tt.refuses == "") || !strings.Contains(strings.Join(r.Refusals, ""), tt.refuses) {
 			t.Errorf("%s: %+v (%v)", name, r, err)
 			continue
@@ -318,7 +318,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 	}
 	for status, tt := range map[int][2]string{401: {`{"error": "unauthorized_client", "error_description": "canary"}`, "service accounts roles switched on: HTTP 401 unauthorized_client"},
 		404: {`{"error": "Realm does not exist"}`, "correct identityProvider.settings.rotatorRealm"}} {
-		s := facetest.Play(t, "")
+		s := imitationtest.Play(t, "")
 		s.Aside = func(w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(status)
 			_, _ = w.Write([]byte(tt[0]))
@@ -355,16 +355,16 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 
 func TestTheRotatorsClientMayBeInAnotherRealm(t *testing.T) {
 	t.Parallel()
-	s := facetest.Play(t, "Bearer "+adminToken, facetest.Exchange{Request: "GET " + findPath, Status: 403, Answer: `{}`})
+	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{Request: "GET " + findPath, Status: 403, Answer: `{}`})
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/realms/master/protocol/openid-connect/token" {
 			return false
 		}
-		face.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer"})
+		imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer"})
 		return true
 	}
 	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`", "realm": "staff", "rotatorRealm": "master", `+withSecret+`}`),
-		idp.Client{ClientID: clientID}, facetest.Deps(t, s.Server, map[string]string{secretARN: adminSecret}, now))
+		idp.Client{ClientID: clientID}, imitationtest.Deps(t, s.Server, map[string]string{secretARN: adminSecret}, now))
 	if err != nil {
 		t.Fatal(err)
 	}

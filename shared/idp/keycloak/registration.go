@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 )
 
 // registration is what is read of a client (ClientRepresentation). Its secrets are among what Keycloak sends; they are not
@@ -85,10 +85,10 @@ func (r *registration) UnmarshalJSON(b []byte) error {
 	}
 	r.keep = update{ClientID: all["clientId"], Type: all["type"], ServiceAccountsEnabled: all["serviceAccountsEnabled"],
 		AuthorizationServicesEnabled: all["authorizationServicesEnabled"], WebOrigins: all["webOrigins"]}
-	r.traits = slots.Traits(all, alike...)
+	r.traits = withoutids.PickTraits(all, alike...)
 	var attributes map[string]json.RawMessage
 	_ = json.Unmarshal(all["attributes"], &attributes)
-	for name, value := range slots.Traits(attributes, alikeAttributes...) {
+	for name, value := range withoutids.PickTraits(attributes, alikeAttributes...) {
 		r.traits["attribute "+name] = value
 	}
 	if m := mappers(all["protocolMappers"]); m != "" {
@@ -116,7 +116,7 @@ func mappers(raw json.RawMessage) string {
 	for _, m := range list {
 		var name string
 		_ = json.Unmarshal(m["name"], &name)
-		does := slots.Traits(m, "protocol", "protocolMapper", "config")
+		does := withoutids.PickTraits(m, "protocol", "protocolMapper", "config")
 		sum := sha256.Sum256([]byte(strings.Join([]string{does["protocol"], does["protocolMapper"], does["config"]}, "\n")))
 		out = append(out, name+" ("+hex.EncodeToString(sum[:3])+")")
 	}

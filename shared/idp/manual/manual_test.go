@@ -8,10 +8,10 @@ import (
 
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/manual"
 	"alboidc.internal/shared/idp/manual/manualtest"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
@@ -53,7 +53,7 @@ func TestTheCodesOfTheTokenEndpointCanBeSet(t *testing.T) {
 // person makes each secret at the vendor before it is stored for the rotation.
 type person struct {
 	*idptest.Versions
-	vendor *facetest.Vendor
+	vendor *imitationtest.Vendor
 }
 
 func (p person) Store(version string, v secret.Value) {
@@ -82,8 +82,8 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := facetest.Start(t, manualtest.Imitation, nil, clientID)
-		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b slots.Book) idp.Provider { return slots.ByHand(r, b) })
+		v := imitationtest.Start(t, manualtest.Imitation, nil, clientID)
+		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b withoutids.Env) idp.Provider { return withoutids.ByHand(r, b) })
 		return p, person{b, v}
 	}})
 }

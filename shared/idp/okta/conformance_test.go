@@ -16,14 +16,14 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/idp/okta/oktatest"
 	"alboidc.internal/shared/secret"
 )
 
 const (
-	tokenARN = facetest.AdminARN
+	tokenARN = imitationtest.AdminARN
 	keyARN   = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:okta-key-AbCdEf"
 )
 
@@ -38,9 +38,9 @@ const withToken = `"apiToken": {"secretArn": "` + tokenARN + `"}`
 var client = idp.Client{Name: "orders-web", ClientID: "0oaClient"}
 
 // org is an Okta with the client's app.
-func org(t *testing.T) *facetest.Vendor {
+func org(t *testing.T) *imitationtest.Vendor {
 	t.Helper()
-	v := facetest.Start(t, oktatest.Imitation, map[idptest.Operation]string{
+	v := imitationtest.Start(t, oktatest.Imitation, map[idptest.Operation]string{
 		idptest.Check: "okta.getApp", idptest.List: "okta.listSecrets", idptest.Create: "okta.createSecret",
 		idptest.Remove: "okta.deleteSecret", idptest.Disable: "okta.deactivateSecret", idptest.Enable: "okta.activateSecret",
 	})
@@ -58,11 +58,11 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 // withServiceApp registers a service app, and returns a provider that signs with what is stored as its key; "" is the key.
-func withServiceApp(t *testing.T, v *facetest.Vendor, stored string) idp.Provider {
+func withServiceApp(t *testing.T, v *imitationtest.Vendor, stored string) idp.Provider {
 	t.Helper()
 	public := jose.JSONWebKey{Key: signingKey().Public(), KeyID: "kid-1", Algorithm: string(jose.RS256), Use: "sig"}
 	app := oktatest.ServiceApp{ClientID: "0oaService", Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}
-	if err := v.Face.(*oktatest.Okta).RegisterServiceApp(app); err != nil {
+	if err := v.Double.(*oktatest.Okta).RegisterServiceApp(app); err != nil {
 		t.Fatal(err)
 	}
 	if stored == "" {
@@ -85,11 +85,11 @@ func newProvider(t *testing.T, url, more string, d idp.Deps) idp.Provider {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for name, credential := range map[string]func(*testing.T, *facetest.Vendor) idp.Provider{
-		"with an API token": func(t *testing.T, v *facetest.Vendor) idp.Provider {
+	for name, credential := range map[string]func(*testing.T, *imitationtest.Vendor) idp.Provider{
+		"with an API token": func(t *testing.T, v *imitationtest.Vendor) idp.Provider {
 			return newProvider(t, v.URL, withToken, v.Deps())
 		},
-		"with a service app": func(t *testing.T, v *facetest.Vendor) idp.Provider { return withServiceApp(t, v, "") },
+		"with a service app": func(t *testing.T, v *imitationtest.Vendor) idp.Provider { return withServiceApp(t, v, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/secret"
 )
 
@@ -37,7 +37,7 @@ type disabler interface {
 	idp.Disabler
 }
 
-func adapter(t *testing.T, v *facetest.Vendor) disabler {
+func adapter(t *testing.T, v *imitationtest.Vendor) disabler {
 	t.Helper()
 	return newProvider(t, v.URL, withToken, v.Deps()).(disabler)
 }
@@ -81,7 +81,7 @@ func TestCreateWithoutAValueAsksNobody(t *testing.T) {
 }
 
 // besides adds an inactive secret to the one that is there, and returns its id.
-func besides(t *testing.T, v *facetest.Vendor) string {
+func besides(t *testing.T, v *imitationtest.Vendor) string {
 	t.Helper()
 	const id = "ocsInactive"
 	err := v.Store.Update(client.ClientID, func(e *clients.Edit) error {
@@ -108,12 +108,12 @@ func TestNothingIsAskedThatIsSoAlready(t *testing.T) {
 	}
 }
 
-func refuse(operation string, status int, code string) func(*facetest.Vendor) {
-	return func(v *facetest.Vendor) { v.Refuse("okta."+operation, status, code) }
+func refuse(operation string, status int, code string) func(*imitationtest.Vendor) {
+	return func(v *imitationtest.Vendor) { v.Refuse("okta."+operation, status, code) }
 }
 
-func answer(request string, status int, body string) func(*facetest.Vendor) {
-	return func(v *facetest.Vendor) { v.Answer(request, status, body) }
+func answer(request string, status int, body string) func(*imitationtest.Vendor) {
+	return func(v *imitationtest.Vendor) { v.Answer(request, status, body) }
 }
 
 func TestRefusalsAreExplained(t *testing.T) {
@@ -127,7 +127,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 	const activate = "POST " + secretsPath + "/ocsInactive/lifecycle/activate"
 	for _, tt := range []struct {
 		name    string
-		prepare func(*facetest.Vendor)
+		prepare func(*imitationtest.Vendor)
 		call    call
 		kind    failure.Kind // "" is success
 		says    string
@@ -167,7 +167,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 				tt.prepare(v)
 			}
 			err := tt.call(t.Context(), adapter(t, v), active, inactive)
-			facetest.WantFailure(t, err, tt.kind, tt.says, "<html>", ownValue, value.Reveal(), v.Face.AdminToken())
+			imitationtest.WantFailure(t, err, tt.kind, tt.says, "<html>", ownValue, value.Reveal(), v.Double.AdminToken())
 		})
 	}
 }
@@ -206,7 +206,7 @@ func TestCheckSaysWhyAnAppCannotBeRotated(t *testing.T) {
 			}
 			v := org(t)
 			v.Answer("GET "+appPath, 200, answer)
-			facetest.WantFailure(t, adapter(t, v).Check(t.Context()), tt.kind, tt.says)
+			imitationtest.WantFailure(t, adapter(t, v).Check(t.Context()), tt.kind, tt.says)
 		})
 	}
 }
@@ -226,7 +226,7 @@ func TestAnswersThatAreNotUnderstoodAreUnavailable(t *testing.T) {
 			v := org(t)
 			v.Answer("GET "+secretsPath, 200, answer)
 			_, err := adapter(t, v).List(t.Context())
-			facetest.WantFailure(t, err, failure.Unavailable, "not understood")
+			imitationtest.WantFailure(t, err, failure.Unavailable, "not understood")
 		})
 	}
 }
@@ -235,15 +235,15 @@ func TestAnswersThatAreNotUnderstoodAreUnavailable(t *testing.T) {
 func TestRequestsAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	const token = "00exampleTokenOfTheAdmin"
-	throttled := facetest.Exchange{Request: "GET " + secretsPath, Status: 429, Answer: `{"errorCode": "E0000047"}`, Header: map[string]string{
+	throttled := imitationtest.Exchange{Request: "GET " + secretsPath, Status: 429, Answer: `{"errorCode": "E0000047"}`, Header: map[string]string{
 		"X-Rate-Limit-Reset": "1772359202", "Date": time.Unix(1772359200, 0).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")}}
 	list, created, refused := throttled, throttled, throttled
 	list.Status, list.Answer = 200, listed
 	refused.Request, refused.Body = "POST "+secretsPath, createBody
 	created = refused
 	created.Status, created.Answer = 201, `{"id": "ocs3", "status": "ACTIVE", "client_secret": "`+ownValue+`"}`
-	s := facetest.Play(t, "SSWS "+token, throttled, list, created, refused)
-	d := facetest.Deps(t, s.Server, map[string]string{tokenARN: token + "\n"}, time.Unix(1772359200, 0))
+	s := imitationtest.Play(t, "SSWS "+token, throttled, list, created, refused)
+	d := imitationtest.Deps(t, s.Server, map[string]string{tokenARN: token + "\n"}, time.Unix(1772359200, 0))
 	p := newProvider(t, s.URL, withToken, d).(disabler)
 	if _, err := p.List(t.Context()); err != nil {
 		t.Errorf("List: %v", err)
@@ -251,7 +251,7 @@ func TestRequestsAreAsDocumented(t *testing.T) {
 	if err := create(t.Context(), p); err != nil {
 		t.Errorf("Create: %v", err)
 	}
-	facetest.WantFailure(t, create(t.Context(), p), failure.Throttled, "asked to wait 3s")
+	imitationtest.WantFailure(t, create(t.Context(), p), failure.Throttled, "asked to wait 3s")
 }
 
 func TestAnUnusableTokenIsNotSent(t *testing.T) {
@@ -265,9 +265,9 @@ func TestAnUnusableTokenIsNotSent(t *testing.T) {
 		"an empty one":     {map[string]string{tokenARN: "\n"}, failure.Precondition},
 		"one out of reach": {nil, failure.AccessDenied},
 	} {
-		p := newProvider(t, v.URL, withToken, facetest.Deps(t, v.Server, tt.stored, facetest.Noon()))
+		p := newProvider(t, v.URL, withToken, imitationtest.Deps(t, v.Server, tt.stored, imitationtest.Noon()))
 		_, err := p.List(t.Context())
-		facetest.WantFailure(t, err, tt.want, "", "two words")
+		imitationtest.WantFailure(t, err, tt.want, "", "two words")
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 )
 
 func TestAServiceAppsTokenIsUsedUntilJustBeforeItEnds(t *testing.T) {
@@ -31,7 +31,7 @@ func TestAnUnusableKeyIsNotUsed(t *testing.T) {
 	t.Parallel()
 	v := org(t)
 	_, err := withServiceApp(t, v, "canary-no-key").List(t.Context())
-	facetest.WantFailure(t, err, failure.Precondition, keyARN)
+	imitationtest.WantFailure(t, err, failure.Precondition, keyARN)
 	if v.Asked("okta.serviceToken") != 0 {
 		t.Error("a token was asked for")
 	}
@@ -66,7 +66,7 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 			v := org(t)
 			v.Answer("POST /oauth2/v1/token", tt.status, tt.answer)
 			_, err := withServiceApp(t, v, "").List(t.Context())
-			facetest.WantFailure(t, err, tt.kind, tt.says)
+			imitationtest.WantFailure(t, err, tt.kind, tt.says)
 		})
 	}
 }

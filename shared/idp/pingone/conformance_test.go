@@ -9,21 +9,21 @@ import (
 
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/pingone"
 	"alboidc.internal/shared/idp/pingone/pingonetest"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
 const initial = "initial-secret-of-" + appID
 
-func start(t *testing.T) *facetest.Vendor {
-	return facetest.Start(t, pingonetest.Imitation, map[idptest.Operation]string{idptest.Check: "pingone.readApplication", idptest.List: "pingone.readSecret",
+func start(t *testing.T) *imitationtest.Vendor {
+	return imitationtest.Start(t, pingonetest.Imitation, map[idptest.Operation]string{idptest.Check: "pingone.readApplication", idptest.List: "pingone.readSecret",
 		idptest.Create: "pingone.updateSecret", idptest.Remove: "pingone.deletePreviousSecret"}, appID)
 }
 
-func application(t *testing.T, v *facetest.Vendor) *pingone.Application {
+func application(t *testing.T, v *imitationtest.Vendor) *pingone.Application {
 	t.Helper()
 	a, err := pingone.New(v.Settings(""), idp.Client{Name: "orders-web", ClientID: appID}, v.Deps())
 	if err != nil {
@@ -38,7 +38,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := start(t)
-		p, b := idptest.WithSlots(t, v, []string{appID}, func(b slots.Book) idp.Provider { return slots.Shifting(application(t, v), b) })
+		p, b := idptest.WithSlots(t, v, []string{appID}, func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(application(t, v), b) })
 		return p, b
 	}})
 }
@@ -52,20 +52,20 @@ func TestTheSlotsOfAnApplication(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := a.Slots(t.Context())
-	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || s.PreviousUntil.Sub(facetest.Noon()) != 719*time.Hour || !s.PreviousUsed.IsZero() {
+	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || s.PreviousUntil.Sub(imitationtest.Noon()) != 719*time.Hour || !s.PreviousUsed.IsZero() {
 		t.Errorf("the slots are wrong: until %s, used %s (%v)", s.PreviousUntil, s.PreviousUsed, err)
 	}
-	v.Store.Authenticate(appID, initial, facetest.Noon())
-	if s, err = a.Slots(t.Context()); err != nil || !s.PreviousUsed.Equal(facetest.Noon()) {
+	v.Store.Authenticate(appID, initial, imitationtest.Noon())
+	if s, err = a.Slots(t.Context()); err != nil || !s.PreviousUsed.Equal(imitationtest.Noon()) {
 		t.Errorf("the previous one was used at %s (%v)", s.PreviousUsed, err)
 	}
-	if err := a.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(appID)) != 1 || !v.Store.Accepts(appID, initial, facetest.Noon()) {
+	if err := a.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(appID)) != 1 || !v.Store.Accepts(appID, initial, imitationtest.Noon()) {
 		t.Errorf("not put back (%v)", err)
 	}
 	if _, err = a.Shift(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = a.Shift(t.Context()); err != nil || v.Store.Accepts(appID, initial, facetest.Noon()) || len(v.Live(appID)) != 2 {
+	if _, err = a.Shift(t.Context()); err != nil || v.Store.Accepts(appID, initial, imitationtest.Noon()) || len(v.Live(appID)) != 2 {
 		t.Errorf("a second shift kept what was the previous one (%v)", err)
 	}
 }
@@ -77,7 +77,7 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	if status, _ := v.Ask(form, basic(pingonetest.WorkerID, "wrong")); status != http.StatusUnauthorized {
 		t.Errorf("a wrong secret: %d", status)
 	}
-	bearer := v.Bearer(form, basic(pingonetest.WorkerID, v.Face.AdminToken()))
+	bearer := v.Bearer(form, basic(pingonetest.WorkerID, v.Double.AdminToken()))
 	app := "/v1/environments/" + pingonetest.EnvironmentID + "/applications/" + appID
 	for request, want := range map[string]int{
 		"GET /v1/environments/other/applications/" + appID + "/secret": http.StatusNotFound,
@@ -94,11 +94,11 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	if status, _ := v.Send("GET "+app, ""); status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d", status)
 	}
-	if !v.Store.Accepts(appID, initial, facetest.Noon()) || len(v.Live(appID)) != 1 {
+	if !v.Store.Accepts(appID, initial, imitationtest.Noon()) || len(v.Live(appID)) != 1 {
 		t.Error("a refused request changed the secrets")
 	}
 	// without a body the secret that was current ends at once
-	if status, _ := v.Send("POST "+app+"/secret", bearer); status != http.StatusOK || v.Store.Accepts(appID, initial, facetest.Noon()) {
+	if status, _ := v.Send("POST "+app+"/secret", bearer); status != http.StatusOK || v.Store.Accepts(appID, initial, imitationtest.Noon()) {
 		t.Errorf("without a body: %d", status)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/slots"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
 
@@ -42,8 +42,8 @@ type Application struct {
 }
 
 var (
-	_ idp.Dropper  = (*Application)(nil)
-	_ idp.Reviewer = (*Application)(nil)
+	_ idp.PreviousDropper = (*Application)(nil)
+	_ idp.Reviewer        = (*Application)(nil)
 )
 
 // New returns the application of a client. It makes no request.
@@ -144,7 +144,7 @@ type stored struct {
 	} `json:"previous"`
 }
 
-// Slots implements idp.Shifter.
+// Slots implements idp.PreviousKeeper.
 func (a *Application) Slots(ctx context.Context) (idp.Slots, error) {
 	const operation = "read the application's secret"
 	var answer stored
@@ -168,7 +168,7 @@ type previous struct {
 	} `json:"previous"`
 }
 
-// Shift implements idp.Shifter.
+// Shift implements idp.PreviousKeeper.
 func (a *Application) Shift(ctx context.Context) (secret.Value, error) {
 	const operation = "make a new secret"
 	var body previous
@@ -191,7 +191,7 @@ type supplied struct {
 // mediaType of a request with a value of the caller's.
 const mediaType = "application/vnd.pingidentity.secret+json"
 
-// Restore implements idp.Shifter. Setting values is documented for imported applications; whether another may is only known
+// Restore implements idp.PreviousKeeper. Setting values is documented for imported applications; whether another may is only known
 // by trying. Without "previous" in the request, the one that was current ends at once.
 func (a *Application) Restore(ctx context.Context, v secret.Value) error {
 	const operation = "set a secret"
@@ -204,10 +204,10 @@ func (a *Application) Restore(ctx context.Context, v secret.Value) error {
 	if err != nil {
 		return err
 	}
-	return slots.Alone(ctx, a, v)
+	return withoutids.EndPrevious(ctx, a, v)
 }
 
-// DropPrevious implements idp.Dropper.
+// DropPrevious implements idp.PreviousDropper.
 func (a *Application) DropPrevious(ctx context.Context) error {
 	err := a.do(ctx, http.MethodDelete, "/secret", "end the previous secret", nil, nil)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound {

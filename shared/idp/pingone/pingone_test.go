@@ -11,8 +11,8 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/idptest/face"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitation"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/pingone"
 	"alboidc.internal/shared/secret"
 )
@@ -50,23 +50,23 @@ func issue(t *testing.T, w http.ResponseWriter, r *http.Request) bool {
 	if r.FormValue("grant_type") != "client_credentials" || r.Header.Get("Authorization") != basic(workerID, adminSecret) || r.Form.Has("client_secret") {
 		t.Errorf("the token request is %v by %q", r.Form, r.Header.Get("Authorization"))
 	}
-	face.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 3600})
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 3600})
 	return true
 }
 
 func newApplication(t *testing.T, s *httptest.Server) *pingone.Application {
 	t.Helper()
 	a, err := pingone.New([]byte(`{"environmentId": "`+envID+`", "apiUrl": "`+s.URL+`/", "authUrl": "`+s.URL+`", `+withSecret+`}`),
-		idp.Client{Name: "orders-web", ClientID: appID}, facetest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
+		idp.Client{Name: "orders-web", ClientID: appID}, imitationtest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func play(t *testing.T, exchanges ...facetest.Exchange) *pingone.Application {
+func play(t *testing.T, exchanges ...imitationtest.Exchange) *pingone.Application {
 	t.Helper()
-	s := facetest.Play(t, "Bearer "+adminToken, exchanges...)
+	s := imitationtest.Play(t, "Bearer "+adminToken, exchanges...)
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool { return issue(t, w, r) }
 	return newApplication(t, s.Server)
 }
@@ -85,7 +85,7 @@ func TestTheSlotsAreRead(t *testing.T) {
 		"an ended": {`{` + environment + `"secret": "now", "previous": {"secret": "then", "expiresAt": "2026-03-01T09:59:59Z"}}`, "now", "", "", "", ""},
 		"nothing":  {`{` + environment + `"id": "x"}`, "", "", "", "", failure.Unavailable},
 	} {
-		got, err := play(t, facetest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: tt.answer}).Slots(t.Context())
+		got, err := play(t, imitationtest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: tt.answer}).Slots(t.Context())
 		if tt.kind != "" {
 			if !failure.Is(err, tt.kind) {
 				t.Errorf("%s: %v", name, err)
@@ -112,7 +112,7 @@ func stamp(at time.Time) string {
 
 func TestAShiftKeepsThePreviousSecretAsLongAsPossible(t *testing.T) {
 	t.Parallel()
-	v, err := play(t, facetest.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: 200,
+	v, err := play(t, imitationtest.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: 200,
 		Answer: `{"secret": "new", "previous": {"secret": "old", "expiresAt": "2026-03-31T09:00:00.000Z"}}`}).Shift(t.Context())
 	if err != nil || !v.Equal(secret.New("new")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
@@ -121,12 +121,12 @@ func TestAShiftKeepsThePreviousSecretAsLongAsPossible(t *testing.T) {
 
 func TestASecretIsPutBackWhereValuesAreTaken(t *testing.T) {
 	t.Parallel()
-	set := facetest.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: 200, Answer: `{"secret": "old"}`}
-	read := func(answer string) facetest.Exchange {
-		return facetest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: answer}
+	set := imitationtest.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: 200, Answer: `{"secret": "old"}`}
+	read := func(answer string) imitationtest.Exchange {
+		return imitationtest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: answer}
 	}
-	drop := facetest.Exchange{Request: "DELETE " + appPath + "/secret", Status: 204}
-	for name, exchanges := range map[string][]facetest.Exchange{
+	drop := imitationtest.Exchange{Request: "DELETE " + appPath + "/secret", Status: 204}
+	for name, exchanges := range map[string][]imitationtest.Exchange{
 		"alone":             {set, read(`{"secret": "old"}`)},
 		"and the new ended": {set, read(`{"secret": "old", "previous": {"secret": "new", "expiresAt": "2026-03-31T09:00:00Z"}}`), drop},
 	} {
@@ -150,7 +150,7 @@ func TestASecretIsPutBackWhereValuesAreTaken(t *testing.T) {
 func TestAnErrorThatPassesIsNoRefusalOfTheValue(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[int]string{400: `"UNEXPECTED_ERROR"`, 408: `"REQUEST_TIMEOUT"`, 424: `"X"`} {
-		err := play(t, facetest.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: status,
+		err := play(t, imitationtest.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`, ContentType: mediaType, Status: status,
 			Answer: `{"code": ` + code + `, "message": "An unexpected error occurred"}`}).Restore(t.Context(), secret.New("old"))
 		if !failure.Is(err, failure.Unavailable) || errors.Is(err, idp.ErrKept) {
 			t.Errorf("HTTP %d: %v", status, err)
@@ -160,8 +160,8 @@ func TestAnErrorThatPassesIsNoRefusalOfTheValue(t *testing.T) {
 
 func TestAPreviousSecretThatIsGoneIsDropped(t *testing.T) {
 	t.Parallel()
-	drop := facetest.Exchange{Request: "DELETE " + appPath + "/secret", Status: 404, Answer: `{"code": "NOT_FOUND"}`}
-	read := facetest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: `{"secret": "now"}`}
+	drop := imitationtest.Exchange{Request: "DELETE " + appPath + "/secret", Status: 404, Answer: `{"code": "NOT_FOUND"}`}
+	read := imitationtest.Exchange{Request: "GET " + appPath + "/secret", Status: 200, Answer: `{"secret": "now"}`}
 	if err := play(t, drop, read).DropPrevious(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -187,12 +187,12 @@ func TestCheckSaysWhyAnApplicationCannotBeRotated(t *testing.T) {
 		"no authorization code":       {"AUTHORIZATION_CODE", "IMPLICIT", failure.Precondition, "authorization_code"},
 		"something that is no answer": {`{"id"`, `{"noid"`, failure.Unavailable, "not understood"},
 	} {
-		err := play(t, facetest.Exchange{Request: "GET " + appPath, Status: 200, Answer: strings.Replace(app, tt.old, tt.new, 1)}).Check(t.Context())
+		err := play(t, imitationtest.Exchange{Request: "GET " + appPath, Status: 200, Answer: strings.Replace(app, tt.old, tt.new, 1)}).Check(t.Context())
 		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	r, err := play(t, facetest.Exchange{Request: "GET " + appPath, Status: 200, Answer: app}).Review(t.Context())
+	r, err := play(t, imitationtest.Exchange{Request: "GET " + appPath, Status: 200, Answer: app}).Review(t.Context())
 	if err != nil || r.AuthMethod != "client_secret_post" || r.MaxGrace != 29*24*time.Hour {
 		t.Errorf("the review is %+v (%v)", r, err)
 	}
@@ -212,14 +212,14 @@ func TestRefusalsAreExplained(t *testing.T) {
 		"too much":       {429, `{"id": "x", "code": "REQUEST_LIMITED", "message": "vendor"}`, failure.Throttled, "HTTP 429 REQUEST_LIMITED"},
 		"an outage":      {500, "vendor", failure.Unavailable, "HTTP 500"},
 	} {
-		_, err := play(t, facetest.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: tt.status, Answer: tt.answer}).Shift(t.Context())
+		_, err := play(t, imitationtest.Exchange{Request: "POST " + appPath + "/secret", Body: until, Status: tt.status, Answer: tt.answer}).Shift(t.Context())
 		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	s := facetest.Play(t, "")
+	s := imitationtest.Play(t, "")
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
-		face.WriteJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client", "error_description": "vendor"})
+		imitation.WriteJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client", "error_description": "vendor"})
 		return true
 	}
 	if err := newApplication(t, s.Server).Check(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "is sent by Basic, PingOne's default for worker applications: HTTP 401 invalid_client") {

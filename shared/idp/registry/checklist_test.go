@@ -30,7 +30,7 @@ func TestTheChecklistForProvidersIsTrue(t *testing.T) {
 			}
 		}
 	}
-	packages := "`((?:idp|slots|idptest|facetest|config|strictjson|httpclient|clientcredentials)\\.[A-Z]\\w*)`"
+	packages := "`((?:idp|slots|idptest|imitationtest|config|strictjson|httpclient|clientcredentials)\\.[A-Z]\\w*)`"
 	for _, name := range regexp.MustCompile(packages).FindAllStringSubmatch(checklist, -1) {
 		pkg, id, _ := strings.Cut(name[1], ".")
 		if !declares(t, filepath.Join(root, "shared"), pkg, id) {

@@ -1,4 +1,4 @@
-// Package auth0test is Auth0's face on the local identity provider: a tenant's endpoints, the answers of its token endpoint,
+// Package auth0test is Auth0's vendor on the local identity provider: a tenant's endpoints, the answers of its token endpoint,
 // and the part of the Management API v2 that reads an application and sets its one secret.
 package auth0test
 
@@ -12,43 +12,43 @@ import (
 	"time"
 
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
-// RotatorID is the machine-to-machine application that may use the Management API; Face.AdminToken is its secret.
+// RotatorID is the machine-to-machine application that may use the Management API; Vendor.AdminToken is its secret.
 const RotatorID = "M2MoFtHeRoTaToR0"
 
-// Auth0 is the face. Its methods are safe for concurrent use.
+// Auth0 is the vendor. Its methods are safe for concurrent use.
 type Auth0 struct {
-	env   face.Env
-	admin *face.Admin
-	api   face.API
+	env   imitation.Env
+	admin *imitation.Admin
+	api   imitation.API
 
 	mu           sync.Mutex
 	applications map[string]map[string]any // settings that differ from the usual ones, by client id
 }
 
 var (
-	_ face.Face   = (*Auth0)(nil)
-	_ face.Tokens = (*Auth0)(nil)
+	_ imitation.Vendor = (*Auth0)(nil)
+	_ imitation.Tokens = (*Auth0)(nil)
 )
 
 // Imitation is Auth0.
-var Imitation = face.Imitation{
+var Imitation = imitation.Imitation{
 	New:      New,
 	ClientID: "OrDeRsWeBfIrStClIeNt000000000001",
 	PairID:   "OrDeRsWeBsEcOnDcLiEnT00000000002",
 	Settings: func(baseURL, _, adminARN string) map[string]any {
-		return map[string]any{"tenantUrl": baseURL, "clientSecret": face.ByClientSecret(RotatorID, adminARN)}
+		return map[string]any{"tenantUrl": baseURL, "clientSecret": imitation.ByClientSecret(RotatorID, adminARN)}
 	},
 	Changes: []string{"idp:auth0.updateClient"},
 	Denial:  "insufficient_scope",
 }
 
-// New makes the face; it is the face.New of Auth0.
-func New(env face.Env) (face.Face, error) {
-	a := &Auth0{env: env, admin: face.NewAdmin(env.Clock, RotatorID), applications: map[string]map[string]any{}}
-	a.api = face.API{Env: env, Admin: a.admin, Body: words}
+// New makes the vendor; it is the imitation.New of Auth0.
+func New(env imitation.Env) (imitation.Vendor, error) {
+	a := &Auth0{env: env, admin: imitation.NewAdmin(env.Clock, RotatorID), applications: map[string]map[string]any{}}
+	a.api = imitation.API{Env: env, Admin: a.admin, Body: words}
 	return a, nil
 }
 
@@ -63,35 +63,35 @@ func (a *Auth0) SetApplication(clientID string, settings map[string]any) {
 	a.applications[clientID] = settings
 }
 
-// Paths implements face.Face.
-func (*Auth0) Paths() face.Paths {
-	return face.Paths{Issuer: "", Authorization: "/authorize", Token: "/oauth/token", UserInfo: "/userinfo", Keys: "/.well-known/jwks.json"}
+// Paths implements imitation.Vendor.
+func (*Auth0) Paths() imitation.Paths {
+	return imitation.Paths{Issuer: "", Authorization: "/authorize", Token: "/oauth/token", UserInfo: "/userinfo", Keys: "/.well-known/jwks.json"}
 }
 
-// TokenError implements face.Face: 401 access_denied for a client that cannot be authenticated, 403 invalid_grant for a
+// TokenError implements imitation.Vendor: 401 access_denied for a client that cannot be authenticated, 403 invalid_grant for a
 // code, as others have observed.
-func (*Auth0) TokenError(r face.Refusal) face.TokenError {
-	e := face.RFC6749(r)
+func (*Auth0) TokenError(r imitation.Refusal) imitation.TokenError {
+	e := imitation.RFC6749(r)
 	switch r {
-	case face.WrongSecret, face.UnknownClient, face.WrongMethod, face.NoCredentials:
+	case imitation.WrongSecret, imitation.UnknownClient, imitation.WrongMethod, imitation.NoCredentials:
 		e.Code, e.Description = "access_denied", "Unauthorized"
-	case face.InvalidCode:
+	case imitation.InvalidCode:
 		e.Status, e.Description = http.StatusForbidden, "Invalid authorization code"
-	case face.InvalidRefreshToken:
+	case imitation.InvalidRefreshToken:
 		e.Status, e.Description = http.StatusForbidden, "Unknown or invalid refresh token."
-	case face.GrantNotAllowed:
+	case imitation.GrantNotAllowed:
 		e.Status, e.Description = http.StatusForbidden, "Grant type not allowed for the client."
 	}
 	return e
 }
 
-// NewSecretID implements face.Face. Auth0 has no ids for secrets; these never leave the store.
+// NewSecretID implements imitation.Vendor. Auth0 has no ids for secrets; these never leave the store.
 func (*Auth0) NewSecretID(string) string { return rand.Text() }
 
-// AdminToken implements face.Face: the client secret of RotatorID.
+// AdminToken implements imitation.Vendor: the client secret of RotatorID.
 func (a *Auth0) AdminToken() string { return a.admin.Secret }
 
-// ServeToken implements face.Tokens: access tokens for the Management API.
+// ServeToken implements imitation.Tokens: access tokens for the Management API.
 func (a *Auth0) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 	if !a.admin.Is(r) {
 		return false
@@ -99,17 +99,17 @@ func (a *Auth0) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 	ok, basic := a.admin.Proves(r)
 	switch {
 	case !ok || basic:
-		e := a.TokenError(face.WrongSecret)
-		face.WriteJSON(w, e.Status, e.JSON())
+		e := a.TokenError(imitation.WrongSecret)
+		imitation.WriteJSON(w, e.Status, e.JSON())
 	case r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("audience") != a.env.BaseURL+"/api/v2/":
-		face.WriteJSON(w, http.StatusForbidden, face.TokenError{Code: "access_denied", Description: "Service not enabled within domain"}.JSON())
+		imitation.WriteJSON(w, http.StatusForbidden, imitation.TokenError{Code: "access_denied", Description: "Service not enabled within domain"}.JSON())
 	default:
 		a.admin.Grant(w)
 	}
 	return true
 }
 
-// Routes implements face.Face.
+// Routes implements imitation.Vendor.
 func (a *Auth0) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v2/clients/{id}", a.api.Endpoint("auth0.getClient", a.get))
 	mux.HandleFunc("PATCH /api/v2/clients/{id}", a.api.Endpoint("auth0.updateClient", a.update))
@@ -117,7 +117,7 @@ func (a *Auth0) Routes(mux *http.ServeMux) {
 }
 
 // words is an error of the Management API.
-func words(e *face.APIError) any {
+func words(e *imitation.APIError) any {
 	if e.Code == "" {
 		e.Code = map[int]string{401: "invalid_token", 403: "insufficient_scope", 404: "inexistent_client", 429: "too_many_requests"}[e.Status]
 	}
@@ -143,7 +143,7 @@ func method(m clients.AuthMethod) string {
 	return string(m)
 }
 
-// get answers the fields that are asked for. The secret is not among those that this face has: nobody needs it.
+// get answers the fields that are asked for. The secret is not among those that this vendor has: nobody needs it.
 func (a *Auth0) get(r *http.Request) (int, any, error) {
 	c, err := a.env.Store.Client(r.PathValue("id"))
 	if err != nil {
@@ -152,7 +152,7 @@ func (a *Auth0) get(r *http.Request) (int, any, error) {
 	app := a.settings(c)
 	if fields := r.URL.Query().Get("fields"); fields != "" {
 		if r.URL.Query().Get("include_fields") != "true" {
-			return 0, nil, &face.APIError{Status: http.StatusNotImplemented, Text: "the local stack only includes fields"}
+			return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented, Text: "the local stack only includes fields"}
 		}
 		wanted := strings.Split(fields, ",")
 		maps.DeleteFunc(app, func(k string, _ any) bool { return !slices.Contains(wanted, k) })
@@ -169,11 +169,11 @@ func (a *Auth0) update(r *http.Request) (int, any, error) {
 	var in struct {
 		ClientSecret string `json:"client_secret"`
 	}
-	if err := face.ReadJSON(r, &in); err != nil {
+	if err := imitation.ReadJSON(r, &in); err != nil {
 		return 0, nil, err
 	}
 	if in.ClientSecret == "" {
-		return 0, nil, &face.APIError{Status: http.StatusBadRequest, Code: "invalid_body", Text: "Payload validation error: 'client_secret' is too short"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "invalid_body", Text: "Payload validation error: 'client_secret' is too short"}
 	}
 	err = a.env.Store.Update(c.ID, func(e *clients.Edit) error {
 		for _, s := range e.All() {

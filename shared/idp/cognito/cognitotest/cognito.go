@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 // The one user pool that the local identity provider plays.
@@ -19,9 +19,9 @@ const (
 	PoolID = Region + "_LocalPool"
 )
 
-// Cognito is the face, and the AWS service. Its methods are safe for concurrent use.
+// Cognito is the vendor, and the AWS service. Its methods are safe for concurrent use.
 type Cognito struct {
-	env face.Env
+	env imitation.Env
 
 	mu      sync.Mutex
 	last    map[string]time.Time // of each client: the instant in its newest secret's id
@@ -29,12 +29,12 @@ type Cognito struct {
 }
 
 var (
-	_ face.Face      = (*Cognito)(nil)
-	_ awsapi.Service = (*Cognito)(nil)
+	_ imitation.Vendor = (*Cognito)(nil)
+	_ awsapi.Service   = (*Cognito)(nil)
 )
 
 // Imitation is Amazon Cognito.
-var Imitation = face.Imitation{
+var Imitation = imitation.Imitation{
 	New:      New,
 	ClientID: "1ordersweb2client3id4abcde5",
 	Settings: func(_, _, _ string) map[string]any {
@@ -44,33 +44,33 @@ var Imitation = face.Imitation{
 	Denial:  "AccessDeniedException",
 }
 
-// New makes the face; it is the face.New of Cognito.
-func New(env face.Env) (face.Face, error) {
+// New makes the vendor; it is the imitation.New of Cognito.
+func New(env imitation.Env) (imitation.Vendor, error) {
 	return &Cognito{env: env, last: map[string]time.Time{}, managed: map[string]bool{}}, nil
 }
 
-// Paths implements face.Face: the issuer ends with the pool's id, as in AWS, where the other endpoints are at the pool's
+// Paths implements imitation.Vendor: the issuer ends with the pool's id, as in AWS, where the other endpoints are at the pool's
 // domain instead (Amazon Cognito developer guide, "User pool endpoints and managed login reference").
-func (*Cognito) Paths() face.Paths {
-	return face.Paths{Issuer: "/" + PoolID, Authorization: "/oauth2/authorize", Token: "/oauth2/token", UserInfo: "/oauth2/userInfo",
+func (*Cognito) Paths() imitation.Paths {
+	return imitation.Paths{Issuer: "/" + PoolID, Authorization: "/oauth2/authorize", Token: "/oauth2/token", UserInfo: "/oauth2/userInfo",
 		Keys: "/.well-known/jwks.json"}
 }
 
-// TokenError implements face.Face: every refusal is HTTP 400, and most say no more than the code (Amazon Cognito
+// TokenError implements imitation.Vendor: every refusal is HTTP 400, and most say no more than the code (Amazon Cognito
 // developer guide, "Token endpoint"). The description of a wrong secret is an observed one.
-func (*Cognito) TokenError(r face.Refusal) face.TokenError {
-	e := face.RFC6749(r)
+func (*Cognito) TokenError(r imitation.Refusal) imitation.TokenError {
+	e := imitation.RFC6749(r)
 	e.Status, e.Description = http.StatusBadRequest, ""
-	if r == face.WrongSecret {
+	if r == imitation.WrongSecret {
 		e.Description = "invalid_client_secret"
 	}
 	return e
 }
 
-// Routes implements face.Face: the AWS service is not at the identity provider's address.
+// Routes implements imitation.Vendor: the AWS service is not at the identity provider's address.
 func (*Cognito) Routes(*http.ServeMux) {}
 
-// NewSecretID implements face.Face. An id is the client's and the second in which the secret is made (Amazon Cognito user
+// NewSecretID implements imitation.Vendor. An id is the client's and the second in which the secret is made (Amazon Cognito user
 // pools API reference, ClientSecretDescriptorType), or the first second after it that no other secret has.
 func (c *Cognito) NewSecretID(clientID string) string {
 	c.mu.Lock()
@@ -83,5 +83,5 @@ func (c *Cognito) NewSecretID(clientID string) string {
 	return fmt.Sprintf("%s--%d", clientID, at.Unix())
 }
 
-// AdminToken implements face.Face: AWS requests are signed instead.
+// AdminToken implements imitation.Vendor: AWS requests are signed instead.
 func (*Cognito) AdminToken() string { return "" }

@@ -7,25 +7,25 @@ import (
 
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/idp/cognito/cognitotest"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 func TestEveryRefusalOfTheTokenEndpointIs400(t *testing.T) {
 	t.Parallel()
-	f, err := cognitotest.New(face.Env{})
+	f, err := cognitotest.New(imitation.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for refusal, want := range map[face.Refusal]face.TokenError{
-		face.WrongSecret:         {Code: "invalid_client", Description: "invalid_client_secret"},
-		face.UnknownClient:       {Code: "invalid_client"},
-		face.NoCredentials:       {Code: "invalid_client"},
-		face.WrongMethod:         {Code: "invalid_client"},
-		face.InvalidCode:         {Code: "invalid_grant"},
-		face.InvalidRefreshToken: {Code: "invalid_grant"},
-		face.GrantNotAllowed:     {Code: "unauthorized_client"},
-		face.UnsupportedGrant:    {Code: "unsupported_grant_type"},
-		face.InvalidRequest:      {Code: "invalid_request"},
+	for refusal, want := range map[imitation.Refusal]imitation.TokenError{
+		imitation.WrongSecret:         {Code: "invalid_client", Description: "invalid_client_secret"},
+		imitation.UnknownClient:       {Code: "invalid_client"},
+		imitation.NoCredentials:       {Code: "invalid_client"},
+		imitation.WrongMethod:         {Code: "invalid_client"},
+		imitation.InvalidCode:         {Code: "invalid_grant"},
+		imitation.InvalidRefreshToken: {Code: "invalid_grant"},
+		imitation.GrantNotAllowed:     {Code: "unauthorized_client"},
+		imitation.UnsupportedGrant:    {Code: "unsupported_grant_type"},
+		imitation.InvalidRequest:      {Code: "invalid_request"},
 	} {
 		got := f.TokenError(refusal)
 		if got.Status != http.StatusBadRequest || got.Code != want.Code || got.Description != want.Description || got.Extra != nil {
@@ -37,7 +37,7 @@ func TestEveryRefusalOfTheTokenEndpointIs400(t *testing.T) {
 func TestSecretIDsAreClientIDAndSecondAndNeverTheSame(t *testing.T) {
 	t.Parallel()
 	c := clock.NewVirtual(time.Unix(1772359200, 5e8))
-	f, err := cognitotest.New(face.Env{Clock: c})
+	f, err := cognitotest.New(imitation.Env{Clock: c})
 	if err != nil {
 		t.Fatal(err)
 	}

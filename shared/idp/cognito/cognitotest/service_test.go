@@ -17,7 +17,7 @@ import (
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 )
 
 const (
@@ -33,18 +33,18 @@ var (
 
 // world is a Cognito with one app client that has one secret.
 type world struct {
-	*facetest.Vendor
+	*imitationtest.Vendor
 	firstID string
 }
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	v := facetest.Start(t, cognitotest.Imitation, nil, clientID)
+	v := imitationtest.Start(t, cognitotest.Imitation, nil, clientID)
 	return world{v, v.Store.Secrets(clientID)[0].ID}
 }
 
 func (w world) config(region string) aws.Config {
-	return awsapi.Config(awsapi.NewServer(w.Clock, w.Faults, w.Face.(awsapi.Service)), region)
+	return awsapi.Config(awsapi.NewServer(w.Clock, w.Faults, w.Double.(awsapi.Service)), region)
 }
 
 func (w world) api() *sdk.Client { return sdk.NewFromConfig(w.config(cognitotest.Region)) }
@@ -67,7 +67,7 @@ func TestASuppliedSecretIsValidAtOnceAndNotShownAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := out.ClientSecretDescriptor
-	if want := fmt.Sprintf("%s--%d", clientID, facetest.Noon().Add(time.Hour).Unix()); *d.ClientSecretId != want || d.ClientSecretValue != nil || !d.ClientSecretCreateDate.Equal(facetest.Noon().Add(time.Hour)) {
+	if want := fmt.Sprintf("%s--%d", clientID, imitationtest.Noon().Add(time.Hour).Unix()); *d.ClientSecretId != want || d.ClientSecretValue != nil || !d.ClientSecretCreateDate.Equal(imitationtest.Noon().Add(time.Hour)) {
 		t.Errorf("the descriptor is %s, %s, value shown: %t; want id %s", *d.ClientSecretId, d.ClientSecretCreateDate, d.ClientSecretValue != nil, want)
 	}
 	for _, v := range []string{initial, own} {
@@ -148,7 +148,7 @@ func TestWhatCognitoRefuses(t *testing.T) {
 		{"a long secret", "InvalidParameterException", nil, add(strings.Repeat("x", 65))},
 		{"an empty secret", "InvalidParameterException", nil, add("")},
 		{"a secret with a hyphen", "InvalidParameterException", nil, add(own + "-")},
-		{"deleting the last secret", "InvalidParameterException", nil, remove(fmt.Sprintf("%s--%d", clientID, facetest.Noon().Unix()))},
+		{"deleting the last secret", "InvalidParameterException", nil, remove(fmt.Sprintf("%s--%d", clientID, imitationtest.Noon().Unix()))},
 		{"deleting a secret that is not there", "ResourceNotFoundException", nil, remove(clientID + "--1")},
 		{"an unknown pool", "ResourceNotFoundException", nil, list("eu-central-1_Other", clientID, nil)},
 		{"an unknown client", "ResourceNotFoundException", nil, list(cognitotest.PoolID, "other", nil)},

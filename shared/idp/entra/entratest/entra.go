@@ -1,4 +1,4 @@
-// Package entratest is Microsoft Entra ID's face on the local identity provider: the token endpoint of one tenant, and the
+// Package entratest is Microsoft Entra ID's vendor on the local identity provider: the token endpoint of one tenant, and the
 // part of Microsoft Graph v1.0 that handles the client secrets of an app registration. It shows what makes Entra ID
 // different: values are made there and shown once, lists lag behind, several token servers learn of a new secret one
 // after the other, and the form of an authorization code is checked before the secret.
@@ -15,20 +15,20 @@ import (
 
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 const (
 	// TenantID is the directory (tenant) id.
 	TenantID = "7a1f0c52-3b5e-4e0d-9c61-0f6c5f0b2d11"
 	// RotatorID is the application (client) id of an app registration that owns every other; its client secret is the
-	// face's AdminToken.
+	// vendor's AdminToken.
 	RotatorID = "c0de2f6e-5d1b-4b36-8a55-90c3d1f7a002"
 )
 
-// Entra is the face. Its methods are safe for concurrent use.
+// Entra is the vendor. Its methods are safe for concurrent use.
 type Entra struct {
-	env         face.Env
+	env         imitation.Env
 	adminSecret string
 
 	mu        sync.Mutex
@@ -43,25 +43,25 @@ type Entra struct {
 }
 
 var (
-	_ face.Face   = (*Entra)(nil)
-	_ face.Tokens = (*Entra)(nil)
+	_ imitation.Vendor = (*Entra)(nil)
+	_ imitation.Tokens = (*Entra)(nil)
 )
 
 // Imitation is Microsoft Entra ID.
-var Imitation = face.Imitation{
+var Imitation = imitation.Imitation{
 	New:      New,
 	ClientID: "0b6f7e4c-51d2-4c1e-9a77-6f0f2a9d1c34",
 	AppID:    "6d1b1f0a-8a0e-4b9c-8f43-2f6f2c5f7b21",
 	Settings: func(baseURL, _, adminARN string) map[string]any {
 		return map[string]any{"tenantId": TenantID, "graphUrl": baseURL, "loginUrl": baseURL,
-			"clientSecret": face.ByClientSecret(RotatorID, adminARN)}
+			"clientSecret": imitation.ByClientSecret(RotatorID, adminARN)}
 	},
 	Changes: []string{"idp:entra.addPassword", "idp:entra.removePassword"},
 	Denial:  "Authorization_RequestDenied",
 }
 
-// New makes the face; it is the face.New of Entra ID.
-func New(env face.Env) (face.Face, error) {
+// New makes the vendor; it is the imitation.New of Entra ID.
+func New(env imitation.Env) (imitation.Vendor, error) {
 	e := &Entra{env: env, adminSecret: newSecretText(), rotators: map[string]*Rotator{}, tokens: map[string]bearer{},
 		audiences: map[string]string{}, history: map[string][]clients.Change{}, replicas: []time.Duration{0}}
 	e.rotators[RotatorID] = &Rotator{ClientID: RotatorID, Secret: e.adminSecret}
@@ -110,19 +110,19 @@ func (e *Entra) SetReplicas(lags ...time.Duration) {
 	e.replicas, e.turn = lags, 0
 }
 
-// Paths implements face.Face.
-func (*Entra) Paths() face.Paths {
-	return face.Paths{Issuer: "/" + TenantID, Authorization: "/oauth2/v2.0/authorize", Token: "/oauth2/v2.0/token",
+// Paths implements imitation.Vendor.
+func (*Entra) Paths() imitation.Paths {
+	return imitation.Paths{Issuer: "/" + TenantID, Authorization: "/oauth2/v2.0/authorize", Token: "/oauth2/v2.0/token",
 		UserInfo: "/oidc/userinfo", Keys: "/discovery/v2.0/keys"}
 }
 
-// NewSecretID implements face.Face.
+// NewSecretID implements imitation.Vendor.
 func (*Entra) NewSecretID(string) string { return clientcredentials.NewUUID() }
 
-// AdminToken implements face.Face: the client secret of the app registration RotatorID.
+// AdminToken implements imitation.Vendor: the client secret of the app registration RotatorID.
 func (e *Entra) AdminToken() string { return e.adminSecret }
 
-// Routes implements face.Face.
+// Routes implements imitation.Vendor.
 func (e *Entra) Routes(mux *http.ServeMux) {
 	for _, app := range []string{"/v1.0/applications/{objectId}", "/v1.0/{address}"} {
 		mux.HandleFunc("GET "+app, e.endpoint("entra.getApplication", e.getApplication))

@@ -13,7 +13,7 @@ import (
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/entra/entratest"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 
 // tenant is an Entra ID tenant with one registration that has one secret.
 type tenant struct {
-	*facetest.Vendor
+	*imitationtest.Vendor
 	t     *testing.T
 	entra *entratest.Entra
 	token string // an access token of the rotator
@@ -34,10 +34,10 @@ type tenant struct {
 
 func newTenant(t *testing.T) *tenant {
 	t.Helper()
-	v := facetest.Start(t, entratest.Imitation, nil)
+	v := imitationtest.Start(t, entratest.Imitation, nil)
 	v.Register(clients.Client{ID: appID, AppID: objectID})
-	x := &tenant{Vendor: v, t: t, entra: v.Face.(*entratest.Entra), oldID: v.Store.Secrets(appID)[0].ID}
-	x.token = x.admin(url.Values{"client_secret": {v.Face.AdminToken()}}).must(t, http.StatusOK).text("access_token")
+	x := &tenant{Vendor: v, t: t, entra: v.Double.(*entratest.Entra), oldID: v.Store.Secrets(appID)[0].ID}
+	x.token = x.admin(url.Values{"client_secret": {v.Double.AdminToken()}}).must(t, http.StatusOK).text("access_token")
 	return x
 }
 

@@ -12,7 +12,7 @@ import (
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 // graphError is an error answer of Microsoft Graph (Graph docs, "Microsoft Graph error responses and resource types").
@@ -40,7 +40,7 @@ func (e *Entra) endpoint(operation string, h handler) http.HandlerFunc {
 			return
 		}
 		refuse := func(w http.ResponseWriter, out fault.Outcome) { e.writeError(w, r, refusal(w, out)) }
-		e.env.Serve(w, r, operation, face.Text(r, nil), refuse, func(w http.ResponseWriter, r *http.Request) {
+		e.env.Serve(w, r, operation, imitation.Text(r, nil), refuse, func(w http.ResponseWriter, r *http.Request) {
 			status, answer, err := h(r)
 			switch {
 			case err != nil:
@@ -48,7 +48,7 @@ func (e *Entra) endpoint(operation string, h handler) http.HandlerFunc {
 			case answer == nil:
 				w.WriteHeader(status)
 			default:
-				face.WriteJSON(w, status, answer)
+				imitation.WriteJSON(w, status, answer)
 			}
 		})
 	}
@@ -78,7 +78,7 @@ func (e *Entra) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		g = &graphError{http.StatusInternalServerError, "InternalServerError", "Encountered an internal server error."}
 	}
 	id := clientcredentials.NewUUID()
-	face.WriteJSON(w, g.status, map[string]any{"error": map[string]any{"code": g.code, "message": g.message, "innerError": map[string]string{
+	imitation.WriteJSON(w, g.status, map[string]any{"error": map[string]any{"code": g.code, "message": g.message, "innerError": map[string]string{
 		"date": e.env.Clock.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": r.Header.Get("client-request-id")}}})
 }
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
@@ -87,7 +87,7 @@ func (e *Entra) issueToRotator(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("scope") != e.env.BaseURL+"/.default" {
-		e.refuseToken(w, e.TokenError(face.InvalidScope))
+		e.refuseToken(w, e.TokenError(imitation.InvalidScope))
 		return
 	}
 	token := newAccessToken()

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/idp/entra/entratest"
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
@@ -74,7 +74,7 @@ func TestAForeignTokenMustMatchTheFederatedCredential(t *testing.T) {
 		"another issuer":          {change: func(c *jwt.Claims) { c.Issuer = "https://other" }, number: 700211},
 		"another audience":        {change: func(c *jwt.Claims) { c.Audience = jwt.Audience{"api://other"} }, number: 700212},
 		"another role":            {change: func(c *jwt.Claims) { c.Subject += "-other" }, number: 700213},
-		"an expired token":        {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(facetest.Noon().Add(-6 * time.Minute)) }, number: 700024},
+		"an expired token":        {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(imitationtest.Noon().Add(-6 * time.Minute)) }, number: 700024},
 		"a token without an end":  {change: func(c *jwt.Claims) { c.Expiry = nil }, number: 700024},
 		"another key":             {key: stranger, number: 7000272},
 		"an unknown key":          {keyID: "sts-2", number: 7000272},
@@ -82,7 +82,7 @@ func TestAForeignTokenMustMatchTheFederatedCredential(t *testing.T) {
 		"a symmetric signature":   {alg: jose.HS256, key: make([]byte, 32), number: 50027},
 		"the rotator's own claim": {change: func(c *jwt.Claims) { c.Issuer = rotatorID }, number: 700027},
 	} {
-		claims := jwt.Claims{Issuer: stsIssuer, Subject: role, Audience: jwt.Audience{exchange}, IssuedAt: jwt.NewNumericDate(facetest.Noon()), Expiry: jwt.NewNumericDate(facetest.Noon().Add(time.Minute))}
+		claims := jwt.Claims{Issuer: stsIssuer, Subject: role, Audience: jwt.Audience{exchange}, IssuedAt: jwt.NewNumericDate(imitationtest.Noon()), Expiry: jwt.NewNumericDate(imitationtest.Noon().Add(time.Minute))}
 		if c.change != nil {
 			c.change(&claims)
 		}

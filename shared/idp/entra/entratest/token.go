@@ -11,7 +11,7 @@ import (
 
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/fault"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 // tokenLifetime is what Entra ID gives an app's own token: an hour, less a second in the answer.
@@ -19,32 +19,32 @@ const tokenLifetime = time.Hour
 
 // numbers are the first of error_codes for each refusal (Microsoft identity platform docs, "Microsoft Entra
 // authentication and authorization error codes").
-var numbers = map[face.Refusal]int{
-	face.UnknownClient: 700016, face.WrongSecret: 7000215, face.WrongMethod: 7000218, face.NoCredentials: 7000218,
-	face.InvalidCode: 70008, face.InvalidRefreshToken: 700082, face.GrantNotAllowed: 70001, face.UnsupportedGrant: 70003,
-	face.InvalidScope: 70011, face.InvalidRequest: 900144,
+var numbers = map[imitation.Refusal]int{
+	imitation.UnknownClient: 700016, imitation.WrongSecret: 7000215, imitation.WrongMethod: 7000218, imitation.NoCredentials: 7000218,
+	imitation.InvalidCode: 70008, imitation.InvalidRefreshToken: 700082, imitation.GrantNotAllowed: 70001, imitation.UnsupportedGrant: 70003,
+	imitation.InvalidScope: 70011, imitation.InvalidRequest: 900144,
 }
 
-// TokenError implements face.Face. Entra ID says unauthorized_client, with 400, of an app that it does not know.
-func (e *Entra) TokenError(r face.Refusal) face.TokenError {
-	out := face.RFC6749(r)
-	if r == face.UnknownClient {
+// TokenError implements imitation.Vendor. Entra ID says unauthorized_client, with 400, of an app that it does not know.
+func (e *Entra) TokenError(r imitation.Refusal) imitation.TokenError {
+	out := imitation.RFC6749(r)
+	if r == imitation.UnknownClient {
 		out.Status, out.Code = http.StatusBadRequest, "unauthorized_client"
 	}
 	return e.tokenError(out.Status, out.Code, numbers[r], string(r))
 }
 
-func (e *Entra) tokenError(status int, code string, number int, text string) face.TokenError {
+func (e *Entra) tokenError(status int, code string, number int, text string) imitation.TokenError {
 	now, trace, correlation := e.env.Clock.Now().UTC(), clientcredentials.NewUUID(), clientcredentials.NewUUID()
 	stamp := now.Format("2006-01-02 15:04:05Z")
-	return face.TokenError{Status: status, Code: code,
+	return imitation.TokenError{Status: status, Code: code,
 		Description: fmt.Sprintf("AADSTS%d: %s. Trace ID: %s Correlation ID: %s Timestamp: %s", number, text, trace, correlation, stamp),
 		Extra: map[string]any{"error_codes": []int{number}, "timestamp": stamp, "trace_id": trace, "correlation_id": correlation,
 			"error_uri": fmt.Sprintf("%s/error?code=%d", e.env.BaseURL, number)}}
 }
 
-func (e *Entra) refuseToken(w http.ResponseWriter, t face.TokenError) {
-	face.WriteJSON(w, t.Status, t.JSON())
+func (e *Entra) refuseToken(w http.ResponseWriter, t imitation.TokenError) {
+	imitation.WriteJSON(w, t.Status, t.JSON())
 }
 
 // refuseFault answers a fault of the token endpoint.
@@ -68,26 +68,26 @@ var (
 	issued = regexp.MustCompile(`^[A-Z2-7]{26,}$`)
 )
 
-// ServeToken implements face.Tokens: it serves the grant that apps use for themselves, checks the form of a code before
+// ServeToken implements imitation.Tokens: it serves the grant that apps use for themselves, checks the form of a code before
 // the secret, and lets a token server that has not heard of a new secret refuse it. The rest is the provider's.
 func (e *Entra) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 	id, secret := credentials(r)
 	grant := r.PostForm.Get("grant_type")
 	if grant == "client_credentials" && e.rotator(id) != nil {
-		e.env.Serve(w, r, "entra.adminToken", face.Text(r, r.PostForm), e.refuseFault, e.issueToRotator)
+		e.env.Serve(w, r, "entra.adminToken", imitation.Text(r, r.PostForm), e.refuseFault, e.issueToRotator)
 		return true
 	}
 	answer := e.judge(grant, id, secret, r.PostForm)
 	if answer == nil {
 		return false
 	}
-	e.env.Serve(w, r, "token", face.Text(r, r.PostForm)+" basic="+id, e.refuseFault, answer)
+	e.env.Serve(w, r, "token", imitation.Text(r, r.PostForm)+" basic="+id, e.refuseFault, answer)
 	return true
 }
 
 // judge returns the answer to a client's request if it is not the provider's to answer.
 func (e *Entra) judge(grant, id, secret string, form url.Values) http.HandlerFunc {
-	refuse := func(t face.TokenError) http.HandlerFunc {
+	refuse := func(t imitation.TokenError) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { e.refuseToken(w, t) }
 	}
 	if grant == "authorization_code" && form.Get("code") != "" && !issued.MatchString(form.Get("code")) {
@@ -99,17 +99,17 @@ func (e *Entra) judge(grant, id, secret string, form url.Values) http.HandlerFun
 	_, err := e.env.Store.Client(id)
 	switch {
 	case err != nil && grant == "client_credentials":
-		return refuse(e.TokenError(face.UnknownClient))
+		return refuse(e.TokenError(imitation.UnknownClient))
 	case err != nil:
 		return nil
 	case secret == "":
-		return refuse(e.TokenError(face.NoCredentials))
+		return refuse(e.TokenError(imitation.NoCredentials))
 	case !e.accepts(id, secret):
-		return refuse(e.TokenError(face.WrongSecret))
+		return refuse(e.TokenError(imitation.WrongSecret))
 	case grant != "client_credentials":
 		return nil
 	case form.Get("scope") != id+"/.default" && form.Get("scope") != e.env.BaseURL+"/.default":
-		return refuse(e.TokenError(face.InvalidScope))
+		return refuse(e.TokenError(imitation.InvalidScope))
 	}
 	return func(w http.ResponseWriter, _ *http.Request) { writeToken(w, newAccessToken()) }
 }
@@ -149,7 +149,7 @@ func credentials(r *http.Request) (id, secret string) {
 
 func writeToken(w http.ResponseWriter, token string) {
 	seconds := int(tokenLifetime/time.Second) - 1
-	face.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token})
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token})
 }
 
 func newAccessToken() string {

@@ -1,4 +1,4 @@
-// Package hydratest is Ory Hydra's face on the local identity provider: its public endpoints, and the part of the admin API that
+// Package hydratest is Ory Hydra's vendor on the local identity provider: its public endpoints, and the part of the admin API that
 // reads a client, rotates its secret and sets one.
 package hydratest
 
@@ -9,26 +9,26 @@ import (
 	"sync"
 
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 // keeps is how many earlier secrets Hydra keeps; the oldest falls off.
 const keeps = 5
 
-// Hydra is the face. Its methods are safe for concurrent use.
+// Hydra is the vendor. Its methods are safe for concurrent use.
 type Hydra struct {
-	env face.Env
-	api face.API
+	env imitation.Env
+	api imitation.API
 
 	mu      sync.Mutex
 	version string
 	rotates bool
 }
 
-var _ face.Face = (*Hydra)(nil)
+var _ imitation.Vendor = (*Hydra)(nil)
 
 // Imitation is Ory Hydra.
-var Imitation = face.Imitation{
+var Imitation = imitation.Imitation{
 	New:      New,
 	ClientID: "orders-web",
 	PairID:   "orders-web-second",
@@ -39,11 +39,11 @@ var Imitation = face.Imitation{
 	Denial:  "request_forbidden",
 }
 
-// New makes the face; it is the face.New of Hydra.
-func New(env face.Env) (face.Face, error) {
+// New makes the vendor; it is the imitation.New of Hydra.
+func New(env imitation.Env) (imitation.Vendor, error) {
 	h := &Hydra{env: env, version: "v26.3.0", rotates: true}
 	// the admin API of a Hydra of one's own has no authentication
-	h.api = face.API{Env: env, Body: words}
+	h.api = imitation.API{Env: env, Body: words}
 	return h, nil
 }
 
@@ -60,27 +60,27 @@ func (h *Hydra) release() (version string, rotates bool) {
 	return h.version, h.rotates
 }
 
-// Paths implements face.Face.
-func (*Hydra) Paths() face.Paths {
-	return face.Paths{Issuer: "", Authorization: "/oauth2/auth", Token: "/oauth2/token", UserInfo: "/userinfo", Keys: "/.well-known/jwks.json"}
+// Paths implements imitation.Vendor.
+func (*Hydra) Paths() imitation.Paths {
+	return imitation.Paths{Issuer: "", Authorization: "/oauth2/auth", Token: "/oauth2/token", UserInfo: "/userinfo", Keys: "/.well-known/jwks.json"}
 }
 
-// TokenError implements face.Face: Hydra follows RFC 6749, with a text of its own for clients.
-func (*Hydra) TokenError(r face.Refusal) face.TokenError {
-	e := face.RFC6749(r)
+// TokenError implements imitation.Vendor: Hydra follows RFC 6749, with a text of its own for clients.
+func (*Hydra) TokenError(r imitation.Refusal) imitation.TokenError {
+	e := imitation.RFC6749(r)
 	if e.Code == "invalid_client" {
 		e.Description = "Client authentication failed (e.g., unknown client, no client authentication included, or unsupported authentication method)."
 	}
 	return e
 }
 
-// NewSecretID implements face.Face. Hydra has no ids for secrets; these never leave the store.
+// NewSecretID implements imitation.Vendor. Hydra has no ids for secrets; these never leave the store.
 func (*Hydra) NewSecretID(string) string { return rand.Text() }
 
-// AdminToken implements face.Face: there is none.
+// AdminToken implements imitation.Vendor: there is none.
 func (*Hydra) AdminToken() string { return "" }
 
-// Routes implements face.Face.
+// Routes implements imitation.Vendor.
 func (h *Hydra) Routes(mux *http.ServeMux) {
 	const client = "/admin/clients/{id}"
 	mux.HandleFunc("GET "+client, h.api.Endpoint("hydra.getClient", h.get))
@@ -105,7 +105,7 @@ func (h *Hydra) ifRotates(next http.HandlerFunc) http.HandlerFunc {
 }
 
 // words is an error of the admin API.
-func words(e *face.APIError) any {
+func words(e *imitation.APIError) any {
 	if e.Code == "" || strings.Contains(e.Code, "Failure") {
 		e.Code = map[int]string{400: "invalid_request", 401: "request_unauthorized", 403: "request_forbidden", 404: "not_found", 429: "too_many_requests"}[e.Status]
 	}
@@ -158,11 +158,11 @@ func (h *Hydra) patch(r *http.Request) (int, any, error) {
 		Path  string `json:"path"`
 		Value string `json:"value"`
 	}
-	if err := face.ReadJSON(r, &in); err != nil {
+	if err := imitation.ReadJSON(r, &in); err != nil {
 		return 0, nil, err
 	}
 	if len(in) != 1 || in[0].Op != "replace" || in[0].Path != "/client_secret" || len(in[0].Value) < 6 {
-		return 0, nil, &face.APIError{Status: http.StatusBadRequest, Text: "the local stack only replaces /client_secret, by 6 characters or more"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Text: "the local stack only replaces /client_secret, by 6 characters or more"}
 	}
 	return h.change(r, "", func(c clients.Client, e *clients.Edit) error {
 		if _, err := e.Add(clients.Secret{ID: h.NewSecretID(c.ID)}, in[0].Value); err != nil {

@@ -1,4 +1,4 @@
-// Package clients is the store of OIDC clients and their secrets behind every face of the local identity provider:
+// Package clients is the store of OIDC clients and their secrets behind every vendor of the local identity provider:
 // the token endpoint asks it which secrets are live, the vendors' management APIs change them, and tests watch it.
 package clients
 

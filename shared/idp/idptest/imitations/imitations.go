@@ -8,7 +8,7 @@ import (
 	"alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/entra/entratest"
 	"alboidc.internal/shared/idp/hydra/hydratest"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 	"alboidc.internal/shared/idp/manual/manualtest"
 	"alboidc.internal/shared/idp/okta/oktatest"
@@ -16,7 +16,7 @@ import (
 )
 
 // All are the imitations, by the type of the provider.
-var All = map[string]face.Imitation{
+var All = map[string]imitation.Imitation{
 	"auth0":    auth0test.Imitation,
 	"cognito":  cognitotest.Imitation,
 	"entra":    entratest.Imitation,

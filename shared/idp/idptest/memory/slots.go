@@ -22,7 +22,7 @@ type SlotOptions struct {
 	ForgetsPrevious bool
 	// Previous is how long the vendor keeps the previous secret; 0 is for ever.
 	Previous time.Duration
-	// Single: the registrations have one slot (idp.Setter), else two (idp.Shifter).
+	// Single: the registrations have one slot (idp.Setter), else two (idp.PreviousKeeper).
 	Single bool
 }
 
@@ -162,9 +162,9 @@ type shifter struct{ registration }
 type setter struct{ registration }
 
 var (
-	_ idp.Dropper  = shifter{}
-	_ idp.Setter   = setter{}
-	_ idp.Reviewer = shifter{}
+	_ idp.PreviousDropper = shifter{}
+	_ idp.Setter          = setter{}
+	_ idp.Reviewer        = shifter{}
 )
 
 // Capabilities implements idp.Registration.
@@ -181,7 +181,7 @@ func (s shifter) Review(context.Context) (idp.Review, error) {
 	return idp.Review{MaxGrace: s.v.options.Previous}, nil
 }
 
-// Slots implements idp.Shifter.
+// Slots implements idp.PreviousKeeper.
 func (s shifter) Slots(ctx context.Context) (idp.Slots, error) {
 	var out idp.Slots
 	err := s.v.carryOut(ctx, func() error {
@@ -198,7 +198,7 @@ func (s shifter) Slots(ctx context.Context) (idp.Slots, error) {
 	return out, err
 }
 
-// Shift implements idp.Shifter.
+// Shift implements idp.PreviousKeeper.
 func (s shifter) Shift(ctx context.Context) (secret.Value, error) {
 	var out secret.Value
 	err := s.v.carryOut(ctx, func() error { out = s.v.shift(s.clientID); return nil }, idptest.Create)
@@ -208,7 +208,7 @@ func (s shifter) Shift(ctx context.Context) (secret.Value, error) {
 	return out, nil
 }
 
-// Restore implements idp.Shifter.
+// Restore implements idp.PreviousKeeper.
 func (s shifter) Restore(ctx context.Context, value secret.Value) error {
 	return s.v.carryOut(ctx, func() error {
 		if s.v.options.TakesNoValue {
@@ -219,7 +219,7 @@ func (s shifter) Restore(ctx context.Context, value secret.Value) error {
 	}, idptest.Remove)
 }
 
-// DropPrevious implements idp.Dropper.
+// DropPrevious implements idp.PreviousDropper.
 func (s shifter) DropPrevious(ctx context.Context) error {
 	return s.v.carryOut(ctx, func() error {
 		s.v.clients[s.clientID] = s.v.clients[s.clientID][:1]

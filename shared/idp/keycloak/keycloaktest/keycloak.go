@@ -1,4 +1,4 @@
-// Package keycloaktest is Keycloak's face on the local identity provider: a realm's endpoints, and the part of the admin API that
+// Package keycloaktest is Keycloak's vendor on the local identity provider: a realm's endpoints, and the part of the admin API that
 // finds a client, updates it, handles its current and its rotated secret, and shows the client policies.
 package keycloaktest
 
@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 const (
 	// Realm is the realm of all clients.
 	Realm = "staff"
-	// RotatorID is the client whose service account may use the admin API; Face.AdminToken is its secret.
+	// RotatorID is the client whose service account may use the admin API; Vendor.AdminToken is its secret.
 	RotatorID = "alb-secret-rotator"
 
 	policyName, profileName = "rotate client secrets", "secret rotation"
@@ -32,38 +32,38 @@ type Policy struct {
 	Elsewhere bool
 }
 
-// Keycloak is the face. Its methods are safe for concurrent use.
+// Keycloak is the vendor. Its methods are safe for concurrent use.
 type Keycloak struct {
-	env   face.Env
-	admin *face.Admin
-	api   face.API
+	env   imitation.Env
+	admin *imitation.Admin
+	api   imitation.API
 
 	mu     sync.Mutex
 	policy *Policy
 }
 
 var (
-	_ face.Face   = (*Keycloak)(nil)
-	_ face.Tokens = (*Keycloak)(nil)
+	_ imitation.Vendor = (*Keycloak)(nil)
+	_ imitation.Tokens = (*Keycloak)(nil)
 )
 
 // Imitation is Keycloak.
-var Imitation = face.Imitation{
+var Imitation = imitation.Imitation{
 	New:      New,
 	ClientID: "orders-web",
 	AppID:    "c1f3a9d2-7e64-4b08-9a5d-2f80c6b1e437",
 	PairID:   "orders-web-second",
 	Settings: func(baseURL, _, adminARN string) map[string]any {
-		return map[string]any{"serverUrl": baseURL, "realm": Realm, "clientSecret": face.ByClientSecret(RotatorID, adminARN)}
+		return map[string]any{"serverUrl": baseURL, "realm": Realm, "clientSecret": imitation.ByClientSecret(RotatorID, adminARN)}
 	},
 	Changes: []string{"idp:keycloak.regenerateSecret", "idp:keycloak.updateClient", "idp:keycloak.deleteRotated"},
 	Denial:  "access_denied",
 }
 
-// New makes the face; it is the face.New of Keycloak. A policy is in force.
-func New(env face.Env) (face.Face, error) {
-	k := &Keycloak{env: env, admin: face.NewAdmin(env.Clock, RotatorID), policy: &Policy{Lifetime: 180 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour}}
-	k.api = face.API{Env: env, Admin: k.admin, Body: words}
+// New makes the vendor; it is the imitation.New of Keycloak. A policy is in force.
+func New(env imitation.Env) (imitation.Vendor, error) {
+	k := &Keycloak{env: env, admin: imitation.NewAdmin(env.Clock, RotatorID), policy: &Policy{Lifetime: 180 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour}}
+	k.api = imitation.API{Env: env, Admin: k.admin, Body: words}
 	return k, nil
 }
 
@@ -84,39 +84,39 @@ func (k *Keycloak) listed() (p Policy, exists, covers bool) {
 	return *k.policy, true, !k.policy.Elsewhere
 }
 
-// Paths implements face.Face.
-func (*Keycloak) Paths() face.Paths {
+// Paths implements imitation.Vendor.
+func (*Keycloak) Paths() imitation.Paths {
 	const oidc = "/protocol/openid-connect"
-	return face.Paths{Issuer: "/realms/" + Realm, Authorization: oidc + "/auth", Token: oidc + "/token", UserInfo: oidc + "/userinfo", Keys: oidc + "/certs"}
+	return imitation.Paths{Issuer: "/realms/" + Realm, Authorization: oidc + "/auth", Token: oidc + "/token", UserInfo: oidc + "/userinfo", Keys: oidc + "/certs"}
 }
 
-// TokenError implements face.Face: 401 unauthorized_client for a wrong secret, 401 invalid_client for an unknown client
+// TokenError implements imitation.Vendor: 401 unauthorized_client for a wrong secret, 401 invalid_client for an unknown client
 // (ClientIdAndSecretAuthenticator), with the same text.
-func (*Keycloak) TokenError(r face.Refusal) face.TokenError {
-	e := face.RFC6749(r)
+func (*Keycloak) TokenError(r imitation.Refusal) imitation.TokenError {
+	e := imitation.RFC6749(r)
 	switch r {
-	case face.WrongSecret, face.WrongMethod, face.NoCredentials:
+	case imitation.WrongSecret, imitation.WrongMethod, imitation.NoCredentials:
 		e.Code, e.Description = "unauthorized_client", "Invalid client or Invalid client credentials"
-	case face.UnknownClient:
+	case imitation.UnknownClient:
 		e.Description = "Invalid client or Invalid client credentials"
-	case face.InvalidCode:
+	case imitation.InvalidCode:
 		e.Description = "Code not valid"
 	}
 	return e
 }
 
-// NewSecretID implements face.Face. Keycloak has no ids for secrets; these never leave the store.
+// NewSecretID implements imitation.Vendor. Keycloak has no ids for secrets; these never leave the store.
 func (*Keycloak) NewSecretID(string) string { return rand.Text() }
 
-// AdminToken implements face.Face: the client secret of RotatorID.
+// AdminToken implements imitation.Vendor: the client secret of RotatorID.
 func (k *Keycloak) AdminToken() string { return k.admin.Secret }
 
-// ServeToken implements face.Tokens: access tokens for the admin API.
+// ServeToken implements imitation.Tokens: access tokens for the admin API.
 func (k *Keycloak) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 	return k.admin.ServeToken(w, r, k.TokenError, false)
 }
 
-// Routes implements face.Face.
+// Routes implements imitation.Vendor.
 func (k *Keycloak) Routes(mux *http.ServeMux) {
 	const realm = "/admin/realms/" + Realm
 	const client = realm + "/clients/{id}"
@@ -132,7 +132,7 @@ func (k *Keycloak) Routes(mux *http.ServeMux) {
 }
 
 // words is an error of the admin API, which has several shapes.
-func words(e *face.APIError) any {
+func words(e *imitation.APIError) any {
 	switch {
 	case e.Status == http.StatusBadRequest:
 		return map[string]any{"errorMessage": e.Text}
@@ -221,12 +221,12 @@ func (k *Keycloak) update(r *http.Request) (int, any, error) {
 		WebOrigins             json.RawMessage `json:"webOrigins"`
 		Secret                 string          `json:"secret"`
 	}
-	if err := face.ReadJSON(r, &in); err != nil {
+	if err := imitation.ReadJSON(r, &in); err != nil {
 		return 0, nil, err
 	}
 	c, err := k.env.Store.ByAppID(r.PathValue("id"))
 	if err == nil && (in.ClientID != "" && in.ClientID != c.ID || in.ServiceAccountsEnabled || string(in.WebOrigins) != "[]") {
-		return 0, nil, &face.APIError{Status: http.StatusNotImplemented, Text: "the local stack changes nothing but the secret"}
+		return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented, Text: "the local stack changes nothing but the secret"}
 	}
 	err = k.change(r, func(e *clients.Edit, s slots) error {
 		_, _, covers := k.listed()

@@ -14,7 +14,7 @@ import (
 
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 // The scopes of the operations (Okta Management API, OAuth 2.0 scopes of each operation).
@@ -64,7 +64,7 @@ func (o *Okta) endpoint(operation, scope string, h handler) http.HandlerFunc {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		o.env.Serve(w, r, operation, face.Text(r, nil), o.refuse, func(w http.ResponseWriter, r *http.Request) {
+		o.env.Serve(w, r, operation, imitation.Text(r, nil), o.refuse, func(w http.ResponseWriter, r *http.Request) {
 			status, answer, err := h(r)
 			switch {
 			case err != nil:
@@ -72,7 +72,7 @@ func (o *Okta) endpoint(operation, scope string, h handler) http.HandlerFunc {
 			case answer == nil:
 				w.WriteHeader(status)
 			default:
-				face.WriteJSON(w, status, answer)
+				imitation.WriteJSON(w, status, answer)
 			}
 		})
 	}
@@ -129,7 +129,7 @@ func writeError(w http.ResponseWriter, err error) {
 	for _, c := range e.causes {
 		causes = append(causes, map[string]string{"errorSummary": c})
 	}
-	face.WriteJSON(w, e.status, map[string]any{"errorCode": e.code, "errorSummary": e.summary, "errorLink": e.code,
+	imitation.WriteJSON(w, e.status, map[string]any{"errorCode": e.code, "errorSummary": e.summary, "errorLink": e.code,
 		"errorId": randomString("oae", 22), "errorCauses": causes})
 }
 

@@ -1,4 +1,4 @@
-// Package oktatest is Okta's face on the local identity provider: the paths of the custom authorization server "default",
+// Package oktatest is Okta's vendor on the local identity provider: the paths of the custom authorization server "default",
 // the texts of its token endpoint, and the part of the management API that handles an app's client secrets
 // (Okta Management API, tag ApplicationSSOPublicKeys).
 package oktatest
@@ -9,12 +9,12 @@ import (
 	"net/http"
 	"sync"
 
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
-// Okta is the face. Its methods are safe for concurrent use.
+// Okta is the vendor. Its methods are safe for concurrent use.
 type Okta struct {
-	env        face.Env
+	env        imitation.Env
 	adminToken string
 
 	mu       sync.Mutex
@@ -25,10 +25,10 @@ type Okta struct {
 	spent    map[string]int64       // client id + jti of used assertions → their exp
 }
 
-var _ face.Face = (*Okta)(nil)
+var _ imitation.Vendor = (*Okta)(nil)
 
 // Imitation is Okta.
-var Imitation = face.Imitation{
+var Imitation = imitation.Imitation{
 	New:      New,
 	ClientID: "0oaorderswebclient01",
 	AppID:    "0oaordersapp0000001",
@@ -39,49 +39,49 @@ var Imitation = face.Imitation{
 	Denial:  "E0000006",
 }
 
-// New makes the face; it is the face.New of Okta.
-func New(env face.Env) (face.Face, error) {
+// New makes the vendor; it is the imitation.New of Okta.
+func New(env imitation.Env) (imitation.Vendor, error) {
 	return &Okta{env: env, adminToken: randomString("00", 40), api: bucket{perMinute: DefaultRateLimit}, oauth: bucket{perMinute: DefaultRateLimit},
 		services: map[string]*ServiceApp{}, tokens: map[string]bearer{}, spent: map[string]int64{}}, nil
 }
 
-// Paths implements face.Face: the endpoints of a custom authorization server.
-func (*Okta) Paths() face.Paths {
-	return face.Paths{Issuer: "/oauth2/default", Authorization: "/v1/authorize", Token: "/v1/token", UserInfo: "/v1/userinfo", Keys: "/v1/keys"}
+// Paths implements imitation.Vendor: the endpoints of a custom authorization server.
+func (*Okta) Paths() imitation.Paths {
+	return imitation.Paths{Issuer: "/oauth2/default", Authorization: "/v1/authorize", Token: "/v1/token", UserInfo: "/v1/userinfo", Keys: "/v1/keys"}
 }
 
-// TokenError implements face.Face. The text for a wrong secret is the documented one (Okta developer guide "Implement
+// TokenError implements imitation.Vendor. The text for a wrong secret is the documented one (Okta developer guide "Implement
 // OAuth for Okta with a service app", troubleshooting); the others are worded after observed answers.
-func (*Okta) TokenError(r face.Refusal) face.TokenError {
-	e := face.RFC6749(r)
+func (*Okta) TokenError(r imitation.Refusal) imitation.TokenError {
+	e := imitation.RFC6749(r)
 	switch r {
-	case face.WrongSecret:
+	case imitation.WrongSecret:
 		e.Description = "The client secret supplied for a confidential client is invalid."
-	case face.UnknownClient:
+	case imitation.UnknownClient:
 		e.Description = "Invalid value for 'client_id' parameter."
-	case face.WrongMethod:
+	case imitation.WrongMethod:
 		e.Description = "The client authentication method is not the one registered for the client."
-	case face.NoCredentials:
+	case imitation.NoCredentials:
 		e.Description = "Client authentication failed. Either the client or the client credentials are invalid."
-	case face.InvalidCode:
+	case imitation.InvalidCode:
 		e.Description = "The authorization code is invalid or has expired."
-	case face.InvalidRefreshToken:
+	case imitation.InvalidRefreshToken:
 		e.Description = "The refresh token is invalid or expired."
-	case face.GrantNotAllowed:
+	case imitation.GrantNotAllowed:
 		e.Description = "The client is not authorized to use the provided grant type."
-	case face.UnsupportedGrant:
+	case imitation.UnsupportedGrant:
 		e.Description = "The authorization grant type is not supported by the authorization server."
 	}
 	return e
 }
 
-// NewSecretID implements face.Face.
+// NewSecretID implements imitation.Vendor.
 func (*Okta) NewSecretID(string) string { return randomString("ocs", 17) }
 
-// AdminToken implements face.Face: the API token for the SSWS scheme.
+// AdminToken implements imitation.Vendor: the API token for the SSWS scheme.
 func (o *Okta) AdminToken() string { return o.adminToken }
 
-// Routes implements face.Face.
+// Routes implements imitation.Vendor.
 func (o *Okta) Routes(mux *http.ServeMux) {
 	const app, secrets = "/api/v1/apps/{appId}", "/api/v1/apps/{appId}/credentials/secrets"
 	for _, route := range []struct {

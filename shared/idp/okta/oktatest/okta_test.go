@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/okta/oktatest"
 )
 
@@ -22,7 +22,7 @@ const (
 
 // org is an Okta org with one app that has one secret.
 type org struct {
-	*facetest.Vendor
+	*imitationtest.Vendor
 	t     *testing.T
 	okta  *oktatest.Okta
 	auth  string
@@ -31,8 +31,8 @@ type org struct {
 
 func newOrg(t *testing.T) *org {
 	t.Helper()
-	v := facetest.Start(t, oktatest.Imitation, nil, appID)
-	return &org{Vendor: v, t: t, okta: v.Face.(*oktatest.Okta), auth: "SSWS " + v.Face.AdminToken(), oldID: v.Store.Secrets(appID)[0].ID}
+	v := imitationtest.Start(t, oktatest.Imitation, nil, appID)
+	return &org{Vendor: v, t: t, okta: v.Double.(*oktatest.Okta), auth: "SSWS " + v.Double.AdminToken(), oldID: v.Store.Secrets(appID)[0].ID}
 }
 
 type answer struct {
@@ -219,7 +219,7 @@ func TestRateLimitIsAnnouncedAndEnforcedPerMinute(t *testing.T) {
 	}
 	a := o.call(http.MethodPost, secrets, "{}").mustFail(t, http.StatusTooManyRequests, "E0000047")
 	date, err := http.ParseTime(a.header.Get("Date"))
-	if err != nil || !date.Equal(facetest.Noon()) || a.header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(facetest.Noon().Add(time.Minute).Unix(), 10) {
+	if err != nil || !date.Equal(imitationtest.Noon()) || a.header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(imitationtest.Noon().Add(time.Minute).Unix(), 10) {
 		t.Fatalf("headers: %v", a.header)
 	}
 	if len(o.Store.Secrets(appID)) != 1 {

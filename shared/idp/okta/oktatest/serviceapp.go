@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/fault"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
@@ -71,7 +71,7 @@ func (o *Okta) serviceToken(w http.ResponseWriter, r *http.Request) {
 	refuse := func(w http.ResponseWriter, out fault.Outcome) {
 		refuseToken(w, out.Status, out.Code, fault.Text)
 	}
-	o.env.Serve(w, r, "okta.serviceToken", face.Text(r, r.PostForm), refuse, o.issue)
+	o.env.Serve(w, r, "okta.serviceToken", imitation.Text(r, r.PostForm), refuse, o.issue)
 }
 
 func (o *Okta) issue(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +102,7 @@ func (o *Okta) issue(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.tokens[token] = b
 	o.mu.Unlock()
-	face.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": int(tokenLifetime / time.Second),
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": int(tokenLifetime / time.Second),
 		"access_token": token, "scope": strings.Join(asked, " ")})
 }
 
@@ -184,5 +184,5 @@ func (o *Okta) scopesOf(token string) (map[string]bool, bool) {
 }
 
 func refuseToken(w http.ResponseWriter, status int, code, description string) {
-	face.WriteJSON(w, status, face.TokenError{Code: code, Description: description}.JSON())
+	imitation.WriteJSON(w, status, imitation.TokenError{Code: code, Description: description}.JSON())
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"alboidc.internal/shared/idp/idptest/facetest"
+	"alboidc.internal/shared/idp/idptest/imitationtest"
 	"alboidc.internal/shared/idp/okta/oktatest"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -37,7 +37,7 @@ func newService(t *testing.T) *service {
 
 func (s *service) claims() jwt.Claims {
 	return jwt.Claims{Issuer: s.clientID, Subject: s.clientID, Audience: jwt.Audience{s.URL + "/oauth2/v1/token"},
-		IssuedAt: jwt.NewNumericDate(facetest.Noon()), Expiry: jwt.NewNumericDate(facetest.Noon().Add(5 * time.Minute)), ID: "jti-1"}
+		IssuedAt: jwt.NewNumericDate(imitationtest.Noon()), Expiry: jwt.NewNumericDate(imitationtest.Noon().Add(5 * time.Minute)), ID: "jti-1"}
 }
 
 func (s *service) sign(alg jose.SignatureAlgorithm, key any, c jwt.Claims) string {
@@ -94,10 +94,10 @@ func TestAssertionIsRefusedUnlessEverythingIsRight(t *testing.T) {
 		code   string
 	}{
 		"another audience":       {change: func(c *jwt.Claims) { c.Audience = jwt.Audience{s.URL + "/oauth2/default/v1/token"} }, status: 401, code: "invalid_client"},
-		"expired":                {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(facetest.Noon()) }, status: 401, code: "invalid_client"},
+		"expired":                {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(imitationtest.Noon()) }, status: 401, code: "invalid_client"},
 		"no expiry":              {change: func(c *jwt.Claims) { c.Expiry = nil }, status: 401, code: "invalid_client"},
-		"valid for too long":     {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(facetest.Noon().Add(2 * time.Hour)) }, status: 401, code: "invalid_client"},
-		"issued in the future":   {change: func(c *jwt.Claims) { c.IssuedAt = jwt.NewNumericDate(facetest.Noon().Add(10 * time.Minute)) }, status: 401, code: "invalid_client"},
+		"valid for too long":     {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(imitationtest.Noon().Add(2 * time.Hour)) }, status: 401, code: "invalid_client"},
+		"issued in the future":   {change: func(c *jwt.Claims) { c.IssuedAt = jwt.NewNumericDate(imitationtest.Noon().Add(10 * time.Minute)) }, status: 401, code: "invalid_client"},
 		"another issuer":         {change: func(c *jwt.Claims) { c.Issuer = "0oaOther" }, status: 401, code: "invalid_client"},
 		"an unknown service app": {change: func(c *jwt.Claims) { c.Issuer, c.Subject = "0oaOther", "0oaOther" }, status: 401, code: "invalid_client"},
 		"another key":            {key: stranger, status: 401, code: "invalid_client"},

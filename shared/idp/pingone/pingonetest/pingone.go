@@ -1,4 +1,4 @@
-// Package pingonetest is PingOne's face on the local identity provider: an environment's endpoints, and the part of the Platform
+// Package pingonetest is PingOne's vendor on the local identity provider: an environment's endpoints, and the part of the Platform
 // API that reads an application and handles its current and its previous secret.
 package pingonetest
 
@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/face"
+	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
 const (
 	// EnvironmentID is the id of the environment.
 	EnvironmentID = "3f0c2a6e-5b1d-4c8e-9a57-0d6f1b2c3e4a"
-	// WorkerID is the worker application that may use the Platform API; Face.AdminToken is its secret.
+	// WorkerID is the worker application that may use the Platform API; Vendor.AdminToken is its secret.
 	WorkerID = "9d2b7c10-64fe-4a3b-8c21-7e5f4d3c2b1a"
 
 	// longest is how long a previous secret may be kept (PingOne Platform API, "Update Application Secret").
@@ -27,37 +27,37 @@ const (
 	mediaType = "application/vnd.pingidentity.secret+json"
 )
 
-// PingOne is the face. Its methods are safe for concurrent use.
+// PingOne is the vendor. Its methods are safe for concurrent use.
 type PingOne struct {
-	env   face.Env
-	admin *face.Admin
-	api   face.API
+	env   imitation.Env
+	admin *imitation.Admin
+	api   imitation.API
 
 	mu           sync.Mutex
 	takesNoValue bool
 }
 
 var (
-	_ face.Face   = (*PingOne)(nil)
-	_ face.Tokens = (*PingOne)(nil)
+	_ imitation.Vendor = (*PingOne)(nil)
+	_ imitation.Tokens = (*PingOne)(nil)
 )
 
 // Imitation is PingOne.
-var Imitation = face.Imitation{
+var Imitation = imitation.Imitation{
 	New:      New,
 	ClientID: "5e8d1c3a-72b4-4f60-9d15-a0c4e6b8f213",
 	Settings: func(baseURL, _, adminARN string) map[string]any {
 		return map[string]any{"environmentId": EnvironmentID, "apiUrl": baseURL, "authUrl": baseURL,
-			"clientSecret": face.ByClientSecret(WorkerID, adminARN)}
+			"clientSecret": imitation.ByClientSecret(WorkerID, adminARN)}
 	},
 	Changes: []string{"idp:pingone.updateSecret", "idp:pingone.setSecret", "idp:pingone.deletePreviousSecret"},
 	Denial:  "ACCESS_FAILED",
 }
 
-// New makes the face; it is the face.New of PingOne.
-func New(env face.Env) (face.Face, error) {
-	p := &PingOne{env: env, admin: face.NewAdmin(env.Clock, WorkerID)}
-	p.api = face.API{Env: env, Admin: p.admin, Body: words}
+// New makes the vendor; it is the imitation.New of PingOne.
+func New(env imitation.Env) (imitation.Vendor, error) {
+	p := &PingOne{env: env, admin: imitation.NewAdmin(env.Clock, WorkerID)}
+	p.api = imitation.API{Env: env, Admin: p.admin, Body: words}
 	return p, nil
 }
 
@@ -68,27 +68,27 @@ func (p *PingOne) RefuseValues() {
 	p.takesNoValue = true
 }
 
-// Paths implements face.Face.
-func (*PingOne) Paths() face.Paths {
-	return face.Paths{Issuer: "/" + EnvironmentID + "/as", Authorization: "/authorize", Token: "/token", UserInfo: "/userinfo", Keys: "/jwks"}
+// Paths implements imitation.Vendor.
+func (*PingOne) Paths() imitation.Paths {
+	return imitation.Paths{Issuer: "/" + EnvironmentID + "/as", Authorization: "/authorize", Token: "/token", UserInfo: "/userinfo", Keys: "/jwks"}
 }
 
-// TokenError implements face.Face. PingOne documents nothing beyond RFC 6749.
-func (*PingOne) TokenError(r face.Refusal) face.TokenError { return face.RFC6749(r) }
+// TokenError implements imitation.Vendor. PingOne documents nothing beyond RFC 6749.
+func (*PingOne) TokenError(r imitation.Refusal) imitation.TokenError { return imitation.RFC6749(r) }
 
-// NewSecretID implements face.Face. PingOne has no ids for secrets; these never leave the store.
+// NewSecretID implements imitation.Vendor. PingOne has no ids for secrets; these never leave the store.
 func (*PingOne) NewSecretID(string) string { return rand.Text() }
 
-// AdminToken implements face.Face: the client secret of WorkerID.
+// AdminToken implements imitation.Vendor: the client secret of WorkerID.
 func (p *PingOne) AdminToken() string { return p.admin.Secret }
 
-// ServeToken implements face.Tokens: access tokens for the Platform API. The worker application authenticates by Basic, the
+// ServeToken implements imitation.Tokens: access tokens for the Platform API. The worker application authenticates by Basic, the
 // default.
 func (p *PingOne) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 	return p.admin.ServeToken(w, r, p.TokenError, true)
 }
 
-// Routes implements face.Face.
+// Routes implements imitation.Vendor.
 func (p *PingOne) Routes(mux *http.ServeMux) {
 	const app = "/v1/environments/{environment}/applications/{application}"
 	mux.HandleFunc("GET "+app, p.api.Endpoint("pingone.readApplication", p.readApplication))
@@ -106,7 +106,7 @@ func (p *PingOne) Routes(mux *http.ServeMux) {
 }
 
 // words is an error of the Platform API (P1Error).
-func words(e *face.APIError) any {
+func words(e *imitation.APIError) any {
 	if e.Code == "" || strings.Contains(e.Code, "Failure") {
 		e.Code = map[int]string{400: "INVALID_DATA", 401: "ACCESS_FAILED", 403: "ACCESS_FAILED", 404: "NOT_FOUND", 429: "REQUEST_LIMITED"}[e.Status]
 	}
@@ -210,13 +210,13 @@ func (p *PingOne) updateSecret(r *http.Request) (int, any, error) {
 		} `json:"previous"`
 	}
 	if r.ContentLength != 0 {
-		if err := face.ReadJSON(r, &in); err != nil {
+		if err := imitation.ReadJSON(r, &in); err != nil {
 			return 0, nil, err
 		}
 	}
 	now := p.env.Clock.Now()
 	if in.Previous != nil && (!in.Previous.ExpiresAt.After(now) || in.Previous.ExpiresAt.After(now.Add(longest))) {
-		return 0, nil, &face.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA", Text: "previous.expiresAt must be in the future, and 30 days from now at most"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA", Text: "previous.expiresAt must be in the future, and 30 days from now at most"}
 	}
 	return p.change(r, func(c clients.Client, e *clients.Edit) error {
 		current, previous, err := p.slots(e)
@@ -246,14 +246,14 @@ func (p *PingOne) setSecret(r *http.Request) (int, any, error) {
 	var in struct {
 		Secret string `json:"secret"`
 	}
-	if err := face.ReadJSON(r, &in); err != nil {
+	if err := imitation.ReadJSON(r, &in); err != nil {
 		return 0, nil, err
 	}
 	p.mu.Lock()
 	refused := p.takesNoValue || in.Secret == ""
 	p.mu.Unlock()
 	if refused {
-		return 0, nil, &face.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA", Text: "the application takes no imported secret"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA", Text: "the application takes no imported secret"}
 	}
 	return p.change(r, func(c clients.Client, e *clients.Edit) error {
 		for _, s := range e.All() {

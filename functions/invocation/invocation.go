@@ -1,0 +1,222 @@
+// Package invocation opens what a function needs for one call: the client's configuration, its secret, its identity
+// provider and its journal.
+package invocation
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/idp/withoutids"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/parameters"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/telemetry"
+	"alboidc.internal/shared/versions"
+)
+
+// Deps is what the functions are built from. Nothing in it belongs to one client. The last group is set only for the
+// functions whose roles have the rights that it needs.
+type Deps struct {
+	// Secrets returns Secrets Manager of a Region.
+	Secrets func(region string) versions.API
+	Journal *journal.Table
+	// Clients are the clients' configurations.
+	Clients *parameters.Store
+	Log     *slog.Logger
+	Metrics *telemetry.Metrics
+	Now     func() time.Time
+	Sleep   func(ctx context.Context, d time.Duration) error
+	Rand    io.Reader
+
+	// Capabilities are those of a client's identity provider, for functions that only probe.
+	Capabilities func(c config.Client) (idp.Capabilities, error)
+	Prober       *probe.Prober
+	// InVPC: the function runs in a VPC, which may lead nowhere.
+	InVPC bool
+
+	// Registrations makes what manages a client's registration at its identity provider.
+	Registrations func(c config.Client) (idp.Registration, error)
+	Balancers     *alb.Balancers
+	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
+	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
+	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
+	// metrics).
+	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
+}
+
+// Registrations makes the registrations of the registry, with what each of them gets.
+func Registrations(d idp.Deps) func(config.Client) (idp.Registration, error) {
+	return func(c config.Client) (idp.Registration, error) {
+		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c), d)
+	}
+}
+
+// Capabilities are those of the registry.
+func Capabilities(c config.Client) (idp.Capabilities, error) {
+	return registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c))
+}
+
+func registered(c config.Client) idp.Client {
+	return idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID}
+}
+
+// Invocation is one call on behalf of one client. Provider is nil unless Deps.Registrations is set.
+type Invocation struct {
+	Deps
+	Common   rotation.Common
+	Config   config.Client
+	Store    *versions.Store
+	Provider idp.Provider
+	// Capable is what the identity provider can do, for the functions that probe.
+	Capable idp.Capabilities
+	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
+	Patient bool
+
+	opened             time.Time
+	journal            *journal.Journal // from Open, or Look
+	renamed, successor string           // by follow
+	untold             []string         // by follow
+	labels             *versions.Labels // as they were read last
+	keeper             versions.Keeper  // with the labels
+	stays              string           // the AWSCURRENT that Standing has found
+	known              withoutids.Known // what a provider of package slots goes by
+	absent             map[string]bool  // versions that were looked for and are not stored
+}
+
+// Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
+// configuration counts, the journal says: never who calls.
+func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) {
+	j, err := d.Journal.Own(ctx, c.Client, c.Execution)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := d.configuration(ctx, c, j)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameAsBegun(cfg, j); err != nil {
+		return nil, err
+	}
+	s, err := d.session(c, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.journal = j
+	return s, nil
+}
+
+// configuration reads the text that the journal refers to. An execution of an earlier definition has written no reference,
+// and brings its configuration along: it works by the newest, which must be that of the same client.
+func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.Journal) (config.Client, error) {
+	if j.Config != nil {
+		return d.Clients.Referenced(ctx, c.Client, *j.Config)
+	}
+	if len(c.Config) == 0 {
+		return d.Clients.Newest(ctx, c.Client)
+	}
+	brought, err := config.Parse(c.Config)
+	if err != nil {
+		return config.Client{}, err
+	}
+	return d.Clients.Same(ctx, c.Client, brought.Identity())
+}
+
+// sameAsBegun refuses to go on with the rotation of another client: the configuration changed between two executions, the
+// first of which has not ended what it began. Its secrets would be looked for where they are not.
+func sameAsBegun(cfg config.Client, j *journal.Journal) error {
+	if j.Begun == nil {
+		return nil
+	}
+	other := cfg.Identity().Differences(*j.Begun)
+	if len(other) == 0 {
+		return nil
+	}
+	return failure.New(failure.Reconfigured, "an earlier rotation of client %s has not ended, and the configuration changed in %s since it began "+
+		"(client id %s at %s then): put that back and start again, which ends it; change the configuration after that",
+		cfg.Name, strings.Join(other, ", "), j.Begun.ClientID, j.Begun.Issuer)
+}
+
+// OpenNewest reads the newest configuration, whoever owns the lock, for what changes nothing.
+func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Invocation, error) {
+	cfg, err := d.Clients.Newest(ctx, c.Client)
+	if err != nil {
+		return nil, err
+	}
+	return d.session(c, cfg)
+}
+
+func (d Deps) session(c rotation.Common, cfg config.Client) (s *Invocation, err error) {
+	s = &Invocation{Deps: d, Common: c, Config: cfg, opened: d.Now(), absent: map[string]bool{},
+		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
+	if d.Registrations == nil {
+		s.Capable, err = s.capabilities()
+	} else if s.Provider, err = s.provider(); err == nil {
+		s.Capable = s.Provider.Capabilities()
+	}
+	return s, err
+}
+
+// Own returns the journal that Open has read. For functions that manage the registration, it follows a secret that somebody
+// stored again as another version.
+func (s *Invocation) Own(ctx context.Context) (*journal.Journal, error) {
+	if s.Provider == nil {
+		return s.journal, nil
+	}
+	return s.journal, s.follow(ctx)
+}
+
+// Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is held;
+// zero if it is free.
+func (s *Invocation) Look(ctx context.Context) (held time.Time, err error) {
+	s.journal, held, err = s.Journal.Look(ctx, s.Common.Client)
+	return held, err
+}
+
+// ReadSecret reads the current value of a Secrets Manager secret: an admin credential or a synthetic user.
+func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, error) {
+	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
+}
+
+// endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client id. Each
+// of them must accept a secret that is in use, and refuse one that is gone.
+func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
+	var out []probe.Endpoint
+	for _, at := range s.Config.TokenEndpoints() {
+		out = append(out, probe.Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
+			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
+	}
+	return out
+}
+
+// Targets searches the configured load balancers for the client's targets. Those of known, targets that were found before,
+// are searched too: a load balancer that was taken out of the configuration, or whose tag was taken away, still has the secret
+// that was put on it.
+func (s *Invocation) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
+	where, want, err := s.scope(ctx)
+	if err != nil {
+		return alb.Found{}, err
+	}
+	where.Known = known
+	return s.Balancers.Targets(ctx, where, want)
+}
+
+// region is the Region of an ARN that the configuration check has let through.
+func region(s string) string {
+	a, err := arn.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return a.Region
+}

@@ -1,0 +1,118 @@
+package invocation
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/withoutids"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/versions"
+)
+
+// Labels are the labels as this call has read them last. Right before what cannot be undone, LookAgain.
+func (s *Invocation) Labels(ctx context.Context) (versions.Labels, error) {
+	if s.labels == nil {
+		return s.readLabels(ctx)
+	}
+	return *s.labels, nil
+}
+
+func (s *Invocation) readLabels(ctx context.Context) (versions.Labels, error) {
+	labels, keeper, err := s.Store.Describe(ctx)
+	if err == nil {
+		s.labels, s.keeper = &labels, keeper
+	}
+	return labels, err
+}
+
+// Keeper is who else has a hand in the secret, as the labels were read last.
+func (s *Invocation) Keeper() versions.Keeper { return s.keeper }
+
+// LookAgain reads the labels again. It is called right before what cannot be undone, and fails if AWSCURRENT is another
+// version than the one that Standing has found: some requests make AWSCURRENT the only secret, and that must not be one
+// that somebody stores meanwhile.
+func (s *Invocation) LookAgain(ctx context.Context) error {
+	labels, err := s.readLabels(ctx)
+	if err != nil {
+		return err
+	}
+	if s.stays != "" && labels.Current != s.stays {
+		return failure.New(failure.Unavailable, "AWSCURRENT went from version %s to %s in the middle of this call, which begins again", s.stays, labels.Current)
+	}
+	if s.Provider == nil {
+		return nil
+	}
+	if err := s.follow(ctx); err != nil { // it may be on another version than at the beginning
+		return err
+	}
+	return s.Know(ctx)
+}
+
+// Know tells a provider without ids (package slots) which versions there are, by the labels as this call has read them
+// last. It is called before the provider is asked about its secrets.
+func (s *Invocation) Know(ctx context.Context) error {
+	if s.Capable.HasIDs() {
+		return nil
+	}
+	labels, err := s.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	if labels.Current == "" {
+		return failure.New(failure.Precondition, "the secret has no AWSCURRENT version")
+	}
+	current := s.entry(labels.Current)
+	k := withoutids.Known{Current: withoutids.Version{ID: labels.Current}}
+	if k.Current.Value, err = s.Value(ctx, labels.Current); err != nil {
+		return err
+	}
+	if k.Current.ClientID, err = s.ClientID(ctx, rotation.Ref{VersionID: labels.Current}); err != nil {
+		return err
+	}
+	for _, id := range s.others(labels) {
+		e := s.entry(id)
+		v := withoutids.Version{ID: id, ClientID: e.ClientID, Kept: e.State == journal.Kept,
+			After: !e.Imported && (current.Imported || !e.At.Before(current.At))}
+		if !s.Config.IsPair() {
+			v.ClientID = s.Config.ClientID
+		}
+		if !s.absent[id] {
+			v.Value, err = s.Value(ctx, id)
+			s.absent[id] = errors.Is(err, versions.ErrNotFound)
+			if err != nil && !s.absent[id] {
+				return err
+			}
+		}
+		k.Others = append(k.Others, v)
+	}
+	s.known = k
+	return nil
+}
+
+// others are the versions beside AWSCURRENT of which the provider may have a secret: those that the journal holds as
+// intended, live or kept, the kept ones last.
+func (s *Invocation) others(labels versions.Labels) []string {
+	var wanted, kept []string
+	for _, id := range slices.Sorted(maps.Keys(s.journal.Secrets)) {
+		switch e := s.journal.Secrets[id]; {
+		case id == labels.Current || e.State == journal.Removed:
+		case e.State == journal.Kept:
+			kept = append(kept, id)
+		default:
+			wanted = append(wanted, id)
+		}
+	}
+	return append(wanted, kept...)
+}
+
+// Exists reports whether a version is stored at this moment. One that is not is not looked for again when the provider
+// is told what there is.
+func (s *Invocation) Exists(ctx context.Context, version string) (bool, error) {
+	exists, err := s.Store.Exists(ctx, version)
+	s.absent[version] = err == nil && !exists
+	return exists, err
+}

@@ -1,0 +1,309 @@
+package invocation
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
+)
+
+// How a refusal is proven (docs/adr/0020). Where another secret is accepted, that is the positive control. Where none is, only
+// time and the admin API tell a secret that is gone from a token endpoint that is ill: more than a minute, which only a Patient
+// session has.
+var (
+	inTurn = probe.Turns{Times: 3, Pause: time.Second}
+	alone  = probe.Turns{Times: 4, Pause: 21 * time.Second}
+)
+
+// Credential is the secret of a version, and the registration that it belongs to.
+type Credential struct {
+	Version, ClientID string
+	value             secret.Value
+}
+
+// Credential reads the secret of a version.
+func (s *Invocation) Credential(ctx context.Context, version string) (Credential, error) {
+	v, err := s.Value(ctx, version)
+	if err != nil {
+		return Credential{}, err
+	}
+	id, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
+	return Credential{version, id, v}, err
+}
+
+// Calibrate makes sure that every token endpoint refuses a wrong secret: probe.Credential.Calibrate.
+func (s *Invocation) Calibrate(ctx context.Context, c Credential) error {
+	for _, e := range s.endpoints(c.ClientID) {
+		if err := s.Prober.Credential().Calibrate(ctx, e, c.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ask asks every token endpoint once. The first that does not accept the secret decides; at is its place in the order of
+// endpoints. A refusal proves nothing yet: see Control.
+func (s *Invocation) Ask(ctx context.Context, c Credential) (v probe.Verdict, at int, err error) {
+	for at := range s.endpoints(c.ClientID) {
+		if v, err = s.askAt(ctx, at, c); err != nil || v.Outcome != probe.Accepted {
+			return v, at, err
+		}
+	}
+	return v, 0, nil
+}
+
+func (s *Invocation) askAt(ctx context.Context, at int, c Credential) (probe.Verdict, error) {
+	return s.Prober.Credential().Classify(ctx, s.endpoints(c.ClientID)[at], c.value)
+}
+
+// Control asks a token endpoint that has just refused a secret about every other that it may accept: if it accepts one, it
+// answers rightly, and the verdict says by which version that was shown. from is a version that may be one of them.
+func (s *Invocation) Control(ctx context.Context, at int, c Credential, from string) (probe.Verdict, error) {
+	controls, err := s.controls(ctx, c, from)
+	if err != nil {
+		return probe.Verdict{}, err
+	}
+	_, v, err := s.accepted(ctx, at, controls)
+	return v, err
+}
+
+// accepted is the first of several secrets that a token endpoint accepts.
+func (s *Invocation) accepted(ctx context.Context, at int, among []Credential) (Credential, probe.Verdict, error) {
+	for _, c := range among {
+		if v, err := s.askAt(ctx, at, c); err != nil || v.Outcome == probe.Accepted {
+			v.Reason = "it accepts version " + c.Version
+			return c, v, err
+		}
+	}
+	return Credential{}, probe.Verdict{Outcome: probe.Inconclusive, Reason: "no other secret is accepted, which would show that the provider answers rightly"}, nil
+}
+
+// controls are the secrets beside one that the identity provider may accept: those with labels, and those that the journal holds.
+func (s *Invocation) controls(ctx context.Context, than Credential, more ...string) ([]Credential, error) {
+	labels, err := s.Labels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := append([]string{labels.Current, labels.Pending, labels.Previous}, more...)
+	if s.journal != nil {
+		for _, id := range slices.Sorted(maps.Keys(s.journal.Secrets)) {
+			if s.journal.Secrets[id].State != journal.Removed {
+				ids = append(ids, id)
+			}
+		}
+	}
+	var out []Credential
+	for n, id := range ids {
+		clientID := s.Config.ClientID
+		if s.Config.IsPair() {
+			clientID = s.entry(id).ClientID
+		}
+		if id == "" || clientID == "" || slices.Contains(ids[:n], id) {
+			continue
+		}
+		v, err := s.Value(ctx, id)
+		switch {
+		case errors.Is(err, versions.ErrNotFound):
+		case failure.Is(err, failure.Precondition): // it holds no client secret, so it shows nothing
+		case err != nil:
+			return nil, err
+		case clientID != than.ClientID || !v.Equal(than.value):
+			out = append(out, Credential{id, clientID, v})
+		}
+	}
+	return out, nil
+}
+
+// A verdict that cannot be had now is asked for again within the call, until it has lasted so long.
+const (
+	patience = 20 * time.Second
+	pause    = 4 * time.Second
+)
+
+// verdict is what the token endpoints say about a secret: accepted by all, or refused by one, and that is proven.
+func (s *Invocation) verdict(ctx context.Context, c Credential) (probe.Verdict, error) {
+	return s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) { return s.verdictNow(ctx, c) })
+}
+
+func (s *Invocation) untilTold(ctx context.Context, ask func(context.Context) (probe.Verdict, error)) (probe.Verdict, error) {
+	for {
+		v, err := ask(ctx)
+		if err != nil || v.Outcome != probe.Inconclusive || s.Now().Sub(s.opened) >= patience || s.Sleep(ctx, pause) != nil {
+			return v, err
+		}
+	}
+}
+
+func (s *Invocation) verdictNow(ctx context.Context, c Credential) (v probe.Verdict, err error) {
+	for at, e := range s.endpoints(c.ClientID) {
+		v, err = s.Prober.Credential().Differential(ctx, e, c.value)
+		if err == nil && v.Outcome == probe.Rejected {
+			v, err = s.refusal(ctx, at, c)
+		}
+		if err != nil || v.Outcome != probe.Accepted {
+			if at > 0 {
+				v.Reason += ", at the alias " + e.TokenEndpoint
+			}
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+// refusal proves a refusal that was just seen, by another secret that is accepted and by the admin API, or by the latter alone.
+func (s *Invocation) refusal(ctx context.Context, at int, c Credential) (probe.Verdict, error) {
+	controls, err := s.controls(ctx, c)
+	if err != nil {
+		return probe.Verdict{}, err
+	}
+	check := func(ctx context.Context) (probe.Verdict, error) { return s.askAt(ctx, at, c) }
+	other, v, err := s.accepted(ctx, at, controls)
+	switch {
+	case err != nil:
+		return v, err
+	case v.Outcome != probe.Accepted:
+		return s.refusalAlone(ctx, check, v)
+	}
+	return settled(probe.Refusal(ctx, inTurn, s.Sleep, check, func(ctx context.Context) (probe.Verdict, error) {
+		v, err := s.askAt(ctx, at, other)
+		if err == nil && v.Outcome == probe.Accepted && s.Provider != nil {
+			_, err = s.reads(ctx)
+		}
+		v.Reason = "it accepts version " + other.Version
+		if v.Outcome != probe.Accepted {
+			v.Reason = "so is version " + other.Version
+		}
+		return v, err
+	}))
+}
+
+// refusalAlone proves a refusal where no other secret is accepted; without says so.
+func (s *Invocation) refusalAlone(ctx context.Context, check func(context.Context) (probe.Verdict, error), without probe.Verdict) (probe.Verdict, error) {
+	if !s.Patient || s.Provider == nil {
+		return probe.Verdict{Outcome: probe.Inconclusive, Reason: "refused, but " + without.Reason}, nil
+	}
+	return settled(probe.Refusal(ctx, alone, s.Sleep, check, s.reads))
+}
+
+// settled: a secret that is refused and then accepted is neither.
+func settled(v probe.Verdict, err error) (probe.Verdict, error) {
+	if v.Outcome == probe.Accepted {
+		v = probe.Verdict{Outcome: probe.Inconclusive, Reason: "first refused, then accepted"}
+	}
+	return v, err
+}
+
+// reads shows that the identity provider is well by having its admin API read the client. A registration that is not as it must
+// be was read all the same. Where a person handles the secrets nothing can be read.
+func (s *Invocation) reads(ctx context.Context) (probe.Verdict, error) {
+	if s.Capable.MadeByHand() {
+		return probe.Verdict{Outcome: probe.Accepted, Reason: "nothing shows whether the provider answers rightly, as it is not managed"}, nil
+	}
+	err := s.Provider.Check(ctx)
+	if failure.Is(err, failure.Precondition) {
+		err = nil
+	}
+	return probe.Verdict{Outcome: probe.Accepted, Reason: "the admin API reads the client"}, err
+}
+
+// Verdict is what the identity provider says about the secret of a version. A refusal is proven.
+func (s *Invocation) Verdict(ctx context.Context, version string) (probe.Verdict, error) {
+	c, err := s.Credential(ctx, version)
+	if err != nil {
+		return probe.Verdict{}, err
+	}
+	return s.verdict(ctx, c)
+}
+
+// MustAccept fails unless every token endpoint accepts the secret of a version now: SecretRefused if that is proven, Unavailable if it
+// cannot be told. what names the secret in the error.
+func (s *Invocation) MustAccept(ctx context.Context, version, what string) error {
+	verdict, err := s.Verdict(ctx, version)
+	if err != nil {
+		return err
+	}
+	switch verdict.Outcome {
+	case probe.Accepted:
+		return nil
+	case probe.Rejected:
+		return failure.New(failure.SecretRefused, "the identity provider does not accept %s (version %s) at %s: %s%s",
+			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
+	default:
+		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
+	}
+}
+
+// MustRefuse fails until every token endpoint refuses the secret of a version, each time between two acceptances of the one that
+// stays: StillAccepted, or Unavailable if it cannot be told. was says what was done to it.
+func (s *Invocation) MustRefuse(ctx context.Context, version, stays, was string) error {
+	v, err := s.Value(ctx, version)
+	if err != nil {
+		return err
+	}
+	kept, err := s.Credential(ctx, stays)
+	if err != nil {
+		return err
+	}
+	for _, clientID := range s.registrations(version) {
+		c := Credential{version, clientID, v}
+		for at := range s.endpoints(clientID) {
+			if err := s.mustRefuseAt(ctx, at, c, kept, was); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Invocation) mustRefuseAt(ctx context.Context, at int, c, kept Credential, was string) error {
+	verdict, err := probe.Refusal(ctx, inTurn, s.Sleep,
+		func(ctx context.Context) (probe.Verdict, error) { return s.askAt(ctx, at, c) },
+		func(ctx context.Context) (probe.Verdict, error) {
+			v, err := s.askAt(ctx, at, kept)
+			v.Reason = "the secret that stays: " + v.Reason
+			return v, err
+		})
+	switch {
+	case err != nil:
+		return err
+	case verdict.Outcome == probe.Accepted:
+		return failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which %s", c.Version, was)
+	case verdict.Outcome != probe.Rejected:
+		return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", c.Version, verdict.Reason)
+	}
+	return nil
+}
+
+// registrations are those that the secret of a version may belong to: both of a pair, if it is not written down.
+func (s *Invocation) registrations(version string) []string {
+	if id := s.entry(version).ClientID; id != "" && s.Config.IsPair() {
+		return []string{id}
+	}
+	return s.Config.ClientIDs()
+}
+
+// asks implements slots.Book: one question.
+func (s *Invocation) asks(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+	verdict, _, err := s.Ask(ctx, Credential{ClientID: clientID, value: v})
+	return readVerdict(verdict, err)
+}
+
+// accepts implements slots.Book: a no is proven.
+func (s *Invocation) accepts(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+	return readVerdict(s.verdict(ctx, Credential{ClientID: clientID, value: v}))
+}
+
+func readVerdict(v probe.Verdict, err error) (bool, error) {
+	if err == nil && v.Outcome == probe.Inconclusive {
+		err = failure.New(failure.Unavailable, "whether the identity provider accepts a secret cannot be told: %s", v.Reason)
+	}
+	return v.Outcome == probe.Accepted, err
+}

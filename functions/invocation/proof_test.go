@@ -1,0 +1,180 @@
+package invocation_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/invocation"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp/idptest/memory"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/secret"
+)
+
+// rotating is a client with an old and a new secret, of which the new one is current.
+func rotating(t *testing.T) (*fakes.World, *invocation.Invocation) {
+	t.Helper()
+	w, v := newWorld(t, memory.Options{})
+	v.Add(secret.New(value))
+	w.Secrets.Add(newer, value, "AWSCURRENT")
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		fakes.Old: {State: journal.Live, IdPSecretID: "mem-1", At: w.Now}, newer: {State: journal.Live, IdPSecretID: "mem-2", At: w.Now}}})
+	s := open(t, w)
+	if _, err := s.Own(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.Tokens.Asked()
+	return w, s
+}
+
+// answers makes the token endpoint answer the questions about right secrets by number, from 1, and all others as usual.
+func answers(w *fakes.World, refuses func(n int, v secret.Value) bool) {
+	n := 0
+	w.Tokens.Judge(func(v secret.Value, accepted bool) (int, string) {
+		if accepted {
+			if n++; !refuses(n, v) {
+				return 400, "invalid_grant"
+			}
+		}
+		return 401, "invalid_client"
+	})
+}
+
+func TestARefusalIsProvenByAnotherSecretThatIsAccepted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		refuses func(n int, v secret.Value) bool
+		kind    failure.Kind // "" is accepted
+		says    string
+	}{
+		"accepted":                       {func(int, secret.Value) bool { return false }, "", ""},
+		"refused while the other is not": {func(_ int, v secret.Value) bool { return v.Equal(secret.New(value)) }, failure.SecretRefused, "HTTP 401 invalid_client, 3 times, while it accepts version version-old"},
+		"everything is refused":          {func(int, secret.Value) bool { return true }, failure.Unavailable, "no other secret is accepted"},
+		"only one answer is wrong":       {func(n int, _ secret.Value) bool { return n == 1 }, "", ""},
+		"it falls ill meanwhile":         {func(n int, v secret.Value) bool { return v.Equal(secret.New(value)) || n > 4 }, failure.Unavailable, "no other secret is accepted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s := rotating(t)
+			answers(w, c.refuses)
+			err := s.MustAccept(t.Context(), newer, "the secret that stays")
+			if c.kind == "" && err != nil {
+				t.Error(err)
+			}
+			if c.kind != "" {
+				fakes.Failed(t, err, c.kind, c.says)
+			}
+		})
+	}
+}
+
+// An admin API that is down, too, shows that the provider is.
+func TestAProviderThatIsDownProvesNothing(t *testing.T) {
+	t.Parallel()
+	w, s := rotating(t)
+	answers(w, func(_ int, v secret.Value) bool { return v.Equal(secret.New(value)) })
+	w.Fail("Check", failure.New(failure.Unavailable, "HTTP 500"))
+	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.Unavailable, "HTTP 500")
+	w.Fail("Check", failure.New(failure.Precondition, "the client is disabled")) // and that was read
+	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.SecretRefused, "does not accept the secret that stays")
+}
+
+func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
+	t.Parallel()
+	alone := func(t *testing.T) (*fakes.World, *invocation.Invocation) {
+		w, _ := newWorld(t, memory.Options{})
+		s := open(t, w)
+		s.Patient = true
+		return w, s
+	}
+	w, s := alone(t)
+	answers(w, func(int, secret.Value) bool { return true })
+	began := w.Now
+	err := s.MustAccept(t.Context(), fakes.Old, "the current secret")
+	fakes.Failed(t, err, failure.SecretRefused, "HTTP 401 invalid_client, 4 times, while the admin API reads the client")
+	if took := w.Now.Sub(began); took < time.Minute {
+		t.Errorf("it took %s", took)
+	}
+	w, s = alone(t)
+	began = w.Now
+	w.Tokens.Judge(func(_ secret.Value, accepted bool) (int, string) {
+		if accepted && w.Now.Sub(began) > 40*time.Second { // an outage of 40 s
+			return 400, "invalid_grant"
+		}
+		return 401, "invalid_client"
+	})
+	fakes.Failed(t, s.MustAccept(t.Context(), fakes.Old, "the current secret"), failure.Unavailable, "first refused, then accepted")
+	w, s = alone(t)
+	answers(w, func(int, secret.Value) bool { return true })
+	w.Fail("Check", failure.New(failure.Unavailable, "HTTP 500"))
+	fakes.Failed(t, s.MustAccept(t.Context(), fakes.Old, "the current secret"), failure.Unavailable, "HTTP 500")
+}
+
+func TestASecretThatIsGoneMustBeRefusedBetweenAcceptances(t *testing.T) {
+	t.Parallel()
+	old := func(w *fakes.World) secret.Value { return secret.New(w.Secrets.Value(fakes.Old)) }
+	for name, c := range map[string]struct {
+		refuses func(w *fakes.World) func(n int, v secret.Value) bool
+		kind    failure.Kind // "" is refused
+		says    string
+	}{
+		"refused": {func(w *fakes.World) func(int, secret.Value) bool {
+			return func(_ int, v secret.Value) bool { return v.Equal(old(w)) }
+		}, "", ""},
+		"still accepted": {func(*fakes.World) func(int, secret.Value) bool { return func(int, secret.Value) bool { return false } },
+			failure.StillAccepted, "still accepts the secret of version version-old, which was removed"},
+		"refused once": {func(w *fakes.World) func(int, secret.Value) bool {
+			return func(n int, _ secret.Value) bool { return n == 2 }
+		},
+			failure.StillAccepted, "still accepts"},
+		"everything is refused": {func(*fakes.World) func(int, secret.Value) bool { return func(int, secret.Value) bool { return true } },
+			failure.Unavailable, "the secret that stays: HTTP 401 invalid_client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s := rotating(t)
+			answers(w, c.refuses(w))
+			err := s.MustRefuse(t.Context(), fakes.Old, newer, "was removed")
+			if c.kind == "" && err != nil {
+				t.Error(err)
+			}
+			if c.kind != "" {
+				fakes.Failed(t, err, c.kind, c.says)
+			}
+		})
+	}
+}
+
+// What another hand has stored as AWSPENDING, or a rotation left as AWSPREVIOUS, can be the control as well.
+func TestAnySecretWithALabelCanBeTheControl(t *testing.T) {
+	t.Parallel()
+	for _, label := range []string{"AWSPENDING", "AWSPREVIOUS"} {
+		w, v := newWorld(t, memory.Options{})
+		v.Add(secret.New(value))
+		w.Secrets.Add(newer, value, label)
+		answers(w, func(_ int, v secret.Value) bool { return !v.Equal(secret.New(value)) })
+		err := open(t, w).MustAccept(t.Context(), fakes.Old, "the current secret")
+		fakes.Failed(t, err, failure.SecretRefused, "while it accepts version version-new")
+		if strings.Count(err.Error(), "version-new") != 1 {
+			t.Errorf("it says %v", err)
+		}
+	}
+}
+
+// What somebody once stored by mistake may have AWSPREVIOUS for long.
+func TestAVersionWithoutAClientSecretIsNoControl(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"nothing tells which member it is": `{"a": "x", "b": "y"}`, "no text": `{"secret": 1}`, "empty": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s := rotating(t)
+			w.Secrets.Add("version-odd", text, "AWSPREVIOUS")
+			answers(w, func(n int, v secret.Value) bool { return n == 1 && v.Equal(secret.New(value)) })
+			if err := s.MustAccept(t.Context(), newer, "the new secret"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

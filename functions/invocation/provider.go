@@ -1,0 +1,164 @@
+package invocation
+
+import (
+	"context"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/withoutids"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
+)
+
+// provider makes the client's identity provider: one with ids as it is, any other through package slots, by the model
+// that the configuration asks for.
+func (s *Invocation) provider() (idp.Provider, error) {
+	r, err := s.Registrations(s.Config)
+	if err != nil {
+		return nil, err
+	}
+	model, err := s.model(r.Capabilities())
+	if err != nil {
+		return nil, err
+	}
+	book := withoutids.Env{Known: &s.known, Accepts: s.accepts, Asks: s.asks, Rand: s.Rand}
+	switch model {
+	case idp.CurrentPrevious:
+		if x, ok := r.(idp.PreviousKeeper); ok {
+			return withoutids.CurrentPrevious(x, book), nil
+		}
+	case idp.ClientPair:
+		return s.pair(r, book)
+	case idp.InPlace:
+		if x, ok := r.(idp.Setter); ok {
+			return withoutids.InPlace(x, book), nil
+		}
+	case idp.ByHand:
+		return withoutids.ByHand(r, book), nil
+	default:
+		if x, ok := r.(idp.Provider); ok {
+			return x, nil
+		}
+	}
+	return nil, failure.New(failure.Internal, "the %s provider cannot do what its capabilities say (%s)", s.Config.IdentityProvider.Type, model)
+}
+
+// model is how the client is rotated at a provider with these capabilities.
+func (s *Invocation) model(c idp.Capabilities) (idp.Model, error) {
+	p := s.Config.IdentityProvider
+	return c.Choose(p.ClientPair != "", p.AllowInterruption)
+}
+
+// capabilities are those of the client's provider, without the provider.
+func (s *Invocation) capabilities() (idp.Capabilities, error) {
+	c, err := s.Capabilities(s.Config)
+	if err != nil {
+		return c, err
+	}
+	model, err := s.model(c)
+	if err != nil {
+		return c, err
+	}
+	return withoutids.Capabilities(c, model), nil
+}
+
+// pair makes the provider of two registrations.
+func (s *Invocation) pair(r idp.Registration, book withoutids.Env) (idp.Provider, error) {
+	other := s.Config
+	other.ClientID = s.Config.IdentityProvider.ClientPair
+	r2, err := s.Registrations(other)
+	if err != nil {
+		return nil, err
+	}
+	a, ok := r.(idp.Setter)
+	b, also := r2.(idp.Setter)
+	if !ok || !also {
+		return nil, failure.New(failure.Internal, "the %s provider cannot set the secrets of a pair", s.Config.IdentityProvider.Type)
+	}
+	return withoutids.Pair(s.Config.ClientID, a, other.ClientID, b, book), nil
+}
+
+// Ends is when the identity provider ends the current secret by itself; zero if it does not, does not say, or if it is unknown
+// which of several secrets there it is.
+func (s *Invocation) Ends(ctx context.Context) (time.Time, error) {
+	if !s.Capable.TellsEnd {
+		return time.Time{}, nil
+	}
+	labels, err := s.Labels(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if err := s.Know(ctx); err != nil {
+		return time.Time{}, err
+	}
+	listed, err := s.Provider.List(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	id := rotation.Snapshot{Labels: labels, Journal: s.journal, Listed: listed, CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID}.InUse()
+	for _, x := range listed {
+		if x.ID == id {
+			return x.Until, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+func (s *Invocation) entry(version string) journal.Entry {
+	if s.journal == nil {
+		return journal.Entry{}
+	}
+	return s.journal.Secrets[version]
+}
+
+// ClientID is the registration that a version belongs to: the only one, or, of a pair, what the journal or the reference
+// says. For a version that neither knows, which was never rotated here, the token endpoint tells.
+func (s *Invocation) ClientID(ctx context.Context, r rotation.Ref) (string, error) {
+	if !s.Config.IsPair() {
+		return s.Config.ClientID, nil
+	}
+	if e := s.entry(r.VersionID); e.ClientID != "" {
+		return e.ClientID, nil
+	}
+	if r.ClientID != "" {
+		return r.ClientID, nil
+	}
+	v, err := s.Value(ctx, r.VersionID)
+	if err != nil {
+		return "", err
+	}
+	return s.owner(ctx, r.VersionID, v)
+}
+
+// owner is the registration of a pair that accepts a secret. That neither does must be proven.
+func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) (id string, err error) {
+	ask := func(ctx context.Context) (out probe.Verdict, err error) {
+		for _, id = range s.Config.ClientIDs() {
+			out, err = s.Prober.Credential().Differential(ctx, s.endpoints(id)[0], v)
+			if err != nil || out.Outcome != probe.Rejected {
+				return out, err
+			}
+		}
+		return out, nil
+	}
+	verdict, err := s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) {
+		verdict, err := ask(ctx)
+		if err == nil && verdict.Outcome == probe.Rejected {
+			verdict, err = s.refusalAlone(ctx, ask, probe.Verdict{Reason: "no other secret is known that would show that the provider answers rightly"})
+		}
+		return verdict, err
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case verdict.Outcome == probe.Accepted:
+		return id, nil
+	case verdict.Outcome == probe.Rejected:
+		return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither registration of the pair (%s), %s: store the client secret that the load balancers use now as AWSCURRENT",
+			version, s.Config.ClientIDs(), verdict.Reason)
+	}
+	return "", failure.New(failure.Unavailable, "which registration of the pair version %s belongs to cannot be told: %s", version, verdict.Reason)
+}

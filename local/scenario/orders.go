@@ -1,0 +1,280 @@
+// Package scenario sets up, through the AWS API, what a user of this system has in the account: a client called orders-web
+// with its secret, two load balancers in two Regions with five targets, an application behind them, and the deployed
+// rotation itself.
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+
+	"alboidc.internal/local/idp"
+	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/config"
+	sharedidp "alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/idptest/imitation"
+	"alboidc.internal/shared/idp/idptest/imitations"
+	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/statemachine"
+)
+
+// Names of what is set up.
+const (
+	Client          = "orders-web"
+	Home            = "eu-central-1" // the Region of the rotation, the secret and the first load balancer
+	Away            = "eu-west-1"    // the Region of the second load balancer
+	JournalTable    = "alb-oidc-rotator-journal"
+	ParameterPrefix = "/alb-oidc-rotator/clients/"
+	MachineName     = "alb-oidc-rotator"
+)
+
+// Options choose the pace; in production they are the client's configuration and the functions' timeouts.
+type Options struct {
+	// Functions are the ARNs of the six functions, by name.
+	Functions map[string]string
+	// Settle, Spread and Grace are the waits of the state machine.
+	Settle, Spread, Grace time.Duration
+	// Configure, if set, changes the client's configuration before it is stored.
+	Configure func(*config.Client)
+}
+
+// Deployment is what was set up.
+type Deployment struct {
+	Stack      *stack.Stack
+	MachineARN string
+	SecretARN  string
+	TopicARN   string
+	Config     config.Client
+	// ClientID is the OAuth client id that the load balancers have before any rotation, in the form of the stack's identity
+	// provider. Config.ClientIDs are all.
+	ClientID string
+	// FirstSecretID is the identity provider's id of the secret that exists before any rotation.
+	FirstSecretID string
+	Site          *Site
+	// Users can log in; Tester is the one that the smoke tests use.
+	Users  []idp.User
+	Tester idp.User
+}
+
+// Deploy sets everything up.
+func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error) {
+	r, known := imitations.All[s.Vendor]
+	if !known {
+		return nil, fmt.Errorf("identity provider %q is not one of %s", s.Vendor, strings.Join(slices.Sorted(maps.Keys(imitations.All)), ", "))
+	}
+	d := &Deployment{Stack: s, ClientID: r.ClientID}
+	first, err := d.registerClient(r)
+	if err != nil {
+		return nil, err
+	}
+	if d.Site, err = buildSite(ctx, s, r.ClientID, first); err != nil {
+		return nil, fmt.Errorf("setting up the load balancers: %w", err)
+	}
+	if err := d.storeSecrets(ctx, first, r, o); err != nil {
+		return nil, err
+	}
+	if err := d.storeClient(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.createJournal(ctx); err != nil {
+		return nil, err
+	}
+	topic, err := sns.NewFromConfig(s.AWS(Home)).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("alb-oidc-rotator")})
+	if err != nil {
+		return nil, fmt.Errorf("creating the topic: %w", err)
+	}
+	d.TopicARN = *topic.TopicArn
+	return d, d.createMachine(ctx, o)
+}
+
+// registerClient registers the client and the users at the identity provider. Of a pair, the second registration has a
+// secret that nobody knows.
+func (d *Deployment) registerClient(r imitation.Imitation) (first secret.Value, err error) {
+	if first, err = d.register(r.ClientID, r.AppID); err != nil {
+		return first, err
+	}
+	d.FirstSecretID = d.Stack.IdP.Store().Secrets(r.ClientID)[0].ID
+	if r.PairID != "" {
+		if _, err := d.register(r.PairID, ""); err != nil {
+			return first, err
+		}
+	}
+	for _, name := range []string{"ada", "grace", "katherine", "dorothy"} {
+		u := idp.User{Name: name, Password: name + "-password", Email: name + "@example.com"}
+		d.Users = append(d.Users, u)
+		d.Stack.IdP.AddUser(u)
+	}
+	d.Tester = idp.User{Name: "smoke-test", Password: "smoke-test-password", Email: "smoke-test@example.com"}
+	d.Stack.IdP.AddUser(d.Tester)
+	return first, nil
+}
+
+// register makes one registration with a random secret.
+func (d *Deployment) register(clientID, appID string) (secret.Value, error) {
+	value, err := secret.Generate(nil)
+	if err != nil {
+		return value, err
+	}
+	_, _, err = d.Stack.IdP.RegisterClient(idp.Client{ID: clientID, AppID: appID, Name: Client,
+		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}}, value.Reveal())
+	return value, err
+}
+
+// StoreByHand does what a person does before a rotation at an identity provider without an API: makes a second secret there,
+// and stores it as AWSPENDING. It returns the version.
+func (d *Deployment) StoreByHand(ctx context.Context) (string, error) {
+	value, err := secret.Generate(nil)
+	if err != nil {
+		return "", err
+	}
+	err = d.Stack.IdP.Store().Update(d.ClientID, func(e *clients.Edit) error {
+		_, err := e.Add(idp.Secret{ID: d.Stack.IdP.Vendor().NewSecretID(d.ClientID)}, value.Reveal())
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("making a secret at the identity provider: %w", err)
+	}
+	return d.StorePending(ctx, value.Reveal())
+}
+
+// StorePending stores a value as AWSPENDING and returns its version.
+func (d *Deployment) StorePending(ctx context.Context, value string) (string, error) {
+	out, err := secretsmanager.NewFromConfig(d.Stack.AWS(Home)).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &d.SecretARN,
+		SecretString: &value, VersionStages: []string{"AWSPENDING"}})
+	if err != nil {
+		return "", fmt.Errorf("storing the secret as AWSPENDING: %w", err)
+	}
+	return *out.VersionId, nil
+}
+
+// storeSecrets stores the client secret, the admin credential and the synthetic user, and writes the configuration.
+func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r imitation.Imitation, o Options) error {
+	api := secretsmanager.NewFromConfig(d.Stack.AWS(Home))
+	store := func(name, value string) (string, error) {
+		out, err := api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
+		if err != nil {
+			return "", fmt.Errorf("storing %s: %w", name, err)
+		}
+		return *out.ARN, nil
+	}
+	var err error
+	if d.SecretARN, err = store("orders-web/client-secret", first.Reveal()); err != nil {
+		return err
+	}
+	admin := "" // Amazon Cognito needs none: the functions' roles do
+	if token := d.Stack.IdP.AdminToken(); token != "" {
+		if admin, err = store("identity-provider/admin", token); err != nil {
+			return err
+		}
+	}
+	user, err := json.Marshal(map[string]string{"username": d.Tester.Name, "password": d.Tester.Password})
+	if err != nil {
+		return err
+	}
+	tester, err := store("orders-web/smoke-test-user", string(user))
+	if err != nil {
+		return err
+	}
+	if d.Config, err = d.configuration(r, admin, tester, o); err != nil {
+		return err
+	}
+	if o.Configure != nil {
+		o.Configure(&d.Config)
+	}
+	return nil
+}
+
+// configuration is what a user writes into the client's configuration.
+func (d *Deployment) configuration(r imitation.Imitation, adminARN, testerARN string, o Options) (config.Client, error) {
+	p := d.Stack.IdP
+	settings, err := json.Marshal(r.Settings(p.URL(), r.AppID, adminARN))
+	if err != nil {
+		return config.Client{}, err
+	}
+	capable, err := registry.Capabilities(d.Stack.Vendor, settings, sharedidp.Client{ClientID: r.ClientID})
+	if err != nil {
+		return config.Client{}, err
+	}
+	c := config.Client{
+		Name: Client, Issuer: p.Issuer(), ClientID: r.ClientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
+		Secret: config.Secret{ARN: d.SecretARN},
+		IdentityProvider: config.IdentityProvider{Type: d.Stack.Vendor, AuthorizationEndpoint: p.Endpoints().Authorization,
+			TokenEndpoint: p.Endpoints().Token, Settings: settings},
+		LoadBalancers:      d.Site.LoadBalancers,
+		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
+	}
+	// at a pace of its own: Entra ID's default takes a minute each time
+	c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(3), IntervalSeconds: aws.Int(1)}
+	if capable.KeepsOne() {
+		c.IdentityProvider.ClientPair = r.PairID
+	}
+	for _, page := range d.Site.Pages {
+		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect, config.RedirectTest{URL: page.URL, ConnectTo: page.Nodes})
+	}
+	for _, page := range []Page{d.Site.Pages[0], d.Site.Pages[3]} { // one page of each load balancer
+		c.SmokeTests.Login = append(c.SmokeTests.Login, config.LoginTest{URL: page.URL, ConnectTo: page.Nodes, UserSecretARN: testerARN, ExpectText: page.Greeting + d.Tester.Email})
+	}
+	return c, nil
+}
+
+// storeClient stores the configuration where the state machine reads it.
+func (d *Deployment) storeClient(ctx context.Context) error {
+	doc, err := json.Marshal(d.Config)
+	if err != nil {
+		return err
+	}
+	if _, err := config.Parse(doc); err != nil {
+		return err
+	}
+	_, err = ssm.NewFromConfig(d.Stack.AWS(Home)).PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String(ParameterPrefix + Client),
+		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: aws.String(string(doc))})
+	if err != nil {
+		return fmt.Errorf("storing the configuration: %w", err)
+	}
+	return nil
+}
+
+func (d *Deployment) createJournal(ctx context.Context) error {
+	_, err := dynamodb.NewFromConfig(d.Stack.AWS(Home)).CreateTable(ctx, &dynamodb.CreateTableInput{TableName: aws.String(JournalTable),
+		BillingMode:          ddbtypes.BillingModePayPerRequest,
+		KeySchema:            []ddbtypes.KeySchemaElement{{AttributeName: aws.String("client"), KeyType: ddbtypes.KeyTypeHash}},
+		AttributeDefinitions: []ddbtypes.AttributeDefinition{{AttributeName: aws.String("client"), AttributeType: ddbtypes.ScalarAttributeTypeS}}})
+	if err != nil {
+		return fmt.Errorf("creating the journal's table: %w", err)
+	}
+	return nil
+}
+
+func (d *Deployment) createMachine(ctx context.Context, o Options) error {
+	values := statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable, ParameterPrefix: ParameterPrefix,
+		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle, Runbook: statemachine.DefaultRunbook,
+		ExecutionURL:   statemachine.ExecutionURL(Home),
+		MachineToStart: "arn:aws:states:" + Home + ":" + awsapi.AccountID + ":stateMachine:" + MachineName}
+	definition, err := statemachine.Render(statemachine.Definition, values.Substitutions())
+	if err != nil {
+		return err
+	}
+	out, err := sfn.NewFromConfig(d.Stack.AWS(Home)).CreateStateMachine(ctx, &sfn.CreateStateMachineInput{Name: aws.String(MachineName),
+		Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName)})
+	if err != nil {
+		return fmt.Errorf("creating the state machine: %w", err)
+	}
+	d.MachineARN = *out.StateMachineArn
+	return nil
+}

@@ -1,0 +1,148 @@
+// Package withoutids makes an idp.Provider out of registrations whose secrets have no ids: those with a current and a previous
+// slot (CurrentPrevious), pairs of registrations with one slot each (ClientPair), one slot that is overwritten while it is
+// in use (InPlace), and those whose secrets a person handles (ByHand).
+//
+// Without ids, a secret is known by its value: it is that of a version in Secrets Manager. So the id of a secret is here
+// the id of its version, and whether the provider still has it is told by comparing with what the provider shows, or by
+// asking its token endpoint.
+package withoutids
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
+)
+
+// Version is a version of the client's secret.
+type Version struct {
+	ID string
+	// ClientID is the registration that the version belongs to; "" if it is not written down.
+	ClientID string
+	// Value is zero if the version was never stored, or is gone.
+	Value secret.Value
+	// After: it was made after the one that is AWSCURRENT.
+	After bool
+	// Kept: it is no longer wanted, but the provider could not remove it.
+	Kept bool
+}
+
+// Known are the versions of which the provider may have the secret.
+type Known struct {
+	// Current is the one with AWSCURRENT.
+	Current Version
+	// Others are what the journal holds as intended, live or kept, and AWSPENDING.
+	Others []Version
+}
+
+func (k Known) all() []Version { return append([]Version{k.Current}, k.Others...) }
+
+// find is the version with the id; false if it is not known.
+func (k Known) find(id string) (Version, bool) {
+	all := k.all()
+	i := slices.IndexFunc(all, func(v Version) bool { return v.ID == id })
+	if i < 0 || id == "" {
+		return Version{}, false
+	}
+	return all[i], true
+}
+
+// withValue is the version that has the value.
+func (k Known) withValue(value secret.Value) (Version, bool) {
+	for _, v := range k.all() {
+		if !value.IsZero() && !v.Value.IsZero() && value.Equal(v.Value) {
+			return v, true
+		}
+	}
+	return Version{}, false
+}
+
+// Env is what a Provider of this package has to know besides the provider.
+type Env struct {
+	// Known are the versions as they were read last. Who calls a Provider fills it in, again right before what cannot be
+	// undone.
+	Known *Known
+	// Accepts reports whether the token endpoints accept a value as the secret of a client id. A no is proven: several times,
+	// while they answered rightly in between. An answer that does not tell is a failure.
+	Accepts func(ctx context.Context, clientID string, value secret.Value) (bool, error)
+	// Asks is one question to the token endpoints, for what rests on a yes only; nil is Accepts.
+	Asks func(ctx context.Context, clientID string, value secret.Value) (bool, error)
+	// Rand is the source of the values that no one is to know.
+	Rand io.Reader
+}
+
+// known is what was read last. To go by nothing would be to hold every secret for a stranger's.
+func (b Env) known() (Known, error) {
+	if b.Known == nil || b.Known.Current.ID == "" {
+		return Known{}, failure.New(failure.Internal, "the versions of the secret were not read before the identity provider was asked")
+	}
+	return *b.Known, nil
+}
+
+// Capabilities are those of a registration that is rotated by a model: its own, or what a model of this package makes of them.
+func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
+	if m == idp.NamedSet {
+		return c
+	}
+	out := idp.Capabilities{Model: m, Probe: c.Probe, AcceptsValue: true, UniqueIDs: c.UniqueIDs}
+	switch m {
+	case idp.CurrentPrevious:
+		out.AcceptsValue, out.MaxSecrets, out.TellsEnd = false, c.MaxSecrets, c.TellsEnd
+	case idp.InPlace:
+		out.CanDisable = true
+	}
+	return out
+}
+
+// byValue is what the providers that can only ask the token endpoint have in common.
+type byValue struct{ Env }
+
+// accepted are the known versions whose value the token endpoint accepts. It fails if it does not accept the one in use: then
+// nothing that it says about the others leads on.
+func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, v := range k.all() {
+		if v.Value.IsZero() {
+			continue
+		}
+		yes, err := b.Accepts(ctx, clientID(v), v.Value)
+		if err != nil {
+			return nil, err
+		}
+		if v.ID == k.Current.ID && !yes {
+			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored as AWSCURRENT (version %s): store the one that the load balancers use now", v.ID)
+		}
+		out[v.ID] = yes
+	}
+	return out, nil
+}
+
+// asks is one question to the token endpoints.
+func (b byValue) asks(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+	if b.Asks == nil {
+		return b.Accepts(ctx, clientID, v)
+	}
+	return b.Asks(ctx, clientID, v)
+}
+
+// list tells the accepted versions as secrets.
+func list(k Known, accepted map[string]bool) []idp.Secret {
+	out := []idp.Secret{}
+	for _, v := range k.all() {
+		if accepted[v.ID] {
+			out = append(out, idp.Secret{ID: v.ID, Status: idp.Active})
+		}
+	}
+	return out
+}
+
+// needsValue is for a create without one: a mistake of the caller.
+func needsValue(r idp.CreateRequest) error {
+	if r.Value.IsZero() {
+		return failure.New(failure.Internal, "a secret for this identity provider must come with its value")
+	}
+	return nil
+}
