@@ -23,11 +23,11 @@ const slack = 4 * time.Hour
 
 // Alarms are the settings of a client's alarms.
 type Alarms struct {
-	// AuthErrors is how many ELBAuthError a load balancer of the client may have in five minutes; default 3. More in two of
-	// three such periods raise the alarm.
+	// AuthErrors is how many ELBAuthError a load balancer of the client may have in five minutes; default 3. More in
+	// two of three such periods raise the alarm.
 	AuthErrors *int `json:"authErrors,omitempty"`
-	// SecretEndsDays is how many days before the identity provider ends the secret in use by itself the alarm rings; default 7.
-	// For providers that say when.
+	// SecretEndsDays is how many days before the identity provider ends the secret in use by itself the alarm rings;
+	// default 7. For providers that say when.
 	SecretEndsDays *int `json:"secretEndsDays,omitempty"`
 }
 
@@ -54,8 +54,8 @@ func (a Alarms) check(ps *strictjson.Problems, path string) {
 	}
 }
 
-// alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default in one of one. Missing
-// data are no problem by default, since most of the time nothing rotates.
+// alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default in one of
+// one. Missing data are no problem by default, since most of the time nothing rotates.
 type alarm struct {
 	id, name, description string
 	metric                awscloudwatch.IMetric
@@ -69,52 +69,68 @@ type alarm struct {
 func (r *rotator) addAlarms() {
 	// Data points arrive late, and one that comes after its period was looked at would never ring.
 	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(), of: 1, outOf: 3,
-		description: "A rotation failed, was stopped, or timed out. The notification says which; of one that found another running, or that an emergency stopped, there is none."})
-	r.addAlarm(alarm{id: "DeadLetters", name: "dead-letters", description: "EventBridge gave up starting a rotation or a measurement, or sending a notification: read the queue.",
-		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: minutes(5)})})
+		description: "A rotation failed, was stopped, or timed out. The notification says which; of one that found " +
+			"another running, or that an emergency stopped, there is none."})
+	r.addAlarm(alarm{id: "DeadLetters", name: "dead-letters", description: "EventBridge gave up starting a rotation " +
+		"or a measurement, or sending a notification: read the queue.",
+		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{
+			Statistic: jsii.String("Maximum"), Period: minutes(5)})})
 	for _, c := range r.clients {
 		r.addClientAlarms(c)
 	}
 	for i, arn := range r.loadBalancers() {
 		if region(arn) == r.Region { // alarms see the metrics of their own Region
-			// Always on: CloudWatch does not know when a grace period is, and a template that puts an old secret back does it at
-			// any time.
+			// Always on: CloudWatch does not know when a grace period is, and a template that puts an old secret back
+			// does it at any time.
 			r.addAlarm(alarm{id: fmt.Sprintf("AuthErrors-%d", i), name: "auth-errors-" + balancerName(arn),
-				description: "Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after a rotation, the sign of a wrong secret.",
-				metric:      r.balancerMetric(arn, "ELBAuthError"), above: r.allowedErrors(arn), of: 2, outOf: 3})
+				description: "Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after " +
+					"a rotation, the sign of a wrong secret.",
+				metric: r.balancerMetric(arn, "ELBAuthError"), above: r.allowedErrors(arn), of: 2, outOf: 3})
 		}
 	}
 }
 
-// addClientAlarms adds those on what is measured daily. A day without a measurement counts as one with a secret that is too
-// old, which is how a schedule that is dead is noticed; one that is only late makes no second such day. That is said by FILL:
-// what missing data are treated as is asked only when CloudWatch finds too few older data, too (CloudWatch user guide,
-// "Configuring how CloudWatch alarms treat missing data"). The others stay as the last measurement left them.
+// addClientAlarms adds those on what is measured daily. A day without a measurement counts as one with a secret that is
+// too old, which is how a schedule that is dead is noticed; one that is only late makes no second such day. That is
+// said by FILL: what missing data are treated as is asked only when CloudWatch finds too few older data, too
+// (CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data"). The others stay as the last
+// measurement left them.
 func (r *rotator) addClientAlarms(c Client) {
 	planned := time.Duration(c.GracePeriod())*time.Second + slack
 	tooOld := c.maxAge().Seconds()
 	r.addAlarm(alarm{id: "Age-" + c.Name, name: clientAlarm(c.Name, "secret-age"), above: tooOld, of: 2, outOf: 2,
-		description: "The secret of " + c.Name + " is older than its schedule and grace period allow, or was not measured for two days.",
+		description: "The secret of " + c.Name +
+			" is older than its schedule and grace period allow, or was not measured for two days.",
 		metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-			Expression: jsii.String(fmt.Sprintf("FILL(age, %.0f)", tooOld+1)), Label: jsii.String("age, or too old if not measured"), Period: days(1),
-			UsingMetrics: &map[string]awscloudwatch.IMetric{"age": r.clientMetric("SecretAge", c.Name, "Maximum", days(1))}}),
+			Expression: jsii.String(fmt.Sprintf("FILL(age, %.0f)", tooOld+1)),
+			Label:      jsii.String("age, or too old if not measured"), Period: days(1),
+			UsingMetrics: &map[string]awscloudwatch.IMetric{"age": r.clientMetric("SecretAge", c.Name,
+				"Maximum", days(1))}}),
 		missing: awscloudwatch.TreatMissingData_BREACHING})
 	r.addAlarm(alarm{id: "Lock-" + c.Name, name: clientAlarm(c.Name, "rotation-long"), above: planned.Seconds(),
-		description: fmt.Sprintf("A rotation of %s is open for longer than %s, or one that failed has left the lock.", c.Name, planned),
-		metric:      r.clientMetric("LockHeld", c.Name, "Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
+		description: fmt.Sprintf("A rotation of %s is open for longer than %s, or one that failed has left the lock.",
+			c.Name, planned),
+		metric: r.clientMetric("LockHeld", c.Name,
+			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	r.addAlarm(alarm{id: "Refused-" + c.Name, name: clientAlarm(c.Name, "secret-refused"),
-		description: "The identity provider refuses the secret of " + c.Name + " that is stored as AWSCURRENT: logins may be failing.",
-		metric:      r.clientMetric("SecretRefused", c.Name, "Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
+		description: "The identity provider refuses the secret of " + c.Name +
+			" that is stored as AWSCURRENT: logins may be failing.",
+		metric: r.clientMetric("SecretRefused", c.Name,
+			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	if c.tellsEnd() {
-		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name, "secret-ends"), below: float64(c.Alarms.secretEndsDays()) * 86400,
-			description: "The identity provider ends the secret of " + c.Name + " soon by itself: all logins fail then, unless a rotation is through before.",
-			metric:      r.clientMetric("SecretEndsIn", c.Name, "Minimum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
+		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name,
+			"secret-ends"), below: float64(c.Alarms.secretEndsDays()) * 86400,
+			description: "The identity provider ends the secret of " + c.Name + " soon by itself: all logins fail " +
+				"then, unless a rotation is through before.",
+			metric: r.clientMetric("SecretEndsIn", c.Name,
+				"Minimum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	}
 }
 
 // tellsEnd: the client's identity provider says when a secret ends by itself.
 func (c Client) tellsEnd() bool {
-	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
+	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings,
+		idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
 	if err != nil {
 		return false
 	}
@@ -177,8 +193,8 @@ func (r *rotator) addAlarm(a alarm) {
 	r.alarms = append(r.alarms, made)
 }
 
-// failures counts the executions that did not succeed. A metric that has no data counts as 0: a sum with one that is missing
-// would be missing, too.
+// failures counts the executions that did not succeed. A metric that has no data counts as 0: a sum with one that is
+// missing would be missing, too.
 func (r *rotator) failures() awscloudwatch.IMetric {
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 		Expression: jsii.String("FILL(failed, 0) + FILL(aborted, 0) + FILL(timedout, 0)"),
@@ -193,19 +209,22 @@ func (r *rotator) failures() awscloudwatch.IMetric {
 }
 
 func (r *rotator) machineMetric(name, statistic string) awscloudwatch.Metric {
-	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/States"), MetricName: &name, Statistic: &statistic, Period: minutes(5),
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/States"), MetricName: &name,
+		Statistic: &statistic, Period: minutes(5),
 		DimensionsMap: &map[string]*string{"StateMachineArn": r.machine.AttrArn()}})
 }
 
 // clientMetric is one of the metrics that the functions write.
 func (r *rotator) clientMetric(name, client, statistic string, period awscdk.Duration) awscloudwatch.Metric {
-	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String(telemetry.Namespace), MetricName: &name, Statistic: &statistic, Period: period,
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String(telemetry.Namespace),
+		MetricName: &name, Statistic: &statistic, Period: period,
 		DimensionsMap: &map[string]*string{"client": &client}})
 }
 
 func (r *rotator) balancerMetric(arn, name string) awscloudwatch.Metric {
 	_, dimension, _ := strings.Cut(arn, ":loadbalancer/")
-	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/ApplicationELB"), MetricName: &name, Statistic: jsii.String("Sum"), Period: minutes(5),
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/ApplicationELB"),
+		MetricName: &name, Statistic: jsii.String("Sum"), Period: minutes(5),
 		Region: jsii.String(region(arn)), DimensionsMap: &map[string]*string{"LoadBalancer": &dimension}})
 }
 

@@ -13,31 +13,38 @@ import (
 func TestAlarmsWatchWhatIsPromised(t *testing.T) {
 	tpl := exampleTemplate(t)
 	measured := func(m map[string]string) map[string]string {
-		out := map[string]string{"Namespace": "AlbOidcRotator", "Statistic": "Maximum", "TreatMissingData": "ignore", "Period": "3600"}
+		out := map[string]string{"Namespace": "AlbOidcRotator", "Statistic": "Maximum", "TreatMissingData": "ignore",
+			"Period": "3600"}
 		maps.Copy(out, m)
 		return out
 	}
 	for name, want := range map[string]map[string]string{
-		"orders-web/rotation-long":  measured(map[string]string{"MetricName": "LockHeld", "Threshold": "100800"}), // a day and four hours
+		// a day and four hours
+		"orders-web/rotation-long":  measured(map[string]string{"MetricName": "LockHeld", "Threshold": "100800"}),
 		"orders-web/secret-refused": measured(map[string]string{"MetricName": "SecretRefused", "Threshold": "0"}),
 		"dead-letters":              {"MetricName": "ApproximateNumberOfMessagesVisible", "Threshold": "0"},
-		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB", "Threshold": "3",
-			"Period": "300", "DatapointsToAlarm": "2", "EvaluationPeriods": "3"},
-		"rotation-failed": {"Threshold": "0", "DatapointsToAlarm": "1", "EvaluationPeriods": "3"}, // late data points count
+		"auth-errors-orders-50dc6c495c0c9188": {"MetricName": "ELBAuthError", "Namespace": "AWS/ApplicationELB",
+			"Threshold": "3",
+			"Period":    "300", "DatapointsToAlarm": "2", "EvaluationPeriods": "3"},
+		// late data points count
+		"rotation-failed": {"Threshold": "0", "DatapointsToAlarm": "1", "EvaluationPeriods": "3"},
 	} {
 		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
-		for key, value := range map[string]string{"TreatMissingData": "notBreaching", "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": "1"} {
+		for key, value := range map[string]string{"TreatMissingData": "notBreaching",
+			"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": "1"} {
 			if want[key] == "" {
 				want[key] = value
 			}
 		}
 		expect(t, name, r, want)
 		for _, client := range []string{"orders-web", "shop-web"} {
-			if strings.HasPrefix(name, client+"/") && text(r.Properties["Dimensions"]) != `[{"Name":"client","Value":"`+client+`"}]` {
+			if strings.HasPrefix(name, client+"/") && text(r.Properties["Dimensions"]) != `[{"Name":"client","Value":"`+
+				client+`"}]` {
 				t.Errorf("%s watches %s", name, text(r.Properties["Dimensions"]))
 			}
 		}
-		if actions := texts(r.Properties["AlarmActions"]); len(actions) != 1 || !strings.HasPrefix(actions[0], "<Notifications") {
+		if actions := texts(r.Properties["AlarmActions"]); len(actions) != 1 || !strings.HasPrefix(actions[0],
+			"<Notifications") {
 			t.Errorf("%s goes to %v", name, actions)
 		}
 	}
@@ -51,7 +58,9 @@ func mortal(t *testing.T) template {
 		t.Fatal(err)
 	}
 	p := &f.Clients[0].IdentityProvider
-	p.Type, p.Settings = "entra", []byte(`{"tenantId":"example.onmicrosoft.com","webIdentity":{"clientId":"11112222-bbbb-3333-cccc-4444dddd5555"}}`)
+	p.Type, p.Settings = "entra",
+		[]byte(
+			`{"tenantId":"example.onmicrosoft.com","webIdentity":{"clientId":"11112222-bbbb-3333-cccc-4444dddd5555"}}`)
 	tpl, err := synthesized(f)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +71,8 @@ func mortal(t *testing.T) template {
 func TestTheEndOfASecretIsWatchedWhereTheIdentityProviderTellsIt(t *testing.T) {
 	tpl := mortal(t)
 	r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-orders-web/secret-ends")
-	expect(t, "secret-ends", r, map[string]string{"Namespace": "AlbOidcRotator", "MetricName": "SecretEndsIn", "Statistic": "Minimum", "Threshold": "604800",
+	expect(t, "secret-ends", r, map[string]string{"Namespace": "AlbOidcRotator", "MetricName": "SecretEndsIn",
+		"Statistic": "Minimum", "Threshold": "604800",
 		"ComparisonOperator": "LessThanThreshold", "TreatMissingData": "ignore"})
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
 		if name := text(tpl.Resources[id].Properties["AlarmName"]); name == "alb-oidc-rotator-shop-web/secret-ends" {
@@ -71,7 +81,8 @@ func TestTheEndOfASecretIsWatchedWhereTheIdentityProviderTellsIt(t *testing.T) {
 	}
 	for _, w := range widgets(t, tpl) {
 		shown, _ := json.Marshal(w.Properties.Metrics)
-		if strings.HasSuffix(w.Properties.Title, "as last measured") && strings.Contains(string(shown), "SecretEndsIn") != strings.HasPrefix(w.Properties.Title, "orders-web") {
+		if strings.HasSuffix(w.Properties.Title, "as last measured") && strings.Contains(string(shown),
+			"SecretEndsIn") != strings.HasPrefix(w.Properties.Title, "orders-web") {
 			t.Errorf("%s: %s", w.Properties.Title, shown)
 		}
 	}
@@ -82,7 +93,8 @@ func TestTheAlarmOnTheAgeRingsWithoutMeasurementsToo(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for client, age := range map[string]string{"orders-web": "2851200", "shop-web": "3024000"} { // 30 + 1 + 2 days; 35
 		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+client+"/secret-age")
-		expect(t, client, r, map[string]string{"Threshold": age, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "breaching",
+		expect(t, client, r, map[string]string{"Threshold": age, "ComparisonOperator": "GreaterThanThreshold",
+			"TreatMissingData":  "breaching",
 			"DatapointsToAlarm": "2", "EvaluationPeriods": "2"})
 		filled, measured := at(t, r.Properties, "Metrics", 0), text(at(t, r.Properties, "Metrics", 1, "MetricStat"))
 		if got := text(at(t, filled, "Expression")); got != "FILL(age, "+age[:len(age)-1]+"1)" { // a second too old
@@ -98,8 +110,10 @@ func TestTheAlarmOnTheAgeRingsWithoutMeasurementsToo(t *testing.T) {
 
 // A sum of metrics has no value where one of them has none, and most days no execution is aborted.
 func TestTheAlarmOnFailuresRingsForEachKindOfFailureAlone(t *testing.T) {
-	failed := text(exampleTemplate(t).one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-rotation-failed").Properties["Metrics"])
-	for id, m := range map[string]string{"failed": "ExecutionsFailed", "aborted": "ExecutionsAborted", "timedout": "ExecutionsTimedOut"} {
+	failed := text(exampleTemplate(t).one(t, "AWS::CloudWatch::Alarm", "AlarmName",
+		"alb-oidc-rotator-rotation-failed").Properties["Metrics"])
+	for id, m := range map[string]string{"failed": "ExecutionsFailed", "aborted": "ExecutionsAborted",
+		"timedout": "ExecutionsTimedOut"} {
 		if !strings.Contains(failed, m) || !strings.Contains(failed, "FILL("+id+", 0)") {
 			t.Errorf("the alarm rotation-failed does not count %s alone: %s", m, failed)
 		}
@@ -109,10 +123,12 @@ func TestTheAlarmOnFailuresRingsForEachKindOfFailureAlone(t *testing.T) {
 func TestEachClientHasItsOwnLimitOfAuthenticationErrors(t *testing.T) {
 	tpl := changed(t, "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: 20}")
 	for balancer, want := range map[string]string{"orders-50dc6c495c0c9188": "20", "shop-1d9f7a41c2b3e856": "3"} {
-		expect(t, balancer, tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-auth-errors-"+balancer), map[string]string{"Threshold": want})
+		expect(t, balancer, tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-auth-errors-"+balancer),
+			map[string]string{"Threshold": want})
 	}
 	smoke := changed(t, "# maxAuthErrors: 0", "maxAuthErrors: 50")
-	expect(t, "the smoke tests' limit", smoke.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-auth-errors-orders-50dc6c495c0c9188"), map[string]string{"Threshold": "3"})
+	expect(t, "the smoke tests' limit", smoke.one(t, "AWS::CloudWatch::Alarm", "AlarmName",
+		"alb-oidc-rotator-auth-errors-orders-50dc6c495c0c9188"), map[string]string{"Threshold": "3"})
 }
 
 // Two alarms of a load balancer's or client's name in different Regions or stacks are not told apart by people.
@@ -139,7 +155,8 @@ func TestEveryLinkIntoTheRunbookHasItsEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries := []string{"rotated", "rolledback", "refused", "superseded", "reconfigured", "lockheld", "notstarted", "invalidinput", "at-a-task", "stopped", "changedbyothers", "wouldberefused"}
+	entries := []string{"rotated", "rolledback", "refused", "superseded", "reconfigured", "lockheld", "notstarted",
+		"invalidinput", "at-a-task", "stopped", "changedbyothers", "wouldberefused"}
 	tpl := mortal(t)
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
 		description := text(tpl.Resources[id].Properties["AlarmDescription"])
@@ -157,18 +174,22 @@ func TestEveryLinkIntoTheRunbookHasItsEntry(t *testing.T) {
 	const url = "https://git.example.com/rotator/blob/main/docs/runbook.md"
 	moved := changed(t, "  # logRetentionDays: 90", "  runbookUrl: "+url)
 	alarm := moved.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-dead-letters")
-	if got := text(alarm.Properties["AlarmDescription"]); !strings.HasSuffix(got, " Runbook: "+url+"#alarm-dead-letters") {
+	if got := text(alarm.Properties["AlarmDescription"]); !strings.HasSuffix(got,
+		" Runbook: "+url+"#alarm-dead-letters") {
 		t.Errorf("the alarm says %s", got)
 	}
 	for _, name := range []string{"alb-oidc-rotator", "alb-oidc-rotator-notifier"} {
-		expect(t, name, moved.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", name), map[string]string{"DefinitionSubstitutions.Runbook": url})
+		expect(t, name, moved.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", name),
+			map[string]string{"DefinitionSubstitutions.Runbook": url})
 	}
 }
 
 // The URL becomes part of an expression.
 func TestARunbookThatIsNoURLIsRefused(t *testing.T) {
-	for _, wrong := range []string{"http://example.com/runbook", "https://example.com/run'book", "https://example.com/runbook#top", "wiki", "https://example.com/{% x %}"} {
-		if _, err := parseFile(changedText(t, "  # logRetentionDays: 90", "  runbookUrl: \""+wrong+"\"")); err == nil || !strings.Contains(err.Error(), "stack.runbookUrl") {
+	for _, wrong := range []string{"http://example.com/runbook", "https://example.com/run'book",
+		"https://example.com/runbook#top", "wiki", "https://example.com/{% x %}"} {
+		if _, err := parseFile(changedText(t, "  # logRetentionDays: 90", "  runbookUrl: \""+wrong+"\"")); err == nil ||
+			!strings.Contains(err.Error(), "stack.runbookUrl") {
 			t.Errorf("%s: %v", wrong, err)
 		}
 	}
@@ -188,7 +209,8 @@ type widget struct {
 func widgets(t *testing.T, tpl template) []widget {
 	t.Helper()
 	var body struct{ Widgets []widget }
-	shown := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName", "alb-oidc-rotator-eu-central-1").Properties["DashboardBody"])
+	shown := text(tpl.one(t, "AWS::CloudWatch::Dashboard", "DashboardName",
+		"alb-oidc-rotator-eu-central-1").Properties["DashboardBody"])
 	if err := json.Unmarshal([]byte(shown), &body); err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +237,8 @@ func TestTheDashboardShowsHowEveryClientIsAndWhenItLastRotated(t *testing.T) {
 	}
 	for _, client := range []string{"orders-web", "shop-web"} {
 		for title, metrics := range map[string][]string{
-			client + ", as last measured":    {"days since its secret was made", "SecretAge", "SecretRefused", "LockHeld"},
+			client + ", as last measured": {"days since its secret was made", "SecretAge", "SecretRefused",
+				"LockHeld"},
 			"Ended rotations of " + client:   {`"outcome","rotated"`, `"outcome","rolled-back"`},
 			"Login of " + client + " in the": nil,
 		} {
@@ -258,7 +281,8 @@ func TestTheDashboardShowsOnlyMetricsThatAreWritten(t *testing.T) {
 	}
 }
 
-// The largest stack that the file allows: its resources fit into a template, and its alarms into the dashboard's widgets.
+// The largest stack that the file allows: its resources fit into a template, and its alarms into the dashboard's
+// widgets.
 func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
 	file := manyClients(t, maxClients)
 	for i := range file.Clients {

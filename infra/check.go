@@ -26,8 +26,8 @@ var (
 	groupPattern    = regexp.MustCompile(`^sg-[0-9a-f]+$`)
 )
 
-// maxNames is how long the names of the stack and of a client are together: a rule of EventBridge is named after both, and
-// its name has at most 64 characters (API reference, PutRule).
+// maxNames is how long the names of the stack and of a client are together: a rule of EventBridge is named after both,
+// and its name has at most 64 characters (API reference, PutRule).
 const maxNames = 64 - len("-listeners--99")
 
 // maxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
@@ -40,7 +40,9 @@ func (f *File) check(ps *strictjson.Problems) {
 		ps.Add("clients", "is missing: the clients to rotate")
 	}
 	if len(f.Clients) > maxClients {
-		ps.Add("clients", "has %d clients, at most %d fit into one stack: put the others into another file with another stack.name", len(f.Clients), maxClients)
+		ps.Add("clients",
+			"has %d clients, at most %d fit into one stack: put the others into another file with another stack.name",
+			len(f.Clients), maxClients)
 	}
 	names, secrets := map[string]string{}, map[string]string{}
 	for i := range f.Clients {
@@ -63,8 +65,8 @@ func (f *File) check(ps *strictjson.Problems) {
 	f.checkNotifications(ps)
 }
 
-// maxPerAddress is how many clients may notify the same address: who looks after more belongs into stack.email. (A filter may
-// have 150 combinations of values: SNS developer guide, "Filter policy constraints".)
+// maxPerAddress is how many clients may notify the same address: who looks after more belongs into stack.email. (A
+// filter may have 150 combinations of values: SNS developer guide, "Filter policy constraints".)
 const maxPerAddress = 12
 
 // maxAddresses: a topic has at most 200 filters (SNS developer guide, "Filter policy constraints").
@@ -91,16 +93,19 @@ func (f *File) checkNotifications(ps *strictjson.Problems) {
 		}
 	}
 	if len(clients) > maxAddresses {
-		ps.Add("clients", "have %d different addresses in notifications.email, at most %d are possible", len(clients), maxAddresses)
+		ps.Add("clients", "have %d different addresses in notifications.email, at most %d are possible", len(clients),
+			maxAddresses)
 	}
 }
 
 func (s Settings) check(ps *strictjson.Problems) {
 	match(ps, "stack.account", s.Account, accountPattern, "must be the account's 12 digits, in quotes")
 	match(ps, "stack.region", s.Region, regionPattern, "must be a Region, e.g. eu-central-1")
-	match(ps, "stack.name", s.Name, stackPattern, "must be 1 to 30 characters of a-z, 0-9 and hyphens, and begin with a letter")
+	match(ps, "stack.name", s.Name, stackPattern,
+		"must be 1 to 30 characters of a-z, 0-9 and hyphens, and begin with a letter")
 	if strings.HasPrefix(s.Name, "aws") || strings.HasPrefix(s.Name, "ssm") {
-		ps.Add("stack.name", "must not begin with aws or ssm: the clients' parameters are named after it, and Systems Manager keeps such names for itself")
+		ps.Add("stack.name", "must not begin with aws or ssm: the clients' parameters are named after it, and "+
+			"Systems Manager keeps such names for itself")
 	}
 	for i, e := range s.Email {
 		match(ps, fmt.Sprintf("stack.email[%d]", i), e, emailPattern, "must be an e-mail address")
@@ -115,14 +120,17 @@ func (s Settings) check(ps *strictjson.Problems) {
 		match(ps, "stack.logKey", s.LogKey, keyPattern, "must be stack, none or the ARN of a KMS key")
 	}
 	if s.RunbookURL != statemachine.DefaultRunbook {
-		match(ps, "stack.runbookUrl", s.RunbookURL, runbookPattern, "must be an https URL without #, that of your copy of docs/runbook.md")
+		match(ps, "stack.runbookUrl", s.RunbookURL, runbookPattern,
+			"must be an https URL without #, that of your copy of docs/runbook.md")
 	}
 	if s.PermissionsBoundary != "" {
-		match(ps, "stack.permissionsBoundary", s.PermissionsBoundary, boundaryPattern, "must be the ARN of an IAM policy")
+		match(ps, "stack.permissionsBoundary", s.PermissionsBoundary, boundaryPattern,
+			"must be the ARN of an IAM policy")
 	}
 	if v := s.SmokeTestVPC; v != nil {
 		matchAll(ps, "stack.smokeTestVpc.subnetIds", v.SubnetIDs, subnetPattern, "must be a subnet's id")
-		matchAll(ps, "stack.smokeTestVpc.securityGroupIds", v.SecurityGroupIDs, groupPattern, "must be a security group's id")
+		matchAll(ps, "stack.smokeTestVpc.securityGroupIds", v.SecurityGroupIDs, groupPattern,
+			"must be a security group's id")
 	}
 }
 
@@ -150,24 +158,27 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	c.checkLifetime(ps, path)
 }
 
-// checkRegistration: a registration has one client. Two would rotate it under two locks, and one of them would remove the
-// secret that the other one's load balancers use.
+// checkRegistration: a registration has one client. Two would rotate it under two locks, and one of them would remove
+// the secret that the other one's load balancers use.
 func (c *Client) checkRegistration(ps *strictjson.Problems, path string, earlier []Client) {
 	if c.uniqueIDs() && len(c.OtherRegistrations) > 0 {
-		ps.Add(path+".otherRegistrations", "must be left out, client ids are unique at this provider (%s): what has the client's id under "+
-			"another issuer is another name of it, and belongs into aliases", c.IdentityProvider.Type)
+		ps.Add(path+".otherRegistrations",
+			"must be left out, client ids are unique at this provider (%s): what has the client's id under "+
+				"another issuer is another name of it, and belongs into aliases", c.IdentityProvider.Type)
 	}
 	for _, other := range earlier {
 		if config.SameRegistration(c.Client, other.Client, c.uniqueIDs() || other.uniqueIDs()) {
-			ps.Add(path+".clientId", "client %s has the registration of client %s (clientId, clientPair, and aliases count): make them one "+
-				"client with all load balancers, or give each its own registration", c.Name, other.Name)
+			ps.Add(path+".clientId",
+				"client %s has the registration of client %s (clientId, clientPair, and aliases count): make them one "+
+					"client with all load balancers, or give each its own registration", c.Name, other.Name)
 		}
 	}
 }
 
 // uniqueIDs reports whether the client's id belongs to one registration of its vendor only.
 func (c *Client) uniqueIDs() bool {
-	capable, _ := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{}) // check reports the error
+	// check reports the error
+	capable, _ := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, idp.Client{})
 	return capable.UniqueIDs
 }
 
@@ -176,12 +187,14 @@ func (c *Client) uniqueIDs() bool {
 var suffixPattern = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
 
 // wordPattern is how names end that only look as if they had it; Secrets Manager advises against them.
-var wordPattern = regexp.MustCompile(`(?i)-(secret|client|config|oauth2|values|tokens|stored|shared|portal|access|prod01)$`)
+var wordPattern = regexp.MustCompile(
+	`(?i)-(secret|client|config|oauth2|values|tokens|stored|shared|portal|access|prod01)$`)
 
 func (c *Client) checkSecretARNs(ps *strictjson.Problems, path string) {
 	one := func(field, arn string) {
 		if secretARN.MatchString(arn) && (!suffixPattern.MatchString(arn) || wordPattern.MatchString(arn)) {
-			ps.Add(path+"."+field, "must end with the hyphen and six characters that Secrets Manager added to the name: copy the whole ARN")
+			ps.Add(path+"."+field, "must end with the hyphen and six characters that Secrets Manager added to the "+
+				"name: copy the whole ARN")
 		}
 	}
 	one("secret.arn", c.Secret.ARN)
@@ -198,14 +211,16 @@ const maxDocument = 8 * 1024
 
 func (c *Client) checkSize(ps *strictjson.Problems, path string) {
 	if text, err := c.document(c.Secret.ARN); err == nil && len(text) > maxDocument {
-		ps.Add(path, "has %d bytes as JSON, and a parameter holds at most %d: fewer loadBalancers or smokeTests; loadBalancerSearch needs no list", len(text), maxDocument)
+		ps.Add(path, "has %d bytes as JSON, and a parameter holds at most %d: fewer loadBalancers or smokeTests; "+
+			"loadBalancerSearch needs no list", len(text), maxDocument)
 	}
 }
 
 // checkAccount: the roles of the stack reach nothing in other accounts.
 func (c *Client) checkAccount(ps *strictjson.Problems, path, account string) {
 	one := func(field, arn string) {
-		if parts := strings.Split(arn, ":"); len(parts) > 4 && accountPattern.MatchString(account) && parts[4] != account {
+		if parts := strings.Split(arn, ":"); len(parts) > 4 && accountPattern.MatchString(account) &&
+			parts[4] != account {
 			ps.Add(path+"."+field, "is in account %s, but the stack is in %s", parts[4], account)
 		}
 	}

@@ -41,12 +41,12 @@ type Settings struct {
 	PermissionsBoundary string `json:"permissionsBoundary,omitempty"`
 	// SmokeTestVPC puts the smoke tests into a VPC, for internal load balancers.
 	SmokeTestVPC *VPC `json:"smokeTestVpc,omitempty"`
-	// LogKey encrypts the log groups: stack (default) is the stack's key, none is CloudWatch's own encryption, and the ARN of
-	// a key of yours must let CloudWatch Logs use it.
+	// LogKey encrypts the log groups: stack (default) is the stack's key, none is CloudWatch's own encryption, and the
+	// ARN of a key of yours must let CloudWatch Logs use it.
 	LogKey string `json:"logKey,omitempty"`
-	// ReserveConcurrency keeps capacity for the functions that undo a rotation, whatever else runs in the account. Off by
-	// default, since Lambda keeps 100 unreserved: a deployment fails where the account's limit is lower than that and
-	// what is reserved.
+	// ReserveConcurrency keeps capacity for the functions that undo a rotation, whatever else runs in the account. Off
+	// by default, since Lambda keeps 100 unreserved: a deployment fails where the account's limit is lower than that
+	// and what is reserved.
 	ReserveConcurrency bool `json:"reserveConcurrency,omitempty"`
 }
 
@@ -67,11 +67,12 @@ type Client struct {
 	config.Client
 	// CreateSecret: the stack creates the secret, and keeps it when the client is removed; secret.arn is left out then.
 	CreateSecret bool `json:"createSecret,omitempty"`
-	// KMSKeys are the ARNs of the customer managed keys that encrypt the client's secrets. The first also encrypts the secret
-	// that the stack creates.
+	// KMSKeys are the ARNs of the customer managed keys that encrypt the client's secrets. The first also encrypts the
+	// secret that the stack creates.
 	KMSKeys  []string `json:"kmsKeys,omitempty"`
 	Schedule Schedule `json:"schedule"`
-	// MaxSecretAgeDays is when an old secret raises an alarm; default the longest time between two starts + the grace period + 2 days.
+	// MaxSecretAgeDays is when an old secret raises an alarm; default the longest time between two starts + the grace
+	// period + 2 days.
 	MaxSecretAgeDays *int          `json:"maxSecretAgeDays,omitempty"`
 	Alarms           Alarms        `json:"alarms,omitzero"`
 	Notifications    Notifications `json:"notifications,omitzero"`
@@ -141,8 +142,8 @@ func (s Schedule) window() int {
 	return *s.FlexibleWindowMinutes
 }
 
-// secretName is the name of a secret that the stack creates. It does not end with a hyphen and six characters, or its partial
-// ARN would look like a complete one (Secrets Manager user guide, "What's in a secret?").
+// secretName is the name of a secret that the stack creates. It does not end with a hyphen and six characters, or its
+// partial ARN would look like a complete one (Secrets Manager user guide, "What's in a secret?").
 func (c Client) secretName(s Settings) string { return s.Name + "/" + c.Name + "/oidc" }
 
 // placeholder is an ARN of the right form for a secret that does not exist yet.
@@ -150,8 +151,8 @@ func (c Client) placeholder(s Settings) string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s-000000", s.Region, s.Account, c.secretName(s))
 }
 
-// ascii is a JSON text with every other character escaped: in a template CloudFormation turns those into question marks when
-// it is read (CloudFormation API reference, GetTemplate and the user guide's "Template format").
+// ascii is a JSON text with every other character escaped: in a template CloudFormation turns those into question marks
+// when it is read (CloudFormation API reference, GetTemplate and the user guide's "Template format").
 func ascii(text string) string {
 	var b strings.Builder
 	for _, r := range text {

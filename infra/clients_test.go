@@ -20,10 +20,12 @@ func TestTheExampleIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Clients) != 2 || f.Clients[0].Name != "orders-web" || f.Clients[0].Secret.ARN == "" || !f.Clients[1].CreateSecret {
+	if len(f.Clients) != 2 || f.Clients[0].Name != "orders-web" || f.Clients[0].Secret.ARN == "" ||
+		!f.Clients[1].CreateSecret {
 		t.Errorf("got %+v", f)
 	}
-	if f.Stack.Name != "alb-oidc-rotator" || *f.Stack.LogRetentionDays != 90 || f.Stack.ReserveConcurrency || f.Stack.LogKey != "stack" {
+	if f.Stack.Name != "alb-oidc-rotator" || *f.Stack.LogRetentionDays != 90 || f.Stack.ReserveConcurrency ||
+		f.Stack.LogKey != "stack" {
 		t.Errorf("the defaults are %+v", f.Stack)
 	}
 }
@@ -84,66 +86,128 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"not YAML", "stack:", "stack: [", "is not YAML"},
 		{"a field given twice", "  region: eu-central-1", "  region: eu-central-1\n  region: eu-west-1", "is not YAML"},
 		{"an unknown field", "  region:", "  regoin:", "stack.regoin: is not known; allowed here: account,"},
-		{"an unknown field of a client", "clientId: 0oaorders", "clientID: 0oaorders", "clients[0].clientID: is not known"},
+		{"an unknown field of a client", "clientId: 0oaorders", "clientID: 0oaorders",
+			"clients[0].clientID: is not known"},
 		{"an account without quotes", `"111122223333"  `, `111122223333  `, "stack.account: must be a string"},
 		{"a short account", `"111122223333"  `, `"1111"  `, "stack.account: must be the account's 12 digits"},
 		{"a Region that is none", "region: eu-central-1", "region: Frankfurt", "stack.region: must be a Region"},
-		{"a stack name with capitals", "# name: alb-oidc-rotator ", "name: Rotator #", "stack.name: must be 1 to 30 characters"},
-		{"a stack name that Systems Manager keeps for itself", "# name: alb-oidc-rotator ", "name: aws-login #", "stack.name: must not begin with aws or ssm"},
+		{"a stack name with capitals", "# name: alb-oidc-rotator ", "name: Rotator #",
+			"stack.name: must be 1 to 30 characters"},
+		{"a stack name that Systems Manager keeps for itself", "# name: alb-oidc-rotator ", "name: aws-login #",
+			"stack.name: must not begin with aws or ssm"},
 		{"another one", "# name: alb-oidc-rotator ", "name: ssm1 #", "stack.name: must not begin with aws or ssm"},
-		{"an e-mail address that is not ASCII", "platform-team@example.com", "plattform-ä@example.com", "stack.email[0]: must be an e-mail address"},
-		{"a partial ARN that looks complete", "orders-web/client-secret-AbCdEf", "orders-web/client-secret", "clients[0].secret.arn: must end with the hyphen and six characters"},
-		{"another one of a user", "orders-web/smoke-test-user-AbCdEf", "orders-web/smoke-config", "userSecretArn: must end with the hyphen and six characters"},
-		{"an e-mail address without @", "platform-team@example.com", "platform-team", "stack.email[0]: must be an e-mail address"},
-		{"a retention that CloudWatch does not have", "# logRetentionDays: 90", "logRetentionDays: 91", "stack.logRetentionDays: must be one of [1 3 5"},
+		{"an e-mail address that is not ASCII", "platform-team@example.com", "plattform-ä@example.com",
+			"stack.email[0]: must be an e-mail address"},
+		{"a partial ARN that looks complete", "orders-web/client-secret-AbCdEf", "orders-web/client-secret",
+			"clients[0].secret.arn: must end with the hyphen and six characters"},
+		{"another one of a user", "orders-web/smoke-test-user-AbCdEf", "orders-web/smoke-config",
+			"userSecretArn: must end with the hyphen and six characters"},
+		{"an e-mail address without @", "platform-team@example.com", "platform-team",
+			"stack.email[0]: must be an e-mail address"},
+		{"a retention that CloudWatch does not have", "# logRetentionDays: 90", "logRetentionDays: 91",
+			"stack.logRetentionDays: must be one of [1 3 5"},
 		{"a log level", "# logLevel: info", "logLevel: loud", "stack.logLevel: must be debug, info, warn or error"},
-		{"a boundary that is no policy", "# permissionsBoundary: arn:aws:iam::111122223333:policy/", "permissionsBoundary: arn:aws:iam::111122223333:role/", "stack.permissionsBoundary: must be the ARN"},
-		{"a VPC without subnets", "# smokeTestVpc: ", "smokeTestVpc: {securityGroupIds: [sg-1]} #", "stack.smokeTestVpc.subnetIds: is missing"},
+		{"a boundary that is no policy", "# permissionsBoundary: arn:aws:iam::111122223333:policy/",
+			"permissionsBoundary: arn:aws:iam::111122223333:role/", "stack.permissionsBoundary: must be the ARN"},
+		{"a VPC without subnets", "# smokeTestVpc: ", "smokeTestVpc: {securityGroupIds: [sg-1]} #",
+			"stack.smokeTestVpc.subnetIds: is missing"},
 		{"a name in capitals", "name: orders-web", "name: Orders", "clients[0].name: must be 1 to 40 characters"},
 		{"a name given twice", "name: shop-web", "name: orders-web", "clients[1].name: is given to two clients"},
-		{"a name that differs in hyphens", "name: shop-web", "name: ordersweb", "clients[1].name: is given to two clients, or differs from orders-web only in hyphens"},
-		{"names that are too long together", "name: shop-web", "name: shop-web-with-a-name-that-is-very-long", "clients[1].name: must have, with the stack's name alb-oidc-rotator, at most 50 characters"},
-		{"an issuer without https", "issuer: https://", "issuer: http://", "clients[0].issuer: must begin with https://"},
-		{"an unknown provider", "type: okta", "type: okat", `clients[0]: identityProvider.type: "okat" is not known; allowed here:`},
-		{"a wrong setting of the provider", "orgUrl: https://example.okta.com", "orgUrl: example", "clients[0]: identityProvider.settings.orgUrl: must be"},
-		{"a Network Load Balancer", "loadbalancer/app/orders/50", "loadbalancer/net/orders/50", "clients[0].loadBalancers[0]: must be the ARN of an Application Load Balancer"},
-		{"a search in a town", "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [Frankfurt]} #", "clients[0].loadBalancerSearch.regions[0]: must be a Region"},
-		{"a secret in another account", "eu-central-1:111122223333:secret:orders-web/client", "eu-central-1:999922223333:secret:orders-web/client", "clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
-		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer", "eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
-		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf\"}", "clients[1].secret.arn: must be left out: createSecret is true"},
-		{"no secret", "createSecret: true", "createSecret: false", "clients[1].secret.arn: must be the ARN of a Secrets Manager secret"},
-		{"no schedule", "expression: rate(30 days)", "timeZone: UTC", "clients[0].schedule.expression: must be like rate(30 days)"},
+		{"a name that differs in hyphens", "name: shop-web", "name: ordersweb",
+			"clients[1].name: is given to two clients, or differs from orders-web only in hyphens"},
+		{"names that are too long together", "name: shop-web", "name: shop-web-with-a-name-that-is-very-long",
+			"clients[1].name: must have, with the stack's name alb-oidc-rotator, at most 50 characters"},
+		{"an issuer without https", "issuer: https://", "issuer: http://",
+			"clients[0].issuer: must begin with https://"},
+		{"an unknown provider", "type: okta", "type: okat",
+			`clients[0]: identityProvider.type: "okat" is not known; allowed here:`},
+		{"a wrong setting of the provider", "orgUrl: https://example.okta.com", "orgUrl: example",
+			"clients[0]: identityProvider.settings.orgUrl: must be"},
+		{"a Network Load Balancer", "loadbalancer/app/orders/50", "loadbalancer/net/orders/50",
+			"clients[0].loadBalancers[0]: must be the ARN of an Application Load Balancer"},
+		{"a search in a town", "    # loadBalancerSearch: ",
+			"    loadBalancerSearch: {tags: {a: b}, regions: [Frankfurt]} #",
+			"clients[0].loadBalancerSearch.regions[0]: must be a Region"},
+		{"a secret in another account", "eu-central-1:111122223333:secret:orders-web/client",
+			"eu-central-1:999922223333:secret:orders-web/client",
+			"clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
+		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer",
+			"eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
+		{"a secret that is created and given",
+			"createSecret: true", "createSecret: true\n    secret: {arn: " +
+				"\"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf\"}",
+			"clients[1].secret.arn: must be left out: createSecret is true"},
+		{"no secret", "createSecret: true", "createSecret: false",
+			"clients[1].secret.arn: must be the ARN of a Secrets Manager secret"},
+		{"no schedule", "expression: rate(30 days)", "timeZone: UTC",
+			"clients[0].schedule.expression: must be like rate(30 days)"},
 		{"a rate of nothing", "rate(30 days)", "rate(0 days)", "clients[0].schedule.expression: must be"},
-		{"a rate below a day", "rate(30 days)", "rate(12 hours)", "clients[0].schedule.expression: must be a day or more"},
-		{"a rate within the grace period", "gracePeriodSeconds: 86400", "gracePeriodSeconds: 2592000", "clients[0].schedule.expression: starts rotations as close as 720 h, but one can take 721.25 h (the grace period of 2592000 s"},
-		{"a cron expression within the grace period", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * MON-FRI *)\n", "clients[1].schedule.expression: starts rotations as close as 24 h, but one can take 25.25 h"},
-		{"a cron expression with a field too few", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ?)\n", "clients[1].schedule.expression: must have 6 fields"},
-		{"days of the month and of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * * *)\n", "clients[1].schedule.expression: must have ? as day of month or as day of week, and not as both"},
-		{"neither days of the month nor of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * ? *)\n", "clients[1].schedule.expression: must have ? as day of month"},
-		{"an hourly cron expression", "cron(0 3 1 * ? *)\n", "cron(0 * 1 * ? *)\n", `clients[1].schedule.expression: has the hours "*", which must be one number of 0 to 23: a rotation makes a version`},
-		{"a cron expression of twice a day", "cron(0 3 1 * ? *)\n", "cron(0 3,15 1 * ? *)\n", `clients[1].schedule.expression: has the hours "3,15"`},
-		{"a step of nothing", "cron(0 3 1 * ? *)\n", "cron(0 3 1/0 * ? *)\n", `clients[1].schedule.expression: has the day of month "1/0"`},
-		{"steps of days of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * 2/2 *)\n", `clients[1].schedule.expression: has the day of week "2/2"`},
-		{"years the wrong way round", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2030-2027)\n", `clients[1].schedule.expression: has the years "2030-2027", which end before they begin`},
-		{"a date that there is not", "cron(0 3 1 * ? *)\n", "cron(0 3 30 2 ? *)\n", "clients[1].schedule.expression: never starts"},
-		{"years that are over", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2020-2024)\n", "clients[1].schedule.expression: never starts"},
-		{"minutes that are none", "cron(0 3 1 * ? *)\n", "cron(60 3 1 * ? *)\n", `clients[1].schedule.expression: has the minutes "60"`},
-		{"a month that is none", "cron(0 3 1 * ? *)\n", "cron(0 3 1 MAI ? *)\n", `clients[1].schedule.expression: has the month "MAI"`},
-		{"a secret without its suffix", "secret:orders-web/client-secret-AbCdEf", "secret:orders-web/client_secret", "clients[0].secret.arn: must end with the hyphen and six characters"},
-		{"a user's secret without its suffix", "secret:orders-web/smoke-test-user-AbCdEf", "secret:orders-web/user", "clients[0].smokeTests.login[0].userSecretArn: must end with"},
-		{"an admin secret without its suffix", "secret:okta/rotator-key-AbCdEf", "secret:okta/rotator", "clients[0].identityProvider.settings.serviceApp.keySecretArn: must end with"},
-		{"a key for the logs", "# logKey: none", "logKey: mine", "stack.logKey: must be stack, none or the ARN of a KMS key"},
-		{"more than a parameter holds", "expectText: Your orders", "expectText: " + strings.Repeat("x", 8000), "bytes as JSON, and a parameter holds at most 8192"},
-		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max", "clients[1].schedule.timeZone: is not a time zone"},
-		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441", "clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
-		{"a cron that starts once, without an age", "expression: cron(0 3 1 * ? *)\n      timeZone: Europe/Berlin\n    maxSecretAgeDays: 35", "expression: cron(0 3 1 1 ? 2027)", "clients[1].maxSecretAgeDays: is missing"},
-		{"an alarm on an end that is past", "    # alarms:\n    #   authErrors: 3", "    alarms: {secretEndsDays: 0}", "clients[0].alarms.secretEndsDays: must be 1 to 365, not 0"},
-		{"an alarm on less than nothing", "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: -1}", "clients[0].alarms.authErrors: must be 0 to 1000000, not -1"},
-		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team]}", "clients[0].notifications.email[0]: must be an e-mail address"},
-		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},
-		{"a notification to who gets all", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [Platform-team@example.com]}", "clients[0].notifications.email[0]: is in stack.email too"},
-		{"a notification given twice", "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [a@example.com, a@example.com]}", "clients[0].notifications.email[1]: is given twice"},
-		{"a key that is none", "# kmsKeys: ", "kmsKeys: [alias/orders] #", "clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
+		{"a rate below a day", "rate(30 days)", "rate(12 hours)",
+			"clients[0].schedule.expression: must be a day or more"},
+		{"a rate within the grace period", "gracePeriodSeconds: 86400",
+			"gracePeriodSeconds: 2592000", "clients[0].schedule.expression: starts rotations as close as 720 h, but " +
+				"one can take 721.25 h (the grace period of 2592000 s"},
+		{"a cron expression within the grace period", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * MON-FRI *)\n",
+			"clients[1].schedule.expression: starts rotations as close as 24 h, but one can take 25.25 h"},
+		{"a cron expression with a field too few", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ?)\n",
+			"clients[1].schedule.expression: must have 6 fields"},
+		{"days of the month and of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * * *)\n",
+			"clients[1].schedule.expression: must have ? as day of month or as day of week, and not as both"},
+		{"neither days of the month nor of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * ? *)\n",
+			"clients[1].schedule.expression: must have ? as day of month"},
+		{"an hourly cron expression", "cron(0 3 1 * ? *)\n",
+			"cron(0 * 1 * ? *)\n",
+			`clients[1].schedule.expression: has the hours "*", which must be one number of 0 to 23: a rotation makes a version`},
+		{"a cron expression of twice a day", "cron(0 3 1 * ? *)\n", "cron(0 3,15 1 * ? *)\n",
+			`clients[1].schedule.expression: has the hours "3,15"`},
+		{"a step of nothing", "cron(0 3 1 * ? *)\n", "cron(0 3 1/0 * ? *)\n",
+			`clients[1].schedule.expression: has the day of month "1/0"`},
+		{"steps of days of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * 2/2 *)\n",
+			`clients[1].schedule.expression: has the day of week "2/2"`},
+		{"years the wrong way round", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2030-2027)\n",
+			`clients[1].schedule.expression: has the years "2030-2027", which end before they begin`},
+		{"a date that there is not", "cron(0 3 1 * ? *)\n", "cron(0 3 30 2 ? *)\n",
+			"clients[1].schedule.expression: never starts"},
+		{"years that are over", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2020-2024)\n",
+			"clients[1].schedule.expression: never starts"},
+		{"minutes that are none", "cron(0 3 1 * ? *)\n", "cron(60 3 1 * ? *)\n",
+			`clients[1].schedule.expression: has the minutes "60"`},
+		{"a month that is none", "cron(0 3 1 * ? *)\n", "cron(0 3 1 MAI ? *)\n",
+			`clients[1].schedule.expression: has the month "MAI"`},
+		{"a secret without its suffix", "secret:orders-web/client-secret-AbCdEf", "secret:orders-web/client_secret",
+			"clients[0].secret.arn: must end with the hyphen and six characters"},
+		{"a user's secret without its suffix", "secret:orders-web/smoke-test-user-AbCdEf", "secret:orders-web/user",
+			"clients[0].smokeTests.login[0].userSecretArn: must end with"},
+		{"an admin secret without its suffix", "secret:okta/rotator-key-AbCdEf", "secret:okta/rotator",
+			"clients[0].identityProvider.settings.serviceApp.keySecretArn: must end with"},
+		{"a key for the logs", "# logKey: none", "logKey: mine",
+			"stack.logKey: must be stack, none or the ARN of a KMS key"},
+		{"more than a parameter holds", "expectText: Your orders", "expectText: " + strings.Repeat("x", 8000),
+			"bytes as JSON, and a parameter holds at most 8192"},
+		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max",
+			"clients[1].schedule.timeZone: is not a time zone"},
+		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441",
+			"clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
+		{"a cron that starts once, without an age",
+			"expression: cron(0 3 1 * ? *)\n      timeZone: Europe/Berlin\n    maxSecretAgeDays: 35",
+			"expression: cron(0 3 1 1 ? 2027)", "clients[1].maxSecretAgeDays: is missing"},
+		{"an alarm on an end that is past", "    # alarms:\n    #   authErrors: 3", "    alarms: {secretEndsDays: 0}",
+			"clients[0].alarms.secretEndsDays: must be 1 to 365, not 0"},
+		{"an alarm on less than nothing", "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: -1}",
+			"clients[0].alarms.authErrors: must be 0 to 1000000, not -1"},
+		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]",
+			"    notifications: {email: [orders-team]}",
+			"clients[0].notifications.email[0]: must be an e-mail address"},
+		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]",
+			"    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},
+		{"a notification to who gets all", "    # notifications:\n    #   email: [orders-team@example.com]",
+			"    notifications: {email: [Platform-team@example.com]}",
+			"clients[0].notifications.email[0]: is in stack.email too"},
+		{"a notification given twice", "    # notifications:\n    #   email: [orders-team@example.com]",
+			"    notifications: {email: [a@example.com, a@example.com]}",
+			"clients[0].notifications.email[1]: is given twice"},
+		{"a key that is none", "# kmsKeys: ", "kmsKeys: [alias/orders] #",
+			"clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
 	} {
 		_, err := parseFile(changedText(t, tt.old, tt.new))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -162,7 +226,8 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 
 func TestTwoClientsCannotShareASecret(t *testing.T) {
 	t.Parallel()
-	_, err := parseFile(changedText(t, "createSecret: true", "secret:\n      arn: arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/client-secret-AbCdEf"))
+	_, err := parseFile(changedText(t, "createSecret: true",
+		"secret:\n      arn: arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/client-secret-AbCdEf"))
 	if err == nil || !strings.Contains(err.Error(), "clients[1].secret.arn: is the secret of orders-web too") {
 		t.Errorf("got %v", err)
 	}
@@ -170,7 +235,8 @@ func TestTwoClientsCannotShareASecret(t *testing.T) {
 
 func TestAFunctionThatIsNotBuiltIsNamed(t *testing.T) {
 	t.Parallel()
-	if err := checkFunctions(t.TempDir()); err == nil || !strings.Contains(err.Error(), "function plan is not built; run make functions-arm64") {
+	if err := checkFunctions(t.TempDir()); err == nil || !strings.Contains(err.Error(),
+		"function plan is not built; run make functions-arm64") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -183,7 +249,8 @@ func TestAnAddressOfVeryManyClientsIsRefused(t *testing.T) {
 	}
 	var ps strictjson.Problems
 	f.checkNotifications(&ps)
-	if len(ps) != 1 || ps[0].Path != "clients[12].notifications.email[0]" || !strings.Contains(ps[0].Text, "put it into stack.email") {
+	if len(ps) != 1 || ps[0].Path != "clients[12].notifications.email[0]" || !strings.Contains(ps[0].Text,
+		"put it into stack.email") {
 		t.Errorf("got %v", ps)
 	}
 }
@@ -203,20 +270,23 @@ func TestMoreAddressesThanATopicFiltersAreRefused(t *testing.T) {
 
 func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 	t.Parallel()
-	entry := "  - name: shop-web" + strings.SplitN(string(changedText(t, "clients:", "clients:")), "  - name: shop-web", 2)[1]
+	entry := "  - name: shop-web" + strings.SplitN(string(changedText(t, "clients:", "clients:")),
+		"  - name: shop-web", 2)[1]
 	text := string(changedText(t, "clients:", "clients:"))
 	for i := range 37 {
 		text += strings.Replace(entry, "shop-web", fmt.Sprintf("shop-web-%d", i), 1)
 	}
 	_, err := parseFile([]byte(text))
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("clients: has 39 clients, at most %d fit into one stack", maxClients)) {
+	if err == nil || !strings.Contains(err.Error(),
+		fmt.Sprintf("clients: has 39 clients, at most %d fit into one stack", maxClients)) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestCronExpressionsThatEventBridgeTakes(t *testing.T) {
 	t.Parallel()
-	for _, expression := range []string{"cron(0 3 1 * ? *)", "cron(15 10 ? * MON-FRI *)", "cron(0 3 ? * 6L *)", "cron(0 3 ? JAN,JUL 2#1 *)", "cron(59 23 LW 1/3 ? 2027-2030)",
+	for _, expression := range []string{"cron(0 3 1 * ? *)", "cron(15 10 ? * MON-FRI *)", "cron(0 3 ? * 6L *)",
+		"cron(0 3 ? JAN,JUL 2#1 *)", "cron(59 23 LW 1/3 ? 2027-2030)",
 		"cron(5 03 1,15 * ? *)", "cron(0 0 15W */2 ? *)", "cron(0 3 * * ? *)", "cron(0 3 ? * L *)"} {
 		if problem := cron.Problem(expression); problem != "" {
 			t.Errorf("%s %s", expression, problem)
@@ -251,8 +321,10 @@ func TestTheTimeBetweenTwoStartsIsKnown(t *testing.T) {
 		"cron(0 3 1 * *)":              {},
 		"rate(0 days)":                 {},
 	} {
-		if _, shortest, longest := (Schedule{Expression: expression}).gaps(); shortest != want[0] || longest != want[1] {
-			t.Errorf("%s: %g to %g days, want %g to %g", expression, shortest.Hours()/24, longest.Hours()/24, want[0].Hours()/24, want[1].Hours()/24)
+		if _, shortest, longest := (Schedule{Expression: expression}).gaps(); shortest != want[0] ||
+			longest != want[1] {
+			t.Errorf("%s: %g to %g days, want %g to %g", expression, shortest.Hours()/24, longest.Hours()/24,
+				want[0].Hours()/24, want[1].Hours()/24)
 		}
 	}
 }
@@ -266,7 +338,8 @@ func TestAClockChangeCountsBetweenTwoStarts(t *testing.T) {
 		"cron(30 2 ? 3 1L *)":   {},                             // and so it never starts
 		"cron(30 2 ? 3,4 1L *)": {364 * day, 371 * day},
 	} {
-		if _, shortest, longest := (Schedule{Expression: expression, TimeZone: "Europe/Berlin"}).gaps(); shortest != want[0] || longest != want[1] {
+		if _, shortest, longest := (Schedule{Expression: expression,
+			TimeZone: "Europe/Berlin"}).gaps(); shortest != want[0] || longest != want[1] {
 			t.Errorf("%s: %s to %s, want %s to %s", expression, shortest, longest, want[0], want[1])
 		}
 	}
@@ -294,12 +367,17 @@ func TestASecretMustNotEndBeforeSomebodyIsWarned(t *testing.T) {
 		{"the default lives long enough for a month", `{}`, "rate(30 days)", nil, ""},
 		{"and exactly for this", `{"secretLifetimeDays": 40}`, "rate(30 days)", nil, ""}, // 30 + 1 + 2 + 7
 		{"a day less", `{"secretLifetimeDays": 39}`, "rate(30 days)", nil, "must be 40 or more"},
-		{"the default is too short for half a year", `{}`, "rate(180 days)", nil, "is 180, but an alarm rings only when a secret is 183 days old (maxSecretAgeDays): must be 190 or more"},
-		{"with cron it is the age that raises an alarm", `{"secretLifetimeDays": 41}`, "cron(0 3 1 * ? *)", days(35), "must be 42 or more"},
-		{"or what the cron expression says", `{"secretLifetimeDays": 40}`, "cron(0 3 1 * ? *)", nil, "must be 41 or more"}, // 31 + 1 + 2 + 7
+		{"the default is too short for half a year", `{}`, "rate(180 days)", nil,
+			"is 180, but an alarm rings only when a secret is 183 days old (maxSecretAgeDays): must be 190 or more"},
+		{"with cron it is the age that raises an alarm", `{"secretLifetimeDays": 41}`, "cron(0 3 1 * ? *)", days(35),
+			"must be 42 or more"},
+		// 31 + 1 + 2 + 7
+		{"or what the cron expression says", `{"secretLifetimeDays": 40}`, "cron(0 3 1 * ? *)", nil,
+			"must be 41 or more"},
 	} {
 		got := of(tt.settings, tt.expression, tt.maxAge)
-		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || got != "" && !strings.HasPrefix(got, "clients[0].identityProvider.settings.secretLifetimeDays: ") {
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || got != "" && !strings.HasPrefix(got,
+			"clients[0].identityProvider.settings.secretLifetimeDays: ") {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -45,7 +45,8 @@ func rowsOf(t *testing.T, file, head string) map[string][]string {
 	return rows
 }
 
-// manyClients is a file with n clients like the first of the example, each with one load balancer in the stack's Region.
+// manyClients is a file with n clients like the first of the example, each with one load balancer in the stack's
+// Region.
 func manyClients(t *testing.T, n int) File {
 	t.Helper()
 	f, err := readFile(clientsFile)
@@ -58,7 +59,8 @@ func manyClients(t *testing.T, n int) File {
 		c := one
 		c.Name = fmt.Sprintf("%s-%d", one.Name, i)
 		c.Secret.ARN = strings.Replace(one.Secret.ARN, "orders-web", c.Name, 1)
-		c.LoadBalancers = []string{strings.Replace(one.LoadBalancers[0], "app/orders", fmt.Sprintf("app/orders-%d", i), 1)}
+		c.LoadBalancers = []string{strings.Replace(one.LoadBalancers[0],
+			"app/orders", fmt.Sprintf("app/orders-%d", i), 1)}
 		f.Clients = append(f.Clients, c)
 	}
 	return f
@@ -116,7 +118,8 @@ func quantities(t *testing.T, n int) map[string]float64 {
 		t.Fatal(err)
 	}
 	q := map[string]float64{
-		"KMS key": float64(len(tpl.of("AWS::KMS::Key"))), "CloudWatch dashboard": float64(len(tpl.of("AWS::CloudWatch::Dashboard"))),
+		"KMS key":                      float64(len(tpl.of("AWS::KMS::Key"))),
+		"CloudWatch dashboard":         float64(len(tpl.of("AWS::CloudWatch::Dashboard"))),
 		"metrics of CloudWatch alarms": 0, "secrets, of yours too": secretsOf(file),
 	}
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
@@ -130,9 +133,10 @@ func quantities(t *testing.T, n int) map[string]float64 {
 // measurements of a client in a month, one a day.
 const measurements = 30
 
-// metricsOf are the custom metrics of an execution beside StepDuration by state, and in how many hours each is written at
-// most.
-var metricsOf = map[string]struct{ metrics, hours float64 }{"rotated": {3, 2}, "measured": {3, 1}} // LoginLatency, Rotations, RotationDuration; SecretAge, SecretRefused, LockHeld
+// metricsOf are the custom metrics of an execution beside StepDuration by state, and in how many hours each is written
+// at most.
+// LoginLatency, Rotations, RotationDuration; SecretAge, SecretRefused, LockHeld
+var metricsOf = map[string]struct{ metrics, hours float64 }{"rotated": {3, 2}, "measured": {3, 1}}
 
 // addExecutions adds what a number of executions of a path takes.
 func addExecutions(t *testing.T, q map[string]float64, tpl template, golden string, number float64) {
@@ -288,7 +292,8 @@ func TestTheLimitsInTheDocumentationAreThoseOfTheCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{fmt.Sprintf("More than %d clients", maxClients), fmt.Sprintf("100 + 3 × %d + %d × the number of clients", (&rotator{}).reserved("smoketest"), restores)} {
+	for _, want := range []string{fmt.Sprintf("More than %d clients", maxClients),
+		fmt.Sprintf("100 + 3 × %d + %d × the number of clients", (&rotator{}).reserved("smoketest"), restores)} {
 		if !strings.Contains(string(guide), want) {
 			t.Errorf("docs/deploying.md does not say %q", want)
 		}

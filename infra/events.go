@@ -36,25 +36,29 @@ func (r *rotator) executionPattern(statuses ...string) map[string]any {
 }
 
 // addRule adds a rule that hands its event over, as it is or inside of input.
-func (r *rotator) addRule(what, description string, pattern map[string]any, input *awsevents.CfnRule_InputTransformerProperty) {
+func (r *rotator) addRule(what, description string, pattern map[string]any,
+	input *awsevents.CfnRule_InputTransformerProperty) {
 	awsevents.NewCfnRule(r.stack, jsii.String("Rule-"+what), &awsevents.CfnRuleProps{
 		Name:         jsii.String(r.ruleName(what)),
 		Description:  jsii.String(description + "."),
 		EventPattern: pattern,
 		Targets: []any{&awsevents.CfnRule_TargetProperty{
-			Id: jsii.String("target"), Arn: r.notifier.AttrArn(), RoleArn: r.ruleRole.RoleArn(), InputTransformer: input,
-			RetryPolicy:      &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600), MaximumRetryAttempts: jsii.Number(20)},
+			Id: jsii.String("target"), Arn: r.notifier.AttrArn(), RoleArn: r.ruleRole.RoleArn(),
+			InputTransformer: input,
+			RetryPolicy: &awsevents.CfnRule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600),
+				MaximumRetryAttempts: jsii.Number(20)},
 			DeadLetterConfig: &awsevents.CfnRule_DeadLetterConfigProperty{Arn: r.deadLetter.QueueArn()},
 		}},
 	})
 }
 
-// watched is how many load balancers one rule's pattern holds: a pattern has at most 2048 characters (EventBridge quotas).
+// watched is how many load balancers one rule's pattern holds: a pattern has at most 2048 characters (EventBridge
+// quotas).
 const watched = 6
 
-// addWatch warns when anyone else changes a client's targets, as CloudTrail tells: a stack or a controller that puts the
-// old secret back breaks logins when that is removed. Events stay in their Region, so only the load balancers of the
-// stack's Region are watched; elsewhere ReassertSecret puts the new secret back before the old one goes.
+// addWatch warns when anyone else changes a client's targets, as CloudTrail tells: a stack or a controller that puts
+// the old secret back breaks logins when that is removed. Events stay in their Region, so only the load balancers of
+// the stack's Region are watched; elsewhere ReassertSecret puts the new secret back before the old one goes.
 func (r *rotator) addWatch(c Client) {
 	var here []string
 	for _, arn := range c.LoadBalancers {
@@ -65,7 +69,8 @@ func (r *rotator) addWatch(c Client) {
 	for i := 0; i*watched < len(here); i++ {
 		some := here[i*watched : min((i+1)*watched, len(here))]
 		r.addWatchRule(fmt.Sprintf("rules-%s-%d", c.Name, i), c.Name, "ModifyRule", "ruleArn", some, ruleARNs)
-		r.addWatchRule(fmt.Sprintf("listeners-%s-%d", c.Name, i), c.Name, "ModifyListener", "listenerArn", some, listenerARNs)
+		r.addWatchRule(fmt.Sprintf("listeners-%s-%d", c.Name, i), c.Name, "ModifyListener",
+			"listenerArn", some, listenerARNs)
 	}
 }
 
@@ -75,7 +80,8 @@ func (r *rotator) addWatchRule(what, client, event, field string, balancers []st
 		prefixes = append(prefixes, map[string]any{"prefix": begin(arn)})
 	}
 	who := func(m map[string]any) map[string]any {
-		return map[string]any{"userIdentity": map[string]any{"sessionContext": map[string]any{"sessionIssuer": map[string]any{"arn": []any{m}}}}}
+		return map[string]any{"userIdentity": map[string]any{"sessionContext": map[string]any{
+			"sessionIssuer": map[string]any{"arn": []any{m}}}}}
 	}
 	pattern := map[string]any{
 		"source":      []any{"aws.elasticloadbalancing"},
@@ -86,16 +92,20 @@ func (r *rotator) addWatchRule(what, client, event, field string, balancers []st
 			"requestParameters": map[string]any{field: prefixes},
 			"errorCode":         []any{map[string]any{"exists": false}}, // a call that was refused changed nothing
 			// A user without a role has no session issuer, and anything-but matches only what is there.
-			"$or": []any{who(map[string]any{"anything-but": []any{*r.roles["updatealb"].RoleArn()}}), who(map[string]any{"exists": false})},
+			"$or": []any{who(map[string]any{"anything-but": []any{*r.roles["updatealb"].RoleArn()}}),
+				who(map[string]any{"exists": false})},
 		},
 	}
-	// Who, what, where and when, and no more: the event holds the whole request, perhaps with a client secret, and the input of
-	// an execution stays for 90 days. None of these values has a quotation mark.
+	// Who, what, where and when, and no more: the event holds the whole request, perhaps with a client secret, and the
+	// input of an execution stays for 90 days. None of these values has a quotation mark.
 	r.addRule(what, "Somebody else changed a load balancer that logs users in as "+client, pattern,
 		&awsevents.CfnRule_InputTransformerProperty{
-			InputPathsMap: map[string]any{"time": "$.time", "call": "$.detail.eventName", "target": "$.detail.requestParameters." + field,
-				"who": "$.detail.userIdentity.arn", "service": "$.detail.userIdentity.invokedBy"},
-			InputTemplate: jsii.String(fmt.Sprintf(`{"client": %q, "change": {"time": "<time>", "detail": {"eventName": "<call>", "requestParameters": {%q: "<target>"}, `+
-				`"userIdentity": {"arn": "<who>", "invokedBy": "<service>"}}}}`, client, field)),
+			InputPathsMap: map[string]any{"time": "$.time", "call": "$.detail.eventName",
+				"target": "$.detail.requestParameters." + field,
+				"who":    "$.detail.userIdentity.arn", "service": "$.detail.userIdentity.invokedBy"},
+			InputTemplate: jsii.String(
+				fmt.Sprintf(
+					`{"client": %q, "change": {"time": "<time>", "detail": {"eventName": "<call>", "requestParameters": {%q: "<target>"}, `+
+						`"userIdentity": {"arn": "<who>", "invokedBy": "<service>"}}}}`, client, field)),
 		})
 }

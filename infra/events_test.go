@@ -13,19 +13,23 @@ import (
 func TestEveryRuleStartsTheStateMachineThatLooksAfterIt(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for rule, want := range map[string]map[string]string{
-		"notifier":    {"EventPattern.detail.status": `["FAILED"]`, "EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
+		"notifier": {"EventPattern.detail.status": `["FAILED"]`,
+			"EventPattern.detail.error": `[{"anything-but":["RolledBack","Refused","LockHeld"]},{"exists":false}]`},
 		"interrupted": {"EventPattern.detail.status": `["ABORTED","TIMED_OUT"]`, "EventPattern.detail.error": ""},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
-		want["EventPattern.source"], want["EventPattern.detail-type"] = `["aws.states"]`, `["Step Functions Execution Status Change"]`
+		want["EventPattern.source"], want["EventPattern.detail-type"] = `["aws.states"]`,
+			`["Step Functions Execution Status Change"]`
 		expect(t, rule, r, want)
-		if machine := text(at(t, r.Properties, "EventPattern", "detail", "stateMachineArn", 0)); machine != "<StateMachine.Arn>" {
+		if machine := text(at(t, r.Properties, "EventPattern", "detail",
+			"stateMachineArn", 0)); machine != "<StateMachine.Arn>" {
 			t.Errorf("%s watches %s", rule, machine)
 		}
 	}
 	for _, id := range tpl.of("AWS::Events::Rule") {
 		targets := tpl.Resources[id].Properties["Targets"].([]any)
-		if len(targets) != 1 || text(at(t, targets, 0, "Arn")) != "<AttentionStateMachine.Arn>" || !strings.HasPrefix(text(at(t, targets, 0, "RoleArn")), "<Rolerules") ||
+		if len(targets) != 1 || text(at(t, targets, 0, "Arn")) != "<AttentionStateMachine.Arn>" ||
+			!strings.HasPrefix(text(at(t, targets, 0, "RoleArn")), "<Rolerules") ||
 			!strings.HasPrefix(text(at(t, targets, 0, "DeadLetterConfig", "Arn")), "<DeadLetters") {
 			t.Errorf("%s goes to %s", id, text(targets))
 		}
@@ -36,8 +40,9 @@ func TestWhatLooksAfterExecutionsStartsThemThroughTheAlias(t *testing.T) {
 	tpl := exampleTemplate(t)
 	r := tpl.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", "alb-oidc-rotator-notifier")
 	alias := text(tpl.Resources[tpl.of("AWS::StepFunctions::StateMachineAlias")[0]].Properties["Name"])
-	expect(t, "the state machine", r, map[string]string{"TracingConfiguration.Enabled": "true", "LoggingConfiguration.IncludeExecutionData": "false",
-		"DefinitionSubstitutions.EventBusName": "default", "DefinitionSubstitutions.RotationAlias": alias})
+	expect(t, "the state machine", r, map[string]string{"TracingConfiguration.Enabled": "true",
+		"LoggingConfiguration.IncludeExecutionData": "false",
+		"DefinitionSubstitutions.EventBusName":      "default", "DefinitionSubstitutions.RotationAlias": alias})
 	if r.Properties["DefinitionString"] != statemachine.Notifier {
 		t.Error("the definition is not notifier.asl.json")
 	}
@@ -50,14 +55,17 @@ func TestChangesOfTargetsByOthersAreReported(t *testing.T) {
 		"listeners-orders-web-0": {`["ModifyListener"]`, "listener", "listenerArn"},
 	} {
 		r := tpl.one(t, "AWS::Events::Rule", "Name", "alb-oidc-rotator-"+rule)
-		expect(t, rule, r, map[string]string{"EventPattern.detail.eventName": want[0], "EventPattern.detail-type": `["AWS API Call via CloudTrail"]`})
-		if refused := text(at(t, r.Properties, "EventPattern", "detail", "errorCode")); refused != `[{"exists":false}]` {
+		expect(t, rule, r, map[string]string{"EventPattern.detail.eventName": want[0],
+			"EventPattern.detail-type": `["AWS API Call via CloudTrail"]`})
+		if refused := text(at(t, r.Properties, "EventPattern", "detail",
+			"errorCode")); refused != `[{"exists":false}]` {
 			t.Errorf("%s also tells of calls that were refused: %s", rule, refused)
 		}
 		// The client is in it for those who hear of one client only, and of the event nothing that may be a secret.
 		input := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputTemplate"))
 		paths := text(at(t, r.Properties, "Targets", 0, "InputTransformer", "InputPathsMap"))
-		if !strings.HasPrefix(input, `{"client": "orders-web", "change": {"time": "<time>", `) || strings.Contains(input, "aws.events") || !json.Valid([]byte(input)) {
+		if !strings.HasPrefix(input, `{"client": "orders-web", "change": {"time": "<time>", `) ||
+			strings.Contains(input, "aws.events") || !json.Valid([]byte(input)) {
 			t.Errorf("%s hands over %s", rule, input)
 		}
 		if want := `{"call":"$.detail.eventName","service":"$.detail.userIdentity.invokedBy","target":"$.detail.requestParameters.` + want[2] +
@@ -66,18 +74,21 @@ func TestChangesOfTargetsByOthersAreReported(t *testing.T) {
 		}
 		// Only the load balancer in the stack's Region: events stay in their Region.
 		parameters := text(at(t, r.Properties, "EventPattern", "detail", "requestParameters"))
-		if strings.Count(parameters, "prefix") != 1 || !strings.Contains(parameters, ":eu-central-1:111122223333:"+want[1]+"/app/orders/50dc6c495c0c9188/") {
+		if strings.Count(parameters, "prefix") != 1 || !strings.Contains(parameters,
+			":eu-central-1:111122223333:"+want[1]+"/app/orders/50dc6c495c0c9188/") {
 			t.Errorf("%s watches %s", rule, parameters)
 		}
 		who := text(at(t, r.Properties, "EventPattern", "detail", "$or"))
-		if !strings.Contains(who, `"anything-but":[{"Fn::GetAtt":["Roleupdatealb`) || !strings.Contains(who, `{"exists":false}`) {
+		if !strings.Contains(who, `"anything-but":[{"Fn::GetAtt":["Roleupdatealb`) || !strings.Contains(who,
+			`{"exists":false}`) {
 			t.Errorf("%s leaves out %s", rule, who)
 		}
 	}
 }
 
 func TestEveryPatternFitsIntoARule(t *testing.T) {
-	more := strings.Repeat("\n      - arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/a-name-of-thirty-two-characters-0/50dc6c495c0c%04d", 14)
+	more := strings.Repeat(
+		"\n      - arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/a-name-of-thirty-two-characters-0/50dc6c495c0c%04d", 14)
 	for i := range 14 {
 		more = strings.Replace(more, "%04d", strconv.Itoa(1000+i), 1)
 	}
@@ -85,7 +96,8 @@ func TestEveryPatternFitsIntoARule(t *testing.T) {
 	rules := 0
 	for _, id := range tpl.of("AWS::Events::Rule") {
 		r := tpl.Resources[id]
-		pattern := strings.ReplaceAll(text(r.Properties["EventPattern"]), `{"Fn::GetAtt":["Roleupdatealb05556C5D","Arn"]}`, `"`+strings.Repeat("x", 100)+`"`)
+		pattern := strings.ReplaceAll(text(r.Properties["EventPattern"]),
+			`{"Fn::GetAtt":["Roleupdatealb05556C5D","Arn"]}`, `"`+strings.Repeat("x", 100)+`"`)
 		if len(pattern) > 2048 {
 			t.Errorf("the pattern of %s has %d characters", id, len(pattern))
 		}
@@ -102,7 +114,8 @@ func TestNotificationsAreEncryptedAndReachTheirReaders(t *testing.T) {
 	tpl := exampleTemplate(t)
 	r := tpl.one(t, "AWS::SNS::Topic", "TopicName", "alb-oidc-rotator")
 	expect(t, "the topic", r, map[string]string{"KmsMasterKeyId": "<Key961B73FD.Arn>"})
-	expect(t, "the subscription", tpl.one(t, "AWS::SNS::Subscription", "Protocol", "email"), map[string]string{"Endpoint": "platform-team@example.com"})
+	expect(t, "the subscription", tpl.one(t, "AWS::SNS::Subscription", "Protocol",
+		"email"), map[string]string{"Endpoint": "platform-team@example.com"})
 	var publishers []string
 	for _, s := range statements(t, tpl.Resources["Key961B73FD"].Properties["KeyPolicy"]) {
 		if slices.Contains(s.actions, "kms:GenerateDataKey*") {
@@ -110,13 +123,15 @@ func TestNotificationsAreEncryptedAndReachTheirReaders(t *testing.T) {
 		}
 	}
 	// The state machines publish by their roles, so no rule of EventBridge needs to.
-	if want := []string{`{"Service":"cloudwatch.amazonaws.com"}`, `{"Service":"logs.eu-central-1.amazonaws.com"}`}; !slices.Equal(publishers, want) {
+	if want := []string{`{"Service":"cloudwatch.amazonaws.com"}`,
+		`{"Service":"logs.eu-central-1.amazonaws.com"}`}; !slices.Equal(publishers, want) {
 		t.Errorf("the key can be used by %v, want %v", publishers, want)
 	}
 }
 
 func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
-	text1 := strings.Replace(string(changedText(t, "    # notifications:\n    #   email: [orders-team@example.com]", "    notifications: {email: [orders-team@example.com, both@example.com]}")),
+	text1 := strings.Replace(string(changedText(t, "    # notifications:\n    #   email: [orders-team@example.com]",
+		"    notifications: {email: [orders-team@example.com, both@example.com]}")),
 		"    maxSecretAgeDays: 35", "    maxSecretAgeDays: 35\n    notifications: {email: [both@example.com]}", 1)
 	file, err := parseFile([]byte(text1))
 	if err != nil {
@@ -127,7 +142,8 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string][2]string{
-		"orders-team@example.com": {`{"client":["orders-web"]}`, `{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}`},
+		"orders-team@example.com": {`{"client":["orders-web"]}`,
+			`{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"}]}`},
 		"both@example.com": {`{"client":["orders-web","shop-web"]}`,
 			`{"AlarmName":[{"prefix":"alb-oidc-rotator-orders-web/"},{"prefix":"alb-oidc-rotator-shop-web/"}]}`},
 	} {
@@ -138,18 +154,22 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 				got[text(p["FilterPolicyScope"])+" of "+text(p["TopicArn"])[:9]] = text(p["FilterPolicy"])
 			}
 		}
-		if len(got) != 2 || got["MessageAttributes of <Notifica"] != want[0] || got["MessageBody of <ClientAl"] != want[1] {
+		if len(got) != 2 || got["MessageAttributes of <Notifica"] != want[0] ||
+			got["MessageBody of <ClientAl"] != want[1] {
 			t.Errorf("%s gets %v", address, got)
 		}
 	}
 	// Both topics hear of a client's alarms, that of all of every alarm.
-	for name, topics := range map[string]int{"orders-web/secret-age": 2, "shop-web/rotation-long": 2, "rotation-failed": 1, "auth-errors-orders-50dc6c495c0c9188": 1} {
+	for name, topics := range map[string]int{"orders-web/secret-age": 2, "shop-web/rotation-long": 2,
+		"rotation-failed": 1, "auth-errors-orders-50dc6c495c0c9188": 1} {
 		r := tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-"+name)
-		if n := len(r.Properties["AlarmActions"].([]any)); n != topics || len(r.Properties["OKActions"].([]any)) != topics {
+		if n := len(r.Properties["AlarmActions"].([]any)); n != topics ||
+			len(r.Properties["OKActions"].([]any)) != topics {
 			t.Errorf("%s goes to %d topics", name, n)
 		}
 	}
-	if all := tpl.one(t, "AWS::SNS::Subscription", "Endpoint", "platform-team@example.com"); all.Properties["FilterPolicy"] != nil {
+	if all := tpl.one(t, "AWS::SNS::Subscription", "Endpoint",
+		"platform-team@example.com"); all.Properties["FilterPolicy"] != nil {
 		t.Errorf("stack.email gets only %v", all.Properties["FilterPolicy"])
 	}
 	if n := len(tpl.of("AWS::SNS::Subscription")); n != 5 {
@@ -179,7 +199,8 @@ func TestOnlyTheStacksAlarmsCanPublishAndOnlyItsRulesLeaveDeadLetters(t *testing
 			t.Fatalf("%s lets in %v", kind, sources)
 		}
 		for i := range want {
-			if !strings.HasPrefix(sources[i], `{"ArnLike":{"aws:SourceArn":`) || !strings.Contains(sources[i], want[i]) {
+			if !strings.HasPrefix(sources[i], `{"ArnLike":{"aws:SourceArn":`) ||
+				!strings.Contains(sources[i], want[i]) {
 				t.Errorf("%s lets in %s", kind, sources[i])
 			}
 		}

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// The policy that the guide gives to copy: what it denies, on what, and to whom not. An action that is left out is a way around.
+// The policy that the guide gives to copy: what it denies, on what, and to whom not. An action that is left out is a
+// way around.
 func TestTheFencesOfTheGuideLeaveNoWayAround(t *testing.T) {
 	guide, err := os.ReadFile("../docs/deploying.md")
 	if err != nil {
@@ -21,11 +22,14 @@ func TestTheFencesOfTheGuideLeaveNoWayAround(t *testing.T) {
 	if err := json.Unmarshal([]byte(block), &policy); err != nil {
 		t.Fatal(err)
 	}
-	// every action of the services that writes a parameter or an item, or calls a function (service authorization reference)
+	// every action of the services that writes a parameter or an item, or calls a function (service authorization
+	// reference)
 	want := map[string]string{
-		"parameter/alb-oidc-rotator/clients/*": "ssm:DeleteParameter ssm:DeleteParameters ssm:LabelParameterVersion ssm:PutParameter ssm:UnlabelParameterVersion",
-		"function:alb-oidc-rotator-*":          "lambda:InvokeFunction",
-		"table/alb-oidc-rotator-journal": "dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLUpdate " +
+		"parameter/alb-oidc-rotator/clients/*": "ssm:DeleteParameter ssm:DeleteParameters ssm:LabelParameterVersion " +
+			"ssm:PutParameter ssm:UnlabelParameterVersion",
+		"function:alb-oidc-rotator-*": "lambda:InvokeFunction",
+		"table/alb-oidc-rotator-journal": "dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:PartiQLDelete " +
+			"dynamodb:PartiQLInsert dynamodb:PartiQLUpdate " +
 			"dynamodb:PutItem dynamodb:UpdateItem",
 	}
 	got := map[string]string{}
@@ -48,7 +52,8 @@ func TestTheFencesOfTheGuideLeaveNoWayAround(t *testing.T) {
 	// CloudFormation names a role STACK-LOGICALID-SUFFIX, of 12 characters more.
 	for _, id := range exampleTemplate(t).of("AWS::IAM::Role") {
 		name := "alb-oidc-rotator-" + id
-		if strings.HasPrefix(id, "Rolestatemachine") && (len(name)+13 > 64 || !strings.Contains(block, ":role/alb-oidc-rotator-Rolestatemachine*")) {
+		if strings.HasPrefix(id, "Rolestatemachine") && (len(name)+13 > 64 || !strings.Contains(block,
+			":role/alb-oidc-rotator-Rolestatemachine*")) {
 			t.Errorf("the fence does not let %s call", name)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// aliasName is the alias that the state machine invokes: an execution that runs while a function is deployed goes over to
-// the new version at its next step, and what it invokes is always a published version.
+// aliasName is the alias that the state machine invokes: an execution that runs while a function is deployed goes over
+// to the new version at its next step, and what it invokes is always a published version.
 const aliasName = "live"
 
 // size is what a function gets.
@@ -25,8 +25,8 @@ type size struct {
 	undoes bool
 }
 
-// sizes by function. A function waits for APIs most of its time; CPU comes in proportion to memory, and the smallest size
-// would make its TLS handshakes slow. The smoke test logs in at every load balancer node and reads its pages.
+// sizes by function. A function waits for APIs most of its time; CPU comes in proportion to memory, and the smallest
+// size would make its TLS handshakes slow. The smoke test logs in at every load balancer node and reads its pages.
 var sizes = map[string]size{
 	"plan":          {memoryMB: 256},
 	"createsecret":  {memoryMB: 256},
@@ -40,7 +40,8 @@ var sizes = map[string]size{
 const restores = 5
 
 // reserved is how many executions of a function are reserved, where they are. They are also the most that can run, and
-// all clients may rotate at once: an execution of the state machine has one call under way, or as many as targets are restored.
+// all clients may rotate at once: an execution of the state machine has one call under way, or as many as targets are
+// restored.
 func (r *rotator) reserved(function string) int {
 	if function == "updatealb" {
 		return restores * len(r.clients)
@@ -127,10 +128,14 @@ func (r *rotator) inVPC(f statemachine.Function) bool {
 var retentions = map[int]awslogs.RetentionDays{
 	1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,
 	7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
-	60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS,
+	60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS,
+	120: awslogs.RetentionDays_FOUR_MONTHS,
 	150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
-	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
-	1096: awslogs.RetentionDays_THREE_YEARS, 1827: awslogs.RetentionDays_FIVE_YEARS, 2192: awslogs.RetentionDays_SIX_YEARS,
-	2557: awslogs.RetentionDays_SEVEN_YEARS, 2922: awslogs.RetentionDays_EIGHT_YEARS, 3288: awslogs.RetentionDays_NINE_YEARS,
+	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS,
+	731:  awslogs.RetentionDays_TWO_YEARS,
+	1096: awslogs.RetentionDays_THREE_YEARS, 1827: awslogs.RetentionDays_FIVE_YEARS,
+	2192: awslogs.RetentionDays_SIX_YEARS,
+	2557: awslogs.RetentionDays_SEVEN_YEARS, 2922: awslogs.RetentionDays_EIGHT_YEARS,
+	3288: awslogs.RetentionDays_NINE_YEARS,
 	3653: awslogs.RetentionDays_TEN_YEARS,
 }

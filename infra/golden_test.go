@@ -45,7 +45,8 @@ func TestTheTemplateIsTheGoldenOne(t *testing.T) {
 	a, b := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
-			t.Fatalf("the template differs from %s (make golden updates it), first in line %d:\n got %s\nwant %s", golden, i+1, a[i], b[i])
+			t.Fatalf("the template differs from %s (make golden updates it), first in line %d:\n got %s\nwant %s",
+				golden, i+1, a[i], b[i])
 		}
 	}
 	t.Fatalf("the template has %d lines, %s has %d (make golden updates it)", len(a), golden, len(b))
@@ -62,7 +63,8 @@ func nag(t *testing.T, template []byte) []string {
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: &folder, AnalyticsReporting: jsii.Bool(false)})
 	stack := awscdk.NewStack(app, jsii.String("nag"), &awscdk.StackProps{
 		Synthesizer: awscdk.NewLegacyStackSynthesizer()}) // the template has the other one's parameter already
-	cloudformationinclude.NewCfnInclude(stack, jsii.String("Template"), &cloudformationinclude.CfnIncludeProps{TemplateFile: &path})
+	cloudformationinclude.NewCfnInclude(stack, jsii.String("Template"),
+		&cloudformationinclude.CfnIncludeProps{TemplateFile: &path})
 	awscdk.Aspects_Of(app).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{
 		Reports: jsii.Bool(true), ReportFormats: &[]cdknag.NagReportFormat{cdknag.NagReportFormat_JSON}}), nil)
 	app.Synth(nil)
@@ -88,14 +90,16 @@ func nag(t *testing.T, template []byte) []string {
 		switch l.Compliance {
 		case "Compliant", "Suppressed", "N/A":
 		default:
-			problems = append(problems, strings.ToLower(l.RuleLevel)+" "+l.RuleID+" "+l.ResourceID+": "+l.Compliance+", "+l.RuleInfo)
+			problems = append(problems, strings.ToLower(l.RuleLevel)+" "+l.RuleID+" "+l.ResourceID+": "+l.Compliance+
+				", "+l.RuleInfo)
 		}
 	}
 	return problems
 }
 
 func TestCdkNagFindsNothing(t *testing.T) {
-	for _, tpl := range []template{exampleTemplate(t), everyOption(t), changed(t, "    # loadBalancerSearch: ", "    loadBalancerSearch: {tags: {a: b}, regions: [eu-west-3]} #")} {
+	for _, tpl := range []template{exampleTemplate(t), everyOption(t), changed(t, "    # loadBalancerSearch: ",
+		"    loadBalancerSearch: {tags: {a: b}, regions: [eu-west-3]} #")} {
 		for _, p := range nag(t, tpl.text) {
 			t.Error(p)
 		}

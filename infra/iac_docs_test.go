@@ -17,7 +17,8 @@ func TestThePageOnInfrastructureAsCodeHasABlockForEachTool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for heading, language := range map[string]string{"Terraform and OpenTofu": "hcl", "CloudFormation": "yaml", "CDK": "ts", "Pulumi": "ts", "Kubernetes controllers": "yaml"} {
+	for heading, language := range map[string]string{"Terraform and OpenTofu": "hcl", "CloudFormation": "yaml",
+		"CDK": "ts", "Pulumi": "ts", "Kubernetes controllers": "yaml"} {
 		_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")
 		if !found || !strings.Contains(section, "```"+language+"\n") {

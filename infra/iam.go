@@ -48,12 +48,14 @@ var grants = map[string]grant{
 	"plan": {secret: []string{describe, value}, admin: true, journal: readJournal, targets: "read",
 		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 	"createsecret": {secret: []string{describe, value, put}, admin: true, journal: writeJournal,
-		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
+		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
+			"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
 	"updatealb":     {secret: []string{describe, value}, journal: writeJournal, targets: "write"},
 	"promotesecret": {secret: []string{describe, value, label}, journal: writeJournal},
 	"smoketest":     {secret: []string{describe, value}, users: true, journal: readJournal, metrics: true, names: true},
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
-		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
+		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient",
+			"cognito-idp:ListUserPoolClientSecrets"}},
 }
 
 // functionRole is the role of a function. Every role has its own policy; none is attached from AWS's.
@@ -74,7 +76,8 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	reasons := r.allowEverywhere(role, f, g)
 	reasons["OnlyFromTheFunction"] = "a denial"
 	r.denyElsewhere(role, f)
-	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the policies too long"
+	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
+		"policies too long"
 	excuse(role, reasons)
 	return role
 }
@@ -88,29 +91,33 @@ func (r *rotator) allowJournal(role awsiam.Role, sid string, actions []string) {
 	// Every request for an item has its key; of one without, ForAllValues is true (IAM user guide, "Set operators for
 	// multivalued context keys").
 	allow(role, sid, actions, []string{*r.journal.TableArn()}, map[string]any{
-		"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": names}, "Null": map[string]any{"dynamodb:LeadingKeys": "false"}})
+		"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": names},
+		"Null":                      map[string]any{"dynamodb:LeadingKeys": "false"}})
 }
 
-// denyElsewhere makes a function's role useless to whoever else gets to use it, such as another function that is given the
-// role (Lambda developer guide, "Using source function ARN to control function access behavior"). That it stops credentials that
-// were taken out of the function itself is not said there. What Lambda does for a function is left out, and what Secrets
-// Manager does with a key for it: those calls have no such ARN.
+// denyElsewhere makes a function's role useless to whoever else gets to use it, such as another function that is given
+// the role (Lambda developer guide, "Using source function ARN to control function access behavior"). That it stops
+// credentials that were taken out of the function itself is not said there. What Lambda does for a function is left
+// out, and what Secrets Manager does with a key for it: those calls have no such ARN.
 func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	arn := r.arn("lambda", "function:"+r.functionName(f))
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
-		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*", "secretsmanager:*", "ssm:*", "sts:*"),
+		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*",
+			"secretsmanager:*", "ssm:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
-		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn, arn + ":*"}}},
+		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn,
+			arn + ":*"}}},
 	}))
 }
 
-// denyNetwork keeps from the function's own code what Lambda needs to put it into a VPC: Lambda's own calls to EC2 have no source
-// function (Lambda developer guide, "Using source function ARN to control function access behavior").
+// denyNetwork keeps from the function's own code what Lambda needs to put it into a VPC: Lambda's own calls to EC2 have
+// no source function (Lambda developer guide, "Using source function ARN to control function access behavior").
 func (r *rotator) denyNetwork(role awsiam.Role, f statemachine.Function) {
 	arn := r.arn("lambda", "function:"+r.functionName(f))
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Sid: jsii.String("NetworkIsLambdas"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"), Actions: jsii.Strings("ec2:*"),
+		Sid: jsii.String("NetworkIsLambdas"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
+		Actions:    jsii.Strings("ec2:*"),
 		Conditions: &map[string]any{"ArnLike": map[string]any{"lambda:SourceFunctionArn": []string{arn, arn + ":*"}}},
 	}))
 }
@@ -127,13 +134,16 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 	switch g.targets {
 	case "read":
 		everywhere("FindTargets", noNames, nil,
-			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags")
+			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules",
+			"elasticloadbalancing:DescribeTags")
 		if searching {
 			everywhere("SearchLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
 		}
 	case "write":
-		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
-		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation plans; their load balancers are named"
+		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners",
+			"elasticloadbalancing:DescribeRules")
+		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation " +
+			"plans; their load balancers are named"
 		if searching {
 			reasons["ChangeRules, ChangeListeners"] += ", or found by their tags in the Regions of a loadBalancerSearch"
 		}
@@ -142,7 +152,8 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 		// A token of the role instead of a stored credential (IAM user guide, "Controlling access with IAM policies" of
 		// outbound identity federation).
 		everywhere("WebIdentity", "tokens have no resources to name; who may get them is a condition", map[string]any{
-			// Of a key that is absent ForAllValues is true (IAM user guide, "Set operators for multivalued context keys").
+			// Of a key that is absent ForAllValues is true (IAM user guide, "Set operators for multivalued context
+			// keys").
 			"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
 			"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": audiences},
 			"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
@@ -155,8 +166,10 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 		everywhere("NameLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
 	}
 	if r.inVPC(f) {
-		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil, "ec2:CreateNetworkInterface",
-			"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses")
+		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil,
+			"ec2:CreateNetworkInterface",
+			"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+			"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses")
 		r.denyNetwork(role, f)
 		reasons["NetworkIsLambdas"] = "a denial"
 	}
@@ -169,7 +182,8 @@ func allow(role awsiam.Role, sid string, actions, resources []string, conditions
 		return
 	}
 	for i, some := range chunks(resources) {
-		props := &awsiam.PolicyStatementProps{Sid: jsii.String(numbered(sid, i)), Actions: jsii.Strings(actions...), Resources: jsii.Strings(some...)}
+		props := &awsiam.PolicyStatementProps{Sid: jsii.String(numbered(sid, i)), Actions: jsii.Strings(actions...),
+			Resources: jsii.Strings(some...)}
 		if conditions != nil {
 			props.Conditions = &conditions
 		}
@@ -214,7 +228,8 @@ func excuse(role awsiam.Role, reasons map[string]string) {
 	suppress(policyOf(role), map[string]string{"AwsSolutions-IAM5": strings.Join(text, "; ")})
 }
 
-// allowSecrets: the clients' secrets, the admin credentials and the synthetic users, and the keys they are encrypted with.
+// allowSecrets: the clients' secrets, the admin credentials and the synthetic users, and the keys they are encrypted
+// with.
 func (r *rotator) allowSecrets(role awsiam.Role, g grant) {
 	var own, admin, users []string
 	for _, c := range r.clients {
@@ -346,7 +361,8 @@ func (r *rotator) userPools() []string {
 			continue
 		}
 		region, _, _ := strings.Cut(settings.UserPoolID, "_")
-		pools = append(pools, fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", *r.stack.Partition(), region, r.Account, settings.UserPoolID))
+		pools = append(pools, fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", *r.stack.Partition(), region,
+			r.Account, settings.UserPoolID))
 	}
 	return unique(pools)
 }
@@ -367,10 +383,10 @@ func (r *rotator) audiences() []string {
 	return unique(list)
 }
 
-// allowLoadBalancers: a rule or a listener is changed only below the configured load balancers. Where a client's are found
-// by tags, that is every one of the account in the Regions of the search: the condition aws:ResourceTag of these actions is
-// about the tags of the rule or listener itself (service authorization reference, as below), and those of a load balancer
-// are not passed on to them. A user who wants it narrower lists ARNs.
+// allowLoadBalancers: a rule or a listener is changed only below the configured load balancers. Where a client's are
+// found by tags, that is every one of the account in the Regions of the search: the condition aws:ResourceTag of these
+// actions is about the tags of the rule or listener itself (service authorization reference, as below), and those of a
+// load balancer are not passed on to them. A user who wants it narrower lists ARNs.
 func (r *rotator) allowLoadBalancers(role awsiam.Role) {
 	var rules, listeners []string
 	for _, arn := range r.loadBalancers() {
@@ -378,7 +394,8 @@ func (r *rotator) allowLoadBalancers(role awsiam.Role) {
 		listeners = append(listeners, listenerARNs(arn)+"*")
 	}
 	for _, region := range r.searchedRegions() {
-		every := fmt.Sprintf("arn:%s:elasticloadbalancing:%s:%s:loadbalancer/app/*", *r.stack.Partition(), region, r.Account)
+		every := fmt.Sprintf("arn:%s:elasticloadbalancing:%s:%s:loadbalancer/app/*", *r.stack.Partition(), region,
+			r.Account)
 		rules, listeners = append(rules, ruleARNs(every)+"*"), append(listeners, listenerARNs(every)+"*")
 	}
 	allow(role, "ChangeRules", []string{"elasticloadbalancing:ModifyRule"}, rules, nil)

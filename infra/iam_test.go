@@ -42,7 +42,8 @@ func source(arn string) (condition string) { return `{"ArnLike":{"aws:SourceArn"
 // observed is what a state machine may do to write its log and its traces.
 func observed() []may {
 	return []may{
-		one("logs:CreateLogDelivery logs:GetLogDelivery logs:UpdateLogDelivery logs:DeleteLogDelivery logs:ListLogDeliveries logs:PutResourcePolicy logs:DescribeResourcePolicies logs:DescribeLogGroups", "*"),
+		one("logs:CreateLogDelivery logs:GetLogDelivery logs:UpdateLogDelivery logs:DeleteLogDelivery "+
+			"logs:ListLogDeliveries logs:PutResourcePolicy logs:DescribeResourcePolicies logs:DescribeLogGroups", "*"),
 		one("xray:GetSamplingRules xray:GetSamplingTargets xray:PutTraceSegments xray:PutTelemetryRecords", "*"),
 	}
 }
@@ -50,19 +51,23 @@ func observed() []may {
 // telling is what a state machine may do to notify.
 func telling() []may {
 	return []may{one("sns:Publish", topic), one("kms:Decrypt kms:GenerateDataKey", key).when(throughSNS),
-		one("events:PutEvents", "arn:aws:events:eu-central-1:111122223333:event-bus/default").when(`{"StringEquals":{"events:source":"alb-oidc-rotator"}}`)}
+		one("events:PutEvents",
+			"arn:aws:events:eu-central-1:111122223333:event-bus/default").when(
+			`{"StringEquals":{"events:source":"alb-oidc-rotator"}}`)}
 }
 
 // balancers are the ARNs of the rules or listeners of the example's load balancers.
 func balancers(kind string) []string {
-	return []string{elb + "eu-central-1:111122223333:" + kind + "/app/orders/50dc6c495c0c9188/*", elb + "eu-west-1:111122223333:" + kind + "/app/orders/73e2d6bc24d8a067/*",
+	return []string{elb + "eu-central-1:111122223333:" + kind + "/app/orders/50dc6c495c0c9188/*",
+		elb + "eu-west-1:111122223333:" + kind + "/app/orders/73e2d6bc24d8a067/*",
 		elb + "eu-central-1:111122223333:" + kind + "/app/shop/1d9f7a41c2b3e856/*"}
 }
 
 // elsewhere is what the role of a function may not do outside of the function.
 func elsewhere(function string) may {
 	arn := "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-" + function
-	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* secretsmanager:* ssm:* sts:*", "*").denied().
+	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* secretsmanager:* ssm:* sts:*",
+		"*").denied().
 		when(`{"ArnNotLike":{"lambda:SourceFunctionArn":["` + arn + `","` + arn + `:*"]}}`)
 }
 
@@ -74,61 +79,83 @@ func allowed() map[string][]may {
 	const parameters = "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/"
 	list := map[string][]may{
 		"plan": {
-			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", admin), one(reading, table).when(ourItems),
-			one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules elasticloadbalancing:DescribeTags", "*"),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders,
+				created), one("secretsmanager:GetSecretValue", admin), one(reading, table).when(ourItems),
+			one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules "+
+				"elasticloadbalancing:DescribeTags", "*"),
 		},
 		"createsecret": {
-			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue", orders, created),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue", orders,
+				created),
 			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
 		},
 		"updatealb": {
-			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(writing, table).when(ourItems), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules", "*"),
-			one("elasticloadbalancing:ModifyRule", balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(writing,
+				table).when(ourItems), one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules",
+				"*"),
+			one("elasticloadbalancing:ModifyRule",
+				balancers("listener-rule")...), one("elasticloadbalancing:ModifyListener", balancers("listener")...),
 		},
-		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table).when(ourItems)},
-		"smoketest": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one("secretsmanager:GetSecretValue", tester), one(reading, table).when(ourItems),
+		"promotesecret": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue "+
+			"secretsmanager:UpdateSecretVersionStage", orders, created), one(writing, table).when(ourItems)},
+		"smoketest": {one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created),
+			one("secretsmanager:GetSecretValue", tester), one(reading, table).when(ourItems),
 			one("cloudwatch:GetMetricData", "*"), one("elasticloadbalancing:DescribeLoadBalancers", "*")},
 		"retiresecret": {
-			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage", orders, created),
+			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage",
+				orders, created),
 			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
 		},
 		"statemachine": slices.Concat(observed(), telling(), []may{
 			one("ssm:GetParameter", parameters+"orders-web", parameters+"shop-web"),
 			one(writing, table).when(ourItems), one("states:DescribeExecution states:StopExecution", runs),
 		}),
-		"notifier":  slices.Concat(observed(), telling(), []may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems)}),
-		"scheduler": {one("states:StartExecution", machine).when(throughAlias), one("sqs:SendMessage", "<DeadLetters.Arn>")},
-		"rules":     {one("states:StartExecution", machine+"-notifier")},
+		"notifier": slices.Concat(observed(), telling(),
+			[]may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems)}),
+		"scheduler": {one("states:StartExecution", machine).when(throughAlias), one("sqs:SendMessage",
+			"<DeadLetters.Arn>")},
+		"rules": {one("states:StartExecution", machine+"-notifier")},
 		"Operators": {
-			one("states:StartExecution", machine).when(throughAlias), one("states:ListExecutions states:DescribeStateMachine", machine),
-			one("states:StopExecution states:RedriveExecution states:DescribeExecution states:GetExecutionHistory", runs),
+			one("states:StartExecution",
+				machine).when(throughAlias), one("states:ListExecutions states:DescribeStateMachine", machine),
+			one("states:StopExecution states:RedriveExecution states:DescribeExecution states:GetExecutionHistory",
+				runs),
 		},
 		"Key": {
 			one("kms:*", "*").by(`{"AWS":"arn:aws:iam::111122223333:root"}`), // IAM decides
-			one("kms:Decrypt kms:GenerateDataKey*", "*").by(service("cloudwatch")).when(`{"StringEquals":{"aws:SourceAccount":"111122223333"}}`),
-			one("kms:Encrypt kms:Decrypt kms:ReEncrypt* kms:GenerateDataKey* kms:DescribeKey", "*").by(service("logs.eu-central-1")).
-				when(`{"ArnLike":{"kms:EncryptionContext:aws:logs:arn":"arn:aws:logs:eu-central-1:111122223333:log-group:*alb-oidc-rotator*"}}`),
+			one("kms:Decrypt kms:GenerateDataKey*",
+				"*").by(service("cloudwatch")).when(`{"StringEquals":{"aws:SourceAccount":"111122223333"}}`),
+			one("kms:Encrypt kms:Decrypt kms:ReEncrypt* kms:GenerateDataKey* kms:DescribeKey",
+				"*").by(service("logs.eu-central-1")).
+				when(
+					`{"ArnLike":{"kms:EncryptionContext:aws:logs:arn":"arn:aws:logs:eu-central-1:111122223333:log-group:*alb-oidc-rotator*"}}`),
 		},
 		"NotificationsPolicy": {
 			one("sns:Publish", topic).by("*").denied().when(insecure),
-			one("sns:Publish", topic).by(service("cloudwatch")).when(source("arn:aws:cloudwatch:eu-central-1:111122223333:alarm:alb-oidc-rotator-*")),
+			one("sns:Publish",
+				topic).by(service("cloudwatch")).when(
+				source("arn:aws:cloudwatch:eu-central-1:111122223333:alarm:alb-oidc-rotator-*")),
 		},
 		"DeadLettersPolicy": {
 			one("sqs:*", "<DeadLetters.Arn>").by(`{"AWS":"*"}`).denied().when(insecure),
-			one("sqs:SendMessage", "<DeadLetters.Arn>").by(service("events")).when(source("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*")),
+			one("sqs:SendMessage",
+				"<DeadLetters.Arn>").by(service("events")).when(
+				source("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*")),
 		},
 	}
 	for _, f := range statemachine.Functions() {
 		logs := "<Logs" + f.Name + ".Arn>"
-		list[f.Name] = with(list[f.Name], one("ssm:GetParameter", parameters+"*"), one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"), elsewhere(f.Name))
+		list[f.Name] = with(list[f.Name], one("ssm:GetParameter", parameters+"*"),
+			one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords",
+				"*"), elsewhere(f.Name))
 		list["statemachine"] = with(list["statemachine"], one("lambda:InvokeFunction", "<Live"+f.Name+">"))
 	}
 	maps.Copy(list, trust())
 	return list
 }
 
-// trust is who may use the roles: one service each, and where it acts for others only for this stack (IAM user guide, "The
-// confused deputy problem").
+// trust is who may use the roles: one service each, and where it acts for others only for this stack (IAM user guide,
+// "The confused deputy problem").
 func trust() map[string][]may {
 	assume := one("sts:AssumeRole", "")
 	ours := func(arns ...string) string {
@@ -141,9 +168,11 @@ func trust() map[string][]may {
 	list := map[string][]may{
 		"trust of statemachine": {assume.by(service("states")).when(ours(machine, machine+":*"))},
 		"trust of notifier":     {assume.by(service("states")).when(ours(machine+"-notifier", machine+"-notifier:*"))},
-		"trust of rules":        {assume.by(service("events")).when(ours("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*"))},
+		"trust of rules": {assume.by(service("events")).when(
+			ours("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*"))},
 		"trust of scheduler": {assume.by(service("scheduler")).
-			when(`{"StringEquals":{"aws:SourceAccount":"111122223333","aws:SourceArn":"arn:aws:scheduler:eu-central-1:111122223333:schedule-group/alb-oidc-rotator"}}`)},
+			when(
+				`{"StringEquals":{"aws:SourceAccount":"111122223333","aws:SourceArn":"arn:aws:scheduler:eu-central-1:111122223333:schedule-group/alb-oidc-rotator"}}`)},
 	}
 	for _, f := range statemachine.Functions() {
 		list["trust of "+f.Name] = []may{assume.by(service("lambda"))}
@@ -158,7 +187,8 @@ func TestEveryRoleMayDoExactlyWhatIsListedAndNothingBroader(t *testing.T) {
 // everyOption is the example with all that adds permissions.
 func everyOption(t *testing.T) template {
 	t.Helper()
-	text := string(changedText(t, "# smokeTestVpc: ", "smokeTestVpc: {subnetIds: [subnet-0a], securityGroupIds: [sg-0b]} #"))
+	text := string(changedText(t, "# smokeTestVpc: ",
+		"smokeTestVpc: {subnetIds: [subnet-0a], securityGroupIds: [sg-0b]} #"))
 	for old, new := range map[string]string{
 		"    # loadBalancerSearch: ": "    loadBalancerSearch: {tags: {login: orders-web}, regions: [eu-west-3]} #",
 		"    # kmsKeys: ":            "    kmsKeys: [" + cmk + "] #",
@@ -173,7 +203,8 @@ func everyOption(t *testing.T) template {
 		t.Fatal(err)
 	}
 	settings := string(file.Clients[0].IdentityProvider.Settings)
-	file.Clients[0].IdentityProvider.Settings = []byte(`{"webIdentity":{"clientId":"x"},` + strings.TrimPrefix(settings, "{"))
+	file.Clients[0].IdentityProvider.Settings = []byte(`{"webIdentity":{"clientId":"x"},` + strings.TrimPrefix(settings,
+		"{"))
 	file.Clients[1].IdentityProvider.Type = "cognito"
 	file.Clients[1].IdentityProvider.Settings = []byte(`{"userPoolId":"eu-west-1_AbC123"}`)
 	tpl, err := synthesized(file)
@@ -190,7 +221,8 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 	add := func(who string, more ...may) { list[who] = with(list[who], more...) }
 	// A customer key: for the secrets that a role reads or writes, and by way of Secrets Manager only.
 	keyFor := func(action string, secrets ...string) may {
-		return one(action, cmk).when(`{"StringEquals":{"kms:EncryptionContext:SecretARN":` + plain(anys(secrets)) + `},"StringLike":{"kms:ViaService":"secretsmanager.*.amazonaws.com"}}`)
+		return one(action, cmk).when(`{"StringEquals":{"kms:EncryptionContext:SecretARN":` + plain(anys(secrets)) +
+			`},"StringLike":{"kms:ViaService":"secretsmanager.*.amazonaws.com"}}`)
 	}
 	for _, who := range []string{"plan", "createsecret", "retiresecret"} {
 		add(who, keyFor("kms:Decrypt", orders, admin, created), one("sts:GetWebIdentityToken", "*").when(
@@ -204,16 +236,21 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 	// A user pool is the one identity provider that IAM guards.
 	const pool = "arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_AbC123"
 	add("plan", one("cognito-idp:DescribeUserPoolClient cognito-idp:ListUserPoolClientSecrets", pool))
-	add("createsecret", one("cognito-idp:DescribeUserPoolClient cognito-idp:ListUserPoolClientSecrets cognito-idp:AddUserPoolClientSecret cognito-idp:DeleteUserPoolClientSecret", pool))
-	add("retiresecret", one("cognito-idp:DescribeUserPoolClient cognito-idp:ListUserPoolClientSecrets cognito-idp:DeleteUserPoolClientSecret", pool))
+	add("createsecret", one("cognito-idp:DescribeUserPoolClient cognito-idp:ListUserPoolClientSecrets "+
+		"cognito-idp:AddUserPoolClientSecret cognito-idp:DeleteUserPoolClientSecret", pool))
+	add("retiresecret", one("cognito-idp:DescribeUserPoolClient cognito-idp:ListUserPoolClientSecrets "+
+		"cognito-idp:DeleteUserPoolClientSecret", pool))
 	// With a search by tags, and only then, load balancers may be listed, and changed in the Regions of the search.
 	add("plan", one("elasticloadbalancing:DescribeLoadBalancers", "*"))
 	add("updatealb", one("elasticloadbalancing:ModifyRule", elb+"eu-west-3:111122223333:listener-rule/app/*/*"),
 		one("elasticloadbalancing:ModifyListener", elb+"eu-west-3:111122223333:listener/app/*/*"))
-	add("smoketest", one("ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:DescribeNetworkInterfaces ec2:DescribeSubnets ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses", "*"),
+	add("smoketest", one("ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:DescribeNetworkInterfaces "+
+		"ec2:DescribeSubnets ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses", "*"),
 		// for Lambda itself, whose calls have no source function, and not for the function's code
-		one("ec2:*", "*").denied().when(`{"ArnLike":{"lambda:SourceFunctionArn":["arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest",`+
-			`"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest:*"]}}`))
+		one("ec2:*",
+			"*").denied().when(
+			`{"ArnLike":{"lambda:SourceFunctionArn":["arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest",`+
+				`"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest:*"]}}`))
 	checkPolicies(t, everyOption(t), list)
 }
 

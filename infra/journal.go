@@ -8,38 +8,43 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addJournal adds the journal's table: one item per client. Losing it is safe (the next plan asks the identity provider)
-// but then no secret there can be proven ours, so it is kept when the stack goes. It is kept even when the deployment that
-// makes it fails: CloudFormation cannot delete a table with deletion protection, and a rollback that fails is worse than an
-// empty table that is left (deploying.md, "If the first deployment fails").
+// addJournal adds the journal's table: one item per client. Losing it is safe (the next plan asks the identity
+// provider) but then no secret there can be proven ours, so it is kept when the stack goes. It is kept even when the
+// deployment that makes it fails: CloudFormation cannot delete a table with deletion protection, and a rollback that
+// fails is worse than an empty table that is left (deploying.md, "If the first deployment fails").
 func (r *rotator) addJournal() {
 	r.journal = awsdynamodb.NewTable(r.stack, jsii.String("Journal"), &awsdynamodb.TableProps{
-		TableName:                        jsii.String(r.Name + "-journal"),
-		PartitionKey:                     &awsdynamodb.Attribute{Name: jsii.String("client"), Type: awsdynamodb.AttributeType_STRING},
-		BillingMode:                      awsdynamodb.BillingMode_PAY_PER_REQUEST,
-		Encryption:                       awsdynamodb.TableEncryption_AWS_MANAGED,
-		DeletionProtection:               jsii.Bool(true),
-		RemovalPolicy:                    awscdk.RemovalPolicy_RETAIN,
-		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
+		TableName: jsii.String(r.Name + "-journal"),
+		PartitionKey: &awsdynamodb.Attribute{Name: jsii.String("client"),
+			Type: awsdynamodb.AttributeType_STRING},
+		BillingMode:        awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		Encryption:         awsdynamodb.TableEncryption_AWS_MANAGED,
+		DeletionProtection: jsii.Bool(true),
+		RemovalPolicy:      awscdk.RemovalPolicy_RETAIN,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: jsii.Bool(true)},
 	})
 }
 
 // addSecrets adds the secrets that the file asks for, without a value: its owner stores the current client secret there
-// before the first rotation. A secret is never removed, whatever happens to the client or the stack. It has no policy of
-// its own: within an account IAM decides, and one that denies all but the stack's roles would lock its owner out too.
+// before the first rotation. A secret is never removed, whatever happens to the client or the stack. It has no policy
+// of its own: within an account IAM decides, and one that denies all but the stack's roles would lock its owner out
+// too.
 func (r *rotator) addSecrets() {
 	for _, c := range r.clients {
 		if !c.CreateSecret {
 			r.secretARNs[c.Name] = c.Secret.ARN
 			continue
 		}
-		secret := awssecretsmanager.NewCfnSecret(r.stack, jsii.String("Secret-"+c.Name), &awssecretsmanager.CfnSecretProps{
-			Name:        jsii.String(c.secretName(r.Settings)),
-			Description: jsii.String("Client secret of " + c.Name + ", rotated by " + r.Name),
-			KmsKeyId:    c.createdWith(),
-		})
+		secret := awssecretsmanager.NewCfnSecret(r.stack, jsii.String("Secret-"+c.Name),
+			&awssecretsmanager.CfnSecretProps{
+				Name:        jsii.String(c.secretName(r.Settings)),
+				Description: jsii.String("Client secret of " + c.Name + ", rotated by " + r.Name),
+				KmsKeyId:    c.createdWith(),
+			})
 		secret.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE, nil)
-		suppress(secret, map[string]string{"AwsSolutions-SMG4": "the state machine rotates it: Secrets Manager's own rotation cannot wait for a grace period of hours"})
+		suppress(secret, map[string]string{"AwsSolutions-SMG4": "the state machine rotates it: Secrets Manager's own " +
+			"rotation cannot wait for a grace period of hours"})
 		r.secretARNs[c.Name] = *secret.AttrId() // the reference of a secret is its ARN
 	}
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addKey adds the key of the topic, and of the logs unless they have another. The state machine and the journal do not use it: a
-// disabled key would then fail running rotations half way (Step Functions developer guide, "Data at rest encryption"),
-// and neither holds a secret.
+// addKey adds the key of the topic, and of the logs unless they have another. The state machine and the journal do not
+// use it: a disabled key would then fail running rotations half way (Step Functions developer guide, "Data at rest
+// encryption"), and neither holds a secret.
 func (r *rotator) addKey() {
 	r.key = awskms.NewKey(r.stack, jsii.String("Key"), &awskms.KeyProps{
 		Description:       jsii.String(r.Name + ": notifications and logs"),
@@ -44,8 +44,9 @@ func (r *rotator) addLogKey() {
 		r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 			Sid:        jsii.String("Logs"),
 			Principals: services("logs." + r.Region + ".amazonaws.com"),
-			Actions:    jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"),
-			Resources:  jsii.Strings("*"), // in a key's policy: this key
+			Actions: jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*",
+				"kms:DescribeKey"),
+			Resources: jsii.Strings("*"), // in a key's policy: this key
 			Conditions: &map[string]any{"ArnLike": map[string]any{
 				"kms:EncryptionContext:aws:logs:arn": r.arn("logs", "log-group:*"+r.Name+"*")}},
 		}), nil)
@@ -65,7 +66,8 @@ func (r *rotator) addTopic() {
 
 // newTopic is an encrypted topic to which the stack's alarms can publish.
 func (r *rotator) newTopic(id, name, displayName string) awssns.Topic {
-	topic := awssns.NewTopic(r.stack, &id, &awssns.TopicProps{TopicName: &name, DisplayName: &displayName, MasterKey: r.key, EnforceSSL: jsii.Bool(true)})
+	topic := awssns.NewTopic(r.stack, &id, &awssns.TopicProps{TopicName: &name, DisplayName: &displayName,
+		MasterKey: r.key, EnforceSSL: jsii.Bool(true)})
 	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Principals: services("cloudwatch.amazonaws.com"),
 		Actions:    jsii.Strings("sns:Publish"),
@@ -76,9 +78,10 @@ func (r *rotator) newTopic(id, name, displayName string) awssns.Topic {
 }
 
 // addClientSubscriptions subscribes each client's own addresses to what is about the client: messages with its name as
-// attribute, and its alarms. One filter looks at attributes or at the body, never at both (SNS developer guide, "Subscription
-// filter policy scope"): messages are text for people, and what CloudWatch publishes has no attributes. So the alarms have a topic
-// of their own. A topic has one subscription per address, so one filter names all clients of an address.
+// attribute, and its alarms. One filter looks at attributes or at the body, never at both (SNS developer guide,
+// "Subscription filter policy scope"): messages are text for people, and what CloudWatch publishes has no attributes.
+// So the alarms have a topic of their own. A topic has one subscription per address, so one filter names all clients of
+// an address.
 func (r *rotator) addClientSubscriptions() {
 	clients := map[string][]string{}
 	for _, c := range r.clients {
@@ -103,7 +106,8 @@ func (r *rotator) addClientSubscriptions() {
 func (r *rotator) subscribe(id string, topic awssns.Topic, address, scope string, filter map[string]any) {
 	sum := sha256.Sum256([]byte(address)) // names of resources inside a template have no punctuation
 	awssns.NewCfnSubscription(r.stack, jsii.String(fmt.Sprintf("%s-%x", id, sum[:8])), &awssns.CfnSubscriptionProps{
-		TopicArn: topic.TopicArn(), Protocol: jsii.String("email"), Endpoint: &address, FilterPolicyScope: &scope, FilterPolicy: filter})
+		TopicArn: topic.TopicArn(), Protocol: jsii.String("email"), Endpoint: &address, FilterPolicyScope: &scope,
+		FilterPolicy: filter})
 }
 
 // addDeadLetterQueue adds the queue of starts that EventBridge Scheduler and EventBridge gave up on.
@@ -121,11 +125,12 @@ func (r *rotator) addDeadLetterQueue() {
 		Resources:  &[]*string{r.deadLetter.QueueArn()},
 		Conditions: only(r.arn("events", "rule/"+r.Name+"-*")),
 	}))
-	suppress(r.deadLetter, map[string]string{"AwsSolutions-SQS3": "it is itself the dead letter queue; an alarm watches it"})
+	suppress(r.deadLetter,
+		map[string]string{"AwsSolutions-SQS3": "it is itself the dead letter queue; an alarm watches it"})
 }
 
-// ourAccount lets a service assume a role only for this account and for the sources, ARNs (IAM user guide, "The confused
-// deputy problem").
+// ourAccount lets a service assume a role only for this account and for the sources, ARNs (IAM user guide, "The
+// confused deputy problem").
 func (r *rotator) ourAccount(sources ...string) *map[string]any {
 	c := only(sources...)
 	(*c)["StringEquals"] = map[string]any{"aws:SourceAccount": r.Account}
@@ -133,8 +138,8 @@ func (r *rotator) ourAccount(sources ...string) *map[string]any {
 }
 
 // only lets a service act for the sources, ARNs that have the account in it: the condition that AWS documents for rules
-// that send to a queue (EventBridge user guide, "Using resource-based policies") and alarms that publish to a topic (SNS
-// developer guide, "Example cases for Amazon SNS access control").
+// that send to a queue (EventBridge user guide, "Using resource-based policies") and alarms that publish to a topic
+// (SNS developer guide, "Example cases for Amazon SNS access control").
 func only(sources ...string) *map[string]any {
 	var source any = sources
 	if len(sources) == 1 {

@@ -16,8 +16,8 @@ import (
 	"alboidc.internal/shared/strictjson"
 )
 
-// What CloudFormation and IAM accept (CloudFormation user guide, "Quotas"; IAM user guide, "IAM and AWS STS quotas"; sizes
-// of policies are without white space).
+// What CloudFormation and IAM accept (CloudFormation user guide, "Quotas"; IAM user guide, "IAM and AWS STS quotas";
+// sizes of policies are without white space).
 const (
 	maxResources       = 500
 	maxTemplateBytes   = 1_000_000
@@ -61,11 +61,15 @@ func checkLimits(text []byte) error {
 	}
 	var ps strictjson.Problems
 	if i := slices.IndexFunc(text, func(b byte) bool { return b >= utf8.RuneSelf }); i >= 0 {
-		ps.Add("the template", "has a character that is not ASCII, and CloudFormation would show it as a question mark: after %q", text[max(0, i-60):i])
+		ps.Add("the template",
+			"has a character that is not ASCII, and CloudFormation would show it as a question mark: after %q",
+			text[max(0, i-60):i])
 	}
 	tooMuch := func(what string, n, most int) {
 		if n > most {
-			ps.Add("clients", "need %s of %d, at most %d is possible: put some clients into another file with another stack.name", what, n, most)
+			ps.Add("clients",
+				"need %s of %d, at most %d is possible: put some clients into another file with another stack.name",
+				what, n, most)
 		}
 	}
 	tooMuch("a number of resources", len(template.Resources), maxResources)
@@ -96,8 +100,8 @@ func checkLimits(text []byte) error {
 	return ps.Err("the file")
 }
 
-// characters is how long a value is once it is deployed: names that CloudFormation fills in then are taken to be as long
-// as the ARN of a secret of ours may be.
+// characters is how long a value is once it is deployed: names that CloudFormation fills in then are taken to be as
+// long as the ARN of a secret of ours may be.
 func characters(v any) int {
 	const filledIn = 150
 	switch v := v.(type) {

@@ -14,13 +14,17 @@ func crowd(t *testing.T, n, balancers int) File {
 	f := manyClients(t, n)
 	for i := range f.Clients {
 		c := &f.Clients[i]
-		c.IdentityProvider.Settings = []byte(strings.Replace(string(c.IdentityProvider.Settings), "okta/rotator-key", "okta/rotator-key-"+c.Name, 1))
+		c.IdentityProvider.Settings = []byte(strings.Replace(string(c.IdentityProvider.Settings), "okta/rotator-key",
+			"okta/rotator-key-"+c.Name, 1))
 		c.SmokeTests.Login = append(c.SmokeTests.Login[:0:0], c.SmokeTests.Login...)
-		c.SmokeTests.Login[0].UserSecretARN = strings.Replace(c.SmokeTests.Login[0].UserSecretARN, "orders-web", c.Name, 1)
+		c.SmokeTests.Login[0].UserSecretARN = strings.Replace(c.SmokeTests.Login[0].UserSecretARN,
+			"orders-web", c.Name, 1)
 		c.KMSKeys = []string{fmt.Sprintf("arn:aws:kms:eu-central-1:111122223333:key/0a1b2c3d-0000-0000-0000-%012d", i)}
 		c.LoadBalancers = nil
 		for b := range balancers {
-			c.LoadBalancers = append(c.LoadBalancers, fmt.Sprintf("arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/a-name-of-32-characters-000-%02d-%02d/50dc6c495c0c9188", i, b))
+			c.LoadBalancers = append(c.LoadBalancers,
+				fmt.Sprintf(
+					"arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/a-name-of-32-characters-000-%02d-%02d/50dc6c495c0c9188", i, b))
 		}
 	}
 	return f
@@ -38,7 +42,8 @@ func TestAsManyClientsAsPromisedFitIntoOneStack(t *testing.T) {
 			t.Errorf("%s has %d characters, at most %d are possible", id, n, most)
 		}
 	}
-	if n := len(tpl.Resources) + maxClients; n > 500 { // an alarm more each, where the identity provider ends secrets by itself
+	// an alarm more each, where the identity provider ends secrets by itself
+	if n := len(tpl.Resources) + maxClients; n > 500 {
 		t.Errorf("%d resources", n)
 	}
 	changeable := 0
@@ -55,7 +60,8 @@ func TestAsManyClientsAsPromisedFitIntoOneStack(t *testing.T) {
 
 func TestMoreThanFitsIntoOneStackIsRefusedBeforeItIsDeployed(t *testing.T) {
 	_, err := synthesized(crowd(t, maxClients, 6))
-	for _, want := range []string{"clients: need a number of resources of ", "at most 500 is possible: put some clients into another file with another stack.name"} {
+	for _, want := range []string{"clients: need a number of resources of ",
+		"at most 500 is possible: put some clients into another file with another stack.name"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -73,9 +79,11 @@ func TestEachLimitIsChecked(t *testing.T) {
 		many[fmt.Sprint("P", i)] = policy("AWS::IAM::ManagedPolicy", 10)
 	}
 	for want, resources := range map[string]map[string]any{
-		"":                       {"P": policy("AWS::IAM::Policy", 9_000), "M": policy("AWS::IAM::ManagedPolicy", 6_000)},
-		"the policies inside":    {"P": policy("AWS::IAM::Policy", 6_000), "Q": policy("AWS::IAM::Policy", 6_000)},
-		"a size of policy M of ": {"M": policy("AWS::IAM::ManagedPolicy", 6_200)},
+		"": {"P": policy("AWS::IAM::Policy", 9_000),
+			"M": policy("AWS::IAM::ManagedPolicy", 6_000)},
+		"the policies inside": {"P": policy("AWS::IAM::Policy", 6_000),
+			"Q": policy("AWS::IAM::Policy", 6_000)},
+		"a size of policy M of ":                      {"M": policy("AWS::IAM::ManagedPolicy", 6_200)},
 		"a number of policies of map[Ref:Role] of 11": many,
 		"a template size in bytes":                    {"X": strings.Repeat("x", 1_000_000)},
 	} {

@@ -34,33 +34,37 @@ func (r *rotator) allowStart(role awsiam.Role) {
 func (r *rotator) addMachine() {
 	logging := r.machineLog("Logs-statemachine", r.Name)
 	r.addMachineRole()
-	r.machine = awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("StateMachine"), &awsstepfunctions.CfnStateMachineProps{
-		StateMachineName:        &r.Name,
-		StateMachineType:        jsii.String("STANDARD"),
-		DefinitionString:        &statemachine.Definition,
-		DefinitionSubstitutions: r.substitutions(statemachine.Definition),
-		RoleArn:                 r.machineRole.RoleArn(),
-		TracingConfiguration:    &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
-		LoggingConfiguration:    logging,
-	})
+	r.machine = awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("StateMachine"),
+		&awsstepfunctions.CfnStateMachineProps{
+			StateMachineName:        &r.Name,
+			StateMachineType:        jsii.String("STANDARD"),
+			DefinitionString:        &statemachine.Definition,
+			DefinitionSubstitutions: r.substitutions(statemachine.Definition),
+			RoleArn:                 r.machineRole.RoleArn(),
+			TracingConfiguration:    &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
+			LoggingConfiguration:    logging,
+		})
 	// Step Functions checks when the machine is created that its role can write the log.
 	r.machine.Node().AddDependency(policyOf(r.machineRole))
-	version := awsstepfunctions.NewCfnStateMachineVersion(r.stack, jsii.String("StateMachineVersion"), &awsstepfunctions.CfnStateMachineVersionProps{
-		StateMachineArn:        r.machine.AttrArn(),
-		StateMachineRevisionId: r.machine.AttrStateMachineRevisionId(),
-	})
+	version := awsstepfunctions.NewCfnStateMachineVersion(r.stack, jsii.String("StateMachineVersion"),
+		&awsstepfunctions.CfnStateMachineVersionProps{
+			StateMachineArn:        r.machine.AttrArn(),
+			StateMachineRevisionId: r.machine.AttrStateMachineRevisionId(),
+		})
 	version.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	r.liveMachine = awsstepfunctions.NewCfnStateMachineAlias(r.stack, jsii.String("StateMachineAlias"), &awsstepfunctions.CfnStateMachineAliasProps{
-		Name: jsii.String(aliasName),
-		RoutingConfiguration: []any{&awsstepfunctions.CfnStateMachineAlias_RoutingConfigurationVersionProperty{
-			StateMachineVersionArn: version.AttrArn(), Weight: jsii.Number(100)}},
-	})
+	r.liveMachine = awsstepfunctions.NewCfnStateMachineAlias(r.stack, jsii.String("StateMachineAlias"),
+		&awsstepfunctions.CfnStateMachineAliasProps{
+			Name: jsii.String(aliasName),
+			RoutingConfiguration: []any{&awsstepfunctions.CfnStateMachineAlias_RoutingConfigurationVersionProperty{
+				StateMachineVersionArn: version.AttrArn(), Weight: jsii.Number(100)}},
+		})
 }
 
 // machineLog is the log of a state machine: its events without the data of executions.
 func (r *rotator) machineLog(id, name string) *awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty {
 	logs := awslogs.NewLogGroup(r.stack, &id, &awslogs.LogGroupProps{
-		// The prefix keeps the resource policy of CloudWatch Logs short (Step Functions developer guide, "Using CloudWatch Logs").
+		// The prefix keeps the resource policy of CloudWatch Logs short (Step Functions developer guide, "Using
+		// CloudWatch Logs").
 		LogGroupName:  jsii.String("/aws/vendedlogs/states/" + name),
 		Retention:     retentions[*r.LogRetentionDays],
 		EncryptionKey: r.logKey,
@@ -70,7 +74,8 @@ func (r *rotator) machineLog(id, name string) *awsstepfunctions.CfnStateMachine_
 		Level:                jsii.String("ALL"),
 		IncludeExecutionData: false, // the history has it, for those who may read executions
 		Destinations: []any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
-			CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: logs.LogGroupArn()}}},
+			CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{
+				LogGroupArn: logs.LogGroupArn()}}},
 	}
 }
 
@@ -90,9 +95,11 @@ func (r *rotator) values() statemachine.Values {
 		arns[name] = *alias.FunctionArn()
 	}
 	return statemachine.Values{
-		Partition: *r.stack.Partition(), FunctionARNs: arns, JournalTable: *r.journal.TableName(), ParameterPrefix: r.parameterPrefix(),
+		Partition: *r.stack.Partition(), FunctionARNs: arns, JournalTable: *r.journal.TableName(),
+		ParameterPrefix:      r.parameterPrefix(),
 		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
-		RotationAlias: aliasName, MachineToStart: r.machineARN() + ":" + aliasName, ExecutionURL: statemachine.ExecutionURL(r.Region),
+		RotationAlias: aliasName, MachineToStart: r.machineARN() + ":" +
+			aliasName, ExecutionURL: statemachine.ExecutionURL(r.Region),
 		Runbook: r.RunbookURL, Settle: statemachine.Settle(statemachine.Functions()),
 	}
 }
@@ -102,7 +109,8 @@ func (r *rotator) addMachineRole() {
 	r.machineRole = awsiam.NewRole(r.stack, jsii.String("Role-statemachine"), &awsiam.RoleProps{
 		Description: jsii.String("State machine " + r.Name),
 		// Step Functions developer guide, "Prevent cross-service confused deputy issue".
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(r.machineARN(), r.machineARN()+":*")}),
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"),
+			&awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(r.machineARN(), r.machineARN()+":*")}),
 	})
 	var functions, parameters []string
 	for _, f := range statemachine.Functions() {
@@ -115,7 +123,8 @@ func (r *rotator) addMachineRole() {
 	allow(role, "Steps", []string{"lambda:InvokeFunction"}, functions, nil)
 	allow(role, "Clients", readParameters, parameters, nil)
 	r.allowJournal(role, "Lock", writeJournal)
-	allow(role, "LockOwner", []string{"states:DescribeExecution", "states:StopExecution"}, []string{r.executionARNs()}, nil)
+	allow(role, "LockOwner", []string{"states:DescribeExecution", "states:StopExecution"},
+		[]string{r.executionARNs()}, nil)
 	r.allowTelling(role)
 	reasons := allowObserving(role)
 	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"
@@ -131,11 +140,15 @@ func (r *rotator) allowTelling(role awsiam.Role) {
 		map[string]any{"StringEquals": map[string]any{"events:source": eventSource}})
 }
 
-// allowObserving: a state machine's log and traces, which have no resources to name (Step Functions developer guide, "Using
-// CloudWatch Logs"). It returns that as the reason of each.
+// allowObserving: a state machine's log and traces, which have no resources to name (Step Functions developer guide,
+// "Using CloudWatch Logs"). It returns that as the reason of each.
 func allowObserving(role awsiam.Role) map[string]string {
-	allow(role, "Log", []string{"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
-		"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"}, []string{"*"}, nil)
-	allow(role, "Trace", []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"}, []string{"*"}, nil)
-	return map[string]string{"Log": "log deliveries have no resources to name", "Trace": "X-Ray has no resources to name"}
+	allow(role, "Log", []string{"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery",
+		"logs:DeleteLogDelivery",
+		"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"},
+		[]string{"*"}, nil)
+	allow(role, "Trace", []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules",
+		"xray:GetSamplingTargets"}, []string{"*"}, nil)
+	return map[string]string{"Log": "log deliveries have no resources to name",
+		"Trace": "X-Ray has no resources to name"}
 }

@@ -1,5 +1,5 @@
-// Command infra is the CDK app: it writes the CloudFormation template of the rotation from clients.yaml. The cdk command
-// runs it as cdk.json says; it makes no request and compiles nothing.
+// Command infra is the CDK app: it writes the CloudFormation template of the rotation from clients.yaml. The cdk
+// command runs it as cdk.json says; it makes no request and compiles nothing.
 package main
 
 import (

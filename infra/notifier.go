@@ -9,30 +9,32 @@ import (
 )
 
 // addNotifier adds the state machine that looks after what the rotation's own cannot: executions that failed where it
-// could not tell any more, that were stopped or timed out, and changes of targets by others. Rules could not do it alone:
-// they cannot read the client out of an execution's input, which is JSON in a string, send no events to their own bus, and
-// publish to a topic only if its policy lets every rule of every account do so (EventBridge user guide, "Amazon SNS
-// permissions": no conditions).
+// could not tell any more, that were stopped or timed out, and changes of targets by others. Rules could not do it
+// alone: they cannot read the client out of an execution's input, which is JSON in a string, send no events to their
+// own bus, and publish to a topic only if its policy lets every rule of every account do so (EventBridge user guide,
+// "Amazon SNS permissions": no conditions).
 func (r *rotator) addNotifier() {
 	name := r.Name + "-notifier"
 	arn := r.arn("states", "stateMachine:"+name)
 	role := awsiam.NewRole(r.stack, jsii.String("Role-notifier"), &awsiam.RoleProps{
 		Description: jsii.String("State machine " + name),
-		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(arn, arn+":*")}),
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"),
+			&awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(arn, arn+":*")}),
 	})
 	r.allowTelling(role)
 	r.allowStart(role) // healing
 	r.allowJournal(role, "Lock", readJournal)
 	excuse(role, allowObserving(role))
-	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"), &awsstepfunctions.CfnStateMachineProps{
-		StateMachineName:        &name,
-		StateMachineType:        jsii.String("STANDARD"),
-		DefinitionString:        &statemachine.Notifier,
-		DefinitionSubstitutions: r.substitutions(statemachine.Notifier),
-		RoleArn:                 role.RoleArn(),
-		TracingConfiguration:    &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
-		LoggingConfiguration:    r.machineLog("Logs-notifier", name),
-	})
+	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"),
+		&awsstepfunctions.CfnStateMachineProps{
+			StateMachineName:        &name,
+			StateMachineType:        jsii.String("STANDARD"),
+			DefinitionString:        &statemachine.Notifier,
+			DefinitionSubstitutions: r.substitutions(statemachine.Notifier),
+			RoleArn:                 role.RoleArn(),
+			TracingConfiguration:    &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
+			LoggingConfiguration:    r.machineLog("Logs-notifier", name),
+		})
 	machine.Node().AddDependency(policyOf(role))
 	starter := awsiam.NewRole(r.stack, jsii.String("Role-rules"), &awsiam.RoleProps{
 		Description: jsii.String("Rules of " + r.Name),

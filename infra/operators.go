@@ -8,39 +8,51 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// addWebIdentityOutputs tells the roles that an identity provider has to trust, where a client uses web identity instead of a
-// stored credential.
+// addWebIdentityOutputs tells the roles that an identity provider has to trust, where a client uses web identity
+// instead of a stored credential.
 func (r *rotator) addWebIdentityOutputs() {
 	if len(r.audiences()) == 0 {
 		return
 	}
 	for _, f := range statemachine.Functions() {
 		if grants[f.Name].admin {
-			awscdk.NewCfnOutput(r.stack, jsii.String("WebIdentityRole-"+f.Name), &awscdk.CfnOutputProps{Value: r.roles[f.Name].RoleArn(),
-				Description: jsii.String("Subject of a federated credential at the identity provider: function " + f.Name)})
+			awscdk.NewCfnOutput(r.stack, jsii.String("WebIdentityRole-"+f.Name),
+				&awscdk.CfnOutputProps{Value: r.roles[f.Name].RoleArn(),
+					Description: jsii.String("Subject of a federated credential at the identity provider: function " +
+						f.Name)})
 		}
 	}
 }
 
-// addOperators adds the policy of the people who operate the rotation: start, stop, redrive and read executions, and nothing
-// else. Attach it to their role.
+// addOperators adds the policy of the people who operate the rotation: start, stop, redrive and read executions, and
+// nothing else. Attach it to their role.
 func (r *rotator) addOperators() {
 	statement := func(sid string, resources []string, actions ...string) awsiam.PolicyStatement {
-		return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Sid: &sid, Actions: jsii.Strings(actions...), Resources: jsii.Strings(resources...)})
+		return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Sid: &sid, Actions: jsii.Strings(actions...),
+			Resources: jsii.Strings(resources...)})
 	}
-	// Through the alias only: started by itself, the state machine would run a revision that no deployment has finished.
+	// Through the alias only: started by itself, the state machine would run a revision that no deployment has
+	// finished.
 	start := statement("Start", []string{r.machineARN()}, "states:StartExecution")
 	start.AddConditions(&map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}})
 	policy := awsiam.NewManagedPolicy(r.stack, jsii.String("Operators"), &awsiam.ManagedPolicyProps{
-		// No name: it would be one for the whole account, and a second Region's stack of the same name could not be deployed.
+		// No name: it would be one for the whole account, and a second Region's stack of the same name could not be
+		// deployed.
 		Description: jsii.String("Start, stop, redrive and read rotations of ALB client secrets"),
 		Statements: &[]awsiam.PolicyStatement{
 			start,
 			statement("Machine", []string{r.machineARN()}, "states:ListExecutions", "states:DescribeStateMachine"),
-			statement("Executions", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution", "states:DescribeExecution", "states:GetExecutionHistory"),
+			statement("Executions", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution",
+				"states:DescribeExecution", "states:GetExecutionHistory"),
 		},
 	})
-	suppress(policy, map[string]string{"AwsSolutions-IAM5": "executions have names that are not known before; their state machine is named"})
-	awscdk.NewCfnOutput(r.stack, jsii.String("OperatorsPolicy"), &awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(), Description: jsii.String("Attach it to the role of those who operate the rotation")})
-	awscdk.NewCfnOutput(r.stack, jsii.String("StateMachineToStart"), &awscdk.CfnOutputProps{Value: r.liveMachine.AttrArn(), Description: jsii.String("Start executions with this ARN")})
+	suppress(policy,
+		map[string]string{"AwsSolutions-IAM5": "executions have names that are not known before; their state machine " +
+			"is named"})
+	awscdk.NewCfnOutput(r.stack, jsii.String("OperatorsPolicy"),
+		&awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(),
+			Description: jsii.String("Attach it to the role of those who operate the rotation")})
+	awscdk.NewCfnOutput(r.stack, jsii.String("StateMachineToStart"),
+		&awscdk.CfnOutputProps{Value: r.liveMachine.AttrArn(),
+			Description: jsii.String("Start executions with this ARN")})
 }

@@ -29,7 +29,8 @@ func statements(t *testing.T, policy any) []statement {
 				t.Errorf("a statement has %s", key)
 			}
 		}
-		out = append(out, statement{text(m["Effect"]), plain(m["Principal"]), plain(m["Condition"]), texts(m["Action"]), texts(m["Resource"])})
+		out = append(out, statement{text(m["Effect"]), plain(m["Principal"]), plain(m["Condition"]), texts(m["Action"]),
+			texts(m["Resource"])})
 	}
 	return out
 }
@@ -73,9 +74,9 @@ func plain(v any) string {
 // hash is what the CDK adds to the names of its resources.
 var hash = regexp.MustCompile(`([A-Za-z])[0-9A-F]{8}\b`)
 
-// policies are all statements of a template, by who or what they are for: the role of a function, of a state machine, of
-// the schedules or the rules; the policy for people; a resource with a policy of its own; and "trust of" a role. Problems
-// are policies elsewhere.
+// policies are all statements of a template, by who or what they are for: the role of a function, of a state machine,
+// of the schedules or the rules; the policy for people; a resource with a policy of its own; and "trust of" a role.
+// Problems are policies elsewhere.
 func policies(t *testing.T, tpl template) (out map[string][]statement, problems []string) {
 	t.Helper()
 	out = map[string][]statement{}
@@ -208,20 +209,27 @@ func TestTheAllowListFindsWhatIsBroader(t *testing.T) {
 	const table = "<Journal.Arn>"
 	want := []may{{actions: []string{"dynamodb:GetItem"}, resources: []string{table}, condition: "c"}}
 	for name, s := range map[string]statement{
-		"another action":   {effect: "Allow", actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []string{table}, condition: "c"},
-		"every action":     {effect: "Allow", actions: []string{"dynamodb:GetItem", "dynamodb:*"}, resources: []string{table}, condition: "c"},
-		"every resource":   {effect: "Allow", actions: []string{"dynamodb:GetItem"}, resources: []string{"*"}, condition: "c"},
-		"one resource too": {effect: "Allow", actions: []string{"dynamodb:GetItem"}, resources: []string{table, table + "*"}, condition: "c"},
-		"no condition":     {effect: "Allow", actions: []string{"dynamodb:GetItem"}, resources: []string{table}},
-		"a denial":         {effect: "Deny", actions: []string{"dynamodb:GetItem"}, resources: []string{table}, condition: "c"},
-		"a principal":      {effect: "Allow", principal: "*", actions: []string{"dynamodb:GetItem"}, resources: []string{table}, condition: "c"},
+		"another action": {effect: "Allow", actions: []string{"dynamodb:GetItem",
+			"dynamodb:PutItem"}, resources: []string{table}, condition: "c"},
+		"every action": {effect: "Allow", actions: []string{"dynamodb:GetItem",
+			"dynamodb:*"}, resources: []string{table}, condition: "c"},
+		"every resource": {effect: "Allow", actions: []string{"dynamodb:GetItem"}, resources: []string{"*"},
+			condition: "c"},
+		"one resource too": {effect: "Allow", actions: []string{"dynamodb:GetItem"},
+			resources: []string{table, table + "*"}, condition: "c"},
+		"no condition": {effect: "Allow", actions: []string{"dynamodb:GetItem"}, resources: []string{table}},
+		"a denial": {effect: "Deny", actions: []string{"dynamodb:GetItem"}, resources: []string{table},
+			condition: "c"},
+		"a principal": {effect: "Allow", principal: "*", actions: []string{"dynamodb:GetItem"},
+			resources: []string{table}, condition: "c"},
 		"nothing it needs": {effect: "Allow"},
 	} {
 		if len(differences(granted([]statement{s}), lines(want))) == 0 {
 			t.Errorf("%s was not found", name)
 		}
 	}
-	if d := differences(granted([]statement{{effect: "Allow", actions: []string{"dynamodb:GetItem"}, resources: []string{table}, condition: "c"}}), lines(want)); len(d) > 0 {
+	if d := differences(granted([]statement{{effect: "Allow", actions: []string{"dynamodb:GetItem"},
+		resources: []string{table}, condition: "c"}}), lines(want)); len(d) > 0 {
 		t.Errorf("what is listed differs: %v", d)
 	}
 }

@@ -8,28 +8,34 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addSchedules adds two schedules per client: its rotation, and a daily measurement. EventBridge Scheduler starts at least
-// once; the lock makes a second start of the same rotation fail with LockHeld.
+// addSchedules adds two schedules per client: its rotation, and a daily measurement. EventBridge Scheduler starts at
+// least once; the lock makes a second start of the same rotation fail with LockHeld.
 func (r *rotator) addSchedules() {
-	group := awsscheduler.NewCfnScheduleGroup(r.stack, jsii.String("Schedules"), &awsscheduler.CfnScheduleGroupProps{Name: &r.Name})
+	group := awsscheduler.NewCfnScheduleGroup(r.stack, jsii.String("Schedules"),
+		&awsscheduler.CfnScheduleGroupProps{Name: &r.Name})
 	role := awsiam.NewRole(r.stack, jsii.String("Role-scheduler"), &awsiam.RoleProps{
 		Description: jsii.String("Schedules of " + r.Name),
-		// The source is the group, never a single schedule (EventBridge Scheduler user guide, "Confused deputy prevention").
-		AssumedBy: awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), &awsiam.ServicePrincipalOpts{Conditions: &map[string]any{
-			"StringEquals": map[string]any{"aws:SourceAccount": r.Account, "aws:SourceArn": r.arn("scheduler", "schedule-group/"+r.Name)},
-		}}),
+		// The source is the group, never a single schedule (EventBridge Scheduler user guide, "Confused deputy
+		// prevention").
+		AssumedBy: awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"),
+			&awsiam.ServicePrincipalOpts{Conditions: &map[string]any{
+				"StringEquals": map[string]any{"aws:SourceAccount": r.Account, "aws:SourceArn": r.arn("scheduler",
+					"schedule-group/"+r.Name)},
+			}}),
 	})
 	r.allowStart(role)
 	allow(role, "DeadLetters", []string{"sqs:SendMessage"}, []string{*r.deadLetter.QueueArn()}, nil)
 	for _, c := range r.clients {
 		r.addRotation(c, group, role)
-		// Whatever the state of the rotation's schedule: a paused one is what the alarm on the age is for. A rate fires at once
-		// when it is made, and without a window the first measurement comes before the alarm first asks for it. No client's
-		// name has a point.
+		// Whatever the state of the rotation's schedule: a paused one is what the alarm on the age is for. A rate fires
+		// at once when it is made, and without a window the first measurement comes before the alarm first asks for it.
+		// No client's name has a point.
 		r.addSchedule("Measure-"+c.Name, role, awsscheduler.CfnScheduleProps{
-			Name: jsii.String(c.Name + ".measure"), Description: jsii.String("Measures how " + c.Name + " is"), GroupName: group.Ref(),
-			ScheduleExpression: jsii.String("rate(1 day)"), FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
-			State: jsii.String("ENABLED"),
+			Name: jsii.String(c.Name + ".measure"), Description: jsii.String("Measures how " + c.Name +
+				" is"), GroupName: group.Ref(),
+			ScheduleExpression: jsii.String("rate(1 day)"),
+			FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
+			State:              jsii.String("ENABLED"),
 		}, map[string]any{"client": c.Name, "measure": true})
 	}
 }
@@ -37,7 +43,8 @@ func (r *rotator) addSchedules() {
 func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, role awsiam.Role) {
 	window := &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")}
 	if m := c.Schedule.window(); m > 0 {
-		window = &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("FLEXIBLE"), MaximumWindowInMinutes: jsii.Number(m)}
+		window = &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("FLEXIBLE"),
+			MaximumWindowInMinutes: jsii.Number(m)}
 	}
 	state := "ENABLED"
 	if c.Schedule.Paused {
@@ -61,7 +68,8 @@ func (r *rotator) addSchedule(id string, role awsiam.Role, props awsscheduler.Cf
 		RoleArn: role.RoleArn(),
 		Input:   jsii.String(executionInput(input)),
 		// Within its window a start is tried again for an hour; after that it is a dead letter, which raises an alarm.
-		RetryPolicy:      &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600), MaximumRetryAttempts: jsii.Number(20)},
+		RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(3600),
+			MaximumRetryAttempts: jsii.Number(20)},
 		DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: r.deadLetter.QueueArn()},
 	}
 	s := awsscheduler.NewCfnSchedule(r.stack, &id, &props)

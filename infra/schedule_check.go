@@ -25,11 +25,15 @@ func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 	switch {
 	case problem != "":
 		ps.Add(path+".schedule.expression", "%s", problem)
-	case rate && shortest < 24*time.Hour: // a cron expression starts once a day at most; the day of a clock change has 23 h
-		ps.Add(path+".schedule.expression", "must be a day or more: each rotation makes a version, and Secrets Manager keeps them for 24 hours")
+	// a cron expression starts once a day at most; the day of a clock change has 23 h
+	case rate && shortest < 24*time.Hour:
+		ps.Add(path+".schedule.expression",
+			"must be a day or more: each rotation makes a version, and Secrets Manager keeps them for 24 hours")
 	case shortest > 0 && shortest < takes:
-		ps.Add(path+".schedule.expression", "starts rotations as close as %g h, but one can take %g h (the grace period of %d s, the flexible window, and an hour), "+
-			"and the next would end as LockHeld: start them less often, or shorten gracePeriodSeconds", shortest.Hours(), takes.Hours(), c.GracePeriod())
+		ps.Add(path+".schedule.expression", "starts rotations as close as %g h, but one can take %g h (the grace "+
+			"period of %d s, the flexible window, and an hour), "+
+			"and the next would end as LockHeld: start them less often, or shorten gracePeriodSeconds",
+			shortest.Hours(), takes.Hours(), c.GracePeriod())
 	}
 	if _, err := time.LoadLocation(c.Schedule.TimeZone); err != nil {
 		ps.Add(path+".schedule.timeZone", "is not a time zone, e.g. Europe/Berlin")
@@ -39,7 +43,8 @@ func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 	}
 	switch d := c.MaxSecretAgeDays; {
 	case d == nil && problem == "" && longest == 0:
-		ps.Add(path+".maxSecretAgeDays", "is missing: the age in days that raises an alarm. The schedule starts no second rotation to derive it from")
+		ps.Add(path+".maxSecretAgeDays", "is missing: the age in days that raises an alarm. The schedule starts no "+
+			"second rotation to derive it from")
 	case d != nil && *d < 1:
 		ps.Add(path+".maxSecretAgeDays", "must be 1 or more, not %d", *d)
 	}
@@ -50,8 +55,8 @@ var ratePattern = regexp.MustCompile(`^rate\((\d+) (minute|hour|day)s?\)$`)
 // reaction is how long somebody has between the alarm on a secret's age and its end.
 const reaction = 7 * 24 * time.Hour
 
-// checkLifetime: a secret that ends by itself must still be valid when the alarm on its age rings, and for long enough to
-// do something about it.
+// checkLifetime: a secret that ends by itself must still be valid when the alarm on its age rings, and for long enough
+// to do something about it.
 func (c *Client) checkLifetime(ps *strictjson.Problems, path string) {
 	var settings struct{ SecretLifetimeDays *int }
 	if c.IdentityProvider.Type != "entra" || json.Unmarshal(c.IdentityProvider.Settings, &settings) != nil {
@@ -62,8 +67,9 @@ func (c *Client) checkLifetime(ps *strictjson.Problems, path string) {
 		days = *settings.SecretLifetimeDays
 	}
 	if needed := c.maxAge() + reaction; time.Duration(days)*24*time.Hour < needed {
-		ps.Add(path+".identityProvider.settings.secretLifetimeDays", "is %d, but an alarm rings only when a secret is %d days old (maxSecretAgeDays): "+
-			"must be %d or more", days, ceilDays(c.maxAge()), ceilDays(needed))
+		ps.Add(path+".identityProvider.settings.secretLifetimeDays",
+			"is %d, but an alarm rings only when a secret is %d days old (maxSecretAgeDays): "+
+				"must be %d or more", days, ceilDays(c.maxAge()), ceilDays(needed))
 	}
 }
 
@@ -83,12 +89,12 @@ func (s Schedule) rate() (ok bool, interval time.Duration) {
 	return err == nil && n > 0 && n < 100_000, time.Duration(n) * unit
 }
 
-// firstDay is where the starts of a cron expression are looked at from. Weekdays and dates repeat after 28 years; twice as many
-// are looked at, for gaps that are as long.
+// firstDay is where the starts of a cron expression are looked at from. Weekdays and dates repeat after 28 years; twice
+// as many are looked at, for gaps that are as long.
 var firstDay = time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// gaps are how many rotations the schedule starts, and the shortest and the longest time between two; zero if the expression is
-// not valid. A rate starts them without end.
+// gaps are how many rotations the schedule starts, and the shortest and the longest time between two; zero if the
+// expression is not valid. A rate starts them without end.
 func (s Schedule) gaps() (starts int, shortest, longest time.Duration) {
 	if ok, interval := s.rate(); ok {
 		return math.MaxInt, interval, interval

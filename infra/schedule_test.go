@@ -13,11 +13,15 @@ func TestEveryClientHasItsScheduleAndItsConfiguration(t *testing.T) {
 		"orders-web": {"ScheduleExpression": "rate(30 days)", "ScheduleExpressionTimezone": "UTC"},
 		"shop-web":   {"ScheduleExpression": "cron(0 3 1 * ? *)", "ScheduleExpressionTimezone": "Europe/Berlin"},
 	} {
-		want["State"], want["FlexibleTimeWindow.Mode"], want["FlexibleTimeWindow.MaximumWindowInMinutes"] = "ENABLED", "FLEXIBLE", "15"
-		want["Target.Input"], want["Target.Arn"], want["GroupName"] = `{"client":"`+name+`"}`, "<StateMachineAlias.Arn>", "<Schedules>"
-		want["Target.DeadLetterConfig.Arn"], want["Target.RetryPolicy.MaximumEventAgeInSeconds"] = "<DeadLettersBBF8BAAB.Arn>", "3600"
+		want["State"], want["FlexibleTimeWindow.Mode"], want["FlexibleTimeWindow.MaximumWindowInMinutes"] = "ENABLED",
+			"FLEXIBLE", "15"
+		want["Target.Input"], want["Target.Arn"], want["GroupName"] = `{"client":"`+name+`"}`,
+			"<StateMachineAlias.Arn>", "<Schedules>"
+		want["Target.DeadLetterConfig.Arn"],
+			want["Target.RetryPolicy.MaximumEventAgeInSeconds"] = "<DeadLettersBBF8BAAB.Arn>", "3600"
 		expect(t, name, tpl.one(t, "AWS::Scheduler::Schedule", "Name", name), want)
-		want["ScheduleExpression"], want["Target.Input"], want["FlexibleTimeWindow.Mode"] = "rate(1 day)", `{"client":"`+name+`","measure":true}`, "OFF"
+		want["ScheduleExpression"], want["Target.Input"], want["FlexibleTimeWindow.Mode"] = "rate(1 day)",
+			`{"client":"`+name+`","measure":true}`, "OFF"
 		delete(want, "ScheduleExpressionTimezone")
 		delete(want, "FlexibleTimeWindow.MaximumWindowInMinutes")
 		expect(t, name+"'s measurement", tpl.one(t, "AWS::Scheduler::Schedule", "Name", name+".measure"), want)
@@ -25,7 +29,8 @@ func TestEveryClientHasItsScheduleAndItsConfiguration(t *testing.T) {
 		p := tpl.one(t, "AWS::SSM::Parameter", "Name", "/alb-oidc-rotator/clients/"+name)
 		document := text(p.Properties["Value"])
 		if name == "shop-web" {
-			document = strings.Replace(document, "<Secretshopweb.Id>", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf", 1)
+			document = strings.Replace(document, "<Secretshopweb.Id>",
+				"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf", 1)
 		}
 		c, err := config.Parse([]byte(document))
 		if err != nil || c.Name != name {

@@ -47,11 +47,13 @@ type rotator struct {
 
 // newRotator adds the stack to the app. functions is the folder of the built functions.
 func newRotator(scope constructs.Construct, f File, functions string) *rotator {
-	r := &rotator{Settings: f.Stack, clients: f.Clients, secretARNs: map[string]string{}, live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{}}
+	r := &rotator{Settings: f.Stack, clients: f.Clients, secretARNs: map[string]string{},
+		live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{}}
 	r.stack = awscdk.NewStack(scope, &r.Name, &awscdk.StackProps{
-		StackName:   &r.Name,
-		Description: jsii.String("Rotates the client secrets that Application Load Balancers use to log users in by OIDC."),
-		Env:         &awscdk.Environment{Account: &r.Account, Region: &r.Region},
+		StackName: &r.Name,
+		Description: jsii.String("Rotates the client secrets that Application Load Balancers use to log users in by " +
+			"OIDC."),
+		Env: &awscdk.Environment{Account: &r.Account, Region: &r.Region},
 		// Without the stack nothing rotates, and nobody notices until a secret expires.
 		TerminationProtection: jsii.Bool(true),
 	})
@@ -71,7 +73,8 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addOperators()
 	r.addWebIdentityOutputs()
 	if r.PermissionsBoundary != "" {
-		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack, jsii.String("Boundary"), &r.PermissionsBoundary))
+		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack,
+			jsii.String("Boundary"), &r.PermissionsBoundary))
 	}
 	return r
 }

@@ -20,7 +20,8 @@ func TestEveryFunctionIsDeployedAsTheStateMachineExpects(t *testing.T) {
 		r := tpl.one(t, "AWS::Lambda::Function", "FunctionName", name)
 		expect(t, f.Name, r, map[string]string{
 			"Runtime": "provided.al2023", "Handler": "bootstrap", "Timeout": strconv.Itoa(int(f.Timeout / time.Second)),
-			"TracingConfig.Mode": "Active", "LoggingConfig.LogFormat": "JSON", "Environment.Variables.LOG_LEVEL": "info",
+			"TracingConfig.Mode": "Active", "LoggingConfig.LogFormat": "JSON",
+			"Environment.Variables.LOG_LEVEL": "info",
 		})
 		if got := text(r.Properties["Architectures"]); got != `["arm64"]` {
 			t.Errorf("%s runs on %s", f.Name, got)
@@ -65,8 +66,11 @@ func TestOnlyTheFunctionsOfARollbackHaveReservedConcurrency(t *testing.T) {
 		update string // of updatealb: a rollback restores several targets at once
 	}{
 		{"by default", exampleTemplate(t), nil, "", ""}, // no account's limit can fail the first deployment
-		{"where it is wanted", changed(t, "# "+on, on), []string{"promotesecret", "retiresecret", "smoketest", "updatealb"}, "5", "10"},
-		{"with eleven clients", eleven, []string{"promotesecret", "retiresecret", "smoketest", "updatealb"}, "11", "55"}, // all may rotate at once
+		{"where it is wanted", changed(t, "# "+on, on), []string{"promotesecret", "retiresecret", "smoketest",
+			"updatealb"}, "5", "10"},
+		// all may rotate at once
+		{"with eleven clients", eleven, []string{"promotesecret", "retiresecret", "smoketest", "updatealb"},
+			"11", "55"},
 	} {
 		var got []string
 		for _, id := range tt.tpl.of("AWS::Lambda::Function") {
@@ -109,8 +113,9 @@ func TestOnlyTheSmokeTestIsInTheVPC(t *testing.T) {
 func TestTheStateMachineIsTheOneInTheRepository(t *testing.T) {
 	tpl := exampleTemplate(t)
 	r := tpl.one(t, "AWS::StepFunctions::StateMachine", "StateMachineName", "alb-oidc-rotator")
-	expect(t, "the state machine", r, map[string]string{"StateMachineType": "STANDARD", "TracingConfiguration.Enabled": "true",
-		"LoggingConfiguration.Level": "ALL", "LoggingConfiguration.IncludeExecutionData": "false"})
+	expect(t, "the state machine", r, map[string]string{"StateMachineType": "STANDARD",
+		"TracingConfiguration.Enabled": "true",
+		"LoggingConfiguration.Level":   "ALL", "LoggingConfiguration.IncludeExecutionData": "false"})
 	if r.Properties["DefinitionString"] != statemachine.Definition {
 		t.Error("the definition is not rotation.asl.json")
 	}
@@ -118,7 +123,8 @@ func TestTheStateMachineIsTheOneInTheRepository(t *testing.T) {
 	for name, v := range r.Properties["DefinitionSubstitutions"].(map[string]any) {
 		substitutions[name] = text(v)
 	}
-	if got, want := sorted(substitutions), sorted(statemachine.Used(statemachine.Definition, statemachine.Values{}.Substitutions())); !slices.Equal(got, want) {
+	if got, want := sorted(substitutions), sorted(statemachine.Used(statemachine.Definition,
+		statemachine.Values{}.Substitutions())); !slices.Equal(got, want) {
 		t.Errorf("substituted are %v, want %v", got, want)
 	}
 	if _, err := statemachine.Render(statemachine.Definition, substitutions); err != nil {
@@ -130,7 +136,8 @@ func TestTheStateMachineIsTheOneInTheRepository(t *testing.T) {
 		}
 	}
 	if substitutions["SettleSeconds"] != "75" || substitutions["ParameterPrefix"] != "/alb-oidc-rotator/clients/" {
-		t.Errorf("the settling time is %s, the parameters' prefix %s", substitutions["SettleSeconds"], substitutions["ParameterPrefix"])
+		t.Errorf("the settling time is %s, the parameters' prefix %s", substitutions["SettleSeconds"],
+			substitutions["ParameterPrefix"])
 	}
 	version := tpl.Resources[tpl.of("AWS::StepFunctions::StateMachineVersion")[0]]
 	if version.DeletionPolicy != "Retain" || version.UpdateReplacePolicy != "Retain" {
@@ -167,14 +174,16 @@ func TestTheKeyOfTheLogsCanBeChosen(t *testing.T) {
 				t.Errorf("with %s, %s has the key %q", choice, id, got)
 			}
 		}
-		if used := strings.Contains(text(tpl.Resources["Key961B73FD"].Properties["KeyPolicy"]), "logs.eu-central-1"); used != (choice == "stack") {
+		if used := strings.Contains(text(tpl.Resources["Key961B73FD"].Properties["KeyPolicy"]),
+			"logs.eu-central-1"); used != (choice == "stack") {
 			t.Errorf("with %s, the logs may use the stack's key: %v", choice, used)
 		}
 	}
 }
 
 func TestRemovingAClientRemovesAllOfItButItsSecret(t *testing.T) {
-	file, err := parseFile([]byte(strings.Split(string(changedText(t, "clients:", "clients:")), "  # One client whose secret the stack creates")[0]))
+	file, err := parseFile([]byte(strings.Split(string(changedText(t, "clients:", "clients:")),
+		"  # One client whose secret the stack creates")[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +210,8 @@ func TestTheJournalOutlivesTheStack(t *testing.T) {
 
 func TestNoNameIsTooLongForItsService(t *testing.T) {
 	longest := string(changedText(t, "# name: alb-oidc-rotator ", "name: "+strings.Repeat("b", 30)+" #"))
-	file, err := parseFile([]byte(strings.Replace(longest, "name: orders-web", "name: "+strings.Repeat("a", maxNames-30), 1)))
+	file, err := parseFile([]byte(strings.Replace(longest, "name: orders-web",
+		"name: "+strings.Repeat("a", maxNames-30), 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +223,8 @@ func TestNoNameIsTooLongForItsService(t *testing.T) {
 		property string
 		most     int
 	}{
-		"AWS::Events::Rule": {"Name", 64}, "AWS::Lambda::Function": {"FunctionName", 64}, "AWS::SQS::Queue": {"QueueName", 80},
+		"AWS::Events::Rule": {"Name", 64}, "AWS::Lambda::Function": {"FunctionName", 64},
+		"AWS::SQS::Queue":          {"QueueName", 80},
 		"AWS::Scheduler::Schedule": {"Name", 64}, "AWS::StepFunctions::StateMachine": {"StateMachineName", 80},
 	} {
 		for _, id := range tpl.of(kind) {
@@ -244,7 +255,8 @@ func TestAStackOfTheSameNameCanBeDeployedInASecondRegion(t *testing.T) {
 	names := func(region string) map[string]bool {
 		tpl := changed(t, "region: eu-central-1", "region: "+region)
 		out := map[string]bool{}
-		for kind, property := range map[string]string{"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::IAM::Role": "RoleName", "AWS::IAM::Policy": ""} {
+		for kind, property := range map[string]string{"AWS::CloudWatch::Dashboard": "DashboardName",
+			"AWS::IAM::ManagedPolicy": "ManagedPolicyName", "AWS::IAM::Role": "RoleName", "AWS::IAM::Policy": ""} {
 			for _, id := range tpl.of(kind) {
 				if name := text(tpl.Resources[id].Properties[property]); property != "" && name != "" {
 					out[kind+" "+name] = true
@@ -280,7 +292,8 @@ func TestTheTemplateHoldsOnlyASCIIAndTextsStayWhatTheyAre(t *testing.T) {
 	if all := strings.Join(found, ""); !strings.Contains(all, `Ihre Auftr\u00e4ge \ud83d\ude00`) {
 		t.Errorf("the configurations are %s", all)
 	}
-	if err := checkLimits([]byte(`{"Resources": {"x": {"Properties": {"Description": "…"}}}}`)); err == nil || !strings.Contains(err.Error(), "is not ASCII") {
+	if err := checkLimits([]byte(`{"Resources": {"x": {"Properties": {"Description": "…"}}}}`)); err == nil ||
+		!strings.Contains(err.Error(), "is not ASCII") {
 		t.Errorf("%v", err)
 	}
 }

@@ -160,7 +160,8 @@ func (n node) render(indent, column int) string {
 		switch {
 		case last < 0:
 			lines = append(lines, first+part)
-		case (list || n.open == "{") && !strings.Contains(lines[last]+part, "\n") && len(lines[last])+1+len(part) <= columns:
+		case (list || n.open == "{") && !strings.Contains(lines[last]+part, "\n") &&
+			len(lines[last])+1+len(part) <= columns:
 			lines[last] += " " + part
 		default:
 			lines = append(lines, inner+part)

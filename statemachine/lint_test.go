@@ -19,10 +19,12 @@ import (
 // values fills the placeholders with values of the right form.
 func values(t *testing.T) map[string]string {
 	t.Helper()
-	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal", ParameterPrefix: "/alb-oidc-rotator/clients/",
+	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal",
+		ParameterPrefix:      "/alb-oidc-rotator/clients/",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
 		RotationAlias: "live", MachineToStart: "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
-		ExecutionURL: statemachine.ExecutionURL("eu-central-1"), Runbook: statemachine.DefaultRunbook, Settle: statemachine.Settle(statemachine.Functions())}
+		ExecutionURL: statemachine.ExecutionURL("eu-central-1"), Runbook: statemachine.DefaultRunbook,
+		Settle: statemachine.Settle(statemachine.Functions())}
 	for _, f := range statemachine.Functions() {
 		v.FunctionARNs[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name + ":live"
 	}
@@ -70,7 +72,8 @@ func TestTheDefinitionThatTellsOfFailuresPassesThemToo(t *testing.T) {
 	})
 }
 
-// What is told otherwise must be an end of the rotation's state machine, or the error of an execution that lost its lock.
+// What is told otherwise must be an end of the rotation's state machine, or the error of an execution that lost its
+// lock.
 func TestOnlyEndsThatAreToldOtherwiseNeedNoAttention(t *testing.T) {
 	t.Parallel()
 	for _, name := range statemachine.ToldOtherwise() {
@@ -85,7 +88,8 @@ func TestValidatorsFindWhatIsWrong(t *testing.T) {
 	for name, broken := range map[string]string{
 		"an expression that does not compile": strings.Replace(rendered(t), "{% $targets %}", "{% $targets[ %}", 1),
 		"a Next that does not exist":          strings.Replace(rendered(t), `"Next": "Plan"`, `"Next": "Plam"`, 1),
-		"a field that does not exist":         strings.Replace(rendered(t), `"TimeoutSeconds": 30`, `"TimeoutSecond": 30`, 1),
+		"a field that does not exist": strings.Replace(rendered(t), `"TimeoutSeconds": 30`,
+			`"TimeoutSecond": 30`, 1),
 	} {
 		if len(problems(t, broken)) == 0 {
 			t.Errorf("%s was not found", name)
@@ -208,7 +212,8 @@ func (m machine) tasks(f func(name string, s state, caught bool)) {
 	}
 }
 
-// catchesMore reports whether a state catches anything but Superseded, and Outdated, which leads back to an earlier state.
+// catchesMore reports whether a state catches anything but Superseded, and Outdated, which leads back to an earlier
+// state.
 func catchesMore(s state) bool {
 	return slices.ContainsFunc(s.Catch, func(c catch) bool {
 		return !slices.Equal(c.ErrorEquals, superseded) && !slices.Equal(c.ErrorEquals, outdated)
@@ -217,18 +222,23 @@ func catchesMore(s state) bool {
 
 var outdated = []string{string(failure.Outdated)}
 
-// Searches age: what takes a secret away is told when the targets were searched for, and goes back to that where it was long ago.
+// Searches age: what takes a secret away is told when the targets were searched for, and goes back to that where it was
+// long ago.
 func TestASecretGoesOnlyAfterARecentSearch(t *testing.T) {
 	t.Parallel()
 	m := parse(t)
-	back := map[string]string{"DisableOldSecret": "ReloadClient", "FinishSecret": "ReloadClient", "RemoveNewSecret": "RediscoverToRestore"}
+	back := map[string]string{"DisableOldSecret": "ReloadClient", "FinishSecret": "ReloadClient",
+		"RemoveNewSecret": "RediscoverToRestore"}
 	for name, next := range back {
 		s := m.States[name]
 		args, _ := s.Arguments.(map[string]any)
 		if got := args["Payload"].(map[string]any)["searched"]; got != "{% $searched %}" {
 			t.Errorf("%s is told %v", name, got)
 		}
-		if !slices.ContainsFunc(s.Catch, func(c catch) bool { return slices.Equal(c.ErrorEquals, outdated) && c.Next == next }) {
+		if !slices.ContainsFunc(s.Catch, func(c catch) bool {
+			return slices.Equal(c.ErrorEquals, outdated) &&
+				c.Next == next
+		}) {
 			t.Errorf("%s does not go back to %s: it would take away what new targets have", name, next)
 		}
 	}
@@ -241,14 +251,17 @@ func TestASecretGoesOnlyAfterARecentSearch(t *testing.T) {
 
 var superseded = []string{string(failure.Superseded)}
 
-// uncaught are the Tasks that must not have a Catch, but of Superseded: after them nothing can be undone, or they are the undoing.
-var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
+// uncaught are the Tasks that must not have a Catch, but of Superseded: after them nothing can be undone, or they are
+// the undoing.
+var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret",
+	"RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
 
-// In another partition (GovCloud, China) such a resource would fail: "The resource belongs to a different partition from the
-// running execution."
+// In another partition (GovCloud, China) such a resource would fail: "The resource belongs to a different partition
+// from the running execution."
 func TestNoResourceNamesAPartition(t *testing.T) {
 	t.Parallel()
-	for name, definition := range map[string]string{"rotation": statemachine.Definition, "notifier": statemachine.Notifier} {
+	for name, definition := range map[string]string{"rotation": statemachine.Definition,
+		"notifier": statemachine.Notifier} {
 		if strings.Contains(definition, "arn:aws") || !strings.Contains(definition, "arn:${Partition}:states:::") {
 			t.Errorf("%s.asl.json names a partition, or uses none", name)
 		}
@@ -319,7 +332,8 @@ func TestTheOutcomeIsSaidAtTheEnd(t *testing.T) {
 		said(name, s.Assign, s.Next+s.Default)
 	}
 	want := map[string]any{"AfterFinish": "rotated", "AfterRollback": "rolledBack", "AwaitOwnCalls": "superseded",
-		"Decide": "planned", "DryRun": "planned", "LockOwnerStatus": "needsAttention", "ChooseWarning": "wouldBeRefused"}
+		"Decide": "planned", "DryRun": "planned", "LockOwnerStatus": "needsAttention",
+		"ChooseWarning": "wouldBeRefused"}
 	if !maps.Equal(outcomes, want) {
 		t.Errorf("said by %v", outcomes)
 	}
@@ -374,7 +388,8 @@ func TestNothingRestsOnAPass(t *testing.T) {
 
 func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret", "RediscoverTargets",
+	for _, name := range []string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret",
+		"RediscoverTargets",
 		"VerifyBeforeReassert", "ReassertSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"} {
 		for _, c := range catchesEverything(t, name) {
 			if c.Next != "RollBack" {
@@ -387,23 +402,26 @@ func TestEveryForwardStepRollsBackOnAnyError(t *testing.T) {
 	}
 }
 
-// Whoever reads the labels can find that AWSCURRENT is a third version. Whatever state that is in, it must lead to the end at which
-// no target is touched, and not into a rollback.
+// Whoever reads the labels can find that AWSCURRENT is a third version. Whatever state that is in, it must lead to the
+// end at which no target is touched, and not into a rollback.
 func TestAThirdVersionEndsEveryStateUntouched(t *testing.T) {
 	t.Parallel()
 	m := parse(t)
 	for name, s := range m.States {
-		if name == "Measure" || name == "Plan" || name == "TestBeforeChange" || s.Type != "Map" && !strings.HasSuffix(s.Resource, ":lambda:invoke") {
+		if name == "Measure" || name == "Plan" || name == "TestBeforeChange" || s.Type != "Map" &&
+			!strings.HasSuffix(s.Resource, ":lambda:invoke") {
 			continue // of these only Maps and functions read labels, and the named ones plan from what they find
 		}
-		if len(s.Catch) == 0 || !slices.Equal(s.Catch[0].ErrorEquals, superseded) || s.Catch[0].Next != "AwaitOwnCalls" {
+		if len(s.Catch) == 0 || !slices.Equal(s.Catch[0].ErrorEquals, superseded) ||
+			s.Catch[0].Next != "AwaitOwnCalls" {
 			t.Errorf("%s does not end as superseded", name)
 		}
 		if s.ItemProcessor == nil {
 			continue
 		}
 		for inner, is := range s.ItemProcessor.States {
-			if catchesMore(is) && (!slices.Equal(is.Catch[0].ErrorEquals, superseded) || s.ItemProcessor.States[is.Catch[0].Next].Type != "Fail") {
+			if catchesMore(is) && (!slices.Equal(is.Catch[0].ErrorEquals, superseded) ||
+				s.ItemProcessor.States[is.Catch[0].Next].Type != "Fail") {
 				t.Errorf("%s in %s hides that the execution is superseded", inner, name)
 			}
 		}
@@ -413,8 +431,8 @@ func TestAThirdVersionEndsEveryStateUntouched(t *testing.T) {
 	}
 }
 
-// A configuration that became another client's must lead neither forward nor into a rollback, which would look for the secrets
-// where they are not. Where there is no Catch it is not tried again: a redrive resumes there.
+// A configuration that became another client's must lead neither forward nor into a rollback, which would look for the
+// secrets where they are not. Where there is no Catch it is not tried again: a redrive resumes there.
 func TestAnotherClientsConfigurationEndsEveryStateUntouched(t *testing.T) {
 	t.Parallel()
 	m := parse(t)
@@ -422,7 +440,8 @@ func TestAnotherClientsConfigurationEndsEveryStateUntouched(t *testing.T) {
 		retries := s.Retry
 		switch {
 		case s.Type == "Task" && !strings.HasSuffix(s.Resource, ":lambda:invoke"), s.Type != "Task" && s.Type != "Map",
-			name == "Measure", name == "Plan", name == "TestBeforeChange", name == "RestoreTargets", // the next state finds it, too
+			// the next state finds it, too
+			name == "Measure", name == "Plan", name == "TestBeforeChange", name == "RestoreTargets",
 			name == "TestAfterRollback": // all is done, only the lock has to be released
 			continue
 		case s.Type == "Map":
@@ -445,21 +464,23 @@ func TestAnotherClientsConfigurationEndsEveryStateUntouched(t *testing.T) {
 	}
 }
 
-// catchesEverything returns a state's Catch entries, which must leave no error out; those of Superseded and Reconfigured lead
-// elsewhere.
+// catchesEverything returns a state's Catch entries, which must leave no error out; those of Superseded and
+// Reconfigured lead elsewhere.
 func catchesEverything(t *testing.T, name string) []catch {
 	t.Helper()
 	c := slices.DeleteFunc(parse(t).States[name].Catch, func(c catch) bool {
-		return slices.Equal(c.ErrorEquals, superseded) || slices.Equal(c.ErrorEquals, outdated) || slices.Contains(c.ErrorEquals, "Reconfigured")
+		return slices.Equal(c.ErrorEquals, superseded) || slices.Equal(c.ErrorEquals, outdated) ||
+			slices.Contains(c.ErrorEquals, "Reconfigured")
 	})
-	if len(c) != 2 || !slices.Equal(c[0].ErrorEquals, []string{"States.DataLimitExceeded"}) || !slices.Equal(c[1].ErrorEquals, []string{"States.ALL"}) {
+	if len(c) != 2 || !slices.Equal(c[0].ErrorEquals, []string{"States.DataLimitExceeded"}) ||
+		!slices.Equal(c[1].ErrorEquals, []string{"States.ALL"}) {
 		t.Errorf("%s must catch States.DataLimitExceeded (which States.ALL leaves out) and States.ALL", name)
 	}
 	return c
 }
 
-// A Map's result is those of all its tasks, and the whole result of one lambda:invoke is more than a kilobyte: 256 KiB, the
-// limit, are full with some 230.
+// A Map's result is those of all its tasks, and the whole result of one lambda:invoke is more than a kilobyte: 256 KiB,
+// the limit, are full with some 230.
 func TestNoMapCollectsWholeResults(t *testing.T) {
 	t.Parallel()
 	for name, s := range parse(t).States {
@@ -540,8 +561,10 @@ func TestWhoWritesASecretIsToldWhenItWasProven(t *testing.T) {
 // allowed are the resources that cannot carry a secret value, in either direction.
 var allowed = []string{
 	"arn:aws:states:::lambda:invoke", "arn:aws:states:::aws-sdk:ssm:getParameter",
-	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:stopExecution", "arn:aws:states:::aws-sdk:sfn:startExecution",
-	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish", "arn:aws:states:::events:putEvents",
+	"arn:aws:states:::aws-sdk:sfn:describeExecution", "arn:aws:states:::aws-sdk:sfn:stopExecution",
+	"arn:aws:states:::aws-sdk:sfn:startExecution",
+	"arn:aws:states:::dynamodb:updateItem", "arn:aws:states:::dynamodb:getItem", "arn:aws:states:::sns:publish",
+	"arn:aws:states:::events:putEvents",
 }
 
 func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
@@ -553,7 +576,9 @@ func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
 			}
 		})
 	}
-	if m := regexp.MustCompile(`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(statemachine.Definition + statemachine.Notifier); m != "" {
+	if m := regexp.MustCompile(
+		`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(
+		statemachine.Definition + statemachine.Notifier); m != "" {
 		t.Errorf("a definition names %s", m)
 	}
 }
@@ -580,7 +605,8 @@ func TestNoStateIsUnreachable(t *testing.T) {
 // A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
 func TestWhoeverTellsHasWordsForIt(t *testing.T) {
 	t.Parallel()
-	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "Describe"}, "TellRollback": {"BeginRollback"}}
+	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "Describe"},
+		"TellRollback": {"BeginRollback"}}
 	for machine, m := range both(t) {
 		told := 0
 		for name, s := range m.States {

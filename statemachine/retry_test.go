@@ -10,14 +10,15 @@ import (
 )
 
 // integrationErrors are the names that the integrations in use can raise (Step Functions developer guide, "Handling
-// errors"; the suffixes of SDK integrations are the exceptions of the AWS SDK for Java). Those of States are the ones that
-// a state machine with JSONata can catch or retry.
-var integrationErrors = regexp.MustCompile(`^(States\.(ALL|TaskFailed|Timeout|HeartbeatTimeout|DataLimitExceeded|QueryEvaluationError|Permissions|BranchFailed|NoChoiceMatched|` +
-	`ExceedToleratedFailureThreshold|ItemReaderFailed|ResultWriterFailed|Http\.Socket)|` +
-	`Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
-	`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
-	`Ssm\.(InternalServerErrorException|ThrottlingException|ParameterNotFoundException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
-	`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
+// errors"; the suffixes of SDK integrations are the exceptions of the AWS SDK for Java). Those of States are the ones
+// that a state machine with JSONata can catch or retry.
+var integrationErrors = regexp.MustCompile(
+	`^(States\.(ALL|TaskFailed|Timeout|HeartbeatTimeout|DataLimitExceeded|QueryEvaluationError|Permissions|BranchFailed|NoChoiceMatched|` +
+		`ExceedToleratedFailureThreshold|ItemReaderFailed|ResultWriterFailed|Http\.Socket)|` +
+		`Lambda\.(ServiceException|AWSLambdaException|SdkClientException|TooManyRequestsException|ClientExecutionTimeoutException|Unknown)|(Sandbox\.Timedout|Runtime\.ExitError)|` +
+		`DynamoDB\.(ConditionalCheckFailedException|AmazonDynamoDBException|InternalServerErrorException|ProvisionedThroughputExceededException|RequestLimitExceededException|ThrottlingException|SdkClientException)|` +
+		`Ssm\.(InternalServerErrorException|ThrottlingException|ParameterNotFoundException|SsmException|SdkClientException)|Sfn\.(SfnException|SdkClientException|ThrottlingException|Execution(DoesNotExist|AlreadyExists)(Exception)?)|` +
+		`SNS\.(AmazonSNSException|InternalErrorException|ThrottledException|SdkClientException)|EventBridge\.(SdkClientException|AmazonEventBridgeException))$`)
 
 func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
 	t.Parallel()
@@ -51,7 +52,8 @@ func (m machine) impossible() []string {
 func TestTheErrorCheckFindsMisspeltNamesEverywhere(t *testing.T) {
 	t.Parallel()
 	wrong := `[{"ErrorEquals": ["States.Timedout"], "Next": "X"}]`
-	m := decode(t, `{"States": {"A": {"Type": "Task", "Retry": `+wrong+`}, "B": {"Type": "Map", "Retry": `+wrong+`, "Catch": `+wrong+`,
+	m := decode(t, `{"States": {"A": {"Type": "Task", "Retry": `+wrong+`}, "B": {"Type": "Map", "Retry": `+wrong+
+		`, "Catch": `+wrong+`,
 		"ItemProcessor": {"States": {"C": {"Type": "Task", "Retry": `+wrong+`, "Catch": `+wrong+`}}}}}}`)
 	if got := m.impossible(); len(got) != 5 {
 		t.Errorf("found %v", got)

@@ -24,8 +24,9 @@ var Definition string
 //go:embed notifier.asl.json
 var Notifier string
 
-// ToldOtherwise are the errors of executions of which Notifier need not tell: Definition told of them itself, or nothing
-// has to be done about them (runbook, "How an execution can end"). Of LockLost it tells where nobody has the lock.
+// ToldOtherwise are the errors of executions of which Notifier need not tell: Definition told of them itself, or
+// nothing has to be done about them (runbook, "How an execution can end"). Of LockLost it tells where nobody has the
+// lock.
 func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld"} }
 
 // Function is one of the Lambda functions that the state machine calls.
@@ -40,9 +41,9 @@ type Function struct {
 	Writes bool
 }
 
-// Functions lists them in the order of a rotation. The plan takes more than a minute to prove that a secret is refused where no
-// other is accepted. The smoke test may wait a minute for an identity provider with several token servers, and logs in at every
-// load balancer node.
+// Functions lists them in the order of a rotation. The plan takes more than a minute to prove that a secret is refused
+// where no other is accepted. The smoke test may wait a minute for an identity provider with several token servers, and
+// logs in at every load balancer node.
 func Functions() []Function {
 	const minute = time.Minute
 	return []Function{
@@ -94,8 +95,9 @@ type Values struct {
 // DefaultRunbook is what a message calls the runbook where nobody said at which URL it is.
 const DefaultRunbook = "docs/runbook.md"
 
-// ExecutionURL is the beginning of an execution's URL in the console of a Region, up to its ARN. The consoles of partitions
-// that this does not know have no link in messages, but the ARN (AWS documentation, "AWS Management Console endpoints").
+// ExecutionURL is the beginning of an execution's URL in the console of a Region, up to its ARN. The consoles of
+// partitions that this does not know have no link in messages, but the ARN (AWS documentation, "AWS Management Console
+// endpoints").
 func ExecutionURL(region string) string {
 	console := "https://" + region + ".console.aws.amazon.com"
 	switch {
@@ -114,9 +116,11 @@ func ExecutionURL(region string) string {
 // Substitutions is the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
 func (v Values) Substitutions() map[string]string {
 	out := map[string]string{
-		"Partition": v.Partition, "JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix, "NotificationTopicArn": v.NotificationTopicARN,
-		"EventBusName": v.EventBusName, "RotationAlias": v.RotationAlias, "MachineToStart": v.MachineToStart, "ExecutionUrl": v.ExecutionURL,
-		"Runbook": v.Runbook, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
+		"Partition": v.Partition, "JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix,
+		"NotificationTopicArn": v.NotificationTopicARN,
+		"EventBusName":         v.EventBusName, "RotationAlias": v.RotationAlias, "MachineToStart": v.MachineToStart,
+		"ExecutionUrl": v.ExecutionURL,
+		"Runbook":      v.Runbook, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
 	}
 	for _, f := range Functions() {
 		out[f.Placeholder] = v.FunctionARNs[f.Name]

@@ -79,8 +79,9 @@ func decide(s snapshot) (step, error) {
 	case s.Lost != "":
 		return undo, nil
 	case s.mayAppear():
-		return wait, failure.New(failure.Unavailable, "the identity provider was asked for a secret %s ago and has not answered; "+
-			"it is not asked again before %s are over", s.Now.Sub(s.Entry.Asked).Round(time.Second), settle)
+		return wait, failure.New(failure.Unavailable,
+			"the identity provider was asked for a secret %s ago and has not answered; "+
+				"it is not asked again before %s are over", s.Now.Sub(s.Entry.Asked).Round(time.Second), settle)
 	}
 	return ask, nil
 }
@@ -92,21 +93,25 @@ func (s snapshot) refusal() error {
 	case s.Padded != "":
 		// if a request ends the secret in use, some providers are told to put AWSCURRENT back: that must be the very
 		// secret
-		return failure.New(failure.Precondition, "AWSCURRENT (version %s) holds the secret in use with white space, quotes or "+
-			"a byte order mark around it: store it again without, then start again", s.Padded)
+		return failure.New(failure.Precondition,
+			"AWSCURRENT (version %s) holds the secret in use with white space, quotes or "+
+				"a byte order mark around it: store it again without, then start again", s.Padded)
 	case s.Entry.State == journal.Removed || s.Entry.State == journal.Kept:
 		return failure.New(failure.Precondition, "version %s was already rolled back; start a new execution", s.Version)
 	case s.Capable.MadeByHand(): // the version is there on purpose, however old
 	case first && s.Stored: // it is an earlier rotation's, of the same name
-		return failure.New(failure.Precondition, "version %s was stored before this rotation began: its secret must not come back; "+
-			"start an execution with another name", s.Version)
-	case s.Entry.State == journal.Intended && s.Stored && !s.StoredAt.IsZero() && s.StoredAt.Add(clocks).Before(s.Entry.At):
+		return failure.New(failure.Precondition,
+			"version %s was stored before this rotation began: its secret must not come back; "+
+				"start an execution with another name", s.Version)
+	case s.Entry.State == journal.Intended && s.Stored && !s.StoredAt.IsZero() &&
+		s.StoredAt.Add(clocks).Before(s.Entry.At):
 		return failure.New(failure.Precondition, "version %s was stored at %s, before this rotation began at %s: "+
 			"its secret must not come back; start an execution with another name",
 			s.Version, rotation.Timestamp(s.StoredAt), rotation.Timestamp(s.Entry.At))
 	}
 	if first && s.Missing != "" {
-		return failure.New(failure.Precondition, "the identity provider does not list secret %s any more, which the plan found in use", s.Missing)
+		return failure.New(failure.Precondition,
+			"the identity provider does not list secret %s any more, which the plan found in use", s.Missing)
 	}
 	return nil
 }

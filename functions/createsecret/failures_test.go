@@ -25,7 +25,8 @@ func TestWhatIsRefusedChangesNothing(t *testing.T) {
 		says  string
 	}{
 		"taking over a secret that is gone": {func(*fakes.World) {},
-			rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: "mem-7"}, To: ref(newer), Import: true}, failure.Precondition, "does not list secret mem-7"},
+			rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: "mem-7"}, To: ref(newer),
+				Import: true}, failure.Precondition, "does not list secret mem-7"},
 		"the same version twice": {func(*fakes.World) {},
 			rotation.CreateInput{From: ref(newer), To: ref(newer)}, failure.InvalidInput, "must be given and differ"},
 		"no version to make": {func(*fakes.World) {},
@@ -34,7 +35,10 @@ func TestWhatIsRefusedChangesNothing(t *testing.T) {
 			rotation.CreateInput{To: ref(newer)}, failure.InvalidInput, "must be given and differ"},
 		"an execution that lost the lock": {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) },
 			rotation.CreateInput{From: ref(older), To: ref(newer)}, failure.LockLost, fakes.Other},
-		"an execution that loses the lock at this moment": {func(w *fakes.World) { w.Before("List", func() { w.Journal.SetOwner(fakes.Other) }) },
+		"an execution that loses the lock at this moment": {func(w *fakes.World) {
+			w.Before("List",
+				func() { w.Journal.SetOwner(fakes.Other) })
+		},
 			rotation.CreateInput{From: ref(older), To: ref(newer)}, failure.LockLost, fakes.Other},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +73,8 @@ func TestWhatFailsIsTold(t *testing.T) {
 			}, func(w *fakes.World) error {
 				_, err := create(w)
 				return err
-			}, "GetItem", "List", "journal", "PutSecretValue", "Create", "journal version-new-of-thirty-two-letters:live")
+			}, "GetItem", "List", "journal", "PutSecretValue", "Create",
+				"journal version-new-of-thirty-two-letters:live")
 		})
 	}
 }
@@ -145,7 +150,8 @@ func TestAnOldSecretDoesNotComeBack(t *testing.T) {
 	}
 	// the same, found only after the intent was written
 	w, v := newWorld(t, takesOurs)
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: first, At: w.Now},
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: first,
+		At: w.Now},
 		newer: {State: journal.Intended, Before: []string{first}, At: w.Now}}})
 	w.Secrets.Add(newer, fakes.Mark+"-of-last-year")
 	w.Secrets.SetCreated(w.Now.Add(-91 * 24 * time.Hour))

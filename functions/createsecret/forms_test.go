@@ -28,8 +28,10 @@ func TestTheFormOfAVersionIsWrittenDown(t *testing.T) {
 			if c.key != "" {
 				w.Secrets.Add(older, `{"secret":"x","clientSecret":"`+w.Secrets.Value(older)+`"}`)
 			}
-			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: first, JSONKey: c.old, At: w.Now}}})
-			if _, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: first}, To: rotation.Ref{VersionID: newer}}); err != nil {
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: first, JSONKey: c.old, At: w.Now}}})
+			if _, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: first},
+				To: rotation.Ref{VersionID: newer}}); err != nil {
 				t.Fatal(err)
 			}
 			want := c.key
@@ -37,7 +39,8 @@ func TestTheFormOfAVersionIsWrittenDown(t *testing.T) {
 				want = *c.old
 			}
 			s := w.Journal.Get().Secrets
-			if s[newer].JSONKey == nil || *s[newer].JSONKey != c.key || s[older].JSONKey == nil || *s[older].JSONKey != want {
+			if s[newer].JSONKey == nil || *s[newer].JSONKey != c.key || s[older].JSONKey == nil ||
+				*s[older].JSONKey != want {
 				t.Errorf("the journal says %+v", s)
 			}
 		})
@@ -48,7 +51,8 @@ func TestTheFormOfAVersionIsWrittenDown(t *testing.T) {
 func TestTheEntryOfAVersionThatIsGoneGoesOver(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, takesOurs)
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{"version-gone": {State: journal.Live, IdPSecretID: first, JSONKey: aws.String("k"), At: w.Now}}})
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{"version-gone": {State: journal.Live,
+		IdPSecretID: first, JSONKey: aws.String("k"), At: w.Now}}})
 	out, err := create(w)
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +64,8 @@ func TestTheEntryOfAVersionThatIsGoneGoesOver(t *testing.T) {
 	madeOne(t, w, v, out)
 }
 
-// Some providers are told to put AWSCURRENT back if a request has ended it. That must be the very secret that load balancers use.
+// Some providers are told to put AWSCURRENT back if a request has ended it. That must be the very secret that load
+// balancers use.
 func TestNothingIsMadeWhileTheOldSecretIsStoredPadded(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]func(value string) string{

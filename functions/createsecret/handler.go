@@ -29,7 +29,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	if err != nil {
 		return rotation.CreateOutput{}, err
 	}
-	acts := map[step]func(context.Context) error{intend: m.intend, store: m.store, take: m.take, undo: m.undo, ask: m.ask}
+	acts := map[step]func(context.Context) error{intend: m.intend, store: m.store, take: m.take, undo: m.undo,
+		ask: m.ask}
 	for began := m.Now(); ; {
 		if err := m.look(ctx); err != nil {
 			return rotation.CreateOutput{}, err
@@ -39,7 +40,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 			return rotation.CreateOutput{}, why
 		case answer:
 			e := m.seen.Entry
-			return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: e.IdPSecretID, ClientID: e.ClientID}}, nil
+			return rotation.CreateOutput{To: rotation.Ref{VersionID: m.version, IdPSecretID: e.IdPSecretID,
+				ClientID: e.ClientID}}, nil
 		case wait:
 			if m.Now().Sub(began) >= patience || m.Sleep(ctx, pause) != nil {
 				return rotation.CreateOutput{}, why
@@ -197,7 +199,8 @@ func (m *maker) intend(ctx context.Context) error {
 	for _, x := range m.listed {
 		before = append(before, x.ID)
 	}
-	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(), Before: before, At: now}
+	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(),
+		Before: before, At: now}
 	begun := m.Invocation.Config.Identity()
 	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)
@@ -215,7 +218,8 @@ func (m *maker) takeOver(now time.Time) {
 			return
 		}
 	}
-	m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID, ClientID: m.from.ClientID,
+	m.journal.Secrets[m.from.VersionID] = journal.Entry{State: journal.Live, IdPSecretID: m.from.IdPSecretID,
+		ClientID: m.from.ClientID,
 		Imported: true, At: now}
 }
 
@@ -271,7 +275,8 @@ func (m *maker) undo(ctx context.Context) error {
 // ask asks the provider for a secret, and writes down first that it does. An answer that says no clears that. A value
 // that the provider makes is stored the moment it arrives.
 func (m *maker) ask(ctx context.Context) error {
-	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt, Asked: !m.Capable.AcceptsValue && !m.seen.Entry.Asked.IsZero()}
+	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt, Asked: !m.Capable.AcceptsValue &&
+		!m.seen.Entry.Asked.IsZero()}
 	if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {
 		return err
 	}
@@ -302,7 +307,8 @@ func (m *maker) close(ctx context.Context, made idp.Created) error {
 		m.forgetKept(nil) // it gave its place to the new one
 	}
 	return m.save(ctx, func(e *journal.Entry) {
-		e.State, e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, made.ID, made.ClientID, time.Time{}, time.Time{}
+		e.State, e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, made.ID, made.ClientID, time.Time{},
+			time.Time{}
 	})
 }
 

@@ -37,7 +37,8 @@ var (
 )
 
 func kinds() map[string]memory.Options {
-	return map[string]memory.Options{"the provider takes our value": takesOurs, "the provider makes the value": makesOwn}
+	return map[string]memory.Options{"the provider takes our value": takesOurs,
+		"the provider makes the value": makesOwn}
 }
 
 func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
@@ -49,7 +50,8 @@ func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 
 // create makes version newer on the client's first rotation.
 func create(w *fakes.World) (rotation.CreateOutput, error) {
-	return call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: first}, To: rotation.Ref{VersionID: newer}, Import: true})
+	return call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: first},
+		To: rotation.Ref{VersionID: newer}, Import: true})
 }
 
 // retry is what the state machine does: it calls again while an earlier request may still take effect.
@@ -109,8 +111,9 @@ func TestTheIntentIsWrittenFirstAndTheIDLast(t *testing.T) {
 		options memory.Options
 		want    []string
 	}{
-		"our value is stored before the provider sees it": {takesOurs, []string{intended, stored, asked, created, done}},
-		"the provider's value is stored as it arrives":    {makesOwn, []string{intended, asked, created, stored, done}},
+		"our value is stored before the provider sees it": {takesOurs, []string{intended, stored, asked, created,
+			done}},
+		"the provider's value is stored as it arrives": {makesOwn, []string{intended, asked, created, stored, done}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -223,7 +226,8 @@ func TestAListThatLagsBehindDoesNotHoldUpWhatWasMade(t *testing.T) {
 	}
 }
 
-// The removal of what an unanswered request made got no answer either: where secrets have no ids, it would hit the next one.
+// The removal of what an unanswered request made got no answer either: where secrets have no ids, it would hit the next
+// one.
 func TestNothingIsMadeWhileTheRemovalOfALostSecretMayStillTakeEffect(t *testing.T) {
 	t.Parallel()
 	w, v := slotWorld(t, memory.SlotOptions{})
@@ -354,7 +358,8 @@ func TestALaterRotationTakesNothingOver(t *testing.T) {
 	w, _ := newWorld(t, takesOurs)
 	entry := journal.Entry{State: journal.Live, IdPSecretID: first, At: w.Now}
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: entry}})
-	if _, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}}); err != nil {
+	if _, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older},
+		To: rotation.Ref{VersionID: newer}}); err != nil {
 		t.Fatal(err)
 	}
 	if e := w.Journal.Get().Secrets[older]; e.Imported || e.IdPSecretID != first {
@@ -391,7 +396,8 @@ func slotWorld(t *testing.T, o memory.SlotOptions) (*fakes.World, *memory.Slots)
 }
 
 func shift(w *fakes.World) (rotation.CreateOutput, error) {
-	return call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: older}, To: rotation.Ref{VersionID: newer}, Import: true})
+	return call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: older},
+		To: rotation.Ref{VersionID: newer}, Import: true})
 }
 
 func TestNothingIsMadeWhileAnEarlierRemovalMayStillTakeEffect(t *testing.T) {
@@ -399,7 +405,8 @@ func TestNothingIsMadeWhileAnEarlierRemovalMayStillTakeEffect(t *testing.T) {
 	w, v := slotWorld(t, memory.SlotOptions{})
 	removed := w.Now.Add(-30 * time.Second)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
-		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-gone": {State: journal.Removed, IdPSecretID: "version-gone", At: removed}}})
+		older:          {State: journal.Live, IdPSecretID: older, Imported: true},
+		"version-gone": {State: journal.Removed, IdPSecretID: "version-gone", At: removed}}})
 	w.Sleeps = 1
 	_, err := shift(w)
 	fakes.Failed(t, err, failure.Unavailable, "no new one is made before 1m15s are over")
@@ -418,9 +425,11 @@ func TestASecretThatWasKeptIsTakenUp(t *testing.T) {
 	kept := v.Shift(fakes.ClientID)
 	w.Secrets.Add("version-kept", kept.Reveal())
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
-		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
+		older:          {State: journal.Live, IdPSecretID: older, Imported: true},
+		"version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
 	out, err := shift(w)
-	if err != nil || out.To.IdPSecretID != newer || !kept.Equal(secret.New(w.Secrets.Value(newer))) || len(v.Live(fakes.ClientID)) != 2 {
+	if err != nil || out.To.IdPSecretID != newer || !kept.Equal(secret.New(w.Secrets.Value(newer))) ||
+		len(v.Live(fakes.ClientID)) != 2 {
 		t.Errorf("the answer is %+v (%v)", out, err)
 	}
 	if s := w.Journal.Get().Secrets; s["version-kept"].State != journal.Removed || s[newer].State != journal.Live {
@@ -431,7 +440,8 @@ func TestASecretThatWasKeptIsTakenUp(t *testing.T) {
 // A shift whose reply is lost cannot be undone where the provider takes no values: what it made is taken up.
 func TestALostShiftIsMadeUpFor(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]memory.SlotOptions{"put back": {}, "taken up": {TakesNoValue: true}, "hidden": {Hidden: true}} {
+	for name, o := range map[string]memory.SlotOptions{"put back": {}, "taken up": {TakesNoValue: true},
+		"hidden": {Hidden: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, v := slotWorld(t, o)
@@ -450,7 +460,8 @@ func TestALostShiftIsMadeUpFor(t *testing.T) {
 				t.Fatalf("the answer is %+v (%v)", out, err)
 			}
 			live := v.Live(fakes.ClientID)
-			if len(live) != 2 || !live[0].Equal(secret.New(w.Secrets.Value(newer))) || !live[1].Equal(secret.New(memory.Initial)) {
+			if len(live) != 2 || !live[0].Equal(secret.New(w.Secrets.Value(newer))) ||
+				!live[1].Equal(secret.New(memory.Initial)) {
 				t.Errorf("the vendor has %d secrets, or other ones", len(live))
 			}
 		})

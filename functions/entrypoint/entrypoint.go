@@ -1,6 +1,6 @@
 // Package entrypoint builds the six functions from their environment, for AWS Lambda and for the local stack alike, and
-// meets the state machine: input is decoded strictly, what happened is logged, and a failure becomes the error name that
-// Retry and Catch match. It is the only place that reads the environment.
+// meets the state machine: input is decoded strictly, what happened is logged, and a failure becomes the error name
+// that Retry and Catch match. It is the only place that reads the environment.
 package entrypoint
 
 import (
@@ -54,17 +54,29 @@ func entries() map[string]entry {
 	return map[string]entry{
 		"plan": {func(n string, d invocation.Deps) Function { return Handler(n, d, plan.Handler{Deps: d}.Handle) },
 			[]part{loadBalancers, registrations}},
-		"createsecret": {func(n string, d invocation.Deps) Function { return Handler(n, d, createsecret.Handler{Deps: d}.Handle) },
+		"createsecret": {func(n string, d invocation.Deps) Function {
+			return Handler(n, d,
+				createsecret.Handler{Deps: d}.Handle)
+		},
 			[]part{registrations}},
-		"updatealb": {func(n string, d invocation.Deps) Function { return Handler(n, d, updatealb.Handler{Deps: d}.Handle) },
+		"updatealb": {func(n string, d invocation.Deps) Function {
+			return Handler(n, d,
+				updatealb.Handler{Deps: d}.Handle)
+		},
 			[]part{loadBalancers}},
 		"promotesecret": {func(n string, d invocation.Deps) Function {
 			return Handler(n, d, promotesecret.Handler{Deps: d}.Handle)
 		},
 			nil},
-		"smoketest": {func(n string, d invocation.Deps) Function { return Handler(n, d, smoketest.Handler{Deps: d}.Handle) },
+		"smoketest": {func(n string, d invocation.Deps) Function {
+			return Handler(n, d,
+				smoketest.Handler{Deps: d}.Handle)
+		},
 			[]part{loadBalancers, loadBalancerMetrics}},
-		"retiresecret": {func(n string, d invocation.Deps) Function { return Handler(n, d, retiresecret.Handler{Deps: d}.Handle) },
+		"retiresecret": {func(n string, d invocation.Deps) Function {
+			return Handler(n, d,
+				retiresecret.Handler{Deps: d}.Handle)
+		},
 			[]part{registrations}},
 	}
 }
@@ -119,7 +131,8 @@ func (m Machine) withDefaults() Machine {
 }
 
 // deps are what every function has, and the parts.
-func deps(ctx context.Context, name string, parts []part, getenv func(string) string, m Machine) (invocation.Deps, error) {
+func deps(ctx context.Context, name string, parts []part, getenv func(string) string, m Machine) (invocation.Deps,
+	error) {
 	e, err := readEnvironment(getenv)
 	if err != nil {
 		return invocation.Deps{}, err
@@ -139,7 +152,8 @@ func deps(ctx context.Context, name string, parts []part, getenv func(string) st
 		Log:     telemetry.New(m.Output, log), Metrics: telemetry.NewMetrics(m.Output, m.Now),
 		Now: m.Now, Sleep: m.Sleep, Rand: rand.Reader,
 		Capabilities: invocation.Capabilities, InVPC: e.inVPC,
-		Prober: probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback, Resolver: m.Resolver, Now: m.Now}),
+		Prober: probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback, Resolver: m.Resolver,
+			Now: m.Now}),
 	}
 	for _, add := range parts {
 		if err := add(e, m, &d); err != nil {
@@ -159,7 +173,8 @@ func loadBalancers(_ environment, m Machine, d *invocation.Deps) error {
 	return nil
 }
 
-// registrations manages the client at its identity provider, with the admin credential or a token of the function's role.
+// registrations manages the client at its identity provider, with the admin credential or a token of the function's
+// role.
 func registrations(e environment, m Machine, d *invocation.Deps) error {
 	client, err := httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
 	if err != nil {

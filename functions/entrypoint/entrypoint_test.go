@@ -54,10 +54,12 @@ func TestAFunctionGetsWhatItsRoleHasRightsFor(t *testing.T) {
 
 func TestAFunctionThatCannotBeBuiltIsRefused(t *testing.T) {
 	t.Parallel()
-	if _, err := New(t.Context(), "edge", deployed(), Machine{}); err == nil || !strings.Contains(err.Error(), `"edge"`) {
+	if _, err := New(t.Context(), "edge", deployed(), Machine{}); err == nil || !strings.Contains(err.Error(),
+		`"edge"`) {
 		t.Errorf("an unknown function: %v", err)
 	}
-	if _, err := New(t.Context(), "plan", deployed(EnvJournalTable, ""), Machine{}); err == nil || !strings.Contains(err.Error(), EnvJournalTable) {
+	if _, err := New(t.Context(), "plan", deployed(EnvJournalTable, ""), Machine{}); err == nil ||
+		!strings.Contains(err.Error(), EnvJournalTable) {
 		t.Errorf("without a table: %v", err)
 	}
 }
@@ -122,7 +124,8 @@ func TestFIPSEndpointsAreUsedInEveryRegion(t *testing.T) {
 	_, _ = d.Clients.Newest(t.Context(), "orders-web")
 	_, _ = webIdentity{stsOf(c)}.token(t.Context(), "x")
 	want := "secretsmanager-fips.eu-central-1.amazonaws.com secretsmanager-fips.us-east-1.amazonaws.com " +
-		"dynamodb-fips.eu-central-1.amazonaws.com ssm-fips.eu-central-1.amazonaws.com sts-fips.eu-central-1.amazonaws.com"
+		"dynamodb-fips.eu-central-1.amazonaws.com ssm-fips.eu-central-1.amazonaws.com " +
+		"sts-fips.eu-central-1.amazonaws.com"
 	if got := strings.Join(hosts, " "); got != want {
 		t.Errorf("asked were %s, want %s", got, want)
 	}

@@ -19,7 +19,8 @@ import (
 const (
 	// EnvJournalTable is the name of the journal's DynamoDB table. Required.
 	EnvJournalTable = "JOURNAL_TABLE"
-	// EnvParameterPrefix is what the names of the clients' SSM parameters begin with; the client's name follows. Required.
+	// EnvParameterPrefix is what the names of the clients' SSM parameters begin with; the client's name follows.
+	// Required.
 	EnvParameterPrefix = "PARAMETER_PREFIX"
 	// EnvLogLevel is debug, info (default), warn or error.
 	EnvLogLevel = "LOG_LEVEL"
@@ -58,7 +59,8 @@ var required = []struct{ name, is string }{
 // readEnvironment checks every variable; each problem names its variable.
 func readEnvironment(get func(string) string) (environment, error) {
 	e := environment{journalTable: get(EnvJournalTable), parameterPrefix: get(EnvParameterPrefix),
-		version: get("AWS_LAMBDA_FUNCTION_VERSION"), region: get("AWS_REGION"), credentials: credentials.NewStaticCredentialsProvider(
+		version: get("AWS_LAMBDA_FUNCTION_VERSION"), region: get("AWS_REGION"),
+		credentials: credentials.NewStaticCredentialsProvider(
 			get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY"), get("AWS_SESSION_TOKEN"))}
 	var problems []error
 	for _, v := range required {

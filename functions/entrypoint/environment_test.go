@@ -16,7 +16,8 @@ import (
 
 // deployed is the environment of a function as it is deployed, changed by pairs of name and value.
 func deployed(pairs ...string) func(string) string {
-	v := map[string]string{EnvJournalTable: "rotation-journal", EnvParameterPrefix: "/rotator/clients/", "AWS_REGION": "eu-central-1",
+	v := map[string]string{EnvJournalTable: "rotation-journal", EnvParameterPrefix: "/rotator/clients/",
+		"AWS_REGION":        "eu-central-1",
 		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "CANARY-key", "AWS_SESSION_TOKEN": "CANARY-token"}
 	for i := 0; i < len(pairs); i += 2 {
 		v[pairs[i]] = pairs[i+1]
@@ -72,7 +73,9 @@ func TestAPlainEnvironmentGivesTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.journalTable != "rotation-journal" || e.parameterPrefix != "/rotator/clients/" || e.logLevel != slog.LevelInfo || e.roots != nil || e.extraCAs != nil || e.allowLoopback || e.region != "eu-central-1" {
+	if e.journalTable != "rotation-journal" || e.parameterPrefix != "/rotator/clients/" ||
+		e.logLevel != slog.LevelInfo || e.roots != nil || e.extraCAs != nil || e.allowLoopback ||
+		e.region != "eu-central-1" {
 		t.Errorf("the environment is %+v", e)
 	}
 }
@@ -80,11 +83,13 @@ func TestAPlainEnvironmentGivesTheDefaults(t *testing.T) {
 func TestEveryVariableIsRead(t *testing.T) {
 	t.Parallel()
 	ca, _ := authority(t)
-	e, err := readEnvironment(deployed(EnvLogLevel, "debug", EnvExtraCAFile, ca, EnvAllowLoopback, "true", EnvInVPC, "true", "AWS_LAMBDA_FUNCTION_VERSION", "7"))
+	e, err := readEnvironment(deployed(EnvLogLevel, "debug", EnvExtraCAFile, ca, EnvAllowLoopback, "true", EnvInVPC,
+		"true", "AWS_LAMBDA_FUNCTION_VERSION", "7"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.logLevel != slog.LevelDebug || e.roots == nil || len(e.extraCAs) == 0 || !e.allowLoopback || !e.inVPC || e.version != "7" {
+	if e.logLevel != slog.LevelDebug || e.roots == nil || len(e.extraCAs) == 0 || !e.allowLoopback || !e.inVPC ||
+		e.version != "7" {
 		t.Errorf("the environment is %+v", e)
 	}
 }
@@ -116,11 +121,13 @@ func TestEachProblemNamesItsVariable(t *testing.T) {
 
 func TestAllProblemsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := readEnvironment(deployed(EnvJournalTable, "", EnvParameterPrefix, "", "AWS_REGION", "", EnvLogLevel, "loud", EnvExtraCAFile, "/no/such/file.pem", EnvAllowLoopback, "1"))
+	_, err := readEnvironment(deployed(EnvJournalTable, "", EnvParameterPrefix, "", "AWS_REGION", "", EnvLogLevel,
+		"loud", EnvExtraCAFile, "/no/such/file.pem", EnvAllowLoopback, "1"))
 	if err == nil {
 		t.Fatal("no problem is told")
 	}
-	for _, variable := range []string{EnvJournalTable, EnvParameterPrefix, "AWS_REGION", EnvLogLevel, EnvExtraCAFile, EnvAllowLoopback} {
+	for _, variable := range []string{EnvJournalTable, EnvParameterPrefix,
+		"AWS_REGION", EnvLogLevel, EnvExtraCAFile, EnvAllowLoopback} {
 		if !strings.Contains(err.Error(), variable) {
 			t.Errorf("%s is not named: %v", variable, err)
 		}
@@ -140,7 +147,8 @@ func TestLoopbackIsForbiddenUnlessAllowed(t *testing.T) {
 func TestTheCredentialsAreThoseOfTheFunction(t *testing.T) {
 	t.Parallel()
 	c, err := loaded(t).Credentials.Retrieve(t.Context())
-	if err != nil || c.AccessKeyID != "AKIDEXAMPLE" || c.SecretAccessKey != "CANARY-key" || c.SessionToken != "CANARY-token" {
+	if err != nil || c.AccessKeyID != "AKIDEXAMPLE" || c.SecretAccessKey != "CANARY-key" ||
+		c.SessionToken != "CANARY-token" {
 		t.Errorf("the credentials are not those of the environment: %v", err)
 	}
 }
@@ -165,7 +173,8 @@ func TestThereIsOneClientForEachRegion(t *testing.T) {
 		made = append(made, c.Region)
 		return &c.Region
 	})
-	if a, b := client("eu-central-1"), client("eu-central-1"); a != b || *a != "eu-central-1" || *client("us-east-1") != "us-east-1" {
+	if a, b := client("eu-central-1"), client("eu-central-1"); a != b || *a != "eu-central-1" ||
+		*client("us-east-1") != "us-east-1" {
 		t.Errorf("the clients are %s and %s", *a, *b)
 	}
 	if !slices.Equal(made, []string{"eu-central-1", "us-east-1"}) {

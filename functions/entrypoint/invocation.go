@@ -23,10 +23,12 @@ const margin = time.Second
 type Input interface{ Call() rotation.Common }
 
 // Handler wraps a function for the Lambda runtime. name is the function's name in logs and metrics.
-func Handler[In Input, Out any](name string, d invocation.Deps, handle func(context.Context, In) (Out, error)) Function {
+func Handler[In Input, Out any](name string, d invocation.Deps, handle func(context.Context, In) (Out,
+	error)) Function {
 	return func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var in In
-		if err := strictjson.Decode(rotation.RewriteFormer(raw), &in, "").Err("the input of function " + name); err != nil {
+		if err := strictjson.Decode(rotation.RewriteFormer(raw), &in,
+			"").Err("the input of function " + name); err != nil {
 			return nil, Name(err)
 		}
 		ctx, cancel := describe(ctx, in.Call())
@@ -35,7 +37,8 @@ func Handler[In Input, Out any](name string, d invocation.Deps, handle func(cont
 		out, err := handle(ctx, in)
 		took := d.Now().Sub(start)
 		if err != nil {
-			d.Log.ErrorContext(ctx, "step failed", "error_type", string(failure.KindOf(err)), telemetry.Err(err), "duration_ms", took.Milliseconds())
+			d.Log.ErrorContext(ctx, "step failed", "error_type", string(failure.KindOf(err)), telemetry.Err(err),
+				"duration_ms", took.Milliseconds())
 			return nil, Name(err)
 		}
 		d.Log.InfoContext(ctx, "step done", "duration_ms", took.Milliseconds())
@@ -52,7 +55,8 @@ func describe(ctx context.Context, c rotation.Common) (context.Context, context.
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		request = lc.AwsRequestID
 	}
-	ctx = telemetry.With(ctx, telemetry.Rotation(c.Execution), telemetry.Client(c.Client), telemetry.State(c.State), telemetry.RequestID(request))
+	ctx = telemetry.With(ctx, telemetry.Rotation(c.Execution), telemetry.Client(c.Client), telemetry.State(c.State),
+		telemetry.RequestID(request))
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-margin))
 	}
@@ -65,8 +69,9 @@ func Name(err error) error {
 	return messages.InvokeResponse_Error{Type: string(failure.KindOf(err)), Message: cut(err.Error())}
 }
 
-// longest is how much of a failure's text is passed on. A cause of more than 32,768 characters is more than Step Functions keeps
-// (API reference, TaskFailedEventDetails), and names that others chose (of rules, of hosts) are in such texts.
+// longest is how much of a failure's text is passed on. A cause of more than 32,768 characters is more than Step
+// Functions keeps (API reference, TaskFailedEventDetails), and names that others chose (of rules, of hosts) are in such
+// texts.
 const longest = 16_000
 
 func cut(text string) string {

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// BenchmarkStartup starts each binary until it asks the Runtime API for its first invocation, beside a function that does
-// nothing: at most 40 ms and 32 MB are wanted (ADR 0027). It shows the fastest start, because other work of the machine
-// only adds to it, and the most memory.
+// BenchmarkStartup starts each binary until it asks the Runtime API for its first invocation, beside a function that
+// does nothing: at most 40 ms and 32 MB are wanted (ADR 0027). It shows the fastest start, because other work of the
+// machine only adds to it, and the most memory.
 func BenchmarkStartup(b *testing.B) {
 	polled := make(chan struct{}, 1)
 	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -47,8 +47,8 @@ func BenchmarkStartup(b *testing.B) {
 	}
 }
 
-// startBinary returns how long a process took until it polled, and how many kB of memory it had then; 0 on a system that
-// does not say.
+// startBinary returns how long a process took until it polled, and how many kB of memory it had then; 0 on a system
+// that does not say.
 func startBinary(b *testing.B, binary, api string, polled <-chan struct{}) (took time.Duration, kB int) {
 	b.Helper()
 	cmd := exec.Command(binary)

@@ -38,7 +38,8 @@ func TestAWebIdentityTokenStatesTheRoleToTheAudience(t *testing.T) {
 	if err := token.Claims(keys.Key(token.Headers[0].KeyID)[0].Key, &claims); err != nil {
 		t.Fatal(err)
 	}
-	err = claims.ValidateWithLeeway(jwt.Expected{Issuer: sts.Issuer, Subject: sts.Role, AnyAudience: jwt.Audience{audience}, Time: noon}, 0)
+	err = claims.ValidateWithLeeway(jwt.Expected{Issuer: sts.Issuer, Subject: sts.Role,
+		AnyAudience: jwt.Audience{audience}, Time: noon}, 0)
 	if err != nil || !claims.Expiry.Time().Equal(noon.Add(time.Minute)) || claims.ID == "" {
 		t.Errorf("%+v, %v", claims, err)
 	}

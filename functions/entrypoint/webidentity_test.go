@@ -33,18 +33,21 @@ func TestATokenIsAskedForAsDocumented(t *testing.T) {
 	s := source(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		form, err := url.ParseQuery(string(body))
-		want := url.Values{"Action": {"GetWebIdentityToken"}, "Version": {"2011-06-15"}, "Audience.member.1": {audience},
-			"SigningAlgorithm": {"RS256"}, "DurationSeconds": {"60"}}
+		want := url.Values{"Action": {"GetWebIdentityToken"}, "Version": {"2011-06-15"},
+			"Audience.member.1": {audience},
+			"SigningAlgorithm":  {"RS256"}, "DurationSeconds": {"60"}}
 		if err != nil || form.Encode() != want.Encode() {
 			t.Errorf("the form is %s, want %s", form.Encode(), want.Encode())
 		}
 		auth := r.Header.Get("Authorization")
-		if !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") || !strings.Contains(auth, "/eu-west-1/sts/aws4_request, ") ||
+		if !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") || !strings.Contains(auth,
+			"/eu-west-1/sts/aws4_request, ") ||
 			r.Header.Get("X-Amz-Security-Token") != "session" {
 			t.Errorf("the request is not signed for the Region: %s", auth)
 		}
-		_, _ = io.WriteString(w, `<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetWebIdentityTokenResult>`+
-			`<WebIdentityToken>eyJ.a.b</WebIdentityToken><Expiration>2026-03-01T10:01:00Z</Expiration></GetWebIdentityTokenResult></GetWebIdentityTokenResponse>`)
+		_, _ = io.WriteString(w,
+			`<GetWebIdentityTokenResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetWebIdentityTokenResult>`+
+				`<WebIdentityToken>eyJ.a.b</WebIdentityToken><Expiration>2026-03-01T10:01:00Z</Expiration></GetWebIdentityTokenResult></GetWebIdentityTokenResponse>`)
 	})
 	token, err := s.token(t.Context(), audience)
 	if err != nil || token.Reveal() != "eyJ.a.b" {
@@ -55,7 +58,8 @@ func TestATokenIsAskedForAsDocumented(t *testing.T) {
 func TestRefusalsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	refusal := func(code string) string {
-		return `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>` + code +
+		return `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>` +
+			code +
 			`</Code><Message>text of AWS</Message></Error><RequestId>r</RequestId></ErrorResponse>`
 	}
 	for name, tt := range map[string]struct {
@@ -64,8 +68,9 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		kind   failure.Kind
 		says   string
 	}{
-		"no right":               {403, refusal("AccessDenied"), failure.AccessDenied, "needs sts:GetWebIdentityToken"},
-		"the feature is off":     {400, refusal("OutboundWebIdentityFederationDisabledException"), failure.Precondition, "enable it in IAM"},
+		"no right": {403, refusal("AccessDenied"), failure.AccessDenied, "needs sts:GetWebIdentityToken"},
+		"the feature is off": {400, refusal("OutboundWebIdentityFederationDisabledException"), failure.Precondition,
+			"enable it in IAM"},
 		"too many requests":      {400, refusal("Throttling"), failure.Throttled, "HTTP 400"},
 		"a failure of STS":       {500, refusal("InternalFailure"), failure.Unavailable, "HTTP 500"},
 		"something in between":   {502, "<html>canary", failure.Unavailable, "HTTP 502"},
@@ -79,7 +84,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 				_, _ = io.WriteString(w, tt.body)
 			})
 			_, err := s.token(t.Context(), audience)
-			if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "canary") {
+			if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(),
+				"canary") {
 				t.Errorf("got %s: %v; want %s with %q", failure.KindOf(err), err, tt.kind, tt.says)
 			}
 		})
@@ -92,8 +98,9 @@ func TestNoAnswerAndNoCredentialsFail(t *testing.T) {
 	if _, err := s.token(t.Context(), audience); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("without an answer: %v", err)
 	}
-	none := webIdentity{stsOf(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider("", "", "")})}
+	none := webIdentity{stsOf(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://127.0.0.1:1"),
+		RetryMaxAttempts: 1,
+		Credentials:      credentials.NewStaticCredentialsProvider("", "", "")})}
 	if _, err := none.token(t.Context(), audience); err == nil || failure.Is(err, failure.Unavailable) {
 		t.Errorf("without credentials: %v", err)
 	}
@@ -101,7 +108,8 @@ func TestNoAnswerAndNoCredentialsFail(t *testing.T) {
 
 func TestTheEndpointIsTheRegionsOwn(t *testing.T) {
 	t.Parallel()
-	for region, want := range map[string]string{"eu-west-1": "sts.eu-west-1.amazonaws.com", "cn-north-1": "sts.cn-north-1.amazonaws.com.cn"} {
+	for region, want := range map[string]string{"eu-west-1": "sts.eu-west-1.amazonaws.com",
+		"cn-north-1": "sts.cn-north-1.amazonaws.com.cn"} {
 		var host string
 		s := webIdentity{stsOf(aws.Config{Region: region, RetryMaxAttempts: 1,
 			Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "canary-key", ""),

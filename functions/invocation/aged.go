@@ -21,7 +21,8 @@ const (
 // when has proven nothing. After a proof AWSCURRENT must be where Standing has found it.
 func (s *Invocation) MustBeProven(ctx context.Context, version, proven, what string) error {
 	now := s.Now()
-	if at, err := time.Parse(time.RFC3339, proven); err == nil && fresh(at, now) || s.journal.Proven.Version == version && fresh(s.journal.Proven.At, now) {
+	if at, err := time.Parse(time.RFC3339, proven); err == nil && fresh(at, now) ||
+		s.journal.Proven.Version == version && fresh(s.journal.Proven.At, now) {
 		return nil
 	}
 	if err := s.MustAccept(ctx, version, what); err != nil {

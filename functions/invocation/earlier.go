@@ -20,8 +20,8 @@ func (s *Invocation) Text() *config.Text {
 	return &s.journal.Config.Text
 }
 
-// inHand are the versions whose secrets this rotation, or one that did not end, has in hand: the two of an open promotion,
-// and those that the journal holds as intended or live.
+// inHand are the versions whose secrets this rotation, or one that did not end, has in hand: the two of an open
+// promotion, and those that the journal holds as intended or live.
 func (s *Invocation) inHand() []string {
 	list := slices.DeleteFunc(slices.Sorted(maps.Keys(s.journal.Secrets)), func(v string) bool {
 		state := s.journal.Secrets[v].State
@@ -33,8 +33,8 @@ func (s *Invocation) inHand() []string {
 	return list
 }
 
-// MustBeInHand refuses a version that nothing tells to be the secret in use, the next one, or one of a rotation under way: its
-// secret may be dead for years. A version that holds the secret in use again is that one.
+// MustBeInHand refuses a version that nothing tells to be the secret in use, the next one, or one of a rotation under
+// way: its secret may be dead for years. A version that holds the secret in use again is that one.
 func (s *Invocation) MustBeInHand(ctx context.Context, version string) error {
 	labels, err := s.Labels(ctx)
 	if err != nil {
@@ -43,12 +43,13 @@ func (s *Invocation) MustBeInHand(ctx context.Context, version string) error {
 	if version != "" && slices.Contains(append(s.inHand(), labels.Current, labels.Pending), version) {
 		return nil
 	}
-	return failure.New(failure.Precondition, "version %q is neither AWSCURRENT nor AWSPENDING, and no rotation has it in hand: nothing is done with it. "+
-		"Start a new execution: it finds out what there is to do", version)
+	return failure.New(failure.Precondition,
+		"version %q is neither AWSCURRENT nor AWSPENDING, and no rotation has it in hand: nothing is done with it. "+
+			"Start a new execution: it finds out what there is to do", version)
 }
 
-// earlier are the configurations under which secrets were made that may be on targets and are not in use for good: what they
-// say of targets counts, too. One that is gone cannot be asked.
+// earlier are the configurations under which secrets were made that may be on targets and are not in use for good: what
+// they say of targets counts, too. One that is gone cannot be asked.
 func (s *Invocation) earlier(ctx context.Context) ([]config.Client, error) {
 	texts := s.inHandTexts(versions.Labels{})
 	if len(texts) == 0 {
@@ -72,8 +73,8 @@ func (s *Invocation) earlier(ctx context.Context) ([]config.Client, error) {
 	return list, nil
 }
 
-// inHandTexts are the texts, other than this call's, under which those secrets were made. AWSCURRENT is in use for good if
-// no promotion is open.
+// inHandTexts are the texts, other than this call's, under which those secrets were made. AWSCURRENT is in use for good
+// if no promotion is open.
 func (s *Invocation) inHandTexts(labels versions.Labels) []config.Text {
 	var list []config.Text
 	for _, version := range s.inHand() {
@@ -89,8 +90,8 @@ func (s *Invocation) inHandTexts(labels versions.Labels) []config.Text {
 	return list
 }
 
-// scope is where targets are searched for, and what an action must have to be one: as the configuration says, and as the
-// earlier ones do.
+// scope is where targets are searched for, and what an action must have to be one: as the configuration says, and as
+// the earlier ones do.
 func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, error) {
 	where, want := placesOf(s.Config), alb.Of(s.Config, s.Capable.UniqueIDs)
 	earlier, err := s.earlier(ctx)

@@ -50,9 +50,10 @@ type Deps struct {
 	Registrations func(c config.Client) (idp.Registration, error)
 	Balancers     *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
-	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error)
-	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched (package
-	// metrics).
+	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time,
+		allowed int) (rotation.Evidence, error)
+	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched
+	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 }
 
@@ -95,8 +96,8 @@ type Invocation struct {
 	absent             map[string]bool  // versions that were looked for and are not stored
 }
 
-// Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. Which
-// configuration counts, the journal says: never who calls.
+// Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost.
+// Which configuration counts, the journal says: never who calls.
 func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) {
 	j, err := d.Journal.Own(ctx, c.Client, c.Execution)
 	if err != nil {
@@ -117,8 +118,8 @@ func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) 
 	return s, nil
 }
 
-// configuration reads the text that the journal refers to. An execution of an earlier definition has written no reference,
-// and brings its configuration along: it works by the newest, which must be that of the same client.
+// configuration reads the text that the journal refers to. An execution of an earlier definition has written no
+// reference, and brings its configuration along: it works by the newest, which must be that of the same client.
 func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.Journal) (config.Client, error) {
 	if j.Config != nil {
 		return d.Clients.Referenced(ctx, c.Client, *j.Config)
@@ -133,8 +134,8 @@ func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.J
 	return d.Clients.Same(ctx, c.Client, brought.Identity())
 }
 
-// sameAsBegun refuses to go on with the rotation of another client: the configuration changed between two executions, the
-// first of which has not ended what it began. Its secrets would be looked for where they are not.
+// sameAsBegun refuses to go on with the rotation of another client: the configuration changed between two executions,
+// the first of which has not ended what it began. Its secrets would be looked for where they are not.
 func sameAsBegun(cfg config.Client, j *journal.Journal) error {
 	if j.Begun == nil {
 		return nil
@@ -143,8 +144,10 @@ func sameAsBegun(cfg config.Client, j *journal.Journal) error {
 	if len(other) == 0 {
 		return nil
 	}
-	return failure.New(failure.Reconfigured, "an earlier rotation of client %s has not ended, and the configuration changed in %s since it began "+
-		"(client id %s at %s then): put that back and start again, which ends it; change the configuration after that",
+	return failure.New(failure.Reconfigured,
+		"an earlier rotation of client %s has not ended, and the configuration changed in %s since it began "+
+			"(client id %s at %s then): put that back and start again, which ends it; change the "+
+			"configuration after that",
 		cfg.Name, strings.Join(other, ", "), j.Begun.ClientID, j.Begun.Issuer)
 }
 
@@ -168,8 +171,8 @@ func (d Deps) session(c rotation.Common, cfg config.Client) (s *Invocation, err 
 	return s, err
 }
 
-// Own returns the journal that Open has read. For functions that manage the registration, it follows a secret that somebody
-// stored again as another version.
+// Own returns the journal that Open has read. For functions that manage the registration, it follows a secret that
+// somebody stored again as another version.
 func (s *Invocation) Own(ctx context.Context) (*journal.Journal, error) {
 	if s.Provider == nil {
 		return s.journal, nil
@@ -177,8 +180,8 @@ func (s *Invocation) Own(ctx context.Context) (*journal.Journal, error) {
 	return s.journal, s.follow(ctx)
 }
 
-// Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is held;
-// zero if it is free.
+// Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is
+// held; zero if it is free.
 func (s *Invocation) Look(ctx context.Context) (held time.Time, err error) {
 	s.journal, held, err = s.Journal.Look(ctx, s.Common.Client)
 	return held, err
@@ -189,8 +192,8 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client id. Each
-// of them must accept a secret that is in use, and refuse one that is gone.
+// endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client
+// id. Each of them must accept a secret that is in use, and refuse one that is gone.
 func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
 	var out []probe.Endpoint
 	for _, at := range s.Config.TokenEndpoints() {
@@ -200,9 +203,9 @@ func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
 	return out
 }
 
-// Targets searches the configured load balancers for the client's targets. Those of known, targets that were found before,
-// are searched too: a load balancer that was taken out of the configuration, or whose tag was taken away, still has the secret
-// that was put on it.
+// Targets searches the configured load balancers for the client's targets. Those of known, targets that were found
+// before, are searched too: a load balancer that was taken out of the configuration, or whose tag was taken away, still
+// has the secret that was put on it.
 func (s *Invocation) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
 	where, want, err := s.scope(ctx)
 	if err != nil {

@@ -41,7 +41,9 @@ func (s *Invocation) LookAgain(ctx context.Context) error {
 		return err
 	}
 	if s.stays != "" && labels.Current != s.stays {
-		return failure.New(failure.Unavailable, "AWSCURRENT went from version %s to %s in the middle of this call, which begins again", s.stays, labels.Current)
+		return failure.New(failure.Unavailable,
+			"AWSCURRENT went from version %s to %s in the middle of this call, which begins again", s.stays,
+			labels.Current)
 	}
 	if s.Provider == nil {
 		return nil

@@ -18,7 +18,8 @@ import (
 //
 // Only proof counts. A provider that keeps our tag shows it. Where we chose the value, exactly one object must be new
 // since the intent was written, and the provider must accept that value. Anything less is left alone.
-func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version string, listed []idp.Secret) (string, error) {
+func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version string, listed []idp.Secret) (string,
+	error) {
 	entry := j.Secrets[version]
 	if f, ok := s.Provider.(idp.Finder); ok {
 		return f.FindLost(ctx, version, entry.Asked)
@@ -50,9 +51,12 @@ func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version s
 	case verdict.Outcome == probe.Rejected:
 		return "", nil // somebody else made them
 	case verdict.Outcome != probe.Accepted:
-		return "", failure.New(failure.Unavailable, "whether the identity provider made the secret of version %s cannot be told: %s", version, verdict.Reason)
+		return "", failure.New(failure.Unavailable,
+			"whether the identity provider made the secret of version %s cannot be told: %s", version, verdict.Reason)
 	case len(candidates) > 1:
-		return "", failure.New(failure.Precondition, "the identity provider accepts the secret of version %s, but %d of its secrets are new and unknown (%s): remove those that are not in use there, then redrive this execution",
+		return "", failure.New(failure.Precondition, "the identity provider accepts the secret of version %s, but %d "+
+			"of its secrets are new and unknown (%s): remove those that are not in use there, then redrive this "+
+			"execution",
 			version, len(candidates), strings.Join(ids(candidates), ", "))
 	}
 	return candidates[0].ID, nil

@@ -17,7 +17,8 @@ const (
 	foreign = fakes.Mark + "-made-by-a-person"
 )
 
-// startWithLostReply makes a client of whom the journal knows that a second secret was intended while only the first existed.
+// startWithLostReply makes a client of whom the journal knows that a second secret was intended while only the first
+// existed.
 func startWithLostReply(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 	t.Helper()
 	w, v := newWorld(t, o)

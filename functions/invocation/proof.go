@@ -15,9 +15,9 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// How a refusal is proven (docs/adr/0020). Where another secret is accepted, that is the positive control. Where none is, only
-// time and the admin API tell a secret that is gone from a token endpoint that is ill: more than a minute, which only a Patient
-// session has.
+// How a refusal is proven (docs/adr/0020). Where another secret is accepted, that is the positive control. Where none
+// is, only time and the admin API tell a secret that is gone from a token endpoint that is ill: more than a minute,
+// which only a Patient session has.
 var (
 	inTurn = probe.Turns{Times: 3, Pause: time.Second}
 	alone  = probe.Turns{Times: 4, Pause: 21 * time.Second}
@@ -49,8 +49,8 @@ func (s *Invocation) Calibrate(ctx context.Context, c Credential) error {
 	return nil
 }
 
-// Ask asks every token endpoint once. The first that does not accept the secret decides; at is its place in the order of
-// endpoints. A refusal proves nothing yet: see Control.
+// Ask asks every token endpoint once. The first that does not accept the secret decides; at is its place in the order
+// of endpoints. A refusal proves nothing yet: see Control.
 func (s *Invocation) Ask(ctx context.Context, c Credential) (v probe.Verdict, at int, err error) {
 	for at := range s.endpoints(c.ClientID) {
 		if v, err = s.askAt(ctx, at, c); err != nil || v.Outcome != probe.Accepted {
@@ -64,8 +64,8 @@ func (s *Invocation) askAt(ctx context.Context, at int, c Credential) (probe.Ver
 	return s.Prober.Credential().Classify(ctx, s.endpoints(c.ClientID)[at], c.value)
 }
 
-// Control asks a token endpoint that has just refused a secret about every other that it may accept: if it accepts one, it
-// answers rightly, and the verdict says by which version that was shown. from is a version that may be one of them.
+// Control asks a token endpoint that has just refused a secret about every other that it may accept: if it accepts one,
+// it answers rightly, and the verdict says by which version that was shown. from is a version that may be one of them.
 func (s *Invocation) Control(ctx context.Context, at int, c Credential, from string) (probe.Verdict, error) {
 	controls, err := s.controls(ctx, c, from)
 	if err != nil {
@@ -83,10 +83,12 @@ func (s *Invocation) accepted(ctx context.Context, at int, among []Credential) (
 			return c, v, err
 		}
 	}
-	return Credential{}, probe.Verdict{Outcome: probe.Inconclusive, Reason: "no other secret is accepted, which would show that the provider answers rightly"}, nil
+	return Credential{}, probe.Verdict{Outcome: probe.Inconclusive, Reason: "no other secret is accepted, which " +
+		"would show that the provider answers rightly"}, nil
 }
 
-// controls are the secrets beside one that the identity provider may accept: those with labels, and those that the journal holds.
+// controls are the secrets beside one that the identity provider may accept: those with labels, and those that the
+// journal holds.
 func (s *Invocation) controls(ctx context.Context, than Credential, more ...string) ([]Credential, error) {
 	labels, err := s.Labels(ctx)
 	if err != nil {
@@ -133,10 +135,12 @@ func (s *Invocation) verdict(ctx context.Context, c Credential) (probe.Verdict, 
 	return s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) { return s.verdictNow(ctx, c) })
 }
 
-func (s *Invocation) untilTold(ctx context.Context, ask func(context.Context) (probe.Verdict, error)) (probe.Verdict, error) {
+func (s *Invocation) untilTold(ctx context.Context, ask func(context.Context) (probe.Verdict, error)) (probe.Verdict,
+	error) {
 	for {
 		v, err := ask(ctx)
-		if err != nil || v.Outcome != probe.Inconclusive || s.Now().Sub(s.opened) >= patience || s.Sleep(ctx, pause) != nil {
+		if err != nil || v.Outcome != probe.Inconclusive || s.Now().Sub(s.opened) >= patience ||
+			s.Sleep(ctx, pause) != nil {
 			return v, err
 		}
 	}
@@ -158,7 +162,8 @@ func (s *Invocation) verdictNow(ctx context.Context, c Credential) (v probe.Verd
 	return v, nil
 }
 
-// refusal proves a refusal that was just seen, by another secret that is accepted and by the admin API, or by the latter alone.
+// refusal proves a refusal that was just seen, by another secret that is accepted and by the admin API, or by the
+// latter alone.
 func (s *Invocation) refusal(ctx context.Context, at int, c Credential) (probe.Verdict, error) {
 	controls, err := s.controls(ctx, c)
 	if err != nil {
@@ -186,7 +191,8 @@ func (s *Invocation) refusal(ctx context.Context, at int, c Credential) (probe.V
 }
 
 // refusalAlone proves a refusal where no other secret is accepted; without says so.
-func (s *Invocation) refusalAlone(ctx context.Context, check func(context.Context) (probe.Verdict, error), without probe.Verdict) (probe.Verdict, error) {
+func (s *Invocation) refusalAlone(ctx context.Context, check func(context.Context) (probe.Verdict, error),
+	without probe.Verdict) (probe.Verdict, error) {
 	if !s.Patient || s.Provider == nil {
 		return probe.Verdict{Outcome: probe.Inconclusive, Reason: "refused, but " + without.Reason}, nil
 	}
@@ -201,11 +207,12 @@ func settled(v probe.Verdict, err error) (probe.Verdict, error) {
 	return v, err
 }
 
-// reads shows that the identity provider is well by having its admin API read the client. A registration that is not as it must
-// be was read all the same. Where a person handles the secrets nothing can be read.
+// reads shows that the identity provider is well by having its admin API read the client. A registration that is not as
+// it must be was read all the same. Where a person handles the secrets nothing can be read.
 func (s *Invocation) reads(ctx context.Context) (probe.Verdict, error) {
 	if s.Capable.MadeByHand() {
-		return probe.Verdict{Outcome: probe.Accepted, Reason: "nothing shows whether the provider answers rightly, as it is not managed"}, nil
+		return probe.Verdict{Outcome: probe.Accepted,
+			Reason: "nothing shows whether the provider answers rightly, as it is not managed"}, nil
 	}
 	err := s.Provider.Check(ctx)
 	if failure.Is(err, failure.Precondition) {
@@ -223,8 +230,8 @@ func (s *Invocation) Verdict(ctx context.Context, version string) (probe.Verdict
 	return s.verdict(ctx, c)
 }
 
-// MustAccept fails unless every token endpoint accepts the secret of a version now: SecretRefused if that is proven, Unavailable if it
-// cannot be told. what names the secret in the error.
+// MustAccept fails unless every token endpoint accepts the secret of a version now: SecretRefused if that is proven,
+// Unavailable if it cannot be told. what names the secret in the error.
 func (s *Invocation) MustAccept(ctx context.Context, version, what string) error {
 	verdict, err := s.Verdict(ctx, version)
 	if err != nil {
@@ -237,12 +244,13 @@ func (s *Invocation) MustAccept(ctx context.Context, version, what string) error
 		return failure.New(failure.SecretRefused, "the identity provider does not accept %s (version %s) at %s: %s%s",
 			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
 	default:
-		return failure.New(failure.Unavailable, "whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
+		return failure.New(failure.Unavailable,
+			"whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
 	}
 }
 
-// MustRefuse fails until every token endpoint refuses the secret of a version, each time between two acceptances of the one that
-// stays: StillAccepted, or Unavailable if it cannot be told. was says what was done to it.
+// MustRefuse fails until every token endpoint refuses the secret of a version, each time between two acceptances of the
+// one that stays: StillAccepted, or Unavailable if it cannot be told. was says what was done to it.
 func (s *Invocation) MustRefuse(ctx context.Context, version, stays, was string) error {
 	v, err := s.Value(ctx, version)
 	if err != nil {
@@ -275,9 +283,12 @@ func (s *Invocation) mustRefuseAt(ctx context.Context, at int, c, kept Credentia
 	case err != nil:
 		return err
 	case verdict.Outcome == probe.Accepted:
-		return failure.New(failure.StillAccepted, "the identity provider still accepts the secret of version %s, which %s", c.Version, was)
+		return failure.New(failure.StillAccepted,
+			"the identity provider still accepts the secret of version %s, which %s", c.Version, was)
 	case verdict.Outcome != probe.Rejected:
-		return failure.New(failure.Unavailable, "whether the identity provider refuses the secret of version %s cannot be told: %s", c.Version, verdict.Reason)
+		return failure.New(failure.Unavailable,
+			"whether the identity provider refuses the secret of version %s cannot be told: %s", c.Version,
+			verdict.Reason)
 	}
 	return nil
 }
@@ -303,7 +314,8 @@ func (s *Invocation) accepts(ctx context.Context, clientID string, v secret.Valu
 
 func readVerdict(v probe.Verdict, err error) (bool, error) {
 	if err == nil && v.Outcome == probe.Inconclusive {
-		err = failure.New(failure.Unavailable, "whether the identity provider accepts a secret cannot be told: %s", v.Reason)
+		err = failure.New(failure.Unavailable, "whether the identity provider accepts a secret cannot be told: %s",
+			v.Reason)
 	}
 	return v.Outcome == probe.Accepted, err
 }

@@ -20,7 +20,8 @@ func rotating(t *testing.T) (*fakes.World, *invocation.Invocation) {
 	v.Add(secret.New(value))
 	w.Secrets.Add(newer, value, "AWSCURRENT")
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
-		fakes.Old: {State: journal.Live, IdPSecretID: "mem-1", At: w.Now}, newer: {State: journal.Live, IdPSecretID: "mem-2", At: w.Now}}})
+		fakes.Old: {State: journal.Live, IdPSecretID: "mem-1", At: w.Now}, newer: {State: journal.Live,
+			IdPSecretID: "mem-2", At: w.Now}}})
 	s := open(t, w)
 	if _, err := s.Own(t.Context()); err != nil {
 		t.Fatal(err)
@@ -49,11 +50,16 @@ func TestARefusalIsProvenByAnotherSecretThatIsAccepted(t *testing.T) {
 		kind    failure.Kind // "" is accepted
 		says    string
 	}{
-		"accepted":                       {func(int, secret.Value) bool { return false }, "", ""},
-		"refused while the other is not": {func(_ int, v secret.Value) bool { return v.Equal(secret.New(value)) }, failure.SecretRefused, "HTTP 401 invalid_client, 3 times, while it accepts version version-old"},
-		"everything is refused":          {func(int, secret.Value) bool { return true }, failure.Unavailable, "no other secret is accepted"},
-		"only one answer is wrong":       {func(n int, _ secret.Value) bool { return n == 1 }, "", ""},
-		"it falls ill meanwhile":         {func(n int, v secret.Value) bool { return v.Equal(secret.New(value)) || n > 4 }, failure.Unavailable, "no other secret is accepted"},
+		"accepted": {func(int, secret.Value) bool { return false }, "", ""},
+		"refused while the other is not": {func(_ int, v secret.Value) bool { return v.Equal(secret.New(value)) },
+			failure.SecretRefused, "HTTP 401 invalid_client, 3 times, while it accepts version version-old"},
+		"everything is refused": {func(int, secret.Value) bool { return true }, failure.Unavailable,
+			"no other secret is accepted"},
+		"only one answer is wrong": {func(n int, _ secret.Value) bool { return n == 1 }, "", ""},
+		"it falls ill meanwhile": {func(n int, v secret.Value) bool {
+			return v.Equal(secret.New(value)) ||
+				n > 4
+		}, failure.Unavailable, "no other secret is accepted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +84,8 @@ func TestAProviderThatIsDownProvesNothing(t *testing.T) {
 	w.Fail("Check", failure.New(failure.Unavailable, "HTTP 500"))
 	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.Unavailable, "HTTP 500")
 	w.Fail("Check", failure.New(failure.Precondition, "the client is disabled")) // and that was read
-	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.SecretRefused, "does not accept the secret that stays")
+	fakes.Failed(t, s.MustAccept(t.Context(), newer, "the secret that stays"), failure.SecretRefused,
+		"does not accept the secret that stays")
 }
 
 func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
@@ -93,7 +100,8 @@ func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
 	answers(w, func(int, secret.Value) bool { return true })
 	began := w.Now
 	err := s.MustAccept(t.Context(), fakes.Old, "the current secret")
-	fakes.Failed(t, err, failure.SecretRefused, "HTTP 401 invalid_client, 4 times, while the admin API reads the client")
+	fakes.Failed(t, err, failure.SecretRefused,
+		"HTTP 401 invalid_client, 4 times, while the admin API reads the client")
 	if took := w.Now.Sub(began); took < time.Minute {
 		t.Errorf("it took %s", took)
 	}
@@ -105,7 +113,8 @@ func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
 		}
 		return 401, "invalid_client"
 	})
-	fakes.Failed(t, s.MustAccept(t.Context(), fakes.Old, "the current secret"), failure.Unavailable, "first refused, then accepted")
+	fakes.Failed(t, s.MustAccept(t.Context(), fakes.Old, "the current secret"), failure.Unavailable,
+		"first refused, then accepted")
 	w, s = alone(t)
 	answers(w, func(int, secret.Value) bool { return true })
 	w.Fail("Check", failure.New(failure.Unavailable, "HTTP 500"))
@@ -123,13 +132,23 @@ func TestASecretThatIsGoneMustBeRefusedBetweenAcceptances(t *testing.T) {
 		"refused": {func(w *fakes.World) func(int, secret.Value) bool {
 			return func(_ int, v secret.Value) bool { return v.Equal(old(w)) }
 		}, "", ""},
-		"still accepted": {func(*fakes.World) func(int, secret.Value) bool { return func(int, secret.Value) bool { return false } },
+		"still accepted": {func(*fakes.World) func(int, secret.Value) bool {
+			return func(int,
+				secret.Value) bool {
+				return false
+			}
+		},
 			failure.StillAccepted, "still accepts the secret of version version-old, which was removed"},
 		"refused once": {func(w *fakes.World) func(int, secret.Value) bool {
 			return func(n int, _ secret.Value) bool { return n == 2 }
 		},
 			failure.StillAccepted, "still accepts"},
-		"everything is refused": {func(*fakes.World) func(int, secret.Value) bool { return func(int, secret.Value) bool { return true } },
+		"everything is refused": {func(*fakes.World) func(int, secret.Value) bool {
+			return func(int,
+				secret.Value) bool {
+				return true
+			}
+		},
 			failure.Unavailable, "the secret that stays: HTTP 401 invalid_client"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +185,8 @@ func TestAnySecretWithALabelCanBeTheControl(t *testing.T) {
 // What somebody once stored by mistake may have AWSPREVIOUS for long.
 func TestAVersionWithoutAClientSecretIsNoControl(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"nothing tells which member it is": `{"a": "x", "b": "y"}`, "no text": `{"secret": 1}`, "empty": ""} {
+	for name, text := range map[string]string{"nothing tells which member it is": `{"a": "x", "b": "y"}`,
+		"no text": `{"secret": 1}`, "empty": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, s := rotating(t)

@@ -43,7 +43,8 @@ func (s *Invocation) provider() (idp.Provider, error) {
 			return x, nil
 		}
 	}
-	return nil, failure.New(failure.Internal, "the %s provider cannot do what its capabilities say (%s)", s.Config.IdentityProvider.Type, model)
+	return nil, failure.New(failure.Internal, "the %s provider cannot do what its capabilities say (%s)",
+		s.Config.IdentityProvider.Type, model)
 }
 
 // model is how the client is rotated at a provider with these capabilities.
@@ -76,13 +77,14 @@ func (s *Invocation) pair(r idp.Registration, book withoutids.Env) (idp.Provider
 	a, ok := r.(idp.Setter)
 	b, also := r2.(idp.Setter)
 	if !ok || !also {
-		return nil, failure.New(failure.Internal, "the %s provider cannot set the secrets of a pair", s.Config.IdentityProvider.Type)
+		return nil, failure.New(failure.Internal, "the %s provider cannot set the secrets of a pair",
+			s.Config.IdentityProvider.Type)
 	}
 	return withoutids.Pair(s.Config.ClientID, a, other.ClientID, b, book), nil
 }
 
-// Ends is when the identity provider ends the current secret by itself; zero if it does not, does not say, or if it is unknown
-// which of several secrets there it is.
+// Ends is when the identity provider ends the current secret by itself; zero if it does not, does not say, or if it is
+// unknown which of several secrets there it is.
 func (s *Invocation) Ends(ctx context.Context) (time.Time, error) {
 	if !s.Capable.TellsEnd {
 		return time.Time{}, nil
@@ -98,7 +100,8 @@ func (s *Invocation) Ends(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	id := rotation.Snapshot{Labels: labels, Journal: s.journal, Listed: listed, CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID}.InUse()
+	id := rotation.Snapshot{Labels: labels, Journal: s.journal, Listed: listed,
+		CurrentSecretID: s.Config.IdentityProvider.CurrentSecretID}.InUse()
 	for _, x := range listed {
 		if x.ID == id {
 			return x.Until, nil
@@ -114,8 +117,8 @@ func (s *Invocation) entry(version string) journal.Entry {
 	return s.journal.Secrets[version]
 }
 
-// ClientID is the registration that a version belongs to: the only one, or, of a pair, what the journal or the reference
-// says. For a version that neither knows, which was never rotated here, the token endpoint tells.
+// ClientID is the registration that a version belongs to: the only one, or, of a pair, what the journal or the
+// reference says. For a version that neither knows, which was never rotated here, the token endpoint tells.
 func (s *Invocation) ClientID(ctx context.Context, r rotation.Ref) (string, error) {
 	if !s.Config.IsPair() {
 		return s.Config.ClientID, nil
@@ -147,7 +150,8 @@ func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) 
 	verdict, err := s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) {
 		verdict, err := ask(ctx)
 		if err == nil && verdict.Outcome == probe.Rejected {
-			verdict, err = s.refusalAlone(ctx, ask, probe.Verdict{Reason: "no other secret is known that would show that the provider answers rightly"})
+			verdict, err = s.refusalAlone(ctx, ask,
+				probe.Verdict{Reason: "no other secret is known that would show that the provider answers rightly"})
 		}
 		return verdict, err
 	})
@@ -157,8 +161,10 @@ func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) 
 	case verdict.Outcome == probe.Accepted:
 		return id, nil
 	case verdict.Outcome == probe.Rejected:
-		return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither registration of the pair (%s), %s: store the client secret that the load balancers use now as AWSCURRENT",
+		return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither "+
+			"registration of the pair (%s), %s: store the client secret that the load balancers use now as AWSCURRENT",
 			version, s.Config.ClientIDs(), verdict.Reason)
 	}
-	return "", failure.New(failure.Unavailable, "which registration of the pair version %s belongs to cannot be told: %s", version, verdict.Reason)
+	return "", failure.New(failure.Unavailable,
+		"which registration of the pair version %s belongs to cannot be told: %s", version, verdict.Reason)
 }

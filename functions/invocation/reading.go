@@ -51,7 +51,10 @@ func (s *Invocation) form(version string, t versions.Text) (key string, ok bool)
 	}
 	keys := slices.DeleteFunc(t.Keys(), func(key string) bool { return s.public(t, key) })
 	if len(keys) > 1 {
-		keys = slices.DeleteFunc(keys, func(key string) bool { return !strings.Contains(strings.ToLower(key), "secret") })
+		keys = slices.DeleteFunc(keys, func(key string) bool {
+			return !strings.Contains(strings.ToLower(key),
+				"secret")
+		})
 	}
 	if len(keys) == 1 {
 		return keys[0], true
@@ -87,7 +90,10 @@ func (s *Invocation) readings(version string, t versions.Text) []secret.Value {
 		return readBy(t, key)
 	}
 	public := s.publicTexts()
-	return slices.DeleteFunc(t.Readings(), func(v secret.Value) bool { return versions.Same([]secret.Value{v}, public) })
+	return slices.DeleteFunc(t.Readings(), func(v secret.Value) bool {
+		return versions.Same([]secret.Value{v},
+			public)
+	})
 }
 
 // Same reports whether a version holds the same secret as another one, which is in use. told is false if the first is
@@ -124,15 +130,18 @@ func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 			return err
 		}
 		return failure.New(failure.Precondition, "secret.jsonKey: %s (version %s) holds a JSON object, "+
-			"and secret.jsonKey is not configured: name the member with the client secret in it, or store the client secret alone as a new version", label, version)
+			"and secret.jsonKey is not configured: name the member with the client secret in it, or store the client "+
+			"secret alone as a new version", label, version)
 	}
 	noted := s.entry(version).JSONKey
 	if noted == nil || !t.Fits(*noted) {
 		return nil
 	}
 	if !versions.Same(readBy(t, configured), readBy(t, *noted)) {
-		return failure.New(failure.Precondition, "secret.jsonKey: member %q of %s (version %s) is not the client secret "+
-			"that is rotated here, that is in %q: put secret.jsonKey back, or store the client secret in its new place as a new version",
+		return failure.New(failure.Precondition,
+			"secret.jsonKey: member %q of %s (version %s) is not the client secret "+
+				"that is rotated here, that is in %q: put secret.jsonKey back, or store the client secret in its new "+
+				"place as a new version",
 			configured, label, version, *noted)
 	}
 	return nil

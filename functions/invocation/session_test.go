@@ -42,7 +42,8 @@ func TestAConfigurationOfAnotherClientIsRefused(t *testing.T) {
 	fakes.Failed(t, err, failure.InvalidInput, `the configuration of client "orders-web" is for client "billing"`)
 }
 
-// An execution that began before the reference was invented has none in the journal, and brings its configuration along.
+// An execution that began before the reference was invented has none in the journal, and brings its configuration
+// along.
 func TestAnEarlierExecutionWorksByTheNewestConfiguration(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
@@ -58,7 +59,8 @@ func TestAnEarlierExecutionWorksByTheNewestConfiguration(t *testing.T) {
 		c.Config = doc
 	}
 	for name, execution := range map[string]string{"it wrote none": "", "another left one": fakes.Other} {
-		w.Journal.SetConfig(config.Reference{Execution: execution, Text: config.Text{Version: 9, SHA256: "of another text"}})
+		w.Journal.SetConfig(config.Reference{Execution: execution, Text: config.Text{Version: 9,
+			SHA256: "of another text"}})
 		brought(func(c *config.Client) { c.IdentityProvider.TokenEndpoint = "https://elsewhere.example/token" })
 		s, err := w.Deps().Open(t.Context(), c)
 		if err != nil || s.Config.IdentityProvider.TokenEndpoint != w.Tokens.URL("/token") {
@@ -98,8 +100,9 @@ func TestTheProviderIsTheOneThatTheConfigurationNames(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, memory.Options{})
 	d := w.Deps()
-	d.Registrations = invocation.Registrations(idp.Deps{HTTP: http.DefaultClient, Secret: d.ReadSecret, Now: d.Now, Sleep: d.Sleep,
-		AWS: func(string) aws.Config { return aws.Config{} }, WebIdentity: d.ReadSecret})
+	d.Registrations = invocation.Registrations(idp.Deps{HTTP: http.DefaultClient, Secret: d.ReadSecret, Now: d.Now,
+		Sleep: d.Sleep,
+		AWS:   func(string) aws.Config { return aws.Config{} }, WebIdentity: d.ReadSecret})
 	_, err := d.Open(t.Context(), w.Common())
 	fakes.Failed(t, err, failure.InvalidInput, `"memory" is not known`)
 	w.Client.IdentityProvider.Type = "okta"
@@ -154,7 +157,8 @@ func TestASecretIsAcceptedOnlyOnADifferentialProof(t *testing.T) {
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 	fakes.Failed(t, accept(), failure.Unavailable, "cannot be told")
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 401, "invalid_client" })
-	fakes.Failed(t, accept(), failure.Unavailable, "no other secret is accepted, which would show that the provider answers rightly")
+	fakes.Failed(t, accept(), failure.Unavailable,
+		"no other secret is accepted, which would show that the provider answers rightly")
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 429, "" })
 	fakes.Failed(t, accept(), failure.Throttled, "429")
 }
@@ -175,11 +179,13 @@ func TestTheRegistrationOfAVersionIsFound(t *testing.T) {
 	v := memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID, second)
 	w := fakes.New(t, v, memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true
-	if id, err := open(t, w).ClientID(t.Context(), rotation.Ref{VersionID: "any", ClientID: second}); err != nil || id != fakes.ClientID {
+	if id, err := open(t, w).ClientID(t.Context(), rotation.Ref{VersionID: "any", ClientID: second}); err != nil ||
+		id != fakes.ClientID {
 		t.Errorf("the only registration is %q (%v)", id, err)
 	}
 	w.Client.IdentityProvider.AllowInterruption, w.Client.IdentityProvider.ClientPair = false, second
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{"written": {State: journal.Live, ClientID: second}}})
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{"written": {State: journal.Live,
+		ClientID: second}}})
 	s := open(t, w)
 	if _, err := s.Own(t.Context()); err != nil {
 		t.Fatal(err)
@@ -189,16 +195,19 @@ func TestTheRegistrationOfAVersionIsFound(t *testing.T) {
 	}
 	w.Secrets.Add("version-second", fakes.Mark+"-second")
 	w.Secrets.Add("version-x", fakes.Mark+"-x")
-	for version, want := range map[string]string{"written": second, fakes.Old: fakes.ClientID, "version-second": second} {
+	for version, want := range map[string]string{"written": second, fakes.Old: fakes.ClientID,
+		"version-second": second} {
 		if id, err := s.ClientID(t.Context(), rotation.Ref{VersionID: version}); err != nil || id != want {
 			t.Errorf("%s belongs to %q (%v), want %q", version, id, err, want)
 		}
 	}
-	if id, err := s.ClientID(t.Context(), rotation.Ref{VersionID: "made", ClientID: second}); err != nil || id != second {
+	if id, err := s.ClientID(t.Context(), rotation.Ref{VersionID: "made", ClientID: second}); err != nil ||
+		id != second {
 		t.Errorf("a version that is told belongs to %q (%v)", id, err)
 	}
 	_, err := s.ClientID(t.Context(), rotation.Ref{VersionID: "version-x"})
-	fakes.Failed(t, err, failure.Unavailable, "which registration of the pair version version-x belongs to cannot be told")
+	fakes.Failed(t, err, failure.Unavailable,
+		"which registration of the pair version version-x belongs to cannot be told")
 	s.Patient = true
 	_, err = s.ClientID(t.Context(), rotation.Ref{VersionID: "version-x"})
 	fakes.Failed(t, err, failure.Precondition, "for neither registration of the pair")

@@ -12,9 +12,9 @@ import (
 // rereads are the pauses before AWSCURRENT counts as a third version: reads of labels may lag behind writes.
 var rereads = []time.Duration{time.Second, 2 * time.Second}
 
-// Standing tells which of a rotation's two versions AWSCURRENT stands for: it is on that version, or on another that holds
-// the same secret again. current is the version that it is on. Any other version is Superseded: somebody else changed the
-// secret, and what this execution would write next could be a secret that is gone.
+// Standing tells which of a rotation's two versions AWSCURRENT stands for: it is on that version, or on another that
+// holds the same secret again. current is the version that it is on. Any other version is Superseded: somebody else
+// changed the secret, and what this execution would write next could be a secret that is gone.
 func (s *Invocation) Standing(ctx context.Context, from, to string) (stands, current string, err error) {
 	labels, err := s.Labels(ctx)
 	for try := 0; ; try++ {
@@ -26,8 +26,11 @@ func (s *Invocation) Standing(ctx context.Context, from, to string) (stands, cur
 			return stands, labels.Current, err
 		}
 		if try == len(rereads) {
-			return "", "", failure.New(failure.Superseded, "AWSCURRENT is version %s, neither %s nor %s of this rotation: somebody else changed the secret. "+
-				"This execution touches nothing more; the next one proves that version, puts it on every target and removes what this one made", labels.Current, from, to)
+			return "", "", failure.New(failure.Superseded,
+				"AWSCURRENT is version %s, neither %s nor %s of this rotation: somebody else changed the secret. "+
+					"This execution touches nothing more; the next one proves that version, puts it on every "+
+					"target and "+
+					"removes what this one made", labels.Current, from, to)
 		}
 		if err := s.Sleep(ctx, rereads[try]); err != nil {
 			return "", "", failure.Wrap(failure.Unavailable, err, "waiting to read the labels again")
@@ -40,7 +43,8 @@ func (s *Invocation) Standing(ctx context.Context, from, to string) (stands, cur
 func (s *Invocation) standsFor(ctx context.Context, current, from, to string) (string, error) {
 	switch current {
 	case "":
-		return "", failure.New(failure.Precondition, "the secret has no AWSCURRENT version: store the client secret that the load balancers use now in it")
+		return "", failure.New(failure.Precondition,
+			"the secret has no AWSCURRENT version: store the client secret that the load balancers use now in it")
 	case from, to:
 		return current, nil
 	}

@@ -20,8 +20,11 @@ func TestAThirdVersionAsCurrentIsToldFromTheRotationsOwn(t *testing.T) {
 		"on the old one":           {func(*fakes.World) {}, fakes.Old, fakes.Old},
 		"on the new one":           {func(w *fakes.World) { w.Secrets.SetLabel("AWSCURRENT", newer) }, newer, newer},
 		"the new one stored again": {func(w *fakes.World) { w.Secrets.Add(third, value, "AWSCURRENT") }, newer, third},
-		"the old one stored again": {func(w *fakes.World) { w.Secrets.Add(third, w.Secrets.Value(fakes.Old), "AWSCURRENT") }, fakes.Old, third},
-		"another":                  {func(w *fakes.World) { w.Secrets.Add(third, foreign, "AWSCURRENT") }, "", ""},
+		"the old one stored again": {func(w *fakes.World) {
+			w.Secrets.Add(third, w.Secrets.Value(fakes.Old),
+				"AWSCURRENT")
+		}, fakes.Old, third},
+		"another": {func(w *fakes.World) { w.Secrets.Add(third, foreign, "AWSCURRENT") }, "", ""},
 		"another, and ours are gone": {func(w *fakes.World) {
 			w.Secrets.Add(third, foreign, "AWSCURRENT")
 			w.Secrets.Change(smtest.Drop(fakes.Old))

@@ -7,15 +7,15 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// longestWait is how long one call waits for a time to pass, betweenLooks how long between two looks. The state machine's retries
-// wait on.
+// longestWait is how long one call waits for a time to pass, betweenLooks how long between two looks. The state
+// machine's retries wait on.
 const (
 	longestWait  = 40 * time.Second
 	betweenLooks = 5 * time.Second
 )
 
-// Settled waits until no write of a target by an earlier call can take effect any more, and extra has passed besides. The state
-// machine has waited as long; a Wait that a redrive left early must break nothing.
+// Settled waits until no write of a target by an earlier call can take effect any more, and extra has passed besides.
+// The state machine has waited as long; a Wait that a redrive left early must break nothing.
 func (s *Invocation) Settled(ctx context.Context, extra time.Duration) error {
 	return s.sinceLastWrite(ctx, s.journal.Settle+extra)
 }
@@ -33,7 +33,8 @@ func (s *Invocation) SpreadTime() time.Duration {
 func (s *Invocation) sinceLastWrite(ctx context.Context, wait time.Duration) error {
 	for began := s.Now(); s.journal.Left(s.Now(), wait) > 0; {
 		if s.Now().Sub(began) >= longestWait || s.Sleep(ctx, betweenLooks) != nil {
-			return failure.New(failure.Unavailable, "a target was written at %s; nothing that cannot be undone is done before %s are over, try again then",
+			return failure.New(failure.Unavailable,
+				"a target was written at %s; nothing that cannot be undone is done before %s are over, try again then",
 				s.journal.LastWrite.Format(time.RFC3339), wait)
 		}
 	}

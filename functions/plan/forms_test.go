@@ -25,19 +25,24 @@ func TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne(t *testing.T) {
 		noted       *string
 		says        string
 	}{
-		"an object, and no key":                  {object, "", aws.String("clientSecret"), "secret.jsonKey: AWSCURRENT (version version-old) holds a JSON object"},
-		"an object, no key, and no note":         {`{"clientSecret":%q}`, "", nil, "secret.jsonKey: AWSCURRENT (version version-old) holds a JSON object"},
-		"a text, and a key":                      {"%s", "clientSecret", aws.String(""), "or leave out secret.jsonKey"},
-		"a text, a key, and no note":             {"%s", "clientSecret", nil, "or leave out secret.jsonKey"},
-		"an object, and the name of no member":   {object, "secret", aws.String("clientSecret"), "name the one with the client secret in secret.jsonKey"},
-		"an object, and the name of another one": {object, "other", aws.String("clientSecret"), "put secret.jsonKey back"},
+		"an object, and no key": {object, "", aws.String("clientSecret"),
+			"secret.jsonKey: AWSCURRENT (version version-old) holds a JSON object"},
+		"an object, no key, and no note": {`{"clientSecret":%q}`, "", nil,
+			"secret.jsonKey: AWSCURRENT (version version-old) holds a JSON object"},
+		"a text, and a key":          {"%s", "clientSecret", aws.String(""), "or leave out secret.jsonKey"},
+		"a text, a key, and no note": {"%s", "clientSecret", nil, "or leave out secret.jsonKey"},
+		"an object, and the name of no member": {object, "secret", aws.String("clientSecret"),
+			"name the one with the client secret in secret.jsonKey"},
+		"an object, and the name of another one": {object, "other", aws.String("clientSecret"),
+			"put secret.jsonKey back"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := newWorld(t)
 			w.Secrets.Add(older, fmt.Sprintf(c.stored, w.Secrets.Value(older)))
 			w.Client.Secret.JSONKey = c.key
-			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1", JSONKey: c.noted, At: w.Now}}})
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: "mem-1", JSONKey: c.noted, At: w.Now}}})
 			_, err := makePlan(w, plain)
 			fakes.Failed(t, err, failure.Precondition, c.says)
 			fakes.Failed(t, err, failure.Precondition, "no new secret was made")
@@ -62,9 +67,11 @@ func TestTheSameSecretInAnotherFormIsRotatedAsTheOneItIs(t *testing.T) {
 			w.Secrets.Add(again, fmt.Sprintf(c.after, current.Reveal()), "AWSCURRENT")
 			w.Secrets.SetLabel("AWSPREVIOUS", older)
 			w.Client.Secret.JSONKey = c.key
-			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1", At: w.Now}}})
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: "mem-1", At: w.Now}}})
 			p, err := makePlan(w, plain)
-			if err != nil || p.Action != rotation.Rotate || p.Import || p.From != (rotation.Ref{VersionID: again, IdPSecretID: "mem-1"}) {
+			if err != nil || p.Action != rotation.Rotate || p.Import ||
+				p.From != (rotation.Ref{VersionID: again, IdPSecretID: "mem-1"}) {
 				t.Errorf("the plan is %+v (%v)", p, err)
 			}
 		})
@@ -78,7 +85,8 @@ func TestAnUnknownSecretInUseMustBeAcceptedBeforeAnythingIsRolledBack(t *testing
 	v.Add(secret.New(value))
 	w.Secrets.Add(newer, value)
 	w.Secrets.Add(again, fakes.Mark+"-never-made", "AWSCURRENT")
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", At: w.Now}}})
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2",
+		At: w.Now}}})
 	_, err := makePlan(w, plain)
 	fakes.Failed(t, err, failure.SecretRefused, "does not accept the current client secret (version "+again+")")
 }
@@ -90,7 +98,8 @@ func TestWhatAPersonStoresMustBeInTheConfiguredForm(t *testing.T) {
 	w.Secrets.Add(older, `{"clientSecret":"`+memory.Initial+`"}`)
 	w.Secrets.Add(again, memory.Initial+"\n", "AWSPENDING")
 	_, err := makePlan(w, plain)
-	fakes.Failed(t, err, failure.Precondition, "version "+again+" of "+fakes.SecretARN+": the stored value is not a JSON object")
+	fakes.Failed(t, err, failure.Precondition,
+		"version "+again+" of "+fakes.SecretARN+": the stored value is not a JSON object")
 	w.Secrets.Add(again, `{"clientSecret":" `+memory.Initial+`"}`, "AWSPENDING")
 	_, err = makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, "version "+again+") is the one in use")

@@ -39,7 +39,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 			return rotation.Plan{}, err
 		}
 	default:
-		return rotation.Plan{}, failure.New(failure.InvalidInput, "action: %q is not known: must be decide, discover or measure", in.Action)
+		return rotation.Plan{}, failure.New(failure.InvalidInput,
+			"action: %q is not known: must be decide, discover or measure", in.Action)
 	}
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -159,7 +160,8 @@ func (p *planning) prove(ctx context.Context) error {
 	case p.mismatch != "":
 		p.out.Warnings = append(p.out.Warnings, p.mismatch)
 	}
-	p.out.Checks = append(p.out.Checks, "the identity provider accepts the current client secret, and refuses a wrong one")
+	p.out.Checks = append(p.out.Checks,
+		"the identity provider accepts the current client secret, and refuses a wrong one")
 	return nil
 }
 
@@ -180,7 +182,8 @@ func (p *planning) proveNew(ctx context.Context) error {
 
 // noTargets says that nothing uses the client. Without a target the warnings are about where it was looked for.
 func noTargets(s *invocation.Invocation, found alb.Found) []string {
-	return append(slices.Clone(found.Warnings), fmt.Sprintf("no listener or rule of the configured load balancers logs users in with issuer %s and client id %s: "+
+	return append(slices.Clone(found.Warnings), fmt.Sprintf("no listener or rule of the configured load balancers "+
+		"logs users in with issuer %s and client id %s: "+
 		"check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
 }
 
@@ -192,7 +195,9 @@ func mustBeNew(ctx context.Context, s *invocation.Invocation, d rotation.Decisio
 		return err
 	}
 	if same {
-		return failure.New(failure.Precondition, "the secret that is stored as AWSPENDING (version %s) is the one in use (version %s): make a new one at the identity provider, and store that", d.To.VersionID, d.From.VersionID)
+		return failure.New(failure.Precondition, "the secret that is stored as AWSPENDING (version %s) is the one in "+
+			"use (version %s): make a new one at the identity provider, and store that", d.To.VersionID,
+			d.From.VersionID)
 	}
 	return nil
 }
@@ -230,7 +235,8 @@ func rediscovered(found alb.Found, in rotation.PlanInput) (targets []rotation.Ta
 		}
 	}
 	if len(names) > 0 {
-		notice = fmt.Sprintf("Not in the configuration any more, but with the new secret: %s. If their rights are gone, too, nothing puts it on them again.",
+		notice = fmt.Sprintf("Not in the configuration any more, but with the new secret: %s. If their rights are "+
+			"gone, too, nothing puts it on them again.",
 			strings.Join(limit(names), ", "))
 	}
 	return targets, notice
@@ -273,10 +279,12 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 		return rotation.Decision{}, err
 	}
 	tellSecrets(&p.out, p.Invocation, p.journal, listed)
-	d := rotation.Decide(rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed, MaxSecrets: p.Capable.MaxSecrets,
-		ByHand: p.Capable.MadeByHand(), SecretARN: p.Config.Secret.ARN, JSONKey: p.Config.Secret.JSONKey,
-		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Untold: p.Untold(), NewVersionID: VersionID(started(p.in)),
-		GracePeriod: time.Duration(p.Config.GracePeriod()) * time.Second, Shorten: p.request.Shorten(), Now: p.Now()})
+	d := rotation.Decide(rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed,
+		MaxSecrets: p.Capable.MaxSecrets,
+		ByHand:     p.Capable.MadeByHand(), SecretARN: p.Config.Secret.ARN, JSONKey: p.Config.Secret.JSONKey,
+		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Untold: p.Untold(),
+		NewVersionID: VersionID(started(p.in)),
+		GracePeriod:  time.Duration(p.Config.GracePeriod()) * time.Second, Shorten: p.request.Shorten(), Now: p.Now()})
 	p.out.Warnings = append(p.out.Warnings, endsSoon(listed, d, p.Now())...)
 	if p.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
 		d.From.ClientID, err = p.ClientID(ctx, d.From)
@@ -289,13 +297,15 @@ func unneeded(s *invocation.Invocation) []string {
 	if !s.Capable.UniqueIDs || len(s.Config.OtherRegistrations) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("otherRegistrations: must be left out, client ids are unique at this provider (%s): what has the client's id "+
+	return []string{fmt.Sprintf("otherRegistrations: must be left out, client ids are unique at this provider (%s): "+
+		"what has the client's id "+
 		"under another issuer is another name of it, and belongs into aliases", s.Config.IdentityProvider.Type)}
 }
 
 // review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace
 // period.
-func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, out *rotation.Plan) (idp.Review, error) {
+func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, out *rotation.Plan) (idp.Review,
+	error) {
 	r, ok := s.Provider.(idp.Reviewer)
 	if !ok {
 		return idp.Review{}, nil
@@ -307,7 +317,9 @@ func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, 
 	out.Warnings = append(out.Warnings, told.Warnings...)
 	out.Provider.MaxGraceSeconds = int(told.MaxGrace / time.Second)
 	if told.MaxGrace > 0 && d.Grace > told.MaxGrace {
-		told.Refusals = append(told.Refusals, fmt.Sprintf("gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is %s: shorten it, or have the provider keep it longer", told.MaxGrace, d.Grace))
+		told.Refusals = append(told.Refusals, fmt.Sprintf("gracePeriodSeconds: the identity provider keeps the old "+
+			"secret for %s only, the grace period is %s: shorten it, or have the provider keep it longer",
+			told.MaxGrace, d.Grace))
 	}
 	return told, nil
 }
@@ -319,7 +331,8 @@ func otherMethod(s *invocation.Invocation, told idp.Review) string {
 	if told.AuthMethod == "" || told.AuthMethod == method {
 		return ""
 	}
-	return fmt.Sprintf("identityProvider.tokenAuthMethod: the client is registered for %s at the identity provider, the configuration says %s: set it to %s", told.AuthMethod, method, told.AuthMethod)
+	return fmt.Sprintf("identityProvider.tokenAuthMethod: the client is registered for %s at the identity provider, "+
+		"the configuration says %s: set it to %s", told.AuthMethod, method, told.AuthMethod)
 }
 
 // pairRefusals are the targets that use the idle registration of a pair: its secret is about to be overwritten.
@@ -327,7 +340,9 @@ func pairRefusals(s *invocation.Invocation, d rotation.Decision, found alb.Found
 	var out []string
 	for _, t := range found.Targets {
 		if id := found.ClientIDs[t.Key()]; s.Config.IsPair() && id != d.From.ClientID {
-			out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and that of %s is about to be overwritten: put %s and the secret stored as AWSCURRENT on it", t.Name, id, d.From.ClientID, id, d.From.ClientID))
+			out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and "+
+				"that of %s is about to be overwritten: put %s and the secret stored as AWSCURRENT on it", t.Name, id,
+				d.From.ClientID, id, d.From.ClientID))
 		}
 	}
 	return out
@@ -343,7 +358,8 @@ func currentVersion(d rotation.Decision) string {
 }
 
 // versionSpace is the namespace of our version ids (a random UUID, chosen once).
-var versionSpace = [16]byte{0x5b, 0x0e, 0x3c, 0x9a, 0x41, 0x7d, 0x4f, 0x2b, 0x9c, 0x66, 0x8e, 0x1f, 0xd3, 0x02, 0xa7, 0x54}
+var versionSpace = [16]byte{0x5b, 0x0e, 0x3c, 0x9a, 0x41, 0x7d, 0x4f, 0x2b, 0x9c, 0x66, 0x8e, 0x1f, 0xd3, 0x02,
+	0xa7, 0x54}
 
 // started names an execution for good: by its ARN and its start. Step Functions takes the name of an execution again 90
 // days after that has ended (API reference, StartExecution), and a redrive does not change the start.

@@ -25,7 +25,8 @@ const (
 	older = fakes.Old
 	newer = "version-new"
 	value = fakes.Mark + "-value-of-version-new"
-	// made is the version that fakes.Execution makes: uuid5 of the ARN in Python's uuid module, with the same namespace.
+	// made is the version that fakes.Execution makes: uuid5 of the ARN in Python's uuid module, with the same
+	// namespace.
 	made = "1dbfd72b-6759-58aa-928f-c1a9797ab144"
 )
 
@@ -80,15 +81,18 @@ func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Action != rotation.Rotate || !p.Import || p.From != (rotation.Ref{VersionID: older, IdPSecretID: "mem-1"}) || p.To != (rotation.Ref{VersionID: made}) {
+	if p.Action != rotation.Rotate || !p.Import || p.From != (rotation.Ref{VersionID: older, IdPSecretID: "mem-1"}) ||
+		p.To != (rotation.Ref{VersionID: made}) {
 		t.Errorf("the plan is %+v", p)
 	}
-	want := []rotation.Target{{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}}
+	want := []rotation.Target{{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener,
+		Name: "orders-alb :443 default"}}
 	want[0].Tags = p.Targets[0].Tags
 	if !slices.Equal(p.Targets, want) || want[0].Tags == "" {
 		t.Errorf("the targets are %+v", p.Targets)
 	}
-	if p.SpreadSeconds != 60 || p.GracePeriodSeconds != 86400 || p.Warnings == nil || len(p.Checks) != 1 || len(p.Steps) != 4 {
+	if p.SpreadSeconds != 60 || p.GracePeriodSeconds != 86400 || p.Warnings == nil || len(p.Checks) != 1 ||
+		len(p.Steps) != 4 {
 		t.Errorf("the plan is %+v", p)
 	}
 	if all, wrong := w.Tokens.Asked(); all != 2 || wrong != 1 {
@@ -101,9 +105,11 @@ func TestLoadBalancersAreFoundByTheirTagsWheneverTargetsAreLookedFor(t *testing.
 	for _, action := range []rotation.PlanAction{rotation.PlanDecide, rotation.PlanDiscover} {
 		w, _ := newWorld(t)
 		w.Client.LoadBalancers = nil
-		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
+			Regions: []string{"eu-central-1"}}
 		w.ALB.Tag("login", "orders")
-		if p, err := call(w, plain, action); err != nil || len(p.Targets) != 1 || p.Targets[0].LoadBalancerARN != fakes.LoadBalancer {
+		if p, err := call(w, plain, action); err != nil || len(p.Targets) != 1 ||
+			p.Targets[0].LoadBalancerARN != fakes.LoadBalancer {
 			t.Errorf("%s: %+v (%v)", action, p.Targets, err)
 		}
 	}
@@ -113,8 +119,10 @@ func TestALoadBalancerWhoseTagWasTakenAwayDuringTheRotationIsStillATarget(t *tes
 	t.Parallel()
 	w, _ := newWorld(t)
 	w.Client.LoadBalancers = nil
-	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
-	p, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(), Action: rotation.PlanDiscover,
+	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
+		Regions: []string{"eu-central-1"}}
+	p, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(),
+		Action:  rotation.PlanDiscover,
 		Targets: []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer}}})
 	if err != nil || len(p.Targets) != 1 {
 		t.Errorf("%+v (%v)", p.Targets, err)
@@ -125,9 +133,11 @@ func TestTagsThatNoLoadBalancerHasAreARefusal(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
 	w.Client.LoadBalancers = nil
-	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
+		Regions: []string{"eu-central-1"}}
 	if _, err := makePlan(w, plain); !failure.Is(err, failure.Precondition) ||
-		!strings.Contains(err.Error(), `no Application Load Balancer in eu-central-1 has the tags login="orders"; no listener or rule of the configured load balancers`) {
+		!strings.Contains(err.Error(),
+			`no Application Load Balancer in eu-central-1 has the tags login="orders"; no listener or rule of the configured load balancers`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -168,27 +178,39 @@ func TestEachReasonAgainstARotationIsTold(t *testing.T) {
 		kind  failure.Kind
 		says  string
 	}{
-		"no current version": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.SetLabel("AWSCURRENT", "") }, failure.Precondition, "no AWSCURRENT version"},
-		"the current secret is not accepted": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.Add(older, fakes.Mark+"-wrong") },
+		"no current version": {func(w *fakes.World, _ *memory.Vendor) { w.Secrets.SetLabel("AWSCURRENT", "") },
+			failure.Precondition, "no AWSCURRENT version"},
+		"the current secret is not accepted": {func(w *fakes.World, _ *memory.Vendor) {
+			w.Secrets.Add(older, fakes.Mark+
+				"-wrong")
+		},
 			failure.SecretRefused, "does not accept the current client secret"},
 		"whether it is accepted cannot be told": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 		}, failure.Unavailable, "cannot be told"},
-		"several secrets and none named as current": {func(_ *fakes.World, v *memory.Vendor) { v.Add(secret.New(value)) },
+		"several secrets and none named as current": {func(_ *fakes.World,
+			v *memory.Vendor) {
+			v.Add(secret.New(value))
+		},
 			failure.Precondition, "2 active secrets"},
-		"the secret named as current does not exist": {func(w *fakes.World, _ *memory.Vendor) { w.Client.IdentityProvider.CurrentSecretID = "mem-7" },
+		"the secret named as current does not exist": {func(w *fakes.World,
+			_ *memory.Vendor) {
+			w.Client.IdentityProvider.CurrentSecretID = "mem-7"
+		},
 			failure.Precondition, "does not list mem-7"},
 		"no room for a new secret": {func(w *fakes.World, v *memory.Vendor) {
 			v.Add(secret.New(value))
 			w.Client.IdentityProvider.CurrentSecretID = "mem-1"
 		}, failure.Precondition, "no room for a new one"},
 		"the current secret was removed at the provider": {func(w *fakes.World, _ *memory.Vendor) {
-			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-7"}}})
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: "mem-7"}}})
 		}, failure.Precondition, "does not list secret mem-7"},
 		"the provider has a reason": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Fail("Check", failure.New(failure.IdPRejected, "the admin credential may not list secrets"))
 		}, failure.IdPRejected, "may not list secrets"},
-		"no target": {func(w *fakes.World, _ *memory.Vendor) { w.ALB.LetIn() }, failure.Precondition, "no listener or rule"},
+		"no target": {func(w *fakes.World, _ *memory.Vendor) { w.ALB.LetIn() }, failure.Precondition,
+			"no listener or rule"},
 		"a target that Kubernetes owns": {func(w *fakes.World, _ *memory.Vendor) {
 			w.ALB.Tag("elbv2.k8s.aws/cluster", "prod")
 		}, failure.Precondition, "AWS Load Balancer Controller"},
@@ -201,9 +223,11 @@ func TestEachReasonAgainstARotationIsTold(t *testing.T) {
 		},
 			failure.Precondition, "instead of"},
 		"a load balancer that does not exist": {func(w *fakes.World, _ *memory.Vendor) {
-			w.Client.LoadBalancers = append(w.Client.LoadBalancers, strings.Replace(fakes.LoadBalancer, "orders-alb", "other-alb", 1))
+			w.Client.LoadBalancers = append(w.Client.LoadBalancers, strings.Replace(fakes.LoadBalancer, "orders-alb",
+				"other-alb", 1))
 		}, failure.Precondition, "other-alb/0123456789abcdef does not exist"},
-		"another execution has the lock": {func(w *fakes.World, _ *memory.Vendor) { w.Journal.SetOwner(fakes.Other) }, failure.LockLost, fakes.Other},
+		"another execution has the lock": {func(w *fakes.World, _ *memory.Vendor) { w.Journal.SetOwner(fakes.Other) },
+			failure.LockLost, fakes.Other},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -221,7 +245,8 @@ func TestAllReasonsAreToldAtOnce(t *testing.T) {
 	v.Add(secret.New(value))
 	w.ALB.LetIn()
 	_, err := makePlan(w, plain)
-	for _, says := range []string{"2 active secrets", "no room for a new one", "no listener or rule", "no new secret was made"} {
+	for _, says := range []string{"2 active secrets", "no room for a new one", "no listener or rule",
+		"no new secret was made"} {
 		fakes.Failed(t, err, failure.Precondition, says)
 	}
 }
@@ -248,7 +273,8 @@ func TestAnUnfinishedRotationIsFinishedFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Action != rotation.Finish || p.From != (rotation.Ref{VersionID: older, IdPSecretID: "mem-1"}) || p.To != (rotation.Ref{VersionID: newer, IdPSecretID: "mem-2"}) {
+	if p.Action != rotation.Finish || p.From != (rotation.Ref{VersionID: older, IdPSecretID: "mem-1"}) ||
+		p.To != (rotation.Ref{VersionID: newer, IdPSecretID: "mem-2"}) {
 		t.Errorf("the plan is %+v", p)
 	}
 	if p.GraceUntil != rotation.Timestamp(w.Now.Add(time.Hour)) || len(p.Steps) != 2 {
@@ -287,7 +313,8 @@ func TestASecretThatWasNeverPromotedIsRolledBackFirstWhateverElseIsWrong(t *test
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Action != rotation.Rollback || p.From.VersionID != older || p.To != (rotation.Ref{VersionID: newer, IdPSecretID: "mem-2"}) || len(p.Checks) != 0 || len(p.Steps) != 1 {
+	if p.Action != rotation.Rollback || p.From.VersionID != older ||
+		p.To != (rotation.Ref{VersionID: newer, IdPSecretID: "mem-2"}) || len(p.Checks) != 0 || len(p.Steps) != 1 {
 		t.Errorf("the plan is %+v", p)
 	}
 }
@@ -305,10 +332,12 @@ func TestATargetOfCloudFormationIsAWarning(t *testing.T) {
 func TestAClientWithoutALoginTestCanBeHeldUpByAnybody(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
-	if p, err := makePlan(w, plain); err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "no login test is configured") {
+	if p, err := makePlan(w, plain); err != nil || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0],
+		"no login test is configured") {
 		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
 	}
-	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN, ExpectText: "welcome"}}
+	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN,
+		ExpectText: "welcome"}}
 	if p, err := makePlan(w, plain); err != nil || len(p.Warnings) != 0 {
 		t.Errorf("with a login test the warnings are %q (%v)", p.Warnings, err)
 	}
@@ -338,7 +367,8 @@ func TestADiscoveryOnlyFindsTheTargets(t *testing.T) {
 		t.Errorf("%d secrets were probed", all)
 	}
 	w.ALB.LetIn()
-	if p, err = call(w, plain, rotation.PlanDiscover); err != nil || p.Targets == nil || len(p.Targets) != 0 || p.Warnings == nil {
+	if p, err = call(w, plain, rotation.PlanDiscover); err != nil || p.Targets == nil || len(p.Targets) != 0 ||
+		p.Warnings == nil {
 		t.Errorf("the discovery says %+v (%v)", p, err)
 	}
 }
@@ -363,7 +393,8 @@ func TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret(t *testing.T) 
 		"a load balancer that does not exist": {func(w *fakes.World) {
 			w.Client.LoadBalancers = append(w.Client.LoadBalancers, w.Client.LoadBalancers[0]+"0")
 		}, ""},
-		"another client": {func(w *fakes.World) { w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String("another") }) }, ""},
+		"another client": {
+			func(w *fakes.World) { w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String("another") }) }, ""},
 	} {
 		w, _ := newWorld(t)
 		c.change(w)
@@ -383,7 +414,8 @@ func TestAVersionIDIsTheSameForEveryTryOfAnExecutionAndForNoOther(t *testing.T) 
 	// RFC 9562, sections 4.1 and 5.5: variant 10, version 5
 	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]bool{}
-	for _, execution := range []string{fakes.Execution, fakes.Other, fakes.Execution + "0", "a", "b", "c", "d", "e", "f"} {
+	for _, execution := range []string{fakes.Execution, fakes.Other, fakes.Execution + "0", "a", "b", "c", "d",
+		"e", "f"} {
 		id := plan.VersionID(execution)
 		if !form.MatchString(id) || seen[id] {
 			t.Errorf("version id %s of %s is not a new UUIDv5", id, execution)

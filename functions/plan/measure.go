@@ -12,9 +12,9 @@ import (
 	"alboidc.internal/shared/telemetry"
 )
 
-// measure says how the client is, as metrics and in its answer. It does not ask for the lock, so a rotation may be under way:
-// AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even if the identity
-// provider does not answer.
+// measure says how the client is, as metrics and in its answer. It does not ask for the lock, so a rotation may be
+// under way: AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even
+// if the identity provider does not answer.
 func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotation.Measured, error) {
 	s, err := d.OpenNewest(ctx, c)
 	if err != nil {
@@ -40,7 +40,8 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	}
 	write(s.Metrics.LockHeld(s.Common.Client, lock))
 	if labels.Current == "" {
-		return nil, failure.New(failure.Precondition, "the secret has no AWSCURRENT version, so it has no age: store the client secret that the load balancers use")
+		return nil, failure.New(failure.Precondition, "the secret has no AWSCURRENT version, so it has no age: store "+
+			"the client secret that the load balancers use")
 	}
 	stored, err := s.Store.Text(ctx, labels.Current)
 	if err != nil {
@@ -53,11 +54,14 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	case err != nil:
 		return nil, err
 	case verdict.Outcome == probe.Inconclusive:
-		return nil, failure.New(failure.Unavailable, "whether the identity provider accepts the current client secret (version %s) cannot be told: %s", labels.Current, verdict.Reason)
+		return nil, failure.New(failure.Unavailable,
+			"whether the identity provider accepts the current client secret (version %s) cannot be told: %s",
+			labels.Current, verdict.Reason)
 	}
 	accepted := verdict.Outcome == probe.Accepted
 	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
-	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second), SecretAccepted: accepted,
+	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second),
+		SecretAccepted:  accepted,
 		LockHeldSeconds: int(lock / time.Second)}
 	out.RotationRefused = refusedByTargets(ctx, s)
 	if !held.IsZero() {
@@ -74,8 +78,8 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	return out, nil
 }
 
-// refusedByTargets says why the load balancers' rules would have the next rotation refused, so that people hear of it before
-// that is due; "" if they would not, or if that cannot be told now.
+// refusedByTargets says why the load balancers' rules would have the next rotation refused, so that people hear of it
+// before that is due; "" if they would not, or if that cannot be told now.
 func refusedByTargets(ctx context.Context, s *invocation.Invocation) string {
 	found, err := s.Targets(ctx, nil)
 	refusals := found.Refusals

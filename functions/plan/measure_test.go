@@ -47,7 +47,8 @@ func TestAMeasurementTellsTheAgeOfTheCurrentSecretWhoeverMadeIt(t *testing.T) {
 			w := aged(t)
 			w.Journal.Set(journal.Journal{Secrets: secrets})
 			p, err := makePlan(w, measured)
-			if err != nil || p.Measured == nil || *p.Measured != (rotation.Measured{Client: fakes.ClientName, SecretAgeSeconds: 40 * 86400, SecretAccepted: true}) {
+			if err != nil || p.Measured == nil || *p.Measured != (rotation.Measured{Client: fakes.ClientName,
+				SecretAgeSeconds: 40 * 86400, SecretAccepted: true}) {
 				t.Fatalf("measured %+v (%v)", p.Measured, err)
 			}
 			metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"LockHeld":0`: true, `"SecretRefused":0`: true})
@@ -98,7 +99,8 @@ func TestTheAgeIsMeasuredEvenIfTheIdentityProviderDoesNotAnswer(t *testing.T) {
 	_, err := makePlan(w, measured)
 	fakes.Failed(t, err, failure.Unavailable, "HTTP 503")
 	metrics(t, w, map[string]bool{`"SecretAge":3456000`: true, `"SecretRefused"`: false})
-	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" }) // the same for the right and a wrong one
+	// the same for the right and a wrong one
+	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 	_, err = makePlan(w, measured)
 	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
 	metrics(t, w, map[string]bool{`"SecretRefused"`: false})
@@ -148,11 +150,13 @@ func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 		o.Issuer, o.TokenEndpoint = aws.String("https://login.example"), aws.String("https://login.example/token")
 	})
 	p, err := makePlan(w, measured)
-	if err != nil || !strings.Contains(p.Measured.RotationRefused, "add them to aliases") || !strings.Contains(w.Output(), "the next rotation will be refused") {
+	if err != nil || !strings.Contains(p.Measured.RotationRefused, "add them to aliases") ||
+		!strings.Contains(w.Output(), "the next rotation will be refused") {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}
 	w.ALB.Remove() // a rotation would find nothing to rotate
-	if p, err = makePlan(w, measured); err != nil || !strings.HasPrefix(p.Measured.RotationRefused, "no listener or rule ") {
+	if p, err = makePlan(w, measured); err != nil || !strings.HasPrefix(p.Measured.RotationRefused,
+		"no listener or rule ") {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}
 	w.Wire.Fail("DescribeListeners", failure.New(failure.AccessDenied, "not authorized"))

@@ -14,7 +14,8 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// reconfigured is a rotation that was promoted, whose new secret was made under the present configuration, which then changes.
+// reconfigured is a rotation that was promoted, whose new secret was made under the present configuration, which then
+// changes.
 func reconfigured(t *testing.T, change func(*config.Client)) *fakes.World {
 	t.Helper()
 	w, _ := newWorld(t)
@@ -24,7 +25,8 @@ func reconfigured(t *testing.T, change func(*config.Client)) *fakes.World {
 	w.Secrets.SetLabel("AWSCURRENT", newer)
 	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: "mem-1"},
-		newer: {State: journal.Live, IdPSecretID: "mem-2", Config: &text}}, Promotion: &journal.Promotion{From: older, To: newer}})
+		newer: {State: journal.Live, IdPSecretID: "mem-2", Config: &text}}, Promotion: &journal.Promotion{From: older,
+		To: newer}})
 	change(&w.Client)
 	return w
 }
@@ -34,12 +36,14 @@ func rediscover(w *fakes.World, undo bool, targets ...rotation.Target) (rotation
 		Action: rotation.PlanDiscover, Undo: undo, Targets: targets})
 }
 
-var planned = rotation.Target{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}
+var planned = rotation.Target{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener,
+	Name: "orders-alb :443 default"}
 
 func TestWhatTheFirstTextNamedIsSearchedUntilTheRotationHasEnded(t *testing.T) {
 	t.Parallel()
 	takeOut := func(c *config.Client) {
-		c.LoadBalancers, c.LoadBalancerSearch = nil, &config.LoadBalancerSearch{Tags: map[string]string{"login": "nobody"}, Regions: []string{"eu-central-1"}}
+		c.LoadBalancers, c.LoadBalancerSearch = nil, &config.LoadBalancerSearch{
+			Tags: map[string]string{"login": "nobody"}, Regions: []string{"eu-central-1"}}
 	}
 	for name, c := range map[string]struct {
 		undo    bool
@@ -57,7 +61,8 @@ func TestWhatTheFirstTextNamedIsSearchedUntilTheRotationHasEnded(t *testing.T) {
 			if err != nil || len(p.Targets) != 1 || p.Targets[0].Left != c.left {
 				t.Fatalf("the targets are %+v (%v)", p.Targets, err)
 			}
-			if told := strings.Contains(p.Notice, "Not in the configuration any more, but with the new secret: orders-alb :443 default"); told != c.left {
+			if told := strings.Contains(p.Notice,
+				"Not in the configuration any more, but with the new secret: orders-alb :443 default"); told != c.left {
 				t.Errorf("told is %q", p.Notice)
 			}
 		})
@@ -69,7 +74,8 @@ func TestAStricterTextRollsNothingBack(t *testing.T) {
 	t.Parallel()
 	w := reconfigured(t, func(*config.Client) {})
 	first := w.Client
-	first.OtherRegistrations = []config.OtherRegistration{{Issuer: "https://other.example", TokenEndpoint: "https://other.example/token"}}
+	first.OtherRegistrations = []config.OtherRegistration{{Issuer: "https://other.example",
+		TokenEndpoint: "https://other.example/token"}}
 	w.Client = first
 	w.Common()
 	text := w.Params.Reference(fakes.Execution).Text

@@ -16,7 +16,8 @@ import (
 
 // tellSecrets reports the client's secrets at the identity provider, and those that a rollback could not remove.
 func tellSecrets(out *rotation.Plan, s *invocation.Invocation, j *journal.Journal, listed []idp.Secret) {
-	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model), MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
+	out.Provider = rotation.ProviderReport{Type: s.Config.IdentityProvider.Type, Model: string(s.Capable.Model),
+		MaxSecrets: s.Capable.MaxSecrets, Secrets: []string{}}
 	for _, x := range listed {
 		until := ""
 		if !x.Until.IsZero() {
@@ -26,10 +27,13 @@ func tellSecrets(out *rotation.Plan, s *invocation.Invocation, j *journal.Journa
 		switch e, version := entryOf(j, x.ID); {
 		case e.State != journal.Kept:
 		case s.Capable.ReusesKept():
-			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider's current secret is that of version %s: a rollback could not remove it, and the secret in use is only the previous one there. "+
-				"Remove neither there, that would end the secret in use; a rotation takes the unused one into use", version))
+			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider's current secret is that of "+
+				"version %s: a rollback could not remove it, and the secret in use is only the previous one there. "+
+				"Remove neither there, that would end the secret in use; a rotation takes the unused one into use",
+				version))
 		default:
-			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider still accepts the secret of version %s, which nothing uses: remove it there", version))
+			out.Warnings = append(out.Warnings, fmt.Sprintf("the identity provider still accepts the secret of "+
+				"version %s, which nothing uses: remove it there", version))
 		}
 	}
 }
@@ -40,8 +44,10 @@ const soon = 30 * 24 * time.Hour
 // endsSoon warns of a secret in use that ends by itself.
 func endsSoon(listed []idp.Secret, d rotation.Decision, now time.Time) []string {
 	for _, x := range listed {
-		if d.Action == rotation.Rotate && x.ID == d.From.IdPSecretID && !x.Until.IsZero() && x.Until.Before(now.Add(soon)) {
-			return []string{fmt.Sprintf("the identity provider ends the secret in use by itself at %s: all logins fail then, unless a rotation is through before", rotation.Timestamp(x.Until))}
+		if d.Action == rotation.Rotate && x.ID == d.From.IdPSecretID && !x.Until.IsZero() &&
+			x.Until.Before(now.Add(soon)) {
+			return []string{fmt.Sprintf("the identity provider ends the secret in use by itself at %s: all logins "+
+				"fail then, unless a rotation is through before", rotation.Timestamp(x.Until))}
 		}
 	}
 	return nil
@@ -60,25 +66,30 @@ func kept(j *journal.Journal) string {
 // perTarget is a generous time for setting the secret on one target: two reads, a write and a check.
 const perTarget = 5
 
-// openLogins warns of what users see of a switch between the registrations of a pair. A load balancer trades a code with the
-// registration that a node has when the user comes back; the identity provider takes it only from the one that it was made for.
+// openLogins warns of what users see of a switch between the registrations of a pair. A load balancer trades a code
+// with the registration that a node has when the user comes back; the identity provider takes it only from the one that
+// it was made for.
 func openLogins(c config.Client, targets int) []string {
 	if !c.IsPair() {
 		return nil
 	}
-	return []string{fmt.Sprintf("logins that are open while the load balancers switch to the other registration of the pair fail: these users see HTTP 401 at the "+
-		"callback and have to open the application again, for up to %d s (%d targets, and spreadSeconds), and once more if the rotation is rolled back: rotate at a "+
+	return []string{fmt.Sprintf("logins that are open while the load balancers switch to the other registration of "+
+		"the pair fail: these users see HTTP 401 at the "+
+		"callback and have to open the application again, for up to %d s (%d targets, and spreadSeconds), and once "+
+		"more if the rotation is rolled back: rotate at a "+
 		"quiet hour (a schedule of cron, not rate)", c.Spread()+perTarget*targets, targets)}
 }
 
-// heldUp warns of a client whose rotations strangers can hold up: only a login test tells errors that they cause from those of a
-// wrong secret.
+// heldUp warns of a client whose rotations strangers can hold up: only a login test tells errors that they cause from
+// those of a wrong secret.
 func heldUp(c config.Client) []string {
 	if len(c.SmokeTests.Login) > 0 {
 		return nil
 	}
-	return []string{"no login test is configured, so no test logs in with the new secret through a load balancer, and anybody who makes the load balancers " +
-		"count authentication errors (ELBAuthError) while no user logs in can have a rotation rolled back: add smokeTests.login"}
+	return []string{"no login test is configured, so no test logs in with the new secret through a load balancer, " +
+		"and anybody who makes the load balancers " +
+		"count authentication errors (ELBAuthError) while no user logs in can have a rotation rolled back: add " +
+		"smokeTests.login"}
 }
 
 // line is the report about the identity provider for a refusal, which has no other place for it.
@@ -90,11 +101,12 @@ func line(r rotation.ProviderReport) string {
 	return fmt.Sprintf("%s, %s, holds %s", r.Type, r.Model, holds)
 }
 
-// addRefusals adds what speaks against a rotation at the targets to what speaks against it at the identity provider, so that both can be
-// put right at once.
+// addRefusals adds what speaks against a rotation at the targets to what speaks against it at the identity provider, so
+// that both can be put right at once.
 func addRefusals(err error, refusals []string) error {
 	kind := failure.KindOf(err)
-	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.SecretRefused && kind != failure.IdPRejected && kind != failure.InvalidInput {
+	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.SecretRefused &&
+		kind != failure.IdPRejected && kind != failure.InvalidInput {
 		return err
 	}
 	return failure.Wrap(kind, err, "%s; besides", strings.Join(refusals, "; "))
@@ -118,7 +130,8 @@ func (p *planning) fill(context.Context) error {
 	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
 	out.Warnings = append(out.Warnings, d.Warnings...)
 	if g := p.request.GracePeriodSeconds; g != nil && *g > p.Config.GracePeriod() {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the configured %d s are used, not %d", p.Config.GracePeriod(), *g))
+		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the "+
+			"configured %d s are used, not %d", p.Config.GracePeriod(), *g))
 	}
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
@@ -130,9 +143,11 @@ func (p *planning) fill(context.Context) error {
 		step("%s", remove)
 	case rotation.Finish:
 		step("keep both secrets until %s", out.GraceUntil)
-		step("put the current secret on %d targets again, run the smoke tests, remove the old secret %s; then plan again", len(out.Targets), d.From.IdPSecretID)
+		step("put the current secret on %d targets again, run the smoke tests, remove the old secret %s; then plan "+
+			"again", len(out.Targets), d.From.IdPSecretID)
 	case rotation.Rollback:
-		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then plan again", len(out.Targets), d.To.VersionID)
+		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then "+
+			"plan again", len(out.Targets), d.To.VersionID)
 	}
 	return nil
 }
@@ -144,23 +159,29 @@ func words(s *invocation.Invocation, j *journal.Journal, d rotation.Decision) (c
 	case c.ReusesKept():
 		remove = fmt.Sprintf("end the previous secret at %s, that of version %s", kind, old)
 		if unused := kept(j); unused != "" {
-			return fmt.Sprintf("take the unused current secret of %s, which was made as version %s, into use as version %s", kind, unused, version), remove
+			return fmt.Sprintf("take the unused current secret of %s, which was made as version %s, into use as "+
+				"version %s", kind, unused, version), remove
 		}
-		return fmt.Sprintf("have %s make a new current secret and keep the one in use as its previous, stored as version %s", kind, version), remove
+		return fmt.Sprintf("have %s make a new current secret and keep the one in use as its previous, stored as "+
+			"version %s", kind, version), remove
 	case s.Config.IsPair():
 		idle := s.Config.ClientIDs()[0]
 		if idle == d.From.ClientID {
 			idle = s.Config.ClientIDs()[1]
 		}
-		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets switch client id and secret together, and logins that are open at that moment fail", idle, kind, version),
+		return fmt.Sprintf("give the idle registration %s at %s a new client secret, stored as version %s; targets "+
+				"switch client id and secret together, and logins that are open at that moment fail", idle, kind,
+				version),
 			fmt.Sprintf("overwrite the secret of registration %s with one that nobody knows", d.From.ClientID)
 	case c.ReplacesInPlace():
-		return fmt.Sprintf("overwrite the only secret at %s, stored as version %s: logins fail from then on until every load balancer node has it (allowInterruption)", kind, version),
+		return fmt.Sprintf("overwrite the only secret at %s, stored as version %s: logins fail from then on until "+
+				"every load balancer node has it (allowInterruption)", kind, version),
 			"nothing is left to remove"
 	case c.MadeByHand():
 		return fmt.Sprintf("use the secret that a person has stored as version %s", version),
 			fmt.Sprintf("tell people that the secret of version %s can be removed at the identity provider", old)
 	default:
-		return fmt.Sprintf("make a new client secret at %s, stored as version %s", kind, version), fmt.Sprintf("remove the old secret %s", old)
+		return fmt.Sprintf("make a new client secret at %s, stored as version %s", kind,
+			version), fmt.Sprintf("remove the old secret %s", old)
 	}
 }

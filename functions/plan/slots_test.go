@@ -37,9 +37,12 @@ func TestThePlanSaysHowTheSecretComesAndGoes(t *testing.T) {
 	}{
 		"current and previous": {memory.SlotOptions{}, func(*fakes.World) {}, idp.CurrentPrevious,
 			"have memory make a new current secret", "end the previous secret at memory, that of version version-old"},
-		"a pair": {memory.SlotOptions{Single: true}, func(w *fakes.World) { w.Client.IdentityProvider.ClientPair = second }, idp.ClientPair,
-			"give the idle registration client-second at memory a new client secret", "overwrite the secret of registration " + fakes.ClientID},
-		"in place": {memory.SlotOptions{Single: true}, func(w *fakes.World) { w.Client.IdentityProvider.AllowInterruption = true }, idp.InPlace,
+		"a pair": {memory.SlotOptions{Single: true},
+			func(w *fakes.World) { w.Client.IdentityProvider.ClientPair = second }, idp.ClientPair,
+			"give the idle registration client-second at memory a new client secret",
+			"overwrite the secret of registration " + fakes.ClientID},
+		"in place": {memory.SlotOptions{Single: true},
+			func(w *fakes.World) { w.Client.IdentityProvider.AllowInterruption = true }, idp.InPlace,
 			"logins fail from then on", "nothing is left to remove"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +54,8 @@ func TestThePlanSaysHowTheSecretComesAndGoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			steps := strings.Join(p.Steps, "\n")
-			if p.Provider.Model != string(c.model) || p.Provider.Type != "memory" || !strings.Contains(steps, c.create) || !strings.Contains(steps, c.remove) {
+			if p.Provider.Model != string(c.model) || p.Provider.Type != "memory" ||
+				!strings.Contains(steps, c.create) || !strings.Contains(steps, c.remove) {
 				t.Errorf("the plan says %+v\n%s", p.Provider, steps)
 			}
 			if len(p.Provider.Secrets) != 1 || p.Provider.Secrets[0] != "version-old (active)" {
@@ -78,14 +82,17 @@ func TestATargetOfTheIdleRegistrationIsRefused(t *testing.T) {
 	w.Client.IdentityProvider.ClientPair = second
 	w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String(second) })
 	_, err := makePlan(w, plain)
-	fakes.Failed(t, err, failure.Precondition, "logs in with client id client-second, but the secret in use belongs to "+fakes.ClientID)
+	fakes.Failed(t, err, failure.Precondition,
+		"logs in with client id client-second, but the secret in use belongs to "+fakes.ClientID)
 	// the same target, and AWSCURRENT belongs to the second registration: nothing is wrong
 	if err := v.Registration(second).(idp.Setter).Set(t.Context(), secret.New(memory.Initial)); err != nil {
 		t.Fatal(err)
 	}
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: older, ClientID: second, At: w.Now}}})
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: older,
+		ClientID: second, At: w.Now}}})
 	p, err := makePlan(w, plain)
-	if err != nil || p.From.ClientID != second || !strings.Contains(strings.Join(p.Steps, " "), "give the idle registration "+fakes.ClientID) {
+	if err != nil || p.From.ClientID != second || !strings.Contains(strings.Join(p.Steps, " "),
+		"give the idle registration "+fakes.ClientID) {
 		t.Errorf("the plan is from %+v: %v (%v)", p.From, p.Steps, err)
 	}
 }
@@ -95,7 +102,8 @@ func TestThePlanOfAPairSaysWhichLoginsFail(t *testing.T) {
 	w, _ := slotWorld(t, memory.SlotOptions{Single: true})
 	w.Client.IdentityProvider.ClientPair = second
 	p, err := makePlan(w, plain)
-	if err != nil || !strings.Contains(strings.Join(p.Warnings, "\n"), "see HTTP 401 at the callback and have to open the application again, for up to 65 s (1 targets") ||
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, "\n"),
+		"see HTTP 401 at the callback and have to open the application again, for up to 65 s (1 targets") ||
 		strings.Contains(strings.Join(p.Warnings, "\n"), "deny") {
 		t.Errorf("the warnings are %q (%v)", p.Warnings, err)
 	}
@@ -134,10 +142,12 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 		review idp.Review
 		says   string
 	}{
-		"a short grace period": {idp.Review{MaxGrace: time.Hour}, "gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only, the grace period is 24h0m0s"},
-		"a reason of its own":  {idp.Review{Refusals: []string{"the policy is off"}}, "the policy is off"},
+		"a short grace period": {idp.Review{MaxGrace: time.Hour}, "gracePeriodSeconds: the identity provider keeps " +
+			"the old secret for 1h0m0s only, the grace period is 24h0m0s"},
+		"a reason of its own": {idp.Review{Refusals: []string{"the policy is off"}}, "the policy is off"},
 	} {
-		w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), c.review}, memory.Initial)
+		w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), c.review},
+			memory.Initial)
 		w.Client.IdentityProvider.AllowInterruption = true
 		_, err := makePlan(w, plain)
 		if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), c.says) {
@@ -146,10 +156,12 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 	}
 	short, _ := slotWorld(t, memory.SlotOptions{Previous: time.Hour})
 	_, err := makePlan(short, plain)
-	fakes.Failed(t, err, failure.Precondition, "gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only")
+	fakes.Failed(t, err, failure.Precondition,
+		"gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only")
 
 	const method = "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"
-	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), idp.Review{AuthMethod: "client_secret_post"}}, memory.Initial)
+	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID),
+		idp.Review{AuthMethod: "client_secret_post"}}, memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true
 	p, err := makePlan(w, plain)
 	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), method) {
@@ -159,11 +171,13 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 	_, err = makePlan(w, plain)
 	fakes.Failed(t, err, failure.SecretRefused, method)
 
-	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic", Warnings: []string{"the policy is new"}}
+	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic",
+		Warnings: []string{"the policy is new"}}
 	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine}, memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true
 	p, err = makePlan(w, plain)
-	if err != nil || p.Provider.MaxGraceSeconds != 86400 || !strings.Contains(strings.Join(p.Warnings, " "), "the policy is new") {
+	if err != nil || p.Provider.MaxGraceSeconds != 86400 || !strings.Contains(strings.Join(p.Warnings, " "),
+		"the policy is new") {
 		t.Errorf("the plan is %+v (%v)", p, err)
 	}
 }
@@ -173,9 +187,12 @@ func TestASecretThatWasKeptIsNamedInThePlan(t *testing.T) {
 	w, v := slotWorld(t, memory.SlotOptions{TakesNoValue: true})
 	w.Secrets.Add("version-kept", v.Shift(fakes.ClientID).Reveal())
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
-		older: {State: journal.Live, IdPSecretID: older, Imported: true}, "version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
+		older:          {State: journal.Live, IdPSecretID: older, Imported: true},
+		"version-kept": {State: journal.Kept, IdPSecretID: "version-kept"}}})
 	p, err := makePlan(w, plain)
-	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "), "Remove neither there, that would end the secret in use") || !strings.HasPrefix(p.Steps[0], "take the unused current secret") {
+	if err != nil || !strings.Contains(strings.Join(p.Warnings, " "),
+		"Remove neither there, that would end the secret in use") || !strings.HasPrefix(p.Steps[0],
+		"take the unused current secret") {
 		t.Errorf("the warnings are %v, the steps %v (%v)", p.Warnings, p.Steps, err)
 	}
 }
@@ -211,7 +228,8 @@ func TestASecretThatEndsSoonIsWarnedOf(t *testing.T) {
 		w := fakes.New(t, &e, current.Reveal())
 		e.until = w.Now.Add(time.Duration(days) * 24 * time.Hour)
 		p, err := makePlan(w, plain)
-		if err != nil || strings.Contains(strings.Join(p.Warnings, " "), "ends the secret in use by itself at "+rotation.Timestamp(e.until)) != warned || !strings.Contains(p.Provider.Secrets[0], ", until ") {
+		if err != nil || strings.Contains(strings.Join(p.Warnings, " "), "ends the secret in use by itself at "+
+			rotation.Timestamp(e.until)) != warned || !strings.Contains(p.Provider.Secrets[0], ", until ") {
 			t.Errorf("%d days: the plan is %+v (%v)", days, p, err)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 
 // storedRefusals are the reasons against a rotation that are found where the secret is stored. Of a replica not even
 // what an earlier rotation left can be put right.
-func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Journal, d rotation.Decision) (out []string, err error) {
+func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
+	d rotation.Decision) (out []string, err error) {
 	keeper := s.Keeper()
 	if d.Action != rotation.Rotate {
 		return otherKeepers(versions.Keeper{Primary: keeper.Primary}, s.Config.Secret.ARN), nil
@@ -42,7 +43,8 @@ func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Jo
 	}
 	if known {
 		out = append(out, fmt.Sprintf("version %s, which this execution would make, was made before, "+
-			"by an execution of the same name: its secret must not come back; start an execution with another name", d.To.VersionID))
+			"by an execution of the same name: its secret must not come back; start an execution with another name",
+			d.To.VersionID))
 	}
 	return out, nil
 }
@@ -55,11 +57,13 @@ func otherKeepers(k versions.Keeper, arn string) []string {
 	}
 	if k.Rotated {
 		out = append(out, fmt.Sprintf("Secrets Manager rotates the secret by itself (RotationEnabled), "+
-			"and knows nothing of load balancers: end that by `aws secretsmanager cancel-rotate-secret --secret-id %s`", arn))
+			"and knows nothing of load balancers: end that by `aws secretsmanager cancel-rotate-secret --secret-id %s`",
+			arn))
 	}
 	if k.Service != "" {
 		out = append(out, fmt.Sprintf("the secret belongs to the AWS service %s (OwningService), "+
-			"which may change it at any time: store the client secret in a secret of your own and name that in secret.arn", k.Service))
+			"which may change it at any time: store the client secret in a secret of your own and name that in "+
+			"secret.arn", k.Service))
 	}
 	return out
 }
@@ -67,6 +71,7 @@ func otherKeepers(k versions.Keeper, arn string) []string {
 func replica(primary, arn string) string {
 	parts := strings.Split(arn, ":")
 	parts[3] = primary // of an ARN that the configuration check has let through
-	return fmt.Sprintf("secret.arn: %s is a replica, which cannot be written; its primary is in Region %s: name that, %s",
+	return fmt.Sprintf("secret.arn: %s is a replica, which cannot be written; its primary is in Region %s: name "+
+		"that, %s",
 		arn, primary, strings.Join(parts, ":"))
 }

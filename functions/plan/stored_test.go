@@ -20,8 +20,9 @@ func TestASecretThatSomethingElseWritesIsRefused(t *testing.T) {
 		change smtest.Change
 		says   string
 	}{
-		"a replica": {smtest.Primary("eu-west-1"), "is a replica, which cannot be written; its primary is in Region eu-west-1: " +
-			"name that, arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf"},
+		"a replica": {smtest.Primary("eu-west-1"),
+			"is a replica, which cannot be written; its primary is in Region eu-west-1: " +
+				"name that, arn:aws:secretsmanager:eu-west-1:111122223333:secret:orders-AbCdEf"},
 		"one that Secrets Manager rotates": {smtest.Rotated(true),
 			"aws secretsmanager cancel-rotate-secret --secret-id " + fakes.SecretARN},
 		"one of another service": {smtest.Owned("okta"), "belongs to the AWS service okta (OwningService)"},
@@ -91,7 +92,8 @@ func TestAVersionThatWasMadeBeforeIsNotMadeAgain(t *testing.T) {
 	}
 
 	w, _ = newWorld(t)
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Removed, IdPSecretID: "mem-0", At: w.Now.Add(-91 * 24 * time.Hour)}}})
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Removed, IdPSecretID: "mem-0",
+		At: w.Now.Add(-91 * 24 * time.Hour)}}})
 	_, err = makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, says)
 

@@ -47,10 +47,13 @@ func TestAWSCURRENTMovesOnlyToASecretProvenNotLongAgo(t *testing.T) {
 			})
 			d := w.Deps()
 			d.Registrations = nil
-			_, err := fakes.Call(w, promotesecret.Handler{Deps: d}.Handle, rotation.PromoteInput{Common: w.Common(), Undo: c.undo,
-				From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now.Add(-c.ago))})
+			_, err := fakes.Call(w, promotesecret.Handler{Deps: d}.Handle, rotation.PromoteInput{Common: w.Common(),
+				Undo: c.undo,
+				From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer},
+				Proven: rotation.Timestamp(w.Now.Add(-c.ago))})
 			if c.kind == "" {
-				if want := map[bool]string{true: older, false: newer}[c.undo]; err != nil || w.Secrets.Label("AWSCURRENT") != want {
+				if want := map[bool]string{true: older, false: newer}[c.undo]; err != nil ||
+					w.Secrets.Label("AWSCURRENT") != want {
 					t.Errorf("AWSCURRENT is on %s: %v", w.Secrets.Label("AWSCURRENT"), err)
 				}
 				return

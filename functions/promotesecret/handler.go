@@ -24,7 +24,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 		return rotation.PromoteOutput{}, err
 	}
 	if in.From.VersionID == "" || in.To.VersionID == "" || in.From.VersionID == in.To.VersionID {
-		return rotation.PromoteOutput{}, failure.New(failure.InvalidInput, "from.versionId and to.versionId must be given and differ")
+		return rotation.PromoteOutput{}, failure.New(failure.InvalidInput,
+			"from.versionId and to.versionId must be given and differ")
 	}
 	j, err := s.Own(ctx)
 	if err != nil {
@@ -47,7 +48,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 		next = in.From
 	}
 	if stands != next.VersionID { // else AWSCURRENT is there, and whoever reads it has it
-		if err := s.MustBeProven(ctx, next.VersionID, in.Proven, "the secret that is to become AWSCURRENT"); err != nil {
+		if err := s.MustBeProven(ctx, next.VersionID, in.Proven,
+			"the secret that is to become AWSCURRENT"); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
 	}
@@ -57,7 +59,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	return promote(ctx, s, j, in)
 }
 
-func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
+func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
+	in rotation.PromoteInput) (rotation.PromoteOutput, error) {
 	from, to, labels, err := storedAs(ctx, s, in)
 	if err != nil {
 		return rotation.PromoteOutput{}, err
@@ -83,8 +86,8 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal, 
 	return rotation.PromoteOutput{GraceUntil: rotation.Timestamp(p.GraceUntil)}, nil
 }
 
-// gracePeriod is that of the call, and never more than the configured one: who may call the function must not keep an old
-// secret valid for years.
+// gracePeriod is that of the call, and never more than the configured one: who may call the function must not keep an
+// old secret valid for years.
 func gracePeriod(s *invocation.Invocation, in rotation.PromoteInput) time.Duration {
 	return time.Duration(min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())) * time.Second
 }
@@ -115,7 +118,8 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 
 // storedAs are the versions between which the labels move: if somebody stored one of the two secrets again meanwhile,
 // AWSCURRENT is on that version, or, once the other was promoted, AWSPREVIOUS.
-func storedAs(ctx context.Context, s *invocation.Invocation, in rotation.PromoteInput) (from, to string, l versions.Labels, err error) {
+func storedAs(ctx context.Context, s *invocation.Invocation, in rotation.PromoteInput) (from, to string,
+	l versions.Labels, err error) {
 	if l, err = s.Labels(ctx); err != nil {
 		return "", "", l, err
 	}

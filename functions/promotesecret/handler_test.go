@@ -54,8 +54,10 @@ func undo(w *fakes.World) error {
 }
 
 func call(w *fakes.World, undo bool, from, to string) (string, error) {
-	out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
-		From: rotation.Ref{VersionID: from}, To: rotation.Ref{VersionID: to}, Undo: undo, GracePeriodSeconds: int(grace / time.Second)})
+	out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(),
+		Proven: rotation.Timestamp(w.Now),
+		From:   rotation.Ref{VersionID: from}, To: rotation.Ref{VersionID: to}, Undo: undo,
+		GracePeriodSeconds: int(grace / time.Second)})
 	return out.GraceUntil, err
 }
 
@@ -128,7 +130,8 @@ func TestAPromotionCutAtAnyWriteIsCompletedByARepeat(t *testing.T) {
 		}
 		w.LabelsAre(t, moved)
 		p := w.Journal.Get().Promotion
-		if p == nil || p.PreviousBefore != oldest || p.GraceUntil.Sub(p.At) != grace || rotation.Timestamp(p.GraceUntil) != until {
+		if p == nil || p.PreviousBefore != oldest || p.GraceUntil.Sub(p.At) != grace ||
+			rotation.Timestamp(p.GraceUntil) != until {
 			t.Errorf("the journal holds %+v, the answer is %s", p, until)
 		}
 	})
@@ -139,8 +142,9 @@ func TestAnEmergencyHasNoGracePeriodAndARepeatNeither(t *testing.T) {
 	w := newWorld(t)
 	start := rotation.Timestamp(w.Now)
 	for range 2 {
-		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
-			From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle,
+			rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
+				From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
 		if err != nil || out.GraceUntil != start {
 			t.Errorf("the grace period ends %q (%v), want %q", out.GraceUntil, err, start)
 		}
@@ -155,8 +159,9 @@ func TestNoCallMakesTheGracePeriodLonger(t *testing.T) {
 	for seconds, want := range map[int]time.Duration{86_399: day - time.Second, 86_401: day, 1 << 62: day, -1: 0} {
 		w := newWorld(t)
 		end := rotation.Timestamp(w.Now.Add(want))
-		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle, rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
-			From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, GracePeriodSeconds: seconds})
+		out, err := fakes.Call(w, promotesecret.Handler{Deps: w.Deps()}.Handle,
+			rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now),
+				From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, GracePeriodSeconds: seconds})
 		if err != nil || out.GraceUntil != end {
 			t.Errorf("%d s: the grace period ends %q (%v), want %q", seconds, out.GraceUntil, err, end)
 		}
@@ -167,13 +172,15 @@ func TestThePromotionOfAnEarlierRotationIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	j := w.Journal.Get()
-	j.Promotion = &journal.Promotion{From: oldest, To: older, PreviousBefore: "version-ancient", At: w.Now.Add(-9 * grace), GraceUntil: w.Now.Add(-8 * grace)}
+	j.Promotion = &journal.Promotion{From: oldest, To: older, PreviousBefore: "version-ancient",
+		At: w.Now.Add(-9 * grace), GraceUntil: w.Now.Add(-8 * grace)}
 	w.Journal.Set(j)
 	until, err := promote(w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := w.Journal.Get().Promotion; until != rotation.Timestamp(w.Now.Add(grace)) || p.PreviousBefore != oldest || p.To != newer {
+	if p := w.Journal.Get().Promotion; until != rotation.Timestamp(w.Now.Add(grace)) || p.PreviousBefore != oldest ||
+		p.To != newer {
 		t.Errorf("the grace period ends %s, the journal holds %+v", until, p)
 	}
 }
@@ -211,7 +218,8 @@ func TestAnUndoMovesTheLabelsAndThenForgetsThePromotion(t *testing.T) {
 	w.Secrets.SetLabel("AWSPENDING", newer) // AWS may leave it there
 	promotion := len(w.Writes())
 	wasUndone(t, w)
-	if got, want := w.Writes()[promotion:], []string{"AWSCURRENT version-new>version-old", "AWSPREVIOUS version-new>version-oldest",
+	if got, want := w.Writes()[promotion:], []string{"AWSCURRENT version-new>version-old",
+		"AWSPREVIOUS version-new>version-oldest",
 		"AWSPENDING version-new>", clean}; !slices.Equal(got, want) {
 		t.Errorf("the writes were %q, want %q", got, want)
 	}
@@ -270,9 +278,12 @@ func TestAnUndoKeepsTheLabelsOfAStranger(t *testing.T) {
 		kind        failure.Kind
 		want        versions.Labels
 	}{
-		"AWSPENDING stays and the rest is undone": {"AWSPENDING", "", "", versions.Labels{Current: older, Pending: stranger, Previous: oldest}},
-		"AWSCURRENT stays and nothing is undone":  {"AWSCURRENT", "somebody else changed the secret", failure.Superseded, versions.Labels{Current: stranger, Previous: older}},
-		"AWSPREVIOUS stays and nothing is undone": {"AWSPREVIOUS", "something else moved it", failure.Precondition, versions.Labels{Current: newer, Previous: stranger}},
+		"AWSPENDING stays and the rest is undone": {"AWSPENDING", "",
+			"", versions.Labels{Current: older, Pending: stranger, Previous: oldest}},
+		"AWSCURRENT stays and nothing is undone": {"AWSCURRENT", "somebody else changed the secret",
+			failure.Superseded, versions.Labels{Current: stranger, Previous: older}},
+		"AWSPREVIOUS stays and nothing is undone": {"AWSPREVIOUS",
+			"something else moved it", failure.Precondition, versions.Labels{Current: newer, Previous: stranger}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -303,7 +314,8 @@ func TestAnUndoKeepsThePromotionOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	j := w.Journal.Get()
-	j.Promotion = &journal.Promotion{From: oldest, To: older, PreviousBefore: "version-ancient", At: w.Now, GraceUntil: w.Now}
+	j.Promotion = &journal.Promotion{From: oldest, To: older, PreviousBefore: "version-ancient", At: w.Now,
+		GraceUntil: w.Now}
 	w.Journal.Set(j)
 	if err := undo(w); err != nil {
 		t.Fatal(err)

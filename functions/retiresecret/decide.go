@@ -62,7 +62,8 @@ func mustStay(s snapshot) error {
 	if s.Action == rotation.RetireEnable || s.Stands == s.Keep {
 		return nil
 	}
-	return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", s.Current, s.Keep)
+	return failure.New(failure.Precondition,
+		"AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", s.Current, s.Keep)
 }
 
 // step is what to do next.
@@ -97,9 +98,14 @@ func (s snapshot) disabling() (step, string, error) {
 	x := s.found()
 	switch {
 	case s.usedSince():
-		return refuse, "", failure.New(failure.Precondition, "the old secret was used at %s, although every known target had left it by %s: "+
-			"something else uses it, a load balancer that is not in loadBalancers or another application; give that the new secret first. "+
-			"Or something put it back on a target in the meantime, such as a template with the old secret; then see to it that it does not again",
+		return refuse, "", failure.New(failure.Precondition,
+			"the old secret was used at %s, although every known target had left it by %s: "+
+				"something else uses it, a load balancer that is not in loadBalancers or another application; give "+
+				"that "+
+				"the new secret first. "+
+				"Or something put it back on a target in the meantime, such as a template with the old "+
+				"secret; then see "+
+				"to it that it does not again",
 			rotation.Timestamp(s.Used), rotation.Timestamp(s.Promotion.At))
 	case !s.Capable.CanDisable:
 		return rest, resultUnsupported, nil
@@ -176,13 +182,15 @@ const missed = time.Minute
 // the refusals are all that shows that the secret is gone. Since when, is in the journal, so that a retry or a redrive
 // goes on from there.
 func (s snapshot) missing() bool {
-	was := s.Goes.State == journal.Live || s.Goes.State == journal.Intended && !s.Goes.Asked.IsZero() // else there was never one
+	// else there was never one
+	was := s.Goes.State == journal.Live || s.Goes.State == journal.Intended && !s.Goes.Asked.IsZero()
 	return s.Pair && s.found() == nil && was
 }
 
 func (s snapshot) stillMissed() error {
-	return failure.New(failure.Unavailable, "the identity provider refuses the secret of version %s, which nobody here has removed, since %s; "+
-		"it is asked again until that is %s ago", s.Version, rotation.Timestamp(s.Goes.Missed), missed)
+	return failure.New(failure.Unavailable,
+		"the identity provider refuses the secret of version %s, which nobody here has removed, since %s; "+
+			"it is asked again until that is %s ago", s.Version, rotation.Timestamp(s.Goes.Missed), missed)
 }
 
 // mustDiffer fails if the version that goes, whose secret the provider lists as x, holds the secret that stays, or if
@@ -190,7 +198,8 @@ func (s snapshot) stillMissed() error {
 func (s snapshot) mustDiffer(x *idp.Secret) error {
 	switch {
 	case s.Same && s.Goes.ClientID == s.Stays.ClientID:
-		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired", s.Version, s.Keep)
+		return failure.New(failure.Precondition, "versions %s and %s hold the same secret; nothing is retired",
+			s.Version, s.Keep)
 	case s.Stays.State != "" || x != nil && x.Status == idp.Disabled: // the journal, or the provider, knows them as two
 		return nil
 	case x == nil: // where secrets have no ids, what is asked for then keeps AWSCURRENT
@@ -206,7 +215,8 @@ func (s snapshot) mustDiffer(x *idp.Secret) error {
 		why = "the identity provider lists no active secret but that of version " + s.Version
 	}
 	return failure.New(failure.Precondition, "%s, and the journal does not know AWSCURRENT (%s): "+
-		"whether they are the same secret cannot be told; nothing is retired. %s", why, s.Keep, rotation.NameCurrent(x.ID))
+		"whether they are the same secret cannot be told; nothing is retired. %s", why, s.Keep,
+		rotation.NameCurrent(x.ID))
 }
 
 // overwritten is when this rotation overwrote the only secret while it was in use; zero if it did not. made is the

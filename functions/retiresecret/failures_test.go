@@ -35,7 +35,8 @@ func TestASecretWhoseReplyWasLostIsProvenWrittenDownAndRemoved(t *testing.T) {
 			if _, err := call(w, rotation.RetireDelete, newer, older); err != nil {
 				t.Fatal(err)
 			}
-			wrote(t, w, "journal version-new:live version-old:live", "Remove mem-2", "journal version-new:removed version-old:live")
+			wrote(t, w, "journal version-new:live version-old:live", "Remove mem-2",
+				"journal version-new:removed version-old:live")
 			has(t, v, oldID)
 		})
 	}
@@ -119,8 +120,10 @@ func TestWhatFailsIsTold(t *testing.T) {
 			return err
 		}
 	}
-	fakes.FailuresAreTold(t, world, action(rotation.RetireDisable), "GetItem", "DescribeSecret", "List", "GetSecretValue", "Disable")
-	fakes.FailuresAreTold(t, world, action(rotation.RetireDelete), "GetItem", "DescribeSecret", "List", "GetSecretValue", "Remove", "AWSPENDING", "journal")
+	fakes.FailuresAreTold(t, world, action(rotation.RetireDisable), "GetItem", "DescribeSecret", "List",
+		"GetSecretValue", "Disable")
+	fakes.FailuresAreTold(t, world, action(rotation.RetireDelete), "GetItem", "DescribeSecret", "List",
+		"GetSecretValue", "Remove", "AWSPENDING", "journal")
 	fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
 		w := world(t)
 		if _, err := retire(w, rotation.RetireDisable); err != nil {

@@ -22,7 +22,8 @@ func TestASecretThatWasStoredAgainStays(t *testing.T) {
 	answers(t, got, err, "deleted")
 	has(t, v, newID)
 	j := w.Journal.Get()
-	if e := j.Secrets["version-again"]; e.State != journal.Live || e.IdPSecretID != newID || j.Secrets[newer].State != "" || j.Promotion != nil {
+	if e := j.Secrets["version-again"]; e.State != journal.Live || e.IdPSecretID != newID ||
+		j.Secrets[newer].State != "" || j.Promotion != nil {
 		t.Errorf("the journal is %+v", j)
 	}
 	// and another execution that takes the earlier version for a leftover
@@ -54,9 +55,10 @@ func TestWhatALostRequestMadeIsFoundByItsTagInTheEnd(t *testing.T) {
 	others := v.AddTagged("version-of-another-system", secret.New(foreign))
 	w.Secrets.Add(newer, value, "AWSCURRENT")
 	w.Secrets.SetLabel("AWSPREVIOUS", older)
-	w.Journal.Set(journal.Journal{Promotion: &journal.Promotion{From: older, To: newer, At: w.Now, GraceUntil: w.Now}, Secrets: map[string]journal.Entry{
-		older: {State: journal.Live, IdPSecretID: oldID, Imported: true, At: w.Now},
-		newer: {State: journal.Live, IdPSecretID: made, Before: []string{oldID}, At: w.Now}}})
+	w.Journal.Set(journal.Journal{Promotion: &journal.Promotion{From: older, To: newer, At: w.Now, GraceUntil: w.Now},
+		Secrets: map[string]journal.Entry{
+			older: {State: journal.Live, IdPSecretID: oldID, Imported: true, At: w.Now},
+			newer: {State: journal.Live, IdPSecretID: made, Before: []string{oldID}, At: w.Now}}})
 	got, err := retire(w, rotation.RetireDelete)
 	answers(t, got, err, "deleted")
 	has(t, v, made, others)
@@ -74,7 +76,8 @@ func TestARemovalThatEndsTheOtherSecretTooIsTold(t *testing.T) {
 		return 401, "invalid_client"
 	})
 	_, err := retire(w, rotation.RetireDelete)
-	fakes.Failed(t, err, failure.Unavailable, "whether the identity provider accepts the secret that stays, after the other was removed (version version-new) cannot be told")
+	fakes.Failed(t, err, failure.Unavailable, "whether the identity provider accepts the secret that stays, after "+
+		"the other was removed (version version-new) cannot be told")
 	if w.Journal.Get().Promotion == nil {
 		t.Error("the rotation is closed all the same")
 	}

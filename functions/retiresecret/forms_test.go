@@ -53,7 +53,8 @@ func TestTheSecretInUseStaysInWhateverForm(t *testing.T) {
 					w.Secrets.Add(again, c.stored, "AWSCURRENT")
 					w.Client.Secret.JSONKey = c.key
 					got, err := call(w, action, newer, again)
-					if err == nil && got != "absent" { // refused, or the version is a former one of the secret that stays
+					// refused, or the version is a former one of the secret that stays
+					if err == nil && got != "absent" {
 						t.Errorf("the answer is %q", got)
 					}
 					has(t, v, oldID, newID, "mem-3")
@@ -93,8 +94,11 @@ func TestTheOldSecretIsReadInItsFormForARollback(t *testing.T) {
 		noted  *string
 		now    string
 	}{
-		"an object, noted":         {object, aws.String("clientSecret"), ""},
-		"an object, not noted":     {func(v string) string { return fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, fakes.ClientID, v) }, nil, ""},
+		"an object, noted": {object, aws.String("clientSecret"), ""},
+		"an object, not noted": {func(v string) string {
+			return fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`,
+				fakes.ClientID, v)
+		}, nil, ""},
 		"with other members":       {object, nil, ""},
 		"a text, noted":            {func(v string) string { return v }, aws.String(""), "clientSecret"},
 		"a text, not noted":        {func(v string) string { return v }, nil, "clientSecret"},
@@ -128,7 +132,8 @@ func TestAnObjectInWhichNothingTellsTheSecretIsNotUsed(t *testing.T) {
 // Secrets Manager has dropped the version that goes, and the journal does not know AWSCURRENT.
 func TestWhoseTextIsGoneIsTakenAwayOnlyIfAPersonSaysWhichIsInUse(t *testing.T) {
 	t.Parallel()
-	const refused = "whether they are the same secret cannot be told; nothing is retired. Name the one whose value is stored as AWSCURRENT in identityProvider.currentSecretId"
+	const refused = "whether they are the same secret cannot be told; nothing is retired. Name the one whose value " +
+		"is stored as AWSCURRENT in identityProvider.currentSecretId"
 	for name, c := range map[string]struct {
 		hint    string
 		refused bool
@@ -181,7 +186,8 @@ func TestASecretThatWasNeverWrittenDownStaysIfItIsInUse(t *testing.T) {
 	w, v := pending(t, memory.Options{MaxSecrets: 3})
 	w.Secrets.Add(newer, object(value), "AWSPENDING")
 	edit(w, func(j *journal.Journal) {
-		j.Secrets[newer] = journal.Entry{State: journal.Intended, JSONKey: aws.String("clientSecret"), Before: []string{oldID}, Asked: w.Now, At: w.Now}
+		j.Secrets[newer] = journal.Entry{State: journal.Intended, JSONKey: aws.String("clientSecret"),
+			Before: []string{oldID}, Asked: w.Now, At: w.Now}
 	})
 	w.Secrets.Add(again, value, "AWSCURRENT")
 	w.Secrets.SetLabel("AWSPREVIOUS", older)

@@ -236,7 +236,8 @@ func (r *retirement) mustStayAccepted(ctx context.Context, d idp.Disabler) error
 	if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays"); err != nil {
 		return err
 	}
-	return failure.New(failure.Unavailable, "when the secret of version %s was switched off, the identity provider refused that of version %s, too; it was switched on again", r.seen.Version, r.seen.Keep)
+	return failure.New(failure.Unavailable, "when the secret of version %s was switched off, the identity provider "+
+		"refused that of version %s, too; it was switched on again", r.seen.Version, r.seen.Keep)
 }
 
 // enable switches the secret on again if it was disabled, and proves that it is accepted: a rollback puts it back on
@@ -317,7 +318,8 @@ func (r *retirement) sweep(ctx context.Context) error {
 	}
 	stays := r.journal.Secrets[r.seen.Keep].IdPSecretID
 	for _, x := range list {
-		if e, ours := r.journal.Secrets[x.Tag]; ours && x.ID != e.IdPSecretID && x.ID != stays && e.State != journal.Intended {
+		if e, ours := r.journal.Secrets[x.Tag]; ours && x.ID != e.IdPSecretID && x.ID != stays &&
+			e.State != journal.Intended {
 			if err := r.Provider.Remove(ctx, x.ID); err != nil {
 				return err
 			}
@@ -348,7 +350,8 @@ func (r *retirement) tellInterruption(began time.Time) {
 		until, has = p.At, "the new secret"
 	}
 	if !began.IsZero() {
-		r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session refreshes could fail, until every load balancer node had %s.",
+		r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session "+
+			"refreshes could fail, until every load balancer node had %s.",
 			rotation.Timestamp(began), until.Sub(began).Round(time.Second), has)
 	}
 }
@@ -357,7 +360,8 @@ func (r *retirement) tellInterruption(began time.Time) {
 func (r *retirement) mustRefuse(ctx context.Context) error {
 	err := r.MustRefuse(ctx, r.seen.Version, r.seen.Keep, "was removed")
 	if errors.Is(err, versions.ErrNotFound) {
-		return nil // Secrets Manager has dropped the version, so it cannot be asked about; the provider was told to end it
+		// Secrets Manager has dropped the version, so it cannot be asked about; the provider was told to end it
+		return nil
 	}
 	return err
 }

@@ -63,7 +63,8 @@ func retire(w *fakes.World, action rotation.RetireAction) (string, error) {
 }
 
 func call(w *fakes.World, action rotation.RetireAction, version, keep string) (string, error) {
-	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: action,
+	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(),
+		Action: action,
 		Retire: rotation.Ref{VersionID: version}, Keep: rotation.Ref{VersionID: keep}})
 	return out.Result, err
 }
@@ -131,7 +132,8 @@ func TestDeletingTheNewSecretEndsARollback(t *testing.T) {
 	has(t, v, oldID)
 	w.LabelsAre(t, versions.Labels{Current: older, Pending: newer}) // promotesecret takes that label off
 	j := w.Journal.Get()
-	if e := j.Secrets[newer]; j.Promotion != nil || e.State != journal.Removed || e.IdPSecretID != newID || e.Before != nil {
+	if e := j.Secrets[newer]; j.Promotion != nil || e.State != journal.Removed || e.IdPSecretID != newID ||
+		e.Before != nil {
 		t.Errorf("the journal is %+v", j)
 	}
 	if !strings.Contains(w.Output(), `"outcome":"rolled-back"`) {
@@ -241,16 +243,24 @@ func TestWhatIsRefusedRemovesAndDisablesNothing(t *testing.T) {
 		kind          failure.Kind
 		says          string
 	}{
-		"the secret that is current": {func(*fakes.World) {}, newer, older, failure.Precondition, "AWSCURRENT is on version version-new"},
-		"anything while the label is elsewhere": {func(w *fakes.World) { w.Secrets.Add("version-x", fakes.Mark+"-x", "AWSCURRENT") },
+		"the secret that is current": {func(*fakes.World) {}, newer, older, failure.Precondition,
+			"AWSCURRENT is on version version-new"},
+		"anything while the label is elsewhere": {func(w *fakes.World) {
+			w.Secrets.Add("version-x", fakes.Mark+"-x",
+				"AWSCURRENT")
+		},
 			older, newer, failure.Superseded, "AWSCURRENT is version version-x"},
-		"while the secret that stays is not accepted": {reject(value), older, newer, failure.SecretRefused, "does not accept the secret that stays"},
+		"while the secret that stays is not accepted": {reject(value), older, newer, failure.SecretRefused,
+			"does not accept the secret that stays"},
 		"while that cannot be told": {func(w *fakes.World) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 		}, older, newer, failure.Unavailable, "cannot be told"},
-		"two versions that hold the same secret": {func(w *fakes.World) { w.Secrets.Add(older, value) }, older, newer, failure.Precondition, "hold the same secret"},
-		"one and the same version":               {func(*fakes.World) {}, newer, newer, failure.InvalidInput, "must be given and differ"},
-		"without the client's lock":              {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, older, newer, failure.LockLost, fakes.Other},
+		"two versions that hold the same secret": {func(w *fakes.World) { w.Secrets.Add(older, value) }, older, newer,
+			failure.Precondition, "hold the same secret"},
+		"one and the same version": {func(*fakes.World) {}, newer, newer, failure.InvalidInput,
+			"must be given and differ"},
+		"without the client's lock": {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, older,
+			newer, failure.LockLost, fakes.Other},
 	} {
 		for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireDelete} {
 			t.Run(string(action)+": "+name, func(t *testing.T) {
@@ -283,7 +293,8 @@ func TestTheSecretThatIsNoLongerCurrentCanBeEnabledForARollback(t *testing.T) {
 
 func TestARollbackDoesNotGoOnToASecretThatIsGone(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]memory.Options{"the provider can disable": switchable, "the provider cannot disable": {MaxSecrets: 3}} {
+	for name, o := range map[string]memory.Options{"the provider can disable": switchable,
+		"the provider cannot disable": {MaxSecrets: 3}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, v := promoted(t, o)
@@ -303,7 +314,8 @@ func TestAVersionThatTheJournalDoesNotKnowIsAbsentAndTheProviderUntouched(t *tes
 	stranger := v.Add(secret.New(foreign))
 	w.Secrets.Add("version-x", foreign, "AWSPENDING")
 	w.Fail("List", failure.New(failure.Internal, "the provider was asked"))
-	for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireEnable, rotation.RetireDelete} {
+	for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireEnable,
+		rotation.RetireDelete} {
 		got, err := call(w, action, "version-x", newer)
 		answers(t, got, err, "absent")
 	}
@@ -405,16 +417,20 @@ func TestASecretThatTheProviderCannotRemoveIsKeptAndTold(t *testing.T) {
 	w.Secrets.SetLabel("AWSCURRENT", older) // a rollback that moved the label back
 	w.Secrets.SetLabel("AWSPREVIOUS", "")
 	edit(w, func(j *journal.Journal) { j.Promotion = nil })
-	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
+	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(),
+		Action: rotation.RetireDelete,
 		Retire: rotation.Ref{VersionID: newer}, Keep: rotation.Ref{VersionID: older}})
-	if err != nil || out.Result != "kept" || !strings.Contains(out.Notice, "The secret of version version-new: the new secret stays the identity provider's current one") {
+	if err != nil || out.Result != "kept" || !strings.Contains(out.Notice,
+		"The secret of version version-new: the new secret stays the identity provider's current one") {
 		t.Errorf("the answer is %+v (%v)", out, err)
 	}
 	if s := w.Journal.Get().Secrets[newer]; s.State != journal.Kept || len(v.Live(fakes.ClientID)) != 2 {
 		t.Errorf("the journal says %+v", s)
 	}
-	out, err = fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
-		Retire: rotation.Ref{VersionID: newer}, Keep: rotation.Ref{VersionID: older}}) // a retry, whose answer may be the first that arrives
+	out, err = fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(),
+		Action: rotation.RetireDelete,
+		// a retry, whose answer may be the first that arrives
+		Retire: rotation.Ref{VersionID: newer}, Keep: rotation.Ref{VersionID: older}})
 	if err != nil || out.Result != "kept" || out.Notice == "" {
 		t.Errorf("the answer to a repeat is %+v (%v)", out, err)
 	}
@@ -424,9 +440,11 @@ func TestAnInterruptionIsMeasuredAndTold(t *testing.T) {
 	t.Parallel()
 	w, _ := shifted(t, memory.SlotOptions{Single: true})
 	w.Client.IdentityProvider.AllowInterruption = true
-	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
+	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(),
+		Action: rotation.RetireDelete,
 		Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer}})
-	if err != nil || !strings.Contains(out.Notice, "from 2026-11-22T02:57:00Z on, for at most 3m0s, logins and session refreshes could fail") {
+	if err != nil || !strings.Contains(out.Notice,
+		"from 2026-11-22T02:57:00Z on, for at most 3m0s, logins and session refreshes could fail") {
 		t.Errorf("the answer is %+v (%v)", out, err)
 	}
 }
@@ -473,8 +491,10 @@ func TestNoSecretGoesLongAfterTheSearchForTargets(t *testing.T) {
 				if c.text == "" {
 					searched = rotation.Timestamp(w.Now.Add(-c.ago))
 				}
-				_, err := retiresecret.Handler{Deps: w.Deps()}.Handle(t.Context(), rotation.RetireInput{Common: w.Common(), Action: action,
-					Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer}, Searched: searched})
+				_, err := retiresecret.Handler{Deps: w.Deps()}.Handle(t.Context(),
+					rotation.RetireInput{Common: w.Common(), Action: action,
+						Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer},
+						Searched: searched})
 				if c.want == "" && err != nil || c.want != "" && !failure.Is(err, c.want) {
 					t.Errorf("it ended with %v, want %q", err, c.want)
 				}

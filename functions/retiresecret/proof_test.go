@@ -33,7 +33,8 @@ func refuseFor(w *fakes.World, d time.Duration, refused ...secret.Value) {
 // The token endpoint says that the old secret is gone, and it is not.
 func TestWhatTheTokenEndpointRefusesIsEndedAllTheSame(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]memory.SlotOptions{"hidden": {Hidden: true}, "in place": {Single: true}, "shown": {}} {
+	for name, o := range map[string]memory.SlotOptions{"hidden": {Hidden: true}, "in place": {Single: true},
+		"shown": {}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, v := shifted(t, o)
@@ -48,7 +49,8 @@ func TestWhatTheTokenEndpointRefusesIsEndedAllTheSame(t *testing.T) {
 				t.Error("the old secret is valid still")
 			}
 			if o.Hidden || o.Single {
-				if writes := strings.Join(w.Writes(), ", "); !strings.Contains(writes, "Restore, ") && !strings.Contains(writes, "Set, ") {
+				if writes := strings.Join(w.Writes(), ", "); !strings.Contains(writes, "Restore, ") &&
+					!strings.Contains(writes, "Set, ") {
 					t.Errorf("the writes are %s", writes)
 				}
 			}
@@ -70,7 +72,8 @@ func switched(t *testing.T) (*fakes.World, *memory.Slots) {
 	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
 		older: {State: journal.Live, IdPSecretID: older, ClientID: fakes.ClientID, Imported: true, At: w.Now},
-		newer: {State: journal.Live, IdPSecretID: newer, ClientID: second, At: w.Now}}, Promotion: &journal.Promotion{From: older, To: newer, At: w.Now}})
+		newer: {State: journal.Live, IdPSecretID: newer, ClientID: second, At: w.Now}},
+		Promotion: &journal.Promotion{From: older, To: newer, At: w.Now}})
 	return w, v
 }
 
@@ -113,7 +116,8 @@ func TestAPairsOldSecretWhoseTextIsGoneIsLeftToAPerson(t *testing.T) {
 	_, err := retire(w, rotation.RetireDelete)
 	fakes.Failed(t, err, failure.Unavailable, "nobody here has removed")
 	w.Now = before.Add(2 * time.Minute)
-	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
+	out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(),
+		Action: rotation.RetireDelete,
 		Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer}})
 	if err != nil || out.Result != "kept" || !strings.Contains(out.Notice, "give that a secret that nobody knows") {
 		t.Errorf("the answer is %+v (%v)", out, err)
@@ -142,13 +146,17 @@ func TestASecretOfAPersonIsToldWhateverTheProbeSays(t *testing.T) {
 	w := fakes.New(t, desk{v}, memory.Initial)
 	w.Secrets.Add(newer, v.Shift(fakes.ClientID).Reveal(), "AWSCURRENT")
 	w.Secrets.SetLabel("AWSPREVIOUS", older)
-	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: older, At: w.Now},
-		newer: {State: journal.Live, IdPSecretID: newer, At: w.Now}}, Promotion: &journal.Promotion{From: older, To: newer, At: w.Now}})
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: older,
+		At: w.Now},
+		newer: {State: journal.Live, IdPSecretID: newer, At: w.Now}}, Promotion: &journal.Promotion{From: older,
+		To: newer, At: w.Now}})
 	refuseFor(w, time.Hour, secret.New(memory.Initial))
 	for range 2 { // a repeat, whose answer may be the first that arrives
-		out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
+		out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, rotation.RetireInput{Common: w.Common(),
+			Action: rotation.RetireDelete,
 			Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer}})
-		if err != nil || out.Result != "kept" || !strings.Contains(out.Notice, "remove it at the identity provider now") {
+		if err != nil || out.Result != "kept" || !strings.Contains(out.Notice,
+			"remove it at the identity provider now") {
 			t.Errorf("the answer is %+v (%v)", out, err)
 		}
 	}

@@ -13,20 +13,21 @@ import (
 )
 
 const (
-	// patience is how long a secret that load balancers use may be refused, while another is accepted, before the test fails: the
-	// identity provider's servers may disagree for a moment, but every refusal is a login that fails.
+	// patience is how long a secret that load balancers use may be refused, while another is accepted, before the test
+	// fails: the identity provider's servers may disagree for a moment, but every refusal is a login that fails.
 	patience = 20 * time.Second
 	// enough is how often that must be seen besides.
 	enough = 3
-	// patienceAlone is that time while the old secret is switched off, and nothing shows whether the provider is well. Going back
-	// begins with switching it on, which shows it; an outage of 40 s was seen.
+	// patienceAlone is that time while the old secret is switched off, and nothing shows whether the provider is well.
+	// Going back begins with switching it on, which shows it; an outage of 40 s was seen.
 	patienceAlone = 45 * time.Second
 	// limit is how long one call goes on, and pauseAlone how long it waits at least while the provider may be ill.
 	limit      = 4 * time.Minute
 	pauseAlone = 5 * time.Second
 )
 
-// credential: the provider accepts To at every token endpoint, several times in a row, and refuses a deliberately wrong secret.
+// credential: the provider accepts To at every token endpoint, several times in a row, and refuses a deliberately wrong
+// secret.
 func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	to, err := t.Credential(ctx, t.in.To.VersionID)
 	if err != nil {
@@ -64,13 +65,14 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []rotation.Evidence{{Check: rotation.CheckCredential, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
+	return []rotation.Evidence{{Check: rotation.CheckCredential, Subject: t.Config.IdentityProvider.TokenEndpoint,
+		OK:        true,
 		Detail:    fmt.Sprintf("version %s accepted %d times in a row, a wrong secret refused", t.in.To.VersionID, n),
 		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
-// doubt is what is known of a secret that was refused: since when and how often that is proven, by another secret that was accepted
-// in between, and since when it is not.
+// doubt is what is known of a secret that was refused: since when and how often that is proven, by another secret that
+// was accepted in between, and since when it is not.
 type doubt struct {
 	*tester
 	to            invocation.Credential
@@ -87,8 +89,8 @@ func (d *doubt) forget(v probe.Verdict) {
 	}
 }
 
-// weigh says what a refusal means. It is one only if another secret is accepted at the same moment; otherwise the identity
-// provider may refuse everything, and going back to the old secret would help nobody.
+// weigh says what a refusal means. It is one only if another secret is accepted at the same moment; otherwise the
+// identity provider may refuse everything, and going back to the old secret would help nobody.
 func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe.Verdict, error) {
 	now := d.Now()
 	control, err := d.Control(ctx, at, d.to, d.in.From.VersionID)
@@ -117,12 +119,13 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 }
 
 func (d *doubt) failed(long time.Duration, reason string) error {
-	return failure.New(failure.SmokeTestFailed, "the identity provider refuses the secret of version %s, which is in use, for %s: %s",
+	return failure.New(failure.SmokeTestFailed,
+		"the identity provider refuses the secret of version %s, which is in use, for %s: %s",
 		d.in.To.VersionID, long.Round(time.Second), reason)
 }
 
-// oldIsOff: the old secret is switched off, so there is none that could be accepted. Where the only one was overwritten, going back
-// means to overwrite that again, and takes more than a suspicion.
+// oldIsOff: the old secret is switched off, so there is none that could be accepted. Where the only one was
+// overwritten, going back means to overwrite that again, and takes more than a suspicion.
 func (t *tester) oldIsOff() bool {
 	return t.Capable.CanDisable && !t.Capable.ReplacesInPlace() && slices.Contains(t.in.Checks, rotation.CheckRefused)
 }
@@ -136,6 +139,8 @@ func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
 	if err := t.MustRefuse(ctx, t.in.From.VersionID, t.in.To.VersionID, "is disabled"); err != nil {
 		return nil, err
 	}
-	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
-		Detail: "the disabled secret of version " + t.in.From.VersionID + " is refused", LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+	return []rotation.Evidence{{Check: rotation.CheckRefused, Subject: t.Config.IdentityProvider.TokenEndpoint,
+		OK:        true,
+		Detail:    "the disabled secret of version " + t.in.From.VersionID + " is refused",
+		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }

@@ -24,8 +24,10 @@ type Handler struct{ Deps invocation.Deps }
 func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.SmokeOutput, error) {
 	out, err := h.test(ctx, in)
 	if h.Deps.InVPC && failure.Is(err, failure.Unavailable) {
-		err = failure.New(failure.Unavailable, "%s (the smoke tests of all clients run in the VPC of stack.smokeTestVpc, whose subnets need a NAT gateway, "+
-			"or endpoints for AWS's APIs and a way to the identity providers: see docs/deploying.md, Smoke tests in a VPC)", err)
+		err = failure.New(failure.Unavailable, "%s (the smoke tests of all clients run in the VPC of "+
+			"stack.smokeTestVpc, whose subnets need a NAT gateway, "+
+			"or endpoints for AWS's APIs and a way to the identity providers: see docs/deploying.md, Smoke tests in "+
+			"a VPC)", err)
 	}
 	return out, err
 }
@@ -65,15 +67,17 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 	return out, nil
 }
 
-// standing fails if AWSCURRENT is a third version: what is tested is not what logins will depend on. Before anything has
-// changed that does not matter.
+// standing fails if AWSCURRENT is a third version: what is tested is not what logins will depend on. Before anything
+// has changed that does not matter.
 func standing(ctx context.Context, s *invocation.Invocation, in rotation.SmokeInput) error {
 	if in.Rehearse {
 		return nil
 	}
 	stands, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
 	if err == nil && in.MustBeCurrent && stands != in.To.VersionID {
-		return failure.New(failure.Precondition, "AWSCURRENT is on version %s, not on %s, which would be put on every target again: somebody moved it back", current, in.To.VersionID)
+		return failure.New(failure.Precondition,
+			"AWSCURRENT is on version %s, not on %s, which would be put on every target again: somebody moved it back",
+			current, in.To.VersionID)
 	}
 	return err
 }
@@ -86,7 +90,8 @@ func text(e rotation.Evidence) string {
 // summary says how the tests went with the secret in use: they passed, or ended with a login that does not count.
 func (t *tester) summary(evidence []rotation.Evidence) string {
 	if i := slices.IndexFunc(evidence, t.enough); i >= 0 {
-		return "a login fails as with a wrong client secret, which a rotation mends by putting a new one on every target: " + text(evidence[i])
+		return "a login fails as with a wrong client secret, which a rotation mends by putting a new one on every " +
+			"target: " + text(evidence[i])
 	}
 	return fmt.Sprintf("all %d redirect and login tests pass with the secret in use", len(evidence))
 }
@@ -173,8 +178,8 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 	return out, nil
 }
 
-// enough: one such login tells a rehearsal all, and the load balancer counts each as an error, which the metrics test after the
-// grace period may take for one of the new secret.
+// enough: one such login tells a rehearsal all, and the load balancer counts each as an error, which the metrics test
+// after the grace period may take for one of the new secret.
 func (t *tester) enough(e rotation.Evidence) bool { return t.in.Rehearse && e.AtCallback }
 
 // log writes the evidence down and counts login latencies.

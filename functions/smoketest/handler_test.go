@@ -33,7 +33,8 @@ func newWorld(t *testing.T, o memory.Options) (*fakes.World, *memory.Vendor) {
 	v.Add(secret.New(value))
 	w.Secrets.Add(newer, value, "AWSCURRENT")
 	w.Secrets.AddOther(fakes.UserARN, `{"username":"synthetic","password":"`+password+`"}`)
-	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN, ExpectText: "welcome"}}
+	w.Client.SmokeTests.Login = []config.LoginTest{{URL: w.App.URL("/"), UserSecretARN: fakes.UserARN,
+		ExpectText: "welcome"}}
 	return w, v
 }
 
@@ -42,8 +43,9 @@ func run(w *fakes.World, checks ...rotation.Check) (rotation.SmokeOutput, error)
 }
 
 func runOn(w *fakes.World, targets []rotation.Target, checks ...rotation.Check) (rotation.SmokeOutput, error) {
-	out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Checks: checks,
-		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, Targets: targets})
+	out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
+		Checks: checks,
+		From:   rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, Targets: targets})
 	return out, err
 }
 
@@ -62,8 +64,10 @@ func TestTheChecksRunInTheOrderGivenAndGiveEvidence(t *testing.T) {
 	w, v := newWorld(t, switchable)
 	disable(t, v)
 	for _, checks := range [][]rotation.Check{
-		{rotation.CheckCredential, rotation.CheckRefused, rotation.CheckRedirect, rotation.CheckLogin, rotation.CheckMetrics},
-		{rotation.CheckMetrics, rotation.CheckLogin, rotation.CheckRedirect, rotation.CheckRefused, rotation.CheckCredential},
+		{rotation.CheckCredential, rotation.CheckRefused, rotation.CheckRedirect, rotation.CheckLogin,
+			rotation.CheckMetrics},
+		{rotation.CheckMetrics, rotation.CheckLogin, rotation.CheckRedirect, rotation.CheckRefused,
+			rotation.CheckCredential},
 	} {
 		out, err := run(w, checks...)
 		if err != nil {
@@ -126,8 +130,10 @@ func TestALoginThatFailsIsASmokeTestThatFailed(t *testing.T) {
 
 // rehearse runs the tests with the secret in use, before anything is changed.
 func rehearse(w *fakes.World) (rotation.SmokeOutput, error) {
-	return fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Rehearse: true,
-		Checks: []rotation.Check{rotation.CheckRedirect, rotation.CheckLogin}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: older}})
+	return fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
+		Rehearse: true,
+		Checks:   []rotation.Check{rotation.CheckRedirect, rotation.CheckLogin}, From: rotation.Ref{VersionID: older},
+		To: rotation.Ref{VersionID: older}})
 }
 
 func TestARehearsalSaysHowTheTestsGo(t *testing.T) {
@@ -232,8 +238,10 @@ func TestAnAnswerThatIsNoVerdictIsAskedForAgain(t *testing.T) {
 				}
 				return 401, "invalid_client"
 			})
-			if _, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Wait: wait,
-				Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}}); err != nil {
+			if _, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
+				Wait:   wait,
+				Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older},
+				To: rotation.Ref{VersionID: newer}}); err != nil {
 				t.Errorf("answer %d: %v", nth, err)
 			}
 		}
@@ -254,8 +262,10 @@ func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
 	w, _ := newWorld(t, switchable)
 	w.Secrets.Add(newer, fakes.Mark+"-wrong")
 	w.Sleeps = 4
-	_, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Wait: true,
-		Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+	_, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
+		Wait:   true,
+		Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older},
+		To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.NotYetActive, "not accepted everywhere yet")
 }
 
@@ -343,7 +353,8 @@ func TestErrorsAreCountedSinceTheNewSecretWasMade(t *testing.T) {
 		{nil, time.Time{}, w.Now.Add(-2 * time.Hour)},
 		{&journal.Promotion{From: older, To: newer}, time.Time{}, w.Now.Add(-2 * time.Hour)}, // written down, not made
 		{&journal.Promotion{From: older, To: newer, At: switched}, time.Time{}, switched},
-		{&journal.Promotion{From: older, To: newer, At: switched}, switched.Add(-5 * time.Minute), switched.Add(-5 * time.Minute)},
+		{&journal.Promotion{From: older, To: newer, At: switched}, switched.Add(-5 * time.Minute),
+			switched.Add(-5 * time.Minute)},
 	} {
 		w.Journal.Set(journal.Journal{Promotion: c.promotion, Secrets: map[string]journal.Entry{newer: {At: c.made}}})
 		if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Since.Equal(c.want) {
@@ -368,11 +379,13 @@ func TestMoreErrorsThanAllowedFail(t *testing.T) {
 
 func TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo(t *testing.T) {
 	t.Parallel()
-	targets := []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer, Name: "one"}, {LoadBalancerARN: fakes.LoadBalancer, Name: "two"}}
+	targets := []rotation.Target{{LoadBalancerARN: fakes.LoadBalancer, Name: "one"},
+		{LoadBalancerARN: fakes.LoadBalancer, Name: "two"}}
 	for _, listed := range [][]string{nil, {fakes.LoadBalancer}} {
 		w, _ := newWorld(t, switchable)
 		w.Client.LoadBalancers = listed
-		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+		w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
+			Regions: []string{"eu-central-1"}}
 		w.Errors.Count, w.Errors.Stopped = 3, []string{fakes.LoadBalancer}
 		_, err := runOn(w, targets, rotation.CheckMetrics) // the fake looks which load balancers are asked for
 		fakes.Failed(t, err, failure.SmokeTestFailed, "metrics test of ELBAuthError failed")
@@ -383,7 +396,8 @@ func TestWithoutAnyLoadBalancerTheMetricsAreToldToBeUntested(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
 	w.Client.LoadBalancers = nil
-	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"}, Regions: []string{"eu-central-1"}}
+	w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
+		Regions: []string{"eu-central-1"}}
 	out, err := run(w, rotation.CheckMetrics)
 	if err != nil || len(out.Evidence) != 1 || !strings.HasPrefix(out.Evidence[0].Detail, "not tested") {
 		t.Errorf("%+v (%v)", out, err)
@@ -392,7 +406,8 @@ func TestWithoutAnyLoadBalancerTheMetricsAreToldToBeUntested(t *testing.T) {
 
 func TestErrorsThatTheRotationItselfCausesAreOnlyCounted(t *testing.T) {
 	t.Parallel()
-	w := fakes.New(t, memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID, "client-second"), memory.Initial)
+	w := fakes.New(t, memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID,
+		"client-second"), memory.Initial)
 	w.Client.IdentityProvider.ClientPair = "client-second"
 	w.Errors.Count = 3
 	if _, err := run(w, rotation.CheckMetrics); err != nil {
@@ -452,8 +467,9 @@ func TestAFunctionInAVPCThatLeadsNowhereSaysSo(t *testing.T) {
 	w.App.Fail(503)
 	d := w.Deps()
 	d.InVPC = true
-	_, err := fakes.Call(w, smoketest.Handler{Deps: d}.Handle, rotation.SmokeInput{Common: w.Common(), Checks: []rotation.Check{rotation.CheckRedirect},
-		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+	_, err := fakes.Call(w, smoketest.Handler{Deps: d}.Handle, rotation.SmokeInput{Common: w.Common(),
+		Checks: []rotation.Check{rotation.CheckRedirect},
+		From:   rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.Unavailable, "run in the VPC of stack.smokeTestVpc")
 	if _, err := run(w, rotation.CheckRedirect); err == nil || strings.Contains(err.Error(), "VPC") {
 		t.Errorf("outside of a VPC: %v", err)

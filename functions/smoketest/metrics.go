@@ -14,9 +14,9 @@ import (
 	"alboidc.internal/shared/telemetry"
 )
 
-// metrics counts the load balancers' authentication errors. Anybody can raise that metric, without an account (a callback
-// without a Host header is enough), so more of them than usual undo a rotation only on load balancers on which logins have
-// stopped besides, through which no login test passed at every node, and never in an emergency.
+// metrics counts the load balancers' authentication errors. Anybody can raise that metric, without an account (a
+// callback without a Host header is enough), so more of them than usual undo a rotation only on load balancers on which
+// logins have stopped besides, through which no login test passed at every node, and never in an emergency.
 func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	made, switched := t.times()
 	allowed := t.Config.SmokeTests.AuthErrors()
@@ -25,7 +25,8 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	}
 	balancers := t.balancers()
 	if len(balancers) == 0 { // all are found by tags, and no targets were passed
-		return []rotation.Evidence{{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: true, Detail: "not tested: no load balancer is listed"}}, nil
+		return []rotation.Evidence{{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: true,
+			Detail: "not tested: no load balancer is listed"}}, nil
 	}
 	e, err := t.AuthErrors(ctx, balancers, made, allowed)
 	if err != nil || e.OK {
@@ -43,11 +44,14 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 		if counted, err := t.countOn(ctx, stopped, made, allowed); err != nil || !counted.OK {
 			return []rotation.Evidence{counted}, err
 		}
-		why = fmt.Sprintf("logins go on, as far as can be told: of the load balancers through whose every node no login test is seen to pass (%s), "+
-			"none has had its logins stop and more errors than usual besides; other clients of a load balancer count in both metrics", names(suspects))
+		why = fmt.Sprintf("logins go on, as far as can be told: of the load balancers through whose every node no "+
+			"login test is seen to pass (%s), "+
+			"none has had its logins stop and more errors than usual besides; other clients of a load balancer count "+
+			"in both metrics", names(suspects))
 	}
 	e.OK, e.Detail = true, e.Detail+"; "+why
-	t.notice = "more authentication errors than usual (ELBAuthError " + e.Detail + "). Anybody can raise this metric; if users complain, look at the load balancers' access logs (error_reason)."
+	t.notice = "more authentication errors than usual (ELBAuthError " + e.Detail +
+		"). Anybody can raise this metric; if users complain, look at the load balancers' access logs (error_reason)."
 	return []rotation.Evidence{e}, nil
 }
 
@@ -65,12 +69,14 @@ func (t *tester) times() (made, switched time.Time) {
 }
 
 // countOn is the evidence of the errors on load balancers whose logins have stopped; OK if there are none of those.
-func (t *tester) countOn(ctx context.Context, stopped []string, since time.Time, allowed int) (rotation.Evidence, error) {
+func (t *tester) countOn(ctx context.Context, stopped []string, since time.Time, allowed int) (rotation.Evidence,
+	error) {
 	if len(stopped) == 0 {
 		return rotation.Evidence{OK: true}, nil
 	}
 	e, err := t.AuthErrors(ctx, stopped, since, allowed)
-	e.Detail += "; and no login has succeeded since the switch on " + names(stopped) + ", where logins were usual before"
+	e.Detail += "; and no login has succeeded since the switch on " + names(stopped) +
+		", where logins were usual before"
 	return e, err
 }
 
@@ -103,8 +109,8 @@ func (t *tester) note(evidence []rotation.Evidence) {
 // nameTimeout limits the search for a load balancer's addresses: not to know them costs certainty, not the rotation.
 const nameTimeout = 10 * time.Second
 
-// untested are those load balancers of which a login test of this call has not passed through every address that the load
-// balancer's own DNS name has. A URL does not say which load balancer it reaches; the addresses behind it do.
+// untested are those load balancers of which a login test of this call has not passed through every address that the
+// load balancer's own DNS name has. A URL does not say which load balancer it reaches; the addresses behind it do.
 func (t *tester) untested(ctx context.Context, balancers []string) []string {
 	if len(t.passed) == 0 || t.Balancers == nil {
 		return balancers
@@ -129,8 +135,8 @@ func (t *tester) untested(ctx context.Context, balancers []string) []string {
 	return out
 }
 
-// unguarded says, after a rehearsal, where anybody can hold a rotation up; "" if nowhere. Without any login test Plan has
-// said so.
+// unguarded says, after a rehearsal, where anybody can hold a rotation up; "" if nowhere. Without any login test Plan
+// has said so.
 func (t *tester) unguarded(ctx context.Context) string {
 	if len(t.passed) == 0 {
 		return ""
@@ -139,7 +145,8 @@ func (t *tester) unguarded(ctx context.Context) string {
 	if len(open) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; no login test is seen to pass through every node of %s, so anybody who makes it count authentication errors while no user "+
+	return fmt.Sprintf("; no login test is seen to pass through every node of %s, so anybody who makes it count "+
+		"authentication errors while no user "+
 		"logs in there can have a rotation rolled back: add a login test whose URL resolves to it", names(open))
 }
 

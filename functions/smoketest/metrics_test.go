@@ -30,7 +30,8 @@ func TestErrorsCountOnlyWhereLoginsHaveStopped(t *testing.T) {
 		stopped bool
 		notice  string // part of it; "": the test fails
 	}{
-		"a login test passed through every node":    {both, "127.0.0.1", true, "a login test passed through every node"},
+		"a login test passed through every node": {both, "127.0.0.1", true,
+			"a login test passed through every node"},
 		"the load balancer has a node that was not": {both, "127.0.0.2", true, ""},
 		"its addresses are not known":               {both, "", true, ""},
 		"no login test, logins have stopped":        {alone, "127.0.0.1", true, ""},
@@ -49,7 +50,8 @@ func TestErrorsCountOnlyWhereLoginsHaveStopped(t *testing.T) {
 				fakes.Failed(t, err, failure.SmokeTestFailed, "no login has succeeded since the switch on orders-alb")
 				return
 			}
-			if err != nil || !strings.Contains(out.Notice, c.notice) || !strings.Contains(out.Notice, "Anybody can raise this metric") {
+			if err != nil || !strings.Contains(out.Notice, c.notice) || !strings.Contains(out.Notice,
+				"Anybody can raise this metric") {
 				t.Errorf("the notice is %q (%v)", out.Notice, err)
 			}
 			if e := out.Evidence[len(out.Evidence)-1]; !e.OK || !strings.Contains(e.Detail, "4 errors; ") {
@@ -63,8 +65,10 @@ func TestInAnEmergencyErrorsAreAWarning(t *testing.T) {
 	t.Parallel()
 	w := noisy(t)
 	w.Errors.Stopped = []string{fakes.LoadBalancer}
-	out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Emergency: true,
-		Checks: []rotation.Check{rotation.CheckMetrics}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+	out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
+		Emergency: true,
+		Checks:    []rotation.Check{rotation.CheckMetrics}, From: rotation.Ref{VersionID: older},
+		To: rotation.Ref{VersionID: newer}})
 	if err != nil || !strings.Contains(out.Notice, "they do not hold up an emergency") {
 		t.Errorf("the notice is %q (%v)", out.Notice, err)
 	}
@@ -83,8 +87,10 @@ func TestLoginsAreCountedFromTheSwitchOn(t *testing.T) {
 	t.Parallel()
 	w := noisy(t)
 	made, switched := w.Now.Add(-2*time.Hour), w.Now.Add(-time.Hour)
-	w.Journal.Set(journal.Journal{Promotion: &journal.Promotion{From: older, To: newer, At: switched}, Secrets: map[string]journal.Entry{newer: {At: made}}})
-	if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Made.Equal(made) || !w.Errors.Switched.Equal(switched) {
+	w.Journal.Set(journal.Journal{Promotion: &journal.Promotion{From: older, To: newer, At: switched},
+		Secrets: map[string]journal.Entry{newer: {At: made}}})
+	if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Made.Equal(made) ||
+		!w.Errors.Switched.Equal(switched) {
 		t.Errorf("made %s, switched %s (%v)", w.Errors.Made, w.Errors.Switched, err)
 	}
 }
@@ -94,7 +100,8 @@ func TestARehearsalSaysWhereAnybodyCanHoldARotationUp(t *testing.T) {
 	w, _ := newWorld(t, switchable)
 	w.ALB.Address = "127.0.0.2"
 	out, err := rehearse(w)
-	if err != nil || !strings.Contains(out.Summary, "pass with the secret in use; no login test is seen to pass through every node of orders-alb") {
+	if err != nil || !strings.Contains(out.Summary,
+		"pass with the secret in use; no login test is seen to pass through every node of orders-alb") {
 		t.Errorf("the summary is %q (%v)", out.Summary, err)
 	}
 }

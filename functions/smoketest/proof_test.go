@@ -46,14 +46,17 @@ func TestAnOutageFailsNoTestOfASecretInUse(t *testing.T) {
 	fakes.Failed(t, err, failure.Unavailable, "the time of one call was not enough")
 	refuse(w, time.Hour)
 	_, err = run(w, rotation.CheckCredential)
-	fakes.Failed(t, err, failure.Unavailable, "no other secret is accepted, which would show that the provider answers rightly")
+	fakes.Failed(t, err, failure.Unavailable,
+		"no other secret is accepted, which would show that the provider answers rightly")
 }
 
 func TestASecretThatIsNotYetActiveIsToldFromAnOutage(t *testing.T) {
 	t.Parallel()
 	wait := func(w *fakes.World) error {
-		_, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(), Wait: true,
-			Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
+		_, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
+			Wait:   true,
+			Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older},
+			To: rotation.Ref{VersionID: newer}})
 		return err
 	}
 	w, _ := newWorld(t, switchable)

@@ -52,7 +52,8 @@ func TestASecretWhoseProofHasAgedIsProvenAgain(t *testing.T) {
 		"not told, accepted":              {untold, true, true, true, ""},
 		"not told, refused":               {untold, true, false, true, failure.SecretRefused},
 		"in the future, refused":          {ago(-time.Hour), true, false, true, failure.SecretRefused},
-		"at no time, refused":             {func(time.Time) string { return "soon" }, true, false, true, failure.SecretRefused},
+		"at no time, refused": {func(time.Time) string { return "soon" }, true, false, true,
+			failure.SecretRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -18,8 +18,8 @@ type Handler struct{ Deps invocation.Deps }
 
 // Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
 // target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
-// Only a secret that is in use, or that a rotation has in hand, is put on targets, and only if the identity provider has
-// accepted it not long ago.
+// Only a secret that is in use, or that a rotation has in hand, is put on targets, and only if the identity provider
+// has accepted it not long ago.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -57,7 +57,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err := note(ctx, s); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: registration, ClientID: clientID, Secret: value, Undo: in.Undo})
+	done, err := s.Balancers.SetSecret(ctx, in.Target, alb.Change{Registration: registration, ClientID: clientID,
+		Secret: value, Undo: in.Undo})
 	if in.Target.Left && failure.Is(err, failure.AccessDenied) {
 		return rotation.UpdateOutput{Target: in.Target.Name, Result: left}, nil
 	}
@@ -73,8 +74,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(done.Result), Notice: done.Notice}, nil
 }
 
-// note notes the time of a write, before it, for what may still be under way when this call is over, and after it. Who has lost
-// the lock writes nothing.
+// note notes the time of a write, before it, for what may still be under way when this call is over, and after it. Who
+// has lost the lock writes nothing.
 func note(ctx context.Context, s *invocation.Invocation) error {
 	return s.Journal.NoteWrite(ctx, s.Common.Client, s.Common.Execution, s.Now())
 }

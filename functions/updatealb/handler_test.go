@@ -20,7 +20,8 @@ const (
 	value = fakes.Mark + "-value-of-version-new"
 )
 
-var target = rotation.Target{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener, Name: "orders-alb :443 default"}
+var target = rotation.Target{Region: "eu-central-1", LoadBalancerARN: fakes.LoadBalancer, ListenerARN: fakes.Listener,
+	Name: "orders-alb :443 default"}
 
 func newWorld(t *testing.T) *fakes.World {
 	t.Helper()
@@ -33,7 +34,8 @@ func newWorld(t *testing.T) *fakes.World {
 
 func update(w *fakes.World, version string) (rotation.UpdateOutput, error) {
 	return fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-		rotation.UpdateInput{Common: w.Common(), Target: target, To: rotation.Ref{VersionID: version}, Proven: rotation.Timestamp(w.Now)})
+		rotation.UpdateInput{Common: w.Common(), Target: target, To: rotation.Ref{VersionID: version},
+			Proven: rotation.Timestamp(w.Now)})
 }
 
 // answers fails unless the call was a success with this result.
@@ -88,8 +90,9 @@ func TestATargetIsLeftAloneWhileAWSCURRENTIsAThirdVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Secrets.Add("version-third", fakes.Mark+"-third", "AWSCURRENT")
-	_, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: w.Common(), Target: target,
-		From: rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: newer}})
+	_, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: w.Common(),
+		Target: target,
+		From:   rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.Superseded, "version-third")
 	if got := w.Writes(); len(got) != 0 {
 		t.Errorf("the writes were %q", got)
@@ -136,16 +139,21 @@ func TestWhatIsRefusedLeavesTheTargetAsItIs(t *testing.T) {
 		kind    failure.Kind
 		says    string
 	}{
-		"an execution that lost the lock":       {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, newer, failure.LockLost, fakes.Other},
-		"an execution when nobody has the lock": {func(w *fakes.World) { w.Journal.SetOwner("") }, newer, failure.LockLost, "nobody"},
+		"an execution that lost the lock": {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) }, newer,
+			failure.LockLost, fakes.Other},
+		"an execution when nobody has the lock": {func(w *fakes.World) { w.Journal.SetOwner("") }, newer,
+			failure.LockLost, "nobody"},
 		"a target of another issuer": {func(w *fakes.World) {
 			w.ALB.Change(func(o *fakes.Login) { o.Issuer = aws.String("https://other.example") })
 		}, newer, failure.TargetDrift, "https://other.example"},
-		"a target of another client": {func(w *fakes.World) { w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String("0oa2") }) }, newer, failure.TargetDrift, "0oa2"},
+		"a target of another client": {
+			func(w *fakes.World) { w.ALB.Change(func(o *fakes.Login) { o.ClientId = aws.String("0oa2") }) }, newer,
+			failure.TargetDrift, "0oa2"},
 		"a target that would send the secret elsewhere": {func(w *fakes.World) {
 			w.ALB.Change(func(o *fakes.Login) { o.TokenEndpoint = aws.String("https://evil.example/token") })
 		}, newer, failure.TargetDrift, "https://evil.example/token"},
-		"a target without a login":        {func(w *fakes.World) { w.ALB.LetIn() }, newer, failure.TargetDrift, "no authenticate-oidc action"},
+		"a target without a login": {func(w *fakes.World) { w.ALB.LetIn() }, newer, failure.TargetDrift,
+			"no authenticate-oidc action"},
 		"a version that was never stored": {func(*fakes.World) {}, "version-x", failure.Precondition, "version-x"},
 		"no version":                      {func(*fakes.World) {}, "", failure.Internal, "no version id"},
 	} {
@@ -177,7 +185,8 @@ func TestASecretIsReadInTheFormInWhichItWasStored(t *testing.T) {
 	for name, noted := range map[string]*string{"noted": aws.String("clientSecret"), "not noted": nil} {
 		w := newWorld(t)
 		w.Secrets.Add(newer, `{"clientId":"`+fakes.ClientID+`","clientSecret":"`+value+`"}`)
-		w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live, IdPSecretID: "mem-2", JSONKey: noted}}})
+		w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: {State: journal.Live,
+			IdPSecretID: "mem-2", JSONKey: noted}}})
 		got, err := update(w, newer)
 		if answers(t, got, err, "updated"); w.ALB.Secret() != value {
 			t.Errorf("%s: the target has another secret", name)

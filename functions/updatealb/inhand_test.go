@@ -19,14 +19,20 @@ func TestOnlyASecretThatARotationHasInHandIsPutOnTargets(t *testing.T) {
 		journal journal.Journal
 		allowed bool
 	}{
-		"AWSCURRENT":               {fakes.Old, journal.Journal{}, true},
-		"AWSPENDING":               {newer, journal.Journal{}, true},
-		"promoted from":            {made, journal.Journal{Promotion: &journal.Promotion{From: made, To: fakes.Old}}, true},
-		"promoted to":              {made, journal.Journal{Promotion: &journal.Promotion{From: fakes.Old, To: made}}, true},
-		"intended":                 {made, journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Intended}}}, true},
-		"live":                     {made, journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Live, IdPSecretID: "mem-7"}}}, true},
-		"removed":                  {dead, journal.Journal{Secrets: map[string]journal.Entry{dead: {State: journal.Removed}}}, false},
-		"kept":                     {dead, journal.Journal{Secrets: map[string]journal.Entry{dead: {State: journal.Kept}}}, false},
+		"AWSCURRENT": {fakes.Old, journal.Journal{}, true},
+		"AWSPENDING": {newer, journal.Journal{}, true},
+		"promoted from": {made, journal.Journal{Promotion: &journal.Promotion{From: made, To: fakes.Old}},
+			true},
+		"promoted to": {made, journal.Journal{Promotion: &journal.Promotion{From: fakes.Old, To: made}},
+			true},
+		"intended": {made,
+			journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Intended}}}, true},
+		"live": {made, journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Live,
+			IdPSecretID: "mem-7"}}}, true},
+		"removed": {dead,
+			journal.Journal{Secrets: map[string]journal.Entry{dead: {State: journal.Removed}}}, false},
+		"kept": {dead,
+			journal.Journal{Secrets: map[string]journal.Entry{dead: {State: journal.Kept}}}, false},
 		"nobody knows":             {dead, journal.Journal{}, false},
 		"AWSPREVIOUS of long ago":  {"version-previous", journal.Journal{}, false},
 		"one that does not exist":  {"version-x", journal.Journal{}, false},
@@ -78,7 +84,8 @@ func TestATargetThatWasTakenOutMayRefuseTheChange(t *testing.T) {
 			of := target
 			of.Left = c.left
 			got, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-				rotation.UpdateInput{Common: w.Common(), Target: of, To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now)})
+				rotation.UpdateInput{Common: w.Common(), Target: of, To: rotation.Ref{VersionID: newer},
+					Proven: rotation.Timestamp(w.Now)})
 			if c.want != "" {
 				fakes.Failed(t, err, c.want, "not now")
 				return

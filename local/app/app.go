@@ -30,7 +30,8 @@ func Start(ctx context.Context, name string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting application %s: %w", name, err)
 	}
-	s := &Server{Port: l.Addr().(*net.TCPAddr).Port, server: &http.Server{Handler: handler(name), ReadHeaderTimeout: 10 * time.Second}}
+	s := &Server{Port: l.Addr().(*net.TCPAddr).Port, server: &http.Server{Handler: handler(name),
+		ReadHeaderTimeout: 10 * time.Second}}
 	go func() { _ = s.server.Serve(l) }()
 	context.AfterFunc(ctx, func() { _ = s.server.Close() })
 	return s, nil

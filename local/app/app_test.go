@@ -27,15 +27,18 @@ func TestApplicationGreetsOnlyWhomTheLoadBalancerNames(t *testing.T) {
 		status int
 		body   string
 	}{
-		"a user":                    {claims(`{"email":"ada@example.com"}`), http.StatusOK, "Signed in as ada@example.com at shop/orders"},
-		"a name with markup":        {claims(`{"email":"<b>"}`), http.StatusOK, "Signed in as &lt;b&gt; at shop/orders"},
+		"a user": {claims(`{"email":"ada@example.com"}`), http.StatusOK,
+			"Signed in as ada@example.com at shop/orders"},
+		"a name with markup": {claims(`{"email":"<b>"}`), http.StatusOK,
+			"Signed in as &lt;b&gt; at shop/orders"},
 		"nobody":                    {"", http.StatusForbidden, "nobody is signed in"},
 		"claims without an address": {claims(`{"sub":"1"}`), http.StatusForbidden, "nobody is signed in"},
 		"not a JWT":                 {"ada@example.com", http.StatusForbidden, "nobody is signed in"},
 		"claims that are not JSON":  {claims(`ada`), http.StatusForbidden, "nobody is signed in"},
 		"claims in another base":    {"e30=.***.c2ln", http.StatusForbidden, "nobody is signed in"},
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/orders", s.Port), nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/orders",
+			s.Port), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +65,8 @@ func TestApplicationEndsWithItsContext(t *testing.T) {
 	end()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", s.Port), nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/",
+			s.Port), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,8 @@ func (x *Execution) runParallel(ctx context.Context, s *scope, st *State, v view
 		}
 		id := x.record(s, Event{Type: "ParallelStateStarted"})
 		for _, b := range st.Branches {
-			s.children = append(s.children, &scope{flow: b, parent: s, vars: map[string]json.RawMessage{}, state: b.StartAt, input: input, prev: id})
+			s.children = append(s.children, &scope{flow: b, parent: s, vars: map[string]json.RawMessage{},
+				state: b.StartAt, input: input, prev: id})
 		}
 	}
 	return x.join(ctx, s, st, len(s.children), func(ctx context.Context, i int) *failure {
@@ -51,11 +52,15 @@ func (x *Execution) runMap(ctx context.Context, s *scope, st *State, v view) (js
 		id := x.record(s, Event{Type: "MapStateStarted", MapStarted: &MapDetails{Length: len(items)}})
 		s.children = make([]*scope, 0, len(items))
 		for i, item := range items {
-			s.children = append(s.children, &scope{flow: st.Processor, parent: s, vars: map[string]json.RawMessage{}, state: st.Processor.StartAt,
+			s.children = append(s.children, &scope{flow: st.Processor, parent: s, vars: map[string]json.RawMessage{},
+				state: st.Processor.StartAt,
 				input: item, prev: id, item: &mapItem{Index: i, Value: item}})
 		}
 	}
-	return x.join(ctx, s, st, int(width), func(ctx context.Context, i int) *failure { return x.iterate(ctx, s, st, v, i) })
+	return x.join(ctx, s, st, int(width), func(ctx context.Context, i int) *failure {
+		return x.iterate(ctx, s, st,
+			v, i)
+	})
 }
 
 // items is the array that a Map goes over: Items, or the state's input.
@@ -129,7 +134,8 @@ type group struct {
 
 // join runs the unfinished children, at most width at a time, and gives the array of all outputs. The first failure
 // aborts the others.
-func (x *Execution) join(ctx context.Context, s *scope, st *State, width int, run func(context.Context, int) *failure) (json.RawMessage, *failure) {
+func (x *Execution) join(ctx context.Context, s *scope, st *State, width int,
+	run func(context.Context, int) *failure) (json.RawMessage, *failure) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	g := &group{workers: min(width, len(s.children)), cancel: cancel, last: s.prev, handoff: newHandoff[struct{}]()}

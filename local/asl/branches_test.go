@@ -13,14 +13,16 @@ import (
 
 // mapOf is a Map state M around one state.
 func mapOf(fields, inner string) string {
-	return `"M":{"Type":"Map",` + fields + `"ItemProcessor":{"ProcessorConfig":{"Mode":"INLINE"},"StartAt":"I","States":{"I":` + inner + `}},"End":true}`
+	return `"M":{"Type":"Map",` + fields +
+		`"ItemProcessor":{"ProcessorConfig":{"Mode":"INLINE"},"StartAt":"I","States":{"I":` + inner + `}},"End":true}`
 }
 
 func TestAMapGivesItsOutputsInTheOrderOfItsItems(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
 	r := w.run(machine("A", `"A":{"Type":"Pass","Assign":{"base":10},"Next":"M"},`+
-		mapOf(`"Items":"{% $states.input.list %}","ItemSelector":{"n":"{% $states.context.Map.Item.Value %}","i":"{% $states.context.Map.Item.Index %}","all":"{% $count($states.input.list) %}"},`,
+		mapOf(
+			`"Items":"{% $states.input.list %}","ItemSelector":{"n":"{% $states.context.Map.Item.Value %}","i":"{% $states.context.Map.Item.Index %}","all":"{% $count($states.input.list) %}"},`,
 			`{"Type":"Wait","Seconds":"{% $states.input.n %}","Output":"{% $base + $states.input.n + $states.input.i + $states.input.all + $states.context.Map.Item.Index %}","End":true}`)), `{"list":[30,20,10]}`)
 	w.wantSuccess(r, `[43,35,27]`)
 	if w.elapsed() != 30*time.Second {
@@ -41,7 +43,8 @@ func TestMaxConcurrencyBoundsTheIterationsThatRunAtOnce(t *testing.T) {
 		now.Add(-1)
 		return `1`, nil
 	})
-	w.wantSuccess(w.run(machine("M", mapOf(`"MaxConcurrency":"{% 2 %}",`, `{`+invoke+`,"End":true}`)), `[1,2,3,4,5]`), `[1,1,1,1,1]`)
+	w.wantSuccess(w.run(machine("M", mapOf(`"MaxConcurrency":"{% 2 %}",`, `{`+invoke+`,"End":true}`)), `[1,2,3,4,5]`),
+		`[1,1,1,1,1]`)
 	if most.Load() != 2 || w.elapsed() != 3*time.Second {
 		t.Errorf("%d at once, %s in all; want 2 and 3s", most.Load(), w.elapsed())
 	}
@@ -51,7 +54,8 @@ func TestAnEmptyMapStartsAndSucceeds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
 	w.wantSuccess(w.run(machine("M", mapOf(`"Items":"{% [] %}",`, `{"Type":"Pass","End":true}`)), `{}`), `[]`)
-	w.wantTrail(0, "ExecutionStarted", "MapStateEntered M", "MapStateStarted", "MapStateSucceeded", "MapStateExited M", "ExecutionSucceeded")
+	w.wantTrail(0, "ExecutionStarted", "MapStateEntered M", "MapStateStarted", "MapStateSucceeded", "MapStateExited M",
+		"ExecutionSucceeded")
 }
 
 func TestAMapOverSomethingElseThanAnArrayNeverStarts(t *testing.T) {
@@ -61,9 +65,11 @@ func TestAMapOverSomethingElseThanAnArrayNeverStarts(t *testing.T) {
 		``:                   {"", "Map state input must be an array but was: 1"},
 	} {
 		w := newWorld(t, noTasks)
-		w.wantFailure(w.run(machine("M", mapOf(fields, `{"Type":"Pass","End":true}`)), `1`), "States.QueryEvaluationError")
+		w.wantFailure(w.run(machine("M", mapOf(fields, `{"Type":"Pass","End":true}`)), `1`),
+			"States.QueryEvaluationError")
 		w.wantTrail(0, "ExecutionStarted", "MapStateEntered M", "EvaluationFailed", "MapStateFailed", "ExecutionFailed")
-		if d := w.event("EvaluationFailed").EvaluationFailed; d.Location != want[0] || !strings.HasSuffix(d.Cause, want[1]) {
+		if d := w.event("EvaluationFailed").EvaluationFailed; d.Location != want[0] ||
+			!strings.HasSuffix(d.Cause, want[1]) {
 			t.Errorf("got %+v", d)
 		}
 	}
@@ -81,7 +87,8 @@ func TestAFailedIterationAbortsTheOthersAndTheMap(t *testing.T) {
 	})
 	w.wantFailure(w.run(machine("M", mapOf(``, `{`+invoke+`,"End":true}`)), `[0,1]`), "Boom")
 	trail := w.trail(0)
-	wantOrder := []string{"MapIterationFailed 1", "TaskStateAborted", "MapIterationAborted 0", "MapStateFailed", "ExecutionFailed"}
+	wantOrder := []string{"MapIterationFailed 1", "TaskStateAborted", "MapIterationAborted 0", "MapStateFailed",
+		"ExecutionFailed"}
 	if got := trail[len(trail)-5:]; !slices.Equal(got, wantOrder) {
 		t.Errorf("the history ends %v; want %v", got, wantOrder)
 	}
@@ -93,9 +100,12 @@ func TestAFailedIterationAbortsTheOthersAndTheMap(t *testing.T) {
 func TestARetriedMapStartsAgainWithAllItemsAndFailsOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, failing("Boom"))
-	w.wantFailure(w.run(machine("M", mapOf(`"MaxConcurrency":1,"Retry":[{"ErrorEquals":["Boom"],"MaxAttempts":2}],`, `{`+invoke+`,"End":true}`)), `[1]`), "Boom")
-	one := []string{"MapStateStarted", "MapIterationStarted 0", "TaskStateEntered I", "TaskScheduled", "TaskStarted", "TaskFailed", "MapIterationFailed 0"}
-	w.wantTrail(0, slices.Concat([]string{"ExecutionStarted", "MapStateEntered M"}, one, one, one, []string{"MapStateFailed", "ExecutionFailed"})...)
+	w.wantFailure(w.run(machine("M", mapOf(`"MaxConcurrency":1,"Retry":[{"ErrorEquals":["Boom"],"MaxAttempts":2}],`,
+		`{`+invoke+`,"End":true}`)), `[1]`), "Boom")
+	one := []string{"MapStateStarted", "MapIterationStarted 0", "TaskStateEntered I", "TaskScheduled", "TaskStarted",
+		"TaskFailed", "MapIterationFailed 0"}
+	w.wantTrail(0, slices.Concat([]string{"ExecutionStarted", "MapStateEntered M"}, one, one, one,
+		[]string{"MapStateFailed", "ExecutionFailed"})...)
 }
 
 const parallelOfTwo = `"P":{"Type":"Parallel","End":true,"Branches":[
@@ -114,13 +124,15 @@ func TestAParallelGivesTheOutputsOfItsBranches(t *testing.T) {
 func TestAFailedBranchIsCaughtByItsParallel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, failing("Boom"))
-	r := w.run(machine("P", parallelOfTwo+`,"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput.Error %}","Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
+	r := w.run(machine("P", parallelOfTwo+
+		`,"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput.Error %}","Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
 	w.wantSuccess(r, `"Boom"`)
 	if w.elapsed() != 0 {
 		t.Errorf("the other branch was waited for: %s", w.elapsed())
 	}
 	trail := strings.Join(w.trail(0), ",")
-	if !strings.HasSuffix(trail, "ParallelStateFailed,ParallelStateExited P,SucceedStateEntered S,SucceedStateExited S,ExecutionSucceeded") {
+	if !strings.HasSuffix(trail,
+		"ParallelStateFailed,ParallelStateExited P,SucceedStateEntered S,SucceedStateExited S,ExecutionSucceeded") {
 		t.Errorf("history %s", trail)
 	}
 }
@@ -133,12 +145,15 @@ func TestARedriveSchedulesATaskAgainWithFreshRetries(t *testing.T) {
 		}
 		return string(task.Arguments), nil
 	})
-	r := w.run(machine("T", `"T":{`+invoke+`,"Arguments":["{% $states.context.Execution.RedriveCount %}","{% $states.context.State.RetryCount %}"],"End":true,
+	r := w.run(machine("T",
+		`"T":{`+invoke+
+			`,"Arguments":["{% $states.context.Execution.RedriveCount %}","{% $states.context.State.RetryCount %}"],"End":true,
 		"Retry":[{"ErrorEquals":["Down"],"MaxAttempts":1}]}`), `{}`)
 	w.wantFailure(r, "Down")
 	before := len(w.execution.Events())
 	w.wantSuccess(w.redrive(), `[1,1]`)
-	w.wantTrail(before, "ExecutionRedriven", "TaskScheduled", "TaskStarted", "TaskFailed", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited T", "ExecutionSucceeded")
+	w.wantTrail(before, "ExecutionRedriven", "TaskScheduled", "TaskStarted", "TaskFailed", "TaskScheduled",
+		"TaskStarted", "TaskSucceeded", "TaskStateExited T", "ExecutionSucceeded")
 	if d := w.event("ExecutionRedriven").ExecutionRedriven; d.RedriveCount != 1 {
 		t.Errorf("redrive count %d", d.RedriveCount)
 	}
@@ -149,7 +164,8 @@ func TestRedriveReentersAFailStateAndFailsAgain(t *testing.T) {
 	w := newWorld(t, noTasks)
 	w.wantFailure(w.run(machine("F", `"F":{"Type":"Fail","Error":"RolledBack"}`), `{}`), "RolledBack")
 	w.wantFailure(w.redrive(), "RolledBack")
-	w.wantTrail(0, "ExecutionStarted", "FailStateEntered F", "ExecutionFailed", "ExecutionRedriven", "FailStateEntered F", "ExecutionFailed")
+	w.wantTrail(0, "ExecutionStarted", "FailStateEntered F", "ExecutionFailed", "ExecutionRedriven",
+		"FailStateEntered F", "ExecutionFailed")
 }
 
 func TestRedriveLeavesAPassWithoutExecutingIt(t *testing.T) {
@@ -160,8 +176,9 @@ func TestRedriveLeavesAPassWithoutExecutingIt(t *testing.T) {
 			w.stop(&asl.StopReason{})
 		}
 	}
-	r := w.run(machine("A", `"A":{"Type":"Choice","Choices":[{"Condition":false,"Next":"P"}],"Default":"P","Assign":{"x":1}},`+
-		`"P":{"Type":"Pass","Assign":{"x":2},"Output":3,"Next":"S"},"S":{"Type":"Succeed","Output":["{% $x %}","{% $states.input %}"]}`), `0`)
+	r := w.run(machine("A",
+		`"A":{"Type":"Choice","Choices":[{"Condition":false,"Next":"P"}],"Default":"P","Assign":{"x":1}},`+
+			`"P":{"Type":"Pass","Assign":{"x":2},"Output":3,"Next":"S"},"S":{"Type":"Succeed","Output":["{% $x %}","{% $states.input %}"]}`), `0`)
 	if r.Status != asl.Aborted {
 		t.Fatalf("ended %s", r.Status)
 	}
@@ -171,7 +188,8 @@ func TestRedriveLeavesAPassWithoutExecutingIt(t *testing.T) {
 func TestRedriveLeavesAWaitWhoseTimestampHasPassedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	r := w.run(`{"QueryLanguage":"JSONata","TimeoutSeconds":60,"StartAt":"W","States":{"W":{"Type":"Wait","Timestamp":"2026-03-01T10:05:00Z","End":true}}}`, `{}`)
+	r := w.run(
+		`{"QueryLanguage":"JSONata","TimeoutSeconds":60,"StartAt":"W","States":{"W":{"Type":"Wait","Timestamp":"2026-03-01T10:05:00Z","End":true}}}`, `{}`)
 	if r.Status != asl.TimedOut {
 		t.Fatalf("ended %s", r.Status)
 	}
@@ -205,7 +223,8 @@ func TestRedriveRunsOnlyTheIterationsThatFailedOrWereAborted(t *testing.T) {
 	}
 	w.wantTrail(before, "ExecutionRedriven",
 		"TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited I", "MapIterationSucceeded 1",
-		"MapIterationStarted 2", "TaskStateEntered I", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited I", "MapIterationSucceeded 2",
+		"MapIterationStarted 2", "TaskStateEntered I", "TaskScheduled", "TaskStarted", "TaskSucceeded",
+		"TaskStateExited I", "MapIterationSucceeded 2",
 		"MapStateSucceeded", "MapStateExited M", "ExecutionSucceeded")
 }
 

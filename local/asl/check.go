@@ -30,7 +30,8 @@ func (p *parser) checkFlow(f *Flow, path string, names, outer map[string]bool) {
 		names[name] = true
 		for _, v := range f.States[name].assigned() {
 			if outer[v] {
-				p.report(codeSchema, at+"/Assign/"+v, "The variable '%s' belongs to an outer scope and cannot be assigned here", v)
+				p.report(codeSchema, at+"/Assign/"+v,
+					"The variable '%s' belongs to an outer scope and cannot be assigned here", v)
 			}
 			scope[v] = true
 		}

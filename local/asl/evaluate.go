@@ -90,7 +90,8 @@ func (x *Execution) bindings(s *scope, st *State, v view) (map[string]json.RawMe
 			}
 		}
 	}
-	states, err := json.Marshal(statesObject{Input: s.input, Result: v.result, ErrorOutput: v.errorOutput, Context: x.contextObject(s, st, v)})
+	states, err := json.Marshal(statesObject{Input: s.input, Result: v.result, ErrorOutput: v.errorOutput,
+		Context: x.contextObject(s, st, v)})
 	out["states"] = states
 	return out, err
 }
@@ -113,7 +114,8 @@ func (x *Execution) evaluate(s *scope, st *State, v view, t *Template, field str
 		case errors.Is(err, jsonata.ErrUndefined):
 			return nil, x.evaluationFailed(s, st, s.entry, expression, field, "returned nothing (undefined).")
 		case errors.As(err, &je), errors.Is(err, jsonata.ErrTimeLimit):
-			return nil, x.evaluationFailed(s, st, s.entry, expression, field, "threw an error during evaluation. "+err.Error())
+			return nil, x.evaluationFailed(s, st, s.entry, expression, field,
+				"threw an error during evaluation. "+err.Error())
 		default:
 			return nil, fail(errRuntime, err.Error())
 		}
@@ -121,14 +123,16 @@ func (x *Execution) evaluate(s *scope, st *State, v view, t *Template, field str
 }
 
 // evaluateAs evaluates a template whose value must have a type: "string", "number", "boolean" or "array".
-func (x *Execution) evaluateAs(s *scope, st *State, v view, t *Template, field, wanted string) (json.RawMessage, *failure) {
+func (x *Execution) evaluateAs(s *scope, st *State, v view, t *Template, field, wanted string) (json.RawMessage,
+	*failure) {
 	value, f := x.evaluate(s, st, v, t, field)
 	if f != nil {
 		return nil, f
 	}
 	if got := typeOf(value); got != wanted {
 		return nil, x.evaluationFailed(s, st, s.entry, t.expression, field,
-			fmt.Sprintf("returned an unexpected result type. Expected '%s', but was '%s' for value: %s", wanted, got, value))
+			fmt.Sprintf("returned an unexpected result type. Expected '%s', but was '%s' for value: %s", wanted, got,
+				value))
 	}
 	return value, nil
 }
@@ -142,7 +146,8 @@ func (x *Execution) evaluateCount(s *scope, st *State, v view, t *Template, fiel
 	n, whole := wholeNumber(value)
 	if !whole || n < low || n > 99999999 {
 		return 0, x.evaluationFailed(s, st, s.entry, t.expression, field,
-			fmt.Sprintf("returned a value out of range. Expected a whole number from %d to 99999999, but was: %s", low, value))
+			fmt.Sprintf("returned a value out of range. Expected a whole number from %d to 99999999, but was: %s", low,
+				value))
 	}
 	return n, nil
 }
@@ -155,7 +160,8 @@ func (x *Execution) evaluationFailed(s *scope, st *State, prev int64, expression
 }
 
 func (x *Execution) evaluationError(s *scope, st *State, prev int64, location, what string) *failure {
-	cause := fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s", st.Name, s.entered, what)
+	cause := fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s", st.Name,
+		s.entered, what)
 	s.prev = x.recordAfter(prev, Event{Type: "EvaluationFailed",
 		EvaluationFailed: &EvaluationError{Error: errEvaluation, Cause: cause, Location: location, State: st.Name}})
 	return fail(errEvaluation, cause)

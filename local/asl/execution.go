@@ -114,10 +114,12 @@ func (e *Engine) New(m *Machine, id Identity, onEvent func(Event)) *Execution {
 		root: &scope{flow: &m.Flow, state: m.StartAt, input: id.Input, vars: map[string]json.RawMessage{}}}
 }
 
-// Run carries the execution out. It ends at once, as ABORTED, when ctx does. Call it from a goroutine of the engine's clock.
+// Run carries the execution out. It ends at once, as ABORTED, when ctx does. Call it from a goroutine of the engine's
+// clock.
 func (x *Execution) Run(ctx context.Context) Result {
 	input, details := detailsOf(x.identity.Input)
-	x.record(nil, Event{Type: "ExecutionStarted", ExecutionStarted: &StartedDetails{Input: input, InputDetails: details, RoleARN: x.identity.RoleARN,
+	x.record(nil, Event{Type: "ExecutionStarted", ExecutionStarted: &StartedDetails{Input: input, InputDetails: details,
+		RoleARN:              x.identity.RoleARN,
 		StateMachineAliasARN: x.identity.AliasARN, StateMachineVersionARN: x.identity.VersionARN}})
 	return x.drive(ctx)
 }
@@ -131,7 +133,8 @@ func (x *Execution) Redrive(ctx context.Context) Result {
 	count := x.redrives
 	x.mu.Unlock()
 	last := &scope{prev: int64(x.length())}
-	x.root.resume(x.record(last, Event{Type: "ExecutionRedriven", ExecutionRedriven: &RedrivenDetails{RedriveCount: count}}))
+	x.root.resume(x.record(last, Event{Type: "ExecutionRedriven",
+		ExecutionRedriven: &RedrivenDetails{RedriveCount: count}}))
 	return x.drive(ctx)
 }
 
@@ -196,7 +199,8 @@ func (x *Execution) finishRun(ctx context.Context, output json.RawMessage, fail 
 	case fail == nil:
 		r.Status, r.Output = Succeeded, output
 		text, details := detailsOf(output)
-		x.record(x.root, Event{Type: "ExecutionSucceeded", ExecutionSucceeded: &OutputDetails{Output: text, OutputDetails: details}})
+		x.record(x.root, Event{Type: "ExecutionSucceeded", ExecutionSucceeded: &OutputDetails{Output: text,
+			OutputDetails: details}})
 	case !fail.aborted:
 		r.Status, r.Error, r.Cause = Failed, &fail.Error, fail.Cause
 		x.record(x.root, Event{Type: "ExecutionFailed", ExecutionFailed: &ErrorDetails{Error: r.Error, Cause: r.Cause}})

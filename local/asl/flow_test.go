@@ -13,7 +13,8 @@ import (
 func TestAWaitOfSevenDaysPassesAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	r := w.run(machine("W", `"W":{"Type":"Wait","Seconds":"{% $states.input.days * 86400 %}","End":true}`), `{"days":7}`)
+	r := w.run(machine("W", `"W":{"Type":"Wait","Seconds":"{% $states.input.days * 86400 %}","End":true}`),
+		`{"days":7}`)
 	w.wantSuccess(r, `{"days":7}`)
 	if w.elapsed() != 7*24*time.Hour {
 		t.Errorf("took %s", w.elapsed())
@@ -45,7 +46,9 @@ func TestAWaitUntilATimestampIsInWholeSecondsAndNotForThePast(t *testing.T) {
 func TestABadTimestampFailsTheEvaluationAfterTheEntryEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	r := w.run(machine("P", `"P":{"Type":"Pass","Next":"W"},"W":{"Type":"Wait","Timestamp":"{% $states.input %}","End":true}`), `"2026-03-01 10:00"`)
+	r := w.run(machine("P",
+		`"P":{"Type":"Pass","Next":"W"},"W":{"Type":"Wait","Timestamp":"{% $states.input %}","End":true}`),
+		`"2026-03-01 10:00"`)
 	w.wantFailure(r, "States.QueryEvaluationError")
 	if e := w.event("EvaluationFailed"); e.PreviousEventID != w.event("WaitStateEntered").ID {
 		t.Errorf("follows %d", e.PreviousEventID)
@@ -61,7 +64,8 @@ func TestAssignAndOutputAreEvaluatedFromTheValuesAtEntry(t *testing.T) {
 		"C":{"Type":"Succeed","Output":{"x":"{% $x %}","o":"{% $o.k %}","in":"{% $states.input %}"}}`), `{"v":"é"}`)
 	w.wantSuccess(r, `{"x":2,"o":"é","in":1}`)
 	exited := w.execution.Events()[2].StateExited
-	if exited.Output != `{"b":false,"a":["é",1.50]}` || exited.AssignedVariables["o"] != `{"k":"é"}` || exited.AssignedVariables["x"] != "1" {
+	if exited.Output != `{"b":false,"a":["é",1.50]}` || exited.AssignedVariables["o"] != `{"k":"é"}` ||
+		exited.AssignedVariables["x"] != "1" {
 		t.Errorf("exited with %+v", exited)
 	}
 	if w.event("SucceedStateExited").StateExited.AssignedVariables != nil {
@@ -72,11 +76,14 @@ func TestAssignAndOutputAreEvaluatedFromTheValuesAtEntry(t *testing.T) {
 func TestTheContextObjectTellsWhereAndWhen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	r := w.run(machine("W", `"W":{"Type":"Wait","Seconds":90,"Next":"P"},"P":{"Type":"Pass","Output":"{% $states.context %}","End":true}`), `{"i":1}`)
-	w.wantSuccess(r, `{"Execution":{"Id":"arn:aws:states:eu-central-1:111122223333:execution:m:e","Input":{"i":1},"Name":"e",`+
-		`"RoleArn":"arn:aws:iam::111122223333:role/r","StartTime":"2026-03-01T10:00:00.000Z","RedriveCount":0},`+
-		`"StateMachine":{"Id":"arn:aws:states:eu-central-1:111122223333:stateMachine:m","Name":"m"},`+
-		`"State":{"Name":"P","EnteredTime":"2026-03-01T10:01:30.000Z","RetryCount":0}}`)
+	r := w.run(machine("W",
+		`"W":{"Type":"Wait","Seconds":90,"Next":"P"},"P":{"Type":"Pass","Output":"{% $states.context %}","End":true}`),
+		`{"i":1}`)
+	w.wantSuccess(r,
+		`{"Execution":{"Id":"arn:aws:states:eu-central-1:111122223333:execution:m:e","Input":{"i":1},"Name":"e",`+
+			`"RoleArn":"arn:aws:iam::111122223333:role/r","StartTime":"2026-03-01T10:00:00.000Z","RedriveCount":0},`+
+			`"StateMachine":{"Id":"arn:aws:states:eu-central-1:111122223333:stateMachine:m","Name":"m"},`+
+			`"State":{"Name":"P","EnteredTime":"2026-03-01T10:01:30.000Z","RetryCount":0}}`)
 }
 
 func TestAChoiceTakesTheFirstTrueRuleWithItsOwnAssignAndOutput(t *testing.T) {
@@ -95,14 +102,16 @@ func TestAChoiceTakesTheFirstTrueRuleWithItsOwnAssignAndOutput(t *testing.T) {
 func TestAChoiceWithoutMatchOrDefaultFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	r := w.run(machine("C", `"C":{"Type":"Choice","Choices":[{"Condition":"{% false %}","Next":"S"}]},"S":{"Type":"Succeed"}`), `1`)
+	r := w.run(machine("C",
+		`"C":{"Type":"Choice","Choices":[{"Condition":"{% false %}","Next":"S"}]},"S":{"Type":"Succeed"}`), `1`)
 	w.wantFailure(r, "States.NoChoiceMatched")
 }
 
 func TestAFailStateFailsWithEvaluatedErrorAndCause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	r := w.run(machine("F", `"F":{"Type":"Fail","Error":"RolledBack","Cause":"{% 'because ' & $states.input.why %}"}`), `{"why":"x"}`)
+	r := w.run(machine("F", `"F":{"Type":"Fail","Error":"RolledBack","Cause":"{% 'because ' & $states.input.why %}"}`),
+		`{"why":"x"}`)
 	w.wantFailure(r, "RolledBack")
 	if *r.Cause != "because x" {
 		t.Errorf("cause %q", *r.Cause)
@@ -113,8 +122,10 @@ func TestAFailStateFailsWithEvaluatedErrorAndCause(t *testing.T) {
 func TestAFailedExpressionIsRecordedWithLocationAndWording(t *testing.T) {
 	t.Parallel()
 	for expression, ending := range map[string]string{
-		"$states.input.nope": "The JSONata expression '$states.input.nope' specified for the field 'Output/result' returned nothing (undefined).",
-		"$eval('1')": "The JSONata expression '$eval('1')' specified for the field 'Output/result' threw an error during evaluation. " +
+		"$states.input.nope": "The JSONata expression '$states.input.nope' specified for the field 'Output/result' " +
+			"returned nothing (undefined).",
+		"$eval('1')": "The JSONata expression '$eval('1')' specified for the field 'Output/result' threw an error " +
+			"during evaluation. " +
 			"T1006: Attempted to invoke a non-function",
 	} {
 		w := newWorld(t, noTasks)
@@ -123,7 +134,8 @@ func TestAFailedExpressionIsRecordedWithLocationAndWording(t *testing.T) {
 		want := "An error occurred while executing the state 'P' (entered at the event id #2). " + ending
 		e := w.event("EvaluationFailed")
 		d := e.EvaluationFailed
-		if e.PreviousEventID != 0 || d.Cause != want || d.Location != "Output/result" || d.State != "P" || *r.Cause != want {
+		if e.PreviousEventID != 0 || d.Cause != want || d.Location != "Output/result" || d.State != "P" ||
+			*r.Cause != want {
 			t.Errorf("event %d follows %d: %+v", e.ID, e.PreviousEventID, d)
 		}
 		w.wantTrail(0, "ExecutionStarted", "PassStateEntered P", "EvaluationFailed", "ExecutionFailed")
@@ -137,7 +149,8 @@ func TestAnOversizePassFailsWithDataLimitExceeded(t *testing.T) {
 	w.wantFailure(r, "States.DataLimitExceeded")
 	w.wantTrail(0, "ExecutionStarted", "PassStateEntered P", "ExecutionFailed")
 	w = newWorld(t, noTasks)
-	if r = w.run(machine("P", `"P":{"Type":"Pass","Output":"{% $pad('', 262142) %}","End":true}`), `{}`); r.Status != asl.Succeeded {
+	if r = w.run(machine("P", `"P":{"Type":"Pass","Output":"{% $pad('', 262142) %}","End":true}`),
+		`{}`); r.Status != asl.Succeeded {
 		t.Errorf("a payload of exactly 256 KiB ended %s", r.Status)
 	}
 }
@@ -167,7 +180,8 @@ func TestStopEndsAnExecutionAtOnceWithEventZeroBefore(t *testing.T) {
 	if r.Status != asl.Aborted || w.elapsed() != 0 {
 		t.Errorf("got %s after %s", r.Status, w.elapsed())
 	}
-	if e := w.event("ExecutionAborted"); e.PreviousEventID != 0 || e.ExecutionAborted.Error != nil || e.ExecutionAborted.Cause != nil {
+	if e := w.event("ExecutionAborted"); e.PreviousEventID != 0 || e.ExecutionAborted.Error != nil ||
+		e.ExecutionAborted.Cause != nil {
 		t.Errorf("event %+v", e)
 	}
 }
@@ -187,5 +201,6 @@ func TestEventsMarshalAsTheAPIShowsThem(t *testing.T) {
 func TestAnEndlessLoopEndsAtTheLimitOfTheHistory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	w.wantFailure(w.run(machine("A", `"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Choice","Choices":[{"Condition":true,"Next":"A"}],"Default":"S"},"S":{"Type":"Succeed"}`), `{}`), "States.Runtime")
+	w.wantFailure(w.run(machine("A",
+		`"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Choice","Choices":[{"Condition":true,"Next":"A"}],"Default":"S"},"S":{"Type":"Succeed"}`), `{}`), "States.Runtime")
 }

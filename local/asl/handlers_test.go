@@ -19,17 +19,22 @@ func failing(name string) func(*world, asl.Task, int) (string, *asl.TaskError) {
 
 func TestATaskGetsItsArgumentsOrElseTheStatesInput(t *testing.T) {
 	t.Parallel()
-	for arguments, want := range map[string]string{``: `{"a":1}`, `"Arguments":{},`: `{}`, `"Arguments":{"p":"{% $states.input.a %}"},`: `{"p":1}`} {
+	for arguments, want := range map[string]string{``: `{"a":1}`, `"Arguments":{},`: `{}`,
+		`"Arguments":{"p":"{% $states.input.a %}"},`: `{"p":1}`} {
 		w := newWorld(t, func(w *world, task asl.Task, _ int) (string, *asl.TaskError) {
-			if string(task.Arguments) != want || task.Region != "eu-central-1" || task.Resource != "arn:aws:states:::lambda:invoke" {
+			if string(task.Arguments) != want || task.Region != "eu-central-1" ||
+				task.Resource != "arn:aws:states:::lambda:invoke" {
 				w.t.Errorf("task %+v; want arguments %s", task, want)
 			}
 			return `{"StatusCode":200}`, nil
 		})
-		r := w.run(machine("T", `"T":{`+invoke+`,`+arguments+`"Assign":{"code":"{% $states.result.StatusCode %}"},"End":true}`), `{"a":1}`)
+		r := w.run(machine("T",
+			`"T":{`+invoke+`,`+arguments+`"Assign":{"code":"{% $states.result.StatusCode %}"},"End":true}`), `{"a":1}`)
 		w.wantSuccess(r, `{"StatusCode":200}`)
-		w.wantTrail(0, "ExecutionStarted", "TaskStateEntered T", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited T", "ExecutionSucceeded")
-		if d := w.event("TaskScheduled").TaskScheduled; d.ResourceType != "lambda" || d.Resource != "invoke" || d.Parameters != want {
+		w.wantTrail(0, "ExecutionStarted", "TaskStateEntered T", "TaskScheduled", "TaskStarted", "TaskSucceeded",
+			"TaskStateExited T", "ExecutionSucceeded")
+		if d := w.event("TaskScheduled").TaskScheduled; d.ResourceType != "lambda" || d.Resource != "invoke" ||
+			d.Parameters != want {
 			t.Errorf("scheduled %+v", d)
 		}
 		if d := w.event("TaskStateExited").StateExited; d.AssignedVariables["code"] != "200" {
@@ -56,7 +61,8 @@ func TestRetryBacksOffUpToItsCapAndAddsNoEventsOfItsOwn(t *testing.T) {
 		t.Errorf("tried at %v; want %v", at, want)
 	}
 	trail := w.trail(1)
-	if strings.Count(strings.Join(trail, ","), "TaskStateEntered") != 1 || strings.Count(strings.Join(trail, ","), "TaskFailed") != 5 {
+	if strings.Count(strings.Join(trail, ","), "TaskStateEntered") != 1 || strings.Count(strings.Join(trail, ","),
+		"TaskFailed") != 5 {
 		t.Errorf("history %v", trail)
 	}
 	if w.execution.Transitions() != 6 {
@@ -69,7 +75,9 @@ func TestFullJitterWaitsBetweenZeroAndTheComputedDelay(t *testing.T) {
 	for _, random := range []float64{0, 0.25, 0.999} {
 		w := newWorld(t, failing("E"))
 		w.engine.Random = func() float64 { return random }
-		r := w.run(machine("T", `"T":{`+invoke+`,"End":true,"Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":100,"MaxAttempts":1,"JitterStrategy":"FULL"}]}`), `{}`)
+		r := w.run(machine("T",
+			`"T":{`+invoke+
+				`,"End":true,"Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":100,"MaxAttempts":1,"JitterStrategy":"FULL"}]}`), `{}`)
 		w.wantFailure(r, "E")
 		if want := time.Duration(random * float64(100*time.Second)); w.elapsed() != want {
 			t.Errorf("random %v: waited %s, want %s", random, w.elapsed(), want)
@@ -107,7 +115,8 @@ func TestWildcardsMatchWhatTheServiceSaysTheyMatch(t *testing.T) {
 		{"Custom", "Cust", false},
 	} {
 		w := newWorld(t, failing(c.error))
-		r := w.run(machine("T", `"T":{`+invoke+`,"End":true,"Catch":[{"ErrorEquals":["`+c.names+`"],"Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
+		r := w.run(machine("T", `"T":{`+invoke+`,"End":true,"Catch":[{"ErrorEquals":["`+c.names+
+			`"],"Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
 		if got := r.Status == asl.Succeeded; got != c.caught {
 			t.Errorf("%s by %s: caught %v, want %v", c.error, c.names, got, c.caught)
 		}
@@ -119,7 +128,9 @@ func TestStatesALLCatchesTheTooLargeResultOfATaskAsRecorded(t *testing.T) {
 	w := newWorld(t, func(*world, asl.Task, int) (string, *asl.TaskError) {
 		return `"` + strings.Repeat("x", 256<<10) + `"`, nil
 	})
-	r := w.run(machine("T", `"T":{`+invoke+`,"End":true,"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput.Error %}","Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
+	r := w.run(machine("T",
+		`"T":{`+invoke+
+			`,"End":true,"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput.Error %}","Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
 	w.wantSuccess(r, `"States.DataLimitExceeded"`)
 }
 
@@ -132,7 +143,8 @@ func TestACatcherSetsOutputAndVariablesInPlaceOfTheState(t *testing.T) {
 			{"ErrorEquals":["States.ALL"],"Next":"S","Assign":{"e":"{% $states.errorOutput.Error %}"},"Output":{"was":"{% $states.input %}"}}]},
 		"S":{"Type":"Succeed","Output":["{% $e %}","{% $exists($never) %}","{% $states.input.was %}"]}`), `7`)
 	w.wantSuccess(r, `["Boom",false,7]`)
-	w.wantTrail(0, "ExecutionStarted", "TaskStateEntered T", "TaskScheduled", "TaskStarted", "TaskFailed", "TaskStateExited T",
+	w.wantTrail(0, "ExecutionStarted", "TaskStateEntered T", "TaskScheduled", "TaskStarted", "TaskFailed",
+		"TaskStateExited T",
 		"SucceedStateEntered S", "SucceedStateExited S", "ExecutionSucceeded")
 	if d := w.event("TaskStateExited").StateExited; d.Output != `{"was":7}` || d.AssignedVariables["e"] != `"Boom"` {
 		t.Errorf("exited with %+v", d)
@@ -142,16 +154,20 @@ func TestACatcherSetsOutputAndVariablesInPlaceOfTheState(t *testing.T) {
 func TestACatcherWithoutOutputHandsOnErrorAndCause(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, failing("Boom"))
-	r := w.run(machine("T", `"T":{`+invoke+`,"End":true,"Catch":[{"ErrorEquals":["Boom"],"Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
+	r := w.run(machine("T",
+		`"T":{`+invoke+`,"End":true,"Catch":[{"ErrorEquals":["Boom"],"Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
 	w.wantSuccess(r, `{"Error":"Boom","Cause":"{\"errorType\":\"Boom\"}"}`)
 }
 
 func TestAFailedExpressionInATaskCanBeCaught(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, noTasks)
-	r := w.run(machine("T", `"T":{`+invoke+`,"Arguments":"{% $x %}","End":true,"Catch":[{"ErrorEquals":["States.QueryEvaluationError"],"Output":"caught","Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
+	r := w.run(machine("T",
+		`"T":{`+invoke+
+			`,"Arguments":"{% $x %}","End":true,"Catch":[{"ErrorEquals":["States.QueryEvaluationError"],"Output":"caught","Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`)
 	w.wantSuccess(r, `"caught"`)
-	w.wantTrail(0, "ExecutionStarted", "TaskStateEntered T", "EvaluationFailed", "TaskStateExited T", "SucceedStateEntered S", "SucceedStateExited S", "ExecutionSucceeded")
+	w.wantTrail(0, "ExecutionStarted", "TaskStateEntered T", "EvaluationFailed", "TaskStateExited T",
+		"SucceedStateEntered S", "SucceedStateExited S", "ExecutionSucceeded")
 }
 
 func TestATaskTimesOutWithoutACauseAndItsWorkGoesOn(t *testing.T) {
@@ -189,32 +205,61 @@ func TestDefinitionsAreRefusedByThePathOfTheField(t *testing.T) {
 	pass := `"P":{"Type":"Pass","End":true}`
 	for definition, location := range map[string]string{
 		`{`: "",
-		`{"StartAt":"P","States":{` + pass + `}}`:                                                                   "/States/P/QueryLanguage",
-		machine("X", pass):                                                                                          "/StartAt",
-		machine("P", `"P":{"Type":"Pass","Next":"Q"}`):                                                              "/States/P",
-		machine("P", pass+`,"Q":{"Type":"Pass","End":true}`):                                                        "/States/Q",
-		machine("P", `"P":{"Type":"Pass","End":true,"InputPath":"$.a"}`):                                            "/States/P/InputPath",
-		machine("P", `"P":{"Type":"Pass","End":true,"Result":1}`):                                                   "/States/P/Result",
-		machine("P", `"P":{"Type":"Pass","End":true,"Output":{"a":["{% $( %}"]}}`):                                  "/States/P/Output/a[0]",
-		machine("P", `"P":{"Type":"Pass","End":true,"Assign":{"states":1}}`):                                        "/States/P/Assign/states",
-		machine("P", `"P":{"Type":"Pass","End":true,"End":true}`):                                                   "/States/P",
-		machine("P", `"P":{"Type":"Activity"}`):                                                                     "/States/P/Type",
-		machine("T", `"T":{`+invoke+`,"End":true,"HeartbeatSeconds":1}`):                                            "/States/T/HeartbeatSeconds",
-		machine("T", `"T":{`+invoke+`,"End":true,"TimeoutSeconds":0}`):                                              "/States/T/TimeoutSeconds",
-		machine("T", `"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken","End":true}`): "/States/T/Resource",
-		machine("T", `"T":{`+invoke+`,"End":true,"Retry":[{"ErrorEquals":["States.ALL"]},{"ErrorEquals":["A"]}]}`):  "/States/T/Retry",
-		machine("T", `"T":{`+invoke+`,"End":true,"Retry":[{"ErrorEquals":["A"],"BackoffRate":0.5}]}`):               "/States/T/Retry[0]/BackoffRate",
-		machine("T", `"T":{`+invoke+`,"End":true,"Catch":[{"ErrorEquals":["A"],"Next":"T","ResultPath":"$"}]}`):     "/States/T/Catch[0]/ResultPath",
-		machine("W", `"W":{"Type":"Wait","Seconds":1,"Timestamp":"2026-03-01T10:00:00Z","End":true}`):               "/States/W",
-		machine("W", `"W":{"Type":"Wait","Timestamp":"2026-03-01T10:00:00z","End":true}`):                           "/States/W/Timestamp",
-		machine("C", `"C":{"Type":"Choice","Choices":[{"Variable":"$.a","Next":"C"}]}`):                             "/States/C/Choices[0]/Condition",
-		machine("M", `"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{`+pass+`}}}`):                    "/States/M/ItemProcessor/ProcessorConfig/Mode",
-		machine("M", `"M":{"Type":"Map","End":true,"ToleratedFailureCount":1,"ItemProcessor":{"StartAt":"P","States":{`+pass+`}}}`):                                                              "/States/M/ToleratedFailureCount",
-		machine("P", `"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"P","States":{`+pass+`}}]}`):                                                                                      "/States/P/Branches[0]/States/P",
-		machine("A", `"A":{"Type":"Pass","Assign":{"v":1},"Next":"M"},"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","Assign":{"v":2},"End":true}}}}`): "/States/M/ItemProcessor/States/P/Assign/v",
+		`{"StartAt":"P","States":{` + pass +
+			`}}`: "/States/P/QueryLanguage",
+		machine("X",
+			pass): "/StartAt",
+		machine("P",
+			`"P":{"Type":"Pass","Next":"Q"}`): "/States/P",
+		machine("P", pass+
+			`,"Q":{"Type":"Pass","End":true}`): "/States/Q",
+		machine("P",
+			`"P":{"Type":"Pass","End":true,"InputPath":"$.a"}`): "/States/P/InputPath",
+		machine("P",
+			`"P":{"Type":"Pass","End":true,"Result":1}`): "/States/P/Result",
+		machine("P",
+			`"P":{"Type":"Pass","End":true,"Output":{"a":["{% $( %}"]}}`): "/States/P/Output/a[0]",
+		machine("P",
+			`"P":{"Type":"Pass","End":true,"Assign":{"states":1}}`): "/States/P/Assign/states",
+		machine("P",
+			`"P":{"Type":"Pass","End":true,"End":true}`): "/States/P",
+		machine("P",
+			`"P":{"Type":"Activity"}`): "/States/P/Type",
+		machine("T",
+			`"T":{`+invoke+`,"End":true,"HeartbeatSeconds":1}`): "/States/T/HeartbeatSeconds",
+		machine("T",
+			`"T":{`+invoke+`,"End":true,"TimeoutSeconds":0}`): "/States/T/TimeoutSeconds",
+		machine("T",
+			`"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke.waitForTaskToken","End":true}`): "/States/T/Resource",
+		machine("T",
+			`"T":{`+invoke+
+				`,"End":true,"Retry":[{"ErrorEquals":["States.ALL"]},{"ErrorEquals":["A"]}]}`): "/States/T/Retry",
+		machine("T",
+			`"T":{`+invoke+
+				`,"End":true,"Retry":[{"ErrorEquals":["A"],"BackoffRate":0.5}]}`): "/States/T/Retry[0]/BackoffRate",
+		machine("T",
+			`"T":{`+invoke+
+				`,"End":true,"Catch":[{"ErrorEquals":["A"],"Next":"T","ResultPath":"$"}]}`): "/States/T/Catch[0]/ResultPath",
+		machine("W",
+			`"W":{"Type":"Wait","Seconds":1,"Timestamp":"2026-03-01T10:00:00Z","End":true}`): "/States/W",
+		machine("W",
+			`"W":{"Type":"Wait","Timestamp":"2026-03-01T10:00:00z","End":true}`): "/States/W/Timestamp",
+		machine("C",
+			`"C":{"Type":"Choice","Choices":[{"Variable":"$.a","Next":"C"}]}`): "/States/C/Choices[0]/Condition",
+		machine("M",
+			`"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{`+pass+`}}}`): "/States/M/ItemProcessor/ProcessorConfig/Mode",
+		machine("M", `"M":{"Type":"Map","End":true,"ToleratedFailureCount":1,"ItemProcessor":{"StartAt":"P","States":{`+
+			pass+`}}}`): "/States/M/ToleratedFailureCount",
+		machine("P", `"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"P","States":{`+pass+
+			`}}]}`): "/States/P/Branches[0]/States/P",
+		machine("A",
+			`"A":{"Type":"Pass","Assign":{"v":1},"Next":"M"},"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","Assign":{"v":2},"End":true}}}}`): "/States/M/ItemProcessor/States/P/Assign/v",
 	} {
 		m, diagnostics := asl.Parse([]byte(definition), e)
-		found := slices.ContainsFunc(diagnostics, func(d asl.Diagnostic) bool { return d.Location == location && d.Severity == "ERROR" && d.Message != "" })
+		found := slices.ContainsFunc(diagnostics, func(d asl.Diagnostic) bool {
+			return d.Location == location &&
+				d.Severity == "ERROR" && d.Message != ""
+		})
 		if m != nil || !found {
 			t.Errorf("%s\n  reported %s; want something at %q", definition, fmt.Sprint(diagnostics), location)
 		}

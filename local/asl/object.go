@@ -147,9 +147,11 @@ func (o *object) template(name string) *Template {
 }
 
 // jsonPath are the fields of the other query language.
-var jsonPath = map[string]bool{"InputPath": true, "Parameters": true, "ResultSelector": true, "ResultPath": true, "OutputPath": true,
-	"ItemsPath": true, "SecondsPath": true, "TimestampPath": true, "TimeoutSecondsPath": true, "HeartbeatSecondsPath": true,
-	"MaxConcurrencyPath": true, "ErrorPath": true, "CausePath": true, "Variable": true}
+var jsonPath = map[string]bool{"InputPath": true, "Parameters": true, "ResultSelector": true, "ResultPath": true,
+	"OutputPath": true,
+	"ItemsPath":  true, "SecondsPath": true, "TimestampPath": true, "TimeoutSecondsPath": true,
+	"HeartbeatSecondsPath": true,
+	"MaxConcurrencyPath":   true, "ErrorPath": true, "CausePath": true, "Variable": true}
 
 // done reports the fields that were not read.
 func (o *object) done() {

@@ -13,7 +13,8 @@ type parser struct {
 }
 
 func (p *parser) report(code, location, format string, args ...any) {
-	p.diagnostics = append(p.diagnostics, Diagnostic{Severity: "ERROR", Code: code, Message: fmt.Sprintf(format, args...), Location: location})
+	p.diagnostics = append(p.diagnostics, Diagnostic{Severity: "ERROR", Code: code,
+		Message: fmt.Sprintf(format, args...), Location: location})
 }
 
 // Parse reads a definition. If it reports anything, the machine is nil.
@@ -81,7 +82,8 @@ func (p *parser) state(name string, raw json.RawMessage, path string, jsonata bo
 	s := &State{Name: name, Type: o.required("Type")}
 	o.text("Comment")
 	if !o.queryLanguage(jsonata) {
-		o.report("QueryLanguage", "The query language is JSONPath unless QueryLanguage says JSONata; only JSONata is supported here")
+		o.report("QueryLanguage",
+			"The query language is JSONPath unless QueryLanguage says JSONata; only JSONata is supported here")
 	}
 	read, known := map[string]func(*object, *State){
 		typeTask: readTask, typeWait: readWait, typeChoice: readChoice, typePass: readPass, typeSucceed: readSucceed,
@@ -155,7 +157,8 @@ func (o *object) seconds(name string, low int64) *Template {
 		return t
 	}
 	if n, ok := wholeNumber(t.literal); !ok || n < low || n > 99999999 {
-		o.report(name, "The value of '%s' must be a whole number from %d to 99999999 or a JSONata expression", name, low)
+		o.report(name, "The value of '%s' must be a whole number from %d to 99999999 or a JSONata expression",
+			name, low)
 	}
 	return t
 }
@@ -167,7 +170,8 @@ func readWait(o *object, s *State) {
 	}
 	if s.Timestamp != nil && s.Timestamp.expression == "" {
 		if _, ok := timestamp(s.Timestamp.literal); !ok {
-			o.report("Timestamp", "The value of 'Timestamp' must be a time such as 2026-03-01T10:00:00Z or a JSONata expression")
+			o.report("Timestamp",
+				"The value of 'Timestamp' must be a time such as 2026-03-01T10:00:00Z or a JSONata expression")
 		}
 	}
 	s.Assign, s.Output = o.outcome()

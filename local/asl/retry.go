@@ -22,7 +22,8 @@ func (x *Execution) handled(ctx context.Context, s *scope, st *State, try attemp
 			after := v
 			after.result = result
 			var to exit
-			if to, f = x.leave(s, st, after, way{next: st.Next, assign: st.Assign, output: st.Output}, result); f == nil {
+			if to, f = x.leave(s, st, after, way{next: st.Next, assign: st.Assign, output: st.Output},
+				result); f == nil {
 				return to, nil
 			}
 		}
@@ -89,7 +90,8 @@ func (x *Execution) giveUp(s *scope, st *State, v view, f *failure, worked bool)
 			return exit{}, fail(errRuntime, err.Error())
 		}
 		v.errorOutput = text
-		return x.leave(s, st, v, way{next: c.Next, assign: c.Assign, output: c.Output, field: fmt.Sprintf("Catch[%d]/", i)}, text)
+		return x.leave(s, st, v, way{next: c.Next, assign: c.Assign, output: c.Output, field: fmt.Sprintf("Catch[%d]/",
+			i)}, text)
 	}
 	return exit{}, f
 }

@@ -95,7 +95,8 @@ func (x *Execution) enter(s *scope, st *State) {
 	x.transition()
 	s.entry, s.since = s.prev, x.engine.Clock.Now()
 	input, details := detailsOf(s.input)
-	s.entered = x.record(s, Event{Type: st.Type + "StateEntered", StateEntered: &EnteredDetails{Name: st.Name, Input: input, InputDetails: details}})
+	s.entered = x.record(s, Event{Type: st.Type + "StateEntered", StateEntered: &EnteredDetails{Name: st.Name,
+		Input: input, InputDetails: details}})
 }
 
 // recordAbort records that a state was cut off by the failure of a sibling. The end of the whole execution leaves no
@@ -225,5 +226,6 @@ func (s *scope) variableBytes() int {
 }
 
 func tooLarge(what string) *failure {
-	return fail(errDataLimit, "The state/task '"+what+"' returned a result with a size exceeding the maximum number of bytes service limit.")
+	return fail(errDataLimit,
+		"The state/task '"+what+"' returned a result with a size exceeding the maximum number of bytes service limit.")
 }

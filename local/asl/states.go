@@ -20,7 +20,8 @@ func (x *Execution) runWait(ctx context.Context, s *scope, st *State) (exit, *fa
 	return x.leave(s, st, view{}, way{next: st.Next, assign: st.Assign, output: st.Output}, s.input)
 }
 
-// runPass leaves a Pass that a redrive resumes without executing it (developer guide, "Redrive behavior of individual states").
+// runPass leaves a Pass that a redrive resumes without executing it (developer guide, "Redrive behavior of individual
+// states").
 func (x *Execution) runPass(ctx context.Context, s *scope, st *State) (exit, *failure) {
 	switch {
 	case s.resumed:
@@ -62,8 +63,9 @@ func (x *Execution) runChoice(s *scope, st *State) (exit, *failure) {
 		}
 	}
 	if st.Default == "" {
-		return exit{}, fail(errNoChoice, fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). "+
-			"Failed to transition out of the state. No rule matched, and there is no Default.", st.Name, s.entered))
+		return exit{}, fail(errNoChoice,
+			fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). "+
+				"Failed to transition out of the state. No rule matched, and there is no Default.", st.Name, s.entered))
 	}
 	return x.leave(s, st, view{}, way{next: st.Default, assign: st.Assign, output: st.Output}, s.input)
 }

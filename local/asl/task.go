@@ -15,7 +15,8 @@ func (x *Execution) runTask(ctx context.Context, s *scope, st *State, v view) (j
 		return nil, f
 	}
 	kind, action := splitResource(st.Resource)
-	scheduled := &ScheduledDetails{ResourceType: kind, Resource: action, Region: x.identity.Region, Parameters: string(arguments)}
+	scheduled := &ScheduledDetails{ResourceType: kind, Resource: action, Region: x.identity.Region,
+		Parameters: string(arguments)}
 	if timeout > 0 {
 		scheduled.TimeoutInSeconds = &timeout
 	}

@@ -81,7 +81,8 @@ func compact(raw json.RawMessage) json.RawMessage {
 }
 
 // evaluate gives the template's value. eval evaluates one expression found at a field such as "Output/result".
-func (t *Template) evaluate(field string, eval func(expression, field string) (json.RawMessage, *failure)) (json.RawMessage, *failure) {
+func (t *Template) evaluate(field string, eval func(expression, field string) (json.RawMessage,
+	*failure)) (json.RawMessage, *failure) {
 	if t.literal != nil {
 		return t.literal, nil
 	}

@@ -1,5 +1,5 @@
-// Package browser is a small web browser without a screen: it keeps cookies, follows redirects and fills in login forms.
-// The demo's users and the tests use it. It never leaves the addresses it is given and loopback.
+// Package browser is a small web browser without a screen: it keeps cookies, follows redirects and fills in login
+// forms. The demo's users and the tests use it. It never leaves the addresses it is given and loopback.
 package browser
 
 import (

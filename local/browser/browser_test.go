@@ -38,7 +38,8 @@ func serve(t *testing.T, h http.Handler) *site {
 // listen runs the server on loopback until the test ends and returns its address.
 func listen(t testing.TB, server *http.Server) string {
 	t.Helper()
-	server.ReadHeaderTimeout, server.ErrorLog = time.Second, log.New(io.Discard, "", 0) // refused certificates are expected
+	// refused certificates are expected
+	server.ReadHeaderTimeout, server.ErrorLog = time.Second, log.New(io.Discard, "", 0)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -158,17 +159,27 @@ func TestFailureNamesStepHostAndStatusAndNoSecret(t *testing.T) {
 		password string
 		says     string
 	}{
-		"the password is wrong":                 {portal(200), "wrong-password", "log in at login.test (status 401): "},
-		"the application fails after the login": {portal(561), password, "return to the page at app.test (status 561): "},
-		"the first page fails":                  {static(503, "text/plain", "busy"), password, "open the page at app.test (status 503): "},
-		"there is no login":                     {static(200, "text/html", "<p>open to all</p>"), password, "read the login form at app.test (status 200): "},
-		"the form is not HTML":                  {static(200, "application/json", loginPage), password, "read the login form at app.test (status 200): "},
-		"the form has no user name":             {static(200, "text/html", `<form><input type=password name=p></form>`), password, "fill in the login form at app.test (status 200): "},
-		"redirects never end":                   {redirect("/again?code=hidden-code", 302), password, "open the page at app.test: more than 12 redirects"},
-		"a redirect leaves the known hosts":     {redirect("https://elsewhere.example/?code=hidden-code", 302), password, "open the page at elsewhere.example: "},
-		"a redirect leaves https":               {redirect("http://app.test/?code=hidden-code", 302), password, "open the page at app.test: scheme"},
-		"a redirect to nowhere":                 {static(302, "text/plain", ""), password, "open the page at app.test (status 302): "},
-		"the form would go to another host":     {redirect("https://other.test/steal", 307), password, "return to the page at app.test (status 307): "},
+		"the password is wrong": {portal(200), "wrong-password", "log in at login.test (status 401): "},
+		"the application fails after the login": {portal(561), password,
+			"return to the page at app.test (status 561): "},
+		"the first page fails": {static(503, "text/plain", "busy"), password,
+			"open the page at app.test (status 503): "},
+		"there is no login": {static(200, "text/html", "<p>open to all</p>"), password,
+			"read the login form at app.test (status 200): "},
+		"the form is not HTML": {static(200, "application/json", loginPage), password,
+			"read the login form at app.test (status 200): "},
+		"the form has no user name": {static(200, "text/html", `<form><input type=password name=p></form>`),
+			password, "fill in the login form at app.test (status 200): "},
+		"redirects never end": {redirect("/again?code=hidden-code", 302), password,
+			"open the page at app.test: more than 12 redirects"},
+		"a redirect leaves the known hosts": {redirect("https://elsewhere.example/?code=hidden-code", 302),
+			password, "open the page at elsewhere.example: "},
+		"a redirect leaves https": {redirect("http://app.test/?code=hidden-code", 302), password,
+			"open the page at app.test: scheme"},
+		"a redirect to nowhere": {static(302, "text/plain", ""), password,
+			"open the page at app.test (status 302): "},
+		"the form would go to another host": {redirect("https://other.test/steal", 307), password,
+			"return to the page at app.test (status 307): "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +204,8 @@ func TestCookiesStayWithTheirHost(t *testing.T) {
 	}))
 	b := s.browser(t)
 	for _, step := range []struct{ address, want string }{
-		{"https://a.test/", ""}, {"https://b.test/", ""}, {"https://a.test/", "who=a.test"}, {"https://b.test/", "who=b.test"},
+		{"https://a.test/", ""}, {"https://b.test/", ""}, {"https://a.test/", "who=a.test"}, {"https://b.test/",
+			"who=b.test"},
 	} {
 		page, err := b.Get(t.Context(), step.address)
 		if err != nil || string(page.Body) != step.want {
@@ -205,7 +217,8 @@ func TestCookiesStayWithTheirHost(t *testing.T) {
 func TestBrowserTrustsOnlyItsRoots(t *testing.T) {
 	t.Parallel()
 	s, stranger := serve(t, portal(http.StatusOK)), serve(t, portal(http.StatusOK))
-	b := browser.New(browser.Options{Roots: stranger.authority.Pool(), Resolve: func(string) string { return s.address }})
+	b := browser.New(browser.Options{Roots: stranger.authority.Pool(),
+		Resolve: func(string) string { return s.address }})
 	if _, err := b.Get(t.Context(), "https://app.test/"); err == nil {
 		t.Fatal("a foreign certificate was accepted")
 	}

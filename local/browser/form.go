@@ -53,7 +53,8 @@ func (p Page) loginForm() (*form, error) {
 func inputs(n *html.Node) []field {
 	var out []field
 	for c := range n.Descendants() {
-		f := field{name: attribute(c, "name"), kind: strings.ToLower(attribute(c, "type")), value: attribute(c, "value")}
+		f := field{name: attribute(c, "name"), kind: strings.ToLower(attribute(c, "type")), value: attribute(c,
+			"value")}
 		if c.Type == html.ElementNode && c.Data == "input" && f.name != "" && f.kind != "submit" {
 			out = append(out, f)
 		}

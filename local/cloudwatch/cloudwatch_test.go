@@ -34,7 +34,8 @@ func newStack(t *testing.T) *stack {
 	c := clock.NewVirtual(start())
 	service := cloudwatch.New(c)
 	server := awsapi.NewServer(c, nil, service)
-	return &stack{clock: c, service: service, server: server, client: sdk.NewFromConfig(awsapi.Config(server, "eu-central-1"))}
+	return &stack{clock: c, service: service, server: server, client: sdk.NewFromConfig(awsapi.Config(server,
+		"eu-central-1"))}
 }
 
 func wantCode(t *testing.T, err error, code string) {
@@ -47,10 +48,12 @@ func wantCode(t *testing.T, err error, code string) {
 
 // authErrors asks for ELBAuthError of the load balancer lb over the first hour.
 func (s *stack) authErrors(stat string, lb string) *sdk.GetMetricDataInput {
-	return &sdk.GetMetricDataInput{StartTime: aws.Time(start()), EndTime: aws.Time(start().Add(time.Hour)), MetricDataQueries: []types.MetricDataQuery{{
-		Id: aws.String("errors"), MetricStat: &types.MetricStat{Period: aws.Int32(60), Stat: &stat, Metric: &types.Metric{
-			Namespace: aws.String("AWS/ApplicationELB"), MetricName: aws.String("ELBAuthError"),
-			Dimensions: []types.Dimension{{Name: aws.String("LoadBalancer"), Value: &lb}}}}}}}
+	return &sdk.GetMetricDataInput{StartTime: aws.Time(start()), EndTime: aws.Time(start().Add(time.Hour)),
+		MetricDataQueries: []types.MetricDataQuery{{
+			Id: aws.String("errors"), MetricStat: &types.MetricStat{Period: aws.Int32(60), Stat: &stat,
+				Metric: &types.Metric{
+					Namespace: aws.String("AWS/ApplicationELB"), MetricName: aws.String("ELBAuthError"),
+					Dimensions: []types.Dimension{{Name: aws.String("LoadBalancer"), Value: &lb}}}}}}}
 }
 
 // report adds three values: two in the first minute, one in the third.
@@ -94,14 +97,17 @@ func TestClientsThatSpeakAWSJSONAreAnsweredInIt(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.report()
-	for operation, want := range map[string]string{"ListMetrics": `"MetricName":"ELBAuthError"`, "DeleteAlarms": `"__type":"NotImplemented"`} {
+	for operation, want := range map[string]string{"ListMetrics": `"MetricName":"ELBAuthError"`,
+		"DeleteAlarms": `"__type":"NotImplemented"`} {
 		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{}`))
 		req.Header.Set("Content-Type", "application/x-amz-json-1.0")
 		req.Header.Set("X-Amz-Target", "GraniteServiceVersion20100801."+operation)
-		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIALOCAL/20260301/eu-central-1/monitoring/aws4_request")
+		req.Header.Set("Authorization",
+			"AWS4-HMAC-SHA256 Credential=AKIALOCAL/20260301/eu-central-1/monitoring/aws4_request")
 		resp := httptest.NewRecorder()
 		s.server.ServeHTTP(resp, req)
-		if body := resp.Body.String(); !strings.Contains(body, want) || resp.Header().Get("Content-Type") != "application/x-amz-json-1.0" {
+		if body := resp.Body.String(); !strings.Contains(body, want) ||
+			resp.Header().Get("Content-Type") != "application/x-amz-json-1.0" {
 			t.Errorf("%s: %s (%s), want %s", operation, body, resp.Header().Get("Content-Type"), want)
 		}
 	}
@@ -116,7 +122,8 @@ func TestGetMetricDataGivesOneSumForEachPeriodWithDataNewestFirst(t *testing.T) 
 		t.Fatal(err)
 	}
 	r := out.MetricDataResults[0]
-	if !slices.Equal(r.Values, []float64{5, 8}) || r.StatusCode != types.StatusCodeComplete || *r.Label != "ELBAuthError" || *r.Id != "errors" {
+	if !slices.Equal(r.Values, []float64{5, 8}) || r.StatusCode != types.StatusCodeComplete ||
+		*r.Label != "ELBAuthError" || *r.Id != "errors" {
 		t.Errorf("got %+v", r)
 	}
 	if !r.Timestamps[0].Equal(start().Add(2*time.Minute)) || !r.Timestamps[1].Equal(start()) {
@@ -152,11 +159,21 @@ func TestRequestsThatCannotBeHonouredAreRefused(t *testing.T) {
 		change func(*sdk.GetMetricDataInput)
 		code   string
 	}{
-		"another statistic": {func(in *sdk.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Stat = aws.String("p99") }, "NotImplemented"},
-		"an expression":     {func(in *sdk.GetMetricDataInput) { in.MetricDataQueries[0].Expression = aws.String("SUM(METRICS())") }, "NotImplemented"},
-		"an order":          {func(in *sdk.GetMetricDataInput) { in.ScanBy = types.ScanByTimestampAscending }, "NotImplemented"},
-		"no time":           {func(in *sdk.GetMetricDataInput) { in.EndTime = in.StartTime }, "ValidationError"},
-		"an odd period":     {func(in *sdk.GetMetricDataInput) { in.MetricDataQueries[0].MetricStat.Period = aws.Int32(61) }, "ValidationError"},
+		"another statistic": {func(in *sdk.GetMetricDataInput) {
+			in.MetricDataQueries[0].MetricStat.Stat = aws.String(
+				"p99")
+		}, "NotImplemented"},
+		"an expression": {func(in *sdk.GetMetricDataInput) {
+			in.MetricDataQueries[0].Expression = aws.String(
+				"SUM(METRICS())")
+		}, "NotImplemented"},
+		"an order": {func(in *sdk.GetMetricDataInput) { in.ScanBy = types.ScanByTimestampAscending },
+			"NotImplemented"},
+		"no time": {func(in *sdk.GetMetricDataInput) { in.EndTime = in.StartTime }, "ValidationError"},
+		"an odd period": {func(in *sdk.GetMetricDataInput) {
+			in.MetricDataQueries[0].MetricStat.Period = aws.Int32(
+				61)
+		}, "ValidationError"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := s.authErrors("Sum", "x")

@@ -54,7 +54,8 @@ func (s *Service) getMetricData(call *awsapi.Call) (any, error) {
 
 func (s *Service) query(call *awsapi.Call, q dataQuery, start, end time.Time) (dataResult, error) {
 	if q.ID == "" || q.MetricStat == nil {
-		return dataResult{}, awsapi.Errorf("ValidationError", "Each query has an Id and, in the local stack, a MetricStat.")
+		return dataResult{}, awsapi.Errorf("ValidationError",
+			"Each query has an Id and, in the local stack, a MetricStat.")
 	}
 	st := q.MetricStat
 	period, err := checkRange(start, end, st.Period)

@@ -20,7 +20,8 @@ import (
 func (r *rig) wantFailure(status, wantStatus int, reason dataplane.Reason, metric string) {
 	r.Helper()
 	e := r.lastEvent()
-	if status != wantStatus || e.OK || e.Reason != string(reason) || r.metric(metric) != 1 || r.metric("ELBAuthSuccess") != 0 {
+	if status != wantStatus || e.OK || e.Reason != string(reason) || r.metric(metric) != 1 ||
+		r.metric("ELBAuthSuccess") != 0 {
 		r.Errorf("status %d, event %+v, %s %v; want %d %s", status, e, metric, r.metric(metric), wantStatus, reason)
 	}
 }
@@ -38,21 +39,41 @@ func TestWhatGoesWrongAtTheIdPIsAnsweredAndCountedAsALBDoes(t *testing.T) {
 		reason  dataplane.Reason
 		metric  string
 	}{
-		"a secret that the IdP refuses is 561":     {func(r *rig) { r.idp.accept("another") }, 561, dataplane.TokenRequestFailed, "ELBAuthError"},
-		"a token endpoint that answers 500 is 561": {func(r *rig) { r.idp.token = status(500, "oops") }, 561, dataplane.TokenRequestFailed, "ELBAuthError"},
-		"a token endpoint that redirects is 561":   {func(r *rig) { r.idp.token = status(302, "") }, 561, dataplane.TokenRequestFailed, "ELBAuthError"},
-		"a code that the IdP refuses is 401":       {func(r *rig) { r.idp.token = status(400, `{"error":"invalid_grant"}`) }, 401, dataplane.InvalidGrant, "ELBAuthFailure"},
-		"a token answer that is no JSON":           {func(r *rig) { r.idp.token = status(200, "hello") }, 500, dataplane.InvalidTokenResponse, "ELBAuthFailure"},
-		"a token answer without access token":      {func(r *rig) { r.idp.token = status(200, `{"id_token":"a.b.c"}`) }, 500, dataplane.InvalidTokenResponse, "ELBAuthFailure"},
-		"no id token":                              {func(r *rig) { r.idp.token = status(200, `{"access_token":"a"}`) }, 500, dataplane.InvalidIDToken, "ELBAuthFailure"},
-		"an id token of another issuer":            {func(r *rig) { r.idp.id = map[string]any{"iss": "https://other.test"} }, 500, dataplane.InvalidIDToken, "ELBAuthFailure"},
-		"an id token for another client":           {func(r *rig) { r.idp.id = map[string]any{"aud": []string{"other"}} }, 500, dataplane.InvalidIDToken, "ELBAuthFailure"},
-		"an id token that has expired":             {func(r *rig) { r.idp.id = map[string]any{"exp": 1} }, 500, dataplane.InvalidIDToken, "ELBAuthFailure"},
-		"user info that answers 403":               {func(r *rig) { r.idp.userinfo = status(403, "") }, 500, dataplane.UserinfoRequestFailed, "ELBAuthError"},
-		"user info that is no JSON":                {func(r *rig) { r.idp.userinfo = status(200, "hello") }, 500, dataplane.InvalidUserinfoResponse, "ELBAuthFailure"},
-		"user info about somebody else":            {func(r *rig) { r.idp.userinfo = status(200, `{"sub":"user-2"}`) }, 500, dataplane.InvalidUserinfoResponse, "ELBAuthFailure"},
+		"a secret that the IdP refuses is 561": {func(r *rig) { r.idp.accept("another") }, 561,
+			dataplane.TokenRequestFailed, "ELBAuthError"},
+		"a token endpoint that answers 500 is 561": {func(r *rig) { r.idp.token = status(500, "oops") }, 561,
+			dataplane.TokenRequestFailed, "ELBAuthError"},
+		"a token endpoint that redirects is 561": {func(r *rig) { r.idp.token = status(302, "") }, 561,
+			dataplane.TokenRequestFailed, "ELBAuthError"},
+		"a code that the IdP refuses is 401": {func(r *rig) {
+			r.idp.token = status(400,
+				`{"error":"invalid_grant"}`)
+		}, 401, dataplane.InvalidGrant, "ELBAuthFailure"},
+		"a token answer that is no JSON": {func(r *rig) { r.idp.token = status(200, "hello") }, 500,
+			dataplane.InvalidTokenResponse, "ELBAuthFailure"},
+		"a token answer without access token": {func(r *rig) { r.idp.token = status(200, `{"id_token":"a.b.c"}`) },
+			500, dataplane.InvalidTokenResponse, "ELBAuthFailure"},
+		"no id token": {func(r *rig) { r.idp.token = status(200, `{"access_token":"a"}`) },
+			500, dataplane.InvalidIDToken, "ELBAuthFailure"},
+		"an id token of another issuer": {func(r *rig) {
+			r.idp.id = map[string]any{"iss": "https://other.test"}
+		}, 500, dataplane.InvalidIDToken, "ELBAuthFailure"},
+		"an id token for another client": {func(r *rig) {
+			r.idp.id = map[string]any{"aud": []string{"other"}}
+		}, 500, dataplane.InvalidIDToken, "ELBAuthFailure"},
+		"an id token that has expired": {func(r *rig) { r.idp.id = map[string]any{"exp": 1} }, 500,
+			dataplane.InvalidIDToken, "ELBAuthFailure"},
+		"user info that answers 403": {func(r *rig) { r.idp.userinfo = status(403, "") }, 500,
+			dataplane.UserinfoRequestFailed, "ELBAuthError"},
+		"user info that is no JSON": {func(r *rig) { r.idp.userinfo = status(200, "hello") }, 500,
+			dataplane.InvalidUserinfoResponse, "ELBAuthFailure"},
+		"user info about somebody else": {func(r *rig) { r.idp.userinfo = status(200, `{"sub":"user-2"}`) },
+			500, dataplane.InvalidUserinfoResponse, "ELBAuthFailure"},
 		"a token endpoint that is not there": {func(r *rig) {
-			r.setLogin("s1", func(c *types.AuthenticateOidcActionConfig) { c.TokenEndpoint = aws.String("https://127.0.0.1:1/token") })
+			r.setLogin("s1",
+				func(c *types.AuthenticateOidcActionConfig) {
+					c.TokenEndpoint = aws.String("https://127.0.0.1:1/token")
+				})
 		}, 500, dataplane.TokenRequestTimeout, "ELBAuthError"},
 		"a user info endpoint that closes the connection": {func(r *rig) {
 			r.idp.userinfo = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -76,20 +97,29 @@ func TestACallbackThatIsNotInOrderIs401AndLeavesTheCodeUnspent(t *testing.T) {
 		spoil  func(b *browser, callback string) string
 		reason dataplane.Reason
 	}{
-		"without state":                {func(_ *browser, u string) string { return u[:strings.Index(u, "&state=")] }, dataplane.MissingStateParam},
-		"with a state it has not made": {func(_ *browser, u string) string { return u + "x" }, dataplane.InvalidStateParam},
-		"after 15 minutes":             {func(b *browser, u string) string { b.pass(15*time.Minute + time.Second); return u }, dataplane.InvalidStateParam},
-		"without the nonce cookie":     {drop, dataplane.MissingNonce},
+		"without state": {func(_ *browser, u string) string { return u[:strings.Index(u, "&state=")] },
+			dataplane.MissingStateParam},
+		"with a state it has not made": {func(_ *browser, u string) string { return u + "x" },
+			dataplane.InvalidStateParam},
+		"after 15 minutes": {func(b *browser, u string) string {
+			b.pass(15*time.Minute + time.Second)
+			return u
+		}, dataplane.InvalidStateParam},
+		"without the nonce cookie": {drop, dataplane.MissingNonce},
 		"with the nonce of another login": {func(b *browser, u string) string {
 			b.step("https://" + b.address(0) + "/app/page")
 			return u
 		}, dataplane.InvalidNonce},
-		"without a code, as when the IdP reports an error": {func(_ *browser, u string) string { return strings.Replace(u, "code=", "error=", 1) }, dataplane.MissingCodeParam},
+		"without a code, as when the IdP reports an error": {func(_ *browser,
+			u string) string {
+			return strings.Replace(u, "code=", "error=", 1)
+		}, dataplane.MissingCodeParam},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			b := r.browser()
-			callback := b.step(b.step("https://" + r.address(0) + "/app/page").Header.Get("Location")).Header.Get("Location")
+			callback := b.step(b.step("https://" + r.address(0) + "/app/page").Header.Get("Location")).Header.Get(
+				"Location")
 			res := b.step(c.spoil(b, callback))
 			r.wantFailure(res.StatusCode, http.StatusUnauthorized, c.reason, "ELBAuthFailure")
 			if len(r.idp.requests()) != 0 {
@@ -114,7 +144,8 @@ func TestARequestWithoutHostHeaderIs401(t *testing.T) {
 	for _, path := range []string{"/app/page", "/oauth2/idpresponse?code=1&state=1"} {
 		t.Run(path, func(t *testing.T) {
 			r := newRig(t)
-			conn := must(tls.Dial("tcp", r.plane.Addresses(r.balancer)[0], &tls.Config{RootCAs: r.ca.Pool(), ServerName: "localhost"}))
+			conn := must(tls.Dial("tcp", r.plane.Addresses(r.balancer)[0], &tls.Config{RootCAs: r.ca.Pool(),
+				ServerName: "localhost"}))
 			must(io.WriteString(conn, "GET "+path+" HTTP/1.0\r\n\r\n"))
 			res := must(http.ReadResponse(bufio.NewReader(conn), nil))
 			_, _ = res.Body.Close(), conn.Close()

@@ -50,7 +50,8 @@ func (p *Plane) logIn(ctx context.Context, o *elbv2.OIDC, form url.Values) (iden
 
 // refresh trades the refresh token for new tokens, with the secret given in o, and asks again who the user is.
 func (p *Plane) refresh(ctx context.Context, o *elbv2.OIDC, old identity) (identity, error) {
-	t, err := p.requestTokens(ctx, o, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.tokens.refresh}})
+	t, err := p.requestTokens(ctx, o, url.Values{"grant_type": {"refresh_token"},
+		"refresh_token": {old.tokens.refresh}})
 	if err != nil {
 		return identity{}, err
 	}

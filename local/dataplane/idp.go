@@ -85,7 +85,8 @@ func (p *Plane) checkIDToken(o *elbv2.OIDC, token string) (string, error) {
 	if err != nil || json.Unmarshal(raw, &c) != nil {
 		return "", InvalidIDToken
 	}
-	if c.Issuer != o.Issuer || c.Subject == "" || !slices.Contains(c.Audience, o.ClientID) || float64(p.o.Now().Unix()) > c.Expires {
+	if c.Issuer != o.Issuer || c.Subject == "" || !slices.Contains(c.Audience, o.ClientID) ||
+		float64(p.o.Now().Unix()) > c.Expires {
 		return "", InvalidIDToken
 	}
 	return c.Subject, nil
@@ -105,7 +106,8 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 }
 
 // requestUserinfo asks the user info endpoint; the answer must be about the subject (OpenID Connect Core 5.3.2).
-func (p *Plane) requestUserinfo(ctx context.Context, o *elbv2.OIDC, accessToken, subject string) (map[string]any, error) {
+func (p *Plane) requestUserinfo(ctx context.Context, o *elbv2.OIDC, accessToken, subject string) (map[string]any,
+	error) {
 	ctx, cancel := context.WithTimeout(ctx, idpTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.UserInfoEndpoint, nil)

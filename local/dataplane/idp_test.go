@@ -41,7 +41,8 @@ type tokenRequest struct{ grant, secret string }
 
 func newFakeIdP(t *testing.T, ca *localca.Authority, now func() time.Time) *fakeIdP {
 	t.Helper()
-	f := &fakeIdP{now: now, accepted: map[string]bool{"s1": true}, codes: map[string]bool{}, refresh: map[string]bool{}, profile: map[string]any{"sub": "user-1", "email": "user@example.test"}}
+	f := &fakeIdP{now: now, accepted: map[string]bool{"s1": true}, codes: map[string]bool{}, refresh: map[string]bool{},
+		profile: map[string]any{"sub": "user-1", "email": "user@example.test"}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", f.authorize)
 	mux.HandleFunc("/token", f.serveToken)
@@ -79,7 +80,8 @@ func (f *fakeIdP) authorize(w http.ResponseWriter, r *http.Request) {
 	f.codes[code] = true
 	q := r.URL.Query()
 	f.asked = append(f.asked, q)
-	http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+	http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(),
+		http.StatusFound)
 }
 
 func (f *fakeIdP) serveToken(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +108,8 @@ func (f *fakeIdP) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	delete(from, key)
 	f.serial++
-	out := map[string]any{"access_token": fmt.Sprint("access-", f.serial), "token_type": "Bearer", "expires_in": 60, "id_token": f.idToken()}
+	out := map[string]any{"access_token": fmt.Sprint("access-", f.serial), "token_type": "Bearer", "expires_in": 60,
+		"id_token": f.idToken()}
 	if !f.noRefresh {
 		next := fmt.Sprint("refresh-", f.serial)
 		f.refresh[next] = true

@@ -79,7 +79,8 @@ func (v *visit) session(o *elbv2.OIDC) (*session, error) {
 
 // sendToLogin redirects the browser to the IdP.
 func (v *visit) sendToLogin(o *elbv2.OIDC) {
-	st := loginState{Rule: v.rule.ARN, Return: "https://" + v.r.Host + v.r.URL.RequestURI(), Nonce: rand.Text(), Began: v.plane.o.Now()}
+	st := loginState{Rule: v.rule.ARN, Return: "https://" + v.r.Host + v.r.URL.RequestURI(), Nonce: rand.Text(),
+		Began: v.plane.o.Now()}
 	plain, err := json.Marshal(st)
 	u, errURL := url.Parse(o.AuthorizationEndpoint)
 	if err != nil || errURL != nil {
@@ -97,7 +98,8 @@ func (v *visit) sendToLogin(o *elbv2.OIDC) {
 	q.Set("redirect_uri", v.redirectURI())
 	q.Set("state", v.shared.seal(statePurpose, plain))
 	u.RawQuery = q.Encode()
-	http.SetCookie(v.w, &http.Cookie{Name: nonceCookie, Value: st.Nonce, Path: "/", Secure: true, HttpOnly: true, Expires: st.Began.Add(loginTimeout)})
+	http.SetCookie(v.w, &http.Cookie{Name: nonceCookie, Value: st.Nonce, Path: "/", Secure: true, HttpOnly: true,
+		Expires: st.Began.Add(loginTimeout)})
 	v.w.Header().Set("Location", u.String())
 	v.w.WriteHeader(http.StatusFound)
 }
@@ -116,7 +118,8 @@ func (v *visit) callback() {
 	// A browser that goes away must not leave a spent code behind without a session.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), 2*idpTimeout)
 	defer cancel()
-	id, err := v.plane.logIn(ctx, o, url.Values{"grant_type": {"authorization_code"}, "code": {v.r.URL.Query().Get("code")},
+	id, err := v.plane.logIn(ctx, o, url.Values{"grant_type": {"authorization_code"},
+		"code":         {v.r.URL.Query().Get("code")},
 		"redirect_uri": {v.redirectURI()}})
 	now := v.plane.o.Now()
 	v.report(Login, st.Rule, reasonOf(err))
@@ -126,8 +129,9 @@ func (v *visit) callback() {
 	}
 	expires := now.Add(time.Duration(o.TimeoutSeconds) * time.Second)
 	key := v.shared.add(&session{issuer: o.Issuer, cookie: o.CookieName, expires: expires, identity: id}, now)
-	http.SetCookie(v.w, &http.Cookie{Name: cookieName(o), Value: v.shared.seal(o.CookieName, []byte(key)), Path: "/", Expires: expires,
-		Secure: true, HttpOnly: true})
+	http.SetCookie(v.w, &http.Cookie{Name: cookieName(o), Value: v.shared.seal(o.CookieName, []byte(key)), Path: "/",
+		Expires: expires,
+		Secure:  true, HttpOnly: true})
 	http.SetCookie(v.w, &http.Cookie{Name: nonceCookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true})
 	v.w.Header().Set("Location", st.Return)
 	v.w.WriteHeader(http.StatusFound)

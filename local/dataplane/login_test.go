@@ -41,16 +41,21 @@ func TestTheBrowserIsSentToTheIdPWithTheRuleSettings(t *testing.T) {
 	res := r.browser().step("https://" + r.address(1) + "/app/page")
 	u := must(res.Location())
 	q := u.Query()
-	if res.StatusCode != http.StatusFound || u.Scheme+"://"+u.Host+u.Path != r.idp.url+"/authorize" || q.Get("state") == "" {
+	if res.StatusCode != http.StatusFound || u.Scheme+"://"+u.Host+u.Path != r.idp.url+"/authorize" ||
+		q.Get("state") == "" {
 		t.Fatalf("got %d %s", res.StatusCode, u)
 	}
-	for k, want := range map[string]string{"client_id": "orders-web", "response_type": "code", "scope": "openid email", "prompt": "login",
+	for k, want := range map[string]string{"client_id": "orders-web", "response_type": "code", "scope": "openid email",
+		"prompt":       "login",
 		"redirect_uri": "https://" + r.address(1) + "/oauth2/idpresponse"} {
 		if q.Get(k) != want {
 			t.Errorf("%s is %q, want %q", k, q.Get(k), want)
 		}
 	}
-	if i := slices.IndexFunc(res.Cookies(), func(c *http.Cookie) bool { return c.Name == "AWSALBAuthNonce" && c.Secure && c.HttpOnly }); i < 0 {
+	if i := slices.IndexFunc(res.Cookies(), func(c *http.Cookie) bool {
+		return c.Name == "AWSALBAuthNonce" &&
+			c.Secure && c.HttpOnly
+	}); i < 0 {
 		t.Errorf("cookies are %v", res.Cookies())
 	}
 }
@@ -61,7 +66,10 @@ func TestASessionWorksOnBothNodesAndItsCookieIsSecureAndHTTPOnly(t *testing.T) {
 	first := b.step("https://" + r.address(0) + "/app/page")
 	back := b.step(first.Header.Get("Location")).Header.Get("Location")
 	done := b.step(back)
-	if i := slices.IndexFunc(done.Cookies(), func(c *http.Cookie) bool { return c.Name == "AWSELBAuthSessionCookie-0" && c.Secure && c.HttpOnly }); i < 0 {
+	if i := slices.IndexFunc(done.Cookies(), func(c *http.Cookie) bool {
+		return c.Name == "AWSELBAuthSessionCookie-0" &&
+			c.Secure && c.HttpOnly
+	}); i < 0 {
 		t.Fatalf("the callback answered %d with cookies %v", done.StatusCode, done.Cookies())
 	}
 	if got := done.Header.Get("Location"); got != "https://"+r.address(0)+"/app/page" {
@@ -94,7 +102,8 @@ func TestTargetsGetTheSubjectAndTheClaimsWithPadding(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if head["iss"] != r.idp.url || head["client"] != "orders-web" || head["signer"] != r.balancer || claims["email"] != "user@example.test" {
+	if head["iss"] != r.idp.url || head["client"] != "orders-web" || head["signer"] != r.balancer ||
+		claims["email"] != "user@example.test" {
 		t.Errorf("got %v %v", head, claims)
 	}
 	if got := r.idp.requests(); len(got) != 1 || got[0] != (tokenRequest{"authorization_code", "s1"}) {
@@ -111,7 +120,8 @@ func TestOnUnauthenticatedRequestDenyAnswers401AndAllowLetsIn(t *testing.T) {
 	if res := on("deny"); res.StatusCode != http.StatusUnauthorized || r.app.hits != 0 {
 		t.Errorf("deny answered %d", res.StatusCode)
 	}
-	if res := on("allow"); res.StatusCode != http.StatusOK || r.app.hits != 1 || r.app.last.Header.Get("x-amzn-oidc-identity") != "" {
+	if res := on("allow"); res.StatusCode != http.StatusOK || r.app.hits != 1 ||
+		r.app.last.Header.Get("x-amzn-oidc-identity") != "" {
 		t.Errorf("allow answered %d", res.StatusCode)
 	}
 }

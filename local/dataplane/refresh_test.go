@@ -32,7 +32,8 @@ func TestAnExpiredAccessTokenIsRefreshedOnce(t *testing.T) {
 			t.Errorf("node %d answered %d", node, res.StatusCode)
 		}
 	}
-	if got := r.refreshedWith(); !slices.Equal(got, []string{"s1"}) || r.metric("ELBAuthRefreshTokenSuccess") != 1 || r.metric("ELBAuthSuccess") != 1 {
+	if got := r.refreshedWith(); !slices.Equal(got, []string{"s1"}) || r.metric("ELBAuthRefreshTokenSuccess") != 1 ||
+		r.metric("ELBAuthSuccess") != 1 {
 		t.Errorf("refreshed with %v, counted %v", got, r.metric("ELBAuthRefreshTokenSuccess"))
 	}
 	if e := r.lastEvent(); e.Kind != dataplane.Refresh || !e.OK || e.Rule != r.rule {
@@ -83,7 +84,8 @@ func TestAFailedRefreshSendsTheUserToLogInAgainAndIsCounted(t *testing.T) {
 	if res := b.step(url); res.StatusCode != http.StatusFound {
 		t.Errorf("got %d", res.StatusCode)
 	}
-	if e := r.lastEvent(); e.Kind != dataplane.Refresh || e.OK || e.Reason != string(dataplane.TokenRequestFailed) || r.metric("ELBAuthError") != 1 {
+	if e := r.lastEvent(); e.Kind != dataplane.Refresh || e.OK || e.Reason != string(dataplane.TokenRequestFailed) ||
+		r.metric("ELBAuthError") != 1 {
 		t.Errorf("the event is %+v, errors %v", e, r.metric("ELBAuthError"))
 	}
 	r.idp.accept("s1")

@@ -73,7 +73,8 @@ func newRig(t *testing.T) *rig {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	r := &rig{T: t, ctx: ctx, ca: must(localca.New()), clock: clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), app: &application{}, metrics: map[string]float64{}}
+	r := &rig{T: t, ctx: ctx, ca: must(localca.New()), clock: clock.NewVirtual(time.Date(2026, 1, 1, 0, 0, 0, 0,
+		time.UTC)), app: &application{}, metrics: map[string]float64{}}
 	r.idp = newFakeIdP(t, r.ca, r.now)
 	r.svc = elbv2.New(r.clock, elbv2.Options{Spread: []time.Duration{time.Second, 2 * time.Second}})
 	r.api = elb.NewFromConfig(awsapi.Config(awsapi.NewServer(r.clock, nil, r.svc), "eu-central-1"))
@@ -89,29 +90,35 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) build() {
-	r.balancer = *must(r.api.CreateLoadBalancer(r.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("front"), Subnets: []string{"a", "b"}})).LoadBalancers[0].LoadBalancerArn
+	r.balancer = *must(r.api.CreateLoadBalancer(r.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("front"),
+		Subnets: []string{"a", "b"}})).LoadBalancers[0].LoadBalancerArn
 	r.group = r.newGroup("app", r.app)
-	r.listener = *must(r.api.CreateListener(r.ctx, &elb.CreateListenerInput{LoadBalancerArn: &r.balancer, Protocol: types.ProtocolEnumHttps, Port: aws.Int32(443),
-		Certificates: []types.Certificate{{CertificateArn: aws.String("arn:one")}}, DefaultActions: []types.Action{fixed("404", "no such page")}})).Listeners[0].ListenerArn
+	r.listener = *must(r.api.CreateListener(r.ctx, &elb.CreateListenerInput{LoadBalancerArn: &r.balancer,
+		Protocol: types.ProtocolEnumHttps, Port: aws.Int32(443),
+		Certificates:   []types.Certificate{{CertificateArn: aws.String("arn:one")}},
+		DefaultActions: []types.Action{fixed("404", "no such page")}})).Listeners[0].ListenerArn
 	r.rule = r.newRule(10, "path-pattern", "/app/*", r.login("s1", nil), r.forward())
 	r.clock.Advance(r.svc.Spread())
 }
 
 func (r *rig) newGroup(name string, targets ...http.Handler) string {
-	arn := *must(r.api.CreateTargetGroup(r.ctx, &elb.CreateTargetGroupInput{Name: &name, Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80),
+	arn := *must(r.api.CreateTargetGroup(r.ctx, &elb.CreateTargetGroupInput{Name: &name,
+		Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80),
 		TargetType: types.TargetTypeEnumIp})).TargetGroups[0].TargetGroupArn
 	for _, h := range targets {
 		srv := httptest.NewServer(h)
 		r.Cleanup(srv.Close)
 		_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
 		n := int32(must(strconv.Atoi(port)))
-		must(r.api.RegisterTargets(r.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &arn, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: &n}}}))
+		must(r.api.RegisterTargets(r.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &arn,
+			Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: &n}}}))
 	}
 	return arn
 }
 
 func (r *rig) newRule(priority int32, field, value string, actions ...types.Action) string {
-	return *must(r.api.CreateRule(r.ctx, &elb.CreateRuleInput{ListenerArn: &r.listener, Priority: &priority, Actions: actions,
+	return *must(r.api.CreateRule(r.ctx, &elb.CreateRuleInput{ListenerArn: &r.listener, Priority: &priority,
+		Actions:    actions,
 		Conditions: []types.RuleCondition{{Field: &field, Values: []string{value}}}})).Rules[0].RuleArn
 }
 
@@ -129,8 +136,10 @@ func (r *rig) setLogin(secret string, change func(*types.AuthenticateOidcActionC
 }
 
 func (r *rig) login(secret string, change func(*types.AuthenticateOidcActionConfig)) types.Action {
-	c := &types.AuthenticateOidcActionConfig{Issuer: &r.idp.url, AuthorizationEndpoint: aws.String(r.idp.url + "/authorize"), TokenEndpoint: aws.String(r.idp.url + "/token"),
-		UserInfoEndpoint: aws.String(r.idp.url + "/userinfo"), ClientId: aws.String("orders-web"), ClientSecret: &secret}
+	c := &types.AuthenticateOidcActionConfig{Issuer: &r.idp.url, AuthorizationEndpoint: aws.String(r.idp.url +
+		"/authorize"), TokenEndpoint: aws.String(r.idp.url + "/token"),
+		UserInfoEndpoint: aws.String(r.idp.url + "/userinfo"), ClientId: aws.String("orders-web"),
+		ClientSecret: &secret}
 	if change != nil {
 		change(c)
 	}
@@ -142,15 +151,17 @@ func (r *rig) forward() types.Action {
 }
 
 func fixed(status, body string) types.Action {
-	return types.Action{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(2), FixedResponseConfig: &types.FixedResponseActionConfig{
-		StatusCode: &status, ContentType: aws.String("text/plain"), MessageBody: &body}}
+	return types.Action{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(2),
+		FixedResponseConfig: &types.FixedResponseActionConfig{
+			StatusCode: &status, ContentType: aws.String("text/plain"), MessageBody: &body}}
 }
 
 // Add implements dataplane.Metrics.
 func (r *rig) Add(region, namespace, metric string, dims map[string]string, value float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if region != "eu-central-1" || namespace != "AWS/ApplicationELB" || len(dims) != 1 || !strings.HasPrefix(dims["LoadBalancer"], "app/front/") || value == 0 {
+	if region != "eu-central-1" || namespace != "AWS/ApplicationELB" || len(dims) != 1 ||
+		!strings.HasPrefix(dims["LoadBalancer"], "app/front/") || value == 0 {
 		r.Errorf("metric %s in %s/%s with %v: %v", metric, region, namespace, dims, value)
 	}
 	r.metrics[metric] += value

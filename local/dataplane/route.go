@@ -62,7 +62,8 @@ func (v *visit) targetGroup(f *elbv2.Forward) (string, bool) {
 	for _, g := range f.TargetGroups {
 		if n < g.Weight {
 			if f.Stickiness.Enabled {
-				http.SetCookie(v.w, &http.Cookie{Name: stickyCookie, Value: v.shared.seal(stickyCookie, []byte(g.ARN)), Path: "/",
+				http.SetCookie(v.w, &http.Cookie{Name: stickyCookie, Value: v.shared.seal(stickyCookie, []byte(g.ARN)),
+					Path:    "/",
 					Expires: v.plane.o.Now().Add(time.Duration(f.Stickiness.DurationSeconds) * time.Second)})
 			}
 			return g.ARN, true

@@ -52,9 +52,11 @@ func TestAWeightedForwardSharesByWeightAndSticksIfAsked(t *testing.T) {
 	r := newRig(t)
 	heavy, light := r.newGroup("heavy", says("heavy")), r.newGroup("light", says("light"))
 	forward := func(sticky bool) types.Action {
-		c := &types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &heavy, Weight: aws.Int32(3)}, {TargetGroupArn: &light, Weight: aws.Int32(1)}}}
+		c := &types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{{TargetGroupArn: &heavy,
+			Weight: aws.Int32(3)}, {TargetGroupArn: &light, Weight: aws.Int32(1)}}}
 		if sticky {
-			c.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: &sticky, DurationSeconds: aws.Int32(60)}
+			c.TargetGroupStickinessConfig = &types.TargetGroupStickinessConfig{Enabled: &sticky,
+				DurationSeconds: aws.Int32(60)}
 		}
 		return types.Action{Type: types.ActionTypeEnumForward, ForwardConfig: c}
 	}
@@ -80,7 +82,8 @@ func TestAWeightedForwardSharesByWeightAndSticksIfAsked(t *testing.T) {
 func TestAGroupWithoutTargetsIs503AndADeadTargetIs502(t *testing.T) {
 	r := newRig(t)
 	empty, dead := r.newGroup("empty"), r.newGroup("dead")
-	must(r.api.RegisterTargets(r.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &dead, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: aws.Int32(1)}}}))
+	must(r.api.RegisterTargets(r.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &dead,
+		Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: aws.Int32(1)}}}))
 	r.newRule(20, "path-pattern", "/empty", types.Action{Type: types.ActionTypeEnumForward, TargetGroupArn: &empty})
 	r.newRule(21, "path-pattern", "/dead", types.Action{Type: types.ActionTypeEnumForward, TargetGroupArn: &dead})
 	r.clock.Advance(r.svc.Spread())
@@ -98,10 +101,12 @@ func TestActionsItDoesNotPerformAreRefusedAndNeverSkipped(t *testing.T) {
 	redirect := types.Action{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{
 		StatusCode: "HTTP_301", Host: aws.String("new.example.test")}}
 	r := newRig(t)
-	for want, actions := range map[string][]types.Action{"authenticate-cognito": {r.forward(), cognito}, "redirect": {redirect}} {
+	for want, actions := range map[string][]types.Action{"authenticate-cognito": {r.forward(), cognito},
+		"redirect": {redirect}} {
 		r.setActions(actions...)
 		r.clock.Advance(r.svc.Spread())
-		if status, body := r.browser().open(0); status != http.StatusNotImplemented || !strings.Contains(body, want) || r.app.hits != 0 {
+		if status, body := r.browser().open(0); status != http.StatusNotImplemented || !strings.Contains(body, want) ||
+			r.app.hits != 0 {
 			t.Errorf("got %d %s", status, body)
 		}
 	}
@@ -119,7 +124,8 @@ func TestAPlaneServesOlderLoadBalancersUntilItsContextEnds(t *testing.T) {
 	late := must(dataplane.Start(ctx, r.svc, dataplane.Options{Clock: r.clock, Authority: r.ca,
 		Address: func(_ elbv2.Listener, node int) string { return fmt.Sprintf("127.0.0.%d:0", node+2) }}))
 	addresses := late.Addresses(r.balancer)
-	if len(addresses) != 2 || !strings.HasPrefix(addresses[0], "127.0.0.2:") || !strings.HasPrefix(addresses[1], "127.0.0.3:") {
+	if len(addresses) != 2 || !strings.HasPrefix(addresses[0], "127.0.0.2:") || !strings.HasPrefix(addresses[1],
+		"127.0.0.3:") {
 		t.Fatalf("listens on %v", addresses)
 	}
 	client := r.ca.Client(10 * time.Second)

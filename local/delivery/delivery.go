@@ -1,5 +1,5 @@
-// Package delivery starts executions as EventBridge and EventBridge Scheduler do: again and again, until one is started,
-// it is refused for good, or the target's retry policy is used up.
+// Package delivery starts executions as EventBridge and EventBridge Scheduler do: again and again, until one is
+// started, it is refused for good, or the target's retry policy is used up.
 package delivery
 
 import (
@@ -18,8 +18,8 @@ import (
 	"alboidc.internal/shared/clock"
 )
 
-// Retries unless the target says otherwise (API references of both services, RetryPolicy: 185 attempts over a day), with
-// growing pauses.
+// Retries unless the target says otherwise (API references of both services, RetryPolicy: 185 attempts over a day),
+// with growing pauses.
 const (
 	defaultAttempts = 185
 	defaultAge      = 24 * time.Hour
@@ -69,7 +69,8 @@ func (p *RetryPolicy) limits() (attempts int, age time.Duration) {
 }
 
 func (t Target) try(ctx context.Context) (string, error) {
-	client := sfn.New(sfn.Options{Region: t.Region, BaseEndpoint: &t.Endpoint, HTTPClient: http.DefaultClient, Retryer: aws.NopRetryer{},
+	client := sfn.New(sfn.Options{Region: t.Region, BaseEndpoint: &t.Endpoint, HTTPClient: http.DefaultClient,
+		Retryer:     aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIALOCALDELIVERY", "local", "")})
 	out, err := client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &t.MachineARN, Input: &t.Input})
 	if err != nil {

@@ -19,14 +19,16 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 	flags.StringVar(&o.Functions, "functions", "", "folder with the functions' binaries (NAME/bootstrap)")
 	flags.StringVar(&o.IdP, "idp", "", "type of identity provider (default okta; help lists them)")
 	flags.StringVar(&o.Fail, "fail", "", "state that is made to fail")
-	flags.StringVar(&o.Address, "address", "", "address of the AWS endpoint (default: "+defaultAddress+" with -serve, else a free port)")
+	flags.StringVar(&o.Address, "address", "",
+		"address of the AWS endpoint (default: "+defaultAddress+" with -serve, else a free port)")
 	flags.StringVar(&o.Logs, "logs", "", "folder for the functions' logs (default: a new one for temporary files)")
 	serve := flags.Bool("serve", false, "keep the stack running instead of showing a rotation")
 	if flags.Parse(args) != nil {
 		return 2
 	}
 	if flags.NArg() > 0 || o.Functions == "" || (*serve && o.Fail != "") {
-		_, _ = fmt.Fprintln(errs, "usage: demo -functions DIR [-idp TYPE] [-fail STATE | -serve] [-address HOST:PORT] [-logs DIR]")
+		_, _ = fmt.Fprintln(errs,
+			"usage: demo -functions DIR [-idp TYPE] [-fail STATE | -serve] [-address HOST:PORT] [-logs DIR]")
 		return 2
 	}
 	ok := true

@@ -19,10 +19,12 @@ func TestCommandLineThatMakesNoSenseIsRefused(t *testing.T) {
 		{"-functions x more", 2, "usage: demo"},
 		{"-functions x -serve -fail TestSecret", 2, "usage: demo"},
 		{"-colour red", 2, "flag provided but not defined: -colour"},
-		{"-functions x -fail nonsense", 1, "FAIL=nonsense: the states that can be made to fail are TestBeforeChange, CreateSecret, "},
+		{"-functions x -fail nonsense", 1,
+			"FAIL=nonsense: the states that can be made to fail are TestBeforeChange, CreateSecret, "},
 		{"-functions x -idp help", 1, "IDP=help: the identity providers are auth0, cognito, entra, "},
 		{"-functions /nonexistent -logs /nonexistent", 1, "making the log file: "},
-		{"-functions /nonexistent -serve -address 127.0.0.1:99999 -logs " + t.TempDir(), 1, "starting the AWS endpoint: "},
+		{"-functions /nonexistent -serve -address 127.0.0.1:99999 -logs " + t.TempDir(), 1,
+			"starting the AWS endpoint: "},
 		{"-functions /nonexistent -logs " + t.TempDir(), 1, "deploying function "},
 	} {
 		var out, errs bytes.Buffer

@@ -79,8 +79,10 @@ func start(ctx context.Context, o Options) (*world, error) {
 	if err := w.openLogs(o.Logs); err != nil {
 		return nil, err
 	}
-	s, err := stack.Start(ctx, stack.Options{Vendor: o.IdP, Address: o.Address, Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
-		FunctionEnv:  map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true", "JOURNAL_TABLE": scenario.JournalTable, "PARAMETER_PREFIX": scenario.ParameterPrefix},
+	s, err := stack.Start(ctx, stack.Options{Vendor: o.IdP, Address: o.Address, Spread: nodeSpread,
+		AccessTokenLifetime: tokenLifetime,
+		FunctionEnv: map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true",
+			"JOURNAL_TABLE": scenario.JournalTable, "PARAMETER_PREFIX": scenario.ParameterPrefix},
 		FunctionLogs: w.logs, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
 		_ = w.logs.Close()
@@ -118,12 +120,14 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 	if err != nil {
 		return err
 	}
-	w.Deployment, err = scenario.Deploy(ctx, s, scenario.Options{Functions: arns, Settle: settle, Spread: spread, Grace: grace})
+	w.Deployment, err = scenario.Deploy(ctx, s, scenario.Options{Functions: arns, Settle: settle, Spread: spread,
+		Grace: grace})
 	if err != nil {
 		return err
 	}
 	p := w.Config.IdentityProvider
-	if w.capable, err = registry.Capabilities(p.Type, p.Settings, idp.Client{Name: w.Config.Name, Issuer: w.Config.Issuer, ClientID: w.Config.ClientID}); err != nil {
+	if w.capable, err = registry.Capabilities(p.Type, p.Settings, idp.Client{Name: w.Config.Name,
+		Issuer: w.Config.Issuer, ClientID: w.Config.ClientID}); err != nil {
 		return err
 	}
 	return s.Clock.Sleep(ctx, s.ELB.Spread()) // a new listener answers 503 until its nodes know it
@@ -214,7 +218,8 @@ func (v *view) watch(ctx context.Context) *traffic.Traffic {
 		slow = 12 // so that some logins are open while the targets switch, and what becomes of them shows
 	}
 	v.traffic = traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
-		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond, Moves: w.Config.IsPair(), Slow: slow, Typing: 2 * time.Second, Failed: v.trouble})
+		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond,
+		Moves: w.Config.IsPair(), Slow: slow, Typing: 2 * time.Second, Failed: v.trouble})
 	return v.traffic
 }
 

@@ -35,7 +35,8 @@ func build(t *testing.T) string {
 	var all sync.WaitGroup
 	for _, f := range statemachine.Functions() {
 		all.Go(func() {
-			cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(dir, f.Name, "bootstrap"), "./"+f.Name+"/bootstrap")
+			cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc",
+				"-o", filepath.Join(dir, f.Name, "bootstrap"), "./"+f.Name+"/bootstrap")
 			cmd.Dir = filepath.Join("..", "..", "functions")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("building %s: %v\n%s", f.Name, err, out)
@@ -95,7 +96,8 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			ok, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), IdP: c.idp, Fail: c.fail, Out: &out})
+			ok, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), IdP: c.idp,
+				Fail: c.fail, Out: &out})
 			if err != nil || !ok {
 				t.Fatalf("ok is %t, error %v:\n%s", ok, err, out.String())
 			}
@@ -115,7 +117,8 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 	})
 }
 
-// served logs in, as the instructions say, at every address they print, runs their commands, and ends the stack with Ctrl-C.
+// served logs in, as the instructions say, at every address they print, runs their commands, and ends the stack with
+// Ctrl-C.
 func served(t *testing.T, functions string) {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -123,7 +126,8 @@ func served(t *testing.T, functions string) {
 	out, in := io.Pipe()
 	status := make(chan int, 1)
 	go func() {
-		status <- demo.Command(ctx, []string{"-functions", functions, "-serve", "-address", "127.0.0.1:0", "-logs", t.TempDir()}, in, in, false)
+		status <- demo.Command(ctx, []string{"-functions", functions, "-serve", "-address", "127.0.0.1:0",
+			"-logs", t.TempDir()}, in, in, false)
 		_ = in.Close()
 	}()
 	text := upTo(t, out, "The functions' logs: ")

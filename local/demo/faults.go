@@ -61,11 +61,13 @@ func failures() []failing {
 		{"VerifyNewSecret", "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
 			return []fault.Rule{once(refuse("secretsmanager", "GetSecretValue", w.SecretARN, "AccessDeniedException"))}
 		}},
-		{"SetSecret", "AWS refuses to change the third of five targets, a listener's default action", func(*world) []fault.Rule {
-			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyListener", "", "AccessDenied"))}
-		}},
+		{"SetSecret", "AWS refuses to change the third of five targets, a listener's default action",
+			func(*world) []fault.Rule {
+				return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyListener", "", "AccessDenied"))}
+			}},
 		{"PromoteSecret", "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
-			return []fault.Rule{refuse("secretsmanager", "UpdateSecretVersionStage", "AWSCURRENT", "AccessDeniedException")}
+			return []fault.Rule{refuse("secretsmanager", "UpdateSecretVersionStage", "AWSCURRENT",
+				"AccessDeniedException")}
 		}},
 		{"TestSecret", "the synthetic user cannot log in", noLogin},
 		{"RediscoverTargets", "AWS refuses to list a listener's rules", func(*world) []fault.Rule {

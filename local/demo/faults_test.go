@@ -22,7 +22,8 @@ func TestEveryStateThatCanBeMadeToFailIsOneOfTheMachine(t *testing.T) {
 		}
 		var i fault.Injector
 		for _, vendor := range registry.Types() {
-			w := &world{Deployment: &scenario.Deployment{Stack: &stack.Stack{Vendor: vendor}, FirstSecretID: "ocs1", SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
+			w := &world{Deployment: &scenario.Deployment{Stack: &stack.Stack{Vendor: vendor}, FirstSecretID: "ocs1",
+				SecretARN: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"}}
 			for _, r := range f.rules(w) {
 				if _, err := i.Add(r); err != nil {
 					t.Errorf("%s at %s: %v", f.state, vendor, err)
@@ -40,7 +41,8 @@ func TestTheStateToFailIsFoundInAnyCase(t *testing.T) {
 	if f, err := findFault(""); f != nil || err != nil {
 		t.Errorf("without a state: %v, %v", f, err)
 	}
-	if _, err := findFault("nonsense"); err == nil || !strings.Contains(err.Error(), "FAIL=nonsense") || !strings.Contains(err.Error(), "CreateSecret, VerifyNewSecret, SetSecret") {
+	if _, err := findFault("nonsense"); err == nil || !strings.Contains(err.Error(), "FAIL=nonsense") ||
+		!strings.Contains(err.Error(), "CreateSecret, VerifyNewSecret, SetSecret") {
 		t.Errorf("answered %v", err)
 	}
 }

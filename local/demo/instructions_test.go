@@ -29,7 +29,8 @@ import (
 // CLI, and with the AWS CLI if there is one.
 func runCommands(t *testing.T, instructions string) {
 	t.Helper()
-	script := strings.Join(regexp.MustCompile(`(?m)^  [^h].*$`).FindAllString(instructions, -1), "\n") // the addresses begin with h
+	// the addresses begin with h
+	script := strings.Join(regexp.MustCompile(`(?m)^  [^h].*$`).FindAllString(instructions, -1), "\n")
 	if n := strings.Count(script, "aws "); n < 12 {
 		t.Fatalf("%d commands in:\n%s", n, script)
 	}
@@ -56,7 +57,8 @@ func runCommands(t *testing.T, instructions string) {
 
 func run(t *testing.T, script, path string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "bash", "-eux", "-o", "pipefail", "-c", strings.ReplaceAll(script, "curl ", "curl --fail --silent --show-error "))
+	cmd := exec.CommandContext(t.Context(), "bash", "-eux", "-o", "pipefail", "-c", strings.ReplaceAll(script, "curl ",
+		"curl --fail --silent --show-error "))
 	cmd.Env = append(os.Environ(), "PATH="+path)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v:\n%s", err, out)
@@ -76,10 +78,14 @@ func callSDK(words []string) error {
 	if len(words) < 2 {
 		return fmt.Errorf("aws %v: a service and an operation are needed", words)
 	}
-	config := aws.Config{Region: os.Getenv("AWS_DEFAULT_REGION"), BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")),
-		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), "")}
-	client, known := map[string]any{"stepfunctions": sfn.NewFromConfig(config), "secretsmanager": secretsmanager.NewFromConfig(config),
-		"dynamodb": dynamodb.NewFromConfig(config), "ssm": ssm.NewFromConfig(config), "elbv2": elbv2.NewFromConfig(config),
+	config := aws.Config{Region: os.Getenv("AWS_DEFAULT_REGION"),
+		BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")),
+		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"),
+			os.Getenv("AWS_SECRET_ACCESS_KEY"), "")}
+	client, known := map[string]any{"stepfunctions": sfn.NewFromConfig(config),
+		"secretsmanager": secretsmanager.NewFromConfig(config),
+		"dynamodb":       dynamodb.NewFromConfig(config), "ssm": ssm.NewFromConfig(config),
+		"elbv2":     elbv2.NewFromConfig(config),
 		"scheduler": scheduler.NewFromConfig(config)}[words[0]]
 	if !known {
 		return fmt.Errorf("%s: no client for it here", words[0])

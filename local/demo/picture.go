@@ -44,8 +44,8 @@ func describeLabels(labels map[string]string) string {
 // short is the beginning of a version id.
 func short(v string) string { return v[:min(8, len(v))] }
 
-// secretIDs is the client's secrets at the identity provider, e.g. "ocsAb12… active, ocsCd34… inactive". Where they have no
-// ids, a secret is named by the version that holds it, e.g. "version 1f0c22ab active".
+// secretIDs is the client's secrets at the identity provider, e.g. "ocsAb12… active, ocsCd34… inactive". Where they
+// have no ids, a secret is named by the version that holds it, e.g. "version 1f0c22ab active".
 func (w *world) secretIDs(values map[string]string) string {
 	var out []string
 	for _, clientID := range w.Config.ClientIDs() {
@@ -104,8 +104,11 @@ func (w *world) accepts(ctx context.Context, version string) (probe.Outcome, err
 	p := w.Config.IdentityProvider
 	var outcome probe.Outcome
 	for _, clientID := range w.Config.ClientIDs() {
-		v, err := probe.Credential{HTTP: w.httpClient(), Rand: rand.Reader}.Classify(ctx, probe.Endpoint{TokenEndpoint: p.TokenEndpoint,
-			ClientID: clientID, CallbackURL: w.Config.CallbackURL, AuthMethod: p.AuthMethod(), Spec: w.capable.Probe}, secret.New(values[version]))
+		v, err := probe.Credential{HTTP: w.httpClient(), Rand: rand.Reader}.Classify(ctx,
+			probe.Endpoint{TokenEndpoint: p.TokenEndpoint,
+				ClientID: clientID, CallbackURL: w.Config.CallbackURL, AuthMethod: p.AuthMethod(),
+				Spec: w.capable.Probe},
+			secret.New(values[version]))
 		if err != nil || v.Outcome != probe.Rejected {
 			return v.Outcome, err
 		}

@@ -65,7 +65,8 @@ func (v *view) facts(b *strings.Builder) {
 
 // people is what users noticed so far.
 func (v *view) people() string {
-	return fmt.Sprintf("logins: %d ok, %d failed; session refreshes: %d ok, %d %s", v.traffic.Logins.Load(), v.failedLogins(),
+	return fmt.Sprintf("logins: %d ok, %d failed; session refreshes: %d ok, %d %s", v.traffic.Logins.Load(),
+		v.failedLogins(),
 		v.world.refreshes.Load(), v.world.failedRefreshes.Load(), v.notRefreshed())
 }
 
@@ -147,7 +148,8 @@ func (v *view) status() string {
 	lines := []string{"",
 		fmt.Sprintf("  %5.1fs            %s", time.Since(v.began).Seconds(), v.state),
 		fmt.Sprintf("  logins            %5d ok  %d failed", v.traffic.Logins.Load(), v.failedLogins()),
-		fmt.Sprintf("  session refreshes %5d ok  %d %s", v.world.refreshes.Load(), v.world.failedRefreshes.Load(), v.notRefreshed()),
+		fmt.Sprintf("  session refreshes %5d ok  %d %s", v.world.refreshes.Load(), v.world.failedRefreshes.Load(),
+			v.notRefreshed()),
 		"  labels            " + p.labels, "  identity provider " + p.secrets, "  nodes use version " + p.inUse}
 	v.drawn = len(lines)
 	return "\x1b[?7l" + strings.Join(lines, "\n") + "\n\x1b[?7h"

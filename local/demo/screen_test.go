@@ -14,9 +14,10 @@ func TestTextIsBrokenWhereALineIsFull(t *testing.T) {
 		column int
 		want   string
 	}{
-		"a short text":                       {"waits", 30, "waits"},
-		"a text that fills a line":           {"a " + strings.Repeat("b", 88), 10, "a " + strings.Repeat("b", 88)},
-		"a text beyond it":                   {"a " + strings.Repeat("b", 89), 10, "a\n          " + strings.Repeat("b", 89)},
+		"a short text":             {"waits", 30, "waits"},
+		"a text that fills a line": {"a " + strings.Repeat("b", 88), 10, "a " + strings.Repeat("b", 88)},
+		"a text beyond it": {"a " + strings.Repeat("b", 89), 10,
+			"a\n          " + strings.Repeat("b", 89)},
 		"a word that is too long for a line": {strings.Repeat("b", 200) + " c", 2, strings.Repeat("b", 200) + "\n  c"},
 		"nothing":                            {"", 5, ""},
 		"a text with line breaks":            {"one\n\ttwo", 5, "one two"},

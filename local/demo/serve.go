@@ -26,12 +26,14 @@ func Serve(ctx context.Context, o Options) error {
 // instructions are for a person with the AWS CLI, curl and a browser.
 func (w *world) instructions() string {
 	shop, partners := w.Site.Pages[0], w.Site.Pages[3]
-	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", scenario.Home, "{client}", scenario.Client,
+	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", scenario.Home,
+		"{client}", scenario.Client,
 		"{group}", scenario.MachineName,
 		"{shop}", "shop.localhost:"+port(shop.Nodes[0]), "{reports}", "reports.localhost:"+port(shop.Nodes[1]),
 		"{partners}", "partners.localhost:"+port(partners.Nodes[0])+"/orders/today",
 		"{user}", w.Users[0].Name, "{password}", w.Users[0].Password, "{logs}", w.logs.Name(),
-		"{journal}", scenario.JournalTable, "{parameter}", scenario.ParameterPrefix+scenario.Client, "{ca}", w.authority).Replace(howTo)
+		"{journal}", scenario.JournalTable, "{parameter}", scenario.ParameterPrefix+scenario.Client,
+		"{ca}", w.authority).Replace(howTo)
 }
 
 // port is the one of a node's address.

@@ -17,7 +17,8 @@ import (
 )
 
 // summary prints the end and reports whether all is as it should be.
-func (v *view) summary(ctx context.Context, f *failing, execution string, result *sfn.DescribeExecutionOutput, before picture) bool {
+func (v *view) summary(ctx context.Context, f *failing, execution string, result *sfn.DescribeExecutionOutput,
+	before picture) bool {
 	w := v.world
 	after := w.picture()
 	transitions, _ := w.Stack.StepFunctions.Transitions(execution)
@@ -81,12 +82,15 @@ func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutpu
 		return
 	}
 	w := c.view.world
-	c.check(c.view.targets == len(w.Site.Pages) && out.Targets == len(w.Site.Pages), "%d of %d targets switched", c.view.targets, len(w.Site.Pages))
+	c.check(c.view.targets == len(w.Site.Pages) && out.Targets == len(w.Site.Pages),
+		"%d of %d targets switched", c.view.targets, len(w.Site.Pages))
 	old, err := w.accepts(ctx, out.From.VersionID)
 	if w.byHand() {
-		c.check(err == nil && old == probe.Accepted, "the old secret %s is left for a person to remove", out.From.IdPSecretID)
+		c.check(err == nil && old == probe.Accepted, "the old secret %s is left for a person to remove",
+			out.From.IdPSecretID)
 	} else {
-		c.check(err == nil && old == probe.Rejected, "the old secret %s is refused by the identity provider", out.From.IdPSecretID)
+		c.check(err == nil && old == probe.Rejected, "the old secret %s is refused by the identity provider",
+			out.From.IdPSecretID)
 	}
 	now, err := w.accepts(ctx, out.To.VersionID)
 	c.check(err == nil && now == probe.Accepted, "the new secret %s is accepted", out.To.IdPSecretID)
@@ -117,7 +121,8 @@ func (c *checks) logins() {
 	c.check(v.failedLogins() == int64(open), "%d logins, %d failed", v.traffic.Logins.Load(), v.failedLogins())
 	if open > 0 {
 		v.print("     %d of them were open while their load balancer moved to the other", open)
-		v.print("     registration: HTTP 401 at the callback, within %.1f s; opened again, each worked", window.Seconds())
+		v.print("     registration: HTTP 401 at the callback, within %.1f s; opened again, each worked",
+			window.Seconds())
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// view prints what happens: a line for each state, with the facts that changed below it or, on a terminal, with a status
-// at the end that is redrawn.
+// view prints what happens: a line for each state, with the facts that changed below it or, on a terminal, with a
+// status at the end that is redrawn.
 type view struct {
 	world   *world
 	traffic *traffic.Traffic

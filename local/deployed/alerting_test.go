@@ -62,7 +62,8 @@ func transformers(t *testing.T) []transformer {
 			t.Fatal(err)
 		}
 		// A variable inside quotes would not be quoted, and a text with quotes in it would break the JSON.
-		if regexp.MustCompile(`"[^"{}\[\]:,]*<[a-z]+>|<[a-z]+>[^"{}\[\]:,]*"`).MatchString(x.InputTransformer.InputTemplate) {
+		if regexp.MustCompile(`"[^"{}\[\]:,]*<[a-z]+>|<[a-z]+>[^"{}\[\]:,]*"`).MatchString(
+			x.InputTransformer.InputTemplate) {
 			t.Errorf("a variable is inside quotes: %s", x.InputTransformer.InputTemplate)
 		}
 		list = append(list, x)
@@ -72,10 +73,14 @@ func transformers(t *testing.T) []transformer {
 
 // required are the fields that the services want, by the field that tells which service it is.
 var required = map[string][]string{
-	"version":      {"version", "source", "content.title", "content.description"},                             // Amazon Q, "Custom notifications"
-	"event_action": {"dedup_key", "event_action"},                                                             // PagerDuty, Events API v2
-	"payload":      {"payload.summary", "payload.source", "payload.severity", "payload.custom_details.users"}, // the same, trigger
-	"message":      {"message", "alias", "description", "priority", "details.todo", "details.runbook"},        // Opsgenie, alert API
+	// Amazon Q, "Custom notifications"
+	"version": {"version", "source", "content.title", "content.description"},
+	// PagerDuty, Events API v2
+	"event_action": {"dedup_key", "event_action"},
+	// the same, trigger
+	"payload": {"payload.summary", "payload.source", "payload.severity", "payload.custom_details.users"},
+	// Opsgenie, alert API
+	"message": {"message", "alias", "description", "priority", "details.todo", "details.runbook"},
 }
 
 func TestTheTransformersOfTheDocumentationFitTheServices(t *testing.T) {
@@ -99,7 +104,8 @@ func TestTheTransformersOfTheDocumentationFitTheServices(t *testing.T) {
 		if err := json.Unmarshal(e.Detail, &detail); err != nil {
 			t.Fatal(err)
 		}
-		event := map[string]any{"id": "1f3c", "account": "111122223333", "time": "2026-11-28T23:00:00Z", "detail": detail}
+		event := map[string]any{"id": "1f3c", "account": "111122223333", "time": "2026-11-28T23:00:00Z",
+			"detail": detail}
 		for _, x := range list {
 			out := x.apply(t, event)
 			for kind, fields := range required {

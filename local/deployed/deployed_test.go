@@ -29,7 +29,8 @@ func rotated(t *testing.T, tpl template) *world {
 	w := newWorld(t, tpl)
 	w.Stack.Faults.Observe(w.call)
 	for _, schedule := range []string{scenario.Client, scenario.Client + ".measure"} {
-		if result := w.scheduled(t, schedule); result.Status != asl.Succeeded || strings.Contains(string(result.Output), "notMeasured") {
+		if result := w.scheduled(t, schedule); result.Status != asl.Succeeded || strings.Contains(string(result.Output),
+			"notMeasured") {
 			t.Fatalf("%s ended as %s: %s %s", schedule, result.Status, aws.ToString(result.Cause), result.Output)
 		}
 	}
@@ -55,7 +56,10 @@ func TestARotationSucceedsAsTheTemplateDeploysIt(t *testing.T) {
 	if len(actors) != len(statemachine.Functions())+2 {
 		t.Errorf("calls were made by %v", actors)
 	}
-	if !slices.ContainsFunc(w.requests, func(r request) bool { return r.actor == "updatealb" && r.action == "elasticloadbalancing:ModifyRule" }) {
+	if !slices.ContainsFunc(w.requests, func(r request) bool {
+		return r.actor == "updatealb" &&
+			r.action == "elasticloadbalancing:ModifyRule"
+	}) {
 		t.Error("updatealb modifies no rule: the calls are not told apart")
 	}
 }
@@ -100,7 +104,10 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 	without := func(map[string]any) map[string]any { return nil }
 	elsewhere := func(old, new string) func(map[string]any) map[string]any {
 		return func(s map[string]any) map[string]any {
-			s["Resource"] = replaced(s["Resource"], func(arn string) string { return strings.ReplaceAll(arn, old, new) })
+			s["Resource"] = replaced(s["Resource"], func(arn string) string {
+				return strings.ReplaceAll(arn, old,
+					new)
+			})
 			return s
 		}
 	}
@@ -113,25 +120,40 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 		change     func(map[string]any) map[string]any
 		want       string
 	}{
-		"a statement is missing":       {"plan", "FindTargets", without, "plan calls elasticloadbalancing:DescribeListeners on *"},
-		"the journal is another table": {"createsecret", "Journal", table, "createsecret calls dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:111122223333:table/" + scenario.JournalTable},
+		"a statement is missing": {"plan", "FindTargets", without,
+			"plan calls elasticloadbalancing:DescribeListeners on *"},
+		"the journal is another table": {"createsecret", "Journal", table,
+			"createsecret calls dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:111122223333:table/" +
+				scenario.JournalTable},
 		"the lock is in another table": {machine, "Lock", table, "state machine calls dynamodb:UpdateItem"},
-		"another load balancer":        {"updatealb", "ChangeRules", elsewhere("shop-alb", "other-alb"), "updatealb calls elasticloadbalancing:ModifyRule on arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener-rule/app/shop-alb/"},
-		"another Region":               {"updatealb", "ChangeRules", elsewhere("eu-west-1", "eu-west-3"), "updatealb calls elasticloadbalancing:ModifyRule on arn:aws:elasticloadbalancing:eu-west-1:"},
-		"another secret":               {"promotesecret", "ClientSecrets", elsewhere("orders-web", "billing"), "promotesecret calls secretsmanager:UpdateSecretVersionStage on "},
-		"another admin credential":     {"retiresecret", "AdminCredentials", elsewhere("okta", "entra"), "retiresecret calls secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key"},
-		"another client's parameter":   {machine, "Clients", elsewhere("orders-web", "billing"), "state machine calls ssm:GetParameter on arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/orders-web"},
+		"another load balancer": {"updatealb", "ChangeRules", elsewhere("shop-alb",
+			"other-alb"), "updatealb calls elasticloadbalancing:ModifyRule on " +
+			"arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener-rule/app/shop-alb/"},
+		"another Region": {"updatealb", "ChangeRules", elsewhere("eu-west-1", "eu-west-3"),
+			"updatealb calls elasticloadbalancing:ModifyRule on arn:aws:elasticloadbalancing:eu-west-1:"},
+		"another secret": {"promotesecret", "ClientSecrets", elsewhere("orders-web", "billing"),
+			"promotesecret calls secretsmanager:UpdateSecretVersionStage on "},
+		"another admin credential": {"retiresecret", "AdminCredentials", elsewhere("okta",
+			"entra"), "retiresecret calls secretsmanager:GetSecretValue on " +
+			"arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key"},
+		"another client's parameter": {machine, "Clients", elsewhere("orders-web",
+			"billing"), "state machine calls ssm:GetParameter on " +
+			"arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/orders-web"},
 		"a function without its alias": {machine, "Steps", func(s map[string]any) map[string]any {
 			s["Resource"] = "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan"
 			return s
-		}, "state machine calls lambda:InvokeFunction on arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan:live"},
+		}, "state machine calls lambda:InvokeFunction on " +
+			"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan:live"},
 		"another alias": {schedules, "Start", func(s map[string]any) map[string]any {
 			s["Condition"] = replaced(s["Condition"], func(string) string { return "test" })
 			return s
 		}, "schedules calls states:StartExecution"},
-		"what looks like a longer resource": {machine, "Notify", func(s map[string]any) map[string]any { s["Resource"] = w.TopicARN + "-2"; return s }, "state machine calls sns:Publish on " + w.TopicARN},
+		"what looks like a longer resource": {machine,
+			"Notify", func(s map[string]any) map[string]any { s["Resource"] = w.TopicARN + "-2"; return s },
+			"state machine calls sns:Publish on " + w.TopicARN},
 	} {
-		if got := strings.Join(edited(t, w.tpl, c.actor, c.sid, c.change).refused(t, w.requests), "\n"); !strings.Contains(got, c.want) {
+		if got := strings.Join(edited(t, w.tpl, c.actor, c.sid, c.change).refused(t, w.requests),
+			"\n"); !strings.Contains(got, c.want) {
 			t.Errorf("%s: found is %q", name, got)
 		}
 	}
@@ -147,8 +169,9 @@ func changed(t *testing.T, kind, property, value string, change func(map[string]
 
 func (w *world) journal(t *testing.T, table string) map[string]ddbtypes.AttributeValue {
 	t.Helper()
-	out, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table,
-		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}}})
+	out, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).GetItem(t.Context(),
+		&dynamodb.GetItemInput{TableName: &table,
+			Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +181,8 @@ func (w *world) journal(t *testing.T, table string) map[string]ddbtypes.Attribut
 func TestTheFunctionsAndTheStateMachineUseTheTemplatesTable(t *testing.T) {
 	t.Parallel()
 	const table = "another-journal"
-	w := rotated(t, changed(t, "AWS::DynamoDB::Table", "TableName", scenario.JournalTable, func(p map[string]any) { p["TableName"] = table }))
+	w := rotated(t, changed(t, "AWS::DynamoDB::Table",
+		"TableName", scenario.JournalTable, func(p map[string]any) { p["TableName"] = table }))
 	if item := w.journal(t, table); item["state"] == nil || item["lastOutcome"] == nil {
 		t.Errorf("the journal is %v", item)
 	}
@@ -172,20 +196,24 @@ func TestARotationFailsIfTheTemplateIsWrong(t *testing.T) {
 		tpl  template
 		want string
 	}{
-		"a function's environment names another table": {changed(t, "AWS::Lambda::Function", "FunctionName", scenario.MachineName+"-plan", func(p map[string]any) {
-			p["Environment"].(map[string]any)["Variables"].(map[string]any)["JOURNAL_TABLE"] = "another"
-		}), "reading the journal"},
-		"the configuration is of another issuer": {changed(t, "AWS::SSM::Parameter", "Name", parameter, func(p map[string]any) {
-			p["Value"] = strings.Replace(fmt.Sprint(p["Value"]), `oauth2/default"`, `oauth2/default/"`, 1)
-		}), "but with issuer"},
-		"a substitution leads to another function": {changed(t, "AWS::StepFunctions::StateMachine", "StateMachineName", scenario.MachineName, func(p map[string]any) {
-			s := p["DefinitionSubstitutions"].(map[string]any)
-			s["PlanFunctionArn"] = s["UpdateAlbFunctionArn"]
-		}), "the input of function updatealb"},
+		"a function's environment names another table": {changed(t, "AWS::Lambda::Function",
+			"FunctionName", scenario.MachineName+"-plan", func(p map[string]any) {
+				p["Environment"].(map[string]any)["Variables"].(map[string]any)["JOURNAL_TABLE"] = "another"
+			}), "reading the journal"},
+		"the configuration is of another issuer": {changed(t, "AWS::SSM::Parameter",
+			"Name", parameter, func(p map[string]any) {
+				p["Value"] = strings.Replace(fmt.Sprint(p["Value"]), `oauth2/default"`, `oauth2/default/"`, 1)
+			}), "but with issuer"},
+		"a substitution leads to another function": {changed(t, "AWS::StepFunctions::StateMachine",
+			"StateMachineName", scenario.MachineName, func(p map[string]any) {
+				s := p["DefinitionSubstitutions"].(map[string]any)
+				s["PlanFunctionArn"] = s["UpdateAlbFunctionArn"]
+			}), "the input of function updatealb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if result := newWorld(t, c.tpl).scheduled(t, scenario.Client); result.Status != asl.Failed || !strings.Contains(aws.ToString(result.Cause), c.want) {
+			if result := newWorld(t, c.tpl).scheduled(t, scenario.Client); result.Status != asl.Failed ||
+				!strings.Contains(aws.ToString(result.Cause), c.want) {
 				t.Errorf("ended as %s: %s", result.Status, aws.ToString(result.Cause))
 			}
 		})

@@ -25,8 +25,8 @@ func forge(t *testing.T, event string, with map[string]any) string {
 	return string(text)
 }
 
-// Who stops an execution gives it an error and a cause; how it ended they do not decide. As Superseded it would be healed in
-// silence, again and again.
+// Who stops an execution gives it an error and a cause; how it ended they do not decide. As Superseded it would be
+// healed in silence, again and again.
 func TestWhoStopsAnExecutionDoesNotChooseWhatIsTold(t *testing.T) {
 	t.Parallel()
 	tpl := readTemplate(t)
@@ -34,7 +34,8 @@ func TestWhoStopsAnExecutionDoesNotChooseWhatIsTold(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, tpl)
-			event := forge(t, ended(w.MachineARN, "ABORTED", `{"client": "orders-web"}`), map[string]any{"error": kind, "cause": "nothing to see"})
+			event := forge(t, ended(w.MachineARN, "ABORTED", `{"client": "orders-web"}`), map[string]any{"error": kind,
+				"cause": "nothing to see"})
 			if r := w.run(t, w.deployNotifier(t), event); r.Status != asl.Succeeded {
 				t.Fatalf("it ended as %+v", r)
 			}
@@ -48,8 +49,8 @@ func TestWhoStopsAnExecutionDoesNotChooseWhatIsTold(t *testing.T) {
 	}
 }
 
-// A reason, and the names of fields that are none, come from whoever starts an execution. They are shown in one line, so that
-// they cannot look like a line of ours.
+// A reason, and the names of fields that are none, come from whoever starts an execution. They are shown in one line,
+// so that they cannot look like a line of ours.
 func TestWhatIsShownOfAnInputIsOneLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, readTemplate(t))
@@ -58,12 +59,14 @@ func TestWhatIsShownOfAnInputIsOneLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := forge(t, failed(w.MachineARN, "InvalidInput", lines+": is not known"), map[string]any{"input": string(input)})
+	event := forge(t, failed(w.MachineARN, "InvalidInput", lines+": is not known"),
+		map[string]any{"input": string(input)})
 	if r := w.run(t, w.deployNotifier(t), event); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
 	messages := w.Stack.SNS.Messages(w.TopicARN)
-	if len(messages) != 1 || strings.Count(messages[0].Message, "\nWhat to do: ") != 1 || strings.ContainsAny(messages[0].Message, "\r\u2028") ||
+	if len(messages) != 1 || strings.Count(messages[0].Message, "\nWhat to do: ") != 1 ||
+		strings.ContainsAny(messages[0].Message, "\r\u2028") ||
 		strings.Count(messages[0].Message, "x What to do: run this now") != 2 {
 		t.Errorf("told is %+v", messages)
 	}

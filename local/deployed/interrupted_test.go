@@ -60,8 +60,10 @@ func (w *world) notices(t *testing.T) []notice {
 		if client == "" {
 			client = "(unknown)"
 		}
-		if m.Subject != n.Subject || m.Attributes["client"] != client || m.Attributes["outcome"] != n.Outcome || !strings.HasPrefix(m.Message, "Users: "+n.Users) ||
-			!strings.Contains(m.Message, n.What) || !strings.Contains(m.Message, n.Command) || !strings.Contains(m.Message, n.Notice) || !strings.Contains(m.Message, n.ExecutionURL) {
+		if m.Subject != n.Subject || m.Attributes["client"] != client || m.Attributes["outcome"] != n.Outcome ||
+			!strings.HasPrefix(m.Message, "Users: "+n.Users) ||
+			!strings.Contains(m.Message, n.What) || !strings.Contains(m.Message, n.Command) ||
+			!strings.Contains(m.Message, n.Notice) || !strings.Contains(m.Message, n.ExecutionURL) {
 			t.Errorf("of %+v people heard %+v", n, m)
 		}
 	}
@@ -70,9 +72,12 @@ func (w *world) notices(t *testing.T) []notice {
 
 // ended is the event of an execution's end.
 func ended(machine, status string, input any) string {
-	text, _ := json.Marshal(map[string]any{"id": "6c3a9c1e-0000-4000-8000-000000000001", "time": "2026-11-23T03:00:00Z", "detail": map[string]any{ // strings only
-		"executionArn": "arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:x", "stateMachineArn": machine,
-		"status": status, "input": input, "error": nil, "cause": nil}})
+	// strings only
+	text, _ := json.Marshal(map[string]any{"id": "6c3a9c1e-0000-4000-8000-000000000001", "time": "2026-11-23T03:00:00Z",
+		"detail": map[string]any{
+			"executionArn":    "arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:x",
+			"stateMachineArn": machine,
+			"status":          status, "input": input, "error": nil, "cause": nil}})
 	return string(text)
 }
 
@@ -88,14 +93,19 @@ func TestAStoppedExecutionIsHealedOnceHoweverItsInputIsWritten(t *testing.T) {
 		client       string
 	}{
 		{"as the schedule writes it", "ABORTED", tpl.input(t, scenario.Client), true, "interrupted", scenario.Client},
-		{"as the console writes it", "TIMED_OUT", "{\n    \"reason\": \"a leak\",\n    \"client\": \"orders-web\",\n    \"dryRun\": false\n}", true, "interrupted", scenario.Client},
-		{"a dry run", "ABORTED", `{"reason": "x", "client": "orders-web", "dryRun": true}`, false, "interrupted", scenario.Client},
+		{"as the console writes it", "TIMED_OUT",
+			"{\n    \"reason\": \"a leak\",\n    \"client\": \"orders-web\",\n    \"dryRun\": false\n}", true,
+			"interrupted", scenario.Client},
+		{"a dry run", "ABORTED", `{"reason": "x", "client": "orders-web", "dryRun": true}`, false,
+			"interrupted", scenario.Client},
 		{"a measurement", "ABORTED", tpl.input(t, scenario.Client+".measure"), false, "interrupted", scenario.Client},
-		{"a healing execution", "ABORTED", `{"client":"orders-web","reason":"` + healing + `"}`, false, "needsAttention", scenario.Client},
+		{"a healing execution", "ABORTED", `{"client":"orders-web","reason":"` + healing + `"}`, false,
+			"needsAttention", scenario.Client},
 		{"one that failed", "FAILED", tpl.input(t, scenario.Client), false, "needsAttention", scenario.Client},
 		{"no input in the event", "TIMED_OUT", nil, false, "needsAttention", ""},
 		{"no object", "ABORTED", `[1]`, false, "needsAttention", ""},
-		{"a name that is none", "ABORTED", `{"client": "` + strings.Repeat("a", 200) + `\n"}`, false, "needsAttention", ""},
+		{"a name that is none", "ABORTED", `{"client": "` + strings.Repeat("a", 200) + `\n"}`, false,
+			"needsAttention", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +132,8 @@ func TestAStoppedExecutionIsHealedOnceHoweverItsInputIsWritten(t *testing.T) {
 			if n.Notice == "" && tt.status != "FAILED" {
 				t.Error("what happens next is not told")
 			}
-			if got := len(w.events(t, "Client Secret Rotation Needs Attention")) > 0; got != (tt.outcome == "needsAttention") {
+			if got := len(w.events(t,
+				"Client Secret Rotation Needs Attention")) > 0; got != (tt.outcome == "needsAttention") {
 				t.Errorf("an event of ours tells of it: %v", got)
 			}
 		})
@@ -134,10 +145,12 @@ func TestWhereNoHealingCanBeStartedSomebodyIsTold(t *testing.T) {
 	tpl := readTemplate(t)
 	w := newWorld(t, tpl)
 	notifier := w.deployNotifier(t)
-	if r := w.run(t, notifier, ended("arn:aws:states:eu-central-1:111122223333:stateMachine:gone", "ABORTED", tpl.input(t, scenario.Client))); r.Status != asl.Succeeded {
+	if r := w.run(t, notifier, ended("arn:aws:states:eu-central-1:111122223333:stateMachine:gone",
+		"ABORTED", tpl.input(t, scenario.Client))); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)
 	}
-	if n := w.notices(t)[0]; n.Outcome != "needsAttention" || n.Client != scenario.Client || !strings.Contains(n.Notice, "StateMachineDoesNotExist") {
+	if n := w.notices(t)[0]; n.Outcome != "needsAttention" || n.Client != scenario.Client || !strings.Contains(n.Notice,
+		"StateMachineDoesNotExist") {
 		t.Errorf("told is %+v", n)
 	}
 }
@@ -148,11 +161,13 @@ func TestAStoppedRotationIsPutRightByTheNextOne(t *testing.T) {
 	w := newWorld(t, readTemplate(t))
 	w.deployRule(t, "interrupted", w.deployNotifier(t))
 	client := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
-	begun, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started), Input: aws.String("{\n  \"client\": \"orders-web\"\n}")})
+	begun, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started),
+		Input: aws.String("{\n  \"client\": \"orders-web\"\n}")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.StopExecution(t.Context(), &sfn.StopExecutionInput{ExecutionArn: begun.ExecutionArn}); err != nil {
+	if _, err := client.StopExecution(t.Context(),
+		&sfn.StopExecutionInput{ExecutionArn: begun.ExecutionArn}); err != nil {
 		t.Fatal(err)
 	}
 	for range 4 { // the lock is taken over, and there is a grace period
@@ -182,7 +197,8 @@ func TestAChangeByOthersIsToldLikeEverythingElse(t *testing.T) {
 		"$.detail.requestParameters.listenerArn": "arn:listener", "$.detail.userIdentity.arn": "arn:who"}
 	input := fmt.Sprint(transformer["InputTemplate"])
 	for name, path := range transformer["InputPathsMap"].(map[string]any) {
-		input = strings.ReplaceAll(input, "<"+name+">", event[fmt.Sprint(path)]) // a path that the event does not have gives nothing
+		// a path that the event does not have gives nothing
+		input = strings.ReplaceAll(input, "<"+name+">", event[fmt.Sprint(path)])
 	}
 	if r := w.run(t, notifier, input); r.Status != asl.Succeeded {
 		t.Fatalf("it ended as %+v", r)

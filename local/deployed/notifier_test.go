@@ -54,17 +54,21 @@ func (w *world) events(t *testing.T, detailType string) []told {
 func (w *world) refuse(t *testing.T, state string) {
 	t.Helper()
 	w.Stack.Faults.Clear()
-	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "Invoke", Match: fmt.Sprintf(`"state":%q`, state),
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "Invoke", Match: fmt.Sprintf(`"state":%q`,
+		state),
 		Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // outcomes of our own events, by detail type.
-var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBack", "Client Secret Rotation Needs Attention": "needsAttention",
-	"Client Secret Rotated": "rotated", "Client Secret Rotation Superseded": "superseded", "Client Secret Rotation Rolling Back": "rollingBack",
-	"Client Secret Rotation Refused": "refused", "Client Secret Rotation Interrupted": "interrupted",
-	"Client Secret Target Changed By Others": "changedByOthers", "Client Secret Rotation Would Be Refused": "wouldBeRefused"}
+var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBack",
+	"Client Secret Rotation Needs Attention": "needsAttention",
+	"Client Secret Rotated":                  "rotated", "Client Secret Rotation Superseded": "superseded",
+	"Client Secret Rotation Rolling Back": "rollingBack",
+	"Client Secret Rotation Refused":      "refused", "Client Secret Rotation Interrupted": "interrupted",
+	"Client Secret Target Changed By Others":  "changedByOthers",
+	"Client Secret Rotation Would Be Refused": "wouldBeRefused"}
 
 // elsewhere are those that other tests see.
 var elsewhere = []string{"superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused"}
@@ -93,22 +97,26 @@ func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 			continue
 		}
 		list := w.events(t, detailType)
-		if len(list) != 1 || list[0].Client != scenario.Client || list[0].Outcome != outcome || !strings.HasPrefix(list[0].Execution, "arn:aws:states:") {
+		if len(list) != 1 || list[0].Client != scenario.Client || list[0].Outcome != outcome ||
+			!strings.HasPrefix(list[0].Execution, "arn:aws:states:") {
 			t.Errorf("%s: %+v", detailType, list)
 		}
 	}
-	if list := w.events(t, "Client Secret Rotation Needs Attention"); len(list) == 1 && (list[0].Error == "" || list[0].Cause == "") {
+	if list := w.events(t, "Client Secret Rotation Needs Attention"); len(list) == 1 &&
+		(list[0].Error == "" || list[0].Cause == "") {
 		t.Errorf("why it needs attention is not told: %+v", list)
 	}
 	// People hear the same in words: what a client's own addresses get is found by the attribute client.
 	var heard []string
 	for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
-		if m.Attributes["client"] != scenario.Client || !strings.HasPrefix(m.Subject, "[orders-web] ") || !strings.HasPrefix(m.Message, "Users: ") {
+		if m.Attributes["client"] != scenario.Client || !strings.HasPrefix(m.Subject, "[orders-web] ") ||
+			!strings.HasPrefix(m.Message, "Users: ") {
 			t.Errorf("%s %v: %s", m.Subject, m.Attributes, m.Message)
 		}
 		heard = append(heard, m.Attributes["outcome"])
 	}
-	if got := strings.Join(heard, " "); got != "rollingBack rolledBack needsAttention rotated" && got != "rollingBack rolledBack rotated needsAttention" {
+	if got := strings.Join(heard, " "); got != "rollingBack rolledBack needsAttention rotated" &&
+		got != "rollingBack rolledBack rotated needsAttention" {
 		t.Errorf("people heard %s", got)
 	}
 }

@@ -108,7 +108,8 @@ func (tpl template) allows(t *testing.T, statement map[string]any, r request) bo
 	some := func(values any, s string) bool {
 		return slices.ContainsFunc(list(values), func(v any) bool { return matches(tpl.text(t, v), s) })
 	}
-	if statement["Effect"] != "Allow" || !some(statement["Action"], r.action) || !some(statement["Resource"], r.resource) {
+	if statement["Effect"] != "Allow" || !some(statement["Action"], r.action) ||
+		!some(statement["Resource"], r.resource) {
 		return false
 	}
 	conditions, _ := statement["Condition"].(map[string]any)
@@ -117,7 +118,8 @@ func (tpl template) allows(t *testing.T, statement map[string]any, r request) bo
 			if operator == "Null" && r.context[key] != "" && fmt.Sprint(values) == "false" {
 				continue
 			}
-			if operator != "StringEquals" && operator != "ForAllValues:StringEquals" || r.context[key] == "" || !slices.ContainsFunc(list(values), func(v any) bool { return tpl.text(t, v) == r.context[key] }) {
+			if operator != "StringEquals" && operator != "ForAllValues:StringEquals" || r.context[key] == "" ||
+				!slices.ContainsFunc(list(values), func(v any) bool { return tpl.text(t, v) == r.context[key] }) {
 				return false
 			}
 		}
@@ -125,10 +127,12 @@ func (tpl template) allows(t *testing.T, statement map[string]any, r request) bo
 	return true
 }
 
-// denies reports whether a statement denies a request of a function: the one denial is for other functions than are named.
+// denies reports whether a statement denies a request of a function: the one denial is for other functions than are
+// named.
 func (tpl template) denies(t *testing.T, statement map[string]any, r request) bool {
 	t.Helper()
-	if statement["Effect"] != "Deny" || !slices.ContainsFunc(list(statement["Action"]), func(v any) bool { return matches(tpl.text(t, v), r.action) }) {
+	if statement["Effect"] != "Deny" || !slices.ContainsFunc(list(statement["Action"]),
+		func(v any) bool { return matches(tpl.text(t, v), r.action) }) {
 		return false
 	}
 	arns := statement["Condition"].(map[string]any)["ArnNotLike"].(map[string]any)["lambda:SourceFunctionArn"]
@@ -141,7 +145,9 @@ func (tpl template) statements(role string) []map[string]any {
 	var out []map[string]any
 	for _, id := range slices.Sorted(maps.Keys(tpl.Resources)) {
 		r := tpl.Resources[id]
-		if r.Type != "AWS::IAM::Policy" && r.Type != "AWS::IAM::ManagedPolicy" || r.Properties["Roles"] == nil || !slices.ContainsFunc(list(r.Properties["Roles"]), func(v any) bool { return v.(map[string]any)["Ref"] == role }) {
+		if r.Type != "AWS::IAM::Policy" && r.Type != "AWS::IAM::ManagedPolicy" || r.Properties["Roles"] == nil ||
+			!slices.ContainsFunc(list(r.Properties["Roles"]),
+				func(v any) bool { return v.(map[string]any)["Ref"] == role }) {
 			continue
 		}
 		for _, s := range list(r.Properties["PolicyDocument"].(map[string]any)["Statement"]) {
@@ -159,7 +165,8 @@ func (tpl template) role(t *testing.T, actor string) string {
 		switch {
 		case r.Type == "AWS::Lambda::Function" && tpl.function(id) == actor:
 			role = r.Properties["Role"]
-		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine && r.Properties["StateMachineName"] == scenario.MachineName:
+		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine &&
+			r.Properties["StateMachineName"] == scenario.MachineName:
 			role = r.Properties["RoleArn"]
 		case r.Type == "AWS::Scheduler::Schedule" && actor == schedules:
 			role = r.Properties["Target"].(map[string]any)["RoleArn"]

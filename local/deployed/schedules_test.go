@@ -148,7 +148,8 @@ func TestAStartThatIsDeliveredTwiceIsOneRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, readTemplate(t))
 	w.deployRule(t, "notifier", w.deployNotifier(t))
-	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Lose, Times: 1}); err != nil {
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Lose,
+		Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if r := w.scheduled(t, scenario.Client); r.Status != asl.Failed || *r.Error != "LockHeld" {

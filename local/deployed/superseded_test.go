@@ -24,7 +24,8 @@ func TestARotationThatIsSupersededIsHealed(t *testing.T) {
 	w := newWorld(t, readTemplate(t))
 	w.deployRule(t, "notifier", w.deployNotifier(t))
 	client := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
-	if _, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started), Input: aws.String(`{"client": "orders-web"}`)}); err != nil {
+	if _, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(started),
+		Input: aws.String(`{"client": "orders-web"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(t, 30*time.Minute) // it is in its grace period
@@ -34,8 +35,9 @@ func TestARotationThatIsSupersededIsHealed(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
-		SecretId: &w.SecretARN, SecretString: aws.String(third)}); err != nil {
+	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(t.Context(),
+		&secretsmanager.PutSecretValueInput{
+			SecretId: &w.SecretARN, SecretString: aws.String(third)}); err != nil {
 		t.Fatal(err)
 	}
 	for range 4 {
@@ -48,7 +50,8 @@ func TestARotationThatIsSupersededIsHealed(t *testing.T) {
 	if got := strings.Join(outcomes, ", "); got != "orders-web superseded, orders-web rollingBack, orders-web rotated" {
 		t.Errorf("told is %s", got)
 	}
-	if got := w.executions(t, w.MachineARN); !slices.Contains(got, `{"client":"orders-web","reason":"healing: somebody else changed AWSCURRENT"}`) {
+	if got := w.executions(t, w.MachineARN); !slices.Contains(got,
+		`{"client":"orders-web","reason":"healing: somebody else changed AWSCURRENT"}`) {
 		t.Errorf("started are %v", got)
 	}
 	if list := w.events(t, "Client Secret Rotation Superseded"); len(list) != 1 || list[0].Outcome != "superseded" {
@@ -69,21 +72,25 @@ func TestAStopIsHealedOnlyIfNobodyElseHasTheLock(t *testing.T) {
 		stopped:       {true, true},
 		stopped + "2": {false, false},
 	} {
-		for _, input := range []string{`{"client": "orders-web"}`, `{"client": "orders-web", "emergency": true, "reason": "leak"}`, `{"client": "orders-web", "dryRun": true}`} {
+		for _, input := range []string{`{"client": "orders-web"}`,
+			`{"client": "orders-web", "emergency": true, "reason": "leak"}`,
+			`{"client": "orders-web", "dryRun": true}`} {
 			t.Run(owner+input, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, tpl)
 				if owner != "" {
 					w.lock(t, owner)
 				}
-				if r := w.run(t, w.deployNotifier(t), ended(w.MachineARN, "ABORTED", input)); r.Status != asl.Succeeded {
+				if r := w.run(t, w.deployNotifier(t), ended(w.MachineARN,
+					"ABORTED", input)); r.Status != asl.Succeeded {
 					t.Fatalf("it ended as %+v", r)
 				}
 				started := w.executions(t, w.MachineARN)
 				if got := len(started) > 0; got != (c.heals && !strings.Contains(input, "dryRun")) {
 					t.Errorf("started are %v", started)
 				}
-				if emergency := strings.Contains(input, "emergency"); len(started) > 0 && strings.Contains(started[0], `"emergency":true`) != emergency {
+				if emergency := strings.Contains(input, "emergency"); len(started) > 0 && strings.Contains(started[0],
+					`"emergency":true`) != emergency {
 					t.Errorf("started are %v", started)
 				}
 				if told := len(w.notices(t)) > 0; told != c.told {
@@ -98,11 +105,13 @@ func TestAStopIsHealedOnlyIfNobodyElseHasTheLock(t *testing.T) {
 func (w *world) lock(t *testing.T, owner string) {
 	t.Helper()
 	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName:                 aws.String(scenario.JournalTable),
-		Key:                       map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}},
-		UpdateExpression:          aws.String("SET #owner = :owner"),
-		ExpressionAttributeNames:  map[string]string{"#owner": "owner"},
-		ExpressionAttributeValues: map[string]ddbtypes.AttributeValue{":owner": &ddbtypes.AttributeValueMemberS{Value: owner}}}); err != nil {
+		TableName: aws.String(scenario.JournalTable),
+		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{
+			Value: scenario.Client}},
+		UpdateExpression:         aws.String("SET #owner = :owner"),
+		ExpressionAttributeNames: map[string]string{"#owner": "owner"},
+		ExpressionAttributeValues: map[string]ddbtypes.AttributeValue{":owner": &ddbtypes.AttributeValueMemberS{
+			Value: owner}}}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -57,27 +57,32 @@ const (
 )
 
 // newWorld deploys the template: the functions with their names, environments and aliases, the journal's table, the
-// configuration of the example's client, and the state machine with its version and alias. What the example names outside
-// of the template (secrets, load balancers, the identity provider) is the local stack's, under the names given there.
+// configuration of the example's client, and the state machine with its version and alias. What the example names
+// outside of the template (secrets, load balancers, the identity provider) is the local stack's, under the names given
+// there.
 func newWorld(t *testing.T, tpl template) *world {
 	t.Helper()
 	virtual := clock.NewVirtual(time.Now())
 	w := &world{tpl: tpl, actor: machine, functions: map[string]string{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second,
+		55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	w.deployFunctions(t, s)
-	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: w.functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: w.functions,
+		Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.localize(t)
 	w.deployJournal(t)
 	p := w.tpl.properties(t, "AWS::SSM::Parameter", "Name", scenario.ParameterPrefix+scenario.Client)
-	if _, err := ssm.NewFromConfig(s.AWS(scenario.Home)).PutParameter(t.Context(), &ssm.PutParameterInput{Name: aws.String(fmt.Sprint(p["Name"])),
-		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: aws.String(fmt.Sprint(p["Value"]))}); err != nil {
+	if _, err := ssm.NewFromConfig(s.AWS(scenario.Home)).PutParameter(t.Context(),
+		&ssm.PutParameterInput{Name: aws.String(fmt.Sprint(p["Name"])),
+			Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true),
+			Value: aws.String(fmt.Sprint(p["Value"]))}); err != nil {
 		t.Fatal(err)
 	}
 	w.deployMachine(t)
@@ -104,11 +109,13 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 	}
 	api := lambda.NewFromConfig(s.AWS(scenario.Home))
 	for name := range as {
-		version, err := api.PublishVersion(t.Context(), &lambda.PublishVersionInput{FunctionName: aws.String(arns[name])})
+		version, err := api.PublishVersion(t.Context(),
+			&lambda.PublishVersionInput{FunctionName: aws.String(arns[name])})
 		if err != nil {
 			t.Fatal(err)
 		}
-		alias, err := api.CreateAlias(t.Context(), &lambda.CreateAliasInput{FunctionName: aws.String(arns[name]), Name: aws.String("live"), FunctionVersion: version.Version})
+		alias, err := api.CreateAlias(t.Context(), &lambda.CreateAliasInput{FunctionName: aws.String(arns[name]),
+			Name: aws.String("live"), FunctionVersion: version.Version})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,8 +123,8 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// localize puts what the local stack has in the place of what the example names. Each must be found, or the template has
-// changed and this does not deploy it any more.
+// localize puts what the local stack has in the place of what the example names. Each must be found, or the template
+// has changed and this does not deploy it any more.
 func (w *world) localize(t *testing.T) {
 	t.Helper()
 	var settings struct{ AppID string }
@@ -132,8 +139,10 @@ func (w *world) localize(t *testing.T) {
 	balancer := func(arn string) string { return between(arn+" ", "loadbalancer/", " ") }
 	pairs := []string{
 		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/client-secret-AbCdEf", w.SecretARN,
-		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/smoke-test-user-AbCdEf", w.Config.SmokeTests.Login[0].UserSecretARN,
-		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf", w.serviceApp(t, "0oarotator000000001", "rotator-2026"),
+		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/smoke-test-user-AbCdEf",
+		w.Config.SmokeTests.Login[0].UserSecretARN,
+		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf", w.serviceApp(t,
+			"0oarotator000000001", "rotator-2026"),
 		"app/orders/50dc6c495c0c9188", balancer(w.Site.LoadBalancers[0]),
 		"app/orders/73e2d6bc24d8a067", balancer(w.Site.LoadBalancers[1]),
 		`"appId":"0oaordersweb0000001"`, `"appId":"` + settings.AppID + `"`,
@@ -172,15 +181,18 @@ func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
 		t.Fatal(err)
 	}
 	public := jose.JSONWebKey{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}
-	if err := w.Stack.IdP.Vendor().(*oktatest.Okta).RegisterServiceApp(oktatest.ServiceApp{ClientID: clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
+	if err := w.Stack.IdP.Vendor().(*oktatest.Okta).RegisterServiceApp(oktatest.ServiceApp{ClientID: clientID,
+		Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
 		t.Fatal(err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
-		Name: aws.String("okta/rotator-key"), SecretString: aws.String(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))})
+	stored, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).CreateSecret(t.Context(),
+		&secretsmanager.CreateSecretInput{
+			Name:         aws.String("okta/rotator-key"),
+			SecretString: aws.String(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,21 +203,27 @@ func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
 func (w *world) deployJournal(t *testing.T) {
 	t.Helper()
 	api := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home))
-	if _, err := api.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String(scenario.JournalTable)}); err != nil {
+	if _, err := api.DeleteTable(t.Context(),
+		&dynamodb.DeleteTableInput{TableName: aws.String(scenario.JournalTable)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range w.tpl.Resources {
 		if r.Type != "AWS::DynamoDB::Table" {
 			continue
 		}
-		in := dynamodb.CreateTableInput{TableName: aws.String(fmt.Sprint(r.Properties["TableName"])), BillingMode: ddbtypes.BillingModePayPerRequest}
+		in := dynamodb.CreateTableInput{TableName: aws.String(fmt.Sprint(r.Properties["TableName"])),
+			BillingMode: ddbtypes.BillingModePayPerRequest}
 		for _, k := range r.Properties["KeySchema"].([]any) {
 			m := k.(map[string]any)
-			in.KeySchema = append(in.KeySchema, ddbtypes.KeySchemaElement{AttributeName: aws.String(m["AttributeName"].(string)), KeyType: ddbtypes.KeyType(m["KeyType"].(string))})
+			in.KeySchema = append(in.KeySchema,
+				ddbtypes.KeySchemaElement{AttributeName: aws.String(m["AttributeName"].(string)),
+					KeyType: ddbtypes.KeyType(m["KeyType"].(string))})
 		}
 		for _, a := range r.Properties["AttributeDefinitions"].([]any) {
 			m := a.(map[string]any)
-			in.AttributeDefinitions = append(in.AttributeDefinitions, ddbtypes.AttributeDefinition{AttributeName: aws.String(m["AttributeName"].(string)), AttributeType: ddbtypes.ScalarAttributeType(m["AttributeType"].(string))})
+			in.AttributeDefinitions = append(in.AttributeDefinitions,
+				ddbtypes.AttributeDefinition{AttributeName: aws.String(m["AttributeName"].(string)),
+					AttributeType: ddbtypes.ScalarAttributeType(m["AttributeType"].(string))})
 		}
 		if _, err := api.CreateTable(t.Context(), &in); err != nil {
 			t.Fatal(err)
@@ -232,12 +250,14 @@ func (w *world) definition(t *testing.T, name string) string {
 func (w *world) deployMachine(t *testing.T) {
 	t.Helper()
 	api := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
-	updated, err := api.UpdateStateMachine(t.Context(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Publish: true, Definition: aws.String(w.definition(t, scenario.MachineName))})
+	updated, err := api.UpdateStateMachine(t.Context(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN,
+		Publish: true, Definition: aws.String(w.definition(t, scenario.MachineName))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := api.CreateStateMachineAlias(t.Context(), &sfn.CreateStateMachineAliasInput{Name: aws.String("live"), RoutingConfiguration: []sfntypes.RoutingConfigurationListItem{
-		{StateMachineVersionArn: updated.StateMachineVersionArn, Weight: 100}}}); err != nil {
+	if _, err := api.CreateStateMachineAlias(t.Context(), &sfn.CreateStateMachineAliasInput{Name: aws.String("live"),
+		RoutingConfiguration: []sfntypes.RoutingConfigurationListItem{
+			{StateMachineVersionArn: updated.StateMachineVersionArn, Weight: 100}}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -246,8 +266,10 @@ func (w *world) deployMachine(t *testing.T) {
 func (w *world) deployNotifier(t *testing.T) string {
 	t.Helper()
 	name := scenario.MachineName + "-notifier"
-	made, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: &name,
-		Definition: aws.String(w.definition(t, name)), RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")})
+	made, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).CreateStateMachine(t.Context(),
+		&sfn.CreateStateMachineInput{Name: &name,
+			Definition: aws.String(w.definition(t, name)),
+			RoleArn:    aws.String("arn:aws:iam::111122223333:role/from-the-template")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +279,8 @@ func (w *world) deployNotifier(t *testing.T) string {
 // deployRule creates a rule of the template, which starts a state machine.
 func (w *world) deployRule(t *testing.T, name, machine string) {
 	t.Helper()
-	pattern := w.tpl.properties(t, "AWS::Events::Rule", "Name", scenario.MachineName+"-"+name)["EventPattern"].(map[string]any)
+	pattern := w.tpl.properties(t, "AWS::Events::Rule",
+		"Name", scenario.MachineName+"-"+name)["EventPattern"].(map[string]any)
 	arns := pattern["detail"].(map[string]any)["stateMachineArn"].([]any)
 	for i, v := range arns {
 		arns[i] = w.tpl.text(t, v)
@@ -267,11 +290,14 @@ func (w *world) deployRule(t *testing.T, name, machine string) {
 		t.Fatal(err)
 	}
 	bus := eventbridge.NewFromConfig(w.Stack.AWS(scenario.Home))
-	if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: &name, EventPattern: aws.String(string(text))}); err != nil {
+	if _, err := bus.PutRule(t.Context(), &eventbridge.PutRuleInput{Name: &name,
+		EventPattern: aws.String(string(text))}); err != nil {
 		t.Fatal(err)
 	}
-	target := ebtypes.Target{Id: aws.String("target"), Arn: &machine, RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
-	if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: &name, Targets: []ebtypes.Target{target}}); err != nil {
+	target := ebtypes.Target{Id: aws.String("target"), Arn: &machine,
+		RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
+	if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: &name,
+		Targets: []ebtypes.Target{target}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -318,7 +344,8 @@ func (w *world) call(service, operation, text string) {
 // run runs an execution and returns its result.
 func (w *world) run(t *testing.T, machine, input string) asl.Result {
 	t.Helper()
-	begun, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
+	begun, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StartExecution(t.Context(),
+		&sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
 	if err != nil {
 		t.Fatal(err)
 	}

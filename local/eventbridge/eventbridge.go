@@ -1,5 +1,6 @@
-// Package eventbridge is the local stack's Amazon EventBridge: the default bus with its rules, and delivery of the events
-// that match to state machines of the stack. Events come in by PutEvents and, from the stack's own services, by Emit.
+// Package eventbridge is the local stack's Amazon EventBridge: the default bus with its rules, and delivery of the
+// events that match to state machines of the stack. Events come in by PutEvents and, from the stack's own services, by
+// Emit.
 package eventbridge
 
 import (
@@ -43,7 +44,8 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		Region     string          `json:"region"`
 		Resources  []string        `json:"resources"`
 		Detail     json.RawMessage `json:"detail"`
-	}{"0", e.ID, e.DetailType, e.Source, awsapi.AccountID, e.Time.UTC().Format(time.RFC3339), e.Region, resources, e.Detail})
+	}{"0", e.ID, e.DetailType, e.Source, awsapi.AccountID, e.Time.UTC().Format(time.RFC3339), e.Region, resources,
+		e.Detail})
 }
 
 // Service is Amazon EventBridge.
@@ -126,14 +128,16 @@ func (s *Service) put(region string, e Event) string {
 	text, err := json.Marshal(e)
 	var fields map[string]any
 	if err != nil || json.Unmarshal(text, &fields) != nil {
-		s.deliveries = append(s.deliveries, Delivery{EventID: e.ID, Err: fmt.Errorf("the detail of event %s is not JSON", e.ID)})
+		s.deliveries = append(s.deliveries,
+			Delivery{EventID: e.ID, Err: fmt.Errorf("the detail of event %s is not JSON", e.ID)})
 		return e.ID
 	}
 	for _, r := range s.matching(region, fields) {
 		for _, t := range r.targets {
 			s.clock.Go(func() {
-				s.deliver(Delivery{Rule: r.arn, EventID: e.ID}, delivery.Target{Endpoint: s.endpoint, Region: region, MachineARN: t.ARN,
-					Input: string(text), RetryPolicy: t.RetryPolicy})
+				s.deliver(Delivery{Rule: r.arn, EventID: e.ID}, delivery.Target{Endpoint: s.endpoint, Region: region,
+					MachineARN: t.ARN,
+					Input:      string(text), RetryPolicy: t.RetryPolicy})
 			})
 		}
 	}
@@ -164,7 +168,8 @@ func (s *Service) putEvents(call *awsapi.Call) (any, error) {
 		return nil, err
 	}
 	if len(r.Entries) < 1 || len(r.Entries) > 10 {
-		return nil, awsapi.Errorf("ValidationException", "1 validation error detected: Value at 'entries' failed to satisfy constraint: Member must have length between 1 and 10")
+		return nil, awsapi.Errorf("ValidationException", "1 validation error detected: Value at 'entries' failed to "+
+			"satisfy constraint: Member must have length between 1 and 10")
 	}
 	var out struct {
 		Entries []entryResult `json:"Entries"`
@@ -182,7 +187,8 @@ func (s *Service) putEvents(call *awsapi.Call) (any, error) {
 
 func (s *Service) putEntry(region string, e entry) entryResult {
 	required := func(name string) entryResult {
-		return entryResult{ErrorCode: "InvalidArgument", ErrorMessage: fmt.Sprintf("Parameter %s is not valid. Reason: %s is a required argument.", name, name)}
+		return entryResult{ErrorCode: "InvalidArgument",
+			ErrorMessage: fmt.Sprintf("Parameter %s is not valid. Reason: %s is a required argument.", name, name)}
 	}
 	var detail map[string]any
 	switch {
@@ -198,9 +204,11 @@ func (s *Service) putEntry(region string, e entry) entryResult {
 		return entryResult{ErrorCode: "MalformedDetail", ErrorMessage: "Detail is malformed."}
 	}
 	if name := e.Bus[strings.LastIndex(e.Bus, "/")+1:]; name != "" && name != defaultBus { // a name or an ARN
-		return entryResult{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus " + e.Bus + " does not exist."}
+		return entryResult{ErrorCode: "ResourceNotFoundException", ErrorMessage: "Event bus " + e.Bus +
+			" does not exist."}
 	}
-	event := Event{Source: e.Source, DetailType: e.DetailType, Detail: json.RawMessage(e.Detail), Resources: e.Resources}
+	event := Event{Source: e.Source, DetailType: e.DetailType, Detail: json.RawMessage(e.Detail),
+		Resources: e.Resources}
 	if e.Time != nil {
 		event.Time = e.Time.Time
 	}

@@ -112,7 +112,8 @@ func (s *stack) rule(name, pattern string, targets ...types.Target) {
 	if len(targets) == 0 {
 		return
 	}
-	if out, err := s.client.PutTargets(ctx, &sdk.PutTargetsInput{Rule: &name, Targets: targets}); err != nil || out.FailedEntryCount != 0 {
+	if out, err := s.client.PutTargets(ctx, &sdk.PutTargetsInput{Rule: &name, Targets: targets}); err != nil ||
+		out.FailedEntryCount != 0 {
 		s.Fatalf("%+v %v", out, err)
 	}
 }
@@ -122,8 +123,9 @@ func toMachine(id string) types.Target {
 }
 
 func timedOut() eventbridge.Event {
-	return eventbridge.Event{Source: "aws.states", DetailType: "Step Functions Execution Status Change", Resources: []string{"arn:execution"},
-		Detail: json.RawMessage(`{"status":"TIMED_OUT","name":"orders-web-1"}`)}
+	return eventbridge.Event{Source: "aws.states", DetailType: "Step Functions Execution Status Change",
+		Resources: []string{"arn:execution"},
+		Detail:    json.RawMessage(`{"status":"TIMED_OUT","name":"orders-web-1"}`)}
 }
 
 const timedOutPattern = `{"source":["aws.states"],"detail":{"status":["ABORTED","TIMED_OUT"]}}`
@@ -142,7 +144,8 @@ func TestServiceEventThatMatchesStartsTheStateMachineWithTheEvent(t *testing.T) 
 	s.rule("heal", timedOutPattern, toMachine("rotation"))
 	s.settle(func() {
 		s.service.Emit(region, timedOut())
-		s.service.Emit(region, eventbridge.Event{Source: "aws.states", DetailType: "x", Detail: json.RawMessage(`{"status":"SUCCEEDED"}`)})
+		s.service.Emit(region, eventbridge.Event{Source: "aws.states", DetailType: "x",
+			Detail: json.RawMessage(`{"status":"SUCCEEDED"}`)})
 		s.service.Emit("us-east-1", timedOut()) // another Region has its own rules
 	})
 	inputs := s.states.started()
@@ -162,8 +165,10 @@ func TestServiceEventThatMatchesStartsTheStateMachineWithTheEvent(t *testing.T) 
 	if err := json.Unmarshal([]byte(inputs[0]), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Version != "0" || got.ID == "" || got.DetailType != "Step Functions Execution Status Change" || got.Account != "111122223333" ||
-		got.Time != "2026-03-01T10:00:00Z" || got.Region != region || got.Resources[0] != "arn:execution" || got.Detail["name"] != "orders-web-1" {
+	if got.Version != "0" || got.ID == "" || got.DetailType != "Step Functions Execution Status Change" ||
+		got.Account != "111122223333" ||
+		got.Time != "2026-03-01T10:00:00Z" || got.Region != region || got.Resources[0] != "arn:execution" ||
+		got.Detail["name"] != "orders-web-1" {
 		t.Errorf("input %s", inputs[0])
 	}
 	if events := s.service.Events(); len(events) != 3 || events[0].ID != got.ID {
@@ -174,7 +179,8 @@ func TestServiceEventThatMatchesStartsTheStateMachineWithTheEvent(t *testing.T) 
 func TestDeliveryIsGivenUpByTheRetryPolicyOfItsTarget(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Refuse, Status: 503}); err != nil {
+	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Refuse,
+		Status: 503}); err != nil {
 		t.Fatal(err)
 	}
 	target := toMachine("rotation")
@@ -196,13 +202,15 @@ func TestPutEventsAnswersForEachEntry(t *testing.T) {
 			{Source: aws.String("rotator"), DetailType: aws.String("done"), Detail: aws.String(`not json`)},
 			{Source: aws.String("aws.states"), DetailType: aws.String("done"), Detail: aws.String(`{}`)},
 			{DetailType: aws.String("done"), Detail: aws.String(`{}`)},
-			{Source: aws.String("rotator"), DetailType: aws.String("done"), Detail: aws.String(`{}`), EventBusName: aws.String("nowhere")},
+			{Source: aws.String("rotator"), DetailType: aws.String("done"), Detail: aws.String(`{}`),
+				EventBusName: aws.String("nowhere")},
 		}})
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		want := []string{"", "MalformedDetail", "NotAuthorizedForSourceException", "InvalidArgument", "ResourceNotFoundException"}
+		want := []string{"", "MalformedDetail", "NotAuthorizedForSourceException", "InvalidArgument",
+			"ResourceNotFoundException"}
 		for i, e := range out.Entries {
 			if aws.ToString(e.ErrorCode) != want[i] || (e.EventId != nil) != (want[i] == "") {
 				t.Errorf("entry %d: %+v, want code %q", i, e, want[i])
@@ -240,8 +248,12 @@ func TestWhatCannotBeHonouredIsRefusedByName(t *testing.T) {
 	}{
 		{put(`{"source":[{"suffix":"x"}]}`), "NotImplemented", "EventPattern suffix"},
 		{put(`{"source":"x"}`), "InvalidEventPatternException", "must be an object or an array"},
-		{target(func(x *types.Target) { x.Arn = aws.String("arn:aws:sns:eu-central-1:111122223333:t") }), "NotImplemented", "arn:aws:sns"},
-		{target(func(x *types.Target) { x.InputTransformer = &types.InputTransformer{InputTemplate: aws.String("{}")} }), "NotImplemented", "InputTransformer"},
+		{target(func(x *types.Target) { x.Arn = aws.String("arn:aws:sns:eu-central-1:111122223333:t") }),
+			"NotImplemented", "arn:aws:sns"},
+		{target(func(x *types.Target) {
+			x.InputTransformer = &types.InputTransformer{
+				InputTemplate: aws.String("{}")}
+		}), "NotImplemented", "InputTransformer"},
 		{target(func(x *types.Target) { x.RoleArn = nil }), "ValidationException", "RoleArn is required"},
 		{target(func(x *types.Target) { x.Input = aws.String("{}") }), "NotImplemented", "Input"},
 		{schedule, "NotImplemented", "ScheduleExpression"},

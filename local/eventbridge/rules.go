@@ -59,9 +59,11 @@ func (s *Service) putRule(call *awsapi.Call) (any, error) {
 	}
 	switch {
 	case !validName.MatchString(r.Name):
-		return nil, awsapi.Errorf("ValidationException", "1 validation error detected: Value '%s' at 'name' failed to satisfy constraint", r.Name)
+		return nil, awsapi.Errorf("ValidationException",
+			"1 validation error detected: Value '%s' at 'name' failed to satisfy constraint", r.Name)
 	case r.EventPattern == "":
-		return nil, awsapi.Errorf("ValidationException", "Parameter(s) EventPattern or ScheduleExpression must be specified.")
+		return nil, awsapi.Errorf("ValidationException",
+			"Parameter(s) EventPattern or ScheduleExpression must be specified.")
 	}
 	p, err := compile(r.EventPattern)
 	var unknown unknownMatcher
@@ -91,7 +93,8 @@ func (s *Service) putTargets(call *awsapi.Call) (any, error) {
 	}
 	x := s.rules[ruleKey{call.Region, r.Rule}]
 	if x == nil {
-		return nil, awsapi.Errorf("ResourceNotFoundException", "Rule %s does not exist on EventBus %s.", r.Rule, defaultBus)
+		return nil, awsapi.Errorf("ResourceNotFoundException",
+			"Rule %s does not exist on EventBus %s.", r.Rule, defaultBus)
 	}
 	targets := slices.Clone(x.targets)
 	for _, t := range r.Targets {
@@ -105,7 +108,8 @@ func (s *Service) putTargets(call *awsapi.Call) (any, error) {
 		}
 	}
 	if len(targets) > maxTargets {
-		return nil, awsapi.Errorf("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
+		return nil, awsapi.Errorf("LimitExceededException",
+			"The requested resource exceeds the maximum number allowed.")
 	}
 	x.targets = targets
 	return map[string]any{"FailedEntries": []any{}, "FailedEntryCount": 0}, nil

@@ -37,7 +37,8 @@ func (w *world) stopAtEntry(state string, n int) {
 
 func (w *world) redrive(execution string) asl.Result {
 	w.t.Helper()
-	if _, err := w.sfn().RedriveExecution(context.Background(), &sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
+	if _, err := w.sfn().RedriveExecution(context.Background(),
+		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
 		w.t.Fatal(err)
 	}
 	return w.wait(execution)
@@ -59,8 +60,8 @@ func (w *world) versionOf(value string, with bool) string {
 	return ""
 }
 
-// dies removes a version's secret at the identity provider, by another hand, and counts from then on how often it is put on a
-// target or made current.
+// dies removes a version's secret at the identity provider, by another hand, and counts from then on how often it is
+// put on a target or made current.
 func (w *world) dies(version string) (writes func() int) {
 	w.t.Helper()
 	value := w.value(version)
@@ -74,8 +75,10 @@ func (w *world) dies(version string) (writes func() int) {
 	w.Stack.Faults.Observe(func(service, operation, text string) {
 		mu.Lock()
 		defer mu.Unlock()
-		target := service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") && strings.Contains(text, value)
-		label := operation == "UpdateSecretVersionStage" && strings.Contains(text, "AWSCURRENT") && strings.Contains(text, `"MoveToVersionId":"`+version+`"`)
+		target := service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") &&
+			strings.Contains(text, value)
+		label := operation == "UpdateSecretVersionStage" && strings.Contains(text, "AWSCURRENT") &&
+			strings.Contains(text, `"MoveToVersionId":"`+version+`"`)
 		if target || label {
 			n++
 		}
@@ -107,7 +110,8 @@ func TestARedriveDaysLaterWritesNoSecretThatIsGone(t *testing.T) {
 				w.failing("TestSecret")
 			}
 			if c.n == 1 { // it has not done its work when it is stopped
-				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + c.stop + `"`, Mode: fault.Refuse, Status: 429, Code: "TooManyRequestsException"})
+				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + c.stop + `"`,
+					Mode: fault.Refuse, Status: 429, Code: "TooManyRequestsException"})
 			}
 			w.stopAtEntry(c.stop, c.n)
 			r, execution := w.rotate(plain)
@@ -139,7 +143,8 @@ func TestARedriveDaysLaterGoesOnWithASecretThatLives(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ stop, ends string }{
 		{"SetTargetSecret", ""}, {"PromoteSecret", ""}, {"ReassertTargetSecret", ""},
-		{"RestoreTargetSecret", "RolledBack"}, {"RestoreLabels", "RolledBack"}, {"ReassertTargetOldSecret", "RolledBack"},
+		{"RestoreTargetSecret", "RolledBack"}, {"RestoreLabels", "RolledBack"}, {"ReassertTargetOldSecret",
+			"RolledBack"},
 	} {
 		t.Run(c.stop, func(t *testing.T) {
 			t.Parallel()
@@ -155,15 +160,16 @@ func TestARedriveDaysLaterGoesOnWithASecretThatLives(t *testing.T) {
 			w.pass(3 * 24 * time.Hour)
 			w.Stack.IdP.Store().RefuseUntil(w.clock.Now().Add(outage), "")
 			if r := w.redrive(execution); text(r.Error) != c.ends || c.ends == "" && r.Status != asl.Succeeded {
-				t.Errorf("the redrive ended as %s %s: %s\n%v", r.Status, text(r.Error), text(r.Cause), w.path(execution))
+				t.Errorf("the redrive ended as %s %s: %s\n%v", r.Status, text(r.Error), text(r.Cause),
+					w.path(execution))
 			}
 			w.atRest()
 		})
 	}
 }
 
-// What came since the targets were searched for has the old secret, or the new one in a rollback, and a redrive of the last steps
-// would take that away. They go back to the search instead.
+// What came since the targets were searched for has the old secret, or the new one in a rollback, and a redrive of the
+// last steps would take that away. They go back to the search instead.
 func TestARedriveDaysLaterFindsTheTargetsThatCameSince(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -193,14 +199,16 @@ func TestARedriveDaysLaterFindsTheTargetsThatCameSince(t *testing.T) {
 				w.deployRule(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &came })
 			}
 			if r := w.redrive(execution); text(r.Error) != c.ends || c.ends == "" && r.Status != asl.Succeeded {
-				t.Errorf("the redrive ended as %s %s: %s\n%v", r.Status, text(r.Error), text(r.Cause), w.path(execution))
+				t.Errorf("the redrive ended as %s %s: %s\n%v", r.Status, text(r.Error), text(r.Cause),
+					w.path(execution))
 			}
 			w.atRest()
 		})
 	}
 }
 
-// enabled reports whether the identity provider accepts a value now: a rule with one that it does not would fail by whoever adds it.
+// enabled reports whether the identity provider accepts a value now: a rule with one that it does not would fail by
+// whoever adds it.
 func (w *world) enabled(value string) bool {
 	return w.Stack.IdP.Store().Accepts(w.ClientID, value, w.clock.Now())
 }

@@ -16,7 +16,8 @@ import (
 	"alboidc.internal/shared/fault"
 )
 
-// second is the second name of the identity provider. It listens on the loopback address only, so this is one of its names.
+// second is the second name of the identity provider. It listens on the loopback address only, so this is one of its
+// names.
 const second = "127.0.0.1"
 
 // underSecond is a URL of the provider under its second name.
@@ -26,8 +27,9 @@ func underSecond(url string) string {
 
 // aliased gives the client the second name as an alias.
 func aliased(c *config.Client) {
-	c.Aliases = []config.Alias{{Issuer: underSecond(c.Issuer), AuthorizationEndpoint: underSecond(c.IdentityProvider.AuthorizationEndpoint),
-		TokenEndpoint: underSecond(c.IdentityProvider.TokenEndpoint)}}
+	c.Aliases = []config.Alias{{Issuer: underSecond(c.Issuer),
+		AuthorizationEndpoint: underSecond(c.IdentityProvider.AuthorizationEndpoint),
+		TokenEndpoint:         underSecond(c.IdentityProvider.TokenEndpoint)}}
 }
 
 // loginEverywhere logs in at every page instead of at one for each load balancer.
@@ -46,7 +48,8 @@ func (w *world) moveRulesNow(change func(*elbtypes.AuthenticateOidcActionConfig)
 	ctx := context.Background()
 	for i, region := range []string{scenario.Home, scenario.Away} {
 		api := elb.NewFromConfig(w.Stack.AWS(region))
-		listeners, err := api.DescribeListeners(ctx, &elb.DescribeListenersInput{LoadBalancerArn: &w.Site.LoadBalancers[i]})
+		listeners, err := api.DescribeListeners(ctx,
+			&elb.DescribeListenersInput{LoadBalancerArn: &w.Site.LoadBalancers[i]})
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -61,7 +64,8 @@ func (w *world) moveRulesNow(change func(*elbtypes.AuthenticateOidcActionConfig)
 		if len(actions[1].ForwardConfig.TargetGroups) > 1 {
 			actions[1].TargetGroupArn = nil
 		}
-		if _, err := api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: rules.Rules[at].RuleArn, Actions: actions}); err != nil {
+		if _, err := api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: rules.Rules[at].RuleArn,
+			Actions: actions}); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -95,7 +99,8 @@ func TestEveryLoginUnderEveryNameSurvives(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, loginEverywhere, aliased)
 		w.moveRules(toSecondName)
-		w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestAfterDisable"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+		w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestAfterDisable"`,
+			Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 		if r, execution := w.rotate(plain); text(r.Error) != "RolledBack" {
 			t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
 		}
@@ -136,7 +141,8 @@ func TestASecretIsProvenUnderEveryName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			slow := func(c *config.Client) { c.SmokeTests.Credential.IntervalSeconds = aws.Int(60) } // half an hour is waited for a new one
+			// half an hour is waited for a new one
+			slow := func(c *config.Client) { c.SmokeTests.Credential.IntervalSeconds = aws.Int(60) }
 			w := newWorld(t, quick, aliased, slow)
 			w.when(c.state, func(string) { w.refuse(c.label) })
 			w.when("Quiesce", func(string) { w.Stack.IdP.RefuseUnder(second, "") })
@@ -159,7 +165,8 @@ func TestANameThatNobodyKnowsIsRefusedBeforeAnythingIsMade(t *testing.T) {
 			before := len(w.Stack.IdP.Store().Secrets(w.ClientID))
 			for _, input := range []string{plain, `{"client": "orders-web", "dryRun": true}`} {
 				r, _ := w.rotate(input)
-				if r.Status != asl.Failed || text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "add them to aliases") {
+				if r.Status != asl.Failed || text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+					"add them to aliases") {
 					t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
 				}
 				if strings.Contains(text(r.Cause), "otherRegistrations") != (vendor == "keycloak") {
@@ -191,7 +198,8 @@ func TestAnUnknownNameThatComesInAGracePeriodStopsTheRotation(t *testing.T) {
 func TestAnotherRegistrationWithTheSameIDIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick, func(c *config.Client) {
-		c.OtherRegistrations = []config.OtherRegistration{{Issuer: underSecond(c.Issuer), TokenEndpoint: underSecond(c.IdentityProvider.TokenEndpoint)}}
+		c.OtherRegistrations = []config.OtherRegistration{{Issuer: underSecond(c.Issuer),
+			TokenEndpoint: underSecond(c.IdentityProvider.TokenEndpoint)}}
 	})
 	w.moveRules(toSecondName)
 	// the old secret is the other registration's own, and goes on being used there: the double has only one provider
@@ -209,6 +217,7 @@ func TestAnotherRegistrationWithTheSameIDIsLeftAlone(t *testing.T) {
 	old := used()
 	w.mustRotate()
 	if now := used(); len(now) != 2 || !slices.Contains(now, old[0]) {
-		t.Errorf("the load balancers use %d secrets, want the new one and, at the other registration, the old one", len(now))
+		t.Errorf("the load balancers use %d secrets, want the new one and, at the other registration, the old one",
+			len(now))
 	}
 }

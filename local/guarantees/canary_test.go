@@ -39,7 +39,8 @@ func (w *world) traces(executions []string) map[string]string {
 		}
 		add("execution", described)
 	}
-	machine, err := w.sfn().DescribeStateMachine(context.Background(), &sfn.DescribeStateMachineInput{StateMachineArn: &w.MachineARN})
+	machine, err := w.sfn().DescribeStateMachine(context.Background(),
+		&sfn.DescribeStateMachineInput{StateMachineArn: &w.MachineARN})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -108,11 +109,14 @@ func TestNoSecretValueShowsAnywhere(t *testing.T) {
 	w.measured(measured)
 	c.executions = append(c.executions, measured)
 	for _, caller := range caught { // one failure in every state
-		c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+		c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse,
+			Status: 403, Code: "AccessDeniedException"})
 	}
 	// and errors of every service that sees a secret
-	c.run(fault.Rule{Service: "secretsmanager", Operation: "PutSecretValue", Mode: fault.Refuse, Status: 400, Code: "InvalidRequestException"})
-	c.run(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Times: 1, Mode: fault.Refuse, Status: 400, Code: "InvalidLoadBalancerAction"})
+	c.run(fault.Rule{Service: "secretsmanager", Operation: "PutSecretValue", Mode: fault.Refuse, Status: 400,
+		Code: "InvalidRequestException"})
+	c.run(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Times: 1, Mode: fault.Refuse,
+		Status: 400, Code: "InvalidLoadBalancerAction"})
 	c.run(fault.Rule{Service: "idp", Operation: "login", Mode: fault.Refuse, Status: 403, Code: "access_denied"})
 	c.troubleAtProvider()
 	c.mustBeHidden(12)
@@ -125,7 +129,8 @@ func TestNoSecretValueOfAnotherIdentityProviderShowsAnywhere(t *testing.T) {
 			t.Parallel()
 			c := canary{world: y.world(t, func(*world) {}), values: map[string]string{}}
 			c.run()
-			c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+			c.run(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Mode: fault.Refuse,
+				Status: 403, Code: "AccessDeniedException"})
 			c.troubleAtProvider()
 			c.mustBeHidden(4)
 		})
@@ -160,7 +165,8 @@ func (c *canary) troubleAtProvider() {
 	c.t.Helper()
 	for _, key := range imitations.All[c.Stack.Vendor].Changes {
 		service, operation, _ := strings.Cut(key, ":")
-		for _, r := range []fault.Rule{{Mode: fault.Refuse, Status: 400, Code: "E0000001"}, {Mode: fault.Refuse, Code: "WrongJSON"}, {Mode: fault.Refuse, Code: "OtherJSON"}, {Mode: fault.Lose}} {
+		for _, r := range []fault.Rule{{Mode: fault.Refuse, Status: 400, Code: "E0000001"},
+			{Mode: fault.Refuse, Code: "WrongJSON"}, {Mode: fault.Refuse, Code: "OtherJSON"}, {Mode: fault.Lose}} {
 			r.Service, r.Operation, r.Times = service, operation, 1
 			c.run(r)
 		}

@@ -32,15 +32,18 @@ func (w *world) configure(change func(*config.Client)) {
 
 func (w *world) putParameter(text string) {
 	w.t.Helper()
-	if _, err := w.ssm().PutParameter(context.Background(), &ssm.PutParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client),
-		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: &text}); err != nil {
+	if _, err := w.ssm().PutParameter(context.Background(),
+		&ssm.PutParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client),
+			Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true),
+			Value: &text}); err != nil {
 		w.t.Error(err)
 	}
 }
 
 // remove deletes the parameter with all its versions.
 func (w *world) remove() {
-	if _, err := w.ssm().DeleteParameter(context.Background(), &ssm.DeleteParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client)}); err != nil {
+	if _, err := w.ssm().DeleteParameter(context.Background(),
+		&ssm.DeleteParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client)}); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -69,14 +72,17 @@ func TestALoadBalancerThatIsAddedInTheGracePeriodIsRotated(t *testing.T) {
 	w.atRest()
 }
 
-// The end at which nothing more is touched: both secrets live, people are told by the failed execution, and the next one
-// finishes when the configuration is what it was.
+// The end at which nothing more is touched: both secrets live, people are told by the failed execution, and the next
+// one finishes when the configuration is what it was.
 func TestAnotherClientsConfigurationEndsARotationUntouched(t *testing.T) {
 	t.Parallel()
 	const gone = "the parameter is gone"
 	for name, change := range map[string]func(*config.Client){
-		gone:                          nil,
-		"secret.arn":                  func(c *config.Client) { c.Secret.ARN = strings.Replace(c.Secret.ARN, "client-secret", "another", 1) },
+		gone: nil,
+		"secret.arn": func(c *config.Client) {
+			c.Secret.ARN = strings.Replace(c.Secret.ARN,
+				"client-secret", "another", 1)
+		},
 		"issuer":                      func(c *config.Client) { c.Issuer = "https://another.example" },
 		"clientId":                    func(c *config.Client) { c.ClientID += "x" },
 		"identityProvider.type":       func(c *config.Client) { c.IdentityProvider.Type = "hydra" },
@@ -97,15 +103,18 @@ func TestAnotherClientsConfigurationEndsARotationUntouched(t *testing.T) {
 			})
 			r, execution := w.rotate(plain)
 			path := w.path(execution)
-			if text(r.Error) != "Reconfigured" || path[len(path)-1] != "Reconfigured" || !strings.Contains(text(r.Cause), "every secret that it knows stays valid") {
+			if text(r.Error) != "Reconfigured" || path[len(path)-1] != "Reconfigured" ||
+				!strings.Contains(text(r.Cause), "every secret that it knows stays valid") {
 				t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(path, " "))
 			}
 			if n := len(w.Stack.IdP.Store().Secrets(w.ClientID)); n != 2 || count() != 0 {
 				t.Errorf("the identity provider holds %d secrets; %d changes of load balancers", n, count())
 			}
-			if name != gone && name != "a field that is not known" { // whoever comes next does not go on for another client
+			// whoever comes next does not go on for another client
+			if name != gone && name != "a field that is not known" {
 				r, _ := w.rotate(plain)
-				if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "changed in "+name) && !strings.Contains(text(r.Cause), "InvalidInput") {
+				if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "changed in "+name) &&
+					!strings.Contains(text(r.Cause), "InvalidInput") {
 					t.Errorf("the next one ended as %s: %s", text(r.Error), text(r.Cause))
 				}
 			}
@@ -139,7 +148,8 @@ func TestAChangeBeforeTheGracePeriodWaits(t *testing.T) {
 	w := newWorld(t, quick)
 	w.when("CreateSecret", func(string) { w.configure(func(c *config.Client) { c.ClientID += "x" }) })
 	r, execution := w.rotate(plain)
-	if path := strings.Join(w.path(execution), " "); text(r.Error) != "Reconfigured" || !strings.Contains(path, "TestSecret GracePeriod ReloadClient SameClient Reconfigured") {
+	if path := strings.Join(w.path(execution), " "); text(r.Error) != "Reconfigured" || !strings.Contains(path,
+		"TestSecret GracePeriod ReloadClient SameClient Reconfigured") {
 		t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), path)
 	}
 	w.configure(func(*config.Client) {})
@@ -151,8 +161,9 @@ func TestAChangeBeforeTheGracePeriodWaits(t *testing.T) {
 func (w *world) deny() {
 	for _, operation := range []string{"ModifyRule", "ModifyListener"} {
 		name := strings.Split(w.Site.LoadBalancers[1], "/")
-		w.fault(fault.Rule{Service: "elasticloadbalancing", Operation: operation, Match: strings.Join(name[len(name)-2:], "/"),
-			Mode: fault.Refuse, Status: 403, Code: "AccessDenied"})
+		w.fault(fault.Rule{Service: "elasticloadbalancing", Operation: operation,
+			Match: strings.Join(name[len(name)-2:], "/"),
+			Mode:  fault.Refuse, Status: 403, Code: "AccessDenied"})
 	}
 }
 
@@ -189,8 +200,8 @@ func TestALoadBalancerThatIsTakenOutStopsARollback(t *testing.T) {
 	w.converge()
 }
 
-// An execution that goes on after another works by the newest configuration; what the other one's put the new secret on is
-// rolled back all the same.
+// An execution that goes on after another works by the newest configuration; what the other one's put the new secret on
+// is rolled back all the same.
 func TestAnotherExecutionRollsBackWhatTheEarlierConfigurationNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)

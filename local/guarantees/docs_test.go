@@ -15,7 +15,9 @@ func TestEveryTestThatTheDocumentationCitesExists(t *testing.T) {
 	declared := map[string]bool{}
 	cited := map[string]string{}
 	declaration, citation := regexp.MustCompile(`(?m)^func (Test\w+)\(`), regexp.MustCompile(`\bTest[A-Z]\w+`)
-	states := map[string]bool{"TestBeforeChange": true, "TestSecret": true, "TestBeforeFinish": true, "TestAfterDisable": true, "TestAfterRollback": true, "TestState": true} // not Go tests
+	// not Go tests
+	states := map[string]bool{"TestBeforeChange": true, "TestSecret": true, "TestBeforeFinish": true,
+		"TestAfterDisable": true, "TestAfterRollback": true, "TestState": true}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

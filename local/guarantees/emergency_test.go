@@ -52,7 +52,8 @@ func TestAnEmergencyTakesOverFromAnyState(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
 			if slices.Contains(ofARollback, state) {
-				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Times: again, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Times: again,
+					Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 			}
 			second := w.interrupt(state)
 			first := w.start(plain)
@@ -100,7 +101,8 @@ func TestAnEmergencyTakesOverFromADryRun(t *testing.T) {
 // Whatever state it is killed in, the next emergency puts right what it and its former owner left.
 func TestAnEmergencyThatIsKilledIsFollowedByTheNext(t *testing.T) {
 	t.Parallel()
-	for _, state := range []string{"CheckInput", "LoadClient", "Purpose", "AcquireLock", "ReadLockOwner", "LockOwner", "SeizeLock", "StopFormerOwner", "AwaitFormerOwner", "Plan"} {
+	for _, state := range []string{"CheckInput", "LoadClient", "Purpose", "AcquireLock", "ReadLockOwner", "LockOwner",
+		"SeizeLock", "StopFormerOwner", "AwaitFormerOwner", "Plan"} {
 		for _, formerly := range []string{"SetTargetSecret", "GracePeriod"} {
 			t.Run(state+" "+formerly, func(t *testing.T) {
 				t.Parallel()
@@ -146,7 +148,8 @@ func TestAnEmergencyDoesNotStopAnother(t *testing.T) {
 	w := newWorld(t, quick)
 	second := w.interrupt("AwaitSpread")
 	first := w.start(emergency)
-	if r := w.wait(second()); text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause), "another emergency of client orders-web is running: "+first) {
+	if r := w.wait(second()); text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause),
+		"another emergency of client orders-web is running: "+first) {
 		t.Errorf("the second ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.mustEnd(first)
@@ -175,7 +178,8 @@ func TestAnEmergencyHasNoGracePeriodAndEndsWhatLeaked(t *testing.T) {
 		}
 	}
 	out, err := w.sfn().DescribeExecution(context.Background(), &sfn.DescribeExecutionInput{ExecutionArn: &first})
-	if err != nil || out.Status != types.ExecutionStatusAborted || text(out.Error) != "TakenOver" || !strings.Contains(text(out.Cause), execution) {
+	if err != nil || out.Status != types.ExecutionStatusAborted || text(out.Error) != "TakenOver" ||
+		!strings.Contains(text(out.Cause), execution) {
 		t.Errorf("the former owner is %+v (%v)", out, err)
 	}
 	golden(t, "emergency", w.path(execution))
@@ -186,7 +190,8 @@ func TestAnEmergencyHasNoGracePeriodAndEndsWhatLeaked(t *testing.T) {
 func TestAFormerOwnerThatCannotBeStoppedChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	w.fault(fault.Rule{Service: "states", Operation: "StopExecution", Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+	w.fault(fault.Rule{Service: "states", Operation: "StopExecution", Mode: fault.Refuse, Status: 403,
+		Code: "AccessDeniedException"})
 	second := w.interrupt("AwaitSpread")
 	first := w.start(plain)
 	w.mustEnd(second())
@@ -238,7 +243,8 @@ func TestAHealingThatFindsTheLockHeldTellsPeople(t *testing.T) {
 	if r := w.wait(<-second); text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause), first) {
 		t.Errorf("the healing ended as %s: %s", text(r.Error), text(r.Cause))
 	}
-	if m := w.Stack.SNS.Messages(w.TopicARN); len(m) != 1 || !strings.Contains(m[0].Subject, "needs attention") || !strings.Contains(m[0].Message, first) {
+	if m := w.Stack.SNS.Messages(w.TopicARN); len(m) != 1 || !strings.Contains(m[0].Subject, "needs attention") ||
+		!strings.Contains(m[0].Message, first) {
 		t.Errorf("people are told %+v", m)
 	}
 	w.wait(first)

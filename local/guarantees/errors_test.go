@@ -35,15 +35,19 @@ func TestAuthenticationErrorsUndoARotationOnlyWhereLoginsStop(t *testing.T) {
 		status         asl.Status
 		notice         string
 	}{
-		"one stray error in the grace period":                       {quick, 0, 1, 0, 0, asl.Succeeded, ""},
-		"as many as in the week before":                             {quick, 40, 40, 0, 0, asl.Succeeded, ""},
-		"many where there were none, and logins stop":               {quick, 0, 40, 0, 0, asl.Failed, ""},
-		"many more than in the week before, and logins stop":        {quick, 40, 120, 0, 0, asl.Failed, ""},
-		"many where there were none, and logins go on":              {quick, 0, 40, logins, 0, asl.Succeeded, "none has had its logins stop"},
-		"many where login tests pass, and nobody else logs in":      {func(*config.Client) {}, 0, 40, 0, 0, asl.Succeeded, "passed through every node"},
-		"many where the login test passes, no other load balancer":  {shopOnly, 0, 40, 0, 0, asl.Succeeded, "none has had its logins stop"},
-		"many where no login test passes, and nobody else logs in":  {shopOnly, 0, 40, 0, 1, asl.Failed, ""},
-		"many where no login test passes, and logins there work on": {shopOnly, 0, 40, logins, 1, asl.Succeeded, "(partners-alb)"},
+		"one stray error in the grace period":                {quick, 0, 1, 0, 0, asl.Succeeded, ""},
+		"as many as in the week before":                      {quick, 40, 40, 0, 0, asl.Succeeded, ""},
+		"many where there were none, and logins stop":        {quick, 0, 40, 0, 0, asl.Failed, ""},
+		"many more than in the week before, and logins stop": {quick, 40, 120, 0, 0, asl.Failed, ""},
+		"many where there were none, and logins go on": {quick, 0, 40, logins, 0, asl.Succeeded,
+			"none has had its logins stop"},
+		"many where login tests pass, and nobody else logs in": {func(*config.Client) {}, 0, 40, 0, 0,
+			asl.Succeeded, "passed through every node"},
+		"many where the login test passes, no other load balancer": {shopOnly, 0, 40, 0, 0, asl.Succeeded,
+			"none has had its logins stop"},
+		"many where no login test passes, and nobody else logs in": {shopOnly, 0, 40, 0, 1, asl.Failed, ""},
+		"many where no login test passes, and logins there work on": {shopOnly, 0, 40, logins, 1, asl.Succeeded,
+			"(partners-alb)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,10 +68,12 @@ func TestAuthenticationErrorsUndoARotationOnlyWhereLoginsStop(t *testing.T) {
 			if r.Status != c.status {
 				t.Errorf("ended as %s %s: %s\n%v", r.Status, text(r.Error), text(r.Cause), w.path(execution))
 			}
-			if c.status == asl.Failed && !strings.Contains(text(r.Cause), "no login has succeeded since the switch on ") {
+			if c.status == asl.Failed && !strings.Contains(text(r.Cause),
+				"no login has succeeded since the switch on ") {
 				t.Errorf("cause: %s", text(r.Cause))
 			}
-			if out := string(r.Output); c.status == asl.Succeeded && (!strings.Contains(out, c.notice) || c.notice == "" && strings.Contains(out, "errors")) {
+			if out := string(r.Output); c.status == asl.Succeeded && (!strings.Contains(out, c.notice) ||
+				c.notice == "" && strings.Contains(out, "errors")) {
 				t.Errorf("the notice is %s, not %q", out, c.notice)
 			}
 			w.atRest()
@@ -100,8 +106,9 @@ func (w *world) junk(node string) {
 
 func TestAnonymousRequestsUndoNoRotation(t *testing.T) {
 	t.Parallel()
-	for name, input := range map[string]string{"a rotation": plain, "one without a grace period": `{"client": "orders-web", "gracePeriodSeconds": 0}`,
-		"an emergency": `{"client": "orders-web", "emergency": true}`} {
+	for name, input := range map[string]string{"a rotation": plain,
+		"one without a grace period": `{"client": "orders-web", "gracePeriodSeconds": 0}`,
+		"an emergency":               `{"client": "orders-web", "emergency": true}`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -112,8 +119,10 @@ func TestAnonymousRequestsUndoNoRotation(t *testing.T) {
 					}
 				}
 			})
-			if r, execution := w.rotate(input); r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "more authentication errors than usual") {
-				t.Errorf("ended as %s %s: %s %s\n%v", r.Status, text(r.Error), text(r.Cause), r.Output, w.path(execution))
+			if r, execution := w.rotate(input); r.Status != asl.Succeeded || !strings.Contains(string(r.Output),
+				"more authentication errors than usual") {
+				t.Errorf("ended as %s %s: %s %s\n%v", r.Status, text(r.Error), text(r.Cause), r.Output,
+					w.path(execution))
 			}
 			w.atRest()
 		})
@@ -138,7 +147,8 @@ func TestErrorsHoldUpNoEmergencyThatFinishesAnEarlierRotation(t *testing.T) {
 	if r := w.wait(first); r.Status == asl.Succeeded {
 		t.Errorf("the first ended as %s", r.Status)
 	}
-	if r := w.wait(second); r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "they do not hold up an emergency") {
+	if r := w.wait(second); r.Status != asl.Succeeded || !strings.Contains(string(r.Output),
+		"they do not hold up an emergency") {
 		t.Errorf("ended as %s %s: %s %s\n%v", r.Status, text(r.Error), text(r.Cause), r.Output, w.path(second))
 	}
 	w.atRest()

@@ -128,10 +128,11 @@ func disturbances() map[string]func(w *world, c call) {
 		return func(w *world, c call) { w.fault(c.rule(times, r)) }
 	}
 	return map[string]func(w *world, c call){
-		"an error before the effect":              faulty(1, fault.Rule{Mode: fault.Refuse}),
-		"a lost reply":                            faulty(1, fault.Rule{Mode: fault.Lose}),
-		"lost replies in a row":                   faulty(3, fault.Rule{Mode: fault.Lose}),
-		"a refusal for good":                      faulty(1, fault.Rule{Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}),
+		"an error before the effect": faulty(1, fault.Rule{Mode: fault.Refuse}),
+		"a lost reply":               faulty(1, fault.Rule{Mode: fault.Lose}),
+		"lost replies in a row":      faulty(3, fault.Rule{Mode: fault.Lose}),
+		"a refusal for good": faulty(1, fault.Rule{Mode: fault.Refuse, Status: 403,
+			Code: "AccessDeniedException"}),
 		"an effect after the function was cut":    faulty(1, fault.Rule{Mode: fault.Delay, Latency: lateBy}),
 		"late effects until the step is given up": faulty(again, fault.Rule{Mode: fault.Delay, Latency: lateBy}),
 		"a stop of the execution":                 func(w *world, c call) { w.stopAt(c, fault.Rule{}) },
@@ -178,7 +179,8 @@ func TestTheWatchSeesALateCallThatNoRollbackWaitedFor(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 2, 3} {
 		w := newWorldOf(t, "okta", time.Second, quick)
-		w.fault(call{"elasticloadbalancing", "ModifyRule", n}.rule(again, fault.Rule{Mode: fault.Delay, Latency: 10 * lateBy}))
+		w.fault(call{"elasticloadbalancing",
+			"ModifyRule", n}.rule(again, fault.Rule{Mode: fault.Delay, Latency: 10 * lateBy}))
 		w.rotate(plain)
 		w.pass(2 * time.Hour)
 		if len(w.violations) > 0 {
@@ -190,7 +192,8 @@ func TestTheWatchSeesALateCallThatNoRollbackWaitedFor(t *testing.T) {
 
 func TestTheWatchSeesANodeThatNobodyWaitedFor(t *testing.T) {
 	t.Parallel()
-	w := newWorldOf(t, "okta", time.Second, quick, func(c *config.Client) { c.SpreadSeconds = aws.Int(1) }) // the nodes take 55 s
+	// the nodes take 55 s
+	w := newWorldOf(t, "okta", time.Second, quick, func(c *config.Client) { c.SpreadSeconds = aws.Int(1) })
 	w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0}`)
 	w.pass(2 * time.Hour)
 	if len(w.violations) == 0 {
@@ -244,7 +247,8 @@ func (w *world) stopAt(c call, late fault.Rule) {
 		now := seen == c.n+1
 		mu.Unlock()
 		if now {
-			for _, execution := range w.running() { // before the call goes on: after the last one the next execution may follow at once
+			// before the call goes on: after the last one the next execution may follow at once
+			for _, execution := range w.running() {
 				w.clock.Go(func() { w.stop(execution) })
 			}
 		}
@@ -253,7 +257,8 @@ func (w *world) stopAt(c call, late fault.Rule) {
 
 // running are the ARNs of the executions that run.
 func (w *world) running() []string {
-	out, err := w.sfn().ListExecutions(context.Background(), &sfn.ListExecutionsInput{StateMachineArn: &w.MachineARN, StatusFilter: "RUNNING"})
+	out, err := w.sfn().ListExecutions(context.Background(), &sfn.ListExecutionsInput{StateMachineArn: &w.MachineARN,
+		StatusFilter: "RUNNING"})
 	if err != nil {
 		w.t.Error(err)
 		return nil

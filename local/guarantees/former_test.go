@@ -16,9 +16,9 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// former is the definition of the release before configurations were read by reference: its calls carry the configuration,
-// and its lock says nothing of it. An execution that runs while a release is deployed stays with its definition, and calls
-// the new functions.
+// former is the definition of the release before configurations were read by reference: its calls carry the
+// configuration, and its lock says nothing of it. An execution that runs while a release is deployed stays with its
+// definition, and calls the new functions.
 //
 //go:embed testdata/former.asl.json
 var former string
@@ -27,7 +27,8 @@ var former string
 func (w *world) deployFormer() {
 	w.t.Helper()
 	values := statemachine.Values{Partition: "aws", FunctionARNs: w.functions, JournalTable: scenario.JournalTable,
-		ParameterPrefix: scenario.ParameterPrefix, NotificationTopicARN: w.TopicARN, EventBusName: "default", Settle: usual()}
+		ParameterPrefix: scenario.ParameterPrefix, NotificationTopicARN: w.TopicARN, EventBusName: "default",
+		Settle: usual()}
 	definition, err := statemachine.Render(former, values.Substitutions())
 	if err != nil {
 		w.t.Fatal(err)
@@ -84,7 +85,8 @@ func flatten(part any) int {
 
 func (w *world) define(definition string) {
 	w.t.Helper()
-	if _, err := w.sfn().UpdateStateMachine(context.Background(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Definition: &definition}); err != nil {
+	if _, err := w.sfn().UpdateStateMachine(context.Background(),
+		&sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Definition: &definition}); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -92,7 +94,8 @@ func (w *world) define(definition string) {
 // present is the definition that is deployed.
 func (w *world) present() string {
 	w.t.Helper()
-	out, err := w.sfn().DescribeStateMachine(context.Background(), &sfn.DescribeStateMachineInput{StateMachineArn: &w.MachineARN})
+	out, err := w.sfn().DescribeStateMachine(context.Background(),
+		&sfn.DescribeStateMachineInput{StateMachineArn: &w.MachineARN})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -135,7 +138,8 @@ func TestAMeasurementOfTheFormerDefinitionIsOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.deployFlat()
-	if r, execution := w.rotate(`{"client": "orders-web", "measure": true}`); r.Status != asl.Succeeded || !w.measured(execution).SecretAccepted {
+	if r, execution := w.rotate(`{"client": "orders-web", "measure": true}`); r.Status != asl.Succeeded ||
+		!w.measured(execution).SecretAccepted {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 }
@@ -181,7 +185,8 @@ func TestAFormerExecutionDoesNotGoOnForAnotherClient(t *testing.T) {
 	r, execution := w.rotate(plain)
 	path := w.path(execution)
 	if text(r.Error) != "Reconfigured" || path[len(path)-1] != "EnableOldSecret" || count() != 0 {
-		t.Errorf("ended as %s: %s; %d changes of load balancers\n%s", text(r.Error), text(r.Cause), count(), strings.Join(path, " "))
+		t.Errorf("ended as %s: %s; %d changes of load balancers\n%s", text(r.Error), text(r.Cause), count(),
+			strings.Join(path, " "))
 	}
 	w.configure(func(*config.Client) {})
 	w.converge()

@@ -75,7 +75,8 @@ func (w *world) reconfigure(change func(*config.Client)) {
 		w.t.Fatal(err)
 	}
 	if _, err = ssm.NewFromConfig(w.Stack.AWS(scenario.Home)).PutParameter(context.Background(), &ssm.PutParameterInput{
-		Name: aws.String(scenario.ParameterPrefix + scenario.Client), Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced,
+		Name: aws.String(scenario.ParameterPrefix + scenario.Client), Type: ssmtypes.ParameterTypeString,
+		Tier:      ssmtypes.ParameterTierAdvanced,
 		Overwrite: aws.Bool(true), Value: aws.String(string(doc))}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -102,10 +103,14 @@ func (w *world) addSecret(value string) (id string) {
 func (w *world) journalText(change func(string) string) {
 	w.t.Helper()
 	state := w.journal()["state"].(*ddbtypes.AttributeValueMemberS).Value
-	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(context.Background(), &dynamodb.UpdateItemInput{
-		TableName: aws.String(scenario.JournalTable), Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}},
-		UpdateExpression: aws.String("SET #state = :state"), ExpressionAttributeNames: map[string]string{"#state": "state"},
-		ExpressionAttributeValues: map[string]ddbtypes.AttributeValue{":state": &ddbtypes.AttributeValueMemberS{Value: change(state)}}}); err != nil {
+	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(context.Background(),
+		&dynamodb.UpdateItemInput{
+			TableName: aws.String(scenario.JournalTable), Key: map[string]ddbtypes.AttributeValue{
+				"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}},
+			UpdateExpression: aws.String("SET #state = :state"), ExpressionAttributeNames: map[string]string{
+				"#state": "state"},
+			ExpressionAttributeValues: map[string]ddbtypes.AttributeValue{":state": &ddbtypes.AttributeValueMemberS{
+				Value: change(state)}}}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -180,7 +185,8 @@ func TestTheSameSecretBesideAStrangersStays(t *testing.T) {
 			}
 			w.check("at the end")
 			store, now := w.Stack.IdP.Store(), w.clock.Now()
-			if !store.Accepts(w.ClientID, stranger, now) || store.Accepts(w.ClientID, used, now) == room || len(w.violations) > 0 {
+			if !store.Accepts(w.ClientID, stranger, now) || store.Accepts(w.ClientID, used, now) == room ||
+				len(w.violations) > 0 {
 				t.Errorf("the stranger's secret is accepted: %v, the one that was in use: %v; %v",
 					store.Accepts(w.ClientID, stranger, now), store.Accepts(w.ClientID, used, now), w.violations)
 			}
@@ -188,10 +194,12 @@ func TestTheSameSecretBesideAStrangersStays(t *testing.T) {
 	}
 }
 
-// What is around a secret comes from editors and shells. The provider refuses that, so nothing is rotated; and nothing is removed.
+// What is around a secret comes from editors and shells. The provider refuses that, so nothing is rotated; and nothing
+// is removed.
 func TestWhatIsAroundASecretMakesItNoOther(t *testing.T) {
 	t.Parallel()
-	for name, around := range map[string]string{"a line break": "%s\n", "quotes": `"%s"`, "a byte order mark": "\ufeff%s"} {
+	for name, around := range map[string]string{"a line break": "%s\n", "quotes": `"%s"`,
+		"a byte order mark": "\ufeff%s"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := rotatedAsObject(t, "entra")
@@ -235,8 +243,8 @@ func TestATakeOverByHandInAnotherForm(t *testing.T) {
 	}
 }
 
-// The form changes while a rotation runs, and then it has to go back. In whatever form AWSCURRENT is: it is a secret that
-// this rotation knows.
+// The form changes while a rotation runs, and then it has to go back. In whatever form AWSCURRENT is: it is a secret
+// that this rotation knows.
 func TestARollbackReadsSecretsInTheirForms(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"SetSecret", "GracePeriod"} {
@@ -250,7 +258,8 @@ func TestARollbackReadsSecretsInTheirForms(t *testing.T) {
 				w := rotatedAsObject(t, "okta")
 				used := w.current()
 				w.when(state, func(string) { change(w) })
-				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestBeforeFinish"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestBeforeFinish"`,
+					Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 				r, execution := w.rotate(plain)
 				if text(r.Error) != "RolledBack" || w.current() != used {
 					t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
@@ -330,7 +339,8 @@ func TestASecretWhoseVersionIsGoneIsNamedByAPersonBesideAStrangers(t *testing.T)
 	w.addSecret(stranger)
 	used := w.current()
 	w.forget()
-	if r, execution := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "in identityProvider.currentSecretId ("+id) {
+	if r, execution := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+		"in identityProvider.currentSecretId ("+id) {
 		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 	}
 	w.reconfigure(func(c *config.Client) { c.IdentityProvider.CurrentSecretID = id })

@@ -39,13 +39,16 @@ func TestARollbackThatCannotGoOnIsGivenUpInTime(t *testing.T) {
 		error       string
 		least, most time.Duration
 	}{
-		"another execution has the lock": {"EnableOldSecret", func(w *world) { w.when("Quiesce", func(string) { w.setOwner(w.gone("another")) }) },
+		"another execution has the lock": {"EnableOldSecret",
+			func(w *world) { w.when("Quiesce", func(string) { w.setOwner(w.gone("another")) }) },
 			"LockLost", 15 * time.Minute, 30 * time.Minute},
-		"nobody has the lock": {"RemoveNewSecret", func(w *world) { w.when("AwaitRestoreSpread", func(string) { w.setOwner("") }) },
+		"nobody has the lock": {"RemoveNewSecret",
+			func(w *world) { w.when("AwaitRestoreSpread", func(string) { w.setOwner("") }) },
 			"LockLost", 15 * time.Minute, 30 * time.Minute},
 		"the secret to go back to is refused, and the new one accepted": {"EnableOldSecret", func(w *world) {
 			w.when("Quiesce", func(string) {
-				if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
+				if err := w.Stack.IdP.Store().Update(w.ClientID,
+					func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
 					w.t.Error(err)
 				}
 			})
@@ -66,14 +69,17 @@ func TestARollbackThatCannotGoOnIsGivenUpInTime(t *testing.T) {
 			c.broken(w)
 			tried, began := w.tries(c.state), w.entered("TellRollback")
 			r, execution := w.rotate(plain)
-			if path := w.path(execution); r.Status != asl.Failed || text(r.Error) != c.error || path[len(path)-1] != c.state {
+			if path := w.path(execution); r.Status != asl.Failed || text(r.Error) != c.error ||
+				path[len(path)-1] != c.state {
 				t.Fatalf("ended at %s as %s: %s", path[len(path)-1], text(r.Error), text(r.Cause))
 			}
 			if n, over := tried(); n < 11 || over < c.least || over > c.most {
 				t.Errorf("tried %d times over %s", n, over)
 			}
 			// People have heard of it long before.
-			if m := w.Stack.SNS.Messages(w.TopicARN); len(m) != 1 || m[0].Time.Sub(began("TellRollback")) > time.Minute || !strings.HasPrefix(m[0].Subject, "[orders-web] rolling back: ") {
+			if m := w.Stack.SNS.Messages(w.TopicARN); len(m) != 1 ||
+				m[0].Time.Sub(began("TellRollback")) > time.Minute || !strings.HasPrefix(m[0].Subject,
+				"[orders-web] rolling back: ") {
 				t.Errorf("told was %+v", m)
 			}
 		})

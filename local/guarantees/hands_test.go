@@ -38,14 +38,16 @@ func (w *world) moveWeights(green int32) {
 	}
 	actions := rules.Rules[0].Actions
 	actions[0].AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
-	actions[1].ForwardConfig.TargetGroups[0].Weight, actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(100-green), &green
-	if _, err := api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: rules.Rules[0].RuleArn, Actions: actions}); err != nil {
+	actions[1].ForwardConfig.TargetGroups[0].Weight, actions[1].ForwardConfig.TargetGroups[1].Weight = aws.Int32(
+		100-green), &green
+	if _, err := api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: rules.Rules[0].RuleArn,
+		Actions: actions}); err != nil {
 		w.t.Error(err)
 	}
 }
 
-// A deployment moves the weights right after our first read of the rule, and right after our write, the third call. After the
-// second read nothing can be done: Elastic Load Balancing has no compare-and-swap (docs/guarantees.md).
+// A deployment moves the weights right after our first read of the rule, and right after our write, the third call.
+// After the second read nothing can be done: Elastic Load Balancing has no compare-and-swap (docs/guarantees.md).
 func TestABlueGreenDeploymentMeanwhileLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]int32{"between the reads": 1, "between write and check": 3} {
@@ -56,8 +58,10 @@ func TestABlueGreenDeploymentMeanwhileLosesNothing(t *testing.T) {
 			var seen atomic.Int32
 			var own atomic.Bool
 			w.Stack.Faults.Observe(func(service, operation, text string) {
-				ours := service == "elasticloadbalancing" && strings.HasSuffix(operation, "Rule") || strings.HasSuffix(operation, "Rules")
-				if !ours || own.Load() || !strings.Contains(text, arn) || seen.Add(1) != call+1 { // before the next call is carried out
+				ours := service == "elasticloadbalancing" && strings.HasSuffix(operation, "Rule") ||
+					strings.HasSuffix(operation, "Rules")
+				// before the next call is carried out
+				if !ours || own.Load() || !strings.Contains(text, arn) || seen.Add(1) != call+1 {
 					return
 				}
 				own.Store(true)
@@ -71,7 +75,8 @@ func TestABlueGreenDeploymentMeanwhileLosesNothing(t *testing.T) {
 			if got := w.weighted().Actions[1].Forward.TargetGroups[1].Weight; seen.Load() <= call || got != 70 {
 				t.Errorf("after %d calls the weight is %d", seen.Load(), got)
 			}
-			if told := strings.Join(w.notices(), " "); strings.Contains(told, "was changed by another hand") != (call == 3) {
+			if told := strings.Join(w.notices(), " "); strings.Contains(told,
+				"was changed by another hand") != (call == 3) {
 				t.Errorf("told %q", told)
 			}
 			w.atRest()
@@ -101,7 +106,8 @@ func TestAnElementOfTheFutureIsRefusedAcceptedAndRestored(t *testing.T) {
 		if m := w.measured(w.start(measure)); !strings.Contains(m.RotationRefused, "ShinyConfig") {
 			t.Errorf("measured %+v", m)
 		}
-		if after := w.Stack.IdP.Store().Secrets(w.ClientID); len(after) != len(before) || len(w.weighted().Actions[0].New) != 1 {
+		if after := w.Stack.IdP.Store().Secrets(w.ClientID); len(after) != len(before) ||
+			len(w.weighted().Actions[0].New) != 1 {
 			t.Errorf("the identity provider holds %+v, the actions %+v", after, w.weighted().Actions)
 		}
 		w.atRest()
@@ -124,7 +130,8 @@ func TestAnElementOfTheFutureIsRefusedAcceptedAndRestored(t *testing.T) {
 		if text(r.Error) != "RolledBack" {
 			t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
 		}
-		if told := strings.Join(w.notices(), " "); !strings.Contains(told, "got the old secret back, though it has in its actions") {
+		if told := strings.Join(w.notices(), " "); !strings.Contains(told,
+			"got the old secret back, though it has in its actions") {
 			t.Errorf("told %q", told)
 		}
 		w.atRest()

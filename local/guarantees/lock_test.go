@@ -17,11 +17,14 @@ import (
 
 // setOwner gives the lock to an execution, as another hand would; to nobody if that is "".
 func (w *world) setOwner(execution string) {
-	in := &dynamodb.UpdateItemInput{TableName: aws.String(scenario.JournalTable), Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{Value: scenario.Client}},
+	in := &dynamodb.UpdateItemInput{TableName: aws.String(scenario.JournalTable),
+		Key: map[string]ddbtypes.AttributeValue{"client": &ddbtypes.AttributeValueMemberS{
+			Value: scenario.Client}},
 		UpdateExpression: aws.String("REMOVE #owner"), ExpressionAttributeNames: map[string]string{"#owner": "owner"}}
 	if execution != "" {
 		in.UpdateExpression = aws.String("SET #owner = :x")
-		in.ExpressionAttributeValues = map[string]ddbtypes.AttributeValue{":x": &ddbtypes.AttributeValueMemberS{Value: execution}}
+		in.ExpressionAttributeValues = map[string]ddbtypes.AttributeValue{":x": &ddbtypes.AttributeValueMemberS{
+			Value: execution}}
 	}
 	if _, err := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateItem(context.Background(), in); err != nil {
 		w.t.Error(err)
@@ -42,7 +45,8 @@ func TestALockThatCannotBeTakenStartsNothing(t *testing.T) {
 		"AcquireLock":      {false, fault.Rule{Service: "dynamodb", Operation: "UpdateItem"}},
 		"ReadLockOwner":    {true, fault.Rule{Service: "dynamodb", Operation: "GetItem"}},
 		"InspectLockOwner": {true, fault.Rule{Service: "states", Operation: "DescribeExecution"}},
-		"TakeOverLock":     {true, fault.Rule{Service: "dynamodb", Operation: "UpdateItem", Skip: 1}}, // the first is AcquireLock's
+		// the first is AcquireLock's
+		"TakeOverLock": {true, fault.Rule{Service: "dynamodb", Operation: "UpdateItem", Skip: 1}},
 	} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +59,8 @@ func TestALockThatCannotBeTakenStartsNothing(t *testing.T) {
 			w.fault(c.rule)
 			r, execution := w.rotate(plain)
 			path := strings.Join(w.path(execution), " ")
-			if text(r.Error) != "NotStarted" || !strings.Contains(text(r.Cause), state+" failed with") || !strings.HasSuffix(path, state+" NotStarted") {
+			if text(r.Error) != "NotStarted" || !strings.Contains(text(r.Cause), state+" failed with") ||
+				!strings.HasSuffix(path, state+" NotStarted") {
 				t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), path)
 			}
 			w.Stack.Faults.Clear()
@@ -72,7 +77,8 @@ func TestTheLockOfAnExecutionThatStepFunctionsForgotIsTakenOver(t *testing.T) {
 	w := newWorld(t, quick)
 	w.setOwner(w.gone("earlier"))
 	_, execution := w.rotate(plain)
-	if path := strings.Join(w.path(execution), " "); !strings.Contains(path, "AcquireLock ReadLockOwner LockOwner InspectLockOwner LockOwnerStatus TakeOverLock AwaitFormerOwner Plan") {
+	if path := strings.Join(w.path(execution), " "); !strings.Contains(path,
+		"AcquireLock ReadLockOwner LockOwner InspectLockOwner LockOwnerStatus TakeOverLock AwaitFormerOwner Plan") {
 		t.Error(path)
 	}
 	w.atRest()
@@ -93,7 +99,8 @@ func TestALockThatChangesHandsMeanwhileIsLookedAtAgain(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
 			w.setOwner(w.gone("earlier"))
-			w.fault(fault.Rule{Service: "dynamodb", Operation: c.operation, Match: c.match, Times: 1, Mode: fault.Delay, Latency: 5 * time.Second})
+			w.fault(fault.Rule{Service: "dynamodb", Operation: c.operation, Match: c.match, Times: 1, Mode: fault.Delay,
+				Latency: 5 * time.Second})
 			w.when(c.at, func(string) {
 				if c.owner != "" {
 					c.owner = w.gone(c.owner)
@@ -115,10 +122,12 @@ func TestALockThatIsNoLongerOursIsNotReleased(t *testing.T) {
 	other := w.gone("another")
 	w.when("ReleaseLock", func(string) { w.setOwner(other) })
 	w.when("AfterFinish", func(string) {
-		w.fault(fault.Rule{Service: "dynamodb", Operation: "UpdateItem", Match: "lastOutcome", Mode: fault.Delay, Latency: 5 * time.Second})
+		w.fault(fault.Rule{Service: "dynamodb", Operation: "UpdateItem", Match: "lastOutcome", Mode: fault.Delay,
+			Latency: 5 * time.Second})
 	})
 	r, execution := w.rotate(plain)
-	if path := strings.Join(w.path(execution), " "); r.Status != asl.Succeeded || !strings.HasSuffix(path, "ReleaseLock Released Notify PublishEvent Outcome Rotated") {
+	if path := strings.Join(w.path(execution), " "); r.Status != asl.Succeeded || !strings.HasSuffix(path,
+		"ReleaseLock Released Notify PublishEvent Outcome Rotated") {
 		t.Errorf("ended as %s %s: %s", r.Status, text(r.Error), path)
 	}
 	if owner, ok := w.journal()["owner"].(*ddbtypes.AttributeValueMemberS); !ok || owner.Value != other {
@@ -134,7 +143,8 @@ func TestAnInputThatIsTooLongIsRefused(t *testing.T) {
 	w := newWorld(t, quick)
 	r, execution := w.rotate(`{"client": "orders-web", "reason": "` + strings.Repeat("x", 256<<10-200) + `"}`)
 	path := strings.Join(w.path(execution), " ")
-	if text(r.Error) != "InvalidInput" || !strings.HasPrefix(text(r.Cause), "reason: must be a text of at most 256 characters") || path != "CheckInput InvalidInput" {
+	if text(r.Error) != "InvalidInput" || !strings.HasPrefix(text(r.Cause),
+		"reason: must be a text of at most 256 characters") || path != "CheckInput InvalidInput" {
 		t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), path)
 	}
 	w.converge()

@@ -51,7 +51,9 @@ func TestASecretThatAPersonStoredIsRotatedToAndThePersonIsToldWhenTheOldOneMayGo
 			t.Errorf("the labels are %v", got)
 		}
 		told := w.notices()
-		if last := told[len(told)-1]; !strings.Contains(last, "The secret of version "+old+": nothing of this system uses it any more; remove it at the identity provider now") {
+		if last := told[len(told)-1]; !strings.Contains(last,
+			"The secret of version "+old+
+				": nothing of this system uses it any more; remove it at the identity provider now") {
 			t.Errorf("people are told %q", last)
 		}
 	}
@@ -61,7 +63,8 @@ func TestWithoutASecretOfAPersonTheRotationIsRefusedWithTheCommand(t *testing.T)
 	t.Parallel()
 	w := byHand(t)
 	r, _ := w.rotate(plain)
-	if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "aws secretsmanager put-secret-value --secret-id "+w.SecretARN+" --version-stages AWSPENDING") {
+	if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+		"aws secretsmanager put-secret-value --secret-id "+w.SecretARN+" --version-stages AWSPENDING") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -75,7 +78,8 @@ func TestAMistypedSecretIsRefusedAndABetterOneRotated(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, _ := w.rotate(plain)
-	if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "does not accept the new secret that is stored as AWSPENDING (version "+wrong) {
+	if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+		"does not accept the new secret that is stored as AWSPENDING (version "+wrong) {
 		t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	version := w.storeByHand()

@@ -39,8 +39,11 @@ func (w *world) addRules(n int) {
 		actions[0].AuthenticateOidcConfig.ClientSecret = aws.String(v)
 	}
 	for i := range n {
-		if _, err := api.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: listeners.Listeners[0].ListenerArn, Priority: aws.Int32(int32(1000 + i)), Actions: actions,
-			Conditions: []elbtypes.RuleCondition{{Field: aws.String("path-pattern"), PathPatternConfig: &elbtypes.PathPatternConditionConfig{Values: []string{fmt.Sprintf("/%d/*", i)}}}}}); err != nil {
+		if _, err := api.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: listeners.Listeners[0].ListenerArn,
+			Priority: aws.Int32(int32(1000 + i)), Actions: actions,
+			Conditions: []elbtypes.RuleCondition{{Field: aws.String("path-pattern"),
+				PathPatternConfig: &elbtypes.PathPatternConditionConfig{Values: []string{fmt.Sprintf("/%d/*",
+					i)}}}}}); err != nil {
 			w.t.Fatal(err)
 		}
 	}

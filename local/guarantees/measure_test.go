@@ -64,9 +64,12 @@ func TestAMeasurementTellsWhenTheIdentityProviderEndsTheSecretInUse(t *testing.T
 		after   time.Duration // since the rotation
 		low     time.Duration // the end is in low to low and a day; 0 is not at all
 	}{
-		"okta gives secrets no end":                  {"okta", func(*world) {}, 0, 0},
-		"entra gives them one":                       {"entra", func(*world) {}, 60 * day, 112 * day}, // of 180 days; the grace period was 7
-		"pingone gives a previous one 30 days":       {"pingone", func(w *world) { w.Stack.IdP.Vendor().(*pingonetest.PingOne).RefuseValues(); untestable(w) }, 25 * day, 4 * day},
+		"okta gives secrets no end": {"okta", func(*world) {}, 0, 0},
+		// of 180 days; the grace period was 7
+		"entra gives them one": {"entra", func(*world) {}, 60 * day, 112 * day},
+		"pingone gives a previous one 30 days": {"pingone",
+			func(w *world) { w.Stack.IdP.Vendor().(*pingonetest.PingOne).RefuseValues(); untestable(w) }, 25 * day,
+			4 * day},
 		"keycloak gives them one by a policy":        {"keycloak", func(*world) {}, 10 * day, 162 * day}, // of 180
 		"and the current one none, after a rotation": {"pingone", func(*world) {}, 0, 0},
 	} {
@@ -105,8 +108,10 @@ func TestThePlanAndTheMeasurementTellThatKeycloakEndsTheSecretSoon(t *testing.T)
 		}{{100, false}, {60, true}} { // one after the other
 			w.pass(time.Duration(c.days) * 24 * time.Hour)
 			r, execution := w.rotate(`{"client":"orders-web","dryRun":true}`)
-			if strings.Contains(string(r.Output), "the identity provider ends the secret in use by itself at ") != c.soon || r.Status != asl.Succeeded {
-				t.Errorf("%s, %d days later, the plan warns is not %v: %s\n%v", when, c.days, c.soon, r.Output, w.path(execution))
+			if strings.Contains(string(r.Output),
+				"the identity provider ends the secret in use by itself at ") != c.soon || r.Status != asl.Succeeded {
+				t.Errorf("%s, %d days later, the plan warns is not %v: %s\n%v", when, c.days, c.soon, r.Output,
+					w.path(execution))
 			}
 			if m := w.measured(w.start(measure)); m.SecretEnds == "" {
 				t.Errorf("%s it is not measured when the secret ends", when)
@@ -160,10 +165,12 @@ func TestAMeasurementTellsHowLongALockIsLeftBehind(t *testing.T) {
 func TestAMeasurementThatFailsIsNoFailedRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	w.fault(fault.Rule{Service: "secretsmanager", Operation: "DescribeSecret", Mode: fault.Refuse, Status: 400, Code: "AccessDeniedException"})
+	w.fault(fault.Rule{Service: "secretsmanager", Operation: "DescribeSecret", Mode: fault.Refuse, Status: 400,
+		Code: "AccessDeniedException"})
 	execution := w.start(measure)
 	r := w.wait(execution)
-	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "notMeasured") || !strings.Contains(string(r.Output), "labels") {
+	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "notMeasured") ||
+		!strings.Contains(string(r.Output), "labels") {
 		t.Errorf("ended as %s: %s", r.Status, r.Output)
 	}
 	golden(t, "not-measured", w.path(execution))
@@ -172,7 +179,8 @@ func TestAMeasurementThatFailsIsNoFailedRotation(t *testing.T) {
 	}
 }
 
-// Who reads only messages must hear of it before a rotation is due. It is a measurement all the same, also if telling fails.
+// Who reads only messages must hear of it before a rotation is due. It is a measurement all the same, also if telling
+// fails.
 func TestAMeasurementTellsPeopleOfARefusalAhead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
@@ -182,7 +190,8 @@ func TestAMeasurementTellsPeopleOfARefusalAhead(t *testing.T) {
 	}
 	w.addElement()
 	execution := w.start(measure)
-	if m := w.measured(execution); !m.SecretAccepted || !strings.Contains(m.RotationRefused, "acceptElements: [ShinyConfig]") {
+	if m := w.measured(execution); !m.SecretAccepted || !strings.Contains(m.RotationRefused,
+		"acceptElements: [ShinyConfig]") {
 		t.Errorf("measured %+v", m)
 	}
 	golden(t, "would-be-refused", w.path(execution))
@@ -200,6 +209,7 @@ func TestAMeasurementTellsPeopleOfARefusalAhead(t *testing.T) {
 	if r, _ := w.rotate(input); text(r.Error) != "Refused" || !strings.Contains(input, `"dryRun": true`) {
 		t.Errorf("the command of the message, %s, ended as %s: %s", input, r.Status, text(r.Error))
 	}
-	w.fault(fault.Rule{Service: "sns", Operation: "Publish", Mode: fault.Refuse, Status: 403, Code: "AuthorizationError", Times: 100})
+	w.fault(fault.Rule{Service: "sns", Operation: "Publish", Mode: fault.Refuse, Status: 403,
+		Code: "AuthorizationError", Times: 100})
 	w.measured(w.start(measure))
 }

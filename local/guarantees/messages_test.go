@@ -64,16 +64,26 @@ func TestAFailureIsToldToPeopleInWords(t *testing.T) {
 		prepare   func(*world)
 		input     string
 	}{
-		"rotated":                           {with, func(*world) {}, plain},
-		"rotated-without-login-tests":       {without, func(*world) {}, plain},
-		"rolled-back":                       {with, func(w *world) { w.failing("TestSecret") }, plain},
-		"rolled-back-without-login-tests":   {without, func(w *world) { w.failing("CreateSecret") }, plain},
-		"rolled-back-and-tests-unavailable": {with, func(w *world) { w.failing("DisableOldSecret"); w.failing("TestAfterRollback") }, plain},
-		"rolled-back-and-logins-fail":       {with, func(w *world) { w.failing("SetTargetSecret"); w.when("Quiesce", w.loginsBreak) }, plain},
+		"rotated":                         {with, func(*world) {}, plain},
+		"rotated-without-login-tests":     {without, func(*world) {}, plain},
+		"rolled-back":                     {with, func(w *world) { w.failing("TestSecret") }, plain},
+		"rolled-back-without-login-tests": {without, func(w *world) { w.failing("CreateSecret") }, plain},
+		"rolled-back-and-tests-unavailable": {with, func(w *world) {
+			w.failing("DisableOldSecret")
+			w.failing("TestAfterRollback")
+		}, plain},
+		"rolled-back-and-logins-fail": {with, func(w *world) {
+			w.failing("SetTargetSecret")
+			w.when("Quiesce", w.loginsBreak)
+		}, plain},
 		"rolled-back-after-a-leak": {without, func(w *world) { w.failing("VerifyNewSecret") },
 			`{"client": "orders-web", "emergency": true, "reason": "leak:\n\nINC-1"}`}, // one line, whatever it holds
-		"rolled-back-without-a-grace-period": {without, func(w *world) { w.failing("VerifyNewSecret") }, `{"client": "orders-web", "gracePeriodSeconds": 0}`},
-		"refused-by-plan":                    {without, func(w *world) { add(t, w, "somebody-elses-secret-0123456789abcdef") }, plain},
+		"rolled-back-without-a-grace-period": {without, func(w *world) { w.failing("VerifyNewSecret") },
+			`{"client": "orders-web", "gracePeriodSeconds": 0}`},
+		"refused-by-plan": {without, func(w *world) {
+			add(t, w,
+				"somebody-elses-secret-0123456789abcdef")
+		}, plain},
 		"refused-by-a-test": {func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" },
 			func(*world) {}, `{"client": "orders-web", "reason": "monthly"}`},
 		"would-be-refused": {without, func(w *world) { w.addElement() }, measure},
@@ -85,7 +95,8 @@ func TestAFailureIsToldToPeopleInWords(t *testing.T) {
 			w.t = t
 			c.prepare(w)
 			w.rotate(c.input)
-			goldenFile(t, filepath.Join("testdata", "messages", name), strings.Join(w.mails(), strings.Repeat("-", 80)+"\n"))
+			goldenFile(t, filepath.Join("testdata",
+				"messages", name), strings.Join(w.mails(), strings.Repeat("-", 80)+"\n"))
 		})
 	}
 }
@@ -121,17 +132,23 @@ func TestMachinesHearOfARollbackFromItsBeginning(t *testing.T) {
 		if e.Source != "alb-oidc-rotator" {
 			continue
 		}
-		var d struct{ Client, Outcome, Subject, Users, What, Todo, Command, ExecutionURL, Runbook, FailedState, Error, Cause string }
+		var d struct {
+			Client, Outcome, Subject, Users, What, Todo, Command, ExecutionURL, Runbook, FailedState, Error,
+			Cause string
+		}
 		if err := json.Unmarshal(e.Detail, &d); err != nil {
 			t.Fatal(err)
 		}
 		heard = append(heard, e.DetailType+" "+d.Outcome)
-		if d.Client != "orders-web" || d.FailedState != "TestSecret" || d.Users == "" || d.Todo == "" || !strings.HasPrefix(d.What, "TestSecret failed with ") ||
-			!strings.HasPrefix(d.Subject, "[orders-web] rol") || !strings.HasPrefix(d.ExecutionURL, "https://eu-central-1.console") || !strings.Contains(d.Runbook, "#rolledback") {
+		if d.Client != "orders-web" || d.FailedState != "TestSecret" || d.Users == "" || d.Todo == "" ||
+			!strings.HasPrefix(d.What, "TestSecret failed with ") ||
+			!strings.HasPrefix(d.Subject, "[orders-web] rol") || !strings.HasPrefix(d.ExecutionURL,
+			"https://eu-central-1.console") || !strings.Contains(d.Runbook, "#rolledback") {
 			t.Errorf("%s: %s", e.DetailType, e.Detail)
 		}
 	}
-	if got := strings.Join(heard, ", "); got != "Client Secret Rotation Rolling Back rollingBack, Client Secret Rotation Rolled Back rolledBack" {
+	if got := strings.Join(heard, ", "); got != "Client Secret Rotation Rolling Back rollingBack, Client Secret "+
+		"Rotation Rolled Back rolledBack" {
 		t.Errorf("machines heard %s", got)
 	}
 }

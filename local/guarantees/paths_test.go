@@ -40,9 +40,12 @@ func TestARotationWithAGracePeriodOfSevenDays(t *testing.T) {
 
 // caught are the states from which a failure rolls back, with the name of the state that calls the function.
 var caught = map[string]string{
-	"CreateSecret": "CreateSecret", "VerifyNewSecret": "VerifyNewSecret", "SetSecret": "SetTargetSecret", "PromoteSecret": "PromoteSecret",
-	"TestSecret": "TestSecret", "RediscoverTargets": "RediscoverTargets", "VerifyBeforeReassert": "VerifyBeforeReassert", "ReassertSecret": "ReassertTargetSecret",
-	"TestBeforeFinish": "TestBeforeFinish", "DisableOldSecret": "DisableOldSecret", "TestAfterDisable": "TestAfterDisable",
+	"CreateSecret": "CreateSecret", "VerifyNewSecret": "VerifyNewSecret", "SetSecret": "SetTargetSecret",
+	"PromoteSecret": "PromoteSecret",
+	"TestSecret":    "TestSecret", "RediscoverTargets": "RediscoverTargets",
+	"VerifyBeforeReassert": "VerifyBeforeReassert", "ReassertSecret": "ReassertTargetSecret",
+	"TestBeforeFinish": "TestBeforeFinish", "DisableOldSecret": "DisableOldSecret",
+	"TestAfterDisable": "TestAfterDisable",
 }
 
 func TestAFailureOfAnyStateRollsEverythingBack(t *testing.T) {
@@ -52,7 +55,8 @@ func TestAFailureOfAnyStateRollsEverythingBack(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
 			before := w.Stack.IdP.Store().Secrets(w.ClientID)
-			w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+			w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`,
+				Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
 			r, execution := w.rotate(plain)
 			if r.Status != asl.Failed || text(r.Error) != "RolledBack" {
 				t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))

@@ -45,7 +45,8 @@ func (w *world) ends(t *testing.T, want string) {
 func TestAnOutageOfTheTokenEndpointUndoesNothing(t *testing.T) {
 	t.Parallel()
 	for vendor, states := range map[string][]string{
-		"okta":     {"Plan", "VerifyNewSecret", "TestSecret", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable", "FinishSecret"},
+		"okta": {"Plan", "VerifyNewSecret", "TestSecret", "TestBeforeFinish", "DisableOldSecret",
+			"TestAfterDisable", "FinishSecret"},
 		"hydra":    {"Plan", "CreateSecret", "VerifyNewSecret", "TestSecret", "FinishSecret"},
 		"keycloak": {"TestSecret", "FinishSecret"},
 		"auth0":    {"Plan", "CreateSecret", "TestSecret", "FinishSecret"},

@@ -20,8 +20,9 @@ import (
 func (w *world) storeAgain() {
 	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err == nil {
-		_, err = secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(context.Background(), &secretsmanager.PutSecretValueInput{
-			SecretId: &w.SecretARN, SecretString: aws.String(values[labels["AWSCURRENT"]])})
+		_, err = secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(context.Background(),
+			&secretsmanager.PutSecretValueInput{
+				SecretId: &w.SecretARN, SecretString: aws.String(values[labels["AWSCURRENT"]])})
 	}
 	if err != nil {
 		w.t.Error(err)
@@ -49,7 +50,8 @@ func TestASecretThatIsStoredAgainAtRestStays(t *testing.T) {
 func TestASecretThatIsStoredAgainInAnyStateStays(t *testing.T) {
 	t.Parallel()
 	for _, vendor := range []string{"okta", "entra", "pingone"} {
-		for _, state := range []string{"CreateSecret", "SetSecret", "PromoteSecret", "GracePeriod", "DisableOldSecret", "FinishSecret", "ReleaseLock"} {
+		for _, state := range []string{"CreateSecret", "SetSecret", "PromoteSecret", "GracePeriod", "DisableOldSecret",
+			"FinishSecret", "ReleaseLock"} {
 			t.Run(vendor+"/"+state, func(t *testing.T) {
 				t.Parallel()
 				w := newWorldOf(t, vendor, usual(), quick)
@@ -67,7 +69,8 @@ func TestACreateThatComesLateAtHydraEndsNothingInUse(t *testing.T) {
 	t.Parallel()
 	for _, after := range []time.Duration{40 * time.Second, 55 * time.Second, 70 * time.Second} {
 		w := newWorldOf(t, "hydra", usual(), quick)
-		w.fault(call{"idp", "hydra.rotateSecret", 0}.rule(1, fault.Rule{Mode: fault.Refuse, Status: http.StatusGatewayTimeout}))
+		w.fault(call{"idp",
+			"hydra.rotateSecret", 0}.rule(1, fault.Rule{Mode: fault.Refuse, Status: http.StatusGatewayTimeout}))
 		w.when("CreateSecret", func(string) {
 			w.clock.Go(func() {
 				_ = w.clock.Sleep(context.Background(), after)
@@ -140,7 +143,8 @@ func TestTheSameSecretStoredByHandAgainIsRefused(t *testing.T) {
 	if _, err := w.StorePending(context.Background(), values[labels["AWSCURRENT"]]); err != nil {
 		t.Fatal(err)
 	}
-	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "is the one in use") || len(w.notices()) != 0 {
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "is the one in use") ||
+		len(w.notices()) != 0 {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.check("at the end")
@@ -158,7 +162,8 @@ func TestAnInterruptionThatIsRolledBackIsToldToo(t *testing.T) {
 		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 	}
 	told := w.notices()
-	if len(told) != 1 || !strings.Contains(told[0], "This was not without downtime (allowInterruption): from ") || !strings.Contains(told[0], "had the old secret again") {
+	if len(told) != 1 || !strings.Contains(told[0], "This was not without downtime (allowInterruption): from ") ||
+		!strings.Contains(told[0], "had the old secret again") {
 		t.Errorf("people are told %q", told)
 	}
 	w.atRest()
@@ -169,11 +174,29 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 	t.Parallel()
 	lostReply := fault.Rule{Service: "idp", Operation: "entra.addPassword", Mode: fault.Lose, Times: 1}
 	for name, quirk := range map[string]func(*world, *entratest.Entra){
-		"token servers that learn one by one":            func(_ *world, e *entratest.Entra) { e.SetReplicas(0, 20*time.Second, 45*time.Second) },
-		"a list that lags":                               func(_ *world, e *entratest.Entra) { e.SetListDelay(30 * time.Second) },
-		"a list that lags, and a lost reply":             func(w *world, e *entratest.Entra) { e.SetListDelay(30 * time.Second); w.fault(lostReply) },
-		"a list that lags for long, and a lost reply":    func(w *world, e *entratest.Entra) { e.SetListDelay(120 * time.Second); w.fault(lostReply) },
-		"a list that lags, and a function that was lost": func(w *world, e *entratest.Entra) { e.SetListDelay(150 * time.Second); w.fault(lostSave()) },
+		"token servers that learn one by one": func(_ *world, e *entratest.Entra) {
+			e.SetReplicas(0,
+				20*time.Second, 45*time.Second)
+		},
+		"a list that lags": func(_ *world,
+			e *entratest.Entra) {
+			e.SetListDelay(30 * time.Second)
+		},
+		"a list that lags, and a lost reply": func(w *world,
+			e *entratest.Entra) {
+			e.SetListDelay(30 * time.Second)
+			w.fault(lostReply)
+		},
+		"a list that lags for long, and a lost reply": func(w *world,
+			e *entratest.Entra) {
+			e.SetListDelay(120 * time.Second)
+			w.fault(lostReply)
+		},
+		"a list that lags, and a function that was lost": func(w *world,
+			e *entratest.Entra) {
+			e.SetListDelay(150 * time.Second)
+			w.fault(lostSave())
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -191,5 +214,6 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 
 // lostSave loses the answer of the Lambda function that has made the secret.
 func lostSave() fault.Rule {
-	return fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"CreateSecret"`, Mode: fault.Lose, Times: 1}
+	return fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"CreateSecret"`, Mode: fault.Lose,
+		Times: 1}
 }

@@ -22,7 +22,8 @@ import (
 
 // failing makes the function that a state calls fail for good.
 func (w *world) failing(state string) {
-	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + state + `"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + state + `"`, Mode: fault.Refuse,
+		Status: 403, Code: "AccessDeniedException"})
 }
 
 // deployRule adds a rule that logs in with the client, as a template does that reads AWSCURRENT. change may alter it.
@@ -43,8 +44,10 @@ func (w *world) deployRule(change ...func(*elbtypes.AuthenticateOidcActionConfig
 	for _, f := range change {
 		f(actions[0].AuthenticateOidcConfig)
 	}
-	if _, err := api.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: listeners.Listeners[0].ListenerArn, Priority: aws.Int32(77), Actions: actions,
-		Conditions: []elbtypes.RuleCondition{{Field: aws.String("path-pattern"), PathPatternConfig: &elbtypes.PathPatternConditionConfig{Values: []string{"/new/*"}}}}}); err != nil {
+	if _, err := api.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: listeners.Listeners[0].ListenerArn,
+		Priority: aws.Int32(77), Actions: actions,
+		Conditions: []elbtypes.RuleCondition{{Field: aws.String("path-pattern"),
+			PathPatternConfig: &elbtypes.PathPatternConditionConfig{Values: []string{"/new/*"}}}}}); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -83,7 +86,8 @@ func TestARollbackPassesOverWhatIsNotOursAnyMore(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(w *world) error{
 		"a load balancer that was deleted": func(w *world) error {
-			_, err := elb.NewFromConfig(w.Stack.AWS(scenario.Home)).DeleteLoadBalancer(context.Background(), &elb.DeleteLoadBalancerInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
+			_, err := elb.NewFromConfig(w.Stack.AWS(scenario.Home)).DeleteLoadBalancer(context.Background(),
+				&elb.DeleteLoadBalancerInput{LoadBalancerArn: &w.Site.LoadBalancers[0]})
 			return err
 		},
 		"a listener that another client got": func(w *world) error {
@@ -136,7 +140,8 @@ func (w *world) changeDefault(change func(*elbtypes.AuthenticateOidcActionConfig
 	}
 	actions := listeners.Listeners[0].DefaultActions
 	change(actions[0].AuthenticateOidcConfig)
-	_, err = api.ModifyListener(ctx, &elb.ModifyListenerInput{ListenerArn: listeners.Listeners[0].ListenerArn, DefaultActions: actions})
+	_, err = api.ModifyListener(ctx, &elb.ModifyListenerInput{ListenerArn: listeners.Listeners[0].ListenerArn,
+		DefaultActions: actions})
 	return err
 }
 
@@ -174,7 +179,8 @@ func TestATargetThatCannotBeRestoredHoldsUpNoOther(t *testing.T) {
 	stuck := inUse[slices.IndexFunc(inUse, func(u elbv2.SecretInUse) bool { return !u.DefaultRule })]
 	w.failing("TestSecret")
 	w.when("Quiesce", func(string) { // every change of that rule is refused from here on
-		w.fault(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Match: stuck.RuleARN, Mode: fault.Refuse, Status: 403, Code: "AccessDenied"})
+		w.fault(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Match: stuck.RuleARN,
+			Mode: fault.Refuse, Status: 403, Code: "AccessDenied"})
 	})
 	back := w.backOn(stuck.Secret, "RestoreTargets")
 	r, execution := w.rotate(plain)
@@ -189,7 +195,8 @@ func TestATargetThatCannotBeRestoredHoldsUpNoOther(t *testing.T) {
 		t.Errorf("the identity provider holds %d secrets; both have to stay", n)
 	}
 	w.Stack.Faults.Clear()
-	if _, err := w.sfn().RedriveExecution(context.Background(), &sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
+	if _, err := w.sfn().RedriveExecution(context.Background(),
+		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
 		t.Fatal(err)
 	}
 	if r := w.wait(execution); text(r.Error) != "RolledBack" {

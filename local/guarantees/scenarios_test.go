@@ -37,7 +37,8 @@ func (w *world) when(state string, f func(execution string)) {
 }
 
 func (w *world) stop(execution string) {
-	if _, err := w.sfn().StopExecution(context.Background(), &sfn.StopExecutionInput{ExecutionArn: &execution}); err != nil {
+	if _, err := w.sfn().StopExecution(context.Background(),
+		&sfn.StopExecutionInput{ExecutionArn: &execution}); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -94,7 +95,8 @@ func TestAFormerOwnerThatIsRedrivenChangesNothing(t *testing.T) {
 	redriven := make(chan struct{})
 	w.when("AwaitFormerOwner", func(string) {
 		defer close(redriven)
-		if _, err := w.sfn().RedriveExecution(context.Background(), &sfn.RedriveExecutionInput{ExecutionArn: &first}); err != nil {
+		if _, err := w.sfn().RedriveExecution(context.Background(),
+			&sfn.RedriveExecutionInput{ExecutionArn: &first}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -112,7 +114,8 @@ func TestAFormerOwnerThatIsRedrivenChangesNothing(t *testing.T) {
 func TestARedriveGoesOnWhereFinishSecretFailed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	w.fault(fault.Rule{Service: "idp", Operation: "okta.deleteSecret", Mode: fault.Refuse, Status: 403, Code: "E0000006"})
+	w.fault(fault.Rule{Service: "idp", Operation: "okta.deleteSecret", Mode: fault.Refuse, Status: 403,
+		Code: "E0000006"})
 	r, execution := w.rotate(plain)
 	if text(r.Error) != "IdPRejected" {
 		t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
@@ -121,7 +124,8 @@ func TestARedriveGoesOnWhereFinishSecretFailed(t *testing.T) {
 		t.Fatalf("failed at %s", path[len(path)-1])
 	}
 	w.Stack.Faults.Clear()
-	if _, err := w.sfn().RedriveExecution(context.Background(), &sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
+	if _, err := w.sfn().RedriveExecution(context.Background(),
+		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
 		t.Fatal(err)
 	}
 	if r := w.wait(execution); r.Status != asl.Succeeded {
@@ -152,7 +156,8 @@ func TestADryRunChangesNothingAndTellsThePlan(t *testing.T) {
 	if err := json.Unmarshal(r.Output, &plan); err != nil {
 		t.Fatal(err)
 	}
-	if plan.Action != rotation.Rotate || len(plan.Targets) != 5 || len(plan.Steps) == 0 || !plan.Import || plan.From.IdPSecretID != w.FirstSecretID {
+	if plan.Action != rotation.Rotate || len(plan.Targets) != 5 || len(plan.Steps) == 0 || !plan.Import ||
+		plan.From.IdPSecretID != w.FirstSecretID {
 		t.Errorf("plan %+v", plan)
 	}
 	golden(t, "dry-run", w.path(execution))
@@ -182,13 +187,17 @@ func TestASmokeTestThatFailsForAReasonOfItsOwnStopsTheRotationBeforeAnythingChan
 	before, labels := w.Stack.IdP.Store().Secrets(w.ClientID), w.labels()
 	for _, input := range []string{`{"client": "orders-web", "dryRun": true}`, plain} {
 		r, execution := w.rotate(input)
-		if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "TestBeforeChange failed with SmokeTestFailed: ") || !strings.Contains(text(r.Cause), "does not contain the expected text") {
+		if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+			"TestBeforeChange failed with SmokeTestFailed: ") || !strings.Contains(text(r.Cause),
+			"does not contain the expected text") {
 			t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 		}
 		golden(t, "refused-by-its-own-tests", w.path(execution))
 	}
-	if after := w.Stack.IdP.Store().Secrets(w.ClientID); !reflect.DeepEqual(after, before) || !reflect.DeepEqual(w.labels(), labels) {
-		t.Errorf("the secrets are %+v, before they were %+v; the labels %v, before %v", after, before, w.labels(), labels)
+	if after := w.Stack.IdP.Store().Secrets(w.ClientID); !reflect.DeepEqual(after, before) ||
+		!reflect.DeepEqual(w.labels(), labels) {
+		t.Errorf("the secrets are %+v, before they were %+v; the labels %v, before %v", after, before, w.labels(),
+			labels)
 	}
 	w.atRest()
 }
@@ -208,7 +217,8 @@ func TestANewSecretThatSomebodyRemovesBeforeItIsUsedIsRolledBack(t *testing.T) {
 			}
 		}
 	})
-	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "VerifyNewSecret failed with ") {
+	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause),
+		"VerifyNewSecret failed with ") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -222,10 +232,13 @@ func TestWhatAnEarlierRotationLeftIsPutRightBeforeTheSmokeTestsAreRehearsed(t *t
 	w.failing("TestBeforeChange")
 	r, _ := w.rotate(`{"client": "orders-web", "dryRun": true}`)
 	var plan struct{ Action, Tests string }
-	if err := json.Unmarshal(r.Output, &plan); err != nil || plan.Action != "finish" || !strings.HasPrefix(plan.Tests, "not run: ") {
-		t.Errorf("the dry run ended as %s %s: action %s, tests %q (%v)", r.Status, text(r.Cause), plan.Action, plan.Tests, err)
+	if err := json.Unmarshal(r.Output, &plan); err != nil || plan.Action != "finish" || !strings.HasPrefix(plan.Tests,
+		"not run: ") {
+		t.Errorf("the dry run ended as %s %s: action %s, tests %q (%v)", r.Status, text(r.Cause), plan.Action,
+			plan.Tests, err)
 	}
-	if r, _ := w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0}`); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "TestBeforeChange failed") {
+	if r, _ := w.rotate(`{"client": "orders-web", "gracePeriodSeconds": 0}`); text(r.Error) != "Refused" ||
+		!strings.Contains(text(r.Cause), "TestBeforeChange failed") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	if s := w.Stack.IdP.Store().Secrets(w.ClientID); len(s) != 1 || s[0].ID == w.FirstSecretID {
@@ -253,8 +266,10 @@ func TestALoginThatFailsForAWrongSecretOnATargetDoesNotStopTheRotationThatMendsI
 	w.tolerate("Plan", "PromoteSecret")
 	r, _ := w.rotate(`{"client": "orders-web", "dryRun": true}`)
 	var plan struct{ Tests string }
-	if err := json.Unmarshal(r.Output, &plan); err != nil || r.Status != asl.Succeeded || !strings.Contains(plan.Tests, "fails as with a wrong client secret") || w.tolerated == 0 {
-		t.Errorf("the dry run ended as %s %s and tells %q (%v); %d violations", r.Status, text(r.Cause), plan.Tests, err, w.tolerated)
+	if err := json.Unmarshal(r.Output, &plan); err != nil || r.Status != asl.Succeeded || !strings.Contains(plan.Tests,
+		"fails as with a wrong client secret") || w.tolerated == 0 {
+		t.Errorf("the dry run ended as %s %s and tells %q (%v); %d violations", r.Status, text(r.Cause), plan.Tests,
+			err, w.tolerated)
 	}
 	w.mustRotate()
 	w.atRest()
@@ -277,19 +292,30 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	for input, want := range map[string]string{
-		`{"clientt": "orders-web"}`:                                          "InvalidInput client: is missing",
-		`{"client": "orders-web:1"}`:                                         "InvalidInput client: is missing or not the name of a client", // a version of the parameter
-		`{"client": "orders-web:live"}`:                                      "InvalidInput client: is missing or not the name of a client", // or a label of one
-		`{"client": "../other/orders-web"}`:                                  "InvalidInput client: is missing or not the name of a client",
-		`{"client": "orders-web\n"}`:                                         "InvalidInput client: is missing or not the name of a client",
-		`{"client": 1}`:                                                      "InvalidInput client: is missing or not the name of a client",
-		`{"client": ["orders-web"]}`:                                         "InvalidInput client: is missing or not the name of a client",
-		`["orders-web"]`:                                                     "InvalidInput client: is missing or not the name of a client",
-		`{"client": "nobody"}`:                                               "NotStarted LoadClient failed with Ssm.ParameterNotFoundException",
-		`{"client": "orders-web", "grace": 1}`:                               "InvalidInput grace: is not known",
-		`{"client": "orders-web", "gracePeriodSeconds": "1"}`:                "InvalidInput gracePeriodSeconds: must be a whole number",
-		`{"client": "orders-web", "measure": "yes"}`:                         "InvalidInput measure: must be true or false",
-		`{"client": "orders-web", "measure": true, "gracePeriodSeconds": 0}`: "InvalidInput measure: cannot be given with dryRun or gracePeriodSeconds",
+		`{"clientt": "orders-web"}`: "InvalidInput client: is missing",
+		// a version of the parameter
+		`{"client": "orders-web:1"}`: "InvalidInput client: is missing or not the name of a client",
+		// or a label of one
+		`{"client": "orders-web:live"}`: "InvalidInput client: is missing or not the name of a client",
+		`{"client": "../other/orders-web"}`: "InvalidInput client: is missing or " +
+			"not the name of a client",
+		`{"client": "orders-web\n"}`: "InvalidInput client: is missing or " +
+			"not the name of a client",
+		`{"client": 1}`: "InvalidInput client: is missing or " +
+			"not the name of a client",
+		`{"client": ["orders-web"]}`: "InvalidInput client: is missing or " +
+			"not the name of a client",
+		`["orders-web"]`: "InvalidInput client: is missing or " +
+			"not the name of a client",
+		`{"client": "nobody"}`: "NotStarted LoadClient failed with " +
+			"Ssm.ParameterNotFoundException",
+		`{"client": "orders-web", "grace": 1}`: "InvalidInput grace: is not known",
+		`{"client": "orders-web", "gracePeriodSeconds": "1"}`: "InvalidInput gracePeriodSeconds: must " +
+			"be a whole number",
+		`{"client": "orders-web", "measure": "yes"}`: "InvalidInput measure: must be true or " +
+			"false",
+		`{"client": "orders-web", "measure": true, "gracePeriodSeconds": 0}`: "InvalidInput measure: cannot be given " +
+			"with dryRun or gracePeriodSeconds",
 		`7`:                           "InvalidInput client: is missing",
 		`{"client": 7}`:               "InvalidInput client: is missing or not the name",
 		`{"client": "../orders-web"}`: "InvalidInput client: is missing or not the name of a client",
@@ -297,25 +323,36 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 		`{"client": "orders-web", "x": 1, "y": 2}`:                               "InvalidInput x, y: is not known",
 		`{"client": "orders-web", "reason": ["leak"]}`:                           "InvalidInput reason: must be a text",
 		`{"client": "orders-web", "reason": "` + strings.Repeat("é", 257) + `"}`: "InvalidInput reason: must be a text",
-		`{"client": "orders-web", "dryRun": "true"}`:                             "InvalidInput dryRun: must be true or false",
-		`{"client": "orders-web", "dryRun": null}`:                               "InvalidInput dryRun: must be true or false",
-		`{"client": "orders-web", "emergency": 1}`:                               "InvalidInput emergency: must be true or false",
-		`{"client": "orders-web", "gracePeriodSeconds": -1}`:                     "InvalidInput gracePeriodSeconds: must be a whole number",
-		`{"client": "orders-web", "gracePeriodSeconds": 1.5}`:                    "InvalidInput gracePeriodSeconds: must be a whole number",
-		`{"client": "orders-web", "gracePeriodSeconds": 1e300}`:                  "InvalidInput gracePeriodSeconds: must be a whole number",
-		`{"client": "orders-web", "emergency": true, "dryRun": true}`:            "InvalidInput emergency: cannot be given with dryRun",
-		`{"client": "orders-web", "emergency": true, "measure": true}`:           "InvalidInput emergency: cannot be given with dryRun",
-		`{"client": "orders-web", "emergency": true, "gracePeriodSeconds": 0}`:   "InvalidInput emergency: cannot be given with dryRun",
+		`{"client": "orders-web", "dryRun": "true"}`: "InvalidInput dryRun: must be true " +
+			"or false",
+		`{"client": "orders-web", "dryRun": null}`: "InvalidInput dryRun: must be true " +
+			"or false",
+		`{"client": "orders-web", "emergency": 1}`: "InvalidInput emergency: must be " +
+			"true or false",
+		`{"client": "orders-web", "gracePeriodSeconds": -1}`: "InvalidInput gracePeriodSeconds: " +
+			"must be a whole number",
+		`{"client": "orders-web", "gracePeriodSeconds": 1.5}`: "InvalidInput gracePeriodSeconds: " +
+			"must be a whole number",
+		`{"client": "orders-web", "gracePeriodSeconds": 1e300}`: "InvalidInput gracePeriodSeconds: " +
+			"must be a whole number",
+		`{"client": "orders-web", "emergency": true, "dryRun": true}`: "InvalidInput emergency: cannot be " +
+			"given with dryRun",
+		`{"client": "orders-web", "emergency": true, "measure": true}`: "InvalidInput emergency: cannot be " +
+			"given with dryRun",
+		`{"client": "orders-web", "emergency": true, "gracePeriodSeconds": 0}`: "InvalidInput emergency: cannot be " +
+			"given with dryRun",
 	} {
 		r, execution := w.rotate(input)
 		if path := w.path(execution); strings.HasPrefix(want, "InvalidInput") && len(path) != 2 {
 			t.Errorf("%s: before it is refused it enters %v", input, path)
 		}
-		if got := text(r.Error) + " " + text(r.Cause); !strings.HasPrefix(got, strings.Fields(want)[0]) || !strings.Contains(got, strings.SplitN(want, " ", 2)[1]) {
+		if got := text(r.Error) + " " + text(r.Cause); !strings.HasPrefix(got, strings.Fields(want)[0]) ||
+			!strings.Contains(got, strings.SplitN(want, " ", 2)[1]) {
 			t.Errorf("%s: %s", input, got)
 		}
 	}
-	if r, _ := w.rotate(`{"client": "orders-web", "reason": "` + strings.Repeat("é", 256) + `", "dryRun": false, "measure": false, "emergency": false, "gracePeriodSeconds": 31536000}`); r.Status != asl.Succeeded {
+	if r, _ := w.rotate(`{"client": "orders-web", "reason": "` + strings.Repeat("é", 256) +
+		`", "dryRun": false, "measure": false, "emergency": false, "gracePeriodSeconds": 31536000}`); r.Status != asl.Succeeded {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -326,7 +363,9 @@ func TestWhatPutsTheOldSecretBackIsHealedBeforeTheOldSecretGoes(t *testing.T) {
 	w := newWorld(t, quick)
 	old := w.Stack.ELB.EffectiveSecrets(w.clock.Now())[0].Secret
 	w.when("GracePeriod", func(string) { // as CloudFormation or Terraform would, with what they remember
-		if err := w.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &old }); err != nil {
+		if err := w.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
+			o.ClientSecret = &old
+		}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -345,8 +384,10 @@ func TestATargetThatChangedHandsStopsTheRotationBeforeTheOldSecretGoes(t *testin
 		}
 	})
 	r, execution := w.rotate(plain)
-	if path := strings.Join(w.path(execution), " "); text(r.Error) != "TargetDrift" || !strings.Contains(path, "RediscoverTargets RollBack BeginRollback") || !strings.HasSuffix(path, "RediscoverToRestore") {
-		t.Errorf("ended as %s, path %s", text(r.Error), path) // it may use the secret that would be removed: a person has to look
+	if path := strings.Join(w.path(execution), " "); text(r.Error) != "TargetDrift" || !strings.Contains(path,
+		"RediscoverTargets RollBack BeginRollback") || !strings.HasSuffix(path, "RediscoverToRestore") {
+		// it may use the secret that would be removed: a person has to look
+		t.Errorf("ended as %s, path %s", text(r.Error), path)
 	}
 	w.check("at the end")
 	if len(w.violations) > 0 {
@@ -361,11 +402,13 @@ func TestARollbackDoesNotGoBackToASecretThatSomebodyRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.when("GracePeriod", func(string) {
-		if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
+		if err := w.Stack.IdP.Store().Update(w.ClientID,
+			func(e *clients.Edit) error { return e.Remove(w.FirstSecretID) }); err != nil {
 			t.Error(err)
 		}
 	})
-	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestBeforeFinish"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestBeforeFinish"`, Mode: fault.Refuse,
+		Status: 403, Code: "AccessDeniedException"})
 	r, execution := w.rotate(plain)
 	path := w.path(execution)
 	if text(r.Error) != "SecretRefused" || path[len(path)-1] != "EnableOldSecret" {
@@ -415,12 +458,14 @@ func TestAThrottledIdentityProviderIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []string{"okta.createSecret", "okta.deactivateSecret"} {
 		w := newWorld(t, quick)
-		id, err := w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: 429, Code: "E0000047"})
+		id, err := w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: 429,
+			Code: "E0000047"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var until time.Time
-		w.when(map[string]string{"okta.createSecret": "CreateSecret", "okta.deactivateSecret": "DisableOldSecret"}[operation], func(string) {
+		w.when(map[string]string{"okta.createSecret": "CreateSecret",
+			"okta.deactivateSecret": "DisableOldSecret"}[operation], func(string) {
 			until = w.clock.Now().Add(200 * time.Second)
 		})
 		w.clock.OnMove(func(now time.Time) {

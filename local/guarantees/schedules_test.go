@@ -22,7 +22,8 @@ func (w *world) scheduled(d time.Duration) {
 	done := make(chan error, 1)
 	w.clock.Go(func() { // busy, so that no time passes before and after
 		err := w.CreateSchedules(context.Background())
-		err = errors.Join(err, w.setSchedule(scenario.Client, types.ScheduleStateEnabled), w.clock.Sleep(context.Background(), d))
+		err = errors.Join(err, w.setSchedule(scenario.Client, types.ScheduleStateEnabled),
+			w.clock.Sleep(context.Background(), d))
 		err = errors.Join(err, w.setSchedule(scenario.Client, types.ScheduleStateDisabled))
 		done <- errors.Join(err, w.setSchedule(scenario.Client+".measure", types.ScheduleStateDisabled))
 	})
@@ -38,13 +39,14 @@ func (w *world) setSchedule(name string, state types.ScheduleState) error {
 	if err != nil {
 		return err
 	}
-	_, err = api.UpdateSchedule(context.Background(), &scheduler.UpdateScheduleInput{GroupName: group, Name: &name, State: state,
+	_, err = api.UpdateSchedule(context.Background(), &scheduler.UpdateScheduleInput{GroupName: group, Name: &name,
+		State:              state,
 		ScheduleExpression: aws.String("rate(30 days)"), FlexibleTimeWindow: s.FlexibleTimeWindow, Target: s.Target})
 	return err
 }
 
-// EventBridge Scheduler delivers at least once, for as long as it tries again: here the reply to the first start is lost,
-// and Step Functions cannot be asked for a while.
+// EventBridge Scheduler delivers at least once, for as long as it tries again: here the reply to the first start is
+// lost, and Step Functions cannot be asked for a while.
 func TestAStartDeliveredTwiceRotatesOnce(t *testing.T) {
 	t.Parallel()
 	for name, refused := range map[string]int{"at once": 0, "after three quarters of an hour": 15} {
@@ -70,13 +72,15 @@ func TestAStartDeliveredTwiceRotatesOnce(t *testing.T) {
 				ends[string(r.Status)+text(r.Error)]++
 			}
 			// the third is the measurement
-			if ends[string(asl.Succeeded)] != 2 || ends[string(asl.Failed)+"LockHeld"] != 1 || len(list.Executions) != 3 {
+			if ends[string(asl.Succeeded)] != 2 || ends[string(asl.Failed)+"LockHeld"] != 1 ||
+				len(list.Executions) != 3 {
 				t.Errorf("ended as %v", ends)
 			}
 			if d := w.Stack.Scheduler.Deliveries(); d[len(d)-1].Attempts != 2+refused {
 				t.Errorf("delivered %+v", d)
 			}
-			if _, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN); err != nil || len(values) != 2 {
+			if _, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN); err != nil ||
+				len(values) != 2 {
 				t.Errorf("there are %d versions: %v", len(values), err)
 			}
 			w.atRest()

@@ -27,7 +27,8 @@ var withoutIDs = []string{"auth0", "hydra", "keycloak", "pingone"}
 
 // untestable makes the smoke test after the switch fail for good.
 func untestable(w *world) {
-	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"TestSecret"`, Mode: fault.Refuse,
+		Status: 403, Code: "AccessDeniedException"})
 }
 
 func TestSecretsWithoutIDsAreRotatedAndRolledBack(t *testing.T) {
@@ -71,7 +72,8 @@ func TestAnOldHydraIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
 		return w
 	}
 	w := old()
-	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "a second client like the first named in identityProvider.clientPair") {
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+		"a second client like the first named in identityProvider.clientPair") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -81,7 +83,8 @@ func TestAnOldHydraIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
 	// one that does not say so refuses the rotation when it is asked to make a secret, and nothing is left
 	w = old()
 	w.Stack.IdP.Vendor().(*hydratest.Hydra).SetVersion("master", false)
-	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "identityProvider.clientPair") {
+	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause),
+		"identityProvider.clientPair") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -113,7 +116,8 @@ func TestAnInterruptionLastsUntilEveryNodeHasTheNewSecretAndIsTold(t *testing.T)
 	w := newWorldOf(t, "auth0", usual(), interruptible)
 	w.tolerate("CreateSecret", "TestSecret")
 	r, _ := w.rotate(plain)
-	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "This was not without downtime (allowInterruption): from ") {
+	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output),
+		"This was not without downtime (allowInterruption): from ") {
 		t.Fatalf("ended as %s: %s %s", text(r.Error), text(r.Cause), r.Output)
 	}
 	w.atRest()
@@ -148,7 +152,8 @@ func TestASecretThatARollbackCannotRemoveIsToldAndTakenUpNextTime(t *testing.T) 
 	if text(r.Error) != "RolledBack" || w.path(execution)[len(w.path(execution))-1] != "RolledBack" {
 		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 	}
-	if got := w.notices(); len(got) != 1 || !strings.Contains(got[0], "the new secret stays the identity provider's current one, and the secret in use its previous one, which ends at ") {
+	if got := w.notices(); len(got) != 1 || !strings.Contains(got[0], "the new secret stays the identity provider's "+
+		"current one, and the secret in use its previous one, which ends at ") {
 		t.Errorf("people are told %q", got)
 	}
 	if n := len(w.Stack.IdP.Store().Secrets(w.ClientID)); n != 2 {
@@ -172,7 +177,8 @@ func (w *world) notices() []string {
 			continue
 		}
 		out = append(out, body.Notice)
-		if !slices.ContainsFunc(w.Stack.SNS.Messages(w.TopicARN), func(m sns.Message) bool { return strings.Contains(m.Message, body.Notice) }) {
+		if !slices.ContainsFunc(w.Stack.SNS.Messages(w.TopicARN),
+			func(m sns.Message) bool { return strings.Contains(m.Message, body.Notice) }) {
 			w.t.Errorf("people did not hear: %s", body.Notice)
 		}
 	}
@@ -208,7 +214,8 @@ func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T
 		return w
 	}
 	w := without()
-	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "name a second client like the first in identityProvider.clientPair") {
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+		"name a second client like the first in identityProvider.clientPair") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -219,7 +226,8 @@ func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T
 	w.atRest()
 	// with a policy a pair is refused: the policy would end a value that was set
 	w = newWorldOf(t, "keycloak", usual(), pair, quick)
-	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "leave out identityProvider.clientPair") {
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+		"leave out identityProvider.clientPair") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -228,8 +236,10 @@ func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T
 func TestAKeycloakPolicyThatKeepsTheOldSecretTooShortlyIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick)
-	w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour})
-	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "keeps the old secret for 46h0m0s only, the grace period is 168h0m0s") {
+	w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour,
+		Rotated: 48 * time.Hour})
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
+		"keeps the old secret for 46h0m0s only, the grace period is 168h0m0s") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -244,9 +254,11 @@ func TestAKeycloakPolicyThatLeavesTheClientStopsTheRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick)
 	w.when("CreateSecret", func(string) {
-		w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour, Elsewhere: true})
+		w.Stack.IdP.Vendor().(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour,
+			Rotated: 14 * 24 * time.Hour, Elsewhere: true})
 	})
-	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause), "no client policy with the executor secret-rotation has covered this client") {
+	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" || !strings.Contains(text(r.Cause),
+		"no client policy with the executor secret-rotation has covered this client") {
 		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -285,11 +297,13 @@ func TestALoginThatIsOpenWhileAPairSwitchesFailsAndPeopleAreTold(t *testing.T) {
 	}()
 	<-opened
 	r, execution := w.rotate(plain)
-	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), "Logins that were open while the load balancers switched to the other registration of the pair failed") ||
+	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output),
+		"Logins that were open while the load balancers switched to the other registration of the pair failed") ||
 		!regexp.MustCompile(`within \d+ s from \d{4}-\d\d-\d\dT`).Match(r.Output) {
 		t.Errorf("ended as %s with %s\n%v", r.Status, r.Output, w.path(execution))
 	}
-	if e := <-ended; e.err == nil || e.page.Status != http.StatusUnauthorized || e.page.URL.Path != "/oauth2/idpresponse" {
+	if e := <-ended; e.err == nil || e.page.Status != http.StatusUnauthorized ||
+		e.page.URL.Path != "/oauth2/idpresponse" {
 		t.Errorf("the login ended with %d at %v: %v", e.page.Status, e.page.URL, e.err)
 	}
 	if _, err := b.Login(context.Background(), page.URL, user.Name, user.Password); err != nil {

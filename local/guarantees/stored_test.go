@@ -18,15 +18,16 @@ import (
 // startNamed starts an execution by a name, as who starts them by hand does.
 func (w *world) startNamed(name string) asl.Result {
 	w.t.Helper()
-	out, err := w.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN, Input: aws.String(plain), Name: &name})
+	out, err := w.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN,
+		Input: aws.String(plain), Name: &name})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return w.wait(*out.ExecutionArn)
 }
 
-// Step Functions takes the name of an execution again 90 days after that has ended. The version that it makes must not be the
-// earlier one's.
+// Step Functions takes the name of an execution again 90 days after that has ended. The version that it makes must not
+// be the earlier one's.
 func TestAnExecutionNameThatIsUsedAgainMakesANewSecret(t *testing.T) {
 	t.Parallel()
 	for _, vendor := range []string{"okta", "entra", "keycloak"} {

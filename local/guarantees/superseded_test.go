@@ -37,8 +37,9 @@ func (w *world) before(state string, f func()) {
 // rotateByHand makes a secret at the identity provider and stores it as AWSCURRENT, as a person does.
 func (w *world) rotateByHand() {
 	add(w.t, w, byHandValue)
-	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(context.Background(), &secretsmanager.PutSecretValueInput{
-		SecretId: &w.SecretARN, SecretString: aws.String(byHandValue)}); err != nil {
+	if _, err := secretsmanager.NewFromConfig(w.Stack.AWS(scenario.Home)).PutSecretValue(context.Background(),
+		&secretsmanager.PutSecretValueInput{
+			SecretId: &w.SecretARN, SecretString: aws.String(byHandValue)}); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -60,9 +61,12 @@ func (w *world) changes() (start func(), count func() int) {
 
 // The states from the promotion on, and those of a rollback.
 var (
-	sincePromotion = []string{"PromoteSecret", "TestSecret", "GracePeriod", "RediscoverTargets", "VerifyBeforeReassert", "ReassertSecret",
-		"ReassertTargetSecret", "AwaitReassertSpread", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable", "FinishSecret"}
-	ofARollback = []string{"Quiesce", "EnableOldSecret", "RestoreTargets", "RestoreTargetSecret", "RestoreLabels", "RediscoverToRestore", "ReassertOldSecret",
+	sincePromotion = []string{"PromoteSecret", "TestSecret", "GracePeriod", "RediscoverTargets", "VerifyBeforeReassert",
+		"ReassertSecret",
+		"ReassertTargetSecret", "AwaitReassertSpread", "TestBeforeFinish", "DisableOldSecret", "TestAfterDisable",
+		"FinishSecret"}
+	ofARollback = []string{"Quiesce", "EnableOldSecret", "RestoreTargets", "RestoreTargetSecret", "RestoreLabels",
+		"RediscoverToRestore", "ReassertOldSecret",
 		"ReassertTargetOldSecret", "AwaitRestoreSpread", "RemoveNewSecret", "VerifyOldSecret"}
 )
 
@@ -87,7 +91,8 @@ func TestAThirdVersionAsCurrentStopsAnyState(t *testing.T) {
 			if w.journal()["owner"] != nil {
 				t.Error("the lock is still held")
 			}
-			if m := w.Stack.SNS.Messages(w.TopicARN); len(m) == 0 || !strings.Contains(m[len(m)-1].Subject, "superseded") {
+			if m := w.Stack.SNS.Messages(w.TopicARN); len(m) == 0 || !strings.Contains(m[len(m)-1].Subject,
+				"superseded") {
 				t.Errorf("people are told %+v", m)
 			}
 			w.Stack.Faults.Clear()
@@ -120,7 +125,8 @@ func TestSecretsRotatedByHandInAGracePeriodStayInUse(t *testing.T) {
 			w.when("RediscoverTargets", func(string) { start() })
 			r, execution := w.rotate(plain)
 			if stored && text(r.Error) != "Superseded" || count() > 0 {
-				t.Errorf("ended as %s: %s, with %d changes of targets\n%v", text(r.Error), text(r.Cause), count(), w.path(execution))
+				t.Errorf("ended as %s: %s, with %d changes of targets\n%v", text(r.Error), text(r.Cause), count(),
+					w.path(execution))
 			}
 			for _, u := range w.Stack.ELB.EffectiveSecrets(w.clock.Now()) {
 				if u.Secret != byHandValue {
@@ -169,7 +175,8 @@ func (w *world) setEveryTarget(value string) {
 		}
 		for _, l := range listeners.Listeners {
 			if set(l.DefaultActions) {
-				_, err = api.ModifyListener(ctx, &elb.ModifyListenerInput{ListenerArn: l.ListenerArn, DefaultActions: l.DefaultActions})
+				_, err = api.ModifyListener(ctx, &elb.ModifyListenerInput{ListenerArn: l.ListenerArn,
+					DefaultActions: l.DefaultActions})
 			}
 			rules, failed := api.DescribeRules(ctx, &elb.DescribeRulesInput{ListenerArn: l.ListenerArn})
 			if err != nil || failed != nil {
@@ -180,7 +187,8 @@ func (w *world) setEveryTarget(value string) {
 				if aws.ToBool(rule.IsDefault) || !set(rule.Actions) {
 					continue
 				}
-				if _, err := api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: rule.RuleArn, Actions: rule.Actions}); err != nil {
+				if _, err := api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: rule.RuleArn,
+					Actions: rule.Actions}); err != nil {
 					w.t.Error(err)
 				}
 			}
@@ -188,8 +196,8 @@ func (w *world) setEveryTarget(value string) {
 	}
 }
 
-// Some requests make AWSCURRENT the only secret. It must be the one that the call has looked at, not one that somebody stores
-// in the middle of it: every target still uses the other.
+// Some requests make AWSCURRENT the only secret. It must be the one that the call has looked at, not one that somebody
+// stores in the middle of it: every target still uses the other.
 func TestAThirdVersionInTheMiddleOfACallEndsNothing(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"CreateSecret", "FinishSecret", "RemoveNewSecret"} {

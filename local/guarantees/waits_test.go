@@ -19,7 +19,8 @@ var waitSeconds = regexp.MustCompile(`"Seconds": "\{%[^"]*%\}"`)
 // leaveWaitsEarly deploys the definition with every safety wait cut to a second, as if a redrive left them early.
 func (w *world) leaveWaitsEarly() {
 	w.t.Helper()
-	is, err := w.sfn().DescribeStateMachine(context.Background(), &sfn.DescribeStateMachineInput{StateMachineArn: &w.MachineARN})
+	is, err := w.sfn().DescribeStateMachine(context.Background(),
+		&sfn.DescribeStateMachineInput{StateMachineArn: &w.MachineARN})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -27,7 +28,8 @@ func (w *world) leaveWaitsEarly() {
 		w.t.Fatalf("%d waits", n)
 	}
 	definition := waitSeconds.ReplaceAllString(*is.Definition, `"Seconds": 1`)
-	if _, err := w.sfn().UpdateStateMachine(context.Background(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Definition: &definition}); err != nil {
+	if _, err := w.sfn().UpdateStateMachine(context.Background(),
+		&sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Definition: &definition}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -37,7 +39,8 @@ func TestNoSafetyRestsOnAWaitState(t *testing.T) {
 	t.Parallel()
 	late := func(n int) func(*world) {
 		return func(w *world) {
-			w.fault(call{"elasticloadbalancing", "ModifyRule", n}.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy}))
+			w.fault(call{"elasticloadbalancing",
+				"ModifyRule", n}.rule(1, fault.Rule{Mode: fault.Delay, Latency: lateBy}))
 		}
 	}
 	for name, prepare := range map[string]func(*world){
@@ -48,8 +51,12 @@ func TestNoSafetyRestsOnAWaitState(t *testing.T) {
 		"a rollback after a late first write": func(w *world) { late(0)(w); w.failing("PromoteSecret") },
 		"a late write of a rollback":          func(w *world) { w.failing("TestSecret"); late(5)(w) },
 		"a take-over in SetSecret":            func(w *world) { late(2)(w); w.when("AwaitSpread", w.stop) },
-		"a take-over in a rollback":           func(w *world) { w.failing("TestSecret"); late(5)(w); w.when("RestoreLabels", w.stop) },
-		"a take-over in ReassertSecret":       func(w *world) { late(5)(w); w.when("AwaitReassertSpread", w.stop) },
+		"a take-over in a rollback": func(w *world) {
+			w.failing("TestSecret")
+			late(5)(w)
+			w.when("RestoreLabels", w.stop)
+		},
+		"a take-over in ReassertSecret": func(w *world) { late(5)(w); w.when("AwaitReassertSpread", w.stop) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +84,8 @@ func TestTheWatchSeesAWaitThatNobodyKept(t *testing.T) {
 		w := newWorldOf(t, "okta", time.Second, quick)
 		w.leaveWaitsEarly()
 		w.failing("TestSecret")
-		w.fault(call{"elasticloadbalancing", "ModifyRule", n}.rule(again, fault.Rule{Mode: fault.Delay, Latency: lateBy}))
+		w.fault(call{"elasticloadbalancing",
+			"ModifyRule", n}.rule(again, fault.Rule{Mode: fault.Delay, Latency: lateBy}))
 		if r, _ := w.rotate(plain); r.Status == asl.Running {
 			t.Fatal("it runs")
 		}
@@ -106,7 +114,8 @@ func TestNoSafetyRestsOnAPassState(t *testing.T) {
 			}
 			w.define(passAssign.ReplaceAllString(present, "$1"))
 			w.failing(state)
-			if r, execution := w.rotate(plain); text(r.Error) != ends || !strings.Contains(text(r.Cause), state+" failed") {
+			if r, execution := w.rotate(plain); text(r.Error) != ends ||
+				!strings.Contains(text(r.Cause), state+" failed") {
 				t.Errorf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
 			}
 			w.atRest()

@@ -91,19 +91,21 @@ func newWorld(t *testing.T, configure ...func(*config.Client)) *world {
 // usual is how long a deployment's state machine waits for that.
 func usual() time.Duration { return statemachine.Settle(statemachine.Functions()) }
 
-// newWorldOf chooses the identity provider, and how long the state machine waits before it relies on no call being under
-// way.
+// newWorldOf chooses the identity provider, and how long the state machine waits before it relies on no call being
+// under way.
 func newWorldOf(t *testing.T, vendor string, settle time.Duration, configure ...func(*config.Client)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewVirtual(time.Now()), logs: &logs{}}
-	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Vendor: vendor, Apart: true, Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: w.clock, Vendor: vendor, Apart: true,
+		Spread: []time.Duration{20 * time.Second, 55 * time.Second}, OnEvent: w.hear})
 	if err != nil {
 		t.Fatal(err)
 	}
 	closing := s
 	t.Cleanup(func() {
 		_ = closing.Close()
-		closing = nil // a finished parallel test keeps its cleanups until its parent ends, and there are hundreds of worlds
+		// a finished parallel test keeps its cleanups until its parent ends, and there are hundreds of worlds
+		closing = nil
 	})
 	functions, err := inprocess.Register(s, w.logs)
 	if err != nil {
@@ -168,7 +170,8 @@ func (w *world) check(when string) {
 	store := w.Stack.IdP.Store()
 	for _, u := range w.Stack.ELB.SecretsInUse(w.seen, now) {
 		if !store.Accepts(u.ClientID, u.Secret, now) {
-			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+u.ListenerARN)
+			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+
+				u.ListenerARN)
 		}
 	}
 	w.seen = now
@@ -178,7 +181,8 @@ func (w *world) check(when string) {
 		return
 	}
 	values = secretsIn(values)
-	if !slices.ContainsFunc(w.Config.ClientIDs(), func(id string) bool { return store.Accepts(id, values[labels["AWSCURRENT"]], now) }) {
+	if !slices.ContainsFunc(w.Config.ClientIDs(),
+		func(id string) bool { return store.Accepts(id, values[labels["AWSCURRENT"]], now) }) {
 		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)
 	}
 }
@@ -197,7 +201,8 @@ func (w *world) violate(format string, args ...any) {
 // start starts an execution with the input given and returns its ARN.
 func (w *world) start(input string) string {
 	w.t.Helper()
-	out, err := w.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN, Input: &input})
+	out, err := w.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN,
+		Input: &input})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -209,7 +214,8 @@ func (w *world) sfn() *sfn.Client { return sfn.NewFromConfig(w.Stack.AWS(scenari
 // wait returns how an execution ended.
 func (w *world) wait(execution string) asl.Result {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // for what hangs, on a machine that does other things besides
+	// for what hangs, on a machine that does other things besides
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	r, err := w.Stack.StepFunctions.Wait(ctx, execution)
 	if err != nil {
@@ -231,7 +237,8 @@ func (w *world) rotate(input string) (asl.Result, string) {
 func (w *world) mustRotate() {
 	w.t.Helper()
 	if r, execution := w.rotate(plain); r.Status != asl.Succeeded {
-		w.t.Fatalf("the rotation ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+		w.t.Fatalf("the rotation ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution),
+			" "))
 	}
 }
 

@@ -20,6 +20,7 @@ func TestLoginAndRefreshWorkAtCognitosPathsAndEveryRefusalIs400(t *testing.T) {
 	w.token(second, refreshGrant(tokens.fields["refresh_token"])).must(t, http.StatusOK)
 	w.userInfo(tokens.fields["access_token"]).must(t, http.StatusOK, "email", "alice@example.com")
 	invented := codeGrant("probe-an-invented-code")
-	w.token("wrong", invented).must(t, http.StatusBadRequest, "error", "invalid_client", "error_description", "invalid_client_secret")
+	w.token("wrong", invented).must(t, http.StatusBadRequest, "error", "invalid_client", "error_description",
+		"invalid_client_secret")
 	w.token(first, invented).must(t, http.StatusBadRequest, "error", "invalid_grant")
 }

@@ -30,7 +30,8 @@ func TestLoginAndRefreshWorkAtEntrasPaths(t *testing.T) {
 	w.token(first, used).must(t, http.StatusOK)
 	w.token(first, used).must(t, http.StatusBadRequest, "error", "invalid_grant")
 	for _, secret := range []string{first, "wrong"} {
-		a := w.token(secret, codeGrant("probe-an-invented-code")).must(t, http.StatusBadRequest, "error", "invalid_grant")
+		a := w.token(secret, codeGrant("probe-an-invented-code")).must(t, http.StatusBadRequest, "error",
+			"invalid_grant")
 		if !strings.HasPrefix(a.fields["error_description"].(string), "AADSTS9002313: ") {
 			t.Errorf("an invented code: %s", a.body)
 		}
@@ -59,22 +60,27 @@ func TestTheProbeOfEntraTellsGoodSecretsFromBadOnes(t *testing.T) {
 	client.Jar = nil
 	c := probe.Credential{HTTP: &client, Rand: rand.Reader}
 	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
-		at := probe.Endpoint{TokenEndpoint: w.Endpoints().Token, ClientID: clientID, CallbackURL: callback, AuthMethod: method,
-			Spec: adapter.ProbeSpec{Grant: adapter.ClientCredentials, Scope: clientID + "/.default", Rejected: []string{"invalid_client"}}}
+		at := probe.Endpoint{TokenEndpoint: w.Endpoints().Token, ClientID: clientID, CallbackURL: callback,
+			AuthMethod: method,
+			Spec: adapter.ProbeSpec{Grant: adapter.ClientCredentials, Scope: clientID + "/.default",
+				Rejected: []string{"invalid_client"}}}
 		usual := at
-		usual.Spec = adapter.ProbeSpec{Grant: adapter.AuthorizationCode, Accepted: []string{"invalid_grant"}, Rejected: []string{"invalid_client"}}
+		usual.Spec = adapter.ProbeSpec{Grant: adapter.AuthorizationCode, Accepted: []string{"invalid_grant"},
+			Rejected: []string{"invalid_client"}}
 		for _, tt := range []struct {
 			endpoint probe.Endpoint
 			value    string
 			want     probe.Outcome
-		}{{at, first, probe.Accepted}, {at, second, probe.Rejected}, {usual, first, probe.Inconclusive}, {usual, second, probe.Inconclusive}} {
+		}{{at, first, probe.Accepted}, {at, second, probe.Rejected}, {usual, first, probe.Inconclusive},
+			{usual, second, probe.Inconclusive}} {
 			v, err := c.Differential(t.Context(), tt.endpoint, secret.New(tt.value))
 			if err != nil || v.Outcome != tt.want {
 				t.Errorf("%s, grant %s: %+v, %v; want %s", method, tt.endpoint.Spec.Grant, v, err, tt.want)
 			}
 		}
 	}
-	if a := w.do(form(t, w.Endpoints().Token, url.Values{"grant_type": {"client_credentials"}, "client_id": {clientID}})); a.status != http.StatusUnauthorized {
+	if a := w.do(form(t, w.Endpoints().Token, url.Values{"grant_type": {"client_credentials"},
+		"client_id": {clientID}})); a.status != http.StatusUnauthorized {
 		t.Errorf("without a secret: %d %s", a.status, a.body)
 	}
 }

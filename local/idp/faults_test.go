@@ -49,9 +49,12 @@ func TestFaultsHitTheTokenEndpoint(t *testing.T) {
 func TestFaultsHitTheOtherEndpoints(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	for operation, address := range map[string]string{"authorize": w.Endpoints().Authorization, "login": w.URL() + "/login",
-		"userinfo": w.Endpoints().UserInfo, "discovery": w.Issuer() + "/.well-known/openid-configuration", "keys": w.Issuer() + "/v1/keys"} {
-		if _, err := w.faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: 502, Times: 1}); err != nil {
+	for operation, address := range map[string]string{"authorize": w.Endpoints().Authorization,
+		"login":    w.URL() + "/login",
+		"userinfo": w.Endpoints().UserInfo, "discovery": w.Issuer() + "/.well-known/openid-configuration",
+		"keys": w.Issuer() + "/v1/keys"} {
+		if _, err := w.faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: 502,
+			Times: 1}); err != nil {
 			t.Fatal(err)
 		}
 		w.get(address).must(t, http.StatusBadGateway, "error", "server_error")
@@ -73,7 +76,8 @@ func TestObserversOfFaultsSeeNoCredentials(t *testing.T) {
 			t.Errorf("a credential is in the text of a fault")
 		}
 	}
-	if !strings.Contains(all, "token POST /oauth2/default/v1/token client_id=orders-web grant_type=authorization_code") {
+	if !strings.Contains(all,
+		"token POST /oauth2/default/v1/token client_id=orders-web grant_type=authorization_code") {
 		t.Errorf("the token request was not observed:\n%s", all)
 	}
 }

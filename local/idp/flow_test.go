@@ -20,9 +20,11 @@ func TestCodeFlowWorksWithEitherOfTwoLiveSecrets(t *testing.T) {
 	for _, secret := range []string{first, second} {
 		tokens := w.token(secret, codeGrant(w.code())).must(t, http.StatusOK, "token_type", "Bearer")
 		if tokens.fields["expires_in"] != 3.0 || tokens.fields["refresh_token"] == nil {
-			t.Fatalf("expires_in %v, refresh token present: %t", tokens.fields["expires_in"], tokens.fields["refresh_token"] != nil)
+			t.Fatalf("expires_in %v, refresh token present: %t", tokens.fields["expires_in"],
+				tokens.fields["refresh_token"] != nil)
 		}
-		w.userInfo(tokens.fields["access_token"]).must(t, http.StatusOK, "email", "alice@example.com", "name", "Alice Example")
+		w.userInfo(tokens.fields["access_token"]).must(t, http.StatusOK, "email", "alice@example.com", "name",
+			"Alice Example")
 	}
 }
 
@@ -31,10 +33,12 @@ func TestIDTokenIsSignedByAPublishedKeyAndCarriesTheProvidersTime(t *testing.T) 
 	w := start(t)
 	tokens := w.token(first, codeGrant(w.code())).must(t, http.StatusOK)
 	discovery := w.get(w.Issuer()+"/.well-known/openid-configuration").must(t, http.StatusOK, "issuer", w.Issuer(),
-		"token_endpoint", w.Endpoints().Token, "authorization_endpoint", w.Endpoints().Authorization, "userinfo_endpoint", w.Endpoints().UserInfo)
+		"token_endpoint", w.Endpoints().Token, "authorization_endpoint", w.Endpoints().Authorization,
+		"userinfo_endpoint", w.Endpoints().UserInfo)
 	jwks, _ := discovery.fields["jwks_uri"].(string)
 	var keys jose.JSONWebKeySet
-	if err := json.Unmarshal([]byte(w.get(jwks).must(t, http.StatusOK).body), &keys); err != nil || len(keys.Keys) != 1 || !keys.Keys[0].IsPublic() {
+	if err := json.Unmarshal([]byte(w.get(jwks).must(t, http.StatusOK).body), &keys); err != nil ||
+		len(keys.Keys) != 1 || !keys.Keys[0].IsPublic() {
 		t.Fatalf("published keys: %d, %v", len(keys.Keys), err)
 	}
 	raw, _ := tokens.fields["id_token"].(string)
@@ -49,7 +53,8 @@ func TestIDTokenIsSignedByAPublishedKeyAndCarriesTheProvidersTime(t *testing.T) 
 	if err := token.Claims(keys.Key(token.Headers[0].KeyID)[0], &claims, &more); err != nil {
 		t.Fatal(err)
 	}
-	if err := claims.ValidateWithLeeway(jwt.Expected{Issuer: w.Issuer(), AnyAudience: jwt.Audience{clientID}, Time: noon()}, 0); err != nil {
+	if err := claims.ValidateWithLeeway(jwt.Expected{Issuer: w.Issuer(), AnyAudience: jwt.Audience{clientID},
+		Time: noon()}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if !claims.IssuedAt.Time().Equal(noon()) || more.Nonce != "nonce-1" || claims.Subject == "" {
@@ -66,7 +71,8 @@ func TestRefreshWorksWithEitherSecretAndKeepsTheRefreshToken(t *testing.T) {
 	w.userInfo(tokens.fields["access_token"]).must(t, http.StatusUnauthorized, "error", "invalid_token")
 	for _, secret := range []string{second, first, second} {
 		again := w.token(secret, refreshGrant(tokens.fields["refresh_token"])).must(t, http.StatusOK)
-		if again.fields["refresh_token"] != tokens.fields["refresh_token"] || again.fields["access_token"] == tokens.fields["access_token"] {
+		if again.fields["refresh_token"] != tokens.fields["refresh_token"] ||
+			again.fields["access_token"] == tokens.fields["access_token"] {
 			t.Fatal("the refresh token changed or the access token did not")
 		}
 		w.userInfo(again.fields["access_token"]).must(t, http.StatusOK)
@@ -79,7 +85,8 @@ func TestRefreshFailsWithASecretThatWasDeactivatedAndWorksAgainOnceItIsBack(t *t
 	tokens := w.token(first, codeGrant(w.code())).must(t, http.StatusOK)
 	w.addSecret(second)
 	w.setStatus(w.secret.ID, clients.Inactive)
-	w.token(first, refreshGrant(tokens.fields["refresh_token"])).must(t, http.StatusUnauthorized, "error", "invalid_client")
+	w.token(first, refreshGrant(tokens.fields["refresh_token"])).must(t, http.StatusUnauthorized, "error",
+		"invalid_client")
 	w.token(second, refreshGrant(tokens.fields["refresh_token"])).must(t, http.StatusOK)
 	w.setStatus(w.secret.ID, clients.Active)
 	w.token(first, refreshGrant(tokens.fields["refresh_token"])).must(t, http.StatusOK)

@@ -1,5 +1,6 @@
 // Package idp is the identity provider of the local stack: a real OpenID provider over HTTPS with a login form and
-// refresh tokens, whose clients have several live secrets, behind the vendor of a vendor with that vendor's management API.
+// refresh tokens, whose clients have several live secrets, behind the vendor of a vendor with that vendor's management
+// API.
 //
 // It is a test double: it holds no single sign-on session, so every authorization shows the form and proves the whole
 // flow, and it keeps everything in memory.
@@ -101,8 +102,9 @@ func Start(ctx context.Context, o Options) (*Provider, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("starting the identity provider: %w", err)
 	}
-	p.server = &http.Server{Handler: p.named(p.routes()), TLSConfig: o.Authority.ServerConfig(), ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn)}
+	p.server = &http.Server{Handler: p.named(p.routes()), TLSConfig: o.Authority.ServerConfig(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn)}
 	go func() {
 		defer close(p.done)
 		if err := p.server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {

@@ -128,7 +128,8 @@ func form(t *testing.T, address string, values url.Values) *http.Request {
 }
 
 func authorizeQuery() url.Values {
-	return url.Values{"client_id": {clientID}, "response_type": {"code"}, "scope": {"openid email profile offline_access"},
+	return url.Values{"client_id": {clientID}, "response_type": {"code"},
+		"scope":        {"openid email profile offline_access"},
 		"redirect_uri": {callback}, "state": {"state-1"}, "nonce": {"nonce-1"}}
 }
 
@@ -158,7 +159,8 @@ func (w *world) codeFor(query url.Values) string {
 	id := w.openLogin(query)
 	a := w.do(form(w.t, w.URL()+"/login", url.Values{"id": {id}, "username": {"alice"}, "password": {password}}))
 	to, err := url.Parse(a.header.Get("Location"))
-	if err != nil || a.status != http.StatusSeeOther || !strings.HasPrefix(to.String(), callback+"?") || to.Query().Get("state") != "state-1" {
+	if err != nil || a.status != http.StatusSeeOther || !strings.HasPrefix(to.String(), callback+"?") ||
+		to.Query().Get("state") != "state-1" {
 		w.t.Fatalf("the login answered %d to %s: %s", a.status, to, a.body)
 	}
 	return to.Query().Get("code")

@@ -18,7 +18,8 @@ func TestRelyingPartyLibraryAcceptsTheProvider(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(o *idp.Options) { o.Clock = clock.Real{} }) // the library reads the machine's time
 	// Its client sends the secret in the body when it refreshes, and in the header else.
-	_, _, err := w.RegisterClient(idp.Client{ID: "library", RedirectURIs: []string{callback}, AuthMethod: clients.Either}, second)
+	_, _, err := w.RegisterClient(idp.Client{ID: "library", RedirectURIs: []string{callback},
+		AuthMethod: clients.Either}, second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,8 @@ func TestRelyingPartyLibraryAcceptsTheProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := w.openLogin(address.Query())
-	a := w.do(form(t, w.URL()+"/login", url.Values{"id": {id}, "username": {"alice"}, "password": {password}})).must(t, http.StatusSeeOther)
+	a := w.do(form(t, w.URL()+"/login", url.Values{"id": {id}, "username": {"alice"}, "password": {password}})).must(t,
+		http.StatusSeeOther)
 	to, err := url.Parse(a.header.Get("Location"))
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +43,8 @@ func TestRelyingPartyLibraryAcceptsTheProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := rp.Userinfo[*oidc.UserInfo](t.Context(), tokens.AccessToken, "Bearer", tokens.IDTokenClaims.Subject, party)
+	info, err := rp.Userinfo[*oidc.UserInfo](t.Context(), tokens.AccessToken,
+		"Bearer", tokens.IDTokenClaims.Subject, party)
 	if err != nil || info.Email != "alice@example.com" {
 		t.Fatalf("userinfo: %v", err)
 	}

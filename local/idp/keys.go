@@ -25,7 +25,8 @@ func newKeys(key *ecdsa.PrivateKey) (*keys, error) {
 		return nil, fmt.Errorf("naming the signing key: %w", err)
 	}
 	public.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: public.KeyID}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key,
+		KeyID: public.KeyID}}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the signing key: %w", err)
 	}
@@ -34,7 +35,8 @@ func newKeys(key *ecdsa.PrivateKey) (*keys, error) {
 
 // idToken signs an ID token. A refreshed one carries no nonce (OpenID Connect Core 1.0, section 12.2).
 func (k *keys) idToken(issuer string, a authorization, nonce, accessToken string, now time.Time) (string, error) {
-	claims := oidc.NewIDTokenClaims(issuer, a.subject, nil, now.Add(idTokenLifetime), a.authTime, nonce, "", []string{"pwd"}, a.clientID, 0)
+	claims := oidc.NewIDTokenClaims(issuer, a.subject, nil, now.Add(idTokenLifetime), a.authTime, nonce,
+		"", []string{"pwd"}, a.clientID, 0)
 	claims.IssuedAt = oidc.FromTime(now) // the constructor reads the machine's time
 	claims.ClientID = ""                 // not a claim of ID tokens; the audience says it
 	hash, err := oidc.ClaimHash(accessToken, jose.ES256)

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// A provider answers under every loopback name that its port is reached by, as vendors do for custom domains: the issuer of a
-// token is that of the name at which it was asked for (Okta's issuer mode Dynamic; Auth0, "Custom domains").
+// A provider answers under every loopback name that its port is reached by, as vendors do for custom domains: the
+// issuer of a token is that of the name at which it was asked for (Okta's issuer mode Dynamic; Auth0, "Custom
+// domains").
 
 type nameKey struct{}
 
@@ -43,11 +44,12 @@ func (p *Provider) Under(host string) (issuer string, e Endpoints) {
 }
 
 func (p *Provider) endpoints(issuer string) Endpoints {
-	return Endpoints{Authorization: issuer + p.paths.Authorization, Token: issuer + p.paths.Token, UserInfo: issuer + p.paths.UserInfo}
+	return Endpoints{Authorization: issuer + p.paths.Authorization, Token: issuer + p.paths.Token, UserInfo: issuer +
+		p.paths.UserInfo}
 }
 
-// RefuseUnder lets the provider refuse a secret under one of its names, as servers behind a custom domain do that have not heard
-// of it.
+// RefuseUnder lets the provider refuse a secret under one of its names, as servers behind a custom domain do that have
+// not heard of it.
 func (p *Provider) RefuseUnder(host, value string) {
 	p.refusals.Store(host, value)
 }

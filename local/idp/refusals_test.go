@@ -42,7 +42,8 @@ func TestCodeWithAChallengeNeedsItsVerifier(t *testing.T) {
 	query := authorizeQuery()
 	query.Set("code_challenge_method", "S256")
 	query.Set("code_challenge", oidc.NewSHACodeChallenge(verifier))
-	for sent, status := range map[string]int{verifier: http.StatusOK, verifier + "x": http.StatusBadRequest, "": http.StatusBadRequest} {
+	for sent, status := range map[string]int{verifier: http.StatusOK, verifier + "x": http.StatusBadRequest,
+		"": http.StatusBadRequest} {
 		grant := codeGrant(w.codeFor(query))
 		grant.Set("code_verifier", sent)
 		w.token(first, grant).must(t, status)
@@ -64,7 +65,8 @@ func TestClientIsAuthenticatedBeforeTheGrantIsLookedAt(t *testing.T) {
 func TestTokenEndpointHoldsTheClientToItsMethod(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	for id, method := range map[string]clients.AuthMethod{"by-basic": clients.Basic, "by-post": clients.Post, "by-either": clients.Either} {
+	for id, method := range map[string]clients.AuthMethod{"by-basic": clients.Basic, "by-post": clients.Post,
+		"by-either": clients.Either} {
 		if _, _, err := w.RegisterClient(idp.Client{ID: id, AuthMethod: method}, second); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +75,8 @@ func TestTokenEndpointHoldsTheClientToItsMethod(t *testing.T) {
 		inBody.Set("client_secret", second)
 		inHeader := form(t, w.Endpoints().Token, codeGrant("invented"))
 		inHeader.SetBasicAuth(id, second)
-		wantBasic, wantPost := http.StatusBadRequest, http.StatusBadRequest // invalid_grant: the client was authenticated
+		// invalid_grant: the client was authenticated
+		wantBasic, wantPost := http.StatusBadRequest, http.StatusBadRequest
 		switch method {
 		case clients.Basic:
 			wantPost = http.StatusUnauthorized
@@ -92,16 +95,20 @@ func TestTokenEndpointHoldsTheClientToItsMethod(t *testing.T) {
 func TestTokenEndpointRefusesRequestsByTheStandardsRules(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	if _, _, err := w.RegisterClient(idp.Client{ID: "codes-only", GrantTypes: []string{"authorization_code"}}, second); err != nil {
+	if _, _, err := w.RegisterClient(idp.Client{ID: "codes-only", GrantTypes: []string{"authorization_code"}},
+		second); err != nil {
 		t.Fatal(err)
 	}
 	both := codeGrant("x")
 	both.Set("client_secret", first)
 	w.token(first, both).must(t, http.StatusBadRequest, "error", "invalid_request")
 	w.token(first, url.Values{}).must(t, http.StatusBadRequest, "error", "invalid_request")
-	w.token(first, url.Values{"grant_type": {"authorization_code"}}).must(t, http.StatusBadRequest, "error", "invalid_request")
-	w.token(first, url.Values{"grant_type": {"client_credentials"}}).must(t, http.StatusBadRequest, "error", "unsupported_grant_type")
-	w.token(first, url.Values{"grant_type": {"password"}}).must(t, http.StatusBadRequest, "error", "unsupported_grant_type")
+	w.token(first, url.Values{"grant_type": {"authorization_code"}}).must(t, http.StatusBadRequest, "error",
+		"invalid_request")
+	w.token(first, url.Values{"grant_type": {"client_credentials"}}).must(t, http.StatusBadRequest, "error",
+		"unsupported_grant_type")
+	w.token(first, url.Values{"grant_type": {"password"}}).must(t, http.StatusBadRequest, "error",
+		"unsupported_grant_type")
 	w.token(first, refreshGrant("invented")).must(t, http.StatusBadRequest, "error", "invalid_grant")
 	w.do(form(t, w.Endpoints().Token, codeGrant("x"))).must(t, http.StatusUnauthorized, "error", "invalid_client")
 	refresh := form(t, w.Endpoints().Token, refreshGrant("x"))
@@ -136,7 +143,8 @@ func TestAuthorizeRefusesWhatTheClientMayNotAsk(t *testing.T) {
 			}
 			continue
 		}
-		if !strings.HasPrefix(to.String(), callback) || !strings.Contains(to.RawQuery+to.Fragment, "error="+c.redirected) {
+		if !strings.HasPrefix(to.String(), callback) || !strings.Contains(to.RawQuery+to.Fragment,
+			"error="+c.redirected) {
 			t.Errorf("%s: status %d, sent to %s", name, a.status, to)
 		}
 	}
@@ -145,7 +153,8 @@ func TestAuthorizeRefusesWhatTheClientMayNotAsk(t *testing.T) {
 func TestRedirectAddressMayMatchAGlob(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	if _, _, err := w.RegisterClient(idp.Client{ID: "many", RedirectURIs: []string{"https://*.localhost:*/oauth2/idpresponse"}}, second); err != nil {
+	if _, _, err := w.RegisterClient(idp.Client{ID: "many",
+		RedirectURIs: []string{"https://*.localhost:*/oauth2/idpresponse"}}, second); err != nil {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]int{
@@ -167,11 +176,13 @@ func TestLoginNeedsThePasswordAndTheBrowserThatAskedForIt(t *testing.T) {
 	w := start(t)
 	id := w.openLogin(authorizeQuery())
 	good := url.Values{"id": {id}, "username": {"alice"}, "password": {password}}
-	for name, change := range map[string][2]string{"a wrong password": {"password", "wrong"}, "an unknown user": {"username", "mallory"}} {
+	for name, change := range map[string][2]string{"a wrong password": {"password", "wrong"},
+		"an unknown user": {"username", "mallory"}} {
 		bad := url.Values{"id": {id}, "username": {"alice"}, "password": {password}}
 		bad.Set(change[0], change[1])
 		a := w.do(form(t, w.URL()+"/login", bad))
-		if a.status != http.StatusUnauthorized || !strings.Contains(a.body, "<form") || strings.Contains(a.body, password) {
+		if a.status != http.StatusUnauthorized || !strings.Contains(a.body, "<form") ||
+			strings.Contains(a.body, password) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}

@@ -57,7 +57,8 @@ func (s *server) Discovery(ctx context.Context, _ *op.Request[struct{}]) (*op.Re
 	return op.NewResponse(&oidc.DiscoveryConfiguration{
 		Issuer: issuer, AuthorizationEndpoint: endpoints.Authorization, TokenEndpoint: endpoints.Token,
 		UserinfoEndpoint: endpoints.UserInfo, JwksURI: issuer + s.p.paths.Keys,
-		ScopesSupported:                   []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeOfflineAccess},
+		ScopesSupported: []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail,
+			oidc.ScopeOfflineAccess},
 		ResponseTypesSupported:            []string{string(oidc.ResponseTypeCode)},
 		ResponseModesSupported:            []string{string(oidc.ResponseModeQuery)},
 		GrantTypesSupported:               []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken},
@@ -74,7 +75,8 @@ func (s *server) Keys(context.Context, *op.Request[struct{}]) (*op.Response, err
 }
 
 // VerifyAuthRequest implements op.Server: it finds the client. op then checks redirect URI, scopes and response type.
-func (s *server) VerifyAuthRequest(_ context.Context, r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
+func (s *server) VerifyAuthRequest(_ context.Context,
+	r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
 	if r.Data.RequestParam != "" {
 		return nil, oidc.ErrRequestNotSupported()
 	}
@@ -98,13 +100,15 @@ func (s *server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthReq
 	case slices.Contains(q.Prompt, oidc.PromptNone):
 		return nil, oidc.ErrLoginRequired() // nobody is ever logged in already
 	}
-	a := authorization{clientID: q.ClientID, scopes: slices.Clone(q.Scopes), nonce: q.Nonce, redirect: q.RedirectURI, state: q.State}
+	a := authorization{clientID: q.ClientID, scopes: slices.Clone(q.Scopes), nonce: q.Nonce, redirect: q.RedirectURI,
+		state: q.State}
 	if q.CodeChallenge != "" {
 		a.challenge = &oidc.CodeChallenge{Challenge: q.CodeChallenge, Method: q.CodeChallengeMethod}
 	}
 	id, cookie := s.p.sessions.begin(a)
 	to := op.NewRedirect(s.p.baseURL(ctx) + r.Client.LoginURL(id))
-	to.Header.Set("Set-Cookie", (&http.Cookie{Name: loginCookie + id, Value: cookie, Path: loginPath, Secure: true, HttpOnly: true,
+	to.Header.Set("Set-Cookie", (&http.Cookie{Name: loginCookie + id, Value: cookie, Path: loginPath, Secure: true,
+		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode}).String())
 	return to, nil
 }
@@ -130,7 +134,8 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 }
 
 // RefreshToken implements op.Server.
-func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response,
+	error) {
 	x := exchangeOf(ctx)
 	a, access, refresh, err := s.p.sessions.renew(r.Data.RefreshToken, x.client.ID, r.Data.Scopes)
 	switch {
@@ -147,19 +152,22 @@ func (s *server) tokens(ctx context.Context, a authorization, nonce, access, ref
 	if err != nil {
 		return nil, oidc.ErrServerError().WithParent(err)
 	}
-	return op.NewResponse(&oidc.AccessTokenResponse{AccessToken: access, TokenType: oidc.BearerToken, RefreshToken: refresh,
-		ExpiresIn: uint64(s.p.sessions.access / time.Second), IDToken: idToken, Scope: a.scopes}), nil
+	return op.NewResponse(&oidc.AccessTokenResponse{AccessToken: access, TokenType: oidc.BearerToken,
+		RefreshToken: refresh,
+		ExpiresIn:    uint64(s.p.sessions.access / time.Second), IDToken: idToken, Scope: a.scopes}), nil
 }
 
 // UserInfo implements op.Server (OpenID Connect Core 1.0, section 5.3).
 func (s *server) UserInfo(_ context.Context, r *op.Request[oidc.UserInfoRequest]) (*op.Response, error) {
 	a, err := s.p.sessions.bearer(r.Data.AccessToken)
 	if err != nil {
-		return nil, op.NewStatusError(&oidc.Error{ErrorType: "invalid_token", Description: "the access token is unknown or has expired"}, http.StatusUnauthorized)
+		return nil, op.NewStatusError(&oidc.Error{ErrorType: "invalid_token",
+			Description: "the access token is unknown or has expired"}, http.StatusUnauthorized)
 	}
 	u, ok := s.p.users.bySubject(a.subject)
 	if !ok {
-		return nil, op.NewStatusError(&oidc.Error{ErrorType: "invalid_token", Description: "the user is gone"}, http.StatusUnauthorized)
+		return nil, op.NewStatusError(&oidc.Error{ErrorType: "invalid_token", Description: "the user is gone"},
+			http.StatusUnauthorized)
 	}
 	out := &oidc.UserInfo{Subject: u.sub}
 	if a.allows(oidc.ScopeProfile) {

@@ -67,8 +67,10 @@ type held struct {
 }
 
 func newSessions(o Options) *sessions {
-	return &sessions{clock: o.Clock, access: o.AccessTokenLifetime, rotate: o.RotateRefreshTokens, reuse: o.RefreshReuse,
-		pruned: o.Clock.Now(), logins: map[string]pending{}, codes: map[string]held{}, tokens: map[string]held{}, refresh: map[string]held{}}
+	return &sessions{clock: o.Clock, access: o.AccessTokenLifetime, rotate: o.RotateRefreshTokens,
+		reuse:  o.RefreshReuse,
+		pruned: o.Clock.Now(), logins: map[string]pending{}, codes: map[string]held{}, tokens: map[string]held{},
+		refresh: map[string]held{}}
 }
 
 // begin stores an authorization request until its user logs in.

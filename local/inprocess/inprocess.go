@@ -28,8 +28,8 @@ type Deployed struct {
 	Environment map[string]string
 }
 
-// Register makes the functions callable in s as orders expects them, and returns their ARNs by name. logs gets what they
-// write.
+// Register makes the functions callable in s as orders expects them, and returns their ARNs by name. logs gets what
+// they write.
 func Register(s *stack.Stack, logs io.Writer) (map[string]string, error) {
 	as := map[string]Deployed{}
 	for _, f := range statemachine.Functions() {
@@ -54,7 +54,8 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 	for _, f := range statemachine.Functions() {
 		d := as[f.Name]
 		unread := maps.Clone(d.Environment)
-		env := map[string]string{"AWS_REGION": scenario.Home, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+		env := map[string]string{"AWS_REGION": scenario.Home, "AWS_ACCESS_KEY_ID": "local",
+			"AWS_SECRET_ACCESS_KEY":   "local",
 			entrypoint.EnvExtraCAFile: authority, entrypoint.EnvAllowLoopback: "true"}
 		maps.Copy(env, d.Environment)
 		function, err := entrypoint.New(s.Context(), f.Name, func(name string) string {

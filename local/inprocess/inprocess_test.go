@@ -20,7 +20,8 @@ func TestTheEnvironmentIsWhatTheFunctionsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	whole := map[string]string{entrypoint.EnvJournalTable: "journal", entrypoint.EnvParameterPrefix: "/clients/", entrypoint.EnvLogLevel: "debug"}
+	whole := map[string]string{entrypoint.EnvJournalTable: "journal", entrypoint.EnvParameterPrefix: "/clients/",
+		entrypoint.EnvLogLevel: "debug"}
 	for name, c := range map[string]struct{ variable, value, says string }{
 		"all of it":       {entrypoint.EnvInVPC, "true", ""},
 		"one too many":    {"JOURNAL", "journal", "does not read JOURNAL"},

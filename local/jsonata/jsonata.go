@@ -105,7 +105,8 @@ func Find() (string, error) {
 			}
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("the JSONata library is not installed in or above %s: run `make`, or `npm ci` in the folder local", start)
+			return "", fmt.Errorf("the JSONata library is not installed in or above %s: run `make`, or `npm ci` in "+
+				"the folder local", start)
 		}
 	}
 }

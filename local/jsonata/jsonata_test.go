@@ -69,10 +69,14 @@ func TestExpressionsGiveTheValuesThatStepFunctionsGives(t *testing.T) {
 func TestAPathGivesWhatTheLibraryGives(t *testing.T) {
 	t.Parallel()
 	e := engine(t, jsonata.Options{})
-	for _, value := range []string{`{"b":1}`, `{}`, `[]`, `[1]`, `[[1]]`, `[{"b":1}]`, `[{"b":1},{"b":[2,3]}]`, `{"b":[7]}`, `{"b":[]}`, `{"b":{"c":{"x":"y"}}}`, `{"b":null}`,
-		`null`, `"text"`, `1e3`, `-0`, `1.50`, `12345678901234567890`, `true`, `false`, `""`, `{"length":3,"constructor":4}`, `{"10":1,"9":2,"a":3}`, `"\u003c\u2028é"`} {
-		bindings := map[string]json.RawMessage{"a": json.RawMessage(value), "sum": json.RawMessage(`"not the function"`)}
-		for _, path := range []string{"$a", "$a.b", "$a.b.c", "$a.length", "$a.constructor", "$a.toString", "$a.and", "$a.null", "$sum", "$count", "$nothing", "$_"} {
+	for _, value := range []string{`{"b":1}`, `{}`, `[]`, `[1]`, `[[1]]`, `[{"b":1}]`, `[{"b":1},{"b":[2,3]}]`,
+		`{"b":[7]}`, `{"b":[]}`, `{"b":{"c":{"x":"y"}}}`, `{"b":null}`,
+		`null`, `"text"`, `1e3`, `-0`, `1.50`, `12345678901234567890`, `true`, `false`, `""`,
+		`{"length":3,"constructor":4}`, `{"10":1,"9":2,"a":3}`, `"\u003c\u2028é"`} {
+		bindings := map[string]json.RawMessage{"a": json.RawMessage(value),
+			"sum": json.RawMessage(`"not the function"`)}
+		for _, path := range []string{"$a", "$a.b", "$a.b.c", "$a.length", "$a.constructor", "$a.toString", "$a.and",
+			"$a.null", "$sum", "$count", "$nothing", "$_"} {
 			got, gotErr := e.Evaluate(path, bindings)
 			want, wantErr := e.Evaluate("("+path+")", bindings) // not a path
 			if string(got) != string(want) || fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
@@ -91,8 +95,11 @@ func BenchmarkEvaluate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	bindings := map[string]json.RawMessage{"states": json.RawMessage(`{"input":{"client":"orders-web"},"context":{"Execution":{"Id":"arn:aws:states:eu-central-1:000000000000:execution:m:e"}}}`)}
-	for name, expression := range map[string]string{"path": `$states.context.Execution.Id`, "any other": `($states.context.Execution.Id)`} {
+	bindings := map[string]json.RawMessage{
+		"states": json.RawMessage(
+			`{"input":{"client":"orders-web"},"context":{"Execution":{"Id":"arn:aws:states:eu-central-1:000000000000:execution:m:e"}}}`)}
+	for name, expression := range map[string]string{"path": `$states.context.Execution.Id`,
+		"any other": `($states.context.Execution.Id)`} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := e.Evaluate(expression, bindings); err != nil {
@@ -169,7 +176,8 @@ func TestRandomnessComesFromTheOptions(t *testing.T) {
 		t.Errorf("$random() = %s, %v", v, err)
 	}
 	v, err := e.Evaluate(`$uuid()`, nil)
-	if err != nil || !regexp.MustCompile(`^"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"$`).Match(v) {
+	if err != nil ||
+		!regexp.MustCompile(`^"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"$`).Match(v) {
 		t.Errorf("$uuid() = %s, %v", v, err)
 	}
 }
@@ -177,7 +185,8 @@ func TestRandomnessComesFromTheOptions(t *testing.T) {
 func TestEnginesShareRuntimesButNotTheirOptions(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{2026, 2031} {
-		e := engine(t, jsonata.Options{Now: func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }, Uint64: func() uint64 { return uint64(year) << 40 }})
+		e := engine(t, jsonata.Options{Now: func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) },
+			Uint64: func() uint64 { return uint64(year) << 40 }})
 		for expression, want := range map[string]string{
 			`$substring($now(), 0, 4)`:         fmt.Sprintf(`"%d"`, year),
 			`$round($random() * $power(2,24))`: fmt.Sprint(year),
@@ -195,7 +204,8 @@ func TestAnEngineServesManyGoroutines(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
-			v, err := e.Evaluate(`$states.input + 1`, map[string]json.RawMessage{"states": fmt.Appendf(nil, `{"input":%d}`, i)})
+			v, err := e.Evaluate(`$states.input + 1`, map[string]json.RawMessage{"states": fmt.Appendf(nil,
+				`{"input":%d}`, i)})
 			if err != nil || string(v) != fmt.Sprint(i+1) {
 				t.Errorf("%d: %s %v", i, v, err)
 			}

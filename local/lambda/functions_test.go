@@ -20,21 +20,34 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		edit func(*sdk.CreateFunctionInput)
 		code string
 	}{
-		"a name that exists":          {func(in *sdk.CreateFunctionInput) { in.FunctionName = aws.String("taken") }, "ResourceConflictException"},
-		"a runtime other than al2023": {func(in *sdk.CreateFunctionInput) { in.Runtime = types.RuntimePython312 }, "InvalidParameterValueException"},
-		"a missing handler":           {func(in *sdk.CreateFunctionInput) { in.Handler = nil }, "InvalidParameterValueException"},
-		"a timeout over 900 seconds":  {func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(901) }, "InvalidParameterValueException"},
-		"memory under 128 MB":         {func(in *sdk.CreateFunctionInput) { in.MemorySize = aws.Int32(64) }, "InvalidParameterValueException"},
-		"code that is not there":      {func(in *sdk.CreateFunctionInput) { in.Code.S3Key = aws.String("/nowhere/at/all") }, "InvalidParameterValueException"},
-		"a bucket other than local":   {func(in *sdk.CreateFunctionInput) { in.Code.S3Bucket = aws.String("artifacts") }, "InvalidParameterValueException"},
+		"a name that exists": {func(in *sdk.CreateFunctionInput) { in.FunctionName = aws.String("taken") },
+			"ResourceConflictException"},
+		"a runtime other than al2023": {func(in *sdk.CreateFunctionInput) { in.Runtime = types.RuntimePython312 },
+			"InvalidParameterValueException"},
+		"a missing handler": {func(in *sdk.CreateFunctionInput) { in.Handler = nil },
+			"InvalidParameterValueException"},
+		"a timeout over 900 seconds": {func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(901) },
+			"InvalidParameterValueException"},
+		"memory under 128 MB": {func(in *sdk.CreateFunctionInput) { in.MemorySize = aws.Int32(64) },
+			"InvalidParameterValueException"},
+		"code that is not there": {func(in *sdk.CreateFunctionInput) {
+			in.Code.S3Key = aws.String("/nowhere/at/all")
+		}, "InvalidParameterValueException"},
+		"a bucket other than local": {func(in *sdk.CreateFunctionInput) {
+			in.Code.S3Bucket = aws.String("artifacts")
+		}, "InvalidParameterValueException"},
 		"a reserved variable": {func(in *sdk.CreateFunctionInput) {
 			in.Environment = &types.Environment{Variables: map[string]string{"AWS_REGION": "x"}}
 		}, "InvalidParameterValueException"},
-		"a program in the request":       {func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = []byte("x") }, "NotImplemented"},
-		"a parameter it does not honour": {func(in *sdk.CreateFunctionInput) { in.Layers = []string{"arn:aws:lambda:eu-central-1:1:layer:x:1"} }, "NotImplemented"},
+		"a program in the request": {func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = []byte("x") },
+			"NotImplemented"},
+		"a parameter it does not honour": {func(in *sdk.CreateFunctionInput) {
+			in.Layers = []string{"arn:aws:lambda:eu-central-1:1:layer:x:1"}
+		}, "NotImplemented"},
 	}
 	for name, c := range cases {
-		in := &sdk.CreateFunctionInput{FunctionName: aws.String("fresh"), Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String(role),
+		in := &sdk.CreateFunctionInput{FunctionName: aws.String("fresh"), Runtime: types.RuntimeProvidedal2023,
+			Handler: aws.String("bootstrap"), Role: aws.String(role),
 			Code: &types.FunctionCode{S3Bucket: aws.String("local"), S3Key: aws.String(bootstrap(t))}}
 		c.edit(in)
 		_, err := s.client.CreateFunction(context.Background(), in)
@@ -46,7 +59,8 @@ func TestFunctionThatDoesNotExistIsNotFound(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, lambda.Options{})
 	s.create("plan", nil)
-	for _, ref := range []string{"other", "plan:7", "plan:dead", "arn:aws:lambda:us-east-1:111122223333:function:plan"} {
+	for _, ref := range []string{"other", "plan:7", "plan:dead",
+		"arn:aws:lambda:us-east-1:111122223333:function:plan"} {
 		_, err := s.try(ref, "echo", "")
 		wantCode(t, err, "ResourceNotFoundException")
 	}
@@ -89,10 +103,12 @@ func TestVersionsAndAliasesAreTheFunction(t *testing.T) {
 	}
 	_, err := s.client.CreateAlias(ctx, alias)
 	wantCode(t, err, "ResourceConflictException")
-	for ref, version := range map[string]string{"plan": "$LATEST", "plan:$LATEST": "$LATEST", "plan:1": "1", "plan:live": "1"} {
+	for ref, version := range map[string]string{"plan": "$LATEST", "plan:$LATEST": "$LATEST", "plan:1": "1",
+		"plan:live": "1"} {
 		out := s.invoke(ref, "env", "")
 		got := s.answered(out)
-		if !strings.HasSuffix(got.ARN, ":"+ref) || *out.ExecutedVersion != version || got.Env["AWS_LAMBDA_FUNCTION_VERSION"] != version {
+		if !strings.HasSuffix(got.ARN, ":"+ref) || *out.ExecutedVersion != version ||
+			got.Env["AWS_LAMBDA_FUNCTION_VERSION"] != version {
 			t.Errorf("%s ran as %s, version %s", ref, got.ARN, *out.ExecutedVersion)
 		}
 	}

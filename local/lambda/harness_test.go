@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 
 // build compiles testdata/bootstrap, once.
 var build = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(programs, "bootstrap"), "./testdata/bootstrap").CombinedOutput()
+	out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", filepath.Join(programs, "bootstrap"),
+		"./testdata/bootstrap").CombinedOutput()
 	if err != nil {
 		return "", errors.Join(err, errors.New(string(out)))
 	}
@@ -82,8 +83,10 @@ func newStack(t *testing.T, o lambda.Options) *stack {
 // create makes a function of the test program, changed by edit.
 func (s *stack) create(name string, edit func(*sdk.CreateFunctionInput)) {
 	s.Helper()
-	in := &sdk.CreateFunctionInput{FunctionName: &name, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
-		Role: aws.String(role), Timeout: aws.Int32(20), Code: &types.FunctionCode{S3Bucket: aws.String("local"), S3Key: aws.String(bootstrap(s.T))}}
+	in := &sdk.CreateFunctionInput{FunctionName: &name, Runtime: types.RuntimeProvidedal2023,
+		Handler: aws.String("bootstrap"),
+		Role:    aws.String(role), Timeout: aws.Int32(20), Code: &types.FunctionCode{S3Bucket: aws.String("local"),
+			S3Key: aws.String(bootstrap(s.T))}}
 	if edit != nil {
 		edit(in)
 	}
@@ -135,7 +138,8 @@ func (s *stack) answered(out *sdk.InvokeOutput) answer {
 func (s *stack) failed(out *sdk.InvokeOutput) (kind, message string) {
 	s.Helper()
 	if out.StatusCode != 200 || aws.ToString(out.FunctionError) != "Unhandled" {
-		s.Fatalf("status %d, FunctionError %q, payload %s; want 200, Unhandled", out.StatusCode, aws.ToString(out.FunctionError), out.Payload)
+		s.Fatalf("status %d, FunctionError %q, payload %s; want 200, Unhandled", out.StatusCode,
+			aws.ToString(out.FunctionError), out.Payload)
 	}
 	var e struct {
 		Type    string `json:"errorType"`

@@ -29,7 +29,8 @@ type inProcess struct {
 // After timeout on the service's clock (0 is never) the caller gets Sandbox.Timedout; f runs on, as the last request
 // of a killed function does. On a virtual clock, invoke it from goroutines started with the clock's Go, or the time
 // jumps to the timeout.
-func (s *Service) RegisterInProcess(name string, timeout time.Duration, f func(ctx context.Context, payload []byte) ([]byte, *FunctionError)) {
+func (s *Service) RegisterInProcess(name string, timeout time.Duration,
+	f func(ctx context.Context, payload []byte) ([]byte, *FunctionError)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inProcess[name] = &inProcess{timeout: timeout, handle: f}
@@ -53,7 +54,8 @@ func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocatio
 		}
 	})
 	s.clock.Go(func() {
-		r := h.call(lambdacontext.NewContext(s.ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.arn}), inv.payload)
+		r := h.call(lambdacontext.NewContext(s.ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id,
+			InvokedFunctionArn: inv.arn}), inv.payload)
 		stopTimer()
 		inv.done <- r
 		<-timerDone

@@ -29,9 +29,11 @@ func TestFunctionRegisteredInProcessAnswersAsAnyOther(t *testing.T) {
 	t.Parallel()
 	c := clock.NewVirtual(start())
 	s := newStack(t, lambda.Options{Clock: c})
-	s.service.RegisterInProcess("plan", 30*time.Second, func(ctx context.Context, payload []byte) ([]byte, *lambda.FunctionError) {
+	s.service.RegisterInProcess("plan", 30*time.Second, func(ctx context.Context, payload []byte) ([]byte,
+		*lambda.FunctionError) {
 		lc, _ := lambdacontext.FromContext(ctx)
-		return json.RawMessage(`{"text":"got ` + string(payload[1:len(payload)-1]) + `","arn":"` + lc.InvokedFunctionArn + `"}`), nil
+		return json.RawMessage(`{"text":"got ` + string(payload[1:len(payload)-1]) + `","arn":"` +
+			lc.InvokedFunctionArn + `"}`), nil
 	})
 	s.service.RegisterInProcess("fail", time.Second, func(context.Context, []byte) ([]byte, *lambda.FunctionError) {
 		return nil, &lambda.FunctionError{Type: "LockHeld", Message: "held"}
@@ -40,12 +42,15 @@ func TestFunctionRegisteredInProcessAnswersAsAnyOther(t *testing.T) {
 		panic(errors.New("oh"))
 	})
 	on(c, func() {
-		out, err := s.client.Invoke(context.Background(), &sdk.InvokeInput{FunctionName: aws.String("arn:aws:lambda:eu-central-1:111122223333:function:plan"), Payload: []byte(`"x"`)})
+		out, err := s.client.Invoke(context.Background(),
+			&sdk.InvokeInput{FunctionName: aws.String("arn:aws:lambda:eu-central-1:111122223333:function:plan"),
+				Payload: []byte(`"x"`)})
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		if a := s.answered(out); a.Text != "got x" || a.ARN != "arn:aws:lambda:eu-central-1:111122223333:function:plan" {
+		if a := s.answered(out); a.Text != "got x" ||
+			a.ARN != "arn:aws:lambda:eu-central-1:111122223333:function:plan" {
 			t.Errorf("answer %+v", a)
 		}
 		for name, want := range map[string]string{"fail": "LockHeld", "panic": "errorString"} {
@@ -69,7 +74,8 @@ func TestAFunctionInProcessTimesOutOnTheClockAndRunsOn(t *testing.T) {
 	c := clock.NewVirtual(start())
 	s := newStack(t, lambda.Options{Clock: c})
 	landed := make(chan time.Time, 1)
-	s.service.RegisterInProcess("update", 30*time.Second, func(ctx context.Context, _ []byte) ([]byte, *lambda.FunctionError) {
+	s.service.RegisterInProcess("update", 30*time.Second, func(ctx context.Context, _ []byte) ([]byte,
+		*lambda.FunctionError) {
 		_ = c.Sleep(ctx, time.Minute)
 		landed <- c.Now()
 		return []byte("{}"), nil
@@ -80,7 +86,8 @@ func TestAFunctionInProcessTimesOutOnTheClockAndRunsOn(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if kind, message := s.failed(out); kind != "Sandbox.Timedout" || !strings.HasSuffix(message, "Task timed out after 30.00 seconds") {
+		if kind, message := s.failed(out); kind != "Sandbox.Timedout" || !strings.HasSuffix(message,
+			"Task timed out after 30.00 seconds") {
 			t.Errorf("%s %q", kind, message)
 		}
 		if got := c.Now().Sub(start()); got != 30*time.Second {

@@ -26,10 +26,12 @@ func (s *Service) invoke(ctx context.Context, call *awsapi.Call) (any, error) {
 		payload = []byte("{}")
 	}
 	if len(payload) > maxPayload {
-		return nil, userError(http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", maxPayload)
+		return nil, userError(http.StatusRequestEntityTooLarge, "RequestTooLargeException",
+			"Request must be smaller than %d bytes for the InvokeFunction operation", maxPayload)
 	}
 	if !json.Valid(payload) {
-		return nil, userError(http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json")
+		return nil, userError(http.StatusBadRequest, "InvalidRequestContentException",
+			"Could not parse request body into json")
 	}
 	r, version, err := s.run(ctx, ref, payload)
 	if err != nil {

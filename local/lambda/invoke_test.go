@@ -31,11 +31,14 @@ func TestInvokeRunsTheBootstrapAndReusesItsProcess(t *testing.T) {
 	s.create("plan", nil)
 	first := s.invoke("plan", "echo", "hello")
 	a := s.answered(first)
-	if a.Text != "hello" || aws.ToString(first.ExecutedVersion) != "$LATEST" || a.ARN != "arn:aws:lambda:eu-central-1:111122223333:function:plan" {
+	if a.Text != "hello" || aws.ToString(first.ExecutedVersion) != "$LATEST" ||
+		a.ARN != "arn:aws:lambda:eu-central-1:111122223333:function:plan" {
 		t.Errorf("answer %+v, version %s", a, aws.ToString(first.ExecutedVersion))
 	}
 	if again := s.answered(s.invoke("plan", "echo", "again")); again.PID != a.PID || again.ID == a.ID {
-		t.Errorf("second invocation in process %d with id %s, first in %d with %s; want the same process and another id", again.PID, again.ID, a.PID, a.ID)
+		t.Errorf(
+			"second invocation in process %d with id %s, first in %d with %s; want the same process and another id",
+			again.PID, again.ID, a.PID, a.ID)
 	}
 }
 
@@ -44,7 +47,8 @@ func TestAHandlersErrorIsUnhandledWithItsPayload(t *testing.T) {
 	s := newStack(t, lambda.Options{})
 	s.create("plan", nil)
 	for do, want := range map[string]string{"fail": "LockHeld", "fail plainly": "errorString"} {
-		if kind, message := s.failed(s.invoke("plan", do, "held by another")); kind != want || message != "held by another" {
+		if kind, message := s.failed(s.invoke("plan", do, "held by another")); kind != want ||
+			message != "held by another" {
 			t.Errorf("%s: %s %q, want %s", do, kind, message, want)
 		}
 	}
@@ -68,7 +72,9 @@ func TestFunctionThatExitsGivesRuntimeExitError(t *testing.T) {
 	s := newStack(t, lambda.Options{})
 	s.create("plan", nil)
 	kind, message := s.failed(s.invoke("plan", "exit", ""))
-	if kind != "Runtime.ExitError" || !regexp.MustCompile(`^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 3$`).MatchString(message) {
+	if kind != "Runtime.ExitError" ||
+		!regexp.MustCompile(`^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status 3$`).MatchString(
+			message) {
 		t.Errorf("%s %q", kind, message)
 	}
 	s.answered(s.invoke("plan", "echo", ""))
@@ -96,7 +102,9 @@ func TestTimeoutKillsTheFunctionAndIsNamedSandboxTimedout(t *testing.T) {
 	s.create("plan", func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
 	before := s.answered(s.invoke("plan", "echo", ""))
 	kind, message := s.failed(s.invoke("plan", "hang", ""))
-	if kind != "Sandbox.Timedout" || !regexp.MustCompile(`^RequestId: [0-9a-f-]{36} Error: Task timed out after 1\.00 seconds$`).MatchString(message) {
+	if kind != "Sandbox.Timedout" ||
+		!regexp.MustCompile(`^RequestId: [0-9a-f-]{36} Error: Task timed out after 1\.00 seconds$`).MatchString(
+			message) {
 		t.Errorf("%s %q", kind, message)
 	}
 	if after := s.answered(s.invoke("plan", "echo", "")); after.PID == before.PID {
@@ -106,21 +114,25 @@ func TestTimeoutKillsTheFunctionAndIsNamedSandboxTimedout(t *testing.T) {
 
 func TestFunctionGetsLambdasEnvironmentAndNotTheStacks(t *testing.T) {
 	t.Setenv("ALBOIDC_TEST_LEAK", "must not arrive")
-	s := newStack(t, lambda.Options{ExtraEnv: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "COLOUR": "red"}})
+	s := newStack(t, lambda.Options{ExtraEnv: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+		"COLOUR": "red"}})
 	s.create("plan", func(in *sdk.CreateFunctionInput) {
 		in.MemorySize = aws.Int32(256)
 		in.Environment = &types.Environment{Variables: map[string]string{"COLOUR": "blue"}}
 	})
 	env := s.answered(s.invoke("plan", "env", "")).Env
-	for k, want := range map[string]string{"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1", "_HANDLER": "bootstrap",
-		"AWS_LAMBDA_FUNCTION_NAME": "plan", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-		"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/plan", "LAMBDA_TASK_ROOT": bootstrap(t),
+	for k, want := range map[string]string{"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
+		"_HANDLER":                 "bootstrap",
+		"AWS_LAMBDA_FUNCTION_NAME": "plan", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/plan", "LAMBDA_TASK_ROOT": bootstrap(t),
 		"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "COLOUR": "blue"} {
 		if env[k] != want {
 			t.Errorf("%s = %q, want %q", k, env[k], want)
 		}
 	}
-	for _, k := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API"} {
+	for _, k := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+		"AWS_LAMBDA_RUNTIME_API"} {
 		if env[k] == "" {
 			t.Errorf("%s is missing", k)
 		}
@@ -159,7 +171,8 @@ func TestCallerThatHangsUpDoesNotStopTheFunction(t *testing.T) {
 	ctx, hangUp := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() {
-		_, err := s.client.Invoke(ctx, &sdk.InvokeInput{FunctionName: aws.String("plan"), Payload: []byte(`{"do":"visit","text":"` + g.url + `"}`)})
+		_, err := s.client.Invoke(ctx, &sdk.InvokeInput{FunctionName: aws.String("plan"),
+			Payload: []byte(`{"do":"visit","text":"` + g.url + `"}`)})
 		ended <- err
 	}()
 	<-g.arrived
@@ -195,7 +208,8 @@ func TestCloseKillsAFunctionThatIsBusy(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("Close took %s: it waited for the function", took)
 	}
-	if kind, message := s.failed(<-answers); kind != "Runtime.ExitError" || !strings.Contains(message, "signal: killed") {
+	if kind, message := s.failed(<-answers); kind != "Runtime.ExitError" || !strings.Contains(message,
+		"signal: killed") {
 		t.Errorf("%s %q", kind, message)
 	}
 }

@@ -1,6 +1,6 @@
 // Package lambda is the local stack's AWS Lambda: it keeps functions, their versions and aliases, and runs their real
-// bootstrap binaries (runtime provided.al2023) over the Lambda Runtime API. A test may register a Go function instead of a
-// binary and so run a handler on a virtual clock.
+// bootstrap binaries (runtime provided.al2023) over the Lambda Runtime API. A test may register a Go function instead
+// of a binary and so run a handler on a virtual clock.
 package lambda
 
 import (
@@ -56,7 +56,8 @@ func New(o Options) *Service {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{options: o, clock: o.Clock, ctx: ctx, close: cancel, logs: logs{out: o.Logs},
-		functions: map[string]map[string]*function{}, inProcess: map[string]*inProcess{}, processes: map[*process]struct{}{}}
+		functions: map[string]map[string]*function{}, inProcess: map[string]*inProcess{},
+		processes: map[*process]struct{}{}}
 }
 
 // SigningName implements awsapi.Service.
@@ -103,7 +104,8 @@ func (s *Service) Close() {
 
 // userError is an error in Lambda's shape: its bodies carry Type besides the message.
 func userError(status int, code, format string, args ...any) *awsapi.Error {
-	return &awsapi.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...), Fields: map[string]any{"Type": "User"}}
+	return &awsapi.Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...),
+		Fields: map[string]any{"Type": "User"}}
 }
 
 func invalidParameter(format string, args ...any) *awsapi.Error {

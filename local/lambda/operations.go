@@ -18,8 +18,9 @@ const (
 )
 
 var (
-	validName    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	validAlias   = regexp.MustCompile(`^[A-Za-z0-9_-]{0,127}[A-Za-z_-][A-Za-z0-9_-]*$`) // not a number, which is a version
+	validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	// not a number, which is a version
+	validAlias   = regexp.MustCompile(`^[A-Za-z0-9_-]{0,127}[A-Za-z_-][A-Za-z0-9_-]*$`)
 	validRole    = regexp.MustCompile(`^arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$`)
 	reservedKeys = []string{"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
 		"AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
@@ -50,33 +51,44 @@ func (r creation) check() error {
 	case !validName.MatchString(r.FunctionName):
 		return invalidParameter("Value '%s' at 'functionName' failed to satisfy constraint", r.FunctionName)
 	case r.Role == "" || r.Runtime == "" || r.Handler == "":
-		return invalidParameter("Role, Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+		return invalidParameter("Role, Runtime and Handler are mandatory parameters for functions created with " +
+			"deployment packages.")
 	case r.Runtime != runtime:
-		return invalidParameter("Value %s at 'runtime' failed to satisfy constraint: the local stack runs only %s", r.Runtime, runtime)
+		return invalidParameter("Value %s at 'runtime' failed to satisfy constraint: the local stack runs only %s",
+			r.Runtime, runtime)
 	case !validRole.MatchString(r.Role):
-		return invalidParameter("Value '%s' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern", r.Role)
+		return invalidParameter("Value '%s' at 'role' failed to satisfy constraint: Member must satisfy regular "+
+			"expression pattern", r.Role)
 	case r.Timeout != nil && (*r.Timeout < 1 || *r.Timeout > 900):
-		return invalidParameter("Value '%d' at 'timeout' failed to satisfy constraint: it must be between 1 and 900", *r.Timeout)
+		return invalidParameter("Value '%d' at 'timeout' failed to satisfy constraint: it must be between 1 and 900",
+			*r.Timeout)
 	case r.MemorySize != nil && (*r.MemorySize < 128 || *r.MemorySize > 10240):
-		return invalidParameter("'MemorySize' value failed to satisfy constraint: Member must have value between 128 and 10240")
-	case len(r.Architectures) > 1 || len(r.Architectures) == 1 && r.Architectures[0] != "x86_64" && r.Architectures[0] != "arm64":
-		return invalidParameter("Value '%v' at 'architectures' failed to satisfy constraint: one of x86_64, arm64", r.Architectures)
+		return invalidParameter("'MemorySize' value failed to satisfy constraint: Member must have value between 128 " +
+			"and 10240")
+	case len(r.Architectures) > 1 || len(r.Architectures) == 1 && r.Architectures[0] != "x86_64" &&
+		r.Architectures[0] != "arm64":
+		return invalidParameter("Value '%v' at 'architectures' failed to satisfy constraint: one of x86_64, arm64",
+			r.Architectures)
 	case r.Code.S3Bucket != localBucket:
-		return invalidParameter("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: the local stack has only "+
+		return invalidParameter("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: the "+
+			"local stack has only "+
 			"the bucket %q, whose keys are absolute paths", localBucket)
 	}
 	if r.Environment != nil {
 		for _, key := range reservedKeys {
 			if _, ok := r.Environment.Variables[key]; ok {
-				return invalidParameter("Lambda was unable to configure your environment variables because the environment variables "+
-					"you have provided contains reserved keys that are currently not supported for modification. Reserved keys "+
+				return invalidParameter("Lambda was unable to configure your environment variables because the "+
+					"environment variables "+
+					"you have provided contains reserved keys that are currently not supported for modification. "+
+					"Reserved keys "+
 					"used in this request: %s", key)
 			}
 		}
 	}
 	info, err := os.Stat(filepath.Join(r.Code.S3Key, "bootstrap"))
 	if err != nil || !filepath.IsAbs(r.Code.S3Key) || !info.Mode().IsRegular() {
-		return invalidParameter("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: %s is not an absolute path "+
+		return invalidParameter("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: %s is "+
+			"not an absolute path "+
 			"of a folder with a bootstrap", r.Code.S3Key)
 	}
 	return nil
@@ -104,7 +116,8 @@ func (s *Service) createFunction(call *awsapi.Call) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.find(call.Region, r.FunctionName) != nil {
-		return nil, userError(http.StatusConflict, "ResourceConflictException", "Function already exist: %s", r.FunctionName)
+		return nil, userError(http.StatusConflict, "ResourceConflictException",
+			"Function already exist: %s", r.FunctionName)
 	}
 	f := &function{region: call.Region, name: r.FunctionName, aliases: map[string]*alias{}}
 	f.latest = &version{function: f, config: c, folder: r.Code.S3Key}
@@ -186,5 +199,6 @@ func created(v any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return awsapi.Raw{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, nil
+	return awsapi.Raw{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: body}, nil
 }

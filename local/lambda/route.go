@@ -35,7 +35,8 @@ func (s *Service) Route(method, urlPath string) string {
 		return ""
 	}
 	for operation, r := range routes {
-		if r.method == method && r.part == p.part && (r.function == p.function || r.function == "*" && p.function != "") {
+		if r.method == method && r.part == p.part && (r.function == p.function || r.function == "*" &&
+			p.function != "") {
 			return operation
 		}
 	}
@@ -47,7 +48,8 @@ type reference struct{ region, name, qualifier string }
 
 // functionName takes apart the forms that the API reference allows: a name, a partial ARN (account:function:name)
 // and a full ARN, each with a qualifier or without.
-var functionName = regexp.MustCompile(`^(?:(?:arn:aws:lambda:([a-z0-9-]+):)?(\d{12}):function:)?([A-Za-z0-9_-]{1,64})(?::(\$LATEST|[A-Za-z0-9_-]{1,128}))?$`)
+var functionName = regexp.MustCompile(
+	`^(?:(?:arn:aws:lambda:([a-z0-9-]+):)?(\d{12}):function:)?([A-Za-z0-9_-]{1,64})(?::(\$LATEST|[A-Za-z0-9_-]{1,128}))?$`)
 
 // reference reads the function from the path and the qualifier from the query.
 func (s *Service) reference(call *awsapi.Call) (reference, error) {
@@ -67,7 +69,8 @@ func (s *Service) reference(call *awsapi.Call) (reference, error) {
 	}
 	if q := query.Get("Qualifier"); q != "" {
 		if ref.qualifier != "" && ref.qualifier != q {
-			return reference{}, invalidParameter("The derived qualifier from the function name does not match the specified qualifier.")
+			return reference{}, invalidParameter("The derived qualifier from the function name does not match the " +
+				"specified qualifier.")
 		}
 		ref.qualifier = q
 	}

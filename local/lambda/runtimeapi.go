@@ -24,8 +24,14 @@ func (p *process) runtimeAPI() http.Handler {
 	mux := http.NewServeMux()
 	const invocations = "/2018-06-01/runtime/invocation/"
 	mux.HandleFunc("GET "+invocations+"next", p.next)
-	mux.HandleFunc("POST "+invocations+"{id}/response", func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, false) })
-	mux.HandleFunc("POST "+invocations+"{id}/error", func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, true) })
+	mux.HandleFunc("POST "+invocations+"{id}/response", func(w http.ResponseWriter, r *http.Request) {
+		p.answer(w, r,
+			false)
+	})
+	mux.HandleFunc("POST "+invocations+"{id}/error", func(w http.ResponseWriter, r *http.Request) {
+		p.answer(w, r,
+			true)
+	})
 	return mux
 }
 
@@ -72,7 +78,8 @@ func (p *process) answer(w http.ResponseWriter, r *http.Request, failed bool) {
 		return // the runtime hung up: it is ending
 	}
 	if len(body) > maxResponse {
-		inv.done <- failure("Function.ResponseSizeTooLarge", "Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)
+		inv.done <- failure("Function.ResponseSizeTooLarge",
+			"Response payload size exceeded maximum allowed payload size (%d bytes).", maxResponse)
 		runtimeError(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the response is too large")
 		return
 	}
@@ -108,5 +115,6 @@ func errorPayload(kind, message string) []byte {
 // traceID is a trace header in X-Ray's form, not sampled.
 func traceID() string {
 	id := awsapi.NewID()
-	return fmt.Sprintf("Root=1-%08x-%s%s%s;Parent=%s;Sampled=0", time.Now().Unix(), id[0:8], id[9:13], id[24:36], awsapi.NewID()[19:23]+awsapi.NewID()[24:36])
+	return fmt.Sprintf("Root=1-%08x-%s%s%s;Parent=%s;Sampled=0", time.Now().Unix(), id[0:8], id[9:13], id[24:36],
+		awsapi.NewID()[19:23]+awsapi.NewID()[24:36])
 }

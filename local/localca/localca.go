@@ -62,7 +62,8 @@ func (a *Authority) Pool() *x509.CertPool { return a.pool }
 
 // ServerConfig returns a TLS configuration that answers for every name and loopback address asked for.
 func (a *Authority) ServerConfig() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate,
+		error) {
 		return a.leaf(h.ServerName)
 	}}
 }
@@ -70,7 +71,8 @@ func (a *Authority) ServerConfig() *tls.Config {
 // Client returns an HTTP client that trusts the authority, follows no proxy and has the time limit given.
 func (a *Authority) Client(timeout time.Duration) *http.Client {
 	return &http.Client{Timeout: timeout, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool}, MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second}}
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.pool}, MaxIdleConnsPerHost: 16,
+		IdleConnTimeout: 30 * time.Second}}
 }
 
 func (a *Authority) leaf(name string) (*tls.Certificate, error) {

@@ -27,7 +27,10 @@ func newAuthority(t *testing.T) *localca.Authority {
 // serve greets over TLS and returns its address. httptest's own TLS has a certificate of its own.
 func serve(t *testing.T, a *localca.Authority) string {
 	t.Helper()
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = io.WriteString(w, "hello")
+	}))
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	srv.Listener = tls.NewListener(srv.Listener, a.ServerConfig())
 	srv.Start()

@@ -1,6 +1,6 @@
-// Package scenario sets up, through the AWS API, what a user of this system has in the account: a client called orders-web
-// with its secret, two load balancers in two Regions with five targets, an application behind them, and the deployed
-// rotation itself.
+// Package scenario sets up, through the AWS API, what a user of this system has in the account: a client called
+// orders-web with its secret, two load balancers in two Regions with five targets, an application behind them, and the
+// deployed rotation itself.
 package scenario
 
 import (
@@ -61,8 +61,8 @@ type Deployment struct {
 	SecretARN  string
 	TopicARN   string
 	Config     config.Client
-	// ClientID is the OAuth client id that the load balancers have before any rotation, in the form of the stack's identity
-	// provider. Config.ClientIDs are all.
+	// ClientID is the OAuth client id that the load balancers have before any rotation, in the form of the stack's
+	// identity provider. Config.ClientIDs are all.
 	ClientID string
 	// FirstSecretID is the identity provider's id of the secret that exists before any rotation.
 	FirstSecretID string
@@ -76,7 +76,8 @@ type Deployment struct {
 func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error) {
 	r, known := imitations.All[s.Vendor]
 	if !known {
-		return nil, fmt.Errorf("identity provider %q is not one of %s", s.Vendor, strings.Join(slices.Sorted(maps.Keys(imitations.All)), ", "))
+		return nil, fmt.Errorf("identity provider %q is not one of %s", s.Vendor,
+			strings.Join(slices.Sorted(maps.Keys(imitations.All)), ", "))
 	}
 	d := &Deployment{Stack: s, ClientID: r.ClientID}
 	first, err := d.registerClient(r)
@@ -95,7 +96,8 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 	if err := d.createJournal(ctx); err != nil {
 		return nil, err
 	}
-	topic, err := sns.NewFromConfig(s.AWS(Home)).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("alb-oidc-rotator")})
+	topic, err := sns.NewFromConfig(s.AWS(Home)).CreateTopic(ctx,
+		&sns.CreateTopicInput{Name: aws.String("alb-oidc-rotator")})
 	if err != nil {
 		return nil, fmt.Errorf("creating the topic: %w", err)
 	}
@@ -132,12 +134,13 @@ func (d *Deployment) register(clientID, appID string) (secret.Value, error) {
 		return value, err
 	}
 	_, _, err = d.Stack.IdP.RegisterClient(idp.Client{ID: clientID, AppID: appID, Name: Client,
-		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}}, value.Reveal())
+		RedirectURIs: []string{"https://*.localhost/oauth2/idpresponse", "https://*.localhost:*/oauth2/idpresponse"}},
+		value.Reveal())
 	return value, err
 }
 
-// StoreByHand does what a person does before a rotation at an identity provider without an API: makes a second secret there,
-// and stores it as AWSPENDING. It returns the version.
+// StoreByHand does what a person does before a rotation at an identity provider without an API: makes a second secret
+// there, and stores it as AWSPENDING. It returns the version.
 func (d *Deployment) StoreByHand(ctx context.Context) (string, error) {
 	value, err := secret.Generate(nil)
 	if err != nil {
@@ -155,8 +158,9 @@ func (d *Deployment) StoreByHand(ctx context.Context) (string, error) {
 
 // StorePending stores a value as AWSPENDING and returns its version.
 func (d *Deployment) StorePending(ctx context.Context, value string) (string, error) {
-	out, err := secretsmanager.NewFromConfig(d.Stack.AWS(Home)).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &d.SecretARN,
-		SecretString: &value, VersionStages: []string{"AWSPENDING"}})
+	out, err := secretsmanager.NewFromConfig(d.Stack.AWS(Home)).PutSecretValue(ctx,
+		&secretsmanager.PutSecretValueInput{SecretId: &d.SecretARN,
+			SecretString: &value, VersionStages: []string{"AWSPENDING"}})
 	if err != nil {
 		return "", fmt.Errorf("storing the secret as AWSPENDING: %w", err)
 	}
@@ -201,7 +205,8 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r imi
 }
 
 // configuration is what a user writes into the client's configuration.
-func (d *Deployment) configuration(r imitation.Imitation, adminARN, testerARN string, o Options) (config.Client, error) {
+func (d *Deployment) configuration(r imitation.Imitation, adminARN, testerARN string, o Options) (config.Client,
+	error) {
 	p := d.Stack.IdP
 	settings, err := json.Marshal(r.Settings(p.URL(), r.AppID, adminARN))
 	if err != nil {
@@ -212,10 +217,12 @@ func (d *Deployment) configuration(r imitation.Imitation, adminARN, testerARN st
 		return config.Client{}, err
 	}
 	c := config.Client{
-		Name: Client, Issuer: p.Issuer(), ClientID: r.ClientID, CallbackURL: "https://shop.localhost/oauth2/idpresponse",
-		Secret: config.Secret{ARN: d.SecretARN},
-		IdentityProvider: config.IdentityProvider{Type: d.Stack.Vendor, AuthorizationEndpoint: p.Endpoints().Authorization,
-			TokenEndpoint: p.Endpoints().Token, Settings: settings},
+		Name: Client, Issuer: p.Issuer(), ClientID: r.ClientID,
+		CallbackURL: "https://shop.localhost/oauth2/idpresponse",
+		Secret:      config.Secret{ARN: d.SecretARN},
+		IdentityProvider: config.IdentityProvider{Type: d.Stack.Vendor,
+			AuthorizationEndpoint: p.Endpoints().Authorization,
+			TokenEndpoint:         p.Endpoints().Token, Settings: settings},
 		LoadBalancers:      d.Site.LoadBalancers,
 		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
 	}
@@ -228,7 +235,8 @@ func (d *Deployment) configuration(r imitation.Imitation, adminARN, testerARN st
 		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect, config.RedirectTest{URL: page.URL, ConnectTo: page.Nodes})
 	}
 	for _, page := range []Page{d.Site.Pages[0], d.Site.Pages[3]} { // one page of each load balancer
-		c.SmokeTests.Login = append(c.SmokeTests.Login, config.LoginTest{URL: page.URL, ConnectTo: page.Nodes, UserSecretARN: testerARN, ExpectText: page.Greeting + d.Tester.Email})
+		c.SmokeTests.Login = append(c.SmokeTests.Login, config.LoginTest{URL: page.URL, ConnectTo: page.Nodes,
+			UserSecretARN: testerARN, ExpectText: page.Greeting + d.Tester.Email})
 	}
 	return c, nil
 }
@@ -242,8 +250,10 @@ func (d *Deployment) storeClient(ctx context.Context) error {
 	if _, err := config.Parse(doc); err != nil {
 		return err
 	}
-	_, err = ssm.NewFromConfig(d.Stack.AWS(Home)).PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String(ParameterPrefix + Client),
-		Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true), Value: aws.String(string(doc))})
+	_, err = ssm.NewFromConfig(d.Stack.AWS(Home)).PutParameter(ctx,
+		&ssm.PutParameterInput{Name: aws.String(ParameterPrefix + Client),
+			Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true),
+			Value: aws.String(string(doc))})
 	if err != nil {
 		return fmt.Errorf("storing the configuration: %w", err)
 	}
@@ -251,10 +261,13 @@ func (d *Deployment) storeClient(ctx context.Context) error {
 }
 
 func (d *Deployment) createJournal(ctx context.Context) error {
-	_, err := dynamodb.NewFromConfig(d.Stack.AWS(Home)).CreateTable(ctx, &dynamodb.CreateTableInput{TableName: aws.String(JournalTable),
-		BillingMode:          ddbtypes.BillingModePayPerRequest,
-		KeySchema:            []ddbtypes.KeySchemaElement{{AttributeName: aws.String("client"), KeyType: ddbtypes.KeyTypeHash}},
-		AttributeDefinitions: []ddbtypes.AttributeDefinition{{AttributeName: aws.String("client"), AttributeType: ddbtypes.ScalarAttributeTypeS}}})
+	_, err := dynamodb.NewFromConfig(d.Stack.AWS(Home)).CreateTable(ctx,
+		&dynamodb.CreateTableInput{TableName: aws.String(JournalTable),
+			BillingMode: ddbtypes.BillingModePayPerRequest,
+			KeySchema: []ddbtypes.KeySchemaElement{{AttributeName: aws.String("client"),
+				KeyType: ddbtypes.KeyTypeHash}},
+			AttributeDefinitions: []ddbtypes.AttributeDefinition{{AttributeName: aws.String("client"),
+				AttributeType: ddbtypes.ScalarAttributeTypeS}}})
 	if err != nil {
 		return fmt.Errorf("creating the journal's table: %w", err)
 	}
@@ -262,16 +275,19 @@ func (d *Deployment) createJournal(ctx context.Context) error {
 }
 
 func (d *Deployment) createMachine(ctx context.Context, o Options) error {
-	values := statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable, ParameterPrefix: ParameterPrefix,
-		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle, Runbook: statemachine.DefaultRunbook,
+	values := statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable,
+		ParameterPrefix:      ParameterPrefix,
+		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle,
+		Runbook:        statemachine.DefaultRunbook,
 		ExecutionURL:   statemachine.ExecutionURL(Home),
 		MachineToStart: "arn:aws:states:" + Home + ":" + awsapi.AccountID + ":stateMachine:" + MachineName}
 	definition, err := statemachine.Render(statemachine.Definition, values.Substitutions())
 	if err != nil {
 		return err
 	}
-	out, err := sfn.NewFromConfig(d.Stack.AWS(Home)).CreateStateMachine(ctx, &sfn.CreateStateMachineInput{Name: aws.String(MachineName),
-		Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName)})
+	out, err := sfn.NewFromConfig(d.Stack.AWS(Home)).CreateStateMachine(ctx,
+		&sfn.CreateStateMachineInput{Name: aws.String(MachineName),
+			Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName)})
 	if err != nil {
 		return fmt.Errorf("creating the state machine: %w", err)
 	}

@@ -41,7 +41,8 @@ func deploy(t *testing.T, configure func(*config.Client)) *scenario.Deployment {
 	for _, f := range statemachine.Functions() {
 		functions[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name
 	}
-	d, err := scenario.Deploy(t.Context(), s, scenario.Options{Functions: functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour, Configure: configure})
+	d, err := scenario.Deploy(t.Context(), s, scenario.Options{Functions: functions, Settle: time.Minute,
+		Spread: time.Minute, Grace: time.Hour, Configure: configure})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,8 @@ func TestDeploymentIsWhatARotationNeeds(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, func(c *config.Client) { c.SpreadSeconds = aws.Int(90) })
 	home := d.Stack.AWS(scenario.Home)
-	p, err := ssm.NewFromConfig(home).GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client)})
+	p, err := ssm.NewFromConfig(home).GetParameter(t.Context(),
+		&ssm.GetParameterInput{Name: aws.String(scenario.ParameterPrefix + scenario.Client)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,19 +65,24 @@ func TestDeploymentIsWhatARotationNeeds(t *testing.T) {
 	if c.Name != scenario.Client || c.GracePeriod() != 3600 || c.Spread() != 90 || len(c.LoadBalancers) != 2 {
 		t.Errorf("configured %+v", c)
 	}
-	if _, err := sfn.NewFromConfig(home).DescribeStateMachine(t.Context(), &sfn.DescribeStateMachineInput{StateMachineArn: &d.MachineARN}); err != nil {
+	if _, err := sfn.NewFromConfig(home).DescribeStateMachine(t.Context(),
+		&sfn.DescribeStateMachineInput{StateMachineArn: &d.MachineARN}); err != nil {
 		t.Error(err)
 	}
-	if _, err := dynamodb.NewFromConfig(home).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(scenario.JournalTable),
-		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: scenario.Client}}}); err != nil {
+	if _, err := dynamodb.NewFromConfig(home).GetItem(t.Context(),
+		&dynamodb.GetItemInput{TableName: aws.String(scenario.JournalTable),
+			Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
+				Value: scenario.Client}}}); err != nil {
 		t.Error(err)
 	}
-	secret, err := secretsmanager.NewFromConfig(home).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &d.SecretARN})
+	secret, err := secretsmanager.NewFromConfig(home).GetSecretValue(t.Context(),
+		&secretsmanager.GetSecretValueInput{SecretId: &d.SecretARN})
 	if err != nil {
 		t.Fatal(err)
 	}
 	store := d.Stack.IdP.Store()
-	if live := store.Secrets(d.ClientID); len(live) != 1 || live[0].ID != d.FirstSecretID || !store.Accepts(d.ClientID, *secret.SecretString, d.Stack.Clock.Now()) {
+	if live := store.Secrets(d.ClientID); len(live) != 1 || live[0].ID != d.FirstSecretID ||
+		!store.Accepts(d.ClientID, *secret.SecretString, d.Stack.Clock.Now()) {
 		t.Errorf("the identity provider has %v", live)
 	}
 }
@@ -86,11 +93,13 @@ func TestSiteHasFiveTargetsOfEachKindInTwoRegions(t *testing.T) {
 	rules := map[string]int{}
 	for i, region := range []string{scenario.Home, scenario.Away} {
 		api := elasticloadbalancingv2.NewFromConfig(d.Stack.AWS(region))
-		l, err := api.DescribeListeners(t.Context(), &elasticloadbalancingv2.DescribeListenersInput{LoadBalancerArn: &d.Site.LoadBalancers[i]})
+		l, err := api.DescribeListeners(t.Context(),
+			&elasticloadbalancingv2.DescribeListenersInput{LoadBalancerArn: &d.Site.LoadBalancers[i]})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := api.DescribeRules(t.Context(), &elasticloadbalancingv2.DescribeRulesInput{ListenerArn: l.Listeners[0].ListenerArn})
+		r, err := api.DescribeRules(t.Context(),
+			&elasticloadbalancingv2.DescribeRulesInput{ListenerArn: l.Listeners[0].ListenerArn})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,10 +139,12 @@ func TestEveryUserCanLogInAtEveryNodeOfEveryPage(t *testing.T) {
 func TestPageIsReachedOnlyAtTheNodesOfItsLoadBalancer(t *testing.T) {
 	t.Parallel()
 	site := deploy(t, nil).Site
-	if got := site.Nodes("shop.localhost:443"); len(got) != 2 || !slices.Equal(got, site.Nodes("reports.localhost:443")) {
+	if got := site.Nodes("shop.localhost:443"); len(got) != 2 ||
+		!slices.Equal(got, site.Nodes("reports.localhost:443")) {
 		t.Errorf("shop and reports are at %v and %v", got, site.Nodes("reports.localhost:443"))
 	}
-	if slices.Equal(site.Nodes("shop.localhost:443"), site.Nodes("invoices.localhost:443")) || site.Nodes("elsewhere.localhost:443") != nil {
+	if slices.Equal(site.Nodes("shop.localhost:443"), site.Nodes("invoices.localhost:443")) ||
+		site.Nodes("elsewhere.localhost:443") != nil {
 		t.Error("a page is at the nodes of another load balancer")
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
-// CreateSchedules creates the two schedules that a deployment has for a client: its rotation and the daily measurement. A
-// rate starts at once when it is made, so the rotation has a date.
+// CreateSchedules creates the two schedules that a deployment has for a client: its rotation and the daily measurement.
+// A rate starts at once when it is made, so the rotation has a date.
 func (d *Deployment) CreateSchedules(ctx context.Context) error {
 	api := scheduler.NewFromConfig(d.Stack.AWS(Home))
 	group := aws.String(MachineName)
@@ -24,9 +24,11 @@ func (d *Deployment) CreateSchedules(ctx context.Context) error {
 		{Client + ".measure", "rate(1 day)", `{"client":"` + Client + `","measure":true}`},
 	} {
 		target := &types.Target{Arn: &d.MachineARN, Input: &s.input,
-			RoleArn:     aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName + "-schedules"),
-			RetryPolicy: &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(3600), MaximumRetryAttempts: aws.Int32(20)}}
-		in := &scheduler.CreateScheduleInput{Name: &s.name, GroupName: group, ScheduleExpression: &s.expression, Target: target,
+			RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName + "-schedules"),
+			RetryPolicy: &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(3600),
+				MaximumRetryAttempts: aws.Int32(20)}}
+		in := &scheduler.CreateScheduleInput{Name: &s.name, GroupName: group, ScheduleExpression: &s.expression,
+			Target:             target,
 			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}}
 		if _, err := api.CreateSchedule(ctx, in); err != nil {
 			return fmt.Errorf("creating the schedule %s: %w", s.name, err)

@@ -55,19 +55,24 @@ func buildSite(ctx context.Context, s *stack.Stack, clientID string, first secre
 	shop := home.loadBalancer(ctx, "shop-alb")
 	listener := home.listener(ctx, shop, home.login(home.forward(home.group(ctx, "shop"))))
 	home.rule(ctx, listener, 10, path("/admin/*"), home.login(home.forward(home.group(ctx, "admin"))))
-	home.rule(ctx, listener, 20, host("reports.localhost"), home.login(home.forward(home.group(ctx, "reports-blue"), home.group(ctx, "reports-green"))))
+	home.rule(ctx, listener, 20, host("reports.localhost"), home.login(home.forward(home.group(ctx,
+		"reports-blue"), home.group(ctx, "reports-green"))))
 	away := &builder{stack: s, client: clientID, api: elb.NewFromConfig(s.AWS(Away)), region: Away, secret: first}
 	partners := away.loadBalancer(ctx, "partners-alb")
-	listener = away.listener(ctx, partners, []types.Action{{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(1),
-		FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("404"), ContentType: aws.String("text/plain"), MessageBody: aws.String("nothing here")}}})
+	listener = away.listener(ctx, partners,
+		[]types.Action{{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(1),
+			FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("404"),
+				ContentType: aws.String("text/plain"), MessageBody: aws.String("nothing here")}}})
 	away.rule(ctx, listener, 10, path("/orders/*"), away.login(away.forward(away.group(ctx, "partner-orders"))))
 	away.rule(ctx, listener, 20, host("invoices.localhost"), away.login(away.forward(away.group(ctx, "invoices"))))
 	if home.err != nil || away.err != nil {
 		return nil, fmt.Errorf("%w", firstError(home.err, away.err))
 	}
 	site.LoadBalancers = []string{shop, partners}
-	for _, p := range []struct{ host, path, balancer string }{{"shop.localhost", "/", shop}, {"shop.localhost", "/admin/users", shop},
-		{"reports.localhost", "/", shop}, {"partners.localhost", "/orders/today", partners}, {"invoices.localhost", "/", partners}} {
+	for _, p := range []struct{ host, path, balancer string }{{"shop.localhost", "/", shop}, {"shop.localhost",
+		"/admin/users", shop},
+		{"reports.localhost", "/", shop}, {"partners.localhost", "/orders/today", partners}, {"invoices.localhost",
+			"/", partners}} {
 		nodes := s.Plane.Addresses(p.balancer)
 		site.nodes[p.host+":443"] = nodes
 		site.Pages = append(site.Pages, Page{URL: "https://" + p.host + p.path, Nodes: nodes, Greeting: app.Greeting})
@@ -88,7 +93,8 @@ func (b *builder) loadBalancer(ctx context.Context, name string) string {
 	if b.err != nil {
 		return ""
 	}
-	out, err := b.api.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: &name, Type: types.LoadBalancerTypeEnumApplication,
+	out, err := b.api.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: &name,
+		Type:    types.LoadBalancerTypeEnumApplication,
 		Subnets: []string{"subnet-0a1b2c3d", "subnet-4e5f6a7b"}})
 	if err != nil {
 		b.err = err
@@ -108,13 +114,15 @@ func (b *builder) group(ctx context.Context, name string) string {
 		return ""
 	}
 	port := aws.Int32(int32(a.Port))
-	out, err := b.api.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{Name: &name, Protocol: types.ProtocolEnumHttp, Port: port, TargetType: types.TargetTypeEnumIp})
+	out, err := b.api.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{Name: &name, Protocol: types.ProtocolEnumHttp,
+		Port: port, TargetType: types.TargetTypeEnumIp})
 	if err != nil {
 		b.err = err
 		return ""
 	}
 	arn := *out.TargetGroups[0].TargetGroupArn
-	_, b.err = b.api.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: &arn, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: port}}})
+	_, b.err = b.api.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: &arn,
+		Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: port}}})
 	return arn
 }
 
@@ -122,8 +130,10 @@ func (b *builder) listener(ctx context.Context, balancer string, actions []types
 	if b.err != nil {
 		return ""
 	}
-	out, err := b.api.CreateListener(ctx, &elb.CreateListenerInput{LoadBalancerArn: &balancer, Port: aws.Int32(443), Protocol: types.ProtocolEnumHttps,
-		Certificates:   []types.Certificate{{CertificateArn: aws.String("arn:aws:acm:" + b.region + ":" + awsapi.AccountID + ":certificate/local")}},
+	out, err := b.api.CreateListener(ctx, &elb.CreateListenerInput{LoadBalancerArn: &balancer, Port: aws.Int32(443),
+		Protocol: types.ProtocolEnumHttps,
+		Certificates: []types.Certificate{{CertificateArn: aws.String("arn:aws:acm:" + b.region + ":" +
+			awsapi.AccountID + ":certificate/local")}},
 		DefaultActions: actions})
 	if err != nil {
 		b.err = err
@@ -132,18 +142,22 @@ func (b *builder) listener(ctx context.Context, balancer string, actions []types
 	return *out.Listeners[0].ListenerArn
 }
 
-func (b *builder) rule(ctx context.Context, listener string, priority int32, c types.RuleCondition, actions []types.Action) {
+func (b *builder) rule(ctx context.Context, listener string, priority int32, c types.RuleCondition,
+	actions []types.Action) {
 	if b.err == nil {
-		_, b.err = b.api.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: &listener, Priority: &priority, Conditions: []types.RuleCondition{c}, Actions: actions})
+		_, b.err = b.api.CreateRule(ctx, &elb.CreateRuleInput{ListenerArn: &listener, Priority: &priority,
+			Conditions: []types.RuleCondition{c}, Actions: actions})
 	}
 }
 
 func path(p string) types.RuleCondition {
-	return types.RuleCondition{Field: aws.String("path-pattern"), PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{p}}}
+	return types.RuleCondition{Field: aws.String("path-pattern"),
+		PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{p}}}
 }
 
 func host(h string) types.RuleCondition {
-	return types.RuleCondition{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{h}}}
+	return types.RuleCondition{Field: aws.String("host-header"),
+		HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{h}}}
 }
 
 // login puts the authentication of the client before a forward. Every target has a session cookie of its own.
@@ -151,10 +165,14 @@ func (b *builder) login(forward types.Action) []types.Action {
 	p := b.stack.IdP
 	e := p.Endpoints()
 	b.logins++
-	return []types.Action{{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1), AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
-		Issuer: aws.String(p.Issuer()), AuthorizationEndpoint: &e.Authorization, TokenEndpoint: &e.Token, UserInfoEndpoint: &e.UserInfo,
-		ClientId: aws.String(b.client), ClientSecret: aws.String(b.secret.Reveal()), Scope: aws.String("openid email offline_access"),
-		SessionCookieName: aws.String(fmt.Sprintf("Session%d", b.logins)), SessionTimeout: aws.Int64(3600)}}, forward}
+	return []types.Action{{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1),
+		AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
+			Issuer: aws.String(p.Issuer()), AuthorizationEndpoint: &e.Authorization, TokenEndpoint: &e.Token,
+			UserInfoEndpoint: &e.UserInfo,
+			ClientId:         aws.String(b.client), ClientSecret: aws.String(b.secret.Reveal()),
+			Scope:             aws.String("openid email offline_access"),
+			SessionCookieName: aws.String(fmt.Sprintf("Session%d", b.logins)), SessionTimeout: aws.Int64(3600)}},
+		forward}
 }
 
 func (b *builder) forward(groups ...string) types.Action {
@@ -163,9 +181,11 @@ func (b *builder) forward(groups ...string) types.Action {
 		f.TargetGroupArn = &groups[0]
 		return f
 	}
-	f.ForwardConfig = &types.ForwardActionConfig{TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: aws.Bool(true), DurationSeconds: aws.Int32(600)}}
+	f.ForwardConfig = &types.ForwardActionConfig{TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{
+		Enabled: aws.Bool(true), DurationSeconds: aws.Int32(600)}}
 	for i := range groups {
-		f.ForwardConfig.TargetGroups = append(f.ForwardConfig.TargetGroups, types.TargetGroupTuple{TargetGroupArn: &groups[i], Weight: aws.Int32(int32(90 - 80*i))})
+		f.ForwardConfig.TargetGroups = append(f.ForwardConfig.TargetGroups,
+			types.TargetGroupTuple{TargetGroupArn: &groups[i], Weight: aws.Int32(int32(90 - 80*i))})
 	}
 	return f
 }

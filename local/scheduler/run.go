@@ -109,7 +109,8 @@ func (s *Service) takeDue() (due []firing, next time.Time) {
 	defer s.mu.Unlock()
 	for k, sc := range s.schedules {
 		if !sc.due.IsZero() && !sc.due.After(now) {
-			target := delivery.Target{Endpoint: s.endpoint, Region: k.region, MachineARN: sc.Target.ARN, Input: sc.Target.Input,
+			target := delivery.Target{Endpoint: s.endpoint, Region: k.region, MachineARN: sc.Target.ARN,
+				Input:       sc.Target.Input,
 				RetryPolicy: sc.Target.RetryPolicy}
 			due = append(due, firing{arn: sc.arn, due: sc.due, delay: sc.delay(), target: target})
 			sc.plan(now)

@@ -59,16 +59,18 @@ type schedule struct {
 type expression func(t, anchor time.Time) time.Time
 
 var (
-	stateMachine = regexp.MustCompile(`^arn:aws:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_.-]+)?$`)
-	roleForm     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$`)
-	rateForm     = regexp.MustCompile(`^rate\(([1-9]\d{0,4}) (minute|hour|day)s?\)$`)
-	onceForm     = regexp.MustCompile(`^at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)$`)
-	timesForm    = regexp.MustCompile(`^cron\([\d*/,-]+ [\d*/,-]+ `)
+	stateMachine = regexp.MustCompile(
+		`^arn:aws:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_.-]+)?$`)
+	roleForm  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$`)
+	rateForm  = regexp.MustCompile(`^rate\(([1-9]\d{0,4}) (minute|hour|day)s?\)$`)
+	onceForm  = regexp.MustCompile(`^at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)$`)
+	timesForm = regexp.MustCompile(`^cron\([\d*/,-]+ [\d*/,-]+ `)
 )
 
 // read sets the defaults, refuses what the service would refuse, and reads the expression.
 func (r *settings) read(call *awsapi.Call) (expression, error) {
-	r.GroupName, r.State, r.TimeZone = orDefault(r.GroupName, "default"), orDefault(r.State, "ENABLED"), orDefault(r.TimeZone, "UTC")
+	r.GroupName, r.State, r.TimeZone = orDefault(r.GroupName, "default"), orDefault(r.State,
+		"ENABLED"), orDefault(r.TimeZone, "UTC")
 	zone, err := time.LoadLocation(r.TimeZone)
 	if err != nil || r.TimeZone == "Local" {
 		return nil, invalid("Invalid Schedule Expression Timezone %s.", r.TimeZone)
@@ -130,7 +132,8 @@ func (w *flexibleWindow) check() error {
 	case w.Mode == "FLEXIBLE" && w.MaximumWindowInMinutes >= 1 && w.MaximumWindowInMinutes <= 1440:
 		return nil
 	default:
-		return invalid("FlexibleTimeWindow is OFF without a window, or FLEXIBLE with MaximumWindowInMinutes between 1 and 1440")
+		return invalid("FlexibleTimeWindow is OFF without a window, or FLEXIBLE with MaximumWindowInMinutes between " +
+			"1 and 1440")
 	}
 }
 

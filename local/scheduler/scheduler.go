@@ -39,7 +39,8 @@ type group struct{ arn, token string }
 
 // New returns a service with nothing in it, which does not run yet. Executions are started at the AWS endpoint.
 func New(c clock.Clock, endpoint string) *Service {
-	return &Service{clock: c, endpoint: endpoint, wake: make(chan chan struct{}), groups: map[key]*group{}, schedules: map[key]*schedule{}}
+	return &Service{clock: c, endpoint: endpoint, wake: make(chan chan struct{}), groups: map[key]*group{},
+		schedules: map[key]*schedule{}}
 }
 
 // SigningName implements awsapi.Service.
@@ -95,7 +96,8 @@ func nameOf(call *awsapi.Call) (string, error) {
 	path := call.HTTP.URL.Path
 	name := path[strings.LastIndex(path, "/")+1:]
 	if !validName.MatchString(name) {
-		return "", invalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: "+
+		return "", invalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular "+
+			"expression pattern: "+
 			"^[0-9a-zA-Z-_.]+$", name)
 	}
 	return name, nil

@@ -59,7 +59,8 @@ func (s *states) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, execution{s.clock.Now().Sub(start()), r.Input})
-	return map[string]any{"executionArn": "arn:aws:states:eu-central-1:111122223333:execution:rotation:x", "startDate": 1}, nil
+	return map[string]any{"executionArn": "arn:aws:states:eu-central-1:111122223333:execution:rotation:x",
+		"startDate": 1}, nil
 }
 
 type stack struct {
@@ -111,8 +112,10 @@ func (s *stack) run(d time.Duration, f func()) []execution {
 }
 
 func (s *stack) create(name, expression string, edit func(*sdk.CreateScheduleInput)) error {
-	in := &sdk.CreateScheduleInput{Name: &name, ScheduleExpression: &expression, FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
-		Target: &types.Target{Arn: aws.String(machine), RoleArn: aws.String(role), Input: aws.String(`{"client":"orders-web"}`)}}
+	in := &sdk.CreateScheduleInput{Name: &name, ScheduleExpression: &expression,
+		FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
+		Target: &types.Target{Arn: aws.String(machine), RoleArn: aws.String(role),
+			Input: aws.String(`{"client":"orders-web"}`)}}
 	if edit != nil {
 		edit(in)
 	}
@@ -168,7 +171,8 @@ func TestFlexibleWindowStartsWithinTheWindow(t *testing.T) {
 	s := newStack(t)
 	wantTimes(t, s.run(day, func() {
 		s.mustCreate("soft", "cron(0 11 1 3 ? 2026)", func(in *sdk.CreateScheduleInput) {
-			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible, MaximumWindowInMinutes: aws.Int32(60)}
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible,
+				MaximumWindowInMinutes: aws.Int32(60)}
 		})
 	}), 90*time.Minute)
 }
@@ -176,7 +180,8 @@ func TestFlexibleWindowStartsWithinTheWindow(t *testing.T) {
 func TestDeliveryThatFailsIsTriedAgainUntilItWorks(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Refuse, Status: 500, Times: 2}); err != nil {
+	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Refuse,
+		Status: 500, Times: 2}); err != nil {
 		t.Fatal(err)
 	}
 	wantTimes(t, s.run(day, func() { s.mustCreate("rotate", "cron(0 11 1 3 ? 2026)", nil) }), time.Hour+3*time.Second)
@@ -188,7 +193,8 @@ func TestDeliveryThatFailsIsTriedAgainUntilItWorks(t *testing.T) {
 func TestDeliveryIsGivenUpByItsPolicyAndWhenItIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Match: "busy", Mode: fault.Refuse, Status: 500}); err != nil {
+	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Match: "busy",
+		Mode: fault.Refuse, Status: 500}); err != nil {
 		t.Fatal(err)
 	}
 	wantTimes(t, s.run(day, func() {
@@ -214,10 +220,15 @@ func TestCreateScheduleRefuses(t *testing.T) {
 		edit func(*sdk.CreateScheduleInput)
 		code string
 	}{
-		"a name that exists":          {func(in *sdk.CreateScheduleInput) { in.Name = aws.String("taken") }, "ConflictException"},
-		"a group that does not exist": {func(in *sdk.CreateScheduleInput) { in.GroupName = aws.String("nowhere") }, "ResourceNotFoundException"},
-		"a time zone that is none":    {func(in *sdk.CreateScheduleInput) { in.ScheduleExpressionTimezone = aws.String("Mars/Phobos") }, "ValidationException"},
-		"input that is not JSON":      {func(in *sdk.CreateScheduleInput) { in.Target.Input = aws.String("hello") }, "ValidationException"},
+		"a name that exists": {func(in *sdk.CreateScheduleInput) { in.Name = aws.String("taken") },
+			"ConflictException"},
+		"a group that does not exist": {func(in *sdk.CreateScheduleInput) { in.GroupName = aws.String("nowhere") },
+			"ResourceNotFoundException"},
+		"a time zone that is none": {func(in *sdk.CreateScheduleInput) {
+			in.ScheduleExpressionTimezone = aws.String("Mars/Phobos")
+		}, "ValidationException"},
+		"input that is not JSON": {func(in *sdk.CreateScheduleInput) { in.Target.Input = aws.String("hello") },
+			"ValidationException"},
 		"a flexible mode without a window": {func(in *sdk.CreateScheduleInput) {
 			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible}
 		}, "ValidationException"},
@@ -228,7 +239,9 @@ func TestCreateScheduleRefuses(t *testing.T) {
 		"an attribute to be filled in": {func(in *sdk.CreateScheduleInput) {
 			in.Target.Input = aws.String(`{"at":"<aws.scheduler.scheduled-time>"}`)
 		}, "NotImplemented"},
-		"a parameter it does not honour": {func(in *sdk.CreateScheduleInput) { in.KmsKeyArn = aws.String("arn:aws:kms:eu-central-1:1:key/x") }, "NotImplemented"},
+		"a parameter it does not honour": {func(in *sdk.CreateScheduleInput) {
+			in.KmsKeyArn = aws.String("arn:aws:kms:eu-central-1:1:key/x")
+		}, "NotImplemented"},
 	} {
 		err := s.create("fresh", "rate(1 day)", c.edit)
 		t.Run(name, func(t *testing.T) { wantCode(t, err, c.code) })
@@ -239,8 +252,10 @@ func TestUpdateTakesEffectOnTheRunningSchedule(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	update := func(name, expression string, state types.ScheduleState) {
-		if _, err := s.client.UpdateSchedule(context.Background(), &sdk.UpdateScheduleInput{Name: &name, ScheduleExpression: &expression, State: state,
-			Target:             &types.Target{Arn: aws.String(machine), RoleArn: aws.String(role), Input: aws.String("{}")},
+		if _, err := s.client.UpdateSchedule(context.Background(), &sdk.UpdateScheduleInput{Name: &name,
+			ScheduleExpression: &expression, State: state,
+			Target: &types.Target{Arn: aws.String(machine), RoleArn: aws.String(role),
+				Input: aws.String("{}")},
 			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}}); err != nil {
 			t.Error(err)
 		}
@@ -257,7 +272,8 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	for code, expressions := range map[string][]string{
-		"ValidationException": {"rate( 10 minutes )", "rate(0 days)", "rate(1 week)", "at(2026-03-01)", "cron(0 9 ? * ? *)", "cron(0 9 * * ?)",
+		"ValidationException": {"rate( 10 minutes )", "rate(0 days)", "rate(1 week)", "at(2026-03-01)",
+			"cron(0 9 ? * ? *)", "cron(0 9 * * ?)",
 			"cron(0 9 ? * MON#6 *)", "every day"},
 		"NotImplemented": {"at(2026-03-01T10:00:00)", "cron(0/15 * * * ? *)"},
 	} {
@@ -281,10 +297,14 @@ func TestASchedulesGroupAndSettingsReadBack(t *testing.T) {
 	}
 	_, err = s.client.CreateScheduleGroup(ctx, &sdk.CreateScheduleGroupInput{Name: aws.String("rotations")})
 	wantCode(t, err, "ConflictException")
-	s.mustCreate("hr", "cron(0 3 1 * ? *)", func(in *sdk.CreateScheduleInput) { in.GroupName = aws.String("rotations") })
-	got, err := s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("hr"), GroupName: aws.String("rotations")})
-	if err != nil || *got.ScheduleExpression != "cron(0 3 1 * ? *)" || got.State != types.ScheduleStateEnabled || *got.ScheduleExpressionTimezone != "UTC" ||
-		!got.CreationDate.Equal(start()) || *got.Arn != "arn:aws:scheduler:eu-central-1:111122223333:schedule/rotations/hr" || *got.Target.RoleArn != role {
+	s.mustCreate("hr",
+		"cron(0 3 1 * ? *)", func(in *sdk.CreateScheduleInput) { in.GroupName = aws.String("rotations") })
+	got, err := s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("hr"),
+		GroupName: aws.String("rotations")})
+	if err != nil || *got.ScheduleExpression != "cron(0 3 1 * ? *)" || got.State != types.ScheduleStateEnabled ||
+		*got.ScheduleExpressionTimezone != "UTC" ||
+		!got.CreationDate.Equal(start()) ||
+		*got.Arn != "arn:aws:scheduler:eu-central-1:111122223333:schedule/rotations/hr" || *got.Target.RoleArn != role {
 		t.Errorf("%+v %v", got, err)
 	}
 	_, err = s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("hr")}) // not in the default group
@@ -328,7 +348,8 @@ func TestScheduleSetWhileAnotherIsFarAwayIsNotMissed(t *testing.T) {
 func TestALostReplyDeliversTwice(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Lose, Times: 1}); err != nil {
+	if _, err := s.faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Lose,
+		Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	wantTimes(t, s.run(day-time.Hour, func() { s.mustCreate("rotate", "rate(1 day)", nil) }), 0, time.Second)

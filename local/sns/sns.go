@@ -1,5 +1,5 @@
-// Package sns is the local stack's Amazon SNS: standard topics without subscriptions, whose messages are kept for tests and
-// for people to look at.
+// Package sns is the local stack's Amazon SNS: standard topics without subscriptions, whose messages are kept for tests
+// and for people to look at.
 package sns
 
 import (

@@ -54,13 +54,16 @@ func wantCode(t *testing.T, err error, code string) {
 func TestPublishedMessageIsKept(t *testing.T) {
 	t.Parallel()
 	service, client := withTopic(t)
-	out, err := client.Publish(context.Background(), &sdk.PublishInput{TopicArn: aws.String(topicARN), Subject: aws.String("rotated"), Message: aws.String("orders-web & <more>"),
-		MessageAttributes: map[string]types.MessageAttributeValue{"client": {DataType: aws.String("String"), StringValue: aws.String("orders-web")}}})
+	out, err := client.Publish(context.Background(), &sdk.PublishInput{TopicArn: aws.String(topicARN),
+		Subject: aws.String("rotated"), Message: aws.String("orders-web & <more>"),
+		MessageAttributes: map[string]types.MessageAttributeValue{"client": {DataType: aws.String("String"),
+			StringValue: aws.String("orders-web")}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := service.Messages(topicARN)
-	if len(got) != 1 || got[0].ID != *out.MessageId || got[0].Subject != "rotated" || got[0].Message != "orders-web & <more>" ||
+	if len(got) != 1 || got[0].ID != *out.MessageId || got[0].Subject != "rotated" ||
+		got[0].Message != "orders-web & <more>" ||
 		got[0].Attributes["client"] != "orders-web" || !got[0].Time.Equal(start()) {
 		t.Errorf("messages %+v", got)
 	}
@@ -69,7 +72,8 @@ func TestPublishedMessageIsKept(t *testing.T) {
 func TestTopicThatDoesNotExistIsNotFound(t *testing.T) {
 	t.Parallel()
 	service, client := newStack(t)
-	_, err := client.Publish(context.Background(), &sdk.PublishInput{TopicArn: aws.String(topicARN), Message: aws.String("x")})
+	_, err := client.Publish(context.Background(), &sdk.PublishInput{TopicArn: aws.String(topicARN),
+		Message: aws.String("x")})
 	wantCode(t, err, "NotFound")
 	var notFound *types.NotFoundException
 	if !errors.As(err, &notFound) || notFound.ErrorMessage() != "Topic does not exist" {
@@ -87,12 +91,18 @@ func TestPublishRefuses(t *testing.T) {
 		in   sdk.PublishInput
 		code string
 	}{
-		"an empty message":                     {sdk.PublishInput{Message: aws.String("")}, "InvalidParameter"},
-		"a message over 256 KB":                {sdk.PublishInput{Message: aws.String(strings.Repeat("x", 256<<10+1))}, "InvalidParameter"},
-		"a subject over 100 characters":        {sdk.PublishInput{Message: aws.String("x"), Subject: aws.String(strings.Repeat("x", 101))}, "InvalidParameter"},
-		"a subject with a line break":          {sdk.PublishInput{Message: aws.String("x"), Subject: aws.String("a\nb")}, "InvalidParameter"},
-		"MessageStructure, which it has not":   {sdk.PublishInput{Message: aws.String("{}"), MessageStructure: aws.String("json")}, "NotImplemented"},
-		"an attribute that is a byte sequence": {sdk.PublishInput{Message: aws.String("x"), MessageAttributes: map[string]types.MessageAttributeValue{"a": {DataType: aws.String("Binary"), BinaryValue: []byte("x")}}}, "NotImplemented"},
+		"an empty message": {sdk.PublishInput{Message: aws.String("")}, "InvalidParameter"},
+		"a message over 256 KB": {sdk.PublishInput{Message: aws.String(strings.Repeat("x", 256<<10+1))},
+			"InvalidParameter"},
+		"a subject over 100 characters": {sdk.PublishInput{Message: aws.String("x"),
+			Subject: aws.String(strings.Repeat("x", 101))}, "InvalidParameter"},
+		"a subject with a line break": {sdk.PublishInput{Message: aws.String("x"),
+			Subject: aws.String("a\nb")}, "InvalidParameter"},
+		"MessageStructure, which it has not": {sdk.PublishInput{Message: aws.String("{}"),
+			MessageStructure: aws.String("json")}, "NotImplemented"},
+		"an attribute that is a byte sequence": {sdk.PublishInput{Message: aws.String("x"),
+			MessageAttributes: map[string]types.MessageAttributeValue{"a": {DataType: aws.String("Binary"),
+				BinaryValue: []byte("x")}}}, "NotImplemented"},
 	} {
 		c.in.TopicArn = aws.String(topicARN)
 		_, err := client.Publish(context.Background(), &c.in)
@@ -111,7 +121,8 @@ func TestCreateTopicAgainReturnsTheSameTopic(t *testing.T) {
 	if err != nil || *out.TopicArn != topicARN {
 		t.Errorf("%+v %v", out, err)
 	}
-	_, err = client.CreateTopic(ctx, &sdk.CreateTopicInput{Name: aws.String("alerts.fifo"), Attributes: map[string]string{"FifoTopic": "true"}})
+	_, err = client.CreateTopic(ctx, &sdk.CreateTopicInput{Name: aws.String("alerts.fifo"),
+		Attributes: map[string]string{"FifoTopic": "true"}})
 	wantCode(t, err, "NotImplemented")
 	_, err = client.CreateTopic(ctx, &sdk.CreateTopicInput{Name: aws.String("not a name")})
 	wantCode(t, err, "InvalidParameter")

@@ -15,10 +15,12 @@ import (
 )
 
 // localAPI says what the stack's own API is, to those who ask it for something else.
-const localAPI = "the local stack's own API is: GET, POST or DELETE /_local/faults, DELETE /_local/faults/{id}, and GET /_local/messages"
+const localAPI = "the local stack's own API is: GET, POST or DELETE /_local/faults, DELETE /_local/faults/{id}, and " +
+	"GET /_local/messages"
 
 // routes puts the stack's own small API beside the AWS one: POST /_local/faults adds a fault (fault.Rule as JSON), GET
-// lists them, DELETE ends them all, DELETE /_local/faults/{id} ends one. GET /_local/messages shows what SNS sent to people.
+// lists them, DELETE ends them all, DELETE /_local/faults/{id} ends one. GET /_local/messages shows what SNS sent to
+// people.
 func (s *Stack) routes(api *awsapi.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
@@ -47,7 +49,10 @@ func (s *Stack) routes(api *awsapi.Server) http.Handler {
 			_, _ = fmt.Fprintf(w, "Subject: %s\n\n%s\n%s\n", m.Subject, m.Message, strings.Repeat("-", 80))
 		}
 	})
-	mux.HandleFunc("/_local/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, localAPI, http.StatusNotFound) })
+	mux.HandleFunc("/_local/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, localAPI,
+			http.StatusNotFound)
+	})
 	return mux
 }
 
@@ -65,7 +70,8 @@ func (s *Stack) addFault(body io.Reader, services []string) (int, error) {
 	}
 	if rule.Service != "" && !slices.Contains(services, rule.Service) {
 		slices.Sort(services)
-		return 0, fmt.Errorf("the fault is not valid: service %q is not one of %s", rule.Service, strings.Join(services, ", "))
+		return 0, fmt.Errorf("the fault is not valid: service %q is not one of %s", rule.Service, strings.Join(services,
+			", "))
 	}
 	return s.Faults.Add(rule)
 }

@@ -36,10 +36,14 @@ import (
 
 // clients of the services that the local stack has, by the SDK's package.
 func clients(c aws.Config) map[string]any {
-	return map[string]any{"cloudwatch": cloudwatch.NewFromConfig(c), "cognitoidentityprovider": cognitoidentityprovider.NewFromConfig(c),
-		"dynamodb": dynamodb.NewFromConfig(c), "elasticloadbalancingv2": elasticloadbalancingv2.NewFromConfig(c),
-		"eventbridge": eventbridge.NewFromConfig(c), "lambda": lambda.NewFromConfig(c), "scheduler": scheduler.NewFromConfig(c),
-		"secretsmanager": secretsmanager.NewFromConfig(c), "sfn": sfn.NewFromConfig(c), "sns": sns.NewFromConfig(c), "ssm": ssm.NewFromConfig(c),
+	return map[string]any{"cloudwatch": cloudwatch.NewFromConfig(c),
+		"cognitoidentityprovider": cognitoidentityprovider.NewFromConfig(c),
+		"dynamodb":                dynamodb.NewFromConfig(c),
+		"elasticloadbalancingv2":  elasticloadbalancingv2.NewFromConfig(c),
+		"eventbridge":             eventbridge.NewFromConfig(c), "lambda": lambda.NewFromConfig(c),
+		"scheduler":      scheduler.NewFromConfig(c),
+		"secretsmanager": secretsmanager.NewFromConfig(c), "sfn": sfn.NewFromConfig(c), "sns": sns.NewFromConfig(c),
+		"ssm": ssm.NewFromConfig(c),
 		"sts": sts.NewFromConfig(c)}
 }
 
@@ -50,8 +54,8 @@ var others = map[string]string{"stepfunctions": "sfn", "elbv2": "elasticloadbala
 // rest are the services whose operations are paths.
 var rest = map[string]bool{"lambda": true, "scheduler": true}
 
-// The local stack answers what somebody asks of it and nothing else: every operation is code to keep and to believe. With -v
-// it prints the operations and who asks.
+// The local stack answers what somebody asks of it and nothing else: every operation is code to keep and to believe.
+// With -v it prints the operations and who asks.
 func TestTheStackAnswersOnlyWhatIsAsked(t *testing.T) {
 	t.Parallel()
 	asked := whoAsks(t)

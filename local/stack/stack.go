@@ -43,8 +43,8 @@ type Options struct {
 	Address string
 	// Spread is how long a changed action takes to reach each node of a load balancer; its length is how many nodes.
 	Spread []time.Duration
-	// Apart gives every node of a load balancer an address of its own, where the machine can (Linux); otherwise they are
-	// different ports of 127.0.0.1.
+	// Apart gives every node of a load balancer an address of its own, where the machine can (Linux); otherwise they
+	// are different ports of 127.0.0.1.
 	Apart bool
 	// Vendor is the vendor that the identity provider looks like: okta (the default), entra or cognito.
 	Vendor string
@@ -131,7 +131,8 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	}
 	s.Scheduler = scheduler.New(s.Clock, s.URL)
 	s.Scheduler.Start(ctx)
-	if s.IdP, err = idp.Start(ctx, idp.Options{Vendor: o.Vendor, Clock: s.Clock, Authority: s.Authority, Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
+	if s.IdP, err = idp.Start(ctx, idp.Options{Vendor: o.Vendor, Clock: s.Clock, Authority: s.Authority,
+		Faults: s.Faults, AccessTokenLifetime: o.AccessTokenLifetime}); err != nil {
 		return err
 	}
 	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
@@ -146,7 +147,8 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	if o.Apart {
 		address = apart()
 	}
-	s.Plane, err = dataplane.Start(ctx, s.ELB, dataplane.Options{Address: address, Clock: s.Clock, Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
+	s.Plane, err = dataplane.Start(ctx, s.ELB, dataplane.Options{Address: address, Clock: s.Clock,
+		Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
 	return err
 }
 
@@ -156,8 +158,9 @@ func (s *Stack) emit(c stepfunctions.StatusChange) {
 	if err != nil {
 		return // a struct of strings and numbers
 	}
-	s.EventBridge.Emit(c.Region, eventbridge.Event{Source: "aws.states", DetailType: "Step Functions Execution Status Change",
-		Time: c.Time, Resources: c.Resources, Detail: detail})
+	s.EventBridge.Emit(c.Region, eventbridge.Event{Source: "aws.states",
+		DetailType: "Step Functions Execution Status Change",
+		Time:       c.Time, Resources: c.Resources, Detail: detail})
 }
 
 func (s *Stack) functionEnv(more map[string]string) map[string]string {
@@ -173,7 +176,8 @@ func (s *Stack) Context() context.Context { return s.ctx }
 
 // AWS is the configuration of an SDK client for this stack.
 func (s *Stack) AWS(region string) aws.Config {
-	return aws.Config{Region: region, BaseEndpoint: &s.URL, Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""), HTTPClient: s.client}
+	return aws.Config{Region: region, BaseEndpoint: &s.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""), HTTPClient: s.client}
 }
 
 // Close stops everything and waits for the functions' processes to end.

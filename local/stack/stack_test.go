@@ -20,7 +20,8 @@ import (
 
 func start(t *testing.T) *stack.Stack {
 	t.Helper()
-	s, err := stack.Start(t.Context(), stack.Options{Clock: clock.NewVirtual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))})
+	s, err := stack.Start(t.Context(),
+		stack.Options{Clock: clock.NewVirtual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,17 +56,20 @@ func TestEveryServiceAnswersAtOneAddress(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	region := s.AWS("eu-central-1")
-	_, noParameter := ssm.NewFromConfig(region).GetParameter(t.Context(), &ssm.GetParameterInput{Name: aws.String("/none")})
+	_, noParameter := ssm.NewFromConfig(region).GetParameter(t.Context(),
+		&ssm.GetParameterInput{Name: aws.String("/none")})
 	_, noExecution := sfn.NewFromConfig(region).DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{
 		ExecutionArn: aws.String("arn:aws:states:eu-central-1:111122223333:execution:x:y")})
 	_, noTopic := sns.NewFromConfig(region).Publish(t.Context(), &sns.PublishInput{Message: aws.String("x"),
 		TopicArn: aws.String("arn:aws:sns:eu-central-1:111122223333:x")})
-	for code, err := range map[string]error{"ParameterNotFound": noParameter, "ExecutionDoesNotExist": noExecution, "NotFound": noTopic} {
+	for code, err := range map[string]error{"ParameterNotFound": noParameter, "ExecutionDoesNotExist": noExecution,
+		"NotFound": noTopic} {
 		if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != code {
 			t.Errorf("%v, want %s", err, code)
 		}
 	}
-	if code, body := call(t, s, http.MethodGet, "/", ""); code != http.StatusForbidden || !strings.Contains(body, "no AWS signature") {
+	if code, body := call(t, s, http.MethodGet, "/", ""); code != http.StatusForbidden || !strings.Contains(body,
+		"no AWS signature") {
 		t.Errorf("an unsigned request: %d %s", code, body)
 	}
 }
@@ -84,14 +88,16 @@ func TestFaultBeginsAndEndsThroughTheStacksOwnAPI(t *testing.T) {
 	}
 	rule := `{"service":"ssm","operation":"GetParameter","mode":"refuse","status":400,"code":"ThrottlingException"}`
 	for range 2 {
-		if status, body := call(t, s, http.MethodPost, "/_local/faults", rule); status != http.StatusOK || !strings.HasPrefix(body, `{"id":`) {
+		if status, body := call(t, s, http.MethodPost, "/_local/faults", rule); status != http.StatusOK ||
+			!strings.HasPrefix(body, `{"id":`) {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
 	if got := code(); got != "ThrottlingException" {
 		t.Errorf("with the fault: %s", got)
 	}
-	if status, body := call(t, s, http.MethodGet, "/_local/faults", ""); status != http.StatusOK || !strings.Contains(body, `"id":2,"seen":1,"service":"ssm"`) {
+	if status, body := call(t, s, http.MethodGet, "/_local/faults", ""); status != http.StatusOK ||
+		!strings.Contains(body, `"id":2,"seen":1,"service":"ssm"`) {
 		t.Errorf("listed %d %s", status, body)
 	}
 	if status, body := call(t, s, http.MethodDelete, "/_local/faults/1", ""); status != http.StatusOK {
@@ -114,8 +120,10 @@ func TestFaultThatCannotHitAnythingIsRefused(t *testing.T) {
 	for _, c := range []struct{ method, path, body, want string }{
 		{"POST", "/_local/faults", ``, "not valid: EOF"},
 		{"POST", "/_local/faults", `{"servce":"ssm"}`, `unknown field "servce"`},
-		{"POST", "/_local/faults", `{"service":"ssm","operation":"*","mode":"lose"} and more`, "text after the JSON value"},
-		{"POST", "/_local/faults", `{"service":"elbv2","operation":"*","mode":"lose"}`, `service "elbv2" is not one of`},
+		{"POST", "/_local/faults", `{"service":"ssm","operation":"*","mode":"lose"} and more`,
+			"text after the JSON value"},
+		{"POST", "/_local/faults", `{"service":"elbv2","operation":"*","mode":"lose"}`,
+			`service "elbv2" is not one of`},
 		{"POST", "/_local/faults", `{"operation":"*","mode":"lose"}`, "service and operation must be given"},
 		{"POST", "/_local/faults", `{"service":"ssm","operation":"*","mode":"delay"}`, "needs latencyNanos"},
 		{"DELETE", "/_local/faults/7", ``, "no such fault"},

@@ -31,14 +31,17 @@ func stackWithFaults(t *testing.T, faults *fault.Injector) (*stepfunctions.Servi
 	server.Start()
 	t.Cleanup(server.Close)
 	t.Cleanup(s.Close)
-	return s, sfn.NewFromConfig(aws.Config{Region: "eu-central-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}), c
+	return s, sfn.NewFromConfig(aws.Config{Region: "eu-central-1", BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}), c
 }
 
 // runOne executes a machine of one Task.
-func runOne(t *testing.T, s *stepfunctions.Service, client *sfn.Client, task string) (asl.Result, []stepfunctions.Event) {
+func runOne(t *testing.T, s *stepfunctions.Service, client *sfn.Client, task string) (asl.Result,
+	[]stepfunctions.Event) {
 	t.Helper()
 	definition := `{"QueryLanguage":"JSONata","StartAt":"T","States":{"T":{"Type":"Task","End":true,` + task + `}}}`
-	m, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String("m"), Definition: &definition, RoleArn: aws.String(role)})
+	m, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String("m"),
+		Definition: &definition, RoleArn: aws.String(role)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +74,13 @@ func TestTasksReachTheServicesBehindTheSameEndpoint(t *testing.T) {
 func TestALostReplyIsTheServicesClientExceptionAndIsRetried(t *testing.T) {
 	t.Parallel()
 	faults := &fault.Injector{}
-	if _, err := faults.Add(fault.Rule{Service: "ssm", Operation: "GetParameter", Mode: fault.Lose, Times: 1}); err != nil {
+	if _, err := faults.Add(fault.Rule{Service: "ssm", Operation: "GetParameter", Mode: fault.Lose,
+		Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	s, client, c := stackWithFaults(t, faults)
-	r, history := runOne(t, s, client, getParameter+`,"Retry":[{"ErrorEquals":["Ssm.SdkClientException"],"IntervalSeconds":30}]`)
+	r, history := runOne(t, s, client, getParameter+
+		`,"Retry":[{"ErrorEquals":["Ssm.SdkClientException"],"IntervalSeconds":30}]`)
 	if r.Status != asl.Failed || *r.Error != "Ssm.ParameterNotFoundException" || c.Now().Sub(start) != 30*time.Second {
 		t.Errorf("ended %s %v after %s", r.Status, r.Error, c.Now().Sub(start))
 	}
@@ -87,7 +92,8 @@ func TestALostReplyIsTheServicesClientExceptionAndIsRetried(t *testing.T) {
 func TestATaskTimesOutOnTheClockWhileTheServiceIsSlow(t *testing.T) {
 	t.Parallel()
 	faults := &fault.Injector{}
-	if _, err := faults.Add(fault.Rule{Service: "ssm", Operation: "GetParameter", Mode: fault.Delay, Latency: time.Hour}); err != nil {
+	if _, err := faults.Add(fault.Rule{Service: "ssm", Operation: "GetParameter", Mode: fault.Delay,
+		Latency: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	s, client, _ := stackWithFaults(t, faults)

@@ -59,10 +59,12 @@ func (s *Service) startExecution(_ context.Context, call *awsapi.Call) (any, err
 		input = *in.Input
 	}
 	if !json.Valid([]byte(input)) {
-		return nil, awsapi.Errorf("InvalidExecutionInput", "Invalid State Machine Execution Input: the input is not valid JSON")
+		return nil, awsapi.Errorf("InvalidExecutionInput",
+			"Invalid State Machine Execution Input: the input is not valid JSON")
 	}
 	if len(input) > maxInput {
-		return nil, awsapi.Errorf("InvalidExecutionInput", "Invalid State Machine Execution Input: the input is longer than %d bytes", maxInput)
+		return nil, awsapi.Errorf("InvalidExecutionInput",
+			"Invalid State Machine Execution Input: the input is longer than %d bytes", maxInput)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,9 +91,11 @@ func (s *Service) start(call *awsapi.Call, machineARN, name, input string) (*exe
 			return nil, awsapi.Errorf("ExecutionAlreadyExists", "Execution Already Exists: '%s'", arn)
 		}
 	}
-	e := &execution{arn: arn, name: name, region: call.Region, machine: m, with: with, aliasARN: aliasARN, version: v, input: input, started: s.now()}
-	id := asl.Identity{ARN: arn, Name: name, StateMachineARN: m.arn, StateMachineName: m.name, RoleARN: with.role, Region: call.Region,
-		Input: json.RawMessage(input), AliasARN: aliasARN}
+	e := &execution{arn: arn, name: name, region: call.Region, machine: m, with: with, aliasARN: aliasARN, version: v,
+		input: input, started: s.now()}
+	id := asl.Identity{ARN: arn, Name: name, StateMachineARN: m.arn, StateMachineName: m.name, RoleARN: with.role,
+		Region: call.Region,
+		Input:  json.RawMessage(input), AliasARN: aliasARN}
 	if v != nil {
 		id.VersionARN = v.arn
 	}
@@ -208,16 +212,18 @@ type executionView struct {
 
 // view is what lists show of an execution. s.mu is held.
 func (e *execution) view() executionView {
-	v := executionView{ExecutionARN: e.arn, StateMachineARN: e.machine.arn, StateMachineAliasARN: e.aliasARN, Name: e.name, Status: e.status,
-		StartDate: instant(e.started), StopDate: instant(e.stopped), RedriveCount: e.redrives, RedriveDate: instant(e.redriven)}
+	v := executionView{ExecutionARN: e.arn, StateMachineARN: e.machine.arn, StateMachineAliasARN: e.aliasARN,
+		Name: e.name, Status: e.status,
+		StartDate: instant(e.started), StopDate: instant(e.stopped), RedriveCount: e.redrives,
+		RedriveDate: instant(e.redriven)}
 	if e.version != nil {
 		v.StateMachineVersionARN = e.version.arn
 	}
 	return v
 }
 
-// SetReadLag makes DescribeExecution answer as it was d ago: an execution that has just started is not known yet, and one
-// that has just ended still runs ("eventually consistent", API reference, DescribeExecution).
+// SetReadLag makes DescribeExecution answer as it was d ago: an execution that has just started is not known yet, and
+// one that has just ended still runs ("eventually consistent", API reference, DescribeExecution).
 func (s *Service) SetReadLag(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

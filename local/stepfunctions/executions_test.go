@@ -19,9 +19,11 @@ func TestCreatingAMachineAgainIsASuccessUnlessASpaceDiffers(t *testing.T) {
 	if arn != "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation" || w.create("rotation", passes) != arn {
 		t.Errorf("arn %s", arn)
 	}
-	_, err := w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("rotation"), Definition: aws.String(passes + " "), RoleArn: aws.String(role)})
+	_, err := w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("rotation"),
+		Definition: aws.String(passes + " "), RoleArn: aws.String(role)})
 	w.refused(err, "StateMachineAlreadyExists", "State Machine Already Exists: '"+arn+"'")
-	_, err = w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("x"), RoleArn: aws.String(role),
+	_, err = w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("x"),
+		RoleArn:    aws.String(role),
 		Definition: aws.String(strings.Replace(passes, `"End":true`, `"End":true,"InputPath":"$"`, 1))})
 	w.refused(err, "InvalidDefinition", "/States/P/InputPath")
 }
@@ -56,11 +58,13 @@ func TestAStartIsIdempotentWhileItRunsAndThenItsNameIsTaken(t *testing.T) {
 	if again := w.start(machine, "e", `{"a":1}`); again != arn {
 		t.Errorf("second start gave %s", again)
 	}
-	_, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: aws.String("e"), Input: aws.String(`{"a":2}`)})
+	_, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: aws.String("e"),
+		Input: aws.String(`{"a":2}`)})
 	w.refused(err, "ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	close(hold)
 	w.wait(arn)
-	_, err = w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: aws.String("e"), Input: aws.String(`{"a":1}`)})
+	_, err = w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: aws.String("e"),
+		Input: aws.String(`{"a":1}`)})
 	w.refused(err, "ExecutionAlreadyExists", "Execution Already Exists: '"+arn+"'")
 	w.clock.Advance(91 * 24 * time.Hour)
 	w.wait(w.start(machine, "e", `{"a":1}`))
@@ -88,20 +92,24 @@ func TestDescribeExecutionTellsHowEachKindOfEndLooks(t *testing.T) {
 	arn := w.start(w.create("p", passes), "e", `{"a":1}`)
 	w.wait(arn)
 	d := w.describe(arn)
-	if d.Status != "SUCCEEDED" || *d.Output != `{"a":1}` || *d.Input != `{"a":1}` || !d.StartDate.Equal(start) || d.StopDate == nil ||
-		d.RedriveStatus != "NOT_REDRIVABLE" || *d.RedriveStatusReason != "Execution is SUCCEEDED and cannot be redriven" {
+	if d.Status != "SUCCEEDED" || *d.Output != `{"a":1}` || *d.Input != `{"a":1}` || !d.StartDate.Equal(start) ||
+		d.StopDate == nil ||
+		d.RedriveStatus != "NOT_REDRIVABLE" ||
+		*d.RedriveStatusReason != "Execution is SUCCEEDED and cannot be redriven" {
 		t.Errorf("succeeded: %+v", d)
 	}
 	arn = w.start(w.create("w", waits), "e", `{}`)
 	w.wait(arn)
 	d = w.describe(arn)
-	if d.Status != "TIMED_OUT" || d.Error != nil || d.Cause != nil || d.Output != nil || d.RedriveStatus != "REDRIVABLE" || d.StopDate.Sub(*d.StartDate) != time.Minute {
+	if d.Status != "TIMED_OUT" || d.Error != nil || d.Cause != nil || d.Output != nil ||
+		d.RedriveStatus != "REDRIVABLE" || d.StopDate.Sub(*d.StartDate) != time.Minute {
 		t.Errorf("timed out: %+v", d)
 	}
 	w.tasks.set("Boom", nil)
 	arn = w.start(w.create("t", works), "e", `{}`)
 	w.wait(arn)
-	if d = w.describe(arn); d.Status != "FAILED" || *d.Error != "Boom" || *d.Cause != "told to" || d.RedriveStatus != "REDRIVABLE" || d.RedriveStatusReason != nil {
+	if d = w.describe(arn); d.Status != "FAILED" || *d.Error != "Boom" || *d.Cause != "told to" ||
+		d.RedriveStatus != "REDRIVABLE" || d.RedriveStatusReason != nil {
 		t.Errorf("failed: %+v", d)
 	}
 	_, err := w.sfn.DescribeExecution(w.ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String(arn + "x")})
@@ -120,11 +128,13 @@ func TestStopAbortsAtOnceWithTheGivenErrorAndCause(t *testing.T) {
 	if d := w.describe(arn); d.Status != "RUNNING" || d.StopDate != nil || d.RedriveStatus != "NOT_REDRIVABLE" {
 		t.Errorf("running: %+v", d)
 	}
-	out, err := w.sfn.StopExecution(w.ctx, &sfn.StopExecutionInput{ExecutionArn: &arn, Error: aws.String("Leak"), Cause: aws.String("by hand")})
+	out, err := w.sfn.StopExecution(w.ctx, &sfn.StopExecutionInput{ExecutionArn: &arn, Error: aws.String("Leak"),
+		Cause: aws.String("by hand")})
 	if err != nil || out.StopDate == nil {
 		t.Fatal(out, err)
 	}
-	if d := w.describe(arn); d.Status != "ABORTED" || *d.Error != "Leak" || *d.Cause != "by hand" || d.RedriveStatus != "REDRIVABLE" {
+	if d := w.describe(arn); d.Status != "ABORTED" || *d.Error != "Leak" || *d.Cause != "by hand" ||
+		d.RedriveStatus != "REDRIVABLE" {
 		t.Errorf("aborted: %+v", d)
 	}
 	if _, err := w.sfn.StopExecution(w.ctx, &sfn.StopExecutionInput{ExecutionArn: &arn}); err != nil {
@@ -161,15 +171,18 @@ func TestHistoryComesInPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := full.Events[0]; *e.ExecutionStartedEventDetails.Input != `{"secretish":1}` || *e.ExecutionStartedEventDetails.RoleArn != role || !e.Timestamp.Equal(start) {
+	if e := full.Events[0]; *e.ExecutionStartedEventDetails.Input != `{"secretish":1}` ||
+		*e.ExecutionStartedEventDetails.RoleArn != role || !e.Timestamp.Equal(start) {
 		t.Errorf("first event %+v", e.ExecutionStartedEventDetails)
 	}
-	if e := full.Events[4]; e.Type != "TaskSucceeded" || *e.TaskSucceededEventDetails.Output != `"ok"` || *e.TaskSucceededEventDetails.Resource != "invoke" {
+	if e := full.Events[4]; e.Type != "TaskSucceeded" || *e.TaskSucceededEventDetails.Output != `"ok"` ||
+		*e.TaskSucceededEventDetails.Resource != "invoke" {
 		t.Errorf("fifth event %+v", e)
 	}
 	_, err = w.sfn.GetExecutionHistory(w.ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: &arn, MaxResults: 1001})
 	w.refused(err, "ValidationException", "less than or equal to 1000")
-	_, err = w.sfn.GetExecutionHistory(w.ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: &arn, NextToken: aws.String("x")})
+	_, err = w.sfn.GetExecutionHistory(w.ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: &arn,
+		NextToken: aws.String("x")})
 	w.refused(err, "InvalidToken", "'x'")
 }
 
@@ -220,11 +233,13 @@ func TestRedriveGoesOnFromTheFailedTaskOnceForEachClientToken(t *testing.T) {
 		t.Errorf("ended %s", r.Status)
 	}
 	d := w.describe(arn)
-	if *d.RedriveCount != 1 || !d.RedriveDate.Equal(start.Add(time.Minute)) || d.Status != "SUCCEEDED" || d.Error != nil {
+	if *d.RedriveCount != 1 || !d.RedriveDate.Equal(start.Add(time.Minute)) || d.Status != "SUCCEEDED" ||
+		d.Error != nil {
 		t.Errorf("described as %+v", d)
 	}
 	w.clock.Advance(time.Minute)
-	if again, err := w.sfn.RedriveExecution(w.ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn, ClientToken: token}); err != nil || !again.RedriveDate.Equal(*out.RedriveDate) {
+	if again, err := w.sfn.RedriveExecution(w.ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn,
+		ClientToken: token}); err != nil || !again.RedriveDate.Equal(*out.RedriveDate) {
 		t.Errorf("same token: %v", err)
 	}
 	_, err = w.sfn.RedriveExecution(w.ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn})
@@ -261,14 +276,16 @@ func TestStatusChangesAndEventsReachTheHooksInOrder(t *testing.T) {
 	var got []string
 	for _, c := range w.changes {
 		got = append(got, string(c.Detail.Status))
-		if c.Region != "eu-central-1" || c.Resources[0] != arn || c.Detail.Input != `{"a":1}` || c.Detail.StartDate != start.UnixMilli() {
+		if c.Region != "eu-central-1" || c.Resources[0] != arn || c.Detail.Input != `{"a":1}` ||
+			c.Detail.StartDate != start.UnixMilli() {
 			t.Errorf("change %+v", c)
 		}
 	}
 	if fmt.Sprint(got) != "[RUNNING FAILED RUNNING SUCCEEDED]" {
 		t.Errorf("statuses %v", got)
 	}
-	if f := w.changes[1].Detail; *f.Error != "Boom" || f.StopDate == nil || f.Output != nil || f.RedriveStatus != "REDRIVABLE" {
+	if f := w.changes[1].Detail; *f.Error != "Boom" || f.StopDate == nil || f.Output != nil ||
+		f.RedriveStatus != "REDRIVABLE" {
 		t.Errorf("failed: %+v", f)
 	}
 	history, err := w.service.History(arn)

@@ -87,7 +87,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(server.Close)
 	w.service = s
 	w.sfn = sfn.NewFromConfig(aws.Config{Region: "eu-central-1", BaseEndpoint: &server.URL,
-		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""), Retryer: func() aws.Retryer { return aws.NopRetryer{} }})
+		Credentials: credentials.NewStaticCredentialsProvider("a", "b",
+			""), Retryer: func() aws.Retryer { return aws.NopRetryer{} }})
 	return w
 }
 
@@ -99,7 +100,8 @@ const (
 
 func (w *world) create(name, definition string) string {
 	w.Helper()
-	out, err := w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: &name, Definition: &definition, RoleArn: aws.String(role)})
+	out, err := w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: &name, Definition: &definition,
+		RoleArn: aws.String(role)})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -108,7 +110,8 @@ func (w *world) create(name, definition string) string {
 
 func (w *world) start(machine, name, input string) string {
 	w.Helper()
-	out, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: &name, Input: &input})
+	out, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: &name,
+		Input: &input})
 	if err != nil {
 		w.Fatal(err)
 	}

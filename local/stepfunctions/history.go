@@ -21,7 +21,8 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 		return nil, err
 	}
 	if in.StatusFilter != "" && !slices.Contains(statuses, in.StatusFilter) {
-		return nil, invalid(in.StatusFilter, "statusFilter", "Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]")
+		return nil, invalid(in.StatusFilter, "statusFilter",
+			"Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]")
 	}
 	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
 		return nil, err

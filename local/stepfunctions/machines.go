@@ -142,7 +142,8 @@ func (s *Service) updateStateMachine(_ context.Context, call *awsapi.Call) (any,
 		return nil, err
 	}
 	if in.Definition == nil && in.RoleARN == nil && in.Logging == nil && in.Tracing == nil {
-		return nil, awsapi.Errorf("MissingRequiredParameter", "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified")
+		return nil, awsapi.Errorf("MissingRequiredParameter", "Either the definition, the role ARN, the "+
+			"LoggingConfiguration, or the TracingConfiguration must be specified")
 	}
 	var parsed *asl.Machine
 	if in.Definition != nil {
@@ -235,8 +236,10 @@ func (s *Service) describeStateMachine(_ context.Context, call *awsapi.Call) (an
 	if m == nil {
 		return nil, noMachine(in.StateMachineARN)
 	}
-	out := machineView{StateMachineARN: in.StateMachineARN, Name: m.name, Status: "ACTIVE", Definition: with.definition, RoleARN: with.role,
-		Type: "STANDARD", CreationDate: instant(m.created), Logging: loggingConfiguration{Level: "OFF"}, RevisionID: with.revision}
+	out := machineView{StateMachineARN: in.StateMachineARN, Name: m.name, Status: "ACTIVE", Definition: with.definition,
+		RoleARN: with.role,
+		Type:    "STANDARD", CreationDate: instant(m.created), Logging: loggingConfiguration{Level: "OFF"},
+		RevisionID: with.revision}
 	if v != nil {
 		out.CreationDate = instant(v.created)
 	}

@@ -13,12 +13,14 @@ func TestARevisionComesWithAChangeAndStaysWithoutOne(t *testing.T) {
 	w := newWorld(t)
 	arn := w.create("m", passes)
 	d, err := w.sfn.DescribeStateMachine(w.ctx, &sfn.DescribeStateMachineInput{StateMachineArn: &arn})
-	if err != nil || d.RevisionId != nil || d.Status != "ACTIVE" || d.Type != "STANDARD" || *d.Definition != passes || *d.RoleArn != role {
+	if err != nil || d.RevisionId != nil || d.Status != "ACTIVE" || d.Type != "STANDARD" || *d.Definition != passes ||
+		*d.RoleArn != role {
 		t.Fatalf("%+v %v", d, err)
 	}
 	var revisions []string
 	for range 2 {
-		out, err := w.sfn.UpdateStateMachine(w.ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &arn, Definition: aws.String(works)})
+		out, err := w.sfn.UpdateStateMachine(w.ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &arn,
+			Definition: aws.String(works)})
 		if err != nil || out.RevisionId == nil {
 			t.Fatal(out, err)
 		}
@@ -38,7 +40,8 @@ func TestAnExecutionKeepsTheDefinitionItStartedWith(t *testing.T) {
 	w.tasks.set("", hold)
 	machine := w.create("m", works)
 	arn := w.start(machine, "e", `{}`)
-	if _, err := w.sfn.UpdateStateMachine(w.ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &machine, Definition: aws.String(passes)}); err != nil {
+	if _, err := w.sfn.UpdateStateMachine(w.ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &machine,
+		Definition: aws.String(passes)}); err != nil {
 		t.Fatal(err)
 	}
 	close(hold)
@@ -71,7 +74,8 @@ func TestAnAliasStartsTheVersionItPointsTo(t *testing.T) {
 			route := types.RoutingConfigurationListItem{StateMachineVersionArn: &v, Weight: int32(100 / len(versions))}
 			routes = append(routes, route)
 		}
-		return w.sfn.CreateStateMachineAlias(w.ctx, &sfn.CreateStateMachineAliasInput{Name: &name, RoutingConfiguration: routes})
+		return w.sfn.CreateStateMachineAlias(w.ctx, &sfn.CreateStateMachineAliasInput{Name: &name,
+			RoutingConfiguration: routes})
 	}
 	a, err := alias("live", machine+":1")
 	if err != nil || *a.StateMachineAliasArn != machine+":live" {
@@ -81,7 +85,8 @@ func TestAnAliasStartsTheVersionItPointsTo(t *testing.T) {
 	if r := w.wait(first); string(r.Output) != `1` {
 		t.Errorf("version 1 gave %s", r.Output)
 	}
-	if d := w.describe(first); *d.StateMachineArn != machine || *d.StateMachineAliasArn != machine+":live" || *d.StateMachineVersionArn != machine+":1" {
+	if d := w.describe(first); *d.StateMachineArn != machine || *d.StateMachineAliasArn != machine+":live" ||
+		*d.StateMachineVersionArn != machine+":1" {
 		t.Errorf("described as %+v", d)
 	}
 	if r := w.wait(w.start(machine+":2", "e2", `1`)); string(r.Output) != `"ok"` {
@@ -97,9 +102,11 @@ func TestWhatIsNotImplementedIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	machine := w.create("m", passes)
-	_, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, TraceHeader: aws.String("x")})
+	_, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine,
+		TraceHeader: aws.String("x")})
 	w.refused(err, "NotImplemented", "traceHeader")
-	_, err = w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("x"), Definition: aws.String(passes), RoleArn: aws.String(role), Type: "EXPRESS"})
+	_, err = w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("x"),
+		Definition: aws.String(passes), RoleArn: aws.String(role), Type: "EXPRESS"})
 	w.refused(err, "NotImplemented", "EXPRESS")
 	_, err = w.sfn.ListActivities(w.ctx, &sfn.ListActivitiesInput{})
 	w.refused(err, "NotImplemented", "states:ListActivities")

@@ -74,9 +74,11 @@ func New(o Options) (*Service, error) {
 			return nil, errors.New("step functions need the URL of the AWS endpoint")
 		}
 		// without a timeout of its own, because functions take their time
-		o.Tasks = &integrations.Client{Endpoint: o.Endpoint, HTTP: &http.Client{Transport: &http.Transport{}}, Clock: o.Clock}
+		o.Tasks = &integrations.Client{Endpoint: o.Endpoint, HTTP: &http.Client{Transport: &http.Transport{}},
+			Clock: o.Clock}
 	}
-	s := &Service{options: o, expressions: expressions, machines: map[string]*machine{}, executions: map[string]*execution{}}
+	s := &Service{options: o, expressions: expressions, machines: map[string]*machine{},
+		executions: map[string]*execution{}}
 	s.engine = &asl.Engine{Clock: o.Clock, Expressions: expressions, Tasks: o.Tasks, Random: rand.Float64}
 	s.ctx, s.close = context.WithCancel(context.Background())
 	return s, nil

@@ -54,7 +54,8 @@ func noExecution(arn string) error {
 
 // invalid is a ValidationException in the wording of AWS's parameter checks.
 func invalid(value any, name, rule string) error {
-	return awsapi.Errorf("ValidationException", "1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, name, rule)
+	return awsapi.Errorf("ValidationException",
+		"1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, name, rule)
 }
 
 // paging are the parameters of the list operations.

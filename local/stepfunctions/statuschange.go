@@ -41,8 +41,10 @@ type StatusDetail struct {
 // change describes the status that an execution has now. s.mu is held.
 func (s *Service) change(e *execution) StatusChange {
 	v := e.view()
-	d := StatusDetail{ExecutionARN: v.ExecutionARN, StateMachineARN: v.StateMachineARN, StateMachineVersionARN: some(v.StateMachineVersionARN),
-		StateMachineAliasARN: some(v.StateMachineAliasARN), Name: v.Name, Status: v.Status, StartDate: e.started.UnixMilli(), StopDate: millis(e.stopped),
+	d := StatusDetail{ExecutionARN: v.ExecutionARN, StateMachineARN: v.StateMachineARN,
+		StateMachineVersionARN: some(v.StateMachineVersionARN),
+		StateMachineAliasARN:   some(v.StateMachineAliasARN), Name: v.Name, Status: v.Status,
+		StartDate: e.started.UnixMilli(), StopDate: millis(e.stopped),
 		Input: e.input, InputDetails: &payloadDetails{Included: true}, Error: e.result.Error, Cause: e.result.Cause,
 		RedriveCount: e.redrives, RedriveDate: millis(e.redriven), RedriveStatus: "REDRIVABLE"}
 	if e.status == asl.Succeeded {

@@ -81,7 +81,8 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 		return nil, err
 	}
 	if _, err := strconv.Atoi(in.Name); err == nil || checkName(in.Name) != nil {
-		return nil, invalid(in.Name, "name", "Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$")
+		return nil, invalid(in.Name, "name",
+			"Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,11 +91,13 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 	}
 	m, _, v := s.qualified(in.Routes[0].VersionARN)
 	if v == nil {
-		return nil, awsapi.Errorf("ResourceNotFound", "State machine version does not exist: '%s'", in.Routes[0].VersionARN)
+		return nil, awsapi.Errorf("ResourceNotFound",
+			"State machine version does not exist: '%s'", in.Routes[0].VersionARN)
 	}
 	a := m.aliases[in.Name]
 	if a != nil && a.version != v {
-		return nil, awsapi.Errorf("ConflictException", "Failed to create alias because an alias with the same name and a different routing configuration already exists.")
+		return nil, awsapi.Errorf("ConflictException", "Failed to create alias because an alias with the same name "+
+			"and a different routing configuration already exists.")
 	}
 	if a == nil {
 		a = &alias{arn: m.arn + ":" + in.Name, version: v, created: s.now()}
@@ -107,7 +110,8 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 func (s *Service) alias(arn string) (*machine, *alias, error) {
 	m, name := s.split(arn)
 	if m == nil || m.aliases[name] == nil {
-		return nil, nil, awsapi.Errorf("ResourceNotFound", "Request references a resource that does not exist: '%s'", arn)
+		return nil, nil, awsapi.Errorf("ResourceNotFound",
+			"Request references a resource that does not exist: '%s'", arn)
 	}
 	return m, m.aliases[name], nil
 }

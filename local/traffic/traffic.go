@@ -25,15 +25,17 @@ type Options struct {
 	// Logins is how many browsers log in over and over; each waits Pause between two logins.
 	Logins int
 	Pause  time.Duration
-	// Slow is how many more do so, and take Typing for the login form as people do: their logins are open while things change.
+	// Slow is how many more do so, and take Typing for the login form as people do: their logins are open while things
+	// change.
 	Slow   int
 	Typing time.Duration
 	// Sessions is how many browsers stay logged in, and open a page every Visit.
 	Sessions int
 	Visit    time.Duration
-	// Moves: the client is a pair of registrations that take turns. A login that is open when its load balancer moves to the
-	// other one fails with HTTP 401 at the callback, and a session passes the identity provider once at its next refresh,
-	// because codes and refresh tokens belong to one registration. Both are counted apart from what must not happen.
+	// Moves: the client is a pair of registrations that take turns. A login that is open when its load balancer moves
+	// to the other one fails with HTTP 401 at the callback, and a session passes the identity provider once at its next
+	// refresh, because codes and refresh tokens belong to one registration. Both are counted apart from what must not
+	// happen.
 	Moves bool
 	// Failed hears of everything that a user would have noticed. It may be called from several goroutines.
 	Failed func(what string, err error)
@@ -107,7 +109,8 @@ func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int, b *browser.Brow
 // logIn is not cut off when the traffic ends: a login that has begun is finished.
 func (t *Traffic) logIn(b *browser.Browser, page scenario.Page, u idp.User) error {
 	got, err := tryLogin(b, page, u)
-	if err == nil || !t.o.Moves || got.Status != http.StatusUnauthorized || got.URL == nil || got.URL.Path != callbackPath {
+	if err == nil || !t.o.Moves || got.Status != http.StatusUnauthorized || got.URL == nil ||
+		got.URL.Path != callbackPath {
 		return err
 	}
 	t.failedOpen()

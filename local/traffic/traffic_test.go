@@ -40,7 +40,8 @@ func start(t *testing.T) *rig {
 // startAt chooses the identity provider, and what is special about the people.
 func startAt(t *testing.T, vendor string, o traffic.Options) *rig {
 	t.Helper()
-	s, err := stack.Start(t.Context(), stack.Options{Vendor: vendor, Spread: []time.Duration{0, 0}, AccessTokenLifetime: time.Second})
+	s, err := stack.Start(t.Context(), stack.Options{Vendor: vendor, Spread: []time.Duration{0, 0},
+		AccessTokenLifetime: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,8 @@ func startAt(t *testing.T, vendor string, o traffic.Options) *rig {
 	for _, f := range statemachine.Functions() {
 		functions[f.Name] = "arn:aws:lambda:eu-central-1:111122223333:function:" + f.Name
 	}
-	d, err := scenario.Deploy(t.Context(), s, scenario.Options{Functions: functions, Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+	d, err := scenario.Deploy(t.Context(), s, scenario.Options{Functions: functions, Settle: time.Minute,
+		Spread: time.Minute, Grace: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +125,8 @@ func TestPeopleNoticeASecretThatIsRefused(t *testing.T) {
 		}
 	}
 	r.traffic.Stop()
-	if l, v := r.traffic.FailedLogins.Load(), r.traffic.FailedVisits.Load(); int(l) != r.count("login") || int(v) != r.count("session") {
+	if l, v := r.traffic.FailedLogins.Load(), r.traffic.FailedVisits.Load(); int(l) != r.count("login") ||
+		int(v) != r.count("session") {
 		t.Errorf("counted %d and %d, noticed %v", l, v, r.noticed)
 	}
 }
@@ -142,15 +145,18 @@ func TestALoginThatIsOpenWhileItsTargetMovesIsCounted(t *testing.T) {
 		}
 	}
 	api := elb.NewFromConfig(r.Stack.AWS(scenario.Home))
-	listeners, err := api.DescribeListeners(t.Context(), &elb.DescribeListenersInput{LoadBalancerArn: &r.Site.LoadBalancers[0]})
+	listeners, err := api.DescribeListeners(t.Context(),
+		&elb.DescribeListenersInput{LoadBalancerArn: &r.Site.LoadBalancers[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := listeners.Listeners[0]
 	moves := 0
 	until(t, func() bool {
-		l.DefaultActions[0].AuthenticateOidcConfig.ClientId, l.DefaultActions[0].AuthenticateOidcConfig.ClientSecret = &ids[moves/20%2], &value
-		if _, err := api.ModifyListener(t.Context(), &elb.ModifyListenerInput{ListenerArn: l.ListenerArn, DefaultActions: l.DefaultActions}); err != nil {
+		l.DefaultActions[0].AuthenticateOidcConfig.ClientId,
+			l.DefaultActions[0].AuthenticateOidcConfig.ClientSecret = &ids[moves/20%2], &value
+		if _, err := api.ModifyListener(t.Context(), &elb.ModifyListenerInput{ListenerArn: l.ListenerArn,
+			DefaultActions: l.DefaultActions}); err != nil {
 			t.Fatal(err)
 		}
 		moves++

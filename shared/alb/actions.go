@@ -28,7 +28,8 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 		changed := *o
 		if c.Registration.uses(o) {
 			// a secret and UseExistingClientSecret together are refused (InvalidLoadBalancerAction)
-			changed.ClientId, changed.ClientSecret, changed.UseExistingClientSecret = &c.ClientID, aws.String(c.Secret.Reveal()), nil
+			changed.ClientId, changed.ClientSecret, changed.UseExistingClientSecret = &c.ClientID,
+				aws.String(c.Secret.Reveal()), nil
 		} else {
 			// no answer holds the secret of another client; without this it would be refused, or lost
 			changed.ClientSecret, changed.UseExistingClientSecret = nil, aws.Bool(true)
@@ -65,7 +66,8 @@ func matches(actions []types.Action, c Change) error {
 		if doubt := c.Registration.doubt(o); doubt != "" {
 			return errors.New("it " + doubt)
 		}
-		err = fmt.Errorf("it logs in with client id %q at issuer %q, which is not the client's", aws.ToString(o.ClientId), aws.ToString(o.Issuer))
+		err = fmt.Errorf("it logs in with client id %q at issuer %q, which is not the client's",
+			aws.ToString(o.ClientId), aws.ToString(o.Issuer))
 	}
 	return err
 }

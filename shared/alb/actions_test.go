@@ -12,16 +12,19 @@ import (
 )
 
 func oidc(issuer, clientID string) types.Action {
-	return types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1), AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
-		Issuer: &issuer, ClientId: &clientID, UseExistingClientSecret: aws.Bool(false),
-		AuthenticationRequestExtraParams: map[string]string{"prompt": "login"}}}
+	return types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1),
+		AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
+			Issuer: &issuer, ClientId: &clientID, UseExistingClientSecret: aws.Bool(false),
+			AuthenticationRequestExtraParams: map[string]string{"prompt": "login"}}}
 }
 
 func groups(single string, arns ...string) types.Action {
 	a := types.Action{Type: types.ActionTypeEnumForward, Order: aws.Int32(2), ForwardConfig: &types.ForwardActionConfig{
-		TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: aws.Bool(true), DurationSeconds: aws.Int32(60)}}}
+		TargetGroupStickinessConfig: &types.TargetGroupStickinessConfig{Enabled: aws.Bool(true),
+			DurationSeconds: aws.Int32(60)}}}
 	for i, arn := range arns {
-		a.ForwardConfig.TargetGroups = append(a.ForwardConfig.TargetGroups, types.TargetGroupTuple{TargetGroupArn: aws.String(arn), Weight: aws.Int32(int32(i))})
+		a.ForwardConfig.TargetGroups = append(a.ForwardConfig.TargetGroups,
+			types.TargetGroupTuple{TargetGroupArn: aws.String(arn), Weight: aws.Int32(int32(i))})
 	}
 	if single != "" {
 		a.TargetGroupArn = &single
@@ -30,7 +33,8 @@ func groups(single string, arns ...string) types.Action {
 }
 
 func toOrders() Change {
-	return Change{Registration: Registration{ClientIDs: []string{"orders", "orders-old"}, Names: []config.Alias{{Issuer: "i"}}}, ClientID: "orders", Secret: secret.New("new")}
+	return Change{Registration: Registration{ClientIDs: []string{"orders",
+		"orders-old"}, Names: []config.Alias{{Issuer: "i"}}}, ClientID: "orders", Secret: secret.New("new")}
 }
 
 func TestTheListToSendIsTheListReadWithTheSecret(t *testing.T) {
@@ -43,13 +47,15 @@ func TestTheListToSendIsTheListReadWithTheSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours, theirs := oidc("i", "orders"), oidc("i", "shop")
-	ours.AuthenticateOidcConfig.ClientSecret, ours.AuthenticateOidcConfig.UseExistingClientSecret = aws.String("new"), nil
+	ours.AuthenticateOidcConfig.ClientSecret, ours.AuthenticateOidcConfig.UseExistingClientSecret = aws.String(
+		"new"), nil
 	theirs.AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
 	want := []types.Action{ours, groups("", "g"), groups("", "g", "h"), theirs, onlyARN}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("actions differ at %q", difference("", reflect.ValueOf(want), reflect.ValueOf(got)))
 	}
-	if !reflect.DeepEqual(read, []types.Action{oidc("i", "orders-old"), groups("g", "g"), groups("", "g", "h"), oidc("i", "shop"), onlyARN}) {
+	if !reflect.DeepEqual(read, []types.Action{oidc("i", "orders-old"), groups("g", "g"), groups("", "g",
+		"h"), oidc("i", "shop"), onlyARN}) {
 		t.Fatal("the list that was read was changed")
 	}
 }
@@ -79,11 +85,16 @@ func TestEveryFieldOfAnActionIsCompared(t *testing.T) {
 			a[0].AuthenticateOidcConfig.UseExistingClientSecret = nil
 			return a
 		}, ""},
-		"an action more":                 {func(a []types.Action) []types.Action { return append(a, a[1]) }, "a"},
-		"an action less":                 {func(a []types.Action) []types.Action { return a[:1] }, "a"},
-		"the order of an action":         {func(a []types.Action) []types.Action { a[1].Order = aws.Int32(3); return a }, "a[1].Order"},
-		"the type":                       {func(a []types.Action) []types.Action { a[1].Type = "redirect"; return a }, "a[1].Type"},
-		"an action's configuration gone": {func(a []types.Action) []types.Action { a[1].ForwardConfig = nil; return a }, "a[1].ForwardConfig"},
+		"an action more": {func(a []types.Action) []types.Action { return append(a, a[1]) }, "a"},
+		"an action less": {func(a []types.Action) []types.Action { return a[:1] }, "a"},
+		"the order of an action": {func(a []types.Action) []types.Action {
+			a[1].Order = aws.Int32(3)
+			return a
+		}, "a[1].Order"},
+		"the type": {func(a []types.Action) []types.Action { a[1].Type = "redirect"; return a },
+			"a[1].Type"},
+		"an action's configuration gone": {func(a []types.Action) []types.Action { a[1].ForwardConfig = nil; return a },
+			"a[1].ForwardConfig"},
 		"a weight": {func(a []types.Action) []types.Action {
 			a[1].ForwardConfig.TargetGroups[0].Weight = aws.Int32(9)
 			return a

@@ -1,10 +1,10 @@
 // Package alb finds the listeners and rules of Application Load Balancers that log users in with a client, and puts a
 // client secret on them without changing anything else.
 //
-// What Elastic Load Balancing does (its API reference, ModifyRule and ModifyListener): an action list is replaced whole,
-// what is not sent stays as it is, there is no version to compare with, and no answer ever holds a client secret. So a
-// change made by somebody else in the moment between our reading and our writing is lost; the reading comes right before
-// the writing, and what differs afterwards is told.
+// What Elastic Load Balancing does (its API reference, ModifyRule and ModifyListener): an action list is replaced
+// whole, what is not sent stays as it is, there is no version to compare with, and no answer ever holds a client
+// secret. So a change made by somebody else in the moment between our reading and our writing is lost; the reading
+// comes right before the writing, and what differs afterwards is told.
 package alb
 
 import (
@@ -24,12 +24,18 @@ import (
 
 // API is the part of Elastic Load Balancing v2 that is used.
 type API interface {
-	DescribeLoadBalancers(context.Context, *elasticloadbalancingv2.DescribeLoadBalancersInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeLoadBalancersOutput, error)
-	DescribeTags(context.Context, *elasticloadbalancingv2.DescribeTagsInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeTagsOutput, error)
-	DescribeListeners(context.Context, *elasticloadbalancingv2.DescribeListenersInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeListenersOutput, error)
-	DescribeRules(context.Context, *elasticloadbalancingv2.DescribeRulesInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeRulesOutput, error)
-	ModifyRule(context.Context, *elasticloadbalancingv2.ModifyRuleInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyRuleOutput, error)
-	ModifyListener(context.Context, *elasticloadbalancingv2.ModifyListenerInput, ...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyListenerOutput, error)
+	DescribeLoadBalancers(context.Context, *elasticloadbalancingv2.DescribeLoadBalancersInput,
+		...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeLoadBalancersOutput, error)
+	DescribeTags(context.Context, *elasticloadbalancingv2.DescribeTagsInput,
+		...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeTagsOutput, error)
+	DescribeListeners(context.Context, *elasticloadbalancingv2.DescribeListenersInput,
+		...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeListenersOutput, error)
+	DescribeRules(context.Context, *elasticloadbalancingv2.DescribeRulesInput,
+		...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.DescribeRulesOutput, error)
+	ModifyRule(context.Context, *elasticloadbalancingv2.ModifyRuleInput,
+		...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyRuleOutput, error)
+	ModifyListener(context.Context, *elasticloadbalancingv2.ModifyListenerInput,
+		...func(*elasticloadbalancingv2.Options)) (*elasticloadbalancingv2.ModifyListenerOutput, error)
 }
 
 var _ API = (*elasticloadbalancingv2.Client)(nil)
@@ -66,17 +72,20 @@ func parseBalancer(arn string) (balancer, error) {
 // regionPattern keeps anything but a Region out of host names.
 var regionPattern = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 
-// mustBelongTogether refuses a target whose listener, rule or Region are not those of its load balancer. It comes with the call
-// of a function, and its Region says where the secret is sent.
+// mustBelongTogether refuses a target whose listener, rule or Region are not those of its load balancer. It comes with
+// the call of a function, and its Region says where the secret is sent.
 func mustBelongTogether(t rotation.Target) error {
 	lb, err := parseBalancer(t.LoadBalancerARN)
 	if err != nil {
 		return err
 	}
-	listener, isListener := strings.CutPrefix(t.ListenerARN, strings.Replace(lb.arn, ":loadbalancer/", ":listener/", 1)+"/")
+	listener, isListener := strings.CutPrefix(t.ListenerARN, strings.Replace(lb.arn, ":loadbalancer/",
+		":listener/", 1)+"/")
 	rules := strings.Replace(t.ListenerARN, ":listener/", ":listener-rule/", 1) + "/"
-	if lb.region != t.Region || !isListener || listener == "" || t.RuleARN != "" && !strings.HasPrefix(t.RuleARN, rules) {
-		return failure.New(failure.InvalidInput, "target: Region, load balancer, listener and rule do not belong together; nothing was changed")
+	if lb.region != t.Region || !isListener || listener == "" || t.RuleARN != "" &&
+		!strings.HasPrefix(t.RuleARN, rules) {
+		return failure.New(failure.InvalidInput,
+			"target: Region, load balancer, listener and rule do not belong together; nothing was changed")
 	}
 	return nil
 }

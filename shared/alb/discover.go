@@ -22,8 +22,8 @@ type Found struct {
 	// Targets are the actions with a client id and a name of the registration, ordered by load balancer
 	// (those given, then those found by Region and ARN), port, and priority, the default action last.
 	Targets []rotation.Target
-	// Warnings are what will put an old secret back if nothing is done, and what uses the client but is not rotated. They
-	// do not stop a rotation.
+	// Warnings are what will put an old secret back if nothing is done, and what uses the client but is not rotated.
+	// They do not stop a rotation.
 	Warnings []string
 	// Refusals are why the client must not be rotated.
 	Refusals []string
@@ -37,14 +37,15 @@ type Found struct {
 	Tags map[string]string
 }
 
-// Targets searches load balancers. It changes nothing. A listener or rule that vanishes during the search is Unavailable:
-// the next search will not find it.
+// Targets searches load balancers. It changes nothing. A listener or rule that vanishes during the search is
+// Unavailable: the next search will not find it.
 func (b *Balancers) Targets(ctx context.Context, where Where, want Registration) (Found, error) {
 	places, warnings, err := b.find(ctx, where)
 	if err != nil {
 		return Found{}, err
 	}
-	found := Found{Warnings: warnings, ClientIDs: map[string]string{}, Left: map[string]bool{}, Tags: map[string]string{}}
+	found := Found{Warnings: warnings, ClientIDs: map[string]string{}, Left: map[string]bool{},
+		Tags: map[string]string{}}
 	planned := map[string]string{}
 	for _, t := range where.Known {
 		planned[t.Key()] = t.Tags
@@ -155,7 +156,8 @@ func (s *search) rules(ctx context.Context, listener string) ([]types.Rule, erro
 		in.Marker = page.NextMarker
 	}
 	slices.SortStableFunc(out, func(a, b types.Rule) int {
-		return cmp.Or(cmp.Compare(priority(a), priority(b)), cmp.Compare(aws.ToString(a.RuleArn), aws.ToString(b.RuleArn)))
+		return cmp.Or(cmp.Compare(priority(a), priority(b)), cmp.Compare(aws.ToString(a.RuleArn),
+			aws.ToString(b.RuleArn)))
 	})
 	return out, nil
 }
@@ -170,8 +172,9 @@ func priority(r types.Rule) int {
 
 // consider adds the actions of one rule or default action, if one of them uses the client.
 func (s *search) consider(l types.Listener, rule, what string, actions []types.Action) {
-	t := rotation.Target{Region: s.lb.region, LoadBalancerARN: s.lb.arn, ListenerARN: aws.ToString(l.ListenerArn), RuleARN: rule,
-		Name: fmt.Sprintf("%s :%d %s", s.lb.name, aws.ToInt32(l.Port), what)}
+	t := rotation.Target{Region: s.lb.region, LoadBalancerARN: s.lb.arn, ListenerARN: aws.ToString(l.ListenerArn),
+		RuleARN: rule,
+		Name:    fmt.Sprintf("%s :%d %s", s.lb.name, aws.ToInt32(l.Port), what)}
 	for _, a := range actions {
 		s.refuseCognito(t.Name, a)
 		o := a.AuthenticateOidcConfig
@@ -199,7 +202,8 @@ func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
 	for _, a := range actions {
 		if f := a.ForwardConfig; f != nil && len(f.TargetGroups) > 1 {
 			s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s forwards to %d target groups by weight: if a "+
-				"deployment (Amazon ECS, CodeDeploy) moves the weights in the moment in which the secret is set, one of the two "+
+				"deployment (Amazon ECS, CodeDeploy) moves the weights in the moment in which the secret is set, one "+
+				"of the two "+
 				"changes is lost; rotate when none runs (docs/guarantees.md#other-hands-on-the-same-rule)",
 				t.Name, len(f.TargetGroups)))
 		}
@@ -210,17 +214,21 @@ func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
 func (s *search) warnOfUserInfo(target string, o *types.AuthenticateOidcActionConfig) {
 	got := aws.ToString(o.UserInfoEndpoint)
 	if want := s.want.name(o).UserInfoEndpoint; want != "" && !config.SameURL(want, got) {
-		s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s has user info endpoint %q, but its alias says %q: correct one of them",
-			target, got, want))
+		s.found.Warnings = append(s.found.Warnings,
+			fmt.Sprintf("%s has user info endpoint %q, but its alias says %q: correct one of them",
+				target, got, want))
 	}
 }
 
 // warnOfDenial warns of a target of a pair that answers 401 where others lead to a login.
 func (s *search) warnOfDenial(target string, o *types.AuthenticateOidcActionConfig) {
-	if len(s.want.ClientIDs) > 1 && o.OnUnauthenticatedRequest == types.AuthenticateOidcActionConditionalBehaviorEnumDeny {
-		s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s answers requests without a session with HTTP 401 (OnUnauthenticatedRequest: deny), and "+
-			"sessions cannot be refreshed after the switch to the other registration of the pair: as each access token expires its users get 401 there until they "+
-			"open a page that logs them in; see that the application sends them to one", target))
+	if len(s.want.ClientIDs) > 1 &&
+		o.OnUnauthenticatedRequest == types.AuthenticateOidcActionConditionalBehaviorEnumDeny {
+		s.found.Warnings = append(s.found.Warnings,
+			fmt.Sprintf("%s answers requests without a session with HTTP 401 (OnUnauthenticatedRequest: deny), and "+
+				"sessions cannot be refreshed after the switch to the other registration of the pair: as each access "+
+				"token expires its users get 401 there until they "+
+				"open a page that logs them in; see that the application sends them to one", target))
 	}
 }
 
@@ -229,18 +237,24 @@ func (s *search) drifted(format string, args ...any) {
 	s.found.Refusals, s.found.Drifted = append(s.found.Refusals, text), append(s.found.Drifted, text)
 }
 
-// refuseCognito refuses a rotation beside an action that logs in with the client, but holds no secret: it names an app client of a user
-// pool, and the load balancer gets the secret from Amazon Cognito (API reference, AuthenticateCognitoActionConfig). When
-// it does so again after the secret has changed is not documented.
+// refuseCognito refuses a rotation beside an action that logs in with the client, but holds no secret: it names an app
+// client of a user pool, and the load balancer gets the secret from Amazon Cognito (API reference,
+// AuthenticateCognitoActionConfig). When it does so again after the secret has changed is not documented.
 func (s *search) refuseCognito(target string, a types.Action) {
 	c := a.AuthenticateCognitoConfig
-	if a.Type != types.ActionTypeEnumAuthenticateCognito || c == nil || !slices.Contains(s.want.ClientIDs, aws.ToString(c.UserPoolClientId)) {
+	if a.Type != types.ActionTypeEnumAuthenticateCognito || c == nil ||
+		!slices.Contains(s.want.ClientIDs, aws.ToString(c.UserPoolClientId)) {
 		return
 	}
-	s.found.Refusals = append(s.found.Refusals, fmt.Sprintf("%s logs in with app client %s by authenticate-cognito: such an action carries no "+
-		"client secret and is not rotated, and its logins may fail once the old secret is removed, because AWS does not say when the load "+
-		"balancer reads the new one from Cognito; make it an authenticate-oidc action with the pool's endpoints, or give it an app client of its own",
-		target, aws.ToString(c.UserPoolClientId)))
+	s.found.Refusals = append(s.found.Refusals,
+		fmt.Sprintf("%s logs in with app client %s by authenticate-cognito: such an action carries no "+
+			"client secret and is not rotated, and its logins may fail once the old secret is removed, because AWS "+
+			"does "+
+			"not say when the load "+
+			"balancer reads the new one from Cognito; make it an authenticate-oidc action with the pool's "+
+			"endpoints, or "+
+			"give it an app client of its own",
+			target, aws.ToString(c.UserPoolClientId)))
 }
 
 // vanished tells what is gone as Unavailable.

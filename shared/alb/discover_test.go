@@ -57,7 +57,8 @@ func TestTargetsAreFoundOnAllPagesInOrder(t *testing.T) {
 		f.add(listener, fmt.Sprintf("%s-%d", rule, p), p, login("orders"), forward("g"))
 	}
 	got := names(search(t, f.balancersOf(), ordersLB).Targets)
-	want := []string{"orders-alb :443 rule 9", "orders-alb :443 rule 10", "orders-alb :443 rule 20", "orders-alb :443 rule 30",
+	want := []string{"orders-alb :443 rule 9", "orders-alb :443 rule 10", "orders-alb :443 rule 20",
+		"orders-alb :443 rule 30",
 		"orders-alb :443 rule 100", "orders-alb :443 default", "orders-alb :9443 default"}
 	if !slices.Equal(got, want) {
 		t.Fatalf("targets %q, want %q", got, want)
@@ -70,7 +71,8 @@ func TestATargetNamesWhereItIs(t *testing.T) {
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
 	f.add(listener, rule, 10, login("orders"), forward("g"))
 	want := []rotation.Target{
-		{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener, RuleARN: rule, Name: "orders-alb :443 rule 10"},
+		{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener, RuleARN: rule,
+			Name: "orders-alb :443 rule 10"},
 		{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener, Name: "orders-alb :443 default"},
 	}
 	if got := search(t, f.balancersOf(), ordersLB).Targets; !slices.Equal(got, want) {
@@ -85,7 +87,8 @@ func TestEachLoadBalancerIsSearchedInItsRegion(t *testing.T) {
 	shop := "arn:aws:elasticloadbalancing:us-east-1:111122223333:loadbalancer/app/shop/0123456789abcdef"
 	f.listen(shop, "shop-listener", 443, login("orders"))
 	got := search(t, f.balancersOf(), shop, ordersLB).Targets
-	if want := []string{"shop :443 default", "orders-alb :443 default"}; !slices.Equal(names(got), want) || got[0].Region != "us-east-1" {
+	if want := []string{"shop :443 default", "orders-alb :443 default"}; !slices.Equal(names(got), want) ||
+		got[0].Region != "us-east-1" {
 		t.Fatalf("targets %+v, want %q", got, want)
 	}
 }
@@ -118,9 +121,13 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 		"a Cognito login of another client": {cognitoLogin("shop"), ""},
 		"the same client id elsewhere": {change(func(o *types.AuthenticateOidcActionConfig) {
 			o.Issuer, o.TokenEndpoint = aws.String("https://x"), aws.String("https://x/t")
-		}), "add them to aliases; if that is another provider, whose registration has the same client id by chance, add them to otherRegistrations"},
-		"the client with another endpoint":   {change(func(o *types.AuthenticateOidcActionConfig) { o.TokenEndpoint = aws.String("https://evil") }), "https://evil"},
-		"the client, issuer spelt otherwise": {change(func(o *types.AuthenticateOidcActionConfig) { o.Issuer = aws.String(issuer + "/") }), issuer + `/"`},
+		}), "add them to aliases; if that is another provider, whose registration has the same client id by chance, " +
+			"add them to otherRegistrations"},
+		"the client with another endpoint": {change(func(o *types.AuthenticateOidcActionConfig) {
+			o.TokenEndpoint = aws.String("https://evil")
+		}), "https://evil"},
+		"the client, issuer spelt otherwise": {
+			change(func(o *types.AuthenticateOidcActionConfig) { o.Issuer = aws.String(issuer + "/") }), issuer + `/"`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -145,9 +152,11 @@ func TestWhatIsNotTheClientIsNoTarget(t *testing.T) {
 }
 
 func cognitoLogin(appClient string) types.Action {
-	return types.Action{Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(1), AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{
-		UserPoolArn:      aws.String("arn:aws:cognito-idp:eu-central-1:111122223333:userpool/eu-central-1_AbCdEf123"),
-		UserPoolClientId: &appClient, UserPoolDomain: aws.String("orders")}}
+	return types.Action{Type: types.ActionTypeEnumAuthenticateCognito, Order: aws.Int32(1),
+		AuthenticateCognitoConfig: &types.AuthenticateCognitoActionConfig{
+			UserPoolArn: aws.String(
+				"arn:aws:cognito-idp:eu-central-1:111122223333:userpool/eu-central-1_AbCdEf123"),
+			UserPoolClientId: &appClient, UserPoolDomain: aws.String("orders")}}
 }
 
 func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
@@ -157,10 +166,12 @@ func TestACognitoLoginWithTheClientIsRefused(t *testing.T) {
 	f.add(listener, rule, 10, login("orders"), forward("g"))
 	f.add(listener, rule+"-other", 20, cognitoLogin("shop"), forward("g"))
 	found := search(t, f.balancersOf(), ordersLB)
-	if got := names(found.Targets); !slices.Equal(got, []string{"orders-alb :443 rule 10"}) || len(found.Warnings) != 0 {
+	if got := names(found.Targets); !slices.Equal(got, []string{"orders-alb :443 rule 10"}) ||
+		len(found.Warnings) != 0 {
 		t.Fatalf("targets %q, warnings %q", got, found.Warnings)
 	}
-	if w := found.Refusals; len(w) != 1 || !strings.HasPrefix(w[0], "orders-alb :443 default logs in with app client orders by authenticate-cognito") ||
+	if w := found.Refusals; len(w) != 1 || !strings.HasPrefix(w[0],
+		"orders-alb :443 default logs in with app client orders by authenticate-cognito") ||
 		!strings.Contains(w[0], "carries no client secret and is not rotated") {
 		t.Fatalf("refusals %q", w)
 	}
@@ -217,7 +228,8 @@ func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 			f := newFixture(t)
 			f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
 			f.fail(c.op, c.code)
-			_, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, orders)
+			_, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}},
+				orders)
 			wantKind(t, err, c.want)
 		})
 	}
@@ -225,8 +237,10 @@ func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 
 func TestOnlyARNsOfApplicationLoadBalancersAreSearched(t *testing.T) {
 	t.Parallel()
-	for _, arn := range []string{"", "orders-alb", listener, strings.Replace(ordersLB, "/app/", "/net/", 1), strings.Replace(ordersLB, "eu-central-1", "", 1)} {
-		_, err := newFixture(t).balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{arn}}, orders)
+	for _, arn := range []string{"", "orders-alb", listener, strings.Replace(ordersLB, "/app/",
+		"/net/", 1), strings.Replace(ordersLB, "eu-central-1", "", 1)} {
+		_, err := newFixture(t).balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{arn}},
+			orders)
 		wantKind(t, err, failure.InvalidInput)
 	}
 }

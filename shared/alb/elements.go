@@ -134,12 +134,14 @@ func (r Registration) damage(unknown []string, actions []types.Action) string {
 	var out []string
 	if len(elements) > 0 {
 		list := strings.Join(elements, ", ")
-		out = append(out, fmt.Sprintf("has in its actions what this release does not know and would drop: %s; deploy a newer "+
-			"release, or, if it may be dropped, set acceptElements: [%s]", list, list))
+		out = append(out,
+			fmt.Sprintf("has in its actions what this release does not know and would drop: %s; deploy a newer "+
+				"release, or, if it may be dropped, set acceptElements: [%s]", list, list))
 	}
 	if len(kinds) > 0 {
-		out = append(out, fmt.Sprintf("has an action of type %q, which this release does not know and would damage: deploy a "+
-			"newer release, or give the client's logins a listener or rule without it", kinds))
+		out = append(out,
+			fmt.Sprintf("has an action of type %q, which this release does not know and would damage: deploy a "+
+				"newer release, or give the client's logins a listener or rule without it", kinds))
 	}
 	return strings.Join(out, ", and ")
 }

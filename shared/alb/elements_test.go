@@ -23,7 +23,8 @@ var newElements = map[string]*strings.Replacer{
 	"beside a config":   strings.NewReplacer("<Type>forward</Type>", "<Type>forward</Type><New><Deep>1</Deep></New>"),
 	"in a target group": strings.NewReplacer("</Weight>", "</Weight><New/>"),
 	"in a list":         strings.NewReplacer("<TargetGroups>", "<TargetGroups><New/>"),
-	"in a map":          strings.NewReplacer("<AuthenticationRequestExtraParams>", "<AuthenticationRequestExtraParams><New>1</New>"),
+	"in a map": strings.NewReplacer("<AuthenticationRequestExtraParams>",
+		"<AuthenticationRequestExtraParams><New>1</New>"),
 }
 
 // withElement is a rule that has such an element until it is written.
@@ -54,10 +55,12 @@ func TestAnElementThatTheSDKDoesNotKnowIsRefused(t *testing.T) {
 				refusals int
 			}{{orders, 1}, {accepting, 0}} {
 				found, err := b.Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}}, c.of)
-				if err != nil || len(found.Targets) != 1 || len(found.Refusals) != c.refusals || len(found.Drifted) != 0 {
+				if err != nil || len(found.Targets) != 1 || len(found.Refusals) != c.refusals ||
+					len(found.Drifted) != 0 {
 					t.Fatalf("found %+v (%v)", found, err)
 				}
-				if c.refusals == 1 && (!strings.HasPrefix(found.Refusals[0], "orders-alb :443 rule 10 has in its actions what this release does not know and would drop: New;") ||
+				if c.refusals == 1 && (!strings.HasPrefix(found.Refusals[0],
+					"orders-alb :443 rule 10 has in its actions what this release does not know and would drop: New;") ||
 					!strings.Contains(found.Refusals[0], "set acceptElements: [New]")) {
 					t.Errorf("refusals %q", found.Refusals)
 				}
@@ -77,8 +80,10 @@ func TestAnElementIsDroppedOnlyIfAcceptedOrInARollback(t *testing.T) {
 		allow  func(*alb.Change)
 		notice string
 	}{
-		"accepted":      {func(c *alb.Change) { c.Registration.AcceptElements = []string{"Other", "New"} }, "New was dropped from orders-alb :443 rule 10, as acceptElements says."},
-		"in a rollback": {func(c *alb.Change) { c.Undo = true }, "orders-alb :443 rule 10 got the old secret back, though it has in its actions what this release does not know and would drop: New"},
+		"accepted": {func(c *alb.Change) { c.Registration.AcceptElements = []string{"Other", "New"} },
+			"New was dropped from orders-alb :443 rule 10, as acceptElements says."},
+		"in a rollback": {func(c *alb.Change) { c.Undo = true }, "orders-alb :443 rule 10 got the old secret back, " +
+			"though it has in its actions what this release does not know and would drop: New"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,7 +107,8 @@ func TestAnActionOfAnUnknownTypeIsRefusedByTheSearch(t *testing.T) {
 	f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
 	f.future = "teleport"
 	found := search(t, f.balancersOf(), ordersLB)
-	if len(found.Targets) != 1 || len(found.Refusals) != 1 || !strings.Contains(found.Refusals[0], `an action of type ["teleport"]`) {
+	if len(found.Targets) != 1 || len(found.Refusals) != 1 || !strings.Contains(found.Refusals[0],
+		`an action of type ["teleport"]`) {
 		t.Fatalf("found %+v", found)
 	}
 	c := change()
@@ -120,7 +126,8 @@ func TestWeightedForwardsAreWarnedOf(t *testing.T) {
 	f.add(listener, rule, 10, login("orders"), forward("g"))
 	f.add(listener, rule+"-other", 20, login("shop"), forward("g", "h"))
 	found := search(t, f.balancersOf(), ordersLB)
-	if len(found.Refusals) != 0 || len(found.Warnings) != 1 || !strings.HasPrefix(found.Warnings[0], "orders-alb :443 default forwards to 2 target groups by weight") {
+	if len(found.Refusals) != 0 || len(found.Warnings) != 1 || !strings.HasPrefix(found.Warnings[0],
+		"orders-alb :443 default forwards to 2 target groups by weight") {
 		t.Fatalf("warnings %q, refusals %q", found.Warnings, found.Refusals)
 	}
 }
@@ -130,11 +137,13 @@ func TestTheSDKReadsEveryFieldUnderItsOwnName(t *testing.T) {
 	t.Parallel()
 	action := xmlOf("member", reflect.TypeFor[types.Action]())
 	w := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(rw, `<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>`+rule+`</RuleArn><Actions>`+action+
+		_, _ = io.WriteString(rw, `<DescribeRulesResponse><DescribeRulesResult><Rules><member><RuleArn>`+rule+
+			`</RuleArn><Actions>`+action+
 			`</Actions></member></Rules></DescribeRulesResult></DescribeRulesResponse>`)
 	})
 	api := elasticloadbalancingv2.NewFromConfig(awsapi.Config(w, "eu-central-1"))
-	out, err := api.DescribeRules(context.Background(), &elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{rule}})
+	out, err := api.DescribeRules(context.Background(),
+		&elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{rule}})
 	if err != nil || len(out.Rules) != 1 || len(out.Rules[0].Actions) != 1 {
 		t.Fatalf("%+v (%v)", out, err)
 	}

@@ -190,7 +190,8 @@ func (f *fixture) listen(lb, arn string, port int32, actions ...types.Action) {
 // add adds a rule.
 func (f *fixture) add(listener, arn string, priority int32, actions ...types.Action) {
 	f.id = arn[strings.LastIndex(arn, "/")+1:]
-	_, err := f.other(listener).CreateRule(f.t.Context(), &elb.CreateRuleInput{ListenerArn: &listener, Priority: &priority,
+	_, err := f.other(listener).CreateRule(f.t.Context(), &elb.CreateRuleInput{ListenerArn: &listener,
+		Priority:   &priority,
 		Conditions: paths("/a", "/b"), Actions: whole(actions)})
 	f.check(err)
 }
@@ -292,7 +293,8 @@ func login(clientID string) types.Action {
 	return types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1),
 		AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
 			Issuer: aws.String(issuer), TokenEndpoint: aws.String(endpoint), ClientId: &clientID,
-			AuthorizationEndpoint: aws.String(issuer + "/authorize"), UserInfoEndpoint: aws.String(issuer + "/userinfo"),
+			AuthorizationEndpoint: aws.String(issuer + "/authorize"), UserInfoEndpoint: aws.String(issuer +
+				"/userinfo"),
 			SessionCookieName: aws.String("AWSELBAuthSessionCookie"), SessionTimeout: aws.Int64(604800),
 			Scope: aws.String("openid"), OnUnauthenticatedRequest: "authenticate",
 			AuthenticationRequestExtraParams: map[string]string{"prompt": "login", "display": "page"}}}
@@ -300,7 +302,8 @@ func login(clientID string) types.Action {
 
 // forward is a forward action to target groups of the first Region.
 func forward(groups ...string) types.Action {
-	a := types.Action{Type: types.ActionTypeEnumForward, Order: aws.Int32(2), ForwardConfig: &types.ForwardActionConfig{}}
+	a := types.Action{Type: types.ActionTypeEnumForward, Order: aws.Int32(2),
+		ForwardConfig: &types.ForwardActionConfig{}}
 	for i, g := range groups {
 		a.ForwardConfig.TargetGroups = append(a.ForwardConfig.TargetGroups, types.TargetGroupTuple{
 			TargetGroupArn: aws.String(arns + "targetgroup/" + g + "/" + g), Weight: aws.Int32(int32(i + 1))})
@@ -310,5 +313,6 @@ func forward(groups ...string) types.Action {
 
 func fixed() types.Action {
 	return types.Action{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(2),
-		FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("200"), MessageBody: aws.String("hi")}}
+		FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("200"),
+			MessageBody: aws.String("hi")}}
 }

@@ -21,8 +21,8 @@ type resource struct{ arn, name string }
 
 // owners looks for tools that manage the targets, or the listener or load balancer that they are on.
 //
-// What an owner's tags refuse is no reason to go back while the targets were planned with these very tags: then the rules
-// became stricter since, not the targets other ones.
+// What an owner's tags refuse is no reason to go back while the targets were planned with these very tags: then the
+// rules became stricter since, not the targets other ones.
 func (s *search) owners(ctx context.Context) error {
 	all := map[string][]types.Tag{}
 	for batch := range slices.Chunk(s.resources(), maxTagged) {
@@ -52,8 +52,8 @@ func (s *search) owners(ctx context.Context) error {
 	return nil
 }
 
-// asPlanned reports whether every target that a resource is about was planned with the tags that it has. A plan of an earlier
-// release has not noted them.
+// asPlanned reports whether every target that a resource is about was planned with the tags that it has. A plan of an
+// earlier release has not noted them.
 func (s *search) asPlanned(arn string) bool {
 	for _, t := range s.found.Targets {
 		if arn != t.LoadBalancerARN && arn != t.ListenerARN && arn != t.RuleARN {
@@ -112,13 +112,15 @@ type controller struct {
 
 const inCluster = "change the Kubernetes Secret that its ingress names instead (" + page + "#kubernetes-controllers)"
 
-// controllers, by the tags that their sources and documentation name: aws-load-balancer-controller, pkg/deploy/tracking and
-// pkg/gateway/constants; aws-alb-ingress-controller v1, internal/alb/tags; the managed policy AmazonEKSLoadBalancingPolicy of
-// EKS Auto Mode; aws-controllers-k8s runtime, pkg/tags; crossplane-runtime, pkg/resource.
+// controllers, by the tags that their sources and documentation name: aws-load-balancer-controller, pkg/deploy/tracking
+// and pkg/gateway/constants; aws-alb-ingress-controller v1, internal/alb/tags; the managed policy
+// AmazonEKSLoadBalancingPolicy of EKS Auto Mode; aws-controllers-k8s runtime, pkg/tags; crossplane-runtime,
+// pkg/resource.
 var controllers = []controller{
 	{"EKS Auto Mode", []string{"eks:eks-cluster-name", "ingress.eks.amazonaws.com/*", "service.eks.amazonaws.com/*",
 		"gateway.eks.amazonaws.com*"}, inCluster},
-	{"the AWS Load Balancer Controller", []string{"elbv2.k8s.aws/*", "service.k8s.aws/*", "gateway.k8s.aws*"}, inCluster},
+	{"the AWS Load Balancer Controller", []string{"elbv2.k8s.aws/*", "service.k8s.aws/*",
+		"gateway.k8s.aws*"}, inCluster},
 	{"an ingress controller of Kubernetes", []string{"ingress.k8s.aws/*", "kubernetes.io/cluster/*",
 		"kubernetes.io/ingress-name", "kubernetes.io/namespace", "kubernetes.io/service-name"}, inCluster},
 	{"AWS Controllers for Kubernetes (ACK)", []string{"services.k8s.aws/*"},
@@ -146,19 +148,23 @@ type tool struct {
 }
 
 var tools = []tool{
-	{"Terraform or OpenTofu", []string{"terraform", "opentofu", "tofu", "terragrunt", "terramate", "terraspace", "cdktf", "tf"},
+	{"Terraform or OpenTofu", []string{"terraform", "opentofu", "tofu", "terragrunt", "terramate", "terraspace",
+		"cdktf", "tf"},
 		"which sends the client secret of its state whenever it changes the action, also with ignore_changes on " +
-			"client_secret: have it read AWSCURRENT by the data source aws_secretsmanager_secret_version, or use the awscc " +
+			"client_secret: have it read AWSCURRENT by the data source aws_secretsmanager_secret_version, or use the " +
+			"awscc " +
 			"resource with use_existing_client_secret (" + page + "#terraform-and-opentofu)"},
 	{"Pulumi", []string{"pulumi"},
-		"which sends the client secret of its state whenever it changes the action, also with ignoreChanges: have it read " +
+		"which sends the client secret of its state whenever it changes the action, also with ignoreChanges: have it " +
+			"read " +
 			"AWSCURRENT by aws.secretsmanager.getSecretVersion (" + page + "#pulumi)"},
 	{"Ansible", []string{"ansible"},
 		"which puts the client secret of its play back: have it look AWSCURRENT up, or set UseExistingClientSecret (" +
 			page + "#other-tools)"},
 }
 
-// uses reports whether a tag names the tool: as a word, or, if the name is long enough to be nothing else, as a part of one.
+// uses reports whether a tag names the tool: as a word, or, if the name is long enough to be nothing else, as a part of
+// one.
 func (t tool) uses(key, value string) bool {
 	text := strings.ToLower(key + " " + value)
 	words := strings.FieldsFunc(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
@@ -167,25 +173,28 @@ func (t tool) uses(key, value string) bool {
 	})
 }
 
-// ownership is what a resource's tags say about who else writes its actions. One tool is one warning, one controller one
-// refusal.
+// ownership is what a resource's tags say about who else writes its actions. One tool is one warning, one controller
+// one refusal.
 func ownership(name string, tags []types.Tag) (refusals, warnings []string) {
 	tags = slices.Clone(tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(aws.ToString(a.Key), aws.ToString(b.Key)) })
 	for _, c := range controllers {
 		for _, t := range tags {
 			if key := aws.ToString(t.Key); c.owns(key) {
-				refusals = append(refusals, fmt.Sprintf("%s is managed by %s (tag %s = %q), which would put its own client "+
-					"secret back: %s", name, c.name, key, aws.ToString(t.Value), c.remedy))
+				refusals = append(refusals,
+					fmt.Sprintf("%s is managed by %s (tag %s = %q), which would put its own client "+
+						"secret back: %s", name, c.name, key, aws.ToString(t.Value), c.remedy))
 				break
 			}
 		}
 	}
 	for _, t := range tags {
 		if key := aws.ToString(t.Key); key == "aws:cloudformation:stack-name" {
-			warnings = append(warnings, fmt.Sprintf("%s belongs to CloudFormation stack %q, which puts the template's client "+
-				"secret back when it next changes the action: set UseExistingClientSecret to true and remove ClientSecret in the "+
-				"template (%s#cloudformation)", name, aws.ToString(t.Value), page))
+			warnings = append(warnings,
+				fmt.Sprintf("%s belongs to CloudFormation stack %q, which puts the template's client "+
+					"secret back when it next changes the action: set UseExistingClientSecret to true and remove "+
+					"ClientSecret in the "+
+					"template (%s#cloudformation)", name, aws.ToString(t.Value), page))
 		}
 	}
 	for _, x := range tools {

@@ -17,11 +17,15 @@ func TestWhatWasThereWhenItWasPlannedIsNotRefusedLater(t *testing.T) {
 		refused bool
 	}{
 		"it is planned now": {func([]rotation.Target, map[string]string) []rotation.Target { return nil }, true},
-		"planned with these tags, under weaker rules": {func(ts []rotation.Target, tags map[string]string) []rotation.Target {
+		"planned with these tags, under weaker rules": {func(ts []rotation.Target,
+			tags map[string]string) []rotation.Target {
 			ts[0].Tags = tags[ts[0].Key()]
 			return ts
 		}, false},
-		"planned by a release that noted no tags": {func(ts []rotation.Target, _ map[string]string) []rotation.Target { return ts }, false},
+		"planned by a release that noted no tags": {func(ts []rotation.Target,
+			_ map[string]string) []rotation.Target {
+			return ts
+		}, false},
 		"planned with other tags": {func(ts []rotation.Target, _ map[string]string) []rotation.Target {
 			ts[0].Tags = "0123456789abcdef"
 			return ts
@@ -41,7 +45,8 @@ func TestWhatWasThereWhenItWasPlannedIsNotRefusedLater(t *testing.T) {
 			if err != nil || (len(found.Refusals) > 0) != c.refused || len(found.Targets) != 1 {
 				t.Errorf("refused %q (%v)", found.Refusals, err)
 			}
-			if told := strings.Contains(strings.Join(found.Warnings, " "), "Load Balancer Controller"); told == c.refused {
+			if told := strings.Contains(strings.Join(found.Warnings, " "),
+				"Load Balancer Controller"); told == c.refused {
 				t.Errorf("told %q", found.Warnings)
 			}
 		})
@@ -54,7 +59,8 @@ func TestWhatEarlierConfigurationsNamedIsSearchedToo(t *testing.T) {
 	f.put(numbered(1), nil)
 	f.put(numbered(2), nil)
 	f.put(numbered(3), byTag.Tags)
-	where := alb.Where{LoadBalancers: []string{numbered(1)}, Earlier: []alb.Where{byTag, {LoadBalancers: []string{numbered(2), numbered(1), numbered(4)}}}}
+	where := alb.Where{LoadBalancers: []string{numbered(1)},
+		Earlier: []alb.Where{byTag, {LoadBalancers: []string{numbered(2), numbered(1), numbered(4)}}}}
 	found, err := f.balancersOf().Targets(t.Context(), where, orders)
 	if err != nil || len(found.Refusals) > 0 || len(found.Warnings) > 0 { // the fourth is gone
 		t.Fatalf("found %+v (%v)", found, err)

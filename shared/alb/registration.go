@@ -15,7 +15,8 @@ import (
 type Registration struct {
 	// ClientIDs are the client's ids; more than one if two registrations take turns.
 	ClientIDs []string
-	// Names are those under which the identity provider is reached. The client secret goes to their token endpoints only.
+	// Names are those under which the identity provider is reached. The client secret goes to their token endpoints
+	// only.
 	Names []config.Alias
 	// Others are registrations of other providers with one of the client ids.
 	Others []config.OtherRegistration
@@ -25,7 +26,8 @@ type Registration struct {
 	AcceptElements []string
 }
 
-// Of is the registration of a client. Where ids are unique there are no others: what is declared as one is the client's.
+// Of is the registration of a client. Where ids are unique there are no others: what is declared as one is the
+// client's.
 func Of(c config.Client, uniqueIDs bool) Registration {
 	r := Registration{ClientIDs: c.ClientIDs(), Names: c.Names(), Others: c.OtherRegistrations, UniqueIDs: uniqueIDs,
 		AcceptElements: c.AcceptElements}
@@ -63,7 +65,8 @@ func (r Registration) uses(o *types.AuthenticateOidcActionConfig) bool {
 // name is the one under which an action reaches the provider; nil if it is none of the client's.
 func (r Registration) name(o *types.AuthenticateOidcActionConfig) *config.Alias {
 	for i, n := range r.Names {
-		if config.SameURL(n.Issuer, aws.ToString(o.Issuer)) && config.SameURL(n.TokenEndpoint, aws.ToString(o.TokenEndpoint)) {
+		if config.SameURL(n.Issuer, aws.ToString(o.Issuer)) &&
+			config.SameURL(n.TokenEndpoint, aws.ToString(o.TokenEndpoint)) {
 			return &r.Names[i]
 		}
 	}
@@ -88,10 +91,13 @@ func (r Registration) doubt(o *types.AuthenticateOidcActionConfig) string {
 	for _, n := range r.Names {
 		switch {
 		case config.SameURL(n.Issuer, issuer):
-			return fmt.Sprintf("sends the client secret to token endpoint %q, but the configuration says %q: correct the "+
-				"action or identityProvider.tokenEndpoint, or add issuer and token endpoint to aliases", endpoint, n.TokenEndpoint)
+			return fmt.Sprintf(
+				"sends the client secret to token endpoint %q, but the configuration says %q: correct the "+
+					"action or identityProvider.tokenEndpoint, or add issuer and token endpoint to aliases", endpoint,
+				n.TokenEndpoint)
 		case config.SameURL(n.TokenEndpoint, endpoint):
-			return fmt.Sprintf("uses the client at the same token endpoint, but with issuer %q instead of %q: correct the "+
+			return fmt.Sprintf("uses the client at the same token endpoint, but with issuer %q instead of %q: "+
+				"correct the "+
 				"action or issuer, or add issuer and token endpoint to aliases", issuer, n.Issuer)
 		}
 	}
@@ -108,7 +114,8 @@ func (r Registration) isOther(issuer, endpoint string) bool {
 // remedies are for an action whose issuer and token endpoint are both unknown.
 func (r Registration) remedies() string {
 	if r.UniqueIDs {
-		return "client ids are unique at this provider, so they are another name of it: add them to aliases, or correct " +
+		return "client ids are unique at this provider, so they are another name of it: add them to aliases, or " +
+			"correct " +
 			"the action"
 	}
 	return "if they are another name of the same provider, add them to aliases; if that is another provider, whose " +

@@ -50,14 +50,14 @@ type Done struct {
 const attempts = 3
 
 // SetSecret puts a client id and its secret on a target and leaves every other field as it is. A repeat sets the same
-// again. It writes only what two reads in a row agree on, the second right before the write. If other fields are different
-// afterwards, and the target still is the client's, another hand moved them at the same time: the secret is set again with
-// their present values, and Done tells it.
+// again. It writes only what two reads in a row agree on, the second right before the write. If other fields are
+// different afterwards, and the target still is the client's, another hand moved them at the same time: the secret is
+// set again with their present values, and Done tells it.
 //
 // It refuses, as TargetDrift, a target that is not the registration's, or that holds what would be damaged; nothing was
-// changed then. It is TargetDrift, too, if the target did not stay the client's, or other fields keep moving; the text names
-// the field. A listener or rule that does not exist is Gone, not an error. On Unavailable the secret may be on the target or
-// not.
+// changed then. It is TargetDrift, too, if the target did not stay the client's, or other fields keep moving; the text
+// names the field. A listener or rule that does not exist is Gone, not an error. On Unavailable the secret may be on
+// the target or not.
 func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) (Done, error) {
 	if c.Secret.IsZero() || c.ClientID == "" {
 		return Done{}, failure.New(failure.Internal, "setting the secret of %s: no client id or no secret", t.Name)
@@ -76,9 +76,11 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 		}
 		if try == attempts {
 			return Done{}, failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is "+
-				"different; another hand changes it at the same time: wait until that is done, then try again", t.Name, moved)
+				"different; another hand changes it at the same time: wait until that is done, then try again",
+				t.Name, moved)
 		}
-		w.tell("%s of %s was changed by another hand while its secret was set; both changes are there now, look whether "+
+		w.tell("%s of %s was changed by another hand while its secret was set; both changes are there now, look "+
+			"whether "+
 			"they are as you want them.", moved, t.Name)
 	}
 }
@@ -166,7 +168,8 @@ func (w *writer) read(ctx context.Context) (*state, error) {
 
 func (w *writer) readRule(ctx context.Context) (*state, error) {
 	unknown := unknownElements{}
-	out, err := w.api.DescribeRules(ctx, &elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{w.target.RuleARN}}, unknown.collect)
+	out, err := w.api.DescribeRules(ctx,
+		&elasticloadbalancingv2.DescribeRulesInput{RuleArns: []string{w.target.RuleARN}}, unknown.collect)
 	if err != nil || len(out.Rules) == 0 {
 		return nil, err
 	}
@@ -177,11 +180,13 @@ func (w *writer) readRule(ctx context.Context) (*state, error) {
 
 func (w *writer) readListener(ctx context.Context) (*state, error) {
 	unknown := unknownElements{}
-	out, err := w.api.DescribeListeners(ctx, &elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{w.target.ListenerARN}}, unknown.collect)
+	out, err := w.api.DescribeListeners(ctx,
+		&elasticloadbalancingv2.DescribeListenersInput{ListenerArns: []string{w.target.ListenerARN}}, unknown.collect)
 	if err != nil || len(out.Listeners) == 0 {
 		return nil, err
 	}
-	s := &state{Actions: out.Listeners[0].DefaultActions, Listener: out.Listeners[0], unknown: unknown[w.target.ListenerARN]}
+	s := &state{Actions: out.Listeners[0].DefaultActions, Listener: out.Listeners[0],
+		unknown: unknown[w.target.ListenerARN]}
 	s.Listener.DefaultActions = nil
 	return s, nil
 }
@@ -200,8 +205,8 @@ func (w *writer) settled(ctx context.Context) (*state, error) {
 	}
 }
 
-// agreed is what two reads in a row agree on; nil if the target does not exist. What another hand changes in between is read
-// again. It is Unavailable if no two reads agree: nothing was changed.
+// agreed is what two reads in a row agree on; nil if the target does not exist. What another hand changes in between is
+// read again. It is Unavailable if no two reads agree: nothing was changed.
 func (w *writer) agreed(ctx context.Context) (*state, error) {
 	first, err := w.settled(ctx)
 	if err != nil || first == nil {
@@ -221,8 +226,9 @@ func (w *writer) agreed(ctx context.Context) (*state, error) {
 			return nil, err
 		}
 		if !again {
-			return nil, failure.New(failure.Unavailable, "%s of %s is being changed by another hand, and no two reads agree; "+
-				"nothing was changed", cmp.Or(field, "an unknown element"), w.target.Name)
+			return nil, failure.New(failure.Unavailable,
+				"%s of %s is being changed by another hand, and no two reads agree; "+
+					"nothing was changed", cmp.Or(field, "an unknown element"), w.target.Name)
 		}
 		first = second
 	}
@@ -232,7 +238,8 @@ func (w *writer) agreed(ctx context.Context) (*state, error) {
 // else changes: conditions and transforms of a rule, port, protocol, certificate and policies of a listener.
 func (w *writer) write(ctx context.Context, actions []types.Action) (exists bool, err error) {
 	if w.target.RuleARN != "" {
-		_, err = w.api.ModifyRule(ctx, &elasticloadbalancingv2.ModifyRuleInput{RuleArn: &w.target.RuleARN, Actions: actions})
+		_, err = w.api.ModifyRule(ctx, &elasticloadbalancingv2.ModifyRuleInput{RuleArn: &w.target.RuleARN,
+			Actions: actions})
 	} else {
 		_, err = w.api.ModifyListener(ctx, &elasticloadbalancingv2.ModifyListenerInput{
 			ListenerArn: &w.target.ListenerARN, DefaultActions: actions})
@@ -244,8 +251,8 @@ func (w *writer) write(ctx context.Context, actions []types.Action) (exists bool
 }
 
 // verify compares what the target is now with what it should be. A difference counts only if it stays: the first reads
-// may still show the target as it was. Such a field is moved, if the target still is the client's with the client id that it
-// got; else it is TargetDrift.
+// may still show the target as it was. Such a field is moved, if the target still is the client's with the client id
+// that it got; else it is TargetDrift.
 func (w *writer) verify(ctx context.Context, want *state, c Change) (result Result, moved string, err error) {
 	for try := 0; ; try++ {
 		got, err := w.settled(ctx)
@@ -267,8 +274,9 @@ func (w *writer) verify(ctx context.Context, want *state, c Change) (result Resu
 			continue
 		}
 		if !isSet(got.Actions, c) {
-			return "", "", failure.New(failure.TargetDrift, "%s did not stay as it was when its secret was set: %s is different; "+
-				"another change was made at the same time, look at it before trying again", w.target.Name, field)
+			return "", "", failure.New(failure.TargetDrift,
+				"%s did not stay as it was when its secret was set: %s is different; "+
+					"another change was made at the same time, look at it before trying again", w.target.Name, field)
 		}
 		return Updated, field, nil
 	}

@@ -20,8 +20,10 @@ import (
 )
 
 var (
-	ruleTarget    = rotation.Target{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener, RuleARN: rule, Name: "orders-alb :443 rule 10"}
-	defaultTarget = rotation.Target{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener, Name: "orders-alb :443 default"}
+	ruleTarget = rotation.Target{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener,
+		RuleARN: rule, Name: "orders-alb :443 rule 10"}
+	defaultTarget = rotation.Target{Region: "eu-central-1", LoadBalancerARN: ordersLB, ListenerARN: listener,
+		Name: "orders-alb :443 default"}
 )
 
 const canary = "CANARY-new-secret"
@@ -110,10 +112,12 @@ func TestClientIDAndSecretChangeTogetherAndBack(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target rotation.Target, arn, _, _ string) {
 		f := withTargets(t, login("orders-a"), forward("g"))
 		for _, id := range []string{"orders-b", "orders-b", "orders-a"} {
-			c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: id, Secret: secret.New("secret of " + id)}
+			c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: id,
+				Secret: secret.New("secret of " + id)}
 			got, err := set(f, target, c)
 			wantResult(t, got, err, alb.Updated)
-			if got := *f.actions(arn)[0].AuthenticateOidcConfig.ClientId; got != id || f.secret(arn) != "secret of "+id {
+			if got := *f.actions(arn)[0].AuthenticateOidcConfig.ClientId; got != id ||
+				f.secret(arn) != "secret of "+id {
 				t.Fatalf("client id %s with %q, want %s", got, f.secret(arn), id)
 			}
 		}
@@ -130,9 +134,10 @@ func TestATargetThatIsNotTheClientsIsLeftAlone(t *testing.T) {
 		actions []types.Action
 		says    string
 	}{
-		"another client":           {[]types.Action{login("shop"), forward("g")}, `client id "shop"`},
-		"another issuer":           {[]types.Action{otherIssuer, forward("g")}, `issuer "https://other"`},
-		"another token endpoint":   {[]types.Action{otherToken, forward("g")}, `token endpoint "https://elsewhere/token"`},
+		"another client": {[]types.Action{login("shop"), forward("g")}, `client id "shop"`},
+		"another issuer": {[]types.Action{otherIssuer, forward("g")}, `issuer "https://other"`},
+		"another token endpoint": {[]types.Action{otherToken, forward("g")},
+			`token endpoint "https://elsewhere/token"`},
 		"no login any more":        {[]types.Action{forward("g")}, "no authenticate-oidc action"},
 		"an action not known here": {[]types.Action{login("orders"), forward("g")}, `"teleport"`},
 	}
@@ -220,7 +225,8 @@ func TestReadsThatAreBehindAreNoDrift(t *testing.T) {
 	eachTarget(t, func(t *testing.T, target rotation.Target, _, _, _ string) {
 		f := withTargets(t, login("orders-a"), forward("g"))
 		f.lag = 3
-		c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: "orders-b", Secret: secret.New(canary)}
+		c := alb.Change{Registration: registered("orders-a", "orders-b"), ClientID: "orders-b",
+			Secret: secret.New(canary)}
 		got, err := set(f, target, c)
 		wantResult(t, got, err, alb.Updated)
 		if f.slept == 0 {
@@ -250,8 +256,9 @@ var hands = map[string]struct {
 		})
 	}, "Actions[0].AuthenticateOidcConfig.Scope"},
 	"the security policy": {defaultTarget, func(f *fixture) {
-		_, err := f.other(listener).ModifyListener(f.t.Context(), &elb.ModifyListenerInput{ListenerArn: aws.String(listener),
-			SslPolicy: aws.String("x")})
+		_, err := f.other(listener).ModifyListener(f.t.Context(),
+			&elb.ModifyListenerInput{ListenerArn: aws.String(listener),
+				SslPolicy: aws.String("x")})
 		f.check(err)
 	}, "Listener.SslPolicy"},
 }
@@ -282,13 +289,15 @@ func TestWhatAnotherHandChangesStays(t *testing.T) {
 				}
 			}
 			done, err := f.balancersOf().SetSecret(context.Background(), c.target, change())
-			if err != nil || done.Result != alb.Updated || !strings.HasPrefix(done.Notice, c.field+" of "+c.target.Name+" was changed by another hand") {
+			if err != nil || done.Result != alb.Updated || !strings.HasPrefix(done.Notice, c.field+" of "+c.target.Name+
+				" was changed by another hand") {
 				t.Fatalf("done %+v (%v), want field %s", done, err, c.field)
 			}
 			want := withTargets(t, login("orders"), forward("g", "h"))
 			c.change(want)
 			sameRule(t, f, want)
-			if arn := cmp.Or(c.target.RuleARN, c.target.ListenerARN); f.secret(arn) != canary || strings.Contains(done.Notice, canary) {
+			if arn := cmp.Or(c.target.RuleARN, c.target.ListenerARN); f.secret(arn) != canary ||
+				strings.Contains(done.Notice, canary) {
 				t.Errorf("the secret is %q, the notice %q", f.secret(arn), done.Notice)
 			}
 		})
@@ -297,7 +306,8 @@ func TestWhatAnotherHandChangesStays(t *testing.T) {
 
 func sameRule(t *testing.T, got, want *fixture) {
 	t.Helper()
-	if !reflect.DeepEqual(got.rule(rule), want.rule(rule)) || !reflect.DeepEqual(got.listener(listener), want.listener(listener)) {
+	if !reflect.DeepEqual(got.rule(rule), want.rule(rule)) ||
+		!reflect.DeepEqual(got.listener(listener), want.listener(listener)) {
 		t.Errorf("the other hand's change is gone: %+v %+v", got.rule(rule), got.listener(listener))
 	}
 }
@@ -333,7 +343,8 @@ func TestATargetThatKeepsMovingIsDriftInTheEnd(t *testing.T) {
 		f.meanwhile = func() { weight++; f.weigh(weight) }
 		_, err := set(f, ruleTarget, change())
 		wantKind(t, err, failure.TargetDrift)
-		if !strings.Contains(err.Error(), "Actions[1].ForwardConfig.TargetGroups[1].Weight is different; another hand changes it at the same time: wait") {
+		if !strings.Contains(err.Error(), "Actions[1].ForwardConfig.TargetGroups[1].Weight is different; another "+
+			"hand changes it at the same time: wait") {
 			t.Errorf("text %q", err)
 		}
 	})
@@ -388,10 +399,12 @@ func TestARetryAfterAFaultSetsTheSecret(t *testing.T) {
 		fault fault.Rule
 		want  failure.Kind
 	}{
-		"throttled":             {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ThrottlingException"}, failure.Throttled},
-		"internal error":        {fault.Rule{Mode: fault.Refuse}, failure.Unavailable},
-		"reply lost":            {fault.Rule{Mode: fault.Lose}, failure.Unavailable},
-		"message quotes secret": {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ValidationError"}, failure.Internal},
+		"throttled": {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ThrottlingException"},
+			failure.Throttled},
+		"internal error": {fault.Rule{Mode: fault.Refuse}, failure.Unavailable},
+		"reply lost":     {fault.Rule{Mode: fault.Lose}, failure.Unavailable},
+		"message quotes secret": {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ValidationError"},
+			failure.Internal},
 	}
 	for name, c := range faults {
 		t.Run(name, func(t *testing.T) {

@@ -22,8 +22,8 @@ type Where struct {
 	// Tags, if there are any, stand for every Application Load Balancer of Regions that has all of them.
 	Tags    map[string]string
 	Regions []string
-	// Earlier are where other configurations say, which do not count any more but under which secrets were put on targets. A
-	// load balancer of them that is gone is no error.
+	// Earlier are where other configurations say, which do not count any more but under which secrets were put on
+	// targets. A load balancer of them that is gone is no error.
 	Earlier []Where
 	// Known are targets that were found before. A load balancer of them that is gone is no error.
 	Known []rotation.Target
@@ -38,8 +38,8 @@ type searched struct {
 	left bool
 }
 
-// find returns the load balancers that w stands for, each once: those given, then those with the tags, by Region as given and
-// by ARN, then what was before. A Region without any is a warning.
+// find returns the load balancers that w stands for, each once: those given, then those with the tags, by Region as
+// given and by ARN, then what was before. A Region without any is a warning.
 func (b *Balancers) find(ctx context.Context, w Where) (places []searched, warnings []string, err error) {
 	seen := map[string]bool{}
 	add := func(named, left bool, arns ...string) {
@@ -81,7 +81,8 @@ func (b *Balancers) search(ctx context.Context, w Where) (arns, warnings []strin
 			return nil, nil, vanished(err, "looking for the load balancers of %s by their tags", region)
 		}
 		if len(found) == 0 {
-			warnings = append(warnings, fmt.Sprintf("no Application Load Balancer in %s has the tags %s", region, written(w.Tags)))
+			warnings = append(warnings, fmt.Sprintf("no Application Load Balancer in %s has the tags %s", region,
+				written(w.Tags)))
 		}
 		arns = append(arns, found...)
 	}

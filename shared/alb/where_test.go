@@ -15,7 +15,8 @@ import (
 
 // numbered is the ARN of a load balancer of the first Region.
 func numbered(n int) string {
-	return fmt.Sprintf("arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/lb-%02d/0123456789abcdef", n)
+	return fmt.Sprintf(
+		"arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/lb-%02d/0123456789abcdef", n)
 }
 
 var byTag = alb.Where{Tags: map[string]string{"login": "orders", "stage": "live"}, Regions: []string{"eu-central-1"}}
@@ -58,7 +59,8 @@ func TestLoadBalancersThatHaveAllTagsAreFoundOnAllPages(t *testing.T) {
 	if got := searched(t, f, byTag); !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
-	if lists := len(slices.DeleteFunc(f.calls, func(op string) bool { return op != "DescribeLoadBalancers" })); lists != 23 {
+	if lists := len(slices.DeleteFunc(f.calls,
+		func(op string) bool { return op != "DescribeLoadBalancers" })); lists != 23 {
 		t.Errorf("45 load balancers, two to a page, were listed by %d calls", lists)
 	}
 }
@@ -93,7 +95,8 @@ func TestWhatIsGivenAndFoundIsSearchedOnceInEachRegion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(found.Targets), []string{"orders-alb :443 default", "lb-01 :443 default"}; !slices.Equal(got, want) || len(found.Warnings) != 0 {
+	if got, want := names(found.Targets), []string{"orders-alb :443 default",
+		"lb-01 :443 default"}; !slices.Equal(got, want) || len(found.Warnings) != 0 {
 		t.Errorf("targets %q, warnings %q, want %q", got, found.Warnings, want)
 	}
 }
@@ -106,7 +109,9 @@ func TestARegionWithoutTheTagsIsAWarning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{`no Application Load Balancer in eu-central-1 has the tags login="orders", stage="live"`}; !slices.Equal(found.Warnings, want) || len(found.Targets) != 0 {
+	if want := []string{
+		`no Application Load Balancer in eu-central-1 has the tags login="orders", stage="live"`}; !slices.Equal(
+		found.Warnings, want) || len(found.Targets) != 0 {
 		t.Errorf("got %+v", found)
 	}
 }
@@ -136,7 +141,8 @@ func TestALoadBalancerFoundBeforeIsSearchedWithoutItsTagToo(t *testing.T) {
 	if got, want := searched(t, f, where), []string{numbered(1), numbered(2)}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
-	where.Tags, where.Regions, where.LoadBalancers = nil, nil, []string{numbered(1)} // the second was taken out of the list
+	// the second was taken out of the list
+	where.Tags, where.Regions, where.LoadBalancers = nil, nil, []string{numbered(1)}
 	if got, want := searched(t, f, where), []string{numbered(1), numbered(2)}; !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
@@ -146,7 +152,8 @@ func TestWithoutTagsNothingIsLookedFor(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.put(ordersLB, byTag.Tags)
-	if got := searched(t, f, alb.Where{LoadBalancers: []string{ordersLB}}); !slices.Equal(got, []string{ordersLB}) || slices.Contains(f.calls, "DescribeLoadBalancers") {
+	if got := searched(t, f, alb.Where{LoadBalancers: []string{ordersLB}}); !slices.Equal(got, []string{ordersLB}) ||
+		slices.Contains(f.calls, "DescribeLoadBalancers") {
 		t.Errorf("got %q after %v", got, f.calls)
 	}
 }

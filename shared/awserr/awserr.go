@@ -95,9 +95,9 @@ var accessDenied = map[string]bool{
 	"DecryptionFailure": true, "EncryptionFailure": true,
 }
 
-// told are those of them whose message names the principal, the action and the resource, and nothing else. Those about the
-// signature quote the request, with its headers (IAM user guide, "Troubleshoot Signature Version 4 signing for AWS API
-// requests"), and those about a key or token say no more than their code.
+// told are those of them whose message names the principal, the action and the resource, and nothing else. Those about
+// the signature quote the request, with its headers (IAM user guide, "Troubleshoot Signature Version 4 signing for AWS
+// API requests"), and those about a key or token say no more than their code.
 var told = map[string]bool{"AccessDenied": true, "AccessDeniedException": true}
 
 // codePattern is what an error code looks like; anything else came from a proxy, or is a text.

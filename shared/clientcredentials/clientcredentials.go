@@ -22,8 +22,8 @@ const early = time.Minute
 
 // Proof proves at the token endpoint who we are.
 type Proof interface {
-	// Prove adds the proof to the form, or the headers, of a request for a token. It is called for each request, so that a
-	// credential replaced meanwhile counts at once.
+	// Prove adds the proof to the form, or the headers, of a request for a token. It is called for each request, so
+	// that a credential replaced meanwhile counts at once.
 	Prove(ctx context.Context, form url.Values, header http.Header) error
 	// Advice says what the operator can do when the proof is not taken.
 	Advice() string
@@ -79,14 +79,16 @@ func (t *Tokens) fetch(ctx context.Context) error {
 		ExpiresIn   int64  `json:"expires_in"`
 	}
 	asked := t.API.Now()
-	if err := t.API.Do(ctx, httpclient.Request{Operation: t.Operation, Method: http.MethodPost, URL: t.URL, Form: form, Header: header}, &answer); err != nil {
+	if err := t.API.Do(ctx, httpclient.Request{Operation: t.Operation, Method: http.MethodPost, URL: t.URL, Form: form,
+		Header: header}, &answer); err != nil {
 		return err
 	}
 	if !tokenPattern.MatchString(answer.AccessToken) || answer.ExpiresIn < 0 {
 		return t.API.NotUnderstood(t.Operation)
 	}
 	if !strings.EqualFold(answer.TokenType, "Bearer") {
-		return failure.Wrap(failure.Unavailable, ErrNotBearer, "%s's answer to the request to %s is not understood", t.API.Vendor, t.Operation)
+		return failure.Wrap(failure.Unavailable, ErrNotBearer, "%s's answer to the request to %s is not understood",
+			t.API.Vendor, t.Operation)
 	}
 	t.token = secret.New(answer.AccessToken)
 	t.until = asked.Add(time.Duration(min(answer.ExpiresIn, 86400))*time.Second - early)

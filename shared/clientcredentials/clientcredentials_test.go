@@ -17,8 +17,10 @@ import (
 
 const arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:rotator-AbCdEf"
 
-// ask sends one authorized request to a vendor whose token endpoint answers like that, and returns what the endpoint saw.
-func ask(t *testing.T, proof clientcredentials.Proof, status int, answer string) (form url.Values, header http.Header, authorization string, err error) {
+// ask sends one authorized request to a vendor whose token endpoint answers like that, and returns what the endpoint
+// saw.
+func ask(t *testing.T, proof clientcredentials.Proof, status int, answer string) (form url.Values, header http.Header,
+	authorization string, err error) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
@@ -27,8 +29,10 @@ func ask(t *testing.T, proof clientcredentials.Proof, status int, answer string)
 		_, _ = w.Write([]byte(answer))
 	}))
 	defer s.Close()
-	tokens := &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.URL, Form: url.Values{"audience": {"api"}}, Proof: proof,
-		API: &httpclient.API{Vendor: "Vendor", HTTP: s.Client(), Now: time.Now, ErrorCode: func([]byte) string { return "" }}}
+	tokens := &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.URL,
+		Form: url.Values{"audience": {"api"}}, Proof: proof,
+		API: &httpclient.API{Vendor: "Vendor", HTTP: s.Client(), Now: time.Now,
+			ErrorCode: func([]byte) string { return "" }}}
 	r := httptest.NewRequest(http.MethodGet, "https://api.example.com", nil)
 	err = tokens.Authorize(t.Context(), r)
 	return form, header, r.Header.Get("Authorization"), err
@@ -43,20 +47,26 @@ const good = `{"access_token": "eyJ0", "token_type": "bearer", "expires_in": 360
 
 func TestAClientSecretGoesIntoTheForm(t *testing.T) {
 	t.Parallel()
-	form, header, authorization, err := ask(t, clientcredentials.ClientSecret{ClientID: "rotator", Stored: stored("s3cret\n")}, 200, good)
-	want := url.Values{"grant_type": {"client_credentials"}, "audience": {"api"}, "client_id": {"rotator"}, "client_secret": {"s3cret"}}
-	if err != nil || form.Encode() != want.Encode() || header.Get("Authorization") != "" || authorization != "Bearer eyJ0" {
-		t.Errorf("the form is %v, the header %q; used is %q (%v)", form, header.Get("Authorization"), authorization, err)
+	form, header, authorization, err := ask(t, clientcredentials.ClientSecret{ClientID: "rotator",
+		Stored: stored("s3cret\n")}, 200, good)
+	want := url.Values{"grant_type": {"client_credentials"}, "audience": {"api"}, "client_id": {"rotator"},
+		"client_secret": {"s3cret"}}
+	if err != nil || form.Encode() != want.Encode() || header.Get("Authorization") != "" ||
+		authorization != "Bearer eyJ0" {
+		t.Errorf("the form is %v, the header %q; used is %q (%v)", form, header.Get("Authorization"),
+			authorization, err)
 	}
 }
 
 // RFC 6749, section 2.3.1: id and secret are form-encoded before they become a header.
 func TestAClientSecretGoesIntoTheHeaderByBasic(t *testing.T) {
 	t.Parallel()
-	form, header, _, err := ask(t, clientcredentials.ClientSecret{ClientID: "rota:tor", Stored: stored("s%c:ret"), Basic: true}, 200, good)
+	form, header, _, err := ask(t, clientcredentials.ClientSecret{ClientID: "rota:tor", Stored: stored("s%c:ret"),
+		Basic: true}, 200, good)
 	r := http.Request{Header: header}
 	id, value, _ := r.BasicAuth()
-	if err != nil || id != "rota%3Ator" || value != "s%25c%3Aret" || form.Has("client_secret") || form.Has("client_id") {
+	if err != nil || id != "rota%3Ator" || value != "s%25c%3Aret" || form.Has("client_secret") ||
+		form.Has("client_id") {
 		t.Errorf("the header is for %q, the form %v (%v)", id, form, err)
 	}
 }
@@ -71,15 +81,20 @@ func TestWhatIsNoTokenIsNotUsed(t *testing.T) {
 		kind   failure.Kind
 		says   string
 	}{
-		"no token":               {proof, 200, `{"token_type": "Bearer"}`, failure.Unavailable, "not understood"},
-		"a token with a newline": {proof, 200, `{"token_type": "Bearer", "access_token": "a\nb"}`, failure.Unavailable, "not understood"},
-		"another type":           {proof, 200, `{"token_type": "DPoP", "access_token": "a"}`, failure.Unavailable, "not of type Bearer"},
-		"a refusal":              {proof, 401, `canary`, failure.IdPRejected, "HTTP 401"},
-		"two words":              {clientcredentials.ClientSecret{ClientID: "rotator", Stored: stored("canary canary")}, 200, good, failure.Precondition, arn + " does not hold the client secret of the rotator"},
-		"no key":                 {clientcredentials.PrivateKeyJWT{ClientID: "rotator", Stored: stored("canary"), Now: time.Now}, 200, good, failure.Precondition, arn},
+		"no token": {proof, 200, `{"token_type": "Bearer"}`, failure.Unavailable, "not understood"},
+		"a token with a newline": {proof, 200, `{"token_type": "Bearer", "access_token": "a\nb"}`, failure.Unavailable,
+			"not understood"},
+		"another type": {proof, 200, `{"token_type": "DPoP", "access_token": "a"}`, failure.Unavailable,
+			"not of type Bearer"},
+		"a refusal": {proof, 401, `canary`, failure.IdPRejected, "HTTP 401"},
+		"two words": {clientcredentials.ClientSecret{ClientID: "rotator", Stored: stored("canary canary")},
+			200, good, failure.Precondition, arn + " does not hold the client secret of the rotator"},
+		"no key": {clientcredentials.PrivateKeyJWT{ClientID: "rotator", Stored: stored("canary"),
+			Now: time.Now}, 200, good, failure.Precondition, arn},
 	} {
 		_, _, authorization, err := ask(t, tt.proof, tt.status, tt.answer)
-		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "canary") || authorization != "" {
+		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(),
+			"canary") || authorization != "" {
 			t.Errorf("%s: used is %q, the error %v (%s)", name, authorization, err, failure.KindOf(err))
 		}
 	}

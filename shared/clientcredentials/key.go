@@ -120,7 +120,8 @@ func parseJWK(text, keyID string) (*rsa.PrivateKey, error) {
 	if numbers[0].BitLen() > maxKeyBits {
 		return nil, errLong
 	}
-	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: numbers[0], E: int(e.Int64())}, D: numbers[2], Primes: numbers[3:]}
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: numbers[0], E: int(e.Int64())}, D: numbers[2],
+		Primes: numbers[3:]}
 	if key.Validate() != nil {
 		return nil, errNoKey
 	}

@@ -52,7 +52,8 @@ func pkcs8(key any) string {
 
 func jwkOf(k *rsa.PrivateKey, kid string) string {
 	b := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
-	out, _ := json.Marshal(map[string]string{"kty": "RSA", "kid": kid, "n": b(k.N), "e": b(big.NewInt(int64(k.E))), "d": b(k.D),
+	out, _ := json.Marshal(map[string]string{"kty": "RSA", "kid": kid, "n": b(k.N), "e": b(big.NewInt(int64(k.E))),
+		"d": b(k.D),
 		"p": b(k.Primes[0]), "q": b(k.Primes[1])})
 	return string(out)
 }
@@ -74,7 +75,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // prove asks for a token by a key that is stored as a text.
 func prove(t *testing.T, key string, p clientcredentials.PrivateKeyJWT) (url.Values, error) {
 	t.Helper()
-	p.ClientID, p.Audience, p.Stored, p.Now = "rotator", "https://login.example.com/token", stored(key), func() time.Time { return noon }
+	p.ClientID, p.Audience, p.Stored, p.Now = "rotator",
+		"https://login.example.com/token", stored(key), func() time.Time { return noon }
 	form, _, _, err := ask(t, p, 200, good)
 	return form, err
 }
@@ -99,7 +101,8 @@ func TestAnAssertionIsSignedForFiveMinutes(t *testing.T) {
 		seen := map[any]bool{}
 		for range 2 {
 			form, err := prove(t, pkcs8(testKey()), tt.proof)
-			if err != nil || form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+			if err != nil ||
+				form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 				t.Fatalf("%s: the form is %v, %v", name, form, err)
 			}
 			token, err := jwt.ParseSigned(form.Get("client_assertion"), []jose.SignatureAlgorithm{tt.algorithm})
@@ -122,8 +125,10 @@ func TestAnAssertionIsSignedForFiveMinutes(t *testing.T) {
 			if h.KeyID != tt.keyID || h.ExtraHeaders["x5t#S256"] != tt.x5t || h.ExtraHeaders["typ"] != "JWT" {
 				t.Errorf("%s: the header is %+v", name, h)
 			}
-			if claims["iss"] != "rotator" || claims["sub"] != "rotator" || claims["aud"] != "https://login.example.com/token" ||
-				claims["iat"] != float64(noon.Unix()) || claims["exp"] != float64(noon.Add(5*time.Minute).Unix()) || claims["nbf"] != tt.nbf {
+			if claims["iss"] != "rotator" || claims["sub"] != "rotator" ||
+				claims["aud"] != "https://login.example.com/token" ||
+				claims["iat"] != float64(noon.Unix()) || claims["exp"] != float64(noon.Add(5*time.Minute).Unix()) ||
+				claims["nbf"] != tt.nbf {
 				t.Errorf("%s: the claims are %v", name, claims)
 			}
 		}
@@ -162,7 +167,8 @@ func TestAnUnusableKeyIsRefusedBeforeAnyRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const oldStyle = "-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: AES-256-CBC,00\n\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
+	const oldStyle = "-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: AES-256-CBC,00\n\nY2FuYXJ5\n-----END RSA PRIVATE " +
+		"KEY-----\n"
 	for name, tt := range map[string]struct{ key, says string }{
 		"no key":                  {"canary-no-key", "holds no RSA private key"},
 		"JSON without a key":      {`{"kty": "RSA", "n": "canary"}`, "holds no RSA private key"},
@@ -178,7 +184,8 @@ func TestAnUnusableKeyIsRefusedBeforeAnyRequest(t *testing.T) {
 		"an EC key":               {pkcs8(ec), "holds no RSA private key"},
 	} {
 		form, err := prove(t, tt.key, byKey)
-		if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), arn) {
+		if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), tt.says) ||
+			!strings.Contains(err.Error(), arn) {
 			t.Errorf("%s: %v, want %s with %q and the ARN", name, err, failure.Precondition, tt.says)
 		}
 		if form != nil || strings.Contains(fmt.Sprint(err), "canary") {

@@ -38,7 +38,8 @@ func (s Stored) Text(ctx context.Context) (secret.Value, error) {
 	}
 	text := strings.TrimSpace(v.Reveal())
 	if !tokenPattern.MatchString(text) {
-		return secret.Value{}, failure.New(failure.Precondition, "the secret %s does not hold %s, and nothing else, in plain text", s.ARN, s.What)
+		return secret.Value{}, failure.New(failure.Precondition,
+			"the secret %s does not hold %s, and nothing else, in plain text", s.ARN, s.What)
 	}
 	return secret.New(text), nil
 }
@@ -69,7 +70,8 @@ func (c ClientSecret) Prove(ctx context.Context, form url.Values, header http.He
 
 // Advice implements Proof.
 func (c ClientSecret) Advice() string {
-	return fmt.Sprintf("the client secret in %s is not one of client %s, or has expired, or the client must authenticate in another way: store a valid one, and check that the client is enabled",
+	return fmt.Sprintf("the client secret in %s is not one of client %s, or has expired, or the client must "+
+		"authenticate in another way: store a valid one, and check that the client is enabled",
 		c.Stored.ARN, c.ClientID)
 }
 
@@ -114,13 +116,14 @@ func Assert(form url.Values, assertion secret.Value) {
 
 // Advice implements Proof.
 func (p PrivateKeyJWT) Advice() string {
-	return fmt.Sprintf("check that client %s is active, and that the public key with id %s is registered there, is active and belongs to the private key in %s",
+	return fmt.Sprintf("check that client %s is active, and that the public key with id %s is registered there, is "+
+		"active and belongs to the private key in %s",
 		p.ClientID, p.KeyID, p.Stored.ARN)
 }
 
-// sign makes the assertion (RFC 7523, section 3) as a JWS in compact form (RFC 7515, section 3.1). With a key's id it is
-// signed by RS256 (RFC 7518, section 3.3), with a certificate as Microsoft advises: by PS256, named by x5t#S256 (Microsoft
-// identity platform docs, "Application authentication certificate credentials").
+// sign makes the assertion (RFC 7523, section 3) as a JWS in compact form (RFC 7515, section 3.1). With a key's id it
+// is signed by RS256 (RFC 7518, section 3.3), with a certificate as Microsoft advises: by PS256, named by x5t#S256
+// (Microsoft identity platform docs, "Application authentication certificate credentials").
 func (p PrivateKeyJWT) sign(key *rsa.PrivateKey) (secret.Value, error) {
 	now := p.Now()
 	header := map[string]string{"alg": "RS256", "kid": p.KeyID, "typ": "JWT"}
@@ -152,7 +155,8 @@ func (p PrivateKeyJWT) sign(key *rsa.PrivateKey) (secret.Value, error) {
 
 func (p PrivateKeyJWT) signature(key *rsa.PrivateKey, digest []byte) ([]byte, error) {
 	if p.Certificate != "" {
-		return rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		return rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest,
+			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 	}
 	return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
 }

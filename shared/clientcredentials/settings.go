@@ -39,13 +39,16 @@ func (s Settings) Check(ps *strictjson.Problems, path string) {
 	}
 	if c := s.ClientSecret; c != nil {
 		checkID(ps, path+".clientSecret.clientId", c.ClientID)
-		config.CheckSecretARN(ps, path+".clientSecret.secretArn", c.SecretARN, "the client secret of the rotator's own client")
+		config.CheckSecretARN(ps, path+".clientSecret.secretArn", c.SecretARN,
+			"the client secret of the rotator's own client")
 	}
 	if k := s.PrivateKey; k != nil {
 		checkID(ps, path+".privateKey.clientId", k.ClientID)
-		config.CheckSecretARN(ps, path+".privateKey.keySecretArn", k.KeySecretARN, "the private key of the rotator's own client")
+		config.CheckSecretARN(ps, path+".privateKey.keySecretArn", k.KeySecretARN,
+			"the private key of the rotator's own client")
 		if k.KeyID == "" {
-			ps.Add(path+".privateKey.keyId", "is missing: the key id (kid) of the public key at the rotator's own client")
+			ps.Add(path+".privateKey.keyId",
+				"is missing: the key id (kid) of the public key at the rotator's own client")
 		}
 	}
 }
@@ -64,9 +67,10 @@ func (s Settings) ClientID() string {
 	return s.PrivateKey.ClientID
 }
 
-// Proof makes the proof that the settings choose. audience is what the vendor expects in an assertion; basic is how it wants a
-// client secret.
-func (s Settings) Proof(read func(ctx context.Context, arn string) (secret.Value, error), now func() time.Time, audience string, basic bool) Proof {
+// Proof makes the proof that the settings choose. audience is what the vendor expects in an assertion; basic is how it
+// wants a client secret.
+func (s Settings) Proof(read func(ctx context.Context, arn string) (secret.Value, error), now func() time.Time,
+	audience string, basic bool) Proof {
 	if c := s.ClientSecret; c != nil {
 		return ClientSecret{ClientID: c.ClientID, Basic: basic,
 			Stored: Stored{Read: read, ARN: c.SecretARN, What: "the client secret of the rotator's own client"}}

@@ -16,11 +16,16 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		`{` + secretSettings + `}`: "",
 		`{` + keySettings + `}`:    "",
 		`{}`:                       "settings: needs exactly one of clientSecret and privateKey",
-		`{` + secretSettings + `,` + keySettings + `}`:                           "settings: needs exactly one of clientSecret and privateKey",
-		`{"clientSecret": {"secretArn": "` + arn + `"}}`:                         "settings.clientSecret.clientId: is missing",
-		`{"clientSecret": {"clientId": "rotator", "secretArn": "s3cret"}}`:       "settings.clientSecret.secretArn: must be the ARN",
-		`{"privateKey": {"clientId": "rotator", "keySecretArn": "` + arn + `"}}`: "settings.privateKey.keyId: is missing",
-		`{"privateKey": {"keySecretArn": "k", "keyId": "k1"}}`:                   "settings.privateKey.keySecretArn: must be the ARN",
+		`{` + secretSettings + `,` + keySettings + `}`: "settings: needs exactly one of " +
+			"clientSecret and privateKey",
+		`{"clientSecret": {"secretArn": "` + arn +
+			`"}}`: "settings.clientSecret.clientId: is missing",
+		`{"clientSecret": {"clientId": "rotator", "secretArn": "s3cret"}}`: "settings.clientSecret.secretArn: " +
+			"must be the ARN",
+		`{"privateKey": {"clientId": "rotator", "keySecretArn": "` + arn +
+			`"}}`: "settings.privateKey.keyId: is missing",
+		`{"privateKey": {"keySecretArn": "k", "keyId": "k1"}}`: "settings.privateKey.keySecretArn: " +
+			"must be the ARN",
 	} {
 		var s clientcredentials.Settings
 		ps := strictjson.Decode([]byte(text), &s, "settings")

@@ -16,7 +16,8 @@ var (
 	secretPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
 	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 	elementPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,127}$`)
-	albPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
+	albPattern     = regexp.MustCompile(
+		`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
 )
 
 // NameOK reports whether s can be a client's name.
@@ -29,10 +30,12 @@ func (c Client) check(ps *strictjson.Problems) {
 	}
 	CheckURL(ps, "issuer", c.Issuer)
 	if c.ClientID == "" {
-		ps.Add("clientId", "is missing: the client id of the app registration, as it stands in the load balancer's actions")
+		ps.Add("clientId",
+			"is missing: the client id of the app registration, as it stands in the load balancer's actions")
 	}
 	CheckURL(ps, "callbackUrl", c.CallbackURL)
-	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && err == nil && (u.Path != "/oauth2/idpresponse" || u.RawQuery != "") {
+	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && err == nil && (u.Path != "/oauth2/idpresponse" ||
+		u.RawQuery != "") {
 		ps.Add("callbackUrl", "must be https://HOST/oauth2/idpresponse, the path that Application Load Balancers use")
 	}
 	CheckSecretARN(ps, "secret.arn", c.Secret.ARN, "the client secret")
@@ -68,7 +71,8 @@ func (p IdentityProvider) check(ps *strictjson.Problems) {
 	switch p.TokenAuthMethod {
 	case "", "client_secret_basic", "client_secret_post":
 	default:
-		ps.Add("identityProvider.tokenAuthMethod", "must be client_secret_basic or client_secret_post; load balancers can use no other")
+		ps.Add("identityProvider.tokenAuthMethod",
+			"must be client_secret_basic or client_secret_post; load balancers can use no other")
 	}
 	if len(p.Settings) == 0 || string(p.Settings) == "null" {
 		ps.Add("identityProvider.settings", "is missing: the settings of the %s provider", p.Type)
@@ -77,7 +81,8 @@ func (p IdentityProvider) check(ps *strictjson.Problems) {
 
 func (c Client) checkLoadBalancers(ps *strictjson.Problems) {
 	if len(c.LoadBalancers) == 0 && c.LoadBalancerSearch == nil {
-		ps.Add("loadBalancers", "is missing: the ARNs of the load balancers that use this client, or their tags in loadBalancerSearch")
+		ps.Add("loadBalancers",
+			"is missing: the ARNs of the load balancers that use this client, or their tags in loadBalancerSearch")
 	}
 	seen := map[string]bool{}
 	for i, arn := range c.LoadBalancers {
@@ -94,7 +99,8 @@ func (c Client) checkLoadBalancers(ps *strictjson.Problems) {
 
 func (s LoadBalancerSearch) check(ps *strictjson.Problems) {
 	if len(s.Tags) == 0 {
-		ps.Add("loadBalancerSearch.tags", "is missing: without a tag every load balancer of the account would be searched")
+		ps.Add("loadBalancerSearch.tags",
+			"is missing: without a tag every load balancer of the account would be searched")
 	}
 	if _, empty := s.Tags[""]; empty {
 		ps.Add("loadBalancerSearch.tags", "must have no empty key")
@@ -118,7 +124,9 @@ func (s SmokeTests) check(ps *strictjson.Problems) {
 	inRange(ps, "smokeTests.credential.intervalSeconds", s.Credential.IntervalSeconds, 0, 60)
 	inRange(ps, "smokeTests.maxAuthErrors", s.MaxAuthErrors, 0, 1_000_000)
 	if len(s.Redirect) == 0 && len(s.Login) == 0 {
-		ps.Add("smokeTests", "needs at least one redirect or login test: a URL behind each load balancer, so that a failed switch is seen")
+		ps.Add("smokeTests",
+			"needs at least one redirect or login test: a URL behind each load balancer, so that a failed "+
+				"switch is seen")
 	}
 	for i, t := range s.Redirect {
 		path := fmt.Sprintf("smokeTests.redirect[%d]", i)
@@ -173,16 +181,16 @@ func CheckBaseURL(ps *strictjson.Problems, path, s, advice string) {
 	}
 }
 
-// checkHost reports a host name that is not written as DNS has it: a login test pins that name to each node's address, and
-// the pin would not hold.
+// checkHost reports a host name that is not written as DNS has it: a login test pins that name to each node's address,
+// and the pin would not hold.
 func checkHost(ps *strictjson.Problems, path, host string) {
 	if ascii := ASCIIHost(host); ascii != host {
 		ps.Add(path, "must have a host name of ASCII characters: write %s instead of %s", ascii, host)
 	}
 }
 
-// CheckSecretARN reports an ARN that is missing or not one of a Secrets Manager secret; providers use it too. holds says
-// what the secret must hold.
+// CheckSecretARN reports an ARN that is missing or not one of a Secrets Manager secret; providers use it too. holds
+// says what the secret must hold.
 func CheckSecretARN(ps *strictjson.Problems, path, arn, holds string) {
 	if !secretPattern.MatchString(arn) {
 		ps.Add(path, "must be the ARN of a Secrets Manager secret that holds %s", holds)

@@ -19,8 +19,8 @@ type Client struct {
 	ClientID string `json:"clientId"`
 	// Aliases are further names of the provider: actions with one of them and the client id are targets, too.
 	Aliases []Alias `json:"aliases,omitempty"`
-	// OtherRegistrations are not the client's, though they have its client id. An action with the client id that is neither is
-	// refused.
+	// OtherRegistrations are not the client's, though they have its client id. An action with the client id that is
+	// neither is refused.
 	OtherRegistrations []OtherRegistration `json:"otherRegistrations,omitempty"`
 	// CallbackURL is the redirect URI registered at the identity provider: https://HOST/oauth2/idpresponse.
 	CallbackURL string `json:"callbackUrl"`
@@ -68,11 +68,11 @@ type IdentityProvider struct {
 	// TokenAuthMethod is how the client is registered to authenticate at the token endpoint: client_secret_basic
 	// (default) or client_secret_post.
 	TokenAuthMethod string `json:"tokenAuthMethod,omitempty"`
-	// ClientPair is the client id of a second registration, like the first in everything, for providers that keep only one
-	// secret: the two take turns. Targets have one or the other.
+	// ClientPair is the client id of a second registration, like the first in everything, for providers that keep only
+	// one secret: the two take turns. Targets have one or the other.
 	ClientPair string `json:"clientPair,omitempty"`
-	// AllowInterruption lets the only secret of such a provider be overwritten while it is in use: logins fail until every
-	// load balancer node has the new one.
+	// AllowInterruption lets the only secret of such a provider be overwritten while it is in use: logins fail until
+	// every load balancer node has the new one.
 	AllowInterruption bool `json:"allowInterruption,omitempty"`
 	// CurrentSecretID is the id, at the provider, of the secret that is stored as AWSCURRENT. It is needed only for the
 	// first rotation of a client that has several secrets at the provider.
@@ -87,16 +87,16 @@ type SmokeTests struct {
 	// Redirect and Login go through the load balancer.
 	Redirect []RedirectTest `json:"redirect,omitempty"`
 	Login    []LoginTest    `json:"login,omitempty"`
-	// MaxAuthErrors is how many more ELBAuthError counts than in the same time before, over all load balancers since the new
-	// secret was made, still pass; default 0. What chance explains always passes, and any number where logins go on.
-	// The metric has no client dimension: other clients of the same load balancer count too.
+	// MaxAuthErrors is how many more ELBAuthError counts than in the same time before, over all load balancers since
+	// the new secret was made, still pass; default 0. What chance explains always passes, and any number where logins
+	// go on. The metric has no client dimension: other clients of the same load balancer count too.
 	MaxAuthErrors *int `json:"maxAuthErrors,omitempty"`
 }
 
 // CredentialTest asks the token endpoint whether it accepts a secret.
 type CredentialTest struct {
-	// SuccessesInARow is how many times in a row the new secret must be accepted before a target gets it; 1 to 50, default
-	// 3, or more where the provider's token servers learn of a secret one by one.
+	// SuccessesInARow is how many times in a row the new secret must be accepted before a target gets it; 1 to 50,
+	// default 3, or more where the provider's token servers learn of a secret one by one.
 	SuccessesInARow *int `json:"successesInARow,omitempty"`
 	// IntervalSeconds is the pause between two tries; 0 to 60, default 1, or more for such a provider.
 	IntervalSeconds *int `json:"intervalSeconds,omitempty"`

@@ -6,10 +6,11 @@ import (
 )
 
 // ASCIIHost is the form of a host name that is asked for in DNS: labels that are not ASCII begin with xn-- (RFC 5890,
-// section 2.3.2.1). It equals the name if that is ASCII already. Clients turn such names into that form by themselves, and
-// then no longer know it as the name that they were given.
+// section 2.3.2.1). It equals the name if that is ASCII already. Clients turn such names into that form by themselves,
+// and then no longer know it as the name that they were given.
 func ASCIIHost(host string) string {
-	labels := strings.FieldsFunc(host, func(r rune) bool { return strings.ContainsRune(".。．｡", r) }) // RFC 3490, section 3.1
+	// RFC 3490, section 3.1
+	labels := strings.FieldsFunc(host, func(r rune) bool { return strings.ContainsRune(".。．｡", r) })
 	changed := false
 	for i, l := range labels {
 		if !isASCII(l) {

@@ -33,13 +33,15 @@ func TestHostNamesThatAreNotASCIIAreRefused(t *testing.T) {
 	for _, url := range []string{"https://bücher.example/", "https://b%C3%BCcher.example:8443/x"} {
 		var ps strictjson.Problems
 		CheckURL(&ps, "smokeTests.login[0].url", url)
-		if err := ps.Err("x"); err == nil || !strings.Contains(err.Error(), "smokeTests.login[0].url: must have a host name of ASCII characters: write xn--bcher-kva.example instead") {
+		if err := ps.Err("x"); err == nil || !strings.Contains(err.Error(),
+			"smokeTests.login[0].url: must have a host name of ASCII characters: write xn--bcher-kva.example instead") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
 	var ps strictjson.Problems
 	checkAddresses(&ps, "connectTo", []string{"bücher.example:443", "192.0.2.1:443", "[2001:db8::1]:443"})
-	if err := ps.Err("x"); err == nil || !strings.Contains(err.Error(), "connectTo[0]: must have a host name") || len(ps) != 1 {
+	if err := ps.Err("x"); err == nil || !strings.Contains(err.Error(), "connectTo[0]: must have a host name") ||
+		len(ps) != 1 {
 		t.Errorf("%v", err)
 	}
 }

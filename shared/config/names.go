@@ -8,8 +8,8 @@ import (
 	"alboidc.internal/shared/strictjson"
 )
 
-// Alias is a further name of the identity provider: another host, custom domain or protocol version under which the same
-// registration is reached, with the same client ids and secrets.
+// Alias is a further name of the identity provider: another host, custom domain or protocol version under which the
+// same registration is reached, with the same client ids and secrets.
 type Alias struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorizationEndpoint"`
@@ -18,8 +18,8 @@ type Alias struct {
 	UserInfoEndpoint string `json:"userInfoEndpoint,omitempty"`
 }
 
-// OtherRegistration is a registration at another provider that happens to have the same client id. Its actions are not the
-// client's.
+// OtherRegistration is a registration at another provider that happens to have the same client id. Its actions are not
+// the client's.
 type OtherRegistration struct {
 	Issuer        string `json:"issuer"`
 	TokenEndpoint string `json:"tokenEndpoint"`
@@ -32,8 +32,8 @@ func (c Client) Names() []Alias {
 	return append([]Alias{own}, c.Aliases...)
 }
 
-// TokenEndpoints are where the client's secret is accepted, each once, the one of its own fields first. A secret counts as
-// accepted or refused only if every one of them says so.
+// TokenEndpoints are where the client's secret is accepted, each once, the one of its own fields first. A secret counts
+// as accepted or refused only if every one of them says so.
 func (c Client) TokenEndpoints() []string {
 	var out []string
 	for _, n := range c.Names() {
@@ -103,7 +103,9 @@ func (c Client) checkNames(ps *strictjson.Problems) {
 		if slices.ContainsFunc(names[:i+1], func(n Alias) bool {
 			return SameURL(n.Issuer, a.Issuer) && SameURL(n.TokenEndpoint, a.TokenEndpoint)
 		}) {
-			ps.Add(path, "is the client's own name, or is listed twice: remove it (hosts count in any case, with or without :443)")
+			ps.Add(path,
+				"is the client's own name, or is listed twice: remove it (hosts count in any case, with or without "+
+					":443)")
 		}
 	}
 	for i, o := range c.OtherRegistrations {

@@ -39,7 +39,8 @@ func schema(t *testing.T) map[string]any {
 func blocks(t *testing.T, language string) []string {
 	t.Helper()
 	var out []string
-	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(documentation(t, "client-configuration.md"), -1) {
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(documentation(t,
+		"client-configuration.md"), -1) {
 		out = append(out, m[1])
 	}
 	return out
@@ -174,9 +175,13 @@ func TestDefaultsOfTheSchemaAreThoseOfTheCode(t *testing.T) {
 		"spreadSeconds":                         func(c config.Client) any { return c.Spread() },
 		"identityProvider.tokenAuthMethod":      func(c config.Client) any { return c.IdentityProvider.AuthMethod() },
 		"smokeTests.credential.successesInARow": func(c config.Client) any { return c.SmokeTests.Credential.InARow(0) },
-		"smokeTests.credential.intervalSeconds": func(c config.Client) any { return c.SmokeTests.Credential.Interval(0) },
-		"identityProvider.allowInterruption":    func(c config.Client) any { return c.IdentityProvider.AllowInterruption },
-		"smokeTests.maxAuthErrors":              func(c config.Client) any { return c.SmokeTests.AuthErrors() },
+		"smokeTests.credential.intervalSeconds": func(c config.Client) any {
+			return c.SmokeTests.Credential.Interval(0)
+		},
+		"identityProvider.allowInterruption": func(c config.Client) any {
+			return c.IdentityProvider.AllowInterruption
+		},
+		"smokeTests.maxAuthErrors": func(c config.Client) any { return c.SmokeTests.AuthErrors() },
 	}
 	for _, f := range fields(t, schema(t), decoded(t, complete(t)), "") {
 		want, has := f.schema["default"]
@@ -190,15 +195,23 @@ func TestDefaultsOfTheSchemaAreThoseOfTheCode(t *testing.T) {
 }
 
 // texts are tried in every field that holds a string: good and bad ones of each kind.
-var texts = []string{"", "a", "A", "-a", "a b", " a", "a ", "orders-web", strings.Repeat("a", 40), strings.Repeat("a", 41),
-	"https://example.com", "https://example.com/", "https://example.com:8443/a?b=c", "https://[2001:db8::1]:443/x", "http://example.com/",
-	"https://", "https://:443/x", "https://%zz", "https://a:b@example.com/", "https://example.com/#x", "//example.com", "example.com",
-	"https://example.com/oauth2/idpresponse", "https://example.com/a/oauth2/idpresponse", "https://example.com/oauth2/idpresponse?x=y",
+var texts = []string{"", "a", "A", "-a", "a b", " a", "a ",
+	"orders-web", strings.Repeat("a", 40), strings.Repeat("a", 41),
+	"https://example.com", "https://example.com/", "https://example.com:8443/a?b=c", "https://[2001:db8::1]:443/x",
+	"http://example.com/",
+	"https://", "https://:443/x", "https://%zz", "https://a:b@example.com/", "https://example.com/#x", "//example.com",
+	"example.com",
+	"https://example.com/oauth2/idpresponse", "https://example.com/a/oauth2/idpresponse",
+	"https://example.com/oauth2/idpresponse?x=y",
 	"example.com:443", "10.0.0.1:443", "10.0.0.1", "[::1]:8443", "::1:8443", ":443", "a:",
-	"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf", "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:a",
-	"arn:aws:secretsmanager:eu-west-1:1111:secret:a", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:", "arn:aws:s3:::a",
-	"arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/a/5a", "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/net/a/5a",
-	"client_secret_basic", "client_secret_post", "private_key_jwt", "eu-central-1", "us-gov-west-1", "Frankfurt", "eu-central"}
+	"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf",
+	"arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:a",
+	"arn:aws:secretsmanager:eu-west-1:1111:secret:a", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:",
+	"arn:aws:s3:::a",
+	"arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/a/5a",
+	"arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/net/a/5a",
+	"client_secret_basic", "client_secret_post", "private_key_jwt", "eu-central-1", "us-gov-west-1", "Frankfurt",
+	"eu-central"}
 
 // values are what a field is replaced with.
 func values(f field) []any {

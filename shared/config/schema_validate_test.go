@@ -15,8 +15,8 @@ import (
 // annotations are keywords of JSON Schema that restrict nothing.
 var annotations = []string{"$schema", "title", "description", "default"}
 
-// conforms checks a value against the part of JSON Schema 2020-12 that the schema uses, and returns what does not fit. A
-// keyword that it does not know is an error too: none is silently without effect.
+// conforms checks a value against the part of JSON Schema 2020-12 that the schema uses, and returns what does not fit.
+// A keyword that it does not know is an error too: none is silently without effect.
 func conforms(schema map[string]any, value any, path string) error {
 	for _, keyword := range slices.Sorted(maps.Keys(schema)) {
 		if slices.Contains(annotations, keyword) {
@@ -35,7 +35,10 @@ func apply(schema map[string]any, keyword string, value any, path string) error 
 	case "type":
 		ok = typeOf(value) == argument
 	case "anyOf":
-		ok = slices.ContainsFunc(argument.([]any), func(s any) bool { return conforms(s.(map[string]any), value, path) == nil })
+		ok = slices.ContainsFunc(argument.([]any), func(s any) bool {
+			return conforms(s.(map[string]any), value,
+				path) == nil
+		})
 	case "enum":
 		ok = slices.Contains(argument.([]any), value)
 	case "required", "properties", "additionalProperties", "minProperties", "propertyNames":
@@ -112,7 +115,8 @@ func applyToList(keyword string, argument any, list []any, path string) error {
 		}
 	case "uniqueItems":
 		for i := range list {
-			if argument == true && slices.ContainsFunc(list[:i], func(x any) bool { return reflect.DeepEqual(x, list[i]) }) {
+			if argument == true &&
+				slices.ContainsFunc(list[:i], func(x any) bool { return reflect.DeepEqual(x, list[i]) }) {
 				return fmt.Errorf("%s[%d]: listed twice", path, i)
 			}
 		}

@@ -55,7 +55,8 @@ func Problem(expression string) string {
 	}
 	fields := strings.Split(m[1], " ")
 	if len(fields) != len(fieldForms) {
-		return fmt.Sprintf("must have %d fields: minutes, hours, day of month, month, day of week, year", len(fieldForms))
+		return fmt.Sprintf("must have %d fields: minutes, hours, day of month, month, day of week, year",
+			len(fieldForms))
 	}
 	for i, f := range fieldForms {
 		if !f.pattern.MatchString(fields[i]) {
@@ -75,7 +76,8 @@ func Problem(expression string) string {
 }
 
 // Starts yields the starts after an instant, in order; none if the expression is not valid. A time that a clock change
-// leaves out is left out, and one that it repeats is due once (EventBridge Scheduler user guide, "Daylight savings time").
+// leaves out is left out, and one that it repeats is due once (EventBridge Scheduler user guide, "Daylight savings
+// time").
 func Starts(expression string, zone *time.Location, after time.Time) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {
 		if Problem(expression) != "" {

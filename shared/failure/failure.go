@@ -24,20 +24,21 @@ const (
 	StillAccepted Kind = "StillAccepted"
 	// LockLost: another execution owns the client's lock. This execution must not touch anything any more.
 	LockLost Kind = "LockLost"
-	// Superseded: AWSCURRENT is a third version, neither the old nor the new one of this rotation. Somebody else changed the
-	// secret: this execution must not touch a target any more, neither forward nor back.
+	// Superseded: AWSCURRENT is a third version, neither the old nor the new one of this rotation. Somebody else
+	// changed the secret: this execution must not touch a target any more, neither forward nor back.
 	Superseded Kind = "Superseded"
-	// Reconfigured: the client's parameter is gone, or holds the configuration of another client than the one for which this
-	// execution began. It must not touch anything any more, neither forward nor back.
+	// Reconfigured: the client's parameter is gone, or holds the configuration of another client than the one for which
+	// this execution began. It must not touch anything any more, neither forward nor back.
 	Reconfigured Kind = "Reconfigured"
-	// Outdated: what this step rests on was looked at too long ago, before a redrive for instance. It is looked at again.
+	// Outdated: what this step rests on was looked at too long ago, before a redrive for instance. It is looked at
+	// again.
 	Outdated Kind = "Outdated"
 	// InvalidInput: the execution input or the client configuration is wrong; the text names the field.
 	InvalidInput Kind = "InvalidInput"
 	// Precondition: something is not as this step needs it; the text says what, and what to do.
 	Precondition Kind = "Precondition"
-	// SecretRefused: the identity provider refuses a secret that it must accept, several times, while it answered rightly in between
-	// (the positive control). Trying again does not help, unless somebody mends that.
+	// SecretRefused: the identity provider refuses a secret that it must accept, several times, while it answered
+	// rightly in between (the positive control). Trying again does not help, unless somebody mends that.
 	SecretRefused Kind = "SecretRefused"
 	// TargetDrift: a listener or rule is not, or did not stay, what the client's configuration says.
 	TargetDrift Kind = "TargetDrift"
@@ -53,7 +54,8 @@ const (
 
 // Kinds lists every name, transient ones first.
 func Kinds() []Kind {
-	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, Outdated, Reconfigured, InvalidInput, Precondition, SecretRefused, TargetDrift,
+	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, Outdated, Reconfigured,
+		InvalidInput, Precondition, SecretRefused, TargetDrift,
 		SmokeTestFailed, IdPRejected, AccessDenied, Internal}
 }
 

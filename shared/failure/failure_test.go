@@ -20,7 +20,8 @@ func TestKindOfTakesTheOutermostFailure(t *testing.T) {
 	}{
 		{"a failure", failure.New(failure.Throttled, "slow down"), failure.Throttled},
 		{"a wrapped failure", fmt.Errorf("listing: %w", failure.New(failure.IdPRejected, "no")), failure.IdPRejected},
-		{"a failure around a failure", failure.Wrap(failure.Precondition, failure.New(failure.Throttled, "x"), "y"), failure.Precondition},
+		{"a failure around a failure", failure.Wrap(failure.Precondition, failure.New(failure.Throttled, "x"),
+			"y"), failure.Precondition},
 		{"a failure around an ended context", failure.Wrap(failure.Internal, context.Canceled, "y"), failure.Internal},
 		{"joined errors", errors.Join(cause, failure.New(failure.LockLost, "x")), failure.LockLost},
 		{"a deadline", fmt.Errorf("waiting: %w", context.DeadlineExceeded), failure.Unavailable},
@@ -79,12 +80,14 @@ func TestKindsAreDistinctAndTransientOnesComeFirst(t *testing.T) {
 		}
 		transient = k.Transient()
 	}
-	for _, k := range []failure.Kind{failure.Throttled, failure.Unavailable, failure.NotYetActive, failure.StillAccepted} {
+	for _, k := range []failure.Kind{failure.Throttled, failure.Unavailable, failure.NotYetActive,
+		failure.StillAccepted} {
 		if !k.Transient() || !seen[k] {
 			t.Errorf("%s must be listed, and transient", k)
 		}
 	}
-	for _, k := range []failure.Kind{failure.LockLost, failure.Superseded, failure.Outdated, failure.InvalidInput, failure.Precondition, failure.TargetDrift,
+	for _, k := range []failure.Kind{failure.LockLost, failure.Superseded, failure.Outdated, failure.InvalidInput,
+		failure.Precondition, failure.TargetDrift,
 		failure.SmokeTestFailed, failure.IdPRejected, failure.AccessDenied, failure.Internal, "Invented"} {
 		if k.Transient() {
 			t.Errorf("%s must not be transient: trying again does not help", k)

@@ -144,7 +144,8 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 	i.mu.Lock()
 	watchers := i.observe
 	for _, r := range i.rules {
-		if r.Service != service || (r.Operation != "*" && r.Operation != operation) || !strings.Contains(text, r.Match) {
+		if r.Service != service || (r.Operation != "*" && r.Operation != operation) ||
+			!strings.Contains(text, r.Match) {
 			continue
 		}
 		r.seen++

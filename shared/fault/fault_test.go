@@ -38,18 +38,22 @@ func TestFaultHitsOnlyTheRequestsItDescribes(t *testing.T) {
 		service, called, request string
 		want                     fault.Outcome
 	}{
-		"the same operation":            {"ModifyRule", "", "elasticloadbalancing", "ModifyRule", "RuleArn=a", refused},
-		"another operation":             {"ModifyRule", "", "elasticloadbalancing", "ModifyListener", "RuleArn=a", fault.Outcome{}},
-		"another service":               {"ModifyRule", "", "ssm", "ModifyRule", "RuleArn=a", fault.Outcome{}},
-		"every operation":               {"*", "", "elasticloadbalancing", "DescribeRules", "", refused},
-		"a text that holds the match":   {"*", "RuleArn=a", "elasticloadbalancing", "ModifyRule", "x RuleArn=a y", refused},
-		"a text that does not hold it":  {"*", "RuleArn=a", "elasticloadbalancing", "ModifyRule", "RuleArn=b", fault.Outcome{}},
+		"the same operation": {"ModifyRule", "", "elasticloadbalancing", "ModifyRule", "RuleArn=a", refused},
+		"another operation": {"ModifyRule", "", "elasticloadbalancing", "ModifyListener",
+			"RuleArn=a", fault.Outcome{}},
+		"another service": {"ModifyRule", "", "ssm", "ModifyRule", "RuleArn=a", fault.Outcome{}},
+		"every operation": {"*", "", "elasticloadbalancing", "DescribeRules", "", refused},
+		"a text that holds the match": {"*", "RuleArn=a", "elasticloadbalancing", "ModifyRule",
+			"x RuleArn=a y", refused},
+		"a text that does not hold it": {"*", "RuleArn=a", "elasticloadbalancing", "ModifyRule",
+			"RuleArn=b", fault.Outcome{}},
 		"a prefix of an operation name": {"Modify", "", "elasticloadbalancing", "ModifyRule", "", fault.Outcome{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := &fault.Injector{}
-			add(t, i, fault.Rule{Service: "elasticloadbalancing", Operation: c.operation, Match: c.match, Mode: fault.Refuse, Status: 403, Code: "AccessDenied"})
+			add(t, i, fault.Rule{Service: "elasticloadbalancing", Operation: c.operation, Match: c.match,
+				Mode: fault.Refuse, Status: 403, Code: "AccessDenied"})
 			if got := i.Decide(c.service, c.called, c.request); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
@@ -71,7 +75,8 @@ func TestFaultSkipsTheFirstRequestsAndEndsAfterSoMany(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := &fault.Injector{}
-			add(t, i, fault.Rule{Service: "ssm", Operation: "GetParameter", Match: "orders", Skip: c.skip, Times: c.times, Mode: fault.Lose})
+			add(t, i, fault.Rule{Service: "ssm", Operation: "GetParameter", Match: "orders", Skip: c.skip,
+				Times: c.times, Mode: fault.Lose})
 			got := ""
 			for range 5 {
 				i.Decide("ssm", "GetParameter", "another one, which does not count")
@@ -92,7 +97,8 @@ func TestRefusalWithoutStatusAndCodeIsAnInternalFailure(t *testing.T) {
 	t.Parallel()
 	i := &fault.Injector{}
 	add(t, i, fault.Rule{Service: "ssm", Operation: "*", Mode: fault.Refuse})
-	if got := i.Decide("ssm", "GetParameter", ""); got != (fault.Outcome{Refuse: true, Status: 500, Code: "InternalFailure"}) {
+	if got := i.Decide("ssm", "GetParameter",
+		""); got != (fault.Outcome{Refuse: true, Status: 500, Code: "InternalFailure"}) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -121,14 +127,15 @@ func TestFaultsInForceTogetherAddUp(t *testing.T) {
 func TestRuleThatCannotDoWhatItSaysIsRefused(t *testing.T) {
 	t.Parallel()
 	for want, r := range map[string]fault.Rule{
-		"service and operation":                  {Operation: "*", Mode: fault.Lose},
-		"service and operation must be given":    {Service: "ssm", Mode: fault.Lose},
-		`mode "" is not one of`:                  {Service: "ssm", Operation: "*"},
-		`mode "explode" is not one of`:           {Service: "ssm", Operation: "*", Mode: "explode"},
-		"needs latencyNanos":                     {Service: "ssm", Operation: "*", Mode: fault.Delay},
-		"latencyNanos is for mode delay":         {Service: "ssm", Operation: "*", Mode: fault.Refuse, Latency: 1},
-		"status and code are for mode refuse":    {Service: "ssm", Operation: "*", Mode: fault.Lose, Status: 500},
-		"are for mode refuse, not delay":         {Service: "ssm", Operation: "*", Mode: fault.Delay, Latency: 1, Code: "x"},
+		"service and operation":               {Operation: "*", Mode: fault.Lose},
+		"service and operation must be given": {Service: "ssm", Mode: fault.Lose},
+		`mode "" is not one of`:               {Service: "ssm", Operation: "*"},
+		`mode "explode" is not one of`:        {Service: "ssm", Operation: "*", Mode: "explode"},
+		"needs latencyNanos":                  {Service: "ssm", Operation: "*", Mode: fault.Delay},
+		"latencyNanos is for mode delay":      {Service: "ssm", Operation: "*", Mode: fault.Refuse, Latency: 1},
+		"status and code are for mode refuse": {Service: "ssm", Operation: "*", Mode: fault.Lose, Status: 500},
+		"are for mode refuse, not delay": {Service: "ssm", Operation: "*", Mode: fault.Delay, Latency: 1,
+			Code: "x"},
 		"status 42 is not an HTTP error":         {Service: "ssm", Operation: "*", Mode: fault.Refuse, Status: 42},
 		"status 200 is not an HTTP error":        {Service: "ssm", Operation: "*", Mode: fault.Refuse, Status: 200},
 		"skip and times must not be negative":    {Service: "ssm", Operation: "*", Mode: fault.Lose, Skip: -1},
@@ -160,7 +167,8 @@ func TestListShowsEachFaultWithItsNumberAndHowOftenItMatched(t *testing.T) {
 	if err := json.Unmarshal(i.List(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 1 || got[0].ID != second || got[0].Seen != 3 || got[0].Operation != "okta.createSecret" || got[0].Status != 503 {
+	if len(got) != 1 || got[0].ID != second || got[0].Seen != 3 || got[0].Operation != "okta.createSecret" ||
+		got[0].Status != 503 {
 		t.Errorf("listed %+v", got)
 	}
 }

@@ -30,8 +30,8 @@ type API struct {
 	// ErrorCode finds the vendor's error code in the body of an error answer, "" if there is none. What it returns gets
 	// into errors and logs: it must let only codes through, never free text.
 	ErrorCode func(body []byte) string
-	// Transient is the kind of a refusal whose code says that it passes by itself, whatever its status: Throttled if the request
-	// had no effect, Unavailable if it may have had one, "" for any other code; nil knows no such code.
+	// Transient is the kind of a refusal whose code says that it passes by itself, whatever its status: Throttled if
+	// the request had no effect, Unavailable if it may have had one, "" for any other code; nil knows no such code.
 	Transient func(code string) failure.Kind
 	// Explain says what the operator can do about a refusal, "" if there is nothing to say; nil says nothing.
 	Explain func(s *StatusError) string
@@ -50,12 +50,13 @@ type Request struct {
 	Header http.Header
 }
 
-// Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (429, 423, 425, 409 with a
-// told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, or one that is not understood: the request may have
-// taken effect) and IdPRejected (any other status); those with a status have a *StatusError in their chain.
+// Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (429, 423, 425, 409
+// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, or one that is not understood: the
+// request may have taken effect) and IdPRejected (any other status); those with a status have a *StatusError in their
+// chain.
 //
-// A GET that is throttled or unavailable is tried up to three times. Nothing else is ever repeated: whoever made the request
-// must first look at what it did.
+// A GET that is throttled or unavailable is tried up to three times. Nothing else is ever repeated: whoever made the
+// request must first look at what it did.
 func (a *API) Do(ctx context.Context, r Request, out any) error {
 	for try := 1; ; try++ {
 		err := a.once(ctx, r, out)

@@ -68,11 +68,13 @@ func newVendor(t *testing.T, replies ...reply) *vendor {
 
 func (v *vendor) get(ctx context.Context) error {
 	var out struct{ Name string }
-	return v.Do(ctx, httpclient.Request{Operation: "list things", Method: http.MethodGet, URL: v.url + "/?" + canary}, &out)
+	return v.Do(ctx, httpclient.Request{Operation: "list things", Method: http.MethodGet, URL: v.url + "/?" + canary},
+		&out)
 }
 
 func (v *vendor) post(ctx context.Context) error {
-	return v.Do(ctx, httpclient.Request{Operation: "make a thing", Method: http.MethodPost, URL: v.url, JSON: map[string]string{"secret": canary}}, nil)
+	return v.Do(ctx, httpclient.Request{Operation: "make a thing", Method: http.MethodPost, URL: v.url,
+		JSON: map[string]string{"secret": canary}}, nil)
 }
 
 func TestStatusesBecomeFailures(t *testing.T) {
@@ -83,30 +85,44 @@ func TestStatusesBecomeFailures(t *testing.T) {
 		kind  failure.Kind
 		text  string
 	}{
-		{"400 with a code", reply{400, nil, `{"code": "E1", "text": "` + canary + `"}`}, failure.IdPRejected, "Acme refused to make a thing: HTTP 400 E1"},
+		{"400 with a code", reply{400, nil, `{"code": "E1", "text": "` + canary + `"}`}, failure.IdPRejected,
+			"Acme refused to make a thing: HTTP 400 E1"},
 		{"401", reply{401, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 401"},
 		{"403", reply{403, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 403"},
 		{"409", reply{409, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
 		{"a redirect", reply{302, map[string]string{"Location": "https://" + canary}, ""}, failure.IdPRejected,
-			"Acme answered the request to make a thing with a redirect, which is not followed; is the URL in the settings right?: HTTP 302"},
-		{"429 without a wait", reply{429, nil, canary}, failure.Throttled, "Acme has had too many requests (to make a thing): HTTP 429"},
+			"Acme answered the request to make a thing with a redirect, which is not followed; is the URL in the " +
+				"settings right?: HTTP 302"},
+		{"429 without a wait", reply{429, nil, canary}, failure.Throttled,
+			"Acme has had too many requests (to make a thing): HTTP 429"},
 		{"429 with a wait", reply{429, map[string]string{"Retry-After": "7"}, canary}, failure.Throttled,
 			"Acme has had too many requests (to make a thing): HTTP 429, asked to wait 7s"},
 		{"409 with a wait", reply{409, map[string]string{"Retry-After": "7"}, canary}, failure.Throttled,
-			"Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 409, asked to wait 7s"},
-		{"423", reply{423, nil, canary}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 423"},
-		{"425", reply{425, nil, canary}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 425"},
+			"Acme did not make a thing now, most likely because of other changes at the same time; it can be tried " +
+				"again: HTTP 409, asked to wait 7s"},
+		{"423", reply{423, nil, canary}, failure.Throttled, "Acme did not make a thing now, most likely because of " +
+			"other changes at the same time; it can be tried again: HTTP 423"},
+		{"425", reply{425, nil, canary}, failure.Throttled, "Acme did not make a thing now, most likely because of " +
+			"other changes at the same time; it can be tried again: HTTP 425"},
 		{"408", reply{408, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 408"},
 		{"424", reply{424, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 424"},
-		{"400 with a code that passes", reply{400, nil, `{"code": "LATER"}`}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 400 LATER"},
-		{"400 with a code that says nothing", reply{400, nil, `{"code": "OOPS"}`}, failure.Unavailable, "Acme failed to make a thing: HTTP 400 OOPS"},
-		{"503 with a code that passes", reply{503, nil, `{"code": "LATER"}`}, failure.Throttled, "Acme did not make a thing now, most likely because of other changes at the same time; it can be tried again: HTTP 503 LATER"},
-		{"400 of OAuth that passes", reply{400, nil, `{"code": "temporarily_unavailable.AADSTS90090"}`}, failure.Unavailable,
+		{"400 with a code that passes", reply{400, nil, `{"code": "LATER"}`}, failure.Throttled,
+			"Acme did not make a thing now, most likely because of other changes at the same time; it can be tried " +
+				"again: HTTP 400 LATER"},
+		{"400 with a code that says nothing", reply{400, nil, `{"code": "OOPS"}`}, failure.Unavailable,
+			"Acme failed to make a thing: HTTP 400 OOPS"},
+		{"503 with a code that passes", reply{503, nil, `{"code": "LATER"}`}, failure.Throttled,
+			"Acme did not make a thing now, most likely because of other changes at the same time; it can be tried " +
+				"again: HTTP 503 LATER"},
+		{"400 of OAuth that passes", reply{400, nil, `{"code": "temporarily_unavailable.AADSTS90090"}`},
+			failure.Unavailable,
 			"Acme failed to make a thing: HTTP 400 temporarily_unavailable.AADSTS90090"},
 		{"500", reply{500, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 500"},
 		{"503", reply{503, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 503"},
-		{"a code that is free text", reply{400, nil, `{"code": "text ` + canary + `"}`}, failure.IdPRejected, "Acme refused to make a thing: HTTP 400"},
-		{"a code as long as a secret", reply{400, nil, `{"code": "` + strings.Repeat("x", 41) + `"}`}, failure.IdPRejected, "Acme refused to make a thing: HTTP 400"},
+		{"a code that is free text", reply{400, nil, `{"code": "text ` + canary + `"}`}, failure.IdPRejected,
+			"Acme refused to make a thing: HTTP 400"},
+		{"a code as long as a secret", reply{400, nil, `{"code": "` + strings.Repeat("x", 41) + `"}`},
+			failure.IdPRejected, "Acme refused to make a thing: HTTP 400"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,7 +154,8 @@ func TestARefusalIsExplained(t *testing.T) {
 		}
 		return ""
 	}
-	if err := v.post(t.Context()); err == nil || err.Error() != "Acme refused to make a thing; ask for rights: HTTP 403" {
+	if err := v.post(t.Context()); err == nil ||
+		err.Error() != "Acme refused to make a thing; ask for rights: HTTP 403" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -150,18 +167,19 @@ func TestToldWaitsAreReadAndKeptInsideLimits(t *testing.T) {
 		header map[string]string
 		want   time.Duration
 	}{
-		"seconds":                       {map[string]string{"Retry-After": "9"}, 9 * time.Second},
-		"a date":                        {map[string]string{"Retry-After": at(20 * time.Second)}, 20 * time.Second},
-		"a date that is past":           {map[string]string{"Retry-After": at(-time.Hour)}, time.Second},
-		"no wait":                       {map[string]string{"Retry-After": "0"}, time.Second},
-		"a negative wait":               {map[string]string{"Retry-After": "-5"}, time.Second},
-		"a year":                        {map[string]string{"Retry-After": "31536000"}, 5 * time.Minute},
-		"more than fits":                {map[string]string{"Retry-After": "9223372036854775807"}, 5 * time.Minute},
-		"nonsense":                      {map[string]string{"Retry-After": canary}, 0},
-		"Okta's reset, on Okta's clock": {map[string]string{"X-Rate-Limit-Reset": "1000000030", "Date": time.Unix(1000000000, 0).UTC().Format(http.TimeFormat)}, 31 * time.Second},
-		"Auth0's reset":                 {map[string]string{"x-ratelimit-reset": "1772359204"}, 5 * time.Second},
-		"a reset that is past":          {map[string]string{"X-Rate-Limit-Reset": "5"}, time.Second},
-		"a reset of nonsense":           {map[string]string{"X-Rate-Limit-Reset": "soon"}, 0},
+		"seconds":             {map[string]string{"Retry-After": "9"}, 9 * time.Second},
+		"a date":              {map[string]string{"Retry-After": at(20 * time.Second)}, 20 * time.Second},
+		"a date that is past": {map[string]string{"Retry-After": at(-time.Hour)}, time.Second},
+		"no wait":             {map[string]string{"Retry-After": "0"}, time.Second},
+		"a negative wait":     {map[string]string{"Retry-After": "-5"}, time.Second},
+		"a year":              {map[string]string{"Retry-After": "31536000"}, 5 * time.Minute},
+		"more than fits":      {map[string]string{"Retry-After": "9223372036854775807"}, 5 * time.Minute},
+		"nonsense":            {map[string]string{"Retry-After": canary}, 0},
+		"Okta's reset, on Okta's clock": {map[string]string{"X-Rate-Limit-Reset": "1000000030",
+			"Date": time.Unix(1000000000, 0).UTC().Format(http.TimeFormat)}, 31 * time.Second},
+		"Auth0's reset":        {map[string]string{"x-ratelimit-reset": "1772359204"}, 5 * time.Second},
+		"a reset that is past": {map[string]string{"X-Rate-Limit-Reset": "5"}, time.Second},
+		"a reset of nonsense":  {map[string]string{"X-Rate-Limit-Reset": "soon"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,7 +196,8 @@ func TestTheResetOfALimitCountsOnlyIfTheLimitWasReached(t *testing.T) {
 	t.Parallel()
 	reset := map[string]string{"X-Rate-Limit-Reset": "1772359257"} // in 57 s
 	v := newVendor(t, reply{503, reset, ""}, reply{200, reset, `{"name": "x"}`})
-	if err := v.get(t.Context()); err != nil || v.calls != 2 || !slices.Equal(v.waits, []time.Duration{500 * time.Millisecond}) {
+	if err := v.get(t.Context()); err != nil || v.calls != 2 ||
+		!slices.Equal(v.waits, []time.Duration{500 * time.Millisecond}) {
 		t.Errorf("got %v after %d requests with the waits %v", err, v.calls, v.waits)
 	}
 }
@@ -195,24 +214,27 @@ func TestOnlyAGetIsTriedAgainAndOnlyForAShortWhile(t *testing.T) {
 		waits   []time.Duration
 		kind    failure.Kind // "" is success
 	}{
-		"a server error that passes":          {[]reply{{500, nil, ""}, good}, []time.Duration{half}, ""},
-		"a server error that stays":           {[]reply{{502, nil, ""}}, []time.Duration{half, one}, failure.Unavailable},
-		"throttling without a wait":           {[]reply{{429, nil, ""}, good}, []time.Duration{half}, ""},
-		"throttling with a short wait":        {[]reply{wait(429, "3"), good}, []time.Duration{3 * one}, ""},
-		"throttling with a long wait":         {[]reply{wait(429, "30")}, nil, failure.Throttled},
-		"maintenance with a short wait":       {[]reply{wait(503, "4"), good}, []time.Duration{4 * one}, ""},
-		"maintenance with a long wait":        {[]reply{wait(503, "60")}, nil, failure.Unavailable},
-		"a refusal":                           {[]reply{{403, nil, ""}}, nil, failure.IdPRejected},
-		"an answer that is not JSON":          {[]reply{{200, nil, canary}}, nil, failure.Unavailable},
-		"an answer of another shape":          {[]reply{{200, nil, `{"name": 12345678}`}}, nil, failure.Unavailable},
-		"an answer that is far too long":      {[]reply{{200, nil, `{"name": "` + strings.Repeat("x", 1<<20) + `"}`}}, nil, failure.Unavailable},
-		"a timeout that passes":               {[]reply{{408, nil, ""}, good}, []time.Duration{half}, ""},
-		"a failed dependency that passes":     {[]reply{{424, nil, ""}, good}, []time.Duration{half}, ""},
-		"a lock with a short wait":            {[]reply{wait(423, "2"), good}, []time.Duration{2 * one}, ""},
-		"too early":                           {[]reply{{425, nil, ""}, good}, []time.Duration{half}, ""},
-		"a conflict that passes":              {[]reply{wait(409, "1"), good}, []time.Duration{one}, ""},
-		"a conflict":                          {[]reply{{409, nil, ""}}, nil, failure.IdPRejected},
-		"first throttled, then an error page": {[]reply{wait(429, "1"), {500, nil, ""}, good}, []time.Duration{one, one}, ""},
+		"a server error that passes": {[]reply{{500, nil, ""}, good}, []time.Duration{half}, ""},
+		"a server error that stays": {[]reply{{502, nil, ""}}, []time.Duration{half, one},
+			failure.Unavailable},
+		"throttling without a wait":     {[]reply{{429, nil, ""}, good}, []time.Duration{half}, ""},
+		"throttling with a short wait":  {[]reply{wait(429, "3"), good}, []time.Duration{3 * one}, ""},
+		"throttling with a long wait":   {[]reply{wait(429, "30")}, nil, failure.Throttled},
+		"maintenance with a short wait": {[]reply{wait(503, "4"), good}, []time.Duration{4 * one}, ""},
+		"maintenance with a long wait":  {[]reply{wait(503, "60")}, nil, failure.Unavailable},
+		"a refusal":                     {[]reply{{403, nil, ""}}, nil, failure.IdPRejected},
+		"an answer that is not JSON":    {[]reply{{200, nil, canary}}, nil, failure.Unavailable},
+		"an answer of another shape":    {[]reply{{200, nil, `{"name": 12345678}`}}, nil, failure.Unavailable},
+		"an answer that is far too long": {[]reply{{200, nil, `{"name": "` + strings.Repeat("x", 1<<20) + `"}`}},
+			nil, failure.Unavailable},
+		"a timeout that passes":           {[]reply{{408, nil, ""}, good}, []time.Duration{half}, ""},
+		"a failed dependency that passes": {[]reply{{424, nil, ""}, good}, []time.Duration{half}, ""},
+		"a lock with a short wait":        {[]reply{wait(423, "2"), good}, []time.Duration{2 * one}, ""},
+		"too early":                       {[]reply{{425, nil, ""}, good}, []time.Duration{half}, ""},
+		"a conflict that passes":          {[]reply{wait(409, "1"), good}, []time.Duration{one}, ""},
+		"a conflict":                      {[]reply{{409, nil, ""}}, nil, failure.IdPRejected},
+		"first throttled, then an error page": {[]reply{wait(429, "1"), {500, nil, ""}, good},
+			[]time.Duration{one, one}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +267,8 @@ func TestAnInterruptedWaitReturnsTheVendorsAnswer(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, reply{500, nil, ""})
 	v.Sleep = func(context.Context, time.Duration) error { return context.Canceled }
-	if err := v.get(t.Context()); !failure.Is(err, failure.Unavailable) || !strings.Contains(err.Error(), "HTTP 500") || v.calls != 1 {
+	if err := v.get(t.Context()); !failure.Is(err, failure.Unavailable) || !strings.Contains(err.Error(), "HTTP 500") ||
+		v.calls != 1 {
 		t.Errorf("got %v after %d requests", err, v.calls)
 	}
 }
@@ -256,7 +279,8 @@ func TestNoAnswerIsUnavailableWithoutTheURL(t *testing.T) {
 	closed.url = "https://127.0.0.1:1"
 	s, c := server(t, func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
 	broken := &vendor{API: &httpclient.API{Vendor: "Acme", HTTP: c, Now: time.Now}, url: s.URL}
-	untrusted := &vendor{API: &httpclient.API{Vendor: "Acme", HTTP: client(t, httpclient.Options{}), Now: time.Now}, url: s.URL}
+	untrusted := &vendor{API: &httpclient.API{Vendor: "Acme", HTTP: client(t, httpclient.Options{}), Now: time.Now},
+		url: s.URL}
 	for name, tt := range map[string]struct {
 		v    *vendor
 		says string
@@ -269,7 +293,8 @@ func TestNoAnswerIsUnavailableWithoutTheURL(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := tt.v.get(t.Context())
-			if !failure.Is(err, failure.Unavailable) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), canary) {
+			if !failure.Is(err, failure.Unavailable) || !strings.Contains(err.Error(), tt.says) ||
+				strings.Contains(err.Error(), canary) {
 				t.Errorf("got %v, want %s with %q and without the URL", err, failure.Unavailable, tt.says)
 			}
 		})
@@ -301,20 +326,24 @@ func TestRequestsCarryTheirBodyAndCredentials(t *testing.T) {
 		request           httpclient.Request
 		contentType, body string
 	}{
-		"JSON":    {httpclient.Request{Method: "POST", JSON: map[string]string{"a": "b"}}, "application/json", `{"a":"b"}`},
-		"a form":  {httpclient.Request{Method: "POST", Form: url.Values{"a": {"b c"}}}, "application/x-www-form-urlencoded", "a=b+c"},
+		"JSON": {httpclient.Request{Method: "POST", JSON: map[string]string{"a": "b"}}, "application/json",
+			`{"a":"b"}`},
+		"a form": {httpclient.Request{Method: "POST", Form: url.Values{"a": {"b c"}}},
+			"application/x-www-form-urlencoded", "a=b+c"},
 		"no body": {httpclient.Request{Method: "DELETE"}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, c := server(t, func(w http.ResponseWriter, r *http.Request) {
 				b, _ := io.ReadAll(r.Body)
-				if string(b) != tt.body || r.Header.Get("Content-Type") != tt.contentType || r.Header.Get("Authorization") != "Bearer t" {
+				if string(b) != tt.body || r.Header.Get("Content-Type") != tt.contentType ||
+					r.Header.Get("Authorization") != "Bearer t" {
 					t.Errorf("the request is %s %v", b, r.Header)
 				}
 				w.WriteHeader(http.StatusNoContent)
 			})
-			a := httpclient.API{Vendor: "Acme", HTTP: c, Now: time.Now, Authorize: func(_ context.Context, r *http.Request) error {
+			a := httpclient.API{Vendor: "Acme", HTTP: c, Now: time.Now, Authorize: func(_ context.Context,
+				r *http.Request) error {
 				r.Header.Set("Authorization", "Bearer t")
 				return nil
 			}}
@@ -329,7 +358,10 @@ func TestRequestsCarryTheirBodyAndCredentials(t *testing.T) {
 func TestARequestWithoutCredentialsIsNotSent(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, reply{200, nil, "{}"})
-	v.Authorize = func(context.Context, *http.Request) error { return failure.New(failure.AccessDenied, "no credentials") }
+	v.Authorize = func(context.Context, *http.Request) error {
+		return failure.New(failure.AccessDenied,
+			"no credentials")
+	}
 	if err := v.get(t.Context()); !failure.Is(err, failure.AccessDenied) || v.calls != 0 {
 		t.Errorf("got %v after %d requests", err, v.calls)
 	}

@@ -122,7 +122,8 @@ func TestExtraAuthoritiesMustBePEM(t *testing.T) {
 func TestTheDialerCanBeReplaced(t *testing.T) {
 	t.Parallel()
 	s, _ := server(t, func(http.ResponseWriter, *http.Request) {})
-	c := client(t, httpclient.Options{RootCAs: authority(s), Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	c := client(t, httpclient.Options{RootCAs: authority(s), Dial: func(ctx context.Context, network,
+		address string) (net.Conn, error) {
 		if address != "example.com:443" {
 			t.Errorf("asked to dial %s", address)
 		}
@@ -137,7 +138,10 @@ func TestTheDialerCanBeReplaced(t *testing.T) {
 
 func TestAServerThatDoesNotAnswerIsGivenUp(t *testing.T) {
 	t.Parallel()
-	s, _ := server(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); panic(http.ErrAbortHandler) })
+	s, _ := server(t, func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	})
 	resp, err := client(t, httpclient.Options{RootCAs: authority(s), Timeout: 30 * time.Millisecond}).Get(s.URL)
 	if err == nil {
 		_ = resp.Body.Close()

@@ -68,12 +68,15 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 	case s.Status == http.StatusTooManyRequests:
 		return failure.Wrap(failure.Throttled, s, "%s has had too many requests (to %s)", a.Vendor, r.Operation)
 	case kind == failure.Throttled:
-		return failure.Wrap(kind, s, "%s did not %s now, most likely because of other changes at the same time; it can be tried again", a.Vendor, r.Operation)
+		return failure.Wrap(kind, s,
+			"%s did not %s now, most likely because of other changes at the same time; it can be tried again", a.Vendor,
+			r.Operation)
 	case kind == failure.Unavailable:
 		return failure.Wrap(kind, s, "%s failed to %s", a.Vendor, r.Operation)
 	case s.Status < 400:
 		return failure.Wrap(failure.IdPRejected, s,
-			"%s answered the request to %s with a redirect, which is not followed; is the URL in the settings right?", a.Vendor, r.Operation)
+			"%s answered the request to %s with a redirect, which is not followed; is the URL in the settings right?",
+			a.Vendor, r.Operation)
 	}
 	advice := ""
 	if a.Explain != nil {
@@ -84,12 +87,12 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 	return failure.Wrap(failure.IdPRejected, s, "%s refused to %s%s", a.Vendor, r.Operation, advice)
 }
 
-// passing is the kind of a refusal that passes by itself, "" for one that does not: Throttled if the request had no effect,
-// Unavailable if it may have had one. A code that the vendor has for it beats the status.
+// passing is the kind of a refusal that passes by itself, "" for one that does not: Throttled if the request had no
+// effect, Unavailable if it may have had one. A code that the vendor has for it beats the status.
 //
-// 423 Locked and 425 Too Early refuse before anything is done (RFC 4918, section 11.3; RFC 8470, section 5.2), and so does 409
-// Conflict (RFC 9110, section 15.5.10), which passes if a wait is told. After 408 Request Timeout, 424 Failed Dependency and
-// any 5xx nobody knows.
+// 423 Locked and 425 Too Early refuse before anything is done (RFC 4918, section 11.3; RFC 8470, section 5.2), and so
+// does 409 Conflict (RFC 9110, section 15.5.10), which passes if a wait is told. After 408 Request Timeout, 424 Failed
+// Dependency and any 5xx nobody knows.
 func (a *API) passing(s *StatusError, toldToWait bool) failure.Kind {
 	if a.Transient != nil {
 		if kind := a.Transient(s.Code); kind != "" {
@@ -121,8 +124,8 @@ func plainCode(s string) string {
 
 // toldWait reads how long the other side asks to wait: Retry-After (RFC 9110, section 10.2.3), or the time at which the
 // rate limit starts anew, in epoch seconds, against the other side's own clock (Okta developer docs, Rate limits: wait
-// until X-Rate-Limit-Reset, and a second more; Auth0 spells it x-ratelimit-reset). The latter comes with every answer, and is a
-// wait only with 429.
+// until X-Rate-Limit-Reset, and a second more; Auth0 spells it x-ratelimit-reset). The latter comes with every answer,
+// and is a wait only with 429.
 func toldWait(status int, h http.Header, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
@@ -150,8 +153,8 @@ func inLimits(seconds int64) time.Duration {
 	return time.Duration(min(max(seconds, 1), int64(longestTold/time.Second))) * time.Second
 }
 
-// retry decides whether a request is sent again, and after which wait: a GET whose refusal passes by itself. A told wait is
-// never cut short: asking earlier would be refused again.
+// retry decides whether a request is sent again, and after which wait: a GET whose refusal passes by itself. A told
+// wait is never cut short: asking earlier would be refused again.
 func retry(ctx context.Context, method string, err error, try int) (time.Duration, bool) {
 	s, ok := Status(err)
 	if !ok || method != http.MethodGet || try >= maxTries || !failure.KindOf(err).Transient() {

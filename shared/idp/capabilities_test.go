@@ -12,7 +12,8 @@ import (
 // Functions ask what a provider can do, not how it keeps secrets (docs/adr/0013).
 func TestNobodyComparesTheModel(t *testing.T) {
 	t.Parallel()
-	compares := regexp.MustCompile(`\.Model (==|!=) (\w+\.)?(NamedSet|CurrentPrevious|SingleSlot|ClientPair|InPlace|ByHand)\b`)
+	compares := regexp.MustCompile(
+		`\.Model (==|!=) (\w+\.)?(NamedSet|CurrentPrevious|SingleSlot|ClientPair|InPlace|ByHand)\b`)
 	n := 0
 	for _, module := range []string{"functions", "shared", "local"} {
 		err := filepath.WalkDir(filepath.Join("..", "..", module), func(path string, d fs.DirEntry, err error) error {

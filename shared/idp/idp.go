@@ -72,8 +72,8 @@ type Capabilities struct {
 	CanDisable bool
 	// CanSet: a provider of model CurrentPrevious also implements Setter, and can be used as one.
 	CanSet bool
-	// UniqueIDs: no two registrations of the vendor have the same client id, whatever their issuers. The same id under another
-	// issuer is then another name of the same registration.
+	// UniqueIDs: no two registrations of the vendor have the same client id, whatever their issuers. The same id under
+	// another issuer is then another name of the same registration.
 	UniqueIDs bool
 	// Probe says how the token endpoint tells a good secret from a bad one.
 	Probe ProbeSpec
@@ -99,8 +99,10 @@ func (c Capabilities) MadeByHand() bool { return c.Model == ByHand }
 func (c Capabilities) Choose(pair, interruption bool) (Model, error) {
 	if !pair && !interruption {
 		if c.KeepsOne() {
-			return "", failure.New(failure.InvalidInput, "identityProvider: this provider keeps one secret for a registration, so a new one ends the old one at once: "+
-				"make a second registration like the first and name its client id in identityProvider.clientPair, or accept failing logins by identityProvider.allowInterruption")
+			return "", failure.New(failure.InvalidInput, "identityProvider: this provider keeps one secret for a "+
+				"registration, so a new one ends the old one at once: "+
+				"make a second registration like the first and name its client id in identityProvider.clientPair, or "+
+				"accept failing logins by identityProvider.allowInterruption")
 		}
 		return c.Model, nil
 	}
@@ -109,7 +111,8 @@ func (c Capabilities) Choose(pair, interruption bool) (Model, error) {
 		if interruption {
 			field = "allowInterruption"
 		}
-		return "", failure.New(failure.InvalidInput, "identityProvider.%s: must be left out, this provider needs none (%s)", field, c.Model)
+		return "", failure.New(failure.InvalidInput,
+			"identityProvider.%s: must be left out, this provider needs none (%s)", field, c.Model)
 	}
 	if pair {
 		return ClientPair, nil
@@ -132,7 +135,8 @@ type ProbeSpec struct {
 	Grant Grant
 	// Scope is sent with ClientCredentials.
 	Scope string
-	// Resource is sent instead of Scope to a token endpoint of version 1, one without "/v2.0/" in its path; "" never (Entra ID).
+	// Resource is sent instead of Scope to a token endpoint of version 1, one without "/v2.0/" in its path; "" never
+	// (Entra ID).
 	Resource string
 	// Accepted and Rejected list the "error" codes of RFC 6749, section 5.2, by which the provider says that it knows
 	// the secret, or does not. Any other answer is inconclusive. A 2xx answer is accepted.
@@ -164,8 +168,8 @@ type Created struct {
 	ClientID string
 }
 
-// ErrKept is what Remove returns, wrapped, if the provider has no way to remove the secret. Nothing was changed; the text
-// tells a person what to do.
+// ErrKept is what Remove returns, wrapped, if the provider has no way to remove the secret. Nothing was changed; the
+// text tells a person what to do.
 var ErrKept = errors.New("the secret stays at the identity provider")
 
 // Provider manages the secrets of one client at one identity provider.
@@ -197,7 +201,8 @@ type Disabler interface {
 	Enable(ctx context.Context, id string) error
 }
 
-// Finder is implemented by providers that know better than a comparison of ids what a request without an answer has made.
+// Finder is implemented by providers that know better than a comparison of ids what a request without an answer has
+// made.
 type Finder interface {
 	// FindLost returns the id of the secret made for a version whose creation was asked for at a time, or not at all if
 	// that is zero, and never answered; "" if there is none. It changes nothing.
@@ -219,8 +224,8 @@ type Reviewer interface {
 
 // Review is what a plan tells about a registration, beyond Check.
 type Review struct {
-	// AuthMethod is the registered token endpoint authentication method, client_secret_basic or client_secret_post; "" if
-	// the provider takes both, or does not tell.
+	// AuthMethod is the registered token endpoint authentication method, client_secret_basic or client_secret_post; ""
+	// if the provider takes both, or does not tell.
 	AuthMethod string
 	// MaxGrace is the longest that the old secret stays accepted beside a new one; 0 is for as long as we want.
 	MaxGrace time.Duration
@@ -235,8 +240,8 @@ type Client struct {
 	ClientID string
 }
 
-// Deps is what a provider may use. Nothing else: no environment, no clock of its own. Package registry sees to it that all of
-// it is there.
+// Deps is what a provider may use. Nothing else: no environment, no clock of its own. Package registry sees to it that
+// all of it is there.
 type Deps struct {
 	// HTTP has timeouts and follows no redirects.
 	HTTP *http.Client

@@ -7,8 +7,9 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// Registration is what all kinds of identity provider have in common: a Provider is one, and so is what manages a client
-// registration whose secrets have no ids, a PreviousKeeper or a Setter. Package slots makes a Provider out of the latter.
+// Registration is what all kinds of identity provider have in common: a Provider is one, and so is what manages a
+// client registration whose secrets have no ids, a PreviousKeeper or a Setter. Package slots makes a Provider out of
+// the latter.
 type Registration interface {
 	// Capabilities is what the provider can do.
 	Capabilities() Capabilities
@@ -31,8 +32,8 @@ type Slots struct {
 	PreviousUsed time.Time
 }
 
-// PreviousKeeper is a registration with a slot for the current secret and one for the previous (model CurrentPrevious). Errors
-// are those of Provider. No method repeats a request that may have taken effect.
+// PreviousKeeper is a registration with a slot for the current secret and one for the previous (model CurrentPrevious).
+// Errors are those of Provider. No method repeats a request that may have taken effect.
 type PreviousKeeper interface {
 	Registration
 	// Slots reads the secrets. It changes nothing.
@@ -45,8 +46,8 @@ type PreviousKeeper interface {
 	Restore(ctx context.Context, v secret.Value) error
 }
 
-// PreviousDropper is a PreviousKeeper that shows its secrets (Slots.Readable). Where they are not shown, nobody can tell that the secret in
-// use is not among the previous ones, so these are ended by Restore only.
+// PreviousDropper is a PreviousKeeper that shows its secrets (Slots.Readable). Where they are not shown, nobody can
+// tell that the secret in use is not among the previous ones, so these are ended by Restore only.
 type PreviousDropper interface {
 	PreviousKeeper
 	// DropPrevious ends the previous secret. If there is none, that is success.
@@ -60,11 +61,11 @@ type Setter interface {
 	Set(ctx context.Context, v secret.Value) error
 }
 
-// ShiftReviewer is implemented by PreviousKeepers that can tell, before a shift, whether the provider would keep the secret in use
-// and how long.
+// ShiftReviewer is implemented by PreviousKeepers that can tell, before a shift, whether the provider would keep the
+// secret in use and how long.
 type ShiftReviewer interface {
-	// ReviewShift reads what concerns a shift, and nothing that concerns a registration of a pair or one that is overwritten.
-	// It changes nothing.
+	// ReviewShift reads what concerns a shift, and nothing that concerns a registration of a pair or one that is
+	// overwritten. It changes nothing.
 	ReviewShift(ctx context.Context) (Review, error)
 }
 
@@ -76,7 +77,7 @@ type SetReviewer interface {
 
 // TraitsReporter is implemented by Setters that can tell what two registrations of a pair must have in common.
 type TraitsReporter interface {
-	// Traits are what a registration is set to, by the provider's name of the setting: callbacks, grants, authentication
-	// method and the like, in a form in which equal means equal. It changes nothing.
+	// Traits are what a registration is set to, by the provider's name of the setting: callbacks, grants,
+	// authentication method and the like, in a form in which equal means equal. It changes nothing.
 	Traits(ctx context.Context) (map[string]string, error)
 }

@@ -19,7 +19,8 @@ const (
 	table  = "rotation-journal"
 	me     = "arn:aws:states:eu-central-1:111122223333:execution:rotation:1"
 	// reference is what the state machine writes beside the owner me.
-	reference = `{"execution":"` + me + `","version":7,"sha256":"ab12","client":{"name":"orders-web","secretArn":"arn:s",` +
+	reference = `{"execution":"` + me +
+		`","version":7,"sha256":"ab12","client":{"name":"orders-web","secretArn":"arn:s",` +
 		`"issuer":"https://idp.example","clientId":"0oa1","clientPair":"0oa2","provider":"okta"}}`
 	other = "arn:aws:states:eu-central-1:111122223333:execution:rotation:2"
 )
@@ -42,9 +43,11 @@ func newItem(t *testing.T) *item {
 	f.server = awsapi.NewServer(c, &f.faults, ddbtest.New(c))
 	f.Client = f.connect(1)
 	if _, err := f.CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: aws.String(table),
-		BillingMode:          types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("client"), KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("client"), AttributeType: "S"}}}); err != nil {
+		BillingMode: types.BillingModePayPerRequest,
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("client"),
+			KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("client"),
+			AttributeType: "S"}}}); err != nil {
 		t.Fatal(err)
 	}
 	f.set("owner", text(me))
@@ -87,10 +90,12 @@ func (f *item) key() map[string]types.AttributeValue {
 // set gives the item an attribute as another hand would, or takes it away if v is nil.
 func (f *item) set(name string, v types.AttributeValue) {
 	f.t.Helper()
-	in := &dynamodb.UpdateItemInput{TableName: aws.String(table), Key: f.key(), UpdateExpression: aws.String("REMOVE #n"),
+	in := &dynamodb.UpdateItemInput{TableName: aws.String(table), Key: f.key(),
+		UpdateExpression:         aws.String("REMOVE #n"),
 		ExpressionAttributeNames: map[string]string{"#n": name}}
 	if v != nil {
-		in.UpdateExpression, in.ExpressionAttributeValues = aws.String("SET #n = :v"), map[string]types.AttributeValue{":v": v}
+		in.UpdateExpression, in.ExpressionAttributeValues = aws.String("SET #n = :v"), map[string]types.AttributeValue{
+			":v": v}
 	}
 	if _, err := f.connect(1).UpdateItem(f.t.Context(), in); err != nil {
 		f.t.Fatal(err)
@@ -100,7 +105,8 @@ func (f *item) set(name string, v types.AttributeValue) {
 // attributes are the item's but for its key, as their types and values.
 func (f *item) attributes() map[string]string {
 	f.t.Helper()
-	out, err := f.connect(1).GetItem(f.t.Context(), &dynamodb.GetItemInput{TableName: aws.String(table), Key: f.key(), ConsistentRead: aws.Bool(true)})
+	out, err := f.connect(1).GetItem(f.t.Context(), &dynamodb.GetItemInput{TableName: aws.String(table), Key: f.key(),
+		ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -2,10 +2,10 @@
 // secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
 //
 // The item's attributes: client (partition key), owner and ownerSince (the lock: an execution ARN and since when it has
-// it, set and removed by the state machine), config (which configuration the owner works by, likewise), what is noted of
-// writes and proofs (waits.go, proofs.go), rev (a counter) and state (this package's JSON document). Every write of that is
-// conditional on owner and rev, so a function that was cut off, or an execution that lost its lock, cannot overwrite what
-// came after it.
+// it, set and removed by the state machine), config (which configuration the owner works by, likewise), what is noted
+// of writes and proofs (waits.go, proofs.go), rev (a counter) and state (this package's JSON document). Every write of
+// that is conditional on owner and rev, so a function that was cut off, or an execution that lost its lock, cannot
+// overwrite what came after it.
 package journal
 
 import (
@@ -30,8 +30,10 @@ import (
 
 // API is the part of DynamoDB that the journal uses.
 type API interface {
-	GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	GetItem(ctx context.Context, in *dynamodb.GetItemInput, opts ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput,
+		error)
+	UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput,
+		opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 }
 
 // State of a secret that the journal knows.
@@ -56,11 +58,11 @@ type Entry struct {
 	IdPSecretID string `json:"idpSecretId,omitempty"`
 	// ClientID is the registration that has the secret, if the client is a pair of them.
 	ClientID string `json:"clientId,omitempty"`
-	// JSONKey is where the version's text has the secret: in the member of that name, or "" as a whole. It is the form in which
-	// the version was stored, whatever the configuration says later; nil if it was not written down.
+	// JSONKey is where the version's text has the secret: in the member of that name, or "" as a whole. It is the form
+	// in which the version was stored, whatever the configuration says later; nil if it was not written down.
 	JSONKey *string `json:"jsonKey,omitempty"`
-	// Config is the configuration under which it was made, and put on targets: what that says of them counts until it is in
-	// use everywhere, or gone.
+	// Config is the configuration under which it was made, and put on targets: what that says of them counts until it
+	// is in use everywhere, or gone.
 	Config *config.Text `json:"config,omitempty"`
 	// Imported: it existed before the first rotation; not made by us.
 	Imported bool `json:"imported,omitempty"`
@@ -68,7 +70,8 @@ type Entry struct {
 	Before []string `json:"before,omitempty"`
 	// Asked is when the provider was last asked to make it and has not answered; zero if it was not, or said no.
 	Asked time.Time `json:"asked,omitzero"`
-	// Undone is when the provider was last asked to remove what a request without an answer had made, and has not answered.
+	// Undone is when the provider was last asked to remove what a request without an answer had made, and has not
+	// answered.
 	Undone time.Time `json:"undone,omitzero"`
 	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
 	Missed time.Time `json:"missed,omitzero"`
@@ -91,20 +94,21 @@ type Journal struct {
 	Client string `json:"-"`
 	Owner  string `json:"-"`
 	Rev    int64  `json:"-"`
-	// Config says which text of the client's configuration the owner works by; nil if that is an execution of an earlier
-	// definition, which says nothing.
+	// Config says which text of the client's configuration the owner works by; nil if that is an execution of an
+	// earlier definition, which says nothing.
 	Config *config.Reference `json:"-"`
 	// LastWrite is when a target was last about to be written, or had been; zero if never, or by an earlier release.
 	LastWrite time.Time `json:"-"`
 	// Proven is the last proof that a function repeated before a write, because the one before had aged.
 	Proven Proof `json:"-"`
-	// Settle is how long after its function was called a request may still take effect, as the owner's definition has it.
+	// Settle is how long after its function was called a request may still take effect, as the owner's definition has
+	// it.
 	Settle time.Duration `json:"-"`
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
-	// Begun is for which client the last new secret was made, until the old one, or that one, is gone: whoever goes on must
-	// work for the same.
+	// Begun is for which client the last new secret was made, until the old one, or that one, is gone: whoever goes on
+	// must work for the same.
 	Begun *config.Identity `json:"begun,omitempty"`
 }
 
@@ -125,7 +129,9 @@ func (t *Table) Own(ctx context.Context, client, execution string) (*Journal, er
 		return nil, err
 	}
 	if execution == "" || j.Owner != execution {
-		return nil, failure.New(failure.LockLost, "the lock of client %s belongs to %s, not to this execution; it stops here and changes nothing more", client, ownerName(j.Owner))
+		return nil, failure.New(failure.LockLost,
+			"the lock of client %s belongs to %s, not to this execution; it stops here and changes nothing more",
+			client, ownerName(j.Owner))
 	}
 	return j, nil
 }
@@ -143,7 +149,8 @@ func (t *Table) Look(ctx context.Context, client string) (j *Journal, held time.
 		return j, time.Time{}, nil
 	}
 	if held, err = time.Parse(time.RFC3339, since); err != nil {
-		return nil, time.Time{}, failure.New(failure.Precondition, "the journal of client %s does not say since when %s has the lock", client, owner)
+		return nil, time.Time{}, failure.New(failure.Precondition,
+			"the journal of client %s does not say since when %s has the lock", client, owner)
 	}
 	return j, held, nil
 }
@@ -170,24 +177,29 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 		since = v.Value
 	}
 	if j.Config, err = reference(out.Item["config"], j.Owner); err != nil {
-		return nil, "", failure.New(failure.Precondition, "the journal of client %s does not say which configuration its lock's owner works by: stop that execution and start again", client)
+		return nil, "", failure.New(failure.Precondition, "the journal of client %s does not say which configuration "+
+			"its lock's owner works by: stop that execution and start again", client)
 	}
 	if err := j.readWaits(out.Item); err != nil {
-		return nil, "", failure.New(failure.Precondition, "the journal of client %s has a %v that is not a number; remove it from the item", client, err)
+		return nil, "", failure.New(failure.Precondition,
+			"the journal of client %s has a %v that is not a number; remove it from the item", client, err)
 	}
 	if j.Proven, err = readProof(out.Item[proven]); err != nil {
-		return nil, "", failure.New(failure.Precondition, "the journal of client %s has a %s that cannot be read; remove it from the item", client, proven)
+		return nil, "", failure.New(failure.Precondition,
+			"the journal of client %s has a %s that cannot be read; remove it from the item", client, proven)
 	}
 	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
-			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number", client)
+			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number",
+				client)
 		}
 	}
 	if v, ok := out.Item["state"]; ok {
 		// an item that somebody damaged must not look like a client that was never rotated
 		doc, ok := v.(*types.AttributeValueMemberS)
 		if !ok || json.Unmarshal([]byte(doc.Value), j) != nil {
-			return nil, "", failure.New(failure.Precondition, "the journal of client %s cannot be read; restore the item from a backup", client)
+			return nil, "", failure.New(failure.Precondition,
+				"the journal of client %s cannot be read; restore the item from a backup", client)
 		}
 		if j.Secrets == nil {
 			j.Secrets = map[string]Entry{}
@@ -228,7 +240,8 @@ func (t *Table) Save(ctx context.Context, j *Journal) error {
 		condition = "#owner = :owner AND (attribute_not_exists(#rev) OR #rev = :was)"
 	}
 	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key:                      map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: j.Client}},
+		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
+			Value: j.Client}},
 		UpdateExpression:         aws.String("SET #state = :state, #rev = :rev"),
 		ConditionExpression:      &condition,
 		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#rev": "rev", "#state": "state"},
@@ -258,9 +271,11 @@ func (t *Table) settle(ctx context.Context, j *Journal) error {
 		return nil
 	}
 	if now.Owner != j.Owner {
-		return failure.New(failure.LockLost, "the lock of client %s went to %s; this execution stops here", j.Client, ownerName(now.Owner))
+		return failure.New(failure.LockLost, "the lock of client %s went to %s; this execution stops here", j.Client,
+			ownerName(now.Owner))
 	}
-	return failure.New(failure.Unavailable, "the journal of client %s changed at the same time; the step starts over", j.Client)
+	return failure.New(failure.Unavailable, "the journal of client %s changed at the same time; the step starts over",
+		j.Client)
 }
 
 func sameDocument(a, b *Journal) bool {

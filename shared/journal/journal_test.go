@@ -44,7 +44,8 @@ func failed(t *testing.T, err error, kind failure.Kind, says string) {
 func TestAClientThatWasNeverRotatedHasAnEmptyJournal(t *testing.T) {
 	t.Parallel()
 	j := own(t, newItem(t))
-	if j.Client != client || j.Owner != me || j.Rev != 0 || j.Secrets == nil || len(j.Secrets) != 0 || j.Promotion != nil {
+	if j.Client != client || j.Owner != me || j.Rev != 0 || j.Secrets == nil || len(j.Secrets) != 0 ||
+		j.Promotion != nil {
 		t.Errorf("the journal is %+v", j)
 	}
 }
@@ -109,16 +110,22 @@ func TestAFreeLockIsHeldByNobody(t *testing.T) {
 // sample has every field set.
 // referred is reference, read.
 func referred() *config.Reference {
-	return &config.Reference{Execution: me, Text: config.Text{Version: 7, SHA256: "ab12"}, Client: config.Identity{Name: client, SecretARN: "arn:s",
-		Issuer: "https://idp.example", ClientID: "0oa1", ClientPair: "0oa2", Provider: "okta"}}
+	return &config.Reference{Execution: me, Text: config.Text{Version: 7, SHA256: "ab12"},
+		Client: config.Identity{Name: client, SecretARN: "arn:s",
+			Issuer: "https://idp.example", ClientID: "0oa1", ClientPair: "0oa2", Provider: "okta"}}
 }
 
 func sample() *journal.Journal {
-	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon, Settle: 10 * time.Second,
+	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon,
+		Settle: 10 * time.Second,
 		Proven: journal.Proof{Version: "version-1", At: noon}, Secrets: map[string]journal.Entry{
-			"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1", JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true, Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
-		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon, GraceUntil: noon.Add(time.Hour)},
-		Begun:     &config.Identity{Name: client, SecretARN: "arn:s", Issuer: "https://idp.example", ClientID: "0oa1", Provider: "okta"}}
+			"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1",
+				JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true,
+				Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, At: noon}},
+		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon,
+			GraceUntil: noon.Add(time.Hour)},
+		Begun: &config.Identity{Name: client, SecretARN: "arn:s", Issuer: "https://idp.example", ClientID: "0oa1",
+			Provider: "okta"}}
 }
 
 func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
@@ -158,9 +165,10 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	if err := save(t, f, j); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8", "state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
-		`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
-		`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
+	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8",
+		"state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
+			`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+			`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z"},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
 	if got := f.attributes(); !maps.Equal(got, want) {
 		t.Errorf("the item is %v, want %v", got, want)
 	}
@@ -204,7 +212,8 @@ func TestAPromotionThatWasNotMadeHasNoTimes(t *testing.T) {
 	if err := save(t, f, j); err != nil {
 		t.Fatal(err)
 	}
-	if p := own(t, f).Promotion; p == nil || !p.At.IsZero() || !p.GraceUntil.IsZero() || strings.Contains(f.attributes()["state"], "graceUntil") {
+	if p := own(t, f).Promotion; p == nil || !p.At.IsZero() || !p.GraceUntil.IsZero() ||
+		strings.Contains(f.attributes()["state"], "graceUntil") {
 		t.Errorf("the promotion is %+v, the document %s", p, f.attributes()["state"])
 	}
 }
@@ -386,7 +395,8 @@ func TestOnlyTheOldestRemovedSecretsAreForgotten(t *testing.T) {
 	j.Secrets["intended"] = journal.Entry{State: journal.Intended}
 	const removed, kept = 25, 20
 	for i := range removed {
-		j.Secrets[fmt.Sprintf("removed-%02d", i)] = journal.Entry{State: journal.Removed, At: noon.Add(time.Duration(i) * time.Hour)}
+		j.Secrets[fmt.Sprintf("removed-%02d", i)] = journal.Entry{State: journal.Removed,
+			At: noon.Add(time.Duration(i) * time.Hour)}
 	}
 	if err := save(t, f, j); err != nil {
 		t.Fatal(err)
@@ -407,7 +417,8 @@ func TestOnlyTheOldestRemovedSecretsAreForgotten(t *testing.T) {
 
 func TestTheKnownIDsAreThoseOfEveryState(t *testing.T) {
 	t.Parallel()
-	j := journal.Journal{Secrets: map[string]journal.Entry{"a": {State: journal.Live, IdPSecretID: "ocs1"}, "b": {State: journal.Removed, IdPSecretID: "ocs2"}, "c": {State: journal.Intended}}}
+	j := journal.Journal{Secrets: map[string]journal.Entry{"a": {State: journal.Live, IdPSecretID: "ocs1"},
+		"b": {State: journal.Removed, IdPSecretID: "ocs2"}, "c": {State: journal.Intended}}}
 	if got, want := j.KnownIDs(), (map[string]bool{"ocs1": true, "ocs2": true}); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

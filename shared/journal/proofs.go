@@ -14,12 +14,13 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// proven is the attribute of the last repeated proof. It is beside the document, because five functions may write targets at once.
+// proven is the attribute of the last repeated proof. It is beside the document, because five functions may write
+// targets at once.
 const proven = "proven"
 
-// Proof is when the identity provider was seen to accept the secret of a version. A redrive days later writes many targets by the
-// state machine's old proof: the first call repeats it, the others find that here. Each proof shows the provider a wrong secret,
-// and hundreds of those would look like an attack.
+// Proof is when the identity provider was seen to accept the secret of a version. A redrive days later writes many
+// targets by the state machine's old proof: the first call repeats it, the others find that here. Each proof shows the
+// provider a wrong secret, and hundreds of those would look like an attack.
 type Proof struct {
 	Version string    `json:"version"`
 	At      time.Time `json:"at"`
@@ -40,7 +41,8 @@ func (t *Table) NoteProof(ctx context.Context, client, owner string, p Proof) er
 	}
 	update, condition := "SET #proven = :proven", "#owner = :owner"
 	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key:                      map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}},
+		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
+			Value: client}},
 		UpdateExpression:         &update,
 		ConditionExpression:      &condition,
 		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#proven": proven},
@@ -50,7 +52,8 @@ func (t *Table) NoteProof(ctx context.Context, client, owner string, p Proof) er
 		}})
 	var refused *types.ConditionalCheckFailedException
 	if errors.As(err, &refused) {
-		return failure.New(failure.LockLost, "the lock of client %s went to another execution; this one stops here", client)
+		return failure.New(failure.LockLost, "the lock of client %s went to another execution; this one stops here",
+			client)
 	}
 	if err != nil {
 		return awserr.Wrap(err, "noting in the journal that a secret was proven")

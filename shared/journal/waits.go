@@ -12,8 +12,8 @@ import (
 	"alboidc.internal/shared/awserr"
 )
 
-// What safety waits for is noted here, so that it rests on no Wait state: what a redrive does to one is not documented. The
-// attributes are beside the document, because five functions may write targets at once.
+// What safety waits for is noted here, so that it rests on no Wait state: what a redrive does to one is not documented.
+// The attributes are beside the document, because five functions may write targets at once.
 const (
 	lastWrite = "lastWrite"     // Unix time in milliseconds
 	settle    = "settleSeconds" // set with the lock
@@ -42,13 +42,14 @@ func (j *Journal) readWaits(item map[string]types.AttributeValue) error {
 	return nil
 }
 
-// NoteWrite notes that the owner of the lock is about to write a target, or has; anybody else gets LockLost. It does not touch
-// the document, and a later note stays.
+// NoteWrite notes that the owner of the lock is about to write a target, or has; anybody else gets LockLost. It does
+// not touch the document, and a later note stays.
 func (t *Table) NoteWrite(ctx context.Context, client, owner string, at time.Time) error {
 	condition := "#owner = :owner AND (attribute_not_exists(#last) OR #last < :at)"
 	update := "SET #last = :at"
 	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key:                      map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}},
+		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
+			Value: client}},
 		UpdateExpression:         &update,
 		ConditionExpression:      &condition,
 		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#last": lastWrite},

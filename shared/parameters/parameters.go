@@ -57,8 +57,8 @@ func (s *Store) Newest(ctx context.Context, client string) (config.Client, error
 }
 
 // Referenced reads the configuration that an execution works by. Where that version is gone or has another text (100
-// versions are kept, and those of a parameter that was made again begin at 1), the newest takes its place if it is that of
-// the same client. A repeat reads nothing: a text is known by its digest.
+// versions are kept, and those of a parameter that was made again begin at 1), the newest takes its place if it is that
+// of the same client. A repeat reads nothing: a text is known by its digest.
 func (s *Store) Referenced(ctx context.Context, client string, ref config.Reference) (config.Client, error) {
 	c, found, err := s.Text(ctx, client, ref.Text)
 	if err != nil || found {
@@ -95,8 +95,10 @@ func (s *Store) Same(ctx context.Context, client string, as config.Identity) (co
 		return config.Client{}, err
 	}
 	if other := c.Identity().Differences(as); len(other) > 0 {
-		return config.Client{}, failure.New(failure.Reconfigured, "the configuration in the parameter %s changed in %s while this "+
-			"rotation ran, it is another client's now: put back what it was (the parameter's history has it) and start again, and change it when that has ended",
+		return config.Client{}, failure.New(failure.Reconfigured,
+			"the configuration in the parameter %s changed in %s while this "+
+				"rotation ran, it is another client's now: put back what it was (the parameter's history has it) and "+
+				"start again, and change it when that has ended",
 			s.prefix+client, strings.Join(other, ", "))
 	}
 	return c, nil
@@ -115,8 +117,9 @@ func (s *Store) wait(ctx context.Context, name string) (string, error) {
 		case !notFound(err):
 			return "", awserr.Wrap(err, "reading the client configuration %s", name)
 		case i == len(pauses):
-			return "", awserr.As(failure.Precondition, err, "the client configuration %s is gone: put it back (a deployment of the stack "+
-				"does), then start again", name)
+			return "", awserr.As(failure.Precondition, err,
+				"the client configuration %s is gone: put it back (a deployment of the stack "+
+					"does), then start again", name)
 		}
 		if err := s.sleep(ctx, pauses[i]); err != nil {
 			return "", err
@@ -150,7 +153,8 @@ func parse(text, client string) (config.Client, error) {
 		return config.Client{}, err
 	}
 	if c.Name != client {
-		return config.Client{}, failure.New(failure.InvalidInput, "name: the configuration of client %q is for client %q", client, c.Name)
+		return config.Client{}, failure.New(failure.InvalidInput,
+			"name: the configuration of client %q is for client %q", client, c.Name)
 	}
 	return c, nil
 }

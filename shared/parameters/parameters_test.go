@@ -26,7 +26,8 @@ const name = "orders-web"
 
 // document is a configuration of the client; pairs of text replace what it has.
 func document(pairs ...string) string {
-	return strings.NewReplacer(pairs...).Replace(`{"name":"orders-web","issuer":"https://idp.example","clientId":"0oa1","callbackUrl":"https://orders.example/oauth2/idpresponse",
+	return strings.NewReplacer(pairs...).Replace(
+		`{"name":"orders-web","issuer":"https://idp.example","clientId":"0oa1","callbackUrl":"https://orders.example/oauth2/idpresponse",
 		"secret":{"arn":"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-AbCdEf"},
 		"identityProvider":{"type":"okta","authorizationEndpoint":"https://idp.example/a","tokenEndpoint":"https://idp.example/t","settings":{}},
 		"loadBalancers":["arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/orders/50dc6c495c0c9188"],"spreadSeconds":60,
@@ -77,7 +78,8 @@ func (s *store) put(text string) {
 // refuse lets the next request fail with an error code.
 func (s *store) refuse(status int, code string) {
 	s.t.Helper()
-	if _, err := s.faults.Add(fault.Rule{Service: "ssm", Operation: "*", Mode: fault.Refuse, Status: status, Code: code, Times: 1}); err != nil {
+	if _, err := s.faults.Add(fault.Rule{Service: "ssm", Operation: "*", Mode: fault.Refuse, Status: status, Code: code,
+		Times: 1}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -100,7 +102,8 @@ func reference(t *testing.T, text string) config.Reference {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(text))
-	return config.Reference{Execution: "arn", Text: config.Text{Version: 3, SHA256: hex.EncodeToString(sum[:])}, Client: c.Identity()}
+	return config.Reference{Execution: "arn", Text: config.Text{Version: 3, SHA256: hex.EncodeToString(sum[:])},
+		Client: c.Identity()}
 }
 
 func fails(t *testing.T, err error, kind failure.Kind, says string) {
@@ -130,9 +133,10 @@ func TestWhereThatTextIsGoneTheNewestOfTheSameClientCounts(t *testing.T) {
 	t.Parallel()
 	old, changed := document(), document(`"spreadSeconds":60`, `"spreadSeconds":90`)
 	for what, texts := range map[string][]string{
-		"of more than a hundred versions the oldest goes": append([]string{old, old, old}, slices.Repeat([]string{changed}, 100)...),
-		"a parameter that was made again begins at 1":     {old, old, old, "", changed},
-		"and reaches the number with another text":        {old, old, old, "", changed, changed, changed},
+		"of more than a hundred versions the oldest goes": append([]string{old, old, old},
+			slices.Repeat([]string{changed}, 100)...),
+		"a parameter that was made again begins at 1": {old, old, old, "", changed},
+		"and reaches the number with another text":    {old, old, old, "", changed, changed, changed},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -155,11 +159,13 @@ func TestTheNewestOfAnotherClientNeverTakesItsPlace(t *testing.T) {
 	} {
 		t.Run(field, func(t *testing.T) {
 			t.Parallel()
-			_, err := newStore(t, document(pair[0], pair[1])).open().Referenced(t.Context(), name, reference(t, document()))
+			_, err := newStore(t, document(pair[0], pair[1])).open().Referenced(t.Context(), name,
+				reference(t, document()))
 			fails(t, err, failure.Reconfigured, "changed in "+field+" while this rotation ran")
 		})
 	}
-	_, err := newStore(t, document(`"orders-web"`, `"billing"`)).open().Referenced(t.Context(), name, reference(t, document()))
+	_, err := newStore(t, document(`"orders-web"`, `"billing"`)).open().Referenced(t.Context(), name,
+		reference(t, document()))
 	fails(t, err, failure.Reconfigured, `the configuration of client "orders-web" is for client "billing"`)
 	_, err = newStore(t).open().Referenced(t.Context(), name, reference(t, document()))
 	fails(t, err, failure.Reconfigured, "the client configuration /clients/orders-web is gone")

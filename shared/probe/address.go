@@ -29,8 +29,8 @@ var (
 	broadcast   = netip.MustParseAddr("255.255.255.255")
 )
 
-// tunnels are IPv6 addresses that stand for an IPv4 one, or that only some network translates: what is behind them cannot
-// be told, and neither a load balancer nor an identity provider has one.
+// tunnels are IPv6 addresses that stand for an IPv4 one, or that only some network translates: what is behind them
+// cannot be told, and neither a load balancer nor an identity provider has one.
 var tunnels = map[string]netip.Prefix{
 	"an IPv4-compatible address":            netip.MustParsePrefix("::/96"),           // RFC 4291, section 2.5.5.1
 	"an IPv4-translated address":            netip.MustParsePrefix("::ffff:0:0:0/96"), // RFC 2765, section 2.1
@@ -168,7 +168,8 @@ func (p *Prober) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 		return []netip.Addr{a}, nil
 	}
 	if p.o.AllowLoopback && strings.HasSuffix(host, ".localhost") && p.o.Resolver == Resolver(net.DefaultResolver) {
-		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil // nobody is asked for such names (RFC 6761, section 6.3)
+		// nobody is asked for such names (RFC 6761, section 6.3)
+		return []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}, nil
 	}
 	addrs, err := p.o.Resolver.LookupNetIP(ctx, "ip", host)
 	if err == nil && len(addrs) == 0 {

@@ -79,7 +79,8 @@ func TestAddressesThatAreNeverConnectedTo(t *testing.T) {
 
 func TestPublicAndPrivateAddressesArePermitted(t *testing.T) {
 	t.Parallel()
-	for _, addr := range []string{"192.0.2.1", "10.0.0.5", "172.31.255.1", "192.168.1.1", "100.64.0.1", "2001:db8::1", "fd12::1", "64:ff9b::c000:201"} {
+	for _, addr := range []string{"192.0.2.1", "10.0.0.5", "172.31.255.1", "192.168.1.1", "100.64.0.1", "2001:db8::1",
+		"fd12::1", "64:ff9b::c000:201"} {
 		if err := New(Options{}).permit(netip.MustParseAddr(addr)); err != nil {
 			t.Errorf("%s: %v", addr, err)
 		}
@@ -119,17 +120,24 @@ func TestNodesAreAllAddressesOfTheName(t *testing.T) {
 		want      []string
 		kind      failure.Kind
 	}{
-		{name: "each IPv4 address once", url: "https://app.example.com/x", want: []string{"192.0.2.1:443", "192.0.2.2:443"}},
-		{name: "the URL's port", url: "https://app.example.com:8443/x", want: []string{"192.0.2.1:8443", "192.0.2.2:8443"}},
-		{name: "IPv6 where there is no IPv4", url: "https://six.example.com/", want: []string{"[2001:db8::1]:443", "[2001:db8::2]:443"}},
+		{name: "each IPv4 address once", url: "https://app.example.com/x", want: []string{"192.0.2.1:443",
+			"192.0.2.2:443"}},
+		{name: "the URL's port", url: "https://app.example.com:8443/x", want: []string{"192.0.2.1:8443",
+			"192.0.2.2:8443"}},
+		{name: "IPv6 where there is no IPv4", url: "https://six.example.com/", want: []string{"[2001:db8::1]:443",
+			"[2001:db8::2]:443"}},
 		{name: "the addresses to connect to instead, names among them", url: "https://nowhere.example.com/",
-			connectTo: []string{"192.0.2.9:1", "app.example.com:2"}, want: []string{"192.0.2.9:1", "192.0.2.1:2", "192.0.2.2:2"}},
+			connectTo: []string{"192.0.2.9:1", "app.example.com:2"}, want: []string{"192.0.2.9:1", "192.0.2.1:2",
+				"192.0.2.2:2"}},
 		{name: "one refused address refuses all", url: "https://bad.example.com/", kind: failure.Precondition},
-		{name: "a refused address to connect to", url: "https://app.example.com/", connectTo: []string{"127.0.0.1:443"}, kind: failure.Precondition},
+		{name: "a refused address to connect to", url: "https://app.example.com/", connectTo: []string{"127.0.0.1:443"},
+			kind: failure.Precondition},
 		{name: "an unknown name", url: "https://nowhere.example.com/", kind: failure.Unavailable},
 		{name: "a name without addresses", url: "https://empty.example.com/", kind: failure.Unavailable},
-		{name: "an address without a port", url: "https://app.example.com/", connectTo: []string{"192.0.2.1"}, kind: failure.InvalidInput},
-		{name: "an address with port 0", url: "https://app.example.com/", connectTo: []string{"192.0.2.1:0"}, kind: failure.InvalidInput},
+		{name: "an address without a port", url: "https://app.example.com/", connectTo: []string{"192.0.2.1"},
+			kind: failure.InvalidInput},
+		{name: "an address with port 0", url: "https://app.example.com/", connectTo: []string{"192.0.2.1:0"},
+			kind: failure.InvalidInput},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +162,8 @@ func TestNodesAreAllAddressesOfTheName(t *testing.T) {
 func TestConnectionsBeginAtAnotherAddressEachTime(t *testing.T) {
 	t.Parallel()
 	var reached []string
-	p := New(Options{AllowLoopback: true, Resolver: fakeResolver{"idp.example.com": {"127.0.0.1", "127.0.0.2", "127.0.0.3"}}})
+	p := New(Options{AllowLoopback: true, Resolver: fakeResolver{"idp.example.com": {"127.0.0.1", "127.0.0.2",
+		"127.0.0.3"}}})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // nothing is dialled: the error names the address that would have been the last
 	for range 3 {

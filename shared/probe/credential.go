@@ -85,16 +85,17 @@ func (c Credential) Classify(ctx context.Context, e Endpoint, value secret.Value
 
 // Calibrate asks once with a deliberately wrong secret of the same shape as like, and returns nil if it is rejected:
 // then, and only then, does an accepted secret mean something (Entra ID refuses an invented code before it looks at the
-// secret). If it is accepted, that is a Precondition; an answer that says nothing about it, such as the page of a firewall or of
-// a server under maintenance, is Unavailable: asking again may help. One calibration serves many Classify calls: repeated wrong
-// secrets look like an attack. Other failures are those of Classify.
+// secret). If it is accepted, that is a Precondition; an answer that says nothing about it, such as the page of a
+// firewall or of a server under maintenance, is Unavailable: asking again may help. One calibration serves many
+// Classify calls: repeated wrong secrets look like an attack. Other failures are those of Classify.
 func (c Credential) Calibrate(ctx context.Context, e Endpoint, like secret.Value) error {
 	v, err := c.control(ctx, e, like)
 	switch {
 	case err != nil:
 		return err
 	case v.Outcome == Inconclusive:
-		return failure.New(failure.Unavailable, "whether the token endpoint rejects a wrong secret cannot be told: %s", v.Reason)
+		return failure.New(failure.Unavailable, "whether the token endpoint rejects a wrong secret cannot be told: %s",
+			v.Reason)
 	case v.Outcome == Accepted:
 		return failure.New(failure.Precondition, "%s", provesNothing(e, v))
 	}
@@ -124,7 +125,8 @@ func (c Credential) control(ctx context.Context, e Endpoint, like secret.Value) 
 }
 
 func provesNothing(e Endpoint, v Verdict) string {
-	return fmt.Sprintf("a deliberately wrong secret was not rejected (%s), so the token endpoint's answers with grant %s prove nothing about a secret", v.Reason, e.Spec.Grant)
+	return fmt.Sprintf("a deliberately wrong secret was not rejected (%s), so the token endpoint's answers with "+
+		"grant %s prove nothing about a secret", v.Reason, e.Spec.Grant)
 }
 
 // request is a token request as the load balancer would send it, with an invented code.
@@ -146,7 +148,8 @@ func (c Credential) request(ctx context.Context, e Endpoint, value secret.Value)
 		form.Set("client_id", e.ClientID)
 		form.Set("client_secret", value.Reveal())
 	default:
-		return nil, failure.New(failure.InvalidInput, "the token endpoint's authentication method must be client_secret_basic or client_secret_post")
+		return nil, failure.New(failure.InvalidInput,
+			"the token endpoint's authentication method must be client_secret_basic or client_secret_post")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form.Encode()))
 	if err != nil {

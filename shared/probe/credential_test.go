@@ -23,10 +23,14 @@ const (
 )
 
 var (
-	codeProbe = idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"}, Rejected: []string{"invalid_client"}}
-	keycloak  = idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"}, Rejected: []string{"unauthorized_client", "invalid_client"}}
-	hydra     = idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant", "unauthorized_client"}, Rejected: []string{"invalid_client"}}
-	entra     = idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: "api://orders/.default", Rejected: []string{"invalid_client"}}
+	codeProbe = idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"},
+		Rejected: []string{"invalid_client"}}
+	keycloak = idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"},
+		Rejected: []string{"unauthorized_client", "invalid_client"}}
+	hydra = idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant", "unauthorized_client"},
+		Rejected: []string{"invalid_client"}}
+	entra = idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: "api://orders/.default",
+		Rejected: []string{"invalid_client"}}
 )
 
 // asked is a request as the token endpoint saw it.
@@ -45,7 +49,8 @@ type tokenEndpoint struct {
 
 func (e *tokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
-	a := asked{id: r.PostForm.Get("client_id"), secret: r.PostForm.Get("client_secret"), method: "client_secret_post", from: r.RemoteAddr, form: r.PostForm, header: r.Header}
+	a := asked{id: r.PostForm.Get("client_id"), secret: r.PostForm.Get("client_secret"), method: "client_secret_post",
+		from: r.RemoteAddr, form: r.PostForm, header: r.Header}
 	if id, pw, ok := r.BasicAuth(); ok {
 		a.method = "client_secret_basic"
 		a.id, _ = url.QueryUnescape(id)
@@ -74,7 +79,8 @@ func fail(code string) string {
 	return `{"error":"` + code + `","error_description":"secret ` + right + ` of ` + clientID + `"}`
 }
 
-func endpoint(t *testing.T, spec idp.ProbeSpec, answer func(asked) (int, string)) (probe.Credential, probe.Endpoint, *tokenEndpoint) {
+func endpoint(t *testing.T, spec idp.ProbeSpec, answer func(asked) (int, string)) (probe.Credential, probe.Endpoint,
+	*tokenEndpoint) {
 	t.Helper()
 	h := &tokenEndpoint{answer: answer}
 	s := serve(t, h)
@@ -91,15 +97,24 @@ func TestTheDifferentialProbeOfEachKindOfProvider(t *testing.T) {
 		good   probe.Outcome
 		bad    probe.Outcome
 	}{
-		{"Okta", codeProbe, byTheSecret(400, fail("invalid_grant"), 401, fail("invalid_client")), probe.Accepted, probe.Rejected},
-		{"Cognito, always 400", codeProbe, byTheSecret(400, fail("invalid_grant"), 400, fail("invalid_client")), probe.Accepted, probe.Rejected},
-		{"Keycloak says unauthorized_client to a wrong secret", keycloak, byTheSecret(400, fail("invalid_grant"), 401, fail("unauthorized_client")), probe.Accepted, probe.Rejected},
-		{"Hydra says unauthorized_client to a known client without the grant", hydra, byTheSecret(400, fail("unauthorized_client"), 401, fail("invalid_client")), probe.Accepted, probe.Rejected},
-		{"Entra ID by client credentials", entra, byTheSecret(200, `{"access_token":"`+right+`"}`, 401, fail("invalid_client")), probe.Accepted, probe.Rejected},
-		{"Entra ID by an invented code is inconclusive, not accepted", codeProbe, byTheSecret(400, fail("invalid_grant"), 400, fail("invalid_grant")), probe.Inconclusive, probe.Inconclusive},
-		{"an endpoint that gives everybody a token", entra, byTheSecret(200, `{"access_token":"x"}`, 200, `{"access_token":"x"}`), probe.Inconclusive, probe.Inconclusive},
-		{"an endpoint that dislikes the request", codeProbe, byTheSecret(400, fail("invalid_request"), 400, fail("invalid_request")), probe.Inconclusive, probe.Inconclusive},
-		{"an endpoint that dislikes the right secret's request only", codeProbe, byTheSecret(400, fail("invalid_request"), 401, fail("invalid_client")), probe.Inconclusive, probe.Rejected},
+		{"Okta", codeProbe, byTheSecret(400, fail("invalid_grant"), 401, fail("invalid_client")), probe.Accepted,
+			probe.Rejected},
+		{"Cognito, always 400", codeProbe, byTheSecret(400, fail("invalid_grant"), 400, fail("invalid_client")),
+			probe.Accepted, probe.Rejected},
+		{"Keycloak says unauthorized_client to a wrong secret", keycloak, byTheSecret(400, fail("invalid_grant"), 401,
+			fail("unauthorized_client")), probe.Accepted, probe.Rejected},
+		{"Hydra says unauthorized_client to a known client without the grant", hydra, byTheSecret(400,
+			fail("unauthorized_client"), 401, fail("invalid_client")), probe.Accepted, probe.Rejected},
+		{"Entra ID by client credentials", entra, byTheSecret(200,
+			`{"access_token":"`+right+`"}`, 401, fail("invalid_client")), probe.Accepted, probe.Rejected},
+		{"Entra ID by an invented code is inconclusive, not accepted", codeProbe, byTheSecret(400,
+			fail("invalid_grant"), 400, fail("invalid_grant")), probe.Inconclusive, probe.Inconclusive},
+		{"an endpoint that gives everybody a token", entra, byTheSecret(200, `{"access_token":"x"}`, 200,
+			`{"access_token":"x"}`), probe.Inconclusive, probe.Inconclusive},
+		{"an endpoint that dislikes the request", codeProbe, byTheSecret(400, fail("invalid_request"), 400,
+			fail("invalid_request")), probe.Inconclusive, probe.Inconclusive},
+		{"an endpoint that dislikes the right secret's request only", codeProbe, byTheSecret(400,
+			fail("invalid_request"), 401, fail("invalid_client")), probe.Inconclusive, probe.Rejected},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -128,7 +143,8 @@ func TestOneCalibrationServesManyClassifications(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil || v.Outcome != probe.Accepted {
+		if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil ||
+			v.Outcome != probe.Accepted {
 			t.Fatalf("%+v, %v", v, err)
 		}
 	}
@@ -153,15 +169,17 @@ func TestOneCalibrationServesManyClassifications(t *testing.T) {
 func TestAControlThatMeetsNoVerdictIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(asked) (int, string){
-		"a firewall":         byTheSecret(403, "<html>Request blocked</html>", 403, "<html>Request blocked</html>"),
-		"a timeout":          byTheSecret(408, "", 408, ""),
-		"an overloaded one":  byTheSecret(400, fail("temporarily_unavailable"), 400, fail("temporarily_unavailable")),
-		"a maintenance page": byTheSecret(200, "<html>We'll be back soon</html>", 200, "<html>We'll be back soon</html>"),
+		"a firewall":        byTheSecret(403, "<html>Request blocked</html>", 403, "<html>Request blocked</html>"),
+		"a timeout":         byTheSecret(408, "", 408, ""),
+		"an overloaded one": byTheSecret(400, fail("temporarily_unavailable"), 400, fail("temporarily_unavailable")),
+		"a maintenance page": byTheSecret(200, "<html>We'll be back soon</html>", 200,
+			"<html>We'll be back soon</html>"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cred, e, _ := endpoint(t, codeProbe, answer)
-			if err := cred.Calibrate(context.Background(), e, secret.New(right)); !failure.Is(err, failure.Unavailable) {
+			if err := cred.Calibrate(context.Background(), e, secret.New(right)); !failure.Is(err,
+				failure.Unavailable) {
 				t.Errorf("the control ends with %v", err)
 			}
 			v, err := cred.Differential(context.Background(), e, secret.New(right))
@@ -190,7 +208,8 @@ func TestTheRequestIsTheOneOfALoadBalancerWithAnInventedCode(t *testing.T) {
 			cred, e, h := endpoint(t, codeProbe, byTheSecret(400, fail("invalid_grant"), 401, fail("invalid_client")))
 			e.AuthMethod = method
 			for range 2 {
-				if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil || v.Outcome != probe.Accepted {
+				if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil ||
+					v.Outcome != probe.Accepted {
 					t.Fatalf("%+v, %v", v, err)
 				}
 			}
@@ -201,7 +220,8 @@ func TestTheRequestIsTheOneOfALoadBalancerWithAnInventedCode(t *testing.T) {
 			if a.form.Get("grant_type") != "authorization_code" || a.form.Get("redirect_uri") != e.CallbackURL {
 				t.Errorf("form has grant %q and callback %q", a.form.Get("grant_type"), a.form.Get("redirect_uri"))
 			}
-			if code := a.form.Get("code"); !strings.HasPrefix(code, "probe-") || len(code) < 30 || code == b.form.Get("code") {
+			if code := a.form.Get("code"); !strings.HasPrefix(code, "probe-") || len(code) < 30 ||
+				code == b.form.Get("code") {
 				t.Errorf("codes %q and %q are not invented afresh", code, b.form.Get("code"))
 			}
 			if a.header.Get("User-Agent") == "" || a.header.Get("Content-Type") != "application/x-www-form-urlencoded" {
@@ -219,7 +239,8 @@ func TestAnEndpointOfVersion1GetsAResourceInsteadOfAScope(t *testing.T) {
 	for path, want := range map[string]string{"/oauth2/token": "resource", "/oauth2/v2.0/token": "scope"} {
 		e.TokenEndpoint = strings.TrimSuffix(e.TokenEndpoint, "/token") + path
 		h.asked = nil
-		if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil || v.Outcome != probe.Accepted {
+		if v, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil ||
+			v.Outcome != probe.Accepted {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		if f := h.asked[0].form; !f.Has(want) || f.Has("scope") == f.Has("resource") {
@@ -235,7 +256,8 @@ func TestTheClientCredentialsGrantSendsItsScopeAndNoCode(t *testing.T) {
 	if _, err := cred.Classify(context.Background(), e, secret.New(right)); err != nil {
 		t.Fatal(err)
 	}
-	if f := h.asked[0].form; f.Get("grant_type") != "client_credentials" || f.Get("scope") != entra.Scope || f.Has("code") {
+	if f := h.asked[0].form; f.Get("grant_type") != "client_credentials" || f.Get("scope") != entra.Scope ||
+		f.Has("code") {
 		t.Errorf("form is %v", f)
 	}
 }
@@ -245,7 +267,8 @@ func TestAnswersThatAreNoVerdictAreFailures(t *testing.T) {
 	for _, c := range []struct {
 		status int
 		kind   failure.Kind
-	}{{429, failure.Throttled}, {500, failure.Unavailable}, {502, failure.Unavailable}, {503, failure.Unavailable}, {504, failure.Unavailable}} {
+	}{{429, failure.Throttled}, {500, failure.Unavailable}, {502, failure.Unavailable}, {503, failure.Unavailable},
+		{504, failure.Unavailable}} {
 		cred, e, _ := endpoint(t, codeProbe, func(asked) (int, string) { return c.status, fail("invalid_grant") })
 		_, err := cred.Differential(context.Background(), e, secret.New(right))
 		if !failure.Is(err, c.kind) {
@@ -262,7 +285,8 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	s := serve(t, http.RedirectHandler(at(other, "thief", "/token?s="+canary), http.StatusTemporaryRedirect))
 	cred := probe.New(options(t)).Credential()
 	cred.HTTP.CheckRedirect = nil // even if the caller's client would
-	v, err := cred.Classify(context.Background(), probe.Endpoint{TokenEndpoint: at(s, "idp", "/token"), ClientID: clientID,
+	v, err := cred.Classify(context.Background(), probe.Endpoint{TokenEndpoint: at(s, "idp",
+		"/token"), ClientID: clientID,
 		AuthMethod: "client_secret_post", Spec: codeProbe}, secret.New(right))
 	if err != nil || v.Outcome != probe.Inconclusive || len(thief.asked) != 0 {
 		t.Errorf("%+v (%v); the other host saw %d requests", v, err, len(thief.asked))
@@ -300,16 +324,23 @@ func TestAnEndpointThatCannotBeAskedIsAFailureThatShowsNoSecret(t *testing.T) {
 		says      string
 	}{
 		{name: "unknown name", url: "https://idp.invalid/token", kind: failure.Unavailable, says: "cannot be resolved"},
-		{name: "refused connection", url: at(closed, "idp", "/token"), kind: failure.Unavailable, says: "refused the connection"},
-		{name: "no answer in time", url: at(silent, "idp", "/token"), change: func(o *probe.Options) { o.RequestTimeout = 50 * time.Millisecond },
+		{name: "refused connection", url: at(closed, "idp", "/token"), kind: failure.Unavailable,
+			says: "refused the connection"},
+		{name: "no answer in time", url: at(silent, "idp",
+			"/token"), change: func(o *probe.Options) { o.RequestTimeout = 50 * time.Millisecond },
 			kind: failure.Unavailable, says: "in time"},
 		{name: "not HTTP", url: at(rude, "idp", "/token"), kind: failure.Unavailable, says: "not understood"},
-		{name: "a Location that is no URL", url: at(badLocation, "idp", "/token"), kind: failure.Unavailable, says: "not understood"},
-		{name: "a certificate of nobody", url: gone, change: func(o *probe.Options) { o.RootCAs = nil }, kind: failure.Precondition, says: "certificate"},
-		{name: "loopback that is not allowed", url: gone, change: func(o *probe.Options) { o.AllowLoopback = false }, kind: failure.Precondition, says: "loopback"},
-		{name: "metadata address", url: "https://169.254.169.254/token", kind: failure.Precondition, says: "link-local"},
+		{name: "a Location that is no URL", url: at(badLocation, "idp", "/token"), kind: failure.Unavailable,
+			says: "not understood"},
+		{name: "a certificate of nobody", url: gone, change: func(o *probe.Options) { o.RootCAs = nil },
+			kind: failure.Precondition, says: "certificate"},
+		{name: "loopback that is not allowed", url: gone, change: func(o *probe.Options) { o.AllowLoopback = false },
+			kind: failure.Precondition, says: "loopback"},
+		{name: "metadata address", url: "https://169.254.169.254/token", kind: failure.Precondition,
+			says: "link-local"},
 		{name: "a name that resolves to the metadata address", url: "https://sly.example.com/token",
-			change: func(o *probe.Options) { o.Resolver = names{"sly.example.com": "169.254.169.254"} }, kind: failure.Precondition, says: "link-local"},
+			change: func(o *probe.Options) { o.Resolver = names{"sly.example.com": "169.254.169.254"} },
+			kind:   failure.Precondition, says: "link-local"},
 		{name: "http", url: "http://idp.example.com/token", kind: failure.InvalidInput, says: "https"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -317,7 +348,8 @@ func TestAnEndpointThatCannotBeAskedIsAFailureThatShowsNoSecret(t *testing.T) {
 			if c.change != nil {
 				c.change(&o)
 			}
-			e := probe.Endpoint{TokenEndpoint: c.url, ClientID: clientID, AuthMethod: "client_secret_post", Spec: codeProbe}
+			e := probe.Endpoint{TokenEndpoint: c.url, ClientID: clientID, AuthMethod: "client_secret_post",
+				Spec: codeProbe}
 			_, err := probe.New(o).Credential().Classify(context.Background(), e, secret.New(right))
 			if !failure.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error is %v", err)
@@ -329,18 +361,26 @@ func TestAnEndpointThatCannotBeAskedIsAFailureThatShowsNoSecret(t *testing.T) {
 
 func TestAnEndpointThatIsNotDescribedIsInvalidInput(t *testing.T) {
 	t.Parallel()
-	good := probe.Endpoint{TokenEndpoint: "https://idp.example.com/token", ClientID: clientID, AuthMethod: "client_secret_basic", Spec: codeProbe}
+	good := probe.Endpoint{TokenEndpoint: "https://idp.example.com/token", ClientID: clientID,
+		AuthMethod: "client_secret_basic", Spec: codeProbe}
 	for name, change := range map[string]func(*probe.Endpoint, *secret.Value){
-		"no secret":                     func(_ *probe.Endpoint, v *secret.Value) { *v = secret.Value{} },
-		"no client id":                  func(e *probe.Endpoint, _ *secret.Value) { e.ClientID = "" },
-		"an authentication method":      func(e *probe.Endpoint, _ *secret.Value) { e.AuthMethod = "private_key_jwt" },
-		"no grant":                      func(e *probe.Endpoint, _ *secret.Value) { e.Spec = idp.ProbeSpec{} },
-		"user and password in the URL":  func(e *probe.Endpoint, _ *secret.Value) { e.TokenEndpoint = "https://a:b@idp.example.com/" },
-		"a token endpoint without host": func(e *probe.Endpoint, _ *secret.Value) { e.TokenEndpoint = "https:///token" },
+		"no secret":                func(_ *probe.Endpoint, v *secret.Value) { *v = secret.Value{} },
+		"no client id":             func(e *probe.Endpoint, _ *secret.Value) { e.ClientID = "" },
+		"an authentication method": func(e *probe.Endpoint, _ *secret.Value) { e.AuthMethod = "private_key_jwt" },
+		"no grant":                 func(e *probe.Endpoint, _ *secret.Value) { e.Spec = idp.ProbeSpec{} },
+		"user and password in the URL": func(e *probe.Endpoint,
+			_ *secret.Value) {
+			e.TokenEndpoint = "https://a:b@idp.example.com/"
+		},
+		"a token endpoint without host": func(e *probe.Endpoint,
+			_ *secret.Value) {
+			e.TokenEndpoint = "https:///token"
+		},
 	} {
 		e, v := good, secret.New(right)
 		change(&e, &v)
-		if _, err := probe.New(options(t)).Credential().Classify(context.Background(), e, v); !failure.Is(err, failure.InvalidInput) {
+		if _, err := probe.New(options(t)).Credential().Classify(context.Background(), e, v); !failure.Is(err,
+			failure.InvalidInput) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -20,8 +20,8 @@ type form struct {
 // field is one control of a form; kind is an input's type in lower case, "text" if it has none.
 type field struct{ name, kind, value, hint string }
 
-// parseForms returns the forms of a page. Controls that a browser would not send (disabled, unnamed, unchecked) are left
-// out; of several submit buttons the first counts as pressed.
+// parseForms returns the forms of a page. Controls that a browser would not send (disabled, unnamed, unchecked) are
+// left out; of several submit buttons the first counts as pressed.
 func parseForms(page []byte) []form {
 	doc, err := html.Parse(bytes.NewReader(page))
 	if err != nil { // only a failing reader can cause it

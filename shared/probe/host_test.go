@@ -22,7 +22,8 @@ func TestAHostThatIsNoneIsNotShown(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			for _, location := range []string{"https://" + host + "/", "http://" + host + "/", "https://x@" + host + "/"} {
+			for _, location := range []string{"https://" + host + "/", "http://" + host + "/",
+				"https://x@" + host + "/"} {
 				answer := answerWith(http.StatusFound, location)
 				evidence, err := probe.New(options(t)).Redirect(context.Background(),
 					config.RedirectTest{URL: appURL, ConnectTo: []string{addr(serve(t, answer))}}, okta)
@@ -38,7 +39,8 @@ func TestAHostThatIsNoneIsNotShown(t *testing.T) {
 				}
 				hidden(t, oneFailed(t, evidence))
 				w = newWorld(t)
-				w.loginPage = html("<form method=post action='" + location + "'><input name=login><input type=password name=pw></form>")
+				w.loginPage = html("<form method=post action='" + location +
+					"'><input name=login><input type=password name=pw></form>")
 				evidence, err = w.login(t, w.nodes[0])
 				if err != nil {
 					t.Fatal(err)

@@ -24,7 +24,8 @@ func ParseUser(v secret.Value) (User, error) {
 	}
 	// the decoder's own error would quote the value
 	if err := json.Unmarshal([]byte(v.Reveal()), &u); err != nil {
-		return User{}, failure.New(failure.InvalidInput, `the synthetic user's secret is not a JSON object {"username": "…", "password": "…"}`)
+		return User{}, failure.New(failure.InvalidInput,
+			`the synthetic user's secret is not a JSON object {"username": "…", "password": "…"}`)
 	}
 	if u.Username == "" || u.Password == "" {
 		missing := "username"
@@ -37,15 +38,16 @@ func ParseUser(v secret.Value) (User, error) {
 }
 
 // Login logs the user in from scratch, through every address of the URL's host, and expects the application's page with
-// t.ExpectText. It goes only to the URL's host and to those of the issuer and the authorization endpoint, under any name of
-// the provider, over https, and types the password only into a form of the latter. It understands plain HTML forms, on one page or user name first, and
-// neither scripts nor second factors.
+// t.ExpectText. It goes only to the URL's host and to those of the issuer and the authorization endpoint, under any
+// name of the provider, over https, and types the password only into a form of the latter. It understands plain HTML
+// forms, on one page or user name first, and neither scripts nor second factors.
 //
 // A login that does not work is evidence that is not OK. An address for which there is no verdict is, besides, a
 // failure: Unavailable, Throttled or Precondition.
 //
 // enough may end the test after an address; nil tests all.
-func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user User, enough func(rotation.Evidence) bool) ([]rotation.Evidence, error) {
+func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user User,
+	enough func(rotation.Evidence) bool) ([]rotation.Evidence, error) {
 	if t.ExpectText == "" || user.Name.IsZero() || user.Password.IsZero() {
 		return nil, failure.New(failure.InvalidInput, "a login test needs a text to expect, a user name and a password")
 	}
@@ -54,7 +56,8 @@ func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user U
 		for _, raw := range []string{n.Issuer, n.AuthorizationEndpoint} {
 			u, err := httpsURL(raw)
 			if err != nil {
-				return nil, failure.New(failure.InvalidInput, "a login test needs https issuers and authorization endpoints")
+				return nil, failure.New(failure.InvalidInput,
+					"a login test needs https issuers and authorization endpoints")
 			}
 			idpHosts[hostPort(u)] = true
 		}
@@ -62,7 +65,8 @@ func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user U
 	return p.eachNode(ctx, rotation.CheckLogin, t.URL, t.ConnectTo, enough,
 		func(ctx context.Context, u *url.URL, node string) (string, error) {
 			if idpHosts[hostPort(u)] {
-				return "", failure.New(failure.InvalidInput, "a login test needs an application whose host is not the identity provider's")
+				return "", failure.New(failure.InvalidInput,
+					"a login test needs an application whose host is not the identity provider's")
 			}
 			v := newVisit(p, u, node, idpHosts, user)
 			return v.login(ctx, t.ExpectText)
@@ -129,13 +133,15 @@ func (v *visit) fill(pg page) (step, error) {
 	case v.sentName:
 		after = "followed the user name"
 	}
-	return step{}, failed("no login form with a password field %s at %s: pages made by scripts, consent pages and second"+
+	return step{}, failed("no login form with a password field %s at %s: pages made by scripts, consent pages and "+
+		"second"+
 		" factors cannot be tested, use a synthetic user without them or a redirect test", after, pg.from.Host)
 }
 
 func (v *visit) fillPassword(pg page, f form, passwordField string) (step, error) {
 	if v.sentPassword {
-		return step{}, failed("%s asks for the password again: it refused the synthetic user's name or password", pg.from.Host)
+		return step{}, failed("%s asks for the password again: it refused the synthetic user's name or password",
+			pg.from.Host)
 	}
 	values := f.values()
 	name := f.userName()
@@ -162,7 +168,8 @@ func (v *visit) submit(pg page, f form, values url.Values, doing string) (step, 
 	to.Fragment = ""
 	to.Host = strings.ToLower(to.Host)
 	if !v.idpHosts[hostPort(to)] {
-		return step{}, failed("the login form of %s leads to %s, which is not a host of the identity provider", pg.from.Host, shownHost(to))
+		return step{}, failed("the login form of %s leads to %s, which is not a host of the identity provider",
+			pg.from.Host, shownHost(to))
 	}
 	return step{doing: doing, to: to, form: values, origin: pg.from}, nil
 }

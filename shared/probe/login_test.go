@@ -46,7 +46,8 @@ func newWorld(t *testing.T) *world {
 		<input type=checkbox name=terms checked><input name=off disabled value=1><button name=act value=go>Sign in</button><button name=act value=cancel>No</button></form>`)
 	w.typed = func(rw http.ResponseWriter, r *http.Request) {
 		c, err := r.Cookie("csrf")
-		if err != nil || c.Value != r.PostForm.Get("csrf") || r.PostForm.Get("pw") != canary || r.PostForm.Get("login") != "synthetic@example.com" {
+		if err != nil || c.Value != r.PostForm.Get("csrf") || r.PostForm.Get("pw") != canary ||
+			r.PostForm.Get("login") != "synthetic@example.com" {
 			http.Error(rw, canary, http.StatusUnauthorized)
 			return
 		}
@@ -57,7 +58,8 @@ func newWorld(t *testing.T) *world {
 	}
 	w.appPage = html(`<p>Welcome &amp; good day, synthetic user ` + canary + `</p>`)
 	w.idp = serve(t, http.HandlerFunc(w.serveIDP))
-	w.client = probe.Client{Issuer: at(w.idp, "idp", "/"), ClientID: "0oa1", AuthorizationEndpoint: at(w.idp, "idp", "/authorize")}
+	w.client = probe.Client{Issuer: at(w.idp, "idp", "/"), ClientID: "0oa1", AuthorizationEndpoint: at(w.idp, "idp",
+		"/authorize")}
 	for i := range w.nodes {
 		w.callback[i] = func(rw http.ResponseWriter, r *http.Request) {
 			http.SetCookie(rw, &http.Cookie{Name: "AWSELBAuthSessionCookie-0", Value: canary, Path: "/", Secure: true})
@@ -127,14 +129,16 @@ func TestAUserLogsInThroughBothNodes(t *testing.T) {
 		t.Fatalf("%+v, %v", evidence, err)
 	}
 	for i, e := range evidence {
-		if !e.OK || e.Node != addr(w.nodes[i]) || e.Check != rotation.CheckLogin || e.Subject != "https://app.example.com:8443/orders" {
+		if !e.OK || e.Node != addr(w.nodes[i]) || e.Check != rotation.CheckLogin ||
+			e.Subject != "https://app.example.com:8443/orders" {
 			t.Errorf("evidence %d is %+v", i, e)
 		}
 	}
 	if len(w.forms) != 2 {
 		t.Fatalf("%d forms were sent: every node needs a login of its own", len(w.forms))
 	}
-	want := url.Values{"csrf": {canary}, "login": {"synthetic@example.com"}, "pw": {canary}, "terms": {"on"}, "act": {"go"}}
+	want := url.Values{"csrf": {canary}, "login": {"synthetic@example.com"}, "pw": {canary}, "terms": {"on"},
+		"act": {"go"}}
 	if w.forms[0].Encode() != want.Encode() {
 		t.Errorf("the form holds other fields than a browser's would: %v", keys(w.forms[0]))
 	}
@@ -163,7 +167,8 @@ func TestALoginMayGoToTheHostsOfAliasesOnly(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			for _, a := range c.aliases {
-				w.client.Aliases = append(w.client.Aliases, config.Alias{Issuer: at(w.idp, a, "/"), AuthorizationEndpoint: at(w.idp, a, "/authorize")})
+				w.client.Aliases = append(w.client.Aliases, config.Alias{Issuer: at(w.idp, a,
+					"/"), AuthorizationEndpoint: at(w.idp, a, "/authorize")})
 			}
 			w.unknown = redirect(at(w.idp, "login", "/authorize"))
 			evidence, err := w.login(t, w.nodes[0])
@@ -183,11 +188,14 @@ func TestALoginMayGoToTheHostsOfAliasesOnly(t *testing.T) {
 func TestALoginOnTwoPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.loginPage = html(`<form method=post action=/login><input type=hidden name=csrf value="` + canary + `"><input type=email name=who></form>`)
+	w.loginPage = html(`<form method=post action=/login><input type=hidden name=csrf value="` + canary +
+		`"><input type=email name=who></form>`)
 	last := w.typed
 	w.typed = func(rw http.ResponseWriter, r *http.Request) {
 		if r.PostForm.Get("pw") == "" {
-			html(`<form method=post><input type=hidden name=csrf value="`+canary+`"><input type=hidden name=login value="`+r.PostForm.Get("who")+`"><input type=password name=pw></form>`)(rw, r)
+			html(`<form method=post><input type=hidden name=csrf value="`+canary+
+				`"><input type=hidden name=login value="`+r.PostForm.Get("who")+
+				`"><input type=password name=pw></form>`)(rw, r)
 			return
 		}
 		last(rw, r)
@@ -206,7 +214,8 @@ func TestABadNodeFailsAloneWhileTheOtherPasses(t *testing.T) {
 	if err != nil || len(evidence) != 2 || !evidence[0].OK || evidence[1].OK {
 		t.Fatalf("%+v, %v", evidence, err)
 	}
-	if d := evidence[1].Detail; !strings.Contains(d, "HTTP 561") || !strings.Contains(d, "wrong client secret") || !evidence[1].AtCallback {
+	if d := evidence[1].Detail; !strings.Contains(d, "HTTP 561") || !strings.Contains(d, "wrong client secret") ||
+		!evidence[1].AtCallback {
 		t.Errorf("evidence %+v", evidence[1])
 	}
 	noCanary(t, evidence)
@@ -224,13 +233,20 @@ func TestALoginThatDoesNotWorkSaysWhere(t *testing.T) {
 		says   []string
 		forms  int // how many forms were sent
 	}{
-		{"the page without the text", func(w *world) { w.appPage = html("another page " + canary) }, []string{"app.example.com:8443", "expected text"}, 1},
-		{"the page without a login", func(w *world) { w.unknown = html("Welcome & good day") }, []string{"without a login"}, 0},
-		{"the application fails", func(w *world) { w.appPage = status(500) }, []string{"following a redirect at app.example.com:8443", "HTTP 500"}, 1},
-		{"the callback fails with 500", func(w *world) { w.callback[0] = status(500) }, []string{"HTTP 500", "no usable answer"}, 1},
-		{"the callback fails with 401", func(w *world) { w.callback[0] = status(401) }, []string{"HTTP 401", "refused the identity provider's answer"}, 1},
+		{"the page without the text", func(w *world) { w.appPage = html("another page " + canary) },
+			[]string{"app.example.com:8443", "expected text"}, 1},
+		{"the page without a login", func(w *world) { w.unknown = html("Welcome & good day") },
+			[]string{"without a login"}, 0},
+		{"the application fails", func(w *world) { w.appPage = status(500) },
+			[]string{"following a redirect at app.example.com:8443", "HTTP 500"}, 1},
+		{"the callback fails with 500", func(w *world) { w.callback[0] = status(500) }, []string{"HTTP 500",
+			"no usable answer"}, 1},
+		{"the callback fails with 401", func(w *world) { w.callback[0] = status(401) }, []string{"HTTP 401",
+			"refused the identity provider's answer"}, 1},
 		{"a user who may not use the client", func(w *world) {
-			w.typed = redirect("https://app.example.com:8443/oauth2/idpresponse?error=access_denied&state=x&error_description=" + canary)
+			w.typed = redirect(
+				"https://app.example.com:8443/oauth2/idpresponse?error=access_denied&state=x&error_description=" +
+					canary)
 			w.callback[0] = status(401)
 		}, []string{"HTTP 401", "the identity provider refused the login with access_denied"}, 1},
 		{"a scope that the identity provider does not know", func(w *world) {
@@ -241,14 +257,22 @@ func TestALoginThatDoesNotWorkSaysWhere(t *testing.T) {
 			w.typed = redirect("https://app.example.com:8443/oauth2/idpresponse?state=x")
 			w.callback[0] = status(401)
 		}, []string{"HTTP 401", "refused the identity provider's answer"}, 1},
-		{"an identity provider that refuses the client", func(w *world) { w.loginPage = status(400) }, []string{"at idp.example.com", "HTTP 400"}, 0},
-		{"a wrong password, told by status", func(w *world) { w.typed = status(401) }, []string{"sending the password at idp.example.com", "HTTP 401", "name or password"}, 1},
-		{"a wrong password, told by the form again", func(w *world) { w.typed = w.loginPage }, []string{"asks for the password again"}, 1},
-		{"a page made by scripts", func(w *world) { w.loginPage = html("<script>render('" + canary + "')</script><div id=root></div>") },
+		{"an identity provider that refuses the client", func(w *world) { w.loginPage = status(400) },
+			[]string{"at idp.example.com", "HTTP 400"}, 0},
+		{"a wrong password, told by status", func(w *world) { w.typed = status(401) },
+			[]string{"sending the password at idp.example.com", "HTTP 401", "name or password"}, 1},
+		{"a wrong password, told by the form again", func(w *world) { w.typed = w.loginPage },
+			[]string{"asks for the password again"}, 1},
+		{"a page made by scripts", func(w *world) {
+			w.loginPage = html("<script>render('" + canary +
+				"')</script><div id=root></div>")
+		},
 			[]string{"no login form with a password field was found at idp.example.com"}, 0},
-		{"a search box only", func(w *world) { w.loginPage = form("method=post action=/login", "<input name=q>") }, []string{"no login form"}, 0},
+		{"a search box only", func(w *world) { w.loginPage = form("method=post action=/login", "<input name=q>") },
+			[]string{"no login form"}, 0},
 		{"a registration form with two passwords", func(w *world) {
-			w.loginPage = form("method=post action=/login", "<input type=password name=p1><input type=password name=p2>")
+			w.loginPage = form("method=post action=/login",
+				"<input type=password name=p1><input type=password name=p2>")
 		}, []string{"no login form"}, 0},
 		{"a second factor", func(w *world) {
 			w.typed = form("method=post action=/login", "<input name=otp autocomplete=one-time-code>")
@@ -258,24 +282,41 @@ func TestALoginThatDoesNotWorkSaysWhere(t *testing.T) {
 			w.loginPage = form("method=post action=/login", "<input name=username>")
 			w.typed = html("<p>hm")
 		}, []string{"followed the user name"}, 1},
-		{"a password without a user name", func(w *world) { w.loginPage = form("method=post action=/login", "<input type=password name=pw>") }, []string{"none for the user name"}, 0},
-		{"a form sent with GET", func(w *world) { w.loginPage = form("action=/login", fields) }, []string{"sent with GET"}, 0},
-		{"a form that leads to a stranger", func(w *world) { w.loginPage = form(`method=post action="https://evil.example.com/login"`, fields) }, []string{"evil.example.com", "not a host of the identity provider"}, 0},
-		{"a form that leads to the application", func(w *world) { w.loginPage = form(`method=post action="https://app.example.com:8443/login"`, fields) }, []string{"not a host of the identity provider"}, 0},
+		{"a password without a user name", func(w *world) {
+			w.loginPage = form("method=post action=/login",
+				"<input type=password name=pw>")
+		}, []string{"none for the user name"}, 0},
+		{"a form sent with GET", func(w *world) { w.loginPage = form("action=/login", fields) },
+			[]string{"sent with GET"}, 0},
+		{"a form that leads to a stranger",
+			func(w *world) { w.loginPage = form(`method=post action="https://evil.example.com/login"`, fields) },
+			[]string{"evil.example.com", "not a host of the identity provider"}, 0},
+		{"a form that leads to the application",
+			func(w *world) { w.loginPage = form(`method=post action="https://app.example.com:8443/login"`, fields) },
+			[]string{"not a host of the identity provider"}, 0},
 		{"a form that leads to http", func(w *world) {
 			w.loginPage = form(`method=post action="http://idp.example.com:`+portOf(w.idp)+`/login"`, fields)
 		}, []string{"without https"}, 0},
-		{"a redirect to a stranger", func(w *world) { w.typed = redirect("https://evil.example.com/?code=" + canary) }, []string{"host evil.example.com, which is none of"}, 1},
-		{"a redirect to another port", func(w *world) { w.typed = redirect("https://app.example.com/?code=" + canary) }, []string{"which is none of"}, 1},
-		{"a redirect to http", func(w *world) { w.typed = redirect("http://app.example.com:8443/?code=" + canary) }, []string{"without https"}, 1},
-		{"a redirect to the metadata service", func(w *world) { w.unknown = redirect("https://169.254.169.254/latest/meta-data") }, []string{"which is none of"}, 0},
-		{"a redirect with a password in it", func(w *world) { w.unknown = redirect("https://u:" + canary + "@app.example.com:8443/") }, []string{"user name in it"}, 0},
+		{"a redirect to a stranger", func(w *world) { w.typed = redirect("https://evil.example.com/?code=" + canary) },
+			[]string{"host evil.example.com, which is none of"}, 1},
+		{"a redirect to another port", func(w *world) { w.typed = redirect("https://app.example.com/?code=" + canary) },
+			[]string{"which is none of"}, 1},
+		{"a redirect to http", func(w *world) { w.typed = redirect("http://app.example.com:8443/?code=" + canary) },
+			[]string{"without https"}, 1},
+		{"a redirect to the metadata service",
+			func(w *world) { w.unknown = redirect("https://169.254.169.254/latest/meta-data") },
+			[]string{"which is none of"}, 0},
+		{"a redirect with a password in it", func(w *world) {
+			w.unknown = redirect("https://u:" + canary +
+				"@app.example.com:8443/")
+		}, []string{"user name in it"}, 0},
 		{"a redirect that repeats the password", func(w *world) {
 			w.typed = func(rw http.ResponseWriter, r *http.Request) {
 				http.Redirect(rw, r, "/again", http.StatusTemporaryRedirect)
 			}
 		}, []string{"sending the password", "HTTP 307"}, 1},
-		{"redirects without end", func(w *world) { w.unknown = redirect("/orders") }, []string{"no page of the application after"}, 0},
+		{"redirects without end", func(w *world) { w.unknown = redirect("/orders") },
+			[]string{"no page of the application after"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -317,8 +358,10 @@ func TestALoginWithoutAVerdictIsATransientFailure(t *testing.T) {
 		kind   failure.Kind
 		says   string
 	}{
-		{"the identity provider is busy", func(w *world) { w.loginPage = status(429) }, failure.Throttled, "idp.example.com"},
-		{"the identity provider is down", func(w *world) { w.typed = status(503) }, failure.Unavailable, "sending the password at idp.example.com"},
+		{"the identity provider is busy", func(w *world) { w.loginPage = status(429) }, failure.Throttled,
+			"idp.example.com"},
+		{"the identity provider is down", func(w *world) { w.typed = status(503) }, failure.Unavailable,
+			"sending the password at idp.example.com"},
 		{"the application is down", func(w *world) { w.appPage = status(502) }, failure.Unavailable, "app.example.com"},
 		{"the node is down", func(w *world) { w.nodes[0].Close() }, failure.Unavailable, "refused the connection"},
 	} {
@@ -327,7 +370,8 @@ func TestALoginWithoutAVerdictIsATransientFailure(t *testing.T) {
 			w := newWorld(t)
 			c.change(w)
 			evidence, err := w.login(t, w.nodes[0])
-			if !failure.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), addr(w.nodes[0])) {
+			if !failure.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) ||
+				!strings.Contains(err.Error(), addr(w.nodes[0])) {
 				t.Errorf("error is %v", err)
 			}
 			oneFailed(t, evidence)
@@ -340,17 +384,33 @@ func TestALoginTestThatIsNotDescribedIsInvalidInput(t *testing.T) {
 	t.Parallel()
 	good := config.LoginTest{URL: "https://app.example.com/", ExpectText: "x"}
 	for name, change := range map[string]func(*config.LoginTest, *probe.Client, *probe.User){
-		"no text":                       func(l *config.LoginTest, _ *probe.Client, _ *probe.User) { l.ExpectText = "" },
-		"no user name":                  func(_ *config.LoginTest, _ *probe.Client, u *probe.User) { u.Name = secret.Value{} },
-		"no password":                   func(_ *config.LoginTest, _ *probe.Client, u *probe.User) { u.Password = secret.Value{} },
-		"no issuer":                     func(_ *config.LoginTest, c *probe.Client, _ *probe.User) { c.Issuer = "" },
-		"an issuer without TLS":         func(_ *config.LoginTest, c *probe.Client, _ *probe.User) { c.Issuer = "http://idp.example.com" },
-		"an application without TLS":    func(l *config.LoginTest, _ *probe.Client, _ *probe.User) { l.URL = "http://app.example.com/" },
+		"no text": func(l *config.LoginTest, _ *probe.Client,
+			_ *probe.User) {
+			l.ExpectText = ""
+		},
+		"no user name": func(_ *config.LoginTest, _ *probe.Client,
+			u *probe.User) {
+			u.Name = secret.Value{}
+		},
+		"no password": func(_ *config.LoginTest, _ *probe.Client,
+			u *probe.User) {
+			u.Password = secret.Value{}
+		},
+		"no issuer": func(_ *config.LoginTest, c *probe.Client, _ *probe.User) { c.Issuer = "" },
+		"an issuer without TLS": func(_ *config.LoginTest, c *probe.Client,
+			_ *probe.User) {
+			c.Issuer = "http://idp.example.com"
+		},
+		"an application without TLS": func(l *config.LoginTest, _ *probe.Client,
+			_ *probe.User) {
+			l.URL = "http://app.example.com/"
+		},
 		"the identity provider's pages": func(l *config.LoginTest, c *probe.Client, _ *probe.User) { l.URL = c.Issuer },
 	} {
 		l, c, u := good, okta, user
 		change(&l, &c, &u)
-		if _, err := probe.New(options(t)).Login(context.Background(), l, c, u, nil); !failure.Is(err, failure.InvalidInput) {
+		if _, err := probe.New(options(t)).Login(context.Background(), l, c, u, nil); !failure.Is(err,
+			failure.InvalidInput) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package probe proves, without changing anything, that a client secret works: at the token endpoint (Credential), at
 // every address of a load balancer (Redirect), and for a person who logs in (Login); package metrics below it looks at
-// the load balancers' metrics. Every connection goes to a checked address over verified TLS, through no proxy. No text that leaves the
-// package holds a secret, cookie, code, query or body.
+// the load balancers' metrics. Every connection goes to a checked address over verified TLS, through no proxy. No text
+// that leaves the package holds a secret, cookie, code, query or body.
 package probe
 
 import (
@@ -98,7 +98,8 @@ func (p *Prober) Credential() Credential {
 // eachNode runs test once for every address behind rawURL, one after another, and returns one piece of evidence for
 // each. A failure of kind SmokeTestFailed is a verdict and goes into the evidence only; any other failure means that
 // there is no verdict, and the first of them is returned as well. enough may end it early; nil never does.
-func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL string, connectTo []string, enough func(rotation.Evidence) bool,
+func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL string, connectTo []string,
+	enough func(rotation.Evidence) bool,
 	test func(ctx context.Context, u *url.URL, node string) (string, error)) ([]rotation.Evidence, error) {
 	u, err := httpsURL(rawURL)
 	if err != nil {
@@ -151,11 +152,13 @@ func failed(format string, args ...any) error {
 func httpsURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
-		return nil, failure.New(failure.InvalidInput, "a smoke test needs an absolute https URL without user or password")
+		return nil, failure.New(failure.InvalidInput,
+			"a smoke test needs an absolute https URL without user or password")
 	}
 	if config.ASCIIHost(u.Hostname()) != u.Hostname() {
 		// the HTTP client would ask for another name than the one that is pinned to a node
-		return nil, failure.New(failure.InvalidInput, "a smoke test needs a host name of ASCII characters: %s", config.ASCIIHost(u.Hostname()))
+		return nil, failure.New(failure.InvalidInput, "a smoke test needs a host name of ASCII characters: %s",
+			config.ASCIIHost(u.Hostname()))
 	}
 	u.Fragment = ""
 	u.Host = strings.ToLower(u.Host)
@@ -167,8 +170,8 @@ func subject(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// hostPattern is what a host, with or without a port, looks like. net/url lets more through: quotation marks, markup, letters that
-// look like others or turn the line around, of any length.
+// hostPattern is what a host, with or without a port, looks like. net/url lets more through: quotation marks, markup,
+// letters that look like others or turn the line around, of any length.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,260}$`)
 
 // shownHost is the host of a URL that somebody else chose, as it may get into texts that people read.

@@ -17,8 +17,8 @@ import (
 const callbackPath = "/oauth2/idpresponse"
 
 // Redirect opens a URL without a session, at every address of its host, and expects the load balancer to send the
-// browser to an authorization endpoint of c with c's client id and this host's callback URL. It proves which rule answers
-// and how it is configured; it says nothing about the secret.
+// browser to an authorization endpoint of c with c's client id and this host's callback URL. It proves which rule
+// answers and how it is configured; it says nothing about the secret.
 //
 // A wrong answer is evidence that is not OK. An address that gives no answer is, besides, a failure: Unavailable,
 // Throttled or Precondition.
@@ -27,7 +27,8 @@ func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) 
 	for _, n := range c.names() {
 		endpoint, err := httpsURL(n.AuthorizationEndpoint)
 		if err != nil || c.ClientID == "" {
-			return nil, failure.New(failure.InvalidInput, "a redirect test needs https authorization endpoints and a client id")
+			return nil, failure.New(failure.InvalidInput,
+				"a redirect test needs https authorization endpoints and a client id")
 		}
 		endpoints = append(endpoints, endpoint)
 	}
@@ -45,7 +46,8 @@ func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) 
 		})
 }
 
-// meant is the authorization endpoint that a redirect leads to; the first, the client's own, if it leads to none of them.
+// meant is the authorization endpoint that a redirect leads to; the first, the client's own, if it leads to none of
+// them.
 func meant(location *url.URL, endpoints []*url.URL) *url.URL {
 	for _, e := range endpoints {
 		if hostPort(location) == hostPort(e) && rooted(location) == rooted(e) {

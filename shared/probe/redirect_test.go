@@ -13,7 +13,8 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-var okta = probe.Client{Issuer: "https://idp.example.com/oauth2/default", ClientID: "0oa1", AuthorizationEndpoint: "https://idp.example.com/oauth2/default/v1/authorize"}
+var okta = probe.Client{Issuer: "https://idp.example.com/oauth2/default", ClientID: "0oa1",
+	AuthorizationEndpoint: "https://idp.example.com/oauth2/default/v1/authorize"}
 
 const appURL = "https://app.example.com:8443/orders?token=" + canary
 
@@ -53,11 +54,13 @@ func TestEveryNodeThatRedirectsToTheIdentityProviderIsOK(t *testing.T) {
 		t.Fatalf("%+v, %v", evidence, err)
 	}
 	for i, node := range []string{addr(a), addr(b)} {
-		if e := evidence[i]; !e.OK || e.Node != node || e.Check != rotation.CheckRedirect || e.Subject != "https://app.example.com:8443/orders" {
+		if e := evidence[i]; !e.OK || e.Node != node || e.Check != rotation.CheckRedirect ||
+			e.Subject != "https://app.example.com:8443/orders" {
 			t.Errorf("evidence %d is %+v", i, e)
 		}
 	}
-	if strings.Join(hosts, " ") != "app.example.com:8443 app.example.com:8443" || strings.Join(serverNames, " ") != "app.example.com app.example.com" {
+	if strings.Join(hosts, " ") != "app.example.com:8443 app.example.com:8443" || strings.Join(serverNames,
+		" ") != "app.example.com app.example.com" {
 		t.Errorf("the nodes were asked for host %v with server name %v", hosts, serverNames)
 	}
 	noCanary(t, evidence)
@@ -66,9 +69,13 @@ func TestEveryNodeThatRedirectsToTheIdentityProviderIsOK(t *testing.T) {
 func TestWithoutAddressesTheURLsNameIsResolved(t *testing.T) {
 	t.Parallel()
 	var s = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, loginLocation(func(_ *url.URL, q url.Values) { q.Set("redirect_uri", "https://"+r.Host+"/oauth2/idpresponse") }), http.StatusFound)
+		http.Redirect(w, r, loginLocation(func(_ *url.URL, q url.Values) {
+			q.Set("redirect_uri",
+				"https://"+r.Host+"/oauth2/idpresponse")
+		}), http.StatusFound)
 	}))
-	evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: at(s, "app", "/")}, okta)
+	evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: at(s, "app",
+		"/")}, okta)
 	if err != nil || len(evidence) != 1 || !evidence[0].OK || evidence[0].Node != addr(s) {
 		t.Errorf("%+v, %v", evidence, err)
 	}
@@ -77,7 +84,8 @@ func TestWithoutAddressesTheURLsNameIsResolved(t *testing.T) {
 func TestARedirectMayGoToAnAliasOnly(t *testing.T) {
 	t.Parallel()
 	client := okta
-	client.Aliases = []config.Alias{{Issuer: "https://login.example.com", AuthorizationEndpoint: "https://LOGIN.example.com:443/authorize"}}
+	client.Aliases = []config.Alias{{Issuer: "https://login.example.com",
+		AuthorizationEndpoint: "https://LOGIN.example.com:443/authorize"}}
 	for to, want := range map[string]string{
 		"https://login.example.com/authorize": "", "https://idp.example.com/oauth2/default/v1/authorize": "",
 		"https://login.example.com/oauth2/default/v1/authorize": "goes to host login.example.com",
@@ -88,8 +96,10 @@ func TestARedirectMayGoToAnAliasOnly(t *testing.T) {
 			x, _ := url.Parse(to)
 			u.Host, u.Path = x.Host, x.Path
 		})))
-		evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL, ConnectTo: []string{addr(s)}}, client)
-		if err != nil || len(evidence) != 1 || evidence[0].OK != (want == "") || !strings.Contains(evidence[0].Detail, want) {
+		evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL,
+			ConnectTo: []string{addr(s)}}, client)
+		if err != nil || len(evidence) != 1 || evidence[0].OK != (want == "") ||
+			!strings.Contains(evidence[0].Detail, want) {
 			t.Errorf("to %s: %+v (%v)", to, evidence, err)
 		}
 	}
@@ -106,24 +116,41 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 		{name: "the page itself", status: 200, says: []string{"HTTP 200 instead of 302"}},
 		{name: "a permanent redirect", status: 301, says: []string{"HTTP 301 instead of 302"}},
 		{name: "a failed login", status: 561, says: []string{"HTTP 561"}},
-		{name: "http", change: func(u *url.URL, _ url.Values) { u.Scheme = "http" }, says: []string{"scheme is not https"}},
-		{name: "another host", change: func(u *url.URL, _ url.Values) { u.Host = "evil.example.com" }, says: []string{"goes to host evil.example.com"}},
-		{name: "another port", change: func(u *url.URL, _ url.Values) { u.Host = "idp.example.com:444" }, says: []string{"goes to host idp.example.com:444"}},
-		{name: "another path", change: func(u *url.URL, _ url.Values) { u.Path = "/oauth2/other/" + canary }, says: []string{"path is not the authorization endpoint's /oauth2/default/v1/authorize"}},
-		{name: "another client", change: func(_ *url.URL, q url.Values) { q.Set("client_id", canary) }, says: []string{"client_id is not the client's"}},
-		{name: "two clients", change: func(_ *url.URL, q url.Values) { q.Add("client_id", canary) }, says: []string{"client_id is not the client's"}},
-		{name: "no client", change: func(_ *url.URL, q url.Values) { q.Del("client_id") }, says: []string{"client_id is not the client's"}},
-		{name: "another response type", change: func(_ *url.URL, q url.Values) { q.Set("response_type", "token") }, says: []string{"response_type is not code"}},
+		{name: "http", change: func(u *url.URL, _ url.Values) { u.Scheme = "http" },
+			says: []string{"scheme is not https"}},
+		{name: "another host", change: func(u *url.URL, _ url.Values) { u.Host = "evil.example.com" },
+			says: []string{"goes to host evil.example.com"}},
+		{name: "another port", change: func(u *url.URL, _ url.Values) { u.Host = "idp.example.com:444" },
+			says: []string{"goes to host idp.example.com:444"}},
+		{name: "another path", change: func(u *url.URL, _ url.Values) { u.Path = "/oauth2/other/" + canary },
+			says: []string{"path is not the authorization endpoint's /oauth2/default/v1/authorize"}},
+		{name: "another client", change: func(_ *url.URL, q url.Values) { q.Set("client_id", canary) },
+			says: []string{"client_id is not the client's"}},
+		{name: "two clients", change: func(_ *url.URL, q url.Values) { q.Add("client_id", canary) },
+			says: []string{"client_id is not the client's"}},
+		{name: "no client", change: func(_ *url.URL, q url.Values) { q.Del("client_id") },
+			says: []string{"client_id is not the client's"}},
+		{name: "another response type", change: func(_ *url.URL, q url.Values) { q.Set("response_type", "token") },
+			says: []string{"response_type is not code"}},
 		{name: "callback over http", change: func(_ *url.URL, q url.Values) {
 			q.Set("redirect_uri", "http://app.example.com:8443/oauth2/idpresponse")
 		}, says: []string{"redirect_uri is not https://app.example.com:8443/oauth2/idpresponse"}},
 		{name: "callback of another host", change: func(_ *url.URL, q url.Values) {
 			q.Set("redirect_uri", "https://evil.example.com/oauth2/idpresponse")
 		}, says: []string{"redirect_uri is not"}},
-		{name: "callback on another path", change: func(_ *url.URL, q url.Values) { q.Set("redirect_uri", "https://app.example.com:8443/cb") }, says: []string{"redirect_uri is not"}},
-		{name: "no callback", change: func(_ *url.URL, q url.Values) { q.Del("redirect_uri") }, says: []string{"redirect_uri is not"}},
-		{name: "no state", change: func(_ *url.URL, q url.Values) { q.Del("state") }, says: []string{"state is missing"}},
-		{name: "several differences", change: func(u *url.URL, q url.Values) { u.Host = "x.example.com"; q.Del("client_id"); q.Del("state") },
+		{name: "callback on another path", change: func(_ *url.URL, q url.Values) {
+			q.Set("redirect_uri",
+				"https://app.example.com:8443/cb")
+		}, says: []string{"redirect_uri is not"}},
+		{name: "no callback", change: func(_ *url.URL, q url.Values) { q.Del("redirect_uri") },
+			says: []string{"redirect_uri is not"}},
+		{name: "no state", change: func(_ *url.URL, q url.Values) { q.Del("state") },
+			says: []string{"state is missing"}},
+		{name: "several differences", change: func(u *url.URL, q url.Values) {
+			u.Host = "x.example.com"
+			q.Del("client_id")
+			q.Del("state")
+		},
 			says: []string{"x.example.com", "client_id", "state"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -132,7 +159,8 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 				c.status = http.StatusFound
 			}
 			s := serve(t, answerWith(c.status, loginLocation(c.change)))
-			evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL, ConnectTo: []string{addr(s)}}, okta)
+			evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL,
+				ConnectTo: []string{addr(s)}}, okta)
 			if err != nil {
 				t.Fatalf("a verdict is not a failure: %v", err)
 			}
@@ -153,7 +181,8 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 func TestA302WithoutLocationIsNotOK(t *testing.T) {
 	t.Parallel()
 	s := serve(t, answerWith(http.StatusFound, ""))
-	evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL, ConnectTo: []string{addr(s)}}, okta)
+	evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL,
+		ConnectTo: []string{addr(s)}}, okta)
 	if detail := oneFailed(t, evidence); err != nil || !strings.Contains(detail, "without a usable Location") {
 		t.Errorf("%s (%v)", detail, err)
 	}
@@ -188,12 +217,15 @@ func TestARedirectTestThatIsNotDescribedIsInvalidInput(t *testing.T) {
 	for name, c := range map[string]struct {
 		url    string
 		client probe.Client
-	}{"http": {"http://app.example.com/", okta}, "no client id": {appURL, noClient}, "an endpoint without TLS": {appURL, noEndpoint}} {
-		if evidence, err := p.Redirect(context.Background(), config.RedirectTest{URL: c.url}, c.client); !failure.Is(err, failure.InvalidInput) {
+	}{"http": {"http://app.example.com/", okta}, "no client id": {appURL, noClient},
+		"an endpoint without TLS": {appURL, noEndpoint}} {
+		if evidence, err := p.Redirect(context.Background(), config.RedirectTest{URL: c.url},
+			c.client); !failure.Is(err, failure.InvalidInput) {
 			t.Errorf("%s: %+v, %v", name, evidence, err)
 		}
 	}
-	_, err := p.Redirect(context.Background(), config.RedirectTest{URL: "https://metadata.example.com/", ConnectTo: []string{"169.254.169.254:80"}}, okta)
+	_, err := p.Redirect(context.Background(), config.RedirectTest{URL: "https://metadata.example.com/",
+		ConnectTo: []string{"169.254.169.254:80"}}, okta)
 	if !failure.Is(err, failure.Precondition) {
 		t.Errorf("metadata address: %v", err)
 	}

@@ -12,10 +12,10 @@ type Turns struct {
 	Pause time.Duration
 }
 
-// Refusal proves that a secret is refused: a provider that has lost its database, or whose servers disagree, answers the right
-// secret like a wrong one (seen at Ory Hydra). So check must be Rejected in every turn, and control, which shows that the
-// provider answers rightly at that moment, Accepted before and after each. A control that is not makes the verdict inconclusive;
-// any other verdict of check is returned as it is, and so is the first failure.
+// Refusal proves that a secret is refused: a provider that has lost its database, or whose servers disagree, answers
+// the right secret like a wrong one (seen at Ory Hydra). So check must be Rejected in every turn, and control, which
+// shows that the provider answers rightly at that moment, Accepted before and after each. A control that is not makes
+// the verdict inconclusive; any other verdict of check is returned as it is, and so is the first failure.
 func Refusal(ctx context.Context, t Turns, sleep func(context.Context, time.Duration) error,
 	check, control func(context.Context) (Verdict, error)) (Verdict, error) {
 	shown, err := control(ctx)

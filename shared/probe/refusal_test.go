@@ -64,7 +64,8 @@ func TestARefusalCountsOnlyBetweenPositiveControls(t *testing.T) {
 func TestAPauseThatEndsEndsTheProof(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	_, err := probe.Refusal(t.Context(), probe.Turns{Times: 2}, func(context.Context, time.Duration) error { return context.Canceled },
+	_, err := probe.Refusal(t.Context(), probe.Turns{Times: 2},
+		func(context.Context, time.Duration) error { return context.Canceled },
 		script(&log, "c", probe.Rejected), script(&log, "k", probe.Accepted))
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)

@@ -62,7 +62,8 @@ func noAnswer(host string, err error) error {
 	case errors.As(err, &refused):
 		return failure.New(failure.Precondition, "%s: %s", host, refused)
 	case errors.As(err, &cert):
-		return failure.New(failure.Precondition, "the certificate of %s is not trusted, not valid now, or not made for that name", host)
+		return failure.New(failure.Precondition,
+			"the certificate of %s is not trusted, not valid now, or not made for that name", host)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.As(err, &timeout) && timeout.Timeout():
 		return failure.New(failure.Unavailable, "%s did not answer in time", host)

@@ -70,18 +70,26 @@ func TestJudgeGoesByTheErrorCodeNotByTheStatus(t *testing.T) {
 		reason string
 	}{
 		{"invalid_grant with 400", 400, `{"error":"invalid_grant"}`, Accepted, "HTTP 400 invalid_grant"},
-		{"invalid_grant with 403, as Auth0 sends it", 403, `{"error":"invalid_grant"}`, Accepted, "HTTP 403 invalid_grant"},
-		{"invalid_client with 400, as Cognito sends it", 400, `{"error":"invalid_client"}`, Rejected, "HTTP 400 invalid_client"},
-		{"an error code beats a 200", 200, `{"error":"invalid_client","access_token":"t"}`, Rejected, "HTTP 200 invalid_client"},
+		{"invalid_grant with 403, as Auth0 sends it", 403, `{"error":"invalid_grant"}`, Accepted,
+			"HTTP 403 invalid_grant"},
+		{"invalid_client with 400, as Cognito sends it", 400, `{"error":"invalid_client"}`, Rejected,
+			"HTTP 400 invalid_client"},
+		{"an error code beats a 200", 200, `{"error":"invalid_client","access_token":"t"}`, Rejected,
+			"HTTP 200 invalid_client"},
 		{"a token", 200, `{"access_token":"t"}`, Accepted, "HTTP 200 with an access token"},
 		{"a 200 without a token", 200, `{}`, Inconclusive, "HTTP 200 with neither an error code nor an access token"},
-		{"a 200 page of some proxy", 200, `<html>welcome</html>`, Inconclusive, "HTTP 200 with a body that is not a token endpoint's JSON"},
-		{"a token with a 400", 400, `{"access_token":"t"}`, Inconclusive, "HTTP 400 with neither an error code nor an access token"},
+		{"a 200 page of some proxy", 200, `<html>welcome</html>`, Inconclusive,
+			"HTTP 200 with a body that is not a token endpoint's JSON"},
+		{"a token with a 400", 400, `{"access_token":"t"}`, Inconclusive,
+			"HTTP 400 with neither an error code nor an access token"},
 		{"a redirect", 302, ``, Inconclusive, "HTTP 302 with a body that is not a token endpoint's JSON"},
-		{"another code of RFC 6749", 400, `{"error":"unsupported_grant_type"}`, Inconclusive, "HTTP 400 unsupported_grant_type, which says nothing about the secret"},
-		{"a code that may be an echo", 400, `{"error":"aB3dE6gH9"}`, Inconclusive, "HTTP 400 with an unknown error code"},
+		{"another code of RFC 6749", 400, `{"error":"unsupported_grant_type"}`, Inconclusive,
+			"HTTP 400 unsupported_grant_type, which says nothing about the secret"},
+		{"a code that may be an echo", 400, `{"error":"aB3dE6gH9"}`, Inconclusive,
+			"HTTP 400 with an unknown error code"},
 		{"an empty code", 401, `{"error":""}`, Inconclusive, "HTTP 401 with neither an error code nor an access token"},
-		{"a code that is no string", 400, `{"error":{"code":7}}`, Inconclusive, "HTTP 400 with a body that is not a token endpoint's JSON"},
+		{"a code that is no string", 400, `{"error":{"code":7}}`, Inconclusive,
+			"HTTP 400 with a body that is not a token endpoint's JSON"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -117,16 +125,24 @@ func TestConsecutive(t *testing.T) {
 		reason string
 	}{
 		{name: "three in a row", list: []any{Accepted}, naps: 9, calls: 3},
-		{name: "a rejection resets the count", list: []any{Accepted, Accepted, Rejected, Accepted, Accepted, Accepted}, naps: 9, calls: 6},
-		{name: "an inconclusive answer resets the count", list: []any{Accepted, Accepted, Inconclusive, Accepted}, naps: 9, calls: 6},
-		{name: "a transient failure neither counts nor resets", list: []any{Accepted, Accepted, down, Accepted}, naps: 9, calls: 4},
-		{name: "nothing but answers that say nothing", list: []any{Inconclusive}, naps: 4, calls: 5, kind: failure.Unavailable, reason: "cannot be told"},
-		{name: "another failure ends it", list: []any{Accepted, failure.New(failure.Precondition, "certificate")}, naps: 9, calls: 2,
+		{name: "a rejection resets the count", list: []any{Accepted, Accepted, Rejected, Accepted, Accepted, Accepted},
+			naps: 9, calls: 6},
+		{name: "an inconclusive answer resets the count", list: []any{Accepted, Accepted, Inconclusive, Accepted},
+			naps: 9, calls: 6},
+		{name: "a transient failure neither counts nor resets", list: []any{Accepted, Accepted, down, Accepted},
+			naps: 9, calls: 4},
+		{name: "nothing but answers that say nothing", list: []any{Inconclusive}, naps: 4, calls: 5,
+			kind: failure.Unavailable, reason: "cannot be told"},
+		{name: "another failure ends it", list: []any{Accepted, failure.New(failure.Precondition, "certificate")},
+			naps: 9, calls: 2,
 			kind: failure.Precondition, reason: "certificate"},
-		{name: "rejected until the deadline", list: []any{Rejected}, naps: 4, calls: 5, kind: failure.NotYetActive, reason: "some_code"},
-		{name: "flapping until the deadline", list: []any{Accepted, Accepted, Rejected, Accepted, Rejected, Accepted}, naps: 5, calls: 6,
+		{name: "rejected until the deadline", list: []any{Rejected}, naps: 4, calls: 5, kind: failure.NotYetActive,
+			reason: "some_code"},
+		{name: "flapping until the deadline", list: []any{Accepted, Accepted, Rejected, Accepted, Rejected, Accepted},
+			naps: 5, calls: 6,
 			kind: failure.NotYetActive, reason: "1 times in a row"},
-		{name: "unreachable until the deadline", list: []any{Rejected, down}, naps: 3, calls: 4, kind: failure.Unavailable, reason: "down"},
+		{name: "unreachable until the deadline", list: []any{Rejected, down}, naps: 3, calls: 4,
+			kind: failure.Unavailable, reason: "down"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +161,8 @@ func TestConsecutive(t *testing.T) {
 			if *calls != c.calls {
 				t.Errorf("%d calls, not %d", *calls, c.calls)
 			}
-			if c.kind == "" && err != nil || c.kind != "" && (!failure.Is(err, c.kind) || !strings.Contains(err.Error(), c.reason)) {
+			if c.kind == "" && err != nil || c.kind != "" && (!failure.Is(err, c.kind) ||
+				!strings.Contains(err.Error(), c.reason)) {
 				t.Errorf("error %v, want %s with %q", err, c.kind, c.reason)
 			}
 		})

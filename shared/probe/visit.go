@@ -86,8 +86,8 @@ func (v *visit) open(ctx context.Context, s step) (page, error) {
 	return page{}, err
 }
 
-// callbackError is a login that failed where the load balancer itself asks the identity provider: it was given a code. Without
-// one (RFC 6749, section 4.1.2.1) it has nothing to ask, and no secret mends that.
+// callbackError is a login that failed where the load balancer itself asks the identity provider: it was given a code.
+// Without one (RFC 6749, section 4.1.2.1) it has nothing to ask, and no secret mends that.
 type callbackError struct{ error }
 
 func (e callbackError) Unwrap() error { return e.error }
@@ -108,10 +108,12 @@ func (v *visit) allowed(s step) error {
 	}
 	if hp := hostPort(s.to); hp != hostPort(v.app) && !v.idpHosts[hp] {
 		known := append(slices.Sorted(maps.Keys(v.idpHosts)), hostPort(v.app))
-		return failed("%s: the way leads to host %s, which is none of %s", s.doing, shownHost(s.to), strings.Join(known, ", "))
+		return failed("%s: the way leads to host %s, which is none of %s", s.doing, shownHost(s.to), strings.Join(known,
+			", "))
 	}
 	if s.to.User != nil {
-		return failed("%s: the way leads to a URL of host %s with a user name in it, which is refused", s.doing, s.to.Host)
+		return failed("%s: the way leads to a URL of host %s with a user name in it, which is refused", s.doing,
+			s.to.Host)
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ type Snapshot struct {
 	SecretARN, JSONKey string
 	// CurrentSecretID is the configured hint which secret at the provider is AWSCURRENT's, where nothing else tells.
 	CurrentSecretID string
-	// Untold are the versions of the journal whose text cannot be compared with AWSCURRENT's, which the journal does not
-	// know.
+	// Untold are the versions of the journal whose text cannot be compared with AWSCURRENT's, which the journal does
+	// not know.
 	Untold []string
 	// NewVersionID is the version that a new secret would get.
 	NewVersionID string
@@ -62,7 +62,8 @@ type Decision struct {
 func Decide(s Snapshot) Decision {
 	d := Decision{Grace: s.grace(), GraceUntil: s.Now}
 	if s.Labels.Current == "" {
-		d.Refusals = append(d.Refusals, "the secret has no AWSCURRENT version: store the client secret that the load balancers use now in it, then start again")
+		d.Refusals = append(d.Refusals, "the secret has no AWSCURRENT version: store the client secret that the load "+
+			"balancers use now in it, then start again")
 		return d
 	}
 	unknown := !s.knowsCurrent()
@@ -77,14 +78,16 @@ func Decide(s Snapshot) Decision {
 		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Pending)
 		d.Why = "an earlier rotation made a secret and never promoted it (AWSPENDING); it is rolled back first"
 		if _, known := s.Journal.Secrets[s.Labels.Pending]; !known {
-			d.Warnings = append(d.Warnings, "the version labelled AWSPENDING was not made by this system: its label is removed, the identity provider is not touched")
+			d.Warnings = append(d.Warnings, "the version labelled AWSPENDING was not made by this system: its label "+
+				"is removed, the identity provider is not touched")
 		}
 	case s.held(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous):
 		d.Action, d.From, d.To = Rollback, current, s.ref(s.Labels.Previous)
 		d.Why = "an earlier rollback stopped halfway; it is completed first"
 	case s.held(s.Labels.Previous) && s.switchedBack():
 		d.Action, d.From, d.To = Rollback, s.ref(s.Labels.Previous), current
-		d.Why = "an earlier rollback stopped after it had put the old secret back at the identity provider; it is completed first"
+		d.Why = "an earlier rollback stopped after it had put the old secret back at the identity provider; it is " +
+			"completed first"
 	case s.held(s.Labels.Previous) && s.listed(s.Journal.Secrets[s.Labels.Previous].IdPSecretID):
 		d.Action, d.From, d.To = Finish, s.ref(s.Labels.Previous), current
 		d.GraceUntil = s.graceUntil()
@@ -118,7 +121,8 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 			if s.JSONKey != "" {
 				file = " (the file holds the whole JSON object, with the new secret as its " + s.JSONKey + ")"
 			}
-			d.Refusals = append(d.Refusals, "no new secret is stored: make one at the identity provider beside the old one, store it by `aws secretsmanager put-secret-value --secret-id "+
+			d.Refusals = append(d.Refusals, "no new secret is stored: make one at the identity provider beside the "+
+				"old one, store it by `aws secretsmanager put-secret-value --secret-id "+
 				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`"+file+", then start again")
 		}
 	}
@@ -129,10 +133,13 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 		}
 		d.From.IdPSecretID = id
 	} else if !s.listed(current.IdPSecretID) {
-		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider does not list secret %s, which the journal holds for AWSCURRENT: store the present client secret as a new AWSCURRENT version, it is then taken over as it is", current.IdPSecretID))
+		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider does not list secret %s, which the "+
+			"journal holds for AWSCURRENT: store the present client secret as a new AWSCURRENT version, it is then "+
+			"taken over as it is", current.IdPSecretID))
 	}
 	if s.MaxSecrets > 0 && s.occupied() >= s.MaxSecrets {
-		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and allows %d, so there is no room for a new one: remove the unused one there (listed: %s; in use: %s)",
+		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and "+
+			"allows %d, so there is no room for a new one: remove the unused one there (listed: %s; in use: %s)",
 			len(s.Listed), s.MaxSecrets, idList(s.Listed), orUnknown(d.From.IdPSecretID)))
 	}
 }
@@ -158,27 +165,30 @@ func (s Snapshot) kept(id string) bool {
 	return false
 }
 
-// imported finds the provider's id of a current secret that the journal does not know yet. Where the provider has no ids,
-// that of the version stands for it.
+// imported finds the provider's id of a current secret that the journal does not know yet. Where the provider has no
+// ids, that of the version stands for it.
 func (s Snapshot) imported() (id, refusal string) {
 	if s.listed(s.Labels.Current) {
 		return s.Labels.Current, ""
 	}
 	if s.CurrentSecretID != "" {
 		if !s.listed(s.CurrentSecretID) {
-			return "", fmt.Sprintf("identityProvider.currentSecretId: the identity provider does not list %s for this client (listed: %s)", s.CurrentSecretID, idList(s.Listed))
+			return "", fmt.Sprintf("identityProvider.currentSecretId: the identity provider does not list %s for "+
+				"this client (listed: %s)", s.CurrentSecretID, idList(s.Listed))
 		}
 		return s.CurrentSecretID, ""
 	}
 	active := s.active()
 	if len(active) != 1 {
-		return "", fmt.Sprintf("the identity provider lists %d active secrets for this client, so it is unknown which one is stored as AWSCURRENT: name it in identityProvider.currentSecretId (listed: %s)", len(active), idList(s.Listed))
+		return "", fmt.Sprintf("the identity provider lists %d active secrets for this client, so it is unknown "+
+			"which one is stored as AWSCURRENT: name it in identityProvider.currentSecretId (listed: %s)", len(active),
+			idList(s.Listed))
 	}
 	return active[0], ""
 }
 
-// InUse is the provider's id of the current secret: the one that the journal holds, or that an import would find; "" if it is
-// unknown.
+// InUse is the provider's id of the current secret: the one that the journal holds, or that an import would find; "" if
+// it is unknown.
 func (s Snapshot) InUse() string {
 	if e, known := s.Journal.Secrets[s.Labels.Current]; known {
 		return e.IdPSecretID
@@ -202,8 +212,8 @@ func (s Snapshot) wasBeingPromoted(version string) bool {
 	return s.Journal.Promotion != nil && s.Journal.Promotion.To == version
 }
 
-// switchedBack reports whether the provider refuses AWSCURRENT's secret, which it has, and accepts AWSPREVIOUS's: that is how a
-// rollback begins.
+// switchedBack reports whether the provider refuses AWSCURRENT's secret, which it has, and accepts AWSPREVIOUS's: that
+// is how a rollback begins.
 func (s Snapshot) switchedBack() bool {
 	return s.status(s.Labels.Current) == idp.Disabled && s.status(s.Labels.Previous) == idp.Active
 }

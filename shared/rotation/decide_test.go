@@ -40,58 +40,71 @@ func TestDecide(t *testing.T) {
 	}{
 		"a client at rest is rotated": {func(*rotation.Snapshot) {}, rotation.Rotate,
 			rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "n"}, 0},
-		"AWSPENDING on the AWSCURRENT version is what AWS leaves after a promotion, and harmless": {func(s *rotation.Snapshot) {
-			s.Labels.Pending = "b"
-		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "n"}, 0},
+		"AWSPENDING on the AWSCURRENT version is what AWS leaves after a promotion, and harmless": {
+			func(s *rotation.Snapshot) {
+				s.Labels.Pending = "b"
+			}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "n"}, 0},
 		"a pending version of a dead rotation is rolled back": {func(s *rotation.Snapshot) {
 			s.Labels.Pending, s.Journal.Secrets["c"] = "c", entry("C")
 			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Active})
-		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
 		"a pending version that the journal does not know is rolled back": {func(s *rotation.Snapshot) {
 			s.Labels.Pending = "x"
 		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "x"}, 0},
 		"a promoted rotation is finished after the rest of its grace period": {func(s *rotation.Snapshot) {
 			promoted(s)
-		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
 		"a grace period that is over is not waited for again": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Journal.Promotion.GraceUntil = now.Add(-time.Hour)
-		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
 		"an emergency ends the grace period of an unfinished rotation at once": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Shorten = new(time.Duration)
-		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
 		"a promotion that died before its grace period was written gets a whole one": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Journal.Promotion.GraceUntil = time.Time{}
-		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 24 * time.Hour},
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 24 * time.Hour},
 		"a rollback that died after it moved AWSCURRENT back is completed": {func(s *rotation.Snapshot) {
 			promoted(s) // b → c, then AWSCURRENT went back to b, which moved AWSPREVIOUS to c
 			s.Labels = versions.Labels{Current: "b", Previous: "c"}
-		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
-		"a rollback that died after it put the old secret back at the provider is completed": {func(s *rotation.Snapshot) {
-			promoted(s)
-			s.Listed = []idp.Secret{{ID: "B", Status: idp.Active}, {ID: "C", Status: idp.Disabled}}
-		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a rollback that died after it put the old secret back at the provider is completed": {
+			func(s *rotation.Snapshot) {
+				promoted(s)
+				s.Listed = []idp.Secret{{ID: "B", Status: idp.Active}, {ID: "C", Status: idp.Disabled}}
+			}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
 		"a disabled old secret is finished": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Listed = []idp.Secret{{ID: "B", Status: idp.Disabled}, {ID: "C", Status: idp.Active}}
-		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
 		"a secret that is neither current nor previous is rolled back": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets["c"] = entry("C")
 			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Disabled})
-		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
 		"a removal that was not written down is closed": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Listed = []idp.Secret{{ID: "C", Status: idp.Active}}
-		}, rotation.Rollback, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, 0},
+		}, rotation.Rollback, rotation.Ref{VersionID: "c", IdPSecretID: "C"},
+			rotation.Ref{VersionID: "b", IdPSecretID: "B"}, 0},
 		"an intent of which nothing else is known is rolled back": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets["c"] = journal.Entry{State: journal.Intended, Before: []string{"B"}, At: now}
 		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "c"}, 0},
 		"pending comes before previous": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Labels.Pending, s.Journal.Secrets["d"] = "d", entry("D")
-		}, rotation.Rollback, rotation.Ref{VersionID: "c", IdPSecretID: "C"}, rotation.Ref{VersionID: "d", IdPSecretID: "D"}, 0},
+		}, rotation.Rollback, rotation.Ref{VersionID: "c", IdPSecretID: "C"},
+			rotation.Ref{VersionID: "d", IdPSecretID: "D"}, 0},
 		"a secret that the provider could not remove is no leftover, and gives its place": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets["c"] = journal.Entry{State: journal.Kept, IdPSecretID: "C", At: now}
 			s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Active})
@@ -101,12 +114,14 @@ func TestDecide(t *testing.T) {
 		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "p"}, 0},
 		"a person's version of a dead rotation is rolled back": {func(s *rotation.Snapshot) {
 			s.ByHand, s.Labels.Pending, s.Journal.Secrets["p"] = true, "p", entry("p")
-		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "p", IdPSecretID: "p"}, 0},
+		}, rotation.Rollback, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "p", IdPSecretID: "p"}, 0},
 		"the registration of a pair goes with the version": {func(s *rotation.Snapshot) {
 			e := entry("B")
 			e.ClientID = "client-second"
 			s.Journal.Secrets["b"] = e
-		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B", ClientID: "client-second"}, rotation.Ref{VersionID: "n"}, 0},
+		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B", ClientID: "client-second"},
+			rotation.Ref{VersionID: "n"}, 0},
 		"of several leftovers the oldest comes first": {func(s *rotation.Snapshot) {
 			s.Journal.Secrets["d"] = journal.Entry{State: journal.Intended, At: now}
 			s.Journal.Secrets["e"] = journal.Entry{State: journal.Intended, At: now.Add(-time.Hour)}
@@ -135,7 +150,8 @@ func TestDecide(t *testing.T) {
 func promoted(s *rotation.Snapshot) {
 	s.Labels = versions.Labels{Current: "c", Previous: "b"}
 	s.Journal.Secrets["c"] = entry("C")
-	s.Journal.Promotion = &journal.Promotion{From: "b", To: "c", PreviousBefore: "a", At: now.Add(-18 * time.Hour), GraceUntil: now.Add(6 * time.Hour)}
+	s.Journal.Promotion = &journal.Promotion{From: "b", To: "c", PreviousBefore: "a", At: now.Add(-18 * time.Hour),
+		GraceUntil: now.Add(6 * time.Hour)}
 	s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Active})
 }
 
@@ -159,7 +175,8 @@ func TestDecideRefuses(t *testing.T) {
 		"a client of a person who has stored nothing": {func(s *rotation.Snapshot) {
 			s.ByHand, s.SecretARN, s.Labels.Pending = true, "arn:aws:secretsmanager:x", "b"
 		}, "aws secretsmanager put-secret-value --secret-id arn:aws:secretsmanager:x --version-stages AWSPENDING"},
-		"a current secret that the provider no longer lists": {func(s *rotation.Snapshot) { s.Listed = nil }, "does not list secret B"},
+		"a current secret that the provider no longer lists": {func(s *rotation.Snapshot) { s.Listed = nil },
+			"does not list secret B"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +209,8 @@ func TestDecideImportsTheVersionWhereSecretsHaveNoIDs(t *testing.T) {
 	s.Listed = []idp.Secret{{ID: "b", Status: idp.Active}, {ID: "somebody's", Status: idp.Active}}
 	s.MaxSecrets = 0
 	d := rotation.Decide(s)
-	if d.Action != rotation.Rotate || !d.Import || d.From != (rotation.Ref{VersionID: "b", IdPSecretID: "b"}) || len(d.Refusals) > 0 {
+	if d.Action != rotation.Rotate || !d.Import || d.From != (rotation.Ref{VersionID: "b", IdPSecretID: "b"}) ||
+		len(d.Refusals) > 0 {
 		t.Errorf("decided %+v", d)
 	}
 }
@@ -210,18 +228,22 @@ func TestDecideNeverLengthensTheGracePeriod(t *testing.T) {
 func TestRequestNamesTheFieldThatIsWrong(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{
-		`{}`:                                                     "client: is missing",
-		`{"client":"a","grace":1}`:                               "grace: is not known; allowed here: client, dryRun, emergency, gracePeriodSeconds, measure, reason",
-		`{"client":7}`:                                           "client: must be a string",
-		`{"client":"a","dryRun":"yes"}`:                          "dryRun: must be true or false",
-		`{"client":"a","gracePeriodSeconds":-1}`:                 "gracePeriodSeconds: must be 0",
-		`{"client":"a","measure":"yes"}`:                         "measure: must be true or false",
-		`{"client":"a","measure":true,"dryRun":true}`:            "measure: cannot be given with dryRun",
-		`{"client":"a","measure":true,"gracePeriodSeconds":0}`:   "measure: cannot be given with dryRun or gracePeriodSeconds",
-		`{"client":"a","gracePeriodSeconds":31536001}`:           "gracePeriodSeconds: must be 0 or more, at most 31536000",
-		`{"client":"a","emergency":true,"dryRun":true}`:          "emergency: cannot be given with dryRun",
-		`{"client":"a","emergency":true,"measure":true}`:         "emergency: cannot be given with dryRun",
-		`{"client":"a","emergency":true,"gracePeriodSeconds":0}`: "emergency: cannot be given with dryRun, measure or gracePeriodSeconds",
+		`{}`: "client: is missing",
+		`{"client":"a","grace":1}`: "grace: is not known; allowed here: client, " +
+			"dryRun, emergency, gracePeriodSeconds, measure, reason",
+		`{"client":7}`:                                "client: must be a string",
+		`{"client":"a","dryRun":"yes"}`:               "dryRun: must be true or false",
+		`{"client":"a","gracePeriodSeconds":-1}`:      "gracePeriodSeconds: must be 0",
+		`{"client":"a","measure":"yes"}`:              "measure: must be true or false",
+		`{"client":"a","measure":true,"dryRun":true}`: "measure: cannot be given with dryRun",
+		`{"client":"a","measure":true,"gracePeriodSeconds":0}`: "measure: cannot be given with dryRun or " +
+			"gracePeriodSeconds",
+		`{"client":"a","gracePeriodSeconds":31536001}`: "gracePeriodSeconds: must be 0 or more, at most " +
+			"31536000",
+		`{"client":"a","emergency":true,"dryRun":true}`:  "emergency: cannot be given with dryRun",
+		`{"client":"a","emergency":true,"measure":true}`: "emergency: cannot be given with dryRun",
+		`{"client":"a","emergency":true,"gracePeriodSeconds":0}`: "emergency: cannot be given with dryRun, measure " +
+			"or gracePeriodSeconds",
 	} {
 		_, err := rotation.ParseRequest([]byte(input))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -19,8 +19,10 @@ func TestFormerCallsAreRewritten(t *testing.T) {
 		{`"action":"disable",` + former + `"state":"S"`, `"action":"disable",` + present + `"state":"S"`},
 		{former + request + `"started":"s"`, `"action":"decide",` + present + request + `"started":"s"`},
 		{former + request + `"undo":true`, `"action":"decide",` + present + request + `"undo":true`},
-		{former + request + `"discoverOnly":true,"undo":true`, `"action":"discover",` + present + request + `"undo":true`},
-		{former + request + `"discoverOnly":false,"undo":true`, `"action":"decide",` + present + request + `"undo":true`},
+		{former + request + `"discoverOnly":true,"undo":true`,
+			`"action":"discover",` + present + request + `"undo":true`},
+		{former + request + `"discoverOnly":false,"undo":true`,
+			`"action":"decide",` + present + request + `"undo":true`},
 		{former + measure + `"state":"Measure"`, `"action":"measure",` + present + measure + `"state":"Measure"`},
 		{present + `"action":"decide"`, present + `"action":"decide"`}, // not former
 		{`"state":"Plan"`, `"state":"Plan"`},

@@ -33,12 +33,15 @@ func (s Snapshot) identify() (Snapshot, string) {
 			return s, ""
 		case hint != "" && slices.Contains(active, hint): // another
 		case told:
-			return s, fmt.Sprintf("the identity provider lists one active secret, %s, which the journal holds for version %s, "+
-				"but AWSCURRENT (version %s) holds another text: nothing is retired. If a new secret was made a moment ago, wait until it is listed. %s",
+			return s, fmt.Sprintf("the identity provider lists one active secret, %s, which the journal holds for "+
+				"version %s, "+
+				"but AWSCURRENT (version %s) holds another text: nothing is retired. If a new secret was made a "+
+				"moment ago, wait until it is listed. %s",
 				e.IdPSecretID, version, s.Labels.Current, NameCurrent(e.IdPSecretID))
 		default:
 			return s, fmt.Sprintf("the text of version %s is gone or cannot be read, so it is unknown whether "+
-				"AWSCURRENT (version %s, which the journal does not know) is its secret %s or another one (listed: %s); nothing is retired. %s",
+				"AWSCURRENT (version %s, which the journal does not know) is its secret %s or another one (listed: "+
+				"%s); nothing is retired. %s",
 				version, s.Labels.Current, e.IdPSecretID, idList(s.Listed), NameCurrent(e.IdPSecretID))
 		}
 	}

@@ -21,7 +21,8 @@ func unknown(s *rotation.Snapshot, listed ...string) {
 
 func TestWhichSecretAWSCURRENTIsIsDecidedBeforeAnythingGoes(t *testing.T) {
 	t.Parallel()
-	cannotTell := "so it is unknown whether AWSCURRENT (version x, which the journal does not know) is its secret B or another one"
+	cannotTell := "so it is unknown whether AWSCURRENT (version x, which the journal does not know) is its secret B " +
+		"or another one"
 	for name, c := range map[string]struct {
 		change  func(*rotation.Snapshot)
 		action  rotation.Action
@@ -31,17 +32,29 @@ func TestWhichSecretAWSCURRENTIsIsDecidedBeforeAnythingGoes(t *testing.T) {
 	}{
 		"another text beside a secret made by hand: taken over": {func(s *rotation.Snapshot) { unknown(s, "B", "H") },
 			rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, false, ""},
-		"another text, long since: taken over as well": {func(s *rotation.Snapshot) { unknown(s, "B", "H"); s.Labels.Previous = "" },
+		"another text, long since: taken over as well": {func(s *rotation.Snapshot) {
+			unknown(s, "B", "H")
+			s.Labels.Previous = ""
+		},
 			rotation.Rollback, rotation.Ref{VersionID: "x"}, false, ""},
-		"no text and one active secret: that is it": {func(s *rotation.Snapshot) { unknown(s, "B"); s.Untold = []string{"b"} },
+		"no text and one active secret: that is it": {func(s *rotation.Snapshot) {
+			unknown(s, "B")
+			s.Untold = []string{"b"}
+		},
 			rotation.Rotate, rotation.Ref{VersionID: "x", IdPSecretID: "B"}, true, ""},
-		"no text, and the journal's secret is gone: the other": {func(s *rotation.Snapshot) { unknown(s, "H"); s.Untold = []string{"b"} },
+		"no text, and the journal's secret is gone: the other": {func(s *rotation.Snapshot) {
+			unknown(s, "H")
+			s.Untold = []string{"b"}
+		},
 			rotation.Rollback, rotation.Ref{VersionID: "x"}, false, ""},
 		"no text, and the journal's secret is switched off: the other": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "H")
 			s.Listed[0].Status, s.Untold = idp.Disabled, []string{"b"}
 		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, false, ""},
-		"no text and two active secrets: nobody knows": {func(s *rotation.Snapshot) { unknown(s, "B", "S"); s.Untold = []string{"b"} },
+		"no text and two active secrets: nobody knows": {func(s *rotation.Snapshot) {
+			unknown(s, "B", "S")
+			s.Untold = []string{"b"}
+		},
 			"", rotation.Ref{}, false, cannotTell},
 		"the same, and it is no longer AWSPREVIOUS": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "S")
@@ -59,11 +72,18 @@ func TestWhichSecretAWSCURRENTIsIsDecidedBeforeAnythingGoes(t *testing.T) {
 			unknown(s, "B", "S")
 			s.Untold, s.CurrentSecretID = []string{"b"}, "A"
 		}, "", rotation.Ref{}, false, cannotTell},
-		"such a hint does not make another text the same": {func(s *rotation.Snapshot) { unknown(s, "B", "H"); s.CurrentSecretID = "B" },
+		"such a hint does not make another text the same": {func(s *rotation.Snapshot) {
+			unknown(s, "B", "H")
+			s.CurrentSecretID = "B"
+		},
 			rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, false, ""},
 		"another text, but only one active secret": {func(s *rotation.Snapshot) { unknown(s, "B") },
-			"", rotation.Ref{}, false, "lists one active secret, B, which the journal holds for version b, but AWSCURRENT (version x) holds another text"},
-		"and a person says that it is that one": {func(s *rotation.Snapshot) { unknown(s, "B"); s.CurrentSecretID = "B" },
+			"", rotation.Ref{}, false, "lists one active secret, B, which the journal holds for version b, but " +
+				"AWSCURRENT (version x) holds another text"},
+		"and a person says that it is that one": {func(s *rotation.Snapshot) {
+			unknown(s, "B")
+			s.CurrentSecretID = "B"
+		},
 			rotation.Rotate, rotation.Ref{VersionID: "x", IdPSecretID: "B"}, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +93,8 @@ func TestWhichSecretAWSCURRENTIsIsDecidedBeforeAnythingGoes(t *testing.T) {
 			d := rotation.Decide(s)
 			refusals := strings.Join(d.Refusals, "; ")
 			if c.refused != "" {
-				if !strings.Contains(refusals, c.refused) || !strings.Contains(refusals, "in identityProvider.currentSecretId (B, or another)") {
+				if !strings.Contains(refusals, c.refused) || !strings.Contains(refusals,
+					"in identityProvider.currentSecretId (B, or another)") {
 					t.Errorf("refused: %s", refusals)
 				}
 				return

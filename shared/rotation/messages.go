@@ -10,8 +10,8 @@ import (
 // Caller is who calls: the same in all calls of an execution.
 type Caller struct {
 	Client string `json:"client"`
-	// Execution is the ARN of the state machine's execution; a function refuses to change anything unless that execution
-	// owns the client's lock.
+	// Execution is the ARN of the state machine's execution; a function refuses to change anything unless that
+	// execution owns the client's lock.
 	Execution string `json:"execution"`
 }
 
@@ -20,8 +20,8 @@ type Common struct {
 	Caller `json:"call"`
 	// State is the state that calls, for logs and metrics.
 	State string `json:"state"`
-	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such an
-	// execution began (package session).
+	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such
+	// an execution began (package session).
 	Config json.RawMessage `json:"config,omitempty"`
 }
 
@@ -48,8 +48,8 @@ type Target struct {
 	Name string `json:"name"`
 	// Tags is a digest of the tags of the load balancer, the listener and the rule when it was planned.
 	Tags string `json:"tags,omitempty"`
-	// Left: it has had the new secret before, and its load balancer is not in the configuration any more. That it may not be
-	// changed does not stop a rotation.
+	// Left: it has had the new secret before, and its load balancer is not in the configuration any more. That it may
+	// not be changed does not stop a rotation.
 	Left bool `json:"left,omitempty"`
 }
 
@@ -97,7 +97,8 @@ type PlanAction string
 const (
 	// PlanDecide: look at everything, and decide what to do.
 	PlanDecide PlanAction = "decide"
-	// PlanDiscover: only look for the targets, before they are set again at the end of the grace period or in a rollback.
+	// PlanDiscover: only look for the targets, before they are set again at the end of the grace period or in a
+	// rollback.
 	PlanDiscover PlanAction = "discover"
 	// PlanMeasure: only measure how the client is, without the lock.
 	PlanMeasure PlanAction = "measure"
@@ -114,7 +115,8 @@ type PlanInput struct {
 	// From and To, with PlanDiscover, are the rotation's two secrets.
 	From Ref `json:"from,omitzero"`
 	To   Ref `json:"to,omitzero"`
-	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails then.
+	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails
+	// then.
 	Undo bool `json:"undo,omitempty"`
 	// Targets are those that were found before, with PlanDiscover.
 	Targets []Target `json:"targets,omitempty"`
@@ -196,8 +198,8 @@ type UpdateInput struct {
 	Target Target `json:"target"`
 	From   Ref    `json:"from,omitzero"`
 	To     Ref    `json:"to"`
-	// Proven is when the identity provider was last seen to accept the secret of To (RFC 3339); empty in calls of an earlier
-	// definition.
+	// Proven is when the identity provider was last seen to accept the secret of To (RFC 3339); empty in calls of an
+	// earlier definition.
 	Proven string `json:"proven,omitempty"`
 	// Undo: the target gets the old secret back. What cannot be written whole is dropped and told, not refused.
 	Undo bool `json:"undo,omitempty"`
@@ -218,7 +220,8 @@ type PromoteInput struct {
 	Common
 	From Ref `json:"from"`
 	To   Ref `json:"to"`
-	// Proven is when the identity provider was last seen to accept the secret that AWSCURRENT moves to, as in UpdateInput.
+	// Proven is when the identity provider was last seen to accept the secret that AWSCURRENT moves to, as in
+	// UpdateInput.
 	Proven string `json:"proven,omitempty"`
 	// Undo puts the labels back as they were before the promotion.
 	Undo               bool `json:"undo,omitempty"`
@@ -272,7 +275,8 @@ type Evidence struct {
 	Node   string `json:"node,omitempty"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
-	// AtCallback: the load balancer was given a code and could not complete the login with it, as with a wrong client secret.
+	// AtCallback: the load balancer was given a code and could not complete the login with it, as with a wrong client
+	// secret.
 	AtCallback bool `json:"atCallback,omitempty"`
 	// LatencyMS is the time of the check, in milliseconds.
 	LatencyMS int64 `json:"latencyMs"`
@@ -304,14 +308,15 @@ type RetireInput struct {
 	Retire Ref          `json:"retire"`
 	// Keep is the secret that stays: it must be AWSCURRENT and accepted before Retire is disabled or deleted.
 	Keep Ref `json:"keep"`
-	// Searched is when the targets that were set since were searched for (RFC 3339); empty in calls of earlier definitions.
+	// Searched is when the targets that were set since were searched for (RFC 3339); empty in calls of earlier
+	// definitions.
 	Searched string `json:"searched,omitempty"`
 }
 
 // RetireOutput is the output of function retiresecret.
 type RetireOutput struct {
-	// Result is "disabled", "enabled", "deleted", "absent", "kept" (the provider cannot remove it), or "unsupported" (the
-	// provider cannot disable).
+	// Result is "disabled", "enabled", "deleted", "absent", "kept" (the provider cannot remove it), or "unsupported"
+	// (the provider cannot disable).
 	Result string `json:"result"`
 	// Notice is what the people who are notified must know besides the outcome; mostly empty.
 	Notice string `json:"notice"`

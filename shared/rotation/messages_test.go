@@ -15,9 +15,12 @@ func TestThePlanOfTheMostTargetsFitsIntoAnExecution(t *testing.T) {
 		id      = "0123456789abcdef"
 		balance = prefix + "loadbalancer/app/" + name + "/" + id
 	)
-	longest := Target{Region: "ap-southeast-2", LoadBalancerARN: balance, ListenerARN: prefix + "listener/app/" + name + "/" + id + "/" + id,
-		RuleARN: prefix + "listener-rule/app/" + name + "/" + id + "/" + id + "/" + id, Name: name + " :65535 rule 50000"}
-	plan := Plan{Targets: slices.Repeat([]Target{longest}, MaxTargets), Warnings: slices.Repeat([]string{strings.Repeat("w", 400)}, MaxWarnings)}
+	longest := Target{Region: "ap-southeast-2", LoadBalancerARN: balance, ListenerARN: prefix + "listener/app/" + name +
+		"/" + id + "/" + id,
+		RuleARN: prefix + "listener-rule/app/" + name + "/" + id + "/" + id + "/" + id, Name: name +
+			" :65535 rule 50000"}
+	plan := Plan{Targets: slices.Repeat([]Target{longest}, MaxTargets),
+		Warnings: slices.Repeat([]string{strings.Repeat("w", 400)}, MaxWarnings)}
 	b, err := json.Marshal(plan)
 	if err != nil {
 		t.Fatal(err)

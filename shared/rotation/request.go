@@ -15,8 +15,8 @@ const (
 	maxGrace = 31_536_000
 )
 
-// ParseRequest reads the execution's input. Unknown or wrong fields are refused by name. The state machine checks the same
-// before it asks for the lock (CheckInput).
+// ParseRequest reads the execution's input. Unknown or wrong fields are refused by name. The state machine checks the
+// same before it asks for the lock (CheckInput).
 func ParseRequest(raw json.RawMessage) (Request, error) {
 	var r Request
 	ps := strictjson.Decode(raw, &r, "")
@@ -34,7 +34,9 @@ func ParseRequest(raw json.RawMessage) (Request, error) {
 			ps.Add("measure", "cannot be given with dryRun or gracePeriodSeconds: it does not rotate")
 		}
 		if r.Emergency && (r.DryRun || r.Measure || r.GracePeriodSeconds != nil) {
-			ps.Add("emergency", "cannot be given with dryRun, measure or gracePeriodSeconds: it rotates at once and has no grace period")
+			ps.Add("emergency",
+				"cannot be given with dryRun, measure or gracePeriodSeconds: it rotates at once and has no grace "+
+					"period")
 		}
 	}
 	return r, ps.Err("the execution input")

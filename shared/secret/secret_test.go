@@ -34,7 +34,8 @@ type inside struct {
 
 func everywhere() inside {
 	v := secret.New(canary)
-	in := inside{Exported: v, unexported: v, Pointer: &v, pointer: &v, List: []secret.Value{v}, Map: map[string]secret.Value{"k": v}, Any: v, any: v}
+	in := inside{Exported: v, unexported: v, Pointer: &v, pointer: &v, List: []secret.Value{v},
+		Map: map[string]secret.Value{"k": v}, Any: v, any: v}
 	in.Deep.v.w = v
 	in.error = fmt.Errorf("wrapped: %v", v)
 	return in
@@ -48,8 +49,10 @@ func shapes() map[string]any {
 		"a value": v, "a pointer": &v, "a pointer to a pointer": func() any { p := &v; return &p }(),
 		"a slice": []secret.Value{v}, "an array": [1]secret.Value{v}, "a slice of any": []any{v, &v},
 		"a map": map[string]secret.Value{"k": v}, "a map of pointers": map[string]*secret.Value{"k": &v},
-		"a struct": in, "a pointer to a struct": &in, "a slice of structs": []inside{in}, "a map of structs": map[string]inside{"k": in},
-		"a reflect.Value": reflect.ValueOf(in), "an error": fmt.Errorf("failed: %w", errors.Join(in.error, fmt.Errorf("%v", in))),
+		"a struct": in, "a pointer to a struct": &in, "a slice of structs": []inside{in},
+		"a map of structs": map[string]inside{"k": in},
+		"a reflect.Value":  reflect.ValueOf(in), "an error": fmt.Errorf("failed: %w",
+			errors.Join(in.error, fmt.Errorf("%v", in))),
 	}
 }
 
@@ -65,7 +68,8 @@ func TestNoVerbOfFmtShowsASecret(t *testing.T) {
 	for name, shape := range shapes() {
 		for _, format := range formats {
 			out := fmt.Sprintf(format, shape)
-			if strings.Contains(out, canary) || strings.Contains(strings.ToLower(strings.ReplaceAll(out, " ", "")), hexed) {
+			if strings.Contains(out, canary) || strings.Contains(strings.ToLower(strings.ReplaceAll(out, " ", "")),
+				hexed) {
 				t.Errorf("%s with %s gives %s", name, format, out)
 			}
 		}
@@ -79,7 +83,8 @@ func TestAValueIsShownAsRedacted(t *testing.T) {
 	t.Parallel()
 	v := secret.New(canary)
 	for name, got := range map[string]string{
-		"%v": fmt.Sprintf("%v", v), "%#v": fmt.Sprintf("%#v", v), "%q": fmt.Sprintf("%q", v), "%d": fmt.Sprintf("%d", v),
+		"%v": fmt.Sprintf("%v", v), "%#v": fmt.Sprintf("%#v", v), "%q": fmt.Sprintf("%q", v),
+		"%d":     fmt.Sprintf("%d", v),
 		"String": v.String(), "GoString": v.GoString(), "LogValue": v.LogValue().String(),
 		"the zero value": fmt.Sprint(secret.Value{}),
 	} {
@@ -144,7 +149,8 @@ func TestASecretComesOutByRevealAlone(t *testing.T) {
 func TestEqualComparesTheSecrets(t *testing.T) {
 	t.Parallel()
 	a, b := secret.New(canary), secret.New(canary)
-	if !a.Equal(b) || a.Equal(secret.New("other")) || a.Equal(secret.Value{}) || !(secret.Value{}).Equal(secret.New("")) {
+	if !a.Equal(b) || a.Equal(secret.New("other")) || a.Equal(secret.Value{}) ||
+		!(secret.Value{}).Equal(secret.New("")) {
 		t.Error("Equal does not compare the secrets")
 	}
 	if reflect.TypeFor[secret.Value]().Comparable() {
@@ -168,7 +174,8 @@ func TestGeneratedSecretsHaveTheLengthAndTheAlphabet(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := v.Reveal()
-		if len(s) != secret.Length || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" || seen[s] {
+		if len(s) != secret.Length || strings.Trim(s,
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" || seen[s] {
 			t.Fatal("a generated secret is too short, has other characters, or came twice")
 		}
 		seen[s] = true
@@ -224,7 +231,8 @@ func TestGenerationNeedsEnoughRandomBytes(t *testing.T) {
 			t.Errorf("%s gave a secret", name)
 		}
 	}
-	if v, err := secret.Generate(iotest.OneByteReader(bytes.NewReader(make([]byte, secret.Length)))); err != nil || v.IsZero() {
+	if v, err := secret.Generate(iotest.OneByteReader(bytes.NewReader(make([]byte, secret.Length)))); err != nil ||
+		v.IsZero() {
 		t.Errorf("a slow source: %v", err)
 	}
 }

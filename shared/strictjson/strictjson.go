@@ -1,5 +1,5 @@
-// Package strictjson reads JSON documents that people write. Unlike encoding/json it reports every problem at once, each
-// with the path of the field, and it refuses fields that the target type does not have, or that are given twice.
+// Package strictjson reads JSON documents that people write. Unlike encoding/json it reports every problem at once,
+// each with the path of the field, and it refuses fields that the target type does not have, or that are given twice.
 package strictjson
 
 import (
@@ -79,8 +79,8 @@ func Decode(data []byte, v any, path string) Problems {
 	return ps
 }
 
-// duplicates reports members that an object has twice; encoding/json silently takes the last. The next value of d must be
-// JSON without syntax errors.
+// duplicates reports members that an object has twice; encoding/json silently takes the last. The next value of d must
+// be JSON without syntax errors.
 func duplicates(ps *Problems, path string, d *json.Decoder) {
 	t, err := d.Token()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // Namespace is the CloudWatch namespace of all our metrics.
 const Namespace = "AlbOidcRotator"
 
-// Outcome is how a rotation ended; it is a dimension, so there are only these. One that was refused made nothing, and one
-// that failed at a task has not ended.
+// Outcome is how a rotation ended; it is a dimension, so there are only these. One that was refused made nothing, and
+// one that failed at a task has not ended.
 type Outcome string
 
 // How a rotation can end.
@@ -32,7 +32,8 @@ type Metrics struct {
 	now func() time.Time
 }
 
-// NewMetrics returns Metrics that write to w, which must be the function's standard output, not a file that mixes lines.
+// NewMetrics returns Metrics that write to w, which must be the function's standard output, not a file that mixes
+// lines.
 func NewMetrics(w io.Writer, now func() time.Time) *Metrics { return &Metrics{w: w, now: now} }
 
 // RotationEnded counts a rotation: metric Rotations by client and outcome. RotationTook measures it.
@@ -40,15 +41,16 @@ func (m *Metrics) RotationEnded(client string, o Outcome) error {
 	return m.put("Rotations", "Count", 1, dimension{"client", client}, dimension{"outcome", string(o)})
 }
 
-// RotationTook measures a rotation, from before its secret was made until the other was gone: metric RotationDuration by client,
-// in seconds.
+// RotationTook measures a rotation, from before its secret was made until the other was gone: metric RotationDuration
+// by client, in seconds.
 func (m *Metrics) RotationTook(client string, d time.Duration) error {
 	return m.put("RotationDuration", "Seconds", d.Seconds(), dimension{"client", client})
 }
 
 // StepTook measures one step of a rotation: metric StepDuration by client and state, in milliseconds.
 func (m *Metrics) StepTook(client, state string, d time.Duration) error {
-	return m.put("StepDuration", "Milliseconds", milliseconds(d), dimension{"client", client}, dimension{"state", state})
+	return m.put("StepDuration", "Milliseconds", milliseconds(d), dimension{"client", client},
+		dimension{"state", state})
 }
 
 // SecretAge measures how old the current secret is: metric SecretAge by client, in seconds.
@@ -56,8 +58,8 @@ func (m *Metrics) SecretAge(client string, age time.Duration) error {
 	return m.put("SecretAge", "Seconds", age.Seconds(), dimension{"client", client})
 }
 
-// LockHeld measures how long the client's lock has been held without a break: metric LockHeld by client, in seconds; 0 if it
-// is free.
+// LockHeld measures how long the client's lock has been held without a break: metric LockHeld by client, in seconds; 0
+// if it is free.
 func (m *Metrics) LockHeld(client string, d time.Duration) error {
 	return m.put("LockHeld", "Seconds", d.Seconds(), dimension{"client", client})
 }
@@ -71,8 +73,8 @@ func (m *Metrics) SecretRefused(client string, yes bool) error {
 	return m.put("SecretRefused", "Count", value, dimension{"client", client})
 }
 
-// SecretEndsIn tells how long it is until the identity provider ends the current secret by itself: metric SecretEndsIn by
-// client, in seconds.
+// SecretEndsIn tells how long it is until the identity provider ends the current secret by itself: metric SecretEndsIn
+// by client, in seconds.
 func (m *Metrics) SecretEndsIn(client string, d time.Duration) error {
 	return m.put("SecretEndsIn", "Seconds", d.Seconds(), dimension{"client", client})
 }

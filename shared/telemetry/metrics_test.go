@@ -21,10 +21,16 @@ func TestMetricsAreInTheEmbeddedMetricFormat(t *testing.T) {
 		put  func(*telemetry.Metrics) error
 		want string
 	}{
-		{"a rotation's outcome", func(m *telemetry.Metrics) error { return m.RotationEnded("orders-web", telemetry.RolledBack) },
+		{"a rotation's outcome", func(m *telemetry.Metrics) error {
+			return m.RotationEnded("orders-web",
+				telemetry.RolledBack)
+		},
 			`{"Rotations":1,"client":"orders-web","outcome":"rolled-back","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client","outcome"]],"Metrics":[{"Name":"Rotations","Unit":"Count"}]}]}}`},
-		{"a rotation's duration", func(m *telemetry.Metrics) error { return m.RotationTook("orders-web", 25*time.Hour) },
+		{"a rotation's duration", func(m *telemetry.Metrics) error {
+			return m.RotationTook("orders-web",
+				25*time.Hour)
+		},
 			`{"RotationDuration":90000,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"RotationDuration","Unit":"Seconds"}]}]}}`},
 		{"a step's duration", func(m *telemetry.Metrics) error {
@@ -44,7 +50,10 @@ func TestMetricsAreInTheEmbeddedMetricFormat(t *testing.T) {
 		{"an accepted secret", func(m *telemetry.Metrics) error { return m.SecretRefused("orders-web", false) },
 			`{"SecretRefused":0,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretRefused","Unit":"Count"}]}]}}`},
-		{"when the secret ends", func(m *telemetry.Metrics) error { return m.SecretEndsIn("orders-web", 7*24*time.Hour) },
+		{"when the secret ends", func(m *telemetry.Metrics) error {
+			return m.SecretEndsIn("orders-web",
+				7*24*time.Hour)
+		},
 			`{"SecretEndsIn":604800,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretEndsIn","Unit":"Seconds"}]}]}}`},
 		{"a login's latency", func(m *telemetry.Metrics) error { return m.LoginTook("orders-web", 2*time.Second) },

@@ -16,7 +16,8 @@ import (
 type Options struct {
 	// Level is the lowest level that is written; nil is info.
 	Level slog.Leveler
-	// Function and Version are on every line. Version is the function's published version, by which Lambda knows the code.
+	// Function and Version are on every line. Version is the function's published version, by which Lambda knows the
+	// code.
 	Function, Version string
 }
 

@@ -42,12 +42,14 @@ func expect(t *testing.T, line map[string]any, want map[string]any) {
 
 func TestALineHasTimeLevelMessageFunctionAndTheContextsAttributes(t *testing.T) {
 	t.Parallel()
-	ctx := telemetry.With(context.Background(), telemetry.Rotation(arn), telemetry.Client("orders-web"), telemetry.State("SetSecret"))
+	ctx := telemetry.With(context.Background(), telemetry.Rotation(arn), telemetry.Client("orders-web"),
+		telemetry.State("SetSecret"))
 	ctx = telemetry.With(ctx, telemetry.RequestID("r-1"))
 	line := logged(t, telemetry.Options{Function: "updatealb", Version: "1.2.3"}, func(l *slog.Logger) {
 		l.InfoContext(ctx, "target updated", slog.String("target", "orders-alb :443"), slog.Int("tries", 2))
 	})
-	expect(t, line, map[string]any{"level": "INFO", "msg": "target updated", "function": "updatealb", "version": "1.2.3",
+	expect(t, line, map[string]any{"level": "INFO", "msg": "target updated", "function": "updatealb",
+		"version":  "1.2.3",
 		"rotation": "orders-web-2026-11-22", "client": "orders-web", "state": "SetSecret", "request_id": "r-1",
 		"target": "orders-alb :443", "tries": 2.0})
 	at, err := time.Parse(time.RFC3339Nano, line["time"].(string))
@@ -65,14 +67,16 @@ func TestTheLaterOfTwoContextAttributesCountsAndIsWrittenOnce(t *testing.T) {
 	if got := buf.String(); strings.Count(got, `"state"`) != 1 || !strings.Contains(got, `"state":"CreateSecret"`) {
 		t.Errorf("state is not written once with the later value: %s", got)
 	}
-	expect(t, logged(t, telemetry.Options{}, func(l *slog.Logger) { l.InfoContext(outer, "x") }), map[string]any{"state": "Plan"})
+	expect(t, logged(t, telemetry.Options{}, func(l *slog.Logger) { l.InfoContext(outer, "x") }),
+		map[string]any{"state": "Plan"})
 }
 
 func TestContextAttributesStayAtTheTopWhenAGroupIsOpen(t *testing.T) {
 	t.Parallel()
 	ctx := telemetry.With(context.Background(), telemetry.Client("orders-web"))
 	line := logged(t, telemetry.Options{}, func(l *slog.Logger) {
-		l.With(slog.String("check", "login")).WithGroup("node").With(slog.String("ip", "192.0.2.1")).InfoContext(ctx, "x", slog.Bool("ok", true))
+		l.With(slog.String("check", "login")).WithGroup("node").With(slog.String("ip", "192.0.2.1")).InfoContext(ctx,
+			"x", slog.Bool("ok", true))
 	})
 	expect(t, line, map[string]any{"client": "orders-web", "check": "login"})
 	node, _ := line["node"].(map[string]any)
@@ -123,7 +127,8 @@ func TestValuesThatAreNotPlainAreLeftOut(t *testing.T) {
 
 func TestAnErrorIsItsText(t *testing.T) {
 	t.Parallel()
-	line := logged(t, telemetry.Options{}, func(l *slog.Logger) { l.Error("failed", telemetry.Err(io.ErrUnexpectedEOF)) })
+	line := logged(t, telemetry.Options{},
+		func(l *slog.Logger) { l.Error("failed", telemetry.Err(io.ErrUnexpectedEOF)) })
 	expect(t, line, map[string]any{"error": "unexpected EOF", "level": "ERROR"})
 	line = logged(t, telemetry.Options{}, func(l *slog.Logger) { l.Info("fine", telemetry.Err(nil)) })
 	expect(t, line, map[string]any{"error": ""})

@@ -39,9 +39,9 @@ func (s *Store) Promote(ctx context.Context, from, to string) error {
 // Restore undoes Promote(from, to), or as much of it as was done: AWSCURRENT back on from, AWSPREVIOUS back on
 // before, the version that had it before Promote ("" if none), and AWSPENDING off to.
 //
-// Moving AWSCURRENT back makes Secrets Manager put AWSPREVIOUS on the version it left, to, which is the bad one. It must
-// not stay there. It is removed if before has been deleted meanwhile (a version without labels may be, at any time) or
-// is from itself: AWSPREVIOUS on the current version would mark the secret in use as the one to retire.
+// Moving AWSCURRENT back makes Secrets Manager put AWSPREVIOUS on the version it left, to, which is the bad one. It
+// must not stay there. It is removed if before has been deleted meanwhile (a version without labels may be, at any
+// time) or is from itself: AWSPREVIOUS on the current version would mark the secret in use as the one to retire.
 //
 // AWSPENDING is taken away last: as long as it is there, an interrupted Restore is recognised as a rotation to roll
 // back. A repeat is success. A label that would have to leave a version that is none of the three is Precondition; then
@@ -110,7 +110,8 @@ func (s *Store) strip(ctx context.Context, l Labels, label, versionID string) er
 // the SDK repeats a request whose answer was lost, and the repeat no longer finds the label where it was. So a refusal
 // counts only if the label is still not where it was to go after a few reads.
 func (s *Store) move(ctx context.Context, label, from, to string) error {
-	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &s.arn, VersionStage: &label, RemoveFromVersionId: &from}
+	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &s.arn, VersionStage: &label,
+		RemoveFromVersionId: &from}
 	what := fmt.Sprintf("taking %s off version %s of %s", label, from, s.arn)
 	if to != "" {
 		in.MoveToVersionId = &to
@@ -151,12 +152,14 @@ func refused(err error) bool {
 
 func (s *Store) distinct(from, to string) error {
 	if from == "" || to == "" || from == to {
-		return failure.New(failure.Internal, "moving labels of %s: from %q and to %q must be two versions", s.arn, from, to)
+		return failure.New(failure.Internal, "moving labels of %s: from %q and to %q must be two versions", s.arn,
+			from, to)
 	}
 	return nil
 }
 
 func (s *Store) elsewhere(label, at, from, to string) error {
-	return failure.New(failure.Precondition, "%s of %s is on version %q, neither on %s nor on %s: something else moved it; "+
-		"find out what rotates this secret before trying again", label, s.arn, at, from, to)
+	return failure.New(failure.Precondition,
+		"%s of %s is on version %q, neither on %s nor on %s: something else moved it; "+
+			"find out what rotates this secret before trying again", label, s.arn, at, from, to)
 }

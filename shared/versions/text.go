@@ -51,7 +51,8 @@ func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
 // none.
 func (t Text) Secret(key string) (secret.Value, error) {
 	if t.binary {
-		return secret.Value{}, failure.New(failure.Precondition, "%s is binary: store the client secret as text", t.name)
+		return secret.Value{}, failure.New(failure.Precondition,
+			"%s is binary: store the client secret as text", t.name)
 	}
 	v := t.whole
 	if key != "" {

@@ -76,7 +76,8 @@ func TestATextFitsTheKeysByWhichItCanBeRead(t *testing.T) {
 				got = append(got, key)
 			}
 		}
-		if !slices.Equal(got, want) || !slices.Equal(text.Keys(), slices.DeleteFunc(got, func(k string) bool { return k == "" })) {
+		if !slices.Equal(got, want) ||
+			!slices.Equal(text.Keys(), slices.DeleteFunc(got, func(k string) bool { return k == "" })) {
 			t.Errorf("%s fits %q and has %q, want %q", stored, got, text.Keys(), want)
 		}
 	}

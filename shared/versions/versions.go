@@ -1,9 +1,9 @@
 // Package versions keeps the client secret in AWS Secrets Manager: it reads and stores versions and moves their staging
 // labels. Every method may be repeated from any state that an earlier, interrupted call left behind.
 //
-// Labels are moved by compare-and-swap only: UpdateSecretVersionStage with RemoveFromVersionId fails if the label is not
-// where the caller thinks it is (Secrets Manager API reference, UpdateSecretVersionStage). So of two writers one wins,
-// and the other is told.
+// Labels are moved by compare-and-swap only: UpdateSecretVersionStage with RemoveFromVersionId fails if the label is
+// not where the caller thinks it is (Secrets Manager API reference, UpdateSecretVersionStage). So of two writers one
+// wins, and the other is told.
 package versions
 
 import (
@@ -25,10 +25,14 @@ import (
 
 // API is the part of Secrets Manager that is used.
 type API interface {
-	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
-	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
-	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
-	UpdateSecretVersionStage(context.Context, *secretsmanager.UpdateSecretVersionStageInput, ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error)
+	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput,
+		...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput,
+		...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	PutSecretValue(context.Context, *secretsmanager.PutSecretValueInput,
+		...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error)
+	UpdateSecretVersionStage(context.Context, *secretsmanager.UpdateSecretVersionStageInput,
+		...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error)
 }
 
 var _ API = (*secretsmanager.Client)(nil)
@@ -79,7 +83,8 @@ func (l Labels) at(label string) string {
 	}
 }
 
-// Labels reads the labels. It changes nothing. A secret that does not exist, or is marked for deletion, is Precondition.
+// Labels reads the labels. It changes nothing. A secret that does not exist, or is marked for deletion, is
+// Precondition.
 func (s *Store) Labels(ctx context.Context) (Labels, error) {
 	l, _, err := s.Describe(ctx)
 	return l, err
@@ -142,7 +147,8 @@ func (s *Store) read(ctx context.Context, versionID string) (*secretsmanager.Get
 		return nil, failure.New(failure.Internal, "reading %s: no version id", s.arn)
 	}
 	for try := 0; ; try++ {
-		out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn, VersionId: &versionID})
+		out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &s.arn,
+			VersionId: &versionID})
 		var missing *types.ResourceNotFoundException
 		switch {
 		case err == nil:
@@ -218,7 +224,8 @@ func (s *Store) whole(ctx context.Context, v secret.Value, template string) (sec
 	}
 	whole, err := withMember(t.whole, s.jsonKey, v)
 	if err != nil {
-		return secret.Value{}, failure.Wrap(failure.Precondition, err, "carrying the other members of version %s over", template)
+		return secret.Value{}, failure.Wrap(failure.Precondition, err,
+			"carrying the other members of version %s over", template)
 	}
 	return whole, nil
 }
@@ -232,8 +239,9 @@ func (s *Store) checkLabelled(ctx context.Context, versionID string) error {
 	if l.Pending == versionID || l.Current == versionID {
 		return nil
 	}
-	return failure.New(failure.Precondition, "version %s of %s was stored before but is not AWSPENDING any more (that is %q): "+
-		"something else moves the labels of this secret", versionID, s.arn, l.Pending)
+	return failure.New(failure.Precondition,
+		"version %s of %s was stored before but is not AWSPENDING any more (that is %q): "+
+			"something else moves the labels of this secret", versionID, s.arn, l.Pending)
 }
 
 // wrap gives the two codes that mean "not with this secret" their kind; all others are as everywhere.

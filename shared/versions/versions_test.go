@@ -239,7 +239,8 @@ func TestAnEmptySecretIsNeverStored(t *testing.T) {
 func TestTheOtherMembersAreCarriedOver(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, nil)
-	f.has("a", `{"z":1,"clientSecret":"old","url":"https://x/?a=1&b=<2>","big":12345678901234567890,"list":[1, {"k":null}]}`)
+	f.has("a",
+		`{"z":1,"clientSecret":"old","url":"https://x/?a=1&b=<2>","big":12345678901234567890,"list":[1, {"k":null}]}`)
 	if err := f.store("clientSecret").PutPending(context.Background(), b, secret.New("n<e>w"), "a"); err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,9 @@ type DynamoDB struct {
 
 func (d *DynamoDB) createTable() {
 	_, err := d.api.CreateTable(context.Background(), &dynamodb.CreateTableInput{TableName: aws.String(table),
-		BillingMode:          types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("client"), KeyType: types.KeyTypeHash}},
+		BillingMode: types.BillingModePayPerRequest,
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("client"),
+			KeyType: types.KeyTypeHash}},
 		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("client"), AttributeType: "S"}}})
 	if err != nil {
 		d.t.Fatal(err)
@@ -45,7 +46,8 @@ func (d *DynamoDB) SetConfig(r config.Reference) { d.set("config", d.document(r)
 
 // SetOwnerSince says since when the lock is held, as the state machine does.
 func (d *DynamoDB) SetOwnerSince(at time.Time) {
-	d.set("ownerSince", &types.AttributeValueMemberS{Value: at.Format("2006-01-02T15:04:05.000Z07:00")}) // as JSONata's $now
+	// as JSONata's $now
+	d.set("ownerSince", &types.AttributeValueMemberS{Value: at.Format("2006-01-02T15:04:05.000Z07:00")})
 }
 
 // Set replaces the client's journal as an earlier call would have left it.
@@ -77,7 +79,8 @@ func (d *DynamoDB) set(name string, v types.AttributeValue) {
 	in := &dynamodb.UpdateItemInput{TableName: aws.String(table), Key: key(), UpdateExpression: aws.String("REMOVE #n"),
 		ExpressionAttributeNames: map[string]string{"#n": name}}
 	if v != nil {
-		in.UpdateExpression, in.ExpressionAttributeValues = aws.String("SET #n = :v"), map[string]types.AttributeValue{":v": v}
+		in.UpdateExpression, in.ExpressionAttributeValues = aws.String("SET #n = :v"), map[string]types.AttributeValue{
+			":v": v}
 	}
 	if _, err := d.api.UpdateItem(context.Background(), in); err != nil {
 		d.t.Fatal(err)

@@ -54,7 +54,8 @@ func newELB(t testing.TB, wire *Wire, tokenEndpoint, current string) *ELB {
 	login := types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1),
 		AuthenticateOidcConfig: &Login{Issuer: aws.String(Issuer), TokenEndpoint: &tokenEndpoint,
 			ClientId: aws.String(ClientID), ClientSecret: &current,
-			AuthorizationEndpoint: aws.String(Issuer + "/authorize"), UserInfoEndpoint: aws.String(Issuer + "/userinfo")}}
+			AuthorizationEndpoint: aws.String(Issuer + "/authorize"), UserInfoEndpoint: aws.String(Issuer +
+				"/userinfo")}}
 	_, err = e.api().CreateListener(t.Context(), &elb.CreateListenerInput{
 		LoadBalancerArn: aws.String(LoadBalancer), Port: aws.Int32(443), Protocol: types.ProtocolEnumHttps,
 		Certificates:   []types.Certificate{{CertificateArn: aws.String("certificate")}},

@@ -92,15 +92,17 @@ type World struct {
 // may hold a secret.
 func New(t testing.TB, v Vendor, current string) *World {
 	t.Helper()
-	w := &World{Wire: newWire(), t: t, Vendor: v, Now: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC), random: rand.NewChaCha8([32]byte{1})}
+	w := &World{Wire: newWire(), t: t, Vendor: v, Now: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC),
+		random: rand.NewChaCha8([32]byte{1})}
 	w.addAWS(current)
 	w.Tokens = newTokenEndpoint(t, w.Wire, v)
 	w.App = newApp(t, w.Tokens)
 	w.ALB = newELB(t, w.Wire, w.Tokens.URL("/token"), current)
 	w.Errors = &AuthErrors{t: t, wire: w.Wire}
 	none := 0
-	w.Client = config.Client{Name: ClientName, Issuer: Issuer, ClientID: ClientID, CallbackURL: "https://orders.example/oauth2/idpresponse",
-		Secret: config.Secret{ARN: SecretARN}, LoadBalancers: []string{LoadBalancer},
+	w.Client = config.Client{Name: ClientName, Issuer: Issuer, ClientID: ClientID,
+		CallbackURL: "https://orders.example/oauth2/idpresponse",
+		Secret:      config.Secret{ARN: SecretARN}, LoadBalancers: []string{LoadBalancer},
 		IdentityProvider: config.IdentityProvider{Type: "memory", AuthorizationEndpoint: w.Tokens.URL("/authorize"),
 			TokenEndpoint: w.Tokens.URL("/token"), Settings: json.RawMessage(`{}`)},
 		SmokeTests: config.SmokeTests{Credential: config.CredentialTest{IntervalSeconds: &none},
@@ -124,7 +126,8 @@ func (w *World) Deps() invocation.Deps {
 	return invocation.Deps{
 		Secrets: w.Secrets.region, Journal: journal.New(dynamodb.NewFromConfig(wired), table),
 		Clients: parameters.New(ssm.NewFromConfig(wired), ParameterPrefix, sleep),
-		Log:     telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w}, now),
+		Log:     telemetry.New(writer{w}, telemetry.Options{Function: "test"}), Metrics: telemetry.NewMetrics(writer{w},
+			now),
 		Now: now, Sleep: sleep, Rand: w.random,
 		Registrations: func(c config.Client) (idp.Registration, error) {
 			return w.Wire.registration(w.Vendor.Registration(c.ClientID)), nil
@@ -143,11 +146,12 @@ func (w *World) Common() rotation.Common {
 	w.t.Helper()
 	w.Params.Put(w.Client)
 	w.Journal.SetConfig(w.Params.Reference(Execution))
-	return rotation.Common{Caller: rotation.Caller{Client: ClientName, Execution: Execution}, State: "TestedState", Config: w.Brought}
+	return rotation.Common{Caller: rotation.Caller{Client: ClientName, Execution: Execution}, State: "TestedState",
+		Config: w.Brought}
 }
 
-// Call calls a function as Lambda does, through its entry point. The error is a failure of the kind that the state machine
-// would see.
+// Call calls a function as Lambda does, through its entry point. The error is a failure of the kind that the state
+// machine would see.
 func Call[In entrypoint.Input, Out any](w *World, handle func(context.Context, In) (Out, error), in In) (Out, error) {
 	w.t.Helper()
 	raw, err := json.Marshal(in)
@@ -229,14 +233,17 @@ func Failed(t testing.TB, err error, kind failure.Kind, says string) {
 	}
 }
 
-// believesNoCaller fails if a configuration that comes with the call changes anything, or if a secret goes where it says.
+// believesNoCaller fails if a configuration that comes with the call changes anything, or if a secret goes where it
+// says.
 func believesNoCaller(t *testing.T, world func(*testing.T) *World, call func(*World) error) {
 	t.Helper()
 	plain, attacked := world(t), world(t)
 	theirs := newTokenEndpoint(t, newWire(), attacked.Vendor)
 	c := attacked.Client
-	c.Secret.ARN, c.Issuer, c.ClientID, c.LoadBalancers = UserARN, theirs.URL(""), "0oa1attacker", []string{LoadBalancer + "0"}
-	c.IdentityProvider.TokenEndpoint, c.IdentityProvider.AuthorizationEndpoint = theirs.URL("/token"), theirs.URL("/authorize")
+	c.Secret.ARN, c.Issuer, c.ClientID, c.LoadBalancers = UserARN, theirs.URL(""),
+		"0oa1attacker", []string{LoadBalancer + "0"}
+	c.IdentityProvider.TokenEndpoint, c.IdentityProvider.AuthorizationEndpoint = theirs.URL("/token"),
+		theirs.URL("/authorize")
 	var err error
 	if attacked.Brought, err = json.Marshal(c); err != nil {
 		t.Fatal(err)
@@ -253,7 +260,8 @@ func believesNoCaller(t *testing.T, world func(*testing.T) *World, call func(*Wo
 }
 
 // FailuresAreTold fails unless a failure of each of these calls, of the configuration's, and a configuration of another
-// client, ends the function with that failure. One that comes with the call changes nothing. world makes a fresh world, call calls the function.
+// client, ends the function with that failure. One that comes with the call changes nothing. world makes a fresh world,
+// call calls the function.
 func FailuresAreTold(t *testing.T, world func(*testing.T) *World, call func(*World) error, ops ...string) {
 	t.Helper()
 	for _, op := range append(ops, "GetParameter") {

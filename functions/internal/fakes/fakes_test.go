@@ -12,7 +12,8 @@ import (
 
 var (
 	// doubles are the packages that stand for something in tests.
-	doubles = regexp.MustCompile(`^"alboidc\.internal/(functions/internal/fakes|shared/(awstest|fault|idp/(.*/)?\w+test))(/|"$)`)
+	doubles = regexp.MustCompile(
+		`^"alboidc\.internal/(functions/internal/fakes|shared/(awstest|fault|idp/(.*/)?\w+test))(/|"$)`)
 	// testCode is what may import them.
 	testCode = regexp.MustCompile(`_test\.go$|/fakes/|/(fault|\w+test)/`)
 )

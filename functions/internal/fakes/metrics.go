@@ -18,8 +18,8 @@ type AuthErrors struct {
 	Count int
 	// Since is the beginning of the time that was last asked for.
 	Since time.Time
-	// Stopped are the load balancers on which logins have stopped; Asked those that were asked about, Made and Switched the
-	// times.
+	// Stopped are the load balancers on which logins have stopped; Asked those that were asked about, Made and Switched
+	// the times.
 	Stopped, Asked []string
 	Made, Switched time.Time
 }
@@ -39,14 +39,16 @@ func (a *AuthErrors) stopped(_ context.Context, loadBalancers []string, made, sw
 	return out, err
 }
 
-func (a *AuthErrors) test(_ context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence, error) {
+func (a *AuthErrors) test(_ context.Context, loadBalancers []string, since time.Time, allowed int) (rotation.Evidence,
+	error) {
 	var e rotation.Evidence
 	err := a.wire.read("AuthErrors", func() error {
 		if !slices.Equal(loadBalancers, []string{LoadBalancer}) {
 			a.t.Errorf("errors of %v are asked for", loadBalancers)
 		}
 		a.Since = since
-		e = rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: a.Count <= allowed, Detail: fmt.Sprintf("%d errors", a.Count)}
+		e = rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: a.Count <= allowed,
+			Detail: fmt.Sprintf("%d errors", a.Count)}
 		return nil
 	})
 	return e, err

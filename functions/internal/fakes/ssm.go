@@ -38,8 +38,9 @@ func (s *SSM) Put(c config.Client) {
 // PutText stores a text as the newest version.
 func (s *SSM) PutText(text string) {
 	s.t.Helper()
-	_, err := s.api.PutParameter(context.Background(), &ssm.PutParameterInput{Name: aws.String(ParameterPrefix + ClientName),
-		Value: &text, Type: types.ParameterTypeString, Overwrite: aws.Bool(true)})
+	_, err := s.api.PutParameter(context.Background(),
+		&ssm.PutParameterInput{Name: aws.String(ParameterPrefix + ClientName),
+			Value: &text, Type: types.ParameterTypeString, Overwrite: aws.Bool(true)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -47,7 +48,8 @@ func (s *SSM) PutText(text string) {
 
 // newest is the newest version, nil if there is none.
 func (s *SSM) newest() *types.Parameter {
-	out, err := s.api.GetParameter(context.Background(), &ssm.GetParameterInput{Name: aws.String(ParameterPrefix + ClientName)})
+	out, err := s.api.GetParameter(context.Background(),
+		&ssm.GetParameterInput{Name: aws.String(ParameterPrefix + ClientName)})
 	if err != nil {
 		return nil
 	}
@@ -62,7 +64,8 @@ func (s *SSM) Reference(execution string) config.Reference {
 		s.t.Fatal("there is no parameter")
 	}
 	sum := sha256.Sum256([]byte(*p.Value))
-	r := config.Reference{Execution: execution, Text: config.Text{Version: p.Version, SHA256: hex.EncodeToString(sum[:])}}
+	r := config.Reference{Execution: execution, Text: config.Text{Version: p.Version,
+		SHA256: hex.EncodeToString(sum[:])}}
 	if c, err := config.Parse([]byte(*p.Value)); err == nil {
 		r.Client = c.Identity()
 	}

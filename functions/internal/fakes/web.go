@@ -35,7 +35,8 @@ func newTokenEndpoint(t testing.TB, wire *Wire, v Vendor) *TokenEndpoint {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /token", e.token)
 	mux.HandleFunc("GET /authorize", func(rw http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprintf(rw, `<form method=post action="/login?back=%s"><input name=username><input type=password name=password></form>`,
+		_, _ = fmt.Fprintf(rw,
+			`<form method=post action="/login?back=%s"><input name=username><input type=password name=password></form>`,
 			url.QueryEscape(r.URL.Query().Get("redirect_uri")))
 	})
 	mux.HandleFunc("POST /login", func(rw http.ResponseWriter, r *http.Request) {
@@ -64,7 +65,8 @@ func (e *TokenEndpoint) Judge(f func(value secret.Value, accepted bool) (status 
 	e.judge = f
 }
 
-// Asked is how many secrets were presented since the last call of Asked, and how many of those the vendor does not know.
+// Asked is how many secrets were presented since the last call of Asked, and how many of those the vendor does not
+// know.
 func (e *TokenEndpoint) Asked() (all, wrong int) {
 	all = len(e.presented())
 	for _, s := range e.presented() {
@@ -174,7 +176,8 @@ func (a *App) serve(rw http.ResponseWriter, r *http.Request) {
 		http.SetCookie(rw, &http.Cookie{Name: "AWSELBAuthSessionCookie-0", Value: "1", Path: "/", Secure: true})
 		http.Redirect(rw, r, "/", http.StatusFound)
 	case err != nil:
-		q := url.Values{"client_id": {ClientID}, "response_type": {"code"}, "state": {"s"}, "redirect_uri": {a.URL("/oauth2/idpresponse")}}
+		q := url.Values{"client_id": {ClientID}, "response_type": {"code"}, "state": {"s"},
+			"redirect_uri": {a.URL("/oauth2/idpresponse")}}
 		http.Redirect(rw, r, a.tokens.URL("/authorize")+"?"+q.Encode(), http.StatusFound)
 	default:
 		_, _ = fmt.Fprint(rw, "welcome")

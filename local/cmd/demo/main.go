@@ -12,7 +12,8 @@ import (
 )
 
 func main() {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request, which is news to nobody here
+	// the OpenID library tells of every refused request, which is news to nobody here
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the process at once
 	os.Exit(demo.Command(ctx, os.Args[1:], os.Stdout, os.Stderr, isTerminal(os.Stdout)))

@@ -77,15 +77,18 @@ type answer struct {
 func (a *answer) requestID() string { return a.header.Get("x-amzn-RequestId") }
 
 // send posts one request that counts as signed for a service.
-func (c *Client) send(ctx context.Context, t asl.Task, signingName, path string, header map[string]string, body []byte) (*answer, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.Endpoint, "/")+path, bytes.NewReader(body))
+func (c *Client) send(ctx context.Context, t asl.Task, signingName, path string, header map[string]string,
+	body []byte) (*answer, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.Endpoint,
+		"/")+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
-	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=stepfunctions/%s/%s/%s/aws4_request, SignedHeaders=host, Signature=0",
+	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=stepfunctions/%s/%s/%s/aws4_request, "+
+		"SignedHeaders=host, Signature=0",
 		c.Clock.Now().Format("20060102"), t.Region, signingName))
 	resp, err := c.HTTP.Do(r)
 	if err != nil {
@@ -101,7 +104,8 @@ func (c *Client) send(ctx context.Context, t asl.Task, signingName, path string,
 
 // unreachable is the error when no answer came: the service's generic client exception, which Retry can name.
 func (n names) unreachable() *asl.TaskError {
-	return &asl.TaskError{Error: n.prefix + ".SdkClientException", Cause: "Unable to execute HTTP request: the connection was closed without an answer"}
+	return &asl.TaskError{Error: n.prefix + ".SdkClientException", Cause: "Unable to execute HTTP request: the " +
+		"connection was closed without an answer"}
 }
 
 // refused names an error that the service answered with.
@@ -110,9 +114,11 @@ func (n names) refused(code, message, requestID string, status int, modelled boo
 	if modelled {
 		name = n.prefix + "." + strings.TrimSuffix(code, "Exception") + "Exception"
 	}
-	cause := fmt.Sprintf("%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)", message, n.service, status, code, requestID)
+	cause := fmt.Sprintf("%s (Service: %s; Status Code: %d; Error Code: %s; Request ID: %s; Proxy: null)", message,
+		n.service, status, code, requestID)
 	if n.sdk {
-		cause = fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s) (SDK Attempt Count: 1)", message, n.service, status, requestID)
+		cause = fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s) (SDK Attempt Count: 1)", message,
+			n.service, status, requestID)
 	}
 	return &asl.TaskError{Error: name, Cause: shorten(cause)}
 }

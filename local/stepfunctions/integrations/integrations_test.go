@@ -48,7 +48,8 @@ func (x exchange) check(t *testing.T) {
 		if got := r.Header.Get("X-Amz-Target"); got != x.target {
 			t.Errorf("%s: target %q; want %q", x.resource, got, x.target)
 		}
-		if got := r.Header.Get("Authorization"); !strings.Contains(got, "/eu-central-1/"+x.signingName+"/aws4_request") {
+		if got := r.Header.Get("Authorization"); !strings.Contains(got,
+			"/eu-central-1/"+x.signingName+"/aws4_request") {
 			t.Errorf("%s: authorization %q", x.resource, got)
 		}
 		if x.body != "" && string(body) != x.body {
@@ -65,8 +66,10 @@ func (x exchange) check(t *testing.T) {
 		_, _ = io.WriteString(w, x.answer)
 	}))
 	defer server.Close()
-	c := &integrations.Client{Endpoint: server.URL, HTTP: server.Client(), Clock: clock.NewVirtual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))}
-	out, fault := c.Run(t.Context(), asl.Task{Resource: "arn:aws:states:::" + x.resource, Arguments: json.RawMessage(x.arguments), Region: "eu-central-1", ExecutionARN: execution})
+	c := &integrations.Client{Endpoint: server.URL, HTTP: server.Client(),
+		Clock: clock.NewVirtual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))}
+	out, fault := c.Run(t.Context(), asl.Task{Resource: "arn:aws:states:::" + x.resource,
+		Arguments: json.RawMessage(x.arguments), Region: "eu-central-1", ExecutionARN: execution})
 	out = withoutHeaders(t, out)
 	if asked.Load() != (x.path != "") {
 		t.Errorf("%s: asked %v", x.resource, asked.Load())
@@ -94,7 +97,8 @@ func withoutHeaders(t *testing.T, result json.RawMessage) json.RawMessage {
 	if err := json.Unmarshal(fields["SdkHttpMetadata"], &metadata); err != nil {
 		t.Fatal(err)
 	}
-	if id := metadata.HttpHeaders["X-Amzn-Requestid"]; id != "r-1" || metadata.AllHttpHeaders["X-Amzn-Requestid"][0] != id {
+	if id := metadata.HttpHeaders["X-Amzn-Requestid"]; id != "r-1" ||
+		metadata.AllHttpHeaders["X-Amzn-Requestid"][0] != id {
 		t.Errorf("headers %+v", metadata)
 	}
 	fields["SdkHttpMetadata"] = fmt.Appendf(nil, `{"HttpStatusCode":%d}`, metadata.HttpStatusCode)
@@ -113,17 +117,26 @@ func TestLambdaInvokeShowsThePayloadAndTheBareErrorType(t *testing.T) {
 		{arguments: `{"FunctionName":"plan","Payload":{"client":"a"}}`, path: invocations, body: `{"client":"a"}`,
 			status: 200, header: map[string]string{"X-Amz-Executed-Version": "7"}, answer: `{"n":1.50}`,
 			result: `{"ExecutedVersion":"7","Payload":{"n":1.50},"SdkHttpMetadata":{"HttpStatusCode":200},"SdkResponseMetadata":{"RequestId":"r-1"},"StatusCode":200}`},
-		{arguments: `{"FunctionName":"arn:aws:lambda:eu-central-1:111122223333:function:plan","Qualifier":"live","Payload":1}`,
-			path: "/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:plan/invocations?Qualifier=live", body: `1`, status: 200, answer: `null`,
+		{
+			arguments: `{"FunctionName":"arn:aws:lambda:eu-central-1:111122223333:function:plan","Qualifier":"live","Payload":1}`,
+			path:      "/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:plan/invocations?Qualifier=live", body: `1`, status: 200, answer: `null`,
 			result: `{"ExecutedVersion":"$LATEST","Payload":null,"SdkHttpMetadata":{"HttpStatusCode":200},"SdkResponseMetadata":{"RequestId":"r-1"},"StatusCode":200}`},
-		{arguments: `{"FunctionName":"plan","Payload":{}}`, path: invocations, status: 200, header: map[string]string{"X-Amz-Function-Error": "Unhandled"},
-			answer: `{"errorMessage":"busy","errorType":"LockHeld"}`, err: "LockHeld", cause: `{"errorMessage":"busy","errorType":"LockHeld"}`},
-		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 429, answer: `{"__type":"TooManyRequestsException","message":"slow down"}`,
-			err: "Lambda.TooManyRequestsException", cause: "slow down (Service: AWSLambda; Status Code: 429; Error Code: TooManyRequestsException; Request ID: r-1; Proxy: null)"},
-		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 404, header: map[string]string{"x-amzn-ErrorType": "ResourceNotFoundException"}, answer: `{"Message":"gone"}`,
+		{arguments: `{"FunctionName":"plan","Payload":{}}`, path: invocations, status: 200,
+			header: map[string]string{"X-Amz-Function-Error": "Unhandled"},
+			answer: `{"errorMessage":"busy","errorType":"LockHeld"}`, err: "LockHeld",
+			cause: `{"errorMessage":"busy","errorType":"LockHeld"}`},
+		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 429,
+			answer: `{"__type":"TooManyRequestsException","message":"slow down"}`,
+			err:    "Lambda.TooManyRequestsException",
+			cause: "slow down (Service: AWSLambda; Status Code: 429; Error " +
+				"Code: TooManyRequestsException; Request ID: r-1; Proxy: null)"},
+		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 404,
+			header: map[string]string{"x-amzn-ErrorType": "ResourceNotFoundException"}, answer: `{"Message":"gone"}`,
 			err: "Lambda.ResourceNotFoundException", cause: "gone (Service: AWSLambda; Status Code: 404"},
-		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 500, answer: `{"__type":"ServiceException","message":"m"}`, err: "Lambda.ServiceException"},
-		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 500, answer: `{"__type":"InternalFailure","message":"m"}`, err: "Lambda.AWSLambdaException"},
+		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 500,
+			answer: `{"__type":"ServiceException","message":"m"}`, err: "Lambda.ServiceException"},
+		{arguments: `{"FunctionName":"plan"}`, path: invocations, status: 500,
+			answer: `{"__type":"InternalFailure","message":"m"}`, err: "Lambda.AWSLambdaException"},
 		{arguments: `{"FunctionName":"plan"}`, path: invocations, err: "Lambda.SdkClientException"},
 		{arguments: `{"Payload":{}}`, err: "States.Runtime", cause: "FunctionName"},
 		{arguments: `{"FunctionName":"plan","LogType":"Tail"}`, err: "States.Runtime", cause: "LogType"},
@@ -140,9 +153,13 @@ func TestDynamoDBsErrorsAreNamedAsTheOptimisedIntegrationDoes(t *testing.T) {
 	for _, x := range []exchange{
 		{resource: "dynamodb:updateItem", status: 200, answer: `{"Attributes":{"n":{"N":"1"}}}`, body: update,
 			result: `{"Attributes":{"n":{"N":"1"}},"SdkHttpMetadata":{"HttpStatusCode":200},"SdkResponseMetadata":{"RequestId":"r-1"}}`},
-		{resource: "dynamodb:updateItem", status: 400, answer: `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"}`,
-			err: "DynamoDB.ConditionalCheckFailedException", cause: "The conditional request failed (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ConditionalCheckFailedException; Request ID: r-1; Proxy: null)"},
-		{resource: "dynamodb:updateItem", status: 400, answer: `{"__type":"ValidationException","message":"m"}`, err: "DynamoDB.AmazonDynamoDBException"},
+		{resource: "dynamodb:updateItem", status: 400,
+			answer: `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"}`,
+			err:    "DynamoDB.ConditionalCheckFailedException", cause: "The conditional request failed (Service: " +
+				"AmazonDynamoDBv2; Status Code: 400; Error Code: ConditionalCheckFailedException; Request ID: r-1; " +
+				"Proxy: null)"},
+		{resource: "dynamodb:updateItem", status: 400, answer: `{"__type":"ValidationException","message":"m"}`,
+			err: "DynamoDB.AmazonDynamoDBException"},
 		{resource: "dynamodb:updateItem", err: "DynamoDB.SdkClientException"},
 	} {
 		x.arguments, x.path, x.target, x.signingName = update, "/", "DynamoDB_20120810.UpdateItem", "dynamodb"
@@ -153,19 +170,27 @@ func TestDynamoDBsErrorsAreNamedAsTheOptimisedIntegrationDoes(t *testing.T) {
 func TestSDKIntegrationsSpeakPascalCaseAndISOTimes(t *testing.T) {
 	t.Parallel()
 	for _, x := range []exchange{
-		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter", signingName: "ssm", body: `{"Name":"/c"}`, status: 200,
+		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter",
+			signingName: "ssm", body: `{"Name":"/c"}`, status: 200,
 			answer: `{"Parameter":{"Name":"/c","Value":"{}","Version":3,"LastModifiedDate":1772359200.5}}`,
 			result: `{"Parameter":{"LastModifiedDate":"2026-03-01T10:00:00.5Z","Name":"/c","Value":"{}","Version":3}}`},
-		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter", signingName: "ssm", status: 400,
+		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter",
+			signingName: "ssm", status: 400,
 			answer: `{"__type":"ParameterNotFound"}`, err: "Ssm.ParameterNotFoundException"},
-		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter", signingName: "ssm", err: "Ssm.SdkClientException"},
-		{resource: "aws-sdk:sfn:describeExecution", arguments: `{"ExecutionArn":"x"}`, target: "AWSStepFunctions.DescribeExecution", signingName: "states",
-			body: `{"executionArn":"x"}`, status: 200, answer: `{"executionArn":"x","startDate":1772359200.000,"inputDetails":{"included":true}}`,
+		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter",
+			signingName: "ssm", err: "Ssm.SdkClientException"},
+		{resource: "aws-sdk:sfn:describeExecution", arguments: `{"ExecutionArn":"x"}`,
+			target: "AWSStepFunctions.DescribeExecution", signingName: "states",
+			body: `{"executionArn":"x"}`, status: 200,
+			answer: `{"executionArn":"x","startDate":1772359200.000,"inputDetails":{"included":true}}`,
 			result: `{"ExecutionArn":"x","InputDetails":{"Included":true},"StartDate":"2026-03-01T10:00:00Z"}`},
-		{resource: "aws-sdk:sfn:describeExecution", arguments: `{"ExecutionArn":"x"}`, target: "AWSStepFunctions.DescribeExecution", signingName: "states", status: 400,
+		{resource: "aws-sdk:sfn:describeExecution", arguments: `{"ExecutionArn":"x"}`,
+			target: "AWSStepFunctions.DescribeExecution", signingName: "states", status: 400,
 			answer: `{"__type":"ExecutionDoesNotExist","message":"m"}`, err: "Sfn.ExecutionDoesNotExistException"},
-		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter", signingName: "ssm", status: 400,
-			answer: `{"__type":"AccessDeniedException","Message":"no"}`, err: "Ssm.SsmException", cause: "no (Service: Ssm, Status Code: 400"},
+		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter",
+			signingName: "ssm", status: 400,
+			answer: `{"__type":"AccessDeniedException","Message":"no"}`, err: "Ssm.SsmException",
+			cause: "no (Service: Ssm, Status Code: 400"},
 	} {
 		x.path = "/"
 		x.check(t)
@@ -177,11 +202,13 @@ func TestPutEventsSendsTextAndFailsForOneFailedEntry(t *testing.T) {
 	for _, x := range []exchange{
 		{status: 200, answer: `{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}`,
 			result: `{"Entries":[{"EventId":"1"}],"FailedEntryCount":0,"SdkHttpMetadata":{"HttpStatusCode":200},"SdkResponseMetadata":{"RequestId":"r-1"}}`},
-		{status: 200, answer: `{"FailedEntryCount":1,"Entries":[{"ErrorCode":"x"}]}`, err: "EventBridge.FailedEntry", cause: `"ErrorCode":"x"`},
+		{status: 200, answer: `{"FailedEntryCount":1,"Entries":[{"ErrorCode":"x"}]}`, err: "EventBridge.FailedEntry",
+			cause: `"ErrorCode":"x"`},
 	} {
 		x.resource, x.path, x.target, x.signingName = "events:putEvents", "/", "AWSEvents.PutEvents", "events"
 		x.arguments = `{"Entries":[{"Source":"s","Detail":{"a":1}}]}`
-		x.body = `{"Entries":[{"Detail":"{\"a\":1}","Resources":["` + execution + `","arn:aws:states:eu-central-1:111122223333:stateMachine:rotation"],"Source":"s"}]}`
+		x.body = `{"Entries":[{"Detail":"{\"a\":1}","Resources":["` + execution +
+			`","arn:aws:states:eu-central-1:111122223333:stateMachine:rotation"],"Source":"s"}]}`
 		x.check(t)
 	}
 }
@@ -193,11 +220,15 @@ func TestPublishIsCalledThroughTheClientOfSNS(t *testing.T) {
 	for _, x := range []exchange{
 		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":{"a":1}}`, signingName: "sns",
 			body: "Action=Publish&Message=%7B%22a%22%3A1%7D&TopicArn=t&Version=2010-03-31", status: 200, header: xml,
-			answer: `<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>`, result: `{"MessageId":"m"}`},
-		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns", status: 404, header: xml, answer: refusal,
+			answer: `<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>`,
+			result: `{"MessageId":"m"}`},
+		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns", status: 404,
+			header: xml, answer: refusal,
 			err: "SNS.NotFoundException", cause: "no topic (Service: AmazonSNS; Status Code: 404"},
-		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns", err: "SNS.SdkClientException"},
-		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns", status: 400, header: xml,
+		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns",
+			err: "SNS.SdkClientException"},
+		{resource: "sns:publish", arguments: `{"TopicArn":"t","Message":"a"}`, signingName: "sns", status: 400,
+			header: xml,
 			answer: strings.Replace(refusal, "NotFound", "Strange", 1), err: "SNS.AmazonSNSException"},
 	} {
 		x.path = "/"
@@ -227,7 +258,8 @@ func TestTheResourcesOfTheStateMachinesAreImplemented(t *testing.T) {
 		for _, part := range strings.Split(string(definition), `"Resource": "`)[1:] {
 			resource, _, _ := strings.Cut(strings.Replace(part, "${Partition}", "aws", 1), `"`)
 			resources++
-			task := asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1", ExecutionARN: execution}
+			task := asl.Task{Resource: resource, Arguments: json.RawMessage(`{}`), Region: "eu-central-1",
+				ExecutionARN: execution}
 			_, fault := c.Run(t.Context(), task)
 			if fault == nil || strings.Contains(fault.Cause, "does not implement") {
 				t.Errorf("%s: %+v", resource, fault)

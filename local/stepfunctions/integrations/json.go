@@ -36,26 +36,34 @@ func set(list ...string) map[string]bool {
 	return out
 }
 
-var dynamoErrors = set("ConditionalCheckFailedException", "ResourceNotFoundException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
-	"InternalServerError", "TransactionConflictException", "TransactionCanceledException", "ItemCollectionSizeLimitExceededException", "ThrottlingException")
+var dynamoErrors = set("ConditionalCheckFailedException", "ResourceNotFoundException",
+	"ProvisionedThroughputExceededException", "RequestLimitExceeded",
+	"InternalServerError", "TransactionConflictException", "TransactionCanceledException",
+	"ItemCollectionSizeLimitExceededException", "ThrottlingException")
 
-var eventErrors = set("ResourceNotFoundException", "InternalException", "LimitExceededException", "ConcurrentModificationException", "ManagedRuleException")
+var eventErrors = set("ResourceNotFoundException", "InternalException", "LimitExceededException",
+	"ConcurrentModificationException", "ManagedRuleException")
 
 // jsonServices are the services of arn:aws:states:::aws-sdk:<service>:….
 var jsonServices = map[string]jsonService{
-	"sfn": {names: names{"Sfn", "SfnException", "Sfn", true}, signing: "states", target: "AWSStepFunctions", version: "1.0", camel: true,
+	"sfn": {names: names{"Sfn", "SfnException", "Sfn", true}, signing: "states", target: "AWSStepFunctions",
+		version: "1.0", camel: true,
 		actions: set("describeExecution", "startExecution", "stopExecution"),
-		modelled: set("ExecutionDoesNotExist", "ExecutionAlreadyExists", "ExecutionLimitExceeded", "ExecutionNotRedrivable", "InvalidArn", "InvalidExecutionInput",
-			"InvalidName", "InvalidToken", "StateMachineDoesNotExist", "StateMachineDeleting", "ResourceNotFound", "ValidationException"),
+		modelled: set("ExecutionDoesNotExist", "ExecutionAlreadyExists", "ExecutionLimitExceeded",
+			"ExecutionNotRedrivable", "InvalidArn", "InvalidExecutionInput",
+			"InvalidName", "InvalidToken", "StateMachineDoesNotExist", "StateMachineDeleting", "ResourceNotFound",
+			"ValidationException"),
 		times: set("StartDate", "StopDate", "RedriveDate")},
 	"ssm": {names: names{"Ssm", "SsmException", "Ssm", true}, signing: "ssm", target: "AmazonSSM", version: "1.1",
-		actions:  set("getParameter"),
-		modelled: set("ParameterNotFound", "ParameterVersionNotFound", "ParameterAlreadyExists", "InternalServerError", "InvalidKeyId", "TooManyUpdates"),
-		times:    set("LastModifiedDate")},
+		actions: set("getParameter"),
+		modelled: set("ParameterNotFound", "ParameterVersionNotFound", "ParameterAlreadyExists", "InternalServerError",
+			"InvalidKeyId", "TooManyUpdates"),
+		times: set("LastModifiedDate")},
 }
 
 // sdkJSON carries out one action of a JSON service.
-func (c *Client) sdkJSON(ctx context.Context, s jsonService, action string, t asl.Task) (json.RawMessage, *asl.TaskError) {
+func (c *Client) sdkJSON(ctx context.Context, s jsonService, action string, t asl.Task) (json.RawMessage,
+	*asl.TaskError) {
 	a, fault := c.callJSON(ctx, s, upper(action), t, rename(t.Arguments, s.camel, lower))
 	if fault != nil {
 		return nil, fault
@@ -75,8 +83,10 @@ func (c *Client) sdkJSON(ctx context.Context, s jsonService, action string, t as
 }
 
 // callJSON sends a request of the JSON protocol and names its error.
-func (c *Client) callJSON(ctx context.Context, s jsonService, operation string, t asl.Task, body []byte) (*answer, *asl.TaskError) {
-	header := map[string]string{"Content-Type": "application/x-amz-json-" + s.version, "X-Amz-Target": s.target + "." + operation}
+func (c *Client) callJSON(ctx context.Context, s jsonService, operation string, t asl.Task, body []byte) (*answer,
+	*asl.TaskError) {
+	header := map[string]string{"Content-Type": "application/x-amz-json-" + s.version,
+		"X-Amz-Target": s.target + "." + operation}
 	a, err := c.send(ctx, t, s.signing, "/", header, body)
 	if err != nil {
 		return nil, s.unreachable()

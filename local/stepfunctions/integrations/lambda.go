@@ -12,8 +12,10 @@ import (
 var lambdaNames = names{prefix: "Lambda", general: "AWSLambdaException", service: "AWSLambda"}
 
 // lambdaErrors are the errors that the Lambda API models for Invoke.
-var lambdaErrors = set("ResourceNotFoundException", "TooManyRequestsException", "ServiceException", "InvalidRequestContentException",
-	"InvalidParameterValueException", "RequestTooLargeException", "ResourceConflictException", "ResourceNotReadyException", "InvalidRuntimeException")
+var lambdaErrors = set("ResourceNotFoundException", "TooManyRequestsException", "ServiceException",
+	"InvalidRequestContentException",
+	"InvalidParameterValueException", "RequestTooLargeException", "ResourceConflictException",
+	"ResourceNotReadyException", "InvalidRuntimeException")
 
 // invokeArguments are the parameters of lambda:invoke that are honoured here.
 type invokeArguments struct {

@@ -19,9 +19,11 @@ var optimised = map[string]action{
 }
 
 var (
-	optimisedDynamo = jsonService{names: names{prefix: "DynamoDB", general: "AmazonDynamoDBException", service: "AmazonDynamoDBv2"},
+	optimisedDynamo = jsonService{names: names{prefix: "DynamoDB", general: "AmazonDynamoDBException",
+		service: "AmazonDynamoDBv2"},
 		signing: "dynamodb", target: "DynamoDB_20120810", version: "1.0", modelled: dynamoErrors}
-	optimisedEvents = jsonService{names: names{prefix: "EventBridge", general: "AmazonEventBridgeException", service: "AmazonEventBridge"},
+	optimisedEvents = jsonService{names: names{prefix: "EventBridge", general: "AmazonEventBridgeException",
+		service: "AmazonEventBridge"},
 		signing: "events", target: "AWSEvents", version: "1.1", modelled: eventErrors}
 )
 
@@ -32,7 +34,8 @@ func dynamo(operation string) action {
 	}
 }
 
-func (c *Client) optimisedJSON(ctx context.Context, s jsonService, operation string, t asl.Task, body []byte) (json.RawMessage, *asl.TaskError) {
+func (c *Client) optimisedJSON(ctx context.Context, s jsonService, operation string, t asl.Task,
+	body []byte) (json.RawMessage, *asl.TaskError) {
 	a, fault := c.callJSON(ctx, s, operation, t, body)
 	if fault != nil {
 		return nil, fault

@@ -18,13 +18,15 @@ var snsNames = names{prefix: "SNS", general: "AmazonSNSException", service: "Ama
 
 // publish is arn:aws:states:::sns:publish (developer guide, "Publish messages to an Amazon SNS topic with Step
 // Functions"). A Message that is JSON other than a string is sent as its text. SNS does not speak JSON, so it is called
-// through its SDK client, whose members are called what Step Functions calls them; retrying is the state machine's business.
+// through its SDK client, whose members are called what Step Functions calls them; retrying is the state machine's
+// business.
 func publish(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
 	var in sns.PublishInput
 	if err := strict(textMessage(t.Arguments), &in); err != nil {
 		return nil, err
 	}
-	out, err := sns.New(sns.Options{Region: t.Region, BaseEndpoint: &c.Endpoint, HTTPClient: c.HTTP, Retryer: aws.NopRetryer{},
+	out, err := sns.New(sns.Options{Region: t.Region, BaseEndpoint: &c.Endpoint, HTTPClient: c.HTTP,
+		Retryer:     aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("stepfunctions", "local", "")}).Publish(ctx, &in)
 	if err != nil {
 		return nil, snsNames.clientError(err)

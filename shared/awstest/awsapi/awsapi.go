@@ -94,7 +94,8 @@ func NotImplemented(call *Call) *Error {
 // NotImplementedParameter is the answer to a parameter that the local stack would otherwise have to ignore.
 func NotImplementedParameter(call *Call, name string) *Error {
 	return &Error{Status: http.StatusNotImplemented, Code: "NotImplemented",
-		Message: fmt.Sprintf("the local stack does not implement parameter %s of %s:%s", name, call.Service, call.Operation)}
+		Message: fmt.Sprintf("the local stack does not implement parameter %s of %s:%s", name, call.Service,
+			call.Operation)}
 }
 
 // Decode reads a JSON request into v, a pointer to a struct whose members are the parameters the operation honours.

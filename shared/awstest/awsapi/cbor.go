@@ -12,7 +12,8 @@ import (
 // epochTag marks a CBOR number as an instant (RFC 8949, section 3.4.2); Smithy RPC v2 CBOR sends timestamps so.
 const epochTag = 1
 
-var requests, _ = cbor.DecOptions{DefaultMapType: reflect.TypeFor[map[string]any]()}.DecMode() // these options are valid
+// these options are valid
+var requests, _ = cbor.DecOptions{DefaultMapType: reflect.TypeFor[map[string]any]()}.DecMode()
 
 // jsonFromCBOR rewrites a CBOR request as the JSON request that means the same, so that a service reads one form.
 func jsonFromCBOR(body []byte) ([]byte, error) {

@@ -11,8 +11,10 @@ import (
 
 func TestCBORRequestReadsAsTheJSONThatMeansTheSame(t *testing.T) {
 	t.Parallel()
-	body := cbor.Encode(cbor.Map{"Id": cbor.String("m1"), "Period": cbor.Uint(60), "Low": cbor.NegInt(5), "Threshold": cbor.Float64(1.5),
-		"ReturnData": cbor.Bool(true), "Start": &cbor.Tag{ID: 1, Value: cbor.Uint(1772359200)}, "List": cbor.List{cbor.String("a"), &cbor.Nil{}}})
+	body := cbor.Encode(cbor.Map{"Id": cbor.String("m1"), "Period": cbor.Uint(60), "Low": cbor.NegInt(5),
+		"Threshold":  cbor.Float64(1.5),
+		"ReturnData": cbor.Bool(true), "Start": &cbor.Tag{ID: 1, Value: cbor.Uint(1772359200)},
+		"List": cbor.List{cbor.String("a"), &cbor.Nil{}}})
 	got, err := jsonFromCBOR(body)
 	if err != nil {
 		t.Fatal(err)

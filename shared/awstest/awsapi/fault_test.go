@@ -30,9 +30,12 @@ func (r *rig) handled(service string) int {
 func TestRefusedRequestHasNoEffect(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.fault(fault.Rule{Service: "states", Operation: "Echo", Match: "orders", Mode: fault.Refuse, Status: 503, Code: "ServiceUnavailable"})
-	r.fault(fault.Rule{Service: "sns", Operation: "Echo", Match: "Text=a b", Mode: fault.Refuse, Status: 400, Code: "Throttling"})
-	for name, q := range map[string]request{"states": target("states", "Echo", `{"Text":"orders"}`), "sns": form("sns", "Action=Echo&Text=a%20b")} {
+	r.fault(fault.Rule{Service: "states", Operation: "Echo", Match: "orders", Mode: fault.Refuse, Status: 503,
+		Code: "ServiceUnavailable"})
+	r.fault(fault.Rule{Service: "sns", Operation: "Echo", Match: "Text=a b", Mode: fault.Refuse, Status: 400,
+		Code: "Throttling"})
+	for name, q := range map[string]request{"states": target("states", "Echo", `{"Text":"orders"}`),
+		"sns": form("sns", "Action=Echo&Text=a%20b")} {
 		a := r.do(q)
 		want := map[string]string{"states": "ServiceUnavailable", "sns": "Throttling"}[name]
 		if code, _ := a.failure(t, name); code != want || r.handled(name) != 0 {
@@ -74,7 +77,8 @@ func TestDelayedRequestIsCarriedOutLaterOnTheStacksClock(t *testing.T) {
 func TestDelayedRequestLandsAlthoughItsSenderHasGone(t *testing.T) {
 	t.Parallel()
 	c, faults, service := clock.NewVirtual(start()), &fault.Injector{}, &echo{name: "states", protocol: awsapi.JSON10}
-	if _, err := faults.Add(fault.Rule{Service: "states", Operation: "Echo", Mode: fault.Delay, Latency: time.Minute}); err != nil {
+	if _, err := faults.Add(fault.Rule{Service: "states", Operation: "Echo", Mode: fault.Delay,
+		Latency: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	gone, hangUp := context.WithCancel(t.Context())
@@ -92,7 +96,8 @@ func TestFaultsDoNotHideAnUnknownOperation(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.fault(fault.Rule{Service: "lambda", Operation: "*", Mode: fault.Refuse})
-	if a := r.do(request{service: "lambda", method: http.MethodGet, path: "/layers"}); a.status != http.StatusNotImplemented {
+	if a := r.do(request{service: "lambda", method: http.MethodGet,
+		path: "/layers"}); a.status != http.StatusNotImplemented {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }

@@ -34,7 +34,8 @@ func TestParameterThatNobodyReadIsRefusedByName(t *testing.T) {
 	p := queryCall("RuleArn=a&Actions.member.1.Type=forward&Tags.member.1.Key=k&Conditions=").Params()
 	p.String("RuleArn")
 	var e *Error
-	if err := p.Done(); !errors.As(err, &e) || e.Status != http.StatusNotImplemented || !strings.Contains(e.Message, "Actions.member.1.Type, Tags.member.1.Key of") {
+	if err := p.Done(); !errors.As(err, &e) || e.Status != http.StatusNotImplemented || !strings.Contains(e.Message,
+		"Actions.member.1.Type, Tags.member.1.Key of") {
 		t.Fatalf("got %v", err)
 	}
 	if p.Has("Actions.member.1.Type") && p.Has("Tags.member.1.Key") {
@@ -63,7 +64,8 @@ func TestNumbersAndTruthValuesOfAQueryAreNilWhenAbsent(t *testing.T) {
 
 func TestQueryStringOfARESTRequestMayHoldOnlyWhatIsHonoured(t *testing.T) {
 	t.Parallel()
-	c := &Call{Service: "lambda", Operation: "Invoke", HTTP: httptest.NewRequest(http.MethodPost, "/?Qualifier=live&Marker=x&After=y", nil)}
+	c := &Call{Service: "lambda", Operation: "Invoke", HTTP: httptest.NewRequest(http.MethodPost,
+		"/?Qualifier=live&Marker=x&After=y", nil)}
 	if v, err := c.Query("Qualifier", "Marker", "After"); err != nil || v.Get("Qualifier") != "live" {
 		t.Errorf("%v %v", v, err)
 	}

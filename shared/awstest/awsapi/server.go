@@ -169,7 +169,8 @@ func (c *Call) read(svc Service, p Protocol) error {
 func readBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
-		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException", Message: "the request is too large"}
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
+			Message: "the request is too large"}
 	}
 	return body, nil
 }
@@ -267,7 +268,8 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 		}
 		var msg bytes.Buffer
 		_ = xml.EscapeText(&msg, []byte(e.Message))
-		body = fmt.Appendf(nil, "<ErrorResponse><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>",
+		body = fmt.Appendf(nil,
+			"<ErrorResponse><Error><Type>%s</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>",
 			kind, e.Code, msg.String(), id)
 	case CBOR:
 		body, _ = marshalCBOR(map[string]string{"__type": e.Code, "message": e.Message})

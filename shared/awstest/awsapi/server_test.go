@@ -66,7 +66,8 @@ func (e *echo) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 		return nil, err
 	}
 	if in.Text == "wrong" {
-		return nil, &awsapi.Error{Code: "WrongTextException", Message: "the text <is> wrong", Fields: map[string]any{"Reason": "taste"}}
+		return nil, &awsapi.Error{Code: "WrongTextException", Message: "the text <is> wrong",
+			Fields: map[string]any{"Reason": "taste"}}
 	}
 	return echoed{Region: call.Region, Text: in.Text}, nil
 }
@@ -86,7 +87,8 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: clock.NewVirtual(start()), faults: &fault.Injector{}, services: map[string]*echo{}}
 	var all []awsapi.Service
-	for name, p := range map[string]awsapi.Protocol{"secretsmanager": awsapi.JSON11, "states": awsapi.JSON10, "sns": awsapi.Query,
+	for name, p := range map[string]awsapi.Protocol{"secretsmanager": awsapi.JSON11, "states": awsapi.JSON10,
+		"sns":    awsapi.Query,
 		"lambda": awsapi.REST, "monitoring": awsapi.CBOR} {
 		r.services[name] = &echo{name: name, protocol: p}
 		all = append(all, r.services[name])
@@ -104,11 +106,13 @@ type request struct {
 }
 
 func target(service, operation, body string) request {
-	return request{service: service, body: body, header: map[string]string{"X-Amz-Target": "Some_20260301." + operation}}
+	return request{service: service, body: body, header: map[string]string{"X-Amz-Target": "Some_20260301." +
+		operation}}
 }
 
 func form(service, body string) request {
-	return request{service: service, body: body, header: map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}}
+	return request{service: service, body: body,
+		header: map[string]string{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}}
 }
 
 func smithy(service, operation string, body cbor.Map) request {
@@ -132,7 +136,8 @@ func (r *rig) try(q request) (answer, error) {
 		r.t.Fatal(err)
 	}
 	if q.service != "" {
-		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260301/eu-west-1/"+q.service+"/aws4_request, SignedHeaders=host, Signature=0")
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260301/eu-west-1/"+q.service+
+			"/aws4_request, SignedHeaders=host, Signature=0")
 	}
 	for k, v := range q.header {
 		req.Header.Set(k, v)
@@ -163,17 +168,24 @@ func TestEveryProtocolIsAnsweredInItsOwnForm(t *testing.T) {
 		contentType string
 		body        string // "" is not compared
 	}{
-		"AWS JSON 1.1": {target("secretsmanager", "Echo", `{"Text":"a"}`), "application/x-amz-json-1.1", `{"Region":"eu-west-1","Text":"a"}`},
-		"AWS JSON 1.0": {target("states", "Echo", `{"Text":"a"}`), "application/x-amz-json-1.0", `{"Region":"eu-west-1","Text":"a"}`},
-		"REST":         {request{service: "lambda", path: "/echo", body: `{"Text":"a"}`}, "application/json", `{"Region":"eu-west-1","Text":"a"}`},
-		"AWS JSON to a service that also speaks CBOR": {target("monitoring", "Echo", `{"Text":"a"}`), "application/x-amz-json-1.0", `{"Region":"eu-west-1","Text":"a"}`},
-		"an empty answer":     {target("states", "Nothing", ``), "application/x-amz-json-1.0", `{}`},
-		"an empty CBOR":       {smithy("monitoring", "Nothing", nil), "application/cbor", string(cbor.Encode(cbor.Map{}))},
-		"Smithy RPC v2, CBOR": {smithy("monitoring", "Echo", cbor.Map{"Text": cbor.String("a")}), "application/cbor", ""},
-		"Query":               {form("sns", "Action=Echo&Version=2010-03-31&Text=a%26b"), "text/xml", ""},
+		"AWS JSON 1.1": {target("secretsmanager", "Echo", `{"Text":"a"}`), "application/x-amz-json-1.1",
+			`{"Region":"eu-west-1","Text":"a"}`},
+		"AWS JSON 1.0": {target("states", "Echo", `{"Text":"a"}`), "application/x-amz-json-1.0",
+			`{"Region":"eu-west-1","Text":"a"}`},
+		"REST": {request{service: "lambda", path: "/echo", body: `{"Text":"a"}`}, "application/json",
+			`{"Region":"eu-west-1","Text":"a"}`},
+		"AWS JSON to a service that also speaks CBOR": {target("monitoring", "Echo", `{"Text":"a"}`),
+			"application/x-amz-json-1.0", `{"Region":"eu-west-1","Text":"a"}`},
+		"an empty answer": {target("states", "Nothing", ``), "application/x-amz-json-1.0", `{}`},
+		"an empty CBOR": {smithy("monitoring", "Nothing", nil),
+			"application/cbor", string(cbor.Encode(cbor.Map{}))},
+		"Smithy RPC v2, CBOR": {smithy("monitoring", "Echo", cbor.Map{"Text": cbor.String("a")}),
+			"application/cbor", ""},
+		"Query": {form("sns", "Action=Echo&Version=2010-03-31&Text=a%26b"), "text/xml", ""},
 	} {
 		a := r.do(c.request)
-		if a.status != http.StatusOK || a.header.Get("Content-Type") != c.contentType || (c.body != "" && a.body != c.body) {
+		if a.status != http.StatusOK || a.header.Get("Content-Type") != c.contentType ||
+			(c.body != "" && a.body != c.body) {
 			t.Errorf("%s: %d %s %s", name, a.status, a.header.Get("Content-Type"), a.body)
 		}
 		if a.header.Get("x-amzn-RequestId") == "" {
@@ -195,7 +207,8 @@ func TestQueryAnswerIsWrappedInTheOperationsName(t *testing.T) {
 	if err := xml.Unmarshal([]byte(a.body), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.XMLName.Local != "EchoResponse" || got.Result != (echoed{"eu-west-1", "a&b"}) || got.Metadata.RequestID != a.header.Get("x-amzn-RequestId") {
+	if got.XMLName.Local != "EchoResponse" || got.Result != (echoed{"eu-west-1", "a&b"}) ||
+		got.Metadata.RequestID != a.header.Get("x-amzn-RequestId") {
 		t.Errorf("answered %s", a.body)
 	}
 }
@@ -222,27 +235,46 @@ func TestErrorsAreReadableInTheProtocolOfTheRequest(t *testing.T) {
 		status        int
 		code, message string
 	}{
-		"a service's own error":            {target("states", "Echo", `{"Text":"wrong"}`), 400, "WrongTextException", "the text <is> wrong"},
-		"the same by CBOR":                 {smithy("monitoring", "Echo", cbor.Map{"Text": cbor.String("wrong")}), 400, "WrongTextException", "the text <is> wrong"},
-		"a defect":                         {target("states", "Explode", ``), 500, "InternalFailure", "a defect"},
-		"a defect by Query":                {form("sns", "Action=Explode"), 500, "InternalFailure", "a defect"},
-		"an unknown operation":             {target("secretsmanager", "Rotate", `{}`), 501, "NotImplemented", "does not implement secretsmanager:Rotate"},
-		"an unknown Query operation":       {form("sns", "Action=Shout"), 501, "NotImplemented", "does not implement sns:Shout"},
-		"an unknown REST operation":        {request{service: "lambda", method: "GET", path: "/layers"}, 501, "NotImplemented", "does not implement lambda:GET /layers"},
-		"an unknown parameter":             {target("states", "Echo", `{"Text":"a","Loud":true}`), 501, "NotImplemented", "parameter Loud of states:Echo"},
-		"an unknown Query parameter":       {form("sns", "Action=Echo&Loud=true"), 501, "NotImplemented", "parameter Loud of sns:Echo"},
-		"an unknown service, AWS JSON":     {target("logs", "DescribeLogGroups", `{}`), 501, "NotImplemented", "does not implement logs:DescribeLogGroups"},
-		"an unknown service, Query":        {form("iam", "Action=ListRoles&Version=2010-05-08"), 501, "NotImplemented", "does not implement iam:ListRoles"},
-		"an unknown service, CBOR":         {smithy("arc", "List", nil), 501, "NotImplemented", "does not implement arc:List"},
-		"an unknown service, REST":         {request{service: "s3", method: "GET", path: "/bucket"}, 501, "NotImplemented", "does not implement s3:GET /bucket"},
-		"no signature":                     {target("", "Echo", `{}`), 403, "MissingAuthenticationToken", "no AWS signature"},
-		"no signature, Query":              {form("", "Action=GetCallerIdentity"), 403, "MissingAuthenticationToken", "no AWS signature"},
-		"no operation":                     {request{service: "states", body: `{}`}, 400, "UnknownOperationException", "X-Amz-Target"},
-		"no operation for CBOR":            {request{service: "monitoring", path: "/"}, 400, "UnknownOperationException", "neither"},
-		"a body that is not JSON":          {target("states", "Echo", `{"Text":`), 400, "SerializationException", "not valid"},
-		"text after the JSON value":        {target("states", "Echo", `{} {}`), 400, "SerializationException", "after its JSON value"},
-		"a form that cannot be read":       {form("sns", "Action=Echo&Text=%zz"), 400, "MalformedQueryString", "cannot be read"},
-		"a body that is longer than 8 MiB": {target("states", "Echo", strings.Repeat(" ", 8<<20+1)), 413, "RequestEntityTooLargeException", "too large"},
+		"a service's own error": {target("states", "Echo", `{"Text":"wrong"}`), 400, "WrongTextException",
+			"the text <is> wrong"},
+		"the same by CBOR": {smithy("monitoring", "Echo", cbor.Map{"Text": cbor.String("wrong")}), 400,
+			"WrongTextException", "the text <is> wrong"},
+		"a defect":          {target("states", "Explode", ``), 500, "InternalFailure", "a defect"},
+		"a defect by Query": {form("sns", "Action=Explode"), 500, "InternalFailure", "a defect"},
+		"an unknown operation": {target("secretsmanager", "Rotate", `{}`), 501, "NotImplemented",
+			"does not implement secretsmanager:Rotate"},
+		"an unknown Query operation": {form("sns", "Action=Shout"), 501, "NotImplemented",
+			"does not implement sns:Shout"},
+		"an unknown REST operation": {request{service: "lambda", method: "GET", path: "/layers"}, 501,
+			"NotImplemented", "does not implement lambda:GET /layers"},
+		"an unknown parameter": {target("states", "Echo", `{"Text":"a","Loud":true}`), 501,
+			"NotImplemented", "parameter Loud of states:Echo"},
+		"an unknown Query parameter": {form("sns", "Action=Echo&Loud=true"), 501, "NotImplemented",
+			"parameter Loud of sns:Echo"},
+		"an unknown service, AWS JSON": {target("logs", "DescribeLogGroups", `{}`), 501, "NotImplemented",
+			"does not implement logs:DescribeLogGroups"},
+		"an unknown service, Query": {form("iam", "Action=ListRoles&Version=2010-05-08"), 501, "NotImplemented",
+			"does not implement iam:ListRoles"},
+		"an unknown service, CBOR": {smithy("arc", "List", nil), 501, "NotImplemented",
+			"does not implement arc:List"},
+		"an unknown service, REST": {request{service: "s3", method: "GET", path: "/bucket"}, 501,
+			"NotImplemented", "does not implement s3:GET /bucket"},
+		"no signature": {target("", "Echo", `{}`), 403, "MissingAuthenticationToken",
+			"no AWS signature"},
+		"no signature, Query": {form("", "Action=GetCallerIdentity"), 403, "MissingAuthenticationToken",
+			"no AWS signature"},
+		"no operation": {request{service: "states", body: `{}`}, 400, "UnknownOperationException",
+			"X-Amz-Target"},
+		"no operation for CBOR": {request{service: "monitoring", path: "/"}, 400,
+			"UnknownOperationException", "neither"},
+		"a body that is not JSON": {target("states", "Echo", `{"Text":`), 400, "SerializationException",
+			"not valid"},
+		"text after the JSON value": {target("states", "Echo", `{} {}`), 400, "SerializationException",
+			"after its JSON value"},
+		"a form that cannot be read": {form("sns", "Action=Echo&Text=%zz"), 400, "MalformedQueryString",
+			"cannot be read"},
+		"a body that is longer than 8 MiB": {target("states", "Echo", strings.Repeat(" ", 8<<20+1)), 413,
+			"RequestEntityTooLargeException", "too large"},
 	} {
 		a := r.do(c.request)
 		code, message := a.failure(t, name)

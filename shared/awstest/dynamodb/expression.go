@@ -206,7 +206,8 @@ func (p *parser) operand() (operand, error) {
 	if p.atFunction() {
 		function := string(p.peek())
 		if function != "size" && slices.Contains(conditionFunctions, function) {
-			return nil, p.errorf("The function is not allowed to be used this way in an expression; function: %s", function)
+			return nil, p.errorf("The function is not allowed to be used this way in an expression; function: %s",
+				function)
 		}
 		return nil, p.errFunction(function, updateFunctions)
 	}

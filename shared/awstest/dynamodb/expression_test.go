@@ -17,7 +17,8 @@ var sampleValues = attrs{":five": n("5"), ":six": n("6"), ":hello": s("hello"), 
 
 // conditioned changes nothing, on a condition, and reports whether that held.
 func (d *db) conditioned(expr string, names map[string]string, values attrs) (bool, error) {
-	_, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: attrs{"pk": s("a")}, ConditionExpression: &expr,
+	_, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: attrs{"pk": s("a")},
+		ConditionExpression:      &expr,
 		ExpressionAttributeNames: names, ExpressionAttributeValues: values})
 	var failed *types.ConditionalCheckFailedException
 	if errors.As(err, &failed) {
@@ -30,8 +31,10 @@ func (d *db) conditioned(expr string, names map[string]string, values attrs) (bo
 func (d *db) updated(expr string, more attrs) (attrs, error) {
 	all := maps.Clone(sampleValues)
 	maps.Copy(all, more)
-	out, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: attrs{"pk": s("a")}, UpdateExpression: &expr,
-		ExpressionAttributeNames: only(expr, sampleNames), ExpressionAttributeValues: only(expr, all), ReturnValues: types.ReturnValueAllNew})
+	out, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: attrs{"pk": s("a")},
+		UpdateExpression:         &expr,
+		ExpressionAttributeNames: only(expr, sampleNames), ExpressionAttributeValues: only(expr, all),
+		ReturnValues: types.ReturnValueAllNew})
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +44,10 @@ func (d *db) updated(expr string, more attrs) (attrs, error) {
 // only returns the placeholders that an expression uses, since unused ones are an error.
 func only[V any](expr string, all map[string]V) map[string]V {
 	var out map[string]V
-	for _, word := range strings.FieldsFunc(expr, func(r rune) bool { return strings.ContainsRune(" (),.[]=<>+-", r) }) {
+	for _, word := range strings.FieldsFunc(expr, func(r rune) bool {
+		return strings.ContainsRune(" (),.[]=<>+-",
+			r)
+	}) {
 		if v, ok := all[word]; ok {
 			if out == nil {
 				out = map[string]V{}
@@ -56,10 +62,12 @@ func TestConditionsFollowTheDeveloperGuide(t *testing.T) {
 	d := newDB(t)
 	d.put("a", attrs{"text": s("hello"), "five": n("5.0"), "ten": n("10"), "a.b": n("1")})
 	for expr, want := range map[string]bool{
-		"five = :five": true, "five = :six": false, ":five = five": true, "five = ten": false, "five < ten": true, "#t = :hello": true,
-		"#t = :five": false, "five <> :six": true, "five <> :five": false, "#t <> :five": true,
-		"five < :six": true, "five < :five": false, "five <= :five": true, "five > :six": false, "ten > :six": true, "five >= :five": true,
-		"#t < :five": false, "#t >= :he": true,
+		"five = :five": true, "five = :six": false, ":five = five": true, "five = ten": false, "five < ten": true,
+		"#t = :hello": true,
+		"#t = :five":  false, "five <> :six": true, "five <> :five": false, "#t <> :five": true,
+		"five < :six": true, "five < :five": false, "five <= :five": true, "five > :six": false, "ten > :six": true,
+		"five >= :five": true,
+		"#t < :five":    false, "#t >= :he": true,
 		"absent = :five": false, "absent <> :five": true, "absent < :five": false, "absent = gone": false,
 		"attribute_exists(five)": true, "attribute_exists(absent)": false, "attribute_not_exists(absent)": true,
 		"attribute_not_exists(five)": false, "attribute_exists(#dot)": true,
@@ -79,27 +87,37 @@ func TestConditionsFollowTheDeveloperGuide(t *testing.T) {
 func TestWrongConditionsAreRefusedByName(t *testing.T) {
 	d := newDB(t)
 	for expr, text := range map[string]string{
-		"":                            "ValidationException Invalid ConditionExpression: The expression can not be empty;",
-		"five = ":                     `ValidationException Invalid ConditionExpression: Syntax error; token: "<EOF>", near: "="`,
-		"five = :five five":           `ValidationException Invalid ConditionExpression: Syntax error; token: "five", near: ":five five"`,
-		"five == :five":               `ValidationException Invalid ConditionExpression: Syntax error; token: "=", near: "= = :five"`,
-		"five":                        "ValidationException Invalid ConditionExpression: Syntax error",
-		"(five = :five":               "ValidationException Invalid ConditionExpression: Syntax error",
-		"five = 5":                    "ValidationException Invalid ConditionExpression: Syntax error",
-		"five ! :five":                "ValidationException Invalid ConditionExpression: Syntax error",
-		"_five = :five":               "ValidationException Invalid ConditionExpression: Syntax error",
-		"five + :five = :six":         "ValidationException Invalid ConditionExpression: Syntax error",
-		"owner = :five":               "ValidationException Invalid ConditionExpression: Attribute name is a reserved keyword; reserved keyword: owner",
-		"#who = :five":                "ValidationException Invalid ConditionExpression: An expression attribute name used in the document path is not defined; attribute name: #who",
-		"five = :who":                 "ValidationException Invalid ConditionExpression: An expression attribute value used in expression is not defined; attribute value: :who",
-		"matches(five, :five)":        "ValidationException Invalid ConditionExpression: Invalid function name; function: matches",
-		"ATTRIBUTE_EXISTS(five)":      "ValidationException Invalid ConditionExpression: Invalid function name; function: ATTRIBUTE_EXISTS",
-		"if_not_exists(five, :five)":  "ValidationException Invalid ConditionExpression: The function is not allowed in a condition expression; function: if_not_exists",
-		"five = begins_with(#t, :he)": "ValidationException Invalid ConditionExpression: The function is not allowed to be used this way in an expression; function: begins_with",
-		"attribute_exists(:five)":     "ValidationException Invalid ConditionExpression: Operator or function requires a document path; operator or function: attribute_exists",
-		strings.Repeat("(", 5000):     "ValidationException Invalid ConditionExpression: Expression size has exceeded",
+		"": "ValidationException Invalid ConditionExpression: The expression can not be " +
+			"empty;",
+		"five = ":             `ValidationException Invalid ConditionExpression: Syntax error; token: "<EOF>", near: "="`,
+		"five = :five five":   `ValidationException Invalid ConditionExpression: Syntax error; token: "five", near: ":five five"`,
+		"five == :five":       `ValidationException Invalid ConditionExpression: Syntax error; token: "=", near: "= = :five"`,
+		"five":                "ValidationException Invalid ConditionExpression: Syntax error",
+		"(five = :five":       "ValidationException Invalid ConditionExpression: Syntax error",
+		"five = 5":            "ValidationException Invalid ConditionExpression: Syntax error",
+		"five ! :five":        "ValidationException Invalid ConditionExpression: Syntax error",
+		"_five = :five":       "ValidationException Invalid ConditionExpression: Syntax error",
+		"five + :five = :six": "ValidationException Invalid ConditionExpression: Syntax error",
+		"owner = :five": "ValidationException Invalid ConditionExpression: Attribute name is a " +
+			"reserved keyword; reserved keyword: owner",
+		"#who = :five": "ValidationException Invalid ConditionExpression: An expression attribute " +
+			"name used in the document path is not defined; attribute name: #who",
+		"five = :who": "ValidationException Invalid ConditionExpression: An expression attribute " +
+			"value used in expression is not defined; attribute value: :who",
+		"matches(five, :five)": "ValidationException Invalid ConditionExpression: Invalid function name; " +
+			"function: matches",
+		"ATTRIBUTE_EXISTS(five)": "ValidationException Invalid ConditionExpression: Invalid function name; " +
+			"function: ATTRIBUTE_EXISTS",
+		"if_not_exists(five, :five)": "ValidationException Invalid ConditionExpression: The function is not allowed " +
+			"in a condition expression; function: if_not_exists",
+		"five = begins_with(#t, :he)": "ValidationException Invalid ConditionExpression: The function is not allowed " +
+			"to be used this way in an expression; function: begins_with",
+		"attribute_exists(:five)": "ValidationException Invalid ConditionExpression: Operator or function " +
+			"requires a document path; operator or function: attribute_exists",
+		strings.Repeat("(", 5000): "ValidationException Invalid ConditionExpression: Expression size has exceeded",
 		// what DynamoDB has, and nothing here uses
-		"begins_with(#t, :he)":         "NotImplemented the local stack does not implement the function begins_with in ConditionExpression",
+		"begins_with(#t, :he)": "NotImplemented the local stack does not implement the function begins_with " +
+			"in ConditionExpression",
 		"size(#t) = :five":             "NotImplemented the local stack does not implement the function size",
 		"five IN (:five)":              "NotImplemented the local stack does not implement IN",
 		"five BETWEEN :five AND :six":  "NotImplemented the local stack does not implement BETWEEN",
@@ -128,9 +146,11 @@ func TestPlaceholdersThatNoExpressionUsesAreRefused(t *testing.T) {
 			"Value provided in ExpressionAttributeValues unused in expressions: keys: {:a, :b}"},
 		"attribute_exists(pk)": {map[string]string{"#x": "x"}, nil,
 			"Value provided in ExpressionAttributeNames unused in expressions: keys: {#x}"},
-		"attribute_exists(#pk)": {map[string]string{"#pk": "pk", "y": "x"}, nil, "ExpressionAttributeNames contains invalid key"},
-		"pk = :pk":              {nil, attrs{":pk": s("a"), "y": s("x")}, "ExpressionAttributeValues contains invalid key"},
-		"pk <> pk":              {map[string]string{}, nil, "ExpressionAttributeNames must not be empty"},
+		"attribute_exists(#pk)": {map[string]string{"#pk": "pk", "y": "x"}, nil,
+			"ExpressionAttributeNames contains invalid key"},
+		"pk = :pk": {nil, attrs{":pk": s("a"), "y": s("x")},
+			"ExpressionAttributeValues contains invalid key"},
+		"pk <> pk": {map[string]string{}, nil, "ExpressionAttributeNames must not be empty"},
 	} {
 		_, err := d.conditioned(expr, tc.names, tc.values)
 		if err == nil {
@@ -140,9 +160,11 @@ func TestPlaceholdersThatNoExpressionUsesAreRefused(t *testing.T) {
 		wantError(t, err, "ValidationException", tc.text)
 	}
 	key := attrs{"pk": s("a")}
-	_, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: key, ExpressionAttributeValues: attrs{":a": n("1")}})
+	_, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: key,
+		ExpressionAttributeValues: attrs{":a": n("1")}})
 	wantError(t, err, "ValidationException", "ExpressionAttributeValues can only be specified when using expressions")
-	_, err = d.GetItem(ctx, &ddb.GetItemInput{TableName: aws.String(table), Key: key, ExpressionAttributeNames: map[string]string{"#a": "a"}})
+	_, err = d.GetItem(ctx, &ddb.GetItemInput{TableName: aws.String(table), Key: key,
+		ExpressionAttributeNames: map[string]string{"#a": "a"}})
 	wantError(t, err, "ValidationException", "ExpressionAttributeNames can only be specified when using expressions")
 }
 
@@ -174,20 +196,27 @@ func TestWrongUpdatesAreRefusedAndChangeNothing(t *testing.T) {
 	d := newDB(t)
 	d.put("a", attrs{"n": n("5")})
 	for expr, text := range map[string]string{
-		"":                         "ValidationException Invalid UpdateExpression: The expression can not be empty;",
-		"SET":                      "ValidationException Invalid UpdateExpression: Syntax error",
-		"n = :six":                 `ValidationException Invalid UpdateExpression: Syntax error; token: "n"`,
-		"SET n :six":               "ValidationException Invalid UpdateExpression: Syntax error",
-		"SET n = :six,":            "ValidationException Invalid UpdateExpression: Syntax error",
-		"PUT n = :six":             "ValidationException Invalid UpdateExpression: Syntax error",
-		"SET n = :six SET z = :s":  `ValidationException Invalid UpdateExpression: The "SET" section can only be used once in an update expression;`,
-		"SET n = :six REMOVE n":    "ValidationException Invalid UpdateExpression: Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [n], path two: [n]",
-		"SET pk = :s":              "ValidationException One or more parameter values were invalid: Cannot update attribute pk. This attribute is part of the key",
-		"SET z = upper(:s)":        "ValidationException Invalid UpdateExpression: Invalid function name; function: upper",
-		"SET z = size(n)":          "ValidationException Invalid UpdateExpression: The function is not allowed in an update expression; function: size",
-		"SET status = :six":        "ValidationException Invalid UpdateExpression: Attribute name is a reserved keyword; reserved keyword: status",
-		"SET z = :undefined":       "ValidationException Invalid UpdateExpression: An expression attribute value used in expression is not defined; attribute value: :undefined",
-		"SET z = n":                "NotImplemented the local stack does not implement attributes on the right side of SET",
+		"":                        "ValidationException Invalid UpdateExpression: The expression can not be empty;",
+		"SET":                     "ValidationException Invalid UpdateExpression: Syntax error",
+		"n = :six":                `ValidationException Invalid UpdateExpression: Syntax error; token: "n"`,
+		"SET n :six":              "ValidationException Invalid UpdateExpression: Syntax error",
+		"SET n = :six,":           "ValidationException Invalid UpdateExpression: Syntax error",
+		"PUT n = :six":            "ValidationException Invalid UpdateExpression: Syntax error",
+		"SET n = :six SET z = :s": `ValidationException Invalid UpdateExpression: The "SET" section can only be used once in an update expression;`,
+		"SET n = :six REMOVE n": "ValidationException Invalid UpdateExpression: Two document paths overlap with " +
+			"each other; must remove or rewrite one of these paths; path one: [n], path two: [n]",
+		"SET pk = :s": "ValidationException One or more parameter values were invalid: Cannot update " +
+			"attribute pk. This attribute is part of the key",
+		"SET z = upper(:s)": "ValidationException Invalid UpdateExpression: Invalid function name; function: " +
+			"upper",
+		"SET z = size(n)": "ValidationException Invalid UpdateExpression: The function is not allowed in an " +
+			"update expression; function: size",
+		"SET status = :six": "ValidationException Invalid UpdateExpression: Attribute name is a reserved " +
+			"keyword; reserved keyword: status",
+		"SET z = :undefined": "ValidationException Invalid UpdateExpression: An expression attribute value " +
+			"used in expression is not defined; attribute value: :undefined",
+		"SET z = n": "NotImplemented the local stack does not implement attributes on the right side " +
+			"of SET",
 		"SET n = :five + :six":     "NotImplemented the local stack does not implement sums",
 		"SET z = if_not_exists(z)": "NotImplemented the local stack does not implement the function if_not_exists",
 		"ADD n :six":               "NotImplemented the local stack does not implement ADD",

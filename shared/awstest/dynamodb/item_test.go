@@ -16,14 +16,18 @@ import (
 
 func TestNumbersAreNormalisedAndLimitedTo38Digits(t *testing.T) {
 	d := newDB(t)
-	for in, want := range map[string]string{"007": "7", "-1.50": "-1.5", "100": "100", ".5": "0.5", "-0": "0", "+3": "3",
+	for in, want := range map[string]string{"007": "7", "-1.50": "-1.5", "100": "100", ".5": "0.5", "-0": "0",
+		"+3":                                     "3",
 		"12345678901234567890123456789012345678": "12345678901234567890123456789012345678"} {
 		d.put("a", attrs{"v": n(in)})
 		wantItem(t, d.get("a"), attrs{"pk": s("a"), "v": n(want)})
 	}
-	for in, text := range map[string]string{"abc": "ValidationException The parameter cannot be converted to a numeric value",
-		"0x10": "ValidationException The parameter cannot be converted", "": "ValidationException The parameter cannot be converted",
-		"123456789012345678901234567890123456789": "ValidationException Attempting to store more than 38 significant digits",
+	for in, text := range map[string]string{
+		"abc":  "ValidationException The parameter cannot be converted to a numeric value",
+		"0x10": "ValidationException The parameter cannot be converted",
+		"":     "ValidationException The parameter cannot be converted",
+		"123456789012345678901234567890123456789": "ValidationException Attempting to store more than 38 significant " +
+			"digits",
 		"1e2": "NotImplemented the local stack does not implement numbers with an exponent"} {
 		_, err := d.updated("SET z = :odd", attrs{":odd": n(in)})
 		code, says, _ := strings.Cut(text, " ")
@@ -33,7 +37,8 @@ func TestNumbersAreNormalisedAndLimitedTo38Digits(t *testing.T) {
 
 func TestAKeyIsItsAttributeAndNoMore(t *testing.T) {
 	d := newDB(t)
-	for name, key := range map[string]attrs{"missing": {}, "of wrong type": {"pk": n("1")}, "with more than the key": {"pk": s("a"), "x": s("b")}} {
+	for name, key := range map[string]attrs{"missing": {}, "of wrong type": {"pk": n("1")},
+		"with more than the key": {"pk": s("a"), "x": s("b")}} {
 		_, err := d.GetItem(ctx, &ddb.GetItemInput{TableName: aws.String(table), Key: key})
 		if err == nil {
 			t.Errorf("a key %s is taken", name)
@@ -73,7 +78,8 @@ func TestUpdateItemMakesAnItemThatIsMissing(t *testing.T) {
 	d := newDB(t)
 	for i, expr := range []*string{nil, aws.String("REMOVE x")} {
 		key := attrs{"pk": s(fmt.Sprint(i))}
-		if _, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: key, UpdateExpression: expr}); err != nil {
+		if _, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: key,
+			UpdateExpression: expr}); err != nil {
 			t.Fatal(err)
 		}
 		wantItem(t, d.get(fmt.Sprint(i)), key)
@@ -92,13 +98,15 @@ func TestUpdateItemReturnsWhatIsAskedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: attrs{"pk": s("a")},
-			UpdateExpression: aws.String("SET y = :two, x = :two"), ExpressionAttributeValues: attrs{":two": n("2")}, ReturnValues: ask})
+			UpdateExpression: aws.String("SET y = :two, x = :two"), ExpressionAttributeValues: attrs{":two": n("2")},
+			ReturnValues: ask})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Run(string(ask), func(t *testing.T) { wantItem(t, out.Attributes, want) })
 	}
-	_, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: attrs{"pk": s("a")}, ReturnValues: "SOME"})
+	_, err := d.UpdateItem(ctx, &ddb.UpdateItemInput{TableName: aws.String(table), Key: attrs{"pk": s("a")},
+		ReturnValues: "SOME"})
 	wantError(t, err, "ValidationException", "Return values set to invalid value")
 }
 
@@ -112,8 +120,10 @@ func TestAnItemOver400KBIsRefused(t *testing.T) {
 func TestMalformedValuesAreRefusedWithoutRepeatingThem(t *testing.T) {
 	d := newDB(t)
 	for value, tc := range map[string]struct{ code, text string }{
-		`{}`:                     {"ValidationException", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
-		`null`:                   {"ValidationException", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
+		`{}`: {"ValidationException",
+			"Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
+		`null`: {"ValidationException",
+			"Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"},
 		`{"S":"canary","N":"1"}`: {"ValidationException", "Supplied AttributeValue has more than one datatypes set"},
 		`{"X":"canary"}`:         {"ValidationException", "unknown datatype X"},
 		`"canary"`:               {"SerializationException", "not of the type"},
@@ -123,7 +133,8 @@ func TestMalformedValuesAreRefusedWithoutRepeatingThem(t *testing.T) {
 		`{"N":"canary"}`:         {"ValidationException", "cannot be converted to a numeric value"},
 		`{"M":{}}`:               {"NotImplemented", "attribute values of type M"},
 	} {
-		req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"TableName":"plain","Key":{"pk":`+value+`}}`))
+		req := httptest.NewRequest(http.MethodPost,
+			"/", strings.NewReader(`{"TableName":"plain","Key":{"pk":`+value+`}}`))
 		req.Header.Set("X-Amz-Target", "DynamoDB_20120810.UpdateItem")
 		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=local/20260301/eu-central-1/dynamodb/aws4_request")
 		res := httptest.NewRecorder()

@@ -200,7 +200,8 @@ func (p *parser) name() (string, error) {
 	case strings.HasPrefix(name, "#"):
 		var ok bool
 		if name, ok = p.in.ExpressionAttributeNames[string(t)]; !ok {
-			return "", p.errorf("An expression attribute name used in the document path is not defined; attribute name: %s", t)
+			return "", p.errorf("An expression attribute name used in the document path is not defined; attribute "+
+				"name: %s", t)
 		}
 		p.in.used[string(t)] = true
 	case !t.isWord():
@@ -271,7 +272,8 @@ func (p *parser) errFunction(name string, others []string) error {
 // The functions of DynamoDB. Their names are case-sensitive.
 var (
 	updateFunctions    = []string{"if_not_exists", "list_append"}
-	conditionFunctions = []string{"attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains",
+	conditionFunctions = []string{"attribute_exists", "attribute_not_exists", "attribute_type", "begins_with",
+		"contains",
 		"size"}
 	article = map[string]string{"ConditionExpression": "a condition", "UpdateExpression": "an update"}
 )

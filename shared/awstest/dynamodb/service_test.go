@@ -51,8 +51,9 @@ func newDB(t *testing.T) *db {
 
 func createInput(name string) *ddb.CreateTableInput {
 	return &ddb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest,
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS}}}
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("pk"),
+			AttributeType: types.ScalarAttributeTypeS}}}
 }
 
 // put makes an item of its attributes beside the key.
@@ -78,7 +79,8 @@ func (d *db) put(key string, it attrs) {
 
 func (d *db) get(key string) attrs {
 	d.t.Helper()
-	out, err := d.GetItem(ctx, &ddb.GetItemInput{TableName: aws.String(table), Key: attrs{"pk": s(key)}, ConsistentRead: aws.Bool(true)})
+	out, err := d.GetItem(ctx, &ddb.GetItemInput{TableName: aws.String(table), Key: attrs{"pk": s(key)},
+		ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -127,11 +129,14 @@ func TestTablesAreCreatedDescribedAndDeleted(t *testing.T) {
 	if err != nil || created.TableDescription.TableStatus != types.TableStatusCreating {
 		t.Fatal(err)
 	}
-	if tb := created.TableDescription; *tb.TableArn != "arn:aws:dynamodb:eu-central-1:111122223333:table/another" || len(tb.KeySchema) != 1 ||
-		tb.KeySchema[0].KeyType != types.KeyTypeHash || tb.BillingModeSummary.BillingMode != types.BillingModePayPerRequest {
+	if tb := created.TableDescription; *tb.TableArn != "arn:aws:dynamodb:eu-central-1:111122223333:table/another" ||
+		len(tb.KeySchema) != 1 ||
+		tb.KeySchema[0].KeyType != types.KeyTypeHash ||
+		tb.BillingModeSummary.BillingMode != types.BillingModePayPerRequest {
 		t.Errorf("described %+v", *tb)
 	}
-	if _, err := d.GetItem(ctx, &ddb.GetItemInput{TableName: created.TableDescription.TableArn, Key: attrs{"pk": s("a")}}); err != nil {
+	if _, err := d.GetItem(ctx, &ddb.GetItemInput{TableName: created.TableDescription.TableArn,
+		Key: attrs{"pk": s("a")}}); err != nil {
 		t.Errorf("a table is not found by its ARN: %v", err)
 	}
 	if _, err := d.DeleteTable(ctx, &ddb.DeleteTableInput{TableName: aws.String("another")}); err != nil {
@@ -150,22 +155,29 @@ func TestCreateTableRefuses(t *testing.T) {
 	}{
 		"a name that is taken": {func(in *ddb.CreateTableInput) { in.TableName = aws.String(table) },
 			"ResourceInUseException", "Table already exists: plain"},
-		"a short name":         {func(in *ddb.CreateTableInput) { in.TableName = aws.String("x") }, "ValidationException", "between 3 and 255"},
-		"provisioned capacity": {func(in *ddb.CreateTableInput) { in.BillingMode = "" }, "NotImplemented", "BillingMode"},
+		"a short name": {func(in *ddb.CreateTableInput) { in.TableName = aws.String("x") },
+			"ValidationException", "between 3 and 255"},
+		"provisioned capacity": {func(in *ddb.CreateTableInput) { in.BillingMode = "" }, "NotImplemented",
+			"BillingMode"},
 		"indexes": {func(in *ddb.CreateTableInput) { in.LocalSecondaryIndexes = []types.LocalSecondaryIndex{} },
 			"NotImplemented", "LocalSecondaryIndexes"},
-		"a key without a definition": {func(in *ddb.CreateTableInput) { in.KeySchema[0].AttributeName = aws.String("other") },
+		"a key without a definition": {func(in *ddb.CreateTableInput) {
+			in.KeySchema[0].AttributeName = aws.String("other")
+		},
 			"ValidationException", "not defined in AttributeDefinitions"},
 		"a definition that is no key": {func(in *ddb.CreateTableInput) {
 			in.AttributeDefinitions = append(in.AttributeDefinitions, definition)
 		}, "ValidationException", "does not exactly match"},
-		"a key of a type that can't be": {func(in *ddb.CreateTableInput) { in.AttributeDefinitions[0].AttributeType = "BOOL" },
+		"a key of a type that can't be": {func(in *ddb.CreateTableInput) {
+			in.AttributeDefinitions[0].AttributeType = "BOOL"
+		},
 			"ValidationException", "[B, N, S]"},
 		"a sort key alone": {func(in *ddb.CreateTableInput) { in.KeySchema[0].KeyType = types.KeyTypeRange },
 			"ValidationException", "KeySchema"},
 		"a sort key": {func(in *ddb.CreateTableInput) {
 			in.AttributeDefinitions = append(in.AttributeDefinitions, definition)
-			in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("x"), KeyType: types.KeyTypeRange})
+			in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("x"),
+				KeyType: types.KeyTypeRange})
 		}, "NotImplemented", "sort keys"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,8 @@ func (s *Service) createTable(call *awsapi.Call) (any, error) {
 		return nil, awsapi.NotImplementedParameter(call, "BillingMode other than PAY_PER_REQUEST")
 	}
 	if !tableName.MatchString(in.TableName) {
-		return nil, errValidation("Invalid table/index name.  Table/index names must be between 3 and 255 characters long, " +
+		return nil, errValidation("Invalid table/index name.  Table/index names must be between 3 and 255 characters " +
+			"long, " +
 			"and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'")
 	}
 	t, err := in.table()
@@ -67,7 +68,8 @@ func (in createInput) table() (*table, error) {
 		return nil, errValidation("Invalid KeySchema: it must have a HASH key first and may have a RANGE key second")
 	}
 	if len(in.AttributeDefinitions) != len(in.KeySchema) {
-		return nil, errParameter("Number of attributes in KeySchema does not exactly match number of attributes defined in " +
+		return nil, errParameter("Number of attributes in KeySchema does not exactly match number of attributes " +
+			"defined in " +
 			"AttributeDefinitions")
 	}
 	hash := in.AttributeDefinitions[0]
@@ -130,7 +132,8 @@ func (t *table) keyOf(key item) (string, error) {
 	case len(key) != 1 || v.kind != t.hash.AttributeType:
 		return "", errValidation("The provided key element does not match the schema")
 	case v.str == "":
-		return "", errValidation("One or more parameter values are not valid. The AttributeValue for a key attribute cannot "+
+		return "", errValidation("One or more parameter values are not valid. The AttributeValue for a key attribute "+
+			"cannot "+
 			"contain an empty string value. Key: %s", t.hash.AttributeName)
 	}
 	return v.str, nil

@@ -39,7 +39,8 @@ func newBench(t *testing.T, o elbv2.Options) *bench {
 	b.svc = elbv2.New(b.clock, o)
 	b.server = awsapi.NewServer(b.clock, nil, b.svc)
 	b.api = b.inRegion(region)
-	lb := must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("front"), Subnets: []string{"subnet-1", "subnet-2"}}))
+	lb := must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("front"),
+		Subnets: []string{"subnet-1", "subnet-2"}}))
 	b.balancer = *lb.LoadBalancers[0].LoadBalancerArn
 	b.group = b.newGroup("app")
 	return b
@@ -58,18 +59,21 @@ func must[T any](v T, err error) T {
 }
 
 func (b *bench) newGroup(name string) string {
-	return *must(b.api.CreateTargetGroup(b.ctx, &elb.CreateTargetGroupInput{Name: &name, Protocol: types.ProtocolEnumHttp,
-		Port: aws.Int32(80), TargetType: types.TargetTypeEnumIp})).TargetGroups[0].TargetGroupArn
+	return *must(b.api.CreateTargetGroup(b.ctx, &elb.CreateTargetGroupInput{Name: &name,
+		Protocol: types.ProtocolEnumHttp,
+		Port:     aws.Int32(80), TargetType: types.TargetTypeEnumIp})).TargetGroups[0].TargetGroupArn
 }
 
 func (b *bench) newListener(actions ...types.Action) string {
 	return *must(b.createListener(types.ProtocolEnumHttps, 443, actions...)).Listeners[0].ListenerArn
 }
 
-func (b *bench) createListener(p types.ProtocolEnum, port int32, actions ...types.Action) (*elb.CreateListenerOutput, error) {
+func (b *bench) createListener(p types.ProtocolEnum, port int32, actions ...types.Action) (*elb.CreateListenerOutput,
+	error) {
 	in := &elb.CreateListenerInput{LoadBalancerArn: &b.balancer, Protocol: p, Port: &port, DefaultActions: actions}
 	if p == types.ProtocolEnumHttps {
-		in.Certificates = []types.Certificate{{CertificateArn: aws.String("arn:aws:acm:eu-central-1:111122223333:certificate/one")}}
+		in.Certificates = []types.Certificate{
+			{CertificateArn: aws.String("arn:aws:acm:eu-central-1:111122223333:certificate/one")}}
 	}
 	return b.api.CreateListener(b.ctx, in)
 }
@@ -99,10 +103,13 @@ func (b *bench) forward() types.Action {
 
 // login is an authenticate-oidc action performed first; secret "" sends none.
 func login(secret string) types.Action {
-	a := types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1), AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
-		Issuer: aws.String("https://idp.example.test/"), AuthorizationEndpoint: aws.String("https://idp.example.test/authorize"),
-		TokenEndpoint: aws.String("https://idp.example.test/token"), UserInfoEndpoint: aws.String("https://idp.example.test/userinfo"),
-		ClientId: aws.String("orders-web")}}
+	a := types.Action{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1),
+		AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
+			Issuer: aws.String("https://idp.example.test/"), AuthorizationEndpoint: aws.String(
+				"https://idp.example.test/authorize"),
+			TokenEndpoint:    aws.String("https://idp.example.test/token"),
+			UserInfoEndpoint: aws.String("https://idp.example.test/userinfo"),
+			ClientId:         aws.String("orders-web")}}
 	if secret != "" {
 		a.AuthenticateOidcConfig.ClientSecret = &secret
 	}
@@ -141,8 +148,10 @@ func (b *bench) served(rule string, node int) string {
 func TestInstantsHaveMillisecondsAsInTheAPI(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	b.clock.Advance(1234567 * time.Microsecond)
-	lb := must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("late"), Subnets: []string{"subnet-1", "subnet-2"}}))
-	if got, want := *lb.LoadBalancers[0].CreatedTime, time.Date(2026, 1, 1, 0, 0, 1, 234e6, time.UTC); !got.Equal(want) {
+	lb := must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("late"),
+		Subnets: []string{"subnet-1", "subnet-2"}}))
+	if got, want := *lb.LoadBalancers[0].CreatedTime, time.Date(2026, 1, 1, 0, 0, 1, 234e6,
+		time.UTC); !got.Equal(want) {
 		t.Errorf("created at %s, want %s", got, want)
 	}
 }

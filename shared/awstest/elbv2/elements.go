@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// AddElement gives every action of a rule, or of a listener's default rule, an element that AWS might add one day. Answers hold
-// it until somebody replaces the actions.
+// AddElement gives every action of a rule, or of a listener's default rule, an element that AWS might add one day.
+// Answers hold it until somebody replaces the actions.
 func (s *Service) AddElement(region, arn, name, value string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,7 +32,8 @@ func (s *Service) createListener(r *request) (any, error) {
 	}
 	c := b.current().clone()
 	if slices.ContainsFunc(c.Listeners, func(l Listener) bool { return l.Port == port }) {
-		return nil, awsapi.Errorf("DuplicateListener", "A listener already exists on this port for this load balancer '%s'", balancerARN)
+		return nil, awsapi.Errorf("DuplicateListener",
+			"A listener already exists on this port for this load balancer '%s'", balancerARN)
 	}
 	if err := s.checkActions(r, protocol, actions, nil); err != nil {
 		return nil, err
@@ -41,9 +42,11 @@ func (s *Service) createListener(r *request) (any, error) {
 		policy = cmp.Or(policy, "ELBSecurityPolicy-2016-08") // the API's default
 	}
 	id := c.LoadBalancer.Dimension() + "/" + s.newID("listener")
-	l := Listener{ARN: r.call.ARN("elasticloadbalancing", "listener/"+id), Protocol: protocol, Port: port, SSLPolicy: policy,
+	l := Listener{ARN: r.call.ARN("elasticloadbalancing", "listener/"+id), Protocol: protocol, Port: port,
+		SSLPolicy:    policy,
 		Certificates: certificates}
-	l.Rules = []Rule{{ARN: r.call.ARN("elasticloadbalancing", "listener-rule/"+id+"/"+s.newID("default")), Default: true, Actions: actions}}
+	l.Rules = []Rule{{ARN: r.call.ARN("elasticloadbalancing", "listener-rule/"+id+"/"+s.newID("default")),
+		Default: true, Actions: actions}}
 	c.Listeners = append(c.Listeners, l)
 	s.store(r, b, c)
 	return listenersResult{Listeners: []listenerXML{l.xml(balancerARN)}}, nil
@@ -61,7 +64,8 @@ func (r *request) certificates() []string {
 func checkProtocol(protocol string, port int, certificates []string) error {
 	switch {
 	case protocol != ProtocolHTTP && protocol != ProtocolHTTPS:
-		return awsapi.Errorf("UnsupportedProtocol", "Protocol '%s' is not supported by application load balancers", protocol)
+		return awsapi.Errorf("UnsupportedProtocol", "Protocol '%s' is not supported by application load balancers",
+			protocol)
 	case port == 0:
 		return validation("A port must be specified")
 	case protocol == ProtocolHTTPS && len(certificates) == 0:

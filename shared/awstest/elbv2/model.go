@@ -114,8 +114,8 @@ type Action struct {
 	FixedResponse  *FixedResponse `xml:"FixedResponseConfig"`
 	OIDC           *OIDC          `xml:"AuthenticateOidcConfig"`
 	Cognito        *Cognito       `xml:"AuthenticateCognitoConfig"`
-	// New are elements that this API gets one day, and that no SDK of today knows: see Service.AddElement. A request cannot hold
-	// them, so whoever writes an action without knowing them drops them.
+	// New are elements that this API gets one day, and that no SDK of today knows: see Service.AddElement. A request
+	// cannot hold them, so whoever writes an action without knowing them drops them.
 	New []Element `xml:",any"`
 }
 

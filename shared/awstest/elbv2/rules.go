@@ -34,7 +34,8 @@ func (s *Service) createRule(r *request) (any, error) {
 	if err := s.checkActions(r, l.Protocol, actions, nil); err != nil {
 		return nil, err
 	}
-	rule := Rule{ARN: strings.Replace(l.ARN, ":listener/", ":listener-rule/", 1) + "/" + s.newID("rule"), Priority: priority,
+	rule := Rule{ARN: strings.Replace(l.ARN, ":listener/", ":listener-rule/", 1) + "/" + s.newID("rule"),
+		Priority:   priority,
 		Conditions: conditions, Actions: actions}
 	l.Rules = append(l.Rules, rule)
 	sortRules(l.Rules)

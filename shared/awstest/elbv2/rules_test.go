@@ -53,9 +53,11 @@ func TestModifyRuleOfConditionsKeepsTheActionsAndTheirSecret(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	arn := b.newRule(b.newListener(fixed(1)), 10, login("s1"), b.forward())
 	must(b.api.ModifyRule(b.ctx, &elb.ModifyRuleInput{RuleArn: &arn, Conditions: []types.RuleCondition{
-		{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"a.example.test", "b.example.test"}}}}}))
+		{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{
+			Values: []string{"a.example.test", "b.example.test"}}}}}))
 	got := b.rule(arn)
-	if len(got.Actions) != 2 || !slices.Equal(got.Conditions[0].Values, []string{"a.example.test", "b.example.test"}) || got.Conditions[0].HostHeaderConfig == nil {
+	if len(got.Actions) != 2 || !slices.Equal(got.Conditions[0].Values, []string{"a.example.test", "b.example.test"}) ||
+		got.Conditions[0].HostHeaderConfig == nil {
 		t.Errorf("got %+v", got)
 	}
 	b.clock.Advance(b.svc.Spread())
@@ -68,19 +70,22 @@ func TestModifyNeedsAClientSecretOrUseExistingClientSecret(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	listener := b.newListener(login("d1"), b.forward())
 	arn := b.newRule(listener, 10, login("s1"), b.forward())
-	b.wantError(b.modifyRule(arn, login(""), b.forward()), "InvalidLoadBalancerAction", "a client secret must be specified")
+	b.wantError(b.modifyRule(arn, login(""), b.forward()), "InvalidLoadBalancerAction",
+		"a client secret must be specified")
 	a := useExisting(login(""))
 	a.AuthenticateOidcConfig.Scope = aws.String("openid email")
 	if err := b.modifyRule(arn, a, b.forward()); err != nil {
 		t.Fatal(err)
 	}
-	must(b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: &listener, DefaultActions: []types.Action{useExisting(login("")), b.forward()}}))
+	must(b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: &listener,
+		DefaultActions: []types.Action{useExisting(login("")), b.forward()}}))
 	b.clock.Advance(b.svc.Spread())
 	got := map[string]bool{}
 	for _, u := range b.svc.EffectiveSecrets(b.clock.Now()) {
 		got[u.Secret+strconv.FormatBool(u.DefaultRule)+strconv.Itoa(u.Node)] = true
 	}
-	if want := map[string]bool{"s1false0": true, "s1false1": true, "d1true0": true, "d1true1": true}; !reflect.DeepEqual(got, want) {
+	if want := map[string]bool{"s1false0": true, "s1false1": true, "d1true0": true,
+		"d1true1": true}; !reflect.DeepEqual(got, want) {
 		t.Errorf("served %v", got)
 	}
 	if *b.rule(arn).Actions[0].AuthenticateOidcConfig.Scope != "openid email" {
@@ -99,7 +104,8 @@ func TestDefaultRulesChangeOnlyByModifyListener(t *testing.T) {
 	b.wantError(b.modifyRule(def, fixed(1)), "OperationNotPermitted", "Default rule '"+def+"' cannot be modified")
 	_, err := b.api.DeleteRule(b.ctx, &elb.DeleteRuleInput{RuleArn: &def})
 	b.wantError(err, "OperationNotPermitted", "Default rule '"+def+"' cannot be modified")
-	must(b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: &listener, DefaultActions: []types.Action{login("s1"), b.forward()}}))
+	must(b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: &listener,
+		DefaultActions: []types.Action{login("s1"), b.forward()}}))
 	if got := b.rule(def).Actions; len(got) != 2 || got[0].AuthenticateOidcConfig == nil {
 		t.Errorf("the default rule reads %+v", got)
 	}
@@ -116,7 +122,8 @@ func TestRulesComeByPriorityInPagesWithTheDefaultRuleLast(t *testing.T) {
 	var got []string
 	pages := 0
 	for marker := (*string)(nil); ; pages++ {
-		out := must(b.api.DescribeRules(b.ctx, &elb.DescribeRulesInput{ListenerArn: &listener, PageSize: aws.Int32(3), Marker: marker}))
+		out := must(b.api.DescribeRules(b.ctx, &elb.DescribeRulesInput{ListenerArn: &listener, PageSize: aws.Int32(3),
+			Marker: marker}))
 		for _, r := range out.Rules {
 			got = append(got, *r.Priority)
 		}
@@ -133,8 +140,10 @@ func TestListenersAreFoundByLoadBalancerInPagesAndByARN(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	first := b.newListener(fixed(1))
 	second := *must(b.createListener(types.ProtocolEnumHttp, 80, fixed(1))).Listeners[0].ListenerArn
-	page := must(b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &b.balancer, PageSize: aws.Int32(1)}))
-	rest := must(b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &b.balancer, Marker: page.NextMarker}))
+	page := must(b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &b.balancer,
+		PageSize: aws.Int32(1)}))
+	rest := must(b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &b.balancer,
+		Marker: page.NextMarker}))
 	if *page.Listeners[0].ListenerArn != first || *rest.Listeners[0].ListenerArn != second || rest.NextMarker != nil {
 		t.Errorf("got %+v then %+v", page.Listeners, rest.Listeners)
 	}
@@ -150,14 +159,19 @@ func TestListenersAreFoundByLoadBalancerInPagesAndByARN(t *testing.T) {
 
 func TestLoadBalancersAreFoundByNameARNAndPageInTheirRegion(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
-	second := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"), Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
-	again := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"), Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
+	second := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"),
+		Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
+	again := *must(b.api.CreateLoadBalancer(b.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("back"),
+		Subnets: []string{"s1", "s2"}})).LoadBalancers[0].LoadBalancerArn
 	if again != second {
 		t.Error("creating with the same settings is not idempotent")
 	}
-	byName := must(b.api.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{Names: []string{"back"}})).LoadBalancers
-	byARN := must(b.api.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{b.balancer}})).LoadBalancers
-	if len(byName) != 1 || *byName[0].LoadBalancerArn != second || len(byARN) != 1 || *byARN[0].LoadBalancerName != "front" {
+	byName := must(b.api.DescribeLoadBalancers(b.ctx,
+		&elb.DescribeLoadBalancersInput{Names: []string{"back"}})).LoadBalancers
+	byARN := must(b.api.DescribeLoadBalancers(b.ctx,
+		&elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{b.balancer}})).LoadBalancers
+	if len(byName) != 1 || *byName[0].LoadBalancerArn != second || len(byARN) != 1 ||
+		*byARN[0].LoadBalancerName != "front" {
 		t.Errorf("got %+v and %+v", byName, byARN)
 	}
 	page := must(b.api.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{PageSize: aws.Int32(1)}))
@@ -165,10 +179,12 @@ func TestLoadBalancersAreFoundByNameARNAndPageInTheirRegion(t *testing.T) {
 		t.Errorf("got %+v", page)
 	}
 	elsewhere := b.inRegion("us-east-1")
-	if out := must(elsewhere.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{})); len(out.LoadBalancers) != 0 {
+	if out := must(elsewhere.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{})); len(
+		out.LoadBalancers) != 0 {
 		t.Error("another Region sees the load balancers")
 	}
-	_, err := elsewhere.DescribeLoadBalancers(b.ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{second}})
+	_, err := elsewhere.DescribeLoadBalancers(b.ctx,
+		&elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{second}})
 	b.wantError(err, "LoadBalancerNotFound", "")
 }
 
@@ -214,6 +230,7 @@ func TestOperationsAndParametersThatAreNotThereAreRefusedByName(t *testing.T) {
 	b := newBench(t, elbv2.Options{})
 	_, err := b.api.DescribeTrustStores(b.ctx, &elb.DescribeTrustStoresInput{})
 	b.wantError(err, "NotImplemented", "DescribeTrustStores")
-	_, err = b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: aws.String(b.newListener(fixed(1))), Port: aws.Int32(444)})
+	_, err = b.api.ModifyListener(b.ctx, &elb.ModifyListenerInput{ListenerArn: aws.String(b.newListener(fixed(1))),
+		Port: aws.Int32(444)})
 	b.wantError(err, "NotImplemented", "Port")
 }

@@ -37,7 +37,8 @@ func (s *Service) removeTags(r *request) (any, error) {
 		return nil, err
 	}
 	for _, arn := range arns {
-		s.tags[arn] = slices.DeleteFunc(slices.Clone(s.tags[arn]), func(x Tag) bool { return slices.Contains(keys, x.Key) })
+		s.tags[arn] = slices.DeleteFunc(slices.Clone(s.tags[arn]),
+			func(x Tag) bool { return slices.Contains(keys, x.Key) })
 	}
 	return nil, nil
 }

@@ -32,7 +32,8 @@ func TestAChangeReachesOneNodeLaterThanTheOther(t *testing.T) {
 	for _, step := range []struct {
 		wait time.Duration
 		want [2]string
-	}{{0, [2]string{"s1", "s1"}}, {time.Second - 1, [2]string{"s1", "s1"}}, {1, [2]string{"s2", "s1"}}, {2*time.Second - 1, [2]string{"s2", "s1"}}, {1, [2]string{"s2", "s2"}}} {
+	}{{0, [2]string{"s1", "s1"}}, {time.Second - 1, [2]string{"s1", "s1"}}, {1, [2]string{"s2", "s1"}},
+		{2*time.Second - 1, [2]string{"s2", "s1"}}, {1, [2]string{"s2", "s2"}}} {
 		b.clock.Advance(step.wait)
 		if got := [2]string{b.served(arn, 0), b.served(arn, 1)}; got != step.want {
 			t.Errorf("at %s the nodes serve %v, want %v", b.clock.Now(), got, step.want)

@@ -71,7 +71,8 @@ func checkOrder(actions []Action) error {
 	case routing != 1:
 		return invalidAction("a rule must have exactly one action of type 'forward', 'redirect' or 'fixed-response'")
 	case last.OIDC != nil || last.Cognito != nil:
-		return invalidAction("the action of type 'forward', 'redirect' or 'fixed-response' must be the last to be performed")
+		return invalidAction("the action of type 'forward', 'redirect' or 'fixed-response' must be the last to be " +
+			"performed")
 	case logins > 1:
 		return invalidAction("a rule can have only one action that authenticates users")
 	}

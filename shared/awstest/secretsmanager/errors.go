@@ -26,7 +26,8 @@ func errParameter(format string, args ...any) error {
 
 func errTokenInUse(token, arn string) error {
 	return awsapi.Errorf("ResourceExistsException",
-		"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, arn)
+		"You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.",
+		token, arn)
 }
 
 func errTooManyLabels() error {

@@ -51,18 +51,22 @@ func (sec *secret) move(in moveInput) (changed bool, err error) {
 	case in.MoveToVersionID == "" && from == "":
 		return false, errParameter("You must specify MoveToVersionId or RemoveFromVersionId.")
 	case from != "" && (holder == nil || holder.id != from):
-		return false, errParameter("When you move staging label %s, if you specify RemoveFromVersionId, it must be set to the "+
+		return false, errParameter("When you move staging label %s, if you specify RemoveFromVersionId, it must be "+
+			"set to the "+
 			"version that currently has the staging label %[1]s.", in.VersionStage)
 	case in.MoveToVersionID == "" && in.VersionStage == labelCurrent:
-		return false, errParameter("You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed.")
+		return false, errParameter("You can only move staging label AWSCURRENT to a different secret version. It " +
+			"can't be completely removed.")
 	case in.MoveToVersionID == "":
 		holder.detach(in.VersionStage)
 		return true, nil
 	case holder != nil && holder.id == in.MoveToVersionID:
 		return false, nil
 	case holder != nil && from == "":
-		return false, errParameter("The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to "+
-			"version %s, so you must explicitly reference that version in RemoveFromVersionId.", in.VersionStage, holder.id)
+		return false, errParameter("The parameter RemoveFromVersionId can't be empty. Staging label %s is currently "+
+			"attached to "+
+			"version %s, so you must explicitly reference that version in RemoveFromVersionId.", in.VersionStage,
+			holder.id)
 	}
 	sec.attach(in.VersionStage, sec.version(in.MoveToVersionID))
 	return true, nil

@@ -64,15 +64,23 @@ func TestUpdateSecretVersionStageIsACompareAndSwap(t *testing.T) {
 		code, text string
 	}{
 		"a label that is elsewhere needs RemoveFromVersionId": {"AWSCURRENT", 0, 2, "InvalidParameterException",
-			"The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version " + token(1) +
+			"The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to " +
+				"version " + token(1) +
 				", so you must explicitly reference that version in RemoveFromVersionId."},
-		"RemoveFromVersionId must hold the label":                {"AWSCURRENT", 2, 2, "InvalidParameterException", "it must be set to the version that currently has the staging label AWSCURRENT"},
-		"a label that is nowhere can't be removed":               {"BLUE", 1, 0, "InvalidParameterException", "staging label BLUE"},
-		"AWSCURRENT can't be removed":                            {"AWSCURRENT", 1, 0, "InvalidParameterException", "You can only move staging label AWSCURRENT to a different secret version."},
-		"a target or a source must be given":                     {"AWSCURRENT", 0, 0, "InvalidParameterException", "MoveToVersionId or RemoveFromVersionId"},
-		"the version moved to must exist":                        {"AWSCURRENT", 1, 7, "ResourceNotFoundException", "VersionId: " + token(7)},
-		"the version moved from must exist":                      {"AWSCURRENT", 7, 2, "ResourceNotFoundException", "VersionId: " + token(7)},
-		"AWSPENDING that is elsewhere needs RemoveFromVersionId": {"AWSPENDING", 0, 1, "InvalidParameterException", "Staging label AWSPENDING is currently attached to version " + token(2)},
+		"RemoveFromVersionId must hold the label": {"AWSCURRENT", 2, 2, "InvalidParameterException",
+			"it must be set to the version that currently has the staging label AWSCURRENT"},
+		"a label that is nowhere can't be removed": {"BLUE", 1, 0, "InvalidParameterException",
+			"staging label BLUE"},
+		"AWSCURRENT can't be removed": {"AWSCURRENT", 1, 0, "InvalidParameterException",
+			"You can only move staging label AWSCURRENT to a different secret version."},
+		"a target or a source must be given": {"AWSCURRENT", 0, 0, "InvalidParameterException",
+			"MoveToVersionId or RemoveFromVersionId"},
+		"the version moved to must exist": {"AWSCURRENT", 1, 7, "ResourceNotFoundException",
+			"VersionId: " + token(7)},
+		"the version moved from must exist": {"AWSCURRENT", 7, 2, "ResourceNotFoundException",
+			"VersionId: " + token(7)},
+		"AWSPENDING that is elsewhere needs RemoveFromVersionId": {"AWSPENDING", 0, 1, "InvalidParameterException",
+			"Staging label AWSPENDING is currently attached to version " + token(2)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStack(t)
@@ -132,8 +140,9 @@ func TestASecretHasAtMostTwentyLabels(t *testing.T) {
 		}
 	}
 	wantError(t, s.move("orders", "ONE_TOO_MANY", 0, 1), "LimitExceededException", "20 staging labels")
-	_, err := s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: aws.String("orders"), ClientRequestToken: aws.String(token(2)),
-		SecretString: aws.String("v"), VersionStages: []string{"AWSPENDING"}})
+	_, err := s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: aws.String("orders"),
+		ClientRequestToken: aws.String(token(2)),
+		SecretString:       aws.String("v"), VersionStages: []string{"AWSPENDING"}})
 	wantError(t, err, "LimitExceededException", "20 staging labels")
 	if _, values, _ := s.service.Snapshot(region, "orders"); len(values) != 1 {
 		t.Error("a refused put has left a version")

@@ -29,18 +29,22 @@ func TestGetSecretValueChoosesByVersionIdAndStage(t *testing.T) {
 	s.create("orders")
 	s.put("orders", 2, "AWSPENDING")
 	for _, tc := range []struct{ id, label, want string }{
-		{"", "", "value 1"}, {"", "AWSPENDING", "value 2"}, {token(2), "", "value 2"}, {token(2), "AWSPENDING", "value 2"},
+		{"", "", "value 1"}, {"", "AWSPENDING", "value 2"}, {token(2), "", "value 2"}, {token(2), "AWSPENDING",
+			"value 2"},
 	} {
 		if got, err := get(s, tc.id, tc.label); err != nil || got != tc.want {
 			t.Errorf("%q %q: %v", tc.id, tc.label, err)
 		}
 	}
 	_, err := get(s, "", "BLUE")
-	wantError(t, err, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: BLUE")
+	wantError(t, err, "ResourceNotFoundException",
+		"Secrets Manager can't find the specified secret value for staging label: BLUE")
 	_, err = get(s, token(7), "")
-	wantError(t, err, "ResourceNotFoundException", "Secrets Manager can't find the specified secret value for VersionId: "+token(7))
+	wantError(t, err, "ResourceNotFoundException",
+		"Secrets Manager can't find the specified secret value for VersionId: "+token(7))
 	_, err = get(s, token(2), "AWSCURRENT")
-	wantError(t, err, "InvalidRequestException", "You provided a VersionStage that is not associated to the provided VersionId.")
+	wantError(t, err, "InvalidRequestException",
+		"You provided a VersionStage that is not associated to the provided VersionId.")
 }
 
 func TestASecretWithoutAVersionHasNoValue(t *testing.T) {

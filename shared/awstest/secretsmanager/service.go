@@ -86,9 +86,11 @@ func (s *Service) edit(region, secretID string) (*entry, *secret, error) {
 	}
 	switch {
 	case e.live.replica:
-		return nil, nil, errParameter("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
+		return nil, nil,
+			errParameter("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
 	case e.live.service != "":
-		return nil, nil, errRequest("The secret is managed by another service, and you must use that service to update it.")
+		return nil, nil,
+			errRequest("The secret is managed by another service, and you must use that service to update it.")
 	case !e.live.deleted.IsZero():
 		return nil, nil, errMarkedForDeletion()
 	}

@@ -50,7 +50,8 @@ func token(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n
 // create makes a secret whose first version is token(1) and returns its ARN.
 func (s *stack) create(name string) string {
 	s.t.Helper()
-	out, err := s.CreateSecret(context.Background(), &sm.CreateSecretInput{Name: &name, SecretString: aws.String("value 1"), ClientRequestToken: aws.String(token(1))})
+	out, err := s.CreateSecret(context.Background(), &sm.CreateSecretInput{Name: &name,
+		SecretString: aws.String("value 1"), ClientRequestToken: aws.String(token(1))})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -60,8 +61,9 @@ func (s *stack) create(name string) string {
 // put writes version n with the labels given.
 func (s *stack) put(secretID string, n int, labels ...string) {
 	s.t.Helper()
-	_, err := s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: &secretID, ClientRequestToken: aws.String(token(n)),
-		SecretString: aws.String(fmt.Sprintf("value %d", n)), VersionStages: labels})
+	_, err := s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: &secretID,
+		ClientRequestToken: aws.String(token(n)),
+		SecretString:       aws.String(fmt.Sprintf("value %d", n)), VersionStages: labels})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -119,14 +121,16 @@ func TestUnknownOperationsAndParametersAreRefusedByName(t *testing.T) {
 	s := newStack(t)
 	_, err := s.RotateSecret(context.Background(), &sm.RotateSecretInput{SecretId: aws.String("x")})
 	wantError(t, err, "NotImplemented", "RotateSecret")
-	_, err = s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: aws.String("x"), SecretString: aws.String("v"), RotationToken: aws.String(token(9))})
+	_, err = s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: aws.String("x"),
+		SecretString: aws.String("v"), RotationToken: aws.String(token(9))})
 	wantError(t, err, "NotImplemented", "RotationToken")
 }
 
 func TestRegionsAreSeparate(t *testing.T) {
 	s := newStack(t)
 	s.create("orders")
-	_, err := s.in("us-east-1").DescribeSecret(context.Background(), &sm.DescribeSecretInput{SecretId: aws.String("orders")})
+	_, err := s.in("us-east-1").DescribeSecret(context.Background(),
+		&sm.DescribeSecretInput{SecretId: aws.String("orders")})
 	wantError(t, err, "ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 }
 

@@ -20,7 +20,8 @@ func TestAReplicaFollowsItsPrimaryAndIsNotWritten(t *testing.T) {
 		t.Fatalf("the replica is %s (%v), want %s", replica, err, want)
 	}
 	there := s.in("eu-west-1")
-	if _, err := s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, SecretString: aws.String("value 2"), ClientRequestToken: aws.String(token(2))}); err != nil {
+	if _, err := s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, SecretString: aws.String("value 2"),
+		ClientRequestToken: aws.String(token(2))}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := there.GetSecretValue(ctx, &sm.GetSecretValueInput{SecretId: &replica})
@@ -33,9 +34,11 @@ func TestAReplicaFollowsItsPrimaryAndIsNotWritten(t *testing.T) {
 			t.Errorf("the primary is in %q (%v)", aws.ToString(out.PrimaryRegion), err)
 		}
 	}
-	_, err = there.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &replica, SecretString: aws.String("value 3"), ClientRequestToken: aws.String(token(3))})
+	_, err = there.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &replica, SecretString: aws.String("value 3"),
+		ClientRequestToken: aws.String(token(3))})
 	wantError(t, err, "InvalidParameterException", "Operation not permitted on a replica secret")
-	_, err = there.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{SecretId: &replica, VersionStage: aws.String("AWSCURRENT"),
+	_, err = there.UpdateSecretVersionStage(ctx, &sm.UpdateSecretVersionStageInput{SecretId: &replica,
+		VersionStage:    aws.String("AWSCURRENT"),
 		MoveToVersionId: aws.String(token(1)), RemoveFromVersionId: aws.String(token(2))})
 	wantError(t, err, "InvalidParameterException", "Operation not permitted on a replica secret")
 }
@@ -54,7 +57,8 @@ func TestWhoKeepsASecretIsTold(t *testing.T) {
 	if err != nil || !aws.ToBool(out.RotationEnabled) || aws.ToString(out.OwningService) != "okta" {
 		t.Errorf("it is described as %+v (%v)", out, err)
 	}
-	_, err = s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, SecretString: aws.String("value 2"), ClientRequestToken: aws.String(token(2))})
+	_, err = s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, SecretString: aws.String("value 2"),
+		ClientRequestToken: aws.String(token(2))})
 	wantError(t, err, "InvalidRequestException", "managed by another service")
 }
 
@@ -66,8 +70,10 @@ func TestATestLeavesAnyStateOfASecret(t *testing.T) {
 	}
 	s.wantLabels(arn, "3[AWSCURRENT]") // no label follows another
 	at := s.clock.Now().Add(-time.Hour)
-	if err := s.service.Change(region, arn, secretsmanager.Label("AWSCURRENT", token(1)), secretsmanager.Label("AWSPREVIOUS", token(2)),
-		secretsmanager.Label("AWSPREVIOUS", ""), secretsmanager.Drop(token(3)), secretsmanager.Backdate(at)); err != nil {
+	if err := s.service.Change(region, arn, secretsmanager.Label("AWSCURRENT", token(1)),
+		secretsmanager.Label("AWSPREVIOUS", token(2)),
+		secretsmanager.Label("AWSPREVIOUS", ""), secretsmanager.Drop(token(3)),
+		secretsmanager.Backdate(at)); err != nil {
 		t.Fatal(err)
 	}
 	s.wantLabels("orders", "1[AWSCURRENT]")
@@ -75,7 +81,8 @@ func TestATestLeavesAnyStateOfASecret(t *testing.T) {
 	if err != nil || *out.SecretString != "stored" || !out.CreatedDate.Equal(at) {
 		t.Errorf("read %+v (%v)", out, err)
 	}
-	_, err = s.GetSecretValue(context.Background(), &sm.GetSecretValueInput{SecretId: aws.String(arn), VersionId: aws.String(token(3))})
+	_, err = s.GetSecretValue(context.Background(), &sm.GetSecretValueInput{SecretId: aws.String(arn),
+		VersionId: aws.String(token(3))})
 	wantError(t, err, "ResourceNotFoundException", token(3))
 }
 

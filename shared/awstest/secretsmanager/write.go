@@ -42,7 +42,8 @@ func (in valueInput) payload() (payload, error) {
 	p := payload{str: in.SecretString, bin: in.SecretBinary}
 	switch {
 	case p.str != nil && p.bin != nil:
-		return p, errParameter("You can't specify both a binary secret value and a string secret value in the same secret.")
+		return p, errParameter("You can't specify both a binary secret value and a string secret value in the same " +
+			"secret.")
 	case p.str != nil && (*p.str == "" || len(*p.str) > maxValue):
 		return p, errConstraint("secretString", fmt.Sprintf("Member must have length between 1 and %d", maxValue))
 	case p.bin != nil && (len(p.bin) == 0 || len(p.bin) > maxValue):
@@ -96,7 +97,8 @@ func (s *Service) createSecret(call *awsapi.Call) (any, error) {
 // createAgain answers CreateSecret for a name that is taken: a repeat of the request that made the secret succeeds.
 func createAgain(sec *secret, token string, value payload) (any, error) {
 	if !sec.deleted.IsZero() {
-		return nil, errRequest("You can't create this secret because a secret with this name is already scheduled for deletion.")
+		return nil, errRequest("You can't create this secret because a secret with this name is already scheduled " +
+			"for deletion.")
 	}
 	v := sec.version(token)
 	switch {

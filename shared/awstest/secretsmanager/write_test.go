@@ -16,7 +16,8 @@ import (
 
 func TestSecretARNEndsWithSixRandomCharacters(t *testing.T) {
 	s := newStack(t)
-	if arn := s.create("team/orders"); !regexp.MustCompile(`^arn:aws:secretsmanager:eu-central-1:111122223333:secret:team/orders-[A-Za-z0-9]{6}$`).MatchString(arn) {
+	if arn := s.create("team/orders"); !regexp.MustCompile(
+		`^arn:aws:secretsmanager:eu-central-1:111122223333:secret:team/orders-[A-Za-z0-9]{6}$`).MatchString(arn) {
 		t.Fatal(arn)
 	}
 }
@@ -43,10 +44,12 @@ func TestCreateSecretIsIdempotentByTokenAndValue(t *testing.T) {
 		t.Errorf("the repeat answered %s", again)
 	}
 	create := func(tok, value string) error {
-		_, err := s.CreateSecret(context.Background(), &sm.CreateSecretInput{Name: aws.String("orders"), ClientRequestToken: &tok, SecretString: &value})
+		_, err := s.CreateSecret(context.Background(), &sm.CreateSecretInput{Name: aws.String("orders"),
+			ClientRequestToken: &tok, SecretString: &value})
 		return err
 	}
-	wantError(t, create(token(1), "other"), "ResourceExistsException", "You can't use ClientRequestToken "+token(1)+" because that value is already in use for a version of secret "+arn+".")
+	wantError(t, create(token(1), "other"), "ResourceExistsException", "You can't use ClientRequestToken "+token(1)+
+		" because that value is already in use for a version of secret "+arn+".")
 	wantError(t, create(token(2), "value 1"), "ResourceExistsException", "the secret orders already exists")
 }
 
@@ -60,9 +63,11 @@ func TestPutSecretValueIsIdempotentByTokenAndValue(t *testing.T) {
 	}
 	s.put("orders", 2, "AWSPENDING", "LATE") // a lost reply's retry must not undo the promotion
 	s.wantLabels("orders", "1[AWSPREVIOUS] 2[AWSCURRENT AWSPENDING]")
-	_, err := s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, ClientRequestToken: aws.String(token(2)), SecretString: aws.String("other")})
+	_, err := s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, ClientRequestToken: aws.String(token(2)),
+		SecretString: aws.String("other")})
 	wantError(t, err, "ResourceExistsException", "already in use for a version of secret "+arn+".")
-	_, err = s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, ClientRequestToken: aws.String(token(2)), SecretBinary: []byte("value 2")})
+	_, err = s.PutSecretValue(ctx, &sm.PutSecretValueInput{SecretId: &arn, ClientRequestToken: aws.String(token(2)),
+		SecretBinary: []byte("value 2")})
 	wantError(t, err, "ResourceExistsException", token(2))
 }
 
@@ -72,12 +77,18 @@ func TestValuesAndTokensOutsideTheLimitsAreRefused(t *testing.T) {
 		in         sm.PutSecretValueInput
 		code, text string
 	}{
-		"a string over 65536 bytes":   {sm.PutSecretValueInput{SecretString: &big}, "ValidationException", "secretString"},
-		"a binary over 65536 bytes":   {sm.PutSecretValueInput{SecretBinary: []byte(big)}, "ValidationException", "secretBinary"},
-		"no value":                    {sm.PutSecretValueInput{}, "InvalidRequestException", "either SecretString or SecretBinary"},
-		"two values":                  {sm.PutSecretValueInput{SecretString: aws.String("a"), SecretBinary: []byte("a")}, "InvalidParameterException", "both"},
-		"a token under 32 characters": {sm.PutSecretValueInput{SecretString: aws.String("a"), ClientRequestToken: aws.String("short")}, "InvalidParameterException", "32-64"},
-		"a label without characters":  {sm.PutSecretValueInput{SecretString: aws.String("a"), VersionStages: []string{""}}, "ValidationException", "versionStages"},
+		"a string over 65536 bytes": {sm.PutSecretValueInput{SecretString: &big}, "ValidationException",
+			"secretString"},
+		"a binary over 65536 bytes": {sm.PutSecretValueInput{SecretBinary: []byte(big)}, "ValidationException",
+			"secretBinary"},
+		"no value": {sm.PutSecretValueInput{}, "InvalidRequestException",
+			"either SecretString or SecretBinary"},
+		"two values": {sm.PutSecretValueInput{SecretString: aws.String("a"),
+			SecretBinary: []byte("a")}, "InvalidParameterException", "both"},
+		"a token under 32 characters": {sm.PutSecretValueInput{SecretString: aws.String("a"),
+			ClientRequestToken: aws.String("short")}, "InvalidParameterException", "32-64"},
+		"a label without characters": {sm.PutSecretValueInput{SecretString: aws.String("a"),
+			VersionStages: []string{""}}, "ValidationException", "versionStages"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStack(t)
@@ -91,7 +102,8 @@ func TestValuesAndTokensOutsideTheLimitsAreRefused(t *testing.T) {
 	t.Run("65536 bytes are taken", func(t *testing.T) {
 		s := newStack(t)
 		s.create("orders")
-		if _, err := s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: aws.String("orders"), SecretString: aws.String(big[1:])}); err != nil {
+		if _, err := s.PutSecretValue(context.Background(), &sm.PutSecretValueInput{SecretId: aws.String("orders"),
+			SecretString: aws.String(big[1:])}); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -103,7 +115,8 @@ func TestAPutWithoutATokenIsRefused(t *testing.T) {
 	s.create("orders")
 	req := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(`{"SecretId":"orders","SecretString":"v"}`))
 	req.Header.Set("X-Amz-Target", "secretsmanager.PutSecretValue")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=local/20260301/eu-central-1/secretsmanager/aws4_request")
+	req.Header.Set("Authorization",
+		"AWS4-HMAC-SHA256 Credential=local/20260301/eu-central-1/secretsmanager/aws4_request")
 	res := httptest.NewRecorder()
 	s.api.ServeHTTP(res, req)
 	if res.Code != http.StatusBadRequest || res.Header().Get("x-amzn-ErrorType") != "InvalidRequestException" {

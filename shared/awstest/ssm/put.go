@@ -99,7 +99,8 @@ func (in putInput) check(exists bool) error {
 }
 
 // chooseTier finds the tier a parameter gets that has tier old ("": new). Without one in the request it keeps its tier,
-// at first the default tier, Standard. A parameter cannot go back from Advanced (user guide, "Managing parameter tiers").
+// at first the default tier, Standard. A parameter cannot go back from Advanced (user guide, "Managing parameter
+// tiers").
 func (in putInput) chooseTier(old string) (string, error) {
 	tier := in.Tier
 	switch {
@@ -118,8 +119,10 @@ func (in putInput) chooseTier(old string) (string, error) {
 		return "", errValidation("1 validation error detected: Value '%s' at 'tier' failed to satisfy constraint: "+
 			"Member must satisfy enum value set: [Standard, Advanced, Intelligent-Tiering]", tier)
 	case tier == tierStandard && old == tierAdvanced:
-		return "", errValidation("This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the " +
-			"advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and " +
+		return "", errValidation("This parameter uses the advanced-parameter tier. You can't downgrade a parameter " +
+			"from the " +
+			"advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced " +
+			"parameter and " +
 			"recreate it as a standard parameter.")
 	case tier == tierStandard && len(in.Value) > maxStandard:
 		return "", errValidation("Standard tier parameters support a maximum parameter value of 4096 characters. " +
@@ -140,9 +143,11 @@ func checkName(name, arn string) error {
 	case strings.Contains(name, "/") && !strings.HasPrefix(name, "/"):
 		return errValidation("Parameter name must be a fully qualified name.")
 	case strings.Count(name, "/") > maxDepth:
-		return awsapi.Errorf("HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of %d levels.", maxDepth)
+		return awsapi.Errorf("HierarchyLevelLimitExceededException",
+			"A hierarchy can have a maximum of %d levels.", maxDepth)
 	case len(arn) > maxName:
-		return errValidation("The parameter name is longer than the maximum of %d characters, its ARN included.", maxName)
+		return errValidation("The parameter name is longer than the maximum of %d characters, its ARN included.",
+			maxName)
 	}
 	return nil
 }

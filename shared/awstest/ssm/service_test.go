@@ -29,14 +29,16 @@ func newClient(t *testing.T) *awsssm.Client {
 
 func put(t *testing.T, c *awsssm.Client, name, value string) {
 	t.Helper()
-	if _, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: &name, Value: &value, Type: types.ParameterTypeString}); err != nil {
+	if _, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: &name, Value: &value,
+		Type: types.ParameterTypeString}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func overwrite(t *testing.T, c *awsssm.Client, name, value string) {
 	t.Helper()
-	if _, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: &name, Value: &value, Overwrite: aws.Bool(true)}); err != nil {
+	if _, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: &name, Value: &value,
+		Overwrite: aws.Bool(true)}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -57,7 +59,8 @@ func TestAParameterReadsBackByNameARNAndVersion(t *testing.T) {
 	put(t, c, "/clients/orders-web", "v1")
 	overwrite(t, c, "/clients/orders-web", "v2")
 	const arn = "arn:aws:ssm:eu-central-1:111122223333:parameter/clients/orders-web"
-	for ref, want := range map[string]string{"/clients/orders-web": "v2", "/clients/orders-web:1": "v1", "/clients/orders-web:2": "v2", arn: "v2", arn + ":1": "v1"} {
+	for ref, want := range map[string]string{"/clients/orders-web": "v2", "/clients/orders-web:1": "v1",
+		"/clients/orders-web:2": "v2", arn: "v2", arn + ":1": "v1"} {
 		out, err := c.GetParameter(ctx, &awsssm.GetParameterInput{Name: &ref})
 		if err != nil || *out.Parameter.Value != want || *out.Parameter.ARN != arn {
 			t.Errorf("%s: %v", ref, err)
@@ -75,7 +78,8 @@ func TestVersionNumbersGrowByOneWithEveryOverwrite(t *testing.T) {
 	c := newClient(t)
 	put(t, c, "p", "v1")
 	for want := int64(2); want < 5; want++ {
-		out, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: aws.String("p"), Value: aws.String("v"), Overwrite: aws.Bool(true)})
+		out, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: aws.String("p"), Value: aws.String("v"),
+			Overwrite: aws.Bool(true)})
 		if err != nil || out.Version != want || out.Tier != types.ParameterTierStandard {
 			t.Fatalf("version %d: %v", out.Version, err)
 		}
@@ -101,20 +105,34 @@ func TestPutParameterRefuses(t *testing.T) {
 		in         awsssm.PutParameterInput
 		code, text string
 	}{
-		"an existing name without Overwrite":      {awsssm.PutParameterInput{Name: aws.String("there"), Type: "String"}, "ParameterAlreadyExists", "set the overwrite option"},
-		"a new parameter without a type":          {awsssm.PutParameterInput{Name: aws.String("new")}, "ValidationException", "type is required"},
-		"a type that does not exist":              {awsssm.PutParameterInput{Name: aws.String("new"), Type: "Number"}, "ValidationException", "enum value set"},
-		"a standard value over 4 KB":              {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Value: &four}, "ValidationException", "maximum parameter value of 4096"},
-		"an advanced value over 8 KB":             {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Tier: "Advanced", Value: &eight}, "ValidationException", "8192"},
-		"an empty value":                          {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Value: aws.String("")}, "ValidationException", "'value'"},
-		"a nested parameter":                      {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", Value: aws.String("{{ssm:x}}")}, "ValidationException", "nest"},
-		"the prefix aws":                          {awsssm.PutParameterInput{Name: aws.String("/aws/x"), Type: "String"}, "ValidationException", "prefixed"},
-		"a space in a name":                       {awsssm.PutParameterInput{Name: aws.String("a b"), Type: "String"}, "ValidationException", "symbols and letters"},
-		"a hierarchy without its leading slash":   {awsssm.PutParameterInput{Name: aws.String("a/b"), Type: "String"}, "ValidationException", "fully qualified"},
-		"a hierarchy of more than fifteen levels": {awsssm.PutParameterInput{Name: aws.String(strings.Repeat("/a", 16)), Type: "String"}, "HierarchyLevelLimitExceededException", "15"},
-		"a name of more than 1011 characters":     {awsssm.PutParameterInput{Name: aws.String(strings.Repeat("a", 1000)), Type: "String"}, "ValidationException", "1011"},
-		"a type that is not used here":            {awsssm.PutParameterInput{Name: aws.String("new"), Type: "SecureString"}, "NotImplemented", "Type SecureString"},
-		"a parameter it would ignore":             {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String", AllowedPattern: aws.String(".*")}, "NotImplemented", "AllowedPattern"},
+		"an existing name without Overwrite": {awsssm.PutParameterInput{Name: aws.String("there"), Type: "String"},
+			"ParameterAlreadyExists", "set the overwrite option"},
+		"a new parameter without a type": {awsssm.PutParameterInput{Name: aws.String("new")},
+			"ValidationException", "type is required"},
+		"a type that does not exist": {awsssm.PutParameterInput{Name: aws.String("new"), Type: "Number"},
+			"ValidationException", "enum value set"},
+		"a standard value over 4 KB": {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String",
+			Value: &four}, "ValidationException", "maximum parameter value of 4096"},
+		"an advanced value over 8 KB": {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String",
+			Tier: "Advanced", Value: &eight}, "ValidationException", "8192"},
+		"an empty value": {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String",
+			Value: aws.String("")}, "ValidationException", "'value'"},
+		"a nested parameter": {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String",
+			Value: aws.String("{{ssm:x}}")}, "ValidationException", "nest"},
+		"the prefix aws": {awsssm.PutParameterInput{Name: aws.String("/aws/x"),
+			Type: "String"}, "ValidationException", "prefixed"},
+		"a space in a name": {awsssm.PutParameterInput{Name: aws.String("a b"), Type: "String"},
+			"ValidationException", "symbols and letters"},
+		"a hierarchy without its leading slash": {awsssm.PutParameterInput{Name: aws.String("a/b"), Type: "String"},
+			"ValidationException", "fully qualified"},
+		"a hierarchy of more than fifteen levels": {awsssm.PutParameterInput{Name: aws.String(strings.Repeat("/a", 16)),
+			Type: "String"}, "HierarchyLevelLimitExceededException", "15"},
+		"a name of more than 1011 characters": {awsssm.PutParameterInput{Name: aws.String(strings.Repeat("a",
+			1000)), Type: "String"}, "ValidationException", "1011"},
+		"a type that is not used here": {awsssm.PutParameterInput{Name: aws.String("new"),
+			Type: "SecureString"}, "NotImplemented", "Type SecureString"},
+		"a parameter it would ignore": {awsssm.PutParameterInput{Name: aws.String("new"), Type: "String",
+			AllowedPattern: aws.String(".*")}, "NotImplemented", "AllowedPattern"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t)
@@ -124,7 +142,8 @@ func TestPutParameterRefuses(t *testing.T) {
 			}
 			_, err := c.PutParameter(ctx, &tc.in)
 			wantError(t, err, tc.code, tc.text)
-			if out, err := c.GetParameter(ctx, &awsssm.GetParameterInput{Name: aws.String("there")}); err != nil || out.Parameter.Version != 1 {
+			if out, err := c.GetParameter(ctx, &awsssm.GetParameterInput{Name: aws.String("there")}); err != nil ||
+				out.Parameter.Version != 1 {
 				t.Errorf("the refused request changed the parameter (%v)", err)
 			}
 			if *tc.in.Name != "there" {
@@ -139,7 +158,8 @@ func TestTiersFollowTheUserGuide(t *testing.T) {
 	c := newClient(t)
 	big := strings.Repeat("x", 4097)
 	set := func(name, value string, tier types.ParameterTier) (types.ParameterTier, error) {
-		in := &awsssm.PutParameterInput{Name: &name, Value: &value, Tier: tier, Overwrite: aws.Bool(true), Type: types.ParameterTypeString}
+		in := &awsssm.PutParameterInput{Name: &name, Value: &value, Tier: tier, Overwrite: aws.Bool(true),
+			Type: types.ParameterTypeString}
 		out, err := c.PutParameter(ctx, in)
 		if err != nil {
 			return "", err
@@ -195,7 +215,8 @@ func TestADeletedParameterIsNotFound(t *testing.T) {
 	wantError(t, err, "ParameterNotFound", "")
 	_, err = c.DeleteParameter(ctx, &awsssm.DeleteParameterInput{Name: aws.String("p")})
 	wantError(t, err, "ParameterNotFound", "")
-	out, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: aws.String("p"), Value: aws.String("v"), Type: types.ParameterTypeString})
+	out, err := c.PutParameter(ctx, &awsssm.PutParameterInput{Name: aws.String("p"), Value: aws.String("v"),
+		Type: types.ParameterTypeString})
 	if err != nil || out.Version != 1 {
 		t.Fatalf("a recreated parameter does not begin with version 1: %v", err)
 	}

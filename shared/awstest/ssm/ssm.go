@@ -100,10 +100,14 @@ func (s *Service) getParameter(call *awsapi.Call) (any, error) {
 	}
 	v := p.current()
 	if selector != "" {
-		i := slices.IndexFunc(p.versions, func(v version) bool { return ":"+strconv.FormatInt(v.number, 10) == selector })
+		i := slices.IndexFunc(p.versions, func(v version) bool {
+			return ":"+strconv.FormatInt(v.number,
+				10) == selector
+		})
 		if i < 0 {
 			return nil, awsapi.Errorf("ParameterVersionNotFound",
-				"Systems Manager could not find version %s of %s. Verify the version and try again.", selector[1:], p.name)
+				"Systems Manager could not find version %s of %s. Verify the version and try again.", selector[1:],
+				p.name)
 		}
 		v = p.versions[i]
 	}
@@ -143,7 +147,8 @@ func (s *Service) getParameterHistory(call *awsapi.Call) (any, error) {
 	}
 	rows := []row{}
 	for _, v := range p.versions { // 100 at most, where AWS makes pages of 50
-		rows = append(rows, row{p.name, kindString, v.value, v.number, v.description, epoch(v.modified), v.tier, "text"})
+		rows = append(rows, row{p.name, kindString, v.value, v.number, v.description, epoch(v.modified), v.tier,
+			"text"})
 	}
 	return map[string]any{"Parameters": rows}, nil
 }

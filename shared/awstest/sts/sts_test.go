@@ -26,9 +26,12 @@ func newClient(t *testing.T) *awssts.Client {
 
 func TestOtherOperationsAreRefusedByName(t *testing.T) {
 	t.Parallel()
-	_, err := newClient(t).AssumeRole(context.Background(), &awssts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/x"), RoleSessionName: aws.String("session")})
+	_, err := newClient(t).AssumeRole(context.Background(),
+		&awssts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/x"),
+			RoleSessionName: aws.String("session")})
 	var api smithy.APIError
-	if !errors.As(err, &api) || api.ErrorCode() != "NotImplemented" || api.ErrorMessage() != "the local stack does not implement sts:AssumeRole" {
+	if !errors.As(err, &api) || api.ErrorCode() != "NotImplemented" ||
+		api.ErrorMessage() != "the local stack does not implement sts:AssumeRole" {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -36,7 +39,8 @@ func TestOtherOperationsAreRefusedByName(t *testing.T) {
 func TestAWebIdentityTokenIsRefusedOutsideTheDocumentedLimits(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
-	good := awssts.GetWebIdentityTokenInput{Audience: []string{"api://AzureADTokenExchange"}, SigningAlgorithm: aws.String("RS256")}
+	good := awssts.GetWebIdentityTokenInput{Audience: []string{"api://AzureADTokenExchange"},
+		SigningAlgorithm: aws.String("RS256")}
 	if _, err := c.GetWebIdentityToken(context.Background(), &good); err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +48,18 @@ func TestAWebIdentityTokenIsRefusedOutsideTheDocumentedLimits(t *testing.T) {
 		change func(*awssts.GetWebIdentityTokenInput)
 		code   string
 	}{
-		"no audience":          {func(in *awssts.GetWebIdentityTokenInput) { in.Audience = []string{} }, "ValidationError"},
-		"an unknown algorithm": {func(in *awssts.GetWebIdentityTokenInput) { in.SigningAlgorithm = aws.String("HS256") }, "ValidationError"},
-		"the other algorithm":  {func(in *awssts.GetWebIdentityTokenInput) { in.SigningAlgorithm = aws.String("ES384") }, "NotImplemented"},
-		"too short":            {func(in *awssts.GetWebIdentityTokenInput) { in.DurationSeconds = aws.Int32(59) }, "ValidationError"},
-		"too long":             {func(in *awssts.GetWebIdentityTokenInput) { in.DurationSeconds = aws.Int32(3601) }, "ValidationError"},
+		"no audience": {func(in *awssts.GetWebIdentityTokenInput) { in.Audience = []string{} },
+			"ValidationError"},
+		"an unknown algorithm": {func(in *awssts.GetWebIdentityTokenInput) {
+			in.SigningAlgorithm = aws.String("HS256")
+		}, "ValidationError"},
+		"the other algorithm": {func(in *awssts.GetWebIdentityTokenInput) {
+			in.SigningAlgorithm = aws.String("ES384")
+		}, "NotImplemented"},
+		"too short": {func(in *awssts.GetWebIdentityTokenInput) { in.DurationSeconds = aws.Int32(59) },
+			"ValidationError"},
+		"too long": {func(in *awssts.GetWebIdentityTokenInput) { in.DurationSeconds = aws.Int32(3601) },
+			"ValidationError"},
 	} {
 		in := good
 		tt.change(&in)

@@ -61,7 +61,8 @@ func (s *Service) sign(c jwt.Claims) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making the key of web identity tokens: %w", err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", keyID))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key},
+		(&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", keyID))
 	if err != nil {
 		return "", fmt.Errorf("signing a web identity token: %w", err)
 	}
@@ -74,5 +75,6 @@ func (s *Service) Keys() (jose.JSONWebKeySet, error) {
 	if err != nil {
 		return jose.JSONWebKeySet{}, fmt.Errorf("making the key of web identity tokens: %w", err)
 	}
-	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}}}, nil
+	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256),
+		Use: "sig"}}}, nil
 }

@@ -1,6 +1,6 @@
-// Package auth0 sets the client secret of an application at Auth0 (Management API v2, /api/v2/clients/{id}). An application
-// has exactly one secret: a new one ends the old one, within 30 seconds (Auth0 docs, "Rotate Client Secrets"). So two
-// applications take turns (idp.ClientPair), or logins fail for a while (idp.InPlace).
+// Package auth0 sets the client secret of an application at Auth0 (Management API v2, /api/v2/clients/{id}). An
+// application has exactly one secret: a new one ends the old one, within 30 seconds (Auth0 docs, "Rotate Client
+// Secrets"). So two applications take turns (idp.ClientPair), or logins fail for a while (idp.InPlace).
 package auth0
 
 import (
@@ -43,15 +43,18 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 		return nil, err
 	}
 	if !idPattern.MatchString(c.ClientID) {
-		return nil, failure.New(failure.InvalidInput, "clientId, identityProvider.clientPair: must be the client id of an application at Auth0, letters and digits")
+		return nil, failure.New(failure.InvalidInput, "clientId, identityProvider.clientPair: must be the client id "+
+			"of an application at Auth0, letters and digits")
 	}
 	a := &Application{client: c, settings: s}
 	// Auth0 docs, "Authenticate with Private Key JWT": the audience of the assertion is the tenant's issuer
 	proof := s.Proof(d.Secret, d.Now, s.TenantURL+"/", false)
-	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.TenantURL + "/oauth/token", Proof: proof,
+	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.TenantURL +
+		"/oauth/token", Proof: proof,
 		Form: url.Values{"audience": {s.TenantURL + "/api/v2/"}},
 		API:  d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: a.explainToken})}
-	a.api = d.API(httpclient.API{Vendor: vendor, Authorize: a.tokens.Authorize, ErrorCode: errorCode, Explain: a.explain})
+	a.api = d.API(httpclient.API{Vendor: vendor, Authorize: a.tokens.Authorize, ErrorCode: errorCode,
+		Explain: a.explain})
 	return a, nil
 }
 
@@ -64,8 +67,8 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 	return capabilities(), err
 }
 
-// capabilities: the token endpoint answers 401 access_denied to a wrong secret and 403 invalid_grant to an invented code
-// (observed by others; documented is neither, so the probe's control decides).
+// capabilities: the token endpoint answers 401 access_denied to a wrong secret and 403 invalid_grant to an invented
+// code (observed by others; documented is neither, so the probe's control decides).
 func capabilities() idp.Capabilities {
 	return idp.Capabilities{Model: idp.SingleSlot, MaxSecrets: 1, UniqueIDs: true, Probe: idp.ProbeSpec{
 		Grant:    idp.AuthorizationCode,
@@ -77,17 +80,20 @@ func capabilities() idp.Capabilities {
 // read are the fields of an application that are read; its secret is not among them.
 var read = append([]string{"client_id", "token_endpoint_auth_method", "client_authentication_methods"}, alike...)
 
-// alike are the settings in which two applications of a pair must be the same, because logins and sessions depend on them
-// (Management API v2, "Get a client").
-var alike = []string{"app_type", "callbacks", "grant_types", "oidc_conformant", "is_first_party", "jwt_configuration", "refresh_token",
-	"organization_usage", "organization_require_behavior", "require_pushed_authorization_requests", "require_proof_of_possession", "sso_disabled", "custom_login_page_on"}
+// alike are the settings in which two applications of a pair must be the same, because logins and sessions depend on
+// them (Management API v2, "Get a client").
+var alike = []string{"app_type", "callbacks", "grant_types", "oidc_conformant", "is_first_party", "jwt_configuration",
+	"refresh_token",
+	"organization_usage", "organization_require_behavior", "require_pushed_authorization_requests",
+	"require_proof_of_possession", "sso_disabled", "custom_login_page_on"}
 
 // get reads the application.
 func (a *Application) get(ctx context.Context) (map[string]json.RawMessage, error) {
 	const operation = "read the application"
 	query := url.Values{"fields": {strings.Join(read, ",")}, "include_fields": {"true"}}
 	var app map[string]json.RawMessage
-	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodGet, URL: a.url() + "?" + query.Encode()}, &app)
+	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodGet, URL: a.url() + "?" +
+		query.Encode()}, &app)
 	if err != nil {
 		return nil, err
 	}
@@ -114,16 +120,20 @@ func (a *Application) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const advice = "load balancers need a Regular Web Application with the grant authorization_code and a client secret, by Post or Basic"
+	const advice = "load balancers need a Regular Web Application with the grant authorization_code and a client " +
+		"secret, by Post or Basic"
 	switch method := text(app["token_endpoint_auth_method"]); {
 	case text(app["client_id"]) != a.client.ClientID:
 		return failure.New(failure.Precondition, "Auth0 answered with another application than %s", a.client.ClientID)
 	case withoutids.IsSet(app["client_authentication_methods"]):
-		return failure.New(failure.Precondition, "Auth0 application %s authenticates by a private key or a certificate; %s", a.client.ClientID, advice)
+		return failure.New(failure.Precondition,
+			"Auth0 application %s authenticates by a private key or a certificate; %s", a.client.ClientID, advice)
 	case method != "" && method != "client_secret_post" && method != "client_secret_basic":
-		return failure.New(failure.Precondition, "Auth0 application %s has no client secret to authenticate with; %s", a.client.ClientID, advice)
+		return failure.New(failure.Precondition, "Auth0 application %s has no client secret to authenticate with; %s",
+			a.client.ClientID, advice)
 	case !slices.Contains(texts(app["grant_types"]), "authorization_code"):
-		return failure.New(failure.Precondition, "Auth0 application %s may not use the grant authorization_code; %s", a.client.ClientID, advice)
+		return failure.New(failure.Precondition, "Auth0 application %s may not use the grant authorization_code; %s",
+			a.client.ClientID, advice)
 	}
 	return nil
 }
@@ -157,7 +167,8 @@ func (a *Application) Set(ctx context.Context, v secret.Value) error {
 	var answer struct {
 		ClientID string `json:"client_id"`
 	}
-	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPatch, URL: a.url(), JSON: change{ClientSecret: v.Reveal()}}, &answer)
+	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPatch, URL: a.url(),
+		JSON: change{ClientSecret: v.Reveal()}}, &answer)
 	if err == nil && answer.ClientID != a.client.ClientID {
 		err = a.api.NotUnderstood(operation)
 	}
@@ -168,11 +179,14 @@ func (a *Application) Set(ctx context.Context, v secret.Value) error {
 func (a *Application) explain(s *httpclient.StatusError) string {
 	switch {
 	case s.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of %s is not taken: check that %s is the tenant's own domain, not a custom one", a.settings.ClientID(), idp.Setting("tenantUrl"))
+		return fmt.Sprintf("the access token of %s is not taken: check that %s is the tenant's own domain, not a "+
+			"custom one", a.settings.ClientID(), idp.Setting("tenantUrl"))
 	case s.Status == http.StatusForbidden:
-		return fmt.Sprintf("grant the machine-to-machine application %s the scopes read:clients, update:clients and update:client_keys of the Management API", a.settings.ClientID())
+		return fmt.Sprintf("grant the machine-to-machine application %s the scopes read:clients, update:clients and "+
+			"update:client_keys of the Management API", a.settings.ClientID())
 	case s.Status == http.StatusNotFound:
-		return fmt.Sprintf("there is no application with client id %s in this tenant; correct clientId, identityProvider.clientPair or %s", a.client.ClientID, idp.Setting("tenantUrl"))
+		return fmt.Sprintf("there is no application with client id %s in this tenant; correct clientId, "+
+			"identityProvider.clientPair or %s", a.client.ClientID, idp.Setting("tenantUrl"))
 	default:
 		return ""
 	}

@@ -20,7 +20,8 @@ import (
 
 func start(t *testing.T) *imitationtest.Vendor {
 	return imitationtest.Start(t, auth0test.Imitation, map[idptest.Operation]string{idptest.Check: "auth0.getClient",
-		idptest.Create: "auth0.updateClient", idptest.Remove: "auth0.updateClient", idptest.Enable: "auth0.updateClient"}, first, second)
+		idptest.Create: "auth0.updateClient", idptest.Remove: "auth0.updateClient",
+		idptest.Enable: "auth0.updateClient"}, first, second)
 }
 
 func imitated(t *testing.T, v *imitationtest.Vendor, clientID string) *auth0.Application {
@@ -59,10 +60,13 @@ func TestApplicationsThatDifferAreRefusedAsAPair(t *testing.T) {
 	if r := review(); len(r) != 0 {
 		t.Errorf("two that are alike: %v", r)
 	}
-	v.Double.(*auth0test.Auth0).SetApplication(second, map[string]any{"callbacks": []string{"https://other.example.com/oauth2/idpresponse"},
-		"grant_types": []string{"authorization_code"}, "token_endpoint_auth_method": "client_secret_post", "organization_usage": "require"})
+	v.Double.(*auth0test.Auth0).SetApplication(second,
+		map[string]any{"callbacks": []string{"https://other.example.com/oauth2/idpresponse"},
+			"grant_types": []string{"authorization_code"}, "token_endpoint_auth_method": "client_secret_post",
+			"organization_usage": "require"})
 	got := strings.Join(review(), "\n")
-	for _, want := range []string{"differ in callbacks", "differ in grant_types", "authenticate by client_secret_basic and client_secret_post", "differ in organization_usage"} {
+	for _, want := range []string{"differ in callbacks", "differ in grant_types",
+		"authenticate by client_secret_basic and client_secret_post", "differ in organization_usage"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not among the refusals:\n%s", want, got)
 		}
@@ -89,15 +93,18 @@ func TestASecretIsNotAcceptedBeforeItHasSpread(t *testing.T) {
 func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	t.Parallel()
 	v := start(t)
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {auth0test.RotatorID}, "client_secret": {v.Double.AdminToken()},
-		"audience": {v.URL + "/api/v2/"}}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {auth0test.RotatorID},
+		"client_secret": {v.Double.AdminToken()},
+		"audience":      {v.URL + "/api/v2/"}}
 	bearer := v.Bearer(form, "")
 	form.Set("audience", "https://other")
-	if status, body := v.Ask(form, ""); status != http.StatusForbidden || !strings.Contains(body, `"error":"access_denied"`) {
+	if status, body := v.Ask(form, ""); status != http.StatusForbidden || !strings.Contains(body,
+		`"error":"access_denied"`) {
 		t.Errorf("another audience: %d %v", status, body)
 	}
 	form.Set("client_secret", "wrong")
-	if status, body := v.Ask(form, ""); status != http.StatusUnauthorized || !strings.Contains(body, `"error":"access_denied"`) {
+	if status, body := v.Ask(form, ""); status != http.StatusUnauthorized || !strings.Contains(body,
+		`"error":"access_denied"`) {
 		t.Errorf("a wrong secret: %d %v", status, body)
 	}
 	const api = " /api/v2/clients/"
@@ -109,7 +116,8 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 		"PATCH" + api + first + ` {"client_secret": ""}`:        http.StatusBadRequest,
 		"PATCH" + api + "third" + ` {"client_secret": "value"}`: http.StatusNotFound,
 	} {
-		if status, body := v.Send(request, bearer); status != want || !strings.Contains(body, fmt.Sprintf(`"statusCode":%d`, want)) {
+		if status, body := v.Send(request, bearer); status != want ||
+			!strings.Contains(body, fmt.Sprintf(`"statusCode":%d`, want)) {
 			t.Errorf("%s: %d %v, want %d", request, status, body, want)
 		}
 	}
@@ -121,7 +129,8 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 func TestTheTokenEndpointAnswersAsAuth0Does(t *testing.T) {
 	t.Parallel()
 	f := start(t).Double
-	for r, want := range map[imitation.Refusal]string{imitation.WrongSecret: "401 access_denied", imitation.InvalidCode: "403 invalid_grant", imitation.UnsupportedGrant: "400 unsupported_grant_type"} {
+	for r, want := range map[imitation.Refusal]string{imitation.WrongSecret: "401 access_denied",
+		imitation.InvalidCode: "403 invalid_grant", imitation.UnsupportedGrant: "400 unsupported_grant_type"} {
 		e := f.TokenError(r)
 		if got := fmt.Sprintf("%d %s", e.Status, e.Code); got != want {
 			t.Errorf("%s: %s, want %s", r, got, want)

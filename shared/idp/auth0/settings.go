@@ -12,8 +12,8 @@ import (
 
 // Settings are the provider's part of a client's configuration.
 type Settings struct {
-	// TenantURL is the tenant's own domain, e.g. https://example.eu.auth0.com, without a path. The Management API is not on
-	// custom domains.
+	// TenantURL is the tenant's own domain, e.g. https://example.eu.auth0.com, without a path. The Management API is
+	// not on custom domains.
 	TenantURL string `json:"tenantUrl"`
 	// The machine-to-machine application by which the rotator uses the Management API.
 	clientcredentials.Settings

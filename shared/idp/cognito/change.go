@@ -24,13 +24,16 @@ var valuePattern = regexp.MustCompile(`^[A-Za-z0-9_+]{24,64}$`)
 func (p *Provider) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
 	const operation = "add a secret"
 	if !valuePattern.MatchString(r.Value.Reveal()) {
-		return idp.Created{}, failure.New(failure.Internal, "a secret for Amazon Cognito must come with its value, 24 to 64 letters, digits, _ and +")
+		return idp.Created{}, failure.New(failure.Internal,
+			"a secret for Amazon Cognito must come with its value, 24 to 64 letters, digits, _ and +")
 	}
-	in := &cognitoidentityprovider.AddUserPoolClientSecretInput{UserPoolId: &p.poolID, ClientId: &p.clientID, ClientSecret: aws.String(r.Value.Reveal())}
+	in := &cognitoidentityprovider.AddUserPoolClientSecretInput{UserPoolId: &p.poolID, ClientId: &p.clientID,
+		ClientSecret: aws.String(r.Value.Reveal())}
 	out, err := p.api.AddUserPoolClientSecret(ctx, in, once)
 	if refused(err) {
-		return idp.Created{}, awserr.As(failure.IdPRejected, err, "Amazon Cognito refused to add a secret to app client %s of user pool %s; "+
-			"most likely it has two, which is the limit: delete one that nothing uses", p.clientID, p.poolID)
+		return idp.Created{}, awserr.As(failure.IdPRejected, err,
+			"Amazon Cognito refused to add a secret to app client %s of user pool %s; "+
+				"most likely it has two, which is the limit: delete one that nothing uses", p.clientID, p.poolID)
 	}
 	if err != nil {
 		return idp.Created{}, p.explain(err, operation)
@@ -57,8 +60,9 @@ func (p *Provider) Remove(ctx context.Context, id string) error {
 	if err != nil || !found {
 		return err
 	}
-	_, err = p.api.DeleteUserPoolClientSecret(ctx, &cognitoidentityprovider.DeleteUserPoolClientSecretInput{UserPoolId: &p.poolID,
-		ClientId: &p.clientID, ClientSecretId: &id})
+	_, err = p.api.DeleteUserPoolClientSecret(ctx,
+		&cognitoidentityprovider.DeleteUserPoolClientSecretInput{UserPoolId: &p.poolID,
+			ClientId: &p.clientID, ClientSecretId: &id})
 	if !refused(err) && !missing(err) {
 		return p.explain(err, "delete a secret")
 	}
@@ -70,10 +74,12 @@ func (p *Provider) Remove(ctx context.Context, id string) error {
 	case !found:
 		return nil
 	case others == 0:
-		return awserr.As(failure.Precondition, err, "Amazon Cognito did not delete secret %s of app client %s: it is the last one; "+
-			"add another one first", id, p.clientID)
+		return awserr.As(failure.Precondition, err,
+			"Amazon Cognito did not delete secret %s of app client %s: it is the last one; "+
+				"add another one first", id, p.clientID)
 	default:
-		return awserr.As(failure.IdPRejected, err, "Amazon Cognito refused to delete secret %s of app client %s of user pool %s", id, p.clientID, p.poolID)
+		return awserr.As(failure.IdPRejected, err,
+			"Amazon Cognito refused to delete secret %s of app client %s of user pool %s", id, p.clientID, p.poolID)
 	}
 }
 
@@ -110,13 +116,18 @@ func (p *Provider) explain(err error, operation string) error {
 	case err == nil:
 		return nil
 	case missing(err):
-		return awserr.As(failure.Precondition, err, "Amazon Cognito could not %s: there is no app client %s in user pool %s; correct %s or clientId",
+		return awserr.As(failure.Precondition, err,
+			"Amazon Cognito could not %s: there is no app client %s in user pool %s; correct %s or clientId",
 			operation, p.clientID, p.poolID, idp.Setting("userPoolId"))
 	case kind == failure.AccessDenied:
-		return awserr.As(failure.IdPRejected, err, "Amazon Cognito did not allow to %s; allow cognito-idp:DescribeUserPoolClient, ListUserPoolClientSecrets, "+
-			"AddUserPoolClientSecret and DeleteUserPoolClientSecret on user pool %s to the functions' roles", operation, p.poolID)
+		return awserr.As(failure.IdPRejected, err,
+			"Amazon Cognito did not allow to %s; allow cognito-idp:DescribeUserPoolClient, ListUserPoolClientSecrets, "+
+				"AddUserPoolClientSecret and DeleteUserPoolClientSecret on user pool %s to the functions' roles",
+			operation,
+			p.poolID)
 	case kind == failure.Internal && errors.As(err, &answer):
-		return awserr.As(failure.IdPRejected, err, "Amazon Cognito refused to %s of app client %s of user pool %s", operation, p.clientID, p.poolID)
+		return awserr.As(failure.IdPRejected, err, "Amazon Cognito refused to %s of app client %s of user pool %s",
+			operation, p.clientID, p.poolID)
 	default:
 		return awserr.Wrap(err, "Amazon Cognito could not %s", operation)
 	}

@@ -24,10 +24,14 @@ const maxSecrets = 2
 
 // api is the part of Amazon Cognito that is used.
 type api interface {
-	DescribeUserPoolClient(context.Context, *cognitoidentityprovider.DescribeUserPoolClientInput, ...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.DescribeUserPoolClientOutput, error)
-	ListUserPoolClientSecrets(context.Context, *cognitoidentityprovider.ListUserPoolClientSecretsInput, ...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.ListUserPoolClientSecretsOutput, error)
-	AddUserPoolClientSecret(context.Context, *cognitoidentityprovider.AddUserPoolClientSecretInput, ...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.AddUserPoolClientSecretOutput, error)
-	DeleteUserPoolClientSecret(context.Context, *cognitoidentityprovider.DeleteUserPoolClientSecretInput, ...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.DeleteUserPoolClientSecretOutput, error)
+	DescribeUserPoolClient(context.Context, *cognitoidentityprovider.DescribeUserPoolClientInput,
+		...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.DescribeUserPoolClientOutput, error)
+	ListUserPoolClientSecrets(context.Context, *cognitoidentityprovider.ListUserPoolClientSecretsInput,
+		...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.ListUserPoolClientSecretsOutput, error)
+	AddUserPoolClientSecret(context.Context, *cognitoidentityprovider.AddUserPoolClientSecretInput,
+		...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.AddUserPoolClientSecretOutput, error)
+	DeleteUserPoolClientSecret(context.Context, *cognitoidentityprovider.DeleteUserPoolClientSecretInput,
+		...func(*cognitoidentityprovider.Options)) (*cognitoidentityprovider.DeleteUserPoolClientSecretOutput, error)
 }
 
 var _ api = (*cognitoidentityprovider.Client)(nil)
@@ -46,7 +50,8 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Provider{clientID: c.ClientID, poolID: s.UserPoolID, api: cognitoidentityprovider.NewFromConfig(d.AWS(s.region()))}, nil
+	return &Provider{clientID: c.ClientID, poolID: s.UserPoolID,
+		api: cognitoidentityprovider.NewFromConfig(d.AWS(s.region()))}, nil
 }
 
 // Capabilities implements idp.Provider.
@@ -80,7 +85,8 @@ func capabilities() idp.Capabilities {
 // DescribeUserPoolClient says so only by showing a secret, and it need not show one of several.
 func (p *Provider) Check(ctx context.Context) error {
 	const operation = "read the app client"
-	out, err := p.api.DescribeUserPoolClient(ctx, &cognitoidentityprovider.DescribeUserPoolClientInput{UserPoolId: &p.poolID, ClientId: &p.clientID})
+	out, err := p.api.DescribeUserPoolClient(ctx,
+		&cognitoidentityprovider.DescribeUserPoolClientInput{UserPoolId: &p.poolID, ClientId: &p.clientID})
 	if err != nil {
 		return p.explain(err, operation)
 	}
@@ -88,14 +94,19 @@ func (p *Provider) Check(ctx context.Context) error {
 	if c == nil || aws.ToString(c.ClientId) != p.clientID || aws.ToString(c.UserPoolId) != p.poolID {
 		return notUnderstood(operation)
 	}
-	if !aws.ToBool(c.AllowedOAuthFlowsUserPoolClient) || !slices.Contains(c.AllowedOAuthFlows, types.OAuthFlowTypeCode) {
-		return failure.New(failure.Precondition, "app client %s of user pool %s may not use the authorization code grant, which "+
-			"load balancers log in with; allow it in the app client's login pages configuration", p.clientID, p.poolID)
+	if !aws.ToBool(c.AllowedOAuthFlowsUserPoolClient) ||
+		!slices.Contains(c.AllowedOAuthFlows, types.OAuthFlowTypeCode) {
+		return failure.New(failure.Precondition,
+			"app client %s of user pool %s may not use the authorization code grant, which "+
+				"load balancers log in with; allow it in the app client's login pages configuration", p.clientID,
+			p.poolID)
 	}
 	list, err := p.List(ctx)
 	if err == nil && len(list) == 0 {
-		err = failure.New(failure.Precondition, "app client %s of user pool %s has no client secret, so there is nothing to rotate; "+
-			"a public app client cannot get one: create a confidential one and put it on the load balancers", p.clientID, p.poolID)
+		err = failure.New(failure.Precondition,
+			"app client %s of user pool %s has no client secret, so there is nothing to rotate; "+
+				"a public app client cannot get one: create a confidential one and put it on the load balancers",
+			p.clientID, p.poolID)
 	}
 	return err
 }
@@ -104,7 +115,8 @@ func (p *Provider) Check(ctx context.Context) error {
 // ListUserPoolClientSecrets).
 func (p *Provider) List(ctx context.Context) ([]idp.Secret, error) {
 	const operation = "list the app client's secrets"
-	out, err := p.api.ListUserPoolClientSecrets(ctx, &cognitoidentityprovider.ListUserPoolClientSecretsInput{UserPoolId: &p.poolID, ClientId: &p.clientID})
+	out, err := p.api.ListUserPoolClientSecrets(ctx,
+		&cognitoidentityprovider.ListUserPoolClientSecretsInput{UserPoolId: &p.poolID, ClientId: &p.clientID})
 	if err != nil {
 		return nil, p.explain(err, operation)
 	}
@@ -117,7 +129,8 @@ func (p *Provider) List(ctx context.Context) ([]idp.Secret, error) {
 		if aws.ToString(s.ClientSecretId) == "" {
 			return nil, notUnderstood(operation)
 		}
-		list = append(list, idp.Secret{ID: *s.ClientSecretId, Status: idp.Active, Created: aws.ToTime(s.ClientSecretCreateDate)})
+		list = append(list, idp.Secret{ID: *s.ClientSecretId, Status: idp.Active,
+			Created: aws.ToTime(s.ClientSecretCreateDate)})
 	}
 	return list, nil
 }

@@ -40,7 +40,8 @@ func TestListReadsIDsAndDates(t *testing.T) {
 	p.answer(listSecrets, list("first", "second"))
 	got, err := newProvider(t, p.deps(1)).List(t.Context())
 	created := time.Date(2026, 3, 1, 10, 0, 0, 123e6, time.UTC)
-	want := []idp.Secret{{ID: "first", Status: idp.Active, Created: created}, {ID: "second", Status: idp.Active, Created: created}}
+	want := []idp.Secret{{ID: "first", Status: idp.Active, Created: created}, {ID: "second", Status: idp.Active,
+		Created: created}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("List is %+v, %v; want %+v", got, err, want)
 	}
@@ -49,7 +50,8 @@ func TestListReadsIDsAndDates(t *testing.T) {
 func TestCreateReportsAValueThatCognitoMade(t *testing.T) {
 	t.Parallel()
 	p := newPool(t)
-	p.answer(addSecret, `{"ClientSecretDescriptor": {"ClientSecretId": "second", "ClientSecretValue": "ValueOfTheVendor"}}`)
+	p.answer(addSecret,
+		`{"ClientSecretDescriptor": {"ClientSecretId": "second", "ClientSecretValue": "ValueOfTheVendor"}}`)
 	made, err := create(newProvider(t, p.deps(1)), t.Context())
 	if err != nil || made.Value.Reveal() != "ValueOfTheVendor" {
 		t.Errorf("Create is %+v, %v; want the value that is valid", made, err)
@@ -60,10 +62,12 @@ func TestAValueThatCognitoWouldRefuseIsNotSent(t *testing.T) {
 	t.Parallel()
 	vendor := newPool(t)
 	p := newProvider(t, vendor.deps(1))
-	for name, v := range map[string]string{"none": "", "23 characters": strings.Repeat("x", 23), "65 characters": strings.Repeat("x", 65),
-		"a hyphen": strings.Repeat("x", 30) + "-", "a line break": strings.Repeat("x", 30) + "\n"} {
+	for name, v := range map[string]string{"none": "", "23 characters": strings.Repeat("x", 23),
+		"65 characters": strings.Repeat("x", 65),
+		"a hyphen":      strings.Repeat("x", 30) + "-", "a line break": strings.Repeat("x", 30) + "\n"} {
 		_, err := p.Create(t.Context(), idp.CreateRequest{Value: secret.New(v), Tag: "v"})
-		if !failure.Is(err, failure.Internal) || !strings.Contains(err.Error(), "24 to 64") || vendor.Asked(addSecret) != 0 {
+		if !failure.Is(err, failure.Internal) || !strings.Contains(err.Error(), "24 to 64") ||
+			vendor.Asked(addSecret) != 0 {
 			t.Errorf("%s: %v, want %s", name, err, failure.Internal)
 		}
 	}
@@ -101,7 +105,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 		}, idp.Provider.Remove, failure.Precondition, "there is no app client"},
 		{"an app client that is not there is no removal", func(p *pool) { p.refuse(listSecrets, missing, 0) },
 			idp.Provider.Remove, failure.Precondition, "correct identityProvider.settings.userPoolId"},
-		{"the last secret is not deleted", func(*pool) {}, idp.Provider.Remove, failure.Precondition, "it is the last one"},
+		{"the last secret is not deleted", func(*pool) {}, idp.Provider.Remove, failure.Precondition,
+			"it is the last one"},
 		{"the last secret is not deleted, by another code", func(p *pool) { p.refuse(deleteSecret, limit, 0) },
 			idp.Provider.Remove, failure.Precondition, "it is the last one"},
 		{"a delete that is refused for another reason", func(p *pool) {
@@ -182,15 +187,20 @@ func TestCheckSaysWhyAnAppClientCannotBeRotated(t *testing.T) {
 			id, _ := p.Current()
 			_ = p.Store.Update(clientID, func(e *clients.Edit) error { return e.Remove(id) })
 		}, failure.Precondition, "create a confidential one"},
-		{"no code grant", changed(`["code"]`, `["client_credentials"]`), failure.Precondition, "authorization code grant"},
-		{"no OAuth flows at all", changed(`PoolClient": true`, `PoolClient": false`), failure.Precondition, "authorization code grant"},
+		{"no code grant", changed(`["code"]`, `["client_credentials"]`), failure.Precondition,
+			"authorization code grant"},
+		{"no OAuth flows at all", changed(`PoolClient": true`, `PoolClient": false`), failure.Precondition,
+			"authorization code grant"},
 		{"no such app client", func(p *pool) { p.refuse(describeClient, "ResourceNotFoundException", 0) },
 			failure.Precondition, "there is no app client"},
 		{"missing rights", func(p *pool) { p.refuse(describeClient, "AccessDeniedException", 0) },
 			failure.IdPRejected, "DescribeUserPoolClient"},
-		{"another app client's answer", changed(`"ClientId": "1`, `"ClientId": "2`), failure.Unavailable, "not understood"},
-		{"another pool's answer", changed(cognitotest.PoolID, "eu-central-1_Other"), failure.Unavailable, "not understood"},
-		{"something that is no app client", func(p *pool) { p.answer(describeClient, `{}`) }, failure.Unavailable, "not understood"},
+		{"another app client's answer", changed(`"ClientId": "1`, `"ClientId": "2`), failure.Unavailable,
+			"not understood"},
+		{"another pool's answer", changed(cognitotest.PoolID, "eu-central-1_Other"), failure.Unavailable,
+			"not understood"},
+		{"something that is no app client", func(p *pool) { p.answer(describeClient, `{}`) }, failure.Unavailable,
+			"not understood"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -81,8 +81,9 @@ func (p *pool) Break(op idptest.Operation, f idptest.Fault) {
 	p.answer(operation, map[idptest.Fault]string{idptest.Garble: `{"` + idptest.Canary + `": `,
 		idptest.Misshape: `{"` + idptest.Canary + `": 1}`}[f])
 	if rule, ok := map[idptest.Fault]fault.Rule{
-		idptest.Throttle:  {Mode: fault.Refuse, Status: http.StatusBadRequest, Code: "TooManyRequestsException"},
-		idptest.Break:     {Mode: fault.Refuse, Status: http.StatusInternalServerError, Code: "InternalServerException"},
+		idptest.Throttle: {Mode: fault.Refuse, Status: http.StatusBadRequest, Code: "TooManyRequestsException"},
+		idptest.Break: {Mode: fault.Refuse, Status: http.StatusInternalServerError,
+			Code: "InternalServerException"},
 		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusBadRequest, Code: "NotAuthorizedException"},
 		idptest.LoseReply: {Mode: fault.Lose},
 		idptest.Hang:      {Mode: fault.Delay, Latency: time.Hour},
@@ -121,7 +122,8 @@ func (p *pool) deps(attempts int) idp.Deps {
 
 func newProvider(t *testing.T, d idp.Deps) idp.Provider {
 	t.Helper()
-	p, err := cognito.New([]byte(`{"userPoolId": "`+cognitotest.PoolID+`"}`), idp.Client{Name: "orders-web", ClientID: clientID}, d)
+	p, err := cognito.New([]byte(`{"userPoolId": "`+cognitotest.PoolID+`"}`), idp.Client{Name: "orders-web",
+		ClientID: clientID}, d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,8 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		{"a pool of another partition", `{"userPoolId": "us-gov-west-1_AbCdEf123"}`, ""},
 		{"nothing", `{}`, pool},
 		{"null", `null`, pool},
-		{"the ARN of a pool", `{"userPoolId": "arn:aws:cognito-idp:eu-central-1:111122223333:userpool/eu-central-1_AbCdEf123"}`, pool},
+		{"the ARN of a pool",
+			`{"userPoolId": "arn:aws:cognito-idp:eu-central-1:111122223333:userpool/eu-central-1_AbCdEf123"}`, pool},
 		{"an id without its Region", `{"userPoolId": "AbCdEf123"}`, pool},
 		{"a Region that is a host", `{"userPoolId": "evil.example.com/_AbCdEf123"}`, pool},
 		{"an unknown field", `{"userPoolId": "eu-central-1_AbCdEf123", "clientSecret": "canary"}`,
@@ -31,7 +32,8 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 			if tt.want == "" && err != nil {
 				t.Error(err)
 			}
-			if tt.want != "" && (!failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary")) {
+			if tt.want != "" && (!failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), tt.want) ||
+				strings.Contains(err.Error(), "canary")) {
 				t.Errorf("got %v, want %s with %q", err, failure.InvalidInput, tt.want)
 			}
 		})

@@ -36,7 +36,8 @@ type newPassword struct {
 func (p *Provider) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
 	const operation = "add a secret"
 	if !r.Value.IsZero() {
-		return idp.Created{}, failure.New(failure.Internal, "Microsoft Entra ID makes the values of secrets; it takes none")
+		return idp.Created{}, failure.New(failure.Internal,
+			"Microsoft Entra ID makes the values of secrets; it takes none")
 	}
 	var body newPassword
 	body.Credential.DisplayName = namePrefix + r.Tag
@@ -71,7 +72,8 @@ func (p *Provider) Remove(ctx context.Context, id string) error {
 	}
 	for _, x := range list {
 		if strings.EqualFold(x.ID, id) {
-			return failure.Wrap(failure.Unavailable, s, "Microsoft Entra ID did not remove secret %s, which it lists; its servers may not agree yet", id)
+			return failure.Wrap(failure.Unavailable, s,
+				"Microsoft Entra ID did not remove secret %s, which it lists; its servers may not agree yet", id)
 		}
 	}
 	return nil

@@ -43,14 +43,16 @@ const (
 var client = idp.Client{Name: "orders-web", ClientID: appID}
 
 func settings(url, more string) json.RawMessage {
-	return json.RawMessage(fmt.Sprintf(`{"tenantId": %q, "graphUrl": %q, "loginUrl": %q, %s}`, entratest.TenantID, url, url, more))
+	return json.RawMessage(fmt.Sprintf(`{"tenantId": %q, "graphUrl": %q, "loginUrl": %q, %s}`, entratest.TenantID, url,
+		url, more))
 }
 
 // newTenant is an Entra ID with the client's app registration.
 func newTenant(t *testing.T) *imitationtest.Vendor {
 	t.Helper()
 	v := imitationtest.Start(t, entratest.Imitation, map[idptest.Operation]string{idptest.Check: "entra.getApplication",
-		idptest.List: "entra.getApplication", idptest.Create: "entra.addPassword", idptest.Remove: "entra.removePassword"})
+		idptest.List: "entra.getApplication", idptest.Create: "entra.addPassword",
+		idptest.Remove: "entra.removePassword"})
 	v.Register(clients.Client{ID: appID, AppID: objectID})
 	return v
 }
@@ -110,17 +112,21 @@ func byCertificate(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 		t.Fatal(err)
 	}
 	register(t, v, entratest.Rotator{Certificate: certificate})
-	d.Secret = storing(string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
+	d.Secret = storing(string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
+		Bytes: x509.MarshalPKCS1PrivateKey(key)})))
 	sum := sha256.Sum256(der)
-	return fmt.Sprintf(`"certificate": {"clientId": %q, "keySecretArn": %q, "sha256": %q}`, rotatorID, secretARN, hex.EncodeToString(sum[:]))
+	return fmt.Sprintf(`"certificate": {"clientId": %q, "keySecretArn": %q, "sha256": %q}`, rotatorID, secretARN,
+		hex.EncodeToString(sum[:]))
 }
 
 // byIdentity trusts an identity with a key of ours, for an audience.
 func byIdentity(audience, settings string) credential {
 	return func(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
-		public := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: rotatorKey().Public(), KeyID: "sts-1", Algorithm: string(jose.RS256)}}}
-		register(t, v, entratest.Rotator{Federated: &entratest.Federated{Issuer: sts.Issuer, Subject: sts.Role, Audience: audience,
-			Keys: func() (jose.JSONWebKeySet, error) { return public, nil }}})
+		public := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: rotatorKey().Public(), KeyID: "sts-1",
+			Algorithm: string(jose.RS256)}}}
+		register(t, v, entratest.Rotator{Federated: &entratest.Federated{Issuer: sts.Issuer, Subject: sts.Role,
+			Audience: audience,
+			Keys:     func() (jose.JSONWebKeySet, error) { return public, nil }}})
 		d.WebIdentity = func(_ context.Context, audience string) (secret.Value, error) {
 			key := jose.SigningKey{Algorithm: jose.RS256, Key: rotatorKey()}
 			signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithHeader("kid", "sts-1"))
@@ -128,7 +134,8 @@ func byIdentity(audience, settings string) credential {
 				return secret.Value{}, err
 			}
 			claims := jwt.Claims{Issuer: sts.Issuer, Subject: sts.Role, Audience: jwt.Audience{audience},
-				IssuedAt: jwt.NewNumericDate(imitationtest.Noon()), Expiry: jwt.NewNumericDate(imitationtest.Noon().Add(time.Minute))}
+				IssuedAt: jwt.NewNumericDate(imitationtest.Noon()),
+				Expiry:   jwt.NewNumericDate(imitationtest.Noon().Add(time.Minute))}
 			token, err := jwt.Signed(signer).Claims(claims).Serialize()
 			return secret.New(token), err
 		}
@@ -138,7 +145,8 @@ func byIdentity(audience, settings string) credential {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for name, credential := range map[string]credential{"with a client secret": bySecret, "with a certificate": byCertificate,
+	for name, credential := range map[string]credential{"with a client secret": bySecret,
+		"with a certificate":  byCertificate,
 		"with a web identity": byIdentity("api://AzureADTokenExchange", withIdentity)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,12 +27,15 @@ func newCredential(s Settings, d idp.Deps) *credential {
 	case s.WebIdentity != nil:
 		c.clientID, c.Proof = s.WebIdentity.ClientID, federated{WebIdentity: *s.WebIdentity, get: d.WebIdentity}
 	case s.Certificate != nil:
-		c.clientID, c.Proof = s.Certificate.ClientID, certificate{clientcredentials.PrivateKeyJWT{ClientID: s.Certificate.ClientID,
+		c.clientID, c.Proof = s.Certificate.ClientID, certificate{clientcredentials.PrivateKeyJWT{
+			ClientID:    s.Certificate.ClientID,
 			Certificate: s.Certificate.SHA256, Audience: tokenURL, Now: d.Now,
-			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.Certificate.KeySecretARN, What: "the private key of the rotator's own app registration"}}}
+			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.Certificate.KeySecretARN,
+				What: "the private key of the rotator's own app registration"}}}
 	default:
 		c.clientID, c.Proof = s.ClientSecret.ClientID, clientcredentials.ClientSecret{ClientID: s.ClientSecret.ClientID,
-			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.ClientSecret.SecretARN, What: "a client secret of the rotator's own app registration"}}
+			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.ClientSecret.SecretARN,
+				What: "a client secret of the rotator's own app registration"}}
 	}
 	c.Form = url.Values{"client_id": {c.clientID}, "scope": {s.GraphURL + "/.default"}}
 	c.API = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: c.explain,
@@ -50,9 +53,11 @@ func (c *credential) explain(s *httpclient.StatusError) string {
 	case "invalid_client":
 		return c.Proof.Advice()
 	case "unauthorized_client", "invalid_request", "invalid_grant":
-		return fmt.Sprintf("check %s, that app %s exists and is enabled there, and that no Conditional Access policy keeps it out", idp.Setting("tenantId"), c.clientID)
+		return fmt.Sprintf("check %s, that app %s exists and is enabled there, and that no Conditional Access policy "+
+			"keeps it out", idp.Setting("tenantId"), c.clientID)
 	case "invalid_scope", "invalid_resource":
-		return fmt.Sprintf("check that %s and %s belong to the same cloud", idp.Setting("graphUrl"), idp.Setting("loginUrl"))
+		return fmt.Sprintf("check that %s and %s belong to the same cloud", idp.Setting("graphUrl"),
+			idp.Setting("loginUrl"))
 	default:
 		return ""
 	}
@@ -76,7 +81,8 @@ func (f federated) Prove(ctx context.Context, form url.Values, _ http.Header) er
 
 // Advice implements clientcredentials.Proof.
 func (f federated) Advice() string {
-	return fmt.Sprintf("app %s needs a federated credential with the AWS account's issuer, the ARN of the function's role as subject, and the audience %s", f.ClientID, f.Audience)
+	return fmt.Sprintf("app %s needs a federated credential with the AWS account's issuer, the ARN of the function's "+
+		"role as subject, and the audience %s", f.ClientID, f.Audience)
 }
 
 // certificate proves who we are by a statement signed with its key.
@@ -86,6 +92,7 @@ type certificate struct {
 
 // Advice implements clientcredentials.Proof.
 func (c certificate) Advice() string {
-	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s is one of app %s, has not expired, "+
+	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s is one of app %s, has not "+
+		"expired, "+
 		"and belongs to the private key in %s", idp.Setting("certificate.sha256"), c.ClientID, c.Stored.ARN)
 }

@@ -38,13 +38,16 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 		return nil, err
 	}
 	if !guidPattern.MatchString(c.ClientID) {
-		return nil, failure.New(failure.InvalidInput, "clientId: must be the application (client) id of the app registration, a GUID")
+		return nil, failure.New(failure.InvalidInput,
+			"clientId: must be the application (client) id of the app registration, a GUID")
 	}
 	if s.ClientSecret != nil && strings.EqualFold(s.ClientSecret.ClientID, c.ClientID) {
-		return nil, failure.New(failure.InvalidInput, "%s: must be another app registration than the one that is rotated", idp.Setting("clientSecret.clientId"))
+		return nil, failure.New(failure.InvalidInput,
+			"%s: must be another app registration than the one that is rotated", idp.Setting("clientSecret.clientId"))
 	}
 	p := &Provider{client: c, settings: s, now: d.Now, credential: newCredential(s, d)}
-	p.api = d.API(httpclient.API{Vendor: vendor, Authorize: p.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain})
+	p.api = d.API(httpclient.API{Vendor: vendor, Authorize: p.authorize, ErrorCode: errorCode, Transient: transient,
+		Explain: p.explain})
 	return p, nil
 }
 
@@ -122,8 +125,10 @@ func (p *Provider) Check(ctx context.Context) error {
 	switch a.SignInAudience {
 	case "AzureADandPersonalMicrosoftAccount", "PersonalMicrosoftAccount":
 		if !p.settings.PersonalAccounts {
-			return failure.New(failure.Precondition, "the app registration %s allows personal Microsoft accounts, and can therefore have only %d secrets; "+
-				"set %s to true, so that this is respected", p.client.ClientID, personalLimit, idp.Setting("personalAccounts"))
+			return failure.New(failure.Precondition,
+				"the app registration %s allows personal Microsoft accounts, and can therefore have only %d secrets; "+
+					"set %s to true, so that this is respected", p.client.ClientID, personalLimit,
+				idp.Setting("personalAccounts"))
 		}
 	}
 	return nil
@@ -159,8 +164,10 @@ func (p *Provider) read(ctx context.Context, operation string) (application, err
 		}
 	}
 	if !strings.EqualFold(a.AppID, p.client.ClientID) {
-		return application{}, failure.New(failure.Precondition, "the app registration with object id %s has another client id than %s; "+
-			"correct %s, or leave it out", p.settings.ApplicationObjectID, p.client.ClientID, idp.Setting("applicationObjectId"))
+		return application{}, failure.New(failure.Precondition,
+			"the app registration with object id %s has another client id than %s; "+
+				"correct %s, or leave it out", p.settings.ApplicationObjectID, p.client.ClientID,
+			idp.Setting("applicationObjectId"))
 	}
 	return a, nil
 }

@@ -41,9 +41,13 @@ func TestListReadsIDsDatesAndOurTagsOnly(t *testing.T) {
 	v.Answer("GET "+appPath, 200, registration)
 	got, err := newProvider(t, v, bySecret, "").List(t.Context())
 	want := []idp.Secret{
-		{ID: key1, Status: idp.Disabled, Created: time.Date(2024, 3, 1, 10, 0, 0, 0, time.UTC), Until: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)}, // expired this very moment
-		{ID: key2, Status: idp.Active, Created: time.Date(2026, 2, 1, 10, 0, 0, 0, time.UTC), Until: time.Date(2026, 9, 1, 10, 0, 0, 123456700, time.UTC), Tag: version},
-		{ID: key3, Status: idp.Active, Created: time.Date(2025, 3, 1, 10, 0, 0, 0, time.UTC), Until: time.Date(2027, 3, 1, 10, 0, 0, 0, time.UTC)},
+		// expired this very moment
+		{ID: key1, Status: idp.Disabled, Created: time.Date(2024, 3, 1, 10, 0, 0, 0, time.UTC),
+			Until: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)},
+		{ID: key2, Status: idp.Active, Created: time.Date(2026, 2, 1, 10, 0, 0, 0, time.UTC),
+			Until: time.Date(2026, 9, 1, 10, 0, 0, 123456700, time.UTC), Tag: version},
+		{ID: key3, Status: idp.Active, Created: time.Date(2025, 3, 1, 10, 0, 0, 0, time.UTC),
+			Until: time.Date(2027, 3, 1, 10, 0, 0, 0, time.UTC)},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("List is %+v, %v; want %+v", got, err, want)
@@ -53,11 +57,13 @@ func TestListReadsIDsDatesAndOurTagsOnly(t *testing.T) {
 func TestOnlyTheExactPrefixMakesATag(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"alb-oidc-rotation/v1": "v1", "alb-oidc-rotation": "", "Alb-Oidc-Rotation/v1": "", " alb-oidc-rotation/v1": "", "x/alb-oidc-rotation/v1": "", "v1": "",
+		"alb-oidc-rotation/v1": "v1", "alb-oidc-rotation": "", "Alb-Oidc-Rotation/v1": "", " alb-oidc-rotation/v1": "",
+		"x/alb-oidc-rotation/v1": "", "v1": "",
 	} {
 		v := newTenant(t)
-		v.Answer("GET "+appPath, 200, fmt.Sprintf(`{"id": %q, "appId": %q, "passwordCredentials": [{"keyId": %q, "displayName": %q}]}`,
-			objectID, appID, key1, name))
+		v.Answer("GET "+appPath, 200,
+			fmt.Sprintf(`{"id": %q, "appId": %q, "passwordCredentials": [{"keyId": %q, "displayName": %q}]}`,
+				objectID, appID, key1, name))
 		got, err := newProvider(t, v, bySecret, "").List(t.Context())
 		if err != nil || len(got) != 1 || got[0].Tag != want {
 			t.Errorf("%q: List is %+v, %v; want the tag %q", name, got, err, want)
@@ -70,14 +76,19 @@ func TestRequestsAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	const token = "eyJ0.access-token.0"
 	add := imitationtest.Exchange{Request: "POST " + appPath + "/addPassword", Status: 200,
-		Body:   `{"passwordCredential": {"displayName": "alb-oidc-rotation/` + version + `", "endDateTime": "2026-08-28T10:00:00Z"}}`,
-		Answer: `{"@odata.context": "x", "keyId": "` + key3 + `", "hint": "kX8", "secretText": "kX8~made", "customKeyIdentifier": null}`}
+		Body: `{"passwordCredential": {"displayName": "alb-oidc-rotation/` + version +
+			`", "endDateTime": "2026-08-28T10:00:00Z"}}`,
+		Answer: `{"@odata.context": "x", "keyId": "` + key3 +
+			`", "hint": "kX8", "secretText": "kX8~made", "customKeyIdentifier": null}`}
 	short := add
 	short.Body = strings.Replace(add.Body, "2026-08-28", "2026-03-31", 1)
 	s := imitationtest.Play(t, "Bearer "+token,
-		imitationtest.Exchange{Request: "GET " + appPath + "?$select=id,appId,signInAudience,passwordCredentials", Status: 200, Answer: registration},
-		add, imitationtest.Exchange{Request: "POST " + appPath + "/removePassword", Body: `{"keyId": "` + key2 + `"}`, Status: 204}, short)
-	guid, ids := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`), map[string]bool{}
+		imitationtest.Exchange{Request: "GET " + appPath + "?$select=id,appId,signInAudience,passwordCredentials",
+			Status: 200, Answer: registration},
+		add, imitationtest.Exchange{Request: "POST " + appPath + "/removePassword", Body: `{"keyId": "` + key2 + `"}`,
+			Status: 204}, short)
+	guid, ids := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`),
+		map[string]bool{}
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
 		id := r.Header.Get("client-request-id")
 		if !guid.MatchString(id) || ids[id] {
@@ -86,12 +97,14 @@ func TestRequestsAreAsDocumented(t *testing.T) {
 		ids[id] = true
 		isToken := r.URL.Path == "/"+entratest.TenantID+"/oauth2/v2.0/token"
 		if isToken {
-			imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": token})
+			imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": 3599,
+				"access_token": token})
 		}
 		return isToken
 	}
 	provider := func(more string) idp.Provider {
-		d := imitationtest.Deps(t, s.Server, map[string]string{secretARN: "of-the-rotator\n"}, time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
+		d := imitationtest.Deps(t, s.Server, map[string]string{secretARN: "of-the-rotator\n"},
+			time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
 		p, err := entra.New(settings(s.URL, more+withSecret), client, d)
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +135,8 @@ func create(ctx context.Context, p idp.Provider) error {
 func TestCreateWithAValueAsksNobody(t *testing.T) {
 	t.Parallel()
 	v := newTenant(t)
-	_, err := newProvider(t, v, bySecret, "").Create(t.Context(), idp.CreateRequest{Value: secret.New("own"), Tag: version})
+	_, err := newProvider(t, v, bySecret,
+		"").Create(t.Context(), idp.CreateRequest{Value: secret.New("own"), Tag: version})
 	if !failure.Is(err, failure.Internal) || v.Asked("entra.addPassword") != 0 {
 		t.Errorf("Create with a value: %v", err)
 	}
@@ -138,7 +152,8 @@ func answerToAdd(status int, body string) func(*imitationtest.Vendor) {
 
 func TestRefusalsAreExplained(t *testing.T) {
 	t.Parallel()
-	const notFound, concurrent, noSecrets = "Request_ResourceNotFound", "Directory_ConcurrencyViolation", "CredentialTypeNotAllowedAsPerAppPolicy"
+	const notFound, concurrent, noSecrets = "Request_ResourceNotFound", "Directory_ConcurrencyViolation",
+		"CredentialTypeNotAllowedAsPerAppPolicy"
 	remove := func(ctx context.Context, p idp.Provider) error { return p.Remove(ctx, key1) } // not there
 	policy := func(p entratest.Policy) func(*imitationtest.Vendor) {
 		return func(v *imitationtest.Vendor) { v.Double.(*entratest.Entra).SetPolicy(p) }
@@ -150,7 +165,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 		kind    failure.Kind // "" is success
 		says    string
 	}{
-		{"a secret that Graph does not find counts as removed", refuse("removePassword", 404, notFound), remove, "", ""},
+		{"a secret that Graph does not find counts as removed", refuse("removePassword", 404, notFound), remove,
+			"", ""},
 		{"an app that is not there is no removal", func(v *imitationtest.Vendor) {
 			v.Refuse("entra.removePassword", 404, notFound)
 			v.Refuse("entra.getApplication", 404, notFound)
@@ -164,19 +180,26 @@ func TestRefusalsAreExplained(t *testing.T) {
 		{"a throttled creation says how long to wait", refuse("addPassword", 429, ""),
 			create, failure.Throttled, "asked to wait 2s"},
 		{"a creation without ownership is explained", func(v *imitationtest.Vendor) {
-			_ = v.Double.(*entratest.Entra).RegisterRotator(entratest.Rotator{ClientID: rotatorID, Secret: v.Double.AdminToken(), NotOwned: []string{appID}})
-		}, create, failure.IdPRejected, "make its service principal an owner of app " + appID + ": HTTP 403 Authorization_RequestDenied"},
+			_ = v.Double.(*entratest.Entra).RegisterRotator(entratest.Rotator{ClientID: rotatorID,
+				Secret: v.Double.AdminToken(), NotOwned: []string{appID}})
+		}, create, failure.IdPRejected,
+			"make its service principal an owner of app " + appID + ": HTTP 403 Authorization_RequestDenied"},
 		{"a policy against secrets is explained", policy(entratest.Policy{NoSecrets: true}),
 			create, failure.IdPRejected, "forbids new client secrets"},
 		{"so it is when it comes as a 400", refuse("addPassword", 400, noSecrets),
 			create, failure.IdPRejected, "forbids new client secrets"},
-		{"a policy against long lives is explained", policy(entratest.Policy{MaxLifetime: 90 * 24 * time.Hour}), create, failure.IdPRejected,
+		{"a policy against long lives is explained", policy(entratest.Policy{MaxLifetime: 90 * 24 * time.Hour}), create,
+			failure.IdPRejected,
 			"does not allow secrets that live 180 days: lower identityProvider.settings.secretLifetimeDays"},
-		{"a token that is not taken is explained", refuse("addPassword", 401, ""), create, failure.IdPRejected, "same cloud"},
-		{"a failed dependency leaves open what happened", answerToAdd(424, `{"error": {"code": "FailedDependency", "message": "canary"}}`),
+		{"a token that is not taken is explained", refuse("addPassword", 401, ""), create, failure.IdPRejected,
+			"same cloud"},
+		{"a failed dependency leaves open what happened", answerToAdd(424,
+			`{"error": {"code": "FailedDependency", "message": "canary"}}`),
 			create, failure.Unavailable, "HTTP 424 FailedDependency"},
-		{"a server error that is not Graph's", answerToAdd(503, "<html>canary"), create, failure.Unavailable, "HTTP 503"},
-		{"a code that is not Graph's", answerToAdd(403, `{"error": {"code": "canary-canary"}}`), create, failure.IdPRejected, "HTTP 403"},
+		{"a server error that is not Graph's", answerToAdd(503, "<html>canary"), create, failure.Unavailable,
+			"HTTP 503"},
+		{"a code that is not Graph's", answerToAdd(403, `{"error": {"code": "canary-canary"}}`), create,
+			failure.IdPRejected, "HTTP 403"},
 		{"an answer without the value is not understood", answerToAdd(200, `{"keyId": "`+key3+`"}`),
 			create, failure.Unavailable, "not understood"},
 		{"an answer without an id is not understood", answerToAdd(200, `{"secretText": "canary"}`),
@@ -219,12 +242,17 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 		{"a good registration passes", "", "", "", "", ""},
 		{"one for several tenants passes", "AzureADMyOrg", "AzureADMultipleOrgs", "", "", ""},
 		{"the client id may be in capitals", appID, strings.ToUpper(appID), "", "", ""},
-		{"undeclared personal accounts", "AzureADMyOrg", "AzureADandPersonalMicrosoftAccount", "", failure.Precondition, "personalAccounts to true"},
-		{"only personal accounts, undeclared", "AzureADMyOrg", "PersonalMicrosoftAccount", "", failure.Precondition, "personalAccounts to true"},
-		{"declared personal accounts pass", "AzureADMyOrg", "AzureADandPersonalMicrosoftAccount", `"personalAccounts": true, `, "", ""},
-		{"another registration", `"appId": "` + appID, `"appId": "` + rotatorID, "", failure.Precondition, "another client id"},
+		{"undeclared personal accounts", "AzureADMyOrg", "AzureADandPersonalMicrosoftAccount", "", failure.Precondition,
+			"personalAccounts to true"},
+		{"only personal accounts, undeclared", "AzureADMyOrg", "PersonalMicrosoftAccount", "", failure.Precondition,
+			"personalAccounts to true"},
+		{"declared personal accounts pass", "AzureADMyOrg", "AzureADandPersonalMicrosoftAccount",
+			`"personalAccounts": true, `, "", ""},
+		{"another registration", `"appId": "` + appID, `"appId": "` + rotatorID, "", failure.Precondition,
+			"another client id"},
 		{"something that is no registration", `"id": "`, `"noid": "`, "", failure.Unavailable, "not understood"},
-		{"a registration without its secrets", `"passwordCredentials"`, `"keyCredentials"`, "", failure.Unavailable, "not understood"},
+		{"a registration without its secrets", `"passwordCredentials"`, `"keyCredentials"`, "", failure.Unavailable,
+			"not understood"},
 		{"a secret without a usable id", key2, "../x", "", failure.Unavailable, "not understood"},
 	}
 	for _, tt := range tests {
@@ -244,7 +272,8 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 func TestTheProbeIsATokenForTheClientItself(t *testing.T) {
 	t.Parallel()
 	c := newProvider(t, newTenant(t), bySecret, "").Capabilities()
-	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Resource: appID, Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
+	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Resource: appID,
+		Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
 	if !reflect.DeepEqual(c.Probe, want) || c.AcceptsValue || !c.KeepsTag || c.CanDisable {
 		t.Errorf("the capabilities are %+v", c)
 	}
@@ -252,7 +281,8 @@ func TestTheProbeIsATokenForTheClientItself(t *testing.T) {
 
 func TestTheClientMustBeAnAppRegistrationOfItsOwn(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]idp.Client{"no GUID": {ClientID: "orders-web"}, "the rotator itself": {ClientID: strings.ToUpper(rotatorID)}} {
+	for name, c := range map[string]idp.Client{"no GUID": {ClientID: "orders-web"},
+		"the rotator itself": {ClientID: strings.ToUpper(rotatorID)}} {
 		_, err := entra.New(settings("https://graph.example.com", withSecret), c, idp.Deps{})
 		if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId: must be") {
 			t.Errorf("%s: %v", name, err)

@@ -16,8 +16,8 @@ import (
 
 const vendor = "Microsoft Entra ID"
 
-// Error codes of Microsoft Graph (Graph docs, "Microsoft Graph error responses and resource types"; those of policies in
-// "Microsoft Entra application management policies").
+// Error codes of Microsoft Graph (Graph docs, "Microsoft Graph error responses and resource types"; those of policies
+// in "Microsoft Entra application management policies").
 const (
 	codeNotFound = "Request_ResourceNotFound"
 	// codeNoSecrets and codeLifetime are refusals by an app management policy of the tenant.
@@ -27,7 +27,8 @@ const (
 
 // concurrent are the codes for "Error due to concurrent requests being made to the tenant. Please wait briefly and
 // retry." They come with status 400 or 409, and the request had no effect.
-var concurrent = []string{"Directory_ConcurrencyViolation", "Directory_ObjectConcurrencyViolation", "Request_ConcurrencyViolation"}
+var concurrent = []string{"Directory_ConcurrencyViolation", "Directory_ObjectConcurrencyViolation",
+	"Request_ConcurrencyViolation"}
 
 // do sends a request to the app registration. below is what follows its address.
 func (p *Provider) do(ctx context.Context, method, below, operation string, body, out any) error {
@@ -35,7 +36,8 @@ func (p *Provider) do(ctx context.Context, method, below, operation string, body
 	if p.settings.ApplicationObjectID != "" {
 		address = "/v1.0/applications/" + p.settings.ApplicationObjectID
 	}
-	return p.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: p.settings.GraphURL + address + below, JSON: body}, out)
+	return p.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: p.settings.GraphURL + address +
+		below, JSON: body}, out)
 }
 
 // transient implements httpclient.API.
@@ -58,14 +60,19 @@ func (p *Provider) explain(s *httpclient.StatusError) string {
 	admin := p.credential.clientID
 	switch {
 	case s.Code == codeNoSecrets:
-		return fmt.Sprintf("an app management policy of the tenant forbids new client secrets: have app %s exempted from it", p.client.ClientID)
+		return fmt.Sprintf("an app management policy of the tenant forbids new client secrets: have app %s exempted "+
+			"from it", p.client.ClientID)
 	case s.Code == codeLifetime:
-		return fmt.Sprintf("an app management policy of the tenant does not allow secrets that live %d days: lower %s, "+
-			"or have app %s exempted from it", p.settings.lifetime(), idp.Setting("secretLifetimeDays"), p.client.ClientID)
+		return fmt.Sprintf(
+			"an app management policy of the tenant does not allow secrets that live %d days: lower %s, "+
+				"or have app %s exempted from it", p.settings.lifetime(), idp.Setting("secretLifetimeDays"),
+			p.client.ClientID)
 	case s.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of app %s is not taken: check that %s and %s belong to the same cloud, and the tenant", admin, idp.Setting("graphUrl"), idp.Setting("loginUrl"))
+		return fmt.Sprintf("the access token of app %s is not taken: check that %s and %s belong to the same cloud, "+
+			"and the tenant", admin, idp.Setting("graphUrl"), idp.Setting("loginUrl"))
 	case s.Status == http.StatusForbidden:
-		return fmt.Sprintf("grant app %s the application permission Application.ReadWrite.OwnedBy, with admin consent, and make its service principal an owner of app %s",
+		return fmt.Sprintf("grant app %s the application permission Application.ReadWrite.OwnedBy, with admin "+
+			"consent, and make its service principal an owner of app %s",
 			admin, p.client.ClientID)
 	case s.Status == http.StatusNotFound && s.Code == codeNotFound:
 		return fmt.Sprintf("there is no app registration %s in tenant %s; correct clientId, %s or %s",
@@ -73,7 +80,8 @@ func (p *Provider) explain(s *httpclient.StatusError) string {
 	case s.Status == http.StatusNotFound:
 		return fmt.Sprintf("the answer is not Microsoft Graph's; is %s right?", idp.Setting("graphUrl"))
 	case s.Status == http.StatusBadRequest && p.settings.PersonalAccounts:
-		return fmt.Sprintf("most likely the app registration has %d secrets, which is the limit where personal accounts are allowed: remove one that nothing uses", personalLimit)
+		return fmt.Sprintf("most likely the app registration has %d secrets, which is the limit where personal "+
+			"accounts are allowed: remove one that nothing uses", personalLimit)
 	default:
 		return ""
 	}

@@ -29,13 +29,13 @@ type Settings struct {
 	// ApplicationObjectID is the object id of the app registration. Without it the registration is addressed by its
 	// application (client) id, which does as well.
 	ApplicationObjectID string `json:"applicationObjectId,omitempty"`
-	// GraphURL and LoginURL are those of the cloud: https://graph.microsoft.com and https://login.microsoftonline.com by
-	// default, others in national clouds (Microsoft Graph docs, "National cloud deployments").
+	// GraphURL and LoginURL are those of the cloud: https://graph.microsoft.com and https://login.microsoftonline.com
+	// by default, others in national clouds (Microsoft Graph docs, "National cloud deployments").
 	GraphURL string `json:"graphUrl,omitempty"`
 	LoginURL string `json:"loginUrl,omitempty"`
-	// SecretLifetimeDays is how long a new secret lives; 1 to 730, default 180. It must exceed the rotation interval plus
-	// the grace period by the time that it takes somebody to notice that rotations fail: a secret that expires while it
-	// is in use is an outage. A tenant's app management policy may set an upper limit.
+	// SecretLifetimeDays is how long a new secret lives; 1 to 730, default 180. It must exceed the rotation interval
+	// plus the grace period by the time that it takes somebody to notice that rotations fail: a secret that expires
+	// while it is in use is an outage. A tenant's app management policy may set an upper limit.
 	SecretLifetimeDays *int `json:"secretLifetimeDays,omitempty"`
 	// PersonalAccounts must be true for a registration that allows personal Microsoft accounts: such a one holds two
 	// secrets at most (Microsoft identity platform docs, "Validation differences by supported account types").
@@ -101,10 +101,12 @@ func (s Settings) lifetime() int {
 func (s *Settings) check(ps *strictjson.Problems) {
 	s.setDefaults()
 	if !guidPattern.MatchString(s.TenantID) && !domainPattern.MatchString(s.TenantID) {
-		ps.Add(idp.Setting("tenantId"), "must be the directory (tenant) id, a GUID, or a domain name of the tenant; common and organizations are no tenant")
+		ps.Add(idp.Setting("tenantId"), "must be the directory (tenant) id, a GUID, or a domain name of the tenant; "+
+			"common and organizations are no tenant")
 	}
 	if s.ApplicationObjectID != "" {
-		checkGUID(ps, idp.Setting("applicationObjectId"), s.ApplicationObjectID, "the object id of the app registration")
+		checkGUID(ps, idp.Setting("applicationObjectId"), s.ApplicationObjectID,
+			"the object id of the app registration")
 	}
 	const advice = "must be the base URL of the cloud's endpoint, without a path"
 	config.CheckBaseURL(ps, idp.Setting("graphUrl"), s.GraphURL, advice)
@@ -125,15 +127,18 @@ func (s Settings) checkCredential(ps *strictjson.Problems) {
 	if c := s.Certificate; c != nil {
 		given++
 		checkGUID(ps, idp.Setting("certificate.clientId"), c.ClientID, ours)
-		config.CheckSecretARN(ps, idp.Setting("certificate.keySecretArn"), c.KeySecretARN, "the certificate's private key")
+		config.CheckSecretARN(ps, idp.Setting("certificate.keySecretArn"), c.KeySecretARN,
+			"the certificate's private key")
 		if !sha256Pattern.MatchString(c.SHA256) {
-			ps.Add(idp.Setting("certificate.sha256"), "must be the certificate's SHA-256 fingerprint: 64 hexadecimal digits")
+			ps.Add(idp.Setting("certificate.sha256"),
+				"must be the certificate's SHA-256 fingerprint: 64 hexadecimal digits")
 		}
 	}
 	if c := s.ClientSecret; c != nil {
 		given++
 		checkGUID(ps, idp.Setting("clientSecret.clientId"), c.ClientID, ours)
-		config.CheckSecretARN(ps, idp.Setting("clientSecret.secretArn"), c.SecretARN, "the client secret of the rotator's own app registration")
+		config.CheckSecretARN(ps, idp.Setting("clientSecret.secretArn"), c.SecretARN,
+			"the client secret of the rotator's own app registration")
 	}
 	if given != 1 {
 		ps.Add(idp.SettingsPath, "needs exactly one of webIdentity, certificate and clientSecret")

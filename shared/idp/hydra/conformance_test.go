@@ -17,7 +17,8 @@ import (
 const initial = "initial-secret-of-" + clientID
 
 func start(t *testing.T) *imitationtest.Vendor {
-	return imitationtest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.rotateSecret",
+	return imitationtest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient",
+		idptest.Create: "hydra.rotateSecret",
 		idptest.Remove: "hydra.patchClient"}, clientID)
 }
 
@@ -36,7 +37,8 @@ func TestConformance(t *testing.T) {
 	exceptions[idptest.RuleLostCreate] = "Hydra shows no secrets: what was never told cannot be listed"
 	idptest.Run(t, idptest.Subject{Exceptions: exceptions, New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := start(t)
-		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(imitated(t, v, clientID), b) })
+		p, b := idptest.WithSlots(t, v, []string{clientID},
+			func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(imitated(t, v, clientID), b) })
 		return p, b
 	}})
 }
@@ -45,9 +47,12 @@ func TestConformance(t *testing.T) {
 func TestConformanceAsAPair(t *testing.T) {
 	t.Parallel()
 	const second = "orders-web-second"
-	idptest.Run(t, idptest.Subject{Exceptions: idptest.NeedsNoRequest(idptest.List, "Hydra shows no secrets; the token endpoint is asked"),
+	idptest.Run(t, idptest.Subject{Exceptions: idptest.NeedsNoRequest(idptest.List,
+		"Hydra shows no secrets; the token endpoint is asked"),
 		New: func(t *testing.T) (idp.Provider, idptest.Backend) {
-			v := imitationtest.Start(t, hydratest.Imitation, map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient", idptest.Remove: "hydra.patchClient"}, clientID, second)
+			v := imitationtest.Start(t, hydratest.Imitation,
+				map[idptest.Operation]string{idptest.Check: "hydra.getClient", idptest.Create: "hydra.patchClient",
+					idptest.Remove: "hydra.patchClient"}, clientID, second)
 			v.Double.(*hydratest.Hydra).SetVersion("v2.2.0", false)
 			p, b := idptest.WithSlots(t, v, []string{clientID, second}, func(b withoutids.Env) idp.Provider {
 				return withoutids.Pair(clientID, imitated(t, v, clientID), second, imitated(t, v, second), b)
@@ -65,17 +70,20 @@ func TestFiveEarlierSecretsAreKeptAndEndTogether(t *testing.T) {
 		if err != nil || !v.Store.Accepts(clientID, made.Reveal(), imitationtest.Noon()) {
 			t.Fatalf("shift %d: %v", n, err)
 		}
-		if kept := v.Store.Accepts(clientID, initial, imitationtest.Noon()); kept != (n <= 5) || len(v.Live(clientID)) != min(n+1, 6) {
+		if kept := v.Store.Accepts(clientID, initial, imitationtest.Noon()); kept != (n <= 5) ||
+			len(v.Live(clientID)) != min(n+1, 6) {
 			t.Errorf("after shift %d there are %d, the first is accepted: %t", n, len(v.Live(clientID)), kept)
 		}
 	}
-	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, initial, imitationtest.Noon()) {
+	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(clientID)) != 1 ||
+		!v.Store.Accepts(clientID, initial, imitationtest.Noon()) {
 		t.Errorf("%d are left (%v)", len(v.Live(clientID)), err)
 	}
 	if _, err := c.Shift(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Set(t.Context(), secret.New("a-value-of-ours")); err != nil || len(v.Live(clientID)) != 1 || !v.Store.Accepts(clientID, "a-value-of-ours", imitationtest.Noon()) {
+	if err := c.Set(t.Context(), secret.New("a-value-of-ours")); err != nil || len(v.Live(clientID)) != 1 ||
+		!v.Store.Accepts(clientID, "a-value-of-ours", imitationtest.Noon()) {
 		t.Errorf("not set (%v)", err)
 	}
 }

@@ -1,6 +1,6 @@
 // Package hydra manages the client secret of an OAuth 2.0 client at Ory Hydra or the Ory Network (admin API,
-// /admin/clients/{id}). A rotation keeps up to five earlier secrets accepted, until the secret is set, which ends all others; none
-// is ever shown. Releases up to v26.2.0 cannot rotate: there a client has one secret that can be set.
+// /admin/clients/{id}). A rotation keeps up to five earlier secrets accepted, until the secret is set, which ends all
+// others; none is ever shown. Releases up to v26.2.0 cannot rotate: there a client has one secret that can be set.
 package hydra
 
 import (
@@ -45,7 +45,9 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 		return nil, err
 	}
 	if !idPattern.MatchString(c.ClientID) {
-		return nil, failure.New(failure.InvalidInput, "clientId, identityProvider.clientPair: must be the id of a client at Hydra, letters, digits, ., _, ~ and -")
+		return nil, failure.New(failure.InvalidInput,
+			"clientId, identityProvider.clientPair: must be the id of a client at Hydra, letters, digits, ., _, ~ "+
+				"and -")
 	}
 	h := &Client{client: c, settings: s}
 	h.api = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Transient: transient, Explain: h.explain})
@@ -72,8 +74,9 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 	return capabilities(), err
 }
 
-// capabilities: the token endpoint authenticates the client, strictly by its registered method, before it looks at the grant:
-// a wrong secret is invalid_client, an invented code invalid_grant. unauthorized_client is one that was authenticated.
+// capabilities: the token endpoint authenticates the client, strictly by its registered method, before it looks at the
+// grant: a wrong secret is invalid_client, an invented code invalid_grant. unauthorized_client is one that was
+// authenticated.
 func capabilities() idp.Capabilities {
 	return idp.Capabilities{Model: idp.CurrentPrevious, CanSet: true, Probe: idp.ProbeSpec{
 		Grant:    idp.AuthorizationCode,
@@ -89,7 +92,8 @@ func (h *Client) url(below string) string {
 func (h *Client) get(ctx context.Context) (map[string]json.RawMessage, error) {
 	const operation = "read the client"
 	var c map[string]json.RawMessage
-	if err := h.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodGet, URL: h.url("")}, &c); err != nil {
+	if err := h.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodGet, URL: h.url("")},
+		&c); err != nil {
 		return nil, err
 	}
 	if text(c["client_id"]) == "" {
@@ -120,16 +124,19 @@ func (h *Client) Check(ctx context.Context) error {
 	case text(c["client_id"]) != h.client.ClientID:
 		return failure.New(failure.Precondition, "Hydra answered with another client than %s", h.client.ClientID)
 	case method(c) == "":
-		return failure.New(failure.Precondition, "Hydra client %s does not authenticate by a plain client secret, which is all that load balancers can do; "+
-			"set its token_endpoint_auth_method to client_secret_basic or client_secret_post", h.client.ClientID)
+		return failure.New(failure.Precondition,
+			"Hydra client %s does not authenticate by a plain client secret, which is all that load balancers can do; "+
+				"set its token_endpoint_auth_method to client_secret_basic or client_secret_post", h.client.ClientID)
 	case !slices.Contains(grants, "authorization_code"):
-		return failure.New(failure.Precondition, "Hydra client %s may not use the grant authorization_code, by which load balancers log users in", h.client.ClientID)
+		return failure.New(failure.Precondition,
+			"Hydra client %s may not use the grant authorization_code, by which load balancers log users in",
+			h.client.ClientID)
 	}
 	return nil
 }
 
-// method is the registered authentication method, "" for one that load balancers cannot use. The default is Basic (Hydra's
-// API reference, oAuth2Client).
+// method is the registered authentication method, "" for one that load balancers cannot use. The default is Basic
+// (Hydra's API reference, oAuth2Client).
 func method(c map[string]json.RawMessage) string {
 	switch m := text(c["token_endpoint_auth_method"]); m {
 	case "":
@@ -147,25 +154,29 @@ func (h *Client) Review(ctx context.Context) (idp.Review, error) {
 }
 
 // noRotation is what can be done with a Hydra that cannot rotate.
-const noRotation = "this Hydra cannot keep an old secret beside a new one: use a release after v26.2.0, or a second client like the first named in identityProvider.clientPair, " +
+const noRotation = "this Hydra cannot keep an old secret beside a new one: use a release after v26.2.0, or a second " +
+	"client like the first named in identityProvider.clientPair, " +
 	"or accept failing logins by identityProvider.allowInterruption"
 
 // ReviewShift implements idp.ShiftReviewer.
 func (h *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	var out idp.Review
 	if !h.settings.RemoveAllPrevious {
-		out.Refusals = append(out.Refusals, idp.Setting("removeAllPrevious")+": must be true: Hydra ends all earlier secrets of a client together, so those that somebody else still uses end with a rotation too")
+		out.Refusals = append(out.Refusals, idp.Setting("removeAllPrevious")+": must be true: Hydra ends all earlier "+
+			"secrets of a client together, so those that somebody else still uses end with a rotation too")
 	}
 	var answer struct {
 		Version string `json:"version"`
 	}
-	err := h.api.Do(ctx, httpclient.Request{Operation: "tell its version", Method: http.MethodGet, URL: h.settings.AdminURL + "/version"}, &answer)
+	err := h.api.Do(ctx, httpclient.Request{Operation: "tell its version", Method: http.MethodGet,
+		URL: h.settings.AdminURL + "/version"}, &answer)
 	if _, answered := httpclient.Status(err); err != nil && !answered {
 		return out, err
 	}
 	switch old, known := tooOld(answer.Version); {
 	case err != nil || !known: // the Ory Network, or a build of somebody's own
-		out.Warnings = append(out.Warnings, "whether this Hydra can rotate secrets is only known by doing it; if it cannot, nothing is changed")
+		out.Warnings = append(out.Warnings,
+			"whether this Hydra can rotate secrets is only known by doing it; if it cannot, nothing is changed")
 	case old:
 		out.Refusals = append(out.Refusals, noRotation)
 	}
@@ -174,8 +185,9 @@ func (h *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 
 var versionPattern = regexp.MustCompile(`^v(\d{1,4})\.(\d{1,4})\.(\d{1,4})`)
 
-// tooOld tells whether a release cannot rotate: v26.2.0 is the last that certainly cannot (Hydra's repository: the commit that
-// brought it is of July 2026). known is false for a text that is no release, or one of which it is not certain.
+// tooOld tells whether a release cannot rotate: v26.2.0 is the last that certainly cannot (Hydra's repository: the
+// commit that brought it is of July 2026). known is false for a text that is no release, or one of which it is not
+// certain.
 func tooOld(version string) (old, known bool) {
 	m := versionPattern.FindStringSubmatch(version)
 	if m == nil {
@@ -196,9 +208,12 @@ func tooOld(version string) (old, known bool) {
 }
 
 // alike are the settings in which two clients of a pair must be the same.
-var alike = []string{"redirect_uris", "grant_types", "response_types", "scope", "audience", "subject_type", "skip_consent", "access_token_strategy",
-	"authorization_code_grant_access_token_lifespan", "authorization_code_grant_id_token_lifespan", "authorization_code_grant_refresh_token_lifespan",
-	"refresh_token_grant_access_token_lifespan", "refresh_token_grant_id_token_lifespan", "refresh_token_grant_refresh_token_lifespan",
+var alike = []string{"redirect_uris", "grant_types", "response_types", "scope", "audience", "subject_type",
+	"skip_consent", "access_token_strategy",
+	"authorization_code_grant_access_token_lifespan", "authorization_code_grant_id_token_lifespan",
+	"authorization_code_grant_refresh_token_lifespan",
+	"refresh_token_grant_access_token_lifespan", "refresh_token_grant_id_token_lifespan",
+	"refresh_token_grant_refresh_token_lifespan",
 	"id_token_signed_response_alg", "userinfo_signed_response_alg", "sector_identifier_uri", "metadata"}
 
 // Traits implements idp.TraitsReporter.
@@ -217,7 +232,8 @@ func (h *Client) Shift(ctx context.Context) (secret.Value, error) {
 		ClientID string `json:"client_id"`
 		Secret   string `json:"client_secret"`
 	}
-	err := h.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPost, URL: h.url("/secrets/rotate")}, &answer)
+	err := h.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPost,
+		URL: h.url("/secrets/rotate")}, &answer)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound {
 		if _, again := h.get(ctx); again == nil { // the client is there, so it is the path that is not
 			return secret.Value{}, failure.Wrap(failure.Precondition, s, "%s", noRotation)
@@ -260,9 +276,11 @@ func (h *Client) Restore(ctx context.Context, v secret.Value) error { return h.S
 func (h *Client) explain(s *httpclient.StatusError) string {
 	switch s.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Sprintf("the admin API wants another credential: an API key of the Ory project in %s, or whatever protects a Hydra of your own", idp.Setting("apiKey"))
+		return fmt.Sprintf("the admin API wants another credential: an API key of the Ory project in %s, or whatever "+
+			"protects a Hydra of your own", idp.Setting("apiKey"))
 	case http.StatusNotFound:
-		return fmt.Sprintf("there is no client %s at %s; correct clientId, identityProvider.clientPair or %s", h.client.ClientID, h.settings.AdminURL, idp.Setting("adminUrl"))
+		return fmt.Sprintf("there is no client %s at %s; correct clientId, identityProvider.clientPair or %s",
+			h.client.ClientID, h.settings.AdminURL, idp.Setting("adminUrl"))
 	default:
 		return ""
 	}
@@ -270,8 +288,8 @@ func (h *Client) explain(s *httpclient.StatusError) string {
 
 var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// codeConcurrent stands for Hydra's answer 400 to a change whose transaction the database undid because of another at the same
-// time, which has a text only.
+// codeConcurrent stands for Hydra's answer 400 to a change whose transaction the database undid because of another at
+// the same time, which has a text only.
 const codeConcurrent = "concurrent_update"
 
 // transient implements httpclient.API.

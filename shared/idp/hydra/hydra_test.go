@@ -22,13 +22,15 @@ const (
 )
 
 // client is the documented shape, shortened.
-const client = `{"client_id": "` + clientID + `", "client_name": "Orders", "redirect_uris": ["https://orders.example.com/oauth2/idpresponse"],
+const client = `{"client_id": "` + clientID +
+	`", "client_name": "Orders", "redirect_uris": ["https://orders.example.com/oauth2/idpresponse"],
  "grant_types": ["refresh_token", "authorization_code"], "response_types": ["code"], "scope": "openid offline_access", "audience": [], "subject_type": "public",
  "token_endpoint_auth_method": "client_secret_post", "userinfo_signed_response_alg": "none", "metadata": {}, "skip_consent": true}`
 
 func newClient(t *testing.T, s *httptest.Server, more string) *hydra.Client {
 	t.Helper()
-	c, err := hydra.New([]byte(`{"adminUrl": "`+s.URL+`/"`+more+`}`), idp.Client{Name: "orders-web", ClientID: clientID},
+	c, err := hydra.New([]byte(`{"adminUrl": "`+s.URL+`/"`+more+`}`), idp.Client{Name: "orders-web",
+		ClientID: clientID},
 		imitationtest.Deps(t, s, map[string]string{secretARN: apiKey + "\n"}, time.Unix(1772359200, 0)))
 	if err != nil {
 		t.Fatal(err)
@@ -39,12 +41,14 @@ func newClient(t *testing.T, s *httptest.Server, more string) *hydra.Client {
 // play expects requests with the API key.
 func play(t *testing.T, exchanges ...imitationtest.Exchange) *hydra.Client {
 	t.Helper()
-	return newClient(t, imitationtest.Play(t, "Bearer "+apiKey, exchanges...).Server, `, "removeAllPrevious": true, `+withKey)
+	return newClient(t, imitationtest.Play(t, "Bearer "+apiKey, exchanges...).Server,
+		`, "removeAllPrevious": true, `+withKey)
 }
 
 func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 	t.Parallel()
-	rotate := imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 200, Answer: `{"client_id": "` + clientID + `", "client_secret": "made-by-hydra"}`}
+	rotate := imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 200, Answer: `{"client_id": "` +
+		clientID + `", "client_secret": "made-by-hydra"}`}
 	if v, err := play(t, rotate).Shift(t.Context()); err != nil || !v.Equal(secret.New("made-by-hydra")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
 	}
@@ -52,7 +56,8 @@ func TestTheSecretIsRotatedAsDocumented(t *testing.T) {
 	if _, err := play(t, rotate).Shift(t.Context()); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("an answer without a secret: %v", err)
 	}
-	set := imitationtest.Exchange{Request: "PATCH " + at, Body: `[{"op": "replace", "path": "/client_secret", "value": "of-ours"}]`, Status: 200, Answer: client}
+	set := imitationtest.Exchange{Request: "PATCH " + at,
+		Body: `[{"op": "replace", "path": "/client_secret", "value": "of-ours"}]`, Status: 200, Answer: client}
 	if err := play(t, set).Set(t.Context(), secret.New("of-ours")); err != nil {
 		t.Error(err)
 	}
@@ -75,7 +80,8 @@ func TestAHydraOfOnesOwnIsAskedWithoutACredential(t *testing.T) {
 
 func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 	t.Parallel()
-	for version, want := range map[string]string{`"v26.2.0"`: "refused", `"v2.2.0"`: "refused", `"v25.4.0"`: "refused", `"v26.3.0"`: "", `"v27.0.1-rc.1"`: "",
+	for version, want := range map[string]string{`"v26.2.0"`: "refused", `"v2.2.0"`: "refused", `"v25.4.0"`: "refused",
+		`"v26.3.0"`: "", `"v27.0.1-rc.1"`: "",
 		`"v26.2.1"`: "warned", `"master"`: "warned", `7`: "warned"} {
 		e := imitationtest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": ` + version + `}`}
 		if version == "7" { // the Ory Network's gateway
@@ -93,21 +99,26 @@ func TestAnOldHydraIsFoundOutWithoutAChange(t *testing.T) {
 			t.Errorf("version %s: %q %+v (%v), want %q", version, got, r, err, want)
 		}
 	}
-	s := imitationtest.Play(t, "", imitationtest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": "v26.3.0"}`})
+	s := imitationtest.Play(t,
+		"", imitationtest.Exchange{Request: "GET /version", Status: 200, Answer: `{"version": "v26.3.0"}`})
 	r, err := newClient(t, s.Server, "").ReviewShift(t.Context())
-	if err != nil || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0], "settings.removeAllPrevious: must be true") {
+	if err != nil || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0],
+		"settings.removeAllPrevious: must be true") {
 		t.Errorf("without the acknowledgement: %+v (%v)", r, err)
 	}
 }
 
 func TestAHydraThatCannotRotateSaysSoAndNothingIsChanged(t *testing.T) {
 	t.Parallel()
-	rotate := imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 404, Answer: `404 page not found`}
-	_, err := play(t, rotate, imitationtest.Exchange{Request: "GET " + at, Status: 200, Answer: client}).Shift(t.Context())
+	rotate := imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: 404,
+		Answer: `404 page not found`}
+	_, err := play(t, rotate, imitationtest.Exchange{Request: "GET " + at, Status: 200,
+		Answer: client}).Shift(t.Context())
 	if !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
 		t.Errorf("no such path: %v", err)
 	}
-	_, err = play(t, rotate, imitationtest.Exchange{Request: "GET " + at, Status: 404, Answer: `{"error": "not_found"}`}).Shift(t.Context())
+	_, err = play(t, rotate, imitationtest.Exchange{Request: "GET " + at, Status: 404,
+		Answer: `{"error": "not_found"}`}).Shift(t.Context())
 	if !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "there is no client orders-web") {
 		t.Errorf("no such client: %v", err)
 	}
@@ -120,17 +131,22 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		kind     failure.Kind
 		says     string
 	}{
-		"a good client passes":        {"", "", "", ""},
-		"the default method passes":   {`"token_endpoint_auth_method": "client_secret_post", `, "", "", ""},
-		"a private key":               {"client_secret_post", "private_key_jwt", failure.Precondition, "client_secret_basic or client_secret_post"},
-		"a public client":             {"client_secret_post", "none", failure.Precondition, "client_secret_basic or client_secret_post"},
-		"another client":              {`"client_id": "orders-web"`, `"client_id": "other"`, failure.Precondition, "another client than orders-web"},
+		"a good client passes":      {"", "", "", ""},
+		"the default method passes": {`"token_endpoint_auth_method": "client_secret_post", `, "", "", ""},
+		"a private key": {"client_secret_post", "private_key_jwt", failure.Precondition,
+			"client_secret_basic or client_secret_post"},
+		"a public client": {"client_secret_post", "none", failure.Precondition,
+			"client_secret_basic or client_secret_post"},
+		"another client": {`"client_id": "orders-web"`, `"client_id": "other"`, failure.Precondition,
+			"another client than orders-web"},
 		"no grants, the default":      {`["refresh_token", "authorization_code"]`, `[]`, "", ""},
 		"no authorization code":       {`, "authorization_code"`, ``, failure.Precondition, "authorization_code"},
 		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
 	} {
-		err := play(t, imitationtest.Exchange{Request: "GET " + at, Status: 200, Answer: strings.Replace(client, tt.old, tt.new, 1)}).Check(t.Context())
-		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says)) {
+		err := play(t, imitationtest.Exchange{Request: "GET " + at, Status: 200, Answer: strings.Replace(client, tt.old,
+			tt.new, 1)}).Check(t.Context())
+		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) ||
+			!strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
@@ -140,7 +156,8 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		t.Errorf("the review is %+v (%v)", r, err)
 	}
 	traits, err := h.Traits(t.Context())
-	if err != nil || len(traits) != 7 || traits["grant_types"] != "authorization_code refresh_token" || traits["scope"] != "openid offline_access" || traits["skip_consent"] != "true" {
+	if err != nil || len(traits) != 7 || traits["grant_types"] != "authorization_code refresh_token" ||
+		traits["scope"] != "openid offline_access" || traits["skip_consent"] != "true" {
 		t.Errorf("the traits are %v (%v)", traits, err)
 	}
 }
@@ -153,15 +170,20 @@ func TestRefusalsAreExplained(t *testing.T) {
 		kind   failure.Kind
 		says   string
 	}{
-		"no key":    {401, `{"error": {"id": "session_inactive", "message": "vendor"}}`, failure.IdPRejected, "settings.apiKey, or whatever protects a Hydra of your own: HTTP 401 session_inactive"},
+		"no key": {401, `{"error": {"id": "session_inactive", "message": "vendor"}}`, failure.IdPRejected,
+			"settings.apiKey, or whatever protects a Hydra of your own: HTTP 401 session_inactive"},
 		"too much":  {429, `{"error": {"id": "too_many_requests"}}`, failure.Throttled, "HTTP 429 too_many_requests"},
 		"an outage": {502, "vendor", failure.Unavailable, "HTTP 502"},
-		"another at the same time": {400, `{"error": {"code": 400, "status": "Bad Request", "message": "Unable to serialize access due to a concurrent update in another session, vendor"}}`,
+		"another at the same time": {400,
+			`{"error": {"code": 400, "status": "Bad Request", "message": "Unable to serialize access due to a concurrent update in another session, vendor"}}`,
 			failure.Throttled, "HTTP 400 concurrent_update"},
-		"no secret": {400, `{"error": "invalid_request", "error_description": "vendor"}`, failure.IdPRejected, "HTTP 400 invalid_request"},
+		"no secret": {400, `{"error": "invalid_request", "error_description": "vendor"}`, failure.IdPRejected,
+			"HTTP 400 invalid_request"},
 	} {
-		_, err := play(t, imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: tt.status, Answer: tt.answer}).Shift(t.Context())
-		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "vendor") {
+		_, err := play(t, imitationtest.Exchange{Request: "POST " + at + "/secrets/rotate", Status: tt.status,
+			Answer: tt.answer}).Shift(t.Context())
+		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(),
+			"vendor") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
@@ -175,17 +197,23 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		`{"adminUrl": "https://example.com/hydra/", "removeAllPrevious": true, ` + withKey + `}`: "",
 		`{}`:                                p + ".adminUrl: is missing",
 		`{"adminUrl": "http://hydra:4445"}`: p + ".adminUrl: must begin with https://",
-		`{"adminUrl": "https://hydra-admin.example.com/admin/clients"}`:            p + ".adminUrl: must be the URL before /admin/clients",
-		`{"adminUrl": "https://x.example.com", "apiKey": {"secretArn": "canary"}}`: p + ".apiKey.secretArn: must be the ARN",
-		`{"adminUrl": "https://x.example.com", "key": "canary"}`:                   p + ".key: is not known; allowed here: adminUrl, apiKey, removeAllPrevious",
+		`{"adminUrl": "https://hydra-admin.example.com/admin/clients"}`: p +
+			".adminUrl: must be the URL before /admin/clients",
+		`{"adminUrl": "https://x.example.com", "apiKey": {"secretArn": "canary"}}`: p +
+			".apiKey.secretArn: must be the ARN",
+		`{"adminUrl": "https://x.example.com", "key": "canary"}`: p +
+			".key: is not known; allowed here: adminUrl, apiKey, removeAllPrevious",
 	} {
 		_, err := hydra.Capabilities([]byte(settings), idp.Client{})
-		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary")) {
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "canary")) {
 			t.Errorf("%s: %v, want %q", settings, err, want)
 		}
 	}
-	_, err := hydra.New([]byte(`{"adminUrl": "https://hydra-admin.example.com"}`), idp.Client{ClientID: "a/b"}, idp.Deps{})
-	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(), "clientId, identityProvider.clientPair: must be") {
+	_, err := hydra.New([]byte(`{"adminUrl": "https://hydra-admin.example.com"}`), idp.Client{ClientID: "a/b"},
+		idp.Deps{})
+	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(),
+		"clientId, identityProvider.clientPair: must be") {
 		t.Errorf("a client id with a path: %v", err)
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 // Settings are the provider's part of a client's configuration.
 type Settings struct {
-	// AdminURL is where /admin/clients is, e.g. https://hydra-admin.example.com or https://PROJECT.projects.oryapis.com.
+	// AdminURL is where /admin/clients is, e.g. https://hydra-admin.example.com or
+	// https://PROJECT.projects.oryapis.com.
 	AdminURL string `json:"adminUrl"`
 	// APIKey of the Ory Network project. A Hydra of one's own has no authentication; what protects it may take a bearer
 	// token too.

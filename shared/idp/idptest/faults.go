@@ -17,7 +17,8 @@ func refusals() []refusal {
 		{Hang, failure.Unavailable, everything, "without an answer, %s ends with its context and has no effect"},
 		// the others need no body to know that they succeeded
 		{Garble, failure.Unavailable, []Operation{Check, List, Create}, "answered with nonsense, %s is unavailable"},
-		{Misshape, failure.Unavailable, []Operation{Check, List, Create}, "answered with other JSON, %s is unavailable"},
+		{Misshape, failure.Unavailable, []Operation{Check, List, Create},
+			"answered with other JSON, %s is unavailable"},
 	}
 }
 

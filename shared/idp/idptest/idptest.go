@@ -31,8 +31,8 @@ type Subject struct {
 	// New returns a fresh client with one active secret, and the provider for it. The provider must not really sleep
 	// between tries.
 	New func(t *testing.T) (idp.Provider, Backend)
-	// Exceptions maps the name of a rule that the provider breaks to the vendor's rule that forces it to. The suite fails
-	// if the provider keeps the rule after all.
+	// Exceptions maps the name of a rule that the provider breaks to the vendor's rule that forces it to. The suite
+	// fails if the provider keeps the rule after all.
 	Exceptions map[string]string
 }
 

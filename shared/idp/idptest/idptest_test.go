@@ -159,7 +159,8 @@ func TestAnExceptionExcusesTheBrokenRule(t *testing.T) {
 	m := mutant{disabling: v.Provider().(disabling), remove: func(context.Context, string) error {
 		return failure.New(failure.IdPRejected, "this vendor removes only the previous secret")
 	}}
-	if err := idptest.Judge(t.Context(), idptest.RuleRemoveNew, m, v, "only the previous secret can be dropped"); err != nil {
+	if err := idptest.Judge(t.Context(), idptest.RuleRemoveNew, m, v,
+		"only the previous secret can be dropped"); err != nil {
 		t.Error(err)
 	}
 }
@@ -167,7 +168,8 @@ func TestAnExceptionExcusesTheBrokenRule(t *testing.T) {
 // TestNoProductionCodeImportsTheSuite keeps what only tests and the local stack use out of the functions.
 func TestNoProductionCodeImportsTheSuite(t *testing.T) {
 	t.Parallel()
-	forTests := regexp.MustCompile(`/(shared/(clock|fault|awstest|idp/idptest|idp/[a-z0-9]+/[a-z0-9]+test)|functions/internal/fakes)\b`)
+	forTests := regexp.MustCompile(
+		`/(shared/(clock|fault|awstest|idp/idptest|idp/[a-z0-9]+/[a-z0-9]+test)|functions/internal/fakes)\b`)
 	seen := 0
 	for _, module := range []string{"../..", "../../../functions"} {
 		err := filepath.WalkDir(module, func(path string, d fs.DirEntry, err error) error {
@@ -180,7 +182,8 @@ func TestNoProductionCodeImportsTheSuite(t *testing.T) {
 				return err
 			}
 			for _, i := range f.Imports {
-				if forTests.MatchString(i.Path.Value) && !forTests.MatchString("/shared/"+strings.TrimPrefix(filepath.ToSlash(path), "../../")) {
+				if forTests.MatchString(i.Path.Value) &&
+					!forTests.MatchString("/shared/"+strings.TrimPrefix(filepath.ToSlash(path), "../../")) {
 					t.Errorf("%s imports %s, which is for tests only", path, i.Path.Value)
 				}
 			}

@@ -15,7 +15,8 @@ const (
 	// RuleRemoveOld and RuleRemoveNew are broken where a person removes secrets.
 	RuleRemoveOld = "the old secret can be removed, and the new one stays accepted"
 	RuleRemoveNew = "a new secret can be removed again, and the old one stays accepted"
-	// RuleEnable and RuleDisableAbsent are broken by a vendor with one slot: to enable the old secret is to end the new.
+	// RuleEnable and RuleDisableAbsent are broken by a vendor with one slot: to enable the old secret is to end the
+	// new.
 	RuleEnable        = "a disabled secret is refused but comes back"
 	RuleDisableAbsent = "disabling or enabling an absent secret is a failed precondition"
 	// RuleLostCreate is broken by vendors whose secrets cannot be listed.
@@ -43,7 +44,8 @@ func capabilitiesAgree(_ context.Context, c *client) error {
 	caps := c.capabilities()
 	_, disables := c.provider.(idp.Disabler)
 	switch {
-	case !slices.Contains([]idp.Model{idp.NamedSet, idp.CurrentPrevious, idp.ClientPair, idp.InPlace, idp.ByHand}, caps.Model):
+	case !slices.Contains([]idp.Model{idp.NamedSet, idp.CurrentPrevious, idp.ClientPair, idp.InPlace, idp.ByHand},
+		caps.Model):
 		return fmt.Errorf("model %q is not one of package idp", caps.Model)
 	case caps.MaxSecrets == 1:
 		return fmt.Errorf("at MaxSecrets is 1, which leaves no room for a new secret beside the old one")
@@ -117,7 +119,8 @@ func createKeepsOthers(ctx context.Context, c *client) error {
 	}
 	want := !c.capabilities().ReplacesInPlace()
 	if got := c.backend.Accepts(c.value); got != want {
-		return fmt.Errorf("after Create the old secret's being accepted is %t, want %t for model %s", got, want, c.capabilities().Model)
+		return fmt.Errorf("after Create the old secret's being accepted is %t, want %t for model %s", got, want,
+			c.capabilities().Model)
 	}
 	if c.capabilities().HasIDs() && !slices.Contains(c.backend.IDs(), c.id) {
 		return fmt.Errorf("after Create the old secret %s is gone", c.id)
@@ -148,7 +151,8 @@ func createUpToLimit(ctx context.Context, c *client) error {
 	before := c.snapshot()
 	_, err := c.create(ctx)
 	if !failure.Is(err, failure.IdPRejected) && !failure.Is(err, failure.Precondition) {
-		return fmt.Errorf("at Create beyond the limit: %v, want %s or %s", err, failure.IdPRejected, failure.Precondition)
+		return fmt.Errorf("at Create beyond the limit: %v, want %s or %s", err, failure.IdPRejected,
+			failure.Precondition)
 	}
 	return c.unchanged(before)
 }
@@ -170,8 +174,8 @@ func removeNew(ctx context.Context, c *client) error {
 	return c.removed(ctx, made.ID, made.Value, c.value)
 }
 
-// leavesOthers fills the client of a named set, and retires one after the other: each of the others must stay as it is, whoever made
-// it.
+// leavesOthers fills the client of a named set, and retires one after the other: each of the others must stay as it is,
+// whoever made it.
 func leavesOthers(ctx context.Context, c *client) error {
 	room := 4
 	if limit := c.capabilities().MaxSecrets; limit > 0 {

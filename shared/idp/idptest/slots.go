@@ -40,9 +40,10 @@ var (
 // initialVersion is the version of the secret that exists from the start.
 const initialVersion = "version-initial"
 
-// WithSlots returns the provider that make builds of a vendor's registrations, and its backend. The first client id is the
-// one in use; it must have exactly one secret.
-func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(withoutids.Env) idp.Provider) (idp.Provider, *Versions) {
+// WithSlots returns the provider that make builds of a vendor's registrations, and its backend. The first client id is
+// the one in use; it must have exactly one secret.
+func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(withoutids.Env) idp.Provider) (idp.Provider,
+	*Versions) {
 	t.Helper()
 	live := v.Live(clientIDs[0])
 	if len(live) != 1 {

@@ -19,8 +19,9 @@ import (
 const first, second = "first", "second"
 
 func start(t *testing.T, create, remove string) *imitationtest.Vendor {
-	return imitationtest.Start(t, keycloaktest.Imitation, map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
-		idptest.Create: "keycloak." + create, idptest.Remove: "keycloak." + remove}, first, second)
+	return imitationtest.Start(t, keycloaktest.Imitation,
+		map[idptest.Operation]string{idptest.Check: "keycloak.findClient", idptest.List: "keycloak.readSecret",
+			idptest.Create: "keycloak." + create, idptest.Remove: "keycloak." + remove}, first, second)
 }
 
 func withPolicy(t *testing.T) *imitationtest.Vendor {
@@ -46,7 +47,8 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := withPolicy(t)
-		p, b := idptest.WithSlots(t, v, []string{first}, func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(imitated(t, v, first), b) })
+		p, b := idptest.WithSlots(t, v, []string{first},
+			func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(imitated(t, v, first), b) })
 		return p, b
 	}})
 }
@@ -75,11 +77,13 @@ func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := c.Slots(t.Context())
-	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || !s.PreviousUntil.Equal(imitationtest.Noon().Add(48*time.Hour)) ||
+	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) ||
+		!s.PreviousUntil.Equal(imitationtest.Noon().Add(48*time.Hour)) ||
 		!s.CurrentUntil.Equal(imitationtest.Noon().Add(30*24*time.Hour)) {
 		t.Errorf("the slots are wrong: until %s and %s (%v)", s.CurrentUntil, s.PreviousUntil, err)
 	}
-	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(first)) != 1 || !v.Store.Accepts(first, initial, imitationtest.Noon()) {
+	if err := c.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(first)) != 1 ||
+		!v.Store.Accepts(first, initial, imitationtest.Noon()) {
 		t.Errorf("not put back (%v)", err)
 	}
 	for range 2 {
@@ -104,11 +108,13 @@ func TestAPolicyThatCoversTheClientNoMoreIsSeenBeforeASecretIsMade(t *testing.T)
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 || r.MaxGrace != 334*time.Hour {
 		t.Fatalf("the review is %+v (%v)", r, err)
 	}
-	v.Double.(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour, Rotated: 48 * time.Hour, Elsewhere: true})
+	v.Double.(*keycloaktest.Keycloak).SetPolicy(&keycloaktest.Policy{Lifetime: 30 * 24 * time.Hour,
+		Rotated: 48 * time.Hour, Elsewhere: true})
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 0 {
 		t.Errorf("that cannot be read, but the review is %+v (%v)", r, err)
 	}
-	if _, err := c.Shift(t.Context()); !failure.Is(err, failure.Precondition) || len(v.Live(first)) != 1 || !v.Store.Accepts(first, "initial-secret-of-"+first, imitationtest.Noon()) {
+	if _, err := c.Shift(t.Context()); !failure.Is(err, failure.Precondition) || len(v.Live(first)) != 1 ||
+		!v.Store.Accepts(first, "initial-secret-of-"+first, imitationtest.Noon()) {
 		t.Errorf("a shift: %v", err)
 	}
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
@@ -123,15 +129,23 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	bearer := v.Bearer(url.Values{"grant_type": {"client_credentials"}, "client_id": {keycloaktest.RotatorID},
 		"client_secret": {v.Double.AdminToken()}}, "")
 	for request, want := range map[string]int{
-		"GET " + realm + "/clients?clientId=other":                                                          http.StatusOK,
-		"GET " + realm + "/clients/other/client-secret":                                                     http.StatusNotFound,
-		"GET " + realm + "/clients/first/client-secret/rotated":                                             http.StatusNotFound,
-		"DELETE " + realm + "/clients/first/client-secret/rotated":                                          http.StatusNoContent,
-		"GET /admin/realms/other/clients?clientId=first":                                                    http.StatusNotImplemented,
-		"PUT " + realm + `/clients/first {"clientId": "first", "secret": "x", "redirectUris": []}`:          http.StatusBadRequest,
-		"PUT " + realm + `/clients/first {"clientId": "other", "secret": "x", "webOrigins": []}`:            http.StatusNotImplemented,
-		"PUT " + realm + `/clients/first {"clientId": "first", "secret": "x"}`:                              http.StatusNotImplemented,
-		"PUT " + realm + `/clients/first {"webOrigins": [], "serviceAccountsEnabled": true, "secret": "x"}`: http.StatusNotImplemented,
+		"GET " + realm +
+			"/clients?clientId=other": http.StatusOK,
+		"GET " + realm +
+			"/clients/other/client-secret": http.StatusNotFound,
+		"GET " + realm +
+			"/clients/first/client-secret/rotated": http.StatusNotFound,
+		"DELETE " + realm +
+			"/clients/first/client-secret/rotated": http.StatusNoContent,
+		"GET /admin/realms/other/clients?clientId=first": http.StatusNotImplemented,
+		"PUT " + realm +
+			`/clients/first {"clientId": "first", "secret": "x", "redirectUris": []}`: http.StatusBadRequest,
+		"PUT " + realm +
+			`/clients/first {"clientId": "other", "secret": "x", "webOrigins": []}`: http.StatusNotImplemented,
+		"PUT " + realm +
+			`/clients/first {"clientId": "first", "secret": "x"}`: http.StatusNotImplemented,
+		"PUT " + realm +
+			`/clients/first {"webOrigins": [], "serviceAccountsEnabled": true, "secret": "x"}`: http.StatusNotImplemented,
 	} {
 		if status, body := v.Send(request, bearer); status != want || status == http.StatusOK && body != "[]" {
 			t.Errorf("%s: %d %s, want %d", request, status, body, want)

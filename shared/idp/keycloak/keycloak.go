@@ -1,7 +1,7 @@
-// Package keycloak manages the client secret of a client at Keycloak (admin API, /admin/realms/{realm}/clients). Where the server
-// has the feature client-secret-rotation and a client policy with the executor secret-rotation covers the client, it keeps the
-// secret before the current one, for as long as the policy says (idp.CurrentPrevious). Without, a client has one secret: two
-// clients take turns (idp.ClientPair), or logins fail for a while (idp.InPlace).
+// Package keycloak manages the client secret of a client at Keycloak (admin API, /admin/realms/{realm}/clients). Where
+// the server has the feature client-secret-rotation and a client policy with the executor secret-rotation covers the
+// client, it keeps the secret before the current one, for as long as the policy says (idp.CurrentPrevious). Without, a
+// client has one secret: two clients take turns (idp.ClientPair), or logins fail for a while (idp.InPlace).
 package keycloak
 
 import (
@@ -49,10 +49,12 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 	k := &Client{client: c, settings: s, now: d.Now}
 	// Keycloak's JWT client authentication takes the realm's issuer as the audience, in all releases
 	issuer := s.ServerURL + "/realms/" + s.RotatorRealm
-	k.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: issuer + "/protocol/openid-connect/token",
+	k.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: issuer +
+		"/protocol/openid-connect/token",
 		Proof: s.Proof(d.Secret, d.Now, issuer, true),
 		API:   d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: k.explainToken})}
-	k.api = d.API(httpclient.API{Vendor: vendor, Authorize: k.tokens.Authorize, ErrorCode: errorCode, Explain: k.explain})
+	k.api = d.API(httpclient.API{Vendor: vendor, Authorize: k.tokens.Authorize, ErrorCode: errorCode,
+		Explain: k.explain})
 	return k, nil
 }
 
@@ -65,14 +67,15 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 	return capabilities(), err
 }
 
-// capabilities: a wrong secret is 401 unauthorized_client, an unknown client 401 invalid_client, an invented code invalid_grant
-// (ClientIdAndSecretAuthenticator, AuthorizationCodeGrantType).
+// capabilities: a wrong secret is 401 unauthorized_client, an unknown client 401 invalid_client, an invented code
+// invalid_grant (ClientIdAndSecretAuthenticator, AuthorizationCodeGrantType).
 func capabilities() idp.Capabilities {
-	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, CanSet: true, TellsEnd: true, Probe: idp.ProbeSpec{
-		Grant:    idp.AuthorizationCode,
-		Accepted: []string{"invalid_grant"},
-		Rejected: []string{"unauthorized_client", "invalid_client"},
-	}}
+	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, CanSet: true, TellsEnd: true,
+		Probe: idp.ProbeSpec{
+			Grant:    idp.AuthorizationCode,
+			Accepted: []string{"invalid_grant"},
+			Rejected: []string{"unauthorized_client", "invalid_client"},
+		}}
 }
 
 // Check implements idp.Registration.
@@ -81,16 +84,22 @@ func (k *Client) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const advice = "load balancers need an OpenID Connect client with client authentication on, the authenticator Client Id and Secret, and the standard flow"
+	const advice = "load balancers need an OpenID Connect client with client authentication on, the authenticator " +
+		"Client Id and Secret, and the standard flow"
 	switch {
 	case !r.Access.Manage || !r.Access.Configure:
-		return failure.New(failure.IdPRejected, "Keycloak lets the rotator only look at client %s: %s", k.client.ClientID, k.roles())
-	case r.Protocol != "openid-connect" || r.PublicClient || r.BearerOnly || r.ClientAuthenticatorType != "client-secret":
-		return failure.New(failure.Precondition, "Keycloak client %s does not authenticate by a plain client secret; %s", k.client.ClientID, advice)
+		return failure.New(failure.IdPRejected, "Keycloak lets the rotator only look at client %s: %s",
+			k.client.ClientID, k.roles())
+	case r.Protocol != "openid-connect" || r.PublicClient || r.BearerOnly ||
+		r.ClientAuthenticatorType != "client-secret":
+		return failure.New(failure.Precondition,
+			"Keycloak client %s does not authenticate by a plain client secret; %s", k.client.ClientID, advice)
 	case !r.StandardFlowEnabled:
-		return failure.New(failure.Precondition, "Keycloak client %s may not use the standard flow (authorization code); %s", k.client.ClientID, advice)
+		return failure.New(failure.Precondition,
+			"Keycloak client %s may not use the standard flow (authorization code); %s", k.client.ClientID, advice)
 	case !r.Enabled:
-		return failure.New(failure.Precondition, "Keycloak client %s is disabled; enable it, or remove the client from the rotation", k.client.ClientID)
+		return failure.New(failure.Precondition,
+			"Keycloak client %s is disabled; enable it, or remove the client from the rotation", k.client.ClientID)
 	}
 	return nil
 }
@@ -149,9 +158,9 @@ func (k *Client) current(ctx context.Context, r registration) (secret.Value, err
 	return secret.New(answer.Value), nil
 }
 
-// Shift implements idp.PreviousKeeper. Whether a policy covers the client cannot be asked, and without one a new secret ends the old
-// one. But each update shows it: with a policy the attribute of the secret's end stays, without Keycloak removes it
-// (ClientResource.update). So the client is first updated with nothing new.
+// Shift implements idp.PreviousKeeper. Whether a policy covers the client cannot be asked, and without one a new secret
+// ends the old one. But each update shows it: with a policy the attribute of the secret's end stays, without Keycloak
+// removes it (ClientResource.update). So the client is first updated with nothing new.
 func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 	r, err := k.find(ctx)
 	if err != nil {
@@ -191,7 +200,8 @@ func (k *Client) covered(r registration) error {
 	return nil
 }
 
-// Set implements idp.Setter. Under a policy a value could be set, but would end when the policy says, and another be made.
+// Set implements idp.Setter. Under a policy a value could be set, but would end when the policy says, and another be
+// made.
 func (k *Client) Set(ctx context.Context, v secret.Value) error {
 	r, err := k.find(ctx)
 	if err != nil {
@@ -222,8 +232,8 @@ func (k *Client) Restore(ctx context.Context, v secret.Value) error {
 	return withoutids.EndPrevious(ctx, k, v)
 }
 
-// update changes the client's secret; with a zero value nothing. What Keycloak would reset if it were left out is sent as it
-// was read.
+// update changes the client's secret; with a zero value nothing. What Keycloak would reset if it were left out is sent
+// as it was read.
 func (k *Client) update(ctx context.Context, r registration, v secret.Value) error {
 	body := r.keep
 	operation := "update the client with nothing new"
@@ -251,7 +261,8 @@ func (k *Client) find(ctx context.Context) (registration, error) {
 		return registration{}, err
 	}
 	if len(list) == 0 {
-		return registration{}, failure.New(failure.IdPRejected, "Keycloak shows the rotator no client %s in realm %s: correct clientId, identityProvider.clientPair or %s; or %s",
+		return registration{}, failure.New(failure.IdPRejected, "Keycloak shows the rotator no client %s in realm "+
+			"%s: correct clientId, identityProvider.clientPair or %s; or %s",
 			k.client.ClientID, k.settings.Realm, idp.Setting("realm"), k.roles())
 	}
 	r := list[0]
@@ -276,18 +287,21 @@ func (k *Client) roles() string {
 	if k.settings.RotatorRealm != k.settings.Realm {
 		owner = k.settings.Realm + "-realm"
 	}
-	return fmt.Sprintf("give the service account of %s the roles manage-clients and view-realm of client %s, or a permission to manage this client", k.settings.ClientID(), owner)
+	return fmt.Sprintf("give the service account of %s the roles manage-clients and view-realm of client %s, or a "+
+		"permission to manage this client", k.settings.ClientID(), owner)
 }
 
 // explain says what the operator can do about a refusal of the admin API.
 func (k *Client) explain(s *httpclient.StatusError) string {
 	switch s.Status {
 	case http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of %s is not taken: check %s, and that its realm is %s (%s)", k.settings.ClientID(), idp.Setting("serverUrl"), k.settings.RotatorRealm, idp.Setting("rotatorRealm"))
+		return fmt.Sprintf("the access token of %s is not taken: check %s, and that its realm is %s (%s)",
+			k.settings.ClientID(), idp.Setting("serverUrl"), k.settings.RotatorRealm, idp.Setting("rotatorRealm"))
 	case http.StatusForbidden:
 		return k.roles()
 	case http.StatusNotFound:
-		return fmt.Sprintf("there is no realm %s at %s, or the client is gone; correct %s", k.settings.Realm, k.settings.ServerURL, idp.SettingsPath)
+		return fmt.Sprintf("there is no realm %s at %s, or the client is gone; correct %s", k.settings.Realm,
+			k.settings.ServerURL, idp.SettingsPath)
 	default:
 		return ""
 	}
@@ -299,7 +313,8 @@ func (k *Client) explainToken(s *httpclient.StatusError) string {
 	case s.Code == "invalid_client" || s.Code == "unauthorized_client":
 		return k.tokens.Proof.Advice() + "; its client needs the service accounts roles switched on"
 	case s.Status == http.StatusNotFound:
-		return fmt.Sprintf("there is no realm %s at %s; correct %s or %s", k.settings.RotatorRealm, k.settings.ServerURL, idp.Setting("rotatorRealm"), idp.Setting("serverUrl"))
+		return fmt.Sprintf("there is no realm %s at %s; correct %s or %s", k.settings.RotatorRealm,
+			k.settings.ServerURL, idp.Setting("rotatorRealm"), idp.Setting("serverUrl"))
 	default:
 		return ""
 	}

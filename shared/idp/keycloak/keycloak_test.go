@@ -37,15 +37,19 @@ var now = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
 func epoch(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
-// covered and rotated are attributes of a client that a policy covers: its secret ends in 30 days, and the one before in 2.
+// covered and rotated are attributes of a client that a policy covers: its secret ends in 30 days, and the one before
+// in 2.
 var (
-	covered = `"client.secret.creation.time": "1772000000", "client.secret.expiration.time": "` + epoch(now.Add(30*24*time.Hour)) + `"`
-	rotated = `, "client.secret.rotated": "canary", "client.secret.rotated.expiration.time": "` + epoch(now.Add(48*time.Hour)) + `"`
+	covered = `"client.secret.creation.time": "1772000000", "client.secret.expiration.time": "` +
+		epoch(now.Add(30*24*time.Hour)) + `"`
+	rotated = `, "client.secret.rotated": "canary", "client.secret.rotated.expiration.time": "` +
+		epoch(now.Add(48*time.Hour)) + `"`
 )
 
 // representation of a client as Keycloak shows it, shortened.
 func representation(attributes string) string {
-	return `{"id": "` + id + `", "clientId": "` + clientID + `", "name": "Orders", "enabled": true, "protocol": "openid-connect", "publicClient": false, "bearerOnly": false,
+	return `{"id": "` + id + `", "clientId": "` + clientID +
+		`", "name": "Orders", "enabled": true, "protocol": "openid-connect", "publicClient": false, "bearerOnly": false,
  "standardFlowEnabled": true, "serviceAccountsEnabled": true, "authorizationServicesEnabled": true, "clientAuthenticatorType": "client-secret", "secret": "canary",
  "redirectUris": ["https://orders.example.com/oauth2/idpresponse"], "webOrigins": [], "fullScopeAllowed": true, "defaultClientScopes": ["profile", "email"],
  "attributes": {"use.refresh.tokens": "true", "saml.signing.private.key": "canary", ` + attributes + `},
@@ -54,7 +58,8 @@ func representation(attributes string) string {
 }
 
 func find(attributes string) imitationtest.Exchange {
-	return imitationtest.Exchange{Request: "GET " + findPath, Status: 200, Answer: "[" + representation(attributes) + "]"}
+	return imitationtest.Exchange{Request: "GET " + findPath, Status: 200, Answer: "[" +
+		representation(attributes) + "]"}
 }
 
 // kept is what every update sends back as it was read.
@@ -65,11 +70,13 @@ func put(more string) imitationtest.Exchange {
 }
 
 func read(value string) imitationtest.Exchange {
-	return imitationtest.Exchange{Request: "GET " + at + "/client-secret", Status: 200, Answer: `{"type": "secret", "value": "` + value + `"}`}
+	return imitationtest.Exchange{Request: "GET " + at + "/client-secret", Status: 200,
+		Answer: `{"type": "secret", "value": "` + value + `"}`}
 }
 
 func readRotated(value string) imitationtest.Exchange {
-	e := imitationtest.Exchange{Request: "GET " + at + "/client-secret/rotated", Status: 200, Answer: `{"type": "secret", "value": "` + value + `"}`}
+	e := imitationtest.Exchange{Request: "GET " + at + "/client-secret/rotated", Status: 200,
+		Answer: `{"type": "secret", "value": "` + value + `"}`}
 	if value == "" {
 		e.Status, e.Answer = 404, `{"error": "Client does not have a rotated secret"}`
 	}
@@ -84,17 +91,20 @@ func issue(t *testing.T, w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(rotatorID+":"+adminSecret))
-	if r.FormValue("grant_type") != "client_credentials" || r.Header.Get("Authorization") != basic || r.Form.Has("client_secret") {
+	if r.FormValue("grant_type") != "client_credentials" || r.Header.Get("Authorization") != basic ||
+		r.Form.Has("client_secret") {
 		t.Errorf("the token request is %v by %q", r.Form, r.Header.Get("Authorization"))
 	}
-	imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer", "expires_in": 60})
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer",
+		"expires_in": 60})
 	return true
 }
 
 func newClient(t *testing.T, s *httptest.Server) *keycloak.Client {
 	t.Helper()
 	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`/", "realm": "staff", `+withSecret+`}`),
-		idp.Client{Name: "orders-web", ClientID: clientID}, imitationtest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
+		idp.Client{Name: "orders-web", ClientID: clientID},
+		imitationtest.Deps(t, s, map[string]string{secretARN: adminSecret + "\n"}, now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,8 +133,10 @@ func TestTheSlotsAreRead(t *testing.T) {
 		"rotated, and over":         {covered + over, "then", "", end, time.Time{}},
 	} {
 		got, err := play(t, find(tt.attributes), read("now"), readRotated(tt.rotated)).Slots(t.Context())
-		if err != nil || !got.Readable || !got.Current.Equal(secret.New("now")) || got.Previous.IsZero() != (tt.previous == "") ||
-			tt.previous != "" && !got.Previous.Equal(secret.New(tt.previous)) || !got.PreviousUntil.Equal(tt.until) || !got.CurrentUntil.Equal(tt.ends) {
+		if err != nil || !got.Readable || !got.Current.Equal(secret.New("now")) ||
+			got.Previous.IsZero() != (tt.previous == "") ||
+			tt.previous != "" && !got.Previous.Equal(secret.New(tt.previous)) || !got.PreviousUntil.Equal(tt.until) ||
+			!got.CurrentUntil.Equal(tt.ends) {
 			t.Errorf("%s: the slots are wrong, until %s and %s (%v)", name, got.CurrentUntil, got.PreviousUntil, err)
 		}
 	}
@@ -137,23 +149,29 @@ func TestTheSlotsAreRead(t *testing.T) {
 
 func TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne(t *testing.T) {
 	t.Parallel()
-	make := imitationtest.Exchange{Request: "POST " + at + "/client-secret", Body: `{}`, Status: 200, Answer: `{"type": "secret", "value": "new"}`}
+	make := imitationtest.Exchange{Request: "POST " + at + "/client-secret", Body: `{}`, Status: 200,
+		Answer: `{"type": "secret", "value": "new"}`}
 	v, err := play(t, find(covered), put(""), find(covered), make).Shift(t.Context())
 	if err != nil || !v.Equal(secret.New("new")) {
 		t.Errorf("the value is not that of the answer (%v)", err)
 	}
-	if _, err := play(t, find(covered), put(""), find(`"x": "y"`)).Shift(t.Context()); !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
+	if _, err := play(t, find(covered), put(""), find(`"x": "y"`)).Shift(t.Context()); !failure.Is(err,
+		failure.Precondition) || !strings.Contains(err.Error(), "identityProvider.clientPair") {
 		t.Errorf("a policy that does not cover the client any more: %v", err)
 	}
-	if _, err := play(t, find(`"x": "y"`)).Shift(t.Context()); !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "--features=client-secret-rotation") {
+	if _, err := play(t, find(`"x": "y"`)).Shift(t.Context()); !failure.Is(err, failure.Precondition) ||
+		!strings.Contains(err.Error(), "--features=client-secret-rotation") {
 		t.Errorf("no policy: %v", err)
 	}
 	// an update would replace a secret that has ended
-	if _, err := play(t, find(`"client.secret.expiration.time": "`+epoch(now)+`"`)).Shift(t.Context()); !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "has ended the client's secret at 2026-03-01T10:00:00Z") {
+	if _, err := play(t, find(`"client.secret.expiration.time": "`+epoch(now)+`"`)).Shift(t.Context()); !failure.Is(err,
+		failure.Precondition) || !strings.Contains(err.Error(),
+		"has ended the client's secret at 2026-03-01T10:00:00Z") {
 		t.Errorf("an ended secret: %v", err)
 	}
 	make.Answer = `{"type": "secret"}`
-	if _, err := play(t, find(covered), put(""), find(covered), make).Shift(t.Context()); !failure.Is(err, failure.Unavailable) {
+	if _, err := play(t, find(covered), put(""), find(covered), make).Shift(t.Context()); !failure.Is(err,
+		failure.Unavailable) {
 		t.Errorf("an answer without a secret: %v", err)
 	}
 }
@@ -161,13 +179,16 @@ func TestANewSecretIsMadeOnlyWhereAPolicyKeepsTheOldOne(t *testing.T) {
 func TestASecretIsPutBackAndTheOthersEnd(t *testing.T) {
 	t.Parallel()
 	set := put(`, "secret": "old"`)
-	if err := play(t, find(covered+rotated), set, find(covered+rotated), read("old"), readRotated("old"), find(covered+rotated), drop).Restore(t.Context(), secret.New("old")); err != nil {
+	if err := play(t, find(covered+rotated), set, find(covered+rotated), read("old"), readRotated("old"),
+		find(covered+rotated), drop).Restore(t.Context(), secret.New("old")); err != nil {
 		t.Error(err)
 	}
-	if err := play(t, find(`"x": "y"`), set, find(`"x": "y"`), read("old"), readRotated("")).Restore(t.Context(), secret.New("old")); err != nil {
+	if err := play(t, find(`"x": "y"`), set, find(`"x": "y"`), read("old"), readRotated("")).Restore(t.Context(),
+		secret.New("old")); err != nil {
 		t.Error(err)
 	}
-	if err := play(t, find(covered), set, find(covered), read("another"), readRotated("")).Restore(t.Context(), secret.New("old")); !failure.Is(err, failure.Unavailable) {
+	if err := play(t, find(covered), set, find(covered), read("another"), readRotated("")).Restore(t.Context(),
+		secret.New("old")); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("not put back: %v", err)
 	}
 	if err := play(t, find(covered), drop).DropPrevious(t.Context()); err != nil {
@@ -177,17 +198,21 @@ func TestASecretIsPutBackAndTheOthersEnd(t *testing.T) {
 
 func TestASingleSecretIsSetOnlyWithoutAPolicy(t *testing.T) {
 	t.Parallel()
-	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), read("ours")).Set(t.Context(), secret.New("ours")); err != nil {
+	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), read("ours")).Set(t.Context(),
+		secret.New("ours")); err != nil {
 		t.Error(err)
 	}
-	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), read("another")).Set(t.Context(), secret.New("ours")); !failure.Is(err, failure.Unavailable) {
+	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), read("another")).Set(t.Context(),
+		secret.New("ours")); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("not set: %v", err)
 	}
 	c := play(t, find(covered), find(covered), find(`"x": "y"`))
-	if err := c.Set(t.Context(), secret.New("ours")); !failure.Is(err, failure.Precondition) || !strings.Contains(err.Error(), "leave out identityProvider.clientPair") {
+	if err := c.Set(t.Context(), secret.New("ours")); !failure.Is(err, failure.Precondition) ||
+		!strings.Contains(err.Error(), "leave out identityProvider.clientPair") {
 		t.Errorf("with a policy: %v", err)
 	}
-	if r, err := c.ReviewSet(t.Context()); err != nil || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0], "leave out identityProvider.clientPair") {
+	if r, err := c.ReviewSet(t.Context()); err != nil || len(r.Refusals) != 1 || !strings.Contains(r.Refusals[0],
+		"leave out identityProvider.clientPair") {
 		t.Errorf("the review is %+v (%v)", r, err)
 	}
 	if r, err := c.ReviewSet(t.Context()); err != nil || len(r.Refusals) != 0 {
@@ -195,18 +220,27 @@ func TestASingleSecretIsSetOnlyWithoutAPolicy(t *testing.T) {
 	}
 }
 
-// policies are the answers about profiles and policies: one policy that is switched on, with a profile for each configuration.
+// policies are the answers about profiles and policies: one policy that is switched on, with a profile for each
+// configuration.
 func policies(configurations ...string) []imitationtest.Exchange {
 	var profiles, policies []string
 	for n, c := range configurations {
-		profiles = append(profiles, fmt.Sprintf(`{"name": "f%d", "executors": [{"executor": "pkce-enforcer", "configuration": {"auto-configure": true}}, {"executor": "secret-rotation", "configuration": {%s}}]}`, n, c))
-		policies = append(policies, fmt.Sprintf(`{"name": "p%d", "enabled": true, "conditions": [], "profiles": ["fapi-1-baseline", "f%d"]}`, n, n))
+		profiles = append(profiles,
+			fmt.Sprintf(
+				`{"name": "f%d", "executors": [{"executor": "pkce-enforcer", "configuration": {"auto-configure": true}}, {"executor": "secret-rotation", "configuration": {%s}}]}`, n, c))
+		policies = append(policies,
+			fmt.Sprintf(`{"name": "p%d", "enabled": true, "conditions": [], "profiles": ["fapi-1-baseline", "f%d"]}`, n,
+				n))
 	}
-	profiles = append(profiles, `{"name": "off", "executors": [{"executor": "secret-rotation", "configuration": {"rotated-expiration-period": 1}}]}`)
-	policies = append(policies, `{"name": "off", "enabled": false, "profiles": ["off"]}`, `{"name": "unset", "profiles": ["off"]}`)
+	profiles = append(profiles,
+		`{"name": "off", "executors": [{"executor": "secret-rotation", "configuration": {"rotated-expiration-period": 1}}]}`)
+	policies = append(policies, `{"name": "off", "enabled": false, "profiles": ["off"]}`,
+		`{"name": "unset", "profiles": ["off"]}`)
 	return []imitationtest.Exchange{
-		{Request: "GET " + realm + "/client-policies/profiles", Status: 200, Answer: `{"profiles": [` + strings.Join(profiles, ",") + `]}`},
-		{Request: "GET " + realm + "/client-policies/policies", Status: 200, Answer: `{"policies": [` + strings.Join(policies, ",") + `]}`}}
+		{Request: "GET " + realm + "/client-policies/profiles", Status: 200, Answer: `{"profiles": [` +
+			strings.Join(profiles, ",") + `]}`},
+		{Request: "GET " + realm + "/client-policies/policies", Status: 200, Answer: `{"policies": [` +
+			strings.Join(policies, ",") + `]}`}}
 }
 
 func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
@@ -218,19 +252,33 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 		refuses    string
 		warns      []string
 	}{
-		"its defaults":             {covered, policies(``), 46 * time.Hour, "", []string{"policy p0 ends every secret 720h0m0s after it was made"}},
-		"a cleared field":          {covered, policies(`"expiration-period": 2505600, "rotated-expiration-period": "", "remaining-expiration-period": 864000`), 46 * time.Hour, "", []string{"696h0m0s after"}},
-		"its own times":            {covered, policies(`"expiration-period": 7776000, "rotated-expiration-period": 1209600`), 334 * time.Hour, "", []string{"2160h0m0s after"}},
-		"the shorter of two":       {covered, policies(``, `"rotated-expiration-period": "86400"`), 22 * time.Hour, "", []string{"policy p1"}},
-		"one that keeps nothing":   {covered, policies(`"rotated-expiration-period": 0`), 0, "set rotated-expiration-period of its executor secret-rotation to gracePeriodSeconds and 2h0m0s more", nil},
+		"its defaults": {covered, policies(``), 46 * time.Hour,
+			"", []string{"policy p0 ends every secret 720h0m0s after it was made"}},
+		"a cleared field": {covered,
+			policies(
+				`"expiration-period": 2505600, "rotated-expiration-period": "", "remaining-expiration-period": 864000`),
+			46 * time.Hour, "", []string{"696h0m0s after"}},
+		"its own times": {covered,
+			policies(`"expiration-period": 7776000, "rotated-expiration-period": 1209600`), 334 * time.Hour,
+			"", []string{"2160h0m0s after"}},
+		"the shorter of two": {covered, policies(``, `"rotated-expiration-period": "86400"`), 22 * time.Hour,
+			"", []string{"policy p1"}},
+		"one that keeps nothing": {covered, policies(`"rotated-expiration-period": 0`), 0,
+			"set rotated-expiration-period of its executor secret-rotation to gracePeriodSeconds and 2h0m0s more", nil},
 		"none that is switched on": {covered, policies(), 0, "identityProvider.clientPair", nil},
 		"none has touched it":      {`"x": "y"`, nil, 0, "log in once", nil},
-		"the secret has ended":     {`"client.secret.expiration.time": "1772000000"`, nil, 0, "make a new one in Keycloak's admin console", nil},
-		"policies that may not be read": {covered, []imitationtest.Exchange{{Request: "GET " + realm + "/client-policies/profiles", Status: 403, Answer: `{"error": "unknown_error"}`}}, 0,
-			"give the service account of alb-secret-rotator the roles manage-clients and view-realm of client realm-management", nil},
+		"the secret has ended": {`"client.secret.expiration.time": "1772000000"`, nil, 0,
+			"make a new one in Keycloak's admin console", nil},
+		"policies that may not be read": {covered, []imitationtest.Exchange{{Request: "GET " + realm +
+			"/client-policies/profiles", Status: 403, Answer: `{"error": "unknown_error"}`}}, 0,
+			"give the service account of alb-secret-rotator the roles manage-clients and view-realm of client " +
+				"realm-management", nil},
 	} {
-		r, err := play(t, append([]imitationtest.Exchange{find(tt.attributes)}, tt.policies...)...).ReviewShift(t.Context())
-		if err != nil || r.MaxGrace != tt.grace || len(r.Warnings) != len(tt.warns) || (len(r.Refusals) == 0) != (tt.refuses == "") || !strings.Contains(strings.Join(r.Refusals, ""), tt.refuses) {
+		r, err := play(t, append([]imitationtest.Exchange{find(tt.attributes)},
+			tt.policies...)...).ReviewShift(t.Context())
+		if err != nil || r.MaxGrace != tt.grace || len(r.Warnings) != len(tt.warns) ||
+			(len(r.Refusals) == 0) != (tt.refuses == "") || !strings.Contains(strings.Join(r.Refusals,
+			""), tt.refuses) {
 			t.Errorf("%s: %+v (%v)", name, r, err)
 			continue
 		}
@@ -249,23 +297,32 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		kind     failure.Kind
 		says     string
 	}{
-		"a good client passes":       {"", "", "", ""},
-		"another authenticator":      {`"client-secret"`, `"client-jwt"`, failure.Precondition, "the authenticator Client Id and Secret"},
-		"a public client":            {`"publicClient": false`, `"publicClient": true`, failure.Precondition, "client authentication on"},
-		"a SAML client":              {"openid-connect", "saml", failure.Precondition, "OpenID Connect client"},
-		"no standard flow":           {`"standardFlowEnabled": true`, `"standardFlowEnabled": false`, failure.Precondition, "standard flow"},
-		"a disabled one":             {`"enabled": true`, `"enabled": false`, failure.Precondition, "enable it"},
-		"rights to look only":        {`"manage": true`, `"manage": false`, failure.IdPRejected, "roles manage-clients and view-realm of client realm-management"},
-		"another client":             {`"clientId": "orders-web"`, `"clientId": "other"`, failure.Unavailable, "not understood"},
-		"an id that is a path":       {`"id": "` + id, `"id": "../users`, failure.Unavailable, "not understood"},
-		"an answer that is no list":  {representation(covered), `{"a": 1}], "b": [`, failure.Unavailable, "not understood"},
-		"an answer with two clients": {representation(covered), representation(covered) + "," + representation(covered), failure.Unavailable, "not understood"},
-		"no client":                  {representation(covered), "", failure.IdPRejected, "shows the rotator no client orders-web in realm staff"},
+		"a good client passes": {"", "", "", ""},
+		"another authenticator": {`"client-secret"`, `"client-jwt"`, failure.Precondition,
+			"the authenticator Client Id and Secret"},
+		"a public client": {`"publicClient": false`, `"publicClient": true`, failure.Precondition,
+			"client authentication on"},
+		"a SAML client": {"openid-connect", "saml", failure.Precondition, "OpenID Connect client"},
+		"no standard flow": {`"standardFlowEnabled": true`,
+			`"standardFlowEnabled": false`, failure.Precondition, "standard flow"},
+		"a disabled one": {`"enabled": true`, `"enabled": false`, failure.Precondition, "enable it"},
+		"rights to look only": {`"manage": true`, `"manage": false`, failure.IdPRejected,
+			"roles manage-clients and view-realm of client realm-management"},
+		"another client": {`"clientId": "orders-web"`, `"clientId": "other"`, failure.Unavailable,
+			"not understood"},
+		"an id that is a path": {`"id": "` + id, `"id": "../users`, failure.Unavailable, "not understood"},
+		"an answer that is no list": {representation(covered), `{"a": 1}], "b": [`, failure.Unavailable,
+			"not understood"},
+		"an answer with two clients": {representation(covered), representation(covered) + "," + representation(covered),
+			failure.Unavailable, "not understood"},
+		"no client": {representation(covered), "", failure.IdPRejected,
+			"shows the rotator no client orders-web in realm staff"},
 	} {
 		e := find(covered)
 		e.Answer = strings.Replace(e.Answer, tt.old, tt.new, 1)
 		err := play(t, e).Check(t.Context())
-		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "canary")) {
+		if (err == nil) != (tt.kind == "") || err != nil && (!failure.Is(err, tt.kind) ||
+			!strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "canary")) {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
@@ -275,21 +332,25 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 func TestOnlyHarmlessTraitsAreCompared(t *testing.T) {
 	t.Parallel()
 	other := find(covered)
-	other.Answer = strings.NewReplacer(`"id": "1"`, `"id": "2"`, `["profile", "email"]`, `["email", "profile"]`).Replace(other.Answer)
+	other.Answer = strings.NewReplacer(`"id": "1"`, `"id": "2"`, `["profile", "email"]`,
+		`["email", "profile"]`).Replace(other.Answer)
 	different := find(covered)
-	different.Answer = strings.NewReplacer(`"note": "canary"`, `"note": "another"`, `"use.refresh.tokens": "true"`, `"use.refresh.tokens": "false"`).Replace(different.Answer)
+	different.Answer = strings.NewReplacer(`"note": "canary"`, `"note": "another"`, `"use.refresh.tokens": "true"`,
+		`"use.refresh.tokens": "false"`).Replace(different.Answer)
 	c := play(t, find(covered), other, different)
 	var got [3]map[string]string
 	for n := range got {
 		var err error
-		if got[n], err = c.Traits(t.Context()); err != nil || strings.Contains(fmt.Sprint(got[n]), "canary") || len(got[n]) != 6 {
+		if got[n], err = c.Traits(t.Context()); err != nil || strings.Contains(fmt.Sprint(got[n]), "canary") ||
+			len(got[n]) != 6 {
 			t.Fatalf("the traits are %v (%v)", got[n], err)
 		}
 	}
 	if fmt.Sprint(got[0]) != fmt.Sprint(got[1]) || got[0]["defaultClientScopes"] != "email profile" {
 		t.Errorf("ids and the order differ:\n%v\n%v", got[0], got[1])
 	}
-	if got[0]["protocolMappers"] == got[2]["protocolMappers"] || got[0]["attribute use.refresh.tokens"] == got[2]["attribute use.refresh.tokens"] {
+	if got[0]["protocolMappers"] == got[2]["protocolMappers"] ||
+		got[0]["attribute use.refresh.tokens"] == got[2]["attribute use.refresh.tokens"] {
 		t.Errorf("what differs is not seen: %v", got[2])
 	}
 }
@@ -302,9 +363,13 @@ func TestRefusalsAreExplained(t *testing.T) {
 		kind   failure.Kind
 		says   string
 	}{
-		"no right":    {403, `{"error": "unknown_error", "error_description": "canary"}`, failure.IdPRejected, "roles manage-clients and view-realm of client realm-management, or a permission to manage this client: HTTP 403 unknown_error"},
-		"a bad token": {401, `{"error": "HTTP 401 Unauthorized canary"}`, failure.IdPRejected, "settings.rotatorRealm): HTTP 401"},
-		"no realm":    {404, `{"error": "Realm not found. canary"}`, failure.IdPRejected, "there is no realm staff at "},
+		"no right": {403, `{"error": "unknown_error", "error_description": "canary"}`, failure.IdPRejected,
+			"roles manage-clients and view-realm of client realm-management, or a permission to manage this client: " +
+				"HTTP 403 unknown_error"},
+		"a bad token": {401, `{"error": "HTTP 401 Unauthorized canary"}`, failure.IdPRejected,
+			"settings.rotatorRealm): HTTP 401"},
+		"no realm": {404, `{"error": "Realm not found. canary"}`, failure.IdPRejected,
+			"there is no realm staff at "},
 		"too much":    {429, `canary`, failure.Throttled, "HTTP 429"},
 		"an outage":   {503, `canary`, failure.Unavailable, "HTTP 503"},
 		"a bad value": {400, `{"errorMessage": "canary"}`, failure.IdPRejected, "HTTP 400"},
@@ -312,11 +377,13 @@ func TestRefusalsAreExplained(t *testing.T) {
 		e := drop
 		e.Status, e.Answer = tt.status, tt.answer
 		err := play(t, find(covered), e).DropPrevious(t.Context())
-		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "canary") {
+		if !failure.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(),
+			"canary") {
 			t.Errorf("%s: %v, want %s with %q", name, err, tt.kind, tt.says)
 		}
 	}
-	for status, tt := range map[int][2]string{401: {`{"error": "unauthorized_client", "error_description": "canary"}`, "service accounts roles switched on: HTTP 401 unauthorized_client"},
+	for status, tt := range map[int][2]string{401: {`{"error": "unauthorized_client", "error_description": "canary"}`,
+		"service accounts roles switched on: HTTP 401 unauthorized_client"},
 		404: {`{"error": "Realm does not exist"}`, "correct identityProvider.settings.rotatorRealm"}} {
 		s := imitationtest.Play(t, "")
 		s.Aside = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -324,7 +391,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 			_, _ = w.Write([]byte(tt[0]))
 			return true
 		}
-		if err := newClient(t, s.Server).Check(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), tt[1]) || strings.Contains(err.Error(), "canary") {
+		if err := newClient(t, s.Server).Check(t.Context()); !failure.Is(err, failure.IdPRejected) ||
+			!strings.Contains(err.Error(), tt[1]) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("no token, HTTP %d: %v", status, err)
 		}
 	}
@@ -335,19 +403,28 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	const p = "identityProvider.settings"
 	server, realm := `"serverUrl": "https://sso.example.com/auth"`, `"realm": "staff"`
 	for settings, want := range map[string]string{
-		`{` + server + `,` + realm + `,` + withSecret + `}`:                                      "",
-		`{` + server + `,` + realm + `, "rotatorRealm": "master",` + withSecret + `}`:            "",
-		`{` + realm + `,` + withSecret + `}`:                                                     p + ".serverUrl: is missing",
-		`{"serverUrl": "http://sso.example.com",` + realm + `,` + withSecret + `}`:               p + ".serverUrl: must begin with https://",
-		`{"serverUrl": "https://sso.example.com/realms/staff",` + realm + `,` + withSecret + `}`: p + ".serverUrl: must be the URL before /realms and /admin",
-		`{` + server + `,` + withSecret + `}`:                                                    p + ".realm: must be the name",
-		`{` + server + `, "realm": "a/b",` + withSecret + `}`:                                    p + ".realm: must be the name",
-		`{` + server + `,` + realm + `, "rotatorRealm": "?",` + withSecret + `}`:                 p + ".rotatorRealm: must be the name",
-		`{` + server + `,` + realm + `}`:                                                         p + ": needs exactly one of clientSecret and privateKey",
-		`{` + server + `, "password": "canary"}`:                                                 p + ".password: is not known; allowed here: clientSecret, privateKey, realm, rotatorRealm, serverUrl",
+		`{` + server + `,` + realm + `,` + withSecret + `}`:                           "",
+		`{` + server + `,` + realm + `, "rotatorRealm": "master",` + withSecret + `}`: "",
+		`{` + realm + `,` + withSecret + `}`: p +
+			".serverUrl: is missing",
+		`{"serverUrl": "http://sso.example.com",` + realm + `,` + withSecret + `}`: p +
+			".serverUrl: must begin with https://",
+		`{"serverUrl": "https://sso.example.com/realms/staff",` + realm + `,` + withSecret + `}`: p +
+			".serverUrl: must be the URL before /realms and /admin",
+		`{` + server + `,` + withSecret + `}`: p +
+			".realm: must be the name",
+		`{` + server + `, "realm": "a/b",` + withSecret + `}`: p +
+			".realm: must be the name",
+		`{` + server + `,` + realm + `, "rotatorRealm": "?",` + withSecret + `}`: p +
+			".rotatorRealm: must be the name",
+		`{` + server + `,` + realm + `}`: p +
+			": needs exactly one of clientSecret and privateKey",
+		`{` + server + `, "password": "canary"}`: p +
+			".password: is not known; allowed here: clientSecret, privateKey, realm, rotatorRealm, serverUrl",
 	} {
 		_, err := keycloak.Capabilities([]byte(settings), idp.Client{})
-		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary")) {
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "canary")) {
 			t.Errorf("%s: %v, want %q", settings, err, want)
 		}
 	}
@@ -355,7 +432,8 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 
 func TestTheRotatorsClientMayBeInAnotherRealm(t *testing.T) {
 	t.Parallel()
-	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{Request: "GET " + findPath, Status: 403, Answer: `{}`})
+	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{Request: "GET " + findPath, Status: 403,
+		Answer: `{}`})
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/realms/master/protocol/openid-connect/token" {
 			return false
@@ -363,12 +441,14 @@ func TestTheRotatorsClientMayBeInAnotherRealm(t *testing.T) {
 		imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer"})
 		return true
 	}
-	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`", "realm": "staff", "rotatorRealm": "master", `+withSecret+`}`),
+	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`", "realm": "staff", "rotatorRealm": "master", `+
+		withSecret+`}`),
 		idp.Client{ClientID: clientID}, imitationtest.Deps(t, s.Server, map[string]string{secretARN: adminSecret}, now))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Check(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(), "of client staff-realm") {
+	if err := c.Check(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(),
+		"of client staff-realm") {
 		t.Error(err)
 	}
 }

@@ -13,21 +13,28 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// margin is how much longer than the grace period the rotated secret must live: what a rotation does before and after it, with
-// retries.
+// margin is how much longer than the grace period the rotated secret must live: what a rotation does before and after
+// it, with retries.
 const margin = 2 * time.Hour
 
 // noOverlap is what can be done about a client that no policy covers.
-const noOverlap = "Keycloak would end the old secret at once, because no client policy with the executor secret-rotation has covered this client yet: " +
-	"start Keycloak with --features=client-secret-rotation, add such a policy with a condition that matches the client, and log in once; " +
-	"or name a second client like the first in identityProvider.clientPair, or accept failing logins by identityProvider.allowInterruption"
+const noOverlap = "Keycloak would end the old secret at once, because no client policy with the executor " +
+	"secret-rotation has covered this client yet: " +
+	"start Keycloak with --features=client-secret-rotation, add such a policy with a condition that matches the " +
+	"client, and log in once; " +
+	"or name a second client like the first in identityProvider.clientPair, or accept failing logins by " +
+	"identityProvider.allowInterruption"
 
 // policyOnSingle is what can be done about a client that is used as one slot although a policy covers it.
-const policyOnSingle = "a client policy of Keycloak gives this client's secret an end (attribute client.secret.expiration.time), and then makes another one: leave out " +
-	"identityProvider.clientPair and identityProvider.allowInterruption, which are not needed with the policy; or take the client out of the policy and save it once"
+const policyOnSingle = "a client policy of Keycloak gives this client's secret an end (attribute " +
+	"client.secret.expiration.time), and then makes another one: leave out " +
+	"identityProvider.clientPair and identityProvider.allowInterruption, which are not needed with the policy; or " +
+	"take the client out of the policy and save it once"
 
 func ended(at time.Time) string {
-	return fmt.Sprintf("Keycloak's client policy has ended the client's secret at %s, so no login works: make a new one in Keycloak's admin console, and store it as AWSCURRENT and in the load balancers", at.Format(time.RFC3339))
+	return fmt.Sprintf("Keycloak's client policy has ended the client's secret at %s, so no login works: make a new "+
+		"one in Keycloak's admin console, and store it as AWSCURRENT and in the load balancers",
+		at.Format(time.RFC3339))
 }
 
 // policy is a client policy with the executor secret-rotation (ClientSecretRotationExecutorFactory).
@@ -52,8 +59,8 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// policies are those in force, in the realm, that rotate secrets. Which clients one covers depends on its conditions; those are
-// not evaluated here.
+// policies are those in force, in the realm, that rotate secrets. Which clients one covers depends on its conditions;
+// those are not evaluated here.
 func (k *Client) policies(ctx context.Context) ([]policy, error) {
 	var profiles struct {
 		Profiles []struct {
@@ -67,7 +74,8 @@ func (k *Client) policies(ctx context.Context) ([]policy, error) {
 			} `json:"executors"`
 		} `json:"profiles"`
 	}
-	if err := k.do(ctx, http.MethodGet, k.realmURL()+"/client-policies/profiles", "read the client profiles", nil, &profiles); err != nil {
+	if err := k.do(ctx, http.MethodGet, k.realmURL()+"/client-policies/profiles",
+		"read the client profiles", nil, &profiles); err != nil {
 		return nil, err
 	}
 	var policies struct {
@@ -77,7 +85,8 @@ func (k *Client) policies(ctx context.Context) ([]policy, error) {
 			Profiles []string `json:"profiles"`
 		} `json:"policies"`
 	}
-	if err := k.do(ctx, http.MethodGet, k.realmURL()+"/client-policies/policies", "read the client policies", nil, &policies); err != nil {
+	if err := k.do(ctx, http.MethodGet, k.realmURL()+"/client-policies/policies",
+		"read the client policies", nil, &policies); err != nil {
 		return nil, err
 	}
 	var out []policy
@@ -104,7 +113,8 @@ func or(s *seconds, byDefault time.Duration) time.Duration {
 	return time.Duration(*s)
 }
 
-// ReviewShift implements idp.ShiftReviewer. Of several policies the one that keeps the old secret for the shortest time counts.
+// ReviewShift implements idp.ShiftReviewer. Of several policies the one that keeps the old secret for the shortest time
+// counts.
 func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	r, err := k.find(ctx)
 	if err != nil {
@@ -133,10 +143,12 @@ func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 // judge says what a policy means for a rotation.
 func judge(p policy) idp.Review {
 	if p.rotated <= margin {
-		return refuse(fmt.Sprintf("client policy %s keeps the old secret for %s: set rotated-expiration-period of its executor secret-rotation to gracePeriodSeconds and %s more, at least", p.name, p.rotated, margin))
+		return refuse(fmt.Sprintf("client policy %s keeps the old secret for %s: set rotated-expiration-period of "+
+			"its executor secret-rotation to gracePeriodSeconds and %s more, at least", p.name, p.rotated, margin))
 	}
 	out := idp.Review{MaxGrace: p.rotated - margin}
-	out.Warnings = append(out.Warnings, fmt.Sprintf("client policy %s ends every secret %s after it was made, and all logins with it: the schedule must rotate more often than that", p.name, p.lifetime))
+	out.Warnings = append(out.Warnings, fmt.Sprintf("client policy %s ends every secret %s after it was made, and "+
+		"all logins with it: the schedule must rotate more often than that", p.name, p.lifetime))
 	return out
 }
 

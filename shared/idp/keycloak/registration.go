@@ -13,8 +13,8 @@ import (
 	"alboidc.internal/shared/idp/withoutids"
 )
 
-// registration is what is read of a client (ClientRepresentation). Its secrets are among what Keycloak sends; they are not
-// kept.
+// registration is what is read of a client (ClientRepresentation). Its secrets are among what Keycloak sends; they are
+// not kept.
 type registration struct {
 	ID                      string     `json:"id"`
 	ClientID                string     `json:"clientId"`
@@ -54,9 +54,9 @@ func (e epoch) time() time.Time {
 	return time.Unix(n, 0).UTC()
 }
 
-// update is the body of a request that changes a client. Absent fields stay as they are, but for these, which are sent as they
-// were read: authorization services would be removed, empty web origins be derived from the redirect URIs, and a client's type
-// must be repeated (ClientResource.update, RepresentationToModel.updateClient).
+// update is the body of a request that changes a client. Absent fields stay as they are, but for these, which are sent
+// as they were read: authorization services would be removed, empty web origins be derived from the redirect URIs, and
+// a client's type must be repeated (ClientResource.update, RepresentationToModel.updateClient).
 type update struct {
 	ClientID                     json.RawMessage `json:"clientId"`
 	Type                         json.RawMessage `json:"type,omitempty"`
@@ -98,14 +98,19 @@ func (r *registration) UnmarshalJSON(b []byte) error {
 }
 
 // alike are the settings in which two clients of a pair must be the same.
-var alike = []string{"redirectUris", "rootUrl", "enabled", "consentRequired", "fullScopeAllowed", "defaultClientScopes", "optionalClientScopes",
+var alike = []string{"redirectUris", "rootUrl", "enabled", "consentRequired", "fullScopeAllowed", "defaultClientScopes",
+	"optionalClientScopes",
 	"authenticationFlowBindingOverrides", "frontchannelLogout"}
 
 // alikeAttributes are those among a client's attributes. The others are not looked at: some are secrets.
-var alikeAttributes = []string{"access.token.lifespan", "client.session.idle.timeout", "client.session.max.lifespan", "client.offline.session.idle.timeout",
-	"client.offline.session.max.lifespan", "use.refresh.tokens", "pkce.code.challenge.method", "access.token.signed.response.alg", "id.token.signed.response.alg",
-	"id.token.encrypted.response.alg", "user.info.response.signature.alg", "require.pushed.authorization.requests", "default.acr.values", "acr.loa.map",
-	"minimum.acr.value", "tls.client.certificate.bound.access.tokens", "dpop.bound.access.tokens", "client.use.lightweight.access.token.enabled",
+var alikeAttributes = []string{"access.token.lifespan", "client.session.idle.timeout", "client.session.max.lifespan",
+	"client.offline.session.idle.timeout",
+	"client.offline.session.max.lifespan", "use.refresh.tokens", "pkce.code.challenge.method",
+	"access.token.signed.response.alg", "id.token.signed.response.alg",
+	"id.token.encrypted.response.alg", "user.info.response.signature.alg", "require.pushed.authorization.requests",
+	"default.acr.values", "acr.loa.map",
+	"minimum.acr.value", "tls.client.certificate.bound.access.tokens", "dpop.bound.access.tokens",
+	"client.use.lightweight.access.token.enabled",
 	"backchannel.logout.url", "post.logout.redirect.uris"}
 
 // mappers tells protocol mappers by their names and a digest of what they do, which is not shown: it may hold anything.
@@ -117,7 +122,8 @@ func mappers(raw json.RawMessage) string {
 		var name string
 		_ = json.Unmarshal(m["name"], &name)
 		does := withoutids.PickTraits(m, "protocol", "protocolMapper", "config")
-		sum := sha256.Sum256([]byte(strings.Join([]string{does["protocol"], does["protocolMapper"], does["config"]}, "\n")))
+		sum := sha256.Sum256([]byte(strings.Join([]string{does["protocol"], does["protocolMapper"], does["config"]},
+			"\n")))
 		out = append(out, name+" ("+hex.EncodeToString(sum[:3])+")")
 	}
 	slices.Sort(out)

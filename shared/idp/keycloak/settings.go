@@ -30,14 +30,16 @@ var realmPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
 // check reports what is wrong, takes the slash from the end of the URL, and fills in RotatorRealm.
 func (s *Settings) check(ps *strictjson.Problems) {
 	config.CheckURL(ps, idp.Setting("serverUrl"), s.ServerURL)
-	if u, err := url.Parse(s.ServerURL); err == nil && (u.RawQuery != "" || strings.Contains(u.Path+"/", "/realms/") || strings.Contains(u.Path+"/", "/admin/")) {
+	if u, err := url.Parse(s.ServerURL); err == nil && (u.RawQuery != "" || strings.Contains(u.Path+"/", "/realms/") ||
+		strings.Contains(u.Path+"/", "/admin/")) {
 		ps.Add(idp.Setting("serverUrl"), "must be the URL before /realms and /admin")
 	}
 	if !realmPattern.MatchString(s.Realm) {
 		ps.Add(idp.Setting("realm"), "must be the name of the client's realm, letters, digits, ., _, ~ and -")
 	}
 	if s.RotatorRealm != "" && !realmPattern.MatchString(s.RotatorRealm) {
-		ps.Add(idp.Setting("rotatorRealm"), "must be the name of the realm of the rotator's own client, or be left out if that is the client's")
+		ps.Add(idp.Setting("rotatorRealm"),
+			"must be the name of the realm of the rotator's own client, or be left out if that is the client's")
 	}
 	s.Settings.Check(ps, idp.SettingsPath)
 	s.ServerURL = strings.TrimSuffix(s.ServerURL, "/")

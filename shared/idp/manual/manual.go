@@ -1,6 +1,6 @@
-// Package manual is for identity providers without an API for client secrets, such as Google sign-in: a person makes a new
-// secret there and stores it as AWSPENDING, and removes the old one when nothing uses it any more. Nothing is asked of
-// such a provider but its token endpoint.
+// Package manual is for identity providers without an API for client secrets, such as Google sign-in: a person makes a
+// new secret there and stores it as AWSPENDING, and removes the old one when nothing uses it any more. Nothing is asked
+// of such a provider but its token endpoint.
 package manual
 
 import (

@@ -26,10 +26,12 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		`{"acceptedErrors": ["a canary"]}`:                         p + ".acceptedErrors: must hold error codes",
 		`{"acceptedErrors": ["same"], "rejectedErrors": ["same"]}`: p + ".rejectedErrors: must not hold same",
 		`{"rejectedErrors": ["invalid_grant"]}`:                    p + ".rejectedErrors: must not hold invalid_grant",
-		`{"apiKey": "canary"}`:                                     p + ".apiKey: is not known; allowed here: acceptedErrors, rejectedErrors",
+		`{"apiKey": "canary"}`: p + ".apiKey: is not known; allowed here: " +
+			"acceptedErrors, rejectedErrors",
 	} {
 		_, err := manual.Capabilities([]byte(settings), idp.Client{})
-		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary")) {
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "canary")) {
 			t.Errorf("%s: %v, want %q", settings, err, want)
 		}
 	}
@@ -44,7 +46,8 @@ func TestTheCodesOfTheTokenEndpointCanBeSet(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := r.Capabilities()
-		if !c.MadeByHand() || !slices.Equal(c.Probe.Accepted, []string{want[0]}) || !slices.Equal(c.Probe.Rejected, []string{want[1]}) {
+		if !c.MadeByHand() || !slices.Equal(c.Probe.Accepted, []string{want[0]}) ||
+			!slices.Equal(c.Probe.Rejected, []string{want[1]}) {
 			t.Errorf("%s: %+v", settings, c)
 		}
 	}
@@ -83,7 +86,8 @@ func TestConformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := imitationtest.Start(t, manualtest.Imitation, nil, clientID)
-		p, b := idptest.WithSlots(t, v, []string{clientID}, func(b withoutids.Env) idp.Provider { return withoutids.ByHand(r, b) })
+		p, b := idptest.WithSlots(t, v, []string{clientID},
+			func(b withoutids.Env) idp.Provider { return withoutids.ByHand(r, b) })
 		return p, person{b, v}
 	}})
 }

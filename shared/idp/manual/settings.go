@@ -10,8 +10,9 @@ import (
 
 // Settings are the provider's part of a client's configuration. All may be left out.
 type Settings struct {
-	// AcceptedErrors and RejectedErrors are the error codes of the token endpoint for an invented code: with a secret that is
-	// accepted (default invalid_grant), and with one that is not (default invalid_client; RFC 6749, section 5.2).
+	// AcceptedErrors and RejectedErrors are the error codes of the token endpoint for an invented code: with a secret
+	// that is accepted (default invalid_grant), and with one that is not (default invalid_client; RFC 6749, section
+	// 5.2).
 	AcceptedErrors []string `json:"acceptedErrors,omitempty"`
 	RejectedErrors []string `json:"rejectedErrors,omitempty"`
 }
@@ -38,7 +39,8 @@ func (s *Settings) check(ps *strictjson.Problems) {
 	}
 	for _, code := range s.AcceptedErrors {
 		if slices.Contains(s.RejectedErrors, code) {
-			ps.Add(idp.Setting("rejectedErrors"), "must not hold %s, which is among acceptedErrors: a code that both a right and a wrong secret get belongs in neither", code)
+			ps.Add(idp.Setting("rejectedErrors"), "must not hold %s, which is among acceptedErrors: a code that both "+
+				"a right and a wrong secret get belongs in neither", code)
 		}
 	}
 }

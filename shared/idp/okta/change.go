@@ -29,8 +29,9 @@ func (p *Provider) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	body := newSecret{ClientSecret: r.Value.Reveal(), Status: "ACTIVE"}
 	err := p.do(ctx, http.MethodPost, "/credentials/secrets", operation, body, &answer)
 	if s, ok := invalid(err); ok {
-		return idp.Created{}, failure.Wrap(failure.IdPRejected, s, "Okta refused to create a secret for app %s; most likely it "+
-			"has two, which is the limit, inactive ones included: delete one that nothing uses", p.settings.AppID)
+		return idp.Created{}, failure.Wrap(failure.IdPRejected, s,
+			"Okta refused to create a secret for app %s; most likely it "+
+				"has two, which is the limit, inactive ones included: delete one that nothing uses", p.settings.AppID)
 	}
 	if err != nil {
 		return idp.Created{}, err
@@ -60,7 +61,8 @@ func (p *Provider) Remove(ctx context.Context, id string) error {
 	}
 	err = p.do(ctx, http.MethodDelete, "/credentials/secrets/"+id, "delete a secret", nil, nil)
 	if s, ok := invalid(err); ok {
-		return failure.Wrap(failure.Precondition, s, "Okta did not delete secret %s because it is active; somebody activated it meanwhile", id)
+		return failure.Wrap(failure.Precondition, s,
+			"Okta did not delete secret %s because it is active; somebody activated it meanwhile", id)
 	}
 	return unlessAbsent(err)
 }
@@ -85,10 +87,12 @@ func (p *Provider) Enable(ctx context.Context, id string) error {
 }
 
 func (p *Provider) deactivate(ctx context.Context, id string) error {
-	err := p.do(ctx, http.MethodPost, "/credentials/secrets/"+id+"/lifecycle/deactivate", "deactivate a secret", nil, nil)
+	err := p.do(ctx, http.MethodPost, "/credentials/secrets/"+id+"/lifecycle/deactivate",
+		"deactivate a secret", nil, nil)
 	if s, ok := invalid(err); ok {
-		return failure.Wrap(failure.Precondition, s, "Okta did not deactivate secret %s: an app's only active secret cannot be; "+
-			"create or activate another one first", id)
+		return failure.Wrap(failure.Precondition, s,
+			"Okta did not deactivate secret %s: an app's only active secret cannot be; "+
+				"create or activate another one first", id)
 	}
 	return err
 }

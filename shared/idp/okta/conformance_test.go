@@ -31,7 +31,8 @@ func settings(url, more string) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"orgUrl": %q, "appId": "0oaApp", %s}`, url, more))
 }
 
-const serviceAppSettings = `"serviceApp": {"clientId": "0oaService", "keySecretArn": "` + keyARN + `", "keyId": "kid-1"}`
+const serviceAppSettings = `"serviceApp": {"clientId": "0oaService", "keySecretArn": "` + keyARN +
+	`", "keyId": "kid-1"}`
 
 const withToken = `"apiToken": {"secretArn": "` + tokenARN + `"}`
 
@@ -42,7 +43,8 @@ func org(t *testing.T) *imitationtest.Vendor {
 	t.Helper()
 	v := imitationtest.Start(t, oktatest.Imitation, map[idptest.Operation]string{
 		idptest.Check: "okta.getApp", idptest.List: "okta.listSecrets", idptest.Create: "okta.createSecret",
-		idptest.Remove: "okta.deleteSecret", idptest.Disable: "okta.deactivateSecret", idptest.Enable: "okta.activateSecret",
+		idptest.Remove: "okta.deleteSecret", idptest.Disable: "okta.deactivateSecret",
+		idptest.Enable: "okta.activateSecret",
 	})
 	v.Register(clients.Client{ID: client.ClientID, AppID: "0oaApp"})
 	return v
@@ -57,7 +59,8 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// withServiceApp registers a service app, and returns a provider that signs with what is stored as its key; "" is the key.
+// withServiceApp registers a service app, and returns a provider that signs with what is stored as its key; "" is the
+// key.
 func withServiceApp(t *testing.T, v *imitationtest.Vendor, stored string) idp.Provider {
 	t.Helper()
 	public := jose.JSONWebKey{Key: signingKey().Public(), KeyID: "kid-1", Algorithm: string(jose.RS256), Use: "sig"}
@@ -89,7 +92,10 @@ func TestConformance(t *testing.T) {
 		"with an API token": func(t *testing.T, v *imitationtest.Vendor) idp.Provider {
 			return newProvider(t, v.URL, withToken, v.Deps())
 		},
-		"with a service app": func(t *testing.T, v *imitationtest.Vendor) idp.Provider { return withServiceApp(t, v, "") },
+		"with a service app": func(t *testing.T, v *imitationtest.Vendor) idp.Provider {
+			return withServiceApp(t, v,
+				"")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,5 +41,6 @@ func (t apiToken) unknown() string {
 }
 
 func (t apiToken) forbidden(appID string) string {
-	return fmt.Sprintf("the admin role of the API token's owner may not manage app %s: give that user the Application Administrator role for it", appID)
+	return fmt.Sprintf("the admin role of the API token's owner may not manage app %s: give that user the "+
+		"Application Administrator role for it", appID)
 }

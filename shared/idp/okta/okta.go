@@ -1,6 +1,6 @@
 // Package okta manages the client secrets of an app integration at Okta (Okta Management API, Application SSO Public
-// Keys: /api/v1/apps/{appId}/credentials/secrets). An app holds at most two secrets, inactive ones included; both may be
-// active, and one that was deactivated can be activated again until it is deleted.
+// Keys: /api/v1/apps/{appId}/credentials/secrets). An app holds at most two secrets, inactive ones included; both may
+// be active, and one that was deactivated can be activated again until it is deleted.
 package okta
 
 import (
@@ -38,7 +38,8 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 		return nil, err
 	}
 	p := &Provider{client: c, settings: s, credential: newCredential(s, d)}
-	p.api = d.API(httpclient.API{Vendor: vendor, Authorize: p.credential.authorize, ErrorCode: errorCode, Transient: transient, Explain: p.explain})
+	p.api = d.API(httpclient.API{Vendor: vendor, Authorize: p.credential.authorize, ErrorCode: errorCode,
+		Transient: transient, Explain: p.explain})
 	return p, nil
 }
 
@@ -114,20 +115,25 @@ func (p *Provider) suits(a app) error {
 	client := a.Credentials.OAuthClient
 	switch {
 	case a.SignOnMode != "OPENID_CONNECT":
-		return failure.New(failure.Precondition, "Okta app %s is not an OpenID Connect app; set %s to the one with client id %s",
+		return failure.New(failure.Precondition,
+			"Okta app %s is not an OpenID Connect app; set %s to the one with client id %s",
 			p.settings.AppID, idp.Setting("appId"), p.client.ClientID)
 	case client.ClientID != p.client.ClientID:
-		return failure.New(failure.Precondition, "Okta app %s has another client id than %s; set %s to the app of this client",
+		return failure.New(failure.Precondition,
+			"Okta app %s has another client id than %s; set %s to the app of this client",
 			p.settings.AppID, p.client.ClientID, idp.Setting("appId"))
 	case a.Status != "ACTIVE":
-		return failure.New(failure.Precondition, "Okta app %s is not active; activate it, or remove the client from the rotation", p.settings.AppID)
+		return failure.New(failure.Precondition,
+			"Okta app %s is not active; activate it, or remove the client from the rotation", p.settings.AppID)
 	}
 	switch client.AuthMethod {
 	case "", "client_secret_basic", "client_secret_post":
 		return nil
 	default:
-		return failure.New(failure.Precondition, "Okta app %s does not authenticate by a plain client secret, which is all that load balancers can do; "+
-			"set its client authentication to client secret (switching to a public key deletes all secrets)", p.settings.AppID)
+		return failure.New(failure.Precondition,
+			"Okta app %s does not authenticate by a plain client secret, which is all that load balancers can do; "+
+				"set its client authentication to client secret (switching to a public key deletes all secrets)",
+			p.settings.AppID)
 	}
 }
 

@@ -132,8 +132,10 @@ func TestRefusalsAreExplained(t *testing.T) {
 		kind    failure.Kind // "" is success
 		says    string
 	}{
-		{"a secret that vanishes before the delete counts as removed", refuse("deleteSecret", 404, "E0000007"), removeInactive, "", ""},
-		{"a secret that vanishes before the deactivation counts as removed", refuse("deactivateSecret", 404, "E0000007"),
+		{"a secret that vanishes before the delete counts as removed", refuse("deleteSecret", 404,
+			"E0000007"), removeInactive, "", ""},
+		{"a secret that vanishes before the deactivation counts as removed", refuse("deactivateSecret", 404,
+			"E0000007"),
 			removeActive, "", ""},
 		{"a 404 that is not Okta's is no removal", answer("DELETE "+secretsPath+"/ocsInactive", 404, "<html>not here"),
 			removeInactive, failure.IdPRejected, "orgUrl"},
@@ -154,7 +156,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 			removeActive, failure.IdPRejected, "lacks the feature OAuth secrets and key management"},
 		{"missing rights are explained", refuse("deleteSecret", 403, "E0000006"),
 			removeInactive, failure.IdPRejected, "may not manage app 0oaApp"},
-		{"a server error that is not Okta's", answer(activate, 503, "<html>canary"), enable, failure.Unavailable, "HTTP 503"},
+		{"a server error that is not Okta's", answer(activate, 503, "<html>canary"), enable, failure.Unavailable,
+			"HTTP 503"},
 		{"a refusal with a code that is not Okta's", answer(activate, 403, `{"errorCode": "canary-canary"}`),
 			enable, failure.IdPRejected, "HTTP 403"},
 	} {
@@ -167,7 +170,8 @@ func TestRefusalsAreExplained(t *testing.T) {
 				tt.prepare(v)
 			}
 			err := tt.call(t.Context(), adapter(t, v), active, inactive)
-			imitationtest.WantFailure(t, err, tt.kind, tt.says, "<html>", ownValue, value.Reveal(), v.Double.AdminToken())
+			imitationtest.WantFailure(t, err, tt.kind, tt.says,
+				"<html>", ownValue, value.Reveal(), v.Double.AdminToken())
 		})
 	}
 }
@@ -189,8 +193,10 @@ func TestCheckSaysWhyAnAppCannotBeRotated(t *testing.T) {
 	}{
 		{"a good app passes", "", "", "", ""},
 		{"client_secret_post passes", "client_secret_basic", "client_secret_post", "", ""},
-		{"another client id", `"client_id": "0oaClient"`, `"client_id": "0oaOther"`, failure.Precondition, "another client id"},
-		{"a public key", "client_secret_basic", "private_key_jwt", failure.Precondition, "set its client authentication to client secret"},
+		{"another client id", `"client_id": "0oaClient"`, `"client_id": "0oaOther"`, failure.Precondition,
+			"another client id"},
+		{"a public key", "client_secret_basic", "private_key_jwt", failure.Precondition,
+			"set its client authentication to client secret"},
 		{"no client authentication", "client_secret_basic", "none", failure.Precondition, "plain client secret"},
 		{"a signed secret", "client_secret_basic", "client_secret_jwt", failure.Precondition, "plain client secret"},
 		{"a SAML app", "OPENID_CONNECT", "SAML_2_0", failure.Precondition, "not an OpenID Connect app"},
@@ -235,8 +241,10 @@ func TestAnswersThatAreNotUnderstoodAreUnavailable(t *testing.T) {
 func TestRequestsAreAsDocumented(t *testing.T) {
 	t.Parallel()
 	const token = "00exampleTokenOfTheAdmin"
-	throttled := imitationtest.Exchange{Request: "GET " + secretsPath, Status: 429, Answer: `{"errorCode": "E0000047"}`, Header: map[string]string{
-		"X-Rate-Limit-Reset": "1772359202", "Date": time.Unix(1772359200, 0).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")}}
+	throttled := imitationtest.Exchange{Request: "GET " + secretsPath, Status: 429, Answer: `{"errorCode": "E0000047"}`,
+		Header: map[string]string{
+			"X-Rate-Limit-Reset": "1772359202",
+			"Date":               time.Unix(1772359200, 0).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")}}
 	list, created, refused := throttled, throttled, throttled
 	list.Status, list.Answer = 200, listed
 	refused.Request, refused.Body = "POST "+secretsPath, createBody

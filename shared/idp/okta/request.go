@@ -53,7 +53,8 @@ func (p *Provider) explain(s *httpclient.StatusError) string {
 	case s.Status == http.StatusForbidden:
 		return p.credential.forbidden(p.settings.AppID)
 	case s.Status == http.StatusNotFound && s.Code == codeNotFound:
-		return fmt.Sprintf("there is no app %s (%s), or the admin role does not see it", p.settings.AppID, idp.Setting("appId"))
+		return fmt.Sprintf("there is no app %s (%s), or the admin role does not see it", p.settings.AppID,
+			idp.Setting("appId"))
 	case s.Status == http.StatusNotFound:
 		return fmt.Sprintf("the answer is not Okta's; is %s right?", idp.Setting("orgUrl"))
 	default:

@@ -27,7 +27,8 @@ func newServiceApp(s Settings, d idp.Deps) *serviceApp {
 	a := &serviceApp{ServiceApp: *s.ServiceApp}
 	tokenURL := s.OrgURL + "/oauth2/v1/token"
 	proof := clientcredentials.PrivateKeyJWT{ClientID: a.ClientID, KeyID: a.KeyID, Audience: tokenURL, Now: d.Now,
-		Stored: clientcredentials.Stored{Read: d.Secret, ARN: a.KeySecretARN, What: "the private key of the Okta service app"}}
+		Stored: clientcredentials.Stored{Read: d.Secret, ARN: a.KeySecretARN,
+			What: "the private key of the Okta service app"}}
 	explain := func(s *httpclient.StatusError) string {
 		switch s.Code {
 		case "invalid_client":
@@ -38,7 +39,8 @@ func newServiceApp(s Settings, d idp.Deps) *serviceApp {
 			return ""
 		}
 	}
-	a.tokens = &clientcredentials.Tokens{Operation: "give the service app an access token", URL: tokenURL, Form: url.Values{"scope": {scopes}}, Proof: proof,
+	a.tokens = &clientcredentials.Tokens{Operation: "give the service app an access token", URL: tokenURL,
+		Form: url.Values{"scope": {scopes}}, Proof: proof,
 		API: d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: explain})}
 	return a
 }
@@ -46,18 +48,22 @@ func newServiceApp(s Settings, d idp.Deps) *serviceApp {
 func (a *serviceApp) authorize(ctx context.Context, r *http.Request) error {
 	err := a.tokens.Authorize(ctx, r)
 	s, refused := httpclient.Status(err)
-	if errors.Is(err, clientcredentials.ErrNotBearer) || refused && (s.Code == "invalid_dpop_proof" || s.Code == "use_dpop_nonce") {
+	if errors.Is(err, clientcredentials.ErrNotBearer) || refused && (s.Code == "invalid_dpop_proof" ||
+		s.Code == "use_dpop_nonce") {
 		return failure.New(failure.Precondition, "Okta demands DPoP of the service app %s, which is not supported; "+
-			"switch off \"Require Demonstrating Proof of Possession (DPoP) header in token requests\" there", a.ClientID)
+			"switch off \"Require Demonstrating Proof of Possession (DPoP) header in token requests\" there",
+			a.ClientID)
 	}
 	return err
 }
 
 func (a *serviceApp) unknown() string {
-	return fmt.Sprintf("the access token of the service app %s is not valid any more: check that the app is active", a.ClientID)
+	return fmt.Sprintf("the access token of the service app %s is not valid any more: check that the app is active",
+		a.ClientID)
 }
 
 func (a *serviceApp) forbidden(appID string) string {
-	return fmt.Sprintf("the service app %s may not manage app %s: besides the scope okta.apps.manage it needs the Application Administrator role for it",
+	return fmt.Sprintf("the service app %s may not manage app %s: besides the scope okta.apps.manage it needs the "+
+		"Application Administrator role for it",
 		a.ClientID, appID)
 }

@@ -19,8 +19,9 @@ import (
 const initial = "initial-secret-of-" + appID
 
 func start(t *testing.T) *imitationtest.Vendor {
-	return imitationtest.Start(t, pingonetest.Imitation, map[idptest.Operation]string{idptest.Check: "pingone.readApplication", idptest.List: "pingone.readSecret",
-		idptest.Create: "pingone.updateSecret", idptest.Remove: "pingone.deletePreviousSecret"}, appID)
+	return imitationtest.Start(t, pingonetest.Imitation,
+		map[idptest.Operation]string{idptest.Check: "pingone.readApplication", idptest.List: "pingone.readSecret",
+			idptest.Create: "pingone.updateSecret", idptest.Remove: "pingone.deletePreviousSecret"}, appID)
 }
 
 func application(t *testing.T, v *imitationtest.Vendor) *pingone.Application {
@@ -32,13 +33,14 @@ func application(t *testing.T, v *imitationtest.Vendor) *pingone.Application {
 	return a
 }
 
-// TestConformance: the suite removes the old secret, which deletes the previous one here; that a new one is removed by setting
-// the old value is tested below.
+// TestConformance: the suite removes the old secret, which deletes the previous one here; that a new one is removed by
+// setting the old value is tested below.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	idptest.Run(t, idptest.Subject{New: func(t *testing.T) (idp.Provider, idptest.Backend) {
 		v := start(t)
-		p, b := idptest.WithSlots(t, v, []string{appID}, func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(application(t, v), b) })
+		p, b := idptest.WithSlots(t, v, []string{appID},
+			func(b withoutids.Env) idp.Provider { return withoutids.CurrentPrevious(application(t, v), b) })
 		return p, b
 	}})
 }
@@ -52,20 +54,23 @@ func TestTheSlotsOfAnApplication(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := a.Slots(t.Context())
-	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) || s.PreviousUntil.Sub(imitationtest.Noon()) != 719*time.Hour || !s.PreviousUsed.IsZero() {
+	if err != nil || !s.Current.Equal(made) || !s.Previous.Equal(secret.New(initial)) ||
+		s.PreviousUntil.Sub(imitationtest.Noon()) != 719*time.Hour || !s.PreviousUsed.IsZero() {
 		t.Errorf("the slots are wrong: until %s, used %s (%v)", s.PreviousUntil, s.PreviousUsed, err)
 	}
 	v.Store.Authenticate(appID, initial, imitationtest.Noon())
 	if s, err = a.Slots(t.Context()); err != nil || !s.PreviousUsed.Equal(imitationtest.Noon()) {
 		t.Errorf("the previous one was used at %s (%v)", s.PreviousUsed, err)
 	}
-	if err := a.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(appID)) != 1 || !v.Store.Accepts(appID, initial, imitationtest.Noon()) {
+	if err := a.Restore(t.Context(), secret.New(initial)); err != nil || len(v.Live(appID)) != 1 ||
+		!v.Store.Accepts(appID, initial, imitationtest.Noon()) {
 		t.Errorf("not put back (%v)", err)
 	}
 	if _, err = a.Shift(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = a.Shift(t.Context()); err != nil || v.Store.Accepts(appID, initial, imitationtest.Noon()) || len(v.Live(appID)) != 2 {
+	if _, err = a.Shift(t.Context()); err != nil || v.Store.Accepts(appID, initial, imitationtest.Noon()) ||
+		len(v.Live(appID)) != 2 {
 		t.Errorf("a second shift kept what was the previous one (%v)", err)
 	}
 }
@@ -87,7 +92,8 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 		"POST " + app + `/secret {"previous": {"expiresAt": "2026-03-01T12:00:00Z"}}`:         http.StatusBadRequest,
 		"POST " + app + `/secret {"previous": {"expiresAt": "2026-03-31T12:00:00Z"}, "x": 1}`: http.StatusBadRequest,
 	} {
-		if status, body := v.Send(request, bearer); status != want || !strings.Contains(body, `"code":"`) || strings.Contains(body, `"code":""`) {
+		if status, body := v.Send(request, bearer); status != want || !strings.Contains(body, `"code":"`) ||
+			strings.Contains(body, `"code":""`) {
 			t.Errorf("%s: %d %v, want %d", request, status, body, want)
 		}
 	}
@@ -98,7 +104,8 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 		t.Error("a refused request changed the secrets")
 	}
 	// without a body the secret that was current ends at once
-	if status, _ := v.Send("POST "+app+"/secret", bearer); status != http.StatusOK || v.Store.Accepts(appID, initial, imitationtest.Noon()) {
+	if status, _ := v.Send("POST "+app+"/secret", bearer); status != http.StatusOK ||
+		v.Store.Accepts(appID, initial, imitationtest.Noon()) {
 		t.Errorf("without a body: %d", status)
 	}
 }

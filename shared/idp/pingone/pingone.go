@@ -1,6 +1,6 @@
 // Package pingone manages the client secret of an application at PingOne (Platform API,
-// /v1/environments/{envID}/applications/{appID}/secret). An application has a current secret and, for 30 days at most, a
-// previous one; PingOne makes the values, and tells when the previous one was used last.
+// /v1/environments/{envID}/applications/{appID}/secret). An application has a current secret and, for 30 days at most,
+// a previous one; PingOne makes the values, and tells when the previous one was used last.
 package pingone
 
 import (
@@ -24,8 +24,8 @@ import (
 const vendor = "PingOne"
 
 // A previous secret lives until the time that the request names, 720 hours from then at most (PingOne Platform API,
-// "Update Application Secret"; pingcli reference). It is always asked for that long, less a margin for clocks: a rotation that
-// is late must not lose the secret in use. The rotation ends it itself, when its grace period is over.
+// "Update Application Secret"; pingcli reference). It is always asked for that long, less a margin for clocks: a
+// rotation that is late must not lose the secret in use. The rotation ends it itself, when its grace period is over.
 const (
 	longest = 720*time.Hour - time.Hour
 	// maxGrace leaves a day for what a rotation does besides.
@@ -53,13 +53,15 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 		return nil, err
 	}
 	if !guidPattern.MatchString(c.ClientID) {
-		return nil, failure.New(failure.InvalidInput, "clientId: must be the id of an application at PingOne, a UUID: it is the client id too")
+		return nil, failure.New(failure.InvalidInput,
+			"clientId: must be the id of an application at PingOne, a UUID: it is the client id too")
 	}
 	a := &Application{client: c, settings: s, now: d.Now}
 	// PingOne docs, "Create a private key JWT": the token endpoint is a valid audience
 	tokenURL := s.AuthURL + "/" + s.EnvironmentID + "/as/token"
-	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: tokenURL, Proof: s.Proof(d.Secret, d.Now, tokenURL, true),
-		API: d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: a.explainToken})}
+	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: tokenURL,
+		Proof: s.Proof(d.Secret, d.Now, tokenURL, true),
+		API:   d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: a.explainToken})}
 	a.api = d.API(httpclient.API{Vendor: vendor, Authorize: a.tokens.Authorize, ErrorCode: errorCode,
 		Transient: transient, Explain: a.explain})
 	return a, nil
@@ -76,11 +78,12 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 
 // capabilities: what the token endpoint answers is not documented beyond RFC 6749; the probe's control decides.
 func capabilities() idp.Capabilities {
-	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, TellsEnd: true, UniqueIDs: true, Probe: idp.ProbeSpec{
-		Grant:    idp.AuthorizationCode,
-		Accepted: []string{"invalid_grant"},
-		Rejected: []string{"invalid_client"},
-	}}
+	return idp.Capabilities{Model: idp.CurrentPrevious, MaxSecrets: 2, TellsEnd: true, UniqueIDs: true,
+		Probe: idp.ProbeSpec{
+			Grant:    idp.AuthorizationCode,
+			Accepted: []string{"invalid_grant"},
+			Rejected: []string{"invalid_client"},
+		}}
 }
 
 // application is what is read of an application (PingOne Platform API, "Applications OIDC settings data model").
@@ -93,7 +96,8 @@ type application struct {
 }
 
 // methods are the authentication methods that load balancers can use.
-var methods = map[string]string{"CLIENT_SECRET_BASIC": "client_secret_basic", "CLIENT_SECRET_POST": "client_secret_post"}
+var methods = map[string]string{"CLIENT_SECRET_BASIC": "client_secret_basic",
+	"CLIENT_SECRET_POST": "client_secret_post"}
 
 func (a *Application) get(ctx context.Context) (application, error) {
 	const operation = "read the application"
@@ -116,14 +120,19 @@ func (a *Application) Check(ctx context.Context) error {
 	case app.ID != a.client.ClientID:
 		return failure.New(failure.Precondition, "PingOne answered with another application than %s", a.client.ClientID)
 	case app.Protocol != "OPENID_CONNECT":
-		return failure.New(failure.Precondition, "PingOne application %s is not an OpenID Connect application", a.client.ClientID)
+		return failure.New(failure.Precondition, "PingOne application %s is not an OpenID Connect application",
+			a.client.ClientID)
 	case !app.Enabled:
-		return failure.New(failure.Precondition, "PingOne application %s is disabled; enable it, or remove the client from the rotation", a.client.ClientID)
+		return failure.New(failure.Precondition,
+			"PingOne application %s is disabled; enable it, or remove the client from the rotation", a.client.ClientID)
 	case methods[app.AuthMethod] == "":
-		return failure.New(failure.Precondition, "PingOne application %s does not authenticate by a plain client secret, which is all that load balancers can do; "+
+		return failure.New(failure.Precondition, "PingOne application %s does not authenticate by a plain client "+
+			"secret, which is all that load balancers can do; "+
 			"set its token endpoint authentication method to Client Secret Basic or Post", a.client.ClientID)
 	case !slices.Contains(app.GrantTypes, "AUTHORIZATION_CODE"):
-		return failure.New(failure.Precondition, "PingOne application %s may not use the grant authorization_code, by which load balancers log users in", a.client.ClientID)
+		return failure.New(failure.Precondition,
+			"PingOne application %s may not use the grant authorization_code, by which load balancers log users in",
+			a.client.ClientID)
 	}
 	return nil
 }
@@ -191,15 +200,17 @@ type supplied struct {
 // mediaType of a request with a value of the caller's.
 const mediaType = "application/vnd.pingidentity.secret+json"
 
-// Restore implements idp.PreviousKeeper. Setting values is documented for imported applications; whether another may is only known
-// by trying. Without "previous" in the request, the one that was current ends at once.
+// Restore implements idp.PreviousKeeper. Setting values is documented for imported applications; whether another may is
+// only known by trying. Without "previous" in the request, the one that was current ends at once.
 func (a *Application) Restore(ctx context.Context, v secret.Value) error {
 	const operation = "set a secret"
 	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPost, URL: a.url("/secret"),
 		JSON: supplied{Secret: v.Reveal()}, Header: http.Header{"Content-Type": {mediaType}}}, nil)
 	s, _ := httpclient.Status(err)
-	if failure.Is(err, failure.IdPRejected) && (s.Status == http.StatusBadRequest || s.Status == http.StatusUnsupportedMediaType) {
-		return failure.Wrap(failure.Precondition, fmt.Errorf("%w: %w", idp.ErrKept, s), "PingOne takes no value from outside for application %s", a.client.ClientID)
+	if failure.Is(err, failure.IdPRejected) && (s.Status == http.StatusBadRequest ||
+		s.Status == http.StatusUnsupportedMediaType) {
+		return failure.Wrap(failure.Precondition, fmt.Errorf("%w: %w", idp.ErrKept, s),
+			"PingOne takes no value from outside for application %s", a.client.ClientID)
 	}
 	if err != nil {
 		return err
@@ -220,15 +231,16 @@ func (a *Application) DropPrevious(ctx context.Context) error {
 }
 
 func (a *Application) url(below string) string {
-	return a.settings.APIURL + "/v1/environments/" + a.settings.EnvironmentID + "/applications/" + a.client.ClientID + below
+	return a.settings.APIURL + "/v1/environments/" + a.settings.EnvironmentID + "/applications/" +
+		a.client.ClientID + below
 }
 
 func (a *Application) do(ctx context.Context, method, below, operation string, body, out any) error {
 	return a.api.Do(ctx, httpclient.Request{Operation: operation, Method: method, URL: a.url(below), JSON: body}, out)
 }
 
-// transient implements httpclient.API. UNEXPECTED_ERROR comes with status 400, too, and PingOne's own SDK tries it again
-// (pingone-go-sdk-v2, retries).
+// transient implements httpclient.API. UNEXPECTED_ERROR comes with status 400, too, and PingOne's own SDK tries it
+// again (pingone-go-sdk-v2, retries).
 func transient(code string) failure.Kind {
 	if code, _, _ := strings.Cut(code, "."); code == "UNEXPECTED_ERROR" {
 		return failure.Unavailable
@@ -240,12 +252,16 @@ func transient(code string) failure.Kind {
 func (a *Application) explain(s *httpclient.StatusError) string {
 	switch s.Status {
 	case http.StatusUnauthorized:
-		return fmt.Sprintf("the access token of worker application %s is not taken: check that %s and %s belong to the same region", a.settings.ClientID(), idp.Setting("apiUrl"), idp.Setting("authUrl"))
+		return fmt.Sprintf("the access token of worker application %s is not taken: check that %s and %s belong to "+
+			"the same region", a.settings.ClientID(), idp.Setting("apiUrl"), idp.Setting("authUrl"))
 	case http.StatusForbidden:
-		return fmt.Sprintf("worker application %s needs a role with applications:read:secret, applications:update:secret, applications:delete:secret and, for rollbacks, applications:set:secret "+
-			"for environment %s, and at least the roles that the application has itself", a.settings.ClientID(), a.settings.EnvironmentID)
+		return fmt.Sprintf("worker application %s needs a role with applications:read:secret, "+
+			"applications:update:secret, applications:delete:secret and, for rollbacks, applications:set:secret "+
+			"for environment %s, and at least the roles that the application has itself", a.settings.ClientID(),
+			a.settings.EnvironmentID)
 	case http.StatusNotFound:
-		return fmt.Sprintf("there is no application %s in environment %s; correct clientId, %s or %s", a.client.ClientID, a.settings.EnvironmentID, idp.Setting("environmentId"), idp.Setting("apiUrl"))
+		return fmt.Sprintf("there is no application %s in environment %s; correct clientId, %s or %s",
+			a.client.ClientID, a.settings.EnvironmentID, idp.Setting("environmentId"), idp.Setting("apiUrl"))
 	default:
 		return ""
 	}

@@ -14,8 +14,8 @@ import (
 type Settings struct {
 	// EnvironmentID is the id of the environment, a UUID.
 	EnvironmentID string `json:"environmentId"`
-	// APIURL and AuthURL are those of the region, e.g. https://api.pingone.eu and https://auth.pingone.eu, without a path
-	// (PingOne Platform API, "PingOne API domains").
+	// APIURL and AuthURL are those of the region, e.g. https://api.pingone.eu and https://auth.pingone.eu, without a
+	// path (PingOne Platform API, "PingOne API domains").
 	APIURL  string `json:"apiUrl"`
 	AuthURL string `json:"authUrl"`
 	// The worker application by which the rotator uses the Platform API.

@@ -15,7 +15,8 @@ import (
 )
 
 // pages is where each provider has its page. The test of what make idp makes has some of its own.
-var pages = flag.String("docs", filepath.Join("..", "..", "..", "docs", "identity-providers"), "where the providers' pages are")
+var pages = flag.String("docs", filepath.Join("..", "..", "..", "docs", "identity-providers"),
+	"where the providers' pages are")
 
 func read(t *testing.T, path ...string) string {
 	t.Helper()
@@ -46,7 +47,8 @@ func TestEveryProviderHasAPageAndEveryPageAProvider(t *testing.T) {
 var update = flag.Bool("update", false, "write the table of providers")
 
 // tables are the files that hold the table of providers, between two marks, and where the pages are from there.
-var tables = map[string]string{"../../../docs/identity-providers/README.md": "", "../../../README.md": "docs/identity-providers/"}
+var tables = map[string]string{"../../../docs/identity-providers/README.md": "",
+	"../../../README.md": "docs/identity-providers/"}
 
 const begin, end = "<!-- providers: written by make golden -->\n", "<!-- end of providers -->\n"
 
@@ -75,7 +77,8 @@ func TestTheTableOfProvidersSaysWhatTheCodeCan(t *testing.T) {
 // table is one row for each provider.
 func table(t *testing.T, folder string) string {
 	var b strings.Builder
-	b.WriteString("| `type` | provider | secrets of a client | who makes a new one | can be disabled first | how a secret is proven |\n| --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| `type` | provider | secrets of a client | who makes a new one | can be disabled first | how a " +
+		"secret is proven |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, kind := range registry.Types() {
 		page := read(t, *pages, kind+".md")
 		title, _, _ := strings.Cut(strings.TrimPrefix(page, "# "), "\n")
@@ -85,7 +88,8 @@ func table(t *testing.T, folder string) string {
 		if err != nil {
 			t.Fatalf("%s: %v", kind, err)
 		}
-		fmt.Fprintf(&b, "| [`%s`](%s%s.md) | %s | %s | %s | %s | %s |\n", kind, folder, kind, title, secrets(t, c), maker(c), yes(c.CanDisable), c.Probe.Grant)
+		fmt.Fprintf(&b, "| [`%s`](%s%s.md) | %s | %s | %s | %s | %s |\n", kind, folder, kind, title, secrets(t, c),
+			maker(c), yes(c.CanDisable), c.Probe.Grant)
 	}
 	return b.String()
 }
@@ -130,13 +134,15 @@ func yes(b bool) string {
 }
 
 // sections of a provider's page, in order.
-var sections = []string{"## What to grant", "## Settings", "## Limits", "## What its audit log shows", "## Not verified"}
+var sections = []string{"## What to grant", "## Settings", "## Limits", "## What its audit log shows",
+	"## Not verified"}
 
 func TestEveryPageHasTheSameSections(t *testing.T) {
 	t.Parallel()
 	for _, kind := range registry.Types() {
 		got := regexp.MustCompile(`(?m)^## .*$`).FindAllString(read(t, *pages, kind+".md"), -1)
-		got = slices.DeleteFunc(got, func(section string) bool { return section == "## Rollback" }) // where there is more to say than the overview does
+		// where there is more to say than the overview does
+		got = slices.DeleteFunc(got, func(section string) bool { return section == "## Rollback" })
 		if !slices.Equal(got, sections) {
 			t.Errorf("%s.md has the sections %q, want %q", kind, got, sections)
 		}

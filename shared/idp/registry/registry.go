@@ -43,7 +43,8 @@ func providers() map[string]provider {
 // of is a provider whose New returns a registration of any type.
 func of[R idp.Registration](make func(json.RawMessage, idp.Client, idp.Deps) (R, error),
 	describe func(json.RawMessage, idp.Client) (idp.Capabilities, error)) provider {
-	return provider{describe: describe, build: func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error) {
+	return provider{describe: describe, build: func(settings json.RawMessage, c idp.Client,
+		d idp.Deps) (idp.Registration, error) {
 		return make(settings, c, d)
 	}}
 }
@@ -58,7 +59,8 @@ func New(kind string, settings json.RawMessage, c idp.Client, d idp.Deps) (idp.R
 		return nil, err
 	}
 	if d.HTTP == nil || d.Secret == nil || d.AWS == nil || d.WebIdentity == nil || d.Now == nil || d.Sleep == nil {
-		return nil, failure.New(failure.Internal, "an identity provider needs all of idp.Deps: an HTTP client, a way to read secrets, AWS, and a clock")
+		return nil, failure.New(failure.Internal,
+			"an identity provider needs all of idp.Deps: an HTTP client, a way to read secrets, AWS, and a clock")
 	}
 	return p.build(settings, c, d)
 }

@@ -63,7 +63,8 @@ func TestAnUnknownTypeIsRefusedWithTheListOfAllowedOnes(t *testing.T) {
 func TestEveryTypeRefusesEmptyAndUnknownSettings(t *testing.T) {
 	t.Parallel()
 	for _, kind := range registry.Types() {
-		wrong := map[string]string{`{}`: "identityProvider.settings", `{"invented": 1}`: "identityProvider.settings.invented"}
+		wrong := map[string]string{`{}`: "identityProvider.settings",
+			`{"invented": 1}`: "identityProvider.settings.invented"}
 		if kind == "manual" {
 			delete(wrong, `{}`) // a provider without an API needs no setting
 		}
@@ -98,8 +99,10 @@ func TestGoodSettingsMakeAProviderWithoutARequest(t *testing.T) {
 func TestAProviderNeedsItsDependencies(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(*idp.Deps){
-		"HTTP": func(d *idp.Deps) { d.HTTP = nil }, "Secret": func(d *idp.Deps) { d.Secret = nil }, "AWS": func(d *idp.Deps) { d.AWS = nil },
-		"WebIdentity": func(d *idp.Deps) { d.WebIdentity = nil }, "Now": func(d *idp.Deps) { d.Now = nil }, "Sleep": func(d *idp.Deps) { d.Sleep = nil },
+		"HTTP": func(d *idp.Deps) { d.HTTP = nil }, "Secret": func(d *idp.Deps) { d.Secret = nil },
+		"AWS":         func(d *idp.Deps) { d.AWS = nil },
+		"WebIdentity": func(d *idp.Deps) { d.WebIdentity = nil }, "Now": func(d *idp.Deps) { d.Now = nil },
+		"Sleep": func(d *idp.Deps) { d.Sleep = nil },
 	} {
 		d := deps
 		remove(&d)

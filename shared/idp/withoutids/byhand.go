@@ -40,7 +40,8 @@ func (p *byHand) List(ctx context.Context) ([]idp.Secret, error) {
 	}
 	accepted, err := p.accepted(ctx, k, func(v Version) string { return v.ClientID })
 	if failure.Is(err, failure.SecretRefused) {
-		err = failure.Wrap(failure.SecretRefused, err, "nothing but refusals shows it, as this provider is not managed: if logins work, it answers wrongly now, start again later")
+		err = failure.Wrap(failure.SecretRefused, err, "nothing but refusals shows it, as this provider is not "+
+			"managed: if logins work, it answers wrongly now, start again later")
 	}
 	if err != nil {
 		return nil, err
@@ -70,5 +71,6 @@ func (p *byHand) FindLost(_ context.Context, version string, _ time.Time) (strin
 
 // Remove implements idp.Provider: that is the person's to do.
 func (p *byHand) Remove(context.Context, string) error {
-	return fmt.Errorf("nothing of this system uses it any more; remove it at the identity provider now (%w until then)", idp.ErrKept)
+	return fmt.Errorf("nothing of this system uses it any more; remove it at the identity provider now (%w until then)",
+		idp.ErrKept)
 }

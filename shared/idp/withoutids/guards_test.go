@@ -28,11 +28,13 @@ const inUse = "version-in-use"
 // atDesk is a vendor at rest: the secret of client a is that of version-in-use.
 func atDesk(o memory.SlotOptions, clientIDs ...string) *desk {
 	return &desk{Slots: memory.NewSlots(o, clientIDs...), asked: time.Unix(1772359200, 0),
-		known: withoutids.Known{Current: withoutids.Version{ID: inUse, ClientID: "a", Value: secret.New(memory.Initial)}}}
+		known: withoutids.Known{Current: withoutids.Version{ID: inUse, ClientID: "a",
+			Value: secret.New(memory.Initial)}}}
 }
 
 func (d *desk) env() withoutids.Env {
-	return withoutids.Env{Known: &d.known, Accepts: func(_ context.Context, clientID string, v secret.Value) (bool, error) {
+	return withoutids.Env{Known: &d.known, Accepts: func(_ context.Context, clientID string, v secret.Value) (bool,
+		error) {
 		return d.AcceptsFrom(clientID, v), nil
 	}}
 }
@@ -81,7 +83,8 @@ func TestNothingIsShiftedUnlessTheSecretInUseIsTheCurrentOneAlone(t *testing.T) 
 	d.has(t, "? "+inUse)
 
 	d = atDesk(memory.SlotOptions{}, "a")
-	d.known.Current = withoutids.Version{ID: inUse, ClientID: "a", Value: d.Shift("a")} // and its previous is still kept
+	// and its previous is still kept
+	d.known.Current = withoutids.Version{ID: inUse, ClientID: "a", Value: d.Shift("a")}
 	_, err = d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new"})
 	refused(t, err, "still keeps a previous secret")
 	d.has(t, inUse+" ?")
@@ -204,7 +207,8 @@ func TestNothingIsRemovedWhereSomebodyElseHasBeen(t *testing.T) {
 
 	d = atDesk(memory.SlotOptions{}, "a")
 	d.store(withoutids.Version{ID: "version-new", ClientID: "a", Value: d.Shift("a"), After: true}) // not promoted
-	d.Shift("a")                                                                                    // ends the one in use
+	// ends the one in use
+	d.Shift("a")
 	d.store(withoutids.Version{ID: "version-lost", ClientID: "a"})
 	refused(t, d.shifting().Remove(t.Context(), "version-lost"), "does not have the secret stored as AWSCURRENT")
 	d.has(t, "? version-new")
@@ -257,11 +261,13 @@ func TestOfAPairOnlyTheIdleRegistrationIsOverwritten(t *testing.T) {
 		t.Fatalf("made %+v (%v)", made, err)
 	}
 	d.has(t, inUse)
-	d.store(withoutids.Version{ID: "version-mine", ClientID: "a", Value: secret.New(memory.Initial)}) // a copy of the one in use
+	// a copy of the one in use
+	d.store(withoutids.Version{ID: "version-mine", ClientID: "a", Value: secret.New(memory.Initial)})
 	d.store(withoutids.Version{ID: "version-gone", ClientID: "b", Value: secret.New("a-value-that-b-does-not-have")})
 	d.store(withoutids.Version{ID: "version-new", ClientID: "b", Value: value})
 	for _, id := range []string{"version-mine", "version-gone", inUse, "version-of-somebody"} {
-		if err := p.Remove(t.Context(), id); err != nil || !d.AcceptsFrom("a", secret.New(memory.Initial)) || !d.AcceptsFrom("b", value) {
+		if err := p.Remove(t.Context(), id); err != nil || !d.AcceptsFrom("a", secret.New(memory.Initial)) ||
+			!d.AcceptsFrom("b", value) {
 			t.Errorf("removing %s changed something (%v)", id, err)
 		}
 	}
@@ -288,22 +294,26 @@ func TestTheRegistrationsOfAPairMustBeAlike(t *testing.T) {
 	t.Parallel()
 	d := atDesk(memory.SlotOptions{Single: true}, "a", "b")
 	setter := d.Registration("a").(idp.Setter)
-	first := alike{setter, idp.Review{AuthMethod: "client_secret_post", Warnings: []string{"one"}}, map[string]string{"callbacks": "x", "grants": "code"}, nil}
+	first := alike{setter, idp.Review{AuthMethod: "client_secret_post", Warnings: []string{"one"}},
+		map[string]string{"callbacks": "x", "grants": "code"}, nil}
 	look := func(b alike) (idp.Review, error) {
 		return withoutids.Pair("a", first, "b", b, d.env()).(idp.Reviewer).Review(t.Context())
 	}
 	same := first
 	same.review.Warnings = []string{"two"}
-	if r, err := look(same); err != nil || len(r.Refusals) != 0 || r.AuthMethod != "client_secret_post" || !slices.Equal(r.Warnings, []string{"one", "two"}) {
+	if r, err := look(same); err != nil || len(r.Refusals) != 0 || r.AuthMethod != "client_secret_post" ||
+		!slices.Equal(r.Warnings, []string{"one", "two"}) {
 		t.Errorf("two that are alike: %+v (%v)", r, err)
 	}
-	other := alike{setter, idp.Review{Refusals: []string{"off"}}, map[string]string{"callbacks": "y", "idle": "3600"}, nil}
+	other := alike{setter, idp.Review{Refusals: []string{"off"}}, map[string]string{"callbacks": "y",
+		"idle": "3600"}, nil}
 	r, err := look(other)
 	got := strings.Join(r.Refusals, "\n")
 	if err != nil || len(r.Refusals) != 5 {
 		t.Fatalf("two that differ: %d refusals (%v)\n%s", len(r.Refusals), err, got)
 	}
-	for _, want := range []string{"off", "authenticate by client_secret_post and nothing", "differ in callbacks (x and y)", "differ in grants (code and nothing)", "differ in idle (nothing and 3600)"} {
+	for _, want := range []string{"off", "authenticate by client_secret_post and nothing",
+		"differ in callbacks (x and y)", "differ in grants (code and nothing)", "differ in idle (nothing and 3600)"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not among the refusals:\n%s", want, got)
 		}
@@ -325,10 +335,12 @@ func (r reviewedShifter) ReviewShift(context.Context) (idp.Review, error) { retu
 func TestWhatConcernsShiftsIsToldWhereSecretsAreShifted(t *testing.T) {
 	t.Parallel()
 	d := atDesk(memory.SlotOptions{}, "a")
-	x := reviewedShifter{d.Registration("a").(idp.PreviousKeeper), idp.Review{AuthMethod: "client_secret_post", Warnings: []string{"one"}},
+	x := reviewedShifter{d.Registration("a").(idp.PreviousKeeper), idp.Review{AuthMethod: "client_secret_post",
+		Warnings: []string{"one"}},
 		idp.Review{MaxGrace: time.Hour, Warnings: []string{"two"}, Refusals: []string{"off"}}}
 	r, err := withoutids.CurrentPrevious(x, d.env()).(idp.Reviewer).Review(t.Context())
-	if err != nil || r.AuthMethod != "client_secret_post" || r.MaxGrace != time.Hour || !slices.Equal(r.Warnings, []string{"one", "two"}) || !slices.Equal(r.Refusals, []string{"off"}) {
+	if err != nil || r.AuthMethod != "client_secret_post" || r.MaxGrace != time.Hour ||
+		!slices.Equal(r.Warnings, []string{"one", "two"}) || !slices.Equal(r.Refusals, []string{"off"}) {
 		t.Errorf("the review is %+v (%v)", r, err)
 	}
 }
@@ -348,7 +360,8 @@ func TestByHandNothingIsAskedOfTheProvider(t *testing.T) {
 	if err != nil || c.ID != "version-new" || !c.Value.Equal(made) {
 		t.Errorf("made is %s (%v)", c.ID, err)
 	}
-	for id, want := range map[string]string{"version-new": "version-new", "version-typo": "version-typo", "version-x": ""} {
+	for id, want := range map[string]string{"version-new": "version-new", "version-typo": "version-typo",
+		"version-x": ""} {
 		if got, err := p.(idp.Finder).FindLost(t.Context(), id, d.asked); err != nil || got != want {
 			t.Errorf("found %q for %s (%v)", got, id, err)
 		}

@@ -9,8 +9,8 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// inPlace is one slot that is overwritten while it is in use. A known value that is not in the slot counts as disabled: it
-// can be put back at any time.
+// inPlace is one slot that is overwritten while it is in use. A known value that is not in the slot counts as disabled:
+// it can be put back at any time.
 type inPlace struct {
 	idp.Setter
 	byValue
@@ -34,12 +34,13 @@ func (p *inPlace) Capabilities() idp.Capabilities {
 // Review implements idp.Reviewer.
 func (p *inPlace) Review(ctx context.Context) (idp.Review, error) {
 	r, err := reviewSetter(ctx, p.Setter)
-	r.Warnings = append(r.Warnings, "allowInterruption: the only secret is overwritten while it is in use; logins and session refreshes fail from then until every load balancer node has the new one")
+	r.Warnings = append(r.Warnings, "allowInterruption: the only secret is overwritten while it is in use; logins "+
+		"and session refreshes fail from then until every load balancer node has the new one")
 	return r, err
 }
 
-// List implements idp.Provider. One question for each must do: that a secret is not in the slot is all but certain if another is,
-// and nothing is concluded from it alone.
+// List implements idp.Provider. One question for each must do: that a secret is not in the slot is all but certain if
+// another is, and nothing is concluded from it alone.
 func (p *inPlace) List(ctx context.Context) ([]idp.Secret, error) {
 	k, err := p.known()
 	if err != nil {
@@ -71,8 +72,8 @@ func (p *inPlace) Create(ctx context.Context, r idp.CreateRequest) (idp.Created,
 	return idp.Created{ID: r.Tag, Value: r.Value}, p.Set(ctx, r.Value)
 }
 
-// FindLost implements idp.Finder. What was asked for may be in the slot, whatever the token endpoint says now: removing it is
-// harmless.
+// FindLost implements idp.Finder. What was asked for may be in the slot, whatever the token endpoint says now: removing
+// it is harmless.
 func (p *inPlace) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
 	s, found, err := p.one(ctx, version)
 	if err != nil || !found || asked.IsZero() && s.Status != idp.Active {
@@ -93,8 +94,8 @@ func (p *inPlace) one(ctx context.Context, id string) (idp.Secret, bool, error) 
 	return l[i], true, nil
 }
 
-// Remove implements idp.Provider: the one in use is set, whatever the token endpoint says about the one that goes. Where that one
-// is in use already, this changes nothing.
+// Remove implements idp.Provider: the one in use is set, whatever the token endpoint says about the one that goes.
+// Where that one is in use already, this changes nothing.
 func (p *inPlace) Remove(ctx context.Context, id string) error {
 	k, err := p.known()
 	if err != nil {
@@ -115,7 +116,8 @@ func (p *inPlace) Disable(ctx context.Context, id string) error {
 	case !found:
 		return absent(id)
 	case s.Status == idp.Active:
-		return failure.New(failure.Precondition, "the identity provider's only secret is that of version %s again: somebody put it back", id)
+		return failure.New(failure.Precondition,
+			"the identity provider's only secret is that of version %s again: somebody put it back", id)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// pair is two registrations, with one slot each, that take turns. To remove a secret is to overwrite it with a value that
-// nobody knows.
+// pair is two registrations, with one slot each, that take turns. To remove a secret is to overwrite it with a value
+// that nobody knows.
 type pair struct {
 	byValue
 	registrations map[string]idp.Setter // by client id
@@ -82,7 +82,8 @@ func (p *pair) List(ctx context.Context) ([]idp.Secret, error) {
 func (p *pair) versions() (Known, error) {
 	k, err := p.known()
 	if err == nil && p.registrations[k.Current.ClientID] == nil {
-		err = failure.New(failure.Precondition, "the secret stored as AWSCURRENT belongs to client id %q, which is neither clientId nor identityProvider.clientPair: put it back into the configuration", k.Current.ClientID)
+		err = failure.New(failure.Precondition, "the secret stored as AWSCURRENT belongs to client id %q, which is "+
+			"neither clientId nor identityProvider.clientPair: put it back into the configuration", k.Current.ClientID)
 	}
 	return k, err
 }
@@ -120,8 +121,8 @@ func (p *pair) FindLost(ctx context.Context, version string, _ time.Time) (strin
 	return version, nil
 }
 
-// has reports whether a registration has a value. A no counts only if the registration can be read, too: one that is out of order
-// refuses every secret.
+// has reports whether a registration has a value. A no counts only if the registration can be read, too: one that is
+// out of order refuses every secret.
 func (p *pair) has(ctx context.Context, clientID string, v secret.Value) (bool, error) {
 	yes, err := p.Accepts(ctx, clientID, v)
 	if err != nil || yes {
@@ -130,8 +131,8 @@ func (p *pair) has(ctx context.Context, clientID string, v secret.Value) (bool, 
 	return false, p.registrations[clientID].Check(ctx)
 }
 
-// Remove implements idp.Provider. A registration is overwritten only if it has the very secret that is to go, and is not
-// the one in use: what else it has is somebody's. ErrKept if nobody knows the value any more.
+// Remove implements idp.Provider. A registration is overwritten only if it has the very secret that is to go, and is
+// not the one in use: what else it has is somebody's. ErrKept if nobody knows the value any more.
 func (p *pair) Remove(ctx context.Context, id string) error {
 	k, err := p.versions()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// PickTraits picks settings by their names out of a registration's JSON object. The order in a list of texts says nothing, and
-// what is off or empty is as good as absent.
+// PickTraits picks settings by their names out of a registration's JSON object. The order in a list of texts says
+// nothing, and what is off or empty is as good as absent.
 func PickTraits(registration map[string]json.RawMessage, names ...string) map[string]string {
 	out := map[string]string{}
 	for _, name := range names {
@@ -66,7 +66,8 @@ func reviewPair(ctx context.Context, a, b idp.Setter) (idp.Review, error) {
 	}
 	out.Warnings, out.Refusals = added(out.Warnings, other.Warnings), added(out.Refusals, other.Refusals)
 	if out.AuthMethod != other.AuthMethod {
-		out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair authenticate by %s and %s at the token endpoint: set both to the same",
+		out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair authenticate by %s and %s "+
+			"at the token endpoint: set both to the same",
 			orNone(out.AuthMethod), orNone(other.AuthMethod)))
 	}
 	return out, differences(ctx, a, b, &out)
@@ -89,7 +90,8 @@ func differences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
 	}
 	for _, name := range sortedKeys(first, second) {
 		if first[name] != second[name] {
-			out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair differ in %s (%s and %s): users would be treated differently after the switch; make them the same",
+			out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair differ in %s (%s and "+
+				"%s): users would be treated differently after the switch; make them the same",
 				name, orNone(first[name]), orNone(second[name])))
 		}
 	}
@@ -97,7 +99,8 @@ func differences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
 }
 
 // review is a registration's own review, if it has one, together with more.
-func review(ctx context.Context, r idp.Registration, more ...func(context.Context) (idp.Review, error)) (idp.Review, error) {
+func review(ctx context.Context, r idp.Registration, more ...func(context.Context) (idp.Review, error)) (idp.Review,
+	error) {
 	if x, ok := r.(idp.Reviewer); ok {
 		more = append([]func(context.Context) (idp.Review, error){x.Review}, more...)
 	}

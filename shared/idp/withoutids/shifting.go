@@ -18,9 +18,9 @@ const (
 
 // shifting is a registration with a current and a previous slot.
 //
-// Making a secret pushes whatever is in the previous slot out. So it is done only if the secret in use is in the current
-// slot and nothing is in the previous. To take a new secret away again, with the one in use in the previous slot, the
-// latter is made the current one again.
+// Making a secret pushes whatever is in the previous slot out. So it is done only if the secret in use is in the
+// current slot and nothing is in the previous. To take a new secret away again, with the one in use in the previous
+// slot, the latter is made the current one again.
 type shifting struct {
 	idp.PreviousKeeper
 	byValue
@@ -33,8 +33,8 @@ var (
 	_ idp.Reviewer    = (*shifting)(nil)
 )
 
-// EndPrevious is the end of a PreviousKeeper's Restore: it makes sure that a value that was set is the current secret, and ends the previous
-// one. Unavailable if another is the current one.
+// EndPrevious is the end of a PreviousKeeper's Restore: it makes sure that a value that was set is the current secret,
+// and ends the previous one. Unavailable if another is the current one.
 func EndPrevious(ctx context.Context, r idp.PreviousDropper, v secret.Value) error {
 	s, err := r.Slots(ctx)
 	switch {
@@ -109,7 +109,8 @@ func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
 // Create implements idp.Provider.
 func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
 	if !r.Value.IsZero() {
-		return idp.Created{}, failure.New(failure.Internal, "this identity provider makes the values of secrets; it takes none")
+		return idp.Created{}, failure.New(failure.Internal,
+			"this identity provider makes the values of secrets; it takes none")
 	}
 	s, k, err := p.look(ctx)
 	if err != nil {
@@ -120,7 +121,8 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 			return idp.Created{ID: r.Tag, Value: s.Current}, nil
 		}
 		if inUse := k.Current.Value; r.Asked && !inUse.Equal(s.Current) && !inUse.Equal(s.Previous) {
-			return idp.Created{}, p.putBack(ctx, inUse) // the earlier request ended it, and died before it could put it back
+			// the earlier request ended it, and died before it could put it back
+			return idp.Created{}, p.putBack(ctx, inUse)
 		}
 		if err := inUseAlone(s, k); err != nil {
 			return idp.Created{}, err
@@ -149,10 +151,12 @@ func (p *shifting) adopts(s idp.Slots, k Known, r idp.CreateRequest) bool {
 func inUseAlone(s idp.Slots, k Known) error {
 	switch {
 	case !s.Current.Equal(k.Current.Value):
-		return failure.New(failure.Precondition, "the identity provider's current secret is not the one stored as AWSCURRENT; making another would end the "+
-			"one in use: somebody made a new one there, store it as AWSCURRENT once the load balancers use it")
+		return failure.New(failure.Precondition,
+			"the identity provider's current secret is not the one stored as AWSCURRENT; making another would end the "+
+				"one in use: somebody made a new one there, store it as AWSCURRENT once the load balancers use it")
 	case !s.Previous.IsZero():
-		return failure.New(failure.Precondition, "the identity provider still keeps a previous secret, and making another would end it: remove it there, or wait until it ends by itself")
+		return failure.New(failure.Precondition, "the identity provider still keeps a previous secret, and making "+
+			"another would end it: remove it there, or wait until it ends by itself")
 	}
 	return nil
 }
@@ -167,17 +171,20 @@ func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.
 	return p.putBack(ctx, inUse.Value)
 }
 
-// putBack makes the secret in use, which a shift has ended, the current one again. It always fails: there is no new secret.
+// putBack makes the secret in use, which a shift has ended, the current one again. It always fails: there is no new
+// secret.
 func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 	if err := p.Restore(ctx, inUse); err != nil {
-		return failure.Wrap(failure.KindOf(err), err, "the identity provider made a new secret but did not keep the one in use, and that could not be put back")
+		return failure.Wrap(failure.KindOf(err), err,
+			"the identity provider made a new secret but did not keep the one in use, and that could not be put back")
 	}
-	return failure.New(failure.Precondition, "the identity provider made a new secret but did not keep the one in use as the previous; the latter "+
-		"was put back at once: see to it that the provider keeps previous secrets")
+	return failure.New(failure.Precondition,
+		"the identity provider made a new secret but did not keep the one in use as the previous; the latter "+
+			"was put back at once: see to it that the provider keeps previous secrets")
 }
 
-// keeps reports whether the secret in use is a previous one now: as the provider shows it, or, if it shows none, whether it is
-// accepted. That it is not must be seen several times, each time while the new one is.
+// keeps reports whether the secret in use is a previous one now: as the provider shows it, or, if it shows none,
+// whether it is accepted. That it is not must be seen several times, each time while the new one is.
 func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) (bool, error) {
 	after, err := p.Slots(ctx)
 	if err != nil || after.Readable {
@@ -191,16 +198,17 @@ func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) 
 		case err != nil:
 			return false, err
 		case !ended:
-			return false, failure.New(failure.Unavailable, "the identity provider made a new secret and accepts neither that nor the one in use: it does not answer rightly now")
+			return false, failure.New(failure.Unavailable, "the identity provider made a new secret and accepts "+
+				"neither that nor the one in use: it does not answer rightly now")
 		}
 	}
 	return false, nil
 }
 
-// FindLost implements idp.Finder. A stored value was returned by the provider, so the secret is there, or gone since. One
-// that was asked for and never came back is in the current slot if that holds no known value while the secret in use is
-// the previous one. Where secrets are not shown it may always be there, whatever the token endpoint says now: removing it is
-// harmless.
+// FindLost implements idp.Finder. A stored value was returned by the provider, so the secret is there, or gone since.
+// One that was asked for and never came back is in the current slot if that holds no known value while the secret in
+// use is the previous one. Where secrets are not shown it may always be there, whatever the token endpoint says now:
+// removing it is harmless.
 func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
 	s, k, err := p.look(ctx)
 	if err != nil {
@@ -226,7 +234,8 @@ func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time
 	return "", nil
 }
 
-// Remove implements idp.Provider. The one in use is never removed, and nothing is unless the slots are as they were left.
+// Remove implements idp.Provider. The one in use is never removed, and nothing is unless the slots are as they were
+// left.
 func (p *shifting) Remove(ctx context.Context, id string) error {
 	s, k, err := p.look(ctx)
 	if err != nil {
@@ -246,16 +255,19 @@ func (p *shifting) Remove(ctx context.Context, id string) error {
 	switch {
 	case !v.Value.IsZero() && v.Value.Equal(s.Previous):
 		if !s.Current.Equal(k.Current.Value) {
-			return failure.New(failure.Precondition, "the identity provider's current secret is not the one stored as AWSCURRENT, so its previous one is not removed: somebody made a new one there")
+			return failure.New(failure.Precondition, "the identity provider's current secret is not the one stored "+
+				"as AWSCURRENT, so its previous one is not removed: somebody made a new one there")
 		}
 		d, ok := p.PreviousKeeper.(idp.PreviousDropper)
 		if !ok {
-			return failure.New(failure.Internal, "this identity provider shows its secrets, but cannot end the previous one")
+			return failure.New(failure.Internal,
+				"this identity provider shows its secrets, but cannot end the previous one")
 		}
 		return d.DropPrevious(ctx)
 	case !v.Value.IsZero() && v.Value.Equal(s.Current), v.Value.IsZero() && !currentKnown:
 		if !s.Previous.Equal(k.Current.Value) {
-			return failure.New(failure.Precondition, "the identity provider does not have the secret stored as AWSCURRENT any more; its current one is not removed")
+			return failure.New(failure.Precondition, "the identity provider does not have the secret stored as "+
+				"AWSCURRENT any more; its current one is not removed")
 		}
 		return p.restore(ctx, k)
 	}
@@ -276,8 +288,9 @@ func (p *shifting) restore(ctx context.Context, k Known) error {
 	if !s.PreviousUntil.IsZero() {
 		until = ", which ends at " + s.PreviousUntil.UTC().Format(time.RFC3339)
 	}
-	return failure.Wrap(failure.Precondition, err, "the new secret stays the identity provider's current one, and the secret in use its previous one%s: "+
-		"start a rotation before then, it goes on with the new secret", until)
+	return failure.Wrap(failure.Precondition, err,
+		"the new secret stays the identity provider's current one, and the secret in use its previous one%s: "+
+			"start a rotation before then, it goes on with the new secret", until)
 }
 
 // LastUsed implements idp.UseReporter.

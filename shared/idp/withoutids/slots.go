@@ -1,10 +1,10 @@
-// Package withoutids makes an idp.Provider out of registrations whose secrets have no ids: those with a current and a previous
-// slot (CurrentPrevious), pairs of registrations with one slot each (ClientPair), one slot that is overwritten while it is
-// in use (InPlace), and those whose secrets a person handles (ByHand).
+// Package withoutids makes an idp.Provider out of registrations whose secrets have no ids: those with a current and a
+// previous slot (CurrentPrevious), pairs of registrations with one slot each (ClientPair), one slot that is overwritten
+// while it is in use (InPlace), and those whose secrets a person handles (ByHand).
 //
-// Without ids, a secret is known by its value: it is that of a version in Secrets Manager. So the id of a secret is here
-// the id of its version, and whether the provider still has it is told by comparing with what the provider shows, or by
-// asking its token endpoint.
+// Without ids, a secret is known by its value: it is that of a version in Secrets Manager. So the id of a secret is
+// here the id of its version, and whether the provider still has it is told by comparing with what the provider shows,
+// or by asking its token endpoint.
 package withoutids
 
 import (
@@ -62,11 +62,11 @@ func (k Known) withValue(value secret.Value) (Version, bool) {
 
 // Env is what a Provider of this package has to know besides the provider.
 type Env struct {
-	// Known are the versions as they were read last. Who calls a Provider fills it in, again right before what cannot be
-	// undone.
+	// Known are the versions as they were read last. Who calls a Provider fills it in, again right before what cannot
+	// be undone.
 	Known *Known
-	// Accepts reports whether the token endpoints accept a value as the secret of a client id. A no is proven: several times,
-	// while they answered rightly in between. An answer that does not tell is a failure.
+	// Accepts reports whether the token endpoints accept a value as the secret of a client id. A no is proven: several
+	// times, while they answered rightly in between. An answer that does not tell is a failure.
 	Accepts func(ctx context.Context, clientID string, value secret.Value) (bool, error)
 	// Asks is one question to the token endpoints, for what rests on a yes only; nil is Accepts.
 	Asks func(ctx context.Context, clientID string, value secret.Value) (bool, error)
@@ -77,12 +77,14 @@ type Env struct {
 // known is what was read last. To go by nothing would be to hold every secret for a stranger's.
 func (b Env) known() (Known, error) {
 	if b.Known == nil || b.Known.Current.ID == "" {
-		return Known{}, failure.New(failure.Internal, "the versions of the secret were not read before the identity provider was asked")
+		return Known{}, failure.New(failure.Internal,
+			"the versions of the secret were not read before the identity provider was asked")
 	}
 	return *b.Known, nil
 }
 
-// Capabilities are those of a registration that is rotated by a model: its own, or what a model of this package makes of them.
+// Capabilities are those of a registration that is rotated by a model: its own, or what a model of this package makes
+// of them.
 func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 	if m == idp.NamedSet {
 		return c
@@ -100,8 +102,8 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 // byValue is what the providers that can only ask the token endpoint have in common.
 type byValue struct{ Env }
 
-// accepted are the known versions whose value the token endpoint accepts. It fails if it does not accept the one in use: then
-// nothing that it says about the others leads on.
+// accepted are the known versions whose value the token endpoint accepts. It fails if it does not accept the one in
+// use: then nothing that it says about the others leads on.
 func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
 	out := map[string]bool{}
 	for _, v := range k.all() {
@@ -113,7 +115,8 @@ func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) s
 			return nil, err
 		}
 		if v.ID == k.Current.ID && !yes {
-			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored as AWSCURRENT (version %s): store the one that the load balancers use now", v.ID)
+			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored "+
+				"as AWSCURRENT (version %s): store the one that the load balancers use now", v.ID)
 		}
 		out[v.ID] = yes
 	}

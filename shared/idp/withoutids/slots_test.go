@@ -27,7 +27,8 @@ func listedByProbe() map[string]string {
 
 // inOneSlot are the exceptions of a vendor whose only slot is overwritten.
 func inOneSlot() map[string]string {
-	failedRemove := idptest.NeedsNoRequest(idptest.Remove, "to enable the old secret after a failed remove is to end the new one")
+	failedRemove := idptest.NeedsNoRequest(idptest.Remove,
+		"to enable the old secret after a failed remove is to end the new one")
 	maps.DeleteFunc(failedRemove, func(rule, _ string) bool { return strings.Contains(rule, "whose reply was lost") })
 	return all(listedByProbe(), failedRemove,
 		idptest.NeedsNoRequest(idptest.Disable, "the new secret has ended the old one"),
@@ -53,9 +54,11 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			idptest.Run(t, idptest.Subject{Exceptions: c.exceptions, New: func(t *testing.T) (idp.Provider, idptest.Backend) {
+			idptest.Run(t, idptest.Subject{Exceptions: c.exceptions, New: func(t *testing.T) (idp.Provider,
+				idptest.Backend) {
 				v := memory.NewSlots(c.options, c.clientIDs...)
-				p, b := idptest.WithSlots(t, v, c.clientIDs, func(b withoutids.Env) idp.Provider { return c.make(v, b) })
+				p, b := idptest.WithSlots(t, v, c.clientIDs,
+					func(b withoutids.Env) idp.Provider { return c.make(v, b) })
 				return p, b
 			}})
 		})

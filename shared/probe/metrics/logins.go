@@ -15,9 +15,11 @@ const late = 5 * time.Minute
 // switched. Both times are equally long; where they are too short to expect a login, nothing has stopped. It reads
 // ELBAuthSuccess, which has no client dimension: other clients of a load balancer hide that the logins of one stopped,
 // and nobody but a user of one of them can raise it. Failures are those of package awserr, and InvalidInput.
-func (r *Reader) LoginsStopped(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error) {
+func (r *Reader) LoginsStopped(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string,
+	error) {
 	if made.IsZero() || switched.Before(made) {
-		return nil, failure.New(failure.InvalidInput, "the metrics test needs the times when the new secret was made and then used")
+		return nil, failure.New(failure.InvalidInput,
+			"the metrics test needs the times when the new secret was made and then used")
 	}
 	before, after, ok := loginWindows(made, switched, r.now())
 	if !ok || len(loadBalancers) == 0 {
@@ -40,13 +42,14 @@ func (r *Reader) LoginsStopped(ctx context.Context, loadBalancers []string, made
 	return stopped, nil
 }
 
-// loginWindows are equally long times before the new secret existed and while every node used it, two weeks at most; not
-// ok if the latter is empty. Unlike for errors, a period in part before the switch, or not complete yet, does not count:
-// here a login too many or too few decides.
+// loginWindows are equally long times before the new secret existed and while every node used it, two weeks at most;
+// not ok if the latter is empty. Unlike for errors, a period in part before the switch, or not complete yet, does not
+// count: here a login too many or too few decides.
 func loginWindows(made, switched, now time.Time) (before, after window, ok bool) {
 	period := shortestPeriod(now.Sub(made) + min(now.Sub(switched), longest))
 	start, end := switched.UTC().Truncate(period).Add(period), now.Add(-late).UTC().Truncate(period)
 	length := min(end.Sub(start), longest)
 	at := made.UTC().Truncate(period)
-	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end, period: period}, length > 0
+	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end,
+		period: period}, length > 0
 }

@@ -29,13 +29,15 @@ func TestLoginsStoppedWhereManyWereUsualAndNoneIsNow(t *testing.T) {
 		"so few that none is chance":  {9, 0, false},
 		"enough that none is no luck": {10, 0, true},
 	} {
-		m := &metricStore{before: map[string][]float64{"app/a/1": {c.before}, "app/b/2": {5}}, points: map[string][]float64{"app/a/1": {c.after}, "app/b/2": {5}}}
+		m := &metricStore{before: map[string][]float64{"app/a/1": {c.before},
+			"app/b/2": {5}}, points: map[string][]float64{"app/a/1": {c.after}, "app/b/2": {5}}}
 		m.pointsUntil = now.Add(-5 * time.Minute)
 		got, err := stopped(m, now.Add(-2*time.Hour), now.Add(-time.Hour))
 		if err != nil || slices.Contains(got, ireland+"a/1") != c.stopped || slices.Contains(got, ireland+"b/2") {
 			t.Errorf("%s: %v (%v)", name, got, err)
 		}
-		if q := m.asked[0].MetricDataQueries[0].MetricStat; *q.Metric.MetricName != "ELBAuthSuccess" || *q.Stat != "Sum" {
+		if q := m.asked[0].MetricDataQueries[0].MetricStat; *q.Metric.MetricName != "ELBAuthSuccess" ||
+			*q.Stat != "Sum" {
 			t.Errorf("the query is %+v", q)
 		}
 	}
@@ -65,7 +67,8 @@ func TestTheTimesInWhichLoginsAreCounted(t *testing.T) {
 		if length(before) != length(after) || length(after).Round(10*time.Minute) != c.length.Round(10*time.Minute) {
 			t.Errorf("%s: %s before, %s after", name, length(before), length(after))
 		}
-		if before.EndTime.After(now.Add(-c.made)) || after.StartTime.Before(now.Add(-c.switched)) || after.EndTime.After(now.Add(-5*time.Minute)) {
+		if before.EndTime.After(now.Add(-c.made)) || after.StartTime.Before(now.Add(-c.switched)) ||
+			after.EndTime.After(now.Add(-5*time.Minute)) {
 			t.Errorf("%s: before until %s, after from %s to %s", name, before.EndTime, after.StartTime, after.EndTime)
 		}
 	}

@@ -21,7 +21,8 @@ import (
 
 // CloudWatch is the one call that is needed; *cloudwatch.Client has it.
 type CloudWatch interface {
-	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)
+	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput,
+		...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)
 }
 
 var _ CloudWatch = (*cloudwatch.Client)(nil)
@@ -44,15 +45,18 @@ func New(client func(region string) CloudWatch, now func() time.Time) *Reader {
 	return &Reader{client: client, now: now}
 }
 
-// AuthErrors compares ELBAuthError over all load balancers (ARNs) from since to now with the time of the same length before
-// since, two weeks at most of either. The evidence is OK if there were at most more errors than before, or as many more as
-// chance explains: the metric has no client dimension, and a week in which nothing changes has a stray error too. Load
-// balancers publish the metric only when it is not zero (Application Load Balancers user guide, "CloudWatch metrics"), so
-// no data is zero: pair it with a login or redirect test, which makes sure that something could have been counted. Data
-// points arrive some minutes late. Failures are those of package awserr, and InvalidInput.
-func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since time.Time, more int) (rotation.Evidence, error) {
+// AuthErrors compares ELBAuthError over all load balancers (ARNs) from since to now with the time of the same length
+// before since, two weeks at most of either. The evidence is OK if there were at most more errors than before, or as
+// many more as chance explains: the metric has no client dimension, and a week in which nothing changes has a stray
+// error too. Load balancers publish the metric only when it is not zero (Application Load Balancers user guide,
+// "CloudWatch metrics"), so no data is zero: pair it with a login or redirect test, which makes sure that something
+// could have been counted. Data points arrive some minutes late. Failures are those of package awserr, and
+// InvalidInput.
+func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since time.Time, more int) (rotation.Evidence,
+	error) {
 	if len(loadBalancers) == 0 {
-		return rotation.Evidence{}, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
+		return rotation.Evidence{}, failure.New(failure.InvalidInput,
+			"the metrics test needs ARNs of Application Load Balancers")
 	}
 	begin := r.now()
 	before, after, err := newWindows(since, begin)
@@ -68,12 +72,14 @@ func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since t
 		return rotation.Evidence{}, err
 	}
 	allowed := usual + max(float64(more), chance(usual))
-	detail := fmt.Sprintf("%g since %s over %d load balancers, %g in the same time before %s, %g allowed", total, rotation.Timestamp(after.start),
+	detail := fmt.Sprintf("%g since %s over %d load balancers, %g in the same time before %s, %g allowed", total,
+		rotation.Timestamp(after.start),
 		len(loadBalancers), usual, rotation.Timestamp(before.end), allowed)
 	if len(counts) > 0 {
 		detail += " (" + strings.Join(counts, ", ") + ")"
 	}
-	return rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: total <= allowed, Detail: detail,
+	return rotation.Evidence{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: total <= allowed,
+		Detail:    detail,
 		LatencyMS: r.now().Sub(begin).Milliseconds()}, nil
 }
 
@@ -82,7 +88,8 @@ func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since t
 func chance(usual float64) float64 { return math.Floor(3 * math.Sqrt(usual+1)) }
 
 // count adds up the metric over load balancers, and lists those that have any.
-func (r *Reader) count(ctx context.Context, w window, loadBalancers []string) (total float64, counts []string, err error) {
+func (r *Reader) count(ctx context.Context, w window, loadBalancers []string) (total float64, counts []string,
+	err error) {
 	all, err := r.each(ctx, "ELBAuthError", w, loadBalancers)
 	for _, b := range all {
 		total += b.sum
@@ -126,7 +133,8 @@ type regionBalancers struct {
 	balancers []balancerSum
 }
 
-// byRegion sorts load balancers by Region, in their order; one that is no load balancer's comes back with an empty Region.
+// byRegion sorts load balancers by Region, in their order; one that is no load balancer's comes back with an empty
+// Region.
 func byRegion(arns []string) []regionBalancers {
 	var out []regionBalancers
 	index := map[string]int{}
@@ -159,14 +167,15 @@ type window struct {
 // longest is how much time is compared: in more, other things change than the secret.
 const longest = 14 * 24 * time.Hour
 
-// newWindows are the times before and after since that are compared. They are equally long; of a longer time after since
-// the end counts. The period is the shortest that CloudWatch still keeps data of at the beginning: one minute for 15 days,
-// five minutes for 63, one hour beyond (CloudWatch API reference, MetricStat, Period). A shorter one would give no data,
-// which would look like no errors; a day is left as margin. The end is exclusive and lies in the future, so that the
-// running period counts and a window that has just begun is not empty.
+// newWindows are the times before and after since that are compared. They are equally long; of a longer time after
+// since the end counts. The period is the shortest that CloudWatch still keeps data of at the beginning: one minute for
+// 15 days, five minutes for 63, one hour beyond (CloudWatch API reference, MetricStat, Period). A shorter one would
+// give no data, which would look like no errors; a day is left as margin. The end is exclusive and lies in the future,
+// so that the running period counts and a window that has just begun is not empty.
 func newWindows(since, now time.Time) (before, after window, err error) {
 	if since.IsZero() || since.After(now.Add(time.Minute)) {
-		return window{}, window{}, failure.New(failure.InvalidInput, "the metrics test needs the time of the switch, and it must have passed")
+		return window{}, window{}, failure.New(failure.InvalidInput,
+			"the metrics test needs the time of the switch, and it must have passed")
 	}
 	if since.After(now) { // two clocks that differ a little
 		since = now
@@ -174,7 +183,8 @@ func newWindows(since, now time.Time) (before, after window, err error) {
 	period := shortestPeriod(now.Sub(since) + min(now.Sub(since), longest))
 	at, end := since.UTC().Truncate(period), now.UTC().Truncate(period).Add(period)
 	length := min(end.Sub(at), longest)
-	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end, period: period}, nil
+	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end,
+		period: period}, nil
 }
 
 // shortestPeriod is the shortest period of which CloudWatch still has data points of that age.
@@ -197,10 +207,11 @@ func (w window) sums(ctx context.Context, api CloudWatch, metric string, balance
 	for i, b := range balancers {
 		id := "lb" + strconv.Itoa(i)
 		position[id] = i
-		in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String(id), MetricStat: &types.MetricStat{
-			Metric: &types.Metric{Namespace: aws.String("AWS/ApplicationELB"), MetricName: &metric,
-				Dimensions: []types.Dimension{{Name: aws.String("LoadBalancer"), Value: aws.String(b.dimension)}}},
-			Period: aws.Int32(int32(w.period / time.Second)), Stat: aws.String("Sum")}})
+		in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String(id),
+			MetricStat: &types.MetricStat{
+				Metric: &types.Metric{Namespace: aws.String("AWS/ApplicationELB"), MetricName: &metric,
+					Dimensions: []types.Dimension{{Name: aws.String("LoadBalancer"), Value: aws.String(b.dimension)}}},
+				Period: aws.Int32(int32(w.period / time.Second)), Stat: aws.String("Sum")}})
 	}
 	sums, complete := make([]float64, len(balancers)), map[int]bool{}
 	for range maxAnswers {
@@ -213,7 +224,8 @@ func (w window) sums(ctx context.Context, api CloudWatch, metric string, balance
 		}
 		if aws.ToString(out.NextToken) == "" {
 			if len(complete) < len(balancers) {
-				return nil, failure.New(failure.Unavailable, "CloudWatch answered for %d of %d load balancers", len(complete), len(balancers))
+				return nil, failure.New(failure.Unavailable, "CloudWatch answered for %d of %d load balancers",
+					len(complete), len(balancers))
 			}
 			return sums, nil
 		}
@@ -222,8 +234,8 @@ func (w window) sums(ctx context.Context, api CloudWatch, metric string, balance
 	return nil, failure.New(failure.Unavailable, "CloudWatch gave more than %d pages", maxAnswers)
 }
 
-// addUp adds the results of one page. A result without values is complete and zero; one that is missing or broken off is
-// no result (CloudWatch API reference, MetricDataResult, StatusCode).
+// addUp adds the results of one page. A result without values is complete and zero; one that is missing or broken off
+// is no result (CloudWatch API reference, MetricDataResult, StatusCode).
 func addUp(results []types.MetricDataResult, position map[string]int, sums []float64, complete map[int]bool) error {
 	for _, r := range results {
 		i, ok := position[aws.ToString(r.Id)]

@@ -34,7 +34,8 @@ type metricStore struct {
 	asked       []*cloudwatch.GetMetricDataInput
 }
 
-func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
+func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput,
+	_ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
 	kept := *in
 	m.asked = append(m.asked, &kept)
 	if m.err != nil {
@@ -70,9 +71,11 @@ func (m *metricStore) GetMetricData(_ context.Context, in *cloudwatch.GetMetricD
 	return out, nil
 }
 
-func authErrors(t *testing.T, regions map[string]*metricStore, arns []string, since time.Time, allowed int) (rotation.Evidence, error) {
+func authErrors(t *testing.T, regions map[string]*metricStore, arns []string, since time.Time,
+	allowed int) (rotation.Evidence, error) {
 	t.Helper()
-	reader := metrics.New(func(region string) metrics.CloudWatch { return regions[region] }, func() time.Time { return now })
+	reader := metrics.New(func(region string) metrics.CloudWatch { return regions[region] },
+		func() time.Time { return now })
 	return reader.AuthErrors(context.Background(), arns, since, allowed)
 }
 
@@ -86,20 +89,26 @@ func TestELBAuthErrorIsAddedUpOverLoadBalancersRegionsAndPages(t *testing.T) {
 		ok      bool
 		says    string
 	}{
-		{"no data is zero", nil, nil, 0, true, "0 since 2026-11-22T11:58:00Z over 3 load balancers, 0 in the same time before 2026-11-22T11:58:00Z, 3 allowed"},
+		{"no data is zero", nil, nil, 0, true, "0 since 2026-11-22T11:58:00Z over 3 load balancers, 0 in the same " +
+			"time before 2026-11-22T11:58:00Z, 3 allowed"},
 		{"a stray error in a quiet time", map[string][]float64{"app/a/1": {1}}, nil, 0, true, "eu-west-1 app/a/1: 1"},
 		{"more than chance explains", map[string][]float64{"app/a/1": {4}}, nil, 0, false, "eu-west-1 app/a/1: 4"},
-		{"as many as allowed, on several pages", map[string][]float64{"app/a/1": {1, 2, 3}, "app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 20, true, "20 since"},
-		{"one more than allowed", map[string][]float64{"app/a/1": {1, 2, 3}, "app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 19, false, "eu-central-1 app/c/3: 10"},
+		{"as many as allowed, on several pages", map[string][]float64{"app/a/1": {1, 2, 3},
+			"app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 20, true, "20 since"},
+		{"one more than allowed", map[string][]float64{"app/a/1": {1, 2, 3},
+			"app/b/2": {4}}, map[string][]float64{"app/c/3": {5, 5}}, 19, false, "eu-central-1 app/c/3: 10"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			regions := map[string]*metricStore{"eu-west-1": {points: c.west}, "eu-central-1": {points: c.central}}
-			e, err := authErrors(t, regions, []string{ireland + "a/1", frankfurt + "c/3", ireland + "b/2"}, now.Add(-2*time.Minute), c.allowed)
-			if err != nil || e.OK != c.ok || !strings.Contains(e.Detail, c.says) || e.Check != rotation.CheckMetrics || e.Subject != "ELBAuthError" {
+			e, err := authErrors(t, regions, []string{ireland + "a/1", frankfurt + "c/3", ireland + "b/2"},
+				now.Add(-2*time.Minute), c.allowed)
+			if err != nil || e.OK != c.ok || !strings.Contains(e.Detail, c.says) || e.Check != rotation.CheckMetrics ||
+				e.Subject != "ELBAuthError" {
 				t.Errorf("%+v, %v", e, err)
 			}
-			if len(regions["eu-west-1"].asked[0].MetricDataQueries) != 2 || len(regions["eu-central-1"].asked[0].MetricDataQueries) != 1 {
+			if len(regions["eu-west-1"].asked[0].MetricDataQueries) != 2 ||
+				len(regions["eu-central-1"].asked[0].MetricDataQueries) != 1 {
 				t.Error("load balancers were not asked for in their own Region")
 			}
 		})
@@ -125,8 +134,10 @@ func TestErrorsAreComparedWithTheSameTimeBeforeTheSwitch(t *testing.T) {
 		"a tenth more where many are usual":     {10000, 11000, 0, false},
 		"none is configured, and chance has it": {0, 1, 0, true},
 	} {
-		store := &metricStore{before: map[string][]float64{"app/a/1": {c.before}}, points: map[string][]float64{"app/a/1": {c.after}}}
-		e, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"}, now.Add(-time.Hour), c.more)
+		store := &metricStore{before: map[string][]float64{"app/a/1": {c.before}},
+			points: map[string][]float64{"app/a/1": {c.after}}}
+		e, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"},
+			now.Add(-time.Hour), c.more)
 		if err != nil || e.OK != c.ok {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
@@ -143,11 +154,13 @@ func TestTheTimesComparedAreEquallyLongAndAtMostTwoWeeks(t *testing.T) {
 		30 * day:        {14 * day, 16*day + 5*time.Minute},
 	} {
 		store := &metricStore{}
-		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"}, now.Add(-age), 0); err != nil {
+		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"},
+			now.Add(-age), 0); err != nil {
 			t.Fatal(err)
 		}
 		before, after := store.asked[0], store.asked[1]
-		if b, a := before.EndTime.Sub(*before.StartTime), after.EndTime.Sub(*after.StartTime); a != want.length || b != a || after.StartTime.Sub(*before.EndTime) != want.gap {
+		if b, a := before.EndTime.Sub(*before.StartTime), after.EndTime.Sub(*after.StartTime); a != want.length ||
+			b != a || after.StartTime.Sub(*before.EndTime) != want.gap {
 			t.Errorf("age %s: %s before, %s after, %s between", age, b, a, after.StartTime.Sub(*before.EndTime))
 		}
 	}
@@ -167,7 +180,8 @@ func TestTheQueryIsForTheSumSinceTheSwitchInThePeriodThatIsStillKept(t *testing.
 		{58 * 24 * time.Hour, time.Date(2026, 11, 8, 13, 0, 0, 0, time.UTC), 3600},
 	} {
 		store := &metricStore{}
-		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"}, now.Add(-c.age), 0); err != nil {
+		if _, err := authErrors(t, map[string]*metricStore{"eu-west-1": store}, []string{ireland + "a/1"},
+			now.Add(-c.age), 0); err != nil {
 			t.Fatal(err)
 		}
 		in := store.asked[1] // the first is for the time before
@@ -175,7 +189,8 @@ func TestTheQueryIsForTheSumSinceTheSwitchInThePeriodThatIsStillKept(t *testing.
 		if !in.StartTime.Equal(c.start) || !in.EndTime.After(now) || *q.Period != c.period {
 			t.Errorf("age %s: from %s to %s, period %d", c.age, in.StartTime, in.EndTime, *q.Period)
 		}
-		if *q.Stat != "Sum" || *q.Metric.Namespace != "AWS/ApplicationELB" || *q.Metric.MetricName != "ELBAuthError" || *q.Metric.Dimensions[0].Name != "LoadBalancer" {
+		if *q.Stat != "Sum" || *q.Metric.Namespace != "AWS/ApplicationELB" || *q.Metric.MetricName != "ELBAuthError" ||
+			*q.Metric.Dimensions[0].Name != "LoadBalancer" {
 			t.Errorf("query is %+v of %+v", q, q.Metric)
 		}
 	}
@@ -191,13 +206,22 @@ func TestAnAnswerThatIsNotCompleteIsAFailureNotZero(t *testing.T) {
 		store metricStore
 		kind  failure.Kind
 	}{
-		{"nothing for a load balancer", metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.MetricDataResults = nil }}, failure.Unavailable},
-		{"partial data and no more pages", metricStore{change: status(types.StatusCodePartialData)}, failure.Unavailable},
+		{"nothing for a load balancer",
+			metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.MetricDataResults = nil }},
+			failure.Unavailable},
+		{"partial data and no more pages", metricStore{change: status(types.StatusCodePartialData)},
+			failure.Unavailable},
 		{"an internal error", metricStore{change: status(types.StatusCodeInternalError)}, failure.Unavailable},
 		{"forbidden", metricStore{change: status(types.StatusCodeForbidden)}, failure.AccessDenied},
-		{"a result for something else", metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.MetricDataResults[0].Id = aws.String("other") }}, failure.Unavailable},
-		{"pages without end", metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.NextToken = aws.String("again") }}, failure.Unavailable},
-		{"a call that fails", metricStore{err: failure.Wrap(failure.Throttled, errors.New("rate exceeded"), "call")}, failure.Throttled},
+		{"a result for something else",
+			metricStore{change: func(o *cloudwatch.GetMetricDataOutput) {
+				o.MetricDataResults[0].Id = aws.String("other")
+			}}, failure.Unavailable},
+		{"pages without end",
+			metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.NextToken = aws.String("again") }},
+			failure.Unavailable},
+		{"a call that fails", metricStore{err: failure.Wrap(failure.Throttled, errors.New("rate exceeded"), "call")},
+			failure.Throttled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -215,8 +239,10 @@ func TestAMetricsTestThatIsNotDescribedIsInvalidInput(t *testing.T) {
 	for name, c := range map[string]struct {
 		arns  []string
 		since time.Time
-	}{"no load balancer": {nil, now}, "not a load balancer": {[]string{"arn:aws:s3:::x"}, now}, "no time": {good, time.Time{}}, "the future": {good, now.Add(time.Hour)}} {
-		if e, err := authErrors(t, map[string]*metricStore{"eu-west-1": {}}, c.arns, c.since, 0); !failure.Is(err, failure.InvalidInput) || e.OK {
+	}{"no load balancer": {nil, now}, "not a load balancer": {[]string{"arn:aws:s3:::x"}, now},
+		"no time": {good, time.Time{}}, "the future": {good, now.Add(time.Hour)}} {
+		if e, err := authErrors(t, map[string]*metricStore{"eu-west-1": {}}, c.arns, c.since, 0); !failure.Is(err,
+			failure.InvalidInput) || e.OK {
 			t.Errorf("%s: %+v, %v", name, e, err)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package auth0test is Auth0's vendor on the local identity provider: a tenant's endpoints, the answers of its token endpoint,
-// and the part of the Management API v2 that reads an application and sets its one secret.
+// Package auth0test is Auth0's vendor on the local identity provider: a tenant's endpoints, the answers of its token
+// endpoint, and the part of the Management API v2 that reads an application and sets its one secret.
 package auth0test
 
 import (
@@ -52,8 +52,8 @@ func New(env imitation.Env) (imitation.Vendor, error) {
 	return a, nil
 }
 
-// SetSpread sets how long a secret that is set from now on is not accepted anywhere: up to 30 seconds at Auth0 (Auth0 docs,
-// "Rotate Client Secrets"). The one before it is gone at once, which is the worst case.
+// SetSpread sets how long a secret that is set from now on is not accepted anywhere: up to 30 seconds at Auth0 (Auth0
+// docs, "Rotate Client Secrets"). The one before it is gone at once, which is the worst case.
 func (a *Auth0) SetSpread(d time.Duration) { a.env.Store.SetActivationDelay(d) }
 
 // SetApplication changes settings of an application, by their names in the Management API.
@@ -65,11 +65,12 @@ func (a *Auth0) SetApplication(clientID string, settings map[string]any) {
 
 // Paths implements imitation.Vendor.
 func (*Auth0) Paths() imitation.Paths {
-	return imitation.Paths{Issuer: "", Authorization: "/authorize", Token: "/oauth/token", UserInfo: "/userinfo", Keys: "/.well-known/jwks.json"}
+	return imitation.Paths{Issuer: "", Authorization: "/authorize", Token: "/oauth/token", UserInfo: "/userinfo",
+		Keys: "/.well-known/jwks.json"}
 }
 
-// TokenError implements imitation.Vendor: 401 access_denied for a client that cannot be authenticated, 403 invalid_grant for a
-// code, as others have observed.
+// TokenError implements imitation.Vendor: 401 access_denied for a client that cannot be authenticated, 403
+// invalid_grant for a code, as others have observed.
 func (*Auth0) TokenError(r imitation.Refusal) imitation.TokenError {
 	e := imitation.RFC6749(r)
 	switch r {
@@ -102,7 +103,8 @@ func (a *Auth0) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 		e := a.TokenError(imitation.WrongSecret)
 		imitation.WriteJSON(w, e.Status, e.JSON())
 	case r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("audience") != a.env.BaseURL+"/api/v2/":
-		imitation.WriteJSON(w, http.StatusForbidden, imitation.TokenError{Code: "access_denied", Description: "Service not enabled within domain"}.JSON())
+		imitation.WriteJSON(w, http.StatusForbidden, imitation.TokenError{Code: "access_denied",
+			Description: "Service not enabled within domain"}.JSON())
 	default:
 		a.admin.Grant(w)
 	}
@@ -119,15 +121,20 @@ func (a *Auth0) Routes(mux *http.ServeMux) {
 // words is an error of the Management API.
 func words(e *imitation.APIError) any {
 	if e.Code == "" {
-		e.Code = map[int]string{401: "invalid_token", 403: "insufficient_scope", 404: "inexistent_client", 429: "too_many_requests"}[e.Status]
+		e.Code = map[int]string{401: "invalid_token", 403: "insufficient_scope", 404: "inexistent_client",
+			429: "too_many_requests"}[e.Status]
 	}
-	return map[string]any{"statusCode": e.Status, "error": http.StatusText(e.Status), "message": e.Text, "errorCode": e.Code}
+	return map[string]any{"statusCode": e.Status, "error": http.StatusText(e.Status), "message": e.Text,
+		"errorCode": e.Code}
 }
 
 // settings of an application, without its secret.
 func (a *Auth0) settings(c clients.Client) map[string]any {
-	out := map[string]any{"client_id": c.ID, "name": c.Name, "app_type": "regular_web", "token_endpoint_auth_method": method(c.AuthMethod),
-		"callbacks": c.RedirectURIs, "grant_types": c.GrantTypes, "oidc_conformant": true, "is_first_party": true, "global": false,
+	out := map[string]any{"client_id": c.ID, "name": c.Name, "app_type": "regular_web",
+		"token_endpoint_auth_method": method(c.AuthMethod),
+		"callbacks":                  c.RedirectURIs, "grant_types": c.GrantTypes, "oidc_conformant": true,
+		"is_first_party":    true,
+		"global":            false,
 		"jwt_configuration": map[string]any{"alg": "RS256", "lifetime_in_seconds": 36000, "secret_encoded": false},
 		"refresh_token":     map[string]any{"rotation_type": "non-rotating", "expiration_type": "non-expiring"}}
 	a.mu.Lock()
@@ -152,7 +159,8 @@ func (a *Auth0) get(r *http.Request) (int, any, error) {
 	app := a.settings(c)
 	if fields := r.URL.Query().Get("fields"); fields != "" {
 		if r.URL.Query().Get("include_fields") != "true" {
-			return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented, Text: "the local stack only includes fields"}
+			return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented,
+				Text: "the local stack only includes fields"}
 		}
 		wanted := strings.Split(fields, ",")
 		maps.DeleteFunc(app, func(k string, _ any) bool { return !slices.Contains(wanted, k) })
@@ -173,7 +181,8 @@ func (a *Auth0) update(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	if in.ClientSecret == "" {
-		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "invalid_body", Text: "Payload validation error: 'client_secret' is too short"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "invalid_body",
+			Text: "Payload validation error: 'client_secret' is too short"}
 	}
 	err = a.env.Store.Update(c.ID, func(e *clients.Edit) error {
 		for _, s := range e.All() {

@@ -1,6 +1,6 @@
-// Package cognitotest imitates Amazon Cognito with one user pool: its paths on the local identity provider, the answers of
-// its token endpoint, and the AWS service with the operations on an app client's secrets (Amazon Cognito user pools API
-// reference).
+// Package cognitotest imitates Amazon Cognito with one user pool: its paths on the local identity provider, the answers
+// of its token endpoint, and the AWS service with the operations on an app client's secrets (Amazon Cognito user pools
+// API reference).
 package cognitotest
 
 import (
@@ -49,11 +49,12 @@ func New(env imitation.Env) (imitation.Vendor, error) {
 	return &Cognito{env: env, last: map[string]time.Time{}, managed: map[string]bool{}}, nil
 }
 
-// Paths implements imitation.Vendor: the issuer ends with the pool's id, as in AWS, where the other endpoints are at the pool's
-// domain instead (Amazon Cognito developer guide, "User pool endpoints and managed login reference").
+// Paths implements imitation.Vendor: the issuer ends with the pool's id, as in AWS, where the other endpoints are at
+// the pool's domain instead (Amazon Cognito developer guide, "User pool endpoints and managed login reference").
 func (*Cognito) Paths() imitation.Paths {
-	return imitation.Paths{Issuer: "/" + PoolID, Authorization: "/oauth2/authorize", Token: "/oauth2/token", UserInfo: "/oauth2/userInfo",
-		Keys: "/.well-known/jwks.json"}
+	return imitation.Paths{Issuer: "/" + PoolID, Authorization: "/oauth2/authorize", Token: "/oauth2/token",
+		UserInfo: "/oauth2/userInfo",
+		Keys:     "/.well-known/jwks.json"}
 }
 
 // TokenError implements imitation.Vendor: every refusal is HTTP 400, and most say no more than the code (Amazon Cognito
@@ -70,8 +71,8 @@ func (*Cognito) TokenError(r imitation.Refusal) imitation.TokenError {
 // Routes implements imitation.Vendor: the AWS service is not at the identity provider's address.
 func (*Cognito) Routes(*http.ServeMux) {}
 
-// NewSecretID implements imitation.Vendor. An id is the client's and the second in which the secret is made (Amazon Cognito user
-// pools API reference, ClientSecretDescriptorType), or the first second after it that no other secret has.
+// NewSecretID implements imitation.Vendor. An id is the client's and the second in which the secret is made (Amazon
+// Cognito user pools API reference, ClientSecretDescriptorType), or the first second after it that no other secret has.
 func (c *Cognito) NewSecretID(clientID string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -28,7 +28,8 @@ func TestEveryRefusalOfTheTokenEndpointIs400(t *testing.T) {
 		imitation.InvalidRequest:      {Code: "invalid_request"},
 	} {
 		got := f.TokenError(refusal)
-		if got.Status != http.StatusBadRequest || got.Code != want.Code || got.Description != want.Description || got.Extra != nil {
+		if got.Status != http.StatusBadRequest || got.Code != want.Code || got.Description != want.Description ||
+			got.Extra != nil {
 			t.Errorf("%s: %+v, want %s %q", refusal, got, want.Code, want.Description)
 		}
 	}

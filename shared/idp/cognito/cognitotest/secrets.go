@@ -49,7 +49,8 @@ func (c *Cognito) addSecret(call *awsapi.Call) (any, error) {
 		case 0:
 			return errParameter("User pool client %s is not a confidential client.", client.ID)
 		case maxSecrets:
-			return awsapi.Errorf("LimitExceededException", "User pool client %s has the maximum of %d client secrets.", client.ID, maxSecrets)
+			return awsapi.Errorf("LimitExceededException", "User pool client %s has the maximum of %d client secrets.",
+				client.ID, maxSecrets)
 		}
 		made, err := e.Add(clients.Secret{ID: c.NewSecretID(client.ID)}, *in.ClientSecret)
 		out.ID, out.Created = made.ID, stamp(made.Created)
@@ -68,11 +69,14 @@ func (c *Cognito) addSecret(call *awsapi.Call) (any, error) {
 func checkValue(v string) error {
 	switch {
 	case len(v) < minValue:
-		return errParameter("1 validation error detected: Value at 'clientSecret' failed to satisfy constraint: Member must have length greater than or equal to %d", minValue)
+		return errParameter("1 validation error detected: Value at 'clientSecret' failed to satisfy constraint: "+
+			"Member must have length greater than or equal to %d", minValue)
 	case len(v) > maxValue:
-		return errParameter("1 validation error detected: Value at 'clientSecret' failed to satisfy constraint: Member must have length less than or equal to %d", maxValue)
+		return errParameter("1 validation error detected: Value at 'clientSecret' failed to satisfy constraint: "+
+			"Member must have length less than or equal to %d", maxValue)
 	case !valuePattern.MatchString(v):
-		return errParameter(`1 validation error detected: Value at 'clientSecret' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+]+`)
+		return errParameter(
+			`1 validation error detected: Value at 'clientSecret' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+]+`)
 	}
 	return nil
 }
@@ -103,8 +107,8 @@ func (c *Cognito) listSecrets(call *awsapi.Call) (any, error) {
 	return map[string]any{"ClientSecrets": list}, nil
 }
 
-// deleteSecret refuses to delete the last secret (API reference, DeleteUserPoolClientSecret). The code of that refusal is
-// not documented.
+// deleteSecret refuses to delete the last secret (API reference, DeleteUserPoolClientSecret). The code of that refusal
+// is not documented.
 func (c *Cognito) deleteSecret(call *awsapi.Call) (any, error) {
 	var in struct {
 		appClient

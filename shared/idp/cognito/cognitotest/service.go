@@ -75,12 +75,15 @@ func (c *Cognito) describeClient(call *awsapi.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := userPoolClient{UserPoolID: in.UserPoolID, ClientName: client.Name, ClientID: client.ID, CreationDate: stamp(client.Created), LastModifiedDate: stamp(client.Created),
-		CallbackURLs: client.RedirectURIs, AllowedOAuthFlows: []string{}, AllowedOAuthScopes: []string{"openid", "email", "profile"},
+	out := userPoolClient{UserPoolID: in.UserPoolID, ClientName: client.Name, ClientID: client.ID,
+		CreationDate: stamp(client.Created), LastModifiedDate: stamp(client.Created),
+		CallbackURLs: client.RedirectURIs, AllowedOAuthFlows: []string{}, AllowedOAuthScopes: []string{"openid",
+			"email", "profile"},
 		SupportedIdentityProviders: []string{"COGNITO"}}
 	for _, g := range client.GrantTypes {
 		// a refresh token needs no permission of its own; the other flows are called as their grants
-		if flow := map[string]string{"authorization_code": "code", "client_credentials": "client_credentials"}[g]; flow != "" {
+		if flow := map[string]string{"authorization_code": "code",
+			"client_credentials": "client_credentials"}[g]; flow != "" {
 			out.AllowedOAuthFlows, out.AllowedOAuthFlowsUserPoolClient = append(out.AllowedOAuthFlows, flow), true
 		}
 	}

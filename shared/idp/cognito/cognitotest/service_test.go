@@ -62,13 +62,16 @@ func TestASuppliedSecretIsValidAtOnceAndNotShownAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Clock.Advance(time.Hour)
-	out, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool, ClientId: client, ClientSecret: aws.String(own)})
+	out, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool,
+		ClientId: client, ClientSecret: aws.String(own)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := out.ClientSecretDescriptor
-	if want := fmt.Sprintf("%s--%d", clientID, imitationtest.Noon().Add(time.Hour).Unix()); *d.ClientSecretId != want || d.ClientSecretValue != nil || !d.ClientSecretCreateDate.Equal(imitationtest.Noon().Add(time.Hour)) {
-		t.Errorf("the descriptor is %s, %s, value shown: %t; want id %s", *d.ClientSecretId, d.ClientSecretCreateDate, d.ClientSecretValue != nil, want)
+	if want := fmt.Sprintf("%s--%d", clientID, imitationtest.Noon().Add(time.Hour).Unix()); *d.ClientSecretId != want ||
+		d.ClientSecretValue != nil || !d.ClientSecretCreateDate.Equal(imitationtest.Noon().Add(time.Hour)) {
+		t.Errorf("the descriptor is %s, %s, value shown: %t; want id %s", *d.ClientSecretId, d.ClientSecretCreateDate,
+			d.ClientSecretValue != nil, want)
 	}
 	for _, v := range []string{initial, own} {
 		if !w.Store.Accepts(clientID, v, w.Clock.Now()) {
@@ -80,14 +83,17 @@ func TestASuppliedSecretIsValidAtOnceAndNotShownAgain(t *testing.T) {
 func TestASecretThatCognitoMakesIsShownOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	out, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool, ClientId: client})
+	out, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool,
+		ClientId: client})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := aws.ToString(out.ClientSecretDescriptor.ClientSecretValue); len(v) < 24 || !w.Store.Accepts(clientID, v, w.Clock.Now()) {
+	if v := aws.ToString(out.ClientSecretDescriptor.ClientSecretValue); len(v) < 24 ||
+		!w.Store.Accepts(clientID, v, w.Clock.Now()) {
 		t.Errorf("a value of %d characters was answered", len(v))
 	}
-	list, err := w.api().ListUserPoolClientSecrets(t.Context(), &sdk.ListUserPoolClientSecretsInput{UserPoolId: pool, ClientId: client})
+	list, err := w.api().ListUserPoolClientSecrets(t.Context(), &sdk.ListUserPoolClientSecretsInput{UserPoolId: pool,
+		ClientId: client})
 	if err != nil || len(list.ClientSecrets) != 2 || list.NextToken != nil {
 		t.Fatalf("list %+v, %v", list, err)
 	}
@@ -103,7 +109,8 @@ func TestNoIDIsUsedTwiceEvenWithinOneSecond(t *testing.T) {
 	w := newWorld(t)
 	seen := []string{w.firstID}
 	for range 3 {
-		out, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool, ClientId: client})
+		out, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool,
+			ClientId: client})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +119,8 @@ func TestNoIDIsUsedTwiceEvenWithinOneSecond(t *testing.T) {
 			t.Errorf("id %s after %v", id, seen)
 		}
 		seen = append(seen, id)
-		if _, err := w.api().DeleteUserPoolClientSecret(t.Context(), &sdk.DeleteUserPoolClientSecretInput{UserPoolId: pool, ClientId: client, ClientSecretId: &id}); err != nil {
+		if _, err := w.api().DeleteUserPoolClientSecret(t.Context(),
+			&sdk.DeleteUserPoolClientSecretInput{UserPoolId: pool, ClientId: client, ClientSecretId: &id}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,19 +130,22 @@ func TestWhatCognitoRefuses(t *testing.T) {
 	t.Parallel()
 	add := func(value string) func(context.Context, *sdk.Client) error {
 		return func(ctx context.Context, c *sdk.Client) error {
-			_, err := c.AddUserPoolClientSecret(ctx, &sdk.AddUserPoolClientSecretInput{UserPoolId: pool, ClientId: client, ClientSecret: &value})
+			_, err := c.AddUserPoolClientSecret(ctx, &sdk.AddUserPoolClientSecretInput{UserPoolId: pool,
+				ClientId: client, ClientSecret: &value})
 			return err
 		}
 	}
 	remove := func(id string) func(context.Context, *sdk.Client) error {
 		return func(ctx context.Context, c *sdk.Client) error {
-			_, err := c.DeleteUserPoolClientSecret(ctx, &sdk.DeleteUserPoolClientSecretInput{UserPoolId: pool, ClientId: client, ClientSecretId: &id})
+			_, err := c.DeleteUserPoolClientSecret(ctx, &sdk.DeleteUserPoolClientSecretInput{UserPoolId: pool,
+				ClientId: client, ClientSecretId: &id})
 			return err
 		}
 	}
 	list := func(pool, client string, token *string) func(context.Context, *sdk.Client) error {
 		return func(ctx context.Context, c *sdk.Client) error {
-			_, err := c.ListUserPoolClientSecrets(ctx, &sdk.ListUserPoolClientSecretsInput{UserPoolId: &pool, ClientId: &client, NextToken: token})
+			_, err := c.ListUserPoolClientSecrets(ctx, &sdk.ListUserPoolClientSecretsInput{UserPoolId: &pool,
+				ClientId: &client, NextToken: token})
 			return err
 		}
 	}
@@ -143,16 +154,19 @@ func TestWhatCognitoRefuses(t *testing.T) {
 		before     []func(context.Context, *sdk.Client) error
 		call       func(context.Context, *sdk.Client) error
 	}{
-		{"a third secret", "LimitExceededException", []func(context.Context, *sdk.Client) error{add(own)}, add(own + "2")},
+		{"a third secret", "LimitExceededException", []func(context.Context, *sdk.Client) error{add(own)},
+			add(own + "2")},
 		{"a short secret", "InvalidParameterException", nil, add(own[:23])},
 		{"a long secret", "InvalidParameterException", nil, add(strings.Repeat("x", 65))},
 		{"an empty secret", "InvalidParameterException", nil, add("")},
 		{"a secret with a hyphen", "InvalidParameterException", nil, add(own + "-")},
-		{"deleting the last secret", "InvalidParameterException", nil, remove(fmt.Sprintf("%s--%d", clientID, imitationtest.Noon().Unix()))},
+		{"deleting the last secret",
+			"InvalidParameterException", nil, remove(fmt.Sprintf("%s--%d", clientID, imitationtest.Noon().Unix()))},
 		{"deleting a secret that is not there", "ResourceNotFoundException", nil, remove(clientID + "--1")},
 		{"an unknown pool", "ResourceNotFoundException", nil, list("eu-central-1_Other", clientID, nil)},
 		{"an unknown client", "ResourceNotFoundException", nil, list(cognitotest.PoolID, "other", nil)},
-		{"a token that was never given", "InvalidParameterException", nil, list(cognitotest.PoolID, clientID, aws.String("more"))},
+		{"a token that was never given",
+			"InvalidParameterException", nil, list(cognitotest.PoolID, clientID, aws.String("more"))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -177,7 +191,8 @@ func TestWhatCognitoRefuses(t *testing.T) {
 
 func TestAPoolIsInItsRegionOnly(t *testing.T) {
 	t.Parallel()
-	_, err := sdk.NewFromConfig(newWorld(t).config("eu-west-1")).DescribeUserPoolClient(t.Context(), &sdk.DescribeUserPoolClientInput{UserPoolId: pool, ClientId: client})
+	_, err := sdk.NewFromConfig(newWorld(t).config("eu-west-1")).DescribeUserPoolClient(t.Context(),
+		&sdk.DescribeUserPoolClientInput{UserPoolId: pool, ClientId: client})
 	wantCode(t, err, "ResourceNotFoundException")
 }
 
@@ -187,32 +202,38 @@ func TestAPublicClientGetsNoSecret(t *testing.T) {
 	if _, err := w.Store.Register(clients.Client{ID: "public"}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool, ClientId: aws.String("public")})
+	_, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool,
+		ClientId: aws.String("public")})
 	wantCode(t, err, "InvalidParameterException")
 }
 
 func TestTheDescriptionShowsTheSecretUntilAnotherWasAdded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if _, err := w.Store.Register(clients.Client{ID: "machine", GrantTypes: []string{"client_credentials"}}); err != nil {
+	if _, err := w.Store.Register(clients.Client{ID: "machine",
+		GrantTypes: []string{"client_credentials"}}); err != nil {
 		t.Fatal(err)
 	}
 	describe := func(id string) *types.UserPoolClientType {
-		out, err := w.api().DescribeUserPoolClient(t.Context(), &sdk.DescribeUserPoolClientInput{UserPoolId: pool, ClientId: &id})
+		out, err := w.api().DescribeUserPoolClient(t.Context(), &sdk.DescribeUserPoolClientInput{UserPoolId: pool,
+			ClientId: &id})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return out.UserPoolClient
 	}
 	c := describe(clientID)
-	if aws.ToString(c.ClientSecret) != initial || *c.UserPoolId != cognitotest.PoolID || *c.ClientId != clientID || !*c.AllowedOAuthFlowsUserPoolClient ||
+	if aws.ToString(c.ClientSecret) != initial || *c.UserPoolId != cognitotest.PoolID || *c.ClientId != clientID ||
+		!*c.AllowedOAuthFlowsUserPoolClient ||
 		!slices.Equal(c.AllowedOAuthFlows, []types.OAuthFlowType{types.OAuthFlowTypeCode}) || len(c.CallbackURLs) != 1 {
 		t.Errorf("the client is %+v", c)
 	}
-	if m := describe("machine"); m.ClientSecret != nil || slices.Contains(m.AllowedOAuthFlows, types.OAuthFlowTypeCode) {
+	if m := describe("machine"); m.ClientSecret != nil ||
+		slices.Contains(m.AllowedOAuthFlows, types.OAuthFlowTypeCode) {
 		t.Errorf("the client without secret and code grant is %+v", m)
 	}
-	if _, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool, ClientId: client}); err != nil {
+	if _, err := w.api().AddUserPoolClientSecret(t.Context(), &sdk.AddUserPoolClientSecretInput{UserPoolId: pool,
+		ClientId: client}); err != nil {
 		t.Fatal(err)
 	}
 	if describe(clientID).ClientSecret != nil {

@@ -1,7 +1,7 @@
-// Package entratest is Microsoft Entra ID's vendor on the local identity provider: the token endpoint of one tenant, and the
-// part of Microsoft Graph v1.0 that handles the client secrets of an app registration. It shows what makes Entra ID
-// different: values are made there and shown once, lists lag behind, several token servers learn of a new secret one
-// after the other, and the form of an authorization code is checked before the secret.
+// Package entratest is Microsoft Entra ID's vendor on the local identity provider: the token endpoint of one tenant,
+// and the part of Microsoft Graph v1.0 that handles the client secrets of an app registration. It shows what makes
+// Entra ID different: values are made there and shown once, lists lag behind, several token servers learn of a new
+// secret one after the other, and the form of an authorization code is checked before the secret.
 //
 // One path differs: the issuer here is https://HOST/TENANT, not https://HOST/TENANT/v2.0, because all endpoints of the
 // local provider are below its issuer.
@@ -130,7 +130,8 @@ func (e *Entra) Routes(mux *http.ServeMux) {
 		mux.HandleFunc("POST "+app+"/removePassword", e.endpoint("entra.removePassword", e.removePassword))
 	}
 	mux.HandleFunc("/v1.0/", e.endpoint("entra.unknown", func(r *http.Request) (int, any, error) {
-		return 0, nil, &graphError{http.StatusNotImplemented, "NotImplemented", "The local stack does not implement " + r.Method + " " + r.URL.Path}
+		return 0, nil, &graphError{http.StatusNotImplemented, "NotImplemented",
+			"The local stack does not implement " + r.Method + " " + r.URL.Path}
 	}))
 }
 

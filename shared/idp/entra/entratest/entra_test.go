@@ -90,13 +90,15 @@ func (x *tenant) graph(method, path, body string) answer {
 // form calls the token endpoint.
 func (x *tenant) form(values url.Values) answer {
 	x.t.Helper()
-	return x.send(http.MethodPost, "/"+entratest.TenantID+"/oauth2/v2.0/token", "application/x-www-form-urlencoded", values.Encode(), nil)
+	return x.send(http.MethodPost, "/"+entratest.TenantID+"/oauth2/v2.0/token",
+		"application/x-www-form-urlencoded", values.Encode(), nil)
 }
 
 // admin asks for an access token as the rotator.
 func (x *tenant) admin(more url.Values) answer {
 	x.t.Helper()
-	values := url.Values{"grant_type": {"client_credentials"}, "client_id": {entratest.RotatorID}, "scope": {x.URL + "/.default"}}
+	values := url.Values{"grant_type": {"client_credentials"}, "client_id": {entratest.RotatorID},
+		"scope": {x.URL + "/.default"}}
 	for k, v := range more {
 		values[k] = v
 	}
@@ -106,7 +108,8 @@ func (x *tenant) admin(more url.Values) answer {
 // probe asks for a token as the client.
 func (x *tenant) probe(secret string) answer {
 	x.t.Helper()
-	return x.form(url.Values{"grant_type": {"client_credentials"}, "client_id": {appID}, "client_secret": {secret}, "scope": {appID + "/.default"}})
+	return x.form(url.Values{"grant_type": {"client_credentials"}, "client_id": {appID}, "client_secret": {secret},
+		"scope": {appID + "/.default"}})
 }
 
 func (a answer) text(field string) string { s, _ := a.fields[field].(string); return s }
@@ -125,7 +128,8 @@ func (a answer) mustFail(t *testing.T, status int, code string) answer {
 	a.must(t, status)
 	e, _ := a.fields["error"].(map[string]any)
 	inner, _ := e["innerError"].(map[string]any)
-	if e["code"] != code || e["message"] == "" || inner["date"] != "2026-03-01T12:00:00" || inner["request-id"] == "" || inner["client-request-id"] != "id-of-the-client" {
+	if e["code"] != code || e["message"] == "" || inner["date"] != "2026-03-01T12:00:00" || inner["request-id"] == "" ||
+		inner["client-request-id"] != "id-of-the-client" {
 		t.Fatalf("not an error %s: %s", code, a.body)
 	}
 	return a
@@ -136,8 +140,10 @@ func (a answer) mustRefuse(t *testing.T, status int, code string, number int) an
 	t.Helper()
 	a.must(t, status)
 	numbers, _ := a.fields["error_codes"].([]any)
-	if a.text("error") != code || len(numbers) != 1 || numbers[0] != float64(number) || !strings.HasPrefix(a.text("error_description"), "AADSTS") ||
-		a.text("trace_id") == "" || a.text("correlation_id") == "" || !strings.HasSuffix(a.text("timestamp"), "Z") || a.text("error_uri") == "" {
+	if a.text("error") != code || len(numbers) != 1 || numbers[0] != float64(number) ||
+		!strings.HasPrefix(a.text("error_description"), "AADSTS") ||
+		a.text("trace_id") == "" || a.text("correlation_id") == "" || !strings.HasSuffix(a.text("timestamp"), "Z") ||
+		a.text("error_uri") == "" {
 		t.Fatalf("not an error %s %d: %s", code, number, a.body)
 	}
 	return a
@@ -153,33 +159,40 @@ func TestASecretIsMadeHereShownOnceListedAndRemoved(t *testing.T) {
 	for _, address := range []string{app, "/v1.0/applications/" + objectID} {
 		added := x.graph(http.MethodPost, address+"/addPassword", named).must(t, http.StatusOK)
 		value, id := added.text("secretText"), added.text("keyId")
-		if len(value) != 40 || added.text("hint") != value[:3] || !guid.MatchString(id) || added.text("displayName") != "alb-oidc-rotation/v2" ||
-			added.text("startDateTime") != "2026-03-01T12:00:00Z" || added.text("endDateTime") != "2026-06-01T00:00:00Z" {
+		if len(value) != 40 || added.text("hint") != value[:3] || !guid.MatchString(id) ||
+			added.text("displayName") != "alb-oidc-rotation/v2" ||
+			added.text("startDateTime") != "2026-03-01T12:00:00Z" ||
+			added.text("endDateTime") != "2026-06-01T00:00:00Z" {
 			t.Fatalf("added: %s", added.body)
 		}
 		read := x.graph(http.MethodGet, address, "").must(t, http.StatusOK)
-		if read.text("id") != objectID || read.text("appId") != appID || read.text("signInAudience") != "AzureADMyOrg" || strings.Contains(read.body, value) {
+		if read.text("id") != objectID || read.text("appId") != appID ||
+			read.text("signInAudience") != "AzureADMyOrg" || strings.Contains(read.body, value) {
 			t.Fatalf("read: %s", read.body)
 		}
 		second, _ := read.fields["passwordCredentials"].([]any)[1].(map[string]any)
-		if second["keyId"] != id || second["hint"] != value[:3] || second["secretText"] != nil || second["displayName"] != "alb-oidc-rotation/v2" {
+		if second["keyId"] != id || second["hint"] != value[:3] || second["secretText"] != nil ||
+			second["displayName"] != "alb-oidc-rotation/v2" {
 			t.Fatalf("listed: %v", second)
 		}
 		x.probe(value).must(t, http.StatusOK)
 		x.graph(http.MethodPost, address+"/removePassword", `{"keyId": "`+id+`"}`).must(t, http.StatusNoContent)
 		x.probe(value).mustRefuse(t, http.StatusUnauthorized, "invalid_client", 7000215)
-		x.graph(http.MethodPost, address+"/removePassword", `{"keyId": "`+id+`"}`).mustFail(t, http.StatusBadRequest, "Request_BadRequest")
+		x.graph(http.MethodPost, address+"/removePassword", `{"keyId": "`+id+`"}`).mustFail(t, http.StatusBadRequest,
+			"Request_BadRequest")
 	}
 }
 
 func TestASecretEndsWhenItsLifeDoes(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)
-	value := x.graph(http.MethodPost, app+"/addPassword", `{"passwordCredential": {"displayName": "x"}}`).must(t, http.StatusOK)
+	value := x.graph(http.MethodPost, app+"/addPassword", `{"passwordCredential": {"displayName": "x"}}`).must(t,
+		http.StatusOK)
 	if value.text("endDateTime") != "2028-03-01T12:00:00Z" {
 		t.Fatalf("the default end is %s", value.text("endDateTime"))
 	}
-	short := x.graph(http.MethodPost, app+"/addPassword", `{"passwordCredential": {"endDateTime": "2026-03-01T12:00:10Z"}}`).must(t, http.StatusOK).text("secretText")
+	short := x.graph(http.MethodPost, app+"/addPassword",
+		`{"passwordCredential": {"endDateTime": "2026-03-01T12:00:10Z"}}`).must(t, http.StatusOK).text("secretText")
 	x.probe(short).must(t, http.StatusOK)
 	x.Clock.Advance(10 * time.Second)
 	x.probe(short).mustRefuse(t, http.StatusUnauthorized, "invalid_client", 7000215)
@@ -188,12 +201,16 @@ func TestASecretEndsWhenItsLifeDoes(t *testing.T) {
 func TestGraphRefusesWhatItShould(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)
-	x.graph(http.MethodGet, "/v1.0/applications(appId='other')", "").mustFail(t, http.StatusNotFound, "Request_ResourceNotFound")
+	x.graph(http.MethodGet, "/v1.0/applications(appId='other')", "").mustFail(t, http.StatusNotFound,
+		"Request_ResourceNotFound")
 	x.graph(http.MethodGet, "/v1.0/applications/other", "").mustFail(t, http.StatusNotFound, "Request_ResourceNotFound")
 	x.graph(http.MethodGet, "/v1.0/applications("+appID+")", "").mustFail(t, http.StatusBadRequest, "BadRequest")
 	x.graph(http.MethodGet, app+"?$select=id,invented", "").mustFail(t, http.StatusBadRequest, "BadRequest")
-	x.graph(http.MethodPost, app+"/addPassword", `{"passwordCredential": {"secretText": "mine"}}`).mustFail(t, http.StatusBadRequest, "Request_BadRequest")
-	x.graph(http.MethodPost, app+"/addPassword", `{"passwordCredential": {"endDateTime": "2026-03-01T12:00:00Z"}}`).mustFail(t, http.StatusBadRequest, "Request_BadRequest")
+	x.graph(http.MethodPost, app+"/addPassword", `{"passwordCredential": {"secretText": "mine"}}`).mustFail(t,
+		http.StatusBadRequest, "Request_BadRequest")
+	x.graph(http.MethodPost, app+"/addPassword",
+		`{"passwordCredential": {"endDateTime": "2026-03-01T12:00:00Z"}}`).mustFail(t, http.StatusBadRequest,
+		"Request_BadRequest")
 	x.graph(http.MethodDelete, app, "").mustFail(t, http.StatusNotImplemented, "NotImplemented")
 	x.graph(http.MethodGet, "/v1.0/users/alice", "").mustFail(t, http.StatusNotImplemented, "NotImplemented")
 	x.entra.SetSignInAudience(appID, "PersonalMicrosoftAccount")
@@ -210,16 +227,21 @@ func TestPoliciesAndOwnershipAreHeldTo(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)
 	x.entra.SetPolicy(entratest.Policy{NoSecrets: true})
-	x.graph(http.MethodPost, app+"/addPassword", named).mustFail(t, http.StatusForbidden, "CredentialTypeNotAllowedAsPerAppPolicy")
+	x.graph(http.MethodPost, app+"/addPassword", named).mustFail(t, http.StatusForbidden,
+		"CredentialTypeNotAllowedAsPerAppPolicy")
 	x.entra.SetPolicy(entratest.Policy{MaxLifetime: 30 * 24 * time.Hour})
-	x.graph(http.MethodPost, app+"/addPassword", named).mustFail(t, http.StatusBadRequest, "CredentialInvalidLifetimeAsPerAppPolicy")
+	x.graph(http.MethodPost, app+"/addPassword", named).mustFail(t, http.StatusBadRequest,
+		"CredentialInvalidLifetimeAsPerAppPolicy")
 	x.entra.SetPolicy(entratest.Policy{})
-	if err := x.entra.RegisterRotator(entratest.Rotator{ClientID: rotatorID, Secret: "s", NotOwned: []string{appID}}); err != nil {
+	if err := x.entra.RegisterRotator(entratest.Rotator{ClientID: rotatorID, Secret: "s",
+		NotOwned: []string{appID}}); err != nil {
 		t.Fatal(err)
 	}
-	x.token = x.admin(url.Values{"client_id": {rotatorID}, "client_secret": {"s"}}).must(t, http.StatusOK).text("access_token")
+	x.token = x.admin(url.Values{"client_id": {rotatorID}, "client_secret": {"s"}}).must(t,
+		http.StatusOK).text("access_token")
 	x.graph(http.MethodPost, app+"/addPassword", named).mustFail(t, http.StatusForbidden, "Authorization_RequestDenied")
-	x.graph(http.MethodPost, app+"/removePassword", `{"keyId": "`+x.oldID+`"}`).mustFail(t, http.StatusForbidden, "Authorization_RequestDenied")
+	x.graph(http.MethodPost, app+"/removePassword", `{"keyId": "`+x.oldID+`"}`).mustFail(t, http.StatusForbidden,
+		"Authorization_RequestDenied")
 	if got := len(x.Store.Secrets(appID)); got != 1 {
 		t.Errorf("there are %d secrets", got)
 	}
@@ -255,7 +277,8 @@ func TestAnInventedCodeIsRefusedBeforeTheSecretIsLookedAt(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)
 	code := func(secret, code string) answer {
-		return x.form(url.Values{"grant_type": {"authorization_code"}, "client_id": {appID}, "client_secret": {secret}, "code": {code}, "redirect_uri": {"https://x"}})
+		return x.form(url.Values{"grant_type": {"authorization_code"}, "client_id": {appID}, "client_secret": {secret},
+			"code": {code}, "redirect_uri": {"https://x"}})
 	}
 	for _, secret := range []string{old, "wrong"} {
 		code(secret, "probe-0123456789abcdef").mustRefuse(t, http.StatusBadRequest, "invalid_grant", 9002313)
@@ -269,10 +292,12 @@ func TestTheClientCredentialsGrantAnswersAsDocumented(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)
 	ok := x.probe(old).must(t, http.StatusOK)
-	if ok.text("token_type") != "Bearer" || ok.fields["expires_in"] != 3599.0 || ok.fields["ext_expires_in"] != 3599.0 || ok.text("access_token") == "" {
+	if ok.text("token_type") != "Bearer" || ok.fields["expires_in"] != 3599.0 ||
+		ok.fields["ext_expires_in"] != 3599.0 || ok.text("access_token") == "" {
 		t.Errorf("answer: %s", ok.body)
 	}
-	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {appID}, "client_secret": {old}, "scope": {appID + "/.default"}}
+	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {appID}, "client_secret": {old},
+		"scope": {appID + "/.default"}}
 	for name, c := range map[string]struct {
 		field, value, code string
 		status, number     int
@@ -290,7 +315,8 @@ func TestTheClientCredentialsGrantAnswersAsDocumented(t *testing.T) {
 		t.Run(name, func(t *testing.T) { x.form(values).mustRefuse(t, c.status, c.code, c.number) })
 	}
 	basic := x.send(http.MethodPost, "/"+entratest.TenantID+"/oauth2/v2.0/token", "application/x-www-form-urlencoded",
-		"grant_type=client_credentials&scope="+appID+"%2F.default", func(r *http.Request) { r.SetBasicAuth(appID, url.QueryEscape(old)) })
+		"grant_type=client_credentials&scope="+appID+"%2F.default",
+		func(r *http.Request) { r.SetBasicAuth(appID, url.QueryEscape(old)) })
 	basic.must(t, http.StatusOK)
 	x.graph(http.MethodGet, app, "").must(t, http.StatusOK)
 	x.token = ok.text("access_token")
@@ -304,11 +330,13 @@ func TestFaultsOfTheTokenEndpointHaveTheirNames(t *testing.T) {
 		"entra.adminToken": func() answer { return x.admin(url.Values{"client_secret": {x.entra.AdminToken()}}) },
 		"token":            func() answer { return x.probe(old) },
 	} {
-		id, err := x.Faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse, Status: http.StatusTooManyRequests})
+		id, err := x.Faults.Add(fault.Rule{Service: "idp", Operation: operation, Mode: fault.Refuse,
+			Status: http.StatusTooManyRequests})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := call(); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "2" || a.fields["error"] == nil {
+		if a := call(); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") != "2" ||
+			a.fields["error"] == nil {
 			t.Errorf("%s: %d %s", operation, a.status, a.body)
 		}
 		x.Faults.Remove(id)

@@ -36,7 +36,8 @@ func (e *Entra) endpoint(operation string, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		if e.rotatorOf(r) == nil {
-			e.writeError(w, r, &graphError{http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token is empty or invalid."})
+			e.writeError(w, r, &graphError{http.StatusUnauthorized, "InvalidAuthenticationToken",
+				"Access token is empty or invalid."})
 			return
 		}
 		refuse := func(w http.ResponseWriter, out fault.Outcome) { e.writeError(w, r, refusal(w, out)) }
@@ -60,8 +61,10 @@ var codePattern = regexp.MustCompile(`^[A-Z][A-Za-z]*_[A-Za-z]+$|AsPerAppPolicy$
 func refusal(w http.ResponseWriter, out fault.Outcome) error {
 	e := &graphError{out.Status, out.Code, fault.Text}
 	if !codePattern.MatchString(e.code) {
-		e.code = map[int]string{400: "Request_BadRequest", 401: "InvalidAuthenticationToken", 403: "Authorization_RequestDenied",
-			404: "Request_ResourceNotFound", 409: "Directory_ConcurrencyViolation", 429: "TooManyRequests", 503: "ServiceUnavailable"}[out.Status]
+		e.code = map[int]string{400: "Request_BadRequest", 401: "InvalidAuthenticationToken",
+			403: "Authorization_RequestDenied",
+			404: "Request_ResourceNotFound", 409: "Directory_ConcurrencyViolation", 429: "TooManyRequests",
+			503: "ServiceUnavailable"}[out.Status]
 		if e.code == "" {
 			e.code = "InternalServerError"
 		}
@@ -78,8 +81,10 @@ func (e *Entra) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		g = &graphError{http.StatusInternalServerError, "InternalServerError", "Encountered an internal server error."}
 	}
 	id := clientcredentials.NewUUID()
-	imitation.WriteJSON(w, g.status, map[string]any{"error": map[string]any{"code": g.code, "message": g.message, "innerError": map[string]string{
-		"date": e.env.Clock.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": r.Header.Get("client-request-id")}}})
+	imitation.WriteJSON(w, g.status, map[string]any{"error": map[string]any{"code": g.code, "message": g.message,
+		"innerError": map[string]string{
+			"date": e.env.Clock.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id,
+			"client-request-id": r.Header.Get("client-request-id")}}})
 }
 
 // app finds the registration that the path names, by object id or as applications(appId='…'), if the caller owns it:
@@ -91,7 +96,8 @@ func (e *Entra) app(r *http.Request) (clients.Client, error) {
 		quoted, ok := strings.CutPrefix(address, "applications(appId='")
 		inner, closed := strings.CutSuffix(quoted, "')")
 		if !ok || !closed {
-			return clients.Client{}, &graphError{http.StatusBadRequest, "BadRequest", "Resource not found for the segment '" + address + "'."}
+			return clients.Client{}, &graphError{http.StatusBadRequest, "BadRequest",
+				"Resource not found for the segment '" + address + "'."}
 		}
 		id, find = inner, e.env.Store.Client
 	}
@@ -101,7 +107,8 @@ func (e *Entra) app(r *http.Request) (clients.Client, error) {
 			"Resource '" + id + "' does not exist or one of its queried reference-property objects are not present."}
 	}
 	if rotator := e.rotatorOf(r); rotator == nil || !rotator.owns(c.ID) {
-		return c, &graphError{http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."}
+		return c, &graphError{http.StatusForbidden, "Authorization_RequestDenied",
+			"Insufficient privileges to complete the operation."}
 	}
 	return c, nil
 }
@@ -112,7 +119,8 @@ func decode(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) || strings.TrimSpace(kind) != "application/json" {
-		return badRequest("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")
+		return badRequest("Unable to read JSON request payload. Please ensure Content-Type header is set and payload " +
+			"is of valid JSON format.")
 	}
 	return nil
 }

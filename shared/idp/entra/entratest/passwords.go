@@ -32,7 +32,8 @@ type passwordCredential struct {
 var never = time.Date(2299, 12, 31, 0, 0, 0, 0, time.UTC)
 
 func describe(s clients.Secret, value string, show bool) passwordCredential {
-	p := passwordCredential{KeyID: s.ID, StartDateTime: s.Created.UTC().Format(time.RFC3339Nano), EndDateTime: never.Format(time.RFC3339)}
+	p := passwordCredential{KeyID: s.ID, StartDateTime: s.Created.UTC().Format(time.RFC3339Nano),
+		EndDateTime: never.Format(time.RFC3339)}
 	if len(value) > 3 {
 		p.Hint = value[:3]
 	}
@@ -66,17 +67,20 @@ func (e *Entra) getApplication(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	all := map[string]any{"id": c.AppID, "appId": c.ID, "displayName": c.Name, "signInAudience": e.audience(c.ID), "passwordCredentials": passwords}
+	all := map[string]any{"id": c.AppID, "appId": c.ID, "displayName": c.Name, "signInAudience": e.audience(c.ID),
+		"passwordCredentials": passwords}
 	answer := map[string]any{"@odata.context": e.env.BaseURL + "/v1.0/$metadata#applications/$entity"}
 	for field, value := range all {
 		answer[field] = value
 	}
 	if selected := r.URL.Query().Get("$select"); selected != "" {
-		answer = map[string]any{"@odata.context": e.env.BaseURL + "/v1.0/$metadata#applications(" + selected + ")/$entity"}
+		answer = map[string]any{"@odata.context": e.env.BaseURL + "/v1.0/$metadata#applications(" + selected +
+			")/$entity"}
 		for _, field := range strings.Split(selected, ",") {
 			value, known := all[field]
 			if !known {
-				return 0, nil, &graphError{http.StatusBadRequest, "BadRequest", "Could not find a property named '" + field + "' on type 'microsoft.graph.application'."}
+				return 0, nil, &graphError{http.StatusBadRequest, "BadRequest",
+					"Could not find a property named '" + field + "' on type 'microsoft.graph.application'."}
 			}
 			answer[field] = value
 		}
@@ -125,7 +129,8 @@ func (e *Entra) addPassword(r *http.Request) (int, any, error) {
 		if len(edit.All()) >= limit {
 			return badRequest("The application has reached the maximum number of password credentials.")
 		}
-		added, err = edit.Add(clients.Secret{ID: clientcredentials.NewUUID(), DisplayName: in.PasswordCredential.DisplayName, ExpiresAt: end}, value)
+		added, err = edit.Add(clients.Secret{ID: clientcredentials.NewUUID(),
+			DisplayName: in.PasswordCredential.DisplayName, ExpiresAt: end}, value)
 		return err
 	})
 	if err != nil {
@@ -142,9 +147,11 @@ func (e *Entra) allows(life time.Duration) error {
 	case life <= 0:
 		return badRequest("The end date of the password credential is not in the future.")
 	case e.policy.NoSecrets:
-		return &graphError{http.StatusForbidden, "CredentialTypeNotAllowedAsPerAppPolicy", "Credential type not allowed as per assigned policy."}
+		return &graphError{http.StatusForbidden, "CredentialTypeNotAllowedAsPerAppPolicy",
+			"Credential type not allowed as per assigned policy."}
 	case e.policy.MaxLifetime > 0 && life > e.policy.MaxLifetime:
-		return &graphError{http.StatusBadRequest, "CredentialInvalidLifetimeAsPerAppPolicy", "Credential lifetime exceeds the max value allowed as per assigned policy."}
+		return &graphError{http.StatusBadRequest, "CredentialInvalidLifetimeAsPerAppPolicy",
+			"Credential lifetime exceeds the max value allowed as per assigned policy."}
 	}
 	return nil
 }

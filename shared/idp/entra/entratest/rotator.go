@@ -133,7 +133,8 @@ func (e *Entra) signs(r *Rotator, token *jwt.JSONWebToken) (int, string) {
 	}
 	sum := sha256.Sum256(r.Certificate.Raw)
 	var claims jwt.Claims
-	if token.Headers[0].ExtraHeaders["x5t#S256"] != base64.RawURLEncoding.EncodeToString(sum[:]) || token.Claims(r.Certificate.PublicKey, &claims) != nil {
+	if token.Headers[0].ExtraHeaders["x5t#S256"] != base64.RawURLEncoding.EncodeToString(sum[:]) ||
+		token.Claims(r.Certificate.PublicKey, &claims) != nil {
 		return 700027, wrong
 	}
 	switch {
@@ -153,7 +154,8 @@ func (e *Entra) federates(f *Federated, token *jwt.JSONWebToken) (int, string) {
 	}
 	set, err := f.Keys()
 	keys := set.Key(token.Headers[0].KeyID)
-	if err != nil || len(keys) == 0 || token.Headers[0].Algorithm != string(jose.RS256) || token.Claims(keys[0].Key, &claims) != nil {
+	if err != nil || len(keys) == 0 || token.Headers[0].Algorithm != string(jose.RS256) ||
+		token.Claims(keys[0].Key, &claims) != nil {
 		return 7000272, "The signature of the presented assertion cannot be verified"
 	}
 	switch {

@@ -20,9 +20,11 @@ const tokenLifetime = time.Hour
 // numbers are the first of error_codes for each refusal (Microsoft identity platform docs, "Microsoft Entra
 // authentication and authorization error codes").
 var numbers = map[imitation.Refusal]int{
-	imitation.UnknownClient: 700016, imitation.WrongSecret: 7000215, imitation.WrongMethod: 7000218, imitation.NoCredentials: 7000218,
-	imitation.InvalidCode: 70008, imitation.InvalidRefreshToken: 700082, imitation.GrantNotAllowed: 70001, imitation.UnsupportedGrant: 70003,
-	imitation.InvalidScope: 70011, imitation.InvalidRequest: 900144,
+	imitation.UnknownClient: 700016, imitation.WrongSecret: 7000215, imitation.WrongMethod: 7000218,
+	imitation.NoCredentials: 7000218,
+	imitation.InvalidCode:   70008, imitation.InvalidRefreshToken: 700082, imitation.GrantNotAllowed: 70001,
+	imitation.UnsupportedGrant: 70003,
+	imitation.InvalidScope:     70011, imitation.InvalidRequest: 900144,
 }
 
 // TokenError implements imitation.Vendor. Entra ID says unauthorized_client, with 400, of an app that it does not know.
@@ -38,9 +40,11 @@ func (e *Entra) tokenError(status int, code string, number int, text string) imi
 	now, trace, correlation := e.env.Clock.Now().UTC(), clientcredentials.NewUUID(), clientcredentials.NewUUID()
 	stamp := now.Format("2006-01-02 15:04:05Z")
 	return imitation.TokenError{Status: status, Code: code,
-		Description: fmt.Sprintf("AADSTS%d: %s. Trace ID: %s Correlation ID: %s Timestamp: %s", number, text, trace, correlation, stamp),
-		Extra: map[string]any{"error_codes": []int{number}, "timestamp": stamp, "trace_id": trace, "correlation_id": correlation,
-			"error_uri": fmt.Sprintf("%s/error?code=%d", e.env.BaseURL, number)}}
+		Description: fmt.Sprintf("AADSTS%d: %s. Trace ID: %s Correlation ID: %s Timestamp: %s", number, text, trace,
+			correlation, stamp),
+		Extra: map[string]any{"error_codes": []int{number}, "timestamp": stamp, "trace_id": trace,
+			"correlation_id": correlation,
+			"error_uri":      fmt.Sprintf("%s/error?code=%d", e.env.BaseURL, number)}}
 }
 
 func (e *Entra) refuseToken(w http.ResponseWriter, t imitation.TokenError) {
@@ -51,7 +55,8 @@ func (e *Entra) refuseToken(w http.ResponseWriter, t imitation.TokenError) {
 func (e *Entra) refuseFault(w http.ResponseWriter, out fault.Outcome) {
 	code := out.Code
 	if !oauthPattern.MatchString(code) {
-		code = map[int]string{400: "invalid_request", 401: "invalid_client", 429: "temporarily_unavailable", 503: "temporarily_unavailable"}[out.Status]
+		code = map[int]string{400: "invalid_request", 401: "invalid_client", 429: "temporarily_unavailable",
+			503: "temporarily_unavailable"}[out.Status]
 		if code == "" {
 			code = "server_error"
 		}
@@ -68,8 +73,8 @@ var (
 	issued = regexp.MustCompile(`^[A-Z2-7]{26,}$`)
 )
 
-// ServeToken implements imitation.Tokens: it serves the grant that apps use for themselves, checks the form of a code before
-// the secret, and lets a token server that has not heard of a new secret refuse it. The rest is the provider's.
+// ServeToken implements imitation.Tokens: it serves the grant that apps use for themselves, checks the form of a code
+// before the secret, and lets a token server that has not heard of a new secret refuse it. The rest is the provider's.
 func (e *Entra) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 	id, secret := credentials(r)
 	grant := r.PostForm.Get("grant_type")
@@ -91,7 +96,8 @@ func (e *Entra) judge(grant, id, secret string, form url.Values) http.HandlerFun
 		return func(w http.ResponseWriter, _ *http.Request) { e.refuseToken(w, t) }
 	}
 	if grant == "authorization_code" && form.Get("code") != "" && !issued.MatchString(form.Get("code")) {
-		return refuse(e.tokenError(http.StatusBadRequest, "invalid_grant", 9002313, "Invalid request. Request is malformed or invalid"))
+		return refuse(e.tokenError(http.StatusBadRequest, "invalid_grant", 9002313,
+			"Invalid request. Request is malformed or invalid"))
 	}
 	if grant != "client_credentials" && secret == "" {
 		return nil
@@ -149,10 +155,12 @@ func credentials(r *http.Request) (id, secret string) {
 
 func writeToken(w http.ResponseWriter, token string) {
 	seconds := int(tokenLifetime/time.Second) - 1
-	imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token})
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": seconds,
+		"ext_expires_in": seconds, "access_token": token})
 }
 
 func newAccessToken() string {
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-	return strings.Join([]string{part(`{"typ":"JWT","alg":"RS256"}`), part(clientcredentials.NewUUID() + clientcredentials.NewUUID()), part(clientcredentials.NewUUID())}, ".")
+	return strings.Join([]string{part(`{"typ":"JWT","alg":"RS256"}`),
+		part(clientcredentials.NewUUID() + clientcredentials.NewUUID()), part(clientcredentials.NewUUID())}, ".")
 }

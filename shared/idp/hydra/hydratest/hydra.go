@@ -1,5 +1,5 @@
-// Package hydratest is Ory Hydra's vendor on the local identity provider: its public endpoints, and the part of the admin API that
-// reads a client, rotates its secret and sets one.
+// Package hydratest is Ory Hydra's vendor on the local identity provider: its public endpoints, and the part of the
+// admin API that reads a client, rotates its secret and sets one.
 package hydratest
 
 import (
@@ -62,14 +62,16 @@ func (h *Hydra) release() (version string, rotates bool) {
 
 // Paths implements imitation.Vendor.
 func (*Hydra) Paths() imitation.Paths {
-	return imitation.Paths{Issuer: "", Authorization: "/oauth2/auth", Token: "/oauth2/token", UserInfo: "/userinfo", Keys: "/.well-known/jwks.json"}
+	return imitation.Paths{Issuer: "", Authorization: "/oauth2/auth", Token: "/oauth2/token", UserInfo: "/userinfo",
+		Keys: "/.well-known/jwks.json"}
 }
 
 // TokenError implements imitation.Vendor: Hydra follows RFC 6749, with a text of its own for clients.
 func (*Hydra) TokenError(r imitation.Refusal) imitation.TokenError {
 	e := imitation.RFC6749(r)
 	if e.Code == "invalid_client" {
-		e.Description = "Client authentication failed (e.g., unknown client, no client authentication included, or unsupported authentication method)."
+		e.Description = "Client authentication failed (e.g., unknown client, no client authentication included, or " +
+			"unsupported authentication method)."
 	}
 	return e
 }
@@ -107,7 +109,8 @@ func (h *Hydra) ifRotates(next http.HandlerFunc) http.HandlerFunc {
 // words is an error of the admin API.
 func words(e *imitation.APIError) any {
 	if e.Code == "" || strings.Contains(e.Code, "Failure") {
-		e.Code = map[int]string{400: "invalid_request", 401: "request_unauthorized", 403: "request_forbidden", 404: "not_found", 429: "too_many_requests"}[e.Status]
+		e.Code = map[int]string{400: "invalid_request", 401: "request_unauthorized", 403: "request_forbidden",
+			404: "not_found", 429: "too_many_requests"}[e.Status]
 	}
 	if e.Code == "" {
 		e.Code = "error"
@@ -117,8 +120,10 @@ func words(e *imitation.APIError) any {
 
 // client is what the admin API shows; a secret only in the answer that makes it.
 func client(c clients.Client, secret string) map[string]any {
-	out := map[string]any{"client_id": c.ID, "client_name": c.Name, "redirect_uris": c.RedirectURIs, "grant_types": c.GrantTypes, "response_types": []string{"code"},
-		"scope": "openid offline_access", "audience": []string{}, "subject_type": "public", "token_endpoint_auth_method": string(c.AuthMethod), "metadata": map[string]any{}}
+	out := map[string]any{"client_id": c.ID, "client_name": c.Name, "redirect_uris": c.RedirectURIs,
+		"grant_types": c.GrantTypes, "response_types": []string{"code"},
+		"scope": "openid offline_access", "audience": []string{}, "subject_type": "public",
+		"token_endpoint_auth_method": string(c.AuthMethod), "metadata": map[string]any{}}
 	if secret != "" {
 		out["client_secret"] = secret
 	}
@@ -162,7 +167,8 @@ func (h *Hydra) patch(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	if len(in) != 1 || in[0].Op != "replace" || in[0].Path != "/client_secret" || len(in[0].Value) < 6 {
-		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Text: "the local stack only replaces /client_secret, by 6 characters or more"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest,
+			Text: "the local stack only replaces /client_secret, by 6 characters or more"}
 	}
 	return h.change(r, "", func(c clients.Client, e *clients.Edit) error {
 		if _, err := e.Add(clients.Secret{ID: h.NewSecretID(c.ID)}, in[0].Value); err != nil {

@@ -47,7 +47,8 @@ type Client struct {
 	// AppID is the vendor's own id of the registration (Okta: appId, Entra ID: object id); by default the client_id.
 	AppID string
 	Name  string
-	// RedirectURIs are exact URIs or globs, where * stands for anything but a slash (https://*.localhost:*/oauth2/idpresponse).
+	// RedirectURIs are exact URIs or globs, where * stands for anything but a slash
+	// (https://*.localhost:*/oauth2/idpresponse).
 	RedirectURIs []string
 	// GrantTypes default to authorization_code and refresh_token.
 	GrantTypes []string
@@ -116,7 +117,8 @@ func New(c clock.Clock) *Store {
 	return &Store{clock: c, byID: map[string]*entry{}, byAppID: map[string]*entry{}}
 }
 
-// Register adds a client without secrets and returns it with its defaults filled in. It returns ErrExists for an id in use.
+// Register adds a client without secrets and returns it with its defaults filled in. It returns ErrExists for an id in
+// use.
 func (s *Store) Register(c Client) (Client, error) {
 	if c.ID == "" {
 		return Client{}, errors.New("a client needs an id")
@@ -169,7 +171,8 @@ func (s *Store) Accepts(clientID, secret string, at time.Time) bool {
 	return ok
 }
 
-// Authenticate is Accepts for the token endpoint: it notes that the secret was used, and fails while RefuseUntil is in force.
+// Authenticate is Accepts for the token endpoint: it notes that the secret was used, and fails while RefuseUntil is in
+// force.
 func (s *Store) Authenticate(clientID, secret string, at time.Time) bool {
 	id, ok := s.Match(clientID, secret, at)
 	if !ok {
@@ -177,7 +180,10 @@ func (s *Store) Authenticate(clientID, secret string, at time.Time) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if slices.ContainsFunc(s.ill, func(i illness) bool { return at.Before(i.until) && (i.value == "" || i.value == secret) }) {
+	if slices.ContainsFunc(s.ill, func(i illness) bool {
+		return at.Before(i.until) &&
+			(i.value == "" || i.value == secret)
+	}) {
 		return false
 	}
 	s.byID[clientID].authenticated[id] = at
@@ -190,8 +196,8 @@ type illness struct {
 	value string
 }
 
-// RefuseUntil makes the token endpoint answer right secrets like wrong ones until then, one value, or all if that is empty: Ory
-// Hydra does so while it has lost its database. The admin API knows nothing of it.
+// RefuseUntil makes the token endpoint answer right secrets like wrong ones until then, one value, or all if that is
+// empty: Ory Hydra does so while it has lost its database. The admin API knows nothing of it.
 func (s *Store) RefuseUntil(until time.Time, value string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -47,15 +47,18 @@ func TestSecretIsAcceptedOnlyWhileItIsLive(t *testing.T) {
 		value  string
 		want   bool
 	}{
-		"active":                         {client: id, value: "v", want: true},
-		"inactive":                       {secret: clients.Secret{Status: clients.Inactive}, client: id, value: "v"},
-		"another value":                  {client: id, value: "w"},
-		"an empty value":                 {client: id, value: ""},
-		"another client":                 {client: "other", value: "v"},
-		"not yet active":                 {delay: 10 * time.Second, after: 9 * time.Second, client: id, value: "v"},
-		"active after the delay":         {delay: 10 * time.Second, after: 10 * time.Second, client: id, value: "v", want: true},
-		"just before it expires":         {secret: clients.Secret{ExpiresAt: noon().Add(time.Hour)}, after: time.Hour - 1, client: id, value: "v", want: true},
-		"at the instant when it expires": {secret: clients.Secret{ExpiresAt: noon().Add(time.Hour)}, after: time.Hour, client: id, value: "v"},
+		"active":         {client: id, value: "v", want: true},
+		"inactive":       {secret: clients.Secret{Status: clients.Inactive}, client: id, value: "v"},
+		"another value":  {client: id, value: "w"},
+		"an empty value": {client: id, value: ""},
+		"another client": {client: "other", value: "v"},
+		"not yet active": {delay: 10 * time.Second, after: 9 * time.Second, client: id, value: "v"},
+		"active after the delay": {delay: 10 * time.Second, after: 10 * time.Second, client: id, value: "v",
+			want: true},
+		"just before it expires": {secret: clients.Secret{ExpiresAt: noon().Add(time.Hour)},
+			after: time.Hour - 1, client: id, value: "v", want: true},
+		"at the instant when it expires": {secret: clients.Secret{ExpiresAt: noon().Add(time.Hour)}, after: time.Hour,
+			client: id, value: "v"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,13 +159,15 @@ func TestHooksSeeTheStoreBeforeAndAfterAChange(t *testing.T) {
 	var seen []string
 	note := func(when string) func(clients.Change) {
 		return func(c clients.Change) {
-			seen = append(seen, fmt.Sprintf("%s %d→%d %t", when, len(c.Before), len(c.After), s.Accepts(id, "v1", clk.Now())))
+			seen = append(seen, fmt.Sprintf("%s %d→%d %t", when, len(c.Before), len(c.After), s.Accepts(id,
+				"v1", clk.Now())))
 		}
 	}
 	s.BeforeChange(note("before"))
 	s.OnChange(note("after"))
 	update(t, s, add(clients.Secret{ID: "s1"}, "v1"))
-	update(t, s, func(e *clients.Edit) error { _, err := e.SetStatus("s1", clients.Active); return err }) // changes nothing
+	// changes nothing
+	update(t, s, func(e *clients.Edit) error { _, err := e.SetStatus("s1", clients.Active); return err })
 	if got := strings.Join(seen, ", "); got != "before 0→1 false, after 0→1 true" {
 		t.Fatal(got)
 	}

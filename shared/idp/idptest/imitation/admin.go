@@ -61,11 +61,12 @@ func (a *Admin) Grant(w http.ResponseWriter) {
 	a.mu.Lock()
 	a.tokens[token] = a.clock.Now().Add(adminTokenLifetime)
 	a.mu.Unlock()
-	WriteJSON(w, http.StatusOK, map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": int(adminTokenLifetime / time.Second)})
+	WriteJSON(w, http.StatusOK, map[string]any{"access_token": token, "token_type": "Bearer",
+		"expires_in": int(adminTokenLifetime / time.Second)})
 }
 
-// ServeToken answers the admin client's token request, by client_credentials, and returns true; other clients' are left to the
-// provider. refuse words a refusal as the vendor does; basic: only HTTP Basic is taken.
+// ServeToken answers the admin client's token request, by client_credentials, and returns true; other clients' are left
+// to the provider. refuse words a refusal as the vendor does; basic: only HTTP Basic is taken.
 func (a *Admin) ServeToken(w http.ResponseWriter, r *http.Request, refuse func(Refusal) TokenError, basic bool) bool {
 	if !a.Is(r) {
 		return false

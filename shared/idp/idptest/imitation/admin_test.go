@@ -17,7 +17,8 @@ func TestAnAdminClientProvesItselfAndGetsTokensThatEnd(t *testing.T) {
 	t.Parallel()
 	noon := clock.NewVirtual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	a := imitation.NewAdmin(noon, "rotator:1")
-	post := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(url.Values{"client_id": {a.ClientID}, "client_secret": {a.Secret}}.Encode()))
+	post := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(url.Values{"client_id": {a.ClientID},
+		"client_secret": {a.Secret}}.Encode()))
 	post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	basic := httptest.NewRequest(http.MethodPost, "/token", nil)
 	basic.SetBasicAuth(url.QueryEscape(a.ClientID), a.Secret)

@@ -66,7 +66,8 @@ func (a API) Endpoint(operation string, h Handler) http.HandlerFunc {
 // Unknown answers requests that the vendor does not implement, under an operation of their own.
 func (a API) Unknown(operation string) http.HandlerFunc {
 	return a.Endpoint(operation, func(r *http.Request) (int, any, error) {
-		return 0, nil, &APIError{http.StatusNotImplemented, "", "the local stack does not implement " + r.Method + " " + r.URL.Path}
+		return 0, nil, &APIError{http.StatusNotImplemented, "",
+			"the local stack does not implement " + r.Method + " " + r.URL.Path}
 	})
 }
 
@@ -82,8 +83,8 @@ func (a API) fail(w http.ResponseWriter, err error) {
 	WriteJSON(w, e.Status, a.Body(e))
 }
 
-// ReadJSON reads a body strictly: a field that the vendor does not have, or this vendor does not honour, is a mistake of
-// the caller. The error is an *APIError with status 400.
+// ReadJSON reads a body strictly: a field that the vendor does not have, or this vendor does not honour, is a mistake
+// of the caller. The error is an *APIError with status 400.
 func ReadJSON(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()

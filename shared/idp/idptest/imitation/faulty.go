@@ -21,7 +21,8 @@ const OtherJSON = "OtherJSON"
 
 // Serve carries out one operation under the faults in force: it waits, refuses (by refuse, without any effect), answers
 // garbage, or carries the request out and then drops the connection.
-func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter, fault.Outcome), next http.HandlerFunc) {
+func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter,
+	fault.Outcome), next http.HandlerFunc) {
 	out := e.Faults.Decide("idp", operation, text)
 	// a request that is under way lands even if its sender has gone: that is what makes late effects dangerous
 	r = r.WithContext(context.WithoutCancel(r.Context()))
@@ -54,7 +55,8 @@ func (lost) WriteHeader(int)             {}
 // credentials are the form fields whose values must not reach a fault's text: tests and people print it.
 var credentials = []string{"client_secret", "client_assertion", "password", "code", "refresh_token", "code_verifier"}
 
-// Text is what a fault rule's Match looks at: the path, the form without its credentials, and under which name it was asked.
+// Text is what a fault rule's Match looks at: the path, the form without its credentials, and under which name it was
+// asked.
 func Text(r *http.Request, form url.Values) string {
 	var b strings.Builder
 	b.WriteString(r.Method + " " + r.URL.Path)

@@ -1,5 +1,5 @@
-// Package imitation is what a vendor's vendor on the local identity provider consists of: where its endpoints are, how its
-// token endpoint refuses, and its management API. The provider behind all vendors is the same.
+// Package imitation is what a vendor's vendor on the local identity provider consists of: where its endpoints are, how
+// its token endpoint refuses, and its management API. The provider behind all vendors is the same.
 package imitation
 
 import (
@@ -49,7 +49,8 @@ type Imitation struct {
 	ClientID, AppID string
 	// PairID is the client id of a second registration, at vendors where a client can be a pair; "" elsewhere.
 	PairID string
-	// Settings are identityProvider.settings for an app at a base URL. adminARN is the secret that holds the vendor's AdminToken.
+	// Settings are identityProvider.settings for an app at a base URL. adminARN is the secret that holds the vendor's
+	// AdminToken.
 	Settings func(baseURL, appID, adminARN string) map[string]any
 	// Changes are the calls that change something, as service:operation; the first makes a secret.
 	Changes []string

@@ -1,5 +1,5 @@
-// Package imitationtest serves a vendor's imitation to the tests of its adapter: what the one sends and reads is what the other
-// takes and answers. It also plays single requests and answers, as the vendor documents them (Play).
+// Package imitationtest serves a vendor's imitation to the tests of its adapter: what the one sends and reads is what
+// the other takes and answers. It also plays single requests and answers, as the vendor documents them (Play).
 package imitationtest
 
 import (
@@ -66,8 +66,8 @@ func (h HandClock) Sleep(context.Context, time.Duration) error {
 	return context.Canceled
 }
 
-// Start serves an imitation with clients that have one secret each. operations are the vendor's operations that carry the
-// provider's out.
+// Start serves an imitation with clients that have one secret each. operations are the vendor's operations that carry
+// the provider's out.
 func Start(t testing.TB, im imitation.Imitation, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -84,16 +84,18 @@ func Start(t testing.TB, im imitation.Imitation, operations map[idptest.Operatio
 	t.Cleanup(func() { close(v.Clock.ended) }) // before the server closes, which waits for its requests
 	v.Store = clients.New(v.Clock)
 	var err error
-	if v.Double, err = im.New(imitation.Env{BaseURL: v.URL, Clock: v.Clock, Store: v.Store, Faults: v.Faults}); err != nil {
+	if v.Double, err = im.New(imitation.Env{BaseURL: v.URL, Clock: v.Clock, Store: v.Store,
+		Faults: v.Faults}); err != nil {
 		t.Fatal(err)
 	}
 	v.Double.Routes(mux)
 	if tokens, ok := v.Double.(imitation.Tokens); ok {
-		mux.HandleFunc("POST "+v.Double.Paths().Issuer+v.Double.Paths().Token, func(w http.ResponseWriter, r *http.Request) {
-			if r.ParseForm() != nil || !tokens.ServeToken(w, r) {
-				w.WriteHeader(http.StatusTeapot)
-			}
-		})
+		mux.HandleFunc("POST "+v.Double.Paths().Issuer+v.Double.Paths().Token,
+			func(w http.ResponseWriter, r *http.Request) {
+				if r.ParseForm() != nil || !tokens.ServeToken(w, r) {
+					w.WriteHeader(http.StatusTeapot)
+				}
+			})
 	}
 	for _, id := range clientIDs {
 		v.Register(clients.Client{ID: id})

@@ -160,7 +160,8 @@ func (v *Vendor) carryOut(ctx context.Context, op idptest.Operation, effect func
 		if err := effect(); err != nil {
 			return err
 		}
-		return failure.Wrap(failure.Unavailable, errors.New("the connection failed"), "memory: the reply to %s was lost", op)
+		return failure.Wrap(failure.Unavailable, errors.New("the connection failed"),
+			"memory: the reply to %s was lost", op)
 	default:
 		return failure.New(failure.Internal, "memory: there is no fault %q", fault)
 	}

@@ -64,14 +64,16 @@ func (p provider) Create(ctx context.Context, r idp.CreateRequest) (idp.Created,
 	var out idp.Created
 	err := p.v.carryOut(ctx, idptest.Create, func() error {
 		if limit := p.v.options.MaxSecrets; limit > 0 && len(p.v.secrets) >= limit {
-			return failure.New(failure.IdPRejected, "memory: the client has %d secrets already, which is the limit", limit)
+			return failure.New(failure.IdPRejected,
+				"memory: the client has %d secrets already, which is the limit", limit)
 		}
 		value := r.Value
 		if p.v.options.MakesValues {
 			value = secret.New(fmt.Sprintf("value-made-by-the-memory-provider-%d", p.v.made+1))
 		}
 		if value.IsZero() || p.v.options.MakesValues != r.Value.IsZero() {
-			return failure.New(failure.Internal, "memory: a value must come from the caller, or from the vendor, as the capabilities say")
+			return failure.New(failure.Internal,
+				"memory: a value must come from the caller, or from the vendor, as the capabilities say")
 		}
 		out = idp.Created{ID: p.v.add(r.Tag, value), Value: value}
 		return nil

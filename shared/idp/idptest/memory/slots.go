@@ -152,7 +152,8 @@ func (r registration) Check(ctx context.Context) error {
 }
 
 func probe() idp.ProbeSpec {
-	return idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"}, Rejected: []string{"invalid_client"}}
+	return idp.ProbeSpec{Grant: idp.AuthorizationCode, Accepted: []string{"invalid_grant"},
+		Rejected: []string{"invalid_client"}}
 }
 
 // shifter is a registration with two slots.

@@ -1,5 +1,5 @@
-// Package keycloaktest is Keycloak's vendor on the local identity provider: a realm's endpoints, and the part of the admin API that
-// finds a client, updates it, handles its current and its rotated secret, and shows the client policies.
+// Package keycloaktest is Keycloak's vendor on the local identity provider: a realm's endpoints, and the part of the
+// admin API that finds a client, updates it, handles its current and its rotated secret, and shows the client policies.
 package keycloaktest
 
 import (
@@ -54,7 +54,8 @@ var Imitation = imitation.Imitation{
 	AppID:    "c1f3a9d2-7e64-4b08-9a5d-2f80c6b1e437",
 	PairID:   "orders-web-second",
 	Settings: func(baseURL, _, adminARN string) map[string]any {
-		return map[string]any{"serverUrl": baseURL, "realm": Realm, "clientSecret": imitation.ByClientSecret(RotatorID, adminARN)}
+		return map[string]any{"serverUrl": baseURL, "realm": Realm,
+			"clientSecret": imitation.ByClientSecret(RotatorID, adminARN)}
 	},
 	Changes: []string{"idp:keycloak.regenerateSecret", "idp:keycloak.updateClient", "idp:keycloak.deleteRotated"},
 	Denial:  "access_denied",
@@ -62,7 +63,8 @@ var Imitation = imitation.Imitation{
 
 // New makes the vendor; it is the imitation.New of Keycloak. A policy is in force.
 func New(env imitation.Env) (imitation.Vendor, error) {
-	k := &Keycloak{env: env, admin: imitation.NewAdmin(env.Clock, RotatorID), policy: &Policy{Lifetime: 180 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour}}
+	k := &Keycloak{env: env, admin: imitation.NewAdmin(env.Clock, RotatorID),
+		policy: &Policy{Lifetime: 180 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour}}
 	k.api = imitation.API{Env: env, Admin: k.admin, Body: words}
 	return k, nil
 }
@@ -87,11 +89,12 @@ func (k *Keycloak) listed() (p Policy, exists, covers bool) {
 // Paths implements imitation.Vendor.
 func (*Keycloak) Paths() imitation.Paths {
 	const oidc = "/protocol/openid-connect"
-	return imitation.Paths{Issuer: "/realms/" + Realm, Authorization: oidc + "/auth", Token: oidc + "/token", UserInfo: oidc + "/userinfo", Keys: oidc + "/certs"}
+	return imitation.Paths{Issuer: "/realms/" + Realm, Authorization: oidc + "/auth", Token: oidc + "/token",
+		UserInfo: oidc + "/userinfo", Keys: oidc + "/certs"}
 }
 
-// TokenError implements imitation.Vendor: 401 unauthorized_client for a wrong secret, 401 invalid_client for an unknown client
-// (ClientIdAndSecretAuthenticator), with the same text.
+// TokenError implements imitation.Vendor: 401 unauthorized_client for a wrong secret, 401 invalid_client for an unknown
+// client (ClientIdAndSecretAuthenticator), with the same text.
 func (*Keycloak) TokenError(r imitation.Refusal) imitation.TokenError {
 	e := imitation.RFC6749(r)
 	switch r {
@@ -148,9 +151,12 @@ func (k *Keycloak) find(r *http.Request) (int, any, error) {
 	if err != nil {
 		return http.StatusOK, []any{}, nil
 	}
-	out := map[string]any{"id": c.AppID, "clientId": c.ID, "name": c.Name, "enabled": true, "protocol": "openid-connect", "publicClient": false, "bearerOnly": false,
-		"standardFlowEnabled": true, "serviceAccountsEnabled": false, "clientAuthenticatorType": "client-secret", "redirectUris": c.RedirectURIs, "webOrigins": []string{},
-		"fullScopeAllowed": true, "defaultClientScopes": []string{"basic", "email", "profile"}, "access": map[string]bool{"view": true, "configure": true, "manage": true}}
+	out := map[string]any{"id": c.AppID, "clientId": c.ID, "name": c.Name, "enabled": true,
+		"protocol": "openid-connect", "publicClient": false, "bearerOnly": false,
+		"standardFlowEnabled": true, "serviceAccountsEnabled": false, "clientAuthenticatorType": "client-secret",
+		"redirectUris": c.RedirectURIs, "webOrigins": []string{},
+		"fullScopeAllowed": true, "defaultClientScopes": []string{"basic", "email", "profile"},
+		"access": map[string]bool{"view": true, "configure": true, "manage": true}}
 	err = k.env.Store.Update(c.ID, func(e *clients.Edit) error {
 		s, err := k.slots(e)
 		if err != nil {
@@ -178,8 +184,8 @@ type slots struct {
 	rotated *clients.Secret
 }
 
-// slots are those in the store: the newest is the current one. Under a policy the current one has an end, which Keycloak sets at
-// the first login; all clients here are taken to have logged in.
+// slots are those in the store: the newest is the current one. Under a policy the current one has an end, which
+// Keycloak sets at the first login; all clients here are taken to have logged in.
 func (k *Keycloak) slots(e *clients.Edit) (slots, error) {
 	all := e.All()
 	if len(all) == 0 {
@@ -213,7 +219,8 @@ func (k *Keycloak) change(r *http.Request, f func(*clients.Edit, slots) error) e
 	})
 }
 
-// update sets the secret, if the body has one, and lets the policy look at the client. Other settings must be as they are.
+// update sets the secret, if the body has one, and lets the policy look at the client. Other settings must be as they
+// are.
 func (k *Keycloak) update(r *http.Request) (int, any, error) {
 	var in struct {
 		ClientID               string          `json:"clientId"`
@@ -225,8 +232,10 @@ func (k *Keycloak) update(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	c, err := k.env.Store.ByAppID(r.PathValue("id"))
-	if err == nil && (in.ClientID != "" && in.ClientID != c.ID || in.ServiceAccountsEnabled || string(in.WebOrigins) != "[]") {
-		return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented, Text: "the local stack changes nothing but the secret"}
+	if err == nil && (in.ClientID != "" && in.ClientID != c.ID || in.ServiceAccountsEnabled ||
+		string(in.WebOrigins) != "[]") {
+		return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented,
+			Text: "the local stack changes nothing but the secret"}
 	}
 	err = k.change(r, func(e *clients.Edit, s slots) error {
 		_, _, covers := k.listed()
@@ -355,8 +364,10 @@ func (k *Keycloak) deleteRotated(r *http.Request) (int, any, error) {
 func (k *Keycloak) readProfiles(*http.Request) (int, any, error) {
 	profiles := []any{}
 	if p, exists, _ := k.listed(); exists {
-		profiles = append(profiles, map[string]any{"name": profileName, "executors": []any{map[string]any{"executor": "secret-rotation", "configuration": map[string]any{
-			"expiration-period": int(p.Lifetime / time.Second), "rotated-expiration-period": int(p.Rotated / time.Second), "remaining-rotation-period": 0}}}})
+		profiles = append(profiles, map[string]any{"name": profileName,
+			"executors": []any{map[string]any{"executor": "secret-rotation", "configuration": map[string]any{
+				"expiration-period":         int(p.Lifetime / time.Second),
+				"rotated-expiration-period": int(p.Rotated / time.Second), "remaining-rotation-period": 0}}}})
 	}
 	return http.StatusOK, map[string]any{"profiles": profiles}, nil
 }
@@ -364,8 +375,9 @@ func (k *Keycloak) readProfiles(*http.Request) (int, any, error) {
 func (k *Keycloak) readPolicies(*http.Request) (int, any, error) {
 	policies := []any{}
 	if _, exists, _ := k.listed(); exists {
-		policies = append(policies, map[string]any{"name": policyName, "enabled": true, "conditions": []any{map[string]any{"condition": "any-client", "configuration": map[string]any{}}},
-			"profiles": []string{profileName}})
+		policies = append(policies, map[string]any{"name": policyName, "enabled": true,
+			"conditions": []any{map[string]any{"condition": "any-client", "configuration": map[string]any{}}},
+			"profiles":   []string{profileName}})
 	}
 	return http.StatusOK, map[string]any{"policies": policies}, nil
 }

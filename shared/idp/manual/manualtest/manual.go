@@ -1,5 +1,5 @@
-// Package manualtest is the vendor of an identity provider without an API for client secrets, such as Google sign-in: what a person
-// does at its console is done to the store.
+// Package manualtest is the vendor of an identity provider without an API for client secrets, such as Google sign-in:
+// what a person does at its console is done to the store.
 package manualtest
 
 import (
@@ -25,7 +25,8 @@ func New(imitation.Env) (imitation.Vendor, error) { return manual{}, nil }
 
 // Paths implements imitation.Vendor: those of accounts.google.com's endpoints, behind one address here.
 func (manual) Paths() imitation.Paths {
-	return imitation.Paths{Issuer: "", Authorization: "/o/oauth2/v2/auth", Token: "/token", UserInfo: "/v1/userinfo", Keys: "/oauth2/v3/certs"}
+	return imitation.Paths{Issuer: "", Authorization: "/o/oauth2/v2/auth", Token: "/token", UserInfo: "/v1/userinfo",
+		Keys: "/oauth2/v3/certs"}
 }
 
 // TokenError implements imitation.Vendor.

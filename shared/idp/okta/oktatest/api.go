@@ -42,7 +42,8 @@ func validation(subject, cause string) error {
 }
 
 func notFound(id, kind string) error {
-	return &apiError{http.StatusNotFound, "E0000007", fmt.Sprintf("Not found: Resource not found: %s (%s)", id, kind), nil}
+	return &apiError{http.StatusNotFound,
+		"E0000007", fmt.Sprintf("Not found: Resource not found: %s (%s)", id, kind), nil}
 }
 
 // handler carries out one operation; a nil body answers without one.
@@ -82,7 +83,8 @@ func (o *Okta) endpoint(operation, scope string, h handler) http.HandlerFunc {
 func (o *Okta) refuse(w http.ResponseWriter, out fault.Outcome) {
 	e := &apiError{status: out.Status, code: out.Code, summary: fault.Text}
 	if !strings.HasPrefix(e.code, "E0") {
-		e.code = map[int]string{400: "E0000001", 401: "E0000011", 403: "E0000006", 404: "E0000007", 429: "E0000047"}[out.Status]
+		e.code = map[int]string{400: "E0000001", 401: "E0000011", 403: "E0000006", 404: "E0000007",
+			429: "E0000047"}[out.Status]
 		if e.code == "" {
 			e.code = "E0000009" // Internal Server Error
 		}
@@ -109,7 +111,8 @@ func (o *Okta) authorize(r *http.Request, scope string) error {
 			return invalid
 		}
 		if !scopes[scope] {
-			return &apiError{http.StatusForbidden, "E0000006", "You do not have permission to perform the requested action", nil}
+			return &apiError{http.StatusForbidden, "E0000006",
+				"You do not have permission to perform the requested action", nil}
 		}
 		return nil
 	}
@@ -140,7 +143,8 @@ func malformed() error {
 // decode reads a JSON body strictly: a field that Okta does not have is a mistake of the caller.
 func decode(r *http.Request, into any) error {
 	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.TrimSpace(kind) != "application/json" {
-		return &apiError{http.StatusBadRequest, "E0000021", "Bad request.  Accept and/or Content-Type headers likely do not match supported values.", nil}
+		return &apiError{http.StatusBadRequest, "E0000021",
+			"Bad request.  Accept and/or Content-Type headers likely do not match supported values.", nil}
 	}
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
@@ -184,7 +188,8 @@ func (o *Okta) spend(w http.ResponseWriter, b *bucket) bool {
 	h.Set("X-Rate-Limit-Remaining", strconv.Itoa(b.left))
 	h.Set("X-Rate-Limit-Reset", strconv.FormatInt(b.reset.Unix(), 10))
 	if !ok {
-		writeError(w, &apiError{http.StatusTooManyRequests, "E0000047", "API call exceeded rate limit due to too many requests.", nil})
+		writeError(w, &apiError{http.StatusTooManyRequests, "E0000047",
+			"API call exceeded rate limit due to too many requests.", nil})
 	}
 	return ok
 }

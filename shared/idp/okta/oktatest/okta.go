@@ -1,5 +1,5 @@
-// Package oktatest is Okta's vendor on the local identity provider: the paths of the custom authorization server "default",
-// the texts of its token endpoint, and the part of the management API that handles an app's client secrets
+// Package oktatest is Okta's vendor on the local identity provider: the paths of the custom authorization server
+// "default", the texts of its token endpoint, and the part of the management API that handles an app's client secrets
 // (Okta Management API, tag ApplicationSSOPublicKeys).
 package oktatest
 
@@ -35,23 +35,26 @@ var Imitation = imitation.Imitation{
 	Settings: func(baseURL, appID, adminARN string) map[string]any {
 		return map[string]any{"orgUrl": baseURL, "appId": appID, "apiToken": map[string]string{"secretArn": adminARN}}
 	},
-	Changes: []string{"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret", "idp:okta.activateSecret"},
-	Denial:  "E0000006",
+	Changes: []string{"idp:okta.createSecret", "idp:okta.deactivateSecret", "idp:okta.deleteSecret",
+		"idp:okta.activateSecret"},
+	Denial: "E0000006",
 }
 
 // New makes the vendor; it is the imitation.New of Okta.
 func New(env imitation.Env) (imitation.Vendor, error) {
-	return &Okta{env: env, adminToken: randomString("00", 40), api: bucket{perMinute: DefaultRateLimit}, oauth: bucket{perMinute: DefaultRateLimit},
+	return &Okta{env: env, adminToken: randomString("00", 40), api: bucket{perMinute: DefaultRateLimit},
+		oauth:    bucket{perMinute: DefaultRateLimit},
 		services: map[string]*ServiceApp{}, tokens: map[string]bearer{}, spent: map[string]int64{}}, nil
 }
 
 // Paths implements imitation.Vendor: the endpoints of a custom authorization server.
 func (*Okta) Paths() imitation.Paths {
-	return imitation.Paths{Issuer: "/oauth2/default", Authorization: "/v1/authorize", Token: "/v1/token", UserInfo: "/v1/userinfo", Keys: "/v1/keys"}
+	return imitation.Paths{Issuer: "/oauth2/default", Authorization: "/v1/authorize", Token: "/v1/token",
+		UserInfo: "/v1/userinfo", Keys: "/v1/keys"}
 }
 
-// TokenError implements imitation.Vendor. The text for a wrong secret is the documented one (Okta developer guide "Implement
-// OAuth for Okta with a service app", troubleshooting); the others are worded after observed answers.
+// TokenError implements imitation.Vendor. The text for a wrong secret is the documented one (Okta developer guide
+// "Implement OAuth for Okta with a service app", troubleshooting); the others are worded after observed answers.
 func (*Okta) TokenError(r imitation.Refusal) imitation.TokenError {
 	e := imitation.RFC6749(r)
 	switch r {
@@ -93,7 +96,8 @@ func (o *Okta) Routes(mux *http.ServeMux) {
 		{"POST " + secrets, "okta.createSecret", scopeManage, o.createSecret},
 		{"GET " + secrets + "/{secretId}", "okta.getSecret", scopeRead, o.getSecret},
 		{"POST " + secrets + "/{secretId}/lifecycle/activate", "okta.activateSecret", scopeManage, o.activateSecret},
-		{"POST " + secrets + "/{secretId}/lifecycle/deactivate", "okta.deactivateSecret", scopeManage, o.deactivateSecret},
+		{"POST " + secrets + "/{secretId}/lifecycle/deactivate",
+			"okta.deactivateSecret", scopeManage, o.deactivateSecret},
 		{"DELETE " + secrets + "/{secretId}", "okta.deleteSecret", scopeManage, o.deleteSecret},
 	} {
 		mux.HandleFunc(route.pattern, o.endpoint(route.operation, route.scope, route.handle))

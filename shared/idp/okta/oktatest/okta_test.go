@@ -32,7 +32,8 @@ type org struct {
 func newOrg(t *testing.T) *org {
 	t.Helper()
 	v := imitationtest.Start(t, oktatest.Imitation, nil, appID)
-	return &org{Vendor: v, t: t, okta: v.Double.(*oktatest.Okta), auth: "SSWS " + v.Double.AdminToken(), oldID: v.Store.Secrets(appID)[0].ID}
+	return &org{Vendor: v, t: t, okta: v.Double.(*oktatest.Okta), auth: "SSWS " + v.Double.AdminToken(),
+		oldID: v.Store.Secrets(appID)[0].ID}
 }
 
 type answer struct {
@@ -100,11 +101,15 @@ func (o *org) accepts(value string) bool { return o.Store.Accepts(appID, value, 
 func TestSecretLivesThroughCreateDeactivateActivateDelete(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
-	created := o.call(http.MethodPost, secrets, `{"client_secret":"`+fresh+`","status":"ACTIVE"}`).must(t, http.StatusCreated)
+	created := o.call(http.MethodPost, secrets, `{"client_secret":"`+fresh+`","status":"ACTIVE"}`).must(t,
+		http.StatusCreated)
 	id := created.text("id")
-	if !strings.HasPrefix(id, "ocs") || len(id) != 20 || created.text("client_secret") != fresh || created.text("status") != "ACTIVE" ||
-		created.text("created") != "2026-03-01T12:00:00.000Z" || created.text("lastUpdated") != created.text("created") ||
-		len(created.text("secret_hash")) != 22 || created.links()["deactivate"] == nil || created.links()["delete"] != nil {
+	if !strings.HasPrefix(id, "ocs") || len(id) != 20 || created.text("client_secret") != fresh ||
+		created.text("status") != "ACTIVE" ||
+		created.text("created") != "2026-03-01T12:00:00.000Z" ||
+		created.text("lastUpdated") != created.text("created") ||
+		len(created.text("secret_hash")) != 22 || created.links()["deactivate"] == nil ||
+		created.links()["delete"] != nil {
 		t.Fatalf("created: %s", created.body)
 	}
 	if !o.accepts(fresh) || !o.accepts(old) {
@@ -148,7 +153,8 @@ func TestReadsHideTheValue(t *testing.T) {
 	list := o.call(http.MethodGet, secrets, "").must(t, http.StatusOK)
 	app := o.call(http.MethodGet, "/api/v1/apps/"+appID, "").must(t, http.StatusOK)
 	for _, a := range []answer{one, list, app} {
-		if strings.Contains(a.body, fresh) || strings.Contains(a.body, old) || strings.Contains(a.body, "client_secret\"") {
+		if strings.Contains(a.body, fresh) || strings.Contains(a.body, old) || strings.Contains(a.body,
+			"client_secret\"") {
 			t.Errorf("a read shows a value: %s", strings.NewReplacer(fresh, "…", old, "…").Replace(a.body))
 		}
 	}
@@ -156,7 +162,8 @@ func TestReadsHideTheValue(t *testing.T) {
 		t.Error("the hash is not stable")
 	}
 	var objects []map[string]any
-	if err := json.Unmarshal([]byte(list.body), &objects); err != nil || len(objects) != 2 || objects[0]["id"] != o.oldID || objects[1]["id"] != created.text("id") {
+	if err := json.Unmarshal([]byte(list.body), &objects); err != nil || len(objects) != 2 ||
+		objects[0]["id"] != o.oldID || objects[1]["id"] != created.text("id") {
 		t.Errorf("list: %s", list.body)
 	}
 }
@@ -189,7 +196,8 @@ func TestOnlyActiveSecretStays(t *testing.T) {
 func TestErrorsHaveOktasCodes(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
-	o.call(http.MethodGet, "/api/v1/apps/0oaNobody/credentials/secrets", "").mustFail(t, http.StatusNotFound, "E0000007")
+	o.call(http.MethodGet, "/api/v1/apps/0oaNobody/credentials/secrets", "").mustFail(t, http.StatusNotFound,
+		"E0000007")
 	o.call(http.MethodGet, secrets+"/ocsNobody", "").mustFail(t, http.StatusNotFound, "E0000007")
 	o.call(http.MethodGet, "/api/v1/users", "").mustFail(t, http.StatusNotFound, "E0000007")
 	o.call(http.MethodPut, secrets, "{}").mustFail(t, http.StatusNotFound, "E0000007")
@@ -219,7 +227,8 @@ func TestRateLimitIsAnnouncedAndEnforcedPerMinute(t *testing.T) {
 	}
 	a := o.call(http.MethodPost, secrets, "{}").mustFail(t, http.StatusTooManyRequests, "E0000047")
 	date, err := http.ParseTime(a.header.Get("Date"))
-	if err != nil || !date.Equal(imitationtest.Noon()) || a.header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(imitationtest.Noon().Add(time.Minute).Unix(), 10) {
+	if err != nil || !date.Equal(imitationtest.Noon()) ||
+		a.header.Get("X-Rate-Limit-Reset") != strconv.FormatInt(imitationtest.Noon().Add(time.Minute).Unix(), 10) {
 		t.Fatalf("headers: %v", a.header)
 	}
 	if len(o.Store.Secrets(appID)) != 1 {

@@ -39,7 +39,8 @@ func (o *Okta) object(c clients.Client, s clients.Secret, value string) secretOb
 	to := func(path, method string) link { return link{Href: self + path, Hints: hints{Allow: []string{method}}} }
 	links := map[string]link{"deactivate": to("/lifecycle/deactivate", http.MethodPost)}
 	if s.Status == clients.Inactive {
-		links = map[string]link{"activate": to("/lifecycle/activate", http.MethodPost), "delete": to("", http.MethodDelete)}
+		links = map[string]link{"activate": to("/lifecycle/activate", http.MethodPost),
+			"delete": to("", http.MethodDelete)}
 	}
 	return secretObject{ID: s.ID, Status: s.Status, Value: value, Hash: s.Fingerprint, Created: timestamp(s.Created),
 		LastUpdated: timestamp(s.Updated), Links: links}
@@ -113,7 +114,8 @@ func (o *Okta) createSecret(r *http.Request) (int, any, error) {
 	var created clients.Secret
 	err = o.env.Store.Update(c.ID, func(e *clients.Edit) (err error) {
 		if len(e.All()) >= maxSecrets {
-			return validation("client_secret", "You've reached the maximum number of client secrets for this application.")
+			return validation("client_secret",
+				"You've reached the maximum number of client secrets for this application.")
 		}
 		created, err = e.Add(clients.Secret{ID: o.NewSecretID(c.ID), Status: in.Status}, in.Value)
 		return err
@@ -137,7 +139,8 @@ func (o *Okta) setStatus(r *http.Request, status clients.Status) (int, any, erro
 	var changed clients.Secret
 	c, err := o.update(r, func(e *clients.Edit, s clients.Secret) (err error) {
 		if status == clients.Inactive && s.Status == clients.Active && countActive(e) == 1 {
-			return validation("client_secret", "You can't deactivate the only active client secret of this application.")
+			return validation("client_secret",
+				"You can't deactivate the only active client secret of this application.")
 		}
 		changed, err = e.SetStatus(s.ID, status)
 		return err
@@ -187,6 +190,7 @@ func (o *Okta) getApp(r *http.Request) (int, any, error) {
 		"credentials": map[string]any{"oauthClient": map[string]any{
 			"autoKeyRotation": true, "client_id": c.ID, "token_endpoint_auth_method": method, "pkce_required": false}},
 		"settings": map[string]any{"oauthClient": map[string]any{
-			"redirect_uris": c.RedirectURIs, "response_types": []string{"code"}, "grant_types": c.GrantTypes, "application_type": "web"}},
+			"redirect_uris": c.RedirectURIs, "response_types": []string{"code"}, "grant_types": c.GrantTypes,
+			"application_type": "web"}},
 	}, nil
 }

@@ -77,11 +77,13 @@ func (o *Okta) serviceToken(w http.ResponseWriter, r *http.Request) {
 func (o *Okta) issue(w http.ResponseWriter, r *http.Request) {
 	form := r.PostForm
 	if form.Get("grant_type") != "client_credentials" {
-		refuseToken(w, http.StatusBadRequest, "unsupported_grant_type", "The grant type is not supported for a service app.")
+		refuseToken(w, http.StatusBadRequest, "unsupported_grant_type",
+			"The grant type is not supported for a service app.")
 		return
 	}
 	if form.Get("client_assertion_type") != assertionType {
-		refuseToken(w, http.StatusUnauthorized, "invalid_client", "The client_assertion_type is missing or not supported.")
+		refuseToken(w, http.StatusUnauthorized, "invalid_client",
+			"The client_assertion_type is missing or not supported.")
 		return
 	}
 	app, problem := o.verify(form.Get("client_assertion"))
@@ -91,7 +93,8 @@ func (o *Okta) issue(w http.ResponseWriter, r *http.Request) {
 	}
 	asked := strings.Fields(form.Get("scope"))
 	if len(asked) == 0 || slices.ContainsFunc(asked, func(s string) bool { return !slices.Contains(app.Scopes, s) }) {
-		refuseToken(w, http.StatusBadRequest, "invalid_scope", "One or more scopes are missing or not granted to the service app.")
+		refuseToken(w, http.StatusBadRequest, "invalid_scope",
+			"One or more scopes are missing or not granted to the service app.")
 		return
 	}
 	token := randomString("eyJ", 120)
@@ -102,7 +105,8 @@ func (o *Okta) issue(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.tokens[token] = b
 	o.mu.Unlock()
-	imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer", "expires_in": int(tokenLifetime / time.Second),
+	imitation.WriteJSON(w, http.StatusOK, map[string]any{"token_type": "Bearer",
+		"expires_in":   int(tokenLifetime / time.Second),
 		"access_token": token, "scope": strings.Join(asked, " ")})
 }
 

@@ -29,7 +29,8 @@ func newService(t *testing.T) *service {
 	}
 	s := &service{org: newOrg(t), clientID: "0oaService", keyID: "kid-1", key: key}
 	public := jose.JSONWebKey{Key: key.Public(), KeyID: s.keyID}
-	if err := s.okta.RegisterServiceApp(oktatest.ServiceApp{ClientID: s.clientID, Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
+	if err := s.okta.RegisterServiceApp(oktatest.ServiceApp{ClientID: s.clientID,
+		Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -37,12 +38,14 @@ func newService(t *testing.T) *service {
 
 func (s *service) claims() jwt.Claims {
 	return jwt.Claims{Issuer: s.clientID, Subject: s.clientID, Audience: jwt.Audience{s.URL + "/oauth2/v1/token"},
-		IssuedAt: jwt.NewNumericDate(imitationtest.Noon()), Expiry: jwt.NewNumericDate(imitationtest.Noon().Add(5 * time.Minute)), ID: "jti-1"}
+		IssuedAt: jwt.NewNumericDate(imitationtest.Noon()),
+		Expiry:   jwt.NewNumericDate(imitationtest.Noon().Add(5 * time.Minute)), ID: "jti-1"}
 }
 
 func (s *service) sign(alg jose.SignatureAlgorithm, key any, c jwt.Claims) string {
 	s.t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, (&jose.SignerOptions{}).WithHeader("kid", s.keyID))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, (&jose.SignerOptions{}).WithHeader("kid",
+		s.keyID))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -55,15 +58,18 @@ func (s *service) sign(alg jose.SignatureAlgorithm, key any, c jwt.Claims) strin
 
 func (s *service) ask(assertion, scope string) answer {
 	s.t.Helper()
-	return s.read(s.Client().PostForm(s.URL+"/oauth2/v1/token", url.Values{"grant_type": {"client_credentials"}, "scope": {scope},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}))
+	return s.read(s.Client().PostForm(s.URL+"/oauth2/v1/token", url.Values{"grant_type": {"client_credentials"},
+		"scope":                 {scope},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+		"client_assertion":      {assertion}}))
 }
 
 func TestServiceAppGetsATokenThatWorksForAnHourWithinItsScopes(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	read := s.ask(s.sign(jose.RS256, s.key, s.claims()), "okta.apps.read").must(t, http.StatusOK)
-	if read.text("token_type") != "Bearer" || read.fields["expires_in"] != 3600.0 || read.text("scope") != "okta.apps.read" {
+	if read.text("token_type") != "Bearer" || read.fields["expires_in"] != 3600.0 ||
+		read.text("scope") != "okta.apps.read" {
 		t.Fatalf("answer: %s", read.body)
 	}
 	s.auth = "Bearer " + read.text("access_token")
@@ -93,17 +99,31 @@ func TestAssertionIsRefusedUnlessEverythingIsRight(t *testing.T) {
 		status int
 		code   string
 	}{
-		"another audience":       {change: func(c *jwt.Claims) { c.Audience = jwt.Audience{s.URL + "/oauth2/default/v1/token"} }, status: 401, code: "invalid_client"},
-		"expired":                {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(imitationtest.Noon()) }, status: 401, code: "invalid_client"},
-		"no expiry":              {change: func(c *jwt.Claims) { c.Expiry = nil }, status: 401, code: "invalid_client"},
-		"valid for too long":     {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(imitationtest.Noon().Add(2 * time.Hour)) }, status: 401, code: "invalid_client"},
-		"issued in the future":   {change: func(c *jwt.Claims) { c.IssuedAt = jwt.NewNumericDate(imitationtest.Noon().Add(10 * time.Minute)) }, status: 401, code: "invalid_client"},
-		"another issuer":         {change: func(c *jwt.Claims) { c.Issuer = "0oaOther" }, status: 401, code: "invalid_client"},
-		"an unknown service app": {change: func(c *jwt.Claims) { c.Issuer, c.Subject = "0oaOther", "0oaOther" }, status: 401, code: "invalid_client"},
-		"another key":            {key: stranger, status: 401, code: "invalid_client"},
-		"a symmetric signature":  {key: make([]byte, 32), alg: jose.HS256, status: 401, code: "invalid_client"},
-		"an RSA-PSS signature":   {alg: jose.PS256, status: 401, code: "invalid_client"},
-		"a scope not granted":    {scope: "okta.users.manage", status: 400, code: "invalid_scope"},
+		"another audience": {change: func(c *jwt.Claims) {
+			c.Audience = jwt.Audience{s.URL +
+				"/oauth2/default/v1/token"}
+		}, status: 401, code: "invalid_client"},
+		"expired": {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(imitationtest.Noon()) },
+			status: 401, code: "invalid_client"},
+		"no expiry": {change: func(c *jwt.Claims) { c.Expiry = nil }, status: 401, code: "invalid_client"},
+		"valid for too long": {change: func(c *jwt.Claims) {
+			c.Expiry = jwt.NewNumericDate(
+				imitationtest.Noon().Add(2 * time.Hour))
+		}, status: 401, code: "invalid_client"},
+		"issued in the future": {change: func(c *jwt.Claims) {
+			c.IssuedAt = jwt.NewNumericDate(
+				imitationtest.Noon().Add(10 * time.Minute))
+		}, status: 401, code: "invalid_client"},
+		"another issuer": {change: func(c *jwt.Claims) { c.Issuer = "0oaOther" }, status: 401,
+			code: "invalid_client"},
+		"an unknown service app": {change: func(c *jwt.Claims) {
+			c.Issuer, c.Subject = "0oaOther",
+				"0oaOther"
+		}, status: 401, code: "invalid_client"},
+		"another key":           {key: stranger, status: 401, code: "invalid_client"},
+		"a symmetric signature": {key: make([]byte, 32), alg: jose.HS256, status: 401, code: "invalid_client"},
+		"an RSA-PSS signature":  {alg: jose.PS256, status: 401, code: "invalid_client"},
+		"a scope not granted":   {scope: "okta.users.manage", status: 400, code: "invalid_scope"},
 	} {
 		claims := s.claims()
 		claims.ID = name
@@ -148,7 +168,8 @@ func TestServiceAppNeedsAPublicKey(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	private := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.key, KeyID: "k"}}}
-	for name, app := range map[string]oktatest.ServiceApp{"no key": {ClientID: "x"}, "a private key": {ClientID: "x", Keys: private}, "no client id": {}} {
+	for name, app := range map[string]oktatest.ServiceApp{"no key": {ClientID: "x"},
+		"a private key": {ClientID: "x", Keys: private}, "no client id": {}} {
 		if err := s.okta.RegisterServiceApp(app); err == nil {
 			t.Errorf("registered with %s", name)
 		}

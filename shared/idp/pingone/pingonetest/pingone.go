@@ -1,5 +1,5 @@
-// Package pingonetest is PingOne's vendor on the local identity provider: an environment's endpoints, and the part of the Platform
-// API that reads an application and handles its current and its previous secret.
+// Package pingonetest is PingOne's vendor on the local identity provider: an environment's endpoints, and the part of
+// the Platform API that reads an application and handles its current and its previous secret.
 package pingonetest
 
 import (
@@ -70,7 +70,8 @@ func (p *PingOne) RefuseValues() {
 
 // Paths implements imitation.Vendor.
 func (*PingOne) Paths() imitation.Paths {
-	return imitation.Paths{Issuer: "/" + EnvironmentID + "/as", Authorization: "/authorize", Token: "/token", UserInfo: "/userinfo", Keys: "/jwks"}
+	return imitation.Paths{Issuer: "/" + EnvironmentID + "/as", Authorization: "/authorize", Token: "/token",
+		UserInfo: "/userinfo", Keys: "/jwks"}
 }
 
 // TokenError implements imitation.Vendor. PingOne documents nothing beyond RFC 6749.
@@ -82,8 +83,8 @@ func (*PingOne) NewSecretID(string) string { return rand.Text() }
 // AdminToken implements imitation.Vendor: the client secret of WorkerID.
 func (p *PingOne) AdminToken() string { return p.admin.Secret }
 
-// ServeToken implements imitation.Tokens: access tokens for the Platform API. The worker application authenticates by Basic, the
-// default.
+// ServeToken implements imitation.Tokens: access tokens for the Platform API. The worker application authenticates by
+// Basic, the default.
 func (p *PingOne) ServeToken(w http.ResponseWriter, r *http.Request) bool {
 	return p.admin.ServeToken(w, r, p.TokenError, true)
 }
@@ -94,7 +95,8 @@ func (p *PingOne) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+app, p.api.Endpoint("pingone.readApplication", p.readApplication))
 	mux.HandleFunc("GET "+app+"/secret", p.api.Endpoint("pingone.readSecret", p.readSecret))
 	mux.HandleFunc("DELETE "+app+"/secret", p.api.Endpoint("pingone.deletePreviousSecret", p.deletePrevious))
-	update, set := p.api.Endpoint("pingone.updateSecret", p.updateSecret), p.api.Endpoint("pingone.setSecret", p.setSecret)
+	update, set := p.api.Endpoint("pingone.updateSecret", p.updateSecret), p.api.Endpoint("pingone.setSecret",
+		p.setSecret)
 	mux.HandleFunc("POST "+app+"/secret", func(w http.ResponseWriter, r *http.Request) {
 		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == mediaType {
 			set(w, r)
@@ -108,7 +110,8 @@ func (p *PingOne) Routes(mux *http.ServeMux) {
 // words is an error of the Platform API (P1Error).
 func words(e *imitation.APIError) any {
 	if e.Code == "" || strings.Contains(e.Code, "Failure") {
-		e.Code = map[int]string{400: "INVALID_DATA", 401: "ACCESS_FAILED", 403: "ACCESS_FAILED", 404: "NOT_FOUND", 429: "REQUEST_LIMITED"}[e.Status]
+		e.Code = map[int]string{400: "INVALID_DATA", 401: "ACCESS_FAILED", 403: "ACCESS_FAILED", 404: "NOT_FOUND",
+			429: "REQUEST_LIMITED"}[e.Status]
 	}
 	if e.Code == "" {
 		e.Code = "UNEXPECTED_ERROR"
@@ -129,9 +132,12 @@ func (p *PingOne) readApplication(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	method := map[clients.AuthMethod]string{clients.Basic: "CLIENT_SECRET_BASIC", clients.Post: "CLIENT_SECRET_POST"}[c.AuthMethod]
-	return http.StatusOK, map[string]any{"id": c.ID, "name": c.Name, "enabled": true, "type": "WEB_APP", "protocol": "OPENID_CONNECT",
-		"grantTypes": []string{"AUTHORIZATION_CODE", "REFRESH_TOKEN"}, "tokenEndpointAuthMethod": method, "redirectUris": c.RedirectURIs}, nil
+	method := map[clients.AuthMethod]string{clients.Basic: "CLIENT_SECRET_BASIC",
+		clients.Post: "CLIENT_SECRET_POST"}[c.AuthMethod]
+	return http.StatusOK, map[string]any{"id": c.ID, "name": c.Name, "enabled": true, "type": "WEB_APP",
+		"protocol":   "OPENID_CONNECT",
+		"grantTypes": []string{"AUTHORIZATION_CODE", "REFRESH_TOKEN"}, "tokenEndpointAuthMethod": method,
+		"redirectUris": c.RedirectURIs}, nil
 }
 
 // slots are the secrets that are alive: the newest is the current one.
@@ -201,8 +207,8 @@ func (p *PingOne) readSecret(r *http.Request) (int, any, error) {
 	return p.change(r, func(clients.Client, *clients.Edit) error { return nil })
 }
 
-// updateSecret makes a new current secret. What was the previous one is gone; what was the current one is kept until the time
-// that the request names, or ends at once.
+// updateSecret makes a new current secret. What was the previous one is gone; what was the current one is kept until
+// the time that the request names, or ends at once.
 func (p *PingOne) updateSecret(r *http.Request) (int, any, error) {
 	var in struct {
 		Previous *struct {
@@ -216,7 +222,8 @@ func (p *PingOne) updateSecret(r *http.Request) (int, any, error) {
 	}
 	now := p.env.Clock.Now()
 	if in.Previous != nil && (!in.Previous.ExpiresAt.After(now) || in.Previous.ExpiresAt.After(now.Add(longest))) {
-		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA", Text: "previous.expiresAt must be in the future, and 30 days from now at most"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA",
+			Text: "previous.expiresAt must be in the future, and 30 days from now at most"}
 	}
 	return p.change(r, func(c clients.Client, e *clients.Edit) error {
 		current, previous, err := p.slots(e)
@@ -253,7 +260,8 @@ func (p *PingOne) setSecret(r *http.Request) (int, any, error) {
 	refused := p.takesNoValue || in.Secret == ""
 	p.mu.Unlock()
 	if refused {
-		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA", Text: "the application takes no imported secret"}
+		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest, Code: "INVALID_DATA",
+			Text: "the application takes no imported secret"}
 	}
 	return p.change(r, func(c clients.Client, e *clients.Edit) error {
 		for _, s := range e.All() {

@@ -137,8 +137,10 @@ func (b *beside) run(command string, args ...string) string {
 
 func TestLinesAreAddedInOrder(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"acme": "acme okta pingone", "ory": "okta ory pingone", "zitadel": "okta pingone zitadel"} {
-		text := addLines("x {\n\t\"okta\": okta.New,\n\t\"pingone\": pingone.New,\n}\n", regexp.MustCompile(`\bpingone\b`), name)
+	for name, want := range map[string]string{"acme": "acme okta pingone", "ory": "okta ory pingone",
+		"zitadel": "okta pingone zitadel"} {
+		text := addLines("x {\n\t\"okta\": okta.New,\n\t\"pingone\": pingone.New,\n}\n",
+			regexp.MustCompile(`\bpingone\b`), name)
 		got := strings.Join(regexp.MustCompile(`\w+\.New`).FindAllString(text, -1), " ")
 		if strings.ReplaceAll(got, ".New", "") != want || strings.Count(text, "\n") != 5 {
 			t.Errorf("%s: %s", name, text)
