@@ -233,3 +233,17 @@ func (w *world) looks(state string, n int, f func()) {
 		}
 	})
 }
+
+// Whoever redrives an execution that was stopped while it waited for its own calls still reads that it was superseded, and
+// the notifier still has it healed.
+func TestARedriveOfASupersededExecutionEndsSuperseded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.before("TestSecret", func() { w.rotateByHand() })
+	w.stopAtEntry("AwaitOwnCalls", 1)
+	_, execution := w.rotate(plain)
+	w.Stack.Faults.Clear()
+	if r := w.redrive(execution); text(r.Error) != "Superseded" {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+}
