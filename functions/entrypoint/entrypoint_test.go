@@ -96,6 +96,17 @@ func TestTheVariablesOfTheAWSSDKAreHonoured(t *testing.T) {
 			t.Errorf("got %v after %d requests", err, *asked)
 		}
 	})
+	t.Run("files of a developer are not read", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(file, []byte("[default]\nrole_arn = x\nsource_profile = nosuch\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("AWS_CONFIG_FILE", file)
+		t.Setenv("AWS_CA_BUNDLE", ca)
+		if err := create(t, m); !strings.Contains(err.Error(), "HTTP 503") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("an AWS_CA_BUNDLE that is not there", func(t *testing.T) {
 		t.Setenv("AWS_CA_BUNDLE", "/no/such/bundle.pem")
 		if err := create(t, m); !strings.Contains(err.Error(), "/no/such/bundle.pem") {

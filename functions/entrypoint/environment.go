@@ -95,7 +95,8 @@ func readEnvironment(get func(string) string) (environment, error) {
 }
 
 // loadAWS has the SDK read its own variables, such as AWS_USE_FIPS_ENDPOINT, AWS_CA_BUNDLE and AWS_MAX_ATTEMPTS. The
-// credentials come from the function's role and from nowhere else.
+// credentials come from the function's role and from nowhere else, and no file of a developer's is read.
 func (e environment) loadAWS(ctx context.Context) (aws.Config, error) {
-	return config.LoadDefaultConfig(ctx, config.WithRegion(e.region), config.WithCredentialsProvider(e.credentials))
+	return config.LoadDefaultConfig(ctx, config.WithRegion(e.region), config.WithCredentialsProvider(e.credentials),
+		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}))
 }

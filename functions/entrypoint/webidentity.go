@@ -3,6 +3,7 @@ package entrypoint
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -20,6 +21,8 @@ const (
 	// lifetime is the shortest one of a token, in seconds (STS API reference, GetWebIdentityToken): ours is used at
 	// once.
 	lifetime = 60
+	// patience is how long STS, its repeats included, may take: the step is tried again.
+	patience = 15 * time.Second
 )
 
 // webIdentity gets tokens that prove the function's AWS role to parties outside AWS: an identity provider that trusts
@@ -29,16 +32,16 @@ type webIdentity struct{ sts *sts.Client }
 // token returns a new token for the audience. Failures are those of package awserr; Precondition is an account without
 // outbound identity federation. A repeat is harmless.
 func (w webIdentity) token(ctx context.Context, audience string) (secret.Value, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	out, err := w.sts.GetWebIdentityToken(ctx, &sts.GetWebIdentityTokenInput{Audience: []string{audience},
 		SigningAlgorithm: aws.String(signing), DurationSeconds: aws.Int32(lifetime)})
 	var disabled *types.OutboundWebIdentityFederationDisabledException
 	switch {
 	case errors.As(err, &disabled):
-		return secret.Value{}, awserr.As(failure.Precondition, err,
-			"getting a web identity token for %s: the AWS account has "+
-				"outbound identity federation switched off; enable it in IAM (account settings), or use "+
-				"another kind of "+
-				"credential", audience)
+		return secret.Value{}, awserr.As(failure.Precondition, err, "getting a web identity token for %s: the AWS "+
+			"account has outbound identity federation switched off; enable it in IAM (account settings), or use "+
+			"another kind of credential", audience)
 	case awserr.KindOf(err) == failure.AccessDenied:
 		return secret.Value{}, awserr.Wrap(err, "getting a web identity token for %s: the function's role needs "+
 			"sts:GetWebIdentityToken for this audience", audience)

@@ -37,6 +37,7 @@ func (s *Invocation) sinceLastWrite(ctx context.Context, wait time.Duration) err
 				"a target was written at %s; nothing that cannot be undone is done before %s are over, try again then",
 				s.journal.LastWrite.Format(time.RFC3339), wait)
 		}
+		s.labels = nil // they are from before the wait
 	}
 	return nil
 }

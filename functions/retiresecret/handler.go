@@ -129,8 +129,11 @@ func (r *retirement) stand(ctx context.Context) (err error) {
 // look completes the snapshot: what the identity provider has, as far as the decision needs it. Before a secret is
 // found missing, the other must be accepted: else the provider may be ill.
 func (r *retirement) look(ctx context.Context) (err error) {
-	if err := r.Know(ctx); err != nil {
-		return err
+	_, tells := r.Provider.(idp.UseReporter)
+	if r.seen.Action == rotation.RetireDelete || r.seen.Capable.CanDisable || tells && r.seen.Action == rotation.RetireDisable {
+		if err := r.Know(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.lookUse(ctx); err != nil {
 		return err

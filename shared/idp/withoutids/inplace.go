@@ -122,22 +122,17 @@ func (p *inPlace) Disable(ctx context.Context, id string) error {
 	return nil
 }
 
-// Enable implements idp.Disabler: the value goes back into the slot.
+// Enable implements idp.Disabler: the value goes back into the slot, whatever is there. Who calls it has just looked; a
+// second look would ask the token endpoint about every version, and leave a person the time to store another secret.
 func (p *inPlace) Enable(ctx context.Context, id string) error {
-	s, found, err := p.one(ctx, id)
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return absent(id)
-	case s.Status == idp.Active:
-		return nil
-	}
 	k, err := p.known()
 	if err != nil {
 		return err
 	}
-	v, _ := k.find(id)
+	v, found := k.find(id)
+	if !found || v.Value.IsZero() {
+		return absent(id)
+	}
 	return p.Set(ctx, v.Value)
 }
 
