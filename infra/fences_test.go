@@ -29,8 +29,7 @@ func TestTheFencesOfTheGuideLeaveNoWayAround(t *testing.T) {
 			"ssm:PutParameter ssm:UnlabelParameterVersion",
 		"function:alb-oidc-rotator-*": "lambda:InvokeFunction",
 		"table/alb-oidc-rotator-journal": "dynamodb:BatchWriteItem dynamodb:DeleteItem dynamodb:PartiQLDelete " +
-			"dynamodb:PartiQLInsert dynamodb:PartiQLUpdate " +
-			"dynamodb:PutItem dynamodb:UpdateItem",
+			"dynamodb:PartiQLInsert dynamodb:PartiQLUpdate dynamodb:PutItem dynamodb:UpdateItem",
 	}
 	got := map[string]string{}
 	for _, s := range statements(t, policy) {

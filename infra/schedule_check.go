@@ -31,8 +31,8 @@ func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 			"must be a day or more: each rotation makes a version, and Secrets Manager keeps them for 24 hours")
 	case shortest > 0 && shortest < takes:
 		ps.Add(path+".schedule.expression", "starts rotations as close as %g h, but one can take %g h (the grace "+
-			"period of %d s, the flexible window, and an hour), "+
-			"and the next would end as LockHeld: start them less often, or shorten gracePeriodSeconds",
+			"period of %d s, the flexible window, and an hour), and the next would end as LockHeld: start them less "+
+			"often, or shorten gracePeriodSeconds",
 			shortest.Hours(), takes.Hours(), c.GracePeriod())
 	}
 	if _, err := time.LoadLocation(c.Schedule.TimeZone); err != nil {

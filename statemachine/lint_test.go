@@ -366,8 +366,8 @@ func TestEveryFailureIsNoted(t *testing.T) {
 	}
 }
 
-// A redrive leaves a Pass without executing it, so that only words may be lost there. Whether it runs what a Wait assigns
-// is not documented.
+// A redrive leaves a Pass without executing it, so that only words may be lost there. Whether it runs what a Wait
+// assigns is not documented.
 func TestNothingRestsOnAPassOrAWait(t *testing.T) {
 	t.Parallel()
 	m := parse(t)

@@ -15,7 +15,8 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// A new secret overwrites the only slot. A person sets and stores another one while the call waits for an earlier removal.
+// A new secret overwrites the only slot. A person sets and stores another one while the call waits for an earlier
+// removal.
 func TestWhatAPersonSetsMeanwhileIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	byHand := fakes.Mark + "-by-hand"

@@ -29,8 +29,7 @@ func (s *Invocation) Standing(ctx context.Context, from, to string) (stands, cur
 			return "", "", failure.New(failure.Superseded,
 				"AWSCURRENT is version %s, neither %s nor %s of this rotation: somebody else changed the secret. "+
 					"This execution touches nothing more; the next one proves that version, puts it on every "+
-					"target and "+
-					"removes what this one made", labels.Current, from, to)
+					"target and removes what this one made", labels.Current, from, to)
 		}
 		if err := s.Sleep(ctx, rereads[try]); err != nil {
 			return "", "", failure.Wrap(failure.Unavailable, err, "waiting to read the labels again")

@@ -183,8 +183,8 @@ func (p *planning) proveNew(ctx context.Context) error {
 // noTargets says that nothing uses the client. Without a target the warnings are about where it was looked for.
 func noTargets(s *invocation.Invocation, found alb.Found) []string {
 	return append(slices.Clone(found.Warnings), fmt.Sprintf("no listener or rule of the configured load balancers "+
-		"logs users in with issuer %s and client id %s: "+
-		"check issuer, clientId, loadBalancers and loadBalancerSearch", s.Config.Issuer, s.Config.ClientID))
+		"logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch",
+		s.Config.Issuer, s.Config.ClientID))
 }
 
 // mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to
@@ -298,8 +298,8 @@ func unneeded(s *invocation.Invocation) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("otherRegistrations: must be left out, client ids are unique at this provider (%s): "+
-		"what has the client's id "+
-		"under another issuer is another name of it, and belongs into aliases", s.Config.IdentityProvider.Type)}
+		"what has the client's id under another issuer is another name of it, and belongs into aliases",
+		s.Config.IdentityProvider.Type)}
 }
 
 // review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace

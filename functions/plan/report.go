@@ -74,10 +74,10 @@ func openLogins(c config.Client, targets int) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("logins that are open while the load balancers switch to the other registration of "+
-		"the pair fail: these users see HTTP 401 at the "+
-		"callback and have to open the application again, for up to %d s (%d targets, and spreadSeconds), and once "+
-		"more if the rotation is rolled back: rotate at a "+
-		"quiet hour (a schedule of cron, not rate)", c.Spread()+perTarget*targets, targets)}
+		"the pair fail: these users see HTTP 401 at the callback and have to open the application again, for up to "+
+		"%d s (%d targets, and spreadSeconds), and once "+
+		"more if the rotation is rolled back: rotate at a quiet hour (a schedule of cron, not rate)", c.Spread()+
+		perTarget*targets, targets)}
 }
 
 // heldUp warns of a client whose rotations strangers can hold up: only a login test tells errors that they cause from
@@ -87,8 +87,8 @@ func heldUp(c config.Client) []string {
 		return nil
 	}
 	return []string{"no login test is configured, so no test logs in with the new secret through a load balancer, " +
-		"and anybody who makes the load balancers " +
-		"count authentication errors (ELBAuthError) while no user logs in can have a rotation rolled back: add " +
+		"and anybody who makes the load balancers count authentication errors (ELBAuthError) while no user logs in " +
+		"can have a rotation rolled back: add " +
 		"smokeTests.login"}
 }
 

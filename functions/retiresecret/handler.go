@@ -130,7 +130,8 @@ func (r *retirement) stand(ctx context.Context) (err error) {
 // found missing, the other must be accepted: else the provider may be ill.
 func (r *retirement) look(ctx context.Context) (err error) {
 	_, tells := r.Provider.(idp.UseReporter)
-	if r.seen.Action == rotation.RetireDelete || r.seen.Capable.CanDisable || tells && r.seen.Action == rotation.RetireDisable {
+	if r.seen.Action == rotation.RetireDelete || r.seen.Capable.CanDisable || tells &&
+		r.seen.Action == rotation.RetireDisable {
 		if err := r.Know(ctx); err != nil {
 			return err
 		}

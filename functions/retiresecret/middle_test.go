@@ -19,7 +19,8 @@ import (
 
 func TestNothingIsDoneIfAWSCURRENTChangesMeanwhile(t *testing.T) {
 	t.Parallel()
-	for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireEnable, rotation.RetireDelete} {
+	for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireEnable,
+		rotation.RetireDelete} {
 		t.Run(string(action), func(t *testing.T) {
 			t.Parallel()
 			w, v := promoted(t, switchable)
@@ -57,7 +58,8 @@ func TestAThirdVersionDuringTheWaitIsSeen(t *testing.T) {
 	}
 	in := rotation.RetireInput{Common: w.Common(), Action: rotation.RetireDelete,
 		Retire: rotation.Ref{VersionID: older}, Keep: rotation.Ref{VersionID: newer}}
-	if _, err := fakes.Call(w, retiresecret.Handler{Deps: d}.Handle, in); !waited || !failure.Is(err, failure.Superseded) {
+	if _, err := fakes.Call(w, retiresecret.Handler{Deps: d}.Handle, in); !waited ||
+		!failure.Is(err, failure.Superseded) {
 		t.Errorf("waited: %t, %v", waited, err)
 	}
 }

@@ -25,8 +25,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 	out, err := h.test(ctx, in)
 	if h.Deps.InVPC && failure.Is(err, failure.Unavailable) {
 		err = failure.New(failure.Unavailable, "%s (the smoke tests of all clients run in the VPC of "+
-			"stack.smokeTestVpc, whose subnets need a NAT gateway, "+
-			"or endpoints for AWS's APIs and a way to the identity providers: see docs/deploying.md, Smoke tests in "+
+			"stack.smokeTestVpc, whose subnets need a NAT gateway, or endpoints for AWS's APIs and a way to the "+
+			"identity providers: see docs/deploying.md, Smoke tests in "+
 			"a VPC)", err)
 	}
 	return out, err

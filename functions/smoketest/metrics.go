@@ -45,8 +45,8 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 			return []rotation.Evidence{counted}, err
 		}
 		why = fmt.Sprintf("logins go on, as far as can be told: of the load balancers through whose every node no "+
-			"login test is seen to pass (%s), "+
-			"none has had its logins stop and more errors than usual besides; other clients of a load balancer count "+
+			"login test is seen to pass (%s), none has had its logins stop and more errors than usual besides; other "+
+			"clients of a load balancer count "+
 			"in both metrics", names(suspects))
 	}
 	e.OK, e.Detail = true, e.Detail+"; "+why
@@ -146,8 +146,8 @@ func (t *tester) unguarded(ctx context.Context) string {
 		return ""
 	}
 	return fmt.Sprintf("; no login test is seen to pass through every node of %s, so anybody who makes it count "+
-		"authentication errors while no user "+
-		"logs in there can have a rotation rolled back: add a login test whose URL resolves to it", names(open))
+		"authentication errors while no user logs in there can have a rotation rolled back: add a login test whose "+
+		"URL resolves to it", names(open))
 }
 
 // names are load balancers as people know them.

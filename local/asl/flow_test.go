@@ -125,8 +125,7 @@ func TestAFailedExpressionIsRecordedWithLocationAndWording(t *testing.T) {
 		"$states.input.nope": "The JSONata expression '$states.input.nope' specified for the field 'Output/result' " +
 			"returned nothing (undefined).",
 		"$eval('1')": "The JSONata expression '$eval('1')' specified for the field 'Output/result' threw an error " +
-			"during evaluation. " +
-			"T1006: Attempted to invoke a non-function",
+			"during evaluation. T1006: Attempted to invoke a non-function",
 	} {
 		w := newWorld(t, noTasks)
 		r := w.run(machine("P", `"P":{"Type":"Pass","Output":{"result":"{% `+expression+` %}"},"End":true}`), `{}`)

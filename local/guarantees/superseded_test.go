@@ -234,8 +234,8 @@ func (w *world) looks(state string, n int, f func()) {
 	})
 }
 
-// Whoever redrives an execution that was stopped while it waited for its own calls still reads that it was superseded, and
-// the notifier still has it healed.
+// Whoever redrives an execution that was stopped while it waited for its own calls still reads that it was superseded,
+// and the notifier still has it healed.
 func TestARedriveOfASupersededExecutionEndsSuperseded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)

@@ -71,25 +71,22 @@ func (r creation) check() error {
 			r.Architectures)
 	case r.Code.S3Bucket != localBucket:
 		return invalidParameter("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: the "+
-			"local stack has only "+
-			"the bucket %q, whose keys are absolute paths", localBucket)
+			"local stack has only the bucket %q, whose keys are absolute paths", localBucket)
 	}
 	if r.Environment != nil {
 		for _, key := range reservedKeys {
 			if _, ok := r.Environment.Variables[key]; ok {
 				return invalidParameter("Lambda was unable to configure your environment variables because the "+
-					"environment variables "+
-					"you have provided contains reserved keys that are currently not supported for modification. "+
-					"Reserved keys "+
-					"used in this request: %s", key)
+					"environment variables you have provided contains reserved keys that are currently not supported "+
+					"for modification. "+
+					"Reserved keys used in this request: %s", key)
 			}
 		}
 	}
 	info, err := os.Stat(filepath.Join(r.Code.S3Key, "bootstrap"))
 	if err != nil || !filepath.IsAbs(r.Code.S3Key) || !info.Mode().IsRegular() {
 		return invalidParameter("Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: %s is "+
-			"not an absolute path "+
-			"of a folder with a bootstrap", r.Code.S3Key)
+			"not an absolute path of a folder with a bootstrap", r.Code.S3Key)
 	}
 	return nil
 }

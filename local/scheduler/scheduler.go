@@ -97,8 +97,7 @@ func nameOf(call *awsapi.Call) (string, error) {
 	name := path[strings.LastIndex(path, "/")+1:]
 	if !validName.MatchString(name) {
 		return "", invalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular "+
-			"expression pattern: "+
-			"^[0-9a-zA-Z-_.]+$", name)
+			"expression pattern: ^[0-9a-zA-Z-_.]+$", name)
 	}
 	return name, nil
 }

@@ -203,8 +203,7 @@ func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
 		if f := a.ForwardConfig; f != nil && len(f.TargetGroups) > 1 {
 			s.found.Warnings = append(s.found.Warnings, fmt.Sprintf("%s forwards to %d target groups by weight: if a "+
 				"deployment (Amazon ECS, CodeDeploy) moves the weights in the moment in which the secret is set, one "+
-				"of the two "+
-				"changes is lost; rotate when none runs (docs/guarantees.md#other-hands-on-the-same-rule)",
+				"of the two changes is lost; rotate when none runs (docs/guarantees.md#other-hands-on-the-same-rule)",
 				t.Name, len(f.TargetGroups)))
 		}
 	}
@@ -227,8 +226,8 @@ func (s *search) warnOfDenial(target string, o *types.AuthenticateOidcActionConf
 		s.found.Warnings = append(s.found.Warnings,
 			fmt.Sprintf("%s answers requests without a session with HTTP 401 (OnUnauthenticatedRequest: deny), and "+
 				"sessions cannot be refreshed after the switch to the other registration of the pair: as each access "+
-				"token expires its users get 401 there until they "+
-				"open a page that logs them in; see that the application sends them to one", target))
+				"token expires its users get 401 there until they open a page that logs them in; see that the "+
+				"application sends them to one", target))
 	}
 }
 
@@ -249,11 +248,9 @@ func (s *search) refuseCognito(target string, a types.Action) {
 	s.found.Refusals = append(s.found.Refusals,
 		fmt.Sprintf("%s logs in with app client %s by authenticate-cognito: such an action carries no "+
 			"client secret and is not rotated, and its logins may fail once the old secret is removed, because AWS "+
-			"does "+
-			"not say when the load "+
-			"balancer reads the new one from Cognito; make it an authenticate-oidc action with the pool's "+
-			"endpoints, or "+
-			"give it an app client of its own",
+			"does not say when the load balancer reads the new one from Cognito; make it an authenticate-oidc action "+
+			"with the pool's "+
+			"endpoints, or give it an app client of its own",
 			target, aws.ToString(c.UserPoolClientId)))
 }
 

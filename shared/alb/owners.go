@@ -152,12 +152,10 @@ var tools = []tool{
 		"cdktf", "tf"},
 		"which sends the client secret of its state whenever it changes the action, also with ignore_changes on " +
 			"client_secret: have it read AWSCURRENT by the data source aws_secretsmanager_secret_version, or use the " +
-			"awscc " +
-			"resource with use_existing_client_secret (" + page + "#terraform-and-opentofu)"},
+			"awscc resource with use_existing_client_secret (" + page + "#terraform-and-opentofu)"},
 	{"Pulumi", []string{"pulumi"},
 		"which sends the client secret of its state whenever it changes the action, also with ignoreChanges: have it " +
-			"read " +
-			"AWSCURRENT by aws.secretsmanager.getSecretVersion (" + page + "#pulumi)"},
+			"read AWSCURRENT by aws.secretsmanager.getSecretVersion (" + page + "#pulumi)"},
 	{"Ansible", []string{"ansible"},
 		"which puts the client secret of its play back: have it look AWSCURRENT up, or set UseExistingClientSecret (" +
 			page + "#other-tools)"},
@@ -193,8 +191,7 @@ func ownership(name string, tags []types.Tag) (refusals, warnings []string) {
 			warnings = append(warnings,
 				fmt.Sprintf("%s belongs to CloudFormation stack %q, which puts the template's client "+
 					"secret back when it next changes the action: set UseExistingClientSecret to true and remove "+
-					"ClientSecret in the "+
-					"template (%s#cloudformation)", name, aws.ToString(t.Value), page))
+					"ClientSecret in the template (%s#cloudformation)", name, aws.ToString(t.Value), page))
 		}
 	}
 	for _, x := range tools {

@@ -97,8 +97,7 @@ func (r Registration) doubt(o *types.AuthenticateOidcActionConfig) string {
 				n.TokenEndpoint)
 		case config.SameURL(n.TokenEndpoint, endpoint):
 			return fmt.Sprintf("uses the client at the same token endpoint, but with issuer %q instead of %q: "+
-				"correct the "+
-				"action or issuer, or add issuer and token endpoint to aliases", issuer, n.Issuer)
+				"correct the action or issuer, or add issuer and token endpoint to aliases", issuer, n.Issuer)
 		}
 	}
 	return fmt.Sprintf("uses client id %s with issuer %q and token endpoint %q, which are not in the configuration: %s",
@@ -115,8 +114,7 @@ func (r Registration) isOther(issuer, endpoint string) bool {
 func (r Registration) remedies() string {
 	if r.UniqueIDs {
 		return "client ids are unique at this provider, so they are another name of it: add them to aliases, or " +
-			"correct " +
-			"the action"
+			"correct the action"
 	}
 	return "if they are another name of the same provider, add them to aliases; if that is another provider, whose " +
 		"registration has the same client id by chance, add them to otherRegistrations"

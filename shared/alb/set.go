@@ -80,8 +80,7 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 				t.Name, moved)
 		}
 		w.tell("%s of %s was changed by another hand while its secret was set; both changes are there now, look "+
-			"whether "+
-			"they are as you want them.", moved, t.Name)
+			"whether they are as you want them.", moved, t.Name)
 	}
 }
 

@@ -134,8 +134,7 @@ func (v *visit) fill(pg page) (step, error) {
 		after = "followed the user name"
 	}
 	return step{}, failed("no login form with a password field %s at %s: pages made by scripts, consent pages and "+
-		"second"+
-		" factors cannot be tested, use a synthetic user without them or a redirect test", after, pg.from.Host)
+		"second factors cannot be tested, use a synthetic user without them or a redirect test", after, pg.from.Host)
 }
 
 func (v *visit) fillPassword(pg page, f form, passwordField string) (step, error) {

@@ -34,8 +34,8 @@ func (s Snapshot) identify() (Snapshot, string) {
 		case hint != "" && slices.Contains(active, hint): // another
 		case told:
 			return s, fmt.Sprintf("the identity provider lists one active secret, %s, which the journal holds for "+
-				"version %s, "+
-				"but AWSCURRENT (version %s) holds another text: nothing is retired. If a new secret was made a "+
+				"version %s, but AWSCURRENT (version %s) holds another text: nothing is retired. If a new secret "+
+				"was made a "+
 				"moment ago, wait until it is listed. %s",
 				e.IdPSecretID, version, s.Labels.Current, NameCurrent(e.IdPSecretID))
 		default:

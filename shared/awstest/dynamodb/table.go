@@ -44,8 +44,7 @@ func (s *Service) createTable(call *awsapi.Call) (any, error) {
 	}
 	if !tableName.MatchString(in.TableName) {
 		return nil, errValidation("Invalid table/index name.  Table/index names must be between 3 and 255 characters " +
-			"long, " +
-			"and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'")
+			"long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'")
 	}
 	t, err := in.table()
 	if err != nil {
@@ -69,8 +68,7 @@ func (in createInput) table() (*table, error) {
 	}
 	if len(in.AttributeDefinitions) != len(in.KeySchema) {
 		return nil, errParameter("Number of attributes in KeySchema does not exactly match number of attributes " +
-			"defined in " +
-			"AttributeDefinitions")
+			"defined in AttributeDefinitions")
 	}
 	hash := in.AttributeDefinitions[0]
 	switch {
@@ -133,8 +131,7 @@ func (t *table) keyOf(key item) (string, error) {
 		return "", errValidation("The provided key element does not match the schema")
 	case v.str == "":
 		return "", errValidation("One or more parameter values are not valid. The AttributeValue for a key attribute "+
-			"cannot "+
-			"contain an empty string value. Key: %s", t.hash.AttributeName)
+			"cannot contain an empty string value. Key: %s", t.hash.AttributeName)
 	}
 	return v.str, nil
 }

@@ -52,8 +52,7 @@ func (sec *secret) move(in moveInput) (changed bool, err error) {
 		return false, errParameter("You must specify MoveToVersionId or RemoveFromVersionId.")
 	case from != "" && (holder == nil || holder.id != from):
 		return false, errParameter("When you move staging label %s, if you specify RemoveFromVersionId, it must be "+
-			"set to the "+
-			"version that currently has the staging label %[1]s.", in.VersionStage)
+			"set to the version that currently has the staging label %[1]s.", in.VersionStage)
 	case in.MoveToVersionID == "" && in.VersionStage == labelCurrent:
 		return false, errParameter("You can only move staging label AWSCURRENT to a different secret version. It " +
 			"can't be completely removed.")
@@ -64,8 +63,8 @@ func (sec *secret) move(in moveInput) (changed bool, err error) {
 		return false, nil
 	case holder != nil && from == "":
 		return false, errParameter("The parameter RemoveFromVersionId can't be empty. Staging label %s is currently "+
-			"attached to "+
-			"version %s, so you must explicitly reference that version in RemoveFromVersionId.", in.VersionStage,
+			"attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.",
+			in.VersionStage,
 			holder.id)
 	}
 	sec.attach(in.VersionStage, sec.version(in.MoveToVersionID))

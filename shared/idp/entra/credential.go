@@ -93,6 +93,5 @@ type certificate struct {
 // Advice implements clientcredentials.Proof.
 func (c certificate) Advice() string {
 	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s is one of app %s, has not "+
-		"expired, "+
-		"and belongs to the private key in %s", idp.Setting("certificate.sha256"), c.ClientID, c.Stored.ARN)
+		"expired, and belongs to the private key in %s", idp.Setting("certificate.sha256"), c.ClientID, c.Stored.ARN)
 }

@@ -155,8 +155,8 @@ func (h *Client) Review(ctx context.Context) (idp.Review, error) {
 
 // noRotation is what can be done with a Hydra that cannot rotate.
 const noRotation = "this Hydra cannot keep an old secret beside a new one: use a release after v26.2.0, or a second " +
-	"client like the first named in identityProvider.clientPair, " +
-	"or accept failing logins by identityProvider.allowInterruption"
+	"client like the first named in identityProvider.clientPair, or accept failing logins by " +
+	"identityProvider.allowInterruption"
 
 // ReviewShift implements idp.ShiftReviewer.
 func (h *Client) ReviewShift(ctx context.Context) (idp.Review, error) {

@@ -127,8 +127,8 @@ func (a *Application) Check(ctx context.Context) error {
 			"PingOne application %s is disabled; enable it, or remove the client from the rotation", a.client.ClientID)
 	case methods[app.AuthMethod] == "":
 		return failure.New(failure.Precondition, "PingOne application %s does not authenticate by a plain client "+
-			"secret, which is all that load balancers can do; "+
-			"set its token endpoint authentication method to Client Secret Basic or Post", a.client.ClientID)
+			"secret, which is all that load balancers can do; set its token endpoint authentication method to Client "+
+			"Secret Basic or Post", a.client.ClientID)
 	case !slices.Contains(app.GrantTypes, "AUTHORIZATION_CODE"):
 		return failure.New(failure.Precondition,
 			"PingOne application %s may not use the grant authorization_code, by which load balancers log users in",
