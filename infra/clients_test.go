@@ -31,7 +31,7 @@ func TestTheExampleIsValid(t *testing.T) {
 }
 
 // Each commented setting is one that can be used as it stands, and no setting is missing.
-func TestTheExampleShowsEverySettingAndWhatIsCommentedOutIsValidToo(t *testing.T) {
+func TestTheExampleShowsEverySettingAndAllIsValid(t *testing.T) {
 	t.Parallel()
 	text := string(changedText(t, "clients:", "clients:"))
 	lines := strings.Split(text, "\n")

@@ -177,7 +177,7 @@ func TestAClientsOwnAddressesGetWhatIsAboutTheirClient(t *testing.T) {
 	}
 }
 
-func TestOnlyTheStacksAlarmsCanPublishAndOnlyItsRulesLeaveDeadLetters(t *testing.T) {
+func TestOnlyTheStackPublishesAndLeavesDeadLetters(t *testing.T) {
 	tpl := exampleTemplate(t)
 	for kind, want := range map[string][]string{
 		"AWS::SNS::TopicPolicy": {":alarm:alb-oidc-rotator-*"},

@@ -40,7 +40,7 @@ func rendered(t *testing.T) string {
 	return s
 }
 
-func TestDefinitionPassesThePublicValidatorsAndEveryExpressionCompiles(t *testing.T) {
+func TestTheDefinitionPassesThePublicValidators(t *testing.T) {
 	t.Parallel()
 	if got := problems(t, rendered(t)); len(got) > 0 {
 		t.Errorf("%d problems:\n%s", len(got), strings.Join(got, "\n"))

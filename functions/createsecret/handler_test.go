@@ -177,7 +177,7 @@ func TestASecretWhoseReplyWasLostIsAdoptedByProof(t *testing.T) {
 	madeOne(t, w, v, out)
 }
 
-func TestASecretThatALateRequestMakesIsAdoptedAndNoSecondOneIsMade(t *testing.T) {
+func TestASecretThatALateRequestMakesIsAdopted(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, takesOurs)
 	w.Fail("Create", failure.New(failure.Unavailable, "no answer"))
@@ -194,7 +194,7 @@ func TestASecretThatALateRequestMakesIsAdoptedAndNoSecondOneIsMade(t *testing.T)
 	madeOne(t, w, v, out)
 }
 
-func TestTheProviderIsAskedAgainOnceAnEarlierRequestCannotTakeEffectAnyMore(t *testing.T) {
+func TestTheProviderIsAskedAgainOnceNothingCanComeLate(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, takesOurs)
 	w.Fail("Create", failure.New(failure.Unavailable, "no answer"))
@@ -228,7 +228,7 @@ func TestAListThatLagsBehindDoesNotHoldUpWhatWasMade(t *testing.T) {
 
 // The removal of what an unanswered request made got no answer either: where secrets have no ids, it would hit the next
 // one.
-func TestNothingIsMadeWhileTheRemovalOfALostSecretMayStillTakeEffect(t *testing.T) {
+func TestNothingIsMadeWhileARemovalMayStillTakeEffect(t *testing.T) {
 	t.Parallel()
 	w, v := slotWorld(t, memory.SlotOptions{})
 	w.LoseReply("Shift")
@@ -271,7 +271,7 @@ func TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew(t *testing.T) {
 	madeOne(t, w, v, out, person, another)
 }
 
-func TestASecretThatSomebodyElseMadeMeanwhileIsNeitherAdoptedNorRemoved(t *testing.T) {
+func TestASecretThatSomebodyElseMadeIsNotTouched(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, takesOurs)
 	w.Fail("Create", failure.New(failure.Throttled, "later"))
@@ -304,7 +304,7 @@ func TestWhichOfTwoNewSecretsIsOursIsLeftToAPerson(t *testing.T) {
 	}
 }
 
-func TestNoSecondSecretIsMadeWhileItCannotBeToldWhetherTheFirstExists(t *testing.T) {
+func TestNoSecondSecretIsMadeWhileTheFirstMayExist(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t, takesOurs)
 	w.LoseReply("Create")

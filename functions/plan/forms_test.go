@@ -79,7 +79,7 @@ func TestTheSameSecretInAnotherFormIsRotatedAsTheOneItIs(t *testing.T) {
 }
 
 // What the provider decides about AWSCURRENT rests on its being accepted.
-func TestAnUnknownSecretInUseMustBeAcceptedBeforeAnythingIsRolledBack(t *testing.T) {
+func TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t)
 	v.Add(secret.New(value))

@@ -100,7 +100,7 @@ func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
 	}
 }
 
-func TestLoadBalancersAreFoundByTheirTagsWheneverTargetsAreLookedFor(t *testing.T) {
+func TestLoadBalancersAreFoundByTheirTags(t *testing.T) {
 	t.Parallel()
 	for _, action := range []rotation.PlanAction{rotation.PlanDecide, rotation.PlanDiscover} {
 		w, _ := newWorld(t)
@@ -115,7 +115,7 @@ func TestLoadBalancersAreFoundByTheirTagsWheneverTargetsAreLookedFor(t *testing.
 	}
 }
 
-func TestALoadBalancerWhoseTagWasTakenAwayDuringTheRotationIsStillATarget(t *testing.T) {
+func TestALoadBalancerWhoseTagGoesIsStillATarget(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)
 	w.Client.LoadBalancers = nil
@@ -303,7 +303,7 @@ func TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation(t *testing.T) {
 	}
 }
 
-func TestASecretThatWasNeverPromotedIsRolledBackFirstWhateverElseIsWrong(t *testing.T) {
+func TestASecretThatWasNeverPromotedIsRolledBackFirst(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t)
 	secondSecret(w, v, "AWSPENDING")

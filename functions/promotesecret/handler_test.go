@@ -254,7 +254,7 @@ func TestAnUndoWithoutAPromotionTakesOnlyThePendingLabelOff(t *testing.T) {
 	wrote(t, w, "AWSPENDING version-new>")
 }
 
-func TestAnUndoNeverPutsPreviousOnTheCurrentVersionOrLeavesItOnTheBadOne(t *testing.T) {
+func TestAnUndoPutsPreviousOnNeitherCurrentNorTheBadOne(t *testing.T) {
 	t.Parallel()
 	for _, previous := range []string{"", older, newer} {
 		w := newWorld(t)

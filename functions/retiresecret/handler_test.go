@@ -308,7 +308,7 @@ func TestARollbackDoesNotGoOnToASecretThatIsGone(t *testing.T) {
 	}
 }
 
-func TestAVersionThatTheJournalDoesNotKnowIsAbsentAndTheProviderUntouched(t *testing.T) {
+func TestAVersionThatTheJournalDoesNotKnowIsAbsent(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
 	stranger := v.Add(secret.New(foreign))
@@ -323,7 +323,7 @@ func TestAVersionThatTheJournalDoesNotKnowIsAbsentAndTheProviderUntouched(t *tes
 	has(t, v, oldID, newID, stranger)
 }
 
-func TestThePromotionFromAVersionThatTheJournalDoesNotKnowIsClosed(t *testing.T) {
+func TestAPromotionFromAnUnknownVersionIsClosed(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
 	edit(w, func(j *journal.Journal) { delete(j.Secrets, older) })
@@ -336,7 +336,7 @@ func TestThePromotionFromAVersionThatTheJournalDoesNotKnowIsClosed(t *testing.T)
 	}
 }
 
-func TestARotationWhoseBeginningTheJournalDoesNotKnowIsCountedAndNotMeasured(t *testing.T) {
+func TestARotationOfUnknownBeginningIsNotMeasured(t *testing.T) {
 	t.Parallel()
 	w, v := promoted(t, switchable)
 	edit(w, func(j *journal.Journal) { delete(j.Secrets, newer) })

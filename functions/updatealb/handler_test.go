@@ -46,7 +46,7 @@ func answers(t *testing.T, got rotation.UpdateOutput, err error, result string) 
 	}
 }
 
-func TestTheSecretOfTheVersionIsPutOnTheTargetAndARepeatPutsItAgain(t *testing.T) {
+func TestTheSecretIsPutOnTheTargetAndPutAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for range 2 {

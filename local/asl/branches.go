@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 )
 
@@ -98,7 +99,7 @@ func (x *Execution) iterate(ctx context.Context, s *scope, st *State, v view, i 
 		x.record(c, Event{Type: "MapIterationSucceeded", IterationSucceeded: details})
 	case !f.aborted:
 		x.record(c, Event{Type: "MapIterationFailed", IterationFailed: details})
-	case context.Cause(ctx) == errSiblingFailed:
+	case errors.Is(context.Cause(ctx), errSiblingFailed):
 		x.record(c, Event{Type: "MapIterationAborted", IterationAborted: details})
 	}
 	return f

@@ -3,6 +3,7 @@ package asl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -102,7 +103,7 @@ func (x *Execution) enter(s *scope, st *State) {
 // recordAbort records that a state was cut off by the failure of a sibling. The end of the whole execution leaves no
 // such trace.
 func (x *Execution) recordAbort(ctx context.Context, s *scope, st *State, f *failure) {
-	if f.aborted && context.Cause(ctx) == errSiblingFailed && canAbort(st.Type) {
+	if f.aborted && errors.Is(context.Cause(ctx), errSiblingFailed) && canAbort(st.Type) {
 		x.record(s, Event{Type: st.Type + "StateAborted"})
 	}
 }

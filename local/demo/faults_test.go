@@ -14,7 +14,7 @@ import (
 func TestEveryStateThatCanBeMadeToFailIsOneOfTheMachine(t *testing.T) {
 	t.Parallel()
 	for _, f := range failures() {
-		if !strings.Contains(string(statemachine.Definition), `"`+f.state+`": {`) {
+		if !strings.Contains(statemachine.Definition, `"`+f.state+`": {`) {
 			t.Errorf("there is no state %s", f.state)
 		}
 		if sentences[f.state] == "" {
@@ -50,7 +50,7 @@ func TestTheStateToFailIsFoundInAnyCase(t *testing.T) {
 func TestEveryStateThatIsShownIsAStateOfTheMachine(t *testing.T) {
 	t.Parallel()
 	for state := range sentences {
-		if !strings.Contains(string(statemachine.Definition), `"`+state+`": {`) {
+		if !strings.Contains(statemachine.Definition, `"`+state+`": {`) {
 			t.Errorf("there is no state %s", state)
 		}
 	}

@@ -202,7 +202,7 @@ func TestALoadBalancerThatIsTakenOutStopsARollback(t *testing.T) {
 
 // An execution that goes on after another works by the newest configuration; what the other one's put the new secret on
 // is rolled back all the same.
-func TestAnotherExecutionRollsBackWhatTheEarlierConfigurationNamed(t *testing.T) {
+func TestARollbackReachesWhatTheEarlierConfigurationNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.when("AwaitSpread", w.stop)

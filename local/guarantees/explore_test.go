@@ -152,7 +152,7 @@ func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
 	explore(t, okta, changesOf(t, okta, "Quiesce", untestable), untestable, 10)
 }
 
-func TestWhateverHappensToACallToAnotherIdentityProviderTheRotationConverges(t *testing.T) {
+func TestWhateverHappensToACallElsewhereTheRotationConverges(t *testing.T) {
 	t.Parallel()
 	for _, y := range ways() {
 		calls := providerCalls(changesOf(t, y, "CheckInput", func(*world) {}))

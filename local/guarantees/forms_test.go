@@ -331,7 +331,7 @@ func TestASecretWhoseVersionIsGoneIsTheOnlyActiveOne(t *testing.T) {
 	}
 }
 
-func TestASecretWhoseVersionIsGoneIsNamedByAPersonBesideAStrangers(t *testing.T) {
+func TestAPersonNamesTheSecretWhoseVersionIsGone(t *testing.T) {
 	t.Parallel()
 	w := rotatedAsObject(t, "entra")
 	id := w.Stack.IdP.Store().Secrets(w.ClientID)[0].ID

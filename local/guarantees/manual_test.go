@@ -39,7 +39,7 @@ func (w *world) labels() map[string]string {
 	return labels
 }
 
-func TestASecretThatAPersonStoredIsRotatedToAndThePersonIsToldWhenTheOldOneMayGo(t *testing.T) {
+func TestASecretThatAPersonStoredIsRotatedTo(t *testing.T) {
 	t.Parallel()
 	w := byHand(t)
 	for range 2 {
@@ -59,7 +59,7 @@ func TestASecretThatAPersonStoredIsRotatedToAndThePersonIsToldWhenTheOldOneMayGo
 	}
 }
 
-func TestWithoutASecretOfAPersonTheRotationIsRefusedWithTheCommand(t *testing.T) {
+func TestWithoutAPersonsSecretTheRotationIsRefused(t *testing.T) {
 	t.Parallel()
 	w := byHand(t)
 	r, _ := w.rotate(plain)
@@ -90,7 +90,7 @@ func TestAMistypedSecretIsRefusedAndABetterOneRotated(t *testing.T) {
 	}
 }
 
-func TestARotationToAPersonsSecretIsRolledBackAndTheNextOneNeedsAnother(t *testing.T) {
+func TestAPersonsSecretIsRolledBackAndTheNextOneIsAnother(t *testing.T) {
 	t.Parallel()
 	w := byHand(t)
 	old, version := w.labels()["AWSCURRENT"], w.storeByHand()

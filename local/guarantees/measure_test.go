@@ -55,7 +55,7 @@ func TestAMeasurementChangesNothingAndTellsHowTheClientIs(t *testing.T) {
 	w.atRest()
 }
 
-func TestAMeasurementTellsWhenTheIdentityProviderEndsTheSecretInUse(t *testing.T) {
+func TestAMeasurementTellsWhenTheProviderEndsTheSecret(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	for name, c := range map[string]struct {
@@ -98,7 +98,7 @@ func TestAMeasurementTellsWhenTheIdentityProviderEndsTheSecretInUse(t *testing.T
 }
 
 // Keycloak ends every secret that a policy covers, after 180 days here, also one that was never rotated.
-func TestThePlanAndTheMeasurementTellThatKeycloakEndsTheSecretSoon(t *testing.T) {
+func TestThePlanTellsThatKeycloakEndsTheSecretSoon(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "keycloak", usual(), quick)
 	for _, when := range []string{"before the first rotation", "after it"} {

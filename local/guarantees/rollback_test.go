@@ -113,7 +113,7 @@ func TestARollbackPassesOverWhatIsNotOursAnyMore(t *testing.T) {
 	}
 }
 
-func TestARollbackRemovesNothingWhileAnActionThatItCannotRestoreUsesTheClient(t *testing.T) {
+func TestARollbackRemovesNothingThatAnActionMayStillUse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.failing("RediscoverTargets")

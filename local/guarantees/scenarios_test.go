@@ -60,7 +60,7 @@ func TestASecondExecutionIsRefusedWhileOneRuns(t *testing.T) {
 	w.atRest()
 }
 
-func TestAnEmergencyRotationDuringAGracePeriodEndsBothSecretsThatMayHaveLeaked(t *testing.T) {
+func TestAnEmergencyInAGracePeriodEndsBothSecrets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.when("GracePeriod", w.stop)
@@ -181,7 +181,7 @@ func TestARefusedPlanReleasesTheLockAndNamesTheRemedy(t *testing.T) {
 	}
 }
 
-func TestASmokeTestThatFailsForAReasonOfItsOwnStopsTheRotationBeforeAnythingChanges(t *testing.T) {
+func TestASmokeTestThatFailsByItselfStopsTheRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" })
 	before, labels := w.Stack.IdP.Store().Secrets(w.ClientID), w.labels()
@@ -224,7 +224,7 @@ func TestANewSecretThatSomebodyRemovesBeforeItIsUsedIsRolledBack(t *testing.T) {
 	w.atRest()
 }
 
-func TestWhatAnEarlierRotationLeftIsPutRightBeforeTheSmokeTestsAreRehearsed(t *testing.T) {
+func TestWhatWasLeftIsPutRightBeforeTheRehearsal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.when("GracePeriod", w.stop)
@@ -253,7 +253,7 @@ func TestWhatAnEarlierRotationLeftIsPutRightBeforeTheSmokeTestsAreRehearsed(t *t
 }
 
 // Else a target with a dead secret could not be mended by a rotation.
-func TestALoginThatFailsForAWrongSecretOnATargetDoesNotStopTheRotationThatMendsIt(t *testing.T) {
+func TestAWrongSecretOnATargetDoesNotStopItsMending(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.tolerant = true // until the rotation has set the target
@@ -373,7 +373,7 @@ func TestWhatPutsTheOldSecretBackIsHealedBeforeTheOldSecretGoes(t *testing.T) {
 	w.atRest()
 }
 
-func TestATargetThatChangedHandsStopsTheRotationBeforeTheOldSecretGoes(t *testing.T) {
+func TestATargetThatChangedHandsStopsTheRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.when("GracePeriod", func(string) {
@@ -487,7 +487,7 @@ func TestReadsThatLagBehindWritesAreWaitedFor(t *testing.T) {
 	w.atRest()
 }
 
-func TestAnExecutionThatTimedOutLeavesALockThatTheNextOneTakesOver(t *testing.T) {
+func TestALockOfAnExecutionThatTimedOutIsTakenOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
 	w.when("TestSecret", w.stop)

@@ -37,7 +37,7 @@ func TestLoadBalancersThatAreFoundByTheirTagsAreRotated(t *testing.T) {
 	w.atRest()
 }
 
-func TestALoadBalancerWhoseTagGoesDuringTheGracePeriodIsRolledBackToo(t *testing.T) {
+func TestALoadBalancerWhoseTagGoesIsRolledBackToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick, func(c *config.Client) {
 		c.LoadBalancers = nil

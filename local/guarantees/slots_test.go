@@ -111,7 +111,7 @@ func interruptible(c *config.Client) {
 	c.IdentityProvider.ClientPair, c.IdentityProvider.AllowInterruption = "", true
 }
 
-func TestAnInterruptionLastsUntilEveryNodeHasTheNewSecretAndIsTold(t *testing.T) {
+func TestAnInterruptionLastsUntilEveryNodeHasTheSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, "auth0", usual(), interruptible)
 	w.tolerate("CreateSecret", "TestSecret")
@@ -206,7 +206,7 @@ func TestAnOldSecretThatSomethingStillUsesIsNotRemoved(t *testing.T) {
 }
 
 // Keycloak without a policy keeps one secret of a client.
-func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedyAndRotatedByIt(t *testing.T) {
+func TestKeycloakWithoutAPolicyIsRefusedWithTheRemedy(t *testing.T) {
 	t.Parallel()
 	without := func(configure ...func(*config.Client)) *world {
 		w := newWorldOf(t, "keycloak", usual(), append(configure, quick)...)

@@ -79,7 +79,7 @@ func TestRefreshWorksWithEitherSecretAndKeepsTheRefreshToken(t *testing.T) {
 	}
 }
 
-func TestRefreshFailsWithASecretThatWasDeactivatedAndWorksAgainOnceItIsBack(t *testing.T) {
+func TestRefreshFailsWhileASecretIsDeactivated(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	tokens := w.token(first, codeGrant(w.code())).must(t, http.StatusOK)

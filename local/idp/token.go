@@ -63,7 +63,8 @@ func (p *Provider) exchange(w http.ResponseWriter, r *http.Request) {
 
 // authenticate finds the client by its credentials. The store decides whether the secret is live.
 func (p *Provider) authenticate(r *http.Request) (Client, imitation.Refusal) {
-	method, id, secret := clients.Basic, "", ""
+	var id, secret string
+	method := clients.Basic
 	user, password, basic := r.BasicAuth()
 	switch {
 	case basic && r.PostForm.Has("client_secret"):

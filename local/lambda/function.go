@@ -1,7 +1,5 @@
 package lambda
 
-import ()
-
 // latest is the qualifier of the version that updates change.
 const latest = "$LATEST"
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -137,7 +138,7 @@ func (s *stack) answered(out *sdk.InvokeOutput) answer {
 // failed checks that an invocation answered 200 with FunctionError Unhandled, and returns its error.
 func (s *stack) failed(out *sdk.InvokeOutput) (kind, message string) {
 	s.Helper()
-	if out.StatusCode != 200 || aws.ToString(out.FunctionError) != "Unhandled" {
+	if out.StatusCode != http.StatusOK || aws.ToString(out.FunctionError) != "Unhandled" {
 		s.Fatalf("status %d, FunctionError %q, payload %s; want 200, Unhandled", out.StatusCode,
 			aws.ToString(out.FunctionError), out.Payload)
 	}

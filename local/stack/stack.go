@@ -107,7 +107,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 		client: awshttp.NewBuildableClient(), ctx: ctx, cancel: cancel}
 	if err := s.start(ctx, o, listener); err != nil {
 		_ = listener.Close()
-		s.Close()
+		_ = s.Close()
 		return nil, err
 	}
 	return s, nil

@@ -60,7 +60,8 @@ func TestAnElementThatTheSDKDoesNotKnowIsRefused(t *testing.T) {
 					t.Fatalf("found %+v (%v)", found, err)
 				}
 				if c.refusals == 1 && (!strings.HasPrefix(found.Refusals[0],
-					"orders-alb :443 rule 10 has in its actions what this release does not know and would drop: New;") ||
+					"orders-alb :443 rule 10 has in its actions what this release does not know and would drop: "+
+						"New;") ||
 					!strings.Contains(found.Refusals[0], "set acceptElements: [New]")) {
 					t.Errorf("refusals %q", found.Refusals)
 				}

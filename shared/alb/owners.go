@@ -76,7 +76,7 @@ func tagsDigest(sets ...[]types.Tag) string {
 			list = append(list, fmt.Sprintf("%q=%q", aws.ToString(t.Key), aws.ToString(t.Value)))
 		}
 		slices.Sort(list)
-		fmt.Fprintln(h, strings.Join(list, ","))
+		_, _ = fmt.Fprintln(h, strings.Join(list, ","))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

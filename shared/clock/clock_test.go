@@ -69,7 +69,7 @@ func TestVirtualClockDoesNotMoveWhileSomebodyIsBusy(t *testing.T) {
 	<-slept
 }
 
-func TestVirtualClockMovesForAServerThatSleepsOnBehalfOfABusyClient(t *testing.T) {
+func TestVirtualClockMovesForAServerThatSleeps(t *testing.T) {
 	t.Parallel()
 	c := clock.NewVirtual(start())
 	done := make(chan struct{})

@@ -188,7 +188,7 @@ func TestA302WithoutLocationIsNotOK(t *testing.T) {
 	}
 }
 
-func TestANodeThatGivesNoVerdictFailsTheCheckAndTheOthersAreStillTested(t *testing.T) {
+func TestANodeWithoutAVerdictFailsTheCheckOfAll(t *testing.T) {
 	t.Parallel()
 	good, closed := serve(t, answerWith(http.StatusFound, loginLocation(nil))), serve(t, http.NotFoundHandler())
 	closed.Close()

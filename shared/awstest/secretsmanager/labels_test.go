@@ -21,7 +21,7 @@ func TestFirstVersionGetsAWSCURRENT(t *testing.T) {
 	s.wantLabels("empty", "1[AWSCURRENT AWSPENDING]")
 }
 
-func TestPutWithoutStagesMovesAWSCURRENTAndStripsAWSPENDINGFromTheVersionItLeft(t *testing.T) {
+func TestPutWithoutStagesMovesAWSCURRENT(t *testing.T) {
 	s := newStack(t)
 	s.create("orders")
 	s.put("orders", 2, "AWSPENDING")

@@ -124,7 +124,7 @@ func TestAPutWithoutATokenIsRefused(t *testing.T) {
 	}
 }
 
-func TestOnlyOldDeprecatedVersionsAboveTheHundredMostRecentAreRemoved(t *testing.T) {
+func TestOnlyOldVersionsAboveTheHundredAreRemoved(t *testing.T) {
 	s := newStack(t)
 	s.create("orders")
 	for n := 2; n <= 110; n++ {

@@ -101,7 +101,7 @@ func TestThePolicyDecidesWhatANewSecretEnds(t *testing.T) {
 	}
 }
 
-func TestAPolicyThatCoversTheClientNoMoreIsSeenBeforeASecretIsMade(t *testing.T) {
+func TestAPolicyThatLeavesTheClientIsSeenBeforeASecretIsMade(t *testing.T) {
 	t.Parallel()
 	v := withPolicy(t)
 	c := imitated(t, v, first)

@@ -245,10 +245,10 @@ func TestRequestsAreAsDocumented(t *testing.T) {
 		Header: map[string]string{
 			"X-Rate-Limit-Reset": "1772359202",
 			"Date":               time.Unix(1772359200, 0).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")}}
-	list, created, refused := throttled, throttled, throttled
+	list, refused := throttled, throttled
 	list.Status, list.Answer = 200, listed
 	refused.Request, refused.Body = "POST "+secretsPath, createBody
-	created = refused
+	created := refused
 	created.Status, created.Answer = 201, `{"id": "ocs3", "status": "ACTIVE", "client_secret": "`+ownValue+`"}`
 	s := imitationtest.Play(t, "SSWS "+token, throttled, list, created, refused)
 	d := imitationtest.Deps(t, s.Server, map[string]string{tokenARN: token + "\n"}, time.Unix(1772359200, 0))

@@ -130,7 +130,7 @@ func TestOneSecretInBothSlotsIsOneSecret(t *testing.T) {
 	d.has(t, "version-new "+inUse)
 }
 
-func TestANewSecretThatTheProviderCannotRemoveIsKeptAndTakenUpAgain(t *testing.T) {
+func TestASecretThatCannotBeRemovedIsKeptAndTakenUpAgain(t *testing.T) {
 	t.Parallel()
 	d := atDesk(memory.SlotOptions{TakesNoValue: true}, "a")
 	p := d.shifting()

@@ -166,7 +166,7 @@ func TestTheTimesComparedAreEquallyLongAndAtMostTwoWeeks(t *testing.T) {
 	}
 }
 
-func TestTheQueryIsForTheSumSinceTheSwitchInThePeriodThatIsStillKept(t *testing.T) {
+func TestTheQueryIsForTheSumSinceTheSwitch(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		age    time.Duration
