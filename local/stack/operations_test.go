@@ -144,7 +144,7 @@ func asker(path string) string {
 	switch {
 	case top == "local" && slices.Contains([]string{"deployed", "guarantees"}, folder):
 		return "tests of whole rotations"
-	case top == "local" && slices.Contains([]string{"demo", "orders", "delivery"}, folder) && !test:
+	case top == "local" && slices.Contains([]string{"demo", "scenario", "delivery"}, folder) && !test:
 		return "demo"
 	case top != "functions" && top != "shared" || regexp.MustCompile(`/(\w+test|recorded)/`).MatchString(path):
 		return ""
