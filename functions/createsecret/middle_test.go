@@ -2,6 +2,8 @@ package createsecret_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,5 +46,21 @@ func TestWhatAPersonSetsMeanwhileIsNotOverwritten(t *testing.T) {
 	fakes.Failed(t, err, failure.Unavailable, "in the middle of this call")
 	if !waited || !v.AcceptsFrom(fakes.ClientID, secret.New(byHand)) {
 		t.Errorf("waited: %t; or what the person set is overwritten", waited)
+	}
+}
+
+// A secret whose value was lost is removed before another is made, unless AWSCURRENT went to somebody else's since.
+func TestNothingIsRemovedIfAWSCURRENTChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, makesOwn)
+	w.LoseReply("Create")
+	_, err := create(w)
+	fakes.Failed(t, err, failure.Unavailable, "")
+	before := len(w.Writes())
+	w.Before("List", func() { w.Secrets.Add("by-hand", foreign, "AWSCURRENT") })
+	_, err = create(w)
+	fakes.Failed(t, err, failure.Unavailable, "in the middle of this call")
+	if got := w.Writes()[before:]; slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "Remove") }) {
+		t.Errorf("the writes were %q", got)
 	}
 }

@@ -109,3 +109,21 @@ func TestAProofThatIsRepeatedNeedsTheLock(t *testing.T) {
 		t.Errorf("the writes were %q", got)
 	}
 }
+
+// A proof takes its time. If somebody stores another secret as AWSCURRENT meanwhile, the target keeps what it has.
+func TestAWriteAfterALongProofLooksAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Tokens.Judge(func(v secret.Value, old bool) (int, string) {
+		w.Secrets.Add("by-hand", fakes.Mark+"-by-hand", "AWSCURRENT")
+		if old || v.Equal(secret.New(value)) {
+			return 400, "invalid_grant"
+		}
+		return 401, "invalid_client"
+	})
+	err := updateProven(w, newer, rotation.Timestamp(w.Now.Add(-72*time.Hour)))
+	fakes.Failed(t, err, failure.Unavailable, "in the middle of this call")
+	if got := w.Writes(); len(got) != 0 {
+		t.Errorf("the writes were %q", got)
+	}
+}
