@@ -306,6 +306,31 @@ func TestWhatFailsBeforeAnythingIsChangedIsRefused(t *testing.T) {
 	}
 }
 
+// A state from which nobody says how it ended would end as a refusal, which wakes nobody.
+func TestWhoeverReleasesTheLockHasSaidHowItEnded(t *testing.T) {
+	t.Parallel()
+	said := map[string]bool{"Refuse": true, "AfterFinish": true, "Decide": true, "DryRun": true, // themselves
+		"TestAfterRollback": true, "AwaitOwnCalls": true} // AfterRollback and Supersede, which alone lead there
+	m := parse(t)
+	for name, s := range m.States {
+		next := []string{s.Next, s.Default}
+		for _, c := range s.Choices {
+			next = append(next, c.Next)
+		}
+		for _, c := range s.Catch {
+			next = append(next, c.Next)
+		}
+		if slices.Contains(next, "ReleaseLock") && !said[name] {
+			t.Errorf("%s releases the lock, and nobody has said how it ended", name)
+		}
+		for reached, from := range map[string]string{"TestAfterRollback": "AfterRollback", "AwaitOwnCalls": "Supersede"} {
+			if slices.Contains(next, reached) && name != from {
+				t.Errorf("%s leads to %s", name, reached)
+			}
+		}
+	}
+}
+
 // An execution is refused, until it is said to be something else; nothing is planned after that.
 func TestTheOutcomeIsSaidAtTheEnd(t *testing.T) {
 	t.Parallel()
