@@ -323,7 +323,8 @@ func TestWhoeverReleasesTheLockHasSaidHowItEnded(t *testing.T) {
 		if slices.Contains(next, "ReleaseLock") && !said[name] {
 			t.Errorf("%s releases the lock, and nobody has said how it ended", name)
 		}
-		for reached, from := range map[string]string{"TestAfterRollback": "AfterRollback", "AwaitOwnCalls": "Supersede"} {
+		for reached, from := range map[string]string{"TestAfterRollback": "AfterRollback",
+			"AwaitOwnCalls": "Supersede"} {
 			if slices.Contains(next, reached) && name != from {
 				t.Errorf("%s leads to %s", name, reached)
 			}

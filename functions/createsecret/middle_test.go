@@ -60,7 +60,10 @@ func TestNothingIsRemovedIfAWSCURRENTChangesMeanwhile(t *testing.T) {
 	w.Before("List", func() { w.Secrets.Add("by-hand", foreign, "AWSCURRENT") })
 	_, err = create(w)
 	fakes.Failed(t, err, failure.Unavailable, "in the middle of this call")
-	if got := w.Writes()[before:]; slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "Remove") }) {
+	if got := w.Writes()[before:]; slices.ContainsFunc(got, func(s string) bool {
+		return strings.HasPrefix(s,
+			"Remove")
+	}) {
 		t.Errorf("the writes were %q", got)
 	}
 }

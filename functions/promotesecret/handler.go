@@ -2,6 +2,7 @@
 package promotesecret
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -74,7 +75,7 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 		}
 	}
 	if err := s.Store.Promote(ctx, from, to); err != nil {
-		return rotation.PromoteOutput{}, err
+		return rotation.PromoteOutput{}, beginAgain(ctx, s, err)
 	}
 	if p.GraceUntil.IsZero() {
 		p.At = s.Now()
@@ -107,13 +108,22 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 		previous = ""
 	}
 	if err := s.Store.Restore(ctx, from, to, previous, in.From.VersionID, in.To.VersionID); err != nil {
-		return err
+		return beginAgain(ctx, s, err)
 	}
 	if j.Promotion != nil && j.Promotion.To == in.To.VersionID {
 		j.Promotion = nil
 		return s.Journal.Save(ctx, j)
 	}
 	return nil
+}
+
+// beginAgain turns a refusal to move the labels into one that is tried again, if AWSCURRENT has moved since Standing
+// read it: what that means, the next try finds out.
+func beginAgain(ctx context.Context, s *invocation.Invocation, err error) error {
+	if !failure.Is(err, failure.Precondition) {
+		return err
+	}
+	return cmp.Or(s.LookAgain(ctx), err)
 }
 
 // storedAs are the versions between which the labels move: if somebody stored one of the two secrets again meanwhile,
