@@ -52,33 +52,21 @@ type entry struct {
 // entries are the functions by the names of their folders.
 func entries() map[string]entry {
 	return map[string]entry{
-		"plan": {func(n string, d invocation.Deps) Function { return Handler(n, d, plan.Handler{Deps: d}.Handle) },
-			[]part{loadBalancers, registrations}},
-		"createsecret": {func(n string, d invocation.Deps) Function {
-			return Handler(n, d,
-				createsecret.Handler{Deps: d}.Handle)
-		},
-			[]part{registrations}},
-		"updatealb": {func(n string, d invocation.Deps) Function {
-			return Handler(n, d,
-				updatealb.Handler{Deps: d}.Handle)
-		},
-			[]part{loadBalancers}},
-		"promotesecret": {func(n string, d invocation.Deps) Function {
-			return Handler(n, d, promotesecret.Handler{Deps: d}.Handle)
-		},
-			nil},
-		"smoketest": {func(n string, d invocation.Deps) Function {
-			return Handler(n, d,
-				smoketest.Handler{Deps: d}.Handle)
-		},
-			[]part{loadBalancers, loadBalancerMetrics}},
-		"retiresecret": {func(n string, d invocation.Deps) Function {
-			return Handler(n, d,
-				retiresecret.Handler{Deps: d}.Handle)
-		},
-			[]part{registrations}},
+		"plan":          with(plan.Handler.Handle, loadBalancers, registrations),
+		"createsecret":  with(createsecret.Handler.Handle, registrations),
+		"updatealb":     with(updatealb.Handler.Handle, loadBalancers),
+		"promotesecret": with(promotesecret.Handler.Handle),
+		"smoketest":     with(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics),
+		"retiresecret":  with(retiresecret.Handler.Handle, registrations),
 	}
+}
+
+// with is a function whose handler is made of nothing but its dependencies.
+func with[H ~struct{ Deps invocation.Deps }, In Input, Out any](
+	handle func(H, context.Context, In) (Out, error), parts ...part) entry {
+	return entry{func(name string, d invocation.Deps) Function {
+		return Handler(name, d, func(ctx context.Context, in In) (Out, error) { return handle(H{d}, ctx, in) })
+	}, parts}
 }
 
 // Machine is what a function runs on, besides its environment. The zero value is AWS Lambda.

@@ -92,7 +92,7 @@ type Invocation struct {
 	labels             *versions.Labels // as they were read last
 	keeper             versions.Keeper  // with the labels
 	stays              string           // the AWSCURRENT that Standing has found
-	known              withoutids.Known // what a provider of package slots goes by
+	known              withoutids.Known // what a provider of package withoutids goes by
 	absent             map[string]bool  // versions that were looked for and are not stored
 }
 

@@ -54,7 +54,7 @@ func (s *Invocation) LookAgain(ctx context.Context) error {
 	return s.Know(ctx)
 }
 
-// Know tells a provider without ids (package slots) which versions there are, by the labels as this call has read them
+// Know tells a provider without ids (package withoutids) which versions there are, by the labels as this call has read them
 // last. It is called before the provider is asked about its secrets.
 func (s *Invocation) Know(ctx context.Context) error {
 	if s.Capable.HasIDs() {

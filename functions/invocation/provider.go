@@ -13,7 +13,7 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// provider makes the client's identity provider: one with ids as it is, any other through package slots, by the model
+// provider makes the client's identity provider: one with ids as it is, any other through package withoutids, by the model
 // that the configuration asks for.
 func (s *Invocation) provider() (idp.Provider, error) {
 	r, err := s.Registrations(s.Config)

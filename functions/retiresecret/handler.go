@@ -129,13 +129,6 @@ func (r *retirement) stand(ctx context.Context) (err error) {
 // look completes the snapshot: what the identity provider has, as far as the decision needs it. Before a secret is
 // found missing, the other must be accepted: else the provider may be ill.
 func (r *retirement) look(ctx context.Context) (err error) {
-	_, tells := r.Provider.(idp.UseReporter)
-	if r.seen.Action == rotation.RetireDelete || r.seen.Capable.CanDisable || tells &&
-		r.seen.Action == rotation.RetireDisable {
-		if err := r.Know(ctx); err != nil {
-			return err
-		}
-	}
 	if err := r.lookUse(ctx); err != nil {
 		return err
 	}
@@ -164,6 +157,9 @@ func (r *retirement) lookUse(ctx context.Context) (err error) {
 	if !ok || r.seen.Action != rotation.RetireDisable || p == nil || p.From != r.seen.Version || p.At.IsZero() {
 		return nil
 	}
+	if err := r.Know(ctx); err != nil {
+		return err
+	}
 	r.seen.Used, err = u.LastUsed(ctx, r.seen.Goes.IdPSecretID)
 	return err
 }
@@ -174,6 +170,9 @@ func (r *retirement) find(ctx context.Context) (err error) {
 	entry, known := r.journal.Secrets[version]
 	if !known || entry.State == journal.Removed {
 		return nil
+	}
+	if err := r.Know(ctx); err != nil {
+		return err
 	}
 	if r.seen.Listed, err = r.Provider.List(ctx); err != nil {
 		return err

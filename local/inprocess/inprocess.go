@@ -28,7 +28,7 @@ type Deployed struct {
 	Environment map[string]string
 }
 
-// Register makes the functions callable in s as orders expects them, and returns their ARNs by name. logs gets what
+// Register makes the functions callable in s as scenario expects them, and returns their ARNs by name. logs gets what
 // they write.
 func Register(s *stack.Stack, logs io.Writer) (map[string]string, error) {
 	as := map[string]Deployed{}

@@ -21,7 +21,7 @@ type Common struct {
 	// State is the state that calls, for logs and metrics.
 	State string `json:"state"`
 	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such
-	// an execution began (package session).
+	// an execution began (package invocation).
 	Config json.RawMessage `json:"config,omitempty"`
 }
 

@@ -35,7 +35,7 @@ func (*Service) SigningName() string { return "dynamodb" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON10 }
 
-var operations = map[string]func(*Service, *awsapi.Call) (any, error){
+var operations = awsapi.Operations[*Service]{
 	"CreateTable": (*Service).createTable,
 	"DeleteTable": (*Service).deleteTable,
 	"GetItem":     (*Service).getItem,
@@ -44,13 +44,7 @@ var operations = map[string]func(*Service, *awsapi.Call) (any, error){
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	operation, ok := operations[call.Operation]
-	if !ok {
-		return nil, awsapi.NotImplemented(call)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return operation(s, call)
+	return operations.Handle(s, &s.mu, call)
 }
 
 // table finds a table by its name or its ARN.

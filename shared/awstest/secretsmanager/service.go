@@ -47,7 +47,7 @@ func (*Service) SigningName() string { return "secretsmanager" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON11 }
 
-var operations = map[string]func(*Service, *awsapi.Call) (any, error){
+var operations = awsapi.Operations[*Service]{
 	"CreateSecret":             (*Service).createSecret,
 	"DescribeSecret":           (*Service).describeSecret,
 	"GetSecretValue":           (*Service).getSecretValue,
@@ -57,13 +57,7 @@ var operations = map[string]func(*Service, *awsapi.Call) (any, error){
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	operation, ok := operations[call.Operation]
-	if !ok {
-		return nil, awsapi.NotImplemented(call)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return operation(s, call)
+	return operations.Handle(s, &s.mu, call)
 }
 
 // find returns the entry of a secret that exists, by its newest state.

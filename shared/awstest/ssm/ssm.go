@@ -53,7 +53,7 @@ func (*Service) SigningName() string { return "ssm" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.JSON11 }
 
-var operations = map[string]func(*Service, *awsapi.Call) (any, error){
+var operations = awsapi.Operations[*Service]{
 	"DeleteParameter":     (*Service).deleteParameter,
 	"GetParameter":        (*Service).getParameter,
 	"GetParameterHistory": (*Service).getParameterHistory,
@@ -62,13 +62,7 @@ var operations = map[string]func(*Service, *awsapi.Call) (any, error){
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	operation, ok := operations[call.Operation]
-	if !ok {
-		return nil, awsapi.NotImplemented(call)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return operation(s, call)
+	return operations.Handle(s, &s.mu, call)
 }
 
 // find returns a parameter by its name or its ARN.

@@ -48,7 +48,7 @@ type Backend interface {
 	Break(op Operation, f Fault)
 }
 
-// Keeper is a Backend whose provider knows secrets only by the versions that are stored (package slots).
+// Keeper is a Backend whose provider knows secrets only by the versions that are stored (package withoutids).
 type Keeper interface {
 	// Store keeps the value of a version, as createsecret does.
 	Store(version string, v secret.Value)

@@ -182,7 +182,7 @@ func leavesOthers(ctx context.Context, c *client) error {
 		room = limit - 1
 	}
 	if !c.capabilities().HasIDs() {
-		return nil // the others are the provider's to end; package slots has rules of its own
+		return nil // the others are the provider's to end; package withoutids has rules of its own
 	}
 	values := map[string]secret.Value{c.id: c.value}
 	var order []string
