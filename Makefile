@@ -72,8 +72,9 @@ race:
 	@test -z "$(RACE)" || $(GO_TEST) $(RACE) $(RACED)
 
 .PHONY: lint
-lint: $(BUILD)/bin/golangci-lint ## .golangci.yml, go mod tidy -diff, the versions of dependencies
-	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && $(BUILD)/bin/golangci-lint run ./... ); done
+lint: $(BUILD)/bin/golangci-lint ## gofmt, go vet, golangci-lint, go mod tidy -diff, the versions of dependencies
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo 'not formatted (run make fmt):'; echo "$$files"; exit 1; }
+	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... && $(BUILD)/bin/golangci-lint run ./... ); done
 	@for m in functions local; do diff <(cd $$m && GOWORK=off $(versions)) <(cd $$m && $(versions)) || { \
 	  echo "go.work builds $$m with other versions than its go.mod: raise the lower ones there"; exit 1; }; done
 	@long=$$(git grep -hoE '^func Test[A-Za-z0-9_]{57,}' -- '*_test.go' || true); test -z "$$long" || { \
