@@ -133,9 +133,8 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 			"clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
 		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer",
 			"eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
-		{"a secret that is created and given",
-			"createSecret: true", "createSecret: true\n    secret: {arn: " +
-				"\"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf\"}",
+		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: " +
+			"\"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf\"}",
 			"clients[1].secret.arn: must be left out: createSecret is true"},
 		{"no secret", "createSecret: true", "createSecret: false",
 			"clients[1].secret.arn: must be the ARN of a Secrets Manager secret"},
@@ -155,8 +154,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 			"clients[1].schedule.expression: must have ? as day of month or as day of week, and not as both"},
 		{"neither days of the month nor of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * ? *)\n",
 			"clients[1].schedule.expression: must have ? as day of month"},
-		{"an hourly cron expression", "cron(0 3 1 * ? *)\n",
-			"cron(0 * 1 * ? *)\n",
+		{"an hourly cron expression", "cron(0 3 1 * ? *)\n", "cron(0 * 1 * ? *)\n",
 			`clients[1].schedule.expression: has the hours "*", which must be one number of 0 to 23: a rotation makes a version`},
 		{"a cron expression of twice a day", "cron(0 3 1 * ? *)\n", "cron(0 3,15 1 * ? *)\n",
 			`clients[1].schedule.expression: has the hours "3,15"`},

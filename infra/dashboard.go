@@ -22,8 +22,7 @@ const legend = "Each client is measured once a day (start an execution with `{\"
 	"true}` to measure now): " +
 	"**days since its secret was made**, which is when it last rotated; for a secret that was never rotated here, " +
 	"since it was stored. **refused**: 1 if the identity provider refuses it. **hours of an open rotation**: 0 if " +
-	"none is, and none has " +
-	"left its lock."
+	"none is, and none has left its lock."
 
 // addDashboard answers: is every client healthy, and when did it last rotate?
 func (r *rotator) addDashboard() {

@@ -103,9 +103,8 @@ func (r *rotator) addWatchRule(what, client, event, field string, balancers []st
 			InputPathsMap: map[string]any{"time": "$.time", "call": "$.detail.eventName",
 				"target": "$.detail.requestParameters." + field,
 				"who":    "$.detail.userIdentity.arn", "service": "$.detail.userIdentity.invokedBy"},
-			InputTemplate: jsii.String(
-				fmt.Sprintf(
-					`{"client": %q, "change": {"time": "<time>", "detail": {"eventName": "<call>", "requestParameters": {%q: "<target>"}, `+
-						`"userIdentity": {"arn": "<who>", "invokedBy": "<service>"}}}}`, client, field)),
+			InputTemplate: jsii.String(fmt.Sprintf(
+				`{"client": %q, "change": {"time": "<time>", "detail": {"eventName": "<call>", "requestParameters": {%q: "<target>"}, `+
+					`"userIdentity": {"arn": "<who>", "invokedBy": "<service>"}}}}`, client, field)),
 		})
 }

@@ -51,8 +51,7 @@ func observed() []may {
 // telling is what a state machine may do to notify.
 func telling() []may {
 	return []may{one("sns:Publish", topic), one("kms:Decrypt kms:GenerateDataKey", key).when(throughSNS),
-		one("events:PutEvents",
-			"arn:aws:events:eu-central-1:111122223333:event-bus/default").when(
+		one("events:PutEvents", "arn:aws:events:eu-central-1:111122223333:event-bus/default").when(
 			`{"StringEquals":{"events:source":"alb-oidc-rotator"}}`)}
 }
 
@@ -132,14 +131,12 @@ func allowed() map[string][]may {
 		},
 		"NotificationsPolicy": {
 			one("sns:Publish", topic).by("*").denied().when(insecure),
-			one("sns:Publish",
-				topic).by(service("cloudwatch")).when(
+			one("sns:Publish", topic).by(service("cloudwatch")).when(
 				source("arn:aws:cloudwatch:eu-central-1:111122223333:alarm:alb-oidc-rotator-*")),
 		},
 		"DeadLettersPolicy": {
 			one("sqs:*", "<DeadLetters.Arn>").by(`{"AWS":"*"}`).denied().when(insecure),
-			one("sqs:SendMessage",
-				"<DeadLetters.Arn>").by(service("events")).when(
+			one("sqs:SendMessage", "<DeadLetters.Arn>").by(service("events")).when(
 				source("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*")),
 		},
 	}
@@ -247,8 +244,7 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 	add("smoketest", one("ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:DescribeNetworkInterfaces "+
 		"ec2:DescribeSubnets ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses", "*"),
 		// for Lambda itself, whose calls have no source function, and not for the function's code
-		one("ec2:*",
-			"*").denied().when(
+		one("ec2:*", "*").denied().when(
 			`{"ArnLike":{"lambda:SourceFunctionArn":["arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest",`+
 				`"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-smoketest:*"]}}`))
 	checkPolicies(t, everyOption(t), list)

@@ -22,9 +22,8 @@ func crowd(t *testing.T, n, balancers int) File {
 		c.KMSKeys = []string{fmt.Sprintf("arn:aws:kms:eu-central-1:111122223333:key/0a1b2c3d-0000-0000-0000-%012d", i)}
 		c.LoadBalancers = nil
 		for b := range balancers {
-			c.LoadBalancers = append(c.LoadBalancers,
-				fmt.Sprintf(
-					"arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/a-name-of-32-characters-000-%02d-%02d/50dc6c495c0c9188", i, b))
+			c.LoadBalancers = append(c.LoadBalancers, fmt.Sprintf(
+				"arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/a-name-of-32-characters-000-%02d-%02d/50dc6c495c0c9188", i, b))
 		}
 	}
 	return f

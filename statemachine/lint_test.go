@@ -236,8 +236,7 @@ func TestASecretGoesOnlyAfterARecentSearch(t *testing.T) {
 			t.Errorf("%s is told %v", name, got)
 		}
 		if !slices.ContainsFunc(s.Catch, func(c catch) bool {
-			return slices.Equal(c.ErrorEquals, outdated) &&
-				c.Next == next
+			return slices.Equal(c.ErrorEquals, outdated) && c.Next == next
 		}) {
 			t.Errorf("%s does not go back to %s: it would take away what new targets have", name, next)
 		}

@@ -36,8 +36,7 @@ func TestWhatIsRefusedChangesNothing(t *testing.T) {
 		"an execution that lost the lock": {func(w *fakes.World) { w.Journal.SetOwner(fakes.Other) },
 			rotation.CreateInput{From: ref(older), To: ref(newer)}, failure.LockLost, fakes.Other},
 		"an execution that loses the lock at this moment": {func(w *fakes.World) {
-			w.Before("List",
-				func() { w.Journal.SetOwner(fakes.Other) })
+			w.Before("List", func() { w.Journal.SetOwner(fakes.Other) })
 		},
 			rotation.CreateInput{From: ref(older), To: ref(newer)}, failure.LockLost, fakes.Other},
 	} {

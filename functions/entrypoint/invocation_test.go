@@ -92,14 +92,10 @@ func TestInputThatIsNotTheFunctionsIsRefusedByItsPath(t *testing.T) {
 func TestAnErrorIsNamedByItsKind(t *testing.T) {
 	t.Parallel()
 	cases := map[error]failure.Kind{
-		errors.New(
-			"unforeseen"): failure.Internal,
-		fmt.Errorf("reading: %w",
-			context.DeadlineExceeded): failure.Unavailable,
-		fmt.Errorf("reading: %w",
-			context.Canceled): failure.Unavailable,
-		fmt.Errorf("creating: %w", failure.New(failure.Throttled,
-			"slow down")): failure.Throttled,
+		errors.New("unforeseen"):                                                failure.Internal,
+		fmt.Errorf("reading: %w", context.DeadlineExceeded):                     failure.Unavailable,
+		fmt.Errorf("reading: %w", context.Canceled):                             failure.Unavailable,
+		fmt.Errorf("creating: %w", failure.New(failure.Throttled, "slow down")): failure.Throttled,
 		failure.Wrap(failure.Precondition, failure.New(failure.Throttled, "slow down"),
 			"the outer kind counts"): failure.Precondition,
 	}
@@ -198,8 +194,7 @@ func TestAPanicIsLeftToTheRuntime(t *testing.T) {
 			t.Errorf("the panic is %v", got)
 		}
 	}()
-	got, _, err := run(t.Context(), call, func(context.Context, rotation.CreateInput) (rotation.CreateOutput,
-		error) {
+	got, _, err := run(t.Context(), call, func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) {
 		panic("a bug")
 	})
 	t.Errorf("the panic became the answer %v, %v", got, err)

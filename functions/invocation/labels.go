@@ -54,8 +54,8 @@ func (s *Invocation) LookAgain(ctx context.Context) error {
 	return s.Know(ctx)
 }
 
-// Know tells a provider without ids (package withoutids) which versions there are, by the labels as this call has read them
-// last. It is called before the provider is asked about its secrets.
+// Know tells a provider without ids (package withoutids) which versions there are, by the labels as this call has read
+// them last. It is called before the provider is asked about its secrets.
 func (s *Invocation) Know(ctx context.Context) error {
 	if s.Capable.HasIDs() {
 		return nil

@@ -57,8 +57,7 @@ func TestARefusalIsProvenByAnotherSecretThatIsAccepted(t *testing.T) {
 			"no other secret is accepted"},
 		"only one answer is wrong": {func(n int, _ secret.Value) bool { return n == 1 }, "", ""},
 		"it falls ill meanwhile": {func(n int, v secret.Value) bool {
-			return v.Equal(secret.New(value)) ||
-				n > 4
+			return v.Equal(secret.New(value)) || n > 4
 		}, failure.Unavailable, "no other secret is accepted"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -133,8 +132,7 @@ func TestASecretThatIsGoneMustBeRefusedBetweenAcceptances(t *testing.T) {
 			return func(_ int, v secret.Value) bool { return v.Equal(old(w)) }
 		}, "", ""},
 		"still accepted": {func(*fakes.World) func(int, secret.Value) bool {
-			return func(int,
-				secret.Value) bool {
+			return func(int, secret.Value) bool {
 				return false
 			}
 		},
@@ -144,8 +142,7 @@ func TestASecretThatIsGoneMustBeRefusedBetweenAcceptances(t *testing.T) {
 		},
 			failure.StillAccepted, "still accepts"},
 		"everything is refused": {func(*fakes.World) func(int, secret.Value) bool {
-			return func(int,
-				secret.Value) bool {
+			return func(int, secret.Value) bool {
 				return true
 			}
 		},

@@ -13,8 +13,8 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// provider makes the client's identity provider: one with ids as it is, any other through package withoutids, by the model
-// that the configuration asks for.
+// provider makes the client's identity provider: one with ids as it is, any other through package withoutids, by the
+// model that the configuration asks for.
 func (s *Invocation) provider() (idp.Provider, error) {
 	r, err := s.Registrations(s.Config)
 	if err != nil {

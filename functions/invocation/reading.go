@@ -52,8 +52,7 @@ func (s *Invocation) form(version string, t versions.Text) (key string, ok bool)
 	keys := slices.DeleteFunc(t.Keys(), func(key string) bool { return s.public(t, key) })
 	if len(keys) > 1 {
 		keys = slices.DeleteFunc(keys, func(key string) bool {
-			return !strings.Contains(strings.ToLower(key),
-				"secret")
+			return !strings.Contains(strings.ToLower(key), "secret")
 		})
 	}
 	if len(keys) == 1 {
@@ -91,8 +90,7 @@ func (s *Invocation) readings(version string, t versions.Text) []secret.Value {
 	}
 	public := s.publicTexts()
 	return slices.DeleteFunc(t.Readings(), func(v secret.Value) bool {
-		return versions.Same([]secret.Value{v},
-			public)
+		return versions.Same([]secret.Value{v}, public)
 	})
 }
 

@@ -21,8 +21,7 @@ func TestAThirdVersionAsCurrentIsToldFromTheRotationsOwn(t *testing.T) {
 		"on the new one":           {func(w *fakes.World) { w.Secrets.SetLabel("AWSCURRENT", newer) }, newer, newer},
 		"the new one stored again": {func(w *fakes.World) { w.Secrets.Add(third, value, "AWSCURRENT") }, newer, third},
 		"the old one stored again": {func(w *fakes.World) {
-			w.Secrets.Add(third, w.Secrets.Value(fakes.Old),
-				"AWSCURRENT")
+			w.Secrets.Add(third, w.Secrets.Value(fakes.Old), "AWSCURRENT")
 		}, fakes.Old, third},
 		"another": {func(w *fakes.World) { w.Secrets.Add(third, foreign, "AWSCURRENT") }, "", ""},
 		"another, and ours are gone": {func(w *fakes.World) {

@@ -188,13 +188,11 @@ func TestEachReasonAgainstARotationIsTold(t *testing.T) {
 		"whether it is accepted cannot be told": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "invalid_grant" })
 		}, failure.Unavailable, "cannot be told"},
-		"several secrets and none named as current": {func(_ *fakes.World,
-			v *memory.Vendor) {
+		"several secrets and none named as current": {func(_ *fakes.World, v *memory.Vendor) {
 			v.Add(secret.New(value))
 		},
 			failure.Precondition, "2 active secrets"},
-		"the secret named as current does not exist": {func(w *fakes.World,
-			_ *memory.Vendor) {
+		"the secret named as current does not exist": {func(w *fakes.World, _ *memory.Vendor) {
 			w.Client.IdentityProvider.CurrentSecretID = "mem-7"
 		},
 			failure.Precondition, "does not list mem-7"},

@@ -75,8 +75,8 @@ func openLogins(c config.Client, targets int) []string {
 	}
 	return []string{fmt.Sprintf("logins that are open while the load balancers switch to the other registration of "+
 		"the pair fail: these users see HTTP 401 at the callback and have to open the application again, for up to "+
-		"%d s (%d targets, and spreadSeconds), and once "+
-		"more if the rotation is rolled back: rotate at a quiet hour (a schedule of cron, not rate)", c.Spread()+
+		"%d s (%d targets, and spreadSeconds), and once more if the rotation is rolled back: rotate at a quiet hour "+
+		"(a schedule of cron, not rate)", c.Spread()+
 		perTarget*targets, targets)}
 }
 
@@ -88,8 +88,7 @@ func heldUp(c config.Client) []string {
 	}
 	return []string{"no login test is configured, so no test logs in with the new secret through a load balancer, " +
 		"and anybody who makes the load balancers count authentication errors (ELBAuthError) while no user logs in " +
-		"can have a rotation rolled back: add " +
-		"smokeTests.login"}
+		"can have a rotation rolled back: add smokeTests.login"}
 }
 
 // line is the report about the identity provider for a refusal, which has no other place for it.

@@ -102,8 +102,7 @@ func (s snapshot) disabling() (step, string, error) {
 			"the old secret was used at %s, although every known target had left it by %s: "+
 				"something else uses it, a load balancer that is not in loadBalancers or another application; give "+
 				"that the new secret first. Or something put it back on a target in the meantime, such as a template "+
-				"with the old "+
-				"secret; then see to it that it does not again",
+				"with the old secret; then see to it that it does not again",
 			rotation.Timestamp(s.Used), rotation.Timestamp(s.Promotion.At))
 	case !s.Capable.CanDisable:
 		return rest, resultUnsupported, nil

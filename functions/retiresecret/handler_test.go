@@ -246,8 +246,7 @@ func TestWhatIsRefusedRemovesAndDisablesNothing(t *testing.T) {
 		"the secret that is current": {func(*fakes.World) {}, newer, older, failure.Precondition,
 			"AWSCURRENT is on version version-new"},
 		"anything while the label is elsewhere": {func(w *fakes.World) {
-			w.Secrets.Add("version-x", fakes.Mark+"-x",
-				"AWSCURRENT")
+			w.Secrets.Add("version-x", fakes.Mark+"-x", "AWSCURRENT")
 		},
 			older, newer, failure.Superseded, "AWSCURRENT is version version-x"},
 		"while the secret that stays is not accepted": {reject(value), older, newer, failure.SecretRefused,

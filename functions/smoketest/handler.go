@@ -26,8 +26,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.SmokeInput) (rotation.S
 	if h.Deps.InVPC && failure.Is(err, failure.Unavailable) {
 		err = failure.New(failure.Unavailable, "%s (the smoke tests of all clients run in the VPC of "+
 			"stack.smokeTestVpc, whose subnets need a NAT gateway, or endpoints for AWS's APIs and a way to the "+
-			"identity providers: see docs/deploying.md, Smoke tests in "+
-			"a VPC)", err)
+			"identity providers: see docs/deploying.md, Smoke tests in a VPC)", err)
 	}
 	return out, err
 }

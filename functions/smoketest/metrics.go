@@ -46,8 +46,7 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 		}
 		why = fmt.Sprintf("logins go on, as far as can be told: of the load balancers through whose every node no "+
 			"login test is seen to pass (%s), none has had its logins stop and more errors than usual besides; other "+
-			"clients of a load balancer count "+
-			"in both metrics", names(suspects))
+			"clients of a load balancer count in both metrics", names(suspects))
 	}
 	e.OK, e.Detail = true, e.Detail+"; "+why
 	t.notice = "more authentication errors than usual (ELBAuthError " + e.Detail +

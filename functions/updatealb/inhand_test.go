@@ -19,14 +19,12 @@ func TestOnlyASecretThatARotationHasInHandIsPutOnTargets(t *testing.T) {
 		journal journal.Journal
 		allowed bool
 	}{
-		"AWSCURRENT": {fakes.Old, journal.Journal{}, true},
-		"AWSPENDING": {newer, journal.Journal{}, true},
-		"promoted from": {made, journal.Journal{Promotion: &journal.Promotion{From: made, To: fakes.Old}},
+		"AWSCURRENT":    {fakes.Old, journal.Journal{}, true},
+		"AWSPENDING":    {newer, journal.Journal{}, true},
+		"promoted from": {made, journal.Journal{Promotion: &journal.Promotion{From: made, To: fakes.Old}}, true},
+		"promoted to":   {made, journal.Journal{Promotion: &journal.Promotion{From: fakes.Old, To: made}}, true},
+		"intended": {made, journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Intended}}},
 			true},
-		"promoted to": {made, journal.Journal{Promotion: &journal.Promotion{From: fakes.Old, To: made}},
-			true},
-		"intended": {made,
-			journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Intended}}}, true},
 		"live": {made, journal.Journal{Secrets: map[string]journal.Entry{made: {State: journal.Live,
 			IdPSecretID: "mem-7"}}}, true},
 		"removed": {dead,

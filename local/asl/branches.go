@@ -59,8 +59,7 @@ func (x *Execution) runMap(ctx context.Context, s *scope, st *State, v view) (js
 		}
 	}
 	return x.join(ctx, s, st, int(width), func(ctx context.Context, i int) *failure {
-		return x.iterate(ctx, s, st,
-			v, i)
+		return x.iterate(ctx, s, st, v, i)
 	})
 }
 

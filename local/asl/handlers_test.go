@@ -207,8 +207,7 @@ func TestDefinitionsAreRefusedByThePathOfTheField(t *testing.T) {
 		`{`: "",
 		`{"StartAt":"P","States":{` + pass +
 			`}}`: "/States/P/QueryLanguage",
-		machine("X",
-			pass): "/StartAt",
+		machine("X", pass): "/StartAt",
 		machine("P",
 			`"P":{"Type":"Pass","Next":"Q"}`): "/States/P",
 		machine("P", pass+
@@ -257,8 +256,7 @@ func TestDefinitionsAreRefusedByThePathOfTheField(t *testing.T) {
 	} {
 		m, diagnostics := asl.Parse([]byte(definition), e)
 		found := slices.ContainsFunc(diagnostics, func(d asl.Diagnostic) bool {
-			return d.Location == location &&
-				d.Severity == "ERROR" && d.Message != ""
+			return d.Location == location && d.Severity == "ERROR" && d.Message != ""
 		})
 		if m != nil || !found {
 			t.Errorf("%s\n  reported %s; want something at %q", definition, fmt.Sprint(diagnostics), location)

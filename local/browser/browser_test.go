@@ -176,8 +176,7 @@ func TestFailureNamesStepHostAndStatusAndNoSecret(t *testing.T) {
 			password, "open the page at elsewhere.example: "},
 		"a redirect leaves https": {redirect("http://app.test/?code=hidden-code", 302), password,
 			"open the page at app.test: scheme"},
-		"a redirect to nowhere": {static(302, "text/plain", ""), password,
-			"open the page at app.test (status 302): "},
+		"a redirect to nowhere": {static(302, "text/plain", ""), password, "open the page at app.test (status 302): "},
 		"the form would go to another host": {redirect("https://other.test/steal", 307), password,
 			"return to the page at app.test (status 307): "},
 	} {

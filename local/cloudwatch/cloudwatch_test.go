@@ -160,19 +160,15 @@ func TestRequestsThatCannotBeHonouredAreRefused(t *testing.T) {
 		code   string
 	}{
 		"another statistic": {func(in *sdk.GetMetricDataInput) {
-			in.MetricDataQueries[0].MetricStat.Stat = aws.String(
-				"p99")
+			in.MetricDataQueries[0].MetricStat.Stat = aws.String("p99")
 		}, "NotImplemented"},
 		"an expression": {func(in *sdk.GetMetricDataInput) {
-			in.MetricDataQueries[0].Expression = aws.String(
-				"SUM(METRICS())")
+			in.MetricDataQueries[0].Expression = aws.String("SUM(METRICS())")
 		}, "NotImplemented"},
-		"an order": {func(in *sdk.GetMetricDataInput) { in.ScanBy = types.ScanByTimestampAscending },
-			"NotImplemented"},
-		"no time": {func(in *sdk.GetMetricDataInput) { in.EndTime = in.StartTime }, "ValidationError"},
+		"an order": {func(in *sdk.GetMetricDataInput) { in.ScanBy = types.ScanByTimestampAscending }, "NotImplemented"},
+		"no time":  {func(in *sdk.GetMetricDataInput) { in.EndTime = in.StartTime }, "ValidationError"},
 		"an odd period": {func(in *sdk.GetMetricDataInput) {
-			in.MetricDataQueries[0].MetricStat.Period = aws.Int32(
-				61)
+			in.MetricDataQueries[0].MetricStat.Period = aws.Int32(61)
 		}, "ValidationError"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,10 +70,9 @@ func TestWhatGoesWrongAtTheIdPIsAnsweredAndCountedAsALBDoes(t *testing.T) {
 		"user info about somebody else": {func(r *rig) { r.idp.userinfo = status(200, `{"sub":"user-2"}`) },
 			500, dataplane.InvalidUserinfoResponse, "ELBAuthFailure"},
 		"a token endpoint that is not there": {func(r *rig) {
-			r.setLogin("s1",
-				func(c *types.AuthenticateOidcActionConfig) {
-					c.TokenEndpoint = aws.String("https://127.0.0.1:1/token")
-				})
+			r.setLogin("s1", func(c *types.AuthenticateOidcActionConfig) {
+				c.TokenEndpoint = aws.String("https://127.0.0.1:1/token")
+			})
 		}, 500, dataplane.TokenRequestTimeout, "ELBAuthError"},
 		"a user info endpoint that closes the connection": {func(r *rig) {
 			r.idp.userinfo = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -110,8 +109,7 @@ func TestACallbackThatIsNotInOrderIs401AndLeavesTheCodeUnspent(t *testing.T) {
 			b.step("https://" + b.address(0) + "/app/page")
 			return u
 		}, dataplane.InvalidNonce},
-		"without a code, as when the IdP reports an error": {func(_ *browser,
-			u string) string {
+		"without a code, as when the IdP reports an error": {func(_ *browser, u string) string {
 			return strings.Replace(u, "code=", "error=", 1)
 		}, dataplane.MissingCodeParam},
 	} {

@@ -53,8 +53,7 @@ func TestTheBrowserIsSentToTheIdPWithTheRuleSettings(t *testing.T) {
 		}
 	}
 	if i := slices.IndexFunc(res.Cookies(), func(c *http.Cookie) bool {
-		return c.Name == "AWSALBAuthNonce" &&
-			c.Secure && c.HttpOnly
+		return c.Name == "AWSALBAuthNonce" && c.Secure && c.HttpOnly
 	}); i < 0 {
 		t.Errorf("cookies are %v", res.Cookies())
 	}
@@ -67,8 +66,7 @@ func TestASessionWorksOnBothNodesAndItsCookieIsSecureAndHTTPOnly(t *testing.T) {
 	back := b.step(first.Header.Get("Location")).Header.Get("Location")
 	done := b.step(back)
 	if i := slices.IndexFunc(done.Cookies(), func(c *http.Cookie) bool {
-		return c.Name == "AWSELBAuthSessionCookie-0" &&
-			c.Secure && c.HttpOnly
+		return c.Name == "AWSELBAuthSessionCookie-0" && c.Secure && c.HttpOnly
 	}); i < 0 {
 		t.Fatalf("the callback answered %d with cookies %v", done.StatusCode, done.Cookies())
 	}

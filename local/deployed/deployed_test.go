@@ -57,8 +57,7 @@ func TestARotationSucceedsAsTheTemplateDeploysIt(t *testing.T) {
 		t.Errorf("calls were made by %v", actors)
 	}
 	if !slices.ContainsFunc(w.requests, func(r request) bool {
-		return r.actor == "updatealb" &&
-			r.action == "elasticloadbalancing:ModifyRule"
+		return r.actor == "updatealb" && r.action == "elasticloadbalancing:ModifyRule"
 	}) {
 		t.Error("updatealb modifies no rule: the calls are not told apart")
 	}
@@ -105,8 +104,7 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 	elsewhere := func(old, new string) func(map[string]any) map[string]any {
 		return func(s map[string]any) map[string]any {
 			s["Resource"] = replaced(s["Resource"], func(arn string) string {
-				return strings.ReplaceAll(arn, old,
-					new)
+				return strings.ReplaceAll(arn, old, new)
 			})
 			return s
 		}

@@ -80,8 +80,7 @@ func TestAnotherClientsConfigurationEndsARotationUntouched(t *testing.T) {
 	for name, change := range map[string]func(*config.Client){
 		gone: nil,
 		"secret.arn": func(c *config.Client) {
-			c.Secret.ARN = strings.Replace(c.Secret.ARN,
-				"client-secret", "another", 1)
+			c.Secret.ARN = strings.Replace(c.Secret.ARN, "client-secret", "another", 1)
 		},
 		"issuer":                      func(c *config.Client) { c.Issuer = "https://another.example" },
 		"clientId":                    func(c *config.Client) { c.ClientID += "x" },

@@ -51,9 +51,8 @@ func TestASecretThatAPersonStoredIsRotatedTo(t *testing.T) {
 			t.Errorf("the labels are %v", got)
 		}
 		told := w.notices()
-		if last := told[len(told)-1]; !strings.Contains(last,
-			"The secret of version "+old+
-				": nothing of this system uses it any more; remove it at the identity provider now") {
+		if last := told[len(told)-1]; !strings.Contains(last, "The secret of version "+old+
+			": nothing of this system uses it any more; remove it at the identity provider now") {
 			t.Errorf("people are told %q", last)
 		}
 	}

@@ -81,8 +81,7 @@ func TestAFailureIsToldToPeopleInWords(t *testing.T) {
 		"rolled-back-without-a-grace-period": {without, func(w *world) { w.failing("VerifyNewSecret") },
 			`{"client": "orders-web", "gracePeriodSeconds": 0}`},
 		"refused-by-plan": {without, func(w *world) {
-			add(t, w,
-				"somebody-elses-secret-0123456789abcdef")
+			add(t, w, "somebody-elses-secret-0123456789abcdef")
 		}, plain},
 		"refused-by-a-test": {func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" },
 			func(*world) {}, `{"client": "orders-web", "reason": "monthly"}`},

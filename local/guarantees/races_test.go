@@ -175,25 +175,20 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 	lostReply := fault.Rule{Service: "idp", Operation: "entra.addPassword", Mode: fault.Lose, Times: 1}
 	for name, quirk := range map[string]func(*world, *entratest.Entra){
 		"token servers that learn one by one": func(_ *world, e *entratest.Entra) {
-			e.SetReplicas(0,
-				20*time.Second, 45*time.Second)
+			e.SetReplicas(0, 20*time.Second, 45*time.Second)
 		},
-		"a list that lags": func(_ *world,
-			e *entratest.Entra) {
+		"a list that lags": func(_ *world, e *entratest.Entra) {
 			e.SetListDelay(30 * time.Second)
 		},
-		"a list that lags, and a lost reply": func(w *world,
-			e *entratest.Entra) {
+		"a list that lags, and a lost reply": func(w *world, e *entratest.Entra) {
 			e.SetListDelay(30 * time.Second)
 			w.fault(lostReply)
 		},
-		"a list that lags for long, and a lost reply": func(w *world,
-			e *entratest.Entra) {
+		"a list that lags for long, and a lost reply": func(w *world, e *entratest.Entra) {
 			e.SetListDelay(120 * time.Second)
 			w.fault(lostReply)
 		},
-		"a list that lags, and a function that was lost": func(w *world,
-			e *entratest.Entra) {
+		"a list that lags, and a function that was lost": func(w *world, e *entratest.Entra) {
 			e.SetListDelay(150 * time.Second)
 			w.fault(lostSave())
 		},

@@ -78,8 +78,7 @@ func (r creation) check() error {
 			if _, ok := r.Environment.Variables[key]; ok {
 				return invalidParameter("Lambda was unable to configure your environment variables because the "+
 					"environment variables you have provided contains reserved keys that are currently not supported "+
-					"for modification. "+
-					"Reserved keys used in this request: %s", key)
+					"for modification. Reserved keys used in this request: %s", key)
 			}
 		}
 	}

@@ -25,12 +25,10 @@ func (p *process) runtimeAPI() http.Handler {
 	const invocations = "/2018-06-01/runtime/invocation/"
 	mux.HandleFunc("GET "+invocations+"next", p.next)
 	mux.HandleFunc("POST "+invocations+"{id}/response", func(w http.ResponseWriter, r *http.Request) {
-		p.answer(w, r,
-			false)
+		p.answer(w, r, false)
 	})
 	mux.HandleFunc("POST "+invocations+"{id}/error", func(w http.ResponseWriter, r *http.Request) {
-		p.answer(w, r,
-			true)
+		p.answer(w, r, true)
 	})
 	return mux
 }

@@ -302,8 +302,7 @@ func TestASchedulesGroupAndSettingsReadBack(t *testing.T) {
 	got, err := s.client.GetSchedule(ctx, &sdk.GetScheduleInput{Name: aws.String("hr"),
 		GroupName: aws.String("rotations")})
 	if err != nil || *got.ScheduleExpression != "cron(0 3 1 * ? *)" || got.State != types.ScheduleStateEnabled ||
-		*got.ScheduleExpressionTimezone != "UTC" ||
-		!got.CreationDate.Equal(start()) ||
+		*got.ScheduleExpressionTimezone != "UTC" || !got.CreationDate.Equal(start()) ||
 		*got.Arn != "arn:aws:scheduler:eu-central-1:111122223333:schedule/rotations/hr" || *got.Target.RoleArn != role {
 		t.Errorf("%+v %v", got, err)
 	}

@@ -50,8 +50,7 @@ func (s *Stack) routes(api *awsapi.Server) http.Handler {
 		}
 	})
 	mux.HandleFunc("/_local/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, localAPI,
-			http.StatusNotFound)
+		http.Error(w, localAPI, http.StatusNotFound)
 	})
 	return mux
 }

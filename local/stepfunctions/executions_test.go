@@ -93,8 +93,7 @@ func TestDescribeExecutionTellsHowEachKindOfEndLooks(t *testing.T) {
 	w.wait(arn)
 	d := w.describe(arn)
 	if d.Status != "SUCCEEDED" || *d.Output != `{"a":1}` || *d.Input != `{"a":1}` || !d.StartDate.Equal(start) ||
-		d.StopDate == nil ||
-		d.RedriveStatus != "NOT_REDRIVABLE" ||
+		d.StopDate == nil || d.RedriveStatus != "NOT_REDRIVABLE" ||
 		*d.RedriveStatusReason != "Execution is SUCCEEDED and cannot be redriven" {
 		t.Errorf("succeeded: %+v", d)
 	}

@@ -91,8 +91,7 @@ func TestEveryFieldOfAnActionIsCompared(t *testing.T) {
 			a[1].Order = aws.Int32(3)
 			return a
 		}, "a[1].Order"},
-		"the type": {func(a []types.Action) []types.Action { a[1].Type = "redirect"; return a },
-			"a[1].Type"},
+		"the type": {func(a []types.Action) []types.Action { a[1].Type = "redirect"; return a }, "a[1].Type"},
 		"an action's configuration gone": {func(a []types.Action) []types.Action { a[1].ForwardConfig = nil; return a },
 			"a[1].ForwardConfig"},
 		"a weight": {func(a []types.Action) []types.Action {

@@ -214,8 +214,7 @@ func (s *search) warnOfUserInfo(target string, o *types.AuthenticateOidcActionCo
 	got := aws.ToString(o.UserInfoEndpoint)
 	if want := s.want.name(o).UserInfoEndpoint; want != "" && !config.SameURL(want, got) {
 		s.found.Warnings = append(s.found.Warnings,
-			fmt.Sprintf("%s has user info endpoint %q, but its alias says %q: correct one of them",
-				target, got, want))
+			fmt.Sprintf("%s has user info endpoint %q, but its alias says %q: correct one of them", target, got, want))
 	}
 }
 
@@ -249,8 +248,7 @@ func (s *search) refuseCognito(target string, a types.Action) {
 		fmt.Sprintf("%s logs in with app client %s by authenticate-cognito: such an action carries no "+
 			"client secret and is not rotated, and its logins may fail once the old secret is removed, because AWS "+
 			"does not say when the load balancer reads the new one from Cognito; make it an authenticate-oidc action "+
-			"with the pool's "+
-			"endpoints, or give it an app client of its own",
+			"with the pool's endpoints, or give it an app client of its own",
 			target, aws.ToString(c.UserPoolClientId)))
 }
 

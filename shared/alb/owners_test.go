@@ -32,9 +32,8 @@ func TestTagsTellWhoElseWritesTheTarget(t *testing.T) {
 		"EKS Auto Mode's gateway": {rule, "gateway.eks.amazonaws.com.alb/resource", "443:1", true, "EKS Auto Mode"},
 		"Gateway API": {listener, "gateway.k8s.aws.alb/stack", "shop/web", true,
 			"AWS Load Balancer Controller"},
-		"ACK": {rule, "services.k8s.aws/controller-version", "elbv2-1.0.0", true, "(ACK)"},
-		"Crossplane": {rule, "crossplane-kind", "lblistenerrule.elbv2.aws.upbound.io", true,
-			"Crossplane"},
+		"ACK":               {rule, "services.k8s.aws/controller-version", "elbv2-1.0.0", true, "(ACK)"},
+		"Crossplane":        {rule, "crossplane-kind", "lblistenerrule.elbv2.aws.upbound.io", true, "Crossplane"},
 		"Crossplane's name": {rule, "crossplane-name", "orders", true, "managed resource"},
 
 		"CloudFormation":            {rule, "aws:cloudformation:stack-name", "web", false, "UseExistingClientSecret"},

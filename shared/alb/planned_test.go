@@ -22,8 +22,7 @@ func TestWhatWasThereWhenItWasPlannedIsNotRefusedLater(t *testing.T) {
 			ts[0].Tags = tags[ts[0].Key()]
 			return ts
 		}, false},
-		"planned by a release that noted no tags": {func(ts []rotation.Target,
-			_ map[string]string) []rotation.Target {
+		"planned by a release that noted no tags": {func(ts []rotation.Target, _ map[string]string) []rotation.Target {
 			return ts
 		}, false},
 		"planned with other tags": {func(ts []rotation.Target, _ map[string]string) []rotation.Target {

@@ -399,8 +399,7 @@ func TestARetryAfterAFaultSetsTheSecret(t *testing.T) {
 		fault fault.Rule
 		want  failure.Kind
 	}{
-		"throttled": {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ThrottlingException"},
-			failure.Throttled},
+		"throttled":      {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ThrottlingException"}, failure.Throttled},
 		"internal error": {fault.Rule{Mode: fault.Refuse}, failure.Unavailable},
 		"reply lost":     {fault.Rule{Mode: fault.Lose}, failure.Unavailable},
 		"message quotes secret": {fault.Rule{Mode: fault.Refuse, Status: 400, Code: "ValidationError"},

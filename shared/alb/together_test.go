@@ -24,19 +24,16 @@ func TestATargetWhosePartsDoNotBelongTogetherIsRefused(t *testing.T) {
 		"a URL as Region":  in("evil.example/#"),
 		"no Region":        in(""),
 		"a listener of another": func(t *rotation.Target) {
-			t.ListenerARN = strings.Replace(listener, "orders-alb",
-				"billing", 1)
+			t.ListenerARN = strings.Replace(listener, "orders-alb", "billing", 1)
 		},
 		"no listener":              func(t *rotation.Target) { t.ListenerARN = "" },
 		"the load balancer itself": func(t *rotation.Target) { t.ListenerARN = strings.TrimSuffix(listener, "1") },
 		"a rule of another": func(t *rotation.Target) {
-			t.RuleARN = strings.Replace(rule, "orders-alb",
-				"billing", 1)
+			t.RuleARN = strings.Replace(rule, "orders-alb", "billing", 1)
 		},
 		"a rule of a listener": func(t *rotation.Target) { t.RuleARN = strings.Replace(rule, "/1/10", "/2/10", 1) },
 		"another account": func(t *rotation.Target) {
-			t.RuleARN = strings.Replace(rule, "111122223333",
-				"444455556666", 1)
+			t.RuleARN = strings.Replace(rule, "111122223333", "444455556666", 1)
 		},
 		"no load balancer": func(t *rotation.Target) { t.LoadBalancerARN = "" },
 	} {

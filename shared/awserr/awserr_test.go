@@ -35,10 +35,9 @@ func TestTheKindFollowsFromTheAnswer(t *testing.T) {
 		err  error
 		want failure.Kind
 	}{
-		"throttling as HTTP 400": {answered(400, code("ThrottlingException")), failure.Throttled},
-		"throttling as HTTP 503": {answered(503, code("RequestLimitExceeded")), failure.Throttled},
-		"too many requests": {answered(400, code("TooManyRequestsException")),
-			failure.Throttled},
+		"throttling as HTTP 400":        {answered(400, code("ThrottlingException")), failure.Throttled},
+		"throttling as HTTP 503":        {answered(503, code("RequestLimitExceeded")), failure.Throttled},
+		"too many requests":             {answered(400, code("TooManyRequestsException")), failure.Throttled},
 		"an unknown code with HTTP 429": {answered(429, code("Slow")), failure.Throttled},
 		"HTTP 429 without a code":       {answered(429, errors.New("no body")), failure.Throttled},
 		"a DynamoDB table out of capacity": {answered(400, code("ProvisionedThroughputExceededException")),
@@ -60,11 +59,9 @@ func TestTheKindFollowsFromTheAnswer(t *testing.T) {
 		"a connection that broke": {&smithyhttp.RequestSendError{Err: io.EOF}, failure.Unavailable},
 		"a name that does not resolve": {&url.Error{Op: "Post", URL: "https://x",
 			Err: errors.New("no host")}, failure.Unavailable},
-		"a context that ended": {fmt.Errorf("waiting: %w", context.DeadlineExceeded),
-			failure.Unavailable},
-		"a call that was cancelled": {&smithy.CanceledError{Err: errors.New("x")}, failure.Unavailable},
-		"the client's own retry quota": {fmt.Errorf("token: %w", ratelimit.QuotaExceededError{}),
-			failure.Unavailable},
+		"a context that ended":         {fmt.Errorf("waiting: %w", context.DeadlineExceeded), failure.Unavailable},
+		"a call that was cancelled":    {&smithy.CanceledError{Err: errors.New("x")}, failure.Unavailable},
+		"the client's own retry quota": {fmt.Errorf("token: %w", ratelimit.QuotaExceededError{}), failure.Unavailable},
 		"a failure that has a kind already": {fmt.Errorf("x: %w", failure.New(failure.LockLost, "lost")),
 			failure.LockLost},
 		"a code that only the caller knows": {answered(400, code("RuleNotFound")), failure.Internal},

@@ -67,8 +67,7 @@ func TestAGoodConfigurationIsRead(t *testing.T) {
 	if c.Name != "orders-web" || c.Secret.JSONKey != "clientSecret" ||
 		c.IdentityProvider.AuthMethod() != "client_secret_post" ||
 		c.GracePeriod() != 3600 || c.Spread() != 90 || c.SmokeTests.Credential.InARow(0) != 5 ||
-		c.SmokeTests.Credential.Interval(0) != 0 ||
-		c.SmokeTests.AuthErrors() != 2 ||
+		c.SmokeTests.Credential.Interval(0) != 0 || c.SmokeTests.AuthErrors() != 2 ||
 		string(c.IdentityProvider.Settings) != `{"orgUrl": "https://example.okta.com"}` {
 		t.Errorf("got %+v", c)
 	}

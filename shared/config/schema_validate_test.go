@@ -36,8 +36,7 @@ func apply(schema map[string]any, keyword string, value any, path string) error 
 		ok = typeOf(value) == argument
 	case "anyOf":
 		ok = slices.ContainsFunc(argument.([]any), func(s any) bool {
-			return conforms(s.(map[string]any), value,
-				path) == nil
+			return conforms(s.(map[string]any), value, path) == nil
 		})
 	case "enum":
 		ok = slices.Contains(argument.([]any), value)

@@ -214,9 +214,8 @@ func TestOnlyAGetIsTriedAgainAndOnlyForAShortWhile(t *testing.T) {
 		waits   []time.Duration
 		kind    failure.Kind // "" is success
 	}{
-		"a server error that passes": {[]reply{{500, nil, ""}, good}, []time.Duration{half}, ""},
-		"a server error that stays": {[]reply{{502, nil, ""}}, []time.Duration{half, one},
-			failure.Unavailable},
+		"a server error that passes":    {[]reply{{500, nil, ""}, good}, []time.Duration{half}, ""},
+		"a server error that stays":     {[]reply{{502, nil, ""}}, []time.Duration{half, one}, failure.Unavailable},
 		"throttling without a wait":     {[]reply{{429, nil, ""}, good}, []time.Duration{half}, ""},
 		"throttling with a short wait":  {[]reply{wait(429, "3"), good}, []time.Duration{3 * one}, ""},
 		"throttling with a long wait":   {[]reply{wait(429, "30")}, nil, failure.Throttled},
@@ -359,8 +358,7 @@ func TestARequestWithoutCredentialsIsNotSent(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, reply{200, nil, "{}"})
 	v.Authorize = func(context.Context, *http.Request) error {
-		return failure.New(failure.AccessDenied,
-			"no credentials")
+		return failure.New(failure.AccessDenied, "no credentials")
 	}
 	if err := v.get(t.Context()); !failure.Is(err, failure.AccessDenied) || v.calls != 0 {
 		t.Errorf("got %v after %d requests", err, v.calls)

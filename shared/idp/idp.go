@@ -101,8 +101,8 @@ func (c Capabilities) Choose(pair, interruption bool) (Model, error) {
 		if c.KeepsOne() {
 			return "", failure.New(failure.InvalidInput, "identityProvider: this provider keeps one secret for a "+
 				"registration, so a new one ends the old one at once: make a second registration like the first and "+
-				"name its client id in identityProvider.clientPair, or "+
-				"accept failing logins by identityProvider.allowInterruption")
+				"name its client id in identityProvider.clientPair, or accept failing logins by "+
+				"identityProvider.allowInterruption")
 		}
 		return c.Model, nil
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // Registration is what all kinds of identity provider have in common: a Provider is one, and so is what manages a
-// client registration whose secrets have no ids, a PreviousKeeper or a Setter. Package withoutids makes a Provider out of
-// the latter.
+// client registration whose secrets have no ids, a PreviousKeeper or a Setter. Package withoutids makes a Provider out
+// of the latter.
 type Registration interface {
 	// Capabilities is what the provider can do.
 	Capabilities() Capabilities

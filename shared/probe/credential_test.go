@@ -368,12 +368,10 @@ func TestAnEndpointThatIsNotDescribedIsInvalidInput(t *testing.T) {
 		"no client id":             func(e *probe.Endpoint, _ *secret.Value) { e.ClientID = "" },
 		"an authentication method": func(e *probe.Endpoint, _ *secret.Value) { e.AuthMethod = "private_key_jwt" },
 		"no grant":                 func(e *probe.Endpoint, _ *secret.Value) { e.Spec = idp.ProbeSpec{} },
-		"user and password in the URL": func(e *probe.Endpoint,
-			_ *secret.Value) {
+		"user and password in the URL": func(e *probe.Endpoint, _ *secret.Value) {
 			e.TokenEndpoint = "https://a:b@idp.example.com/"
 		},
-		"a token endpoint without host": func(e *probe.Endpoint,
-			_ *secret.Value) {
+		"a token endpoint without host": func(e *probe.Endpoint, _ *secret.Value) {
 			e.TokenEndpoint = "https:///token"
 		},
 	} {

@@ -264,8 +264,7 @@ func TestALoginThatDoesNotWorkSaysWhere(t *testing.T) {
 		{"a wrong password, told by the form again", func(w *world) { w.typed = w.loginPage },
 			[]string{"asks for the password again"}, 1},
 		{"a page made by scripts", func(w *world) {
-			w.loginPage = html("<script>render('" + canary +
-				"')</script><div id=root></div>")
+			w.loginPage = html("<script>render('" + canary + "')</script><div id=root></div>")
 		},
 			[]string{"no login form with a password field was found at idp.example.com"}, 0},
 		{"a search box only", func(w *world) { w.loginPage = form("method=post action=/login", "<input name=q>") },
@@ -283,8 +282,7 @@ func TestALoginThatDoesNotWorkSaysWhere(t *testing.T) {
 			w.typed = html("<p>hm")
 		}, []string{"followed the user name"}, 1},
 		{"a password without a user name", func(w *world) {
-			w.loginPage = form("method=post action=/login",
-				"<input type=password name=pw>")
+			w.loginPage = form("method=post action=/login", "<input type=password name=pw>")
 		}, []string{"none for the user name"}, 0},
 		{"a form sent with GET", func(w *world) { w.loginPage = form("action=/login", fields) },
 			[]string{"sent with GET"}, 0},
@@ -384,25 +382,20 @@ func TestALoginTestThatIsNotDescribedIsInvalidInput(t *testing.T) {
 	t.Parallel()
 	good := config.LoginTest{URL: "https://app.example.com/", ExpectText: "x"}
 	for name, change := range map[string]func(*config.LoginTest, *probe.Client, *probe.User){
-		"no text": func(l *config.LoginTest, _ *probe.Client,
-			_ *probe.User) {
+		"no text": func(l *config.LoginTest, _ *probe.Client, _ *probe.User) {
 			l.ExpectText = ""
 		},
-		"no user name": func(_ *config.LoginTest, _ *probe.Client,
-			u *probe.User) {
+		"no user name": func(_ *config.LoginTest, _ *probe.Client, u *probe.User) {
 			u.Name = secret.Value{}
 		},
-		"no password": func(_ *config.LoginTest, _ *probe.Client,
-			u *probe.User) {
+		"no password": func(_ *config.LoginTest, _ *probe.Client, u *probe.User) {
 			u.Password = secret.Value{}
 		},
 		"no issuer": func(_ *config.LoginTest, c *probe.Client, _ *probe.User) { c.Issuer = "" },
-		"an issuer without TLS": func(_ *config.LoginTest, c *probe.Client,
-			_ *probe.User) {
+		"an issuer without TLS": func(_ *config.LoginTest, c *probe.Client, _ *probe.User) {
 			c.Issuer = "http://idp.example.com"
 		},
-		"an application without TLS": func(l *config.LoginTest, _ *probe.Client,
-			_ *probe.User) {
+		"an application without TLS": func(l *config.LoginTest, _ *probe.Client, _ *probe.User) {
 			l.URL = "http://app.example.com/"
 		},
 		"the identity provider's pages": func(l *config.LoginTest, c *probe.Client, _ *probe.User) { l.URL = c.Issuer },

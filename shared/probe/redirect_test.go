@@ -70,8 +70,7 @@ func TestWithoutAddressesTheURLsNameIsResolved(t *testing.T) {
 	t.Parallel()
 	var s = serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, loginLocation(func(_ *url.URL, q url.Values) {
-			q.Set("redirect_uri",
-				"https://"+r.Host+"/oauth2/idpresponse")
+			q.Set("redirect_uri", "https://"+r.Host+"/oauth2/idpresponse")
 		}), http.StatusFound)
 	}))
 	evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: at(s, "app",
@@ -139,8 +138,7 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 			q.Set("redirect_uri", "https://evil.example.com/oauth2/idpresponse")
 		}, says: []string{"redirect_uri is not"}},
 		{name: "callback on another path", change: func(_ *url.URL, q url.Values) {
-			q.Set("redirect_uri",
-				"https://app.example.com:8443/cb")
+			q.Set("redirect_uri", "https://app.example.com:8443/cb")
 		}, says: []string{"redirect_uri is not"}},
 		{name: "no callback", change: func(_ *url.URL, q url.Values) { q.Del("redirect_uri") },
 			says: []string{"redirect_uri is not"}},

@@ -35,8 +35,7 @@ func (s Snapshot) identify() (Snapshot, string) {
 		case told:
 			return s, fmt.Sprintf("the identity provider lists one active secret, %s, which the journal holds for "+
 				"version %s, but AWSCURRENT (version %s) holds another text: nothing is retired. If a new secret "+
-				"was made a "+
-				"moment ago, wait until it is listed. %s",
+				"was made a moment ago, wait until it is listed. %s",
 				e.IdPSecretID, version, s.Labels.Current, NameCurrent(e.IdPSecretID))
 		default:
 			return s, fmt.Sprintf("the text of version %s is gone or cannot be read, so it is unknown whether "+

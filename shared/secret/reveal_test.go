@@ -63,8 +63,7 @@ func TestSecretsAreRevealedOnlyWhereARequestIsBuilt(t *testing.T) {
 			if len(lines) > 0 && !slices.Contains(revealers, name) {
 				t.Errorf("%s reveals a secret in line %v. Pass the secret.Value on instead; if this file builds a "+
 					"request that needs the secret in clear, add it to revealers in "+
-					"shared/secret/reveal_test.go and say "+
-					"which request", name, lines)
+					"shared/secret/reveal_test.go and say which request", name, lines)
 			}
 			return nil
 		})

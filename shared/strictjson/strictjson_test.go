@@ -95,16 +95,14 @@ func TestEveryProblemIsReportedWithItsPath(t *testing.T) {
 func TestAGoodDocumentIsRead(t *testing.T) {
 	t.Parallel()
 	var d document
-	ps := strictjson.Decode(
-		[]byte(
-			` {"common": "c", "name": "n", "count": -3, "big": 9223372036854775807, "on": true, "inner": {"url": "u", "port": 1},
+	ps := strictjson.Decode([]byte(
+		` {"common": "c", "name": "n", "count": -3, "big": 9223372036854775807, "on": true, "inner": {"url": "u", "port": 1},
 		"pointer": null, "list": [{"url": "l"}], "tags": {"a": "b"}, "raw": {"x": [1, 2.5]}, "any": [1]} `+"\n"), &d, "")
 	if len(ps) > 0 {
 		t.Fatal(ps)
 	}
 	if d.Common != "c" || d.Name != "n" || d.Count != -3 || d.Big != 1<<63-1 || !d.On || d.Inner.URL != "u" ||
-		*d.Inner.Port != 1 ||
-		d.Pointer != nil || len(d.List) != 1 || d.List[0].URL != "l" || d.Tags["a"] != "b" ||
+		*d.Inner.Port != 1 || d.Pointer != nil || len(d.List) != 1 || d.List[0].URL != "l" || d.Tags["a"] != "b" ||
 		string(d.Raw) != `{"x": [1, 2.5]}` {
 		t.Errorf("got %+v", d)
 	}

@@ -22,14 +22,12 @@ func TestMetricsAreInTheEmbeddedMetricFormat(t *testing.T) {
 		want string
 	}{
 		{"a rotation's outcome", func(m *telemetry.Metrics) error {
-			return m.RotationEnded("orders-web",
-				telemetry.RolledBack)
+			return m.RotationEnded("orders-web", telemetry.RolledBack)
 		},
 			`{"Rotations":1,"client":"orders-web","outcome":"rolled-back","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client","outcome"]],"Metrics":[{"Name":"Rotations","Unit":"Count"}]}]}}`},
 		{"a rotation's duration", func(m *telemetry.Metrics) error {
-			return m.RotationTook("orders-web",
-				25*time.Hour)
+			return m.RotationTook("orders-web", 25*time.Hour)
 		},
 			`{"RotationDuration":90000,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"RotationDuration","Unit":"Seconds"}]}]}}`},
@@ -51,8 +49,7 @@ func TestMetricsAreInTheEmbeddedMetricFormat(t *testing.T) {
 			`{"SecretRefused":0,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretRefused","Unit":"Count"}]}]}}`},
 		{"when the secret ends", func(m *telemetry.Metrics) error {
-			return m.SecretEndsIn("orders-web",
-				7*24*time.Hour)
+			return m.SecretEndsIn("orders-web", 7*24*time.Hour)
 		},
 			`{"SecretEndsIn":604800,"client":"orders-web","_aws":{"Timestamp":1795348800000,"CloudWatchMetrics":[
 			{"Namespace":"AlbOidcRotator","Dimensions":[["client"]],"Metrics":[{"Name":"SecretEndsIn","Unit":"Seconds"}]}]}}`},

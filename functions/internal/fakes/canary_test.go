@@ -26,8 +26,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 func TestASecretThatIsShownAnywhereFailsTheTest(t *testing.T) {
 	t.Parallel()
 	answer := func(w *fakes.World, out rotation.CreateOutput, err error) {
-		_, _ = fakes.Call(w, func(context.Context, rotation.CreateInput) (rotation.CreateOutput,
-			error) {
+		_, _ = fakes.Call(w, func(context.Context, rotation.CreateInput) (rotation.CreateOutput, error) {
 			return out, err
 		},
 			rotation.CreateInput{Common: w.Common()})

@@ -45,8 +45,7 @@ func (d *db) updated(expr string, more attrs) (attrs, error) {
 func only[V any](expr string, all map[string]V) map[string]V {
 	var out map[string]V
 	for _, word := range strings.FieldsFunc(expr, func(r rune) bool {
-		return strings.ContainsRune(" (),.[]=<>+-",
-			r)
+		return strings.ContainsRune(" (),.[]=<>+-", r)
 	}) {
 		if v, ok := all[word]; ok {
 			if out == nil {
@@ -87,8 +86,7 @@ func TestConditionsFollowTheDeveloperGuide(t *testing.T) {
 func TestWrongConditionsAreRefusedByName(t *testing.T) {
 	d := newDB(t)
 	for expr, text := range map[string]string{
-		"": "ValidationException Invalid ConditionExpression: The expression can not be " +
-			"empty;",
+		"":                    "ValidationException Invalid ConditionExpression: The expression can not be empty;",
 		"five = ":             `ValidationException Invalid ConditionExpression: Syntax error; token: "<EOF>", near: "="`,
 		"five = :five five":   `ValidationException Invalid ConditionExpression: Syntax error; token: "five", near: ":five five"`,
 		"five == :five":       `ValidationException Invalid ConditionExpression: Syntax error; token: "=", near: "= = :five"`,
@@ -148,8 +146,7 @@ func TestPlaceholdersThatNoExpressionUsesAreRefused(t *testing.T) {
 			"Value provided in ExpressionAttributeNames unused in expressions: keys: {#x}"},
 		"attribute_exists(#pk)": {map[string]string{"#pk": "pk", "y": "x"}, nil,
 			"ExpressionAttributeNames contains invalid key"},
-		"pk = :pk": {nil, attrs{":pk": s("a"), "y": s("x")},
-			"ExpressionAttributeValues contains invalid key"},
+		"pk = :pk": {nil, attrs{":pk": s("a"), "y": s("x")}, "ExpressionAttributeValues contains invalid key"},
 		"pk <> pk": {map[string]string{}, nil, "ExpressionAttributeNames must not be empty"},
 	} {
 		_, err := d.conditioned(expr, tc.names, tc.values)

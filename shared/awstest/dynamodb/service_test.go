@@ -130,8 +130,7 @@ func TestTablesAreCreatedDescribedAndDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if tb := created.TableDescription; *tb.TableArn != "arn:aws:dynamodb:eu-central-1:111122223333:table/another" ||
-		len(tb.KeySchema) != 1 ||
-		tb.KeySchema[0].KeyType != types.KeyTypeHash ||
+		len(tb.KeySchema) != 1 || tb.KeySchema[0].KeyType != types.KeyTypeHash ||
 		tb.BillingModeSummary.BillingMode != types.BillingModePayPerRequest {
 		t.Errorf("described %+v", *tb)
 	}

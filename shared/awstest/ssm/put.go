@@ -121,8 +121,7 @@ func (in putInput) chooseTier(old string) (string, error) {
 	case tier == tierStandard && old == tierAdvanced:
 		return "", errValidation("This parameter uses the advanced-parameter tier. You can't downgrade a parameter " +
 			"from the advanced-parameter tier to the standard-parameter tier. If necessary, you can delete " +
-			"the advanced " +
-			"parameter and recreate it as a standard parameter.")
+			"the advanced parameter and recreate it as a standard parameter.")
 	case tier == tierStandard && len(in.Value) > maxStandard:
 		return "", errValidation("Standard tier parameters support a maximum parameter value of 4096 characters. " +
 			"To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.")

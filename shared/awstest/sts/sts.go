@@ -22,8 +22,7 @@ var _ awsapi.Service = (*Service)(nil)
 // New returns an STS whose every caller is one user of the local stack's account.
 func New(c clock.Clock) *Service {
 	return &Service{clock: c, key: sync.OnceValues(func() (*rsa.PrivateKey, error) {
-		return rsa.GenerateKey(rand.Reader,
-			2048)
+		return rsa.GenerateKey(rand.Reader, 2048)
 	})}
 }
 

@@ -48,8 +48,7 @@ func TestAWebIdentityTokenIsRefusedOutsideTheDocumentedLimits(t *testing.T) {
 		change func(*awssts.GetWebIdentityTokenInput)
 		code   string
 	}{
-		"no audience": {func(in *awssts.GetWebIdentityTokenInput) { in.Audience = []string{} },
-			"ValidationError"},
+		"no audience": {func(in *awssts.GetWebIdentityTokenInput) { in.Audience = []string{} }, "ValidationError"},
 		"an unknown algorithm": {func(in *awssts.GetWebIdentityTokenInput) {
 			in.SigningAlgorithm = aws.String("HS256")
 		}, "ValidationError"},

@@ -225,9 +225,8 @@ func TestASingleSecretIsSetOnlyWithoutAPolicy(t *testing.T) {
 func policies(configurations ...string) []imitationtest.Exchange {
 	var profiles, policies []string
 	for n, c := range configurations {
-		profiles = append(profiles,
-			fmt.Sprintf(
-				`{"name": "f%d", "executors": [{"executor": "pkce-enforcer", "configuration": {"auto-configure": true}}, {"executor": "secret-rotation", "configuration": {%s}}]}`, n, c))
+		profiles = append(profiles, fmt.Sprintf(
+			`{"name": "f%d", "executors": [{"executor": "pkce-enforcer", "configuration": {"auto-configure": true}}, {"executor": "secret-rotation", "configuration": {%s}}]}`, n, c))
 		policies = append(policies,
 			fmt.Sprintf(`{"name": "p%d", "enabled": true, "conditions": [], "profiles": ["fapi-1-baseline", "f%d"]}`, n,
 				n))
@@ -254,9 +253,8 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 	}{
 		"its defaults": {covered, policies(``), 46 * time.Hour,
 			"", []string{"policy p0 ends every secret 720h0m0s after it was made"}},
-		"a cleared field": {covered,
-			policies(
-				`"expiration-period": 2505600, "rotated-expiration-period": "", "remaining-expiration-period": 864000`),
+		"a cleared field": {covered, policies(
+			`"expiration-period": 2505600, "rotated-expiration-period": "", "remaining-expiration-period": 864000`),
 			46 * time.Hour, "", []string{"696h0m0s after"}},
 		"its own times": {covered,
 			policies(`"expiration-period": 7776000, "rotated-expiration-period": 1209600`), 334 * time.Hour,

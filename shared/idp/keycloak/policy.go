@@ -20,10 +20,9 @@ const margin = 2 * time.Hour
 // noOverlap is what can be done about a client that no policy covers.
 const noOverlap = "Keycloak would end the old secret at once, because no client policy with the executor " +
 	"secret-rotation has covered this client yet: start Keycloak with --features=client-secret-rotation, add such a " +
-	"policy with a condition that matches the " +
-	"client, and log in once; or name a second client like the first in identityProvider.clientPair, or accept " +
-	"failing logins by " +
-	"identityProvider.allowInterruption"
+	"policy with a condition that matches the client, and log in once; or name a second client like the first in " +
+	"identityProvider.clientPair, or accept " +
+	"failing logins by identityProvider.allowInterruption"
 
 // policyOnSingle is what can be done about a client that is used as one slot although a policy covers it.
 const policyOnSingle = "a client policy of Keycloak gives this client's secret an end (attribute " +

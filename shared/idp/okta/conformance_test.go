@@ -93,8 +93,7 @@ func TestConformance(t *testing.T) {
 			return newProvider(t, v.URL, withToken, v.Deps())
 		},
 		"with a service app": func(t *testing.T, v *imitationtest.Vendor) idp.Provider {
-			return withServiceApp(t, v,
-				"")
+			return withServiceApp(t, v, "")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -213,10 +213,9 @@ func TestAnAnswerThatIsNotCompleteIsAFailureNotZero(t *testing.T) {
 			failure.Unavailable},
 		{"an internal error", metricStore{change: status(types.StatusCodeInternalError)}, failure.Unavailable},
 		{"forbidden", metricStore{change: status(types.StatusCodeForbidden)}, failure.AccessDenied},
-		{"a result for something else",
-			metricStore{change: func(o *cloudwatch.GetMetricDataOutput) {
-				o.MetricDataResults[0].Id = aws.String("other")
-			}}, failure.Unavailable},
+		{"a result for something else", metricStore{change: func(o *cloudwatch.GetMetricDataOutput) {
+			o.MetricDataResults[0].Id = aws.String("other")
+		}}, failure.Unavailable},
 		{"pages without end",
 			metricStore{change: func(o *cloudwatch.GetMetricDataOutput) { o.NextToken = aws.String("again") }},
 			failure.Unavailable},

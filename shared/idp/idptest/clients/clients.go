@@ -181,8 +181,7 @@ func (s *Store) Authenticate(clientID, secret string, at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slices.ContainsFunc(s.ill, func(i illness) bool {
-		return at.Before(i.until) &&
-			(i.value == "" || i.value == secret)
+		return at.Before(i.until) && (i.value == "" || i.value == secret)
 	}) {
 		return false
 	}

@@ -105,8 +105,7 @@ func TestSecretLivesThroughCreateDeactivateActivateDelete(t *testing.T) {
 		http.StatusCreated)
 	id := created.text("id")
 	if !strings.HasPrefix(id, "ocs") || len(id) != 20 || created.text("client_secret") != fresh ||
-		created.text("status") != "ACTIVE" ||
-		created.text("created") != "2026-03-01T12:00:00.000Z" ||
+		created.text("status") != "ACTIVE" || created.text("created") != "2026-03-01T12:00:00.000Z" ||
 		created.text("lastUpdated") != created.text("created") ||
 		len(created.text("secret_hash")) != 22 || created.links()["deactivate"] == nil ||
 		created.links()["delete"] != nil {

@@ -100,19 +100,16 @@ func TestAssertionIsRefusedUnlessEverythingIsRight(t *testing.T) {
 		code   string
 	}{
 		"another audience": {change: func(c *jwt.Claims) {
-			c.Audience = jwt.Audience{s.URL +
-				"/oauth2/default/v1/token"}
+			c.Audience = jwt.Audience{s.URL + "/oauth2/default/v1/token"}
 		}, status: 401, code: "invalid_client"},
 		"expired": {change: func(c *jwt.Claims) { c.Expiry = jwt.NewNumericDate(imitationtest.Noon()) },
 			status: 401, code: "invalid_client"},
 		"no expiry": {change: func(c *jwt.Claims) { c.Expiry = nil }, status: 401, code: "invalid_client"},
 		"valid for too long": {change: func(c *jwt.Claims) {
-			c.Expiry = jwt.NewNumericDate(
-				imitationtest.Noon().Add(2 * time.Hour))
+			c.Expiry = jwt.NewNumericDate(imitationtest.Noon().Add(2 * time.Hour))
 		}, status: 401, code: "invalid_client"},
 		"issued in the future": {change: func(c *jwt.Claims) {
-			c.IssuedAt = jwt.NewNumericDate(
-				imitationtest.Noon().Add(10 * time.Minute))
+			c.IssuedAt = jwt.NewNumericDate(imitationtest.Noon().Add(10 * time.Minute))
 		}, status: 401, code: "invalid_client"},
 		"another issuer": {change: func(c *jwt.Claims) { c.Issuer = "0oaOther" }, status: 401,
 			code: "invalid_client"},

@@ -164,8 +164,7 @@ func imitations(names []string) []byte {
 			"// Package imitations lists the vendors' imitations, for the local stack and for tests.\n" +
 			"package imitations\n\nimport (\n" + imports.String() +
 			"\t\"alboidc.internal/shared/idp/idptest/imitation\"\n)\n\n// All are the imitations, by the type of the " +
-			"provider.\n" +
-			"var All = map[string]imitation.Imitation{\n" + entries.String() + "}\n"))
+			"provider.\nvar All = map[string]imitation.Imitation{\n" + entries.String() + "}\n"))
 	if err != nil {
 		panic(err) // the names are those of packages
 	}
