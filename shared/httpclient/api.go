@@ -91,6 +91,7 @@ func (a *API) once(ctx context.Context, r Request, out any) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		// an error answer counts even if its body broke off
 		return a.refused(r, resp, body)
@@ -98,11 +99,11 @@ func (a *API) once(ctx context.Context, r Request, out any) error {
 	if err != nil {
 		return a.noAnswer(ctx, r, err)
 	}
-	if out == nil {
+	if out == nil && !isPage(body) {
 		return nil
 	}
 	// the decoder's error quotes the body
-	if len(body) > maxBody || json.Unmarshal(body, out) != nil {
+	if out == nil || len(body) > maxBody || json.Unmarshal(body, out) != nil {
 		return a.NotUnderstood(r.Operation)
 	}
 	return nil

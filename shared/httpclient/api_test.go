@@ -79,6 +79,8 @@ func (v *vendor) post(ctx context.Context) error {
 
 func TestStatusesBecomeFailures(t *testing.T) {
 	t.Parallel()
+	const foreign = "the answer to the request to make a thing is not Acme's but that of something in between; does a " +
+		"proxy or firewall let the functions through, and is the URL in the settings right?"
 	tests := []struct {
 		name  string
 		reply reply
@@ -87,9 +89,15 @@ func TestStatusesBecomeFailures(t *testing.T) {
 	}{
 		{"400 with a code", reply{400, nil, `{"code": "E1", "text": "` + canary + `"}`}, failure.IdPRejected,
 			"Acme refused to make a thing: HTTP 400 E1"},
-		{"401", reply{401, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 401"},
-		{"403", reply{403, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 403"},
-		{"409", reply{409, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
+		{"401", reply{401, nil, ""}, failure.IdPRejected, "Acme refused to make a thing: HTTP 401"},
+		{"403", reply{403, nil, `{"text": "` + canary}, failure.IdPRejected,
+			"Acme refused to make a thing: HTTP 403"},
+		{"409", reply{409, nil, `{}`}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
+		{"a firewall's page", reply{403, nil, "\ufeff\r\n<html>" + canary}, failure.Unavailable, foreign + ": HTTP 403"},
+		{"a proxy's text", reply{400, nil, "upstream " + canary}, failure.Unavailable, foreign + ": HTTP 400"},
+		{"a proxy's login", reply{407, nil, "<!DOCTYPE html>" + canary}, failure.Unavailable, foreign + ": HTTP 407"},
+		{"a code after a byte order mark", reply{400, nil, "\ufeff" + `{"code": "E1"}`}, failure.IdPRejected,
+			"Acme refused to make a thing: HTTP 400 E1"},
 		{"a redirect", reply{302, map[string]string{"Location": "https://" + canary}, ""}, failure.IdPRejected,
 			"Acme answered the request to make a thing with a redirect, which is not followed; is the URL in the " +
 				"settings right?: HTTP 302"},
@@ -157,6 +165,21 @@ func TestARefusalIsExplained(t *testing.T) {
 	if err := v.post(t.Context()); err == nil ||
 		err.Error() != "Acme refused to make a thing; ask for rights: HTTP 403" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A captive portal answers everything with 200: what needs no body to know that it succeeded must not believe it.
+func TestAPageIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]failure.Kind{"": "", "{}": "", "\ufeff{\"a\": 1}": "", "[]": "", " \r\n": "",
+		"<html>" + canary: failure.Unavailable, "\ufeff <html>": failure.Unavailable, "OK": failure.Unavailable} {
+		err := newVendor(t, reply{200, nil, body}).post(t.Context())
+		if (err == nil) != (want == "") || err != nil && (!failure.Is(err, want) || strings.Contains(err.Error(), canary)) {
+			t.Errorf("%q: %v, want %q", body, err, want)
+		}
+	}
+	if err := newVendor(t, reply{200, nil, "\ufeff{\"name\": \"x\"}"}).get(t.Context()); err != nil {
+		t.Errorf("a byte order mark: %v", err)
 	}
 }
 

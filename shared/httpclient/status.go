@@ -77,6 +77,10 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 		return failure.Wrap(failure.IdPRejected, s,
 			"%s answered the request to %s with a redirect, which is not followed; is the URL in the settings right?",
 			a.Vendor, r.Operation)
+	case isPage(body):
+		return failure.Wrap(failure.Unavailable, s, "the answer to the request to %s is not %s's but that of something "+
+			"in between; does a proxy or firewall let the functions through, and is the URL in the settings right?",
+			r.Operation, a.Vendor)
 	}
 	advice := ""
 	if a.Explain != nil {
@@ -86,6 +90,10 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 	}
 	return failure.Wrap(failure.IdPRejected, s, "%s refused to %s%s", a.Vendor, r.Operation, advice)
 }
+
+// isPage reports whether a body came from something in between, such as a proxy or firewall: the APIs here answer with
+// JSON or nothing. An object that broke off is the vendor's.
+func isPage(body []byte) bool { return len(body) > 0 && body[0] != '{' && body[0] != '[' }
 
 // passing is the kind of a refusal that passes by itself, "" for one that does not: Throttled if the request had no
 // effect, Unavailable if it may have had one. A code that the vendor has for it beats the status.
