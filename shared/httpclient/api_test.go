@@ -79,8 +79,8 @@ func (v *vendor) post(ctx context.Context) error {
 
 func TestStatusesBecomeFailures(t *testing.T) {
 	t.Parallel()
-	const foreign = "the answer to the request to make a thing is not Acme's but that of something in between; does a " +
-		"proxy or firewall let the functions through, and is the URL in the settings right?"
+	const foreign = "the answer to the request to make a thing is not Acme's but that of something in between; does " +
+		"a proxy or firewall let the functions through, and is the URL in the settings right?"
 	tests := []struct {
 		name  string
 		reply reply
@@ -93,7 +93,8 @@ func TestStatusesBecomeFailures(t *testing.T) {
 		{"403", reply{403, nil, `{"text": "` + canary}, failure.IdPRejected,
 			"Acme refused to make a thing: HTTP 403"},
 		{"409", reply{409, nil, `{}`}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
-		{"a firewall's page", reply{403, nil, "\ufeff\r\n<html>" + canary}, failure.Unavailable, foreign + ": HTTP 403"},
+		{"a firewall's page", reply{403, nil, "\ufeff\r\n<html>" + canary}, failure.Unavailable,
+			foreign + ": HTTP 403"},
 		{"a proxy's text", reply{400, nil, "upstream " + canary}, failure.Unavailable, foreign + ": HTTP 400"},
 		{"a proxy's login", reply{407, nil, "<!DOCTYPE html>" + canary}, failure.Unavailable, foreign + ": HTTP 407"},
 		{"a code after a byte order mark", reply{400, nil, "\ufeff" + `{"code": "E1"}`}, failure.IdPRejected,
@@ -174,7 +175,8 @@ func TestAPageIsNoSuccess(t *testing.T) {
 	for body, want := range map[string]failure.Kind{"": "", "{}": "", "\ufeff{\"a\": 1}": "", "[]": "", " \r\n": "",
 		"<html>" + canary: failure.Unavailable, "\ufeff <html>": failure.Unavailable, "OK": failure.Unavailable} {
 		err := newVendor(t, reply{200, nil, body}).post(t.Context())
-		if (err == nil) != (want == "") || err != nil && (!failure.Is(err, want) || strings.Contains(err.Error(), canary)) {
+		if (err == nil) != (want == "") || err != nil && (!failure.Is(err, want) ||
+			strings.Contains(err.Error(), canary)) {
 			t.Errorf("%q: %v, want %q", body, err, want)
 		}
 	}

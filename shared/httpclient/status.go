@@ -78,9 +78,9 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 			"%s answered the request to %s with a redirect, which is not followed; is the URL in the settings right?",
 			a.Vendor, r.Operation)
 	case isPage(body):
-		return failure.Wrap(failure.Unavailable, s, "the answer to the request to %s is not %s's but that of something "+
-			"in between; does a proxy or firewall let the functions through, and is the URL in the settings right?",
-			r.Operation, a.Vendor)
+		return failure.Wrap(failure.Unavailable, s,
+			"the answer to the request to %s is not %s's but that of something in between; does a proxy or firewall let "+
+				"the functions through, and is the URL in the settings right?", r.Operation, a.Vendor)
 	}
 	advice := ""
 	if a.Explain != nil {

@@ -432,8 +432,8 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 
 func TestRealmsAndIDsMayHoldAnything(t *testing.T) {
 	t.Parallel()
-	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{Request: "GET /admin/realms/st%20aff/clients?" +
-		"clientId=orders%26web%2F1", Status: 200, Answer: `[{"id": "o/1 é", "clientId": "orders&web/1"}]`},
+	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{
+		Request: "GET /admin/realms/st%20aff/clients?clientId=orders%26web%2F1", Status: 200, Answer: `[{"id": "o/1 é", "clientId": "orders&web/1"}]`},
 		imitationtest.Exchange{Request: "DELETE /admin/realms/st%20aff/clients/o%2F1%20%C3%A9/client-secret/rotated",
 			Status: 403, Answer: `{}`})
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
@@ -445,7 +445,8 @@ func TestRealmsAndIDsMayHoldAnything(t *testing.T) {
 	}
 	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`", "realm": "st aff", "rotatorRealm": "ma stér", `+
 		withSecret+`}`),
-		idp.Client{ClientID: "orders&web/1"}, imitationtest.Deps(t, s.Server, map[string]string{secretARN: adminSecret}, now))
+		idp.Client{ClientID: "orders&web/1"},
+		imitationtest.Deps(t, s.Server, map[string]string{secretARN: adminSecret}, now))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,12 +30,14 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 			[]string{p + ".orgUrl: must be the organisation's base URL"}},
 		{"the admin console as URL", `{"orgUrl": "https://example-admin.okta.com",` + app + `,` + withToken + `}`,
 			[]string{p + ".orgUrl: must be the organisation's own URL"}},
-		{"the admin console of a preview", `{"orgUrl": "https://example-admin.oktapreview.com",` + app + `,` + withToken + `}`,
+		{"the admin console of a preview",
+			`{"orgUrl": "https://example-admin.oktapreview.com",` + app + `,` + withToken + `}`,
 			[]string{p + ".orgUrl: must be the organisation's own URL"}},
-		{"a custom domain that ends in -admin", `{"orgUrl": "https://login-admin.example.com",` + app + `,` + withToken + `}`,
+		{"a custom domain that ends in -admin",
+			`{"orgUrl": "https://login-admin.example.com",` + app + `,` + withToken + `}`,
 			nil},
-		{"a custom domain that only looks like Okta's", `{"orgUrl": "https://x-admin.okta.com.example.com",` + app + `,` +
-			withToken + `}`, nil},
+		{"a custom domain that only looks like Okta's",
+			`{"orgUrl": "https://x-admin.okta.com.example.com",` + app + `,` + withToken + `}`, nil},
 		{"a service app with an id of its own", `{` + url + `,` + app + `,` +
 			strings.Replace(serviceAppSettings, "0oaService", "rotator: of $staff", 1) + `}`, nil},
 		{"plain HTTP", `{"orgUrl": "http://example.okta.com",` + app + `,` + withToken + `}`,
