@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/scheduler"
 )
 
 // Service is EventBridge Scheduler. Like AWS it delivers at least once: a start whose reply is lost is made again.
@@ -62,6 +63,12 @@ func (s *Service) Route(method, path string) string {
 		"POST schedule-groups": "CreateScheduleGroup",
 	}[method+" "+part]
 }
+
+var inputs = awsapi.InputsOf(sdk.CreateScheduleInput{}, sdk.GetScheduleInput{}, sdk.UpdateScheduleInput{},
+	sdk.CreateScheduleGroupInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {

@@ -15,6 +15,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
 // maxMessage is SNS's limit on a message (API reference, Publish).
@@ -52,6 +53,11 @@ func (s *Service) SigningName() string { return "sns" }
 
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.Query }
+
+var inputs = awsapi.InputsOf(sdk.CreateTopicInput{}, sdk.PublishInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

@@ -137,7 +137,8 @@ func checkAlias(name string, routes []route) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	problem, received := "", arns
+	var problem string
+	received := arns
 	switch {
 	case !whole:
 		problem = "Routing configuration must contain state machine version ARNs"

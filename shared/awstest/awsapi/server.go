@@ -122,6 +122,9 @@ func (s *Server) decode(r *http.Request) (*Call, Service, error) {
 		}
 		return nil, nil, NotImplemented(call)
 	}
+	if err == nil {
+		call.ignoreUnknown(svc, protocolOf(svc, r))
+	}
 	return call, svc, err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
 // Service is DynamoDB, with tables of its own in every Region.
@@ -41,6 +42,12 @@ var operations = awsapi.Operations[*Service]{
 	"GetItem":     (*Service).getItem,
 	"UpdateItem":  (*Service).updateItem,
 }
+
+var inputs = awsapi.InputsOf(sdk.CreateTableInput{}, sdk.DeleteTableInput{}, sdk.GetItemInput{},
+	sdk.UpdateItemInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

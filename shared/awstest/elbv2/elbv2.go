@@ -17,6 +17,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
 // DefaultSpread is used when Options.Spread is empty: two nodes, the second later than the first.
@@ -87,6 +88,15 @@ var operations = map[string]func(*Service, *request) (any, error){
 	"RemoveTags":            (*Service).removeTags,
 	"DescribeTags":          (*Service).describeTags,
 }
+
+var inputs = awsapi.InputsOf(sdk.CreateLoadBalancerInput{}, sdk.DescribeLoadBalancersInput{},
+	sdk.DeleteLoadBalancerInput{}, sdk.CreateTargetGroupInput{}, sdk.RegisterTargetsInput{},
+	sdk.CreateListenerInput{}, sdk.DescribeListenersInput{}, sdk.ModifyListenerInput{}, sdk.DeleteListenerInput{},
+	sdk.CreateRuleInput{}, sdk.DescribeRulesInput{}, sdk.ModifyRuleInput{}, sdk.DeleteRuleInput{},
+	sdk.AddTagsInput{}, sdk.RemoveTagsInput{}, sdk.DescribeTagsInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

@@ -11,6 +11,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 // Service is AWS Secrets Manager, with state of its own in every Region.
@@ -54,6 +55,12 @@ var operations = awsapi.Operations[*Service]{
 	"PutSecretValue":           (*Service).putSecretValue,
 	"UpdateSecretVersionStage": (*Service).updateSecretVersionStage,
 }
+
+var inputs = awsapi.InputsOf(sdk.CreateSecretInput{}, sdk.DescribeSecretInput{}, sdk.GetSecretValueInput{},
+	sdk.PutSecretValueInput{}, sdk.UpdateSecretVersionStageInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // Service is Parameter Store, with state of its own in every Region.
@@ -59,6 +60,12 @@ var operations = awsapi.Operations[*Service]{
 	"GetParameterHistory": (*Service).getParameterHistory,
 	"PutParameter":        (*Service).putParameter,
 }
+
+var inputs = awsapi.InputsOf(sdk.DeleteParameterInput{}, sdk.GetParameterInput{},
+	sdk.GetParameterHistoryInput{}, sdk.PutParameterInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
