@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,6 +139,15 @@ func (s *Service) newID(name string) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s", s.serial, name))
 	return hex.EncodeToString(sum[:8])
+}
+
+// checkARN refuses what is no ARN of a kind of resource in the caller's Region and account, in the words of the service,
+// before anything is looked up.
+func checkARN(region, arn, resource, words string) error {
+	if !strings.HasPrefix(arn, "arn:aws:elasticloadbalancing:"+region+":"+awsapi.AccountID+":"+resource+"/") {
+		return validation("'%s' is not a valid %s ARN", arn, words)
+	}
+	return nil
 }
 
 func validation(format string, args ...any) error {

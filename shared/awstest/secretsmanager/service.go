@@ -81,6 +81,9 @@ func (s *Service) find(region, secretID string) (*entry, error) {
 // written only in its primary's Region, and a secret that a service owns only by that service (API reference,
 // PutSecretValue, InvalidRequestException).
 func (s *Service) edit(region, secretID string) (*entry, *secret, error) {
+	if err := checkID(secretID); err != nil {
+		return nil, nil, err
+	}
 	e, err := s.find(region, secretID)
 	if err != nil {
 		return nil, nil, err
@@ -122,6 +125,9 @@ func (s *Service) view(e *entry) *secret {
 
 // read returns a secret as readers see it now.
 func (s *Service) read(region, secretID string) (*secret, error) {
+	if err := checkID(secretID); err != nil {
+		return nil, err
+	}
 	for _, e := range s.regions[region] {
 		if seen := s.view(e); seen.answersTo(secretID) {
 			return seen, nil
