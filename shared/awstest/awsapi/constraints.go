@@ -42,11 +42,12 @@ func (c *Constraints) AtMost(name string, value *string, longest int) {
 	}
 }
 
-// Range is a number from 0 to high.
-func (c *Constraints) Range(name string, value, high int) {
+// Range is a number from low to high.
+func (c *Constraints) Range(name string, value, low, high int) {
 	switch {
-	case value < 0:
-		c.Break(fmt.Sprintf("'%d'", value), name, "Member must have value greater than or equal to 0")
+	case value < low:
+		c.Break(fmt.Sprintf("'%d'", value), name,
+			fmt.Sprintf("Member must have value greater than or equal to %d", low))
 	case value > high:
 		c.Break(fmt.Sprintf("'%d'", value), name, fmt.Sprintf("Member must have value less than or equal to %d", high))
 	}

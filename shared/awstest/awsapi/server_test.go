@@ -288,8 +288,8 @@ func TestErrorsAreReadableInTheProtocolOfTheRequest(t *testing.T) {
 			"after its JSON value"},
 		"a form that cannot be read": {form("sns", "Action=Echo&Text=%zz"), 400, "MalformedQueryString",
 			"cannot be read"},
-		"a body that is longer than 8 MiB": {target("states", "Echo", strings.Repeat(" ", 8<<20+1)), 413,
-			"RequestEntityTooLargeException", "too large"},
+		"a body that is longer than any service takes": {target("states", "Echo", strings.Repeat(" ", 70167212)), 413,
+			"RequestEntityTooLargeException", "must be smaller than 70167211 bytes"},
 	} {
 		a := r.do(c.request)
 		code, message := a.failure(t, name)
