@@ -55,6 +55,14 @@ func (c *Constraints) Range(name string, value, low, high int) {
 
 // Err is the answer to a request that breaks any, else nil.
 func (c Constraints) Err() error {
+	if e := c.Refusal(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// Refusal is Err for a service whose errors have a shape of their own.
+func (c Constraints) Refusal() *Error {
 	if len(c) == 0 {
 		return nil
 	}

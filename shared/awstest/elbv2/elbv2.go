@@ -141,8 +141,8 @@ func (s *Service) newID(name string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// checkARN refuses what is no ARN of a kind of resource in the caller's Region and account, in the words of the service,
-// before anything is looked up.
+// checkARN refuses what is no ARN of a kind of resource in the caller's Region and account, in the words of the
+// service, before anything is looked up.
 func checkARN(region, arn, resource, words string) error {
 	if !strings.HasPrefix(arn, "arn:aws:elasticloadbalancing:"+region+":"+awsapi.AccountID+":"+resource+"/") {
 		return validation("'%s' is not a valid %s ARN", arn, words)

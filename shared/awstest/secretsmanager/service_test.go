@@ -133,8 +133,8 @@ func TestParametersAreCheckedBeforeTheSecretIsLookedUp(t *testing.T) {
 		"constraint: Member must not be null")
 	_, err = s.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{SecretId: aws.String("nowhere"),
 		VersionStage: aws.String(strings.Repeat("x", 257))})
-	wantError(t, err, "ValidationException", "'versionStage' failed to satisfy constraint: Member must have length less "+
-		"than or equal to 256")
+	wantError(t, err, "ValidationException", "'versionStage' failed to satisfy constraint: Member must have length "+
+		"less than or equal to 256")
 	_, err = s.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: aws.String("nowhere"),
 		SecretString: aws.String(strings.Repeat("x", 65537))})
 	wantError(t, err, "ValidationException", "Value at 'secretString' failed to satisfy constraint: Member must have "+
