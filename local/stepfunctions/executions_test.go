@@ -246,6 +246,35 @@ func TestRedriveGoesOnFromTheFailedTaskOnceForEachClientToken(t *testing.T) {
 	w.refused(err, "ExecutionNotRedrivable", "Execution is SUCCEEDED and cannot be redriven")
 }
 
+func TestARedriveThatHasNotBegunShowsAsPending(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.service.SetRedriveLag(time.Hour)
+	w.tasks.set("Boom", nil)
+	arn := w.start(w.create("t", works), "e", `{}`)
+	w.wait(arn)
+	w.tasks.set("", nil)
+	done := make(chan struct{})
+	w.clock.Go(func() {
+		defer close(done)
+		if _, err := w.sfn.RedriveExecution(w.ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn}); err != nil {
+			t.Error(err)
+		}
+		if d := w.describe(arn); d.Status != "PENDING_REDRIVE" {
+			t.Errorf("it is %s", d.Status)
+		}
+		_ = w.clock.Sleep(w.ctx, time.Minute)
+		if d := w.describe(arn); d.Status != "PENDING_REDRIVE" {
+			t.Errorf("after a minute it is %s", d.Status)
+		}
+		_ = w.clock.Sleep(w.ctx, 2*time.Hour)
+		if d := w.describe(arn); d.Status != "SUCCEEDED" {
+			t.Errorf("after two hours it is %s", d.Status)
+		}
+	})
+	<-done
+}
+
 func TestRedriveIsRefusedFourteenDaysAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
