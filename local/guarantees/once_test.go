@@ -99,3 +99,58 @@ func (w *world) leave(state string) {
 	w.when(state, w.stop)
 	w.rotate(plain)
 }
+
+// A function whose answer was lost at once goes on, and what it called takes effect at the last moment of the time to
+// settle. Then the next step fails, so that a rollback begins as early as it can.
+func TestWhatComesAtTheLastMomentHarmsNothing(t *testing.T) {
+	t.Parallel()
+	const rule, label = "elasticloadbalancing:ModifyRule", "secretsmanager:UpdateSecretVersionStage"
+	graceless := `{"client": "orders-web", "gracePeriodSeconds": 0}`
+	for _, c := range []struct{ late, call, fails, input string }{
+		{"CreateSecret", "idp:okta.createSecret", "VerifyNewSecret", plain},
+		{"SetTargetSecret", rule, "PromoteSecret", plain}, {"SetTargetSecret", rule, "PromoteSecret", graceless},
+		{"PromoteSecret", label, "TestSecret", plain}, {"PromoteSecret", label, "ReassertTargetSecret", graceless},
+		{"ReassertTargetSecret", rule, "TestBeforeFinish", plain},
+		{"ReassertTargetSecret", rule, "TestBeforeFinish", graceless},
+		{"DisableOldSecret", "idp:okta.deactivateSecret", "TestAfterDisable", plain},
+		{"EnableOldSecret", "idp:okta.activateSecret", "TestAfterDisable", plain},
+		{"RestoreTargetSecret", rule, "TestSecret", plain}, {"RestoreLabels", label, "TestSecret", plain},
+		{"ReassertTargetOldSecret", rule, "TestSecret", plain},
+		{"RemoveNewSecret", "idp:okta.deleteSecret", "TestSecret", plain},
+	} {
+		t.Run(c.late+" "+c.fails+" "+c.input, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			w.failing(c.fails)
+			service, operation, _ := strings.Cut(c.call, ":")
+			w.hook(c.late, func() {
+				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + c.late + `"`, Times: 1,
+					Mode: fault.Drop})
+				w.fault(fault.Rule{Service: service, Operation: operation, Times: 1, Mode: fault.Delay,
+					Latency: lateBy})
+			})
+			if r, execution := w.rotate(c.input); text(r.Error) != "RolledBack" {
+				t.Errorf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+			}
+			if list := w.Stack.Faults.List(); strings.Contains(string(list), `"seen":0`) {
+				t.Errorf("nothing came late: %s", list)
+			}
+			w.Stack.Faults.Clear()
+			w.converge()
+			w.pass(2 * time.Hour)
+			w.atRest()
+		})
+	}
+}
+
+// hook runs f once, before a state that is entered does anything.
+func (w *world) hook(state string, f func()) {
+	var once sync.Once
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hooks = append(w.hooks, func(_ string, e stepfunctions.Event) {
+		if e.StateEntered != nil && e.StateEntered.Name == state {
+			once.Do(f)
+		}
+	})
+}
