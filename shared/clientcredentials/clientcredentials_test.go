@@ -99,3 +99,40 @@ func TestWhatIsNoTokenIsNotUsed(t *testing.T) {
 		}
 	}
 }
+
+// What a token endpoint says of a token's life, in all the forms in which that was seen, and how long it is used.
+func TestHowLongATokenIsUsed(t *testing.T) {
+	t.Parallel()
+	for expiresIn, used := range map[string]time.Duration{
+		`3600`: 59 * time.Minute, `"3600"`: 59 * time.Minute, `3599.7`: 59*time.Minute - time.Second,
+		`"3599.0"`: 59*time.Minute - time.Second, `3.6e3`: 59 * time.Minute, `30`: 0, `0`: 0, `null`: 0, `"soon"`: 0,
+		`-1`: 0, `"NaN"`: 0, `"Infinity"`: 24*time.Hour - time.Minute, `{"in": 3600}`: 0,
+		`1e300`: 24*time.Hour - time.Minute,
+	} {
+		now, asked := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), 0
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			asked++
+			_, _ = w.Write([]byte("\ufeff" + `{"access_token": "eyJ0", "token_type": "Bearer", "expires_in": ` + expiresIn +
+				`}`))
+		}))
+		tokens := &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.URL,
+			Proof: clientcredentials.ClientSecret{ClientID: "rotator", Stored: stored("s3cret")},
+			API:   &httpclient.API{Vendor: "Vendor", HTTP: s.Client(), Now: func() time.Time { return now }}}
+		use := func() {
+			if err := tokens.Authorize(t.Context(), httptest.NewRequest(http.MethodGet, "/", nil)); err != nil {
+				t.Errorf("expires_in %s: %v", expiresIn, err)
+			}
+		}
+		use()
+		now = now.Add(used - time.Nanosecond)
+		use()
+		if used > 0 && asked != 1 {
+			t.Errorf("expires_in %s: %d tokens were asked for before %s", expiresIn, asked, used)
+		}
+		now = now.Add(time.Nanosecond)
+		if use(); asked == 1 {
+			t.Errorf("expires_in %s: the token is used for longer than %s", expiresIn, used)
+		}
+		s.Close()
+	}
+}
