@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -44,7 +45,8 @@ func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (
 	if _, err := rotation.ParseRequest(input); err != nil {
 		return "", &Error{Text: err.Error()}
 	}
-	name := r.Client + "-" + now.UTC().Format("20060102T150405.000Z")
+	// a repeat of the same name within 90 days is refused
+	name := r.Client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" + alias),
 		Name: &name, Input: aws.String(string(input))})
 	if err != nil {
@@ -147,7 +149,7 @@ func (s *System) Redrive(ctx context.Context, id string) error {
 func (s *System) Events(ctx context.Context, id string, after int64) ([]types.HistoryEvent, error) {
 	var out []types.HistoryEvent
 	pages := sfn.NewGetExecutionHistoryPaginator(s.sfn, &sfn.GetExecutionHistoryInput{ExecutionArn: &id, ReverseOrder: true,
-		MaxResults: 200, IncludeExecutionData: aws.Bool(true)})
+		MaxResults: 200})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -158,7 +160,9 @@ func (s *System) Events(ctx context.Context, id string, after int64) ([]types.Hi
 				slices.Reverse(out)
 				return out, nil
 			}
-			out = append(out, e)
+			if n := len(out); n == 0 || e.Id < out[n-1].Id { // events that came between two pages shift the second
+				out = append(out, e)
+			}
 		}
 	}
 	slices.Reverse(out)

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/statemachine"
@@ -80,7 +81,7 @@ func Open(ctx context.Context, o Options) (*System, error) {
 }
 
 func load(ctx context.Context, o Options) (aws.Config, error) {
-	var with []func(*config.LoadOptions) error
+	with := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if o.Profile != "" {
 		with = append(with, config.WithSharedConfigProfile(o.Profile))
 	}
