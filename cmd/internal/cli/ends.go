@@ -35,10 +35,12 @@ func (t *Told) untold() {
 	if t.Status == "SUCCEEDED" {
 		return // a plan or a measurement, whose output says it
 	}
-	e, known := ends[t.Error]
-	if t.Status != "FAILED" && !known {
-		e = ends["ABORTED"]
-	} else if !known {
+	key := t.Error
+	if t.Status != "FAILED" && key != "TakenOver" { // what somebody writes who stops it is not how it ended
+		key = "ABORTED"
+	}
+	e, known := ends[key]
+	if !known {
 		e = ends[""]
 	}
 	client := t.Request.Client

@@ -105,7 +105,6 @@ type telling struct {
 	last      int64
 	began     time.Time
 	variables map[string]string // as JSON
-	inTry     int
 }
 
 func (t *telling) tell(e types.HistoryEvent) {
@@ -144,15 +143,21 @@ func (t *telling) entered(now time.Time, state string) {
 	t.line(now, state, says)
 }
 
-// result tells of targets one by one, which take the most of a rotation's calls.
+// result tells of targets one by one, which take the most of a rotation's calls, and when a secret is refused.
 func (t *telling) result(now time.Time, output string) {
 	var answer struct {
 		Payload struct{ Target, Result, Notice string }
 	}
-	if json.Unmarshal([]byte(output), &answer) != nil || answer.Payload.Target == "" {
-		return
+	if json.Unmarshal([]byte(output), &answer) != nil {
+		return // of a service that is no function of ours
 	}
-	t.line(now, "", answer.Payload.Target+": "+answer.Payload.Result)
+	switch p := answer.Payload; {
+	case p.Target != "":
+		t.line(now, "", p.Target+": "+p.Result)
+	case p.Result == "disabled" || p.Result == "deleted":
+		t.line(now, "", fmt.Sprintf("the secret is %s: the identity provider refuses it, %s after the start", p.Result,
+			span(now.Sub(t.began))))
+	}
 	if answer.Payload.Notice != "" {
 		t.line(now, "", answer.Payload.Notice)
 	}

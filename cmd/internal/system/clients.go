@@ -96,7 +96,7 @@ func rate(expression string) time.Duration {
 	inner, ok := strings.CutPrefix(expression, "rate(")
 	number, unit, two := strings.Cut(strings.TrimSuffix(inner, ")"), " ")
 	n, err := strconv.Atoi(number)
-	if !ok || !two || err != nil {
+	if !ok || !two || err != nil || n > 100_000 { // five digits and more are no deployment's
 		return 0
 	}
 	units := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
