@@ -1,6 +1,6 @@
 package statemachine
 
-// Sentence says for people what a state of Definition does; "" for plumbing.
+// Sentence says for people what a state of Definition does; "" for plumbing, which need not be shown.
 func Sentence(state string) string { return sentences[state] }
 
 var sentences = map[string]string{

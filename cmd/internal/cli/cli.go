@@ -119,7 +119,8 @@ names, is wrong; 3 AWS could not be asked or refused; 130 interrupted.`,
 	flags.StringVarP(&a.format, "output", "o", formatTable, "output format: table, json or yaml; plan also md")
 	_ = root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(), a.explain(), a.history(), a.stop(),
+	root.AddCommand(a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(), a.explain(), a.history(),
+		a.stop(),
 		a.redrive())
 	return root
 }

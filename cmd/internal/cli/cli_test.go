@@ -39,7 +39,8 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	c := clock.NewVirtual(time.Now())
-	s, err := stack.Start(context.Background(), stack.Options{Clock: c, Apart: true, Spread: []time.Duration{20 * time.Second}})
+	s, err := stack.Start(context.Background(), stack.Options{Clock: c, Apart: true,
+		Spread: []time.Duration{20 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +116,11 @@ func rotateOnce(w *world) {
 	code, out, errs = w.run("start", "orders-web", "--reason", "quarterly", "--grace", "10m", "--watch")
 	w.want(code, 0, out, errs, `^\d\d:\d\d:\d\d  CreateSecret +makes a second secret`,
 		`^\d\d:\d\d:\d\d  GracePeriod +keeps both secrets valid until \d{4}-\d\d-\d\dT\d\d:`,
-		`^\d\d:\d\d:\d\d +shop-alb :443 default: updated$`, `^orders-web ended as SUCCEEDED after \d+ min$`, `^  users +logins are fine`)
+		`^\d\d:\d\d:\d\d +shop-alb :443 default: updated$`, `^orders-web ended as SUCCEEDED after \d+ min$`,
+		`^  users +logins are fine`)
 	code, out, errs = w.run("status")
-	w.want(code, 0, out, errs, `^orders-web +okta +Ready +\d{4}-\d\d-\d\d \d\d:\d\d UTC +\d{4}-\d\d-01 03:00 UTC +rotated \d+ s ago$`)
+	w.want(code, 0, out, errs,
+		`^orders-web +okta +Ready +\d{4}-\d\d-\d\d \d\d:\d\d UTC +\d{4}-\d\d-01 03:00 UTC +rotated \d+ s ago$`)
 	code, out, errs = w.run("history", "orders-web")
 	w.want(code, 0, out, errs, `rotation +SUCCEEDED, after \d+ min +quarterly +orders-web-\d{8}T`, `plan +SUCCEEDED`)
 	code, out, errs = w.run("explain", "orders-web", "-o", "json")
@@ -134,7 +137,8 @@ func TestARollbackIsExplained(t *testing.T) {
 func rollBackOnce(w *world) {
 	w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: "okta.createSecret", Mode: fault.Refuse, Status: 403})
 	code, out, errs := w.run("start", "orders-web", "--watch")
-	w.want(code, 1, out, errs, `  Quiesce +ROLLING BACK`, `^orders-web ended as RolledBack after`, `^  users +logins are fine`,
+	w.want(code, 1, out, errs, `  Quiesce +ROLLING BACK`, `^orders-web ended as RolledBack after`,
+		`^  users +logins are fine`,
 		`^  what +CreateSecret failed with `, `^  runbook +docs/runbook.md#rolledback$`)
 	code, out, errs = w.run("status", "-o", "yaml")
 	w.want(code, 1, out, errs, `condition: Degraded`, `reason: "the last rotation was rolled back`)
@@ -175,13 +179,18 @@ func TestWrongNamesAreRefused(t *testing.T) {
 		args []string
 		says string
 	}{
-		"a client that is not there":     {[]string{"start", "orders"}, `stack alb-oidc-rotator has no client "orders"; it has orders-web`},
-		"an execution that is not there": {[]string{"watch", "nothing"}, `no client "nothing"; .*, and no execution of that name`},
-		"a stack that is not there":      {[]string{"start", "orders-web", "--stack", "x"}, `stack x in Region \S+ of account \d+ has no clients`},
-		"a format that is not there":     {[]string{"status", "-o", "xml"}, `--output "xml" is not`},
-		"a grace period in part seconds": {[]string{"start", "orders-web", "--grace", "1500ms"}, `--grace must be whole seconds`},
-		"a reason that is too long":      {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)}, `reason: must be at most 256`},
-		"a command that is not there":    {[]string{"rotate"}, `unknown command "rotate"`},
+		"a client that is not there": {[]string{"start", "orders"},
+			`stack alb-oidc-rotator has no client "orders"; it has orders-web`},
+		"an execution that is not there": {[]string{"watch", "nothing"},
+			`no client "nothing"; .*, and no execution of that name`},
+		"a stack that is not there": {[]string{"start", "orders-web", "--stack", "x"},
+			`stack x in Region \S+ of account \d+ has no clients`},
+		"a format that is not there": {[]string{"status", "-o", "xml"}, `--output "xml" is not`},
+		"a grace period in part seconds": {[]string{"start", "orders-web", "--grace", "1500ms"},
+			`--grace must be whole seconds`},
+		"a reason that is too long": {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)},
+			`reason: must be at most 256`},
+		"a command that is not there": {[]string{"rotate"}, `unknown command "rotate"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errs := w.run(c.args...)

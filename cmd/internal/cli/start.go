@@ -80,7 +80,8 @@ func (a *app) leak() *cobra.Command {
 	var watch bool
 	c := a.clientArg("leak CLIENT --reason TEXT", "Rotate at once because a secret has leaked",
 		"Starts an emergency rotation: there is no grace period, and an execution that runs is taken over from.\n"+
-			"Every test and every wait for the load balancers remains. With --watch it says when each old secret was refused.",
+			"Every test and every wait for the load balancers remains. With --watch it says when each old secret "+
+			"was refused.",
 		func(ctx context.Context, s *system.System, client string) error {
 			r.Client, r.Emergency = client, true
 			return a.begin(ctx, s, r, watch)
@@ -176,7 +177,7 @@ func (a *app) plan() *cobra.Command {
 				return fmt.Errorf("the plan of %s cannot be read: %w", e.ARN, err)
 			}
 			if !a.forPeople() {
-				return a.write(json.RawMessage(e.Output))
+				return a.write(e.Output)
 			}
 			a.printPlan(s, client, e, p)
 			return nil
@@ -194,7 +195,8 @@ func (a *app) printPlan(s *system.System, client string, e system.Execution, p p
 	if a.format == formatMarkdown {
 		heading, item, number = "\n## %s\n", "- %s", "%d. %s"
 		a.print("# Rotation of the client secret of %s\n", client)
-		a.print("Planned on %s by a dry run in account %s, Region %s: `%s`.\n", at(e.Started), s.Account, s.Region, e.ARN)
+		a.print("Planned on %s by a dry run in account %s, Region %s: `%s`.\n", at(e.Started), s.Account,
+			s.Region, e.ARN)
 	} else {
 		a.print("Plan for %s: %s", client, p.Action)
 	}
@@ -225,8 +227,10 @@ func (a *app) printPlan(s *system.System, client string, e system.Execution, p p
 		list("Smoke tests with the secret in use", []string{p.Tests}, item)
 	}
 	list("Waits", []string{
-		fmt.Sprintf("spread: %s, until every load balancer node serves a change", span(time.Duration(p.SpreadSeconds)*time.Second)),
-		fmt.Sprintf("grace period: %s, in which both secrets are valid", span(time.Duration(p.GracePeriodSeconds)*time.Second)),
+		fmt.Sprintf("spread: %s, until every load balancer node serves a change",
+			span(time.Duration(p.SpreadSeconds)*time.Second)),
+		fmt.Sprintf("grace period: %s, in which both secrets are valid",
+			span(time.Duration(p.GracePeriodSeconds)*time.Second)),
 	}, item)
 }
 

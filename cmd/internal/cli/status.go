@@ -40,7 +40,8 @@ type Status struct {
 
 func (a *app) status() *cobra.Command {
 	c := &cobra.Command{Use: "status [CLIENT…]", Short: "Show how the clients are",
-		Long: "Shows each client's provider, when its secret was last rotated, the next start, its condition and why.\n" +
+		Long: "Shows each client's provider, when its secret was last rotated, the next start, its " +
+			"condition and why.\n" +
 			"Exit code 1: one is Degraded.",
 		ValidArgsFunction: a.completeClients,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -103,7 +104,8 @@ func (a *app) statusOf(ctx context.Context, s *system.System, c config.Client) (
 	if err != nil {
 		return st, err
 	}
-	st.LastRotated, st.LastOutcome, st.LastEnded, st.Execution = r.LastRotated, r.LastOutcome, r.LastEnded, r.LastExecution
+	st.LastRotated, st.LastOutcome, st.LastEnded, st.Execution = r.LastRotated, r.LastOutcome, r.LastEnded,
+		r.LastExecution
 	var owner system.Execution
 	if r.Owner != "" {
 		st.Execution = r.Owner
@@ -154,9 +156,11 @@ func (a *app) printStatuses(s *system.System, all []Status) error {
 	} else {
 		var rows [][]string
 		for _, st := range all {
-			rows = append(rows, []string{st.Client, st.Provider, st.Condition, at(st.LastRotated), starts(st.Schedule), st.Reason})
+			rows = append(rows, []string{st.Client, st.Provider, st.Condition, at(st.LastRotated), starts(st.Schedule),
+				st.Reason})
 		}
-		if err := a.table([]string{"CLIENT", "PROVIDER", "CONDITION", "LAST ROTATED", "NEXT START", "REASON"}, rows); err != nil {
+		if err := a.table([]string{"CLIENT", "PROVIDER", "CONDITION", "LAST ROTATED", "NEXT START",
+			"REASON"}, rows); err != nil {
 			return err
 		}
 	}
@@ -192,7 +196,8 @@ func (a *app) history() *cobra.Command {
 			}
 			var rows [][]string
 			for _, e := range found {
-				rows = append(rows, []string{at(e.Started), kind(e), ending(e, a.Now()), orDash(e.Request.Reason), name(e.ARN)})
+				rows = append(rows, []string{at(e.Started), kind(e), ending(e, a.Now()), orDash(e.Request.Reason),
+					name(e.ARN)})
 			}
 			if err := a.table([]string{"STARTED", "KIND", "END", "REASON", "EXECUTION"}, rows); err != nil {
 				return err
@@ -271,7 +276,8 @@ func (a *app) stop() *cobra.Command {
 func (a *app) redrive() *cobra.Command {
 	var watch bool
 	c := a.executionArg("redrive CLIENT|EXECUTION", "Let an execution go on at the state that failed",
-		"It is for executions that failed at a task, and for stopped ones that should go on, within 14 days of their end.",
+		"It is for executions that failed at a task, and for stopped ones that should go on, within 14 days "+
+			"of their end.",
 		func(ctx context.Context, s *system.System, id string) error {
 			if err := s.Redrive(ctx, id); err != nil {
 				return err

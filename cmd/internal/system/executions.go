@@ -47,7 +47,8 @@ func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (
 	}
 	// a repeat of the same name within 90 days is refused
 	name := r.Client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
-	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" + alias),
+	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
+		alias),
 		Name: &name, Input: aws.String(string(input))})
 	if err != nil {
 		return "", s.explain(err, "starting an execution")
@@ -58,8 +59,9 @@ func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (
 // explain names the stack in errors that mean that it is not there.
 func (s *System) explain(err error, doing string) error {
 	if hasCode(err, "StateMachineDoesNotExist") || hasCode(err, "ResourceNotFound") {
-		return &Error{Text: fmt.Sprintf("there is no stack %s in Region %s of account %s: name it with --stack, --region "+
-			"and --profile", s.Stack, s.Region, s.Account)}
+		return &Error{
+			Text: fmt.Sprintf("there is no stack %s in Region %s of account %s: name it with --stack, --region "+
+				"and --profile", s.Stack, s.Region, s.Account)}
 	}
 	return unreachable(err, "%s", doing)
 }
@@ -68,7 +70,8 @@ func (s *System) explain(err error, doing string) error {
 func (s *System) Execution(ctx context.Context, id string) (Execution, error) {
 	out, err := s.sfn.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &id})
 	if hasCode(err, "ExecutionDoesNotExist") || hasCode(err, "InvalidArn") {
-		return Execution{}, &Error{Text: fmt.Sprintf("there is no execution %s (Step Functions keeps them for 90 days)", id)}
+		return Execution{}, &Error{Text: fmt.Sprintf("there is no execution %s (Step Functions keeps them for 90 days)",
+			id)}
 	}
 	if err != nil {
 		return Execution{}, unreachable(err, "reading the execution %s", id)
@@ -99,7 +102,8 @@ const mostListed = 1000
 
 // Executions returns the last executions of a client, newest first, at most so many. complete is false if more may
 // exist than were looked through.
-func (s *System) Executions(ctx context.Context, client string, most int) (found []Execution, complete bool, err error) {
+func (s *System) Executions(ctx context.Context, client string, most int) (found []Execution, complete bool,
+	err error) {
 	pages := sfn.NewListExecutionsPaginator(s.sfn, &sfn.ListExecutionsInput{StateMachineArn: aws.String(s.MachineARN()),
 		MaxResults: 100})
 	for read := 0; pages.HasMorePages(); {
@@ -126,7 +130,8 @@ func (s *System) Executions(ctx context.Context, client string, most int) (found
 
 // Stop stops an execution, and says why in its history.
 func (s *System) Stop(ctx context.Context, id, why string) error {
-	_, err := s.sfn.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &id, Error: aws.String("Stopped"), Cause: &why})
+	_, err := s.sfn.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &id, Error: aws.String("Stopped"),
+		Cause: &why})
 	if err != nil {
 		return unreachable(err, "stopping the execution %s", id)
 	}
@@ -137,7 +142,8 @@ func (s *System) Stop(ctx context.Context, id, why string) error {
 func (s *System) Redrive(ctx context.Context, id string) error {
 	_, err := s.sfn.RedriveExecution(ctx, &sfn.RedriveExecutionInput{ExecutionArn: &id})
 	if hasCode(err, "ExecutionNotRedrivable") {
-		return &Error{Text: "it cannot be redriven; start a new execution, which puts right what this one left", err: err}
+		return &Error{Text: "it cannot be redriven; start a new execution, which puts right what this one left",
+			err: err}
 	}
 	if err != nil {
 		return unreachable(err, "redriving the execution %s", id)
@@ -148,8 +154,9 @@ func (s *System) Redrive(ctx context.Context, id string) error {
 // Events returns the events of an execution's history after one of that id, in order.
 func (s *System) Events(ctx context.Context, id string, after int64) ([]types.HistoryEvent, error) {
 	var out []types.HistoryEvent
-	pages := sfn.NewGetExecutionHistoryPaginator(s.sfn, &sfn.GetExecutionHistoryInput{ExecutionArn: &id, ReverseOrder: true,
-		MaxResults: 200})
+	pages := sfn.NewGetExecutionHistoryPaginator(s.sfn, &sfn.GetExecutionHistoryInput{ExecutionArn: &id,
+		ReverseOrder: true,
+		MaxResults:   200})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -100,7 +100,8 @@ func load(ctx context.Context, o Options) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
 	if c.Region == "" {
-		return aws.Config{}, &Error{Text: "no AWS Region is given: set --region, AWS_REGION, or a region in the profile"}
+		return aws.Config{},
+			&Error{Text: "no AWS Region is given: set --region, AWS_REGION, or a region in the profile"}
 	}
 	return c, nil
 }
