@@ -135,7 +135,10 @@ func TestARollbackIsExplained(t *testing.T) {
 }
 
 func rollBackOnce(w *world) {
-	w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: "okta.createSecret", Mode: fault.Refuse, Status: 403})
+	forbidden := fault.Rule{Service: "idp", Operation: "okta.createSecret", Mode: fault.Refuse, Status: 403}
+	if _, err := w.Stack.Faults.Add(forbidden); err != nil {
+		w.Error(err)
+	}
 	code, out, errs := w.run("start", "orders-web", "--watch")
 	w.want(code, 1, out, errs, `  Quiesce +ROLLING BACK`, `^orders-web ended as RolledBack after`,
 		`^  users +logins are fine`,
