@@ -254,7 +254,7 @@ func TestAnEndpointThatNeverGivesAVerdictIsUnavailable(t *testing.T) {
 	w.Sleeps = 4
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "temporarily_unavailable" })
 	_, err := run(w, rotation.CheckCredential)
-	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
+	fakes.Failed(t, err, failure.Unavailable, "cannot answer now: HTTP 400 temporarily_unavailable")
 }
 
 func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
