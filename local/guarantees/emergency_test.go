@@ -146,7 +146,7 @@ func (w *world) kill(execution, state string) {
 func TestAnEmergencyDoesNotStopAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	second := w.interrupt("AwaitSpread")
+	second := w.interrupt("AwaitReassertSpread")
 	first := w.start(emergency)
 	if r := w.wait(second()); text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause),
 		"another emergency of client orders-web is running: "+first) {
@@ -154,7 +154,7 @@ func TestAnEmergencyDoesNotStopAnother(t *testing.T) {
 	}
 	w.mustEnd(first)
 	w.atRest()
-	w.when("AwaitSpread", w.stop)
+	w.when("AwaitReassertSpread", w.stop)
 	w.rotate(emergency) // and one that was stopped is taken over from
 	w.mustEnd(w.start(emergency))
 	w.atRest()

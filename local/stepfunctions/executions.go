@@ -3,6 +3,7 @@ package stepfunctions
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"alboidc.internal/local/asl"
@@ -39,36 +40,35 @@ type execution struct {
 func (s *Service) startExecution(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
 		StateMachineARN string  `json:"stateMachineArn"`
-		Name            string  `json:"name"`
+		Name            *string `json:"name"`
 		Input           *string `json:"input"`
 	}
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
-		return nil, err
+	name, input := awsapi.NewID(), "{}"
+	var c awsapi.Constraints
+	c.Required("stateMachineArn", in.StateMachineARN, longestARN)
+	c.Length("name", in.Name, longestName)
+	if in.Name != nil {
+		name = *in.Name
 	}
-	if in.Name == "" {
-		in.Name = awsapi.NewID()
-	}
-	if err := checkName(in.Name); err != nil {
-		return nil, err
-	}
-	input := "{}"
 	if in.Input != nil {
 		input = *in.Input
 	}
-	if !json.Valid([]byte(input)) {
-		return nil, awsapi.Errorf("InvalidExecutionInput",
-			"Invalid State Machine Execution Input: the input is not valid JSON")
-	}
 	if len(input) > maxInput {
-		return nil, awsapi.Errorf("InvalidExecutionInput",
-			"Invalid State Machine Execution Input: the input is longer than %d bytes", maxInput)
+		c.Break("", "input", fmt.Sprintf("Member must have size less than or equal to %d bytes in UTF-8 encoding",
+			maxInput))
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, err := s.start(call, in.StateMachineARN, in.Name, input)
+	e, err := s.start(call, in.StateMachineARN, name, input)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,13 @@ func (s *Service) start(call *awsapi.Call, machineARN, name, input string) (*exe
 	m, with, v, aliasARN, err := s.startable(machineARN)
 	if err != nil {
 		return nil, err
+	}
+	if err := checkName(name); err != nil { // the service looks the machine up first
+		return nil, err
+	}
+	if !json.Valid([]byte(input)) {
+		return nil, awsapi.Errorf("InvalidExecutionInput",
+			"Invalid State Machine Execution Input: 'Invalid execution input.'")
 	}
 	arn := call.ARN("states", "execution:"+m.name+":"+name)
 	if old := s.executions[arn]; old != nil {
@@ -165,6 +172,13 @@ func (s *Service) stopExecution(ctx context.Context, call *awsapi.Call) (any, er
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
+	var c awsapi.Constraints
+	c.Required("executionArn", in.ExecutionARN, longestARN)
+	c.AtMost("error", in.Error, longestError)
+	c.AtMost("cause", in.Cause, longestCause)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	e, err := s.execution(in.ExecutionARN)
 	if err != nil {
@@ -240,6 +254,11 @@ func (s *Service) describeExecution(_ context.Context, call *awsapi.Call) (any, 
 	}
 	if in.IncludedData != "" && in.IncludedData != "ALL_DATA" {
 		return nil, awsapi.NotImplementedParameter(call, "includedData "+in.IncludedData)
+	}
+	var c awsapi.Constraints
+	c.Required("executionArn", in.ExecutionARN, longestARN)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,9 +20,15 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
+	var c awsapi.Constraints
+	c.Required("stateMachineArn", in.StateMachineARN, longestARN)
 	if in.StatusFilter != "" && !slices.Contains(statuses, in.StatusFilter) {
-		return nil, invalid(in.StatusFilter, "statusFilter",
+		c.Break("'"+string(in.StatusFilter)+"'", "statusFilter",
 			"Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]")
+	}
+	in.check(&c)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
 		return nil, err
@@ -56,6 +62,12 @@ func (s *Service) history(_ context.Context, call *awsapi.Call) (any, error) {
 		paging
 	}
 	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	var c awsapi.Constraints
+	c.Required("executionArn", in.ExecutionARN, longestARN)
+	in.check(&c)
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
