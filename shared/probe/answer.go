@@ -36,7 +36,8 @@ var numberPattern = regexp.MustCompile(`^AADSTS([0-9]{4,9})\b`)
 // 6749 demands. That is Unavailable, like 5xx, and so is an endpoint that cannot answer now; Throttled is too many
 // requests. Both have the told wait in their chain.
 func readAnswer(host string, status int, header http.Header, body []byte, now time.Time) (answer, error) {
-	a, ok := decode(httpclient.TrimBOM(body))
+	body = httpclient.TrimBOM(body)
+	a, ok := decode(body)
 	a.status = status
 	cannot := func(kind failure.Kind, why string) (answer, error) {
 		s := &httpclient.StatusError{Status: status, Wait: httpclient.ToldWait(status, header, now)}

@@ -64,7 +64,8 @@ var Imitation = imitation.Imitation{
 // New makes the vendor; it is the imitation.New of Entra ID.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	e := &Entra{env: env, adminSecret: newSecretText(), rotators: map[string]*Rotator{}, tokens: map[string]bearer{},
-		audiences: map[string]string{}, assigned: map[string]bool{}, history: map[string][]clients.Change{}, replicas: []time.Duration{0}}
+		audiences: map[string]string{}, assigned: map[string]bool{},
+		history: map[string][]clients.Change{}, replicas: []time.Duration{0}}
 	e.rotators[RotatorID] = &Rotator{ClientID: RotatorID, Secret: e.adminSecret}
 	env.Store.OnChange(e.remember)
 	return e, nil
