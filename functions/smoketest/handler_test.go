@@ -290,12 +290,13 @@ func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
 func TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
-	w.Secrets.Add(newer, fakes.Mark+"-wrong")
+	w.Secrets.Add(newer, fakes.Mark+"-wrong\n")
 	began := w.Now
 	second := 1
 	w.Client.SmokeTests.Credential.IntervalSeconds, w.Sleeps = &second, 60
 	_, err := run(w, rotation.CheckCredential)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "refuses the secret of version "+newer+", which is in use, for 20s")
+	fakes.Failed(t, err, failure.SmokeTestFailed, "; the stored value ends with a line break")
 	if took := w.Now.Sub(began); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
