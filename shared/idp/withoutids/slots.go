@@ -117,7 +117,8 @@ func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) s
 		}
 		if v.ID == k.Current.ID && !yes {
 			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored "+
-				"as AWSCURRENT (version %s): store the one that the load balancers use now%s", v.ID, versions.Oddities(v.Value))
+				"as AWSCURRENT (version %s): store the one that the load balancers use now%s", v.ID,
+				versions.Oddities(v.Value))
 		}
 		out[v.ID] = yes
 	}
