@@ -31,7 +31,8 @@ func (w *world) disturbOnce(mode fault.Mode) {
 		}
 		parts := strings.Split(resources[e.StateEntered.Name], ":") // arn:aws:states:::[aws-sdk:]service:operation
 		service, operation := parts[len(parts)-2], parts[len(parts)-1]
-		r := fault.Rule{Service: service, Operation: strings.ToUpper(operation[:1]) + operation[1:], Times: 1, Mode: mode}
+		r := fault.Rule{Service: service, Operation: strings.ToUpper(operation[:1]) + operation[1:], Times: 1,
+			Mode: mode}
 		switch service {
 		case "lambda":
 			r.Match = `"state":"` + e.StateEntered.Name + `"`

@@ -22,7 +22,7 @@ const (
 	Lose Mode = "lose"
 	// Delay waits for Rule.Latency, then goes on as usual.
 	Delay Mode = "delay"
-	// Drop drops the connection at once and carries the request out all the same: what it calls comes as late as it can.
+	// Drop drops the connection at once and carries the request out all the same: what it calls may come late.
 	Drop Mode = "drop"
 )
 
