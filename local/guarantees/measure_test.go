@@ -52,6 +52,12 @@ func TestAMeasurementChangesNothingAndTellsHowTheClientIs(t *testing.T) {
 	if m := w.measured(w.start(measure)); m.SecretAgeSeconds > int(grace/time.Second)+3600 || !m.SecretAccepted {
 		t.Errorf("after a rotation: %+v", m)
 	}
+	if r, _ := w.rotate(`{"client": "orders-web", "dryRun": true}`); r.Status != asl.Succeeded {
+		t.Errorf("the dry run ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	if got := w.lastOutcome(); got != "rotated" {
+		t.Errorf("after a measurement and a dry run the last outcome of a rotation is %q", got)
+	}
 	w.atRest()
 }
 

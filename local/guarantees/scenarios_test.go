@@ -161,6 +161,9 @@ func TestADryRunChangesNothingAndTellsThePlan(t *testing.T) {
 		t.Errorf("plan %+v", plan)
 	}
 	golden(t, "dry-run", w.path(execution))
+	if got := w.lastOutcome(); got != "" {
+		t.Errorf("no rotation has ended, but the last outcome is %q", got)
+	}
 	w.atRest()
 }
 
@@ -185,8 +188,13 @@ func TestASmokeTestThatFailsByItselfStopsTheRotation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *config.Client) { c.SmokeTests.Login[0].ExpectText = "a text that nobody sees" })
 	before, labels := w.Stack.IdP.Store().Secrets(w.ClientID), w.labels()
-	for _, input := range []string{`{"client": "orders-web", "dryRun": true}`, plain} {
-		r, execution := w.rotate(input)
+	for _, c := range []struct{ input, lastOutcome string }{
+		{`{"client": "orders-web", "dryRun": true}`, ""}, {plain, "refused"},
+		{`{"client": "orders-web", "dryRun": true}`, "refused"}} {
+		r, execution := w.rotate(c.input)
+		if got := w.lastOutcome(); got != c.lastOutcome {
+			t.Errorf("after %s the last outcome of a rotation is %q, not %q", c.input, got, c.lastOutcome)
+		}
 		if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause),
 			"TestBeforeChange failed with SmokeTestFailed: ") || !strings.Contains(text(r.Cause),
 			"does not contain the expected text") {
@@ -360,17 +368,28 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 
 func TestWhatPutsTheOldSecretBackIsHealedBeforeTheOldSecretGoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, quick)
-	old := w.Stack.ELB.EffectiveSecrets(w.clock.Now())[0].Secret
-	w.when("GracePeriod", func(string) { // as CloudFormation or Terraform would, with what they remember
-		if err := w.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
-			o.ClientSecret = &old
-		}); err != nil {
-			t.Error(err)
-		}
-	})
-	w.mustRotate()
-	w.atRest()
+	for where, put := range map[string]func(*world, func(*elbtypes.AuthenticateOidcActionConfig)) error{
+		"a target": func(w *world, old func(*elbtypes.AuthenticateOidcActionConfig)) error {
+			return w.changeDefault(old)
+		},
+		"a rule that comes": func(w *world, old func(*elbtypes.AuthenticateOidcActionConfig)) error {
+			w.deployRule(old)
+			return nil
+		},
+	} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			old := w.Stack.ELB.EffectiveSecrets(w.clock.Now())[0].Secret
+			w.when("GracePeriod", func(string) { // as CloudFormation or Terraform would, with what they remember
+				if err := put(w, func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &old }); err != nil {
+					t.Error(err)
+				}
+			})
+			w.mustRotate()
+			w.atRest()
+		})
+	}
 }
 
 func TestATargetThatChangedHandsStopsTheRotation(t *testing.T) {

@@ -273,6 +273,16 @@ func (w *world) journal() map[string]ddbtypes.AttributeValue {
 	return out.Item
 }
 
+// lastOutcome is how the last rotation ended, by the journal; "" if none did.
+func (w *world) lastOutcome() string {
+	w.t.Helper()
+	v, _ := w.journal()["lastOutcome"].(*ddbtypes.AttributeValueMemberS)
+	if v == nil {
+		return ""
+	}
+	return v.Value
+}
+
 // atRest checks G4 and that nothing violated G1 or G2 up to now.
 func (w *world) atRest() {
 	w.t.Helper()
