@@ -129,6 +129,24 @@ func TestALoginThatFailsIsASmokeTestThatFailed(t *testing.T) {
 	}
 }
 
+// A load balancer, or a name, whose test is not run breaks without anybody seeing it.
+func TestEveryConfiguredTestIsRun(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	tests := &w.Client.SmokeTests
+	tests.Login = append(tests.Login, tests.Login[0], tests.Login[0])
+	tests.Redirect = append(tests.Redirect, tests.Redirect[0], tests.Redirect[0])
+	for check, want := range map[rotation.Check]int{rotation.CheckLogin: len(tests.Login),
+		rotation.CheckRedirect: len(tests.Redirect)} {
+		if out, err := run(w, check); err != nil || len(out.Evidence) != want {
+			t.Errorf("%d of %d %s tests are run (%v)", len(out.Evidence), want, check, err)
+		}
+	}
+	tests.Login[2].ExpectText = "good bye"
+	_, err := run(w, rotation.CheckLogin)
+	fakes.Failed(t, err, failure.SmokeTestFailed, "does not contain the expected text")
+}
+
 // rehearse runs the tests with the secret in use, before anything is changed.
 func rehearse(w *fakes.World) (rotation.SmokeOutput, error) {
 	return fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
