@@ -24,6 +24,9 @@ const (
 	// limit is how long one call goes on, and pauseAlone how long it waits at least while the provider may be ill.
 	limit      = 4 * time.Minute
 	pauseAlone = 5 * time.Second
+	// fewInARow and fewApart are how a secret is tried that was accepted everywhere before a target got it.
+	fewInARow = 3
+	fewApart  = time.Second
 )
 
 // credential: the provider accepts To at every token endpoint, several times in a row, and refuses a deliberately wrong
@@ -33,8 +36,8 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
-	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
+	n, interval := t.pace()
+	start := t.Now()
 	doubt, calibrated := doubt{tester: t, to: to}, false
 	sleep := func(ctx context.Context, d time.Duration) error {
 		if !doubt.alone.IsZero() {
@@ -71,6 +74,17 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
+// pace is how often in a row the secret must be accepted, and with what pause: as the provider needs it before a target
+// has the secret. Servers that learn of it one by one know it from then on, and a few tries tell.
+func (t *tester) pace() (inARow int, interval time.Duration) {
+	test, spec := t.Config.SmokeTests.Credential, t.Capable.Probe
+	inARow, interval = test.InARow(spec.InARow), time.Duration(test.Interval(spec.IntervalSeconds))*time.Second
+	if !t.in.Wait {
+		inARow, interval = min(inARow, fewInARow), min(interval, fewApart)
+	}
+	return inARow, interval
+}
+
 // doubt is what is known of a secret that was refused: since when and how often that is proven, by another secret that
 // was accepted in between, and since when it is not.
 type doubt struct {
@@ -103,7 +117,7 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 			d.alone = now
 		}
 		if long := now.Sub(d.alone); d.oldIsOff() && long >= patienceAlone {
-			return verdict, d.failed(long, verdict.Reason+", while no other secret is switched on")
+			return verdict, d.failed(ctx, long, verdict.Reason+", while no other secret is switched on")
 		}
 		return probe.Verdict{Outcome: probe.Inconclusive, Reason: verdict.Reason + ", but " + control.Reason}, nil
 	}
@@ -113,15 +127,15 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 		d.proven = now
 	}
 	if long := now.Sub(d.proven); !d.in.Wait && long >= patience && d.times >= enough {
-		return verdict, d.failed(long, verdict.Reason+", while "+control.Reason)
+		return verdict, d.failed(ctx, long, verdict.Reason+", while "+control.Reason)
 	}
 	return verdict, nil
 }
 
-func (d *doubt) failed(long time.Duration, reason string) error {
+func (d *doubt) failed(ctx context.Context, long time.Duration, reason string) error {
 	return failure.New(failure.SmokeTestFailed,
-		"the identity provider refuses the secret of version %s, which is in use, for %s: %s",
-		d.in.To.VersionID, long.Round(time.Second), reason)
+		"the identity provider refuses the secret of version %s, which is in use, for %s: %s%s",
+		d.in.To.VersionID, long.Round(time.Second), reason, d.Oddities(ctx, d.in.To.VersionID))
 }
 
 // oldIsOff: the old secret is switched off, so there is none that could be accepted. Where the only one was

@@ -232,6 +232,20 @@ func TestCreateScheduleRefuses(t *testing.T) {
 		"a flexible mode without a window": {func(in *sdk.CreateScheduleInput) {
 			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible}
 		}, "ValidationException"},
+		"a window without the mode": {func(in *sdk.CreateScheduleInput) {
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff,
+				MaximumWindowInMinutes: aws.Int32(5)}
+		}, "ValidationException"},
+		"a window of more than a day": {func(in *sdk.CreateScheduleInput) {
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible,
+				MaximumWindowInMinutes: aws.Int32(1441)}
+		}, "ValidationException"},
+		"a state that there is not": {func(in *sdk.CreateScheduleInput) { in.State = "PAUSED" }, "ValidationException"},
+		"a role that is none": {func(in *sdk.CreateScheduleInput) { in.Target.RoleArn = aws.String("r") },
+			"ValidationException"},
+		"more retries than there are": {func(in *sdk.CreateScheduleInput) {
+			in.Target.RetryPolicy = &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(186)}
+		}, "ValidationException"},
 		"a target other than a state machine": {func(in *sdk.CreateScheduleInput) {
 			in.Target.Arn = aws.String("arn:aws:sqs:eu-central-1:111122223333:q")
 		}, "NotImplemented"},
@@ -274,8 +288,8 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 	for code, expressions := range map[string][]string{
 		"ValidationException": {"rate( 10 minutes )", "rate(0 days)", "rate(1 week)", "at(2026-03-01)",
 			"cron(0 9 ? * ? *)", "cron(0 9 * * ?)",
-			"cron(0 9 ? * MON#6 *)", "every day"},
-		"NotImplemented": {"at(2026-03-01T10:00:00)", "cron(0/15 * * * ? *)"},
+			"cron(0 9 ? * MON#6 *)", "every day", "at(2021-12-31T23:59:59Z)", "cron(7 20 * * NOT *)"},
+		"NotImplemented": {"at(2026-03-01T10:00:00)", "cron(0/15 * * * ? *)", "cron(0/15  * * * ? *)"},
 	} {
 		for _, e := range expressions {
 			err := s.create("x", e, nil)

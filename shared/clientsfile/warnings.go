@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/cron"
 	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
 )
@@ -157,7 +158,7 @@ func tenantOf(endpoint string) string {
 func (f *File) warnOfTogether(ps *strictjson.Problems) {
 	together := map[time.Duration][]string{}
 	for i, c := range f.Clients {
-		ok, every := c.Schedule.rate()
+		every, ok := cron.Rate(c.Schedule.Expression)
 		if !ok {
 			continue
 		}

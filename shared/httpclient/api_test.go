@@ -79,6 +79,8 @@ func (v *vendor) post(ctx context.Context) error {
 
 func TestStatusesBecomeFailures(t *testing.T) {
 	t.Parallel()
+	const page = "the answer to the request to make a thing is a web page, not one of Acme's API: most likely a " +
+		"firewall's or a proxy's, or the URL in the settings is wrong"
 	tests := []struct {
 		name  string
 		reply reply
@@ -87,9 +89,9 @@ func TestStatusesBecomeFailures(t *testing.T) {
 	}{
 		{"400 with a code", reply{400, nil, `{"code": "E1", "text": "` + canary + `"}`}, failure.IdPRejected,
 			"Acme refused to make a thing: HTTP 400 E1"},
-		{"401", reply{401, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 401"},
-		{"403", reply{403, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 403"},
-		{"409", reply{409, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
+		{"401", reply{401, nil, `{"text": "` + canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 401"},
+		{"403", reply{403, nil, `{"text": "` + canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 403"},
+		{"409", reply{409, nil, `{"text": "` + canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
 		{"a redirect", reply{302, map[string]string{"Location": "https://" + canary}, ""}, failure.IdPRejected,
 			"Acme answered the request to make a thing with a redirect, which is not followed; is the URL in the " +
 				"settings right?: HTTP 302"},
@@ -118,13 +120,13 @@ func TestStatusesBecomeFailures(t *testing.T) {
 			failure.Unavailable,
 			"Acme failed to make a thing: HTTP 400 temporarily_unavailable.AADSTS90090"},
 		{"a firewall's page", reply{403, map[string]string{"Content-Type": "text/html; charset=utf-8"}, canary},
-			failure.Unavailable, "the answer to the request to make a thing is a web page, not one of Acme's API: most " +
-				"likely a firewall's or a proxy's: HTTP 403"},
+			failure.Unavailable, page + ": HTTP 403"},
 		{"a page without a type", reply{401, map[string]string{"Content-Type": "application/octet-stream"},
-			"\n <!DOCTYPE html>" + canary}, failure.Unavailable, "the answer to the request to make a thing is a web " +
-			"page, not one of Acme's API: most likely a firewall's or a proxy's: HTTP 401"},
+			"\n <!DOCTYPE html>" + canary}, failure.Unavailable, page + ": HTTP 401"},
 		{"a page at a wrong URL", reply{404, map[string]string{"Content-Type": "text/html"}, canary},
-			failure.IdPRejected, "Acme refused to make a thing: HTTP 404"},
+			failure.Unavailable, page + ": HTTP 404"},
+		{"a proxy's text", reply{400, nil, "error code: " + canary}, failure.Unavailable, page + ": HTTP 400"},
+		{"a proxy that wants a login", reply{407, nil, "<html>" + canary}, failure.Unavailable, page + ": HTTP 407"},
 		{"a code behind a byte order mark", reply{400, nil, "\ufeff" + `{"code": "E1"}`}, failure.IdPRejected,
 			"Acme refused to make a thing: HTTP 400 E1"},
 		{"500", reply{500, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 500"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -68,10 +69,9 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 	}
 	kind := a.passing(s, resp.Header.Get("Retry-After") != "")
 	switch {
-	case IsPage(resp.Header, body) && kind == "" && s.Status >= 400 && s.Status != http.StatusNotFound:
-		// not of the API, so it says nothing of the request; 404 is what a wrong URL in the settings gets
+	case IsPage(resp.Header, body) && kind == "" && s.Status >= 400: // so it says nothing of the request
 		return failure.Wrap(failure.Unavailable, s, "the answer to the request to %s is a web page, not one of %s's "+
-			"API: most likely a firewall's or a proxy's", r.Operation, a.Vendor)
+			"API: most likely a firewall's or a proxy's, or the URL in the settings is wrong", r.Operation, a.Vendor)
 	case s.Status == http.StatusTooManyRequests:
 		return failure.Wrap(failure.Throttled, s, "%s has had too many requests (to %s)", a.Vendor, r.Operation)
 	case kind == failure.Throttled:
@@ -160,11 +160,13 @@ func inLimits(seconds float64) time.Duration {
 	return time.Duration(math.Ceil(min(max(seconds, 1), longestTold.Seconds()))) * time.Second
 }
 
-// IsPage reports whether an answer is a web page. What programs talk to answers in JSON; a page comes from a firewall,
-// a proxy, or a server under maintenance, whatever its status.
+// IsPage reports whether an answer is a web page, or a plain text. What programs talk to answers in JSON, or not at all;
+// a page comes from a firewall, a proxy, or a server under maintenance, whatever its status. JSON that broke off is none.
 func IsPage(h http.Header, body []byte) bool {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	return kind == "text/html" || kind == "application/xhtml+xml" || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
+	body = bytes.TrimSpace(body)
+	return kind == "text/html" || kind == "application/xhtml+xml" ||
+		len(body) > 0 && body[0] != '{' && body[0] != '[' && !json.Valid(body)
 }
 
 // TrimBOM is a body without a byte order mark, which JSON decoders do not take (RFC 8259, section 8.1, lets readers

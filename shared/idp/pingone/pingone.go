@@ -83,6 +83,9 @@ func capabilities() idp.Capabilities {
 			Grant:    idp.AuthorizationCode,
 			Accepted: []string{"invalid_grant"},
 			Rejected: []string{"invalid_client"},
+			Other: []idp.OtherAnswer{{Code: "invalid_client", Text: "Unsupported authentication method",
+				Means: "the application's Token Endpoint Authentication Method is another one than " +
+					"identityProvider.tokenEndpointAuthMethod says"}},
 		}}
 }
 
@@ -231,8 +234,8 @@ func (a *Application) DropPrevious(ctx context.Context) error {
 }
 
 func (a *Application) url(below string) string {
-	return a.settings.APIURL + "/v1/environments/" + a.settings.EnvironmentID + "/applications/" +
-		a.client.ClientID + below
+	return a.settings.APIURL + idp.Path("v1", "environments", a.settings.EnvironmentID, "applications",
+		a.client.ClientID) + below
 }
 
 func (a *Application) do(ctx context.Context, method, below, operation string, body, out any) error {

@@ -19,6 +19,10 @@ const WrongJSON = "WrongJSON"
 // OtherJSON is the fault code that makes it answer 200 with JSON that is not what the vendor documents.
 const OtherJSON = "OtherJSON"
 
+// Page and Portal are the fault codes that make something in between answer with a page: with the fault's status, and
+// with 200.
+const Page, Portal = "Page", "Portal"
+
 // Serve carries out one operation under the faults in force: it waits, refuses (by refuse, without any effect), answers
 // garbage, or carries the request out and then drops the connection.
 func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter,
@@ -35,6 +39,12 @@ func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text strin
 		_, _ = w.Write([]byte(`{"canary": "` + fault.Canary))
 	case out.Refuse && out.Code == OtherJSON:
 		WriteJSON(w, http.StatusOK, map[string]string{"canary": fault.Canary})
+	case out.Refuse && (out.Code == Page || out.Code == Portal):
+		w.Header().Set("Content-Type", "text/html")
+		if out.Code == Page {
+			w.WriteHeader(out.Status)
+		}
+		_, _ = w.Write([]byte("<!DOCTYPE html><title>" + fault.Text + "</title>"))
 	case out.Refuse:
 		refuse(w, out)
 	case out.Lose:
