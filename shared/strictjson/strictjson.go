@@ -190,7 +190,9 @@ func Names(t reflect.Type) []string { return sortedKeys(Fields(t)) }
 // Nearest is the one of names that a misspelt name was meant to be, or "": upper case, hyphens and underscores do not
 // count, and one letter in four may be wrong.
 func Nearest(name string, names []string) string {
-	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s)) }
+	plain := func(s string) string {
+		return strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s))
+	}
 	best, least := "", 1+max(1, min(len(name), 12)/4)
 	for _, n := range names {
 		if d := distance(plain(name), plain(n)); d < least {
