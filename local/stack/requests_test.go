@@ -13,7 +13,7 @@ import (
 // does not honour is refused by name.
 func TestTheServicesIgnoreWhatAWSIgnores(t *testing.T) {
 	t.Parallel()
-	s, err := stack.Start(t.Context(), stack.Options{})
+	s, err := stack.Start(t.Context(), stack.Options{Vendor: "cognito"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +29,7 @@ func TestTheServicesIgnoreWhatAWSIgnores(t *testing.T) {
 			`{"stateMachineArn":"x","traceHeader":"t"}`},
 		{"events", "AWSEvents.PutEvents", "/", `{"Entries":[{"Zzz":1}],"Zzz":1}`, `{"Entries":[],"EndpointId":"x.y"}`},
 		{"monitoring", "GraniteServiceVersion20100801.ListMetrics", "/", `{"Zzz":1}`, `{"IncludeLinkedAccounts":true}`},
+		{"cognito-idp", "AWSCognitoIdentityProviderService.DescribeUserPoolClient", "/", `{"Zzz":1}`, ""},
 		{"sns", "", "/", "Action=Publish&TopicArn=x&Message=m&Zzz=1" + version,
 			"Action=Publish&PhoneNumber=1" + version},
 		{"elasticloadbalancing", "", "/", "Action=DescribeRules&ListenerArn=x&Zzz.member.1=1" + version,
