@@ -77,23 +77,24 @@ func capabilities() idp.Capabilities {
 	}}
 }
 
-// Of a pair, these may differ: who an application is, and how it presents itself to people. How it authenticates, Review
-// and Check tell.
+// Of a pair, these may differ: who an application is, and how it presents itself to people. How it authenticates,
+// Review and Check tell.
 var differ = strings.Fields("client_id name description logo_uri tenant created_at updated_at " +
 	"token_endpoint_auth_method client_authentication_methods")
 
-// shown are the others that are known (Management API v2, "Get a client"; go-auth0, management.Client), but for what may
-// hold anything: add-ons and metadata, by which Actions may decide.
-var shown = strings.Fields("allowed_clients allowed_logout_urls allowed_origins app_type async_approval_notification_channels " +
-	"callbacks compliance_level cross_origin_authentication cross_origin_loc custom_login_page_on default_organization " +
-	"grant_types initiate_login_uri is_first_party is_token_endpoint_ip_header_trusted jwt_configuration oidc_conformant " +
-	"oidc_backchannel_logout oidc_logout organization_discovery_methods organization_require_behavior organization_usage " +
-	"par_request_expiry refresh_token require_proof_of_possession require_pushed_authorization_requests " +
-	"session_transfer signed_request_object skip_non_verifiable_callback_uri_confirmation_prompt sso sso_disabled " +
+// shown are the others that are known (Management API v2, "Get a client"; go-auth0, management.Client), but for what
+// may hold anything: add-ons and metadata, by which Actions may decide.
+var shown = strings.Fields("allowed_clients allowed_logout_urls allowed_origins app_type " +
+	"async_approval_notification_channels callbacks compliance_level cross_origin_authentication " +
+	"cross_origin_loc custom_login_page_on default_organization grant_types initiate_login_uri is_first_party " +
+	"is_token_endpoint_ip_header_trusted jwt_configuration oidc_conformant oidc_backchannel_logout oidc_logout " +
+	"organization_discovery_methods organization_require_behavior organization_usage par_request_expiry " +
+	"refresh_token require_proof_of_possession require_pushed_authorization_requests session_transfer " +
+	"signed_request_object skip_non_verifiable_callback_uri_confirmation_prompt sso sso_disabled " +
 	"token_exchange token_quota web_origins")
 
-// get reads the application. What is a secret, which Auth0 sends along to who has the scope read:client_keys, is dropped
-// at once.
+// get reads the application. What is a secret, which Auth0 sends along to who has the scope read:client_keys, is
+// dropped at once.
 func (a *Application) get(ctx context.Context) (map[string]json.RawMessage, error) {
 	const operation = "read the application"
 	var app map[string]json.RawMessage

@@ -73,7 +73,8 @@ func TestApplicationsThatDifferAreRefusedAsAPair(t *testing.T) {
 		t.Errorf("%d refusals:\n%s", len(refusals), got)
 	}
 	for _, want := range []string{"differ in callbacks", "differ in grant_types",
-		"authenticate by client_secret_basic and client_secret_post", "differ in organization_usage (nothing and require)",
+		"authenticate by client_secret_basic and client_secret_post",
+		"differ in organization_usage (nothing and require)",
 		"differ in signed_request_object (nothing and required=true)",
 		"differ in organization_discovery_methods (nothing and email)", "differ in of_next_year (nothing and digest ",
 		"differ in client_metadata (nothing and digest ", "differ in allowed_logout_urls"} {

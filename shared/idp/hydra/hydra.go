@@ -148,9 +148,9 @@ func (h *Client) Check(ctx context.Context) error {
 func (h *Client) takesChanges(ctx context.Context) error {
 	n, known, err := h.release(ctx)
 	if err == nil && known && slices.Compare(n, []int{2, 3, 0}) <= 0 {
-		err = failure.New(failure.Precondition, "Hydra client %s has a jwks_uri, and releases up to v2.3.0 refuse every "+
-			"change of such a client: update Hydra to v25.4.0 or later, or remove jwks_uri, which load balancers do not "+
-			"need", h.client.ClientID)
+		err = failure.New(failure.Precondition, "Hydra client %s has a jwks_uri, and releases up to v2.3.0 refuse "+
+			"every change of such a client: update Hydra to v25.4.0 or later, or remove jwks_uri, which load "+
+			"balancers do not need", h.client.ClientID)
 	}
 	return err
 }
@@ -230,15 +230,16 @@ var differ = strings.Fields("client_id client_name client_secret client_secret_e
 // shown are the others of Hydra's API reference (oAuth2Client), but for what may hold anything.
 var shown = strings.Fields("access_token_strategy allowed_cors_origins audience " +
 	"authorization_code_grant_access_token_lifespan authorization_code_grant_id_token_lifespan " +
-	"authorization_code_grant_refresh_token_lifespan backchannel_logout_session_required backchannel_logout_uri " +
-	"client_credentials_grant_access_token_lifespan device_authorization_grant_access_token_lifespan " +
-	"device_authorization_grant_id_token_lifespan device_authorization_grant_refresh_token_lifespan " +
-	"frontchannel_logout_session_required frontchannel_logout_uri grant_types id_token_signed_response_alg " +
-	"implicit_grant_access_token_lifespan implicit_grant_id_token_lifespan jwt_bearer_grant_access_token_lifespan " +
-	"jwks_uri post_logout_redirect_uris redirect_uris refresh_token_grant_access_token_lifespan " +
-	"refresh_token_grant_id_token_lifespan refresh_token_grant_refresh_token_lifespan request_object_signing_alg " +
-	"request_uris response_types scope sector_identifier_uri skip_consent skip_logout_consent subject_type " +
-	"token_endpoint_auth_signing_alg userinfo_signed_response_alg")
+	"authorization_code_grant_refresh_token_lifespan backchannel_logout_session_required " +
+	"backchannel_logout_uri client_credentials_grant_access_token_lifespan " +
+	"device_authorization_grant_access_token_lifespan device_authorization_grant_id_token_lifespan " +
+	"device_authorization_grant_refresh_token_lifespan frontchannel_logout_session_required " +
+	"frontchannel_logout_uri grant_types id_token_signed_response_alg implicit_grant_access_token_lifespan " +
+	"implicit_grant_id_token_lifespan jwt_bearer_grant_access_token_lifespan jwks_uri " +
+	"post_logout_redirect_uris redirect_uris refresh_token_grant_access_token_lifespan " +
+	"refresh_token_grant_id_token_lifespan refresh_token_grant_refresh_token_lifespan " +
+	"request_object_signing_alg request_uris response_types scope sector_identifier_uri skip_consent " +
+	"skip_logout_consent subject_type token_endpoint_auth_signing_alg userinfo_signed_response_alg")
 
 // Traits implements idp.TraitsReporter.
 func (h *Client) Traits(ctx context.Context) (map[string]string, error) {

@@ -93,17 +93,17 @@ func (r *registration) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Of a pair, these may differ: who a client is, how it presents itself to people, and what Keycloak notes. Attributes and
-// mappers are looked at one by one.
+// Of a pair, these may differ: who a client is, how it presents itself to people, and what Keycloak notes. Attributes
+// and mappers are looked at one by one.
 var differ = strings.Fields("id clientId name description secret registrationAccessToken access attributes " +
 	"protocolMappers notBefore nodeReRegistrationTimeout registeredNodes")
 
 // shown are the others of ClientRepresentation.
 var shown = strings.Fields("adminUrl alwaysDisplayInConsole authenticationFlowBindingOverrides " +
-	"authorizationServicesEnabled baseUrl bearerOnly clientAuthenticatorType consentRequired defaultClientScopes " +
-	"directAccessGrantsEnabled enabled frontchannelLogout fullScopeAllowed implicitFlowEnabled optionalClientScopes " +
-	"origin protocol publicClient redirectUris rootUrl serviceAccountsEnabled standardFlowEnabled surrogateAuthRequired " +
-	"type webOrigins")
+	"authorizationServicesEnabled baseUrl bearerOnly clientAuthenticatorType consentRequired " +
+	"defaultClientScopes directAccessGrantsEnabled enabled frontchannelLogout fullScopeAllowed " +
+	"implicitFlowEnabled optionalClientScopes origin protocol publicClient redirectUris rootUrl " +
+	"serviceAccountsEnabled standardFlowEnabled surrogateAuthRequired type webOrigins")
 
 // differAttributes are about the looks; shownAttributes are harmless. Of the others, which may be anything, those of
 // SAML have no effect on a client of OpenID Connect, and those of the secret are what rotations change.
@@ -113,9 +113,10 @@ var (
 		"backchannel.logout.session.required backchannel.logout.url client.offline.session.idle.timeout " +
 		"client.offline.session.max.lifespan client.session.idle.timeout client.session.max.lifespan " +
 		"client.use.lightweight.access.token.enabled default.acr.values dpop.bound.access.tokens " +
-		"frontchannel.logout.url id.token.encrypted.response.alg id.token.signed.response.alg minimum.acr.value " +
-		"pkce.code.challenge.method post.logout.redirect.uris require.pushed.authorization.requests " +
-		"tls.client.certificate.bound.access.tokens use.refresh.tokens user.info.response.signature.alg")
+		"frontchannel.logout.url id.token.encrypted.response.alg id.token.signed.response.alg " +
+		"minimum.acr.value pkce.code.challenge.method post.logout.redirect.uris " +
+		"require.pushed.authorization.requests tls.client.certificate.bound.access.tokens use.refresh.tokens " +
+		"user.info.response.signature.alg")
 )
 
 // mappers tells protocol mappers by their names and a digest of what they do.

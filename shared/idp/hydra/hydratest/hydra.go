@@ -26,7 +26,7 @@ type Hydra struct {
 	version  string
 	rotates  bool
 	settings map[string]map[string]any // that differ from the usual ones, by client id
-	outrun   bool
+	outrun   int
 }
 
 var _ imitation.Vendor = (*Hydra)(nil)
@@ -65,12 +65,12 @@ func (h *Hydra) SetClient(clientID string, settings map[string]any) {
 	h.settings[clientID] = settings
 }
 
-// Outrun makes every rotation lose against another at the same instant: it is answered with success, but the other's
-// secret is the one that stays (seen on v2.3.0 and a build of July 2026).
-func (h *Hydra) Outrun() {
+// Outrun makes the next n rotations lose against another at the same instant: they are answered with success, but the
+// other's secret is the one that stays (seen on a real Hydra).
+func (h *Hydra) Outrun(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.outrun = true
+	h.outrun = n
 }
 
 func (h *Hydra) release() (version string, rotates bool) {
@@ -177,8 +177,8 @@ func (h *Hydra) rotate(r *http.Request) (int, any, error) {
 	made := rand.Text() // 26 characters, as Hydra's
 	stays := made
 	h.mu.Lock()
-	if h.outrun {
-		stays = rand.Text()
+	if h.outrun > 0 {
+		stays, h.outrun = rand.Text(), h.outrun-1
 	}
 	h.mu.Unlock()
 	return h.change(r, made, func(c clients.Client, e *clients.Edit) error {
