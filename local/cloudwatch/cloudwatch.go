@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 )
 
 // Service is Amazon CloudWatch. It speaks Smithy RPC v2 CBOR, which current SDKs and CLIs use, and AWS JSON 1.0.
@@ -32,6 +33,11 @@ func (s *Service) SigningName() string { return "monitoring" }
 
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.CBOR }
+
+var inputs = awsapi.InputsOf(sdk.GetMetricDataInput{}, sdk.ListMetricsInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

@@ -15,6 +15,7 @@ import (
 	"alboidc.internal/local/delivery"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 )
 
 // Event is one event on a bus.
@@ -80,6 +81,11 @@ func (s *Service) SigningName() string { return "events" }
 
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.JSON11 }
+
+var inputs = awsapi.InputsOf(sdk.PutEventsInput{}, sdk.PutRuleInput{}, sdk.PutTargetsInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {

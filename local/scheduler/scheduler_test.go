@@ -232,6 +232,20 @@ func TestCreateScheduleRefuses(t *testing.T) {
 		"a flexible mode without a window": {func(in *sdk.CreateScheduleInput) {
 			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible}
 		}, "ValidationException"},
+		"a window without the mode": {func(in *sdk.CreateScheduleInput) {
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff,
+				MaximumWindowInMinutes: aws.Int32(5)}
+		}, "ValidationException"},
+		"a window of more than a day": {func(in *sdk.CreateScheduleInput) {
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible,
+				MaximumWindowInMinutes: aws.Int32(1441)}
+		}, "ValidationException"},
+		"a state that there is not": {func(in *sdk.CreateScheduleInput) { in.State = "PAUSED" }, "ValidationException"},
+		"a role that is none": {func(in *sdk.CreateScheduleInput) { in.Target.RoleArn = aws.String("r") },
+			"ValidationException"},
+		"more retries than there are": {func(in *sdk.CreateScheduleInput) {
+			in.Target.RetryPolicy = &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(186)}
+		}, "ValidationException"},
 		"a target other than a state machine": {func(in *sdk.CreateScheduleInput) {
 			in.Target.Arn = aws.String("arn:aws:sqs:eu-central-1:111122223333:q")
 		}, "NotImplemented"},

@@ -32,6 +32,7 @@ type execution struct {
 	result           asl.Result // of the last run
 	redrives         int
 	redriven         time.Time
+	waiting          bool // for its redrive to begin
 	tokens           []redriveToken
 	stop             context.CancelCauseFunc // of the present run
 	done             chan struct{}           // closed when the present run has ended
@@ -224,10 +225,18 @@ type executionView struct {
 	RedriveStatusReason    string          `json:"redriveStatusReason,omitempty"`
 }
 
+// shown is the status that people see. s.mu is held.
+func (e *execution) shown() asl.Status {
+	if e.waiting {
+		return pendingRedrive
+	}
+	return e.status
+}
+
 // view is what lists show of an execution. s.mu is held.
 func (e *execution) view() executionView {
 	v := executionView{ExecutionARN: e.arn, StateMachineARN: e.machine.arn, StateMachineAliasARN: e.aliasARN,
-		Name: e.name, Status: e.status,
+		Name: e.name, Status: e.shown(),
 		StartDate: instant(e.started), StopDate: instant(e.stopped), RedriveCount: e.redrives,
 		RedriveDate: instant(e.redriven)}
 	if e.version != nil {

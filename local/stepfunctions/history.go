@@ -8,7 +8,7 @@ import (
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
-var statuses = []asl.Status{asl.Running, asl.Succeeded, asl.Failed, asl.TimedOut, asl.Aborted, "PENDING_REDRIVE"}
+var statuses = []asl.Status{asl.Running, asl.Succeeded, asl.Failed, asl.TimedOut, asl.Aborted, pendingRedrive}
 
 // listExecutions shows the newest first.
 func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, error) {
@@ -47,7 +47,7 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	rows := []executionView{}
 	for _, e := range slices.Backward(s.order) {
 		if e.machine == m && (version == nil || e.version == version) && (aliasARN == "" || e.aliasARN == aliasARN) &&
-			(in.StatusFilter == "" || e.status == in.StatusFilter) {
+			(in.StatusFilter == "" || e.shown() == in.StatusFilter) {
 			rows = append(rows, e.view())
 		}
 	}

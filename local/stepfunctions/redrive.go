@@ -21,6 +21,17 @@ const (
 	tokensKept = 10
 )
 
+// pendingRedrive is the status of an execution whose redrive was accepted and has not begun (API reference,
+// DescribeExecution).
+const pendingRedrive asl.Status = "PENDING_REDRIVE"
+
+// SetRedriveLag makes an execution that is redriven wait for d before it goes on.
+func (s *Service) SetRedriveLag(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.redriveLag = d
+}
+
 // redriveToken makes RedriveExecution idempotent.
 type redriveToken struct {
 	token string
@@ -77,6 +88,16 @@ func (s *Service) redriveExecution(_ context.Context, call *awsapi.Call) (any, e
 		e.tokens = append(e.tokens, redriveToken{*in.ClientToken, e.redriven})
 		e.tokens = e.tokens[max(0, len(e.tokens)-tokensKept):]
 	}
-	s.launch(e, e.run.Redrive)
+	lag := s.redriveLag
+	e.waiting = lag > 0
+	s.launch(e, func(ctx context.Context) asl.Result {
+		if lag > 0 {
+			_ = s.options.Clock.Sleep(ctx, lag) // a stop ends it, and then the run
+			s.mu.Lock()
+			e.waiting = false
+			s.mu.Unlock()
+		}
+		return e.run.Redrive(ctx)
+	})
 	return map[string]any{"redriveDate": instant(e.redriven)}, nil
 }

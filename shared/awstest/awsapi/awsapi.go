@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 )
 
 // AccountID is the account that everything in the local stack belongs to.
@@ -42,6 +43,8 @@ type Call struct {
 	// Form holds the parameters of a Query request, without Action and Version.
 	Form url.Values
 	HTTP *http.Request
+
+	model reflect.Type // AWS's model of the operation's input, nil if the service has none
 }
 
 // Service is one AWS service of the local stack.

@@ -19,8 +19,9 @@ import (
 	"alboidc.internal/shared/fault"
 )
 
-// maxBody is the largest request read: Step Functions takes 1 MB, Lambda 6 MB.
-const maxBody = 8 << 20
+// maxBody is the largest request that any service takes: Lambda's CreateFunction with a program of 50 MB in it. The
+// number is that of the service's own refusal.
+const maxBody = 70167211
 
 // smithyCBOR is the value of the header Smithy-Protocol for Smithy RPC v2 CBOR.
 const smithyCBOR = "rpc-v2-cbor"
@@ -122,6 +123,9 @@ func (s *Server) decode(r *http.Request) (*Call, Service, error) {
 		}
 		return nil, nil, NotImplemented(call)
 	}
+	if err == nil {
+		call.ignoreUnknown(svc, protocolOf(svc, r))
+	}
 	return call, svc, err
 }
 
@@ -170,7 +174,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
 		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
-			Message: "the request is too large"}
+			Message: fmt.Sprintf("Request must be smaller than %d bytes", maxBody)}
 	}
 	return body, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // Service is Parameter Store, with state of its own in every Region.
@@ -60,6 +61,12 @@ var operations = awsapi.Operations[*Service]{
 	"PutParameter":        (*Service).putParameter,
 }
 
+var inputs = awsapi.InputsOf(sdk.DeleteParameterInput{}, sdk.GetParameterInput{},
+	sdk.GetParameterHistoryInput{}, sdk.PutParameterInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	return operations.Handle(s, &s.mu, call)
@@ -67,6 +74,11 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 
 // find returns a parameter by its name or its ARN.
 func (s *Service) find(region, name string) (*parameter, error) {
+	var c awsapi.Constraints
+	c.Required("name", name, 2048)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
 	for _, p := range s.regions[region] {
 		if p.name == name || p.arn == name {
 			return p, nil
@@ -152,7 +164,9 @@ func (s *Service) deleteParameter(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	if s.regions[call.Region][in.Name] == nil {
+	if p, err := s.find(call.Region, in.Name); err != nil {
+		return nil, err
+	} else if p.name != in.Name { // an ARN is no name here (API reference, DeleteParameter)
 		return nil, errNotFound()
 	}
 	delete(s.regions[call.Region], in.Name)

@@ -9,6 +9,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // Service is AWS STS.
@@ -31,6 +32,11 @@ func (*Service) SigningName() string { return "sts" }
 
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.Query }
+
+var inputs = awsapi.InputsOf(sdk.GetWebIdentityTokenInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
