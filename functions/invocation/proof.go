@@ -242,10 +242,11 @@ func (s *Invocation) MustAccept(ctx context.Context, version, what string) error
 		return nil
 	case probe.Rejected:
 		return failure.New(failure.SecretRefused, "the identity provider does not accept %s (version %s) at %s: %s%s",
-			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
+			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.Oddities(ctx, version))
 	default:
 		return failure.New(failure.Unavailable,
-			"whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
+			"whether the identity provider accepts %s (version %s) cannot be told: %s%s", what, version, verdict.Reason,
+			s.Oddities(ctx, version))
 	}
 }
 

@@ -160,7 +160,7 @@ func TestWhetherTheRemovedSecretIsRefusedMustBeKnown(t *testing.T) {
 		return 401, "invalid_client"
 	})
 	_, err := retire(w, rotation.RetireDelete)
-	fakes.Failed(t, err, failure.Unavailable, "answered HTTP 503")
+	fakes.Failed(t, err, failure.Unavailable, "cannot answer now: HTTP 503")
 	if w.Journal.Get().Promotion == nil {
 		t.Error("the rotation is closed")
 	}

@@ -290,7 +290,7 @@ func TestAnEndpointThatNeverGivesAVerdictIsUnavailable(t *testing.T) {
 	w.Sleeps = 4
 	w.Tokens.Judge(func(secret.Value, bool) (int, string) { return 400, "temporarily_unavailable" })
 	_, err := run(w, rotation.CheckCredential)
-	fakes.Failed(t, err, failure.Unavailable, "cannot be told")
+	fakes.Failed(t, err, failure.Unavailable, "cannot answer now: HTTP 400 temporarily_unavailable")
 }
 
 func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
@@ -308,12 +308,13 @@ func TestASecretThatIsNeverAcceptedIsNotYetActive(t *testing.T) {
 func TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t, switchable)
-	w.Secrets.Add(newer, fakes.Mark+"-wrong")
+	w.Secrets.Add(newer, fakes.Mark+"-wrong\n")
 	began := w.Now
 	second := 1
 	w.Client.SmokeTests.Credential.IntervalSeconds, w.Sleeps = &second, 60
 	_, err := run(w, rotation.CheckCredential)
 	fakes.Failed(t, err, failure.SmokeTestFailed, "refuses the secret of version "+newer+", which is in use, for 20s")
+	fakes.Failed(t, err, failure.SmokeTestFailed, "; the stored value ends with a line break")
 	if took := w.Now.Sub(began); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}

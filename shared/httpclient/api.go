@@ -51,7 +51,7 @@ type Request struct {
 }
 
 // Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (429, 423, 425, 409
-// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, a web page, or one that is not
+// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, a web page, or an answer that is not
 // understood: the request may have taken effect) and IdPRejected (any other status); those with a status have a
 // *StatusError in their chain.
 //

@@ -135,7 +135,8 @@ func (w *World) Deps() invocation.Deps {
 		Capabilities: func(c config.Client) (idp.Capabilities, error) {
 			return w.Vendor.Registration(c.ClientID).Capabilities(), nil
 		},
-		Prober:     probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Resolver: w.ALB, Now: now}),
+		Prober: probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Resolver: w.ALB, Now: now,
+			Sleep: sleep}),
 		Balancers:  alb.New(w.ALB.region, sleep),
 		AuthErrors: w.Errors.test, LoginsStopped: w.Errors.stopped,
 	}

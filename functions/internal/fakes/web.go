@@ -2,6 +2,7 @@ package fakes
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -116,7 +117,7 @@ func (e *TokenEndpoint) token(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(status)
-	_, _ = fmt.Fprintf(rw, `{"error":%q,"error_description":"%s is not liked"}`, code, raw)
+	_ = json.NewEncoder(rw).Encode(map[string]string{"error": code, "error_description": raw + " is not liked"})
 }
 
 // App is a node of the load balancer and the application behind it.
