@@ -173,9 +173,15 @@ func (s *Service) putEvents(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&r); err != nil {
 		return nil, err
 	}
-	if len(r.Entries) < 1 || len(r.Entries) > 10 {
-		return nil, awsapi.Errorf("ValidationException", "1 validation error detected: Value at 'entries' failed to "+
-			"satisfy constraint: Member must have length between 1 and 10")
+	var c awsapi.Constraints
+	switch n := len(r.Entries); {
+	case n < 1:
+		c.Break("'[]'", "entries", "Member must have length greater than or equal to 1")
+	case n > 10:
+		c.Break("", "entries", "Member must have length less than or equal to 10")
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	var out struct {
 		Entries []entryResult `json:"Entries"`

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"alboidc.internal/shared/clock"
@@ -215,16 +217,21 @@ func writeResult(w http.ResponseWriter, p Protocol, id string, call *Call, resul
 		writeError(w, p, id, errorOf(fmt.Errorf("encoding the answer of %s: %w", call.Operation, err)))
 		return
 	}
-	setContentType(w, p)
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body)
+	send(w, p, http.StatusOK, body)
 }
 
-func setContentType(w http.ResponseWriter, p Protocol) {
-	w.Header().Set("Content-Type", contentType(p))
-	if p == CBOR {
-		w.Header().Set("Smithy-Protocol", smithyCBOR)
+// send answers with a body. DynamoDB says its checksum, and its client complains where that is missing.
+func send(w http.ResponseWriter, p Protocol, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType(p))
+	switch p {
+	case CBOR:
+		h.Set("Smithy-Protocol", smithyCBOR)
+	case JSON10:
+		h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
 	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
 }
 
 func contentType(p Protocol) string {
@@ -262,7 +269,6 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	setContentType(w, p)
 	var body []byte
 	switch p {
 	case Query:
@@ -281,8 +287,7 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 		w.Header().Set("x-amzn-ErrorType", e.Code)
 		body = marshalError(e)
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	send(w, p, status, body)
 }
 
 // NewID makes a random id in AWS's form: a version 4 UUID.

@@ -1,4 +1,5 @@
-// Package sts is the little of AWS STS that functions need: tokens that prove their role to identity providers.
+// Package sts is the little of AWS STS that is needed: tokens that prove a function's role to identity providers, and
+// who calls.
 package sts
 
 import (
@@ -40,8 +41,12 @@ func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	if call.Operation == "GetWebIdentityToken" {
+	switch call.Operation {
+	case "GetWebIdentityToken":
 		return s.webIdentityToken(call)
+	case "GetCallerIdentity":
+		return struct{ Arn, UserId, Account string }{ //nolint:staticcheck,revive // the API's name
+			"arn:aws:iam::" + awsapi.AccountID + ":user/local", "AIDALOCAL", awsapi.AccountID}, nil
 	}
 	return nil, awsapi.NotImplemented(call)
 }

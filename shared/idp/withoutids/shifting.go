@@ -165,8 +165,12 @@ func inUseAlone(s idp.Slots, k Known) error {
 // balancers need it.
 func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.Value) error {
 	kept, err := p.keeps(ctx, inUse, made)
-	if err != nil || kept {
-		return err
+	switch {
+	case err != nil: // any other kind would say that nothing happened
+		return failure.Wrap(failure.Unavailable, err,
+			"the identity provider made a new secret, and whether it kept the one in use cannot be told")
+	case kept:
+		return nil
 	}
 	return p.putBack(ctx, inUse.Value)
 }
@@ -175,7 +179,11 @@ func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.
 // secret.
 func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 	if err := p.Restore(ctx, inUse); err != nil {
-		return failure.Wrap(failure.KindOf(err), err,
+		kind := failure.KindOf(err)
+		if kind.Transient() { // Throttled would say that nothing happened
+			kind = failure.Unavailable
+		}
+		return failure.Wrap(kind, err,
 			"the identity provider made a new secret but did not keep the one in use, and that could not be put back")
 	}
 	return failure.New(failure.Precondition,
