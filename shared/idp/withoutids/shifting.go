@@ -192,15 +192,19 @@ func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 }
 
 // keeps reports whether the secret in use is a previous one now: as the provider shows it, or, if it shows none,
-// whether it is accepted. That it is not must be seen several times, each time while the new one is.
+// whether it is accepted. That it is not must be seen several times, at first twice in a row (probe.Refusal says why),
+// and each time while the new one is.
 func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) (bool, error) {
 	after, err := p.Slots(ctx)
 	if err != nil || after.Readable {
 		return after.Previous.Equal(inUse.Value), err
 	}
-	for range 3 {
+	for n := range 4 {
 		if kept, err := p.asks(ctx, inUse.ClientID, inUse.Value); err != nil || kept {
 			return kept, err
+		}
+		if n == 0 {
+			continue
 		}
 		switch ended, err := p.asks(ctx, inUse.ClientID, made); {
 		case err != nil:
