@@ -33,16 +33,22 @@ func (s *Service) SigningName() string { return "monitoring" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.CBOR }
 
+// operations take the lock themselves.
+var operations = map[string]func(*Service, *awsapi.Call) (any, error){
+	"GetMetricData": (*Service).getMetricData,
+	"ListMetrics":   (*Service).listMetrics,
+}
+
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	switch call.Operation {
-	case "GetMetricData":
-		return s.getMetricData(call)
-	case "ListMetrics":
-		return s.listMetrics(call)
-	default:
+	operation, ok := operations[call.Operation]
+	if !ok {
 		return nil, awsapi.NotImplemented(call)
 	}
+	return operation(s, call)
 }
 
 // Add records one value at the present instant.

@@ -81,20 +81,18 @@ func (s *Service) SigningName() string { return "events" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.JSON11 }
 
+var operations = awsapi.Operations[*Service]{
+	"PutEvents":  (*Service).putEvents,
+	"PutRule":    (*Service).putRule,
+	"PutTargets": (*Service).putTargets,
+}
+
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch call.Operation {
-	case "PutEvents":
-		return s.putEvents(call)
-	case "PutRule":
-		return s.putRule(call)
-	case "PutTargets":
-		return s.putTargets(call)
-	default:
-		return nil, awsapi.NotImplemented(call)
-	}
+	return operations.Handle(s, &s.mu, call)
 }
 
 // Emit puts an event of one of the stack's own services on the default bus of a Region. It does not wait for the

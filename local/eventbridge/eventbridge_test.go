@@ -38,6 +38,7 @@ type states struct {
 
 func (s *states) SigningName() string       { return "states" }
 func (s *states) Protocol() awsapi.Protocol { return awsapi.JSON10 }
+func (s *states) Operations() []string      { return []string{"StartExecution"} }
 
 func (s *states) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	var r struct {

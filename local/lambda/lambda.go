@@ -66,6 +66,9 @@ func (s *Service) SigningName() string { return "lambda" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.REST }
 
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(routes) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 	switch call.Operation {

@@ -63,30 +63,23 @@ func (s *Service) Route(method, path string) string {
 	}[method+" "+part]
 }
 
+var operations = awsapi.Operations[*Service]{
+	"CreateSchedule":      (*Service).createSchedule,
+	"GetSchedule":         (*Service).getSchedule,
+	"UpdateSchedule":      (*Service).updateSchedule,
+	"CreateScheduleGroup": (*Service).createGroup,
+}
+
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
-	out, err := s.handle(call)
+	out, err := operations.Handle(s, &s.mu, call)
 	if err == nil && call.HTTP.Method != http.MethodGet {
 		s.poke(ctx)
 	}
 	return out, err
-}
-
-func (s *Service) handle(call *awsapi.Call) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch call.Operation {
-	case "CreateSchedule":
-		return s.createSchedule(call)
-	case "GetSchedule":
-		return s.getSchedule(call)
-	case "UpdateSchedule":
-		return s.updateSchedule(call)
-	case "CreateScheduleGroup":
-		return s.createGroup(call)
-	default:
-		return nil, awsapi.NotImplemented(call)
-	}
 }
 
 var validName = regexp.MustCompile(`^[0-9a-zA-Z-_.]{1,64}$`)

@@ -53,18 +53,17 @@ func (s *Service) SigningName() string { return "sns" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
+var operations = awsapi.Operations[*Service]{
+	"CreateTopic": (*Service).createTopic,
+	"Publish":     (*Service).publish,
+}
+
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch call.Operation {
-	case "CreateTopic":
-		return s.createTopic(call)
-	case "Publish":
-		return s.publish(call)
-	default:
-		return nil, awsapi.NotImplemented(call)
-	}
+	return operations.Handle(s, &s.mu, call)
 }
 
 // Messages returns what was published to a topic, oldest first; nil if there is no such topic.

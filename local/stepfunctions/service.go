@@ -107,6 +107,9 @@ var operations = map[string]func(*Service, context.Context, *awsapi.Call) (any, 
 	"GetExecutionHistory":     (*Service).history,
 }
 
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 	f, ok := operations[call.Operation]

@@ -50,6 +50,8 @@ type Service interface {
 	SigningName() string
 	// Protocol says how its requests arrive.
 	Protocol() Protocol
+	// Operations are the names of those that Handle knows.
+	Operations() []string
 	// Handle carries out one call. The result is marshalled as the protocol asks: with its json tags, or, for Query,
 	// with its xml tags inside <OperationResult>; nil is an empty answer. Errors are *Error; anything else is a 500.
 	// An operation it does not know is answered with NotImplemented(call).

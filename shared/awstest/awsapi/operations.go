@@ -1,6 +1,10 @@
 package awsapi
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // Operations are what a service does, by the names of its API. Each is called with the service's lock held.
 type Operations[S any] map[string]func(S, *Call) (any, error)
@@ -15,3 +19,6 @@ func (o Operations[S]) Handle(s S, lock sync.Locker, call *Call) (any, error) {
 	defer lock.Unlock()
 	return operation(s, call)
 }
+
+// Names are the keys of a map of operations.
+func Names[F any](operations map[string]F) []string { return slices.Collect(maps.Keys(operations)) }

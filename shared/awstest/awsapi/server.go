@@ -39,6 +39,7 @@ func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Serv
 	s := &Server{clock: c, faults: faults, services: map[string]Service{}}
 	for _, svc := range services {
 		s.services[svc.SigningName()] = svc
+		faults.Know(svc.SigningName(), svc.Operations()...)
 	}
 	return s
 }

@@ -35,6 +35,7 @@ type echoed struct {
 
 func (e *echo) SigningName() string       { return e.name }
 func (e *echo) Protocol() awsapi.Protocol { return e.protocol }
+func (e *echo) Operations() []string      { return []string{"Echo", "Explode"} }
 
 func (e *echo) Route(method, path string) string {
 	if method == http.MethodPost && path == "/echo" {

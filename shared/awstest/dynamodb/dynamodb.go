@@ -42,6 +42,9 @@ var operations = awsapi.Operations[*Service]{
 	"UpdateItem":  (*Service).updateItem,
 }
 
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	return operations.Handle(s, &s.mu, call)

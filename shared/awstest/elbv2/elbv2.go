@@ -88,6 +88,9 @@ var operations = map[string]func(*Service, *request) (any, error){
 	"DescribeTags":          (*Service).describeTags,
 }
 
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	op, ok := operations[call.Operation]

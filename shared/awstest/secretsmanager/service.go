@@ -55,6 +55,9 @@ var operations = awsapi.Operations[*Service]{
 	"UpdateSecretVersionStage": (*Service).updateSecretVersionStage,
 }
 
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	return operations.Handle(s, &s.mu, call)

@@ -32,9 +32,14 @@ func (*Service) SigningName() string { return "sts" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
+const getWebIdentityToken = "GetWebIdentityToken"
+
+// Operations implements awsapi.Service.
+func (*Service) Operations() []string { return []string{getWebIdentityToken} }
+
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	if call.Operation == "GetWebIdentityToken" {
+	if call.Operation == getWebIdentityToken {
 		return s.webIdentityToken(call)
 	}
 	return nil, awsapi.NotImplemented(call)

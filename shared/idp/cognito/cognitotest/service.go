@@ -15,20 +15,24 @@ func (*Cognito) SigningName() string { return "cognito-idp" }
 // Protocol implements awsapi.Service.
 func (*Cognito) Protocol() awsapi.Protocol { return awsapi.JSON11 }
 
+// operations take the lock themselves.
+var operations = map[string]func(*Cognito, *awsapi.Call) (any, error){
+	"AddUserPoolClientSecret":    (*Cognito).addSecret,
+	"ListUserPoolClientSecrets":  (*Cognito).listSecrets,
+	"DeleteUserPoolClientSecret": (*Cognito).deleteSecret,
+	"DescribeUserPoolClient":     (*Cognito).describeClient,
+}
+
+// Operations implements awsapi.Service.
+func (*Cognito) Operations() []string { return awsapi.Names(operations) }
+
 // Handle implements awsapi.Service.
 func (c *Cognito) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	switch call.Operation {
-	case "AddUserPoolClientSecret":
-		return c.addSecret(call)
-	case "ListUserPoolClientSecrets":
-		return c.listSecrets(call)
-	case "DeleteUserPoolClientSecret":
-		return c.deleteSecret(call)
-	case "DescribeUserPoolClient":
-		return c.describeClient(call)
-	default:
+	operation, ok := operations[call.Operation]
+	if !ok {
 		return nil, awsapi.NotImplemented(call)
 	}
+	return operation(c, call)
 }
 
 // appClient is the parameters that all operations have.

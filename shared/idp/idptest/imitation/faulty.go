@@ -19,6 +19,9 @@ const WrongJSON = "WrongJSON"
 // OtherJSON is the fault code that makes it answer 200 with JSON that is not what the vendor documents.
 const OtherJSON = "OtherJSON"
 
+// Know tells the faults which operations there are, before the first request.
+func (e Env) Know(operations ...string) { e.Faults.Know("idp", operations...) }
+
 // Serve carries out one operation under the faults in force: it waits, refuses (by refuse, without any effect), answers
 // garbage, or carries the request out and then drops the connection.
 func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter,
