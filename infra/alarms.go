@@ -79,7 +79,7 @@ func (r *rotator) addAlarms() {
 		r.addClientAlarms(c)
 	}
 	for i, arn := range r.loadBalancers() {
-		if region(arn) == r.Region { // alarms see the metrics of their own Region
+		if regionOf(arn) == r.Region { // alarms see the metrics of their own Region
 			// Always on: CloudWatch does not know when a grace period is, and a template that puts an old secret back
 			// does it at any time.
 			r.addAlarm(alarm{id: fmt.Sprintf("AuthErrors-%d", i), name: "auth-errors-" + balancerName(arn),
@@ -225,7 +225,7 @@ func (r *rotator) balancerMetric(arn, name string) awscloudwatch.Metric {
 	_, dimension, _ := strings.Cut(arn, ":loadbalancer/")
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/ApplicationELB"),
 		MetricName: &name, Statistic: jsii.String("Sum"), Period: minutes(5),
-		Region: jsii.String(region(arn)), DimensionsMap: &map[string]*string{"LoadBalancer": &dimension}})
+		Region: jsii.String(regionOf(arn)), DimensionsMap: &map[string]*string{"LoadBalancer": &dimension}})
 }
 
 // allowedErrors is what the load balancer's most tolerant client allows: the metric does not tell clients apart.
@@ -247,8 +247,8 @@ func hours(n int) awscdk.Duration { return awscdk.Duration_Hours(jsii.Number(n))
 
 func days(n int) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
 
-// region of an ARN.
-func region(arn string) string { return strings.Split(arn, ":")[3] }
+// regionOf is the Region of an ARN.
+func regionOf(arn string) string { return strings.Split(arn, ":")[3] }
 
 // balancerName is the name and id of a load balancer: names are unique in a Region, and ids tell the Regions apart.
 func balancerName(arn string) string {

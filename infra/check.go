@@ -10,13 +10,13 @@ import (
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
 	"alboidc.internal/statemachine"
 )
 
 var (
 	accountPattern  = regexp.MustCompile(`^\d{12}$`)
-	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d$`)
 	stackPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`)
 	emailPattern    = regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`) // ASCII, as SNS takes it
 	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/.+$`)
@@ -100,7 +100,9 @@ func (f *File) checkNotifications(ps *strictjson.Problems) {
 
 func (s Settings) check(ps *strictjson.Problems) {
 	match(ps, "stack.account", s.Account, accountPattern, "must be the account's 12 digits, in quotes")
-	match(ps, "stack.region", s.Region, regionPattern, "must be a Region, e.g. eu-central-1")
+	if !region.OK(s.Region) {
+		ps.Add("stack.region", "must be a Region, e.g. eu-central-1")
+	}
 	match(ps, "stack.name", s.Name, stackPattern,
 		"must be 1 to 30 characters of a-z, 0-9 and hyphens, and begin with a letter")
 	if strings.HasPrefix(s.Name, "aws") || strings.HasPrefix(s.Name, "ssm") {

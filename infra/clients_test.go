@@ -184,6 +184,11 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 			"bytes as JSON, and a parameter holds at most 8192"},
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max",
 			"clients[1].schedule.timeZone: is not a time zone"},
+		{"the time zone of this machine", "timeZone: Europe/Berlin\n    max", "timeZone: Local\n    max",
+			"clients[1].schedule.timeZone: is not a time zone"},
+		{"a start that is far off and the only one",
+			"expression: cron(0 3 1 * ? *)\n      timeZone: Europe/Berlin\n    maxSecretAgeDays: 35",
+			"expression: cron(0 3 1 1 ? 2150)", "clients[1].maxSecretAgeDays: is missing"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441",
 			"clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
 		{"a cron that starts once, without an age",
@@ -316,6 +321,8 @@ func TestTheTimeBetweenTwoStartsIsKnown(t *testing.T) {
 		"cron(0 3 29 2 ? *)":           {1461 * day, 1461 * day},
 		"cron(0 3 1 1 ? 2027)":         {},
 		"cron(0 3 1 1 ? 2027/3)":       {1095 * day, 1096 * day},
+		"cron(0 3 1 1 ? 2100-2199)":    {365 * day, 366 * day}, // far off, but not never
+		"cron(0 3 1 1 ? 2030,2130)":    {36524 * day, 36524 * day},
 		"cron(0 3 1 * *)":              {},
 		"rate(0 days)":                 {},
 	} {

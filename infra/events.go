@@ -62,7 +62,7 @@ const watched = 6
 func (r *rotator) addWatch(c Client) {
 	var here []string
 	for _, arn := range c.LoadBalancers {
-		if region(arn) == r.Region {
+		if regionOf(arn) == r.Region {
 			here = append(here, arn)
 		}
 	}
@@ -87,7 +87,8 @@ func (r *rotator) addWatchRule(what, client, event, field string, balancers []st
 		"source":      []any{"aws.elasticloadbalancing"},
 		"detail-type": []any{"AWS API Call via CloudTrail"},
 		"detail": map[string]any{
-			"eventSource":       []any{"elasticloadbalancing.amazonaws.com"},
+			// not in every partition does it end as it does in ours
+			"eventSource":       []any{map[string]any{"prefix": "elasticloadbalancing."}},
 			"eventName":         []any{event},
 			"requestParameters": map[string]any{field: prefixes},
 			"errorCode":         []any{map[string]any{"exists": false}}, // a call that was refused changed nothing

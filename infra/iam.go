@@ -282,7 +282,7 @@ func (r *rotator) allowKey(role awsiam.Role, sid, action string, secretsOf func(
 		}
 		allow(role, numbered(sid, n), []string{action}, keys, map[string]any{
 			"StringEquals": map[string]any{"kms:EncryptionContext:SecretARN": secrets},
-			"StringLike":   map[string]any{"kms:ViaService": "secretsmanager.*.amazonaws.com"},
+			"StringLike":   map[string]any{"kms:ViaService": r.host("secretsmanager", "*")},
 		})
 		keys, secrets, n = nil, nil, n+1
 	}

@@ -43,7 +43,7 @@ func (r *rotator) addLogKey() {
 		r.logKey = r.key
 		r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 			Sid:        jsii.String("Logs"),
-			Principals: services("logs." + r.Region + ".amazonaws.com"),
+			Principals: services(r.host("logs", r.Region)),
 			Actions: jsii.Strings("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*",
 				"kms:DescribeKey"),
 			Resources: jsii.Strings("*"), // in a key's policy: this key

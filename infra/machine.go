@@ -135,7 +135,7 @@ func (r *rotator) addMachineRole() {
 func (r *rotator) allowTelling(role awsiam.Role) {
 	allow(role, "Notify", []string{"sns:Publish"}, []string{*r.topic.TopicArn()}, nil)
 	allow(role, "NotifyEncrypted", []string{"kms:Decrypt", "kms:GenerateDataKey"}, []string{*r.key.KeyArn()},
-		map[string]any{"StringEquals": map[string]any{"kms:ViaService": "sns." + r.Region + ".amazonaws.com"}})
+		map[string]any{"StringEquals": map[string]any{"kms:ViaService": r.host("sns", r.Region)}})
 	allow(role, "PublishEvent", []string{"events:PutEvents"}, []string{r.arn("events", "event-bus/"+eventBus)},
 		map[string]any{"StringEquals": map[string]any{"events:source": eventSource}})
 }

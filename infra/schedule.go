@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 
+	"alboidc.internal/shared/cron"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
@@ -54,7 +55,7 @@ func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, rol
 		Name:                       jsii.String(c.Name),
 		Description:                jsii.String("Rotates the client secret of " + c.Name),
 		GroupName:                  group.Ref(),
-		ScheduleExpression:         &c.Schedule.Expression,
+		ScheduleExpression:         jsii.String(cron.Canonical(c.Schedule.Expression)),
 		ScheduleExpressionTimezone: jsii.String(or(c.Schedule.TimeZone, "UTC")),
 		FlexibleTimeWindow:         window,
 		State:                      &state,

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"math"
-	"regexp"
-	"strconv"
 	"time"
 
 	"alboidc.internal/shared/cron"
@@ -12,7 +10,7 @@ import (
 )
 
 func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
-	rate, _ := c.Schedule.rate()
+	_, rate := cron.Rate(c.Schedule.Expression)
 	starts, shortest, longest := c.Schedule.gaps()
 	takes := time.Duration(c.GracePeriod())*time.Second + time.Duration(c.Schedule.window())*time.Minute + time.Hour
 	problem := ""
@@ -35,7 +33,7 @@ func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 			"often, or shorten gracePeriodSeconds",
 			shortest.Hours(), takes.Hours(), c.GracePeriod())
 	}
-	if _, err := time.LoadLocation(c.Schedule.TimeZone); err != nil {
+	if _, err := time.LoadLocation(c.Schedule.TimeZone); err != nil || c.Schedule.TimeZone == "Local" {
 		ps.Add(path+".schedule.timeZone", "is not a time zone, e.g. Europe/Berlin")
 	}
 	if w := c.Schedule.FlexibleWindowMinutes; w != nil && (*w < 0 || *w > 1440) {
@@ -49,8 +47,6 @@ func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 		ps.Add(path+".maxSecretAgeDays", "must be 1 or more, not %d", *d)
 	}
 }
-
-var ratePattern = regexp.MustCompile(`^rate\((\d+) (minute|hour|day)s?\)$`)
 
 // reaction is how long somebody has between the alarm on a secret's age and its end.
 const reaction = 7 * 24 * time.Hour
@@ -78,33 +74,24 @@ const entraLifetimeDays = 180
 
 func ceilDays(d time.Duration) int { return int((d + 24*time.Hour - 1) / (24 * time.Hour)) }
 
-// rate is the interval of a rate expression.
-func (s Schedule) rate() (ok bool, interval time.Duration) {
-	m := ratePattern.FindStringSubmatch(s.Expression)
-	if m == nil {
-		return false, 0
-	}
-	n, err := strconv.Atoi(m[1])
-	unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
-	return err == nil && n > 0 && n < 100_000, time.Duration(n) * unit
-}
-
 // firstDay is where the starts of a cron expression are looked at from. Weekdays and dates repeat after 28 years; twice
-// as many are looked at, for gaps that are as long.
+// as many after the first start are looked at, for gaps that are as long, and as many as it takes to find a second.
 var firstDay = time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // gaps are how many rotations the schedule starts, and the shortest and the longest time between two; zero if the
 // expression is not valid. A rate starts them without end.
 func (s Schedule) gaps() (starts int, shortest, longest time.Duration) {
-	if ok, interval := s.rate(); ok {
+	if interval, ok := cron.Rate(s.Expression); ok {
 		return math.MaxInt, interval, interval
 	}
-	var last time.Time
+	var first, last time.Time
 	for start := range cron.Starts(s.Expression, s.zone(), firstDay) {
-		if start.Year() >= firstDay.Year()+57 {
+		if starts > 1 && start.Year() >= first.Year()+57 {
 			break
 		}
-		if starts++; starts > 1 {
+		if starts++; starts == 1 {
+			first = start
+		} else {
 			gap := start.Sub(last)
 			longest = max(longest, gap)
 			if shortest == 0 || gap < shortest {

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+
+	"alboidc.internal/shared/region"
 )
 
 // rotator is the stack while it is built; each file adds its part, in the order of newRotator.
@@ -82,6 +84,11 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 // arn is an ARN in the stack's account and Region.
 func (r *rotator) arn(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", *r.stack.Partition(), service, r.Region, r.Account, resource)
+}
+
+// host is the name of a service's endpoint, by which conditions and CloudWatch Logs' principal know it.
+func (r *rotator) host(service, where string) string {
+	return service + "." + where + "." + region.PartitionOf(r.Region).Suffix
 }
 
 // suppress tells cdk-nag why a rule does not hold for a resource. The reason is part of the template.

@@ -109,7 +109,8 @@ func TestNoAnswerAndNoCredentialsFail(t *testing.T) {
 func TestTheEndpointIsTheRegionsOwn(t *testing.T) {
 	t.Parallel()
 	for region, want := range map[string]string{"eu-west-1": "sts.eu-west-1.amazonaws.com",
-		"cn-north-1": "sts.cn-north-1.amazonaws.com.cn"} {
+		"cn-north-1": "sts.cn-north-1.amazonaws.com.cn", "eusc-de-east-1": "sts.eusc-de-east-1.amazonaws.eu",
+		"us-isob-east-1": "sts.us-isob-east-1.sc2s.sgov.gov"} {
 		var host string
 		s := webIdentity{stsOf(aws.Config{Region: region, RetryMaxAttempts: 1,
 			Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "canary-key", ""),

@@ -92,7 +92,7 @@ func TestThePlanOfAFirstRotationNamesWhatItWillTouch(t *testing.T) {
 		t.Errorf("the targets are %+v", p.Targets)
 	}
 	if p.SpreadSeconds != 60 || p.GracePeriodSeconds != 86400 || p.Warnings == nil || len(p.Checks) != 1 ||
-		len(p.Steps) != 4 {
+		len(p.Steps) != 5 {
 		t.Errorf("the plan is %+v", p)
 	}
 	if all, wrong := w.Tokens.Asked(); all != 2 || wrong != 1 {

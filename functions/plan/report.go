@@ -137,8 +137,15 @@ func (p *planning) fill(context.Context) error {
 	case rotation.Rotate:
 		create, remove := words(p.Invocation, p.journal, d)
 		step("%s", create)
-		step("put it on %d targets and wait %d s for every load balancer node", len(out.Targets), out.SpreadSeconds)
-		step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
+		wait := fmt.Sprintf("wait %d s for every load balancer node", out.SpreadSeconds)
+		if d.Grace == 0 {
+			step("put it on %d targets, make it AWSCURRENT, and put it on every target once more", len(out.Targets))
+			step("%s, run the smoke tests, and look for targets that have come", wait)
+		} else {
+			step("put it on %d targets and %s", len(out.Targets), wait)
+			step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
+			step("put it on every target that there is then, %s, run the smoke tests", wait)
+		}
 		step("%s", remove)
 	case rotation.Finish:
 		step("keep both secrets until %s", out.GraceUntil)

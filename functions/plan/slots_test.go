@@ -26,6 +26,29 @@ func slotWorld(t *testing.T, o memory.SlotOptions) (*fakes.World, *memory.Slots)
 	return fakes.New(t, v, memory.Initial), v
 }
 
+// The order of the steps is another where no grace period heals what others do.
+func TestThePlanSaysHowOftenNodesAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for request, want := range map[string][]string{
+		plain: {"put it on 1 targets and wait 60 s", "make it AWSCURRENT, run the smoke tests, wait 24h0m0s",
+			"put it on every target that there is then, wait 60 s"},
+		`{"client": "orders-web", "emergency": true}`: {
+			"put it on 1 targets, make it AWSCURRENT, and put it on every target once more",
+			"wait 60 s for every load balancer node, run the smoke tests, and look for targets that have come"},
+	} {
+		w, _ := newWorld(t)
+		p, err := makePlan(w, request)
+		if err != nil || len(p.Steps) != len(want)+2 {
+			t.Fatalf("the plan is %+v (%v)", p, err)
+		}
+		for i, beginning := range want {
+			if !strings.HasPrefix(p.Steps[i+1], beginning) {
+				t.Errorf("step %d is %q, want %q", i+2, p.Steps[i+1], beginning)
+			}
+		}
+	}
+}
+
 func TestThePlanSaysHowTheSecretComesAndGoes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -16,6 +16,8 @@ type snapshot struct {
 	Version, Keep string
 	Goes, Stays   journal.Entry
 	Promotion     *journal.Promotion
+	// Spread is how long load balancer nodes may take to leave a secret.
+	Spread time.Duration
 	// Searched is when the targets were searched for; zero is a call of an earlier definition, which does not tell.
 	Searched time.Time
 	Now      time.Time
@@ -103,7 +105,7 @@ func (s snapshot) disabling() (step, string, error) {
 				"something else uses it, a load balancer that is not in loadBalancers or another application; give "+
 				"that the new secret first. Or something put it back on a target in the meantime, such as a template "+
 				"with the old secret; then see to it that it does not again",
-			rotation.Timestamp(s.Used), rotation.Timestamp(s.Promotion.At))
+			rotation.Timestamp(s.Used), rotation.Timestamp(s.Promotion.LeftAt(s.Spread)))
 	case !s.Capable.CanDisable:
 		return rest, resultUnsupported, nil
 	case x == nil:
@@ -168,7 +170,8 @@ const tolerance = time.Minute
 // tells. Removing it would break that client.
 func (s snapshot) usedSince() bool {
 	p := s.Promotion
-	return p != nil && p.From == s.Version && !p.At.IsZero() && !s.Used.IsZero() && !s.Used.Before(p.At.Add(tolerance))
+	return p != nil && p.From == s.Version && !p.At.IsZero() && !s.Used.IsZero() &&
+		!s.Used.Before(p.LeftAt(s.Spread).Add(tolerance))
 }
 
 // missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is

@@ -56,6 +56,9 @@ func sinceMissed(d time.Duration) func(*snapshot) {
 	return func(s *snapshot) { s.Goes.Missed = ago(d) }
 }
 
+// atOnce: there was no grace period, and nodes took two minutes to leave the old secret after the promotion.
+func atOnce(s *snapshot) { s.Promotion.GraceUntil, s.Spread = s.Promotion.At, 2*time.Minute }
+
 func used(d time.Duration) func(*snapshot) { return func(s *snapshot) { s.Used = ago(d) } }
 
 func TestWhatIsDone(t *testing.T) {
@@ -77,6 +80,10 @@ func TestWhatIsDone(t *testing.T) {
 		"disable what is used": {grace(disabling, used(59*time.Minute)), refuse, "", "something else uses it"},
 		"the same where that cannot be": {grace(disabling, shifting, used(time.Minute)), refuse, "",
 			"something else uses it"},
+		"disable what nodes used that had not left": {grace(disabling, atOnce, used(57*time.Minute+time.Second)),
+			disable, "disabled", ""},
+		"disable what is used, without a grace period": {grace(disabling, atOnce, used(57*time.Minute)), refuse, "",
+			"every known target had left it by " + rotation.Timestamp(ago(58*time.Minute))},
 		"disable what another rotation used": {grace(disabling, used(time.Minute),
 			func(s *snapshot) { s.Promotion.From = "x" }),
 			disable, "disabled", ""},

@@ -92,7 +92,7 @@ func (h Handler) open(ctx context.Context, in rotation.RetireInput) (*retirement
 
 // entries brings what the journal says up to date.
 func (r *retirement) entries() snapshot {
-	r.seen.Now, r.seen.Promotion = r.Now(), r.journal.Promotion
+	r.seen.Now, r.seen.Promotion, r.seen.Spread = r.Now(), r.journal.Promotion, r.SpreadTime()
 	r.seen.Goes, r.seen.Stays = r.journal.Secrets[r.seen.Version], r.journal.Secrets[r.seen.Keep]
 	return r.seen
 }
@@ -350,7 +350,7 @@ func (r *retirement) overwritten() time.Time {
 func (r *retirement) tellInterruption(began time.Time) {
 	until, has := r.Now(), "the old secret again"
 	if p := r.journal.Promotion; p != nil && p.From == r.seen.Version && !p.At.IsZero() {
-		until, has = p.At, "the new secret"
+		until, has = p.LeftAt(r.SpreadTime()), "the new secret"
 	}
 	if !began.IsZero() {
 		r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session "+

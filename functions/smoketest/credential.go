@@ -24,6 +24,9 @@ const (
 	// limit is how long one call goes on, and pauseAlone how long it waits at least while the provider may be ill.
 	limit      = 4 * time.Minute
 	pauseAlone = 5 * time.Second
+	// fewInARow and fewApart are how a secret is tried that was accepted everywhere before a target got it.
+	fewInARow = 3
+	fewApart  = time.Second
 )
 
 // credential: the provider accepts To at every token endpoint, several times in a row, and refuses a deliberately wrong
@@ -33,8 +36,8 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, start := t.Config.SmokeTests.Credential.InARow(t.Capable.Probe.InARow), t.Now()
-	interval := time.Duration(t.Config.SmokeTests.Credential.Interval(t.Capable.Probe.IntervalSeconds)) * time.Second
+	n, interval := t.pace()
+	start := t.Now()
 	doubt, calibrated := doubt{tester: t, to: to}, false
 	sleep := func(ctx context.Context, d time.Duration) error {
 		if !doubt.alone.IsZero() {
@@ -69,6 +72,17 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 		OK:        true,
 		Detail:    fmt.Sprintf("version %s accepted %d times in a row, a wrong secret refused", t.in.To.VersionID, n),
 		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+}
+
+// pace is how often in a row the secret must be accepted, and with what pause: as the provider needs it before a target
+// has the secret. Servers that learn of it one by one know it from then on, and a few tries tell.
+func (t *tester) pace() (inARow int, interval time.Duration) {
+	test, spec := t.Config.SmokeTests.Credential, t.Capable.Probe
+	inARow, interval = test.InARow(spec.InARow), time.Duration(test.Interval(spec.IntervalSeconds))*time.Second
+	if !t.in.Wait {
+		inARow, interval = min(inARow, fewInARow), min(interval, fewApart)
+	}
+	return inARow, interval
 }
 
 // doubt is what is known of a secret that was refused: since when and how often that is proven, by another secret that

@@ -58,7 +58,7 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 func (t *tester) times() (made, switched time.Time) {
 	switched = t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
 	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
-		switched = p.At
+		switched = p.LeftAt(t.SpreadTime())
 	}
 	made = switched
 	if e := t.journal.Secrets[t.in.To.VersionID]; !e.At.IsZero() && e.At.Before(made) {

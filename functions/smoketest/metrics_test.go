@@ -87,11 +87,15 @@ func TestLoginsAreCountedFromTheSwitchOn(t *testing.T) {
 	t.Parallel()
 	w := noisy(t)
 	made, switched := w.Now.Add(-2*time.Hour), w.Now.Add(-time.Hour)
-	w.Journal.Set(journal.Journal{Promotion: &journal.Promotion{From: older, To: newer, At: switched},
-		Secrets: map[string]journal.Entry{newer: {At: made}}})
-	if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Made.Equal(made) ||
-		!w.Errors.Switched.Equal(switched) {
-		t.Errorf("made %s, switched %s (%v)", w.Errors.Made, w.Errors.Switched, err)
+	// without a grace period nodes have a minute from the promotion on
+	for end, want := range map[time.Time]time.Time{switched.Add(time.Hour): switched,
+		switched: switched.Add(time.Minute)} {
+		w.Journal.Set(journal.Journal{Promotion: &journal.Promotion{From: older, To: newer, At: switched,
+			GraceUntil: end}, Secrets: map[string]journal.Entry{newer: {At: made}}})
+		if _, err := run(w, rotation.CheckMetrics); err != nil || !w.Errors.Made.Equal(made) ||
+			!w.Errors.Switched.Equal(want) {
+			t.Errorf("made %s, switched %s (%v)", w.Errors.Made, w.Errors.Switched, err)
+		}
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// check verifies what a single state cannot: transitions lead somewhere, every state can be reached, names are unique
-// in the whole machine, and inner scopes leave outer variables alone.
+// check verifies what a single state cannot: transitions lead somewhere, every state can be reached, every flow can
+// end, names are unique in the whole machine, and inner scopes leave outer variables alone.
 func (p *parser) check(f *Flow) {
 	p.checkFlow(f, "", map[string]bool{}, map[string]bool{})
 }
@@ -15,6 +15,9 @@ func (p *parser) checkFlow(f *Flow, path string, names, outer map[string]bool) {
 	if f.States[f.StartAt] == nil {
 		p.report(codeTransition, path+"/StartAt", "There is no state '%s'", f.StartAt)
 		return
+	}
+	if !f.ends() {
+		p.report(codeEnd, path+"/States", "There is no terminal state")
 	}
 	reached := map[string]bool{}
 	p.reach(f, f.StartAt, path, reached)
@@ -37,16 +40,9 @@ func (p *parser) checkFlow(f *Flow, path string, names, outer map[string]bool) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.States)) {
-		p.checkInner(f.States[name], path+"/States/"+name, names, scope)
-	}
-}
-
-func (p *parser) checkInner(s *State, path string, names, scope map[string]bool) {
-	if s.Processor != nil {
-		p.checkFlow(s.Processor, path+"/ItemProcessor", names, scope)
-	}
-	for i, b := range s.Branches {
-		p.checkFlow(b, path+"/Branches["+itoa(i)+"]", names, scope)
+		for at, inner := range f.States[name].inner(path + "/States/" + name) {
+			p.checkFlow(inner, at, names, scope)
+		}
 	}
 }
 

@@ -4,13 +4,59 @@
 // Functions developer guide, and execution histories of the service where those are silent.
 package asl
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"iter"
+)
 
 // Machine is a parsed definition.
 type Machine struct {
 	Flow
 	// TimeoutSeconds bounds a whole execution; 0 is no bound.
 	TimeoutSeconds int64
+}
+
+// Resources are the resources of all Task states, by the path of their field.
+func (m *Machine) Resources() map[string]string {
+	out := map[string]string{}
+	m.Flow.resources("", out)
+	return out
+}
+
+func (f *Flow) resources(path string, out map[string]string) {
+	for name, s := range f.States {
+		at := path + "/States/" + name
+		if s.Resource != "" {
+			out[at+"/Resource"] = s.Resource
+		}
+		for inner, f := range s.inner(at) {
+			f.resources(inner, out)
+		}
+	}
+}
+
+// inner yields the flows inside a state, by their paths.
+func (s *State) inner(path string) iter.Seq2[string, *Flow] {
+	return func(yield func(string, *Flow) bool) {
+		if s.Processor != nil && !yield(path+"/ItemProcessor", s.Processor) {
+			return
+		}
+		for i, b := range s.Branches {
+			if !yield(path+"/Branches["+itoa(i)+"]", b) {
+				return
+			}
+		}
+	}
+}
+
+// ends reports whether a flow can come to an end.
+func (f *Flow) ends() bool {
+	for _, s := range f.States {
+		if s.Type == typeFail || s.Type == typeSucceed || s.Type != typeChoice && s.Next == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // Flow is a set of states with a start: the machine itself, a branch of a Parallel, or the item processor of a Map.
@@ -98,12 +144,13 @@ type Diagnostic struct {
 	Location string `json:"location,omitempty"`
 }
 
-// Codes of diagnostics.
+// Codes of diagnostics (API reference, ValidateStateMachineDefinitionDiagnostic).
 const (
 	codeJSON       = "INVALID_JSON_DESCRIPTION"
 	codeSchema     = "SCHEMA_VALIDATION_FAILED"
 	codeTransition = "MISSING_TRANSITION_TARGET"
 	codeExpression = "INVALID_JSONATA_EXPRESSION"
+	codeEnd        = "MISSING_END_STATE"
 )
 
 // Checker finds syntax errors in expressions.

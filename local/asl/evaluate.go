@@ -38,7 +38,8 @@ type contextObject struct {
 	State struct {
 		Name        string `json:"Name"`
 		EnteredTime string `json:"EnteredTime"`
-		RetryCount  int    `json:"RetryCount"`
+		// RetryCount is there for the states that can be retried.
+		RetryCount *int `json:"RetryCount,omitempty"`
 	} `json:"State"`
 	Map *mapObject `json:"Map,omitempty"`
 }
@@ -68,7 +69,10 @@ func (x *Execution) contextObject(s *scope, st *State, v view) contextObject {
 	c.Execution.Input, c.Execution.RoleARN = x.identity.Input, x.identity.RoleARN
 	c.Execution.StartTime = isoMillis(x.started)
 	c.StateMachine.ID, c.StateMachine.Name = x.identity.StateMachineARN, x.identity.StateMachineName
-	c.State.Name, c.State.EnteredTime, c.State.RetryCount = st.Name, isoMillis(s.since), v.retryCount
+	c.State.Name, c.State.EnteredTime = st.Name, isoMillis(s.since)
+	if st.Type == typeTask || st.Type == typeMap || st.Type == typeParallel {
+		c.State.RetryCount = &v.retryCount
+	}
 	for item, outer := v.item, s; c.Map == nil && outer != nil; outer = outer.parent {
 		if item == nil {
 			item = outer.item

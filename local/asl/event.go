@@ -63,10 +63,10 @@ type OutputDetails struct {
 	OutputDetails *Truncated `json:"outputDetails,omitempty"`
 }
 
-// ErrorDetails belong to the other ends of an execution.
+// ErrorDetails belong to the other ends of an execution. What it ended without is null.
 type ErrorDetails struct {
-	Error *string `json:"error,omitempty"`
-	Cause *string `json:"cause,omitempty"`
+	Error *string `json:"error"`
+	Cause *string `json:"cause"`
 }
 
 // RedrivenDetails belong to ExecutionRedriven.

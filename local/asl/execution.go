@@ -202,7 +202,7 @@ func (x *Execution) finishRun(ctx context.Context, output json.RawMessage, fail 
 		x.record(x.root, Event{Type: "ExecutionSucceeded", ExecutionSucceeded: &OutputDetails{Output: text,
 			OutputDetails: details}})
 	case !fail.aborted:
-		r.Status, r.Error, r.Cause = Failed, &fail.Error, fail.Cause
+		r.Status, r.Error, r.Cause = Failed, fail.name(), fail.Cause
 		x.record(x.root, Event{Type: "ExecutionFailed", ExecutionFailed: &ErrorDetails{Error: r.Error, Cause: r.Cause}})
 	case errors.Is(cause, errExecutionTimeout):
 		r.Status = TimedOut // without error and cause, and before no other event

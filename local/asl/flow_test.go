@@ -83,7 +83,31 @@ func TestTheContextObjectTellsWhereAndWhen(t *testing.T) {
 		`{"Execution":{"Id":"arn:aws:states:eu-central-1:111122223333:execution:m:e","Input":{"i":1},"Name":"e",`+
 			`"RoleArn":"arn:aws:iam::111122223333:role/r","StartTime":"2026-03-01T10:00:00.000Z","RedriveCount":0},`+
 			`"StateMachine":{"Id":"arn:aws:states:eu-central-1:111122223333:stateMachine:m","Name":"m"},`+
-			`"State":{"Name":"P","EnteredTime":"2026-03-01T10:01:30.000Z","RetryCount":0}}`)
+			`"State":{"Name":"P","EnteredTime":"2026-03-01T10:01:30.000Z"}}`)
+}
+
+func TestOnlyStatesThatCanBeRetriedKnowARetryCount(t *testing.T) {
+	t.Parallel()
+	asks := `"{% $exists($states.context.State.RetryCount) %}"`
+	for name, c := range map[string]struct{ states, want string }{
+		"Task": {`"S":{` + invoke + `,"Output":` + asks + `,"End":true}`, "true"},
+		"Pass": {`"S":{"Type":"Pass","Output":` + asks + `,"End":true}`, "false"},
+		"Wait": {`"S":{"Type":"Wait","Seconds":1,"Output":` + asks + `,"End":true}`, "false"},
+		"Choice": {`"S":{"Type":"Choice","Choices":[{"Condition":false,"Next":"E"}],"Output":` + asks +
+			`,"Default":"E"},"E":{"Type":"Succeed"}`, "false"},
+		"Succeed": {`"S":{"Type":"Succeed","Output":` + asks + `}`, "false"},
+		"Parallel": {`"S":{"Type":"Parallel","Output":["{% $states.result[0] %}",` + asks + `],"End":true,"Branches":[` +
+			`{"StartAt":"B","States":{"B":{"Type":"Pass","Output":` + asks + `,"End":true}}}]}`, "[false,true]"},
+		"Map": {`"S":{"Type":"Map","Items":[1],"ItemSelector":` + asks + `,"End":true,"ItemProcessor":` +
+			`{"StartAt":"B","States":{"B":{"Type":"Pass","Output":["{% $states.input %}",` + asks + `],"End":true}}}}`,
+			"[[true,false]]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(*world, asl.Task, int) (string, *asl.TaskError) { return "{}", nil })
+			w.wantSuccess(w.run(machine("S", c.states), `{}`), c.want)
+		})
+	}
 }
 
 func TestAChoiceTakesTheFirstTrueRuleWithItsOwnAssignAndOutput(t *testing.T) {
@@ -117,6 +141,40 @@ func TestAFailStateFailsWithEvaluatedErrorAndCause(t *testing.T) {
 		t.Errorf("cause %q", *r.Cause)
 	}
 	w.wantTrail(0, "ExecutionStarted", "FailStateEntered F", "ExecutionFailed")
+}
+
+func TestWhatFailsWithoutAnErrorShowsNull(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]string{
+		`{"Type":"Fail"}`:                         `{"error":null,"cause":null}`,
+		`{"Type":"Fail","Cause":"x"}`:             `{"error":null,"cause":"x"}`,
+		`{"Type":"Fail","Error":"E"}`:             `{"error":"E","cause":null}`,
+		`{"Type":"Fail","Error":"E","Cause":"x"}`: `{"error":"E","cause":"x"}`,
+		`{` + invoke + `,"End":true}`:             `{"error":"Boom","cause":null}`,
+	} {
+		w := newWorld(t, func(*world, asl.Task, int) (string, *asl.TaskError) {
+			return "", &asl.TaskError{Error: "Boom"}
+		})
+		r := w.run(machine("F", `"F":`+state), `{}`)
+		got, err := json.Marshal(w.event("ExecutionFailed").ExecutionFailed)
+		if err != nil || string(got) != want || r.Status != asl.Failed {
+			t.Errorf("%s: %s, want %s", state, got, want)
+		}
+		if both, err := json.Marshal(asl.ErrorDetails{Error: r.Error, Cause: r.Cause}); err != nil ||
+			string(both) != want {
+			t.Errorf("%s: the result has %s, want %s", state, both, want)
+		}
+	}
+}
+
+// What is caught has texts for both, also where there was none (recorded for a timeout).
+func TestACaughtFailureWithoutErrorOrCauseHasEmptyTexts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, noTasks)
+	w.wantSuccess(w.run(machine("P",
+		`"P":{"Type":"Parallel","Branches":[{"StartAt":"F","States":{"F":{"Type":"Fail"}}}],
+		"End":true,"Catch":[{"ErrorEquals":["States.ALL"],"Next":"S"}]},"S":{"Type":"Succeed"}`), `{}`),
+		`{"Error":"","Cause":""}`)
 }
 
 func TestAFailedExpressionIsRecordedWithLocationAndWording(t *testing.T) {

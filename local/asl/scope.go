@@ -29,6 +29,14 @@ type failure struct {
 
 func fail(name, cause string) *failure { return &failure{Error: name, Cause: &cause} }
 
+// name is the error as histories show it: null if a Fail state gave none.
+func (f *failure) name() *string {
+	if f.Error == "" {
+		return nil
+	}
+	return &f.Error
+}
+
 func aborted() *failure { return &failure{aborted: true} }
 
 // scope is where a flow stands: the machine, one branch of a Parallel, or one iteration of a Map. It outlives the run,

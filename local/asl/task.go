@@ -66,9 +66,12 @@ func (x *Execution) taskResult(s *scope, st *State, a answer) (json.RawMessage, 
 	f := tooLarge(kind + ":" + action)
 	f.taskResult = true
 	if a.err != nil {
-		f = fail(a.err.Error, a.err.Cause)
+		f = &failure{Error: a.err.Error}
+		if a.err.Cause != "" {
+			f.Cause = &a.err.Cause
+		}
 	}
-	details.Error, details.Cause = &f.Error, f.Cause
+	details.Error, details.Cause = f.name(), f.Cause
 	x.record(s, Event{Type: "TaskFailed", TaskFailed: details})
 	return nil, f
 }

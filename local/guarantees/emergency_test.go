@@ -146,7 +146,7 @@ func (w *world) kill(execution, state string) {
 func TestAnEmergencyDoesNotStopAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, quick)
-	second := w.interrupt("AwaitSpread")
+	second := w.interrupt("AwaitReassertSpread")
 	first := w.start(emergency)
 	if r := w.wait(second()); text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause),
 		"another emergency of client orders-web is running: "+first) {
@@ -154,7 +154,7 @@ func TestAnEmergencyDoesNotStopAnother(t *testing.T) {
 	}
 	w.mustEnd(first)
 	w.atRest()
-	w.when("AwaitSpread", w.stop)
+	w.when("AwaitReassertSpread", w.stop)
 	w.rotate(emergency) // and one that was stopped is taken over from
 	w.mustEnd(w.start(emergency))
 	w.atRest()
@@ -230,6 +230,33 @@ func TestAnExecutionThatHasJustStartedIsNotTakenForGone(t *testing.T) {
 		t.Errorf("the first ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
+}
+
+// A redrive that Step Functions has accepted goes on as soon as it can: nobody else may have the lock then.
+func TestAnExecutionThatIsAboutToBeRedrivenKeepsTheLock(t *testing.T) {
+	t.Parallel()
+	for reason, ends := range map[string]int{"an interval": 0, "healing: an execution was stopped or timed out": 1} {
+		w := newWorld(t, quick)
+		w.when("AwaitSpread", w.stop)
+		_, first := w.rotate(plain)
+		w.Stack.StepFunctions.SetRedriveLag(time.Hour)
+		if _, err := w.sfn().RedriveExecution(t.Context(),
+			&sfn.RedriveExecutionInput{ExecutionArn: &first}); err != nil {
+			t.Fatal(err)
+		}
+		r, second := w.rotate(`{"client": "orders-web", "reason": "` + reason + `"}`)
+		if text(r.Error) != "LockHeld" || !strings.Contains(text(r.Cause), first) {
+			t.Errorf("two executions rotate one client: the second ended as %s: %s\n%v", text(r.Error), text(r.Cause),
+				w.path(second))
+		}
+		if n := len(w.Stack.SNS.Messages(w.TopicARN)); n != ends {
+			t.Errorf("%s: people are told %d times", reason, n)
+		}
+		if r := w.wait(first); r.Status != asl.Succeeded {
+			t.Errorf("the first ended as %s: %s", text(r.Error), text(r.Cause))
+		}
+		w.atRest()
+	}
 }
 
 func TestAHealingThatFindsTheLockHeldTellsPeople(t *testing.T) {

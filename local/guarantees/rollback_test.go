@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/local/idp"
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/awstest/elbv2"
 	"alboidc.internal/shared/fault"
@@ -230,5 +232,43 @@ func TestANewSecretThatBreaksInUseIsOffEveryTargetWithinMinutes(t *testing.T) {
 				t.Logf("every node was back on the old secret after %s", longest)
 			}
 		})
+	}
+}
+
+// From the switch on, what users would see is looked at before each step that takes something away.
+func TestWhatUsersWouldSeeRollsBack(t *testing.T) {
+	t.Parallel()
+	login := func(w *world, password string) {
+		w.Stack.IdP.AddUser(idp.User{Name: w.Tester.Name, Password: password, Email: w.Tester.Email})
+	}
+	breaks := map[string]func(*world){
+		"login test of ": func(w *world) { login(w, "another-password") },
+		"still accepts":  func(w *world) { w.setFirst(clients.Active) },
+	}
+	for _, c := range []struct{ state, breaks string }{{"TestSecret", "login test of "},
+		{"TestBeforeFinish", "login test of "}, {"TestAfterDisable", "login test of "},
+		{"TestAfterDisable", "still accepts"}} {
+		t.Run(c.state+" "+c.breaks, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.when(c.state, func(string) { breaks[c.breaks](w) })
+			w.when("Quiesce", func(string) { login(w, w.Tester.Password) })
+			r, execution := w.rotate(plain)
+			if cause := text(r.Cause); text(r.Error) != "RolledBack" || !strings.Contains(cause, c.breaks) ||
+				!strings.Contains(cause, c.state+" failed with ") {
+				t.Errorf("users would have found out: ended as %s: %s\n%v", text(r.Error), cause, w.path(execution))
+			}
+			w.atRest()
+		})
+	}
+}
+
+// setFirst switches the first secret on or off at the identity provider.
+func (w *world) setFirst(status clients.Status) {
+	if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
+		_, err := e.SetStatus(w.FirstSecretID, status)
+		return err
+	}); err != nil {
+		w.t.Error(err)
 	}
 }

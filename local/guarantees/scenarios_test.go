@@ -368,17 +368,28 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 
 func TestWhatPutsTheOldSecretBackIsHealedBeforeTheOldSecretGoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, quick)
-	old := w.Stack.ELB.EffectiveSecrets(w.clock.Now())[0].Secret
-	w.when("GracePeriod", func(string) { // as CloudFormation or Terraform would, with what they remember
-		if err := w.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
-			o.ClientSecret = &old
-		}); err != nil {
-			t.Error(err)
-		}
-	})
-	w.mustRotate()
-	w.atRest()
+	for where, put := range map[string]func(*world, func(*elbtypes.AuthenticateOidcActionConfig)) error{
+		"a target": func(w *world, old func(*elbtypes.AuthenticateOidcActionConfig)) error {
+			return w.changeDefault(old)
+		},
+		"a rule that comes": func(w *world, old func(*elbtypes.AuthenticateOidcActionConfig)) error {
+			w.deployRule(old)
+			return nil
+		},
+	} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			old := w.Stack.ELB.EffectiveSecrets(w.clock.Now())[0].Secret
+			w.when("GracePeriod", func(string) { // as CloudFormation or Terraform would, with what they remember
+				if err := put(w, func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &old }); err != nil {
+					t.Error(err)
+				}
+			})
+			w.mustRotate()
+			w.atRest()
+		})
+	}
 }
 
 func TestATargetThatChangedHandsStopsTheRotation(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,9 +61,8 @@ var (
 	stateMachine = regexp.MustCompile(
 		`^arn:aws:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_.-]+)?$`)
 	roleForm  = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$`)
-	rateForm  = regexp.MustCompile(`^rate\(([1-9]\d{0,4}) (minute|hour|day)s?\)$`)
 	onceForm  = regexp.MustCompile(`^at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)$`)
-	timesForm = regexp.MustCompile(`^cron\([\d*/,-]+ [\d*/,-]+ `)
+	timesForm = regexp.MustCompile(`^cron\([\d*/,-]+\s+[\d*/,-]+\s+`)
 )
 
 // read sets the defaults, refuses what the service would refuse, and reads the expression.
@@ -97,10 +95,7 @@ func orDefault(s, otherwise string) string {
 // readExpression reads the expressions that a deployment's check lets through. The time zone is that of cron's fields
 // (EventBridge Scheduler user guide, "Schedule types on EventBridge Scheduler").
 func readExpression(call *awsapi.Call, text string, zone *time.Location) (expression, error) {
-	if m := rateForm.FindStringSubmatch(text); m != nil {
-		n, _ := strconv.Atoi(m[1]) // five digits
-		unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
-		every := time.Duration(n) * unit
+	if every, ok := cron.Rate(text); ok {
 		return func(t, anchor time.Time) time.Time {
 			if t.Before(anchor) {
 				return anchor

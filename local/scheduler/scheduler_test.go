@@ -275,8 +275,8 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 	for code, expressions := range map[string][]string{
 		"ValidationException": {"rate( 10 minutes )", "rate(0 days)", "rate(1 week)", "at(2026-03-01)",
 			"cron(0 9 ? * ? *)", "cron(0 9 * * ?)",
-			"cron(0 9 ? * MON#6 *)", "every day"},
-		"NotImplemented": {"at(2026-03-01T10:00:00)", "cron(0/15 * * * ? *)"},
+			"cron(0 9 ? * MON#6 *)", "every day", "at(2021-12-31T23:59:59Z)", "cron(7 20 * * NOT *)"},
+		"NotImplemented": {"at(2026-03-01T10:00:00)", "cron(0/15 * * * ? *)", "cron(0/15  * * * ? *)"},
 	} {
 		for _, e := range expressions {
 			err := s.create("x", e, nil)

@@ -3,6 +3,7 @@ package stepfunctions
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"alboidc.internal/local/asl"
@@ -31,6 +32,7 @@ type execution struct {
 	result           asl.Result // of the last run
 	redrives         int
 	redriven         time.Time
+	waiting          bool // for its redrive to begin
 	tokens           []redriveToken
 	stop             context.CancelCauseFunc // of the present run
 	done             chan struct{}           // closed when the present run has ended
@@ -39,36 +41,35 @@ type execution struct {
 func (s *Service) startExecution(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
 		StateMachineARN string  `json:"stateMachineArn"`
-		Name            string  `json:"name"`
+		Name            *string `json:"name"`
 		Input           *string `json:"input"`
 	}
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
-		return nil, err
+	name, input := awsapi.NewID(), "{}"
+	var c awsapi.Constraints
+	c.Required("stateMachineArn", in.StateMachineARN, longestARN)
+	c.Length("name", in.Name, longestName)
+	if in.Name != nil {
+		name = *in.Name
 	}
-	if in.Name == "" {
-		in.Name = awsapi.NewID()
-	}
-	if err := checkName(in.Name); err != nil {
-		return nil, err
-	}
-	input := "{}"
 	if in.Input != nil {
 		input = *in.Input
 	}
-	if !json.Valid([]byte(input)) {
-		return nil, awsapi.Errorf("InvalidExecutionInput",
-			"Invalid State Machine Execution Input: the input is not valid JSON")
-	}
 	if len(input) > maxInput {
-		return nil, awsapi.Errorf("InvalidExecutionInput",
-			"Invalid State Machine Execution Input: the input is longer than %d bytes", maxInput)
+		c.Break("", "input", fmt.Sprintf("Member must have size less than or equal to %d bytes in UTF-8 encoding",
+			maxInput))
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, err := s.start(call, in.StateMachineARN, in.Name, input)
+	e, err := s.start(call, in.StateMachineARN, name, input)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +82,13 @@ func (s *Service) start(call *awsapi.Call, machineARN, name, input string) (*exe
 	m, with, v, aliasARN, err := s.startable(machineARN)
 	if err != nil {
 		return nil, err
+	}
+	if err := checkName(name); err != nil { // the service looks the machine up first
+		return nil, err
+	}
+	if !json.Valid([]byte(input)) {
+		return nil, awsapi.Errorf("InvalidExecutionInput",
+			"Invalid State Machine Execution Input: 'Invalid execution input.'")
 	}
 	arn := call.ARN("states", "execution:"+m.name+":"+name)
 	if old := s.executions[arn]; old != nil {
@@ -165,6 +173,13 @@ func (s *Service) stopExecution(ctx context.Context, call *awsapi.Call) (any, er
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
+	var c awsapi.Constraints
+	c.Required("executionArn", in.ExecutionARN, longestARN)
+	c.AtMost("error", in.Error, longestError)
+	c.AtMost("cause", in.Cause, longestCause)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	e, err := s.execution(in.ExecutionARN)
 	if err != nil {
@@ -210,10 +225,18 @@ type executionView struct {
 	RedriveStatusReason    string          `json:"redriveStatusReason,omitempty"`
 }
 
+// shown is the status that people see. s.mu is held.
+func (e *execution) shown() asl.Status {
+	if e.waiting {
+		return pendingRedrive
+	}
+	return e.status
+}
+
 // view is what lists show of an execution. s.mu is held.
 func (e *execution) view() executionView {
 	v := executionView{ExecutionARN: e.arn, StateMachineARN: e.machine.arn, StateMachineAliasARN: e.aliasARN,
-		Name: e.name, Status: e.status,
+		Name: e.name, Status: e.shown(),
 		StartDate: instant(e.started), StopDate: instant(e.stopped), RedriveCount: e.redrives,
 		RedriveDate: instant(e.redriven)}
 	if e.version != nil {
@@ -240,6 +263,11 @@ func (s *Service) describeExecution(_ context.Context, call *awsapi.Call) (any, 
 	}
 	if in.IncludedData != "" && in.IncludedData != "ALL_DATA" {
 		return nil, awsapi.NotImplementedParameter(call, "includedData "+in.IncludedData)
+	}
+	var c awsapi.Constraints
+	c.Required("executionArn", in.ExecutionARN, longestARN)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,7 @@ package stepfunctions_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,9 +33,9 @@ func TestNamesFollowTheRulesOfTheAPI(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	machine := w.create("m", passes)
-	for _, name := range []string{"a b", "a/b", "a:b", "a#b", "a\x01b", strings.Repeat("x", 81)} {
+	for _, name := range []string{"a b", "a/b", "a:b", "a#b", "a\x01b"} {
 		_, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: &name})
-		w.refused(err, "InvalidName", "Invalid Name")
+		w.refused(err, "InvalidName", "Invalid Name: '"+name+"'")
 	}
 	for _, name := range []string{strings.Repeat("x", 80), "orders-web_2026.03+é"} {
 		w.wait(w.start(machine, name, "{}"))
@@ -80,7 +81,7 @@ func TestAnyJSONIsAValidInputAndAnEmptyTextIsNot(t *testing.T) {
 			t.Errorf("%s came out as %s", input, r.Output)
 		}
 	}
-	for _, input := range []string{``, `{`, `"` + strings.Repeat("x", 256<<10) + `"`} {
+	for _, input := range []string{``, `{`, `{'a':1}`} {
 		_, err := w.sfn.StartExecution(w.ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
 		w.refused(err, "InvalidExecutionInput", "")
 	}
@@ -114,7 +115,7 @@ func TestDescribeExecutionTellsHowEachKindOfEndLooks(t *testing.T) {
 	_, err := w.sfn.DescribeExecution(w.ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String(arn + "x")})
 	w.refused(err, "ExecutionDoesNotExist", "Execution Does Not Exist: '"+arn+"x'")
 	_, err = w.sfn.DescribeExecution(w.ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String("nonsense")})
-	w.refused(err, "InvalidArn", "Invalid Arn: 'nonsense'")
+	w.refused(err, "InvalidArn", "Invalid Arn: 'Invalid ARN prefix: nonsense'")
 }
 
 func TestStopAbortsAtOnceWithTheGivenErrorAndCause(t *testing.T) {
@@ -245,6 +246,35 @@ func TestRedriveGoesOnFromTheFailedTaskOnceForEachClientToken(t *testing.T) {
 	w.refused(err, "ExecutionNotRedrivable", "Execution is SUCCEEDED and cannot be redriven")
 }
 
+func TestARedriveThatHasNotBegunShowsAsPending(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.service.SetRedriveLag(time.Hour)
+	w.tasks.set("Boom", nil)
+	arn := w.start(w.create("t", works), "e", `{}`)
+	w.wait(arn)
+	w.tasks.set("", nil)
+	done := make(chan struct{})
+	w.clock.Go(func() {
+		defer close(done)
+		if _, err := w.sfn.RedriveExecution(w.ctx, &sfn.RedriveExecutionInput{ExecutionArn: &arn}); err != nil {
+			t.Error(err)
+		}
+		if d := w.describe(arn); d.Status != "PENDING_REDRIVE" {
+			t.Errorf("it is %s", d.Status)
+		}
+		_ = w.clock.Sleep(w.ctx, time.Minute)
+		if d := w.describe(arn); d.Status != "PENDING_REDRIVE" {
+			t.Errorf("after a minute it is %s", d.Status)
+		}
+		_ = w.clock.Sleep(w.ctx, 2*time.Hour)
+		if d := w.describe(arn); d.Status != "SUCCEEDED" {
+			t.Errorf("after two hours it is %s", d.Status)
+		}
+	})
+	<-done
+}
+
 func TestRedriveIsRefusedFourteenDaysAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -293,5 +323,61 @@ func TestStatusChangesAndEventsReachTheHooksInOrder(t *testing.T) {
 	}
 	if n, err := w.service.Transitions(arn); err != nil || n != 1 {
 		t.Errorf("%d transitions, %v", n, err)
+	}
+}
+
+// The texts and their order are recorded answers of the service: the limits of the model come first, all of them at
+// once, then the ARN, then the machine, and only then its execution's name and input.
+func TestARequestIsCheckedInTheServicesOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	machine := w.create("m", passes)
+	const missing = "arn:aws:states:eu-central-1:111122223333:stateMachine:missing"
+	execution := strings.Replace(machine, ":stateMachine:", ":execution:", 1)
+	long, large := strings.Repeat("a", 81), `"`+strings.Repeat("a", 256<<10)+`"`
+	tooLong := "Value '" + long + "' at 'name' failed to satisfy constraint: Member must have length less than or equal to 80"
+	tooLarge := "Value at 'input' failed to satisfy constraint: Member must have size less than or equal to 262144 bytes in " +
+		"UTF-8 encoding"
+	for request, want := range map[string]string{
+		`StartExecution {"stateMachineArn":"not-an-arn","name":"n"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: not-an-arn'",
+		`StartExecution {"stateMachineArn":"` + machine + `","name":"` + long + `"}`: "ValidationException: " +
+			"1 validation error detected: " + tooLong,
+		`StartExecution {"stateMachineArn":"` + missing + `","name":"` + long + `"}`: "ValidationException: " +
+			"1 validation error detected: " + tooLong,
+		`StartExecution {"stateMachineArn":"` + machine + `","input":` + strconv.Quote(large) + `}`: "ValidationException: " +
+			"1 validation error detected: " + tooLarge,
+		`StartExecution {"stateMachineArn":"x","name":"` + long + `","input":` + strconv.Quote(large) + `}`: "ValidationException: " +
+			"2 validation errors detected: " + tooLong + "; " + tooLarge,
+		`StartExecution {"name":"n"}`: "ValidationException: 1 validation error detected: Value null at 'stateMachineArn' " +
+			"failed to satisfy constraint: Member must not be null",
+		`StartExecution {"stateMachineArn":"` + machine + `","name":""}`: "ValidationException: 1 validation error " +
+			"detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1",
+		`StartExecution {"stateMachineArn":"` + missing + `","name":"a b","input":"{"}`: "StateMachineDoesNotExist: " +
+			"State Machine Does Not Exist: '" + missing + "'",
+		`StartExecution {"stateMachineArn":"` + machine + `","name":"a b","input":"{"}`: "InvalidName: Invalid Name: 'a b'",
+		`StartExecution {"stateMachineArn":"` + machine + `","name":null,"input":""}`: "InvalidExecutionInput: " +
+			"Invalid State Machine Execution Input: 'Invalid execution input.'",
+		`StartExecution {"stateMachineArn":"` + execution + `"}`: "InvalidArn: Invalid Arn: 'Resource type not valid in " +
+			"this context: execution'",
+		`DescribeExecution {"executionArn":"` + machine + `"}`: "InvalidArn: Invalid Arn: 'Resource type not valid in " +
+			"this context: stateMachine'",
+		`DescribeExecution {}`:                                                "ValidationException: 1 validation error detected: Value null at 'executionArn'",
+		`StopExecution {"executionArn":"m"}`:                                  "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
+		`RedriveExecution {"executionArn":"m"}`:                               "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
+		`GetExecutionHistory {"executionArn":"m"}`:                            "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
+		`ListExecutions {"stateMachineArn":"m"}`:                              "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
+		`DescribeStateMachine {"stateMachineArn":"m"}`:                        "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
+		`UpdateStateMachine {"stateMachineArn":"m","roleArn":"` + role + `"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
+		`GetExecutionHistory {"executionArn":"m","maxResults":1001}`: "ValidationException: 1 validation error detected: " +
+			"Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000",
+		`RedriveExecution {"executionArn":"m","clientToken":""}`: "ValidationException: 1 validation error detected: Value '' " +
+			"at 'clientToken'",
+		`CreateStateMachine {"name":"a b","definition":"{","roleArn":"` + role + `"}`: "InvalidName: Invalid Name: 'a b'",
+		`CreateStateMachine {}`: "ValidationException: 3 validation errors detected: Value null at 'name' failed",
+	} {
+		operation, body, _ := strings.Cut(request, " ")
+		if got := w.raw(operation, body); !strings.HasPrefix(got, want) {
+			t.Errorf("%.100s\n  answers %.300s\n  want    %.300s", request, got, want)
+		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +61,7 @@ type world struct {
 	tasks   *tasks
 	service *stepfunctions.Service
 	sfn     *sfn.Client
+	url     string
 
 	mu      sync.Mutex
 	changes []stepfunctions.StatusChange
@@ -85,7 +88,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(s.Close)
 	server := httptest.NewServer(awsapi.NewServer(w.clock, nil, s))
 	t.Cleanup(server.Close)
-	w.service = s
+	w.service, w.url = s, server.URL
 	w.sfn = sfn.NewFromConfig(aws.Config{Region: "eu-central-1", BaseEndpoint: &server.URL,
 		Credentials: credentials.NewStaticCredentialsProvider("a", "b",
 			""), Retryer: func() aws.Retryer { return aws.NopRetryer{} }})
@@ -143,4 +146,31 @@ func (w *world) refused(err error, code, message string) {
 	if !errors.As(err, &e) || e.ErrorCode() != code || !strings.Contains(e.ErrorMessage(), message) {
 		w.Errorf("got %v; want %s with %q", err, code, message)
 	}
+}
+
+// raw sends a request that no SDK would send, and gives the error as "code: message".
+func (w *world) raw(operation, body string) string {
+	w.Helper()
+	r, err := http.NewRequestWithContext(w.ctx, http.MethodPost, w.url, strings.NewReader(body))
+	if err != nil {
+		w.Fatal(err)
+	}
+	r.Header.Set("X-Amz-Target", "AWSStepFunctions."+operation)
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=a/20260301/eu-central-1/states/aws4_request")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var e struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&e); err != nil {
+		w.Fatal(err)
+	}
+	if e.Type == "" {
+		return strconv.Itoa(answer.StatusCode)
+	}
+	return e.Type + ": " + e.Message
 }

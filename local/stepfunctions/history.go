@@ -8,7 +8,7 @@ import (
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
-var statuses = []asl.Status{asl.Running, asl.Succeeded, asl.Failed, asl.TimedOut, asl.Aborted, "PENDING_REDRIVE"}
+var statuses = []asl.Status{asl.Running, asl.Succeeded, asl.Failed, asl.TimedOut, asl.Aborted, pendingRedrive}
 
 // listExecutions shows the newest first.
 func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, error) {
@@ -20,9 +20,15 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
+	var c awsapi.Constraints
+	c.Required("stateMachineArn", in.StateMachineARN, longestARN)
 	if in.StatusFilter != "" && !slices.Contains(statuses, in.StatusFilter) {
-		return nil, invalid(in.StatusFilter, "statusFilter",
+		c.Break("'"+string(in.StatusFilter)+"'", "statusFilter",
 			"Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]")
+	}
+	in.check(&c)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
 		return nil, err
@@ -41,7 +47,7 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	rows := []executionView{}
 	for _, e := range slices.Backward(s.order) {
 		if e.machine == m && (version == nil || e.version == version) && (aliasARN == "" || e.aliasARN == aliasARN) &&
-			(in.StatusFilter == "" || e.status == in.StatusFilter) {
+			(in.StatusFilter == "" || e.shown() == in.StatusFilter) {
 			rows = append(rows, e.view())
 		}
 	}
@@ -56,6 +62,12 @@ func (s *Service) history(_ context.Context, call *awsapi.Call) (any, error) {
 		paging
 	}
 	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	var c awsapi.Constraints
+	c.Required("executionArn", in.ExecutionARN, longestARN)
+	in.check(&c)
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/local/stepfunctions/integrations"
 	"alboidc.internal/shared/awstest/awsapi"
 )
 
@@ -58,13 +60,23 @@ func (o observation) check(call *awsapi.Call) error {
 // parse refuses a definition the way CreateStateMachine does.
 func (s *Service) parse(definition string) (*asl.Machine, error) {
 	m, diagnostics := asl.Parse([]byte(definition), s.expressions)
-	if m != nil {
-		return m, nil
-	}
 	var texts []string
 	for _, d := range diagnostics {
 		texts = append(texts, fmt.Sprintf("%s: %s at %s", d.Code, d.Message, d.Location))
 	}
+	if m != nil {
+		for at, resource := range m.Resources() {
+			if !integrations.Has(resource) {
+				texts = append(texts, fmt.Sprintf("SCHEMA_VALIDATION_FAILED: The resource provided %s is not "+
+					"recognized. The value is not a valid resource ARN, or the resource is not available here at %s",
+					resource, at))
+			}
+		}
+	}
+	if len(texts) == 0 {
+		return m, nil
+	}
+	slices.Sort(texts)
 	return nil, awsapi.Errorf("InvalidDefinition", "Invalid State Machine Definition: '%s'", strings.Join(texts, ", "))
 }
 
@@ -91,6 +103,13 @@ func (s *Service) createStateMachine(_ context.Context, call *awsapi.Call) (any,
 	}
 	if in.Type != "" && in.Type != "STANDARD" {
 		return nil, awsapi.NotImplementedParameter(call, "type "+in.Type)
+	}
+	var c awsapi.Constraints
+	c.Required("name", in.Name, longestName)
+	c.Required("definition", in.Definition, longestDefinition)
+	c.Required("roleArn", in.RoleARN, longestARN)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	if err := checkName(in.Name); err != nil {
 		return nil, err
@@ -139,6 +158,13 @@ func (s *Service) updateStateMachine(_ context.Context, call *awsapi.Call) (any,
 		return nil, err
 	}
 	if err := in.check(call); err != nil {
+		return nil, err
+	}
+	var c awsapi.Constraints
+	c.Required("stateMachineArn", in.StateMachineARN, longestARN)
+	c.Length("definition", in.Definition, longestDefinition)
+	c.Length("roleArn", in.RoleARN, longestARN)
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if in.Definition == nil && in.RoleARN == nil && in.Logging == nil && in.Tracing == nil {
@@ -226,6 +252,11 @@ func (s *Service) describeStateMachine(_ context.Context, call *awsapi.Call) (an
 	}
 	if in.IncludedData != "" && in.IncludedData != "ALL_DATA" {
 		return nil, awsapi.NotImplementedParameter(call, "includedData "+in.IncludedData)
+	}
+	var c awsapi.Constraints
+	c.Required("stateMachineArn", in.StateMachineARN, longestARN)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package stepfunctions_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -96,6 +97,58 @@ func TestAnAliasStartsTheVersionItPointsTo(t *testing.T) {
 	w.refused(err, "ConflictException", "different routing configuration")
 	_, err = alias("both", machine+":1", machine+":2")
 	w.refused(err, "NotImplemented", "routingConfiguration")
+}
+
+// The texts are recorded answers of the service.
+func TestAnAliasIsCheckedBeforeItsVersionsAreLookedUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	machine := w.create("m", passes)
+	route := func(version, weight string) string {
+		return `{"stateMachineVersionArn":"` + machine + version + `","weight":` + weight + `}`
+	}
+	for _, c := range []struct{ name, routes, want string }{
+		{"123", route(":1", "100"),
+			"1 validation error detected: Value '123' at 'name' failed to satisfy constraint: " +
+				"Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$"},
+		{"a b", route(":1", "100"), "1 validation error detected: Value 'a b' at 'name'"},
+		{strings.Repeat("A", 81), route(":1", "100"), "Member must have length less than or equal to 80"},
+		{"a", route("", "100"),
+			"Routing configuration must contain state machine version ARNs. Received: [" + machine + "]"},
+		{"a", route(":1", "50") + "," + route(":1", "50"),
+			"Routing configuration must contain distinct state machine " +
+				"version ARNs. Received: [" + machine + ":1, " + machine + ":1]"},
+		{"a", route(":1", "70") + "," + route(":2", "29"),
+			"Sum of routing configuration weights must equal 100. Received: " +
+				"[70, 29]"},
+		{"a", route(":1", "101"),
+			"Value '101' at 'routingConfiguration.1.member.weight' failed to satisfy constraint: " +
+				"Member must have value less than or equal to 100"},
+	} {
+		got := w.raw("CreateStateMachineAlias", `{"name":"`+c.name+`","routingConfiguration":[`+c.routes+`]}`)
+		if !strings.HasPrefix(got, "ValidationException: ") || !strings.Contains(got, c.want) {
+			t.Errorf("%.20s %s\n  answers %s\n  want    %s", c.name, c.routes, got, c.want)
+		}
+	}
+}
+
+func TestAMachineThatCannotRunHereIsRefusedAtCreation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, resource := range []string{"arn:aws:states:::lambda:invoke.sync", "arn:aws:states:::aws-sdk:nosuch:thing",
+		"arn:aws:states:::sqs:sendMessage", "arn:aws:states:::aws-sdk:sfn:listExecutions",
+		"arn:aws:states:::nosuch:thing",
+		"arn:aws:lambda:eu-central-1:111122223333:function:f", "x"} {
+		_, err := w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("x"),
+			RoleArn: aws.String(role), Definition: aws.String(strings.Replace(works, "arn:aws:states:::lambda:invoke",
+				resource,
+				1))})
+		w.refused(err, "InvalidDefinition", resource)
+		w.refused(err, "InvalidDefinition", "at /States/T/Resource")
+	}
+	_, err := w.sfn.CreateStateMachine(w.ctx, &sfn.CreateStateMachineInput{Name: aws.String("x"),
+		RoleArn: aws.String(role), Definition: aws.String(strings.Replace(passes, `"End":true`, `"Next":"P"`, 1))})
+	w.refused(err, "InvalidDefinition", "MISSING_END_STATE")
 }
 
 func TestWhatIsNotImplementedIsRefusedByName(t *testing.T) {

@@ -21,6 +21,17 @@ const (
 	tokensKept = 10
 )
 
+// pendingRedrive is the status of an execution whose redrive was accepted and has not begun (API reference,
+// DescribeExecution).
+const pendingRedrive asl.Status = "PENDING_REDRIVE"
+
+// SetRedriveLag makes an execution that is redriven wait for d before it goes on.
+func (s *Service) SetRedriveLag(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.redriveLag = d
+}
+
 // redriveToken makes RedriveExecution idempotent.
 type redriveToken struct {
 	token string
@@ -45,10 +56,16 @@ func (s *Service) notRedrivable(e *execution) string {
 // redriveExecution goes on with an execution from where it ended. A repeat with the same client token does nothing.
 func (s *Service) redriveExecution(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
-		ExecutionARN string `json:"executionArn"`
-		ClientToken  string `json:"clientToken"`
+		ExecutionARN string  `json:"executionArn"`
+		ClientToken  *string `json:"clientToken"`
 	}
 	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	var c awsapi.Constraints
+	c.Required("executionArn", in.ExecutionARN, longestARN)
+	c.Length("clientToken", in.ClientToken, longestToken)
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -58,7 +75,7 @@ func (s *Service) redriveExecution(_ context.Context, call *awsapi.Call) (any, e
 		return nil, err
 	}
 	for _, t := range e.tokens {
-		if t.token == in.ClientToken && s.now().Sub(t.at) < tokenKept {
+		if in.ClientToken != nil && t.token == *in.ClientToken && s.now().Sub(t.at) < tokenKept {
 			return map[string]any{"redriveDate": instant(t.at)}, nil
 		}
 	}
@@ -67,10 +84,20 @@ func (s *Service) redriveExecution(_ context.Context, call *awsapi.Call) (any, e
 	}
 	e.redrives++
 	e.redriven = s.now()
-	if in.ClientToken != "" {
-		e.tokens = append(e.tokens, redriveToken{in.ClientToken, e.redriven})
+	if in.ClientToken != nil {
+		e.tokens = append(e.tokens, redriveToken{*in.ClientToken, e.redriven})
 		e.tokens = e.tokens[max(0, len(e.tokens)-tokensKept):]
 	}
-	s.launch(e, e.run.Redrive)
+	lag := s.redriveLag
+	e.waiting = lag > 0
+	s.launch(e, func(ctx context.Context) asl.Result {
+		if lag > 0 {
+			_ = s.options.Clock.Sleep(ctx, lag) // a stop ends it, and then the run
+			s.mu.Lock()
+			e.waiting = false
+			s.mu.Unlock()
+		}
+		return e.run.Redrive(ctx)
+	})
 	return map[string]any{"redriveDate": instant(e.redriven)}, nil
 }

@@ -52,6 +52,7 @@ type Service struct {
 	executions map[string]*execution // by ARN
 	order      []*execution          // in the order of their start
 	readLag    time.Duration         // of DescribeExecution
+	redriveLag time.Duration         // until a redrive begins
 }
 
 var _ awsapi.Service = (*Service)(nil)

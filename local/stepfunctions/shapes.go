@@ -24,24 +24,36 @@ func instant(t time.Time) *asl.Instant {
 // StartExecution): white space, brackets, wildcards, special and control characters.
 var forbiddenInNames = regexp.MustCompile("[\\s<>{}\\[\\]?*\"#%\\\\^|~`$&,;:/\\x00-\\x1f\\x7f-\\x9f]")
 
+// longest are the limits of the API model on texts (API reference).
+const (
+	longestName       = 80
+	longestARN        = 256
+	longestDefinition = 1 << 20
+	longestError      = 256
+	longestCause      = 32768
+	longestToken      = 64
+	longestPageToken  = 1024
+)
+
 func checkName(name string) error {
-	if name == "" || len([]rune(name)) > 80 || forbiddenInNames.MatchString(name) {
+	if forbiddenInNames.MatchString(name) {
 		return awsapi.Errorf("InvalidName", "Invalid Name: '%s'", name)
 	}
 	return nil
 }
 
 // checkARN verifies that a text is an ARN of a kind of Step Functions resource.
-func checkARN(arn string, kinds ...string) error {
+func checkARN(arn, kind string) error {
 	parts := strings.Split(arn, ":")
-	if len(parts) >= 7 && parts[0] == "arn" && parts[2] == "states" {
-		for _, k := range kinds {
-			if parts[5] == k {
-				return nil
-			}
-		}
+	switch {
+	case parts[0] != "arn":
+		return awsapi.Errorf("InvalidArn", "Invalid Arn: 'Invalid ARN prefix: %s'", arn)
+	case len(parts) < 7 || parts[2] != "states":
+		return awsapi.Errorf("InvalidArn", "Invalid Arn: '%s'", arn)
+	case parts[5] != kind:
+		return awsapi.Errorf("InvalidArn", "Invalid Arn: 'Resource type not valid in this context: %s'", parts[5])
 	}
-	return awsapi.Errorf("InvalidArn", "Invalid Arn: '%s'", arn)
+	return nil
 }
 
 func noMachine(arn string) error {
@@ -52,36 +64,30 @@ func noExecution(arn string) error {
 	return awsapi.Errorf("ExecutionDoesNotExist", "Execution Does Not Exist: '%s'", arn)
 }
 
-// invalid is a ValidationException in the wording of AWS's parameter checks.
-func invalid(value any, name, rule string) error {
-	return awsapi.Errorf("ValidationException",
-		"1 validation error detected: Value '%v' at '%s' failed to satisfy constraint: %s", value, name, rule)
-}
-
 // paging are the parameters of the list operations.
 type paging struct {
-	MaxResults int    `json:"maxResults"`
-	NextToken  string `json:"nextToken"`
+	MaxResults int     `json:"maxResults"`
+	NextToken  *string `json:"nextToken"`
 }
 
-// page cuts one page out of a list: at most 1000 entries, 100 by default.
+func (p paging) check(c *awsapi.Constraints) {
+	c.Range("maxResults", p.MaxResults, 1000)
+	c.Length("nextToken", p.NextToken, longestPageToken)
+}
+
+// page cuts one page out of a list: 100 entries by default.
 func page[T any](p paging, all []T) (part []T, next string, err error) {
-	switch {
-	case p.MaxResults < 0:
-		return nil, "", invalid(p.MaxResults, "maxResults", "Member must have value greater than or equal to 0")
-	case p.MaxResults > 1000:
-		return nil, "", invalid(p.MaxResults, "maxResults", "Member must have value less than or equal to 1000")
-	case p.MaxResults == 0:
+	if p.MaxResults == 0 {
 		p.MaxResults = 100
 	}
 	from := 0
-	if p.NextToken != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(p.NextToken)
+	if p.NextToken != nil {
+		raw, err := base64.RawURLEncoding.DecodeString(*p.NextToken)
 		if err == nil {
 			from, err = strconv.Atoi(strings.TrimPrefix(string(raw), "after:"))
 		}
 		if err != nil || from < 1 || from > len(all) {
-			return nil, "", awsapi.Errorf("InvalidToken", "Invalid Token: '%s'", p.NextToken)
+			return nil, "", awsapi.Errorf("InvalidToken", "Invalid Token: '%s'", *p.NextToken)
 		}
 	}
 	to := min(from+p.MaxResults, len(all))

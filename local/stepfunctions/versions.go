@@ -3,6 +3,7 @@ package stepfunctions
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -80,15 +81,14 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	if _, err := strconv.Atoi(in.Name); err == nil || checkName(in.Name) != nil {
-		return nil, invalid(in.Name, "name",
-			"Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$")
+	if err := checkAlias(in.Name, in.Routes); err != nil {
+		return nil, err
+	}
+	if len(in.Routes) > 1 {
+		return nil, awsapi.NotImplementedParameter(call, "routingConfiguration other than one version")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(in.Routes) != 1 || in.Routes[0].Weight != 100 {
-		return nil, awsapi.NotImplementedParameter(call, "routingConfiguration other than one version")
-	}
 	m, _, v := s.qualified(in.Routes[0].VersionARN)
 	if v == nil {
 		return nil, awsapi.Errorf("ResourceNotFound",
@@ -104,6 +104,51 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 		m.aliases[in.Name] = a
 	}
 	return map[string]any{"stateMachineAliasArn": a.arn, "creationDate": instant(a.created)}, nil
+}
+
+// The forms of an alias's name, which is no number, and of a version's ARN.
+var (
+	aliasName  = regexp.MustCompile(`^[a-zA-Z0-9_\-.]*[a-zA-Z_\-.][a-zA-Z0-9_\-.]*$`)
+	versionARN = regexp.MustCompile(`^arn:[^:]+:states:[^:]+:\d{12}:stateMachine:[^:]+:\d+$`)
+)
+
+// checkAlias refuses what CreateStateMachineAlias does, in its words, before it looks for the versions.
+func checkAlias(name string, routes []route) error {
+	var c awsapi.Constraints
+	c.Required("name", name, longestName)
+	if name != "" && !aliasName.MatchString(name) {
+		c.Break("'"+name+"'", "name",
+			"Member must satisfy regular expression pattern: ^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$")
+	}
+	if len(routes) == 0 {
+		c.Break("null", "routingConfiguration", "Member must not be null")
+	}
+	if len(routes) > 2 {
+		c.Break(fmt.Sprintf("'%d routes'", len(routes)), "routingConfiguration",
+			"Member must have length less than or equal to 2")
+	}
+	var arns, weights []string
+	whole, sum, seen := true, 0, map[string]bool{}
+	for i, r := range routes {
+		c.Range(fmt.Sprintf("routingConfiguration.%d.member.weight", i+1), r.Weight, 100)
+		arns, weights = append(arns, r.VersionARN), append(weights, strconv.Itoa(r.Weight))
+		whole, sum, seen[r.VersionARN] = whole && versionARN.MatchString(r.VersionARN), sum+r.Weight, true
+	}
+	if err := c.Err(); err != nil {
+		return err
+	}
+	problem, received := "", arns
+	switch {
+	case !whole:
+		problem = "Routing configuration must contain state machine version ARNs"
+	case len(seen) < len(routes):
+		problem = "Routing configuration must contain distinct state machine version ARNs"
+	case sum != 100:
+		problem, received = "Sum of routing configuration weights must equal 100", weights
+	default:
+		return nil
+	}
+	return awsapi.Errorf("ValidationException", "%s. Received: [%s]", problem, strings.Join(received, ", "))
 }
 
 // alias finds an alias by its ARN. s.mu is held.

@@ -5,9 +5,11 @@ package clientcredentials
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -76,14 +78,14 @@ func (t *Tokens) fetch(ctx context.Context) error {
 	var answer struct {
 		AccessToken string `json:"access_token"`
 		TokenType   string `json:"token_type"`
-		ExpiresIn   int64  `json:"expires_in"`
+		ExpiresIn   any    `json:"expires_in"`
 	}
 	asked := t.API.Now()
 	if err := t.API.Do(ctx, httpclient.Request{Operation: t.Operation, Method: http.MethodPost, URL: t.URL, Form: form,
 		Header: header}, &answer); err != nil {
 		return err
 	}
-	if !tokenPattern.MatchString(answer.AccessToken) || answer.ExpiresIn < 0 {
+	if !tokenPattern.MatchString(answer.AccessToken) {
 		return t.API.NotUnderstood(t.Operation)
 	}
 	if !strings.EqualFold(answer.TokenType, "Bearer") {
@@ -91,6 +93,16 @@ func (t *Tokens) fetch(ctx context.Context) error {
 			t.API.Vendor, t.Operation)
 	}
 	t.token = secret.New(answer.AccessToken)
-	t.until = asked.Add(time.Duration(min(answer.ExpiresIn, 86400))*time.Second - early)
+	t.until = asked.Add(lifetime(answer.ExpiresIn) - early)
 	return nil
+}
+
+// lifetime reads expires_in, a number that some write as text, at most a day. A token that does not say how long it
+// lives (RFC 6749, section 5.1, only recommends it), or says it in no number, is used once.
+func lifetime(expiresIn any) time.Duration {
+	seconds, err := strconv.ParseFloat(fmt.Sprint(expiresIn), 64)
+	if err != nil || !(seconds > 0) {
+		return 0
+	}
+	return time.Duration(min(seconds, 86400)) * time.Second
 }

@@ -86,7 +86,8 @@ func TestWhatIsNoTokenIsNotUsed(t *testing.T) {
 			"not understood"},
 		"another type": {proof, 200, `{"token_type": "DPoP", "access_token": "a"}`, failure.Unavailable,
 			"not of type Bearer"},
-		"a refusal": {proof, 401, `canary`, failure.IdPRejected, "HTTP 401"},
+		"a refusal": {proof, 401, `{"canary": "canary"}`, failure.IdPRejected, "HTTP 401"},
+		"a page":    {proof, 403, `<html>canary`, failure.Unavailable, "not one of Vendor's"},
 		"two words": {clientcredentials.ClientSecret{ClientID: "rotator", Stored: stored("canary canary")},
 			200, good, failure.Precondition, arn + " does not hold the client secret of the rotator"},
 		"no key": {clientcredentials.PrivateKeyJWT{ClientID: "rotator", Stored: stored("canary"),
@@ -97,5 +98,42 @@ func TestWhatIsNoTokenIsNotUsed(t *testing.T) {
 			"canary") || authorization != "" {
 			t.Errorf("%s: used is %q, the error %v (%s)", name, authorization, err, failure.KindOf(err))
 		}
+	}
+}
+
+// What a token endpoint says of a token's life, in all the forms in which that was seen, and how long it is used.
+func TestHowLongATokenIsUsed(t *testing.T) {
+	t.Parallel()
+	for expiresIn, used := range map[string]time.Duration{
+		`3600`: 59 * time.Minute, `"3600"`: 59 * time.Minute, `3599.7`: 59*time.Minute - time.Second,
+		`"3599.0"`: 59*time.Minute - time.Second, `3.6e3`: 59 * time.Minute, `30`: 0, `0`: 0, `null`: 0, `"soon"`: 0,
+		`-1`: 0, `"NaN"`: 0, `"Infinity"`: 24*time.Hour - time.Minute, `{"in": 3600}`: 0,
+		`1e300`: 24*time.Hour - time.Minute,
+	} {
+		now, asked := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), 0
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			asked++
+			_, _ = w.Write([]byte("\ufeff" + `{"access_token": "eyJ0", "token_type": "Bearer", "expires_in": ` + expiresIn +
+				`}`))
+		}))
+		tokens := &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.URL,
+			Proof: clientcredentials.ClientSecret{ClientID: "rotator", Stored: stored("s3cret")},
+			API:   &httpclient.API{Vendor: "Vendor", HTTP: s.Client(), Now: func() time.Time { return now }}}
+		use := func() {
+			if err := tokens.Authorize(t.Context(), httptest.NewRequest(http.MethodGet, "/", nil)); err != nil {
+				t.Errorf("expires_in %s: %v", expiresIn, err)
+			}
+		}
+		use()
+		now = now.Add(used - time.Nanosecond)
+		use()
+		if used > 0 && asked != 1 {
+			t.Errorf("expires_in %s: %d tokens were asked for before %s", expiresIn, asked, used)
+		}
+		now = now.Add(time.Nanosecond)
+		if use(); asked == 1 {
+			t.Errorf("expires_in %s: the token is used for longer than %s", expiresIn, used)
+		}
+		s.Close()
 	}
 }

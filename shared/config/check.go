@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
 )
 
 var (
 	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 	secretPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
-	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 	elementPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,127}$`)
 	albPattern     = regexp.MustCompile(
 		`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
@@ -110,7 +110,7 @@ func (s LoadBalancerSearch) check(ps *strictjson.Problems) {
 	}
 	for i, r := range s.Regions {
 		path := fmt.Sprintf("loadBalancerSearch.regions[%d]", i)
-		if !regionPattern.MatchString(r) {
+		if !region.OK(r) {
 			ps.Add(path, "must be a Region, e.g. eu-central-1")
 		}
 		if slices.Contains(s.Regions[:i], r) {

@@ -206,11 +206,13 @@ var texts = []string{"", "a", "A", "-a", "a b", " a", "a ",
 	"example.com:443", "10.0.0.1:443", "10.0.0.1", "[::1]:8443", "::1:8443", ":443", "a:",
 	"arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf",
 	"arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:a",
+	"arn:aws-eusc:secretsmanager:eusc-de-east-1:111122223333:secret:a",
 	"arn:aws:secretsmanager:eu-west-1:1111:secret:a", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:",
 	"arn:aws:s3:::a",
 	"arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/a/5a",
 	"arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/net/a/5a",
-	"client_secret_basic", "client_secret_post", "private_key_jwt", "eu-central-1", "us-gov-west-1", "Frankfurt",
+	"client_secret_basic", "client_secret_post", "private_key_jwt", "eu-central-1", "us-gov-west-1", "eusc-de-east-1",
+	"us-isob-west-1", "Frankfurt",
 	"eu-central"}
 
 // values are what a field is replaced with.

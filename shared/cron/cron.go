@@ -1,5 +1,5 @@
-// Package cron reads the cron expressions of EventBridge Scheduler that start at most once a day. The deployment checks
-// and measures schedules with it, and the local stack's Scheduler follows them.
+// Package cron reads the rates and cron expressions of EventBridge Scheduler; of cron, those that start at most once a
+// day. The deployment checks and measures schedules with it, and the local stack's Scheduler follows them.
 package cron
 
 import (
@@ -18,22 +18,19 @@ var fieldForms = []struct {
 	name, text string
 	pattern    *regexp.Regexp
 }{
-	{"minutes", "one number of 0 to 59", regexp.MustCompile(`^[0-5]?\d$`)},
+	{"minutes", "one number of 0 to 59", regexp.MustCompile(`^[1-5]?\d$`)},
 	{"hours", "one number of 0 to 23: a rotation makes a version, and Secrets Manager keeps them for 24 hours",
-		regexp.MustCompile(`^([01]?\d|2[0-3])$`)},
+		regexp.MustCompile(`^(1?\d|2[0-3])$`)},
 	{"day of month", "?, *, L, LW, a number with W, or numbers of 1 to 31 with , - /",
-		list(`([1-9]|[12]\d|3[01])`, step, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
+		list(`([1-9]|[12]\d|3[01])`, `(/([1-9]|[12]\d|3[01]))?`, `\?|L|LW|([1-9]|[12]\d|3[01])W`)},
 	{"month", "*, or 1 to 12 or JAN to DEC with , - /",
-		list(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, step, ``)},
+		list(`([1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)`, `(/([1-9]|1[0-2]))?`, ``)},
 	{"day of week", "?, *, L, a day with L or #1 to #5, or 1 to 7 or SUN to SAT with , -",
 		list(weekday, ``, `\?|L|`+weekday+`(L|#[1-5])`)},
-	{"year", "*, or years with , - /", list(`(19[7-9]\d|20\d\d|21\d\d)`, step, ``)},
+	{"year", "*, or years with , - /", list(`(19[7-9]\d|20\d\d|21\d\d)`, `(/[1-9]\d{0,2})?`, ``)},
 }
 
-const (
-	weekday = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
-	step    = `(/[1-9]\d?)?`
-)
+const weekday = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
 
 // list is a field of values, ranges and steps, or one of the others.
 func list(value, step, others string) *regexp.Regexp {
@@ -45,15 +42,52 @@ func list(value, step, others string) *regexp.Regexp {
 	return regexp.MustCompile(`^(` + pattern + `)$`)
 }
 
-var form = regexp.MustCompile(`^cron\((.*)\)$`)
+var (
+	form         = regexp.MustCompile(`^cron\((\S.*\S)\)$`)
+	rateForm     = regexp.MustCompile(`^rate\(0*([1-9]\d{0,4}) (minute|hour|day)s?\)$`)
+	leadingZeros = regexp.MustCompile(`\b0+(\d)`)
+)
+
+// Rate is the interval of a rate expression.
+func Rate(expression string) (interval time.Duration, ok bool) {
+	m := rateForm.FindStringSubmatch(expression)
+	if m == nil {
+		return 0, false
+	}
+	n, _ := strconv.Atoi(m[1]) // five digits
+	unit := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
+	return time.Duration(n) * unit, true
+}
+
+// Canonical writes an expression as the user guide does: a rate without leading zeros, and a cron expression with one
+// space between fields, names in capitals and no leading zeros. EventBridge takes the other forms too, but only this
+// one is documented. Anything else stays as it is.
+func Canonical(expression string) string {
+	if m := rateForm.FindStringSubmatch(expression); m != nil {
+		return "rate(" + m[1] + " " + expression[strings.Index(expression, " ")+1:]
+	}
+	if fields, ok := fieldsOf(expression); ok {
+		return "cron(" + strings.Join(fields, " ") + ")"
+	}
+	return expression
+}
+
+// fieldsOf takes a cron expression apart. White space separates the fields (user guide, "Cron-based schedules"), none
+// may stand inside the brackets at either end, as with rates.
+func fieldsOf(expression string) (fields []string, ok bool) {
+	m := form.FindStringSubmatch(expression)
+	if m == nil {
+		return nil, false
+	}
+	return strings.Fields(leadingZeros.ReplaceAllString(strings.ToUpper(m[1]), "$1")), true
+}
 
 // Problem says what of a cron expression EventBridge Scheduler would refuse, or would start too often.
 func Problem(expression string) string {
-	m := form.FindStringSubmatch(expression)
-	if m == nil {
+	fields, ok := fieldsOf(expression)
+	if !ok {
 		return "must be like rate(30 days) or cron(0 3 1 * ? *)"
 	}
-	fields := strings.Split(m[1], " ")
 	if len(fields) != len(fieldForms) {
 		return fmt.Sprintf("must have %d fields: minutes, hours, day of month, month, day of week, year",
 			len(fieldForms))
@@ -83,7 +117,7 @@ func Starts(expression string, zone *time.Location, after time.Time) iter.Seq[ti
 		if Problem(expression) != "" {
 			return
 		}
-		fields := strings.Split(form.FindStringSubmatch(expression)[1], " ")
+		fields, _ := fieldsOf(expression)
 		minute, _ := strconv.Atoi(fields[0]) // the patterns have let them through
 		hour, _ := strconv.Atoi(fields[1])
 		onDate, month := dayOfMonth(fields[2]), values(fields[3], 1, 12, monthNames)
@@ -91,7 +125,11 @@ func Starts(expression string, zone *time.Location, after time.Time) iter.Seq[ti
 		from := after.In(zone)
 		day := time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, time.UTC)
 		for ; day.Year() <= lastYear; day = day.AddDate(0, 0, 1) {
-			if !month[int(day.Month())] || !year[day.Year()] || !onDate(day) || !onWeekday(day) {
+			if !year[day.Year()] || !month[int(day.Month())] {
+				day = endOfMonth(day)
+				continue
+			}
+			if !onDate(day) || !onWeekday(day) {
 				continue
 			}
 			start := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 0, 0, zone)
@@ -144,23 +182,26 @@ func values(list string, low, high int, names []string) map[int]bool {
 
 // dayOfMonth says on which days a field falls. A date with W that a month does not have is not in that month.
 func dayOfMonth(field string) func(day time.Time) bool {
-	last := func(day time.Time) time.Time { return time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC) }
 	switch n, weekday := strings.CutSuffix(field, "W"); {
 	case field == "?":
 		return func(time.Time) bool { return true }
 	case field == "L":
-		return func(day time.Time) bool { return day.Equal(last(day)) }
+		return func(day time.Time) bool { return day.Equal(endOfMonth(day)) }
 	case field == "LW":
-		return func(day time.Time) bool { return day.Equal(nearestWeekday(last(day))) }
+		return func(day time.Time) bool { return day.Equal(nearestWeekday(endOfMonth(day))) }
 	case weekday:
 		date, _ := strconv.Atoi(n)
 		return func(day time.Time) bool {
-			end := last(day)
+			end := endOfMonth(day)
 			return date <= end.Day() && day.Equal(nearestWeekday(end.AddDate(0, 0, date-end.Day())))
 		}
 	}
 	on := values(field, 1, 31, nil)
 	return func(day time.Time) bool { return on[day.Day()] }
+}
+
+func endOfMonth(day time.Time) time.Time {
+	return time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC)
 }
 
 // nearestWeekday is the Monday to Friday next to a day, in the same month.

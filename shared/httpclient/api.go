@@ -51,8 +51,8 @@ type Request struct {
 }
 
 // Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (429, 423, 425, 409
-// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, or one that is not understood: the
-// request may have taken effect) and IdPRejected (any other status); those with a status have a *StatusError in their
+// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, a web page, or one that is not understood:
+// the request may have taken effect) and IdPRejected (any other status); those with a status have a *StatusError in their
 // chain.
 //
 // A GET that is throttled or unavailable is tried up to three times. Nothing else is ever repeated: whoever made the
@@ -91,12 +91,16 @@ func (a *API) once(ctx context.Context, r Request, out any) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body = TrimBOM(body)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		// an error answer counts even if its body broke off
 		return a.refused(r, resp, body)
 	}
 	if err != nil {
 		return a.noAnswer(ctx, r, err)
+	}
+	if IsPage(resp.Header, body) {
+		return a.NotUnderstood(r.Operation) // a 200 of a proxy did not remove anything
 	}
 	if out == nil {
 		return nil

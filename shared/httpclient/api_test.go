@@ -79,6 +79,8 @@ func (v *vendor) post(ctx context.Context) error {
 
 func TestStatusesBecomeFailures(t *testing.T) {
 	t.Parallel()
+	const page = "the answer to the request to make a thing is a web page, not one of Acme's API: most likely a " +
+		"firewall's or a proxy's, or the URL in the settings is wrong"
 	tests := []struct {
 		name  string
 		reply reply
@@ -87,9 +89,9 @@ func TestStatusesBecomeFailures(t *testing.T) {
 	}{
 		{"400 with a code", reply{400, nil, `{"code": "E1", "text": "` + canary + `"}`}, failure.IdPRejected,
 			"Acme refused to make a thing: HTTP 400 E1"},
-		{"401", reply{401, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 401"},
-		{"403", reply{403, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 403"},
-		{"409", reply{409, nil, canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
+		{"401", reply{401, nil, `{"text": "` + canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 401"},
+		{"403", reply{403, nil, `{"text": "` + canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 403"},
+		{"409", reply{409, nil, `{"text": "` + canary}, failure.IdPRejected, "Acme refused to make a thing: HTTP 409"},
 		{"a redirect", reply{302, map[string]string{"Location": "https://" + canary}, ""}, failure.IdPRejected,
 			"Acme answered the request to make a thing with a redirect, which is not followed; is the URL in the " +
 				"settings right?: HTTP 302"},
@@ -117,6 +119,16 @@ func TestStatusesBecomeFailures(t *testing.T) {
 		{"400 of OAuth that passes", reply{400, nil, `{"code": "temporarily_unavailable.AADSTS90090"}`},
 			failure.Unavailable,
 			"Acme failed to make a thing: HTTP 400 temporarily_unavailable.AADSTS90090"},
+		{"a firewall's page", reply{403, map[string]string{"Content-Type": "text/html; charset=utf-8"}, canary},
+			failure.Unavailable, page + ": HTTP 403"},
+		{"a page without a type", reply{401, map[string]string{"Content-Type": "application/octet-stream"},
+			"\n <!DOCTYPE html>" + canary}, failure.Unavailable, page + ": HTTP 401"},
+		{"a page at a wrong URL", reply{404, map[string]string{"Content-Type": "text/html"}, canary},
+			failure.Unavailable, page + ": HTTP 404"},
+		{"a proxy's text", reply{400, nil, "error code: " + canary}, failure.Unavailable, page + ": HTTP 400"},
+		{"a proxy that wants a login", reply{407, nil, "<html>" + canary}, failure.Unavailable, page + ": HTTP 407"},
+		{"a code behind a byte order mark", reply{400, nil, "\ufeff" + `{"code": "E1"}`}, failure.IdPRejected,
+			"Acme refused to make a thing: HTTP 400 E1"},
 		{"500", reply{500, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 500"},
 		{"503", reply{503, nil, canary}, failure.Unavailable, "Acme failed to make a thing: HTTP 503"},
 		{"a code that is free text", reply{400, nil, `{"code": "text ` + canary + `"}`}, failure.IdPRejected,
@@ -142,6 +154,17 @@ func TestStatusesBecomeFailures(t *testing.T) {
 				t.Errorf("a POST was sent %d times, with the waits %v", v.calls, v.waits)
 			}
 		})
+	}
+}
+
+// A request without an answer to read, such as a removal, must not take a proxy's page for success.
+func TestAPageIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	for _, header := range []map[string]string{{"Content-Type": "text/html"}, {"Content-Type": "application/json"}} {
+		if err := newVendor(t, reply{200, header, "<html>" + canary}).post(t.Context()); !failure.Is(err,
+			failure.Unavailable) || strings.Contains(err.Error(), canary) {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
@@ -171,6 +194,8 @@ func TestToldWaitsAreReadAndKeptInsideLimits(t *testing.T) {
 		"a date":              {map[string]string{"Retry-After": at(20 * time.Second)}, 20 * time.Second},
 		"a date that is past": {map[string]string{"Retry-After": at(-time.Hour)}, time.Second},
 		"no wait":             {map[string]string{"Retry-After": "0"}, time.Second},
+		"a fraction":          {map[string]string{"Retry-After": "2.5"}, 3 * time.Second},
+		"not a number":        {map[string]string{"Retry-After": "NaN"}, 0},
 		"a negative wait":     {map[string]string{"Retry-After": "-5"}, time.Second},
 		"a year":              {map[string]string{"Retry-After": "31536000"}, 5 * time.Minute},
 		"more than fits":      {map[string]string{"Retry-After": "9223372036854775807"}, 5 * time.Minute},
@@ -223,6 +248,7 @@ func TestOnlyAGetIsTriedAgainAndOnlyForAShortWhile(t *testing.T) {
 		"maintenance with a long wait":  {[]reply{wait(503, "60")}, nil, failure.Unavailable},
 		"a refusal":                     {[]reply{{403, nil, ""}}, nil, failure.IdPRejected},
 		"an answer that is not JSON":    {[]reply{{200, nil, canary}}, nil, failure.Unavailable},
+		"an answer behind a BOM":        {[]reply{{200, nil, "\ufeff" + `{"name": "x"}`}}, nil, ""},
 		"an answer of another shape":    {[]reply{{200, nil, `{"name": 12345678}`}}, nil, failure.Unavailable},
 		"an answer that is far too long": {[]reply{{200, nil, `{"name": "` + strings.Repeat("x", 1<<20) + `"}`}},
 			nil, failure.Unavailable},

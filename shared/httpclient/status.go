@@ -1,10 +1,14 @@
 package httpclient
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"mime"
 	"net"
 	"net/http"
 	"regexp"
@@ -59,12 +63,15 @@ func Status(err error) (*StatusError, bool) {
 
 // refused is the failure for an answer other than 2xx.
 func (a *API) refused(r Request, resp *http.Response, body []byte) error {
-	s := &StatusError{Status: resp.StatusCode, Wait: toldWait(resp.StatusCode, resp.Header, a.Now())}
+	s := &StatusError{Status: resp.StatusCode, Wait: ToldWait(resp.StatusCode, resp.Header, a.Now())}
 	if a.ErrorCode != nil {
 		s.Code = plainCode(a.ErrorCode(body))
 	}
 	kind := a.passing(s, resp.Header.Get("Retry-After") != "")
 	switch {
+	case IsPage(resp.Header, body) && kind == "" && s.Status >= 400: // so it says nothing of the request
+		return failure.Wrap(failure.Unavailable, s, "the answer to the request to %s is a web page, not one of %s's "+
+			"API: most likely a firewall's or a proxy's, or the URL in the settings is wrong", r.Operation, a.Vendor)
 	case s.Status == http.StatusTooManyRequests:
 		return failure.Wrap(failure.Throttled, s, "%s has had too many requests (to %s)", a.Vendor, r.Operation)
 	case kind == failure.Throttled:
@@ -122,20 +129,20 @@ func plainCode(s string) string {
 	return s
 }
 
-// toldWait reads how long the other side asks to wait: Retry-After (RFC 9110, section 10.2.3), or the time at which the
+// ToldWait reads how long the other side asks to wait: Retry-After (RFC 9110, section 10.2.3), or the time at which the
 // rate limit starts anew, in epoch seconds, against the other side's own clock (Okta developer docs, Rate limits: wait
 // until X-Rate-Limit-Reset, and a second more; Auth0 spells it x-ratelimit-reset). The latter comes with every answer,
 // and is a wait only with 429.
-func toldWait(status int, h http.Header, now time.Time) time.Duration {
+func ToldWait(status int, h http.Header, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
 	if v := h.Get("Retry-After"); v != "" {
-		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+		if n, err := strconv.ParseFloat(v, 64); err == nil && !math.IsNaN(n) { // some send fractions
 			return inLimits(n)
 		}
 		if t, err := http.ParseTime(v); err == nil {
-			return inLimits(t.Unix() - now.Unix())
+			return inLimits(float64(t.Unix() - now.Unix()))
 		}
 	}
 	if status != http.StatusTooManyRequests {
@@ -143,32 +150,48 @@ func toldWait(status int, h http.Header, now time.Time) time.Duration {
 	}
 	for _, name := range []string{"X-Rate-Limit-Reset", "X-Ratelimit-Reset"} {
 		if n, err := strconv.ParseInt(h.Get(name), 10, 64); err == nil && n > 0 {
-			return inLimits(n - now.Unix() + 1)
+			return inLimits(float64(n - now.Unix() + 1))
 		}
 	}
 	return 0
 }
 
-func inLimits(seconds int64) time.Duration {
-	return time.Duration(min(max(seconds, 1), int64(longestTold/time.Second))) * time.Second
+func inLimits(seconds float64) time.Duration {
+	return time.Duration(math.Ceil(min(max(seconds, 1), longestTold.Seconds()))) * time.Second
 }
 
-// retry decides whether a request is sent again, and after which wait: a GET whose refusal passes by itself. A told
-// wait is never cut short: asking earlier would be refused again.
+// IsPage reports whether an answer is a web page, or a plain text. What programs talk to answers in JSON, or not at all;
+// a page comes from a firewall, a proxy, or a server under maintenance, whatever its status. JSON that broke off is none.
+func IsPage(h http.Header, body []byte) bool {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	body = bytes.TrimSpace(body)
+	return kind == "text/html" || kind == "application/xhtml+xml" ||
+		len(body) > 0 && body[0] != '{' && body[0] != '[' && !json.Valid(body)
+}
+
+// TrimBOM is a body without a byte order mark, which JSON decoders do not take (RFC 8259, section 8.1, lets readers
+// ignore it).
+func TrimBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\ufeff")) }
+
+// retry decides whether a request is sent again, and after which wait: a GET whose refusal passes by itself.
 func retry(ctx context.Context, method string, err error, try int) (time.Duration, bool) {
 	s, ok := Status(err)
-	if !ok || method != http.MethodGet || try >= maxTries || !failure.KindOf(err).Transient() {
+	if !ok || method != http.MethodGet || !failure.KindOf(err).Transient() {
 		return 0, false
 	}
 	wait := max(firstPause<<(try-1), s.Wait)
-	if wait > longestPause {
-		return 0, false
+	return wait, Fits(ctx, wait, try)
+}
+
+// Fits reports whether a request may be sent once more within a call, after a wait and that many tries. A told wait is
+// never cut short: asking earlier would be refused again.
+func Fits(ctx context.Context, wait time.Duration, tries int) bool {
+	if wait > longestPause || tries >= maxTries {
+		return false
 	}
 	// a context ends by the real clock, whatever clock the caller has
-	if end, ok := ctx.Deadline(); ok && time.Until(end) < wait+margin {
-		return 0, false
-	}
-	return wait, true
+	end, ok := ctx.Deadline()
+	return !ok || time.Until(end) >= wait+margin
 }
 
 func isTimeout(err error) bool {

@@ -2,6 +2,10 @@ package idp
 
 import (
 	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
 
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/strictjson"
@@ -12,6 +16,23 @@ const SettingsPath = "identityProvider.settings"
 
 // Setting is the path of one of them, for error texts.
 func Setting(field string) string { return SettingsPath + "." + field }
+
+// IsID reports whether an id can be a part of a URL's path, once it is escaped (Path). Vendors let people choose ids,
+// URLs and names with spaces among them; only what could lead to another path is none.
+func IsID(id string) bool {
+	parts := strings.FieldsFunc(id, func(c rune) bool { return c == '/' || c == '\\' })
+	return id != "" && len(id) <= 255 && !strings.ContainsFunc(id, unicode.IsControl) &&
+		!slices.Contains(parts, ".") && !slices.Contains(parts, "..")
+}
+
+// Path is a URL's path of these parts, each escaped.
+func Path(parts ...string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString("/" + url.PathEscape(p))
+	}
+	return b.String()
+}
 
 // ParseSettings reads a provider's settings. check fills in what was left out and reports what is wrong, by the path
 // of each field; everything that is wrong is one InvalidInput failure.

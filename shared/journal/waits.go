@@ -68,6 +68,15 @@ func (t *Table) NoteWrite(ctx context.Context, client, owner string, at time.Tim
 	return nil
 }
 
+// LeftAt is when every node of the targets had left the old secret: the promotion waits for that, unless there is no
+// grace period. Zero if the label has not moved.
+func (p *Promotion) LeftAt(spread time.Duration) time.Time {
+	if p.At.IsZero() || !p.GraceUntil.Equal(p.At) {
+		return p.At
+	}
+	return p.At.Add(spread)
+}
+
 // Left is how much of a time after the last write of a target is left; 0 if it is over.
 func (j *Journal) Left(now time.Time, wait time.Duration) time.Duration {
 	if j.LastWrite.IsZero() {

@@ -46,20 +46,33 @@ type names struct {
 
 // Run implements asl.Tasks.
 func (c *Client) Run(ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
-	rest := strings.TrimPrefix(t.Resource, "arn:aws:states:::")
-	if rest == "lambda:invoke" {
-		return c.invoke(ctx, t)
-	}
-	if run, ok := optimised[rest]; ok {
+	if run := find(t.Resource); run != nil {
 		return run(c, ctx, t)
 	}
-	if action, ok := strings.CutPrefix(rest, "aws-sdk:"); ok {
-		name, operation, _ := strings.Cut(action, ":")
-		if s, ok := jsonServices[name]; ok && s.actions[operation] {
-			return c.sdkJSON(ctx, s, operation, t)
-		}
-	}
 	return nil, runtimeError("the local stack does not implement the resource " + t.Resource)
+}
+
+// Has reports whether the local stack implements a resource.
+func Has(resource string) bool { return find(resource) != nil }
+
+// find is what carries out a resource, nil if nothing does.
+func find(resource string) action {
+	rest, ok := strings.CutPrefix(resource, "arn:aws:states:::")
+	if !ok {
+		return nil
+	}
+	if run := optimised[rest]; run != nil {
+		return run
+	}
+	action, _ := strings.CutPrefix(rest, "aws-sdk:")
+	name, operation, _ := strings.Cut(action, ":")
+	s, ok := jsonServices[name]
+	if !ok || action == rest || !s.actions[operation] {
+		return nil
+	}
+	return func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
+		return c.sdkJSON(ctx, s, operation, t)
+	}
 }
 
 // runtimeError is what Step Functions calls a task that it cannot even start.

@@ -10,11 +10,12 @@ import (
 
 type action = func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError)
 
-// optimised are the optimised integrations besides lambda:invoke.
+// optimised are the optimised integrations.
 var optimised = map[string]action{
 	"dynamodb:getItem":    dynamo("GetItem"),
 	"dynamodb:updateItem": dynamo("UpdateItem"),
 	"events:putEvents":    putEvents,
+	"lambda:invoke":       (*Client).invoke,
 	"sns:publish":         publish,
 }
 

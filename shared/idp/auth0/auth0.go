@@ -42,9 +42,9 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !idPattern.MatchString(c.ClientID) {
+	if !idp.IsID(c.ClientID) {
 		return nil, failure.New(failure.InvalidInput, "clientId, identityProvider.clientPair: must be the client id "+
-			"of an application at Auth0, letters and digits")
+			"of an application at Auth0")
 	}
 	a := &Application{client: c, settings: s}
 	// Auth0 docs, "Authenticate with Private Key JWT": the audience of the assertion is the tenant's issuer
@@ -104,7 +104,7 @@ func (a *Application) get(ctx context.Context) (map[string]json.RawMessage, erro
 }
 
 func (a *Application) url() string {
-	return a.settings.TenantURL + "/api/v2/clients/" + a.client.ClientID
+	return a.settings.TenantURL + idp.Path("api", "v2", "clients", a.client.ClientID)
 }
 
 // text is a JSON string, "" for anything else.

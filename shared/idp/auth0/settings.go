@@ -19,11 +19,7 @@ type Settings struct {
 	clientcredentials.Settings
 }
 
-var (
-	// idPattern keeps client ids harmless inside a URL's path.
-	idPattern   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
-	codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
-)
+var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // check reports what is wrong, and takes the slash from the end of the URL.
 func (s *Settings) check(ps *strictjson.Problems) {

@@ -39,21 +39,24 @@ type pool struct {
 
 	mu      sync.Mutex
 	answers map[string]string // recorded ones, by operation
+	status  int               // of recorded answers
 }
 
 func newPool(t *testing.T) *pool {
 	t.Helper()
-	p := &pool{answers: map[string]string{}}
+	p := &pool{answers: map[string]string{}, status: http.StatusOK}
 	var api http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		p.mu.Lock()
 		answer, ok := p.answers[operation]
+		status := p.status
 		p.mu.Unlock()
 		if !ok {
 			api.ServeHTTP(w, r)
 			return
 		}
+		w.WriteHeader(status)
 		_, _ = io.WriteString(w, answer)
 	}))
 	t.Cleanup(server.Close) // after the requests that hang have ended
@@ -77,14 +80,24 @@ func (p *pool) answer(operation, body string) {
 func (p *pool) Break(op idptest.Operation, f idptest.Fault) {
 	operation := map[idptest.Operation]string{idptest.Check: describeClient, idptest.List: listSecrets,
 		idptest.Create: addSecret, idptest.Remove: deleteSecret}[op]
+	const page = "<html>" + idptest.Canary
 	p.Faults.Clear()
 	p.answer(operation, map[idptest.Fault]string{idptest.Garble: `{"` + idptest.Canary + `": `,
-		idptest.Misshape: `{"` + idptest.Canary + `": 1}`}[f])
+		idptest.Misshape: `{"` + idptest.Canary + `": 1}`,
+		idptest.Block:    page, idptest.Portal: page}[f])
+	p.mu.Lock()
+	p.status = http.StatusOK
+	if f == idptest.Block {
+		p.status = http.StatusForbidden
+	}
+	p.mu.Unlock()
 	if rule, ok := map[idptest.Fault]fault.Rule{
 		idptest.Throttle: {Mode: fault.Refuse, Status: http.StatusBadRequest, Code: "TooManyRequestsException"},
 		idptest.Break: {Mode: fault.Refuse, Status: http.StatusInternalServerError,
 			Code: "InternalServerException"},
 		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusBadRequest, Code: "NotAuthorizedException"},
+		idptest.Lock:      {Mode: fault.Refuse, Status: http.StatusBadRequest, Code: "TooManyRequestsException"},
+		idptest.Doubt:     {Mode: fault.Refuse, Status: http.StatusServiceUnavailable, Code: "ServiceUnavailable"},
 		idptest.LoseReply: {Mode: fault.Lose},
 		idptest.Hang:      {Mode: fault.Delay, Latency: time.Hour},
 	}[f]; ok {

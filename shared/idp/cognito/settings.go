@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
 )
 
@@ -18,7 +19,7 @@ type Settings struct {
 
 // poolPattern is the form of a user pool's id (Amazon Cognito user pools API reference, UserPoolType), with the Region
 // spelt out.
-var poolPattern = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]_[0-9A-Za-z]{1,40}$`)
+var poolPattern = regexp.MustCompile(`^` + region.Form + `_[0-9A-Za-z]{1,40}$`)
 
 func (s *Settings) check(ps *strictjson.Problems) {
 	if !poolPattern.MatchString(s.UserPoolID) {
@@ -28,6 +29,6 @@ func (s *Settings) check(ps *strictjson.Problems) {
 
 // region is where the user pool is.
 func (s Settings) region() string {
-	region, _, _ := strings.Cut(s.UserPoolID, "_")
-	return region
+	before, _, _ := strings.Cut(s.UserPoolID, "_")
+	return before
 }

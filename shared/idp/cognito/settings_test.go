@@ -17,6 +17,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	}{
 		{"a pool", `{"userPoolId": "eu-central-1_AbCdEf123"}`, ""},
 		{"a pool of another partition", `{"userPoolId": "us-gov-west-1_AbCdEf123"}`, ""},
+		{"a pool of the European Sovereign Cloud", `{"userPoolId": "eusc-de-east-1_AbCdEf123"}`, ""},
 		{"nothing", `{}`, pool},
 		{"null", `null`, pool},
 		{"the ARN of a pool",

@@ -44,10 +44,9 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !idPattern.MatchString(c.ClientID) {
+	if !idp.IsID(c.ClientID) {
 		return nil, failure.New(failure.InvalidInput,
-			"clientId, identityProvider.clientPair: must be the id of a client at Hydra, letters, digits, ., _, ~ "+
-				"and -")
+			"clientId, identityProvider.clientPair: must be the id of a client at Hydra")
 	}
 	h := &Client{client: c, settings: s}
 	h.api = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Transient: transient, Explain: h.explain})
@@ -86,7 +85,7 @@ func capabilities() idp.Capabilities {
 }
 
 func (h *Client) url(below string) string {
-	return h.settings.AdminURL + "/admin/clients/" + h.client.ClientID + below
+	return h.settings.AdminURL + idp.Path("admin", "clients", h.client.ClientID) + below
 }
 
 func (h *Client) get(ctx context.Context) (map[string]json.RawMessage, error) {
@@ -235,8 +234,9 @@ func (h *Client) Shift(ctx context.Context) (secret.Value, error) {
 	err := h.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPost,
 		URL: h.url("/secrets/rotate")}, &answer)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusNotFound {
-		if _, again := h.get(ctx); again == nil { // the client is there, so it is the path that is not
-			return secret.Value{}, failure.Wrap(failure.Precondition, s, "%s", noRotation)
+		// if the client is there, it is the path that is not
+		if _, err = h.get(ctx); err == nil {
+			err = failure.Wrap(failure.Precondition, s, "%s", noRotation)
 		}
 	}
 	if err != nil {

@@ -162,6 +162,22 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 	}
 }
 
+func TestAClientsIDMayHoldAnything(t *testing.T) {
+	t.Parallel()
+	const odd = "https://orders.example.com/ä b"
+	s := imitationtest.Play(t, "", imitationtest.Exchange{Request: "POST /admin/clients/" +
+		"https:%2F%2Forders.example.com%2F%C3%A4%20b/secrets/rotate", Status: 200,
+		Answer: `{"client_id": "` + odd + `", "client_secret": "made-by-hydra"}`})
+	c, err := hydra.New([]byte(`{"adminUrl": "`+s.URL+`"}`), idp.Client{ClientID: odd},
+		imitationtest.Deps(t, s.Server, nil, time.Unix(1772359200, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Shift(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefusalsAreExplained(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -210,7 +226,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 			t.Errorf("%s: %v, want %q", settings, err, want)
 		}
 	}
-	_, err := hydra.New([]byte(`{"adminUrl": "https://hydra-admin.example.com"}`), idp.Client{ClientID: "a/b"},
+	_, err := hydra.New([]byte(`{"adminUrl": "https://hydra-admin.example.com"}`), idp.Client{ClientID: "../b"},
 		idp.Deps{})
 	if !failure.Is(err, failure.InvalidInput) || !strings.Contains(err.Error(),
 		"clientId, identityProvider.clientPair: must be") {

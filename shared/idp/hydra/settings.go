@@ -2,7 +2,6 @@ package hydra
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/config"
@@ -28,9 +27,6 @@ type APIKey struct {
 	// SecretARN of the Secrets Manager secret that holds the key.
 	SecretARN string `json:"secretArn"`
 }
-
-// idPattern keeps client ids harmless inside a URL's path.
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
 
 // check reports what is wrong, and takes the slash from the end of the URL.
 func (s *Settings) check(ps *strictjson.Problems) {

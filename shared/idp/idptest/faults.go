@@ -19,6 +19,10 @@ func refusals() []refusal {
 		{Garble, failure.Unavailable, []Operation{Check, List, Create}, "answered with nonsense, %s is unavailable"},
 		{Misshape, failure.Unavailable, []Operation{Check, List, Create},
 			"answered with other JSON, %s is unavailable"},
+		{Lock, failure.Throttled, everything, "locked out, %s says so and has no effect"},
+		{Doubt, failure.Unavailable, everything, "answered with a failed dependency, %s is unavailable"},
+		{Block, failure.Unavailable, everything, "blocked on the way, %s is unavailable, not refused"},
+		{Portal, failure.Unavailable, everything, "answered on the way, %s is unavailable, not done"},
 	}
 }
 

@@ -72,7 +72,7 @@ const (
 // Fault is a way to fail. Wherever the vendor's answer has a body, it must hold Canary.
 type Fault string
 
-// The faults.
+// The faults. A vendor that has nothing like the last four does what is nearest.
 const (
 	None      Fault = "none"
 	Throttle  Fault = "throttle"   // 429 before any effect
@@ -82,6 +82,10 @@ const (
 	Hang      Fault = "hang"       // no effect and no answer, until the caller gives up
 	Garble    Fault = "garble"     // no effect, and a 200 with something that is not JSON
 	Misshape  Fault = "misshape"   // no effect, and a 200 with JSON that is not the documented answer
+	Lock      Fault = "lock"       // 423 before any effect
+	Doubt     Fault = "doubt"      // 424, without effect, which nobody knows
+	Block     Fault = "block"      // a firewall's page with 403
+	Portal    Fault = "portal"     // a proxy's page with 200
 )
 
 // Canary is a text that must never appear in an error.

@@ -48,7 +48,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 	}
 	k := &Client{client: c, settings: s, now: d.Now}
 	// Keycloak's JWT client authentication takes the realm's issuer as the audience, in all releases
-	issuer := s.ServerURL + "/realms/" + s.RotatorRealm
+	issuer := s.ServerURL + idp.Path("realms", s.RotatorRealm)
 	k.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: issuer +
 		"/protocol/openid-connect/token",
 		Proof: s.Proof(d.Secret, d.Now, issuer, true),
@@ -266,15 +266,15 @@ func (k *Client) find(ctx context.Context) (registration, error) {
 			k.client.ClientID, k.settings.Realm, idp.Setting("realm"), k.roles())
 	}
 	r := list[0]
-	if len(list) != 1 || r.ClientID != k.client.ClientID || !idPattern.MatchString(r.ID) {
+	if len(list) != 1 || r.ClientID != k.client.ClientID || !idp.IsID(r.ID) {
 		return registration{}, k.api.NotUnderstood(operation)
 	}
-	r.url = k.realmURL() + "/clients/" + r.ID
+	r.url = k.realmURL() + idp.Path("clients", r.ID) // mostly a UUID; an imported client may have any
 	return r, nil
 }
 
 func (k *Client) realmURL() string {
-	return k.settings.ServerURL + "/admin/realms/" + k.settings.Realm
+	return k.settings.ServerURL + idp.Path("admin", "realms", k.settings.Realm)
 }
 
 func (k *Client) do(ctx context.Context, method, url, operation string, body, out any) error {

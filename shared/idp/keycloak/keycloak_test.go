@@ -309,6 +309,7 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		"another client": {`"clientId": "orders-web"`, `"clientId": "other"`, failure.Unavailable,
 			"not understood"},
 		"an id that is a path": {`"id": "` + id, `"id": "../users`, failure.Unavailable, "not understood"},
+		"an id of its own":     {`"id": "` + id, `"id": "Orders_web é/1.0`, "", ""},
 		"an answer that is no list": {representation(covered), `{"a": 1}], "b": [`, failure.Unavailable,
 			"not understood"},
 		"an answer with two clients": {representation(covered), representation(covered) + "," + representation(covered),
@@ -411,6 +412,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 			".serverUrl: must be the URL before /realms and /admin",
 		`{` + server + `,` + withSecret + `}`: p +
 			".realm: must be the name",
+		`{` + server + `, "realm": "Staff & guests",` + withSecret + `}`: "",
 		`{` + server + `, "realm": "a/b",` + withSecret + `}`: p +
 			".realm: must be the name",
 		`{` + server + `,` + realm + `, "rotatorRealm": "?",` + withSecret + `}`: p +
@@ -428,25 +430,28 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	}
 }
 
-func TestTheRotatorsClientMayBeInAnotherRealm(t *testing.T) {
+func TestRealmsAndIDsMayHoldAnything(t *testing.T) {
 	t.Parallel()
-	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{Request: "GET " + findPath, Status: 403,
-		Answer: `{}`})
+	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{
+		Request: "GET /admin/realms/st%20aff/clients?clientId=orders%26web%2F1", Status: 200, Answer: `[{"id": "o/1 é", "clientId": "orders&web/1"}]`},
+		imitationtest.Exchange{Request: "DELETE /admin/realms/st%20aff/clients/o%2F1%20%C3%A9/client-secret/rotated",
+			Status: 403, Answer: `{}`})
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path != "/realms/master/protocol/openid-connect/token" {
+		if r.URL.EscapedPath() != "/realms/ma%20st%C3%A9r/protocol/openid-connect/token" {
 			return false
 		}
 		imitation.WriteJSON(w, http.StatusOK, map[string]any{"access_token": adminToken, "token_type": "Bearer"})
 		return true
 	}
-	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`", "realm": "staff", "rotatorRealm": "master", `+
+	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`", "realm": "st aff", "rotatorRealm": "ma stér", `+
 		withSecret+`}`),
-		idp.Client{ClientID: clientID}, imitationtest.Deps(t, s.Server, map[string]string{secretARN: adminSecret}, now))
+		idp.Client{ClientID: "orders&web/1"},
+		imitationtest.Deps(t, s.Server, map[string]string{secretARN: adminSecret}, now))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Check(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(),
-		"of client staff-realm") {
+	if err := c.DropPrevious(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(),
+		"of client st aff-realm") {
 		t.Error(err)
 	}
 }

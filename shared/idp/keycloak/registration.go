@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,9 +65,6 @@ type update struct {
 	// Secret is the value to set.
 	Secret string `json:"secret,omitempty"`
 }
-
-// idPattern keeps ids harmless inside a URL's path; Keycloak's are UUIDs.
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 
 func (r registration) secretURL() string  { return r.url + "/client-secret" }
 func (r registration) rotatedURL() string { return r.secretURL() + "/rotated" }

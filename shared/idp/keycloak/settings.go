@@ -3,7 +3,6 @@ package keycloak
 import (
 	"cmp"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"alboidc.internal/shared/clientcredentials"
@@ -24,8 +23,8 @@ type Settings struct {
 	clientcredentials.Settings
 }
 
-// realmPattern keeps realms harmless inside a URL's path.
-var realmPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,255}$`)
+// isRealm: a realm may have any name without the characters that have a meaning in URLs; these Keycloak refuses.
+func isRealm(name string) bool { return idp.IsID(name) && !strings.ContainsAny(name, `/\?#`) }
 
 // check reports what is wrong, takes the slash from the end of the URL, and fills in RotatorRealm.
 func (s *Settings) check(ps *strictjson.Problems) {
@@ -34,10 +33,10 @@ func (s *Settings) check(ps *strictjson.Problems) {
 		strings.Contains(u.Path+"/", "/admin/")) {
 		ps.Add(idp.Setting("serverUrl"), "must be the URL before /realms and /admin")
 	}
-	if !realmPattern.MatchString(s.Realm) {
-		ps.Add(idp.Setting("realm"), "must be the name of the client's realm, letters, digits, ., _, ~ and -")
+	if !isRealm(s.Realm) {
+		ps.Add(idp.Setting("realm"), "must be the name of the client's realm")
 	}
-	if s.RotatorRealm != "" && !realmPattern.MatchString(s.RotatorRealm) {
+	if s.RotatorRealm != "" && !isRealm(s.RotatorRealm) {
 		ps.Add(idp.Setting("rotatorRealm"),
 			"must be the name of the realm of the rotator's own client, or be left out if that is the client's")
 	}

@@ -59,7 +59,7 @@ func (p *Provider) Remove(ctx context.Context, id string) error {
 			return unlessAbsent(err)
 		}
 	}
-	err = p.do(ctx, http.MethodDelete, "/credentials/secrets/"+id, "delete a secret", nil, nil)
+	err = p.do(ctx, http.MethodDelete, secretPath(id), "delete a secret", nil, nil)
 	if s, ok := invalid(err); ok {
 		return failure.Wrap(failure.Precondition, s,
 			"Okta did not delete secret %s because it is active; somebody activated it meanwhile", id)
@@ -82,13 +82,12 @@ func (p *Provider) Enable(ctx context.Context, id string) error {
 	if err != nil || s.Status == idp.Active {
 		return err
 	}
-	err = p.do(ctx, http.MethodPost, "/credentials/secrets/"+id+"/lifecycle/activate", "activate a secret", nil, nil)
+	err = p.do(ctx, http.MethodPost, secretPath(id)+"/lifecycle/activate", "activate a secret", nil, nil)
 	return p.orAbsent(err, id)
 }
 
 func (p *Provider) deactivate(ctx context.Context, id string) error {
-	err := p.do(ctx, http.MethodPost, "/credentials/secrets/"+id+"/lifecycle/deactivate",
-		"deactivate a secret", nil, nil)
+	err := p.do(ctx, http.MethodPost, secretPath(id)+"/lifecycle/deactivate", "deactivate a secret", nil, nil)
 	if s, ok := invalid(err); ok {
 		return failure.Wrap(failure.Precondition, s,
 			"Okta did not deactivate secret %s: an app's only active secret cannot be; "+
@@ -96,6 +95,8 @@ func (p *Provider) deactivate(ctx context.Context, id string) error {
 	}
 	return err
 }
+
+func secretPath(id string) string { return idp.Path("credentials", "secrets", id) }
 
 // find looks a secret up in the list. A request for the secret itself would not do: its 404 can also mean that there is
 // no such app, and then nothing is known about the secret. Ids in URLs come from here, so they are Okta's own.

@@ -154,7 +154,7 @@ func (o object) secret() (idp.Secret, bool) {
 	default:
 		return s, false
 	}
-	return s, idPattern.MatchString(o.ID)
+	return s, idp.IsID(o.ID)
 }
 
 // List implements idp.Provider. Okta does not page these lists.

@@ -30,7 +30,7 @@ func (p *Provider) do(ctx context.Context, method, below, operation string, body
 	return p.api.Do(ctx, httpclient.Request{
 		Operation: operation,
 		Method:    method,
-		URL:       p.settings.OrgURL + "/api/v1/apps/" + p.settings.AppID + below,
+		URL:       p.settings.OrgURL + idp.Path("api", "v1", "apps", p.settings.AppID) + below,
 		JSON:      body,
 	}, out)
 }

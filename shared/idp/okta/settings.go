@@ -36,17 +36,18 @@ type ServiceApp struct {
 	KeyID string `json:"keyId"`
 }
 
-// idPattern keeps ids harmless inside a URL's path.
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+// adminConsole is the console's host, on Okta's own domains (Okta developer docs, "Okta organizations"; AWS Secrets
+// Manager user guide, "Okta OAuth Client Secret"). The name of a custom domain may end in -admin, too.
+var adminConsole = regexp.MustCompile(`(?i)-admin\.(okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)$`)
 
 // check reports what is wrong, and takes the slash from the end of the URL.
 func (s *Settings) check(ps *strictjson.Problems) {
 	config.CheckBaseURL(ps, idp.Setting("orgUrl"), s.OrgURL,
 		"must be the organisation's base URL, without a path: the issuer without /oauth2/…")
-	if u, err := url.Parse(s.OrgURL); err == nil && strings.HasSuffix(strings.Split(u.Hostname(), ".")[0], "-admin") {
+	if u, err := url.Parse(s.OrgURL); err == nil && adminConsole.MatchString(u.Hostname()) {
 		ps.Add(idp.Setting("orgUrl"), "must be the organisation's own URL, without -admin")
 	}
-	if !idPattern.MatchString(s.AppID) {
+	if !idp.IsID(s.AppID) {
 		ps.Add(idp.Setting("appId"), "must be the id of the app integration, 0oa…")
 	}
 	if (s.APIToken == nil) == (s.ServiceApp == nil) {
@@ -56,8 +57,8 @@ func (s *Settings) check(ps *strictjson.Problems) {
 		config.CheckSecretARN(ps, idp.Setting("apiToken.secretArn"), t.SecretARN, "the API token")
 	}
 	if a := s.ServiceApp; a != nil {
-		if !idPattern.MatchString(a.ClientID) {
-			ps.Add(idp.Setting("serviceApp.clientId"), "must be the client id of the service app, 0oa…")
+		if a.ClientID == "" {
+			ps.Add(idp.Setting("serviceApp.clientId"), "is missing: the client id of the service app")
 		}
 		config.CheckSecretARN(ps, idp.Setting("serviceApp.keySecretArn"), a.KeySecretARN, "the private key")
 		if a.KeyID == "" {

@@ -231,8 +231,8 @@ func (a *Application) DropPrevious(ctx context.Context) error {
 }
 
 func (a *Application) url(below string) string {
-	return a.settings.APIURL + "/v1/environments/" + a.settings.EnvironmentID + "/applications/" +
-		a.client.ClientID + below
+	return a.settings.APIURL + idp.Path("v1", "environments", a.settings.EnvironmentID, "applications",
+		a.client.ClientID) + below
 }
 
 func (a *Application) do(ctx context.Context, method, below, operation string, body, out any) error {

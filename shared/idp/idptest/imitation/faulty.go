@@ -22,6 +22,10 @@ const OtherJSON = "OtherJSON"
 // Know tells the faults which operations there are, before the first request.
 func (e Env) Know(operations ...string) { e.Faults.Know("idp", operations...) }
 
+// Page and Portal are the fault codes that make something in between answer with a page: with the fault's status, and
+// with 200.
+const Page, Portal = "Page", "Portal"
+
 // Serve carries out one operation under the faults in force: it waits, refuses (by refuse, without any effect), answers
 // garbage, or carries the request out and then drops the connection.
 func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text string, refuse func(http.ResponseWriter,
@@ -38,6 +42,12 @@ func (e Env) Serve(w http.ResponseWriter, r *http.Request, operation, text strin
 		_, _ = w.Write([]byte(`{"canary": "` + fault.Canary))
 	case out.Refuse && out.Code == OtherJSON:
 		WriteJSON(w, http.StatusOK, map[string]string{"canary": fault.Canary})
+	case out.Refuse && (out.Code == Page || out.Code == Portal):
+		w.Header().Set("Content-Type", "text/html")
+		if out.Code == Page {
+			w.WriteHeader(out.Status)
+		}
+		_, _ = w.Write([]byte("<!DOCTYPE html><title>" + fault.Text + "</title>"))
 	case out.Refuse:
 		refuse(w, out)
 	case out.Lose:

@@ -250,6 +250,10 @@ func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
 		idptest.Forbid:    {Mode: fault.Refuse, Status: http.StatusForbidden, Code: idptest.Canary},
 		idptest.Garble:    {Mode: fault.Refuse, Code: imitation.WrongJSON},
 		idptest.Misshape:  {Mode: fault.Refuse, Code: imitation.OtherJSON},
+		idptest.Lock:      {Mode: fault.Refuse, Status: http.StatusLocked, Code: idptest.Canary},
+		idptest.Doubt:     {Mode: fault.Refuse, Status: http.StatusFailedDependency, Code: idptest.Canary},
+		idptest.Block:     {Mode: fault.Refuse, Status: http.StatusForbidden, Code: imitation.Page},
+		idptest.Portal:    {Mode: fault.Refuse, Code: imitation.Portal},
 		idptest.LoseReply: {Mode: fault.Lose},
 		idptest.Hang:      {Mode: fault.Delay, Latency: time.Hour},
 	}[f]

@@ -145,11 +145,11 @@ func (v *Vendor) carryOut(ctx context.Context, op idptest.Operation, effect func
 	switch fault := v.faults[op]; fault {
 	case "", idptest.None:
 		return effect()
-	case idptest.Throttle:
+	case idptest.Throttle, idptest.Lock:
 		return failure.New(failure.Throttled, "memory: %s was throttled", op)
 	case idptest.Forbid:
 		return failure.New(failure.IdPRejected, "memory: %s is forbidden", op)
-	case idptest.Break, idptest.Garble, idptest.Misshape:
+	case idptest.Break, idptest.Garble, idptest.Misshape, idptest.Doubt, idptest.Block, idptest.Portal:
 		return failure.New(failure.Unavailable, "memory: %s failed", op)
 	case idptest.Hang:
 		v.mu.Unlock()
