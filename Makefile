@@ -3,7 +3,7 @@
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-MODULES   := shared statemachine functions local infra
+MODULES   := shared statemachine functions local cmd infra
 FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret
 BUILD     := $(CURDIR)/.build
 
@@ -74,6 +74,7 @@ test: ## What the product does, once: unit tests, providers' conformance, whole 
 	@.ci/step "go test shared" $(GO_TEST) -short -count=1 ./shared/...
 	@.ci/step "go test statemachine, functions" $(GO_TEST) -short ./statemachine/... ./functions/...
 	@.ci/step "go test local" $(GO_TEST) -short -timeout 30m ./local/...
+	@.ci/step "go test cmd" $(GO_TEST) ./cmd/...
 	@.ci/step "go test infra" $(MAKE) --no-print-directory test-infra
 	@.ci/step summary
 
@@ -97,7 +98,7 @@ race:
 lint: $(BUILD)/bin/golangci-lint ## gofmt, go vet, golangci-lint, go mod tidy -diff, the versions of dependencies
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo 'not formatted (run make fmt):'; echo "$$files"; exit 1; }
 	@for m in $(MODULES); do ( cd $$m && GOWORK=off go mod tidy -diff && GOWORK=off go vet ./... && $(BUILD)/bin/golangci-lint run ./... ); done
-	@for m in functions local; do diff <(cd $$m && GOWORK=off $(versions)) <(cd $$m && $(versions)) || { \
+	@for m in functions local cmd; do diff <(cd $$m && GOWORK=off $(versions)) <(cd $$m && $(versions)) || { \
 	  echo "go.work builds $$m with other versions than its go.mod: raise the lower ones there"; exit 1; }; done
 	@long=$$(git grep -hoE '^func Test[A-Za-z0-9_]{57,}' -- '*_test.go' || true); test -z "$$long" || { \
 	  echo 'names of more than 60 characters (say the sentence in t.Run):'; echo "$$long"; exit 1; }
@@ -140,6 +141,12 @@ functions: ## Build the functions for this machine
 .PHONY: functions-arm64
 functions-arm64: ## Build the functions for deployment (provided.al2023, arm64)
 	@export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; $(call build-functions,arm64,-trimpath $(GOFLAGS_FUNCTION))
+
+.PHONY: rotator
+rotator: ## Build rotator, which operates the rotation on AWS and on the local stack (.build/bin/rotator)
+	@mkdir -p $(BUILD)/bin
+	@cd cmd && GOWORK=off go build -trimpath $(STRIPPED) -o $(BUILD)/bin/rotator ./rotator
+	@echo 'built .build/bin/rotator; try: .build/bin/rotator status'
 
 # The largest a function may be, stripped, arm64: Lambda downloads and unpacks it at every cold start.
 MAX_FUNCTION_BYTES := 20000000

@@ -119,6 +119,9 @@ func allowed() map[string][]may {
 				machine).when(throughAlias), one("states:ListExecutions states:DescribeStateMachine", machine),
 			one("states:StopExecution states:RedriveExecution states:DescribeExecution states:GetExecutionHistory",
 				runs),
+			one("ssm:GetParametersByPath", strings.TrimSuffix(parameters, "/"), parameters+"*"),
+			one("dynamodb:GetItem", table),
+			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*"),
 		},
 		"Key": {
 			one("kms:*", "*").by(`{"AWS":"arn:aws:iam::111122223333:root"}`), // IAM decides

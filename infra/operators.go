@@ -24,8 +24,8 @@ func (r *rotator) addWebIdentityOutputs() {
 	}
 }
 
-// addOperators adds the policy of the people who operate the rotation: start, stop, redrive and read executions, and
-// nothing else. Attach it to their role.
+// addOperators adds the policy of the people who operate the rotation: start, stop, redrive and read executions, read
+// what is known of the clients, and nothing else. Attach it to their role.
 func (r *rotator) addOperators() {
 	statement := func(sid string, resources []string, actions ...string) awsiam.PolicyStatement {
 		return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Sid: &sid, Actions: jsii.Strings(actions...),
@@ -44,11 +44,17 @@ func (r *rotator) addOperators() {
 			statement("Machine", []string{r.machineARN()}, "states:ListExecutions", "states:DescribeStateMachine"),
 			statement("Executions", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution",
 				"states:DescribeExecution", "states:GetExecutionHistory"),
+			// What rotator shows besides: which clients there are, how they are, and when they start next. None is a
+			// secret.
+			statement("Clients", []string{r.arn("ssm", "parameter/"+r.Name+"/clients"),
+				r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, "ssm:GetParametersByPath"),
+			statement("Journal", []string{*r.journal.TableArn()}, "dynamodb:GetItem"),
+			statement("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
 		},
 	})
 	suppress(policy,
-		map[string]string{"AwsSolutions-IAM5": "executions have names that are not known before; their state machine " +
-			"is named"})
+		map[string]string{"AwsSolutions-IAM5": "executions and clients have names that are not known before; their state " +
+			"machine and stack are named"})
 	awscdk.NewCfnOutput(r.stack, jsii.String("OperatorsPolicy"),
 		&awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(),
 			Description: jsii.String("Attach it to the role of those who operate the rotation")})

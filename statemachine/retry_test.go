@@ -73,7 +73,8 @@ func TestEveryTransientFailureIsRetriedByEveryForwardFunction(t *testing.T) {
 		for _, k := range failure.Kinds() {
 			want := k.Transient() && !(k == failure.NotYetActive && slices.Contains(afterTheSwitch, name))
 			if got := slices.Contains(retried, string(k)); got != want {
-				t.Errorf("%s: retries %s: %v, want %v", name, k, got, want)
+				t.Errorf("%s: retries %s: %v, want %v: else what time mends ends it, or what it does not holds it up",
+					name, k, got, want)
 			}
 		}
 	})
@@ -90,7 +91,8 @@ func TestAThrottledIdentityProviderIsWaitedForLongerThanItAsks(t *testing.T) {
 			total, next = total+next/2, min(next*r.BackoffRate, r.MaxDelaySeconds)
 		}
 		if !slices.Equal(r.ErrorEquals, []string{"Throttled"}) || total < 9*60 {
-			t.Errorf("%s waits %g s on average for %v", name, total, r.ErrorEquals)
+			t.Errorf("%s waits %g s on average for %v: a provider that throttles for minutes ends the rotation", name,
+				total, r.ErrorEquals)
 		}
 	}
 }
@@ -98,16 +100,6 @@ func TestAThrottledIdentityProviderIsWaitedForLongerThanItAsks(t *testing.T) {
 // afterTheSwitch are the tests of a secret that load balancers use: while it is not accepted, logins fail, so that
 // waiting is what makes the outage long.
 var afterTheSwitch = []string{"TestSecret", "VerifyBeforeReassert", "TestBeforeFinish", "TestAfterDisable"}
-
-func TestOnlyASecretThatNoTargetHasIsWaitedFor(t *testing.T) {
-	t.Parallel()
-	parse(t).tasks(func(name string, s state, _ bool) {
-		payload, _ := s.Arguments.(map[string]any)["Payload"].(map[string]any)
-		if wait := payload["wait"] == true; wait != (name == "VerifyNewSecret") {
-			t.Errorf("%s: wait is %v", name, wait)
-		}
-	})
-}
 
 // What time cannot mend is given up after at least ten tries over 15 minutes; a third version and a changed
 // configuration at once, because what comes next mends that; all else is tried for hours.
@@ -120,28 +112,119 @@ func TestWhatCannotBeUndoneIsGivenUpInTimeAndNoEarlier(t *testing.T) {
 		tries := map[string]int{}
 		over := map[string]float64{}
 		for _, r := range s.Retry {
-			total, next := 0.0, r.IntervalSeconds
-			for range r.MaxAttempts {
-				total, next = total+next, min(next*r.BackoffRate, r.MaxDelaySeconds)
-			}
 			if slices.Contains(r.ErrorEquals, "LockLost") && r.JitterStrategy != "NONE" {
 				t.Errorf("%s: with jitter nobody knows how long LockLost is retried", name)
 			}
 			for _, kind := range r.ErrorEquals {
-				tries[kind], over[kind] = r.MaxAttempts, total
+				tries[kind], over[kind] = r.MaxAttempts, r.over()
 			}
 		}
 		delete(tries, "Outdated") // only of what takes a secret away, and never tried again
 		if len(tries) != 6 || tries["Superseded"] != 0 || tries["Reconfigured"] != 0 {
-			t.Errorf("%s retries %v", name, tries)
+			t.Errorf("%s retries %v: what time cannot mend holds the lock for hours, or what it mends ends it", name,
+				tries)
 		}
 		for _, kind := range []string{"LockLost", "InvalidInput", "SecretRefused"} {
 			if tries[kind] < 10 || over[kind] < 15*60 || over[kind] > 30*60 {
-				t.Errorf("%s: %s is tried %d times over %g s", name, kind, tries[kind], over[kind])
+				t.Errorf("%s: %s is tried %d times over %g s: given up too early, or nobody hears for long", name,
+					kind, tries[kind], over[kind])
 			}
 		}
 		if tries["States.ALL"] < 60 || over["States.ALL"] < 4*3600 {
-			t.Errorf("%s: anything else is tried %d times over %g s", name, tries["States.ALL"], over["States.ALL"])
+			t.Errorf("%s: anything else is tried %d times over %g s: a disturbance of hours ends it half way", name,
+				tries["States.ALL"], over["States.ALL"])
+		}
+	})
+}
+
+// mends are the errors of each integration that time mends, besides a timeout of the task: one disturbance must be
+// survived by the same execution, and not only by the next.
+var mends = map[string][]string{
+	":lambda:invoke": {"Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
+		"Lambda.TooManyRequestsException", "Lambda.ClientExecutionTimeoutException", "Lambda.Unknown",
+		"Sandbox.Timedout", "Runtime.ExitError"},
+	":dynamodb:": {"DynamoDB.AmazonDynamoDBException", "DynamoDB.InternalServerErrorException",
+		"DynamoDB.ProvisionedThroughputExceededException", "DynamoDB.RequestLimitExceededException",
+		"DynamoDB.ThrottlingException", "DynamoDB.SdkClientException"},
+	":ssm:": {"Ssm.InternalServerErrorException", "Ssm.ThrottlingException", "Ssm.SsmException",
+		"Ssm.SdkClientException"},
+	":sfn:": {"Sfn.SfnException", "Sfn.SdkClientException", "Sfn.ThrottlingException"},
+	":sns:": {"SNS.AmazonSNSException", "SNS.InternalErrorException", "SNS.ThrottledException",
+		"SNS.SdkClientException"},
+	":events:": {"EventBridge.SdkClientException", "EventBridge.AmazonEventBridgeException"},
+}
+
+// few are the states that try less often than six times, because what comes after them is better than to wait.
+var few = map[string]int{
+	"TestBeforeChange":  2,                       // nothing is made yet
+	"TestAfterRollback": 2,                       // only to tell people
+	"StopFormerOwner":   4,                       // that has lost the lock already
+	"TellRollback":      1, "PublishRollback": 1, // logins may be failing
+}
+
+func TestOneDisturbanceIsSurvivedByTheSameExecution(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, s state, _ bool) {
+		if slices.Contains(uncaught, name) {
+			return // all is tried for hours
+		}
+		tries, least := few[name], 0.0
+		if tries == 0 {
+			tries, least = 6, 60
+		}
+		for integration, errors := range mends {
+			if !strings.Contains(s.Resource, integration) {
+				continue
+			}
+			for _, e := range append(errors, "States.Timeout") {
+				r := s.retries(e)
+				if r.MaxAttempts == tries && r.over() >= least && r.over() <= 180 {
+					continue
+				}
+				t.Errorf("%s tries again %d times over %g s after %s, must %d times over %g to 180 s: else a short "+
+					"disturbance ends the rotation, or a rollback comes late", name, r.MaxAttempts, r.over(), e, tries,
+					least)
+			}
+		}
+	})
+}
+
+// retries is the retrier that an error has; one of no tries if there is none.
+func (s state) retries(name string) retry {
+	for _, r := range s.Retry {
+		if slices.Contains(r.ErrorEquals, name) || slices.Contains(r.ErrorEquals, "States.ALL") {
+			return r
+		}
+	}
+	return retry{}
+}
+
+// over is how long a retrier goes on, without jitter.
+func (r retry) over() (total float64) {
+	next := r.IntervalSeconds
+	for range r.MaxAttempts {
+		total, next = total+next, min(next*r.BackoffRate, r.MaxDelaySeconds)
+	}
+	return total
+}
+
+// Tasks that call AWS must not hold up the execution; those that tell of a rollback least of all.
+func TestNoCallOfAWSHoldsUpAnExecution(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, s state, _ bool) {
+		if !strings.HasSuffix(s.Resource, ":lambda:invoke") && (s.TimeoutSeconds < 3 || s.TimeoutSeconds > 30) {
+			t.Errorf("%s waits %g s for an answer, must 3 to 30 s: a lost reply holds up the rotation, or a slow one "+
+				"is taken for lost", name, s.TimeoutSeconds)
+		}
+		for _, r := range s.Retry {
+			if many := r.MaxAttempts > 1; many && (r.BackoffRate != 2 || r.MaxDelaySeconds == 0) {
+				t.Errorf("%s tries %v again at a rate of %g, at most %g s apart: a service that throttles is not left "+
+					"alone, or found well again too late", name, r.ErrorEquals, r.BackoffRate, r.MaxDelaySeconds)
+			}
+			if r.MaxAttempts > 0 && r.JitterStrategy != "FULL" && !slices.Contains(r.ErrorEquals, "LockLost") {
+				t.Errorf("%s tries %v again without jitter: clients that were throttled together stay together", name,
+					r.ErrorEquals)
+			}
 		}
 	})
 }

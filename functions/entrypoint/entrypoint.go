@@ -141,7 +141,7 @@ func deps(ctx context.Context, name string, parts []part, getenv func(string) st
 		Now: m.Now, Sleep: m.Sleep, Rand: rand.Reader,
 		Capabilities: invocation.Capabilities, InVPC: e.inVPC,
 		Prober: probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback, Resolver: m.Resolver,
-			Now: m.Now}),
+			Now: m.Now, Sleep: m.Sleep}),
 	}
 	for _, add := range parts {
 		if err := add(e, m, &d); err != nil {

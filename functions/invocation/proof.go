@@ -20,7 +20,7 @@ import (
 // which only a Patient session has.
 var (
 	inTurn = probe.Turns{Times: 3, Pause: time.Second}
-	alone  = probe.Turns{Times: 4, Pause: 21 * time.Second}
+	alone  = probe.Turns{Times: 5, Pause: 21 * time.Second}
 )
 
 // Credential is the secret of a version, and the registration that it belongs to.
@@ -242,10 +242,11 @@ func (s *Invocation) MustAccept(ctx context.Context, version, what string) error
 		return nil
 	case probe.Rejected:
 		return failure.New(failure.SecretRefused, "the identity provider does not accept %s (version %s) at %s: %s%s",
-			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.padding(ctx, version))
+			what, version, s.Config.IdentityProvider.TokenEndpoint, verdict.Reason, s.Oddities(ctx, version))
 	default:
 		return failure.New(failure.Unavailable,
-			"whether the identity provider accepts %s (version %s) cannot be told: %s", what, version, verdict.Reason)
+			"whether the identity provider accepts %s (version %s) cannot be told: %s%s", what, version, verdict.Reason,
+			s.Oddities(ctx, version))
 	}
 }
 

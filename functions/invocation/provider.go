@@ -11,6 +11,7 @@ import (
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
 )
 
 // provider makes the client's identity provider: one with ids as it is, any other through package withoutids, by the
@@ -162,8 +163,8 @@ func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) 
 		return id, nil
 	case verdict.Outcome == probe.Rejected:
 		return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither "+
-			"registration of the pair (%s), %s: store the client secret that the load balancers use now as AWSCURRENT",
-			version, s.Config.ClientIDs(), verdict.Reason)
+			"registration of the pair (%s), %s: store the client secret that the load balancers use now as AWSCURRENT%s",
+			version, s.Config.ClientIDs(), verdict.Reason, versions.Oddities(v))
 	}
 	return "", failure.New(failure.Unavailable,
 		"which registration of the pair version %s belongs to cannot be told: %s", version, verdict.Reason)

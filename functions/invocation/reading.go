@@ -25,8 +25,8 @@ func (s *Invocation) Value(ctx context.Context, version string) (secret.Value, e
 func (s *Invocation) read(version string, t versions.Text) (secret.Value, error) {
 	key, ok := s.form(version, t)
 	if !ok && s.Config.Secret.JSONKey == "" && !t.Fits("") && len(t.Keys()) > 0 {
-		return secret.Value{}, failure.New(failure.Precondition, "secret.jsonKey: version %s holds a JSON object, "+
-			"and nothing says which of its members is the client secret: name it in secret.jsonKey", version)
+		return secret.Value{}, failure.New(failure.Precondition, "secret.jsonKey: version %s holds a JSON object "+
+			"with %s, and nothing says which of them is the client secret: name it in secret.jsonKey", version, t.Members())
 	}
 	return t.Secret(key)
 }
@@ -127,9 +127,9 @@ func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 		if _, err := t.Secret(configured); err != nil {
 			return err
 		}
-		return failure.New(failure.Precondition, "secret.jsonKey: %s (version %s) holds a JSON object, "+
-			"and secret.jsonKey is not configured: name the member with the client secret in it, or store the client "+
-			"secret alone as a new version", label, version)
+		return failure.New(failure.Precondition, "secret.jsonKey: %s (version %s) holds a JSON object "+
+			"with %s, and secret.jsonKey is not configured: name the member with the client secret in it, or store the "+
+			"client secret alone as a new version", label, version, t.Members())
 	}
 	noted := s.entry(version).JSONKey
 	if noted == nil || !t.Fits(*noted) {
@@ -154,11 +154,23 @@ func readBy(t versions.Text, key string) []secret.Value {
 	return []secret.Value{v}
 }
 
-// padding says, of a secret that is refused, that something is around it: most often a line break of the file that it
-// was stored from.
-func (s *Invocation) padding(ctx context.Context, version string) string {
-	if v, err := s.Value(ctx, version); err != nil || !versions.Padded(v) {
+// Oddities say, of a secret that is refused, what is odd about its form, and what to do: most often it has the line
+// break of the file that it was stored from.
+func (s *Invocation) Oddities(ctx context.Context, version string) string {
+	v, err := s.Value(ctx, version)
+	if err != nil {
 		return ""
 	}
-	return "; the stored value has white space, quotes or a byte order mark around it: store it again without"
+	return versions.Oddities(v)
+}
+
+// MustBeSendable fails if the secret of a version is one that load balancers cannot send, though the identity provider
+// accepts it: the rotation could not go back to it, or not go on with it. what names the secret.
+func (s *Invocation) MustBeSendable(ctx context.Context, version, what string) error {
+	v, err := s.Value(ctx, version)
+	if err != nil || !versions.EndsInLineBreak(v) {
+		return err
+	}
+	return failure.New(failure.Precondition, "%s (version %s) ends with a line break, which a load balancer cannot "+
+		"send, though the identity provider accepts it: store it again without", what, version)
 }

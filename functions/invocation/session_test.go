@@ -194,7 +194,7 @@ func TestTheRegistrationOfAVersionIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Secrets.Add("version-second", fakes.Mark+"-second")
-	w.Secrets.Add("version-x", fakes.Mark+"-x")
+	w.Secrets.Add("version-x", fakes.Mark+"-x\n")
 	for version, want := range map[string]string{"written": second, fakes.Old: fakes.ClientID,
 		"version-second": second} {
 		if id, err := s.ClientID(t.Context(), rotation.Ref{VersionID: version}); err != nil || id != want {
@@ -211,4 +211,5 @@ func TestTheRegistrationOfAVersionIsFound(t *testing.T) {
 	s.Patient = true
 	_, err = s.ClientID(t.Context(), rotation.Ref{VersionID: "version-x"})
 	fakes.Failed(t, err, failure.Precondition, "for neither registration of the pair")
+	fakes.Failed(t, err, failure.Precondition, "as AWSCURRENT; the stored value ends with a line break")
 }

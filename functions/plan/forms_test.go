@@ -103,4 +103,67 @@ func TestWhatAPersonStoresMustBeInTheConfiguredForm(t *testing.T) {
 	w.Secrets.Add(again, `{"clientSecret":" `+memory.Initial+`"}`, "AWSPENDING")
 	_, err = makePlan(w, plain)
 	fakes.Failed(t, err, failure.Precondition, "version "+again+") is the one in use")
+
+	const made = fakes.Mark + "-by-hand\n"
+	w.Client.Secret.JSONKey = ""
+	w.Secrets.Add(older, memory.Initial)
+	w.Secrets.Add(again, made, "AWSPENDING")
+	w.Tokens.Judge(func(v secret.Value, accepted bool) (int, string) {
+		if accepted || v.Equal(secret.New(made)) {
+			return 400, "invalid_grant"
+		}
+		return 401, "invalid_client"
+	})
+	_, err = makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "AWSPENDING (version "+again+") ends with a line break")
+}
+
+// Whoever stores a secret sees at once what came in with it, and never the secret.
+func TestARefusalSaysWhatIsOddAboutTheForm(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ stored, key, says string }{
+		"a line break":          {"%s\n", "", "; the stored value ends with a line break: store the secret as"},
+		"quotes":                {`"%s"`, "", "has quotation marks around it"},
+		"in a member":           {`{"clientSecret":" %s"}`, "clientSecret", "begins with white space"},
+		"an object in a member": {`{"clientSecret":"{\"value\":\"%s\"}"}`, "clientSecret", `the members "value"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := newWorld(t)
+			w.Secrets.Add(again, fmt.Sprintf(c.stored, w.Secrets.Value(older)), "AWSCURRENT")
+			w.Client.Secret.JSONKey = c.key
+			_, err := makePlan(w, plain)
+			fakes.Failed(t, err, failure.SecretRefused, c.says)
+		})
+	}
+	w, _ := newWorld(t)
+	w.Secrets.Add(again, `{"azureSecret":"`+fakes.Mark+`","secret2":"`+fakes.Mark+`"}`, "AWSCURRENT")
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, `with the members "azureSecret", "secret2", and secret.jsonKey is not`)
+}
+
+// A secret that is accepted is as the provider made it, however it looks. Only a load balancer cannot send a line break.
+func TestAnAcceptedSecretIsNotRefusedForItsLooks(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		`"%s"`: "", " %s ": "", "%sé": "", "client_secret=%s\\n": "", "\ufeff%s": "", "%s\tx": "",
+		"%s\n": "ends with a line break, which a load balancer cannot send", "%s\r": "ends with a line break",
+	} {
+		w, _ := newWorld(t)
+		value := fmt.Sprintf(text, w.Secrets.Value(older))
+		w.Secrets.Add(older, value, "AWSCURRENT")
+		w.Tokens.Judge(func(v secret.Value, _ bool) (int, string) {
+			if v.Equal(secret.New(value)) {
+				return 400, "invalid_grant"
+			}
+			return 401, "invalid_client"
+		})
+		_, err := makePlan(w, plain)
+		if says == "" && err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		if says != "" {
+			fakes.Failed(t, err, failure.Precondition, says)
+		}
+	}
 }

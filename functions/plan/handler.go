@@ -160,6 +160,11 @@ func (p *planning) prove(ctx context.Context) error {
 	case p.mismatch != "":
 		p.out.Warnings = append(p.out.Warnings, p.mismatch)
 	}
+	if p.decided.Action == rotation.Rotate {
+		if err := p.MustBeSendable(ctx, version, "AWSCURRENT"); err != nil {
+			return err
+		}
+	}
 	p.out.Checks = append(p.out.Checks,
 		"the identity provider accepts the current client secret, and refuses a wrong one")
 	return nil
@@ -174,6 +179,9 @@ func (p *planning) proveNew(ctx context.Context) error {
 		return err
 	}
 	if err := p.MustAccept(ctx, p.decided.To.VersionID, "the new secret that is stored as AWSPENDING"); err != nil {
+		return err
+	}
+	if err := p.MustBeSendable(ctx, p.decided.To.VersionID, "AWSPENDING"); err != nil {
 		return err
 	}
 	p.out.Checks = append(p.out.Checks, "it accepts the new secret that a person has stored, too")

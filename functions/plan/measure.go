@@ -55,10 +55,14 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 		return nil, err
 	case verdict.Outcome == probe.Inconclusive:
 		return nil, failure.New(failure.Unavailable,
-			"whether the identity provider accepts the current client secret (version %s) cannot be told: %s",
-			labels.Current, verdict.Reason)
+			"whether the identity provider accepts the current client secret (version %s) cannot be told: %s%s",
+			labels.Current, verdict.Reason, s.Oddities(ctx, labels.Current))
 	}
 	accepted := verdict.Outcome == probe.Accepted
+	if !accepted {
+		s.Log.WarnContext(ctx, "the identity provider refuses the secret in use", "version", labels.Current,
+			"why", verdict.Reason+s.Oddities(ctx, labels.Current))
+	}
 	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
 	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second),
 		SecretAccepted:  accepted,

@@ -84,10 +84,13 @@ func TestAMeasurementDuringARotationTellsHowLongTheLockIsHeld(t *testing.T) {
 func TestARefusedSecretIsMeasuredAndNoFailure(t *testing.T) {
 	t.Parallel()
 	w := aged(t)
-	w.Secrets.Add(older, fakes.Mark+"-wrong")
+	w.Secrets.Add(older, fakes.Mark+"-wrong\n")
 	p, err := makePlan(w, measured)
 	if err != nil || p.Measured.SecretAccepted {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+	if !strings.Contains(w.Output(), "; the stored value ends with a line break") {
+		t.Error("the log does not say what is odd about the secret")
 	}
 	metrics(t, w, map[string]bool{`"SecretRefused":1`: true})
 }
@@ -120,7 +123,7 @@ func TestWhatFailsInAMeasurementIsTold(t *testing.T) {
 	fakes.FailuresAreTold(t, aged, func(w *fakes.World) error {
 		_, err := makePlan(w, measured)
 		return err
-	}, "GetItem", "DescribeSecret", "GetSecretValue")
+	}, "DescribeListeners", "DescribeRules", "DescribeTags") // it says how old the secret is all the same
 }
 
 // An alarm rings for a refused secret, so a server that has lost its database for a moment must not look like one.

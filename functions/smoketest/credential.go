@@ -60,6 +60,11 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 			doubt.forget(verdict)
 			return verdict, err
 		}
+		// twice in a row: probe.Refusal says why
+		if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {
+			doubt.forget(again)
+			return probe.Verdict{Outcome: probe.Inconclusive, Reason: verdict.Reason + ", and then not again"}, err
+		}
 		return doubt.weigh(ctx, at, verdict)
 	})
 	if failure.Is(err, failure.NotYetActive) && !t.in.Wait && doubt.seen < enough {
@@ -117,7 +122,7 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 			d.alone = now
 		}
 		if long := now.Sub(d.alone); d.oldIsOff() && long >= patienceAlone {
-			return verdict, d.failed(long, verdict.Reason+", while no other secret is switched on")
+			return verdict, d.failed(ctx, long, verdict.Reason+", while no other secret is switched on")
 		}
 		return probe.Verdict{Outcome: probe.Inconclusive, Reason: verdict.Reason + ", but " + control.Reason}, nil
 	}
@@ -127,15 +132,15 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 		d.proven = now
 	}
 	if long := now.Sub(d.proven); !d.in.Wait && long >= patience && d.times >= enough {
-		return verdict, d.failed(long, verdict.Reason+", while "+control.Reason)
+		return verdict, d.failed(ctx, long, verdict.Reason+", while "+control.Reason)
 	}
 	return verdict, nil
 }
 
-func (d *doubt) failed(long time.Duration, reason string) error {
+func (d *doubt) failed(ctx context.Context, long time.Duration, reason string) error {
 	return failure.New(failure.SmokeTestFailed,
-		"the identity provider refuses the secret of version %s, which is in use, for %s: %s",
-		d.in.To.VersionID, long.Round(time.Second), reason)
+		"the identity provider refuses the secret of version %s, which is in use, for %s: %s%s",
+		d.in.To.VersionID, long.Round(time.Second), reason, d.Oddities(ctx, d.in.To.VersionID))
 }
 
 // oldIsOff: the old secret is switched off, so there is none that could be accepted. Where the only one was

@@ -17,7 +17,7 @@ func (x *Execution) runParallel(ctx context.Context, s *scope, st *State, v view
 		input := s.input
 		if st.Arguments != nil {
 			var f *failure
-			if input, f = x.evaluate(s, st, v, st.Arguments, "Arguments"); f != nil {
+			if input, f = x.payload(s, st, v, st.Arguments, "Arguments"); f != nil {
 				return nil, f
 			}
 		}
@@ -113,7 +113,7 @@ func (x *Execution) selectItem(s, c *scope, st *State, v view) *failure {
 	v.item = c.item
 	at := *s
 	at.prev, at.entry = c.prev, c.prev
-	input, f := x.evaluate(&at, st, v, st.ItemSelector, "ItemSelector")
+	input, f := x.payload(&at, st, v, st.ItemSelector, "ItemSelector")
 	c.prev = at.prev
 	if f == nil {
 		c.input, c.selected = input, true
@@ -150,7 +150,6 @@ func (x *Execution) join(ctx context.Context, s *scope, st *State, width int,
 	if g.failed != nil {
 		return nil, g.failed
 	}
-	x.record(s, Event{Type: st.Type + "StateSucceeded"})
 	var b bytes.Buffer
 	b.WriteByte('[')
 	for i, c := range s.children {
@@ -160,6 +159,10 @@ func (x *Execution) join(ctx context.Context, s *scope, st *State, width int,
 		b.Write(c.output)
 	}
 	b.WriteByte(']')
+	if b.Len() > maxPayload {
+		return nil, tooLarge(st.Name)
+	}
+	x.record(s, Event{Type: st.Type + "StateSucceeded"})
 	return b.Bytes(), nil
 }
 

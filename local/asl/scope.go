@@ -181,12 +181,9 @@ func (x *Execution) leave(s *scope, st *State, v view, w way, output json.RawMes
 		return exit{}, f
 	}
 	if w.output != nil {
-		if output, f = x.evaluate(s, st, v, w.output, w.field+"Output"); f != nil {
+		if output, f = x.payload(s, st, v, w.output, w.field+"Output"); f != nil {
 			return exit{}, f
 		}
-	}
-	if len(output) > maxPayload {
-		return exit{}, tooLarge(st.Name)
 	}
 	text, details := detailsOf(output)
 	e := &ExitedDetails{Name: st.Name, Output: text, OutputDetails: details}
@@ -199,6 +196,15 @@ func (x *Execution) leave(s *scope, st *State, v view, w way, output json.RawMes
 	}
 	x.record(s, Event{Type: st.Type + "StateExited", StateExited: e})
 	return exit{next: w.next, output: output}, nil
+}
+
+// payload evaluates a template whose value a state takes or gives.
+func (x *Execution) payload(s *scope, st *State, v view, t *Template, field string) (json.RawMessage, *failure) {
+	value, f := x.evaluate(s, st, v, t, field)
+	if f == nil && len(value) > maxPayload {
+		f = tooLarge(st.Name)
+	}
+	return value, f
 }
 
 // assign evaluates Assign without storing anything yet.

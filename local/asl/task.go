@@ -35,12 +35,9 @@ func (x *Execution) taskInput(s *scope, st *State, v view) (json.RawMessage, int
 	arguments, timeout := s.input, int64(0)
 	var f *failure
 	if st.Arguments != nil {
-		if arguments, f = x.evaluate(s, st, v, st.Arguments, "Arguments"); f != nil {
+		if arguments, f = x.payload(s, st, v, st.Arguments, "Arguments"); f != nil {
 			return nil, 0, f
 		}
-	}
-	if len(arguments) > maxPayload {
-		return nil, 0, tooLarge(st.Name)
 	}
 	if st.TimeoutSeconds != nil {
 		timeout, f = x.evaluateCount(s, st, v, st.TimeoutSeconds, "TimeoutSeconds", 1)

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 )
 
 // Service is Amazon CloudWatch. It speaks Smithy RPC v2 CBOR, which current SDKs and CLIs use, and AWS JSON 1.0.
@@ -33,22 +34,21 @@ func (s *Service) SigningName() string { return "monitoring" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.CBOR }
 
-// operations take the lock themselves.
-var operations = map[string]func(*Service, *awsapi.Call) (any, error){
-	"GetMetricData": (*Service).getMetricData,
-	"ListMetrics":   (*Service).listMetrics,
-}
+var inputs = awsapi.InputsOf(sdk.GetMetricDataInput{}, sdk.ListMetricsInput{})
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	operation, ok := operations[call.Operation]
-	if !ok {
+	switch call.Operation {
+	case "GetMetricData":
+		return s.getMetricData(call)
+	case "ListMetrics":
+		return s.listMetrics(call)
+	default:
 		return nil, awsapi.NotImplemented(call)
 	}
-	return operation(s, call)
 }
 
 // Add records one value at the present instant.

@@ -28,15 +28,6 @@ func TestTextIsBrokenWhereALineIsFull(t *testing.T) {
 	}
 }
 
-func TestStatesFitTheirColumnAndSentencesTheirLine(t *testing.T) {
-	t.Parallel()
-	for state, sentence := range sentences {
-		if len(state) > 20 || len(sentence) > fileWidth-sentenceColumn {
-			t.Errorf("%s: %q is too long", state, sentence)
-		}
-	}
-}
-
 func TestStatusIsErasedByAsManyLinesAsWereDrawn(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -24,6 +24,9 @@ func Serve(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	if err := w.CreateAlias(ctx); err != nil {
+		return err
+	}
 	if err := w.CreateSchedules(ctx); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/local/traffic"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/statemachine"
 )
 
 // view prints what happens: a line for each state, with the facts that changed below it or, on a terminal, with a
@@ -38,49 +39,6 @@ type view struct {
 
 func newView(w *world, o Options) *view {
 	return &view{world: w, out: o.Out, live: o.Live, began: time.Now()}
-}
-
-// sentences say what a state does. A state without one is plumbing and is not shown.
-var sentences = map[string]string{
-	"LoadClient":           "reads the client's configuration",
-	"ReloadClient":         "reads the newest configuration",
-	"Measure":              "measures how the client is; changes nothing",
-	"AcquireLock":          "takes the client's lock: one rotation at a time",
-	"Plan":                 "looks at everything and decides what to do; changes nothing",
-	"TestBeforeChange":     "runs the smoke tests with the secret in use, while nothing has changed",
-	"CreateSecret":         "makes a second secret at the identity provider, kept as AWSPENDING",
-	"VerifyNewSecret":      "asks the identity provider whether it accepts the new secret",
-	"SetSecret":            "puts the new secret on every target",
-	"AwaitSpread":          "waits until every load balancer node serves it",
-	"PromoteSecret":        "makes the new version AWSCURRENT",
-	"TestSecret":           "logs a synthetic user in at every load balancer node",
-	"GracePeriod":          "keeps both secrets valid",
-	"RediscoverTargets":    "looks for targets that came or went meanwhile",
-	"VerifyBeforeReassert": "asks whether the new secret is AWSCURRENT still, and accepted",
-	"ReassertSecret":       "puts the new secret on every target again, if it was replaced",
-	"AwaitReassertSpread":  "waits until every load balancer node serves it",
-	"TestBeforeFinish":     "tests again, and looks at the load balancers' error metric",
-	"DisableOldSecret":     "disables the old secret, which can still be undone",
-	"TestAfterDisable":     "tests that logins work and that the old secret is refused",
-	"FinishSecret":         "deletes the old secret: the point of no return",
-	"ReleaseLock":          "gives the lock back",
-	"Notify":               "tells people",
-	"TellRollback":         "tells people that it rolls back",
-	"Quiesce":              "ROLLING BACK: waits until no earlier call can take effect any more",
-	"EnableOldSecret":      "makes sure that the old secret is enabled",
-	"RestoreTargets":       "puts the old secret back on every target",
-	"RestoreLabels":        "puts the labels back",
-	"RediscoverToRestore":  "looks for targets that came with the new secret",
-	"ReassertOldSecret":    "puts the old secret on every target that there is now",
-	"AwaitRestoreSpread":   "waits until every load balancer node serves it",
-	"RemoveNewSecret":      "removes the new secret from the identity provider",
-	"VerifyOldSecret":      "asks the identity provider whether it accepts the old secret",
-	"TestAfterRollback":    "logs the synthetic user in again, to tell people",
-	"Rotated":              "done",
-	"RolledBack":           "done: everything is as it was before",
-	"Refused":              "refused: no new secret was made",
-	"Superseded":           "ended: somebody else changed AWSCURRENT",
-	"NotStarted":           "could not begin",
 }
 
 func (v *view) introduce(fail string) {
@@ -113,11 +71,11 @@ var tooLate = []string{"Unavailable", "Sandbox.Timedout", "States.Timeout"}
 
 // event prints a line for a state that is entered, and for each target that is switched.
 func (v *view) event(e stepfunctions.Event) {
-	if e.StateEntered != nil && sentences[e.StateEntered.Name] != "" {
+	if e.StateEntered != nil && statemachine.Sentence(e.StateEntered.Name) != "" {
 		v.mu.Lock()
 		v.state = e.StateEntered.Name
 		v.mu.Unlock()
-		v.step(e.StateEntered.Name, "%s", sentences[e.StateEntered.Name])
+		v.step(e.StateEntered.Name, "%s", statemachine.Sentence(e.StateEntered.Name))
 	}
 	for _, d := range []*asl.TaskDetails{e.TaskFailed, e.TaskTimedOut} {
 		if d != nil && d.Error != nil {

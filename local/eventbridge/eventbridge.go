@@ -15,6 +15,7 @@ import (
 	"alboidc.internal/local/delivery"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 )
 
 // Event is one event on a bus.
@@ -81,18 +82,25 @@ func (s *Service) SigningName() string { return "events" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.JSON11 }
 
-var operations = awsapi.Operations[*Service]{
-	"PutEvents":  (*Service).putEvents,
-	"PutRule":    (*Service).putRule,
-	"PutTargets": (*Service).putTargets,
-}
+var inputs = awsapi.InputsOf(sdk.PutEventsInput{}, sdk.PutRuleInput{}, sdk.PutTargetsInput{})
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	return operations.Handle(s, &s.mu, call)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch call.Operation {
+	case "PutEvents":
+		return s.putEvents(call)
+	case "PutRule":
+		return s.putRule(call)
+	case "PutTargets":
+		return s.putTargets(call)
+	default:
+		return nil, awsapi.NotImplemented(call)
+	}
 }
 
 // Emit puts an event of one of the stack's own services on the default bus of a Region. It does not wait for the
@@ -165,9 +173,15 @@ func (s *Service) putEvents(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&r); err != nil {
 		return nil, err
 	}
-	if len(r.Entries) < 1 || len(r.Entries) > 10 {
-		return nil, awsapi.Errorf("ValidationException", "1 validation error detected: Value at 'entries' failed to "+
-			"satisfy constraint: Member must have length between 1 and 10")
+	var c awsapi.Constraints
+	switch n := len(r.Entries); {
+	case n < 1:
+		c.Break("'[]'", "entries", "Member must have length greater than or equal to 1")
+	case n > 10:
+		c.Break("", "entries", "Member must have length less than or equal to 10")
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	var out struct {
 		Entries []entryResult `json:"Entries"`

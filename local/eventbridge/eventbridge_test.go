@@ -38,7 +38,6 @@ type states struct {
 
 func (s *states) SigningName() string       { return "states" }
 func (s *states) Protocol() awsapi.Protocol { return awsapi.JSON10 }
-func (s *states) Operations() []string      { return []string{"StartExecution"} }
 
 func (s *states) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	var r struct {
@@ -242,6 +241,9 @@ func TestWhatCannotBeHonouredIsRefusedByName(t *testing.T) {
 		return err
 	}
 	_, schedule := s.client.PutRule(ctx, &sdk.PutRuleInput{Name: name, ScheduleExpression: aws.String("rate(1 day)")})
+	_, named := s.client.PutRule(ctx, &sdk.PutRuleInput{Name: aws.String("a b"),
+		EventPattern: aws.String(`{"a":["b"]}`)})
+	_, empty := s.client.PutEvents(ctx, &sdk.PutEventsInput{Entries: []types.PutEventsRequestEntry{}})
 	_, operation := s.client.ListEventBuses(ctx, &sdk.ListEventBusesInput{})
 	for _, c := range []struct {
 		err        error
@@ -258,6 +260,9 @@ func TestWhatCannotBeHonouredIsRefusedByName(t *testing.T) {
 		{target(func(x *types.Target) { x.RoleArn = nil }), "ValidationException", "RoleArn is required"},
 		{target(func(x *types.Target) { x.Input = aws.String("{}") }), "NotImplemented", "Input"},
 		{schedule, "NotImplemented", "ScheduleExpression"},
+		{named, "ValidationException",
+			"1 validation error detected: Value 'a b' at 'name' failed to satisfy constraint"},
+		{empty, "ValidationException", "Value '[]' at 'entries' failed to satisfy constraint: Member must have length"},
 		{operation, "NotImplemented", "events:ListEventBuses"},
 	} {
 		wantCode(t, c.err, c.code)

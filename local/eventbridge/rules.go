@@ -32,7 +32,7 @@ type target struct {
 }
 
 var (
-	validName    = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
+	validName    = regexp.MustCompile(`^[.\-_A-Za-z0-9]+$`)
 	stateMachine = regexp.MustCompile(`^arn:[^:]+:states:[^:]+:[^:]+:stateMachine:`)
 )
 
@@ -57,11 +57,10 @@ func (s *Service) putRule(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&r); err != nil {
 		return nil, err
 	}
-	switch {
-	case !validName.MatchString(r.Name):
-		return nil, awsapi.Errorf("ValidationException",
-			"1 validation error detected: Value '%s' at 'name' failed to satisfy constraint", r.Name)
-	case r.EventPattern == "":
+	if err := checkName("name", r.Name); err != nil {
+		return nil, err
+	}
+	if r.EventPattern == "" {
 		return nil, awsapi.Errorf("ValidationException",
 			"Parameter(s) EventPattern or ScheduleExpression must be specified.")
 	}
@@ -82,6 +81,16 @@ func (s *Service) putRule(call *awsapi.Call) (any, error) {
 	return map[string]string{"RuleArn": next.arn}, nil
 }
 
+// checkName checks the name of a rule, in the words of the service.
+func checkName(parameter, name string) error {
+	var c awsapi.Constraints
+	c.Required(parameter, name, 64)
+	if name != "" && !validName.MatchString(name) {
+		c.Break("'"+name+"'", parameter, `Member must satisfy regular expression pattern: [\.\-_A-Za-z0-9]+`)
+	}
+	return c.Err()
+}
+
 // putTargets adds targets, or replaces those with the same id.
 func (s *Service) putTargets(call *awsapi.Call) (any, error) {
 	var r struct {
@@ -91,6 +100,14 @@ func (s *Service) putTargets(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&r); err != nil {
 		return nil, err
 	}
+	if err := checkName("rule", r.Rule); err != nil {
+		return nil, err
+	}
+	for _, t := range r.Targets {
+		if err := t.check(call); err != nil {
+			return nil, err
+		}
+	}
 	x := s.rules[ruleKey{call.Region, r.Rule}]
 	if x == nil {
 		return nil, awsapi.Errorf("ResourceNotFoundException",
@@ -98,9 +115,6 @@ func (s *Service) putTargets(call *awsapi.Call) (any, error) {
 	}
 	targets := slices.Clone(x.targets)
 	for _, t := range r.Targets {
-		if err := t.check(call); err != nil {
-			return nil, err
-		}
 		if i := slices.IndexFunc(targets, func(o target) bool { return o.ID == t.ID }); i >= 0 {
 			targets[i] = t
 		} else {

@@ -177,6 +177,9 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 		"token servers that learn one by one": func(_ *world, e *entratest.Entra) {
 			e.SetReplicas(0, 20*time.Second, 45*time.Second)
 		},
+		"an app that requires assignment": func(w *world, e *entratest.Entra) {
+			e.RequireAssignment(w.ClientID)
+		},
 		"a list that lags": func(_ *world, e *entratest.Entra) {
 			e.SetListDelay(30 * time.Second)
 		},

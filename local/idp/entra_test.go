@@ -62,8 +62,8 @@ func TestTheProbeOfEntraTellsGoodSecretsFromBadOnes(t *testing.T) {
 	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
 		at := probe.Endpoint{TokenEndpoint: w.Endpoints().Token, ClientID: clientID, CallbackURL: callback,
 			AuthMethod: method,
-			Spec: adapter.ProbeSpec{Grant: adapter.ClientCredentials, Scope: clientID + "/.default",
-				Rejected: []string{"invalid_client"}}}
+			Spec: adapter.ProbeSpec{Grant: adapter.ClientCredentials, Scope: w.URL() + "/.default",
+				Rejected: []string{"AADSTS7000215"}}}
 		usual := at
 		usual.Spec = adapter.ProbeSpec{Grant: adapter.AuthorizationCode, Accepted: []string{"invalid_grant"},
 			Rejected: []string{"invalid_client"}}

@@ -26,9 +26,18 @@ func TestCreateFunctionRefuses(t *testing.T) {
 			"InvalidParameterValueException"},
 		"a missing handler": {func(in *sdk.CreateFunctionInput) { in.Handler = nil }, "InvalidParameterValueException"},
 		"a timeout over 900 seconds": {func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(901) },
-			"InvalidParameterValueException"},
+			"ValidationException"},
 		"memory under 128 MB": {func(in *sdk.CreateFunctionInput) { in.MemorySize = aws.Int32(64) },
-			"InvalidParameterValueException"},
+			"ValidationException"},
+		"two architectures": {func(in *sdk.CreateFunctionInput) {
+			in.Architectures = []types.Architecture{"x86_64", "arm64"}
+		}, "ValidationException"},
+		"an architecture that there is not": {func(in *sdk.CreateFunctionInput) {
+			in.Architectures = []types.Architecture{"X86_64"}
+		}, "ValidationException"},
+		"a role that is none": {func(in *sdk.CreateFunctionInput) { in.Role = aws.String("r1") }, "ValidationException"},
+		"a name that is none": {func(in *sdk.CreateFunctionInput) { in.FunctionName = aws.String("a b") },
+			"ValidationException"},
 		"code that is not there": {func(in *sdk.CreateFunctionInput) {
 			in.Code.S3Key = aws.String("/nowhere/at/all")
 		}, "InvalidParameterValueException"},
@@ -40,6 +49,9 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		}, "InvalidParameterValueException"},
 		"a program in the request": {func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = []byte("x") },
 			"NotImplemented"},
+		"a program that AWS would take": {func(in *sdk.CreateFunctionInput) {
+			in.Code.ZipFile = make([]byte, 9<<20)
+		}, "NotImplemented"},
 		"a parameter it does not honour": {func(in *sdk.CreateFunctionInput) {
 			in.Layers = []string{"arn:aws:lambda:eu-central-1:1:layer:x:1"}
 		}, "NotImplemented"},

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
 // Options are the parts of the service that the stack chooses.
@@ -66,8 +67,11 @@ func (s *Service) SigningName() string { return "lambda" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.REST }
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(routes) }
+var inputs = awsapi.InputsOf(sdk.CreateFunctionInput{}, sdk.PublishVersionInput{}, sdk.CreateAliasInput{},
+	sdk.InvokeInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"alboidc.internal/shared/awstest/awsapi"
 )
@@ -45,30 +46,44 @@ type creation struct {
 	} `json:"Code"`
 }
 
-// check refuses what the API reference's limits refuse, and what is not here.
+// limits are the limits of the API model (API reference, CreateFunction), in the words of the service.
+func (r creation) limits() error {
+	var c awsapi.Constraints
+	c.Required("functionName", r.FunctionName, 140)
+	if r.FunctionName != "" && !validName.MatchString(r.FunctionName) {
+		c.Break("'"+r.FunctionName+"'", "functionName", "Member must satisfy regular expression pattern")
+	}
+	if r.Role != "" && !validRole.MatchString(r.Role) {
+		c.Break("'"+r.Role+"'", "role", "Member must satisfy regular expression pattern: "+
+			`arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`)
+	}
+	if r.Timeout != nil {
+		c.Range("timeout", *r.Timeout, 1, 900)
+	}
+	if r.MemorySize != nil {
+		c.Range("memorySize", *r.MemorySize, 128, 10240)
+	}
+	switch a := r.Architectures; {
+	case len(a) > 1:
+		c.Break("'["+strings.Join(a, ", ")+"]'", "architectures", "Member must have length less than or equal to 1")
+	case a != nil && len(a) == 0:
+		c.Break("'[]'", "architectures", "Member must have length greater than or equal to 1")
+	case len(a) == 1 && a[0] != "x86_64" && a[0] != "arm64":
+		c.Break("'["+a[0]+"]'", "architectures", "Member must satisfy constraint: [Member must satisfy enum value "+
+			"set: [x86_64, arm64], Member must not be null]")
+	}
+	return c.Err()
+}
+
+// check refuses what the service refuses after that, and what is not here.
 func (r creation) check() error {
 	switch {
-	case !validName.MatchString(r.FunctionName):
-		return invalidParameter("Value '%s' at 'functionName' failed to satisfy constraint", r.FunctionName)
 	case r.Role == "" || r.Runtime == "" || r.Handler == "":
 		return invalidParameter("Role, Runtime and Handler are mandatory parameters for functions created with " +
 			"deployment packages.")
 	case r.Runtime != runtime:
 		return invalidParameter("Value %s at 'runtime' failed to satisfy constraint: the local stack runs only %s",
 			r.Runtime, runtime)
-	case !validRole.MatchString(r.Role):
-		return invalidParameter("Value '%s' at 'role' failed to satisfy constraint: Member must satisfy regular "+
-			"expression pattern", r.Role)
-	case r.Timeout != nil && (*r.Timeout < 1 || *r.Timeout > 900):
-		return invalidParameter("Value '%d' at 'timeout' failed to satisfy constraint: it must be between 1 and 900",
-			*r.Timeout)
-	case r.MemorySize != nil && (*r.MemorySize < 128 || *r.MemorySize > 10240):
-		return invalidParameter("'MemorySize' value failed to satisfy constraint: Member must have value between 128 " +
-			"and 10240")
-	case len(r.Architectures) > 1 || len(r.Architectures) == 1 && r.Architectures[0] != "x86_64" &&
-		r.Architectures[0] != "arm64":
-		return invalidParameter("Value '%v' at 'architectures' failed to satisfy constraint: one of x86_64, arm64",
-			r.Architectures)
 	case r.Code.S3Bucket != localBucket:
 		return invalidParameter("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: the "+
 			"local stack has only the bucket %q, whose keys are absolute paths", localBucket)
@@ -93,6 +108,9 @@ func (r creation) check() error {
 func (s *Service) createFunction(call *awsapi.Call) (any, error) {
 	var r creation
 	if err := call.Decode(&r); err != nil {
+		return nil, err
+	}
+	if err := r.limits(); err != nil {
 		return nil, err
 	}
 	if err := r.check(); err != nil {

@@ -126,7 +126,10 @@ func (s *Service) takeDue() (due []firing, next time.Time) {
 // delay is when within its flexible time window the schedule invokes its target. Any instant would do; this takes the
 // middle.
 func (sc *schedule) delay() time.Duration {
-	return time.Duration(sc.FlexibleTimeWindow.MaximumWindowInMinutes) * time.Minute / 2
+	if sc.FlexibleTimeWindow.MaximumWindowInMinutes == nil {
+		return 0
+	}
+	return time.Duration(*sc.FlexibleTimeWindow.MaximumWindowInMinutes) * time.Minute / 2
 }
 
 // deliver starts the state machine for one due time.

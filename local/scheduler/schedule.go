@@ -26,7 +26,7 @@ type settings struct {
 
 type flexibleWindow struct {
 	Mode                   string `json:"Mode"`
-	MaximumWindowInMinutes int    `json:"MaximumWindowInMinutes,omitempty"`
+	MaximumWindowInMinutes *int   `json:"MaximumWindowInMinutes,omitempty"`
 }
 
 type target struct {
@@ -69,12 +69,12 @@ var (
 func (r *settings) read(call *awsapi.Call) (expression, error) {
 	r.GroupName, r.State, r.TimeZone = orDefault(r.GroupName, "default"), orDefault(r.State,
 		"ENABLED"), orDefault(r.TimeZone, "UTC")
+	if err := r.limits(); err != nil {
+		return nil, invalid("%s", err.Message)
+	}
 	zone, err := time.LoadLocation(r.TimeZone)
 	if err != nil || r.TimeZone == "Local" {
 		return nil, invalid("Invalid Schedule Expression Timezone %s.", r.TimeZone)
-	}
-	if r.State != "ENABLED" && r.State != "DISABLED" {
-		return nil, invalid("Value '%s' at 'state' failed to satisfy constraint: one of ENABLED, DISABLED", r.State)
 	}
 	if err := r.FlexibleTimeWindow.check(); err != nil {
 		return nil, err
@@ -83,6 +83,46 @@ func (r *settings) read(call *awsapi.Call) (expression, error) {
 		return nil, err
 	}
 	return readExpression(call, r.Expression, zone)
+}
+
+// limits are those of the API model (API reference, CreateSchedule), in the words of AWS.
+func (r *settings) limits() *awsapi.Error {
+	var c awsapi.Constraints
+	c.Required("scheduleExpression", r.Expression, 256)
+	if r.State != "ENABLED" && r.State != "DISABLED" {
+		c.Break("'"+r.State+"'", "state", "Member must satisfy enum value set: [ENABLED, DISABLED]")
+	}
+	if w := r.FlexibleTimeWindow; w == nil {
+		c.Break("null", "flexibleTimeWindow", "Member must not be null")
+	} else {
+		if w.Mode != "OFF" && w.Mode != "FLEXIBLE" {
+			c.Break("'"+w.Mode+"'", "flexibleTimeWindow.mode", "Member must satisfy enum value set: [OFF, FLEXIBLE]")
+		}
+		if w.MaximumWindowInMinutes != nil {
+			c.Range("flexibleTimeWindow.maximumWindowInMinutes", *w.MaximumWindowInMinutes, 1, 1440)
+		}
+	}
+	if r.Target == nil {
+		c.Break("null", "target", "Member must not be null")
+	} else {
+		r.Target.limits(&c)
+	}
+	return c.Refusal()
+}
+
+func (t *target) limits(c *awsapi.Constraints) {
+	c.Required("target.arn", t.ARN, 1600)
+	c.Required("target.roleArn", t.RoleARN, 1600)
+	if t.RoleARN != "" && !roleForm.MatchString(t.RoleARN) {
+		c.Break("'"+t.RoleARN+"'", "target.roleArn", "Member must satisfy regular expression pattern: "+
+			`^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@\/-]+$`)
+	}
+	if p := t.RetryPolicy; p != nil && p.MaximumEventAgeInSeconds != nil {
+		c.Range("target.retryPolicy.maximumEventAgeInSeconds", *p.MaximumEventAgeInSeconds, 60, 86400)
+	}
+	if p := t.RetryPolicy; p != nil && p.MaximumRetryAttempts != nil {
+		c.Range("target.retryPolicy.maximumRetryAttempts", *p.MaximumRetryAttempts, 0, 185)
+	}
 }
 
 func orDefault(s, otherwise string) string {
@@ -120,39 +160,22 @@ func readExpression(call *awsapi.Call, text string, zone *time.Location) (expres
 
 func (w *flexibleWindow) check() error {
 	switch {
-	case w == nil:
-		return invalid("FlexibleTimeWindow is required")
-	case w.Mode == "OFF" && w.MaximumWindowInMinutes == 0:
-		return nil
-	case w.Mode == "FLEXIBLE" && w.MaximumWindowInMinutes >= 1 && w.MaximumWindowInMinutes <= 1440:
+	case (w.Mode == "OFF") == (w.MaximumWindowInMinutes == nil):
 		return nil
 	default:
-		return invalid("FlexibleTimeWindow is OFF without a window, or FLEXIBLE with MaximumWindowInMinutes between " +
-			"1 and 1440")
+		return invalid("FlexibleTimeWindow is OFF without a window, or FLEXIBLE with MaximumWindowInMinutes")
 	}
 }
 
 func (t *target) check(call *awsapi.Call) error {
 	switch {
-	case t == nil:
-		return invalid("Target is required")
 	case !stateMachine.MatchString(t.ARN):
 		return awsapi.NotImplementedParameter(call, "Target.Arn "+t.ARN)
-	case !roleForm.MatchString(t.RoleARN):
-		return invalid("Value '%s' at 'target.roleArn' failed to satisfy constraint", t.RoleARN)
 	case t.Input == "" || strings.Contains(t.Input, "<aws.scheduler."):
 		// AWS sends a notification in the place of a missing input, and fills in such attributes.
 		return awsapi.NotImplementedParameter(call, "Target.Input "+t.Input)
 	case !json.Valid([]byte(t.Input)):
 		return invalid("Invalid Input for target: it must be well-formed JSON for a state machine.")
-	}
-	if p := t.RetryPolicy; p != nil {
-		if n := p.MaximumEventAgeInSeconds; n != nil && (*n < 60 || *n > 86400) {
-			return invalid("MaximumEventAgeInSeconds must be between 60 and 86400")
-		}
-		if n := p.MaximumRetryAttempts; n != nil && (*n < 0 || *n > 185) {
-			return invalid("MaximumRetryAttempts must be between 0 and 185")
-		}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/scheduler"
 )
 
 // Service is EventBridge Scheduler. Like AWS it delivers at least once: a start whose reply is lost is made again.
@@ -63,34 +64,51 @@ func (s *Service) Route(method, path string) string {
 	}[method+" "+part]
 }
 
-var operations = awsapi.Operations[*Service]{
-	"CreateSchedule":      (*Service).createSchedule,
-	"GetSchedule":         (*Service).getSchedule,
-	"UpdateSchedule":      (*Service).updateSchedule,
-	"CreateScheduleGroup": (*Service).createGroup,
-}
+var inputs = awsapi.InputsOf(sdk.CreateScheduleInput{}, sdk.GetScheduleInput{}, sdk.UpdateScheduleInput{},
+	sdk.CreateScheduleGroupInput{})
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
-	out, err := operations.Handle(s, &s.mu, call)
+	out, err := s.handle(call)
 	if err == nil && call.HTTP.Method != http.MethodGet {
 		s.poke(ctx)
 	}
 	return out, err
 }
 
-var validName = regexp.MustCompile(`^[0-9a-zA-Z-_.]{1,64}$`)
+func (s *Service) handle(call *awsapi.Call) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch call.Operation {
+	case "CreateSchedule":
+		return s.createSchedule(call)
+	case "GetSchedule":
+		return s.getSchedule(call)
+	case "UpdateSchedule":
+		return s.updateSchedule(call)
+	case "CreateScheduleGroup":
+		return s.createGroup(call)
+	default:
+		return nil, awsapi.NotImplemented(call)
+	}
+}
+
+var validName = regexp.MustCompile(`^[0-9a-zA-Z-_.]+$`)
 
 // nameOf is the last part of the request's path.
 func nameOf(call *awsapi.Call) (string, error) {
 	path := call.HTTP.URL.Path
 	name := path[strings.LastIndex(path, "/")+1:]
+	var c awsapi.Constraints
+	c.Required("name", name, 64)
 	if !validName.MatchString(name) {
-		return "", invalid("Value '%s' at 'name' failed to satisfy constraint: Member must satisfy regular "+
-			"expression pattern: ^[0-9a-zA-Z-_.]+$", name)
+		c.Break("'"+name+"'", "name", "Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$")
+	}
+	if refusal := c.Refusal(); refusal != nil {
+		return "", invalid("%s", refusal.Message)
 	}
 	return name, nil
 }

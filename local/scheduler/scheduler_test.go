@@ -43,7 +43,6 @@ type states struct {
 
 func (s *states) SigningName() string       { return "states" }
 func (s *states) Protocol() awsapi.Protocol { return awsapi.JSON10 }
-func (s *states) Operations() []string      { return []string{"StartExecution"} }
 
 func (s *states) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	var r struct {
@@ -232,6 +231,20 @@ func TestCreateScheduleRefuses(t *testing.T) {
 			"ValidationException"},
 		"a flexible mode without a window": {func(in *sdk.CreateScheduleInput) {
 			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible}
+		}, "ValidationException"},
+		"a window without the mode": {func(in *sdk.CreateScheduleInput) {
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff,
+				MaximumWindowInMinutes: aws.Int32(5)}
+		}, "ValidationException"},
+		"a window of more than a day": {func(in *sdk.CreateScheduleInput) {
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible,
+				MaximumWindowInMinutes: aws.Int32(1441)}
+		}, "ValidationException"},
+		"a state that there is not": {func(in *sdk.CreateScheduleInput) { in.State = "PAUSED" }, "ValidationException"},
+		"a role that is none": {func(in *sdk.CreateScheduleInput) { in.Target.RoleArn = aws.String("r") },
+			"ValidationException"},
+		"more retries than there are": {func(in *sdk.CreateScheduleInput) {
+			in.Target.RetryPolicy = &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(186)}
 		}, "ValidationException"},
 		"a target other than a state machine": {func(in *sdk.CreateScheduleInput) {
 			in.Target.Arn = aws.String("arn:aws:sqs:eu-central-1:111122223333:q")

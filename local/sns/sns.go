@@ -15,6 +15,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
 // maxMessage is SNS's limit on a message (API reference, Publish).
@@ -37,10 +38,7 @@ type Service struct {
 	topics map[string]*topic // by ARN
 }
 
-type topic struct {
-	region   string
-	messages []Message
-}
+type topic struct{ messages []Message }
 
 var _ awsapi.Service = (*Service)(nil)
 
@@ -53,17 +51,23 @@ func (s *Service) SigningName() string { return "sns" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
-var operations = awsapi.Operations[*Service]{
-	"CreateTopic": (*Service).createTopic,
-	"Publish":     (*Service).publish,
-}
+var inputs = awsapi.InputsOf(sdk.CreateTopicInput{}, sdk.PublishInput{})
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	return operations.Handle(s, &s.mu, call)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch call.Operation {
+	case "CreateTopic":
+		return s.createTopic(call)
+	case "Publish":
+		return s.publish(call)
+	default:
+		return nil, awsapi.NotImplemented(call)
+	}
 }
 
 // Messages returns what was published to a topic, oldest first; nil if there is no such topic.
@@ -103,7 +107,7 @@ func (s *Service) createTopic(call *awsapi.Call) (any, error) {
 	}
 	arn := call.ARN("sns", name)
 	if s.topics[arn] == nil {
-		s.topics[arn] = &topic{region: call.Region}
+		s.topics[arn] = &topic{}
 	}
 	return struct {
 		TopicArn string `xml:"TopicArn"`
@@ -125,17 +129,17 @@ func (s *Service) publish(call *awsapi.Call) (any, error) {
 	if err := p.Done(); err != nil {
 		return nil, err
 	}
-	t, err := s.topic(call, arn)
-	if err != nil {
-		return nil, err
-	}
 	switch {
+	case hasSubject && !validSubject(subject):
+		return nil, invalidParameter("Subject")
 	case message == "":
 		return nil, invalidParameter("Empty message")
 	case len(message)+len(subject) > maxMessage || !utf8.ValidString(message):
 		return nil, invalidParameter("Message too long")
-	case hasSubject && !validSubject(subject):
-		return nil, invalidParameter("Subject")
+	}
+	t, err := s.topic(call, arn)
+	if err != nil {
+		return nil, err
 	}
 	m := Message{ID: awsapi.NewID(), Subject: subject, Message: message, Attributes: attributes, Time: s.clock.Now()}
 	t.messages = append(t.messages, m)
@@ -153,13 +157,21 @@ func validSubject(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-// topic finds a topic of the call's Region. s.mu is held.
+// topic finds a topic of the call's Region; the texts are answers of the service. s.mu is held.
 func (s *Service) topic(call *awsapi.Call, arn string) (*topic, error) {
-	if arn == "" {
+	parts := strings.Split(arn, ":")
+	switch {
+	case arn == "":
 		return nil, invalidParameter("TopicArn or TargetArn Reason: no value for required parameter")
+	case len(parts) < 6:
+		return nil, invalidParameter(fmt.Sprintf("TopicArn Reason: An ARN must have at least 6 elements, not %d",
+			len(parts)))
+	case len(parts) > 6 || parts[0] != "arn" || parts[2] != "sns" || parts[3] != call.Region || parts[4] == "" ||
+		!validTopic.MatchString(parts[5]):
+		return nil, invalidParameter("TopicArn")
 	}
 	t := s.topics[arn]
-	if t == nil || t.region != call.Region {
+	if t == nil {
 		return nil, &awsapi.Error{Status: http.StatusNotFound, Code: "NotFound", Message: "Topic does not exist"}
 	}
 	return t, nil

@@ -84,6 +84,39 @@ func TestTopicThatDoesNotExistIsNotFound(t *testing.T) {
 	}
 }
 
+func TestAnARNThatIsNoTopicsIsAnInvalidParameter(t *testing.T) {
+	t.Parallel()
+	_, client := withTopic(t)
+	for arn, want := range map[string]string{
+		"":                                "TopicArn or TargetArn Reason: no value for required parameter",
+		"alerts":                          "TopicArn Reason: An ARN must have at least 6 elements, not 1",
+		" ":                               "TopicArn Reason: An ARN must have at least 6 elements, not 1",
+		"arn:aws:sns:eu-central-1:alerts": "TopicArn Reason: An ARN must have at least 6 elements, not 5",
+		topicARN + ":1":                   "TopicArn",
+		"x" + topicARN:                    "TopicArn",
+		strings.Replace(topicARN, ":sns:", ":sqs:", 1):            "TopicArn",
+		strings.Replace(topicARN, "eu-central-1", "eu-west-1", 1): "TopicArn",
+		strings.Replace(topicARN, "111122223333", "", 1):          "TopicArn",
+		strings.Replace(topicARN, "alerts", "not a name", 1):      "TopicArn",
+	} {
+		_, err := client.Publish(context.Background(), &sdk.PublishInput{TopicArn: &arn, Message: aws.String("x")})
+		wantCode(t, err, "InvalidParameter")
+		var invalid *types.InvalidParameterException
+		if !errors.As(err, &invalid) || invalid.ErrorMessage() != "Invalid parameter: "+want {
+			t.Errorf("%q: %v, want %s", arn, err, want)
+		}
+	}
+}
+
+// What a message has wrong is told before the topic is looked up.
+func TestAMessageIsCheckedBeforeItsTopic(t *testing.T) {
+	t.Parallel()
+	_, client := newStack(t)
+	_, err := client.Publish(context.Background(), &sdk.PublishInput{TopicArn: aws.String(topicARN),
+		Message: aws.String("")})
+	wantCode(t, err, "InvalidParameter")
+}
+
 func TestPublishRefuses(t *testing.T) {
 	t.Parallel()
 	service, client := withTopic(t)

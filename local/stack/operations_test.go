@@ -73,7 +73,7 @@ func TestTheStackAnswersOnlyWhatIsAsked(t *testing.T) {
 	}
 	for operation, who := range asked {
 		service, _, _ := strings.Cut(operation, " ")
-		production := slices.Contains(who, "product") || slices.Contains(who, "state machine")
+		production := slices.Contains(who, "product") || slices.Contains(who, "rotator") || slices.Contains(who, "state machine")
 		if production && clients(aws.Config{})[service] != nil {
 			t.Errorf("%s is not answered, and is asked by %v", operation, who)
 		}
@@ -146,6 +146,8 @@ func asker(path string) string {
 		return "tests of whole rotations"
 	case top == "local" && slices.Contains([]string{"demo", "scenario", "delivery"}, folder) && !test:
 		return "demo"
+	case top == "cmd" && !test:
+		return "rotator"
 	case top != "functions" && top != "shared" || regexp.MustCompile(`/(\w+test|recorded)/`).MatchString(path):
 		return ""
 	case test || strings.Contains(path, "/internal/fakes/"):

@@ -335,9 +335,10 @@ func TestARequestIsCheckedInTheServicesOrder(t *testing.T) {
 	const missing = "arn:aws:states:eu-central-1:111122223333:stateMachine:missing"
 	execution := strings.Replace(machine, ":stateMachine:", ":execution:", 1)
 	long, large := strings.Repeat("a", 81), `"`+strings.Repeat("a", 256<<10)+`"`
-	tooLong := "Value '" + long + "' at 'name' failed to satisfy constraint: Member must have length less than or equal to 80"
-	tooLarge := "Value at 'input' failed to satisfy constraint: Member must have size less than or equal to 262144 bytes in " +
-		"UTF-8 encoding"
+	tooLong := "Value '" + long + "' at 'name' failed to satisfy constraint: Member must have length less than or " +
+		"equal to 80"
+	tooLarge := "Value at 'input' failed to satisfy constraint: Member must have size less than or equal to " +
+		"262144 bytes in UTF-8 encoding"
 	for request, want := range map[string]string{
 		`StartExecution {"stateMachineArn":"not-an-arn","name":"n"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: not-an-arn'",
 		`StartExecution {"stateMachineArn":"` + machine + `","name":"` + long + `"}`: "ValidationException: " +
@@ -351,7 +352,8 @@ func TestARequestIsCheckedInTheServicesOrder(t *testing.T) {
 		`StartExecution {"name":"n"}`: "ValidationException: 1 validation error detected: Value null at 'stateMachineArn' " +
 			"failed to satisfy constraint: Member must not be null",
 		`StartExecution {"stateMachineArn":"` + machine + `","name":""}`: "ValidationException: 1 validation error " +
-			"detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or equal to 1",
+			"detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or " +
+			"equal to 1",
 		`StartExecution {"stateMachineArn":"` + missing + `","name":"a b","input":"{"}`: "StateMachineDoesNotExist: " +
 			"State Machine Does Not Exist: '" + missing + "'",
 		`StartExecution {"stateMachineArn":"` + machine + `","name":"a b","input":"{"}`: "InvalidName: Invalid Name: 'a b'",
@@ -369,7 +371,8 @@ func TestARequestIsCheckedInTheServicesOrder(t *testing.T) {
 		`DescribeStateMachine {"stateMachineArn":"m"}`:                        "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
 		`UpdateStateMachine {"stateMachineArn":"m","roleArn":"` + role + `"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
 		`GetExecutionHistory {"executionArn":"m","maxResults":1001}`: "ValidationException: 1 validation error detected: " +
-			"Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000",
+			"Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal " +
+			"to 1000",
 		`RedriveExecution {"executionArn":"m","clientToken":""}`: "ValidationException: 1 validation error detected: Value '' " +
 			"at 'clientToken'",
 		`CreateStateMachine {"name":"a b","definition":"{","roleArn":"` + role + `"}`: "InvalidName: Invalid Name: 'a b'",

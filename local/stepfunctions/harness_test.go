@@ -161,7 +161,7 @@ func (w *world) raw(operation, body string) string {
 	if err != nil {
 		w.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	var e struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"`

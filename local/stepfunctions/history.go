@@ -59,6 +59,7 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 func (s *Service) history(_ context.Context, call *awsapi.Call) (any, error) {
 	var in struct {
 		ExecutionARN string `json:"executionArn"`
+		ReverseOrder bool   `json:"reverseOrder"`
 		paging
 	}
 	if err := call.Decode(&in); err != nil {
@@ -76,6 +77,11 @@ func (s *Service) history(_ context.Context, call *awsapi.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	part, next, err := page(in.paging, e.run.Events())
+	events := e.run.Events()
+	if in.ReverseOrder {
+		events = slices.Clone(events)
+		slices.Reverse(events)
+	}
+	part, next, err := page(in.paging, events)
 	return answer("events", part, next), err
 }

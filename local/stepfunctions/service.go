@@ -19,6 +19,7 @@ import (
 	"alboidc.internal/local/stepfunctions/integrations"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sfn"
 )
 
 // Event is an entry of an execution's history.
@@ -108,8 +109,13 @@ var operations = map[string]func(*Service, context.Context, *awsapi.Call) (any, 
 	"GetExecutionHistory":     (*Service).history,
 }
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+var inputs = awsapi.InputsOf(sdk.CreateStateMachineInput{}, sdk.UpdateStateMachineInput{},
+	sdk.DescribeStateMachineInput{}, sdk.CreateStateMachineAliasInput{}, sdk.StartExecutionInput{},
+	sdk.DescribeExecutionInput{}, sdk.ListExecutionsInput{}, sdk.StopExecutionInput{},
+	sdk.RedriveExecutionInput{}, sdk.GetExecutionHistoryInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {

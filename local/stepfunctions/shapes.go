@@ -71,7 +71,7 @@ type paging struct {
 }
 
 func (p paging) check(c *awsapi.Constraints) {
-	c.Range("maxResults", p.MaxResults, 1000)
+	c.Range("maxResults", p.MaxResults, 0, 1000)
 	c.Length("nextToken", p.NextToken, longestPageToken)
 }
 

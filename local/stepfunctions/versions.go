@@ -130,14 +130,15 @@ func checkAlias(name string, routes []route) error {
 	var arns, weights []string
 	whole, sum, seen := true, 0, map[string]bool{}
 	for i, r := range routes {
-		c.Range(fmt.Sprintf("routingConfiguration.%d.member.weight", i+1), r.Weight, 100)
+		c.Range(fmt.Sprintf("routingConfiguration.%d.member.weight", i+1), r.Weight, 0, 100)
 		arns, weights = append(arns, r.VersionARN), append(weights, strconv.Itoa(r.Weight))
 		whole, sum, seen[r.VersionARN] = whole && versionARN.MatchString(r.VersionARN), sum+r.Weight, true
 	}
 	if err := c.Err(); err != nil {
 		return err
 	}
-	problem, received := "", arns
+	var problem string
+	received := arns
 	switch {
 	case !whole:
 		problem = "Routing configuration must contain state machine version ARNs"

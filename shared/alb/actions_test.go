@@ -51,12 +51,35 @@ func TestTheListToSendIsTheListReadWithTheSecret(t *testing.T) {
 		"new"), nil
 	theirs.AuthenticateOidcConfig.UseExistingClientSecret = aws.Bool(true)
 	want := []types.Action{ours, groups("", "g"), groups("", "g", "h"), theirs, onlyARN}
-	if !reflect.DeepEqual(got, want) {
-		t.Fatalf("actions differ at %q", difference("", reflect.ValueOf(want), reflect.ValueOf(got)))
-	}
+	mustBe(t, got, want)
 	if !reflect.DeepEqual(read, []types.Action{oidc("i", "orders-old"), groups("g", "g"), groups("", "g",
 		"h"), oidc("i", "shop"), onlyARN}) {
 		t.Fatal("the list that was read was changed")
+	}
+}
+
+// mustBe says what is lost where a list of actions is another than it must be.
+func mustBe(t *testing.T, got, want []types.Action) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("there are %d actions, must be %d: the rule loses, or gets, what is not ours", len(got), len(want))
+	}
+	for i, w := range want {
+		g, oidc := got[i], w.AuthenticateOidcConfig
+		switch has := g.AuthenticateOidcConfig; {
+		case reflect.DeepEqual(g, w):
+		case has != nil && oidc != nil && aws.ToString(has.ClientSecret) != aws.ToString(oidc.ClientSecret):
+			t.Errorf("action %d has another secret: logins go on with the old one, or another client's fail", i)
+		case has != nil && oidc != nil && !reflect.DeepEqual(has.UseExistingClientSecret, oidc.UseExistingClientSecret):
+			t.Errorf("action %d: UseExistingClientSecret is %v, must be %v: the new secret is not taken, or another "+
+				"client's is dropped", i, aws.ToBool(has.UseExistingClientSecret),
+				aws.ToBool(oidc.UseExistingClientSecret))
+		case !reflect.DeepEqual(g.TargetGroupArn, w.TargetGroupArn):
+			t.Errorf("action %d names its target group twice, or not: AWS refuses it, or nobody is forwarded", i)
+		default:
+			t.Errorf("action %d%s is another: a write of the secret changes what is not ours", i,
+				difference("", reflect.ValueOf(w), reflect.ValueOf(g)))
+		}
 	}
 }
 
@@ -64,9 +87,7 @@ func TestTheListToReadBackHasOnlyTheClientIDChanged(t *testing.T) {
 	t.Parallel()
 	read := []types.Action{oidc("i", "orders-old"), groups("g", "g"), oidc("i", "shop")}
 	got := withClientID(read, toOrders())
-	if want := []types.Action{oidc("i", "orders"), groups("g", "g"), oidc("i", "shop")}; !reflect.DeepEqual(got, want) {
-		t.Fatalf("actions differ at %q", difference("", reflect.ValueOf(want), reflect.ValueOf(got)))
-	}
+	mustBe(t, got, []types.Action{oidc("i", "orders"), groups("g", "g"), oidc("i", "shop")})
 	if *read[0].AuthenticateOidcConfig.ClientId != "orders-old" {
 		t.Fatal("the list that was read was changed")
 	}

@@ -51,9 +51,9 @@ type Request struct {
 }
 
 // Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (429, 423, 425, 409
-// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, a web page, or one that is not understood:
-// the request may have taken effect) and IdPRejected (any other status); those with a status have a *StatusError in their
-// chain.
+// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, a web page, or an answer that is not
+// understood: the request may have taken effect) and IdPRejected (any other status); those with a status have a
+// *StatusError in their chain.
 //
 // A GET that is throttled or unavailable is tried up to three times. Nothing else is ever repeated: whoever made the
 // request must first look at what it did.

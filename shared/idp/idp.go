@@ -138,12 +138,26 @@ type ProbeSpec struct {
 	// Resource is sent instead of Scope to a token endpoint of version 1, one without "/v2.0/" in its path; "" never
 	// (Entra ID).
 	Resource string
-	// Accepted and Rejected list the "error" codes of RFC 6749, section 5.2, by which the provider says that it knows
-	// the secret, or does not. Any other answer is inconclusive. A 2xx answer is accepted.
+	// Accepted and Rejected list the answers by which the provider says that it knows the secret, or does not: "error"
+	// codes of RFC 6749, section 5.2, or Microsoft's numbers ("AADSTS7000215"). A code is in Rejected only if the
+	// provider refuses nothing else by it, or if Other tells the rest apart. A 2xx answer with a token is accepted; any
+	// other answer is inconclusive.
 	Accepted, Rejected []string
+	// Other are answers about something else than the secret, whatever their code.
+	Other []OtherAnswer
 	// InARow and IntervalSeconds are how often in a row, and with what pause, a new secret must be accepted where the
 	// configuration does not say; 0 is the usual. Token servers that learn of a secret one by one need more.
 	InARow, IntervalSeconds int
+}
+
+// OtherAnswer is an answer of a token endpoint that is not about the secret.
+type OtherAnswer struct {
+	// Code is its error code or number, as in ProbeSpec.Rejected, or "errorCode CODE" for one in a vendor's own form.
+	Code string
+	// Text is a part of its description, by which it differs from others with that code; "" is any.
+	Text string
+	// Means says to people what it is about, and what to do.
+	Means string
 }
 
 // CreateRequest asks for a new secret.

@@ -164,37 +164,46 @@ func ownerName(owner string) string {
 
 // load reads the item; since is its ownerSince.
 func (t *Table) load(ctx context.Context, client string) (j *Journal, since string, err error) {
+	item, err := t.item(ctx, client)
+	if err != nil {
+		return nil, "", err
+	}
+	return parse(client, item)
+}
+
+// item reads the client's item; the read is strongly consistent.
+func (t *Table) item(ctx context.Context, client string) (map[string]types.AttributeValue, error) {
 	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, ConsistentRead: aws.Bool(true),
 		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}}})
 	if err != nil {
-		return nil, "", awserr.Wrap(err, "reading the journal")
+		return nil, awserr.Wrap(err, "reading the journal")
 	}
-	j = &Journal{Client: client, Secrets: map[string]Entry{}}
-	if v, ok := out.Item["owner"].(*types.AttributeValueMemberS); ok {
-		j.Owner = v.Value
-	}
-	if v, ok := out.Item["ownerSince"].(*types.AttributeValueMemberS); ok {
-		since = v.Value
-	}
-	if j.Config, err = reference(out.Item["config"], j.Owner); err != nil {
+	return out.Item, nil
+}
+
+// parse reads a client's item; since is its ownerSince.
+func parse(client string, item map[string]types.AttributeValue) (j *Journal, since string, err error) {
+	j = &Journal{Client: client, Secrets: map[string]Entry{}, Owner: stringOf(item["owner"])}
+	since = stringOf(item["ownerSince"])
+	if j.Config, err = reference(item["config"], j.Owner); err != nil {
 		return nil, "", failure.New(failure.Precondition, "the journal of client %s does not say which configuration "+
 			"its lock's owner works by: stop that execution and start again", client)
 	}
-	if err := j.readWaits(out.Item); err != nil {
+	if err := j.readWaits(item); err != nil {
 		return nil, "", failure.New(failure.Precondition,
 			"the journal of client %s has a %v that is not a number; remove it from the item", client, err)
 	}
-	if j.Proven, err = readProof(out.Item[proven]); err != nil {
+	if j.Proven, err = readProof(item[proven]); err != nil {
 		return nil, "", failure.New(failure.Precondition,
 			"the journal of client %s has a %s that cannot be read; remove it from the item", client, proven)
 	}
-	if v, ok := out.Item["rev"].(*types.AttributeValueMemberN); ok {
+	if v, ok := item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
 			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number",
 				client)
 		}
 	}
-	if v, ok := out.Item["state"]; ok {
+	if v, ok := item["state"]; ok {
 		// an item that somebody damaged must not look like a client that was never rotated
 		doc, ok := v.(*types.AttributeValueMemberS)
 		if !ok || json.Unmarshal([]byte(doc.Value), j) != nil {
@@ -206,6 +215,14 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 		}
 	}
 	return j, since, nil
+}
+
+// stringOf is a string attribute, or "".
+func stringOf(v types.AttributeValue) string {
+	if s, ok := v.(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
 }
 
 // reference reads the attribute config. What was written for another owner than the present one counts for nothing.

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/secret"
 )
@@ -50,14 +52,31 @@ type Credential struct {
 	HTTP *http.Client
 	// Rand is the source of invented codes and wrong secrets.
 	Rand io.Reader
+	// Now and Sleep are the clock, for waits that the endpoint asks for; nil is the machine's.
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Classify asks once. The error code decides, and the Spec says how; the HTTP status is only shown. A 2xx answer must
-// hold an access token (RFC 6749, section 5.1) to count as accepted, so that the page of some proxy does not. It says
-// nothing for an endpoint that gives a wrong secret the same answer: see Calibrate.
+// Classify asks once. What the endpoint's own code answers decides, and the Spec says how. It says nothing for an
+// endpoint that gives a wrong secret the same answer: see Calibrate. Where the endpoint asks to wait, and the wait is
+// short, it is asked again after that; a longer one is left to the caller, in the failure.
 //
-// Failures: Throttled (429), Unavailable (5xx, no answer), Precondition (address or certificate), InvalidInput.
+// Failures: Throttled (too many requests), Unavailable (no answer, or none of the token endpoint's), Precondition
+// (address or certificate), InvalidInput.
 func (c Credential) Classify(ctx context.Context, e Endpoint, value secret.Value) (Verdict, error) {
+	if c.Now == nil || c.Sleep == nil {
+		c.Now, c.Sleep = time.Now, httpclient.Sleep
+	}
+	for try := 1; ; try++ {
+		v, err := c.ask(ctx, e, value)
+		wait := toldWait(err)
+		if wait == 0 || !httpclient.Fits(ctx, wait, try) || c.Sleep(ctx, wait) != nil {
+			return v, err
+		}
+	}
+}
+
+func (c Credential) ask(ctx context.Context, e Endpoint, value secret.Value) (Verdict, error) {
 	req, err := c.request(ctx, e, value)
 	if err != nil {
 		return Verdict{}, err
@@ -70,32 +89,30 @@ func (c Credential) Classify(ctx context.Context, e Endpoint, value secret.Value
 		return Verdict{}, noAnswer("token endpoint "+host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode == http.StatusTooManyRequests {
-		return Verdict{}, notNow("token endpoint "+host, resp.StatusCode)
+	body, broken := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	a, err := readAnswer(host, resp.StatusCode, resp.Header, body, c.Now())
+	switch {
+	case broken != nil && toldWait(err) == 0:
+		return Verdict{}, noAnswer("token endpoint "+host, broken)
+	case err != nil:
+		return Verdict{}, err
 	}
-	if resp.StatusCode >= 500 {
-		return Verdict{}, failure.New(failure.Unavailable, "token endpoint %s answered HTTP %d", host, resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
-	if err != nil {
-		return Verdict{}, noAnswer("token endpoint "+host, err)
-	}
-	return judge(e.Spec, resp.StatusCode, body), nil
+	return judge(e.Spec, a), nil
 }
 
 // Calibrate asks once with a deliberately wrong secret of the same shape as like, and returns nil if it is rejected:
 // then, and only then, does an accepted secret mean something (Entra ID refuses an invented code before it looks at the
-// secret). If it is accepted, that is a Precondition; an answer that says nothing about it, such as the page of a
-// firewall or of a server under maintenance, is Unavailable: asking again may help. One calibration serves many
-// Classify calls: repeated wrong secrets look like an attack. Other failures are those of Classify.
+// secret). If it is accepted, that is a Precondition; an answer that says nothing about it is Unavailable: asking again
+// may help. One calibration serves many Classify calls: repeated wrong secrets look like an attack. Other failures are
+// those of Classify.
 func (c Credential) Calibrate(ctx context.Context, e Endpoint, like secret.Value) error {
 	v, err := c.control(ctx, e, like)
 	switch {
 	case err != nil:
 		return err
 	case v.Outcome == Inconclusive:
-		return failure.New(failure.Unavailable, "whether the token endpoint rejects a wrong secret cannot be told: %s",
-			v.Reason)
+		return failure.New(failure.Unavailable,
+			"whether the token endpoint rejects a deliberately wrong secret cannot be told: %s", v.Reason)
 	case v.Outcome == Accepted:
 		return failure.New(failure.Precondition, "%s", provesNothing(e, v))
 	}
@@ -109,7 +126,9 @@ func (c Credential) Differential(ctx context.Context, e Endpoint, value secret.V
 	switch {
 	case err != nil:
 		return Verdict{}, err
-	case v.Outcome != Rejected:
+	case v.Outcome == Inconclusive:
+		return Verdict{Outcome: Inconclusive, Reason: "a deliberately wrong secret meets " + v.Reason}, nil
+	case v.Outcome == Accepted:
 		return Verdict{Outcome: Inconclusive, Reason: provesNothing(e, v)}, nil
 	}
 	return c.Classify(ctx, e, value)

@@ -3,15 +3,18 @@ package probe_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/secret"
@@ -166,26 +169,66 @@ func TestOneCalibrationServesManyClassifications(t *testing.T) {
 	}
 }
 
-func TestAControlThatMeetsNoVerdictIsAskedForAgain(t *testing.T) {
+// What the endpoint asks to wait is waited within the call if it is short, and left to the caller otherwise.
+func TestAToldWaitIsKept(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]func(asked) (int, string){
-		"a firewall":        byTheSecret(403, "<html>Request blocked</html>", 403, "<html>Request blocked</html>"),
-		"a timeout":         byTheSecret(408, "", 408, ""),
-		"an overloaded one": byTheSecret(400, fail("temporarily_unavailable"), 400, fail("temporarily_unavailable")),
-		"a maintenance page": byTheSecret(200, "<html>We'll be back soon</html>", 200,
-			"<html>We'll be back soon</html>"),
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	reset := fmt.Sprint(now.Add(7 * time.Second).Unix())
+	for name, c := range map[string]struct {
+		status        int
+		body          string
+		header, value string
+		refusals      int // in a row
+		within        time.Duration
+		waits         []time.Duration
+		left          time.Duration // in the failure; 0 is success
+	}{
+		"seconds": {429, "", "Retry-After", "3", 1, 0, []time.Duration{3 * time.Second}, 0},
+		"a date": {503, "", "Retry-After", now.Add(4 * time.Second).Format(http.TimeFormat), 1, 0,
+			[]time.Duration{4 * time.Second}, 0},
+		"whatever the status": {400, fail("temporarily_unavailable"), "Retry-After", "2", 1, 0,
+			[]time.Duration{2 * time.Second}, 0},
+		"a firewall's page":     {403, "<html>", "Retry-After", "1", 1, 0, []time.Duration{time.Second}, 0},
+		"the reset of a limit":  {429, "", "X-Rate-Limit-Reset", reset, 1, 0, []time.Duration{8 * time.Second}, 0},
+		"a reset without limit": {503, "", "X-Rate-Limit-Reset", reset, 1, 0, nil, -1},
+		"no wait":               {429, "", "X-Other", "1", 1, 0, nil, -1},
+		"a wait that is long":   {429, "", "Retry-After", "30", 1, 0, nil, 30 * time.Second},
+		"a year":                {429, "", "Retry-After", "31536000", 1, 0, nil, 5 * time.Minute},
+		"a call that ends":      {429, "", "Retry-After", "5", 1, 6 * time.Second, nil, 5 * time.Second},
+		"again and again": {429, "", "Retry-After", "3", 9, 0, []time.Duration{3 * time.Second, 3 * time.Second},
+			3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cred, e, _ := endpoint(t, codeProbe, answer)
-			if err := cred.Calibrate(context.Background(), e, secret.New(right)); !failure.Is(err,
-				failure.Unavailable) {
-				t.Errorf("the control ends with %v", err)
+			asked, waits := 0, []time.Duration(nil)
+			s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", now.Format(http.TimeFormat))
+				w.Header().Set(c.header, c.value)
+				if asked++; asked <= c.refusals {
+					w.WriteHeader(c.status)
+					_, _ = io.WriteString(w, c.body)
+					return
+				}
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, fail("invalid_grant"))
+			}))
+			o := options(t)
+			o.Now = func() time.Time { return now.Add(time.Hour) } // the other side's clock counts
+			o.Sleep = func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil }
+			ctx := t.Context()
+			if c.within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, c.within)
+				defer cancel()
 			}
-			v, err := cred.Differential(context.Background(), e, secret.New(right))
-			if err != nil || v.Outcome != probe.Inconclusive || !strings.Contains(v.Reason, "was not rejected (HTTP") {
-				t.Errorf("the verdict is %+v (%v)", v, err)
+			v, err := probe.New(o).Credential().Classify(ctx, probe.Endpoint{TokenEndpoint: at(s, "idp", "/token"),
+				ClientID: clientID, AuthMethod: "client_secret_post", Spec: codeProbe}, secret.New(right))
+			told, _ := httpclient.Status(err)
+			if !slices.Equal(waits, c.waits) || (c.left == 0) != (v.Outcome == probe.Accepted) ||
+				c.left > 0 && (told == nil || told.Wait != c.left) {
+				t.Errorf("waited %v, want %v; then %+v (%v)", waits, c.waits, v, err)
 			}
+			noCanary(t, err)
 		})
 	}
 }
@@ -288,7 +331,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	v, err := cred.Classify(context.Background(), probe.Endpoint{TokenEndpoint: at(s, "idp",
 		"/token"), ClientID: clientID,
 		AuthMethod: "client_secret_post", Spec: codeProbe}, secret.New(right))
-	if err != nil || v.Outcome != probe.Inconclusive || len(thief.asked) != 0 {
+	if !failure.Is(err, failure.Unavailable) || len(thief.asked) != 0 {
 		t.Errorf("%+v (%v); the other host saw %d requests", v, err, len(thief.asked))
 	}
 	noCanary(t, v, err)
@@ -390,7 +433,7 @@ func TestAnEndlessAnswerIsCutOff(t *testing.T) {
 		return 400, `{"error":"invalid_grant","pad":"` + string(bytes.Repeat([]byte("x"), 3<<20)) + `"}`
 	})
 	v, err := cred.Classify(context.Background(), e, secret.New(right))
-	if err != nil || v.Outcome != probe.Inconclusive {
+	if !failure.Is(err, failure.Unavailable) {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

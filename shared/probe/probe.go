@@ -20,6 +20,7 @@ import (
 
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -42,6 +43,8 @@ type Options struct {
 	Rand io.Reader
 	// Now is the present time; nil is time.Now.
 	Now func() time.Time
+	// Sleep waits as long as a token endpoint asks to; nil is httpclient.Sleep.
+	Sleep func(ctx context.Context, d time.Duration) error
 	// RequestTimeout limits one HTTP request, redirects apart; 0 is 10 seconds.
 	RequestTimeout time.Duration
 	// Timeout limits the whole check of one address; 0 is 60 seconds.
@@ -66,6 +69,9 @@ func New(o Options) *Prober {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Sleep == nil {
+		o.Sleep = httpclient.Sleep
 	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = 10 * time.Second
@@ -92,7 +98,7 @@ func (c Client) names() []config.Alias {
 
 // Credential returns the probe of secrets at the token endpoint, with this Prober's address checks and time limits.
 func (p *Prober) Credential() Credential {
-	return Credential{HTTP: p.client(pin{}, nil), Rand: p.o.Rand}
+	return Credential{HTTP: p.client(pin{}, nil), Rand: p.o.Rand, Now: p.o.Now, Sleep: p.o.Sleep}
 }
 
 // eachNode runs test once for every address behind rawURL, one after another, and returns one piece of evidence for

@@ -2,47 +2,15 @@ package probe
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"time"
 
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/secret"
 )
-
-// codePattern is what an error code may look like to be shown: RFC 6749's own and the vendors' do, and a generated
-// secret that a server echoes does not.
-var codePattern = regexp.MustCompile(`^[a-z_]{1,40}$`)
-
-// judge reads a token endpoint's answer (RFC 6749, sections 5.1 and 5.2). error_description is not even decoded: it is
-// somebody else's text and may quote the request.
-func judge(spec idp.ProbeSpec, status int, body []byte) Verdict {
-	var answer struct {
-		Error       string `json:"error"`
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return Verdict{Inconclusive, fmt.Sprintf("HTTP %d with a body that is not a token endpoint's JSON", status)}
-	}
-	switch code := answer.Error; {
-	case code != "" && slices.Contains(spec.Accepted, code):
-		return Verdict{Accepted, fmt.Sprintf("HTTP %d %s", status, code)}
-	case code != "" && slices.Contains(spec.Rejected, code):
-		return Verdict{Rejected, fmt.Sprintf("HTTP %d %s", status, code)}
-	case codePattern.MatchString(code):
-		return Verdict{Inconclusive, fmt.Sprintf("HTTP %d %s, which says nothing about the secret", status, code)}
-	case code != "":
-		return Verdict{Inconclusive, fmt.Sprintf("HTTP %d with an unknown error code", status)}
-	case status/100 == 2 && answer.AccessToken != "":
-		return Verdict{Accepted, fmt.Sprintf("HTTP %d with an access token", status)}
-	default:
-		return Verdict{Inconclusive, fmt.Sprintf("HTTP %d with neither an error code nor an access token", status)}
-	}
-}
 
 // wrongLike makes a secret that is certainly not v, of the same length and kinds of characters: a provider that checks
 // the form of a secret first must not be able to tell it from a real one by that.
@@ -98,7 +66,8 @@ func without(class string, c byte) []byte {
 
 // Consecutive runs check until it has said Accepted n times in a row, sleeping interval between two tries: a provider's
 // servers learn of a new secret one after the other. Any other verdict starts the count anew; a transient failure of
-// the check itself neither counts nor resets; any other failure is returned at once. When ctx ends first the result is
+// the check itself neither counts nor resets, and a wait that it was told is kept; any other failure is returned at
+// once. When ctx ends first the result is
 // NotYetActive if the secret was refused last, Unavailable if the last answer said nothing about it, or the transient
 // failure if that was the last thing seen.
 func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(context.Context, time.Duration) error,
@@ -110,6 +79,7 @@ func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(
 	last := error(failure.New(failure.NotYetActive, "the secret was not tested: no time was left"))
 	for ctx.Err() == nil {
 		v, err := check(ctx)
+		pause := max(interval, toldWait(err))
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return last // cut off by the deadline: what was seen before says more
@@ -129,9 +99,17 @@ func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(
 			row = 0
 			last = failure.New(failure.Unavailable, "whether the secret is accepted cannot be told: %s", v.Reason)
 		}
-		if err := sleep(ctx, interval); err != nil {
+		if err := sleep(ctx, pause); err != nil {
 			return last
 		}
 	}
 	return last
+}
+
+// toldWait is how long the token endpoint asked to wait; 0 if it did not.
+func toldWait(err error) time.Duration {
+	if s, ok := httpclient.Status(err); ok {
+		return s.Wait
+	}
+	return 0
 }

@@ -6,12 +6,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/secret"
 )
 
@@ -56,47 +57,6 @@ func TestAWrongSecretNeedsARightOneAndRandomness(t *testing.T) {
 	}
 	if _, err := wrongLike(secret.New("abc"), strings.NewReader("x")); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("no randomness: %v", err)
-	}
-}
-
-func TestJudgeGoesByTheErrorCodeNotByTheStatus(t *testing.T) {
-	t.Parallel()
-	spec := idp.ProbeSpec{Accepted: []string{"invalid_grant"}, Rejected: []string{"invalid_client"}}
-	for _, c := range []struct {
-		name   string
-		status int
-		body   string
-		want   Outcome
-		reason string
-	}{
-		{"invalid_grant with 400", 400, `{"error":"invalid_grant"}`, Accepted, "HTTP 400 invalid_grant"},
-		{"invalid_grant with 403, as Auth0 sends it", 403, `{"error":"invalid_grant"}`, Accepted,
-			"HTTP 403 invalid_grant"},
-		{"invalid_client with 400, as Cognito sends it", 400, `{"error":"invalid_client"}`, Rejected,
-			"HTTP 400 invalid_client"},
-		{"an error code beats a 200", 200, `{"error":"invalid_client","access_token":"t"}`, Rejected,
-			"HTTP 200 invalid_client"},
-		{"a token", 200, `{"access_token":"t"}`, Accepted, "HTTP 200 with an access token"},
-		{"a 200 without a token", 200, `{}`, Inconclusive, "HTTP 200 with neither an error code nor an access token"},
-		{"a 200 page of some proxy", 200, `<html>welcome</html>`, Inconclusive,
-			"HTTP 200 with a body that is not a token endpoint's JSON"},
-		{"a token with a 400", 400, `{"access_token":"t"}`, Inconclusive,
-			"HTTP 400 with neither an error code nor an access token"},
-		{"a redirect", 302, ``, Inconclusive, "HTTP 302 with a body that is not a token endpoint's JSON"},
-		{"another code of RFC 6749", 400, `{"error":"unsupported_grant_type"}`, Inconclusive,
-			"HTTP 400 unsupported_grant_type, which says nothing about the secret"},
-		{"a code that may be an echo", 400, `{"error":"aB3dE6gH9"}`, Inconclusive,
-			"HTTP 400 with an unknown error code"},
-		{"an empty code", 401, `{"error":""}`, Inconclusive, "HTTP 401 with neither an error code nor an access token"},
-		{"a code that is no string", 400, `{"error":{"code":7}}`, Inconclusive,
-			"HTTP 400 with a body that is not a token endpoint's JSON"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if got := judge(spec, c.status, []byte(c.body)); got != (Verdict{c.want, c.reason}) {
-				t.Errorf("got %+v", got)
-			}
-		})
 	}
 }
 
@@ -166,6 +126,18 @@ func TestConsecutive(t *testing.T) {
 				t.Errorf("error %v, want %s with %q", err, c.kind, c.reason)
 			}
 		})
+	}
+}
+
+func TestConsecutiveWaitsAsLongAsItIsTold(t *testing.T) {
+	t.Parallel()
+	told := failure.Wrap(failure.Throttled, &httpclient.StatusError{Status: 429, Wait: time.Minute}, "too many")
+	check, _ := answers(told, Accepted)
+	var slept []time.Duration
+	sleep := func(_ context.Context, d time.Duration) error { slept = append(slept, d); return nil }
+	err := Consecutive(context.Background(), 2, time.Second, sleep, check)
+	if err != nil || !slices.Equal(slept, []time.Duration{time.Minute, time.Second}) {
+		t.Errorf("slept %v (%v)", slept, err)
 	}
 }
 

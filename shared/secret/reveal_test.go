@@ -31,6 +31,7 @@ var revealers = []string{
 	"shared/probe/verdict.go",                       // makes a wrong secret of the same shape
 	"shared/secret/secret.go",                       // the type itself
 	"shared/versions/member.go",                     // reads and writes one member of a stored JSON object
+	"shared/versions/oddities.go",                   // says what is odd about the form of one
 	"shared/versions/text.go",                       // reads and compares stored texts
 	"shared/versions/versions.go",                   // body: PutSecretValue
 }

@@ -31,8 +31,8 @@ func member(object secret.Value, key string) (secret.Value, error) {
 	}
 	raw, ok := members[key]
 	if !ok {
-		return secret.Value{}, fmt.Errorf("the stored JSON object has no member %q: name the one with the client "+
-			"secret in secret.jsonKey", key)
+		return secret.Value{}, fmt.Errorf("the stored JSON object has no member %q, it has %s: name the one with the "+
+			"client secret in secret.jsonKey", key, named(members))
 	}
 	var text *string
 	if json.Unmarshal(raw, &text) != nil || text == nil {

@@ -133,15 +133,12 @@ func Same(a, b []secret.Value) bool {
 	return false
 }
 
-// Padded reports whether there is something around a secret that hardly belongs to it.
-func Padded(v secret.Value) bool { return bare(v) != v.Reveal() }
-
 // bom is the byte order mark.
 const bom = "\ufeff"
 
 // bare is a secret without the white space, quotes and byte order marks around it.
 func bare(v secret.Value) string {
 	return strings.TrimFunc(v.Reveal(), func(r rune) bool {
-		return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf) || strings.ContainsRune("\"'`“”„‘’‚«»‹›", r)
+		return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf) || strings.ContainsRune(quotes, r)
 	})
 }

@@ -173,7 +173,7 @@ func TestSDKIntegrationsSpeakPascalCaseAndISOTimes(t *testing.T) {
 		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter",
 			signingName: "ssm", body: `{"Name":"/c"}`, status: 200,
 			answer: `{"Parameter":{"Name":"/c","Value":"{}","Version":3,"LastModifiedDate":1772359200.5}}`,
-			result: `{"Parameter":{"LastModifiedDate":"2026-03-01T10:00:00.5Z","Name":"/c","Value":"{}","Version":3}}`},
+			result: `{"Parameter":{"LastModifiedDate":"2026-03-01T10:00:00.500Z","Name":"/c","Value":"{}","Version":3}}`},
 		{resource: "aws-sdk:ssm:getParameter", arguments: `{"Name":"/c"}`, target: "AmazonSSM.GetParameter",
 			signingName: "ssm", status: 400,
 			answer: `{"__type":"ParameterNotFound"}`, err: "Ssm.ParameterNotFoundException"},

@@ -136,7 +136,8 @@ func walkKeys(v any, f func(string) string) any {
 	return v
 }
 
-// isoTimes turns the timestamps of a result into ISO 8601 strings.
+// isoTimes turns the timestamps of a result into ISO 8601 strings, as Java's Instant writes them: with three digits
+// behind the point or none.
 func (s jsonService) isoTimes(key string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -149,7 +150,11 @@ func (s jsonService) isoTimes(key string, v any) any {
 		}
 	case json.Number:
 		if seconds, err := v.Float64(); err == nil && s.times[key] {
-			return time.UnixMilli(int64(math.Round(seconds * 1000))).UTC().Format("2006-01-02T15:04:05.999Z")
+			at := time.UnixMilli(int64(math.Round(seconds * 1000))).UTC()
+			if at.Nanosecond() == 0 {
+				return at.Format("2006-01-02T15:04:05Z")
+			}
+			return at.Format("2006-01-02T15:04:05.000Z")
 		}
 	}
 	return v

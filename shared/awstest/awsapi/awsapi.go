@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 )
 
 // AccountID is the account that everything in the local stack belongs to.
@@ -42,6 +43,8 @@ type Call struct {
 	// Form holds the parameters of a Query request, without Action and Version.
 	Form url.Values
 	HTTP *http.Request
+
+	model reflect.Type // AWS's model of the operation's input, nil if the service has none
 }
 
 // Service is one AWS service of the local stack.
@@ -50,8 +53,6 @@ type Service interface {
 	SigningName() string
 	// Protocol says how its requests arrive.
 	Protocol() Protocol
-	// Operations are the names of those that Handle knows.
-	Operations() []string
 	// Handle carries out one call. The result is marshalled as the protocol asks: with its json tags, or, for Query,
 	// with its xml tags inside <OperationResult>; nil is an empty answer. Errors are *Error; anything else is a 500.
 	// An operation it does not know is answered with NotImplemented(call).

@@ -42,11 +42,12 @@ func (c *Constraints) AtMost(name string, value *string, longest int) {
 	}
 }
 
-// Range is a number from 0 to high.
-func (c *Constraints) Range(name string, value, high int) {
+// Range is a number from low to high.
+func (c *Constraints) Range(name string, value, low, high int) {
 	switch {
-	case value < 0:
-		c.Break(fmt.Sprintf("'%d'", value), name, "Member must have value greater than or equal to 0")
+	case value < low:
+		c.Break(fmt.Sprintf("'%d'", value), name,
+			fmt.Sprintf("Member must have value greater than or equal to %d", low))
 	case value > high:
 		c.Break(fmt.Sprintf("'%d'", value), name, fmt.Sprintf("Member must have value less than or equal to %d", high))
 	}
@@ -54,6 +55,14 @@ func (c *Constraints) Range(name string, value, high int) {
 
 // Err is the answer to a request that breaks any, else nil.
 func (c Constraints) Err() error {
+	if e := c.Refusal(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// Refusal is Err for a service whose errors have a shape of their own.
+func (c Constraints) Refusal() *Error {
 	if len(c) == 0 {
 		return nil
 	}

@@ -1,10 +1,6 @@
 package awsapi
 
-import (
-	"maps"
-	"slices"
-	"sync"
-)
+import "sync"
 
 // Operations are what a service does, by the names of its API. Each is called with the service's lock held.
 type Operations[S any] map[string]func(S, *Call) (any, error)
@@ -19,6 +15,3 @@ func (o Operations[S]) Handle(s S, lock sync.Locker, call *Call) (any, error) {
 	defer lock.Unlock()
 	return operation(s, call)
 }
-
-// Names are the keys of a map of operations.
-func Names[F any](operations map[string]F) []string { return slices.Collect(maps.Keys(operations)) }

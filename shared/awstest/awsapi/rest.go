@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Query is the query string of a REST request whose parameters the operation honours. Any other parameter is
+// Query is the query string of a REST request whose parameters the operation honours. Any other parameter of AWS's is
 // refused, by name, with 501.
 func (c *Call) Query(honoured ...string) (url.Values, error) {
 	values := c.HTTP.URL.Query()
 	var left []string
 	for name := range values {
-		if !slices.Contains(honoured, name) {
+		if !slices.Contains(honoured, name) && (c.model == nil || member(c.model, name) != nil) {
 			left = append(left, name)
 		}
 	}

@@ -7,20 +7,23 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/fault"
 )
 
-// maxBody is the largest request read: Step Functions takes 1 MB, Lambda 6 MB.
-const maxBody = 8 << 20
+// maxBody is the largest request that any service takes: Lambda's CreateFunction with a program of 50 MB in it. The
+// number is that of the service's own refusal.
+const maxBody = 70167211
 
 // smithyCBOR is the value of the header Smithy-Protocol for Smithy RPC v2 CBOR.
 const smithyCBOR = "rpc-v2-cbor"
@@ -39,7 +42,9 @@ func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Serv
 	s := &Server{clock: c, faults: faults, services: map[string]Service{}}
 	for _, svc := range services {
 		s.services[svc.SigningName()] = svc
-		faults.Know(svc.SigningName(), svc.Operations()...)
+		if m, ok := svc.(Modelled); ok {
+			faults.Know(svc.SigningName(), slices.Collect(maps.Keys(m.Inputs()))...)
+		}
 	}
 	return s
 }
@@ -123,6 +128,9 @@ func (s *Server) decode(r *http.Request) (*Call, Service, error) {
 		}
 		return nil, nil, NotImplemented(call)
 	}
+	if err == nil {
+		call.ignoreUnknown(svc, protocolOf(svc, r))
+	}
 	return call, svc, err
 }
 
@@ -171,7 +179,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
 		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
-			Message: "the request is too large"}
+			Message: fmt.Sprintf("Request must be smaller than %d bytes", maxBody)}
 	}
 	return body, nil
 }
@@ -212,16 +220,21 @@ func writeResult(w http.ResponseWriter, p Protocol, id string, call *Call, resul
 		writeError(w, p, id, errorOf(fmt.Errorf("encoding the answer of %s: %w", call.Operation, err)))
 		return
 	}
-	setContentType(w, p)
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body)
+	send(w, p, http.StatusOK, body)
 }
 
-func setContentType(w http.ResponseWriter, p Protocol) {
-	w.Header().Set("Content-Type", contentType(p))
-	if p == CBOR {
-		w.Header().Set("Smithy-Protocol", smithyCBOR)
+// send answers with a body. DynamoDB says its checksum, and its client complains where that is missing.
+func send(w http.ResponseWriter, p Protocol, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType(p))
+	switch p {
+	case CBOR:
+		h.Set("Smithy-Protocol", smithyCBOR)
+	case JSON10:
+		h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
 	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
 }
 
 func contentType(p Protocol) string {
@@ -259,7 +272,6 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	setContentType(w, p)
 	var body []byte
 	switch p {
 	case Query:
@@ -278,8 +290,7 @@ func writeError(w http.ResponseWriter, p Protocol, id string, e *Error) {
 		w.Header().Set("x-amzn-ErrorType", e.Code)
 		body = marshalError(e)
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	send(w, p, status, body)
 }
 
 // NewID makes a random id in AWS's form: a version 4 UUID.

@@ -33,9 +33,16 @@ type echoed struct {
 	Text   string `json:"Text" xml:"Text"`
 }
 
+// EchoInput is what the SDK of such a service would have.
+type EchoInput struct {
+	Text, Loud *string
+	List       []struct{ Shade *string }
+	Map        map[string]string
+}
+
+func (e *echo) Inputs() awsapi.Inputs     { return awsapi.InputsOf(EchoInput{}) }
 func (e *echo) SigningName() string       { return e.name }
 func (e *echo) Protocol() awsapi.Protocol { return e.protocol }
-func (e *echo) Operations() []string      { return []string{"Echo", "Explode"} }
 
 func (e *echo) Route(method, path string) string {
 	if method == http.MethodPost && path == "/echo" {
@@ -62,7 +69,16 @@ func (e *echo) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 		out := echoed{Region: call.Region, Text: p.String("Text")}
 		return out, p.Done()
 	}
-	var in struct{ Text string }
+	if e.protocol == awsapi.REST {
+		if _, err := call.Query("text"); err != nil {
+			return nil, err
+		}
+	}
+	var in struct {
+		Text string
+		List []struct{}
+		Map  map[string]string
+	}
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
@@ -272,8 +288,8 @@ func TestErrorsAreReadableInTheProtocolOfTheRequest(t *testing.T) {
 			"after its JSON value"},
 		"a form that cannot be read": {form("sns", "Action=Echo&Text=%zz"), 400, "MalformedQueryString",
 			"cannot be read"},
-		"a body that is longer than 8 MiB": {target("states", "Echo", strings.Repeat(" ", 8<<20+1)), 413,
-			"RequestEntityTooLargeException", "too large"},
+		"a body that is longer than any service takes": {target("states", "Echo", strings.Repeat(" ", 70167212)), 413,
+			"RequestEntityTooLargeException", "must be smaller than 70167211 bytes"},
 	} {
 		a := r.do(c.request)
 		code, message := a.failure(t, name)
@@ -322,6 +338,44 @@ func (a answer) failure(t *testing.T, name string) (code, message string) {
 		return e.Type, e.Message
 	}
 }
+
+func TestWhatAWSDoesNotKnowIsIgnoredAndTheRestIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	rest := func(query, body string) request {
+		return request{service: "lambda", path: "/echo?" + query, body: body}
+	}
+	for q, refused := range map[*request]string{
+		ptr(target("states", "Echo", `{"text":"hi","zzz":{"a":[1]},"loud":null}`)):             "",
+		ptr(target("states", "Echo", `{"text":"hi","list":[{"zzz":1},{}],"map":{"any":"k"}}`)): "",
+		ptr(target("states", "Echo", `{"text":"hi","loud":"red","zzz":1}`)):                    "loud",
+		ptr(target("states", "Echo", `{"text":"hi","list":[{"shade":"red"}]}`)):                "shade",
+		ptr(form("sns", "Action=Echo&Version=1&Text=hi&Zzz=1&Zzz.member.1=2&List.member.1.Zzz=3&List.member.x.Shade=4"+
+			"&Text.member.1=5&List.entry.1.key=6&Map.entry.x.key=7")): "",
+		ptr(form("sns", "Action=Echo&Text=hi&Loud=red&Zzz=1")): "Loud",
+
+		ptr(form("sns", "Action=Echo&List.member.1.Shade=red")): "List.member.1.Shade",
+		ptr(form("sns", "Action=Echo&Map.entry.1.key=k")):       "Map.entry.1.key",
+		ptr(form("sns", "Action=Echo&Map.entry.1.value=v")):     "Map.entry.1.value",
+
+		ptr(smithy("monitoring", "Echo", cbor.Map{"Text": cbor.String("hi"), "Zzz": cbor.String("x")})):    "",
+		ptr(smithy("monitoring", "Echo", cbor.Map{"Text": cbor.String("hi"), "Loud": cbor.String("red")})): "Loud",
+		ptr(rest("zzz=1&text=t", `{"Text":"hi","Zzz":1}`)):                                                 "",
+		ptr(rest("loud=red", `{"Text":"hi"}`)):                                                             "loud",
+		ptr(rest("", `{"Text":"hi","Loud":"red"}`)):                                                        "Loud",
+	} {
+		a := r.do(*q)
+		switch {
+		case refused == "" && (a.status != http.StatusOK || !strings.Contains(a.body, "hi")):
+			t.Errorf("%s %s: %d %s", q.path, q.body, a.status, a.body)
+		case refused != "" && (a.status != http.StatusNotImplemented || !strings.Contains(a.body,
+			"parameter "+refused+" of")):
+			t.Errorf("%s %s: %d %s, want %s refused", q.path, q.body, a.status, a.body, refused)
+		}
+	}
+}
+
+func ptr(q request) *request { return &q }
 
 func TestFurtherMembersOfAnErrorAreInItsBody(t *testing.T) {
 	t.Parallel()

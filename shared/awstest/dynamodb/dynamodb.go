@@ -7,11 +7,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
 // Service is DynamoDB, with tables of its own in every Region.
@@ -42,12 +44,36 @@ var operations = awsapi.Operations[*Service]{
 	"UpdateItem":  (*Service).updateItem,
 }
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+var inputs = awsapi.InputsOf(sdk.CreateTableInput{}, sdk.DeleteTableInput{}, sdk.GetItemInput{},
+	sdk.UpdateItemInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	return operations.Handle(s, &s.mu, call)
+}
+
+var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+
+// checkTarget checks the parameters that say which item is meant, before the table is looked up: the service knows a
+// key's schema only then. The texts are answers of the service; an ARN may stand for a name.
+func checkTarget(table string, key item) error {
+	var c awsapi.Constraints
+	c.Required("tableName", table, 1024)
+	if table != "" && !strings.HasPrefix(table, "arn:") {
+		if len(table) < 3 {
+			c.Break("'"+table+"'", "tableName", "Member must have length greater than or equal to 3")
+		}
+		if !tableName.MatchString(table) {
+			c.Break("'"+table+"'", "tableName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+		}
+	}
+	if key == nil {
+		c.Break("null", "key", "Member must not be null")
+	}
+	return c.Err()
 }
 
 // table finds a table by its name or its ARN.

@@ -43,6 +43,9 @@ func (s *Service) getItem(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
+	if err := checkTarget(in.TableName, in.Key); err != nil {
+		return nil, err
+	}
 	if err := in.check(in.ProjectionExpression != nil); err != nil {
 		return nil, err
 	}
@@ -114,6 +117,9 @@ func (in *updateInput) parse() (c condition, u update, err error) {
 func (s *Service) updateItem(call *awsapi.Call) (any, error) {
 	var in updateInput
 	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	if err := checkTarget(in.TableName, in.Key); err != nil {
 		return nil, err
 	}
 	holds, u, err := in.parse()

@@ -123,6 +123,36 @@ func TestUnknownOperationsAndParametersAreRefusedByName(t *testing.T) {
 	wantError(t, err, "NotImplemented", "ReturnConsumedCapacity")
 }
 
+// The texts are answers of the service, which knows the schema of a key only when it has found the table.
+func TestParametersAreCheckedBeforeTheTableIsLookedUp(t *testing.T) {
+	d := newDB(t)
+	key := attrs{"pk": s("a")}
+	update := func(table string, key attrs, change func(*ddb.UpdateItemInput)) error {
+		in := &ddb.UpdateItemInput{TableName: &table, Key: key}
+		change(in)
+		_, err := d.UpdateItem(ctx, in)
+		return err
+	}
+	nothing := func(*ddb.UpdateItemInput) {}
+	wantError(t, update(" ", key, nothing), "ValidationException", "2 validation errors detected: Value ' ' at "+
+		"'tableName' failed to satisfy constraint: Member must have length greater than or equal to 3; Value ' ' at "+
+		"'tableName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	wantError(t, update("nowhere", key, func(in *ddb.UpdateItemInput) {
+		in.UpdateExpression = aws.String("SET a =")
+	}), "ValidationException", "Invalid UpdateExpression")
+	wantError(t, update("nowhere", key, func(in *ddb.UpdateItemInput) { in.ReturnValues = "SOME" }),
+		"ValidationException", "SOME")
+	wantError(t, update("nowhere", key, func(in *ddb.UpdateItemInput) {
+		in.ExpressionAttributeValues = attrs{":unused": s("x")}
+	}), "ValidationException", "Expression")
+	wantError(t, update("nowhere", attrs{"other": n("1")}, nothing), "ResourceNotFoundException", "Requested resource")
+	_, err := d.GetItem(ctx, &ddb.GetItemInput{TableName: aws.String("nowhere"), Key: key,
+		ProjectionExpression: aws.String("a,")})
+	wantError(t, err, "ValidationException", "Invalid ProjectionExpression")
+	_, err = d.DeleteTable(ctx, &ddb.DeleteTableInput{TableName: aws.String("a!")})
+	wantError(t, err, "ValidationException", "regular expression pattern")
+}
+
 func TestTablesAreCreatedDescribedAndDeleted(t *testing.T) {
 	d := newDB(t)
 	created, err := d.CreateTable(ctx, createInput("another"))

@@ -1,7 +1,6 @@
 package dynamodb
 
 import (
-	"regexp"
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
@@ -24,8 +23,6 @@ type attributeDefinition struct {
 	AttributeType string `json:"AttributeType"`
 }
 
-var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
-
 // createInput is the parameters of CreateTable.
 type createInput struct {
 	TableName            string
@@ -42,7 +39,7 @@ func (s *Service) createTable(call *awsapi.Call) (any, error) {
 	if in.BillingMode != "PAY_PER_REQUEST" {
 		return nil, awsapi.NotImplementedParameter(call, "BillingMode other than PAY_PER_REQUEST")
 	}
-	if !tableName.MatchString(in.TableName) {
+	if n := len(in.TableName); n < 3 || n > 255 || !tableName.MatchString(in.TableName) {
 		return nil, errValidation("Invalid table/index name.  Table/index names must be between 3 and 255 characters " +
 			"long, and may contain only the characters a-z, A-Z, 0-9, '_', '-', and '.'")
 	}
@@ -104,6 +101,9 @@ func (t *table) describe(status string) any {
 func (s *Service) named(call *awsapi.Call) (*table, error) {
 	var in struct{ TableName string }
 	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	if err := checkTarget(in.TableName, item{}); err != nil {
 		return nil, err
 	}
 	t, err := s.table(call, in.TableName)

@@ -12,11 +12,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 )
 
 // DefaultSpread is used when Options.Spread is empty: two nodes, the second later than the first.
@@ -88,8 +90,14 @@ var operations = map[string]func(*Service, *request) (any, error){
 	"DescribeTags":          (*Service).describeTags,
 }
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+var inputs = awsapi.InputsOf(sdk.CreateLoadBalancerInput{}, sdk.DescribeLoadBalancersInput{},
+	sdk.DeleteLoadBalancerInput{}, sdk.CreateTargetGroupInput{}, sdk.RegisterTargetsInput{},
+	sdk.CreateListenerInput{}, sdk.DescribeListenersInput{}, sdk.ModifyListenerInput{}, sdk.DeleteListenerInput{},
+	sdk.CreateRuleInput{}, sdk.DescribeRulesInput{}, sdk.ModifyRuleInput{}, sdk.DeleteRuleInput{},
+	sdk.AddTagsInput{}, sdk.RemoveTagsInput{}, sdk.DescribeTagsInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
@@ -131,6 +139,15 @@ func (s *Service) newID(name string) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s", s.serial, name))
 	return hex.EncodeToString(sum[:8])
+}
+
+// checkARN refuses what is no ARN of a kind of resource in the caller's Region and account, in the words of the
+// service, before anything is looked up.
+func checkARN(region, arn, resource, words string) error {
+	if !strings.HasPrefix(arn, "arn:aws:elasticloadbalancing:"+region+":"+awsapi.AccountID+":"+resource+"/") {
+		return validation("'%s' is not a valid %s ARN", arn, words)
+	}
+	return nil
 }
 
 func validation(format string, args ...any) error {

@@ -72,9 +72,9 @@ func (s *Service) registerTargets(r *request) (any, error) {
 	if err := r.p.Done(); err != nil {
 		return nil, err
 	}
-	g := s.group(r.region, arn)
-	if g == nil {
-		return nil, targetGroupNotFound(arn)
+	g, err := s.group(r.region, arn)
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range targets {
 		if net.ParseIP(t.ID) == nil {
@@ -92,15 +92,14 @@ func (s *Service) registerTargets(r *request) (any, error) {
 func (t Target) Address() string { return net.JoinHostPort(t.ID, strconv.Itoa(t.Port)) }
 
 // group finds a target group. s.mu is held.
-func (s *Service) group(region, arn string) *targetGroup {
+func (s *Service) group(region, arn string) (*targetGroup, error) {
+	if err := checkARN(region, arn, "targetgroup", "target group"); err != nil {
+		return nil, err
+	}
 	for _, g := range s.groups {
 		if g.region == region && g.arn == arn {
-			return g
+			return g, nil
 		}
 	}
-	return nil
-}
-
-func targetGroupNotFound(arn string) error {
-	return awsapi.Errorf("TargetGroupNotFound", "Target groups '%s' not found", arn)
+	return nil, awsapi.Errorf("TargetGroupNotFound", "Target groups '%s' not found", arn)
 }

@@ -59,6 +59,11 @@ func (s *Service) describeLoadBalancers(r *request) (any, error) {
 	if err := r.p.Done(); err != nil {
 		return nil, err
 	}
+	for _, arn := range arns {
+		if err := checkARN(r.region, arn, "loadbalancer", "load balancer"); err != nil {
+			return nil, err
+		}
+	}
 	found := map[string]bool{}
 	var all []loadBalancerXML
 	for _, b := range s.live(r.region) {
@@ -85,6 +90,9 @@ func (s *Service) deleteLoadBalancer(r *request) (any, error) {
 	defer s.mu.Unlock()
 	arn := r.p.String("LoadBalancerArn")
 	if err := r.p.Done(); err != nil {
+		return nil, err
+	}
+	if err := checkARN(r.region, arn, "loadbalancer", "load balancer"); err != nil {
 		return nil, err
 	}
 	b, err := s.liveBalancer(r.region, arn)
@@ -114,6 +122,9 @@ func (s *Service) live(region string) []*balancer {
 
 // liveBalancer finds one of a Region's load balancers. s.mu is held.
 func (s *Service) liveBalancer(region, arn string) (*balancer, error) {
+	if err := checkARN(region, arn, "loadbalancer", "load balancer"); err != nil {
+		return nil, err
+	}
 	for _, b := range s.live(region) {
 		if b.current().LoadBalancer.ARN == arn {
 			return b, nil

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"alboidc.internal/shared/awstest/elbv2"
@@ -185,7 +186,33 @@ func TestLoadBalancersAreFoundByNameARNAndPageInTheirRegion(t *testing.T) {
 	}
 	_, err := elsewhere.DescribeLoadBalancers(b.ctx,
 		&elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{second}})
-	b.wantError(err, "LoadBalancerNotFound", "")
+	b.wantError(err, "ValidationError", "'"+second+"' is not a valid load balancer ARN")
+}
+
+// The texts are answers of the service; an ARN of another Region or account is none of its own.
+func TestAnARNIsCheckedBeforeAnythingIsLookedUp(t *testing.T) {
+	b := newBench(t, elbv2.Options{})
+	listener := b.newListener(fixed(1))
+	rule := b.newRule(listener, 1, fixed(1))
+	for _, wrong := range []string{"x", listener + "x", strings.Replace(listener, "111122223333", "999922223333", 1),
+		strings.Replace(listener, "eu-central-1", "eu-west-1", 1), rule, b.balancer} {
+		_, err := b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{ListenerArns: []string{wrong}})
+		if wrong == listener+"x" {
+			b.wantError(err, "ListenerNotFound", wrong)
+			continue
+		}
+		b.wantError(err, "ValidationError", "'"+wrong+"' is not a valid listener ARN")
+	}
+	_, err := b.api.DescribeRules(b.ctx, &elb.DescribeRulesInput{RuleArns: []string{listener}})
+	b.wantError(err, "ValidationError", "'"+listener+"' is not a valid listener rule ARN")
+	b.wantError(b.modifyRule("x", fixed(1)), "ValidationError", "'x' is not a valid listener rule ARN")
+	_, err = b.api.DescribeListeners(b.ctx, &elb.DescribeListenersInput{LoadBalancerArn: &listener})
+	b.wantError(err, "ValidationError", "is not a valid load balancer ARN")
+	_, err = b.api.DeleteLoadBalancer(b.ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &listener})
+	b.wantError(err, "ValidationError", "is not a valid load balancer ARN")
+	_, err = b.api.RegisterTargets(b.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &listener,
+		Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1")}}})
+	b.wantError(err, "ValidationError", "is not a valid target group ARN")
 }
 
 func TestWhatIsDeletedIsNotFound(t *testing.T) {

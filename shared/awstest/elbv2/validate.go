@@ -33,8 +33,8 @@ func (s *Service) checkActions(r *request, protocol string, actions []Action, ex
 		}
 		if a.Forward != nil {
 			for _, g := range a.Forward.TargetGroups {
-				if s.group(r.region, g.ARN) == nil {
-					return targetGroupNotFound(g.ARN)
+				if _, err := s.group(r.region, g.ARN); err != nil {
+					return err
 				}
 			}
 		}

@@ -1,6 +1,10 @@
 package secretsmanager
 
-import "alboidc.internal/shared/awstest/awsapi"
+import (
+	"fmt"
+
+	"alboidc.internal/shared/awstest/awsapi"
+)
 
 // The codes are those of the API reference's "Errors" sections; the texts are those that AWS answers with, where known.
 
@@ -35,10 +39,22 @@ func errTooManyLabels() error {
 		"You have exceeded the maximum of %d staging labels for this secret.", maxLabels)
 }
 
-// errConstraint is the answer to a parameter outside the bounds of the API reference.
-func errConstraint(parameter, constraint string) error {
-	return awsapi.Errorf("ValidationException",
-		"1 validation error detected: Value at '%s' failed to satisfy constraint: %s", parameter, constraint)
+// checkID checks a SecretId, before any secret is looked up.
+func checkID(secretID string) error {
+	var c awsapi.Constraints
+	c.Required("secretId", secretID, 2048)
+	return c.Err()
+}
+
+// errLength is the answer to a value of a length that it must not have; it does not show the value.
+func errLength(parameter string, length, longest int) error {
+	var c awsapi.Constraints
+	if length == 0 {
+		c.Break("", parameter, "Member must have length greater than or equal to 1")
+	} else if length > longest {
+		c.Break("", parameter, fmt.Sprintf("Member must have length less than or equal to %d", longest))
+	}
+	return c.Err()
 }
 
 func errMarkedForDeletion() error {

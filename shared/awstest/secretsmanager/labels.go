@@ -15,8 +15,10 @@ func (s *Service) updateSecretVersionStage(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	if badLabel(in.VersionStage) {
-		return nil, errConstraint("versionStage", "Member must have length between 1 and 256")
+	var c awsapi.Constraints
+	c.Required("versionStage", in.VersionStage, maxLabel)
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	e, sec, err := s.edit(call.Region, in.SecretID)
 	if err != nil {

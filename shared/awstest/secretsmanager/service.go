@@ -11,6 +11,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 // Service is AWS Secrets Manager, with state of its own in every Region.
@@ -55,8 +56,11 @@ var operations = awsapi.Operations[*Service]{
 	"UpdateSecretVersionStage": (*Service).updateSecretVersionStage,
 }
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+var inputs = awsapi.InputsOf(sdk.CreateSecretInput{}, sdk.DescribeSecretInput{}, sdk.GetSecretValueInput{},
+	sdk.PutSecretValueInput{}, sdk.UpdateSecretVersionStageInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
@@ -77,6 +81,9 @@ func (s *Service) find(region, secretID string) (*entry, error) {
 // written only in its primary's Region, and a secret that a service owns only by that service (API reference,
 // PutSecretValue, InvalidRequestException).
 func (s *Service) edit(region, secretID string) (*entry, *secret, error) {
+	if err := checkID(secretID); err != nil {
+		return nil, nil, err
+	}
 	e, err := s.find(region, secretID)
 	if err != nil {
 		return nil, nil, err
@@ -118,6 +125,9 @@ func (s *Service) view(e *entry) *secret {
 
 // read returns a secret as readers see it now.
 func (s *Service) read(region, secretID string) (*secret, error) {
+	if err := checkID(secretID); err != nil {
+		return nil, err
+	}
 	for _, e := range s.regions[region] {
 		if seen := s.view(e); seen.answersTo(secretID) {
 			return seen, nil

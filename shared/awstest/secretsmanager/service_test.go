@@ -126,6 +126,25 @@ func TestUnknownOperationsAndParametersAreRefusedByName(t *testing.T) {
 	wantError(t, err, "NotImplemented", "RotationToken")
 }
 
+func TestParametersAreCheckedBeforeTheSecretIsLookedUp(t *testing.T) {
+	s := newStack(t)
+	_, err := s.DescribeSecret(t.Context(), &sm.DescribeSecretInput{SecretId: aws.String("")})
+	wantError(t, err, "ValidationException", "1 validation error detected: Value null at 'secretId' failed to satisfy "+
+		"constraint: Member must not be null")
+	_, err = s.UpdateSecretVersionStage(t.Context(), &sm.UpdateSecretVersionStageInput{SecretId: aws.String("nowhere"),
+		VersionStage: aws.String(strings.Repeat("x", 257))})
+	wantError(t, err, "ValidationException", "'versionStage' failed to satisfy constraint: Member must have length "+
+		"less than or equal to 256")
+	_, err = s.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: aws.String("nowhere"),
+		SecretString: aws.String(strings.Repeat("x", 65537))})
+	wantError(t, err, "ValidationException", "Value at 'secretString' failed to satisfy constraint: Member must have "+
+		"length less than or equal to 65536")
+	_, err = s.PutSecretValue(t.Context(), &sm.PutSecretValueInput{SecretId: aws.String("nowhere"),
+		SecretString: aws.String("x"), VersionStages: []string{""}})
+	wantError(t, err, "ValidationException", "Value at 'versionStages' failed to satisfy constraint: Member must have "+
+		"length greater than or equal to 1")
+}
+
 func TestRegionsAreSeparate(t *testing.T) {
 	s := newStack(t)
 	s.create("orders")

@@ -2,9 +2,7 @@ package secretsmanager
 
 import (
 	"crypto/rand"
-	"fmt"
 	"regexp"
-	"slices"
 
 	"alboidc.internal/shared/awstest/awsapi"
 )
@@ -45,9 +43,9 @@ func (in valueInput) payload() (payload, error) {
 		return p, errParameter("You can't specify both a binary secret value and a string secret value in the same " +
 			"secret.")
 	case p.str != nil && (*p.str == "" || len(*p.str) > maxValue):
-		return p, errConstraint("secretString", fmt.Sprintf("Member must have length between 1 and %d", maxValue))
+		return p, errLength("secretString", len(*p.str), maxValue)
 	case p.bin != nil && (len(p.bin) == 0 || len(p.bin) > maxValue):
-		return p, errConstraint("secretBinary", fmt.Sprintf("Member must have length between 1 and %d", maxValue))
+		return p, errLength("secretBinary", len(p.bin), maxValue)
 	case p.empty():
 		return p, nil
 	case in.ClientRequestToken == "":
@@ -148,9 +146,15 @@ func (s *Service) putSecretValue(call *awsapi.Call) (any, error) {
 	if value.empty() {
 		return nil, errRequest("You must provide either SecretString or SecretBinary.")
 	}
-	n := len(in.VersionStages)
-	if in.VersionStages != nil && (n == 0 || n > maxLabels || slices.ContainsFunc(in.VersionStages, badLabel)) {
-		return nil, errConstraint("versionStages", "Member must have 1 to 20 labels of 1 to 256 characters")
+	if in.VersionStages != nil {
+		if err := errLength("versionStages", len(in.VersionStages), maxLabels); err != nil {
+			return nil, err
+		}
+	}
+	for _, label := range in.VersionStages {
+		if err := errLength("versionStages", len(label), maxLabel); err != nil {
+			return nil, err
+		}
 	}
 	e, sec, err := s.edit(call.Region, in.SecretID)
 	if err != nil {
@@ -167,4 +171,5 @@ func (s *Service) putSecretValue(call *awsapi.Call) (any, error) {
 	return written{identity: sec.identity(), VersionID: v.id, VersionStages: v.labels}, nil
 }
 
-func badLabel(l string) bool { return l == "" || len(l) > 256 }
+// maxLabel is the length limit of a staging label (API reference, PutSecretValue).
+const maxLabel = 256

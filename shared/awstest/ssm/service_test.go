@@ -68,6 +68,10 @@ func TestAParameterReadsBackByNameARNAndVersion(t *testing.T) {
 	}
 	_, err := c.GetParameter(ctx, &awsssm.GetParameterInput{Name: aws.String("/clients/orders-web:3")})
 	wantError(t, err, "ParameterVersionNotFound", "could not find version 3")
+	_, err = c.GetParameter(ctx, &awsssm.GetParameterInput{Name: aws.String("")})
+	wantError(t, err, "ValidationException", "Value null at 'name'")
+	_, err = c.DeleteParameter(ctx, &awsssm.DeleteParameterInput{Name: aws.String(arn)})
+	wantError(t, err, "ParameterNotFound", "")
 	for _, ref := range []string{"/clients/nobody", "clients/orders-web", arn + "x", "/clients/nobody:1"} {
 		_, err := c.GetParameter(ctx, &awsssm.GetParameterInput{Name: &ref})
 		wantError(t, err, "ParameterNotFound", "")

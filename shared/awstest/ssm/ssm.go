@@ -3,6 +3,7 @@
 package ssm
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // Service is Parameter Store, with state of its own in every Region.
@@ -57,11 +59,15 @@ var operations = awsapi.Operations[*Service]{
 	"DeleteParameter":     (*Service).deleteParameter,
 	"GetParameter":        (*Service).getParameter,
 	"GetParameterHistory": (*Service).getParameterHistory,
+	"GetParametersByPath": (*Service).getParametersByPath,
 	"PutParameter":        (*Service).putParameter,
 }
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return awsapi.Names(operations) }
+var inputs = awsapi.InputsOf(sdk.DeleteParameterInput{}, sdk.GetParameterInput{},
+	sdk.GetParameterHistoryInput{}, sdk.PutParameterInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
@@ -70,6 +76,11 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 
 // find returns a parameter by its name or its ARN.
 func (s *Service) find(region, name string) (*parameter, error) {
+	var c awsapi.Constraints
+	c.Required("name", name, 2048)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
 	for _, p := range s.regions[region] {
 		if p.name == name || p.arn == name {
 			return p, nil
@@ -108,7 +119,12 @@ func (s *Service) getParameter(call *awsapi.Call) (any, error) {
 		}
 		v = p.versions[i]
 	}
-	return map[string]any{"Parameter": struct {
+	return map[string]any{"Parameter": p.view(v, selector)}, nil
+}
+
+// view is a version of a parameter as reads show it.
+func (p *parameter) view(v version, selector string) any {
+	return struct {
 		Name             string
 		Type             string
 		Value            string
@@ -117,7 +133,51 @@ func (s *Service) getParameter(call *awsapi.Call) (any, error) {
 		LastModifiedDate float64
 		ARN              string
 		DataType         string
-	}{p.name, kindString, v.value, v.number, selector, epoch(v.modified), p.arn, "text"}}, nil
+	}{p.name, kindString, v.value, v.number, selector, epoch(v.modified), p.arn, "text"}
+}
+
+// pageOfPath is the largest and usual page of GetParametersByPath (API reference).
+const pageOfPath = 10
+
+// getParametersByPath answers in the order of names; a token is the last name of the page before.
+func (s *Service) getParametersByPath(call *awsapi.Call) (any, error) {
+	var in struct {
+		Path             string
+		Recursive        bool
+		WithDecryption   bool // ignored for text
+		MaxResults       int
+		NextToken        string
+		ParameterFilters []any
+	}
+	if err := call.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Recursive || len(in.ParameterFilters) > 0 {
+		return nil, awsapi.NotImplementedParameter(call, "Recursive, ParameterFilters")
+	}
+	if !strings.HasPrefix(in.Path, "/") || in.MaxResults < 0 || in.MaxResults > pageOfPath {
+		return nil, errValidation("The Path must begin with /, and MaxResults be from 1 to %d.", pageOfPath)
+	}
+	prefix := strings.TrimSuffix(in.Path, "/") + "/"
+	var names []string
+	for name := range s.regions[call.Region] {
+		if rest, below := strings.CutPrefix(name, prefix); below && !strings.Contains(rest, "/") && name > in.NextToken {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	out := map[string]any{}
+	if size := cmp.Or(in.MaxResults, pageOfPath); len(names) > size {
+		names = names[:size]
+		out["NextToken"] = names[size-1]
+	}
+	rows := []any{}
+	for _, name := range names {
+		p := s.regions[call.Region][name]
+		rows = append(rows, p.view(p.current(), ""))
+	}
+	out["Parameters"] = rows
+	return out, nil
 }
 
 func (s *Service) getParameterHistory(call *awsapi.Call) (any, error) {
@@ -155,7 +215,9 @@ func (s *Service) deleteParameter(call *awsapi.Call) (any, error) {
 	if err := call.Decode(&in); err != nil {
 		return nil, err
 	}
-	if s.regions[call.Region][in.Name] == nil {
+	if p, err := s.find(call.Region, in.Name); err != nil {
+		return nil, err
+	} else if p.name != in.Name { // an ARN is no name here (API reference, DeleteParameter)
 		return nil, errNotFound()
 	}
 	delete(s.regions[call.Region], in.Name)

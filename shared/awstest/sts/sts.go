@@ -1,4 +1,5 @@
-// Package sts is the little of AWS STS that functions need: tokens that prove their role to identity providers.
+// Package sts is the little of AWS STS that is needed: tokens that prove a function's role to identity providers, and
+// who calls.
 package sts
 
 import (
@@ -9,6 +10,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/clock"
+	sdk "github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // Service is AWS STS.
@@ -32,15 +34,19 @@ func (*Service) SigningName() string { return "sts" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
-const getWebIdentityToken = "GetWebIdentityToken"
+var inputs = awsapi.InputsOf(sdk.GetWebIdentityTokenInput{}, sdk.GetCallerIdentityInput{})
 
-// Operations implements awsapi.Service.
-func (*Service) Operations() []string { return []string{getWebIdentityToken} }
+// Inputs implements awsapi.Modelled.
+func (*Service) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	if call.Operation == getWebIdentityToken {
+	switch call.Operation {
+	case "GetWebIdentityToken":
 		return s.webIdentityToken(call)
+	case "GetCallerIdentity":
+		return struct{ Arn, UserId, Account string }{ //nolint:staticcheck,revive // the API's name
+			"arn:aws:iam::" + awsapi.AccountID + ":user/local", "AIDALOCAL", awsapi.AccountID}, nil
 	}
 	return nil, awsapi.NotImplemented(call)
 }

@@ -30,7 +30,11 @@ type webIdentityToken struct {
 func (s *Service) webIdentityToken(call *awsapi.Call) (any, error) {
 	p := call.Params()
 	audience, algorithm, seconds := p.List("Audience"), p.String("SigningAlgorithm"), int64(usual)
-	if n := p.Int("DurationSeconds"); n != nil {
+	if p.Has("DurationSeconds") {
+		n := p.Int("DurationSeconds")
+		if n == nil {
+			return nil, awsapi.Errorf("ValidationError", "DurationSeconds must be a number")
+		}
 		seconds = *n
 	}
 	if err := p.Done(); err != nil {

@@ -48,7 +48,15 @@ func newCredential(s Settings, d idp.Deps) *credential {
 
 // explain says what the operator can do when Entra ID gives no token.
 func (c *credential) explain(s *httpclient.StatusError) string {
-	code, _, _ := strings.Cut(s.Code, ".")
+	code, number, _ := strings.Cut(s.Code, ".")
+	switch number { // the same codes come with each of them
+	case "AADSTS70021", "AADSTS700211", "AADSTS700212", "AADSTS700213": // no federated credential that matches
+		code = "invalid_client"
+	case "AADSTS700016", "AADSTS7000112", "AADSTS90002", "AADSTS53003": // no such app or tenant, disabled, kept out
+		code = "unauthorized_client"
+	case "AADSTS900382", "AADSTS500011": // another cloud
+		code = "invalid_resource"
+	}
 	switch code {
 	case "invalid_client":
 		return c.Proof.Advice()

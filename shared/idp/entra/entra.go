@@ -33,7 +33,7 @@ var _ idp.Provider = (*Provider)(nil)
 
 // New returns the provider for one client. It makes no request.
 func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
-	s, err := idp.ParseSettings(raw, (*Settings).check)
+	s, err := parse(raw, c)
 	if err != nil {
 		return nil, err
 	}
@@ -52,20 +52,19 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (idp.Provider, error) {
 }
 
 // Capabilities implements idp.Provider.
-func (p *Provider) Capabilities() idp.Capabilities { return capabilities(p.settings, p.client) }
+func (p *Provider) Capabilities() idp.Capabilities { return capabilities(p.settings) }
 
 // Capabilities are those of a provider with these settings.
 func Capabilities(raw json.RawMessage, c idp.Client) (idp.Capabilities, error) {
-	s, err := idp.ParseSettings(raw, (*Settings).check)
-	return capabilities(s, c), err
+	s, err := parse(raw, c)
+	return capabilities(s), err
 }
 
-// capabilities: the probe asks for a token of the client's own: with an invented code Entra ID
-// complains about the code before it looks at the secret, so that a wrong one looks like a good one. Any client gets
-// such a token for itself, without a granted permission, if it has a service principal in the tenant; so has every one
-// that users can log in to. A policy that keeps workload identities out (Conditional Access) answers with another code
-// than invalid_client: the probe is then inconclusive, as it must be.
-func capabilities(s Settings, client idp.Client) idp.Capabilities {
+// capabilities: the probe asks for a token for Microsoft Graph: with an invented code Entra ID complains about the code
+// before it looks at the secret, so that a wrong one looks like a good one. Any client that has a service principal in
+// the tenant gets such a token, and so has every one that users can log in to; without a granted permission the token
+// permits nothing. A token for the client itself is refused where it requires assignment (docs/adr/0032).
+func capabilities(s Settings) idp.Capabilities {
 	c := idp.Capabilities{
 		Model:     idp.NamedSet,
 		UniqueIDs: true,
@@ -73,10 +72,11 @@ func capabilities(s Settings, client idp.Client) idp.Capabilities {
 		TellsEnd:  true,
 		Probe: idp.ProbeSpec{
 			Grant: idp.ClientCredentials,
-			Scope: client.ClientID + "/.default",
-			// version 1, which aliases may use, knows no scopes; an app names itself by its id (AADSTS90009)
-			Resource: client.ClientID,
-			Rejected: []string{"invalid_client"},
+			Scope: s.GraphURL + "/.default",
+			// version 1, which aliases may use, knows no scopes
+			Resource: s.GraphURL,
+			Rejected: []string{wrongSecret, expiredSecret},
+			Other:    otherAnswers,
 			// a new secret reaches Microsoft's servers one after the other: one success does not prove all of them
 			InARow: 10, IntervalSeconds: 6,
 		},

@@ -269,11 +269,17 @@ func TestCheckSaysWhyARegistrationCannotBeRotated(t *testing.T) {
 	}
 }
 
-func TestTheProbeIsATokenForTheClientItself(t *testing.T) {
+// A token for the client itself is refused where it requires assignment. What answers mean, package probe shows.
+func TestTheProbeIsATokenForMicrosoftGraph(t *testing.T) {
 	t.Parallel()
-	c := newProvider(t, newTenant(t), bySecret, "").Capabilities()
-	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: appID + "/.default", Resource: appID,
-		Rejected: []string{"invalid_client"}, InARow: 10, IntervalSeconds: 6}
+	v := newTenant(t)
+	c := newProvider(t, v, bySecret, "").Capabilities()
+	want := idp.ProbeSpec{Grant: idp.ClientCredentials, Scope: v.URL + "/.default", Resource: v.URL,
+		Rejected: []string{"AADSTS7000215", "AADSTS7000222"}, InARow: 10, IntervalSeconds: 6}
+	if len(c.Probe.Other) == 0 {
+		t.Error("nothing is told apart")
+	}
+	c.Probe.Other = nil
 	if !reflect.DeepEqual(c.Probe, want) || c.AcceptsValue || !c.KeepsTag || c.CanDisable {
 		t.Errorf("the capabilities are %+v", c)
 	}

@@ -1,7 +1,7 @@
 package entra
 
 import (
-	"cmp"
+	"encoding/json"
 	"regexp"
 	"strings"
 
@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	defaultGraphURL = "https://graph.microsoft.com"
-	defaultLoginURL = "https://login.microsoftonline.com"
 	// defaultAudience is what Entra ID recommends as the audience of a federated credential.
 	defaultAudience = "api://AzureADTokenExchange"
 	// defaultLifetime in days is twice a rotation interval of 90 days, and the longest that common baselines allow
@@ -29,8 +27,8 @@ type Settings struct {
 	// ApplicationObjectID is the object id of the app registration. Without it the registration is addressed by its
 	// application (client) id, which does as well.
 	ApplicationObjectID string `json:"applicationObjectId,omitempty"`
-	// GraphURL and LoginURL are those of the cloud: https://graph.microsoft.com and https://login.microsoftonline.com
-	// by default, others in national clouds (Microsoft Graph docs, "National cloud deployments").
+	// GraphURL and LoginURL are those of the cloud. By default it is the one that the issuer's host belongs to, and the
+	// worldwide one for any other host.
 	GraphURL string `json:"graphUrl,omitempty"`
 	LoginURL string `json:"loginUrl,omitempty"`
 	// SecretLifetimeDays is how long a new secret lives; 1 to 730, default 180. It must exceed the rotation interval
@@ -81,9 +79,23 @@ var (
 	sha256Pattern = regexp.MustCompile(`^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$`)
 )
 
-func (s *Settings) setDefaults() {
-	s.GraphURL = strings.TrimSuffix(cmp.Or(s.GraphURL, defaultGraphURL), "/")
-	s.LoginURL = strings.TrimSuffix(cmp.Or(s.LoginURL, defaultLoginURL), "/")
+// parse reads the settings of a client.
+func parse(raw json.RawMessage, c idp.Client) (Settings, error) {
+	return idp.ParseSettings(raw, func(s *Settings, ps *strictjson.Problems) {
+		s.setDefaults(c.Issuer)
+		s.check(ps)
+	})
+}
+
+// setDefaults takes the cloud from the issuer's host, where there is no login URL, and Microsoft Graph from the cloud.
+func (s *Settings) setDefaults(issuer string) {
+	if s.LoginURL == "" {
+		s.LoginURL = cloudOf(issuer).login
+	}
+	if s.GraphURL == "" {
+		s.GraphURL = cloudOf(s.LoginURL).graph
+	}
+	s.GraphURL, s.LoginURL = strings.TrimSuffix(s.GraphURL, "/"), strings.TrimSuffix(s.LoginURL, "/")
 	if s.WebIdentity != nil && s.WebIdentity.Audience == "" {
 		s.WebIdentity.Audience = defaultAudience
 	}
@@ -97,9 +109,8 @@ func (s Settings) lifetime() int {
 	return *s.SecretLifetimeDays
 }
 
-// check fills in the defaults and reports what is wrong.
+// check reports what is wrong.
 func (s *Settings) check(ps *strictjson.Problems) {
-	s.setDefaults()
 	if !guidPattern.MatchString(s.TenantID) && !domainPattern.MatchString(s.TenantID) {
 		ps.Add(idp.Setting("tenantId"), "must be the directory (tenant) id, a GUID, or a domain name of the tenant; "+
 			"common and organizations are no tenant")

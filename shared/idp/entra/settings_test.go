@@ -11,6 +11,35 @@ import (
 	"alboidc.internal/shared/idp/entra/entratest"
 )
 
+// Microsoft Graph docs, "National cloud deployments"; MSAL and the Graph PowerShell SDK for the partners' clouds.
+func TestTheCloudIsThatOfTheIssuer(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ issuer, more, graph string }{
+		{"https://login.microsoftonline.com/x/v2.0", "", "https://graph.microsoft.com"},
+		{"https://sts.windows.net/x/", "", "https://graph.microsoft.com"},
+		{"https://example.ciamlogin.com/x/v2.0", "", "https://graph.microsoft.com"},
+		{"https://login.microsoftonline.us/x/v2.0", "", "https://graph.microsoft.us"},
+		{"https://login.microsoftonline.us/x/v2.0", `"graphUrl": "https://dod-graph.microsoft.us",`,
+			"https://dod-graph.microsoft.us"},
+		{"https://login.partner.microsoftonline.cn/x/v2.0", "", "https://microsoftgraph.chinacloudapi.cn"},
+		{"https://sts.chinacloudapi.cn/x/", "", "https://microsoftgraph.chinacloudapi.cn"},
+		{"https://login.sovcloud-identity.fr/x/v2.0", "", "https://graph.svc.sovcloud.fr"},
+		{"https://login.sovcloud-identity.de/x/v2.0", "", "https://graph.svc.sovcloud.de"},
+		{"https://login.sovcloud-identity.sg/x/v2.0", "", "https://graph.svc.sovcloud.sg"},
+		{"", "", "https://graph.microsoft.com"},
+		{"", `"loginUrl": "https://login.microsoftonline.us/",`, "https://graph.microsoft.us"},
+		{"https://login.microsoftonline.us/x/v2.0", `"loginUrl": "https://login.chinacloudapi.cn",`,
+			"https://microsoftgraph.chinacloudapi.cn"},
+	} {
+		got, err := entra.Capabilities(json.RawMessage(`{"tenantId": "example.com", `+c.more+withIdentity+`}`),
+			idp.Client{Issuer: c.issuer})
+		if err != nil || got.Probe.Scope != c.graph+"/.default" || got.Probe.Resource != c.graph {
+			t.Errorf("%s with %q: scope %q, resource %q (%v), want those of %s", c.issuer, c.more, got.Probe.Scope,
+				got.Probe.Resource, err, c.graph)
+		}
+	}
+}
+
 func TestSettingsAreRefusedFieldByField(t *testing.T) {
 	t.Parallel()
 	const p = "identityProvider.settings"

@@ -74,7 +74,9 @@ func capabilities() idp.Capabilities {
 		Probe: idp.ProbeSpec{
 			Grant:    idp.AuthorizationCode,
 			Accepted: []string{"invalid_grant"},
-			Rejected: []string{"unauthorized_client", "invalid_client"},
+			Rejected: []string{"unauthorized_client"},
+			Other: []idp.OtherAnswer{{Code: "invalid_client", Means: "the realm has no client with this client id, or " +
+				"it is disabled"}},
 		}}
 }
 

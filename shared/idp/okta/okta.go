@@ -66,9 +66,16 @@ func capabilities() idp.Capabilities {
 			Grant:    idp.AuthorizationCode,
 			Accepted: []string{"invalid_grant", "unauthorized_client"},
 			Rejected: []string{"invalid_client"},
+			Other: []idp.OtherAnswer{ // its own form was seen, the form of RFC 6749 is documented
+				{Code: "errorCode invalid_client", Means: unknownClient},
+				{Code: "invalid_client", Text: "Invalid value for 'client_id' parameter", Means: unknownClient},
+			},
 		},
 	}
 }
+
+const unknownClient = "the client id is unknown at this authorization server, or the app is not active: check " +
+	"clientId, issuer and identityProvider.tokenEndpoint"
 
 // app is what we read of an app integration.
 type app struct {

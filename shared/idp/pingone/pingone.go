@@ -83,6 +83,9 @@ func capabilities() idp.Capabilities {
 			Grant:    idp.AuthorizationCode,
 			Accepted: []string{"invalid_grant"},
 			Rejected: []string{"invalid_client"},
+			Other: []idp.OtherAnswer{{Code: "invalid_client", Text: "Unsupported authentication method",
+				Means: "the application's Token Endpoint Authentication Method is another one than " +
+					"identityProvider.tokenEndpointAuthMethod says"}},
 		}}
 }
 

@@ -15,6 +15,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
 )
 
 // Version is a version of the client's secret.
@@ -116,7 +117,8 @@ func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) s
 		}
 		if v.ID == k.Current.ID && !yes {
 			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored "+
-				"as AWSCURRENT (version %s): store the one that the load balancers use now", v.ID)
+				"as AWSCURRENT (version %s): store the one that the load balancers use now%s", v.ID,
+				versions.Oddities(v.Value))
 		}
 		out[v.ID] = yes
 	}

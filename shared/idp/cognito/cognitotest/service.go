@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/idp/idptest/clients"
 )
@@ -15,24 +17,26 @@ func (*Cognito) SigningName() string { return "cognito-idp" }
 // Protocol implements awsapi.Service.
 func (*Cognito) Protocol() awsapi.Protocol { return awsapi.JSON11 }
 
-// operations take the lock themselves.
-var operations = map[string]func(*Cognito, *awsapi.Call) (any, error){
-	"AddUserPoolClientSecret":    (*Cognito).addSecret,
-	"ListUserPoolClientSecrets":  (*Cognito).listSecrets,
-	"DeleteUserPoolClientSecret": (*Cognito).deleteSecret,
-	"DescribeUserPoolClient":     (*Cognito).describeClient,
-}
+var inputs = awsapi.InputsOf(sdk.AddUserPoolClientSecretInput{}, sdk.ListUserPoolClientSecretsInput{},
+	sdk.DeleteUserPoolClientSecretInput{}, sdk.DescribeUserPoolClientInput{})
 
-// Operations implements awsapi.Service.
-func (*Cognito) Operations() []string { return awsapi.Names(operations) }
+// Inputs implements awsapi.Modelled.
+func (*Cognito) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (c *Cognito) Handle(_ context.Context, call *awsapi.Call) (any, error) {
-	operation, ok := operations[call.Operation]
-	if !ok {
+	switch call.Operation {
+	case "AddUserPoolClientSecret":
+		return c.addSecret(call)
+	case "ListUserPoolClientSecrets":
+		return c.listSecrets(call)
+	case "DeleteUserPoolClientSecret":
+		return c.deleteSecret(call)
+	case "DescribeUserPoolClient":
+		return c.describeClient(call)
+	default:
 		return nil, awsapi.NotImplemented(call)
 	}
-	return operation(c, call)
 }
 
 // appClient is the parameters that all operations have.

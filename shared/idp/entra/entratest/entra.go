@@ -35,6 +35,7 @@ type Entra struct {
 	rotators  map[string]*Rotator // by client id
 	tokens    map[string]bearer   // access tokens for Microsoft Graph
 	audiences map[string]string   // signInAudience by client id
+	assigned  map[string]bool     // client ids that require assignment
 	policy    Policy
 	listDelay time.Duration
 	history   map[string][]clients.Change // by client id, oldest first
@@ -63,7 +64,8 @@ var Imitation = imitation.Imitation{
 // New makes the vendor; it is the imitation.New of Entra ID.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	e := &Entra{env: env, adminSecret: newSecretText(), rotators: map[string]*Rotator{}, tokens: map[string]bearer{},
-		audiences: map[string]string{}, history: map[string][]clients.Change{}, replicas: []time.Duration{0}}
+		audiences: map[string]string{}, assigned: map[string]bool{},
+		history: map[string][]clients.Change{}, replicas: []time.Duration{0}}
 	e.rotators[RotatorID] = &Rotator{ClientID: RotatorID, Secret: e.adminSecret}
 	env.Store.OnChange(e.remember)
 	return e, nil
@@ -90,6 +92,20 @@ func (e *Entra) SetSignInAudience(clientID, audience string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.audiences[clientID] = audience
+}
+
+// RequireAssignment sets "Assignment required" for the enterprise application of a client id: only apps and users that
+// are assigned to it get tokens for it, and an app cannot be assigned to itself.
+func (e *Entra) RequireAssignment(clientID string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.assigned[clientID] = true
+}
+
+func (e *Entra) requiresAssignment(clientID string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.assigned[clientID]
 }
 
 // SetListDelay makes reads of an app registration show its secrets as they were that long ago.

@@ -198,6 +198,17 @@ func TestASecretEndsWhenItsLifeDoes(t *testing.T) {
 	x.probe(short).mustRefuse(t, http.StatusUnauthorized, "invalid_client", 7000215)
 }
 
+func TestAnAppThatRequiresAssignmentGetsNoTokenForItself(t *testing.T) {
+	t.Parallel()
+	x := newTenant(t)
+	x.probe(old).must(t, http.StatusOK)
+	x.entra.RequireAssignment(appID)
+	x.probe(old).mustRefuse(t, http.StatusBadRequest, "invalid_grant", 501051)
+	x.probe("wrong").mustRefuse(t, http.StatusUnauthorized, "invalid_client", 7000215)
+	x.form(url.Values{"grant_type": {"client_credentials"}, "client_id": {appID}, "client_secret": {old},
+		"scope": {x.URL + "/.default"}}).must(t, http.StatusOK)
+}
+
 func TestGraphRefusesWhatItShould(t *testing.T) {
 	t.Parallel()
 	x := newTenant(t)

@@ -114,6 +114,9 @@ func (e *Entra) judge(grant, id, secret string, form url.Values) http.HandlerFun
 		return refuse(e.TokenError(imitation.WrongSecret))
 	case grant != "client_credentials":
 		return nil
+	case form.Get("scope") == id+"/.default" && e.requiresAssignment(id):
+		return refuse(e.tokenError(http.StatusBadRequest, "invalid_grant", 501051, fmt.Sprintf(
+			"Application '%s'(app) is not assigned to a role for the application '%s'(app)", id, id)))
 	case form.Get("scope") != id+"/.default" && form.Get("scope") != e.env.BaseURL+"/.default":
 		return refuse(e.TokenError(imitation.InvalidScope))
 	}

@@ -73,6 +73,10 @@ func (*Hydra) TokenError(r imitation.Refusal) imitation.TokenError {
 		e.Description = "Client authentication failed (e.g., unknown client, no client authentication included, or " +
 			"unsupported authentication method)."
 	}
+	if r == imitation.WrongMethod {
+		e.Description += " The OAuth 2.0 Client supports client authentication method 'client_secret_post', but method " +
+			"'client_secret_basic' was requested."
+	}
 	return e
 }
 

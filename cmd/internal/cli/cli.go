@@ -1,0 +1,146 @@
+// Package cli holds the commands of rotator.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alboidc.internal/cmd/internal/system"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // what was asked for did not go well: an execution failed, or a client needs attention
+	exitUsage  = 2 // the command line, or something that it names, is wrong
+	exitAWS    = 3 // AWS could not be asked, or refused
+	exitBroken = 130
+)
+
+// Machine is what a command runs on. Now and Sleep are real time if nil.
+type Machine struct {
+	Out, Err io.Writer
+	Now      func() time.Time
+	Sleep    func(context.Context, time.Duration) error
+}
+
+// Run carries out a command line and returns the exit code.
+func Run(ctx context.Context, m Machine, args []string) int {
+	if m.Now == nil {
+		m.Now = time.Now
+	}
+	if m.Sleep == nil {
+		m.Sleep = sleep
+	}
+	a := &app{Machine: m}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(m.Out)
+	root.SetErr(m.Err)
+	err := root.ExecuteContext(ctx)
+	return a.exit(ctx, err)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// errNotWell ends a command whose output says already what is not well.
+var errNotWell = errors.New("not well")
+
+// exit prints the error that a command ended with, and returns its exit code.
+func (a *app) exit(ctx context.Context, err error) int {
+	var known *system.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNotWell):
+		return exitFailed
+	case ctx.Err() != nil:
+		return exitBroken
+	case errors.As(err, &known) && known.Unreachable:
+		_, _ = fmt.Fprintln(a.Err, "rotator:", err)
+		return exitAWS
+	default:
+		_, _ = fmt.Fprintln(a.Err, "rotator:", err)
+		return exitUsage
+	}
+}
+
+// app is what the commands share.
+type app struct {
+	Machine
+	options system.Options
+	local   string
+	format  string
+}
+
+// localDefault is where make local has its AWS endpoint.
+const localDefault = "127.0.0.1:4566"
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "rotator",
+		Short: "Rotate the OIDC client secrets of Application Load Balancers",
+		Long: `rotator starts, watches and explains the rotations of load balancers' client secrets.
+
+It uses the normal AWS configuration: profiles, environment, SSO. With --local it works on the local stack that
+"make local" keeps running. It never reads or prints a secret.
+
+Exit codes: 0 all is well; 1 an execution did not end well, or a client needs attention; 2 the command line, or what it
+names, is wrong; 3 AWS could not be asked or refused; 130 interrupted.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if a.local != "" {
+				a.options.Local = a.local
+			}
+			return checkFormat(a.format)
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.options.Stack, "stack", os.Getenv("ROTATOR_STACK"),
+		"name of the deployed stack (default $ROTATOR_STACK or "+system.DefaultStack+")")
+	flags.StringVar(&a.options.Profile, "profile", "", "profile of the AWS configuration")
+	flags.StringVar(&a.options.Region, "region", "", "AWS Region that the stack is in")
+	flags.StringVar(&a.local, "local", "", "use the local stack at this address, "+localDefault+" if none is given")
+	flags.Lookup("local").NoOptDefVal = localDefault
+	flags.StringVarP(&a.format, "output", "o", formatTable, "output format: table, json or yaml; plan also md")
+	_ = root.RegisterFlagCompletionFunc("output",
+		cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp))
+	root.AddCommand(a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(), a.explain(), a.history(),
+		a.stop(),
+		a.redrive())
+	return root
+}
+
+// open finds the deployed system.
+func (a *app) open(ctx context.Context) (*system.System, error) { return system.Open(ctx, a.options) }
+
+// completeClients completes the names of clients.
+func (a *app) completeClients(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	s, err := a.open(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	clients, err := s.Clients(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, c := range clients {
+		names = append(names, c.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

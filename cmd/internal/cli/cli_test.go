@@ -1,0 +1,203 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/cmd/internal/cli"
+	"alboidc.internal/local/inprocess"
+	"alboidc.internal/local/scenario"
+	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/statemachine"
+)
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request
+	os.Exit(m.Run())
+}
+
+// world is a local stack on a virtual clock with the client deployed.
+type world struct {
+	*testing.T
+	clock *clock.Virtual
+	*scenario.Deployment
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	c := clock.NewVirtual(time.Now())
+	s, err := stack.Start(context.Background(), stack.Options{Clock: c, Apart: true,
+		Spread: []time.Duration{20 * time.Second}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	functions, err := inprocess.Register(s, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := scenario.Deploy(context.Background(), s, scenario.Options{Functions: functions,
+		Settle: statemachine.Settle(statemachine.Functions()), Spread: 60 * time.Second, Grace: time.Hour,
+		Configure: func(c *config.Client) {
+			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.CreateAlias(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	c.Advance(s.ELB.Spread())
+	return &world{T: t, clock: c, Deployment: d}
+}
+
+// run carries out a command line against the world.
+func (w *world) run(args ...string) (code int, out, errs string) {
+	w.Helper()
+	var o, e bytes.Buffer
+	code = cli.Run(context.Background(), cli.Machine{Out: &o, Err: &e, Now: w.clock.Now, Sleep: w.clock.Sleep},
+		append(args, "--local="+strings.TrimPrefix(w.Stack.URL, "http://")))
+	return code, o.String(), e.String()
+}
+
+// inWorld runs f in a world whose clock stands still while f is busy.
+func inWorld(t *testing.T, f func(w *world)) {
+	t.Helper()
+	w := newWorld(t)
+	done := make(chan struct{})
+	w.clock.Go(func() {
+		defer close(done)
+		f(w)
+	})
+	<-done
+}
+
+// want checks an exit code and that the output has a line of each form.
+func (w *world) want(code, wanted int, out, errs string, forms ...string) {
+	w.Helper()
+	if code != wanted {
+		w.Errorf("the exit code is %d, want %d\n%s%s", code, wanted, out, errs)
+	}
+	for _, form := range forms {
+		if !regexp.MustCompile(`(?m)` + form).MatchString(out + errs) {
+			w.Errorf("there is no line like %s in:\n%s%s", form, out, errs)
+		}
+	}
+}
+
+func TestARotationIsPlannedStartedWatchedAndExplained(t *testing.T) {
+	t.Parallel()
+	inWorld(t, rotateOnce)
+}
+
+func rotateOnce(w *world) {
+	code, out, errs := w.run("status")
+	w.want(code, 0, out, errs, `^orders-web +okta +Ready +- +no schedule +not rotated yet$`)
+	if err := w.CreateSchedules(context.Background()); err != nil {
+		w.Error(err)
+	}
+	code, out, errs = w.run("plan", "orders-web")
+	w.want(code, 0, out, errs, `^Plan for orders-web: rotate$`, `^Targets \(5\)$`, `^Steps$`, `^ 1\. `)
+	code, out, errs = w.run("plan", "orders-web", "-o", "md")
+	w.want(code, 0, out, errs, `^# Rotation of the client secret of orders-web$`, `^## Targets \(5\)$`, `^1\. `)
+	code, out, errs = w.run("start", "orders-web", "--reason", "quarterly", "--grace", "10m", "--watch")
+	w.want(code, 0, out, errs, `^\d\d:\d\d:\d\d  CreateSecret +makes a second secret`,
+		`^\d\d:\d\d:\d\d  GracePeriod +keeps both secrets valid until \d{4}-\d\d-\d\dT\d\d:`,
+		`^\d\d:\d\d:\d\d +shop-alb :443 default: updated$`, `^orders-web ended as SUCCEEDED after \d+ min$`,
+		`^  users +logins are fine`)
+	code, out, errs = w.run("status")
+	w.want(code, 0, out, errs,
+		`^orders-web +okta +Ready +\d{4}-\d\d-\d\d \d\d:\d\d UTC +\d{4}-\d\d-01 03:00 UTC +rotated \d+ s ago$`)
+	code, out, errs = w.run("history", "orders-web")
+	w.want(code, 0, out, errs, `rotation +SUCCEEDED, after \d+ min +quarterly +orders-web-\d{8}T`, `plan +SUCCEEDED`)
+	code, out, errs = w.run("explain", "orders-web", "-o", "json")
+	w.want(code, 0, out, errs, `"users": "logins are fine`, `"entry": "rotated"`)
+	code, out, errs = w.run("measure", "orders-web")
+	w.want(code, 0, out, errs, `^the identity provider accepts it$`)
+}
+
+func TestARollbackIsExplained(t *testing.T) {
+	t.Parallel()
+	inWorld(t, rollBackOnce)
+}
+
+func rollBackOnce(w *world) {
+	forbidden := fault.Rule{Service: "idp", Operation: "okta.createSecret", Mode: fault.Refuse, Status: 403}
+	if _, err := w.Stack.Faults.Add(forbidden); err != nil {
+		w.Error(err)
+	}
+	code, out, errs := w.run("start", "orders-web", "--watch")
+	w.want(code, 1, out, errs, `  Quiesce +ROLLING BACK`, `^orders-web ended as RolledBack after`,
+		`^  users +logins are fine`,
+		`^  what +CreateSecret failed with `, `^  runbook +docs/runbook.md#rolledback$`)
+	code, out, errs = w.run("status", "-o", "yaml")
+	w.want(code, 1, out, errs, `condition: Degraded`, `reason: "the last rotation was rolled back`)
+}
+
+func TestALeakTakesOver(t *testing.T) {
+	t.Parallel()
+	inWorld(t, leakWhileOneRuns)
+}
+
+func leakWhileOneRuns(w *world) {
+	code, out, errs := w.run("start", "orders-web", "-o", "json")
+	w.want(code, 0, out, errs)
+	var started struct{ Execution string }
+	if err := json.Unmarshal([]byte(out), &started); err != nil {
+		w.Error(err)
+	}
+	_ = w.clock.Sleep(context.Background(), 2*time.Second)
+	code, out, errs = w.run("status")
+	w.want(code, 0, out, errs, `Rotating .* a rotation runs, for \d+ s$`)
+	code, out, errs = w.run("stop", "orders-web")
+	w.want(code, 2, out, errs, `confirm with --yes`)
+	code, out, errs = w.run("leak", "orders-web")
+	w.want(code, 2, out, errs, `required flag.* "reason"`)
+	code, out, errs = w.run("leak", "orders-web", "--reason", "INC-1")
+	w.want(code, 0, out, errs, `the secret is disabled: the identity provider refuses it, \d+ (s|min) after the start$`,
+		`^orders-web ended as SUCCEEDED`)
+	code, out, errs = w.run("explain", started.Execution)
+	w.want(code, 1, out, errs, `ended as TakenOver`, `an emergency stopped this execution`)
+	code, out, errs = w.run("stop", "orders-web", "--yes")
+	w.want(code, 2, out, errs, `does not run`)
+}
+
+func TestWrongNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"a client that is not there": {[]string{"start", "orders"},
+			`stack alb-oidc-rotator has no client "orders"; it has orders-web`},
+		"an execution that is not there": {[]string{"watch", "nothing"},
+			`no client "nothing"; .*, and no execution of that name`},
+		"a stack that is not there": {[]string{"start", "orders-web", "--stack", "x"},
+			`stack x in Region \S+ of account \d+ has no clients`},
+		"a format that is not there": {[]string{"status", "-o", "xml"}, `--output "xml" is not`},
+		"a grace period in part seconds": {[]string{"start", "orders-web", "--grace", "1500ms"},
+			`--grace must be whole seconds`},
+		"a reason that is too long": {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)},
+			`reason: must be at most 256`},
+		"a command that is not there": {[]string{"rotate"}, `unknown command "rotate"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, errs := w.run(c.args...)
+			w.want(code, 2, out, errs, c.says)
+		})
+	}
+}

@@ -1,0 +1,274 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/shared/rotation"
+)
+
+// clientArg is a command that is about one client.
+func (a *app) clientArg(use, short, long string, run func(ctx context.Context, s *system.System, client string) error,
+) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeClients,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := a.known(cmd.Context(), s, args[0]); err != nil {
+				return err
+			}
+			return run(cmd.Context(), s, args[0])
+		}}
+}
+
+// known refuses a client that the stack does not have, with the names of those it has.
+func (a *app) known(ctx context.Context, s *system.System, client string) error {
+	clients, err := s.Clients(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, c := range clients {
+		if c.Name == client {
+			return nil
+		}
+		names = append(names, c.Name)
+	}
+	if len(names) == 0 {
+		return &system.Error{Text: fmt.Sprintf("stack %s in Region %s of account %s has no clients", s.Stack, s.Region,
+			s.Account)}
+	}
+	return &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, client,
+		strings.Join(names, ", "))}
+}
+
+func (a *app) start() *cobra.Command {
+	var r rotation.Request
+	var grace time.Duration
+	var watch bool
+	var c *cobra.Command
+	c = a.clientArg("start CLIENT", "Start a rotation", "",
+		func(ctx context.Context, s *system.System, client string) error {
+			r.Client = client
+			if c.Flags().Changed("grace") {
+				if grace < 0 || grace%time.Second != 0 {
+					return &system.Error{Text: "--grace must be whole seconds, and not negative: 30m, 24h, 0s"}
+				}
+				seconds := int(grace / time.Second)
+				r.GracePeriodSeconds = &seconds
+			}
+			return a.begin(ctx, s, r, watch)
+		})
+	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
+	c.Flags().DurationVar(&grace, "grace", 0, "shortens the configured grace period, e.g. 30m")
+	c.Flags().BoolVar(&watch, "watch", false, "follow it until it ends")
+	return c
+}
+
+func (a *app) leak() *cobra.Command {
+	var r rotation.Request
+	var watch bool
+	c := a.clientArg("leak CLIENT --reason TEXT", "Rotate at once because a secret has leaked",
+		"Starts an emergency rotation: there is no grace period, and an execution that runs is taken over from.\n"+
+			"Every test and every wait for the load balancers remains. With --watch it says when each old secret "+
+			"was refused.",
+		func(ctx context.Context, s *system.System, client string) error {
+			r.Client, r.Emergency = client, true
+			return a.begin(ctx, s, r, watch)
+		})
+	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
+	c.Flags().BoolVar(&watch, "watch", true, "follow it until it ends")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
+// begin starts an execution and, if that is wanted, follows it.
+func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, watch bool) error {
+	id, err := s.Start(ctx, r, a.Now())
+	if err != nil {
+		return err
+	}
+	if !watch {
+		return a.started(s, id)
+	}
+	if a.forPeople() {
+		a.print("started %s", id)
+	}
+	return a.follow(ctx, s, id)
+}
+
+// started tells which execution was started, or goes on.
+func (a *app) started(s *system.System, id string) error {
+	if !a.forPeople() {
+		return a.write(map[string]string{"execution": id, "url": s.ConsoleURL(id)})
+	}
+	a.print("started %s", id)
+	if url := s.ConsoleURL(id); url != "" {
+		a.print("%s", url)
+	}
+	a.print("follow it: rotator watch %s", id)
+	return nil
+}
+
+func (a *app) measure() *cobra.Command {
+	return a.clientArg("measure CLIENT", "Measure how a client is, without changing anything", "",
+		func(ctx context.Context, s *system.System, client string) error {
+			e, err := a.toEnd(ctx, s, rotation.Request{Client: client, Measure: true})
+			if err != nil {
+				return err
+			}
+			var m rotation.Measured
+			if e.Status != "SUCCEEDED" || json.Unmarshal(e.Output, &m) != nil || m.Client == "" {
+				return a.ended(ctx, s, e)
+			}
+			if !a.forPeople() {
+				err = a.write(m)
+			} else {
+				a.printMeasured(m)
+			}
+			if err == nil && (!m.SecretAccepted || m.RotationRefused != "") {
+				return errNotWell
+			}
+			return err
+		})
+}
+
+func (a *app) printMeasured(m rotation.Measured) {
+	a.print("the secret in use is %s old", span(time.Duration(m.SecretAgeSeconds)*time.Second))
+	if m.SecretAccepted {
+		a.print("the identity provider accepts it")
+	} else {
+		a.print("THE IDENTITY PROVIDER REFUSES IT: try a login at once")
+	}
+	if m.SecretEnds != "" {
+		a.print("the identity provider ends it by itself at %s", m.SecretEnds)
+	}
+	if m.LockHeldSeconds > 0 {
+		a.print("a rotation has had the lock for %s", span(time.Duration(m.LockHeldSeconds)*time.Second))
+	}
+	if m.RotationRefused != "" {
+		a.print("the next rotation would be refused: %s", m.RotationRefused)
+	}
+}
+
+func (a *app) plan() *cobra.Command {
+	return a.clientArg("plan CLIENT", "Show what a rotation would do, without changing anything",
+		"Makes a dry run and shows its plan. -o md is for a change request.",
+		func(ctx context.Context, s *system.System, client string) error {
+			e, err := a.toEnd(ctx, s, rotation.Request{Client: client, DryRun: true})
+			if err != nil {
+				return err
+			}
+			if e.Status != "SUCCEEDED" {
+				return a.ended(ctx, s, e)
+			}
+			var p plan
+			if err := json.Unmarshal(e.Output, &p); err != nil {
+				return fmt.Errorf("the plan of %s cannot be read: %w", e.ARN, err)
+			}
+			if !a.forPeople() {
+				return a.write(e.Output)
+			}
+			a.printPlan(s, client, e, p)
+			return nil
+		})
+}
+
+// plan is the output of a dry run: a plan, and what the tests found.
+type plan struct {
+	rotation.Plan
+	Tests string `json:"tests"`
+}
+
+func (a *app) printPlan(s *system.System, client string, e system.Execution, p plan) {
+	heading, item, number := "%s", "  %s", "%2d. %s"
+	if a.format == formatMarkdown {
+		heading, item, number = "\n## %s\n", "- %s", "%d. %s"
+		a.print("# Rotation of the client secret of %s\n", client)
+		a.print("Planned on %s by a dry run in account %s, Region %s: `%s`.\n", at(e.Started), s.Account,
+			s.Region, e.ARN)
+	} else {
+		a.print("Plan for %s: %s", client, p.Action)
+	}
+	a.print("%s", sentence(p.Why))
+	list := func(title string, items []string, form string) {
+		if len(items) == 0 {
+			return
+		}
+		a.print(heading, title)
+		for i, text := range items {
+			if strings.Contains(form, "%2d") || strings.Contains(form, "%d") {
+				a.print(form, i+1, sentence(text))
+			} else {
+				a.print(form, text)
+			}
+		}
+	}
+	list("Warnings", p.Warnings, item)
+	var targets []string
+	for _, t := range p.Targets {
+		targets = append(targets, t.Region+"  "+t.Name)
+	}
+	slices.Sort(targets)
+	list(fmt.Sprintf("Targets (%d)", len(targets)), targets, item)
+	list("Steps", p.Steps, number)
+	list("Checked", p.Checks, item)
+	if p.Tests != "" {
+		list("Smoke tests with the secret in use", []string{p.Tests}, item)
+	}
+	list("Waits", []string{
+		fmt.Sprintf("spread: %s, until every load balancer node serves a change",
+			span(time.Duration(p.SpreadSeconds)*time.Second)),
+		fmt.Sprintf("grace period: %s, in which both secrets are valid",
+			span(time.Duration(p.GracePeriodSeconds)*time.Second)),
+	}, item)
+}
+
+// sentence begins with a capital letter.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// toEnd starts an execution that takes moments, and waits until it has ended.
+func (a *app) toEnd(ctx context.Context, s *system.System, r rotation.Request) (system.Execution, error) {
+	id, err := s.Start(ctx, r, a.Now())
+	if err != nil {
+		return system.Execution{}, err
+	}
+	_, _ = fmt.Fprintln(a.Err, "waiting for", id)
+	return a.await(ctx, s, id)
+}
+
+// await reads an execution until it has ended. DescribeExecution may not know it yet, or say that it runs when it has
+// ended (API reference: eventually consistent).
+func (a *app) await(ctx context.Context, s *system.System, id string) (system.Execution, error) {
+	for tries := 0; ; tries++ {
+		e, err := s.Execution(ctx, id)
+		var unknown *system.Error
+		switch {
+		case err == nil && !e.Running():
+			return e, nil
+		case err != nil && (tries > 10 || !asKnown(err, &unknown)):
+			return e, err
+		}
+		if err := a.Sleep(ctx, poll); err != nil {
+			return e, err
+		}
+	}
+}
+
+// poll is how often an execution is looked at.
+const poll = 2 * time.Second

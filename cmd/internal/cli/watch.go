@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/spf13/cobra"
+
+	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/statemachine"
+)
+
+// executionArg is a command that is about an execution: given by ARN or name, or as the client whose running or last
+// one is meant.
+func (a *app) executionArg(use, short, long string, run func(context.Context, *system.System, string) error,
+) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeClients,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			id, err := a.resolve(cmd.Context(), s, args[0])
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), s, id)
+		}}
+}
+
+// resolve finds the execution that is meant by an ARN, an execution's name, or a client's name.
+func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string, error) {
+	if strings.HasPrefix(arg, "arn:") {
+		return arg, nil
+	}
+	notClient := a.known(ctx, s, arg)
+	if notClient == nil {
+		r, err := s.Journal(ctx, arg)
+		switch {
+		case err != nil:
+			return "", err
+		case r.Owner != "":
+			return r.Owner, nil
+		case r.LastExecution != "":
+			return r.LastExecution, nil
+		}
+		return "", &system.Error{Text: fmt.Sprintf("client %s was not rotated yet: rotator plan %s", arg, arg)}
+	}
+	id := s.ID(arg)
+	if _, err := s.Execution(ctx, id); err != nil {
+		return "", fmt.Errorf("%w, and no execution of that name", notClient)
+	}
+	return id, nil
+}
+
+func (a *app) watch() *cobra.Command {
+	return a.executionArg("watch CLIENT|EXECUTION", "Follow an execution until it ends",
+		"Prints what an execution does as it does it. Of a client it is the one that runs, or the last one.", a.follow)
+}
+
+// follow prints what an execution does until it has ended, and then how it ended.
+func (a *app) follow(ctx context.Context, s *system.System, id string) error {
+	t := &telling{out: a.Out, variables: map[string]string{}}
+	if !a.forPeople() {
+		t.out = a.Err
+	}
+	for tries := 0; ; tries++ {
+		e, err := s.Execution(ctx, id) // before its history, which then is complete
+		if err != nil && (tries > 10 || !asKnown(err, new(*system.Error))) {
+			return err
+		}
+		if err == nil {
+			events, err := s.Events(ctx, id, t.last)
+			if err != nil {
+				return err
+			}
+			for _, event := range events {
+				t.tell(event)
+			}
+			if !e.Running() {
+				return a.ended(ctx, s, e)
+			}
+		}
+		if err := a.Sleep(ctx, poll); err != nil {
+			return err
+		}
+	}
+}
+
+// asKnown reports whether AWS answered, and did not know what was asked for.
+func asKnown(err error, known **system.Error) bool {
+	return errors.As(err, known) && !(*known).Unreachable
+}
+
+// telling prints the events of a history.
+type telling struct {
+	out       io.Writer
+	last      int64
+	began     time.Time
+	variables map[string]string // as JSON
+}
+
+func (t *telling) tell(e types.HistoryEvent) {
+	t.last = e.Id
+	if t.began.IsZero() {
+		t.began = *e.Timestamp
+	}
+	switch {
+	case e.StateEnteredEventDetails != nil:
+		t.entered(*e.Timestamp, *e.StateEnteredEventDetails.Name)
+	case e.StateExitedEventDetails != nil:
+		for name, value := range e.StateExitedEventDetails.AssignedVariables {
+			t.variables[name] = value
+		}
+	case e.TaskFailedEventDetails != nil:
+		d := e.TaskFailedEventDetails
+		t.line(*e.Timestamp, "", "failed: "+text(d.Error)+": "+why(text(d.Cause)))
+	case e.TaskTimedOutEventDetails != nil:
+		t.line(*e.Timestamp, "", "failed: "+text(e.TaskTimedOutEventDetails.Error))
+	case e.TaskSucceededEventDetails != nil:
+		t.result(*e.Timestamp, text(e.TaskSucceededEventDetails.Output))
+	case e.Type == types.HistoryEventTypeExecutionRedriven:
+		t.line(*e.Timestamp, "", "redriven")
+	}
+}
+
+func (t *telling) entered(now time.Time, state string) {
+	says := statemachine.Sentence(state)
+	if says == "" {
+		return // plumbing
+	}
+	var until string
+	if state == "GracePeriod" && json.Unmarshal([]byte(t.variables["graceUntil"]), &until) == nil && until != "" {
+		says += " until " + until
+	}
+	t.line(now, state, says)
+}
+
+// result tells of targets one by one, which take the most of a rotation's calls, and when a secret is refused.
+func (t *telling) result(now time.Time, output string) {
+	var answer struct {
+		Payload struct{ Target, Result, Notice string }
+	}
+	if json.Unmarshal([]byte(output), &answer) != nil {
+		return // of a service that is no function of ours
+	}
+	switch p := answer.Payload; {
+	case p.Target != "":
+		t.line(now, "", p.Target+": "+p.Result)
+	case p.Result == "disabled" || p.Result == "deleted":
+		t.line(now, "", fmt.Sprintf("the secret is %s: the identity provider refuses it, %s after the start", p.Result,
+			span(now.Sub(t.began))))
+	}
+	if answer.Payload.Notice != "" {
+		t.line(now, "", answer.Payload.Notice)
+	}
+}
+
+func (t *telling) line(now time.Time, state, says string) {
+	_, _ = fmt.Fprintf(t.out, "%s  %-20s  %s\n", now.UTC().Format("15:04:05"), state, says)
+}
+
+// why is the message of a function's error in the cause that Lambda gives.
+func why(cause string) string {
+	var answer struct{ ErrorMessage string }
+	if json.Unmarshal([]byte(cause), &answer) == nil && answer.ErrorMessage != "" {
+		return answer.ErrorMessage
+	}
+	return cause
+}
+
+func text(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}

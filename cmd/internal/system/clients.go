@@ -1,0 +1,104 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/cron"
+	"alboidc.internal/shared/journal"
+)
+
+// Clients reads the configurations of all clients, by their names. One that a present check refuses is in it with its
+// name only: a rotation will say why.
+func (s *System) Clients(ctx context.Context) ([]config.Client, error) {
+	prefix := "/" + s.Stack + "/clients/"
+	var out []config.Client
+	pages := ssm.NewGetParametersByPathPaginator(s.ssm, &ssm.GetParametersByPathInput{Path: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, unreachable(err, "reading the configurations below %s", prefix)
+		}
+		for _, p := range page.Parameters {
+			c, err := config.Parse([]byte(deref(p.Value)))
+			if err != nil {
+				c = config.Client{Name: strings.TrimPrefix(deref(p.Name), prefix)}
+			}
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b config.Client) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Journal reads what the journal knows of a client.
+func (s *System) Journal(ctx context.Context, client string) (journal.Record, error) {
+	r, err := s.journal.Record(ctx, client)
+	if err != nil {
+		return journal.Record{}, unreachable(err, "reading the journal of %s", client)
+	}
+	return r, nil
+}
+
+// Schedule is when a client's rotations start by themselves.
+type Schedule struct {
+	Expression string `json:"expression"`
+	Paused     bool   `json:"paused,omitempty"`
+	// Next is the next start; zero if paused, if there is none, or if it cannot be told: a rate counts from when the
+	// schedule was last set.
+	Next time.Time `json:"next,omitzero"`
+}
+
+// Schedule reads a client's schedule; nil if it has none.
+func (s *System) Schedule(ctx context.Context, client string, now time.Time) (*Schedule, error) {
+	out, err := s.scheduler.GetSchedule(ctx, &scheduler.GetScheduleInput{Name: &client, GroupName: &s.Stack})
+	var none *types.ResourceNotFoundException
+	if errors.As(err, &none) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, unreachable(err, "reading the schedule of %s", client)
+	}
+	sc := &Schedule{Expression: deref(out.ScheduleExpression), Paused: out.State == types.ScheduleStateDisabled}
+	if !sc.Paused {
+		sc.Next = next(sc.Expression, aws.ToString(out.ScheduleExpressionTimezone), utc(out.LastModificationDate), now)
+	}
+	return sc, nil
+}
+
+// next is the first start after now.
+func next(expression, zone string, set, now time.Time) time.Time {
+	location, err := time.LoadLocation(zone)
+	if err != nil {
+		return time.Time{}
+	}
+	if every := rate(expression); every > 0 && !set.IsZero() {
+		return set.Add((now.Sub(set)/every + 1) * every)
+	}
+	for start := range cron.Starts(expression, location, now) {
+		return start
+	}
+	return time.Time{}
+}
+
+// rate is the interval of rate(30 days); 0 if it is another expression.
+func rate(expression string) time.Duration {
+	inner, ok := strings.CutPrefix(expression, "rate(")
+	number, unit, two := strings.Cut(strings.TrimSuffix(inner, ")"), " ")
+	n, err := strconv.Atoi(number)
+	if !ok || !two || err != nil || n > 100_000 { // five digits and more are no deployment's
+		return 0
+	}
+	units := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
+	return time.Duration(n) * units[strings.TrimSuffix(unit, "s")]
+}

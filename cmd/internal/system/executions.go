@@ -1,0 +1,177 @@
+package system
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"alboidc.internal/shared/rotation"
+)
+
+// Execution is one execution of the rotation's state machine.
+type Execution struct {
+	ARN     string           `json:"execution"`
+	Request rotation.Request `json:"input"`
+	// Status is RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE.
+	Status  string    `json:"status"`
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	// Error and Cause are how it ended, if not well.
+	Error string `json:"error,omitempty"`
+	Cause string `json:"cause,omitempty"`
+	// Output is what it ended with, if well.
+	Output json.RawMessage `json:"output,omitempty"`
+	// Redrivable: a redrive is possible.
+	Redrivable bool `json:"redrivable,omitempty"`
+}
+
+// Running reports whether it has not ended. One that waits to be redriven goes on by itself.
+func (e Execution) Running() bool { return e.Status == "RUNNING" || e.Status == "PENDING_REDRIVE" }
+
+// Start starts an execution and returns its ARN. The name begins with the client's, for those who read a list of them.
+func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (string, error) {
+	input, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	if _, err := rotation.ParseRequest(input); err != nil {
+		return "", &Error{Text: err.Error()}
+	}
+	// a repeat of the same name within 90 days is refused
+	name := r.Client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
+	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
+		alias),
+		Name: &name, Input: aws.String(string(input))})
+	if err != nil {
+		return "", s.explain(err, "starting an execution")
+	}
+	return *out.ExecutionArn, nil
+}
+
+// explain names the stack in errors that mean that it is not there.
+func (s *System) explain(err error, doing string) error {
+	if hasCode(err, "StateMachineDoesNotExist") || hasCode(err, "ResourceNotFound") {
+		return &Error{
+			Text: fmt.Sprintf("there is no stack %s in Region %s of account %s: name it with --stack, --region "+
+				"and --profile", s.Stack, s.Region, s.Account)}
+	}
+	return unreachable(err, "%s", doing)
+}
+
+// Execution reads how an execution is.
+func (s *System) Execution(ctx context.Context, id string) (Execution, error) {
+	out, err := s.sfn.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &id})
+	if hasCode(err, "ExecutionDoesNotExist") || hasCode(err, "InvalidArn") {
+		return Execution{}, &Error{Text: fmt.Sprintf("there is no execution %s (Step Functions keeps them for 90 days)",
+			id)}
+	}
+	if err != nil {
+		return Execution{}, unreachable(err, "reading the execution %s", id)
+	}
+	e := Execution{ARN: id, Status: string(out.Status), Started: utc(out.StartDate), Ended: utc(out.StopDate),
+		Error: deref(out.Error), Cause: deref(out.Cause),
+		Redrivable: out.RedriveStatus == types.ExecutionRedriveStatusRedrivable}
+	if out.Output != nil {
+		e.Output = json.RawMessage(*out.Output)
+	}
+	// an input that is not a request has ended the execution as InvalidInput
+	_ = json.Unmarshal([]byte(deref(out.Input)), &e.Request)
+	return e, nil
+}
+
+// ID is the ARN of an execution of this system that is given as ARN or by its name.
+func (s *System) ID(nameOrARN string) string {
+	if strings.HasPrefix(nameOrARN, "arn:") {
+		return nameOrARN
+	}
+	a := s.machine
+	a.Resource = "execution:" + s.Stack + ":" + nameOrARN
+	return a.String()
+}
+
+// mostListed is how many executions a search reads: each costs a call.
+const mostListed = 1000
+
+// Executions returns the last executions of a client, newest first, at most so many. complete is false if more may
+// exist than were looked through.
+func (s *System) Executions(ctx context.Context, client string, most int) (found []Execution, complete bool,
+	err error) {
+	pages := sfn.NewListExecutionsPaginator(s.sfn, &sfn.ListExecutionsInput{StateMachineArn: aws.String(s.MachineARN()),
+		MaxResults: 100})
+	for read := 0; pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, false, s.explain(err, "listing executions")
+		}
+		for _, listed := range page.Executions {
+			if len(found) == most || read == mostListed {
+				return found, false, nil
+			}
+			read++
+			e, err := s.Execution(ctx, *listed.ExecutionArn)
+			if err != nil {
+				return nil, false, err
+			}
+			if e.Request.Client == client {
+				found = append(found, e)
+			}
+		}
+	}
+	return found, true, nil
+}
+
+// Stop stops an execution, and says why in its history.
+func (s *System) Stop(ctx context.Context, id, why string) error {
+	_, err := s.sfn.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &id, Error: aws.String("Stopped"),
+		Cause: &why})
+	if err != nil {
+		return unreachable(err, "stopping the execution %s", id)
+	}
+	return nil
+}
+
+// Redrive lets an execution go on at the state that failed.
+func (s *System) Redrive(ctx context.Context, id string) error {
+	_, err := s.sfn.RedriveExecution(ctx, &sfn.RedriveExecutionInput{ExecutionArn: &id})
+	if hasCode(err, "ExecutionNotRedrivable") {
+		return &Error{Text: "it cannot be redriven; start a new execution, which puts right what this one left",
+			err: err}
+	}
+	if err != nil {
+		return unreachable(err, "redriving the execution %s", id)
+	}
+	return nil
+}
+
+// Events returns the events of an execution's history after one of that id, in order.
+func (s *System) Events(ctx context.Context, id string, after int64) ([]types.HistoryEvent, error) {
+	var out []types.HistoryEvent
+	pages := sfn.NewGetExecutionHistoryPaginator(s.sfn, &sfn.GetExecutionHistoryInput{ExecutionArn: &id,
+		ReverseOrder: true,
+		MaxResults:   200})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, unreachable(err, "reading the history of %s", id)
+		}
+		for _, e := range page.Events {
+			if e.Id <= after {
+				slices.Reverse(out)
+				return out, nil
+			}
+			if n := len(out); n == 0 || e.Id < out[n-1].Id { // events that came between two pages shift the second
+				out = append(out, e)
+			}
+		}
+	}
+	slices.Reverse(out)
+	return out, nil
+}

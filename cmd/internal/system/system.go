@@ -1,0 +1,158 @@
+// Package system is a deployed rotator as its operator sees it: clients, executions, the lock, schedules. It reads no
+// secret.
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
+
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/statemachine"
+)
+
+// DefaultStack is the stack's name unless clients.yaml gives another.
+const DefaultStack = "alb-oidc-rotator"
+
+// alias is what deployed executions are started through.
+const alias = "live"
+
+// Options say which system is meant.
+type Options struct {
+	// Stack is the stack's name; "" is DefaultStack.
+	Stack string
+	// Profile and Region are those of the AWS configuration; "" leaves them to it.
+	Profile, Region string
+	// Local is the address of a local stack ("127.0.0.1:4566"); "" is AWS, or what AWS_ENDPOINT_URL says.
+	Local string
+}
+
+// System is a deployed rotator.
+type System struct {
+	Stack string
+	// Region and Account are where it is deployed.
+	Region, Account string
+
+	machine   arn.ARN // of the rotation's state machine
+	sfn       *sfn.Client
+	ssm       *ssm.Client
+	scheduler *scheduler.Client
+	journal   *journal.Table
+}
+
+// Open finds the system. It needs AWS credentials, and asks AWS only whose they are.
+func Open(ctx context.Context, o Options) (*System, error) {
+	c, err := load(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	who, err := sts.NewFromConfig(c).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, unreachable(err, "asking AWS who you are")
+	}
+	me, err := arn.Parse(*who.Arn)
+	if err != nil {
+		return nil, fmt.Errorf("AWS says who you are in a form that is not known: %w", err)
+	}
+	stack := o.Stack
+	if stack == "" {
+		stack = DefaultStack
+	}
+	return &System{Stack: stack, Region: c.Region, Account: *who.Account,
+		machine: arn.ARN{Partition: me.Partition, Service: "states", Region: c.Region, AccountID: *who.Account,
+			Resource: "stateMachine:" + stack},
+		sfn: sfn.NewFromConfig(c), ssm: ssm.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c),
+		journal: journal.New(dynamodb.NewFromConfig(c), stack+"-journal")}, nil
+}
+
+func load(ctx context.Context, o Options) (aws.Config, error) {
+	with := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	if o.Profile != "" {
+		with = append(with, config.WithSharedConfigProfile(o.Profile))
+	}
+	if o.Region != "" {
+		with = append(with, config.WithRegion(o.Region))
+	}
+	if o.Local != "" {
+		with = append(with, config.WithBaseEndpoint("http://"+o.Local), config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider("local", "local", "")))
+		if o.Region == "" && os.Getenv("AWS_REGION") == "" && os.Getenv("AWS_DEFAULT_REGION") == "" {
+			with = append(with, config.WithRegion("eu-central-1"))
+		}
+	}
+	c, err := config.LoadDefaultConfig(ctx, with...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	if c.Region == "" {
+		return aws.Config{},
+			&Error{Text: "no AWS Region is given: set --region, AWS_REGION, or a region in the profile"}
+	}
+	return c, nil
+}
+
+// Error is one that a person can mend.
+type Error struct {
+	Text string
+	// Unreachable: AWS could not be asked, or refused to answer.
+	Unreachable bool
+	err         error
+}
+
+func (e *Error) Error() string {
+	if e.err == nil {
+		return e.Text
+	}
+	return e.Text + ": " + e.err.Error()
+}
+
+func (e *Error) Unwrap() error { return e.err }
+
+// unreachable says what could not be asked of AWS. No request holds a secret, so the service's own words are told.
+func unreachable(err error, format string, args ...any) error {
+	return &Error{Text: fmt.Sprintf(format, args...), Unreachable: true, err: err}
+}
+
+// hasCode reports whether AWS answered with the error code.
+func hasCode(err error, code string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && strings.Contains(api.ErrorCode(), code)
+}
+
+// MachineARN is the rotation's state machine; executions are started through its alias.
+func (s *System) MachineARN() string { return s.machine.String() }
+
+// ConsoleURL is where people see an execution; "" where the console of the partition is not known.
+func (s *System) ConsoleURL(execution string) string {
+	url := statemachine.ExecutionURL(s.Region)
+	if !strings.HasPrefix(url, "https://") {
+		return ""
+	}
+	return url + execution
+}
+
+// deref returns what p points to, or the zero value.
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// utc is a time of AWS's, or zero.
+func utc(t *time.Time) time.Time { return deref(t).UTC() }

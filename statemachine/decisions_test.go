@@ -1,0 +1,318 @@
+package statemachine_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// kept are what states leave to the ones after them, by state and variable, and what is lost otherwise.
+var kept = []struct{ state, variable, value, lost string }{
+	{"LoadClient", "request", "$states.input", "an emergency, a dry run or a shorter grace period is not heeded"},
+	{"LoadClient", "call", "{client: $states.input.client, execution: $states.context.Execution.Id}",
+		"functions take the lock for somebody else's"},
+	{"LoadClient", "rounds", "0", "the execution gives up too early, or goes round for ever"},
+	{"LoadClient", "looks", "0", "a lock is looked at too seldom, or for ever"},
+	{"LoadClient", "emergency", "$states.input.emergency = true",
+		"an emergency waits for the execution that it is to end"},
+	{"LoadClient", "outcome", "refused", "a rotation that made nothing ends as something else"},
+	{"LoadClient", "step", "''", "a rotation that nothing failed in ends as rolled back"},
+	{"Plan", "from", "$states.result.Payload.from", "functions do not know which secret is in use"},
+	{"Plan", "to", "$states.result.Payload.to", "functions do not know which secret is next"},
+	{"Plan", "targets", "$states.result.Payload.targets", "no target gets the new secret, or the old one back"},
+	{"Plan", "spreadSeconds", "$states.result.Payload.spreadSeconds", "nodes are not waited for"},
+	{"Plan", "gracePeriodSeconds", "$states.result.Payload.gracePeriodSeconds", "the grace period is another"},
+	{"Plan", "graceUntil", "$states.result.Payload.graceUntil",
+		"an earlier rotation is finished before its grace period has ended"},
+	{"Plan", "rounds", "$rounds + 1", "the execution goes round for ever"},
+	{"CreateSecret", "to", "$states.result.Payload.to", "the steps after it do not know what was made"},
+	{"SetSecret", "switchBegan", "$states.context.State.EnteredTime",
+		"people hear of no, or another, time of failed logins"},
+	{"PromoteSecret", "graceUntil", "$states.result.Payload.graceUntil", "the old secret goes without a grace period"},
+	{"PromoteSecret", "searched", "''", "a search from before the promotion counts: a rule that came loses its logins"},
+	{"RediscoverTargets", "allSet", "($known := $targets.(listenerArn & ' ' & ruleArn); $plan.action = 'rotate' and " +
+		"$gracePeriodSeconds = 0 and $toMillis($now()) - $toMillis($graceUntil) < 3600000 and " +
+		"$count($states.result.Payload.targets[$not((listenerArn & ' ' & ruleArn) in $known)]) = 0)",
+		"a target that came is not set, or was long ago, before the old secret goes"},
+	{"ReloadClient", "newest.sha256", "$hash($states.result.Parameter.Value, 'SHA-256')",
+		"functions refuse the configuration as another text"},
+	{"AdoptConfiguration", "reference", "$newest", "a later look compares with what is no longer true"},
+	{"RediscoverTargets", "targets", "$states.result.Payload.targets",
+		"a rule that came in the grace period with the old secret is never set, and loses its logins"},
+	{"RediscoverTargets", "spreadSeconds", "$states.result.Payload.spreadSeconds", "a longer spread is not heeded"},
+	{"RediscoverToRestore", "targets", "$states.result.Payload.targets",
+		"a rule that came with the new secret is never restored, and loses its logins"},
+	{"TestAfterDisable", "loginTests", "$count($states.result.Payload.evidence[check = 'login' and ok = true])",
+		"people hear that logins were not tested"},
+	{"AfterFinish", "outcome", "rotated", "a rotation that succeeded ends as refused"},
+	{"AfterRollback", "outcome", "rolledBack", "a rollback ends as refused, which wakes nobody"},
+	{"ReadLockOwner", "lockOwner", "$exists($states.result.Item.owner.S) ? $states.result.Item.owner.S : ''",
+		"a lock that was given back, or is somebody's, is not seen"},
+	{"ReadLockOwner", "lockKind",
+		"$exists($states.result.Item.ownerKind.S) ? $states.result.Item.ownerKind.S : 'rotation'",
+		"an emergency stops another emergency"},
+	{"ReadLockOwner", "lockIsNew", "$exists($states.result.Item.ownerSince.S) ? " +
+		"$toMillis($now()) - $toMillis($states.result.Item.ownerSince.S) < 60000 : false",
+		"an execution that has just started is taken for gone, and runs beside the one that takes over"},
+	{"InspectLockOwner", "ownerStatus", "$states.result.Status", "a running execution is taken over from"},
+	{"Purpose", "lock", "{:config: {S: $string($reference)}, :kind: {S: $emergency ? 'emergency' : 'rotation'}, " +
+		":me: {S: $call.execution}, :settle: {N: 75}}",
+		"functions work by another configuration, wait another time, or an emergency stops another"},
+}
+
+func TestEveryStepLeavesWhatTheNextOnesNeed(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for _, k := range kept {
+		name, member, _ := strings.Cut(k.variable, ".")
+		value := m.States[k.state].Assign[name]
+		if member != "" && !strings.Contains(shown(value), "'"+member+"': "+k.value) ||
+			member == "" && shown(value) != k.value {
+			t.Errorf("%s leaves $%s as %q, must leave %q: else %s", k.state, k.variable, shown(value), k.value, k.lost)
+		}
+	}
+}
+
+// decisions are the rules of each Choice in order, as "condition > state" and what is noted on the way, the last for
+// all else, and what is lost otherwise. CheckInput has a test of whole executions.
+var decisions = map[string]struct {
+	rules []string
+	lost  string
+}{
+	"Purpose": {[]string{"$request.measure = true > Measure", "AcquireLock"},
+		"a measurement takes the lock and rotates"},
+	"ChooseWarning": {[]string{"$not($exists($measured.rotationRefused)) > Measured", "Notify"},
+		"nobody hears of a refusal ahead"},
+	"LockOwner": {[]string{"$lockOwner = '' > AcquireLock", "$emergency and $lockKind != 'emergency' > SeizeLock",
+		"InspectLockOwner"}, "an emergency waits for a rotation, stops another emergency, or a rotation stops one"},
+	"LockOwnerStatus": {[]string{
+		"$looks < 5 and ($ownerStatus in ['RUNNING', 'PENDING_REDRIVE'] or $ownerStatus = 'GONE' and $lockIsNew) > " +
+			"AwaitOwnerStatus looks=$looks + 1",
+		"$ownerStatus in ['RUNNING', 'PENDING_REDRIVE'] and $substring($request.reason, 0, 9) = 'healing: ' > " +
+			"Released outcome=needsAttention step=$states.context.State.Name",
+		"$ownerStatus in ['RUNNING', 'PENDING_REDRIVE'] > LockHeld", "TakeOverLock"},
+		"the lock of an execution that runs, or is about to be redriven, is taken over, or one that ended keeps it"},
+	"Decide": {[]string{"$rounds > 8 > Refuse step=Plan", "$plan.action = 'rotate' > TestBeforeChange",
+		"$request.dryRun = true > ReleaseLock outcome=planned", "$plan.action = 'finish' > GracePeriod",
+		"BeginRollback"},
+		"a dry run changes something, or what is left over is treated as something else"},
+	"DryRun": {[]string{"$request.dryRun = true > ReleaseLock outcome=planned", "CreateSecret"},
+		"a dry run makes a secret"},
+	"SameClient": {[]string{"$newest.client = $reference.client > AdoptConfiguration", "Reconfigured"},
+		"another client's secrets are looked for"},
+	"AfterFinish": {[]string{"$plan.action = 'finish' > Plan", "ReleaseLock"},
+		"what was finished first is taken for the rotation that was asked for"},
+	"AfterSetSecret": {[]string{"$gracePeriodSeconds = 0 > PromoteSecret", "AwaitSpread"},
+		"the labels move while nodes still serve the old secret, or an emergency waits twice"},
+	"AfterPromotion": {[]string{"$gracePeriodSeconds = 0 > ReassertSecret", "TestSecret"},
+		"without a grace period a target that somebody has set meanwhile loses its logins"},
+	"AfterSearch": {[]string{"$allSet > DisableOldSecret", "VerifyBeforeReassert"},
+		"a target that came loses its logins, or an emergency sets every target a third time"},
+	"AfterTests": {[]string{"$searched = '' > ReloadClient", "DisableOldSecret"},
+		"the old secret goes before targets were searched for since the promotion"},
+	"BeginRollback": {[]string{"$failure.error = 'LockLost' or ($step = '' and $exists($told.subject)) > Quiesce",
+		"TellRollback"}, "people hear nothing of a rollback, or of one that is none"},
+	"AfterRollback": {[]string{"$step = '' > Plan", "TestAfterRollback"},
+		"what was left is taken for the rotation that was asked for"},
+	"Supersede": {[]string{"$outcome = 'superseded' > AwaitOwnCalls", "AwaitOwnCalls"},
+		"a redrive goes on touching targets"},
+	"Released": {[]string{"$outcome = 'planned' > Planned", "Notify"}, "people hear of a dry run, or of nothing"},
+	"Outcome": {[]string{"$outcome = 'rotated' > Rotated", "$outcome = 'superseded' > Superseded",
+		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
+		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
+}
+
+func TestEveryDecisionIsTheOneThatIsMeant(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for _, name := range keys(decisions, m.States) {
+		s := m.States[name]
+		if s.Type != "Choice" || name == "CheckInput" {
+			continue
+		}
+		var got []string
+		for _, c := range s.Choices {
+			rule := shown(c.Condition) + " > " + c.Next
+			for _, variable := range []string{"looks", "outcome", "step"} {
+				if c.Assign[variable] != nil {
+					rule += " " + variable + "=" + shown(c.Assign[variable])
+				}
+			}
+			got = append(got, rule)
+		}
+		if got, want := strings.Join(append(got, s.Default), "\n\t"), strings.Join(decisions[name].rules,
+			"\n\t"); got != want {
+			t.Errorf("%s decides\n\t%s\nmust decide\n\t%s\nelse %s", name, got, want, decisions[name].lost)
+		}
+	}
+}
+
+// ofTheLock is what the states that touch the lock ask of DynamoDB: under which condition, and what they write.
+var ofTheLock = map[string]struct{ condition, update, values, lost string }{
+	"AcquireLock": {"attribute_not_exists(#owner) OR #owner = :me", takes, "$merge([$lock, {':now': {'S': $now()}}])",
+		"two executions work on one client, or a reply that was lost locks the execution out"},
+	"TakeOverLock": {"#owner = :former OR #owner = :me", takes,
+		"$merge([$lock, {':now': {'S': $now()}, ':former': {'S': $lockOwner}}])",
+		"the lock is taken from an execution that nobody looked at, or a lost reply locks this one out"},
+	"SeizeLock": {"#owner = :former OR #owner = :me", takes,
+		"$merge([$lock, {':now': {'S': $now()}, ':former': {'S': $lockOwner}}])",
+		"the lock is taken from an execution that nobody looked at, or a lost reply locks this one out"},
+	"AdoptConfiguration": {"#owner = :me", "SET #config = :config",
+		"{:config: {S: $string($newest)}, :me: {S: $call.execution}}",
+		"an execution that lost the lock changes by which configuration the new owner works"},
+	"ReleaseLock": {"#owner = :me", "($request.dryRun = true ? '' : 'SET lastOutcome = :outcome, " +
+		"lastExecution = :me, lastEnded = :now' & ($outcome = 'rotated' ? ', lastRotated = :now' : '')) & " +
+		"' REMOVE #owner, ownerSince, ownerKind, #config'",
+		"$merge([{':me': {'S': $call.execution}}, $request.dryRun = true ? {} : " +
+			"{':now': {'S': $now()}, ':outcome': {'S': $outcome}}])",
+		"the lock of another execution is released, or none"},
+}
+
+const takes = "SET #owner = :me, ownerSince = :now, ownerKind = :kind, settleSeconds = :settle, #config = :config"
+
+func TestTheLockIsOneExecutions(t *testing.T) {
+	t.Parallel()
+	parse(t).tasks(func(name string, s state, _ bool) {
+		arguments, _ := s.Arguments.(map[string]any)
+		if !strings.Contains(s.Resource, ":dynamodb:") {
+			return
+		}
+		if shown(arguments["Key"]) != "{client: {S: $call.client}}" || shown(arguments["TableName"]) != "journal" {
+			t.Errorf("%s is about another item: two executions work on one client", name)
+		}
+		if strings.HasSuffix(s.Resource, ":getItem") {
+			if shown(arguments["ConsistentRead"]) != "true" {
+				t.Errorf("%s reads what may be old: a lock that was given back is waited for", name)
+			}
+			return
+		}
+		l := ofTheLock[name]
+		for _, part := range [][3]string{{"ConditionExpression", shown(arguments["ConditionExpression"]), l.condition},
+			{"UpdateExpression", shown(arguments["UpdateExpression"]), l.update},
+			{"ExpressionAttributeValues", shown(arguments["ExpressionAttributeValues"]), l.values}} {
+			if part[1] != part[2] {
+				t.Errorf("%s: %s is %q, must be %q: else %s", name, part[0], part[1], part[2], l.lost)
+			}
+		}
+	})
+}
+
+// AWS allows about one change of a load balancer per second; in a rollback logins may be failing.
+func TestTargetsAreSetOneByOneAndRestoredFiveAtATime(t *testing.T) {
+	t.Parallel()
+	at := map[string]string{"SetSecret": "1", "ReassertSecret": "1", "RestoreTargets": "5", "ReassertOldSecret": "5"}
+	m := parse(t)
+	for _, name := range keys(at, m.States) {
+		s := m.States[name]
+		if s.Type != "Map" && at[name] == "" {
+			continue
+		}
+		if shown(s.Items) != "$targets" {
+			t.Errorf("%s is for %s: the other targets keep a secret that goes", name, shown(s.Items))
+		}
+		if got := shown(s.MaxConcurrency); got != at[name] {
+			t.Errorf("%s changes %s targets at a time, must change %s: AWS would throttle, or logins go on failing",
+				name, got, at[name])
+		}
+	}
+}
+
+// wherefrom are the arguments that say of what a call of AWS is, and what is lost otherwise.
+var wherefrom = []struct{ state, argument, value, lost string }{
+	{"LoadClient", "Name", "'/alb-oidc-rotator/clients/' & $states.input.client", "another client is rotated"},
+	{"ReloadClient", "Name", "'/alb-oidc-rotator/clients/' & $call.client",
+		"another client's configuration is adopted"},
+	{"InspectLockOwner", "ExecutionArn", "$lockOwner", "another execution than the one that has the lock is looked at"},
+	{"StopFormerOwner", "ExecutionArn", "$lockOwner", "another execution than the one that had the lock is stopped"},
+	{"StopFormerOwner", "Error", "TakenOver", "a stop by an emergency is healed, as if it had been an accident"},
+	{"ReadLockOwner", "ProjectionExpression", "#owner, ownerSince, ownerKind",
+		"who has the lock, and since when, is not seen"},
+	{"Notify", "Subject", "$told.subject", "people read of something else"},
+	{"TellRollback", "Subject", "$told.subject", "people read of something else"},
+}
+
+func TestEveryCallOfAWSIsOfWhatIsMeant(t *testing.T) {
+	t.Parallel()
+	m := parse(t)
+	for _, w := range wherefrom {
+		arguments, _ := m.States[w.state].Arguments.(map[string]any)
+		if got := shown(arguments[w.argument]); got != w.value {
+			t.Errorf("%s: %s is %q, must be %q: else %s", w.state, w.argument, got, w.value, w.lost)
+		}
+	}
+}
+
+// exits are where each error leads, besides Superseded, Outdated and Reconfigured, which have tests of their own; "all"
+// is any other, States.DataLimitExceeded included, which States.ALL leaves out.
+var exits = map[string]struct {
+	states []string
+	lost   string
+}{
+	"all > NotStarted": {[]string{"LoadClient", "AcquireLock", "ReadLockOwner", "InspectLockOwner", "TakeOverLock",
+		"SeizeLock"}, "an execution that has no lock ends as one that did something"},
+	"all > Refuse": {[]string{"Plan", "TestBeforeChange"}, "what failed before anything was made keeps the lock"},
+	"all > RollBack": {[]string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret",
+		"ReloadClient", "AdoptConfiguration", "RediscoverTargets", "VerifyBeforeReassert", "ReassertSecret",
+		"TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"}, "a new secret is left half way"},
+	"all > NotMeasured":     {[]string{"Measure"}, "a measurement that failed wakes people as a failed rotation"},
+	"all > PublishRollback": {[]string{"TellRollback"}, "a message that cannot be sent holds up the rollback"},
+	"all > Quiesce":         {[]string{"PublishRollback"}, "an event that cannot be sent holds up the rollback"},
+	"all > ReleaseLock":     {[]string{"TestAfterRollback"}, "a test that only tells people keeps the lock"},
+
+	"InvalidInput > NotStarted":     {[]string{"Measure"}, "a client whose configuration is wrong ends as measured"},
+	"States.ALL > Outcome":          {[]string{"PublishEvent"}, "a rotation that succeeded ends as failed"},
+	"States.ALL > PublishEvent":     {[]string{"Notify"}, "a rotation that succeeded ends as failed"},
+	"SmokeTestFailed > ReleaseLock": {[]string{"TestAfterRollback"}, "people do not hear that a login test failed"},
+	"States.ALL > AwaitFormerOwner": {[]string{"StopFormerOwner"},
+		"an emergency ends because the execution that it stops has ended by itself"},
+	"DynamoDB.ConditionalCheckFailedException > ReadLockOwner": {[]string{"AcquireLock", "TakeOverLock", "SeizeLock"},
+		"a lock that somebody has, or that changed hands, is not looked at"},
+	"DynamoDB.ConditionalCheckFailedException > RediscoverTargets": {[]string{"AdoptConfiguration"},
+		"an execution that lost its lock rolls back, instead of hearing from the next function"},
+	"DynamoDB.ConditionalCheckFailedException > Released": {[]string{"ReleaseLock"},
+		"a rotation that succeeded ends as failed"},
+	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > LockOwnerStatus ownerStatus=GONE": {[]string{
+		"InspectLockOwner"}, "a lock whose execution is forgotten is held for ever"},
+	"Ssm.ParameterNotFoundException States.QueryEvaluationError > Reconfigured": {[]string{"ReloadClient"},
+		"a rollback looks for the secrets where they are not"},
+}
+
+func TestEveryErrorLeadsWhereItMust(t *testing.T) {
+	t.Parallel()
+	got := map[string][]string{}
+	for name, s := range parse(t).States {
+		limit := ""
+		for _, c := range s.Catch {
+			errors := strings.Join(c.ErrorEquals, " ")
+			switch {
+			case errors == "Superseded", errors == "Outdated", strings.HasPrefix(errors, "Reconfigured"):
+				continue
+			case errors == "States.DataLimitExceeded":
+				limit = c.Next
+				continue
+			case errors == "States.ALL" && limit == c.Next:
+				errors = "all"
+			}
+			exit := errors + " > " + c.Next
+			if c.Assign["ownerStatus"] != nil {
+				exit += " ownerStatus=" + shown(c.Assign["ownerStatus"])
+			}
+			got[exit] = append(got[exit], name)
+		}
+	}
+	for _, exit := range keys(exits, got) {
+		for _, name := range keys(set(exits[exit].states), set(got[exit])) {
+			if is := slices.Contains(got[exit], name); is != slices.Contains(exits[exit].states, name) {
+				t.Errorf("%s: has %s: %v, must be %v: else %s", name, exit, is, !is, exits[exit].lost)
+			}
+		}
+	}
+}
+
+func set(names []string) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range names {
+		out[n] = true
+	}
+	return out
+}
