@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	sdk "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
-
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/idp/idptest/clients"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
