@@ -14,45 +14,11 @@ import (
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/idp/withoutids"
-	"alboidc.internal/shared/strictjson"
 	"alboidc.internal/shared/telemetry"
 )
 
 // slack is how much longer than its grace period a rotation may take: waits, retries and smoke tests.
 const slack = 4 * time.Hour
-
-// Alarms are the settings of a client's alarms.
-type Alarms struct {
-	// AuthErrors is how many ELBAuthError a load balancer of the client may have in five minutes; default 3. More in
-	// two of three such periods raise the alarm.
-	AuthErrors *int `json:"authErrors,omitempty"`
-	// SecretEndsDays is how many days before the identity provider ends the secret in use by itself the alarm rings;
-	// default 7. For providers that say when.
-	SecretEndsDays *int `json:"secretEndsDays,omitempty"`
-}
-
-func (a Alarms) secretEndsDays() int {
-	if a.SecretEndsDays == nil {
-		return 7
-	}
-	return *a.SecretEndsDays
-}
-
-func (a Alarms) authErrors() int {
-	if a.AuthErrors == nil {
-		return 3
-	}
-	return *a.AuthErrors
-}
-
-func (a Alarms) check(ps *strictjson.Problems, path string) {
-	if n := a.authErrors(); n < 0 || n > 1_000_000 {
-		ps.Add(path+".authErrors", "must be 0 to 1000000, not %d", n)
-	}
-	if n := a.secretEndsDays(); n < 1 || n > 365 {
-		ps.Add(path+".secretEndsDays", "must be 1 to 365, not %d", n)
-	}
-}
 
 // alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default in one of
 // one. Missing data are no problem by default, since most of the time nothing rotates.
@@ -97,7 +63,7 @@ func (r *rotator) addAlarms() {
 // measurement left them.
 func (r *rotator) addClientAlarms(c Client) {
 	planned := time.Duration(c.GracePeriod())*time.Second + slack
-	tooOld := c.maxAge().Seconds()
+	tooOld := c.MaxAge().Seconds()
 	r.addAlarm(alarm{id: "Age-" + c.Name, name: clientAlarm(c.Name, "secret-age"), above: tooOld, of: 2, outOf: 2,
 		description: "The secret of " + c.Name +
 			" is older than its schedule and grace period allow, or was not measured for two days.",
@@ -117,9 +83,9 @@ func (r *rotator) addClientAlarms(c Client) {
 			" that is stored as AWSCURRENT: logins may be failing.",
 		metric: r.clientMetric("SecretRefused", c.Name,
 			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
-	if c.tellsEnd() {
+	if tellsEnd(c) {
 		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name,
-			"secret-ends"), below: float64(c.Alarms.secretEndsDays()) * 86400,
+			"secret-ends"), below: float64(c.Alarms.EndsDays()) * 86400,
 			description: "The identity provider ends the secret of " + c.Name + " soon by itself: all logins fail " +
 				"then, unless a rotation is through before.",
 			metric: r.clientMetric("SecretEndsIn", c.Name,
@@ -128,7 +94,7 @@ func (r *rotator) addClientAlarms(c Client) {
 }
 
 // tellsEnd: the client's identity provider says when a secret ends by itself.
-func (c Client) tellsEnd() bool {
+func tellsEnd(c Client) bool {
 	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings,
 		idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
 	if err != nil {
@@ -234,7 +200,7 @@ func (r *rotator) allowedErrors(arn string) float64 {
 	for _, c := range r.clients {
 		for _, b := range c.LoadBalancers {
 			if b == arn {
-				most = max(most, c.Alarms.authErrors())
+				most = max(most, c.Alarms.Errors())
 			}
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"alboidc.internal/shared/clientsfile"
 )
 
 func TestAlarmsWatchWhatIsPromised(t *testing.T) {
@@ -284,7 +286,7 @@ func TestTheDashboardShowsOnlyMetricsThatAreWritten(t *testing.T) {
 // The largest stack that the file allows: its resources fit into a template, and its alarms into the dashboard's
 // widgets.
 func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
-	file := manyClients(t, maxClients)
+	file := manyClients(t, clientsfile.MaxClients)
 	for i := range file.Clients {
 		c := &file.Clients[i]
 		c.CreateSecret = true
@@ -295,7 +297,7 @@ func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(tpl.Resources); n > 500 {
-		t.Errorf("%d clients make %d resources, a template has at most 500", maxClients, n)
+		t.Errorf("%d clients make %d resources, a template has at most 500", clientsfile.MaxClients, n)
 	}
 	shown := 0
 	for _, w := range widgets(t, tpl) {

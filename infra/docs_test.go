@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/statemachine"
 )
 
@@ -178,7 +179,7 @@ func alarmMetrics(r resource) float64 {
 func secretsOf(f File) float64 {
 	var list []string
 	for _, c := range f.Clients {
-		list = append(append(list, c.Secret.ARN), adminSecrets(c.Client)...)
+		list = append(append(list, c.Secret.ARN), c.AdminSecrets()...)
 		for _, l := range c.SmokeTests.Login {
 			list = append(list, l.UserSecretARN)
 		}
@@ -292,7 +293,7 @@ func TestTheLimitsInTheDocumentationAreThoseOfTheCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{fmt.Sprintf("More than %d clients", maxClients),
+	for _, want := range []string{fmt.Sprintf("More than %d clients", clientsfile.MaxClients),
 		fmt.Sprintf("100 + 3 × %d + %d × the number of clients", (&rotator{}).reserved("smoketest"), restores)} {
 		if !strings.Contains(string(guide), want) {
 			t.Errorf("docs/deploying.md does not say %q", want)

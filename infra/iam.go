@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
 )
 
@@ -235,7 +233,7 @@ func (r *rotator) allowSecrets(role awsiam.Role, g grant) {
 	for _, c := range r.clients {
 		own = append(own, r.secretARNs[c.Name])
 		if g.admin {
-			admin = append(admin, adminSecrets(c.Client)...)
+			admin = append(admin, c.AdminSecrets()...)
 		}
 		if g.users {
 			users = append(users, testUsers(c)...)
@@ -256,7 +254,7 @@ func (r *rotator) allowKeys(role awsiam.Role, g grant) {
 			list = append(list, r.secretARNs[c.Name])
 		}
 		if g.admin {
-			list = append(list, adminSecrets(c.Client)...)
+			list = append(list, c.AdminSecrets()...)
 		}
 		if g.users {
 			list = append(list, testUsers(c)...)
@@ -305,49 +303,6 @@ func testUsers(c Client) []string {
 	var list []string
 	for _, t := range c.SmokeTests.Login {
 		list = append(list, t.UserSecretARN)
-	}
-	return list
-}
-
-// secretARN is what the ARN of a secret looks like.
-var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
-
-// setSecret is a secret that a provider's settings name, and the path of the field.
-type setSecret struct{ path, arn string }
-
-// secretsInSettings finds the secrets that a provider's settings name, whichever provider it is.
-func secretsInSettings(c config.Client) []setSecret {
-	var settings any
-	if err := json.Unmarshal(c.IdentityProvider.Settings, &settings); err != nil {
-		return nil // checked before: the provider's own check has read it
-	}
-	var found []setSecret
-	var walk func(string, any)
-	walk = func(path string, v any) {
-		switch v := v.(type) {
-		case string:
-			if secretARN.MatchString(v) {
-				found = append(found, setSecret{path, v})
-			}
-		case []any:
-			for i, x := range v {
-				walk(fmt.Sprintf("%s[%d]", path, i), x)
-			}
-		case map[string]any:
-			for _, k := range sorted(v) {
-				walk(path+"."+k, v[k])
-			}
-		}
-	}
-	walk("identityProvider.settings", settings)
-	return found
-}
-
-// adminSecrets are the ARNs of those secrets.
-func adminSecrets(c config.Client) []string {
-	var list []string
-	for _, s := range secretsInSettings(c) {
-		list = append(list, s.arn)
 	}
 	return list
 }

@@ -38,9 +38,9 @@ func (r *rotator) addSecrets() {
 		}
 		secret := awssecretsmanager.NewCfnSecret(r.stack, jsii.String("Secret-"+c.Name),
 			&awssecretsmanager.CfnSecretProps{
-				Name:        jsii.String(c.secretName(r.Settings)),
+				Name:        jsii.String(c.SecretName(r.Settings)),
 				Description: jsii.String("Client secret of " + c.Name + ", rotated by " + r.Name),
-				KmsKeyId:    c.createdWith(),
+				KmsKeyId:    createdWith(c),
 			})
 		secret.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE, nil)
 		suppress(secret, map[string]string{"AwsSolutions-SMG4": "the state machine rotates it: Secrets Manager's own " +
@@ -50,7 +50,7 @@ func (r *rotator) addSecrets() {
 }
 
 // createdWith is the key of a secret that the stack creates; nil is Secrets Manager's own.
-func (c Client) createdWith() *string {
+func createdWith(c Client) *string {
 	if len(c.KMSKeys) == 0 {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (r *rotator) parameterPrefix() string { return "/" + r.Name + "/clients/" }
 // addParameters adds each client's configuration.
 func (r *rotator) addParameters() {
 	for _, c := range r.clients {
-		document, err := c.document(r.secretARNs[c.Name])
+		document, err := c.Document(r.secretARNs[c.Name])
 		if err != nil {
 			panic(err) // a struct of strings and numbers
 		}

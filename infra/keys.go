@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
+
+	"alboidc.internal/shared/clientsfile"
 )
 
 // addKey adds the key of the topic, and of the logs unless they have another. The state machine and the journal do not
@@ -38,8 +40,8 @@ func (r *rotator) addKey() {
 // addLogKey chooses the key of the log groups.
 func (r *rotator) addLogKey() {
 	switch r.LogKey {
-	case logKeyNone:
-	case logKeyOfStack:
+	case clientsfile.LogKeyNone:
+	case clientsfile.LogKeyOfStack:
 		r.logKey = r.key
 		r.key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 			Sid:        jsii.String("Logs"),

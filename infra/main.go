@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/aws/jsii-runtime-go"
+
+	"alboidc.internal/shared/clientsfile"
 )
 
 // Where the app finds its input, from the top of the repository; the environment can name others.
@@ -25,9 +27,15 @@ func main() {
 }
 
 func run() error {
-	file, err := readFile(or(os.Getenv(envClients), clientsPath))
+	file, findings, err := clientsfile.Read(or(os.Getenv(envClients), clientsPath))
 	if err != nil {
 		return err
+	}
+	if err := findings.Err(); err != nil {
+		return err
+	}
+	for _, w := range findings {
+		fmt.Fprintln(os.Stderr, w)
 	}
 	functions := or(os.Getenv(envFunctions), functionsPath)
 	if err := checkFunctions(functions); err != nil {

@@ -43,7 +43,7 @@ func (r *rotator) addSchedules() {
 
 func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, role awsiam.Role) {
 	window := &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")}
-	if m := c.Schedule.window(); m > 0 {
+	if m := c.Schedule.Window(); m > 0 {
 		window = &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("FLEXIBLE"),
 			MaximumWindowInMinutes: jsii.Number(m)}
 	}

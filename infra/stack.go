@@ -16,7 +16,16 @@ import (
 	"github.com/aws/jsii-runtime-go"
 	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
 
+	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/region"
+	"alboidc.internal/statemachine"
+)
+
+// The file that the stack is made of.
+type (
+	File     = clientsfile.File
+	Settings = clientsfile.Settings
+	Client   = clientsfile.Client
 )
 
 // rotator is the stack while it is built; each file adds its part, in the order of newRotator.
@@ -51,6 +60,7 @@ type rotator struct {
 func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r := &rotator{Settings: f.Stack, clients: f.Clients, secretARNs: map[string]string{},
 		live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{}}
+	r.RunbookURL = or(r.RunbookURL, statemachine.DefaultRunbook)
 	r.stack = awscdk.NewStack(scope, &r.Name, &awscdk.StackProps{
 		StackName: &r.Name,
 		Description: jsii.String("Rotates the client secrets that Application Load Balancers use to log users in by " +
@@ -74,6 +84,9 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addDashboard()
 	r.addOperators()
 	r.addWebIdentityOutputs()
+	for _, name := range sorted(r.Tags) {
+		awscdk.Tags_Of(r.stack).Add(jsii.String(name), jsii.String(r.Tags[name]), nil)
+	}
 	if r.PermissionsBoundary != "" {
 		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack,
 			jsii.String("Boundary"), &r.PermissionsBoundary))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/statemachine"
 )
 
@@ -211,7 +213,7 @@ func TestTheJournalOutlivesTheStack(t *testing.T) {
 func TestNoNameIsTooLongForItsService(t *testing.T) {
 	longest := string(changedText(t, "# name: alb-oidc-rotator ", "name: "+strings.Repeat("b", 30)+" #"))
 	file, err := parseFile([]byte(strings.Replace(longest, "name: orders-web",
-		"name: "+strings.Repeat("a", maxNames-30), 1)))
+		"name: "+strings.Repeat("a", clientsfile.MaxNames-30), 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,6 +313,36 @@ func TestRolesThatAnIdentityProviderHasToTrustAreOutputs(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%s: %d outputs, want %d", name, got, tt.want)
+		}
+	}
+}
+
+func TestAFunctionThatIsNotBuiltIsNamed(t *testing.T) {
+	t.Parallel()
+	if err := checkFunctions(t.TempDir()); err == nil || !strings.Contains(err.Error(),
+		"function plan is not built; run make functions-arm64") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEveryRetentionOfTheFileIsOneOfTheCDK(t *testing.T) {
+	t.Parallel()
+	if got := slices.Sorted(maps.Keys(retentions)); !slices.Equal(got, clientsfile.Retentions()) {
+		t.Errorf("the CDK knows %v, the file allows %v", got, clientsfile.Retentions())
+	}
+}
+
+func TestTheStacksTagsAreOnWhatIsInIt(t *testing.T) {
+	tpl := changed(t, "# tags: {team: platform} ", "tags: {team: platform, cost-centre: \"4711\"} #")
+	for _, kind := range []string{"AWS::Lambda::Function", "AWS::IAM::Role", "AWS::StepFunctions::StateMachine",
+		"AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::SNS::Topic", "AWS::DynamoDB::Table",
+		"AWS::Logs::LogGroup",
+		"AWS::SQS::Queue", "AWS::SSM::Parameter", "AWS::CloudWatch::Alarm"} {
+		for _, id := range tpl.of(kind) {
+			if tags := text(tpl.Resources[id].Properties["Tags"]); !strings.Contains(tags, "4711") ||
+				!strings.Contains(tags, "platform") {
+				t.Errorf("%s %s has the tags %s", kind, id, tags)
+			}
 		}
 	}
 }

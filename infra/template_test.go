@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/statemachine"
 )
 
@@ -54,6 +56,16 @@ func exampleTemplate(t *testing.T) template {
 		t.Fatal(err)
 	}
 	return tpl
+}
+
+func readFile(path string) (File, error) {
+	file, findings, err := clientsfile.Read(path)
+	return file, errors.Join(err, findings.Err())
+}
+
+func parseFile(text []byte) (File, error) {
+	file, findings := clientsfile.Parse(clientsFile, text)
+	return file, findings.Err()
 }
 
 // changed is the template of clients.yaml after one change of its text.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/config/configtest"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/strictjson"
 )
@@ -80,7 +81,7 @@ func TestTheDocumentedExamplesAreGoodConfigurations(t *testing.T) {
 		if err := read([]byte(example)); err != nil {
 			t.Errorf("%v in %s", err, example)
 		}
-		if err := conforms(schema(t), decoded(t, example), "$"); err != nil {
+		if err := configtest.Conforms(schema(t), decoded(t, example), "$"); err != nil {
 			t.Errorf("against the schema: %v in %s", err, example)
 		}
 	}
@@ -256,7 +257,7 @@ func TestSchemaAndCodeAcceptTheSameDocuments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bySchema, byCode := conforms(s, document, "$"), read(text)
+		bySchema, byCode := configtest.Conforms(s, document, "$"), read(text)
 		if (bySchema == nil) != (byCode == nil) {
 			t.Errorf("%s: the schema says %v, the code %v", what, bySchema, byCode)
 		}

@@ -26,7 +26,8 @@ type Partition struct {
 // PartitionOf is a Region's partition by the SDK's endpoint rules. A Region that they do not know counts as one of the
 // partition aws.
 func PartitionOf(region string) Partition {
-	e, err := secretsmanager.NewDefaultEndpointResolver().ResolveEndpoint(region, secretsmanager.EndpointResolverOptions{})
+	e, err := secretsmanager.NewDefaultEndpointResolver().ResolveEndpoint(region,
+		secretsmanager.EndpointResolverOptions{})
 	suffix, found := strings.CutPrefix(e.URL, "https://secretsmanager."+region+".")
 	if err != nil || !found {
 		return Partition{ID: "aws", Suffix: "amazonaws.com"}
@@ -42,7 +43,7 @@ func Known(region string) bool { return slices.Contains(known, region) }
 var known = strings.Fields(`
 	af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1
 	ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1
-	eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-west-1
-	me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2
+	eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1
+	me-south-1 me-west-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2
 	cn-north-1 cn-northwest-1 us-gov-east-1 us-gov-west-1 eusc-de-east-1
 	us-iso-east-1 us-iso-west-1 us-isob-east-1 us-isob-west-1 eu-isoe-west-1 us-isof-east-1 us-isof-south-1`)

@@ -29,7 +29,8 @@ func TestEachRegionHasItsPartition(t *testing.T) {
 
 func TestWhatIsNoRegionIsToldApart(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "Frankfurt", "eu-central", "eu-central-1a", "EU-CENTRAL-1", "eu_central_1", " eu-west-1",
+	for _, s := range []string{"", "Frankfurt", "eu-central", "eu-central-1a", "EU-CENTRAL-1", "eu_central_1",
+		" eu-west-1",
 		"e-west-1", "eu-west-1.evil.example", "eu--1"} {
 		if region.OK(s) || region.Known(s) {
 			t.Errorf("%q is taken for a Region", s)

@@ -29,11 +29,16 @@ func (p *Problems) Add(path, format string, args ...any) {
 	*p = append(*p, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
-// Err is nil, or one InvalidInput failure that lists the problems of the document called what.
+// Err is nil, or one InvalidInput failure that lists the problems of the document called what, with them as its cause.
 func (p Problems) Err(what string) error {
 	if len(p) == 0 {
 		return nil
 	}
+	return failure.Wrap(failure.InvalidInput, p, "%s is not valid", what)
+}
+
+// Error lists the problems.
+func (p Problems) Error() string {
 	lines := make([]string, 0, len(p))
 	for _, x := range p {
 		if x.Path == "" {
@@ -42,7 +47,7 @@ func (p Problems) Err(what string) error {
 		}
 		lines = append(lines, x.Path+": "+x.Text)
 	}
-	return failure.New(failure.InvalidInput, "%s is not valid: %s", what, strings.Join(lines, "; "))
+	return strings.Join(lines, "; ")
 }
 
 // Join is the path of a field below path.
@@ -168,11 +173,56 @@ func checkStruct(ps *Problems, path string, doc any, t reflect.Type) {
 	for _, k := range sortedKeys(m) {
 		ft, known := fields[k]
 		if !known {
-			ps.Add(Join(path, k), "is not known; allowed here: %s", strings.Join(sortedKeys(fields), ", "))
+			text := "is not known; "
+			if near := Nearest(k, Names(t)); near != "" {
+				text += "did you mean " + near + "? "
+			}
+			ps.Add(Join(path, k), "%sallowed here: %s", text, strings.Join(Names(t), ", "))
 			continue
 		}
 		check(ps, Join(path, k), m[k], ft)
 	}
+}
+
+// Names are the JSON names of a struct's fields in alphabetical order.
+func Names(t reflect.Type) []string { return sortedKeys(Fields(t)) }
+
+// Nearest is the one of names that a misspelt name was meant to be, or "": upper case, hyphens and underscores do not
+// count, and one letter in four may be wrong.
+func Nearest(name string, names []string) string {
+	plain := func(s string) string {
+		return strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s))
+	}
+	best, least := "", 1+max(1, min(len(name), 12)/4)
+	for _, n := range names {
+		if d := distance(plain(name), plain(n)); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters have to be added, removed, replaced or swapped with the next to make b of a.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			if i == 0 || j == 0 {
+				rows[i][j] = i + j
+				continue
+			}
+			other := 0
+			if a[i-1] != b[j-1] {
+				other = 1
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+other)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
 }
 
 // Fields maps the JSON names of a struct's fields to their types, embedded structs included.

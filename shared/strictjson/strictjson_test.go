@@ -50,9 +50,9 @@ func TestEveryProblemIsReportedWithItsPath(t *testing.T) {
 		{"words after the value", `{} x`, []strictjson.Problem{{"at", "has text after the JSON value"}}},
 		{"a list", `[]`, []strictjson.Problem{{"at", "must be an object"}}},
 		{"an unknown field",
-			`{"nmae": "x"}`, []strictjson.Problem{{"at.nmae", "is not known; allowed here: " + allowed}}},
+			`{"nmae": "x"}`, []strictjson.Problem{{"at.nmae", "is not known; did you mean name? allowed here: " + allowed}}},
 		{"a field in another case",
-			`{"Name": "x"}`, []strictjson.Problem{{"at.Name", "is not known; allowed here: " + allowed}}},
+			`{"Name": "x"}`, []strictjson.Problem{{"at.Name", "is not known; did you mean name? allowed here: " + allowed}}},
 		{"a Go name without a tag", `{"Untagged": "x"}`, []strictjson.Problem{{"at.Untagged",
 			"is not known; allowed here: " + allowed}}},
 		{"a hidden field",
@@ -74,7 +74,7 @@ func TestEveryProblemIsReportedWithItsPath(t *testing.T) {
 			"must be a whole number"}}},
 		{"several at once", `{"count": "x", "list": [{"url": 1}, {"uri": ""}], "zzz": 1}`, []strictjson.Problem{
 			{"at.count", "must be a whole number"}, {"at.list[0].url", "must be a string"},
-			{"at.list[1].uri", "is not known; allowed here: port, url"}, {"at.zzz",
+			{"at.list[1].uri", "is not known; did you mean url? allowed here: port, url"}, {"at.zzz",
 				"is not known; allowed here: " + allowed}}},
 	}
 	for _, tt := range tests {

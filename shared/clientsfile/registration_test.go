@@ -1,4 +1,4 @@
-package main
+package clientsfile
 
 import (
 	"strings"
@@ -17,7 +17,8 @@ const keycloak = `    issuer: https://sso.example.com/realms/shop
       settings:
         serverUrl: https://sso.example.com
         realm: shop
-        clientSecret: {clientId: rotator, secretArn: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:keycloak/rotator-AbCdEf"}
+        clientSecret: {clientId: rotator,
+	secretArn: "arn:aws:secretsmanager:eu-central-1:111122223333:secret:keycloak/rotator-AbCdEf"}
     loadBalancers:`
 
 func TestOneRegistrationIsOneClient(t *testing.T) {
@@ -28,7 +29,7 @@ func TestOneRegistrationIsOneClient(t *testing.T) {
 		"https://x.example.com/a, tokenEndpoint: https://x.example.com/t}]"
 	const both = "client shop-web has the registration of client orders-web"
 	for name, c := range map[string]struct{ old, new, want string }{
-		"the same id and issuer": {second, "clientId: " + id, "clients[1].clientId: " + both},
+		"the same id and issuer": {second, "clientId: " + id, "shop-web: clientId: " + both},
 		"the id in capitals":     {second, "clientId: 0OAORDERSWEB0000001", both},
 		"another issuer of the vendor": {issuer,
 			"    issuer: https://login.example.com/oauth2/other\n    clientId: " + id, both},
@@ -38,7 +39,7 @@ func TestOneRegistrationIsOneClient(t *testing.T) {
 		"an alias that is the other one": {second, "clientId: " + id + alias, both},
 		"other registrations at Okta": {second, second + "\n    otherRegistrations: [{issuer: " +
 			"https://x.example.com, tokenEndpoint: https://x.example.com/t}]",
-			"clients[1].otherRegistrations: must be left out, client ids are unique at this provider (okta)"},
+			"shop-web: otherRegistrations: must be left out, client ids are unique at this provider (okta)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

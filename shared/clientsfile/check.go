@@ -1,6 +1,7 @@
-package main
+package clientsfile
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -12,7 +13,6 @@ import (
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
-	"alboidc.internal/statemachine"
 )
 
 var (
@@ -26,23 +26,31 @@ var (
 	groupPattern    = regexp.MustCompile(`^sg-[0-9a-f]+$`)
 )
 
-// maxNames is how long the names of the stack and of a client are together: a rule of EventBridge is named after both,
-// and its name has at most 64 characters (API reference, PutRule).
-const maxNames = 64 - len("-listeners--99")
+const accountForm = "must be the account's 12 digits, in quotes: \"111122223333\""
 
-// maxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
+// Retentions are the days for which CloudWatch Logs can keep lines (API reference, PutRetentionPolicy).
+func Retentions() []int {
+	return []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
+		3653}
+}
+
+// MaxNames is how long the names of the stack and of a client are together: a rule of EventBridge is named after both,
+// and its name has at most 64 characters (API reference, PutRule).
+const MaxNames = 64 - len("-listeners--99")
+
+// MaxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const maxClients = 35
+const MaxClients = 35
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
 	if len(f.Clients) == 0 {
 		ps.Add("clients", "is missing: the clients to rotate")
 	}
-	if len(f.Clients) > maxClients {
+	if len(f.Clients) > MaxClients {
 		ps.Add("clients",
 			"has %d clients, at most %d fit into one stack: put the others into another file with another stack.name",
-			len(f.Clients), maxClients)
+			len(f.Clients), MaxClients)
 	}
 	names, secrets := map[string]string{}, map[string]string{}
 	for i := range f.Clients {
@@ -53,10 +61,10 @@ func (f *File) check(ps *strictjson.Problems) {
 		if other := names[plain]; other != "" {
 			ps.Add(path+".name", "is given to two clients, or differs from %s only in hyphens", other)
 		}
-		if len(f.Stack.Name)+len(c.Name) > maxNames {
-			ps.Add(path+".name", "must have, with the stack's name %s, at most %d characters", f.Stack.Name, maxNames)
+		if len(f.Stack.Name)+len(c.Name) > MaxNames {
+			ps.Add(path+".name", "must have, with the stack's name %s, at most %d characters", f.Stack.Name, MaxNames)
 		}
-		if other := secrets[c.Secret.ARN]; other != "" {
+		if other := secrets[c.Secret.ARN]; other != "" && c.Secret.ARN != "" {
 			ps.Add(path+".secret.arn", "is the secret of %s too; each client has its own", other)
 		}
 		names[plain], secrets[c.Secret.ARN] = c.Name, c.Name
@@ -99,7 +107,7 @@ func (f *File) checkNotifications(ps *strictjson.Problems) {
 }
 
 func (s Settings) check(ps *strictjson.Problems) {
-	match(ps, "stack.account", s.Account, accountPattern, "must be the account's 12 digits, in quotes")
+	match(ps, "stack.account", s.Account, accountPattern, accountForm)
 	if !region.OK(s.Region) {
 		ps.Add("stack.region", "must be a Region, e.g. eu-central-1")
 	}
@@ -112,27 +120,64 @@ func (s Settings) check(ps *strictjson.Problems) {
 	for i, e := range s.Email {
 		match(ps, fmt.Sprintf("stack.email[%d]", i), e, emailPattern, "must be an e-mail address")
 	}
-	if _, ok := retentions[*s.LogRetentionDays]; !ok {
-		ps.Add("stack.logRetentionDays", "must be one of %v", slices.Sorted(maps.Keys(retentions)))
+	if !slices.Contains(Retentions(), *s.LogRetentionDays) {
+		ps.Add("stack.logRetentionDays", "must be one of %v", Retentions())
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.LogLevel) {
 		ps.Add("stack.logLevel", "must be debug, info, warn or error")
 	}
-	if s.LogKey != logKeyOfStack && s.LogKey != logKeyNone {
+	if s.LogKey != LogKeyOfStack && s.LogKey != LogKeyNone {
 		match(ps, "stack.logKey", s.LogKey, keyPattern, "must be stack, none or the ARN of a KMS key")
 	}
-	if s.RunbookURL != statemachine.DefaultRunbook {
+	if s.RunbookURL != "" {
 		match(ps, "stack.runbookUrl", s.RunbookURL, runbookPattern,
 			"must be an https URL without #, that of your copy of docs/runbook.md")
 	}
 	if s.PermissionsBoundary != "" {
 		match(ps, "stack.permissionsBoundary", s.PermissionsBoundary, boundaryPattern,
 			"must be the ARN of an IAM policy")
+		if parts := strings.Split(s.PermissionsBoundary, ":"); len(parts) > 4 && parts[4] != "aws" {
+			checkPlace(ps, "stack.permissionsBoundary", s.PermissionsBoundary, s)
+		}
 	}
+	s.checkTags(ps)
 	if v := s.SmokeTestVPC; v != nil {
 		matchAll(ps, "stack.smokeTestVpc.subnetIds", v.SubnetIDs, subnetPattern, "must be a subnet's id")
 		matchAll(ps, "stack.smokeTestVpc.securityGroupIds", v.SecurityGroupIDs, groupPattern,
 			"must be a security group's id")
+	}
+}
+
+// checkTags: what CloudFormation takes (CloudFormation user guide, "Resource tag").
+func (s Settings) checkTags(ps *strictjson.Problems) {
+	if len(s.Tags) > maxTags {
+		ps.Add("stack.tags", "has %d tags, at most %d are possible", len(s.Tags), maxTags)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
+		path := "stack.tags." + shown(name)
+		if len(name) == 0 || len(name) > 128 || len(s.Tags[name]) > 256 {
+			ps.Add(path, "must have a name of 1 to 128 characters and a value of at most 256")
+		}
+		if strings.HasPrefix(strings.ToLower(name), "aws:") {
+			ps.Add(path, "must not begin with aws:, which AWS keeps for itself")
+		}
+		if !tagPattern.MatchString(name) || !tagPattern.MatchString(s.Tags[name]) {
+			ps.Add(path, "must consist of letters, digits, spaces and _ . : / = + - @")
+		}
+	}
+}
+
+// maxTags leaves room for those that CloudFormation adds to a resource, which has 50 at most.
+const maxTags = 40
+
+var tagPattern = regexp.MustCompile(`^[A-Za-z0-9 _.:/=+@-]*$`)
+
+func (a Alarms) check(ps *strictjson.Problems, path string) {
+	if n := a.Errors(); n < 0 || n > 1_000_000 {
+		ps.Add(path+".authErrors", "must be 0 to 1000000, not %d", n)
+	}
+	if n := a.EndsDays(); n < 1 || n > 365 {
+		ps.Add(path+".secretEndsDays", "must be 1 to 365, not %d", n)
 	}
 }
 
@@ -144,20 +189,48 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 		c.Secret.ARN = c.placeholder(s)
 	}
 	for _, p := range c.Problems() {
+		if p.Path == "secret.arn" && c.Secret.ARN == "" {
+			p.Text = "is missing: the ARN of the secret that holds the client secret, or createSecret: true"
+		}
 		ps.Add(strictjson.Join(path, p.Path), "%s", p.Text)
 	}
-	if err := registry.Check(c.IdentityProvider.Type, c.IdentityProvider.Settings); err != nil {
-		ps.Add(path, "%s", strings.TrimPrefix(err.Error(), "the client configuration is not valid: "))
-	}
+	c.checkProvider(ps, path)
 	for i, k := range c.KMSKeys {
 		match(ps, fmt.Sprintf("%s.kmsKeys[%d]", path, i), k, keyPattern, "must be the ARN of a KMS key")
 	}
-	c.checkAccount(ps, path, s.Account)
-	c.checkSecretARNs(ps, path)
+	c.checkARNs(ps, path, s)
 	c.checkSize(ps, path)
 	c.checkSchedule(ps, path)
 	c.Alarms.check(ps, path+".alarms")
 	c.checkLifetime(ps, path)
+}
+
+// checkProvider: what only the provider's own check knows. Without a type or settings there is nothing to add.
+func (c *Client) checkProvider(ps *strictjson.Problems, path string) {
+	p := c.IdentityProvider
+	if p.Type == "" {
+		return
+	}
+	if !slices.Contains(registry.Types(), p.Type) {
+		text := "must be one of " + strings.Join(registry.Types(), ", ")
+		if near := strictjson.Nearest(p.Type, registry.Types()); near != "" {
+			text += "; did you mean " + near + "?"
+		}
+		ps.Add(path+".identityProvider.type", "%s", text)
+		return
+	}
+	if len(p.Settings) == 0 || string(p.Settings) == "null" {
+		return
+	}
+	err := registry.Check(p.Type, p.Settings)
+	var problems strictjson.Problems
+	if errors.As(err, &problems) {
+		for _, x := range problems {
+			ps.Add(strictjson.Join(path, x.Path), "%s", x.Text)
+		}
+	} else if err != nil {
+		ps.Add(path+".identityProvider.settings", "%s", err)
+	}
 }
 
 // checkRegistration: a registration has one client. Two would rotate it under two locks, and one of them would remove
@@ -184,54 +257,13 @@ func (c *Client) uniqueIDs() bool {
 	return capable.UniqueIDs
 }
 
-// suffixPattern is what Secrets Manager adds to a secret's name. It takes an ARN without it too, but IAM compares whole
-// ARNs (Secrets Manager user guide, "What's in a secret?").
-var suffixPattern = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
-
-// wordPattern is how names end that only look as if they had it; Secrets Manager advises against them.
-var wordPattern = regexp.MustCompile(
-	`(?i)-(secret|client|config|oauth2|values|tokens|stored|shared|portal|access|prod01)$`)
-
-func (c *Client) checkSecretARNs(ps *strictjson.Problems, path string) {
-	one := func(field, arn string) {
-		if secretARN.MatchString(arn) && (!suffixPattern.MatchString(arn) || wordPattern.MatchString(arn)) {
-			ps.Add(path+"."+field, "must end with the hyphen and six characters that Secrets Manager added to the "+
-				"name: copy the whole ARN")
-		}
-	}
-	one("secret.arn", c.Secret.ARN)
-	for i, t := range c.SmokeTests.Login {
-		one(fmt.Sprintf("smokeTests.login[%d].userSecretArn", i), t.UserSecretARN)
-	}
-	for _, s := range secretsInSettings(c.Client) {
-		one(s.path, s.arn)
-	}
-}
-
 // maxDocument is how long a parameter is at most (Systems Manager user guide, "Managing parameter tiers").
 const maxDocument = 8 * 1024
 
 func (c *Client) checkSize(ps *strictjson.Problems, path string) {
-	if text, err := c.document(c.Secret.ARN); err == nil && len(text) > maxDocument {
+	if text, err := c.Document(c.Secret.ARN); err == nil && len(text) > maxDocument {
 		ps.Add(path, "has %d bytes as JSON, and a parameter holds at most %d: fewer loadBalancers or smokeTests; "+
 			"loadBalancerSearch needs no list", len(text), maxDocument)
-	}
-}
-
-// checkAccount: the roles of the stack reach nothing in other accounts.
-func (c *Client) checkAccount(ps *strictjson.Problems, path, account string) {
-	one := func(field, arn string) {
-		if parts := strings.Split(arn, ":"); len(parts) > 4 && accountPattern.MatchString(account) &&
-			parts[4] != account {
-			ps.Add(path+"."+field, "is in account %s, but the stack is in %s", parts[4], account)
-		}
-	}
-	one("secret.arn", c.Secret.ARN)
-	for i, arn := range c.LoadBalancers {
-		one(fmt.Sprintf("loadBalancers[%d]", i), arn)
-	}
-	for i, t := range c.SmokeTests.Login {
-		one(fmt.Sprintf("smokeTests.login[%d].userSecretArn", i), t.UserSecretARN)
 	}
 }
 

@@ -1,7 +1,8 @@
-package main
+package clientsfile
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -14,11 +15,32 @@ import (
 	"alboidc.internal/shared/strictjson"
 )
 
-func TestTheExampleIsValid(t *testing.T) {
-	t.Parallel()
-	f, err := readFile(clientsFile)
+// example is the file that users edit, from this folder.
+const example = "../../infra/clients.yaml"
+
+// changedText is the example after one change of its text.
+func changedText(t *testing.T, old, new string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(example)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.Count(string(text), old) == 0 {
+		t.Fatalf("clients.yaml does not have %q", old)
+	}
+	return []byte(strings.Replace(string(text), old, new, 1))
+}
+
+func parseFile(text []byte) (File, error) {
+	f, findings := Parse("clients.yaml", text)
+	return f, findings.Err()
+}
+
+func TestTheExampleIsValid(t *testing.T) {
+	t.Parallel()
+	f, findings, err := Read(example)
+	if err != nil || len(findings) > 0 {
+		t.Fatal(err, findings)
 	}
 	if len(f.Clients) != 2 || f.Clients[0].Name != "orders-web" || f.Clients[0].Secret.ARN == "" ||
 		!f.Clients[1].CreateSecret {
@@ -84,11 +106,13 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"not YAML", "stack:", "stack: [", "is not YAML"},
-		{"a field given twice", "  region: eu-central-1", "  region: eu-central-1\n  region: eu-west-1", "is not YAML"},
-		{"an unknown field", "  region:", "  regoin:", "stack.regoin: is not known; allowed here: account,"},
+		{"a field given twice", "  region: eu-central-1", "  region: eu-central-1\n  region: eu-west-1",
+			"stack.region: is given twice"},
+		{"an unknown field", "  region:", "  regoin:", "stack.regoin: is not known; did you mean region?"},
 		{"an unknown field of a client", "clientId: 0oaorders", "clientID: 0oaorders",
-			"clients[0].clientID: is not known"},
-		{"an account without quotes", `"111122223333"  `, `111122223333  `, "stack.account: must be a string"},
+			"orders-web: clientID: is not known"},
+		{"an account without quotes", `"111122223333"  `, `111122223333  `,
+			`stack.account: must be the account's 12 digits, in quotes: "111122223333"`},
 		{"a short account", `"111122223333"  `, `"1111"  `, "stack.account: must be the account's 12 digits"},
 		{"a Region that is none", "region: eu-central-1", "region: Frankfurt", "stack.region: must be a Region"},
 		{"a stack name with capitals", "# name: alb-oidc-rotator ", "name: Rotator #",
@@ -99,7 +123,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"an e-mail address that is not ASCII", "platform-team@example.com", "plattform-ä@example.com",
 			"stack.email[0]: must be an e-mail address"},
 		{"a partial ARN that looks complete", "orders-web/client-secret-AbCdEf", "orders-web/client-secret",
-			"clients[0].secret.arn: must end with the hyphen and six characters"},
+			"orders-web: secret.arn: must end with the hyphen and six characters"},
 		{"another one of a user", "orders-web/smoke-test-user-AbCdEf", "orders-web/smoke-config",
 			"userSecretArn: must end with the hyphen and six characters"},
 		{"an e-mail address without @", "platform-team@example.com", "platform-team",
@@ -112,105 +136,107 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a VPC without subnets", "# smokeTestVpc: ", "smokeTestVpc: {securityGroupIds: [sg-1]} #",
 			"stack.smokeTestVpc.subnetIds: is missing"},
 		{"a name in capitals", "name: orders-web", "name: Orders", "clients[0].name: must be 1 to 40 characters"},
-		{"a name given twice", "name: shop-web", "name: orders-web", "clients[1].name: is given to two clients"},
+		{"a name given twice", "name: shop-web", "name: orders-web", "orders-web: name: is given to two clients"},
 		{"a name that differs in hyphens", "name: shop-web", "name: ordersweb",
-			"clients[1].name: is given to two clients, or differs from orders-web only in hyphens"},
+			"ordersweb: name: is given to two clients, or differs from orders-web only in hyphens"},
 		{"names that are too long together", "name: shop-web", "name: shop-web-with-a-name-that-is-very-long",
-			"clients[1].name: must have, with the stack's name alb-oidc-rotator, at most 50 characters"},
+			"shop-web-with-a-name-that-is-very-long: name: must have, with the stack's name alb-oidc-rotator, at " +
+				"most 50 characters"},
 		{"an issuer without https", "issuer: https://", "issuer: http://",
-			"clients[0].issuer: must begin with https://"},
+			"orders-web: issuer: must begin with https://"},
 		{"an unknown provider", "type: okta", "type: okat",
-			`clients[0]: identityProvider.type: "okat" is not known; allowed here:`},
+			"orders-web: identityProvider.type: must be one of auth0, cognito,"},
 		{"a wrong setting of the provider", "orgUrl: https://example.okta.com", "orgUrl: example",
-			"clients[0]: identityProvider.settings.orgUrl: must be"},
+			"orders-web: identityProvider.settings.orgUrl: must be"},
 		{"a Network Load Balancer", "loadbalancer/app/orders/50", "loadbalancer/net/orders/50",
-			"clients[0].loadBalancers[0]: must be the ARN of an Application Load Balancer"},
+			"orders-web: loadBalancers[0]: must be the ARN of an Application Load Balancer"},
 		{"a search in a town", "    # loadBalancerSearch: ",
 			"    loadBalancerSearch: {tags: {a: b}, regions: [Frankfurt]} #",
-			"clients[0].loadBalancerSearch.regions[0]: must be a Region"},
+			"orders-web: loadBalancerSearch.regions[0]: must be a Region"},
 		{"a secret in another account", "eu-central-1:111122223333:secret:orders-web/client",
 			"eu-central-1:999922223333:secret:orders-web/client",
-			"clients[0].secret.arn: is in account 999922223333, but the stack is in 111122223333"},
+			"orders-web: secret.arn: is in account 999922223333, but the stack is in 111122223333"},
 		{"a load balancer in another account", "eu-west-1:111122223333:loadbalancer",
-			"eu-west-1:999922223333:loadbalancer", "clients[0].loadBalancers[1]: is in account 999922223333"},
+			"eu-west-1:999922223333:loadbalancer", "orders-web: loadBalancers[1]: is in account 999922223333"},
 		{"a secret that is created and given", "createSecret: true", "createSecret: true\n    secret: {arn: " +
 			"\"arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf\"}",
-			"clients[1].secret.arn: must be left out: createSecret is true"},
+			"shop-web: secret.arn: must be left out: createSecret is true"},
 		{"no secret", "createSecret: true", "createSecret: false",
-			"clients[1].secret.arn: must be the ARN of a Secrets Manager secret"},
+			"shop-web: secret.arn: is missing: the ARN of the secret that holds the client secret, or " +
+				"createSecret: true"},
 		{"no schedule", "expression: rate(30 days)", "timeZone: UTC",
-			"clients[0].schedule.expression: must be like rate(30 days)"},
-		{"a rate of nothing", "rate(30 days)", "rate(0 days)", "clients[0].schedule.expression: must be"},
+			"orders-web: schedule.expression: must be like rate(30 days)"},
+		{"a rate of nothing", "rate(30 days)", "rate(0 days)", "orders-web: schedule.expression: must be"},
 		{"a rate below a day", "rate(30 days)", "rate(12 hours)",
-			"clients[0].schedule.expression: must be a day or more"},
+			"orders-web: schedule.expression: must be a day or more"},
 		{"a rate within the grace period", "gracePeriodSeconds: 86400",
-			"gracePeriodSeconds: 2592000", "clients[0].schedule.expression: starts rotations as close as 720 h, but " +
+			"gracePeriodSeconds: 2592000", "orders-web: schedule.expression: starts rotations as close as 720 h, but " +
 				"one can take 721.25 h (the grace period of 2592000 s"},
 		{"a cron expression within the grace period", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * MON-FRI *)\n",
-			"clients[1].schedule.expression: starts rotations as close as 24 h, but one can take 25.25 h"},
+			"shop-web: schedule.expression: starts rotations as close as 24 h, but one can take 25.25 h"},
 		{"a cron expression with a field too few", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ?)\n",
-			"clients[1].schedule.expression: must have 6 fields"},
+			"shop-web: schedule.expression: must have 6 fields"},
 		{"days of the month and of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * * *)\n",
-			"clients[1].schedule.expression: must have ? as day of month or as day of week, and not as both"},
+			"shop-web: schedule.expression: must have ? as day of month or as day of week, and not as both"},
 		{"neither days of the month nor of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * ? *)\n",
-			"clients[1].schedule.expression: must have ? as day of month"},
+			"shop-web: schedule.expression: must have ? as day of month"},
 		{"an hourly cron expression", "cron(0 3 1 * ? *)\n", "cron(0 * 1 * ? *)\n",
-			`clients[1].schedule.expression: has the hours "*", which must be one number of 0 to 23: a rotation makes a version`},
+			`shop-web: schedule.expression: has the hours "*", which must be one number of 0 to 23: a rotation makes a version`},
 		{"a cron expression of twice a day", "cron(0 3 1 * ? *)\n", "cron(0 3,15 1 * ? *)\n",
-			`clients[1].schedule.expression: has the hours "3,15"`},
+			`shop-web: schedule.expression: has the hours "3,15"`},
 		{"a step of nothing", "cron(0 3 1 * ? *)\n", "cron(0 3 1/0 * ? *)\n",
-			`clients[1].schedule.expression: has the day of month "1/0"`},
+			`shop-web: schedule.expression: has the day of month "1/0"`},
 		{"steps of days of the week", "cron(0 3 1 * ? *)\n", "cron(0 3 ? * 2/2 *)\n",
-			`clients[1].schedule.expression: has the day of week "2/2"`},
+			`shop-web: schedule.expression: has the day of week "2/2"`},
 		{"years the wrong way round", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2030-2027)\n",
-			`clients[1].schedule.expression: has the years "2030-2027", which end before they begin`},
+			`shop-web: schedule.expression: has the years "2030-2027", which end before they begin`},
 		{"a date that there is not", "cron(0 3 1 * ? *)\n", "cron(0 3 30 2 ? *)\n",
-			"clients[1].schedule.expression: never starts"},
+			"shop-web: schedule.expression: never starts"},
 		{"years that are over", "cron(0 3 1 * ? *)\n", "cron(0 3 1 * ? 2020-2024)\n",
-			"clients[1].schedule.expression: never starts"},
+			"shop-web: schedule.expression: never starts"},
 		{"minutes that are none", "cron(0 3 1 * ? *)\n", "cron(60 3 1 * ? *)\n",
-			`clients[1].schedule.expression: has the minutes "60"`},
+			`shop-web: schedule.expression: has the minutes "60"`},
 		{"a month that is none", "cron(0 3 1 * ? *)\n", "cron(0 3 1 MAI ? *)\n",
-			`clients[1].schedule.expression: has the month "MAI"`},
+			`shop-web: schedule.expression: has the month "MAI"`},
 		{"a secret without its suffix", "secret:orders-web/client-secret-AbCdEf", "secret:orders-web/client_secret",
-			"clients[0].secret.arn: must end with the hyphen and six characters"},
+			"orders-web: secret.arn: must end with the hyphen and six characters"},
 		{"a user's secret without its suffix", "secret:orders-web/smoke-test-user-AbCdEf", "secret:orders-web/user",
-			"clients[0].smokeTests.login[0].userSecretArn: must end with"},
+			"orders-web: smokeTests.login[0].userSecretArn: must end with"},
 		{"an admin secret without its suffix", "secret:okta/rotator-key-AbCdEf", "secret:okta/rotator",
-			"clients[0].identityProvider.settings.serviceApp.keySecretArn: must end with"},
+			"orders-web: identityProvider.settings.serviceApp.keySecretArn: must end with"},
 		{"a key for the logs", "# logKey: none", "logKey: mine",
 			"stack.logKey: must be stack, none or the ARN of a KMS key"},
 		{"more than a parameter holds", "expectText: Your orders", "expectText: " + strings.Repeat("x", 8000),
 			"bytes as JSON, and a parameter holds at most 8192"},
 		{"a time zone", "timeZone: Europe/Berlin\n    max", "timeZone: Berlin\n    max",
-			"clients[1].schedule.timeZone: is not a time zone"},
+			"shop-web: schedule.timeZone: is not a time zone"},
 		{"the time zone of this machine", "timeZone: Europe/Berlin\n    max", "timeZone: Local\n    max",
-			"clients[1].schedule.timeZone: is not a time zone"},
+			"shop-web: schedule.timeZone: is not a time zone"},
 		{"a start that is far off and the only one",
 			"expression: cron(0 3 1 * ? *)\n      timeZone: Europe/Berlin\n    maxSecretAgeDays: 35",
-			"expression: cron(0 3 1 1 ? 2150)", "clients[1].maxSecretAgeDays: is missing"},
+			"expression: cron(0 3 1 1 ? 2150)", "shop-web: maxSecretAgeDays: is missing"},
 		{"a window", "# flexibleWindowMinutes: 15", "flexibleWindowMinutes: 1441",
-			"clients[0].schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
+			"orders-web: schedule.flexibleWindowMinutes: must be 0 to 1440, not 1441"},
 		{"a cron that starts once, without an age",
 			"expression: cron(0 3 1 * ? *)\n      timeZone: Europe/Berlin\n    maxSecretAgeDays: 35",
-			"expression: cron(0 3 1 1 ? 2027)", "clients[1].maxSecretAgeDays: is missing"},
+			"expression: cron(0 3 1 1 ? 2027)", "shop-web: maxSecretAgeDays: is missing"},
 		{"an alarm on an end that is past", "    # alarms:\n    #   authErrors: 3", "    alarms: {secretEndsDays: 0}",
-			"clients[0].alarms.secretEndsDays: must be 1 to 365, not 0"},
+			"orders-web: alarms.secretEndsDays: must be 1 to 365, not 0"},
 		{"an alarm on less than nothing", "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: -1}",
-			"clients[0].alarms.authErrors: must be 0 to 1000000, not -1"},
+			"orders-web: alarms.authErrors: must be 0 to 1000000, not -1"},
 		{"a notification to nobody", "    # notifications:\n    #   email: [orders-team@example.com]",
 			"    notifications: {email: [orders-team]}",
-			"clients[0].notifications.email[0]: must be an e-mail address"},
+			"orders-web: notifications.email[0]: must be an e-mail address"},
 		{"a notification by other means", "    # notifications:\n    #   email: [orders-team@example.com]",
-			"    notifications: {sms: [\"+491\"]}", "clients[0].notifications.sms: is not known; allowed here: email"},
+			"    notifications: {sms: [\"+491\"]}", "orders-web: notifications.sms: is not known; allowed here: email"},
 		{"a notification to who gets all", "    # notifications:\n    #   email: [orders-team@example.com]",
 			"    notifications: {email: [Platform-team@example.com]}",
-			"clients[0].notifications.email[0]: is in stack.email too"},
+			"orders-web: notifications.email[0]: is in stack.email too"},
 		{"a notification given twice", "    # notifications:\n    #   email: [orders-team@example.com]",
 			"    notifications: {email: [a@example.com, a@example.com]}",
-			"clients[0].notifications.email[1]: is given twice"},
+			"orders-web: notifications.email[1]: is given twice"},
 		{"a key that is none", "# kmsKeys: ", "kmsKeys: [alias/orders] #",
-			"clients[0].kmsKeys[0]: must be the ARN of a KMS key"},
+			"orders-web: kmsKeys[0]: must be the ARN of a KMS key"},
 	} {
 		_, err := parseFile(changedText(t, tt.old, tt.new))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -222,7 +248,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := parseFile([]byte("stack: {account: \"1\", region: x}\nclients: []\n"))
-	if !failure.Is(err, failure.InvalidInput) || strings.Count(err.Error(), ";") != 2 {
+	if !failure.Is(err, failure.InvalidInput) || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -231,15 +257,7 @@ func TestTwoClientsCannotShareASecret(t *testing.T) {
 	t.Parallel()
 	_, err := parseFile(changedText(t, "createSecret: true",
 		"secret:\n      arn: arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/client-secret-AbCdEf"))
-	if err == nil || !strings.Contains(err.Error(), "clients[1].secret.arn: is the secret of orders-web too") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAFunctionThatIsNotBuiltIsNamed(t *testing.T) {
-	t.Parallel()
-	if err := checkFunctions(t.TempDir()); err == nil || !strings.Contains(err.Error(),
-		"function plan is not built; run make functions-arm64") {
+	if err == nil || !strings.Contains(err.Error(), "shop-web: secret.arn: is the secret of orders-web too") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -281,7 +299,7 @@ func TestMoreClientsThanATemplateHoldsAreRefused(t *testing.T) {
 	}
 	_, err := parseFile([]byte(text))
 	if err == nil || !strings.Contains(err.Error(),
-		fmt.Sprintf("clients: has 39 clients, at most %d fit into one stack", maxClients)) {
+		fmt.Sprintf("clients: has 39 clients, at most %d fit into one stack", MaxClients)) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -326,7 +344,7 @@ func TestTheTimeBetweenTwoStartsIsKnown(t *testing.T) {
 		"cron(0 3 1 * *)":              {},
 		"rate(0 days)":                 {},
 	} {
-		if _, shortest, longest := (Schedule{Expression: expression}).gaps(); shortest != want[0] ||
+		if _, shortest, longest := (Schedule{Expression: expression}).Gaps(); shortest != want[0] ||
 			longest != want[1] {
 			t.Errorf("%s: %g to %g days, want %g to %g", expression, shortest.Hours()/24, longest.Hours()/24,
 				want[0].Hours()/24, want[1].Hours()/24)
@@ -344,7 +362,7 @@ func TestAClockChangeCountsBetweenTwoStarts(t *testing.T) {
 		"cron(30 2 ? 3,4 1L *)": {364 * day, 371 * day},
 	} {
 		if _, shortest, longest := (Schedule{Expression: expression,
-			TimeZone: "Europe/Berlin"}).gaps(); shortest != want[0] || longest != want[1] {
+			TimeZone: "Europe/Berlin"}).Gaps(); shortest != want[0] || longest != want[1] {
 			t.Errorf("%s: %s to %s, want %s to %s", expression, shortest, longest, want[0], want[1])
 		}
 	}

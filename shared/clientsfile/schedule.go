@@ -1,4 +1,4 @@
-package main
+package clientsfile
 
 import (
 	"encoding/json"
@@ -11,8 +11,8 @@ import (
 
 func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 	_, rate := cron.Rate(c.Schedule.Expression)
-	starts, shortest, longest := c.Schedule.gaps()
-	takes := time.Duration(c.GracePeriod())*time.Second + time.Duration(c.Schedule.window())*time.Minute + time.Hour
+	starts, shortest, longest := c.Schedule.Gaps()
+	takes := time.Duration(c.GracePeriod())*time.Second + time.Duration(c.Schedule.Window())*time.Minute + time.Hour
 	problem := ""
 	if !rate {
 		problem = cron.Problem(c.Schedule.Expression)
@@ -62,10 +62,10 @@ func (c *Client) checkLifetime(ps *strictjson.Problems, path string) {
 	if settings.SecretLifetimeDays != nil {
 		days = *settings.SecretLifetimeDays
 	}
-	if needed := c.maxAge() + reaction; time.Duration(days)*24*time.Hour < needed {
+	if needed := c.MaxAge() + reaction; time.Duration(days)*24*time.Hour < needed {
 		ps.Add(path+".identityProvider.settings.secretLifetimeDays",
 			"is %d, but an alarm rings only when a secret is %d days old (maxSecretAgeDays): "+
-				"must be %d or more", days, ceilDays(c.maxAge()), ceilDays(needed))
+				"must be %d or more", days, ceilDays(c.MaxAge()), ceilDays(needed))
 	}
 }
 
@@ -78,9 +78,9 @@ func ceilDays(d time.Duration) int { return int((d + 24*time.Hour - 1) / (24 * t
 // as many after the first start are looked at, for gaps that are as long, and as many as it takes to find a second.
 var firstDay = time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// gaps are how many rotations the schedule starts, and the shortest and the longest time between two; zero if the
+// Gaps are how many rotations the schedule starts, and the shortest and the longest time between two; zero if the
 // expression is not valid. A rate starts them without end.
-func (s Schedule) gaps() (starts int, shortest, longest time.Duration) {
+func (s Schedule) Gaps() (starts int, shortest, longest time.Duration) {
 	if interval, ok := cron.Rate(s.Expression); ok {
 		return math.MaxInt, interval, interval
 	}
@@ -112,11 +112,11 @@ func (s Schedule) zone() *time.Location {
 	return zone
 }
 
-// maxAge is the age of a secret that raises an alarm.
-func (c Client) maxAge() time.Duration {
+// MaxAge is the age of a secret that raises an alarm.
+func (c Client) MaxAge() time.Duration {
 	if c.MaxSecretAgeDays != nil {
 		return time.Duration(*c.MaxSecretAgeDays) * 24 * time.Hour
 	}
-	_, _, longest := c.Schedule.gaps()
+	_, _, longest := c.Schedule.Gaps()
 	return longest + time.Duration(c.GracePeriod())*time.Second + 48*time.Hour
 }

@@ -1,25 +1,24 @@
-package main
+// Package clientsfile reads clients.yaml: the clients to rotate, and how they are deployed. It finds everything that is
+// to be mended in the file, each thing with its line, without building anything.
+package clientsfile
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
-
 	"alboidc.internal/shared/config"
-	"alboidc.internal/shared/strictjson"
-	"alboidc.internal/statemachine"
+	"alboidc.internal/shared/region"
 )
 
 // File is clients.yaml: what the user edits.
 type File struct {
-	Stack   Settings `json:"stack"`
-	Clients []Client `json:"clients"`
+	Stack Settings `json:"stack"`
+	// Defaults are what clients share: each client is put over them, objects member by member.
+	Defaults Client   `json:"defaults,omitzero"`
+	Clients  []Client `json:"clients"`
 }
 
 // Settings are for the whole stack.
@@ -31,7 +30,7 @@ type Settings struct {
 	Name string `json:"name,omitempty"`
 	// Email addresses get every notification and alarm, once they have confirmed the subscription.
 	Email []string `json:"email,omitempty"`
-	// RunbookURL is where people find docs/runbook.md: messages and alarms link to entries of it. Default: its name.
+	// RunbookURL is where people find docs/runbook.md: messages and alarms link to entries of it.
 	RunbookURL string `json:"runbookUrl,omitempty"`
 	// LogRetentionDays is one of the numbers that CloudWatch Logs allows; default 90.
 	LogRetentionDays *int `json:"logRetentionDays,omitempty"`
@@ -48,12 +47,14 @@ type Settings struct {
 	// by default, since Lambda keeps 100 unreserved: a deployment fails where the account's limit is lower than that
 	// and what is reserved.
 	ReserveConcurrency bool `json:"reserveConcurrency,omitempty"`
+	// Tags of the stack and of everything in it that can have any.
+	Tags map[string]string `json:"tags,omitempty"`
 }
 
 // What LogKey can be besides an ARN.
 const (
-	logKeyOfStack = "stack"
-	logKeyNone    = "none"
+	LogKeyOfStack = "stack"
+	LogKeyNone    = "none"
 )
 
 // VPC is where the smoke tests run. They need a way to the identity provider and to the AWS APIs from there.
@@ -84,6 +85,29 @@ type Notifications struct {
 	Email []string `json:"email,omitempty"`
 }
 
+// Alarms are the settings of a client's alarms.
+type Alarms struct {
+	// AuthErrors is how many ELBAuthError a load balancer of the client may have in five minutes; default 3. More in
+	// two of three such periods raise the alarm.
+	AuthErrors *int `json:"authErrors,omitempty"`
+	// SecretEndsDays is how many days before the identity provider ends the secret in use by itself the alarm rings;
+	// default 7. For providers that say when.
+	SecretEndsDays *int `json:"secretEndsDays,omitempty"`
+}
+
+// EndsDays is SecretEndsDays or its default.
+func (a Alarms) EndsDays() int { return value(a.SecretEndsDays, 7) }
+
+// Errors is AuthErrors or its default.
+func (a Alarms) Errors() int { return value(a.AuthErrors, 3) }
+
+func value(n *int, def int) int {
+	if n == nil {
+		return def
+	}
+	return *n
+}
+
 // Schedule is when a client is rotated.
 type Schedule struct {
 	// Expression is rate(…) or cron(…) (EventBridge Scheduler user guide, "Schedule types").
@@ -96,59 +120,34 @@ type Schedule struct {
 	Paused bool `json:"paused,omitempty"`
 }
 
-func readFile(path string) (File, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return File{}, err
-	}
-	file, err := parseFile(text)
-	if err != nil {
-		return File{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return file, nil
-}
-
-// parseFile reads and checks clients.yaml. Every problem is reported with the path of its field.
-func parseFile(text []byte) (File, error) {
-	var f File
-	document, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return File{}, errors.New("is not YAML: " + yaml.FormatError(err, false, true))
-	}
-	ps := strictjson.Decode(document, &f, "")
-	if len(ps) == 0 {
-		f.Stack.defaults()
-		f.check(&ps)
-	}
-	return f, ps.Err("the file")
-}
-
 func (s *Settings) defaults() {
 	s.Name = or(s.Name, "alb-oidc-rotator")
 	s.LogLevel = or(s.LogLevel, "info")
-	s.LogKey = or(s.LogKey, logKeyOfStack)
-	s.RunbookURL = or(s.RunbookURL, statemachine.DefaultRunbook)
+	s.LogKey = or(s.LogKey, LogKeyOfStack)
 	if s.LogRetentionDays == nil {
 		days := 90
 		s.LogRetentionDays = &days
 	}
 }
 
-// window is FlexibleWindowMinutes or its default.
-func (s Schedule) window() int {
-	if s.FlexibleWindowMinutes == nil {
-		return 15
+func or(s, def string) string {
+	if s == "" {
+		return def
 	}
-	return *s.FlexibleWindowMinutes
+	return s
 }
 
-// secretName is the name of a secret that the stack creates. It does not end with a hyphen and six characters, or its
+// Window is FlexibleWindowMinutes or its default.
+func (s Schedule) Window() int { return value(s.FlexibleWindowMinutes, 15) }
+
+// SecretName is the name of a secret that the stack creates. It does not end with a hyphen and six characters, or its
 // partial ARN would look like a complete one (Secrets Manager user guide, "What's in a secret?").
-func (c Client) secretName(s Settings) string { return s.Name + "/" + c.Name + "/oidc" }
+func (c Client) SecretName(s Settings) string { return s.Name + "/" + c.Name + "/oidc" }
 
 // placeholder is an ARN of the right form for a secret that does not exist yet.
 func (c Client) placeholder(s Settings) string {
-	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s-000000", s.Region, s.Account, c.secretName(s))
+	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:%s-000000", region.PartitionOf(s.Region).ID,
+		or(s.Region, "eu-central-1"), or(s.Account, "000000000000"), c.SecretName(s))
 }
 
 // ascii is a JSON text with every other character escaped: in a template CloudFormation turns those into question marks
@@ -167,8 +166,8 @@ func ascii(text string) string {
 	return b.String()
 }
 
-// document is the client's configuration as the state machine reads it, with the secret's ARN as known to the template.
-func (c Client) document(secretARN string) (string, error) {
+// Document is the client's configuration as the state machine reads it, with the secret's ARN as known to the template.
+func (c Client) Document(secretARN string) (string, error) {
 	cfg := c.Client
 	cfg.Secret.ARN = secretARN
 	text, err := json.Marshal(cfg)

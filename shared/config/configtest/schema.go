@@ -1,23 +1,22 @@
-package config_test
+// Package configtest checks documents against a JSON Schema, for the tests of those that the project publishes.
+package configtest
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 	"unicode/utf8"
 )
 
 // annotations are keywords of JSON Schema that restrict nothing.
 var annotations = []string{"$schema", "title", "description", "default"}
 
-// conforms checks a value against the part of JSON Schema 2020-12 that the schema uses, and returns what does not fit.
+// Conforms checks a value against the part of JSON Schema 2020-12 that the schema uses, and returns what does not fit.
 // A keyword that it does not know is an error too: none is silently without effect.
-func conforms(schema map[string]any, value any, path string) error {
+func Conforms(schema map[string]any, value any, path string) error {
 	for _, keyword := range slices.Sorted(maps.Keys(schema)) {
 		if slices.Contains(annotations, keyword) {
 			continue
@@ -36,11 +35,11 @@ func apply(schema map[string]any, keyword string, value any, path string) error 
 		ok = typeOf(value) == argument
 	case "anyOf":
 		ok = slices.ContainsFunc(argument.([]any), func(s any) bool {
-			return conforms(s.(map[string]any), value, path) == nil
+			return Conforms(s.(map[string]any), value, path) == nil
 		})
 	case "enum":
 		ok = slices.Contains(argument.([]any), value)
-	case "required", "properties", "additionalProperties", "minProperties", "propertyNames":
+	case "required", "properties", "additionalProperties", "minProperties", "propertyNames", "patternProperties":
 		if object, is := value.(map[string]any); is {
 			return applyToObject(schema, keyword, object, path)
 		}
@@ -72,17 +71,18 @@ func applyToObject(schema map[string]any, keyword string, object map[string]any,
 		sub, known := properties[name]
 		switch {
 		case keyword == "properties" && known:
-			if err := conforms(sub.(map[string]any), value, path+"."+name); err != nil {
+			if err := Conforms(sub.(map[string]any), value, path+"."+name); err != nil {
 				return err
 			}
+		case keyword == "additionalProperties" && !known && matches(schema, name):
 		case keyword == "additionalProperties" && !known && schema[keyword] == false:
 			return fmt.Errorf("%s.%s: not allowed", path, name)
 		case keyword == "additionalProperties" && !known:
-			if err := conforms(schema[keyword].(map[string]any), value, path+"."+name); err != nil {
+			if err := Conforms(schema[keyword].(map[string]any), value, path+"."+name); err != nil {
 				return err
 			}
 		case keyword == "propertyNames":
-			if err := conforms(schema[keyword].(map[string]any), name, path+"."+name); err != nil {
+			if err := Conforms(schema[keyword].(map[string]any), name, path+"."+name); err != nil {
 				return err
 			}
 		}
@@ -100,11 +100,22 @@ func applyToObject(schema map[string]any, keyword string, object map[string]any,
 	return nil
 }
 
+// matches reports whether a name is one of patternProperties.
+func matches(schema map[string]any, name string) bool {
+	patterns, _ := schema["patternProperties"].(map[string]any)
+	for pattern := range patterns {
+		if regexp.MustCompile(pattern).MatchString(name) {
+			return true
+		}
+	}
+	return false
+}
+
 func applyToList(keyword string, argument any, list []any, path string) error {
 	switch keyword {
 	case "items":
 		for i, value := range list {
-			if err := conforms(argument.(map[string]any), value, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+			if err := Conforms(argument.(map[string]any), value, fmt.Sprintf("%s[%d]", path, i)); err != nil {
 				return err
 			}
 		}
@@ -140,50 +151,5 @@ func typeOf(value any) string {
 		return "number"
 	default:
 		return fmt.Sprintf("%T", v)
-	}
-}
-
-var plainScalar = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:/.-]*$`)
-
-// asYAML writes a JSON document as YAML, members in their order, so that an example in both forms cannot drift apart.
-func asYAML(document string) string {
-	d := json.NewDecoder(strings.NewReader(document))
-	d.UseNumber()
-	lines, _ := yamlLines(d)
-	return strings.Join(lines, "\n")
-}
-
-// yamlLines is the next value of d; block says that it is an object or a list, which goes below its key.
-func yamlLines(d *json.Decoder) (lines []string, block bool) {
-	token, _ := d.Token()
-	switch v := token.(type) {
-	case json.Delim:
-		for d.More() {
-			prefix, indent := "- ", "  "
-			if v == '{' {
-				key, _ := d.Token()
-				prefix = fmt.Sprintf("%s: ", key)
-			}
-			sub, nested := yamlLines(d)
-			if v == '{' && nested {
-				lines = append(lines, strings.TrimSuffix(prefix, " "))
-			} else {
-				lines = append(lines, prefix+sub[0])
-				sub = sub[1:]
-			}
-			for _, l := range sub {
-				lines = append(lines, indent+l)
-			}
-		}
-		_, _ = d.Token()
-		return lines, true
-	case string:
-		if plainScalar.MatchString(v) {
-			return []string{v}, false
-		}
-		quoted, _ := json.Marshal(v)
-		return []string{string(quoted)}, false
-	default:
-		return []string{fmt.Sprint(v)}, false
 	}
 }

@@ -1,0 +1,127 @@
+package clientsfile
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"alboidc.internal/shared/region"
+	"alboidc.internal/shared/strictjson"
+)
+
+// secretARN is what the ARN of a secret looks like.
+var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+
+// named is an ARN in a client's entry, and the path of its field.
+type named struct{ path, arn string }
+
+// ofSettings finds the secrets that a provider's settings name, whichever provider it is.
+func (c Client) ofSettings() []named {
+	var settings any
+	if err := json.Unmarshal(c.IdentityProvider.Settings, &settings); err != nil {
+		return nil // there are none; what is wrong with them is told elsewhere
+	}
+	var found []named
+	var walk func(string, any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case string:
+			if secretARN.MatchString(v) {
+				found = append(found, named{path, v})
+			}
+		case []any:
+			for i, x := range v {
+				walk(fmt.Sprintf("%s[%d]", path, i), x)
+			}
+		case map[string]any:
+			for _, k := range slices.Sorted(maps.Keys(v)) {
+				walk(path+"."+shown(k), v[k])
+			}
+		}
+	}
+	walk("identityProvider.settings", settings)
+	return found
+}
+
+// AdminSecrets are the ARNs of the secrets that the provider's settings name.
+func (c Client) AdminSecrets() []string {
+	var list []string
+	for _, s := range c.ofSettings() {
+		list = append(list, s.arn)
+	}
+	return list
+}
+
+// ofUsers are the secrets of the synthetic users.
+func (c Client) ofUsers() []named {
+	var list []named
+	for i, t := range c.SmokeTests.Login {
+		list = append(list, named{fmt.Sprintf("smokeTests.login[%d].userSecretArn", i), t.UserSecretARN})
+	}
+	return list
+}
+
+// checkARNs: the roles of the stack reach nothing in other accounts and partitions, and secrets only by whole ARNs.
+func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
+	secrets := append(c.ofUsers(), c.ofSettings()...)
+	for _, other := range secrets {
+		if other.arn == c.Secret.ARN && !c.CreateSecret {
+			ps.Add(path+"."+other.path, "is the client's own secret, which rotations change: it must be another one")
+		}
+	}
+	if !c.CreateSecret {
+		secrets = append(secrets, named{"secret.arn", c.Secret.ARN})
+	}
+	for _, x := range secrets {
+		if secretARN.MatchString(x.arn) && !wholeARN(x.arn) {
+			ps.Add(path+"."+x.path, "must end with the hyphen and six characters that Secrets Manager added to the "+
+				"name, as in …:secret:NAME-AbCdEf: copy the whole ARN (aws secretsmanager describe-secret)")
+		}
+		checkPlace(ps, path+"."+x.path, x.arn, s)
+	}
+	for i, arn := range c.LoadBalancers {
+		checkPlace(ps, fmt.Sprintf("%s.loadBalancers[%d]", path, i), arn, s)
+	}
+}
+
+// checkPlace reports an ARN of another account or partition than the stack's, or whose Region is of another one.
+func checkPlace(ps *strictjson.Problems, path, arn string, s Settings) {
+	parts := strings.Split(arn, ":")
+	if len(parts) < 6 || parts[0] != "arn" || !accountPattern.MatchString(parts[4]) {
+		return // told elsewhere
+	}
+	if accountPattern.MatchString(s.Account) && parts[4] != s.Account {
+		ps.Add(path, "is in account %s, but the stack is in %s", parts[4], s.Account)
+	}
+	if here := region.PartitionOf(s.Region).ID; region.OK(s.Region) && partitionPattern.MatchString(parts[1]) &&
+		parts[1] != here {
+		ps.Add(path, "is in partition %s, but the stack's Region is in %s: its ARNs begin with arn:%s:", parts[1], here,
+			here)
+	} else if region.OK(parts[3]) && region.PartitionOf(parts[3]).ID != parts[1] {
+		ps.Add(path, "has a Region of partition %s, and begins with that of %s", region.PartitionOf(parts[3]).ID,
+			parts[1])
+	}
+}
+
+var partitionPattern = regexp.MustCompile(`^aws(-[a-z]+){0,2}$`)
+
+// suffixPattern is what Secrets Manager adds to a secret's name. It takes an ARN without it too, but IAM compares whole
+// ARNs (Secrets Manager user guide, "What's in a secret?").
+var suffixPattern = regexp.MustCompile(`-([A-Za-z0-9]{6})$`)
+
+// words are how names end that only look as if they had it; Secrets Manager advises against such names.
+var words = regexp.MustCompile(`(?i)^(access|active|admins|agents|alerts|apikey|backup|bearer|broker|canary|client|` +
+	`common|config|custom|data[0-9]{2}|deploy|dev[0-9]{3}|domain|editor|events|export|github|gitlab|global|google|` +
+	`hashed|import|issuer|keyset|lambda|legacy|locker|logins|master|mobile|nextjs|oauth2|oidc[0-9]{2}|openid|orders|` +
+	`passwd|portal|portla|prd[0-9]{3}|prod[0-9]{2}|public|reader|region|remote|sample|sealed|secret|server|shared|` +
+	`signer|signin|signon|source|stable|stage[0-9]|static|stored|stores|system|target|tenant|tester|test[0-9]{2}|` +
+	`tokens|values|vaults|verify|viewer|webapp|webgui|worker|writer|[0-9]{6})$`)
+
+// wholeARN reports whether a secret's ARN ends with what Secrets Manager added.
+func wholeARN(arn string) bool {
+	m := suffixPattern.FindStringSubmatch(arn)
+	return m != nil && !words.MatchString(m[1])
+}

@@ -1,0 +1,79 @@
+package clientsfile
+
+import (
+	"fmt"
+	"strings"
+
+	"alboidc.internal/shared/failure"
+)
+
+// Severity says whether a finding must be mended before a deployment.
+type Severity string
+
+// The severities.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+)
+
+// Finding is one thing to mend in the file. It never shows a value of the file that could be a secret.
+type Finding struct {
+	File     string   `json:"file"`
+	Line     int      `json:"line,omitempty"`
+	Column   int      `json:"column,omitempty"`
+	Severity Severity `json:"severity"`
+	Client   string   `json:"client,omitempty"`
+	Path     string   `json:"path,omitempty"` // where it is written, e.g. clients[0].secret.arn
+	Message  string   `json:"message"`
+}
+
+// String is the finding in one line, as editors and terminals make a link of it.
+func (f Finding) String() string {
+	text := fmt.Sprintf("%s:%d: ", f.File, f.Line)
+	if f.Line == 0 {
+		text = f.File + ": "
+	}
+	if f.Severity == Warning {
+		text += "warning: "
+	}
+	path := f.Path
+	if f.Client != "" {
+		text += f.Client + ": "
+		_, path, _ = strings.Cut(path, "].")
+	}
+	if path != "" {
+		text += path + ": "
+	}
+	return text + f.Message
+}
+
+// Findings are those of one file, in the order of its lines.
+type Findings []Finding
+
+// Of keeps those of one severity.
+func (fs Findings) Of(s Severity) Findings {
+	var out Findings
+	for _, f := range fs {
+		if f.Severity == s {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// String is one line for each.
+func (fs Findings) String() string {
+	lines := make([]string, 0, len(fs))
+	for _, f := range fs {
+		lines = append(lines, f.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Err is nil, or one InvalidInput failure with a line for each error.
+func (fs Findings) Err() error {
+	if wrong := fs.Of(Error); len(wrong) > 0 {
+		return failure.New(failure.InvalidInput, "%s", wrong)
+	}
+	return nil
+}
