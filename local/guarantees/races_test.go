@@ -3,6 +3,7 @@ package guarantees_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/entra/entratest"
+	"alboidc.internal/shared/idp/hydra/hydratest"
 )
 
 // storeAgain stores AWSCURRENT's value as another version, as one does who changes another member of a JSON object.
@@ -104,6 +106,21 @@ func TestARotationByHandAtHydraEndsNothingInUse(t *testing.T) {
 		w.mustRotate()
 		w.atRest()
 	}
+}
+
+// Two rotations at one instant are both answered with success, and the secret of one is dead: what is made is proven
+// before anything uses it.
+func TestASecretThatLostARaceAtHydraIsNotUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "hydra", usual(), quick)
+	w.Stack.IdP.Vendor().(*hydratest.Hydra).Outrun(1)
+	r, execution := w.rotate(plain)
+	if text(r.Error) != "RolledBack" || slices.Contains(w.path(execution), "SetSecret") {
+		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+	w.atRest()
+	w.mustRotate()
+	w.atRest()
 }
 
 // The reply to a create is lost, and the removal of what it made comes late.
