@@ -2,6 +2,7 @@ package createsecret_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -63,42 +64,71 @@ func TestALimitOfTheProviderIsTold(t *testing.T) {
 
 func TestWhatFailsIsTold(t *testing.T) {
 	t.Parallel()
-	for name, o := range kinds() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
-				w, _ := newWorld(t, o)
-				return w
-			}, func(w *fakes.World) error {
-				_, err := create(w)
-				return err
-			}, "GetItem", "List", "journal", "PutSecretValue", "Create",
-				"journal version-new-of-thirty-two-letters:live")
-		})
+	const second = "client-second"
+	ids := func(o memory.Options) func(*testing.T) *fakes.World {
+		return func(t *testing.T) *fakes.World {
+			w, _ := newWorld(t, o)
+			return w
+		}
 	}
-}
-
-func TestWhetherAValueIsStoredMustBeKnown(t *testing.T) {
-	t.Parallel()
-	all := kinds()
-	all["the provider makes the value and keeps no tag"] = memory.Options{MakesValues: true}
-	for name, o := range all {
+	slots := func(o memory.SlotOptions, others ...string) func(*testing.T) *fakes.World {
+		return func(t *testing.T) *fakes.World {
+			w := fakes.New(t, memory.NewSlots(o, append([]string{fakes.ClientID}, others...)...), memory.Initial)
+			w.Client.IdentityProvider.AllowInterruption = o.Single && others == nil
+			w.Client.IdentityProvider.ClientPair = strings.Join(others, "")
+			return w
+		}
+	}
+	for name, c := range map[string]struct {
+		world     func(*testing.T) *fakes.World
+		id        string // of the secret in use
+		lost      string // the request whose reply may be lost before
+		tolerated []string
+	}{
+		"the provider takes our value": {ids(takesOurs), first, "Create", nil},
+		"the provider makes the value": {ids(makesOwn), first, "Create", nil},
+		// two that it made are told apart by nothing, so then a person has to
+		"the provider makes the value and keeps no tag": {ids(memory.Options{MakesValues: true}), first, "Create",
+			[]string{"journal " + newer + ":live"}},
+		"the one in use becomes the previous": {slots(memory.SlotOptions{}), older, "Shift", nil},
+		"the same, and it takes no value":     {slots(memory.SlotOptions{TakesNoValue: true}), older, "Shift", nil},
+		"the same, hidden":                    {slots(memory.SlotOptions{Hidden: true}), older, "Shift", nil},
+		"the only one is overwritten":         {slots(memory.SlotOptions{Single: true}), older, "Set", nil},
+		"two registrations take turns":        {slots(memory.SlotOptions{Single: true}, second), older, "Set", nil},
+		"a person makes it": {func(t *testing.T) *fakes.World {
+			v := memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)
+			w := fakes.New(t, fakes.ByHand{Slots: v}, memory.Initial)
+			w.Secrets.Add(newer, v.Shift(fakes.ClientID).Reveal(), "AWSPENDING")
+			return w
+		}, older, "", nil},
+		"the one in use was stored again": {func(t *testing.T) *fakes.World {
+			w := ids(takesOurs)(t)
+			w.Secrets.Add("version-again", w.Secrets.Value(older), "AWSCURRENT")
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: first, At: w.Now}}})
+			return w
+		}, first, "", nil},
+	} {
+		create := func(w *fakes.World) error {
+			_, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, IdPSecretID: c.id},
+				To: rotation.Ref{VersionID: newer}, Import: true})
+			return err
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			fakes.FailuresAreTold(t, c.world, create, c.tolerated...)
+		})
+		if c.lost == "" {
+			continue
+		}
+		t.Run(name+", after a lost reply", func(t *testing.T) {
+			t.Parallel()
 			fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
-				w, _ := newWorld(t, o)
-				w.LoseReply("Create")
-				_, err := create(w)
-				fakes.Failed(t, err, failure.Unavailable, "")
+				w := c.world(t)
+				w.LoseReply(c.lost)
+				fakes.Failed(t, create(w), failure.Unavailable, "the reply was lost")
 				return w
-			}, func(w *fakes.World) error {
-				writes := len(w.Writes())
-				_, err := create(w)
-				if err != nil && len(w.Writes()) != writes {
-					t.Errorf("the writes were %q", w.Writes())
-				}
-				return err
-			}, "GetSecretValue")
+			}, create, c.tolerated...)
 		})
 	}
 }

@@ -272,11 +272,12 @@ func (m *maker) undo(ctx context.Context) error {
 	return nil
 }
 
-// ask asks the provider for a secret, and writes down first that it does. An answer that says no clears that. A value
-// that the provider makes is stored the moment it arrives.
+// ask asks the provider for a secret, and writes down first that it does. An answer that says no takes that back, but
+// not that an earlier request was made. A value that the provider makes is stored the moment it arrives.
 func (m *maker) ask(ctx context.Context) error {
-	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt, Asked: !m.Capable.AcceptsValue &&
-		!m.seen.Entry.Asked.IsZero()}
+	before := m.seen.Entry.Asked
+	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt,
+		Asked: !m.Capable.AcceptsValue && !before.IsZero()}
 	if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {
 		return err
 	}
@@ -287,7 +288,7 @@ func (m *maker) ask(ctx context.Context) error {
 	}
 	made, err := m.Provider.Create(ctx, r)
 	if err != nil && failure.KindOf(err) != failure.Unavailable {
-		if failed := m.save(ctx, func(e *journal.Entry) { e.Asked = time.Time{} }); failed != nil {
+		if failed := m.save(ctx, func(e *journal.Entry) { e.Asked = before }); failed != nil {
 			return failed
 		}
 		return err

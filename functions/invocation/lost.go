@@ -16,8 +16,9 @@ import (
 // FindLost looks for the secret of a version whose creation was journalled but whose id never came back: the reply got
 // lost, or the function was cut off. It returns "" if the identity provider made nothing for us.
 //
-// Only proof counts. A provider that keeps our tag shows it. Where we chose the value, exactly one object must be new
-// since the intent was written, and the provider must accept that value. Anything less is left alone.
+// Only proof counts. A provider that keeps our tag shows it. Where we chose the value, the provider shows that, or
+// exactly one object must be new since the intent was written, and the provider must accept the value. Anything less is
+// left alone.
 func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version string, listed []idp.Secret) (string,
 	error) {
 	entry := j.Secrets[version]
@@ -42,6 +43,11 @@ func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version s
 	}
 	if err != nil {
 		return "", err
+	}
+	for _, c := range candidates {
+		if !c.Value.IsZero() && c.Value.Equal(value) {
+			return c.ID, nil
+		}
 	}
 	verdict, err := s.verdict(ctx, Credential{version, s.Config.ClientID, value})
 	if err != nil {

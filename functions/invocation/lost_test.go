@@ -108,6 +108,30 @@ func TestOfTwoNewSecretsNoneIsTakenIfOurValueIsAccepted(t *testing.T) {
 	fakes.Failed(t, err, failure.Precondition, ours+" (active), "+theirs+" (active)")
 }
 
+func TestAShownValueProvesASecretWithoutAProbe(t *testing.T) {
+	t.Parallel()
+	w, v := startWithLostReply(t, memory.Options{ShowsValues: true})
+	w.Secrets.Add(newer, value, "AWSPENDING")
+	v.Add(secret.New(foreign))
+	ours := v.Add(secret.New(value))
+	got, err := find(t, w, v)
+	found(t, got, err, ours)
+	if all, _ := w.Tokens.Asked(); all != 0 {
+		t.Errorf("%d secrets were tried", all)
+	}
+}
+
+// What is shown may be masked: that it differs says nothing.
+func TestAShownValueThatDiffersIsNoProof(t *testing.T) {
+	t.Parallel()
+	w, v := startWithLostReply(t, memory.Options{})
+	w.Secrets.Add(newer, value, "AWSPENDING")
+	id := v.Add(secret.New(value))
+	s, j := open(t, w), w.Journal.Get()
+	got, err := s.FindLost(t.Context(), &j, newer, []idp.Secret{{ID: id, Value: secret.New("****")}})
+	found(t, got, err, id)
+}
+
 func TestAnInconclusiveProofIsNoProof(t *testing.T) {
 	t.Parallel()
 	w, v := startWithLostReply(t, memory.Options{})

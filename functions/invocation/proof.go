@@ -20,7 +20,7 @@ import (
 // which only a Patient session has.
 var (
 	inTurn = probe.Turns{Times: 3, Pause: time.Second}
-	alone  = probe.Turns{Times: 4, Pause: 21 * time.Second}
+	alone  = probe.Turns{Times: 5, Pause: 21 * time.Second}
 )
 
 // Credential is the secret of a version, and the registration that it belongs to.

@@ -100,7 +100,7 @@ func TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI(t *testing.T) {
 	began := w.Now
 	err := s.MustAccept(t.Context(), fakes.Old, "the current secret")
 	fakes.Failed(t, err, failure.SecretRefused,
-		"HTTP 401 invalid_client, 4 times, while the admin API reads the client")
+		"HTTP 401 invalid_client, 5 times, while the admin API reads the client")
 	if took := w.Now.Sub(began); took < time.Minute {
 		t.Errorf("it took %s", took)
 	}

@@ -12,6 +12,7 @@ import (
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
 	"alboidc.internal/shared/versions"
 )
 
@@ -353,16 +354,47 @@ func TestWhatIsRefusedMovesNoLabel(t *testing.T) {
 
 func TestWhatFailsIsTold(t *testing.T) {
 	t.Parallel()
-	fakes.FailuresAreTold(t, newWorld, func(w *fakes.World) error {
-		_, err := promote(w)
-		return err
-	}, "GetItem", "DescribeSecret", "journal", "AWSCURRENT", "AWSPENDING", done)
-	fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
-		w := newWorld(t)
-		if _, err := promote(w); err != nil {
-			t.Fatal(err)
-		}
-		w.Secrets.SetLabel("AWSPENDING", newer)
-		return w
-	}, undo, "GetItem", "DescribeSecret", "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING", "journal")
+	for name, c := range map[string]struct {
+		undo, promoted bool
+		again          string // what is stored again as AWSCURRENT
+		ago            time.Duration
+	}{
+		"promote":                               {},
+		"promote, long after the proof":         {ago: time.Hour},
+		"promote what was stored again":         {again: older},
+		"undo":                                  {undo: true, promoted: true},
+		"undo, long after the proof":            {undo: true, promoted: true, ago: time.Hour},
+		"undo, and the new one is stored again": {undo: true, promoted: true, again: newer},
+		"undo, and the old one is stored again": {undo: true, again: older},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
+				w := newWorld(t)
+				w.Tokens.Judge(func(v secret.Value, old bool) (int, string) {
+					if old || v.Equal(secret.New(fakes.Mark+"-new")) {
+						return 400, "invalid_grant"
+					}
+					return 401, "invalid_client"
+				})
+				if c.promoted {
+					if _, err := promote(w); err != nil {
+						t.Fatal(err)
+					}
+					w.Secrets.SetLabel("AWSPENDING", newer)
+				}
+				if c.again != "" {
+					w.Secrets.Add("version-again", w.Secrets.Value(c.again), "AWSCURRENT")
+				}
+				return w
+			}, func(w *fakes.World) error {
+				d := w.Deps()
+				d.Registrations = nil // as it is deployed
+				_, err := fakes.Call(w, promotesecret.Handler{Deps: d}.Handle,
+					rotation.PromoteInput{Common: w.Common(), Proven: rotation.Timestamp(w.Now.Add(-c.ago)),
+						From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}, Undo: c.undo})
+				return err
+			})
+		})
+	}
 }

@@ -1,12 +1,15 @@
 package retiresecret_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	"alboidc.internal/functions/internal/fakes"
 	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
@@ -108,41 +111,77 @@ func TestASecretThatSecretsManagerForgotCanStillBeRemoved(t *testing.T) {
 	has(t, v, newID)
 }
 
+// Whatever has to be read before a secret goes, and after it.
 func TestWhatFailsIsTold(t *testing.T) {
 	t.Parallel()
-	world := func(t *testing.T) *fakes.World {
-		w, _ := promoted(t, switchable)
-		return w
-	}
-	action := func(a rotation.RetireAction) func(*fakes.World) error {
-		return func(w *fakes.World) error {
-			_, err := retire(w, a)
-			return err
+	of := func(make func(*testing.T, memory.Options) (*fakes.World, *memory.Vendor), o memory.Options,
+		changes ...func(*fakes.World)) func(*testing.T) *fakes.World {
+		return func(t *testing.T) *fakes.World {
+			w, _ := make(t, o)
+			for _, change := range changes {
+				change(w)
+			}
+			return w
 		}
 	}
-	fakes.FailuresAreTold(t, world, action(rotation.RetireDisable), "GetItem", "DescribeSecret", "List",
-		"GetSecretValue", "Disable")
-	fakes.FailuresAreTold(t, world, action(rotation.RetireDelete), "GetItem", "DescribeSecret", "List",
-		"GetSecretValue", "Remove", "AWSPENDING", "journal")
-	fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
-		w := world(t)
-		if _, err := retire(w, rotation.RetireDisable); err != nil {
-			t.Fatal(err)
+	slots := func(o memory.SlotOptions) func(*testing.T) *fakes.World {
+		return func(t *testing.T) *fakes.World {
+			w, _ := shifted(t, o)
+			w.Client.IdentityProvider.AllowInterruption = o.Single
+			return w
 		}
-		return w
-	}, action(rotation.RetireEnable), "GetItem", "List", "Enable", "GetSecretValue")
-}
-
-func TestWhetherALostSecretIsOursMustBeKnown(t *testing.T) {
-	t.Parallel()
-	fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
-		w, _ := pending(t, switchable)
-		loseReply(w)
-		return w
-	}, func(w *fakes.World) error {
-		_, err := call(w, rotation.RetireDelete, newer, older)
-		return err
-	}, "List", "GetSecretValue", "journal version-new:live", "Remove", "journal version-new:removed")
+	}
+	stored := func(w *fakes.World) { w.Secrets.Add(again, value, "AWSCURRENT") }
+	unknown := func(w *fakes.World) { edit(w, func(j *journal.Journal) { delete(j.Secrets, newer) }) }
+	off := func(w *fakes.World) {
+		d := w.Vendor.Registration(fakes.ClientID).(idp.Disabler)
+		if err := d.Disable(context.Background(), oldID); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		world         func(*testing.T) *fakes.World
+		action        rotation.RetireAction
+		version, keep string
+		tolerated     string
+	}{
+		// the test that follows decides
+		"disable":              {of(promoted, switchable), rotation.RetireDisable, older, newer, "token after Disable"},
+		"enable":               {of(promoted, switchable, off), rotation.RetireEnable, older, newer, ""},
+		"delete":               {of(promoted, switchable), rotation.RetireDelete, older, newer, ""},
+		"delete a lost secret": {of(pending, switchable, loseReply), rotation.RetireDelete, newer, older, ""},
+		"delete beside a secret that was stored again": {of(promoted, switchable, stored), rotation.RetireDelete, older,
+			newer, ""},
+		"delete beside one that the journal does not know": {of(promoted, switchable, unknown), rotation.RetireDelete,
+			older, newer, ""},
+		"disable beside one that the journal does not know": {of(promoted, switchable, unknown), rotation.RetireDisable,
+			older, newer, "token after Disable"},
+		"delete, and what lost requests made": {func(t *testing.T) *fakes.World {
+			w, _, _ := tagged(t)
+			return w
+		}, rotation.RetireDelete, older, newer, ""},
+		"disable where the last use is told": {slots(memory.SlotOptions{}), rotation.RetireDisable, older, newer, ""},
+		"delete the previous one":            {slots(memory.SlotOptions{}), rotation.RetireDelete, older, newer, ""},
+		"delete what is not shown":           {slots(memory.SlotOptions{Hidden: true}), rotation.RetireDelete, older, newer, ""},
+		"delete the only one":                {slots(memory.SlotOptions{Single: true}), rotation.RetireDelete, older, newer, ""},
+		"enable the only one":                {slots(memory.SlotOptions{Single: true}), rotation.RetireEnable, older, newer, ""},
+		"delete a pair's": {func(t *testing.T) *fakes.World {
+			w, _ := switched(t)
+			return w
+		}, rotation.RetireDelete, older, newer, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var tolerated []string
+			if c.tolerated != "" {
+				tolerated = []string{c.tolerated}
+			}
+			fakes.FailuresAreTold(t, c.world, func(w *fakes.World) error {
+				_, err := call(w, c.action, c.version, c.keep)
+				return err
+			}, tolerated...)
+		})
+	}
 }
 
 func TestWhetherTheRemovedSecretIsRefusedMustBeKnown(t *testing.T) {

@@ -44,12 +44,14 @@ func TestAVersionThatIsGoneIsNotRemovedWhileAWSCURRENTIsUnknown(t *testing.T) {
 	has(t, v, oldID, newID)
 }
 
-// A request without an answer made a second secret for the version, which the provider's list did not show at the time.
-func TestWhatALostRequestMadeIsFoundByItsTagInTheEnd(t *testing.T) {
-	t.Parallel()
-	v := memory.New(memory.Options{MakesValues: true, KeepsTag: true})
+// tagged is a client whose provider keeps our tag, and which has a secret with the tag of the new version that nobody
+// knows: a request without an answer made it. left are its own secret and that of another
+// system.
+func tagged(t *testing.T) (w *fakes.World, v *memory.Vendor, left []string) {
+	t.Helper()
+	v = memory.New(memory.Options{MakesValues: true, KeepsTag: true})
 	_, current := v.Current()
-	w := fakes.New(t, v, current.Reveal())
+	w = fakes.New(t, v, current.Reveal())
 	made := v.AddTagged(newer, secret.New(value))
 	v.AddTagged(newer, secret.New(foreign+"-lost"))
 	others := v.AddTagged("version-of-another-system", secret.New(foreign))
@@ -59,9 +61,15 @@ func TestWhatALostRequestMadeIsFoundByItsTagInTheEnd(t *testing.T) {
 		Secrets: map[string]journal.Entry{
 			older: {State: journal.Live, IdPSecretID: oldID, Imported: true, At: w.Now},
 			newer: {State: journal.Live, IdPSecretID: made, Before: []string{oldID}, At: w.Now}}})
+	return w, v, []string{made, others}
+}
+
+func TestWhatALostRequestMadeIsFoundByItsTagInTheEnd(t *testing.T) {
+	t.Parallel()
+	w, v, left := tagged(t)
 	got, err := retire(w, rotation.RetireDelete)
 	answers(t, got, err, "deleted")
-	has(t, v, made, others)
+	has(t, v, left...)
 }
 
 func TestARemovalThatEndsTheOtherSecretTooIsTold(t *testing.T) {

@@ -186,7 +186,7 @@ func TestARepeatedDeletionChangesNothingAndCountsOnce(t *testing.T) {
 	answers(t, got, err, "absent")
 	wrote(t, w, writes...)
 	finished(t, w, v)
-	for _, once := range []string{`"outcome":"rotated"`, `"RotationDuration":90002,`} {
+	for _, once := range []string{`"outcome":"rotated"`, `"RotationDuration":90001,`} {
 		if n := strings.Count(w.Output(), once); n != 1 {
 			t.Errorf("%s was written %d times", once, n)
 		}

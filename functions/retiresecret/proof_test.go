@@ -127,23 +127,10 @@ func TestAPairsOldSecretWhoseTextIsGoneIsLeftToAPerson(t *testing.T) {
 	}
 }
 
-// desk is a vendor without an API.
-type desk struct{ *memory.Slots }
-
-func (d desk) Registration(clientID string) idp.Registration {
-	return byHand{d.Slots.Registration(clientID)}
-}
-
-type byHand struct{ idp.Registration }
-
-func (b byHand) Capabilities() idp.Capabilities {
-	return idp.Capabilities{Model: idp.ByHand, Probe: b.Registration.Capabilities().Probe}
-}
-
 func TestASecretOfAPersonIsToldWhateverTheProbeSays(t *testing.T) {
 	t.Parallel()
 	v := memory.NewSlots(memory.SlotOptions{}, fakes.ClientID)
-	w := fakes.New(t, desk{v}, memory.Initial)
+	w := fakes.New(t, fakes.ByHand{Slots: v}, memory.Initial)
 	w.Secrets.Add(newer, v.Shift(fakes.ClientID).Reveal(), "AWSCURRENT")
 	w.Secrets.SetLabel("AWSPREVIOUS", older)
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: older,

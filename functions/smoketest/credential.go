@@ -60,6 +60,11 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 			doubt.forget(verdict)
 			return verdict, err
 		}
+		// twice in a row: probe.Refusal says why
+		if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {
+			doubt.forget(again)
+			return probe.Verdict{Outcome: probe.Inconclusive, Reason: verdict.Reason + ", and then not again"}, err
+		}
 		return doubt.weigh(ctx, at, verdict)
 	})
 	if failure.Is(err, failure.NotYetActive) && !t.in.Wait && doubt.seen < enough {

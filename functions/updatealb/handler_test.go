@@ -173,10 +173,19 @@ func TestWhatIsRefusedLeavesTheTargetAsItIs(t *testing.T) {
 
 func TestWhatFailsIsTold(t *testing.T) {
 	t.Parallel()
-	fakes.FailuresAreTold(t, newWorld, func(w *fakes.World) error {
-		_, err := update(w, newer)
-		return err
-	}, "GetItem", "GetSecretValue", "DescribeListeners", "ModifyListener")
+	for name, ago := range map[string]time.Duration{"proven just now": 0, "proven long ago": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fakes.FailuresAreTold(t, func(t *testing.T) *fakes.World {
+				w := newWorld(t)
+				accepts(w, true, true)
+				w.Secrets.Add("version-again", w.Secrets.Value(fakes.Old), "AWSCURRENT")
+				return w
+			}, func(w *fakes.World) error {
+				return updateProven(w, newer, rotation.Timestamp(w.Now.Add(-ago)))
+			})
+		})
+	}
 }
 
 // A rollback, after jsonKey was dropped from the configuration.

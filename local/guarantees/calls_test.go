@@ -48,7 +48,7 @@ func TestARotationReadsLittle(t *testing.T) {
 		lastLabels, lastTexts int
 	}{
 		{okta, 25, 38, 2, 5},
-		{way{"keycloak", "keycloak", quick, false}, 26, 30, 2, 3}, // they were 46, 45, 5 and 11
+		{way{"keycloak", "keycloak", quick, false, ""}, 26, 30, 2, 3}, // they were 46, 45, 5 and 11
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,7 @@
 package guarantees_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -52,20 +53,22 @@ type way struct {
 	configure    func(*config.Client)
 	// interrupts: logins may fail for a while.
 	interrupts bool
+	// input of the execution; "" is plain.
+	input string
 }
 
 // ways are all but Okta's, which has tests of its own, and those by hand, which have no calls.
 func ways() []way {
-	out := []way{{"auth0 in place", "auth0", interruptible, true}, {"hydra as a pair", "hydra", paired, false}}
+	out := []way{{"auth0 in place", "auth0", interruptible, true, ""}, {"hydra as a pair", "hydra", paired, false, ""}}
 	for kind, im := range imitations.All {
 		if kind != okta.vendor && len(im.Changes) > 0 {
-			out = append(out, way{kind, kind, quick, false})
+			out = append(out, way{kind, kind, quick, false, ""})
 		}
 	}
 	return out
 }
 
-var okta = way{"okta", "okta", quick, false}
+var okta = way{"okta", "okta", quick, false, ""}
 
 // paired is a client of two registrations.
 func paired(c *config.Client) {
@@ -102,7 +105,7 @@ func changesOf(t *testing.T, y way, from string, prepare func(*world)) []call {
 			count[key]++
 		}
 	})
-	w.rotate(plain)
+	w.rotate(cmp.Or(y.input, plain))
 	w.atRest()
 	mu.Lock()
 	defer mu.Unlock()
@@ -145,6 +148,13 @@ func disturbances() map[string]func(w *world, c call) {
 func TestWhateverHappensToAnyCallTheRotationConverges(t *testing.T) {
 	t.Parallel()
 	explore(t, okta, changesOf(t, okta, "CheckInput", func(*world) {}), func(*world) {}, 20)
+}
+
+func TestWhateverHappensToAnyCallOfAnEmergencyItConverges(t *testing.T) {
+	t.Parallel()
+	y := okta
+	y.input = emergency
+	explore(t, y, changesOf(t, y, "CheckInput", func(*world) {}), func(*world) {}, 20)
 }
 
 func TestWhateverHappensToAnyCallOfARollbackItConverges(t *testing.T) {
@@ -221,7 +231,7 @@ func explore(t *testing.T, y way, calls []call, prepare func(*world), least int)
 				t.Parallel()
 				w := y.world(t, prepare)
 				disturb(w, c)
-				w.rotate(plain)
+				w.rotate(cmp.Or(y.input, plain))
 				w.Stack.Faults.Clear()
 				w.converge()
 				w.pass(2 * time.Hour) // what is still late arrives

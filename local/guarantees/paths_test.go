@@ -51,30 +51,38 @@ var caught = map[string]string{
 func TestAFailureOfAnyStateRollsEverythingBack(t *testing.T) {
 	t.Parallel()
 	for state, caller := range caught {
-		t.Run(state, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, quick)
-			before := w.Stack.IdP.Store().Secrets(w.ClientID)
-			w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`,
-				Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
-			r, execution := w.rotate(plain)
-			if r.Status != asl.Failed || text(r.Error) != "RolledBack" {
-				t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
-			}
-			golden(t, "rolled-back-from-"+state, w.path(execution))
-			if !strings.Contains(text(r.Cause), caller+" failed") && !strings.Contains(text(r.Cause), state+" failed") {
-				t.Errorf("the cause does not name the state: %s", text(r.Cause))
-			}
-			w.atRest()
-			after := w.Stack.IdP.Store().Secrets(w.ClientID)
-			if len(after) != 1 || after[0].ID != before[0].ID {
-				t.Errorf("the identity provider holds %+v, before it was %+v", after, before)
-			}
-			w.Stack.Faults.Clear()
-			w.mustRotate()
-			w.atRest()
-		})
+		t.Run(state, func(t *testing.T) { failsFor(t, state, caller, plain) })
+		if state != "TestSecret" && state != "VerifyBeforeReassert" { // these an emergency passes by
+			t.Run("an emergency in "+state, func(t *testing.T) { failsFor(t, state, caller, emergency) })
+		}
 	}
+}
+
+// failsFor rolls an execution back from a state whose function fails for good.
+func failsFor(t *testing.T, state, caller, input string) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	before := w.Stack.IdP.Store().Secrets(w.ClientID)
+	w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + caller + `"`,
+		Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+	r, execution := w.rotate(input)
+	if r.Status != asl.Failed || text(r.Error) != "RolledBack" {
+		t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
+	}
+	if input == plain {
+		golden(t, "rolled-back-from-"+state, w.path(execution))
+	}
+	if !strings.Contains(text(r.Cause), caller+" failed") && !strings.Contains(text(r.Cause), state+" failed") {
+		t.Errorf("the cause does not name the state: %s", text(r.Cause))
+	}
+	w.atRest()
+	after := w.Stack.IdP.Store().Secrets(w.ClientID)
+	if len(after) != 1 || after[0].ID != before[0].ID {
+		t.Errorf("the identity provider holds %+v, before it was %+v", after, before)
+	}
+	w.Stack.Faults.Clear()
+	w.mustRotate()
+	w.atRest()
 }
 
 // fault puts a fault in force.

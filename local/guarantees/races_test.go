@@ -3,6 +3,7 @@ package guarantees_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/entra/entratest"
+	"alboidc.internal/shared/idp/hydra/hydratest"
 )
 
 // storeAgain stores AWSCURRENT's value as another version, as one does who changes another member of a JSON object.
@@ -106,6 +108,21 @@ func TestARotationByHandAtHydraEndsNothingInUse(t *testing.T) {
 	}
 }
 
+// Two rotations at one instant are both answered with success, and the secret of one is dead: what is made is proven
+// before anything uses it.
+func TestASecretThatLostARaceAtHydraIsNotUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "hydra", usual(), quick)
+	w.Stack.IdP.Vendor().(*hydratest.Hydra).Outrun(1)
+	r, execution := w.rotate(plain)
+	if text(r.Error) != "RolledBack" || slices.Contains(w.path(execution), "SetSecret") {
+		t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+	w.atRest()
+	w.mustRotate()
+	w.atRest()
+}
+
 // The reply to a create is lost, and the removal of what it made comes late.
 func TestARemovalOfALostSecretThatComesLateEndsNothingInUse(t *testing.T) {
 	t.Parallel()
@@ -176,6 +193,9 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 	for name, quirk := range map[string]func(*world, *entratest.Entra){
 		"token servers that learn one by one": func(_ *world, e *entratest.Entra) {
 			e.SetReplicas(0, 20*time.Second, 45*time.Second)
+		},
+		"an app that requires assignment": func(w *world, e *entratest.Entra) {
+			e.RequireAssignment(w.ClientID)
 		},
 		"a list that lags": func(_ *world, e *entratest.Entra) {
 			e.SetListDelay(30 * time.Second)

@@ -160,8 +160,9 @@ func inLimits(seconds float64) time.Duration {
 	return time.Duration(math.Ceil(min(max(seconds, 1), longestTold.Seconds()))) * time.Second
 }
 
-// IsPage reports whether an answer is a web page, or a plain text. What programs talk to answers in JSON, or not at all;
-// a page comes from a firewall, a proxy, or a server under maintenance, whatever its status. JSON that broke off is none.
+// IsPage reports whether an answer is a web page, or a plain text. What programs talk to answers in JSON, or not at
+// all; a page comes from a firewall, a proxy, or a server under maintenance, whatever its status. JSON that broke off is
+// none.
 func IsPage(h http.Header, body []byte) bool {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	body = bytes.TrimSpace(body)

@@ -45,7 +45,7 @@ const (
 	Disabled Status = "disabled"
 )
 
-// Secret is one secret object at the provider, never its value.
+// Secret is one secret object at the provider.
 type Secret struct {
 	ID      string
 	Status  Status
@@ -54,6 +54,9 @@ type Secret struct {
 	Until time.Time
 	// Tag is the display name that Create gave it, where the provider keeps one.
 	Tag string
+	// Value is zero where the provider does not show it on reads. It proves what it is equal to, and nothing else: it
+	// may be masked.
+	Value secret.Value
 }
 
 // Capabilities says what a provider can do. It is static: no request is made for it.

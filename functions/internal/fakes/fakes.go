@@ -260,19 +260,55 @@ func believesNoCaller(t *testing.T, world func(*testing.T) *World, call func(*Wo
 	}
 }
 
-// FailuresAreTold fails unless a failure of each of these calls, of the configuration's, and a configuration of another
-// client, ends the function with that failure. One that comes with the call changes nothing. world makes a fresh world,
-// call calls the function.
-func FailuresAreTold(t *testing.T, world func(*testing.T) *World, call func(*World) error, ops ...string) {
+// retried calls a function as the state machine does: again if it could not be told, unless a call was made to fail.
+func retried(w *World, call func(*World) error) (err error) {
+	for range 10 {
+		if err = call(w); !failure.Is(err, failure.Unavailable) || w.failed() {
+			break
+		}
+		w.Now = w.Now.Add(15 * time.Second)
+	}
+	return err
+}
+
+// FailuresAreTold makes every call of a function fail in turn, a read, a write and a question to the token endpoint
+// alike: a call that failed is an answer to nothing, so the function must end with that failure and write nothing more,
+// and a repeat must succeed. tolerated are the calls that the function does without, by how "NAME after WRITE" begins.
+// A configuration of another client ends it, too, and one that comes with the call changes nothing. world makes a fresh
+// world, call calls the function, whose undisturbed call must be a success.
+func FailuresAreTold(t *testing.T, world func(*testing.T) *World, call func(*World) error, tolerated ...string) {
 	t.Helper()
-	for _, op := range append(ops, "GetParameter") {
-		t.Run(op, func(t *testing.T) {
+	w := world(t)
+	w.failAfter(0)
+	if err := retried(w, call); err != nil {
+		t.Errorf("the undisturbed call: %v", err)
+	}
+	all, before := w.calls, w.Writes()
+	for n, c := range all {
+		name := c.op
+		if c.writes > 0 {
+			name += " after " + before[c.writes-1]
+		}
+		if slices.ContainsFunc(tolerated, func(x string) bool { return strings.HasPrefix(name, x) }) {
+			continue
+		}
+		t.Run(fmt.Sprintf("call %d, %s", n+1, name), func(t *testing.T) {
 			t.Parallel()
 			w := world(t)
-			w.Fail(op, failure.New(failure.Throttled, "not now"))
-			Failed(t, call(w), failure.Throttled, "not now")
-			if w.take(op).err != nil {
-				t.Errorf("%s was not called", op)
+			w.failAfter(n + 1)
+			if err := retried(w, call); !failure.Is(err, failure.Throttled) && !failure.Is(err, failure.Unavailable) {
+				t.Errorf("a call that failed is taken for an answer: the function ends with %v", err)
+			}
+			got, want := w.Writes(), before[:c.writes]
+			for n := len(got); n > c.writes && slices.Contains(want, got[n-1]); n-- {
+				got = got[:n-1] // a note in the journal, such as that the provider was not asked after all
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("after a call that failed something is written: %q, before it %q", got, want)
+			}
+			w.failAfter(0)
+			if err := retried(w, call); err != nil {
+				t.Errorf("a single failure is not got over by a repeat: %v", err)
 			}
 		})
 	}

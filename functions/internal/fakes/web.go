@@ -1,18 +1,26 @@
 package fakes
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
+	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
 )
 
@@ -51,10 +59,26 @@ func newTokenEndpoint(t testing.TB, wire *Wire, v Vendor) *TokenEndpoint {
 func serve(t testing.TB, h http.Handler) *httptest.Server {
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate()}}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
 }
+
+// certificate is every server's: httptest's own has an RSA key, and handshakes with that are half of what tests cost.
+var certificate = sync.OnceValue(func() tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"example.com"}}
+	der, err := x509.CreateCertificate(crand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+})
 
 // URL is the endpoint's URL with the path.
 func (e *TokenEndpoint) URL(path string) string { return e.server.URL + path }
@@ -103,7 +127,11 @@ func (e *TokenEndpoint) token(rw http.ResponseWriter, r *http.Request) {
 	e.asked = append(e.asked, presented{clientID, raw})
 	judge := e.judge
 	e.mu.Unlock()
-	if e.wire.isDown() {
+	switch err := e.wire.read("token", func() error { return nil }); {
+	case failure.Is(err, failure.Throttled):
+		rw.WriteHeader(http.StatusTooManyRequests)
+		return
+	case err != nil:
 		rw.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}

@@ -19,7 +19,7 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// Wire carries every request of the functions, except those to the token endpoint and the load balancer's nodes. It
+// Wire carries every request of the functions, except those to the load balancer's nodes. It
 // keeps the order of the writes, and can be cut: a function behind a cut wire is as good as killed.
 type Wire struct {
 	mu     sync.Mutex
@@ -28,6 +28,14 @@ type Wire struct {
 	cutAt  int // the number of the write at which the wire is cut, from 1; 0 is never
 	after  bool
 	faults []fault
+	calls  []call
+	failAt int // the number of the call that fails, from 1; 0 is none
+}
+
+// call is a call of a function's, and how many writes there were before it.
+type call struct {
+	op     string
+	writes int
 }
 
 // fault makes the next call whose name begins with op fail, or lets somebody else act first.
@@ -60,6 +68,23 @@ func (w *Wire) Mend() (wasCut bool) {
 // Fail makes the next call whose name begins with op fail with err, before its effect.
 func (w *Wire) Fail(op string, err error) { w.addFault(fault{op: op, err: err}) }
 
+// errNotNow is the failure of a call that failAfter has chosen.
+var errNotNow = failure.New(failure.Throttled, "not now")
+
+// failAfter makes the n-th call from now fail, before its effect; 0 forgets the calls that there were.
+func (w *Wire) failAfter(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls, w.failAt = nil, n
+}
+
+// failed reports whether the call that failAfter has chosen was made.
+func (w *Wire) failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failAt > 0 && len(w.calls) >= w.failAt
+}
+
 // LoseReply makes the next call whose name begins with op take effect and fail.
 func (w *Wire) LoseReply(op string) {
 	w.addFault(fault{op: op, after: true, err: failure.New(failure.Unavailable, "the reply was lost")})
@@ -84,12 +109,6 @@ func (w *Wire) Writes() []string {
 	return slices.Clone(w.writes)
 }
 
-func (w *Wire) isDown() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.down
-}
-
 // read carries a call that changes nothing.
 func (w *Wire) read(op string, effect func() error) error { return w.carry(op, false, effect) }
 
@@ -105,6 +124,10 @@ func (w *Wire) carry(op string, write bool, effect func() error) error {
 		return failure.New(failure.Unavailable, "%s: the wire is cut", op)
 	}
 	f := w.take(op)
+	w.calls = append(w.calls, call{op, len(w.writes)})
+	if w.failAt == len(w.calls) {
+		f.err = errNotNow
+	}
 	if f.act != nil {
 		f.act()
 	}

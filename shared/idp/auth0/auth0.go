@@ -77,28 +77,36 @@ func capabilities() idp.Capabilities {
 	}}
 }
 
-// read are the fields of an application that are read; its secret is not among them.
-var read = append([]string{"client_id", "token_endpoint_auth_method", "client_authentication_methods"}, alike...)
+// Of a pair, these may differ: who an application is, and how it presents itself to people. How it authenticates,
+// Review and Check tell.
+var differ = strings.Fields("client_id name description logo_uri tenant created_at updated_at " +
+	"token_endpoint_auth_method client_authentication_methods")
 
-// alike are the settings in which two applications of a pair must be the same, because logins and sessions depend on
-// them (Management API v2, "Get a client").
-var alike = []string{"app_type", "callbacks", "grant_types", "oidc_conformant", "is_first_party", "jwt_configuration",
-	"refresh_token",
-	"organization_usage", "organization_require_behavior", "require_pushed_authorization_requests",
-	"require_proof_of_possession", "sso_disabled", "custom_login_page_on"}
+// shown are the others that are known (Management API v2, "Get a client"; go-auth0, management.Client), but for what
+// may hold anything: add-ons and metadata, by which Actions may decide.
+var shown = strings.Fields("allowed_clients allowed_logout_urls allowed_origins app_type " +
+	"async_approval_notification_channels callbacks compliance_level cross_origin_authentication " +
+	"cross_origin_loc custom_login_page_on default_organization grant_types initiate_login_uri is_first_party " +
+	"is_token_endpoint_ip_header_trusted jwt_configuration oidc_conformant oidc_backchannel_logout oidc_logout " +
+	"organization_discovery_methods organization_require_behavior organization_usage par_request_expiry " +
+	"refresh_token require_proof_of_possession require_pushed_authorization_requests session_transfer " +
+	"signed_request_object skip_non_verifiable_callback_uri_confirmation_prompt sso sso_disabled " +
+	"token_exchange token_quota web_origins")
 
-// get reads the application.
+// get reads the application. What is a secret, which Auth0 sends along to who has the scope read:client_keys, is
+// dropped at once.
 func (a *Application) get(ctx context.Context) (map[string]json.RawMessage, error) {
 	const operation = "read the application"
-	query := url.Values{"fields": {strings.Join(read, ",")}, "include_fields": {"true"}}
 	var app map[string]json.RawMessage
-	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodGet, URL: a.url() + "?" +
-		query.Encode()}, &app)
+	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodGet, URL: a.url()}, &app)
 	if err != nil {
 		return nil, err
 	}
 	if text(app["client_id"]) == "" {
 		return nil, a.api.NotUnderstood(operation)
+	}
+	for _, name := range []string{"client_secret", "encryption_key", "signing_keys"} {
+		delete(app, name)
 	}
 	return app, nil
 }
@@ -153,7 +161,7 @@ func (a *Application) Review(ctx context.Context) (idp.Review, error) {
 // Traits implements idp.TraitsReporter.
 func (a *Application) Traits(ctx context.Context) (map[string]string, error) {
 	app, err := a.get(ctx)
-	return withoutids.PickTraits(app, alike...), err
+	return withoutids.Traits(app, differ, shown), err
 }
 
 // change is the body of the request that sets the secret (Management API v2, "Update a client").

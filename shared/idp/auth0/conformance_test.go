@@ -63,10 +63,21 @@ func TestApplicationsThatDifferAreRefusedAsAPair(t *testing.T) {
 	v.Double.(*auth0test.Auth0).SetApplication(second,
 		map[string]any{"callbacks": []string{"https://other.example.com/oauth2/idpresponse"},
 			"grant_types": []string{"authorization_code"}, "token_endpoint_auth_method": "client_secret_post",
-			"organization_usage": "require"})
-	got := strings.Join(review(), "\n")
+			"organization_usage": "require", "signed_request_object": map[string]any{"required": true},
+			"organization_discovery_methods": []string{"email"}, "of_next_year": map[string]any{"x": "y"},
+			"client_metadata": map[string]any{"tier": "gold"}, "allowed_logout_urls": []string{"https://o.example.com"},
+			"name": "another", "description": "the second", "client_secret": "another"})
+	refusals := review()
+	got := strings.Join(refusals, "\n")
+	if len(refusals) != 9 {
+		t.Errorf("%d refusals:\n%s", len(refusals), got)
+	}
 	for _, want := range []string{"differ in callbacks", "differ in grant_types",
-		"authenticate by client_secret_basic and client_secret_post", "differ in organization_usage"} {
+		"authenticate by client_secret_basic and client_secret_post",
+		"differ in organization_usage (nothing and require)",
+		"differ in signed_request_object (nothing and required=true)",
+		"differ in organization_discovery_methods (nothing and email)", "differ in of_next_year (nothing and digest ",
+		"differ in client_metadata (nothing and digest ", "differ in allowed_logout_urls"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not among the refusals:\n%s", want, got)
 		}
@@ -109,7 +120,6 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 	}
 	const api = " /api/v2/clients/"
 	for request, want := range map[string]int{
-		"GET" + api + first + "?fields=client_id":               http.StatusNotImplemented,
 		"GET" + api + "third":                                   http.StatusNotFound,
 		"POST" + api + first + "/rotate-secret":                 http.StatusNotImplemented,
 		"PATCH" + api + first + ` {"callbacks": []}`:            http.StatusBadRequest,

@@ -2,6 +2,7 @@ package hydra_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"alboidc.internal/shared/failure"
@@ -102,6 +103,67 @@ func TestAnOldReleaseCannotRotate(t *testing.T) {
 	if err := c.Set(t.Context(), secret.New("a-value-of-ours")); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestClientsThatDifferAreRefusedAsAPair(t *testing.T) {
+	t.Parallel()
+	const second = "orders-web-second"
+	v := imitationtest.Start(t, hydratest.Imitation, nil, clientID, second)
+	vendor := v.Double.(*hydratest.Hydra)
+	review := func() []string {
+		p := withoutids.Pair(clientID, imitated(t, v, clientID), second, imitated(t, v, second), withoutids.Env{})
+		r, err := p.(idp.Reviewer).Review(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Refusals
+	}
+	vendor.SetClient(clientID, map[string]any{"grant_types": []string{"authorization_code"}})
+	vendor.SetClient(second, map[string]any{"client_name": "another", "owner": "x", "logo_uri": "https://x.example.com",
+		"created_at": "2020-01-01T00:00:00Z", "registration_access_token": "canary", "grant_types": []string{},
+		"response_types": nil, "token_endpoint_auth_method": "", "userinfo_signed_response_alg": ""})
+	if r := review(); len(r) != 0 {
+		t.Errorf("two that are alike: %v", r)
+	}
+	different := map[string]any{"post_logout_redirect_uris": []string{"https://x.example.com"},
+		"frontchannel_logout_uri": "https://x.example.com", "backchannel_logout_uri": "https://x.example.com",
+		"skip_logout_consent": true, "skip_consent": true, "metadata": map[string]any{"tier": "canary"},
+		"authorization_code_grant_access_token_lifespan": "1h", "of_next_year": "canary",
+		"token_endpoint_auth_method": "client_secret_post", "grant_types": []string{"authorization_code"}}
+	vendor.SetClient(second, different)
+	got := review()
+	if len(got) != len(different)-1 || strings.Contains(strings.Join(got, ""), "canary") {
+		t.Errorf("%d refusals of %d differences:\n%s", len(got), len(different)-1, strings.Join(got, "\n"))
+	}
+}
+
+func TestAClientWithKeysAtAURLNeedsALaterRelease(t *testing.T) {
+	t.Parallel()
+	v := start(t)
+	vendor, c := v.Double.(*hydratest.Hydra), imitated(t, v, clientID)
+	vendor.SetClient(clientID, map[string]any{"jwks_uri": "https://orders.example.com/jwks"})
+	for version, want := range map[string]failure.Kind{"v2.2.0": failure.Precondition, "v2.3.0": failure.Precondition,
+		"v25.4.0": "", "v26.3.0": "", "master": ""} {
+		vendor.SetVersion(version, false)
+		imitationtest.WantFailure(t, c.Check(t.Context()), want, "remove jwks_uri")
+		if err := c.Set(t.Context(), secret.New("a-value-of-ours")); (err == nil) != (want == "") {
+			t.Errorf("%s: the secret is set: %v", version, err)
+		}
+	}
+}
+
+// G7: the answer that sets a secret shows it.
+func TestASecretThatWasSetIsInTheAnswerAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	v := start(t)
+	const value = "a-value-of-ours"
+	if status, body := v.Send(`PATCH /admin/clients/`+clientID+
+		` [{"op": "replace", "path": "/client_secret", "value": "`+value+`"}]`, ""); status != http.StatusOK || !strings.Contains(body, `"client_secret":"`+value) {
+		t.Errorf("HTTP %d %s", status, body)
+	}
+	v.Answer("PATCH /admin/clients/"+clientID, http.StatusOK, `{"client_secret": "`+value+`"}`)
+	imitationtest.WantFailure(t, imitated(t, v, clientID).Set(t.Context(), secret.New(value)), failure.Unavailable,
+		"not understood", value)
 }
 
 func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {

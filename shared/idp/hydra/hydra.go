@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/failure"
@@ -100,8 +101,17 @@ func (h *Client) get(ctx context.Context) (map[string]json.RawMessage, error) {
 	if text(c["client_id"]) == "" {
 		return nil, h.api.NotUnderstood(operation)
 	}
+	for name, value := range byDefault {
+		if !withoutids.IsSet(c[name]) {
+			c[name] = json.RawMessage(value)
+		}
+	}
 	return c, nil
 }
+
+// byDefault is what an empty setting means (API reference, oAuth2Client; seen on v2.3.0).
+var byDefault = map[string]string{"grant_types": `["authorization_code"]`, "response_types": `["code"]`,
+	"token_endpoint_auth_method": `"client_secret_basic"`, "userinfo_signed_response_alg": `"none"`}
 
 // text is a JSON string, "" for anything else.
 func text(raw json.RawMessage) string {
@@ -118,9 +128,6 @@ func (h *Client) Check(ctx context.Context) error {
 	}
 	var grants []string
 	_ = json.Unmarshal(c["grant_types"], &grants)
-	if len(grants) == 0 { // Hydra's default (API reference, oAuth2Client)
-		grants = []string{"authorization_code"}
-	}
 	switch {
 	case text(c["client_id"]) != h.client.ClientID:
 		return failure.New(failure.Precondition, "Hydra answered with another client than %s", h.client.ClientID)
@@ -132,16 +139,27 @@ func (h *Client) Check(ctx context.Context) error {
 		return failure.New(failure.Precondition,
 			"Hydra client %s may not use the grant authorization_code, by which load balancers log users in",
 			h.client.ClientID)
+	case withoutids.IsSet(c["jwks_uri"]):
+		return h.takesChanges(ctx)
 	}
 	return nil
 }
 
-// method is the registered authentication method, "" for one that load balancers cannot use. The default is Basic
-// (Hydra's API reference, oAuth2Client).
+// takesChanges fails at a Hydra that refuses every change of a client with jwks_uri, as releases up to v2.3.0 do
+// (ory/hydra issue 3935, fixed after it): its secret could not be set, and a new one not be taken away again.
+func (h *Client) takesChanges(ctx context.Context) error {
+	n, known, err := h.release(ctx)
+	if err == nil && known && slices.Compare(n, []int{2, 3, 0}) <= 0 {
+		err = failure.New(failure.Precondition, "Hydra client %s has a jwks_uri, and releases up to v2.3.0 refuse "+
+			"every change of such a client: update Hydra to v25.4.0 or later, or remove jwks_uri, which load "+
+			"balancers do not need", h.client.ClientID)
+	}
+	return err
+}
+
+// method is the registered authentication method, "" for one that load balancers cannot use.
 func method(c map[string]json.RawMessage) string {
 	switch m := text(c["token_endpoint_auth_method"]); m {
-	case "":
-		return "client_secret_basic"
 	case "client_secret_basic", "client_secret_post":
 		return m
 	}
@@ -154,7 +172,8 @@ func (h *Client) Review(ctx context.Context) (idp.Review, error) {
 	return idp.Review{AuthMethod: method(c)}, err
 }
 
-// noRotation is what can be done with a Hydra that cannot rotate.
+// noRotation is what can be done with a Hydra that cannot rotate. v26.2.0 is the last that certainly cannot (Hydra's
+// repository: the commit that brought it is of July 2026).
 const noRotation = "this Hydra cannot keep an old secret beside a new one: use a release after v26.2.0, or a second " +
 	"client like the first named in identityProvider.clientPair, or accept failing logins by " +
 	"identityProvider.allowInterruption"
@@ -166,61 +185,68 @@ func (h *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 		out.Refusals = append(out.Refusals, idp.Setting("removeAllPrevious")+": must be true: Hydra ends all earlier "+
 			"secrets of a client together, so those that somebody else still uses end with a rotation too")
 	}
-	var answer struct {
-		Version string `json:"version"`
-	}
-	err := h.api.Do(ctx, httpclient.Request{Operation: "tell its version", Method: http.MethodGet,
-		URL: h.settings.AdminURL + "/version"}, &answer)
-	if _, answered := httpclient.Status(err); err != nil && !answered {
+	n, known, err := h.release(ctx)
+	last := []int{26, 2, 0}
+	switch {
+	case err != nil:
 		return out, err
-	}
-	switch old, known := tooOld(answer.Version); {
-	case err != nil || !known: // the Ory Network, or a build of somebody's own
+	case known && slices.Compare(n, last) <= 0:
+		out.Refusals = append(out.Refusals, noRotation)
+	case !known || slices.Equal(n[:2], last[:2]): // a patch of the same release may have it
 		out.Warnings = append(out.Warnings,
 			"whether this Hydra can rotate secrets is only known by doing it; if it cannot, nothing is changed")
-	case old:
-		out.Refusals = append(out.Refusals, noRotation)
 	}
 	return out, nil
 }
 
 var versionPattern = regexp.MustCompile(`^v(\d{1,4})\.(\d{1,4})\.(\d{1,4})`)
 
-// tooOld tells whether a release cannot rotate: v26.2.0 is the last that certainly cannot (Hydra's repository: the
-// commit that brought it is of July 2026). known is false for a text that is no release, or one of which it is not
-// certain.
-func tooOld(version string) (old, known bool) {
-	m := versionPattern.FindStringSubmatch(version)
+// release is the release that Hydra says it is, in three numbers; not known at the Ory Network, and with a build of
+// somebody's own.
+func (h *Client) release(ctx context.Context) (n []int, known bool, err error) {
+	var answer struct {
+		Version string `json:"version"`
+	}
+	err = h.api.Do(ctx, httpclient.Request{Operation: "tell its version", Method: http.MethodGet,
+		URL: h.settings.AdminURL + "/version"}, &answer)
+	if _, answered := httpclient.Status(err); err != nil && !answered {
+		return nil, false, err
+	}
+	m := versionPattern.FindStringSubmatch(answer.Version)
 	if m == nil {
-		return false, false
+		return nil, false, nil
 	}
-	var n [3]int
-	for i := range n {
-		n[i], _ = strconv.Atoi(m[i+1])
+	for _, digits := range m[1:] {
+		x, _ := strconv.Atoi(digits)
+		n = append(n, x)
 	}
-	last := []int{26, 2, 0}
-	switch {
-	case slices.Compare(n[:], last) <= 0:
-		return true, true
-	case slices.Equal(n[:2], last[:2]): // a patch of the same release: not known
-		return false, false
-	}
-	return false, true
+	return n, true, nil
 }
 
-// alike are the settings in which two clients of a pair must be the same.
-var alike = []string{"redirect_uris", "grant_types", "response_types", "scope", "audience", "subject_type",
-	"skip_consent", "access_token_strategy",
-	"authorization_code_grant_access_token_lifespan", "authorization_code_grant_id_token_lifespan",
-	"authorization_code_grant_refresh_token_lifespan",
-	"refresh_token_grant_access_token_lifespan", "refresh_token_grant_id_token_lifespan",
-	"refresh_token_grant_refresh_token_lifespan",
-	"id_token_signed_response_alg", "userinfo_signed_response_alg", "sector_identifier_uri", "metadata"}
+// Of a pair, these may differ: who a client is, how it presents itself to people, and what Hydra notes. How it
+// authenticates, Review tells.
+var differ = strings.Fields("client_id client_name client_secret client_secret_expires_at client_uri contacts " +
+	"created_at logo_uri owner policy_uri registration_access_token registration_client_uri tos_uri updated_at " +
+	"token_endpoint_auth_method")
+
+// shown are the others of Hydra's API reference (oAuth2Client), but for what may hold anything.
+var shown = strings.Fields("access_token_strategy allowed_cors_origins audience " +
+	"authorization_code_grant_access_token_lifespan authorization_code_grant_id_token_lifespan " +
+	"authorization_code_grant_refresh_token_lifespan backchannel_logout_session_required " +
+	"backchannel_logout_uri client_credentials_grant_access_token_lifespan " +
+	"device_authorization_grant_access_token_lifespan device_authorization_grant_id_token_lifespan " +
+	"device_authorization_grant_refresh_token_lifespan frontchannel_logout_session_required " +
+	"frontchannel_logout_uri grant_types id_token_signed_response_alg implicit_grant_access_token_lifespan " +
+	"implicit_grant_id_token_lifespan jwt_bearer_grant_access_token_lifespan jwks_uri " +
+	"post_logout_redirect_uris redirect_uris refresh_token_grant_access_token_lifespan " +
+	"refresh_token_grant_id_token_lifespan refresh_token_grant_refresh_token_lifespan " +
+	"request_object_signing_alg request_uris response_types scope sector_identifier_uri skip_consent " +
+	"skip_logout_consent subject_type token_endpoint_auth_signing_alg userinfo_signed_response_alg")
 
 // Traits implements idp.TraitsReporter.
 func (h *Client) Traits(ctx context.Context) (map[string]string, error) {
 	c, err := h.get(ctx)
-	return withoutids.PickTraits(c, alike...), err
+	return withoutids.Traits(c, differ, shown), err
 }
 
 // Slots implements idp.PreviousKeeper: Hydra shows no secrets.

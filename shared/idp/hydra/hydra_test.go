@@ -140,6 +140,7 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 		"another client": {`"client_id": "orders-web"`, `"client_id": "other"`, failure.Precondition,
 			"another client than orders-web"},
 		"no grants, the default":      {`["refresh_token", "authorization_code"]`, `[]`, "", ""},
+		"null for the default":        {`["refresh_token", "authorization_code"]`, `null`, "", ""},
 		"no authorization code":       {`, "authorization_code"`, ``, failure.Precondition, "authorization_code"},
 		"something that is no answer": {`"client_id"`, `"id"`, failure.Unavailable, "not understood"},
 	} {

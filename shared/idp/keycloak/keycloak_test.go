@@ -52,7 +52,7 @@ func representation(attributes string) string {
 		`", "name": "Orders", "enabled": true, "protocol": "openid-connect", "publicClient": false, "bearerOnly": false,
  "standardFlowEnabled": true, "serviceAccountsEnabled": true, "authorizationServicesEnabled": true, "clientAuthenticatorType": "client-secret", "secret": "canary",
  "redirectUris": ["https://orders.example.com/oauth2/idpresponse"], "webOrigins": [], "fullScopeAllowed": true, "defaultClientScopes": ["profile", "email"],
- "attributes": {"use.refresh.tokens": "true", "saml.signing.private.key": "canary", ` + attributes + `},
+ "attributes": {"use.refresh.tokens": "true", "saml.signing.private.key": "canary", "of.next.year": "canary", ` + attributes + `},
  "protocolMappers": [{"id": "1", "name": "groups", "protocol": "openid-connect", "protocolMapper": "oidc-group-membership-mapper", "config": {"claim.name": "groups", "note": "canary"}}],
  "access": {"view": true, "configure": true, "manage": true}}`
 }
@@ -327,30 +327,31 @@ func TestCheckSaysWhyAClientCannotBeRotated(t *testing.T) {
 	}
 }
 
-// TestOnlyHarmlessTraitsAreCompared: some attributes are secrets, and what a mapper does may hold anything.
-func TestOnlyHarmlessTraitsAreCompared(t *testing.T) {
+// Some attributes are secrets, and what a mapper does may hold anything.
+func TestEveryTraitIsComparedAndOnlyHarmlessOnesAreShown(t *testing.T) {
 	t.Parallel()
 	other := find(covered)
 	other.Answer = strings.NewReplacer(`"id": "1"`, `"id": "2"`, `["profile", "email"]`,
 		`["email", "profile"]`).Replace(other.Answer)
 	different := find(covered)
 	different.Answer = strings.NewReplacer(`"note": "canary"`, `"note": "another"`, `"use.refresh.tokens": "true"`,
-		`"use.refresh.tokens": "false"`).Replace(different.Answer)
+		`"use.refresh.tokens": "false"`, `"of.next.year": "canary"`, `"of.next.year": "x"`).Replace(different.Answer)
 	c := play(t, find(covered), other, different)
 	var got [3]map[string]string
 	for n := range got {
 		var err error
 		if got[n], err = c.Traits(t.Context()); err != nil || strings.Contains(fmt.Sprint(got[n]), "canary") ||
-			len(got[n]) != 6 {
+			len(got[n]) != 12 {
 			t.Fatalf("the traits are %v (%v)", got[n], err)
 		}
 	}
 	if fmt.Sprint(got[0]) != fmt.Sprint(got[1]) || got[0]["defaultClientScopes"] != "email profile" {
 		t.Errorf("ids and the order differ:\n%v\n%v", got[0], got[1])
 	}
-	if got[0]["protocolMappers"] == got[2]["protocolMappers"] ||
-		got[0]["attribute use.refresh.tokens"] == got[2]["attribute use.refresh.tokens"] {
-		t.Errorf("what differs is not seen: %v", got[2])
+	for _, name := range []string{"protocolMappers", "attribute use.refresh.tokens", "attribute of.next.year"} {
+		if got[0][name] == got[2][name] {
+			t.Errorf("%s differs, and is not seen: %v", name, got[2])
+		}
 	}
 }
 

@@ -1,8 +1,6 @@
 package keycloak
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -81,11 +79,13 @@ func (r *registration) UnmarshalJSON(b []byte) error {
 	}
 	r.keep = update{ClientID: all["clientId"], Type: all["type"], ServiceAccountsEnabled: all["serviceAccountsEnabled"],
 		AuthorizationServicesEnabled: all["authorizationServicesEnabled"], WebOrigins: all["webOrigins"]}
-	r.traits = withoutids.PickTraits(all, alike...)
+	r.traits = withoutids.Traits(all, differ, shown)
 	var attributes map[string]json.RawMessage
 	_ = json.Unmarshal(all["attributes"], &attributes)
-	for name, value := range withoutids.PickTraits(attributes, alikeAttributes...) {
-		r.traits["attribute "+name] = value
+	for name, value := range withoutids.Traits(attributes, differAttributes, shownAttributes) {
+		if !strings.HasPrefix(name, "client.secret.") && !strings.HasPrefix(name, "saml.") {
+			r.traits["attribute "+name] = value
+		}
 	}
 	if m := mappers(all["protocolMappers"]); m != "" {
 		r.traits["protocolMappers"] = m
@@ -93,23 +93,33 @@ func (r *registration) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// alike are the settings in which two clients of a pair must be the same.
-var alike = []string{"redirectUris", "rootUrl", "enabled", "consentRequired", "fullScopeAllowed", "defaultClientScopes",
-	"optionalClientScopes",
-	"authenticationFlowBindingOverrides", "frontchannelLogout"}
+// Of a pair, these may differ: who a client is, how it presents itself to people, and what Keycloak notes. Attributes
+// and mappers are looked at one by one.
+var differ = strings.Fields("id clientId name description secret registrationAccessToken access attributes " +
+	"protocolMappers notBefore nodeReRegistrationTimeout registeredNodes")
 
-// alikeAttributes are those among a client's attributes. The others are not looked at: some are secrets.
-var alikeAttributes = []string{"access.token.lifespan", "client.session.idle.timeout", "client.session.max.lifespan",
-	"client.offline.session.idle.timeout",
-	"client.offline.session.max.lifespan", "use.refresh.tokens", "pkce.code.challenge.method",
-	"access.token.signed.response.alg", "id.token.signed.response.alg",
-	"id.token.encrypted.response.alg", "user.info.response.signature.alg", "require.pushed.authorization.requests",
-	"default.acr.values", "acr.loa.map",
-	"minimum.acr.value", "tls.client.certificate.bound.access.tokens", "dpop.bound.access.tokens",
-	"client.use.lightweight.access.token.enabled",
-	"backchannel.logout.url", "post.logout.redirect.uris"}
+// shown are the others of ClientRepresentation.
+var shown = strings.Fields("adminUrl alwaysDisplayInConsole authenticationFlowBindingOverrides " +
+	"authorizationServicesEnabled baseUrl bearerOnly clientAuthenticatorType consentRequired " +
+	"defaultClientScopes directAccessGrantsEnabled enabled frontchannelLogout fullScopeAllowed " +
+	"implicitFlowEnabled optionalClientScopes origin protocol publicClient redirectUris rootUrl " +
+	"serviceAccountsEnabled standardFlowEnabled surrogateAuthRequired type webOrigins")
 
-// mappers tells protocol mappers by their names and a digest of what they do, which is not shown: it may hold anything.
+// differAttributes are about the looks; shownAttributes are harmless. Of the others, which may be anything, those of
+// SAML have no effect on a client of OpenID Connect, and those of the secret are what rotations change.
+var (
+	differAttributes = strings.Fields("logoUri policyUri tosUri realm_client")
+	shownAttributes  = strings.Fields("access.token.lifespan access.token.signed.response.alg acr.loa.map " +
+		"backchannel.logout.session.required backchannel.logout.url client.offline.session.idle.timeout " +
+		"client.offline.session.max.lifespan client.session.idle.timeout client.session.max.lifespan " +
+		"client.use.lightweight.access.token.enabled default.acr.values dpop.bound.access.tokens " +
+		"frontchannel.logout.url id.token.encrypted.response.alg id.token.signed.response.alg " +
+		"minimum.acr.value pkce.code.challenge.method post.logout.redirect.uris " +
+		"require.pushed.authorization.requests tls.client.certificate.bound.access.tokens use.refresh.tokens " +
+		"user.info.response.signature.alg")
+)
+
+// mappers tells protocol mappers by their names and a digest of what they do.
 func mappers(raw json.RawMessage) string {
 	var list []map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &list)
@@ -117,10 +127,10 @@ func mappers(raw json.RawMessage) string {
 	for _, m := range list {
 		var name string
 		_ = json.Unmarshal(m["name"], &name)
-		does := withoutids.PickTraits(m, "protocol", "protocolMapper", "config")
-		sum := sha256.Sum256([]byte(strings.Join([]string{does["protocol"], does["protocolMapper"], does["config"]},
-			"\n")))
-		out = append(out, name+" ("+hex.EncodeToString(sum[:3])+")")
+		delete(m, "id")
+		does, _ := json.Marshal(m) // of what was unmarshalled, so there is no error
+		all := withoutids.Traits(map[string]json.RawMessage{"does": does}, nil, nil)
+		out = append(out, name+" ("+all["does"]+")")
 	}
 	slices.Sort(out)
 	return strings.Join(out, ", ")

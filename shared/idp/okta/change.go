@@ -7,7 +7,6 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/secret"
 )
 
 // newSecret is the body of the request that creates a secret.
@@ -22,10 +21,7 @@ func (p *Provider) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	if r.Value.IsZero() {
 		return idp.Created{}, failure.New(failure.Internal, "a secret for Okta must come with its value")
 	}
-	var answer struct {
-		object
-		ClientSecret string `json:"client_secret"`
-	}
+	var answer object
 	body := newSecret{ClientSecret: r.Value.Reveal(), Status: "ACTIVE"}
 	err := p.do(ctx, http.MethodPost, "/credentials/secrets", operation, body, &answer)
 	if s, ok := invalid(err); ok {
@@ -41,9 +37,9 @@ func (p *Provider) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 		return idp.Created{}, p.api.NotUnderstood(operation)
 	}
 	value := r.Value
-	if answer.ClientSecret != "" {
+	if !made.Value.IsZero() {
 		// what Okta says is valid, is; the proof at the token endpoint decides whether it is ours
-		value = secret.New(answer.ClientSecret)
+		value = made.Value
 	}
 	return idp.Created{ID: made.ID, Value: value}, nil
 }

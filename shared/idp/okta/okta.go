@@ -12,6 +12,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/secret"
 )
 
 // maxSecrets is how many secrets an app can have (Okta developer docs, "Client secret rotation and key management").
@@ -144,15 +145,19 @@ func (p *Provider) suits(a app) error {
 	}
 }
 
-// object is a secret of an app. Its own client_secret is only ever read from the answer that creates it.
+// object is a secret of an app. Reads show its value, as was seen; whether all do is not documented.
 type object struct {
-	ID      string    `json:"id"`
-	Status  string    `json:"status"`
-	Created time.Time `json:"created"`
+	ID           string    `json:"id"`
+	Status       string    `json:"status"`
+	Created      time.Time `json:"created"`
+	ClientSecret string    `json:"client_secret"`
 }
 
 func (o object) secret() (idp.Secret, bool) {
 	s := idp.Secret{ID: o.ID, Created: o.Created}
+	if o.ClientSecret != "" {
+		s.Value = secret.New(o.ClientSecret)
+	}
 	switch o.Status {
 	case "ACTIVE":
 		s.Status = idp.Active

@@ -22,9 +22,9 @@ const (
 	createBody  = `{"client_secret": "` + ownValue + `", "status": "ACTIVE"}`
 )
 
-// listed is the documented shape of the answer with an app's secrets.
+// listed is the documented shape of the answer with an app's secrets; one shows its value, as was seen.
 const listed = `[
- {"id": "ocs1", "status": "ACTIVE", "secret_hash": "0f3kQw8tRz1uYb6nMx2vLA",
+ {"id": "ocs1", "status": "ACTIVE", "client_secret": "value-of-the-vendor", "secret_hash": "0f3kQw8tRz1uYb6nMx2vLA",
   "created": "2026-03-01T10:00:00.000Z", "lastUpdated": "2026-03-01T10:00:00.000Z",
   "_links": {"deactivate": {"href": "https://example.okta.com/x", "hints": {"allow": ["POST"]}}}},
  {"id": "ocs2", "status": "INACTIVE", "secret_hash": "Zf3kQw8tRz1uYb6nMx2vLA",
@@ -47,13 +47,14 @@ func create(ctx context.Context, p disabler) error {
 	return err
 }
 
-func TestListReadsIDsStatesAndDates(t *testing.T) {
+func TestListReadsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	v := org(t)
 	v.Answer("GET "+secretsPath, 200, listed)
 	got, err := adapter(t, v).List(t.Context())
 	want := []idp.Secret{
-		{ID: "ocs1", Status: idp.Active, Created: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)},
+		{ID: "ocs1", Status: idp.Active, Created: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC),
+			Value: secret.New("value-of-the-vendor")},
 		{ID: "ocs2", Status: idp.Disabled, Created: time.Date(2026, 4, 1, 10, 0, 0, 0, time.UTC)},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -164,6 +165,10 @@ func TestRefusalsAreExplained(t *testing.T) {
 			removeActive, failure.IdPRejected, "lacks the feature OAuth secrets and key management"},
 		{"missing rights are explained", refuse("deleteSecret", 403, "E0000006"),
 			removeInactive, failure.IdPRejected, "may not manage app 0oaApp"},
+		{"so is an app that is an administrator", refuse("createSecret", 403, "E0000006"),
+			creating, failure.IdPRejected, "an app that holds an administrator role itself cannot"},
+		{"an outage with a limit's reset is an outage", refuse("deleteSecret", 503, "E0000010"),
+			removeInactive, failure.Unavailable, "delete a secret: HTTP 503 E0000010"},
 		{"a server error that is not Okta's", answer(activate, 503, "<html>canary"), enable, failure.Unavailable,
 			"HTTP 503"},
 		{"a refusal with a code that is not Okta's", answer(activate, 403, `{"errorCode": "canary-canary"}`),

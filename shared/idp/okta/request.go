@@ -47,11 +47,15 @@ func transient(code string) failure.Kind {
 func (p *Provider) explain(s *httpclient.StatusError) string {
 	switch {
 	case s.Code == codeNoFeature:
-		return "the organisation lacks the feature OAuth secrets and key management; have Okta switch it on"
+		return "the organisation lacks the feature OAuth secrets and key management: switch it on in the admin " +
+			"console (Settings, Features), or have Okta do it"
 	case s.Status == http.StatusUnauthorized:
 		return p.credential.unknown()
 	case s.Status == http.StatusForbidden:
-		return p.credential.forbidden(p.settings.AppID)
+		// the answer to the last is not documented; that Okta refuses is (AWS Secrets Manager user guide, "Okta OAuth
+		// Client Secret")
+		return p.credential.forbidden(p.settings.AppID) + "; and an app that holds an administrator role itself " +
+			"cannot have its secrets changed"
 	case s.Status == http.StatusNotFound && s.Code == codeNotFound:
 		return fmt.Sprintf("there is no app %s (%s), or the admin role does not see it", p.settings.AppID,
 			idp.Setting("appId"))

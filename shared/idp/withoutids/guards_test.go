@@ -11,6 +11,7 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
@@ -97,6 +98,33 @@ func TestASecretInUseThatWasNotKeptIsPutBackAtOnce(t *testing.T) {
 		_, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new"})
 		refused(t, err, "did not keep the one in use")
 		d.has(t, inUse)
+	}
+}
+
+// A shift ended the secret in use. To whoever takes a failure for a no, it never happened, and nobody puts it back.
+func TestASecretInUseThatCannotBePutBackNowIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options memory.SlotOptions
+		fault   idptest.Fault
+		kind    failure.Kind
+	}{
+		"throttled":                 {memory.SlotOptions{}, idptest.Throttle, failure.Unavailable},
+		"unavailable":               {memory.SlotOptions{}, idptest.Break, failure.Unavailable},
+		"throttled, and hidden":     {memory.SlotOptions{Hidden: true}, idptest.Throttle, failure.Unavailable},
+		"refused for good":          {memory.SlotOptions{}, idptest.Forbid, failure.IdPRejected},
+		"the vendor takes no value": {memory.SlotOptions{TakesNoValue: true}, idptest.None, failure.Precondition},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.options.ForgetsPrevious = true
+			d := atDesk(c.options, "a")
+			d.Break(idptest.Remove, c.fault)
+			_, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new"})
+			if !failure.Is(err, c.kind) || !strings.Contains(fmt.Sprint(err), "that could not be put back") {
+				t.Errorf("got %v (%s), want %s", err, failure.KindOf(err), c.kind)
+			}
+		})
 	}
 }
 

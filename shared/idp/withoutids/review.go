@@ -1,9 +1,10 @@
 package withoutids
 
 import (
-	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,13 +14,20 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// PickTraits picks settings by their names out of a registration's JSON object. The order in a list of texts says
-// nothing, and what is off or empty is as good as absent.
-func PickTraits(registration map[string]json.RawMessage, names ...string) map[string]string {
+// Traits are all settings of a registration, which two of a pair must have in common, but for those that may differ. So
+// one that the vendor adds some day is compared before anybody here knows of it. Only those that are shown are told as
+// they are; any other may hold anything, and is told by a digest. The order in a list says nothing, and what is off or
+// empty is as good as absent.
+func Traits(registration map[string]json.RawMessage, differ, shown []string) map[string]string {
 	out := map[string]string{}
-	for _, name := range names {
-		if IsSet(registration[name]) {
-			out[name] = canonical(registration[name])
+	for name, setting := range registration {
+		if !IsSet(setting) || slices.Contains(differ, name) {
+			continue
+		}
+		out[name] = canonical(setting)
+		if !slices.Contains(shown, name) {
+			sum := sha256.Sum256([]byte(out[name]))
+			out[name] = "digest " + hex.EncodeToString(sum[:3])
 		}
 	}
 	return out
@@ -27,31 +35,81 @@ func PickTraits(registration map[string]json.RawMessage, names ...string) map[st
 
 // IsSet reports whether a setting says anything: it is not absent, empty or off.
 func IsSet(setting json.RawMessage) bool {
-	return len(setting) > 0 && !slices.Contains([]string{"null", "{}", "[]", "false", `""`}, string(setting))
+	var v any
+	return len(setting) > 0 && (json.Unmarshal(setting, &v) != nil || says(v))
 }
 
-// canonical is a JSON value in a form in which equal means equal.
-func canonical(raw json.RawMessage) string {
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		slices.Sort(list)
-		return strings.Join(list, " ")
-	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(raw, &object) == nil {
-		var parts []string
-		for _, k := range slices.Sorted(maps.Keys(object)) {
-			if IsSet(object[k]) {
-				parts = append(parts, k+"="+canonical(object[k]))
+func says(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case string:
+		return v != ""
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		for _, x := range v {
+			if says(x) {
+				return true
 			}
 		}
-		return strings.Join(parts, " ")
+		return false
 	}
-	var b bytes.Buffer
-	if json.Compact(&b, raw) != nil {
+	return true
+}
+
+// canonical is a JSON value in a form in which equal means equal, and which people can read.
+func canonical(raw json.RawMessage) string {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
 		return string(raw)
 	}
-	return strings.Trim(b.String(), `"`)
+	switch v := v.(type) {
+	case []any, map[string]any:
+		return strings.Join(parts(v), " ")
+	case string:
+		return v
+	}
+	return scalar(v)
+}
+
+// parts are those of a list or an object, in order.
+func parts(v any) (out []string) {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			out = append(out, nested(x))
+		}
+		slices.Sort(out)
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			if says(v[k]) {
+				out = append(out, k+"="+nested(v[k]))
+			}
+		}
+	}
+	return out
+}
+
+func nested(v any) string {
+	switch v := v.(type) {
+	case []any:
+		return "[" + strings.Join(parts(v), " ") + "]"
+	case map[string]any:
+		return "{" + strings.Join(parts(v), " ") + "}"
+	case string:
+		if !strings.ContainsAny(v, " =\"[]{}") {
+			return v
+		}
+	}
+	return scalar(v)
+}
+
+func scalar(v any) string {
+	b, _ := json.Marshal(v) // of what was unmarshalled, so there is no error
+	return string(b)
 }
 
 // reviewPair refuses two registrations that differ in what logins depend on.

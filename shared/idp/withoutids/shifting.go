@@ -165,8 +165,12 @@ func inUseAlone(s idp.Slots, k Known) error {
 // balancers need it.
 func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.Value) error {
 	kept, err := p.keeps(ctx, inUse, made)
-	if err != nil || kept {
-		return err
+	switch {
+	case err != nil: // any other kind would say that nothing happened
+		return failure.Wrap(failure.Unavailable, err,
+			"the identity provider made a new secret, and whether it kept the one in use cannot be told")
+	case kept:
+		return nil
 	}
 	return p.putBack(ctx, inUse.Value)
 }
@@ -175,7 +179,11 @@ func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.
 // secret.
 func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 	if err := p.Restore(ctx, inUse); err != nil {
-		return failure.Wrap(failure.KindOf(err), err,
+		kind := failure.KindOf(err)
+		if kind.Transient() { // Throttled would say that nothing happened
+			kind = failure.Unavailable
+		}
+		return failure.Wrap(kind, err,
 			"the identity provider made a new secret but did not keep the one in use, and that could not be put back")
 	}
 	return failure.New(failure.Precondition,
@@ -184,15 +192,19 @@ func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 }
 
 // keeps reports whether the secret in use is a previous one now: as the provider shows it, or, if it shows none,
-// whether it is accepted. That it is not must be seen several times, each time while the new one is.
+// whether it is accepted. That it is not must be seen several times, at first twice in a row (probe.Refusal says why),
+// and each time while the new one is.
 func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) (bool, error) {
 	after, err := p.Slots(ctx)
 	if err != nil || after.Readable {
 		return after.Previous.Equal(inUse.Value), err
 	}
-	for range 3 {
+	for n := range 4 {
 		if kept, err := p.asks(ctx, inUse.ClientID, inUse.Value); err != nil || kept {
 			return kept, err
+		}
+		if n == 0 {
+			continue
 		}
 		switch ended, err := p.asks(ctx, inUse.ClientID, made); {
 		case err != nil:

@@ -6,8 +6,6 @@ import (
 	"crypto/rand"
 	"maps"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -128,9 +126,12 @@ func words(e *imitation.APIError) any {
 		"errorCode": e.Code}
 }
 
-// settings of an application, without its secret.
+// settings of an application, without its secret (Management API v2, "Get a client").
 func (a *Auth0) settings(c clients.Client) map[string]any {
-	out := map[string]any{"client_id": c.ID, "name": c.Name, "app_type": "regular_web",
+	out := map[string]any{"client_id": c.ID, "name": c.Name, "description": "", "tenant": "example",
+		"app_type": "regular_web", "allowed_clients": []string{}, "callback_url_template": false, "sso_disabled": false,
+		"cross_origin_authentication": false, "custom_login_page_on": true, "signing_keys": []any{map[string]string{
+			"cert": "-----BEGIN CERTIFICATE-----", "subject": "/CN=example"}}, "client_metadata": map[string]any{},
 		"token_endpoint_auth_method": method(c.AuthMethod),
 		"callbacks":                  c.RedirectURIs, "grant_types": c.GrantTypes, "oidc_conformant": true,
 		"is_first_party":    true,
@@ -150,22 +151,20 @@ func method(m clients.AuthMethod) string {
 	return string(m)
 }
 
-// get answers the fields that are asked for. The secret is not among those that this vendor has: nobody needs it.
+// get answers with the secret, as Auth0 does to who has the scope read:client_keys.
 func (a *Auth0) get(r *http.Request) (int, any, error) {
 	c, err := a.env.Store.Client(r.PathValue("id"))
 	if err != nil {
 		return 0, nil, err
 	}
 	app := a.settings(c)
-	if fields := r.URL.Query().Get("fields"); fields != "" {
-		if r.URL.Query().Get("include_fields") != "true" {
-			return 0, nil, &imitation.APIError{Status: http.StatusNotImplemented,
-				Text: "the local stack only includes fields"}
+	err = a.env.Store.Update(c.ID, func(e *clients.Edit) (err error) {
+		for _, s := range e.All() {
+			app["client_secret"], err = e.Value(s.ID)
 		}
-		wanted := strings.Split(fields, ",")
-		maps.DeleteFunc(app, func(k string, _ any) bool { return !slices.Contains(wanted, k) })
-	}
-	return http.StatusOK, app, nil
+		return err
+	})
+	return http.StatusOK, app, err
 }
 
 // update sets the secret; nothing else is honoured.

@@ -4,9 +4,11 @@ package hydratest
 
 import (
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/imitation"
@@ -20,9 +22,11 @@ type Hydra struct {
 	env imitation.Env
 	api imitation.API
 
-	mu      sync.Mutex
-	version string
-	rotates bool
+	mu       sync.Mutex
+	version  string
+	rotates  bool
+	settings map[string]map[string]any // that differ from the usual ones, by client id
+	outrun   int
 }
 
 var _ imitation.Vendor = (*Hydra)(nil)
@@ -41,7 +45,7 @@ var Imitation = imitation.Imitation{
 
 // New makes the vendor; it is the imitation.New of Hydra.
 func New(env imitation.Env) (imitation.Vendor, error) {
-	h := &Hydra{env: env, version: "v26.3.0", rotates: true}
+	h := &Hydra{env: env, version: "v26.3.0", rotates: true, settings: map[string]map[string]any{}}
 	// the admin API of a Hydra of one's own has no authentication
 	h.api = imitation.API{Env: env, Body: words}
 	return h, nil
@@ -52,6 +56,21 @@ func (h *Hydra) SetVersion(version string, rotates bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.version, h.rotates = version, rotates
+}
+
+// SetClient changes settings of a client, by their names in the admin API.
+func (h *Hydra) SetClient(clientID string, settings map[string]any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.settings[clientID] = settings
+}
+
+// Outrun makes the next n rotations lose against another at the same instant: they are answered with success, but the
+// other's secret is the one that stays (seen on a real Hydra).
+func (h *Hydra) Outrun(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.outrun = n
 }
 
 func (h *Hydra) release() (version string, rotates bool) {
@@ -72,6 +91,10 @@ func (*Hydra) TokenError(r imitation.Refusal) imitation.TokenError {
 	if e.Code == "invalid_client" {
 		e.Description = "Client authentication failed (e.g., unknown client, no client authentication included, or " +
 			"unsupported authentication method)."
+	}
+	if r == imitation.WrongMethod {
+		e.Description += " The OAuth 2.0 Client supports client authentication method 'client_secret_post', but method " +
+			"'client_secret_basic' was requested."
 	}
 	return e
 }
@@ -118,12 +141,20 @@ func words(e *imitation.APIError) any {
 	return map[string]any{"error": e.Code, "error_description": e.Text, "status_code": e.Status}
 }
 
-// client is what the admin API shows; a secret only in the answer that makes it.
-func client(c clients.Client, secret string) map[string]any {
+// client is what the admin API shows (API reference, oAuth2Client); a secret only in the answer that makes or sets it.
+func (h *Hydra) client(c clients.Client, secret string) map[string]any {
+	stamp := c.Created.UTC().Format(time.RFC3339)
 	out := map[string]any{"client_id": c.ID, "client_name": c.Name, "redirect_uris": c.RedirectURIs,
 		"grant_types": c.GrantTypes, "response_types": []string{"code"},
-		"scope": "openid offline_access", "audience": []string{}, "subject_type": "public",
-		"token_endpoint_auth_method": string(c.AuthMethod), "metadata": map[string]any{}}
+		"scope": "openid offline_access", "audience": []string{}, "subject_type": "public", "owner": "",
+		"policy_uri": "", "allowed_cors_origins": []string{}, "tos_uri": "", "client_uri": "", "logo_uri": "",
+		"contacts": nil, "client_secret_expires_at": 0, "jwks": map[string]any{}, "userinfo_signed_response_alg": "none",
+		"token_endpoint_auth_method": string(c.AuthMethod), "metadata": map[string]any{}, "skip_consent": false,
+		"skip_logout_consent": nil, "authorization_code_grant_access_token_lifespan": nil, "created_at": stamp,
+		"updated_at": stamp, "registration_client_uri": h.env.BaseURL + "/oauth2/register/"}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.Copy(out, h.settings[c.ID])
 	if secret != "" {
 		out["client_secret"] = secret
 	}
@@ -132,31 +163,37 @@ func client(c clients.Client, secret string) map[string]any {
 
 func (h *Hydra) get(r *http.Request) (int, any, error) {
 	c, err := h.env.Store.Client(r.PathValue("id"))
-	return http.StatusOK, client(c, ""), err
+	return http.StatusOK, h.client(c, ""), err
 }
 
 // change carries f out on the client's secrets, the newest of which is the current one.
-func (h *Hydra) change(r *http.Request, made string, f func(clients.Client, *clients.Edit) error) (int, any, error) {
+func (h *Hydra) change(r *http.Request, value string, f func(clients.Client, *clients.Edit) error) (int, any, error) {
 	c, err := h.env.Store.Client(r.PathValue("id"))
 	if err != nil {
 		return 0, nil, err
 	}
 	err = h.env.Store.Update(c.ID, func(e *clients.Edit) error { return f(c, e) })
-	return http.StatusOK, client(c, made), err
+	return http.StatusOK, h.client(c, value), err
 }
 
 // rotate makes a new current secret and keeps the earlier ones.
 func (h *Hydra) rotate(r *http.Request) (int, any, error) {
 	made := rand.Text() // 26 characters, as Hydra's
+	stays := made
+	h.mu.Lock()
+	if h.outrun > 0 {
+		stays, h.outrun = rand.Text(), h.outrun-1
+	}
+	h.mu.Unlock()
 	return h.change(r, made, func(c clients.Client, e *clients.Edit) error {
-		if _, err := e.Add(clients.Secret{ID: h.NewSecretID(c.ID)}, made); err != nil {
+		if _, err := e.Add(clients.Secret{ID: h.NewSecretID(c.ID)}, stays); err != nil {
 			return err
 		}
 		return removeAllBut(e, keeps+1)
 	})
 }
 
-// patch sets the secret, which drops all earlier ones; nothing else is honoured.
+// patch sets the secret, which drops all earlier ones; nothing else is honoured. The answer has the secret in it.
 func (h *Hydra) patch(r *http.Request) (int, any, error) {
 	var in []struct {
 		Op    string `json:"op"`
@@ -170,7 +207,11 @@ func (h *Hydra) patch(r *http.Request) (int, any, error) {
 		return 0, nil, &imitation.APIError{Status: http.StatusBadRequest,
 			Text: "the local stack only replaces /client_secret, by 6 characters or more"}
 	}
-	return h.change(r, "", func(c clients.Client, e *clients.Edit) error {
+	return h.change(r, in[0].Value, func(c clients.Client, e *clients.Edit) error {
+		if version, _ := h.release(); h.client(c, "")["jwks_uri"] != nil && strings.HasPrefix(version, "v2.") {
+			return &imitation.APIError{Status: http.StatusBadRequest, Code: "invalid_client_metadata",
+				Text: "Fields jwks and jwks_uri can not both be set, you must choose one."}
+		}
 		if _, err := e.Add(clients.Secret{ID: h.NewSecretID(c.ID)}, in[0].Value); err != nil {
 			return err
 		}

@@ -26,6 +26,8 @@ type Options struct {
 	MakesValues bool
 	// KeepsTag: tags are listed.
 	KeepsTag bool
+	// ShowsValues: values are listed.
+	ShowsValues bool
 	// Now is the time of creation; nil leaves it out, as some vendors do.
 	Now func() time.Time
 }
@@ -130,6 +132,9 @@ func (v *Vendor) add(tag string, value secret.Value) string {
 	}
 	if v.options.KeepsTag {
 		s.Tag = tag
+	}
+	if v.options.ShowsValues {
+		s.Value = value
 	}
 	v.secrets = append(v.secrets, stored{s, value})
 	return s.ID

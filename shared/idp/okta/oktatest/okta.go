@@ -23,6 +23,7 @@ type Okta struct {
 	services map[string]*ServiceApp // by client id
 	tokens   map[string]bearer      // access tokens of service apps
 	spent    map[string]int64       // client id + jti of used assertions → their exp
+	hidden   bool
 }
 
 var _ imitation.Vendor = (*Okta)(nil)
@@ -45,6 +46,13 @@ func New(env imitation.Env) (imitation.Vendor, error) {
 	return &Okta{env: env, adminToken: randomString("00", 40), api: bucket{perMinute: DefaultRateLimit},
 		oauth:    bucket{perMinute: DefaultRateLimit},
 		services: map[string]*ServiceApp{}, tokens: map[string]bearer{}, spent: map[string]int64{}}, nil
+}
+
+// HideValues makes reads leave out the values of secrets.
+func (o *Okta) HideValues() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hidden = true
 }
 
 // Paths implements imitation.Vendor: the endpoints of a custom authorization server.

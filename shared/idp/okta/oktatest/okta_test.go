@@ -144,10 +144,18 @@ func TestOktaMakesTheValueWhenNoneIsGiven(t *testing.T) {
 	}
 }
 
-func TestReadsHideTheValue(t *testing.T) {
+func TestReadsShowTheValueUnlessTheyHideIt(t *testing.T) {
 	t.Parallel()
 	o := newOrg(t)
 	created := o.call(http.MethodPost, secrets, `{"client_secret":"`+fresh+`"}`).must(t, http.StatusCreated)
+	if one := o.call(http.MethodGet, secrets+"/"+created.text("id"), ""); one.text("client_secret") != fresh {
+		t.Error("a read does not show the value")
+	}
+	if list := o.call(http.MethodGet, secrets, ""); !strings.Contains(list.body, fresh) ||
+		!strings.Contains(list.body, old) {
+		t.Error("a list does not show the values")
+	}
+	o.okta.HideValues()
 	one := o.call(http.MethodGet, secrets+"/"+created.text("id"), "").must(t, http.StatusOK)
 	list := o.call(http.MethodGet, secrets, "").must(t, http.StatusOK)
 	app := o.call(http.MethodGet, "/api/v1/apps/"+appID, "").must(t, http.StatusOK)

@@ -11,8 +11,8 @@ import (
 // maxSecrets counts inactive secrets too (Okta developer guide "Client secret rotation and key management").
 const maxSecrets = 2
 
-// secretObject is Okta's OAuth2ClientSecret. The value is only in the answer of a create: whether later reads show it
-// is not documented, and callers must not rely on it.
+// secretObject is Okta's OAuth2ClientSecret. Reads show the value, as was seen on a real org; whether all do is not
+// documented (HideValues).
 type secretObject struct {
 	ID          string          `json:"id"`
 	Status      clients.Status  `json:"status"`
@@ -33,6 +33,18 @@ type hints struct {
 }
 
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// shown is a secret as a read shows it.
+func (o *Okta) shown(c clients.Client, e *clients.Edit, s clients.Secret) (secretObject, error) {
+	o.mu.Lock()
+	hidden := o.hidden
+	o.mu.Unlock()
+	if hidden {
+		return o.object(c, s, ""), nil
+	}
+	value, err := e.Value(s.ID)
+	return o.object(c, s, value), err
+}
 
 func (o *Okta) object(c clients.Client, s clients.Secret, value string) secretObject {
 	self := fmt.Sprintf("%s/api/v1/apps/%s/credentials/secrets/%s", o.env.BaseURL, c.AppID, s.ID)
@@ -78,19 +90,30 @@ func (o *Okta) listSecrets(r *http.Request) (int, any, error) {
 		return 0, nil, err
 	}
 	list := []secretObject{}
-	for _, s := range o.env.Store.Secrets(c.ID) {
-		list = append(list, o.object(c, s, ""))
-	}
-	return http.StatusOK, list, nil
+	err = o.env.Store.Update(c.ID, func(e *clients.Edit) error { // for the values; it changes nothing
+		for _, s := range e.All() {
+			x, err := o.shown(c, e, s)
+			if err != nil {
+				return err
+			}
+			list = append(list, x)
+		}
+		return nil
+	})
+	return http.StatusOK, list, err
 }
 
 func (o *Okta) getSecret(r *http.Request) (int, any, error) {
-	var found clients.Secret
-	c, err := o.update(r, func(_ *clients.Edit, s clients.Secret) error { found = s; return nil })
+	c, err := o.app(r)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, o.object(c, found, ""), nil
+	var found secretObject
+	_, err = o.update(r, func(e *clients.Edit, s clients.Secret) (err error) {
+		found, err = o.shown(c, e, s)
+		return err
+	})
+	return http.StatusOK, found, err
 }
 
 func (o *Okta) createSecret(r *http.Request) (int, any, error) {

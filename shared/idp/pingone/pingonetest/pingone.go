@@ -74,8 +74,17 @@ func (*PingOne) Paths() imitation.Paths {
 		UserInfo: "/userinfo", Keys: "/jwks"}
 }
 
-// TokenError implements imitation.Vendor. PingOne documents nothing beyond RFC 6749.
-func (*PingOne) TokenError(r imitation.Refusal) imitation.TokenError { return imitation.RFC6749(r) }
+// TokenError implements imitation.Vendor. PingOne documents nothing beyond RFC 6749; its texts were seen in forums.
+func (*PingOne) TokenError(r imitation.Refusal) imitation.TokenError {
+	e := imitation.RFC6749(r)
+	switch r {
+	case imitation.WrongSecret:
+		e.Description = "Request denied: Invalid client credentials (Correlation ID: 0)"
+	case imitation.WrongMethod:
+		e.Description = "Request denied: Unsupported authentication method (Correlation ID: 0)"
+	}
+	return e
+}
 
 // NewSecretID implements imitation.Vendor. PingOne has no ids for secrets; these never leave the store.
 func (*PingOne) NewSecretID(string) string { return rand.Text() }
