@@ -46,6 +46,9 @@ var kept = []struct{ state, variable, value, lost string }{
 		"people hear that logins were not tested"},
 	{"AfterFinish", "outcome", "rotated", "a rotation that succeeded ends as refused"},
 	{"AfterRollback", "outcome", "rolledBack", "a rollback ends as refused, which wakes nobody"},
+	{"Measure", "measured", "$states.result.Payload.measured", "nobody hears of a refusal ahead"},
+	{"LoadClient", "reference.sha256", "$hash($states.result.Parameter.Value, 'SHA-256')",
+		"functions refuse the configuration as another text"},
 	{"ReadLockOwner", "lockOwner", "$exists($states.result.Item.owner.S) ? $states.result.Item.owner.S : ''",
 		"a lock that was given back, or is somebody's, is not seen"},
 	{"ReadLockOwner", "lockKind",
@@ -58,14 +61,19 @@ var kept = []struct{ state, variable, value, lost string }{
 	{"Purpose", "lock", "{:config: {S: $string($reference)}, :kind: {S: $emergency ? 'emergency' : 'rotation'}, " +
 		":me: {S: $call.execution}, :settle: {N: 75}}",
 		"functions work by another configuration, wait another time, or an emergency stops another"},
+	{"notifier ReadRequest", "healing", "$states.input.detail.error = 'Superseded' ? " +
+		"'healing: somebody else changed AWSCURRENT' : 'healing: an execution was stopped or timed out'",
+		"a healing execution that is stopped starts another, for ever"},
+	{"notifier ReadLock", "lockOwner", "$exists($states.result.Item.owner.S) ? $states.result.Item.owner.S : ''",
+		"people are alarmed, and a healing starts, though another execution has the lock"},
 }
 
 func TestEveryStepLeavesWhatTheNextOnesNeed(t *testing.T) {
 	t.Parallel()
-	m := parse(t)
+	states := named(t)
 	for _, k := range kept {
 		name, member, _ := strings.Cut(k.variable, ".")
-		value := m.States[k.state].Assign[name]
+		value := states[k.state].Assign[name]
 		if member != "" && !strings.Contains(shown(value), "'"+member+"': "+k.value) ||
 			member == "" && shown(value) != k.value {
 			t.Errorf("%s leaves $%s as %q, must leave %q: else %s", k.state, k.variable, shown(value), k.value, k.lost)
@@ -120,13 +128,26 @@ var decisions = map[string]struct {
 	"Outcome": {[]string{"$outcome = 'rotated' > Rotated", "$outcome = 'superseded' > Superseded",
 		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
+	"notifier Sort": {[]string{"$exists($states.input.change) > DescribeChange", "ReadRequest"},
+		"a change by others is told as an execution that failed"},
+	"notifier ChooseLock": {[]string{"$told.client != '' > ReadLock", "ChooseHealing"},
+		"nobody looks who has the lock"},
+	"notifier ChooseHealing": {[]string{
+		"$told.error = 'LockLost' and $lockOwner != '' and $lockOwner != $told.execution > TakenOver",
+		"$states.input.detail.status = 'FAILED' and $told.error != 'Superseded' > Describe",
+		"$lockOwner != '' and $lockOwner != $told.execution > TakenOver",
+		"$request.dryRun = true or $request.measure = true > Describe",
+		"$told.client != '' and ($told.error = 'Superseded' or $substring($told.reason, 0, 9) != 'healing: ') > Heal",
+		"Describe"}, "what a stopped execution left stays, or healing executions follow each other for ever"},
+	"notifier ChooseTelling": {[]string{"$told.error = 'Superseded' > Told", "Describe"},
+		"people hear of it twice, or not"},
 }
 
 func TestEveryDecisionIsTheOneThatIsMeant(t *testing.T) {
 	t.Parallel()
-	m := parse(t)
-	for _, name := range keys(decisions, m.States) {
-		s := m.States[name]
+	states := named(t)
+	for _, name := range keys(decisions, states) {
+		s := states[name]
 		if s.Type != "Choice" || name == "CheckInput" {
 			continue
 		}
@@ -186,6 +207,9 @@ func TestTheLockIsOneExecutions(t *testing.T) {
 			}
 			return
 		}
+		if got := shown(arguments["ExpressionAttributeNames"]); got != "{#config: config, #owner: owner}" {
+			t.Errorf("%s calls the owner and the configuration %s: functions do not find who has the lock", name, got)
+		}
 		l := ofTheLock[name]
 		for _, part := range [][3]string{{"ConditionExpression", shown(arguments["ConditionExpression"]), l.condition},
 			{"UpdateExpression", shown(arguments["UpdateExpression"]), l.update},
@@ -227,15 +251,22 @@ var wherefrom = []struct{ state, argument, value, lost string }{
 	{"StopFormerOwner", "Error", "TakenOver", "a stop by an emergency is healed, as if it had been an accident"},
 	{"ReadLockOwner", "ProjectionExpression", "#owner, ownerSince, ownerKind",
 		"who has the lock, and since when, is not seen"},
+	{"notifier ReadLock", "Key", "{client: {S: $told.client}}", "another client's lock is looked at"},
+	{"notifier ReadLock", "ConsistentRead", "true", "the lock that an emergency has just taken is not seen"},
+	{"notifier Heal", "StateMachineArn", "$states.input.detail.stateMachineArn & ':live'", "nothing is healed"},
+	{"notifier Heal", "Name", "'heal-' & $states.input.id", "an event that is delivered twice heals twice"},
+	{"notifier Heal", "Input", "$string($merge([{'client': $told.client, 'reason': $healing}, " +
+		"$request.emergency = true ? {'emergency': true} : {}]))", "what an emergency left waits for a grace period"},
+	{"notifier Notify", "Subject", "$told.subject", "people read of something else"},
 	{"Notify", "Subject", "$told.subject", "people read of something else"},
 	{"TellRollback", "Subject", "$told.subject", "people read of something else"},
 }
 
 func TestEveryCallOfAWSIsOfWhatIsMeant(t *testing.T) {
 	t.Parallel()
-	m := parse(t)
+	states := named(t)
 	for _, w := range wherefrom {
-		arguments, _ := m.States[w.state].Arguments.(map[string]any)
+		arguments, _ := states[w.state].Arguments.(map[string]any)
 		if got := shown(arguments[w.argument]); got != w.value {
 			t.Errorf("%s: %s is %q, must be %q: else %s", w.state, w.argument, got, w.value, w.lost)
 		}
@@ -259,9 +290,14 @@ var exits = map[string]struct {
 	"all > Quiesce":         {[]string{"PublishRollback"}, "an event that cannot be sent holds up the rollback"},
 	"all > ReleaseLock":     {[]string{"TestAfterRollback"}, "a test that only tells people keeps the lock"},
 
-	"InvalidInput > NotStarted":     {[]string{"Measure"}, "a client whose configuration is wrong ends as measured"},
-	"States.ALL > Outcome":          {[]string{"PublishEvent"}, "a rotation that succeeded ends as failed"},
-	"States.ALL > PublishEvent":     {[]string{"Notify"}, "a rotation that succeeded ends as failed"},
+	"InvalidInput > NotStarted": {[]string{"Measure"}, "a client whose configuration is wrong ends as measured"},
+	"States.ALL > Outcome":      {[]string{"PublishEvent"}, "a rotation that succeeded ends as failed"},
+	"States.ALL > PublishEvent": {[]string{"Notify", "notifier Notify"},
+		"a rotation that succeeded ends as failed, or no machine hears of one that failed"},
+	"States.ALL > ChooseHealing": {[]string{"notifier ReadLock"}, "nobody hears of an execution that failed"},
+	"States.ALL > Describe":      {[]string{"notifier Heal"}, "nobody hears that nothing was put right"},
+	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > Healed": {[]string{"notifier Heal"},
+		"people are alarmed by an event that is delivered twice"},
 	"SmokeTestFailed > ReleaseLock": {[]string{"TestAfterRollback"}, "people do not hear that a login test failed"},
 	"States.ALL > AwaitFormerOwner": {[]string{"StopFormerOwner"},
 		"an emergency ends because the execution that it stops has ended by itself"},
@@ -280,7 +316,7 @@ var exits = map[string]struct {
 func TestEveryErrorLeadsWhereItMust(t *testing.T) {
 	t.Parallel()
 	got := map[string][]string{}
-	for name, s := range parse(t).States {
+	for name, s := range named(t) {
 		limit := ""
 		for _, c := range s.Catch {
 			errors := strings.Join(c.ErrorEquals, " ")
@@ -313,6 +349,21 @@ func set(names []string) map[string]bool {
 	out := map[string]bool{}
 	for _, n := range names {
 		out[n] = true
+	}
+	return out
+}
+
+// named are the states of both machines, those of the notifier by "notifier NAME".
+func named(t *testing.T) map[string]state {
+	t.Helper()
+	out := map[string]state{}
+	for machine, m := range both(t) {
+		for name, s := range m.States {
+			if machine == "notifier" {
+				name = "notifier " + name
+			}
+			out[name] = s
+		}
 	}
 	return out
 }

@@ -362,7 +362,7 @@ func TestEveryFailureIsNoted(t *testing.T) {
 				want = "{% $states.context.State.Name %}"
 			}
 			if c.Assign["step"] != want {
-				t.Errorf("%s: %v leads to %s and notes %v: people do not learn where, or a rollback is taken for another",
+				t.Errorf("%s: %v leads to %s and notes %v: nobody learns where, or a rollback is taken for another",
 					name, c.ErrorEquals, c.Next, c.Assign["step"])
 			}
 		}

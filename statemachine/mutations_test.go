@@ -12,22 +12,25 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// planted is the variable of the environment that names a file with a definition to test in place of the real one.
-const planted = "ROTATION_DEFINITION"
+// planted are the variables of the environment that name a file to test in place of a definition.
+var planted = map[string]*string{"ROTATION_DEFINITION": &statemachine.Definition,
+	"NOTIFIER_DEFINITION": &statemachine.Notifier}
 
 func TestMain(m *testing.M) {
-	if file := os.Getenv(planted); file != "" {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			panic(err)
+	for variable, definition := range planted {
+		if file := os.Getenv(variable); file != "" {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				panic(err)
+			}
+			*definition = string(b)
 		}
-		statemachine.Definition = string(b)
 	}
 	os.Exit(m.Run())
 }
 
-// mutation is a fault in a state of rotation.asl.json: the first text before within it becomes after. The test that
-// catches it says what is lost.
+// mutation is a fault in a state of rotation.asl.json, or in "notifier NAME": the first text before within it becomes
+// after. The test that catches it says what is lost.
 type mutation struct{ state, before, after, lost string }
 
 // mutations by the test that must catch them.
@@ -113,6 +116,8 @@ var mutations = map[string][]mutation{
 			`{"Condition": "{% $plan.action = 'finish' %}", "Next": "ReleaseLock"}`, "left over is treated"},
 		{"SameClient", `$newest.client = $reference.client`, `true`, "another client's secrets"},
 		{"AfterFinish", `'finish'`, `'rotate'`, "taken for the rotation"},
+		{"notifier ChooseHealing", `!= 'healing: '`, `!= 'x'`, "follow each other for ever"},
+		{"notifier ChooseHealing", `$lockOwner != '' and`, `$lockOwner = '' and`, "stays"},
 		{"Outcome", `"Default": "RolledBack"`, `"Default": "Refused"`, "ends as something else"},
 	},
 	"TestTheLockIsOneExecutions": {
@@ -134,8 +139,10 @@ var mutations = map[string][]mutation{
 		{"SetSecret", `"MaxDelaySeconds": 60`, `"MaxDelaySeconds": 6`, "short disturbance"},
 		{"TestBeforeFinish", `"MaxAttempts": 6`, `"MaxAttempts": 60`, "rollback comes late"},
 	},
+	"TestTheNotifierInsists": {{"notifier Notify", `"MaxAttempts": 8`, `"MaxAttempts": 1`, "nobody hears"}},
 	"TestWhatCannotBeUndoneIsGivenUpInTimeAndNoEarlier": {
-		{"FinishSecret", `"MaxAttempts": 60`, `"MaxAttempts": 3`, "FinishSecret: anything else is tried 3 times over 35 s: a disturbance of hours"},
+		{"FinishSecret", `"MaxAttempts": 60`, `"MaxAttempts": 3`,
+			"FinishSecret: anything else is tried 3 times over 35 s: a disturbance of hours"},
 		{"RestoreLabels", `"MaxAttempts": 12`, `"MaxAttempts": 60`, "RestoreLabels: LockLost is tried"},
 		{"RemoveNewSecret", `"LockLost", `, ``, "RemoveNewSecret retries"},
 	},
@@ -144,6 +151,7 @@ var mutations = map[string][]mutation{
 		{"RestoreTargets", `"{% $targets %}"`, `"{% [$targets[0]] %}"`, "keep a secret that goes"},
 	},
 	"TestEveryCallOfAWSIsOfWhatIsMeant": {
+		{"notifier Heal", `'heal-' & `, `'heal-' & $string($random()) & `, "heals twice"},
 		{"StopFormerOwner", `"{% $lockOwner %}"`, `"{% $call.execution %}"`, "another execution"},
 	},
 }
@@ -155,11 +163,12 @@ func TestEveryMutationIsCaught(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s %d", test, f.state, i), func(t *testing.T) {
 				t.Parallel()
 				file := filepath.Join(t.TempDir(), "planted.json")
-				if err := os.WriteFile(file, []byte(f.plant(t)), 0o600); err != nil {
+				variable, faulty := f.plant(t)
+				if err := os.WriteFile(file, []byte(faulty), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				run := exec.Command(os.Args[0], "-test.run", "^"+test+"$")
-				run.Env = append(os.Environ(), planted+"="+file)
+				run.Env = append(os.Environ(), variable+"="+file)
 				out, err := run.CombinedOutput()
 				if err == nil || !strings.Contains(string(out), f.lost) {
 					t.Errorf("%s: %s becomes %s: nobody says %q, but\n%s", f.state, f.before, f.after, f.lost, out)
@@ -169,22 +178,23 @@ func TestEveryMutationIsCaught(t *testing.T) {
 	}
 }
 
-// plant makes the faulty definition.
-func (f mutation) plant(t *testing.T) string {
+// plant makes the faulty definition, and names the variable that puts it in place.
+func (f mutation) plant(t *testing.T) (variable, faulty string) {
 	t.Helper()
-	whole := statemachine.Definition
-	at := strings.Index(whole, "\n    \""+f.state+"\": {")
-	if at < 0 {
-		t.Fatalf("there is no state %s", f.state)
+	variable = "ROTATION_DEFINITION"
+	name, ofNotifier := strings.CutPrefix(f.state, "notifier ")
+	if ofNotifier {
+		variable = "NOTIFIER_DEFINITION"
 	}
-	at += len("\n    \"" + f.state + "\": ")
+	whole, begins := *planted[variable], "\n    \""+name+"\": "
+	at := strings.Index(whole, begins+"{") + len(begins)
 	var body json.RawMessage
 	if err := json.NewDecoder(strings.NewReader(whole[at:])).Decode(&body); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", f.state, err)
 	}
-	faulty := strings.Replace(string(body), f.before, f.after, 1)
+	faulty = strings.Replace(string(body), f.before, f.after, 1)
 	if faulty == string(body) || !json.Valid([]byte(faulty)) {
 		t.Fatalf("%s: %s cannot become %s", f.state, f.before, f.after)
 	}
-	return whole[:at] + faulty + whole[at+len(body):]
+	return variable, whole[:at] + faulty + whole[at+len(body):]
 }

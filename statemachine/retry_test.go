@@ -189,6 +189,17 @@ func TestOneDisturbanceIsSurvivedByTheSameExecution(t *testing.T) {
 	})
 }
 
+// Nobody else tells of what it is for.
+func TestTheNotifierInsists(t *testing.T) {
+	t.Parallel()
+	both(t)["notifier"].tasks(func(name string, s state, _ bool) {
+		if r := s.retries("States.Timeout"); r.MaxAttempts < 6 || r.over() < 60 {
+			t.Errorf("%s is tried %d times over %g s: after a short disturbance nobody hears of a rotation that failed",
+				name, r.MaxAttempts, r.over())
+		}
+	})
+}
+
 // retries is the retrier that an error has; one of no tries if there is none.
 func (s state) retries(name string) retry {
 	for _, r := range s.Retry {

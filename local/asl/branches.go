@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"sync"
 )
 
@@ -93,13 +92,13 @@ func (x *Execution) iterate(ctx context.Context, s *scope, st *State, v view, i 
 	if f == nil {
 		_, f = x.runScope(ctx, c)
 	}
-	switch {
+	switch why := cutOff(ctx); {
 	case f == nil:
 		x.record(c, Event{Type: "MapIterationSucceeded", IterationSucceeded: details})
 	case !f.aborted:
-		x.record(c, Event{Type: "MapIterationFailed", IterationFailed: details})
-	case errors.Is(context.Cause(ctx), errSiblingFailed):
-		x.record(c, Event{Type: "MapIterationAborted", IterationAborted: details})
+		x.recordAfter(c.prev, Event{Type: "MapIterationFailed", IterationFailed: details})
+	case why != nil:
+		x.recordAfter(why.last, Event{Type: "MapIterationAborted", IterationAborted: details})
 	}
 	return f
 }
@@ -216,7 +215,7 @@ func (g *group) finish(c *scope, f *failure) bool {
 		return false
 	case g.failed == nil:
 		g.failed, g.last = f, c.prev
-		g.cancel(errSiblingFailed)
+		g.cancel(&siblingFailed{c.prev})
 		return true
 	}
 	return false

@@ -92,6 +92,11 @@ func TestAFailedIterationAbortsTheOthersAndTheMap(t *testing.T) {
 	if got := trail[len(trail)-5:]; !slices.Equal(got, wantOrder) {
 		t.Errorf("the history ends %v; want %v", got, wantOrder)
 	}
+	for _, kind := range []string{"MapIterationFailed", "TaskStateAborted", "MapIterationAborted", "MapStateFailed"} {
+		if e := w.event(kind); e.PreviousEventID != w.event("TaskFailed").ID {
+			t.Errorf("%s follows event %d, want the task's failure", kind, e.PreviousEventID)
+		}
+	}
 	if w.event("ExecutionFailed").Timestamp.Sub(start) != time.Second {
 		t.Error("the failed Map waited for its other iteration")
 	}

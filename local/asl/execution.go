@@ -102,10 +102,21 @@ type StopReason struct{ Details ErrorDetails }
 // Error implements error.
 func (*StopReason) Error() string { return "the execution was stopped" }
 
-var (
-	errExecutionTimeout = errors.New("the execution timed out")
-	errSiblingFailed    = errors.New("another branch or iteration failed")
-)
+var errExecutionTimeout = errors.New("the execution timed out")
+
+// siblingFailed is why a branch or an iteration is cut off. The events of the end of all of them follow the last event
+// of the one that failed (recorded).
+type siblingFailed struct{ last int64 }
+
+// Error implements error.
+func (*siblingFailed) Error() string { return "another branch or iteration failed" }
+
+// cutOff is why ctx ended, nil if no sibling failed.
+func cutOff(ctx context.Context) *siblingFailed {
+	var why *siblingFailed
+	errors.As(context.Cause(ctx), &why)
+	return why
+}
 
 // New prepares an execution. onEvent, if not nil, is called with every event of its history, in order, one at a time;
 // it must not call the execution.

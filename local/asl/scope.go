@@ -3,7 +3,6 @@ package asl
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 )
 
@@ -87,7 +86,7 @@ func (x *Execution) runScope(ctx context.Context, s *scope) (json.RawMessage, *f
 		x.enter(s, st)
 		to, f := x.runState(ctx, s, st)
 		if f != nil {
-			x.recordAbort(ctx, s, st, f)
+			x.recordAbort(ctx, st, f)
 			return nil, f
 		}
 		s.move(to)
@@ -110,9 +109,9 @@ func (x *Execution) enter(s *scope, st *State) {
 
 // recordAbort records that a state was cut off by the failure of a sibling. The end of the whole execution leaves no
 // such trace.
-func (x *Execution) recordAbort(ctx context.Context, s *scope, st *State, f *failure) {
-	if f.aborted && errors.Is(context.Cause(ctx), errSiblingFailed) && canAbort(st.Type) {
-		x.record(s, Event{Type: st.Type + "StateAborted"})
+func (x *Execution) recordAbort(ctx context.Context, st *State, f *failure) {
+	if why := cutOff(ctx); f.aborted && why != nil && canAbort(st.Type) {
+		x.recordAfter(why.last, Event{Type: st.Type + "StateAborted"})
 	}
 }
 

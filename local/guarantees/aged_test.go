@@ -173,13 +173,17 @@ func TestARedriveDaysLaterGoesOnWithASecretThatLives(t *testing.T) {
 func TestARedriveDaysLaterFindsTheTargetsThatCameSince(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		stop string
-		ends string // "" is Rotated
+		stop  string
+		ends  string // "" is Rotated
+		input string
 	}{
-		"after every target was set again": {"AwaitReassertSpread", ""},
-		"before the old secret is off":     {"TestBeforeFinish", ""},
-		"before the old secret goes":       {"TestAfterDisable", ""},
-		"before the new secret goes":       {"AwaitRestoreSpread", "RolledBack"},
+		"after every target was set again":                  {"AwaitReassertSpread", "", plain},
+		"before the old secret is off":                      {"TestBeforeFinish", "", plain},
+		"before the old secret goes":                        {"TestAfterDisable", "", plain},
+		"before the new secret goes":                        {"AwaitRestoreSpread", "RolledBack", plain},
+		"in an emergency, after every target was set again": {"AwaitReassertSpread", "", emergency},
+		"in an emergency, after the search":                 {"DisableOldSecret", "", emergency},
+		"in an emergency, before the old secret goes":       {"TestAfterDisable", "", emergency},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +193,7 @@ func TestARedriveDaysLaterFindsTheTargetsThatCameSince(t *testing.T) {
 				w.failing("TestAfterDisable")
 			}
 			w.stopAtEntry(c.stop, 1)
-			r, execution := w.rotate(plain)
+			r, execution := w.rotate(c.input)
 			if r.Status != asl.Aborted {
 				t.Fatalf("ended as %s %s: %s", r.Status, text(r.Error), text(r.Cause))
 			}

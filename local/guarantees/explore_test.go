@@ -119,8 +119,8 @@ func interesting(calls []call) []call {
 	})
 }
 
-// lateBy is how long a late call takes: longer than the function's timeout, shorter than the time to settle.
-const lateBy = 70 * time.Second
+// lateBy is how long a late call takes: as long as it can, until right before the time to settle ends.
+var lateBy = usual() - 100*time.Millisecond
 
 // again is how many tries a step has: the first and its retries.
 const again = 7
@@ -214,9 +214,15 @@ func TestTheWatchSeesANodeThatNobodyWaitedFor(t *testing.T) {
 // inShort is which part of the disturbances go test -short tries: each call and each disturbance, but not each of both.
 const inShort = 5
 
+// survived are the disturbances that must not change how the same execution ends.
+var survived = []string{"an error before the effect", "a lost reply", "lost replies in a row",
+	"an effect after the function was cut"}
+
 // explore disturbs each call in turn in a rotation that prepare may make fail, and then lets things take their course.
 func explore(t *testing.T, y way, calls []call, prepare func(*world), least int) {
 	t.Helper()
+	r, _ := y.world(t, prepare).rotate(cmp.Or(y.input, plain))
+	ends := text(r.Error)
 	if len(calls) < least {
 		t.Fatalf("only %d changing calls: %v", len(calls), calls)
 	}
@@ -231,7 +237,11 @@ func explore(t *testing.T, y way, calls []call, prepare func(*world), least int)
 				t.Parallel()
 				w := y.world(t, prepare)
 				disturb(w, c)
-				w.rotate(cmp.Or(y.input, plain))
+				r, execution := w.rotate(cmp.Or(y.input, plain))
+				if slices.Contains(survived, name) && text(r.Error) != ends {
+					t.Errorf("one disturbance ended the execution as %s: %s\n%v", text(r.Error), text(r.Cause),
+						w.path(execution))
+				}
 				w.Stack.Faults.Clear()
 				w.converge()
 				w.pass(2 * time.Hour) // what is still late arrives

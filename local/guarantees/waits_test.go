@@ -46,6 +46,8 @@ func TestNoSafetyRestsOnAWaitState(t *testing.T) {
 	for name, prepare := range map[string]func(*world){
 		"a rotation":                          func(*world) {},
 		"an emergency":                        func(w *world) { w.interrupt("GracePeriod") },
+		"an emergency by itself":              func(*world) {},
+		"an emergency with late writes":       func(w *world) { late(0)(w); late(5)(w) },
 		"a rollback":                          func(w *world) { w.failing("TestSecret") },
 		"a rollback after a late write":       func(w *world) { w.failing("TestSecret"); late(1)(w) },
 		"a rollback after a late first write": func(w *world) { late(0)(w); w.failing("PromoteSecret") },
@@ -63,10 +65,13 @@ func TestNoSafetyRestsOnAWaitState(t *testing.T) {
 			w := newWorld(t, quick)
 			w.leaveWaitsEarly()
 			prepare(w)
-			if name == "an emergency" {
+			switch name {
+			case "an emergency":
 				w.start(plain)
 				w.pass(24 * time.Hour)
-			} else {
+			case "an emergency by itself", "an emergency with late writes":
+				w.rotate(emergency)
+			default:
 				w.rotate(plain)
 			}
 			w.Stack.Faults.Clear()

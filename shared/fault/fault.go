@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ const (
 	Lose Mode = "lose"
 	// Delay waits for Rule.Latency, then goes on as usual.
 	Delay Mode = "delay"
+	// Drop drops the connection at once and carries the request out all the same: what it calls may come late.
+	Drop Mode = "drop"
 )
 
 // Canary is in every body that answers a request under a fault: none of it may get into an error or a log.
@@ -59,6 +62,7 @@ type Outcome struct {
 	Status int
 	Code   string
 	Lose   bool
+	Drop   bool
 }
 
 // Injector holds the faults in force. The zero value has none; a nil *Injector is valid and has none.
@@ -93,8 +97,10 @@ func (r Rule) check() error {
 		return errors.New("fault: service and operation must be given (operation \"*\" is every one)")
 	case r.Skip < 0 || r.Times < 0:
 		return errors.New("fault: skip and times must not be negative")
-	case r.Mode != Refuse && r.Mode != Lose && r.Mode != Delay:
-		return fmt.Errorf("fault: mode %q is not one of refuse, lose, delay", r.Mode)
+	case !slices.Contains([]Mode{Refuse, Lose, Delay, Drop}, r.Mode):
+		return fmt.Errorf("fault: mode %q is not one of refuse, lose, delay, drop", r.Mode)
+	case r.Mode == Drop && r.Service == "idp":
+		return errors.New("fault: mode drop is for the services of AWS, not for the identity provider")
 	case r.Mode == Delay && r.Latency <= 0:
 		return errors.New("fault: mode delay needs latencyNanos > 0")
 	case r.Mode != Delay && r.Latency != 0:
@@ -157,6 +163,8 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 			out.Delay += r.Latency
 		case Lose:
 			out.Lose = true
+		case Drop:
+			out.Drop = true
 		case Refuse:
 			out.Refuse, out.Status, out.Code = true, r.Status, r.Code
 			if out.Status == 0 {

@@ -236,6 +236,26 @@ func TestPublishIsCalledThroughTheClientOfSNS(t *testing.T) {
 	}
 }
 
+// The services would ignore such a member, and a condition with it.
+func TestAnArgumentThatTheActionDoesNotHaveFailsTheTask(t *testing.T) {
+	t.Parallel()
+	for _, x := range []exchange{
+		{resource: "dynamodb:updateItem", cause: `"ConditionExpresion"`,
+			arguments: `{"TableName":"t","Key":{"client":{"S":"a"}},"ConditionExpresion":"attribute_not_exists(a)"}`},
+		{resource: "dynamodb:getItem", cause: `"tableName"`, arguments: `{"tableName":"t"}`},
+		{resource: "aws-sdk:ssm:getParameter", cause: `"Nmae"`, arguments: `{"Nmae":"/c"}`},
+		{resource: "aws-sdk:sfn:startExecution", cause: `"stateMachineArn"`, arguments: `{"stateMachineArn":"x"}`},
+		{resource: "events:putEvents", cause: `"Entries.Sorce"`,
+			arguments: `{"Entries":[{"Sorce":"s","Detail":{"a":1}}]}`},
+		{resource: "lambda:invoke", cause: `"functionName"`, arguments: `{"functionName":"plan"}`},
+		{resource: "lambda:invoke", cause: "Paylod", arguments: `{"FunctionName":"plan","Paylod":{}}`},
+		{resource: "sns:publish", cause: "Mesage", arguments: `{"TopicArn":"t","Mesage":"a"}`},
+	} {
+		x.err = "States.Runtime"
+		x.check(t)
+	}
+}
+
 func TestAResourceThatIsNotImplementedIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	for _, resource := range []string{"aws-sdk:s3:getObject", "aws-sdk:sfn:listExecutions", "sqs:sendMessage"} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -11,6 +12,9 @@ import (
 	"unicode/utf8"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/awstest/awsapi"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
 // jsonService is a service that speaks AWS JSON, as the AWS SDK integrations call it.
@@ -20,6 +24,8 @@ type jsonService struct {
 	target  string
 	version string          // of the protocol
 	actions map[string]bool // that the state machines use
+	// inputs are the types of the actions' arguments.
+	inputs awsapi.Inputs
 	// modelled are the error codes that the service's API model knows.
 	modelled map[string]bool
 	// times are the members of results that are timestamps: numbers on the wire, ISO 8601 in Step Functions.
@@ -49,6 +55,7 @@ var jsonServices = map[string]jsonService{
 	"sfn": {names: names{"Sfn", "SfnException", "Sfn", true}, signing: "states", target: "AWSStepFunctions",
 		version: "1.0", camel: true,
 		actions: set("describeExecution", "startExecution", "stopExecution"),
+		inputs:  awsapi.InputsOf(sfn.DescribeExecutionInput{}, sfn.StartExecutionInput{}, sfn.StopExecutionInput{}),
 		modelled: set("ExecutionDoesNotExist", "ExecutionAlreadyExists", "ExecutionLimitExceeded",
 			"ExecutionNotRedrivable", "InvalidArn", "InvalidExecutionInput",
 			"InvalidName", "InvalidToken", "StateMachineDoesNotExist", "StateMachineDeleting", "ResourceNotFound",
@@ -56,6 +63,7 @@ var jsonServices = map[string]jsonService{
 		times: set("StartDate", "StopDate", "RedriveDate")},
 	"ssm": {names: names{"Ssm", "SsmException", "Ssm", true}, signing: "ssm", target: "AmazonSSM", version: "1.1",
 		actions: set("getParameter"),
+		inputs:  awsapi.InputsOf(ssm.GetParameterInput{}),
 		modelled: set("ParameterNotFound", "ParameterVersionNotFound", "ParameterAlreadyExists", "InternalServerError",
 			"InvalidKeyId", "TooManyUpdates"),
 		times: set("LastModifiedDate")},
@@ -85,6 +93,9 @@ func (c *Client) sdkJSON(ctx context.Context, s jsonService, action string, t as
 // callJSON sends a request of the JSON protocol and names its error.
 func (c *Client) callJSON(ctx context.Context, s jsonService, operation string, t asl.Task, body []byte) (*answer,
 	*asl.TaskError) {
+	if fault := checkArguments(s.inputs, operation, t.Arguments); fault != nil {
+		return nil, fault
+	}
 	header := map[string]string{"Content-Type": "application/x-amz-json-" + s.version,
 		"X-Amz-Target": s.target + "." + operation}
 	a, err := c.send(ctx, t, s.signing, "/", header, body)
@@ -96,6 +107,16 @@ func (c *Client) callJSON(ctx context.Context, s jsonService, operation string, 
 		return nil, s.refused(p.Type, p.Message, a.requestID(), a.status, s.modelled[p.Type])
 	}
 	return a, nil
+}
+
+// checkArguments fails a task with an argument that its action does not have: Step Functions does not send it, while
+// the service would ignore it.
+func checkArguments(inputs awsapi.Inputs, operation string, arguments json.RawMessage) *asl.TaskError {
+	if name := inputs.Unknown(operation, arguments); name != "" {
+		return runtimeError(fmt.Sprintf("The Parameters could not be used to start the Task: [The field \"%s\" is not "+
+			"supported by Step Functions]", name))
+	}
+	return nil
 }
 
 // rename changes the names of all members, if it is to.

@@ -7,9 +7,13 @@ import (
 	"net/url"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/awstest/awsapi"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
 var lambdaNames = names{prefix: "Lambda", general: "AWSLambdaException", service: "AWSLambda"}
+
+var lambdaInputs = awsapi.InputsOf(lambda.InvokeInput{})
 
 // lambdaErrors are the errors that the Lambda API models for Invoke.
 var lambdaErrors = set("ResourceNotFoundException", "TooManyRequestsException", "ServiceException",
@@ -27,6 +31,9 @@ type invokeArguments struct {
 
 // invoke is arn:aws:states:::lambda:invoke (developer guide, "Invoke an AWS Lambda function with Step Functions").
 func (c *Client) invoke(ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
+	if fault := checkArguments(lambdaInputs, "Invoke", t.Arguments); fault != nil {
+		return nil, fault
+	}
 	var in invokeArguments
 	if err := strict(t.Arguments, &in); err != nil {
 		return nil, err

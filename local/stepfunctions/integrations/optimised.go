@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/awstest/awsapi"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 )
 
 type action = func(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError)
@@ -22,10 +25,12 @@ var optimised = map[string]action{
 var (
 	optimisedDynamo = jsonService{names: names{prefix: "DynamoDB", general: "AmazonDynamoDBException",
 		service: "AmazonDynamoDBv2"},
-		signing: "dynamodb", target: "DynamoDB_20120810", version: "1.0", modelled: dynamoErrors}
+		signing: "dynamodb", target: "DynamoDB_20120810", version: "1.0", modelled: dynamoErrors,
+		inputs: awsapi.InputsOf(dynamodb.GetItemInput{}, dynamodb.UpdateItemInput{})}
 	optimisedEvents = jsonService{names: names{prefix: "EventBridge", general: "AmazonEventBridgeException",
 		service: "AmazonEventBridge"},
-		signing: "events", target: "AWSEvents", version: "1.1", modelled: eventErrors}
+		signing: "events", target: "AWSEvents", version: "1.1", modelled: eventErrors,
+		inputs: awsapi.InputsOf(eventbridge.PutEventsInput{})}
 )
 
 // dynamo is arn:aws:states:::dynamodb:… (developer guide, "Perform Amazon DynamoDB CRUD operations").

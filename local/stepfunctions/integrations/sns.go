@@ -12,7 +12,10 @@ import (
 	"github.com/aws/smithy-go"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/awstest/awsapi"
 )
+
+var snsInputs = awsapi.InputsOf(sns.PublishInput{})
 
 var snsNames = names{prefix: "SNS", general: "AmazonSNSException", service: "AmazonSNS"}
 
@@ -21,6 +24,9 @@ var snsNames = names{prefix: "SNS", general: "AmazonSNSException", service: "Ama
 // through its SDK client, whose members are called what Step Functions calls them; retrying is the state machine's
 // business.
 func publish(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.TaskError) {
+	if fault := checkArguments(snsInputs, "Publish", t.Arguments); fault != nil {
+		return nil, fault
+	}
 	var in sns.PublishInput
 	if err := strict(textMessage(t.Arguments), &in); err != nil {
 		return nil, err

@@ -62,6 +62,19 @@ func TestLostReplyFollowsTheEffect(t *testing.T) {
 	}
 }
 
+func TestDroppedRequestIsCarriedOutAllTheSame(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fault(fault.Rule{Service: "states", Operation: "Echo", Times: 1, Mode: fault.Drop})
+	if a, err := r.try(target("states", "Echo", `{}`)); err == nil {
+		t.Fatalf("a reply arrived: %d %s", a.status, a.body)
+	}
+	r.clock.Advance(time.Second) // when nothing is busy any more
+	if got := r.handled("states"); got != 1 {
+		t.Errorf("handled %d times", got)
+	}
+}
+
 func TestDelayedRequestIsCarriedOutLaterOnTheStacksClock(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

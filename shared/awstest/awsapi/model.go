@@ -3,10 +3,13 @@ package awsapi
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Modelled is implemented by services that know the members of AWS's own requests: an input of the SDK for each
@@ -27,6 +30,41 @@ func InputsOf(values ...any) Inputs {
 		out[strings.TrimSuffix(t.Name(), "Input")] = t
 	}
 	return out
+}
+
+// Unknown names a member of a request, as the SDK spells it, that an operation does not have; "" if there is none.
+func (in Inputs) Unknown(operation string, request json.RawMessage) string {
+	if t := in[operation]; t != nil {
+		return unknown(request, t)
+	}
+	return ""
+}
+
+func unknown(raw json.RawMessage, t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var members map[string]json.RawMessage
+	var list []json.RawMessage
+	switch {
+	case t.Kind() == reflect.Slice && json.Unmarshal(raw, &list) == nil:
+		for _, value := range list {
+			if name := unknown(value, t.Elem()); name != "" {
+				return name
+			}
+		}
+	case (t.Kind() == reflect.Struct || t.Kind() == reflect.Map) && json.Unmarshal(raw, &members) == nil:
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			inner := member(t, name)
+			if inner == nil || t.Kind() == reflect.Struct && !unicode.IsUpper(rune(name[0])) {
+				return name
+			}
+			if below := unknown(members[name], inner); below != "" {
+				return name + "." + below
+			}
+		}
+	}
+	return ""
 }
 
 // ignoreUnknown takes out of a request what AWS's model of its operation does not have.

@@ -74,6 +74,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, proto, id, &Error{Status: out.Status, Code: out.Code, Message: fault.Text})
 		return
 	}
+	if out.Drop {
+		ctx := context.WithoutCancel(r.Context())
+		s.clock.Go(func() { _, _ = svc.Handle(ctx, call) })
+		panic(http.ErrAbortHandler)
+	}
 	result, err := svc.Handle(r.Context(), call)
 	if out.Lose {
 		panic(http.ErrAbortHandler) // net/http drops the connection without an answer

@@ -101,5 +101,5 @@ func (s *Service) group(region, arn string) (*targetGroup, error) {
 			return g, nil
 		}
 	}
-	return nil, awsapi.Errorf("TargetGroupNotFound", "Target groups '%s' not found", arn)
+	return nil, awsapi.Errorf("TargetGroupNotFound", "Target group '%s' not found", arn)
 }

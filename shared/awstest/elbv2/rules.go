@@ -121,7 +121,7 @@ func (s *Service) modifyRule(r *request) (any, error) {
 		return nil, err
 	}
 	if len(actions)+len(conditions) == 0 {
-		return nil, validation("Actions or conditions must be specified")
+		return nil, validation("Either conditions or actions must be specified")
 	}
 	c := b.current().clone()
 	rule := &c.Listeners[l].Rules[i]

@@ -64,7 +64,7 @@ var operations = awsapi.Operations[*Service]{
 }
 
 var inputs = awsapi.InputsOf(sdk.DeleteParameterInput{}, sdk.GetParameterInput{},
-	sdk.GetParameterHistoryInput{}, sdk.PutParameterInput{})
+	sdk.GetParameterHistoryInput{}, sdk.GetParametersByPathInput{}, sdk.PutParameterInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }
@@ -161,7 +161,8 @@ func (s *Service) getParametersByPath(call *awsapi.Call) (any, error) {
 	prefix := strings.TrimSuffix(in.Path, "/") + "/"
 	var names []string
 	for name := range s.regions[call.Region] {
-		if rest, below := strings.CutPrefix(name, prefix); below && !strings.Contains(rest, "/") && name > in.NextToken {
+		rest, below := strings.CutPrefix(name, prefix)
+		if below && !strings.Contains(rest, "/") && name > in.NextToken {
 			names = append(names, name)
 		}
 	}

@@ -34,7 +34,7 @@ func (*Service) SigningName() string { return "sts" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
-var inputs = awsapi.InputsOf(sdk.GetWebIdentityTokenInput{})
+var inputs = awsapi.InputsOf(sdk.GetWebIdentityTokenInput{}, sdk.GetCallerIdentityInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }
@@ -45,7 +45,7 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	case "GetWebIdentityToken":
 		return s.webIdentityToken(call)
 	case "GetCallerIdentity":
-		return struct{ Arn, UserId, Account string }{ //nolint:staticcheck,revive // the API's name
+		return struct{ Arn, UserId, Account string }{ //nolint:revive // the API's name
 			"arn:aws:iam::" + awsapi.AccountID + ":user/local", "AIDALOCAL", awsapi.AccountID}, nil
 	}
 	return nil, awsapi.NotImplemented(call)

@@ -2,11 +2,13 @@ package cognitotest
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/idp/idptest/clients"
+	sdk "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 )
 
 // SigningName implements awsapi.Service.
@@ -14,6 +16,12 @@ func (*Cognito) SigningName() string { return "cognito-idp" }
 
 // Protocol implements awsapi.Service.
 func (*Cognito) Protocol() awsapi.Protocol { return awsapi.JSON11 }
+
+var inputs = awsapi.InputsOf(sdk.AddUserPoolClientSecretInput{}, sdk.ListUserPoolClientSecretsInput{},
+	sdk.DeleteUserPoolClientSecretInput{}, sdk.DescribeUserPoolClientInput{})
+
+// Inputs implements awsapi.Modelled.
+func (*Cognito) Inputs() awsapi.Inputs { return inputs }
 
 // Handle implements awsapi.Service.
 func (c *Cognito) Handle(_ context.Context, call *awsapi.Call) (any, error) {
@@ -34,10 +42,20 @@ func (c *Cognito) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 // appClient is the parameters that all operations have.
 type appClient struct{ UserPoolID, ClientID string }
 
+// poolID is the form of the id of a user pool (API reference, DescribeUserPoolClient).
+var poolID = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]+$`)
+
 // find returns the app client, which must be in the pool, and that in the call's Region.
 func (c *Cognito) find(call *awsapi.Call, in appClient) (clients.Client, error) {
-	if in.UserPoolID == "" || in.ClientID == "" {
-		return clients.Client{}, errParameter("UserPoolId and ClientId must not be empty.")
+	var limits awsapi.Constraints
+	limits.Required("userPoolId", in.UserPoolID, 55)
+	if in.UserPoolID != "" && !poolID.MatchString(in.UserPoolID) {
+		limits.Break("'"+in.UserPoolID+"'", "userPoolId",
+			`Member must satisfy regular expression pattern: [\w-]+_[0-9a-zA-Z]+`)
+	}
+	limits.Required("clientId", in.ClientID, 128)
+	if refusal := limits.Refusal(); refusal != nil {
+		return clients.Client{}, errParameter("%s", refusal.Message)
 	}
 	if region, _, _ := strings.Cut(in.UserPoolID, "_"); in.UserPoolID != PoolID || region != call.Region {
 		return clients.Client{}, errNotFound("User pool %s does not exist.", in.UserPoolID)

@@ -164,6 +164,8 @@ func TestWhatCognitoRefuses(t *testing.T) {
 			"InvalidParameterException", nil, remove(fmt.Sprintf("%s--%d", clientID, imitationtest.Noon().Unix()))},
 		{"deleting a secret that is not there", "ResourceNotFoundException", nil, remove(clientID + "--1")},
 		{"an unknown pool", "ResourceNotFoundException", nil, list("eu-central-1_Other", clientID, nil)},
+		{"a pool that is none", "InvalidParameterException", nil, list("nonsense", clientID, nil)},
+		{"an empty client id", "InvalidParameterException", nil, list(cognitotest.PoolID, "", nil)},
 		{"an unknown client", "ResourceNotFoundException", nil, list(cognitotest.PoolID, "other", nil)},
 		{"a token that was never given",
 			"InvalidParameterException", nil, list(cognitotest.PoolID, clientID, aws.String("more"))},
