@@ -36,13 +36,35 @@ RACED := $(patsubst %,./local/%/...,asl jsonata stepfunctions lambda dataplane i
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST) | sort
 
-.PHONY: demo
-demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
-	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)')
+# What only some targets take; others would ignore it in silence.
+for-targets = $(if $(findstring command line,$(origin $(1))),$(if $(filter $(2),$(MAKECMDGOALS)),, \
+  $(error $(1)= is for make $(subst $(space),$(space)and$(space),$(2)), not for make $(or $(MAKECMDGOALS),help))))
+empty :=
+space := $(empty) $(empty)
+comma := ,
+$(call for-targets,IDP,demo local)
+$(call for-targets,PORT,demo local)
+$(call for-targets,FAIL,demo)
 
-.PHONY: local
-local: build ## Keep the local stack running, to use the AWS CLI against it
-	@$(BUILD)/bin/demo -functions $(BUILD)/functions/local -serve
+DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
+  $(if $(PORT),-address '127.0.0.1:$(PORT)')
+
+.PHONY: demo local
+ifeq ($(filter help,$(IDP) $(FAIL)),)
+demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
+	@$(DEMO)
+
+local: build ## Keep the local stack running, to use the AWS CLI against it (PORT=<number>, IDP=<type>)
+	@$(DEMO) -serve
+else
+# Asked before anything is compiled, which takes minutes.
+IDPS := $(sort $(patsubst shared/idp/%/settings.go,%,$(wildcard shared/idp/*/settings.go)))
+show-fails = echo 'FAIL= is one of:'; sed -n 's/^[[:space:]]*{"\([A-Z][A-Za-z]*\)", "\([^"]*\)".*/  \1: \2/p' local/demo/faults.go
+
+demo local:
+	@$(if $(filter help,$(IDP)),echo 'IDP= is one of: $(subst $(space),$(comma)$(space),$(IDPS))')
+	@$(if $(filter help,$(FAIL)),$(show-fails))
+endif
 
 .PHONY: test
 test: ## What the product does, once: unit tests, providers' conformance, whole rotations, the deployment

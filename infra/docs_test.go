@@ -300,3 +300,42 @@ func TestTheLimitsInTheDocumentationAreThoseOfTheCode(t *testing.T) {
 		}
 	}
 }
+
+// A command that names a variable which nobody set, or another client than the others, cannot be pasted.
+func TestCommandsInTheDocumentationCanBePasted(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	providers, _ := filepath.Glob("../docs/identity-providers/*.md")
+	makefile := readRepository(t, "Makefile") + readRepository(t, "infra/infra.mk")
+	block := regexp.MustCompile("(?ms)^ *```\n(.*?)^ *```$")
+	assigned := regexp.MustCompile(`(?m)(?:^ *|for )([A-Za-z_]+)(?:=| in )`)
+	used := regexp.MustCompile(`\$([A-Za-z_]+)`)
+	client := regexp.MustCompile(`(?:"client": "|--name |"S": ")([a-z-]+)["\n]|-rotator/([a-z-]+)/`)
+	target := regexp.MustCompile(`(?m)^ *make ([a-z-]+)`)
+	for _, page := range append(pages, append(providers, "../README.md", "../infra/README.md")...) {
+		known := map[string]bool{"HOME": true}
+		for _, m := range block.FindAllStringSubmatch(readRepository(t, strings.TrimPrefix(page, "../")), -1) {
+			commands := m[1]
+			for _, m := range assigned.FindAllStringSubmatch(commands, -1) {
+				known[m[1]] = true
+			}
+			for _, m := range used.FindAllStringSubmatch(commands, -1) {
+				if !known[m[1]] {
+					t.Errorf("%s: nothing sets $%s, which is used in\n%s", page, m[1], commands)
+				}
+			}
+			for _, m := range client.FindAllStringSubmatch(commands, -1) {
+				if name := m[1] + m[2]; name != "orders-web" {
+					t.Errorf("%s: another client than orders-web, %s, in\n%s", page, name, commands)
+				}
+			}
+			for _, m := range target.FindAllStringSubmatch(commands, -1) {
+				if !strings.Contains(makefile, "\n"+m[1]+":") && !strings.Contains(makefile, "\n"+m[1]+" ") {
+					t.Errorf("%s: there is no make %s", page, m[1])
+				}
+			}
+		}
+	}
+}

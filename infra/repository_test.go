@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -44,6 +45,31 @@ func TestNothingFromNpmRunsAScriptWhenItIsInstalled(t *testing.T) {
 		if strings.Contains(readRepository(t, module+"/package-lock.json"), "hasInstallScript") {
 			t.Errorf("a package of %s needs a script, which npm ci --ignore-scripts does not run", module)
 		}
+	}
+}
+
+func TestTheNodeThatIsThereIsToldTheTruth(t *testing.T) {
+	t.Parallel()
+	for version, says := range map[string]string{
+		"18.20.8": "Node 18.20.8 was not tried with this. The CDK supports 22 and 24.",
+		"20.20.2": "Node 20.20.2 has had its end of life. The CDK works with it, but supports 22 and 24: update it before you deploy.",
+		"22.12.0": "", "24.0.1": "",
+		"23.1.0": "Node 23.1.0 was not tried with this. The CDK supports 22 and 24.",
+		"26.0.0": "Node 26.0.0 was not tried with this. The CDK supports 22 and 24.",
+	} {
+		bin := t.TempDir()
+		if err := os.WriteFile(filepath.Join(bin, "node"), []byte("#!/bin/sh\necho "+version), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		make := exec.CommandContext(t.Context(), "make", "-s", "-C", "..", "node")
+		make.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=", "PATH="+bin+":"+os.Getenv("PATH"))
+		out, err := make.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != says {
+			t.Errorf("Node %s: %v %q, want %q", version, err, got, says)
+		}
+	}
+	if mk := readRepository(t, "infra/infra.mk"); !strings.Contains(mk, "_END_OF_LIFE_NODE_VERSION := 20\n") {
+		t.Error("jsii takes the version that it is not to speak of, so it says at length what make node says")
 	}
 }
 

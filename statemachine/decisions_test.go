@@ -17,6 +17,12 @@ var kept = []struct{ state, variable, value, lost string }{
 		"an emergency waits for the execution that it is to end"},
 	{"LoadClient", "outcome", "refused", "a rotation that made nothing ends as something else"},
 	{"LoadClient", "step", "''", "a rotation that nothing failed in ends as rolled back"},
+	{"Plan", "plan", "$merge([$states.result.Payload, {'targets': []}])",
+		"what is left over is treated as something else"},
+	{"TestBeforeChange", "plan", "$merge([$plan, {'tests': $states.result.Payload.summary}])",
+		"a dry run does not tell how the tests went"},
+	{"SameClient", "step", "$states.context.State.Name",
+		"people do not learn where the configuration became another's"},
 	{"Plan", "from", "$states.result.Payload.from", "functions do not know which secret is in use"},
 	{"Plan", "to", "$states.result.Payload.to", "functions do not know which secret is next"},
 	{"Plan", "targets", "$states.result.Payload.targets", "no target gets the new secret, or the old one back"},
@@ -77,6 +83,31 @@ func TestEveryStepLeavesWhatTheNextOnesNeed(t *testing.T) {
 		if member != "" && !strings.Contains(shown(value), "'"+member+"': "+k.value) ||
 			member == "" && shown(value) != k.value {
 			t.Errorf("%s leaves $%s as %q, must leave %q: else %s", k.state, k.variable, shown(value), k.value, k.lost)
+		}
+	}
+}
+
+// What functions notice reaches people, and none takes the place of an earlier one.
+func TestNoNoticeIsLost(t *testing.T) {
+	t.Parallel()
+	of := map[string]string{"Map": "$substring($trim($notice & ' ' & $join([$states.result[$ != '']], ' ')), 0, 4000)",
+		"Task": "$trim($notice & ' ' & $states.result.Payload.notice)"}
+	m := parse(t)
+	for _, name := range []string{"SetSecret", "RediscoverTargets", "ReassertSecret", "TestBeforeFinish",
+		"FinishSecret", "RestoreTargets", "ReassertOldSecret", "RemoveNewSecret"} {
+		if s := m.States[name]; shown(s.Assign["notice"]) != of[s.Type] {
+			t.Errorf("%s notes %q, must note %q: else people do not hear what it noticed, or what others did", name,
+				shown(s.Assign["notice"]), of[s.Type])
+		}
+	}
+}
+
+// Alarms, the notifier and the runbook know an end by its name.
+func TestEveryFailureIsNamedAsItsState(t *testing.T) {
+	t.Parallel()
+	for name, s := range parse(t).States {
+		if s.Type == "Fail" && s.Error != name {
+			t.Errorf("%s fails as %v: nobody knows what to do about it", name, s.Error)
 		}
 	}
 }

@@ -139,7 +139,9 @@ var mutations = map[string][]mutation{
 		{"SetSecret", `"MaxDelaySeconds": 60`, `"MaxDelaySeconds": 6`, "short disturbance"},
 		{"TestBeforeFinish", `"MaxAttempts": 6`, `"MaxAttempts": 60`, "rollback comes late"},
 	},
-	"TestTheNotifierInsists": {{"notifier Notify", `"MaxAttempts": 8`, `"MaxAttempts": 1`, "nobody hears"}},
+	"TestNoNoticeIsLost":                {{"SetSecret", `$notice & ' ' & `, ``, "do not hear"}},
+	"TestEveryFailureIsNamedAsItsState": {{"NotStarted", `"Error": "NotStarted"`, `"Error": "Refused"`, "what to do"}},
+	"TestTheNotifierInsists":            {{"notifier Notify", `"MaxAttempts": 8`, `"MaxAttempts": 1`, "nobody hears"}},
 	"TestWhatCannotBeUndoneIsGivenUpInTimeAndNoEarlier": {
 		{"FinishSecret", `"MaxAttempts": 60`, `"MaxAttempts": 3`,
 			"FinishSecret: anything else is tried 3 times over 35 s: a disturbance of hours"},

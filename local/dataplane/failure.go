@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 )
@@ -59,6 +60,19 @@ var failures = map[Reason]struct {
 	UserinfoRequestTimeout:  {http.StatusInternalServerError, metricError},
 	InvalidUserinfoResponse: {http.StatusInternalServerError, metricFailure},
 	UnhandledException:      {http.StatusInternalServerError, metricError},
+}
+
+// Late reports whether the identity provider did not answer in time: that tells nothing of the client's secret.
+func (r Reason) Late() bool { return r == TokenRequestTimeout || r == UserinfoRequestTimeout }
+
+// ReasonOn is the reason that a load balancer's page of a failed login names, "" on any other page.
+func ReasonOn(body []byte) Reason {
+	for r := range failures {
+		if bytes.Contains(body, []byte("<p>"+r+"</p>")) {
+			return r
+		}
+	}
+	return ""
 }
 
 // Error implements error: a Reason is the error of every step of a login.

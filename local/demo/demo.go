@@ -4,6 +4,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,11 +37,30 @@ const (
 	tokenLifetime    = 2 * time.Second // so sessions are refreshed with the client secret all the time
 
 	wanted = 1000 // logins, and refreshes, that the demo waits for
-	limit  = 3 * time.Minute
+
+	// How long the demo waits on a slow machine: for its people to be there, for the end of the rotation, and for the
+	// wanted numbers after it.
+	warmUpLimit   = 2 * time.Minute
+	rotationLimit = 15 * time.Minute
+	enoughLimit   = 3 * time.Minute
+
+	sessions = 60 // people who stay logged in
 )
 
 // nodeSpread is how long a change really takes to reach each node.
 var nodeSpread = []time.Duration{800 * time.Millisecond, 2200 * time.Millisecond}
+
+// How a demo ends: exit statuses of the command.
+const (
+	Well        = 0
+	Wrong       = 1   // something is not as it should be, or the demo could not be shown
+	Usage       = 2   // the command line is wrong
+	TooSlow     = 3   // nothing was wrong, but the machine was too slow to say that all is well
+	Interrupted = 130 // as by Ctrl-C
+)
+
+// errLimit is returned when something did not happen in time.
+var errLimit = errors.New("not in time")
 
 // Options choose a demo.
 type Options struct {
@@ -66,8 +86,8 @@ type world struct {
 	authority string
 	capable   idp.Capabilities
 
-	refreshes, failedRefreshes atomic.Int64
-	onEvent                    atomic.Pointer[func(stepfunctions.Event)]
+	refreshes, refusedRefreshes, lateRefreshes atomic.Int64
+	onEvent                                    atomic.Pointer[func(stepfunctions.Event)]
 }
 
 // start sets the stack and the deployment up; close ends them.
@@ -79,8 +99,9 @@ func start(ctx context.Context, o Options) (*world, error) {
 	if err := w.openLogs(o.Logs); err != nil {
 		return nil, err
 	}
-	s, err := stack.Start(ctx, stack.Options{Vendor: o.IdP, Address: o.Address, Spread: nodeSpread,
-		AccessTokenLifetime: tokenLifetime,
+	// Ctrl-C ends the people first: a stack that went with it would fail their logins
+	s, err := stack.Start(context.WithoutCancel(ctx), stack.Options{Vendor: o.IdP, Address: o.Address,
+		Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
 		FunctionEnv: map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true",
 			"JOURNAL_TABLE": scenario.JournalTable, "PARAMETER_PREFIX": scenario.ParameterPrefix},
 		FunctionLogs: w.logs, OnAuth: w.count, OnEvent: w.event})
@@ -141,10 +162,15 @@ func (w *world) count(e dataplane.Event) {
 	if e.Kind != dataplane.Refresh {
 		return
 	}
-	if e.OK {
+	switch {
+	case e.OK:
 		w.refreshes.Add(1)
-	} else {
-		w.failedRefreshes.Add(1)
+	case dataplane.Reason(e.Reason).Late():
+		w.lateRefreshes.Add(1)
+	case w.Config.IsPair() && dataplane.Reason(e.Reason) == dataplane.InvalidGrant:
+		// the refresh token belongs to the other registration, which is no fault: the session logs in anew
+	default:
+		w.refusedRefreshes.Add(1)
 	}
 }
 
@@ -159,57 +185,70 @@ func (w *world) close() {
 	_ = w.logs.Close()
 }
 
-// Run shows one rotation and returns whether everything was as it should be.
-func Run(ctx context.Context, o Options) (bool, error) {
+// Run shows one rotation and returns how it ended.
+func Run(ctx context.Context, o Options) (int, error) {
 	f, err := findFault(o.Fail)
 	if err != nil {
-		return false, err
+		return Wrong, err
 	}
 	w, err := start(ctx, o)
 	if err != nil {
-		return false, err
+		return Wrong, err
 	}
 	defer w.close()
 	if w.byHand() {
 		if _, err := w.StoreByHand(ctx); err != nil {
-			return false, err
+			return Wrong, err
 		}
 	}
 	before := w.picture()
 	v := newView(w, o)
 	v.introduce(o.Fail)
-	t := v.watch(ctx)
-	defer t.Stop()
-	if err := warmUp(ctx, t); err != nil {
-		return false, err
+	v.watch()
+	execution, result, err := v.rotate(ctx, f)
+	if ctx.Err() != nil {
+		v.print("\nInterrupted: people finish the logins that they have begun; Ctrl-C again does not wait for them.")
 	}
-	var injected atomic.Bool
-	hear := func(e stepfunctions.Event) {
-		if f != nil && e.StateEntered != nil && e.StateEntered.Name == f.state && injected.CompareAndSwap(false, true) {
-			f.inject(w)
-		}
-		v.event(e)
-	}
-	w.onEvent.Store(&hear)
-	execution, err := w.execute(ctx)
-	if err != nil {
-		return false, err
-	}
-	stopDrawing := v.draw()
-	result, err := w.await(ctx, execution)
-	if err == nil {
-		err = v.enough(ctx)
-	}
-	t.Stop()
-	stopDrawing()
-	if err != nil {
-		return false, err
+	v.traffic.Stop()
+	switch {
+	case ctx.Err() != nil:
+		v.interrupted()
+		return Interrupted, nil
+	case errors.Is(err, errLimit):
+		v.print("%v: this machine is too slow at the moment. End what else runs, and try again.", err)
+		return TooSlow, nil
+	case err != nil:
+		return Wrong, err
 	}
 	return v.summary(ctx, f, execution, result, before), nil
 }
 
+// rotate rotates under the traffic and waits until enough of that went through.
+func (v *view) rotate(ctx context.Context, f *failing) (execution string, result *sfn.DescribeExecutionOutput,
+	err error) {
+	if err := v.warmUp(ctx); err != nil {
+		return "", nil, err
+	}
+	var injected atomic.Bool
+	hear := func(e stepfunctions.Event) {
+		if f != nil && e.StateEntered != nil && e.StateEntered.Name == f.state && injected.CompareAndSwap(false, true) {
+			f.inject(v.world)
+		}
+		v.event(e)
+	}
+	v.world.onEvent.Store(&hear)
+	if execution, err = v.world.execute(ctx); err != nil {
+		return "", nil, err
+	}
+	defer v.draw()()
+	if result, err = v.world.await(ctx, execution); err != nil {
+		return execution, nil, err
+	}
+	return execution, result, v.enough(ctx)
+}
+
 // watch starts the people. v.mu keeps a failure of theirs from being printed before the traffic is known.
-func (v *view) watch(ctx context.Context) *traffic.Traffic {
+func (v *view) watch() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w := v.world
@@ -217,28 +256,38 @@ func (v *view) watch(ctx context.Context) *traffic.Traffic {
 	if w.Config.IsPair() {
 		slow = 12 // so that some logins are open while the targets switch, and what becomes of them shows
 	}
-	v.traffic = traffic.Start(ctx, traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(), Users: w.Users,
-		Logins: 16, Pause: 400 * time.Millisecond, Sessions: 60, Visit: 500 * time.Millisecond,
+	v.traffic = traffic.Start(context.Background(), traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(),
+		Users: w.Users, Logins: 16, Pause: 400 * time.Millisecond, Sessions: sessions, Visit: 500 * time.Millisecond,
 		Moves: w.Config.IsPair(), Slow: slow, Typing: 2 * time.Second, Failed: v.trouble})
-	return v.traffic
 }
 
-// warmUp waits until people have logged in, so that the rotation begins under traffic.
-func warmUp(ctx context.Context, t *traffic.Traffic) error {
-	return until(ctx, 30*time.Second, "the first logins", func() bool { return t.Logins.Load() >= 30 })
+// warmUp waits until everybody has logged in, so that the rotation begins under traffic. What came too late until then
+// came from a machine that was busy with starting, and does not count.
+func (v *view) warmUp(ctx context.Context) error {
+	err := until(ctx, warmUpLimit, "the first logins", func() bool { return v.traffic.Logins.Load() >= sessions+30 })
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.late = 0
+	v.world.lateRefreshes.Store(0)
+	return err
 }
 
-// enough waits until so many logins and refreshes went through that a failure would have shown.
+// enough waits until so many logins and refreshes went through that a failure would have shown, or for as long as makes
+// sense: the summary says then how many they were.
 func (v *view) enough(ctx context.Context) error {
 	done := func() bool { return v.traffic.Logins.Load() >= wanted && v.world.refreshes.Load() >= wanted }
 	if !done() {
 		v.step("", "People go on until %d logins and %d session refreshes went through.", wanted, wanted)
 	}
-	return until(ctx, limit, fmt.Sprintf("%d logins and %d refreshes", wanted, wanted), done)
+	if err := until(ctx, enoughLimit, "enough logins", done); !errors.Is(err, errLimit) {
+		return err
+	}
+	return nil
 }
 
+// until waits until something is done; errLimit tells that it was not in time.
 func until(ctx context.Context, limit time.Duration, what string, done func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLimit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -246,7 +295,7 @@ func until(ctx context.Context, limit time.Duration, what string, done func() bo
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+			return fmt.Errorf("waiting for %s: %w", what, context.Cause(ctx))
 		}
 	}
 	return nil
@@ -267,7 +316,7 @@ func (w *world) await(ctx context.Context, execution string) (*sfn.DescribeExecu
 	api := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
 	var out *sfn.DescribeExecutionOutput
 	var failed error
-	err := until(ctx, limit, "the end of the execution", func() bool {
+	err := until(ctx, rotationLimit, "the end of the execution", func() bool {
 		out, failed = api.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &execution})
 		return failed != nil || out.Status != types.ExecutionStatusRunning
 	})

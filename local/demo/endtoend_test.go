@@ -73,7 +73,8 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 			`(?m)^     [1-9]\d* of them were open while their load balancer moved to the other$`,
 			`(?m)^     registration: HTTP 401 at the callback, within \d+\.\d s; opened again, each worked$`,
 			`people are told: (?s:.*)Logins\s+that\s+were\s+open`,
-			`(?m)^     \d{4,} session refreshes; the targets moved to the other registration`,
+			`(?m)^ ok  \d{4,} session refreshes, 0 failed$`,
+			`(?m)^     the targets moved to the other registration, so \d+ sessions logged in anew$`,
 			`(?m)^ ok  5 of 5 targets switched$`,
 			`(?m)^ ok  the old secret [0-9a-f-]{36} is refused by the identity provider$`,
 			`(?m)^ ok  the new secret [0-9a-f-]{36} is accepted$`,
@@ -96,10 +97,10 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			ok, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), IdP: c.idp,
+			status, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), IdP: c.idp,
 				Fail: c.fail, Out: &out})
-			if err != nil || !ok {
-				t.Fatalf("ok is %t, error %v:\n%s", ok, err, out.String())
+			if err != nil || status != demo.Well {
+				t.Fatalf("ended with %d, error %v:\n%s", status, err, out.String())
 			}
 			for _, want := range c.says {
 				if !regexp.MustCompile(want).MatchString(out.String()) {
@@ -111,15 +112,43 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 			}
 		})
 	}
-	t.Run("the served stack takes the logins and the commands that its instructions name", func(t *testing.T) {
+	for _, vendor := range []string{"okta", "manual"} {
+		t.Run("the served stack takes the logins and commands of its instructions, "+vendor, func(t *testing.T) {
+			t.Parallel()
+			served(t, functions, vendor)
+		})
+	}
+	t.Run("Ctrl-C ends people before it ends load balancers", func(t *testing.T) {
 		t.Parallel()
-		served(t, functions)
+		interrupted(t, functions)
 	})
+}
+
+// interrupted ends a demo with Ctrl-C in the middle.
+func interrupted(t *testing.T, functions string) {
+	t.Helper()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	out, in := io.Pipe()
+	status := make(chan int, 1)
+	go func() {
+		status <- demo.Command(ctx, []string{"-functions", functions, "-logs", t.TempDir()}, in, in, false)
+		_ = in.Close()
+	}()
+	text := upTo(t, out, "  SetSecret ")
+	interrupt()
+	rest, err := io.ReadAll(out)
+	text += string(rest)
+	summary := regexp.MustCompile(`(?m)^Ended after [\d.]+ s, in \w+, with nothing kept\.\nlogins: \d+ ok, 0 failed`)
+	if got := <-status; err != nil || got != demo.Interrupted || strings.Contains(text, "FAILED") ||
+		!summary.MatchString(text) {
+		t.Errorf("status %d, %v\n%s", got, err, text)
+	}
 }
 
 // served logs in, as the instructions say, at every address they print, runs their commands, and ends the stack with
 // Ctrl-C.
-func served(t *testing.T, functions string) {
+func served(t *testing.T, functions, vendor string) {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
@@ -127,10 +156,10 @@ func served(t *testing.T, functions string) {
 	status := make(chan int, 1)
 	go func() {
 		status <- demo.Command(ctx, []string{"-functions", functions, "-serve", "-address", "127.0.0.1:0",
-			"-logs", t.TempDir()}, in, in, false)
+			"-idp", vendor, "-logs", t.TempDir()}, in, in, false)
 		_ = in.Close()
 	}()
-	text := upTo(t, out, "The functions' logs: ")
+	text := upTo(t, out, "/orders/today\n")
 	find := func(pattern string) string {
 		m := regexp.MustCompile(pattern).FindStringSubmatch(text)
 		if m == nil {
@@ -138,14 +167,14 @@ func served(t *testing.T, functions string) {
 		}
 		return m[1]
 	}
-	authority, err := os.ReadFile(find(`signed by (\S+),`))
+	authority, err := os.ReadFile(find(`signed by (\S+) until`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(authority)
-	user, password := find(`as (\w+) with`), find(`with (\S+) \(names`)
-	pages := regexp.MustCompile(`(?m)^  (https://\S+)$`).FindAllStringSubmatch(text, -1)
+	user, password := find(`as (\w+) with`), find(`with (\S+) at`)
+	pages := regexp.MustCompile(`(?m)^#   (https://\S+)$`).FindAllStringSubmatch(text, -1)
 	if len(pages) != 3 || regexp.MustCompile(`\{[a-z]+\}`).MatchString(text) {
 		t.Fatalf("the instructions are incomplete:\n%s", text)
 	}

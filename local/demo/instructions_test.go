@@ -25,18 +25,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
-// runCommands runs, as one script, all commands that the instructions print: with this program in the place of the AWS
-// CLI, and with the AWS CLI if there is one.
+// runCommands pastes the instructions into a shell, from top to bottom: with this program in the place of the AWS CLI,
+// and with the AWS CLI if there is one.
 func runCommands(t *testing.T, instructions string) {
 	t.Helper()
-	// the addresses begin with h
-	script := strings.Join(regexp.MustCompile(`(?m)^  [^h].*$`).FindAllString(instructions, -1), "\n")
-	if n := strings.Count(script, "aws "); n < 12 {
-		t.Fatalf("%d commands in:\n%s", n, script)
+	if n := strings.Count(instructions, "\n  aws ") + strings.Count(instructions, "=$(aws "); n < 15 {
+		t.Fatalf("%d commands in:\n%s", n, instructions)
+	}
+	for line := range strings.Lines(instructions) {
+		if strings.HasPrefix(line, "#") && strings.ContainsAny(line, "'\"`();&<>*?[]{}$!|\\~") {
+			t.Errorf("a shell without comments would read more than words in %s", line)
+		}
 	}
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Log("there is no curl: its commands are not tested")
-		script = regexp.MustCompile(`(?m)^  curl.*$`).ReplaceAllString(script, "")
+		instructions = regexp.MustCompile(`(?m)^  curl(?:[^']*'[^']*')?.*$`).ReplaceAllString(instructions, "")
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -47,12 +50,12 @@ func runCommands(t *testing.T, instructions string) {
 		t.Fatal(err)
 	}
 	path := os.Getenv("PATH")
-	run(t, script, standIn+":"+path)
+	run(t, instructions, standIn+":"+path)
 	if exec.Command("aws", "--version").Run() != nil {
 		t.Log("there is no AWS CLI: the commands were tested with the SDK only")
 		return
 	}
-	run(t, strings.ReplaceAll(script, "/_local/faults/1", "/_local/faults/2"), path) // the first fault was number 1
+	run(t, instructions, path)
 }
 
 func run(t *testing.T, script, path string) {

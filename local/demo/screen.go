@@ -63,20 +63,20 @@ func (v *view) facts(b *strings.Builder) {
 	}
 }
 
-// people is what users noticed so far.
+// people is what users noticed so far. v.mu is held.
 func (v *view) people() string {
-	return fmt.Sprintf("logins: %d ok, %d failed; session refreshes: %d ok, %d %s", v.traffic.Logins.Load(),
-		v.failedLogins(),
-		v.world.refreshes.Load(), v.world.failedRefreshes.Load(), v.notRefreshed())
+	failed, late := v.countFailures()
+	w := v.world
+	return fmt.Sprintf("logins: %d ok, %d failed%s; session refreshes: %d ok, %d failed%s", v.traffic.Logins.Load(),
+		failed, tooLateOf(late), w.refreshes.Load(), w.refusedRefreshes.Load(), tooLateOf(int(w.lateRefreshes.Load())))
 }
 
-// notRefreshed is what became of the other refreshes: the refresh token of a session belongs to the registration of a
-// pair that the session began with.
-func (v *view) notRefreshed() string {
-	if v.world.Config.IsPair() {
-		return "sent to log in"
+// tooLateOf is said only if there is something to say.
+func tooLateOf(n int) string {
+	if n == 0 {
+		return ""
 	}
-	return "failed"
+	return fmt.Sprintf(", %d too late", n)
 }
 
 // wrap breaks a text that begins in a column into lines that are no longer than width, if its words allow; the lines
@@ -145,11 +145,12 @@ func (v *view) erased() string {
 // leave its first half behind when the status is erased. v.mu is held.
 func (v *view) status() string {
 	p := v.world.picture()
+	failed, late := v.countFailures()
 	lines := []string{"",
 		fmt.Sprintf("  %5.1fs            %s", time.Since(v.began).Seconds(), v.state),
-		fmt.Sprintf("  logins            %5d ok  %d failed", v.traffic.Logins.Load(), v.failedLogins()),
-		fmt.Sprintf("  session refreshes %5d ok  %d %s", v.world.refreshes.Load(), v.world.failedRefreshes.Load(),
-			v.notRefreshed()),
+		fmt.Sprintf("  logins            %5d ok  %d failed%s", v.traffic.Logins.Load(), failed, tooLateOf(late)),
+		fmt.Sprintf("  session refreshes %5d ok  %d failed%s", v.world.refreshes.Load(),
+			v.world.refusedRefreshes.Load(), tooLateOf(int(v.world.lateRefreshes.Load()))),
 		"  labels            " + p.labels, "  identity provider " + p.secrets, "  nodes use version " + p.inUse}
 	v.drawn = len(lines)
 	return "\x1b[?7l" + strings.Join(lines, "\n") + "\n\x1b[?7h"

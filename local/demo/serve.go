@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"io"
 	"net"
 	"strings"
 
@@ -10,27 +11,39 @@ import (
 
 // Serve keeps the stack running until ctx ends, and says how to use it.
 func Serve(ctx context.Context, o Options) error {
+	if o.Address == "" {
+		o.Address = defaultAddress
+	}
 	w, err := start(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer w.close()
+	if w.byHand() {
+		if _, err := w.StoreByHand(ctx); err != nil {
+			return err
+		}
+	}
 	if err := w.CreateAlias(ctx); err != nil {
 		return err
 	}
 	if err := w.CreateSchedules(ctx); err != nil {
 		return err
 	}
-	newView(w, o).print("%s", w.instructions())
+	_, _ = io.WriteString(o.Out, w.instructions())
 	<-ctx.Done()
 	return nil
 }
 
-// instructions are for a person with the AWS CLI, curl and a browser.
+// instructions are for a person with the AWS CLI, curl and a browser: a script, to be pasted whole or in parts.
 func (w *world) instructions() string {
 	shop, partners := w.Site.Pages[0], w.Site.Pages[3]
+	hand := ""
+	if w.byHand() {
+		hand = byHand
+	}
 	return strings.NewReplacer("{endpoint}", w.Stack.URL, "{machine}", w.MachineARN, "{region}", scenario.Home,
-		"{client}", scenario.Client,
+		"{client}", scenario.Client, "{vendor}", w.Stack.Vendor, "{by hand}", hand,
 		"{group}", scenario.MachineName,
 		"{shop}", "shop.localhost:"+port(shop.Nodes[0]), "{reports}", "reports.localhost:"+port(shop.Nodes[1]),
 		"{partners}", "partners.localhost:"+port(partners.Nodes[0])+"/orders/today",
@@ -48,15 +61,30 @@ func port(address string) string {
 	return p
 }
 
-const howTo = `The local stack is running; end it with Ctrl-C. Nothing is kept.
+const byHand = `
+# A person has made a second secret at the identity provider and stored it as AWSPENDING. The first rotation
+# takes it, later ones are refused until somebody stores another.
+`
 
-Any access key will do:
+// howTo can be pasted into a shell from top to bottom. Where # begins no comment (zsh, when it is interactive), these
+// lines are commands that there are not: nothing in them means more to a shell.
+const howTo = `# The local stack is running, with the management API of {vendor}. End it with Ctrl-C. Nothing is kept.
+# The functions write their logs to {logs}
+{by hand}
+# Paste what you need into another terminal, or all of it. Any access key will do.
 
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION={region} AWS_PAGER=
   export AWS_ENDPOINT_URL={endpoint}
   MACHINE={machine}
 
-Rotate (the waits are shortened: about 40 s), and watch:
+# Only plan. Measure.
+
+  aws stepfunctions start-execution --state-machine-arn $MACHINE \
+    --input '{"client": "{client}", "dryRun": true}'
+  aws stepfunctions start-execution --state-machine-arn $MACHINE \
+    --input '{"client": "{client}", "measure": true}'
+
+# Rotate, and watch. The waits are shortened, it takes about 40 s. It begins when the dry run has ended.
 
   EXECUTION=$(aws stepfunctions start-execution --state-machine-arn $MACHINE \
     --input '{"client": "{client}"}' --query executionArn --output text)
@@ -64,29 +92,24 @@ Rotate (the waits are shortened: about 40 s), and watch:
   aws stepfunctions get-execution-history --execution-arn $EXECUTION \
     --query 'events[?stateEnteredEventDetails].stateEnteredEventDetails.name'
 
-Only plan; rotate after a leak, which takes over from an execution that runs; measure:
+# Rotate after a leak. This takes over from an execution that runs.
 
-  aws stepfunctions start-execution --state-machine-arn $MACHINE \
-    --input '{"client": "{client}", "dryRun": true}'
-  aws stepfunctions start-execution --state-machine-arn $MACHINE \
-    --input '{"client": "{client}", "emergency": true, "reason": "leak: INC-1234"}'
-  aws stepfunctions start-execution --state-machine-arn $MACHINE \
-    --input '{"client": "{client}", "measure": true}'
+  EXECUTION=$(aws stepfunctions start-execution --state-machine-arn $MACHINE \
+    --input '{"client": "{client}", "emergency": true, "reason": "leak: INC-1234"}' --query executionArn --output text)
 
-See the client's two schedules (the measurement has just run); let the one of the rotation start it now, as a rate does
-whenever it is set:
+# Stop an execution anywhere, and the next one first puts right what it left. Or take it up again where it stopped.
+
+  aws stepfunctions stop-execution --execution-arn $EXECUTION
+  aws stepfunctions redrive-execution --execution-arn $EXECUTION
+
+# See the two schedules of the client. Let the one of the rotation start it now, as a rate does whenever it is set.
 
   aws scheduler get-schedule --group-name {group} --name {client}.measure
   TARGET=$(aws scheduler get-schedule --group-name {group} --name {client} --query Target)
   aws scheduler update-schedule --group-name {group} --name {client} --schedule-expression 'rate(30 days)' \
     --flexible-time-window '{"Mode": "OFF"}' --target "$TARGET"
 
-Stop an execution anywhere; the next one first puts right what it left. Or take it up again where it stopped:
-
-  aws stepfunctions stop-execution --execution-arn $EXECUTION
-  aws stepfunctions redrive-execution --execution-arn $EXECUTION
-
-Look at what it works on:
+# Look at what it works on.
 
   aws secretsmanager describe-secret --secret-id orders-web/client-secret
   aws dynamodb get-item --table-name {journal} --key '{"client": {"S": "{client}"}}'
@@ -95,21 +118,21 @@ Look at what it works on:
   LISTENER=$(aws elbv2 describe-listeners --load-balancer-arn $BALANCER --query 'Listeners[0].ListenerArn' --output text)
   aws elbv2 describe-rules --listener-arn $LISTENER
 
-Make something fail (with this fault, the next rotations are rolled back), list faults, end one:
+# Make something fail: with this fault, rotations are rolled back. List the faults. End them.
 
-  curl -d '{"service": "idp", "operation": "okta.createSecret", "mode": "refuse", "status": 403}' {endpoint}/_local/faults
+  curl -d '{"service": "secretsmanager", "operation": "UpdateSecretVersionStage", "match": "AWSCURRENT",
+    "mode": "refuse", "status": 403, "code": "AccessDeniedException"}' {endpoint}/_local/faults
   curl {endpoint}/_local/faults
-  curl -X DELETE {endpoint}/_local/faults/1
+  curl -X DELETE {endpoint}/_local/faults
 
-Read what people were told, as they would by e-mail:
+# Read what people were told, as they would by e-mail.
 
   curl {endpoint}/_local/messages
 
-Log in with a browser as {user} with {password} (names below localhost lead to this machine):
-
-  https://{shop}/
-  https://{reports}/
-  https://{partners}
-
-Their certificates are signed by {ca}, until the stack ends.
-The functions' logs: {logs}`
+# Log in with a browser as {user} with {password} at one of these. Names below localhost lead to this machine.
+# The certificates are signed by {ca} until the stack ends.
+#
+#   https://{shop}/
+#   https://{reports}/
+#   https://{partners}
+`

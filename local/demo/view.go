@@ -3,6 +3,7 @@ package demo
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,9 @@ type view struct {
 	drawn   int // lines of the status on the screen
 	targets int // targets that have the new secret
 	said    int // troubles printed
+	failed  int // what users noticed and the machine's speed does not explain
+	late    int // answers that came too late for users, since the warm-up
+	tooLate int // steps of the rotation for which an answer came too late
 	// What was printed last.
 	last       picture
 	lastPeople string
@@ -62,6 +66,9 @@ func (v *view) introduce(fail string) {
 	v.print("")
 }
 
+// tooLate are the errors of a step that got no answer in time. None of the demo's own faults causes one.
+var tooLate = []string{"Unavailable", "Sandbox.Timedout", "States.Timeout"}
+
 // event prints a line for a state that is entered, and for each target that is switched.
 func (v *view) event(e stepfunctions.Event) {
 	if e.StateEntered != nil && statemachine.Sentence(e.StateEntered.Name) != "" {
@@ -72,6 +79,11 @@ func (v *view) event(e stepfunctions.Event) {
 	}
 	for _, d := range []*asl.TaskDetails{e.TaskFailed, e.TaskTimedOut} {
 		if d != nil && d.Error != nil {
+			if slices.Contains(tooLate, *d.Error) {
+				v.mu.Lock()
+				v.tooLate++
+				v.mu.Unlock()
+			}
 			v.step("", "FAILED: %s: %s", *d.Error, causeOf(d.Cause))
 		}
 	}
@@ -101,19 +113,43 @@ func causeOf(cause *string) string {
 	return *cause
 }
 
-// failedLogins counts what users noticed: logins that failed, and sessions that ended.
-func (v *view) failedLogins() int64 {
-	open, _ := v.traffic.FailedOpen()
-	return v.traffic.FailedLogins.Load() + v.traffic.FailedVisits.Load() + int64(open)
+// failures counts what users noticed: logins that failed and sessions that ended, and apart from them what came too
+// late, which says nothing of a secret.
+func (v *view) failures() (failed, late int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.countFailures()
 }
 
-// trouble prints the first few failures of people's logins.
-func (v *view) trouble(what string, err error) {
+// countFailures is failures with v.mu held.
+func (v *view) countFailures() (failed, late int) {
+	open, _ := v.traffic.FailedOpen()
+	return v.failed + open, v.late
+}
+
+// slow reports whether the machine showed that it is slow: then what the rotation did not reach proves nothing.
+func (v *view) slow() bool {
 	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.late > 0 || v.tooLate > 0 || v.world.lateRefreshes.Load() > 0
+}
+
+// trouble counts a failure of people's logins, and prints the first few.
+func (v *view) trouble(f traffic.Failure) {
+	// the load balancers have told of the refresh before
+	late := f.Late || f.What == "session" && v.world.refusedRefreshes.Load() == 0 && v.world.lateRefreshes.Load() > 0
+	v.mu.Lock()
+	says := "A USER'S " + strings.ToUpper(f.What) + " FAILED"
+	if late {
+		v.late++
+		says = "too slow here: a user's " + f.What
+	} else {
+		v.failed++
+	}
 	v.said++
 	n := v.said
 	v.mu.Unlock()
 	if n <= 5 {
-		v.step("", "A USER'S %s FAILED: %v", strings.ToUpper(what), err)
+		v.step("", "%s: %v", says, f.Err)
 	}
 }

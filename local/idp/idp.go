@@ -177,6 +177,7 @@ func newProvider(o Options, newFace imitation.New, baseURL string) (*Provider, e
 
 func (p *Provider) routes() http.Handler {
 	mux := http.NewServeMux()
+	p.env.Know("login", "token")
 	p.vendor.Routes(mux)
 	mux.HandleFunc("GET "+loginPath, p.showLogin)
 	mux.HandleFunc("POST "+loginPath, p.login)
@@ -190,6 +191,7 @@ func (p *Provider) routes() http.Handler {
 
 // faulty serves one of the protocol's endpoints that need nothing but the faults in force.
 func (p *Provider) faulty(operation string) http.HandlerFunc {
+	p.env.Know(operation)
 	return func(w http.ResponseWriter, r *http.Request) {
 		p.env.Serve(w, r, operation, imitation.Text(r, r.URL.Query()), refuse, p.inner.ServeHTTP)
 	}

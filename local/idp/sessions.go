@@ -18,6 +18,9 @@ const (
 	codeLifetime    = 5 * time.Minute
 	refreshIdle     = 7 * 24 * time.Hour
 	idTokenLifetime = time.Hour
+	// bearerLeeway is how long an access token works after the end that its client was told. A load balancer uses it
+	// right after it got it, but with a lifetime of seconds, as in the demo, a slow machine would be too late.
+	bearerLeeway = time.Minute
 )
 
 // errGone is returned for a code, token or login that never was, has been used or has expired.
@@ -179,7 +182,7 @@ func (s *sessions) bearer(token string) (authorization, error) {
 
 func (s *sessions) accessToken(a authorization, now time.Time) string {
 	token := rand.Text()
-	s.tokens[token] = held{a, now.Add(s.access)}
+	s.tokens[token] = held{a, now.Add(s.access + bearerLeeway)}
 	return token
 }
 

@@ -67,7 +67,8 @@ func (s *Service) SigningName() string { return "lambda" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.REST }
 
-var inputs = awsapi.InputsOf(sdk.CreateFunctionInput{}, sdk.PublishVersionInput{}, sdk.CreateAliasInput{})
+var inputs = awsapi.InputsOf(sdk.CreateFunctionInput{}, sdk.PublishVersionInput{}, sdk.CreateAliasInput{},
+	sdk.InvokeInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }

@@ -39,14 +39,14 @@ import (
 type Options struct {
 	// Clock is the time of waits, schedules, spreads and secrets; nil is real time.
 	Clock clock.Clock
-	// Address is where the AWS endpoint listens; 127.0.0.1:0 by default.
+	// Address is where the AWS endpoint listens, on loopback; 127.0.0.1:0 by default.
 	Address string
 	// Spread is how long a changed action takes to reach each node of a load balancer; its length is how many nodes.
 	Spread []time.Duration
 	// Apart gives every node of a load balancer an address of its own, where the machine can (Linux); otherwise they
 	// are different ports of 127.0.0.1.
 	Apart bool
-	// Vendor is the vendor that the identity provider looks like: okta (the default), entra or cognito.
+	// Vendor is the type of identity provider that it looks like; okta by default.
 	Vendor string
 	// AccessTokenLifetime is how soon sessions are refreshed.
 	AccessTokenLifetime time.Duration
@@ -98,6 +98,10 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
 	}
+	if host, _, err := net.SplitHostPort(o.Address); err == nil && !isLoopback(host) {
+		return nil, fmt.Errorf("address %s: the local stack takes any access key, so it listens on this machine only: "+
+			"127.0.0.1:PORT", o.Address)
+	}
 	listener, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("starting the AWS endpoint: %w", err)
@@ -112,6 +116,9 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	return s, nil
 }
+
+// isLoopback reports whether a host is this machine, and nobody else can reach it.
+func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
 func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) error {
 	var err error

@@ -16,6 +16,8 @@ import (
 
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/imitations"
 )
 
 func start(t *testing.T) *stack.Stack {
@@ -124,6 +126,12 @@ func TestFaultThatCannotHitAnythingIsRefused(t *testing.T) {
 			"text after the JSON value"},
 		{"POST", "/_local/faults", `{"service":"elbv2","operation":"*","mode":"lose"}`,
 			`service "elbv2" is not one of`},
+		{"POST", "/_local/faults", `{"service":"ssm","operation":"GetParameters","mode":"lose"}`,
+			`operation "GetParameters" of ssm is not one of DeleteParameter, GetParameter, `},
+		{"POST", "/_local/faults", `{"service":"lambda","operation":"invoke","mode":"lose"}`,
+			`operation "invoke" of lambda is not one of CreateAlias, CreateFunction, Invoke, PublishVersion`},
+		{"POST", "/_local/faults", `{"service":"idp","operation":"okta.makeSecret","mode":"lose"}`,
+			`operation "okta.makeSecret" of idp is not one of authorize, discovery, keys, login, okta.`},
 		{"POST", "/_local/faults", `{"operation":"*","mode":"lose"}`, "service and operation must be given"},
 		{"POST", "/_local/faults", `{"service":"ssm","operation":"*","mode":"delay"}`, "needs latencyNanos"},
 		{"DELETE", "/_local/faults/7", ``, "no such fault"},
@@ -137,6 +145,38 @@ func TestFaultThatCannotHitAnythingIsRefused(t *testing.T) {
 	}
 	if _, body := call(t, s, http.MethodGet, "/_local/faults", ""); body != "[]" {
 		t.Errorf("in force: %s", body)
+	}
+}
+
+func TestAFaultAtAnyChangeOfAnyProviderIsTaken(t *testing.T) {
+	t.Parallel()
+	for vendor, im := range imitations.All {
+		s, err := stack.Start(t.Context(), stack.Options{Vendor: vendor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		for _, change := range append(im.Changes, "idp:token", "idp:login", "idp:userinfo") {
+			service, operation, _ := strings.Cut(change, ":")
+			rule := fault.Rule{Service: service, Operation: operation, Mode: fault.Lose}
+			if _, err := s.Faults.Add(rule); err != nil {
+				t.Errorf("%s: %v", vendor, err)
+			}
+		}
+	}
+}
+
+func TestAStackThatOthersCouldReachIsRefused(t *testing.T) {
+	t.Parallel()
+	for address, allowed := range map[string]bool{"127.0.0.1:0": true, "localhost:0": true, "0.0.0.0:0": false,
+		":0": false, "[::]:0": false, "192.0.2.1:0": false, "example.com:0": false} {
+		s, err := stack.Start(t.Context(), stack.Options{Address: address})
+		if err == nil {
+			_ = s.Close()
+		}
+		if allowed && err != nil || !allowed && (err == nil || !strings.Contains(err.Error(), "this machine only")) {
+			t.Errorf("%s: %v", address, err)
+		}
 	}
 }
 

@@ -5,7 +5,10 @@ package traffic
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/browser"
+	"alboidc.internal/local/dataplane"
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/scenario"
 )
@@ -22,7 +26,8 @@ type Options struct {
 	Site  *scenario.Site
 	Roots *x509.CertPool
 	Users []idp.User
-	// Logins is how many browsers log in over and over; each waits Pause between two logins.
+	// Logins is how many browsers log in over and over; each waits Pause between two logins, or longer where they take
+	// long.
 	Logins int
 	Pause  time.Duration
 	// Slow is how many more do so, and take Typing for the login form as people do: their logins are open while things
@@ -38,7 +43,16 @@ type Options struct {
 	// happen.
 	Moves bool
 	// Failed hears of everything that a user would have noticed. It may be called from several goroutines.
-	Failed func(what string, err error)
+	Failed func(Failure)
+}
+
+// Failure is one thing that a user would have noticed.
+type Failure struct {
+	// What is "login", "page", or "session" for a session that ended: the load balancer knows why.
+	What string
+	// Late: no answer came in time, from the load balancer or to it. That tells of the machine, not of the secret.
+	Late bool
+	Err  error
 }
 
 // Traffic is running traffic.
@@ -64,10 +78,10 @@ func Start(ctx context.Context, o Options) *Traffic {
 	ctx, cancel := context.WithCancel(ctx)
 	t := &Traffic{o: o, cancel: cancel}
 	for n := range o.Logins {
-		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, t.browser(n, 0)) })
+		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, 0) })
 	}
 	for n := range o.Slow {
-		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, t.browser(n, o.Typing)) })
+		t.done.Go(func() { t.logInAgainAndAgain(ctx, n, o.Typing) })
 	}
 	for n := range o.Sessions {
 		t.done.Go(func() { t.stayLoggedIn(ctx, n) })
@@ -92,36 +106,44 @@ func (t *Traffic) browser(n int, typing time.Duration) *browser.Browser {
 	}})
 }
 
-func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int, b *browser.Browser) {
+func (t *Traffic) logInAgainAndAgain(ctx context.Context, n int, typing time.Duration) {
+	b := t.browser(n, typing)
 	defer b.Close()
 	for i := n; ctx.Err() == nil; i++ {
 		page := t.o.Site.Pages[i%len(t.o.Site.Pages)]
-		if err := t.logIn(b, page, t.o.Users[i%len(t.o.Users)]); err != nil {
-			t.FailedLogins.Add(1)
-			t.o.Failed("login", err)
-		} else {
-			t.Logins.Add(1)
-		}
-		wait(ctx, t.o.Pause)
+		began := time.Now()
+		t.tryLogin(b, page, t.o.Users[i%len(t.o.Users)])
+		pause(ctx, t.o.Pause, began.Add(typing))
 	}
 }
 
+// tryLogin logs in, counts it, and reports whether it went well.
+func (t *Traffic) tryLogin(b *browser.Browser, page scenario.Page, u idp.User) bool {
+	got, err := t.logIn(b, page, u)
+	if err == nil {
+		t.Logins.Add(1)
+		return true
+	}
+	t.FailedLogins.Add(1)
+	t.o.Failed(Failure{What: "login", Late: late(got, err), Err: err})
+	return false
+}
+
 // logIn is not cut off when the traffic ends: a login that has begun is finished.
-func (t *Traffic) logIn(b *browser.Browser, page scenario.Page, u idp.User) error {
-	got, err := tryLogin(b, page, u)
+func (t *Traffic) logIn(b *browser.Browser, page scenario.Page, u idp.User) (browser.Page, error) {
+	got, err := logInOnce(b, page, u)
 	if err == nil || !t.o.Moves || got.Status != http.StatusUnauthorized || got.URL == nil ||
 		got.URL.Path != callbackPath {
-		return err
+		return got, err
 	}
 	t.failedOpen()
-	_, err = tryLogin(b, page, u)
-	return err
+	return logInOnce(b, page, u)
 }
 
 // callbackPath is where a load balancer trades the identity provider's code.
 const callbackPath = "/oauth2/idpresponse"
 
-func tryLogin(b *browser.Browser, page scenario.Page, u idp.User) (browser.Page, error) {
+func logInOnce(b *browser.Browser, page scenario.Page, u idp.User) (browser.Page, error) {
 	got, err := b.Login(context.Background(), page.URL, u.Name, u.Password)
 	if err != nil {
 		return got, err
@@ -148,6 +170,17 @@ func (t *Traffic) FailedOpen() (n int, window time.Duration) {
 	return t.open, t.within[1].Sub(t.within[0])
 }
 
+// late reports whether the reason of a failure is that no answer came in time: the browser got none from the load
+// balancer, or the load balancer none from the identity provider.
+func late(got browser.Page, err error) bool {
+	var connection net.Error
+	if errors.As(err, &connection) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	reason := dataplane.ReasonOn(got.Body)
+	return got.Status == http.StatusInternalServerError && reason.Late()
+}
+
 func greets(got browser.Page, page scenario.Page, u idp.User) error {
 	if !strings.Contains(string(got.Body), page.Greeting+u.Email) {
 		return fmt.Errorf("%s (status %d) does not greet the user", got.URL.Host, got.Status)
@@ -161,36 +194,46 @@ func (t *Traffic) stayLoggedIn(ctx context.Context, n int) {
 	page, user := t.o.Site.Pages[n%len(t.o.Site.Pages)], t.o.Users[n%len(t.o.Users)]
 	loggedIn := false
 	for ctx.Err() == nil {
-		if !loggedIn {
-			if err := t.logIn(b, page, user); err != nil {
-				t.FailedLogins.Add(1)
-				t.o.Failed("login", err)
-				wait(ctx, t.o.Visit)
-				continue
-			}
-			t.Logins.Add(1)
-			loggedIn = true
+		began := time.Now()
+		if loggedIn {
+			loggedIn = t.visit(b, page, user)
+		} else {
+			loggedIn = t.tryLogin(b, page, user)
 		}
-		wait(ctx, t.o.Visit)
-		got, err := b.Get(context.Background(), page.URL)
-		switch {
-		case err == nil && got.LoginForm() && t.o.Moves:
-			t.LoggedInAnew.Add(1)
-			loggedIn = false
-			continue
-		case err == nil && got.LoginForm():
-			err = fmt.Errorf("the session at %s ended", page.URL)
-			loggedIn = false
-		case err == nil:
-			err = greets(got, page, user)
-		}
-		if err != nil {
-			t.FailedVisits.Add(1)
-			t.o.Failed("session", err)
-			continue
-		}
-		t.Visits.Add(1)
+		pause(ctx, t.o.Visit, began)
 	}
+}
+
+// visit opens a page in a living session, and reports whether that still lives.
+func (t *Traffic) visit(b *browser.Browser, page scenario.Page, user idp.User) bool {
+	got, err := b.Get(context.Background(), page.URL)
+	f := Failure{What: "page"}
+	switch {
+	case err == nil && got.LoginForm() && t.o.Moves:
+		t.LoggedInAnew.Add(1)
+		return false
+	case err == nil && got.LoginForm():
+		f.What, err = "session", fmt.Errorf("the session at %s ended", page.URL)
+	case err == nil:
+		err = greets(got, page, user)
+	}
+	if err == nil {
+		t.Visits.Add(1)
+		return true
+	}
+	f.Late, f.Err = late(got, err), err
+	t.FailedVisits.Add(1)
+	t.o.Failed(f)
+	return f.What != "session"
+}
+
+// share is which part of the time a browser may be busy: where everything takes longer, people come less often, so that
+// a slow machine is not kept at its limit, where answers come too late.
+const share = 4
+
+// pause waits for d, or longer after what began then and took long.
+func pause(ctx context.Context, d time.Duration, began time.Time) {
+	wait(ctx, max(d, (share-1)*time.Since(began)))
 }
 
 func wait(ctx context.Context, d time.Duration) {

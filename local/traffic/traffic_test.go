@@ -13,6 +13,7 @@ import (
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/traffic"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/statemachine"
 )
@@ -28,8 +29,8 @@ type rig struct {
 	traffic *traffic.Traffic
 
 	mu      sync.Mutex
-	noticed map[string]int
-	changed chan struct{} // gets a value after each failure that was noticed
+	noticed map[string]int // by what failed, and "late login" and the like
+	changed chan struct{}  // gets a value after each failure that was noticed
 }
 
 func start(t *testing.T) *rig {
@@ -63,7 +64,11 @@ func startAt(t *testing.T, vendor string, o traffic.Options) *rig {
 	return r
 }
 
-func (r *rig) failed(what string, _ error) {
+func (r *rig) failed(f traffic.Failure) {
+	what := f.What
+	if f.Late {
+		what = "late " + what
+	}
 	r.mu.Lock()
 	r.noticed[what]++
 	r.mu.Unlock()
@@ -128,6 +133,41 @@ func TestPeopleNoticeASecretThatIsRefused(t *testing.T) {
 	if l, v := r.traffic.FailedLogins.Load(), r.traffic.FailedVisits.Load(); int(l) != r.count("login") ||
 		int(v) != r.count("session") {
 		t.Errorf("counted %d and %d, noticed %v", l, v, r.noticed)
+	}
+}
+
+// TestAnAnswerThatDoesNotComeIsToldApartFromARefusal: what is lost on the way says nothing of the secret.
+func TestAnAnswerThatDoesNotComeIsToldApartFromARefusal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault fault.Rule
+		want  string
+	}{
+		"the token endpoint's to the load balancer": {fault.Rule{Operation: "token", Mode: fault.Lose}, "late login"},
+		"who the user is":                 {fault.Rule{Operation: "userinfo", Mode: fault.Lose}, "late login"},
+		"the login form's to the browser": {fault.Rule{Operation: "login", Mode: fault.Lose}, "late login"},
+		"a refusal of the token endpoint": {fault.Rule{Operation: "token", Mode: fault.Refuse, Status: 401,
+			Code: "invalid_client"}, "login"},
+		"a refusal of who the user is": {fault.Rule{Operation: "userinfo", Mode: fault.Refuse, Status: 401,
+			Code: "invalid_token"}, "login"},
+		"a refusal of the user": {fault.Rule{Operation: "login", Mode: fault.Refuse, Status: 403,
+			Code: "access_denied"}, "login"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t)
+			until(t, func() bool { return r.traffic.Logins.Load() >= 4 })
+			c.fault.Service = "idp"
+			if _, err := r.Stack.Faults.Add(c.fault); err != nil {
+				t.Fatal(err)
+			}
+			until(t, func() bool { return r.count(c.want) >= 3 })
+			r.traffic.Stop()
+			other := map[string]string{"login": "late login", "late login": "login"}[c.want]
+			if n := r.count(other); n > 0 {
+				t.Errorf("%d are taken for a %s: %v", n, other, r.noticed)
+			}
+		})
 	}
 }
 

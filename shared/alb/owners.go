@@ -24,19 +24,9 @@ type resource struct{ arn, name string }
 // What an owner's tags refuse is no reason to go back while the targets were planned with these very tags: then the
 // rules became stricter since, not the targets other ones.
 func (s *search) owners(ctx context.Context) error {
-	all := map[string][]types.Tag{}
-	for batch := range slices.Chunk(s.resources(), maxTagged) {
-		in := &elasticloadbalancingv2.DescribeTagsInput{}
-		for _, r := range batch {
-			in.ResourceArns = append(in.ResourceArns, r.arn)
-		}
-		out, err := s.api.DescribeTags(ctx, in)
-		if err != nil {
-			return vanished(err, "reading the tags of %s", s.lb.name)
-		}
-		for _, d := range out.TagDescriptions {
-			all[aws.ToString(d.ResourceArn)] = d.Tags
-		}
+	all, err := s.readTags(ctx)
+	if err != nil {
+		return err
 	}
 	for _, t := range s.found.Targets {
 		s.tags[t.Key()] = tagsDigest(all[t.LoadBalancerARN], all[t.ListenerARN], all[t.RuleARN])
@@ -50,6 +40,25 @@ func (s *search) owners(ctx context.Context) error {
 		s.found.Warnings = append(s.found.Warnings, warnings...)
 	}
 	return nil
+}
+
+// readTags reads the tags of the targets and of what they are on, by ARN.
+func (s *search) readTags(ctx context.Context) (map[string][]types.Tag, error) {
+	all := map[string][]types.Tag{}
+	for batch := range slices.Chunk(s.resources(), maxTagged) {
+		in := &elasticloadbalancingv2.DescribeTagsInput{}
+		for _, r := range batch {
+			in.ResourceArns = append(in.ResourceArns, r.arn)
+		}
+		out, err := s.api.DescribeTags(ctx, in)
+		if err != nil {
+			return nil, vanished(err, "reading the tags of %s", s.lb.name)
+		}
+		for _, d := range out.TagDescriptions {
+			all[aws.ToString(d.ResourceArn)] = d.Tags
+		}
+	}
+	return all, nil
 }
 
 // asPlanned reports whether every target that a resource is about was planned with the tags that it has. A plan of an

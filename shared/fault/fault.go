@@ -70,6 +70,7 @@ type Injector struct {
 	mu      sync.Mutex
 	nextID  int
 	rules   []*active
+	known   map[string][]string // operations, by service
 	observe []func(service, operation, text string)
 }
 
@@ -79,6 +80,19 @@ type active struct {
 	seen int
 }
 
+// Know tells which operations a service has: a rule for another one could never hit anything, and is refused.
+func (i *Injector) Know(service string, operations ...string) {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.known == nil {
+		i.known = map[string][]string{}
+	}
+	i.known[service] = append(i.known[service], operations...)
+}
+
 // Add puts a fault in force and returns its number, for Remove. A rule that could never do what it says is refused.
 func (i *Injector) Add(r Rule) (int, error) {
 	if err := r.check(); err != nil {
@@ -86,6 +100,11 @@ func (i *Injector) Add(r Rule) (int, error) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if known := slices.Sorted(slices.Values(i.known[r.Service])); len(known) > 0 && r.Operation != "*" &&
+		!slices.Contains(known, r.Operation) {
+		return 0, fmt.Errorf("fault: operation %q of %s is not one of %s", r.Operation, r.Service,
+			strings.Join(slices.Compact(known), ", "))
+	}
 	i.nextID++
 	i.rules = append(i.rules, &active{Rule: r, id: i.nextID})
 	return i.nextID, nil

@@ -161,8 +161,8 @@ func inLimits(seconds float64) time.Duration {
 }
 
 // IsPage reports whether an answer is a web page, or a plain text. What programs talk to answers in JSON, or not at
-// all; a page comes from a firewall, a proxy, or a server under maintenance, whatever its status. JSON that broke off is
-// none.
+// all; a page comes from a firewall, a proxy, or a server under maintenance, whatever its status. JSON that broke off
+// is none.
 func IsPage(h http.Header, body []byte) bool {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	body = bytes.TrimSpace(body)

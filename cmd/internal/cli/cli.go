@@ -116,10 +116,12 @@ names, is wrong; 3 AWS could not be asked or refused; 130 interrupted.`,
 	flags.StringVar(&a.options.Region, "region", "", "AWS Region that the stack is in")
 	flags.StringVar(&a.local, "local", "", "use the local stack at this address, "+localDefault+" if none is given")
 	flags.Lookup("local").NoOptDefVal = localDefault
-	flags.StringVarP(&a.format, "output", "o", formatTable, "output format: table, json or yaml; plan also md")
+	flags.StringVarP(&a.format, "output", "o", formatTable,
+		"output format: table, json or yaml; plan also md, check also github")
 	_ = root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(), a.explain(), a.history(),
+	root.AddCommand(a.check(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(),
+		a.explain(), a.history(),
 		a.stop(),
 		a.redrive())
 	return root

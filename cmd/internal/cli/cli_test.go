@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -173,6 +174,50 @@ func leakWhileOneRuns(w *world) {
 	w.want(code, 1, out, errs, `ended as TakenOver`, `an emergency stopped this execution`)
 	code, out, errs = w.run("stop", "orders-web", "--yes")
 	w.want(code, 2, out, errs, `does not run`)
+}
+
+func TestWhatLoadBalancersUseIsDiscovered(t *testing.T) {
+	t.Parallel()
+	inWorld(t, discoverAll)
+}
+
+func discoverAll(w *world) {
+	code, out, errs := w.run("discover", "--regions", "eu-central-1,eu-west-1")
+	w.want(code, 0, out, errs, `^  - name: reports`, `^    clientId: "`+w.ClientID+`"$`, `^      type: okta`,
+		`^      - arn:aws:elasticloadbalancing:eu-west-1:.*/partners-alb/`)
+	code, out, errs = w.run("discover", "--unmanaged")
+	w.want(code, 0, out, errs, `^every client that load balancers log users in with is rotated$`)
+	file := filepath.Join(w.TempDir(), "clients.yaml")
+	if err := os.WriteFile(file, []byte("stack: {}\n"), 0o600); err != nil {
+		w.Error(err)
+	}
+	code, out, errs = w.run("discover", "--diff", file)
+	w.want(code, 2, out, errs, `clients.yaml:1: stack.account: `)
+}
+
+func TestAFileIsCheckedWithoutAnAccount(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "clients.yaml")
+	if err := os.WriteFile(file, []byte("stack:\n  account: 111122223333\n  region: eu-central-1\nclients: []\n"),
+		0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"check " + file:                `clients.yaml:2: stack.account: .*quotes`,
+		"check " + file + " -o json":   `"line": 2`,
+		"check " + file + " -o github": `::error file=.*clients.yaml,line=2,col=\d+::stack.account: `,
+	} {
+		var out, errs bytes.Buffer
+		code := cli.Run(t.Context(), cli.Machine{Out: &out, Err: &errs}, strings.Fields(args))
+		if code != 1 || !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("%s: exit code %d\n%s%s", args, code, out.String(), errs.String())
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := cli.Run(t.Context(), cli.Machine{Out: &out, Err: &errs}, []string{"check",
+		"../../../infra/clients.yaml"}); code != 0 || !strings.Contains(out.String(), "nothing to mend") {
+		t.Errorf("exit code %d\n%s%s", code, out.String(), errs.String())
+	}
 }
 
 func TestWrongNamesAreRefused(t *testing.T) {

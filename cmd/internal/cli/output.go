@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/shared/clientsfile"
 )
 
 // Formats of output.
@@ -17,15 +18,18 @@ const (
 	formatTable    = "table"
 	formatJSON     = "json"
 	formatYAML     = "yaml"
-	formatMarkdown = "md"
+	formatMarkdown = "md"     // of plan
+	formatGitHub   = "github" // of check
 )
 
 func checkFormat(format string) error {
 	switch format {
-	case formatTable, formatJSON, formatYAML, formatMarkdown:
+	case formatTable, formatJSON, formatYAML, formatMarkdown, formatGitHub:
 		return nil
 	}
-	return &system.Error{Text: fmt.Sprintf("--output %q is not table, json, yaml or md", format)}
+	return &system.Error{
+		Text: fmt.Sprintf("--output %q is not table, json or yaml (of plan also md, of check also github)",
+			format)}
 }
 
 // forPeople reports whether the output is for people, and not for a program.
@@ -87,4 +91,19 @@ func orDash(s string) string {
 		return "-"
 	}
 	return s
+}
+
+// annotation is a finding as a GitHub workflow shows it beside the line (GitHub documentation, "Workflow commands").
+func annotation(f clientsfile.Finding) string {
+	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	text := f.Message
+	if f.Path != "" {
+		text = f.Path + ": " + text
+	}
+	if f.Client != "" {
+		text = f.Client + ": " + text
+	}
+	return fmt.Sprintf("::%s file=%s,line=%d,col=%d::%s", f.Severity, property.Replace(f.File), max(f.Line, 1),
+		max(f.Column, 1), escape.Replace(text))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -22,6 +23,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
+	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/statemachine"
 )
@@ -53,6 +55,7 @@ type System struct {
 	ssm       *ssm.Client
 	scheduler *scheduler.Client
 	journal   *journal.Table
+	balancers *alb.Balancers
 }
 
 // Open finds the system. It needs AWS credentials, and asks AWS only whose they are.
@@ -77,7 +80,11 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		machine: arn.ARN{Partition: me.Partition, Service: "states", Region: c.Region, AccountID: *who.Account,
 			Resource: "stateMachine:" + stack},
 		sfn: sfn.NewFromConfig(c), ssm: ssm.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c),
-		journal: journal.New(dynamodb.NewFromConfig(c), stack+"-journal")}, nil
+		journal: journal.New(dynamodb.NewFromConfig(c), stack+"-journal"),
+		balancers: alb.New(func(region string) alb.API {
+			return elasticloadbalancingv2.NewFromConfig(c,
+				func(o *elasticloadbalancingv2.Options) { o.Region = region })
+		}, nil)}, nil // only a write waits
 }
 
 func load(ctx context.Context, o Options) (aws.Config, error) {

@@ -76,6 +76,9 @@ func (c *Call) ignoreUnknown(svc Service, p Protocol) {
 	if c.model = modelled.Inputs()[c.Operation]; c.model == nil {
 		return
 	}
+	if _, payload := c.model.FieldByName("Payload"); payload {
+		return // the body is that member, and the caller's own
+	}
 	if p != Query {
 		c.Body = known(c.Body, c.model)
 		return

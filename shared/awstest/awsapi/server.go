@@ -42,6 +42,9 @@ func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Serv
 	s := &Server{clock: c, faults: faults, services: map[string]Service{}}
 	for _, svc := range services {
 		s.services[svc.SigningName()] = svc
+		if m, ok := svc.(Modelled); ok {
+			faults.Know(svc.SigningName(), slices.Collect(maps.Keys(m.Inputs()))...)
+		}
 	}
 	return s
 }

@@ -256,6 +256,8 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 		"a cleared field": {covered, policies(
 			`"expiration-period": 2505600, "rotated-expiration-period": "", "remaining-expiration-period": 864000`),
 			46 * time.Hour, "", []string{"696h0m0s after"}},
+		"all fields cleared": {covered, policies(`"expiration-period": "", "rotated-expiration-period": null`),
+			46 * time.Hour, "", []string{"720h0m0s after"}},
 		"its own times": {covered,
 			policies(`"expiration-period": 7776000, "rotated-expiration-period": 1209600`), 334 * time.Hour,
 			"", []string{"2160h0m0s after"}},

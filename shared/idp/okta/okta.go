@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"alboidc.internal/shared/failure"
@@ -89,6 +90,11 @@ type app struct {
 			AuthMethod string `json:"token_endpoint_auth_method"`
 		} `json:"oauthClient"`
 	} `json:"credentials"`
+	Settings struct {
+		OAuthClient struct {
+			GrantTypes []string `json:"grant_types"`
+		} `json:"oauthClient"`
+	} `json:"settings"`
 }
 
 // Check implements idp.Provider.
@@ -133,6 +139,10 @@ func (p *Provider) suits(a app) error {
 	case a.Status != "ACTIVE":
 		return failure.New(failure.Precondition,
 			"Okta app %s is not active; activate it, or remove the client from the rotation", p.settings.AppID)
+	}
+	if g := a.Settings.OAuthClient.GrantTypes; len(g) > 0 && !slices.Contains(g, "authorization_code") {
+		return failure.New(failure.Precondition, "Okta app %s may not use the grant authorization_code, by which load "+
+			"balancers log users in", p.settings.AppID)
 	}
 	switch client.AuthMethod {
 	case "", "client_secret_basic", "client_secret_post":

@@ -212,6 +212,7 @@ func TestCheckSaysWhyAnAppCannotBeRotated(t *testing.T) {
 			"set its client authentication to client secret"},
 		{"no client authentication", "client_secret_basic", "none", failure.Precondition, "plain client secret"},
 		{"a signed secret", "client_secret_basic", "client_secret_jwt", failure.Precondition, "plain client secret"},
+		{"no authorization code", `"authorization_code", `, "", failure.Precondition, "the grant authorization_code"},
 		{"a SAML app", "OPENID_CONNECT", "SAML_2_0", failure.Precondition, "not an OpenID Connect app"},
 		{"an inactive app", `"status": "ACTIVE"`, `"status": "INACTIVE"`, failure.Precondition, "activate it"},
 		{"something that is no app", `"id": "0oaApp"`, `"noid": "0oaApp"`, failure.Unavailable, "not understood"},

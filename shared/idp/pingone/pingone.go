@@ -210,7 +210,8 @@ func (a *Application) Restore(ctx context.Context, v secret.Value) error {
 	err := a.api.Do(ctx, httpclient.Request{Operation: operation, Method: http.MethodPost, URL: a.url("/secret"),
 		JSON: supplied{Secret: v.Reveal()}, Header: http.Header{"Content-Type": {mediaType}}}, nil)
 	s, _ := httpclient.Status(err)
-	if failure.Is(err, failure.IdPRejected) && (s.Status == http.StatusBadRequest ||
+	// a 400 without a code of PingOne's may be anybody's
+	if failure.Is(err, failure.IdPRejected) && (s.Status == http.StatusBadRequest && s.Code != "" ||
 		s.Status == http.StatusUnsupportedMediaType) {
 		return failure.Wrap(failure.Precondition, fmt.Errorf("%w: %w", idp.ErrKept, s),
 			"PingOne takes no value from outside for application %s", a.client.ClientID)

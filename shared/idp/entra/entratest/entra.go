@@ -140,6 +140,7 @@ func (e *Entra) AdminToken() string { return e.adminSecret }
 
 // Routes implements imitation.Vendor.
 func (e *Entra) Routes(mux *http.ServeMux) {
+	e.env.Know("entra.adminToken", "token")
 	for _, app := range []string{"/v1.0/applications/{objectId}", "/v1.0/{address}"} {
 		mux.HandleFunc("GET "+app, e.endpoint("entra.getApplication", e.getApplication))
 		mux.HandleFunc("POST "+app+"/addPassword", e.endpoint("entra.addPassword", e.addPassword))

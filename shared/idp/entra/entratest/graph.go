@@ -33,6 +33,7 @@ type handler func(*http.Request) (status int, body any, err error)
 
 // endpoint wraps an operation in what all have in common: authentication, faults, error answers.
 func (e *Entra) endpoint(operation string, h handler) http.HandlerFunc {
+	e.env.Know(operation)
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		if e.rotatorOf(r) == nil {

@@ -37,6 +37,7 @@ type API struct {
 
 // Endpoint wraps an operation in authentication, the faults in force, and error answers.
 func (a API) Endpoint(operation string, h Handler) http.HandlerFunc {
+	a.Env.Know(operation)
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		if a.Admin != nil && !a.Admin.Allows(r) {

@@ -19,6 +19,9 @@ const WrongJSON = "WrongJSON"
 // OtherJSON is the fault code that makes it answer 200 with JSON that is not what the vendor documents.
 const OtherJSON = "OtherJSON"
 
+// Know tells the faults which operations there are, before the first request.
+func (e Env) Know(operations ...string) { e.Faults.Know("idp", operations...) }
+
 // Page and Portal are the fault codes that make something in between answer with a page: with the fault's status, and
 // with 200.
 const Page, Portal = "Page", "Portal"

@@ -51,6 +51,7 @@ type handler func(*http.Request) (status int, body any, err error)
 
 // endpoint wraps an operation in what all have in common: rate limit, authentication, faults, error answers.
 func (o *Okta) endpoint(operation, scope string, h handler) http.HandlerFunc {
+	o.env.Know(operation)
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !o.spend(w, &o.api) {
 			return

@@ -94,6 +94,7 @@ func (o *Okta) AdminToken() string { return o.adminToken }
 
 // Routes implements imitation.Vendor.
 func (o *Okta) Routes(mux *http.ServeMux) {
+	o.env.Know("okta.serviceToken")
 	const app, secrets = "/api/v1/apps/{appId}", "/api/v1/apps/{appId}/credentials/secrets"
 	for _, route := range []struct {
 		pattern, operation, scope string

@@ -1,0 +1,139 @@
+package discover
+
+import (
+	"fmt"
+	"strings"
+
+	"alboidc.internal/shared/alb"
+)
+
+// File writes a clients.yaml: complete but for what is marked TODO.
+func File(account, region string, clients []Client) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# yaml-language-server: $schema=../docs/clients.schema.json")
+	line("# Found on the load balancers of account %s. Finish what is marked %s, then: rotator check FILE",
+		account, todo)
+	line("")
+	line("stack:")
+	line("  account: %q", account)
+	line("  region: %s # where the rotation runs", region)
+	line("  email:")
+	line("    - %s # who is told", todo)
+	line("")
+	line("clients:")
+	for i, c := range clients {
+		if i > 0 {
+			line("")
+		}
+		c.write(line)
+	}
+	return b.String()
+}
+
+func (c Client) write(line func(format string, args ...any)) {
+	for _, t := range c.Targets {
+		line("  # %s", t)
+	}
+	for _, r := range c.Refusals {
+		line("  # CANNOT BE ROTATED as it is: %s", r)
+	}
+	for _, w := range c.Warnings {
+		line("  # note: %s", w)
+	}
+	first := c.Logins[0]
+	line("  - name: %s", c.Name)
+	line("    issuer: %s", quoted(c.Issuer))
+	line("    clientId: %s", quoted(c.ClientID))
+	c.writeAliases(line)
+	line("    callbackUrl: %s", callback(c.Logins))
+	line("    secret:")
+	line("      arn: %s # the Secrets Manager secret that holds the client secret; or createSecret: true beside it",
+		todo)
+	line("    identityProvider:")
+	doubt := ""
+	if !c.provider.sure {
+		doubt = " # " + todo + ": guessed by the form of the token endpoint"
+	}
+	if c.Provider == "manual" {
+		doubt = " # " + todo + ": not recognised; a person makes the secrets"
+	}
+	line("      type: %s%s", c.Provider, doubt)
+	line("      authorizationEndpoint: %s", quoted(first.AuthorizationEndpoint))
+	line("      tokenEndpoint: %s", quoted(first.TokenEndpoint))
+	if len(c.provider.settings) == 0 {
+		line("      settings: {}")
+	} else {
+		line("      settings: # docs/identity-providers/%s.md", c.Provider)
+	}
+	for _, s := range c.provider.settings {
+		line("        %s", s)
+	}
+	line("    loadBalancers:")
+	for _, arn := range c.LoadBalancers {
+		line("      - %s", arn)
+	}
+	line("    smokeTests: # better with a login test: docs/client-configuration.md")
+	line("      redirect:")
+	line("        - url: %s", page(c.Logins))
+	line("    schedule:")
+	line("      expression: rate(90 days)")
+	line("      paused: true # until the first rotation, started by hand, has gone well")
+}
+
+// writeAliases writes the other names of the provider.
+func (c Client) writeAliases(line func(format string, args ...any)) {
+	seen := map[string]bool{name(c.Logins[0]): true}
+	for _, l := range c.Logins {
+		if seen[name(l)] {
+			continue
+		}
+		if len(seen) == 1 {
+			line("    aliases: # other names of the same provider: is that so?")
+		}
+		seen[name(l)] = true
+		line("      - issuer: %s", quoted(l.Issuer))
+		line("        authorizationEndpoint: %s", quoted(l.AuthorizationEndpoint))
+		line("        tokenEndpoint: %s", quoted(l.TokenEndpoint))
+		if l.UserInfoEndpoint != "" {
+			line("        userInfoEndpoint: %s", quoted(l.UserInfoEndpoint))
+		}
+	}
+}
+
+// quoted is a text from a load balancer, which may hold anything.
+func quoted(text string) string {
+	for _, r := range text {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/:?&=%+", r) {
+			return fmt.Sprintf("%q", text)
+		}
+	}
+	if strings.Contains(text, "://") {
+		return text
+	}
+	return fmt.Sprintf("%q", text) // a client id may look like a number
+}
+
+// host is the first that a rule names.
+func host(logins []alb.Login) string {
+	for _, l := range logins {
+		if len(l.Hosts) > 0 {
+			return l.Hosts[0]
+		}
+	}
+	return ""
+}
+
+func callback(logins []alb.Login) string {
+	if h := host(logins); h != "" {
+		return "https://" + h + "/oauth2/idpresponse"
+	}
+	return todo + " # https://HOST/oauth2/idpresponse, as it is registered at the provider"
+}
+
+func page(logins []alb.Login) string {
+	if h := host(logins); h != "" {
+		return "https://" + h + "/"
+	}
+	return todo + " # a page that asks for a login"
+}
