@@ -90,13 +90,16 @@ func (r *rotator) substitutions(definition string) map[string]any {
 
 // values fills the definitions' placeholders.
 func (r *rotator) values() statemachine.Values {
-	arns := map[string]string{}
+	arns, names := map[string]string{}, []string{}
+	for _, c := range r.clients {
+		names = append(names, c.Name)
+	}
 	for name, alias := range r.live {
 		arns[name] = *alias.FunctionArn()
 	}
 	return statemachine.Values{
 		Partition: *r.stack.Partition(), FunctionARNs: arns, JournalTable: *r.journal.TableName(),
-		ParameterPrefix:      r.parameterPrefix(),
+		ParameterPrefix: r.parameterPrefix(), ClientNames: names,
 		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
 		RotationAlias: aliasName, MachineToStart: r.machineARN() + ":" +
 			aliasName, ExecutionURL: statemachine.ExecutionURL(r.Region),

@@ -20,7 +20,7 @@ import (
 func values(t *testing.T) map[string]string {
 	t.Helper()
 	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal",
-		ParameterPrefix:      "/alb-oidc-rotator/clients/",
+		ParameterPrefix: "/alb-oidc-rotator/clients/", ClientNames: []string{"orders-web", "shop-web"},
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
 		RotationAlias: "live", MachineToStart: "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
 		ExecutionURL: statemachine.ExecutionURL("eu-central-1"), Runbook: statemachine.DefaultRunbook,

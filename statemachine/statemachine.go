@@ -3,6 +3,7 @@
 package statemachine
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"regexp"
@@ -76,9 +77,11 @@ type Values struct {
 	// Partition is aws, aws-us-gov, aws-cn, …: a task whose resource is of another partition fails.
 	Partition string
 	// FunctionARNs by Function.Name.
-	FunctionARNs         map[string]string
-	JournalTable         string
-	ParameterPrefix      string
+	FunctionARNs    map[string]string
+	JournalTable    string
+	ParameterPrefix string
+	// ClientNames are told to who starts an execution for a client that there is not.
+	ClientNames          []string
 	NotificationTopicARN string
 	EventBusName         string
 	// RotationAlias is the alias through which executions of Definition are started.
@@ -119,8 +122,8 @@ func (v Values) Substitutions() map[string]string {
 		"Partition": v.Partition, "JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix,
 		"NotificationTopicArn": v.NotificationTopicARN,
 		"EventBusName":         v.EventBusName, "RotationAlias": v.RotationAlias, "MachineToStart": v.MachineToStart,
-		"ExecutionUrl": v.ExecutionURL,
-		"Runbook":      v.Runbook, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
+		"ExecutionUrl": v.ExecutionURL, "ClientNames": cmp.Or(strings.Join(v.ClientNames, ", "), "none"),
+		"Runbook": v.Runbook, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
 	}
 	for _, f := range Functions() {
 		out[f.Placeholder] = v.FunctionARNs[f.Name]

@@ -358,6 +358,10 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 			!strings.Contains(got, strings.SplitN(want, " ", 2)[1]) {
 			t.Errorf("%s: %s", input, got)
 		}
+		if names := ". There are these clients: orders-web"; strings.HasSuffix(text(r.Cause), names) !=
+			strings.Contains(input, "nobody") {
+			t.Errorf("%s: %s", input, text(r.Cause))
+		}
 	}
 	if r, _ := w.rotate(`{"client": "orders-web", "reason": "` + strings.Repeat("é", 256) +
 		`", "dryRun": false, "measure": false, "emergency": false, "gracePeriodSeconds": 31536000}`); r.Status != asl.Succeeded {

@@ -276,7 +276,7 @@ func (d *Deployment) createJournal(ctx context.Context) error {
 
 func (d *Deployment) createMachine(ctx context.Context, o Options) error {
 	values := statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable,
-		ParameterPrefix:      ParameterPrefix,
+		ParameterPrefix: ParameterPrefix, ClientNames: []string{Client},
 		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle,
 		Runbook:        statemachine.DefaultRunbook,
 		ExecutionURL:   statemachine.ExecutionURL(Home),
