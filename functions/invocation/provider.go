@@ -163,8 +163,8 @@ func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) 
 		return id, nil
 	case verdict.Outcome == probe.Rejected:
 		return "", failure.New(failure.Precondition, "the identity provider accepts version %s for neither "+
-			"registration of the pair (%s), %s: store the client secret that the load balancers use now as AWSCURRENT%s",
-			version, s.Config.ClientIDs(), verdict.Reason, versions.Oddities(v))
+			"registration of the pair (%s), %s: store the client secret that the load balancers use now as "+
+			"AWSCURRENT%s", version, s.Config.ClientIDs(), verdict.Reason, versions.Oddities(v))
 	}
 	return "", failure.New(failure.Unavailable,
 		"which registration of the pair version %s belongs to cannot be told: %s", version, verdict.Reason)

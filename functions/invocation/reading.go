@@ -26,7 +26,8 @@ func (s *Invocation) read(version string, t versions.Text) (secret.Value, error)
 	key, ok := s.form(version, t)
 	if !ok && s.Config.Secret.JSONKey == "" && !t.Fits("") && len(t.Keys()) > 0 {
 		return secret.Value{}, failure.New(failure.Precondition, "secret.jsonKey: version %s holds a JSON object "+
-			"with %s, and nothing says which of them is the client secret: name it in secret.jsonKey", version, t.Members())
+			"with %s, and nothing says which of them is the client secret: name it in secret.jsonKey", version,
+			t.Members())
 	}
 	return t.Secret(key)
 }
@@ -128,8 +129,8 @@ func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 			return err
 		}
 		return failure.New(failure.Precondition, "secret.jsonKey: %s (version %s) holds a JSON object "+
-			"with %s, and secret.jsonKey is not configured: name the member with the client secret in it, or store the "+
-			"client secret alone as a new version", label, version, t.Members())
+			"with %s, and secret.jsonKey is not configured: name the member with the client secret in it, or store "+
+			"the client secret alone as a new version", label, version, t.Members())
 	}
 	noted := s.entry(version).JSONKey
 	if noted == nil || !t.Fits(*noted) {

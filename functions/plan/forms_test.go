@@ -142,7 +142,7 @@ func TestARefusalSaysWhatIsOddAboutTheForm(t *testing.T) {
 	fakes.Failed(t, err, failure.Precondition, `with the members "azureSecret", "secret2", and secret.jsonKey is not`)
 }
 
-// A secret that is accepted is as the provider made it, however it looks. Only a load balancer cannot send a line break.
+// A secret that is accepted is as the provider made it, however it looks. But load balancers cannot send a line break.
 func TestAnAcceptedSecretIsNotRefusedForItsLooks(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{

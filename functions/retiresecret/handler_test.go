@@ -1,6 +1,7 @@
 package retiresecret_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -307,19 +308,46 @@ func TestARollbackDoesNotGoOnToASecretThatIsGone(t *testing.T) {
 	}
 }
 
-func TestAVersionThatTheJournalDoesNotKnowIsAbsent(t *testing.T) {
+// Who may invoke the function could otherwise have any secret of the client removed: by its id.
+func TestOnlyTheJournalSaysWhichSecretIsAVersions(t *testing.T) {
 	t.Parallel()
-	w, v := promoted(t, switchable)
-	stranger := v.Add(secret.New(foreign))
-	w.Secrets.Add("version-x", foreign, "AWSPENDING")
-	w.Fail("List", failure.New(failure.Internal, "the provider was asked"))
-	for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireEnable,
-		rotation.RetireDelete} {
-		got, err := call(w, action, "version-x", newer)
-		answers(t, got, err, "absent")
+	for name, c := range map[string]struct {
+		retire rotation.Ref
+		result map[rotation.RetireAction]string
+		gone   string
+	}{
+		"a version that the journal does not know": {rotation.Ref{VersionID: "version-x"}, nil, ""},
+		"the same, with the id of a stranger's": {rotation.Ref{VersionID: "version-x", IdPSecretID: "mem-3"}, nil,
+			""},
+		"the same, with that of the one in use": {rotation.Ref{VersionID: "version-x", IdPSecretID: newID}, nil, ""},
+		"one that it knows, with another's id": {rotation.Ref{VersionID: older, IdPSecretID: "mem-3"},
+			map[rotation.RetireAction]string{rotation.RetireDisable: "disabled", rotation.RetireEnable: "enabled",
+				rotation.RetireDelete: "deleted"}, oldID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := promoted(t, memory.Options{CanDisable: true})
+			left := []string{oldID, newID, v.Add(secret.New(foreign))}
+			w.Secrets.Add("version-x", foreign, "AWSPENDING")
+			if c.result == nil {
+				w.Fail("List", failure.New(failure.Internal, "the provider was asked"))
+			}
+			for _, action := range []rotation.RetireAction{rotation.RetireDisable, rotation.RetireEnable,
+				rotation.RetireDelete} {
+				out, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle,
+					rotation.RetireInput{Common: w.Common(), Action: action, Retire: c.retire,
+						Keep: rotation.Ref{VersionID: newer, IdPSecretID: oldID}})
+				answers(t, out.Result, err, cmp.Or(c.result[action], "absent"))
+			}
+			has(t, v, slices.DeleteFunc(left, func(id string) bool { return id == c.gone })...)
+			if !v.Accepts(secret.New(foreign)) || !v.Accepts(secret.New(value)) {
+				t.Error("a secret that is not the version's is switched off")
+			}
+			if c.gone == "" {
+				wrote(t, w)
+			}
+		})
 	}
-	wrote(t, w)
-	has(t, v, oldID, newID, stranger)
 }
 
 func TestAPromotionFromAnUnknownVersionIsClosed(t *testing.T) {

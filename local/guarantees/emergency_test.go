@@ -26,7 +26,7 @@ func (w *world) interrupt(state string) func() string {
 		select {
 		case arn := <-started:
 			return arn
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute): // as long as wait
 			w.t.Fatalf("state %s was not entered", state)
 			return ""
 		}

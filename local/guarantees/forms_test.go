@@ -198,8 +198,8 @@ func TestTheSameSecretBesideAStrangersStays(t *testing.T) {
 // is removed.
 func TestWhatIsAroundASecretMakesItNoOther(t *testing.T) {
 	t.Parallel()
-	for name, around := range map[string]string{"a line break": "%s\n", "quotes": `"%s"`,
-		"a byte order mark": "\ufeff%s"} {
+	for name, around := range map[string]string{"ends with a line break": "%s\n",
+		"has quotation marks around it": `"%s"`, "begins with a byte order mark": "\ufeff%s"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := rotatedAsObject(t, "entra")
@@ -209,7 +209,7 @@ func TestWhatIsAroundASecretMakesItNoOther(t *testing.T) {
 			w.reconfigure(asText)
 			w.store(fmt.Sprintf(around, used))
 			r, execution := w.rotate(plain)
-			if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "store it again without") {
+			if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "the stored value "+name) {
 				t.Errorf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 			}
 			if !w.Stack.IdP.Store().Accepts(w.ClientID, used, w.clock.Now()) {

@@ -16,8 +16,9 @@ import (
 	"github.com/dop251/goja"
 )
 
-// defaultTimeLimit is how long one expression may run unless Options says otherwise.
-const defaultTimeLimit = 10 * time.Second
+// defaultTimeLimit is how long one expression may run unless Options says otherwise. It ends what would never end; a
+// text of 256 KiB takes seconds on a busy machine.
+const defaultTimeLimit = time.Minute
 
 // maxIdleRuntimes bounds the JavaScript runtimes kept for reuse.
 const maxIdleRuntimes = 8
@@ -57,7 +58,7 @@ type Options struct {
 	// Uint64 is where $random and $uuid take their randomness; nil is the runtime's own generator. It is called from
 	// many goroutines.
 	Uint64 func() uint64
-	// TimeLimit bounds one evaluation, in real time; 0 is ten seconds.
+	// TimeLimit bounds one evaluation, in real time; 0 is a minute.
 	TimeLimit time.Duration
 }
 

@@ -79,7 +79,8 @@ func TestServersThatDisagreeProveNoRefusal(t *testing.T) {
 				v, err := probe.Refusal(t.Context(), probe.Turns{Times: 3},
 					func(context.Context, time.Duration) error { return nil }, ask, ask)
 				if err != nil || v.Outcome == probe.Rejected {
-					t.Errorf("of %d servers those of %b are ill: from %d on, it is %+v (%v)", servers, ill, first, v, err)
+					t.Errorf("of %d servers those of %b are ill: from %d on, it is %+v (%v)", servers, ill, first, v,
+						err)
 				}
 			}
 		}

@@ -82,8 +82,9 @@ func capabilities() idp.Capabilities {
 		Grant:    idp.AuthorizationCode,
 		Accepted: []string{"invalid_grant", "unauthorized_client"},
 		Rejected: []string{"invalid_client"},
-		Other: []idp.OtherAnswer{{Code: "invalid_client", Text: ", but method ", Means: "the client is registered with " +
-			"another token_endpoint_auth_method than identityProvider.tokenEndpointAuthMethod says"}},
+		Other: []idp.OtherAnswer{{Code: "invalid_client", Text: ", but method ",
+			Means: "the client is registered with another token_endpoint_auth_method than " +
+				"identityProvider.tokenEndpointAuthMethod says"}},
 	}}
 }
 

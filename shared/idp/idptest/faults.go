@@ -71,6 +71,24 @@ func faultRules() []rule {
 
 var everything = []Operation{Check, List, Create, Remove, Disable, Enable}
 
+// givenUp is a context whose deadline is the moment at which a request hangs. Real time would not do: on a busy machine
+// the request may still be on its way, and would reach a vendor that does not hang any more.
+type givenUp struct {
+	context.Context
+	at <-chan struct{}
+}
+
+func (c givenUp) Done() <-chan struct{} { return c.at }
+
+func (c givenUp) Err() error {
+	select {
+	case <-c.at:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // refused carries an operation out against a fault that has no effect, and again after it.
 func refused(ctx context.Context, c *client, op Operation, f Fault, want failure.Kind) error {
 	call, err := prepare(ctx, c, op)
@@ -81,9 +99,7 @@ func refused(ctx context.Context, c *client, op Operation, f Fault, want failure
 	c.backend.Break(op, f)
 	faulty := ctx
 	if f == Hang {
-		var cancel context.CancelFunc
-		faulty, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
+		faulty = givenUp{ctx, c.backend.Hanging()}
 	}
 	err = call(faulty)
 	if !failure.Is(err, want) {

@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp"
@@ -46,6 +45,8 @@ type Backend interface {
 	Accepts(value secret.Value) bool
 	// Break makes every further request that carries out the operation fail; None ends it.
 	Break(op Operation, f Fault)
+	// Hanging is closed once a request hangs.
+	Hanging() <-chan struct{}
 }
 
 // Keeper is a Backend whose provider knows secrets only by the versions that are stored (package withoutids).
@@ -90,9 +91,6 @@ const (
 
 // Canary is a text that must never appear in an error.
 const Canary = fault.Canary
-
-// patience is how long the suite waits for a hanging vendor. It is real time: contexts have no other.
-const patience = 50 * time.Millisecond
 
 // Run checks every rule, each on a fresh client.
 func Run(t *testing.T, s Subject) {

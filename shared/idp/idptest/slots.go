@@ -15,8 +15,9 @@ import (
 type SlotVendor interface {
 	// Live are the secrets that the token endpoint accepts from a client id.
 	Live(clientID string) []secret.Value
-	// Break is that of Backend.
+	// Break and Hanging are those of Backend.
 	Break(op Operation, f Fault)
+	Hanging() <-chan struct{}
 }
 
 // Versions stand for what a rotation stores: the client's versions and which of them is in use. It is a Backend and a

@@ -75,8 +75,8 @@ func capabilities() idp.Capabilities {
 			Grant:    idp.AuthorizationCode,
 			Accepted: []string{"invalid_grant"},
 			Rejected: []string{"unauthorized_client"},
-			Other: []idp.OtherAnswer{{Code: "invalid_client", Means: "the realm has no client with this client id, or " +
-				"it is disabled"}},
+			Other: []idp.OtherAnswer{{Code: "invalid_client", Means: "the realm has no client with this client id, " +
+				"or it is disabled"}},
 		}}
 }
 

@@ -93,8 +93,8 @@ func (*Hydra) TokenError(r imitation.Refusal) imitation.TokenError {
 			"unsupported authentication method)."
 	}
 	if r == imitation.WrongMethod {
-		e.Description += " The OAuth 2.0 Client supports client authentication method 'client_secret_post', but method " +
-			"'client_secret_basic' was requested."
+		e.Description += " The OAuth 2.0 Client supports client authentication method 'client_secret_post', but " +
+			"method 'client_secret_basic' was requested."
 	}
 	return e
 }

@@ -57,11 +57,13 @@ type recorded struct {
 // HandClock moves only by hand: its sleepers wait until the test ends, and then do not go on.
 type HandClock struct {
 	*clock.Virtual
-	ended chan struct{}
+	asleep, ended chan struct{}
+	sleep         func() // closes asleep
 }
 
 // Sleep waits until the test ends, and then does not go on.
 func (h HandClock) Sleep(context.Context, time.Duration) error {
+	h.sleep()
 	<-h.ended
 	return context.Canceled
 }
@@ -71,7 +73,9 @@ func (h HandClock) Sleep(context.Context, time.Duration) error {
 func Start(t testing.TB, im imitation.Imitation, operations map[idptest.Operation]string, clientIDs ...string) *Vendor {
 	t.Helper()
 	mux := http.NewServeMux()
-	v := &Vendor{Clock: HandClock{clock.NewVirtual(Noon()), make(chan struct{})}, Faults: &fault.Injector{},
+	asleep := make(chan struct{})
+	v := &Vendor{Clock: HandClock{clock.NewVirtual(Noon()), asleep, make(chan struct{}),
+		sync.OnceFunc(func() { close(asleep) })}, Faults: &fault.Injector{},
 		operations: operations, settings: im.Settings,
 		inForce: map[idptest.Operation]int{}, answers: map[string]recorded{}, asked: map[string]int{}, t: t}
 	v.Server = httptest.NewTLSServer(v.recorded(mux))
@@ -235,6 +239,9 @@ func (v *Vendor) Bearer(form url.Values, authorization string) string {
 	}
 	return "Bearer " + granted.Token
 }
+
+// Hanging implements idptest.SlotVendor.
+func (v *Vendor) Hanging() <-chan struct{} { return v.Clock.asleep }
 
 // Break implements idptest.SlotVendor.
 func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {

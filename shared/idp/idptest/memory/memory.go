@@ -40,6 +40,8 @@ type Vendor struct {
 	made    int
 	secrets []stored
 	faults  map[idptest.Operation]idptest.Fault
+	hanging chan struct{}
+	hang    func() // closes hanging
 }
 
 type stored struct {
@@ -51,7 +53,9 @@ var _ idptest.Backend = (*Vendor)(nil)
 
 // New returns a vendor whose client has one active secret.
 func New(o Options) *Vendor {
-	v := &Vendor{options: o, faults: map[idptest.Operation]idptest.Fault{}}
+	hanging := make(chan struct{})
+	v := &Vendor{options: o, faults: map[idptest.Operation]idptest.Fault{}, hanging: hanging,
+		hang: sync.OnceFunc(func() { close(hanging) })}
 	v.add("", secret.New("initial-secret-of-the-memory-provider"))
 	return v
 }
@@ -97,6 +101,9 @@ func (v *Vendor) Accepts(value secret.Value) bool {
 	defer v.mu.Unlock()
 	return slices.ContainsFunc(v.secrets, func(s stored) bool { return s.Status == idp.Active && s.value.Equal(value) })
 }
+
+// Hanging implements idptest.Backend.
+func (v *Vendor) Hanging() <-chan struct{} { return v.hanging }
 
 // Break implements idptest.Backend.
 func (v *Vendor) Break(op idptest.Operation, f idptest.Fault) {
@@ -157,6 +164,7 @@ func (v *Vendor) carryOut(ctx context.Context, op idptest.Operation, effect func
 	case idptest.Break, idptest.Garble, idptest.Misshape, idptest.Doubt, idptest.Block, idptest.Portal:
 		return failure.New(failure.Unavailable, "memory: %s failed", op)
 	case idptest.Hang:
+		v.hang()
 		v.mu.Unlock()
 		<-ctx.Done()
 		v.mu.Lock()

@@ -35,6 +35,7 @@ type Slots struct {
 	clients map[string][]secret.Value // the current one first
 	used    time.Time
 	faults  map[idptest.Operation]idptest.Fault
+	hanging *Vendor // for what it does if a request hangs
 }
 
 var _ idptest.SlotVendor = (*Slots)(nil)
@@ -42,7 +43,8 @@ var _ idptest.SlotVendor = (*Slots)(nil)
 // NewSlots returns a vendor with the registrations, of which the first has the secret Initial, and any other one that
 // nobody knows.
 func NewSlots(o SlotOptions, clientIDs ...string) *Slots {
-	v := &Slots{options: o, clients: map[string][]secret.Value{}, faults: map[idptest.Operation]idptest.Fault{}}
+	v := &Slots{options: o, clients: map[string][]secret.Value{}, faults: map[idptest.Operation]idptest.Fault{},
+		hanging: New(Options{})}
 	for n, id := range clientIDs {
 		v.clients[id] = []secret.Value{secret.New(Initial)}
 		if n > 0 {
@@ -80,6 +82,9 @@ func (v *Slots) Live(clientID string) []secret.Value {
 	defer v.mu.Unlock()
 	return append([]secret.Value{}, v.clients[clientID]...)
 }
+
+// Hanging implements idptest.SlotVendor.
+func (v *Slots) Hanging() <-chan struct{} { return v.hanging.hanging }
 
 // Break implements idptest.SlotVendor.
 func (v *Slots) Break(op idptest.Operation, f idptest.Fault) {
@@ -126,6 +131,7 @@ func (v *Slots) shift(clientID string) secret.Value {
 // carryOut runs an operation under the faults of op, and of others that are the same request.
 func (v *Slots) carryOut(ctx context.Context, effect func() error, ops ...idptest.Operation) error {
 	inner := New(Options{})
+	inner.hang = v.hanging.hang
 	v.mu.Lock()
 	for _, op := range ops {
 		if f := v.faults[op]; f != "" && f != idptest.None {
