@@ -37,15 +37,17 @@ func TestWhatAnEarlierConfigurationNamesCountsWhileItsSecretMayBeThere(t *testin
 		counts  bool
 		kind    failure.Kind
 	}{
-		"a live secret":                           {live, same, nil, true, ""},
-		"an intended one":                         {in(journal.Intended), same, nil, true, ""},
-		"one that was removed":                    {in(journal.Removed), same, nil, false, ""},
-		"one that was kept":                       {in(journal.Kept), same, nil, false, ""},
-		"AWSCURRENT, in use for good":             {promotion(fakes.Old, "", ""), same, nil, false, ""},
-		"AWSCURRENT, not for good":                {promotion(fakes.Old, other, fakes.Old), same, nil, true, ""},
-		"the one that was in use for good before": {promotion(fakes.Old, fakes.Old, newer), same, nil, false, ""},
-		"another client's":                        {live, func(c *config.Client) { c.ClientID = "0oa1before" }, nil, false, ""},
-		"one that is gone":                        {live, same, func(_ *fakes.World, c *config.Text) { c.SHA256 = "of another text" }, false, ""},
+		"a live secret":                  {live, same, nil, true, ""},
+		"an intended one":                {in(journal.Intended), same, nil, true, ""},
+		"one that was removed":           {in(journal.Removed), same, nil, false, ""},
+		"one that was kept":              {in(journal.Kept), same, nil, false, ""},
+		"AWSCURRENT, in use for good":    {promotion(fakes.Old, "", ""), same, nil, false, ""},
+		"AWSCURRENT, not for good":       {promotion(fakes.Old, other, fakes.Old), same, nil, true, ""},
+		"the one in use for good before": {promotion(fakes.Old, fakes.Old, newer), same, nil, false, ""},
+		"another client's":               {live, func(c *config.Client) { c.ClientID = "0oa1before" }, nil, false, ""},
+		"one that is gone": {live, same, func(_ *fakes.World, c *config.Text) {
+			c.SHA256 = "of another text"
+		}, false, ""},
 		"one that cannot be read now": {live, same, func(w *fakes.World, _ *config.Text) {
 			w.Before("GetParameter", func() {})
 			w.FailLater("GetParameter", failure.New(failure.Throttled, "not now"))

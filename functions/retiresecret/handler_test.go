@@ -317,7 +317,7 @@ func TestOnlyTheJournalSaysWhichSecretIsAVersions(t *testing.T) {
 		gone   string
 	}{
 		"a version that the journal does not know": {rotation.Ref{VersionID: "version-x"}, nil, ""},
-		"the same, with the id of a stranger's secret": {rotation.Ref{VersionID: "version-x", IdPSecretID: "mem-3"}, nil,
+		"the same, with the id of a stranger's": {rotation.Ref{VersionID: "version-x", IdPSecretID: "mem-3"}, nil,
 			""},
 		"the same, with that of the one in use": {rotation.Ref{VersionID: "version-x", IdPSecretID: newID}, nil, ""},
 		"one that it knows, with another's id": {rotation.Ref{VersionID: older, IdPSecretID: "mem-3"},

@@ -112,7 +112,7 @@ func TestAnonymousRequestsUndoNoRotation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.when("GracePeriod", func(string) {
+			w.when("AwaitReassertSpread", func(string) {
 				for range 5 {
 					for _, node := range w.Site.Pages[0].Nodes {
 						w.junk(node)

@@ -131,7 +131,7 @@ func TestWhoseValueIsMissingIsNotMade(t *testing.T) {
 func TestInPlaceThereMayBeNothingToGoBackTo(t *testing.T) {
 	t.Parallel()
 	const old = "version-other"
-	value := secret.New("value-of-version-other")
+	value, none := secret.New("value-of-version-other"), secret.Value{}
 	for name, c := range map[string]struct {
 		stored        bool
 		value, inSlot secret.Value
@@ -139,11 +139,11 @@ func TestInPlaceThereMayBeNothingToGoBackTo(t *testing.T) {
 		says          string // of a Precondition
 		has           string
 	}{
-		"enable":                               {true, value, secret.Value{}, "Enable", "", old},
-		"enable one whose value is gone":       {true, secret.Value{}, secret.Value{}, "Enable", "could be put back", inUse},
-		"enable one that nobody knows":         {false, value, secret.Value{}, "Enable", "could be put back", inUse},
-		"disable":                              {true, value, secret.Value{}, "Disable", "", inUse},
-		"disable one whose value is gone":      {true, secret.Value{}, secret.Value{}, "Disable", "could be put back", inUse},
+		"enable":                               {true, value, none, "Enable", "", old},
+		"enable one whose value is gone":       {true, none, none, "Enable", "could be put back", inUse},
+		"enable one that nobody knows":         {false, value, none, "Enable", "could be put back", inUse},
+		"disable":                              {true, value, none, "Disable", "", inUse},
+		"disable one whose value is gone":      {true, none, none, "Disable", "could be put back", inUse},
 		"disable one that somebody put back":   {true, value, value, "Disable", "somebody put it back", old},
 		"remove one that may be in the slot":   {true, value, value, "Remove", "", inUse},
 		"remove one that is not, all the same": {true, value, secret.New("a-stranger's"), "Remove", "", inUse},
