@@ -130,6 +130,23 @@ func TestTextsThatAreNotUTF8AreNamed(t *testing.T) {
 	}
 }
 
+func TestWhatIsTooDeepForTheParserIsRefused(t *testing.T) {
+	t.Parallel()
+	one := read(t, "one.yaml")
+	for _, deep := range []string{"[", "{a: ", "- ", "? ", "- ? ", "!a ", "&a "} {
+		_, findings := Parse("f", []byte(one+"x-a:\n  "+strings.Repeat(deep, 5000)+"1\n"))
+		if want := "f:32: has values inside one another more than 100 deep"; findings.String() != want {
+			t.Errorf("%q: got %s, want %s", deep, findings, want)
+		}
+	}
+	for _, right := range []string{strings.Repeat("[", 90) + strings.Repeat("]", 90), `"` + strings.Repeat("[", 999) + `"`,
+		"[" + strings.Repeat("[1], ", 999) + "[]]"} {
+		if _, findings := Parse("f", []byte(one+"x-a:\n  "+right+"\n")); len(findings) > 0 {
+			t.Errorf("%.20s: %s", right, findings)
+		}
+	}
+}
+
 // Whatever a text is pasted for: no finding shows it.
 func TestNoFindingShowsAPastedText(t *testing.T) {
 	t.Parallel()
@@ -138,7 +155,7 @@ func TestNoFindingShowsAPastedText(t *testing.T) {
 	key := regexp.MustCompile(`(?m)^( *(?:- )?)([a-zA-Z]+):`)
 	for _, canary := range []string{"Zq8~cAnArY0xS3cret99", "cAnArY-hunter2", "cAnArYcAnArY1234567890", "CANARY+/=*&!",
 		"eyJjYW5hcnkiOiJ4In0.eyJjYW5hcnkiOiJ4In0.c", `"canary`, "'canary' canary", "[canary", "{canary: canary",
-		"*canary",
+		"*canary", "kX8Q~cAnArY.0123456789abcdefgh",
 		"&canary canary", "!canary canary", "%canary", "@canary", "canary: canary", "|canary", "canary\n " +
 			"canary\ncanary: -",
 		"-----BEGIN PRIVATE KEY-----\ncanaryMIIEvQIBADANBg\n-----END PRIVATE KEY-----", "https://u:canary@example.com/",
