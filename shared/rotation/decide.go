@@ -24,9 +24,9 @@ type Snapshot struct {
 	SecretARN, JSONKey string
 	// CurrentSecretID is the configured hint which secret at the provider is AWSCURRENT's, where nothing else tells.
 	CurrentSecretID string
-	// Untold are the versions of the journal whose text cannot be compared with AWSCURRENT's, which the journal does
+	// Unreadable are the versions of the journal whose text cannot be compared with AWSCURRENT's, which the journal does
 	// not know.
-	Untold []string
+	Unreadable []string
 	// NewVersionID is the version that a new secret would get.
 	NewVersionID string
 	// GracePeriod is the one configured; Shorten, if set, is the one asked for by the execution.

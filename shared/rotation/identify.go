@@ -22,7 +22,7 @@ func (s Snapshot) identify() (Snapshot, string) {
 	active := s.active()
 	for _, version := range slices.Sorted(maps.Keys(s.Journal.Secrets)) {
 		e := s.Journal.Secrets[version]
-		told := !slices.Contains(s.Untold, version)
+		told := !slices.Contains(s.Unreadable, version)
 		if e.State != journal.Live || !slices.Contains(active, e.IdPSecretID) || told && len(active) > 1 {
 			continue // refused, so not in use; or known to be another
 		}
