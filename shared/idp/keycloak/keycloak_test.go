@@ -356,7 +356,7 @@ func TestEveryTraitIsComparedAndOnlyHarmlessOnesAreShown(t *testing.T) {
 	if fmt.Sprint(got[0]) != fmt.Sprint(got[1]) || got[0]["defaultClientScopes"] != "email profile" {
 		t.Errorf("ids and the order differ:\n%v\n%v", got[0], got[1])
 	}
-	for _, name := range []string{"protocolMappers", "attribute use.refresh.tokens", "attribute of.next.year"} {
+	for _, name := range []string{"protocol mapper groups", "attribute use.refresh.tokens", "attribute of.next.year"} {
 		if got[0][name] == got[2][name] {
 			t.Errorf("%s differs, and is not seen: %v", name, got[2])
 		}
