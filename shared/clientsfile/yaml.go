@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -23,6 +24,32 @@ type problem struct {
 
 // maxNodes keeps aliases of aliases from becoming a tree that nothing can walk through.
 const maxNodes = 200_000
+
+// maxDepth is how many brackets may be open at once, and how many of - ? & ! a line may have: the parser calls itself
+// for each. What is indented deeper needs long lines, so there cannot be too much of it.
+const maxDepth = 100
+
+// tooDeep is the line in which the values are too deep, or 0.
+func tooDeep(tokens token.Tokens) int {
+	open, line, inLine := 0, 0, 0
+	for _, t := range tokens {
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			open++
+		case token.SequenceEndType, token.MappingEndType:
+			open--
+		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
+			if t.Position.Line != line {
+				line, inLine = t.Position.Line, 0
+			}
+			inLine++
+		}
+		if open > maxDepth || inLine > maxDepth {
+			return t.Position.Line
+		}
+	}
+	return 0
+}
 
 var errTooLarge = errors.New("has too many values: are there aliases of aliases of aliases?")
 
@@ -53,7 +80,12 @@ func parse(data []byte) (root *node, problems []problem) {
 			root, problems = nil, []problem{{line: 1, message: "cannot be read as YAML"}}
 		}
 	}()
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(string(data))
+	if line := tooDeep(tokens); line > 0 {
+		return nil, []problem{{line: line, message: fmt.Sprintf("has values inside one another more than %d deep",
+			maxDepth)}}
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, []problem{syntaxProblem(data, err)}
 	}
