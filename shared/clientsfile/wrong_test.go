@@ -260,10 +260,11 @@ func TestWhatIsHardlyMeantIsAWarning(t *testing.T) {
 	const environment = "22222222-2222-3333-4444-555555555555"
 	pingone := strings.NewReplacer("https://example.okta.com/oauth2/default/v1/", "https://auth.pingone.eu/"+
 		environment+"/as/", "https://example.okta.com/oauth2/default", "https://auth.pingone.eu/"+environment+"/as",
-		"type: okta", "type: pingone", "clientId: 0oaordersweb0000001", "clientId: 11111111-2222-3333-4444-555555555555")
+		"type: okta", "type: pingone", "clientId: 0oaordersweb0000001",
+		"clientId: 11111111-2222-3333-4444-555555555555")
 	ofEnvironment := func(id string) string {
-		return pingone.Replace(settings.ReplaceAllString(read(t, "one.yaml"), "settings: {environmentId: "+id+", apiUrl: "+
-			`"https://api.pingone.eu", authUrl: "https://auth.pingone.eu", clientSecret: {clientId: `+
+		return pingone.Replace(settings.ReplaceAllString(read(t, "one.yaml"), "settings: {environmentId: "+id+
+			`, apiUrl: "https://api.pingone.eu", authUrl: "https://auth.pingone.eu", clientSecret: {clientId: `+
 			"66666666-7777-8888-9999-000000000000, secretArn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:"+
 			"pingone-AbCdEf\"}}\n    loadB"))
 	}
@@ -299,8 +300,8 @@ func TestWhatIsHardlyMeantIsAWarning(t *testing.T) {
 			"11111111-", "abcdefab-").Replace(ofTenant("abcdefab-2222-3333-4444-555555555555")), ""},
 		"an environment": {ofEnvironment(environment), ""},
 		"another environment": {ofEnvironment("33333333-2222-3333-4444-555555555555"),
-			"f:16: warning: orders-web: identityProvider.settings.environmentId: is not the one that the issuer names: " +
-				"is it of another provider?"},
+			"f:16: warning: orders-web: identityProvider.settings.environmentId: is not the one that the issuer " +
+				"names: is it of another provider?"},
 		"Google, whose token endpoint has a host of its own": {google.Replace(settings.ReplaceAllString(
 			read(t, "one.yaml"), "settings: {}\n    loadB")), ""},
 		"another tenant": {ofTenant("99999999-2222-3333-4444-555555555555"),
