@@ -130,6 +130,29 @@ func TestTextsThatAreNotUTF8AreNamed(t *testing.T) {
 	}
 }
 
+// A second document would not be read: neither by us, nor by the parser if there is an empty one before it.
+func TestASecondDocumentIsRefusedWhereverItBegins(t *testing.T) {
+	t.Parallel()
+	one := read(t, "one.yaml")
+	for text, line := range map[string]int{
+		one + "---\n" + one: 31, one + "---\n---\n" + one: 32, one + "---\n# nothing\n---\na: 1\n": 33,
+		one + "...\na: 1\n": 32, one + "...\n---\na: 1\n": 32, one + "--- a\n": 31, "---\n---\n" + one: 2,
+		"%YAML 1.2\n---\n" + one + "...\n%YAML 1.2\n---\na: 1\n": 35,
+	} {
+		want := fmt.Sprintf("f:%d: begins a second document (---), which would not be read: remove the line, or put "+
+			"what follows into a file of its own", line)
+		if _, findings := Parse("f", []byte(text)); findings.String() != want {
+			t.Errorf("%q…: got %s, want %s", text[:20], findings, want)
+		}
+	}
+	for _, right := range []string{one + "---\n---\n# nothing\n", one + "...\n---\n...\n", "...\n" + one,
+		"# one\n%YAML 1.2\n---\n" + one} {
+		if _, findings := Parse("f", []byte(right)); len(findings) > 0 {
+			t.Errorf("%s", findings)
+		}
+	}
+}
+
 func TestWhatIsTooDeepForTheParserIsRefused(t *testing.T) {
 	t.Parallel()
 	one := read(t, "one.yaml")
