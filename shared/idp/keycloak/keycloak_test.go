@@ -206,6 +206,12 @@ func TestASingleSecretIsSetOnlyWithoutAPolicy(t *testing.T) {
 		secret.New("ours")); !failure.Is(err, failure.Unavailable) {
 		t.Errorf("not set: %v", err)
 	}
+	forbidden := read("ours")
+	forbidden.Status, forbidden.Answer = 403, "{}"
+	if err := play(t, find(`"x": "y"`), put(`, "secret": "ours"`), forbidden).Set(t.Context(),
+		secret.New("ours")); !failure.Is(err, failure.Unavailable) {
+		t.Errorf("a read that fails after the change says that nothing happened: %v", err)
+	}
 	c := play(t, find(covered), find(covered), find(`"x": "y"`))
 	if err := c.Set(t.Context(), secret.New("ours")); !failure.Is(err, failure.Precondition) ||
 		!strings.Contains(err.Error(), "leave out identityProvider.clientPair") {
