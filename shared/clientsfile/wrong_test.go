@@ -130,6 +130,29 @@ func TestTextsThatAreNotUTF8AreNamed(t *testing.T) {
 	}
 }
 
+// A second document would not be read: neither by us, nor by the parser if there is an empty one before it.
+func TestASecondDocumentIsRefusedWhereverItBegins(t *testing.T) {
+	t.Parallel()
+	one := read(t, "one.yaml")
+	for text, line := range map[string]int{
+		one + "---\n" + one: 31, one + "---\n---\n" + one: 32, one + "---\n# nothing\n---\na: 1\n": 33,
+		one + "...\na: 1\n": 32, one + "...\n---\na: 1\n": 32, one + "--- a\n": 31, "---\n---\n" + one: 2,
+		"%YAML 1.2\n---\n" + one + "...\n%YAML 1.2\n---\na: 1\n": 35,
+	} {
+		want := fmt.Sprintf("f:%d: begins a second document (---), which would not be read: remove the line, or put "+
+			"what follows into a file of its own", line)
+		if _, findings := Parse("f", []byte(text)); findings.String() != want {
+			t.Errorf("%q…: got %s, want %s", text[:20], findings, want)
+		}
+	}
+	for _, right := range []string{one + "---\n---\n# nothing\n", one + "...\n---\n...\n", "...\n" + one,
+		"# one\n%YAML 1.2\n---\n" + one} {
+		if _, findings := Parse("f", []byte(right)); len(findings) > 0 {
+			t.Errorf("%s", findings)
+		}
+	}
+}
+
 func TestWhatIsTooDeepForTheParserIsRefused(t *testing.T) {
 	t.Parallel()
 	one := read(t, "one.yaml")
@@ -260,10 +283,11 @@ func TestWhatIsHardlyMeantIsAWarning(t *testing.T) {
 	const environment = "22222222-2222-3333-4444-555555555555"
 	pingone := strings.NewReplacer("https://example.okta.com/oauth2/default/v1/", "https://auth.pingone.eu/"+
 		environment+"/as/", "https://example.okta.com/oauth2/default", "https://auth.pingone.eu/"+environment+"/as",
-		"type: okta", "type: pingone", "clientId: 0oaordersweb0000001", "clientId: 11111111-2222-3333-4444-555555555555")
+		"type: okta", "type: pingone", "clientId: 0oaordersweb0000001",
+		"clientId: 11111111-2222-3333-4444-555555555555")
 	ofEnvironment := func(id string) string {
-		return pingone.Replace(settings.ReplaceAllString(read(t, "one.yaml"), "settings: {environmentId: "+id+", apiUrl: "+
-			`"https://api.pingone.eu", authUrl: "https://auth.pingone.eu", clientSecret: {clientId: `+
+		return pingone.Replace(settings.ReplaceAllString(read(t, "one.yaml"), "settings: {environmentId: "+id+
+			`, apiUrl: "https://api.pingone.eu", authUrl: "https://auth.pingone.eu", clientSecret: {clientId: `+
 			"66666666-7777-8888-9999-000000000000, secretArn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:"+
 			"pingone-AbCdEf\"}}\n    loadB"))
 	}
@@ -299,8 +323,8 @@ func TestWhatIsHardlyMeantIsAWarning(t *testing.T) {
 			"11111111-", "abcdefab-").Replace(ofTenant("abcdefab-2222-3333-4444-555555555555")), ""},
 		"an environment": {ofEnvironment(environment), ""},
 		"another environment": {ofEnvironment("33333333-2222-3333-4444-555555555555"),
-			"f:16: warning: orders-web: identityProvider.settings.environmentId: is not the one that the issuer names: " +
-				"is it of another provider?"},
+			"f:16: warning: orders-web: identityProvider.settings.environmentId: is not the one that the issuer " +
+				"names: is it of another provider?"},
 		"Google, whose token endpoint has a host of its own": {google.Replace(settings.ReplaceAllString(
 			read(t, "one.yaml"), "settings: {}\n    loadB")), ""},
 		"another tenant": {ofTenant("99999999-2222-3333-4444-555555555555"),

@@ -51,6 +51,31 @@ func tooDeep(tokens token.Tokens) int {
 	return 0
 }
 
+// secondDocument is where a further document begins that has something in it, or nil. It looks at the tokens, since the
+// parser drops whatever comes after an empty document.
+func secondDocument(tokens token.Tokens) *token.Token {
+	var header *token.Token
+	begun, further, directive := false, false, 0
+	for _, t := range tokens {
+		switch {
+		case t.Type == token.CommentType, t.Position.Line == directive:
+		case t.Type == token.DirectiveType:
+			directive = t.Position.Line
+		case t.Type == token.DocumentHeaderType:
+			further, begun, header = further || begun, true, t
+		case t.Type == token.DocumentEndType:
+			further, header = further || begun, nil
+		case further && header != nil:
+			return header
+		case further:
+			return t
+		default:
+			begun = true
+		}
+	}
+	return nil
+}
+
 var errTooLarge = errors.New("has too many values: are there aliases of aliases of aliases?")
 
 // builder makes the tree of a document.
@@ -85,30 +110,25 @@ func parse(data []byte) (root *node, problems []problem) {
 		return nil, []problem{{line: line, message: fmt.Sprintf("has values inside one another more than %d deep",
 			maxDepth)}}
 	}
+	if t := secondDocument(tokens); t != nil {
+		return nil, []problem{{t.Position.Line, t.Position.Column, "", "begins a second document (---), which would " +
+			"not be read: remove the line, or put what follows into a file of its own"}}
+	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, []problem{syntaxProblem(data, err)}
 	}
-	var bodies []*ast.DocumentNode
+	var body ast.Node
 	for _, d := range file.Docs {
-		if d.Body != nil && d.Body.Type() != ast.CommentType && d.Body.Type() != ast.DirectiveType {
-			bodies = append(bodies, d)
+		if d.Body != nil && d.Body.Type() != ast.CommentType && d.Body.Type() != ast.DirectiveType && body == nil {
+			body = d.Body
 		}
 	}
-	switch {
-	case len(bodies) == 0:
+	if body == nil {
 		return nil, []problem{{line: 1, message: "is empty: it needs stack and clients"}}
-	case len(bodies) > 1:
-		at := bodies[1].Start
-		if at == nil {
-			at = bodies[1].Body.GetToken()
-		}
-		return nil, []problem{{at.Position.Line, at.Position.Column, "", "begins a second document (---), which " +
-			"would " +
-			"not be read: remove the line, or put what follows into a file of its own"}}
 	}
 	b := &builder{anchors: map[string]*node{}}
-	root = b.build(bodies[0].Body, "")
+	root = b.build(body, "")
 	return root, b.problems
 }
 
