@@ -20,8 +20,8 @@ import (
 // slack is how much longer than its grace period a rotation may take: waits, retries and smoke tests.
 const slack = 4 * time.Hour
 
-// alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default in one of
-// one. Missing data are no problem by default, since most of the time nothing rotates.
+// alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default one of one.
+// By default it ignores missing data, since most of the time nothing rotates.
 type alarm struct {
 	id, name, description string
 	metric                awscloudwatch.IMetric
@@ -31,7 +31,7 @@ type alarm struct {
 	missing               awscloudwatch.TreatMissingData
 }
 
-// addAlarms adds the alarms, which all go to the topic.
+// addAlarms adds the alarms, all of which go to the topic.
 func (r *rotator) addAlarms() {
 	// Data points arrive late, and one that comes after its period was looked at would never ring.
 	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(), of: 1, outOf: 3,
@@ -46,8 +46,8 @@ func (r *rotator) addAlarms() {
 	}
 	for i, arn := range r.loadBalancers() {
 		if regionOf(arn) == r.Region { // alarms see the metrics of their own Region
-			// Always on: CloudWatch does not know when a grace period is, and a template that puts an old secret back
-			// does it at any time.
+			// Always on: CloudWatch does not know when a grace period is, and a template can put an old secret back at
+			// any time.
 			r.addAlarm(alarm{id: fmt.Sprintf("AuthErrors-%d", i), name: "auth-errors-" + balancerName(arn),
 				description: "Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after " +
 					"a rotation, the sign of a wrong secret.",
@@ -56,11 +56,11 @@ func (r *rotator) addAlarms() {
 	}
 }
 
-// addClientAlarms adds those on what is measured daily. A day without a measurement counts as one with a secret that is
-// too old, which is how a schedule that is dead is noticed; one that is only late makes no second such day. That is
-// said by FILL: what missing data are treated as is asked only when CloudWatch finds too few older data, too
-// (CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data"). The others stay as the last
-// measurement left them.
+// addClientAlarms adds the alarms on daily measurements. For the secret's age, FILL makes a day without a measurement
+// count as one with a secret that is too old, so that a dead schedule is noticed; a schedule that is only late makes no
+// second such day. (CloudWatch asks how to treat missing data only when it finds too few older data, too: CloudWatch
+// user guide, "Configuring how CloudWatch alarms treat missing data".) The other alarms stay as the last measurement
+// left them.
 func (r *rotator) addClientAlarms(c Client) {
 	planned := time.Duration(c.GracePeriod())*time.Second + slack
 	tooOld := c.MaxAge().Seconds()
@@ -93,7 +93,7 @@ func (r *rotator) addClientAlarms(c Client) {
 	}
 }
 
-// tellsEnd: the client's identity provider says when a secret ends by itself.
+// tellsEnd reports whether the client's identity provider says when a secret ends by itself.
 func tellsEnd(c Client) bool {
 	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings,
 		idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
@@ -106,10 +106,11 @@ func tellsEnd(c Client) bool {
 
 func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }
 
-// clientAlarm is the name of an alarm about a client. No other alarm's name begins with the client's and a slash.
+// clientAlarm returns the name of an alarm about a client. No other alarm's name begins with the client's name and a
+// slash.
 func clientAlarm(client, what string) string { return client + "/" + what }
 
-// entryOf is the entry of the runbook for an alarm: one for all clients, and for all load balancers.
+// entryOf returns the runbook's entry for an alarm: all clients share one, and so do all load balancers.
 func entryOf(alarm string) string {
 	if _, what, ok := strings.Cut(alarm, "/"); ok {
 		alarm = what
@@ -120,7 +121,8 @@ func entryOf(alarm string) string {
 	return "alarm-" + alarm
 }
 
-// topicsOf are where an alarm goes: the topic of all, and, if it is about a client with addresses of its own, theirs.
+// topicsOf returns where an alarm goes: the common topic, and that of clients' own addresses if it is about such a
+// client.
 func (r *rotator) topicsOf(a alarm) []awssns.Topic {
 	topics := []awssns.Topic{r.topic}
 	client, _, _ := strings.Cut(a.name, "/")
@@ -159,8 +161,8 @@ func (r *rotator) addAlarm(a alarm) {
 	r.alarms = append(r.alarms, made)
 }
 
-// failures counts the executions that did not succeed. A metric that has no data counts as 0: a sum with one that is
-// missing would be missing, too.
+// failures counts the executions that did not succeed. A metric without data counts as 0, because a sum with a missing
+// metric would be missing, too.
 func (r *rotator) failures() awscloudwatch.IMetric {
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 		Expression: jsii.String("FILL(failed, 0) + FILL(aborted, 0) + FILL(timedout, 0)"),
@@ -194,7 +196,7 @@ func (r *rotator) balancerMetric(arn, name string) awscloudwatch.Metric {
 		Region: jsii.String(regionOf(arn)), DimensionsMap: &map[string]*string{"LoadBalancer": &dimension}})
 }
 
-// allowedErrors is what the load balancer's most tolerant client allows: the metric does not tell clients apart.
+// allowedErrors returns what the load balancer's most tolerant client allows: the metric does not tell clients apart.
 func (r *rotator) allowedErrors(arn string) float64 {
 	most := 0
 	for _, c := range r.clients {
@@ -213,10 +215,11 @@ func hours(n int) awscdk.Duration { return awscdk.Duration_Hours(jsii.Number(n))
 
 func days(n int) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
 
-// regionOf is the Region of an ARN.
+// regionOf returns the Region of an ARN.
 func regionOf(arn string) string { return strings.Split(arn, ":")[3] }
 
-// balancerName is the name and id of a load balancer: names are unique in a Region, and ids tell the Regions apart.
+// balancerName returns the name and id of a load balancer: names are unique in a Region, and ids tell the Regions
+// apart.
 func balancerName(arn string) string {
 	_, name, _ := strings.Cut(arn, ":loadbalancer/app/")
 	return strings.ReplaceAll(name, "/", "-")

@@ -74,8 +74,8 @@ func (r *rotator) health(c Client) awscloudwatch.IWidget {
 	})
 }
 
-// outcomes are the counts of rotations by how they ended. One that was refused, or failed where it stood, has not
-// ended: the alarms tell of it.
+// outcomes returns the counts of rotations by how they ended. A rotation that was refused, or failed where it stood,
+// has not ended: alarms report it.
 func (r *rotator) outcomes(client string) []awscloudwatch.IMetric {
 	list := []awscloudwatch.IMetric{}
 	for _, o := range telemetry.Outcomes() {

@@ -12,8 +12,8 @@ import (
 // The rules' names; alarms and policies refer to them.
 func (r *rotator) ruleName(what string) string { return r.Name + "-" + what }
 
-// addEvents adds the rules of EventBridge: what happens to executions, and what others do to the targets. All start the
-// state machine that looks after it.
+// addEvents adds the rules of EventBridge for what happens to executions and what others do to targets. All of them
+// start the notifier.
 func (r *rotator) addEvents() {
 	failed := r.executionPattern("FAILED")
 	failed["detail"].(map[string]any)["error"] = []any{map[string]any{"anything-but": statemachine.ToldOtherwise()},
@@ -35,7 +35,7 @@ func (r *rotator) executionPattern(statuses ...string) map[string]any {
 	}
 }
 
-// addRule adds a rule that hands its event over, as it is or inside of input.
+// addRule adds a rule that passes on its event, as it is or inside input.
 func (r *rotator) addRule(what, description string, pattern map[string]any,
 	input *awsevents.CfnRule_InputTransformerProperty) {
 	awsevents.NewCfnRule(r.stack, jsii.String("Rule-"+what), &awsevents.CfnRuleProps{
@@ -56,9 +56,9 @@ func (r *rotator) addRule(what, description string, pattern map[string]any,
 // quotas).
 const watched = 6
 
-// addWatch warns when anyone else changes a client's targets, as CloudTrail tells: a stack or a controller that puts
-// the old secret back breaks logins when that is removed. Events stay in their Region, so only the load balancers of
-// the stack's Region are watched; elsewhere ReassertSecret puts the new secret back before the old one goes.
+// addWatch warns when CloudTrail shows that anyone else changes a client's targets: a stack or a controller that puts
+// the old secret back breaks logins once that is removed. Events stay in their Region, so it watches only load
+// balancers of the stack's Region; elsewhere ReassertSecret puts the new secret back before the old one goes.
 func (r *rotator) addWatch(c Client) {
 	var here []string
 	for _, arn := range c.LoadBalancers {

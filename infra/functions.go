@@ -14,19 +14,19 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// aliasName is the alias that the state machine invokes: an execution that runs while a function is deployed goes over
-// to the new version at its next step, and what it invokes is always a published version.
+// aliasName is the alias that the state machine invokes. It always leads to a published version, and an execution that
+// runs during a deployment uses the new version from its next step on.
 const aliasName = "live"
 
 // size is what a function gets.
 type size struct {
 	memoryMB float64
-	// undoes: a rollback needs it, so it must run even when others use up the account's concurrency.
+	// undoes: a rollback needs the function, so it must run even when others use up the account's concurrency.
 	undoes bool
 }
 
-// sizes by function. A function waits for APIs most of its time; CPU comes in proportion to memory, and the smallest
-// size would make its TLS handshakes slow. The smoke test logs in at every load balancer node and reads its pages.
+// sizes are by function. A function mostly waits for APIs, but CPU comes in proportion to memory, and the smallest size
+// would make its TLS handshakes slow. The smoke test logs in at every load balancer node and reads its pages.
 var sizes = map[string]size{
 	"plan":          {memoryMB: 256},
 	"createsecret":  {memoryMB: 256},
@@ -39,9 +39,9 @@ var sizes = map[string]size{
 // restores is how many targets a rollback restores at once (MaxConcurrency of its Maps).
 const restores = 5
 
-// reserved is how many executions of a function are reserved, where they are. They are also the most that can run, and
-// all clients may rotate at once: an execution of the state machine has one call under way, or as many as targets are
-// restored.
+// reserved returns how many executions of a function to reserve, where they are reserved. That is also the most that
+// can run, and all clients may rotate at once: each execution of the state machine has one call under way, or as many
+// as it restores targets at once.
 func (r *rotator) reserved(function string) int {
 	if function == "updatealb" {
 		return restores * len(r.clients)
@@ -119,7 +119,7 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 
 func (r *rotator) functionName(f statemachine.Function) string { return r.Name + "-" + f.Name }
 
-// inVPC: only the smoke test talks to load balancers.
+// inVPC reports whether a function runs in the VPC: only the smoke test talks to load balancers.
 func (r *rotator) inVPC(f statemachine.Function) bool {
 	return f.Name == "smoketest" && r.SmokeTestVPC != nil
 }

@@ -14,7 +14,7 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// grant is what a function may do. A value of "" or nil is nothing.
+// grant is what a function may do; "" or nil grants nothing.
 type grant struct {
 	secret   []string // on the clients' secrets
 	admin    bool     // read the credentials for the identity providers' admin APIs
@@ -36,12 +36,12 @@ const (
 var (
 	readJournal  = []string{"dynamodb:GetItem"}
 	writeJournal = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
-	// readParameters: no function believes a configuration that comes with its call.
+	// readParameters: no function trusts a configuration that comes with its call.
 	readParameters = []string{"ssm:GetParameter"}
 )
 
-// grants by function: the AWS calls that its code makes, no more. Only one function can change a load balancer, because
-// IAM cannot say what may be changed there: who has ModifyRule can remove the login altogether.
+// grants are, by function, the AWS calls that its code makes, no more. Only one function can change a load balancer,
+// because IAM cannot limit what is changed there: whoever has ModifyRule can remove the login altogether.
 var grants = map[string]grant{
 	"plan": {secret: []string{describe, value}, admin: true, journal: readJournal, targets: "read",
 		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
@@ -56,7 +56,7 @@ var grants = map[string]grant{
 			"cognito-idp:ListUserPoolClientSecrets"}},
 }
 
-// functionRole is the role of a function. Every role has its own policy; none is attached from AWS's.
+// functionRole makes the role of a function. Every role has its own policy, and none of AWS's.
 func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) awsiam.Role {
 	role := awsiam.NewRole(r.stack, jsii.String("Role-"+f.Name), &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
@@ -80,7 +80,7 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	return role
 }
 
-// allowJournal: the items of the stack's clients, and no others.
+// allowJournal allows actions on the items of the stack's clients, and on no others.
 func (r *rotator) allowJournal(role awsiam.Role, sid string, actions []string) {
 	var names []string
 	for _, c := range r.clients {
@@ -93,10 +93,10 @@ func (r *rotator) allowJournal(role awsiam.Role, sid string, actions []string) {
 		"Null":                      map[string]any{"dynamodb:LeadingKeys": "false"}})
 }
 
-// denyElsewhere makes a function's role useless to whoever else gets to use it, such as another function that is given
-// the role (Lambda developer guide, "Using source function ARN to control function access behavior"). That it stops
-// credentials that were taken out of the function itself is not said there. What Lambda does for a function is left
-// out, and what Secrets Manager does with a key for it: those calls have no such ARN.
+// denyElsewhere makes a function's role useless to anybody else, such as another function that is given the role
+// (Lambda developer guide, "Using source function ARN to control function access behavior"; it does not say that this
+// stops credentials taken out of the function itself). It leaves out what Lambda does for a function, and what Secrets
+// Manager does with a key for it: those calls have no such ARN.
 func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	arn := r.arn("lambda", "function:"+r.functionName(f))
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
@@ -109,8 +109,8 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	}))
 }
 
-// denyNetwork keeps from the function's own code what Lambda needs to put it into a VPC: Lambda's own calls to EC2 have
-// no source function (Lambda developer guide, "Using source function ARN to control function access behavior").
+// denyNetwork denies the function's own code what Lambda needs to put it into a VPC: Lambda's own calls to EC2 have no
+// source function (Lambda developer guide, "Using source function ARN to control function access behavior").
 func (r *rotator) denyNetwork(role awsiam.Role, f statemachine.Function) {
 	arn := r.arn("lambda", "function:"+r.functionName(f))
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
@@ -120,7 +120,8 @@ func (r *rotator) denyNetwork(role awsiam.Role, f statemachine.Function) {
 	}))
 }
 
-// allowEverywhere adds what can only be allowed on every resource, and returns why, for each wildcard of the role.
+// allowEverywhere adds what can be allowed only on every resource, and returns the reason for each wildcard of the
+// role.
 func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g grant) map[string]string {
 	reasons := map[string]string{"xray": "X-Ray has no resources to name"} // the CDK adds it for active tracing
 	everywhere := func(sid, reason string, conditions map[string]any, actions ...string) {
@@ -189,8 +190,8 @@ func allow(role awsiam.Role, sid string, actions, resources []string, conditions
 	}
 }
 
-// chunks cuts a list of ARNs so that each part fits into one statement of a managed policy, to which the CDK moves the
-// statements of a role that its own policy has no room for. checkLimits looks at the result.
+// chunks cuts a list of ARNs so that each part fits into one statement of a managed policy, to which the CDK moves
+// statements that a role's own policy has no room for. checkLimits checks the result.
 func chunks(arns []string) [][]string {
 	const most, unknown = 4500, 100 // an ARN that is known only when it is deployed is about as long as that
 	var list [][]string
@@ -212,7 +213,7 @@ func numbered(sid string, i int) string {
 	return fmt.Sprintf("%s%d", sid, i+1)
 }
 
-// policyOf is the policy of a role; the role has one once allow was called.
+// policyOf returns the policy of a role, which exists once allow was called.
 func policyOf(role awsiam.Role) constructs.IConstruct {
 	return role.Node().FindChild(jsii.String("DefaultPolicy"))
 }

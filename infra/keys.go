@@ -80,10 +80,10 @@ func (r *rotator) newTopic(id, name, displayName string) awssns.Topic {
 }
 
 // addClientSubscriptions subscribes each client's own addresses to what is about the client: messages with its name as
-// attribute, and its alarms. One filter looks at attributes or at the body, never at both (SNS developer guide,
-// "Subscription filter policy scope"): messages are text for people, and what CloudWatch publishes has no attributes.
-// So the alarms have a topic of their own. A topic has one subscription per address, so one filter names all clients of
-// an address.
+// attribute, and its alarms. A filter looks at attributes or at the body, never at both (SNS developer guide,
+// "Subscription filter policy scope"), but messages are text for people, and CloudWatch's alarms have no attributes: so
+// the alarms have a topic of their own. A topic has one subscription per address, so one filter names all clients of an
+// address.
 func (r *rotator) addClientSubscriptions() {
 	clients := map[string][]string{}
 	for _, c := range r.clients {
@@ -104,7 +104,7 @@ func (r *rotator) addClientSubscriptions() {
 	}
 }
 
-// subscribe subscribes an address to what of a topic matches a filter.
+// subscribe subscribes an address to those messages of a topic that match a filter.
 func (r *rotator) subscribe(id string, topic awssns.Topic, address, scope string, filter map[string]any) {
 	sum := sha256.Sum256([]byte(address)) // names of resources inside a template have no punctuation
 	awssns.NewCfnSubscription(r.stack, jsii.String(fmt.Sprintf("%s-%x", id, sum[:8])), &awssns.CfnSubscriptionProps{

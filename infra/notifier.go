@@ -8,8 +8,8 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// addNotifier adds the state machine that looks after what the rotation's own cannot: executions that failed where it
-// could not tell any more, that were stopped or timed out, and changes of targets by others. Rules could not do it
+// addNotifier adds the state machine that reports what the rotation's own cannot: executions that failed where it could
+// no longer tell anybody, that were stopped or timed out, and changes of targets by others. Rules could not do it
 // alone: they cannot read the client out of an execution's input, which is JSON in a string, send no events to their
 // own bus, and publish to a topic only if its policy lets every rule of every account do so (EventBridge user guide,
 // "Amazon SNS permissions": no conditions).

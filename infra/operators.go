@@ -8,7 +8,7 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// addWebIdentityOutputs tells the roles that an identity provider has to trust, where a client uses web identity
+// addWebIdentityOutputs outputs the roles that an identity provider has to trust, where a client uses web identity
 // instead of a stored credential.
 func (r *rotator) addWebIdentityOutputs() {
 	if len(r.audiences()) == 0 {
