@@ -29,8 +29,8 @@ var (
 	broadcast   = netip.MustParseAddr("255.255.255.255")
 )
 
-// tunnels are IPv6 addresses that stand for an IPv4 one, or that only some network translates: what is behind them
-// cannot be told, and neither a load balancer nor an identity provider has one.
+// tunnels are IPv6 addresses that stand for an IPv4 one, or that only some network translates. Nobody can tell what is
+// behind them, and neither a load balancer nor an identity provider has one.
 var tunnels = map[string]netip.Prefix{
 	"an IPv4-compatible address":            netip.MustParsePrefix("::/96"),           // RFC 4291, section 2.5.5.1
 	"an IPv4-translated address":            netip.MustParsePrefix("::ffff:0:0:0/96"), // RFC 2765, section 2.1
@@ -41,7 +41,7 @@ var tunnels = map[string]netip.Prefix{
 	"a discarded address":                   netip.MustParsePrefix("100::/64"),        // RFC 6666
 }
 
-// tunnel names what kind of such address a is; "" if none.
+// tunnel names the kind of such an address; "" if a is none.
 func tunnel(a netip.Addr) string {
 	for name, prefix := range tunnels {
 		if prefix.Contains(a) && !a.IsLoopback() && !a.IsUnspecified() {
@@ -51,7 +51,7 @@ func tunnel(a netip.Addr) string {
 	return ""
 }
 
-// refusedAddress says that an address is never connected to.
+// refusedAddress is the error for an address to which the probe never connects.
 type refusedAddress struct {
 	addr netip.Addr
 	why  string
@@ -61,9 +61,9 @@ func (r *refusedAddress) Error() string {
 	return fmt.Sprintf("address %s is %s: it is never connected to", r.addr, r.why)
 }
 
-// permit refuses addresses at which no load balancer or identity provider can be, but services of the machine that runs
-// the probe are: the instance metadata service and the Lambda Runtime API among them. Private addresses are permitted:
-// internal load balancers have them.
+// permit refuses addresses that no load balancer or identity provider has, but services of the probe's own machine do,
+// such as the instance metadata service and the Lambda Runtime API. It permits private addresses: internal load
+// balancers have them.
 func (p *Prober) permit(addr netip.Addr) error {
 	a := addr.Unmap()
 	if nat64.Contains(a) {
@@ -91,8 +91,8 @@ func (p *Prober) permit(addr netip.Addr) error {
 	return &refusedAddress{addr: addr, why: why}
 }
 
-// nodes are the addresses (ip:port) behind u, or behind the entries of connectTo if there are any. One refused address
-// refuses them all: a name that points there is not to be trusted.
+// nodes returns the addresses (ip:port) behind u, or behind the entries of connectTo if there are any. It refuses all
+// if it refuses one: a name that points there cannot be trusted.
 func (p *Prober) nodes(ctx context.Context, u *url.URL, connectTo []string) ([]string, error) {
 	if len(connectTo) == 0 {
 		connectTo = []string{hostPort(u)}
@@ -148,7 +148,7 @@ func (p *Prober) resolve(ctx context.Context, hp string) ([]netip.AddrPort, erro
 	return v6, nil
 }
 
-// Addresses are the addresses of a host name at which the tests would connect to it.
+// Addresses returns the addresses at which the tests would connect to a host name.
 func (p *Prober) Addresses(ctx context.Context, host string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.RequestTimeout)
 	defer cancel()
@@ -195,8 +195,8 @@ func (p *Prober) dial(ctx context.Context, hp string) (net.Conn, error) {
 	return nil, err
 }
 
-// dialer checks the address once more, as the last thing before a connection, so that no way around resolve is one
-// around permit.
+// dialer checks the address once more right before a connection, so that whatever bypasses resolve does not bypass
+// permit.
 func (p *Prober) dialer() *net.Dialer {
 	return &net.Dialer{Timeout: dialTimeout, Control: func(_, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)

@@ -14,12 +14,12 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// answer is what counts of a token endpoint's answer (RFC 6749, sections 5.1 and 5.2).
+// answer is what matters of a token endpoint's answer (RFC 6749, sections 5.1 and 5.2).
 type answer struct {
 	status int
 	// names are what the answer may be known by, the most precise first: Microsoft's numbers, the error code.
 	names []string
-	// text is error_description. It is compared and never shown: it is somebody else's, and may quote the request.
+	// text is error_description. It is compared but never shown: it comes from outside, and may quote the request.
 	text  string
 	token bool
 }
@@ -31,10 +31,10 @@ var codePattern = regexp.MustCompile(`^(errorCode )?[a-z_]{1,40}$|^errorCode E[0
 // numberPattern finds Microsoft's number where error_codes is missing.
 var numberPattern = regexp.MustCompile(`^AADSTS([0-9]{4,9})\b`)
 
-// readAnswer reads a token endpoint's answer. What does not come from the token endpoint's own code says nothing about
-// the secret, and not even that the endpoint was reached: a web page, a redirect, or JSON without the members that RFC
-// 6749 demands. That is Unavailable, like 5xx, and so is an endpoint that cannot answer now; Throttled is too many
-// requests. Both have the told wait in their chain.
+// readAnswer reads a token endpoint's answer. An answer that is not from the endpoint's own code (a web page, a
+// redirect, JSON without the members that RFC 6749 demands) says nothing about the secret, nor that the endpoint was
+// reached: it is Unavailable, like 5xx and an endpoint that cannot answer now. Too many requests are Throttled. Both
+// errors have the wait that the endpoint asked for in their chain.
 func readAnswer(host string, status int, header http.Header, body []byte, now time.Time) (answer, error) {
 	body = httpclient.TrimBOM(body)
 	a, ok := decode(body)
@@ -103,7 +103,7 @@ func decode(body []byte) (a answer, ok bool) {
 	return a, true
 }
 
-// textOf is a member that is text, "" if it is something else.
+// textOf returns a member that is text, "" if it is something else.
 func textOf(raw json.RawMessage) string {
 	var s string
 	_ = json.Unmarshal(raw, &s)
@@ -113,7 +113,7 @@ func textOf(raw json.RawMessage) string {
 // is reports whether the answer has an error code or number.
 func (a answer) is(name string) bool { return slices.Contains(a.names, name) }
 
-// shown is the answer as people see it, e.g. "HTTP 401 invalid_client AADSTS7000215". known is a name of the
+// shown returns the answer as people see it, e.g. "HTTP 401 invalid_client AADSTS7000215". known is a name of the
 // configuration, "" if there is none.
 func (a answer) shown(known string) string {
 	s := fmt.Sprintf("HTTP %d", a.status)

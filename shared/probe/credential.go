@@ -57,9 +57,9 @@ type Credential struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Classify asks once. What the endpoint's own code answers decides, and the Spec says how. It says nothing for an
-// endpoint that gives a wrong secret the same answer: see Calibrate. Where the endpoint asks to wait, and the wait is
-// short, it is asked again after that; a longer one is left to the caller, in the failure.
+// Classify asks once, and judges the answer of the endpoint's own code by the Spec. The verdict means nothing if the
+// endpoint answers a wrong secret in the same way: see Calibrate. If the endpoint asks for a short wait, Classify asks
+// again after it; a longer wait is in the failure, for the caller.
 //
 // Failures: Throttled (too many requests), Unavailable (no answer, or none of the token endpoint's), Precondition
 // (address or certificate), InvalidInput.
@@ -101,10 +101,10 @@ func (c Credential) ask(ctx context.Context, e Endpoint, value secret.Value) (Ve
 }
 
 // Calibrate asks once with a deliberately wrong secret of the same shape as like, and returns nil if it is rejected:
-// then, and only then, does an accepted secret mean something (Entra ID refuses an invented code before it looks at the
-// secret). If it is accepted, that is a Precondition; an answer that says nothing about it is Unavailable: asking again
-// may help. One calibration serves many Classify calls: repeated wrong secrets look like an attack. Other failures are
-// those of Classify.
+// only then does an accepted secret mean something (Entra ID refuses an invented code before it looks at the secret).
+// It fails with Precondition if the wrong secret is accepted, with Unavailable if the answer says nothing about it, so
+// that asking again may help, and otherwise as Classify does. One calibration serves many Classify calls: repeated
+// wrong secrets look like an attack.
 func (c Credential) Calibrate(ctx context.Context, e Endpoint, like secret.Value) error {
 	v, err := c.control(ctx, e, like)
 	switch {
@@ -148,7 +148,7 @@ func provesNothing(e Endpoint, v Verdict) string {
 		"grant %s prove nothing about a secret", v.Reason, e.Spec.Grant)
 }
 
-// request is a token request as the load balancer would send it, with an invented code.
+// request makes a token request as the load balancer would send it, with an invented code.
 func (c Credential) request(ctx context.Context, e Endpoint, value secret.Value) (*http.Request, error) {
 	if value.IsZero() || e.ClientID == "" {
 		return nil, failure.New(failure.InvalidInput, "a probe at the token endpoint needs a client id and a secret")

@@ -97,7 +97,7 @@ func has(n *html.Node, name string) bool {
 	return slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == name })
 }
 
-// password is the name of the form's password field, "" if it has none. Two of them are a form for choosing a new
+// password returns the name of the form's password field, "" if it has none. A form with two is for choosing a new
 // password or for registering, not for logging in.
 func (f form) password() string {
 	name := ""
@@ -115,8 +115,8 @@ func (f form) password() string {
 // identifying are the words by which the field for the user name is known, best first.
 var identifying = []string{"username", "email", "user", "login", "identifier", "upn", "account"}
 
-// userName is the name of the field for the user name, "" if no field looks like one. Beside a password the only text
-// field is it, whatever it is called.
+// userName returns the name of the field for the user name, "" if no field looks like one. Beside a password field, the
+// only text field is taken, whatever its name.
 func (f form) userName() string {
 	var texts []field
 	for _, in := range f.fields {
@@ -138,7 +138,7 @@ func (f form) userName() string {
 	return ""
 }
 
-// values are the fields as the page filled them in.
+// values returns the fields as the page filled them in.
 func (f form) values() url.Values {
 	v := url.Values{}
 	for _, in := range f.fields {

@@ -38,12 +38,12 @@ func ParseUser(v secret.Value) (User, error) {
 }
 
 // Login logs the user in from scratch, through every address of the URL's host, and expects the application's page with
-// t.ExpectText. It goes only to the URL's host and to those of the issuer and the authorization endpoint, under any
-// name of the provider, over https, and types the password only into a form of the latter. It understands plain HTML
-// forms, on one page or user name first, and neither scripts nor second factors.
+// t.ExpectText. It goes, over https, only to the URL's host and to those of the issuer and the authorization endpoint,
+// under any name of the provider, and types the password only into a form of the provider's. It understands plain HTML
+// forms, on one page or with the user name first, but neither scripts nor second factors.
 //
-// A login that does not work is evidence that is not OK. An address for which there is no verdict is, besides, a
-// failure: Unavailable, Throttled or Precondition.
+// A login that does not work gives evidence that is not OK. An address without a verdict also gives a failure:
+// Unavailable, Throttled or Precondition.
 //
 // enough may end the test after an address; nil tests all.
 func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user User,
@@ -108,7 +108,7 @@ func (v *visit) arrived(pg page, expect string) (string, error) {
 	return "the synthetic user logged in and reached the application", nil
 }
 
-// fill chooses the login form of an identity provider's page and types in what it asks for.
+// fill chooses the login form of an identity provider's page and fills in what it asks for.
 func (v *visit) fill(pg page) (step, error) {
 	forms := parseForms(pg.body)
 	for _, f := range forms {
@@ -155,7 +155,7 @@ func (v *visit) fillPassword(pg page, f form, passwordField string) (step, error
 	return v.submit(pg, f, values, "sending the password")
 }
 
-// submit makes the step that sends a form. Only POST will do: a GET would put what was typed into a URL.
+// submit makes the step that sends a form. It accepts only POST: a GET would put what was typed into a URL.
 func (v *visit) submit(pg page, f form, values url.Values, doing string) (step, error) {
 	if f.method != "POST" {
 		return step{}, failed("the login form of %s is sent with %s, not POST", pg.from.Host, method(f.method))
@@ -173,7 +173,7 @@ func (v *visit) submit(pg page, f form, values url.Values, doing string) (step, 
 	return step{doing: doing, to: to, form: values, origin: pg.from}, nil
 }
 
-// method shows the method of a form, which is a page's text, only if it is one that HTML knows.
+// method returns a form's method for display. It comes from a page, so it is shown only if HTML knows it.
 func method(m string) string {
 	if m == "GET" || m == "DIALOG" {
 		return m

@@ -91,7 +91,7 @@ type Client struct {
 	Aliases []config.Alias
 }
 
-// names are all names of the identity provider, the client's own first.
+// names returns all names of the identity provider, the client's own first.
 func (c Client) names() []config.Alias {
 	return append([]config.Alias{{Issuer: c.Issuer, AuthorizationEndpoint: c.AuthorizationEndpoint}}, c.Aliases...)
 }
@@ -101,9 +101,9 @@ func (p *Prober) Credential() Credential {
 	return Credential{HTTP: p.client(pin{}, nil), Rand: p.o.Rand, Now: p.o.Now, Sleep: p.o.Sleep}
 }
 
-// eachNode runs test once for every address behind rawURL, one after another, and returns one piece of evidence for
-// each. A failure of kind SmokeTestFailed is a verdict and goes into the evidence only; any other failure means that
-// there is no verdict, and the first of them is returned as well. enough may end it early; nil never does.
+// eachNode runs test for every address behind rawURL, one after another, and returns one piece of evidence for each. A
+// failure of kind SmokeTestFailed is a verdict and goes only into the evidence; any other means that there is no
+// verdict, and the first of these is returned as well. enough may end it early; nil never does.
 func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL string, connectTo []string,
 	enough func(rotation.Evidence) bool,
 	test func(ctx context.Context, u *url.URL, node string) (string, error)) ([]rotation.Evidence, error) {
@@ -162,7 +162,7 @@ func httpsURL(raw string) (*url.URL, error) {
 			"a smoke test needs an absolute https URL without user or password")
 	}
 	if config.ASCIIHost(u.Hostname()) != u.Hostname() {
-		// the HTTP client would ask for another name than the one that is pinned to a node
+		// the HTTP client would look up another name than the one that is pinned to a node
 		return nil, failure.New(failure.InvalidInput, "a smoke test needs a host name of ASCII characters: %s",
 			config.ASCIIHost(u.Hostname()))
 	}
@@ -171,16 +171,16 @@ func httpsURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// subject is a URL as evidence shows it: without its query, which may hold a token of somebody's making.
+// subject returns a URL as evidence shows it: without its query, which may hold somebody's token.
 func subject(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// hostPattern is what a host, with or without a port, looks like. net/url lets more through: quotation marks, markup,
-// letters that look like others or turn the line around, of any length.
+// hostPattern is what a host, with or without a port, looks like. net/url accepts more: quotation marks, markup,
+// letters that look like others or reverse the line, of any length.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9._:\[\]-]{1,260}$`)
 
-// shownHost is the host of a URL that somebody else chose, as it may get into texts that people read.
+// shownHost returns the host of a URL that somebody else chose, in a form that is safe in texts for people.
 func shownHost(u *url.URL) string {
 	if !hostPattern.MatchString(u.Host) {
 		return "(not a host name)"
@@ -188,7 +188,7 @@ func shownHost(u *url.URL) string {
 	return u.Host
 }
 
-// hostPort is a URL's host and port, the form in which hosts are compared and dialled.
+// hostPort returns a URL's host and port, the form in which hosts are compared and dialled.
 func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {

@@ -12,7 +12,7 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// callbackPath is the path at which a load balancer takes the identity provider's answer (Application Load Balancers
+// callbackPath is the path at which a load balancer receives the identity provider's answer (Application Load Balancers
 // user guide, "Prepare to use an OIDC-compliant IdP").
 const callbackPath = "/oauth2/idpresponse"
 
@@ -20,7 +20,7 @@ const callbackPath = "/oauth2/idpresponse"
 // browser to an authorization endpoint of c with c's client id and this host's callback URL. It proves which rule
 // answers and how it is configured; it says nothing about the secret.
 //
-// A wrong answer is evidence that is not OK. An address that gives no answer is, besides, a failure: Unavailable,
+// A wrong answer gives evidence that is not OK. An address without an answer also gives a failure: Unavailable,
 // Throttled or Precondition.
 func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) ([]rotation.Evidence, error) {
 	var endpoints []*url.URL
@@ -46,8 +46,8 @@ func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) 
 		})
 }
 
-// meant is the authorization endpoint that a redirect leads to; the first, the client's own, if it leads to none of
-// them.
+// meant returns the authorization endpoint that a redirect leads to; if it leads to none, the first, which is the
+// client's own.
 func meant(location *url.URL, endpoints []*url.URL) *url.URL {
 	for _, e := range endpoints {
 		if hostPort(location) == hostPort(e) && rooted(location) == rooted(e) {
@@ -113,7 +113,7 @@ func loginRedirectProblems(got, want *url.URL, clientID, appHost string) []strin
 	return out
 }
 
-// rooted is a URL's path, where an empty one is the root.
+// rooted returns a URL's path, "/" for an empty one.
 func rooted(u *url.URL) string {
 	if u.EscapedPath() == "" {
 		return "/"

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Turns are how a refusal is proven: so many questions, with a pause between.
+// Turns says by how many questions, and with what pause between them, a refusal is proven.
 type Turns struct {
 	Times int
 	Pause time.Duration
@@ -17,8 +17,8 @@ type Turns struct {
 // shows that the provider answers rightly at that moment, Accepted before and after. A control that is not makes
 // the verdict inconclusive; any other verdict of check is returned as it is, and so is the first failure.
 //
-// The first question is asked twice in a row: if check and control took turns, so would the servers behind a load
-// balancer, and an ill one would be asked about check only.
+// It asks the first question twice in a row: if check and control took turns, so would the servers behind a load
+// balancer, and an ill one might get only the questions of check.
 func Refusal(ctx context.Context, t Turns, sleep func(context.Context, time.Duration) error,
 	check, control func(context.Context) (Verdict, error)) (Verdict, error) {
 	shown, err := control(ctx)

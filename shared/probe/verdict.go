@@ -66,10 +66,9 @@ func without(class string, c byte) []byte {
 
 // Consecutive runs check until it has said Accepted n times in a row, sleeping interval between two tries: a provider's
 // servers learn of a new secret one after the other. Any other verdict starts the count anew; a transient failure of
-// the check itself neither counts nor resets, and a wait that it was told is kept; any other failure is returned at
-// once. When ctx ends first the result is
-// NotYetActive if the secret was refused last, Unavailable if the last answer said nothing about it, or the transient
-// failure if that was the last thing seen.
+// the check neither counts nor resets, and the wait that it asks for is kept; any other failure is returned at once. If
+// ctx ends first, the result is NotYetActive if the secret was last refused, Unavailable if the last answer said
+// nothing about it, or the transient failure that came last.
 func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(context.Context, time.Duration) error,
 	check func(context.Context) (Verdict, error)) error {
 	if n < 1 {
@@ -106,7 +105,7 @@ func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(
 	return last
 }
 
-// toldWait is how long the token endpoint asked to wait; 0 if it did not.
+// toldWait returns how long the token endpoint asked to wait; 0 if it did not.
 func toldWait(err error) time.Duration {
 	if s, ok := httpclient.Status(err); ok {
 		return s.Wait

@@ -43,7 +43,7 @@ type page struct {
 	body     []byte
 }
 
-// contains looks for a text as it stands in the page's source, or as a reader sees it.
+// contains reports whether the page has a text, in its source or as a reader sees it.
 func (pg page) contains(text string) bool {
 	return strings.Contains(string(pg.body), text) || strings.Contains(html.UnescapeString(string(pg.body)), text)
 }
@@ -101,7 +101,7 @@ func (v *visit) redirected(s step, resp *http.Response) (page, error) {
 	return page{from: s.to, redirect: to}, nil
 }
 
-// allowed keeps the visit on https and on the known hosts.
+// allowed fails unless the step stays on https and on the known hosts.
 func (v *visit) allowed(s step) error {
 	if s.to.Scheme != "https" {
 		return failed("%s: the way leads to host %s without https, which is refused", s.doing, shownHost(s.to))
@@ -137,7 +137,7 @@ func (s step) request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// atCallback: the step brings the identity provider's answer to the load balancer.
+// atCallback reports whether the step brings the identity provider's answer to the load balancer.
 func (v *visit) atCallback(s step) bool {
 	return hostPort(s.to) == hostPort(v.app) && s.to.Path == callbackPath
 }
