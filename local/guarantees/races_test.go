@@ -254,8 +254,9 @@ func TestASecretOfAPersonIsKnownEverywhereBeforeTargetsGetIt(t *testing.T) {
 	})
 	w.mustEnd(w.start(emergency))
 	mu.Lock()
-	defer mu.Unlock()
-	if after := written.Sub(made); after < last {
+	after := written.Sub(made)
+	mu.Unlock()
+	if after < last {
 		t.Errorf("a target got it after %s, when a token server still refused it", after)
 	}
 	w.atRest()
