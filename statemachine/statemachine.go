@@ -1,5 +1,5 @@
-// Package statemachine holds the definition of the rotation's state machine, that of the small one which looks after
-// executions that ended otherwise, and what a deployment must fill in.
+// Package statemachine holds the definition of the rotation's state machine, that of the notifier for executions that
+// ended otherwise, and what a deployment must fill in.
 package statemachine
 
 import (
@@ -25,9 +25,8 @@ var Definition string
 //go:embed notifier.asl.json
 var Notifier string
 
-// ToldOtherwise are the errors of executions of which Notifier need not tell: Definition told of them itself, or
-// nothing has to be done about them (runbook, "How an execution can end"). Of LockLost it tells where nobody has the
-// lock.
+// ToldOtherwise returns the errors of executions that Notifier need not report: Definition has reported them, or nobody
+// has to act (runbook, "How an execution can end"). Notifier reports LockLost if nobody has the lock.
 func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld"} }
 
 // Function is one of the Lambda functions that the state machine calls.
@@ -61,7 +60,7 @@ func Functions() []Function {
 // may still take effect.
 const settleMargin = 15 * time.Second
 
-// Settle is how long the state machine waits before it relies on no earlier call being under way any more.
+// Settle returns how long the state machine waits before it relies on no earlier call being under way.
 func Settle(functions []Function) time.Duration {
 	var longest time.Duration
 	for _, f := range functions {
@@ -80,7 +79,7 @@ type Values struct {
 	FunctionARNs    map[string]string
 	JournalTable    string
 	ParameterPrefix string
-	// ClientNames are told to who starts an execution for a client that there is not.
+	// ClientNames are shown to a person who starts an execution for an unknown client.
 	ClientNames          []string
 	NotificationTopicARN string
 	EventBusName         string
@@ -95,12 +94,12 @@ type Values struct {
 	Settle  time.Duration
 }
 
-// DefaultRunbook is what a message calls the runbook where nobody said at which URL it is.
+// DefaultRunbook is what a message calls the runbook if no URL of it is given.
 const DefaultRunbook = "docs/runbook.md"
 
-// ExecutionURL is the beginning of an execution's URL in the console of a Region, up to its ARN. The consoles of
-// partitions that this does not know have no link in messages, but the ARN (AWS documentation, "AWS Management Console
-// endpoints").
+// ExecutionURL returns the beginning of an execution's URL in the console of a Region, up to its ARN (AWS
+// documentation, "AWS Management Console endpoints"). For partitions that it does not know, messages have the ARN and
+// no link.
 func ExecutionURL(region string) string {
 	console := "https://" + region + ".console.aws.amazon.com"
 	switch {
@@ -116,7 +115,7 @@ func ExecutionURL(region string) string {
 	return console + "/states/home?region=" + region + "#/v2/executions/details/"
 }
 
-// Substitutions is the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
+// Substitutions returns the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
 func (v Values) Substitutions() map[string]string {
 	out := map[string]string{
 		"Partition": v.Partition, "JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix,
@@ -133,7 +132,7 @@ func (v Values) Substitutions() map[string]string {
 
 var placeholder = regexp.MustCompile(`\$\{([A-Za-z]+)\}`)
 
-// Used keeps the values of the placeholders that a definition has.
+// Used returns the values of the placeholders that a definition has.
 func Used(definition string, values map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, m := range placeholder.FindAllStringSubmatch(definition, -1) {

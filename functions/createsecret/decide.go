@@ -13,18 +13,18 @@ import (
 type snapshot struct {
 	Capable idp.Capabilities
 	Version string
-	// Entry is the journal's of the version; its State is "" before the intent.
+	// Entry is the version's entry in the journal; its State is "" before the intent.
 	Entry journal.Entry
-	// Padded is the version of AWSCURRENT, if that is the secret in use stored again with something around it.
+	// Padded is AWSCURRENT's version if it stores the secret in use again with something around it.
 	Padded string
-	// Missing is the secret that is to be taken over, if the identity provider does not list it.
+	// Missing is the secret to take over, if the identity provider does not list it.
 	Missing string
 	// Stored: the version is stored, at StoredAt; zero if Secrets Manager does not say.
 	Stored   bool
 	StoredAt time.Time
-	// Ended is when a secret was removed last, or may have been by a request without an answer.
+	// Ended is when a secret was last removed, or may have been by a request without an answer.
 	Ended time.Time
-	// Lost is what an unanswered request made, by its id; "" if nothing is to be seen. Undone: that was removed.
+	// Lost is the id of what an unanswered request made; "" if nothing is seen. Undone says that it was removed.
 	Lost   string
 	Undone bool
 	Now    time.Time
@@ -55,11 +55,11 @@ const (
 // that writes, and 15 s. Asking again before that could make two secrets.
 const settle = 75 * time.Second
 
-// clocks is how far those of Secrets Manager and of a function may differ.
+// clocks is how far the clocks of Secrets Manager and of a function may differ.
 const clocks = time.Minute
 
-// decide says what to do next, and why it refuses or waits. The order matters: nothing is written before every reason
-// against it is ruled out, and no second secret is asked for while the first may exist.
+// decide returns what to do next, and why it refuses or waits. The order matters: it writes nothing before it has ruled
+// out every reason against, and asks for no second secret while the first may exist.
 func decide(s snapshot) (step, error) {
 	if err := s.refusal(); err != nil {
 		return refuse, err
@@ -86,7 +86,7 @@ func decide(s snapshot) (step, error) {
 	return ask, nil
 }
 
-// refusal is why no secret must be made; nil if nothing speaks against it.
+// refusal returns why no secret must be made; nil if nothing speaks against it.
 func (s snapshot) refusal() error {
 	first := s.Entry.State == ""
 	switch {
@@ -116,19 +116,19 @@ func (s snapshot) refusal() error {
 	return nil
 }
 
-// mayEnd: a request to remove may come late, and where secrets have no ids it does not name what it removes: it would
-// hit the new one. A value of ours was not stored, and nothing asked for, before that was waited for.
+// mayEnd reports whether a late request to remove could hit the new secret: where secrets have no ids, it does not name
+// what it removes. Our value is stored, and a secret asked for, only after that time.
 func (s snapshot) mayEnd() bool {
 	return !s.Capable.HasIDs() && (s.Entry.State == "" || !s.Capable.AcceptsValue) && s.Now.Sub(s.Ended) < settle
 }
 
-// mayAppear: an earlier request was not answered, and what it makes may still come.
+// mayAppear reports whether an earlier request without an answer may still make something.
 func (s snapshot) mayAppear() bool {
 	return s.seeks() && s.Now.Sub(s.Entry.Asked) < settle
 }
 
-// seeks: what an unanswered request made has to be looked for. Where secrets have no ids, making one with the same
-// value again makes the same.
+// seeks reports whether to look for what an unanswered request made. Where secrets have no ids, making one with the
+// same value again makes the same secret.
 func (s snapshot) seeks() bool {
 	again := s.Capable.AcceptsValue && !s.Capable.HasIDs()
 	return s.Entry.State == journal.Intended && !s.Entry.Asked.IsZero() && !s.Undone && !again

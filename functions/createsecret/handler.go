@@ -1,8 +1,8 @@
 // Package createsecret makes the new client secret at the identity provider and stores it as AWSPENDING.
 //
-// The order of its writes is what makes a crash at any point harmless: the intent goes into the journal first; then,
-// where the provider takes our value, the value into Secrets Manager and only then to the provider; where the provider
-// makes the value, it is stored the moment it arrives. The id at the provider is journalled last.
+// The order of its writes makes a crash at any point harmless. The intent goes into the journal first. Where the
+// provider takes our value, the value goes into Secrets Manager and only then to the provider; where the provider makes
+// the value, it is stored the moment it arrives. The id at the provider is journalled last.
 package createsecret
 
 import (
@@ -54,7 +54,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.CreateInput) (rotation.
 	}
 }
 
-// patience is how long one call waits, pause how long between two looks. The state machine's retries wait on.
+// patience is how long one call waits, pause how long it pauses between two looks. The state machine's retries wait for
+// the rest.
 const (
 	patience = 40 * time.Second
 	pause    = 5 * time.Second
@@ -88,18 +89,18 @@ func (h Handler) open(ctx context.Context, in rotation.CreateInput) (*maker, err
 	}
 	m := &maker{Invocation: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import}
 	m.seen.Capable, m.seen.Version = s.Capable, m.version
-	_, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	_, current, err := s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID)
 	if err != nil {
 		return nil, err
 	}
-	if m.seen.Padded, err = m.padded(ctx, current); err != nil {
+	if m.seen.Padded, err = m.findPadded(ctx, current); err != nil {
 		return nil, err
 	}
-	return m, s.Know(ctx)
+	return m, s.TellProvider(ctx)
 }
 
-// padded is the version of AWSCURRENT if it is the secret in use, stored again in other words; "" if not.
-func (m *maker) padded(ctx context.Context, current string) (string, error) {
+// findPadded returns AWSCURRENT's version if it stores the secret in use again with something around it; "" if not.
+func (m *maker) findPadded(ctx context.Context, current string) (string, error) {
 	if current == m.from.VersionID || current == m.version {
 		return "", nil
 	}
@@ -114,7 +115,7 @@ func (m *maker) padded(ctx context.Context, current string) (string, error) {
 	return current, nil
 }
 
-// look brings the snapshot up to date, by as few requests as the next decision needs.
+// look brings the snapshot up to date with as few requests as the next decision needs.
 func (m *maker) look(ctx context.Context) (err error) {
 	s := &m.seen
 	s.Now, s.Entry, s.Ended = m.Now(), m.journal.Secrets[m.version], ended(m.journal)
@@ -138,7 +139,7 @@ func (m *maker) look(ctx context.Context) (err error) {
 	return nil
 }
 
-// lookFirst looks at what speaks against the intent.
+// lookFirst looks for what speaks against the intent.
 func (m *maker) lookFirst(ctx context.Context) (err error) {
 	listed, err := m.Provider.List(ctx)
 	if err != nil {
@@ -169,7 +170,7 @@ func (m *maker) lookStored(ctx context.Context) error {
 	return err
 }
 
-// ended is when a secret was removed last, or may have been.
+// ended returns when a secret was last removed, or may have been.
 func ended(j *journal.Journal) (last time.Time) {
 	for _, e := range j.Secrets {
 		if (e.State == journal.Removed || e.State == journal.Kept) && e.At.After(last) {
@@ -206,8 +207,8 @@ func (m *maker) intend(ctx context.Context) error {
 	return m.Journal.Save(ctx, m.journal)
 }
 
-// takeOver writes down which secret at the provider is the one in use. If the journal has it by another version, whose
-// text is gone, that entry goes over.
+// takeOver writes down which secret at the provider is the one in use. If the journal has it under another version,
+// whose text is gone, that entry moves to this one.
 func (m *maker) takeOver(now time.Time) {
 	for v, e := range m.journal.Secrets {
 		if e.IdPSecretID == m.from.IdPSecretID && e.ClientID == m.from.ClientID && e.State == journal.Live {
@@ -223,7 +224,7 @@ func (m *maker) takeOver(now time.Time) {
 		Imported: true, At: now}
 }
 
-// forgetKept marks the secrets that the provider could not remove, and does not list any more, as removed.
+// forgetKept marks as removed the secrets that the provider could not remove and no longer lists.
 func (m *maker) forgetKept(listed []idp.Secret) {
 	for v, e := range m.journal.Secrets {
 		if e.State == journal.Kept && !contains(listed, e.IdPSecretID) {
@@ -250,8 +251,8 @@ func (m *maker) store(ctx context.Context) error {
 // take takes what an unanswered request made.
 func (m *maker) take(ctx context.Context) error { return m.close(ctx, idp.Created{ID: m.seen.Lost}) }
 
-// undo removes what an unanswered request made. Where the request does not name what it removes, it is written down
-// first, since it may come late (ended).
+// undo removes what an unanswered request made. It first writes down a request that does not name what it removes,
+// since that may come late (see ended).
 func (m *maker) undo(ctx context.Context) error {
 	if !m.Capable.HasIDs() {
 		if err := m.save(ctx, func(e *journal.Entry) { e.Undone = m.Now() }); err != nil {
@@ -272,8 +273,8 @@ func (m *maker) undo(ctx context.Context) error {
 	return nil
 }
 
-// ask asks the provider for a secret, and writes down first that it does. An answer that says no takes that back, but
-// not that an earlier request was made. A value that the provider makes is stored the moment it arrives.
+// ask writes down that it asks the provider for a secret, then asks. A refusal takes the note back, but not the note of
+// an earlier request. A value that the provider makes is stored the moment it arrives.
 func (m *maker) ask(ctx context.Context) error {
 	before := m.seen.Entry.Asked
 	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt,

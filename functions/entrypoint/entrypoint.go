@@ -1,6 +1,6 @@
-// Package entrypoint builds the six functions from their environment, for AWS Lambda and for the local stack alike, and
-// meets the state machine: input is decoded strictly, what happened is logged, and a failure becomes the error name
-// that Retry and Catch match. It is the only place that reads the environment.
+// Package entrypoint builds the six functions from their environment, for AWS Lambda and for the local stack alike;
+// nothing else reads the environment. It decodes the state machine's input strictly, logs what happened, and turns a
+// failure into the error name that Retry and Catch match.
 package entrypoint
 
 import (
@@ -43,35 +43,35 @@ import (
 // Function is what Lambda calls.
 type Function func(context.Context, json.RawMessage) (any, error)
 
-// entry is one of the six functions. A function gets the parts that its role has rights for, and no others.
+// entry is one of the six functions. It gets only the parts that its role has rights for.
 type entry struct {
 	build func(name string, d invocation.Deps) Function
 	parts []part
 }
 
-// entries are the functions by the names of their folders.
+// entries returns the functions by the names of their folders.
 func entries() map[string]entry {
 	return map[string]entry{
-		"plan":          with(plan.Handler.Handle, loadBalancers, registrations),
-		"createsecret":  with(createsecret.Handler.Handle, registrations),
-		"updatealb":     with(updatealb.Handler.Handle, loadBalancers),
-		"promotesecret": with(promotesecret.Handler.Handle),
-		"smoketest":     with(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics),
-		"retiresecret":  with(retiresecret.Handler.Handle, registrations),
+		"plan":          define(plan.Handler.Handle, loadBalancers, registrations),
+		"createsecret":  define(createsecret.Handler.Handle, registrations),
+		"updatealb":     define(updatealb.Handler.Handle, loadBalancers),
+		"promotesecret": define(promotesecret.Handler.Handle),
+		"smoketest":     define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics),
+		"retiresecret":  define(retiresecret.Handler.Handle, registrations),
 	}
 }
 
-// with is a function whose handler is made of nothing but its dependencies.
-func with[H ~struct{ Deps invocation.Deps }, In Input, Out any](
+// define makes the entry of a function whose handler needs only its dependencies.
+func define[H ~struct{ Deps invocation.Deps }, In Input, Out any](
 	handle func(H, context.Context, In) (Out, error), parts ...part) entry {
 	return entry{func(name string, d invocation.Deps) Function {
 		return Handler(name, d, func(ctx context.Context, in In) (Out, error) { return handle(H{d}, ctx, in) })
 	}, parts}
 }
 
-// Machine is what a function runs on, besides its environment. The zero value is AWS Lambda.
+// Machine is what a function runs on, apart from its environment. The zero value is AWS Lambda.
 type Machine struct {
-	// AWS reaches AWS; nil is what the SDK's config package reads of the process's own environment.
+	// AWS reaches AWS; nil is what the SDK's config package reads from the process's own environment.
 	AWS *aws.Config
 	// Now and Sleep are the clock; nil is the machine's.
 	Now   func() time.Time
@@ -82,7 +82,7 @@ type Machine struct {
 	Output io.Writer
 }
 
-// New builds a function from its environment. Problems name the variable.
+// New builds a function from its environment. An error names the variable that is wrong.
 func New(ctx context.Context, name string, getenv func(string) string, m Machine) (Function, error) {
 	f, ok := entries()[name]
 	if !ok {
@@ -118,7 +118,7 @@ func (m Machine) withDefaults() Machine {
 	return m
 }
 
-// deps are what every function has, and the parts.
+// deps makes what every function has, and adds the parts.
 func deps(ctx context.Context, name string, parts []part, getenv func(string) string, m Machine) (invocation.Deps,
 	error) {
 	e, err := readEnvironment(getenv)
@@ -151,18 +151,18 @@ func deps(ctx context.Context, name string, parts []part, getenv func(string) st
 	return d, nil
 }
 
-// part adds something for which not every function has the rights.
+// part adds a dependency for which not every function has the rights.
 type part func(environment, Machine, *invocation.Deps) error
 
-// loadBalancers finds and changes what has the client's secret.
+// loadBalancers adds what finds and changes the client's targets.
 func loadBalancers(_ environment, m Machine, d *invocation.Deps) error {
 	client := func(c aws.Config) alb.API { return elasticloadbalancingv2.NewFromConfig(c) }
 	d.Balancers = alb.New(byRegion(m, client), m.Sleep)
 	return nil
 }
 
-// registrations manages the client at its identity provider, with the admin credential or a token of the function's
-// role.
+// registrations adds what manages the client at its identity provider, with the admin credential or a token of the
+// function's role.
 func registrations(e environment, m Machine, d *invocation.Deps) error {
 	client, err := httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
 	if err != nil {
@@ -173,7 +173,7 @@ func registrations(e environment, m Machine, d *invocation.Deps) error {
 	return nil
 }
 
-// loadBalancerMetrics reads the load balancers' authentication metrics.
+// loadBalancerMetrics adds what reads the load balancers' authentication metrics.
 func loadBalancerMetrics(_ environment, m Machine, d *invocation.Deps) error {
 	client := func(c aws.Config) metrics.CloudWatch { return cloudwatch.NewFromConfig(c) }
 	reader := metrics.New(byRegion(m, client), m.Now)
@@ -181,7 +181,7 @@ func loadBalancerMetrics(_ environment, m Machine, d *invocation.Deps) error {
 	return nil
 }
 
-// in is the AWS configuration for a Region, "" for the function's own.
+// in returns the AWS configuration for a Region; "" is the function's own.
 func (m Machine) in(region string) aws.Config {
 	c := m.AWS.Copy()
 	if region != "" {

@@ -15,25 +15,25 @@ import (
 	"alboidc.internal/shared/httpclient"
 )
 
-// The environment of a function, besides what Lambda itself sets and what the AWS SDK reads.
+// The environment of a function, apart from what Lambda itself sets and what the AWS SDK reads.
 const (
 	// EnvJournalTable is the name of the journal's DynamoDB table. Required.
 	EnvJournalTable = "JOURNAL_TABLE"
-	// EnvParameterPrefix is what the names of the clients' SSM parameters begin with; the client's name follows.
+	// EnvParameterPrefix is the beginning of the names of the clients' SSM parameters; the client's name follows.
 	// Required.
 	EnvParameterPrefix = "PARAMETER_PREFIX"
 	// EnvLogLevel is debug, info (default), warn or error.
 	EnvLogLevel = "LOG_LEVEL"
 	// EnvExtraCAFile is a PEM file of further trusted authorities, for load balancers or identity providers with a
-	// private one. Those of AWS endpoints are in the SDK's AWS_CA_BUNDLE.
+	// private authority. The SDK's AWS_CA_BUNDLE is for AWS endpoints.
 	EnvExtraCAFile = "EXTRA_CA_FILE"
 	// EnvAllowLoopback lets smoke tests connect to loopback addresses: only the local stack sets it.
 	EnvAllowLoopback = "ALLOW_LOOPBACK"
-	// EnvInVPC says that the function runs in a VPC, which may lead nowhere: its failures say so.
+	// EnvInVPC says that the function runs in a VPC, which may have no way out: its failures say so.
 	EnvInVPC = "IN_VPC"
 )
 
-// environment is what a function is told by its deployment.
+// environment is what the deployment tells a function.
 type environment struct {
 	journalTable    string
 	parameterPrefix string

@@ -16,7 +16,7 @@ import (
 	"alboidc.internal/shared/telemetry"
 )
 
-// margin is left of a function's time to answer with a named failure before Lambda cuts it off.
+// margin is the time that a function keeps to answer with a named failure before Lambda cuts it off.
 const margin = time.Second
 
 // Input is the input of a function: a struct that embeds rotation.Common.
@@ -63,15 +63,14 @@ func describe(ctx context.Context, c rotation.Common) (context.Context, context.
 	return ctx, func() {}
 }
 
-// Name turns an error into the answer whose errorType is the failure's kind: the name that Retry and Catch match. The
-// text is for people; it holds no secret, because no failure's text does.
+// Name turns an error into the answer whose errorType is the failure's kind, which Retry and Catch match. The text is
+// for people and holds no secret, because no failure's text does.
 func Name(err error) error {
 	return messages.InvokeResponse_Error{Type: string(failure.KindOf(err)), Message: cut(err.Error())}
 }
 
-// longest is how much of a failure's text is passed on. A cause of more than 32,768 characters is more than Step
-// Functions keeps (API reference, TaskFailedEventDetails), and names that others chose (of rules, of hosts) are in such
-// texts.
+// longest is how many bytes of a failure's text are passed on. Such texts hold names that others chose (of rules, of
+// hosts), and Step Functions keeps a cause of at most 32,768 characters (API reference, TaskFailedEventDetails).
 const longest = 16_000
 
 func cut(text string) string {

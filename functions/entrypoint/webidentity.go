@@ -18,10 +18,10 @@ const (
 	// signing is, of the two algorithms that STS offers (RS256, ES384), the one that every OpenID Connect relying party
 	// has to support (OpenID Connect Core 1.0, section 15.1).
 	signing = "RS256"
-	// lifetime is the shortest one of a token, in seconds (STS API reference, GetWebIdentityToken): ours is used at
+	// lifetime is a token's shortest lifetime, in seconds (STS API reference, GetWebIdentityToken): ours is used at
 	// once.
 	lifetime = 60
-	// patience is how long STS, its repeats included, may take: the step is tried again.
+	// patience is how long STS may take, repeats included, before the call fails and the step is tried again.
 	patience = 15 * time.Second
 )
 
@@ -29,8 +29,8 @@ const (
 // the account's own issuer needs no stored credential of ours (IAM user guide, "Outbound identity federation").
 type webIdentity struct{ sts *sts.Client }
 
-// token returns a new token for the audience. Failures are those of package awserr; Precondition is an account without
-// outbound identity federation. A repeat is harmless.
+// token returns a new token for the audience. It fails as package awserr says, with Precondition if the account has
+// outbound identity federation switched off. A repeat is harmless.
 func (w webIdentity) token(ctx context.Context, audience string) (secret.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

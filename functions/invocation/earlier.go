@@ -20,8 +20,8 @@ func (s *Invocation) Text() *config.Text {
 	return &s.journal.Config.Text
 }
 
-// inHand are the versions whose secrets this rotation, or one that did not end, has in hand: the two of an open
-// promotion, and those that the journal holds as intended or live.
+// inHand returns the versions that this rotation, or one that did not end, works with: the two of an open promotion,
+// and those that the journal holds as intended or live.
 func (s *Invocation) inHand() []string {
 	list := slices.DeleteFunc(slices.Sorted(maps.Keys(s.journal.Secrets)), func(v string) bool {
 		state := s.journal.Secrets[v].State
@@ -33,8 +33,8 @@ func (s *Invocation) inHand() []string {
 	return list
 }
 
-// MustBeInHand refuses a version that nothing tells to be the secret in use, the next one, or one of a rotation under
-// way: its secret may be dead for years. A version that holds the secret in use again is that one.
+// MustBeInHand refuses a version that is neither AWSCURRENT, nor AWSPENDING, nor part of a rotation under way: its
+// secret may have been dead for years. A version that stores the secret in use again counts as the one in use.
 func (s *Invocation) MustBeInHand(ctx context.Context, version string) error {
 	labels, err := s.Labels(ctx)
 	if err != nil {
@@ -48,8 +48,8 @@ func (s *Invocation) MustBeInHand(ctx context.Context, version string) error {
 			"Start a new execution: it finds out what there is to do", version)
 }
 
-// earlier are the configurations under which secrets were made that may be on targets and are not in use for good: what
-// they say of targets counts, too. One that is gone cannot be asked.
+// earlier returns the other configurations under which the secrets in hand were made. Targets may still have those
+// secrets, so what these configurations say about targets counts, too; one that is gone is left out.
 func (s *Invocation) earlier(ctx context.Context) ([]config.Client, error) {
 	texts := s.inHandTexts(versions.Labels{})
 	if len(texts) == 0 {
@@ -73,8 +73,8 @@ func (s *Invocation) earlier(ctx context.Context) ([]config.Client, error) {
 	return list, nil
 }
 
-// inHandTexts are the texts, other than this call's, under which those secrets were made. AWSCURRENT is in use for good
-// if no promotion is open.
+// inHandTexts returns the configuration texts, other than this call's, under which the secrets in hand were made. It
+// leaves out AWSCURRENT's if no promotion is open, or else that of the promotion's old version.
 func (s *Invocation) inHandTexts(labels versions.Labels) []config.Text {
 	var list []config.Text
 	for _, version := range s.inHand() {
@@ -90,8 +90,8 @@ func (s *Invocation) inHandTexts(labels versions.Labels) []config.Text {
 	return list
 }
 
-// scope is where targets are searched for, and what an action must have to be one: as the configuration says, and as
-// the earlier ones do.
+// scope returns where to search for targets, and what an action must have to be one, by this configuration and the
+// earlier ones.
 func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, error) {
 	where, want := placesOf(s.Config), alb.Of(s.Config, s.Capable.UniqueIDs)
 	earlier, err := s.earlier(ctx)
@@ -110,7 +110,7 @@ func placesOf(c config.Client) alb.Where {
 	return where
 }
 
-// Registration is what a target of the client must have.
+// Registration returns what an action must have to be a target of the client.
 func (s *Invocation) Registration(ctx context.Context) (alb.Registration, error) {
 	_, want, err := s.scope(ctx)
 	return want, err

@@ -26,7 +26,7 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// Deps is what the functions are built from. Nothing in it belongs to one client. The last group is set only for the
+// Deps is what the functions are built from; nothing in it belongs to one client. The last group is set only for
 // functions whose roles have the rights that it needs.
 type Deps struct {
 	// Secrets returns Secrets Manager of a Region.
@@ -43,28 +43,28 @@ type Deps struct {
 	// Capabilities are those of a client's identity provider, for functions that only probe.
 	Capabilities func(c config.Client) (idp.Capabilities, error)
 	Prober       *probe.Prober
-	// InVPC: the function runs in a VPC, which may lead nowhere.
+	// InVPC: the function runs in a VPC, which may have no way out.
 	InVPC bool
 
-	// Registrations makes what manages a client's registration at its identity provider.
+	// Registrations makes the manager of a client's registration at its identity provider.
 	Registrations func(c config.Client) (idp.Registration, error)
 	Balancers     *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time,
 		allowed int) (rotation.Evidence, error)
-	// LoginsStopped are those load balancers on which logins succeeded before made and none does since switched
+	// LoginsStopped returns those load balancers on which logins succeeded before made and none has since switched
 	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 }
 
-// Registrations makes the registrations of the registry, with what each of them gets.
+// Registrations returns a function that makes clients' registrations from the registry, each with d.
 func Registrations(d idp.Deps) func(config.Client) (idp.Registration, error) {
 	return func(c config.Client) (idp.Registration, error) {
 		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c), d)
 	}
 }
 
-// Capabilities are those of the registry.
+// Capabilities returns what the registry says of a client's identity provider.
 func Capabilities(c config.Client) (idp.Capabilities, error) {
 	return registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c))
 }
@@ -87,17 +87,17 @@ type Invocation struct {
 
 	opened             time.Time
 	journal            *journal.Journal // from Open, or Look
-	renamed, successor string           // by follow
-	untold             []string         // by follow
+	renamed, successor string           // by matchCurrent
+	unreadable         []string         // by matchCurrent
 	labels             *versions.Labels // as they were read last
 	keeper             versions.Keeper  // with the labels
-	stays              string           // the AWSCURRENT that Standing has found
+	stays              string           // the AWSCURRENT that ResolveCurrent has found
 	known              withoutids.Known // what a provider of package withoutids goes by
 	absent             map[string]bool  // versions that were looked for and are not stored
 }
 
-// Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost.
-// Which configuration counts, the journal says: never who calls.
+// Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. The
+// journal, never the caller, says which configuration counts.
 func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) {
 	j, err := d.Journal.Own(ctx, c.Client, c.Execution)
 	if err != nil {
@@ -110,7 +110,7 @@ func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) 
 	if err := sameAsBegun(cfg, j); err != nil {
 		return nil, err
 	}
-	s, err := d.session(c, cfg)
+	s, err := d.newInvocation(c, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,8 @@ func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) 
 	return s, nil
 }
 
-// configuration reads the text that the journal refers to. An execution of an earlier definition has written no
-// reference, and brings its configuration along: it works by the newest, which must be that of the same client.
+// configuration reads the text that the journal refers to. An execution of an earlier definition wrote no reference and
+// brings its configuration along: it works by the newest text, which must describe the same client.
 func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.Journal) (config.Client, error) {
 	if j.Config != nil {
 		return d.Clients.Referenced(ctx, c.Client, *j.Config)
@@ -134,8 +134,8 @@ func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.J
 	return d.Clients.Same(ctx, c.Client, brought.Identity())
 }
 
-// sameAsBegun refuses to go on with the rotation of another client: the configuration changed between two executions,
-// the first of which has not ended what it began. Its secrets would be looked for where they are not.
+// sameAsBegun refuses to go on with an unfinished rotation if the configuration has since changed to another client:
+// the rotation's secrets would be looked for in the wrong place.
 func sameAsBegun(cfg config.Client, j *journal.Journal) error {
 	if j.Begun == nil {
 		return nil
@@ -151,16 +151,16 @@ func sameAsBegun(cfg config.Client, j *journal.Journal) error {
 		cfg.Name, strings.Join(other, ", "), j.Begun.ClientID, j.Begun.Issuer)
 }
 
-// OpenNewest reads the newest configuration, whoever owns the lock, for what changes nothing.
+// OpenNewest reads the newest configuration, whoever owns the lock, for calls that change nothing.
 func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Invocation, error) {
 	cfg, err := d.Clients.Newest(ctx, c.Client)
 	if err != nil {
 		return nil, err
 	}
-	return d.session(c, cfg)
+	return d.newInvocation(c, cfg)
 }
 
-func (d Deps) session(c rotation.Common, cfg config.Client) (s *Invocation, err error) {
+func (d Deps) newInvocation(c rotation.Common, cfg config.Client) (s *Invocation, err error) {
 	s = &Invocation{Deps: d, Common: c, Config: cfg, opened: d.Now(), absent: map[string]bool{},
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	if d.Registrations == nil {
@@ -171,17 +171,16 @@ func (d Deps) session(c rotation.Common, cfg config.Client) (s *Invocation, err 
 	return s, err
 }
 
-// Own returns the journal that Open has read. For functions that manage the registration, it follows a secret that
-// somebody stored again as another version.
+// Own returns the journal that Open read. For functions that manage the registration it first calls matchCurrent.
 func (s *Invocation) Own(ctx context.Context) (*journal.Journal, error) {
 	if s.Provider == nil {
 		return s.journal, nil
 	}
-	return s.journal, s.follow(ctx)
+	return s.journal, s.matchCurrent(ctx)
 }
 
-// Look reads the client's journal, whoever has the lock, for what changes nothing. It returns since when the lock is
-// held; zero if it is free.
+// Look reads the client's journal without taking the lock, for calls that change nothing. It returns since when the
+// lock is held; zero if it is free.
 func (s *Invocation) Look(ctx context.Context) (held time.Time, err error) {
 	s.journal, held, err = s.Journal.Look(ctx, s.Common.Client)
 	return held, err
@@ -192,8 +191,8 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoints are where the secrets of a client id are proven, the client's own first, in the same order for every client
-// id. Each of them must accept a secret that is in use, and refuse one that is gone.
+// endpoints returns the token endpoints at which the secrets of a client id are proven, the client's own first, in the
+// same order for every client id. Each must accept a secret that is in use, and refuse one that is gone.
 func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
 	var out []probe.Endpoint
 	for _, at := range s.Config.TokenEndpoints() {
@@ -203,9 +202,8 @@ func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
 	return out
 }
 
-// Targets searches the configured load balancers for the client's targets. Those of known, targets that were found
-// before, are searched too: a load balancer that was taken out of the configuration, or whose tag was taken away, still
-// has the secret that was put on it.
+// Targets searches the configured load balancers for the client's targets, and those of the targets found before
+// (known): a load balancer that left the configuration, or lost its tag, still has the secret that was put on it.
 func (s *Invocation) Targets(ctx context.Context, known []rotation.Target) (alb.Found, error) {
 	where, want, err := s.scope(ctx)
 	if err != nil {
@@ -215,7 +213,7 @@ func (s *Invocation) Targets(ctx context.Context, known []rotation.Target) (alb.
 	return s.Balancers.Targets(ctx, where, want)
 }
 
-// region is the Region of an ARN that the configuration check has let through.
+// region returns the Region of an ARN that the configuration check has accepted.
 func region(s string) string {
 	a, err := arn.Parse(s)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestWhatTheProviderGoesByMustBeKnown(t *testing.T) {
 					newer:     {State: journal.Live, IdPSecretID: newer, ClientID: second, At: w.Now}}})
 				s := open(t, w)
 				c.change(w)
-				err := s.Know(t.Context())
+				err := s.TellProvider(t.Context())
 				if err == nil {
 					_, err = s.Provider.List(t.Context())
 				}

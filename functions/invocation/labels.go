@@ -13,7 +13,7 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// Labels are the labels as this call has read them last. Right before what cannot be undone, LookAgain.
+// Labels returns the labels as this call last read them. Use LookAgain right before an act that cannot be undone.
 func (s *Invocation) Labels(ctx context.Context) (versions.Labels, error) {
 	if s.labels == nil {
 		return s.readLabels(ctx)
@@ -29,12 +29,12 @@ func (s *Invocation) readLabels(ctx context.Context) (versions.Labels, error) {
 	return labels, err
 }
 
-// Keeper is who else has a hand in the secret, as the labels were read last.
+// Keeper returns who else writes the secret, as found when the labels were last read.
 func (s *Invocation) Keeper() versions.Keeper { return s.keeper }
 
-// LookAgain reads the labels again. It is called right before what cannot be undone, and fails if AWSCURRENT is another
-// version than the one that Standing has found: some requests make AWSCURRENT the only secret, and that must not be one
-// that somebody stores meanwhile.
+// LookAgain reads the labels again, right before an act that cannot be undone, and fails if AWSCURRENT has left the
+// version that ResolveCurrent found. Some requests make AWSCURRENT the only secret: that must not be one that somebody
+// has just stored.
 func (s *Invocation) LookAgain(ctx context.Context) error {
 	labels, err := s.readLabels(ctx)
 	if err != nil {
@@ -48,15 +48,15 @@ func (s *Invocation) LookAgain(ctx context.Context) error {
 	if s.Provider == nil {
 		return nil
 	}
-	if err := s.follow(ctx); err != nil { // it may be on another version than at the beginning
+	if err := s.matchCurrent(ctx); err != nil { // it may be on another version than at the beginning
 		return err
 	}
-	return s.Know(ctx)
+	return s.TellProvider(ctx)
 }
 
-// Know tells a provider without ids (package withoutids) which versions there are, by the labels as this call has read
-// them last. It is called before the provider is asked about its secrets.
-func (s *Invocation) Know(ctx context.Context) error {
+// TellProvider tells a provider without ids (package withoutids) which versions exist, by the labels as this call last
+// read them. It is called before the provider is asked about its secrets.
+func (s *Invocation) TellProvider(ctx context.Context) error {
 	if s.Capable.HasIDs() {
 		return nil
 	}
@@ -95,8 +95,8 @@ func (s *Invocation) Know(ctx context.Context) error {
 	return nil
 }
 
-// others are the versions beside AWSCURRENT of which the provider may have a secret: those that the journal holds as
-// intended, live or kept, the kept ones last.
+// others returns the versions, other than AWSCURRENT, whose secrets the provider may have: those that the journal holds
+// as intended, live or kept, the kept ones last.
 func (s *Invocation) others(labels versions.Labels) []string {
 	var wanted, kept []string
 	for _, id := range slices.Sorted(maps.Keys(s.journal.Secrets)) {
@@ -111,8 +111,7 @@ func (s *Invocation) others(labels versions.Labels) []string {
 	return append(wanted, kept...)
 }
 
-// Exists reports whether a version is stored at this moment. One that is not is not looked for again when the provider
-// is told what there is.
+// Exists reports whether a version is stored at this moment. TellProvider does not look again for one that is not.
 func (s *Invocation) Exists(ctx context.Context, version string) (bool, error) {
 	exists, err := s.Store.Exists(ctx, version)
 	s.absent[version] = err == nil && !exists

@@ -13,12 +13,12 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// FindLost looks for the secret of a version whose creation was journalled but whose id never came back: the reply got
+// FindLost looks for the secret of a version whose creation was journalled but whose id never came back: the reply was
 // lost, or the function was cut off. It returns "" if the identity provider made nothing for us.
 //
-// Only proof counts. A provider that keeps our tag shows it. Where we chose the value, the provider shows that, or
-// exactly one object must be new since the intent was written, and the provider must accept the value. Anything less is
-// left alone.
+// Only proof counts: our tag, where the provider keeps it; the value that we chose, where the provider shows it;
+// otherwise the provider must accept our value and have exactly one object that is new since the intent. Anything less
+// is left alone.
 func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version string, listed []idp.Secret) (string,
 	error) {
 	entry := j.Secrets[version]
@@ -68,7 +68,8 @@ func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version s
 	return candidates[0].ID, nil
 }
 
-// newSince is what the provider lists now, did not list when the secret was intended, and nobody else of us owns.
+// newSince returns what the provider lists now, did not list when the secret was intended, and the journal does not
+// know.
 func newSince(listed []idp.Secret, entry journal.Entry, known map[string]bool) []idp.Secret {
 	before := map[string]bool{}
 	for _, id := range entry.Before {

@@ -15,9 +15,9 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// How a refusal is proven (docs/adr/0020). Where another secret is accepted, that is the positive control. Where none
-// is, only time and the admin API tell a secret that is gone from a token endpoint that is ill: more than a minute,
-// which only a Patient session has.
+// How often a refusal is repeated to prove it (docs/adr/0020). Another secret that is accepted is the positive control.
+// Without one, only the admin API and more than a minute, which only a Patient call has, tell a secret that is gone
+// from a token endpoint that is ill.
 var (
 	inTurn = probe.Turns{Times: 3, Pause: time.Second}
 	alone  = probe.Turns{Times: 5, Pause: 21 * time.Second}
@@ -39,7 +39,7 @@ func (s *Invocation) Credential(ctx context.Context, version string) (Credential
 	return Credential{version, id, v}, err
 }
 
-// Calibrate makes sure that every token endpoint refuses a wrong secret: probe.Credential.Calibrate.
+// Calibrate makes sure that every token endpoint refuses a wrong secret; see probe.Credential.Calibrate.
 func (s *Invocation) Calibrate(ctx context.Context, c Credential) error {
 	for _, e := range s.endpoints(c.ClientID) {
 		if err := s.Prober.Credential().Calibrate(ctx, e, c.value); err != nil {
@@ -49,8 +49,8 @@ func (s *Invocation) Calibrate(ctx context.Context, c Credential) error {
 	return nil
 }
 
-// Ask asks every token endpoint once. The first that does not accept the secret decides; at is its place in the order
-// of endpoints. A refusal proves nothing yet: see Control.
+// Ask asks every token endpoint once. The first that does not accept the secret decides, and at is its index among the
+// endpoints. A refusal proves nothing yet: see Control.
 func (s *Invocation) Ask(ctx context.Context, c Credential) (v probe.Verdict, at int, err error) {
 	for at := range s.endpoints(c.ClientID) {
 		if v, err = s.askAt(ctx, at, c); err != nil || v.Outcome != probe.Accepted {
@@ -64,19 +64,19 @@ func (s *Invocation) askAt(ctx context.Context, at int, c Credential) (probe.Ver
 	return s.Prober.Credential().Classify(ctx, s.endpoints(c.ClientID)[at], c.value)
 }
 
-// Control asks a token endpoint that has just refused a secret about every other that it may accept: if it accepts one,
-// it answers rightly, and the verdict says by which version that was shown. from is a version that may be one of them.
+// Control tries every other secret at a token endpoint that has just refused one. If it accepts any, its answers can be
+// trusted, and the verdict names that version. from is one more version to try.
 func (s *Invocation) Control(ctx context.Context, at int, c Credential, from string) (probe.Verdict, error) {
 	controls, err := s.controls(ctx, c, from)
 	if err != nil {
 		return probe.Verdict{}, err
 	}
-	_, v, err := s.accepted(ctx, at, controls)
+	_, v, err := s.findAccepted(ctx, at, controls)
 	return v, err
 }
 
-// accepted is the first of several secrets that a token endpoint accepts.
-func (s *Invocation) accepted(ctx context.Context, at int, among []Credential) (Credential, probe.Verdict, error) {
+// findAccepted returns the first of several secrets that a token endpoint accepts.
+func (s *Invocation) findAccepted(ctx context.Context, at int, among []Credential) (Credential, probe.Verdict, error) {
 	for _, c := range among {
 		if v, err := s.askAt(ctx, at, c); err != nil || v.Outcome == probe.Accepted {
 			v.Reason = "it accepts version " + c.Version
@@ -87,8 +87,8 @@ func (s *Invocation) accepted(ctx context.Context, at int, among []Credential) (
 		"would show that the provider answers rightly"}, nil
 }
 
-// controls are the secrets beside one that the identity provider may accept: those with labels, and those that the
-// journal holds.
+// controls returns the secrets, other than one, that the identity provider may accept: those with labels, those that
+// the journal holds, and more.
 func (s *Invocation) controls(ctx context.Context, than Credential, more ...string) ([]Credential, error) {
 	labels, err := s.Labels(ctx)
 	if err != nil {
@@ -124,19 +124,19 @@ func (s *Invocation) controls(ctx context.Context, than Credential, more ...stri
 	return out, nil
 }
 
-// A verdict that cannot be had now is asked for again within the call, until it has lasted so long.
+// An inconclusive verdict is asked for again, after a pause, until the call has lasted for patience.
 const (
 	patience = 20 * time.Second
 	pause    = 4 * time.Second
 )
 
-// verdict is what the token endpoints say about a secret: accepted by all, or refused by one, and that is proven.
+// verdict returns what the token endpoints say about a secret: all accept it, or one refuses it, and that is proven.
 func (s *Invocation) verdict(ctx context.Context, c Credential) (probe.Verdict, error) {
-	return s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) { return s.verdictNow(ctx, c) })
+	return s.askUntilConclusive(ctx, func(ctx context.Context) (probe.Verdict, error) { return s.verdictNow(ctx, c) })
 }
 
-func (s *Invocation) untilTold(ctx context.Context, ask func(context.Context) (probe.Verdict, error)) (probe.Verdict,
-	error) {
+func (s *Invocation) askUntilConclusive(ctx context.Context,
+	ask func(context.Context) (probe.Verdict, error)) (probe.Verdict, error) {
 	for {
 		v, err := ask(ctx)
 		if err != nil || v.Outcome != probe.Inconclusive || s.Now().Sub(s.opened) >= patience ||
@@ -150,7 +150,7 @@ func (s *Invocation) verdictNow(ctx context.Context, c Credential) (v probe.Verd
 	for at, e := range s.endpoints(c.ClientID) {
 		v, err = s.Prober.Credential().Differential(ctx, e, c.value)
 		if err == nil && v.Outcome == probe.Rejected {
-			v, err = s.refusal(ctx, at, c)
+			v, err = s.proveRefusal(ctx, at, c)
 		}
 		if err != nil || v.Outcome != probe.Accepted {
 			if at > 0 {
@@ -162,25 +162,25 @@ func (s *Invocation) verdictNow(ctx context.Context, c Credential) (v probe.Verd
 	return v, nil
 }
 
-// refusal proves a refusal that was just seen, by another secret that is accepted and by the admin API, or by the
-// latter alone.
-func (s *Invocation) refusal(ctx context.Context, at int, c Credential) (probe.Verdict, error) {
+// proveRefusal proves a refusal that was just seen: by another secret that is accepted and by the admin API, or by the
+// admin API alone.
+func (s *Invocation) proveRefusal(ctx context.Context, at int, c Credential) (probe.Verdict, error) {
 	controls, err := s.controls(ctx, c)
 	if err != nil {
 		return probe.Verdict{}, err
 	}
 	check := func(ctx context.Context) (probe.Verdict, error) { return s.askAt(ctx, at, c) }
-	other, v, err := s.accepted(ctx, at, controls)
+	other, v, err := s.findAccepted(ctx, at, controls)
 	switch {
 	case err != nil:
 		return v, err
 	case v.Outcome != probe.Accepted:
-		return s.refusalAlone(ctx, check, v)
+		return s.proveRefusalAlone(ctx, check, v)
 	}
-	return settled(probe.Refusal(ctx, inTurn, s.Sleep, check, func(ctx context.Context) (probe.Verdict, error) {
+	return settleVerdict(probe.Refusal(ctx, inTurn, s.Sleep, check, func(ctx context.Context) (probe.Verdict, error) {
 		v, err := s.askAt(ctx, at, other)
 		if err == nil && v.Outcome == probe.Accepted && s.Provider != nil {
-			_, err = s.reads(ctx)
+			_, err = s.checkAdminAPI(ctx)
 		}
 		v.Reason = "it accepts version " + other.Version
 		if v.Outcome != probe.Accepted {
@@ -190,26 +190,26 @@ func (s *Invocation) refusal(ctx context.Context, at int, c Credential) (probe.V
 	}))
 }
 
-// refusalAlone proves a refusal where no other secret is accepted; without says so.
-func (s *Invocation) refusalAlone(ctx context.Context, check func(context.Context) (probe.Verdict, error),
+// proveRefusalAlone proves a refusal by the admin API alone; without says why there is no other secret to compare.
+func (s *Invocation) proveRefusalAlone(ctx context.Context, check func(context.Context) (probe.Verdict, error),
 	without probe.Verdict) (probe.Verdict, error) {
 	if !s.Patient || s.Provider == nil {
 		return probe.Verdict{Outcome: probe.Inconclusive, Reason: "refused, but " + without.Reason}, nil
 	}
-	return settled(probe.Refusal(ctx, alone, s.Sleep, check, s.reads))
+	return settleVerdict(probe.Refusal(ctx, alone, s.Sleep, check, s.checkAdminAPI))
 }
 
-// settled: a secret that is refused and then accepted is neither.
-func settled(v probe.Verdict, err error) (probe.Verdict, error) {
+// settleVerdict makes a secret that is first refused and then accepted inconclusive.
+func settleVerdict(v probe.Verdict, err error) (probe.Verdict, error) {
 	if v.Outcome == probe.Accepted {
 		v = probe.Verdict{Outcome: probe.Inconclusive, Reason: "first refused, then accepted"}
 	}
 	return v, err
 }
 
-// reads shows that the identity provider is well by having its admin API read the client. A registration that is not as
-// it must be was read all the same. Where a person handles the secrets nothing can be read.
-func (s *Invocation) reads(ctx context.Context) (probe.Verdict, error) {
+// checkAdminAPI shows that the identity provider is well: its admin API can read the client, even if the registration
+// is wrong. Where a person handles the secrets, nothing can be read, and nothing is shown.
+func (s *Invocation) checkAdminAPI(ctx context.Context) (probe.Verdict, error) {
 	if s.Capable.MadeByHand() {
 		return probe.Verdict{Outcome: probe.Accepted,
 			Reason: "nothing shows whether the provider answers rightly, as it is not managed"}, nil
@@ -221,7 +221,7 @@ func (s *Invocation) reads(ctx context.Context) (probe.Verdict, error) {
 	return probe.Verdict{Outcome: probe.Accepted, Reason: "the admin API reads the client"}, err
 }
 
-// Verdict is what the identity provider says about the secret of a version. A refusal is proven.
+// Verdict returns what the identity provider says about the secret of a version. A refusal is proven.
 func (s *Invocation) Verdict(ctx context.Context, version string) (probe.Verdict, error) {
 	c, err := s.Credential(ctx, version)
 	if err != nil {
@@ -250,8 +250,9 @@ func (s *Invocation) MustAccept(ctx context.Context, version, what string) error
 	}
 }
 
-// MustRefuse fails until every token endpoint refuses the secret of a version, each time between two acceptances of the
-// one that stays: StillAccepted, or Unavailable if it cannot be told. was says what was done to it.
+// MustRefuse fails until every token endpoint refuses the secret of a version, each refusal between two acceptances of
+// the secret that stays: StillAccepted, or Unavailable if it cannot be told. was says, for the error, what was done to
+// the secret.
 func (s *Invocation) MustRefuse(ctx context.Context, version, stays, was string) error {
 	v, err := s.Value(ctx, version)
 	if err != nil {
@@ -294,7 +295,8 @@ func (s *Invocation) mustRefuseAt(ctx context.Context, at int, c, kept Credentia
 	return nil
 }
 
-// registrations are those that the secret of a version may belong to: both of a pair, if it is not written down.
+// registrations returns those that the secret of a version may belong to: both of a pair, if the journal does not say
+// which.
 func (s *Invocation) registrations(version string) []string {
 	if id := s.entry(version).ClientID; id != "" && s.Config.IsPair() {
 		return []string{id}
@@ -302,13 +304,13 @@ func (s *Invocation) registrations(version string) []string {
 	return s.Config.ClientIDs()
 }
 
-// asks implements slots.Book: one question.
+// asks implements withoutids.Env.Asks: it asks once.
 func (s *Invocation) asks(ctx context.Context, clientID string, v secret.Value) (bool, error) {
 	verdict, _, err := s.Ask(ctx, Credential{ClientID: clientID, value: v})
 	return readVerdict(verdict, err)
 }
 
-// accepts implements slots.Book: a no is proven.
+// accepts implements withoutids.Env.Accepts: a refusal is proven.
 func (s *Invocation) accepts(ctx context.Context, clientID string, v secret.Value) (bool, error) {
 	return readVerdict(s.verdict(ctx, Credential{ClientID: clientID, value: v}))
 }

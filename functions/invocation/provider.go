@@ -14,8 +14,8 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// provider makes the client's identity provider: one with ids as it is, any other through package withoutids, by the
-// model that the configuration asks for.
+// provider makes the client's identity provider: as it is if its secrets have ids, else through package withoutids, by
+// the model that the configuration asks for.
 func (s *Invocation) provider() (idp.Provider, error) {
 	r, err := s.Registrations(s.Config)
 	if err != nil {
@@ -48,13 +48,13 @@ func (s *Invocation) provider() (idp.Provider, error) {
 		s.Config.IdentityProvider.Type, model)
 }
 
-// model is how the client is rotated at a provider with these capabilities.
+// model returns how the client is rotated at a provider with these capabilities.
 func (s *Invocation) model(c idp.Capabilities) (idp.Model, error) {
 	p := s.Config.IdentityProvider
 	return c.Choose(p.ClientPair != "", p.AllowInterruption)
 }
 
-// capabilities are those of the client's provider, without the provider.
+// capabilities returns those of the client's provider without making the provider.
 func (s *Invocation) capabilities() (idp.Capabilities, error) {
 	c, err := s.Capabilities(s.Config)
 	if err != nil {
@@ -84,8 +84,8 @@ func (s *Invocation) pair(r idp.Registration, book withoutids.Env) (idp.Provider
 	return withoutids.Pair(s.Config.ClientID, a, other.ClientID, b, book), nil
 }
 
-// Ends is when the identity provider ends the current secret by itself; zero if it does not, does not say, or if it is
-// unknown which of several secrets there it is.
+// Ends returns when the identity provider ends the current secret by itself; zero if it does not, does not say, or if
+// it is unknown which of several secrets is the current one.
 func (s *Invocation) Ends(ctx context.Context) (time.Time, error) {
 	if !s.Capable.TellsEnd {
 		return time.Time{}, nil
@@ -94,7 +94,7 @@ func (s *Invocation) Ends(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	if err := s.Know(ctx); err != nil {
+	if err := s.TellProvider(ctx); err != nil {
 		return time.Time{}, err
 	}
 	listed, err := s.Provider.List(ctx)
@@ -118,8 +118,8 @@ func (s *Invocation) entry(version string) journal.Entry {
 	return s.journal.Secrets[version]
 }
 
-// ClientID is the registration that a version belongs to: the only one, or, of a pair, what the journal or the
-// reference says. For a version that neither knows, which was never rotated here, the token endpoint tells.
+// ClientID returns the registration that a version belongs to: the only one, or, of a pair, the one that the journal or
+// the reference names. The token endpoint tells for a version that neither knows because it was never rotated here.
 func (s *Invocation) ClientID(ctx context.Context, r rotation.Ref) (string, error) {
 	if !s.Config.IsPair() {
 		return s.Config.ClientID, nil
@@ -137,7 +137,7 @@ func (s *Invocation) ClientID(ctx context.Context, r rotation.Ref) (string, erro
 	return s.owner(ctx, r.VersionID, v)
 }
 
-// owner is the registration of a pair that accepts a secret. That neither does must be proven.
+// owner returns the registration of a pair that accepts a secret. It proves it if neither does.
 func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) (id string, err error) {
 	ask := func(ctx context.Context) (out probe.Verdict, err error) {
 		for _, id = range s.Config.ClientIDs() {
@@ -148,10 +148,10 @@ func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) 
 		}
 		return out, nil
 	}
-	verdict, err := s.untilTold(ctx, func(ctx context.Context) (probe.Verdict, error) {
+	verdict, err := s.askUntilConclusive(ctx, func(ctx context.Context) (probe.Verdict, error) {
 		verdict, err := ask(ctx)
 		if err == nil && verdict.Outcome == probe.Rejected {
-			verdict, err = s.refusalAlone(ctx, ask,
+			verdict, err = s.proveRefusalAlone(ctx, ask,
 				probe.Verdict{Reason: "no other secret is known that would show that the provider answers rightly"})
 		}
 		return verdict, err

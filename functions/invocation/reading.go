@@ -13,7 +13,7 @@ import (
 )
 
 // Value reads the client secret of a version in the form in which it was stored, whatever the configuration says now.
-// ErrNotFound, or Precondition if nothing tells where in its text the secret is.
+// It fails with ErrNotFound, or with Precondition if nothing tells where in the text the secret is.
 func (s *Invocation) Value(ctx context.Context, version string) (secret.Value, error) {
 	t, err := s.Store.Text(ctx, version)
 	if err != nil {
@@ -32,9 +32,9 @@ func (s *Invocation) read(version string, t versions.Text) (secret.Value, error)
 	return t.Secret(key)
 }
 
-// form is the JSON key by which a version's text is read: the one that was written down when it was stored, the
-// configured one, none, one that another version was stored by, or the only member that can be a client secret. false
-// if none of them fits the text. What is read is proven at the token endpoint before anything rests on it.
+// form returns the JSON key by which to read a version's text: the first that fits of the one noted when it was stored,
+// the configured one, none, one that another version was stored by, and the only member that can be a client secret;
+// false if none fits. What is read is proven at the token endpoint before anything rests on it.
 func (s *Invocation) form(version string, t versions.Text) (key string, ok bool) {
 	forms := []string{s.Config.Secret.JSONKey, ""}
 	if noted := s.entry(version).JSONKey; noted != nil {
@@ -78,8 +78,8 @@ func (s *Invocation) publicTexts() []secret.Value {
 	return out
 }
 
-// readings are what the client secret of a version may be: one where it is written down how it was stored, or, for a
-// version that the journal does not know, where it is as the configuration says. Otherwise every text in it.
+// readings returns what the client secret of a version may be: one value if the journal notes the form, or if it does
+// not know the version and the configured form fits; otherwise every text in it that is not public.
 func (s *Invocation) readings(version string, t versions.Text) []secret.Value {
 	e := s.entry(version)
 	key := s.Config.Secret.JSONKey
@@ -95,8 +95,8 @@ func (s *Invocation) readings(version string, t versions.Text) []secret.Value {
 	})
 }
 
-// Same reports whether a version holds the same secret as another one, which is in use. told is false if the first is
-// gone or cannot be read, so that its text tells nothing.
+// Same reports whether a version holds the same secret as another one, which is in use. told is false if the first
+// version is gone or cannot be read.
 func (s *Invocation) Same(ctx context.Context, version, other string) (same, told bool, err error) {
 	a, err := s.Store.Text(ctx, version)
 	if errors.Is(err, versions.ErrNotFound) {
@@ -111,13 +111,13 @@ func (s *Invocation) Same(ctx context.Context, version, other string) (same, tol
 	}
 	mine, its := s.readings(version, a), s.readings(other, b)
 	if v, err := s.read(other, b); err == nil {
-		its = []secret.Value{v} // what is proven to be accepted; members that both texts have say nothing
+		its = []secret.Value{v} // this one is proven to be accepted; other members that both texts share prove nothing
 	}
 	return versions.Same(mine, its), len(mine) > 0, nil
 }
 
-// MustFit fails unless a version is stored as the configuration says: what reads the secret besides must find it there
-// before a rotation and after it. label is the one that the version has.
+// MustFit fails unless a version is stored as the configuration says: other readers of the secret must find it there
+// before and after a rotation. label is the version's label.
 func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 	t, err := s.Store.Text(ctx, version)
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 	return nil
 }
 
-// readBy is the client secret of a text by a key; none if that does not fit.
+// readBy returns the client secret that a key finds in a text; none if the key does not fit.
 func readBy(t versions.Text, key string) []secret.Value {
 	v, err := t.Secret(key)
 	if err != nil {
@@ -155,8 +155,8 @@ func readBy(t versions.Text, key string) []secret.Value {
 	return []secret.Value{v}
 }
 
-// Oddities say, of a secret that is refused, what is odd about its form, and what to do: most often it has the line
-// break of the file that it was stored from.
+// Oddities returns what is odd about the form of a refused secret, and what to do about it: most often it ends with the
+// line break of the file that it was stored from.
 func (s *Invocation) Oddities(ctx context.Context, version string) string {
 	v, err := s.Value(ctx, version)
 	if err != nil {
@@ -165,8 +165,8 @@ func (s *Invocation) Oddities(ctx context.Context, version string) string {
 	return versions.Oddities(v)
 }
 
-// MustBeSendable fails if the secret of a version is one that load balancers cannot send, though the identity provider
-// accepts it: the rotation could not go back to it, or not go on with it. what names the secret.
+// MustBeSendable fails if load balancers cannot send the secret of a version, though the identity provider accepts it:
+// the rotation could neither go back to it nor go on with it. what names the secret.
 func (s *Invocation) MustBeSendable(ctx context.Context, version, what string) error {
 	v, err := s.Value(ctx, version)
 	if err != nil || !versions.EndsInLineBreak(v) {

@@ -7,22 +7,22 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// longestWait is how long one call waits for a time to pass, betweenLooks how long between two looks. The state
-// machine's retries wait on.
+// longestWait is how long one call waits for a time to pass, betweenLooks how long it pauses between two looks. The
+// state machine's retries wait for the rest.
 const (
 	longestWait  = 40 * time.Second
 	betweenLooks = 5 * time.Second
 )
 
-// Settled waits until no write of a target by an earlier call can take effect any more, and extra has passed besides.
-// The state machine has waited as long; a Wait that a redrive left early must break nothing.
-func (s *Invocation) Settled(ctx context.Context, extra time.Duration) error {
-	return s.sinceLastWrite(ctx, s.journal.Settle+extra)
+// WaitUntilSettled waits until no earlier call's write of a target can take effect any more, and then for extra. The
+// state machine has already waited as long, but a Wait that a redrive left early must break nothing.
+func (s *Invocation) WaitUntilSettled(ctx context.Context, extra time.Duration) error {
+	return s.waitSinceLastWrite(ctx, s.journal.Settle+extra)
 }
 
-// Spread waits until every load balancer node serves what was written last.
-func (s *Invocation) Spread(ctx context.Context) error {
-	return s.sinceLastWrite(ctx, s.SpreadTime())
+// WaitForSpread waits until every load balancer node serves what was written last.
+func (s *Invocation) WaitForSpread(ctx context.Context) error {
+	return s.waitSinceLastWrite(ctx, s.SpreadTime())
 }
 
 // SpreadTime is the configured time until every load balancer node serves a change.
@@ -30,7 +30,7 @@ func (s *Invocation) SpreadTime() time.Duration {
 	return time.Duration(s.Config.Spread()) * time.Second
 }
 
-func (s *Invocation) sinceLastWrite(ctx context.Context, wait time.Duration) error {
+func (s *Invocation) waitSinceLastWrite(ctx context.Context, wait time.Duration) error {
 	for began := s.Now(); s.journal.Left(s.Now(), wait) > 0; {
 		if s.Now().Sub(began) >= longestWait || s.Sleep(ctx, betweenLooks) != nil {
 			return failure.New(failure.Unavailable,

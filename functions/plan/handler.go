@@ -1,5 +1,5 @@
 // Package plan reads everything and changes nothing: it says what a rotation of a client would find and do, and refuses
-// one that could not work.
+// a rotation that could not work.
 package plan
 
 import (
@@ -22,7 +22,7 @@ import (
 // Handler is the function.
 type Handler struct{ Deps invocation.Deps }
 
-// Handle plans, or only finds the targets. A measurement is not about a rotation at all.
+// Handle plans a rotation, finds its targets again, or measures the client.
 func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Plan, error) {
 	p := &planning{in: in}
 	var steps []func(context.Context) error
@@ -31,7 +31,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		measured, err := measure(ctx, h.Deps, in.Common)
 		return rotation.Plan{Measured: measured}, err
 	case rotation.PlanDiscover:
-		steps = []func(context.Context) error{p.stand, p.search, p.rediscover}
+		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover}
 	case rotation.PlanDecide:
 		steps = []func(context.Context) error{p.settle, p.search, p.decide, p.refuse, p.prove, p.proveNew, p.fill}
 		var err error
@@ -46,7 +46,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	s.Patient = true // its timeout is longer for that
+	s.Patient = true // plan's timeout is long enough
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err
@@ -60,7 +60,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	return p.out, nil
 }
 
-// planning is one call's work: its steps fill in what they find.
+// planning is one call's work. Its steps fill in what they find.
 type planning struct {
 	*invocation.Invocation
 	journal *journal.Journal
@@ -68,23 +68,23 @@ type planning struct {
 	request rotation.Request
 	found   alb.Found
 	decided rotation.Decision
-	// mismatch says that the secrets are probed by another authentication method than the registered one.
+	// mismatch says that the configured authentication method, by which secrets are probed, is not the registered one.
 	mismatch string
 	out      rotation.Plan
 }
 
-// stand fails if AWSCURRENT is neither of the rotation's two secrets. A call of an earlier definition does not tell
-// them.
-func (p *planning) stand(ctx context.Context) error {
+// checkCurrent fails if AWSCURRENT is neither of the rotation's two secrets. A call of an earlier definition does not
+// name them.
+func (p *planning) checkCurrent(ctx context.Context) error {
 	if p.in.From.VersionID == "" || p.in.To.VersionID == "" {
 		return nil
 	}
-	_, _, err := p.Standing(ctx, p.in.From.VersionID, p.in.To.VersionID)
+	_, _, err := p.ResolveCurrent(ctx, p.in.From.VersionID, p.in.To.VersionID)
 	return err
 }
 
-// settle waits: a former owner's late write of a target must not come after those of what is decided here.
-func (p *planning) settle(ctx context.Context) error { return p.Settled(ctx, 0) }
+// settle waits until no former owner's late write of a target can come after the writes decided here.
+func (p *planning) settle(ctx context.Context) error { return p.WaitUntilSettled(ctx, 0) }
 
 // search finds the targets.
 func (p *planning) search(ctx context.Context) (err error) {
@@ -95,18 +95,18 @@ func (p *planning) search(ctx context.Context) (err error) {
 		return failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: "+
 			"give some of the load balancers a client of their own", p.in.Client, n, rotation.MaxTargets)
 	}
-	p.out = rotation.Plan{Targets: tagged(p.found), Warnings: limit(p.found.Warnings),
+	p.out = rotation.Plan{Targets: addTags(p.found), Warnings: limit(p.found.Warnings),
 		SpreadSeconds: p.Config.Spread(), Checks: []string{}, Steps: []string{}}
 	return nil
 }
 
-// rediscover tells the targets as the next steps need them, and fails if one changed hands.
+// rediscover returns the targets as the next steps need them, and fails if one changed hands.
 func (p *planning) rediscover(context.Context) error {
-	p.out.Targets, p.out.Notice = rediscovered(p.found, p.in)
-	return stillOurs(p.found, p.in.Undo)
+	p.out.Targets, p.out.Notice = markLeft(p.found, p.in)
+	return mustStillBeOurs(p.found, p.in.Undo)
 }
 
-// refuse fails if anything speaks against what was decided, and says all of it at once.
+// refuse fails if anything speaks against the decision, and gives all reasons at once.
 func (p *planning) refuse(ctx context.Context) error {
 	stored, err := storedRefusals(ctx, p.Invocation, p.journal, p.decided)
 	if err != nil {
@@ -122,15 +122,15 @@ func (p *planning) refuse(ctx context.Context) error {
 	}
 	if len(refusals) > 0 {
 		return failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)",
-			p.Config.Name, strings.Join(refusals, "; "), line(p.out.Provider))
+			p.Config.Name, strings.Join(refusals, "; "), formatProvider(p.out.Provider))
 	}
 	return nil
 }
 
-// rotationRefusals are the reasons against a new secret at the targets and at the identity provider; it adds the
-// warnings.
+// rotationRefusals returns the reasons against a new secret, at the targets and at the identity provider, and adds the
+// warnings to the plan.
 func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
-	refusals := append(slices.Clone(p.found.Refusals), unneeded(p.Invocation)...)
+	refusals := append(slices.Clone(p.found.Refusals), refuseUnneeded(p.Invocation)...)
 	told, err := review(ctx, p.Invocation, p.decided, &p.out)
 	if err != nil {
 		return nil, err
@@ -138,15 +138,15 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	refusals = append(append(refusals, pairRefusals(p.Invocation, p.decided, p.found)...), told.Refusals...)
 	p.mismatch = otherMethod(p.Invocation, told)
 	targets := len(p.found.Targets)
-	p.out.Warnings = append(append(p.out.Warnings, openLogins(p.Config, targets)...), heldUp(p.Config)...)
+	p.out.Warnings = append(append(p.out.Warnings, warnOfOpenLogins(p.Config, targets)...), warnOfHoldUps(p.Config)...)
 	if targets == 0 {
-		refusals = append(refusals, noTargets(p.Invocation, p.found)...)
+		refusals = append(refusals, refuseNoTargets(p.Invocation, p.found)...)
 	}
 	return refusals, nil
 }
 
-// prove fails unless the identity provider accepts the current secret. A rollback of a known one needs no proof: only
-// what was decided about an unknown one rests on it.
+// prove fails unless the identity provider accepts the current secret. A rollback needs no proof if the journal knows
+// that secret: only decisions about an unknown one rest on it.
 func (p *planning) prove(ctx context.Context) error {
 	version := currentVersion(p.decided)
 	if _, known := p.journal.Secrets[version]; known && p.decided.Action == rotation.Rollback {
@@ -188,15 +188,16 @@ func (p *planning) proveNew(ctx context.Context) error {
 	return nil
 }
 
-// noTargets says that nothing uses the client. Without a target the warnings are about where it was looked for.
-func noTargets(s *invocation.Invocation, found alb.Found) []string {
+// refuseNoTargets says that nothing uses the client, and repeats the warnings: without a target, they are about the
+// places that were searched.
+func refuseNoTargets(s *invocation.Invocation, found alb.Found) []string {
 	return append(slices.Clone(found.Warnings), fmt.Sprintf("no listener or rule of the configured load balancers "+
 		"logs users in with issuer %s and client id %s: check issuer, clientId, loadBalancers and loadBalancerSearch",
 		s.Config.Issuer, s.Config.ClientID))
 }
 
-// mustBeNew fails if the secret that a person has stored is the one in use: at the end that person would be told to
-// remove it.
+// mustBeNew fails if the secret that a person has stored is the one in use: that person would be told to remove it at
+// the end.
 func mustBeNew(ctx context.Context, s *invocation.Invocation, d rotation.Decision) error {
 	same, _, err := s.Same(ctx, d.To.VersionID, d.From.VersionID)
 	if err != nil {
@@ -210,7 +211,7 @@ func mustBeNew(ctx context.Context, s *invocation.Invocation, d rotation.Decisio
 	return nil
 }
 
-// limit keeps the first of many warnings.
+// limit keeps the first warnings of many, and counts the rest in the last.
 func limit(warnings []string) []string {
 	if n := len(warnings) - rotation.MaxWarnings; n > 0 {
 		return append(slices.Clone(warnings[:rotation.MaxWarnings]), fmt.Sprintf("%d more warnings are left out", n))
@@ -218,8 +219,8 @@ func limit(warnings []string) []string {
 	return append([]string{}, warnings...)
 }
 
-// tagged are the targets with the digests of their tags, by which a later search sees what has changed.
-func tagged(found alb.Found) []rotation.Target {
+// addTags returns the targets with the digests of their tags, by which a later search sees what has changed.
+func addTags(found alb.Found) []rotation.Target {
 	targets := append([]rotation.Target{}, found.Targets...)
 	for i, t := range targets {
 		targets[i].Tags = found.Tags[t.Key()]
@@ -227,15 +228,15 @@ func tagged(found alb.Found) []rotation.Target {
 	return targets
 }
 
-// rediscovered are the targets as the next steps need them, and what people must know of them. Forward, one that has
-// had the new secret and whose load balancer is not in the configuration any more is given it again if that is allowed;
-// back, it must get the old one.
-func rediscovered(found alb.Found, in rotation.PlanInput) (targets []rotation.Target, notice string) {
+// markLeft returns the targets as the next steps need them, and what people must know of them. Forward, it marks those
+// that have had the new secret but whose load balancer has left the configuration: they get it again only if that is
+// allowed. In a rollback they must get the old one.
+func markLeft(found alb.Found, in rotation.PlanInput) (targets []rotation.Target, notice string) {
 	before, names := map[string]bool{}, []string{}
 	for _, t := range in.Targets {
 		before[t.Key()] = true
 	}
-	targets = tagged(found)
+	targets = addTags(found)
 	for i, t := range targets {
 		if !in.Undo && before[t.Key()] && found.Left[t.LoadBalancerARN] {
 			targets[i].Left = true
@@ -250,9 +251,9 @@ func rediscovered(found alb.Found, in rotation.PlanInput) (targets []rotation.Ta
 	return targets, notice
 }
 
-// stillOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the old one
-// would be removed while it is in use. A rollback stops only for what may use the secret that is to be removed.
-func stillOurs(found alb.Found, undo bool) error {
+// mustStillBeOurs fails if a target changed hands during the rotation: the new secret could not be put on it, and the
+// old one would be removed while in use. A rollback stops only for targets that may use the secret it is to remove.
+func mustStillBeOurs(found alb.Found, undo bool) error {
 	refusals := found.Refusals
 	if undo {
 		refusals = found.Drifted
@@ -263,7 +264,7 @@ func stillOurs(found alb.Found, undo bool) error {
 	return failure.New(failure.TargetDrift, "since the rotation began: %s", strings.Join(refusals, "; "))
 }
 
-// decide takes the snapshot and decides. What speaks against a rotation at the targets is told besides a failure.
+// decide takes the snapshot and decides. A failure also says what speaks against a rotation at the targets.
 func (p *planning) decide(ctx context.Context) (err error) {
 	if p.decided, err = p.decision(ctx); err != nil {
 		return addRefusals(err, p.found.Refusals)
@@ -275,7 +276,7 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 	if err := p.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
-	if err := p.LookAgain(ctx); err != nil { // to find the targets took its time
+	if err := p.LookAgain(ctx); err != nil { // finding the targets took time
 		return rotation.Decision{}, err
 	}
 	listed, err := p.Provider.List(ctx)
@@ -290,18 +291,18 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 	d := rotation.Decide(rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed,
 		MaxSecrets: p.Capable.MaxSecrets,
 		ByHand:     p.Capable.MadeByHand(), SecretARN: p.Config.Secret.ARN, JSONKey: p.Config.Secret.JSONKey,
-		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Untold: p.Untold(),
-		NewVersionID: VersionID(started(p.in)),
+		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Unreadable: p.Unreadable(),
+		NewVersionID: VersionID(nameExecution(p.in)),
 		GracePeriod:  time.Duration(p.Config.GracePeriod()) * time.Second, Shorten: p.request.Shorten(), Now: p.Now()})
-	p.out.Warnings = append(p.out.Warnings, endsSoon(listed, d, p.Now())...)
+	p.out.Warnings = append(p.out.Warnings, warnOfEnd(listed, d, p.Now())...)
 	if p.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
 		d.From.ClientID, err = p.ClientID(ctx, d.From)
 	}
 	return d, err
 }
 
-// unneeded refuses otherRegistrations of a provider whose client ids have no other registration.
-func unneeded(s *invocation.Invocation) []string {
+// refuseUnneeded refuses otherRegistrations where a client id has only one registration.
+func refuseUnneeded(s *invocation.Invocation) []string {
 	if !s.Capable.UniqueIDs || len(s.Config.OtherRegistrations) == 0 {
 		return nil
 	}
@@ -310,8 +311,7 @@ func unneeded(s *invocation.Invocation) []string {
 		s.Config.IdentityProvider.Type)}
 }
 
-// review asks for what only some identity providers tell, and adds a refusal if the provider cannot honour the grace
-// period.
+// review asks for what only some identity providers tell, and refuses a grace period that the provider cannot honour.
 func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, out *rotation.Plan) (idp.Review,
 	error) {
 	r, ok := s.Provider.(idp.Reviewer)
@@ -332,8 +332,8 @@ func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, 
 	return told, nil
 }
 
-// otherMethod says that the secrets are probed by another authentication method than the registered one; "" if not.
-// Some providers take either: whether it matters, the probe of the current secret tells.
+// otherMethod says that the configured authentication method, by which secrets are probed, is not the registered one;
+// "" if it is. Some providers accept either: the probe of the current secret tells whether it matters.
 func otherMethod(s *invocation.Invocation, told idp.Review) string {
 	method := s.Config.IdentityProvider.AuthMethod()
 	if told.AuthMethod == "" || told.AuthMethod == method {
@@ -343,7 +343,7 @@ func otherMethod(s *invocation.Invocation, told idp.Review) string {
 		"the configuration says %s: set it to %s", told.AuthMethod, method, told.AuthMethod)
 }
 
-// pairRefusals are the targets that use the idle registration of a pair: its secret is about to be overwritten.
+// pairRefusals refuses targets that use the idle registration of a pair: its secret is about to be overwritten.
 func pairRefusals(s *invocation.Invocation, d rotation.Decision, found alb.Found) []string {
 	var out []string
 	for _, t := range found.Targets {
@@ -356,8 +356,8 @@ func pairRefusals(s *invocation.Invocation, d rotation.Decision, found alb.Found
 	return out
 }
 
-// currentVersion is the version that is AWSCURRENT while the decision is made. (Of a rollback that is to put the old
-// secret back at the provider it is the other one; the journal knows both.)
+// currentVersion returns the version that is AWSCURRENT when the decision is made. (In a rollback that puts the old
+// secret back at the provider it returns the other one; the journal knows both.)
 func currentVersion(d rotation.Decision) string {
 	if d.Action == rotation.Finish {
 		return d.To.VersionID
@@ -369,17 +369,17 @@ func currentVersion(d rotation.Decision) string {
 var versionSpace = [16]byte{0x5b, 0x0e, 0x3c, 0x9a, 0x41, 0x7d, 0x4f, 0x2b, 0x9c, 0x66, 0x8e, 0x1f, 0xd3, 0x02,
 	0xa7, 0x54}
 
-// started names an execution for good: by its ARN and its start. Step Functions takes the name of an execution again 90
-// days after that has ended (API reference, StartExecution), and a redrive does not change the start.
-func started(in rotation.PlanInput) string {
+// nameExecution names an execution for good, by its ARN and its start. Step Functions accepts an execution's name again
+// 90 days after that execution ended (API reference, StartExecution), and a redrive does not change the start.
+func nameExecution(in rotation.PlanInput) string {
 	if in.Started == "" {
 		return in.Execution
 	}
 	return in.Execution + " " + in.Started
 }
 
-// VersionID is the version that an execution makes: UUIDv5 of its name (RFC 9562), so that every retry and redrive
-// means the same version, and no two executions do.
+// VersionID returns the version that an execution makes: the UUIDv5 of its name (RFC 9562), so that all its retries and
+// redrives mean the same version, and no two executions do.
 func VersionID(execution string) string {
 	h := sha1.New() // UUIDv5 is defined with SHA-1; nothing rests on its strength
 	h.Write(versionSpace[:])

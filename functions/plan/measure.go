@@ -12,9 +12,9 @@ import (
 	"alboidc.internal/shared/telemetry"
 )
 
-// measure says how the client is, as metrics and in its answer. It does not ask for the lock, so a rotation may be
-// under way: AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even
-// if the identity provider does not answer.
+// measure reports the state of the client, as metrics and in its answer. It takes no lock, so a rotation may be under
+// way: AWSCURRENT is accepted during one, too. The cheap measurements come first, so that they are written even if the
+// identity provider does not answer.
 func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotation.Measured, error) {
 	s, err := d.OpenNewest(ctx, c)
 	if err != nil {
@@ -82,8 +82,8 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	return out, nil
 }
 
-// refusedByTargets says why the load balancers' rules would have the next rotation refused, so that people hear of it
-// before that is due; "" if they would not, or if that cannot be told now.
+// refusedByTargets says why the next rotation would be refused because of the load balancers' rules, so that people
+// hear of it before it is due; "" if it would not be, or if that cannot be told now.
 func refusedByTargets(ctx context.Context, s *invocation.Invocation) string {
 	found, err := s.Targets(ctx, nil)
 	refusals := found.Refusals
@@ -94,7 +94,7 @@ func refusedByTargets(ctx context.Context, s *invocation.Invocation) string {
 	case err != nil:
 		refusals = []string{err.Error()}
 	case len(found.Targets) == 0:
-		refusals = append(refusals, noTargets(s, found)...)
+		refusals = append(refusals, refuseNoTargets(s, found)...)
 	}
 	for _, refusal := range refusals {
 		s.Log.WarnContext(ctx, "the next rotation will be refused", "why", refusal)

@@ -38,11 +38,11 @@ func tellSecrets(out *rotation.Plan, s *invocation.Invocation, j *journal.Journa
 	}
 }
 
-// soon is how long before the end of the secret in use people are warned.
+// soon is how long before the secret in use ends people are warned.
 const soon = 30 * 24 * time.Hour
 
-// endsSoon warns of a secret in use that ends by itself.
-func endsSoon(listed []idp.Secret, d rotation.Decision, now time.Time) []string {
+// warnOfEnd warns of a secret in use that ends by itself.
+func warnOfEnd(listed []idp.Secret, d rotation.Decision, now time.Time) []string {
 	for _, x := range listed {
 		if d.Action == rotation.Rotate && x.ID == d.From.IdPSecretID && !x.Until.IsZero() &&
 			x.Until.Before(now.Add(soon)) {
@@ -53,8 +53,8 @@ func endsSoon(listed []idp.Secret, d rotation.Decision, now time.Time) []string 
 	return nil
 }
 
-// kept is the version of a secret that the provider could not remove; "" if there is none.
-func kept(j *journal.Journal) string {
+// findKept returns the version of a secret that the provider could not remove; "" if there is none.
+func findKept(j *journal.Journal) string {
 	for v, e := range j.Secrets {
 		if e.State == journal.Kept {
 			return v
@@ -66,10 +66,10 @@ func kept(j *journal.Journal) string {
 // perTarget is a generous time for setting the secret on one target: two reads, a write and a check.
 const perTarget = 5
 
-// openLogins warns of what users see of a switch between the registrations of a pair. A load balancer trades a code
-// with the registration that a node has when the user comes back; the identity provider takes it only from the one that
-// it was made for.
-func openLogins(c config.Client, targets int) []string {
+// warnOfOpenLogins warns of what users see when a pair switches registrations. A load balancer node trades the user's
+// code with the registration that it has by then, but the identity provider accepts the code only from the registration
+// that it was made for.
+func warnOfOpenLogins(c config.Client, targets int) []string {
 	if !c.IsPair() {
 		return nil
 	}
@@ -80,9 +80,9 @@ func openLogins(c config.Client, targets int) []string {
 		perTarget*targets, targets)}
 }
 
-// heldUp warns of a client whose rotations strangers can hold up: only a login test tells errors that they cause from
-// those of a wrong secret.
-func heldUp(c config.Client) []string {
+// warnOfHoldUps warns that strangers can hold up the client's rotations: only a login test tells errors that they cause
+// from those of a wrong secret.
+func warnOfHoldUps(c config.Client) []string {
 	if len(c.SmokeTests.Login) > 0 {
 		return nil
 	}
@@ -91,8 +91,8 @@ func heldUp(c config.Client) []string {
 		"can have a rotation rolled back: add smokeTests.login"}
 }
 
-// line is the report about the identity provider for a refusal, which has no other place for it.
-func line(r rotation.ProviderReport) string {
+// formatProvider writes the report about the identity provider into one line, for the text of a refusal.
+func formatProvider(r rotation.ProviderReport) string {
 	holds := strings.Join(r.Secrets, ", ")
 	if holds == "" {
 		holds = "no secret that it shows"
@@ -100,8 +100,8 @@ func line(r rotation.ProviderReport) string {
 	return fmt.Sprintf("%s, %s, holds %s", r.Type, r.Model, holds)
 }
 
-// addRefusals adds what speaks against a rotation at the targets to what speaks against it at the identity provider, so
-// that both can be put right at once.
+// addRefusals adds the refusals of the targets to a failure at the identity provider, so that people can put both right
+// at once.
 func addRefusals(err error, refusals []string) error {
 	kind := failure.KindOf(err)
 	if len(refusals) == 0 || kind != failure.Precondition && kind != failure.SecretRefused &&
@@ -111,7 +111,7 @@ func addRefusals(err error, refusals []string) error {
 	return failure.Wrap(kind, err, "%s; besides", strings.Join(refusals, "; "))
 }
 
-// entryOf is the journal's entry, and its version, of a secret of the identity provider.
+// entryOf returns the journal's entry, and its version, for an id of the identity provider.
 func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
 	for v, e := range j.Secrets {
 		if e.IdPSecretID == id {
@@ -135,7 +135,7 @@ func (p *planning) fill(context.Context) error {
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
 	case rotation.Rotate:
-		create, remove := words(p.Invocation, p.journal, d)
+		create, remove := describeSteps(p.Invocation, p.journal, d)
 		step("%s", create)
 		wait := fmt.Sprintf("wait %d s for every load balancer node", out.SpreadSeconds)
 		if d.Grace == 0 {
@@ -158,13 +158,13 @@ func (p *planning) fill(context.Context) error {
 	return nil
 }
 
-// words say how the new secret comes and the old one goes.
-func words(s *invocation.Invocation, j *journal.Journal, d rotation.Decision) (create, remove string) {
+// describeSteps says in words how the new secret is made and the old one removed.
+func describeSteps(s *invocation.Invocation, j *journal.Journal, d rotation.Decision) (create, remove string) {
 	kind, version, old := s.Config.IdentityProvider.Type, d.To.VersionID, d.From.IdPSecretID
 	switch c := s.Capable; {
 	case c.ReusesKept():
 		remove = fmt.Sprintf("end the previous secret at %s, that of version %s", kind, old)
-		if unused := kept(j); unused != "" {
+		if unused := findKept(j); unused != "" {
 			return fmt.Sprintf("take the unused current secret of %s, which was made as version %s, into use as "+
 				"version %s", kind, unused, version), remove
 		}

@@ -12,8 +12,8 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// storedRefusals are the reasons against a rotation that are found where the secret is stored. Of a replica not even
-// what an earlier rotation left can be put right.
+// storedRefusals returns the reasons against a rotation that lie in where and how the secret is stored. With a replica,
+// not even what an earlier rotation left can be put right.
 func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 	d rotation.Decision) (out []string, err error) {
 	keeper := s.Keeper()
@@ -49,11 +49,11 @@ func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Jo
 	return out, nil
 }
 
-// otherKeepers are the reasons against rotating a secret that something else writes, too.
+// otherKeepers returns the reasons against rotating a secret that something else writes, too.
 func otherKeepers(k versions.Keeper, arn string) []string {
 	var out []string
 	if k.Primary != "" {
-		out = append(out, replica(k.Primary, arn))
+		out = append(out, refuseReplica(k.Primary, arn))
 	}
 	if k.Rotated {
 		out = append(out, fmt.Sprintf("Secrets Manager rotates the secret by itself (RotationEnabled), "+
@@ -68,9 +68,9 @@ func otherKeepers(k versions.Keeper, arn string) []string {
 	return out
 }
 
-func replica(primary, arn string) string {
+func refuseReplica(primary, arn string) string {
 	parts := strings.Split(arn, ":")
-	parts[3] = primary // of an ARN that the configuration check has let through
+	parts[3] = primary // the configuration check has accepted the ARN
 	return fmt.Sprintf("secret.arn: %s is a replica, which cannot be written; its primary is in Region %s: name "+
 		"that, %s",
 		arn, primary, strings.Join(parts, ":"))

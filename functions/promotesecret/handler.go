@@ -16,9 +16,9 @@ import (
 // Handler is the function.
 type Handler struct{ Deps invocation.Deps }
 
-// Handle promotes in.To, or undoes that. A repeat finds the labels where they should be, and answers with the same end
-// of the grace period. If AWSCURRENT is a third version, nothing is moved, and no label goes to a version that no
-// rotation has in hand. AWSCURRENT moves only to a secret that the identity provider has accepted not long ago.
+// Handle promotes in.To, or undoes that; a repeat finds the labels where they should be, and answers with the same end
+// of the grace period. It moves nothing if AWSCURRENT is a third version, moves labels only to versions that a rotation
+// has in hand, and AWSCURRENT only to a secret that the identity provider accepted not long ago.
 func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation.PromoteOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -32,7 +32,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}
-	stands, _, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	stands, _, err := s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID)
 	if err != nil {
 		return rotation.PromoteOutput{}, err
 	}
@@ -87,14 +87,14 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 	return rotation.PromoteOutput{GraceUntil: rotation.Timestamp(p.GraceUntil)}, nil
 }
 
-// gracePeriod is that of the call, and never more than the configured one: who may call the function must not keep an
-// old secret valid for years.
+// gracePeriod returns that of the call, but never more than the configured one: a caller of the function must not keep
+// an old secret valid for years.
 func gracePeriod(s *invocation.Invocation, in rotation.PromoteInput) time.Duration {
 	return time.Duration(min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())) * time.Second
 }
 
-// undo puts the labels back. The journal keeps the promotion until that is done: if this dies halfway, the next
-// execution sees from it that a rollback was under way.
+// undo puts the labels back. The journal keeps the promotion until then: if undo dies halfway, the next execution sees
+// that a rollback was under way.
 func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in rotation.PromoteInput) error {
 	from, to, labels, err := storedAs(ctx, s, in)
 	if err != nil {
@@ -117,8 +117,8 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	return nil
 }
 
-// beginAgain turns a refusal to move the labels into one that is tried again, if AWSCURRENT has moved since Standing
-// read it: what that means, the next try finds out.
+// beginAgain makes a refusal to move the labels one that is tried again, if AWSCURRENT has moved since ResolveCurrent
+// read it. The next try finds out what that means.
 func beginAgain(ctx context.Context, s *invocation.Invocation, err error) error {
 	if !failure.Is(err, failure.Precondition) {
 		return err
@@ -126,8 +126,8 @@ func beginAgain(ctx context.Context, s *invocation.Invocation, err error) error 
 	return cmp.Or(s.LookAgain(ctx), err)
 }
 
-// storedAs are the versions between which the labels move: if somebody stored one of the two secrets again meanwhile,
-// AWSCURRENT is on that version, or, once the other was promoted, AWSPREVIOUS.
+// storedAs returns the versions between which the labels move. If somebody stored one of the two secrets again
+// meanwhile, AWSCURRENT is on that version, or AWSPREVIOUS once the other was promoted.
 func storedAs(ctx context.Context, s *invocation.Invocation, in rotation.PromoteInput) (from, to string,
 	l versions.Labels, err error) {
 	if l, err = s.Labels(ctx); err != nil {

@@ -12,7 +12,7 @@ import (
 // snapshot is everything that allow and decide look at, read without changing anything.
 type snapshot struct {
 	Action rotation.RetireAction
-	// Version goes, Keep stays; Goes and Stays are their entries in the journal.
+	// Version is the one that goes, Keep the one that stays; Goes and Stays are their entries in the journal.
 	Version, Keep string
 	Goes, Stays   journal.Entry
 	Promotion     *journal.Promotion
@@ -22,7 +22,7 @@ type snapshot struct {
 	Searched time.Time
 	Now      time.Time
 
-	// Stands is which of the two AWSCURRENT stands for, Current the version that it is on.
+	// Stands is the one of the two that AWSCURRENT stands for, Current the version that has the label.
 	Stands, Current string
 
 	Capable idp.Capabilities
@@ -31,7 +31,7 @@ type snapshot struct {
 	// Listed are the client's secrets at the identity provider, ID the one that goes, if the journal knows one.
 	Listed []idp.Secret
 	ID     string
-	// Named is the configured hint which of them is AWSCURRENT's.
+	// Named is the one of them that the configuration names as AWSCURRENT's.
 	Named string
 	// Same: the two versions hold the same secret. Told: their texts tell.
 	Same, Told bool
@@ -40,10 +40,10 @@ type snapshot struct {
 }
 
 // searchLasts is how long a search for targets counts for removing a secret. The steps after it take an hour or two,
-// hours of retries included less than this; a redrive days later takes more.
+// with hours of retries still less than this; a redrive days later takes more.
 const searchLasts = 12 * time.Hour
 
-// allow refuses whatever could take the secret in use away, before the identity provider is asked.
+// allow refuses, before the identity provider is asked, whatever could take away the secret in use.
 func allow(s snapshot) error {
 	a, b := s.Goes.IdPSecretID, s.Stays.IdPSecretID
 	switch age := s.Now.Sub(s.Searched); {
@@ -82,21 +82,21 @@ const (
 	miss step = "miss"
 )
 
-// decide says what to do, and what is answered once that is done; or why it is refused.
+// decide returns what to do and what to answer once that is done, or why to refuse.
 func decide(s snapshot) (next step, result string, why error) {
 	switch s.Action {
 	case rotation.RetireDisable:
-		return s.disabling()
+		return s.decideDisable()
 	case rotation.RetireEnable:
-		next, result = s.enabling()
+		next, result = s.decideEnable()
 		return next, result, nil
 	case rotation.RetireDelete:
-		return s.removing()
+		return s.decideRemove()
 	}
 	return refuse, "", failure.New(failure.InvalidInput, "action: %q is not one of disable, enable, delete", s.Action)
 }
 
-func (s snapshot) disabling() (step, string, error) {
+func (s snapshot) decideDisable() (step, string, error) {
 	x := s.found()
 	switch {
 	case s.usedSince():
@@ -119,7 +119,7 @@ func (s snapshot) disabling() (step, string, error) {
 	return disable, resultDisabled, nil
 }
 
-func (s snapshot) enabling() (step, string) {
+func (s snapshot) decideEnable() (step, string) {
 	x := s.found()
 	switch {
 	case !s.Capable.CanDisable:
@@ -132,9 +132,9 @@ func (s snapshot) enabling() (step, string) {
 	return rest, resultEnabled
 }
 
-// removing: that a secret is not listed counts only where the admin API lists secrets. Any other list is what the token
-// endpoint says, and the provider must be told to end it all the same.
-func (s snapshot) removing() (step, string, error) {
+// decideRemove trusts that a secret is not listed only where the admin API lists secrets. Any other list is what the
+// token endpoint says, so the provider must be told to end the secret all the same.
+func (s snapshot) decideRemove() (step, string, error) {
 	x, result := s.found(), resultDeleted
 	if x == nil {
 		result = resultAbsent
@@ -153,7 +153,7 @@ func (s snapshot) removing() (step, string, error) {
 	return remove, result, nil
 }
 
-// found is the secret that goes, as the identity provider lists it; nil if it does not.
+// found returns the secret that goes, as the identity provider lists it; nil if it does not.
 func (s snapshot) found() *idp.Secret {
 	for _, x := range s.Listed {
 		if s.ID != "" && x.ID == s.ID {
@@ -166,21 +166,21 @@ func (s snapshot) found() *idp.Secret {
 // tolerance is how far the clocks of the identity provider and of AWS may differ.
 const tolerance = time.Minute
 
-// usedSince: a client has authenticated with the old secret after every target had left it, as far as the provider
-// tells. Removing it would break that client.
+// usedSince reports whether something has authenticated with the old secret after every target had left it, as far as
+// the provider tells. Removing the secret would break that.
 func (s snapshot) usedSince() bool {
 	p := s.Promotion
 	return p != nil && p.From == s.Version && !p.At.IsZero() && !s.Used.IsZero() &&
 		!s.Used.Before(p.LeftAt(s.Spread).Add(tolerance))
 }
 
-// missed is how long a registration of a pair must refuse a secret that nobody here has removed, until that is
-// believed.
+// missed is how long a registration of a pair must refuse a secret that nobody here has removed before the secret
+// counts as gone.
 const missed = time.Minute
 
-// missing: a registration of a pair refuses the secret. It is not overwritten, since what it has may be somebody's, so
-// the refusals are all that shows that the secret is gone. Since when, is in the journal, so that a retry or a redrive
-// goes on from there.
+// missing reports whether a registration of a pair refuses the secret. What the registration has instead may be
+// somebody's, so it is not overwritten, and only the refusals show that the secret is gone. The journal says since
+// when, so that a retry or a redrive goes on from there.
 func (s snapshot) missing() bool {
 	// else there was never one
 	was := s.Goes.State == journal.Live || s.Goes.State == journal.Intended && !s.Goes.Asked.IsZero()
@@ -194,7 +194,7 @@ func (s snapshot) stillMissed() error {
 }
 
 // mustDiffer fails if the version that goes, whose secret the provider lists as x, holds the secret that stays, or if
-// that cannot be told: to retire the one would end the other.
+// that cannot be told: retiring the one would end the other.
 func (s snapshot) mustDiffer(x *idp.Secret) error {
 	switch {
 	case s.Same && s.Goes.ClientID == s.Stays.ClientID:
@@ -219,7 +219,7 @@ func (s snapshot) mustDiffer(x *idp.Secret) error {
 		rotation.NameCurrent(x.ID))
 }
 
-// overwritten is when this rotation overwrote the only secret while it was in use; zero if it did not. made is the
+// overwritten returns when this rotation overwrote the only secret while it was in use; zero if it did not. made is the
 // entry of the secret that the rotation made.
 func overwritten(capable idp.Capabilities, made journal.Entry) time.Time {
 	if !capable.ReplacesInPlace() || made.Imported || made.State != journal.Live && made.Asked.IsZero() {

@@ -32,15 +32,15 @@ const (
 // Handler is the function.
 type Handler struct{ Deps invocation.Deps }
 
-// Handle acts on the secret of in.Retire, and only if the journal proves that this system made or imported it. Before
-// it takes one away, the other, in.Keep, must be AWSCURRENT and accepted at this moment. A secret that is already where
-// it should be is success.
+// Handle acts on the secret of in.Retire, but only if the journal proves that this system made or imported it. Before
+// it takes that away, in.Keep must be AWSCURRENT and accepted at this moment. A secret that is already in the wanted
+// state is success.
 func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.RetireOutput, error) {
 	r, err := h.open(ctx, in)
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
-	for _, read := range []func(context.Context) error{r.waited, r.stand, r.look} {
+	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.look} {
 		if err := read(ctx); err != nil {
 			return rotation.RetireOutput{}, err
 		}
@@ -87,34 +87,34 @@ func (h Handler) open(ctx context.Context, in rotation.RetireInput) (*retirement
 			return nil, failure.New(failure.InvalidInput, "searched: must be a time like 2006-01-02T15:04:05Z")
 		}
 	}
-	return r, allow(r.entries())
+	return r, allow(r.refreshEntries())
 }
 
-// entries brings what the journal says up to date.
-func (r *retirement) entries() snapshot {
+// refreshEntries brings what the journal says up to date.
+func (r *retirement) refreshEntries() snapshot {
 	r.seen.Now, r.seen.Promotion, r.seen.Spread = r.Now(), r.journal.Promotion, r.SpreadTime()
 	r.seen.Goes, r.seen.Stays = r.journal.Secrets[r.seen.Version], r.journal.Secrets[r.seen.Keep]
 	return r.seen
 }
 
-// waited fails until what was written before has had its time: a rollback begins when no write of the way forward can
-// come any more, and a secret goes when every node has left it. After a rollback's round a late write of the way
-// forward could bring it back.
-func (r *retirement) waited(ctx context.Context) error {
+// waitForWrites fails until earlier writes of targets have taken effect. A rollback begins when no write of the way
+// forward can still come, and a secret goes when every node has left it; after a rollback's round, that includes the
+// time of a late write that could bring it back.
+func (r *retirement) waitForWrites(ctx context.Context) error {
 	p := r.journal.Promotion
 	switch {
 	case r.seen.Action == rotation.RetireEnable:
-		return r.Settled(ctx, 0)
+		return r.WaitUntilSettled(ctx, 0)
 	case p != nil && p.From == r.seen.Version:
-		return r.Spread(ctx)
+		return r.WaitForSpread(ctx)
 	default:
-		return r.Settled(ctx, r.SpreadTime())
+		return r.WaitUntilSettled(ctx, r.SpreadTime())
 	}
 }
 
-// stand finds out which of the two is in use, and on which version that is.
-func (r *retirement) stand(ctx context.Context) (err error) {
-	if r.seen.Stands, r.seen.Current, err = r.Standing(ctx, r.seen.Version, r.seen.Keep); err != nil {
+// resolveCurrent finds out which of the two is in use, and under which version.
+func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
+	if r.seen.Stands, r.seen.Current, err = r.ResolveCurrent(ctx, r.seen.Version, r.seen.Keep); err != nil {
 		return err
 	}
 	if err := mustStay(r.seen); err != nil {
@@ -126,8 +126,8 @@ func (r *retirement) stand(ctx context.Context) (err error) {
 	return nil
 }
 
-// look completes the snapshot: what the identity provider has, as far as the decision needs it. Before a secret is
-// found missing, the other must be accepted: else the provider may be ill.
+// look completes the snapshot with what the identity provider has, as far as the decision needs it. Before it finds a
+// secret missing, the other must be accepted: else the provider may be ill.
 func (r *retirement) look(ctx context.Context) (err error) {
 	if err := r.lookUse(ctx); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (r *retirement) look(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	s := r.entries()
+	s := r.refreshEntries()
 	if s.Action == rotation.RetireDelete {
 		if err := r.MustAccept(ctx, s.Keep, "the secret that stays"); err != nil {
 			return err
@@ -150,28 +150,28 @@ func (r *retirement) look(ctx context.Context) (err error) {
 	return err
 }
 
-// lookUse asks when the old secret was used last, where the provider tells.
+// lookUse asks when the old secret was last used, where the provider tells.
 func (r *retirement) lookUse(ctx context.Context) (err error) {
 	u, ok := r.Provider.(idp.UseReporter)
 	p := r.journal.Promotion
 	if !ok || r.seen.Action != rotation.RetireDisable || p == nil || p.From != r.seen.Version || p.At.IsZero() {
 		return nil
 	}
-	if err := r.Know(ctx); err != nil {
+	if err := r.TellProvider(ctx); err != nil {
 		return err
 	}
 	r.seen.Used, err = u.LastUsed(ctx, r.seen.Goes.IdPSecretID)
 	return err
 }
 
-// find looks for the provider's id of the version's secret, and settles an intent whose reply got lost.
+// find looks for the provider's id of the version's secret, and settles an intent whose reply was lost.
 func (r *retirement) find(ctx context.Context) (err error) {
 	version := r.seen.Version
 	entry, known := r.journal.Secrets[version]
 	if !known || entry.State == journal.Removed {
 		return nil
 	}
-	if err := r.Know(ctx); err != nil {
+	if err := r.TellProvider(ctx); err != nil {
 		return err
 	}
 	if r.seen.Listed, err = r.Provider.List(ctx); err != nil {
@@ -219,9 +219,9 @@ func (r *retirement) disable(ctx context.Context, next step) error {
 	return r.mustStayAccepted(ctx, d)
 }
 
-// mustStayAccepted looks at once whether the secret that stays is still accepted without the other. If not, the other
-// is switched on again: with both on it shows whether the provider is ill or that secret is gone. A slot that is
-// overwritten has nothing to switch on.
+// mustStayAccepted checks at once that the secret that stays is still accepted without the other. If not, it switches
+// the other on again: with both on, it shows whether the provider is ill or the first is gone. A secret that was
+// overwritten in place cannot be switched on.
 func (r *retirement) mustStayAccepted(ctx context.Context, d idp.Disabler) error {
 	if r.Capable.ReplacesInPlace() {
 		return nil
@@ -257,7 +257,7 @@ func (r *retirement) enable(ctx context.Context, next step) error {
 	return r.MustAccept(ctx, r.seen.Version, "the secret to go back to")
 }
 
-// delete removes the secret, proves that it is refused and the other accepted, and closes the journal's entry.
+// delete removes the secret, proves that it is refused and the other accepted, and closes its entry in the journal.
 func (r *retirement) delete(ctx context.Context, next step, result string) (string, error) {
 	began := r.overwritten()
 	state := journal.Removed
@@ -293,10 +293,10 @@ func (r *retirement) miss(ctx context.Context) error {
 	if err := r.write(ctx, entry); err != nil {
 		return err
 	}
-	return r.entries().stillMissed()
+	return r.refreshEntries().stillMissed()
 }
 
-// remove removes the secret at the provider, if that can.
+// remove removes the secret at the provider, if the provider can.
 func (r *retirement) remove(ctx context.Context, result string) (string, journal.State, error) {
 	if err := r.LookAgain(ctx); err != nil {
 		return "", "", err
@@ -309,8 +309,8 @@ func (r *retirement) remove(ctx context.Context, result string) (string, journal
 	return result, journal.Removed, err
 }
 
-// sweep removes what requests without an answer made, where the provider keeps our tag: a secret with the tag of a
-// version whose own secret is another. A list that lagged behind may have hidden it until now.
+// sweep removes what requests without an answer made, where the provider keeps our tag: secrets with the tag of a
+// version whose own secret is another. A list that lagged behind may have hidden them until now.
 func (r *retirement) sweep(ctx context.Context) error {
 	if !r.Capable.KeepsTag {
 		return nil
@@ -331,12 +331,12 @@ func (r *retirement) sweep(ctx context.Context) error {
 	return nil
 }
 
-// tell adds a sentence to what people are notified of.
+// tell adds a sentence to the notice for people.
 func (r *retirement) tell(format string, args ...any) {
 	r.notice = strings.TrimSpace(r.notice + " " + fmt.Sprintf(format, args...))
 }
 
-// overwritten is when this rotation overwrote the only secret while it was in use; zero if it did not.
+// overwritten returns when this rotation overwrote the only secret while it was in use; zero if it did not.
 func (r *retirement) overwritten() time.Time {
 	made := r.seen.Version // in a rollback the new one goes
 	if p := r.journal.Promotion; p != nil && p.From == made {
@@ -345,8 +345,8 @@ func (r *retirement) overwritten() time.Time {
 	return overwritten(r.Capable, r.journal.Secrets[made])
 }
 
-// tellInterruption says how long logins could fail since the only secret was overwritten: until every load balancer
-// node had the new one, or had the old one again.
+// tellInterruption says how long logins could fail after the only secret was overwritten: until every load balancer
+// node had the new one, or the old one again.
 func (r *retirement) tellInterruption(began time.Time) {
 	until, has := r.Now(), "the old secret again"
 	if p := r.journal.Promotion; p != nil && p.From == r.seen.Version && !p.At.IsZero() {
@@ -363,14 +363,14 @@ func (r *retirement) tellInterruption(began time.Time) {
 func (r *retirement) mustRefuse(ctx context.Context) error {
 	err := r.MustRefuse(ctx, r.seen.Version, r.seen.Keep, "was removed")
 	if errors.Is(err, versions.ErrNotFound) {
-		// Secrets Manager has dropped the version, so it cannot be asked about; the provider was told to end it
+		// Secrets Manager has dropped the version, so its secret cannot be tried; the provider was told to end it
 		return nil
 	}
 	return err
 }
 
-// close marks the secret as removed, or kept, forgets the promotion that it was part of, and takes AWSPENDING off the
-// version that stays (AWS leaves the label there when the version becomes AWSCURRENT).
+// close marks the secret as removed or kept, forgets its promotion, and takes AWSPENDING off the version that stays
+// (AWS leaves the label there when the version becomes AWSCURRENT).
 func (r *retirement) close(ctx context.Context, state journal.State) error {
 	labels, err := r.Labels(ctx)
 	if err != nil {
@@ -404,8 +404,8 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 	return nil
 }
 
-// count tells the metrics how the rotation ended, the old secret is gone, or the new one, and how long it took; began
-// is zero where the journal does not know.
+// count writes the metrics of how the rotation ended (rotated if the old secret is gone, else rolled back) and how long
+// it took; began is zero if the journal does not know.
 func (r *retirement) count(ctx context.Context, rotated bool, began time.Time) {
 	outcome := telemetry.RolledBack
 	if rotated {

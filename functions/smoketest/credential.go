@@ -14,24 +14,25 @@ import (
 
 const (
 	// patience is how long a secret that load balancers use may be refused, while another is accepted, before the test
-	// fails: the identity provider's servers may disagree for a moment, but every refusal is a login that fails.
+	// fails. The identity provider's servers may disagree for a moment, but every refusal is a failed login.
 	patience = 20 * time.Second
-	// enough is how often that must be seen besides.
+	// enough is how often that must also be seen.
 	enough = 3
-	// patienceAlone is that time while the old secret is switched off, and nothing shows whether the provider is well.
-	// Going back begins with switching it on, which shows it; an outage of 40 s was seen.
+	// patienceAlone is that time while the old secret is switched off, so that nothing shows whether the provider is
+	// well. A rollback begins with switching it on, which shows it; an outage of 40 s was seen.
 	patienceAlone = 45 * time.Second
-	// limit is how long one call goes on, and pauseAlone how long it waits at least while the provider may be ill.
+	// limit is how long one call goes on, and pauseAlone its shortest pause while the provider may be ill.
 	limit      = 4 * time.Minute
 	pauseAlone = 5 * time.Second
-	// fewInARow and fewApart are how a secret is tried that was accepted everywhere before a target got it.
+	// fewInARow and fewApart are how often, and how far apart, a secret is tried that was accepted everywhere before a
+	// target got it.
 	fewInARow = 3
 	fewApart  = time.Second
 )
 
-// credential: the provider accepts To at every token endpoint, several times in a row, and refuses a deliberately wrong
-// secret.
-func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
+// testCredential passes if the provider accepts To at every token endpoint, several times in a row, and refuses a
+// deliberately wrong secret.
+func (t *tester) testCredential(ctx context.Context) ([]rotation.Evidence, error) {
 	to, err := t.Credential(ctx, t.in.To.VersionID)
 	if err != nil {
 		return nil, err
@@ -79,8 +80,8 @@ func (t *tester) credential(ctx context.Context) ([]rotation.Evidence, error) {
 		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
-// pace is how often in a row the secret must be accepted, and with what pause: as the provider needs it before a target
-// has the secret. Servers that learn of it one by one know it from then on, and a few tries tell.
+// pace returns how often in a row the secret must be accepted, and how far apart: as the provider's servers, which
+// learn of it one by one, need it before a target has the secret. After that they know it, and a few tries are enough.
 func (t *tester) pace() (inARow int, interval time.Duration) {
 	test, spec := t.Config.SmokeTests.Credential, t.Capable.Probe
 	inARow, interval = test.InARow(spec.InARow), time.Duration(test.Interval(spec.IntervalSeconds))*time.Second
@@ -90,8 +91,8 @@ func (t *tester) pace() (inARow int, interval time.Duration) {
 	return inARow, interval
 }
 
-// doubt is what is known of a secret that was refused: since when and how often that is proven, by another secret that
-// was accepted in between, and since when it is not.
+// doubt is what is known of a refused secret: since when and how often a refusal is proven by another secret that was
+// accepted in between, and since when refusals have had no such proof.
 type doubt struct {
 	*tester
 	to            invocation.Credential
@@ -101,14 +102,14 @@ type doubt struct {
 	seen int
 }
 
-// forget: an acceptance ends every doubt.
+// forget ends every doubt if the secret was accepted.
 func (d *doubt) forget(v probe.Verdict) {
 	if v.Outcome == probe.Accepted {
 		d.proven, d.alone, d.times = time.Time{}, time.Time{}, 0
 	}
 }
 
-// weigh says what a refusal means. It is one only if another secret is accepted at the same moment; otherwise the
+// weigh says what a refusal means. It counts only if another secret is accepted at the same moment; otherwise the
 // identity provider may refuse everything, and going back to the old secret would help nobody.
 func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe.Verdict, error) {
 	now := d.Now()
@@ -122,7 +123,7 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 			d.alone = now
 		}
 		if long := now.Sub(d.alone); d.oldIsOff() && long >= patienceAlone {
-			return verdict, d.failed(ctx, long, verdict.Reason+", while no other secret is switched on")
+			return verdict, d.newFailure(ctx, long, verdict.Reason+", while no other secret is switched on")
 		}
 		return probe.Verdict{Outcome: probe.Inconclusive, Reason: verdict.Reason + ", but " + control.Reason}, nil
 	}
@@ -132,25 +133,25 @@ func (d *doubt) weigh(ctx context.Context, at int, verdict probe.Verdict) (probe
 		d.proven = now
 	}
 	if long := now.Sub(d.proven); !d.in.Wait && long >= patience && d.times >= enough {
-		return verdict, d.failed(ctx, long, verdict.Reason+", while "+control.Reason)
+		return verdict, d.newFailure(ctx, long, verdict.Reason+", while "+control.Reason)
 	}
 	return verdict, nil
 }
 
-func (d *doubt) failed(ctx context.Context, long time.Duration, reason string) error {
+func (d *doubt) newFailure(ctx context.Context, long time.Duration, reason string) error {
 	return failure.New(failure.SmokeTestFailed,
 		"the identity provider refuses the secret of version %s, which is in use, for %s: %s%s",
 		d.in.To.VersionID, long.Round(time.Second), reason, d.Oddities(ctx, d.in.To.VersionID))
 }
 
-// oldIsOff: the old secret is switched off, so there is none that could be accepted. Where the only one was
-// overwritten, going back means to overwrite that again, and takes more than a suspicion.
+// oldIsOff reports whether the old secret is switched off, so that no other could be accepted. It is false where the
+// only secret was overwritten: going back would overwrite it again, which takes more than a suspicion.
 func (t *tester) oldIsOff() bool {
 	return t.Capable.CanDisable && !t.Capable.ReplacesInPlace() && slices.Contains(t.in.Checks, rotation.CheckRefused)
 }
 
-// refused: the provider refuses From, if it could be switched off, while it accepts To.
-func (t *tester) refused(ctx context.Context) ([]rotation.Evidence, error) {
+// testRefusal passes if the provider refuses From, where it can be switched off, while it accepts To.
+func (t *tester) testRefusal(ctx context.Context) ([]rotation.Evidence, error) {
 	if !t.Capable.CanDisable {
 		return nil, nil
 	}

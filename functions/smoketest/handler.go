@@ -40,7 +40,7 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 	if err != nil {
 		return rotation.SmokeOutput{}, err
 	}
-	if err := standing(ctx, s, in); err != nil {
+	if err := checkCurrent(ctx, s, in); err != nil {
 		return rotation.SmokeOutput{}, err
 	}
 	t := &tester{Invocation: s, journal: j, in: in, passed: map[string]bool{}}
@@ -55,24 +55,24 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 		}
 		for _, e := range evidence {
 			if !e.OK && !t.enough(e) {
-				return out, failure.New(failure.SmokeTestFailed, "%s", text(e))
+				return out, failure.New(failure.SmokeTestFailed, "%s", describe(e))
 			}
 		}
 	}
 	if in.Rehearse {
-		out.Summary = t.summary(out.Evidence) + t.unguarded(ctx)
+		out.Summary = t.summarize(out.Evidence) + t.describeUnguarded(ctx)
 	}
 	out.Notice = t.notice
 	return out, nil
 }
 
-// standing fails if AWSCURRENT is a third version: what is tested is not what logins will depend on. Before anything
-// has changed that does not matter.
-func standing(ctx context.Context, s *invocation.Invocation, in rotation.SmokeInput) error {
+// checkCurrent fails if AWSCURRENT is a third version: logins would depend on something other than what is tested.
+// Before anything has changed, that does not matter.
+func checkCurrent(ctx context.Context, s *invocation.Invocation, in rotation.SmokeInput) error {
 	if in.Rehearse {
 		return nil
 	}
-	stands, current, err := s.Standing(ctx, in.From.VersionID, in.To.VersionID)
+	stands, current, err := s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID)
 	if err == nil && in.MustBeCurrent && stands != in.To.VersionID {
 		return failure.New(failure.Precondition,
 			"AWSCURRENT is on version %s, not on %s, which would be put on every target again: somebody moved it back",
@@ -81,16 +81,16 @@ func standing(ctx context.Context, s *invocation.Invocation, in rotation.SmokeIn
 	return err
 }
 
-// text says how a check failed.
-func text(e rotation.Evidence) string {
+// describe says how a check failed.
+func describe(e rotation.Evidence) string {
 	return fmt.Sprintf("%s test of %s%s failed: %s", e.Check, e.Subject, describeNode(e.Node), e.Detail)
 }
 
-// summary says how the tests went with the secret in use: they passed, or ended with a login that does not count.
-func (t *tester) summary(evidence []rotation.Evidence) string {
+// summarize says how the tests went with the secret in use: they passed, or ended with a login that does not count.
+func (t *tester) summarize(evidence []rotation.Evidence) string {
 	if i := slices.IndexFunc(evidence, t.enough); i >= 0 {
 		return "a login fails as with a wrong client secret, which a rotation mends by putting a new one on every " +
-			"target: " + text(evidence[i])
+			"target: " + describe(evidence[i])
 	}
 	return fmt.Sprintf("all %d redirect and login tests pass with the secret in use", len(evidence))
 }
@@ -116,28 +116,28 @@ type tester struct {
 func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence, error) {
 	switch c {
 	case rotation.CheckCredential:
-		return t.credential(ctx)
+		return t.testCredential(ctx)
 	case rotation.CheckRefused:
-		return t.refused(ctx)
+		return t.testRefusal(ctx)
 	case rotation.CheckRedirect:
-		return t.redirect(ctx)
+		return t.testRedirects(ctx)
 	case rotation.CheckLogin:
-		return t.login(ctx)
+		return t.testLogins(ctx)
 	case rotation.CheckMetrics:
-		return t.metrics(ctx)
+		return t.testMetrics(ctx)
 	default:
 		return nil, failure.New(failure.InvalidInput, "checks: %q is not a check", c)
 	}
 }
 
-// client is what the load balancers are expected to know: To, where two registrations take turns.
+// client returns what the load balancers are expected to have: of a pair, the registration of To.
 func (t *tester) client(ctx context.Context) (probe.Client, error) {
 	clientID, err := t.ClientID(ctx, t.in.To)
 	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, Aliases: t.Config.Aliases,
 		AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
 }
 
-func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
+func (t *tester) testRedirects(ctx context.Context) ([]rotation.Evidence, error) {
 	client, err := t.client(ctx)
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (t *tester) redirect(ctx context.Context) ([]rotation.Evidence, error) {
 	return out, nil
 }
 
-func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
+func (t *tester) testLogins(ctx context.Context) ([]rotation.Evidence, error) {
 	client, err := t.client(ctx)
 	if err != nil {
 		return nil, err
@@ -177,8 +177,8 @@ func (t *tester) login(ctx context.Context) ([]rotation.Evidence, error) {
 	return out, nil
 }
 
-// enough: one such login tells a rehearsal all, and the load balancer counts each as an error, which the metrics test
-// after the grace period may take for one of the new secret.
+// enough reports whether a login ends a rehearsal's tests. One that fails at the callback tells all; each more is an
+// error that the metrics test after the grace period may take for the new secret's.
 func (t *tester) enough(e rotation.Evidence) bool { return t.in.Rehearse && e.AtCallback }
 
 // log writes the evidence down and counts login latencies.

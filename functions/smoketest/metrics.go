@@ -14,10 +14,10 @@ import (
 	"alboidc.internal/shared/telemetry"
 )
 
-// metrics counts the load balancers' authentication errors. Anybody can raise that metric, without an account (a
-// callback without a Host header is enough), so more of them than usual undo a rotation only on load balancers on which
-// logins have stopped besides, through which no login test passed at every node, and never in an emergency.
-func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
+// testMetrics counts the load balancers' authentication errors. Anybody can raise that metric without an account (a
+// callback without a Host header is enough), so more errors than usual undo a rotation only on load balancers on which
+// logins have stopped, too, and through which no login test passed at every node; and never in an emergency.
+func (t *tester) testMetrics(ctx context.Context) ([]rotation.Evidence, error) {
 	made, switched := t.times()
 	allowed := t.Config.SmokeTests.AuthErrors()
 	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {
@@ -54,7 +54,7 @@ func (t *tester) metrics(ctx context.Context) ([]rotation.Evidence, error) {
 	return []rotation.Evidence{e}, nil
 }
 
-// times are when the new secret was made, from when on targets may have had it, and when all of them had it.
+// times returns when the new secret was made, from when on targets may have had it, and when all of them had it.
 func (t *tester) times() (made, switched time.Time) {
 	switched = t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
 	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
@@ -67,7 +67,8 @@ func (t *tester) times() (made, switched time.Time) {
 	return made, switched
 }
 
-// countOn is the evidence of the errors on load balancers whose logins have stopped; OK if there are none of those.
+// countOn returns the evidence of errors on load balancers whose logins have stopped; OK if there are no such load
+// balancers.
 func (t *tester) countOn(ctx context.Context, stopped []string, since time.Time, allowed int) (rotation.Evidence,
 	error) {
 	if len(stopped) == 0 {
@@ -79,7 +80,7 @@ func (t *tester) countOn(ctx context.Context, stopped []string, since time.Time,
 	return e, err
 }
 
-// balancers are the listed load balancers and those of the targets.
+// balancers returns the listed load balancers and those of the targets.
 func (t *tester) balancers() []string {
 	out := slices.Clone(t.Config.LoadBalancers)
 	for _, x := range t.in.Targets {
@@ -105,11 +106,12 @@ func (t *tester) note(evidence []rotation.Evidence) {
 	}
 }
 
-// nameTimeout limits the search for a load balancer's addresses: not to know them costs certainty, not the rotation.
+// nameTimeout limits the search for a load balancer's addresses: without them the test is less certain, but the
+// rotation goes on.
 const nameTimeout = 10 * time.Second
 
-// untested are those load balancers of which a login test of this call has not passed through every address that the
-// load balancer's own DNS name has. A URL does not say which load balancer it reaches; the addresses behind it do.
+// untested returns the load balancers whose DNS name has an address through which no login test of this call passed. A
+// URL does not say which load balancer it reaches; the addresses behind it do.
 func (t *tester) untested(ctx context.Context, balancers []string) []string {
 	if len(t.passed) == 0 || t.Balancers == nil {
 		return balancers
@@ -134,9 +136,9 @@ func (t *tester) untested(ctx context.Context, balancers []string) []string {
 	return out
 }
 
-// unguarded says, after a rehearsal, where anybody can hold a rotation up; "" if nowhere. Without any login test Plan
-// has said so.
-func (t *tester) unguarded(ctx context.Context) string {
+// describeUnguarded says, after a rehearsal, where anybody can hold up a rotation; "" if nowhere, or if there is no
+// login test, which Plan has warned of.
+func (t *tester) describeUnguarded(ctx context.Context) string {
 	if len(t.passed) == 0 {
 		return ""
 	}
@@ -149,7 +151,7 @@ func (t *tester) unguarded(ctx context.Context) string {
 		"URL resolves to it", names(open))
 }
 
-// names are load balancers as people know them.
+// names lists load balancers by the names that people know.
 func names(arns []string) string {
 	var out []string
 	for _, arn := range arns {

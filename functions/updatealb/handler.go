@@ -10,16 +10,16 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// left is the answer for a target that may not be changed any more, and has had the secret.
+// left is the answer for a target that has had the secret and may not be changed any more.
 const left = "left"
 
 // Handler is the function.
 type Handler struct{ Deps invocation.Deps }
 
-// Handle sets the secret of version in.To on in.Target and changes nothing else there. A repeat sets the same value. A
-// target that is gone is an answer, not an error. While AWSCURRENT is a third version no target is touched.
-// Only a secret that is in use, or that a rotation has in hand, is put on targets, and only if the identity provider
-// has accepted it not long ago.
+// Handle sets the secret of version in.To on in.Target and changes nothing else there; a repeat sets the same value,
+// and a target that is gone is an answer, not an error. It touches no target while AWSCURRENT is a third version, and
+// puts only a secret on it that is in use or in a rotation's hand, and that the identity provider accepted not long
+// ago.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	s, err := h.Deps.Open(ctx, in.Common)
 	if err != nil {
@@ -30,11 +30,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	}
 	stands := ""
 	if in.From.VersionID != "" { // a call of an earlier definition does not tell
-		if stands, _, err = s.Standing(ctx, in.From.VersionID, in.To.VersionID); err != nil {
+		if stands, _, err = s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID); err != nil {
 			return rotation.UpdateOutput{}, err
 		}
 	}
-	if stands != in.To.VersionID { // no version at all is refused by who reads it
+	if stands != in.To.VersionID { // an empty version is refused by Value, which reads it
 		if err := s.MustBeInHand(ctx, in.To.VersionID); err != nil {
 			return rotation.UpdateOutput{}, err
 		}
@@ -74,8 +74,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	return rotation.UpdateOutput{Target: in.Target.Name, Result: string(done.Result), Notice: done.Notice}, nil
 }
 
-// note notes the time of a write, before it, for what may still be under way when this call is over, and after it. Who
-// has lost the lock writes nothing.
+// note notes the time of a write, before it, since it may outlast this call, and after it. A call that has lost the
+// lock writes nothing.
 func note(ctx context.Context, s *invocation.Invocation) error {
 	return s.Journal.NoteWrite(ctx, s.Common.Client, s.Common.Execution, s.Now())
 }

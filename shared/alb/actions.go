@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// withSecret is an action list as it is to be sent: the one read, with the client id and secret of c in the action that
-// logs in with the client. It fails if there is no such action. The list that was read is not changed.
+// withSecret returns an action list to send: a copy of the one read, with the client id and secret of c in the action
+// that logs in with the client. It fails if there is no such action.
 func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 	if err := matches(read, c); err != nil {
 		return nil, err
@@ -18,7 +18,7 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 	out := slices.Clone(read)
 	for i := range out {
 		if f := out[i].ForwardConfig; f != nil && len(f.TargetGroups) > 0 {
-			// read back with both; both together are valid only for a single target group (API reference, Action)
+			// an answer holds both, but a request may only for a single target group (API reference, Action)
 			out[i].TargetGroupArn = nil
 		}
 		o := out[i].AuthenticateOidcConfig
@@ -31,7 +31,7 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 			changed.ClientId, changed.ClientSecret, changed.UseExistingClientSecret = &c.ClientID,
 				aws.String(c.Secret.Reveal()), nil
 		} else {
-			// no answer holds the secret of another client; without this it would be refused, or lost
+			// no answer holds another client's secret: without this the write would be refused, or lose it
 			changed.ClientSecret, changed.UseExistingClientSecret = nil, aws.Bool(true)
 		}
 		out[i].AuthenticateOidcConfig = &changed
@@ -39,7 +39,7 @@ func withSecret(read []types.Action, c Change) ([]types.Action, error) {
 	return out, nil
 }
 
-// withClientID is an action list as it should read back once withSecret of it was sent.
+// withClientID returns an action list as it should read back once withSecret of it was sent.
 func withClientID(read []types.Action, c Change) []types.Action {
 	out := slices.Clone(read)
 	for i, a := range out {

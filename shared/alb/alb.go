@@ -1,10 +1,10 @@
 // Package alb finds the listeners and rules of Application Load Balancers that log users in with a client, and puts a
 // client secret on them without changing anything else.
 //
-// What Elastic Load Balancing does (its API reference, ModifyRule and ModifyListener): an action list is replaced
-// whole, what is not sent stays as it is, there is no version to compare with, and no answer ever holds a client
-// secret. So a change made by somebody else in the moment between our reading and our writing is lost; the reading
-// comes right before the writing, and what differs afterwards is told.
+// Elastic Load Balancing (API reference, ModifyRule and ModifyListener) replaces an action list whole, leaves what is
+// not sent as it is, has no version to compare with, and never returns a client secret. So a change that somebody else
+// makes between our read and our write is lost: the read comes right before the write, and what differs afterwards is
+// reported.
 package alb
 
 import (
@@ -49,7 +49,7 @@ type Balancers struct {
 	sleep  func(context.Context, time.Duration) error
 }
 
-// New returns the load balancers that client reaches. sleep returns early, with the context's error, if the context
+// New returns the load balancers that client reaches. sleep must return early, with the context's error, if the context
 // ends.
 func New(client func(region string) API, sleep func(context.Context, time.Duration) error) *Balancers {
 	return &Balancers{client: client, sleep: sleep}
@@ -72,8 +72,8 @@ func parseBalancer(arn string) (balancer, error) {
 // regionPattern keeps anything but a Region out of host names.
 var regionPattern = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
 
-// mustBelongTogether refuses a target whose listener, rule or Region are not those of its load balancer. It comes with
-// the call of a function, and its Region says where the secret is sent.
+// mustBelongTogether refuses a target whose listener, rule or Region are not those of its load balancer: the target
+// comes from the function's caller, and its Region says where the secret is sent.
 func mustBelongTogether(t rotation.Target) error {
 	lb, err := parseBalancer(t.LoadBalancerARN)
 	if err != nil {
@@ -98,7 +98,7 @@ func missing(err error) bool {
 	return errors.As(err, &rule) || errors.As(err, &listener) || errors.As(err, &balancer)
 }
 
-// pause waits before the try after try; false if there is none.
+// pause waits before the next try; again is false if there is none.
 func (b *Balancers) pause(ctx context.Context, try int) (again bool, err error) {
 	if try >= len(pauses) {
 		return false, nil

@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// unread are the fields of an authenticate-oidc action that no answer holds, or that only matter in a request.
+// unread are the fields of an authenticate-oidc action that no answer holds, or that matter only in a request.
 var unread = map[string]bool{"ClientSecret": true, "UseExistingClientSecret": true}
 
-// difference is the path of a field in which two values of the API's types differ, "" if in none, e.g.
-// "Actions[1].ForwardConfig.TargetGroups[0].Weight". It goes through every field, also those that later versions of the
-// SDK will add. It never returns a value. Elements of a list may be in any order: where order matters to the API, the
-// elements have an Order.
+// difference returns the path, but never the value, of a field in which two values of the API's types differ, e.g.
+// "Actions[1].ForwardConfig.TargetGroups[0].Weight"; "" if they do not. It compares every field, also those that later
+// versions of the SDK add. Lists may be in any order: where order matters to the API, the elements have an Order.
 func difference(path string, want, got reflect.Value) string {
 	switch want.Kind() {
 	case reflect.Pointer:

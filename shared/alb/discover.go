@@ -19,17 +19,17 @@ import (
 
 // Found is what was found on the load balancers.
 type Found struct {
-	// Targets are the actions with a client id and a name of the registration, ordered by load balancer
-	// (those given, then those found by Region and ARN), port, and priority, the default action last.
+	// Targets are the actions with a client id and a name of the registration, ordered by load balancer (the given
+	// ones, then the found ones by Region and ARN), port and priority, with the default action last.
 	Targets []rotation.Target
-	// Warnings are what will put an old secret back if nothing is done, and what uses the client but is not rotated.
-	// They do not stop a rotation.
+	// Warnings name what will put an old secret back if nobody acts, and what uses the client but is not rotated. They
+	// do not stop a rotation.
 	Warnings []string
 	// Refusals are why the client must not be rotated.
 	Refusals []string
-	// Drifted are those of the refusals that tell of an action which uses the client, but can be given no secret of it.
+	// Drifted are those refusals that are about an action that uses the client, but cannot be given its secret.
 	Drifted []string
-	// Left are the load balancers, by ARN, that were searched only because of what was before.
+	// Left are the load balancers, by ARN, that were searched only because of earlier configurations or targets.
 	Left map[string]bool
 	// ClientIDs are the client ids that the targets have, by their keys.
 	ClientIDs map[string]string
@@ -37,7 +37,7 @@ type Found struct {
 	Tags map[string]string
 }
 
-// Targets searches load balancers. It changes nothing. A listener or rule that vanishes during the search is
+// Targets searches load balancers and changes nothing. A listener or rule that vanishes during the search is
 // Unavailable: the next search will not find it.
 func (b *Balancers) Targets(ctx context.Context, where Where, want Registration) (Found, error) {
 	places, warnings, err := b.find(ctx, where)
@@ -76,7 +76,7 @@ type search struct {
 	// named: the load balancer is listed in the configuration.
 	named bool
 	want  Registration
-	// planned are the tags of targets that were found before, by their keys, as rotation.Target tells them.
+	// planned are the tags of targets that were found before, by their keys, as in rotation.Target.
 	planned map[string]string
 	found   Found
 	// clientIDs and tags are Found.ClientIDs and Found.Tags of the whole search.
@@ -88,7 +88,7 @@ type search struct {
 func (s *search) run(ctx context.Context) error {
 	listeners, err := s.listeners(ctx)
 	if missing(err) {
-		if s.named { // else it went since it was found, and its targets with it
+		if s.named { // else it and its targets are gone since it was found
 			s.found.Refusals = append(s.found.Refusals, fmt.Sprintf(
 				"%s does not exist: remove it from loadBalancers, or correct the ARN", s.lb.arn))
 		}
@@ -113,7 +113,7 @@ func (s *search) run(ctx context.Context) error {
 	return s.owners(ctx)
 }
 
-// listeners are all listeners, by port.
+// listeners reads all listeners, by port.
 func (s *search) listeners(ctx context.Context) ([]types.Listener, error) {
 	var out []types.Listener
 	in := &elasticloadbalancingv2.DescribeListenersInput{LoadBalancerArn: &s.lb.arn}
@@ -135,7 +135,7 @@ func (s *search) listeners(ctx context.Context) ([]types.Listener, error) {
 	return out, nil
 }
 
-// rules are a listener's rules by priority, without the default rule: its actions are the listener's default actions,
+// rules reads a listener's rules by priority, without the default rule: its actions are the listener's default actions,
 // and only ModifyListener can change them (API reference, ModifyRule: OperationNotPermitted).
 func (s *search) rules(ctx context.Context, listener string) ([]types.Rule, error) {
 	var out []types.Rule
@@ -182,7 +182,7 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 			continue
 		}
 		if doubt := s.want.doubt(o); doubt != "" {
-			s.drifted("%s %s", t.Name, doubt)
+			s.addDrift("%s %s", t.Name, doubt)
 		}
 		if s.want.uses(o) {
 			s.found.Targets = append(s.found.Targets, t)
@@ -209,7 +209,7 @@ func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
 	}
 }
 
-// warnOfUserInfo warns of an action that fetches what it knows of a user elsewhere than its name of the provider says.
+// warnOfUserInfo warns of an action whose user info endpoint is not that of the name by which it reaches the provider.
 func (s *search) warnOfUserInfo(target string, o *types.AuthenticateOidcActionConfig) {
 	got := aws.ToString(o.UserInfoEndpoint)
 	if want := s.want.name(o).UserInfoEndpoint; want != "" && !config.SameURL(want, got) {
@@ -218,7 +218,7 @@ func (s *search) warnOfUserInfo(target string, o *types.AuthenticateOidcActionCo
 	}
 }
 
-// warnOfDenial warns of a target of a pair that answers 401 where others lead to a login.
+// warnOfDenial warns of a pair's target that answers 401 where others lead to a login.
 func (s *search) warnOfDenial(target string, o *types.AuthenticateOidcActionConfig) {
 	if len(s.want.ClientIDs) > 1 &&
 		o.OnUnauthenticatedRequest == types.AuthenticateOidcActionConditionalBehaviorEnumDeny {
@@ -230,14 +230,14 @@ func (s *search) warnOfDenial(target string, o *types.AuthenticateOidcActionConf
 	}
 }
 
-func (s *search) drifted(format string, args ...any) {
+func (s *search) addDrift(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	s.found.Refusals, s.found.Drifted = append(s.found.Refusals, text), append(s.found.Drifted, text)
 }
 
-// refuseCognito refuses a rotation beside an action that logs in with the client, but holds no secret: it names an app
-// client of a user pool, and the load balancer gets the secret from Amazon Cognito (API reference,
-// AuthenticateCognitoActionConfig). When it does so again after the secret has changed is not documented.
+// refuseCognito refuses a rotation if an action logs in with the client by authenticate-cognito. Such an action names
+// an app client of a user pool, and the load balancer gets the secret from Amazon Cognito (API reference,
+// AuthenticateCognitoActionConfig); when it does so again after a change is not documented.
 func (s *search) refuseCognito(target string, a types.Action) {
 	c := a.AuthenticateCognitoConfig
 	if a.Type != types.ActionTypeEnumAuthenticateCognito || c == nil ||
@@ -252,7 +252,7 @@ func (s *search) refuseCognito(target string, a types.Action) {
 			target, aws.ToString(c.UserPoolClientId)))
 }
 
-// vanished tells what is gone as Unavailable.
+// vanished makes an error about something that is gone Unavailable.
 func vanished(err error, format string, args ...any) error {
 	if missing(err) {
 		return awserr.As(failure.Unavailable, err, format, args...)

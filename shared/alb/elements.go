@@ -16,8 +16,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// The SDK drops every element of an answer that it does not know, and an action list is replaced whole: an element that
-// AWS has added since this SDK was made would be gone after a write. So answers are read twice, by the SDK and here.
+// The SDK drops every element of an answer that it does not know, and a write replaces an action list whole: an element
+// that AWS has added since this SDK was made would be lost. So answers are read twice, by the SDK and here.
 
 // unknownElements are the names of elements of actions that the SDK has no field for, by the ARN of their listener or
 // rule.
@@ -45,7 +45,7 @@ func (u unknownElements) look(ctx context.Context, in middleware.DeserializeInpu
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	var answer element
-	if xml.Unmarshal(body, &answer) == nil { // what is no XML, the SDK reports
+	if xml.Unmarshal(body, &answer) == nil { // the SDK reports what is no XML
 		u.read(answer)
 	}
 	return out, metadata, nil
@@ -77,7 +77,7 @@ func (u unknownElements) read(e element) {
 	}
 }
 
-// strangers are the names of elements below e for which t, the SDK's type of e, has no place: the outermost of each.
+// strangers returns the names of the outermost elements below e for which t, the SDK's type of e, has no place.
 func strangers(e element, t reflect.Type) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -95,9 +95,9 @@ func strangers(e element, t reflect.Type) []string {
 	return out
 }
 
-// place is the type of a child element of a value of type t; nil if there is nothing to compare below it. The Query
-// protocol calls the elements of a list member, those of a map entry, with a key and a value (smithy.io, "AWS query
-// protocol").
+// place returns the type of a child element of a value of type t; nil if there is nothing to compare below it. The
+// Query protocol calls the elements of a list "member", and those of a map "entry", with a key and a value (smithy.io,
+// "AWS query protocol").
 func place(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	switch t.Kind() {
 	case reflect.Struct:
@@ -112,8 +112,8 @@ func place(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	}
 }
 
-// unaccepted are the elements, and the types of actions, that a write would damage without having been allowed to:
-// elements the SDK does not know, and types for which it cannot know whether it read all of an action.
+// unaccepted returns what a write would damage without permission: elements that the SDK does not know, and types of
+// actions of which it may not have read everything.
 func (r Registration) unaccepted(unknown []string, actions []types.Action) (elements, kinds []string) {
 	for _, name := range unknown {
 		if !slices.Contains(r.AcceptElements, name) {

@@ -17,14 +17,14 @@ import (
 type Login struct {
 	rotation.Target
 	Issuer, AuthorizationEndpoint, TokenEndpoint, UserInfoEndpoint, ClientID string
-	// Hosts are those of the rule's host-header conditions, without patterns.
+	// Hosts are the names in the rule's host-header conditions, without patterns.
 	Hosts []string
-	// Refusals and Warnings are of who else writes the action, as in Found.
+	// Refusals and Warnings say who else writes the action, as in Found.
 	Refusals, Warnings []string
 }
 
-// Logins lists the actions of a Region's Application Load Balancers that log users in by OIDC, by load balancer, port and
-// priority. What vanishes meanwhile is Unavailable.
+// Logins lists the actions of a Region's Application Load Balancers that log users in by OIDC, by load balancer, port
+// and priority. It fails with Unavailable if one vanishes meanwhile.
 func (b *Balancers) Logins(ctx context.Context, region string) ([]Login, error) {
 	api := b.client(region)
 	all, err := balancers(ctx, api)
@@ -89,7 +89,7 @@ func (s *search) logins(ctx context.Context) ([]Login, error) {
 	return out, nil
 }
 
-// login is the action of one rule, or of a default, that logs in by OIDC; there is at most one.
+// login returns the action of one rule, or of a default, that logs in by OIDC; there is at most one.
 func (s *search) login(l types.Listener, rule, what string, actions []types.Action, hosts []string) (out []Login) {
 	for _, a := range actions {
 		o := a.AuthenticateOidcConfig
@@ -105,7 +105,7 @@ func (s *search) login(l types.Listener, rule, what string, actions []types.Acti
 	return out
 }
 
-// hosts are the names of host-header conditions that are no patterns.
+// hosts returns the names in host-header conditions that are no patterns.
 func hosts(conditions []types.RuleCondition) (out []string) {
 	for _, c := range conditions {
 		values := c.Values

@@ -16,13 +16,13 @@ import (
 // maxTagged is how many resources one DescribeTags may name (API reference, DescribeTags, ResourceArns).
 const maxTagged = 20
 
-// resource is one whose tags may tell that a tool owns it.
+// resource is something whose tags may tell that a tool owns it.
 type resource struct{ arn, name string }
 
 // owners looks for tools that manage the targets, or the listener or load balancer that they are on.
 //
-// What an owner's tags refuse is no reason to go back while the targets were planned with these very tags: then the
-// rules became stricter since, not the targets other ones.
+// A refusal because of tags becomes a warning if the targets were planned with these very tags: then our rules have
+// become stricter since, the targets have not changed, and there is no reason to go back.
 func (s *search) owners(ctx context.Context) error {
 	all, err := s.readTags(ctx)
 	if err != nil {
@@ -61,8 +61,8 @@ func (s *search) readTags(ctx context.Context) (map[string][]types.Tag, error) {
 	return all, nil
 }
 
-// asPlanned reports whether every target that a resource is about was planned with the tags that it has. A plan of an
-// earlier release has not noted them.
+// asPlanned reports whether every target of a resource was planned with its present tags. A plan of an earlier release
+// did not note tags, which counts as the same.
 func (s *search) asPlanned(arn string) bool {
 	for _, t := range s.found.Targets {
 		if arn != t.LoadBalancerARN && arn != t.ListenerARN && arn != t.RuleARN {
@@ -90,7 +90,7 @@ func tagsDigest(sets ...[]types.Tag) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// resources are the load balancer, then each target's listener and rule, each once.
+// resources returns the load balancer, then each target's listener and rule, each once.
 func (s *search) resources() []resource {
 	out := []resource{{s.lb.arn, "the load balancer " + s.lb.name}}
 	seen := map[string]bool{}
@@ -110,10 +110,10 @@ func (s *search) resources() []resource {
 // page explains, with blocks to copy, how other tools and this one get along.
 const page = "docs/infrastructure-as-code.md"
 
-// controller is a program that writes the actions of what it owns again and again, with a client secret of its own.
+// controller is a program that keeps writing the actions of what it owns, with a client secret of its own.
 type controller struct {
 	name string
-	// keys are of the tags that it gives; one that ends with * stands for all that begin so.
+	// keys are those of the tags that it sets; a * at the end stands for every ending.
 	keys []string
 	// remedy says where the secret has to change instead.
 	remedy string
@@ -148,7 +148,7 @@ func (c controller) owns(key string) bool {
 	})
 }
 
-// tool is one that writes actions when people run it. The words are of its tags' keys and values.
+// tool is a program that writes actions when people run it. Its tags have one of words in their keys or values.
 type tool struct {
 	name  string
 	words []string
@@ -170,7 +170,7 @@ var tools = []tool{
 			page + "#other-tools)"},
 }
 
-// uses reports whether a tag names the tool: as a word, or, if the name is long enough to be nothing else, as a part of
+// uses reports whether a tag names the tool: as a word, or, if the name is too long to be anything else, as part of
 // one.
 func (t tool) uses(key, value string) bool {
 	text := strings.ToLower(key + " " + value)
@@ -180,8 +180,8 @@ func (t tool) uses(key, value string) bool {
 	})
 }
 
-// ownership is what a resource's tags say about who else writes its actions. One tool is one warning, one controller
-// one refusal.
+// ownership returns what a resource's tags say about who else writes its actions: a warning for each tool, a refusal
+// for each controller.
 func ownership(name string, tags []types.Tag) (refusals, warnings []string) {
 	tags = slices.Clone(tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(aws.ToString(a.Key), aws.ToString(b.Key)) })

@@ -15,19 +15,18 @@ import (
 type Registration struct {
 	// ClientIDs are the client's ids; more than one if two registrations take turns.
 	ClientIDs []string
-	// Names are those under which the identity provider is reached. The client secret goes to their token endpoints
-	// only.
+	// Names are those by which the identity provider is reached. The client secret goes only to their token endpoints.
 	Names []config.Alias
 	// Others are registrations of other providers with one of the client ids.
 	Others []config.OtherRegistration
-	// UniqueIDs: the ids belong to no other registration, whatever the issuer, and count in any case.
+	// UniqueIDs: the ids belong to no other registration, whatever the issuer, and case does not distinguish them.
 	UniqueIDs bool
 	// AcceptElements are elements of actions that may be dropped.
 	AcceptElements []string
 }
 
-// Of is the registration of a client. Where ids are unique there are no others: what is declared as one is the
-// client's.
+// Of returns the registration of a client. Where ids are unique there are no others: what is declared as another is the
+// client's own.
 func Of(c config.Client, uniqueIDs bool) Registration {
 	r := Registration{ClientIDs: c.ClientIDs(), Names: c.Names(), Others: c.OtherRegistrations, UniqueIDs: uniqueIDs,
 		AcceptElements: c.AcceptElements}
@@ -37,7 +36,7 @@ func Of(c config.Client, uniqueIDs bool) Registration {
 	return r
 }
 
-// And is a registration for which holds what either allows. The client ids are the same.
+// And returns a registration that allows what either allows. Both must have the same client ids.
 func (r Registration) And(more Registration) Registration {
 	for _, n := range more.Names {
 		if !slices.Contains(r.Names, n) {
@@ -62,7 +61,7 @@ func (r Registration) uses(o *types.AuthenticateOidcActionConfig) bool {
 	return slices.Contains(r.ClientIDs, aws.ToString(o.ClientId)) && r.name(o) != nil
 }
 
-// name is the one under which an action reaches the provider; nil if it is none of the client's.
+// name returns the client's name by which an action reaches the provider; nil if it is none of the client's.
 func (r Registration) name(o *types.AuthenticateOidcActionConfig) *config.Alias {
 	for i, n := range r.Names {
 		if config.SameURL(n.Issuer, aws.ToString(o.Issuer)) &&
@@ -73,8 +72,8 @@ func (r Registration) name(o *types.AuthenticateOidcActionConfig) *config.Alias 
 	return nil
 }
 
-// doubt says why it cannot be told whether an action's registration is the client's, and what to do; "" if it is the
-// client's, or certainly is not. An action in doubt is never passed over: it would break when the old secret goes.
+// doubt says why it is unclear whether an action's registration is the client's, and what to do; "" if it is clear. An
+// action in doubt is never passed over: it would break when the old secret goes.
 func (r Registration) doubt(o *types.AuthenticateOidcActionConfig) string {
 	id, issuer, endpoint := aws.ToString(o.ClientId), aws.ToString(o.Issuer), aws.ToString(o.TokenEndpoint)
 	if !slices.Contains(r.ClientIDs, id) {
@@ -110,7 +109,7 @@ func (r Registration) isOther(issuer, endpoint string) bool {
 	})
 }
 
-// remedies are for an action whose issuer and token endpoint are both unknown.
+// remedies says what to do about an action whose issuer and token endpoint are both unknown.
 func (r Registration) remedies() string {
 	if r.UniqueIDs {
 		return "client ids are unique at this provider, so they are another name of it: add them to aliases, or " +

@@ -25,11 +25,11 @@ type Change struct {
 	// ClientID and Secret are what it gets.
 	ClientID string
 	Secret   secret.Value
-	// Undo: the target gets an old secret back. What cannot be written whole is then dropped and told, not refused.
+	// Undo: the target gets an old secret back. What cannot be written back is then dropped and reported, not refused.
 	Undo bool
 }
 
-// Result is what became of a target, as rotation.UpdateOutput tells it.
+// Result is what became of a target, as in rotation.UpdateOutput.
 type Result string
 
 const (
@@ -42,22 +42,22 @@ const (
 // Done is what SetSecret did.
 type Done struct {
 	Result Result
-	// Notice is what people must know of other hands on the target, or of what was dropped; mostly empty.
+	// Notice is what people must know about other hands on the target, or about what was dropped; mostly empty.
 	Notice string
 }
 
-// attempts is how often a target is set if other fields of it move meanwhile.
+// attempts is how often a target is set if other fields of it change meanwhile.
 const attempts = 3
 
-// SetSecret puts a client id and its secret on a target and leaves every other field as it is. A repeat sets the same
-// again. It writes only what two reads in a row agree on, the second right before the write. If other fields are
-// different afterwards, and the target still is the client's, another hand moved them at the same time: the secret is
-// set again with their present values, and Done tells it.
+// SetSecret puts a client id and its secret on a target and leaves every other field as it is; a repeat sets the same
+// again. It writes only what two reads in a row agree on, the second right before the write. If other fields differ
+// afterwards, and the target is still the client's, another hand changed them at the same time: SetSecret sets the
+// secret again with their present values, and says so in Done.
 //
-// It refuses, as TargetDrift, a target that is not the registration's, or that holds what would be damaged; nothing was
-// changed then. It is TargetDrift, too, if the target did not stay the client's, or other fields keep moving; the text
-// names the field. A listener or rule that does not exist is Gone, not an error. On Unavailable the secret may be on
-// the target or not.
+// It fails with TargetDrift, before any change, if the target is not the registration's or holds what a write would
+// damage; and after one, naming the field, if the target did not stay the client's or other fields keep changing. A
+// listener or rule that does not exist is Gone, not an error. After Unavailable, the secret may be on the target or
+// not.
 func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) (Done, error) {
 	if c.Secret.IsZero() || c.ClientID == "" {
 		return Done{}, failure.New(failure.Internal, "setting the secret of %s: no client id or no secret", t.Name)
@@ -84,9 +84,9 @@ func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) 
 	}
 }
 
-// set is one attempt. moved is a field that another hand changed meanwhile on a target that is still the client's.
+// set makes one attempt. moved is a field that another hand changed meanwhile on a target that is still the client's.
 func (w *writer) set(ctx context.Context, c Change) (result Result, moved string, err error) {
-	before, err := w.agreed(ctx)
+	before, err := w.readTwice(ctx)
 	if err != nil {
 		return "", "", err
 	}
@@ -112,7 +112,8 @@ func (w *writer) set(ctx context.Context, c Change) (result Result, moved string
 	return w.verify(ctx, before, c)
 }
 
-// review refuses what the write would damage, or, where an old secret has to come back at any rate, tells it.
+// review refuses a write that would damage something, or only reports it where an old secret must come back in any
+// case.
 func (w *writer) review(before *state, c Change) error {
 	damage := c.Registration.damage(before.unknown, before.Actions)
 	switch {
@@ -141,7 +142,7 @@ func (w *writer) tell(format string, args ...any) {
 	}
 }
 
-// state is all of a target that could be changed by mistake. Its field names show in errors.
+// state is everything of a target that could be changed by mistake. Its field names appear in errors.
 type state struct {
 	Actions  []types.Action
 	Rule     types.Rule
@@ -150,7 +151,7 @@ type state struct {
 	unknown []string
 }
 
-// read is the target's present state; nil if it does not exist.
+// read reads the target's present state; nil if it does not exist.
 func (w *writer) read(ctx context.Context) (*state, error) {
 	var s *state
 	var err error
@@ -190,9 +191,9 @@ func (w *writer) readListener(ctx context.Context) (*state, error) {
 	return s, nil
 }
 
-// settled is read for a decision: that a target is gone must be the answer of several reads, because one that was made
-// seconds ago may be missing from some.
-func (w *writer) settled(ctx context.Context) (*state, error) {
+// readSettled is read for decisions: several reads must say that a target is gone, because one that was made seconds
+// ago may be missing from some answers.
+func (w *writer) readSettled(ctx context.Context) (*state, error) {
 	for try := 0; ; try++ {
 		s, err := w.read(ctx)
 		if err != nil || s != nil {
@@ -204,15 +205,15 @@ func (w *writer) settled(ctx context.Context) (*state, error) {
 	}
 }
 
-// agreed is what two reads in a row agree on; nil if the target does not exist. What another hand changes in between is
-// read again. It is Unavailable if no two reads agree: nothing was changed.
-func (w *writer) agreed(ctx context.Context) (*state, error) {
-	first, err := w.settled(ctx)
+// readTwice returns what two reads in a row agree on; nil if the target does not exist. If another hand changes it in
+// between, it reads again, and fails with Unavailable, before any change, if no two reads agree.
+func (w *writer) readTwice(ctx context.Context) (*state, error) {
+	first, err := w.readSettled(ctx)
 	if err != nil || first == nil {
 		return nil, err
 	}
 	for try := 0; ; try++ {
-		second, err := w.settled(ctx)
+		second, err := w.readSettled(ctx)
 		if err != nil || second == nil {
 			return nil, err
 		}
@@ -233,8 +234,8 @@ func (w *writer) agreed(ctx context.Context) (*state, error) {
 	}
 }
 
-// write replaces the target's actions; false if the target does not exist any more. Nothing else is sent, so nothing
-// else changes: conditions and transforms of a rule, port, protocol, certificate and policies of a listener.
+// write replaces the target's actions; exists is false if the target is gone. It sends nothing else, so nothing else
+// changes: neither a rule's conditions and transforms, nor a listener's port, protocol, certificate and policies.
 func (w *writer) write(ctx context.Context, actions []types.Action) (exists bool, err error) {
 	if w.target.RuleARN != "" {
 		_, err = w.api.ModifyRule(ctx, &elasticloadbalancingv2.ModifyRuleInput{RuleArn: &w.target.RuleARN,
@@ -249,12 +250,12 @@ func (w *writer) write(ctx context.Context, actions []types.Action) (exists bool
 	return err == nil, awserr.Wrap(err, "setting the secret of %s", w.target.Name)
 }
 
-// verify compares what the target is now with what it should be. A difference counts only if it stays: the first reads
-// may still show the target as it was. Such a field is moved, if the target still is the client's with the client id
-// that it got; else it is TargetDrift.
+// verify compares the target with what it should be. A difference counts only if it stays, because the first reads may
+// still show the target as it was. moved is then the field, if the target is still the client's with the client id that
+// it got; else verify fails with TargetDrift.
 func (w *writer) verify(ctx context.Context, want *state, c Change) (result Result, moved string, err error) {
 	for try := 0; ; try++ {
-		got, err := w.settled(ctx)
+		got, err := w.readSettled(ctx)
 		if err != nil {
 			return "", "", err
 		}
@@ -281,7 +282,8 @@ func (w *writer) verify(ctx context.Context, want *state, c Change) (result Resu
 	}
 }
 
-// isSet: the actions log in with the client and the client id of c. Which secret they have, no answer tells.
+// isSet reports whether the actions log in with the client and the client id of c. No answer tells which secret they
+// have.
 func isSet(actions []types.Action, c Change) bool {
 	return slices.ContainsFunc(actions, func(a types.Action) bool {
 		o := a.AuthenticateOidcConfig

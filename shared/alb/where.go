@@ -15,17 +15,17 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// Where says which load balancers are meant.
+// Where says which load balancers to search.
 type Where struct {
-	// LoadBalancers by ARN.
+	// LoadBalancers are the listed ones, by ARN.
 	LoadBalancers []string
-	// Tags, if there are any, stand for every Application Load Balancer of Regions that has all of them.
+	// Tags, if any, stand for every Application Load Balancer of Regions that has all of them.
 	Tags    map[string]string
 	Regions []string
-	// Earlier are where other configurations say, which do not count any more but under which secrets were put on
-	// targets. A load balancer of them that is gone is no error.
+	// Earlier are the places of earlier configurations under which secrets were put on targets. A missing load balancer
+	// of theirs is no error.
 	Earlier []Where
-	// Known are targets that were found before. A load balancer of them that is gone is no error.
+	// Known are targets that were found before. A missing load balancer of theirs is no error.
 	Known []rotation.Target
 }
 
@@ -34,12 +34,12 @@ type searched struct {
 	arn string
 	// named: it is listed, so that it must exist.
 	named bool
-	// left: it is searched only because of what was before.
+	// left: it is searched only because of earlier configurations or targets.
 	left bool
 }
 
-// find returns the load balancers that w stands for, each once: those given, then those with the tags, by Region as
-// given and by ARN, then what was before. A Region without any is a warning.
+// find returns the load balancers that w stands for, each once: the listed ones; those with the tags, by Region as
+// given and by ARN; then the earlier and known ones. A Region without any is a warning.
 func (b *Balancers) find(ctx context.Context, w Where) (places []searched, warnings []string, err error) {
 	seen := map[string]bool{}
 	add := func(named, left bool, arns ...string) {
@@ -76,21 +76,21 @@ func (b *Balancers) search(ctx context.Context, w Where) (arns, warnings []strin
 		return nil, nil, nil
 	}
 	for _, region := range w.Regions {
-		found, err := tagged(ctx, b.client(region), w.Tags)
+		found, err := findTagged(ctx, b.client(region), w.Tags)
 		if err != nil {
 			return nil, nil, vanished(err, "looking for the load balancers of %s by their tags", region)
 		}
 		if len(found) == 0 {
 			warnings = append(warnings, fmt.Sprintf("no Application Load Balancer in %s has the tags %s", region,
-				written(w.Tags)))
+				formatTags(w.Tags)))
 		}
 		arns = append(arns, found...)
 	}
 	return arns, warnings, nil
 }
 
-// tagged are the ARNs of a Region's Application Load Balancers that have all of the tags, in order.
-func tagged(ctx context.Context, api API, want map[string]string) ([]string, error) {
+// findTagged returns the ARNs of a Region's Application Load Balancers that have all of the tags, in order.
+func findTagged(ctx context.Context, api API, want map[string]string) ([]string, error) {
 	all, err := balancers(ctx, api)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func tagged(ctx context.Context, api API, want map[string]string) ([]string, err
 	return out, nil
 }
 
-// DNSNames are the DNS names of load balancers, by their ARNs; one that does not exist is left out.
+// DNSNames returns the DNS names of load balancers, by their ARNs; one that does not exist is left out.
 func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]string, error) {
 	names, regions := map[string]string{}, map[string]bool{}
 	for _, arn := range arns {
@@ -138,7 +138,7 @@ func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]str
 	return names, nil
 }
 
-// Name is the name of a load balancer by its ARN, for people; the ARN itself if it is none.
+// Name returns the name in a load balancer's ARN, for people; the text itself if it is no such ARN.
 func Name(arn string) string {
 	lb, err := parseBalancer(arn)
 	if err != nil {
@@ -147,7 +147,7 @@ func Name(arn string) string {
 	return lb.name
 }
 
-// balancers are all Application Load Balancers of a Region.
+// balancers lists all Application Load Balancers of a Region.
 func balancers(ctx context.Context, api API) ([]types.LoadBalancer, error) {
 	var all []types.LoadBalancer
 	in := &elasticloadbalancingv2.DescribeLoadBalancersInput{}
@@ -178,8 +178,8 @@ func hasAll(tags []types.Tag, want map[string]string) bool {
 	return missing == 0
 }
 
-// written are tags as a person reads them.
-func written(tags map[string]string) string {
+// formatTags writes tags for people.
+func formatTags(tags map[string]string) string {
 	var list []string
 	for k, v := range tags {
 		list = append(list, fmt.Sprintf("%s=%q", k, v))

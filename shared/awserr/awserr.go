@@ -1,6 +1,6 @@
-// Package awserr turns errors of the AWS SDK into failures of package failure, for every AWS service alike. The text of
-// a wrapped error names the operation, the error code, the HTTP status and the request id. It leaves out the service's
-// own message: validation messages quote the values of the request, and a request may hold a client secret.
+// Package awserr turns errors of the AWS SDK into failures of package failure, for every AWS service alike. The text
+// names the operation, the error code, the HTTP status and the request id, but leaves out the service's own message:
+// validation messages quote the values of the request, which may hold a client secret.
 package awserr
 
 import (
@@ -19,9 +19,9 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// Wrap returns err as a failure, with a sentence about what was being done ("reading the journal"). The SDK's typed
-// errors stay in reach of errors.As. nil stays nil. An error of no known kind becomes Internal: a caller that knows
-// what a service's code means asks errors.As before it calls Wrap.
+// Wrap returns err as a failure, with a phrase about what was being done ("reading the journal"); nil stays nil, and
+// errors.As still finds the SDK's typed errors. An error of no known kind becomes Internal: a caller that knows what a
+// service's code means asks errors.As before it calls Wrap.
 func Wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
@@ -34,8 +34,8 @@ func As(kind failure.Kind, err error, format string, args ...any) error {
 	return failure.Wrap(kind, &cause{text: describe(err), err: err}, format, args...)
 }
 
-// cause hides the text of an SDK error, not the error. It is used by pointer: %#v of a failure that holds it shows an
-// address.
+// cause hides the text of an SDK error, but not the error. It is used by pointer, so that %#v of a failure shows only
+// an address.
 type cause struct {
 	text string
 	err  error
@@ -45,7 +45,7 @@ func (c *cause) Error() string { return c.text }
 
 func (c *cause) Unwrap() error { return c.err }
 
-// KindOf is the kind of an error that an SDK client returned.
+// KindOf returns the kind of an error that an SDK client returned.
 func KindOf(err error) failure.Kind {
 	var known *failure.Error
 	if errors.As(err, &known) {
@@ -78,7 +78,7 @@ func kindOfAnswer(code string, fault smithy.ErrorFault, status int) failure.Kind
 	}
 }
 
-// throttling follows the SDK's own list, except for LimitExceededException: to Secrets Manager and Amazon Cognito that
+// throttling follows the SDK's own list, except for LimitExceededException: at Secrets Manager and Amazon Cognito that
 // is a quota of stored things, which waiting does not change (their API references, "Errors").
 func throttling(code string) bool {
 	_, listed := retry.DefaultThrottleErrorCodes[code]
@@ -95,22 +95,22 @@ var accessDenied = map[string]bool{
 	"DecryptionFailure": true, "EncryptionFailure": true,
 }
 
-// told are those of them whose message names the principal, the action and the resource, and nothing else. Those about
-// the signature quote the request, with its headers (IAM user guide, "Troubleshoot Signature Version 4 signing for AWS
-// API requests"), and those about a key or token say no more than their code.
+// told are the codes of accessDenied whose message names the principal, the action and the resource, and nothing else.
+// Messages about the signature quote the request with its headers (IAM user guide, "Troubleshoot Signature Version 4
+// signing for AWS API requests"), and those about a key or token say no more than their code.
 var told = map[string]bool{"AccessDenied": true, "AccessDeniedException": true}
 
 // codePattern is what an error code looks like; anything else came from a proxy, or is a text.
 var codePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.:#-]{0,99}$`)
 
-// serviceFault holds the codes of the services' own troubles, whatever status they come with.
+// serviceFault holds the codes of the services' own failures, whatever status they come with.
 var serviceFault = map[string]bool{
 	"InternalServiceError": true, "InternalFailure": true, "InternalError": true, "InternalServerError": true,
 	"InternalServiceErrorException": true, "ServiceUnavailable": true, "ServiceUnavailableException": true,
 	"RequestTimeout": true, "RequestTimeoutException": true,
 }
 
-// unanswered reports whether no answer came, or one that cannot be read: the request may have taken effect.
+// unanswered reports whether no readable answer came: the request may have taken effect.
 func unanswered(err error) bool {
 	var unread *smithy.DeserializationError
 	var unsent *smithyhttp.RequestSendError
@@ -130,8 +130,8 @@ func status(err error) int {
 	return 0
 }
 
-// describe is the text of an SDK error without anything that came in the body of an answer, except for a refusal of
-// access: that message names the principal, the action and the resource, and is what the reader needs.
+// describe returns the text of an SDK error without anything from the body of an answer. The exception is a refusal of
+// access, whose message names the principal, the action and the resource, which the reader needs.
 func describe(err error) string {
 	var api smithy.APIError
 	var unread *smithy.DeserializationError
@@ -153,7 +153,7 @@ func describe(err error) string {
 	return strings.Join(append(circumstances(err), detail), ", ")
 }
 
-// circumstances are the operation, the HTTP status and the request id, as far as they are known.
+// circumstances returns the operation, the HTTP status and the request id, as far as they are known.
 func circumstances(err error) []string {
 	var out []string
 	var op *smithy.OperationError

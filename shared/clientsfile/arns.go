@@ -76,7 +76,10 @@ func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
 		secrets = append(secrets, named{"secret.arn", c.Secret.ARN})
 	}
 	for _, x := range secrets {
-		if secretARN.MatchString(x.arn) && !wholeARN(x.arn) {
+		if secretARN.MatchString(x.arn) && !secretNameOK(x.arn) {
+			ps.Add(path+"."+x.path, "must not have other characters after :secret: than letters, digits and /_+=.@-, "+
+				"as names of secrets do")
+		} else if secretARN.MatchString(x.arn) && !wholeARN(x.arn) {
 			ps.Add(path+"."+x.path, "must end with the hyphen and six characters that Secrets Manager added to the "+
 				"name, as in …:secret:NAME-AbCdEf: copy the whole ARN (aws secretsmanager describe-secret)")
 		}
@@ -87,6 +90,15 @@ func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
 	}
 }
 
+// secretNamePattern is what a secret may be called (Secrets Manager API reference, CreateSecret). ARNs get into
+// policies, where * and ? would permit other secrets too.
+var secretNamePattern = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]+$`)
+
+func secretNameOK(arn string) bool {
+	parts := strings.SplitN(arn, ":", 7)
+	return len(parts) == 7 && secretNamePattern.MatchString(parts[6])
+}
+
 // checkPlace reports an ARN of another account or partition than the stack's, or whose Region is of another one.
 func checkPlace(ps *strictjson.Problems, path, arn string, s Settings) {
 	parts := strings.Split(arn, ":")
@@ -95,6 +107,15 @@ func checkPlace(ps *strictjson.Problems, path, arn string, s Settings) {
 	}
 	if accountPattern.MatchString(s.Account) && parts[4] != s.Account {
 		ps.Add(path, "is in account %s, but the stack is in %s", parts[4], s.Account)
+	}
+	checkPartition(ps, path, arn, s)
+}
+
+// checkPartition reports an ARN of another partition than the stack's, or whose Region is of another one.
+func checkPartition(ps *strictjson.Problems, path, arn string, s Settings) {
+	parts := strings.Split(arn, ":")
+	if len(parts) < 6 || parts[0] != "arn" {
+		return // told elsewhere
 	}
 	if here := region.PartitionOf(s.Region).ID; region.OK(s.Region) && partitionPattern.MatchString(parts[1]) &&
 		parts[1] != here {

@@ -19,7 +19,7 @@ var (
 	accountPattern  = regexp.MustCompile(`^\d{12}$`)
 	stackPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`)
 	emailPattern    = regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`) // ASCII, as SNS takes it
-	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/.+$`)
+	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
 	boundaryPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$`)
 	runbookPattern  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?&=+,@%-]+$`) // what follows is #entry
 	subnetPattern   = regexp.MustCompile(`^subnet-[0-9a-f]+$`)
@@ -128,6 +128,7 @@ func (s Settings) check(ps *strictjson.Problems) {
 	}
 	if s.LogKey != LogKeyOfStack && s.LogKey != LogKeyNone {
 		match(ps, "stack.logKey", s.LogKey, keyPattern, "must be stack, none or the ARN of a KMS key")
+		checkPartition(ps, "stack.logKey", s.LogKey, s)
 	}
 	if s.RunbookURL != "" {
 		match(ps, "stack.runbookUrl", s.RunbookURL, runbookPattern,
@@ -138,6 +139,8 @@ func (s Settings) check(ps *strictjson.Problems) {
 			"must be the ARN of an IAM policy")
 		if parts := strings.Split(s.PermissionsBoundary, ":"); len(parts) > 4 && parts[4] != "aws" {
 			checkPlace(ps, "stack.permissionsBoundary", s.PermissionsBoundary, s)
+		} else {
+			checkPartition(ps, "stack.permissionsBoundary", s.PermissionsBoundary, s)
 		}
 	}
 	s.checkTags(ps)
@@ -197,6 +200,7 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	c.checkProvider(ps, path)
 	for i, k := range c.KMSKeys {
 		match(ps, fmt.Sprintf("%s.kmsKeys[%d]", path, i), k, keyPattern, "must be the ARN of a KMS key")
+		checkPartition(ps, fmt.Sprintf("%s.kmsKeys[%d]", path, i), k, s)
 	}
 	c.checkARNs(ps, path, s)
 	c.checkSize(ps, path)

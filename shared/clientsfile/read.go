@@ -20,7 +20,9 @@ type reader struct {
 	findings Findings
 	// wrong are paths whose value did not fit. Nothing is said of them a second time, nor of what is below them, nor
 	// of an object around them as a whole.
-	wrong []string
+	wrong   []string
+	isWrong map[string]bool
+	said    map[Finding]bool
 }
 
 // Read reads and checks a file. The error is that it cannot be read.
@@ -37,7 +39,7 @@ func Read(path string) (File, Findings, error) {
 // once; the File can be deployed if Findings.Err is nil.
 func Parse(name string, data []byte) (File, Findings) {
 	root, problems := parse(data)
-	r := &reader{file: name, root: root}
+	r := &reader{file: name, root: root, isWrong: map[string]bool{}, said: map[Finding]bool{}}
 	for _, p := range problems {
 		r.add(p, Error, p.path)
 	}
@@ -120,7 +122,8 @@ func (r *reader) add(p problem, s Severity, path string) {
 	if s == Error && path != "" {
 		r.ignore(path)
 	}
-	if !slices.Contains(r.findings, f) {
+	if !r.said[f] {
+		r.said[f] = true
 		r.findings = append(r.findings, f)
 	}
 }
@@ -133,9 +136,15 @@ func (r *reader) addAt(n *node, path, format string, args ...any) {
 var related = map[string]string{"createSecret": "secret", "loadBalancerSearch": "loadBalancers"}
 
 func (r *reader) ignore(path string) {
-	r.wrong = append(r.wrong, path)
+	paths := []string{path}
 	if i := strings.LastIndex(path, "."); i > 0 && related[path[i+1:]] != "" {
-		r.wrong = append(r.wrong, path[:i+1]+related[path[i+1:]])
+		paths = append(paths, path[:i+1]+related[path[i+1:]])
+	}
+	for _, p := range paths {
+		if !r.isWrong[p] {
+			r.isWrong[p] = true
+			r.wrong = append(r.wrong, p)
+		}
 	}
 }
 

@@ -50,6 +50,11 @@ func shown(name string) string {
 	return name
 }
 
+// isPastedName reports whether the name of a member is one that findSecrets takes for a secret.
+func isPastedName(name string) bool {
+	return shown(name) == "…" && (looksRandom(name) || unmistakable.MatchString(name))
+}
+
 // findSecrets reports the secrets that were pasted into a value, and notes their places as wrong. path is where the
 // value counts, tags are free texts.
 func (r *reader) findSecrets(n *node, path, name string) {
@@ -59,7 +64,7 @@ func (r *reader) findSecrets(n *node, path, name string) {
 	for _, below := range n.names() {
 		m := n.members[below]
 		at := joined(path, shown(below))
-		if shown(below) == "…" && (looksRandom(below) || unmistakable.MatchString(below)) {
+		if isPastedName(below) {
 			r.add(problem{m.line, m.column, joined(n.path, "…"), isSecret}, Error, at)
 			continue
 		}

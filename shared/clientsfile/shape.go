@@ -29,7 +29,7 @@ func (s *shape) encode(n *node, t reflect.Type, path string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if n.kind == null || slices.ContainsFunc(s.reader.wrong, func(w string) bool { return w == path }) {
+	if n.kind == null || s.reader.isWrong[path] {
 		return "null"
 	}
 	switch {
@@ -98,6 +98,10 @@ func (s *shape) anyObject(n *node, t reflect.Type, path string) string {
 	for _, name := range n.names() {
 		value := n.members[name].value
 		below := joined(path, shown(name))
+		if t == rawType && shown(name) == "…" { // no setting's name, and not to be shown by the provider's check
+			s.unknownSetting(n, name, below)
+			continue
+		}
 		var encoded string
 		if t == rawType {
 			encoded = s.raw(value, below)
@@ -108,6 +112,15 @@ func (s *shape) anyObject(n *node, t reflect.Type, path string) string {
 		parts = append(parts, string(quoted)+":"+encoded)
 	}
 	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// unknownSetting reports a name that no setting of any provider has, unless it was reported as a secret.
+func (s *shape) unknownSetting(n *node, name, path string) {
+	m := n.members[name]
+	if !isPastedName(name) {
+		s.reader.add(problem{m.line, m.column, joined(n.path, "…"), "is not known: the names of settings consist of " +
+			"letters and digits"}, Error, path)
+	}
 }
 
 // raw is any value as JSON.
@@ -160,7 +173,7 @@ func (s *shape) unknown(n *node, name string, allowed []string, path string) {
 	report := func(format string, args ...any) {
 		s.reader.add(problem{m.line, m.column, m.value.writtenAs(name), fmt.Sprintf(format, args...)}, Error, at)
 	}
-	if slices.Contains(s.reader.wrong, at) {
+	if isPastedName(name) || shown(name) != "…" && s.reader.isWrong[at] {
 		return // a secret, which was reported
 	}
 	if near := strictjson.Nearest(name, allowed); near != "" && n.get(near) == nil {

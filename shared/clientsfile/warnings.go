@@ -96,13 +96,18 @@ func (c Client) testedHosts() []string {
 // warnOfHosts warns of endpoints and settings that seem to be those of another provider than the issuer: of another
 // host, or of a tenant or user pool that the issuer does not name.
 func (c Client) warnOfHosts(ps *strictjson.Problems, path string) {
-	var settings struct{ OrgURL, TenantURL, ServerURL, AuthURL, TenantID, UserPoolID, Realm string }
+	var settings struct {
+		OrgURL, TenantURL, ServerURL, AuthURL, TenantID, UserPoolID, Realm, EnvironmentID string
+	}
 	if json.Unmarshal(c.IdentityProvider.Settings, &settings) != nil {
 		return // told elsewhere
 	}
 	var hosts, issuers []string
 	for _, n := range c.Names() {
 		hosts, issuers = append(hosts, hostOf(n.Issuer)), append(issuers, n.Issuer)
+		if hostOf(n.Issuer) == "accounts.google.com" { // Google's discovery document
+			hosts = append(hosts, "oauth2.googleapis.com")
+		}
 	}
 	host := func(field, value string) {
 		if value != "" && !slices.Contains(hosts, hostOf(value)) {
@@ -126,7 +131,7 @@ func (c Client) warnOfHosts(ps *strictjson.Problems, path string) {
 		for field, value := range map[string]string{"authorizationEndpoint": p.AuthorizationEndpoint,
 			"tokenEndpoint": p.TokenEndpoint} {
 			if tenant := tenantOf(value); tenant != "" && !slices.ContainsFunc(issuers, func(s string) bool {
-				return strings.Contains(s, tenant)
+				return strings.Contains(strings.ToLower(s), strings.ToLower(tenant))
 			}) {
 				ps.Add(path+".identityProvider."+field, "is of another tenant than the issuer")
 			}
@@ -141,10 +146,13 @@ func (c Client) warnOfHosts(ps *strictjson.Problems, path string) {
 		host("identityProvider.settings.serverUrl", settings.ServerURL)
 		host("identityProvider.settings.authUrl", settings.AuthURL)
 		part("identityProvider.settings.realm", settings.Realm)
+		if slices.ContainsFunc(issuers, func(s string) bool { return tenantOf(s) != "" }) { // not a custom domain's
+			part("identityProvider.settings.environmentId", settings.EnvironmentID)
+		}
 	}
 }
 
-// tenantOf is the tenant's id in an endpoint of Entra ID, or "".
+// tenantOf is the tenant's id in an endpoint of Entra ID, or the environment's in one of PingOne, or "".
 func tenantOf(endpoint string) string {
 	for _, part := range strings.Split(endpoint, "/") {
 		if len(part) == 36 && strings.Count(part, "-") == 4 {

@@ -130,6 +130,46 @@ func TestTextsThatAreNotUTF8AreNamed(t *testing.T) {
 	}
 }
 
+// A second document would not be read: neither by us, nor by the parser if there is an empty one before it.
+func TestASecondDocumentIsRefusedWhereverItBegins(t *testing.T) {
+	t.Parallel()
+	one := read(t, "one.yaml")
+	for text, line := range map[string]int{
+		one + "---\n" + one: 31, one + "---\n---\n" + one: 32, one + "---\n# nothing\n---\na: 1\n": 33,
+		one + "...\na: 1\n": 32, one + "...\n---\na: 1\n": 32, one + "--- a\n": 31, "---\n---\n" + one: 2,
+		"%YAML 1.2\n---\n" + one + "...\n%YAML 1.2\n---\na: 1\n": 35,
+	} {
+		want := fmt.Sprintf("f:%d: begins a second document (---), which would not be read: remove the line, or put "+
+			"what follows into a file of its own", line)
+		if _, findings := Parse("f", []byte(text)); findings.String() != want {
+			t.Errorf("%q…: got %s, want %s", text[:20], findings, want)
+		}
+	}
+	for _, right := range []string{one + "---\n---\n# nothing\n", one + "...\n---\n...\n", "...\n" + one,
+		"# one\n%YAML 1.2\n---\n" + one} {
+		if _, findings := Parse("f", []byte(right)); len(findings) > 0 {
+			t.Errorf("%s", findings)
+		}
+	}
+}
+
+func TestWhatIsTooDeepForTheParserIsRefused(t *testing.T) {
+	t.Parallel()
+	one := read(t, "one.yaml")
+	for _, deep := range []string{"[", "{a: ", "- ", "? ", "- ? ", "!a ", "&a "} {
+		_, findings := Parse("f", []byte(one+"x-a:\n  "+strings.Repeat(deep, 5000)+"1\n"))
+		if want := "f:32: has values inside one another more than 100 deep"; findings.String() != want {
+			t.Errorf("%q: got %s, want %s", deep, findings, want)
+		}
+	}
+	for _, right := range []string{strings.Repeat("[", 90) + strings.Repeat("]", 90), `"` + strings.Repeat("[", 999) + `"`,
+		"[" + strings.Repeat("[1], ", 999) + "[]]"} {
+		if _, findings := Parse("f", []byte(one+"x-a:\n  "+right+"\n")); len(findings) > 0 {
+			t.Errorf("%.20s: %s", right, findings)
+		}
+	}
+}
+
 // Whatever a text is pasted for: no finding shows it.
 func TestNoFindingShowsAPastedText(t *testing.T) {
 	t.Parallel()
@@ -138,7 +178,7 @@ func TestNoFindingShowsAPastedText(t *testing.T) {
 	key := regexp.MustCompile(`(?m)^( *(?:- )?)([a-zA-Z]+):`)
 	for _, canary := range []string{"Zq8~cAnArY0xS3cret99", "cAnArY-hunter2", "cAnArYcAnArY1234567890", "CANARY+/=*&!",
 		"eyJjYW5hcnkiOiJ4In0.eyJjYW5hcnkiOiJ4In0.c", `"canary`, "'canary' canary", "[canary", "{canary: canary",
-		"*canary",
+		"*canary", "kX8Q~cAnArY.0123456789abcdefgh",
 		"&canary canary", "!canary canary", "%canary", "@canary", "canary: canary", "|canary", "canary\n " +
 			"canary\ncanary: -",
 		"-----BEGIN PRIVATE KEY-----\ncanaryMIIEvQIBADANBg\n-----END PRIVATE KEY-----", "https://u:canary@example.com/",
@@ -240,6 +280,21 @@ func TestWhatIsHardlyMeantIsAWarning(t *testing.T) {
 		return entra.Replace(settings.ReplaceAllString(read(t, "one.yaml"), "settings: {tenantId: "+id+
 			", webIdentity: {clientId: 66666666-7777-8888-9999-000000000000}}\n    loadB"))
 	}
+	const environment = "22222222-2222-3333-4444-555555555555"
+	pingone := strings.NewReplacer("https://example.okta.com/oauth2/default/v1/", "https://auth.pingone.eu/"+
+		environment+"/as/", "https://example.okta.com/oauth2/default", "https://auth.pingone.eu/"+environment+"/as",
+		"type: okta", "type: pingone", "clientId: 0oaordersweb0000001",
+		"clientId: 11111111-2222-3333-4444-555555555555")
+	ofEnvironment := func(id string) string {
+		return pingone.Replace(settings.ReplaceAllString(read(t, "one.yaml"), "settings: {environmentId: "+id+
+			`, apiUrl: "https://api.pingone.eu", authUrl: "https://auth.pingone.eu", clientSecret: {clientId: `+
+			"66666666-7777-8888-9999-000000000000, secretArn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:"+
+			"pingone-AbCdEf\"}}\n    loadB"))
+	}
+	google := strings.NewReplacer("https://example.okta.com/oauth2/default/v1/authorize",
+		"https://accounts.google.com/o/oauth2/v2/auth", "https://example.okta.com/oauth2/default/v1/token",
+		"https://oauth2.googleapis.com/token", "https://example.okta.com/oauth2/default", "https://accounts.google.com",
+		"type: okta", "type: manual")
 	const other = " has another host than the issuer: is it of another provider? (A further host of the same one " +
 		"belongs " +
 		"into aliases, with its issuer)"
@@ -264,6 +319,14 @@ func TestWhatIsHardlyMeantIsAWarning(t *testing.T) {
 				"tokenEndpoint: \"https://other.okta.com/t\"}]\n    callbackUrl", 1), ""},
 		"a tenant":             {ofTenant("11111111-2222-3333-4444-555555555555"), ""},
 		"a tenant by its name": {ofTenant("example.onmicrosoft.com"), ""},
+		"a tenant in capitals": {strings.NewReplacer("sts.windows.net/11111111", "sts.windows.net/ABCDEFAB",
+			"11111111-", "abcdefab-").Replace(ofTenant("abcdefab-2222-3333-4444-555555555555")), ""},
+		"an environment": {ofEnvironment(environment), ""},
+		"another environment": {ofEnvironment("33333333-2222-3333-4444-555555555555"),
+			"f:16: warning: orders-web: identityProvider.settings.environmentId: is not the one that the issuer " +
+				"names: is it of another provider?"},
+		"Google, whose token endpoint has a host of its own": {google.Replace(settings.ReplaceAllString(
+			read(t, "one.yaml"), "settings: {}\n    loadB")), ""},
 		"another tenant": {ofTenant("99999999-2222-3333-4444-555555555555"),
 			"f:16: warning: orders-web: identityProvider.settings.tenantId: is not the one that the issuer names: " +
 				"is it of " +

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -23,6 +24,57 @@ type problem struct {
 
 // maxNodes keeps aliases of aliases from becoming a tree that nothing can walk through.
 const maxNodes = 200_000
+
+// maxDepth is how many brackets may be open at once, and how many of - ? & ! a line may have: the parser calls itself
+// for each. What is indented deeper needs long lines, so there cannot be too much of it.
+const maxDepth = 100
+
+// tooDeep is the line in which the values are too deep, or 0.
+func tooDeep(tokens token.Tokens) int {
+	open, line, inLine := 0, 0, 0
+	for _, t := range tokens {
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			open++
+		case token.SequenceEndType, token.MappingEndType:
+			open--
+		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
+			if t.Position.Line != line {
+				line, inLine = t.Position.Line, 0
+			}
+			inLine++
+		}
+		if open > maxDepth || inLine > maxDepth {
+			return t.Position.Line
+		}
+	}
+	return 0
+}
+
+// secondDocument is where a further document begins that has something in it, or nil. It looks at the tokens, since the
+// parser drops whatever comes after an empty document.
+func secondDocument(tokens token.Tokens) *token.Token {
+	var header *token.Token
+	begun, further, directive := false, false, 0
+	for _, t := range tokens {
+		switch {
+		case t.Type == token.CommentType, t.Position.Line == directive:
+		case t.Type == token.DirectiveType:
+			directive = t.Position.Line
+		case t.Type == token.DocumentHeaderType:
+			further, begun, header = further || begun, true, t
+		case t.Type == token.DocumentEndType:
+			further, header = further || begun, nil
+		case further && header != nil:
+			return header
+		case further:
+			return t
+		default:
+			begun = true
+		}
+	}
+	return nil
+}
 
 var errTooLarge = errors.New("has too many values: are there aliases of aliases of aliases?")
 
@@ -53,30 +105,30 @@ func parse(data []byte) (root *node, problems []problem) {
 			root, problems = nil, []problem{{line: 1, message: "cannot be read as YAML"}}
 		}
 	}()
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(string(data))
+	if line := tooDeep(tokens); line > 0 {
+		return nil, []problem{{line: line, message: fmt.Sprintf("has values inside one another more than %d deep",
+			maxDepth)}}
+	}
+	if t := secondDocument(tokens); t != nil {
+		return nil, []problem{{t.Position.Line, t.Position.Column, "", "begins a second document (---), which would " +
+			"not be read: remove the line, or put what follows into a file of its own"}}
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, []problem{syntaxProblem(data, err)}
 	}
-	var bodies []*ast.DocumentNode
+	var body ast.Node
 	for _, d := range file.Docs {
-		if d.Body != nil && d.Body.Type() != ast.CommentType && d.Body.Type() != ast.DirectiveType {
-			bodies = append(bodies, d)
+		if d.Body != nil && d.Body.Type() != ast.CommentType && d.Body.Type() != ast.DirectiveType && body == nil {
+			body = d.Body
 		}
 	}
-	switch {
-	case len(bodies) == 0:
+	if body == nil {
 		return nil, []problem{{line: 1, message: "is empty: it needs stack and clients"}}
-	case len(bodies) > 1:
-		at := bodies[1].Start
-		if at == nil {
-			at = bodies[1].Body.GetToken()
-		}
-		return nil, []problem{{at.Position.Line, at.Position.Column, "", "begins a second document (---), which " +
-			"would " +
-			"not be read: remove the line, or put what follows into a file of its own"}}
 	}
 	b := &builder{anchors: map[string]*node{}}
-	root = b.build(bodies[0].Body, "")
+	root = b.build(body, "")
 	return root, b.problems
 }
 

@@ -154,7 +154,7 @@ func checkAddresses(ps *strictjson.Problems, path string, addrs []string) {
 	}
 }
 
-// CheckURL reports a URL that is missing or not a plain absolute https URL; providers use it for their settings too.
+// CheckURL reports a URL that is missing or not a plain absolute https URL. Providers use it for their settings, too.
 func CheckURL(ps *strictjson.Problems, path, s string) {
 	if s == "" {
 		ps.Add(path, "is missing: an https URL")
@@ -173,7 +173,7 @@ func CheckURL(ps *strictjson.Problems, path, s string) {
 	}
 }
 
-// CheckBaseURL is CheckURL for a URL without a path; advice says which it must be.
+// CheckBaseURL is CheckURL for a URL without a path; advice says which URL it must be.
 func CheckBaseURL(ps *strictjson.Problems, path, s, advice string) {
 	CheckURL(ps, path, s)
 	if u, err := url.Parse(s); err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "") {
@@ -181,16 +181,16 @@ func CheckBaseURL(ps *strictjson.Problems, path, s, advice string) {
 	}
 }
 
-// checkHost reports a host name that is not written as DNS has it: a login test pins that name to each node's address,
-// and the pin would not hold.
+// checkHost reports a host name that is not in the form of DNS: a login test pins the name to each node's address, and
+// the pin would not hold.
 func checkHost(ps *strictjson.Problems, path, host string) {
 	if ascii := ASCIIHost(host); ascii != host {
 		ps.Add(path, "must have a host name of ASCII characters: write %s instead of %s", ascii, host)
 	}
 }
 
-// CheckSecretARN reports an ARN that is missing or not one of a Secrets Manager secret; providers use it too. holds
-// says what the secret must hold.
+// CheckSecretARN reports an ARN that is missing or not that of a Secrets Manager secret; holds says what the secret
+// must hold. Providers use it, too.
 func CheckSecretARN(ps *strictjson.Problems, path, arn, holds string) {
 	if !secretPattern.MatchString(arn) {
 		ps.Add(path, "must be the ARN of a Secrets Manager secret that holds %s", holds)

@@ -17,10 +17,10 @@ type Client struct {
 	// Issuer and ClientID select the targets: every authenticate-oidc action that has both.
 	Issuer   string `json:"issuer"`
 	ClientID string `json:"clientId"`
-	// Aliases are further names of the provider: actions with one of them and the client id are targets, too.
+	// Aliases are further names of the provider. Actions with one of them and the client id are targets, too.
 	Aliases []Alias `json:"aliases,omitempty"`
-	// OtherRegistrations are not the client's, though they have its client id. An action with the client id that is
-	// neither is refused.
+	// OtherRegistrations are not the client's, though they have its client id. Any other action with the client id is
+	// refused.
 	OtherRegistrations []OtherRegistration `json:"otherRegistrations,omitempty"`
 	// CallbackURL is the redirect URI registered at the identity provider: https://HOST/oauth2/idpresponse.
 	CallbackURL string `json:"callbackUrl"`
@@ -29,7 +29,7 @@ type Client struct {
 	IdentityProvider IdentityProvider `json:"identityProvider"`
 	// LoadBalancers are the ARNs of the Application Load Balancers to search for targets; their Region is in the ARN.
 	LoadBalancers []string `json:"loadBalancers,omitempty"`
-	// LoadBalancerSearch finds more of them, whenever targets are searched for.
+	// LoadBalancerSearch finds more load balancers, each time targets are searched for.
 	LoadBalancerSearch *LoadBalancerSearch `json:"loadBalancerSearch,omitempty"`
 
 	// AcceptElements are elements of actions that this program does not know and may drop when it sets a secret.
@@ -52,7 +52,7 @@ type LoadBalancerSearch struct {
 
 // Secret is where the client secret is stored.
 type Secret struct {
-	// ARN of the Secrets Manager secret.
+	// ARN is that of the Secrets Manager secret.
 	ARN string `json:"arn"`
 	// JSONKey is the member that holds the client secret if the secret's value is a JSON object; the other members are
 	// carried over unchanged. Without it the whole value is the client secret.
@@ -68,11 +68,11 @@ type IdentityProvider struct {
 	// TokenAuthMethod is how the client is registered to authenticate at the token endpoint: client_secret_basic
 	// (default) or client_secret_post.
 	TokenAuthMethod string `json:"tokenAuthMethod,omitempty"`
-	// ClientPair is the client id of a second registration, like the first in everything, for providers that keep only
-	// one secret: the two take turns. Targets have one or the other.
+	// ClientPair is the client id of a second, otherwise equal registration, for providers that keep only one secret.
+	// The two take turns, and targets have one or the other.
 	ClientPair string `json:"clientPair,omitempty"`
-	// AllowInterruption lets the only secret of such a provider be overwritten while it is in use: logins fail until
-	// every load balancer node has the new one.
+	// AllowInterruption permits a rotation to overwrite the only secret of such a provider while it is in use: logins
+	// fail until every load balancer node has the new one.
 	AllowInterruption bool `json:"allowInterruption,omitempty"`
 	// CurrentSecretID is the id, at the provider, of the secret that is stored as AWSCURRENT. It is needed only for the
 	// first rotation of a client that has several secrets at the provider.
@@ -87,9 +87,9 @@ type SmokeTests struct {
 	// Redirect and Login go through the load balancer.
 	Redirect []RedirectTest `json:"redirect,omitempty"`
 	Login    []LoginTest    `json:"login,omitempty"`
-	// MaxAuthErrors is how many more ELBAuthError counts than in the same time before, over all load balancers since
-	// the new secret was made, still pass; default 0. What chance explains always passes, and any number where logins
-	// go on. The metric has no client dimension: other clients of the same load balancer count too.
+	// MaxAuthErrors is how many more ELBAuthError counts since the new secret was made than in the same time before,
+	// over all load balancers, still pass; default 0. What chance explains always passes, and so does any number where
+	// logins go on. The metric has no client dimension: other clients of the same load balancer count, too.
 	MaxAuthErrors *int `json:"maxAuthErrors,omitempty"`
 }
 
@@ -149,7 +149,7 @@ func or(p *int, def int) int {
 // IsPair reports whether two registrations take turns.
 func (c Client) IsPair() bool { return c.IdentityProvider.ClientPair != "" }
 
-// ClientIDs are the client ids of the client's registrations.
+// ClientIDs returns the client ids of the client's registrations.
 func (c Client) ClientIDs() []string {
 	if c.IsPair() {
 		return []string{c.ClientID, c.IdentityProvider.ClientPair}
@@ -157,13 +157,13 @@ func (c Client) ClientIDs() []string {
 	return []string{c.ClientID}
 }
 
-// GracePeriod is GracePeriodSeconds or its default, in seconds.
+// GracePeriod returns GracePeriodSeconds or its default, in seconds.
 func (c Client) GracePeriod() int { return or(c.GracePeriodSeconds, 86400) }
 
-// Spread is SpreadSeconds or its default, in seconds.
+// Spread returns SpreadSeconds or its default, in seconds.
 func (c Client) Spread() int { return or(c.SpreadSeconds, 60) }
 
-// AuthMethod is TokenAuthMethod or its default.
+// AuthMethod returns TokenAuthMethod or its default.
 func (p IdentityProvider) AuthMethod() string {
 	if p.TokenAuthMethod == "" {
 		return "client_secret_basic"
@@ -171,15 +171,15 @@ func (p IdentityProvider) AuthMethod() string {
 	return p.TokenAuthMethod
 }
 
-// InARow is SuccessesInARow or its default, which is the provider's if that is not 0.
+// InARow returns SuccessesInARow or its default, which is the provider's if that is not 0.
 func (t CredentialTest) InARow(provider int) int {
 	return or(t.SuccessesInARow, cmp.Or(provider, 3))
 }
 
-// Interval is IntervalSeconds or its default, in seconds, likewise.
+// Interval returns IntervalSeconds, in seconds, or its default, which is the provider's if that is not 0.
 func (t CredentialTest) Interval(provider int) int {
 	return or(t.IntervalSeconds, cmp.Or(provider, 1))
 }
 
-// AuthErrors is MaxAuthErrors or its default.
+// AuthErrors returns MaxAuthErrors or its default.
 func (s SmokeTests) AuthErrors() int { return or(s.MaxAuthErrors, 0) }

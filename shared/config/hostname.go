@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// ASCIIHost is the form of a host name that is asked for in DNS: labels that are not ASCII begin with xn-- (RFC 5890,
-// section 2.3.2.1). It equals the name if that is ASCII already. Clients turn such names into that form by themselves,
-// and then no longer know it as the name that they were given.
+// ASCIIHost returns a host name in the form of DNS, in which labels that are not ASCII begin with xn-- (RFC 5890,
+// section 2.3.2.1); an ASCII name stays as it is. HTTP clients convert names by themselves, and then no longer
+// recognise the name that they were given.
 func ASCIIHost(host string) string {
 	// RFC 3490, section 3.1
 	labels := strings.FieldsFunc(host, func(r rune) bool { return strings.ContainsRune(".。．｡", r) })
@@ -73,7 +73,7 @@ func punycode(label string) string {
 	return string(out)
 }
 
-// appendDigits appends a number whose digits' weights depend on bias.
+// appendDigits appends a number, whose digits' weights depend on bias.
 func appendDigits(out []byte, q, bias int) []byte {
 	for k := base; ; k += base {
 		t := min(max(k-bias, tMin), tMax)
@@ -92,7 +92,7 @@ func digit(d int) byte {
 	return byte('0' + d - 26)
 }
 
-// adapt is the bias for the next number.
+// adapt returns the bias for the next number.
 func adapt(delta, points int, first bool) int {
 	if first {
 		delta /= damp

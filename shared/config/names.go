@@ -14,7 +14,7 @@ type Alias struct {
 	Issuer                string `json:"issuer"`
 	AuthorizationEndpoint string `json:"authorizationEndpoint"`
 	TokenEndpoint         string `json:"tokenEndpoint"`
-	// UserInfoEndpoint may be left out; an action of this name with another one is warned of.
+	// UserInfoEndpoint may be left out. A plan warns of an action of this name that has another one.
 	UserInfoEndpoint string `json:"userInfoEndpoint,omitempty"`
 }
 
@@ -25,15 +25,15 @@ type OtherRegistration struct {
 	TokenEndpoint string `json:"tokenEndpoint"`
 }
 
-// Names are all names of the identity provider, the one of the client's own fields first.
+// Names returns all names of the identity provider, the one from the client's own fields first.
 func (c Client) Names() []Alias {
 	p := c.IdentityProvider
 	own := Alias{Issuer: c.Issuer, AuthorizationEndpoint: p.AuthorizationEndpoint, TokenEndpoint: p.TokenEndpoint}
 	return append([]Alias{own}, c.Aliases...)
 }
 
-// TokenEndpoints are where the client's secret is accepted, each once, the one of its own fields first. A secret counts
-// as accepted or refused only if every one of them says so.
+// TokenEndpoints returns where the client's secret is accepted, each once, the one from its own fields first. A secret
+// counts as accepted or refused only if every endpoint says so.
 func (c Client) TokenEndpoints() []string {
 	var out []string
 	for _, n := range c.Names() {
@@ -44,8 +44,8 @@ func (c Client) TokenEndpoints() []string {
 	return out
 }
 
-// SameRegistration reports whether two clients have a client id in common at the same provider, as far as their names
-// tell. unique says that the ids of one of them are given to no other registration of its vendor, under whatever name.
+// SameRegistration reports whether two clients share a client id at the same provider, as far as their names tell.
+// unique says that the vendor of one of them gives its ids to no other registration, under whatever name.
 func SameRegistration(a, b Client, unique bool) bool {
 	for _, id := range a.ClientIDs() {
 		for _, other := range b.ClientIDs() {
@@ -57,7 +57,7 @@ func SameRegistration(a, b Client, unique bool) bool {
 	return false
 }
 
-// shareName: one issuer or one token endpoint is enough, for neither serves two providers.
+// shareName reports whether two clients share an issuer or a token endpoint: neither serves two providers.
 func shareName(a, b Client) bool {
 	for _, n := range a.Names() {
 		for _, o := range b.Names() {
@@ -69,8 +69,8 @@ func shareName(a, b Client) bool {
 	return false
 }
 
-// SameURL compares two https URLs as their servers would: the host in any case, with or without the default port. All
-// else counts, a slash at the end as well: issuers are compared as text (OpenID Connect Core 1.0, section 3.1.3.7).
+// SameURL compares two https URLs as their servers would: it ignores the host's case and the default port. All else
+// counts, even a slash at the end: issuers are compared as text (OpenID Connect Core 1.0, section 3.1.3.7).
 func SameURL(a, b string) bool { return normal(a) == normal(b) }
 
 func normal(s string) string {

@@ -1,6 +1,6 @@
 package config
 
-// Identity is what makes a configuration that of the same client. Everything else of it may change while an execution
+// Identity is what configurations of the same client have in common. Everything else may change while an execution
 // runs.
 type Identity struct {
 	Name       string `json:"name"`
@@ -12,7 +12,7 @@ type Identity struct {
 }
 
 // Reference says which text of a client's configuration an execution works by. The state machine writes it into the
-// journal beside the lock's owner, so that no function has to believe a configuration that comes with its call.
+// journal beside the lock's owner, so that no function has to trust a configuration that comes with its call.
 type Reference struct {
 	// Execution is the lock's owner for whom it was written; under another owner it does not count.
 	Execution string `json:"execution"`
@@ -22,12 +22,12 @@ type Reference struct {
 
 // Text is one text of a client's configuration.
 type Text struct {
-	// Version is that of the SSM parameter, SHA256 of the text in hexadecimal digits.
+	// Version is that of the SSM parameter. SHA256 is the text's digest in hexadecimal digits.
 	Version int64  `json:"version"`
 	SHA256  string `json:"sha256"`
 }
 
-// Identity is the client's.
+// Identity returns the client's identity.
 func (c Client) Identity() Identity {
 	return Identity{Name: c.Name, SecretARN: c.Secret.ARN, Issuer: c.Issuer, ClientID: c.ClientID,
 		ClientPair: c.IdentityProvider.ClientPair, Provider: c.IdentityProvider.Type}

@@ -1,5 +1,5 @@
-// Package cron reads the rates and cron expressions of EventBridge Scheduler; of cron, those that start at most once a
-// day. The deployment checks and measures schedules with it, and the local stack's Scheduler follows them.
+// Package cron reads EventBridge Scheduler's rates, and its cron expressions that start at most once a day. The
+// deployment checks and measures schedules with it, and the local stack's Scheduler follows them.
 package cron
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// fieldForms are what each field of a cron expression can be, in order (EventBridge Scheduler user guide, "Cron-based
+// fieldForms says what each field of a cron expression can be, in order (EventBridge Scheduler user guide, "Cron-based
 // schedules"). Minutes and hours are one number each: anything else starts more than once a day.
 var fieldForms = []struct {
 	name, text string
@@ -32,7 +32,7 @@ var fieldForms = []struct {
 
 const weekday = `([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)`
 
-// list is a field of values, ranges and steps, or one of the others.
+// list matches a field of values, ranges and steps, or one of the others.
 func list(value, step, others string) *regexp.Regexp {
 	item := `(\*|` + value + `(-` + value + `)?)` + step
 	pattern := item + `(,` + item + `)*`
@@ -48,7 +48,7 @@ var (
 	leadingZeros = regexp.MustCompile(`\b0+(\d)`)
 )
 
-// Rate is the interval of a rate expression.
+// Rate returns the interval of a rate expression.
 func Rate(expression string) (interval time.Duration, ok bool) {
 	m := rateForm.FindStringSubmatch(expression)
 	if m == nil {
@@ -60,8 +60,8 @@ func Rate(expression string) (interval time.Duration, ok bool) {
 }
 
 // Canonical writes an expression as the user guide does: a rate without leading zeros, and a cron expression with one
-// space between fields, names in capitals and no leading zeros. EventBridge takes the other forms too, but only this
-// one is documented. Anything else stays as it is.
+// space between fields, names in capitals and no leading zeros; anything else stays as it is. EventBridge accepts other
+// forms, too, but documents only this one.
 func Canonical(expression string) string {
 	if m := rateForm.FindStringSubmatch(expression); m != nil {
 		return "rate(" + m[1] + " " + expression[strings.Index(expression, " ")+1:]
@@ -72,8 +72,8 @@ func Canonical(expression string) string {
 	return expression
 }
 
-// fieldsOf takes a cron expression apart. White space separates the fields (user guide, "Cron-based schedules"), none
-// may stand inside the brackets at either end, as with rates.
+// fieldsOf splits a cron expression. White space separates the fields (user guide, "Cron-based schedules"), but must
+// not stand at either end inside the brackets, as with rates.
 func fieldsOf(expression string) (fields []string, ok bool) {
 	m := form.FindStringSubmatch(expression)
 	if m == nil {
@@ -82,7 +82,8 @@ func fieldsOf(expression string) (fields []string, ok bool) {
 	return strings.Fields(leadingZeros.ReplaceAllString(strings.ToUpper(m[1]), "$1")), true
 }
 
-// Problem says what of a cron expression EventBridge Scheduler would refuse, or would start too often.
+// Problem says what is wrong with a cron expression that EventBridge Scheduler would refuse, or that starts too often;
+// "" if nothing.
 func Problem(expression string) string {
 	fields, ok := fieldsOf(expression)
 	if !ok {
@@ -109,9 +110,8 @@ func Problem(expression string) string {
 	return ""
 }
 
-// Starts yields the starts after an instant, in order; none if the expression is not valid. A time that a clock change
-// leaves out is left out, and one that it repeats is due once (EventBridge Scheduler user guide, "Daylight savings
-// time").
+// Starts yields the starts after an instant, in order; none if the expression is not valid. It skips a time that a
+// clock change skips, and yields one that it repeats once (EventBridge Scheduler user guide, "Daylight savings time").
 func Starts(expression string, zone *time.Location, after time.Time) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {
 		if Problem(expression) != "" {
@@ -140,7 +140,7 @@ func Starts(expression string, zone *time.Location, after time.Time) iter.Seq[ti
 	}
 }
 
-// lastYear is the last that a cron expression can name.
+// lastYear is the last year that a cron expression can name.
 const lastYear = 2199
 
 var (
@@ -148,7 +148,7 @@ var (
 	dayNames   = []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}
 )
 
-// values are the numbers from low to high that a list of values, ranges and steps names.
+// values returns the numbers from low to high that a list of values, ranges and steps names.
 func values(list string, low, high int, names []string) map[int]bool {
 	number := func(s string) int {
 		if i := slices.Index(names, s); i >= 0 {
@@ -180,7 +180,8 @@ func values(list string, low, high int, names []string) map[int]bool {
 	return out
 }
 
-// dayOfMonth says on which days a field falls. A date with W that a month does not have is not in that month.
+// dayOfMonth returns a predicate for the days that a field names. A date with W that a month does not have names no day
+// of that month.
 func dayOfMonth(field string) func(day time.Time) bool {
 	switch n, weekday := strings.CutSuffix(field, "W"); {
 	case field == "?":
@@ -204,7 +205,7 @@ func endOfMonth(day time.Time) time.Time {
 	return time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC)
 }
 
-// nearestWeekday is the Monday to Friday next to a day, in the same month.
+// nearestWeekday returns the day from Monday to Friday nearest to a day, in the same month.
 func nearestWeekday(day time.Time) time.Time {
 	move := 0
 	switch first, last := day.Day() == 1, day.AddDate(0, 0, 1).Day() == 1; {
@@ -220,7 +221,7 @@ func nearestWeekday(day time.Time) time.Time {
 	return day.AddDate(0, 0, move)
 }
 
-// dayOfWeek says on which days a field falls.
+// dayOfWeek returns a predicate for the days that a field names.
 func dayOfWeek(field string) func(day time.Time) bool {
 	on := func(list string) func(time.Time) bool {
 		days := values(list, 1, 7, dayNames)

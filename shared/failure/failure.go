@@ -1,6 +1,6 @@
-// Package failure names the ways a rotation step can fail. The names are what the state machine's Retry and Catch
-// fields match, so they are part of the contract between the Go code and statemachine/rotation.asl.json: a test of the
-// state machine reads Kinds and refuses any name that is not here.
+// Package failure names the ways in which a rotation step can fail. The state machine's Retry and Catch fields match
+// these names, so they are part of the contract between the Go code and statemachine/rotation.asl.json: a test of the
+// state machine refuses any name that is not in Kinds.
 package failure
 
 import (
@@ -30,15 +30,14 @@ const (
 	// Reconfigured: the client's parameter is gone, or holds the configuration of another client than the one for which
 	// this execution began. It must not touch anything any more, neither forward nor back.
 	Reconfigured Kind = "Reconfigured"
-	// Outdated: what this step rests on was looked at too long ago, before a redrive for instance. It is looked at
-	// again.
+	// Outdated: what this step rests on was read too long ago, for instance before a redrive. It is read again.
 	Outdated Kind = "Outdated"
 	// InvalidInput: the execution input or the client configuration is wrong; the text names the field.
 	InvalidInput Kind = "InvalidInput"
-	// Precondition: something is not as this step needs it; the text says what, and what to do.
+	// Precondition: something is not as this step needs it; the text says what it is, and what to do.
 	Precondition Kind = "Precondition"
-	// SecretRefused: the identity provider refuses a secret that it must accept, several times, while it answered
-	// rightly in between (the positive control). Trying again does not help, unless somebody mends that.
+	// SecretRefused: the identity provider refuses, several times, a secret that it must accept, while its answers in
+	// between are right (the positive control). Trying again does not help unless somebody mends that.
 	SecretRefused Kind = "SecretRefused"
 	// TargetDrift: a listener or rule is not, or did not stay, what the client's configuration says.
 	TargetDrift Kind = "TargetDrift"
@@ -97,8 +96,8 @@ func Wrap(k Kind, err error, format string, args ...any) *Error {
 	return &Error{Kind: k, Text: fmt.Sprintf(format, args...), Err: err}
 }
 
-// KindOf is the kind of an error: the outermost Error in its chain decides; a context that ended or a network error is
-// Unavailable; anything else is Internal.
+// KindOf returns the kind of an error: the outermost Error in its chain decides. A context that ended or a network
+// error is Unavailable, anything else Internal.
 func KindOf(err error) Kind {
 	var f *Error
 	if errors.As(err, &f) {

@@ -99,7 +99,7 @@ func (a *API) once(ctx context.Context, r Request, out any) error {
 	if err != nil {
 		return a.noAnswer(ctx, r, err)
 	}
-	if IsPage(resp.Header, body) {
+	if resp.StatusCode != http.StatusNoContent && IsPage(resp.Header, body) {
 		return a.NotUnderstood(r.Operation) // a 200 of a proxy did not remove anything
 	}
 	if out == nil {

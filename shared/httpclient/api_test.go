@@ -168,6 +168,15 @@ func TestAPageIsNoSuccess(t *testing.T) {
 	}
 }
 
+// Some servers give every answer a type, also one without a body.
+func TestNothingIsNoPage(t *testing.T) {
+	t.Parallel()
+	nothing := reply{204, map[string]string{"Content-Type": "text/html"}, ""}
+	if err := newVendor(t, nothing).post(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARefusalIsExplained(t *testing.T) {
 	t.Parallel()
 	v := newVendor(t, reply{403, nil, ""})

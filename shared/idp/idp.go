@@ -1,6 +1,6 @@
 // Package idp is the contract between a rotation and an identity provider: how a client's secrets are listed, made,
-// disabled and removed there. Each provider is a folder below this one and one line in the registry; every one, the
-// in-memory one included, passes the same conformance suite (idptest).
+// disabled and removed there. Each provider is a folder below this one and one line in the registry, and passes the
+// same conformance suite (idptest), as does the in-memory one.
 package idp
 
 import (
@@ -54,8 +54,8 @@ type Secret struct {
 	Until time.Time
 	// Tag is the display name that Create gave it, where the provider keeps one.
 	Tag string
-	// Value is zero where the provider does not show it on reads. It proves what it is equal to, and nothing else: it
-	// may be masked.
+	// Value is zero where the provider does not show it on reads. It may be masked, so it proves equality and nothing
+	// else.
 	Value secret.Value
 }
 
@@ -82,23 +82,24 @@ type Capabilities struct {
 	Probe ProbeSpec
 }
 
-// HasIDs: the admin API lists every secret by its id, and a request names the secret that it acts on.
+// HasIDs reports whether the admin API lists every secret by its id, and a request names the secret that it acts on.
 func (c Capabilities) HasIDs() bool { return c.Model == NamedSet }
 
-// KeepsOne: a registration has room for one secret only.
+// KeepsOne reports whether a registration has room for one secret only.
 func (c Capabilities) KeepsOne() bool { return c.Model == SingleSlot }
 
-// ReplacesInPlace: a new secret ends the one in use, and the old one can only come back in its place.
+// ReplacesInPlace reports whether a new secret ends the one in use, so that the old one can come back only in its
+// place.
 func (c Capabilities) ReplacesInPlace() bool { return c.Model == InPlace }
 
-// ReusesKept: Create takes the secret into use that Remove could not remove (ErrKept).
+// ReusesKept reports whether Create takes into use the secret that Remove could not remove (ErrKept).
 func (c Capabilities) ReusesKept() bool { return c.Model == CurrentPrevious }
 
-// MadeByHand: a person makes and removes the secrets, and nothing can be read at the provider.
+// MadeByHand reports whether a person makes and removes the secrets, so that nothing can be read at the provider.
 func (c Capabilities) MadeByHand() bool { return c.Model == ByHand }
 
-// Choose is how a client is rotated at a provider with these capabilities, if its configuration has a clientPair or
-// allowInterruption. InvalidInput if that does not go together.
+// Choose returns how a client is rotated at a provider with these capabilities, by whether its configuration has a
+// clientPair or allowInterruption. It fails with InvalidInput if these do not go together.
 func (c Capabilities) Choose(pair, interruption bool) (Model, error) {
 	if !pair && !interruption {
 		if c.KeepsOne() {
@@ -146,7 +147,7 @@ type ProbeSpec struct {
 	// provider refuses nothing else by it, or if Other tells the rest apart. A 2xx answer with a token is accepted; any
 	// other answer is inconclusive.
 	Accepted, Rejected []string
-	// Other are answers about something else than the secret, whatever their code.
+	// Other are answers about something other than the secret, whatever their code.
 	Other []OtherAnswer
 	// InARow and IntervalSeconds are how often in a row, and with what pause, a new secret must be accepted where the
 	// configuration does not say; 0 is the usual. Token servers that learn of a secret one by one need more.
@@ -157,9 +158,9 @@ type ProbeSpec struct {
 type OtherAnswer struct {
 	// Code is its error code or number, as in ProbeSpec.Rejected, or "errorCode CODE" for one in a vendor's own form.
 	Code string
-	// Text is a part of its description, by which it differs from others with that code; "" is any.
+	// Text is a part of its description that tells it from others with that code; "" matches any.
 	Text string
-	// Means says to people what it is about, and what to do.
+	// Means tells people what the answer is about, and what to do.
 	Means string
 }
 
@@ -169,9 +170,9 @@ type CreateRequest struct {
 	Value secret.Value
 	// Tag is the version id of the rotation; kept as the display name where Capabilities.KeepsTag.
 	Tag string
-	// Asked: an earlier request for this version was not answered; it may have been carried out.
+	// Asked: an earlier request for this version had no answer, and may have been carried out.
 	Asked bool
-	// Adopt: an earlier request for this version was carried out, its answer got lost, and what it made could not be
+	// Adopt: an earlier request for this version made a secret, but its answer was lost, and the secret could not be
 	// removed (ErrKept). A provider that can read that secret takes it instead of making another.
 	Adopt bool
 }
@@ -204,29 +205,29 @@ type Provider interface {
 	List(ctx context.Context) ([]Secret, error)
 	// Create makes a secret. A repeat makes another one: callers List first.
 	Create(ctx context.Context, r CreateRequest) (Created, error)
-	// Remove deletes a secret for good, disabling it first where the provider demands that: one that failed may have
-	// disabled it. A secret that is not there is success, so a repeat is harmless.
+	// Remove deletes a secret for good. Where the provider demands it, Remove disables the secret first, and may have
+	// done so when it fails. A secret that is not there is success, so a repeat is harmless.
 	Remove(ctx context.Context, id string) error
 }
 
 // Disabler is implemented by providers whose secrets can be switched off and on again (Capabilities.CanDisable).
 type Disabler interface {
-	// Disable makes the provider refuse the secret but keep it. A disabled one is success; one that is not there is
-	// Precondition.
+	// Disable makes the provider refuse the secret but keep it. It succeeds if the secret is disabled already; a
+	// missing secret is Precondition.
 	Disable(ctx context.Context, id string) error
-	// Enable undoes Disable. An active one is success; one that is not there is Precondition.
+	// Enable undoes Disable. It succeeds if the secret is active already; a missing secret is Precondition.
 	Enable(ctx context.Context, id string) error
 }
 
-// Finder is implemented by providers that know better than a comparison of ids what a request without an answer has
-// made.
+// Finder is implemented by providers that know, better than a comparison of ids tells, what a request without an answer
+// has made.
 type Finder interface {
-	// FindLost returns the id of the secret made for a version whose creation was asked for at a time, or not at all if
-	// that is zero, and never answered; "" if there is none. It changes nothing.
+	// FindLost returns the id of the secret made for a version by a request that was never answered; "" if there is
+	// none. The request was made at a time; zero means that there was none. It changes nothing.
 	FindLost(ctx context.Context, version string, asked time.Time) (string, error)
 }
 
-// UseReporter is implemented by providers that know when a secret was used last.
+// UseReporter is implemented by providers that know when a secret was last used.
 type UseReporter interface {
 	// LastUsed is when a client last authenticated with the secret; zero if it never did or nobody knows.
 	LastUsed(ctx context.Context, id string) (time.Time, error)
@@ -234,8 +235,8 @@ type UseReporter interface {
 
 // Reviewer is implemented by providers that can say more about a registration before it is rotated.
 type Reviewer interface {
-	// Review reads the registration and changes nothing. A failure is an answer that could not be had, not a reason
-	// against the rotation.
+	// Review reads the registration and changes nothing. It fails if it gets no answer, which is no reason against the
+	// rotation.
 	Review(ctx context.Context) (Review, error)
 }
 
@@ -257,8 +258,8 @@ type Client struct {
 	ClientID string
 }
 
-// Deps is what a provider may use. Nothing else: no environment, no clock of its own. Package registry sees to it that
-// all of it is there.
+// Deps is all that a provider may use: it has no environment and no clock of its own. Package registry makes sure that
+// nothing in it is missing.
 type Deps struct {
 	// HTTP has timeouts and follows no redirects.
 	HTTP *http.Client

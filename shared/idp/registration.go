@@ -7,9 +7,8 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// Registration is what all kinds of identity provider have in common: a Provider is one, and so is what manages a
-// client registration whose secrets have no ids, a PreviousKeeper or a Setter. Package withoutids makes a Provider out
-// of the latter.
+// Registration is what all kinds of identity provider have in common. A Provider is one; so is a PreviousKeeper or a
+// Setter, which manage registrations whose secrets have no ids, and which package withoutids turns into a Provider.
 type Registration interface {
 	// Capabilities is what the provider can do.
 	Capabilities() Capabilities
@@ -46,8 +45,8 @@ type PreviousKeeper interface {
 	Restore(ctx context.Context, v secret.Value) error
 }
 
-// PreviousDropper is a PreviousKeeper that shows its secrets (Slots.Readable). Where they are not shown, nobody can
-// tell that the secret in use is not among the previous ones, so these are ended by Restore only.
+// PreviousDropper is a PreviousKeeper that shows its secrets (Slots.Readable). Where they are not shown, the secret in
+// use may be among the previous ones, so only Restore ends these.
 type PreviousDropper interface {
 	PreviousKeeper
 	// DropPrevious ends the previous secret. If there is none, that is success.

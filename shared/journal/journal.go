@@ -1,11 +1,11 @@
 // Package journal keeps what Secrets Manager and the identity provider cannot tell: which version belongs to which
 // secret at the provider, what was about to be done, and which execution may do it. It is one DynamoDB item per client.
 //
-// The item's attributes: client (partition key), owner and ownerSince (the lock: an execution ARN and since when it has
-// it, set and removed by the state machine), config (which configuration the owner works by, likewise), what is noted
-// of writes and proofs (waits.go, proofs.go), rev (a counter) and state (this package's JSON document). Every write of
-// that is conditional on owner and rev, so a function that was cut off, or an execution that lost its lock, cannot
-// overwrite what came after it.
+// The item's attributes are client (the partition key), owner and ownerSince (the lock: an execution's ARN and since
+// when it has the lock), config (the configuration that the owner works by), notes of writes and proofs (waits.go,
+// proofs.go), rev (a counter) and state (this package's JSON document). The state machine sets and removes owner,
+// ownerSince and config. Every write of state is conditional on owner and rev, so a function that was cut off, or an
+// execution that lost its lock, cannot overwrite what came after it.
 package journal
 
 import (
@@ -36,7 +36,7 @@ type API interface {
 		opts ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 }
 
-// State of a secret that the journal knows.
+// State is the state of a secret that the journal knows.
 type State string
 
 // The states of a secret, in the order in which it goes through them.
@@ -56,22 +56,23 @@ type Entry struct {
 	State State `json:"state"`
 	// IdPSecretID is the id at the provider; empty while Intended.
 	IdPSecretID string `json:"idpSecretId,omitempty"`
-	// ClientID is the registration that has the secret, if the client is a pair of them.
+	// ClientID is the registration that has the secret, if the client is a pair.
 	ClientID string `json:"clientId,omitempty"`
-	// JSONKey is where the version's text has the secret: in the member of that name, or "" as a whole. It is the form
-	// in which the version was stored, whatever the configuration says later; nil if it was not written down.
+	// JSONKey says where the version's text has the secret: in the member of that name, or, if "", as a whole. It keeps
+	// the form in which the version was stored, whatever the configuration says later; nil if that was not noted.
 	JSONKey *string `json:"jsonKey,omitempty"`
-	// Config is the configuration under which it was made, and put on targets: what that says of them counts until it
-	// is in use everywhere, or gone.
+	// Config is the configuration under which the secret was made and put on targets. What it says about targets counts
+	// until the secret is in use everywhere, or gone.
 	Config *config.Text `json:"config,omitempty"`
-	// Imported: it existed before the first rotation; not made by us.
+	// Imported: the secret existed before the first rotation; this system did not make it.
 	Imported bool `json:"imported,omitempty"`
 	// Before lists the ids that the provider had when the secret was intended: what is new since then may be ours.
 	Before []string `json:"before,omitempty"`
-	// Asked is when the provider was last asked to make it and has not answered; zero if it was not, or said no.
+	// Asked is when the provider was last asked to make it, while there is no answer; zero if it was not asked, or said
+	// no.
 	Asked time.Time `json:"asked,omitzero"`
-	// Undone is when the provider was last asked to remove what a request without an answer had made, and has not
-	// answered.
+	// Undone is when the provider was last asked to remove what a request without an answer had made, while there is no
+	// answer to that either.
 	Undone time.Time `json:"undone,omitzero"`
 	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
 	Missed time.Time `json:"missed,omitzero"`
@@ -82,7 +83,7 @@ type Entry struct {
 type Promotion struct {
 	From string `json:"from"`
 	To   string `json:"to"`
-	// PreviousBefore had AWSPREVIOUS until then: a rollback puts it back.
+	// PreviousBefore had AWSPREVIOUS until then. A rollback puts the label back on it.
 	PreviousBefore string `json:"previousBefore,omitempty"`
 	// At and GraceUntil are zero until the label has moved.
 	At         time.Time `json:"at,omitzero"`
@@ -94,21 +95,20 @@ type Journal struct {
 	Client string `json:"-"`
 	Owner  string `json:"-"`
 	Rev    int64  `json:"-"`
-	// Config says which text of the client's configuration the owner works by; nil if that is an execution of an
-	// earlier definition, which says nothing.
+	// Config says which text of the client's configuration the owner works by; nil if the owner is an execution of an
+	// earlier definition.
 	Config *config.Reference `json:"-"`
-	// LastWrite is when a target was last about to be written, or had been; zero if never, or by an earlier release.
+	// LastWrite is when a call last noted that it was about to write a target, or had written one; zero if none did.
 	LastWrite time.Time `json:"-"`
-	// Proven is the last proof that a function repeated before a write, because the one before had aged.
+	// Proven is the last proof that a function repeated before a write because the earlier proof was too old.
 	Proven Proof `json:"-"`
-	// Settle is how long after its function was called a request may still take effect, as the owner's definition has
-	// it.
+	// Settle is how long after a call of a function its requests may still take effect, by the owner's definition.
 	Settle time.Duration `json:"-"`
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
-	// Begun is for which client the last new secret was made, until the old one, or that one, is gone: whoever goes on
-	// must work for the same.
+	// Begun is the client for which the last new secret was made, until that secret or the old one is gone. Whoever
+	// goes on must work for the same client.
 	Begun *config.Identity `json:"begun,omitempty"`
 }
 
@@ -121,8 +121,7 @@ type Table struct {
 // New returns the journal kept in the table of that name.
 func New(api API, table string) *Table { return &Table{api: api, name: table} }
 
-// Own reads the client's journal for the execution that owns its lock; any other gets LockLost. The read is strongly
-// consistent.
+// Own reads the client's journal, strongly consistently, for the execution that owns its lock; any other gets LockLost.
 func (t *Table) Own(ctx context.Context, client, execution string) (*Journal, error) {
 	j, _, err := t.load(ctx, client)
 	if err != nil {
@@ -136,8 +135,8 @@ func (t *Table) Own(ctx context.Context, client, execution string) (*Journal, er
 	return j, nil
 }
 
-// Look reads the client's journal for who only wants to know, whoever owns the lock. held is since when somebody does;
-// zero if nobody. The journal that it returns has no owner, so that Save refuses it.
+// Look reads the client's journal without owning the lock. held is since when the lock is held; zero if it is free. The
+// journal has no owner, so that Save refuses it.
 func (t *Table) Look(ctx context.Context, client string) (j *Journal, held time.Time, err error) {
 	j, since, err := t.load(ctx, client)
 	if err != nil {
@@ -225,7 +224,7 @@ func stringOf(v types.AttributeValue) string {
 	return ""
 }
 
-// reference reads the attribute config. What was written for another owner than the present one counts for nothing.
+// reference reads the attribute config. It returns nil if that was written for another owner than the present one.
 func reference(v types.AttributeValue, owner string) (*config.Reference, error) {
 	doc, ok := v.(*types.AttributeValueMemberS)
 	if !ok {
@@ -241,8 +240,8 @@ func reference(v types.AttributeValue, owner string) (*config.Reference, error) 
 	return &r, nil
 }
 
-// Save writes the journal if its owner and revision are still what was read, and counts the revision up. A repeat after
-// a lost reply succeeds.
+// Save writes the journal if its owner and revision are still those that were read, and increments the revision. A
+// repeat after a lost reply succeeds.
 func (t *Table) Save(ctx context.Context, j *Journal) error {
 	j.prune()
 	doc, err := json.Marshal(j)
@@ -277,7 +276,8 @@ func (t *Table) Save(ctx context.Context, j *Journal) error {
 	return nil
 }
 
-// settle decides whether a refused write is our own earlier one, whose reply got lost (the SDK repeats it).
+// settle decides whether a write was refused because it had already succeeded and its reply was lost (the SDK repeats
+// it).
 func (t *Table) settle(ctx context.Context, j *Journal) error {
 	now, _, err := t.load(ctx, j.Client)
 	if err != nil {
@@ -338,7 +338,7 @@ func (j *Journal) Rename(from, to string) {
 	}
 }
 
-// Clone is a copy that can be changed without changing j.
+// Clone returns a copy that can be changed without changing j.
 func (j *Journal) Clone() *Journal {
 	c := *j
 	c.Secrets = maps.Clone(j.Secrets)
@@ -349,7 +349,7 @@ func (j *Journal) Clone() *Journal {
 	return &c
 }
 
-// KnownIDs is every provider id that the journal has, of any state.
+// KnownIDs returns every provider id in the journal, in any state.
 func (j *Journal) KnownIDs() map[string]bool {
 	out := map[string]bool{}
 	for _, e := range j.Secrets {

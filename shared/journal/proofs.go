@@ -14,13 +14,13 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// proven is the attribute of the last repeated proof. It is beside the document, because five functions may write
+// proven is the attribute of the last repeated proof. It is outside the document because five functions may write
 // targets at once.
 const proven = "proven"
 
-// Proof is when the identity provider was seen to accept the secret of a version. A redrive days later writes many
-// targets by the state machine's old proof: the first call repeats it, the others find that here. Each proof shows the
-// provider a wrong secret, and hundreds of those would look like an attack.
+// Proof says when the identity provider accepted the secret of a version. A redrive days later writes many targets with
+// an old proof: the first call repeats it, and the others find the new one here. Each proof shows the provider a wrong
+// secret, and hundreds of those would look like an attack.
 type Proof struct {
 	Version string    `json:"version"`
 	At      time.Time `json:"at"`

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Record is a client's item for people: who has the lock, and how the last rotation ended. Times are zero, and texts
-// empty, if the item has none.
+// Record is a client's item for people to read: who has the lock, and how the last rotation ended. Times are zero, and
+// texts empty, if the item has none.
 type Record struct {
 	*Journal
 	// OwnerSince is since when Owner has the lock.
@@ -21,7 +21,7 @@ type Record struct {
 	LastRotated time.Time
 }
 
-// Record reads a client's item for people. Nothing may be saved by it.
+// Record reads a client's item for people. Its journal must not be saved.
 func (t *Table) Record(ctx context.Context, client string) (Record, error) {
 	item, err := t.item(ctx, client)
 	if err != nil {

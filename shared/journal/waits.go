@@ -12,14 +12,14 @@ import (
 	"alboidc.internal/shared/awserr"
 )
 
-// What safety waits for is noted here, so that it rests on no Wait state: what a redrive does to one is not documented.
-// The attributes are beside the document, because five functions may write targets at once.
+// These attributes note what safety waits for, so that it does not depend on Wait states: what a redrive does to one is
+// not documented. They are outside the document because five functions may write targets at once.
 const (
 	lastWrite = "lastWrite"     // Unix time in milliseconds
 	settle    = "settleSeconds" // set with the lock
 )
 
-// defaultSettle is that of definitions that do not set it: the longest timeout of a function that writes, and 15 s.
+// defaultSettle is for definitions that do not set it: the longest timeout of a function that writes, and 15 s.
 const defaultSettle = 75 * time.Second
 
 // readWaits reads the attributes; the error is the name of one that is not a number.
@@ -42,8 +42,8 @@ func (j *Journal) readWaits(item map[string]types.AttributeValue) error {
 	return nil
 }
 
-// NoteWrite notes that the owner of the lock is about to write a target, or has; anybody else gets LockLost. It does
-// not touch the document, and a later note stays.
+// NoteWrite notes that the owner of the lock is about to write a target, or has written it; anybody else gets LockLost.
+// It does not touch the document, and keeps a later note.
 func (t *Table) NoteWrite(ctx context.Context, client, owner string, at time.Time) error {
 	condition := "#owner = :owner AND (attribute_not_exists(#last) OR #last < :at)"
 	update := "SET #last = :at"
@@ -68,8 +68,8 @@ func (t *Table) NoteWrite(ctx context.Context, client, owner string, at time.Tim
 	return nil
 }
 
-// LeftAt is when every node of the targets had left the old secret: the promotion waits for that, unless there is no
-// grace period. Zero if the label has not moved.
+// LeftAt returns when every node of the targets had left the old secret: the promotion waits for that, unless there is
+// no grace period. It is zero if the label has not moved.
 func (p *Promotion) LeftAt(spread time.Duration) time.Time {
 	if p.At.IsZero() || !p.GraceUntil.Equal(p.At) {
 		return p.At
@@ -77,7 +77,7 @@ func (p *Promotion) LeftAt(spread time.Duration) time.Time {
 	return p.At.Add(spread)
 }
 
-// Left is how much of a time after the last write of a target is left; 0 if it is over.
+// Left returns how much is left of a wait that began with the last write of a target; 0 if it is over.
 func (j *Journal) Left(now time.Time, wait time.Duration) time.Duration {
 	if j.LastWrite.IsZero() {
 		return 0

@@ -1,5 +1,5 @@
-// Package parameters reads the clients' configurations from SSM Parameter Store. Which text counts is never said by who
-// calls a function: the journal holds a reference, the parameter's version and the digest of its text.
+// Package parameters reads the clients' configurations from SSM Parameter Store. The caller of a function never says
+// which text counts: the journal holds a reference with the parameter's version and the digest of its text.
 package parameters
 
 import (
@@ -33,7 +33,7 @@ var pauses = []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 4 * 
 // mostTexts is how many texts a store keeps in memory.
 const mostTexts = 100
 
-// Store reads parameters. One call at a time uses it, as a function handles one at a time.
+// Store reads parameters. It is not for concurrent use: a function handles one call at a time.
 type Store struct {
 	api    API
 	prefix string
@@ -41,7 +41,7 @@ type Store struct {
 	texts  map[string]string // by digest
 }
 
-// New returns the store of the parameters whose names are prefix and a client's name. sleep returns early, with the
+// New returns the store of the parameters whose names are prefix and a client's name. sleep must return early, with the
 // context's error, if the context ends.
 func New(api API, prefix string, sleep func(context.Context, time.Duration) error) *Store {
 	return &Store{api: api, prefix: prefix, sleep: sleep, texts: map[string]string{}}
@@ -56,9 +56,9 @@ func (s *Store) Newest(ctx context.Context, client string) (config.Client, error
 	return parse(text, client)
 }
 
-// Referenced reads the configuration that an execution works by. Where that version is gone or has another text (100
-// versions are kept, and those of a parameter that was made again begin at 1), the newest takes its place if it is that
-// of the same client. A repeat reads nothing: a text is known by its digest.
+// Referenced reads the configuration that an execution works by. If that version is gone or has another text (SSM keeps
+// 100 versions, and a parameter that was made again begins at 1), it reads the newest, which must be the same client's.
+// A repeat reads nothing: texts are kept by digest.
 func (s *Store) Referenced(ctx context.Context, client string, ref config.Reference) (config.Client, error) {
 	c, found, err := s.Text(ctx, client, ref.Text)
 	if err != nil || found {
@@ -85,7 +85,8 @@ func (s *Store) Text(ctx context.Context, client string, t config.Text) (config.
 	return c, true, err
 }
 
-// Same is Newest for an execution that works for the client of that identity; any other, or none, is Reconfigured.
+// Same is Newest for an execution that works for the client of that identity. Any other client, or no parameter, is
+// Reconfigured.
 func (s *Store) Same(ctx context.Context, client string, as config.Identity) (config.Client, error) {
 	c, err := s.Newest(ctx, client)
 	if notFound(err) || failure.Is(err, failure.InvalidInput) {
@@ -104,7 +105,7 @@ func (s *Store) Same(ctx context.Context, client string, as config.Identity) (co
 	return c, nil
 }
 
-// wait reads a parameter, or one of its versions. One that is not found is looked for again for ten seconds.
+// wait reads a parameter, or one of its versions. If it is not found, wait tries again for ten seconds.
 func (s *Store) wait(ctx context.Context, name string) (string, error) {
 	for i := 0; ; i++ {
 		out, err := s.api.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
@@ -127,7 +128,7 @@ func (s *Store) wait(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// notFound reports whether there is no such parameter, or no such version of it.
+// notFound reports whether the parameter, or that version of it, does not exist.
 func notFound(err error) bool {
 	var parameter *types.ParameterNotFound
 	var version *types.ParameterVersionNotFound
@@ -146,7 +147,7 @@ func (s *Store) keep(text string) {
 	s.texts[digest(text)] = text
 }
 
-// parse checks that a configuration is that of the client by whose name it is stored.
+// parse reads a configuration, which must be that of the client under whose name it is stored.
 func parse(text, client string) (config.Client, error) {
 	c, err := config.Parse([]byte(text))
 	if err != nil {

@@ -115,6 +115,8 @@ var corpus = []struct {
 		"requested."), other, "tokenEndpointAuthMethod"},
 	{"pingone", "another method", 401, "", oauth("invalid_client", "Request denied: Unsupported authentication "+
 		"method (Correlation ID: 1)"), other, "tokenEndpointAuthMethod"},
+	{"manual", "unknown client", 401, "", oauth("invalid_client", "The OAuth client was not found."), other,
+		"check clientId"},
 	{"cognito", "without the grant", 400, "", oauth("unauthorized_client", ""), other, ""},
 	{"any", "the request", 400, "", oauth("invalid_request", ""), other, "HTTP 400 invalid_request"},
 	{"any", "the grant", 400, "", oauth("unsupported_grant_type", ""), other, ""},

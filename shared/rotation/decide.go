@@ -14,28 +14,29 @@ import (
 type Snapshot struct {
 	Labels  versions.Labels
 	Journal *journal.Journal
-	// Listed is the client's secrets at the identity provider.
+	// Listed are the client's secrets at the identity provider.
 	Listed []idp.Secret
 	// MaxSecrets is the provider's limit, 0 if none.
 	MaxSecrets int
 	// ByHand: a person makes the new secret and stores it as AWSPENDING.
 	ByHand bool
-	// SecretARN and JSONKey name the secret, and its member if it has some, in what a person is told to do.
+	// SecretARN and JSONKey name the secret, and its member if it has members, in advice to a person.
 	SecretARN, JSONKey string
-	// CurrentSecretID is the configured hint which secret at the provider is AWSCURRENT's, where nothing else tells.
+	// CurrentSecretID is the secret at the provider that the configuration names as AWSCURRENT's, for when nothing else
+	// tells.
 	CurrentSecretID string
-	// Untold are the versions of the journal whose text cannot be compared with AWSCURRENT's, which the journal does
-	// not know.
-	Untold []string
+	// Unreadable are the journal's versions whose text cannot be compared with AWSCURRENT's, if the journal does not
+	// know AWSCURRENT.
+	Unreadable []string
 	// NewVersionID is the version that a new secret would get.
 	NewVersionID string
-	// GracePeriod is the one configured; Shorten, if set, is the one asked for by the execution.
+	// GracePeriod is the configured one; Shorten, if set, is the one that the execution asks for.
 	GracePeriod time.Duration
 	Shorten     *time.Duration
 	Now         time.Time
 }
 
-// Decision is what is to be done. With refusals nothing is.
+// Decision is what to do. If there are refusals, nothing is done.
 type Decision struct {
 	Action     Action
 	Why        string
@@ -47,10 +48,10 @@ type Decision struct {
 	Warnings   []string
 }
 
-// Decide says what a rotation finds and what it does about it. The order matters: what an earlier rotation left is put
-// right, one thing at a time, before anything new is made, and after each the situation is looked at again.
+// Decide says what a rotation finds and what to do about it. The order matters: the rotation first puts right what an
+// earlier one left, one thing at a time, looks again after each, and only then makes anything new.
 //
-// Before all that: which secret AWSCURRENT is (identify).
+// Before all that, identify finds out which secret AWSCURRENT is.
 //
 //  1. AWSPENDING on a version other than AWSCURRENT: never promoted, roll it back.
 //  2. AWSPREVIOUS whose secret is still live and known: promoted but not finished, finish it; but if the journal says
@@ -144,7 +145,7 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 	}
 }
 
-// occupied is how many of the provider's places a new secret cannot have. One that was kept gives its place: it is
+// occupied returns how many of the provider's places a new secret cannot have. A kept secret does not count: it is
 // taken into use again.
 func (s Snapshot) occupied() int {
 	n := 0
@@ -166,7 +167,7 @@ func (s Snapshot) kept(id string) bool {
 }
 
 // imported finds the provider's id of a current secret that the journal does not know yet. Where the provider has no
-// ids, that of the version stands for it.
+// ids, the version's id stands for it.
 func (s Snapshot) imported() (id, refusal string) {
 	if s.listed(s.Labels.Current) {
 		return s.Labels.Current, ""
@@ -187,8 +188,8 @@ func (s Snapshot) imported() (id, refusal string) {
 	return active[0], ""
 }
 
-// InUse is the provider's id of the current secret: the one that the journal holds, or that an import would find; "" if
-// it is unknown.
+// InUse returns the provider's id of the current secret: the one in the journal, or the one that an import would find;
+// "" if it is unknown.
 func (s Snapshot) InUse() string {
 	if e, known := s.Journal.Secrets[s.Labels.Current]; known {
 		return e.IdPSecretID
@@ -197,7 +198,7 @@ func (s Snapshot) InUse() string {
 	return id
 }
 
-// ref is a version with its provider id, if the journal knows it.
+// ref returns a version with its provider id, if the journal knows it.
 func (s Snapshot) ref(version string) Ref {
 	e := s.Journal.Secrets[version]
 	return Ref{VersionID: version, IdPSecretID: e.IdPSecretID, ClientID: e.ClientID}
@@ -212,13 +213,13 @@ func (s Snapshot) wasBeingPromoted(version string) bool {
 	return s.Journal.Promotion != nil && s.Journal.Promotion.To == version
 }
 
-// switchedBack reports whether the provider refuses AWSCURRENT's secret, which it has, and accepts AWSPREVIOUS's: that
-// is how a rollback begins.
+// switchedBack reports whether the provider has AWSCURRENT's secret switched off and AWSPREVIOUS's on: that is how a
+// rollback begins.
 func (s Snapshot) switchedBack() bool {
 	return s.status(s.Labels.Current) == idp.Disabled && s.status(s.Labels.Previous) == idp.Active
 }
 
-// status of a version's secret at the provider; "" if it is not listed.
+// status returns the status of a version's secret at the provider; "" if it is not listed.
 func (s Snapshot) status(version string) idp.Status {
 	for _, x := range s.Listed {
 		if id := s.Journal.Secrets[version].IdPSecretID; id != "" && x.ID == id {
@@ -228,7 +229,7 @@ func (s Snapshot) status(version string) idp.Status {
 	return ""
 }
 
-// leftover is the oldest version other than AWSCURRENT whose secret the journal does not hold as removed.
+// leftover returns the oldest version, other than AWSCURRENT, that the journal holds as intended or live; "" if none.
 func (s Snapshot) leftover() string {
 	var left []string
 	for v, e := range s.Journal.Secrets {
@@ -258,7 +259,7 @@ func (s Snapshot) listed(id string) bool {
 	return false
 }
 
-// grace is the grace period of this execution: the request can shorten it, never lengthen.
+// grace returns the grace period of this execution: the request can shorten it, never lengthen it.
 func (s Snapshot) grace() time.Duration {
 	if s.Shorten != nil && *s.Shorten < s.GracePeriod {
 		return *s.Shorten
@@ -266,7 +267,7 @@ func (s Snapshot) grace() time.Duration {
 	return s.GracePeriod
 }
 
-// graceUntil is when the grace period of the promoted, unfinished rotation ends.
+// graceUntil returns when the grace period of the promoted, unfinished rotation ends.
 func (s Snapshot) graceUntil() time.Time {
 	p := s.Journal.Promotion
 	if p == nil || p.To != s.Labels.Current {

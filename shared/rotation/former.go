@@ -2,14 +2,14 @@ package rotation
 
 import "encoding/json"
 
-// RewriteFormer rewrites the input of a function as an earlier definition of the state machine sends it. An execution
-// goes on with the definition with which it began, for weeks, and calls the present functions.
+// RewriteFormer turns a function's input from an earlier definition of the state machine into today's. An execution
+// keeps the definition with which it began, for weeks, and calls the present functions.
 func RewriteFormer(raw json.RawMessage) json.RawMessage {
 	var in map[string]json.RawMessage
 	if json.Unmarshal(raw, &in) != nil || in["call"] != nil || in["client"] == nil {
 		return raw
 	}
-	// The caller stood beside the rest, and plan was told by flags what to do.
+	// The caller's fields were at the top level, and flags told plan what to do.
 	in["call"] = encode(map[string]json.RawMessage{"client": in["client"], "execution": in["execution"]})
 	var request Request
 	switch {

@@ -10,11 +10,11 @@ import (
 )
 
 // identify finds out whether AWSCURRENT, if the journal does not know that version, is a secret that it knows by
-// another. It is asked before anything is retired: what looks like an old secret may be the one in use.
+// another. It runs before anything is retired: what looks like an old secret may be the one in use.
 //
-// Versions whose texts differ hold two secrets. Where a text is gone the provider decides: its only active secret is
-// the one in use, since that is accepted (Plan proves it). With several a person has to say which; that there is
-// another proves nothing, it may be a stranger's.
+// Versions whose texts differ hold two secrets. Where a text is gone, the provider's only active secret is the one in
+// use, since that one is accepted (Plan proves it). With several, a person has to say which: a further secret proves
+// nothing, as it may be a stranger's.
 func (s Snapshot) identify() (Snapshot, string) {
 	if s.knowsCurrent() {
 		return s, ""
@@ -22,7 +22,7 @@ func (s Snapshot) identify() (Snapshot, string) {
 	active := s.active()
 	for _, version := range slices.Sorted(maps.Keys(s.Journal.Secrets)) {
 		e := s.Journal.Secrets[version]
-		told := !slices.Contains(s.Untold, version)
+		told := !slices.Contains(s.Unreadable, version)
 		if e.State != journal.Live || !slices.Contains(active, e.IdPSecretID) || told && len(active) > 1 {
 			continue // refused, so not in use; or known to be another
 		}
@@ -47,7 +47,7 @@ func (s Snapshot) identify() (Snapshot, string) {
 	return s, ""
 }
 
-// NameCurrent says how a person tells which secret at the provider is AWSCURRENT's, where id may be it.
+// NameCurrent tells people how to name AWSCURRENT's secret at the provider, which may be id.
 func NameCurrent(id string) string {
 	return fmt.Sprintf("Name the one whose value is stored as AWSCURRENT in identityProvider.currentSecretId "+
 		"(%s, or another), then start again", id)
@@ -59,7 +59,7 @@ func (s Snapshot) knowsCurrent() bool {
 	return known
 }
 
-// active are the provider's ids of the secrets that it accepts.
+// active returns the provider's ids of the secrets that it accepts.
 func (s Snapshot) active() []string {
 	var out []string
 	for _, x := range s.Listed {

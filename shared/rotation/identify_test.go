@@ -39,38 +39,38 @@ func TestWhichSecretAWSCURRENTIsIsDecidedBeforeAnythingGoes(t *testing.T) {
 			rotation.Rollback, rotation.Ref{VersionID: "x"}, false, ""},
 		"no text and one active secret: that is it": {func(s *rotation.Snapshot) {
 			unknown(s, "B")
-			s.Untold = []string{"b"}
+			s.Unreadable = []string{"b"}
 		},
 			rotation.Rotate, rotation.Ref{VersionID: "x", IdPSecretID: "B"}, true, ""},
 		"no text, and the journal's secret is gone: the other": {func(s *rotation.Snapshot) {
 			unknown(s, "H")
-			s.Untold = []string{"b"}
+			s.Unreadable = []string{"b"}
 		},
 			rotation.Rollback, rotation.Ref{VersionID: "x"}, false, ""},
 		"no text, and the journal's secret is switched off: the other": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "H")
-			s.Listed[0].Status, s.Untold = idp.Disabled, []string{"b"}
+			s.Listed[0].Status, s.Unreadable = idp.Disabled, []string{"b"}
 		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, false, ""},
 		"no text and two active secrets: nobody knows": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "S")
-			s.Untold = []string{"b"}
+			s.Unreadable = []string{"b"}
 		},
 			"", rotation.Ref{}, false, cannotTell},
 		"the same, and it is no longer AWSPREVIOUS": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "S")
-			s.Labels.Previous, s.Untold = "a", []string{"b"}
+			s.Labels.Previous, s.Unreadable = "a", []string{"b"}
 		}, "", rotation.Ref{}, false, cannotTell},
 		"a person says that it is the journal's": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "S")
-			s.Untold, s.CurrentSecretID = []string{"b"}, "B"
+			s.Unreadable, s.CurrentSecretID = []string{"b"}, "B"
 		}, rotation.Rotate, rotation.Ref{VersionID: "x", IdPSecretID: "B"}, true, ""},
 		"a person says that it is another": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "H")
-			s.Untold, s.CurrentSecretID = []string{"b"}, "H"
+			s.Unreadable, s.CurrentSecretID = []string{"b"}, "H"
 		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, false, ""},
 		"a hint for the first import that is of the past": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "S")
-			s.Untold, s.CurrentSecretID = []string{"b"}, "A"
+			s.Unreadable, s.CurrentSecretID = []string{"b"}, "A"
 		}, "", rotation.Ref{}, false, cannotTell},
 		"such a hint does not make another text the same": {func(s *rotation.Snapshot) {
 			unknown(s, "B", "H")

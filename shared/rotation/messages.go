@@ -1,5 +1,5 @@
-// Package rotation holds the domain of a rotation: the messages that the state machine and the functions exchange, and
-// the decisions (what does a rotation find, and what is to be done about it) as pure functions.
+// Package rotation holds the messages that the state machine and the functions exchange, and, as pure functions, the
+// decisions of a rotation: what it finds and what it does about it.
 package rotation
 
 import (
@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Caller is who calls: the same in all calls of an execution.
+// Caller says who calls. It is the same in all calls of an execution.
 type Caller struct {
 	Client string `json:"client"`
 	// Execution is the ARN of the state machine's execution; a function refuses to change anything unless that
@@ -20,12 +20,12 @@ type Common struct {
 	Caller `json:"call"`
 	// State is the state that calls, for logs and metrics.
 	State string `json:"state"`
-	// Config comes from executions of an earlier definition. Nothing is done by it: it only tells for which client such
-	// an execution began (package invocation).
+	// Config comes from executions of an earlier definition. It only tells for which client such an execution began
+	// (package invocation); nothing else follows it.
 	Config json.RawMessage `json:"config,omitempty"`
 }
 
-// Call is what every function is told; the inputs of all functions have it by embedding Common.
+// Call returns what every function is told. The inputs of all functions have this method because they embed Common.
 func (c Common) Call() Common { return c }
 
 // Ref names one secret: its version in Secrets Manager and its object at the identity provider. Neither is secret.
@@ -33,7 +33,7 @@ type Ref struct {
 	VersionID string `json:"versionId,omitempty"`
 	// IdPSecretID is empty while nobody knows it: a lost reply, or nothing made yet.
 	IdPSecretID string `json:"idpSecretId,omitempty"`
-	// ClientID is the registration that it belongs to, if the client is a pair of them and that is known.
+	// ClientID is the registration that has the secret, if the client is a pair and the registration is known.
 	ClientID string `json:"clientId,omitempty"`
 }
 
@@ -48,19 +48,19 @@ type Target struct {
 	Name string `json:"name"`
 	// Tags is a digest of the tags of the load balancer, the listener and the rule when it was planned.
 	Tags string `json:"tags,omitempty"`
-	// Left: it has had the new secret before, and its load balancer is not in the configuration any more. That it may
-	// not be changed does not stop a rotation.
+	// Left: the target has had the new secret, and its load balancer is no longer in the configuration. A rotation goes
+	// on if this target may not be changed.
 	Left bool `json:"left,omitempty"`
 }
 
-// MaxTargets is how many targets a client may have. Their list is a variable of the execution, and Step Functions takes
-// 256 KiB for one, for all that a state assigns, and for a result (developer guide, "Service quotas").
+// MaxTargets is how many targets a client may have. Their list is a variable of the execution, and Step Functions
+// allows 256 KiB for a variable, for all that a state assigns, and for a result (developer guide, "Service quotas").
 const MaxTargets = 400
 
-// MaxWarnings is how many warnings a plan holds, for the same reason; what is over is counted in the last one.
+// MaxWarnings is how many warnings a plan holds, for the same reason; one more warning counts the rest.
 const MaxWarnings = 50
 
-// Key tells targets apart.
+// Key returns what tells targets apart.
 func (t Target) Key() string { return t.ListenerARN + " " + t.RuleARN }
 
 // Action is what Plan decided to do.
@@ -82,7 +82,8 @@ type Request struct {
 	Reason string `json:"reason,omitempty"`
 	// DryRun: plan, change nothing.
 	DryRun bool `json:"dryRun,omitempty"`
-	// Emergency: a secret has leaked. There is no grace period, and a running execution is taken over from.
+	// Emergency: a secret has leaked. There is no grace period, and the rotation takes the lock from a running
+	// execution.
 	Emergency bool `json:"emergency,omitempty"`
 	// GracePeriodSeconds only shortens the configured grace period.
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
@@ -95,12 +96,12 @@ type PlanAction string
 
 // What function plan does.
 const (
-	// PlanDecide: look at everything, and decide what to do.
+	// PlanDecide looks at everything and decides what to do.
 	PlanDecide PlanAction = "decide"
-	// PlanDiscover: only look for the targets, before they are set again at the end of the grace period or in a
+	// PlanDiscover only looks for the targets, before they are set again at the end of the grace period or in a
 	// rollback.
 	PlanDiscover PlanAction = "discover"
-	// PlanMeasure: only measure how the client is, without the lock.
+	// PlanMeasure only measures the state of the client, without the lock.
 	PlanMeasure PlanAction = "measure"
 )
 
@@ -115,8 +116,8 @@ type PlanInput struct {
 	// From and To, with PlanDiscover, are the rotation's two secrets.
 	From Ref `json:"from,omitzero"`
 	To   Ref `json:"to,omitzero"`
-	// Undo: the targets get the old secret back. Only what still uses the client, but cannot be given a secret, fails
-	// then.
+	// Undo: the targets get the old secret back. Then only an action that uses the client, but cannot be given a
+	// secret, fails the call.
 	Undo bool `json:"undo,omitempty"`
 	// Targets are those that were found before, with PlanDiscover.
 	Targets []Target `json:"targets,omitempty"`
@@ -144,16 +145,16 @@ type Plan struct {
 	Checks   []string `json:"checks"`
 	Warnings []string `json:"warnings"`
 	Steps    []string `json:"steps"`
-	// Notice is what the people who are notified must know of a search during the rotation; mostly empty.
+	// Notice is what people must know about a search during the rotation; mostly empty.
 	Notice string `json:"notice,omitempty"`
-	// Measured is all there is if the request was to measure.
+	// Measured is the whole answer to PlanMeasure.
 	Measured *Measured `json:"measured,omitempty"`
 }
 
-// Measured is how a client is, for who started the measurement; the metrics say the same.
+// Measured is the state of a client, for the caller who started the measurement; the metrics say the same.
 type Measured struct {
 	Client string `json:"client"`
-	// SecretAgeSeconds is since when AWSCURRENT is stored.
+	// SecretAgeSeconds is how long ago AWSCURRENT was stored.
 	SecretAgeSeconds int `json:"secretAgeSeconds"`
 	// SecretAccepted: the identity provider accepts it, and refuses a wrong one.
 	SecretAccepted bool `json:"secretAccepted"`
@@ -162,7 +163,8 @@ type Measured struct {
 	SecretEnds string `json:"secretEnds,omitempty"`
 	// LockHeldSeconds is how long the lock has been held; 0 if it is free.
 	LockHeldSeconds int `json:"lockHeldSeconds"`
-	// RotationRefused is why the rules of the load balancers would have a rotation refused now; "" if they would not.
+	// RotationRefused is why a rotation would be refused now because of the load balancers' rules; "" if it would not
+	// be.
 	RotationRefused string `json:"rotationRefused,omitempty"`
 }
 
@@ -170,7 +172,8 @@ type Measured struct {
 type ProviderReport struct {
 	Type  string `json:"type"`
 	Model string `json:"model"`
-	// Secrets are the ids of the client's secrets there, each with its status; what it does not show is not among them.
+	// Secrets are the ids of the client's secrets there, each with its status; secrets that it does not show are
+	// missing.
 	Secrets []string `json:"secrets"`
 	// MaxSecrets is how many it allows; 0 is no small limit.
 	MaxSecrets int `json:"maxSecrets"`
@@ -191,8 +194,8 @@ type CreateOutput struct {
 	To Ref `json:"to"`
 }
 
-// UpdateInput is the input of function updatealb: put the secret of version To on Target. From is the other of the
-// rotation's two secrets.
+// UpdateInput is the input of function updatealb: put the secret To on Target. From is the other of the rotation's two
+// secrets.
 type UpdateInput struct {
 	Common
 	Target Target `json:"target"`
@@ -201,7 +204,7 @@ type UpdateInput struct {
 	// Proven is when the identity provider was last seen to accept the secret of To (RFC 3339); empty in calls of an
 	// earlier definition.
 	Proven string `json:"proven,omitempty"`
-	// Undo: the target gets the old secret back. What cannot be written whole is dropped and told, not refused.
+	// Undo: the target gets the old secret back. What cannot be written back is dropped and reported, not refused.
 	Undo bool `json:"undo,omitempty"`
 }
 
@@ -211,7 +214,7 @@ type UpdateOutput struct {
 	// Result is "updated", or "gone" if the listener or rule does not exist any more, or "left" if it is
 	// one of Target.Left and may not be changed.
 	Result string `json:"result"`
-	// Notice is what the people who are notified must know of the target; mostly empty.
+	// Notice is what people must know about the target; mostly empty.
 	Notice string `json:"notice"`
 }
 
@@ -252,17 +255,17 @@ type SmokeInput struct {
 	Checks []Check `json:"checks"`
 	From   Ref     `json:"from"`
 	To     Ref     `json:"to"`
-	// MustBeCurrent: the tests are for a write after a long wait, so AWSCURRENT must be To as well.
+	// MustBeCurrent: the tests precede a write after a long wait, so AWSCURRENT must be To as well.
 	MustBeCurrent bool `json:"mustBeCurrent,omitempty"`
 	// Wait: no target has To yet, so an identity provider that refuses it is waited for. Otherwise that fails the test
 	// within half a minute, because load balancers use it.
 	Wait bool `json:"wait,omitempty"`
-	// Rehearse: nothing was changed yet, To is the secret in use. Logins that fail as with a wrong client secret do not
-	// fail the test: the rotation puts another one on every target.
+	// Rehearse: nothing has changed yet, and To is the secret in use. Logins that fail as with a wrong client secret do
+	// not fail the test: the rotation puts another one on every target.
 	Rehearse bool `json:"rehearse,omitempty"`
-	// Targets are those of the rotation: their load balancers are meant by the tests, besides those that are listed.
+	// Targets are those of the rotation. The tests cover their load balancers, too, not only the listed ones.
 	Targets []Target `json:"targets,omitempty"`
-	// Emergency: the old secret may have leaked, so metrics that anybody can raise do not hold its removal up.
+	// Emergency: the old secret may have leaked, so metrics that anybody can raise do not hold up its removal.
 	Emergency bool `json:"emergency,omitempty"`
 }
 
@@ -285,9 +288,9 @@ type Evidence struct {
 // SmokeOutput is the output of function smoketest.
 type SmokeOutput struct {
 	Evidence []Evidence `json:"evidence"`
-	// Summary is what a rehearsal found, for the person who reads the plan; otherwise empty.
+	// Summary is what a rehearsal found, for the reader of the plan; otherwise empty.
 	Summary string `json:"summary,omitempty"`
-	// Notice is what the people who are notified must know though no check failed; mostly empty.
+	// Notice is what people must know though no check failed; mostly empty.
 	Notice string `json:"notice"`
 }
 
@@ -301,14 +304,14 @@ const (
 	RetireDelete  RetireAction = "delete"  // gone for good
 )
 
-// RetireInput is the input of function retiresecret: act on the secret Retire, which must not be the one that stays.
+// RetireInput is the input of function retiresecret: act on the secret Retire, which must not be Keep.
 type RetireInput struct {
 	Common
 	Action RetireAction `json:"action"`
 	Retire Ref          `json:"retire"`
 	// Keep is the secret that stays: it must be AWSCURRENT and accepted before Retire is disabled or deleted.
 	Keep Ref `json:"keep"`
-	// Searched is when the targets that were set since were searched for (RFC 3339); empty in calls of earlier
+	// Searched is when the targets, which were set since then, were searched for (RFC 3339); empty in calls of earlier
 	// definitions.
 	Searched string `json:"searched,omitempty"`
 }
@@ -318,9 +321,9 @@ type RetireOutput struct {
 	// Result is "disabled", "enabled", "deleted", "absent", "kept" (the provider cannot remove it), or "unsupported"
 	// (the provider cannot disable).
 	Result string `json:"result"`
-	// Notice is what the people who are notified must know besides the outcome; mostly empty.
+	// Notice is what people must know beyond the outcome; mostly empty.
 	Notice string `json:"notice"`
 }
 
-// Timestamp formats t as the state machine's Wait wants it.
+// Timestamp formats t as the state machine's Wait needs it.
 func Timestamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }

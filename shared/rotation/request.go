@@ -15,7 +15,7 @@ const (
 	maxGrace = 31_536_000
 )
 
-// ParseRequest reads the execution's input. Unknown or wrong fields are refused by name. The state machine checks the
+// ParseRequest reads the execution's input and refuses unknown or wrong fields by name. The state machine checks the
 // same before it asks for the lock (CheckInput).
 func ParseRequest(raw json.RawMessage) (Request, error) {
 	var r Request
@@ -42,7 +42,7 @@ func ParseRequest(raw json.RawMessage) (Request, error) {
 	return r, ps.Err("the execution input")
 }
 
-// Shorten is the grace period that the request asks for; nil if it does not.
+// Shorten returns the grace period that the request asks for; nil if it asks for none.
 func (r Request) Shorten() *time.Duration {
 	var d time.Duration
 	switch {

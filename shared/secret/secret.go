@@ -1,6 +1,5 @@
-// Package secret holds client secrets in memory. A Value cannot be printed, logged or marshalled by accident: every
-// such way gives the word REDACTED. Reveal is the only way out, and the linter allows it only where a request body is
-// built.
+// Package secret holds client secrets in memory. Printing, logging or marshalling a Value gives the word REDACTED.
+// Reveal is the only way to the secret, and the linter allows it only where a request body is built.
 package secret
 
 import (
@@ -17,8 +16,8 @@ const redacted = "REDACTED"
 // Value is a secret in memory. The zero Value is "no secret". Values are compared with Equal; == does not compile.
 type Value struct {
 	_ [0]func()
-	// v is a pointer because fmt calls no methods on the unexported fields of a struct that it prints: it walks into
-	// them. Below the top level it prints a pointer as an address.
+	// v is a pointer because fmt calls no methods on the unexported fields of a struct that it prints, but walks into
+	// them; below the top level it prints a pointer as an address.
 	v *string
 }
 
@@ -59,7 +58,7 @@ func (s Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue implements slog.LogValuer.
 func (s Value) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// alphabet has only characters that are the same raw and form-encoded, so that HTTP Basic credentials mean the same to
+// alphabet has only characters that form-encoding leaves as they are, so that HTTP Basic credentials mean the same to
 // every client and server (RFC 6749, section 2.3.1, encodes them; not every implementation does).
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 

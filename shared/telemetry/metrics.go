@@ -11,8 +11,8 @@ import (
 // Namespace is the CloudWatch namespace of all our metrics.
 const Namespace = "AlbOidcRotator"
 
-// Outcome is how a rotation ended; it is a dimension, so there are only these. One that was refused made nothing, and
-// one that failed at a task has not ended.
+// Outcome is how a rotation ended. It is a dimension, so there are only these: a refused rotation made nothing, and one
+// that failed at a task has not ended.
 type Outcome string
 
 // How a rotation can end.
@@ -21,7 +21,7 @@ const (
 	RolledBack Outcome = "rolled-back"
 )
 
-// Outcomes are all of them.
+// Outcomes lists every outcome.
 func Outcomes() []Outcome { return []Outcome{Rotated, RolledBack} }
 
 // Metrics writes measurements as log lines in CloudWatch's embedded metric format: CloudWatch Logs extracts them from a
@@ -105,9 +105,8 @@ type definition struct {
 	Unit string `json:"Unit"`
 }
 
-// put writes one measurement: the metadata, and beside it the dimensions' values and the metric's, under the names by
-// which the metadata refers to them. CloudWatch drops a measurement with an empty dimension without a word, so that is
-// an error here.
+// put writes one measurement: the metadata, and beside it the values of the dimensions and the metric, under the names
+// that the metadata gives. CloudWatch silently drops a measurement with an empty dimension, so that is an error here.
 func (m *Metrics) put(name, unit string, value float64, dims ...dimension) error {
 	line := map[string]any{name: value}
 	names := make([]string, 0, len(dims))

@@ -1,6 +1,6 @@
-// Package telemetry is the one logger of the functions and their custom metrics. Every line is one JSON object. A log
-// line carries what the context knows (rotation, client, state, request id) and only attributes of plain types: a value
-// of any other type is left out, because nobody has decided that its fields may be shown.
+// Package telemetry is the functions' logger and their custom metrics. Every line is one JSON object. A log line
+// carries what the context knows (rotation, client, state, request id) and only attributes of plain types: it leaves
+// out a value of any other type, because nobody has decided that its fields may be shown.
 package telemetry
 
 import (
@@ -12,12 +12,11 @@ import (
 	"time"
 )
 
-// Options of a logger.
+// Options are those of a logger.
 type Options struct {
 	// Level is the lowest level that is written; nil is info.
 	Level slog.Leveler
-	// Function and Version are on every line. Version is the function's published version, by which Lambda knows the
-	// code.
+	// Function and Version are on every line. Version is the function's published version, which identifies its code.
 	Function, Version string
 }
 
@@ -52,7 +51,7 @@ func Err(err error) slog.Attr {
 
 type contextKey struct{}
 
-// With returns a context whose log lines carry attrs as well; of two with the same key the later one counts.
+// With returns a context whose log lines carry attrs as well; of two with the same key, the later one counts.
 func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	old := fromContext(ctx)
 	merged := make([]slog.Attr, 0, len(old)+len(attrs))
@@ -75,8 +74,8 @@ func fromContext(ctx context.Context) []slog.Attr {
 	return attrs
 }
 
-// handler adds the context's attributes at the top level of a line, whatever groups are open: later holds the WithAttrs
-// and WithGroup calls that come after them.
+// handler adds the context's attributes at the top level of a line, whatever groups are open. later holds the WithAttrs
+// and WithGroup calls to apply after them.
 type handler struct {
 	next  slog.Handler
 	later []func(slog.Handler) slog.Handler
@@ -111,8 +110,8 @@ func (h *handler) with(f func(slog.Handler) slog.Handler) slog.Handler {
 	return &handler{next: h.next, later: append(h.later[:len(h.later):len(h.later)], f)}
 }
 
-// plain replaces every value that is not of a plain type by the name of its type, and shows the time in UTC. A struct
-// from outside would otherwise be marshalled with all its fields.
+// plain replaces every value that is not of a plain type with the name of its type, because a struct from outside would
+// show all its fields. It writes the time in UTC.
 func plain(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
 		return slog.String(slog.TimeKey, a.Value.Time().UTC().Format(time.RFC3339Nano))

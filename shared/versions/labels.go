@@ -13,9 +13,9 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// Promote makes to the current version: AWSCURRENT goes from from to to, Secrets Manager itself moves AWSPREVIOUS to
-// from, and AWSPENDING is taken off to (where it may stay according to AWS, and does). A repeat is success. AWSCURRENT
-// on a version that is neither is Precondition.
+// Promote makes to the current version: it moves AWSCURRENT from from to to, on which Secrets Manager itself moves
+// AWSPREVIOUS to from, and takes AWSPENDING off to (AWS says that it may stay there, and it does). A repeat is success;
+// AWSCURRENT on a third version is Precondition.
 func (s *Store) Promote(ctx context.Context, from, to string) error {
 	if err := s.distinct(from, to); err != nil {
 		return err
@@ -36,18 +36,18 @@ func (s *Store) Promote(ctx context.Context, from, to string) error {
 	return s.strip(ctx, l, pending, to)
 }
 
-// Restore undoes Promote(from, to), or as much of it as was done: AWSCURRENT back on from, AWSPREVIOUS back on
-// before, the version that had it before Promote ("" if none), and AWSPENDING off to.
+// Restore undoes Promote(from, to), or as much of it as was done: it puts AWSCURRENT back on from, and AWSPREVIOUS back
+// on before, the version that had it before Promote ("" if none), and takes AWSPENDING off to.
 //
-// Moving AWSCURRENT back makes Secrets Manager put AWSPREVIOUS on the version it left, to, which is the bad one. It
-// must not stay there. It is removed if before has been deleted meanwhile (a version without labels may be, at any
-// time) or is from itself: AWSPREVIOUS on the current version would mark the secret in use as the one to retire.
+// Moving AWSCURRENT back makes Secrets Manager put AWSPREVIOUS on the bad version, to, where it must not stay. Restore
+// removes the label if before was deleted meanwhile (a version without labels may be, at any time) or is from itself:
+// AWSPREVIOUS on the current version would mark the secret in use as the one to retire.
 //
-// AWSPENDING is taken away last: as long as it is there, an interrupted Restore is recognised as a rotation to roll
-// back. A repeat is success. A label that would have to leave a version that is none of the three is Precondition; then
-// nothing was changed.
+// Restore takes AWSPENDING away last: as long as it is there, an interrupted Restore is recognised as a rotation to
+// roll back. A repeat is success. If a label would have to leave a version that is none of the three, it fails with
+// Precondition and changes nothing.
 //
-// former are other versions of the same two secrets, which labels may leave as well: from or to was stored again.
+// Labels may leave the versions of former as well: they hold the same two secrets, because from or to was stored again.
 func (s *Store) Restore(ctx context.Context, from, to, before string, former ...string) error {
 	if err := s.distinct(from, to); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (s *Store) Restore(ctx context.Context, from, to, before string, former ...
 	return nil
 }
 
-// restorePrevious takes AWSPREVIOUS off to: onto before if that is possible, else off altogether.
+// restorePrevious moves AWSPREVIOUS from to to before if that is possible, else removes it.
 func (s *Store) restorePrevious(ctx context.Context, from, to, before string) error {
 	if before != "" && before != from && before != to {
 		err := s.move(ctx, previous, to, before)
@@ -93,7 +93,7 @@ func (s *Store) restorePrevious(ctx context.Context, from, to, before string) er
 	return s.move(ctx, previous, to, "")
 }
 
-// DropPending takes AWSPENDING off a version if it is there by the labels l. That it is gone since is success.
+// DropPending takes AWSPENDING off a version if l says that it is there. It succeeds if the label has gone since.
 func (s *Store) DropPending(ctx context.Context, l Labels, versionID string) error {
 	return s.strip(ctx, l, pending, versionID)
 }
@@ -106,9 +106,9 @@ func (s *Store) strip(ctx context.Context, l Labels, label, versionID string) er
 	return s.move(ctx, label, versionID, "")
 }
 
-// move takes a label from one version to another, or away if to is "". A refusal may be the echo of our own success:
-// the SDK repeats a request whose answer was lost, and the repeat no longer finds the label where it was. So a refusal
-// counts only if the label is still not where it was to go after a few reads.
+// move takes a label from one version to another, or away if to is "". A refusal may follow our own success: the SDK
+// repeats a request whose answer was lost, and the repeat no longer finds the label where it was. So a refusal counts
+// only if, after a few reads, the label is still not where it should go.
 func (s *Store) move(ctx context.Context, label, from, to string) error {
 	in := &secretsmanager.UpdateSecretVersionStageInput{SecretId: &s.arn, VersionStage: &label,
 		RemoveFromVersionId: &from}
@@ -142,7 +142,7 @@ func (s *Store) move(ctx context.Context, label, from, to string) error {
 	}
 }
 
-// refused reports whether Secrets Manager refused to move a label, for what it is or where it is.
+// refused reports whether Secrets Manager refused to move a label because of the label or its place.
 func refused(err error) bool {
 	var parameter *types.InvalidParameterException
 	var request *types.InvalidRequestException

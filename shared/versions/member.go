@@ -10,11 +10,11 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// errNotObject leaves out what the JSON decoder says: it quotes the text that it does not like.
+// errNotObject leaves out the JSON decoder's message, which quotes the text that it cannot read.
 var errNotObject = errors.New("the stored value is not a JSON object, but secret.jsonKey is configured: " +
 	"store a JSON object with that member as a new version, or leave out secret.jsonKey")
 
-// membersOf are the members of a JSON object; nil if it is none.
+// membersOf returns the members of a JSON object; nil if it is none.
 func membersOf(object secret.Value) map[string]json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal([]byte(strings.TrimPrefix(object.Reveal(), bom)), &members) != nil {
@@ -23,7 +23,7 @@ func membersOf(object secret.Value) map[string]json.RawMessage {
 	return members
 }
 
-// member is the text member key of a JSON object.
+// member returns the text of member key of a JSON object.
 func member(object secret.Value, key string) (secret.Value, error) {
 	members := membersOf(object)
 	if members == nil {
@@ -41,8 +41,8 @@ func member(object secret.Value, key string) (secret.Value, error) {
 	return secret.New(*text), nil
 }
 
-// withMember is the JSON object with member key set to v. Equal arguments give equal bytes: PutSecretValue takes a
-// repeat for a repeat only if the whole value is the same.
+// withMember returns the JSON object with member key set to v. Equal arguments give equal bytes: PutSecretValue
+// recognises a repeat only if the whole value is the same.
 func withMember(object secret.Value, key string, v secret.Value) (secret.Value, error) {
 	members := membersOf(object)
 	if members == nil {
@@ -60,7 +60,7 @@ func withMember(object secret.Value, key string, v secret.Value) (secret.Value, 
 	return secret.New(string(whole)), nil
 }
 
-// marshal is json.Marshal without the \u003c for <, which readers that are not JSON parsers stumble over.
+// marshal is json.Marshal, but writes < as it is, not as \u003c, over which readers that are not JSON parsers stumble.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -12,9 +12,9 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// Oddities say, behind the text about a client secret that the identity provider refuses, what is odd about its form,
-// and what to do: what most often comes in when somebody stores it. They never show any of it. "" if it looks as it
-// should. They are no reason to refuse a secret that is accepted.
+// Oddities returns, to follow the text about a refused client secret, what is odd about its form and what to do: the
+// usual mistakes of storing a secret. It never shows any part of the secret, and is "" if the form looks right. An
+// oddity is no reason to refuse a secret that is accepted.
 func Oddities(v secret.Value) string {
 	odd := oddities(v)
 	if len(odd) == 0 {
@@ -60,7 +60,7 @@ func EndsInLineBreak(v secret.Value) bool {
 	return isBreak(last)
 }
 
-// ends are the first and the last character.
+// ends returns the first and the last character.
 func ends(s string) (first, last string) {
 	runes := []rune(s)
 	if len(runes) == 0 {
@@ -71,7 +71,7 @@ func ends(s string) (first, last string) {
 
 func isBreak(s string) bool { return s != "" && strings.Trim(s, "\r\n\v\f\u0085\u2028\u2029") == "" }
 
-// quotes are those of keyboards and of word processors.
+// quotes are the quotation marks of keyboards and of word processors.
 const quotes = "\"'`“”„‘’‚«»‹›"
 
 func isQuote(s string) bool { return strings.Contains(quotes, s) }
@@ -81,12 +81,12 @@ func isForeign(r rune) bool { return r > '~' && !unicode.IsControl(r) }
 var (
 	escapedBreak = regexp.MustCompile(`\\[nrt]$`)
 	assignment   = regexp.MustCompile(`^(?i)[a-z_-]*(secret|password|passwd)[a-z_-]*\s*[=:]`)
-	// plainName is the name of a member that is shown: a generated secret that was stored as a name has digits and is
-	// long.
+	// plainName matches the names of members that are shown: a generated secret that was stored as a name has digits
+	// and is long.
 	plainName = regexp.MustCompile(`^([A-Za-z_.$ -]{1,64}|[A-Za-z0-9_.$ -]{1,20})$`)
 )
 
-// named are the names of a JSON object's members, for people.
+// named lists the names of a JSON object's members, for people.
 func named(members map[string]json.RawMessage) string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(members)) {
@@ -106,7 +106,7 @@ func named(members map[string]json.RawMessage) string {
 	return "the members " + strings.Join(out, ", ")
 }
 
-// Members are the names of the JSON object's members, for people; "" if it is no object.
+// Members lists the names of the JSON object's members, for people; "" if it is no object.
 func (t Text) Members() string {
 	if members := membersOf(t.whole); members != nil {
 		return named(members)

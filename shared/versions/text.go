@@ -17,7 +17,7 @@ import (
 )
 
 // Text is what a version holds: the client secret, or a JSON object that has it as a member. People store the same
-// secret in one form today and in another tomorrow, so that two texts differ says nothing about the secrets in them.
+// secret in one form today and in another tomorrow, so two different texts may hold the same secret.
 type Text struct {
 	// Created is when the version was stored; zero if Secrets Manager does not say.
 	Created time.Time
@@ -26,9 +26,9 @@ type Text struct {
 	binary  bool
 }
 
-// Text reads what a version holds, once. It changes nothing. It reads by version id, never by label: right after a
-// write a label may still lead to the version before. A version that is not there, even after a few reads, is
-// ErrNotFound. A binary one can only be compared.
+// Text reads what a version holds, once, and changes nothing. It reads by version id, never by label: right after a
+// write a label may still lead to the version before. A version that is not there after a few reads is ErrNotFound; a
+// binary one can only be compared.
 func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
 	if t, read := s.texts[versionID]; read {
 		return t, nil
@@ -47,8 +47,8 @@ func (s *Store) Text(ctx context.Context, versionID string) (Text, error) {
 	return t, nil
 }
 
-// Secret is the client secret: the member of that name, or, without a key, the whole text. Precondition if there is
-// none.
+// Secret returns the client secret: the member of that name, or, without a key, the whole text. It fails with
+// Precondition if there is none.
 func (t Text) Secret(key string) (secret.Value, error) {
 	if t.binary {
 		return secret.Value{}, failure.New(failure.Precondition,
@@ -76,7 +76,7 @@ func (t Text) Fits(key string) bool {
 	return err == nil
 }
 
-// Keys are the names of the texts in the JSON object, sorted; none if it is no object.
+// Keys returns the names of the members that are texts, sorted; none if the text is no JSON object.
 func (t Text) Keys() []string {
 	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(membersOf(t.whole))) {
@@ -87,8 +87,8 @@ func (t Text) Keys() []string {
 	return keys
 }
 
-// Readings are all that the client secret of a text may be: the whole text, and every text in its JSON. Of a binary
-// version they are those of its bytes; none if these are no text.
+// Readings returns all that the client secret may be: the whole text, and every text in its JSON. A binary version is
+// read as text; if its bytes are no text, there are none.
 func (t Text) Readings() []secret.Value {
 	out := []secret.Value{t.whole}
 	var value any
@@ -98,7 +98,7 @@ func (t Text) Readings() []secret.Value {
 	return slices.DeleteFunc(out, func(v secret.Value) bool { return bare(v) == "" })
 }
 
-// textsIn are the texts in a JSON value.
+// textsIn returns the texts in a JSON value.
 func textsIn(value any) []secret.Value {
 	var out []secret.Value
 	switch value := value.(type) {
@@ -120,8 +120,8 @@ func textsIn(value any) []secret.Value {
 	return out
 }
 
-// Same reports whether a value of one list is one of the other, apart from what people and programs put around a secret
-// when they store it.
+// Same reports whether two lists have a value in common, apart from what people and programs put around a secret when
+// they store it.
 func Same(a, b []secret.Value) bool {
 	for _, x := range a {
 		for _, y := range b {
@@ -136,7 +136,7 @@ func Same(a, b []secret.Value) bool {
 // bom is the byte order mark.
 const bom = "\ufeff"
 
-// bare is a secret without the white space, quotes and byte order marks around it.
+// bare returns a secret without the white space, quotes and byte order marks around it.
 func bare(v secret.Value) string {
 	return strings.TrimFunc(v.Reveal(), func(r rune) bool {
 		return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf) || strings.ContainsRune(quotes, r)

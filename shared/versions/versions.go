@@ -1,9 +1,9 @@
 // Package versions keeps the client secret in AWS Secrets Manager: it reads and stores versions and moves their staging
 // labels. Every method may be repeated from any state that an earlier, interrupted call left behind.
 //
-// Labels are moved by compare-and-swap only: UpdateSecretVersionStage with RemoveFromVersionId fails if the label is
-// not where the caller thinks it is (Secrets Manager API reference, UpdateSecretVersionStage). So of two writers one
-// wins, and the other is told.
+// It moves labels by compare-and-swap only: UpdateSecretVersionStage with RemoveFromVersionId fails if the label is not
+// where the caller thinks it is (Secrets Manager API reference, UpdateSecretVersionStage). So one of two writers wins,
+// and the other gets an error.
 package versions
 
 import (
@@ -37,10 +37,10 @@ type API interface {
 
 var _ API = (*secretsmanager.Client)(nil)
 
-// ErrNotFound is told when a version does not exist, or has no value.
+// ErrNotFound means that a version does not exist, or has no value.
 var ErrNotFound = errors.New("no such version")
 
-// ErrExists is told when a version exists already, with another value. A version's value never changes.
+// ErrExists means that a version already exists with another value. A version's value never changes.
 var ErrExists = errors.New("the version exists with another value")
 
 // The staging labels of Secrets Manager.
@@ -62,8 +62,8 @@ type Store struct {
 	texts   map[string]Text // by version: what a version holds never changes
 }
 
-// New returns the store of the secret secretARN. With jsonKey the stored value is a JSON object, and the client secret
-// is its member of that name. sleep returns early, with the context's error, if the context ends.
+// New returns the store of the secret secretARN. If jsonKey is not "", the stored value is a JSON object, and the
+// client secret is its member of that name. sleep must return early, with the context's error, if the context ends.
 func New(api API, secretARN, jsonKey string, sleep func(context.Context, time.Duration) error) *Store {
 	return &Store{api: api, arn: secretARN, jsonKey: jsonKey, sleep: sleep, texts: map[string]Text{}}
 }
@@ -71,7 +71,7 @@ func New(api API, secretARN, jsonKey string, sleep func(context.Context, time.Du
 // Labels says which version has which label; "" if the label is nowhere.
 type Labels struct{ Current, Pending, Previous string }
 
-// at is the version that has the label.
+// at returns the version that has the label.
 func (l Labels) at(label string) string {
 	switch label {
 	case current:
@@ -83,14 +83,14 @@ func (l Labels) at(label string) string {
 	}
 }
 
-// Labels reads the labels. It changes nothing. A secret that does not exist, or is marked for deletion, is
+// Labels reads the labels and changes nothing. A secret that does not exist, or is marked for deletion, is
 // Precondition.
 func (s *Store) Labels(ctx context.Context) (Labels, error) {
 	l, _, err := s.Describe(ctx)
 	return l, err
 }
 
-// Describe reads the labels, as Labels does, and who else has a hand in the secret.
+// Describe reads the labels, as Labels does, and who else writes the secret.
 func (s *Store) Describe(ctx context.Context) (l Labels, k Keeper, err error) {
 	out, err := s.api.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &s.arn})
 	if err != nil {
@@ -131,9 +131,9 @@ func (s *Store) Exists(ctx context.Context, versionID string) (bool, error) {
 	return true, nil
 }
 
-// Keeper says who else has a hand in the secret.
+// Keeper says who else writes the secret.
 type Keeper struct {
-	// Primary is the Region that the secret is written in, if it is a replica of that one; otherwise "".
+	// Primary is the Region of the primary secret, if this one is a replica; otherwise "".
 	Primary string
 	// Rotated: Secrets Manager rotates it by itself.
 	Rotated bool
@@ -141,7 +141,7 @@ type Keeper struct {
 	Service string
 }
 
-// read reads a version, again if it is not there yet.
+// read reads a version, and tries again if it is not there yet.
 func (s *Store) read(ctx context.Context, versionID string) (*secretsmanager.GetSecretValueOutput, error) {
 	if versionID == "" {
 		return nil, failure.New(failure.Internal, "reading %s: no version id", s.arn)
@@ -165,7 +165,7 @@ func (s *Store) read(ctx context.Context, versionID string) (*secretsmanager.Get
 }
 
 // Current reads the whole AWSCURRENT value of a secret that is not rotated here: an admin credential, a synthetic user.
-// It changes nothing. A secret that is not there, is binary or is empty is Precondition.
+// It changes nothing. A secret that is missing, binary or empty is Precondition.
 func Current(ctx context.Context, api API, secretARN string) (secret.Value, error) {
 	out, err := api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretARN})
 	if err != nil {
@@ -177,8 +177,8 @@ func Current(ctx context.Context, api API, secretARN string) (secret.Value, erro
 	return secret.New(*out.SecretString), nil
 }
 
-// PutPending stores v as version versionID and gives it AWSPENDING, which thereby leaves the version that had it: so
-// callers look at the labels first. With a JSON key, the other members are those of version template.
+// PutPending stores v as version versionID and gives it AWSPENDING. That takes the label off the version that had it,
+// so callers look at the labels first. With a JSON key, the other members come from version template.
 //
 // The version id is the request's token. A repeat with the same value is success and changes nothing; if the version
 // exists with another value, the error is ErrExists (Secrets Manager API reference, PutSecretValue,
@@ -230,7 +230,7 @@ func (s *Store) whole(ctx context.Context, v secret.Value, template string) (sec
 	return whole, nil
 }
 
-// checkLabelled refuses a version that was stored earlier and has no label of the rotation any more.
+// checkLabelled refuses a version that was stored earlier and no longer has a label of the rotation.
 func (s *Store) checkLabelled(ctx context.Context, versionID string) error {
 	l, err := s.Labels(ctx)
 	if err != nil {
@@ -244,7 +244,7 @@ func (s *Store) checkLabelled(ctx context.Context, versionID string) error {
 			"something else moves the labels of this secret", versionID, s.arn, l.Pending)
 }
 
-// wrap gives the two codes that mean "not with this secret" their kind; all others are as everywhere.
+// wrap makes the two codes that mean "not with this secret" Precondition, and leaves all others to awserr.Wrap.
 func wrap(err error, format string, args ...any) error {
 	var missing *types.ResourceNotFoundException
 	var invalid *types.InvalidRequestException

@@ -2,7 +2,6 @@ package keycloak
 
 import (
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,8 +86,8 @@ func (r *registration) UnmarshalJSON(b []byte) error {
 			r.traits["attribute "+name] = value
 		}
 	}
-	if m := mappers(all["protocolMappers"]); m != "" {
-		r.traits["protocolMappers"] = m
+	for name, does := range mappers(all["protocolMappers"]) {
+		r.traits["protocol mapper "+name] = does
 	}
 	return nil
 }
@@ -119,19 +118,18 @@ var (
 		"user.info.response.signature.alg")
 )
 
-// mappers tells protocol mappers by their names and a digest of what they do.
-func mappers(raw json.RawMessage) string {
+// mappers are digests of what protocol mappers do, by their names, of which Keycloak takes each once.
+func mappers(raw json.RawMessage) map[string]string {
 	var list []map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &list)
-	var out []string
+	out := map[string]string{}
 	for _, m := range list {
 		var name string
 		_ = json.Unmarshal(m["name"], &name)
 		delete(m, "id")
 		does, _ := json.Marshal(m) // of what was unmarshalled, so there is no error
 		all := withoutids.Traits(map[string]json.RawMessage{"does": does}, nil, nil)
-		out = append(out, name+" ("+all["does"]+")")
+		out[name] = all["does"]
 	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
+	return out
 }

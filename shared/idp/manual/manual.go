@@ -36,7 +36,10 @@ func Capabilities(raw json.RawMessage, _ idp.Client) (idp.Capabilities, error) {
 // Capabilities implements idp.Registration.
 func (r *Registration) Capabilities() idp.Capabilities {
 	return idp.Capabilities{Model: idp.ByHand, Probe: idp.ProbeSpec{Grant: idp.AuthorizationCode,
-		Accepted: r.settings.AcceptedErrors, Rejected: r.settings.RejectedErrors}}
+		Accepted: r.settings.AcceptedErrors, Rejected: r.settings.RejectedErrors,
+		// Google refuses an unknown client by the code for a wrong secret, too (answers in forum posts)
+		Other: []idp.OtherAnswer{{Code: "invalid_client", Text: "The OAuth client was not found",
+			Means: "Google knows no client with this client id: check clientId"}}}}
 }
 
 // Check implements idp.Registration: there is nothing that could be asked.

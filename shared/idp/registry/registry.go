@@ -65,7 +65,7 @@ func New(kind string, settings json.RawMessage, c idp.Client, d idp.Deps) (idp.R
 	return p.build(settings, c, d)
 }
 
-// Capabilities are what New's result would have.
+// Capabilities returns those that New's result would have.
 func Capabilities(kind string, settings json.RawMessage, c idp.Client) (idp.Capabilities, error) {
 	p, err := find(kind)
 	if err != nil {
@@ -74,7 +74,7 @@ func Capabilities(kind string, settings json.RawMessage, c idp.Client) (idp.Capa
 	return p.describe(settings, c)
 }
 
-// Check reports what is wrong with a provider's kind and settings, without anything that New needs besides.
+// Check reports what is wrong with a provider's kind and settings. It needs nothing else that New needs.
 func Check(kind string, settings json.RawMessage) error {
 	_, err := Capabilities(kind, settings, idp.Client{})
 	return err

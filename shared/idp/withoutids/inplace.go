@@ -39,8 +39,8 @@ func (p *inPlace) Review(ctx context.Context) (idp.Review, error) {
 	return r, err
 }
 
-// List implements idp.Provider. One question for each must do: that a secret is not in the slot is all but certain if
-// another is, and nothing is concluded from it alone.
+// List implements idp.Provider. It asks once for each secret: if another is in the slot, this one almost certainly is
+// not, and nothing rests on that alone.
 func (p *inPlace) List(ctx context.Context) ([]idp.Secret, error) {
 	k, err := p.known()
 	if err != nil {
@@ -72,8 +72,8 @@ func (p *inPlace) Create(ctx context.Context, r idp.CreateRequest) (idp.Created,
 	return idp.Created{ID: r.Tag, Value: r.Value}, p.Set(ctx, r.Value)
 }
 
-// FindLost implements idp.Finder. What was asked for may be in the slot, whatever the token endpoint says now: removing
-// it is harmless.
+// FindLost implements idp.Finder. The value that was asked for may be in the slot, whatever the token endpoint says
+// now, and removing it is harmless.
 func (p *inPlace) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
 	s, found, err := p.one(ctx, version)
 	if err != nil || !found || asked.IsZero() && s.Status != idp.Active {
@@ -94,8 +94,8 @@ func (p *inPlace) one(ctx context.Context, id string) (idp.Secret, bool, error) 
 	return l[i], true, nil
 }
 
-// Remove implements idp.Provider: the one in use is set, whatever the token endpoint says about the one that goes.
-// Where that one is in use already, this changes nothing.
+// Remove implements idp.Provider. It sets the secret in use, whatever the token endpoint says about the one that goes;
+// if the slot has it already, that changes nothing.
 func (p *inPlace) Remove(ctx context.Context, id string) error {
 	k, err := p.known()
 	if err != nil {
@@ -122,8 +122,8 @@ func (p *inPlace) Disable(ctx context.Context, id string) error {
 	return nil
 }
 
-// Enable implements idp.Disabler: the value goes back into the slot, whatever is there. Who calls it has just looked; a
-// second look would ask the token endpoint about every version, and leave a person the time to store another secret.
+// Enable implements idp.Disabler. It puts the value back into the slot, whatever is there. Its caller has just looked:
+// a second look would ask the token endpoint about every version, and give a person time to store another secret.
 func (p *inPlace) Enable(ctx context.Context, id string) error {
 	k, err := p.known()
 	if err != nil {

@@ -47,7 +47,7 @@ func (p *pair) Review(ctx context.Context) (idp.Review, error) {
 	return reviewPair(ctx, p.registrations[p.first], p.registrations[p.second])
 }
 
-// idle is the registration that is not in use.
+// idle returns the registration that is not in use.
 func (p *pair) idle(k Known) string {
 	if k.Current.ClientID == p.first {
 		return p.second
@@ -55,7 +55,8 @@ func (p *pair) idle(k Known) string {
 	return p.first
 }
 
-// clientID is the registration of a version: as written down, or, for one that was about to be made, the idle one.
+// clientID returns the registration of a version: the noted one, or the idle one for a version that was about to be
+// made.
 func (p *pair) clientID(k Known) func(Version) string {
 	return func(v Version) string {
 		if v.ClientID != "" {
@@ -78,7 +79,7 @@ func (p *pair) List(ctx context.Context) ([]idp.Secret, error) {
 	return list(k, accepted), nil
 }
 
-// versions are the known ones; the one in use must belong to a registration of the pair.
+// versions returns the known versions; the one in use must belong to a registration of the pair.
 func (p *pair) versions() (Known, error) {
 	k, err := p.known()
 	if err == nil && p.registrations[k.Current.ClientID] == nil {
@@ -131,8 +132,8 @@ func (p *pair) has(ctx context.Context, clientID string, v secret.Value) (bool, 
 	return false, p.registrations[clientID].Check(ctx)
 }
 
-// Remove implements idp.Provider. A registration is overwritten only if it has the very secret that is to go, and is
-// not the one in use: what else it has is somebody's. ErrKept if nobody knows the value any more.
+// Remove implements idp.Provider. It overwrites a registration only if that has the very secret that is to go, and is
+// not in use: anything else there is somebody's. It returns ErrKept if nobody knows the value any more.
 func (p *pair) Remove(ctx context.Context, id string) error {
 	k, err := p.versions()
 	if err != nil {

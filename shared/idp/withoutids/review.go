@@ -16,8 +16,8 @@ import (
 
 // Traits are all settings of a registration, which two of a pair must have in common, but for those that may differ. So
 // one that the vendor adds some day is compared before anybody here knows of it. Only those that are shown are told as
-// they are; any other may hold anything, and is told by a digest. The order in a list says nothing, and what is off or
-// empty is as good as absent.
+// they are; any other may hold anything, and is a digest, which is compared and never told. The order in a list says
+// nothing, and what is off or empty is as good as absent.
 func Traits(registration map[string]json.RawMessage, differ, shown []string) map[string]string {
 	out := map[string]string{}
 	for name, setting := range registration {
@@ -27,11 +27,14 @@ func Traits(registration map[string]json.RawMessage, differ, shown []string) map
 		out[name] = canonical(setting)
 		if !slices.Contains(shown, name) {
 			sum := sha256.Sum256([]byte(out[name]))
-			out[name] = "digest " + hex.EncodeToString(sum[:3])
+			out[name] = digest + hex.EncodeToString(sum[:])
 		}
 	}
 	return out
 }
+
+// digest begins a trait that is one.
+const digest = "digest "
 
 // IsSet reports whether a setting says anything: it is not absent, empty or off.
 func IsSet(setting json.RawMessage) bool {
@@ -150,7 +153,7 @@ func differences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
 		if first[name] != second[name] {
 			out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair differ in %s (%s and "+
 				"%s): users would be treated differently after the switch; make them the same",
-				name, orNone(first[name]), orNone(second[name])))
+				name, told(first[name]), told(second[name])))
 		}
 	}
 	return nil
@@ -193,6 +196,14 @@ func added(list, more []string) []string {
 		}
 	}
 	return list
+}
+
+// told is a trait as people see it. A digest is not shown: of a short value it tells as much as the value.
+func told(trait string) string {
+	if strings.HasPrefix(trait, digest) {
+		return "a value that is not shown"
+	}
+	return orNone(trait)
 }
 
 func orNone(s string) string {

@@ -18,9 +18,9 @@ const (
 
 // shifting is a registration with a current and a previous slot.
 //
-// Making a secret pushes whatever is in the previous slot out. So it is done only if the secret in use is in the
-// current slot and nothing is in the previous. To take a new secret away again, with the one in use in the previous
-// slot, the latter is made the current one again.
+// Making a secret pushes out whatever is in the previous slot. So it is done only if the secret in use is in the
+// current slot and the previous one is empty. To remove a new secret while the one in use is in the previous slot, the
+// one in use is made the current one again.
 type shifting struct {
 	idp.PreviousKeeper
 	byValue
@@ -161,8 +161,8 @@ func inUseAlone(s idp.Slots, k Known) error {
 	return nil
 }
 
-// mustHaveKept fails if a shift has ended the secret in use after all, and first makes that the current one again: load
-// balancers need it.
+// mustHaveKept fails if a shift has ended the secret in use after all. It first makes that the current one again,
+// because load balancers need it.
 func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.Value) error {
 	kept, err := p.keeps(ctx, inUse, made)
 	switch {
@@ -191,9 +191,9 @@ func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 			"was put back at once: see to it that the provider keeps previous secrets")
 }
 
-// keeps reports whether the secret in use is a previous one now: as the provider shows it, or, if it shows none,
-// whether it is accepted. That it is not must be seen several times, at first twice in a row (probe.Refusal says why),
-// and each time while the new one is.
+// keeps reports whether the secret in use is now a previous one: the provider shows it, or, if it shows none, accepts
+// it. A refusal must be seen several times, at first twice in a row (probe.Refusal says why), and each time while the
+// new secret is accepted.
 func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) (bool, error) {
 	after, err := p.Slots(ctx)
 	if err != nil || after.Readable {
@@ -246,8 +246,8 @@ func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time
 	return "", nil
 }
 
-// Remove implements idp.Provider. The one in use is never removed, and nothing is unless the slots are as they were
-// left.
+// Remove implements idp.Provider. It never removes the secret in use, and removes nothing unless the slots are as they
+// were left.
 func (p *shifting) Remove(ctx context.Context, id string) error {
 	s, k, err := p.look(ctx)
 	if err != nil {

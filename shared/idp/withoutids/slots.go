@@ -2,9 +2,8 @@
 // previous slot (CurrentPrevious), pairs of registrations with one slot each (ClientPair), one slot that is overwritten
 // while it is in use (InPlace), and those whose secrets a person handles (ByHand).
 //
-// Without ids, a secret is known by its value: it is that of a version in Secrets Manager. So the id of a secret is
-// here the id of its version, and whether the provider still has it is told by comparing with what the provider shows,
-// or by asking its token endpoint.
+// Without ids, a secret is known by its value, which is that of a version in Secrets Manager. So the version's id
+// serves as the secret's id, and what the provider shows, or its token endpoint, tells whether it still has the secret.
 package withoutids
 
 import (
@@ -41,7 +40,7 @@ type Known struct {
 
 func (k Known) all() []Version { return append([]Version{k.Current}, k.Others...) }
 
-// find is the version with the id; false if it is not known.
+// find returns the version with the id; false if it is not known.
 func (k Known) find(id string) (Version, bool) {
 	all := k.all()
 	i := slices.IndexFunc(all, func(v Version) bool { return v.ID == id })
@@ -51,7 +50,7 @@ func (k Known) find(id string) (Version, bool) {
 	return all[i], true
 }
 
-// withValue is the version that has the value.
+// withValue returns the version that has the value.
 func (k Known) withValue(value secret.Value) (Version, bool) {
 	for _, v := range k.all() {
 		if !value.IsZero() && !v.Value.IsZero() && value.Equal(v.Value) {
@@ -61,21 +60,21 @@ func (k Known) withValue(value secret.Value) (Version, bool) {
 	return Version{}, false
 }
 
-// Env is what a Provider of this package has to know besides the provider.
+// Env is what a Provider of this package needs beside the registration.
 type Env struct {
-	// Known are the versions as they were read last. Who calls a Provider fills it in, again right before what cannot
-	// be undone.
+	// Known are the versions as they were last read. A Provider's caller fills it in, and again right before an act
+	// that cannot be undone.
 	Known *Known
-	// Accepts reports whether the token endpoints accept a value as the secret of a client id. A no is proven: several
-	// times, while they answered rightly in between. An answer that does not tell is a failure.
+	// Accepts reports whether the token endpoints accept a value as the secret of a client id. A refusal is proven: it
+	// was seen several times, with right answers in between. An inconclusive answer is a failure.
 	Accepts func(ctx context.Context, clientID string, value secret.Value) (bool, error)
-	// Asks is one question to the token endpoints, for what rests on a yes only; nil is Accepts.
+	// Asks asks the token endpoints once, for what rests only on an acceptance; nil is Accepts.
 	Asks func(ctx context.Context, clientID string, value secret.Value) (bool, error)
-	// Rand is the source of the values that no one is to know.
+	// Rand is the source of the values that nobody is to know.
 	Rand io.Reader
 }
 
-// known is what was read last. To go by nothing would be to hold every secret for a stranger's.
+// known returns what was last read. It fails if nothing was: every secret would seem to be a stranger's.
 func (b Env) known() (Known, error) {
 	if b.Known == nil || b.Known.Current.ID == "" {
 		return Known{}, failure.New(failure.Internal,
@@ -84,8 +83,8 @@ func (b Env) known() (Known, error) {
 	return *b.Known, nil
 }
 
-// Capabilities are those of a registration that is rotated by a model: its own, or what a model of this package makes
-// of them.
+// Capabilities returns those of a registration that is rotated by a model: its own, or what a model of this package
+// makes of them.
 func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 	if m == idp.NamedSet {
 		return c
@@ -100,11 +99,11 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 	return out
 }
 
-// byValue is what the providers that can only ask the token endpoint have in common.
+// byValue is what providers that can only ask the token endpoint have in common.
 type byValue struct{ Env }
 
-// accepted are the known versions whose value the token endpoint accepts. It fails if it does not accept the one in
-// use: then nothing that it says about the others leads on.
+// accepted returns the known versions whose value the token endpoint accepts. It fails if the one in use is not among
+// them: then the answers about the others prove nothing.
 func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
 	out := map[string]bool{}
 	for _, v := range k.all() {
@@ -125,7 +124,7 @@ func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) s
 	return out, nil
 }
 
-// asks is one question to the token endpoints.
+// asks asks the token endpoints once.
 func (b byValue) asks(ctx context.Context, clientID string, v secret.Value) (bool, error) {
 	if b.Asks == nil {
 		return b.Accepts(ctx, clientID, v)
@@ -133,7 +132,7 @@ func (b byValue) asks(ctx context.Context, clientID string, v secret.Value) (boo
 	return b.Asks(ctx, clientID, v)
 }
 
-// list tells the accepted versions as secrets.
+// list returns the accepted versions as secrets.
 func list(k Known, accepted map[string]bool) []idp.Secret {
 	out := []idp.Secret{}
 	for _, v := range k.all() {
@@ -144,7 +143,7 @@ func list(k Known, accepted map[string]bool) []idp.Secret {
 	return out
 }
 
-// needsValue is for a create without one: a mistake of the caller.
+// needsValue fails if a request has no value, which is a mistake of the caller.
 func needsValue(r idp.CreateRequest) error {
 	if r.Value.IsZero() {
 		return failure.New(failure.Internal, "a secret for this identity provider must come with its value")

@@ -40,7 +40,7 @@ func TestAThirdVersionAsCurrentIsToldFromTheRotationsOwn(t *testing.T) {
 			w, _ := newWorld(t, memory.Options{})
 			w.Secrets.Add(newer, value)
 			c.world(w)
-			stands, on, err := open(t, w).Standing(t.Context(), fakes.Old, newer)
+			stands, on, err := open(t, w).ResolveCurrent(t.Context(), fakes.Old, newer)
 			if c.want == "" {
 				fakes.Failed(t, err, failure.Superseded, third)
 				return

@@ -9,13 +9,14 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// rereads are the pauses before AWSCURRENT counts as a third version: reads of labels may lag behind writes.
+// rereads are the pauses between reads before AWSCURRENT counts as a third version: reads of labels may lag behind
+// writes.
 var rereads = []time.Duration{time.Second, 2 * time.Second}
 
-// Standing tells which of a rotation's two versions AWSCURRENT stands for: it is on that version, or on another that
-// holds the same secret again. current is the version that it is on. Any other version is Superseded: somebody else
-// changed the secret, and what this execution would write next could be a secret that is gone.
-func (s *Invocation) Standing(ctx context.Context, from, to string) (stands, current string, err error) {
+// ResolveCurrent returns which of a rotation's two versions AWSCURRENT stands for, and the version current that has the
+// label: that one, or another that stores its secret again. It fails with Superseded if AWSCURRENT holds a third
+// secret: somebody else changed it, and what this execution would write next could be a secret that is gone.
+func (s *Invocation) ResolveCurrent(ctx context.Context, from, to string) (stands, current string, err error) {
 	labels, err := s.Labels(ctx)
 	for try := 0; ; try++ {
 		if err != nil {
@@ -38,7 +39,7 @@ func (s *Invocation) Standing(ctx context.Context, from, to string) (stands, cur
 	}
 }
 
-// standsFor is which of the two versions holds the secret of current; "" if neither does.
+// standsFor returns which of the two versions holds the secret of current; "" if neither does.
 func (s *Invocation) standsFor(ctx context.Context, current, from, to string) (string, error) {
 	switch current {
 	case "":
@@ -52,7 +53,7 @@ func (s *Invocation) standsFor(ctx context.Context, current, from, to string) (s
 			continue
 		}
 		same, _, err := s.Same(ctx, version, current)
-		if errors.Is(err, versions.ErrNotFound) { // current is not to be seen yet
+		if errors.Is(err, versions.ErrNotFound) { // current cannot be seen yet
 			continue
 		}
 		if err != nil || same {

@@ -11,13 +11,12 @@ import (
 	"alboidc.internal/shared/versions"
 )
 
-// follow looks whether AWSCURRENT, if the journal does not know that version, holds a secret that it knows by another:
-// somebody stored the same secret again, with another member of the JSON object changed, or in another form. It is one
-// secret at the identity provider, so its entry goes over to AWSCURRENT; otherwise it would be taken for one that
-// nothing uses, and be removed. Whoever saves the journal next writes that down. Versions that cannot be compared are
-// noted in s.untold.
-func (s *Invocation) follow(ctx context.Context) error {
-	s.untold = nil
+// matchCurrent finds out whether AWSCURRENT, if the journal does not know that version, holds a secret that the journal
+// knows by another: somebody stored it again, with another member of the JSON object changed, or in another form. It is
+// one secret at the identity provider, so its entry moves to AWSCURRENT, and the next save of the journal writes that
+// down; otherwise the secret would seem unused and be removed. s.unreadable gets the versions that cannot be compared.
+func (s *Invocation) matchCurrent(ctx context.Context) error {
+	s.unreadable = nil
 	live := slices.DeleteFunc(slices.Sorted(maps.Keys(s.journal.Secrets)),
 		func(v string) bool { return s.journal.Secrets[v].State != journal.Live })
 	if len(live) == 0 {
@@ -46,7 +45,7 @@ func (s *Invocation) follow(ctx context.Context) error {
 			s.note(labels.Current, current, its)
 			return nil
 		case len(its) == 0: // gone, or no text
-			s.untold = append(s.untold, version)
+			s.unreadable = append(s.unreadable, version)
 		}
 	}
 	return nil
@@ -55,10 +54,10 @@ func (s *Invocation) follow(ctx context.Context) error {
 // rename lets AWSCURRENT take the place of another version in the journal.
 func (s *Invocation) rename(version, current string) {
 	s.journal.Rename(version, current)
-	s.renamed, s.successor, s.untold = version, current, nil
+	s.renamed, s.successor, s.unreadable = version, current, nil
 }
 
-// note writes down in which form a version holds a secret: as configured, if that is one.
+// note writes down the form in which a version holds a secret, the configured one if it fits.
 func (s *Invocation) note(version string, t versions.Text, held []secret.Value) {
 	e := s.journal.Secrets[version]
 	e.JSONKey = nil
@@ -71,11 +70,11 @@ func (s *Invocation) note(version string, t versions.Text, held []secret.Value) 
 	s.journal.Secrets[version] = e
 }
 
-// Untold are the versions whose secret at the identity provider may be that of AWSCURRENT, which the journal does not
-// know: their texts are gone or cannot be read.
-func (s *Invocation) Untold() []string { return s.untold }
+// Unreadable returns the live versions whose texts are gone or cannot be read, if the journal does not know AWSCURRENT:
+// any of them may have its secret.
+func (s *Invocation) Unreadable() []string { return s.unreadable }
 
-// Successor is the version that took the place of another in the journal; the version itself if none did.
+// Successor returns the version that took a version's place in the journal; the version itself if none did.
 func (s *Invocation) Successor(version string) string {
 	if version != "" && version == s.renamed {
 		return s.successor
@@ -83,7 +82,8 @@ func (s *Invocation) Successor(version string) string {
 	return version
 }
 
-// StoredAs is labelled, a version that has a label, if it is a version's secret stored again; else the version itself.
+// StoredAs returns labelled, a version with a label, if it holds the secret of version stored again; else version
+// itself.
 func (s *Invocation) StoredAs(ctx context.Context, version, labelled string) (string, error) {
 	if version == "" || labelled == "" || version == labelled {
 		return version, nil
