@@ -38,6 +38,7 @@ var kept = []struct{ state, variable, value, lost string }{
 	{"PromoteSecret", "searched", "''", "a search from before the promotion counts: a rule that came loses its logins"},
 	{"RediscoverTargets", "allSet", "($known := $targets.(listenerArn & ' ' & ruleArn); $plan.action = 'rotate' and " +
 		"$gracePeriodSeconds = 0 and $toMillis($now()) - $toMillis($graceUntil) < 3600000 and " +
+		"$states.result.Payload.spreadSeconds <= $spreadSeconds and " +
 		"$count($states.result.Payload.targets[$not((listenerArn & ' ' & ruleArn) in $known)]) = 0)",
 		"a target that came is not set, or was long ago, before the old secret goes"},
 	{"ReloadClient", "newest.sha256", "$hash($states.result.Parameter.Value, 'SHA-256')",

@@ -85,10 +85,17 @@ func (t *tester) testCredential(ctx context.Context) ([]rotation.Evidence, error
 func (t *tester) pace() (inARow int, interval time.Duration) {
 	test, spec := t.Config.SmokeTests.Credential, t.Capable.Probe
 	inARow, interval = test.InARow(spec.InARow), time.Duration(test.Interval(spec.IntervalSeconds))*time.Second
-	if !t.in.Wait {
+	if !t.in.Wait && !t.untried() {
 		inARow, interval = min(inARow, fewInARow), min(interval, fewApart)
 	}
 	return inARow, interval
+}
+
+// untried: the secret is about to be written on targets, and somebody else made it and stored it as AWSCURRENT, perhaps
+// a moment ago. No rotation has tried it.
+func (t *tester) untried() bool {
+	made, known := t.journal.Secrets[t.Successor(t.in.To.VersionID)]
+	return t.in.MustBeCurrent && (!known || made.Imported)
 }
 
 // doubt is what is known of a refused secret: since when and how often a refusal is proven by another secret that was

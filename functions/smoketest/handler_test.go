@@ -206,27 +206,37 @@ func TestASyntheticUserThatCannotBeReadIsTold(t *testing.T) {
 	fakes.Failed(t, err, failure.Precondition, fakes.UserARN)
 }
 
-// How often and how slowly the provider needs it counts before a target has the secret. Later that would hold up every
-// test of an emergency.
+// How often and how slowly the provider needs it counts before a target has the secret, also where a person made it.
+// Later that would hold up every test of an emergency.
 func TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs(t *testing.T) {
 	t.Parallel()
+	ours, theirs := &journal.Entry{State: journal.Live}, &journal.Entry{State: journal.Live, Imported: true}
 	for _, c := range []struct {
 		wait         bool
-		times, apart int // as configured
+		rewrite      bool           // it is about to be written on targets
+		entry        *journal.Entry // what the journal has of it
+		times, apart int            // as configured
 		right        int
 		took         time.Duration
 	}{
-		{true, 10, 6, 10, 54 * time.Second},
-		{false, 10, 6, 3, 2 * time.Second},
-		{false, 2, 0, 2, 0},
+		{true, false, ours, 10, 6, 10, 54 * time.Second},
+		{false, false, ours, 10, 6, 3, 2 * time.Second},
+		{false, false, nil, 10, 6, 3, 2 * time.Second},
+		{false, false, ours, 2, 0, 2, 0},
+		{false, true, ours, 10, 6, 3, 2 * time.Second},
+		{false, true, nil, 10, 6, 10, 54 * time.Second},
+		{false, true, theirs, 10, 6, 10, 54 * time.Second},
 	} {
 		w, _ := newWorld(t, switchable)
+		if c.entry != nil {
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{newer: *c.entry}})
+		}
 		w.Client.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: &c.times, IntervalSeconds: &c.apart}
 		w.Sleeps = c.right
 		began := w.Now
 		out, err := fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),
-			Wait: c.wait, Checks: []rotation.Check{rotation.CheckCredential}, From: rotation.Ref{VersionID: older},
-			To: rotation.Ref{VersionID: newer}})
+			Wait: c.wait, MustBeCurrent: c.rewrite, Checks: []rotation.Check{rotation.CheckCredential},
+			From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}})
 		if err != nil || len(out.Evidence) != 1 || !strings.Contains(out.Evidence[0].Detail,
 			fmt.Sprintf("accepted %d times in a row", c.right)) {
 			t.Errorf("got %+v (%v)", out, err)

@@ -56,7 +56,7 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 	_, _ = fmt.Fprintln(errs, err)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		_, _ = fmt.Fprintln(errs,
-			"The port is taken, perhaps by another local stack. Choose another: make local PORT=4577")
+			"The port is taken, perhaps by another local stack. Choose another with PORT=, a number from 1024 to 65535.")
 	}
 	return Wrong
 }

@@ -35,7 +35,7 @@ func TestCommandLineThatMakesNoSenseIsRefused(t *testing.T) {
 			"starting the AWS endpoint: "},
 		{"-functions /nonexistent -serve -address 0.0.0.0:4577 -logs " + t.TempDir(), 1, "listens on this machine only"},
 		{"-functions /nonexistent -serve -address " + taken.Addr().String() + " -logs " + t.TempDir(), 1,
-			"make local PORT=4577"},
+			"Choose another with PORT="},
 		{"-functions /nonexistent -logs " + t.TempDir(), 1, "deploying function "},
 	} {
 		var out, errs bytes.Buffer

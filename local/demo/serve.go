@@ -77,6 +77,9 @@ const howTo = `# The local stack is running, with the management API of {vendor}
   export AWS_ENDPOINT_URL={endpoint}
   MACHINE={machine}
 
+# What follows is for the AWS CLI. The program that make rotator builds does the same in shorter words,
+# here as on AWS: .build/bin/rotator status, plan {client}, start {client} --watch.
+
 # Only plan. Measure.
 
   aws stepfunctions start-execution --state-machine-arn $MACHINE \

@@ -5,9 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/config"
 )
 
 // deployWith adds a rule with a secret that a template has read earlier.
@@ -118,5 +120,25 @@ func TestAnOldPlanIsHealedOnlyInAGracePeriod(t *testing.T) {
 	w.before("AwaitReassertSpread", func() { w.setEveryTarget(leaked) })
 	if r, _ := w.rotate(emergency); r.Status != asl.Succeeded || len(w.violations) == 0 {
 		t.Errorf("ended as %s; if this is survived now, docs/guarantees.md says too little", text(r.Error))
+	}
+}
+
+// Else the last step refuses for longer than it is tried again, and the secret that leaked comes back into use.
+func TestALongerSpreadThatComesInAnEmergencyIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"PromoteSecret", "TestBeforeFinish"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			leaked := w.current()
+			w.before(state, func() {
+				w.configure(func(c *config.Client) { c.SpreadSeconds = aws.Int(600) })
+			})
+			w.mustEnd(w.start(emergency))
+			if w.enabled(leaked) {
+				t.Error("the leaked secret is still accepted")
+			}
+			w.atRest()
+		})
 	}
 }

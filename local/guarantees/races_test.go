@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/scenario"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/entra/entratest"
 	"alboidc.internal/shared/idp/hydra/hydratest"
@@ -225,6 +227,39 @@ func TestEntrasQuirksAreSurvived(t *testing.T) {
 			w.atRest()
 		})
 	}
+}
+
+// A person makes a secret, stores it as AWSCURRENT and starts an execution at once, which finishes with that secret: no
+// rotation has tried it, so it is tried as a new one is before targets get it.
+func TestASecretOfAPersonIsKnownEverywhereBeforeTargetsGetIt(t *testing.T) {
+	t.Parallel()
+	const last = 45 * time.Second // until the last token server knows it
+	w := newWorldOf(t, "entra", usual(), quick, func(c *config.Client) {
+		c.SmokeTests.Credential = config.CredentialTest{}
+	})
+	w.mustRotate()
+	w.pass(time.Hour)
+	w.Stack.IdP.Vendor().(*entratest.Entra).SetReplicas(0, 0, 0, 0, last)
+	w.addSecret(byHandValue)
+	w.store(byHandValue)
+	made := w.clock.Now()
+	var mu sync.Mutex
+	var written time.Time
+	w.Stack.Faults.Observe(func(service, operation, _ string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") && written.IsZero() {
+			written = w.clock.Now()
+		}
+	})
+	w.mustEnd(w.start(emergency))
+	mu.Lock()
+	after := written.Sub(made)
+	mu.Unlock()
+	if after < last {
+		t.Errorf("a target got it after %s, when a token server still refused it", after)
+	}
+	w.atRest()
 }
 
 // lostSave loses the answer of the Lambda function that has made the secret.

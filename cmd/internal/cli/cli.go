@@ -68,22 +68,30 @@ func (a *app) exit(ctx context.Context, err error) int {
 	case errors.Is(err, errNotWell):
 		return exitFailed
 	case ctx.Err() != nil:
+		says := "interrupted"
+		if a.follows != "" {
+			says += "; " + a.follows + " goes on: rotator watch " + name(a.follows)
+		}
+		a.complain(says)
 		return exitBroken
 	case errors.As(err, &known) && known.Unreachable:
-		_, _ = fmt.Fprintln(a.Err, "rotator:", err)
+		a.complain(err.Error())
 		return exitAWS
 	default:
-		_, _ = fmt.Fprintln(a.Err, "rotator:", err)
+		a.complain(err.Error())
 		return exitUsage
 	}
 }
+
+func (a *app) complain(says string) { _, _ = fmt.Fprintln(a.Err, "rotator:", plain(says)) }
 
 // app is what the commands share.
 type app struct {
 	Machine
 	options system.Options
-	local   string
 	format  string
+	// follows is the execution that is followed, which goes on if the command is interrupted.
+	follows string
 }
 
 // localDefault is where make local has its AWS endpoint.
@@ -100,21 +108,17 @@ It uses the normal AWS configuration: profiles, environment, SSO. With --local i
 
 Exit codes: 0 all is well; 1 an execution did not end well, or a client needs attention; 2 the command line, or what it
 names, is wrong; 3 AWS could not be asked or refused; 130 interrupted.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if a.local != "" {
-				a.options.Local = a.local
-			}
-			return checkFormat(a.format)
-		},
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkFormat(cmd.Name(), a.format) },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.options.Stack, "stack", os.Getenv("ROTATOR_STACK"),
 		"name of the deployed stack (default $ROTATOR_STACK or "+system.DefaultStack+")")
 	flags.StringVar(&a.options.Profile, "profile", "", "profile of the AWS configuration")
 	flags.StringVar(&a.options.Region, "region", "", "AWS Region that the stack is in")
-	flags.StringVar(&a.local, "local", "", "use the local stack at this address, "+localDefault+" if none is given")
+	flags.StringVar(&a.options.Local, "local", "",
+		"use the local stack at this address (--local=HOST:PORT), "+localDefault+" if none is given")
 	flags.Lookup("local").NoOptDefVal = localDefault
 	flags.StringVarP(&a.format, "output", "o", formatTable,
 		"output format: table, json or yaml; plan also md, check also github")
@@ -131,7 +135,10 @@ names, is wrong; 3 AWS could not be asked or refused; 130 interrupted.`,
 func (a *app) open(ctx context.Context) (*system.System, error) { return system.Open(ctx, a.options) }
 
 // completeClients completes the names of clients.
-func (a *app) completeClients(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeClients(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 && cmd.Name() != "status" { // which alone takes several
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	s, err := a.open(cmd.Context())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError

@@ -136,6 +136,12 @@ func TestARollbackIsExplained(t *testing.T) {
 }
 
 func rollBackOnce(w *world) {
+	var completed bytes.Buffer
+	cli.Run(context.Background(), cli.Machine{Out: &completed, Err: io.Discard}, []string{"__complete", "start",
+		"--local=" + strings.TrimPrefix(w.Stack.URL, "http://"), ""})
+	if !strings.HasPrefix(completed.String(), "orders-web\n") {
+		w.Errorf("clients are completed as %s", completed.String())
+	}
 	forbidden := fault.Rule{Service: "idp", Operation: "okta.createSecret", Mode: fault.Refuse, Status: 403}
 	if _, err := w.Stack.Faults.Add(forbidden); err != nil {
 		w.Error(err)
@@ -233,7 +239,10 @@ func TestWrongNamesAreRefused(t *testing.T) {
 			`no client "nothing"; .*, and no execution of that name`},
 		"a stack that is not there": {[]string{"start", "orders-web", "--stack", "x"},
 			`stack x in Region \S+ of account \d+ has no clients`},
-		"a format that is not there": {[]string{"status", "-o", "xml"}, `--output "xml" is not`},
+		"status of a stack that is not there": {[]string{"status", "--stack", "x"}, `stack x .* has no clients`},
+		"a format of another command":         {[]string{"status", "-o", "md"}, `--output "md" is not`},
+		"no execution at all":                 {[]string{"history", "orders-web", "--max", "0"}, `--max must be 1 or more`},
+		"a format that is not there":          {[]string{"status", "-o", "xml"}, `--output "xml" is not`},
 		"a grace period in part seconds": {[]string{"start", "orders-web", "--grace", "1500ms"},
 			`--grace must be whole seconds`},
 		"a reason that is too long": {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/spf13/cobra"
@@ -59,21 +60,30 @@ func (a *app) ended(ctx context.Context, s *system.System, e system.Execution) e
 	return err
 }
 
+// final reports whether what was told is how it ended. One that ended in its rollback has told that it rolls back.
+func (t Told) final() bool {
+	return t.Subject != "" && (t.Status == "SUCCEEDED" || strings.EqualFold(t.Entry, t.Error))
+}
+
 func (a *app) printTold(t Told) {
+	who := oneLine(t.Request.Client)
+	if who == "" {
+		who = "an execution for no client"
+	}
 	switch {
 	case t.Running():
-		a.print("%s is running, for %s, in %s", t.Request.Client, span(a.Now().Sub(t.Started)), orDash(t.State))
+		a.print("%s is running, for %s, in %s", who, span(a.Now().Sub(t.Started)), orDash(t.State))
 	default:
 		end := t.Status
 		if t.Error != "" {
 			end = t.Error
 		}
-		a.print("%s ended as %s after %s", t.Request.Client, end, span(t.Ended.Sub(t.Started)))
+		a.print("%s ended as %s after %s", who, oneLine(end), span(t.Ended.Sub(t.Started)))
 	}
 	for _, p := range []struct{ name, text string }{{"users", t.Users}, {"what", t.What}, {"what to do", t.Todo},
 		{"command", t.Command}, {"notice", t.Notice}} {
 		if p.text != "" {
-			a.print("  %-11s %s", p.name, p.text)
+			a.print("  %-11s %s", p.name, oneLine(p.text))
 		}
 	}
 	if t.Entry != "" {
@@ -104,7 +114,8 @@ func (a *app) tell(ctx context.Context, s *system.System, e system.Execution) (T
 			break // what it told before counts no more
 		}
 	}
-	if t.Subject == "" && !e.Running() {
+	if !e.Running() && !t.final() {
+		t = Told{Execution: e, URL: t.URL, State: t.State}
 		t.untold()
 	}
 	return t, nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/goccy/go-yaml"
 
@@ -22,9 +24,10 @@ const (
 	formatGitHub   = "github" // of check
 )
 
-func checkFormat(format string) error {
-	switch format {
-	case formatTable, formatJSON, formatYAML, formatMarkdown, formatGitHub:
+func checkFormat(command, format string) error {
+	switch {
+	case format == formatTable, format == formatJSON, format == formatYAML,
+		format == formatMarkdown && command == "plan", format == formatGitHub && command == "check":
 		return nil
 	}
 	return &system.Error{
@@ -46,7 +49,7 @@ func (a *app) write(v any) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintln(a.Out, strings.TrimRight(string(text), "\n"))
+	_, err = fmt.Fprintln(a.Out, plain(strings.TrimRight(string(text), "\n")))
 	return err
 }
 
@@ -54,18 +57,45 @@ func (a *app) write(v any) error {
 func (a *app) table(head []string, rows [][]string) error {
 	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	for _, row := range append([][]string{head}, rows...) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), " \t")); err != nil {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = oneLine(cell)
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), " \t")); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
 }
 
-func (a *app) print(format string, args ...any) { _, _ = fmt.Fprintf(a.Out, format+"\n", args...) }
+func (a *app) print(format string, args ...any) {
+	_, _ = fmt.Fprintln(a.Out, plain(fmt.Sprintf(format, args...)))
+}
+
+// plain is a text without what a terminal obeys or turns around, but for line ends: reasons, causes and names are
+// written by others. The escapes are those of JSON, so a document of JSON or quoted YAML keeps its meaning.
+func plain(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n', !unicode.IsControl(r) && !unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// oneLine is a text that stays in its line or cell, and cannot pass for another.
+func oneLine(s string) string { return plain(strings.Join(strings.Fields(s), " ")) }
 
 // span says a duration in the largest unit that fits: 12 s, 5 min, 3 h, 41 days.
 func span(d time.Duration) string {
-	switch {
+	switch d = max(d, 0); { // this machine's clock may be behind AWS's
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < 2*time.Hour:

@@ -45,11 +45,15 @@ func (a *app) known(ctx context.Context, s *system.System, client string) error 
 		names = append(names, c.Name)
 	}
 	if len(names) == 0 {
-		return &system.Error{Text: fmt.Sprintf("stack %s in Region %s of account %s has no clients", s.Stack, s.Region,
-			s.Account)}
+		return noClients(s)
 	}
 	return &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, client,
 		strings.Join(names, ", "))}
+}
+
+func noClients(s *system.System) error {
+	return &system.Error{Text: fmt.Sprintf("stack %s in Region %s of account %s has no clients", s.Stack, s.Region,
+		s.Account)}
 }
 
 func (a *app) start() *cobra.Command {
@@ -103,8 +107,10 @@ func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, w
 	}
 	if a.forPeople() {
 		a.print("started %s", id)
+	} else {
+		_, _ = fmt.Fprintln(a.Err, "started", id)
 	}
-	return a.follow(ctx, s, id)
+	return a.follow(ctx, s, id, 0)
 }
 
 // started tells which execution was started, or goes on.
@@ -157,7 +163,7 @@ func (a *app) printMeasured(m rotation.Measured) {
 		a.print("a rotation has had the lock for %s", span(time.Duration(m.LockHeldSeconds)*time.Second))
 	}
 	if m.RotationRefused != "" {
-		a.print("the next rotation would be refused: %s", m.RotationRefused)
+		a.print("the next rotation would be refused: %s", oneLine(m.RotationRefused))
 	}
 }
 
@@ -200,7 +206,7 @@ func (a *app) printPlan(s *system.System, client string, e system.Execution, p p
 	} else {
 		a.print("Plan for %s: %s", client, p.Action)
 	}
-	a.print("%s", sentence(p.Why))
+	a.print("%s", oneLine(sentence(p.Why)))
 	list := func(title string, items []string, form string) {
 		if len(items) == 0 {
 			return
@@ -208,9 +214,9 @@ func (a *app) printPlan(s *system.System, client string, e system.Execution, p p
 		a.print(heading, title)
 		for i, text := range items {
 			if strings.Contains(form, "%2d") || strings.Contains(form, "%d") {
-				a.print(form, i+1, sentence(text))
+				a.print(form, i+1, oneLine(sentence(text)))
 			} else {
-				a.print(form, text)
+				a.print(form, oneLine(text))
 			}
 		}
 	}
@@ -255,14 +261,18 @@ func (a *app) toEnd(ctx context.Context, s *system.System, r rotation.Request) (
 // await reads an execution until it has ended. DescribeExecution may not know it yet, or say that it runs when it has
 // ended (API reference: eventually consistent).
 func (a *app) await(ctx context.Context, s *system.System, id string) (system.Execution, error) {
-	for tries := 0; ; tries++ {
+	a.follows = id
+	for failures := 0; ; {
 		e, err := s.Execution(ctx, id)
-		var unknown *system.Error
 		switch {
 		case err == nil && !e.Running():
 			return e, nil
-		case err != nil && (tries > 10 || !asKnown(err, &unknown)):
-			return e, err
+		case err == nil:
+			failures = 0
+		default:
+			if failures++; failures > mostFailures || ctx.Err() != nil {
+				return e, err
+			}
 		}
 		if err := a.Sleep(ctx, poll); err != nil {
 			return e, err
@@ -270,5 +280,9 @@ func (a *app) await(ctx context.Context, s *system.System, id string) (system.Ex
 	}
 }
 
-// poll is how often an execution is looked at.
-const poll = 2 * time.Second
+// poll is how often an execution is looked at, and mostFailures how often in a row that may fail: a network that is
+// away for a moment does not end what may be followed for days.
+const (
+	poll         = 2 * time.Second
+	mostFailures = 10
+)

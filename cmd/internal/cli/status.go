@@ -72,6 +72,9 @@ func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([
 	if err != nil {
 		return nil, err
 	}
+	if len(clients) == 0 {
+		return nil, noClients(s) // a wrong name, Region or account more likely than a stack that does nothing
+	}
 	if len(names) > 0 {
 		clients = slices.DeleteFunc(clients, func(c config.Client) bool { return !slices.Contains(names, c.Name) })
 	}
@@ -109,7 +112,7 @@ func (a *app) statusOf(ctx context.Context, s *system.System, c config.Client) (
 	var owner system.Execution
 	if r.Owner != "" {
 		st.Execution = r.Owner
-		if owner, err = s.Execution(ctx, r.Owner); err != nil {
+		if owner, err = s.Execution(ctx, r.Owner); err != nil && !asKnown(err) {
 			return st, err
 		}
 	}
@@ -126,6 +129,10 @@ func condition(c config.Client, r journal.Record, owner system.Execution, now ti
 			kind = "an emergency"
 		}
 		return rotating, fmt.Sprintf("%s runs, for %s", kind, span(now.Sub(owner.Started)))
+	case r.Owner != "" && owner.Status == "" && now.Sub(r.OwnerSince) < time.Minute:
+		return rotating, "an execution has just begun" // DescribeExecution is eventually consistent
+	case r.Owner != "" && owner.Status == "": // it ended more than 90 days ago, and nothing has run since
+		return degraded, "an execution that Step Functions does not know any more has left the lock"
 	case r.Owner != "":
 		end := owner.Error
 		if end == "" {
@@ -151,8 +158,6 @@ func (a *app) printStatuses(s *system.System, all []Status) error {
 		if err := a.write(all); err != nil {
 			return err
 		}
-	} else if len(all) == 0 {
-		a.print("stack %s has no clients", s.Stack)
 	} else {
 		var rows [][]string
 		for _, st := range all {
@@ -187,6 +192,9 @@ func (a *app) history() *cobra.Command {
 	var most int
 	c := a.clientArg("history CLIENT", "List the last executions of a client", "",
 		func(ctx context.Context, s *system.System, client string) error {
+			if most < 1 {
+				return &system.Error{Text: "--max must be 1 or more"}
+			}
 			found, complete, err := s.Executions(ctx, client, most)
 			if err != nil {
 				return err
@@ -279,11 +287,15 @@ func (a *app) redrive() *cobra.Command {
 		"It is for executions that failed at a task, and for stopped ones that should go on, within 14 days "+
 			"of their end.",
 		func(ctx context.Context, s *system.System, id string) error {
+			before, err := s.LastEvent(ctx, id)
+			if err != nil {
+				return err
+			}
 			if err := s.Redrive(ctx, id); err != nil {
 				return err
 			}
 			if watch {
-				return a.follow(ctx, s, id)
+				return a.follow(ctx, s, id, before)
 			}
 			return a.started(s, id)
 		})

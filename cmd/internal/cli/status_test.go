@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +41,11 @@ func TestCondition(t *testing.T) {
 		"a lock that a stopped execution has left": {client: good, record: owned("x", "rotation"),
 			owner: system.Execution{Status: "ABORTED"},
 			is:    degraded, why: "an execution ended as ABORTED and has left the lock"},
+		"a lock of an execution that is long gone": {client: good, record: owned("x", "rotation"),
+			is: degraded, why: "an execution that Step Functions does not know any more has left the lock"},
+		"a lock of an execution that is not known yet": {client: good,
+			record: journal.Record{Journal: &journal.Journal{Owner: "x"}, OwnerSince: now.Add(-time.Second)},
+			is:     rotating, why: "an execution has just begun"},
 		"a configuration that is refused": {record: journal.Record{LastOutcome: "rotated"},
 			is: degraded, why: "this release refuses its configuration"},
 		"a rollback": {client: good, record: journal.Record{LastOutcome: "rolledBack"},
@@ -62,6 +70,65 @@ func TestCondition(t *testing.T) {
 // owned is a journal whose lock an execution has.
 func owned(by, kind string) journal.Record {
 	return journal.Record{Journal: &journal.Journal{Owner: by}, OwnerKind: kind}
+}
+
+// What was told when the rollback began is not how an execution ended that then failed at a task or was stopped.
+func TestWhatIsToldLast(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status, err, subject, entry string
+		final                       bool
+	}{
+		"rotated":                    {"SUCCEEDED", "", "rotated", "rotated", true},
+		"rolled back":                {"FAILED", "RolledBack", "rolled back", "rolledback", true},
+		"stopped in its rollback":    {"ABORTED", "Stopped", "rolling back", "rolledback", false},
+		"failed in its rollback":     {"FAILED", "StillAccepted", "rolling back", "rolledback", false},
+		"stopped before it told":     {"ABORTED", "", "", "", false},
+		"timed out in its rollback":  {"TIMED_OUT", "", "rolling back", "rolledback", false},
+		"a measurement with warning": {"SUCCEEDED", "", "would be refused", "wouldberefused", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told := Told{Execution: system.Execution{Status: c.status, Error: c.err}, Subject: c.subject,
+				Entry: c.entry}
+			if told.final() != c.final {
+				t.Errorf("final is %v", !c.final)
+			}
+		})
+	}
+}
+
+// What others write does not reach the terminal as commands, and does not pass for another line.
+func TestTextsOfOthersArePlain(t *testing.T) {
+	t.Parallel()
+	written := "a\x1b[31mRED\x1b]0;t\a\r\nb\tc\u202eevil\u009b\U000e0001 ü"
+	const escaped = `a\u001b[31mRED\u001b]0;t\u0007 b c\u202eevil\u009b\udb40\udc01 ü`
+	if got := oneLine(written); got != escaped {
+		t.Errorf("got %q", got)
+	}
+	var out bytes.Buffer
+	a := &app{Machine: Machine{Out: &out, Err: &out}, format: formatJSON}
+	if err := a.write(map[string]string{"reason": written}); err != nil {
+		t.Fatal(err)
+	}
+	var back map[string]string
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["reason"] != written {
+		t.Errorf("%v: got %q from %s", err, back["reason"], out.String())
+	}
+	if err := a.table([]string{"REASON"}, [][]string{{written}}); err != nil {
+		t.Fatal(err)
+	}
+	a.format = formatYAML
+	if err := a.write(map[string]string{"reason": written}); err != nil {
+		t.Fatal(err)
+	}
+	a.printTold(Told{Execution: system.Execution{Status: "FAILED", Error: written}, What: written})
+	t0 := &telling{out: &out}
+	t0.line(time.Time{}, written, written)
+	a.complain(written)
+	if i := strings.IndexAny(out.String(), "\x1b\a\r\u202e\u009b\U000e0001"); i >= 0 {
+		t.Errorf("raw at byte %d of %q", i, out.String())
+	}
 }
 
 // Ends without a notification of their own are told in words that fit them.

@@ -41,6 +41,9 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 		return arg, nil
 	}
 	notClient := a.known(ctx, s, arg)
+	if notClient != nil && !asKnown(notClient) {
+		return "", notClient
+	}
 	if notClient == nil {
 		r, err := s.Journal(ctx, arg)
 		switch {
@@ -55,6 +58,9 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 	}
 	id := s.ID(arg)
 	if _, err := s.Execution(ctx, id); err != nil {
+		if !asKnown(err) {
+			return "", err
+		}
 		return "", fmt.Errorf("%w, and no execution of that name", notClient)
 	}
 	return id, nil
@@ -62,30 +68,38 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 
 func (a *app) watch() *cobra.Command {
 	return a.executionArg("watch CLIENT|EXECUTION", "Follow an execution until it ends",
-		"Prints what an execution does as it does it. Of a client it is the one that runs, or the last one.", a.follow)
+		"Prints what an execution does as it does it. Of a client it is the one that runs, or the last one.",
+		func(ctx context.Context, s *system.System, id string) error { return a.follow(ctx, s, id, 0) })
 }
 
-// follow prints what an execution does until it has ended, and then how it ended.
-func (a *app) follow(ctx context.Context, s *system.System, id string) error {
-	t := &telling{out: a.Out, variables: map[string]string{}}
+// follow prints what an execution does until it has ended, and then how it ended. Of one that was redriven it prints
+// what came after the event of that id; until its history says that it goes on, DescribeExecution may still say that
+// it failed.
+func (a *app) follow(ctx context.Context, s *system.System, id string, after int64) error {
+	t := &telling{out: a.Out, last: after, variables: map[string]string{}}
 	if !a.forPeople() {
 		t.out = a.Err
 	}
-	for tries := 0; ; tries++ {
+	a.follows = id
+	for failures := 0; ; {
 		e, err := s.Execution(ctx, id) // before its history, which then is complete
-		if err != nil && (tries > 10 || !asKnown(err, new(*system.Error))) {
-			return err
-		}
+		var events []types.HistoryEvent
 		if err == nil {
-			events, err := s.Events(ctx, id, t.last)
-			if err != nil {
+			t.began = e.Started
+			events, err = s.Events(ctx, id, t.last)
+		}
+		for _, event := range events {
+			t.tell(event)
+		}
+		switch {
+		case err == nil && !e.Running() && (t.last > after || failures >= mostFailures):
+			return a.ended(ctx, s, e)
+		case err == nil && e.Running():
+			failures = 0
+		default: // it is not known yet, AWS did not answer, or it is still said to have failed
+			first := t.last == after && !asKnown(err) && err != nil
+			if failures++; failures > mostFailures || first || ctx.Err() != nil {
 				return err
-			}
-			for _, event := range events {
-				t.tell(event)
-			}
-			if !e.Running() {
-				return a.ended(ctx, s, e)
 			}
 		}
 		if err := a.Sleep(ctx, poll); err != nil {
@@ -95,8 +109,9 @@ func (a *app) follow(ctx context.Context, s *system.System, id string) error {
 }
 
 // asKnown reports whether AWS answered, and did not know what was asked for.
-func asKnown(err error, known **system.Error) bool {
-	return errors.As(err, known) && !(*known).Unreachable
+func asKnown(err error) bool {
+	var known *system.Error
+	return errors.As(err, &known) && !known.Unreachable
 }
 
 // telling prints the events of a history.
@@ -109,9 +124,6 @@ type telling struct {
 
 func (t *telling) tell(e types.HistoryEvent) {
 	t.last = e.Id
-	if t.began.IsZero() {
-		t.began = *e.Timestamp
-	}
 	switch {
 	case e.StateEnteredEventDetails != nil:
 		t.entered(*e.Timestamp, *e.StateEnteredEventDetails.Name)
@@ -164,7 +176,7 @@ func (t *telling) result(now time.Time, output string) {
 }
 
 func (t *telling) line(now time.Time, state, says string) {
-	_, _ = fmt.Fprintf(t.out, "%s  %-20s  %s\n", now.UTC().Format("15:04:05"), state, says)
+	_, _ = fmt.Fprintf(t.out, "%s  %-20s  %s\n", now.UTC().Format("15:04:05"), oneLine(state), oneLine(says))
 }
 
 // why is the message of a function's error in the cause that Lambda gives.

@@ -31,8 +31,8 @@ func (s *System) Clients(ctx context.Context) ([]config.Client, error) {
 		}
 		for _, p := range page.Parameters {
 			c, err := config.Parse([]byte(deref(p.Value)))
-			if err != nil {
-				c = config.Client{Name: strings.TrimPrefix(deref(p.Name), prefix)}
+			if name := strings.TrimPrefix(deref(p.Name), prefix); err != nil || c.Name != name {
+				c = config.Client{Name: name}
 			}
 			out = append(out, c)
 		}

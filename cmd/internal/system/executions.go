@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -117,6 +118,10 @@ func (s *System) Executions(ctx context.Context, client string, most int) (found
 			}
 			read++
 			e, err := s.Execution(ctx, *listed.ExecutionArn)
+			var known *Error
+			if errors.As(err, &known) && !known.Unreachable {
+				continue // it has gone since it was listed
+			}
 			if err != nil {
 				return nil, false, err
 			}
@@ -149,6 +154,16 @@ func (s *System) Redrive(ctx context.Context, id string) error {
 		return unreachable(err, "redriving the execution %s", id)
 	}
 	return nil
+}
+
+// LastEvent is the id of the last event in an execution's history.
+func (s *System) LastEvent(ctx context.Context, id string) (int64, error) {
+	out, err := s.sfn.GetExecutionHistory(ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: &id, ReverseOrder: true,
+		MaxResults: 1})
+	if err != nil || len(out.Events) == 0 {
+		return 0, unreachable(err, "reading the history of %s", id)
+	}
+	return out.Events[0].Id, nil
 }
 
 // Events returns the events of an execution's history after one of that id, in order.

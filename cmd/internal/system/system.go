@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -65,8 +64,11 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		return nil, err
 	}
 	who, err := sts.NewFromConfig(c).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil && o.Local != "" {
+		return nil, unreachable(err, "no local stack answers at %s: start one with make local", o.Local)
+	}
 	if err != nil {
-		return nil, unreachable(err, "asking AWS who you are")
+		return nil, unreachable(err, "asking AWS who you are (are there credentials? see --profile)")
 	}
 	me, err := arn.Parse(*who.Arn)
 	if err != nil {
@@ -96,9 +98,10 @@ func load(ctx context.Context, o Options) (aws.Config, error) {
 		with = append(with, config.WithRegion(o.Region))
 	}
 	if o.Local != "" {
-		with = append(with, config.WithBaseEndpoint("http://"+o.Local), config.WithCredentialsProvider(
+		with = append(with, config.WithBaseEndpoint("http://"+strings.TrimSuffix(strings.TrimPrefix(o.Local, "http://"),
+			"/")), config.WithRetryMaxAttempts(1), config.WithCredentialsProvider(
 			credentials.NewStaticCredentialsProvider("local", "local", "")))
-		if o.Region == "" && os.Getenv("AWS_REGION") == "" && os.Getenv("AWS_DEFAULT_REGION") == "" {
+		if o.Region == "" { // whatever Region is set for AWS, the local stack is in this one
 			with = append(with, config.WithRegion("eu-central-1"))
 		}
 	}
