@@ -53,8 +53,8 @@ func (r *rotator) addOperators() {
 		},
 	})
 	suppress(policy,
-		map[string]string{"AwsSolutions-IAM5": "executions and clients have names that are not known before; their state " +
-			"machine and stack are named"})
+		map[string]string{"AwsSolutions-IAM5": "executions and clients have names that are not known before; their " +
+			"state machine and stack are named"})
 	awscdk.NewCfnOutput(r.stack, jsii.String("OperatorsPolicy"),
 		&awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(),
 			Description: jsii.String("Attach it to the role of those who operate the rotation")})

@@ -56,7 +56,8 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 	_, _ = fmt.Fprintln(errs, err)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		_, _ = fmt.Fprintln(errs,
-			"The port is taken, perhaps by another local stack. Choose another with PORT=, a number from 1024 to 65535.")
+			"The port is taken, perhaps by another local stack. Choose another with PORT=, a number from "+
+				"1024 to 65535.")
 	}
 	return Wrong
 }

@@ -73,7 +73,8 @@ func TestTheStackAnswersOnlyWhatIsAsked(t *testing.T) {
 	}
 	for operation, who := range asked {
 		service, _, _ := strings.Cut(operation, " ")
-		production := slices.Contains(who, "product") || slices.Contains(who, "rotator") || slices.Contains(who, "state machine")
+		production := slices.Contains(who, "product") || slices.Contains(who, "rotator") || slices.Contains(who,
+			"state machine")
 		if production && clients(aws.Config{})[service] != nil {
 			t.Errorf("%s is not answered, and is asked by %v", operation, who)
 		}

@@ -80,9 +80,11 @@ func (s *search) logins(ctx context.Context) ([]Login, error) {
 	}
 	for i := range out {
 		for _, r := range s.resources() {
-			if r.arn != "" && slices.Contains([]string{out[i].LoadBalancerARN, out[i].ListenerARN, out[i].RuleARN}, r.arn) {
+			if r.arn != "" && slices.Contains([]string{out[i].LoadBalancerARN, out[i].ListenerARN, out[i].RuleARN},
+				r.arn) {
 				refusals, warnings := ownership(r.name, tags[r.arn])
-				out[i].Refusals, out[i].Warnings = append(out[i].Refusals, refusals...), append(out[i].Warnings, warnings...)
+				out[i].Refusals, out[i].Warnings = append(out[i].Refusals, refusals...), append(out[i].Warnings,
+					warnings...)
 			}
 		}
 	}

@@ -218,8 +218,9 @@ func (k *Client) Set(ctx context.Context, v secret.Value) error {
 	current, err := k.current(ctx, r)
 	switch {
 	case err != nil: // any other kind would say that nothing happened
-		return failure.Wrap(failure.Unavailable, err, "the client's secret was set, and whether that took effect cannot "+
-			"be told")
+		return failure.Wrap(failure.Unavailable, err,
+			"the client's secret was set, and whether that took effect cannot "+
+				"be told")
 	case !current.Equal(v): // the answer to an update is empty, so whatever stands in between may give it
 		return k.api.NotUnderstood("set the client's secret")
 	}
