@@ -12,7 +12,7 @@ import (
 
 // Only the earlier configuration names the load balancer: as long as a secret that was made under it may be there, the
 // load balancer is searched.
-func TestWhatAnEarlierConfigurationNamesCountsWhileItsSecretMayBeThere(t *testing.T) {
+func TestAnEarlierConfigurationCountsWhileItsSecretMayBeThere(t *testing.T) {
 	t.Parallel()
 	const other = "version-other"
 	promotion := func(version, from, to string) func(*config.Text) journal.Journal {
