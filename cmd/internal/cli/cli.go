@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/shared/clock"
 )
 
 // Exit codes.
@@ -36,7 +37,7 @@ func Run(ctx context.Context, m Machine, args []string) int {
 		m.Now = time.Now
 	}
 	if m.Sleep == nil {
-		m.Sleep = sleep
+		m.Sleep = clock.Real{}.Sleep
 	}
 	a := &app{Machine: m}
 	root := a.root()
@@ -45,15 +46,6 @@ func Run(ctx context.Context, m Machine, args []string) int {
 	root.SetErr(m.Err)
 	err := root.ExecuteContext(ctx)
 	return a.exit(ctx, err)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // errNotWell ends a command whose output says already what is not well.

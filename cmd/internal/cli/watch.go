@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/spf13/cobra"
 
@@ -133,11 +134,11 @@ func (t *telling) tell(e types.HistoryEvent) {
 		}
 	case e.TaskFailedEventDetails != nil:
 		d := e.TaskFailedEventDetails
-		t.line(*e.Timestamp, "", "failed: "+text(d.Error)+": "+why(text(d.Cause)))
+		t.line(*e.Timestamp, "", "failed: "+aws.ToString(d.Error)+": "+why(aws.ToString(d.Cause)))
 	case e.TaskTimedOutEventDetails != nil:
-		t.line(*e.Timestamp, "", "failed: "+text(e.TaskTimedOutEventDetails.Error))
+		t.line(*e.Timestamp, "", "failed: "+aws.ToString(e.TaskTimedOutEventDetails.Error))
 	case e.TaskSucceededEventDetails != nil:
-		t.result(*e.Timestamp, text(e.TaskSucceededEventDetails.Output))
+		t.result(*e.Timestamp, aws.ToString(e.TaskSucceededEventDetails.Output))
 	case e.Type == types.HistoryEventTypeExecutionRedriven:
 		t.line(*e.Timestamp, "", "redriven")
 	}
@@ -186,11 +187,4 @@ func why(cause string) string {
 		return answer.ErrorMessage
 	}
 	return cause
-}
-
-func text(p *string) string {
-	if p == nil {
-		return ""
-	}
-	return *p
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +29,8 @@ func (s *System) Clients(ctx context.Context) ([]config.Client, error) {
 			return nil, unreachable(err, "reading the configurations below %s", prefix)
 		}
 		for _, p := range page.Parameters {
-			c, err := config.Parse([]byte(deref(p.Value)))
-			if name := strings.TrimPrefix(deref(p.Name), prefix); err != nil || c.Name != name {
+			c, err := config.Parse([]byte(aws.ToString(p.Value)))
+			if name := strings.TrimPrefix(aws.ToString(p.Name), prefix); err != nil || c.Name != name {
 				c = config.Client{Name: name}
 			}
 			out = append(out, c)
@@ -69,7 +68,7 @@ func (s *System) Schedule(ctx context.Context, client string, now time.Time) (*S
 	if err != nil {
 		return nil, unreachable(err, "reading the schedule of %s", client)
 	}
-	sc := &Schedule{Expression: deref(out.ScheduleExpression), Paused: out.State == types.ScheduleStateDisabled}
+	sc := &Schedule{Expression: aws.ToString(out.ScheduleExpression), Paused: out.State == types.ScheduleStateDisabled}
 	if !sc.Paused {
 		sc.Next = next(sc.Expression, aws.ToString(out.ScheduleExpressionTimezone), utc(out.LastModificationDate), now)
 	}
@@ -82,23 +81,11 @@ func next(expression, zone string, set, now time.Time) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	if every := rate(expression); every > 0 && !set.IsZero() {
+	if every, ok := cron.Rate(expression); ok && !set.IsZero() {
 		return set.Add((now.Sub(set)/every + 1) * every)
 	}
 	for start := range cron.Starts(expression, location, now) {
 		return start
 	}
 	return time.Time{}
-}
-
-// rate is the interval of rate(30 days); 0 if it is another expression.
-func rate(expression string) time.Duration {
-	inner, ok := strings.CutPrefix(expression, "rate(")
-	number, unit, two := strings.Cut(strings.TrimSuffix(inner, ")"), " ")
-	n, err := strconv.Atoi(number)
-	if !ok || !two || err != nil || n > 100_000 { // five digits and more are no deployment's
-		return 0
-	}
-	units := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
-	return time.Duration(n) * units[strings.TrimSuffix(unit, "s")]
 }

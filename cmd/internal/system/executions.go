@@ -78,13 +78,13 @@ func (s *System) Execution(ctx context.Context, id string) (Execution, error) {
 		return Execution{}, unreachable(err, "reading the execution %s", id)
 	}
 	e := Execution{ARN: id, Status: string(out.Status), Started: utc(out.StartDate), Ended: utc(out.StopDate),
-		Error: deref(out.Error), Cause: deref(out.Cause),
+		Error: aws.ToString(out.Error), Cause: aws.ToString(out.Cause),
 		Redrivable: out.RedriveStatus == types.ExecutionRedriveStatusRedrivable}
 	if out.Output != nil {
 		e.Output = json.RawMessage(*out.Output)
 	}
 	// an input that is not a request has ended the execution as InvalidInput
-	_ = json.Unmarshal([]byte(deref(out.Input)), &e.Request)
+	_ = json.Unmarshal([]byte(aws.ToString(out.Input)), &e.Request)
 	return e, nil
 }
 

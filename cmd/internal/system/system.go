@@ -156,13 +156,5 @@ func (s *System) ConsoleURL(execution string) string {
 	return url + execution
 }
 
-// deref returns what p points to, or the zero value.
-func deref[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
-}
-
 // utc is a time of AWS's, or zero.
-func utc(t *time.Time) time.Time { return deref(t).UTC() }
+func utc(t *time.Time) time.Time { return aws.ToTime(t).UTC() }
