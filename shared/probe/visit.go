@@ -6,12 +6,12 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
 )
 
 // visit is one browser session: fresh cookies, one load balancer address, the hosts it may go to.
@@ -24,7 +24,7 @@ type visit struct {
 }
 
 func newVisit(p *Prober, app *url.URL, node string, idpHosts map[string]bool, user User) *visit {
-	jar, _ := cookiejar.New(nil) // without options it cannot fail
+	jar := httpclient.NewJar()
 	return &visit{client: p.client(pin{hostPort(app), node}, jar), app: app, idpHosts: idpHosts, user: user}
 }
 
