@@ -88,8 +88,9 @@ func (f Fault) Planted(root string) (string, error) {
 	}
 	places := anySpace(f.Before).FindAllStringIndex(whole[from:to], -1)
 	if len(places) != 1 {
-		return "", fmt.Errorf("%s: the text is there %d times, must be once: write down what the code is now, with more "+
-			"of what is around it", f.Name(), len(places))
+		return "",
+			fmt.Errorf("%s: the text is there %d times, must be once: write down what the code is now, with more "+
+				"of what is around it", f.Name(), len(places))
 	}
 	out := whole[:from+places[0][0]] + f.After + whole[from+places[0][1]:]
 	if f.ofADefinition() && !json.Valid([]byte(out)) {

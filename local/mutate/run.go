@@ -107,7 +107,8 @@ func (r *Runner) plant(ctx context.Context, f Fault) Result {
 	if err != nil {
 		return Result{Fault: f, Outcome: Broken, Says: err.Error()}
 	}
-	run := exec.CommandContext(ctx, binary, "-test.short", "-test.run", "^"+f.Test+"$", "-test.timeout", timeout.String())
+	run := exec.CommandContext(ctx, binary, "-test.short", "-test.run", "^"+f.Test+"$",
+		"-test.timeout", timeout.String())
 	run.Dir, run.Env = filepath.Join(r.Root, f.Package), append(os.Environ(), variables...)
 	out, err := run.CombinedOutput()
 	return judge(f, out, err)

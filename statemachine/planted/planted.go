@@ -9,7 +9,8 @@ import (
 
 // Variables are the variables of the environment that name a file to test in place of a definition.
 func Variables() map[string]*string {
-	return map[string]*string{"ROTATION_DEFINITION": &statemachine.Definition, "NOTIFIER_DEFINITION": &statemachine.Notifier}
+	return map[string]*string{"ROTATION_DEFINITION": &statemachine.Definition,
+		"NOTIFIER_DEFINITION": &statemachine.Notifier}
 }
 
 // Definitions takes the definitions that the environment names. It is for a TestMain.
