@@ -29,9 +29,9 @@ func FuzzCheckInput(f *testing.F) {
 		`{"client": "a", "reason": "` + strings.Repeat("é", 257) + `"}`, `{"client": "a", "": 1}`} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(t *testing.T, document string) {
 		var value any
-		if json.Unmarshal([]byte(text), &value) != nil {
+		if json.Unmarshal([]byte(document), &value) != nil {
 			t.Skip("Step Functions starts no execution with it")
 		}
 		input, err := json.Marshal(value) // as the state machine passes it on
