@@ -44,7 +44,7 @@ func FuzzCheckInput(f *testing.F) {
 		switch passes := ended.Status == asl.Succeeded; {
 		case passes && (err != nil || !config.NameOK(r.Client)):
 			t.Errorf("the state machine lets %s through, of which the functions say: %v", input, err)
-		case !passes && ended.Status != asl.Failed || *ended.Error != "InvalidInput":
+		case !passes && (ended.Status != asl.Failed || *ended.Error != "InvalidInput"):
 			t.Errorf("%s ends as %s", input, text(ended.Error, ended.Cause))
 		case !passes && err == nil && config.NameOK(r.Client) && !strings.Contains(string(input), "null"):
 			t.Errorf("the state machine refuses %s: %s", input, text(ended.Cause))
