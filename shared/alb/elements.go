@@ -97,8 +97,9 @@ func strangers(e element, t reflect.Type) []string {
 // entry is an element of a map.
 type entry struct{ Key, Value string }
 
-// place returns the type of a child element of a value of type t, and whether there is one. The Query protocol calls the
-// elements of a list "member", and those of a map "entry", with a key and a value (smithy.io, "AWS query protocol").
+// place returns the type of a child element of a value of type t, and whether there is one. The Query protocol calls
+// the elements of a list "member", and those of a map "entry", with a key and a value (smithy.io, "AWS query
+// protocol").
 func place(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	switch t.Kind() {
 	case reflect.Struct:

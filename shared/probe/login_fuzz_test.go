@@ -47,7 +47,8 @@ func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
 		if location != "" {
 			h.Set("Location", location)
 		}
-		return &http.Response{StatusCode: status, Header: h, Request: r, Body: io.NopCloser(strings.NewReader(text))}, nil
+		return &http.Response{StatusCode: status, Header: h, Request: r,
+			Body: io.NopCloser(strings.NewReader(text))}, nil
 	}
 	switch {
 	case r.URL.Host == "app.example" && r.URL.Path == callbackPath && r.URL.Query().Get("code") == "right":
@@ -93,8 +94,10 @@ func FuzzLoginForm(f *testing.F) {
 	const name = `<form method=post action=?next><input type=email name=login><button name=a value=b></form>`
 	for _, p := range [][2]string{{form, ""}, {name, form}, {form, form}, {name, name}, {"", ""}, {"<html>", name},
 		{strings.Replace(form, "/login", "https://evil.example/", 1), form}, {form + name, "welcome"},
-		{strings.Replace(form, "/login", "https://app.example/x", 1), form}, {strings.Replace(form, "post", "get", 1), ""},
-		{strings.Replace(form, "/login", "http://idp.example/", 1), ""}, {strings.Replace(name, "?next", "//idp.example", 1),
+		{strings.Replace(form, "/login", "https://app.example/x", 1), form}, {strings.Replace(form, "post",
+			"get", 1), ""},
+		{strings.Replace(form, "/login", "http://idp.example/", 1), ""}, {strings.Replace(name, "?next",
+			"//idp.example", 1),
 			strings.Replace(form, "name=user", "type=password name=pass2", 1)},
 		{strings.Replace(form, "/login", "https://u:p@idp.example/", 1), ""}, {"<form><form>" + form, name}} {
 		f.Add(p[0], p[1], 200, "")

@@ -79,7 +79,8 @@ func (v *vendor) RoundTrip(r *http.Request) (*http.Response, error) {
 func start(t *testing.T, kind string, pair, interruption bool) *vendor {
 	t.Helper()
 	im := imitations.All[kind]
-	v := &vendor{t: t, clock: clock.NewVirtual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), ids: []string{im.ClientID},
+	v := &vendor{t: t, clock: clock.NewVirtual(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
+		ids:     []string{im.ClientID},
 		secrets: map[string]secret.Value{}}
 	v.store = clients.New(v.clock)
 	var err error
@@ -170,7 +171,8 @@ func (v *vendor) build(kind string, im imitation.Imitation, pair, interruption b
 	case idp.CurrentPrevious:
 		v.provider = withoutids.CurrentPrevious(first.(idp.PreviousKeeper), env)
 	case idp.ClientPair:
-		v.provider = withoutids.Pair(im.ClientID, first.(idp.Setter), im.PairID, registration(im.PairID).(idp.Setter), env)
+		v.provider = withoutids.Pair(im.ClientID, first.(idp.Setter), im.PairID,
+			registration(im.PairID).(idp.Setter), env)
 	case idp.InPlace:
 		v.provider = withoutids.InPlace(first.(idp.Setter), env)
 	case idp.ByHand:
@@ -345,7 +347,8 @@ func holds(value any, text string) bool {
 }
 
 // Whatever one request is answered with: the secret in use stays, what only reads changes nothing, nothing counts as
-// made, listed or removed that the vendor did not say, failures have their documented kinds, and no text shows a secret.
+// made, listed or removed that the vendor did not say, failures have their documented kinds, and no text shows a
+// secret.
 func FuzzProviderAnswer(f *testing.F) {
 	kinds := registry.Types()
 	answers := []struct {
@@ -354,16 +357,26 @@ func FuzzProviderAnswer(f *testing.F) {
 	}{{200, "", `{}`}, {200, "", `[]`}, {200, "", `null`}, {200, "Content-Type: text/html", "<html>" + hidden},
 		{404, "Content-Type: text/html", "<html>"}, {404, "", `{"errorCode":"E0000007"}`}, {204, "", ""},
 		{200, "", `{"id":"ocs9","status":"ACTIVE","client_secret":"` + hidden + `"}`}, {429, "Retry-After: 3", ""},
-		{200, "", `[{"id":"ocs9","status":"INACTIVE","client_secret":"` + hidden + `"}]`}, {500, "", `{"error":"` + hidden + `"}`},
-		{200, "", `{"access_token":"` + hidden + `","expires_in":3600,"token_type":"Bearer"}`}, {302, "Location: https://evil.test/", ""},
-		{200, "", `{"type":"secret","value":"` + hidden + `"}`}, {401, "", `{"error":"invalid_client","error_description":"` + hidden + `"}`},
-		{200, "", `{"keyId":"11111111-2222-3333-4444-555555555555","secretText":"` + hidden + `"}`}, {400, "", `{"__type":"` + hidden + `"}`},
-		{200, "", `[{"id":"../../x","clientId":"orders-web"}]`}, {403, "", `{"error":{"code":"` + hidden + `"}}`}, {424, "", ""},
-		{200, "", `{"secret":"` + hidden + `","previous":{"secret":"x","expiresAt":"2026-04-01T00:00:00Z"}}`}, {409, "", ""},
-		{200, "", `{"client_id":"x","client_secret":"` + hidden + `"}`}, {200, "", `{"ClientSecrets":[{"ClientSecretId":"x"}]}`}}
+		{200, "", `[{"id":"ocs9","status":"INACTIVE","client_secret":"` + hidden + `"}]`}, {500, "",
+			`{"error":"` + hidden + `"}`},
+		{200, "", `{"access_token":"` + hidden + `","expires_in":3600,"token_type":"Bearer"}`}, {302,
+			"Location: https://evil.test/", ""},
+		{200, "", `{"type":"secret","value":"` + hidden + `"}`}, {401, "",
+			`{"error":"invalid_client","error_description":"` + hidden + `"}`},
+		{200, "", `{"keyId":"11111111-2222-3333-4444-555555555555","secretText":"` + hidden + `"}`}, {400, "",
+			`{"__type":"` + hidden + `"}`},
+		{200, "", `[{"id":"../../x","clientId":"orders-web"}]`}, {403, "", `{"error":{"code":"` + hidden + `"}}`}, {424,
+			"", ""},
+		{200, "", `{"secret":"` + hidden + `","previous":{"secret":"x","expiresAt":"2026-04-01T00:00:00Z"}}`}, {409,
+			"", ""},
+		{200, "", `{"client_id":"x","client_secret":"` + hidden + `"}`}, {200, "",
+			`{"ClientSecrets":[{"ClientSecretId":"x"}]}`}}
 	for i := range kinds {
 		for op := range operations {
 			for n, a := range answers {
+				if (i+op+n)%4 > 0 { // the others are tried with other kinds and operations
+					continue
+				}
 				f.Add(uint(i), uint(op), uint(n), uint(n+op), a.status, a.header, a.body)
 			}
 		}
