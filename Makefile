@@ -46,6 +46,7 @@ $(call for-targets,IDP,demo local)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
 $(call for-targets,T,fuzz)
+$(call for-targets,ONLY,mutate)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
   $(if $(PORT),-address '127.0.0.1:$(PORT)')
@@ -156,6 +157,10 @@ MAX_FUNCTION_BYTES := 20000000
 sizes: functions-arm64 ## Sizes of the deployed functions
 	@for f in $(FUNCTIONS); do s=$$(wc -c < $(BUILD)/functions/arm64/$$f/bootstrap); printf '%-14s %9d bytes\n' $$f $$s; \
 	  test $$s -le $(MAX_FUNCTION_BYTES) || { echo "$$f is larger than $(MAX_FUNCTION_BYTES) bytes"; exit 1; }; done
+
+.PHONY: mutate
+mutate: deps ## Plant faults of the protocol one at a time: is each caught, and by which test (ONLY=<regular expression>)
+	@cd local && go run ./cmd/mutate -root .. -only '$(ONLY)'
 
 .PHONY: bench
 bench: deps ## Benchmarks; start-up and memory of the functions
