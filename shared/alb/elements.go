@@ -85,19 +85,21 @@ func findUnknown(e element, t reflect.Type) []string {
 	var out []string
 	for _, c := range e.Children {
 		inner, known := findMember(t, c.XMLName.Local)
-		switch {
-		case !known:
+		if !known {
 			out = append(out, c.XMLName.Local)
-		case inner != nil:
-			out = append(out, findUnknown(c, inner)...)
+			continue
 		}
+		out = append(out, findUnknown(c, inner)...)
 	}
 	return out
 }
 
-// findMember returns the type of a child element of a value of type t; nil if there is nothing to compare below it. The
-// Query protocol calls the elements of a list "member", and those of a map "entry", with a key and a value (smithy.io,
-// "AWS query protocol").
+// entry is an element of a map.
+type entry struct{ Key, Value string }
+
+// findMember returns the type of a child element of a value of type t, and whether there is one. The Query protocol
+// calls the elements of a list "member", and those of a map "entry", with a key and a value (smithy.io, "AWS query
+// protocol").
 func findMember(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	switch t.Kind() {
 	case reflect.Struct:
@@ -106,7 +108,7 @@ func findMember(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	case reflect.Slice:
 		return t.Elem(), name == "member"
 	case reflect.Map:
-		return nil, name == "entry"
+		return reflect.TypeFor[entry](), name == "entry"
 	default:
 		return nil, false
 	}
