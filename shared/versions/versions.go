@@ -187,7 +187,7 @@ func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value
 	if v.IsZero() || versionID == "" {
 		return failure.New(failure.Internal, "storing a version of %s: no value or no version id", s.arn)
 	}
-	whole, err := s.whole(ctx, v, template)
+	whole, err := s.fillTemplate(ctx, v, template)
 	if err != nil {
 		return err
 	}
@@ -210,8 +210,8 @@ func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value
 	return s.checkLabelled(ctx, versionID)
 }
 
-// whole is the value to store.
-func (s *Store) whole(ctx context.Context, v secret.Value, template string) (secret.Value, error) {
+// fillTemplate returns the value to store.
+func (s *Store) fillTemplate(ctx context.Context, v secret.Value, template string) (secret.Value, error) {
 	if s.jsonKey == "" {
 		return v, nil
 	}

@@ -42,7 +42,7 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 		return arg, nil
 	}
 	notClient := a.known(ctx, s, arg)
-	if notClient != nil && !asKnown(notClient) {
+	if notClient != nil && !isUnknown(notClient) {
 		return "", notClient
 	}
 	if notClient == nil {
@@ -59,7 +59,7 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 	}
 	id := s.ID(arg)
 	if _, err := s.Execution(ctx, id); err != nil {
-		if !asKnown(err) {
+		if !isUnknown(err) {
 			return "", err
 		}
 		return "", fmt.Errorf("%w, and no execution of that name", notClient)
@@ -98,7 +98,7 @@ func (a *app) follow(ctx context.Context, s *system.System, id string, after int
 		case err == nil && e.Running():
 			failures = 0
 		default: // it is not known yet, AWS did not answer, or it is still said to have failed
-			first := t.last == after && !asKnown(err) && err != nil
+			first := t.last == after && !isUnknown(err) && err != nil
 			if failures++; failures > mostFailures || first || ctx.Err() != nil {
 				return err
 			}
@@ -109,8 +109,8 @@ func (a *app) follow(ctx context.Context, s *system.System, id string, after int
 	}
 }
 
-// asKnown reports whether AWS answered, and did not know what was asked for.
-func asKnown(err error) bool {
+// isUnknown reports whether AWS answered, and did not know what was asked for.
+func isUnknown(err error) bool {
 	var known *system.Error
 	return errors.As(err, &known) && !known.Unreachable
 }
@@ -127,14 +127,14 @@ func (t *telling) tell(e types.HistoryEvent) {
 	t.last = e.Id
 	switch {
 	case e.StateEnteredEventDetails != nil:
-		t.entered(*e.Timestamp, *e.StateEnteredEventDetails.Name)
+		t.tellEntered(*e.Timestamp, *e.StateEnteredEventDetails.Name)
 	case e.StateExitedEventDetails != nil:
 		for name, value := range e.StateExitedEventDetails.AssignedVariables {
 			t.variables[name] = value
 		}
 	case e.TaskFailedEventDetails != nil:
 		d := e.TaskFailedEventDetails
-		t.line(*e.Timestamp, "", "failed: "+aws.ToString(d.Error)+": "+why(aws.ToString(d.Cause)))
+		t.line(*e.Timestamp, "", "failed: "+aws.ToString(d.Error)+": "+findMessage(aws.ToString(d.Cause)))
 	case e.TaskTimedOutEventDetails != nil:
 		t.line(*e.Timestamp, "", "failed: "+aws.ToString(e.TaskTimedOutEventDetails.Error))
 	case e.TaskSucceededEventDetails != nil:
@@ -144,7 +144,7 @@ func (t *telling) tell(e types.HistoryEvent) {
 	}
 }
 
-func (t *telling) entered(now time.Time, state string) {
+func (t *telling) tellEntered(now time.Time, state string) {
 	says := statemachine.Sentence(state)
 	if says == "" {
 		return // plumbing
@@ -180,8 +180,8 @@ func (t *telling) line(now time.Time, state, says string) {
 	_, _ = fmt.Fprintf(t.out, "%s  %-20s  %s\n", now.UTC().Format("15:04:05"), oneLine(state), oneLine(says))
 }
 
-// why is the message of a function's error in the cause that Lambda gives.
-func why(cause string) string {
+// findMessage returns the message of a function's error, from the cause that Lambda gives.
+func findMessage(cause string) string {
 	var answer struct{ ErrorMessage string }
 	if json.Unmarshal([]byte(cause), &answer) == nil && answer.ErrorMessage != "" {
 		return answer.ErrorMessage
