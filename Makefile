@@ -45,6 +45,8 @@ comma := ,
 $(call for-targets,IDP,demo local)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
+$(call for-targets,T,fuzz)
+$(call for-targets,ONLY,mutate)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
   $(if $(PORT),-address '127.0.0.1:$(PORT)')
@@ -156,11 +158,25 @@ sizes: functions-arm64 ## Sizes of the deployed functions
 	@for f in $(FUNCTIONS); do s=$$(wc -c < $(BUILD)/functions/arm64/$$f/bootstrap); printf '%-14s %9d bytes\n' $$f $$s; \
 	  test $$s -le $(MAX_FUNCTION_BYTES) || { echo "$$f is larger than $(MAX_FUNCTION_BYTES) bytes"; exit 1; }; done
 
+.PHONY: mutate
+mutate: deps ## Plant faults of the protocol one at a time: is each caught, and by which test (ONLY=<regular expression>)
+	@cd local && go run ./cmd/mutate -root .. -only '$(ONLY)'
+
 .PHONY: bench
 bench: deps ## Benchmarks; start-up and memory of the functions
 	@cd functions && go test -run '^$$' -bench . ./entrypoint
 	@cd shared && go test -run '^$$' -bench . -benchmem ./...
 	@cd local && go test -run '^$$' -bench . -benchmem ./...
+
+# The fuzz targets, as FILE:NAME; what one finds becomes a file in testdata/fuzz, which go test runs from then on.
+FUZZ_TARGETS = git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's/:func /:/'
+T ?= 1m
+
+.PHONY: fuzz
+fuzz: deps ## Fuzz everything that is read from outside, one after the other, each for a while (T=2m)
+	@$(FUZZ_TARGETS) | while IFS=: read -r file name; do \
+	  .ci/step "fuzz $$name" $(GO_TEST) "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime '$(T)' </dev/null; done
+	@.ci/step summary
 
 # What comes from npm: JSONata for the local Step Functions, and the validators of the state machine.
 NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp

@@ -237,6 +237,9 @@ func TestTheLockIsOneExecutions(t *testing.T) {
 			if shown(arguments["ConsistentRead"]) != "true" {
 				t.Errorf("%s reads what may be old: a lock that was given back is waited for", name)
 			}
+			if got := shown(arguments["ExpressionAttributeNames"]); got != "{#owner: owner}" {
+				t.Errorf("%s calls the owner %s: nobody sees who has the lock", name, got)
+			}
 			return
 		}
 		if got := shown(arguments["ExpressionAttributeNames"]); got != "{#config: config, #owner: owner}" {

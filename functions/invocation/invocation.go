@@ -107,7 +107,7 @@ func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := sameAsBegun(cfg, j); err != nil {
+	if err := checkSameClient(cfg, j); err != nil {
 		return nil, err
 	}
 	s, err := d.newInvocation(c, cfg)
@@ -134,9 +134,9 @@ func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.J
 	return d.Clients.Same(ctx, c.Client, brought.Identity())
 }
 
-// sameAsBegun refuses to go on with an unfinished rotation if the configuration has since changed to another client:
-// the rotation's secrets would be looked for in the wrong place.
-func sameAsBegun(cfg config.Client, j *journal.Journal) error {
+// checkSameClient refuses to go on with an unfinished rotation if the configuration has since changed to another
+// client: the rotation's secrets would be looked for in the wrong place.
+func checkSameClient(cfg config.Client, j *journal.Journal) error {
 	if j.Begun == nil {
 		return nil
 	}

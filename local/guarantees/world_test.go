@@ -31,9 +31,11 @@ import (
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
+	"alboidc.internal/statemachine/planted"
 )
 
 func TestMain(m *testing.M) {
+	planted.Definitions()
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the OpenID library tells of every refused request
 	debug.SetGCPercent(400)                        // worlds are small and short-lived
 	debug.SetMemoryLimit(2 << 30)

@@ -152,7 +152,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	go func() { _ = s.server.Serve(listener) }()
 	var address func(elbv2.Listener, int) string
 	if o.Apart {
-		address = apart()
+		address = chooseAddresses()
 	}
 	s.Plane, err = dataplane.Start(ctx, s.ELB, dataplane.Options{Address: address, Clock: s.Clock,
 		Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})

@@ -16,14 +16,14 @@ import (
 // usual mistakes of storing a secret. It never shows any part of the secret, and is "" if the form looks right. An
 // oddity is no reason to refuse a secret that is accepted.
 func Oddities(v secret.Value) string {
-	odd := oddities(v)
+	odd := findOddities(v)
 	if len(odd) == 0 {
 		return ""
 	}
 	return "; the stored value " + strings.Join(odd, ", ") + ": store the secret as the identity provider shows it"
 }
 
-func oddities(v secret.Value) []string {
+func findOddities(v secret.Value) []string {
 	s := v.Reveal()
 	var found []string
 	add := func(yes bool, what string) {

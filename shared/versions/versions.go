@@ -187,7 +187,7 @@ func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value
 	if err := s.storable(versionID, v); err != nil {
 		return err
 	}
-	whole, err := s.whole(ctx, v, template)
+	whole, err := s.fillTemplate(ctx, v, template)
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (s *Store) PutCurrent(ctx context.Context, versionID string, v secret.Value
 	if s.jsonKey != "" && template == "" {
 		whole, err = withMember(secret.New("{}"), s.jsonKey, v)
 	} else {
-		whole, err = s.whole(ctx, v, template)
+		whole, err = s.fillTemplate(ctx, v, template)
 	}
 	if err == nil {
 		_, err = s.put(ctx, versionID, whole, current)
@@ -239,8 +239,8 @@ func (s *Store) put(ctx context.Context, versionID string, whole secret.Value, l
 	return out.VersionStages, nil
 }
 
-// whole is the value to store.
-func (s *Store) whole(ctx context.Context, v secret.Value, template string) (secret.Value, error) {
+// fillTemplate returns the value to store.
+func (s *Store) fillTemplate(ctx context.Context, v secret.Value, template string) (secret.Value, error) {
 	if s.jsonKey == "" {
 		return v, nil
 	}

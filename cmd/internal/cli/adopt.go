@@ -66,7 +66,7 @@ func (a *app) mustBeFree(ctx context.Context, s *system.System, client string) e
 	if !r.Adopting() {
 		e, err := s.Execution(ctx, r.Owner)
 		switch {
-		case err != nil && !system.Known(err):
+		case err != nil && !system.IsUnknown(err):
 			return err
 		case e.Running():
 			says = "a rotation of %s runs: wait for it (rotator watch %[1]s), or stop it and have what it " +

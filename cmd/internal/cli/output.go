@@ -72,7 +72,7 @@ func (a *app) print(format string, args ...any) {
 	_, _ = fmt.Fprintln(a.Out, plain(fmt.Sprintf(format, args...)))
 }
 
-// plain is a text without what a terminal obeys or turns around, but for line ends: reasons, causes and names are
+// plain returns a text without what a terminal obeys or turns around, but for line ends: reasons, causes and names are
 // written by others. The escapes are those of JSON, so a document of JSON or quoted YAML keeps its meaning.
 func plain(s string) string {
 	var b strings.Builder

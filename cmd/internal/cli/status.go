@@ -69,7 +69,7 @@ func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([
 		return nil, err
 	}
 	if len(clients) == 0 {
-		return nil, noClients(s) // a wrong name, Region or account more likely than a stack that does nothing
+		return nil, errNoClients(s) // a wrong name, Region or account more likely than a stack that does nothing
 	}
 	if len(names) > 0 {
 		clients = slices.DeleteFunc(clients, func(c config.Client) bool { return !slices.Contains(names, c.Name) })
@@ -92,7 +92,7 @@ func (a *app) statusOf(ctx context.Context, s *system.System, c config.Client) (
 	var owner system.Execution
 	if r.Owner != "" && !r.Adopting() {
 		st.Execution = r.Owner
-		if owner, err = s.Execution(ctx, r.Owner); err != nil && !system.Known(err) {
+		if owner, err = s.Execution(ctx, r.Owner); err != nil && !system.IsUnknown(err) {
 			return st, err
 		}
 	}

@@ -41,7 +41,7 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 		return arg, nil
 	}
 	notClient := a.known(ctx, s, arg)
-	if notClient != nil && !system.Known(notClient) {
+	if notClient != nil && !system.IsUnknown(notClient) {
 		return "", notClient
 	}
 	if notClient == nil {
@@ -49,7 +49,7 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 	}
 	id := s.ID(arg)
 	if _, err := s.Execution(ctx, id); err != nil {
-		if !system.Known(err) {
+		if !system.IsUnknown(err) {
 			return "", err
 		}
 		return "", fmt.Errorf("%w, and no execution of that name", notClient)
@@ -114,7 +114,7 @@ func (a *app) follow(ctx context.Context, s *system.System, id string, after int
 		case err == nil && e.Running():
 			failures = 0
 		default: // it is not known yet, AWS did not answer, or it is still said to have failed
-			first := t.last == after && !system.Known(err) && err != nil
+			first := t.last == after && !system.IsUnknown(err) && err != nil
 			if failures++; failures > mostFailures || first || ctx.Err() != nil {
 				return err
 			}
@@ -137,14 +137,14 @@ func (t *telling) tell(e types.HistoryEvent) {
 	t.last = e.Id
 	switch {
 	case e.StateEnteredEventDetails != nil:
-		t.entered(*e.Timestamp, *e.StateEnteredEventDetails.Name)
+		t.tellEntered(*e.Timestamp, *e.StateEnteredEventDetails.Name)
 	case e.StateExitedEventDetails != nil:
 		for name, value := range e.StateExitedEventDetails.AssignedVariables {
 			t.variables[name] = value
 		}
 	case e.TaskFailedEventDetails != nil:
 		d := e.TaskFailedEventDetails
-		t.line(*e.Timestamp, "", "failed: "+aws.ToString(d.Error)+": "+why(aws.ToString(d.Cause)))
+		t.line(*e.Timestamp, "", "failed: "+aws.ToString(d.Error)+": "+findMessage(aws.ToString(d.Cause)))
 	case e.TaskTimedOutEventDetails != nil:
 		t.line(*e.Timestamp, "", "failed: "+aws.ToString(e.TaskTimedOutEventDetails.Error))
 	case e.TaskSucceededEventDetails != nil:
@@ -154,7 +154,7 @@ func (t *telling) tell(e types.HistoryEvent) {
 	}
 }
 
-func (t *telling) entered(now time.Time, state string) {
+func (t *telling) tellEntered(now time.Time, state string) {
 	says := statemachine.Sentence(state)
 	if says == "" {
 		return // plumbing
@@ -190,8 +190,8 @@ func (t *telling) line(now time.Time, state, says string) {
 	_, _ = fmt.Fprintf(t.out, "%s  %-20s  %s\n", now.UTC().Format("15:04:05"), oneLine(state), oneLine(says))
 }
 
-// why is the message of a function's error in the cause that Lambda gives.
-func why(cause string) string {
+// findMessage returns the message of a function's error, from the cause that Lambda gives.
+func findMessage(cause string) string {
 	var answer struct{ ErrorMessage string }
 	if json.Unmarshal([]byte(cause), &answer) == nil && answer.ErrorMessage != "" {
 		return answer.ErrorMessage

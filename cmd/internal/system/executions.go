@@ -138,7 +138,7 @@ func (s *System) Executions(ctx context.Context, client string, most int) (found
 func (s *System) of(ctx context.Context, client string, listed []types.ExecutionListItem) ([]Execution, error) {
 	all, err := Each(listed, func(l types.ExecutionListItem) (Execution, error) {
 		e, err := s.Execution(ctx, *l.ExecutionArn)
-		if Known(err) {
+		if IsUnknown(err) {
 			return Execution{}, nil // it has gone since it was listed
 		}
 		return e, err

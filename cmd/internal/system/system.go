@@ -153,8 +153,8 @@ func unreachable(err error, format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...), Unreachable: true, err: err}
 }
 
-// Known reports whether AWS answered, and did not know what was asked for.
-func Known(err error) bool {
+// IsUnknown reports whether AWS answered, and did not know what was asked for.
+func IsUnknown(err error) bool {
 	var known *Error
 	return errors.As(err, &known) && !known.Unreachable
 }
