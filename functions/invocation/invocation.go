@@ -192,15 +192,8 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoints returns the token endpoints at which the secrets of a client id are proven, the client's own first, in the
-// same order for every client id. Each must accept a secret that is in use, and refuse one that is gone.
 func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
-	var out []probe.Endpoint
-	for _, at := range s.Config.TokenEndpoints() {
-		out = append(out, probe.Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
-	}
-	return out
+	return probe.Endpoints(s.Config, clientID, s.Capable.Probe)
 }
 
 // Targets searches the configured load balancers for the client's targets, and those of the targets found before
