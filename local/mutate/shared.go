@@ -3,7 +3,7 @@ package mutate
 // ofWhatTheyUse are faults of the labels, the load balancers, the probes and the plan.
 var ofWhatTheyUse = map[string][]fault{
 	"shared/idp/withoutids TestAQuestionThatFailsIsTold": {
-		{"shared/idp/withoutids/shifting.go keeps", `err != nil || after.Readable`,
+		{"shared/idp/withoutids/shifting.go hasKept", `err != nil || after.Readable`,
 			`after.Readable`, "is taken for an answer"},
 		{"shared/idp/withoutids/shifting.go look", `return s, k, err`, `return s, k, nil`, "is taken for an answer"},
 		{"shared/idp/withoutids/pair.go has", `return false, p.registrations[clientID].Check(ctx)`,
@@ -46,9 +46,9 @@ var ofWhatTheyUse = map[string][]fault{
 			`b.Known == nil`, "is held for a stranger's"},
 	},
 	"shared/idp/withoutids TestNothingIsShiftedUnlessTheSecretInUseIsTheCurrentOneAlone": {
-		{"shared/idp/withoutids/shifting.go inUseAlone", `case !s.Current.Equal(k.Current.Value):`,
+		{"shared/idp/withoutids/shifting.go checkInUseAlone", `case !s.Current.Equal(k.Current.Value):`,
 			`case false:`, "is not the one stored as AWSCURRENT"},
-		{"shared/idp/withoutids/shifting.go inUseAlone", `case !s.Previous.IsZero():`,
+		{"shared/idp/withoutids/shifting.go checkInUseAlone", `case !s.Previous.IsZero():`,
 			`case false:`, "still keeps a previous secret"},
 	},
 	"shared/idp/withoutids TestOnlyWhatARequestMayHaveMadeIsFound": {
@@ -63,11 +63,11 @@ var ofWhatTheyUse = map[string][]fault{
 			`!known`, "of a pair, its value is gone"},
 	},
 	"shared/idp/withoutids TestOnlyWhatIsOursIsTakenUp": {
-		{"shared/idp/withoutids/shifting.go adopts", `s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value)`,
+		{"shared/idp/withoutids/shifting.go canAdopt", `s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value)`,
 			`s.Previous.IsZero()`, "but the one in use is gone"},
-		{"shared/idp/withoutids/shifting.go adopts", `known && v.Kept || !known && r.Adopt`,
+		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept || !known && r.Adopt`,
 			`known || r.Adopt`, "known, and not kept"},
-		{"shared/idp/withoutids/shifting.go adopts", `known && v.Kept || !known && r.Adopt`,
+		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept || !known && r.Adopt`,
 			`v.Kept || !known`, "nobody's"},
 	},
 	"shared/idp/withoutids TestTheShorterTimeOfTwoCounts": {
@@ -193,12 +193,10 @@ var ofWhatTheyUse = map[string][]fault{
 			`true`, "TestStoringAgainIsRefusedIfTheLabelHasLeftTheVersion"},
 	},
 	"shared/versions TestStoringMakesAPendingVersionAndLeavesTheCurrentOne": {
-		{"shared/versions/versions.go PutPending", `VersionStages: []string{pending},`, ``, "labels map"},
-		{"shared/versions/versions.go PutPending", `ClientRequestToken: &versionID,`,
-			``, "unexpected end of JSON input"},
+		{"shared/versions/versions.go put", `VersionStages: []string{label}`, `VersionStages: nil`, ""},
 	},
 	"shared/versions TestStoringWithAJSONKeyNeedsTheTemplate": {
-		{"shared/versions/versions.go whole", `if s.jsonKey == "" {`,
+		{"shared/versions/versions.go fillTemplate", `if s.jsonKey == "" {`,
 			`if true {`, "TestStoringWithAJSONKeyNeedsTheTemplate"},
 	},
 	"shared/versions TestTheCurrentValueOfAnotherSecretIsReadWhole": {
@@ -206,7 +204,7 @@ var ofWhatTheyUse = map[string][]fault{
 			`if false {`, "TestTheCurrentValueOfAnotherSecretIsReadWhole"},
 	},
 	"shared/versions TestTwoVersionsAreNeeded": {
-		{"shared/versions/labels.go distinct", `from == "" || to == "" || from == to`,
+		{"shared/versions/labels.go checkDistinct", `from == "" || to == "" || from == to`,
 			`from == "" || to == ""`, "TestTwoVersionsAreNeeded"},
 	},
 }
