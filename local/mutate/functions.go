@@ -2,6 +2,172 @@ package mutate
 
 // ofTheFunctions are faults of what the functions guard, and of the order in which they write.
 var ofTheFunctions = map[string][]fault{
+	"functions/invocation TestANewSecretWhoseValueIsNotOursIsLeftAlone": {
+		{"functions/invocation/lost.go FindLost", `case verdict.Outcome == probe.Rejected:`,
+			`case false:`, "TestANewSecretWhoseValueIsNotOursIsLeftAlone"},
+	},
+	"functions/invocation TestAProviderThatIsDownProvesNothing": {
+		{"functions/invocation/proof.go proveRefusal", `err == nil && v.Outcome == probe.Accepted && s.Provider != nil`,
+			`false`, "got error"},
+		{"functions/invocation/proof.go controls", `s.journal.Secrets[id].State != journal.Removed`,
+			`false`, "got error"},
+	},
+	"functions/invocation TestARefusalIsProvenByAnotherSecretThatIsAccepted": {
+		{"functions/invocation/proof.go inTurn", `Times: 3`, `Times: 1`, "refused while the other is not"},
+	},
+	"functions/invocation TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI": {
+		{"functions/invocation/proof.go alone", `21 * time.Second`,
+			`1 * time.Second`, "TestARefusalOfTheOnlySecretTakesAMinuteAndTheAdminAPI"},
+		{"functions/invocation/proof.go verdictNow", `err == nil && v.Outcome == probe.Rejected`,
+			`false`, "got error"},
+		{"functions/invocation/proof.go proveRefusal", `case v.Outcome != probe.Accepted:`,
+			`case false:`, "got error"},
+		{"functions/invocation/proof.go settleVerdict", `if v.Outcome == probe.Accepted {`, `if false {`, "got error"},
+		{"functions/invocation/proof.go MustAccept", `case probe.Rejected:`, `case "":`, "got error"},
+	},
+	"functions/invocation TestASecretIsAcceptedOnlyOnADifferentialProof": {
+		{"functions/invocation/proof.go proveRefusalAlone", `!s.Patient || s.Provider == nil`,
+			`s.Provider == nil`, "got error"},
+	},
+	"functions/invocation TestASecretThatAnotherVersionOwnsIsNoCandidate": {
+		{"functions/invocation/lost.go newSince", `!before[x.ID] && !known[x.ID]`,
+			`!before[x.ID]`, "TestASecretThatAnotherVersionOwnsIsNoCandidate"},
+		{"functions/invocation/lost.go newSince", `!before[x.ID] && !known[x.ID]`,
+			`!known[x.ID]`, "TestASecretThatAnotherVersionOwnsIsNoCandidate"},
+	},
+	"functions/invocation TestASecretThatIsGoneMustBeRefusedBetweenAcceptances": {
+		{"functions/invocation/proof.go mustRefuseAt", `case verdict.Outcome == probe.Accepted:`,
+			`case false:`, "still accepted"},
+		{"functions/invocation/proof.go mustRefuseAt", `case verdict.Outcome != probe.Rejected:`,
+			`case false:`, "everything is refused"},
+		{"functions/invocation/proof.go mustRefuseAt", `v, err := s.askAt(ctx, at, kept)`,
+			`v, err := probe.Verdict{Outcome: probe.Accepted}, error(nil)`, "everything is refused"},
+	},
+	"functions/invocation TestAShownValueProvesASecretWithoutAProbe": {
+		{"functions/invocation/lost.go FindLost", `!c.Value.IsZero() && c.Value.Equal(value)`,
+			`!c.Value.IsZero()`, "TestAShownValueProvesASecretWithoutAProbe"},
+	},
+	"functions/invocation TestATagProvesASecretWithoutAProbe": {
+		{"functions/invocation/lost.go FindLost", `if s.Capable.KeepsTag {`,
+			`if false {`, "TestATagProvesASecretWithoutAProbe"},
+		{"functions/invocation/lost.go FindLost", `if c.Tag == version {`,
+			`if true {`, "TestATagProvesASecretWithoutAProbe"},
+	},
+	"functions/invocation TestAThirdVersionAsCurrentIsToldFromTheRotationsOwn": {
+		{"functions/invocation/current.go ResolveCurrent", `if try == len(rereads) {`,
+			`if true {`, "a label that only lags behind"},
+		{"functions/invocation/current.go standsFor", `[]string{to, from}`,
+			`[]string{from}`, "the new one stored again"},
+	},
+	"functions/invocation TestAnEarlierConfigurationCountsWhileItsSecretMayBeThere": {
+		{"functions/invocation/earlier.go inHand", `state != journal.Intended && state != journal.Live`,
+			`state != journal.Live`, "an intended one"},
+		{"functions/invocation/earlier.go earlier", `found && len(c.Identity().Differences(s.Config.Identity())) == 0`,
+			`found`, "another client's"},
+		{"functions/invocation/earlier.go inHandTexts", `p != nil && version == p.From`,
+			`false`, "the one in use for good before"},
+		{"functions/invocation/earlier.go inHandTexts", `p == nil && version == labels.Current, `,
+			``, "AWSCURRENT, in use for good"},
+		{"functions/invocation/earlier.go scope", `where.Earlier = append(where.Earlier, placesOf(c))`,
+			`_ = c`, "AWSCURRENT, not for good"},
+	},
+	"functions/invocation TestAnInconclusiveProofIsNoProof": {
+		{"functions/invocation/lost.go FindLost", `case verdict.Outcome != probe.Accepted:`,
+			`case false:`, "got error"},
+	},
+	"functions/invocation TestOfTwoNewSecretsNoneIsTakenIfOurValueIsAccepted": {
+		{"functions/invocation/lost.go FindLost", `case len(candidates) > 1:`, `case false:`, "got error"},
+	},
+	"functions/invocation TestWhatTheProviderGoesByMustBeKnown": {
+		{"functions/invocation/labels.go TellProvider", `if labels.Current == "" {`,
+			`if false {`, "there is no AWSCURRENT, in place"},
+		{"functions/invocation/labels.go TellProvider", `err != nil && !s.absent[id]`,
+			`false`, "another version cannot be read now, in place"},
+		{"functions/invocation/proof.go readVerdict", `err == nil && v.Outcome == probe.Inconclusive`,
+			`false`, "the token endpoint is unsure, in place"},
+	},
+	"functions/plan TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret": {
+		{"functions/plan/handler.go mustStillBeOurs", `if len(refusals) == 0 {`, `if true {`, "got error"},
+		{"functions/plan/handler.go mustStillBeOurs", `refusals = found.Drifted`,
+			`_ = undo`, "a load balancer that does not exist"},
+	},
+	"functions/plan TestALoadBalancerWhoseTagGoesIsStillATarget": {
+		{"functions/plan/handler.go search", `p.Targets(ctx, p.in.Targets)`,
+			`p.Targets(ctx, nil)`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
+	},
+	"functions/plan TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne": {
+		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew, p.fill`,
+			`p.decide, p.prove, p.proveNew, p.fill`, "an object, and the name of another one"},
+		{"functions/plan/handler.go refuse", `append(p.decided.Refusals, stored...)`,
+			`append(p.decided.Refusals, stored[:0]...)`, "an object, and the name of another one"},
+	},
+	"functions/plan TestATargetOfTheIdleRegistrationIsRefused": {
+		{"functions/plan/handler.go rotationRefusals", `pairRefusals(p.Invocation, p.decided, p.found)...`,
+			`[]string{}...`, "got error"},
+	},
+	"functions/plan TestAThirdVersionEndsADiscovery": {
+		{"functions/plan/handler.go Handle", `p.checkCurrent, p.search, p.rediscover`,
+			`p.search, p.rediscover`, "want Superseded"},
+	},
+	"functions/plan TestAVersionThatWasMadeBeforeIsNotMadeAgain": {
+		{"functions/plan/handler.go proveNew", `"the new secret that is stored as AWSPENDING"); err != nil {`,
+			`"the new secret that is stored as AWSPENDING"); false {`, "a version that a person stored"},
+	},
+	"functions/plan TestAnAcceptedSecretIsNotRefusedForItsLooks": {
+		{"functions/plan/handler.go prove", `if err := p.MustBeSendable(ctx, version, "AWSCURRENT"); err != nil {`,
+			`if err := error(nil); err != nil {`, "got error"},
+	},
+	"functions/plan TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation": {
+		{"functions/plan/handler.go decision", `Shorten: p.request.Shorten(),`, ``, "the plan is"},
+	},
+	"functions/plan TestAnExecutionOfTheSameNameMakesAnotherVersion": {
+		{"functions/plan/handler.go nameExecution", `return in.Execution + " " + in.Started`,
+			`return in.Execution`, "an execution that says when it started"},
+	},
+	"functions/plan TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback": {
+		{"functions/plan/handler.go Handle", `p.refuse, p.prove, p.proveNew`,
+			`p.refuse, p.proveNew`, "another method that the provider takes"},
+		{"functions/plan/handler.go prove", `known && p.decided.Action == rotation.Rollback`,
+			`(known || true) && p.decided.Action == rotation.Rollback`, "got error"},
+	},
+	"functions/plan TestEachReasonAgainstARotationIsTold": {
+		{"functions/plan/handler.go rotationRefusals", `slices.Clone(p.found.Refusals)`,
+			`[]string{}`, "a target of the same client under another issuer"},
+		{"functions/plan/handler.go decision", `if err := p.Provider.Check(ctx); err != nil {`,
+			`if err := error(nil); err != nil {`, "the provider has a reason"},
+	},
+	"functions/plan TestFinishingNeedsTheNewSecretToBeAccepted": {
+		{"functions/plan/handler.go currentVersion", `return d.To.VersionID`, `return d.From.VersionID`, "got error"},
+	},
+	"functions/plan TestMoreTargetsThanAnExecutionCanHoldAreRefused": {
+		{"functions/plan/handler.go search", `n > rotation.MaxTargets`, `false`, "got error"},
+	},
+	"functions/plan TestNothingIsPlannedWhileAFormerCallMayWrite": {
+		{"functions/plan/handler.go Handle", `p.settle, p.search, p.decide`,
+			`p.search, p.decide`, "a late write comes after what is decided here"},
+	},
+	"functions/plan TestTagsThatNoLoadBalancerHasAreARefusal": {
+		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`, `if false {`, "got error"},
+	},
+	"functions/plan TestWhatAPersonStoresMustBeInTheConfiguredForm": {
+		{"functions/plan/handler.go Handle", `p.prove, p.proveNew, p.fill`,
+			`p.prove, p.fill`, "a version that a person stored"},
+		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
+			`if err := error(nil); err != nil {`, "got error"},
+		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
+			`if err := error(nil); err != nil {`, "got error"},
+	},
+	"functions/plan TestWhatTheFirstTextNamedIsSearchedUntilTheRotationHasEnded": {
+		{"functions/plan/handler.go markLeft", `!in.Undo && before[t.Key()] && found.Left[t.LoadBalancerARN]`,
+			`!in.Undo && found.Left[t.LoadBalancerARN]`, "forward, one that came since"},
+		{"functions/plan/handler.go markLeft", `!in.Undo && before[t.Key()] && found.Left[t.LoadBalancerARN]`,
+			`before[t.Key()] && found.Left[t.LoadBalancerARN]`, "the targets are"},
+	},
+	"functions/plan TestWhatTheProviderTellsIsHeeded": {
+		{"functions/plan/handler.go rotationRefusals", `told.Refusals...`, `[]string{}...`, "a short grace period"},
+		{"functions/plan/handler.go review", `told.MaxGrace > 0 && d.Grace > told.MaxGrace`,
+			`false`, "a short grace period"},
+	},
 	"functions/promotesecret TestAPromotionCutAtAnyWriteIsCompletedByARepeat": {
 		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous}`,
 			`PreviousBefore: labels.Current}`, "cut at write 1, after its effect: false"},
@@ -98,7 +264,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/retiresecret/handler.go find", `if _, stays := r.journal.Secrets[version]; !stays {`,
 			`if false {`, "the answer is"},
 		{"functions/invocation/storedagain.go matchCurrent", `case versions.Same(its, held):`,
-			`case versions.Same(its, held) && false:`, "the journal is"},
+			`case versions.Same(its, held) && false:`, "the answer is"},
 	},
 	"functions/retiresecret TestAThirdVersionDuringTheWaitIsSeen": {
 		{"functions/invocation/waits.go waitSinceLastWrite", `s.labels = nil`,
@@ -202,9 +368,9 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/updatealb TestATargetThatWasTakenOutMayRefuseTheChange": {
 		{"functions/updatealb/handler.go set", `t.Left && failure.Is(err, failure.AccessDenied)`,
-			`failure.Is(err, failure.AccessDenied)`, ""},
+			`failure.Is(err, failure.AccessDenied)`, "in the configuration"},
 		{"functions/updatealb/handler.go set", `t.Left && failure.Is(err, failure.AccessDenied)`,
-			`t.Left && err != nil`, ""},
+			`t.Left && err != nil`, "taken out, throttled"},
 	},
 	"functions/updatealb TestAWriteAfterALongProofLooksAgain": {
 		{"functions/invocation/aged.go MustBeProven", `return s.LookAgain(ctx)`, `return nil`, "got error"},
@@ -228,7 +394,7 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/updatealb TestOnlyASecretThatARotationHasInHandIsPutOnTargets": {
 		{"functions/updatealb/handler.go prepare", `s.MustBeInHand(ctx, in.To.VersionID); err != nil`,
-			`s.MustBeInHand(ctx, in.To.VersionID); false`, ""},
+			`s.MustBeInHand(ctx, in.To.VersionID); false`, "nobody knows"},
 	},
 	"functions/updatealb TestWhatFailsIsTold": {
 		{"functions/invocation/aged.go MustBeProven", `s.Common.Execution, proof); err != nil {`,

@@ -193,7 +193,7 @@ var ofWhatTheyUse = map[string][]fault{
 			`true`, "TestStoringAgainIsRefusedIfTheLabelHasLeftTheVersion"},
 	},
 	"shared/versions TestStoringMakesAPendingVersionAndLeavesTheCurrentOne": {
-		{"shared/versions/versions.go put", `VersionStages: []string{label}`, `VersionStages: nil`, ""},
+		{"shared/versions/versions.go put", `VersionStages: []string{label}`, `VersionStages: nil`, "labels map"},
 	},
 	"shared/versions TestStoringWithAJSONKeyNeedsTheTemplate": {
 		{"shared/versions/versions.go fillTemplate", `if s.jsonKey == "" {`,

@@ -223,7 +223,8 @@ func TestACallOfAMoveThatFailsIsTold(t *testing.T) {
 			case n == 0 && err == nil:
 				calls = seen
 			case n == 0 || !failure.Is(err, failure.AccessDenied):
-				t.Errorf("%s: call %d of %d was refused, and it ends with %v: nobody knows where the labels are", name, n,
+				t.Errorf("%s: call %d of %d was refused, and it ends with %v: nobody knows where the labels are",
+					name, n,
 					calls, err)
 			}
 		}

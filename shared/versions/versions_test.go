@@ -116,7 +116,8 @@ func TestAReadThatFailsSaysNothingAboutTheVersion(t *testing.T) {
 	for code, want := range map[string]failure.Kind{"ThrottlingException": failure.Throttled,
 		"AccessDeniedException": failure.AccessDenied} {
 		f.refuse("GetSecretValue", 400, code)
-		if _, err := f.store("").Text(t.Context(), "a"); !failure.Is(err, want) || errors.Is(err, versions.ErrNotFound) {
+		if _, err := f.store("").Text(t.Context(), "a"); !failure.Is(err, want) ||
+			errors.Is(err, versions.ErrNotFound) {
 			t.Errorf("a version that could not be read counts as gone: %v, want %s", err, want)
 		}
 		f.refuse("GetSecretValue", 400, code)

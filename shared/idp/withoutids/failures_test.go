@@ -147,7 +147,8 @@ func TestAQuestionThatFailsIsTold(t *testing.T) {
 						continue
 					}
 					if !told {
-						t.Errorf("question %d failed and is taken for an answer: got %v (%s), nothing happened: %t", n, err,
+						t.Errorf("question %d failed and is taken for an answer: got %v (%s), nothing happened: %t",
+							n, err,
 							failure.KindOf(err), nothing)
 					}
 				}

@@ -103,7 +103,8 @@ func TestOnlyWhatIsOursIsTakenUp(t *testing.T) {
 		before := d.live("a")
 		got, err := d.shifting().Create(t.Context(), idp.CreateRequest{Tag: "version-new", Adopt: c.adopt})
 		if taken := err == nil && got.Value.Equal(made); taken != c.taken || d.live("a") != before {
-			t.Errorf("%s: taken up: %v (%v), must be: %v: else a stranger's secret is used, or the one in use ends", name,
+			t.Errorf("%s: taken up: %v (%v), must be: %v: else a stranger's secret is used, or the one in use ends",
+				name,
 				taken, err, c.taken)
 		}
 	}
@@ -129,10 +130,12 @@ func TestTheShorterTimeOfTwoCounts(t *testing.T) {
 	for _, c := range []struct{ registration, shift, want time.Duration }{
 		{0, 0, 0}, {hour, 0, hour}, {0, hour, hour}, {hour, day, hour}, {day, hour, hour}} {
 		d := atDesk(memory.SlotOptions{}, "a")
-		p := withoutids.CurrentPrevious(graced{d.Registration("a").(idp.PreviousDropper), c.registration, c.shift}, d.env())
+		p := withoutids.CurrentPrevious(graced{d.Registration("a").(idp.PreviousDropper), c.registration, c.shift},
+			d.env())
 		got, err := p.(idp.Reviewer).Review(t.Context())
 		if err != nil || got.MaxGrace != c.want || len(got.Warnings) != 1 {
-			t.Errorf("%s and %s: %+v (%v), must be %s: the old secret ends in the grace period", c.registration, c.shift, got,
+			t.Errorf("%s and %s: %+v (%v), must be %s: the old secret ends in the grace period", c.registration,
+				c.shift, got,
 				err, c.want)
 		}
 	}
