@@ -72,6 +72,7 @@ type Injector struct {
 	rules   []*active
 	known   map[string][]string // operations, by service
 	observe []func(service, operation, text string)
+	limit   func(service, operation string) Outcome
 }
 
 type active struct {
@@ -160,6 +161,14 @@ func (i *Injector) Observe(f func(service, operation, text string)) {
 	i.observe = append(i.observe, f)
 }
 
+// Limit makes f refuse requests that no rule is about, as a service does that gets too many: the zero Outcome lets one
+// through.
+func (i *Injector) Limit(f func(service, operation string) Outcome) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.limit = f
+}
+
 // Decide says what is to go wrong with one request. Every API calls it once per request, before any effect.
 func (i *Injector) Decide(service, operation, text string) Outcome {
 	var out Outcome
@@ -194,7 +203,13 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 			}
 		}
 	}
+	limit := i.limit
 	i.mu.Unlock()
+	if limit != nil && out == (Outcome{Delay: out.Delay}) {
+		delay := out.Delay
+		out = limit(service, operation)
+		out.Delay += delay
+	}
 	for _, f := range watchers {
 		f(service, operation, text)
 	}
