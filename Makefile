@@ -45,6 +45,7 @@ comma := ,
 $(call for-targets,IDP,demo local)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
+$(call for-targets,SEEDS,prove)
 $(call for-targets,T,fuzz)
 $(call for-targets,QUICK,bench)
 $(call for-targets,PART,bench performance)
@@ -85,11 +86,19 @@ test: ## What the product does, once: unit tests, providers' conformance, whole 
 # What -short leaves a part of.
 LONG := TestWhateverHappens
 
+# How many random histories are lived, or a range of their seeds.
+SEEDS := 200
+
+.PHONY: prove
+prove: deps ## Random histories of a client, against the guarantees (SEEDS=<count>, or a range: SEEDS=17-17); a failure is told and shrunk
+	@$(GO_TEST) -timeout 24h -v ./local/guarantees -run 'TestRandomHistories' -seeds '$(SEEDS)' | grep -vE '^ *(===|--- PASS)'
+
 .PHONY: check
-check: deps ## The rest of what must be green: linters, data races, every disturbance of every call, sizes
+check: deps ## The rest of what must be green: linters, data races, every disturbance of every call, random histories, sizes
 	@.ci/step lint $(MAKE) --no-print-directory lint
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
+	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step summary
 

@@ -24,7 +24,7 @@ func (r *rotator) addNotifier() {
 	r.allowTelling(role)
 	r.allowStart(role) // healing
 	r.allowJournal(role, "Lock", readJournal)
-	excuse(role, allowObserving(role))
+	explainWildcards(role, allowObserving(role))
 	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"),
 		&awsstepfunctions.CfnStateMachineProps{
 			StateMachineName:        &name,

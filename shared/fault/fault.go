@@ -154,7 +154,7 @@ func (i *Injector) Clear() {
 }
 
 // Observe registers f to be called with every request before it is carried out; tests count the calls of a rotation
-// with it.
+// with it. A rule that f adds applies to that request already.
 func (i *Injector) Observe(f func(service, operation, text string)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -162,7 +162,7 @@ func (i *Injector) Observe(f func(service, operation, text string)) {
 }
 
 // Limit makes f refuse requests that no rule is about, as a service does that gets too many: the zero Outcome lets one
-// through.
+// through. f must not use the Injector.
 func (i *Injector) Limit(f func(service, operation string) Outcome) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -177,6 +177,12 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 	}
 	i.mu.Lock()
 	watchers := i.observe
+	i.mu.Unlock()
+	for _, f := range watchers {
+		f(service, operation, text)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	for _, r := range i.rules {
 		if r.Service != service || (r.Operation != "*" && r.Operation != operation) ||
 			!strings.Contains(text, r.Match) {
@@ -203,15 +209,10 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 			}
 		}
 	}
-	limit := i.limit
-	i.mu.Unlock()
-	if limit != nil && out == (Outcome{Delay: out.Delay}) {
+	if i.limit != nil && out == (Outcome{Delay: out.Delay}) {
 		delay := out.Delay
-		out = limit(service, operation)
+		out = i.limit(service, operation)
 		out.Delay += delay
-	}
-	for _, f := range watchers {
-		f(service, operation, text)
 	}
 	return out
 }

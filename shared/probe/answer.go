@@ -123,9 +123,9 @@ func textOf(raw json.RawMessage) string {
 // is reports whether the answer has an error code or number.
 func (a answer) is(name string) bool { return slices.Contains(a.names, name) }
 
-// shown returns the answer as people see it, e.g. "HTTP 401 invalid_client AADSTS7000215". known is a name of the
+// describe returns the answer as people see it, e.g. "HTTP 401 invalid_client AADSTS7000215". known is a name of the
 // configuration, "" if there is none.
-func (a answer) shown(known string) string {
+func (a answer) describe(known string) string {
 	s := fmt.Sprintf("HTTP %d", a.status)
 	for _, name := range slices.Backward(a.names) {
 		if name != known && !codePattern.MatchString(name) {
@@ -142,20 +142,20 @@ func (a answer) shown(known string) string {
 func judge(spec idp.ProbeSpec, a answer) Verdict {
 	for _, o := range spec.Other {
 		if a.is(o.Code) && strings.Contains(a.text, o.Text) {
-			return Verdict{Inconclusive, a.shown("") + ", which is not about the secret: " + o.Means}
+			return Verdict{Inconclusive, a.describe("") + ", which is not about the secret: " + o.Means}
 		}
 	}
 	usual := a.status/100 == 2 || a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized
 	for _, name := range a.names {
 		switch {
 		case slices.Contains(spec.Accepted, name) && (usual || a.status == http.StatusForbidden):
-			return Verdict{Accepted, a.shown(name)}
+			return Verdict{Accepted, a.describe(name)}
 		case slices.Contains(spec.Rejected, name) && usual:
-			return Verdict{Rejected, a.shown(name)}
+			return Verdict{Rejected, a.describe(name)}
 		}
 	}
 	if len(a.names) == 0 && a.status/100 == 2 {
-		return Verdict{Accepted, a.shown("") + " with an access token"}
+		return Verdict{Accepted, a.describe("") + " with an access token"}
 	}
-	return Verdict{Inconclusive, a.shown("") + ", which says nothing about the secret"}
+	return Verdict{Inconclusive, a.describe("") + ", which says nothing about the secret"}
 }
