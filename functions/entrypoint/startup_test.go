@@ -54,7 +54,8 @@ func startBinary(b *testing.B, binary, api string, polled <-chan struct{}) (took
 	cmd := exec.Command(binary)
 	cmd.Stderr = os.Stderr
 	cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + api, "AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=x",
-		"AWS_SECRET_ACCESS_KEY=x", EnvJournalTable + "=table", EnvParameterPrefix + "=/clients/"}
+		"AWS_SECRET_ACCESS_KEY=x", EnvJournalTable + "=table", EnvParameterPrefix + "=/clients/",
+		EnvEvidenceTable + "=table", EnvEvidenceYears + "=7", EnvStateMachine + "=arn:aws:states:x"}
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)

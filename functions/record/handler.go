@@ -27,12 +27,21 @@ type API interface {
 
 // Input says what to write. Without anything it is every run that has ended and has no record.
 type Input struct {
-	// Execution is the ARN of one that has ended, Redrive how often it had been redriven then: a number as text, because
-	// EventBridge puts it between quotation marks.
+	// Execution is the ARN of one that has ended, Redrive how often it had been redriven then: a number as text,
+	// because EventBridge puts it between quotation marks.
 	Execution string `json:"execution,omitempty"`
 	Redrive   string `json:"redrive,omitempty"`
 	// Call is a call that CloudTrail tells of.
-	Call *evidence.Call `json:"call,omitempty"`
+	Call *Call `json:"call,omitempty"`
+}
+
+// Call is an evidence.Call as EventBridge writes it.
+type Call struct {
+	ID        string `json:"id"`
+	At        string `json:"at"` // RFC 3339
+	Name      string `json:"name"`
+	By        string `json:"by"`
+	Execution string `json:"execution"`
 }
 
 // Output is how many runs were read.
@@ -57,7 +66,12 @@ func (r *Recorder) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 	}
 	switch {
 	case in.Call != nil:
-		return Output{}, r.Table.PutCall(ctx, *in.Call)
+		at, err := time.Parse(time.RFC3339, in.Call.At)
+		if err != nil || in.Call.ID == "" {
+			return Output{}, failure.New(failure.InvalidInput, "call: must have an id, and a time at")
+		}
+		return Output{}, r.Table.PutCall(ctx, evidence.Call{ID: in.Call.ID, At: at.UTC(), Name: in.Call.Name,
+			By: in.Call.By, Execution: in.Call.Execution})
 	case in.Execution != "":
 		redrive, _ := strconv.Atoi(in.Redrive) // absent in an event that does not tell
 		n, err := r.record(ctx, in.Execution, redrive)
