@@ -61,10 +61,9 @@ func (r *rotator) addAlarms() {
 }
 
 // addClientAlarms adds the alarms on daily measurements. For the secret's age, FILL makes a day without a measurement
-// count as one with a secret that is too old, so that a dead schedule is noticed; a schedule that is only late makes no
-// second such day. (CloudWatch asks how to treat missing data only when it finds too few older data, too: CloudWatch
-// user guide, "Configuring how CloudWatch alarms treat missing data".) The other alarms stay as the last measurement
-// left them.
+// count as one with a secret that is too old: CloudWatch asks how to treat missing data only when it finds too few
+// older data, too (CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data"). The other alarms
+// stay as the last measurement left them.
 func (r *rotator) addClientAlarms(c Client) {
 	planned := time.Duration(c.GracePeriod())*time.Second + slack
 	tooOld := c.MaxAge().Seconds()

@@ -86,7 +86,7 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 		reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
 			"policies too long"
 	}
-	excuse(role, reasons)
+	explainWildcards(role, reasons)
 	return role
 }
 
@@ -228,8 +228,8 @@ func policyOf(role awsiam.Role) constructs.IConstruct {
 	return role.Node().FindChild(jsii.String("DefaultPolicy"))
 }
 
-// excuse tells cdk-nag why a role's policy has wildcards: reasons, by what they are about.
-func excuse(role awsiam.Role, reasons map[string]string) {
+// explainWildcards tells cdk-nag why a role's policy has wildcards. reasons are by what they are about.
+func explainWildcards(role awsiam.Role, reasons map[string]string) {
 	var text []string
 	for _, about := range sorted(reasons) {
 		text = append(text, about+": "+reasons[about])

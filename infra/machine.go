@@ -133,7 +133,7 @@ func (r *rotator) addMachineRole() {
 	r.allowTelling(role)
 	reasons := allowObserving(role)
 	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"
-	excuse(role, reasons)
+	explainWildcards(role, reasons)
 }
 
 // allowTelling: notifications to the encrypted topic, and our own events.

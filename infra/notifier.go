@@ -29,7 +29,7 @@ func (r *rotator) addNotifier() {
 	r.allowStart(role) // healing
 	r.allowJournal(role, "Lock", readJournal)
 	allow(role, "Record", []string{"lambda:InvokeFunction"}, []string{*r.live["record"].FunctionArn()}, nil)
-	excuse(role, allowObserving(role))
+	explainWildcards(role, allowObserving(role))
 	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"),
 		&awsstepfunctions.CfnStateMachineProps{
 			StateMachineName:        &name,

@@ -160,8 +160,8 @@ var decisions = map[string]struct {
 	"Outcome": {[]string{"$outcome = 'rotated' > Rotated", "$outcome = 'superseded' > Superseded",
 		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
-	"notifier Sort": {[]string{"$exists($states.input.record) > Record", "$exists($states.input.change) > DescribeChange",
-		"ReadRequest"}, "no evidence is written, or a change by others is told as an execution that failed"},
+	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
+		"$exists($states.input.change) > DescribeChange", "ReadRequest"}, "no evidence is written, or a change by others is told as an execution that failed"},
 	"notifier ChooseLock": {[]string{"$told.client != '' > ReadLock", "ChooseHealing"},
 		"nobody looks who has the lock"},
 	"notifier ChooseHealing": {[]string{
@@ -236,6 +236,9 @@ func TestTheLockIsOneExecutions(t *testing.T) {
 		if strings.HasSuffix(s.Resource, ":getItem") {
 			if shown(arguments["ConsistentRead"]) != "true" {
 				t.Errorf("%s reads what may be old: a lock that was given back is waited for", name)
+			}
+			if got := shown(arguments["ExpressionAttributeNames"]); got != "{#owner: owner}" {
+				t.Errorf("%s calls the owner %s: nobody sees who has the lock", name, got)
 			}
 			return
 		}

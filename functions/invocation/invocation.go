@@ -110,7 +110,7 @@ func (d Deps) Open(ctx context.Context, c rotation.Common) (*Invocation, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := sameAsBegun(cfg, j); err != nil {
+	if err := checkSameClient(cfg, j); err != nil {
 		return nil, err
 	}
 	s, err := d.newInvocation(c, cfg)
@@ -137,9 +137,9 @@ func (d Deps) configuration(ctx context.Context, c rotation.Common, j *journal.J
 	return d.Clients.Same(ctx, c.Client, brought.Identity())
 }
 
-// sameAsBegun refuses to go on with an unfinished rotation if the configuration has since changed to another client:
-// the rotation's secrets would be looked for in the wrong place.
-func sameAsBegun(cfg config.Client, j *journal.Journal) error {
+// checkSameClient refuses to go on with an unfinished rotation if the configuration has since changed to another
+// client: the rotation's secrets would be looked for in the wrong place.
+func checkSameClient(cfg config.Client, j *journal.Journal) error {
 	if j.Begun == nil {
 		return nil
 	}
@@ -194,15 +194,8 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoints returns the token endpoints at which the secrets of a client id are proven, the client's own first, in the
-// same order for every client id. Each must accept a secret that is in use, and refuse one that is gone.
 func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
-	var out []probe.Endpoint
-	for _, at := range s.Config.TokenEndpoints() {
-		out = append(out, probe.Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
-	}
-	return out
+	return probe.Endpoints(s.Config, clientID, s.Capable.Probe)
 }
 
 // Targets searches the configured load balancers for the client's targets, and those of the targets found before

@@ -13,10 +13,9 @@ import (
 
 // Tasks carries out the work of Task states.
 type Tasks interface {
-	// Run performs one task and returns its result or its error. It is not told when the state has timed out or the
-	// execution has been stopped: a request that was abandoned still takes effect, as on AWS, and only its answer is
-	// dropped. ctx ends when the whole engine does. Run is called in a goroutine of the clock: if it takes time, it
-	// does so by sleeping on that clock.
+	// Run performs one task and returns its result or its error. It is not told when its state has timed out or the
+	// execution was stopped: an abandoned request still takes effect, as on AWS. It is called in a goroutine of the
+	// clock, and sleeps on that clock.
 	Run(ctx context.Context, t Task) (json.RawMessage, *TaskError)
 }
 

@@ -51,7 +51,7 @@ func (w *world) instructions() string {
 		"{shop}", "shop.localhost:"+port(shop.Nodes[0]), "{reports}", "reports.localhost:"+port(shop.Nodes[1]),
 		"{partners}", "partners.localhost:"+port(partners.Nodes[0])+"/orders/today",
 		"{user}", w.Users[0].Name, "{password}", w.Users[0].Password, "{logs}", w.logs.Name(),
-		"{journal}", scenario.JournalTable, "{evidence}", scenario.EvidenceTable,
+		"{journal}", scenario.JournalTable,
 		"{parameter}", scenario.ParameterPrefix+scenario.Client,
 		"{ca}", w.authority).Replace(howTo)
 }
@@ -120,9 +120,6 @@ const howTo = `# The local stack is running, with the management API of {vendor}
 
   aws secretsmanager describe-secret --secret-id orders-web/client-secret
   aws dynamodb get-item --table-name {journal} --key '{"client": {"S": "{client}"}}'
-  aws dynamodb query --table-name {evidence} --key-condition-expression '#month = :month' \
-    --expression-attribute-names '{"#month": "month"}' \
-    --expression-attribute-values '{":month": {"S": "'$(date -u +%Y-%m)'"}}'
   aws ssm get-parameter --name {parameter} --query Parameter.Value --output text
   BALANCER=$(aws elbv2 describe-load-balancers --names shop-alb --query 'LoadBalancers[0].LoadBalancerArn' --output text)
   LISTENER=$(aws elbv2 describe-listeners --load-balancer-arn $BALANCER --query 'Listeners[0].ListenerArn' --output text)

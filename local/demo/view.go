@@ -127,15 +127,15 @@ func (v *view) countFailures() (failed, late int) {
 	return v.failed + open, v.late
 }
 
-// slow reports whether the machine showed that it is slow: then what the rotation did not reach proves nothing.
-func (v *view) slow() bool {
+// isSlow reports whether the machine showed that it is slow: then what the rotation did not reach proves nothing.
+func (v *view) isSlow() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.late > 0 || v.tooLate > 0 || v.world.lateRefreshes.Load() > 0
 }
 
-// trouble counts a failure of people's logins, and prints the first few.
-func (v *view) trouble(f traffic.Failure) {
+// noteFailure counts a failure of people's logins, and prints the first few.
+func (v *view) noteFailure(f traffic.Failure) {
 	// the load balancers have told of the refresh before
 	late := f.Late || f.What == "session" && v.world.refusedRefreshes.Load() == 0 && v.world.lateRefreshes.Load() > 0
 	v.mu.Lock()

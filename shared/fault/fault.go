@@ -153,7 +153,7 @@ func (i *Injector) Clear() {
 }
 
 // Observe registers f to be called with every request before it is carried out; tests count the calls of a rotation
-// with it.
+// with it. A rule that f adds applies to that request already.
 func (i *Injector) Observe(f func(service, operation, text string)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -168,6 +168,12 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 	}
 	i.mu.Lock()
 	watchers := i.observe
+	i.mu.Unlock()
+	for _, f := range watchers {
+		f(service, operation, text)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	for _, r := range i.rules {
 		if r.Service != service || (r.Operation != "*" && r.Operation != operation) ||
 			!strings.Contains(text, r.Match) {
@@ -193,10 +199,6 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 				out.Code = "InternalFailure"
 			}
 		}
-	}
-	i.mu.Unlock()
-	for _, f := range watchers {
-		f(service, operation, text)
 	}
 	return out
 }

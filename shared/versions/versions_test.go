@@ -176,6 +176,32 @@ func TestStoringMakesAPendingVersionAndLeavesTheCurrentOne(t *testing.T) {
 	}
 }
 
+func TestStoringAsCurrentMovesTheLabels(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ has, key, template, want string }{
+		"plain": {"old", "", "a", "new"},
+		"with what else is in it": {`{"n":1.50,"clientSecret":"old"}`, "clientSecret", "a",
+			`{"clientSecret":"new","n":1.50}`},
+		"alone, if nothing was carried": {"old", "clientSecret", "", `{"clientSecret":"new"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newStored(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
+			f.has("a", c.has)
+			for range 2 { // a repeat, too
+				if err := f.store(c.key).PutCurrent(context.Background(), b, secret.New("new"),
+					c.template); err != nil {
+					t.Fatal(err)
+				}
+				if l := f.labels(); l["AWSCURRENT"] != b || l["AWSPREVIOUS"] != "a" || l["AWSPENDING"] != "stray" ||
+					f.values()[b] != c.want {
+					t.Fatalf("labels %v, value %s", l, f.values()[b])
+				}
+			}
+		})
+	}
+}
+
 func TestStoringTheSameAgainIsSuccess(t *testing.T) {
 	t.Parallel()
 	f := newStored(t, nil)

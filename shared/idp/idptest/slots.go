@@ -52,12 +52,12 @@ func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(without
 	}
 	b := &Versions{SlotVendor: v, clientIDs: clientIDs, current: initialVersion, initial: live[0],
 		versions: []withoutids.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
-	b.know()
+	b.fillIn()
 	return make(withoutids.Env{Known: &b.known, Accepts: b.accepts}), b
 }
 
-// know fills in what the provider goes by. b.mu is held.
-func (b *Versions) know() {
+// fillIn fills in what the provider goes by. b.mu is held.
+func (b *Versions) fillIn() {
 	var k withoutids.Known
 	passed := false
 	for _, v := range b.versions {
@@ -120,7 +120,7 @@ func (b *Versions) Accepts(v secret.Value) bool {
 func (b *Versions) Store(version string, v secret.Value) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	defer b.know()
+	defer b.fillIn()
 	clientID := b.clientIDs[len(b.clientIDs)-1]
 	for i, known := range b.versions {
 		if known.ID == version {
@@ -139,5 +139,5 @@ func (b *Versions) Promote(version string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.current = version
-	b.know()
+	b.fillIn()
 }

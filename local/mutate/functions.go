@@ -1,0 +1,3 @@
+package mutate
+
+var ofTheFunctions = map[string][]fault{}

@@ -1,0 +1,3 @@
+package mutate
+
+var ofWhatTheyUse = map[string][]fault{}
