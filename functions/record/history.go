@@ -179,14 +179,23 @@ func (h *history) move(at time.Time, label, from, to string) {
 	h.record.Labels = append(h.record.Labels, evidence.Move{At: at, Label: label, From: from, To: to})
 }
 
-// updated notes which version a target has.
+// updated notes which version targets have.
 func (h *history) updated(at time.Time, input, output json.RawMessage) {
 	var in rotation.UpdateInput
 	var out rotation.UpdateOutput
-	if json.Unmarshal(input, &in) == nil && json.Unmarshal(output, &out) == nil && out.Result == "updated" {
-		t := target(in.Target)
-		t.Version, t.Set = in.To.VersionID, at
-		h.set[in.Target.Key()] = t
+	if json.Unmarshal(input, &in) != nil || json.Unmarshal(output, &out) != nil {
+		return
+	}
+	done := map[string]bool{}
+	for _, u := range out.Targets {
+		done[u.Target] = u.Result == "updated"
+	}
+	for _, asked := range in.Targets {
+		if done[asked.Name] {
+			t := target(asked)
+			t.Version, t.Set = in.To.VersionID, at
+			h.set[asked.Key()] = t
+		}
 	}
 }
 
