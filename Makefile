@@ -4,7 +4,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 MODULES   := shared statemachine functions local cmd infra
-FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret
+FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret record
 BUILD     := $(CURDIR)/.build
 
 GOLANGCI_LINT_VERSION := v2.15.0
@@ -45,6 +45,11 @@ comma := ,
 $(call for-targets,IDP,demo local live)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
+$(call for-targets,SEEDS,prove)
+$(call for-targets,T,fuzz)
+$(call for-targets,QUICK,bench)
+$(call for-targets,PART,bench performance)
+$(call for-targets,ONLY,mutate)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
   $(if $(PORT),-address '127.0.0.1:$(PORT)')
@@ -81,12 +86,20 @@ test: ## What the product does, once: unit tests, providers' conformance, whole 
 # What -short leaves a part of.
 LONG := TestWhateverHappens
 
+# How many random histories are lived, or a range of their seeds.
+SEEDS := 200
+
+.PHONY: prove
+prove: deps ## Random histories of a client, against the guarantees (SEEDS=<count>, or a range: SEEDS=17-17); a failure is told and shrunk
+	@$(GO_TEST) -timeout 24h -v ./local/guarantees -run 'TestRandomHistories' -seeds '$(SEEDS)' | grep -vE '^ *(===|--- PASS)'
+
 .PHONY: check
-check: deps ## The rest of what must be green: linters, data races, every disturbance of every call, sizes
+check: deps ## The rest of what must be green: linters, data races, every disturbance of every call, random histories, sizes
 	@.ci/step lint $(MAKE) --no-print-directory lint
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
 	@.ci/step "a real Keycloak" $(MAKE) --no-print-directory keycloak
+	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step summary
 
@@ -187,11 +200,28 @@ sizes: functions-arm64 ## Sizes of the deployed functions
 	@for f in $(FUNCTIONS); do s=$$(wc -c < $(BUILD)/functions/arm64/$$f/bootstrap); printf '%-14s %9d bytes\n' $$f $$s; \
 	  test $$s -le $(MAX_FUNCTION_BYTES) || { echo "$$f is larger than $(MAX_FUNCTION_BYTES) bytes"; exit 1; }; done
 
-.PHONY: bench
-bench: deps ## Benchmarks; start-up and memory of the functions
-	@cd functions && go test -run '^$$' -bench . ./entrypoint
-	@cd shared && go test -run '^$$' -bench . -benchmem ./...
-	@cd local && go test -run '^$$' -bench . -benchmem ./...
+.PHONY: mutate
+mutate: deps ## Plant faults of the protocol one at a time: is each caught, and by which test (ONLY=<regular expression>)
+	@cd local && go run ./cmd/mutate -root .. -only '$(ONLY)'
+
+.PHONY: bench performance
+bench: build ## Measure rotations: one table, also in .build/bench (QUICK=1 for less; PART=counted, started, page, clients or soak)
+	@cd local && go build $(STRIPPED) -o $(BUILD)/bin/bench ./cmd/bench
+	@cd local && go build $(GOFLAGS_FUNCTION) -o $(BUILD)/functions/local/hello/bootstrap ./bench/testdata/hello
+	@$(BUILD)/bin/bench -functions $(BUILD)/functions/local -out $(BUILD)/bench $(if $(QUICK),-quick) $(if $(PART),-only '$(PART)') $(PAGE)
+
+performance: PAGE := -page docs/performance.md
+performance: bench ## The same, and the table goes into docs/performance.md (on a machine that does nothing else)
+
+# The fuzz targets, as FILE:NAME; what one finds becomes a file in testdata/fuzz, which go test runs from then on.
+FUZZ_TARGETS = git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's/:func /:/'
+T ?= 1m
+
+.PHONY: fuzz
+fuzz: deps ## Fuzz everything that is read from outside, one after the other, each for a while (T=2m)
+	@$(FUZZ_TARGETS) | while IFS=: read -r file name; do \
+	  .ci/step "fuzz $$name" $(GO_TEST) "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime '$(T)' </dev/null; done
+	@.ci/step summary
 
 # What comes from npm: JSONata for the local Step Functions, and the validators of the state machine.
 NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp

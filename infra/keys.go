@@ -74,7 +74,7 @@ func (r *rotator) newTopic(id, name, displayName string) awssns.Topic {
 		Principals: services("cloudwatch.amazonaws.com"),
 		Actions:    jsii.Strings("sns:Publish"),
 		Resources:  &[]*string{topic.TopicArn()},
-		Conditions: only(r.arn("cloudwatch", "alarm:"+r.Name+"-*")),
+		Conditions: limitToSources(r.arn("cloudwatch", "alarm:"+r.Name+"-*")),
 	}))
 	return topic
 }
@@ -125,7 +125,7 @@ func (r *rotator) addDeadLetterQueue() {
 		Principals: services("events.amazonaws.com"),
 		Actions:    jsii.Strings("sqs:SendMessage"),
 		Resources:  &[]*string{r.deadLetter.QueueArn()},
-		Conditions: only(r.arn("events", "rule/"+r.Name+"-*")),
+		Conditions: limitToSources(r.arn("events", "rule/"+r.Name+"-*")),
 	}))
 	suppress(r.deadLetter,
 		map[string]string{"AwsSolutions-SQS3": "it is itself the dead letter queue; an alarm watches it"})
@@ -134,15 +134,15 @@ func (r *rotator) addDeadLetterQueue() {
 // ourAccount lets a service assume a role only for this account and for the sources, ARNs (IAM user guide, "The
 // confused deputy problem").
 func (r *rotator) ourAccount(sources ...string) *map[string]any {
-	c := only(sources...)
+	c := limitToSources(sources...)
 	(*c)["StringEquals"] = map[string]any{"aws:SourceAccount": r.Account}
 	return c
 }
 
-// only lets a service act for the sources, ARNs that have the account in it: the condition that AWS documents for rules
-// that send to a queue (EventBridge user guide, "Using resource-based policies") and alarms that publish to a topic
-// (SNS developer guide, "Example cases for Amazon SNS access control").
-func only(sources ...string) *map[string]any {
+// limitToSources returns the condition under which a service acts only for sources, ARNs that have the account in them:
+// AWS documents it for rules that send to a queue (EventBridge user guide, "Using resource-based policies") and alarms
+// that publish to a topic (SNS developer guide, "Example cases for Amazon SNS access control").
+func limitToSources(sources ...string) *map[string]any {
 	var source any = sources
 	if len(sources) == 1 {
 		source = sources[0]

@@ -117,7 +117,9 @@ func (r *rotator) addMachineRole() {
 	})
 	var functions, parameters []string
 	for _, f := range statemachine.Functions() {
-		functions = append(functions, *r.live[f.Name].FunctionArn())
+		if !grants[f.Name].evidence { // that one is the notifier's
+			functions = append(functions, *r.live[f.Name].FunctionArn())
+		}
 	}
 	for _, c := range r.clients {
 		parameters = append(parameters, r.arn("ssm", "parameter"+r.parameterPrefix()+c.Name))
@@ -131,7 +133,7 @@ func (r *rotator) addMachineRole() {
 	r.allowTelling(role)
 	reasons := allowObserving(role)
 	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"
-	excuse(role, reasons)
+	explainWildcards(role, reasons)
 }
 
 // allowTelling: notifications to the encrypted topic, and our own events.

@@ -14,6 +14,8 @@ var order = map[string][]struct{ from, to, through, lost string }{either: {
 	{"LoadClient", "CreateSecret", "TestBeforeChange",
 		"a test that fails for a reason of its own fails after the switch"},
 	{"Plan", "BeginRollback", "Decide", "a rollback begins of which nobody said what is to be put back"},
+	{"InspectLockOwner", "TakeOverLock", "LockOwnerStatus",
+		"the lock of an execution that runs is taken over: two work on one client"},
 	{"TakeOverLock", "Plan", "AwaitFormerOwner|ReadLockOwner",
 		"the former owner's last call comes after what is done next"},
 	{"SeizeLock", "Plan", "AwaitFormerOwner|ReadLockOwner",

@@ -264,7 +264,7 @@ func (r *retirement) delete(ctx context.Context, next step, result string) (stri
 	var err error
 	switch next {
 	case miss:
-		return "", r.miss(ctx)
+		return "", r.noteMissing(ctx)
 	case remove:
 		result, state, err = r.remove(ctx, result)
 	}
@@ -286,8 +286,8 @@ func (r *retirement) delete(ctx context.Context, next step, result string) (stri
 	return result, r.close(ctx, state)
 }
 
-// miss writes down since when the secret is missing, and has the call come again.
-func (r *retirement) miss(ctx context.Context) error {
+// noteMissing writes down since when the secret is missing, and has the call come again.
+func (r *retirement) noteMissing(ctx context.Context) error {
 	entry := r.seen.Goes
 	entry.Missed = r.Now()
 	if err := r.write(ctx, entry); err != nil {

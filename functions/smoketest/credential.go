@@ -37,7 +37,7 @@ func (t *tester) testCredential(ctx context.Context) ([]rotation.Evidence, error
 	if err != nil {
 		return nil, err
 	}
-	n, interval := t.pace()
+	n, interval := t.choosePace()
 	start := t.Now()
 	doubt, calibrated := doubt{tester: t, to: to}, false
 	sleep := func(ctx context.Context, d time.Duration) error {
@@ -80,20 +80,21 @@ func (t *tester) testCredential(ctx context.Context) ([]rotation.Evidence, error
 		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
-// pace returns how often in a row the secret must be accepted, and how far apart: as the provider's servers, which
-// learn of it one by one, need it before a target has the secret. After that they know it, and a few tries are enough.
-func (t *tester) pace() (inARow int, interval time.Duration) {
+// choosePace returns how often in a row the secret must be accepted, and how far apart: as the provider's servers,
+// which learn of it one by one, need it before a target has the secret. After that they know it, and a few tries are
+// enough.
+func (t *tester) choosePace() (inARow int, interval time.Duration) {
 	test, spec := t.Config.SmokeTests.Credential, t.Capable.Probe
 	inARow, interval = test.InARow(spec.InARow), time.Duration(test.Interval(spec.IntervalSeconds))*time.Second
-	if !t.in.Wait && !t.untried() {
+	if !t.in.Wait && !t.isUntried() {
 		inARow, interval = min(inARow, fewInARow), min(interval, fewApart)
 	}
 	return inARow, interval
 }
 
-// untried: the secret is about to be written on targets, and somebody else made it and stored it as AWSCURRENT, perhaps
-// a moment ago. No rotation has tried it.
-func (t *tester) untried() bool {
+// isUntried reports whether no rotation has tried the secret that is about to be written: somebody else made it and
+// stored it as AWSCURRENT, perhaps a moment ago.
+func (t *tester) isUntried() bool {
 	made, known := t.journal.Secrets[t.Successor(t.in.To.VersionID)]
 	return t.in.MustBeCurrent && (!known || made.Imported)
 }

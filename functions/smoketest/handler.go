@@ -54,7 +54,7 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 			return out, err
 		}
 		for _, e := range evidence {
-			if !e.OK && !t.enough(e) {
+			if !e.OK && !t.endsRehearsal(e) {
 				return out, failure.New(failure.SmokeTestFailed, "%s", describe(e))
 			}
 		}
@@ -88,7 +88,7 @@ func describe(e rotation.Evidence) string {
 
 // summarize says how the tests went with the secret in use: they passed, or ended with a login that does not count.
 func (t *tester) summarize(evidence []rotation.Evidence) string {
-	if i := slices.IndexFunc(evidence, t.enough); i >= 0 {
+	if i := slices.IndexFunc(evidence, t.endsRehearsal); i >= 0 {
 		return "a login fails as with a wrong client secret, which a rotation mends by putting a new one on every " +
 			"target: " + describe(evidence[i])
 	}
@@ -168,18 +168,18 @@ func (t *tester) testLogins(ctx context.Context) ([]rotation.Evidence, error) {
 		if err != nil {
 			return out, err
 		}
-		evidence, err := t.Prober.Login(ctx, test, client, user, t.enough)
+		evidence, err := t.Prober.Login(ctx, test, client, user, t.endsRehearsal)
 		out = append(out, evidence...)
-		if err != nil || slices.ContainsFunc(evidence, t.enough) {
+		if err != nil || slices.ContainsFunc(evidence, t.endsRehearsal) {
 			return out, err
 		}
 	}
 	return out, nil
 }
 
-// enough reports whether a login ends a rehearsal's tests. One that fails at the callback tells all; each more is an
-// error that the metrics test after the grace period may take for the new secret's.
-func (t *tester) enough(e rotation.Evidence) bool { return t.in.Rehearse && e.AtCallback }
+// endsRehearsal reports whether a login ends a rehearsal's tests. One that fails at the callback tells all; each more
+// is an error that the metrics test after the grace period may take for the new secret's.
+func (t *tester) endsRehearsal(e rotation.Evidence) bool { return t.in.Rehearse && e.AtCallback }
 
 // log writes the evidence down and counts login latencies.
 func (t *tester) log(ctx context.Context, evidence []rotation.Evidence) {

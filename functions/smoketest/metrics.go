@@ -18,12 +18,12 @@ import (
 // callback without a Host header is enough), so more errors than usual undo a rotation only on load balancers on which
 // logins have stopped, too, and through which no login test passed at every node; and never in an emergency.
 func (t *tester) testMetrics(ctx context.Context) ([]rotation.Evidence, error) {
-	made, switched := t.times()
+	made, switched := t.findTimes()
 	allowed := t.Config.SmokeTests.AuthErrors()
-	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interrupts() {
+	if t.Config.SmokeTests.MaxAuthErrors == nil && t.interruptsLogins() {
 		allowed = math.MaxInt // they are counted for the log only
 	}
-	balancers := t.balancers()
+	balancers := t.listBalancers()
 	if len(balancers) == 0 { // all are found by tags, and no targets were passed
 		return []rotation.Evidence{{Check: rotation.CheckMetrics, Subject: "ELBAuthError", OK: true,
 			Detail: "not tested: no load balancer is listed"}}, nil
@@ -33,7 +33,7 @@ func (t *tester) testMetrics(ctx context.Context) ([]rotation.Evidence, error) {
 		return []rotation.Evidence{e}, err
 	}
 	why := "logins go on: a login test passed through every node of each load balancer"
-	switch suspects := t.untested(ctx, balancers); {
+	switch suspects := t.findUntested(ctx, balancers); {
 	case t.in.Emergency:
 		why = "they do not hold up an emergency, or a rotation without a grace period"
 	case len(suspects) > 0:
@@ -41,12 +41,12 @@ func (t *tester) testMetrics(ctx context.Context) ([]rotation.Evidence, error) {
 		if err != nil {
 			return nil, err
 		}
-		if counted, err := t.countOn(ctx, stopped, made, allowed); err != nil || !counted.OK {
+		if counted, err := t.countErrors(ctx, stopped, made, allowed); err != nil || !counted.OK {
 			return []rotation.Evidence{counted}, err
 		}
 		why = fmt.Sprintf("logins go on, as far as can be told: of the load balancers through whose every node no "+
 			"login test is seen to pass (%s), none has had its logins stop and more errors than usual besides; other "+
-			"clients of a load balancer count in both metrics", names(suspects))
+			"clients of a load balancer count in both metrics", listNames(suspects))
 	}
 	e.OK, e.Detail = true, e.Detail+"; "+why
 	t.notice = "more authentication errors than usual (ELBAuthError " + e.Detail +
@@ -54,8 +54,8 @@ func (t *tester) testMetrics(ctx context.Context) ([]rotation.Evidence, error) {
 	return []rotation.Evidence{e}, nil
 }
 
-// times returns when the new secret was made, from when on targets may have had it, and when all of them had it.
-func (t *tester) times() (made, switched time.Time) {
+// findTimes returns when the new secret was made, from when on targets may have had it, and when all of them had it.
+func (t *tester) findTimes() (made, switched time.Time) {
 	switched = t.Now().Add(-time.Duration(t.Config.GracePeriod()) * time.Second)
 	if p := t.journal.Promotion; p != nil && !p.At.IsZero() {
 		switched = p.LeftAt(t.SpreadTime())
@@ -67,21 +67,21 @@ func (t *tester) times() (made, switched time.Time) {
 	return made, switched
 }
 
-// countOn returns the evidence of errors on load balancers whose logins have stopped; OK if there are no such load
+// countErrors returns the evidence of errors on load balancers whose logins have stopped; OK if there are no such load
 // balancers.
-func (t *tester) countOn(ctx context.Context, stopped []string, since time.Time, allowed int) (rotation.Evidence,
+func (t *tester) countErrors(ctx context.Context, stopped []string, since time.Time, allowed int) (rotation.Evidence,
 	error) {
 	if len(stopped) == 0 {
 		return rotation.Evidence{OK: true}, nil
 	}
 	e, err := t.AuthErrors(ctx, stopped, since, allowed)
-	e.Detail += "; and no login has succeeded since the switch on " + names(stopped) +
+	e.Detail += "; and no login has succeeded since the switch on " + listNames(stopped) +
 		", where logins were usual before"
 	return e, err
 }
 
-// balancers returns the listed load balancers and those of the targets.
-func (t *tester) balancers() []string {
+// listBalancers returns the listed load balancers and those of the targets.
+func (t *tester) listBalancers() []string {
 	out := slices.Clone(t.Config.LoadBalancers)
 	for _, x := range t.in.Targets {
 		if !slices.Contains(out, x.LoadBalancerARN) {
@@ -91,9 +91,9 @@ func (t *tester) balancers() []string {
 	return out
 }
 
-// interrupts reports whether the rotation itself makes load balancers count errors: codes and refresh tokens belong to
-// one registration of a pair, and a secret that is overwritten in place is missing for a while.
-func (t *tester) interrupts() bool {
+// interruptsLogins reports whether the rotation itself makes load balancers count errors: codes and refresh tokens
+// belong to one registration of a pair, and a secret that is overwritten in place is missing for a while.
+func (t *tester) interruptsLogins() bool {
 	return t.Config.IsPair() || t.Capable.ReplacesInPlace()
 }
 
@@ -110,9 +110,9 @@ func (t *tester) note(evidence []rotation.Evidence) {
 // rotation goes on.
 const nameTimeout = 10 * time.Second
 
-// untested returns the load balancers whose DNS name has an address through which no login test of this call passed. A
-// URL does not say which load balancer it reaches; the addresses behind it do.
-func (t *tester) untested(ctx context.Context, balancers []string) []string {
+// findUntested returns the load balancers whose DNS name has an address through which no login test of this call
+// passed. A URL does not say which load balancer it reaches; the addresses behind it do.
+func (t *tester) findUntested(ctx context.Context, balancers []string) []string {
 	if len(t.passed) == 0 || t.Balancers == nil {
 		return balancers
 	}
@@ -142,17 +142,17 @@ func (t *tester) describeUnguarded(ctx context.Context) string {
 	if len(t.passed) == 0 {
 		return ""
 	}
-	open := t.untested(ctx, t.balancers())
+	open := t.findUntested(ctx, t.listBalancers())
 	if len(open) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("; no login test is seen to pass through every node of %s, so anybody who makes it count "+
 		"authentication errors while no user logs in there can have a rotation rolled back: add a login test whose "+
-		"URL resolves to it", names(open))
+		"URL resolves to it", listNames(open))
 }
 
-// names lists load balancers by the names that people know.
-func names(arns []string) string {
+// listNames lists load balancers by the names that people know.
+func listNames(arns []string) string {
 	var out []string
 	for _, arn := range arns {
 		out = append(out, alb.Name(arn))

@@ -7,10 +7,10 @@ import (
 	"alboidc.internal/shared/awstest/elbv2"
 )
 
-// identity is the session's identity, refreshed if the access token has expired and the IdP gave a refresh token;
+// identity returns the session's identity, refreshed if the access token has expired and there is a refresh token;
 // without one the session goes on until its own end (Elastic Load Balancing user guide, Authenticate users using an
-// Application Load Balancer, Session timeout). false means the refresh failed or had failed before: the user has to
-// log in again.
+// Application Load Balancer, Session timeout). false means that a refresh failed, now or before: the user has to log in
+// again.
 func (v *visit) identity(s *session, o *elbv2.OIDC) (identity, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,10 +1,7 @@
 // Package dataplane is the data plane of the local stack's Application Load Balancers: HTTPS servers on loopback, one
-// per listener and node, that evaluate rules, log users in as an OIDC client the way the authenticate-oidc action
-// does, and forward requests to targets.
-//
-// Each node serves the configuration, and so the client secret, that the control plane's timeline says has reached
-// it. Sessions and the keys that seal cookies are shared by all nodes of a load balancer, as a user's next request may
-// reach any of them.
+// per listener and node, that evaluate rules, log users in as the authenticate-oidc action does, and forward requests
+// to targets. Each node serves the configuration, and so the client secret, that has reached it by the control plane's
+// timeline. All nodes of a load balancer share sessions and the key of their cookies.
 package dataplane
 
 import (

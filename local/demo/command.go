@@ -31,7 +31,7 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 		return Usage
 	}
 	if o.IdP == help || o.Fail == help {
-		_, _ = fmt.Fprint(out, choices(o))
+		_, _ = fmt.Fprint(out, listChoices(o))
 		return Well
 	}
 	if flags.NArg() > 0 || o.Functions == "" || (*serve && o.Fail != "") {
@@ -65,8 +65,8 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 // help as a type of identity provider or a state asks for the list of them.
 const help = "help"
 
-// choices lists what -idp and -fail take.
-func choices(o Options) string {
+// listChoices lists what -idp and -fail take.
+func listChoices(o Options) string {
 	var b strings.Builder
 	if o.IdP == help {
 		fmt.Fprintf(&b, "IDP= is one of: %s\n", strings.Join(registry.Types(), ", "))

@@ -100,10 +100,10 @@ func start(ctx context.Context, o Options) (*world, error) {
 		return nil, err
 	}
 	// Ctrl-C ends the people first: a stack that went with it would fail their logins
+	environment := scenario.Environment()
+	environment["EXTRA_CA_FILE"], environment["ALLOW_LOOPBACK"] = w.authority, "true"
 	s, err := stack.Start(context.WithoutCancel(ctx), stack.Options{Vendor: o.IdP, Address: o.Address,
-		Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
-		FunctionEnv: map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true",
-			"JOURNAL_TABLE": scenario.JournalTable, "PARAMETER_PREFIX": scenario.ParameterPrefix},
+		Spread: nodeSpread, AccessTokenLifetime: tokenLifetime, FunctionEnv: environment,
 		FunctionLogs: w.logs, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
 		_ = w.logs.Close()
@@ -201,7 +201,7 @@ func Run(ctx context.Context, o Options) (int, error) {
 			return Wrong, err
 		}
 	}
-	before := w.picture()
+	before := w.takePicture()
 	v := newView(w, o)
 	v.introduce(o.Fail)
 	v.watch()
@@ -244,7 +244,7 @@ func (v *view) rotate(ctx context.Context, f *failing) (execution string, result
 	if result, err = v.world.await(ctx, execution); err != nil {
 		return execution, nil, err
 	}
-	return execution, result, v.enough(ctx)
+	return execution, result, v.awaitEnough(ctx)
 }
 
 // watch starts the people. v.mu keeps a failure of theirs from being printed before the traffic is known.
@@ -258,7 +258,7 @@ func (v *view) watch() {
 	}
 	v.traffic = traffic.Start(context.Background(), traffic.Options{Site: w.Site, Roots: w.Stack.Authority.Pool(),
 		Users: w.Users, Logins: 16, Pause: 400 * time.Millisecond, Sessions: sessions, Visit: 500 * time.Millisecond,
-		Moves: w.Config.IsPair(), Slow: slow, Typing: 2 * time.Second, Failed: v.trouble})
+		Moves: w.Config.IsPair(), Slow: slow, Typing: 2 * time.Second, Failed: v.noteFailure})
 }
 
 // warmUp waits until everybody has logged in, so that the rotation begins under traffic. What came too late until then
@@ -272,9 +272,9 @@ func (v *view) warmUp(ctx context.Context) error {
 	return err
 }
 
-// enough waits until so many logins and refreshes went through that a failure would have shown, or for as long as makes
-// sense: the summary says then how many they were.
-func (v *view) enough(ctx context.Context) error {
+// awaitEnough waits until enough logins and refreshes went through for a failure to have shown, or for as long as makes
+// sense.
+func (v *view) awaitEnough(ctx context.Context) error {
 	done := func() bool { return v.traffic.Logins.Load() >= wanted && v.world.refreshes.Load() >= wanted }
 	if !done() {
 		v.step("", "People go on until %d logins and %d session refreshes went through.", wanted, wanted)

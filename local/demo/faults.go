@@ -35,13 +35,13 @@ func refuse(service, operation, match, code string) fault.Rule {
 	return fault.Rule{Service: service, Operation: operation, Match: match, Mode: fault.Refuse, Status: 403, Code: code}
 }
 
-// noLogin makes the identity provider refuse the synthetic user, so that the smoke test cannot log in.
-func noLogin(*world) []fault.Rule {
+// failLogin makes the identity provider refuse the synthetic user, so that the smoke test cannot log in.
+func failLogin(*world) []fault.Rule {
 	return []fault.Rule{refuse("idp", "login", "smoke-test", "access_denied")}
 }
 
-// once is a refusal of one request only, so that the rollback is let through.
-func once(r fault.Rule) fault.Rule {
+// limitToOnce makes a rule refuse one request only, so that the rollback is let through.
+func limitToOnce(r fault.Rule) fault.Rule {
 	r.Times = 1
 	return r
 }
@@ -49,42 +49,43 @@ func once(r fault.Rule) fault.Rule {
 // failures are the states that can be made to fail.
 func failures() []failing {
 	return []failing{
-		{"TestBeforeChange", "the synthetic user cannot log in", noLogin},
+		{"TestBeforeChange", "the synthetic user cannot log in", failLogin},
 		{"CreateSecret", "the identity provider refuses to make a secret (403)", func(w *world) []fault.Rule {
 			if im := imitations.All[w.Stack.Vendor]; len(im.Changes) > 0 {
 				service, operation, _ := strings.Cut(im.Changes[0], ":")
 				return []fault.Rule{refuse(service, operation, "", im.Denial)}
 			}
 			// where a person makes it, the step only writes the journal, and that fails
-			return []fault.Rule{once(refuse("dynamodb", "UpdateItem", "", "AccessDeniedException"))}
+			return []fault.Rule{limitToOnce(refuse("dynamodb", "UpdateItem", "", "AccessDeniedException"))}
 		}},
 		{"VerifyNewSecret", "AWS refuses to let the smoke test read the new secret", func(w *world) []fault.Rule {
-			return []fault.Rule{once(refuse("secretsmanager", "GetSecretValue", w.SecretARN, "AccessDeniedException"))}
+			return []fault.Rule{limitToOnce(refuse("secretsmanager", "GetSecretValue", w.SecretARN,
+				"AccessDeniedException"))}
 		}},
 		{"SetSecret", "AWS refuses to change the third of five targets, a listener's default action",
 			func(*world) []fault.Rule {
-				return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyListener", "", "AccessDenied"))}
+				return []fault.Rule{limitToOnce(refuse("elasticloadbalancing", "ModifyListener", "", "AccessDenied"))}
 			}},
 		{"PromoteSecret", "AWS refuses to move AWSCURRENT", func(*world) []fault.Rule {
 			return []fault.Rule{refuse("secretsmanager", "UpdateSecretVersionStage", "AWSCURRENT",
 				"AccessDeniedException")}
 		}},
-		{"TestSecret", "the synthetic user cannot log in", noLogin},
+		{"TestSecret", "the synthetic user cannot log in", failLogin},
 		{"RediscoverTargets", "AWS refuses to list a listener's rules", func(*world) []fault.Rule {
-			return []fault.Rule{once(refuse("elasticloadbalancing", "DescribeRules", "", "AccessDenied"))}
+			return []fault.Rule{limitToOnce(refuse("elasticloadbalancing", "DescribeRules", "", "AccessDenied"))}
 		}},
 		{"ReassertSecret", "AWS refuses to change a target at the end of the grace period", func(*world) []fault.Rule {
-			return []fault.Rule{once(refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied"))}
+			return []fault.Rule{limitToOnce(refuse("elasticloadbalancing", "ModifyRule", "", "AccessDenied"))}
 		}},
-		{"TestBeforeFinish", "the synthetic user cannot log in", noLogin},
+		{"TestBeforeFinish", "the synthetic user cannot log in", failLogin},
 		{"DisableOldSecret", "the old secret cannot be disabled (403)", func(w *world) []fault.Rule {
 			if w.Stack.Vendor == "okta" {
 				return []fault.Rule{refuse("idp", "okta.deactivateSecret", w.FirstSecretID, "E0000006")}
 			}
 			// the others cannot disable a secret: there the step only reads, and that fails
-			return []fault.Rule{once(refuse("dynamodb", "GetItem", "", "AccessDeniedException"))}
+			return []fault.Rule{limitToOnce(refuse("dynamodb", "GetItem", "", "AccessDeniedException"))}
 		}},
-		{"TestAfterDisable", "the synthetic user cannot log in", noLogin},
+		{"TestAfterDisable", "the synthetic user cannot log in", failLogin},
 	}
 }
 

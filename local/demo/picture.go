@@ -22,7 +22,7 @@ type picture struct {
 	inUse   string
 }
 
-func (w *world) picture() picture {
+func (w *world) takePicture() picture {
 	labels, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
 		return picture{labels: err.Error()}
@@ -35,14 +35,14 @@ func describeLabels(labels map[string]string) string {
 	out := make([]string, 0, len(labels))
 	for _, l := range []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"} {
 		if v := labels[l]; v != "" {
-			out = append(out, l+" "+short(v))
+			out = append(out, l+" "+shorten(v))
 		}
 	}
 	return strings.Join(out, ", ")
 }
 
-// short is the beginning of a version id.
-func short(v string) string { return v[:min(8, len(v))] }
+// shorten returns the beginning of a version id.
+func shorten(v string) string { return v[:min(8, len(v))] }
 
 // secretIDs is the client's secrets at the identity provider, e.g. "ocsAb12… active, ocsCd34… inactive". Where they
 // have no ids, a secret is named by the version that holds it, e.g. "version 1f0c22ab active".
@@ -68,7 +68,7 @@ func (w *world) secretIDs(values map[string]string) string {
 func (w *world) versionOf(clientID, secretID string, values map[string]string) string {
 	for v, value := range values {
 		if id, ok := w.Stack.IdP.Store().Match(clientID, value, w.Stack.Clock.Now()); ok && id == secretID {
-			return "version " + short(v)
+			return "version " + shorten(v)
 		}
 	}
 	return "one that nobody knows"
@@ -81,7 +81,7 @@ func (w *world) versionsInUse(values map[string]string) string {
 		version := "unknown"
 		for v, value := range values {
 			if secret.New(value).Equal(secret.New(u.Secret)) {
-				version = short(v)
+				version = shorten(v)
 			}
 		}
 		count[version]++

@@ -29,7 +29,7 @@ func (v *view) step(state, format string, args ...any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var b strings.Builder
-	b.WriteString(v.erased())
+	b.WriteString(v.erase())
 	first := strings.Repeat(" ", sentenceColumn)
 	if state != "" {
 		first = fmt.Sprintf("%6.1fs  %-20s ", time.Since(v.began).Seconds(), state)
@@ -38,20 +38,20 @@ func (v *view) step(state, format string, args ...any) {
 	if v.live {
 		b.WriteString(v.status())
 	} else if state != "" {
-		v.facts(&b)
+		v.writeFacts(&b)
 	}
 	_, _ = io.WriteString(v.out, b.String())
 }
 
-// facts adds what people notice, and the parts of the picture, as far as they have changed. v.mu is held.
-func (v *view) facts(b *strings.Builder) {
-	p := v.world.picture()
+// writeFacts adds what people notice, and the parts of the picture, as far as they have changed. v.mu is held.
+func (v *view) writeFacts(b *strings.Builder) {
+	p := v.world.takePicture()
 	for _, f := range []struct {
 		last    *string
 		now     string
 		heading string
 	}{
-		{&v.lastPeople, v.people(), ""},
+		{&v.lastPeople, v.describePeople(), ""},
 		{&v.last.labels, p.labels, "labels: "},
 		{&v.last.secrets, p.secrets, "secrets at the identity provider: "},
 		{&v.last.inUse, p.inUse, "load balancer nodes use version: "},
@@ -63,16 +63,17 @@ func (v *view) facts(b *strings.Builder) {
 	}
 }
 
-// people is what users noticed so far. v.mu is held.
-func (v *view) people() string {
+// describePeople says what users noticed so far. v.mu is held.
+func (v *view) describePeople() string {
 	failed, late := v.countFailures()
 	w := v.world
 	return fmt.Sprintf("logins: %d ok, %d failed%s; session refreshes: %d ok, %d failed%s", v.traffic.Logins.Load(),
-		failed, tooLateOf(late), w.refreshes.Load(), w.refusedRefreshes.Load(), tooLateOf(int(w.lateRefreshes.Load())))
+		failed, describeLate(late), w.refreshes.Load(), w.refusedRefreshes.Load(),
+		describeLate(int(w.lateRefreshes.Load())))
 }
 
-// tooLateOf is said only if there is something to say.
-func tooLateOf(n int) string {
+// describeLate says how many answers came too late, "" if none did.
+func describeLate(n int) string {
 	if n == 0 {
 		return ""
 	}
@@ -127,12 +128,12 @@ func (v *view) draw() (stop func()) {
 func (v *view) redraw(with func() string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	text := v.erased()
+	text := v.erase()
 	_, _ = io.WriteString(v.out, text+with())
 }
 
-// erased is what removes the status from the terminal, and forgets it. v.mu is held.
-func (v *view) erased() string {
+// erase returns what removes the status from the terminal, and forgets the status. v.mu is held.
+func (v *view) erase() string {
 	if v.drawn == 0 {
 		return ""
 	}
@@ -144,13 +145,13 @@ func (v *view) erased() string {
 // status is what is true now. It is drawn with automatic wrapping off: a line that the terminal broke in two would
 // leave its first half behind when the status is erased. v.mu is held.
 func (v *view) status() string {
-	p := v.world.picture()
+	p := v.world.takePicture()
 	failed, late := v.countFailures()
 	lines := []string{"",
 		fmt.Sprintf("  %5.1fs            %s", time.Since(v.began).Seconds(), v.state),
-		fmt.Sprintf("  logins            %5d ok  %d failed%s", v.traffic.Logins.Load(), failed, tooLateOf(late)),
+		fmt.Sprintf("  logins            %5d ok  %d failed%s", v.traffic.Logins.Load(), failed, describeLate(late)),
 		fmt.Sprintf("  session refreshes %5d ok  %d failed%s", v.world.refreshes.Load(),
-			v.world.refusedRefreshes.Load(), tooLateOf(int(v.world.lateRefreshes.Load()))),
+			v.world.refusedRefreshes.Load(), describeLate(int(v.world.lateRefreshes.Load()))),
 		"  labels            " + p.labels, "  identity provider " + p.secrets, "  nodes use version " + p.inUse}
 	v.drawn = len(lines)
 	return "\x1b[?7l" + strings.Join(lines, "\n") + "\n\x1b[?7h"

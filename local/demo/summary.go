@@ -20,16 +20,16 @@ import (
 func (v *view) summary(ctx context.Context, f *failing, execution string, result *sfn.DescribeExecutionOutput,
 	before picture) int {
 	w := v.world
-	after := w.picture()
+	after := w.takePicture()
 	transitions, _ := w.Stack.StepFunctions.Transitions(execution)
 	v.print("")
 	c := &checks{view: v, status: Well}
-	c.logins()
-	c.refreshes()
+	c.checkLogins()
+	c.checkRefreshes()
 	if f == nil {
-		c.rotated(ctx, result)
+		c.checkRotated(ctx, result)
 	} else {
-		c.asBefore(f.end(), result, before, after)
+		c.checkAsBefore(f.end(), result, before, after)
 	}
 	v.print("  labels: %s", after.labels)
 	v.print("  identity provider: %s", after.secrets)
@@ -58,7 +58,7 @@ func (v *view) interrupted() {
 		state = "the warm-up"
 	}
 	v.print("Ended after %.1f s, in %s, with nothing kept.", time.Since(v.began).Seconds(), state)
-	v.print("%s", v.people())
+	v.print("%s", v.describePeople())
 }
 
 // checks prints one line for each thing that must be true.
@@ -75,38 +75,38 @@ func (c *checks) check(ok bool, format string, args ...any) {
 	c.view.print("%s %s", mark, fmt.Sprintf(format, args...))
 }
 
-// unsure prints what a machine that is too slow leaves open.
-func (c *checks) unsure(format string, args ...any) {
+// printUnsure prints what a machine that is too slow leaves open.
+func (c *checks) printUnsure(format string, args ...any) {
 	if c.status == Well {
 		c.status = TooSlow
 	}
 	c.view.print(" ??  %s", fmt.Sprintf(format, args...))
 }
 
-// reached is a check of what a rotation does not reach where answers come too late.
-func (c *checks) reached(ok bool, format string, args ...any) {
-	if !ok && c.view.slow() {
-		c.unsure(format, args...)
+// checkReached checks what a rotation does not reach where answers come too late.
+func (c *checks) checkReached(ok bool, format string, args ...any) {
+	if !ok && c.view.isSlow() {
+		c.printUnsure(format, args...)
 		return
 	}
 	c.check(ok, format, args...)
 }
 
-// ended says how the execution ended, and, if that is not as it should be, why. It returns ok.
-func (c *checks) ended(ok bool, result *sfn.DescribeExecutionOutput) bool {
+// checkEnded says how the execution ended, and why if that is not as it should be. It returns ok.
+func (c *checks) checkEnded(ok bool, result *sfn.DescribeExecutionOutput) bool {
 	how := strings.ToLower(string(result.Status))
 	if result.Error != nil {
 		how += " with " + *result.Error
 	}
-	c.reached(ok, "the execution %s", how)
+	c.checkReached(ok, "the execution %s", how)
 	if !ok && result.Cause != nil {
 		c.view.print("     %s", wrap(*result.Cause, 5, c.view.width()))
 	}
 	return ok
 }
 
-func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutput) {
-	if !c.ended(result.Status == types.ExecutionStatusSucceeded, result) {
+func (c *checks) checkRotated(ctx context.Context, result *sfn.DescribeExecutionOutput) {
+	if !c.checkEnded(result.Status == types.ExecutionStatusSucceeded, result) {
 		return
 	}
 	var out struct {
@@ -132,20 +132,21 @@ func (c *checks) rotated(ctx context.Context, result *sfn.DescribeExecutionOutpu
 	now, err := w.accepts(ctx, out.To.VersionID)
 	c.check(err == nil && now == probe.Accepted, "the new secret %s is accepted", out.To.IdPSecretID)
 	if !w.byHand() {
-		c.holds(out.To)
+		c.checkHolds(out.To)
 	}
 	if out.Notice != "" {
 		c.view.print("     people are told: %s", wrap(out.Notice, 22, c.view.width()))
 	}
 }
 
-// refreshes: with a pair of registrations, a session's refresh token belongs to the one that it began with.
-func (c *checks) refreshes() {
+// checkRefreshes judges the refreshes. With a pair of registrations, a session's refresh token belongs to the one that
+// it began with.
+func (c *checks) checkRefreshes() {
 	w, t := c.view.world, c.view.traffic
 	done := w.refreshes.Load()
 	c.check(w.refusedRefreshes.Load() == 0, "%d session refreshes, %d failed", done, w.refusedRefreshes.Load())
 	if n := w.lateRefreshes.Load(); n > 0 {
-		c.unsure("%d more got no answer in time", n)
+		c.printUnsure("%d more got no answer in time", n)
 	}
 	if w.Config.IsPair() {
 		c.view.print("     the targets moved to the other registration, so %d sessions logged in anew",
@@ -153,18 +154,18 @@ func (c *checks) refreshes() {
 	}
 }
 
-// logins: with a pair, those that were open at the switch fail, which is said, and is no fault.
-func (c *checks) logins() {
+// checkLogins judges the logins. With a pair, those that were open at the switch fail, which is said, and is no fault.
+func (c *checks) checkLogins() {
 	v := c.view
 	open, window := v.traffic.FailedOpen()
 	failed, late := v.failures()
 	done := v.traffic.Logins.Load()
 	c.check(failed == open, "%d logins, %d failed", done, failed)
 	if late > 0 {
-		c.unsure("%d more logins or pages got no answer in time", late)
+		c.printUnsure("%d more logins or pages got no answer in time", late)
 	}
 	if done < wanted || v.world.refreshes.Load() < wanted {
-		c.unsure("the demo waits for %d logins and %d session refreshes, but not for ever", wanted, wanted)
+		c.printUnsure("the demo waits for %d logins and %d session refreshes, but not for ever", wanted, wanted)
 	}
 	if open > 0 {
 		v.print("     %d of them were open while their load balancer moved to the other", open)
@@ -173,8 +174,8 @@ func (c *checks) logins() {
 	}
 }
 
-// holds: beside the new secret the identity provider accepts none that was ever stored.
-func (c *checks) holds(to rotation.Ref) {
+// checkHolds checks that the identity provider accepts no stored secret but the new one.
+func (c *checks) checkHolds(to rotation.Ref) {
 	w := c.view.world
 	_, values, err := w.Stack.SecretsManager.Snapshot(scenario.Home, w.SecretARN)
 	if err != nil {
@@ -198,9 +199,9 @@ func (c *checks) holds(to rotation.Ref) {
 	c.check(ok, "the identity provider holds exactly that one")
 }
 
-// asBefore: the rotation failed as it should, and nothing of it is left.
-func (c *checks) asBefore(end string, result *sfn.DescribeExecutionOutput, before, after picture) {
-	if !c.ended(aws.ToString(result.Error) == end, result) {
+// checkAsBefore checks that the rotation failed as it should, and nothing of it is left.
+func (c *checks) checkAsBefore(end string, result *sfn.DescribeExecutionOutput, before, after picture) {
+	if !c.checkEnded(aws.ToString(result.Error) == end, result) {
 		return
 	}
 	if c.view.world.byHand() { // the version that the person stored is there for the record, without a label

@@ -70,7 +70,7 @@ func TestOnlyWhatWasRefusedIsHeldAgainstTheRotation(t *testing.T) {
 				w.count(dataplane.Event{Kind: dataplane.Refresh, Reason: string(reason)})
 			}
 			for _, f := range c.failures {
-				v.trouble(f)
+				v.noteFailure(f)
 			}
 			if c.task != "" {
 				v.event(stepfunctions.Event{TaskFailed: &asl.TaskDetails{Error: &c.task}})
@@ -80,13 +80,13 @@ func TestOnlyWhatWasRefusedIsHeldAgainstTheRotation(t *testing.T) {
 			}
 			w.refreshes.Store(wanted)
 			checks := &checks{view: v}
-			checks.logins()
-			checks.refreshes()
+			checks.checkLogins()
+			checks.checkRefreshes()
 			status := c.execution
 			if status == "" {
 				status = types.ExecutionStatusSucceeded
 			}
-			checks.ended(status == types.ExecutionStatusSucceeded, &sfn.DescribeExecutionOutput{Status: status,
+			checks.checkEnded(status == types.ExecutionStatusSucceeded, &sfn.DescribeExecutionOutput{Status: status,
 				Cause: aws.String("why")})
 			if checks.status != c.want || !strings.Contains(out.String(), c.says) {
 				t.Errorf("ends with %d, want %d:\n%s", checks.status, c.want, out.String())

@@ -91,13 +91,19 @@ func (v *view) event(e stepfunctions.Event) {
 		return
 	}
 	var result struct{ Payload rotation.UpdateOutput }
-	if json.Unmarshal([]byte(e.TaskSucceeded.Output), &result) == nil && result.Payload.Target != "" {
+	if json.Unmarshal([]byte(e.TaskSucceeded.Output), &result) != nil {
+		return // other functions' targets are objects of another kind
+	}
+	for _, u := range result.Payload.Targets {
+		if u.Result == "" {
+			continue // a plan's
+		}
 		v.mu.Lock()
 		if v.state == "SetSecret" {
 			v.targets++
 		}
 		v.mu.Unlock()
-		v.step("", "%s %s", result.Payload.Target, result.Payload.Result)
+		v.step("", "%s %s", u.Target, u.Result)
 	}
 }
 
@@ -127,15 +133,15 @@ func (v *view) countFailures() (failed, late int) {
 	return v.failed + open, v.late
 }
 
-// slow reports whether the machine showed that it is slow: then what the rotation did not reach proves nothing.
-func (v *view) slow() bool {
+// isSlow reports whether the machine showed that it is slow: then what the rotation did not reach proves nothing.
+func (v *view) isSlow() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.late > 0 || v.tooLate > 0 || v.world.lateRefreshes.Load() > 0
 }
 
-// trouble counts a failure of people's logins, and prints the first few.
-func (v *view) trouble(f traffic.Failure) {
+// noteFailure counts a failure of people's logins, and prints the first few.
+func (v *view) noteFailure(f traffic.Failure) {
 	// the load balancers have told of the refresh before
 	late := f.Late || f.What == "session" && v.world.refusedRefreshes.Load() == 0 && v.world.lateRefreshes.Load() > 0
 	v.mu.Lock()

@@ -284,7 +284,7 @@ func TestAWrongSecretOnATargetDoesNotStopItsMending(t *testing.T) {
 }
 
 // add makes a secret at the identity provider that this system knows nothing of, and returns its id.
-func add(t *testing.T, w *world, value string) string {
+func add(t testing.TB, w *world, value string) string {
 	t.Helper()
 	id := "ocsstranger000000001"
 	if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {

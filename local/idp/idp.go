@@ -1,9 +1,7 @@
 // Package idp is the identity provider of the local stack: a real OpenID provider over HTTPS with a login form and
-// refresh tokens, whose clients have several live secrets, behind the vendor of a vendor with that vendor's management
-// API.
-//
-// It is a test double: it holds no single sign-on session, so every authorization shows the form and proves the whole
-// flow, and it keeps everything in memory.
+// refresh tokens, whose clients have several live secrets, behind the imitation of a vendor with that vendor's
+// management API. It is a test double: it holds no single sign-on session, so every authorization shows the form and
+// proves the whole flow, and it keeps everything in memory.
 package idp
 
 import (
@@ -48,7 +46,7 @@ type Options struct {
 	Clock     clock.Clock
 	Authority *localca.Authority
 	Faults    *fault.Injector
-	// Vendor is the vendor, "okta" by default.
+	// Vendor imitates the vendor, "okta" by default.
 	Vendor string
 	// Addr is where to listen; it must be a loopback address, 127.0.0.1:0 by default.
 	Addr string
@@ -220,7 +218,7 @@ func (p *Provider) Endpoints() Endpoints {
 // Store is the clients and their secrets.
 func (p *Provider) Store() *Store { return p.store }
 
-// Vendor is the vendor's vendor; *okta.Vendor has Okta's own knobs and credentials.
+// Vendor is the imitation of the vendor; *oktatest.Okta has Okta's own knobs and credentials.
 func (p *Provider) Vendor() imitation.Vendor { return p.vendor }
 
 // AdminToken is the static credential of the vendor's management API.

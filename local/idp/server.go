@@ -21,7 +21,7 @@ type server struct {
 var _ op.Server = (*server)(nil)
 
 // exchange is the state of one token request. token puts it into the request's context; the grant's handler finds the
-// authenticated client in it and leaves a refusal there, so that the vendor's vendor can word it.
+// authenticated client in it and leaves a refusal there, so that the vendor's imitation can word it.
 type exchange struct {
 	client  Client
 	refusal imitation.Refusal

@@ -127,7 +127,7 @@ func (p *Provider) refuseToken(w http.ResponseWriter, refusal imitation.Refusal)
 	imitation.WriteJSON(w, e.Status, e.JSON())
 }
 
-// buffer holds op's answer until it is known whether the vendor's vendor answers instead.
+// buffer holds op's answer until it is known whether the vendor's imitation answers instead.
 type buffer struct {
 	header http.Header
 	status int

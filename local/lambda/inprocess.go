@@ -22,13 +22,10 @@ type inProcess struct {
 	handle  func(ctx context.Context, payload []byte) ([]byte, *FunctionError)
 }
 
-// RegisterInProcess makes f the function of that name, in every Region, without a binary: it shows up as any other,
-// and replaces one of that name registered before. Its context ends when the service is closed, and carries the
-// lambdacontext.
-//
-// After timeout on the service's clock (0 is never) the caller gets Sandbox.Timedout; f runs on, as the last request
-// of a killed function does. On a virtual clock, invoke it from goroutines started with the clock's Go, or the time
-// jumps to the timeout.
+// RegisterInProcess makes f the function of that name in every Region, without a binary. After timeout on the service's
+// clock (0 is never) the caller gets Sandbox.Timedout, and f runs on, as the last request of a killed function does;
+// closing the service ends its context. On a virtual clock, invoke it from goroutines started with the clock's Go, or
+// the time jumps to the timeout.
 func (s *Service) RegisterInProcess(name string, timeout time.Duration,
 	f func(ctx context.Context, payload []byte) ([]byte, *FunctionError)) {
 	s.mu.Lock()
@@ -39,8 +36,8 @@ func (s *Service) RegisterInProcess(name string, timeout time.Duration,
 	}
 }
 
-// runInProcess calls the handler on behalf of a caller that waits, and returns when it has a result, has timed out,
-// or the caller has gone (then ok is false).
+// runInProcess calls the handler and returns when it has a result or has timed out; ok is false if the caller has gone
+// before that.
 func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocation) (r result, ok bool) {
 	timeout := make(chan struct{})
 	resumed := make(chan struct{}) // the caller counts as busy again: nobody else may stop being so before

@@ -136,13 +136,13 @@ func (s *Service) createFunction(call *awsapi.Call) (any, error) {
 	f := &function{region: call.Region, name: r.FunctionName, aliases: map[string]*alias{}}
 	f.latest = &version{function: f, config: c, folder: r.Code.S3Key}
 	s.add(f)
-	return created(c)
+	return answerCreated(c)
 }
 
 // publishVersion makes a version of $LATEST. Nothing changes $LATEST here, so a second one is the first again (API
 // reference, PublishVersion).
 func (s *Service) publishVersion(call *awsapi.Call) (any, error) {
-	f, ref, err := s.whole(call)
+	f, ref, err := s.findUnqualified(call)
 	if err != nil {
 		return nil, err
 	}
@@ -157,11 +157,11 @@ func (s *Service) publishVersion(call *awsapi.Call) (any, error) {
 		v.config.Version, v.config.FunctionArn = ref.qualifier, ref.arn()
 		f.published = append(f.published, v)
 	}
-	return created(f.published[0].config)
+	return answerCreated(f.published[0].config)
 }
 
 func (s *Service) createAlias(call *awsapi.Call) (any, error) {
-	f, ref, err := s.whole(call)
+	f, ref, err := s.findUnqualified(call)
 	if err != nil {
 		return nil, err
 	}
@@ -186,11 +186,11 @@ func (s *Service) createAlias(call *awsapi.Call) (any, error) {
 		return nil, userError(http.StatusConflict, "ResourceConflictException", "Alias already exists: %s", ref.arn())
 	}
 	f.aliases[r.Name] = &alias{AliasArn: ref.arn(), Name: r.Name, FunctionVersion: r.FunctionVersion}
-	return created(f.aliases[r.Name])
+	return answerCreated(f.aliases[r.Name])
 }
 
-// whole is the function of an operation that acts on all of it.
-func (s *Service) whole(call *awsapi.Call) (*function, reference, error) {
+// findUnqualified finds the function for an operation that acts on all of it.
+func (s *Service) findUnqualified(call *awsapi.Call) (*function, reference, error) {
 	ref, err := s.reference(call)
 	if err != nil {
 		return nil, ref, err
@@ -207,8 +207,8 @@ func (s *Service) whole(call *awsapi.Call) (*function, reference, error) {
 	return f, ref, nil
 }
 
-// created is a JSON answer with status 201.
-func created(v any) (any, error) {
+// answerCreated returns a JSON answer with status 201.
+func answerCreated(v any) (any, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return nil, err

@@ -82,10 +82,10 @@ func (p *process) answer(w http.ResponseWriter, r *http.Request, failed bool) {
 		return
 	}
 	inv.done <- result{payload: body, failed: failed}
-	accepted(w)
+	answerAccepted(w)
 }
 
-func accepted(w http.ResponseWriter) {
+func answerAccepted(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusAccepted)
 	_, _ = io.WriteString(w, `{"status":"OK"}`)

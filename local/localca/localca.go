@@ -92,12 +92,11 @@ func (a *Authority) Issue(name string) (certificate, key []byte, err error) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// ServerConfig returns a TLS configuration that answers for every name and loopback address asked for.
+// ServerConfig returns a TLS configuration that answers for every name and loopback address asked for. Its key exchange
+// is a fast one: rotations on a virtual clock spend a quarter of their time on handshakes.
 func (a *Authority) ServerConfig() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate,
-		error) {
-		return a.leaf(h.ServerName)
-	}}
+	return &tls.Config{MinVersion: tls.VersionTLS12, CurvePreferences: []tls.CurveID{tls.X25519},
+		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.leaf(h.ServerName) }}
 }
 
 // Client returns an HTTP client that trusts the authority, follows no proxy and has the time limit given.

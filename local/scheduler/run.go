@@ -76,9 +76,9 @@ func (s *Service) await(ctx context.Context, next time.Time) {
 	}
 }
 
-// poke has the loop look at the schedules again, and returns when it is awake: from then on it counts as busy, so that
-// a virtual clock cannot pass a due time that has just been set.
-func (s *Service) poke(ctx context.Context) {
+// wakeUp has the loop look at the schedules again, and returns when it is awake: from then on it counts as busy, so
+// that a virtual clock cannot pass a due time that has just been set.
+func (s *Service) wakeUp(ctx context.Context) {
 	s.mu.Lock()
 	running := s.running
 	s.mu.Unlock()

@@ -74,7 +74,7 @@ func (*Service) Inputs() awsapi.Inputs { return inputs }
 func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 	out, err := s.handle(call)
 	if err == nil && call.HTTP.Method != http.MethodGet {
-		s.poke(ctx)
+		s.wakeUp(ctx)
 	}
 	return out, err
 }

@@ -32,9 +32,9 @@ func (s *Stack) LookupNetIP(ctx context.Context, network, host string) ([]netip.
 	return net.DefaultResolver.LookupNetIP(ctx, network, host)
 }
 
-// apart gives every node of every load balancer a loopback address of its own, as nodes have elsewhere; nil where the
-// machine has only 127.0.0.1.
-func apart() func(l elbv2.Listener, node int) string {
+// chooseAddresses gives every node of every load balancer a loopback address of its own, as nodes have elsewhere; nil
+// where the machine has only 127.0.0.1.
+func chooseAddresses() func(l elbv2.Listener, node int) string {
 	if try, err := net.Listen("tcp", "127.1.2.3:0"); err != nil {
 		return nil
 	} else if err := try.Close(); err != nil {

@@ -60,6 +60,8 @@ type Options struct {
 	OnAuth func(dataplane.Event)
 	// OnEvent hears of every history event of every execution.
 	OnEvent func(executionARN string, e stepfunctions.Event)
+	// Random chooses the jitter of retries, from 0 to 1; nil is a source that is never the same twice.
+	Random func() float64
 }
 
 // Stack is a running local stack.
@@ -136,7 +138,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	s.EventBridge = eventbridge.New(s.Clock, s.URL)
 	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, ExtraEnv: s.functionEnv(o.FunctionEnv)})
 	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, OnEvent: o.OnEvent,
-		OnStatusChange: s.emit})
+		OnStatusChange: s.emit, Random: o.Random})
 	if err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	go func() { _ = s.server.Serve(listener) }()
 	var address func(elbv2.Listener, int) string
 	if o.Apart {
-		address = apart()
+		address = chooseAddresses()
 	}
 	s.Plane, err = dataplane.Start(ctx, s.ELB, dataplane.Options{Address: address, Clock: s.Clock,
 		Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})

@@ -79,7 +79,7 @@ func (s *Service) startExecution(_ context.Context, call *awsapi.Call) (any, err
 // start begins an execution. Repeating a start with the same name and input is a success while the execution runs; a
 // name is otherwise taken for 90 days. s.mu is held.
 func (s *Service) start(call *awsapi.Call, machineARN, name, input string) (*execution, error) {
-	m, with, v, aliasARN, err := s.startable(machineARN)
+	m, with, v, aliasARN, err := s.findStartable(machineARN)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +118,9 @@ func (s *Service) start(call *awsapi.Call, machineARN, name, input string) (*exe
 	return e, nil
 }
 
-// startable finds what to run for the ARN of a machine, a version or an alias. s.mu is held.
-func (s *Service) startable(arn string) (*machine, settings, *version, string, error) {
-	m, with, v := s.qualified(arn)
+// findStartable finds what to run for the ARN of a machine, a version or an alias. s.mu is held.
+func (s *Service) findStartable(arn string) (*machine, settings, *version, string, error) {
+	m, with, v := s.findQualified(arn)
 	aliasARN := ""
 	if m == nil {
 		var a *alias
@@ -225,8 +225,8 @@ type executionView struct {
 	RedriveStatusReason    string          `json:"redriveStatusReason,omitempty"`
 }
 
-// shown is the status that people see. s.mu is held.
-func (e *execution) shown() asl.Status {
+// visibleStatus returns the status that people see. s.mu is held.
+func (e *execution) visibleStatus() asl.Status {
 	if e.waiting {
 		return pendingRedrive
 	}
@@ -236,7 +236,7 @@ func (e *execution) shown() asl.Status {
 // view is what lists show of an execution. s.mu is held.
 func (e *execution) view() executionView {
 	v := executionView{ExecutionARN: e.arn, StateMachineARN: e.machine.arn, StateMachineAliasARN: e.aliasARN,
-		Name: e.name, Status: e.shown(),
+		Name: e.name, Status: e.visibleStatus(),
 		StartDate: instant(e.started), StopDate: instant(e.stopped), RedriveCount: e.redrives,
 		RedriveDate: instant(e.redriven)}
 	if e.version != nil {

@@ -35,7 +35,7 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, _, version := s.qualified(in.StateMachineARN)
+	m, _, version := s.findQualified(in.StateMachineARN)
 	aliasARN := ""
 	if m == nil {
 		var a *alias
@@ -47,7 +47,7 @@ func (s *Service) listExecutions(_ context.Context, call *awsapi.Call) (any, err
 	rows := []executionView{}
 	for _, e := range slices.Backward(s.order) {
 		if e.machine == m && (version == nil || e.version == version) && (aliasARN == "" || e.aliasARN == aliasARN) &&
-			(in.StatusFilter == "" || e.shown() == in.StatusFilter) {
+			(in.StatusFilter == "" || e.visibleStatus() == in.StatusFilter) {
 			rows = append(rows, e.view())
 		}
 	}

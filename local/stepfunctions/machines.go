@@ -263,7 +263,7 @@ func (s *Service) describeStateMachine(_ context.Context, call *awsapi.Call) (an
 	if err := checkARN(in.StateMachineARN, "stateMachine"); err != nil {
 		return nil, err
 	}
-	m, with, v := s.qualified(in.StateMachineARN)
+	m, with, v := s.findQualified(in.StateMachineARN)
 	if m == nil {
 		return nil, noMachine(in.StateMachineARN)
 	}

@@ -38,6 +38,8 @@ type Options struct {
 	OnStatusChange func(StatusChange)
 	// OnEvent, if not nil, hears of every event of every history, in order for each execution. It must not call back.
 	OnEvent func(executionARN string, e Event)
+	// Random chooses the jitter of retries, from 0 to 1; nil is a source that is never the same twice.
+	Random func() float64
 }
 
 // Service is Step Functions.
@@ -71,6 +73,9 @@ func New(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
 	if o.Tasks == nil {
 		if o.Endpoint == "" {
 			return nil, errors.New("step functions need the URL of the AWS endpoint")
@@ -81,7 +86,7 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{options: o, expressions: expressions, machines: map[string]*machine{},
 		executions: map[string]*execution{}}
-	s.engine = &asl.Engine{Clock: o.Clock, Expressions: expressions, Tasks: o.Tasks, Random: rand.Float64}
+	s.engine = &asl.Engine{Clock: o.Clock, Expressions: expressions, Tasks: o.Tasks, Random: o.Random}
 	s.ctx, s.close = context.WithCancel(context.Background())
 	return s, nil
 }

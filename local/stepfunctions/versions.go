@@ -40,8 +40,8 @@ func (s *Service) publish(m *machine) *version {
 	return v
 }
 
-// qualified finds what an ARN with or without a version stands for; no machine if there is none. s.mu is held.
-func (s *Service) qualified(arn string) (*machine, settings, *version) {
+// findQualified finds what an ARN with or without a version stands for; no machine if there is none. s.mu is held.
+func (s *Service) findQualified(arn string) (*machine, settings, *version) {
 	if m := s.machines[arn]; m != nil {
 		return m, m.settings, nil
 	}
@@ -89,7 +89,7 @@ func (s *Service) createAlias(_ context.Context, call *awsapi.Call) (any, error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, _, v := s.qualified(in.Routes[0].VersionARN)
+	m, _, v := s.findQualified(in.Routes[0].VersionARN)
 	if v == nil {
 		return nil, awsapi.Errorf("ResourceNotFound",
 			"State machine version does not exist: '%s'", in.Routes[0].VersionARN)

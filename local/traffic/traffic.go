@@ -37,10 +37,9 @@ type Options struct {
 	// Sessions is how many browsers stay logged in, and open a page every Visit.
 	Sessions int
 	Visit    time.Duration
-	// Moves: the client is a pair of registrations that take turns. A login that is open when its load balancer moves
-	// to the other one fails with HTTP 401 at the callback, and a session passes the identity provider once at its next
-	// refresh, because codes and refresh tokens belong to one registration. Both are counted apart from what must not
-	// happen.
+	// Moves says that the client is a pair of registrations that take turns. Codes and refresh tokens belong to one of
+	// them: a login that is open when its load balancer moves fails with HTTP 401, and a session passes the identity
+	// provider once at its next refresh. Both are counted apart from what must not happen.
 	Moves bool
 	// Failed hears of everything that a user would have noticed. It may be called from several goroutines.
 	Failed func(Failure)
@@ -95,7 +94,7 @@ func (t *Traffic) Stop() {
 	t.done.Wait()
 }
 
-// browser makes one that reaches a page at one node of its load balancer, another node for each n.
+// browser makes a browser that reaches a page at one node of its load balancer, another node for each n.
 func (t *Traffic) browser(n int, typing time.Duration) *browser.Browser {
 	return browser.New(browser.Options{Roots: t.o.Roots, Typing: typing, Resolve: func(hostPort string) string {
 		nodes := t.o.Site.Nodes(hostPort)
@@ -125,7 +124,7 @@ func (t *Traffic) tryLogin(b *browser.Browser, page scenario.Page, u idp.User) b
 		return true
 	}
 	t.FailedLogins.Add(1)
-	t.o.Failed(Failure{What: "login", Late: late(got, err), Err: err})
+	t.o.Failed(Failure{What: "login", Late: isLate(got, err), Err: err})
 	return false
 }
 
@@ -148,7 +147,7 @@ func logInOnce(b *browser.Browser, page scenario.Page, u idp.User) (browser.Page
 	if err != nil {
 		return got, err
 	}
-	return got, greets(got, page, u)
+	return got, checkGreeting(got, page, u)
 }
 
 // failedOpen counts a login that failed because its load balancer moved meanwhile.
@@ -162,17 +161,17 @@ func (t *Traffic) failedOpen() {
 	t.within[1] = now
 }
 
-// FailedOpen is how many logins failed because their load balancer moved while they were open, and the time between the
-// first and the last of them.
+// FailedOpen returns how many logins failed because their load balancer moved while they were open, and the time
+// between the first and the last of them.
 func (t *Traffic) FailedOpen() (n int, window time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.open, t.within[1].Sub(t.within[0])
 }
 
-// late reports whether the reason of a failure is that no answer came in time: the browser got none from the load
-// balancer, or the load balancer none from the identity provider.
-func late(got browser.Page, err error) bool {
+// isLate reports whether a failure only means that no answer came in time, from the load balancer or from the identity
+// provider to it.
+func isLate(got browser.Page, err error) bool {
 	var connection net.Error
 	if errors.As(err, &connection) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return true
@@ -181,7 +180,7 @@ func late(got browser.Page, err error) bool {
 	return got.Status == http.StatusInternalServerError && reason.Late()
 }
 
-func greets(got browser.Page, page scenario.Page, u idp.User) error {
+func checkGreeting(got browser.Page, page scenario.Page, u idp.User) error {
 	if !strings.Contains(string(got.Body), page.Greeting+u.Email) {
 		return fmt.Errorf("%s (status %d) does not greet the user", got.URL.Host, got.Status)
 	}
@@ -215,23 +214,23 @@ func (t *Traffic) visit(b *browser.Browser, page scenario.Page, user idp.User) b
 	case err == nil && got.LoginForm():
 		f.What, err = "session", fmt.Errorf("the session at %s ended", page.URL)
 	case err == nil:
-		err = greets(got, page, user)
+		err = checkGreeting(got, page, user)
 	}
 	if err == nil {
 		t.Visits.Add(1)
 		return true
 	}
-	f.Late, f.Err = late(got, err), err
+	f.Late, f.Err = isLate(got, err), err
 	t.FailedVisits.Add(1)
 	t.o.Failed(f)
 	return f.What != "session"
 }
 
-// share is which part of the time a browser may be busy: where everything takes longer, people come less often, so that
-// a slow machine is not kept at its limit, where answers come too late.
+// share is the part of the time that a browser may be busy: on a slow machine people come less often, so that it is not
+// kept at a limit where answers come too late.
 const share = 4
 
-// pause waits for d, or longer after what began then and took long.
+// pause waits for d, or longer if what began then took long.
 func pause(ctx context.Context, d time.Duration, began time.Time) {
 	wait(ctx, max(d, (share-1)*time.Since(began)))
 }

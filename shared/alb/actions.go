@@ -63,7 +63,7 @@ func matches(actions []types.Action, c Change) error {
 		if c.Registration.uses(o) {
 			return nil
 		}
-		if doubt := c.Registration.doubt(o); doubt != "" {
+		if doubt := c.Registration.explainDoubt(o); doubt != "" {
 			return errors.New("it " + doubt)
 		}
 		err = fmt.Errorf("it logs in with client id %q at issuer %q, which is not the client's",

@@ -78,7 +78,7 @@ func mustBe(t *testing.T, got, want []types.Action) {
 			t.Errorf("action %d names its target group twice, or not: AWS refuses it, or nobody is forwarded", i)
 		default:
 			t.Errorf("action %d%s is another: a write of the secret changes what is not ours", i,
-				difference("", reflect.ValueOf(w), reflect.ValueOf(g)))
+				findDifference("", reflect.ValueOf(w), reflect.ValueOf(g)))
 		}
 	}
 }
@@ -148,7 +148,7 @@ func TestEveryFieldOfAnActionIsCompared(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := difference("a", reflect.ValueOf(full()), reflect.ValueOf(c.change(full()))); got != c.want {
+			if got := findDifference("a", reflect.ValueOf(full()), reflect.ValueOf(c.change(full()))); got != c.want {
 				t.Fatalf("difference %q, want %q", got, c.want)
 			}
 		})
@@ -157,11 +157,11 @@ func TestEveryFieldOfAnActionIsCompared(t *testing.T) {
 
 func TestEachElementIsPairedOnce(t *testing.T) {
 	t.Parallel()
-	if d := difference("x", reflect.ValueOf([]string(nil)), reflect.ValueOf([]string{})); d != "" {
+	if d := findDifference("x", reflect.ValueOf([]string(nil)), reflect.ValueOf([]string{})); d != "" {
 		t.Fatalf("no list and an empty one differ at %q", d)
 	}
 	want, got := []string{"a", "a", "b"}, []string{"a", "b", "b"}
-	if d := difference("x", reflect.ValueOf(want), reflect.ValueOf(got)); d != "x[1]" {
+	if d := findDifference("x", reflect.ValueOf(want), reflect.ValueOf(got)); d != "x[1]" {
 		t.Fatalf("difference %q", d)
 	}
 }

@@ -10,16 +10,16 @@ import (
 // unread are the fields of an authenticate-oidc action that no answer holds, or that matter only in a request.
 var unread = map[string]bool{"ClientSecret": true, "UseExistingClientSecret": true}
 
-// difference returns the path, but never the value, of a field in which two values of the API's types differ, e.g.
+// findDifference returns the path, but never the value, of a field in which two values of the API's types differ, e.g.
 // "Actions[1].ForwardConfig.TargetGroups[0].Weight"; "" if they do not. It compares every field, also those that later
 // versions of the SDK add. Lists may be in any order: where order matters to the API, the elements have an Order.
-func difference(path string, want, got reflect.Value) string {
+func findDifference(path string, want, got reflect.Value) string {
 	switch want.Kind() {
 	case reflect.Pointer:
 		if want.IsNil() || got.IsNil() {
 			return pathIf(want.IsNil() != got.IsNil(), path)
 		}
-		return difference(path, want.Elem(), got.Elem())
+		return findDifference(path, want.Elem(), got.Elem())
 	case reflect.Struct:
 		return differentField(path, want, got)
 	case reflect.Slice:
@@ -41,7 +41,7 @@ func differentField(path string, want, got reflect.Value) string {
 		if path != "" {
 			name = path + "." + name
 		}
-		if d := difference(name, want.Field(i), got.Field(i)); d != "" {
+		if d := findDifference(name, want.Field(i), got.Field(i)); d != "" {
 			return d
 		}
 	}
@@ -58,14 +58,14 @@ func differentElement(path string, want, got reflect.Value) string {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		paired := false
 		for j := 0; j < got.Len() && !paired; j++ {
-			if !used[j] && difference(at, want.Index(i), got.Index(j)) == "" {
+			if !used[j] && findDifference(at, want.Index(i), got.Index(j)) == "" {
 				used[j], paired = true, true
 			}
 		}
 		if paired {
 			continue
 		}
-		if d := difference(at, want.Index(i), got.Index(i)); d != "" {
+		if d := findDifference(at, want.Index(i), got.Index(i)); d != "" {
 			return d
 		}
 		return at
@@ -85,7 +85,7 @@ func differentEntry(path string, want, got reflect.Value) string {
 		if !other.IsValid() {
 			return at
 		}
-		if d := difference(at, want.MapIndex(key), other); d != "" {
+		if d := findDifference(at, want.MapIndex(key), other); d != "" {
 			return d
 		}
 	}

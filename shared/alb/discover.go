@@ -100,7 +100,7 @@ func (s *search) run(ctx context.Context) error {
 	for _, l := range listeners {
 		rules, err := s.rules(ctx, aws.ToString(l.ListenerArn))
 		if err != nil {
-			return vanished(err, "listing the rules of %s :%d", s.lb.name, aws.ToInt32(l.Port))
+			return asUnavailable(err, "listing the rules of %s :%d", s.lb.name, aws.ToInt32(l.Port))
 		}
 		for _, r := range rules {
 			s.consider(l, aws.ToString(r.RuleArn), "rule "+aws.ToString(r.Priority), r.Actions)
@@ -181,7 +181,7 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 		if a.Type != types.ActionTypeEnumAuthenticateOidc || o == nil {
 			continue
 		}
-		if doubt := s.want.doubt(o); doubt != "" {
+		if doubt := s.want.explainDoubt(o); doubt != "" {
 			s.addDrift("%s %s", t.Name, doubt)
 		}
 		if s.want.uses(o) {
@@ -196,7 +196,7 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 
 // reviewWrite tells what a write of the target's actions would damage, and what it may undo.
 func (s *search) reviewWrite(t rotation.Target, actions []types.Action) {
-	if damage := s.want.damage(s.unknown[cmp.Or(t.RuleARN, t.ListenerARN)], actions); damage != "" {
+	if damage := s.want.describeDamage(s.unknown[cmp.Or(t.RuleARN, t.ListenerARN)], actions); damage != "" {
 		s.found.Refusals = append(s.found.Refusals, t.Name+" "+damage)
 	}
 	for _, a := range actions {
@@ -252,8 +252,8 @@ func (s *search) refuseCognito(target string, a types.Action) {
 			target, aws.ToString(c.UserPoolClientId)))
 }
 
-// vanished makes an error about something that is gone Unavailable.
-func vanished(err error, format string, args ...any) error {
+// asUnavailable returns an error about something that is gone as Unavailable.
+func asUnavailable(err error, format string, args ...any) error {
 	if missing(err) {
 		return awserr.As(failure.Unavailable, err, format, args...)
 	}

@@ -66,7 +66,7 @@ func (u unknownElements) read(e element) {
 		case "ListenerArn", "RuleArn":
 			arn = c.Text
 		case "Actions", "DefaultActions":
-			names = strangers(c, reflect.TypeFor[[]types.Action]())
+			names = findUnknown(c, reflect.TypeFor[[]types.Action]())
 		default:
 			u.read(c)
 		}
@@ -77,28 +77,30 @@ func (u unknownElements) read(e element) {
 	}
 }
 
-// strangers returns the names of the outermost elements below e for which t, the SDK's type of e, has no place.
-func strangers(e element, t reflect.Type) []string {
+// findUnknown returns the names of the outermost elements below e for which t, the SDK's type of e, has no place.
+func findUnknown(e element, t reflect.Type) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	var out []string
 	for _, c := range e.Children {
-		inner, known := place(t, c.XMLName.Local)
-		switch {
-		case !known:
+		inner, known := findMember(t, c.XMLName.Local)
+		if !known {
 			out = append(out, c.XMLName.Local)
-		case inner != nil:
-			out = append(out, strangers(c, inner)...)
+			continue
 		}
+		out = append(out, findUnknown(c, inner)...)
 	}
 	return out
 }
 
-// place returns the type of a child element of a value of type t; nil if there is nothing to compare below it. The
-// Query protocol calls the elements of a list "member", and those of a map "entry", with a key and a value (smithy.io,
-// "AWS query protocol").
-func place(t reflect.Type, name string) (inner reflect.Type, known bool) {
+// entry is an element of a map.
+type entry struct{ Key, Value string }
+
+// findMember returns the type of a child element of a value of type t, and whether there is one. The Query protocol
+// calls the elements of a list "member", and those of a map "entry", with a key and a value (smithy.io, "AWS query
+// protocol").
+func findMember(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	switch t.Kind() {
 	case reflect.Struct:
 		f, ok := t.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) })
@@ -106,15 +108,15 @@ func place(t reflect.Type, name string) (inner reflect.Type, known bool) {
 	case reflect.Slice:
 		return t.Elem(), name == "member"
 	case reflect.Map:
-		return nil, name == "entry"
+		return reflect.TypeFor[entry](), name == "entry"
 	default:
 		return nil, false
 	}
 }
 
-// unaccepted returns what a write would damage without permission: elements that the SDK does not know, and types of
-// actions of which it may not have read everything.
-func (r Registration) unaccepted(unknown []string, actions []types.Action) (elements, kinds []string) {
+// findUnaccepted returns what a write would damage without permission: elements that the SDK does not know, and types
+// of actions of which it may not have read everything.
+func (r Registration) findUnaccepted(unknown []string, actions []types.Action) (elements, kinds []string) {
 	for _, name := range unknown {
 		if !slices.Contains(r.AcceptElements, name) {
 			elements = append(elements, name)
@@ -128,9 +130,9 @@ func (r Registration) unaccepted(unknown []string, actions []types.Action) (elem
 	return elements, kinds
 }
 
-// damage says what a write would damage, and what to do; "" if nothing.
-func (r Registration) damage(unknown []string, actions []types.Action) string {
-	elements, kinds := r.unaccepted(unknown, actions)
+// describeDamage says what a write would damage, and what to do; "" if nothing.
+func (r Registration) describeDamage(unknown []string, actions []types.Action) string {
+	elements, kinds := r.findUnaccepted(unknown, actions)
 	var out []string
 	if len(elements) > 0 {
 		list := strings.Join(elements, ", ")

@@ -37,7 +37,7 @@ const (
 // they are written above, other hands at the worst moments, and answers that are behind or of the future.
 type fixture struct {
 	*elbv2.Service
-	t      *testing.T
+	t      testing.TB
 	server http.Handler // the double with faults
 	plain  http.Handler // the double without
 	faults fault.Injector
@@ -60,7 +60,7 @@ type fixture struct {
 	slept time.Duration
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	f := &fixture{t: t, future: "forward",
 		ofRules: "<Transforms><member><Type>url-rewrite</Type></member></Transforms><Unknown><Rule>1</Rule></Unknown>"}
 	now := clock.NewVirtual(time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC))

@@ -54,13 +54,13 @@ func (b *Balancers) Logins(ctx context.Context, region string) ([]Login, error) 
 func (s *search) logins(ctx context.Context) ([]Login, error) {
 	listeners, err := s.listeners(ctx)
 	if err != nil {
-		return nil, vanished(err, "listing the listeners of %s", s.lb.name)
+		return nil, asUnavailable(err, "listing the listeners of %s", s.lb.name)
 	}
 	var out []Login
 	for _, l := range listeners {
 		rules, err := s.rules(ctx, aws.ToString(l.ListenerArn))
 		if err != nil {
-			return nil, vanished(err, "listing the rules of %s :%d", s.lb.name, aws.ToInt32(l.Port))
+			return nil, asUnavailable(err, "listing the rules of %s :%d", s.lb.name, aws.ToInt32(l.Port))
 		}
 		for _, r := range rules {
 			out = append(out, s.login(l, aws.ToString(r.RuleArn), "rule "+aws.ToString(r.Priority), r.Actions,

@@ -52,7 +52,7 @@ func (s *search) readTags(ctx context.Context) (map[string][]types.Tag, error) {
 		}
 		out, err := s.api.DescribeTags(ctx, in)
 		if err != nil {
-			return nil, vanished(err, "reading the tags of %s", s.lb.name)
+			return nil, asUnavailable(err, "reading the tags of %s", s.lb.name)
 		}
 		for _, d := range out.TagDescriptions {
 			all[aws.ToString(d.ResourceArn)] = d.Tags

@@ -72,9 +72,9 @@ func (r Registration) name(o *types.AuthenticateOidcActionConfig) *config.Alias 
 	return nil
 }
 
-// doubt says why it is unclear whether an action's registration is the client's, and what to do; "" if it is clear. An
-// action in doubt is never passed over: it would break when the old secret goes.
-func (r Registration) doubt(o *types.AuthenticateOidcActionConfig) string {
+// explainDoubt says why it is unclear whether an action's registration is the client's, and what to do; "" if it is
+// clear. An action in doubt is never passed over: it would break when the old secret goes.
+func (r Registration) explainDoubt(o *types.AuthenticateOidcActionConfig) string {
 	id, issuer, endpoint := aws.ToString(o.ClientId), aws.ToString(o.Issuer), aws.ToString(o.TokenEndpoint)
 	if !slices.Contains(r.ClientIDs, id) {
 		same := func(x string) bool { return strings.EqualFold(x, id) }
@@ -100,7 +100,7 @@ func (r Registration) doubt(o *types.AuthenticateOidcActionConfig) string {
 		}
 	}
 	return fmt.Sprintf("uses client id %s with issuer %q and token endpoint %q, which are not in the configuration: %s",
-		id, issuer, endpoint, r.remedies())
+		id, issuer, endpoint, r.suggestRemedies())
 }
 
 func (r Registration) isOther(issuer, endpoint string) bool {
@@ -109,8 +109,8 @@ func (r Registration) isOther(issuer, endpoint string) bool {
 	})
 }
 
-// remedies says what to do about an action whose issuer and token endpoint are both unknown.
-func (r Registration) remedies() string {
+// suggestRemedies says what to do about an action whose issuer and token endpoint are both unknown.
+func (r Registration) suggestRemedies() string {
 	if r.UniqueIDs {
 		return "client ids are unique at this provider, so they are another name of it: add them to aliases, or " +
 			"correct the action"

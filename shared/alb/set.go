@@ -52,12 +52,10 @@ const attempts = 3
 // SetSecret puts a client id and its secret on a target and leaves every other field as it is; a repeat sets the same
 // again. It writes only what two reads in a row agree on, the second right before the write. If other fields differ
 // afterwards, and the target is still the client's, another hand changed them at the same time: SetSecret sets the
-// secret again with their present values, and says so in Done.
-//
-// It fails with TargetDrift, before any change, if the target is not the registration's or holds what a write would
-// damage; and after one, naming the field, if the target did not stay the client's or other fields keep changing. A
-// listener or rule that does not exist is Gone, not an error. After Unavailable, the secret may be on the target or
-// not.
+// secret again with their present values, and says so in Done. It fails with TargetDrift, before any change, if the
+// target is not the registration's or holds what a write would damage; and after one, naming the field, if the target
+// did not stay the client's or other fields keep changing. A listener or rule that does not exist is Gone, not an
+// error. After Unavailable, the secret may be on the target or not.
 func (b *Balancers) SetSecret(ctx context.Context, t rotation.Target, c Change) (Done, error) {
 	if c.Secret.IsZero() || c.ClientID == "" {
 		return Done{}, failure.New(failure.Internal, "setting the secret of %s: no client id or no secret", t.Name)
@@ -115,7 +113,7 @@ func (w *writer) set(ctx context.Context, c Change) (result Result, moved string
 // review refuses a write that would damage something, or only reports it where an old secret must come back in any
 // case.
 func (w *writer) review(before *state, c Change) error {
-	damage := c.Registration.damage(before.unknown, before.Actions)
+	damage := c.Registration.describeDamage(before.unknown, before.Actions)
 	switch {
 	case damage != "" && !c.Undo:
 		return failure.New(failure.TargetDrift, "%s %s; nothing was changed", w.target.Name, damage)
@@ -217,7 +215,7 @@ func (w *writer) readTwice(ctx context.Context) (*state, error) {
 		if err != nil || second == nil {
 			return nil, err
 		}
-		field := difference("", reflect.ValueOf(*first), reflect.ValueOf(*second))
+		field := findDifference("", reflect.ValueOf(*first), reflect.ValueOf(*second))
 		if field == "" && slices.Equal(first.unknown, second.unknown) {
 			return second, nil
 		}
@@ -262,7 +260,7 @@ func (w *writer) verify(ctx context.Context, want *state, c Change) (result Resu
 		if got == nil {
 			return Gone, "", nil
 		}
-		field := difference("", reflect.ValueOf(*want), reflect.ValueOf(*got))
+		field := findDifference("", reflect.ValueOf(*want), reflect.ValueOf(*got))
 		if field == "" {
 			return Updated, "", nil
 		}

@@ -33,7 +33,7 @@ func change() alb.Change {
 }
 
 // withTargets is a load balancer whose rule and default action have the given actions.
-func withTargets(t *testing.T, actions ...types.Action) *fixture {
+func withTargets(t testing.TB, actions ...types.Action) *fixture {
 	f := newFixture(t)
 	f.listen(ordersLB, listener, 443, actions...)
 	f.add(listener, rule, 10, actions...)

@@ -78,7 +78,7 @@ func (b *Balancers) search(ctx context.Context, w Where) (arns, warnings []strin
 	for _, region := range w.Regions {
 		found, err := findTagged(ctx, b.client(region), w.Tags)
 		if err != nil {
-			return nil, nil, vanished(err, "looking for the load balancers of %s by their tags", region)
+			return nil, nil, asUnavailable(err, "looking for the load balancers of %s by their tags", region)
 		}
 		if len(found) == 0 {
 			warnings = append(warnings, fmt.Sprintf("no Application Load Balancer in %s has the tags %s", region,

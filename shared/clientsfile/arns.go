@@ -18,8 +18,8 @@ var secretARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d
 // named is an ARN in a client's entry, and the path of its field.
 type named struct{ path, arn string }
 
-// ofSettings finds the secrets that a provider's settings name, whichever provider it is.
-func (c Client) ofSettings() []named {
+// findSettingsSecrets finds the secrets that a provider's settings name, whichever provider it is.
+func (c Client) findSettingsSecrets() []named {
 	var settings any
 	if err := json.Unmarshal(c.IdentityProvider.Settings, &settings); err != nil {
 		return nil // there are none; what is wrong with them is told elsewhere
@@ -38,7 +38,7 @@ func (c Client) ofSettings() []named {
 			}
 		case map[string]any:
 			for _, k := range slices.Sorted(maps.Keys(v)) {
-				walk(path+"."+shown(k), v[k])
+				walk(path+"."+showName(k), v[k])
 			}
 		}
 	}
@@ -49,14 +49,14 @@ func (c Client) ofSettings() []named {
 // AdminSecrets are the ARNs of the secrets that the provider's settings name.
 func (c Client) AdminSecrets() []string {
 	var list []string
-	for _, s := range c.ofSettings() {
+	for _, s := range c.findSettingsSecrets() {
 		list = append(list, s.arn)
 	}
 	return list
 }
 
-// ofUsers are the secrets of the synthetic users.
-func (c Client) ofUsers() []named {
+// findUserSecrets returns the secrets of the synthetic users.
+func (c Client) findUserSecrets() []named {
 	var list []named
 	for i, t := range c.SmokeTests.Login {
 		list = append(list, named{fmt.Sprintf("smokeTests.login[%d].userSecretArn", i), t.UserSecretARN})
@@ -66,7 +66,7 @@ func (c Client) ofUsers() []named {
 
 // checkARNs: the roles of the stack reach nothing in other accounts and partitions, and secrets only by whole ARNs.
 func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
-	secrets := append(c.ofUsers(), c.ofSettings()...)
+	secrets := append(c.findUserSecrets(), c.findSettingsSecrets()...)
 	for _, other := range secrets {
 		if other.arn == c.Secret.ARN && !c.CreateSecret {
 			ps.Add(path+"."+other.path, "is the client's own secret, which rotations change: it must be another one")

@@ -34,13 +34,13 @@ func Retentions() []int {
 		3653}
 }
 
-// MaxNames is how long the names of the stack and of a client are together: a rule of EventBridge is named after both,
-// and its name has at most 64 characters (API reference, PutRule).
+// MaxNames limits the names of the stack and of a client together: a rule of EventBridge is named after both, and its
+// name has at most 64 characters (API reference, PutRule).
 const MaxNames = 64 - len("-listeners--99")
 
 // MaxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
-// (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const MaxClients = 35
+// (CloudFormation user guide, "Quotas"), and some 80 are there without any client. checkLimits counts them.
+const MaxClients = 34
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -73,7 +73,7 @@ func (f *File) check(ps *strictjson.Problems) {
 	f.checkNotifications(ps)
 }
 
-// maxPerAddress is how many clients may notify the same address: who looks after more belongs into stack.email. (A
+// maxPerAddress is how many clients may notify the same address; who looks after more belongs into stack.email. (A
 // filter may have 150 combinations of values: SNS developer guide, "Filter policy constraints".)
 const maxPerAddress = 12
 
@@ -143,6 +143,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 			checkPartition(ps, "stack.permissionsBoundary", s.PermissionsBoundary, s)
 		}
 	}
+	if n := s.Evidence.Keep(); n < 1 || n > 100 {
+		ps.Add("stack.evidence.years", "must be 1 to 100, not %d", n)
+	}
 	s.checkTags(ps)
 	if v := s.SmokeTestVPC; v != nil {
 		matchAll(ps, "stack.smokeTestVpc.subnetIds", v.SubnetIDs, subnetPattern, "must be a subnet's id")
@@ -157,7 +160,7 @@ func (s Settings) checkTags(ps *strictjson.Problems) {
 		ps.Add("stack.tags", "has %d tags, at most %d are possible", len(s.Tags), maxTags)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Tags)) {
-		path := "stack.tags." + shown(name)
+		path := "stack.tags." + showName(name)
 		if len(name) == 0 || len(name) > 128 || len(s.Tags[name]) > 256 {
 			ps.Add(path, "must have a name of 1 to 128 characters and a value of at most 256")
 		}

@@ -54,9 +54,9 @@ func (n *node) get(name string) *node {
 	return n.members[name].value
 }
 
-// over is an object with all members of n, and those of base that n does not have. Objects in both are put over one
-// another in the same way; everything else is n's.
-func (n *node) over(base *node) *node {
+// mergeOver returns an object with all members of n, and those of base that n does not have. Objects in both are merged
+// in the same way; everything else is n's.
+func (n *node) mergeOver(base *node) *node {
 	if base == nil || n.kind != object || base.kind != object {
 		return n
 	}
@@ -64,7 +64,7 @@ func (n *node) over(base *node) *node {
 	both.members = maps.Clone(base.members)
 	for name, m := range n.members {
 		if below, has := base.members[name]; has {
-			m.value = m.value.over(below.value)
+			m.value = m.value.mergeOver(below.value)
 		}
 		both.members[name] = m
 	}
@@ -96,16 +96,16 @@ func nextStep(path string) (step, rest string) {
 	return path[:end+1], strings.TrimPrefix(path[end+1:], ".")
 }
 
-// joined is the path of a step below a path.
-func joined(path, step string) string {
+// joinPath returns the path of a step below a path.
+func joinPath(path, step string) string {
 	if path == "" || step == "" || step[0] == '[' {
 		return path + step
 	}
 	return path + "." + step
 }
 
-// within reports whether a path is another one, or below it.
-func within(path, above string) bool {
+// isWithin reports whether a path is above, or below it.
+func isWithin(path, above string) bool {
 	rest, ok := strings.CutPrefix(path, above)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }

@@ -88,17 +88,17 @@ func (r *reader) applyDefaults() {
 	for _, c := range clients.items {
 		base := *defaults
 		if c.get("secret") != nil && c.get("createSecret") == nil {
-			base.members = without(base.members, "createSecret")
+			base.members = copyWithout(base.members, "createSecret")
 		}
-		merged.items = append(merged.items, c.over(&base))
+		merged.items = append(merged.items, c.mergeOver(&base))
 	}
 	top := *r.root
-	top.members = without(top.members, "clients")
+	top.members = copyWithout(top.members, "clients")
 	top.members["clients"] = member{r.root.members["clients"].line, r.root.members["clients"].column, &merged}
 	r.root = &top
 }
 
-func without(members map[string]member, name string) map[string]member {
+func copyWithout(members map[string]member, name string) map[string]member {
 	out := map[string]member{}
 	for n, m := range members {
 		if n != name {
@@ -175,7 +175,7 @@ func (r *reader) addAll(ps strictjson.Problems, s Severity) {
 			continue // what follows from the first
 		}
 		said[p.Path] = true
-		if slices.ContainsFunc(before, func(w string) bool { return within(p.Path, w) || within(w, p.Path) }) {
+		if slices.ContainsFunc(before, func(w string) bool { return isWithin(p.Path, w) || isWithin(w, p.Path) }) {
 			continue
 		}
 		path, message := p.Path, p.Text
@@ -183,7 +183,7 @@ func (r *reader) addAll(ps strictjson.Problems, s Severity) {
 			path, message = o, "is missing: it needs "+strings.Join(absent[o], ", ")
 		}
 		n, rest := r.root.at(path)
-		r.add(problem{n.line, n.column, joined(n.path, rest), message}, s, path)
+		r.add(problem{n.line, n.column, joinPath(n.path, rest), message}, s, path)
 	}
 }
 

@@ -41,8 +41,8 @@ func looksRandom(s string) bool {
 	return kinds >= 3 || kinds >= 2 && len(s) >= 20 && !strings.ContainsAny(s, "-_./")
 }
 
-// shown is the name of a member as messages and paths have it: one that could be a pasted secret is not shown.
-func shown(name string) string {
+// showName returns the name of a member as messages and paths have it, masked if it could be a pasted secret.
+func showName(name string) string {
 	if !fieldName.MatchString(name) || looksRandom(name) && strings.ContainsFunc(name, unicode.IsDigit) ||
 		unmistakable.MatchString(name) {
 		return "…"
@@ -52,7 +52,7 @@ func shown(name string) string {
 
 // isPastedName reports whether the name of a member is one that findSecrets takes for a secret.
 func isPastedName(name string) bool {
-	return shown(name) == "…" && (looksRandom(name) || unmistakable.MatchString(name))
+	return showName(name) == "…" && (looksRandom(name) || unmistakable.MatchString(name))
 }
 
 // findSecrets reports the secrets that were pasted into a value, and notes their places as wrong. path is where the
@@ -63,9 +63,9 @@ func (r *reader) findSecrets(n *node, path, name string) {
 	}
 	for _, below := range n.names() {
 		m := n.members[below]
-		at := joined(path, shown(below))
+		at := joinPath(path, showName(below))
 		if isPastedName(below) {
-			r.add(problem{m.line, m.column, joined(n.path, "…"), isSecret}, Error, at)
+			r.add(problem{m.line, m.column, joinPath(n.path, "…"), isSecret}, Error, at)
 			continue
 		}
 		r.findSecrets(m.value, at, below)

@@ -55,16 +55,16 @@ func (s *shape) encode(n *node, t reflect.Type, path string) string {
 	case t.Kind() == reflect.Int && n.kind == number && wholePattern.MatchString(n.scalar):
 		return n.scalar
 	}
-	if !slices.ContainsFunc(s.reader.wrong, func(w string) bool { return within(w, path) }) {
-		s.reader.addAt(n, path, "%s", expected(n, t, path))
+	if !slices.ContainsFunc(s.reader.wrong, func(w string) bool { return isWithin(w, path) }) {
+		s.reader.addAt(n, path, "%s", describeExpected(n, t, path))
 	}
 	return "null"
 }
 
 var wholePattern = regexp.MustCompile(`^-?(0|[1-9]\d{0,15})$`)
 
-// expected says what a field must be, and how that is written.
-func expected(n *node, t reflect.Type, path string) string {
+// describeExpected says what a field must be, and how that is written.
+func describeExpected(n *node, t reflect.Type, path string) string {
 	switch name := path[strings.LastIndexAny(path, ".]")+1:]; {
 	case t == reflect.TypeFor[config.Secret]() && n.kind == text:
 		return "must be an object, as in secret: {arn: \"arn:aws:secretsmanager:…\"}, with the ARN of the secret and " +
@@ -97,8 +97,8 @@ func (s *shape) anyObject(n *node, t reflect.Type, path string) string {
 	var parts []string
 	for _, name := range n.names() {
 		value := n.members[name].value
-		below := joined(path, shown(name))
-		if t == rawType && shown(name) == "…" { // no setting's name, and not to be shown by the provider's check
+		below := joinPath(path, showName(name))
+		if t == rawType && showName(name) == "…" { // no setting's name, and not to be shown by the provider's check
 			s.unknownSetting(n, name, below)
 			continue
 		}
@@ -118,8 +118,9 @@ func (s *shape) anyObject(n *node, t reflect.Type, path string) string {
 func (s *shape) unknownSetting(n *node, name, path string) {
 	m := n.members[name]
 	if !isPastedName(name) {
-		s.reader.add(problem{m.line, m.column, joined(n.path, "…"), "is not known: the names of settings consist of " +
-			"letters and digits"}, Error, path)
+		s.reader.add(problem{m.line, m.column, joinPath(n.path, "…"),
+			"is not known: the names of settings consist of " +
+				"letters and digits"}, Error, path)
 	}
 }
 
@@ -160,7 +161,7 @@ func (s *shape) object(n *node, t reflect.Type, path string) string {
 			s.unknown(n, name, strictjson.Names(t), path)
 			continue
 		}
-		if encoded := s.encode(m.value, ft, joined(path, name)); encoded != "null" {
+		if encoded := s.encode(m.value, ft, joinPath(path, name)); encoded != "null" {
 			parts = append(parts, strconv.Quote(name)+":"+encoded)
 		}
 	}
@@ -169,16 +170,16 @@ func (s *shape) object(n *node, t reflect.Type, path string) string {
 
 // unknown reports a field that is not allowed where it is. What it was meant to be is not missing besides.
 func (s *shape) unknown(n *node, name string, allowed []string, path string) {
-	m, at := n.members[name], joined(path, shown(name))
+	m, at := n.members[name], joinPath(path, showName(name))
 	report := func(format string, args ...any) {
-		s.reader.add(problem{m.line, m.column, m.value.writtenAs(name), fmt.Sprintf(format, args...)}, Error, at)
+		s.reader.add(problem{m.line, m.column, m.value.memberPath(name), fmt.Sprintf(format, args...)}, Error, at)
 	}
-	if isPastedName(name) || shown(name) != "…" && s.reader.isWrong[at] {
+	if isPastedName(name) || showName(name) != "…" && s.reader.isWrong[at] {
 		return // a secret, which was reported
 	}
 	if near := strictjson.Nearest(name, allowed); near != "" && n.get(near) == nil {
 		report("is not known; did you mean %s?", near)
-		s.reader.ignore(joined(path, near))
+		s.reader.ignore(joinPath(path, near))
 		return
 	}
 	client, _, _ := strings.Cut(path, "].")
@@ -207,12 +208,12 @@ func (s *shape) unknown(n *node, name string, allowed []string, path string) {
 	report("%s", text)
 }
 
-// writtenAs is the path of the member called name that holds n.
-func (n *node) writtenAs(name string) string {
-	if strings.HasSuffix(n.path, shown(name)) {
+// memberPath returns the path of the member called name that holds n.
+func (n *node) memberPath(name string) string {
+	if strings.HasSuffix(n.path, showName(name)) {
 		return n.path
 	}
-	return shown(name) // an alias: its path is that of the anchor
+	return showName(name) // an alias: its path is that of the anchor
 }
 
 // placesOf collects where each field of a type is allowed, lists as clients[].
@@ -233,6 +234,6 @@ func placesOf(t reflect.Type, path string, into map[string][]string) {
 		if path != "" {
 			into[name] = append(into[name], path)
 		}
-		placesOf(strictjson.Fields(t)[name], joined(path, name), into)
+		placesOf(strictjson.Fields(t)[name], joinPath(path, name), into)
 	}
 }

@@ -54,7 +54,7 @@ func (c Client) warn(ps *strictjson.Problems, path string) {
 			unknownRegion(ps, fmt.Sprintf("%s.loadBalancerSearch.regions[%d]", path, i), r)
 		}
 	}
-	secrets := append(c.ofUsers(), c.ofSettings()...)
+	secrets := append(c.findUserSecrets(), c.findSettingsSecrets()...)
 	for _, s := range append(secrets, named{"secret.arn", c.Secret.ARN}) {
 		if !c.CreateSecret || s.path != "secret.arn" {
 			unknownRegion(ps, path+"."+s.path, strings.Split(s.arn, ":")[3])

@@ -29,7 +29,7 @@ const maxNodes = 200_000
 // for each. What is indented deeper needs long lines, so there cannot be too much of it.
 const maxDepth = 100
 
-// tooDeep is the line in which the values are too deep, or 0.
+// tooDeep returns the line in which the values are too deep, or 0.
 func tooDeep(tokens token.Tokens) int {
 	open, line, inLine := 0, 0, 0
 	for _, t := range tokens {
@@ -51,8 +51,8 @@ func tooDeep(tokens token.Tokens) int {
 	return 0
 }
 
-// secondDocument is where a further document begins that has something in it, or nil. It looks at the tokens, since the
-// parser drops whatever comes after an empty document.
+// secondDocument returns where a further document begins that has something in it, or nil. It looks at the tokens,
+// since the parser drops whatever comes after an empty document.
 func secondDocument(tokens token.Tokens) *token.Token {
 	var header *token.Token
 	begun, further, directive := false, false, 0
@@ -258,10 +258,10 @@ func (b *builder) members(n *node, values []*ast.MappingValueNode) {
 			continue
 		}
 		if before, has := n.members[name]; has {
-			b.add(t, joined(n.path, shown(name)), "is given twice, in line %d too", before.line)
+			b.add(t, joinPath(n.path, showName(name)), "is given twice, in line %d too", before.line)
 			continue
 		}
-		value := b.build(v.Value, joined(n.path, shown(name)))
+		value := b.build(v.Value, joinPath(n.path, showName(name)))
 		if m := (member{t.Position.Line, t.Position.Column, value}); v.Value.Type() != ast.AliasType {
 			if value.kind == object || value.kind == list || value.kind == null {
 				value.line, value.column = m.line, m.column

@@ -18,7 +18,7 @@ import (
 	"alboidc.internal/shared/strictjson"
 )
 
-func documentation(t *testing.T, name string) string {
+func documentation(t testing.TB, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 	if err != nil {
@@ -27,7 +27,7 @@ func documentation(t *testing.T, name string) string {
 	return string(b)
 }
 
-func schema(t *testing.T) map[string]any {
+func schema(t testing.TB) map[string]any {
 	t.Helper()
 	var s map[string]any
 	if err := json.Unmarshal([]byte(documentation(t, "client-configuration.schema.json")), &s); err != nil {

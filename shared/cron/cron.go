@@ -43,7 +43,7 @@ func list(value, step, others string) *regexp.Regexp {
 }
 
 var (
-	form         = regexp.MustCompile(`^cron\((\S.*\S)\)$`)
+	form         = regexp.MustCompile(`^cron\((\S(?:.*\S)?)\)$`)
 	rateForm     = regexp.MustCompile(`^rate\(0*([1-9]\d{0,4}) (minute|hour|day)s?\)$`)
 	leadingZeros = regexp.MustCompile(`\b0+(\d)`)
 )

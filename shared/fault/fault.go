@@ -72,6 +72,7 @@ type Injector struct {
 	rules   []*active
 	known   map[string][]string // operations, by service
 	observe []func(service, operation, text string)
+	limit   func(service, operation string) Outcome
 }
 
 type active struct {
@@ -153,11 +154,19 @@ func (i *Injector) Clear() {
 }
 
 // Observe registers f to be called with every request before it is carried out; tests count the calls of a rotation
-// with it.
+// with it. A rule that f adds applies to that request already.
 func (i *Injector) Observe(f func(service, operation, text string)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.observe = append(i.observe, f)
+}
+
+// Limit makes f refuse requests that no rule is about, as a service does that gets too many: the zero Outcome lets one
+// through. f must not use the Injector.
+func (i *Injector) Limit(f func(service, operation string) Outcome) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.limit = f
 }
 
 // Decide says what is to go wrong with one request. Every API calls it once per request, before any effect.
@@ -168,6 +177,12 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 	}
 	i.mu.Lock()
 	watchers := i.observe
+	i.mu.Unlock()
+	for _, f := range watchers {
+		f(service, operation, text)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	for _, r := range i.rules {
 		if r.Service != service || (r.Operation != "*" && r.Operation != operation) ||
 			!strings.Contains(text, r.Match) {
@@ -194,9 +209,10 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 			}
 		}
 	}
-	i.mu.Unlock()
-	for _, f := range watchers {
-		f(service, operation, text)
+	if i.limit != nil && out == (Outcome{Delay: out.Delay}) {
+		delay := out.Delay
+		out = i.limit(service, operation)
+		out.Delay += delay
 	}
 	return out
 }

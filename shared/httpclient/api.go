@@ -50,16 +50,13 @@ type Request struct {
 	Header http.Header
 }
 
-// Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (429, 423, 425, 409
-// with a told wait: nothing happened), Unavailable (no answer, 5xx, 408, 424, a web page, or an answer that is not
-// understood: the request may have taken effect) and IdPRejected (any other status); those with a status have a
-// *StatusError in their chain.
-//
-// A GET that is throttled or unavailable is tried up to three times. Nothing else is ever repeated: whoever made the
-// request must first look at what it did.
+// Do sends a request and decodes a 2xx answer into out, unless out is nil. Failures are Throttled (nothing happened),
+// Unavailable (no answer, or one that is not understood: the request may have taken effect) and IdPRejected; those with
+// a status have a *StatusError in their chain. Only a GET is repeated, up to three times, if it is throttled or
+// unavailable: after any other request the caller must first look at what it did.
 func (a *API) Do(ctx context.Context, r Request, out any) error {
 	for try := 1; ; try++ {
-		err := a.once(ctx, r, out)
+		err := a.sendOnce(ctx, r, out)
 		wait, again := retry(ctx, r.Method, err, try)
 		if !again {
 			return err
@@ -75,7 +72,7 @@ func (a *API) NotUnderstood(operation string) error {
 	return failure.New(failure.Unavailable, "%s's answer to the request to %s is not understood", a.Vendor, operation)
 }
 
-func (a *API) once(ctx context.Context, r Request, out any) error {
+func (a *API) sendOnce(ctx context.Context, r Request, out any) error {
 	req, err := r.build(ctx)
 	if err != nil {
 		return err
@@ -87,7 +84,7 @@ func (a *API) once(ctx context.Context, r Request, out any) error {
 	}
 	resp, err := a.HTTP.Do(req)
 	if err != nil {
-		return a.noAnswer(ctx, r, err)
+		return a.explainNoAnswer(ctx, r, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
@@ -97,7 +94,7 @@ func (a *API) once(ctx context.Context, r Request, out any) error {
 		return a.refused(r, resp, body)
 	}
 	if err != nil {
-		return a.noAnswer(ctx, r, err)
+		return a.explainNoAnswer(ctx, r, err)
 	}
 	if resp.StatusCode != http.StatusNoContent && IsPage(resp.Header, body) {
 		return a.NotUnderstood(r.Operation) // a 200 of a proxy did not remove anything
@@ -139,9 +136,9 @@ func (r Request) build(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// noAnswer is the failure for a request without an answer. The text of the cause is kept only where it can hold nothing
-// that the other side sent.
-func (a *API) noAnswer(ctx context.Context, r Request, err error) error {
+// explainNoAnswer is the failure for a request without an answer. The text of the cause is kept only where it can hold
+// nothing that the other side sent.
+func (a *API) explainNoAnswer(ctx context.Context, r Request, err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // url.Error shows the URL

@@ -67,7 +67,7 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 	if a.ErrorCode != nil {
 		s.Code = plainCode(a.ErrorCode(body))
 	}
-	kind := a.passing(s, resp.Header.Get("Retry-After") != "")
+	kind := a.classifyPassing(s, resp.Header.Get("Retry-After") != "")
 	switch {
 	case IsPage(resp.Header, body) && kind == "" && s.Status >= 400: // so it says nothing of the request
 		return failure.Wrap(failure.Unavailable, s, "the answer to the request to %s is a web page, not one of %s's "+
@@ -94,13 +94,11 @@ func (a *API) refused(r Request, resp *http.Response, body []byte) error {
 	return failure.Wrap(failure.IdPRejected, s, "%s refused to %s%s", a.Vendor, r.Operation, advice)
 }
 
-// passing is the kind of a refusal that passes by itself, "" for one that does not: Throttled if the request had no
-// effect, Unavailable if it may have had one. A code that the vendor has for it beats the status.
-//
-// 423 Locked and 425 Too Early refuse before anything is done (RFC 4918, section 11.3; RFC 8470, section 5.2), and so
-// does 409 Conflict (RFC 9110, section 15.5.10), which passes if a wait is told. After 408 Request Timeout, 424 Failed
-// Dependency and any 5xx nobody knows.
-func (a *API) passing(s *StatusError, toldToWait bool) failure.Kind {
+// classifyPassing returns the kind of a refusal that passes by itself, "" for one that does not: Throttled if the
+// request had no effect, Unavailable if it may have had one. The vendor's own code decides before the status. 423 and
+// 425 refuse before anything is done (RFC 4918, section 11.3; RFC 8470, section 5.2), and so does 409 (RFC 9110,
+// section 15.5.10), which passes if a wait is told.
+func (a *API) classifyPassing(s *StatusError, toldToWait bool) failure.Kind {
 	if a.Transient != nil {
 		if kind := a.Transient(s.Code); kind != "" {
 			return kind

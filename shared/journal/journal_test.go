@@ -94,6 +94,30 @@ func TestWhoOnlyLooksSeesWhoeverHasTheLockAndCannotWrite(t *testing.T) {
 	failed(t, err, failure.Precondition, "does not say since when")
 }
 
+func TestAPersonTakesAFreeLockOnly(t *testing.T) {
+	t.Parallel()
+	f := newItem(t)
+	table := journal.New(f, table)
+	failed(t, table.Lock(t.Context(), client, other, noon), failure.LockLost, "another has the lock")
+	failed(t, table.Unlock(t.Context(), client, other), failure.LockLost, "another has the lock")
+	f.set("owner", nil)
+	for range 2 { // a repeat after a lost reply, too
+		if err := table.Lock(t.Context(), client, other, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := table.Record(t.Context(), client)
+	if err != nil || r.Owner != other || !r.Adopting() || !r.OwnerSince.Equal(noon) {
+		t.Fatalf("the record is %+v (%v)", r, err)
+	}
+	if err := table.Unlock(t.Context(), client, other); err != nil {
+		t.Fatal(err)
+	}
+	if left := f.attributes(); len(left) != 0 {
+		t.Errorf("left is %v", left)
+	}
+}
+
 func TestAFreeLockIsHeldByNobody(t *testing.T) {
 	t.Parallel()
 	f := newItem(t)
@@ -249,6 +273,20 @@ func TestASaveWithoutTheLockChangesNothing(t *testing.T) {
 	}
 }
 
+// The same document at the next revision is only ours if the lock is.
+func TestALostReplyIsNotTakenForAnothersSave(t *testing.T) {
+	t.Parallel()
+	f := newItem(t)
+	j := own(t, f)
+	f.before = func() {
+		if err := save(t, f, own(t, f)); err != nil {
+			t.Fatal(err)
+		}
+		f.set("owner", text(other))
+	}
+	failed(t, save(t, f, j), failure.LockLost, other)
+}
+
 func TestASaveOverSomebodyElsesRevisionChangesNothing(t *testing.T) {
 	t.Parallel()
 	for name, disturb := range map[string]func(*testing.T, *item){
@@ -344,6 +382,8 @@ func TestAnItemThatCannotBeReadIsNotTakenForAnEmptyOne(t *testing.T) {
 		"the document is not text":         {"state": number("5")},
 		"the revision is too large":        {"rev": number("99999999999999999999")},
 		"the revision is not whole":        {"rev": number("1.5")},
+		"the last write is not whole":      {"lastWrite": number("1.5")},
+		"the wait is not whole":            {"settleSeconds": number("1.5")},
 		"the document has a wrong instant": {"state": text(`{"secrets":{"v":{"state":"live","at":"CANARY"}}}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -385,6 +425,63 @@ func TestWhatDynamoDBSaysIsTold(t *testing.T) {
 	failed(t, save(t, f, j), failure.AccessDenied, "writing the journal")
 	f.before = func() { f.set("owner", text(other)); f.refuse("GetItem", 500, "InternalServerError") }
 	failed(t, save(t, f, j), failure.Unavailable, "reading the journal")
+	f.refuse("GetItem", 500, "InternalServerError")
+	_, _, err = journal.New(f, table).Look(t.Context(), client)
+	failed(t, err, failure.Unavailable, "reading the journal")
+	// a note that was not taken must not look like one that was: nobody would wait for the write
+	f.refuse("UpdateItem", 400, "AccessDeniedException")
+	failed(t, journal.New(f, table).NoteWrite(t.Context(), client, me, noon), failure.AccessDenied, "is written")
+	f.refuse("UpdateItem", 400, "AccessDeniedException")
+	failed(t, journal.New(f, table).NoteProof(t.Context(), client, me, journal.Proof{}), failure.AccessDenied,
+		"was proven")
+}
+
+// A secret that was stored again has another version id, everywhere in the journal.
+func TestARenamedVersionIsTheOtherEverywhere(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ id, becomes string }{
+		"an id of the provider stays":            {"ocs1", "ocs1"},
+		"an id that is the version's is renamed": {"old", "new"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, p := range []journal.Promotion{{From: "old", To: "a", PreviousBefore: "b"},
+				{From: "a", To: "old", PreviousBefore: "b"}, {From: "a", To: "b", PreviousBefore: "old"}} {
+				was := journal.Entry{State: journal.Live, IdPSecretID: c.id, At: noon}
+				j := journal.Journal{Secrets: map[string]journal.Entry{"old": was, "a": {State: journal.Live}},
+					Promotion: &p}
+				want := *j.Promotion
+				for _, v := range []*string{&want.From, &want.To, &want.PreviousBefore} {
+					*v = strings.ReplaceAll(*v, "old", "new")
+				}
+				j.Rename("old", "new")
+				is := was
+				is.IdPSecretID = c.becomes
+				if !reflect.DeepEqual(j.Secrets, map[string]journal.Entry{"new": is, "a": {State: journal.Live}}) {
+					t.Errorf("a rollback or removal looks for the secret where it is not: %+v", j.Secrets)
+				}
+				if *j.Promotion != want {
+					t.Errorf("a rollback moves labels to a version that is gone: %+v, want %+v", *j.Promotion, want)
+				}
+			}
+			j := journal.Journal{Secrets: map[string]journal.Entry{}}
+			j.Rename("old", "new")
+		})
+	}
+}
+
+func TestACopyIsChangedAlone(t *testing.T) {
+	t.Parallel()
+	j := sample()
+	c := j.Clone()
+	c.Promotion.To, c.Secrets["version-2"] = "version-2", journal.Entry{}
+	if !reflect.DeepEqual(j, sample()) {
+		t.Errorf("what is tried on a copy is saved: %+v", j)
+	}
+	j.Promotion = nil
+	if j.Clone().Promotion != nil {
+		t.Error("the copy has another promotion")
+	}
 }
 
 func TestOnlyTheOldestRemovedSecretsAreForgotten(t *testing.T) {
@@ -422,4 +519,26 @@ func TestTheKnownIDsAreThoseOfEveryState(t *testing.T) {
 	if got, want := j.KnownIDs(), (map[string]bool{"ocs1": true, "ocs2": true}); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+func TestWhatPeopleReadOfAnItem(t *testing.T) {
+	t.Parallel()
+	f := newItem(t)
+	const at = "2026-11-22T12:00:00.000Z"
+	for name, value := range map[string]string{"ownerSince": at, "ownerKind": "emergency", "lastOutcome": "rotated",
+		"lastExecution": other, "lastEnded": at, "lastRotated": "long ago"} {
+		f.set(name, text(value))
+	}
+	got, err := journal.New(f, table).Record(t.Context(), client)
+	want := journal.Record{Journal: own(t, f), OwnerSince: noon, OwnerKind: "emergency", LastOutcome: "rotated",
+		LastExecution: other, LastEnded: noon}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("people read %+v (%v), must read %+v", got, err, want)
+	}
+	f.set("state", text("{"))
+	_, err = journal.New(f, table).Record(t.Context(), client)
+	failed(t, err, failure.Precondition, "restore the item")
+	f.refuse("GetItem", 500, "InternalServerError")
+	_, err = journal.New(f, table).Record(t.Context(), client)
+	failed(t, err, failure.Unavailable, "reading the journal")
 }

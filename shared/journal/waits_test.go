@@ -14,8 +14,8 @@ func TestTheLastWriteOfATargetIsNoted(t *testing.T) {
 	table := journal.New(f, table)
 	at := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	note := func(owner string, at time.Time) error { return table.NoteWrite(t.Context(), client, owner, at) }
-	// of several at once one comes last
-	for _, later := range []time.Duration{0, time.Minute, 30 * time.Second, time.Minute} {
+	// of several at once the latest counts, though it may not be written last
+	for _, later := range []time.Duration{0, time.Minute, time.Minute, 30 * time.Second} {
 		if err := note(me, at.Add(later)); err != nil {
 			t.Fatal(err)
 		}

@@ -41,8 +41,8 @@ var tunnels = map[string]netip.Prefix{
 	"a discarded address":                   netip.MustParsePrefix("100::/64"),        // RFC 6666
 }
 
-// tunnel names the kind of such an address; "" if a is none.
-func tunnel(a netip.Addr) string {
+// nameTunnel names the kind of such an address; "" if a is none.
+func nameTunnel(a netip.Addr) string {
 	for name, prefix := range tunnels {
 		if prefix.Contains(a) && !a.IsLoopback() && !a.IsUnspecified() {
 			return name
@@ -70,7 +70,7 @@ func (p *Prober) permit(addr netip.Addr) error {
 		b := a.As16()
 		a = netip.AddrFrom4([4]byte(b[12:]))
 	}
-	why := tunnel(a)
+	why := nameTunnel(a)
 	switch {
 	case why != "":
 	case a.Zone() != "": // no prefix contains an address with a zone
@@ -91,9 +91,9 @@ func (p *Prober) permit(addr netip.Addr) error {
 	return &refusedAddress{addr: addr, why: why}
 }
 
-// nodes returns the addresses (ip:port) behind u, or behind the entries of connectTo if there are any. It refuses all
-// if it refuses one: a name that points there cannot be trusted.
-func (p *Prober) nodes(ctx context.Context, u *url.URL, connectTo []string) ([]string, error) {
+// resolveNodes returns the addresses (ip:port) behind u, or behind the entries of connectTo if there are any. It
+// refuses all if it refuses one: a name that points there cannot be trusted.
+func (p *Prober) resolveNodes(ctx context.Context, u *url.URL, connectTo []string) ([]string, error) {
 	if len(connectTo) == 0 {
 		connectTo = []string{hostPort(u)}
 	}
@@ -103,7 +103,7 @@ func (p *Prober) nodes(ctx context.Context, u *url.URL, connectTo []string) ([]s
 	for _, hp := range connectTo {
 		addrs, err := p.resolve(ctx, hp)
 		if err != nil {
-			return nil, noAnswer(hp, err)
+			return nil, explainNoAnswer(hp, err)
 		}
 		for _, a := range addrs {
 			if s := a.String(); !slices.Contains(out, s) {
@@ -114,10 +114,9 @@ func (p *Prober) nodes(ctx context.Context, u *url.URL, connectTo []string) ([]s
 	return out, nil
 }
 
-// resolve returns the permitted addresses of host:port, IPv6 ones only if there is no other. An Application Load
-// Balancer node that has an IPv6 address has an IPv4 one too, so no node is missed; a function without a route for
-// IPv6 can still test them all; and load balancers themselves reach identity providers over IPv4 only (Application Load
-// Balancers user guide, "Prepare to use an OIDC-compliant IdP").
+// resolve returns the permitted addresses of host:port, IPv6 ones only if there is no other. No node is missed: one
+// that has an IPv6 address has an IPv4 one too, and a function without a route for IPv6 can still test them all
+// (Application Load Balancers user guide, "Prepare to use an OIDC-compliant IdP").
 func (p *Prober) resolve(ctx context.Context, hp string) ([]netip.AddrPort, error) {
 	host, portText, err := net.SplitHostPort(hp)
 	if err != nil {
@@ -154,7 +153,7 @@ func (p *Prober) Addresses(ctx context.Context, host string) ([]string, error) {
 	defer cancel()
 	addrs, err := p.resolve(ctx, net.JoinHostPort(host, "443"))
 	if err != nil {
-		return nil, noAnswer(host, err)
+		return nil, explainNoAnswer(host, err)
 	}
 	var out []string
 	for _, a := range addrs {

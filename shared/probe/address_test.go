@@ -145,7 +145,7 @@ func TestNodesAreAllAddressesOfTheName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := New(Options{Resolver: resolver}).nodes(context.Background(), u, c.connectTo)
+			got, err := New(Options{Resolver: resolver}).resolveNodes(context.Background(), u, c.connectTo)
 			if c.kind != "" {
 				if !failure.Is(err, c.kind) {
 					t.Errorf("got %v and error %v, not %s", got, err, c.kind)

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -63,23 +64,15 @@ func readAnswer(host string, status int, header http.Header, body []byte, now ti
 }
 
 // decode is lenient about what it does not need: some write numbers as text. ok is false if the body is not a token
-// endpoint's.
+// endpoint's: one that names an error beside a token says two things about the secret, so it says nothing.
 func decode(body []byte) (a answer, ok bool) {
-	var members struct {
-		Error       json.RawMessage `json:"error"`
-		Description json.RawMessage `json:"error_description"`
-		Numbers     json.RawMessage `json:"error_codes"`
-		Token       json.RawMessage `json:"access_token"`
-		// Okta's own form (Okta API docs, error object)
-		ErrorCode json.RawMessage `json:"errorCode"`
-		Summary   json.RawMessage `json:"errorSummary"`
-	}
-	if json.Unmarshal(body, &members) != nil {
+	members, ok := membersOf(body)
+	if !ok {
 		return answer{}, false
 	}
-	a.text, a.token = textOf(members.Description), textOf(members.Token) != ""
+	a.text, a.token = textOf(members["error_description"]), textOf(members["access_token"]) != ""
 	var numbers []json.Number
-	_ = json.Unmarshal(members.Numbers, &numbers)
+	_ = json.Unmarshal(members["error_codes"], &numbers)
 	if n := numberPattern.FindStringSubmatch(a.text); n != nil && len(numbers) == 0 {
 		numbers = []json.Number{json.Number(n[1])}
 	}
@@ -90,17 +83,34 @@ func decode(body []byte) (a answer, ok bool) {
 		}
 		a.names = append(a.names, name[1:])
 	}
-	switch code := textOf(members.Error); {
+	switch code, own := textOf(members["error"]), textOf(members["errorCode"]); {
 	case code != "":
 		a.names = append(a.names, code)
-	case textOf(members.ErrorCode) != "":
-		a.names, a.text = []string{"errorCode " + textOf(members.ErrorCode)}, textOf(members.Summary)
-	case a.token:
-		a.names = nil
+	case own != "": // Okta's own form (Okta API docs, error object)
+		a.names, a.text = []string{"errorCode " + own}, textOf(members["errorSummary"])
 	default:
-		return a, false
+		a.names = nil
+		return a, a.token
 	}
-	return a, true
+	return a, !a.token
+}
+
+// membersOf returns the members of a JSON object that has each once. Unlike a struct's, their names are exact.
+func membersOf(body []byte) (members map[string]json.RawMessage, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') || !json.Valid(body) {
+		return nil, false
+	}
+	members = map[string]json.RawMessage{}
+	for d.More() {
+		name, _ := d.Token() // the body is valid JSON, so it is one
+		var value json.RawMessage
+		if _, twice := members[name.(string)]; twice || d.Decode(&value) != nil {
+			return nil, false
+		}
+		members[name.(string)] = value
+	}
+	return members, true
 }
 
 // textOf returns a member that is text, "" if it is something else.
@@ -113,9 +123,9 @@ func textOf(raw json.RawMessage) string {
 // is reports whether the answer has an error code or number.
 func (a answer) is(name string) bool { return slices.Contains(a.names, name) }
 
-// shown returns the answer as people see it, e.g. "HTTP 401 invalid_client AADSTS7000215". known is a name of the
+// describe returns the answer as people see it, e.g. "HTTP 401 invalid_client AADSTS7000215". known is a name of the
 // configuration, "" if there is none.
-func (a answer) shown(known string) string {
+func (a answer) describe(known string) string {
 	s := fmt.Sprintf("HTTP %d", a.status)
 	for _, name := range slices.Backward(a.names) {
 		if name != known && !codePattern.MatchString(name) {
@@ -132,20 +142,20 @@ func (a answer) shown(known string) string {
 func judge(spec idp.ProbeSpec, a answer) Verdict {
 	for _, o := range spec.Other {
 		if a.is(o.Code) && strings.Contains(a.text, o.Text) {
-			return Verdict{Inconclusive, a.shown("") + ", which is not about the secret: " + o.Means}
+			return Verdict{Inconclusive, a.describe("") + ", which is not about the secret: " + o.Means}
 		}
 	}
 	usual := a.status/100 == 2 || a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized
 	for _, name := range a.names {
 		switch {
 		case slices.Contains(spec.Accepted, name) && (usual || a.status == http.StatusForbidden):
-			return Verdict{Accepted, a.shown(name)}
+			return Verdict{Accepted, a.describe(name)}
 		case slices.Contains(spec.Rejected, name) && usual:
-			return Verdict{Rejected, a.shown(name)}
+			return Verdict{Rejected, a.describe(name)}
 		}
 	}
 	if len(a.names) == 0 && a.status/100 == 2 {
-		return Verdict{Accepted, a.shown("") + " with an access token"}
+		return Verdict{Accepted, a.describe("") + " with an access token"}
 	}
-	return Verdict{Inconclusive, a.shown("") + ", which says nothing about the secret"}
+	return Verdict{Inconclusive, a.describe("") + ", which says nothing about the secret"}
 }

@@ -173,7 +173,10 @@ var corpus = []struct {
 		no, ""},
 	{"okta", "plain text", 400, "text/plain; charset=utf-8", oauth("invalid_grant", ""), yes, ""},
 	{"okta", "a script", 400, "text/javascript", oauth("invalid_grant", ""), yes, ""},
-	{"okta", "a code with 200", 200, "", `{"error":"invalid_client","access_token":"t"}`, no, "HTTP 200 invalid_client"},
+	{"okta", "a code with 200", 200, "", oauth("invalid_client", ""), no, "HTTP 200 invalid_client"},
+	{"any", "a code beside a token", 200, "", `{"error":"invalid_client","access_token":"t"}`, none, ""},
+	{"any", "two codes", 400, "", `{"error":"invalid_client","error":"invalid_grant"}`, none, ""},
+	{"any", "names in other letters", 400, "", `{"Error":"invalid_grant"}`, none, ""},
 	{"okta", "a token with 400", 400, "", `{"access_token":"t"}`, other, ""},
 	{"okta", "a description that is no text", 401, "", `{"error":"invalid_client","error_description":["x"]}`, no, ""},
 	{"entra", "numbers that are none", 401, "", `{"error":"invalid_client","error_codes":{"a":1},"error_description":` +
@@ -195,7 +198,7 @@ func aadsts(code string, number int) string {
 }
 
 // specOf is the probe of a provider with the settings of its documentation.
-func specOf(t *testing.T, kind string) idp.ProbeSpec {
+func specOf(t testing.TB, kind string) idp.ProbeSpec {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/identity-providers/" + kind + ".md")
 	if err != nil {

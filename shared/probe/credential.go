@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
@@ -25,6 +26,16 @@ type Endpoint struct {
 	// AuthMethod is client_secret_basic or client_secret_post, as registered at the identity provider.
 	AuthMethod string
 	Spec       idp.ProbeSpec
+}
+
+// Endpoints returns the token endpoints at which the secrets of a client id are proven, the client's own first, in the
+// same order for every client id. Each must accept a secret that is in use, and refuse one that is gone.
+func Endpoints(c config.Client, clientID string, spec idp.ProbeSpec) (out []Endpoint) {
+	for _, at := range c.TokenEndpoints() {
+		out = append(out, Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: c.CallbackURL,
+			AuthMethod: c.IdentityProvider.AuthMethod(), Spec: spec})
+	}
+	return out
 }
 
 // Outcome is what a token endpoint says about a secret.
@@ -69,7 +80,7 @@ func (c Credential) Classify(ctx context.Context, e Endpoint, value secret.Value
 	}
 	for try := 1; ; try++ {
 		v, err := c.ask(ctx, e, value)
-		wait := toldWait(err)
+		wait := findWait(err)
 		if wait == 0 || !httpclient.Fits(ctx, wait, try) || c.Sleep(ctx, wait) != nil {
 			return v, err
 		}
@@ -86,14 +97,14 @@ func (c Credential) ask(ctx context.Context, e Endpoint, value secret.Value) (Ve
 	resp, err := client.Do(req)
 	host := req.URL.Host
 	if err != nil {
-		return Verdict{}, noAnswer("token endpoint "+host, err)
+		return Verdict{}, explainNoAnswer("token endpoint "+host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, broken := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	a, err := readAnswer(host, resp.StatusCode, resp.Header, body, c.Now())
 	switch {
-	case broken != nil && toldWait(err) == 0:
-		return Verdict{}, noAnswer("token endpoint "+host, broken)
+	case broken != nil && findWait(err) == 0:
+		return Verdict{}, explainNoAnswer("token endpoint "+host, broken)
 	case err != nil:
 		return Verdict{}, err
 	}
@@ -101,12 +112,11 @@ func (c Credential) ask(ctx context.Context, e Endpoint, value secret.Value) (Ve
 }
 
 // Calibrate asks once with a deliberately wrong secret of the same shape as like, and returns nil if it is rejected:
-// only then does an accepted secret mean something (Entra ID refuses an invented code before it looks at the secret).
-// It fails with Precondition if the wrong secret is accepted, with Unavailable if the answer says nothing about it, so
-// that asking again may help, and otherwise as Classify does. One calibration serves many Classify calls: repeated
-// wrong secrets look like an attack.
+// only then does an accepted secret mean something. It fails with Precondition if the wrong secret is accepted, with
+// Unavailable if the answer says nothing about it, else as Classify does. One calibration serves many Classify calls:
+// repeated wrong secrets look like an attack.
 func (c Credential) Calibrate(ctx context.Context, e Endpoint, like secret.Value) error {
-	v, err := c.control(ctx, e, like)
+	v, err := c.askControl(ctx, e, like)
 	switch {
 	case err != nil:
 		return err
@@ -122,7 +132,7 @@ func (c Credential) Calibrate(ctx context.Context, e Endpoint, like secret.Value
 // Differential is the control of Calibrate followed by Classify; unless the wrong secret is rejected, the verdict is
 // inconclusive.
 func (c Credential) Differential(ctx context.Context, e Endpoint, value secret.Value) (Verdict, error) {
-	v, err := c.control(ctx, e, value)
+	v, err := c.askControl(ctx, e, value)
 	switch {
 	case err != nil:
 		return Verdict{}, err
@@ -134,9 +144,9 @@ func (c Credential) Differential(ctx context.Context, e Endpoint, value secret.V
 	return c.Classify(ctx, e, value)
 }
 
-// control asks with a deliberately wrong secret of the same shape as like.
-func (c Credential) control(ctx context.Context, e Endpoint, like secret.Value) (Verdict, error) {
-	wrong, err := wrongLike(like, c.Rand)
+// askControl asks with a deliberately wrong secret of the same shape as like.
+func (c Credential) askControl(ctx context.Context, e Endpoint, like secret.Value) (Verdict, error) {
+	wrong, err := makeWrong(like, c.Rand)
 	if err != nil {
 		return Verdict{}, err
 	}

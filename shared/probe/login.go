@@ -38,14 +38,10 @@ func ParseUser(v secret.Value) (User, error) {
 }
 
 // Login logs the user in from scratch, through every address of the URL's host, and expects the application's page with
-// t.ExpectText. It goes, over https, only to the URL's host and to those of the issuer and the authorization endpoint,
-// under any name of the provider, and types the password only into a form of the provider's. It understands plain HTML
-// forms, on one page or with the user name first, but neither scripts nor second factors.
-//
-// A login that does not work gives evidence that is not OK. An address without a verdict also gives a failure:
-// Unavailable, Throttled or Precondition.
-//
-// enough may end the test after an address; nil tests all.
+// t.ExpectText. It visits, over https, only the URL's host and those of the provider, and types the password only into
+// a form of the provider's; it understands plain HTML forms, neither scripts nor second factors. A login that does not
+// work gives evidence that is not OK, an address without a verdict also a failure: Unavailable, Throttled or
+// Precondition. enough may end the test after an address; nil tests all.
 func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user User,
 	enough func(rotation.Evidence) bool) ([]rotation.Evidence, error) {
 	if t.ExpectText == "" || user.Name.IsZero() || user.Password.IsZero() {
@@ -62,7 +58,7 @@ func (p *Prober) Login(ctx context.Context, t config.LoginTest, c Client, user U
 			idpHosts[hostPort(u)] = true
 		}
 	}
-	return p.eachNode(ctx, rotation.CheckLogin, t.URL, t.ConnectTo, enough,
+	return p.testNodes(ctx, rotation.CheckLogin, t.URL, t.ConnectTo, enough,
 		func(ctx context.Context, u *url.URL, node string) (string, error) {
 			if idpHosts[hostPort(u)] {
 				return "", failure.New(failure.InvalidInput,
@@ -88,22 +84,23 @@ func (v *visit) login(ctx context.Context, expect string) (string, error) {
 		case pg.redirect != nil:
 			next = step{doing: "following a redirect", to: pg.redirect}
 		case hostPort(pg.from) == hostPort(v.app):
-			return v.arrived(pg, expect)
+			return v.checkArrival(pg, expect)
 		default:
 			if next, err = v.fill(pg); err != nil {
 				return "", err
 			}
 		}
 	}
-	return "", failed("%s: no page of the application after %d requests", v.app.Host, maxPages)
+	return "", newFailure("%s: no page of the application after %d requests", v.app.Host, maxPages)
 }
 
-func (v *visit) arrived(pg page, expect string) (string, error) {
+func (v *visit) checkArrival(pg page, expect string) (string, error) {
 	if !v.sentPassword {
-		return "", failed("%s showed its page without a login: no authenticate action answers at this URL", v.app.Host)
+		return "", newFailure("%s showed its page without a login: no authenticate action answers at this URL",
+			v.app.Host)
 	}
 	if !pg.contains(expect) {
-		return "", failed("%s: the page after the login does not contain the expected text", v.app.Host)
+		return "", newFailure("%s: the page after the login does not contain the expected text", v.app.Host)
 	}
 	return "the synthetic user logged in and reached the application", nil
 }
@@ -133,19 +130,19 @@ func (v *visit) fill(pg page) (step, error) {
 	case v.sentName:
 		after = "followed the user name"
 	}
-	return step{}, failed("no login form with a password field %s at %s: pages made by scripts, consent pages and "+
+	return step{}, newFailure("no login form with a password field %s at %s: pages made by scripts, consent pages and "+
 		"second factors cannot be tested, use a synthetic user without them or a redirect test", after, pg.from.Host)
 }
 
 func (v *visit) fillPassword(pg page, f form, passwordField string) (step, error) {
 	if v.sentPassword {
-		return step{}, failed("%s asks for the password again: it refused the synthetic user's name or password",
+		return step{}, newFailure("%s asks for the password again: it refused the synthetic user's name or password",
 			pg.from.Host)
 	}
 	values := f.values()
 	name := f.userName()
 	if name == "" && !v.sentName {
-		return step{}, failed("the login form of %s has a password field but none for the user name", pg.from.Host)
+		return step{}, newFailure("the login form of %s has a password field but none for the user name", pg.from.Host)
 	}
 	if name != "" {
 		values.Set(name, v.user.Name.Reveal())
@@ -158,16 +155,16 @@ func (v *visit) fillPassword(pg page, f form, passwordField string) (step, error
 // submit makes the step that sends a form. It accepts only POST: a GET would put what was typed into a URL.
 func (v *visit) submit(pg page, f form, values url.Values, doing string) (step, error) {
 	if f.method != "POST" {
-		return step{}, failed("the login form of %s is sent with %s, not POST", pg.from.Host, method(f.method))
+		return step{}, newFailure("the login form of %s is sent with %s, not POST", pg.from.Host, method(f.method))
 	}
 	to, err := pg.from.Parse(f.action)
 	if err != nil {
-		return step{}, failed("the login form of %s has an action that is not a URL", pg.from.Host)
+		return step{}, newFailure("the login form of %s has an action that is not a URL", pg.from.Host)
 	}
 	to.Fragment = ""
 	to.Host = strings.ToLower(to.Host)
 	if !v.idpHosts[hostPort(to)] {
-		return step{}, failed("the login form of %s leads to %s, which is not a host of the identity provider",
+		return step{}, newFailure("the login form of %s leads to %s, which is not a host of the identity provider",
 			pg.from.Host, shownHost(to))
 	}
 	return step{doing: doing, to: to, form: values, origin: pg.from}, nil

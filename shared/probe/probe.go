@@ -98,28 +98,28 @@ func (c Client) names() []config.Alias {
 
 // Credential returns the probe of secrets at the token endpoint, with this Prober's address checks and time limits.
 func (p *Prober) Credential() Credential {
-	return Credential{HTTP: p.client(pin{}, nil), Rand: p.o.Rand, Now: p.o.Now, Sleep: p.o.Sleep}
+	return Credential{HTTP: p.newClient(pin{}, nil), Rand: p.o.Rand, Now: p.o.Now, Sleep: p.o.Sleep}
 }
 
-// eachNode runs test for every address behind rawURL, one after another, and returns one piece of evidence for each. A
+// testNodes runs test for every address behind rawURL, one after another, and returns one piece of evidence for each. A
 // failure of kind SmokeTestFailed is a verdict and goes only into the evidence; any other means that there is no
 // verdict, and the first of these is returned as well. enough may end it early; nil never does.
-func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL string, connectTo []string,
+func (p *Prober) testNodes(ctx context.Context, check rotation.Check, rawURL string, connectTo []string,
 	enough func(rotation.Evidence) bool,
 	test func(ctx context.Context, u *url.URL, node string) (string, error)) ([]rotation.Evidence, error) {
 	u, err := httpsURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := p.nodes(ctx, u, connectTo)
+	nodes, err := p.resolveNodes(ctx, u, connectTo)
 	if err != nil {
 		return nil, err
 	}
 	var first error
 	evidence := make([]rotation.Evidence, 0, len(nodes))
 	for _, node := range nodes {
-		e, err := p.oneNode(ctx, u, node, test)
-		e.Check, e.Subject = check, subject(u)
+		e, err := p.testNode(ctx, u, node, test)
+		e.Check, e.Subject = check, hideQuery(u)
 		evidence = append(evidence, e)
 		if err != nil && first == nil {
 			first = err
@@ -131,7 +131,7 @@ func (p *Prober) eachNode(ctx context.Context, check rotation.Check, rawURL stri
 	return evidence, first
 }
 
-func (p *Prober) oneNode(ctx context.Context, u *url.URL, node string,
+func (p *Prober) testNode(ctx context.Context, u *url.URL, node string,
 	test func(ctx context.Context, u *url.URL, node string) (string, error)) (rotation.Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()
@@ -146,11 +146,12 @@ func (p *Prober) oneNode(ctx context.Context, u *url.URL, node string,
 	if failure.Is(err, failure.SmokeTestFailed) {
 		return e, nil
 	}
-	return e, failure.Wrap(failure.KindOf(err), err, "%s at %s", subject(u), node)
+	return e, failure.Wrap(failure.KindOf(err), err, "%s at %s", hideQuery(u), node)
 }
 
-// failed is the verdict that the load balancer, the identity provider or the application did not do as it should.
-func failed(format string, args ...any) error {
+// newFailure returns the verdict that the load balancer, the identity provider or the application did not do as it
+// should.
+func newFailure(format string, args ...any) error {
 	return failure.New(failure.SmokeTestFailed, format, args...)
 }
 
@@ -171,8 +172,8 @@ func httpsURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// subject returns a URL as evidence shows it: without its query, which may hold somebody's token.
-func subject(u *url.URL) string {
+// hideQuery returns a URL as evidence shows it: without its query, which may hold somebody's token.
+func hideQuery(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 

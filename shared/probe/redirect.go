@@ -16,12 +16,10 @@ import (
 // user guide, "Prepare to use an OIDC-compliant IdP").
 const callbackPath = "/oauth2/idpresponse"
 
-// Redirect opens a URL without a session, at every address of its host, and expects the load balancer to send the
-// browser to an authorization endpoint of c with c's client id and this host's callback URL. It proves which rule
-// answers and how it is configured; it says nothing about the secret.
-//
-// A wrong answer gives evidence that is not OK. An address without an answer also gives a failure: Unavailable,
-// Throttled or Precondition.
+// Redirect opens a URL without a session, at every address of its host, and expects to be sent to an authorization
+// endpoint of c with c's client id and this host's callback URL. It proves which rule answers and how it is configured,
+// and nothing about the secret. A wrong answer gives evidence that is not OK, an address without an answer also a
+// failure: Unavailable, Throttled or Precondition.
 func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) ([]rotation.Evidence, error) {
 	var endpoints []*url.URL
 	for _, n := range c.names() {
@@ -32,25 +30,25 @@ func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) 
 		}
 		endpoints = append(endpoints, endpoint)
 	}
-	return p.eachNode(ctx, rotation.CheckRedirect, t.URL, t.ConnectTo, nil,
+	return p.testNodes(ctx, rotation.CheckRedirect, t.URL, t.ConnectTo, nil,
 		func(ctx context.Context, u *url.URL, node string) (string, error) {
 			location, err := p.firstRedirect(ctx, u, node)
 			if err != nil {
 				return "", err
 			}
-			want := meant(location, endpoints)
+			want := matchEndpoint(location, endpoints)
 			if problems := loginRedirectProblems(location, want, c.ClientID, u.Host); len(problems) > 0 {
-				return "", failed("%s", strings.Join(problems, "; "))
+				return "", newFailure("%s", strings.Join(problems, "; "))
 			}
 			return "HTTP 302 to " + want.Host + " with the client's id and callback URL", nil
 		})
 }
 
-// meant returns the authorization endpoint that a redirect leads to; if it leads to none, the first, which is the
-// client's own.
-func meant(location *url.URL, endpoints []*url.URL) *url.URL {
+// matchEndpoint returns the authorization endpoint that a redirect leads to; if it leads to none, the first, which is
+// the newClient's own.
+func matchEndpoint(location *url.URL, endpoints []*url.URL) *url.URL {
 	for _, e := range endpoints {
-		if hostPort(location) == hostPort(e) && rooted(location) == rooted(e) {
+		if hostPort(location) == hostPort(e) && pathOrRoot(location) == pathOrRoot(e) {
 			return e
 		}
 	}
@@ -63,20 +61,20 @@ func (p *Prober) firstRedirect(ctx context.Context, u *url.URL, node string) (*u
 		return nil, failure.New(failure.InvalidInput, "a smoke test needs an absolute https URL")
 	}
 	req.Header.Set("User-Agent", userAgent)
-	resp, err := p.client(pin{hostPort(u), node}, nil).Do(req)
+	resp, err := p.newClient(pin{hostPort(u), node}, nil).Do(req)
 	if err != nil {
-		return nil, noAnswer(u.Host, err)
+		return nil, explainNoAnswer(u.Host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := notNow(u.Host, resp.StatusCode); err != nil {
+	if err := checkAvailable(u.Host, resp.StatusCode); err != nil {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusFound {
-		return nil, failed("%s answered HTTP %d instead of 302 to the identity provider", u.Host, resp.StatusCode)
+		return nil, newFailure("%s answered HTTP %d instead of 302 to the identity provider", u.Host, resp.StatusCode)
 	}
 	location, err := resp.Location()
 	if err != nil {
-		return nil, failed("%s answered HTTP 302 without a usable Location", u.Host)
+		return nil, newFailure("%s answered HTTP 302 without a usable Location", u.Host)
 	}
 	return location, nil
 }
@@ -92,14 +90,14 @@ func loginRedirectProblems(got, want *url.URL, clientID, appHost string) []strin
 	if hostPort(got) != hostPort(want) {
 		add("the redirect goes to host %s, not to the authorization endpoint's %s", shownHost(got), want.Host)
 	}
-	if rooted(got) != rooted(want) {
-		add("the redirect's path is not the authorization endpoint's %s", rooted(want))
+	if pathOrRoot(got) != pathOrRoot(want) {
+		add("the redirect's path is not the authorization endpoint's %s", pathOrRoot(want))
 	}
 	q := got.Query()
-	if !only(q, "client_id", clientID) {
+	if !hasOnly(q, "client_id", clientID) {
 		add("client_id is not the client's")
 	}
-	if !only(q, "response_type", "code") {
+	if !hasOnly(q, "response_type", "code") {
 		add("response_type is not code")
 	}
 	callback := url.URL{Scheme: "https", Host: appHost, Path: callbackPath}
@@ -113,12 +111,12 @@ func loginRedirectProblems(got, want *url.URL, clientID, appHost string) []strin
 	return out
 }
 
-// rooted returns a URL's path, "/" for an empty one.
-func rooted(u *url.URL) string {
+// pathOrRoot returns a URL's path, "/" for an empty one.
+func pathOrRoot(u *url.URL) string {
 	if u.EscapedPath() == "" {
 		return "/"
 	}
 	return u.EscapedPath()
 }
 
-func only(q url.Values, name, value string) bool { return len(q[name]) == 1 && q[name][0] == value }
+func hasOnly(q url.Values, name, value string) bool { return len(q[name]) == 1 && q[name][0] == value }

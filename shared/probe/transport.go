@@ -21,10 +21,10 @@ const maxBody = 1 << 20
 // pin sends the connections for one host:port to one address.
 type pin struct{ hostPort, node string }
 
-// client returns an HTTP client that follows no redirects, uses no proxy and connects to permitted addresses only. The
-// server name for TLS and the Host header stay those of the URL, whatever the address. Connections are not kept: each
-// request may reach another of a service's servers.
-func (p *Prober) client(to pin, jar http.CookieJar) *http.Client {
+// newClient returns an HTTP client that follows no redirects, uses no proxy and connects to permitted addresses only.
+// The server name for TLS and the Host header stay those of the URL, whatever the address. Connections are not kept:
+// each request may reach another of a service's servers.
+func (p *Prober) newClient(to pin, jar http.CookieJar) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, hp string) (net.Conn, error) {
@@ -46,9 +46,9 @@ func (p *Prober) client(to pin, jar http.CookieJar) *http.Client {
 
 func lastResponse(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// noAnswer turns the error of a request to host into a failure of ours. The cause is described, not wrapped: the text
-// of a *url.Error holds the URL with its query, and others quote what the server sent.
-func noAnswer(host string, err error) error {
+// explainNoAnswer turns the error of a request to host into a failure of ours. It describes the cause and does not wrap
+// it: the text of a *url.Error holds the URL with its query, and others quote what the server sent.
+func explainNoAnswer(host string, err error) error {
 	var (
 		known   *failure.Error
 		refused *refusedAddress
@@ -76,10 +76,10 @@ func noAnswer(host string, err error) error {
 	}
 }
 
-// notNow is a failure if the answer says nothing about the request but that the server cannot serve it now. Load
+// checkAvailable fails if an answer says nothing about the request but that the server cannot serve it now. Load
 // balancers answer failed logins with 401, 500 and 561, never with one of these (Application Load Balancers user guide,
 // "Troubleshoot your Application Load Balancers").
-func notNow(host string, status int) error {
+func checkAvailable(host string, status int) error {
 	switch status {
 	case http.StatusTooManyRequests:
 		return failure.New(failure.Throttled, "%s answered HTTP 429: too many requests", host)

@@ -12,9 +12,9 @@ import (
 	"alboidc.internal/shared/secret"
 )
 
-// wrongLike makes a secret that is certainly not v, of the same length and kinds of characters: a provider that checks
+// makeWrong makes a secret that is certainly not v, of the same length and kinds of characters: a provider that checks
 // the form of a secret first must not be able to tell it from a real one by that.
-func wrongLike(v secret.Value, random io.Reader) (secret.Value, error) {
+func makeWrong(v secret.Value, random io.Reader) (secret.Value, error) {
 	right := v.Reveal()
 	if right == "" {
 		return secret.Value{}, failure.New(failure.InvalidInput, "a wrong secret needs a right one to be shaped like")
@@ -30,7 +30,7 @@ func wrongLike(v secret.Value, random io.Reader) (secret.Value, error) {
 			continue
 		}
 		// the character itself is never drawn, so that every position that can differ does
-		others := without(class, c)
+		others := removeByte(class, c)
 		wrong[i], changed = others[int(dice[i])%len(others)], true
 	}
 	if !changed { // nothing but symbols
@@ -60,7 +60,7 @@ func classOf(c byte) string {
 	}
 }
 
-func without(class string, c byte) []byte {
+func removeByte(class string, c byte) []byte {
 	return slices.DeleteFunc([]byte(class), func(b byte) bool { return b == c })
 }
 
@@ -78,7 +78,7 @@ func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(
 	last := error(failure.New(failure.NotYetActive, "the secret was not tested: no time was left"))
 	for ctx.Err() == nil {
 		v, err := check(ctx)
-		pause := max(interval, toldWait(err))
+		pause := max(interval, findWait(err))
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return last // cut off by the deadline: what was seen before says more
@@ -105,8 +105,8 @@ func Consecutive(ctx context.Context, n int, interval time.Duration, sleep func(
 	return last
 }
 
-// toldWait returns how long the token endpoint asked to wait; 0 if it did not.
-func toldWait(err error) time.Duration {
+// findWait returns how long the token endpoint asked to wait; 0 if it did not.
+func findWait(err error) time.Duration {
 	if s, ok := httpclient.Status(err); ok {
 		return s.Wait
 	}

@@ -19,7 +19,7 @@ import (
 func TestAWrongSecretHasTheShapeOfTheRightOneAndDiffersEverywhere(t *testing.T) {
 	t.Parallel()
 	for _, right := range []string{"aZ9", "abc8Q~.x-_Y", strings.Repeat("Ab1", 16), "z"} {
-		w, err := wrongLike(secret.New(right), rand.Reader)
+		w, err := makeWrong(secret.New(right), rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,7 @@ func TestAWrongSecretIsNeverTheRightOneWhateverTheDice(t *testing.T) {
 	t.Parallel()
 	for die := range 256 {
 		for _, right := range []string{"a", "z", "A", "9", "~", "~!~"} {
-			w, err := wrongLike(secret.New(right), bytes.NewReader(bytes.Repeat([]byte{byte(die)}, len(right))))
+			w, err := makeWrong(secret.New(right), bytes.NewReader(bytes.Repeat([]byte{byte(die)}, len(right))))
 			if err != nil || w.Reveal() == right || len(w.Reveal()) != len(right) {
 				t.Fatalf("%q with dice %d became %q (%v)", right, die, w.Reveal(), err)
 			}
@@ -52,10 +52,10 @@ func TestAWrongSecretIsNeverTheRightOneWhateverTheDice(t *testing.T) {
 
 func TestAWrongSecretNeedsARightOneAndRandomness(t *testing.T) {
 	t.Parallel()
-	if _, err := wrongLike(secret.Value{}, rand.Reader); !failure.Is(err, failure.InvalidInput) {
+	if _, err := makeWrong(secret.Value{}, rand.Reader); !failure.Is(err, failure.InvalidInput) {
 		t.Errorf("no secret: %v", err)
 	}
-	if _, err := wrongLike(secret.New("abc"), strings.NewReader("x")); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := makeWrong(secret.New("abc"), strings.NewReader("x")); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("no randomness: %v", err)
 	}
 }

@@ -24,8 +24,8 @@ type visit struct {
 }
 
 func newVisit(p *Prober, app *url.URL, node string, idpHosts map[string]bool, user User) *visit {
-	jar := httpclient.NewJar()
-	return &visit{client: p.client(pin{hostPort(app), node}, jar), app: app, idpHosts: idpHosts, user: user}
+	client := p.newClient(pin{hostPort(app), node}, httpclient.NewJar())
+	return &visit{client: client, app: app, idpHosts: idpHosts, user: user}
 }
 
 // step is one request: a form to send, or a page to open if form is nil. doing names it in failures.
@@ -55,21 +55,21 @@ func (v *visit) open(ctx context.Context, s step) (page, error) {
 	}
 	req, err := s.request(ctx)
 	if err != nil {
-		return page{}, failed("%s at %s: not a URL that can be requested", s.doing, s.to.Host)
+		return page{}, newFailure("%s at %s: not a URL that can be requested", s.doing, s.to.Host)
 	}
 	resp, err := v.client.Do(req)
 	if err != nil {
-		return page{}, noAnswer(s.doing+" at "+s.to.Host, err)
+		return page{}, explainNoAnswer(s.doing+" at "+s.to.Host, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := notNow(s.doing+" at "+s.to.Host, resp.StatusCode); err != nil {
+	if err := checkAvailable(s.doing+" at "+s.to.Host, resp.StatusCode); err != nil {
 		return page{}, err
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 		if err != nil {
-			return page{}, noAnswer(s.doing+" at "+s.to.Host, err)
+			return page{}, explainNoAnswer(s.doing+" at "+s.to.Host, err)
 		}
 		return page{from: s.to, body: body}, nil
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther:
@@ -79,7 +79,7 @@ func (v *visit) open(ctx context.Context, s step) (page, error) {
 			return v.redirected(s, resp)
 		}
 	}
-	err = failed("%s at %s: HTTP %d%s", s.doing, s.to.Host, resp.StatusCode, v.meaning(s, resp.StatusCode))
+	err = newFailure("%s at %s: HTTP %d%s", s.doing, s.to.Host, resp.StatusCode, v.meaning(s, resp.StatusCode))
 	if answer := s.to.Query(); v.atCallback(s) && answer.Get("code") != "" && !answer.Has("error") {
 		err = callbackError{err}
 	}
@@ -95,7 +95,7 @@ func (e callbackError) Unwrap() error { return e.error }
 func (v *visit) redirected(s step, resp *http.Response) (page, error) {
 	to, err := resp.Location()
 	if err != nil {
-		return page{}, failed("%s at %s: HTTP %d without a usable Location", s.doing, s.to.Host, resp.StatusCode)
+		return page{}, newFailure("%s at %s: HTTP %d without a usable Location", s.doing, s.to.Host, resp.StatusCode)
 	}
 	to.Host = strings.ToLower(to.Host)
 	return page{from: s.to, redirect: to}, nil
@@ -104,15 +104,16 @@ func (v *visit) redirected(s step, resp *http.Response) (page, error) {
 // allowed fails unless the step stays on https and on the known hosts.
 func (v *visit) allowed(s step) error {
 	if s.to.Scheme != "https" {
-		return failed("%s: the way leads to host %s without https, which is refused", s.doing, shownHost(s.to))
+		return newFailure("%s: the way leads to host %s without https, which is refused", s.doing, shownHost(s.to))
 	}
 	if hp := hostPort(s.to); hp != hostPort(v.app) && !v.idpHosts[hp] {
 		known := append(slices.Sorted(maps.Keys(v.idpHosts)), hostPort(v.app))
-		return failed("%s: the way leads to host %s, which is none of %s", s.doing, shownHost(s.to), strings.Join(known,
-			", "))
+		return newFailure("%s: the way leads to host %s, which is none of %s", s.doing, shownHost(s.to),
+			strings.Join(known,
+				", "))
 	}
 	if s.to.User != nil {
-		return failed("%s: the way leads to a URL of host %s with a user name in it, which is refused", s.doing,
+		return newFailure("%s: the way leads to a URL of host %s with a user name in it, which is refused", s.doing,
 			s.to.Host)
 	}
 	return nil

@@ -22,7 +22,7 @@ type Options struct {
 
 // New returns a logger that writes JSON lines to w.
 func New(w io.Writer, o Options) *slog.Logger {
-	h := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: plain})
+	h := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.Level, ReplaceAttr: replaceValue})
 	return slog.New(&handler{next: h.WithAttrs([]slog.Attr{
 		slog.String("function", o.Function), slog.String("version", o.Version)})})
 }
@@ -110,9 +110,9 @@ func (h *handler) with(f func(slog.Handler) slog.Handler) slog.Handler {
 	return &handler{next: h.next, later: append(h.later[:len(h.later):len(h.later)], f)}
 }
 
-// plain replaces every value that is not of a plain type with the name of its type, because a struct from outside would
-// show all its fields. It writes the time in UTC.
-func plain(groups []string, a slog.Attr) slog.Attr {
+// replaceValue replaces every value that is not of a plain type with the name of its type, because a struct from
+// outside would show all its fields. It writes the time in UTC.
+func replaceValue(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
 		return slog.String(slog.TimeKey, a.Value.Time().UTC().Format(time.RFC3339Nano))
 	}

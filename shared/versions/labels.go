@@ -17,7 +17,7 @@ import (
 // AWSPREVIOUS to from, and takes AWSPENDING off to (AWS says that it may stay there, and it does). A repeat is success;
 // AWSCURRENT on a third version is Precondition.
 func (s *Store) Promote(ctx context.Context, from, to string) error {
-	if err := s.distinct(from, to); err != nil {
+	if err := s.checkDistinct(from, to); err != nil {
 		return err
 	}
 	l, err := s.Labels(ctx)
@@ -31,7 +31,7 @@ func (s *Store) Promote(ctx context.Context, from, to string) error {
 			return err
 		}
 	default:
-		return s.elsewhere(current, l.Current, from, to)
+		return s.errElsewhere(current, l.Current, from, to)
 	}
 	return s.strip(ctx, l, pending, to)
 }
@@ -49,7 +49,7 @@ func (s *Store) Promote(ctx context.Context, from, to string) error {
 //
 // Labels may leave the versions of former as well: they hold the same two secrets, because from or to was stored again.
 func (s *Store) Restore(ctx context.Context, from, to, before string, former ...string) error {
-	if err := s.distinct(from, to); err != nil {
+	if err := s.checkDistinct(from, to); err != nil {
 		return err
 	}
 	l, err := s.Labels(ctx)
@@ -60,14 +60,14 @@ func (s *Store) Restore(ctx context.Context, from, to, before string, former ...
 	case from:
 	case to:
 		if l.Previous != "" && !slices.Contains(append([]string{from, to, before}, former...), l.Previous) {
-			return s.elsewhere(previous, l.Previous, from, to)
+			return s.errElsewhere(previous, l.Previous, from, to)
 		}
 		if err := s.move(ctx, current, to, from); err != nil {
 			return err
 		}
 		l.Previous = to
 	default:
-		return s.elsewhere(current, l.Current, from, to)
+		return s.errElsewhere(current, l.Current, from, to)
 	}
 	if l.Previous == to || l.Previous != from && slices.Contains(former, l.Previous) {
 		if err := s.restorePrevious(ctx, from, l.Previous, before); err != nil {
@@ -150,7 +150,7 @@ func refused(err error) bool {
 	return errors.As(err, &parameter) || errors.As(err, &request) || errors.As(err, &missing)
 }
 
-func (s *Store) distinct(from, to string) error {
+func (s *Store) checkDistinct(from, to string) error {
 	if from == "" || to == "" || from == to {
 		return failure.New(failure.Internal, "moving labels of %s: from %q and to %q must be two versions", s.arn,
 			from, to)
@@ -158,7 +158,7 @@ func (s *Store) distinct(from, to string) error {
 	return nil
 }
 
-func (s *Store) elsewhere(label, at, from, to string) error {
+func (s *Store) errElsewhere(label, at, from, to string) error {
 	return failure.New(failure.Precondition,
 		"%s of %s is on version %q, neither on %s nor on %s: something else moved it; "+
 			"find out what rotates this secret before trying again", label, s.arn, at, from, to)

@@ -16,14 +16,14 @@ import (
 // usual mistakes of storing a secret. It never shows any part of the secret, and is "" if the form looks right. An
 // oddity is no reason to refuse a secret that is accepted.
 func Oddities(v secret.Value) string {
-	odd := oddities(v)
+	odd := findOddities(v)
 	if len(odd) == 0 {
 		return ""
 	}
 	return "; the stored value " + strings.Join(odd, ", ") + ": store the secret as the identity provider shows it"
 }
 
-func oddities(v secret.Value) []string {
+func findOddities(v secret.Value) []string {
 	s := v.Reveal()
 	var found []string
 	add := func(yes bool, what string) {
@@ -52,6 +52,13 @@ func oddities(v secret.Value) []string {
 	add(strings.ContainsFunc(inner, unicode.IsControl), "holds a control character, e.g. a line break")
 	add(strings.ContainsFunc(inner, isForeign), "holds a character outside of printable ASCII (RFC 6749, appendix A.2)")
 	return found
+}
+
+// Padded reports whether a secret begins or ends with white space or a byte order mark: most often the line break of
+// the file that it was read from.
+func Padded(v secret.Value) bool {
+	s := v.Reveal()
+	return s != strings.TrimSpace(strings.TrimPrefix(s, bom))
 }
 
 // EndsInLineBreak reports whether a secret ends with a line break. A load balancer cannot send one.

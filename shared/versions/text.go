@@ -93,28 +93,28 @@ func (t Text) Readings() []secret.Value {
 	out := []secret.Value{t.whole}
 	var value any
 	if json.Unmarshal([]byte(strings.TrimPrefix(t.whole.Reveal(), bom)), &value) == nil {
-		out = append(out, textsIn(value)...)
+		out = append(out, findTexts(value)...)
 	}
-	return slices.DeleteFunc(out, func(v secret.Value) bool { return bare(v) == "" })
+	return slices.DeleteFunc(out, func(v secret.Value) bool { return trimBare(v) == "" })
 }
 
-// textsIn returns the texts in a JSON value.
-func textsIn(value any) []secret.Value {
+// findTexts returns the texts in a JSON value.
+func findTexts(value any) []secret.Value {
 	var out []secret.Value
 	switch value := value.(type) {
 	case string:
 		out = append(out, secret.New(value))
 		var inner map[string]any // an object that was encoded twice
 		if json.Unmarshal([]byte(value), &inner) == nil {
-			out = append(out, textsIn(inner)...)
+			out = append(out, findTexts(inner)...)
 		}
 	case []any:
 		for _, v := range value {
-			out = append(out, textsIn(v)...)
+			out = append(out, findTexts(v)...)
 		}
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(value)) {
-			out = append(out, textsIn(value[key])...)
+			out = append(out, findTexts(value[key])...)
 		}
 	}
 	return out
@@ -125,7 +125,7 @@ func textsIn(value any) []secret.Value {
 func Same(a, b []secret.Value) bool {
 	for _, x := range a {
 		for _, y := range b {
-			if v := bare(x); v != "" && secret.New(v).Equal(secret.New(bare(y))) {
+			if v := trimBare(x); v != "" && secret.New(v).Equal(secret.New(trimBare(y))) {
 				return true
 			}
 		}
@@ -136,8 +136,8 @@ func Same(a, b []secret.Value) bool {
 // bom is the byte order mark.
 const bom = "\ufeff"
 
-// bare returns a secret without the white space, quotes and byte order marks around it.
-func bare(v secret.Value) string {
+// trimBare returns a secret without the white space, quotes and byte order marks around it.
+func trimBare(v secret.Value) string {
 	return strings.TrimFunc(v.Reveal(), func(r rune) bool {
 		return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf) || strings.ContainsRune(quotes, r)
 	})

@@ -34,8 +34,8 @@ var ends = map[string]end{
 			"rotator start CLIENT", "at-a-task"},
 }
 
-// untold fills in what no notification says.
-func (t *Told) untold() {
+// fillIn fills in what no notification says.
+func (t *Told) fillIn() {
 	if t.Status == "SUCCEEDED" {
 		return // a plan or a measurement, whose output says it
 	}
@@ -52,7 +52,7 @@ func (t *Told) untold() {
 		client = "CLIENT"
 	}
 	t.Users, t.Todo, t.Entry = e.users, strings.ReplaceAll(e.todo, "CLIENT", client), e.entry
-	t.What = why(t.Cause)
+	t.What = findMessage(t.Cause)
 	if e.entry == "at-a-task" && t.State != "" {
 		t.What = t.State + " failed with " + t.Error + ": " + t.What
 	}

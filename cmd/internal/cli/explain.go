@@ -60,8 +60,9 @@ func (a *app) ended(ctx context.Context, s *system.System, e system.Execution) e
 	return err
 }
 
-// final reports whether what was told is how it ended. One that ended in its rollback has told that it rolls back.
-func (t Told) final() bool {
+// isFinal reports whether what was told is how the execution ended. One that ended in its rollback has told only that
+// it rolls back.
+func (t Told) isFinal() bool {
 	return t.Subject != "" && (t.Status == "SUCCEEDED" || strings.EqualFold(t.Entry, t.Error))
 }
 
@@ -114,9 +115,9 @@ func (a *app) tell(ctx context.Context, s *system.System, e system.Execution) (T
 			break // what it told before counts no more
 		}
 	}
-	if !e.Running() && !t.final() {
+	if !e.Running() && !t.isFinal() {
 		t = Told{Execution: e, URL: t.URL, State: t.State}
-		t.untold()
+		t.fillIn()
 	}
 	return t, nil
 }

@@ -45,13 +45,13 @@ func (a *app) known(ctx context.Context, s *system.System, client string) error 
 		names = append(names, c.Name)
 	}
 	if len(names) == 0 {
-		return noClients(s)
+		return errNoClients(s)
 	}
 	return &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, client,
 		strings.Join(names, ", "))}
 }
 
-func noClients(s *system.System) error {
+func errNoClients(s *system.System) error {
 	return &system.Error{Text: fmt.Sprintf("stack %s in Region %s of account %s has no clients", s.Stack, s.Region,
 		s.Account)}
 }
@@ -129,7 +129,7 @@ func (a *app) started(s *system.System, id string) error {
 func (a *app) measure() *cobra.Command {
 	return a.clientArg("measure CLIENT", "Measure how a client is, without changing anything", "",
 		func(ctx context.Context, s *system.System, client string) error {
-			e, err := a.toEnd(ctx, s, rotation.Request{Client: client, Measure: true})
+			e, err := a.startAndAwait(ctx, s, rotation.Request{Client: client, Measure: true})
 			if err != nil {
 				return err
 			}
@@ -171,7 +171,7 @@ func (a *app) plan() *cobra.Command {
 	return a.clientArg("plan CLIENT", "Show what a rotation would do, without changing anything",
 		"Makes a dry run and shows its plan. -o md is for a change request.",
 		func(ctx context.Context, s *system.System, client string) error {
-			e, err := a.toEnd(ctx, s, rotation.Request{Client: client, DryRun: true})
+			e, err := a.startAndAwait(ctx, s, rotation.Request{Client: client, DryRun: true})
 			if err != nil {
 				return err
 			}
@@ -248,8 +248,8 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// toEnd starts an execution that takes moments, and waits until it has ended.
-func (a *app) toEnd(ctx context.Context, s *system.System, r rotation.Request) (system.Execution, error) {
+// startAndAwait starts an execution that takes moments, and waits until it has ended.
+func (a *app) startAndAwait(ctx context.Context, s *system.System, r rotation.Request) (system.Execution, error) {
 	id, err := s.Start(ctx, r, a.Now())
 	if err != nil {
 		return system.Execution{}, err

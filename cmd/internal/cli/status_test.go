@@ -91,7 +91,7 @@ func TestWhatIsToldLast(t *testing.T) {
 			t.Parallel()
 			told := Told{Execution: system.Execution{Status: c.status, Error: c.err}, Subject: c.subject,
 				Entry: c.entry}
-			if told.final() != c.final {
+			if told.isFinal() != c.final {
 				t.Errorf("final is %v", !c.final)
 			}
 		})
@@ -158,7 +158,7 @@ func TestUntold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			told := Told{Execution: c.execution, State: c.state}
-			told.untold()
+			told.fillIn()
 			if told.Entry != c.entry || told.What != c.what || (told.Users == "") != (c.entry == "") {
 				t.Errorf("got entry %q, what %q, users %q", told.Entry, told.What, told.Users)
 			}

@@ -1,9 +1,7 @@
-// Package integrations carries out the Task states of Step Functions: it turns a resource ARN and its arguments into a
-// request to the AWS endpoint, and the answer or error into what Step Functions shows of it.
-//
-// Names of errors follow execution histories of the service. An optimised integration says "DynamoDB.…" or
-// "Lambda.…"; an AWS SDK integration says "DynamoDb.…Exception", and an error that the API does not model becomes the
-// service's general one, e.g. "SecretsManager.SecretsManagerException".
+// Package integrations carries out the Task states of Step Functions: it makes a request to the AWS endpoint of a
+// resource ARN and its arguments, and names errors as the service's execution histories do. An optimised integration
+// says "DynamoDB.…" or "Lambda.…", an AWS SDK integration "DynamoDb.…Exception"; an error that the API does not model
+// becomes the service's general one, e.g. "SecretsManager.SecretsManagerException".
 package integrations
 
 import (

@@ -141,14 +141,14 @@ func (h *Client) Check(ctx context.Context) error {
 			"Hydra client %s may not use the grant authorization_code, by which load balancers log users in",
 			h.client.ClientID)
 	case withoutids.IsSet(c["jwks_uri"]):
-		return h.takesChanges(ctx)
+		return h.checkTakesChanges(ctx)
 	}
 	return nil
 }
 
-// takesChanges fails at a Hydra that refuses every change of a client with jwks_uri, as releases up to v2.3.0 do
+// checkTakesChanges fails at a Hydra that refuses every change of a client with jwks_uri, as releases up to v2.3.0 do
 // (ory/hydra issue 3935, fixed after it): its secret could not be set, and a new one not be taken away again.
-func (h *Client) takesChanges(ctx context.Context) error {
+func (h *Client) checkTakesChanges(ctx context.Context) error {
 	n, known, err := h.release(ctx)
 	if err == nil && known && slices.Compare(n, []int{2, 3, 0}) <= 0 {
 		err = failure.New(failure.Precondition, "Hydra client %s has a jwks_uri, and releases up to v2.3.0 refuse "+

@@ -59,12 +59,12 @@ func faultRules() []rule {
 	for _, r := range refusals() {
 		for _, op := range r.ops {
 			out = append(out, rule{fmt.Sprintf(r.name, op), func(ctx context.Context, c *client) error {
-				return refused(ctx, c, op, r.fault, r.want)
+				return refuseOperation(ctx, c, op, r.fault, r.want)
 			}})
 		}
 	}
 	for _, op := range []Operation{Remove, Disable, Enable} {
-		out = append(out, rule{fmt.Sprintf(lostReply, article[op]), lost(op)})
+		out = append(out, rule{fmt.Sprintf(lostReply, article[op]), loseReply(op)})
 	}
 	return append(out, rule{RuleLostCreate, lostCreate})
 }
@@ -89,8 +89,8 @@ func (c givenUp) Err() error {
 	}
 }
 
-// refused carries an operation out against a fault that has no effect, and again after it.
-func refused(ctx context.Context, c *client, op Operation, f Fault, want failure.Kind) error {
+// refuseOperation carries an operation out against a fault that has no effect, and again after it.
+func refuseOperation(ctx context.Context, c *client, op Operation, f Fault, want failure.Kind) error {
 	call, err := prepare(ctx, c, op)
 	if err != nil || call == nil {
 		return err
@@ -188,8 +188,8 @@ func lostCreate(ctx context.Context, c *client) error {
 	return nil
 }
 
-// lost carries an operation out without an answer, and again with one.
-func lost(op Operation) func(context.Context, *client) error {
+// loseReply carries an operation out without an answer, and again with one.
+func loseReply(op Operation) func(context.Context, *client) error {
 	return func(ctx context.Context, c *client) error {
 		call, err := prepare(ctx, c, op)
 		if err != nil || call == nil {

@@ -37,7 +37,7 @@ type Subject struct {
 	Exceptions map[string]string
 }
 
-// Backend is the vendor's side of a client, seen without the provider.
+// Backend is the vendor's side of a client, past the provider under test.
 type Backend interface {
 	// Current is the secret that the client has from the start.
 	Current() (id string, value secret.Value)

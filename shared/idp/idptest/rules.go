@@ -100,7 +100,7 @@ func createdIsAccepted(ctx context.Context, c *client) error {
 	if c.capabilities().AcceptsValue && !made.Value.Equal(c.values[asked]) {
 		return fmt.Errorf("the vendor did not take the caller's value")
 	}
-	s, err := c.one(ctx, made.ID)
+	s, err := c.find(ctx, made.ID)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func removeOld(ctx context.Context, c *client) error {
 		return fmt.Errorf("at Create: %w", err)
 	}
 	c.promote(made.ID)
-	return c.removed(ctx, c.id, c.value, made.Value)
+	return c.checkRemoved(ctx, c.id, c.value, made.Value)
 }
 
 func removeNew(ctx context.Context, c *client) error {
@@ -171,7 +171,7 @@ func removeNew(ctx context.Context, c *client) error {
 	if err != nil {
 		return fmt.Errorf("at Create: %w", err)
 	}
-	return c.removed(ctx, made.ID, made.Value, c.value)
+	return c.checkRemoved(ctx, made.ID, made.Value, c.value)
 }
 
 // leavesOthers fills the client of a named set, and retires one after the other: each of the others must stay as it is,
@@ -223,8 +223,8 @@ func (c *client) areAccepted(values map[string]secret.Value) error {
 	return nil
 }
 
-// removed removes a secret, twice, and looks at what is left.
-func (c *client) removed(ctx context.Context, id string, gone, stays secret.Value) error {
+// checkRemoved removes a secret, twice, and looks at what is left.
+func (c *client) checkRemoved(ctx context.Context, id string, gone, stays secret.Value) error {
 	for _, time := range []string{"first", "second"} {
 		if err := c.remove(ctx, id); err != nil {
 			return fmt.Errorf("at Remove for the %s time: %w", time, err)
@@ -261,7 +261,7 @@ func disableAndEnable(ctx context.Context, c *client) error {
 		if err := step.call(ctx, c.id); err != nil {
 			return fmt.Errorf("call %d, %s: %w", n+1, step.op, err)
 		}
-		s, err := c.one(ctx, c.id)
+		s, err := c.find(ctx, c.id)
 		if err != nil {
 			return err
 		}
@@ -288,7 +288,7 @@ func removeDisabled(ctx context.Context, c *client) error {
 	if err := c.disable(ctx, c.id); err != nil {
 		return fmt.Errorf("at Disable: %w", err)
 	}
-	return c.removed(ctx, c.id, c.value, made.Value)
+	return c.checkRemoved(ctx, c.id, c.value, made.Value)
 }
 
 func disableAbsent(ctx context.Context, c *client) error {
@@ -311,8 +311,8 @@ func disableAbsent(ctx context.Context, c *client) error {
 	return c.unchanged(before)
 }
 
-// one finds a secret in the list.
-func (c *client) one(ctx context.Context, id string) (idp.Secret, error) {
+// find finds a secret in the list.
+func (c *client) find(ctx context.Context, id string) (idp.Secret, error) {
 	list, err := c.list(ctx)
 	if err != nil {
 		return idp.Secret{}, fmt.Errorf("at List: %w", err)

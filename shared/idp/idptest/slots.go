@@ -53,7 +53,7 @@ func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(without
 	}
 	b := &Versions{SlotVendor: v, clientIDs: clientIDs, current: initialVersion, initial: live[0],
 		versions: []withoutids.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
-	b.know()
+	b.fillIn()
 	return make(withoutids.Env{Known: &b.known, Accepts: b.accepts}), b
 }
 
@@ -68,8 +68,8 @@ func InOneSlot() map[string]string {
 	return out
 }
 
-// know fills in what the provider goes by. b.mu is held.
-func (b *Versions) know() {
+// fillIn fills in what the provider goes by. b.mu is held.
+func (b *Versions) fillIn() {
 	var k withoutids.Known
 	passed := false
 	for _, v := range b.versions {
@@ -132,7 +132,7 @@ func (b *Versions) Accepts(v secret.Value) bool {
 func (b *Versions) Store(version string, v secret.Value) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	defer b.know()
+	defer b.fillIn()
 	clientID := b.clientIDs[len(b.clientIDs)-1]
 	for i, known := range b.versions {
 		if known.ID == version {
@@ -151,5 +151,5 @@ func (b *Versions) Promote(version string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.current = version
-	b.know()
+	b.fillIn()
 }

@@ -171,7 +171,7 @@ func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 	if err != nil {
 		return secret.Value{}, err
 	}
-	if err := k.covered(r); err != nil {
+	if err := k.checkCovered(r); err != nil {
 		return secret.Value{}, err
 	}
 	if err := k.update(ctx, r, secret.Value{}); err != nil {
@@ -180,7 +180,7 @@ func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 	if r, err = k.find(ctx); err != nil {
 		return secret.Value{}, err
 	}
-	if err := k.covered(r); err != nil {
+	if err := k.checkCovered(r); err != nil {
 		return secret.Value{}, err
 	}
 	const operation = "make a new secret"
@@ -194,8 +194,9 @@ func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 	return secret.New(answer.Value), nil
 }
 
-// covered fails unless a policy keeps track of the client's secret, and has not ended it: an update would replace that.
-func (k *Client) covered(r registration) error {
+// checkCovered fails unless a policy keeps track of the client's secret, and has not ended it: an update would replace
+// that.
+func (k *Client) checkCovered(r registration) error {
 	switch ends := r.Attributes.SecretEnds.time(); {
 	case ends.IsZero():
 		return failure.New(failure.Precondition, "%s", noOverlap)

@@ -112,19 +112,19 @@ func (p *Provider) find(ctx context.Context, id string) (idp.Secret, bool, error
 func (p *Provider) mustFind(ctx context.Context, id string) (idp.Secret, error) {
 	s, found, err := p.find(ctx, id)
 	if err == nil && !found {
-		err = p.absent(id)
+		err = p.errAbsent(id)
 	}
 	return s, err
 }
 
-func (p *Provider) absent(id string) error {
+func (p *Provider) errAbsent(id string) error {
 	return failure.New(failure.Precondition, "Okta app %s has no secret %s", p.settings.AppID, id)
 }
 
 // orAbsent turns a 404, for a secret that was there a moment ago, into what the callers of Disable and Enable expect.
 func (p *Provider) orAbsent(err error, id string) error {
 	if err != nil && unlessAbsent(err) == nil {
-		return p.absent(id)
+		return p.errAbsent(id)
 	}
 	return err
 }

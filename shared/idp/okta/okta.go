@@ -103,7 +103,7 @@ func (p *Provider) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.suits(a)
+	return p.checkSuits(a)
 }
 
 // Review implements idp.Reviewer.
@@ -124,8 +124,8 @@ func (p *Provider) read(ctx context.Context) (app, error) {
 	return a, nil
 }
 
-// suits says why an app's client secret cannot be rotated, or nil.
-func (p *Provider) suits(a app) error {
+// checkSuits says why an app's client secret cannot be rotated, or nil.
+func (p *Provider) checkSuits(a app) error {
 	client := a.Credentials.OAuthClient
 	switch {
 	case a.SignOnMode != "OPENID_CONNECT":

@@ -21,7 +21,7 @@ var (
 	_ idp.Reviewer = (*byHand)(nil)
 )
 
-// ByHand is the provider of a registration whose secrets a person makes and removes.
+// ByHand returns the provider of a registration whose secrets a person makes and removes.
 func ByHand(r idp.Registration, b Env) idp.Provider { return &byHand{r, byValue{b}} }
 
 // Capabilities implements idp.Provider.
@@ -38,7 +38,7 @@ func (p *byHand) List(ctx context.Context) ([]idp.Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := p.accepted(ctx, k, func(v Version) string { return v.ClientID })
+	accepted, err := p.findAccepted(ctx, k, func(v Version) string { return v.ClientID })
 	if failure.Is(err, failure.SecretRefused) {
 		err = failure.Wrap(failure.SecretRefused, err, "nothing but refusals shows it, as this provider is not "+
 			"managed: if logins work, it answers wrongly now, start again later")
@@ -51,7 +51,7 @@ func (p *byHand) List(ctx context.Context) ([]idp.Secret, error) {
 
 // Create implements idp.Provider. The person has made it, and stored it as AWSPENDING.
 func (p *byHand) Create(_ context.Context, r idp.CreateRequest) (idp.Created, error) {
-	if err := needsValue(r); err != nil {
+	if err := checkHasValue(r); err != nil {
 		return idp.Created{}, err
 	}
 	return idp.Created{ID: r.Tag, Value: r.Value}, nil

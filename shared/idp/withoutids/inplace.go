@@ -23,7 +23,7 @@ var (
 	_ idp.Reviewer = (*inPlace)(nil)
 )
 
-// InPlace is the provider of a registration whose only slot is overwritten while it is in use.
+// InPlace returns the provider of a registration whose only slot is overwritten while it is in use.
 func InPlace(r idp.Setter, b Env) idp.Provider { return &inPlace{r, byValue{b}} }
 
 // Capabilities implements idp.Provider.
@@ -52,7 +52,7 @@ func (p *inPlace) List(ctx context.Context) ([]idp.Secret, error) {
 			continue
 		}
 		s := idp.Secret{ID: v.ID, Status: idp.Disabled}
-		yes, err := p.asks(ctx, v.ClientID, v.Value)
+		yes, err := p.askOnce(ctx, v.ClientID, v.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,7 @@ func (p *inPlace) List(ctx context.Context) ([]idp.Secret, error) {
 
 // Create implements idp.Provider.
 func (p *inPlace) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
-	if err := needsValue(r); err != nil {
+	if err := checkHasValue(r); err != nil {
 		return idp.Created{}, err
 	}
 	return idp.Created{ID: r.Tag, Value: r.Value}, p.Set(ctx, r.Value)
@@ -75,14 +75,14 @@ func (p *inPlace) Create(ctx context.Context, r idp.CreateRequest) (idp.Created,
 // FindLost implements idp.Finder. The value that was asked for may be in the slot, whatever the token endpoint says
 // now, and removing it is harmless.
 func (p *inPlace) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
-	s, found, err := p.one(ctx, version)
+	s, found, err := p.find(ctx, version)
 	if err != nil || !found || asked.IsZero() && s.Status != idp.Active {
 		return "", err
 	}
 	return version, nil
 }
 
-func (p *inPlace) one(ctx context.Context, id string) (idp.Secret, bool, error) {
+func (p *inPlace) find(ctx context.Context, id string) (idp.Secret, bool, error) {
 	l, err := p.List(ctx)
 	if err != nil {
 		return idp.Secret{}, false, err
@@ -109,12 +109,12 @@ func (p *inPlace) Remove(ctx context.Context, id string) error {
 
 // Disable implements idp.Disabler. The new secret has ended the old one already.
 func (p *inPlace) Disable(ctx context.Context, id string) error {
-	s, found, err := p.one(ctx, id)
+	s, found, err := p.find(ctx, id)
 	switch {
 	case err != nil:
 		return err
 	case !found:
-		return absent(id)
+		return errAbsent(id)
 	case s.Status == idp.Active:
 		return failure.New(failure.Precondition,
 			"the identity provider's only secret is that of version %s again: somebody put it back", id)
@@ -131,11 +131,11 @@ func (p *inPlace) Enable(ctx context.Context, id string) error {
 	}
 	v, found := k.find(id)
 	if !found || v.Value.IsZero() {
-		return absent(id)
+		return errAbsent(id)
 	}
 	return p.Set(ctx, v.Value)
 }
 
-func absent(id string) error {
+func errAbsent(id string) error {
 	return failure.New(failure.Precondition, "version %s has no stored secret that could be put back", id)
 }

@@ -24,7 +24,7 @@ var (
 	_ idp.Reviewer = (*pair)(nil)
 )
 
-// Pair is the provider of two registrations, by their client ids.
+// Pair returns the provider of two registrations, by their client ids.
 func Pair(first string, a idp.Setter, second string, b idp.Setter, env Env) idp.Provider {
 	return &pair{byValue{env}, map[string]idp.Setter{first: a, second: b}, first, second}
 }
@@ -47,8 +47,8 @@ func (p *pair) Review(ctx context.Context) (idp.Review, error) {
 	return reviewPair(ctx, p.registrations[p.first], p.registrations[p.second])
 }
 
-// idle returns the registration that is not in use.
-func (p *pair) idle(k Known) string {
+// findIdle returns the registration that is not in use.
+func (p *pair) findIdle(k Known) string {
 	if k.Current.ClientID == p.first {
 		return p.second
 	}
@@ -62,25 +62,25 @@ func (p *pair) clientID(k Known) func(Version) string {
 		if v.ClientID != "" {
 			return v.ClientID
 		}
-		return p.idle(k)
+		return p.findIdle(k)
 	}
 }
 
 // List implements idp.Provider. Only known secrets can be listed.
 func (p *pair) List(ctx context.Context) ([]idp.Secret, error) {
-	k, err := p.versions()
+	k, err := p.listVersions()
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := p.accepted(ctx, k, p.clientID(k))
+	accepted, err := p.findAccepted(ctx, k, p.clientID(k))
 	if err != nil {
 		return nil, err
 	}
 	return list(k, accepted), nil
 }
 
-// versions returns the known versions; the one in use must belong to a registration of the pair.
-func (p *pair) versions() (Known, error) {
+// listVersions returns the known versions; the one in use must belong to a registration of the pair.
+func (p *pair) listVersions() (Known, error) {
 	k, err := p.known()
 	if err == nil && p.registrations[k.Current.ClientID] == nil {
 		err = failure.New(failure.Precondition, "the secret stored as AWSCURRENT belongs to client id %q, which is "+
@@ -91,14 +91,14 @@ func (p *pair) versions() (Known, error) {
 
 // Create implements idp.Provider: the idle registration gets the value.
 func (p *pair) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
-	if err := needsValue(r); err != nil {
+	if err := checkHasValue(r); err != nil {
 		return idp.Created{}, err
 	}
-	k, err := p.versions()
+	k, err := p.listVersions()
 	if err != nil {
 		return idp.Created{}, err
 	}
-	idle := p.idle(k)
+	idle := p.findIdle(k)
 	if err := p.registrations[idle].Set(ctx, r.Value); err != nil {
 		return idp.Created{}, err
 	}
@@ -107,7 +107,7 @@ func (p *pair) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, er
 
 // FindLost implements idp.Finder.
 func (p *pair) FindLost(ctx context.Context, version string, _ time.Time) (string, error) {
-	k, err := p.versions()
+	k, err := p.listVersions()
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +135,7 @@ func (p *pair) has(ctx context.Context, clientID string, v secret.Value) (bool, 
 // Remove implements idp.Provider. It overwrites a registration only if that has the very secret that is to go, and is
 // not in use: anything else there is somebody's. It returns ErrKept if nobody knows the value any more.
 func (p *pair) Remove(ctx context.Context, id string) error {
-	k, err := p.versions()
+	k, err := p.listVersions()
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,9 @@ import (
 	"alboidc.internal/shared/idp"
 )
 
-// Traits are all settings of a registration, which two of a pair must have in common, but for those that may differ. So
-// one that the vendor adds some day is compared before anybody here knows of it. Only those that are shown are told as
-// they are; any other may hold anything, and is a digest, which is compared and never told. The order in a list says
-// nothing, and what is off or empty is as good as absent.
+// Traits returns all settings of a registration but those in which two of a pair may differ, so that one that the
+// vendor adds some day is compared, too. Those that may be shown are told as they are; any other may hold anything, and
+// is compared as a digest. The order in a list says nothing, and what is off or empty is as good as absent.
 func Traits(registration map[string]json.RawMessage, differ, shown []string) map[string]string {
 	out := map[string]string{}
 	for name, setting := range registration {
@@ -39,10 +38,10 @@ const digest = "digest "
 // IsSet reports whether a setting says anything: it is not absent, empty or off.
 func IsSet(setting json.RawMessage) bool {
 	var v any
-	return len(setting) > 0 && (json.Unmarshal(setting, &v) != nil || says(v))
+	return len(setting) > 0 && (json.Unmarshal(setting, &v) != nil || saysAnything(v))
 }
 
-func says(v any) bool {
+func saysAnything(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return false
@@ -54,7 +53,7 @@ func says(v any) bool {
 		return len(v) > 0
 	case map[string]any:
 		for _, x := range v {
-			if says(x) {
+			if saysAnything(x) {
 				return true
 			}
 		}
@@ -71,46 +70,46 @@ func canonical(raw json.RawMessage) string {
 	}
 	switch v := v.(type) {
 	case []any, map[string]any:
-		return strings.Join(parts(v), " ")
+		return strings.Join(splitParts(v), " ")
 	case string:
 		return v
 	}
-	return scalar(v)
+	return formatScalar(v)
 }
 
-// parts are those of a list or an object, in order.
-func parts(v any) (out []string) {
+// splitParts returns the parts of a list or an object, in order.
+func splitParts(v any) (out []string) {
 	switch v := v.(type) {
 	case []any:
 		for _, x := range v {
-			out = append(out, nested(x))
+			out = append(out, formatNested(x))
 		}
 		slices.Sort(out)
 	case map[string]any:
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			if says(v[k]) {
-				out = append(out, k+"="+nested(v[k]))
+			if saysAnything(v[k]) {
+				out = append(out, k+"="+formatNested(v[k]))
 			}
 		}
 	}
 	return out
 }
 
-func nested(v any) string {
+func formatNested(v any) string {
 	switch v := v.(type) {
 	case []any:
-		return "[" + strings.Join(parts(v), " ") + "]"
+		return "[" + strings.Join(splitParts(v), " ") + "]"
 	case map[string]any:
-		return "{" + strings.Join(parts(v), " ") + "}"
+		return "{" + strings.Join(splitParts(v), " ") + "}"
 	case string:
 		if !strings.ContainsAny(v, " =\"[]{}") {
 			return v
 		}
 	}
-	return scalar(v)
+	return formatScalar(v)
 }
 
-func scalar(v any) string {
+func formatScalar(v any) string {
 	b, _ := json.Marshal(v) // of what was unmarshalled, so there is no error
 	return string(b)
 }
@@ -125,17 +124,18 @@ func reviewPair(ctx context.Context, a, b idp.Setter) (idp.Review, error) {
 	if err != nil {
 		return out, err
 	}
-	out.Warnings, out.Refusals = added(out.Warnings, other.Warnings), added(out.Refusals, other.Refusals)
+	out.Warnings, out.Refusals = appendMissing(out.Warnings, other.Warnings), appendMissing(out.Refusals,
+		other.Refusals)
 	if out.AuthMethod != other.AuthMethod {
 		out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair authenticate by %s and %s "+
 			"at the token endpoint: set both to the same",
 			orNone(out.AuthMethod), orNone(other.AuthMethod)))
 	}
-	return out, differences(ctx, a, b, &out)
+	return out, addDifferences(ctx, a, b, &out)
 }
 
-// differences adds a refusal for each trait that is not the same.
-func differences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
+// addDifferences adds a refusal for each trait that is not the same.
+func addDifferences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
 	x, ok := a.(idp.TraitsReporter)
 	y, also := b.(idp.TraitsReporter)
 	if !ok || !also {
@@ -153,7 +153,7 @@ func differences(ctx context.Context, a, b idp.Setter, out *idp.Review) error {
 		if first[name] != second[name] {
 			out.Refusals = append(out.Refusals, fmt.Sprintf("the two registrations of the pair differ in %s (%s and "+
 				"%s): users would be treated differently after the switch; make them the same",
-				name, told(first[name]), told(second[name])))
+				name, showTrait(first[name]), showTrait(second[name])))
 		}
 	}
 	return nil
@@ -171,7 +171,8 @@ func review(ctx context.Context, r idp.Registration, more ...func(context.Contex
 		if err != nil {
 			return out, err
 		}
-		out.Warnings, out.Refusals = added(out.Warnings, next.Warnings), added(out.Refusals, next.Refusals)
+		out.Warnings, out.Refusals = appendMissing(out.Warnings, next.Warnings), appendMissing(out.Refusals,
+			next.Refusals)
 		out.AuthMethod = cmp.Or(out.AuthMethod, next.AuthMethod)
 		if next.MaxGrace > 0 && (out.MaxGrace == 0 || next.MaxGrace < out.MaxGrace) {
 			out.MaxGrace = next.MaxGrace
@@ -188,8 +189,8 @@ func reviewSetter(ctx context.Context, r idp.Setter) (idp.Review, error) {
 	return review(ctx, r)
 }
 
-// added is a list with what it lacks of another: two registrations of a pair are often told the same.
-func added(list, more []string) []string {
+// appendMissing returns a list with what it lacks of another: two registrations of a pair are often told the same.
+func appendMissing(list, more []string) []string {
 	for _, s := range more {
 		if !slices.Contains(list, s) {
 			list = append(list, s)
@@ -198,8 +199,9 @@ func added(list, more []string) []string {
 	return list
 }
 
-// told is a trait as people see it. A digest is not shown: of a short value it tells as much as the value.
-func told(trait string) string {
+// showTrait returns a trait as people see it. It never shows a digest, which tells of a short value as much as the
+// value.
+func showTrait(trait string) string {
 	if strings.HasPrefix(trait, digest) {
 		return "a value that is not shown"
 	}

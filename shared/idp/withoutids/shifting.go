@@ -16,11 +16,9 @@ const (
 	unknownPrevious = "previous-made-by-somebody-else"
 )
 
-// shifting is a registration with a current and a previous slot.
-//
-// Making a secret pushes out whatever is in the previous slot. So it is done only if the secret in use is in the
-// current slot and the previous one is empty. To remove a new secret while the one in use is in the previous slot, the
-// one in use is made the current one again.
+// shifting is a registration with a current and a previous slot. Making a secret pushes out what is in the previous
+// slot, so it is done only while the secret in use is the current one and the previous slot is empty; removing the new
+// secret makes the one in use the current one again.
 type shifting struct {
 	idp.PreviousKeeper
 	byValue
@@ -33,8 +31,8 @@ var (
 	_ idp.Reviewer    = (*shifting)(nil)
 )
 
-// EndPrevious is the end of a PreviousKeeper's Restore: it makes sure that a value that was set is the current secret,
-// and ends the previous one. Unavailable if another is the current one.
+// EndPrevious ends a PreviousKeeper's Restore: it makes sure that a value that was set is the current secret, and drops
+// the previous one. Unavailable if another is the current one.
 func EndPrevious(ctx context.Context, r idp.PreviousDropper, v secret.Value) error {
 	s, err := r.Slots(ctx)
 	switch {
@@ -48,7 +46,7 @@ func EndPrevious(ctx context.Context, r idp.PreviousDropper, v secret.Value) err
 	return nil
 }
 
-// CurrentPrevious is the provider of a registration with a current and a previous slot.
+// CurrentPrevious returns the provider of a registration with a current and a previous slot.
 func CurrentPrevious(r idp.PreviousKeeper, b Env) idp.Provider { return &shifting{r, byValue{b}} }
 
 // Capabilities implements idp.Provider.
@@ -85,7 +83,7 @@ func (p *shifting) List(ctx context.Context) ([]idp.Secret, error) {
 		return nil, err
 	}
 	if !s.Readable {
-		accepted, err := p.accepted(ctx, k, func(v Version) string { return v.ClientID })
+		accepted, err := p.findAccepted(ctx, k, func(v Version) string { return v.ClientID })
 		return list(k, accepted), err
 	}
 	var out []idp.Secret
@@ -117,14 +115,14 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 		return idp.Created{}, err
 	}
 	if s.Readable {
-		if p.adopts(s, k, r) {
+		if p.canAdopt(s, k, r) {
 			return idp.Created{ID: r.Tag, Value: s.Current}, nil
 		}
 		if inUse := k.Current.Value; r.Asked && !inUse.Equal(s.Current) && !inUse.Equal(s.Previous) {
 			// the earlier request ended it, and died before it could put it back
 			return idp.Created{}, p.putBack(ctx, inUse)
 		}
-		if err := inUseAlone(s, k); err != nil {
+		if err := checkInUseAlone(s, k); err != nil {
 			return idp.Created{}, err
 		}
 	}
@@ -138,8 +136,8 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 	return idp.Created{ID: r.Tag, Value: made}, nil
 }
 
-// adopts reports whether the current slot already holds a secret of ours that nothing uses, beside the one in use.
-func (p *shifting) adopts(s idp.Slots, k Known, r idp.CreateRequest) bool {
+// canAdopt reports whether the current slot already holds a secret of ours that nothing uses, beside the one in use.
+func (p *shifting) canAdopt(s idp.Slots, k Known, r idp.CreateRequest) bool {
 	if s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value) {
 		return false
 	}
@@ -147,8 +145,8 @@ func (p *shifting) adopts(s idp.Slots, k Known, r idp.CreateRequest) bool {
 	return known && v.Kept || !known && r.Adopt
 }
 
-// inUseAlone fails unless the secret in use is the current one and there is no previous.
-func inUseAlone(s idp.Slots, k Known) error {
+// checkInUseAlone fails unless the secret in use is the current one and there is no previous.
+func checkInUseAlone(s idp.Slots, k Known) error {
 	switch {
 	case !s.Current.Equal(k.Current.Value):
 		return failure.New(failure.Precondition,
@@ -164,7 +162,7 @@ func inUseAlone(s idp.Slots, k Known) error {
 // mustHaveKept fails if a shift has ended the secret in use after all. It first makes that the current one again,
 // because load balancers need it.
 func (p *shifting) mustHaveKept(ctx context.Context, inUse Version, made secret.Value) error {
-	kept, err := p.keeps(ctx, inUse, made)
+	kept, err := p.hasKept(ctx, inUse, made)
 	switch {
 	case err != nil: // any other kind would say that nothing happened
 		return failure.Wrap(failure.Unavailable, err,
@@ -191,22 +189,22 @@ func (p *shifting) putBack(ctx context.Context, inUse secret.Value) error {
 			"was put back at once: see to it that the provider keeps previous secrets")
 }
 
-// keeps reports whether the secret in use is now a previous one: the provider shows it, or, if it shows none, accepts
+// hasKept reports whether the secret in use is now a previous one: the provider shows it, or, if it shows none, accepts
 // it. A refusal must be seen several times, at first twice in a row (probe.Refusal says why), and each time while the
 // new secret is accepted.
-func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) (bool, error) {
+func (p *shifting) hasKept(ctx context.Context, inUse Version, made secret.Value) (bool, error) {
 	after, err := p.Slots(ctx)
 	if err != nil || after.Readable {
 		return after.Previous.Equal(inUse.Value), err
 	}
 	for n := range 4 {
-		if kept, err := p.asks(ctx, inUse.ClientID, inUse.Value); err != nil || kept {
+		if kept, err := p.askOnce(ctx, inUse.ClientID, inUse.Value); err != nil || kept {
 			return kept, err
 		}
 		if n == 0 {
 			continue
 		}
-		switch ended, err := p.asks(ctx, inUse.ClientID, made); {
+		switch ended, err := p.askOnce(ctx, inUse.ClientID, made); {
 		case err != nil:
 			return false, err
 		case !ended:
@@ -217,10 +215,9 @@ func (p *shifting) keeps(ctx context.Context, inUse Version, made secret.Value) 
 	return false, nil
 }
 
-// FindLost implements idp.Finder. A stored value was returned by the provider, so the secret is there, or gone since.
-// One that was asked for and never came back is in the current slot if that holds no known value while the secret in
-// use is the previous one. Where secrets are not shown it may always be there, whatever the token endpoint says now:
-// removing it is harmless.
+// FindLost implements idp.Finder. A stored value came from the provider, so the secret is there, or gone since. One
+// that was asked for and never came back is in the current slot if that holds no known value while the secret in use is
+// the previous one. Where secrets are not shown it may always be there: removing it is harmless.
 func (p *shifting) FindLost(ctx context.Context, version string, asked time.Time) (string, error) {
 	s, k, err := p.look(ctx)
 	if err != nil {

@@ -102,9 +102,9 @@ func Capabilities(c idp.Capabilities, m idp.Model) idp.Capabilities {
 // byValue is what providers that can only ask the token endpoint have in common.
 type byValue struct{ Env }
 
-// accepted returns the known versions whose value the token endpoint accepts. It fails if the one in use is not among
-// them: then the answers about the others prove nothing.
-func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
+// findAccepted returns the known versions whose value the token endpoint accepts. It fails if the one in use is not
+// among them: then the answers about the others prove nothing.
+func (b byValue) findAccepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
 	out := map[string]bool{}
 	for _, v := range k.all() {
 		if v.Value.IsZero() {
@@ -124,8 +124,8 @@ func (b byValue) accepted(ctx context.Context, k Known, clientID func(Version) s
 	return out, nil
 }
 
-// asks asks the token endpoints once.
-func (b byValue) asks(ctx context.Context, clientID string, v secret.Value) (bool, error) {
+// askOnce asks the token endpoints once.
+func (b byValue) askOnce(ctx context.Context, clientID string, v secret.Value) (bool, error) {
 	if b.Asks == nil {
 		return b.Accepts(ctx, clientID, v)
 	}
@@ -143,8 +143,8 @@ func list(k Known, accepted map[string]bool) []idp.Secret {
 	return out
 }
 
-// needsValue fails if a request has no value, which is a mistake of the caller.
-func needsValue(r idp.CreateRequest) error {
+// checkHasValue fails if a request has no value, which is a mistake of the caller.
+func checkHasValue(r idp.CreateRequest) error {
 	if r.Value.IsZero() {
 		return failure.New(failure.Internal, "a secret for this identity provider must come with its value")
 	}

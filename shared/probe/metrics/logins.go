@@ -11,10 +11,10 @@ import (
 // Balancers user guide, "CloudWatch metrics"), and data arrive some minutes late.
 const late = 5 * time.Minute
 
-// LoginsStopped returns the ARNs of those load balancers on which logins succeeded before made and none has since
-// switched. Both times are equally long; where they are too short to expect a login, nothing has stopped. It reads
-// ELBAuthSuccess, which has no client dimension: other clients of a load balancer hide that the logins of one stopped,
-// and nobody but a user of one of them can raise it. Failures are those of package awserr, and InvalidInput.
+// LoginsStopped returns the ARNs of the load balancers on which logins succeeded before made and none has since
+// switched, in times of the same length. It reads ELBAuthSuccess, which has no client dimension: other clients' logins
+// hide that one's have stopped, and only a real login raises it. Failures are those of package awserr, and
+// InvalidInput.
 func (r *Reader) LoginsStopped(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string,
 	error) {
 	if made.IsZero() || switched.Before(made) {
@@ -25,11 +25,11 @@ func (r *Reader) LoginsStopped(ctx context.Context, loadBalancers []string, made
 	if !ok || len(loadBalancers) == 0 {
 		return nil, nil
 	}
-	usual, err := r.each(ctx, "ELBAuthSuccess", before, loadBalancers)
+	usual, err := r.readEach(ctx, "ELBAuthSuccess", before, loadBalancers)
 	if err != nil {
 		return nil, err
 	}
-	since, err := r.each(ctx, "ELBAuthSuccess", after, loadBalancers)
+	since, err := r.readEach(ctx, "ELBAuthSuccess", after, loadBalancers)
 	if err != nil {
 		return nil, err
 	}
@@ -42,9 +42,9 @@ func (r *Reader) LoginsStopped(ctx context.Context, loadBalancers []string, made
 	return stopped, nil
 }
 
-// loginWindows are equally long times before the new secret existed and while every node used it, two weeks at most;
-// not ok if the latter is empty. Unlike for errors, a period in part before the switch, or not complete yet, does not
-// count: here a login too many or too few decides.
+// loginWindows returns equally long times before the new secret existed and while every node used it, two weeks at
+// most; not ok if the latter is empty. Only whole periods count, unlike for errors: here one login too many or too few
+// decides.
 func loginWindows(made, switched, now time.Time) (before, after window, ok bool) {
 	period := shortestPeriod(now.Sub(made) + min(now.Sub(switched), longest))
 	start, end := switched.UTC().Truncate(period).Add(period), now.Add(-late).UTC().Truncate(period)

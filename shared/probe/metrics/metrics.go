@@ -45,13 +45,11 @@ func New(client func(region string) CloudWatch, now func() time.Time) *Reader {
 	return &Reader{client: client, now: now}
 }
 
-// AuthErrors compares ELBAuthError over all load balancers (ARNs) from since to now with the time of the same length
-// before since, two weeks at most of either. The evidence is OK if there were at most more errors than before, or as
-// many more as chance explains: the metric has no client dimension, and a week in which nothing changes has a stray
-// error too. Load balancers publish the metric only when it is not zero (Application Load Balancers user guide,
-// "CloudWatch metrics"), so no data is zero: pair it with a login or redirect test, which makes sure that something
-// could have been counted. Data points arrive some minutes late. Failures are those of package awserr, and
-// InvalidInput.
+// AuthErrors compares ELBAuthError over all load balancers (ARNs) from since to now with as long a time before, two
+// weeks at most. The evidence is OK if there were at most more errors than before, or as many more as chance explains:
+// the metric has no client dimension, and stray errors happen. No data counts as zero (Application Load Balancers user
+// guide, "CloudWatch metrics"), so pair it with a login or redirect test, which makes sure that something could have
+// been counted. Failures are those of package awserr, and InvalidInput.
 func (r *Reader) AuthErrors(ctx context.Context, loadBalancers []string, since time.Time, more int) (rotation.Evidence,
 	error) {
 	if len(loadBalancers) == 0 {
@@ -90,7 +88,7 @@ func chance(usual float64) float64 { return math.Floor(3 * math.Sqrt(usual+1)) }
 // count adds up the metric over load balancers, and lists those that have any.
 func (r *Reader) count(ctx context.Context, w window, loadBalancers []string) (total float64, counts []string,
 	err error) {
-	all, err := r.each(ctx, "ELBAuthError", w, loadBalancers)
+	all, err := r.readEach(ctx, "ELBAuthError", w, loadBalancers)
 	for _, b := range all {
 		total += b.sum
 		if b.sum > 0 {
@@ -106,15 +104,15 @@ type balancerSum struct {
 	sum                    float64
 }
 
-// each reads a metric of every load balancer.
-func (r *Reader) each(ctx context.Context, metric string, w window, loadBalancers []string) ([]balancerSum, error) {
+// readEach reads a metric of every load balancer.
+func (r *Reader) readEach(ctx context.Context, metric string, w window, loadBalancers []string) ([]balancerSum, error) {
 	var out []balancerSum
 	for _, region := range byRegion(loadBalancers) {
 		if region.name == "" {
 			return nil, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
 		}
 		for batch := range slices.Chunk(region.balancers, maxQueries) {
-			sums, err := w.sums(ctx, r.client(region.name), metric, batch)
+			sums, err := w.readSums(ctx, r.client(region.name), metric, batch)
 			if err != nil {
 				return nil, awserr.Wrap(err, "reading %s in %s", metric, region.name)
 			}
@@ -167,11 +165,10 @@ type window struct {
 // longest is how much time is compared: in more, other things change than the secret.
 const longest = 14 * 24 * time.Hour
 
-// newWindows are the times before and after since that are compared. They are equally long; of a longer time after
-// since the end counts. The period is the shortest that CloudWatch still keeps data of at the beginning: one minute for
-// 15 days, five minutes for 63, one hour beyond (CloudWatch API reference, MetricStat, Period). A shorter one would
-// give no data, which would look like no errors; a day is left as margin. The end is exclusive and lies in the future,
-// so that the running period counts and a window that has just begun is not empty.
+// newWindows returns the times before and after since that are compared, which are equally long. The period is the
+// shortest of which CloudWatch still keeps data from the beginning (CloudWatch API reference, MetricStat, Period): a
+// shorter one would give no data, which would look like no errors. The end lies in the future, so that the running
+// period counts.
 func newWindows(since, now time.Time) (before, after window, err error) {
 	if since.IsZero() || since.After(now.Add(time.Minute)) {
 		return window{}, window{}, failure.New(failure.InvalidInput,
@@ -200,8 +197,9 @@ func shortestPeriod(age time.Duration) time.Duration {
 	}
 }
 
-// sums returns the sum of the metric for each load balancer of one Region, in order.
-func (w window) sums(ctx context.Context, api CloudWatch, metric string, balancers []balancerSum) ([]float64, error) {
+// readSums returns the sum of the metric for each load balancer of one Region, in order.
+func (w window) readSums(ctx context.Context, api CloudWatch, metric string, balancers []balancerSum) ([]float64,
+	error) {
 	in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(w.start), EndTime: aws.Time(w.end)}
 	position := map[string]int{}
 	for i, b := range balancers {

@@ -1,4 +1,4 @@
-// Package auth0test is Auth0's vendor on the local identity provider: a tenant's endpoints, the answers of its token
+// Package auth0test imitates Auth0 on the local identity provider: a tenant's endpoints, the answers of its token
 // endpoint, and the part of the Management API v2 that reads an application and sets its one secret.
 package auth0test
 
@@ -16,7 +16,7 @@ import (
 // RotatorID is the machine-to-machine application that may use the Management API; Vendor.AdminToken is its secret.
 const RotatorID = "M2MoFtHeRoTaToR0"
 
-// Auth0 is the vendor. Its methods are safe for concurrent use.
+// Auth0 imitates the vendor. Its methods are safe for concurrent use.
 type Auth0 struct {
 	env   imitation.Env
 	admin *imitation.Admin
@@ -43,7 +43,7 @@ var Imitation = imitation.Imitation{
 	Denial:  "insufficient_scope",
 }
 
-// New makes the vendor; it is the imitation.New of Auth0.
+// New makes the imitation; it is the imitation.New of Auth0.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	a := &Auth0{env: env, admin: imitation.NewAdmin(env.Clock, RotatorID), applications: map[string]map[string]any{}}
 	a.api = imitation.API{Env: env, Admin: a.admin, Body: words}

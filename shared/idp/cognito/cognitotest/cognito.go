@@ -19,7 +19,7 @@ const (
 	PoolID = Region + "_LocalPool"
 )
 
-// Cognito is the vendor, and the AWS service. Its methods are safe for concurrent use.
+// Cognito imitates the vendor, and the AWS service. Its methods are safe for concurrent use.
 type Cognito struct {
 	env imitation.Env
 
@@ -44,7 +44,7 @@ var Imitation = imitation.Imitation{
 	Denial:  "AccessDeniedException",
 }
 
-// New makes the vendor; it is the imitation.New of Cognito.
+// New makes the imitation; it is the imitation.New of Cognito.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	return &Cognito{env: env, last: map[string]time.Time{}, managed: map[string]bool{}}, nil
 }

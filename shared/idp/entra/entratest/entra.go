@@ -1,10 +1,9 @@
-// Package entratest is Microsoft Entra ID's vendor on the local identity provider: the token endpoint of one tenant,
-// and the part of Microsoft Graph v1.0 that handles the client secrets of an app registration. It shows what makes
-// Entra ID different: values are made there and shown once, lists lag behind, several token servers learn of a new
-// secret one after the other, and the form of an authorization code is checked before the secret.
-//
-// One path differs: the issuer here is https://HOST/TENANT, not https://HOST/TENANT/v2.0, because all endpoints of the
-// local provider are below its issuer.
+// Package entratest imitates Microsoft Entra ID on the local identity provider: the token endpoint of one tenant, and
+// the part of Microsoft Graph v1.0 that handles the client secrets of an app registration. It shows what makes Entra ID
+// different: values are made there and shown once, lists lag behind, several token servers learn of a new secret one
+// after the other, and the form of an authorization code is checked before the secret. One path differs: the issuer
+// here is https://HOST/TENANT, not https://HOST/TENANT/v2.0, because all endpoints of the local provider are below its
+// issuer.
 package entratest
 
 import (
@@ -26,7 +25,7 @@ const (
 	RotatorID = "c0de2f6e-5d1b-4b36-8a55-90c3d1f7a002"
 )
 
-// Entra is the vendor. Its methods are safe for concurrent use.
+// Entra imitates the vendor. Its methods are safe for concurrent use.
 type Entra struct {
 	env         imitation.Env
 	adminSecret string
@@ -61,7 +60,7 @@ var Imitation = imitation.Imitation{
 	Denial:  "Authorization_RequestDenied",
 }
 
-// New makes the vendor; it is the imitation.New of Entra ID.
+// New makes the imitation; it is the imitation.New of Entra ID.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	e := &Entra{env: env, adminSecret: newSecretText(), rotators: map[string]*Rotator{}, tokens: map[string]bearer{},
 		audiences: map[string]string{}, assigned: map[string]bool{},

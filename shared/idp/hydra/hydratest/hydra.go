@@ -1,5 +1,5 @@
-// Package hydratest is Ory Hydra's vendor on the local identity provider: its public endpoints, and the part of the
-// admin API that reads a client, rotates its secret and sets one.
+// Package hydratest imitates Ory Hydra on the local identity provider: its public endpoints, and the part of the admin
+// API that reads a client, rotates its secret and sets one.
 package hydratest
 
 import (
@@ -17,7 +17,7 @@ import (
 // keeps is how many earlier secrets Hydra keeps; the oldest falls off.
 const keeps = 5
 
-// Hydra is the vendor. Its methods are safe for concurrent use.
+// Hydra imitates the vendor. Its methods are safe for concurrent use.
 type Hydra struct {
 	env imitation.Env
 	api imitation.API
@@ -43,7 +43,7 @@ var Imitation = imitation.Imitation{
 	Denial:  "request_forbidden",
 }
 
-// New makes the vendor; it is the imitation.New of Hydra.
+// New makes the imitation; it is the imitation.New of Hydra.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	h := &Hydra{env: env, version: "v26.3.0", rotates: true, settings: map[string]map[string]any{}}
 	// the admin API of a Hydra of one's own has no authentication
@@ -148,8 +148,9 @@ func (h *Hydra) client(c clients.Client, secret string) map[string]any {
 		"grant_types": c.GrantTypes, "response_types": []string{"code"},
 		"scope": "openid offline_access", "audience": []string{}, "subject_type": "public", "owner": "",
 		"policy_uri": "", "allowed_cors_origins": []string{}, "tos_uri": "", "client_uri": "", "logo_uri": "",
-		"contacts": nil, "client_secret_expires_at": 0, "jwks": map[string]any{}, "userinfo_signed_response_alg": "none",
-		"token_endpoint_auth_method": string(c.AuthMethod), "metadata": map[string]any{}, "skip_consent": false,
+		"contacts": nil, "client_secret_expires_at": 0, "jwks": map[string]any{},
+		"userinfo_signed_response_alg": "none",
+		"token_endpoint_auth_method":   string(c.AuthMethod), "metadata": map[string]any{}, "skip_consent": false,
 		"skip_logout_consent": nil, "authorization_code_grant_access_token_lifespan": nil, "created_at": stamp,
 		"updated_at": stamp, "registration_client_uri": h.env.BaseURL + "/oauth2/register/"}
 	h.mu.Lock()

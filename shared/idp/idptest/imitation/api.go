@@ -64,7 +64,7 @@ func (a API) Endpoint(operation string, h Handler) http.HandlerFunc {
 	}
 }
 
-// Unknown answers requests that the vendor does not implement, under an operation of their own.
+// Unknown answers requests that the imitation does not implement, under an operation of their own.
 func (a API) Unknown(operation string) http.HandlerFunc {
 	return a.Endpoint(operation, func(r *http.Request) (int, any, error) {
 		return 0, nil, &APIError{http.StatusNotImplemented, "",
@@ -84,7 +84,7 @@ func (a API) fail(w http.ResponseWriter, err error) {
 	WriteJSON(w, e.Status, a.Body(e))
 }
 
-// ReadJSON reads a body strictly: a field that the vendor does not have, or this vendor does not honour, is a mistake
+// ReadJSON reads a body strictly: a field that the vendor does not have, or its imitation does not honour, is a mistake
 // of the caller. The error is an *APIError with status 400.
 func ReadJSON(r *http.Request, into any) error {
 	d := json.NewDecoder(r.Body)

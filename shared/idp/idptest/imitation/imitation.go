@@ -1,5 +1,5 @@
-// Package imitation is what a vendor's vendor on the local identity provider consists of: where its endpoints are, how
-// its token endpoint refuses, and its management API. The provider behind all vendors is the same.
+// Package imitation imitates what a vendor on the local identity provider consists of: where its endpoints are, how its
+// token endpoint refuses, and its management API. The provider behind all vendors is the same.
 package imitation
 
 import (
@@ -10,7 +10,7 @@ import (
 	"alboidc.internal/shared/idp/idptest/clients"
 )
 
-// Vendor is one vendor's vendor.
+// Vendor imitates one vendor.
 type Vendor interface {
 	// Paths says where the vendor has its OpenID endpoints.
 	Paths() Paths
@@ -39,7 +39,7 @@ type Env struct {
 	Faults  *fault.Injector
 }
 
-// New makes a vendor.
+// New makes an imitation.
 type New func(Env) (Vendor, error)
 
 // Imitation is what the local stack and the tests have to know of a vendor.

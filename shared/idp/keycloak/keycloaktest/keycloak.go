@@ -1,5 +1,5 @@
-// Package keycloaktest is Keycloak's vendor on the local identity provider: a realm's endpoints, and the part of the
-// admin API that finds a client, updates it, handles its current and its rotated secret, and shows the client policies.
+// Package keycloaktest imitates Keycloak on the local identity provider: a realm's endpoints, and the part of the admin
+// API that finds a client, updates it, handles its current and its rotated secret, and shows the client policies.
 package keycloaktest
 
 import (
@@ -32,7 +32,7 @@ type Policy struct {
 	Elsewhere bool
 }
 
-// Keycloak is the vendor. Its methods are safe for concurrent use.
+// Keycloak imitates the vendor. Its methods are safe for concurrent use.
 type Keycloak struct {
 	env   imitation.Env
 	admin *imitation.Admin
@@ -61,7 +61,7 @@ var Imitation = imitation.Imitation{
 	Denial:  "access_denied",
 }
 
-// New makes the vendor; it is the imitation.New of Keycloak. A policy is in force.
+// New makes the imitation; it is the imitation.New of Keycloak. A policy is in force.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	k := &Keycloak{env: env, admin: imitation.NewAdmin(env.Clock, RotatorID),
 		policy: &Policy{Lifetime: 180 * 24 * time.Hour, Rotated: 14 * 24 * time.Hour}}

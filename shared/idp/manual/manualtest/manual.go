@@ -1,5 +1,5 @@
-// Package manualtest is the vendor of an identity provider without an API for client secrets, such as Google sign-in:
-// what a person does at its console is done to the store.
+// Package manualtest imitates an identity provider without an API for client secrets, such as Google sign-in: what a
+// person does at its console is done to the store.
 package manualtest
 
 import (
@@ -20,7 +20,7 @@ var Imitation = imitation.Imitation{
 	},
 }
 
-// New makes the vendor; it is the imitation.New of such a provider.
+// New makes the imitation; it is the imitation.New of such a provider.
 func New(imitation.Env) (imitation.Vendor, error) { return manual{}, nil }
 
 // Paths implements imitation.Vendor: those of accounts.google.com's endpoints, behind one address here.

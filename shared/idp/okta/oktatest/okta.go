@@ -1,4 +1,4 @@
-// Package oktatest is Okta's vendor on the local identity provider: the paths of the custom authorization server
+// Package oktatest imitates Okta on the local identity provider: the paths of the custom authorization server
 // "default", the texts of its token endpoint, and the part of the management API that handles an app's client secrets
 // (Okta Management API, tag ApplicationSSOPublicKeys).
 package oktatest
@@ -12,7 +12,7 @@ import (
 	"alboidc.internal/shared/idp/idptest/imitation"
 )
 
-// Okta is the vendor. Its methods are safe for concurrent use.
+// Okta imitates the vendor. Its methods are safe for concurrent use.
 type Okta struct {
 	env        imitation.Env
 	adminToken string
@@ -41,7 +41,7 @@ var Imitation = imitation.Imitation{
 	Denial: "E0000006",
 }
 
-// New makes the vendor; it is the imitation.New of Okta.
+// New makes the imitation; it is the imitation.New of Okta.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	return &Okta{env: env, adminToken: randomString("00", 40), api: bucket{perMinute: DefaultRateLimit},
 		oauth:    bucket{perMinute: DefaultRateLimit},

@@ -1,5 +1,5 @@
-// Package pingonetest is PingOne's vendor on the local identity provider: an environment's endpoints, and the part of
-// the Platform API that reads an application and handles its current and its previous secret.
+// Package pingonetest imitates PingOne on the local identity provider: an environment's endpoints, and the part of the
+// Platform API that reads an application and handles its current and its previous secret.
 package pingonetest
 
 import (
@@ -27,7 +27,7 @@ const (
 	mediaType = "application/vnd.pingidentity.secret+json"
 )
 
-// PingOne is the vendor. Its methods are safe for concurrent use.
+// PingOne imitates the vendor. Its methods are safe for concurrent use.
 type PingOne struct {
 	env   imitation.Env
 	admin *imitation.Admin
@@ -54,7 +54,7 @@ var Imitation = imitation.Imitation{
 	Denial:  "ACCESS_FAILED",
 }
 
-// New makes the vendor; it is the imitation.New of PingOne.
+// New makes the imitation; it is the imitation.New of PingOne.
 func New(env imitation.Env) (imitation.Vendor, error) {
 	p := &PingOne{env: env, admin: imitation.NewAdmin(env.Clock, WorkerID)}
 	p.api = imitation.API{Env: env, Admin: p.admin, Body: words}

@@ -1,0 +1,488 @@
+package guarantees_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"alboidc.internal/local/scenario"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/idp/keycloak/keycloaktest"
+)
+
+// everyKind is all that may happen.
+func everyKind() []*kind { return slices.Concat(faults, executions, hands, deployments) }
+
+// faultAt makes the call that is about to be carried out go wrong.
+func faultAt(said string, rule func(n int) fault.Rule) func(*telling, int, seen) string {
+	return func(r *telling, n int, c seen) string {
+		f := rule(n)
+		f.Service, f.Operation = c.service, c.operation
+		if f.Mode == fault.Drop && c.service == "idp" {
+			return ""
+		}
+		r.fault(f)
+		return said
+	}
+}
+
+// faults are what happens to calls.
+var faults = []*kind{
+	{name: "an error before the effect", weight: 12, atCall: true,
+		do: faultAt("the call fails before its effect", func(int) fault.Rule {
+			return fault.Rule{Mode: fault.Refuse, Times: 1}
+		})},
+	{name: "a lost reply", weight: 12, atCall: true,
+		do: faultAt("the reply is lost", func(int) fault.Rule { return fault.Rule{Mode: fault.Lose, Times: 1} })},
+	{name: "lost replies in a row", weight: 6, atCall: true, ends: []string{"Refused", "NotStarted"},
+		do: faultAt("this reply and the next two are lost", func(int) fault.Rule {
+			return fault.Rule{Mode: fault.Lose, Times: 3}
+		})},
+	{name: "a late call", weight: 12, atCall: true,
+		do: faultAt("the call comes late", func(n int) fault.Rule {
+			return fault.Rule{Mode: fault.Delay, Times: 1, Latency: min(lateBy, time.Duration(1+n%90)*time.Second)}
+		})},
+	{name: "a connection that is dropped", weight: 6, atCall: true,
+		do: faultAt("its connection is dropped, and it is carried out", func(int) fault.Rule {
+			return fault.Rule{Mode: fault.Drop, Times: 1}
+		})},
+	{name: "a refusal for good", weight: 4, atCall: true, any: true,
+		do: faultAt("the call is refused for lack of a right", func(int) fault.Rule {
+			return fault.Rule{Mode: fault.Refuse, Times: 1, Status: 403, Code: "AccessDeniedException"}
+		})},
+	{name: "throttling", weight: 6, atCall: true, do: throttle},
+	{name: "an outage of the provider", weight: 4, atCall: true,
+		do: func(r *telling, n int, _ seen) string {
+			return r.down(time.Duration(5+n%40) * time.Second)
+		}},
+	{name: "a long outage of the provider", weight: 3, any: true,
+		do: func(r *telling, n int, _ seen) string { return r.down(time.Duration(2+n%240) * time.Minute) }},
+	{name: "right secrets are refused", weight: 6,
+		do: func(r *telling, n int, _ seen) string {
+			d := time.Duration(1+n%40) * time.Second
+			r.Stack.IdP.Store().RefuseUntil(r.clock.Now().Add(d), "")
+			return fmt.Sprintf("the token endpoint refuses right secrets for %s", d)
+		}},
+	{name: "right secrets are refused for long", weight: 3, any: true,
+		do: func(r *telling, n int, _ seen) string {
+			d := time.Duration(2+n%120) * time.Minute
+			r.Stack.IdP.Store().RefuseUntil(r.clock.Now().Add(d), "")
+			r.mend(func() { r.idle(func() { r.pass(d) }) })
+			return fmt.Sprintf("the token endpoint refuses right secrets for %s", d)
+		}},
+	{name: "one right secret is refused", weight: 4, any: true,
+		do: func(r *telling, n int, _ seen) string {
+			d := time.Duration(1+n%40) * time.Second
+			r.Stack.IdP.Store().RefuseUntil(r.clock.Now().Add(d), r.current())
+			return fmt.Sprintf("the token endpoint refuses the secret that is AWSCURRENT for %s", d)
+		}},
+}
+
+// throttled are the services' own words for too many requests.
+var throttled = map[string]fault.Rule{"lambda": {Status: 429, Code: "TooManyRequestsException"}, "idp": {Status: 429},
+	"elasticloadbalancing": {Status: 400, Code: "Throttling"}, "cognito-idp": {Status: 400,
+		Code: "TooManyRequestsException"}}
+
+func throttle(r *telling, n int, c seen) string {
+	f, known := throttled[c.service]
+	if !known {
+		f = fault.Rule{Status: 400, Code: "ThrottlingException"}
+	}
+	f.Service, f.Operation, f.Mode = c.service, c.operation, fault.Refuse
+	d := time.Duration(1+n%20) * time.Second
+	r.faultFor(f, d)
+	return fmt.Sprintf("the operation is throttled for %s", d)
+}
+
+// down lets the identity provider answer nothing but errors.
+func (r *telling) down(d time.Duration) string {
+	service := "idp"
+	if r.life.way.vendor == "cognito" {
+		r.faultFor(fault.Rule{Service: "cognito-idp", Operation: "*", Mode: fault.Refuse, Status: 500,
+			Code: "InternalErrorException"}, d)
+	}
+	r.faultFor(fault.Rule{Service: service, Operation: "*", Mode: fault.Refuse, Status: 503}, d)
+	return fmt.Sprintf("the identity provider is down for %s", d)
+}
+
+// faultFor keeps a fault in force for a while.
+func (r *telling) faultFor(f fault.Rule, d time.Duration) {
+	id, err := r.Stack.Faults.Add(f)
+	if err != nil {
+		r.rec.Fatal(err)
+	}
+	r.after(d, func(bool) { r.Stack.Faults.Remove(id) })
+}
+
+// executions are stops, redrives and further executions.
+var executions = []*kind{
+	{name: "a stop", weight: 12, ends: []string{"ABORTED"},
+		do: func(r *telling, _ int, _ seen) string { return r.stopMain(0) }},
+	{name: "a stop and a redrive", weight: 10,
+		do: func(r *telling, n int, _ seen) string {
+			after := []time.Duration{time.Second, 10 * time.Minute, 3 * time.Hour, 3 * 24 * time.Hour}
+			return r.stopMain(after[n%len(after)])
+		}},
+	{name: "an emergency meanwhile", weight: 8, ends: []string{"ABORTED", "LockLost", "LockHeld"},
+		do: func(r *telling, _ int, _ seen) string { return r.startOther(emergency) }},
+	{name: "another rotation meanwhile", weight: 3,
+		do: func(r *telling, _ int, _ seen) string { return r.startOther(plain) }},
+	{name: "a measurement meanwhile", weight: 1,
+		do: func(r *telling, _ int, _ seen) string { return r.startOther(measure) }},
+}
+
+func (r *telling) stopMain(redriveIn time.Duration) string {
+	execution := r.executions[len(r.executions)-1-len(r.others)]
+	out, err := r.sfn().DescribeExecution(context.Background(), &sfn.DescribeExecutionInput{ExecutionArn: &execution})
+	if err != nil || out.Status != "RUNNING" {
+		return ""
+	}
+	r.stop(execution)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.redriveIn = redriveIn
+	if redriveIn > 0 {
+		return fmt.Sprintf("the execution is stopped, to be redriven after %s", redriveIn)
+	}
+	return "the execution is stopped"
+}
+
+func (r *telling) startOther(input string) string {
+	r.mu.Lock()
+	if r.alone {
+		r.mu.Unlock()
+		return ""
+	}
+	r.names++
+	name := fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
+	r.mu.Unlock()
+	execution := r.startNamedAs(name, input)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if input != measure {
+		r.others = append(r.others, execution)
+	}
+	return name + " starts with " + input
+}
+
+// hands are what people and other tools do to the secret, the labels, the rules and the provider.
+var hands = []*kind{
+	{name: "stored again", weight: 6, do: func(r *telling, _ int, _ seen) string {
+		r.storeAgain()
+		return "AWSCURRENT is stored again, as another version"
+	}},
+	{name: "stored in another form", weight: 6, do: func(r *telling, n int, _ seen) string {
+		if r.padded {
+			return ""
+		}
+		text, form := r.current(), asText
+		if r.Config.Secret.JSONKey == "" {
+			text, form = r.object(text), asObject
+		}
+		if n%2 == 0 {
+			r.reconfigure(form)
+		}
+		r.store(text)
+		if n%2 == 1 {
+			r.reconfigure(form)
+		}
+		r.mend(r.formAgain)
+		return "the secret is stored in another form, and the configuration says so"
+	}},
+	{name: "stored with something around it", weight: 4, any: true, do: storePadded},
+	{name: "a tool writes AWSCURRENT to a target", weight: 8, do: func(r *telling, n int, _ seen) string {
+		return r.writeTarget(n, r.current())
+	}},
+	{name: "a tool writes what AWSCURRENT was", weight: 8, do: func(r *telling, n int, _ seen) string {
+		if r.tooLate(r.first) {
+			return ""
+		}
+		return r.writeTarget(n, r.first)
+	}},
+	{name: "a tool writes what AWSCURRENT was to every target", weight: 5, do: func(r *telling, _ int, _ seen) string {
+		if r.tooLate(r.first) || r.Config.IsPair() {
+			return ""
+		}
+		r.setEveryTarget(r.first)
+		return "a tool writes to every target what AWSCURRENT was before"
+	}},
+	{name: "a rule comes", weight: 4, do: func(r *telling, _ int, _ seen) string {
+		if r.Config.IsPair() {
+			return "" // a template names one of the two registrations
+		}
+		value := r.current()
+		r.deployRule(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &value })
+		return "a rule comes with AWSCURRENT"
+	}},
+	{name: "weights move", weight: 4, do: func(r *telling, n int, _ seen) string {
+		r.moveWeights(int32(n % 100))
+		return "a deployment moves the weights of a rule"
+	}},
+	{name: "a rule goes", weight: 2, do: func(r *telling, _ int, _ seen) string {
+		rule := r.weighted().ARN
+		if _, err := elb.NewFromConfig(r.Stack.AWS(scenario.Home)).DeleteRule(context.Background(),
+			&elb.DeleteRuleInput{RuleArn: &rule}); err != nil {
+			return ""
+		}
+		return "a rule is deleted"
+	}},
+	{name: "a secret of somebody else", weight: 3, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+		id := r.addSecret(fmt.Sprintf("a-strangers-secret-%08d-abcdefghijklmn", n))
+		r.mend(func() { r.removeSecret(id) })
+		return "somebody else makes a secret at the identity provider, and removes it in the end"
+	}},
+	{name: "rotated by hand", weight: 4, any: true, fits: named, do: func(r *telling, n int, _ seen) string {
+		value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
+		r.addSecret(value)
+		r.store(r.inForm(value))
+		return "a person makes a secret and stores it as AWSCURRENT"
+	}},
+	{name: "rotated by hand at Keycloak", weight: 4, any: true,
+		fits: func(y way) bool { return y.vendor == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
+			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
+			if err != nil {
+				return ""
+			}
+			r.store(r.inForm(value))
+			return "a person makes a secret at Keycloak and stores it as AWSCURRENT"
+		}},
+	{name: "the new secret is removed", weight: 3, any: true, fits: named, states: []string{"VerifyNewSecret"},
+		do: func(r *telling, _ int, _ seen) string {
+			id, live := r.Stack.IdP.Store().Match(r.ClientID, r.pending(), r.clock.Now())
+			if !live {
+				return ""
+			}
+			r.removeSecret(id)
+			return "somebody removes the new secret at the identity provider"
+		}},
+	{name: "the old secret is removed", weight: 3, any: true, fits: named, states: []string{"GracePeriod"},
+		do: func(r *telling, _ int, _ seen) string {
+			id, live := r.Stack.IdP.Store().Match(r.ClientID, r.first, r.clock.Now())
+			if !live || r.first == r.current() || r.used(r.first) {
+				return ""
+			}
+			r.removeSecret(id)
+			return "somebody removes the old secret at the identity provider"
+		}},
+	{name: "rotated by hand at Hydra", weight: 4, any: true,
+		fits: func(y way) bool { return y.name == "hydra" }, do: func(r *telling, _ int, _ seen) string {
+			r.rotateAtHydra()
+			return "a person makes a secret at Hydra"
+		}},
+	{name: "AWSCURRENT goes back", weight: 4, any: true, do: moveBack},
+	{name: "a target changes hands", weight: 3, any: true, do: func(r *telling, _ int, _ seen) string {
+		move := func(to string) error {
+			return r.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
+				o.TokenEndpoint, o.UseExistingClientSecret, o.ClientSecret = &to, aws.Bool(true), nil
+			})
+		}
+		if move("https://elsewhere.example/token") != nil {
+			return ""
+		}
+		r.mend(func() { _ = move(r.Config.IdentityProvider.TokenEndpoint) })
+		return "a listener gets another token endpoint, and its own again in the end"
+	}},
+	{name: "a label is removed", weight: 3, any: true, do: func(r *telling, n int, _ seen) string {
+		label := []string{"AWSPENDING", "AWSPREVIOUS"}[n%2]
+		version := r.labels()[label]
+		if version == "" {
+			return ""
+		}
+		if _, err := secretsmanager.NewFromConfig(r.Stack.AWS(scenario.Home)).UpdateSecretVersionStage(
+			context.Background(), &secretsmanager.UpdateSecretVersionStageInput{SecretId: &r.SecretARN,
+				VersionStage: &label, RemoveFromVersionId: &version}); err != nil {
+			return ""
+		}
+		return "somebody removes the label " + label
+	}},
+}
+
+// moveBack makes AWSPREVIOUS the current version, as one does who takes the new secret for wrong.
+func moveBack(r *telling, _ int, _ seen) string {
+	labels, values, err := r.Stack.SecretsManager.Snapshot(scenario.Home, r.SecretARN)
+	previous := labels["AWSPREVIOUS"]
+	if err != nil || previous == "" || r.tooLate(secretsIn(values)[previous]) || r.Config.IsPair() {
+		return ""
+	}
+	if _, err := secretsmanager.NewFromConfig(r.Stack.AWS(scenario.Home)).UpdateSecretVersionStage(
+		context.Background(), &secretsmanager.UpdateSecretVersionStageInput{SecretId: &r.SecretARN,
+			VersionStage: aws.String("AWSCURRENT"), RemoveFromVersionId: aws.String(labels["AWSCURRENT"]),
+			MoveToVersionId: &previous}); err != nil {
+		return ""
+	}
+	return "a person makes AWSPREVIOUS the current version again"
+}
+
+// named is whether secrets stand beside each other at the provider, each with an id.
+func named(y way) bool { return slices.Contains([]string{"okta", "entra", "cognito"}, y.vendor) }
+
+func storePadded(r *telling, n int, _ seen) string {
+	was := r.stored()
+	around := []string{"%s\n", "\"%s\"", " %s", "\ufeff%s"}[n%4]
+	if r.padded {
+		return ""
+	}
+	r.padded = true
+	r.store(fmt.Sprintf(around, was))
+	r.mend(func() {
+		if now := r.stored(); strings.Contains(now, was) && now != was {
+			r.store(was)
+		}
+		r.padded = false
+	})
+	return fmt.Sprintf("AWSCURRENT is stored again as %q, and put right in the end", fmt.Sprintf(around, "…"))
+}
+
+// formAgain stores AWSCURRENT in the form that the configuration says, if it is not: a rotation that began before the
+// form changed has made its version in the earlier one (docs/client-configuration.md).
+func (r *telling) formAgain() {
+	if value := r.inForm(r.current()); value != r.stored() {
+		r.store(value)
+		r.tell("a person stores AWSCURRENT in its new form once more")
+	}
+}
+
+// inForm is the text with a client secret that the configuration says.
+func (r *telling) inForm(value string) string {
+	if r.Config.Secret.JSONKey != "" {
+		return r.object(value)
+	}
+	return value
+}
+
+// tooLate tells whether a value that was read earlier cannot be survived any more (docs/guarantees.md, G1): it is not
+// AWSCURRENT any more, and the targets have been set a second time or searched for the last time. It also tells whether
+// nobody could have used it.
+func (r *telling) tooLate(value string) bool {
+	now := r.current()
+	r.mu.Lock()
+	late := r.reasserted && value != now
+	r.mu.Unlock()
+	return late || !r.accepts(value)
+}
+
+// accepts reports whether the provider accepts a value under one of the client's ids.
+func (r *telling) accepts(value string) bool {
+	return slices.ContainsFunc(r.Config.ClientIDs(), func(id string) bool {
+		return r.Stack.IdP.Store().Accepts(id, value, r.clock.Now())
+	})
+}
+
+// used reports whether a node uses a value now, or will when all of them follow.
+func (r *telling) used(value string) bool {
+	for _, u := range r.Stack.ELB.SecretsInUse(r.clock.Now(), r.clock.Now().Add(time.Hour)) {
+		if u.Secret == value {
+			return true
+		}
+	}
+	return false
+}
+
+// pending is the client secret that AWSPENDING holds.
+func (r *telling) pending() string {
+	labels, values, err := r.Stack.SecretsManager.Snapshot(scenario.Home, r.SecretARN)
+	if err != nil {
+		return ""
+	}
+	return secretsIn(values)[labels["AWSPENDING"]]
+}
+
+// removeSecret removes a secret at the identity provider, if it is there.
+func (r *telling) removeSecret(id string) {
+	_ = r.Stack.IdP.Store().Update(r.ClientID, func(e *clients.Edit) error { return e.Remove(id) })
+}
+
+// writeTarget puts a value on one target, as a tool does that manages it. In a pair the tool writes the registration of
+// that secret, too.
+func (r *telling) writeTarget(n int, value string) string {
+	id := r.ClientID
+	for _, other := range r.Config.ClientIDs() {
+		if r.Stack.IdP.Store().Accepts(other, value, r.clock.Now()) {
+			id = other
+		}
+	}
+	set := func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret, o.ClientId = &value, &id }
+	if n%3 == 0 {
+		if err := r.changeDefault(set); err != nil {
+			return ""
+		}
+		return "a tool writes AWSCURRENT, as it read it, to a listener"
+	}
+	api, ctx := elb.NewFromConfig(r.Stack.AWS(scenario.Home)), context.Background()
+	rule := r.weighted().ARN
+	rules, err := api.DescribeRules(ctx, &elb.DescribeRulesInput{RuleArns: []string{rule}})
+	if err != nil {
+		return ""
+	}
+	actions := rules.Rules[0].Actions
+	set(actions[0].AuthenticateOidcConfig)
+	if _, err := api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: &rule, Actions: actions}); err != nil {
+		return ""
+	}
+	return "a tool writes AWSCURRENT, as it read it, to a rule"
+}
+
+// deployments are what is so before an execution starts, or changes with a deployment.
+var deployments = []*kind{
+	{name: "the former definition", weight: 4, before: true, fits: func(y way) bool { return y.vendor != "manual" },
+		do: func(r *telling, n int, _ seen) string {
+			present := r.present()
+			r.mend(func() { r.define(present) })
+			if n%2 == 0 {
+				r.deployFormer()
+				return "the definition is that of a former release"
+			}
+			r.deployFlat()
+			return "the definition is that of another former release"
+		}},
+	{name: "another pace", weight: 4, do: func(r *telling, n int, _ seen) string {
+		r.reconfigure(func(c *config.Client) {
+			c.SpreadSeconds, c.GracePeriodSeconds = aws.Int(60+n%300), aws.Int(3600*(1+n%100))
+		})
+		return fmt.Sprintf("the configuration changes: a spread of %d s, a grace period of %d h", 60+n%300, 1+n%100)
+	}},
+	{name: "a configuration that is gone", weight: 3, any: true, do: func(r *telling, _ int, _ seen) string {
+		r.remove()
+		r.mend(func() { r.reconfigure(func(*config.Client) {}) })
+		return "the client's configuration is deleted, and put back in the end"
+	}},
+	{name: "a load balancer leaves the configuration", weight: 3, any: true, states: []string{"VerifyNewSecret",
+		"SetSecret", "PromoteSecret", "GracePeriod", "RediscoverTargets", "Quiesce"},
+		do: func(r *telling, n int, _ seen) string {
+			if len(r.others) > 0 {
+				return "" // that would not know the load balancer, and take its secret away
+			}
+			r.alone = true
+			r.configure(r.only(n % 2))
+			r.mend(func() { r.reconfigure(func(*config.Client) {}) })
+			return "a load balancer leaves the configuration, and comes back in the end"
+		}},
+	{name: "Secrets Manager lags", weight: 3, before: true, do: func(r *telling, n int, _ seen) string {
+		d := time.Duration(1+n%2) * time.Second
+		r.Stack.SecretsManager.SetReadLag(d)
+		r.mend(func() { r.Stack.SecretsManager.SetReadLag(0) })
+		return fmt.Sprintf("reads of Secrets Manager lag by %s", d)
+	}},
+	{name: "Step Functions lags", weight: 3, before: true, do: func(r *telling, n int, _ seen) string {
+		d := time.Duration(1+n%8) * time.Second
+		r.Stack.StepFunctions.SetReadLag(d)
+		r.mend(func() { r.Stack.StepFunctions.SetReadLag(0) })
+		return fmt.Sprintf("DescribeExecution lags by %s", d)
+	}},
+	{name: "new secrets are accepted late", weight: 3, before: true, do: func(r *telling, n int, _ seen) string {
+		d := time.Duration(1+n%60) * time.Second
+		r.Stack.IdP.Store().SetActivationDelay(d)
+		r.mend(func() { r.Stack.IdP.Store().SetActivationDelay(0) })
+		return fmt.Sprintf("the identity provider accepts new secrets after %s only", d)
+	}},
+}

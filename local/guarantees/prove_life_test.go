@@ -1,0 +1,190 @@
+package guarantees_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"time"
+
+	"alboidc.internal/statemachine"
+)
+
+// life is a random history of one client: executions, and what happens while they run. Everything in it follows from
+// the seed.
+type life struct {
+	seed     uint64
+	way      way
+	chapters []chapter
+	// broken changes the definition of the state machine, for the test that a life can fail.
+	broken func(definition string) string
+}
+
+// chapter is one execution with what happens before and while it runs.
+type chapter struct {
+	input  string
+	events []event
+	// goesOn: the next chapter begins with what this one leaves; otherwise an undisturbed execution comes in between.
+	goesOn bool
+}
+
+// event is one thing that happens. n is what the kind makes its own choices by.
+type event struct {
+	kind *kind
+	at   moment
+	n    int
+}
+
+// moment is when something happens: before the execution, at the first call after it enters a state, right before its
+// n-th call, or so long after its start.
+type moment struct {
+	before bool
+	state  string
+	call   int
+	after  time.Duration
+}
+
+// kind is a kind of event.
+type kind struct {
+	name   string
+	weight int
+	// before: it belongs before an execution. atCall: it happens to a call.
+	before, atCall bool
+	// states are where it may happen; nil is everywhere.
+	states []string
+	fits   func(way) bool
+	// ends is how the execution may end, besides with success, if nothing else happens to it; any is in whatever way.
+	ends []string
+	any  bool
+	// do lets it happen and says so; "" if it cannot happen at this moment.
+	do func(r *telling, n int, c seen) string
+}
+
+// seen is a call that is about to be carried out.
+type seen struct{ service, operation string }
+
+// inputs are those of executions, by how often they are started.
+var inputs = []string{plain, plain, plain, plain, `{"client": "orders-web", "gracePeriodSeconds": 0}`,
+	`{"client": "orders-web", "gracePeriodSeconds": 7200}`, emergency, emergency,
+	`{"client": "orders-web", "dryRun": true}`}
+
+// mostCalls is about how many calls a rotation makes: later ones are hit less often.
+const mostCalls = 170
+
+// newLife makes the life of a seed. Every third has one disturbance only, which the same execution must survive.
+func newLife(seed uint64) life {
+	r := rand.New(rand.NewPCG(seed, 14)) //nolint:gosec // it must be the same every time
+	all := everyWay()
+	l := life{seed: seed, way: all[int(seed)%len(all)]}
+	if seed%3 == 0 {
+		l.chapters = []chapter{{input: inputs[r.IntN(len(inputs))], events: []event{newEvent(r, l.way)}}}
+		return l
+	}
+	for range 1 + r.IntN(3) {
+		c := chapter{input: inputs[r.IntN(len(inputs))], goesOn: r.IntN(2) == 0}
+		for range 1 + r.IntN(3) {
+			c.events = append(c.events, newEvent(r, l.way))
+		}
+		l.chapters = append(l.chapters, c)
+	}
+	return l
+}
+
+func newEvent(r *rand.Rand, y way) event {
+	fitting := slices.DeleteFunc(everyKind(), func(k *kind) bool { return k.fits != nil && !k.fits(y) })
+	sum := 0
+	for _, k := range fitting {
+		sum += k.weight
+	}
+	at := r.IntN(sum)
+	i := 0
+	for ; at >= fitting[i].weight; i++ {
+		at -= fitting[i].weight
+	}
+	return event{fitting[i], newMoment(r, fitting[i]), r.IntN(1 << 20)}
+}
+
+func newMoment(r *rand.Rand, k *kind) moment {
+	forward, back, _ := states()
+	switch x := r.IntN(20); {
+	case k.before:
+		return moment{before: true}
+	case k.states != nil:
+		return moment{state: k.states[r.IntN(len(k.states))]}
+	case x < 7:
+		return moment{state: forward[r.IntN(len(forward))]}
+	case x < 9:
+		return moment{state: back[r.IntN(len(back))]}
+	case x < 11 && !k.atCall:
+		return moment{after: time.Duration(r.Int64N(int64(5 * time.Minute)))}
+	case x < 13 && !k.atCall:
+		return moment{after: time.Duration(r.Int64N(int64(8 * 24 * time.Hour)))}
+	default:
+		return moment{call: 1 + r.IntN(mostCalls)}
+	}
+}
+
+// stateNames finds the states in the order of the definition, which JSON does not keep.
+var stateNames = regexp.MustCompile(`(?m)^    "(\w+)": \{`)
+
+// states are those that call something or wait, on the way forward and from the rollback on, and which of them wait.
+func states() (forward, back []string, waits map[string]bool) {
+	type state struct {
+		Type          string
+		ItemProcessor struct{ States map[string]struct{} }
+	}
+	var machine struct{ States map[string]state }
+	if err := json.Unmarshal([]byte(statemachine.Definition), &machine); err != nil {
+		panic(err)
+	}
+	waits = map[string]bool{}
+	for _, m := range stateNames.FindAllStringSubmatch(statemachine.Definition, -1) {
+		name := m[1]
+		s := machine.States[name]
+		waits[name] = s.Type == "Wait"
+		if s.Type != "Task" && s.Type != "Wait" && s.Type != "Map" {
+			continue
+		}
+		if len(back) > 0 || name == "TellRollback" {
+			back = append(back, name)
+		} else {
+			forward = append(forward, name)
+		}
+	}
+	return forward, back, waits
+}
+
+// everyWay is each identity provider in each of its models.
+func everyWay() []way {
+	return append(slices.SortedFunc(slices.Values(ways()), func(a, b way) int {
+		return slices.Compare([]byte(a.name), []byte(b.name))
+	}), okta, way{"keycloak as a pair", "keycloak", paired, false, ""}, way{"by hand", "manual", quick, false, ""})
+}
+
+func (m moment) String() string {
+	switch {
+	case m.before:
+		return "before it"
+	case m.state != "":
+		return "in " + m.state
+	case m.call > 0:
+		return fmt.Sprintf("at call %d", m.call)
+	default:
+		return fmt.Sprintf("after %s", m.after.Round(time.Second))
+	}
+}
+
+func (l life) String() string {
+	out := fmt.Sprintf("seed %d, %s:", l.seed, l.way.name)
+	for _, c := range l.chapters {
+		out += fmt.Sprintf("\n  %s", c.input)
+		for _, e := range c.events {
+			out += fmt.Sprintf("\n    %s: %s (%d)", e.at, e.kind.name, e.n)
+		}
+		if c.goesOn {
+			out += "\n    and no undisturbed execution after it"
+		}
+	}
+	return out
+}

@@ -1,0 +1,77 @@
+package guarantees_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSeedsAreACountOrARange(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]uint64{"": {1, seedsInShort}, "200": {1, 200}, "17-17": {17, 17},
+		"5-9": {5, 9}} {
+		if from, to, err := chosenSeeds(text); err != nil || from != want[0] || to != want[1] {
+			t.Errorf("%q: %d to %d (%v)", text, from, to, err)
+		}
+	}
+	for _, text := range []string{"0", "9-5", "-3", "x", "1-"} {
+		if from, to, err := chosenSeeds(text); err == nil {
+			t.Errorf("%q: %d to %d", text, from, to)
+		}
+	}
+}
+
+// kindNamed is a kind of event by its name.
+func kindNamed(t *testing.T, name string) *kind {
+	t.Helper()
+	all := everyKind()
+	i := slices.IndexFunc(all, func(k *kind) bool { return k.name == name })
+	if i < 0 {
+		t.Fatalf("there is no kind %q", name)
+	}
+	return all[i]
+}
+
+func TestRandomHistoriesAreTheSameForTheSameSeed(t *testing.T) {
+	t.Parallel()
+	if *seeds == "" {
+		t.Skip("make prove")
+	}
+	for seed := range uint64(3) {
+		l := newLife(seed)
+		if again := newLife(seed); l.String() != again.String() {
+			t.Errorf("%s\nand\n%s", l, again)
+		}
+		if a, b := strings.Join(live(t, l).story, "\n"), strings.Join(live(t, l).story, "\n"); a != b {
+			t.Errorf("%s\n\nand\n\n%s", a, b)
+		}
+	}
+}
+
+// What must be able to fail: a definition that sets the targets no second time, in a life of which one event matters.
+func TestRandomHistoriesThatFailAreShrunk(t *testing.T) {
+	t.Parallel()
+	if *seeds == "" {
+		t.Skip("make prove")
+	}
+	in := func(state, name string) event { return event{kindNamed(t, name), moment{state: state}, 0} }
+	l := life{way: okta, broken: func(definition string) string {
+		state := definition[strings.Index(definition, `"ReassertSecret": {`):]
+		return strings.Replace(definition, state, strings.Replace(state, `"{% $targets %}"`, `"{% [] %}"`, 1), 1)
+	}, chapters: []chapter{
+		{input: plain, events: []event{in("CreateSecret", "a late call"), in("PromoteSecret", "weights move")}},
+		{input: plain, goesOn: true, events: []event{in("TestSecret", "stored again"),
+			in("GracePeriod", "a tool writes what AWSCURRENT was"), in("FinishSecret", "a lost reply")}},
+		{input: plain, events: []event{in("Plan", "a stop")}},
+	}}
+	r := live(t, l)
+	if r.failure() != "G1" {
+		t.Fatalf("nothing was seen although no target was set again: %v", r.rec.failures)
+	}
+	short, told := shrink(t, l, r)
+	if len(short.chapters) != 1 || len(short.chapters[0].events) != 1 || told.failure() != "G1" ||
+		!strings.Contains(strings.Join(told.story, "\n"),
+			": a tool writes AWSCURRENT, as it read it, to a listener, in GracePeriod") {
+		t.Errorf("left is %s\n%s\n%v", short, strings.Join(told.story, "\n"), told.rec.failures)
+	}
+}

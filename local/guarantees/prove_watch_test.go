@@ -1,0 +1,75 @@
+package guarantees_test
+
+import (
+	"strings"
+	"time"
+
+	"alboidc.internal/local/stepfunctions"
+)
+
+// oneAtATime checks G6: once another execution has the lock, no function does anything for the former owner.
+func (r *telling) oneAtATime() {
+	taken := map[string][]time.Time{}
+	histories := map[string][]stepfunctions.Event{}
+	for _, x := range r.executions {
+		events, err := r.Stack.StepFunctions.History(x)
+		if err != nil {
+			r.rec.Fatal(err)
+		}
+		histories[x] = events
+		state := ""
+		for _, e := range events {
+			if e.StateEntered != nil {
+				state = e.StateEntered.Name
+			}
+			if e.TaskSucceeded != nil && strings.HasSuffix(state, "Lock") && state != "ReleaseLock" {
+				taken[x] = append(taken[x], e.Timestamp.Time)
+			}
+		}
+	}
+	for x, events := range histories {
+		scheduled := map[int64]time.Time{}
+		for _, e := range events {
+			if at, ok := scheduled[e.PreviousEventID]; ok {
+				scheduled[e.ID] = at
+			}
+			if e.TaskScheduled != nil && e.TaskScheduled.ResourceType == "lambda" {
+				scheduled[e.ID] = e.Timestamp.Time
+			}
+			if at, ok := scheduled[e.ID]; ok && e.TaskSucceeded != nil && len(taken[x]) > 0 {
+				r.mustOwn(x, at, taken)
+			}
+		}
+	}
+}
+
+// mustOwn checks that an execution was the last to take the lock when one of its calls began.
+func (r *telling) mustOwn(execution string, at time.Time, taken map[string][]time.Time) {
+	last := func(x string, until time.Time) (t time.Time) {
+		for _, took := range taken[x] {
+			if !took.After(until) {
+				t = took
+			}
+		}
+		return t
+	}
+	for other := range taken {
+		if other != execution && last(other, at.Add(-1)).After(last(execution, at)) {
+			r.rec.Errorf("G6: a function worked for %s although %s had the lock", execution, other)
+		}
+	}
+}
+
+// hidden checks G7 over everything that the life has left.
+func (r *telling) hidden() {
+	traces := r.traces(r.executions)
+	for what, value := range r.values() {
+		for _, d := range r.disguises(value) {
+			for name, trace := range traces {
+				if value != "" && strings.Contains(trace, d) {
+					r.rec.Errorf("G7: the %s shows in the %s", what, name)
+				}
+			}
+		}
+	}
+}
