@@ -13,5 +13,5 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the process at once
-	os.Exit(cli.Run(ctx, cli.Machine{Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
+	os.Exit(cli.Run(ctx, cli.Machine{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
 }

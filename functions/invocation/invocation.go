@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
+	"alboidc.internal/functions/record"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
@@ -55,6 +56,8 @@ type Deps struct {
 	// LoginsStopped returns those load balancers on which logins succeeded before made and none has since switched
 	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
+	// Recorder writes the evidence of executions.
+	Recorder *record.Recorder
 }
 
 // Registrations returns a function that makes clients' registrations from the registry, each with d.
@@ -91,6 +94,7 @@ type Invocation struct {
 	unreadable         []string         // by matchCurrent
 	labels             *versions.Labels // as they were read last
 	keeper             versions.Keeper  // with the labels
+	looked             time.Time        // when the labels were read last
 	stays              string           // the AWSCURRENT that ResolveCurrent has found
 	known              withoutids.Known // what a provider of package withoutids goes by
 	absent             map[string]bool  // versions that were looked for and are not stored
@@ -191,15 +195,8 @@ func (d Deps) ReadSecret(ctx context.Context, secretARN string) (secret.Value, e
 	return versions.Current(ctx, d.Secrets(region(secretARN)), secretARN)
 }
 
-// endpoints returns the token endpoints at which the secrets of a client id are proven, the client's own first, in the
-// same order for every client id. Each must accept a secret that is in use, and refuse one that is gone.
 func (s *Invocation) endpoints(clientID string) []probe.Endpoint {
-	var out []probe.Endpoint
-	for _, at := range s.Config.TokenEndpoints() {
-		out = append(out, probe.Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: s.Config.CallbackURL,
-			AuthMethod: s.Config.IdentityProvider.AuthMethod(), Spec: s.Capable.Probe})
-	}
-	return out
+	return probe.Endpoints(s.Config, clientID, s.Capable.Probe)
 }
 
 // Targets searches the configured load balancers for the client's targets, and those of the targets found before

@@ -143,7 +143,7 @@ func (p *planning) fill(context.Context) error {
 			step("%s, run the smoke tests, and look for targets that have come", wait)
 		} else {
 			step("put it on %d targets and %s", len(out.Targets), wait)
-			step("make it AWSCURRENT, run the smoke tests, wait %s", d.Grace)
+			step("make it AWSCURRENT, run the smoke tests, wait %d s with both secrets valid", out.GracePeriodSeconds)
 			step("put it on every target that there is then, %s, run the smoke tests", wait)
 		}
 		step("%s", remove)

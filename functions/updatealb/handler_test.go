@@ -2,6 +2,7 @@ package updatealb_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,14 +35,16 @@ func newWorld(t *testing.T) *fakes.World {
 
 func update(w *fakes.World, version string) (rotation.UpdateOutput, error) {
 	return fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-		rotation.UpdateInput{Common: w.Common(), Target: target, To: rotation.Ref{VersionID: version},
+		rotation.UpdateInput{Common: w.Common(), Targets: []rotation.Target{target},
+			To:     rotation.Ref{VersionID: version},
 			Proven: rotation.Timestamp(w.Now)})
 }
 
 // answers fails unless the call was a success with this result.
 func answers(t *testing.T, got rotation.UpdateOutput, err error, result string) {
 	t.Helper()
-	if want := (rotation.UpdateOutput{Target: target.Name, Result: result}); err != nil || got != want {
+	want := []rotation.Updated{{Target: target.Name, Result: result}}
+	if err != nil || !slices.Equal(got.Targets, want) || got.Notice != "" {
 		t.Errorf("the answer is %+v (%v), want %+v", got, err, want)
 	}
 }
@@ -91,8 +94,8 @@ func TestATargetIsLeftAloneWhileAWSCURRENTIsAThirdVersion(t *testing.T) {
 	w := newWorld(t)
 	w.Secrets.Add("version-third", fakes.Mark+"-third", "AWSCURRENT")
 	_, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: w.Common(),
-		Target: target,
-		From:   rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: newer}})
+		Targets: []rotation.Target{target},
+		From:    rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.Superseded, "version-third")
 	if got := w.Writes(); len(got) != 0 {
 		t.Errorf("the writes were %q", got)
@@ -110,6 +113,24 @@ func TestARollbackPutsTheOldSecretBack(t *testing.T) {
 	answers(t, got, err, "updated")
 	if w.ALB.Secret() != initial {
 		t.Error("the target has another secret")
+	}
+}
+
+// What a write would drop stays, unless an old secret must come back.
+func TestOnlyARollbackWritesWhatItWouldDamage(t *testing.T) {
+	t.Parallel()
+	for _, undo := range []bool{false, true} {
+		w := newWorld(t)
+		w.ALB.AddElement("ShinyConfig")
+		out, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: w.Common(),
+			Targets: []rotation.Target{target}, To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now),
+			Undo: undo})
+		if undo && (err != nil || w.ALB.Secret() != value || !strings.Contains(out.Notice, "ShinyConfig")) {
+			t.Errorf("a rollback leaves the target with a secret that goes: %+v (%v)", out, err)
+		}
+		if !undo && (!failure.Is(err, failure.TargetDrift) || len(w.Writes()) != 0) {
+			t.Errorf("a rotation drops what it does not know: %+v (%v)", out, err)
+		}
 	}
 }
 

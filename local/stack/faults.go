@@ -15,12 +15,12 @@ import (
 )
 
 // localAPI says what the stack's own API is, to those who ask it for something else.
-const localAPI = "the local stack's own API is: GET, POST or DELETE /_local/faults, DELETE /_local/faults/{id}, and " +
-	"GET /_local/messages"
+const localAPI = "the local stack's own API is: GET, POST or DELETE /_local/faults, DELETE /_local/faults/{id}, " +
+	"GET /_local/messages, and GET /_local/authority"
 
 // routes puts the stack's own small API beside the AWS one: POST /_local/faults adds a fault (fault.Rule as JSON), GET
 // lists them, DELETE ends them all, DELETE /_local/faults/{id} ends one. GET /_local/messages shows what SNS sent to
-// people.
+// people, GET /_local/authority the authority of the stack's certificates.
 func (s *Stack) routes(api *awsapi.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
@@ -48,6 +48,9 @@ func (s *Stack) routes(api *awsapi.Server) http.Handler {
 		for _, m := range s.SNS.All() {
 			_, _ = fmt.Fprintf(w, "Subject: %s\n\n%s\n%s\n", m.Subject, m.Message, strings.Repeat("-", 80))
 		}
+	})
+	mux.HandleFunc("GET /_local/authority", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(s.Authority.PEM())
 	})
 	mux.HandleFunc("/_local/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, localAPI, http.StatusNotFound)

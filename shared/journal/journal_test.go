@@ -94,6 +94,30 @@ func TestWhoOnlyLooksSeesWhoeverHasTheLockAndCannotWrite(t *testing.T) {
 	failed(t, err, failure.Precondition, "does not say since when")
 }
 
+func TestAPersonTakesAFreeLockOnly(t *testing.T) {
+	t.Parallel()
+	f := newItem(t)
+	table := journal.New(f, table)
+	failed(t, table.Lock(t.Context(), client, other, noon), failure.LockLost, "another has the lock")
+	failed(t, table.Unlock(t.Context(), client, other), failure.LockLost, "another has the lock")
+	f.set("owner", nil)
+	for range 2 { // a repeat after a lost reply, too
+		if err := table.Lock(t.Context(), client, other, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := table.Record(t.Context(), client)
+	if err != nil || r.Owner != other || !r.Adopting() || !r.OwnerSince.Equal(noon) {
+		t.Fatalf("the record is %+v (%v)", r, err)
+	}
+	if err := table.Unlock(t.Context(), client, other); err != nil {
+		t.Fatal(err)
+	}
+	if left := f.attributes(); len(left) != 0 {
+		t.Errorf("left is %v", left)
+	}
+}
+
 func TestAFreeLockIsHeldByNobody(t *testing.T) {
 	t.Parallel()
 	f := newItem(t)
@@ -408,7 +432,8 @@ func TestWhatDynamoDBSaysIsTold(t *testing.T) {
 	f.refuse("UpdateItem", 400, "AccessDeniedException")
 	failed(t, journal.New(f, table).NoteWrite(t.Context(), client, me, noon), failure.AccessDenied, "is written")
 	f.refuse("UpdateItem", 400, "AccessDeniedException")
-	failed(t, journal.New(f, table).NoteProof(t.Context(), client, me, journal.Proof{}), failure.AccessDenied, "was proven")
+	failed(t, journal.New(f, table).NoteProof(t.Context(), client, me, journal.Proof{}), failure.AccessDenied,
+		"was proven")
 }
 
 // A secret that was stored again has another version id, everywhere in the journal.

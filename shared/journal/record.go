@@ -2,7 +2,14 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/failure"
 )
 
 // Record is a client's item for people to read: who has the lock, and how the last rotation ended. Times are zero, and
@@ -11,7 +18,7 @@ type Record struct {
 	*Journal
 	// OwnerSince is since when Owner has the lock.
 	OwnerSince time.Time
-	// OwnerKind is rotation or emergency.
+	// OwnerKind is rotation, emergency or adoption.
 	OwnerKind string
 	// LastOutcome is rotated, rolledBack, refused or superseded; LastExecution the ARN of that execution.
 	LastOutcome   string
@@ -41,4 +48,50 @@ func (t *Table) Record(ctx context.Context, client string) (Record, error) {
 	return Record{Journal: j, OwnerSince: at(since), OwnerKind: stringOf(item["ownerKind"]),
 		LastOutcome: stringOf(item["lastOutcome"]), LastExecution: stringOf(item["lastExecution"]),
 		LastEnded: at(stringOf(item["lastEnded"])), LastRotated: at(stringOf(item["lastRotated"]))}, nil
+}
+
+// adoption is the kind of a lock that a person has, who stores a secret.
+const adoption = "adoption"
+
+// Adopting reports whether a person has the lock, and no execution.
+func (r Record) Adopting() bool { return r.Owner != "" && r.OwnerKind == adoption }
+
+// Lock takes a free lock for a person who stores a secret. owner has the form of an execution's ARN, of one that there
+// is not: a rotation takes a lock over from that, and waits before it plans until no call of the former owner can take
+// effect any more. So nothing may be stored later than AdoptionLasts after this. A repeat succeeds; LockLost if
+// another has it.
+func (t *Table) Lock(ctx context.Context, client, owner string, now time.Time) error {
+	update := "SET #owner = :me, ownerSince = :now, ownerKind = :kind"
+	condition := "attribute_not_exists(#owner) OR #owner = :me"
+	return t.lock(ctx, client, owner, update, condition, map[string]string{"#owner": "owner"}, map[string]string{
+		":now": now.UTC().Format(time.RFC3339), ":kind": adoption})
+}
+
+// Unlock gives the lock back; LockLost if another has it by now.
+func (t *Table) Unlock(ctx context.Context, client, owner string) error {
+	return t.lock(ctx, client, owner, "REMOVE #owner, ownerSince, ownerKind, #config", "#owner = :me",
+		map[string]string{"#owner": "owner", "#config": "config"}, nil)
+}
+
+// AdoptionLasts is how long a person may have the lock: less than a rotation waits that has taken it over.
+const AdoptionLasts = 30 * time.Second
+
+func (t *Table) lock(ctx context.Context, client, owner, update, condition string, names, more map[string]string,
+) error {
+	values := map[string]types.AttributeValue{":me": &types.AttributeValueMemberS{Value: owner}}
+	for name, v := range more {
+		values[name] = &types.AttributeValueMemberS{Value: v}
+	}
+	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
+		Key:              map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}},
+		UpdateExpression: &update, ConditionExpression: &condition, ExpressionAttributeNames: names,
+		ExpressionAttributeValues: values})
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		return failure.New(failure.LockLost, "another has the lock of client %s", client)
+	}
+	if err != nil {
+		return awserr.Wrap(err, "the lock of client %s", client)
+	}
+	return nil
 }

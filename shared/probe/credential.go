@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
@@ -25,6 +26,16 @@ type Endpoint struct {
 	// AuthMethod is client_secret_basic or client_secret_post, as registered at the identity provider.
 	AuthMethod string
 	Spec       idp.ProbeSpec
+}
+
+// Endpoints returns the token endpoints at which the secrets of a client id are proven, the client's own first, in the
+// same order for every client id. Each must accept a secret that is in use, and refuse one that is gone.
+func Endpoints(c config.Client, clientID string, spec idp.ProbeSpec) (out []Endpoint) {
+	for _, at := range c.TokenEndpoints() {
+		out = append(out, Endpoint{TokenEndpoint: at, ClientID: clientID, CallbackURL: c.CallbackURL,
+			AuthMethod: c.IdentityProvider.AuthMethod(), Spec: spec})
+	}
+	return out
 }
 
 // Outcome is what a token endpoint says about a secret.

@@ -37,7 +37,7 @@ var revealers = []string{
 }
 
 // modules are the folders whose code runs in production; the local stack plays the other side and needs secrets.
-var modules = []string{"shared", "functions"}
+var modules = []string{"shared", "functions", "cmd"}
 
 // TestSecretsAreRevealedOnlyWhereARequestIsBuilt reads the source of all production code.
 func TestSecretsAreRevealedOnlyWhereARequestIsBuilt(t *testing.T) {

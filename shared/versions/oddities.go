@@ -54,6 +54,13 @@ func findOddities(v secret.Value) []string {
 	return found
 }
 
+// Padded reports whether a secret begins or ends with white space or a byte order mark: most often the line break of
+// the file that it was read from.
+func Padded(v secret.Value) bool {
+	s := v.Reveal()
+	return s != strings.TrimSpace(strings.TrimPrefix(s, bom))
+}
+
 // EndsInLineBreak reports whether a secret ends with a line break. A load balancer cannot send one.
 func EndsInLineBreak(v secret.Value) bool {
 	_, last := ends(v.Reveal())

@@ -184,30 +184,59 @@ func Current(ctx context.Context, api API, secretARN string) (secret.Value, erro
 // exists with another value, the error is ErrExists (Secrets Manager API reference, PutSecretValue,
 // ClientRequestToken). A version that exists but has lost AWSPENDING to another one is Precondition.
 func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value, template string) error {
-	if v.IsZero() || versionID == "" {
-		return failure.New(failure.Internal, "storing a version of %s: no value or no version id", s.arn)
+	if err := s.storable(versionID, v); err != nil {
+		return err
 	}
 	whole, err := s.fillTemplate(ctx, v, template)
 	if err != nil {
 		return err
 	}
-	out, err := s.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-		SecretId:           &s.arn,
-		ClientRequestToken: &versionID,
-		SecretString:       aws.String(whole.Reveal()),
-		// without stages Secrets Manager makes the new version AWSCURRENT at once
-		VersionStages: []string{pending},
-	})
+	// without stages Secrets Manager makes the new version AWSCURRENT at once
+	stages, err := s.put(ctx, versionID, whole, pending)
+	if err != nil || slices.Contains(stages, pending) {
+		return err
+	}
+	return s.checkLabelled(ctx, versionID)
+}
+
+// PutCurrent stores v as version versionID and makes it AWSCURRENT, on which Secrets Manager moves AWSPREVIOUS to the
+// version that was. With a JSON key, the other members come from version template; with "" there are none. A repeat
+// with the same value is success.
+func (s *Store) PutCurrent(ctx context.Context, versionID string, v secret.Value, template string) error {
+	if err := s.storable(versionID, v); err != nil {
+		return err
+	}
+	whole, err := v, error(nil)
+	if s.jsonKey != "" && template == "" {
+		whole, err = withMember(secret.New("{}"), s.jsonKey, v)
+	} else {
+		whole, err = s.fillTemplate(ctx, v, template)
+	}
+	if err == nil {
+		_, err = s.put(ctx, versionID, whole, current)
+	}
+	return err
+}
+
+func (s *Store) storable(versionID string, v secret.Value) error {
+	if v.IsZero() || versionID == "" {
+		return failure.New(failure.Internal, "storing a version of %s: no value or no version id", s.arn)
+	}
+	return nil
+}
+
+// put stores a version with a label, and returns the labels that it has then.
+func (s *Store) put(ctx context.Context, versionID string, whole secret.Value, label string) ([]string, error) {
+	out, err := s.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &s.arn,
+		ClientRequestToken: &versionID, SecretString: aws.String(whole.Reveal()), VersionStages: []string{label}})
 	var exists *types.ResourceExistsException
 	switch {
 	case errors.As(err, &exists):
-		return failure.Wrap(failure.Precondition, ErrExists, "storing version %s of %s", versionID, s.arn)
+		return nil, failure.Wrap(failure.Precondition, ErrExists, "storing version %s of %s", versionID, s.arn)
 	case err != nil:
-		return wrap(err, "storing version %s of %s", versionID, s.arn)
-	case slices.Contains(out.VersionStages, pending):
-		return nil
+		return nil, wrap(err, "storing version %s of %s", versionID, s.arn)
 	}
-	return s.checkLabelled(ctx, versionID)
+	return out.VersionStages, nil
 }
 
 // fillTemplate returns the value to store.

@@ -109,6 +109,28 @@ func TestAVersionThatIsReallyAbsentIsTold(t *testing.T) {
 	}
 }
 
+// A read that failed is no version that is gone: its secret would be made anew, or given up.
+func TestAReadThatFailsSaysNothingAboutTheVersion(t *testing.T) {
+	t.Parallel()
+	f := newStored(t, map[string]string{"AWSCURRENT": "a"})
+	for code, want := range map[string]failure.Kind{"ThrottlingException": failure.Throttled,
+		"AccessDeniedException": failure.AccessDenied} {
+		f.refuse("GetSecretValue", 400, code)
+		if _, err := f.store("").Text(t.Context(), "a"); !failure.Is(err, want) ||
+			errors.Is(err, versions.ErrNotFound) {
+			t.Errorf("a version that could not be read counts as gone: %v, want %s", err, want)
+		}
+		f.refuse("GetSecretValue", 400, code)
+		if exists, err := f.store("").Exists(t.Context(), "nope"); exists || !failure.Is(err, want) {
+			t.Errorf("a version that could not be looked for exists: %v (%v), want %s", exists, err, want)
+		}
+		f.refuse("GetSecretValue", 400, code)
+		if _, err := versions.Current(t.Context(), f, arn); !failure.Is(err, want) {
+			t.Errorf("a secret that could not be read is %v, want %s", err, want)
+		}
+	}
+}
+
 func TestWaitingForAValueEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -173,6 +195,32 @@ func TestStoringMakesAPendingVersionAndLeavesTheCurrentOne(t *testing.T) {
 	}
 	if f.labels()["AWSCURRENT"] != "a" || f.labels()["AWSPENDING"] != b || f.values()[b] != "new" {
 		t.Fatalf("labels %v", f.labels())
+	}
+}
+
+func TestStoringAsCurrentMovesTheLabels(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ has, key, template, want string }{
+		"plain": {"old", "", "a", "new"},
+		"with what else is in it": {`{"n":1.50,"clientSecret":"old"}`, "clientSecret", "a",
+			`{"clientSecret":"new","n":1.50}`},
+		"alone, if nothing was carried": {"old", "clientSecret", "", `{"clientSecret":"new"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newStored(t, map[string]string{"AWSCURRENT": "a", "AWSPENDING": "stray"})
+			f.has("a", c.has)
+			for range 2 { // a repeat, too
+				if err := f.store(c.key).PutCurrent(context.Background(), b, secret.New("new"),
+					c.template); err != nil {
+					t.Fatal(err)
+				}
+				if l := f.labels(); l["AWSCURRENT"] != b || l["AWSPREVIOUS"] != "a" || l["AWSPENDING"] != "stray" ||
+					f.values()[b] != c.want {
+					t.Fatalf("labels %v, value %s", l, f.values()[b])
+				}
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,7 @@ const (
 
 // Machine is what a command runs on. Now and Sleep are real time if nil.
 type Machine struct {
+	In       io.Reader
 	Out, Err io.Writer
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration) error
@@ -41,11 +43,27 @@ func Run(ctx context.Context, m Machine, args []string) int {
 	}
 	a := &app{Machine: m}
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(joined(args))
 	root.SetOut(m.Out)
 	root.SetErr(m.Err)
 	err := root.ExecuteContext(ctx)
 	return a.exit(ctx, err)
+}
+
+// address is what may follow --local.
+var address = regexp.MustCompile(`^[A-Za-z0-9.-]*:\d+$|^\[[0-9A-Fa-f:]+\]:\d+$`)
+
+// joined makes one argument of --local and an address after it: an option whose value may be left out takes it with =
+// only.
+func joined(args []string) (out []string) {
+	for _, arg := range args {
+		if n := len(out); n > 0 && out[n-1] == "--local" && address.MatchString(arg) {
+			out[n-1] += "=" + arg
+		} else {
+			out = append(out, arg)
+		}
+	}
+	return out
 }
 
 // errNotWell ends a command whose output says already what is not well.
@@ -59,7 +77,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 		return exitOK
 	case errors.Is(err, errNotWell):
 		return exitFailed
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, errInterrupted):
 		says := "interrupted"
 		if a.follows != "" {
 			says += "; " + a.follows + " goes on: rotator watch " + name(a.follows)
@@ -96,10 +114,10 @@ func (a *app) root() *cobra.Command {
 		Long: `rotator starts, watches and explains the rotations of load balancers' client secrets.
 
 It uses the normal AWS configuration: profiles, environment, SSO. With --local it works on the local stack that
-"make local" keeps running. It never reads or prints a secret.
+"make local" keeps running. It prints no secret, and only adopt reads one.
 
 Exit codes: 0 all is well; 1 an execution did not end well, or a client needs attention; 2 the command line, or what it
-names, is wrong; 3 AWS could not be asked or refused; 130 interrupted.`,
+names, is wrong; 3 AWS, or the identity provider, could not be asked or refused; 130 interrupted.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkFormat(cmd.Name(), a.format) },
@@ -119,7 +137,7 @@ names, is wrong; 3 AWS could not be asked or refused; 130 interrupted.`,
 	root.AddCommand(a.check(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(),
 		a.explain(), a.history(),
 		a.stop(),
-		a.redrive())
+		a.redrive(), a.adopt())
 	return root
 }
 

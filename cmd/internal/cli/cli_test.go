@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/cmd/internal/cli"
 	"alboidc.internal/local/inprocess"
@@ -37,10 +38,10 @@ type world struct {
 	*scenario.Deployment
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, vendor string) *world {
 	t.Helper()
 	c := clock.NewVirtual(time.Now())
-	s, err := stack.Start(context.Background(), stack.Options{Clock: c, Apart: true,
+	s, err := stack.Start(context.Background(), stack.Options{Clock: c, Apart: true, Vendor: vendor,
 		Spread: []time.Duration{20 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
@@ -68,16 +69,28 @@ func newWorld(t *testing.T) *world {
 // run carries out a command line against the world.
 func (w *world) run(args ...string) (code int, out, errs string) {
 	w.Helper()
+	return w.runWith(context.Background(), "", args...)
+}
+
+// runWith does so with a standard input.
+func (w *world) runWith(ctx context.Context, in string, args ...string) (code int, out, errs string) {
+	w.Helper()
 	var o, e bytes.Buffer
-	code = cli.Run(context.Background(), cli.Machine{Out: &o, Err: &e, Now: w.clock.Now, Sleep: w.clock.Sleep},
-		append(args, "--local="+strings.TrimPrefix(w.Stack.URL, "http://")))
+	code = cli.Run(ctx, cli.Machine{In: strings.NewReader(in), Out: &o, Err: &e, Now: w.clock.Now,
+		Sleep: w.clock.Sleep}, append(args, "--local", strings.TrimPrefix(w.Stack.URL, "http://")))
 	return code, o.String(), e.String()
 }
 
 // inWorld runs f in a world whose clock stands still while f is busy.
 func inWorld(t *testing.T, f func(w *world)) {
 	t.Helper()
-	w := newWorld(t)
+	inWorldOf(t, "", f)
+}
+
+// inWorldOf does so with another identity provider.
+func inWorldOf(t *testing.T, vendor string, f func(w *world)) {
+	t.Helper()
+	w := newWorld(t, vendor)
 	done := make(chan struct{})
 	w.clock.Go(func() {
 		defer close(done)
@@ -128,6 +141,50 @@ func rotateOnce(w *world) {
 	w.want(code, 0, out, errs, `"users": "logins are fine`, `"entry": "rotated"`)
 	code, out, errs = w.run("measure", "orders-web")
 	w.want(code, 0, out, errs, `^the identity provider accepts it$`)
+}
+
+func TestTheLastExecutionIsOneWithoutTheLockToo(t *testing.T) {
+	t.Parallel()
+	inWorld(t, endWithoutLock)
+}
+
+func endWithoutLock(w *world) {
+	forbidden := fault.Rule{Service: "ssm", Operation: "GetParameter", Mode: fault.Refuse, Status: 400,
+		Code: "AccessDeniedException"}
+	id, err := w.Stack.Faults.Add(forbidden)
+	if err != nil {
+		w.Error(err)
+	}
+	code, out, errs := w.run("start", "orders-web", "--reason", "first")
+	w.want(code, 0, out, errs)
+	code, out, errs = w.run("watch", "orders-web") // though it never gets the lock
+	w.want(code, 1, out, errs, `^orders-web ended as NotStarted`)
+	w.Stack.Faults.Remove(id)
+	code, out, errs = w.run("start", "orders-web", "--reason", "second", "--watch")
+	w.want(code, 0, out, errs)
+	code, out, errs = w.run("explain", "orders-web", "-o", "json")
+	w.want(code, 0, out, errs, `"reason": "second"`)
+	_ = w.clock.Sleep(context.Background(), time.Second)
+	if _, err := w.Stack.Faults.Add(forbidden); err != nil {
+		w.Error(err)
+	}
+	code, out, errs = w.run("start", "orders-web", "--reason", "third", "--watch")
+	w.want(code, 1, out, errs)
+	code, out, errs = w.run("explain", "orders-web")
+	w.want(code, 1, out, errs, `^orders-web ended as NotStarted`, `docs/runbook.md#notstarted$`)
+	code, out, errs = w.run("history", "orders-web", "--max", "2")
+	w.want(code, 0, out, errs, `rotation +NotStarted, .* third `, `rotation +SUCCEEDED, .* second `)
+	if strings.Contains(out, "first") {
+		w.Errorf("more than 2 are listed:\n%s", out)
+	}
+	started, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StartExecution(context.Background(),
+		&sfn.StartExecutionInput{StateMachineArn: &w.MachineARN, Input: aws.String(`["orders-web"]`)})
+	if err != nil {
+		w.Fatal(err)
+	}
+	_ = w.clock.Sleep(context.Background(), time.Second)
+	code, out, errs = w.run("explain", *started.ExecutionArn, "-o", "json")
+	w.want(code, 1, out, errs, `"input": \[\s*"orders-web"`, `"entry": "invalidinput"`)
 }
 
 func TestARollbackIsExplained(t *testing.T) {
@@ -228,7 +285,7 @@ func TestAFileIsCheckedWithoutAnAccount(t *testing.T) {
 
 func TestWrongNamesAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, "")
 	for name, c := range map[string]struct {
 		args []string
 		says string
@@ -241,8 +298,9 @@ func TestWrongNamesAreRefused(t *testing.T) {
 			`stack x in Region \S+ of account \d+ has no clients`},
 		"status of a stack that is not there": {[]string{"status", "--stack", "x"}, `stack x .* has no clients`},
 		"a format of another command":         {[]string{"status", "-o", "md"}, `--output "md" is not`},
-		"no execution at all":                 {[]string{"history", "orders-web", "--max", "0"}, `--max must be 1 or more`},
-		"a format that is not there":          {[]string{"status", "-o", "xml"}, `--output "xml" is not`},
+		"no execution at all": {[]string{"history", "orders-web", "--max", "0"},
+			`--max must be 1 or more`},
+		"a format that is not there": {[]string{"status", "-o", "xml"}, `--output "xml" is not`},
 		"a grace period in part seconds": {[]string{"start", "orders-web", "--grace", "1500ms"},
 			`--grace must be whole seconds`},
 		"a reason that is too long": {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)},

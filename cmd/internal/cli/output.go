@@ -127,12 +127,14 @@ func orDash(s string) string {
 func annotation(f clientsfile.Finding) string {
 	escape := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-	text := f.Message
-	if f.Path != "" {
-		text = f.Path + ": " + text
-	}
+	text, path := f.Message, f.Path
 	if f.Client != "" {
-		text = f.Client + ": " + text
+		_, path, _ = strings.Cut(path, "].")
+	}
+	for _, about := range []string{path, f.Client} {
+		if about != "" {
+			text = about + ": " + text
+		}
 	}
 	return fmt.Sprintf("::%s file=%s,line=%d,col=%d::%s", f.Severity, property.Replace(f.File), max(f.Line, 1),
 		max(f.Column, 1), escape.Replace(text))

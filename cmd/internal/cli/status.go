@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,9 +62,6 @@ func (a *app) status() *cobra.Command {
 	return c
 }
 
-// atOnce is how many clients are asked about at the same time.
-const atOnce = 8
-
 // statuses reads how clients are; all if none is named.
 func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([]Status, error) {
 	clients, err := s.Clients(ctx)
@@ -78,23 +74,7 @@ func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([
 	if len(names) > 0 {
 		clients = slices.DeleteFunc(clients, func(c config.Client) bool { return !slices.Contains(names, c.Name) })
 	}
-	out, errs := make([]Status, len(clients)), make([]error, len(clients))
-	var wait sync.WaitGroup
-	slots := make(chan struct{}, atOnce)
-	for i, c := range clients {
-		wait.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			out[i], errs[i] = a.statusOf(ctx, s, c)
-		})
-	}
-	wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return system.Each(clients, func(c config.Client) (Status, error) { return a.statusOf(ctx, s, c) })
 }
 
 func (a *app) statusOf(ctx context.Context, s *system.System, c config.Client) (Status, error) {
@@ -110,9 +90,9 @@ func (a *app) statusOf(ctx context.Context, s *system.System, c config.Client) (
 	st.LastRotated, st.LastOutcome, st.LastEnded, st.Execution = r.LastRotated, r.LastOutcome, r.LastEnded,
 		r.LastExecution
 	var owner system.Execution
-	if r.Owner != "" {
+	if r.Owner != "" && !r.Adopting() {
 		st.Execution = r.Owner
-		if owner, err = s.Execution(ctx, r.Owner); err != nil && !isUnknown(err) {
+		if owner, err = s.Execution(ctx, r.Owner); err != nil && !system.IsUnknown(err) {
 			return st, err
 		}
 	}
@@ -123,6 +103,10 @@ func (a *app) statusOf(ctx context.Context, s *system.System, c config.Client) (
 // condition judges a client by its journal and by the execution that has its lock.
 func condition(c config.Client, r journal.Record, owner system.Execution, now time.Time) (is, why string) {
 	switch {
+	case r.Adopting() && now.Sub(r.OwnerSince) < time.Minute:
+		return rotating, "rotator adopt stores a secret, for " + span(now.Sub(r.OwnerSince))
+	case r.Adopting():
+		return degraded, "a rotator adopt that was killed has left the lock, which the next rotation takes over"
 	case r.Owner != "" && owner.Running():
 		kind := "a rotation"
 		if r.OwnerKind == "emergency" {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -42,29 +41,46 @@ func (a *app) resolve(ctx context.Context, s *system.System, arg string) (string
 		return arg, nil
 	}
 	notClient := a.known(ctx, s, arg)
-	if notClient != nil && !isUnknown(notClient) {
+	if notClient != nil && !system.IsUnknown(notClient) {
 		return "", notClient
 	}
 	if notClient == nil {
-		r, err := s.Journal(ctx, arg)
-		switch {
-		case err != nil:
-			return "", err
-		case r.Owner != "":
-			return r.Owner, nil
-		case r.LastExecution != "":
-			return r.LastExecution, nil
-		}
-		return "", &system.Error{Text: fmt.Sprintf("client %s was not rotated yet: rotator plan %s", arg, arg)}
+		return a.lastOf(ctx, s, arg)
 	}
 	id := s.ID(arg)
 	if _, err := s.Execution(ctx, id); err != nil {
-		if !isUnknown(err) {
+		if !system.IsUnknown(err) {
 			return "", err
 		}
 		return "", fmt.Errorf("%w, and no execution of that name", notClient)
 	}
 	return id, nil
+}
+
+// lastOf finds the execution that is meant by a client: the one that has the lock, or else the newest.
+func (a *app) lastOf(ctx context.Context, s *system.System, client string) (string, error) {
+	r, err := s.Journal(ctx, client)
+	if err != nil {
+		return "", err
+	}
+	if r.Adopting() {
+		return "", &system.Error{Text: fmt.Sprintf("no execution has the lock of %s, but rotator adopt, for %s: see "+
+			"rotator status %s, and rotator history %s for executions", client, span(a.Now().Sub(r.OwnerSince)), client,
+			client)}
+	}
+	if r.Owner != "" {
+		return r.Owner, nil
+	}
+	e, found, err := s.Since(ctx, client, r.LastEnded, a.Now())
+	switch {
+	case err != nil:
+		return "", err
+	case found:
+		return e.ARN, nil
+	case r.LastExecution != "":
+		return r.LastExecution, nil
+	}
+	return "", &system.Error{Text: fmt.Sprintf("client %s was not rotated yet: rotator plan %s", client, client)}
 }
 
 func (a *app) watch() *cobra.Command {
@@ -98,7 +114,7 @@ func (a *app) follow(ctx context.Context, s *system.System, id string, after int
 		case err == nil && e.Running():
 			failures = 0
 		default: // it is not known yet, AWS did not answer, or it is still said to have failed
-			first := t.last == after && !isUnknown(err) && err != nil
+			first := t.last == after && !system.IsUnknown(err) && err != nil
 			if failures++; failures > mostFailures || first || ctx.Err() != nil {
 				return err
 			}
@@ -107,12 +123,6 @@ func (a *app) follow(ctx context.Context, s *system.System, id string, after int
 			return err
 		}
 	}
-}
-
-// isUnknown reports whether AWS answered, and did not know what was asked for.
-func isUnknown(err error) bool {
-	var known *system.Error
-	return errors.As(err, &known) && !known.Unreachable
 }
 
 // telling prints the events of a history.

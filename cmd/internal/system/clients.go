@@ -2,7 +2,9 @@ package system
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,11 +19,18 @@ import (
 	"alboidc.internal/shared/journal"
 )
 
-// Clients reads the configurations of all clients, by their names. One that a present check refuses is in it with its
-// name only: a rotation will say why.
-func (s *System) Clients(ctx context.Context) ([]config.Client, error) {
+// Parameter is a client's deployed configuration.
+type Parameter struct {
+	config.Client
+	config.Text
+	// Problem is why a present check refuses it; the client has its name only then, and a rotation says why.
+	Problem error
+}
+
+// Parameters reads the configurations of all clients, by their names.
+func (s *System) Parameters(ctx context.Context) ([]Parameter, error) {
 	prefix := "/" + s.Stack + "/clients/"
-	var out []config.Client
+	var out []Parameter
 	pages := ssm.NewGetParametersByPathPaginator(s.ssm, &ssm.GetParametersByPathInput{Path: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -29,15 +38,30 @@ func (s *System) Clients(ctx context.Context) ([]config.Client, error) {
 			return nil, unreachable(err, "reading the configurations below %s", prefix)
 		}
 		for _, p := range page.Parameters {
-			c, err := config.Parse([]byte(aws.ToString(p.Value)))
-			if name := strings.TrimPrefix(aws.ToString(p.Name), prefix); err != nil || c.Name != name {
+			text, name := aws.ToString(p.Value), strings.TrimPrefix(aws.ToString(p.Name), prefix)
+			c, err := config.Parse([]byte(text))
+			if err == nil && c.Name != name {
+				err = fmt.Errorf("name: %s is the configuration of another client", aws.ToString(p.Name))
+			}
+			if err != nil {
 				c = config.Client{Name: name}
 			}
-			out = append(out, c)
+			out = append(out, Parameter{c, config.Text{Version: p.Version,
+				SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(text)))}, err})
 		}
 	}
-	slices.SortFunc(out, func(a, b config.Client) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b Parameter) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// Clients reads the configurations of all clients, by their names; see Parameter.Problem.
+func (s *System) Clients(ctx context.Context) ([]config.Client, error) {
+	all, err := s.Parameters(ctx)
+	out := make([]config.Client, len(all))
+	for i, p := range all {
+		out[i] = p.Client
+	}
+	return out, err
 }
 
 // Journal reads what the journal knows of a client.

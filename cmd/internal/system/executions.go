@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,8 +19,11 @@ import (
 
 // Execution is one execution of the rotation's state machine.
 type Execution struct {
-	ARN     string           `json:"execution"`
-	Request rotation.Request `json:"input"`
+	ARN string `json:"execution"`
+	// Request is its input; empty if that is none.
+	Request rotation.Request `json:"-"`
+	// Input is its input as it is.
+	Input json.RawMessage `json:"input"`
 	// Status is RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE.
 	Status  string    `json:"status"`
 	Started time.Time `json:"started"`
@@ -84,7 +87,8 @@ func (s *System) Execution(ctx context.Context, id string) (Execution, error) {
 		e.Output = json.RawMessage(*out.Output)
 	}
 	// an input that is not a request has ended the execution as InvalidInput
-	_ = json.Unmarshal([]byte(aws.ToString(out.Input)), &e.Request)
+	e.Input = json.RawMessage(aws.ToString(out.Input))
+	_ = json.Unmarshal(e.Input, &e.Request)
 	return e, nil
 }
 
@@ -98,8 +102,11 @@ func (s *System) ID(nameOrARN string) string {
 	return a.String()
 }
 
-// mostListed is how many executions a search reads: each costs a call.
-const mostListed = 1000
+// mostListed is how many executions a search reads, and atOnce how many at the same time: each costs a call.
+const (
+	mostListed = 1000
+	atOnce     = 8
+)
 
 // Executions returns the last executions of a client, newest first, at most so many. complete is false if more may
 // exist than were looked through.
@@ -112,25 +119,79 @@ func (s *System) Executions(ctx context.Context, client string, most int) (found
 		if err != nil {
 			return nil, false, s.explain(err, "listing executions")
 		}
-		for _, listed := range page.Executions {
-			if len(found) == most || read == mostListed {
-				return found, false, nil
-			}
-			read++
-			e, err := s.Execution(ctx, *listed.ExecutionArn)
-			var known *Error
-			if errors.As(err, &known) && !known.Unreachable {
-				continue // it has gone since it was listed
-			}
-			if err != nil {
-				return nil, false, err
-			}
-			if e.Request.Client == client {
-				found = append(found, e)
-			}
+		if read == mostListed {
+			return found, false, nil
+		}
+		read += len(page.Executions)
+		of, err := s.of(ctx, client, page.Executions)
+		if err != nil {
+			return nil, false, err
+		}
+		if found = append(found, of...); len(found) > most {
+			return found[:most], false, nil
 		}
 	}
 	return found, true, nil
+}
+
+// of reads those of the listed executions that are a client's: a list does not say whose they are.
+func (s *System) of(ctx context.Context, client string, listed []types.ExecutionListItem) ([]Execution, error) {
+	all, err := Each(listed, func(l types.ExecutionListItem) (Execution, error) {
+		e, err := s.Execution(ctx, *l.ExecutionArn)
+		if IsUnknown(err) {
+			return Execution{}, nil // it has gone since it was listed
+		}
+		return e, err
+	})
+	return slices.DeleteFunc(all, func(e Execution) bool { return e.Request.Client != client }), err
+}
+
+// Each calls f for every item, several at a time, and returns what it returned, in order. The first error counts.
+func Each[In, Out any](items []In, f func(In) (Out, error)) ([]Out, error) {
+	out, errs := make([]Out, len(items)), make([]error, len(items))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for i, item := range items {
+		wait.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			out[i], errs[i] = f(item)
+		})
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// begins is how long an execution may run before it has the lock.
+const begins = 5 * time.Minute
+
+// Since returns the newest rotation of a client that the journal does not tell of: one that has begun and does not have
+// the lock yet, or one that failed after an instant and never had it. known is false if there is none.
+func (s *System) Since(ctx context.Context, client string, ended, now time.Time) (e Execution, known bool, err error) {
+	for status, after := range map[types.ExecutionStatus]time.Time{types.ExecutionStatusRunning: now.Add(-begins),
+		types.ExecutionStatusFailed: ended} {
+		page, err := s.sfn.ListExecutions(ctx, &sfn.ListExecutionsInput{StateMachineArn: aws.String(s.MachineARN()),
+			StatusFilter: status, MaxResults: 100})
+		if err != nil {
+			return e, false, s.explain(err, "listing executions")
+		}
+		found, err := s.of(ctx, client, slices.DeleteFunc(page.Executions,
+			func(l types.ExecutionListItem) bool { return !utc(l.StartDate).After(after) }))
+		if err != nil {
+			return e, false, err
+		}
+		for _, f := range found {
+			if !f.Request.Measure && !f.Request.DryRun && f.Started.After(e.Started) {
+				e, known = f, true
+			}
+		}
+	}
+	return e, known, nil
 }
 
 // Stop stops an execution, and says why in its history.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -49,6 +51,10 @@ type System struct {
 	// Region and Account are where it is deployed.
 	Region, Account string
 
+	// Local is the URL of the local stack; "" is AWS.
+	Local string
+
+	aws       aws.Config
 	machine   arn.ARN // of the rotation's state machine
 	sfn       *sfn.Client
 	ssm       *ssm.Client
@@ -78,7 +84,7 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	if stack == "" {
 		stack = DefaultStack
 	}
-	return &System{Stack: stack, Region: c.Region, Account: *who.Account,
+	return &System{Stack: stack, Region: c.Region, Account: *who.Account, Local: local(c), aws: c,
 		machine: arn.ARN{Partition: me.Partition, Service: "states", Region: c.Region, AccountID: *who.Account,
 			Resource: "stateMachine:" + stack},
 		sfn: sfn.NewFromConfig(c), ssm: ssm.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c),
@@ -87,6 +93,15 @@ func Open(ctx context.Context, o Options) (*System, error) {
 			return elasticloadbalancingv2.NewFromConfig(c,
 				func(o *elasticloadbalancingv2.Options) { o.Region = region })
 		}, nil)}, nil // only a write waits
+}
+
+// local is the URL of an endpoint on this machine, where a local stack is; "" otherwise.
+func local(c aws.Config) string {
+	u, err := url.Parse(aws.ToString(c.BaseEndpoint))
+	if err != nil || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {
+		return ""
+	}
+	return u.String()
 }
 
 func load(ctx context.Context, o Options) (aws.Config, error) {
@@ -136,6 +151,12 @@ func (e *Error) Unwrap() error { return e.err }
 // unreachable says what could not be asked of AWS. No request holds a secret, so the service's own words are told.
 func unreachable(err error, format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...), Unreachable: true, err: err}
+}
+
+// IsUnknown reports whether AWS answered, and did not know what was asked for.
+func IsUnknown(err error) bool {
+	var known *Error
+	return errors.As(err, &known) && !known.Unreachable
 }
 
 // hasCode reports whether AWS answered with the error code.

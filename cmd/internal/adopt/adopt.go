@@ -1,0 +1,278 @@
+// Package adopt stores a client secret that a person brings as AWSCURRENT, once the identity provider is proven to
+// accept it, and while the person has the client's lock.
+package adopt
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"alboidc.internal/shared/clientcredentials"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/secret"
+	"alboidc.internal/shared/versions"
+)
+
+// Adopter stores secrets of one client.
+type Adopter struct {
+	Client config.Client
+	Store  *versions.Store
+	Locks  *journal.Table
+	Prober *probe.Prober
+	// Owner is who has the lock meanwhile.
+	Owner string
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Tell says what is being done.
+	Tell func(format string, args ...any)
+}
+
+// Adopted is what was done.
+type Adopted struct {
+	Client string `json:"client"`
+	// Version is AWSCURRENT now, and has the secret. Previous was AWSCURRENT before; "" if there was none.
+	Version  string `json:"version"`
+	Previous string `json:"previous,omitempty"`
+	// Changed is false if AWSCURRENT had the secret already.
+	Changed bool `json:"changed"`
+	// ClientID is the registration that the secret belongs to.
+	ClientID string `json:"clientId"`
+	// Notices are what a person should know.
+	Notices []string `json:"notices,omitempty"`
+}
+
+// stored is what AWSCURRENT holds; its text is nil if there is no AWSCURRENT.
+type stored struct {
+	version string
+	text    *versions.Text
+}
+
+// Adopt proves the secret and stores it. A repeat changes nothing. Whatever happens, the lock is given back, and an
+// error says whether something was stored.
+func (a Adopter) Adopt(ctx context.Context, v secret.Value) (Adopted, error) {
+	out := Adopted{Client: a.Client.Name}
+	if versions.Padded(v) {
+		return out, failure.New(failure.InvalidInput, "the value begins or ends with white space, most often the line "+
+			"break of a file: store it without, as by printf %%s SECRET > FILE")
+	}
+	if v.IsZero() {
+		return out, failure.New(failure.InvalidInput, "the value is empty")
+	}
+	was, err := a.look(ctx)
+	if err != nil {
+		return out, err
+	}
+	if out.ClientID, err = a.prove(ctx, v, was); err != nil {
+		return out, err
+	}
+	out.Version, out.Previous = was.version, ""
+	if was.holds(v, a.Client.Secret.JSONKey) {
+		return out, nil
+	}
+	out.Version, out.Previous, out.Changed = clientcredentials.NewUUID(), was.version, true
+	out.Notices = a.notices(was)
+	return out, a.locked(ctx, func(ctx context.Context) error { return a.store(ctx, v, was, out.Version) })
+}
+
+// look reads what is stored, and refuses a secret that cannot be stored there.
+func (a Adopter) look(ctx context.Context) (stored, error) {
+	labels, keeper, err := a.Store.Describe(ctx)
+	if err != nil {
+		return stored{}, err
+	}
+	arn := a.Client.Secret.ARN
+	switch {
+	case keeper.Primary != "":
+		return stored{}, failure.New(failure.Precondition,
+			"%s is a replica, which cannot be written; its primary is in "+
+				"Region %s: name that in secret.arn, and deploy", arn, keeper.Primary)
+	case keeper.Service != "":
+		return stored{}, failure.New(failure.Precondition,
+			"%s belongs to the AWS service %s: name a secret of your own "+
+				"in secret.arn, and deploy", arn, keeper.Service)
+	case labels.Current == "":
+		return stored{}, nil
+	}
+	text, err := a.Store.Text(ctx, labels.Current)
+	return stored{labels.Current, &text}, err
+}
+
+// holds reports whether AWSCURRENT has the secret already, in the configured form.
+func (s stored) holds(v secret.Value, key string) bool {
+	if s.text == nil || !s.text.Fits(key) {
+		return false
+	}
+	have, err := s.text.Secret(key)
+	return err == nil && have.Equal(v)
+}
+
+// notices say what changes besides the secret.
+func (a Adopter) notices(was stored) (out []string) {
+	if was.text == nil {
+		return nil
+	}
+	key := a.Client.Secret.JSONKey
+	switch members := was.text.Members(); {
+	case key != "" && members == "":
+		out = append(out, fmt.Sprintf("version %s was not a JSON object; the new one is, with member %q as "+
+			"secret.jsonKey says", was.version, key))
+	case key == "" && members != "":
+		out = append(out, fmt.Sprintf("version %s was a JSON object with %s; the new one is the secret alone, since "+
+			"secret.jsonKey is not configured: see that nothing else reads it as JSON", was.version, members))
+	}
+	return out
+}
+
+// store stores the secret, if AWSCURRENT is still what was seen.
+func (a Adopter) store(ctx context.Context, v secret.Value, was stored, version string) error {
+	now, err := a.Store.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Current != was.version {
+		return failure.New(failure.Superseded, "somebody else made version %s AWSCURRENT meanwhile: nothing was "+
+			"stored; look what that is, and begin again", now.Current)
+	}
+	template := was.version
+	if was.text != nil && was.text.Members() == "" {
+		template = "" // nothing can be carried over
+	}
+	if err = a.Store.PutCurrent(ctx, version, v, template); err == nil {
+		return nil
+	}
+	later, cancel := a.after(ctx)
+	defer cancel()
+	if now, readErr := a.Store.Labels(later); readErr == nil && now.Current == version {
+		return nil // only the answer was lost
+	}
+	return err
+}
+
+// locked calls f while it has the client's lock, and gives that back whatever happens.
+func (a Adopter) locked(ctx context.Context, f func(context.Context) error) (err error) {
+	limited, end := context.WithTimeout(ctx, journal.AdoptionLasts)
+	defer end()
+	defer func() {
+		later, cancel := a.after(ctx)
+		defer cancel()
+		if lost := a.Locks.Unlock(later, a.Client.Name, a.Owner); lost != nil && !failure.Is(lost, failure.LockLost) {
+			a.Tell("the lock was not given back (%v): the next rotation takes it over, 15 s after its start", lost)
+		}
+	}()
+	if err := a.Locks.Lock(limited, a.Client.Name, a.Owner, a.Now()); err != nil {
+		return err
+	}
+	return f(limited)
+}
+
+// after is a context for what must be done even if the command was interrupted.
+func (a Adopter) after(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+// A secret that a person has just made may not be known everywhere yet, so a refusal is repeated.
+const (
+	tries = 3
+	apart = 5 * time.Second
+	limit = 2 * time.Minute
+)
+
+// prove fails unless every token endpoint accepts the secret several times in a row, and refuses a wrong one. It
+// returns the registration that it belongs to.
+func (a Adopter) prove(ctx context.Context, v secret.Value, was stored) (string, error) {
+	capable, err := registry.Capabilities(a.Client.IdentityProvider.Type, a.Client.IdentityProvider.Settings,
+		idp.Client{Name: a.Client.Name, Issuer: a.Client.Issuer, ClientID: a.Client.ClientID})
+	if err != nil {
+		return "", err
+	}
+	a.Tell("asking %s whether it accepts the secret", a.Client.IdentityProvider.TokenEndpoint)
+	p := proof{Adopter: a, spec: capable.Probe, was: was, began: a.Now()}
+	id, err := p.owner(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range probe.Endpoints(a.Client, id, p.spec) {
+		if err := p.at(ctx, e, v); err != nil {
+			return "", err
+		}
+	}
+	return id, nil
+}
+
+// proof is about one secret.
+type proof struct {
+	Adopter
+	spec  idp.ProbeSpec
+	was   stored
+	began time.Time
+}
+
+// owner returns the registration that accepts the secret; the only one, or one of a pair.
+func (p proof) owner(ctx context.Context, v secret.Value) (string, error) {
+	ids := p.Client.ClientIDs()
+	if len(ids) == 1 {
+		return ids[0], nil
+	}
+	for _, id := range ids {
+		verdict, err := p.Prober.Credential().Differential(ctx, probe.Endpoints(p.Client, id, p.spec)[0], v)
+		if err != nil || verdict.Outcome == probe.Accepted {
+			return id, err
+		}
+	}
+	return ids[0], nil // the proof says what is wrong
+}
+
+// at proves the secret at one token endpoint.
+func (p proof) at(ctx context.Context, e probe.Endpoint, v secret.Value) error {
+	if err := p.Prober.Credential().Calibrate(ctx, e, v); err != nil {
+		return err
+	}
+	test, refusals := p.Client.SmokeTests.Credential, 0
+	sleep := func(ctx context.Context, d time.Duration) error {
+		if refusals > 0 {
+			d = max(d, apart)
+		}
+		if p.Now().Add(d).Sub(p.began) > limit {
+			return context.DeadlineExceeded
+		}
+		return p.Sleep(ctx, d)
+	}
+	return probe.Consecutive(ctx, test.InARow(p.spec.InARow),
+		time.Duration(test.Interval(p.spec.IntervalSeconds))*time.Second, sleep,
+		func(ctx context.Context) (probe.Verdict, error) {
+			verdict, err := p.Prober.Credential().Classify(ctx, e, v)
+			if err != nil || verdict.Outcome != probe.Rejected {
+				return verdict, err
+			}
+			if refusals++; refusals < tries {
+				return verdict, nil
+			}
+			return verdict, failure.New(failure.SecretRefused,
+				"%s refuses the value, %d times: %s%s%s", e.TokenEndpoint,
+				refusals, verdict.Reason, p.control(ctx, e), versions.Oddities(v))
+		})
+}
+
+// control says what shows, or does not show, that the identity provider answers rightly: whether it accepts AWSCURRENT.
+func (p proof) control(ctx context.Context, e probe.Endpoint) string {
+	if p.was.text == nil {
+		return ""
+	}
+	current, err := p.was.text.Secret(p.Client.Secret.JSONKey)
+	for _, id := range p.Client.ClientIDs() {
+		e.ClientID = id
+		if err != nil {
+			return ""
+		}
+		if verdict, err := p.Prober.Credential().Classify(ctx, e, current); err == nil &&
+			verdict.Outcome == probe.Accepted {
+			return ", while it accepts AWSCURRENT"
+		}
+	}
+	return ", and AWSCURRENT likewise: either both are wrong, or the identity provider is ill"
+}
