@@ -99,8 +99,10 @@ func newReleaser(file File) (*releaser, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &releaser{parameters: parameters, optional: map[string]bool{}, kept: map[string]string{}, numbers: map[float64]any{},
-		texts: map[string]any{anyAccount: ref("AWS::AccountId"), anyRegion: ref("AWS::Region"), file.Stack.Name: ref("AWS::StackName")}}
+	r := &releaser{parameters: parameters, optional: map[string]bool{}, kept: map[string]string{},
+		numbers: map[float64]any{},
+		texts: map[string]any{anyAccount: ref("AWS::AccountId"), anyRegion: ref("AWS::Region"),
+			file.Stack.Name: ref("AWS::StackName")}}
 	for i, p := range parameters {
 		if p.Name == clientsfile.ParameterEnds {
 			p.Value = strconv.Itoa(anyDay * 86400)
@@ -187,7 +189,8 @@ func parameterise(text []byte, file File, version string) ([]byte, error) {
 	if err := e.Encode(template); err != nil {
 		return nil, err
 	}
-	if left := regexp.MustCompile(`standin|@example|` + anyName + `|` + anyAccount).FindIndex(out.Bytes()); left != nil {
+	if left := regexp.MustCompile(`standin|@example|` + anyName + `|` +
+		anyAccount).FindIndex(out.Bytes()); left != nil {
 		return nil, fmt.Errorf("a value of the client that stands for any is still in the released template: %q",
 			out.Bytes()[max(0, left[0]-80):min(out.Len(), left[1]+80)])
 	}
@@ -431,9 +434,11 @@ func (r *releaser) describe(version string) (parameters, metadata map[string]any
 		groups = append(groups, map[string]any{"Label": map[string]any{"default": label}, "Parameters": names})
 	}
 	group("The release's files", []clientsfile.Parameter{
-		{Name: clientsfile.ParameterBucket, Description: "The bucket, in the stack's Region, that has the release's files"},
-		{Name: clientsfile.ParameterPrefix, Default: "alb-oidc-rotator/" + version + "/", Description: "What their keys " +
-			"begin with"}})
+		{Name: clientsfile.ParameterBucket,
+			Description: "The bucket, in the stack's Region, that has the release's files"},
+		{Name: clientsfile.ParameterPrefix, Default: "alb-oidc-rotator/" + version + "/",
+			Description: "What their keys " +
+				"begin with"}})
 	i := slices.IndexFunc(r.parameters, func(p clientsfile.Parameter) bool { return p.Name == "RunbookUrl" })
 	r.parameters[i].Default = statemachine.DefaultRunbook
 	var needed, rest []clientsfile.Parameter

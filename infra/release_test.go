@@ -53,8 +53,8 @@ func TestTheReleasedTemplateIsTheSameEveryTime(t *testing.T) {
 	}
 }
 
-// One client, deployed from the released template with the parameters of its file, gets what the CDK would deploy: every
-// resource, and every role as narrow.
+// One client, deployed from the released template with the parameters of its file, gets what the CDK would deploy:
+// every resource, and every role as narrow.
 func TestAReleaseDeploysWhatTheCDKWould(t *testing.T) {
 	edit := func(change func(*File, *Client)) File {
 		file, err := readFile(clientsFile)
@@ -76,8 +76,9 @@ func TestAReleaseDeploysWhatTheCDKWould(t *testing.T) {
 			f.Stack.Name, f.Stack.PermissionsBoundary = "other", "arn:aws:iam::111122223333:policy/boundary"
 			f.Stack.LogRetentionDays, f.Stack.RunbookURL = &five, "https://example.com/runbook"
 			c.IdentityProvider.Type = "keycloak" // which tells when a secret ends
-			c.IdentityProvider.Settings = []byte(`{"serverUrl":"https://sso.example.com","realm":"main","clientSecret":` +
-				`{"clientId":"rotator","secretArn":"arn:aws:secretsmanager:eu-central-1:111122223333:secret:k-AbCdEf"}}`)
+			c.IdentityProvider.Settings = []byte(
+				`{"serverUrl":"https://sso.example.com","realm":"main","clientSecret":` +
+					`{"clientId":"rotator","secretArn":"arn:aws:secretsmanager:eu-central-1:111122223333:secret:k-AbCdEf"}}`)
 			c.KMSKeys = []string{cmk, cmk + "2"}
 			c.SmokeTests.Login = append(c.SmokeTests.Login, c.SmokeTests.Login[0])
 			c.SmokeTests.Login[1].UserSecretARN += "2"
@@ -349,7 +350,8 @@ func TestWhatOnlyTheCDKDeploysIsRefusedForARelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.Parameters(file.Clients[1]); err == nil || !strings.Contains(err.Error(), "createSecret: make the") {
+	if _, err := file.Parameters(file.Clients[1]); err == nil || !strings.Contains(err.Error(),
+		"createSecret: make the") {
 		t.Errorf("createSecret: %v", err)
 	}
 	file.Clients[0].LoadBalancers = make([]string, clientsfile.MaxBalancers+1)

@@ -81,12 +81,14 @@ func (f File) Parameters(c Client) ([]Parameter, error) {
 			Description: "How long a rotation may be open before an alarm: the grace period and four hours"},
 		{Name: "AuthErrors", Value: strconv.Itoa(c.Alarms.Errors()), Default: "3", Number: true,
 			Description: "How many failed logins a load balancer may have in five minutes without an alarm"},
-		{Name: ParameterEnds, Value: ends, Optional: true, Description: "How long before the provider ends the secret " +
-			"by itself an alarm rings; empty where it does not say (entra, keycloak and pingone do)"},
+		{Name: ParameterEnds, Value: ends, Optional: true,
+			Description: "How long before the provider ends the secret " +
+				"by itself an alarm rings; empty where it does not say (entra, keycloak and pingone do)"},
 		{Name: ParameterPool, Value: c.UserPoolID(), Optional: true, Description: "For cognito: the user pool"},
 		{Name: ParameterAudience, Value: c.Audience(), Optional: true, Description: "For settings.webIdentity: the " +
 			"audience of the tokens"},
-		{Name: "LogRetentionDays", Value: strconv.Itoa(value(f.Stack.LogRetentionDays, 90)), Default: "90", Number: true,
+		{Name: "LogRetentionDays", Value: strconv.Itoa(value(f.Stack.LogRetentionDays, 90)), Default: "90",
+			Number:      true,
 			Description: "How long logs are kept"},
 		{Name: "RunbookUrl", Value: f.Stack.RunbookURL, Description: "What messages and alarms link to"},
 		{Name: ParameterBoundary, Value: f.Stack.PermissionsBoundary, Optional: true, Description: "ARN of a policy " +
