@@ -23,6 +23,7 @@ type grant struct {
 	targets  string   // read or write: the load balancers
 	metrics  bool
 	names    bool // read the load balancers' DNS names
+	evidence bool // read executions and write their evidence, and nothing of any client
 }
 
 const (
@@ -53,6 +54,7 @@ var grants = map[string]grant{
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient",
 			"cognito-idp:ListUserPoolClientSecrets"}},
+	"record": {evidence: true},
 }
 
 // functionRole makes the role of a function. Every role has its own policy, and none of AWS's.
@@ -64,7 +66,11 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	g := grants[f.Name]
 	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
 	r.allowJournal(role, "Journal", g.journal)
-	allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
+	if g.evidence {
+		r.allowEvidence(role)
+	} else {
+		allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
+	}
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.provider, r.userPools(), nil)
 	if g.targets == "write" {
@@ -73,8 +79,12 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	reasons := r.allowEverywhere(role, f, g)
 	reasons["OnlyFromTheFunction"] = "a denial"
 	r.denyElsewhere(role, f)
-	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
-		"policies too long"
+	if g.evidence {
+		reasons["Executions"] = "executions have names that are not known before; their state machine is named"
+	} else {
+		reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
+			"policies too long"
+	}
 	explainWildcards(role, reasons)
 	return role
 }
@@ -101,7 +111,7 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
 		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*",
-			"secretsmanager:*", "ssm:*", "sts:*"),
+			"secretsmanager:*", "ssm:*", "states:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
 		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn,
 			arn + ":*"}}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -334,11 +335,23 @@ func number(property string, v any) any {
 }
 
 func TestWhatOnlyTheCDKDeploysIsRefusedForARelease(t *testing.T) {
+	// What is new among them needs a parameter of the released template, or a refusal.
+	var fields []string
+	for i := range reflect.TypeFor[Client]().NumField() {
+		fields = append(fields, reflect.TypeFor[Client]().Field(i).Name)
+	}
+	if got := strings.Join(fields, " "); got !=
+		"Client CreateSecret KMSKeys Schedule MaxSecretAgeDays Alarms Notifications" {
+		t.Errorf("a client has %s", got)
+	}
+	values := strings.NewReplacer("info", "debug", "7", "8")
 	for change, want := range map[string]string{
 		"# reserveConcurrency: ": "stack.reserveConcurrency: only the CDK app",
 		"# tags: ":               "stack.tags: leave them out",
+		"# logLevel: info":       "stack.logLevel: only the CDK app",
+		"# evidence: {years: 7}": "stack.evidence: only the CDK app",
 	} {
-		file, err := parseFile(changedText(t, change, strings.TrimPrefix(change, "# ")))
+		file, err := parseFile(changedText(t, change, values.Replace(strings.TrimPrefix(change, "# "))))
 		if err != nil {
 			t.Fatal(err)
 		}

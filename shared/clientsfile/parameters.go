@@ -1,7 +1,9 @@
 package clientsfile
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -116,21 +118,39 @@ func (f File) Parameters(c Client) ([]Parameter, error) {
 }
 
 // checkReleased reports what only the CDK app can deploy: what changes a function, whose version is made when the
-// template is, and what stacks of CloudFormation have anyway.
+// template is, and what nobody has thought of here.
 func (f File) checkReleased(ps *strictjson.Problems, c Client) {
 	const app = "only the CDK app can deploy that"
-	refuse := func(yes bool, path, why string) {
-		if yes {
-			ps.Add(path, "%s", why)
+	if c.CreateSecret {
+		ps.Add(c.Name+".createSecret", "make the secret first, with the value in use, and give secret.arn")
+	}
+	if c.LoadBalancerSearch != nil {
+		ps.Add(c.Name+".loadBalancerSearch", app)
+	}
+	rest, plain := f.Stack, Settings{}
+	plain.defaults()
+	if rest.LogLevel == plain.LogLevel {
+		rest.LogLevel = ""
+	}
+	if rest.LogKey == plain.LogKey {
+		rest.LogKey = ""
+	}
+	if rest.Evidence.Keep() == plain.Evidence.Keep() {
+		rest.Evidence = Evidence{}
+	}
+	rest.Account, rest.Region, rest.Name = "", "", "" // where and as what it is deployed
+	rest.Email, rest.RunbookURL, rest.LogRetentionDays, rest.PermissionsBoundary = nil, "", nil, ""
+	text, _ := json.Marshal(rest) // it came from JSON
+	var fields map[string]any
+	_ = json.Unmarshal(text, &fields)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch v := fields[name]; {
+		case name == "tags":
+			ps.Add("stack.tags", "leave them out, and give them to CloudFormation as the stack's tags")
+		case v != "" && v != nil:
+			ps.Add("stack."+name, app)
 		}
 	}
-	refuse(c.CreateSecret, c.Name+".createSecret", "make the secret first, with the value in use, and give secret.arn")
-	refuse(c.LoadBalancerSearch != nil, c.Name+".loadBalancerSearch", app)
-	refuse(f.Stack.SmokeTestVPC != nil, "stack.smokeTestVpc", app)
-	refuse(f.Stack.ReserveConcurrency, "stack.reserveConcurrency", app)
-	refuse(or(f.Stack.LogLevel, "info") != "info", "stack.logLevel", app)
-	refuse(or(f.Stack.LogKey, LogKeyOfStack) != LogKeyOfStack, "stack.logKey", app)
-	refuse(len(f.Stack.Tags) > 0, "stack.tags", "leave them out, and give them to CloudFormation as the stack's tags")
 }
 
 func unique(list []string) []string {
