@@ -101,6 +101,7 @@ check: deps ## The rest of what must be green: linters, data races, every distur
 	@.ci/step "a real Keycloak" $(MAKE) --no-print-directory keycloak
 	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
+	@.ci/step "a function, built twice" $(MAKE) --no-print-directory twice
 	@.ci/step summary
 
 # A real Keycloak comes from Maven Central, and needs no Docker. Where it cannot be had, what is tried with it is left out.
@@ -228,6 +229,7 @@ fuzz: deps ## Fuzz everything that is read from outside, one after the other, ea
 NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp
 
 include infra/infra.mk
+include cmd/release.mk
 
 .PHONY: deps
 deps: $(NPM_STAMPS)
