@@ -2,10 +2,6 @@ package mutate
 
 // ofTheFunctions are faults of what the functions guard, and of the order in which they write.
 var ofTheFunctions = map[string][]fault{
-	"functions/createsecret TestASecretThatSomebodyElseMadeIsNotTouched": {
-		{"functions/createsecret/handler.go intend", `Before: before,`,
-			`Before: nil,`, "TestASecretThatSomebodyElseMadeIsNotTouched"},
-	},
 	"functions/createsecret TestAValueThatALateWriteStoredCounts": {
 		{"functions/createsecret/handler.go store", `return m.lookStored(ctx)`,
 			`m.value = v; return nil`, "TestAValueThatALateWriteStoredCounts"},
@@ -35,8 +31,6 @@ var ofTheFunctions = map[string][]fault{
 	"functions/createsecret TestNothingIsRemovedIfAWSCURRENTChangesMeanwhile": {
 		{"functions/createsecret/handler.go undo", `if err := m.LookAgain(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "TestNothingIsRemovedIfAWSCURRENTChangesMeanwhile"},
-		{"functions/createsecret/handler.go ask", `if err := m.LookAgain(ctx); err != nil {`,
-			`if err := error(nil); err != nil {`, "TestNothingIsRemovedIfAWSCURRENTChangesMeanwhile"},
 	},
 	"functions/createsecret TestTheEntryOfAVersionThatIsGoneGoesOver": {
 		{"functions/createsecret/handler.go takeOver", `m.journal.Rename(v, m.from.VersionID)`,
@@ -51,10 +45,16 @@ var ofTheFunctions = map[string][]fault{
 			`JSONKey: nil,`, "TestTheFormOfAVersionIsWrittenDown"},
 	},
 	"functions/createsecret TestTheIntentIsWrittenFirstAndTheIDLast": {
+		{"functions/createsecret/handler.go intend", `Before: before,`,
+			`Before: nil,`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
 		{"functions/createsecret/handler.go intend", `return m.Journal.Save(ctx, m.journal)`,
 			`return nil`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
 		{"functions/createsecret/handler.go close", `e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, made.ID, made.ClientID,`,
 			`e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, "", made.ClientID,`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
+	},
+	"functions/createsecret TestWhatAPersonSetsMeanwhileIsNotOverwritten": {
+		{"functions/createsecret/handler.go ask", `if err := m.LookAgain(ctx); err != nil {`,
+			`if err := error(nil); err != nil {`, "TestWhatAPersonSetsMeanwhileIsNotOverwritten"},
 	},
 	"functions/createsecret TestWhatIsDoneNext": {
 		{"functions/createsecret/decide.go settle", `75`, `15`, "TestWhatIsDoneNext"},

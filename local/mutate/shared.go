@@ -58,14 +58,16 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/alb/set.go set", `before, err := w.readTwice(ctx)`,
 			`before, err := w.readSettled(ctx)`, "TestWhatAnotherHandChangesStays"},
 	},
+	"shared/idp/withoutids TestAPairIsRightOnlyIfBothRegistrationsAre": {
+		{"shared/idp/withoutids/pair.go has", `return false, p.registrations[clientID].Check(ctx)`,
+			`return false, nil`, "because its registration cannot be read"},
+		{"shared/idp/withoutids/pair.go Check", `return p.registrations[p.second].Check(ctx)`,
+			`return nil`, "cannot be read, and the check says"},
+	},
 	"shared/idp/withoutids TestAQuestionThatFailsIsTold": {
 		{"shared/idp/withoutids/shifting.go hasKept", `err != nil || after.Readable`,
 			`after.Readable`, "is taken for an answer"},
 		{"shared/idp/withoutids/shifting.go look", `return s, k, err`, `return s, k, nil`, "is taken for an answer"},
-		{"shared/idp/withoutids/pair.go has", `return false, p.registrations[clientID].Check(ctx)`,
-			`return false, nil`, "is taken for an answer"},
-		{"shared/idp/withoutids/pair.go Check", `return p.registrations[p.second].Check(ctx)`,
-			`return nil`, "is taken for an answer"},
 		{"shared/idp/withoutids/pair.go has", `if err != nil || yes {`, `if yes {`, "is taken for an answer"},
 	},
 	"shared/idp/withoutids TestARestoreEndsWithTheSecretThatWasSetAlone": {
@@ -253,7 +255,7 @@ var ofWhatTheyUse = map[string][]fault{
 			`if false {`, "TestASecretMarkedForDeletionIsRefused"},
 	},
 	"shared/versions TestAValueThatIsNotVisibleYetIsReadAgain": {
-		{"shared/versions/versions.go read", `case try == len(pauses):`, `case true:`, "stored at"},
+		{"shared/versions/versions.go read", `case try == len(pauses):`, `case true:`, "no such version"},
 	},
 	"shared/versions TestDropPendingTouchesOnlyTheGivenVersion": {
 		{"shared/versions/labels.go strip", `versionID == "" || l.at(label) != versionID`,
