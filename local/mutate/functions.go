@@ -4,24 +4,27 @@ package mutate
 var ofTheFunctions = map[string][]fault{
 	"functions/createsecret TestAValueThatALateWriteStoredCounts": {
 		{"functions/createsecret/handler.go store", `return m.lookStored(ctx)`,
-			`m.value = v; return nil`, "TestAValueThatALateWriteStoredCounts"},
+			`m.value, m.seen.Stored = v, true; return nil`, "TestAValueThatALateWriteStoredCounts"},
 	},
 	"functions/createsecret TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew": {
 		{"functions/createsecret/handler.go ask", `Tag: m.version,`,
 			`Tag: "",`, "TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew"},
 	},
 	"functions/createsecret TestNoSecondSecretIsMadeWhileTheFirstMayExist": {
-		{"functions/createsecret/handler.go ask", `if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,
+		{"functions/createsecret/handler.go ask",
+			`if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,
 			`if err := error(nil); err != nil {`, "TestNoSecondSecretIsMadeWhileTheFirstMayExist"},
 	},
 	"functions/createsecret TestNothingIsMadeWhileARemovalMayStillTakeEffect": {
-		{"functions/createsecret/handler.go undo", `if err := m.save(ctx, func(e *journal.Entry) { e.Undone = m.Now() }); err != nil {`,
+		{"functions/createsecret/handler.go undo",
+			`if err := m.save(ctx, func(e *journal.Entry) { e.Undone = m.Now() }); err != nil {`,
 			`if err := error(nil); err != nil {`, "TestNothingIsMadeWhileARemovalMayStillTakeEffect"},
 		{"functions/createsecret/handler.go ended", `if e.Undone.After(last) {`,
 			`if false {`, "TestNothingIsMadeWhileARemovalMayStillTakeEffect"},
 	},
 	"functions/createsecret TestNothingIsMadeWhileAnEarlierRemovalMayStillTakeEffect": {
-		{"functions/createsecret/handler.go ended", `(e.State == journal.Removed || e.State == journal.Kept) && e.At.After(last)`,
+		{"functions/createsecret/handler.go ended",
+			`(e.State == journal.Removed || e.State == journal.Kept) && e.At.After(last)`,
 			`false`, "TestNothingIsMadeWhileAnEarlierRemovalMayStillTakeEffect"},
 	},
 	"functions/createsecret TestNothingIsMadeWhileTheOldSecretIsStoredPadded": {
@@ -49,8 +52,10 @@ var ofTheFunctions = map[string][]fault{
 			`Before: nil,`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
 		{"functions/createsecret/handler.go intend", `return m.Journal.Save(ctx, m.journal)`,
 			`return nil`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
-		{"functions/createsecret/handler.go close", `e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, made.ID, made.ClientID,`,
-			`e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, "", made.ClientID,`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
+		{"functions/createsecret/handler.go close",
+			`e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, made.ID, made.ClientID,`,
+			`e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, "", made.ClientID,`,
+			"TestTheIntentIsWrittenFirstAndTheIDLast"},
 	},
 	"functions/createsecret TestWhatAPersonSetsMeanwhileIsNotOverwritten": {
 		{"functions/createsecret/handler.go ask", `if err := m.LookAgain(ctx); err != nil {`,
@@ -67,7 +72,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/createsecret/decide.go decide", `if err := s.refusal(); err != nil {`,
 			`if err := s.refusal(); false {`, "TestWhatIsDoneNext"},
 		{"functions/createsecret/decide.go refusal", `case s.Padded != "":`, `case false:`, "TestWhatIsDoneNext"},
-		{"functions/createsecret/decide.go refusal", `s.Entry.State == journal.Removed || s.Entry.State == journal.Kept`,
+		{"functions/createsecret/decide.go refusal",
+			`s.Entry.State == journal.Removed || s.Entry.State == journal.Kept`,
 			`s.Entry.State == journal.Removed`, "TestWhatIsDoneNext"},
 		{"functions/createsecret/decide.go refusal", `first && s.Stored`, `false`, "TestWhatIsDoneNext"},
 		{"functions/createsecret/decide.go refusal", `s.StoredAt.Add(clocks).Before(s.Entry.At)`,
@@ -76,7 +82,8 @@ var ofTheFunctions = map[string][]fault{
 	"functions/createsecret TestWhatIsRefusedChangesNothing": {
 		{"functions/createsecret/handler.go lookFirst", `m.seen.Missing = m.from.IdPSecretID`,
 			`_ = listed`, "TestWhatIsRefusedChangesNothing"},
-		{"functions/createsecret/handler.go open", `in.To.VersionID == "" || in.From.VersionID == "" || in.To.VersionID == in.From.VersionID`,
+		{"functions/createsecret/handler.go open",
+			`in.To.VersionID == "" || in.From.VersionID == "" || in.To.VersionID == in.From.VersionID`,
 			`in.To.VersionID == "" || in.From.VersionID == ""`, "TestWhatIsRefusedChangesNothing"},
 	},
 	"functions/invocation TestANewSecretWhoseValueIsNotOursIsLeftAlone": {
@@ -303,11 +310,13 @@ var ofTheFunctions = map[string][]fault{
 			`version == stands || version == in.To.VersionID`, "forward to"},
 	},
 	"functions/promotesecret TestThePromotionOfAnEarlierRotationIsReplaced": {
-		{"functions/promotesecret/handler.go promote", `p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID`,
+		{"functions/promotesecret/handler.go promote",
+			`p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID`,
 			`p == nil`, "the grace period ends"},
 	},
 	"functions/promotesecret TestWhatIsRefusedMovesNoLabel": {
-		{"functions/promotesecret/handler.go Handle", `in.From.VersionID == "" || in.To.VersionID == "" || in.From.VersionID == in.To.VersionID`,
+		{"functions/promotesecret/handler.go Handle",
+			`in.From.VersionID == "" || in.To.VersionID == "" || in.From.VersionID == in.To.VersionID`,
 			`in.From.VersionID == "" || in.To.VersionID == ""`, "got error"},
 	},
 	"functions/retiresecret TestAPairsOldSecretIsMissedForAMinuteBeforeThatIsBelieved": {
@@ -318,7 +327,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/retiresecret/decide.go missed", `time.Minute`, `time.Second`, "got error"},
 	},
 	"functions/retiresecret TestARemovalThatEndsTheOtherSecretTooIsTold": {
-		{"functions/retiresecret/handler.go delete", `"the secret that stays, after the other was removed"); err != nil {`,
+		{"functions/retiresecret/handler.go delete",
+			`"the secret that stays, after the other was removed"); err != nil {`,
 			`"the secret that stays, after the other was removed"); false {`, "got error"},
 	},
 	"functions/retiresecret TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen": {
@@ -329,11 +339,13 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/retiresecret/handler.go close", `r.journal.Promotion = nil`, `_ = ended`, "the journal is"},
 	},
 	"functions/retiresecret TestARollbackDoesNotGoOnToASecretThatIsGone": {
-		{"functions/retiresecret/handler.go enable", `return r.MustAccept(ctx, r.seen.Version, "the secret to go back to")`,
+		{"functions/retiresecret/handler.go enable",
+			`return r.MustAccept(ctx, r.seen.Version, "the secret to go back to")`,
 			`return nil`, "the provider cannot disable"},
 	},
 	"functions/retiresecret TestARotationOfUnknownBeginningIsNotMeasured": {
-		{"functions/retiresecret/handler.go look", `return nil } r.seen.Same, r.seen.Told, err = r.Same(ctx, s.Version, s.Keep)`,
+		{"functions/retiresecret/handler.go look",
+			`return nil } r.seen.Same, r.seen.Told, err = r.Same(ctx, s.Version, s.Keep)`,
 			`return nil }`, "the answer is"},
 	},
 	"functions/retiresecret TestASecretOfAPairThatWasNeverWrittenDownIsProvenRefused": {
@@ -430,7 +442,8 @@ var ofTheFunctions = map[string][]fault{
 			`err := mustStay(r.seen); false`, "disable: the secret that is current"},
 		{"functions/retiresecret/handler.go look", `if s.Action == rotation.RetireDelete {`,
 			`if false {`, "delete: while the secret that stays is not accepted"},
-		{"functions/retiresecret/handler.go disable", `if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays"); err != nil {`,
+		{"functions/retiresecret/handler.go disable",
+			`if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays"); err != nil {`,
 			`if err := error(nil); err != nil {`, "disable: while the secret that stays is not accepted"},
 		{"functions/retiresecret/decide.go allow", `s.Version == "" || s.Keep == "" || s.Version == s.Keep`,
 			`s.Version == "" || s.Keep == ""`, "disable: one and the same version"},
@@ -469,7 +482,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/smoketest/handler.go test", `!e.OK && !t.endsRehearsal(e)`, `false`, "got error"},
 	},
 	"functions/smoketest TestOneIllServerOfTwoProvesNothing": {
-		{"functions/smoketest/credential.go testCredential", `if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {`,
+		{"functions/smoketest/credential.go testCredential",
+			`if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {`,
 			`if again, _, err := t.Ask(ctx, to); false {`, "TestOneIllServerOfTwoProvesNothing"},
 	},
 	"functions/smoketest TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs": {
@@ -489,7 +503,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/invocation/aged.go MustBeProven", `if err := s.MustAccept(ctx, version, what); err != nil {`,
 			`if err := error(nil); err != nil {`, "days ago, everything is refused"},
 		{"functions/invocation/aged.go fresh", `age >= -clocksDiffer && `, ``, "in the future, refused"},
-		{"functions/updatealb/handler.go prepare", `return c, s.MustBeProven(ctx, in.To.VersionID, in.Proven, "the secret that is to be put on targets")`,
+		{"functions/updatealb/handler.go prepare",
+			`return c, s.MustBeProven(ctx, in.To.VersionID, in.Proven, "the secret that is to be put on targets")`,
 			`return c, nil`, "days ago"},
 	},
 	"functions/updatealb TestATargetIsLeftAloneWhileAWSCURRENTIsAThirdVersion": {

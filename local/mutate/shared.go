@@ -14,7 +14,8 @@ var ofWhatTheyUse = map[string][]fault{
 	},
 	"shared/alb TestATargetMissingFromTheFirstReadsIsStillSet": {
 		{"shared/alb/set.go readSettled", `if again, err := w.pause(ctx, try); err != nil || !again {`,
-			`if again, err := w.pause(ctx, try); again || err != nil || !again {`, "TestATargetMissingFromTheFirstReadsIsStillSet"},
+			`if again, err := w.pause(ctx, try); again || err != nil || !again {`,
+			"TestATargetMissingFromTheFirstReadsIsStillSet"},
 	},
 	"shared/alb TestATargetThatDidNotStayTheClientsIsDrift": {
 		{"shared/alb/set.go set", `return w.verify(ctx, before, c)`,
@@ -188,7 +189,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`_ = wrong; return c.Classify(ctx, e, like)`, "TestTheDifferentialProbeOfEachKindOfProvider"},
 	},
 	"shared/rotation TestDecide": {
-		{"shared/rotation/decide.go Decide", `s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
+		{"shared/rotation/decide.go Decide",
+			`s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
 			`false`, "a pending version that the journal does not know is rolled back"},
 		{"shared/rotation/decide.go Decide", `s.held(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous)`,
 			`false`, "a rollback that died after it moved AWSCURRENT back is completed"},
@@ -201,7 +203,8 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/decide.go occupied", `if !s.kept(x.ID) {`,
 			`if x.ID != "" {`, "a secret that the provider could not remove is no leftover, and gives its place"},
 		{"shared/rotation/decide.go leftover", `e.State != journal.Removed && e.State != journal.Kept`,
-			`e.State != journal.Removed`, "a secret that the provider could not remove is no leftover, and gives its place"},
+			`e.State != journal.Removed`,
+			"a secret that the provider could not remove is no leftover, and gives its place"},
 		{"shared/rotation/decide.go leftover", `x.At.Before(y.At)`,
 			`y.At.Before(x.At)`, "of several leftovers the oldest comes first"},
 		{"shared/rotation/decide.go graceUntil", `if p.GraceUntil.IsZero() {`,
@@ -217,7 +220,8 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/decide.go grace", `*s.Shorten < s.GracePeriod`, `true`, "grace period"},
 	},
 	"shared/rotation TestDecideRefuses": {
-		{"shared/rotation/decide.go Decide", `s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
+		{"shared/rotation/decide.go Decide",
+			`s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
 			`s.Labels.Pending != "" && !s.pendingByHand()`, "a client of a person who has stored nothing"},
 		{"shared/rotation/decide.go rotate", `} else if !s.listed(current.IdPSecretID) {`,
 			`} else if false {`, "a current secret that the provider no longer lists"},
@@ -237,7 +241,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`if false {`, "a hint for the first import that is of the past"},
 	},
 	"shared/versions TestACallOfAMoveThatFailsIsTold": {
-		{"shared/versions/labels.go Restore", `if err := s.restorePrevious(ctx, from, l.Previous, before); err != nil {`,
+		{"shared/versions/labels.go Restore",
+			`if err := s.restorePrevious(ctx, from, l.Previous, before); err != nil {`,
 			`if err := s.restorePrevious(ctx, from, l.Previous, before); false {`, "TestACallOfAMoveThatFailsIsTold"},
 		{"shared/versions/labels.go Restore", `if err := s.strip(ctx, l, pending, version); err != nil {`,
 			`if err := s.strip(ctx, l, pending, version); false {`, "TestACallOfAMoveThatFailsIsTold"},
@@ -263,7 +268,8 @@ var ofWhatTheyUse = map[string][]fault{
 	},
 	"shared/versions TestPromoteLeavesAnothersLabelsAlone": {
 		{"shared/versions/labels.go Promote", `case from: if err := s.move(ctx, current, from, to); err != nil {`,
-			`case l.Current: if err := s.move(ctx, current, l.Current, to); err != nil {`, "TestPromoteLeavesAnothersLabelsAlone"},
+			`case l.Current: if err := s.move(ctx, current, l.Current, to); err != nil {`,
+			"TestPromoteLeavesAnothersLabelsAlone"},
 	},
 	"shared/versions TestPromoteReachesTheSameLabelsFromEveryStateItCanFind": {
 		{"shared/versions/labels.go Promote", `return s.strip(ctx, l, pending, to)`,
@@ -277,7 +283,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`_ = s.move(ctx, current, to, from)`, "throttled"},
 	},
 	"shared/versions TestRestoreLeavesAnothersLabelsAlone": {
-		{"shared/versions/labels.go Restore", `if l.Previous != "" && !slices.Contains(append([]string{from, to, before}, former...), l.Previous) {`,
+		{"shared/versions/labels.go Restore",
+			`if l.Previous != "" && !slices.Contains(append([]string{from, to, before}, former...), l.Previous) {`,
 			`if false {`, "moving AWSCURRENT would take another's AWSPREVIOUS"},
 	},
 	"shared/versions TestRestoreTakesAwsPendingLast": {
@@ -286,7 +293,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`for _, version := range []string{} {`, "TestRestoreTakesAwsPendingLast"},
 	},
 	"shared/versions TestRestoreUndoesEveryStateOfAPromotion": {
-		{"shared/versions/labels.go Restore", `l.Previous == to || l.Previous != from && slices.Contains(former, l.Previous)`,
+		{"shared/versions/labels.go Restore",
+			`l.Previous == to || l.Previous != from && slices.Contains(former, l.Previous)`,
 			`true`, "AWSPREVIOUS of another while nothing was promoted"},
 		{"shared/versions/labels.go restorePrevious", `before != "" && before != from && before != to`,
 			`before != ""`, "the caller read the labels too late, previous is from"},
