@@ -137,7 +137,7 @@ names, is wrong; 3 AWS, or the identity provider, could not be asked or refused;
 	root.AddCommand(a.check(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(),
 		a.explain(), a.history(),
 		a.stop(),
-		a.redrive(), a.adopt())
+		a.redrive(), a.adopt(), a.doctor())
 	return root
 }
 

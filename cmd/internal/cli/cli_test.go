@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/cmd/internal/cli"
+	"alboidc.internal/functions/entrypoint"
 	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
@@ -47,7 +48,12 @@ func newWorld(t *testing.T, vendor string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	functions, err := inprocess.Register(s, io.Discard)
+	as := map[string]inprocess.Deployed{} // under the names that the deployment gives
+	for _, f := range statemachine.Functions() {
+		as[f.Name] = inprocess.Deployed{Name: scenario.MachineName + "-" + f.Name, Environment: map[string]string{
+			entrypoint.EnvJournalTable: scenario.JournalTable, entrypoint.EnvParameterPrefix: scenario.ParameterPrefix}}
+	}
+	functions, err := inprocess.RegisterAs(s, io.Discard, as)
 	if err != nil {
 		t.Fatal(err)
 	}
