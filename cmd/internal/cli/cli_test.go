@@ -252,8 +252,14 @@ func TestWhatLoadBalancersUseIsDiscovered(t *testing.T) {
 
 func discoverAll(w *world) {
 	code, out, errs := w.run("discover", "--regions", "eu-central-1,eu-west-1")
-	w.want(code, 0, out, errs, `^  - name: reports`, `^    clientId: "`+w.ClientID+`"$`, `^      type: okta`,
+	w.want(code, 0, out, errs, `^  - name: reports`, `^  # the provider's discovery document has these endpoints$`, `^    clientId: "`+w.ClientID+`"$`, `^      type: okta`,
 		`^      - arn:aws:elasticloadbalancing:eu-west-1:.*/partners-alb/`)
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: "*", Mode: fault.Refuse, Status: 503}); err != nil {
+		w.Error(err)
+	}
+	code, out, errs = w.run("discover")
+	w.want(code, 0, out, errs, `^  # note: its discovery document could not be read from here: `)
+	w.Stack.Faults.Clear()
 	code, out, errs = w.run("discover", "--unmanaged")
 	w.want(code, 0, out, errs, `^every client that load balancers log users in with is rotated$`)
 	file := filepath.Join(w.TempDir(), "clients.yaml")
