@@ -47,6 +47,8 @@ $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
 $(call for-targets,SEEDS,prove)
 $(call for-targets,T,fuzz)
+$(call for-targets,QUICK,bench)
+$(call for-targets,PART,bench performance)
 $(call for-targets,ONLY,mutate)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
@@ -171,11 +173,14 @@ sizes: functions-arm64 ## Sizes of the deployed functions
 mutate: deps ## Plant faults of the protocol one at a time: is each caught, and by which test (ONLY=<regular expression>)
 	@cd local && go run ./cmd/mutate -root .. -only '$(ONLY)'
 
-.PHONY: bench
-bench: deps ## Benchmarks; start-up and memory of the functions
-	@cd functions && go test -run '^$$' -bench . ./entrypoint
-	@cd shared && go test -run '^$$' -bench . -benchmem ./...
-	@cd local && go test -run '^$$' -bench . -benchmem ./...
+.PHONY: bench performance
+bench: build ## Measure rotations: one table, also in .build/bench (QUICK=1 for less; PART=counted, started, page, clients or soak)
+	@cd local && go build $(STRIPPED) -o $(BUILD)/bin/bench ./cmd/bench
+	@cd local && go build $(GOFLAGS_FUNCTION) -o $(BUILD)/functions/local/hello/bootstrap ./bench/testdata/hello
+	@$(BUILD)/bin/bench -functions $(BUILD)/functions/local -out $(BUILD)/bench $(if $(QUICK),-quick) $(if $(PART),-only '$(PART)') $(PAGE)
+
+performance: PAGE := -page docs/performance.md
+performance: bench ## The same, and the table goes into docs/performance.md (on a machine that does nothing else)
 
 # The fuzz targets, as FILE:NAME; what one finds becomes a file in testdata/fuzz, which go test runs from then on.
 FUZZ_TARGETS = git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's/:func /:/'

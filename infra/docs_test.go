@@ -18,9 +18,6 @@ import (
 
 // The documentation of the deployment is compared with the template, so that it stays true.
 
-// targets that each client of docs/cost.md has: as many as the demo's.
-const targets = 5
-
 // rowsOf returns the cells of the rows of a Markdown table below the line that is its head, by their first cell.
 func rowsOf(t *testing.T, file, head string) map[string][]string {
 	t.Helper()
@@ -71,12 +68,12 @@ func manyClients(t *testing.T, n int) File {
 type aslState struct {
 	Resource  string
 	Arguments struct{ FunctionName string }
-	// ItemProcessor of a Map: its states run once per target.
+	// ItemProcessor of a Map: its states run once for ten targets.
 	ItemProcessor *struct{ States map[string]aslState }
 }
 
-// invoked is what an execution that goes a path invokes: functions by state, and the states that run once per target.
-func invoked(t *testing.T, golden string) (path []string, functions map[string]string, perTarget map[string]bool) {
+// invoked is what an execution that goes a path invokes: functions by state.
+func invoked(t *testing.T, golden string) (path []string, functions map[string]string) {
 	t.Helper()
 	var machine struct{ States map[string]aslState }
 	if err := json.Unmarshal([]byte(statemachine.Definition), &machine); err != nil {
@@ -87,7 +84,7 @@ func invoked(t *testing.T, golden string) (path []string, functions map[string]s
 		t.Fatal(err)
 	}
 	path = strings.Fields(string(text))
-	functions, perTarget = map[string]string{}, map[string]bool{}
+	functions = map[string]string{}
 	names := map[string]string{}
 	for _, f := range statemachine.Functions() {
 		names["${"+f.Placeholder+"}"] = f.Name
@@ -104,10 +101,9 @@ func invoked(t *testing.T, golden string) (path []string, functions map[string]s
 		}
 		for name, s := range s.ItemProcessor.States {
 			add(name, s)
-			perTarget[name] = true
 		}
 	}
-	return path, functions, perTarget
+	return path, functions
 }
 
 // quantities of a month in which every client rotates once and is measured daily, by the rows of docs/cost.md.
@@ -142,20 +138,16 @@ var metricsOf = map[string]struct{ metrics, hours float64 }{"rotated": {3, 2}, "
 // addExecutions adds what a number of executions of a path takes.
 func addExecutions(t *testing.T, q map[string]float64, tpl template, golden string, number float64) {
 	t.Helper()
-	path, functions, perTarget := invoked(t, golden)
-	for _, state := range path {
-		times := number
-		if perTarget[state] {
-			times *= targets
-		}
-		q["state transitions"] += times
+	path, functions := invoked(t, golden)
+	for _, state := range path { // one call sets all five targets
+		q["state transitions"] += number
 		f := functions[state]
 		if f == "" {
 			continue
 		}
 		p := tpl.one(t, "AWS::Lambda::Function", "FunctionName", "alb-oidc-rotator-"+f).Properties
-		q["Lambda requests"] += times
-		q["Lambda GB-seconds, at most"] += times * p["Timeout"].(float64) * p["MemorySize"].(float64) / 1024
+		q["Lambda requests"] += number
+		q["Lambda GB-seconds, at most"] += number * p["Timeout"].(float64) * p["MemorySize"].(float64) / 1024
 	}
 	m := metricsOf[golden]
 	q["hours of custom metrics, at most"] += m.hours * (float64(len(functions)) + m.metrics) * number

@@ -1,9 +1,13 @@
 package statemachine_test
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"alboidc.internal/shared/rotation"
 )
 
 // kept are what states leave to the ones after them, by state and variable, and what is lost otherwise.
@@ -69,7 +73,8 @@ var kept = []struct{ state, variable, value, lost string }{
 		":me: {S: $call.execution}, :settle: {N: 75}}",
 		"functions work by another configuration, wait another time, or an emergency stops another"},
 	{"notifier ReadRequest", "healing", "$states.input.detail.error = 'Superseded' ? " +
-		"'healing: somebody else changed AWSCURRENT' : 'healing: an execution was stopped or timed out'",
+		"'healing: somebody else changed AWSCURRENT' : $states.input.detail.error = 'States.Runtime' ? " +
+		"'healing: an execution could not go on' : 'healing: an execution was stopped or timed out'",
 		"a healing execution that is stopped starts another, for ever"},
 	{"notifier ReadLock", "lockOwner", "$exists($states.result.Item.owner.S) ? $states.result.Item.owner.S : ''",
 		"people are alarmed, and a healing starts, though another execution has the lock"},
@@ -166,7 +171,8 @@ var decisions = map[string]struct {
 		"nobody looks who has the lock"},
 	"notifier ChooseHealing": {[]string{
 		"$told.error = 'LockLost' and $lockOwner != '' and $lockOwner != $told.execution > TakenOver",
-		"$states.input.detail.status = 'FAILED' and $told.error != 'Superseded' > Describe",
+		"$states.input.detail.status = 'FAILED' and $told.error != 'Superseded' and " +
+			"($told.error != 'States.Runtime' or $lockOwner = '') > Describe",
 		"$lockOwner != '' and $lockOwner != $told.execution > TakenOver",
 		"$request.dryRun = true or $request.measure = true > Describe",
 		"$told.client != '' and ($told.error = 'Superseded' or $substring($told.reason, 0, 9) != 'healing: ') > Heal",
@@ -256,6 +262,49 @@ func TestTheLockIsOneExecutions(t *testing.T) {
 	})
 }
 
+// perCall finds how many targets a Map hands to one call.
+var perCall = regexp.MustCompile(`^\$count\(\$targets\) = 0 \? \[\] : \$partition\(\$targets, (\d+)\)$`)
+
+// events is how many events of the history a state takes at most: all of its retriers are used up.
+func (s state) events() int {
+	most := 2 // entered and exited
+	if s.Type == "Task" {
+		most += 3 // scheduled, started, ended
+		for _, r := range s.Retry {
+			most += 3 * r.MaxAttempts
+		}
+	}
+	if s.Type == "Map" {
+		most += 2 // started and succeeded
+		each := 2
+		for _, inner := range s.ItemProcessor.States {
+			each += inner.events()
+		}
+		if m := perCall.FindStringSubmatch(shown(s.Items)); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			most += each * ((rotation.MaxTargets + n - 1) / n)
+		}
+	}
+	return most
+}
+
+// A history holds 25,000 events (developer guide, "Service quotas"), and a rotation goes through every state at most
+// once or, where it first puts right what another left, twice.
+func TestTheMostTargetsFitIntoAHistory(t *testing.T) {
+	t.Parallel()
+	total := 0
+	for _, s := range parse(t).States {
+		total += s.events()
+		if s.Type != "Map" {
+			total += s.events()
+		}
+	}
+	if t.Logf("%d events", total); total >= 25_000 {
+		t.Errorf("%d targets whose calls are tried again as often as possible take %d events: the execution ends with "+
+			"the lock held, and cannot be redriven", rotation.MaxTargets, total)
+	}
+}
+
 // AWS allows about one change of a load balancer per second; in a rollback logins may be failing.
 func TestTargetsAreSetOneByOneAndRestoredFiveAtATime(t *testing.T) {
 	t.Parallel()
@@ -266,8 +315,10 @@ func TestTargetsAreSetOneByOneAndRestoredFiveAtATime(t *testing.T) {
 		if s.Type != "Map" && at[name] == "" {
 			continue
 		}
-		if shown(s.Items) != "$targets" {
-			t.Errorf("%s is for %s: the other targets keep a secret that goes", name, shown(s.Items))
+		if m := perCall.FindStringSubmatch(shown(s.Items)); m == nil ||
+			m[1] != strconv.Itoa(rotation.TargetsPerCall) {
+			t.Errorf("%s is for %s, of which a call takes %d: the other targets keep a secret that goes", name,
+				shown(s.Items), rotation.TargetsPerCall)
 		}
 		if got := shown(s.MaxConcurrency); got != at[name] {
 			t.Errorf("%s changes %s targets at a time, must change %s: AWS would throttle, or logins go on failing",

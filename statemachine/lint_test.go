@@ -498,7 +498,7 @@ func TestNoMapCollectsWholeResults(t *testing.T) {
 			if is.Type == "Succeed" && is.Output == nil { // its input is the text of an error
 				t.Errorf("%s has no Output", inner)
 			}
-			if is.Type == "Task" && is.Output != "{% $substring($states.result.Payload.notice & '', 0, 500) %}" {
+			if is.Type == "Task" && is.Output != "{% $substring($states.result.Payload.notice & '', 0, 4000) %}" {
 				t.Errorf("%s: the output is %v", inner, is.Output)
 			}
 		}

@@ -91,6 +91,7 @@ type Invocation struct {
 	unreadable         []string         // by matchCurrent
 	labels             *versions.Labels // as they were read last
 	keeper             versions.Keeper  // with the labels
+	looked             time.Time        // when the labels were read last
 	stays              string           // the AWSCURRENT that ResolveCurrent has found
 	known              withoutids.Known // what a provider of package withoutids goes by
 	absent             map[string]bool  // versions that were looked for and are not stored

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/withoutids"
@@ -24,7 +25,7 @@ func (s *Invocation) Labels(ctx context.Context) (versions.Labels, error) {
 func (s *Invocation) readLabels(ctx context.Context) (versions.Labels, error) {
 	labels, keeper, err := s.Store.Describe(ctx)
 	if err == nil {
-		s.labels, s.keeper = &labels, keeper
+		s.labels, s.keeper, s.looked = &labels, keeper, s.Now()
 	}
 	return labels, err
 }
@@ -52,6 +53,15 @@ func (s *Invocation) LookAgain(ctx context.Context) error {
 		return err
 	}
 	return s.TellProvider(ctx)
+}
+
+// LookAgainAfter is LookAgain if AWSCURRENT was looked at longer ago than d: a call that writes several times must not
+// go by what was there at its beginning.
+func (s *Invocation) LookAgainAfter(ctx context.Context, d time.Duration) error {
+	if s.Now().Sub(s.looked) < d {
+		return nil
+	}
+	return s.LookAgain(ctx)
 }
 
 // TellProvider tells a provider without ids (package withoutids) which versions exist, by the labels as this call last

@@ -15,8 +15,9 @@ import (
 func updateProven(w *fakes.World, version, proven string) error {
 	d := w.Deps()
 	d.Registrations = nil
-	_, err := fakes.Call(w, updatealb.Handler{Deps: d}.Handle, rotation.UpdateInput{Common: w.Common(), Target: target,
-		From: rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: version}, Proven: proven})
+	_, err := fakes.Call(w, updatealb.Handler{Deps: d}.Handle, rotation.UpdateInput{Common: w.Common(),
+		Targets: []rotation.Target{target},
+		From:    rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: version}, Proven: proven})
 	return err
 }
 

@@ -34,14 +34,16 @@ func newWorld(t *testing.T) *fakes.World {
 
 func update(w *fakes.World, version string) (rotation.UpdateOutput, error) {
 	return fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-		rotation.UpdateInput{Common: w.Common(), Target: target, To: rotation.Ref{VersionID: version},
+		rotation.UpdateInput{Common: w.Common(), Targets: []rotation.Target{target},
+			To:     rotation.Ref{VersionID: version},
 			Proven: rotation.Timestamp(w.Now)})
 }
 
 // answers fails unless the call was a success with this result.
 func answers(t *testing.T, got rotation.UpdateOutput, err error, result string) {
 	t.Helper()
-	if want := (rotation.UpdateOutput{Target: target.Name, Result: result}); err != nil || got != want {
+	want := []rotation.Updated{{Target: target.Name, Result: result}}
+	if err != nil || !slices.Equal(got.Targets, want) || got.Notice != "" {
 		t.Errorf("the answer is %+v (%v), want %+v", got, err, want)
 	}
 }
@@ -91,8 +93,8 @@ func TestATargetIsLeftAloneWhileAWSCURRENTIsAThirdVersion(t *testing.T) {
 	w := newWorld(t)
 	w.Secrets.Add("version-third", fakes.Mark+"-third", "AWSCURRENT")
 	_, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: w.Common(),
-		Target: target,
-		From:   rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: newer}})
+		Targets: []rotation.Target{target},
+		From:    rotation.Ref{VersionID: fakes.Old}, To: rotation.Ref{VersionID: newer}})
 	fakes.Failed(t, err, failure.Superseded, "version-third")
 	if got := w.Writes(); len(got) != 0 {
 		t.Errorf("the writes were %q", got)

@@ -82,13 +82,15 @@ func TestATargetThatWasTakenOutMayRefuseTheChange(t *testing.T) {
 			of := target
 			of.Left = c.left
 			got, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle,
-				rotation.UpdateInput{Common: w.Common(), Target: of, To: rotation.Ref{VersionID: newer},
+				rotation.UpdateInput{Common: w.Common(), Targets: []rotation.Target{of},
+					To:     rotation.Ref{VersionID: newer},
 					Proven: rotation.Timestamp(w.Now)})
 			if c.want != "" {
 				fakes.Failed(t, err, c.want, "not now")
 				return
 			}
-			if want := map[bool]string{true: "left", false: "updated"}[c.err != ""]; err != nil || got.Result != want {
+			if want := map[bool]string{true: "left", false: "updated"}[c.err != ""]; err != nil ||
+				got.Targets[0].Result != want {
 				t.Errorf("the answer is %+v (%v), want %s", got, err, want)
 			}
 		})

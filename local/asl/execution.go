@@ -200,6 +200,14 @@ func (x *Execution) startTimer(ctx context.Context, cancel context.CancelCauseFu
 	}
 }
 
+// historyFull is how an execution ends whose history is full, as was seen in such executions.
+func historyFull() *failure {
+	return fail(errRuntime, "The execution reached the maximum number of history events (25000).")
+}
+
+// isFull reports whether only the last event has room.
+func (x *Execution) isFull() bool { return x.length() >= maxEvents-1 }
+
 // finishRun records the last event of a run.
 func (x *Execution) finishRun(ctx context.Context, output json.RawMessage, fail *failure) Result {
 	r := Result{At: x.engine.Clock.Now()}
@@ -242,10 +250,17 @@ func (x *Execution) record(s *scope, e Event) int64 {
 	return id
 }
 
-// recordAfter appends an event to the history that follows a given one.
+// ends are the events that may be the last of a history.
+var ends = []string{"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted"}
+
+// recordAfter appends an event to the history that follows a given one. Event number 25,000 is how the execution ends,
+// whatever comes then (developer guide, "Avoid reaching the history quota"); one that is none is left out.
 func (x *Execution) recordAfter(prev int64, e Event) int64 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if len(x.events) >= maxEvents-1 && !slices.Contains(ends, e.Type) {
+		return int64(len(x.events))
+	}
 	e.ID = int64(len(x.events)) + 1
 	e.PreviousEventID = prev
 	e.Timestamp = Instant{x.engine.Clock.Now()}

@@ -267,3 +267,29 @@ func TestDefinitionsAreRefusedByThePathOfTheField(t *testing.T) {
 		}
 	}
 }
+
+func TestAFullHistoryEndsTheExecution(t *testing.T) {
+	t.Parallel()
+	const retry = `"Retry":[{"ErrorEquals":["States.ALL"],"MaxAttempts":99999999,"BackoffRate":1}]`
+	const forever = retry + `,"Catch":[{"ErrorEquals":["States.ALL"],"Next":"C"}]`
+	for name, states := range map[string]string{
+		"by a loop": `"M":{"Type":"Choice","Choices":[{"Condition":"{% true %}","Next":"M"}],"Default":"C"},` +
+			`"C":{"Type":"Succeed"}`,
+		"by the tries of a task":       `"M":{` + invoke + `,"End":true,` + forever + `},"C":{"Type":"Succeed"}`,
+		"by the tries of tasks in Map": mapOf(`"Items":[1,2,3],`, `{`+invoke+`,"End":true,`+retry+`}`),
+		"by the tries of a Map": mapOf(`"Items":[1,2,3],`+forever+`,`,
+			`{`+invoke+`,"End":true}`) + `,"C":{"Type":"Succeed"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, failing("Down"))
+			r := w.run(machine("M", states), `{}`)
+			w.wantFailure(r, "States.Runtime") // which nothing catches
+			events := w.execution.Events()
+			if last := events[len(events)-1]; len(events) != 25_000 || last.Type != "ExecutionFailed" ||
+				last.ID != 25_000 {
+				t.Errorf("the history has %d events, and ends with %s", len(events), last.Type)
+			}
+		})
+	}
+}

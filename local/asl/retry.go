@@ -16,6 +16,9 @@ type attempt func(ctx context.Context, s *scope, st *State, v view) (json.RawMes
 func (x *Execution) handled(ctx context.Context, s *scope, st *State, try attempt) (exit, *failure) {
 	counts := make([]int64, len(st.Retry))
 	for v := (view{}); ; v.retryCount++ {
+		if x.isFull() {
+			return exit{}, historyFull()
+		}
 		result, f := try(ctx, s, st, v)
 		worked := f == nil
 		if worked {

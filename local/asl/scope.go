@@ -80,8 +80,8 @@ func (x *Execution) runScope(ctx context.Context, s *scope) (json.RawMessage, *f
 		if ctx.Err() != nil {
 			return nil, aborted()
 		}
-		if x.length() >= maxEvents-10 {
-			return nil, fail(errRuntime, "The execution reached the maximum number of history events (25000).")
+		if x.isFull() {
+			return nil, historyFull()
 		}
 		x.enter(s, st)
 		to, f := x.runState(ctx, s, st)

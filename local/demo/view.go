@@ -91,13 +91,19 @@ func (v *view) event(e stepfunctions.Event) {
 		return
 	}
 	var result struct{ Payload rotation.UpdateOutput }
-	if json.Unmarshal([]byte(e.TaskSucceeded.Output), &result) == nil && result.Payload.Target != "" {
+	if json.Unmarshal([]byte(e.TaskSucceeded.Output), &result) != nil {
+		return // other functions' targets are objects of another kind
+	}
+	for _, u := range result.Payload.Targets {
+		if u.Result == "" {
+			continue // a plan's
+		}
 		v.mu.Lock()
 		if v.state == "SetSecret" {
 			v.targets++
 		}
 		v.mu.Unlock()
-		v.step("", "%s %s", result.Payload.Target, result.Payload.Result)
+		v.step("", "%s %s", u.Target, u.Result)
 	}
 }
 

@@ -70,14 +70,19 @@ func (w *world) notices(t *testing.T) []notice {
 	return list
 }
 
-// ended is the event of an execution's end.
-func ended(machine, status string, input any) string {
+// ended is the event of an execution's end. how is its status, and its error if it failed with one.
+func ended(machine, how string, input any) string {
+	status, name, _ := strings.Cut(how, " ")
+	var failure any
+	if name != "" {
+		failure = name
+	}
 	// strings only
 	text, _ := json.Marshal(map[string]any{"id": "6c3a9c1e-0000-4000-8000-000000000001", "time": "2026-11-23T03:00:00Z",
 		"detail": map[string]any{
 			"executionArn":    "arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:x",
 			"stateMachineArn": machine,
-			"status":          status, "input": input, "error": nil, "cause": nil}})
+			"status":          status, "input": input, "error": failure, "cause": nil}})
 	return string(text)
 }
 

@@ -62,27 +62,30 @@ func TestARotationThatIsSupersededIsHealed(t *testing.T) {
 	}
 }
 
-// An emergency has the lock before it stops the former owner.
+// An emergency has the lock before it stops the former owner. A full history ends an execution as States.Runtime.
 func TestAStopIsHealedOnlyIfNobodyElseHasTheLock(t *testing.T) {
 	t.Parallel()
 	tpl := readTemplate(t)
 	const stopped = "arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:x" // of the event
-	for owner, c := range map[string]struct{ heals, told bool }{
-		"":            {true, true},
-		stopped:       {true, true},
-		stopped + "2": {false, false},
+	for _, c := range []struct {
+		how, owner  string
+		heals, told bool
+	}{
+		{"ABORTED", "", true, true}, {"ABORTED", stopped, true, true}, {"ABORTED", stopped + "2", false, false},
+		{"FAILED States.Runtime", "", false, true}, // nothing is left
+		{"FAILED States.Runtime", stopped, true, true}, {"FAILED States.Runtime", stopped + "2", false, false},
 	} {
 		for _, input := range []string{`{"client": "orders-web"}`,
 			`{"client": "orders-web", "emergency": true, "reason": "leak"}`,
 			`{"client": "orders-web", "dryRun": true}`} {
-			t.Run(owner+input, func(t *testing.T) {
+			t.Run(c.how+c.owner+input, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, tpl)
-				if owner != "" {
-					w.lock(t, owner)
+				if c.owner != "" {
+					w.lock(t, c.owner)
 				}
 				if r := w.run(t, w.deployNotifier(t), ended(w.MachineARN,
-					"ABORTED", input)); r.Status != asl.Succeeded {
+					c.how, input)); r.Status != asl.Succeeded {
 					t.Fatalf("it ended as %+v", r)
 				}
 				started := w.executions(t, w.MachineARN)

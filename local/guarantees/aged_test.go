@@ -15,6 +15,7 @@ import (
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
+	"alboidc.internal/shared/rotation"
 )
 
 // stopAtEntry stops an execution when it enters a state for the nth time.
@@ -109,7 +110,8 @@ func TestARedriveDaysLaterWritesNoSecretThatIsGone(t *testing.T) {
 			if c.back {
 				w.failing("TestSecret")
 			}
-			if c.n == 1 { // it has not done its work when it is stopped
+			w.addRules((c.n - 1) * rotation.TargetsPerCall) // so many calls of a round come before it
+			if c.n == 1 {                                   // it has not done its work when it is stopped
 				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"` + c.stop + `"`,
 					Mode: fault.Refuse, Status: 429, Code: "TooManyRequestsException"})
 			}

@@ -36,12 +36,13 @@ func (w *world) deployFormer() {
 	w.define(definition)
 }
 
-// deployFlat puts the present definition into the state machine with its calls as they were before they had `call`, and
-// plan had an action.
+// deployFlat puts the present definition into the state machine with its calls as they were before they had `call`,
+// plan had an action, and a call set several targets.
 func (w *world) deployFlat() {
 	w.t.Helper()
 	var definition map[string]any
-	if err := json.Unmarshal([]byte(w.present()), &definition); err != nil {
+	present := strings.ReplaceAll(w.present(), "$count($targets) = 0 ? [] : $partition($targets, 10)", "$targets")
+	if err := json.Unmarshal([]byte(present), &definition); err != nil {
 		w.t.Fatal(err)
 	}
 	if n := flatten(definition); n != 23 {
@@ -65,6 +66,10 @@ func flatten(part any) int {
 	case map[string]any:
 		if call, is := part["Payload"].(map[string]any); is {
 			delete(call, "call")
+			if call["targets"] == "{% $states.input %}" {
+				call["target"] = call["targets"]
+				delete(call, "targets")
+			}
 			call["client"], call["execution"] = "{% $request.client %}", "{% $states.context.Execution.Id %}"
 			switch call["action"] {
 			case "discover":

@@ -18,8 +18,14 @@ func TestTheResultsOfHundredsOfTargetsFitIntoAnExecution(t *testing.T) {
 	w := newWorld(t, quick)
 	w.addRules(235)
 	w.failing("TestSecret") // after which the targets have been set three times
-	w.mustRollBack()
+	r, execution := w.rotate(plain)
+	if text(r.Error) != "RolledBack" {
+		t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
 	w.atRest()
+	if events, err := w.Stack.StepFunctions.History(execution); err != nil || len(events) > 800 {
+		t.Errorf("the history has %d events (%v), of which there are 25,000", len(events), err)
+	}
 }
 
 // addRules adds rules that log in like the first load balancer's default action.

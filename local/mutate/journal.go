@@ -60,7 +60,7 @@ var ofTheJournal = map[string][]fault{
 			"moves labels to a version that is gone"},
 	},
 	"shared/journal TestTheLastWriteOfATargetIsNoted": {
-		{"shared/journal/waits.go NoteWrite", `(attribute_not_exists(#last) OR #last < :at)`,
+		{"shared/journal/waits.go NoteWrite", `(attribute_not_exists(#last) OR #last <= :at)`,
 			`(attribute_not_exists(#last) OR attribute_exists(#last))`, "the journal is"},
 		{"shared/journal/waits.go NoteWrite", `#owner = :owner AND `,
 			`(#owner = :owner OR attribute_exists(client)) AND `, "who does not have the lock gets"},

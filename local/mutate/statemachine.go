@@ -84,6 +84,7 @@ var ofTheStateMachine = map[string][]fault{
 			`{"Condition": "{% $plan.action = 'finish' %}", "Next": "ReleaseLock"}`, "left over is treated"},
 		{"SameClient", `$newest.client = $reference.client`, `true`, "another client's secrets"},
 		{"AfterFinish", `'finish'`, `'rotate'`, "taken for the rotation"},
+		{"notifier ChooseHealing", ` and ($told.error != 'States.Runtime' or $lockOwner = '')`, ``, "stays"},
 		{"notifier ChooseHealing", `!= 'healing: '`, `!= 'x'`, "follow each other for ever"},
 		{"notifier ChooseHealing", `{% $lockOwner != '' and`, `{% $lockOwner = '' and`, "stays"},
 		{"Outcome", `"Default": "RolledBack"`, `"Default": "Refused"`, "ends as something else"},
@@ -119,7 +120,11 @@ var ofTheStateMachine = map[string][]fault{
 	},
 	"TestTargetsAreSetOneByOneAndRestoredFiveAtATime": {
 		{"SetSecret", `"MaxConcurrency": 1`, `"MaxConcurrency": 40`, "AWS would throttle"},
-		{"RestoreTargets", `"{% $targets %}"`, `"{% [$targets[0]] %}"`, "keep a secret that goes"},
+		{"RestoreTargets", `$partition($targets, 10)`, `$partition([$targets[0]], 10)`, "keep a secret that goes"},
+	},
+	"TestTheMostTargetsFitIntoAHistory": {
+		{"ReassertOldSecret", `$partition($targets, 10)`, `$partition($targets, 1)`, "ends with the lock held"},
+		{"FinishSecret", `"MaxAttempts": 60`, `"MaxAttempts": 3000`, "ends with the lock held"},
 	},
 	"TestEveryCallOfAWSIsOfWhatIsMeant": {
 		{"notifier Heal", `'heal-' & `, `'heal-' & $string($random()) & `, "heals twice"},

@@ -45,7 +45,7 @@ func (j *Journal) readWaits(item map[string]types.AttributeValue) error {
 // NoteWrite notes that the owner of the lock is about to write a target, or has written it; anybody else gets LockLost.
 // It does not touch the document, and keeps a later note.
 func (t *Table) NoteWrite(ctx context.Context, client, owner string, at time.Time) error {
-	condition := "#owner = :owner AND (attribute_not_exists(#last) OR #last < :at)"
+	condition := "#owner = :owner AND (attribute_not_exists(#last) OR #last <= :at)"
 	update := "SET #last = :at"
 	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
 		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{

@@ -6,7 +6,15 @@ import "encoding/json"
 // keeps the definition with which it began, for weeks, and calls the present functions.
 func RewriteFormer(raw json.RawMessage) json.RawMessage {
 	var in map[string]json.RawMessage
-	if json.Unmarshal(raw, &in) != nil || in["call"] != nil || in["client"] == nil {
+	if json.Unmarshal(raw, &in) != nil {
+		return raw
+	}
+	if target := in["target"]; target != nil { // one call was for one target
+		in["targets"] = encode([]json.RawMessage{target})
+		delete(in, "target")
+		raw = encode(in)
+	}
+	if in["call"] != nil || in["client"] == nil {
 		return raw
 	}
 	// The caller's fields were at the top level, and flags told plan what to do.

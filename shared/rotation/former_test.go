@@ -24,6 +24,8 @@ func TestFormerCallsAreRewritten(t *testing.T) {
 		{former + request + `"discoverOnly":false,"undo":true`,
 			`"action":"decide",` + present + request + `"undo":true`},
 		{former + measure + `"state":"Measure"`, `"action":"measure",` + present + measure + `"state":"Measure"`},
+		{former + `"target":{"name":"t"}`, present + `"targets":[{"name":"t"}]`},
+		{present + `"target":{"name":"t"}`, present + `"targets":[{"name":"t"}]`},
 		{present + `"action":"decide"`, present + `"action":"decide"`}, // not former
 		{`"state":"Plan"`, `"state":"Plan"`},
 		{`"state"`, `"state"`}, // no JSON

@@ -57,6 +57,10 @@ type Target struct {
 // allows 256 KiB for a variable, for all that a state assigns, and for a result (developer guide, "Service quotas").
 const MaxTargets = 400
 
+// TargetsPerCall is how many targets one call of updatealb sets. A history holds 25,000 events, and a call that is
+// tried again as often as the definition lets it takes more than 200 of them.
+const TargetsPerCall = 10
+
 // MaxWarnings is how many warnings a plan holds, for the same reason; one more warning counts the rest.
 const MaxWarnings = 50
 
@@ -194,28 +198,37 @@ type CreateOutput struct {
 	To Ref `json:"to"`
 }
 
-// UpdateInput is the input of function updatealb: put the secret To on Target. From is the other of the rotation's two
+// UpdateInput is the input of function updatealb: put the secret To on Targets. From is the other of the rotation's two
 // secrets.
 type UpdateInput struct {
 	Common
-	Target Target `json:"target"`
-	From   Ref    `json:"from,omitzero"`
-	To     Ref    `json:"to"`
+	// Targets are at most TargetsPerCall.
+	Targets []Target `json:"targets"`
+	From    Ref      `json:"from,omitzero"`
+	To      Ref      `json:"to"`
 	// Proven is when the identity provider was last seen to accept the secret of To (RFC 3339); empty in calls of an
 	// earlier definition.
 	Proven string `json:"proven,omitempty"`
-	// Undo: the target gets the old secret back. What cannot be written back is dropped and reported, not refused.
+	// Undo: the targets get the old secret back. What cannot be written back is dropped and reported, not refused, and
+	// a target that cannot have it now holds up no other.
 	Undo bool `json:"undo,omitempty"`
 }
 
 // UpdateOutput is the output of function updatealb.
 type UpdateOutput struct {
+	Targets []Updated `json:"targets"`
+	// Result is what became of the last target, for an execution of an earlier definition, whose calls have one each.
+	Result string `json:"result"`
+	// Notice is what people must know about the targets; mostly empty.
+	Notice string `json:"notice"`
+}
+
+// Updated is what became of one target.
+type Updated struct {
 	Target string `json:"target"`
 	// Result is "updated", or "gone" if the listener or rule does not exist any more, or "left" if it is
 	// one of Target.Left and may not be changed.
 	Result string `json:"result"`
-	// Notice is what people must know about the target; mostly empty.
-	Notice string `json:"notice"`
 }
 
 // PromoteInput is the input of function promotesecret.

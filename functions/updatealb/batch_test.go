@@ -1,0 +1,82 @@
+package updatealb_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/updatealb"
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
+)
+
+// several are the listener's default action and rules beside it.
+func several(w *fakes.World, rules int) []rotation.Target {
+	w.ALB.AddRules(rules)
+	out := []rotation.Target{target}
+	for n := range rules {
+		t := target
+		t.RuleARN = fmt.Sprintf("%s/%d", strings.Replace(fakes.Listener, ":listener/", ":listener-rule/", 1), n+2)
+		t.Name = fmt.Sprintf("orders-alb :443 rule %d", n+1)
+		out = append(out, t)
+	}
+	return out
+}
+
+func TestACallSetsSeveralTargets(t *testing.T) {
+	t.Parallel()
+	byHand := func(w *fakes.World) {
+		w.Now = w.Now.Add(6 * time.Second)
+		w.Secrets.Add("by-hand", fakes.Mark+"-by-hand", "AWSCURRENT")
+	}
+	for name, c := range map[string]struct {
+		rules   int
+		undo    bool
+		prepare func(*fakes.World)
+		kind    failure.Kind
+		writes  int // that took effect
+	}{
+		"all":      {rules: 3, writes: 4},
+		"too many": {rules: rotation.TargetsPerCall, kind: failure.InvalidInput},
+		"the first fails on the way forward: the others wait": {rules: 3, kind: failure.Throttled,
+			prepare: func(w *fakes.World) {
+				w.Fail("ModifyListener", failure.New(failure.Throttled, "not now"))
+			}},
+		"the first fails in a rollback: the others come first": {rules: 3, undo: true, kind: failure.Throttled,
+			writes: 3, prepare: func(w *fakes.World) {
+				w.Fail("ModifyListener", failure.New(failure.Throttled, "not now"))
+			}},
+		"what passes by itself counts": {rules: 1, undo: true, kind: failure.Throttled,
+			prepare: func(w *fakes.World) {
+				w.Fail("ModifyListener", failure.New(failure.AccessDenied, "never"))
+				w.Fail("ModifyRule", failure.New(failure.Throttled, "not now"))
+			}},
+		"AWSCURRENT moves in between": {rules: 3, kind: failure.Unavailable, writes: 1,
+			prepare: func(w *fakes.World) { w.Before("ModifyListener", func() { byHand(w) }) }},
+		"AWSCURRENT moves in between, in a rollback": {rules: 3, undo: true, kind: failure.Unavailable, writes: 1,
+			prepare: func(w *fakes.World) { w.Before("ModifyListener", func() { byHand(w) }) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			targets := several(w, c.rules)
+			if c.prepare != nil {
+				c.prepare(w)
+			}
+			got, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{
+				Common: w.Common(), Targets: targets, Undo: c.undo, From: rotation.Ref{VersionID: fakes.Old},
+				To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now)})
+			if (err != nil) != (c.kind != "") || err != nil && failure.KindOf(err) != c.kind {
+				t.Errorf("it ends with %v, must with %q", err, c.kind)
+			}
+			if err == nil && len(got.Targets) != len(targets) {
+				t.Errorf("the answer is %+v", got)
+			}
+			if writes := w.Writes(); len(writes) != c.writes {
+				t.Errorf("the writes were %q", writes)
+			}
+		})
+	}
+}
