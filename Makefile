@@ -4,7 +4,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 MODULES   := shared statemachine functions local cmd infra
-FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret
+FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret record
 BUILD     := $(CURDIR)/.build
 
 GOLANGCI_LINT_VERSION := v2.15.0

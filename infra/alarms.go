@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
 	"alboidc.internal/shared/idp"
@@ -34,9 +35,12 @@ type alarm struct {
 // addAlarms adds the alarms, all of which go to the topic.
 func (r *rotator) addAlarms() {
 	// Data points arrive late, and one that comes after its period was looked at would never ring.
-	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(), of: 1, outOf: 3,
+	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(r.machine), of: 1, outOf: 3,
 		description: "A rotation failed, was stopped, or timed out. The notification says which; of one that found " +
 			"another running, or that an emergency stopped, there is none."})
+	r.addAlarm(alarm{id: "Notifier", name: "notifier-failed", metric: r.failures(r.notifier), of: 1, outOf: 3,
+		description: "Evidence of an execution could not be written, or people could not be told of one: look at the " +
+			"failed execution of " + r.Name + "-notifier. No rotation is affected."})
 	r.addAlarm(alarm{id: "DeadLetters", name: "dead-letters", description: "EventBridge gave up starting a rotation " +
 		"or a measurement, or sending a notification: read the queue.",
 		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{
@@ -160,25 +164,25 @@ func (r *rotator) addAlarm(a alarm) {
 	r.alarms = append(r.alarms, made)
 }
 
-// failures counts the executions that did not succeed. A metric without data counts as 0, because a sum with a missing
-// metric would be missing, too.
-func (r *rotator) failures() awscloudwatch.IMetric {
+// failures counts the executions of a state machine that did not succeed. A metric without data counts as 0, because a
+// sum with a missing metric would be missing, too.
+func (r *rotator) failures(machine awsstepfunctions.CfnStateMachine) awscloudwatch.IMetric {
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 		Expression: jsii.String("FILL(failed, 0) + FILL(aborted, 0) + FILL(timedout, 0)"),
-		Label:      jsii.String("failed rotations"),
+		Label:      jsii.String("failed executions"),
 		Period:     minutes(5),
 		UsingMetrics: &map[string]awscloudwatch.IMetric{
-			"failed":   r.machineMetric("ExecutionsFailed", "Sum"),
-			"aborted":  r.machineMetric("ExecutionsAborted", "Sum"),
-			"timedout": r.machineMetric("ExecutionsTimedOut", "Sum"),
+			"failed":   machineMetric(machine, "ExecutionsFailed"),
+			"aborted":  machineMetric(machine, "ExecutionsAborted"),
+			"timedout": machineMetric(machine, "ExecutionsTimedOut"),
 		},
 	})
 }
 
-func (r *rotator) machineMetric(name, statistic string) awscloudwatch.Metric {
+func machineMetric(machine awsstepfunctions.CfnStateMachine, name string) awscloudwatch.Metric {
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/States"), MetricName: &name,
-		Statistic: &statistic, Period: minutes(5),
-		DimensionsMap: &map[string]*string{"StateMachineArn": r.machine.AttrArn()}})
+		Statistic: jsii.String("Sum"), Period: minutes(5),
+		DimensionsMap: &map[string]*string{"StateMachineArn": machine.AttrArn()}})
 }
 
 // clientMetric is one of the metrics that the functions write.

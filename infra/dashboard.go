@@ -48,7 +48,7 @@ func (r *rotator) addDashboard() {
 	for _, arn := range r.loadBalancers() {
 		errors = append(errors, r.balancerMetric(arn, "ELBAuthError"))
 	}
-	d.AddWidgets(r.graph("Executions that failed", "count", r.failures()),
+	d.AddWidgets(r.graph("Executions that failed", "count", r.failures(r.machine)),
 		r.graph("Logins that failed at the identity provider, by load balancer", "count", errors...))
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
 
@@ -34,6 +36,7 @@ var sizes = map[string]size{
 	"promotesecret": {memoryMB: 256, undoes: true},
 	"smoketest":     {memoryMB: 512, undoes: true},
 	"retiresecret":  {memoryMB: 256, undoes: true},
+	"record":        {memoryMB: 256},
 }
 
 // restores is how many targets a rollback restores at once (MaxConcurrency of its Maps).
@@ -105,6 +108,9 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 	}
 	if r.inVPC(f) {
 		(*props.Environment)["IN_VPC"] = jsii.String("true")
+	}
+	if rights.Functions[f.Name].Evidence {
+		maps.Copy(*props.Environment, r.evidenceEnvironment())
 	}
 	fn := awslambda.NewFunction(r.stack, jsii.String("Function-"+f.Name), props)
 	if r.inVPC(f) {

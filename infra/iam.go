@@ -24,7 +24,11 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	g := rights.Functions[f.Name]
 	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
 	r.allowJournal(role, "Journal", g.Journal)
-	allow(role, "Clients", rights.ReadParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
+	if g.Evidence {
+		r.allowEvidence(role)
+	} else {
+		allow(role, "Clients", rights.ReadParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
+	}
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.Provider, r.userPools(), nil)
 	if g.Targets == "write" {
@@ -33,8 +37,12 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	reasons := r.allowEverywhere(role, f, g)
 	reasons["OnlyFromTheFunction"] = "a denial"
 	r.denyElsewhere(role, f)
-	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
-		"policies too long"
+	if g.Evidence {
+		reasons["Executions"] = "executions have names that are not known before; their state machine is named"
+	} else {
+		reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
+			"policies too long"
+	}
 	explainWildcards(role, reasons)
 	return role
 }
@@ -61,7 +69,7 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
 		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*",
-			"secretsmanager:*", "ssm:*", "sts:*"),
+			"secretsmanager:*", "ssm:*", "states:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
 		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn,
 			arn + ":*"}}},

@@ -41,6 +41,7 @@ type rotator struct {
 	clientAlarms awssns.Topic
 	deadLetter   awssqs.Queue
 	journal      awsdynamodb.Table
+	evidence     awsdynamodb.Table
 	// secretARNs of the clients, by name: known ones, or those of secrets that the stack creates.
 	secretARNs map[string]string
 	// live are the aliases that the state machine invokes, roles the roles behind them, by function.
@@ -73,12 +74,14 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addTopic()
 	r.addDeadLetterQueue()
 	r.addJournal()
+	r.addEvidence()
 	r.addSecrets()
 	r.addFunctions(functions)
+	r.protectEvidence()
 	r.addMachine()
 	r.addParameters()
-	r.addSchedules()
 	r.addNotifier()
+	r.addSchedules()
 	r.addEvents()
 	r.addAlarms()
 	r.addDashboard()

@@ -67,7 +67,8 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second),
 		SecretAccepted:  accepted,
 		LockHeldSeconds: int(lock / time.Second)}
-	out.RotationRefused = strings.Join(limit(append(refusedByForm(ctx, s, labels.Current), refusedByTargets(ctx, s)...)),
+	out.RotationRefused = strings.Join(limit(append(refusedByForm(ctx, s, labels.Current),
+		refusedByTargets(ctx, s)...)),
 		"; ")
 	if !held.IsZero() {
 		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it

@@ -37,10 +37,11 @@ func soak(ctx context.Context, functions string, rotations int) ([]Row, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	authority := filepath.Join(dir, "authority.pem")
+	environment := scenario.Environment()
+	environment["EXTRA_CA_FILE"], environment["ALLOW_LOOPBACK"] = authority, "true"
 	s, err := stack.Start(ctx, stack.Options{Spread: []time.Duration{100 * time.Millisecond, 700 * time.Millisecond},
 		AccessTokenLifetime: soakLifetime, FunctionLogs: io.Discard,
-		FunctionEnv: map[string]string{"EXTRA_CA_FILE": authority, "ALLOW_LOOPBACK": "true",
-			"JOURNAL_TABLE": scenario.JournalTable, "PARAMETER_PREFIX": scenario.ParameterPrefix},
+		FunctionEnv: environment,
 		OnAuth: func(e dataplane.Event) {
 			if e.Kind == dataplane.Refresh && e.OK {
 				refreshes.Add(1)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/statemachine"
 )
 
@@ -63,7 +64,10 @@ func startBinary(ctx context.Context, binary, api string, polled <-chan struct{}
 	cmd := exec.CommandContext(ctx, binary)
 	cmd.Stderr = os.Stderr
 	cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + api, "AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=x",
-		"AWS_SECRET_ACCESS_KEY=x", "JOURNAL_TABLE=table", "PARAMETER_PREFIX=/clients/"}
+		"AWS_SECRET_ACCESS_KEY=x"}
+	for name, value := range scenario.Environment() {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return 0, 0, err

@@ -58,7 +58,7 @@ func requestOf(actor, service, operation, text string) (request, error) {
 			}
 		}
 	case "states":
-		if r.resource = field(text, "executionArn"); operation == "StartExecution" {
+		if r.resource = field(text, "executionArn"); operation == "StartExecution" || operation == "ListExecutions" {
 			// The resource is the state machine, the alias a condition.
 			arn := field(text, "stateMachineArn")
 			if parts := strings.Split(arn, ":"); len(parts) == 8 {
@@ -195,8 +195,8 @@ func (tpl template) refused(t *testing.T, requests []request) []string {
 	return out
 }
 
-// What rotator has IAM simulate is what the template allows, with the values of the conditions' keys that it gives: else
-// it would tell people of rights that are not missing.
+// What rotator has IAM simulate is what the template allows, with the values of the conditions' keys that it gives:
+// else it would tell people of rights that are not missing.
 func TestWhatIsSimulatedIsAllowed(t *testing.T) {
 	t.Parallel()
 	tpl := readTemplate(t)
@@ -207,7 +207,8 @@ func TestWhatIsSimulatedIsAllowed(t *testing.T) {
 	stack := rights.Stack{Partition: "aws", Region: scenario.Home, Account: account, Name: scenario.MachineName}
 	i := slices.IndexFunc(file.Clients, func(c clientsfile.Client) bool { return c.Name == scenario.Client })
 	c := file.Clients[i].Client
-	rule := strings.Replace(c.LoadBalancers[0], ":loadbalancer/", ":listener-rule/", 1) + "/f2f7dc8efc522ab2/9683b2d02a6cabee"
+	rule := strings.Replace(c.LoadBalancers[0], ":loadbalancer/",
+		":listener-rule/", 1) + "/f2f7dc8efc522ab2/9683b2d02a6cabee"
 	listener := strings.Replace(c.LoadBalancers[0], ":loadbalancer/", ":listener/", 1) + "/f2f7dc8efc522ab2"
 	of := map[string][]rights.Call{machine: stack.OfMachine(c)}
 	for name := range rights.Functions {

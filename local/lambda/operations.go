@@ -160,7 +160,8 @@ func (s *Service) publishVersion(call *awsapi.Call) (any, error) {
 	return answerCreated(f.published[0].config)
 }
 
-// getFunctionConfiguration describes a version. A function registered in process has the role that the deployment gives it.
+// getFunctionConfiguration describes a version. A function registered in process has the role that the deployment gives
+// it.
 func (s *Service) getFunctionConfiguration(call *awsapi.Call) (any, error) {
 	ref, err := s.reference(call)
 	if err != nil {

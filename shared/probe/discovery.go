@@ -41,7 +41,8 @@ func (p *Prober) Discover(ctx context.Context, issuer string) (Document, error) 
 	}
 	var d Document
 	if resp.StatusCode != http.StatusOK || json.Unmarshal(body, &d) != nil || d.Issuer == "" {
-		return Document{}, failure.New(failure.Unavailable, "%s has no discovery document there (HTTP %d)", shownHost(u),
+		return Document{}, failure.New(failure.Unavailable,
+			"%s has no discovery document there (HTTP %d)", shownHost(u),
 			resp.StatusCode)
 	}
 	return d, nil

@@ -21,6 +21,7 @@ type Grant struct {
 	Targets  string   // read or write: the load balancers
 	Metrics  bool
 	Names    bool // read the load balancers' DNS names
+	Evidence bool // read executions and write their evidence, and nothing of any client
 }
 
 // Actions that are granted.
@@ -52,6 +53,7 @@ var Functions = map[string]Grant{
 	"retiresecret": {Secret: []string{Describe, Value, label}, Admin: true, Journal: WriteJournal,
 		Provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient",
 			"cognito-idp:ListUserPoolClientSecrets"}},
+	"record": {Evidence: true},
 }
 
 // Stack is a deployment.
@@ -72,6 +74,9 @@ type Call struct {
 // secrets' ARNs, and targets the rules and listeners to change.
 func (s Stack) Calls(function string, c config.Client, keys map[string]string, targets []string) []Call {
 	g := Functions[function]
+	if g.Evidence {
+		return s.onEvidence(function)
+	}
 	out := []Call{
 		{g.Secret, []string{c.Secret.ARN}, nil},
 		{g.Journal, []string{s.ARN("dynamodb", "table/"+s.Name+"-journal")},
@@ -94,10 +99,24 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 			"kms:ViaService": viaSecretsManager(arn)}})
 	}
 	out = append(out, onLoadBalancers(g, targets)...)
-	for i := range out {
-		out[i] = out[i].with("lambda:SourceFunctionArn", s.ARN("lambda", "function:"+s.Name+"-"+function))
+	return s.from(function, out)
+}
+
+// onEvidence are the calls of the function that writes the evidence, whoever the client is.
+func (s Stack) onEvidence(function string) []Call {
+	return s.from(function, []Call{
+		{[]string{"states:GetExecutionHistory"}, []string{s.ARN("states", "execution:"+s.Name+":any")}, nil},
+		{[]string{"states:ListExecutions"}, []string{s.ARN("states", "stateMachine:"+s.Name)}, nil},
+		{[]string{"dynamodb:PutItem", "dynamodb:Query"}, []string{s.ARN("dynamodb", "table/"+s.Name+"-evidence")}, nil},
+	})
+}
+
+// from adds which function calls.
+func (s Stack) from(function string, calls []Call) []Call {
+	for i := range calls {
+		calls[i] = calls[i].with("lambda:SourceFunctionArn", s.ARN("lambda", "function:"+s.Name+"-"+function))
 	}
-	return out
+	return calls
 }
 
 // others are the secrets that a function reads besides the client's own.
@@ -157,7 +176,10 @@ func viaSecretsManager(arn string) string {
 // OfMachine returns the calls that the state machine makes for a client.
 func (s Stack) OfMachine(c config.Client) []Call {
 	var functions []string
-	for name := range Functions {
+	for name, g := range Functions {
+		if g.Evidence {
+			continue // that one is the notifier's
+		}
 		functions = append(functions, s.ARN("lambda", "function:"+s.Name+"-"+name+":live"))
 	}
 	slices.Sort(functions)

@@ -17,7 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/cmd/internal/cli"
-	"alboidc.internal/functions/entrypoint"
 	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
@@ -50,8 +49,7 @@ func newWorld(t *testing.T, vendor string) *world {
 	t.Cleanup(func() { _ = s.Close() })
 	as := map[string]inprocess.Deployed{} // under the names that the deployment gives
 	for _, f := range statemachine.Functions() {
-		as[f.Name] = inprocess.Deployed{Name: scenario.MachineName + "-" + f.Name, Environment: map[string]string{
-			entrypoint.EnvJournalTable: scenario.JournalTable, entrypoint.EnvParameterPrefix: scenario.ParameterPrefix}}
+		as[f.Name] = inprocess.Deployed{Name: scenario.MachineName + "-" + f.Name, Environment: scenario.Environment()}
 	}
 	functions, err := inprocess.RegisterAs(s, io.Discard, as)
 	if err != nil {
@@ -252,9 +250,11 @@ func TestWhatLoadBalancersUseIsDiscovered(t *testing.T) {
 
 func discoverAll(w *world) {
 	code, out, errs := w.run("discover", "--regions", "eu-central-1,eu-west-1")
-	w.want(code, 0, out, errs, `^  - name: reports`, `^  # the provider's discovery document has these endpoints$`, `^    clientId: "`+w.ClientID+`"$`, `^      type: okta`,
+	w.want(code, 0, out, errs, `^  - name: reports`, `^  # the provider's discovery document has these endpoints$`,
+		`^    clientId: "`+w.ClientID+`"$`, `^      type: okta`,
 		`^      - arn:aws:elasticloadbalancing:eu-west-1:.*/partners-alb/`)
-	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: "*", Mode: fault.Refuse, Status: 503}); err != nil {
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: "*", Mode: fault.Refuse,
+		Status: 503}); err != nil {
 		w.Error(err)
 	}
 	code, out, errs = w.run("discover")

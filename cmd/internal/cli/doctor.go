@@ -21,10 +21,13 @@ func (a *app) doctor() *cobra.Command {
 	var file string
 	var regions []string
 	c := &cobra.Command{Use: "doctor [CLIENT…]", Short: "Look for what is wrong around the stack and its clients",
-		Long: "Looks by your own rights at what rotations rest on: rights (simulated by IAM, or else by a dry run), load " +
-			"balancers,\nsecrets and keys, functions, schedules, alarms, subscriptions, trails, and what executions have left. " +
+		Long: "Looks by your own rights at what rotations rest on: rights (simulated by IAM, or else by a dry " +
+			"run), load " +
+			"balancers,\nsecrets and keys, functions, schedules, alarms, subscriptions, trails, and what executions " +
+			"have left. " +
 			"A measurement of each\nclient asks whether the secret can be read, has the right form and is accepted; " +
-			"nothing else is started, nothing is changed,\nand no secret is read. What may not be looked at is a finding, too.\n" +
+			"nothing else is started, nothing is changed,\nand no secret is read. What may not be looked at is a " +
+			"finding, too.\n" +
 			"Exit code 1: there is an error, or something could not be looked at.",
 		ValidArgsFunction: a.completeClients,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,7 +53,8 @@ func (a *app) doctor() *cobra.Command {
 			}
 			return a.printFound(s, len(clients), found)
 		}}
-	c.Flags().StringSliceVar(&regions, "regions", nil, "Regions to search for load balancers, besides those of the clients")
+	c.Flags().StringSliceVar(&regions, "regions", nil,
+		"Regions to search for load balancers, besides those of the clients")
 	c.Flags().StringVar(&file, "file", "", "compare what is deployed with this clients.yaml, too")
 	return c
 }
@@ -76,7 +80,8 @@ func (a *app) named(ctx context.Context, s *system.System, names []string) ([]sy
 func (a *app) examine(s *system.System) func(ctx context.Context, client string, all bool) []doctor.Finding {
 	return func(ctx context.Context, client string, all bool) (out []doctor.Finding) {
 		add := func(severity, check, remedy, text string) {
-			out = append(out, doctor.Finding{Client: client, Severity: severity, Check: check, Text: text, Remedy: remedy})
+			out = append(out, doctor.Finding{Client: client, Severity: severity, Check: check, Text: text,
+				Remedy: remedy})
 		}
 		c, err := s.Configuration(ctx, client)
 		if err == nil {
@@ -90,7 +95,8 @@ func (a *app) examine(s *system.System) func(ctx context.Context, client string,
 		}
 		id, err := s.Start(ctx, request, a.Now())
 		if err != nil {
-			add(doctor.Unknown, check, "allow states:StartExecution to your role; the policy of output OperatorsPolicy does",
+			add(doctor.Unknown, check,
+				"allow states:StartExecution to your role; the policy of output OperatorsPolicy does",
 				"could not ask whether the secret is accepted: "+err.Error())
 			return out
 		}

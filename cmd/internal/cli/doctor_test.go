@@ -40,7 +40,8 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 func examine(w *world) {
 	ctx := context.Background()
 	code, out, errs := w.run("doctor")
-	w.want(code, 1, out, errs, `^error: orders-web: schedules: there is no schedule alb-oidc-rotator/orders-web for the rotation$`,
+	w.want(code, 1, out, errs,
+		`^error: orders-web: schedules: there is no schedule alb-oidc-rotator/orders-web for the rotation$`,
 		`^error: orders-web: schedules: there is no schedule .*/orders-web.measure for the daily measurement$`,
 		`^  remedy: make deploy$`)
 	if err := w.CreateSchedules(ctx); err != nil {
@@ -60,26 +61,33 @@ func examine(w *world) {
 	}{
 		"an alarm rings": {
 			func() {
-				w.Stack.CloudWatch.SetAlarm(scenario.Home, cloudwatch.Alarm{AlarmName: "alb-oidc-rotator-orders-web/secret-age",
-					AlarmDescription: "The secret is old. Runbook: https://x/runbook.md#alarm-secret-age", StateValue: "ALARM"})
+				w.Stack.CloudWatch.SetAlarm(scenario.Home,
+					cloudwatch.Alarm{AlarmName: "alb-oidc-rotator-orders-web/secret-age",
+						AlarmDescription: "The secret is old. Runbook: https://x/runbook.md#alarm-secret-age",
+						StateValue:       "ALARM"})
 			}, func() {
-				w.Stack.CloudWatch.SetAlarm(scenario.Home, cloudwatch.Alarm{AlarmName: "alb-oidc-rotator-orders-web/secret-age",
-					StateValue: "OK", ActionsEnabled: true})
-			}, 1, []string{`^error: stack .*: alarms: alarm .*/secret-age rings: The secret is old.$`, `remedy: see https://x/runbook.md#alarm-secret-age$`,
+				w.Stack.CloudWatch.SetAlarm(scenario.Home,
+					cloudwatch.Alarm{AlarmName: "alb-oidc-rotator-orders-web/secret-age",
+						StateValue: "OK", ActionsEnabled: true})
+			}, 1, []string{`^error: stack .*: alarms: alarm .*/secret-age rings: The secret is old.$`,
+				`remedy: see https://x/runbook.md#alarm-secret-age$`,
 				`^warning: .* the actions of alarm .* are switched off`}},
 		"there is no trail": {func() { w.Stack.CloudTrail.Set(true, false, false) }, nil, 0,
 			[]string{`^warning: stack .*: trail: no trail of eu-central-1 records who changes load balancers`}},
-		"the trail does not record": {func() { w.Stack.CloudTrail.Set(false, true, false) }, nil, 0, []string{`no trail of eu-west-1`}},
+		"the trail does not record": {func() { w.Stack.CloudTrail.Set(false, true, false) }, nil, 0,
+			[]string{`no trail of eu-west-1`}},
 		"the trail leaves out writes": {func() { w.Stack.CloudTrail.Set(false, false, true) },
 			func() { w.Stack.CloudTrail.Set(false, false, false) }, 0, []string{`no trail of eu-west-1`}},
 		"a load balancer is not listed": {
 			func() { w.configure(func(c *config.Client) { c.LoadBalancers = balancers[:1] }) },
 			func() { w.configure(func(c *config.Client) { c.LoadBalancers = balancers }) }, 1,
-			[]string{`^error: orders-web: load balancers: partners-alb .* its load balancer ` + balancers[1] + ` is not listed`}},
+			[]string{`^error: orders-web: load balancers: partners-alb .* its load balancer ` + balancers[1] +
+				` is not listed`}},
 		"a load balancer does not exist": {
 			func() {
 				w.configure(func(c *config.Client) {
-					c.LoadBalancers = append([]string{strings.Replace(balancers[0], "/shop-alb/", "/gone-alb/", 1)}, balancers...)
+					c.LoadBalancers = append([]string{strings.Replace(balancers[0], "/shop-alb/", "/gone-alb/", 1)},
+						balancers...)
 				})
 			},
 			func() { w.configure(func(c *config.Client) { c.LoadBalancers = balancers }) }, 1,
@@ -87,35 +95,45 @@ func examine(w *world) {
 		"AWSPENDING is left": {
 			func() { w.Stack.SecretsManager.Store(w.SecretARN, "left", "x", "AWSPENDING") },
 			func() { w.changeSecret(smtest.Label("AWSPENDING", "")) }, 0,
-			[]string{`^warning: orders-web: versions: version left is AWSPENDING, and no rotation runs`, `remedy: rotator start orders-web$`}},
+			[]string{`^warning: orders-web: versions: version left is AWSPENDING, and no rotation runs`,
+				`remedy: rotator start orders-web$`}},
 		"nobody has stored the secret": {
 			func() { w.changeSecret(smtest.Label("AWSCURRENT", "")) },
 			func() { w.changeSecret(smtest.Label("AWSCURRENT", current)) }, 1,
-			[]string{`^error: orders-web: secrets: nobody has stored the client secret yet`, `remedy: rotator adopt orders-web --prompt$`,
+			[]string{`^error: orders-web: secrets: nobody has stored the client secret yet`,
+				`remedy: rotator adopt orders-web --prompt$`,
 				`^error: orders-web: measurement: it could not be measured: Precondition: the secret has no AWSCURRENT version`}},
 		"the secret is refused": {
 			func() { w.Stack.SecretsManager.Store(w.SecretARN, "bad", wrong, "AWSCURRENT") },
 			func() { w.changeSecret(smtest.Label("AWSCURRENT", current)) }, 1,
-			[]string{`^error: orders-web: measurement: the identity provider refuses AWSCURRENT: logins may be failing$`}},
+			[]string{
+				`^error: orders-web: measurement: the identity provider refuses AWSCURRENT: logins may be failing$`}},
 		"the secret has another form": {
 			func() {
-				w.Stack.SecretsManager.Store(w.SecretARN, "form", `{"secret":"`+values[current]+`","user":"x"}`, "AWSCURRENT")
+				w.Stack.SecretsManager.Store(w.SecretARN, "form", `{"secret":"`+values[current]+`","user":"x"}`,
+					"AWSCURRENT")
 			},
 			func() { w.changeSecret(smtest.Label("AWSCURRENT", current)) }, 1,
 			[]string{`^error: orders-web: measurement: the next rotation would be refused: secret.jsonKey: `}},
-		"Secrets Manager rotates": {func() { w.changeSecret(smtest.Rotated(true)) }, func() { w.changeSecret(smtest.Rotated(false)) }, 1,
-			[]string{`secrets: Secrets Manager rotates .* by itself`, `remedy: aws secretsmanager cancel-rotate-secret --region eu-central-1 --secret-id ` + w.SecretARN}},
+		"Secrets Manager rotates": {func() { w.changeSecret(smtest.Rotated(true)) },
+			func() { w.changeSecret(smtest.Rotated(false)) }, 1,
+			[]string{`secrets: Secrets Manager rotates .* by itself`,
+				`remedy: aws secretsmanager cancel-rotate-secret --region eu-central-1 --secret-id ` + w.SecretARN}},
 		"the key is switched off": {func() { w.changeSecret(smtest.Encrypted(key)); w.Stack.KMS.Set(key, "Disabled") },
 			func() { w.Stack.KMS.Set(key, "Enabled") }, 1,
-			[]string{`^error: orders-web: keys: the key ` + key + ` is Disabled$`, `remedy: aws kms enable-key --region eu-central-1 --key-id ` + key}},
-		"the configuration is refused": {func() { w.putConfiguration("{}") }, func() { w.configure(func(*config.Client) {}) }, 1,
+			[]string{`^error: orders-web: keys: the key ` + key + ` is Disabled$`,
+				`remedy: aws kms enable-key --region eu-central-1 --key-id ` + key}},
+		"the configuration is refused": {func() { w.putConfiguration("{}") },
+			func() { w.configure(func(*config.Client) {}) }, 1,
 			[]string{`^error: orders-web: configuration: the deployed configuration is refused: `}},
 		"a killed adoption has left the lock": {func() {
-			if err := w.journal().Lock(ctx, scenario.Client, "arn:aws:states:eu-central-1:1:execution:x:adopt", w.clock.Now().Add(-time.Hour)); err != nil {
+			if err := w.journal().Lock(ctx, scenario.Client, "arn:aws:states:eu-central-1:1:execution:x:adopt",
+				w.clock.Now().Add(-time.Hour)); err != nil {
 				w.Error(err)
 			}
 		}, func() {
-			if err := w.journal().Unlock(ctx, scenario.Client, "arn:aws:states:eu-central-1:1:execution:x:adopt"); err != nil {
+			if err := w.journal().Unlock(ctx, scenario.Client,
+				"arn:aws:states:eu-central-1:1:execution:x:adopt"); err != nil {
 				w.Error(err)
 			}
 		}, 1, []string{`^error: orders-web: rotation: a rotator adopt that was killed has left the lock`}},
@@ -157,8 +175,9 @@ func examineRights(w *world) {
 	for service, operations := range map[string]string{"secretsmanager": "DescribeSecret", "kms": "DescribeKey",
 		"lambda": "GetFunctionConfiguration", "states": "StartExecution", "sns": "ListSubscriptionsByTopic",
 		"monitoring": "DescribeAlarms", "cloudtrail": "DescribeTrails GetTrailStatus GetEventSelectors",
-		"elasticloadbalancing": "DescribeLoadBalancers DescribeRules", "scheduler": "GetSchedule", "dynamodb": "GetItem",
-		"iam": "SimulatePrincipalPolicy"} {
+		"elasticloadbalancing": "DescribeLoadBalancers DescribeRules", "scheduler": "GetSchedule",
+		"dynamodb": "GetItem",
+		"iam":      "SimulatePrincipalPolicy"} {
 		for _, operation := range strings.Fields(operations) {
 			id, err := w.Stack.Faults.Add(fault.Rule{Service: service, Operation: operation, Mode: fault.Refuse,
 				Status: 400, Code: "AccessDeniedException"})
@@ -173,8 +192,9 @@ func examineRights(w *world) {
 	}
 	code, out, errs := w.run("history", "orders-web")
 	w.want(code, 0, out, errs, ` plan +SUCCEEDED`) // a dry run took the place of the simulation
-	gone, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "GetFunctionConfiguration", Match: "-smoketest",
-		Mode: fault.Refuse, Status: 404, Code: "ResourceNotFoundException"})
+	gone, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "GetFunctionConfiguration",
+		Match: "-smoketest",
+		Mode:  fault.Refuse, Status: 404, Code: "ResourceNotFoundException"})
 	if err != nil {
 		w.Error(err)
 	}

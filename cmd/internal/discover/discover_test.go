@@ -102,20 +102,26 @@ func TestRegistrationsAreGrouped(t *testing.T) {
 
 func TestADiscoveryDocumentIsCompared(t *testing.T) {
 	t.Parallel()
-	const issuer, token = "https://sso.example.com/realms/staff", "https://sso.example.com/realms/staff/protocol/openid-connect/token"
+	const issuer, token = "https://sso.example.com/realms/staff",
+		"https://sso.example.com/realms/staff/protocol/openid-connect/token"
 	for name, c := range map[string]struct {
 		document   probe.Document
 		err        error
 		says       string
 		documented bool
 	}{
-		"the same": {probe.Document{Issuer: issuer, TokenEndpoint: token}, nil, "# the provider's discovery document has these endpoints", true},
+		"the same": {probe.Document{Issuer: issuer, TokenEndpoint: token}, nil,
+			"# the provider's discovery document has these endpoints", true},
 		"another issuer": {probe.Document{Issuer: "https://other.example.com", TokenEndpoint: token}, nil,
-			"# note: its discovery document has the issuer https://other.example.com, the load balancers have " + issuer, false},
-		"another token endpoint": {probe.Document{Issuer: issuer, TokenEndpoint: token + "2"}, nil, "has the token endpoint " + token + "2", false},
-		"the client's secret in the body only": {probe.Document{Issuer: issuer, TokenAuthMethods: []string{"private_key_jwt", "client_secret_post"}},
+			"# note: its discovery document has the issuer https://other.example.com, the load balancers have " +
+				issuer, false},
+		"another token endpoint": {probe.Document{Issuer: issuer, TokenEndpoint: token + "2"}, nil,
+			"has the token endpoint " + token + "2", false},
+		"the client's secret in the body only": {probe.Document{Issuer: issuer,
+			TokenAuthMethods: []string{"private_key_jwt", "client_secret_post"}},
 			nil, "tokenAuthMethod: client_secret_post", true},
-		"no answer": {probe.Document{}, errors.New("no answer"), "# note: its discovery document could not be read from here: no answer", false},
+		"no answer": {probe.Document{}, errors.New("no answer"),
+			"# note: its discovery document could not be read from here: no answer", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,8 +22,9 @@ func (c *Client) Compare(d probe.Document, err error) {
 		{"token endpoint", first.TokenEndpoint, d.TokenEndpoint}} {
 		if f.says != "" && !config.SameURL(f.has, f.says) {
 			differs = true
-			c.Warnings = append(c.Warnings, fmt.Sprintf("its discovery document has the %s %s, the load balancers have %s: is "+
-				"that another name of the same provider?", f.name, f.says, f.has))
+			c.Warnings = append(c.Warnings,
+				fmt.Sprintf("its discovery document has the %s %s, the load balancers have %s: is "+
+					"that another name of the same provider?", f.name, f.says, f.has))
 		}
 	}
 	c.Documented = !differs

@@ -22,8 +22,8 @@ type Doctor struct {
 	// Regions are to be searched for load balancers, besides those that the clients name.
 	Regions []string
 	Now     func() time.Time
-	// Measure makes a measurement of a client, or, if all is true and nobody has the lock, a dry run, which tests more. It
-	// returns what is wrong.
+	// Measure makes a measurement of a client, or, if all is true and nobody has the lock, a dry run, which tests more.
+	// It returns what is wrong.
 	Measure func(ctx context.Context, client string, all bool) []Finding
 
 	stack  rights.Stack
@@ -118,7 +118,8 @@ func (d *Doctor) examineClient(ctx context.Context, p system.Parameter) []Findin
 func (d *Doctor) checkJournal(r *report, p system.Parameter, record journal.Record) {
 	if c := record.Config; c != nil && c.Text != p.Text {
 		r.add(Warning, "configuration", "nothing, if the deployment was meant; rotator watch "+p.Name,
-			"the running execution works by version %d of the configuration; version %d is deployed, and counts after its "+
+			"the running execution works by version %d of the configuration; version %d is deployed, and "+
+				"counts after its "+
 				"grace period", c.Version, p.Version)
 	}
 	if record.Owner != "" {
@@ -127,8 +128,9 @@ func (d *Doctor) checkJournal(r *report, p system.Parameter, record journal.Reco
 	for _, version := range slices.Sorted(keysOf(record.Secrets)) {
 		switch e := record.Secrets[version]; {
 		case e.State == journal.Kept:
-			r.add(Warning, "versions", "remove it at the identity provider, unless the next rotation takes it into use: rotator plan "+
-				p.Name, "the identity provider still accepts the secret of version %s, which nothing uses", version)
+			r.add(Warning, "versions",
+				"remove it at the identity provider, unless the next rotation takes it into use: rotator plan "+
+					p.Name, "the identity provider still accepts the secret of version %s, which nothing uses", version)
 		case e.State == journal.Intended:
 			r.add(Warning, "versions", "rotator start "+p.Name, "version %s was about to be made by an execution that "+
 				"ended: the next rotation removes what is left of it first", version)
@@ -139,10 +141,12 @@ func (d *Doctor) checkJournal(r *report, p system.Parameter, record journal.Reco
 // checkSchedules looks for the two schedules of a client.
 func (d *Doctor) checkSchedules(ctx context.Context, r *report, client string) {
 	for name, s := range map[string]struct{ what, severity, paused, remedy string }{
-		client: {"the rotation", Warning, "the rotation is paused: it starts by hand only", "set schedule.paused: false in " +
-			"clients.yaml, then make deploy; or rotator start " + client},
-		client + ".measure": {"the daily measurement", Error, "the daily measurement is switched off: nobody hears of a " +
-			"secret that is refused, or too old", "make deploy"},
+		client: {"the rotation", Warning, "the rotation is paused: it starts by hand only",
+			"set schedule.paused: false in " +
+				"clients.yaml, then make deploy; or rotator start " + client},
+		client + ".measure": {"the daily measurement", Error,
+			"the daily measurement is switched off: nobody hears of a " +
+				"secret that is refused, or too old", "make deploy"},
 	} {
 		found, err := d.System.Schedule(ctx, name, d.Now())
 		switch {
@@ -167,8 +171,10 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 			used[l.LoadBalancerARN] = true
 			targets = append(targets, cmpOr(l.RuleARN, l.ListenerARN))
 			if c.LoadBalancerSearch == nil && !slices.Contains(c.LoadBalancers, l.LoadBalancerARN) {
-				r.add(Error, "load balancers", "add it to loadBalancers of "+c.Name+" in clients.yaml, rotator check, then make deploy",
-					"%s uses the client, but its load balancer %s is not listed: the next rotation would break its logins", l.Name,
+				r.add(Error, "load balancers",
+					"add it to loadBalancers of "+c.Name+" in clients.yaml, rotator check, then make deploy",
+					"%s uses the client, but its load balancer %s is not listed: the next rotation would "+
+						"break its logins", l.Name,
 					l.LoadBalancerARN)
 			}
 		}
@@ -181,15 +187,17 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 			r.add(Error, "load balancers", "take it out of loadBalancers in clients.yaml, then make deploy",
 				"load balancer %s does not exist", arn)
 		case !used[arn]:
-			r.add(Warning, "load balancers", "take it out of loadBalancers in clients.yaml, or see what its rules log in with: "+
-				"rotator discover --regions "+regionOf(arn), "load balancer %s has no rule that uses the client", arn)
+			r.add(Warning, "load balancers",
+				"take it out of loadBalancers in clients.yaml, or see what its rules log in with: "+
+					"rotator discover --regions "+regionOf(arn),
+				"load balancer %s has no rule that uses the client", arn)
 		}
 	}
 	return targets
 }
 
-// sameName reports whether an action names the client's identity provider. One that has the client's id under a name that
-// nobody listed is told of by the measurement, since a rotation would be refused.
+// sameName reports whether an action names the client's identity provider. One that has the client's id under a name
+// that nobody listed is told of by the measurement, since a rotation would be refused.
 func sameName(c config.Client, l alb.Login) bool {
 	return slices.ContainsFunc(c.Names(), func(n config.Alias) bool { return config.SameURL(n.Issuer, l.Issuer) })
 }

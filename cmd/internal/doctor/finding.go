@@ -1,5 +1,5 @@
-// Package doctor looks for what is wrong around a deployment and its clients, by the rights of whoever runs it, and says
-// what to do about each thing that it finds. It reads no secret.
+// Package doctor looks for what is wrong around a deployment and its clients, by the rights of whoever runs it, and
+// says what to do about each thing that it finds. It reads no secret.
 package doctor
 
 import (

@@ -95,11 +95,14 @@ func (d *Doctor) tellDenied(r *report, role string, e iamtypes.EvaluationResult)
 	who := role[strings.LastIndex(role, "/")+1:]
 	switch missing := strings.Join(e.MissingContextValues, ", "); {
 	case e.OrganizationsDecisionDetail != nil && !e.OrganizationsDecisionDetail.AllowedByOrganizations:
-		r.add(Error, "rights", "ask those who manage the organization's policies", "a policy of the organization denies "+
-			"%s on %s to role %s", aws.ToString(e.EvalActionName), aws.ToString(e.EvalResourceName), who)
+		r.add(Error, "rights", "ask those who manage the organization's policies",
+			"a policy of the organization denies "+
+				"%s on %s to role %s", aws.ToString(e.EvalActionName), aws.ToString(e.EvalResourceName), who)
 	case missing != "":
-		r.add(Warning, "rights", "read the conditions of the policies that name it; a dry run shows what is so: rotator plan "+
-			r.client, "by the simulation role %s may not %s on %s, but that depends on %s, which is not known here", who,
+		r.add(Warning, "rights",
+			"read the conditions of the policies that name it; a dry run shows what is so: rotator plan "+
+				r.client, "by the simulation role %s may not %s on %s, but that depends on %s, which is not known here",
+			who,
 			aws.ToString(e.EvalActionName), aws.ToString(e.EvalResourceName), missing)
 	default:
 		r.add(Error, "rights", "make deploy; if that changes nothing, see what denies it: the permissions boundary, "+

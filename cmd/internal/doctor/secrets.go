@@ -18,9 +18,10 @@ import (
 
 func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
-// checkSecrets looks at the client's secret, the provider's credentials and the synthetic users, none of which it reads.
-// It returns the customer managed keys, by the ARNs of the secrets.
-func (d *Doctor) checkSecrets(ctx context.Context, r *report, c config.Client, record journal.Record) map[string]string {
+// checkSecrets looks at the client's secret, the provider's credentials and the synthetic users, none of which it
+// reads. It returns the customer managed keys, by the ARNs of the secrets.
+func (d *Doctor) checkSecrets(ctx context.Context, r *report, c config.Client,
+	record journal.Record) map[string]string {
 	keys := map[string]string{}
 	arns := append([]string{c.Secret.ARN}, clientsfile.Client{Client: c}.AdminSecrets()...)
 	for _, t := range c.SmokeTests.Login {
@@ -52,7 +53,8 @@ func (d *Doctor) checkSecrets(ctx context.Context, r *report, c config.Client, r
 }
 
 // checkLabels looks at the versions of the client's secret, and at who else writes it.
-func (d *Doctor) checkLabels(r *report, c config.Client, record journal.Record, out *secretsmanager.DescribeSecretOutput) {
+func (d *Doctor) checkLabels(r *report, c config.Client, record journal.Record,
+	out *secretsmanager.DescribeSecretOutput) {
 	current, pending := "", ""
 	for version, labels := range out.VersionIdsToStages {
 		if slices.Contains(labels, "AWSCURRENT") {
@@ -68,12 +70,14 @@ func (d *Doctor) checkLabels(r *report, c config.Client, record journal.Record, 
 		r.add(Error, "secrets", "rotator adopt "+c.Name+" --prompt",
 			"nobody has stored the client secret yet: %s has no AWSCURRENT", c.Secret.ARN)
 	case pending != "" && pending != current && record.Owner == "" && c.IdentityProvider.Type != "manual":
-		r.add(Warning, "versions", "rotator start "+c.Name, "version %s is AWSPENDING, and no rotation runs: the next one "+
-			"puts that right first", pending)
+		r.add(Warning, "versions", "rotator start "+c.Name,
+			"version %s is AWSPENDING, and no rotation runs: the next one "+
+				"puts that right first", pending)
 	}
 	if aws.ToBool(out.RotationEnabled) {
 		r.add(Error, "secrets", "aws secretsmanager cancel-rotate-secret --region "+region+" --secret-id "+c.Secret.ARN,
-			"Secrets Manager rotates %s by itself, and knows nothing of load balancers: rotations are refused", c.Secret.ARN)
+			"Secrets Manager rotates %s by itself, and knows nothing of load balancers: rotations are refused",
+			c.Secret.ARN)
 	}
 	if service := aws.ToString(out.OwningService); service != "" {
 		r.add(Error, "secrets", "name a secret of your own in secret.arn, then make deploy",
@@ -99,7 +103,8 @@ func (d *Doctor) checkKey(ctx context.Context, r *report, key, region string) st
 		r.add(Error, "keys", "aws kms cancel-key-deletion --region "+region+" --key-id "+key+
 			", then aws kms enable-key likewise", "the key %s is about to be deleted", key)
 	default:
-		r.add(Error, "keys", "aws kms enable-key --region "+region+" --key-id "+key, "the key %s is %s", key, m.KeyState)
+		r.add(Error, "keys", "aws kms enable-key --region "+region+" --key-id "+key,
+			"the key %s is %s", key, m.KeyState)
 	}
 	if m.KeyManager != kmstypes.KeyManagerTypeCustomer {
 		return "" // everybody who may read the secret may use it

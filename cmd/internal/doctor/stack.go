@@ -47,7 +47,8 @@ func (d *Doctor) checkFunctions(ctx context.Context, r *report) {
 			continue
 		}
 		if f.State != lambdatypes.StateActive && f.State != "" {
-			r.add(Error, "functions", "make deploy", "the function %s is %s: %s", name, f.State, aws.ToString(f.StateReason))
+			r.add(Error, "functions", "make deploy",
+				"the function %s is %s: %s", name, f.State, aws.ToString(f.StateReason))
 		}
 	}
 }
@@ -71,15 +72,18 @@ func (d *Doctor) checkTopic(ctx context.Context, r *report, name string, needed 
 			subscribed++
 			if aws.ToString(s.SubscriptionArn) == "PendingConfirmation" {
 				address := aws.ToString(s.Endpoint)
-				r.add(Warning, "notifications", "confirm it by the link in the mail; to have that sent again: aws sns subscribe "+
-					"--region "+d.System.Region+" --topic-arn "+arn+" --protocol "+aws.ToString(s.Protocol)+
-					" --notification-endpoint "+address, "%s has not confirmed its subscription of %s, and is told nothing",
+				r.add(Warning, "notifications",
+					"confirm it by the link in the mail; to have that sent again: aws sns subscribe "+
+						"--region "+d.System.Region+" --topic-arn "+arn+" --protocol "+aws.ToString(s.Protocol)+
+						" --notification-endpoint "+address,
+					"%s has not confirmed its subscription of %s, and is told nothing",
 					address, name)
 			}
 		}
 	}
 	if subscribed == 0 && needed {
-		r.add(Error, "notifications", "set stack.email in clients.yaml, then make deploy; or subscribe chat or paging to "+arn,
+		r.add(Error, "notifications",
+			"set stack.email in clients.yaml, then make deploy; or subscribe chat or paging to "+arn,
 			"nobody has subscribed to the topic %s: nobody is told of anything", name)
 	}
 }
@@ -104,7 +108,8 @@ func (d *Doctor) checkAlarms(ctx context.Context, r *report) {
 				r.add(Error, "alarms", "see "+runbook, "alarm %s rings: %s", name, says)
 			}
 			if a.ActionsEnabled != nil && !*a.ActionsEnabled {
-				r.add(Warning, "alarms", "aws cloudwatch enable-alarm-actions --region "+d.System.Region+" --alarm-names "+name,
+				r.add(Warning, "alarms", "aws cloudwatch enable-alarm-actions --region "+d.System.Region+
+					" --alarm-names "+name,
 					"the actions of alarm %s are switched off: it tells nobody", name)
 			}
 		}
@@ -135,8 +140,9 @@ func (d *Doctor) checkTrail(ctx context.Context, r *report, region string) {
 		}
 	}
 	r.add(Warning, check, "make a trail with management events (aws cloudtrail create-trail, put-event-selectors, "+
-		"start-logging), or see docs/deploying.md#what-is-not-watched", "no trail of %s records who changes load balancers: "+
-		"nobody is told if a rule gets an old secret back", region)
+		"start-logging), or see docs/deploying.md#what-is-not-watched",
+		"no trail of %s records who changes load balancers: "+
+			"nobody is told if a rule gets an old secret back", region)
 }
 
 // records reports whether a trail records management events that change something.
