@@ -120,10 +120,11 @@ lint: $(BUILD)/bin/golangci-lint ## gofmt, go vet, golangci-lint, go mod tidy -d
 versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
-golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the lists of providers
+golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, lists of providers, counts
 	@$(write-providers)
 	@cd statemachine && go test . -update -run Layout
 	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
+	@cd local && go test ./bench -update -count=1 -run TestTheTableIsOfThisCode >/dev/null
 
 write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null
 
