@@ -100,6 +100,7 @@ check: deps ## The rest of what must be green: linters, data races, every distur
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
 	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
+	@.ci/step "a function, built twice" $(MAKE) --no-print-directory twice
 	@.ci/step summary
 
 .PHONY: race
@@ -197,6 +198,7 @@ fuzz: deps ## Fuzz everything that is read from outside, one after the other, ea
 NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp
 
 include infra/infra.mk
+include cmd/release.mk
 
 .PHONY: deps
 deps: $(NPM_STAMPS)

@@ -32,7 +32,7 @@ func (r *rotator) describedSecrets() []string {
 	var list []string
 	for _, c := range r.clients {
 		list = append(list, r.secretARNs[c.Name])
-		list = append(list, slices.Concat(c.AdminSecrets(), testUsers(c))...)
+		list = append(list, slices.Concat(c.AdminSecrets(), c.UserSecrets())...)
 	}
 	return unique(list)
 }

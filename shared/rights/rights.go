@@ -125,9 +125,7 @@ func others(c config.Client, g Grant) (out []string) {
 		out = append(out, clientsfile.Client{Client: c}.AdminSecrets()...)
 	}
 	if g.Users {
-		for _, t := range c.SmokeTests.Login {
-			out = append(out, t.UserSecretARN)
-		}
+		out = append(out, clientsfile.Client{Client: c}.UserSecrets()...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

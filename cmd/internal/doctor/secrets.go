@@ -24,9 +24,7 @@ func (d *Doctor) checkSecrets(ctx context.Context, r *report, c config.Client,
 	record journal.Record) map[string]string {
 	keys := map[string]string{}
 	arns := append([]string{c.Secret.ARN}, clientsfile.Client{Client: c}.AdminSecrets()...)
-	for _, t := range c.SmokeTests.Login {
-		arns = append(arns, t.UserSecretARN)
-	}
+	arns = append(arns, clientsfile.Client{Client: c}.UserSecrets()...)
 	slices.Sort(arns[1:])
 	for i, arn := range slices.Compact(arns) {
 		region := regionOf(arn)
