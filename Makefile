@@ -4,7 +4,7 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 MODULES   := shared statemachine functions local cmd infra
-FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret
+FUNCTIONS := plan createsecret updatealb promotesecret smoketest retiresecret record
 BUILD     := $(CURDIR)/.build
 
 GOLANGCI_LINT_VERSION := v2.15.0
@@ -47,6 +47,8 @@ $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
 $(call for-targets,SEEDS,prove)
 $(call for-targets,T,fuzz)
+$(call for-targets,QUICK,bench)
+$(call for-targets,PART,bench performance)
 $(call for-targets,ONLY,mutate)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
@@ -98,6 +100,7 @@ check: deps ## The rest of what must be green: linters, data races, every distur
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
 	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
+	@.ci/step "a function, built twice" $(MAKE) --no-print-directory twice
 	@.ci/step summary
 
 .PHONY: race
@@ -118,10 +121,11 @@ lint: $(BUILD)/bin/golangci-lint ## gofmt, go vet, golangci-lint, go mod tidy -d
 versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
-golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the lists of providers
+golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, lists of providers, counts
 	@$(write-providers)
 	@cd statemachine && go test . -update -run Layout
 	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
+	@cd local && go test ./bench -update -count=1 -run TestTheTableIsOfThisCode >/dev/null
 
 write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null
 
@@ -171,11 +175,14 @@ sizes: functions-arm64 ## Sizes of the deployed functions
 mutate: deps ## Plant faults of the protocol one at a time: is each caught, and by which test (ONLY=<regular expression>)
 	@cd local && go run ./cmd/mutate -root .. -only '$(ONLY)'
 
-.PHONY: bench
-bench: deps ## Benchmarks; start-up and memory of the functions
-	@cd functions && go test -run '^$$' -bench . ./entrypoint
-	@cd shared && go test -run '^$$' -bench . -benchmem ./...
-	@cd local && go test -run '^$$' -bench . -benchmem ./...
+.PHONY: bench performance
+bench: build ## Measure rotations: one table, also in .build/bench (QUICK=1 for less; PART=counted, started, page, clients or soak)
+	@cd local && go build $(STRIPPED) -o $(BUILD)/bin/bench ./cmd/bench
+	@cd local && go build $(GOFLAGS_FUNCTION) -o $(BUILD)/functions/local/hello/bootstrap ./bench/testdata/hello
+	@$(BUILD)/bin/bench -functions $(BUILD)/functions/local -out $(BUILD)/bench $(if $(QUICK),-quick) $(if $(PART),-only '$(PART)') $(PAGE)
+
+performance: PAGE := -page docs/performance.md
+performance: bench ## The same, and the table goes into docs/performance.md (on a machine that does nothing else)
 
 # The fuzz targets, as FILE:NAME; what one finds becomes a file in testdata/fuzz, which go test runs from then on.
 FUZZ_TARGETS = git grep -oE '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed 's/:func /:/'
@@ -191,6 +198,7 @@ fuzz: deps ## Fuzz everything that is read from outside, one after the other, ea
 NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp
 
 include infra/infra.mk
+include cmd/release.mk
 
 .PHONY: deps
 deps: $(NPM_STAMPS)

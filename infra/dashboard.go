@@ -48,7 +48,7 @@ func (r *rotator) addDashboard() {
 	for _, arn := range r.loadBalancers() {
 		errors = append(errors, r.balancerMetric(arn, "ELBAuthError"))
 	}
-	d.AddWidgets(r.graph("Executions that failed", "count", r.failures()),
+	d.AddWidgets(r.graph("Executions that failed", "count", r.failures(r.machine)),
 		r.graph("Logins that failed at the identity provider, by load balancer", "count", errors...))
 }
 
@@ -65,7 +65,7 @@ func (r *rotator) health(c Client) awscloudwatch.IWidget {
 		show("refused", "secretrefused * 1", "SecretRefused", "Maximum"),
 		show("hours of an open rotation", "lockheld / 3600", "LockHeld", "Maximum"),
 	}
-	if tellsEnd(c) {
+	if r.tellsEnd(c) {
 		metrics = append(metrics, show("days until its secret ends by itself", "secretendsin / 86400", "SecretEndsIn",
 			"Minimum"))
 	}

@@ -20,6 +20,7 @@ func (r *rotator) addEvents() {
 		map[string]any{"exists": false}} // anything-but matches only what is there
 	r.addRule("notifier", "A rotation failed where it could not tell of it", failed, nil)
 	r.addRule("interrupted", "A rotation was stopped or timed out", r.executionPattern("ABORTED", "TIMED_OUT"), nil)
+	r.addEvidenceRules()
 	for _, c := range r.clients {
 		r.addWatch(c)
 	}

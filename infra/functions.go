@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,6 +35,7 @@ var sizes = map[string]size{
 	"promotesecret": {memoryMB: 256, undoes: true},
 	"smoketest":     {memoryMB: 512, undoes: true},
 	"retiresecret":  {memoryMB: 256, undoes: true},
+	"record":        {memoryMB: 256},
 }
 
 // restores is how many targets a rollback restores at once (MaxConcurrency of its Maps).
@@ -105,6 +107,9 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 	}
 	if r.inVPC(f) {
 		(*props.Environment)["IN_VPC"] = jsii.String("true")
+	}
+	if grants[f.Name].evidence {
+		maps.Copy(*props.Environment, r.evidenceEnvironment())
 	}
 	fn := awslambda.NewFunction(r.stack, jsii.String("Function-"+f.Name), props)
 	if r.inVPC(f) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +23,7 @@ type grant struct {
 	targets  string   // read or write: the load balancers
 	metrics  bool
 	names    bool // read the load balancers' DNS names
+	evidence bool // read executions and write their evidence, and nothing of any client
 }
 
 const (
@@ -54,6 +54,7 @@ var grants = map[string]grant{
 	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
 		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient",
 			"cognito-idp:ListUserPoolClientSecrets"}},
+	"record": {evidence: true},
 }
 
 // functionRole makes the role of a function. Every role has its own policy, and none of AWS's.
@@ -65,7 +66,11 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	g := grants[f.Name]
 	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
 	r.allowJournal(role, "Journal", g.journal)
-	allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
+	if g.evidence {
+		r.allowEvidence(role)
+	} else {
+		allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
+	}
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.provider, r.userPools(), nil)
 	if g.targets == "write" {
@@ -74,8 +79,12 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	reasons := r.allowEverywhere(role, f, g)
 	reasons["OnlyFromTheFunction"] = "a denial"
 	r.denyElsewhere(role, f)
-	reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
-		"policies too long"
+	if g.evidence {
+		reasons["Executions"] = "executions have names that are not known before; their state machine is named"
+	} else {
+		reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
+			"policies too long"
+	}
 	explainWildcards(role, reasons)
 	return role
 }
@@ -102,7 +111,7 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
 		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*",
-			"secretsmanager:*", "ssm:*", "sts:*"),
+			"secretsmanager:*", "ssm:*", "states:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
 		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn,
 			arn + ":*"}}},
@@ -237,7 +246,7 @@ func (r *rotator) allowSecrets(role awsiam.Role, g grant) {
 			admin = append(admin, c.AdminSecrets()...)
 		}
 		if g.users {
-			users = append(users, testUsers(c)...)
+			users = append(users, c.UserSecrets()...)
 		}
 	}
 	allow(role, "ClientSecrets", g.secret, own, nil)
@@ -258,7 +267,7 @@ func (r *rotator) allowKeys(role awsiam.Role, g grant) {
 			list = append(list, c.AdminSecrets()...)
 		}
 		if g.users {
-			list = append(list, testUsers(c)...)
+			list = append(list, c.UserSecrets()...)
 		}
 		return list
 	})
@@ -299,41 +308,25 @@ func (r *rotator) allowKey(role awsiam.Role, sid, action string, secretsOf func(
 	flush()
 }
 
-// testUsers are the secrets of a client's synthetic users.
-func testUsers(c Client) []string {
-	var list []string
-	for _, t := range c.SmokeTests.Login {
-		list = append(list, t.UserSecretARN)
-	}
-	return list
-}
-
 // userPools are the ARNs of the clients' Amazon Cognito user pools: the one provider that IAM guards.
 func (r *rotator) userPools() []string {
 	var pools []string
 	for _, c := range r.clients {
-		var settings struct{ UserPoolID string }
-		if c.IdentityProvider.Type != "cognito" || json.Unmarshal(c.IdentityProvider.Settings, &settings) != nil {
-			continue
+		if id := c.UserPoolID(); id != "" {
+			region, _, _ := strings.Cut(id, "_")
+			pools = append(pools, fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", *r.stack.Partition(), region,
+				r.Account, id))
 		}
-		region, _, _ := strings.Cut(settings.UserPoolID, "_")
-		pools = append(pools, fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", *r.stack.Partition(), region,
-			r.Account, settings.UserPoolID))
 	}
 	return unique(pools)
 }
-
-// defaultAudience of web identity tokens, where the settings name none: what Entra ID recommends (Microsoft Entra docs,
-// "Workload identity federation").
-const defaultAudience = "api://AzureADTokenExchange"
 
 // audiences are those of the web identity tokens by which providers know the functions' roles.
 func (r *rotator) audiences() []string {
 	var list []string
 	for _, c := range r.clients {
-		var settings struct{ WebIdentity *struct{ Audience string } }
-		if json.Unmarshal(c.IdentityProvider.Settings, &settings) == nil && settings.WebIdentity != nil {
-			list = append(list, or(settings.WebIdentity.Audience, defaultAudience))
+		if a := c.Audience(); a != "" {
+			list = append(list, a)
 		}
 	}
 	return unique(list)

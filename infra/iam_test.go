@@ -15,11 +15,14 @@ const (
 	admin   = `arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf`
 	tester  = `arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/smoke-test-user-AbCdEf`
 	table   = `<Journal.Arn>`
-	machine = `arn:aws:states:eu-central-1:111122223333:stateMachine:alb-oidc-rotator`
-	runs    = `arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:*`
-	topic   = `<Notifications>`
-	key     = `<Key.Arn>`
-	elb     = `arn:aws:elasticloadbalancing:`
+	// a table's own policy names it by its ARN
+	evidence    = `<Evidence.Arn>`
+	evidenceARN = `arn:aws:dynamodb:eu-central-1:111122223333:table/alb-oidc-rotator-evidence`
+	machine     = `arn:aws:states:eu-central-1:111122223333:stateMachine:alb-oidc-rotator`
+	runs        = `arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:*`
+	topic       = `<Notifications>`
+	key         = `<Key.Arn>`
+	elb         = `arn:aws:elasticloadbalancing:`
 
 	ourItems     = `{"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":["orders-web","shop-web"]},"Null":{"dynamodb:LeadingKeys":"false"}}`
 	throughAlias = `{"StringEquals":{"states:StateMachineQualifier":"live"}}`
@@ -65,7 +68,7 @@ func balancers(kind string) []string {
 // elsewhere is what the role of a function may not do outside of the function.
 func elsewhere(function string) may {
 	arn := "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-" + function
-	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* secretsmanager:* ssm:* sts:*",
+	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* secretsmanager:* ssm:* states:* sts:*",
 		"*").denied().
 		when(`{"ArnNotLike":{"lambda:SourceFunctionArn":["` + arn + `","` + arn + `:*"]}}`)
 }
@@ -76,6 +79,10 @@ func allowed() map[string][]may {
 	const reading = "dynamodb:GetItem"
 	const writing = "dynamodb:GetItem dynamodb:UpdateItem"
 	const parameters = "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/"
+	readers := []may{one("states:ListExecutions", machine),
+		one("states:DescribeExecution states:GetExecutionHistory", runs),
+		one("ssm:GetParametersByPath", strings.TrimSuffix(parameters, "/"), parameters+"*"),
+		one("dynamodb:GetItem", table), one("dynamodb:Query", evidence)}
 	list := map[string][]may{
 		"plan": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders,
@@ -105,23 +112,28 @@ func allowed() map[string][]may {
 				orders, created),
 			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
 		},
+		"record": {one("dynamodb:PutItem dynamodb:Query", evidence), one("states:GetExecutionHistory", runs),
+			one("states:ListExecutions", machine)},
 		"statemachine": slices.Concat(observed(), telling(), []may{
 			one("ssm:GetParameter", parameters+"orders-web", parameters+"shop-web"),
 			one(writing, table).when(ourItems), one("states:DescribeExecution states:StopExecution", runs),
 		}),
 		"notifier": slices.Concat(observed(), telling(),
-			[]may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems)}),
-		"scheduler": {one("states:StartExecution", machine).when(throughAlias), one("sqs:SendMessage",
-			"<DeadLetters.Arn>")},
+			[]may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems),
+				one("lambda:InvokeFunction", "<Liverecord>")}),
+		"scheduler": {one("states:StartExecution", machine).when(throughAlias),
+			one("states:StartExecution", machine+"-notifier"), one("sqs:SendMessage", "<DeadLetters.Arn>")},
 		"rules": {one("states:StartExecution", machine+"-notifier")},
-		"Operators": {
-			one("states:StartExecution",
-				machine).when(throughAlias), one("states:ListExecutions states:DescribeStateMachine", machine),
-			one("states:StopExecution states:RedriveExecution states:DescribeExecution states:GetExecutionHistory",
-				runs),
-			one("ssm:GetParametersByPath", strings.TrimSuffix(parameters, "/"), parameters+"*"),
-			one("dynamodb:GetItem", table),
-			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*"),
+		"Operators": with(readers,
+			one("states:StartExecution", machine).when(throughAlias), one("states:DescribeStateMachine", machine),
+			one("states:StopExecution states:RedriveExecution", runs),
+			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*")),
+		"Auditors": readers,
+		"Evidence": {
+			one("dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:BatchWriteItem dynamodb:PartiQLInsert "+
+				"dynamodb:PartiQLUpdate dynamodb:PartiQLDelete", evidenceARN).by(`{"AWS":"*"}`).denied(),
+			one("dynamodb:PutItem", evidenceARN).by(`{"AWS":"*"}`).denied().when(
+				`{"ArnNotEquals":{"aws:PrincipalArn":"<Rolerecord.Arn>"}}`),
 		},
 		"Key": {
 			one("kms:*", "*").by(`{"AWS":"arn:aws:iam::111122223333:root"}`), // IAM decides
@@ -145,10 +157,12 @@ func allowed() map[string][]may {
 	}
 	for _, f := range statemachine.Functions() {
 		logs := "<Logs" + f.Name + ".Arn>"
-		list[f.Name] = with(list[f.Name], one("ssm:GetParameter", parameters+"*"),
-			one("logs:CreateLogStream logs:PutLogEvents", logs), one("xray:PutTraceSegments xray:PutTelemetryRecords",
-				"*"), elsewhere(f.Name))
-		list["statemachine"] = with(list["statemachine"], one("lambda:InvokeFunction", "<Live"+f.Name+">"))
+		list[f.Name] = with(list[f.Name], one("logs:CreateLogStream logs:PutLogEvents", logs),
+			one("xray:PutTraceSegments xray:PutTelemetryRecords", "*"), elsewhere(f.Name))
+		if f.Name != "record" { // which works for no client
+			list[f.Name] = with(list[f.Name], one("ssm:GetParameter", parameters+"*"))
+			list["statemachine"] = with(list["statemachine"], one("lambda:InvokeFunction", "<Live"+f.Name+">"))
+		}
 	}
 	maps.Copy(list, trust())
 	return list

@@ -117,7 +117,9 @@ func (r *rotator) addMachineRole() {
 	})
 	var functions, parameters []string
 	for _, f := range statemachine.Functions() {
-		functions = append(functions, *r.live[f.Name].FunctionArn())
+		if !grants[f.Name].evidence { // that one is the notifier's
+			functions = append(functions, *r.live[f.Name].FunctionArn())
+		}
 	}
 	for _, c := range r.clients {
 		parameters = append(parameters, r.arn("ssm", "parameter"+r.parameterPrefix()+c.Name))

@@ -24,41 +24,53 @@ func (r *rotator) addWebIdentityOutputs() {
 	}
 }
 
-// addOperators adds the policy of the people who operate the rotation: start, stop, redrive and read executions, read
-// what is known of the clients, and nothing else. Attach it to their role.
+// permit allows people some actions.
+func permit(sid string, resources []string, actions ...string) awsiam.PolicyStatement {
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Sid: &sid, Actions: jsii.Strings(actions...),
+		Resources: jsii.Strings(resources...)})
+}
+
+// addOperators adds the policies of people: those who operate the rotation start, stop, redrive and read executions,
+// and auditors read. Attach them to their roles.
 func (r *rotator) addOperators() {
-	statement := func(sid string, resources []string, actions ...string) awsiam.PolicyStatement {
-		return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{Sid: &sid, Actions: jsii.Strings(actions...),
-			Resources: jsii.Strings(resources...)})
-	}
 	// Through the alias only: started by itself, the state machine would run a revision that no deployment has
 	// finished.
-	start := statement("Start", []string{r.machineARN()}, "states:StartExecution")
+	start := permit("Start", []string{r.machineARN()}, "states:StartExecution")
 	start.AddConditions(&map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}})
-	policy := awsiam.NewManagedPolicy(r.stack, jsii.String("Operators"), &awsiam.ManagedPolicyProps{
-		// No name: it would be one for the whole account, and a second Region's stack of the same name could not be
-		// deployed.
-		Description: jsii.String("Start, stop, redrive and read rotations of ALB client secrets"),
-		Statements: &[]awsiam.PolicyStatement{
-			start,
-			statement("Machine", []string{r.machineARN()}, "states:ListExecutions", "states:DescribeStateMachine"),
-			statement("Executions", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution",
-				"states:DescribeExecution", "states:GetExecutionHistory"),
-			// What rotator shows besides: which clients there are, how they are, and when they start next. None is a
-			// secret.
-			statement("Clients", []string{r.arn("ssm", "parameter/"+r.Name+"/clients"),
-				r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, "ssm:GetParametersByPath"),
-			statement("Journal", []string{*r.journal.TableArn()}, "dynamodb:GetItem"),
-			statement("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
-		},
-	})
-	suppress(policy,
-		map[string]string{"AwsSolutions-IAM5": "executions and clients have names that are not known before; their " +
-			"state machine and stack are named"})
-	awscdk.NewCfnOutput(r.stack, jsii.String("OperatorsPolicy"),
-		&awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(),
-			Description: jsii.String("Attach it to the role of those who operate the rotation")})
+	r.addPolicy("Operators", "Start, stop, redrive and read rotations of ALB client secrets",
+		"Attach it to the role of those who operate the rotation",
+		append(r.reading(), start,
+			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
+			permit("Control", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution"),
+			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule")))
+	r.addPolicy("Auditors", "Read the evidence of rotations of ALB client secrets",
+		"Attach it to the role of auditors, for rotator evidence", r.reading())
 	awscdk.NewCfnOutput(r.stack, jsii.String("StateMachineToStart"),
 		&awscdk.CfnOutputProps{Value: r.liveMachine.AttrArn(),
 			Description: jsii.String("Start executions with this ARN")})
+}
+
+// reading is what rotator shows: which clients there are, how they are, their executions, and the evidence. None is a
+// secret.
+func (r *rotator) reading() []awsiam.PolicyStatement {
+	return []awsiam.PolicyStatement{
+		permit("Machine", []string{r.machineARN()}, "states:ListExecutions"),
+		permit("Executions", []string{r.executionARNs()}, "states:DescribeExecution", "states:GetExecutionHistory"),
+		permit("Clients", []string{r.arn("ssm", "parameter/"+r.Name+"/clients"),
+			r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, "ssm:GetParametersByPath"),
+		permit("Journal", []string{*r.journal.TableArn()}, "dynamodb:GetItem"),
+		permit("Evidence", []string{*r.evidence.TableArn()}, "dynamodb:Query"),
+	}
+}
+
+// addPolicy adds a policy without a name: that would be one for the whole account, and a second Region's stack of the
+// same name could not be deployed.
+func (r *rotator) addPolicy(id, description, attach string, statements []awsiam.PolicyStatement) {
+	policy := awsiam.NewManagedPolicy(r.stack, &id, &awsiam.ManagedPolicyProps{Description: &description,
+		Statements: &statements})
+	suppress(policy,
+		map[string]string{"AwsSolutions-IAM5": "executions and clients have names that are not known before; their " +
+			"state machine and stack are named"})
+	awscdk.NewCfnOutput(r.stack, jsii.String(id+"Policy"),
+		&awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(), Description: &attach})
 }

@@ -114,6 +114,11 @@ func policies(t *testing.T, tpl template) (out map[string][]statement, problems 
 			}
 		case "AWS::KMS::Key":
 			take("KeyPolicy", name)
+		case "AWS::DynamoDB::Table":
+			if document, ok := properties["ResourcePolicy"].(map[string]any); ok {
+				properties["ResourcePolicy"] = document["PolicyDocument"]
+				take("ResourcePolicy", name)
+			}
 		case "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy":
 			take("PolicyDocument", name)
 		}

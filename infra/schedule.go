@@ -9,8 +9,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// addSchedules adds two schedules per client: its rotation, and a daily measurement. EventBridge Scheduler starts at
-// least once; the lock makes a second start of the same rotation fail with LockHeld.
+// addSchedules adds two schedules per client: its rotation, and a daily measurement; and one for missing evidence.
+// EventBridge Scheduler starts at least once; the lock makes a second start of the same rotation fail with LockHeld.
 func (r *rotator) addSchedules() {
 	group := awsscheduler.NewCfnScheduleGroup(r.stack, jsii.String("Schedules"),
 		&awsscheduler.CfnScheduleGroupProps{Name: &r.Name})
@@ -25,13 +25,21 @@ func (r *rotator) addSchedules() {
 			}}),
 	})
 	r.allowStart(role)
+	allow(role, "Record", []string{"states:StartExecution"}, []string{r.notifierARN()}, nil)
 	allow(role, "DeadLetters", []string{"sqs:SendMessage"}, []string{*r.deadLetter.QueueArn()}, nil)
+	// Step Functions delivers its events on a best effort basis, so what one was lost of is looked for (EventBridge
+	// reference, "AWS Step Functions events").
+	r.addSchedule("Records", role, r.notifier.AttrArn(), awsscheduler.CfnScheduleProps{
+		Name: jsii.String("records.missing"), Description: jsii.String("Writes the evidence that is missing"),
+		GroupName: group.Ref(), ScheduleExpression: jsii.String("rate(1 day)"), State: jsii.String("ENABLED"),
+		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
+	}, map[string]any{"record": map[string]any{}})
 	for _, c := range r.clients {
 		r.addRotation(c, group, role)
 		// Whatever the state of the rotation's schedule: a paused one is what the alarm on the age is for. A rate fires
 		// at once when it is made, and without a window the first measurement comes before the alarm first asks for it.
 		// No client's name has a point.
-		r.addSchedule("Measure-"+c.Name, role, awsscheduler.CfnScheduleProps{
+		r.addSchedule("Measure-"+c.Name, role, r.liveMachine.AttrArn(), awsscheduler.CfnScheduleProps{
 			Name: jsii.String(c.Name + ".measure"), Description: jsii.String("Measures how " + c.Name +
 				" is"), GroupName: group.Ref(),
 			ScheduleExpression: jsii.String("rate(1 day)"),
@@ -51,7 +59,7 @@ func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, rol
 	if c.Schedule.Paused {
 		state = "DISABLED"
 	}
-	r.addSchedule("Schedule-"+c.Name, role, awsscheduler.CfnScheduleProps{
+	r.addSchedule("Schedule-"+c.Name, role, r.liveMachine.AttrArn(), awsscheduler.CfnScheduleProps{
 		Name:                       jsii.String(c.Name),
 		Description:                jsii.String("Rotates the client secret of " + c.Name),
 		GroupName:                  group.Ref(),
@@ -62,10 +70,11 @@ func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, rol
 	}, map[string]any{"client": c.Name})
 }
 
-// addSchedule adds a schedule that starts executions with an input.
-func (r *rotator) addSchedule(id string, role awsiam.Role, props awsscheduler.CfnScheduleProps, input map[string]any) {
+// addSchedule adds a schedule that starts executions of a state machine with an input.
+func (r *rotator) addSchedule(id string, role awsiam.Role, machine *string, props awsscheduler.CfnScheduleProps,
+	input map[string]any) {
 	props.Target = &awsscheduler.CfnSchedule_TargetProperty{
-		Arn:     r.liveMachine.AttrArn(),
+		Arn:     machine,
 		RoleArn: role.RoleArn(),
 		Input:   jsii.String(executionInput(input)),
 		// Within its window a start is tried again for an hour; after that it is a dead letter, which raises an alarm.

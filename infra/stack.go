@@ -33,6 +33,8 @@ type rotator struct {
 	stack awscdk.Stack
 	Settings
 	clients []Client
+	// standsIn: the one client stands for any, for the released template.
+	standsIn bool
 
 	key    awskms.Key
 	logKey awskms.IKey // nil: CloudWatch's own encryption
@@ -41,6 +43,7 @@ type rotator struct {
 	clientAlarms awssns.Topic
 	deadLetter   awssqs.Queue
 	journal      awsdynamodb.Table
+	evidence     awsdynamodb.Table
 	// secretARNs of the clients, by name: known ones, or those of secrets that the stack creates.
 	secretARNs map[string]string
 	// live are the aliases that the state machine invokes, roles the roles behind them, by function.
@@ -57,8 +60,8 @@ type rotator struct {
 }
 
 // newRotator adds the stack to the app. functions is the folder of the built functions.
-func newRotator(scope constructs.Construct, f File, functions string) *rotator {
-	r := &rotator{Settings: f.Stack, clients: f.Clients, secretARNs: map[string]string{},
+func newRotator(scope constructs.Construct, f File, functions string, standsIn bool) *rotator {
+	r := &rotator{Settings: f.Stack, clients: f.Clients, standsIn: standsIn, secretARNs: map[string]string{},
 		live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{}}
 	r.RunbookURL = or(r.RunbookURL, statemachine.DefaultRunbook)
 	r.stack = awscdk.NewStack(scope, &r.Name, &awscdk.StackProps{
@@ -73,12 +76,14 @@ func newRotator(scope constructs.Construct, f File, functions string) *rotator {
 	r.addTopic()
 	r.addDeadLetterQueue()
 	r.addJournal()
+	r.addEvidence()
 	r.addSecrets()
 	r.addFunctions(functions)
+	r.protectEvidence()
 	r.addMachine()
 	r.addParameters()
-	r.addSchedules()
 	r.addNotifier()
+	r.addSchedules()
 	r.addEvents()
 	r.addAlarms()
 	r.addDashboard()

@@ -165,8 +165,8 @@ var decisions = map[string]struct {
 	"Outcome": {[]string{"$outcome = 'rotated' > Rotated", "$outcome = 'superseded' > Superseded",
 		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
-	"notifier Sort": {[]string{"$exists($states.input.change) > DescribeChange", "ReadRequest"},
-		"a change by others is told as an execution that failed"},
+	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
+		"$exists($states.input.change) > DescribeChange", "ReadRequest"}, "no evidence is written, or a change by others is told as an execution that failed"},
 	"notifier ChooseLock": {[]string{"$told.client != '' > ReadLock", "ChooseHealing"},
 		"nobody looks who has the lock"},
 	"notifier ChooseHealing": {[]string{
@@ -343,6 +343,7 @@ var wherefrom = []struct{ state, argument, value, lost string }{
 	{"notifier Heal", "Name", "'heal-' & $states.input.id", "an event that is delivered twice heals twice"},
 	{"notifier Heal", "Input", "$string($merge([{'client': $told.client, 'reason': $healing}, " +
 		"$request.emergency = true ? {'emergency': true} : {}]))", "what an emergency left waits for a grace period"},
+	{"notifier Record", "Payload", "$states.input.record", "evidence of another execution is written, or of none"},
 	{"notifier Notify", "Subject", "$told.subject", "people read of something else"},
 	{"Notify", "Subject", "$told.subject", "people read of something else"},
 	{"TellRollback", "Subject", "$told.subject", "people read of something else"},
@@ -395,6 +396,8 @@ var exits = map[string]struct {
 		"a rotation that succeeded ends as failed"},
 	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > LockOwnerStatus ownerStatus=GONE": {[]string{
 		"InspectLockOwner"}, "a lock whose execution is forgotten is held for ever"},
+	"Reconfigured InvalidInput > Reconfigured": {[]string{"RediscoverTargets"},
+		"a configuration that came in the grace period and is wrong rolls back a rotation that is in use"},
 	"Ssm.ParameterNotFoundException States.QueryEvaluationError > Reconfigured": {[]string{"ReloadClient"},
 		"a rollback looks for the secrets where they are not"},
 }
@@ -407,7 +410,7 @@ func TestEveryErrorLeadsWhereItMust(t *testing.T) {
 		for _, c := range s.Catch {
 			errors := strings.Join(c.ErrorEquals, " ")
 			switch {
-			case errors == "Superseded", errors == "Outdated", strings.HasPrefix(errors, "Reconfigured"):
+			case errors == "Superseded", errors == "Outdated", errors == "Reconfigured":
 				continue
 			case errors == "States.DataLimitExceeded":
 				limit = c.Next

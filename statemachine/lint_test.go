@@ -512,7 +512,7 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 		timeouts["arn:aws:lambda:eu-central-1:111122223333:function:"+f.Name+":live"] = f.Timeout
 	}
 	seen := map[string]bool{}
-	parse(t).tasks(func(name string, s state, _ bool) {
+	check := func(name string, s state, _ bool) {
 		if !strings.HasSuffix(s.Resource, ":lambda:invoke") {
 			return
 		}
@@ -525,7 +525,10 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 		if got := time.Duration(s.TimeoutSeconds) * time.Second; got != own+15*time.Second {
 			t.Errorf("%s: TimeoutSeconds is %s, want the function's %s and 15 s", name, got, own)
 		}
-	})
+	}
+	for _, m := range both(t) {
+		m.tasks(check)
+	}
 	if len(seen) != len(timeouts) {
 		t.Errorf("%d of %d functions are called", len(seen), len(timeouts))
 	}

@@ -20,7 +20,8 @@ var Definition string
 
 // Notifier is notifier.asl.json: it tells of rotations that failed where Definition could not tell any more, in a
 // rollback or in the last step. They end at the task that failed, without a Catch, so that a redrive resumes there. For
-// rotations that were stopped or timed out it starts another; and it tells of changes that others made to targets.
+// rotations that were stopped or timed out it starts another; it tells of changes that others made to targets; and it
+// has the evidence written of every execution that has ended.
 //
 //go:embed notifier.asl.json
 var Notifier string
@@ -41,7 +42,7 @@ type Function struct {
 	Writes bool
 }
 
-// Functions lists them in the order of a rotation. The plan takes more than a minute to prove that a secret is refused
+// Functions lists them in the order of a rotation; the last one, which writes the evidence, is Notifier's. The plan takes more than a minute to prove that a secret is refused
 // where no other is accepted. The smoke test may wait a minute for an identity provider with several token servers, and
 // logs in at every load balancer node.
 func Functions() []Function {
@@ -53,6 +54,7 @@ func Functions() []Function {
 		{"promotesecret", "PromoteSecretFunctionArn", minute, true},
 		{"smoketest", "SmokeTestFunctionArn", 5 * minute, false},
 		{"retiresecret", "RetireSecretFunctionArn", minute, true},
+		{"record", "RecordFunctionArn", 5 * minute, false},
 	}
 }
 

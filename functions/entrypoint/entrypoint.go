@@ -1,4 +1,4 @@
-// Package entrypoint builds the six functions from their environment, for AWS Lambda and for the local stack alike;
+// Package entrypoint builds the seven functions from their environment, for AWS Lambda and for the local stack alike;
 // nothing else reads the environment. It decodes the state machine's input strictly, logs what happened, and turns a
 // failure into the error name that Retry and Catch match.
 package entrypoint
@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -26,10 +27,12 @@ import (
 	"alboidc.internal/functions/invocation"
 	"alboidc.internal/functions/plan"
 	"alboidc.internal/functions/promotesecret"
+	"alboidc.internal/functions/record"
 	"alboidc.internal/functions/retiresecret"
 	"alboidc.internal/functions/smoketest"
 	"alboidc.internal/functions/updatealb"
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
@@ -43,7 +46,7 @@ import (
 // Function is what Lambda calls.
 type Function func(context.Context, json.RawMessage) (any, error)
 
-// entry is one of the six functions. It gets only the parts that its role has rights for.
+// entry is one of the functions. It gets only the parts that its role has rights for.
 type entry struct {
 	build func(name string, d invocation.Deps) Function
 	parts []part
@@ -58,6 +61,7 @@ func entries() map[string]entry {
 		"promotesecret": define(promotesecret.Handler.Handle),
 		"smoketest":     define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics),
 		"retiresecret":  define(retiresecret.Handler.Handle, registrations),
+		"record":        {recorder, []part{executions}},
 	}
 }
 
@@ -171,6 +175,30 @@ func registrations(e environment, m Machine, d *invocation.Deps) error {
 	d.Registrations = invocation.Registrations(idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: m.in,
 		WebIdentity: webIdentity{sts.NewFromConfig(*m.AWS)}.token, Now: m.Now, Sleep: m.Sleep})
 	return nil
+}
+
+// executions adds what reads the executions of the rotation's state machine and writes their evidence.
+func executions(e environment, m Machine, d *invocation.Deps) error {
+	if e.evidenceTable == "" || e.machine == "" || e.evidenceYears == 0 {
+		return fmt.Errorf("%s, %s and %s must be given: the name of the evidence table, the ARN of the rotation's state "+
+			"machine, and for how many years evidence is kept", EnvEvidenceTable, EnvStateMachine, EnvEvidenceYears)
+	}
+	d.Recorder = &record.Recorder{Executions: sfn.NewFromConfig(*m.AWS), Machine: e.machine, Now: m.Now,
+		Table: evidence.New(dynamodb.NewFromConfig(*m.AWS), e.evidenceTable, e.evidenceYears)}
+	return nil
+}
+
+// recorder makes function record, which no execution of a rotation calls: it has no client, and no lock to look at.
+func recorder(_ string, d invocation.Deps) Function {
+	return func(ctx context.Context, raw json.RawMessage) (any, error) {
+		out, err := d.Recorder.Handle(ctx, raw)
+		if err != nil {
+			d.Log.ErrorContext(ctx, "evidence not written", telemetry.Err(err))
+			return nil, Name(err)
+		}
+		d.Log.InfoContext(ctx, "evidence written", "runs", out.Runs)
+		return out, nil
+	}
 }
 
 // loadBalancerMetrics adds what reads the load balancers' authentication metrics.

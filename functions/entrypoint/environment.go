@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -31,6 +32,11 @@ const (
 	EnvAllowLoopback = "ALLOW_LOOPBACK"
 	// EnvInVPC says that the function runs in a VPC, which may have no way out: its failures say so.
 	EnvInVPC = "IN_VPC"
+	// EnvEvidenceTable, EnvEvidenceYears and EnvStateMachine are for function record alone: the name of the evidence
+	// table, for how many years evidence is kept, and the ARN of the rotation's state machine.
+	EnvEvidenceTable = "EVIDENCE_TABLE"
+	EnvEvidenceYears = "EVIDENCE_YEARS"
+	EnvStateMachine  = "STATE_MACHINE"
 )
 
 // environment is what the deployment tells a function.
@@ -43,6 +49,9 @@ type environment struct {
 	extraCAs        []byte
 	allowLoopback   bool
 	inVPC           bool
+	evidenceTable   string
+	evidenceYears   int
+	machine         string // ARN
 	region          string
 	credentials     aws.CredentialsProvider
 }
@@ -59,6 +68,7 @@ var required = []struct{ name, is string }{
 // readEnvironment checks every variable; each problem names its variable.
 func readEnvironment(get func(string) string) (environment, error) {
 	e := environment{journalTable: get(EnvJournalTable), parameterPrefix: get(EnvParameterPrefix),
+		evidenceTable: get(EnvEvidenceTable), machine: get(EnvStateMachine),
 		version: get("AWS_LAMBDA_FUNCTION_VERSION"), region: get("AWS_REGION"),
 		credentials: credentials.NewStaticCredentialsProvider(
 			get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY"), get("AWS_SESSION_TOKEN"))}
@@ -80,6 +90,12 @@ func readEnvironment(get func(string) string) (environment, error) {
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", EnvExtraCAFile, err))
+		}
+	}
+	if y := get(EnvEvidenceYears); y != "" {
+		var err error
+		if e.evidenceYears, err = strconv.Atoi(y); err != nil || e.evidenceYears < 1 {
+			problems = append(problems, fmt.Errorf("%s must be a number of years, 1 or more", EnvEvidenceYears))
 		}
 	}
 	for name, to := range map[string]*bool{EnvAllowLoopback: &e.allowLoopback, EnvInVPC: &e.inVPC} {

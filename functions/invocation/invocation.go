@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
+	"alboidc.internal/functions/record"
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
@@ -55,6 +56,8 @@ type Deps struct {
 	// LoginsStopped returns those load balancers on which logins succeeded before made and none has since switched
 	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
+	// Recorder writes the evidence of executions.
+	Recorder *record.Recorder
 }
 
 // Registrations returns a function that makes clients' registrations from the registry, each with d. Each is for one

@@ -100,10 +100,10 @@ func start(ctx context.Context, o Options) (*world, error) {
 		return nil, err
 	}
 	// Ctrl-C ends the people first: a stack that went with it would fail their logins
+	environment := scenario.Environment()
+	environment["EXTRA_CA_FILE"], environment["ALLOW_LOOPBACK"] = w.authority, "true"
 	s, err := stack.Start(context.WithoutCancel(ctx), stack.Options{Vendor: o.IdP, Address: o.Address,
-		Spread: nodeSpread, AccessTokenLifetime: tokenLifetime,
-		FunctionEnv: map[string]string{"EXTRA_CA_FILE": w.authority, "ALLOW_LOOPBACK": "true",
-			"JOURNAL_TABLE": scenario.JournalTable, "PARAMETER_PREFIX": scenario.ParameterPrefix},
+		Spread: nodeSpread, AccessTokenLifetime: tokenLifetime, FunctionEnv: environment,
 		FunctionLogs: w.logs, OnAuth: w.count, OnEvent: w.event})
 	if err != nil {
 		_ = w.logs.Close()

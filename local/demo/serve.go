@@ -30,6 +30,9 @@ func Serve(ctx context.Context, o Options) error {
 	if err := w.CreateSchedules(ctx); err != nil {
 		return err
 	}
+	if err := w.CreateRecording(ctx); err != nil {
+		return err
+	}
 	_, _ = io.WriteString(o.Out, w.instructions())
 	<-ctx.Done()
 	return nil
@@ -48,7 +51,8 @@ func (w *world) instructions() string {
 		"{shop}", "shop.localhost:"+port(shop.Nodes[0]), "{reports}", "reports.localhost:"+port(shop.Nodes[1]),
 		"{partners}", "partners.localhost:"+port(partners.Nodes[0])+"/orders/today",
 		"{user}", w.Users[0].Name, "{password}", w.Users[0].Password, "{logs}", w.logs.Name(),
-		"{journal}", scenario.JournalTable, "{parameter}", scenario.ParameterPrefix+scenario.Client,
+		"{journal}", scenario.JournalTable,
+		"{parameter}", scenario.ParameterPrefix+scenario.Client,
 		"{ca}", w.authority).Replace(howTo)
 }
 

@@ -56,7 +56,7 @@ func requestOf(actor, service, operation, text string) (request, error) {
 			}
 		}
 	case "states":
-		if r.resource = field(text, "executionArn"); operation == "StartExecution" {
+		if r.resource = field(text, "executionArn"); operation == "StartExecution" || operation == "ListExecutions" {
 			// The resource is the state machine, the alias a condition.
 			arn := field(text, "stateMachineArn")
 			if parts := strings.Split(arn, ":"); len(parts) == 8 {

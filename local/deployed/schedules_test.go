@@ -20,6 +20,13 @@ import (
 // resolved is a value of the template with what CloudFormation resolves in it resolved.
 func (tpl template) resolved(t *testing.T, v any) any {
 	t.Helper()
+	if list, ok := v.([]any); ok {
+		out := make([]any, len(list))
+		for i, x := range list {
+			out[i] = tpl.resolved(t, x)
+		}
+		return out
+	}
 	m, ok := v.(map[string]any)
 	if !ok {
 		return v

@@ -77,7 +77,7 @@ func newWorld(t *testing.T, tpl template) *world {
 		t.Fatal(err)
 	}
 	w.localize(t)
-	w.deployJournal(t)
+	w.deployTables(t)
 	p := w.tpl.properties(t, "AWS::SSM::Parameter", "Name", scenario.ParameterPrefix+scenario.Client)
 	if _, err := ssm.NewFromConfig(s.AWS(scenario.Home)).PutParameter(t.Context(),
 		&ssm.PutParameterInput{Name: aws.String(fmt.Sprint(p["Name"])),
@@ -199,13 +199,14 @@ func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
 	return *stored.ARN
 }
 
-// deployJournal makes the template's table in the place of the one that there is.
-func (w *world) deployJournal(t *testing.T) {
+// deployTables makes the template's tables in the place of those that there are.
+func (w *world) deployTables(t *testing.T) {
 	t.Helper()
 	api := dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home))
-	if _, err := api.DeleteTable(t.Context(),
-		&dynamodb.DeleteTableInput{TableName: aws.String(scenario.JournalTable)}); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{scenario.JournalTable, scenario.EvidenceTable} {
+		if _, err := api.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: &name}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, r := range w.tpl.Resources {
 		if r.Type != "AWS::DynamoDB::Table" {
@@ -279,13 +280,8 @@ func (w *world) deployNotifier(t *testing.T) string {
 // deployRule creates a rule of the template, which starts a state machine.
 func (w *world) deployRule(t *testing.T, name, machine string) {
 	t.Helper()
-	pattern := w.tpl.properties(t, "AWS::Events::Rule",
-		"Name", scenario.MachineName+"-"+name)["EventPattern"].(map[string]any)
-	arns := pattern["detail"].(map[string]any)["stateMachineArn"].([]any)
-	for i, v := range arns {
-		arns[i] = w.tpl.text(t, v)
-	}
-	text, err := json.Marshal(pattern)
+	rule := w.tpl.properties(t, "AWS::Events::Rule", "Name", scenario.MachineName+"-"+name)
+	text, err := json.Marshal(w.tpl.resolved(t, rule["EventPattern"]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,6 +292,13 @@ func (w *world) deployRule(t *testing.T, name, machine string) {
 	}
 	target := ebtypes.Target{Id: aws.String("target"), Arn: &machine,
 		RoleArn: aws.String("arn:aws:iam::111122223333:role/from-the-template")}
+	x, err := json.Marshal(rule["Targets"].([]any)[0].(map[string]any)["InputTransformer"])
+	if err == nil {
+		err = json.Unmarshal(x, &target.InputTransformer)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := bus.PutTargets(t.Context(), &eventbridge.PutTargetsInput{Rule: &name,
 		Targets: []ebtypes.Target{target}}); err != nil {
 		t.Fatal(err)

@@ -140,10 +140,14 @@ func (s *Service) put(region string, e Event) string {
 	}
 	for _, r := range s.matching(region, fields) {
 		for _, t := range r.targets {
+			input := string(text)
+			if t.Transformer != nil {
+				input = t.Transformer.apply(fields)
+			}
 			s.clock.Go(func() {
 				s.deliver(Delivery{Rule: r.arn, EventID: e.ID}, delivery.Target{Endpoint: s.endpoint, Region: region,
 					MachineARN: t.ARN,
-					Input:      string(text), RetryPolicy: t.RetryPolicy})
+					Input:      input, RetryPolicy: t.RetryPolicy})
 			})
 		}
 	}

@@ -254,9 +254,12 @@ func TestWhatCannotBeHonouredIsRefusedByName(t *testing.T) {
 		{target(func(x *types.Target) { x.Arn = aws.String("arn:aws:sns:eu-central-1:111122223333:t") }),
 			"NotImplemented", "arn:aws:sns"},
 		{target(func(x *types.Target) {
-			x.InputTransformer = &types.InputTransformer{
+			x.InputTransformer = &types.InputTransformer{InputPathsMap: map[string]string{"a": "$.detail.list[0]"},
 				InputTemplate: aws.String("{}")}
-		}), "NotImplemented", "InputTransformer"},
+		}), "NotImplemented", "InputPathsMap $.detail.list[0]"},
+		{target(func(x *types.Target) {
+			x.InputTransformer = &types.InputTransformer{InputTemplate: aws.String("{\"a\": <b>}")}
+		}), "ValidationException", "[<b>]"},
 		{target(func(x *types.Target) { x.RoleArn = nil }), "ValidationException", "RoleArn is required"},
 		{target(func(x *types.Target) { x.Input = aws.String("{}") }), "NotImplemented", "Input"},
 		{schedule, "NotImplemented", "ScheduleExpression"},

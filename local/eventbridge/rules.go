@@ -29,6 +29,7 @@ type target struct {
 	ARN         string                `json:"Arn"`
 	RoleARN     string                `json:"RoleArn"`
 	RetryPolicy *delivery.RetryPolicy `json:"RetryPolicy"`
+	Transformer *transformer          `json:"InputTransformer"`
 }
 
 var (
@@ -137,6 +138,8 @@ func (t target) check(call *awsapi.Call) error {
 		return awsapi.NotImplementedParameter(call, "Targets.Arn "+t.ARN)
 	case t.RoleARN == "":
 		return awsapi.Errorf("ValidationException", "RoleArn is required for target %s.", t.ARN)
+	case t.Transformer != nil:
+		return t.Transformer.check(call)
 	}
 	return nil
 }

@@ -66,12 +66,12 @@ func TestARotationReadsLittle(t *testing.T) {
 		again []string
 	}{
 		// a pair: each registration is asked what it is, whether it is as it must be, and how it differs
-		"auth0":   {184, []string{"Plan GetSecretValue 1", "Plan auth0.getClient 4"}},
+		"auth0": {184, []string{"Plan GetSecretValue 1", "Plan auth0.getClient 4"}},
 		// the list, which has pages, for the report and for the end of the secret in use, and before one goes
 		"cognito": {168, []string{"FinishSecret ListUserPoolClientSecrets 1", "Plan ListUserPoolClientSecrets 2"}},
 		// Create of what a person has made ends nothing, but is asked as of any provider whose secrets have no ids
 		"manual": {175, []string{"CreateSecret DescribeSecret 1"}},
-		"entra":   {173, []string{"Plan entra.getApplication 1"}},
+		"entra":  {173, []string{"Plan entra.getApplication 1"}},
 		// Create may end a secret
 		"hydra": {178, []string{"CreateSecret DescribeSecret 1", "Plan hydra.getClient 1"}},
 		// the slots, which are three reads, before one is made, and before one is dropped

@@ -8,9 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/scenario"
+	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/idptest/imitations"
@@ -46,10 +49,41 @@ func (w *world) traces(executions []string) map[string]string {
 	}
 	add("state machine", machine)
 	add("journal", w.journal())
+	add("evidence", w.records(len(executions)))
 	add("notifications", w.Stack.SNS.Messages(w.TopicARN))
 	add("events", w.Stack.EventBridge.Events())
 	add("configuration", w.Config)
 	return out
+}
+
+// records has the evidence of all executions written, at least so many, and reads it.
+func (w *world) records(least int) []evidence.Record {
+	w.t.Helper()
+	function := w.functions["record"]
+	var out *lambda.InvokeOutput
+	var err error
+	done := make(chan struct{})
+	w.clock.Go(func() { // busy, so that the function does not time out
+		defer close(done)
+		for range 3 { // as the notifier tries again
+			out, err = lambda.NewFromConfig(w.Stack.AWS(scenario.Home)).Invoke(context.Background(),
+				&lambda.InvokeInput{
+					FunctionName: &function, Payload: []byte("{}")})
+			if err == nil && out.FunctionError == nil {
+				return
+			}
+		}
+	})
+	<-done
+	if err != nil || out.FunctionError != nil {
+		w.t.Fatalf("the evidence was not written: %v %s", err, out.Payload)
+	}
+	table := evidence.New(dynamodb.NewFromConfig(w.Stack.AWS(scenario.Home)), scenario.EvidenceTable, 0)
+	records, _, err := table.Read(context.Background(), w.seen.AddDate(-1, 0, 0), w.seen.AddDate(1, 0, 0))
+	if err != nil || len(records) < least {
+		w.t.Fatalf("there are %d records of %d executions: %v", len(records), least, err)
+	}
+	return records
 }
 
 // values are all secrets that exist in the world, by what they are.

@@ -1,4 +1,4 @@
-// Package inprocess runs the six functions inside the process of the local stack, so that tests can run whole rotations
+// Package inprocess runs the functions inside the process of the local stack, so that tests can run whole rotations
 // on a virtual clock. They are built as their binaries build them.
 package inprocess
 
@@ -33,8 +33,7 @@ type Deployed struct {
 func Register(s *stack.Stack, logs io.Writer) (map[string]string, error) {
 	as := map[string]Deployed{}
 	for _, f := range statemachine.Functions() {
-		as[f.Name] = Deployed{Name: f.Name, Environment: map[string]string{
-			entrypoint.EnvJournalTable: scenario.JournalTable, entrypoint.EnvParameterPrefix: scenario.ParameterPrefix}}
+		as[f.Name] = Deployed{Name: f.Name, Environment: scenario.Environment()}
 	}
 	return RegisterAs(s, logs, as)
 }

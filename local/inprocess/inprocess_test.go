@@ -21,11 +21,14 @@ func TestTheEnvironmentIsWhatTheFunctionsRead(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	whole := map[string]string{entrypoint.EnvJournalTable: "journal", entrypoint.EnvParameterPrefix: "/clients/",
-		entrypoint.EnvLogLevel: "debug"}
+		entrypoint.EnvLogLevel: "debug", entrypoint.EnvEvidenceTable: "evidence", entrypoint.EnvEvidenceYears: "7",
+		entrypoint.EnvStateMachine: "arn:aws:states:eu-central-1:111122223333:stateMachine:rotator"}
 	for name, c := range map[string]struct{ variable, value, says string }{
 		"all of it":       {entrypoint.EnvInVPC, "true", ""},
 		"one too many":    {"JOURNAL", "journal", "does not read JOURNAL"},
 		"one too few":     {entrypoint.EnvJournalTable, "", "JOURNAL_TABLE is missing"},
+		"no years":        {entrypoint.EnvEvidenceYears, "0", "EVIDENCE_YEARS must be a number of years"},
+		"no evidence":     {entrypoint.EnvEvidenceTable, "", "EVIDENCE_TABLE, STATE_MACHINE and"},
 		"one that is bad": {entrypoint.EnvInVPC, "perhaps", "IN_VPC must be true or false"},
 	} {
 		as := map[string]inprocess.Deployed{}

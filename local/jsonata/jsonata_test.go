@@ -86,30 +86,6 @@ func TestAPathGivesWhatTheLibraryGives(t *testing.T) {
 	}
 }
 
-func BenchmarkEvaluate(b *testing.B) {
-	path, err := jsonata.Find()
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := jsonata.Load(path, jsonata.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	bindings := map[string]json.RawMessage{
-		"states": json.RawMessage(
-			`{"input":{"client":"orders-web"},"context":{"Execution":{"Id":"arn:aws:states:eu-central-1:000000000000:execution:m:e"}}}`)}
-	for name, expression := range map[string]string{"path": `$states.context.Execution.Id`,
-		"any other": `($states.context.Execution.Id)`} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := e.Evaluate(expression, bindings); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 func TestExpressionsWithoutAValueAreUndefined(t *testing.T) {
 	t.Parallel()
 	e := engine(t, jsonata.Options{})

@@ -40,13 +40,14 @@ const (
 	Home            = "eu-central-1" // the Region of the rotation, the secret and the first load balancer
 	Away            = "eu-west-1"    // the Region of the second load balancer
 	JournalTable    = "alb-oidc-rotator-journal"
+	EvidenceTable   = "alb-oidc-rotator-evidence"
 	ParameterPrefix = "/alb-oidc-rotator/clients/"
 	MachineName     = "alb-oidc-rotator"
 )
 
 // Options choose the pace; in production they are the client's configuration and the functions' timeouts.
 type Options struct {
-	// Functions are the ARNs of the six functions, by name.
+	// Functions are the ARNs of the functions, by name.
 	Functions map[string]string
 	// Settle, Spread and Grace are the waits of the state machine.
 	Settle, Spread, Grace time.Duration
@@ -58,9 +59,11 @@ type Options struct {
 type Deployment struct {
 	Stack      *stack.Stack
 	MachineARN string
-	SecretARN  string
-	TopicARN   string
-	Config     config.Client
+	// values fill the definitions of the state machines.
+	values    statemachine.Values
+	SecretARN string
+	TopicARN  string
+	Config    config.Client
 	// ClientID is the OAuth client id that the load balancers have before any rotation, in the form of the stack's
 	// identity provider. Config.ClientIDs are all.
 	ClientID string
@@ -93,7 +96,7 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 	if err := d.storeClient(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.createJournal(ctx); err != nil {
+	if err := d.createTables(ctx); err != nil {
 		return nil, err
 	}
 	topic, err := sns.NewFromConfig(s.AWS(Home)).CreateTopic(ctx,
@@ -260,37 +263,55 @@ func (d *Deployment) storeClient(ctx context.Context) error {
 	return nil
 }
 
-func (d *Deployment) createJournal(ctx context.Context) error {
-	_, err := dynamodb.NewFromConfig(d.Stack.AWS(Home)).CreateTable(ctx,
-		&dynamodb.CreateTableInput{TableName: aws.String(JournalTable),
-			BillingMode: ddbtypes.BillingModePayPerRequest,
-			KeySchema: []ddbtypes.KeySchemaElement{{AttributeName: aws.String("client"),
-				KeyType: ddbtypes.KeyTypeHash}},
-			AttributeDefinitions: []ddbtypes.AttributeDefinition{{AttributeName: aws.String("client"),
-				AttributeType: ddbtypes.ScalarAttributeTypeS}}})
-	if err != nil {
-		return fmt.Errorf("creating the journal's table: %w", err)
+// createTables creates the journal's table and that of the evidence.
+func (d *Deployment) createTables(ctx context.Context) error {
+	api := dynamodb.NewFromConfig(d.Stack.AWS(Home))
+	for table, keys := range map[string][]string{JournalTable: {"client"}, EvidenceTable: {"month", "id"}} {
+		in := &dynamodb.CreateTableInput{TableName: &table, BillingMode: ddbtypes.BillingModePayPerRequest}
+		for i, key := range keys {
+			kind := []ddbtypes.KeyType{ddbtypes.KeyTypeHash, ddbtypes.KeyTypeRange}[i]
+			in.KeySchema = append(in.KeySchema, ddbtypes.KeySchemaElement{AttributeName: &key, KeyType: kind})
+			in.AttributeDefinitions = append(in.AttributeDefinitions, ddbtypes.AttributeDefinition{AttributeName: &key,
+				AttributeType: ddbtypes.ScalarAttributeTypeS})
+		}
+		if _, err := api.CreateTable(ctx, in); err != nil {
+			return fmt.Errorf("creating the table %s: %w", table, err)
+		}
 	}
 	return nil
 }
 
+// Environment is what every function is told; each reads what it needs.
+func Environment() map[string]string {
+	return map[string]string{"JOURNAL_TABLE": JournalTable, "PARAMETER_PREFIX": ParameterPrefix,
+		"EVIDENCE_TABLE": EvidenceTable, "EVIDENCE_YEARS": "7", "STATE_MACHINE": machineARN}
+}
+
+const machineARN = "arn:aws:states:" + Home + ":" + awsapi.AccountID + ":stateMachine:" + MachineName
+
 func (d *Deployment) createMachine(ctx context.Context, o Options) error {
-	values := statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable,
+	d.values = statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable,
 		ParameterPrefix: ParameterPrefix, ClientNames: []string{Client},
 		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle,
 		Runbook:        statemachine.DefaultRunbook,
+		RotationAlias:  "live",
 		ExecutionURL:   statemachine.ExecutionURL(Home),
-		MachineToStart: "arn:aws:states:" + Home + ":" + awsapi.AccountID + ":stateMachine:" + MachineName}
-	definition, err := statemachine.Render(statemachine.Definition, values.Substitutions())
+		MachineToStart: machineARN}
+	var err error
+	d.MachineARN, err = d.create(ctx, MachineName, statemachine.Definition)
+	return err
+}
+
+// create makes a state machine, and returns its ARN.
+func (d *Deployment) create(ctx context.Context, name, definition string) (string, error) {
+	definition, err := statemachine.Render(definition, d.values.Substitutions())
 	if err != nil {
-		return err
+		return "", err
 	}
-	out, err := sfn.NewFromConfig(d.Stack.AWS(Home)).CreateStateMachine(ctx,
-		&sfn.CreateStateMachineInput{Name: aws.String(MachineName),
-			Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName)})
+	out, err := sfn.NewFromConfig(d.Stack.AWS(Home)).CreateStateMachine(ctx, &sfn.CreateStateMachineInput{Name: &name,
+		Definition: &definition, RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + name)})
 	if err != nil {
-		return fmt.Errorf("creating the state machine: %w", err)
+		return "", fmt.Errorf("creating the state machine %s: %w", name, err)
 	}
-	d.MachineARN = *out.StateMachineArn
-	return nil
+	return *out.StateMachineArn, nil
 }

@@ -39,8 +39,8 @@ func Retentions() []int {
 const MaxNames = 64 - len("-listeners--99")
 
 // MaxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
-// (CloudFormation user guide, "Quotas"), and some 65 are there without any client. checkLimits counts them.
-const MaxClients = 35
+// (CloudFormation user guide, "Quotas"), and some 80 are there without any client. checkLimits counts them.
+const MaxClients = 34
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -142,6 +142,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 		} else {
 			checkPartition(ps, "stack.permissionsBoundary", s.PermissionsBoundary, s)
 		}
+	}
+	if n := s.Evidence.Keep(); n < 1 || n > 100 {
+		ps.Add("stack.evidence.years", "must be 1 to 100, not %d", n)
 	}
 	s.checkTags(ps)
 	if v := s.SmokeTestVPC; v != nil {

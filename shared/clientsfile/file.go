@@ -47,9 +47,21 @@ type Settings struct {
 	// by default, since Lambda keeps 100 unreserved: a deployment fails where the account's limit is lower than that
 	// and what is reserved.
 	ReserveConcurrency bool `json:"reserveConcurrency,omitempty"`
+	// Evidence is how records of executions are kept for auditors.
+	Evidence Evidence `json:"evidence,omitzero"`
 	// Tags of the stack and of everything in it that can have any.
 	Tags map[string]string `json:"tags,omitempty"`
 }
+
+// Evidence is how records of executions are kept for auditors.
+type Evidence struct {
+	// Years is for how many years a record is kept, counted from its execution's end; default 7. A change counts for
+	// records that are written after it.
+	Years *int `json:"years,omitempty"`
+}
+
+// Keep is Years or its default.
+func (e Evidence) Keep() int { return value(e.Years, 7) }
 
 // What LogKey can be besides an ARN.
 const (

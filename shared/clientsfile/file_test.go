@@ -220,6 +220,8 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"a cron that starts once, without an age",
 			"expression: cron(0 3 1 * ? *)\n      timeZone: Europe/Berlin\n    maxSecretAgeDays: 35",
 			"expression: cron(0 3 1 1 ? 2027)", "shop-web: maxSecretAgeDays: is missing"},
+		{"evidence for no time", "  # evidence: {years: 7}", "  evidence: {years: 0}",
+			"stack.evidence.years: must be 1 to 100, not 0"},
 		{"an alarm on an end that is past", "    # alarms:\n    #   authErrors: 3", "    alarms: {secretEndsDays: 0}",
 			"orders-web: alarms.secretEndsDays: must be 1 to 365, not 0"},
 		{"an alarm on less than nothing", "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: -1}",

@@ -62,6 +62,7 @@ var more = map[string]map[string]any{
 	"Client.maxSecretAgeDays":        {"minimum": 1},
 	"Alarms.authErrors":              {"minimum": 0, "maximum": 1_000_000, "default": 3},
 	"Alarms.secretEndsDays":          {"minimum": 1, "maximum": 365, "default": 7},
+	"Evidence.years":                 {"minimum": 1, "maximum": 100, "default": 7},
 }
 
 // schemaOf is the JSON Schema of a type of this package.

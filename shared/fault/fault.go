@@ -72,6 +72,7 @@ type Injector struct {
 	rules   []*active
 	known   map[string][]string // operations, by service
 	observe []func(service, operation, text string)
+	limit   func(service, operation string) Outcome
 }
 
 type active struct {
@@ -160,6 +161,14 @@ func (i *Injector) Observe(f func(service, operation, text string)) {
 	i.observe = append(i.observe, f)
 }
 
+// Limit makes f refuse requests that no rule is about, as a service does that gets too many: the zero Outcome lets one
+// through. f must not use the Injector.
+func (i *Injector) Limit(f func(service, operation string) Outcome) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.limit = f
+}
+
 // Decide says what is to go wrong with one request. Every API calls it once per request, before any effect.
 func (i *Injector) Decide(service, operation, text string) Outcome {
 	var out Outcome
@@ -199,6 +208,11 @@ func (i *Injector) Decide(service, operation, text string) Outcome {
 				out.Code = "InternalFailure"
 			}
 		}
+	}
+	if i.limit != nil && out == (Outcome{Delay: out.Delay}) {
+		delay := out.Delay
+		out = i.limit(service, operation)
+		out.Delay += delay
 	}
 	return out
 }

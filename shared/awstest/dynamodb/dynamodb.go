@@ -1,6 +1,6 @@
-// Package dynamodb is a double of Amazon DynamoDB: tables on demand with a partition key, reads and conditional updates
-// of single items, with the expressions that this project uses (developer guide, "Using expressions in DynamoDB").
-// Anything else is refused by name. Reads always see the newest state, as consistent reads do.
+// Package dynamodb is a double of Amazon DynamoDB: tables on demand, reads, conditional updates and conditional puts of
+// single items, and queries of a partition, with the expressions that this project uses (developer guide, "Using
+// expressions in DynamoDB"). Anything else is refused by name. Reads always see the newest state, as consistent reads do.
 package dynamodb
 
 import (
@@ -41,11 +41,13 @@ var operations = awsapi.Operations[*Service]{
 	"CreateTable": (*Service).createTable,
 	"DeleteTable": (*Service).deleteTable,
 	"GetItem":     (*Service).getItem,
+	"PutItem":     (*Service).putItem,
+	"Query":       (*Service).query,
 	"UpdateItem":  (*Service).updateItem,
 }
 
 var inputs = awsapi.InputsOf(sdk.CreateTableInput{}, sdk.DeleteTableInput{}, sdk.GetItemInput{},
-	sdk.UpdateItemInput{})
+	sdk.PutItemInput{}, sdk.QueryInput{}, sdk.UpdateItemInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }

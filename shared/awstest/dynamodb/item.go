@@ -130,8 +130,10 @@ func (s *Service) updateItem(call *awsapi.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.Contains(u.names(), t.hash.AttributeName) {
-		return nil, errParameter("Cannot update attribute %s. This attribute is part of the key", t.hash.AttributeName)
+	for _, k := range t.keys {
+		if slices.Contains(u.names(), k.AttributeName) {
+			return nil, errParameter("Cannot update attribute %s. This attribute is part of the key", k.AttributeName)
+		}
 	}
 	key, err := t.keyOf(in.Key)
 	if err != nil {

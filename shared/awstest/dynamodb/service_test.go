@@ -203,11 +203,11 @@ func TestCreateTableRefuses(t *testing.T) {
 			"ValidationException", "[B, N, S]"},
 		"a sort key alone": {func(in *ddb.CreateTableInput) { in.KeySchema[0].KeyType = types.KeyTypeRange },
 			"ValidationException", "KeySchema"},
-		"a sort key": {func(in *ddb.CreateTableInput) {
+		"two partition keys": {func(in *ddb.CreateTableInput) {
 			in.AttributeDefinitions = append(in.AttributeDefinitions, definition)
 			in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: aws.String("x"),
-				KeyType: types.KeyTypeRange})
-		}, "NotImplemented", "sort keys"},
+				KeyType: types.KeyTypeHash})
+		}, "ValidationException", "KeySchema"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := createInput("table")

@@ -1,6 +1,8 @@
 package dynamodb
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
@@ -8,7 +10,7 @@ import (
 
 type table struct {
 	name, arn string
-	hash      attributeDefinition // the partition key
+	keys      []attributeDefinition // the partition key, and the sort key if there is one
 	created   time.Time
 	items     map[string]item // by the key's text
 }
@@ -58,27 +60,42 @@ func (s *Service) createTable(call *awsapi.Call) (any, error) {
 	return map[string]any{"TableDescription": t.describe("CREATING")}, nil
 }
 
-// table checks the key schema: a HASH key, and its definition.
+// table checks the key schema: a HASH key, perhaps a RANGE key, and their definitions.
 func (in createInput) table() (*table, error) {
-	if len(in.KeySchema) == 0 || in.KeySchema[0].KeyType != "HASH" {
+	if len(in.KeySchema) == 0 || len(in.KeySchema) > 2 || in.KeySchema[0].KeyType != "HASH" ||
+		len(in.KeySchema) == 2 && in.KeySchema[1].KeyType != "RANGE" {
 		return nil, errValidation("Invalid KeySchema: it must have a HASH key first and may have a RANGE key second")
 	}
 	if len(in.AttributeDefinitions) != len(in.KeySchema) {
 		return nil, errParameter("Number of attributes in KeySchema does not exactly match number of attributes " +
 			"defined in AttributeDefinitions")
 	}
-	hash := in.AttributeDefinitions[0]
-	switch {
-	case len(in.KeySchema) > 1:
-		return nil, errNotImplemented("sort keys")
-	case hash.AttributeName != in.KeySchema[0].AttributeName:
-		return nil, errParameter("Some index key attributes are not defined in AttributeDefinitions. Keys: [%s]",
-			in.KeySchema[0].AttributeName)
-	case hash.AttributeType != "S" && hash.AttributeType != "N" && hash.AttributeType != "B":
-		return nil, errValidation("1 validation error detected: Value '%s' at 'attributeDefinitions.attributeType' "+
-			"failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]", hash.AttributeType)
+	t := &table{name: in.TableName, items: map[string]item{}}
+	for _, k := range in.KeySchema {
+		i := slices.IndexFunc(in.AttributeDefinitions, func(d attributeDefinition) bool {
+			return d.AttributeName == k.AttributeName
+		})
+		switch {
+		case i < 0:
+			return nil, errParameter("Some index key attributes are not defined in AttributeDefinitions. Keys: [%s]",
+				k.AttributeName)
+		case !slices.Contains([]string{"S", "N", "B"}, in.AttributeDefinitions[i].AttributeType):
+			return nil, errValidation("1 validation error detected: Value '%s' at 'attributeDefinitions.attributeType' "+
+				"failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]",
+				in.AttributeDefinitions[i].AttributeType)
+		}
+		t.keys = append(t.keys, in.AttributeDefinitions[i])
 	}
-	return &table{name: in.TableName, hash: hash, items: map[string]item{}}, nil
+	return t, nil
+}
+
+// schema is the table's KeySchema.
+func (t *table) schema() []keyElement {
+	out := []keyElement{{t.keys[0].AttributeName, "HASH"}}
+	if len(t.keys) > 1 {
+		out = append(out, keyElement{t.keys[1].AttributeName, "RANGE"})
+	}
+	return out
 }
 
 // describe is a table as its operations show it.
@@ -90,8 +107,8 @@ func (t *table) describe(status string) any {
 	return map[string]any{
 		"TableName": t.name, "TableArn": t.arn, "TableStatus": status,
 		"CreationDateTime":     float64(t.created.UnixMilli()) / 1000,
-		"KeySchema":            []keyElement{{t.hash.AttributeName, "HASH"}},
-		"AttributeDefinitions": []attributeDefinition{t.hash},
+		"KeySchema":            t.schema(),
+		"AttributeDefinitions": t.keys,
 		"BillingModeSummary":   map[string]string{"BillingMode": "PAY_PER_REQUEST"},
 		"ItemCount":            len(t.items), "TableSizeBytes": size,
 	}
@@ -123,15 +140,27 @@ func (s *Service) deleteTable(call *awsapi.Call) (any, error) {
 	return map[string]any{"TableDescription": t.describe("DELETING")}, nil
 }
 
-// keyOf checks a Key parameter, which has the key attribute and nothing else.
+// keyOf checks a Key parameter, which has the key attributes and nothing else.
 func (t *table) keyOf(key item) (string, error) {
-	v := key[t.hash.AttributeName]
-	switch {
-	case len(key) != 1 || v.kind != t.hash.AttributeType:
+	if len(key) != len(t.keys) {
 		return "", errValidation("The provided key element does not match the schema")
-	case v.str == "":
-		return "", errValidation("One or more parameter values are not valid. The AttributeValue for a key attribute "+
-			"cannot contain an empty string value. Key: %s", t.hash.AttributeName)
 	}
-	return v.str, nil
+	return t.keyIn(key)
+}
+
+// keyIn is the text of an item's key.
+func (t *table) keyIn(it item) (string, error) {
+	var parts []string
+	for _, k := range t.keys {
+		v := it[k.AttributeName]
+		switch {
+		case v.kind != k.AttributeType:
+			return "", errValidation("The provided key element does not match the schema")
+		case v.str == "":
+			return "", errValidation("One or more parameter values are not valid. The AttributeValue for a key "+
+				"attribute cannot contain an empty string value. Key: %s", k.AttributeName)
+		}
+		parts = append(parts, v.str)
+	}
+	return strings.Join(parts, "\x00"), nil
 }
