@@ -171,7 +171,8 @@ var ofTheFunctions = map[string][]fault{
 			`false`, "the token endpoint is unsure, in place"},
 	},
 	"functions/plan TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret": {
-		{"functions/plan/handler.go mustStillBeOurs", `if len(refusals) == 0 {`, `if true {`, "got error"},
+		{"functions/plan/handler.go mustStillBeOurs", `if len(refusals) == 0 {`,
+			`if true {`, "TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret"},
 		{"functions/plan/handler.go mustStillBeOurs", `refusals = found.Drifted`,
 			`_ = undo`, "a load balancer that does not exist"},
 	},
@@ -208,15 +209,16 @@ var ofTheFunctions = map[string][]fault{
 			`if err := error(nil); err != nil {`, "got error"},
 	},
 	"functions/plan TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation": {
-		{"functions/plan/handler.go decision", `Shorten: p.request.Shorten(),`, ``, "the plan is"},
+		{"functions/plan/handler.go decision", `Shorten: p.request.Shorten(),`,
+			``, "TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation"},
 	},
 	"functions/plan TestAnExecutionOfTheSameNameMakesAnotherVersion": {
 		{"functions/plan/handler.go nameExecution", `return in.Execution + " " + in.Started`,
-			`return in.Execution`, "an execution that says when it started"},
+			`return in.Execution`, "TestAnExecutionOfTheSameNameMakesAnotherVersion"},
 	},
 	"functions/plan TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback": {
 		{"functions/plan/handler.go Handle", `p.refuse, p.prove, p.proveNew`,
-			`p.refuse, p.proveNew`, "another method that the provider takes"},
+			`p.refuse, p.proveNew`, "TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback"},
 		{"functions/plan/handler.go prove", `known && p.decided.Action == rotation.Rollback`,
 			`(known || true) && p.decided.Action == rotation.Rollback`, "got error"},
 	},
@@ -237,11 +239,12 @@ var ofTheFunctions = map[string][]fault{
 			`p.search, p.decide`, "a late write comes after what is decided here"},
 	},
 	"functions/plan TestTagsThatNoLoadBalancerHasAreARefusal": {
-		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`, `if false {`, "got error"},
+		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`,
+			`if false {`, "TestTagsThatNoLoadBalancerHasAreARefusal"},
 	},
 	"functions/plan TestWhatAPersonStoresMustBeInTheConfiguredForm": {
 		{"functions/plan/handler.go Handle", `p.prove, p.proveNew, p.fill`,
-			`p.prove, p.fill`, "a version that a person stored"},
+			`p.prove, p.fill`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
 		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
 		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
@@ -454,11 +457,7 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/smoketest TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted": {
 		{"functions/smoketest/credential.go testRefusal", `"is disabled"); err != nil {`,
-			`"is disabled"); false {`, "the old secret, which is accepted, is taken for refused, or not tried again"},
-	},
-	"functions/smoketest TestARehearsalPassesOverLoginsThatFailAsWithAWrongSecret": {
-		{"functions/smoketest/handler.go testLogins", `err != nil || slices.ContainsFunc(evidence, t.endsRehearsal)`,
-			`true`, "TestARehearsalPassesOverLoginsThatFailAsWithAWrongSecret"},
+			`"is disabled"); false {`, "TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted"},
 	},
 	"functions/smoketest TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute": {
 		{"functions/smoketest/credential.go weigh", `!d.in.Wait && long >= patience && d.times >= enough`,
@@ -478,16 +477,21 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/smoketest/credential.go testCredential", `if !calibrated {`,
 			`if !calibrated && n < 0 {`, "TestATokenEndpointThatAcceptsAnythingProvesNothing"},
 	},
+	"functions/smoketest TestAnUnevenProviderIsAskedUntilItAcceptsInARow": {
+		{"functions/smoketest/credential.go testCredential",
+			`if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {`,
+			`if again, _, err := t.Ask(ctx, to); false {`, "TestAnUnevenProviderIsAskedUntilItAcceptsInARow"},
+	},
 	"functions/smoketest TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo": {
 		{"functions/smoketest/handler.go test", `!e.OK && !t.endsRehearsal(e)`, `false`, "got error"},
 	},
-	"functions/smoketest TestOneIllServerOfTwoProvesNothing": {
-		{"functions/smoketest/credential.go testCredential",
-			`if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {`,
-			`if again, _, err := t.Ask(ctx, to); false {`, "TestOneIllServerOfTwoProvesNothing"},
+	"functions/smoketest TestEveryConfiguredTestIsRun": {
+		{"functions/smoketest/handler.go testLogins", `err != nil || slices.ContainsFunc(evidence, t.endsRehearsal)`,
+			`true`, "TestEveryConfiguredTestIsRun"},
 	},
 	"functions/smoketest TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs": {
-		{"functions/smoketest/credential.go fewInARow", `3`, `1`, "got error"},
+		{"functions/smoketest/credential.go fewInARow", `3`,
+			`1`, "TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs"},
 		{"functions/smoketest/credential.go choosePace", `if !t.in.Wait && !t.isUntried() {`,
 			`if !t.in.Wait {`, "TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs"},
 		{"functions/smoketest/credential.go testCredential", `calibrated = true`,
