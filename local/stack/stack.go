@@ -39,6 +39,8 @@ import (
 type Options struct {
 	// Clock is the time of waits, schedules, spreads and secrets; nil is real time.
 	Clock clock.Clock
+	// Authority signs the certificates of the stack's servers; nil is a new one.
+	Authority *localca.Authority
 	// Address is where the AWS endpoint listens, on loopback; 127.0.0.1:0 by default.
 	Address string
 	// Spread is how long a changed action takes to reach each node of a load balancer; its length is how many nodes.
@@ -124,8 +126,10 @@ func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(ho
 
 func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) error {
 	var err error
-	if s.Authority, err = localca.New(); err != nil {
-		return err
+	if s.Authority = o.Authority; s.Authority == nil {
+		if s.Authority, err = localca.New(); err != nil {
+			return err
+		}
 	}
 	s.SecretsManager = secretsmanager.New(s.Clock)
 	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
