@@ -100,6 +100,7 @@ check: deps ## The rest of what must be green: linters, data races, every distur
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
 	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
+	@.ci/step "a function, built twice" $(MAKE) --no-print-directory twice
 	@.ci/step summary
 
 .PHONY: race
@@ -120,10 +121,11 @@ lint: $(BUILD)/bin/golangci-lint ## gofmt, go vet, golangci-lint, go mod tidy -d
 versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Version}}{{end}}{{end}}' ./... | grep -v '^alboidc' | sort -u
 
 .PHONY: golden
-golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, the lists of providers
+golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, lists of providers, counts
 	@$(write-providers)
 	@cd statemachine && go test . -update -run Layout
 	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
+	@cd local && go test ./bench -update -count=1 -run TestTheTableIsOfThisCode >/dev/null
 
 write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null
 
@@ -196,6 +198,7 @@ fuzz: deps ## Fuzz everything that is read from outside, one after the other, ea
 NPM_STAMPS := local/node_modules/.stamp statemachine/node_modules/.stamp
 
 include infra/infra.mk
+include cmd/release.mk
 
 .PHONY: deps
 deps: $(NPM_STAMPS)

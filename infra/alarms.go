@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -12,14 +11,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
-	"alboidc.internal/shared/idp"
-	"alboidc.internal/shared/idp/registry"
-	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/telemetry"
 )
-
-// slack is how much longer than its grace period a rotation may take: waits, retries and smoke tests.
-const slack = 4 * time.Hour
 
 // alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default one of one.
 // By default it ignores missing data, since most of the time nothing rotates.
@@ -31,6 +24,9 @@ type alarm struct {
 	of, outOf             int
 	missing               awscloudwatch.TreatMissingData
 }
+
+// notMeasured is the age in seconds of a secret that was not measured: more than any alarm's.
+const notMeasured = 1_000_000_000
 
 // addAlarms adds the alarms, all of which go to the topic.
 func (r *rotator) addAlarms() {
@@ -65,20 +61,19 @@ func (r *rotator) addAlarms() {
 // older data, too (CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data"). The other alarms
 // stay as the last measurement left them.
 func (r *rotator) addClientAlarms(c Client) {
-	planned := time.Duration(c.GracePeriod())*time.Second + slack
 	tooOld := c.MaxAge().Seconds()
 	r.addAlarm(alarm{id: "Age-" + c.Name, name: clientAlarm(c.Name, "secret-age"), above: tooOld, of: 2, outOf: 2,
 		description: "The secret of " + c.Name +
 			" is older than its schedule and grace period allow, or was not measured for two days.",
 		metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-			Expression: jsii.String(fmt.Sprintf("FILL(age, %.0f)", tooOld+1)),
+			Expression: jsii.String(fmt.Sprintf("FILL(age, %d)", notMeasured)),
 			Label:      jsii.String("age, or too old if not measured"), Period: days(1),
 			UsingMetrics: &map[string]awscloudwatch.IMetric{"age": r.clientMetric("SecretAge", c.Name,
 				"Maximum", days(1))}}),
 		missing: awscloudwatch.TreatMissingData_BREACHING})
-	r.addAlarm(alarm{id: "Lock-" + c.Name, name: clientAlarm(c.Name, "rotation-long"), above: planned.Seconds(),
-		description: fmt.Sprintf("A rotation of %s is open for longer than %s, or one that failed has left the lock.",
-			c.Name, planned),
+	r.addAlarm(alarm{id: "Lock-" + c.Name, name: clientAlarm(c.Name, "rotation-long"), above: c.LongRotation().Seconds(),
+		description: "A rotation of " + c.Name + " is open for much longer than its grace period, or one that failed " +
+			"has left the lock.",
 		metric: r.clientMetric("LockHeld", c.Name,
 			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	r.addAlarm(alarm{id: "Refused-" + c.Name, name: clientAlarm(c.Name, "secret-refused"),
@@ -86,7 +81,7 @@ func (r *rotator) addClientAlarms(c Client) {
 			" that is stored as AWSCURRENT: logins may be failing.",
 		metric: r.clientMetric("SecretRefused", c.Name,
 			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
-	if tellsEnd(c) {
+	if r.tellsEnd(c) {
 		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name,
 			"secret-ends"), below: float64(c.Alarms.EndsDays()) * 86400,
 			description: "The identity provider ends the secret of " + c.Name + " soon by itself: all logins fail " +
@@ -96,16 +91,9 @@ func (r *rotator) addClientAlarms(c Client) {
 	}
 }
 
-// tellsEnd reports whether the client's identity provider says when a secret ends by itself.
-func tellsEnd(c Client) bool {
-	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings,
-		idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
-	if err != nil {
-		return false
-	}
-	model, err := capable.Choose(c.IdentityProvider.ClientPair != "", c.IdentityProvider.AllowInterruption)
-	return err == nil && withoutids.Capabilities(capable, model).TellsEnd
-}
+// tellsEnd reports whether the client's identity provider says when a secret ends by itself. For the released template,
+// whose client stands for any, it does.
+func (r *rotator) tellsEnd(c Client) bool { return r.standsIn || c.TellsEnd() }
 
 func (r *rotator) alarmName(what string) string { return r.Name + "-" + what }
 

@@ -65,7 +65,7 @@ func (r *rotator) health(c Client) awscloudwatch.IWidget {
 		show("refused", "secretrefused * 1", "SecretRefused", "Maximum"),
 		show("hours of an open rotation", "lockheld / 3600", "LockHeld", "Maximum"),
 	}
-	if tellsEnd(c) {
+	if r.tellsEnd(c) {
 		metrics = append(metrics, show("days until its secret ends by itself", "secretendsin / 86400", "SecretEndsIn",
 			"Minimum"))
 	}

@@ -301,8 +301,8 @@ func TestCommandsInTheDocumentationCanBePasted(t *testing.T) {
 		t.Fatal(err)
 	}
 	providers, _ := filepath.Glob("../docs/identity-providers/*.md")
-	makefile := readRepository(t, "Makefile") + readRepository(t, "infra/infra.mk")
-	block := regexp.MustCompile("(?ms)^ *```\n(.*?)^ *```$")
+	makefile := readRepository(t, "Makefile") + readRepository(t, "infra/infra.mk") + readRepository(t, "cmd/release.mk")
+	block := regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
 	assigned := regexp.MustCompile(`(?m)(?:^ *|for )([A-Za-z_]+)(?:=| in )`)
 	used := regexp.MustCompile(`\$([A-Za-z_]+)`)
 	client := regexp.MustCompile(`(?:"client": "|--name |"S": ")([a-z-]+)["\n]|-rotator/([a-z-]+)/`)
@@ -310,7 +310,10 @@ func TestCommandsInTheDocumentationCanBePasted(t *testing.T) {
 	for _, page := range append(pages, append(providers, "../README.md", "../infra/README.md")...) {
 		known := map[string]bool{"HOME": true}
 		for _, m := range block.FindAllStringSubmatch(readRepository(t, strings.TrimPrefix(page, "../")), -1) {
-			commands := m[1]
+			if m[1] != "" { // not for a shell
+				continue
+			}
+			commands := m[2]
 			for _, m := range assigned.FindAllStringSubmatch(commands, -1) {
 				known[m[1]] = true
 			}

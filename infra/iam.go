@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -247,7 +246,7 @@ func (r *rotator) allowSecrets(role awsiam.Role, g grant) {
 			admin = append(admin, c.AdminSecrets()...)
 		}
 		if g.users {
-			users = append(users, testUsers(c)...)
+			users = append(users, c.UserSecrets()...)
 		}
 	}
 	allow(role, "ClientSecrets", g.secret, own, nil)
@@ -268,7 +267,7 @@ func (r *rotator) allowKeys(role awsiam.Role, g grant) {
 			list = append(list, c.AdminSecrets()...)
 		}
 		if g.users {
-			list = append(list, testUsers(c)...)
+			list = append(list, c.UserSecrets()...)
 		}
 		return list
 	})
@@ -309,41 +308,25 @@ func (r *rotator) allowKey(role awsiam.Role, sid, action string, secretsOf func(
 	flush()
 }
 
-// testUsers are the secrets of a client's synthetic users.
-func testUsers(c Client) []string {
-	var list []string
-	for _, t := range c.SmokeTests.Login {
-		list = append(list, t.UserSecretARN)
-	}
-	return list
-}
-
 // userPools are the ARNs of the clients' Amazon Cognito user pools: the one provider that IAM guards.
 func (r *rotator) userPools() []string {
 	var pools []string
 	for _, c := range r.clients {
-		var settings struct{ UserPoolID string }
-		if c.IdentityProvider.Type != "cognito" || json.Unmarshal(c.IdentityProvider.Settings, &settings) != nil {
-			continue
+		if id := c.UserPoolID(); id != "" {
+			region, _, _ := strings.Cut(id, "_")
+			pools = append(pools, fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", *r.stack.Partition(), region,
+				r.Account, id))
 		}
-		region, _, _ := strings.Cut(settings.UserPoolID, "_")
-		pools = append(pools, fmt.Sprintf("arn:%s:cognito-idp:%s:%s:userpool/%s", *r.stack.Partition(), region,
-			r.Account, settings.UserPoolID))
 	}
 	return unique(pools)
 }
-
-// defaultAudience of web identity tokens, where the settings name none: what Entra ID recommends (Microsoft Entra docs,
-// "Workload identity federation").
-const defaultAudience = "api://AzureADTokenExchange"
 
 // audiences are those of the web identity tokens by which providers know the functions' roles.
 func (r *rotator) audiences() []string {
 	var list []string
 	for _, c := range r.clients {
-		var settings struct{ WebIdentity *struct{ Audience string } }
-		if json.Unmarshal(c.IdentityProvider.Settings, &settings) == nil && settings.WebIdentity != nil {
-			list = append(list, or(settings.WebIdentity.Audience, defaultAudience))
+		if a := c.Audience(); a != "" {
+			list = append(list, a)
 		}
 	}
 	return unique(list)

@@ -29,6 +29,15 @@ const (
 // synth writes the template of a file, and refuses one that could not be deployed. functions is the folder of the built
 // functions, outdir where the template goes: "" is where the cdk command wants it.
 func synth(file File, functions, outdir string) error {
+	text, err := synthText(file, functions, outdir, false)
+	if err != nil {
+		return err
+	}
+	return checkLimits(text)
+}
+
+// synthText writes the template of a file, and returns it. standsIn: its client stands for any.
+func synthText(file File, functions, outdir string, standsIn bool) ([]byte, error) {
 	props := &awscdk.AppProps{
 		AnalyticsReporting: jsii.Bool(false),
 		// checkLimits says what to do, and the CDK would not.
@@ -38,13 +47,9 @@ func synth(file File, functions, outdir string) error {
 		props.Outdir = &outdir
 	}
 	app := awscdk.NewApp(props)
-	newRotator(app, file, functions)
+	newRotator(app, file, functions, standsIn)
 	app.Synth(nil)
-	text, err := os.ReadFile(filepath.Join(*app.Outdir(), file.Stack.Name+".template.json"))
-	if err != nil {
-		return err
-	}
-	return checkLimits(text)
+	return os.ReadFile(filepath.Join(*app.Outdir(), file.Stack.Name+".template.json"))
 }
 
 // checkLimits reports what of a template is too large to be deployed. The remedy is always the same: what grows are the

@@ -1,8 +1,10 @@
 // Command infra is the CDK app: it writes the CloudFormation template of the rotation from clients.yaml. The cdk
-// command runs it as cdk.json says; it makes no request and compiles nothing.
+// command runs it as cdk.json says; it makes no request and compiles nothing. With -release it writes the template of a
+// release instead, for people without the CDK.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 
@@ -20,13 +22,24 @@ const (
 )
 
 func main() {
-	if err := run(); err != nil {
+	version := flag.String("release", "", "write the template of this version")
+	template := flag.String("template", "", "where to write it")
+	flag.Parse()
+	if err := run(*version, *template); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(version, template string) error {
+	functions := or(os.Getenv(envFunctions), functionsPath)
+	if version != "" {
+		if err := checkFunctions(functions); err != nil {
+			return err
+		}
+		defer jsii.Close()
+		return writeRelease(functions, version, template)
+	}
 	file, findings, err := clientsfile.Read(or(os.Getenv(envClients), clientsPath))
 	if err != nil {
 		return err
@@ -37,7 +50,6 @@ func run() error {
 	for _, w := range findings {
 		fmt.Fprintln(os.Stderr, w)
 	}
-	functions := or(os.Getenv(envFunctions), functionsPath)
 	if err := checkFunctions(functions); err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type rotator struct {
 	stack awscdk.Stack
 	Settings
 	clients []Client
+	// standsIn: the one client stands for any, for the released template.
+	standsIn bool
 
 	key    awskms.Key
 	logKey awskms.IKey // nil: CloudWatch's own encryption
@@ -58,8 +60,8 @@ type rotator struct {
 }
 
 // newRotator adds the stack to the app. functions is the folder of the built functions.
-func newRotator(scope constructs.Construct, f File, functions string) *rotator {
-	r := &rotator{Settings: f.Stack, clients: f.Clients, secretARNs: map[string]string{},
+func newRotator(scope constructs.Construct, f File, functions string, standsIn bool) *rotator {
+	r := &rotator{Settings: f.Stack, clients: f.Clients, standsIn: standsIn, secretARNs: map[string]string{},
 		live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{}}
 	r.RunbookURL = or(r.RunbookURL, statemachine.DefaultRunbook)
 	r.stack = awscdk.NewStack(scope, &r.Name, &awscdk.StackProps{

@@ -96,29 +96,33 @@ func changedText(t *testing.T, old, new string) []byte {
 
 // synthesized is the template of a file with functions whose content never changes.
 func synthesized(file File) (template, error) {
-	folder, err := os.MkdirTemp("", "infra-test-")
-	if err != nil {
-		return template{}, err
+	text, err := synthesizedText(file, false)
+	if err == nil {
+		err = checkLimits(text)
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	functions := filepath.Join(folder, "functions")
-	for _, f := range statemachine.Functions() {
-		if err := os.MkdirAll(filepath.Join(functions, f.Name), 0o755); err != nil {
-			return template{}, err
-		}
-		if err := os.WriteFile(filepath.Join(functions, f.Name, "bootstrap"), []byte(f.Name), 0o755); err != nil {
-			return template{}, err
-		}
-	}
-	if err := synth(file, functions, filepath.Join(folder, "cdk.out")); err != nil {
-		return template{}, err
-	}
-	text, err := os.ReadFile(filepath.Join(folder, "cdk.out", file.Stack.Name+".template.json"))
 	if err != nil {
 		return template{}, err
 	}
 	tpl := template{text: text}
 	return tpl, json.Unmarshal(text, &tpl)
+}
+
+func synthesizedText(file File, standsIn bool) ([]byte, error) {
+	folder, err := os.MkdirTemp("", "infra-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	functions := filepath.Join(folder, "functions")
+	for _, f := range statemachine.Functions() {
+		if err := os.MkdirAll(filepath.Join(functions, f.Name), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(functions, f.Name, "bootstrap"), []byte(f.Name), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return synthText(file, functions, filepath.Join(folder, "cdk.out"), standsIn)
 }
 
 // of returns the logical ids of a type of resource, in order.

@@ -10,6 +10,9 @@ import (
 	"alboidc.internal/cmd/internal/cli"
 )
 
+// version is that of the release; make release sets it.
+var version = "(not a release)"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the process at once

@@ -104,11 +104,7 @@ func (s *Invocation) controls(ctx context.Context, than Credential, more ...stri
 	}
 	var out []Credential
 	for n, id := range ids {
-		clientID := s.Config.ClientID
-		if s.Config.IsPair() {
-			clientID = s.entry(id).ClientID
-		}
-		if id == "" || clientID == "" || slices.Contains(ids[:n], id) {
+		if id == "" || slices.Contains(ids[:n], id) {
 			continue
 		}
 		v, err := s.Value(ctx, id)
@@ -117,8 +113,12 @@ func (s *Invocation) controls(ctx context.Context, than Credential, more ...stri
 		case failure.Is(err, failure.Precondition): // it holds no client secret, so it shows nothing
 		case err != nil:
 			return nil, err
-		case clientID != than.ClientID || !v.Equal(than.value):
-			out = append(out, Credential{id, clientID, v})
+		default:
+			for _, clientID := range s.registrations(id) {
+				if clientID != than.ClientID || !v.Equal(than.value) {
+					out = append(out, Credential{id, clientID, v})
+				}
+			}
 		}
 	}
 	return out, nil

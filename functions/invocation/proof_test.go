@@ -195,3 +195,16 @@ func TestAVersionWithoutAClientSecretIsNoControl(t *testing.T) {
 		})
 	}
 }
+
+// Whoever replaces the secret of a pair by hand stores a version that the journal does not know.
+func TestASecretMadeByHandIsTheControlInAPair(t *testing.T) {
+	t.Parallel()
+	const second = "client-second"
+	w := fakes.New(t, memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID, second), memory.Initial)
+	w.Client.IdentityProvider.ClientPair = second
+	w.Secrets.Add(newer, value, "AWSPENDING")
+	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
+		newer: {State: journal.Intended, ClientID: second, At: w.Now, Asked: w.Now}}})
+	fakes.Failed(t, open(t, w).MustAccept(t.Context(), newer, "the new secret"), failure.SecretRefused,
+		"while it accepts version "+fakes.Old)
+}

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -97,4 +98,35 @@ func TestAStricterTextRollsNothingBack(t *testing.T) {
 	w.Journal.Set(journal.Journal{}) // without the rotation the newest text alone counts
 	_, err := rediscover(w, false)
 	fakes.Failed(t, err, failure.TargetDrift, "other.example")
+}
+
+func TestAThirdVersionEndsADiscovery(t *testing.T) {
+	t.Parallel()
+	w := reconfigured(t, func(*config.Client) {})
+	in := rotation.PlanInput{Common: w.Common(), Action: rotation.PlanDiscover,
+		From: rotation.Ref{VersionID: older}, To: rotation.Ref{VersionID: newer}}
+	if _, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, in); err != nil {
+		t.Fatal(err)
+	}
+	w.Secrets.Add("version-third", fakes.Mark+"-third", "AWSCURRENT")
+	_, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, in)
+	fakes.Failed(t, err, failure.Superseded, "version-third") // else it is overwritten on every target
+}
+
+// A call of the execution whose lock was taken over may still write a target: 75 s at most.
+func TestNothingIsPlannedWhileAFormerCallMayWrite(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.Journal.SetLastWrite(w.Now)
+	began, tries := w.Now, 0
+	for ; tries < 10; tries++ { // as the state machine's Retry does
+		_, err := makePlan(w, plain)
+		if err == nil {
+			break
+		}
+		fakes.Failed(t, err, failure.Unavailable, "nothing that cannot be undone is done before")
+	}
+	if waited := w.Now.Sub(began); waited < 75*time.Second || waited > 85*time.Second || tries == 0 {
+		t.Errorf("it was planned after %s and %d tries: a late write comes after what is decided here", waited, tries)
+	}
 }

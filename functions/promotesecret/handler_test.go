@@ -325,6 +325,15 @@ func TestAnUndoKeepsThePromotionOfAnotherVersion(t *testing.T) {
 	if w.Journal.Get().Promotion == nil {
 		t.Error("the promotion of the version in use is forgotten")
 	}
+	// nor does that say which version was AWSPREVIOUS before this one
+	j.Promotion.PreviousBefore = oldest
+	w.Journal.Set(j)
+	w.Secrets.SetLabel("AWSCURRENT", newer)
+	w.Secrets.SetLabel("AWSPREVIOUS", older)
+	if err := undo(w); err != nil {
+		t.Fatal(err)
+	}
+	w.LabelsAre(t, versions.Labels{Current: older})
 }
 
 func TestAPromotionIsRefusedWhenAStrangerMovedTheLabel(t *testing.T) {

@@ -2,6 +2,7 @@ package updatealb_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +113,24 @@ func TestARollbackPutsTheOldSecretBack(t *testing.T) {
 	answers(t, got, err, "updated")
 	if w.ALB.Secret() != initial {
 		t.Error("the target has another secret")
+	}
+}
+
+// What a write would drop stays, unless an old secret must come back.
+func TestOnlyARollbackWritesWhatItWouldDamage(t *testing.T) {
+	t.Parallel()
+	for _, undo := range []bool{false, true} {
+		w := newWorld(t)
+		w.ALB.AddElement("ShinyConfig")
+		out, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: w.Common(),
+			Targets: []rotation.Target{target}, To: rotation.Ref{VersionID: newer}, Proven: rotation.Timestamp(w.Now),
+			Undo: undo})
+		if undo && (err != nil || w.ALB.Secret() != value || !strings.Contains(out.Notice, "ShinyConfig")) {
+			t.Errorf("a rollback leaves the target with a secret that goes: %+v (%v)", out, err)
+		}
+		if !undo && (!failure.Is(err, failure.TargetDrift) || len(w.Writes()) != 0) {
+			t.Errorf("a rotation drops what it does not know: %+v (%v)", out, err)
+		}
 	}
 }
 

@@ -60,12 +60,18 @@ var faults = []*kind{
 		do: faultAt("the call is refused for lack of a right", func(int) fault.Rule {
 			return fault.Rule{Mode: fault.Refuse, Times: 1, Status: 403, Code: "AccessDeniedException"}
 		})},
+	{name: "a function that fails", weight: 8, before: true, any: true, do: func(r *telling, n int, _ seen) string {
+		of := []string{"VerifyNewSecret", "PromoteSecret", "TestSecret", "RediscoverTargets", "TestBeforeFinish",
+			"DisableOldSecret", "TestAfterDisable"}
+		r.failing(of[n%len(of)])
+		return "the function of " + of[n%len(of)] + " fails for good"
+	}},
 	{name: "throttling", weight: 6, atCall: true, do: throttle},
 	{name: "an outage of the provider", weight: 4, atCall: true,
 		do: func(r *telling, n int, _ seen) string {
 			return r.down(time.Duration(5+n%40) * time.Second)
 		}},
-	{name: "a long outage of the provider", weight: 3, any: true,
+	{name: "a long outage of the provider", weight: 3, ends: []string{"RolledBack", "Refused", "Unavailable"},
 		do: func(r *telling, n int, _ seen) string { return r.down(time.Duration(2+n%240) * time.Minute) }},
 	{name: "right secrets are refused", weight: 6,
 		do: func(r *telling, n int, _ seen) string {
@@ -73,14 +79,14 @@ var faults = []*kind{
 			r.Stack.IdP.Store().RefuseUntil(r.clock.Now().Add(d), "")
 			return fmt.Sprintf("the token endpoint refuses right secrets for %s", d)
 		}},
-	{name: "right secrets are refused for long", weight: 3, any: true,
+	{name: "right secrets are refused for long", weight: 3, ends: []string{"RolledBack", "Refused", "Unavailable"},
 		do: func(r *telling, n int, _ seen) string {
 			d := time.Duration(2+n%120) * time.Minute
 			r.Stack.IdP.Store().RefuseUntil(r.clock.Now().Add(d), "")
 			r.mend(func() { r.idle(func() { r.pass(d) }) })
 			return fmt.Sprintf("the token endpoint refuses right secrets for %s", d)
 		}},
-	{name: "one right secret is refused", weight: 4, any: true,
+	{name: "one right secret is refused", weight: 4, ends: []string{"RolledBack", "Refused"},
 		do: func(r *telling, n int, _ seen) string {
 			d := time.Duration(1+n%40) * time.Second
 			r.Stack.IdP.Store().RefuseUntil(r.clock.Now().Add(d), r.current())
@@ -248,7 +254,7 @@ var hands = []*kind{
 		return "a person makes a secret and stores it as AWSCURRENT"
 	}},
 	{name: "rotated by hand at Keycloak", weight: 4, any: true,
-		fits: func(y way) bool { return y.vendor == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
+		fits: func(y way) bool { return y.name == "keycloak" }, do: func(r *telling, _ int, _ seen) string {
 			value, err := r.Stack.IdP.Vendor().(*keycloaktest.Keycloak).Regenerate(r.ClientID)
 			if err != nil {
 				return ""
@@ -274,6 +280,12 @@ var hands = []*kind{
 			r.removeSecret(id)
 			return "somebody removes the old secret at the identity provider"
 		}},
+	{name: "a pair rotated by hand", weight: 6, any: true,
+		fits: func(y way) bool {
+			return slices.Contains([]string{"auth0", "hydra as a pair", "keycloak as a pair"},
+				y.name)
+		},
+		do: rotatePair},
 	{name: "rotated by hand at Hydra", weight: 4, any: true,
 		fits: func(y way) bool { return y.name == "hydra" }, do: func(r *telling, _ int, _ seen) string {
 			r.rotateAtHydra()
@@ -305,6 +317,35 @@ var hands = []*kind{
 		}
 		return "somebody removes the label " + label
 	}},
+}
+
+// rotatePair gives the registration that no target has a new secret and makes that AWSCURRENT, as a person does who
+// rotates by hand without an interruption: the next execution puts it on the targets.
+func rotatePair(r *telling, n int, _ seen) string {
+	now := r.clock.Now()
+	used := map[string]bool{}
+	for _, u := range r.Stack.ELB.SecretsInUse(now, now.Add(time.Hour)) {
+		used[u.ClientID] = true
+	}
+	ids := r.Config.ClientIDs()
+	idle := slices.IndexFunc(ids, func(id string) bool { return !used[id] })
+	if idle < 0 || r.Stack.IdP.Store().Accepts(ids[idle], r.current(), now) {
+		return ""
+	}
+	value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)
+	if err := r.Stack.IdP.Store().Update(ids[idle], func(e *clients.Edit) error {
+		for _, s := range e.All() {
+			if err := e.Remove(s.ID); err != nil {
+				return err
+			}
+		}
+		_, err := e.Add(clients.Secret{ID: r.Stack.IdP.Vendor().NewSecretID(ids[idle])}, value)
+		return err
+	}); err != nil {
+		return ""
+	}
+	r.store(r.inForm(value))
+	return "a person makes a secret for the idle registration and stores it as AWSCURRENT"
 }
 
 // moveBack makes AWSPREVIOUS the current version, as one does who takes the new secret for wrong.
@@ -445,6 +486,11 @@ var deployments = []*kind{
 			r.deployFlat()
 			return "the definition is that of another former release"
 		}},
+	{name: "time passes", weight: 4, before: true, harmless: true, do: func(r *telling, n int, _ seen) string {
+		days := 1 + n%60
+		r.idle(func() { r.pass(time.Duration(days) * 24 * time.Hour) })
+		return fmt.Sprintf("%d days pass", days)
+	}},
 	{name: "another pace", weight: 4, do: func(r *telling, n int, _ seen) string {
 		r.reconfigure(func(c *config.Client) {
 			c.SpreadSeconds, c.GracePeriodSeconds = aws.Int(60+n%300), aws.Int(3600*(1+n%100))

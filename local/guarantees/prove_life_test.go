@@ -37,12 +37,13 @@ type event struct {
 }
 
 // moment is when something happens: before the execution, at the first call after it enters a state, right before its
-// n-th call, or so long after its start.
+// n-th call, or so long after its start. changing is the first call since then that changes something.
 type moment struct {
-	before bool
-	state  string
-	call   int
-	after  time.Duration
+	before   bool
+	state    string
+	call     int
+	changing bool
+	after    time.Duration
 }
 
 // kind is a kind of event.
@@ -54,6 +55,8 @@ type kind struct {
 	// states are where it may happen; nil is everywhere.
 	states []string
 	fits   func(way) bool
+	// harmless: it is no disturbance.
+	harmless bool
 	// ends is how the execution may end, besides with success, if nothing else happens to it; any is in whatever way.
 	ends []string
 	any  bool
@@ -81,9 +84,9 @@ func newLife(seed uint64) life {
 		l.chapters = []chapter{{input: inputs[r.IntN(len(inputs))], events: []event{newEvent(r, l.way)}}}
 		return l
 	}
-	for range 1 + r.IntN(3) {
-		c := chapter{input: inputs[r.IntN(len(inputs))], goesOn: r.IntN(2) == 0}
-		for range 1 + r.IntN(3) {
+	for range 1 + r.IntN(2) {
+		c := chapter{input: inputs[r.IntN(len(inputs))], goesOn: r.IntN(3) > 0}
+		for range 2 + r.IntN(4) {
 			c.events = append(c.events, newEvent(r, l.way))
 		}
 		l.chapters = append(l.chapters, c)
@@ -121,7 +124,19 @@ func newMoment(r *rand.Rand, k *kind) moment {
 	case x < 13 && !k.atCall:
 		return moment{after: time.Duration(r.Int64N(int64(8 * 24 * time.Hour)))}
 	default:
-		return moment{call: 1 + r.IntN(mostCalls)}
+		return moment{call: 1 + r.IntN(mostCalls), changing: r.IntN(2) == 0}
+	}
+}
+
+// comes tells whether it is now, at a call after the execution has entered a state; "" if this is not the first call.
+func (m moment) comes(calls int, entered string, c seen) bool {
+	switch {
+	case m.state != "":
+		return m.state == entered
+	case m.changing:
+		return calls >= m.call && slices.Contains(changing, c.service+":"+c.operation)
+	default:
+		return m.call > 0 && calls == m.call
 	}
 }
 
@@ -168,6 +183,8 @@ func (m moment) String() string {
 		return "before it"
 	case m.state != "":
 		return "in " + m.state
+	case m.changing:
+		return fmt.Sprintf("at the first change since call %d", m.call)
 	case m.call > 0:
 		return fmt.Sprintf("at call %d", m.call)
 	default:

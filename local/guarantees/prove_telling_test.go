@@ -371,7 +371,7 @@ func (r *telling) hearCall(service, operation, _ string) {
 	r.calls++
 	in := r.justIn
 	r.justIn = ""
-	now := r.take(func(m moment) bool { return m.call > 0 && m.call == r.calls || m.state != "" && m.state == in })
+	now := r.take(func(m moment) bool { return m.comes(r.calls, in, seen{service, operation}) })
 	r.mu.Unlock()
 	for _, e := range now {
 		r.fire(e, seen{service, operation})
@@ -414,7 +414,9 @@ func (r *telling) fire(e event, c seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts[e.kind.name]++
-	r.happened = append(r.happened, e.kind)
+	if !e.kind.harmless {
+		r.happened = append(r.happened, e.kind)
+	}
 }
 
 // where says in which state the chapter's execution is.

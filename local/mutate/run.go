@@ -107,11 +107,19 @@ func (r *Runner) plant(ctx context.Context, f Fault) Result {
 	if err != nil {
 		return Result{Fault: f, Outcome: Broken, Says: err.Error()}
 	}
-	run := exec.CommandContext(ctx, binary, "-test.short", "-test.run", "^"+f.Test+"$",
-		"-test.timeout", timeout.String())
+	run := exec.CommandContext(ctx, binary, "-test.short", "-test.run", f.tests(), "-test.timeout",
+		timeout.String())
 	run.Dir, run.Env = filepath.Join(r.Root, f.Package), append(os.Environ(), variables...)
 	out, err := run.CombinedOutput()
 	return judge(f, out, err)
+}
+
+// tests is the fault's test as the flag -test.run takes it: all of the package if none is named, to find one.
+func (f Fault) tests() string {
+	if f.Test == "" {
+		return ""
+	}
+	return "^" + f.Test + "$"
 }
 
 // binary compiles the fault's test with the fault in it. A definition is named by a variable of the environment.

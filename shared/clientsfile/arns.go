@@ -64,6 +64,35 @@ func (c Client) findUserSecrets() []named {
 	return list
 }
 
+// UserSecrets are the ARNs of the secrets of the synthetic users.
+func (c Client) UserSecrets() []string {
+	var list []string
+	for _, t := range c.SmokeTests.Login {
+		list = append(list, t.UserSecretARN)
+	}
+	return list
+}
+
+// UserPoolID is the Amazon Cognito user pool that the provider's settings name, "" if they name none.
+func (c Client) UserPoolID() string {
+	var settings struct{ UserPoolID string }
+	_ = json.Unmarshal(c.IdentityProvider.Settings, &settings) // what is wrong with them is told elsewhere
+	return settings.UserPoolID
+}
+
+// defaultAudience of web identity tokens, where the settings name none: what Entra ID recommends (Microsoft Entra docs,
+// "Workload identity federation").
+const defaultAudience = "api://AzureADTokenExchange"
+
+// Audience is that of the web identity tokens by which the provider knows the functions' roles, "" if it does not.
+func (c Client) Audience() string {
+	var settings struct{ WebIdentity *struct{ Audience string } }
+	if json.Unmarshal(c.IdentityProvider.Settings, &settings) != nil || settings.WebIdentity == nil {
+		return ""
+	}
+	return or(settings.WebIdentity.Audience, defaultAudience)
+}
+
 // checkARNs: the roles of the stack reach nothing in other accounts and partitions, and secrets only by whole ARNs.
 func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
 	secrets := append(c.findUserSecrets(), c.findSettingsSecrets()...)

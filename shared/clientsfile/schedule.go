@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"alboidc.internal/shared/cron"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
+	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/strictjson"
 )
 
@@ -119,4 +122,23 @@ func (c Client) MaxAge() time.Duration {
 	}
 	_, _, longest := c.Schedule.Gaps()
 	return longest + time.Duration(c.GracePeriod())*time.Second + 48*time.Hour
+}
+
+// slack is how much longer than its grace period a rotation may take: waits, retries and smoke tests.
+const slack = 4 * time.Hour
+
+// LongRotation is how long a rotation may be open before an alarm.
+func (c Client) LongRotation() time.Duration {
+	return time.Duration(c.GracePeriod())*time.Second + slack
+}
+
+// TellsEnd reports whether the client's identity provider says when a secret ends by itself.
+func (c Client) TellsEnd() bool {
+	capable, err := registry.Capabilities(c.IdentityProvider.Type, c.IdentityProvider.Settings,
+		idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID})
+	if err != nil {
+		return false
+	}
+	model, err := capable.Choose(c.IdentityProvider.ClientPair != "", c.IdentityProvider.AllowInterruption)
+	return err == nil && withoutids.Capabilities(capable, model).TellsEnd
 }

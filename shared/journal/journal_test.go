@@ -432,7 +432,8 @@ func TestWhatDynamoDBSaysIsTold(t *testing.T) {
 	f.refuse("UpdateItem", 400, "AccessDeniedException")
 	failed(t, journal.New(f, table).NoteWrite(t.Context(), client, me, noon), failure.AccessDenied, "is written")
 	f.refuse("UpdateItem", 400, "AccessDeniedException")
-	failed(t, journal.New(f, table).NoteProof(t.Context(), client, me, journal.Proof{}), failure.AccessDenied, "was proven")
+	failed(t, journal.New(f, table).NoteProof(t.Context(), client, me, journal.Proof{}), failure.AccessDenied,
+		"was proven")
 }
 
 // A secret that was stored again has another version id, everywhere in the journal.

@@ -66,6 +66,20 @@ func TestDecide(t *testing.T) {
 			s.Shorten = new(time.Duration)
 		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
 			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"a longer grace period than is left is not given": {func(s *rotation.Snapshot) {
+			promoted(s)
+			hours := 12 * time.Hour
+			s.Shorten = &hours
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
+		"the grace period of another promotion is not waited for": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Journal.Promotion.From, s.Journal.Promotion.To = "x", "y"
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 0},
+		"AWSPREVIOUS on the AWSCURRENT version is no old secret to end": {func(s *rotation.Snapshot) {
+			s.Labels.Previous = "b"
+		}, rotation.Rotate, rotation.Ref{VersionID: "b", IdPSecretID: "B"}, rotation.Ref{VersionID: "n"}, 0},
 		"a promotion that died before its grace period was written gets a whole one": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Journal.Promotion.GraceUntil = time.Time{}

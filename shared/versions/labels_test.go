@@ -8,6 +8,7 @@ import (
 
 	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/versions"
 )
 
@@ -125,6 +126,8 @@ func TestRestoreUndoesEveryStateOfAPromotion(t *testing.T) {
 			labels{"AWSCURRENT": "a", "AWSPENDING": b}, "", false, none},
 		"promoted, AWSPREVIOUS already back": {
 			labels{"AWSCURRENT": b, "AWSPREVIOUS": "z"}, "z", false, z},
+		"AWSPREVIOUS is on from, promoted by hand": {
+			labels{"AWSCURRENT": "a", "AWSPREVIOUS": "a"}, "z", false, labels{"AWSCURRENT": "a", "AWSPREVIOUS": "a"}},
 		"AWSPENDING of another": {
 			labels{"AWSCURRENT": b, "AWSPENDING": "x", "AWSPREVIOUS": "a"}, "z", false,
 			labels{"AWSCURRENT": "a", "AWSPENDING": "x", "AWSPREVIOUS": "z"}},
@@ -185,6 +188,46 @@ func TestRestoreConvergesFromAFaultAtEveryMove(t *testing.T) {
 				t.Fatalf("labels %v (%v), want %v", f.labels(), err, want)
 			}
 		})
+	}
+}
+
+// Labels that did not move must not look moved: a rollback would remove the secret in use.
+func TestACallOfAMoveThatFailsIsTold(t *testing.T) {
+	t.Parallel()
+	promoted := labels{"AWSCURRENT": b, "AWSPENDING": b, "AWSPREVIOUS": "a"}
+	restore := func(before string) func(*versions.Store) error {
+		return func(s *versions.Store) error { return s.Restore(context.Background(), "a", b, before) }
+	}
+	for name, c := range map[string]struct {
+		found labels
+		do    func(*versions.Store) error
+	}{
+		"promote":                    {labels{"AWSCURRENT": "a", "AWSPENDING": b, "AWSPREVIOUS": "z"}, promote},
+		"restore":                    {promoted, restore("z")},
+		"restore, none was previous": {promoted, restore("")},
+		"drop": {promoted, func(s *versions.Store) error {
+			return s.DropPending(context.Background(), versions.Labels{Pending: b}, b)
+		}},
+	} {
+		calls := 0
+		for n := 0; n <= calls; n++ {
+			f := newStored(t, c.found)
+			f.has("z", "secret of z")
+			seen := 0
+			f.faults.Observe(func(_, _, _ string) { seen++ })
+			if n > 0 {
+				f.once(fault.Rule{Operation: "*", Skip: n - 1, Mode: fault.Refuse, Status: 400,
+					Code: "AccessDeniedException"})
+			}
+			switch err := c.do(f.store("")); {
+			case n == 0 && err == nil:
+				calls = seen
+			case n == 0 || !failure.Is(err, failure.AccessDenied):
+				t.Errorf("%s: call %d of %d was refused, and it ends with %v: nobody knows where the labels are",
+					name, n,
+					calls, err)
+			}
+		}
 	}
 }
 

@@ -109,6 +109,28 @@ func TestAVersionThatIsReallyAbsentIsTold(t *testing.T) {
 	}
 }
 
+// A read that failed is no version that is gone: its secret would be made anew, or given up.
+func TestAReadThatFailsSaysNothingAboutTheVersion(t *testing.T) {
+	t.Parallel()
+	f := newStored(t, map[string]string{"AWSCURRENT": "a"})
+	for code, want := range map[string]failure.Kind{"ThrottlingException": failure.Throttled,
+		"AccessDeniedException": failure.AccessDenied} {
+		f.refuse("GetSecretValue", 400, code)
+		if _, err := f.store("").Text(t.Context(), "a"); !failure.Is(err, want) ||
+			errors.Is(err, versions.ErrNotFound) {
+			t.Errorf("a version that could not be read counts as gone: %v, want %s", err, want)
+		}
+		f.refuse("GetSecretValue", 400, code)
+		if exists, err := f.store("").Exists(t.Context(), "nope"); exists || !failure.Is(err, want) {
+			t.Errorf("a version that could not be looked for exists: %v (%v), want %s", exists, err, want)
+		}
+		f.refuse("GetSecretValue", 400, code)
+		if _, err := versions.Current(t.Context(), f, arn); !failure.Is(err, want) {
+			t.Errorf("a secret that could not be read is %v, want %s", err, want)
+		}
+	}
+}
+
 func TestWaitingForAValueEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -29,6 +29,7 @@ const (
 type Machine struct {
 	In       io.Reader
 	Out, Err io.Writer
+	Version  string // of rotator
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration) error
 }
@@ -118,6 +119,7 @@ It uses the normal AWS configuration: profiles, environment, SSO. With --local i
 
 Exit codes: 0 all is well; 1 an execution did not end well, or a client needs attention; 2 the command line, or what it
 names, is wrong; 3 AWS, or the identity provider, could not be asked or refused; 130 interrupted.`,
+		Version:           a.Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkFormat(cmd.Name(), a.format) },
@@ -134,7 +136,8 @@ names, is wrong; 3 AWS, or the identity provider, could not be asked or refused;
 		"output format: table, json or yaml; plan also md, evidence also md and csv, check also github")
 	_ = root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.check(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.measure(), a.watch(),
+	root.AddCommand(a.check(), a.parameters(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.measure(),
+		a.watch(),
 		a.explain(), a.history(),
 		a.stop(),
 		a.redrive(), a.adopt(), a.evidence())

@@ -283,6 +283,47 @@ func TestAFileIsCheckedWithoutAnAccount(t *testing.T) {
 	}
 }
 
+func TestAClientsParametersAreWritten(t *testing.T) {
+	t.Parallel()
+	run := func(args string) (int, string, string) {
+		var out, errs bytes.Buffer
+		code := cli.Run(t.Context(), cli.Machine{Out: &out, Err: &errs, Version: "1.2.3"}, strings.Fields(args))
+		return code, out.String(), errs.String()
+	}
+	const file = " --file ../../../infra/clients.yaml --bucket files"
+	code, out, errs := run("parameters orders-web" + file)
+	var list []struct{ ParameterKey, ParameterValue string }
+	if err := json.Unmarshal([]byte(out), &list); code != 0 || err != nil {
+		t.Fatalf("exit code %d: %v\n%s%s", code, err, out, errs)
+	}
+	got := map[string]string{}
+	for _, p := range list {
+		got[p.ParameterKey] = p.ParameterValue
+	}
+	for name, want := range map[string]string{"AssetsBucket": "files", "ClientName": "orders-web",
+		"ScheduleExpression": "rate(30 days)", "AuthErrors": "", "LoadBalancer3": "", "Email1": "platform-team@example.com",
+		"LoadBalancer2": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/73e2d6bc24d8a067",
+		"AdminSecret1":  "arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf"} {
+		if got[name] != want {
+			t.Errorf("%s is %q, not %q", name, got[name], want)
+		}
+	}
+	for args, want := range map[string]string{
+		"parameters" + file:            "several clients: name one",
+		"parameters nobody" + file:     "no client nobody",
+		"parameters shop-web" + file:   "shop-web.createSecret: make the secret first",
+		"parameters orders-web":        `required flag\(s\) "bucket" not set`,
+		"parameters --bucket x --file": "flag needs an argument",
+	} {
+		if code, _, errs := run(args); code != 2 || !regexp.MustCompile(want).MatchString(errs) {
+			t.Errorf("%s: exit code %d, %s", args, code, errs)
+		}
+	}
+	if code, out, _ := run("--version"); code != 0 || out != "rotator version 1.2.3\n" {
+		t.Errorf("--version: exit code %d, %s", code, out)
+	}
+}
+
 func TestWrongNamesAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")

@@ -77,8 +77,8 @@ func (c Client) write(line func(format string, args ...any)) {
 	line("      redirect:")
 	line("        - url: %s", page(c.Logins))
 	line("    schedule:")
-	line("      expression: rate(90 days)")
-	line("      paused: true # until the first rotation, started by hand, has gone well")
+	line("      expression: cron(0 3 1 1/3 ? *) # each quarter, not at once as a rate: start the first rotation by " +
+		"hand before")
 }
 
 // writeAliases writes the other names of the provider.

@@ -130,6 +130,11 @@ func (e *ELB) Change(f func(*Login)) {
 // LetIn makes the listener ask nobody to log in.
 func (e *ELB) LetIn() { e.replace(page) }
 
+// AddElement gives the listener's login an element that this release does not know.
+func (e *ELB) AddElement(name string) {
+	e.check(e.service.AddElement("eu-central-1", Listener, name, "x"))
+}
+
 // AddRules adds rules that log users in like the default action.
 func (e *ELB) AddRules(n int) {
 	actions := e.actions()

@@ -63,12 +63,15 @@ func run(ctx context.Context) error {
 
 // save writes the files. The report of a part goes into the table that is there.
 func save(report bench.Report, isPart bool, out, page string) error {
-	if before, err := os.ReadFile(filepath.Join(out, "table.json")); isPart && err == nil {
+	switch before, err := os.ReadFile(filepath.Join(out, "table.json")); {
+	case isPart && err == nil:
 		var earlier bench.Report
 		if err := json.Unmarshal(before, &earlier); err != nil {
 			return fmt.Errorf("%s/table.json: %w", out, err)
 		}
 		report = earlier.Merge(report)
+	case isPart && page != "":
+		return fmt.Errorf("there is no %s/table.json for the part to go into: measure everything first", out)
 	}
 	text, err := report.JSON()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
@@ -24,9 +25,40 @@ var models = map[string]struct {
 	"the same, hidden":     {memory.SlotOptions{Hidden: true}, []string{"a"}, shifting},
 	"a pair":               {memory.SlotOptions{Single: true}, []string{"a", "b"}, pair},
 	"in place":             {memory.SlotOptions{Single: true}, []string{"a"}, inPlace},
+	"current and previous, reviewed": {memory.SlotOptions{}, []string{"a"},
+		func(v *memory.Slots, b withoutids.Env) idp.Provider {
+			return withoutids.CurrentPrevious(reviewedKeeper{v.Registration("a").(idp.PreviousDropper)}, b)
+		}},
+	"a pair, reviewed": {memory.SlotOptions{Single: true}, []string{"a", "b"},
+		func(v *memory.Slots, b withoutids.Env) idp.Provider {
+			return withoutids.Pair("a", reviewed{v.Registration("a").(idp.Setter)}, "b",
+				reviewed{v.Registration("b").(idp.Setter)}, b)
+		}},
+	"in place, reviewed": {memory.SlotOptions{Single: true}, []string{"a"},
+		func(v *memory.Slots, b withoutids.Env) idp.Provider {
+			return withoutids.InPlace(reviewed{v.Registration("a").(idp.Setter)}, b)
+		}},
 	"by hand": {memory.SlotOptions{}, []string{"a"}, func(v *memory.Slots, b withoutids.Env) idp.Provider {
 		return withoutids.ByHand(v.Registration("a"), b)
 	}},
+}
+
+// reviewed and reviewedKeeper tell all that a registration may be asked for, by a request each.
+type reviewed struct{ idp.Setter }
+
+func (r reviewed) Review(ctx context.Context) (idp.Review, error) { return idp.Review{}, r.Check(ctx) }
+func (r reviewed) ReviewSet(ctx context.Context) (idp.Review, error) {
+	return idp.Review{}, r.Check(ctx)
+}
+func (r reviewed) Traits(ctx context.Context) (map[string]string, error) { return nil, r.Check(ctx) }
+
+type reviewedKeeper struct{ idp.PreviousDropper }
+
+func (r reviewedKeeper) Review(ctx context.Context) (idp.Review, error) {
+	return idp.Review{}, r.Check(ctx)
+}
+func (r reviewedKeeper) ReviewShift(ctx context.Context) (idp.Review, error) {
+	return idp.Review{}, r.Check(ctx)
 }
 
 // calls are what a rotation asks of a provider.
@@ -58,6 +90,16 @@ var calls = map[string]func(context.Context, idp.Provider) error{
 		}
 		return nil
 	},
+	"Review": func(ctx context.Context, p idp.Provider) error {
+		if r, ok := p.(idp.Reviewer); ok {
+			_, err := r.Review(ctx)
+			return err
+		}
+		return nil
+	},
+	"Remove the one in use's successor": func(ctx context.Context, p idp.Provider) error {
+		return p.Remove(ctx, "version-new")
+	},
 	"LastUsed": func(ctx context.Context, p idp.Provider) error {
 		if u, ok := p.(idp.UseReporter); ok {
 			_, err := u.LastUsed(ctx, "version-other")
@@ -67,7 +109,8 @@ var calls = map[string]func(context.Context, idp.Provider) error{
 	},
 }
 
-// A question that failed is no answer, and Throttled means that nothing has happened.
+// A question to the token endpoint, or a request to the registration, that failed is no answer, and Throttled means
+// that nothing has happened.
 func TestAQuestionThatFailsIsTold(t *testing.T) {
 	t.Parallel()
 	for model, m := range models {
@@ -75,23 +118,38 @@ func TestAQuestionThatFailsIsTold(t *testing.T) {
 			t.Run(model+", "+name, func(t *testing.T) {
 				t.Parallel()
 				other := m.clientIDs[len(m.clientIDs)-1]
-				for n, asked := 1, 1; n <= asked; n++ {
+				for n, all := 0, 0; n <= all; n++ { // the first time nothing fails
 					d := atDesk(m.options, m.clientIDs...)
 					d.store(withoutids.Version{ID: "version-other", ClientID: other,
 						Value: secret.New("a-value-that-nobody-has")})
+					if name == "Remove the one in use's successor" {
+						d.store(withoutids.Version{ID: "version-new", ClientID: other, Value: d.Shift(other)})
+					}
 					env, accepts, before := d.env(), d.env().Accepts, d.live("a")+d.live(other)
-					asked = 0
+					asked := 0
 					env.Accepts = func(ctx context.Context, clientID string, v secret.Value) (bool, error) {
 						if asked++; asked == n {
 							return false, failure.New(failure.Throttled, "not now")
 						}
 						return accepts(ctx, clientID, v)
 					}
+					d.OnRequest(func() idptest.Fault {
+						if asked++; asked == n {
+							return idptest.Throttle
+						}
+						return idptest.None
+					})
 					err := call(t.Context(), m.make(d.Slots, env))
 					nothing := d.live("a")+d.live(other) == before
 					told := failure.Is(err, failure.Unavailable) || failure.Is(err, failure.Throttled) && nothing
-					if asked >= n && !told {
-						t.Errorf("question %d: got %v (%s), nothing happened: %t", n, err, failure.KindOf(err), nothing)
+					if n == 0 {
+						all = asked
+						continue
+					}
+					if !told {
+						t.Errorf("question %d failed and is taken for an answer: got %v (%s), nothing happened: %t",
+							n, err,
+							failure.KindOf(err), nothing)
 					}
 				}
 			})
@@ -99,15 +157,27 @@ func TestAQuestionThatFailsIsTold(t *testing.T) {
 	}
 }
 
+// byHandAsks are the calls for which a person's secrets must be known.
+var byHandAsks = map[string]bool{"List": true, "FindLost": true}
+
 func TestNothingIsConcludedWithoutTheVersions(t *testing.T) {
 	t.Parallel()
 	for model, m := range models {
 		d := atDesk(m.options, m.clientIDs...)
 		env := d.env()
-		env.Known = nil
-		for _, name := range []string{"List", "FindLost"} {
-			if err := calls[name](t.Context(), m.make(d.Slots, env)); !failure.Is(err, failure.Internal) {
-				t.Errorf("%s, %s: got %v, so every secret is held for a stranger's", model, name, err)
+		for _, env.Known = range []*withoutids.Known{nil, {}} {
+			for _, name := range []string{"List", "FindLost", "Create", "Remove", "Enable", "LastUsed"} {
+				p := m.make(d.Slots, env)
+				if _, ok := p.(idp.Disabler); name == "Enable" && !ok {
+					continue
+				}
+				if _, ok := p.(idp.UseReporter); name == "LastUsed" && !ok || model == "by hand" && !byHandAsks[name] ||
+					name == "Create" && strings.HasPrefix(model, "in place") { // which overwrites whatever there is
+					continue
+				}
+				if err := calls[name](t.Context(), p); err == nil || d.live("a") != inUse {
+					t.Errorf("%s, %s: got %v, so every secret is held for a stranger's", model, name, err)
+				}
 			}
 		}
 	}
@@ -245,4 +315,42 @@ func TestAShiftAfterWhichNothingIsAcceptedCannotBeTold(t *testing.T) {
 		t.Errorf("got %v (%s)", err, failure.KindOf(err))
 	}
 	d.has(t, "? "+inUse)
+}
+
+func TestARestoreEndsWithTheSecretThatWasSetAlone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fails int // which request
+		value string
+		kind  failure.Kind
+		has   string
+	}{
+		"ended":                            {0, "", "", "?"},
+		"the slots cannot be read":         {1, "", failure.Throttled, "? " + inUse},
+		"the previous one cannot be ended": {2, "", failure.Throttled, "? " + inUse},
+		"another is the current one":       {0, "another", failure.Unavailable, "? " + inUse},
+	} {
+		d := atDesk(memory.SlotOptions{}, "a")
+		set := d.Shift("a")
+		if c.value != "" {
+			set = secret.New(c.value)
+		}
+		asked := 0
+		d.OnRequest(func() idptest.Fault {
+			if asked++; asked == c.fails {
+				return idptest.Throttle
+			}
+			return idptest.None
+		})
+		err := withoutids.EndPrevious(t.Context(), d.Registration("a").(idp.PreviousDropper), set)
+		if c.kind == "" && err != nil || c.kind != "" && !failure.Is(err, c.kind) {
+			t.Errorf("%s: got %v: a secret that leaked goes on, or the one in use goes", name, err)
+		}
+		d.has(t, c.has)
+	}
+	d := atDesk(memory.SlotOptions{}, "a")
+	err := withoutids.EndPrevious(t.Context(), d.Registration("a").(idp.PreviousDropper), d.known.Current.Value)
+	if err != nil {
+		t.Errorf("where there is no previous one: %v", err)
+	}
 }

@@ -36,6 +36,8 @@ type Slots struct {
 	used    time.Time
 	faults  map[idptest.Operation]idptest.Fault
 	hanging *Vendor // for what it does if a request hangs
+	// onRequest is asked before every request what goes wrong.
+	onRequest func() idptest.Fault
 }
 
 var _ idptest.SlotVendor = (*Slots)(nil)
@@ -93,6 +95,9 @@ func (v *Slots) Break(op idptest.Operation, f idptest.Fault) {
 	v.faults[op] = f
 }
 
+// OnRequest lets f say before every request what goes wrong.
+func (v *Slots) OnRequest(f func() idptest.Fault) { v.onRequest = f }
+
 // Use sets when the previous secret was used last.
 func (v *Slots) Use(t time.Time) {
 	v.mu.Lock()
@@ -139,6 +144,11 @@ func (v *Slots) carryOut(ctx context.Context, effect func() error, ops ...idptes
 		}
 	}
 	v.mu.Unlock()
+	if v.onRequest != nil {
+		if f := v.onRequest(); f != idptest.None {
+			inner.faults[ops[0]] = f
+		}
+	}
 	return inner.carryOut(ctx, ops[0], func() error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
