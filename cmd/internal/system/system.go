@@ -27,6 +27,7 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
 
@@ -166,6 +167,18 @@ func IsUnknown(err error) bool {
 func hasCode(err error, code string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && strings.Contains(api.ErrorCode(), code)
+}
+
+// AWS is the configuration of a client for a Region.
+func (s *System) AWS(region string) aws.Config {
+	c := s.aws.Copy()
+	c.Region = region
+	return c
+}
+
+// Rights names what the stack's rights are about.
+func (s *System) Rights() rights.Stack {
+	return rights.Stack{Partition: s.machine.Partition, Region: s.Region, Account: s.Account, Name: s.Stack}
 }
 
 // MachineARN is the rotation's state machine; executions are started through its alias.
