@@ -32,7 +32,8 @@ func (c *counter) note(service, operation, text string) {
 		_, c.state, _ = strings.Cut(text, `"state":"`)
 		c.state, _, _ = strings.Cut(c.state, `"`)
 		c.seen = map[string]bool{}
-	case operation == "token", strings.Contains(text, "RuleArns.member"), strings.Contains(text, "ListenerArns.member"):
+	case operation == "token", strings.Contains(text, "RuleArns.member"),
+		strings.Contains(text, "ListenerArns.member"):
 	case !reads(operation):
 		maps.DeleteFunc(c.seen, func(k string, _ bool) bool { return strings.HasPrefix(k, service+" ") })
 	default:
@@ -69,7 +70,7 @@ func TestARotationReadsLittle(t *testing.T) {
 		"auth0": {184, []string{"Plan GetSecretValue 1", "Plan auth0.getClient 4"}},
 		// the list, which has pages, for the report and for the end of the secret in use, and before one goes
 		"cognito": {168, []string{"FinishSecret ListUserPoolClientSecrets 1", "Plan ListUserPoolClientSecrets 2"}},
-		// Create of what a person has made ends nothing, but is asked as of any provider whose secrets have no ids
+		// as of any provider whose secrets have no ids, though a person's ends none
 		"manual": {175, []string{"CreateSecret DescribeSecret 1"}},
 		"entra":  {173, []string{"Plan entra.getApplication 1"}},
 		// Create may end a secret
