@@ -42,7 +42,7 @@ for-targets = $(if $(findstring command line,$(origin $(1))),$(if $(filter $(2),
 empty :=
 space := $(empty) $(empty)
 comma := ,
-$(call for-targets,IDP,demo local)
+$(call for-targets,IDP,demo local live)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
 $(call for-targets,SEEDS,prove)
@@ -98,10 +98,41 @@ check: deps ## The rest of what must be green: linters, data races, every distur
 	@.ci/step lint $(MAKE) --no-print-directory lint
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
+	@.ci/step "a real Keycloak" $(MAKE) --no-print-directory keycloak
 	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step "a function, built twice" $(MAKE) --no-print-directory twice
 	@.ci/step summary
+
+# A real Keycloak comes from Maven Central, and needs no Docker. Where it cannot be had, what is tried with it is left out.
+KEYCLOAK_VERSION := 26.7.3
+KEYCLOAK := $(BUILD)/keycloak/keycloak-$(KEYCLOAK_VERSION)
+LIVE := mkdir -p $(BUILD)/live && cd local && $(GO_TEST) -count=1 -timeout 60m -parallel 4 ./live
+
+.PHONY: keycloak
+keycloak: deps
+	@java=$$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' || true); \
+	if [ "$${java:-0}" -lt 17 ] || ! command -v mvn >/dev/null; then \
+	  echo 'A real Keycloak is left out: that needs Java 17 or later, and mvn.'; exit; fi; \
+	$(MAKE) --no-print-directory -s $(KEYCLOAK) || { \
+	  echo 'A real Keycloak is left out: it could not be fetched from Maven Central.'; exit 0; }; \
+	$(LIVE) -run TestKeycloak -args -keycloak $(KEYCLOAK) -results $(BUILD)/live
+
+.PHONY: live
+live: deps ## Try a real identity provider with a throw-away client (IDP=<type>; settings: docs/identity-providers/README.md)
+ifeq ($(IDP)$(LIVE_URL),keycloak)
+	@$(MAKE) --no-print-directory keycloak
+else ifeq ($(IDP),keycloak)
+	@$(LIVE) -run TestKeycloak -args -results $(BUILD)/live
+else
+	@test -n '$(IDP)' || { echo 'IDP= must be given: the type of the identity provider'; exit 2; }
+	@export LIVE_IDP='$(IDP)'; $(LIVE) -run TestTenant -args -results $(BUILD)/live
+endif
+
+$(KEYCLOAK):
+	@rm -rf $(dir $@) && mkdir -p $(dir $@)
+	@mvn -q -B dependency:copy -Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK_VERSION):tar.gz -DoutputDirectory=$(dir $@)
+	@tar -xzf $(dir $@)keycloak-quarkus-dist-$(KEYCLOAK_VERSION).tar.gz -C $(dir $@)
 
 .PHONY: race
 race:

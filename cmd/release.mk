@@ -5,7 +5,7 @@ RELEASE    = $(BUILD)/release/$(VERSION)
 $(call for-targets,VERSION,release release-functions release-template release-rotator)
 
 # What a build depends on besides the source and the version of Go: no flags of this machine, no state of its repository.
-PLAIN := GOWORK=off GOFLAGS= GOTOOLCHAIN=local CGO_ENABLED=0
+PLAIN := GOWORK=off GOFLAGS='$(FAST_COMPILE)' GOTOOLCHAIN=local CGO_ENABLED=0
 # $(1): the folder of the repository, $(2): of the results, $(3): the functions
 release-functions = cd $(1)/functions && for f in $(3); do $(PLAIN) GOOS=linux GOARCH=arm64 \
   go build -trimpath -buildvcs=false $(GOFLAGS_FUNCTION) -o $(2)/$$f/bootstrap ./$$f/bootstrap; done

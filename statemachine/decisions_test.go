@@ -1,6 +1,7 @@
 package statemachine_test
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -53,6 +54,8 @@ var kept = []struct{ state, variable, value, lost string }{
 	{"RediscoverTargets", "spreadSeconds", "$states.result.Payload.spreadSeconds", "a longer spread is not heeded"},
 	{"RediscoverToRestore", "targets", "$states.result.Payload.targets",
 		"a rule that came with the new secret is never restored, and loses its logins"},
+	{"TestAfterRollback", "loginTests", "$count($states.result.Payload.evidence[check = 'login' and ok = true])",
+		"people hear that logins were not tested"},
 	{"TestAfterDisable", "loginTests", "$count($states.result.Payload.evidence[check = 'login' and ok = true])",
 		"people hear that logins were not tested"},
 	{"AfterFinish", "outcome", "rotated", "a rotation that succeeded ends as refused"},
@@ -166,7 +169,8 @@ var decisions = map[string]struct {
 		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
 	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
-		"$exists($states.input.change) > DescribeChange", "ReadRequest"}, "no evidence is written, or a change by others is told as an execution that failed"},
+		"$exists($states.input.change) > DescribeChange", "ReadRequest"},
+		"no evidence is written, or a change by others is told as an execution that failed"},
 	"notifier ChooseLock": {[]string{"$told.client != '' > ReadLock", "ChooseHealing"},
 		"nobody looks who has the lock"},
 	"notifier ChooseHealing": {[]string{
@@ -356,6 +360,47 @@ func TestEveryCallOfAWSIsOfWhatIsMeant(t *testing.T) {
 		arguments, _ := states[w.state].Arguments.(map[string]any)
 		if got := shown(arguments[w.argument]); got != w.value {
 			t.Errorf("%s: %s is %q, must be %q: else %s", w.state, w.argument, got, w.value, w.lost)
+		}
+	}
+}
+
+// Subscriptions and rules choose by the client, the outcome, the source and the type of an event.
+func TestWhatIsToldReachesWhoWaitsForIt(t *testing.T) {
+	t.Parallel()
+	ofMessages := map[string][2]string{"TellRollback": {"$call.client", "rollingBack"},
+		"Notify":          {"$call.client", "$outcome"},
+		"notifier Notify": {"$told.client = '' ? '(unknown)' : $told.client", "$told.outcome"}}
+	ofEvents := map[string]string{"PublishRollback": "Client Secret Rotation Rolling Back",
+		"PublishEvent": "{'rotated': 'Client Secret Rotated', 'rolledBack': 'Client Secret Rotation Rolled Back', " +
+			"'refused': 'Client Secret Rotation Refused', 'superseded': 'Client Secret Rotation Superseded', " +
+			"'needsAttention': 'Client Secret Rotation Needs Attention', " +
+			"'wouldBeRefused': 'Client Secret Rotation Would Be Refused'} ~> $lookup($outcome)",
+		"notifier PublishEvent": "{'interrupted': 'Client Secret Rotation Interrupted', " +
+			"'changedByOthers': 'Client Secret Target Changed By Others', " +
+			"'needsAttention': 'Client Secret Rotation Needs Attention'} ~> $lookup($told.outcome)"}
+	for name, s := range named(t) {
+		arguments, _ := s.Arguments.(map[string]any)
+		switch {
+		case strings.HasSuffix(s.Resource, ":sns:publish"):
+			want := fmt.Sprintf("{client: {DataType: String, StringValue: %s}, outcome: {DataType: String, "+
+				"StringValue: %s}}",
+				ofMessages[name][0], ofMessages[name][1])
+			if got := shown(arguments["MessageAttributes"]); got != want || shown(arguments["TopicArn"]) !=
+				"arn:aws:sns:eu-central-1:111122223333:rotations" {
+				t.Errorf("%s tells with %s, must with %s: the client's own addresses hear nothing", name, got, want)
+			}
+		case strings.HasSuffix(s.Resource, ":events:putEvents"):
+			entries, _ := arguments["Entries"].([]any)
+			event := map[string]any{}
+			if len(entries) == 1 {
+				event, _ = entries[0].(map[string]any)
+			}
+			detail := shown(event["Detail"])
+			got := fmt.Sprint(shown(event["EventBusName"]), " ", shown(event["Source"]),
+				" ", shown(event["DetailType"]))
+			if want := "default alb-oidc-rotator " + ofEvents[name]; got != want || !strings.Contains(detail, "$told") {
+				t.Errorf("%s publishes %s with %s, must publish %s: no rule finds it", name, got, detail, want)
+			}
 		}
 	}
 }

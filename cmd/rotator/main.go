@@ -16,5 +16,5 @@ var version = "(not a release)"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the process at once
-	os.Exit(cli.Run(ctx, cli.Machine{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Args[1:]))
+	os.Exit(cli.Run(ctx, cli.Machine{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Version: version}, os.Args[1:]))
 }

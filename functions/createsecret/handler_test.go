@@ -124,6 +124,9 @@ func TestTheIntentIsWrittenFirstAndTheIDLast(t *testing.T) {
 			}
 			wrote(t, w, c.want...)
 			madeOne(t, w, v, out)
+			if e := w.Journal.Get().Secrets[newer]; !slices.Equal(e.Before, []string{first}) {
+				t.Errorf("there were %q before the intent, it says: a stranger's is taken for ours", e.Before)
+			}
 		})
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"time"
+
+	"alboidc.internal/shared/httpclient"
 )
 
 const (
@@ -98,7 +99,7 @@ func resolve(known func(string) string, hostPort string) (string, error) {
 
 // Forget drops all cookies.
 func (b *Browser) Forget() {
-	b.client.Jar, _ = cookiejar.New(nil) // never fails
+	b.client.Jar = httpclient.NewJar()
 }
 
 // Close closes idle connections. A closed browser opens new ones when it is used again.

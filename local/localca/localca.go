@@ -10,10 +10,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -59,6 +61,36 @@ func (a *Authority) PEM() []byte { return a.pem }
 
 // Pool is the authority as a set of trusted roots.
 func (a *Authority) Pool() *x509.CertPool { return a.pool }
+
+// Trust makes the clients of this authority trust the system's authorities, too, and those in extra, in PEM: what they
+// talk to need not be on this machine.
+func (a *Authority) Trust(extra []byte) error {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return fmt.Errorf("reading the system's authorities: %w", err)
+	}
+	a.pem = append(slices.Clone(a.pem), extra...)
+	if len(extra) > 0 && !pool.AppendCertsFromPEM(extra) {
+		return errors.New("there is no certificate in PEM form")
+	}
+	pool.AddCert(a.cert)
+	a.pool = pool
+	return nil
+}
+
+// Issue makes a certificate for a name and its key, both in PEM, for a server outside this process.
+func (a *Authority) Issue(name string) (certificate, key []byte, err error) {
+	c, err := a.leaf(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the key for %s: %w", name, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
 
 // ServerConfig returns a TLS configuration that answers for every name and loopback address asked for. Its key exchange
 // is a fast one: rotations on a virtual clock spend a quarter of their time on handshakes.

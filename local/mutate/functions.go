@@ -2,6 +2,90 @@ package mutate
 
 // ofTheFunctions are faults of what the functions guard, and of the order in which they write.
 var ofTheFunctions = map[string][]fault{
+	"functions/createsecret TestAValueThatALateWriteStoredCounts": {
+		{"functions/createsecret/handler.go store", `return m.lookStored(ctx)`,
+			`m.value, m.seen.Stored = v, true; return nil`, "TestAValueThatALateWriteStoredCounts"},
+	},
+	"functions/createsecret TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew": {
+		{"functions/createsecret/handler.go ask", `Tag: m.version,`,
+			`Tag: "",`, "TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew"},
+	},
+	"functions/createsecret TestNoSecondSecretIsMadeWhileTheFirstMayExist": {
+		{"functions/createsecret/handler.go ask",
+			`if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,
+			`if err := error(nil); err != nil {`, "TestNoSecondSecretIsMadeWhileTheFirstMayExist"},
+	},
+	"functions/createsecret TestNothingIsMadeWhileARemovalMayStillTakeEffect": {
+		{"functions/createsecret/handler.go undo",
+			`if err := m.save(ctx, func(e *journal.Entry) { e.Undone = m.Now() }); err != nil {`,
+			`if err := error(nil); err != nil {`, "TestNothingIsMadeWhileARemovalMayStillTakeEffect"},
+		{"functions/createsecret/handler.go ended", `if e.Undone.After(last) {`,
+			`if false {`, "TestNothingIsMadeWhileARemovalMayStillTakeEffect"},
+	},
+	"functions/createsecret TestNothingIsMadeWhileAnEarlierRemovalMayStillTakeEffect": {
+		{"functions/createsecret/handler.go ended",
+			`(e.State == journal.Removed || e.State == journal.Kept) && e.At.After(last)`,
+			`false`, "TestNothingIsMadeWhileAnEarlierRemovalMayStillTakeEffect"},
+	},
+	"functions/createsecret TestNothingIsMadeWhileTheOldSecretIsStoredPadded": {
+		{"functions/createsecret/handler.go findPadded", `err != nil || is.Equal(was)`,
+			`err != nil || !is.Equal(was)`, "TestNothingIsMadeWhileTheOldSecretIsStoredPadded"},
+	},
+	"functions/createsecret TestNothingIsRemovedIfAWSCURRENTChangesMeanwhile": {
+		{"functions/createsecret/handler.go undo", `if err := m.LookAgain(ctx); err != nil {`,
+			`if err := error(nil); err != nil {`, "TestNothingIsRemovedIfAWSCURRENTChangesMeanwhile"},
+	},
+	"functions/createsecret TestTheEntryOfAVersionThatIsGoneGoesOver": {
+		{"functions/createsecret/handler.go takeOver", `m.journal.Rename(v, m.from.VersionID)`,
+			`_ = v`, "TestTheEntryOfAVersionThatIsGoneGoesOver"},
+	},
+	"functions/createsecret TestTheFirstRotationTakesTheSecretInUseOver": {
+		{"functions/createsecret/handler.go takeOver", `Imported: true`,
+			`Imported: false`, "TestTheFirstRotationTakesTheSecretInUseOver"},
+	},
+	"functions/createsecret TestTheFormOfAVersionIsWrittenDown": {
+		{"functions/createsecret/handler.go intend", `JSONKey: &form,`,
+			`JSONKey: nil,`, "TestTheFormOfAVersionIsWrittenDown"},
+	},
+	"functions/createsecret TestTheIntentIsWrittenFirstAndTheIDLast": {
+		{"functions/createsecret/handler.go intend", `Before: before,`,
+			`Before: nil,`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
+		{"functions/createsecret/handler.go intend", `return m.Journal.Save(ctx, m.journal)`,
+			`return nil`, "TestTheIntentIsWrittenFirstAndTheIDLast"},
+		{"functions/createsecret/handler.go close",
+			`e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, made.ID, made.ClientID,`,
+			`e.IdPSecretID, e.ClientID, e.Asked, e.Undone = journal.Live, "", made.ClientID,`,
+			"TestTheIntentIsWrittenFirstAndTheIDLast"},
+	},
+	"functions/createsecret TestWhatAPersonSetsMeanwhileIsNotOverwritten": {
+		{"functions/createsecret/handler.go ask", `if err := m.LookAgain(ctx); err != nil {`,
+			`if err := error(nil); err != nil {`, "TestWhatAPersonSetsMeanwhileIsNotOverwritten"},
+	},
+	"functions/createsecret TestWhatIsDoneNext": {
+		{"functions/createsecret/decide.go settle", `75`, `15`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go clocks", `time.Minute`, `time.Hour`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go decide", `case s.mayEnd():`, `case false:`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go decide", `s.Capable.AcceptsValue && !s.Stored`,
+			`false`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go decide", `s.Lost != "" && s.Stored`, `s.Lost != ""`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go decide", `case s.mayAppear():`, `case false:`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go decide", `if err := s.refusal(); err != nil {`,
+			`if err := s.refusal(); false {`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go refusal", `case s.Padded != "":`, `case false:`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go refusal",
+			`s.Entry.State == journal.Removed || s.Entry.State == journal.Kept`,
+			`s.Entry.State == journal.Removed`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go refusal", `first && s.Stored`, `false`, "TestWhatIsDoneNext"},
+		{"functions/createsecret/decide.go refusal", `s.StoredAt.Add(clocks).Before(s.Entry.At)`,
+			`false`, "TestWhatIsDoneNext"},
+	},
+	"functions/createsecret TestWhatIsRefusedChangesNothing": {
+		{"functions/createsecret/handler.go lookFirst", `m.seen.Missing = m.from.IdPSecretID`,
+			`_ = listed`, "TestWhatIsRefusedChangesNothing"},
+		{"functions/createsecret/handler.go open",
+			`in.To.VersionID == "" || in.From.VersionID == "" || in.To.VersionID == in.From.VersionID`,
+			`in.To.VersionID == "" || in.From.VersionID == ""`, "TestWhatIsRefusedChangesNothing"},
+	},
 	"functions/invocation TestANewSecretWhoseValueIsNotOursIsLeftAlone": {
 		{"functions/invocation/lost.go FindLost", `case verdict.Outcome == probe.Rejected:`,
 			`case false:`, "TestANewSecretWhoseValueIsNotOursIsLeftAlone"},
@@ -10,7 +94,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/invocation/proof.go proveRefusal", `err == nil && v.Outcome == probe.Accepted && s.Provider != nil`,
 			`false`, "got error"},
 		{"functions/invocation/proof.go controls", `s.journal.Secrets[id].State != journal.Removed`,
-			`false`, "got error"},
+			`s.journal.Secrets[id].State == journal.Removed`, "got error"},
 	},
 	"functions/invocation TestARefusalIsProvenByAnotherSecretThatIsAccepted": {
 		{"functions/invocation/proof.go inTurn", `Times: 3`, `Times: 1`, "refused while the other is not"},
@@ -87,19 +171,26 @@ var ofTheFunctions = map[string][]fault{
 			`false`, "the token endpoint is unsure, in place"},
 	},
 	"functions/plan TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret": {
-		{"functions/plan/handler.go mustStillBeOurs", `if len(refusals) == 0 {`, `if true {`, "got error"},
+		{"functions/plan/handler.go mustStillBeOurs", `if len(refusals) == 0 {`,
+			`if true {`, "TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret"},
 		{"functions/plan/handler.go mustStillBeOurs", `refusals = found.Drifted`,
 			`_ = undo`, "a load balancer that does not exist"},
 	},
 	"functions/plan TestALoadBalancerWhoseTagGoesIsStillATarget": {
 		{"functions/plan/handler.go search", `p.Targets(ctx, p.in.Targets)`,
 			`p.Targets(ctx, nil)`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
+		{"functions/invocation/invocation.go Targets", `where.Known = known`,
+			`_ = known`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
 	},
 	"functions/plan TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne": {
 		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew, p.fill`,
 			`p.decide, p.prove, p.proveNew, p.fill`, "an object, and the name of another one"},
 		{"functions/plan/handler.go refuse", `append(p.decided.Refusals, stored...)`,
 			`append(p.decided.Refusals, stored[:0]...)`, "an object, and the name of another one"},
+	},
+	"functions/plan TestAStricterTextRollsNothingBack": {
+		{"functions/invocation/earlier.go scope", `want = want.And(alb.Of(c, s.Capable.UniqueIDs))`,
+			`_ = c`, "since the rotation began"},
 	},
 	"functions/plan TestATargetOfTheIdleRegistrationIsRefused": {
 		{"functions/plan/handler.go rotationRefusals", `pairRefusals(p.Invocation, p.decided, p.found)...`,
@@ -118,15 +209,16 @@ var ofTheFunctions = map[string][]fault{
 			`if err := error(nil); err != nil {`, "got error"},
 	},
 	"functions/plan TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation": {
-		{"functions/plan/handler.go decision", `Shorten: p.request.Shorten(),`, ``, "the plan is"},
+		{"functions/plan/handler.go decision", `Shorten: p.request.Shorten(),`,
+			``, "TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation"},
 	},
 	"functions/plan TestAnExecutionOfTheSameNameMakesAnotherVersion": {
 		{"functions/plan/handler.go nameExecution", `return in.Execution + " " + in.Started`,
-			`return in.Execution`, "an execution that says when it started"},
+			`return in.Execution`, "TestAnExecutionOfTheSameNameMakesAnotherVersion"},
 	},
 	"functions/plan TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback": {
 		{"functions/plan/handler.go Handle", `p.refuse, p.prove, p.proveNew`,
-			`p.refuse, p.proveNew`, "another method that the provider takes"},
+			`p.refuse, p.proveNew`, "TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback"},
 		{"functions/plan/handler.go prove", `known && p.decided.Action == rotation.Rollback`,
 			`(known || true) && p.decided.Action == rotation.Rollback`, "got error"},
 	},
@@ -147,11 +239,12 @@ var ofTheFunctions = map[string][]fault{
 			`p.search, p.decide`, "a late write comes after what is decided here"},
 	},
 	"functions/plan TestTagsThatNoLoadBalancerHasAreARefusal": {
-		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`, `if false {`, "got error"},
+		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`,
+			`if false {`, "TestTagsThatNoLoadBalancerHasAreARefusal"},
 	},
 	"functions/plan TestWhatAPersonStoresMustBeInTheConfiguredForm": {
 		{"functions/plan/handler.go Handle", `p.prove, p.proveNew, p.fill`,
-			`p.prove, p.fill`, "a version that a person stored"},
+			`p.prove, p.fill`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
 		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
 		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
@@ -189,10 +282,14 @@ var ofTheFunctions = map[string][]fault{
 	"functions/promotesecret TestAWSCURRENTThatMovesMeanwhileIsLookedAtAgain": {
 		{"functions/promotesecret/handler.go beginAgain", `cmp.Or(s.LookAgain(ctx), err)`,
 			`cmp.Or(err, s.LookAgain(ctx))`, "another's secret"},
+		{"functions/invocation/current.go ResolveCurrent", `s.stays = labels.Current`,
+			`_ = labels`, "another's secret"},
+		{"functions/invocation/labels.go LookAgain", `s.stays != "" && labels.Current != s.stays`,
+			`false`, "another's secret"},
 	},
 	"functions/promotesecret TestAnEmergencyHasNoGracePeriodAndARepeatNeither": {
 		{"functions/promotesecret/handler.go promote", `if p.GraceUntil.IsZero() {`,
-			`if true {`, "the repeat answers"},
+			`if true {`, "the grace period ends"},
 		{"functions/promotesecret/handler.go promote", `p.At = s.Now()`,
 			`p.At = time.Time{}`, "TestAnEmergencyHasNoGracePeriodAndARepeatNeither"},
 	},
@@ -216,11 +313,13 @@ var ofTheFunctions = map[string][]fault{
 			`version == stands || version == in.To.VersionID`, "forward to"},
 	},
 	"functions/promotesecret TestThePromotionOfAnEarlierRotationIsReplaced": {
-		{"functions/promotesecret/handler.go promote", `p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID`,
+		{"functions/promotesecret/handler.go promote",
+			`p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID`,
 			`p == nil`, "the grace period ends"},
 	},
 	"functions/promotesecret TestWhatIsRefusedMovesNoLabel": {
-		{"functions/promotesecret/handler.go Handle", `in.From.VersionID == "" || in.To.VersionID == "" || in.From.VersionID == in.To.VersionID`,
+		{"functions/promotesecret/handler.go Handle",
+			`in.From.VersionID == "" || in.To.VersionID == "" || in.From.VersionID == in.To.VersionID`,
 			`in.From.VersionID == "" || in.To.VersionID == ""`, "got error"},
 	},
 	"functions/retiresecret TestAPairsOldSecretIsMissedForAMinuteBeforeThatIsBelieved": {
@@ -231,22 +330,25 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/retiresecret/decide.go missed", `time.Minute`, `time.Second`, "got error"},
 	},
 	"functions/retiresecret TestARemovalThatEndsTheOtherSecretTooIsTold": {
-		{"functions/retiresecret/handler.go delete", `"the secret that stays, after the other was removed"); err != nil {`,
+		{"functions/retiresecret/handler.go delete",
+			`"the secret that stays, after the other was removed"); err != nil {`,
 			`"the secret that stays, after the other was removed"); false {`, "got error"},
 	},
 	"functions/retiresecret TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen": {
 		{"functions/retiresecret/handler.go delete", `if err := r.mustRefuse(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen"},
 		{"functions/retiresecret/handler.go close", `r.Store.DropPending(ctx, labels, r.seen.Keep); err`,
-			`r.Store.DropPending(ctx, labels, ""); err`, "the writes were"},
+			`r.Store.DropPending(ctx, labels, ""); err`, "TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen"},
 		{"functions/retiresecret/handler.go close", `r.journal.Promotion = nil`, `_ = ended`, "the journal is"},
 	},
 	"functions/retiresecret TestARollbackDoesNotGoOnToASecretThatIsGone": {
-		{"functions/retiresecret/handler.go enable", `return r.MustAccept(ctx, r.seen.Version, "the secret to go back to")`,
+		{"functions/retiresecret/handler.go enable",
+			`return r.MustAccept(ctx, r.seen.Version, "the secret to go back to")`,
 			`return nil`, "the provider cannot disable"},
 	},
 	"functions/retiresecret TestARotationOfUnknownBeginningIsNotMeasured": {
-		{"functions/retiresecret/handler.go look", `return nil } r.seen.Same, r.seen.Told, err = r.Same(ctx, s.Version, s.Keep)`,
+		{"functions/retiresecret/handler.go look",
+			`return nil } r.seen.Same, r.seen.Told, err = r.Same(ctx, s.Version, s.Keep)`,
 			`return nil }`, "the answer is"},
 	},
 	"functions/retiresecret TestASecretOfAPairThatWasNeverWrittenDownIsProvenRefused": {
@@ -341,7 +443,8 @@ var ofTheFunctions = map[string][]fault{
 			`err := mustStay(r.seen); false`, "disable: the secret that is current"},
 		{"functions/retiresecret/handler.go look", `if s.Action == rotation.RetireDelete {`,
 			`if false {`, "delete: while the secret that stays is not accepted"},
-		{"functions/retiresecret/handler.go disable", `if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays"); err != nil {`,
+		{"functions/retiresecret/handler.go disable",
+			`if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays"); err != nil {`,
 			`if err := error(nil); err != nil {`, "disable: while the secret that stays is not accepted"},
 		{"functions/retiresecret/decide.go allow", `s.Version == "" || s.Keep == "" || s.Version == s.Keep`,
 			`s.Version == "" || s.Keep == ""`, "disable: one and the same version"},
@@ -350,13 +453,60 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/retiresecret/decide.go mustDiffer", `s.Same && s.Goes.ClientID == s.Stays.ClientID`,
 			`false`, "disable: two versions that hold the same secret"},
 	},
+	"functions/smoketest TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted": {
+		{"functions/smoketest/credential.go testRefusal", `"is disabled"); err != nil {`,
+			`"is disabled"); false {`, "TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted"},
+	},
+	"functions/smoketest TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute": {
+		{"functions/smoketest/credential.go weigh", `!d.in.Wait && long >= patience && d.times >= enough`,
+			`!d.in.Wait && d.times >= enough`, "got error"},
+		{"functions/smoketest/credential.go patience", `20`,
+			`2000`, "TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute"},
+	},
+	"functions/smoketest TestASecretThatIsNotYetActiveIsToldFromAnOutage": {
+		{"functions/smoketest/credential.go weigh", `case control.Outcome != probe.Accepted:`,
+			`case false:`, "got error"},
+		{"functions/smoketest/credential.go weigh", `d.oldIsOff() && long >= patienceAlone`,
+			`long >= patienceAlone`, "got error"},
+		{"functions/smoketest/credential.go weigh", `!d.in.Wait && long >= patience && d.times >= enough`,
+			`long >= patience && d.times >= enough`, "got error"},
+	},
+	"functions/smoketest TestATokenEndpointThatAcceptsAnythingProvesNothing": {
+		{"functions/smoketest/credential.go testCredential", `if !calibrated {`,
+			`if !calibrated && n < 0 {`, "TestATokenEndpointThatAcceptsAnythingProvesNothing"},
+	},
+	"functions/smoketest TestAnUnevenProviderIsAskedUntilItAcceptsInARow": {
+		{"functions/smoketest/credential.go testCredential",
+			`if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {`,
+			`if again, _, err := t.Ask(ctx, to); false {`, "TestAnUnevenProviderIsAskedUntilItAcceptsInARow"},
+	},
+	"functions/smoketest TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo": {
+		{"functions/smoketest/handler.go test", `!e.OK && !t.endsRehearsal(e)`, `false`, "got error"},
+	},
+	"functions/smoketest TestEveryConfiguredTestIsRun": {
+		{"functions/smoketest/handler.go testLogins", `err != nil || slices.ContainsFunc(evidence, t.endsRehearsal)`,
+			`true`, "TestEveryConfiguredTestIsRun"},
+	},
+	"functions/smoketest TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs": {
+		{"functions/smoketest/credential.go fewInARow", `3`,
+			`1`, "TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs"},
+		{"functions/smoketest/credential.go choosePace", `if !t.in.Wait && !t.isUntried() {`,
+			`if !t.in.Wait {`, "TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs"},
+		{"functions/smoketest/credential.go testCredential", `calibrated = true`,
+			`_ = calibrated`, "TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs"},
+	},
+	"functions/smoketest TestWithoutTheOldSecretLongerRefusalsLeadBack": {
+		{"functions/smoketest/credential.go patienceAlone", `45`,
+			`5`, "TestWithoutTheOldSecretLongerRefusalsLeadBack"},
+	},
 	"functions/updatealb TestASecretWhoseProofHasAgedIsProvenAgain": {
 		{"functions/invocation/aged.go proofLasts", `15 * time.Minute`, `15 * time.Hour`, "15 minutes ago, refused"},
 		{"functions/invocation/aged.go clocksDiffer", `time.Minute`, `time.Hour`, "in the future, refused"},
 		{"functions/invocation/aged.go MustBeProven", `if err := s.MustAccept(ctx, version, what); err != nil {`,
 			`if err := error(nil); err != nil {`, "days ago, everything is refused"},
 		{"functions/invocation/aged.go fresh", `age >= -clocksDiffer && `, ``, "in the future, refused"},
-		{"functions/updatealb/handler.go prepare", `return c, s.MustBeProven(ctx, in.To.VersionID, in.Proven, "the secret that is to be put on targets")`,
+		{"functions/updatealb/handler.go prepare",
+			`return c, s.MustBeProven(ctx, in.To.VersionID, in.Proven, "the secret that is to be put on targets")`,
 			`return c, nil`, "days ago"},
 	},
 	"functions/updatealb TestATargetIsLeftAloneWhileAWSCURRENTIsAThirdVersion": {
@@ -393,6 +543,7 @@ var ofTheFunctions = map[string][]fault{
 			`c.Undo = false`, "leaves the target with a secret that goes"},
 	},
 	"functions/updatealb TestOnlyASecretThatARotationHasInHandIsPutOnTargets": {
+		{"functions/invocation/earlier.go inHand", `list = append(list, p.From, p.To)`, `_ = p`, "promoted from"},
 		{"functions/updatealb/handler.go prepare", `s.MustBeInHand(ctx, in.To.VersionID); err != nil`,
 			`s.MustBeInHand(ctx, in.To.VersionID); false`, "nobody knows"},
 	},

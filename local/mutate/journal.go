@@ -29,13 +29,15 @@ var ofTheJournal = map[string][]fault{
 			`"#owner = :owner AND (attribute_not_exists(#rev) OR #rev = :was)"`, "the item was written"},
 	},
 	"shared/journal TestTheRepeatOfASaveWhoseReplyWasLostSucceeds": {
-		{"shared/journal/journal.go Save", `return t.settle(ctx, j)`, `return awserr.Wrap(err, "writing")`, "by the SDK"},
+		{"shared/journal/journal.go Save", `return t.settle(ctx, j)`, `return awserr.Wrap(err, "writing")`,
+			"by the SDK"},
 		{"shared/journal/journal.go settle", `j.Rev = now.Rev`, ``, "revision 0"},
 		{"shared/journal/journal.go Save", `j.Rev++`, ``, "the next save"},
 	},
 	"shared/journal TestAnItemThatCannotBeReadIsNotTakenForAnEmptyOne": {
 		{"shared/journal/journal.go parse", `if !ok || json.Unmarshal([]byte(doc.Value), j) != nil {`,
-			`if !ok || json.Unmarshal([]byte(doc.Value), j) != nil && len(j.Secrets) > 0 {`, "the document is not JSON"},
+			`if !ok || json.Unmarshal([]byte(doc.Value), j) != nil && len(j.Secrets) > 0 {`,
+			"the document is not JSON"},
 		{"shared/journal/journal.go parse", `if err := j.readWaits(item); err != nil {`,
 			`if err := j.readWaits(item); false {`, "the wait is not whole"},
 	},
@@ -70,7 +72,8 @@ var ofTheJournal = map[string][]fault{
 	},
 	"shared/journal TestWhatDynamoDBSaysIsTold": {
 		{"shared/journal/waits.go NoteWrite", `case err != nil:`, `case false:`, "is written"},
-		{"shared/journal/proofs.go NoteProof", `if err != nil { return awserr`, `if false { return awserr`, "was proven"},
+		{"shared/journal/proofs.go NoteProof", `if err != nil { return awserr`, `if false { return awserr`,
+			"was proven"},
 		{"shared/journal/journal.go settle", `if err != nil { return err }`, `if err != nil { return nil }`,
 			"reading the journal"},
 	},

@@ -61,7 +61,8 @@ func (r Report) Write(dir string) error {
 		"| --- | --- | --- | --- | --- | --- |\n", r.Summary())
 	cell := strings.NewReplacer("|", `\|`, "\n", " ")
 	for _, x := range r.Results {
-		fmt.Fprintf(&md, "| %s %s: `%s` | `%s` | %s | %s | %s | %.1f |\n", x.File, x.Within, cell.Replace(oneLine(x.Before)),
+		fmt.Fprintf(&md, "| %s %s: `%s` | `%s` | %s | %s | %s | %.1f |\n", x.File, x.Within,
+			cell.Replace(oneLine(x.Before)),
 			cell.Replace(oneLine(x.After)), x.Outcome, x.By, cell.Replace(x.Says), x.Seconds)
 	}
 	return os.WriteFile(filepath.Join(dir, "report.md"), []byte(md.String()), 0o644)

@@ -2,14 +2,73 @@ package mutate
 
 // ofWhatTheyUse are faults of the labels, the load balancers, the probes and the plan.
 var ofWhatTheyUse = map[string][]fault{
+	"shared/alb TestAFailedReadIsNotGone": {
+		{"shared/alb/set.go read", `if missing(err) {`, `if err != nil {`, "TestAFailedReadIsNotGone"},
+	},
+	"shared/alb TestASecretGoesToNoOtherRegistration": {
+		{"shared/alb/registration.go uses", `&& r.name(o) != nil`, ``, "TestASecretGoesToNoOtherRegistration"},
+		{"shared/alb/registration.go name", `config.SameURL(n.Issuer, aws.ToString(o.Issuer)) &&`,
+			``, "TestASecretGoesToNoOtherRegistration"},
+		{"shared/alb/registration.go name", `&& config.SameURL(n.TokenEndpoint, aws.ToString(o.TokenEndpoint))`,
+			``, "TestASecretGoesToNoOtherRegistration"},
+	},
+	"shared/alb TestATargetMissingFromTheFirstReadsIsStillSet": {
+		{"shared/alb/set.go readSettled", `if again, err := w.pause(ctx, try); err != nil || !again {`,
+			`if again, err := w.pause(ctx, try); again || err != nil || !again {`,
+			"TestATargetMissingFromTheFirstReadsIsStillSet"},
+	},
+	"shared/alb TestATargetThatDidNotStayTheClientsIsDrift": {
+		{"shared/alb/set.go set", `return w.verify(ctx, before, c)`,
+			`return Updated, "", nil`, "TestATargetThatDidNotStayTheClientsIsDrift"},
+		{"shared/alb/set.go verify", `if !isSet(got.Actions, c) {`,
+			`if false {`, "TestATargetThatDidNotStayTheClientsIsDrift"},
+		{"shared/alb/set.go isSet", ` && aws.ToString(o.ClientId) == c.ClientID`,
+			`&& aws.ToString(o.ClientId) != ""`, "TestATargetThatDidNotStayTheClientsIsDrift"},
+	},
+	"shared/alb TestATargetThatVanishesBeforeTheWriteIsGone": {
+		{"shared/alb/set.go write", `if missing(err) {`, `if false {`, "TestATargetThatVanishesBeforeTheWriteIsGone"},
+	},
+	"shared/alb TestATargetWhosePartsDoNotBelongTogetherIsRefused": {
+		{"shared/alb/set.go SetSecret", `if err := mustBelongTogether(t); err != nil {`,
+			`if err := error(nil); err != nil {`, "TestATargetWhosePartsDoNotBelongTogetherIsRefused"},
+	},
+	"shared/alb TestAnActionWithTheClientsIDIsNeverSilent": {
+		{"shared/alb/registration.go explainDoubt", `r.UniqueIDs && slices.ContainsFunc(r.ClientIDs, same)`,
+			`!r.UniqueIDs && slices.ContainsFunc(r.ClientIDs, same)`, "TestAnActionWithTheClientsIDIsNeverSilent"},
+		{"shared/alb/registration.go explainDoubt", `r.name(o) != nil || r.isOther(issuer, endpoint)`,
+			`r.name(o) != nil`, "TestAnActionWithTheClientsIDIsNeverSilent"},
+		{"shared/alb/registration.go isOther", `config.SameURL(o.Issuer, issuer) && `,
+			``, "TestAnActionWithTheClientsIDIsNeverSilent"},
+	},
+	"shared/alb TestAnElementIsDroppedOnlyIfAcceptedOrInARollback": {
+		{"shared/alb/set.go set", `if err := w.review(before, c); err != nil {`,
+			`if err := error(nil); err != nil {`, "TestAnElementIsDroppedOnlyIfAcceptedOrInARollback"},
+		{"shared/alb/set.go review", `damage != "" && !c.Undo`,
+			`damage != "" && c.Undo`, "TestAnElementIsDroppedOnlyIfAcceptedOrInARollback"},
+	},
+	"shared/alb TestAnEmptySecretOrClientIDIsNeverSet": {
+		{"shared/alb/set.go SetSecret", `c.Secret.IsZero() || c.ClientID == ""`,
+			`false`, "TestAnEmptySecretOrClientIDIsNeverSet"},
+	},
+	"shared/alb TestReadsThatAreBehindAreNoDrift": {
+		{"shared/alb/set.go set", `before.Actions = withClientID(before.Actions, c)`,
+			``, "TestReadsThatAreBehindAreNoDrift"},
+	},
+	"shared/alb TestWhatAnotherHandChangesStays": {
+		{"shared/alb/set.go attempts", `3`, `1`, "TestWhatAnotherHandChangesStays"},
+		{"shared/alb/set.go set", `before, err := w.readTwice(ctx)`,
+			`before, err := w.readSettled(ctx)`, "TestWhatAnotherHandChangesStays"},
+	},
+	"shared/idp/withoutids TestAPairIsRightOnlyIfBothRegistrationsAre": {
+		{"shared/idp/withoutids/pair.go has", `return false, p.registrations[clientID].Check(ctx)`,
+			`return false, nil`, "because its registration cannot be read"},
+		{"shared/idp/withoutids/pair.go Check", `return p.registrations[p.second].Check(ctx)`,
+			`return nil`, "cannot be read, and the check says"},
+	},
 	"shared/idp/withoutids TestAQuestionThatFailsIsTold": {
 		{"shared/idp/withoutids/shifting.go hasKept", `err != nil || after.Readable`,
 			`after.Readable`, "is taken for an answer"},
 		{"shared/idp/withoutids/shifting.go look", `return s, k, err`, `return s, k, nil`, "is taken for an answer"},
-		{"shared/idp/withoutids/pair.go has", `return false, p.registrations[clientID].Check(ctx)`,
-			`return false, nil`, "is taken for an answer"},
-		{"shared/idp/withoutids/pair.go Check", `return p.registrations[p.second].Check(ctx)`,
-			`return nil`, "is taken for an answer"},
 		{"shared/idp/withoutids/pair.go has", `if err != nil || yes {`, `if yes {`, "is taken for an answer"},
 	},
 	"shared/idp/withoutids TestARestoreEndsWithTheSecretThatWasSetAlone": {
@@ -35,11 +94,11 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/idp/withoutids/inplace.go Enable", `!found || v.Value.IsZero()`,
 			`!found`, "enable one whose value is gone"},
 		{"shared/idp/withoutids/inplace.go Disable", `case s.Status == idp.Active:`,
-			`case false:`, "disable one that somebody put back"},
+			`case s.Status == "":`, "disable one that somebody put back"},
 	},
 	"shared/idp/withoutids TestInPlaceWhatWasAskedForMayBeInTheSlot": {
 		{"shared/idp/withoutids/inplace.go FindLost", `asked.IsZero() && s.Status != idp.Active`,
-			`false`, "never asked for"},
+			`asked.IsZero() && s.Status == ""`, "never asked for"},
 	},
 	"shared/idp/withoutids TestNothingIsConcludedWithoutTheVersions": {
 		{"shared/idp/withoutids/slots.go known", `b.Known == nil || b.Known.Current.ID == ""`,
@@ -58,7 +117,8 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/idp/withoutids/shifting.go FindLost", `!known && s.Previous.Equal(k.Current.Value)`,
 			`!known`, "and the one in use has gone"},
 		{"shared/idp/withoutids/shifting.go FindLost", `case !s.Readable:`, `case false:`, "hidden, asked for"},
-		{"shared/idp/withoutids/pair.go FindLost", `if err != nil || !yes {`, `if err != nil {`, "of a pair, refused"},
+		{"shared/idp/withoutids/pair.go FindLost", `if err != nil || !yes {`,
+			`if err != nil || !yes && version == "" {`, "of a pair, refused"},
 		{"shared/idp/withoutids/pair.go FindLost", `!known || v.Value.IsZero()`,
 			`!known`, "of a pair, its value is gone"},
 	},
@@ -66,7 +126,7 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/idp/withoutids/shifting.go canAdopt", `s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value)`,
 			`s.Previous.IsZero()`, "but the one in use is gone"},
 		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept || !known && r.Adopt`,
-			`known || r.Adopt`, "known, and not kept"},
+			`known && (v.Kept || true) || r.Adopt`, "known, and not kept"},
 		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept || !known && r.Adopt`,
 			`v.Kept || !known`, "nobody's"},
 	},
@@ -76,8 +136,60 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/idp/withoutids/review.go review", `next.MaxGrace > 0 && (out`,
 			`(out`, "the old secret ends in the grace period"},
 	},
+	"shared/probe TestARedirectIsNotFollowed": {
+		{"shared/probe/credential.go ask", `client.CheckRedirect, client.Jar = lastResponse, nil`,
+			``, "TestARedirectIsNotFollowed"},
+	},
+	"shared/probe TestARefusalCountsOnlyBetweenPositiveControls": {
+		{"shared/probe/refusal.go Refusal", `shown, err := control(ctx)`,
+			`shown, err := Verdict{Outcome: Accepted}, error(nil)`, "TestARefusalCountsOnlyBetweenPositiveControls"},
+		{"shared/probe/refusal.go Refusal", `if shown.Outcome != Accepted { break }`,
+			``, "TestARefusalCountsOnlyBetweenPositiveControls"},
+		{"shared/probe/refusal.go Refusal", `if n >= t.Times {`,
+			`if true {`, "TestARefusalCountsOnlyBetweenPositiveControls"},
+		{"shared/probe/refusal.go Refusal", `err != nil || v.Outcome != Rejected`,
+			`err != nil`, "TestARefusalCountsOnlyBetweenPositiveControls"},
+	},
+	"shared/probe TestAWrongSecretHasTheShapeOfTheRightOneAndDiffersEverywhere": {
+		{"shared/probe/verdict.go makeWrong", `others := removeByte(class, c)`,
+			`others := []byte(class)`, "TestAWrongSecretHasTheShapeOfTheRightOneAndDiffersEverywhere"},
+	},
+	"shared/probe TestAnEndpointThatCannotTellIsAPrecondition": {
+		{"shared/probe/credential.go Calibrate", `case v.Outcome == Accepted:`,
+			`case false:`, "TestAnEndpointThatCannotTellIsAPrecondition"},
+	},
+	"shared/probe TestAnEndpointThatIsNotDescribedIsInvalidInput": {
+		{"shared/probe/credential.go request", `value.IsZero() || e.ClientID == ""`,
+			`false`, "TestAnEndpointThatIsNotDescribedIsInvalidInput"},
+	},
+	"shared/probe TestConsecutive": {
+		{"shared/probe/verdict.go Consecutive", `case err != nil && !failure.KindOf(err).Transient():`,
+			`case false:`, "TestConsecutive"},
+		{"shared/probe/verdict.go Consecutive", `case v.Outcome == Rejected: row = 0`,
+			`case v.Outcome == Rejected:`, "TestConsecutive"},
+		{"shared/probe/verdict.go Consecutive", `default: row = 0`, `default:`, "TestConsecutive"},
+		{"shared/probe/verdict.go Consecutive", `if row++; row == n {`, `if row++; row >= 1 {`, "TestConsecutive"},
+	},
+	"shared/probe TestConsecutiveWaitsAsLongAsItIsTold": {
+		{"shared/probe/verdict.go Consecutive", `max(interval, findWait(err))`,
+			`interval`, "TestConsecutiveWaitsAsLongAsItIsTold"},
+	},
+	"shared/probe TestServersThatDisagreeProveNoRefusal": {
+		{"shared/probe/refusal.go Refusal", `if n == 1 { continue }`, ``, "TestServersThatDisagreeProveNoRefusal"},
+	},
+	"shared/probe TestTheDifferentialProbeOfEachKindOfProvider": {
+		{"shared/probe/credential.go Differential", `case v.Outcome == Inconclusive:`,
+			`case false:`, "TestTheDifferentialProbeOfEachKindOfProvider"},
+		{"shared/probe/credential.go Differential", `case v.Outcome == Accepted:`,
+			`case false:`, "TestTheDifferentialProbeOfEachKindOfProvider"},
+		{"shared/probe/credential.go askControl", `return c.Classify(ctx, e, wrong)`,
+			`_ = wrong; return Verdict{Outcome: Rejected}, nil`, "TestTheDifferentialProbeOfEachKindOfProvider"},
+		{"shared/probe/credential.go askControl", `return c.Classify(ctx, e, wrong)`,
+			`_ = wrong; return c.Classify(ctx, e, like)`, "TestTheDifferentialProbeOfEachKindOfProvider"},
+	},
 	"shared/rotation TestDecide": {
-		{"shared/rotation/decide.go Decide", `s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
+		{"shared/rotation/decide.go Decide",
+			`s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
 			`false`, "a pending version that the journal does not know is rolled back"},
 		{"shared/rotation/decide.go Decide", `s.held(s.Labels.Previous) && s.wasBeingPromoted(s.Labels.Previous)`,
 			`false`, "a rollback that died after it moved AWSCURRENT back is completed"},
@@ -90,7 +202,8 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/decide.go occupied", `if !s.kept(x.ID) {`,
 			`if x.ID != "" {`, "a secret that the provider could not remove is no leftover, and gives its place"},
 		{"shared/rotation/decide.go leftover", `e.State != journal.Removed && e.State != journal.Kept`,
-			`e.State != journal.Removed`, "a secret that the provider could not remove is no leftover, and gives its place"},
+			`e.State != journal.Removed`,
+			"a secret that the provider could not remove is no leftover, and gives its place"},
 		{"shared/rotation/decide.go leftover", `x.At.Before(y.At)`,
 			`y.At.Before(x.At)`, "of several leftovers the oldest comes first"},
 		{"shared/rotation/decide.go graceUntil", `if p.GraceUntil.IsZero() {`,
@@ -106,7 +219,8 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/decide.go grace", `*s.Shorten < s.GracePeriod`, `true`, "grace period"},
 	},
 	"shared/rotation TestDecideRefuses": {
-		{"shared/rotation/decide.go Decide", `s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
+		{"shared/rotation/decide.go Decide",
+			`s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
 			`s.Labels.Pending != "" && !s.pendingByHand()`, "a client of a person who has stored nothing"},
 		{"shared/rotation/decide.go rotate", `} else if !s.listed(current.IdPSecretID) {`,
 			`} else if false {`, "a current secret that the provider no longer lists"},
@@ -126,7 +240,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`if false {`, "a hint for the first import that is of the past"},
 	},
 	"shared/versions TestACallOfAMoveThatFailsIsTold": {
-		{"shared/versions/labels.go Restore", `if err := s.restorePrevious(ctx, from, l.Previous, before); err != nil {`,
+		{"shared/versions/labels.go Restore",
+			`if err := s.restorePrevious(ctx, from, l.Previous, before); err != nil {`,
 			`if err := s.restorePrevious(ctx, from, l.Previous, before); false {`, "TestACallOfAMoveThatFailsIsTold"},
 		{"shared/versions/labels.go Restore", `if err := s.strip(ctx, l, pending, version); err != nil {`,
 			`if err := s.strip(ctx, l, pending, version); false {`, "TestACallOfAMoveThatFailsIsTold"},
@@ -144,7 +259,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`if false {`, "TestASecretMarkedForDeletionIsRefused"},
 	},
 	"shared/versions TestAValueThatIsNotVisibleYetIsReadAgain": {
-		{"shared/versions/versions.go read", `case try == len(pauses):`, `case true:`, "stored at"},
+		{"shared/versions/versions.go read", `case try == len(pauses):`,
+			`case true:`, "TestAValueThatIsNotVisibleYetIsReadAgain"},
 	},
 	"shared/versions TestDropPendingTouchesOnlyTheGivenVersion": {
 		{"shared/versions/labels.go strip", `versionID == "" || l.at(label) != versionID`,
@@ -152,7 +268,8 @@ var ofWhatTheyUse = map[string][]fault{
 	},
 	"shared/versions TestPromoteLeavesAnothersLabelsAlone": {
 		{"shared/versions/labels.go Promote", `case from: if err := s.move(ctx, current, from, to); err != nil {`,
-			`case l.Current: if err := s.move(ctx, current, l.Current, to); err != nil {`, "TestPromoteLeavesAnothersLabelsAlone"},
+			`case l.Current: if err := s.move(ctx, current, l.Current, to); err != nil {`,
+			"TestPromoteLeavesAnothersLabelsAlone"},
 	},
 	"shared/versions TestPromoteReachesTheSameLabelsFromEveryStateItCanFind": {
 		{"shared/versions/labels.go Promote", `return s.strip(ctx, l, pending, to)`,
@@ -166,7 +283,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`_ = s.move(ctx, current, to, from)`, "throttled"},
 	},
 	"shared/versions TestRestoreLeavesAnothersLabelsAlone": {
-		{"shared/versions/labels.go Restore", `if l.Previous != "" && !slices.Contains(append([]string{from, to, before}, former...), l.Previous) {`,
+		{"shared/versions/labels.go Restore",
+			`if l.Previous != "" && !slices.Contains(append([]string{from, to, before}, former...), l.Previous) {`,
 			`if false {`, "moving AWSCURRENT would take another's AWSPREVIOUS"},
 	},
 	"shared/versions TestRestoreTakesAwsPendingLast": {
@@ -175,7 +293,8 @@ var ofWhatTheyUse = map[string][]fault{
 			`for _, version := range []string{} {`, "TestRestoreTakesAwsPendingLast"},
 	},
 	"shared/versions TestRestoreUndoesEveryStateOfAPromotion": {
-		{"shared/versions/labels.go Restore", `l.Previous == to || l.Previous != from && slices.Contains(former, l.Previous)`,
+		{"shared/versions/labels.go Restore",
+			`l.Previous == to || l.Previous != from && slices.Contains(former, l.Previous)`,
 			`true`, "AWSPREVIOUS of another while nothing was promoted"},
 		{"shared/versions/labels.go restorePrevious", `before != "" && before != from && before != to`,
 			`before != ""`, "the caller read the labels too late, previous is from"},

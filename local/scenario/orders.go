@@ -27,7 +27,6 @@ import (
 	"alboidc.internal/shared/config"
 	sharedidp "alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/clients"
-	"alboidc.internal/shared/idp/idptest/imitation"
 	"alboidc.internal/shared/idp/idptest/imitations"
 	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/secret"
@@ -43,6 +42,7 @@ const (
 	EvidenceTable   = "alb-oidc-rotator-evidence"
 	ParameterPrefix = "/alb-oidc-rotator/clients/"
 	MachineName     = "alb-oidc-rotator"
+	Subscriber      = "team@example.com" // who is told
 )
 
 // Options choose the pace; in production they are the client's configuration and the functions' timeouts.
@@ -51,8 +51,28 @@ type Options struct {
 	Functions map[string]string
 	// Settle, Spread and Grace are the waits of the state machine.
 	Settle, Spread, Grace time.Duration
+	// Provider is the identity provider, with a client that uses it; nil is the stack's own, with a new client.
+	Provider *Provider
 	// Configure, if set, changes the client's configuration before it is stored.
 	Configure func(*config.Client)
+}
+
+// Provider is an identity provider, and a client of it.
+type Provider struct {
+	Type, Issuer string
+	Endpoints    idp.Endpoints
+	ClientID     string
+	// Secret is the client's before any rotation.
+	Secret secret.Value
+	// Settings are identityProvider.settings; adminARN is the secret that holds Admin, the credential of the management
+	// API.
+	Settings func(adminARN string) map[string]any
+	Admin    secret.Value
+	// Users can log in; Tester is the one that the smoke tests use. Without it they test no login.
+	Users  []idp.User
+	Tester idp.User
+	// pairID is a second registration, which the client's configuration names if the provider keeps one secret.
+	pairID string
 }
 
 // Deployment is what was set up.
@@ -77,20 +97,19 @@ type Deployment struct {
 
 // Deploy sets everything up.
 func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error) {
-	r, known := imitations.All[s.Vendor]
-	if !known {
-		return nil, fmt.Errorf("identity provider %q is not one of %s", s.Vendor,
-			strings.Join(slices.Sorted(maps.Keys(imitations.All)), ", "))
+	d := &Deployment{Stack: s}
+	if o.Provider == nil {
+		var err error
+		if o.Provider, err = d.register(); err != nil {
+			return nil, err
+		}
 	}
-	d := &Deployment{Stack: s, ClientID: r.ClientID}
-	first, err := d.registerClient(r)
-	if err != nil {
-		return nil, err
-	}
-	if d.Site, err = buildSite(ctx, s, r.ClientID, first); err != nil {
+	d.ClientID, d.Users, d.Tester = o.Provider.ClientID, o.Provider.Users, o.Provider.Tester
+	var err error
+	if d.Site, err = buildSite(ctx, s, o.Provider); err != nil {
 		return nil, fmt.Errorf("setting up the load balancers: %w", err)
 	}
-	if err := d.storeSecrets(ctx, first, r, o); err != nil {
+	if err := d.storeSecrets(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := d.storeClient(ctx); err != nil {
@@ -105,33 +124,48 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 		return nil, fmt.Errorf("creating the topic: %w", err)
 	}
 	d.TopicARN = *topic.TopicArn
+	if _, err := sns.NewFromConfig(s.AWS(Home)).Subscribe(ctx, &sns.SubscribeInput{TopicArn: &d.TopicARN,
+		Protocol: aws.String("email"), Endpoint: aws.String(Subscriber)}); err != nil {
+		return nil, fmt.Errorf("subscribing to the topic: %w", err)
+	}
+	s.SNS.Confirm(d.TopicARN, Subscriber)
 	return d, d.createMachine(ctx, o)
 }
 
-// registerClient registers the client and the users at the identity provider. Of a pair, the second registration has a
-// secret that nobody knows.
-func (d *Deployment) registerClient(r imitation.Imitation) (first secret.Value, err error) {
-	if first, err = d.register(r.ClientID, r.AppID); err != nil {
-		return first, err
+// register registers the client and the users at the stack's identity provider. Of a pair, the second registration has
+// a secret that nobody knows.
+func (d *Deployment) register() (*Provider, error) {
+	r, known := imitations.All[d.Stack.Vendor]
+	if !known {
+		return nil, fmt.Errorf("identity provider %q is not one of %s", d.Stack.Vendor,
+			strings.Join(slices.Sorted(maps.Keys(imitations.All)), ", "))
 	}
-	d.FirstSecretID = d.Stack.IdP.Store().Secrets(r.ClientID)[0].ID
+	own := d.Stack.IdP
+	p := &Provider{Type: d.Stack.Vendor, Issuer: own.Issuer(), Endpoints: own.Endpoints(), ClientID: r.ClientID,
+		Settings: func(adminARN string) map[string]any { return r.Settings(own.URL(), r.AppID, adminARN) },
+		Admin:    secret.New(own.AdminToken()), pairID: r.PairID}
+	var err error
+	if p.Secret, err = d.registerClient(r.ClientID, r.AppID); err != nil {
+		return nil, err
+	}
+	d.FirstSecretID = own.Store().Secrets(r.ClientID)[0].ID
 	if r.PairID != "" {
-		if _, err := d.register(r.PairID, ""); err != nil {
-			return first, err
+		if _, err := d.registerClient(r.PairID, ""); err != nil {
+			return nil, err
 		}
 	}
 	for _, name := range []string{"ada", "grace", "katherine", "dorothy"} {
-		u := idp.User{Name: name, Password: name + "-password", Email: name + "@example.com"}
-		d.Users = append(d.Users, u)
-		d.Stack.IdP.AddUser(u)
+		p.Users = append(p.Users, idp.User{Name: name, Password: name + "-password", Email: name + "@example.com"})
 	}
-	d.Tester = idp.User{Name: "smoke-test", Password: "smoke-test-password", Email: "smoke-test@example.com"}
-	d.Stack.IdP.AddUser(d.Tester)
-	return first, nil
+	p.Tester = idp.User{Name: "smoke-test", Password: "smoke-test-password", Email: "smoke-test@example.com"}
+	for _, u := range append(p.Users, p.Tester) {
+		own.AddUser(u)
+	}
+	return p, nil
 }
 
-// register makes one registration with a random secret.
-func (d *Deployment) register(clientID, appID string) (secret.Value, error) {
+// registerClient makes one registration with a random secret.
+func (d *Deployment) registerClient(clientID, appID string) (secret.Value, error) {
 	value, err := secret.Generate(nil)
 	if err != nil {
 		return value, err
@@ -171,7 +205,7 @@ func (d *Deployment) StorePending(ctx context.Context, value string) (string, er
 }
 
 // storeSecrets stores the client secret, the admin credential and the synthetic user, and writes the configuration.
-func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r imitation.Imitation, o Options) error {
+func (d *Deployment) storeSecrets(ctx context.Context, o Options) error {
 	api := secretsmanager.NewFromConfig(d.Stack.AWS(Home))
 	store := func(name, value string) (string, error) {
 		out, err := api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: &value})
@@ -181,12 +215,12 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r imi
 		return *out.ARN, nil
 	}
 	var err error
-	if d.SecretARN, err = store("orders-web/client-secret", first.Reveal()); err != nil {
+	if d.SecretARN, err = store("orders-web/client-secret", o.Provider.Secret.Reveal()); err != nil {
 		return err
 	}
 	admin := "" // Amazon Cognito needs none: the functions' roles do
-	if token := d.Stack.IdP.AdminToken(); token != "" {
-		if admin, err = store("identity-provider/admin", token); err != nil {
+	if token := o.Provider.Admin; !token.IsZero() {
+		if admin, err = store("identity-provider/admin", token.Reveal()); err != nil {
 			return err
 		}
 	}
@@ -198,7 +232,7 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r imi
 	if err != nil {
 		return err
 	}
-	if d.Config, err = d.configuration(r, admin, tester, o); err != nil {
+	if d.Config, err = d.configuration(admin, tester, o); err != nil {
 		return err
 	}
 	if o.Configure != nil {
@@ -208,34 +242,36 @@ func (d *Deployment) storeSecrets(ctx context.Context, first secret.Value, r imi
 }
 
 // configuration is what a user writes into the client's configuration.
-func (d *Deployment) configuration(r imitation.Imitation, adminARN, testerARN string, o Options) (config.Client,
-	error) {
-	p := d.Stack.IdP
-	settings, err := json.Marshal(r.Settings(p.URL(), r.AppID, adminARN))
+func (d *Deployment) configuration(adminARN, testerARN string, o Options) (config.Client, error) {
+	p := o.Provider
+	settings, err := json.Marshal(p.Settings(adminARN))
 	if err != nil {
 		return config.Client{}, err
 	}
-	capable, err := registry.Capabilities(d.Stack.Vendor, settings, sharedidp.Client{ClientID: r.ClientID})
+	capable, err := registry.Capabilities(p.Type, settings, sharedidp.Client{ClientID: p.ClientID})
 	if err != nil {
 		return config.Client{}, err
 	}
 	c := config.Client{
-		Name: Client, Issuer: p.Issuer(), ClientID: r.ClientID,
+		Name: Client, Issuer: p.Issuer, ClientID: p.ClientID,
 		CallbackURL: "https://shop.localhost/oauth2/idpresponse",
 		Secret:      config.Secret{ARN: d.SecretARN},
-		IdentityProvider: config.IdentityProvider{Type: d.Stack.Vendor,
-			AuthorizationEndpoint: p.Endpoints().Authorization,
-			TokenEndpoint:         p.Endpoints().Token, Settings: settings},
+		IdentityProvider: config.IdentityProvider{Type: p.Type,
+			AuthorizationEndpoint: p.Endpoints.Authorization,
+			TokenEndpoint:         p.Endpoints.Token, Settings: settings},
 		LoadBalancers:      d.Site.LoadBalancers,
 		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
 	}
 	// at a pace of its own: Entra ID's default takes a minute each time
 	c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(3), IntervalSeconds: aws.Int(1)}
 	if capable.KeepsOne() {
-		c.IdentityProvider.ClientPair = r.PairID
+		c.IdentityProvider.ClientPair = p.pairID
 	}
 	for _, page := range d.Site.Pages {
 		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect, config.RedirectTest{URL: page.URL, ConnectTo: page.Nodes})
+	}
+	if d.Tester.Name == "" {
+		return c, nil
 	}
 	for _, page := range []Page{d.Site.Pages[0], d.Site.Pages[3]} { // one page of each load balancer
 		c.SmokeTests.Login = append(c.SmokeTests.Login, config.LoginTest{URL: page.URL, ConnectTo: page.Nodes,

@@ -11,7 +11,6 @@ import (
 	"alboidc.internal/local/app"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/awstest/awsapi"
-	"alboidc.internal/shared/secret"
 )
 
 // Site is the two load balancers and what they serve.
@@ -40,8 +39,7 @@ type builder struct {
 	stack  *stack.Stack
 	api    *elb.Client
 	region string
-	client string // the OAuth client id
-	secret secret.Value
+	client *Provider
 	logins int // how many authenticating actions were made
 	err    error
 }
@@ -49,15 +47,15 @@ type builder struct {
 // buildSite makes: shop-alb in the home Region (a default action; a rule with a path condition; a rule with a host
 // condition and a weighted forward to two target groups), and partners-alb in the other (two rules; its default action
 // asks nobody to log in).
-func buildSite(ctx context.Context, s *stack.Stack, clientID string, first secret.Value) (*Site, error) {
+func buildSite(ctx context.Context, s *stack.Stack, p *Provider) (*Site, error) {
 	site := &Site{nodes: map[string][]string{}}
-	home := &builder{stack: s, client: clientID, api: elb.NewFromConfig(s.AWS(Home)), region: Home, secret: first}
+	home := &builder{stack: s, client: p, api: elb.NewFromConfig(s.AWS(Home)), region: Home}
 	shop := home.loadBalancer(ctx, "shop-alb")
 	listener := home.listener(ctx, shop, home.login(home.forward(home.group(ctx, "shop"))))
 	home.rule(ctx, listener, 10, path("/admin/*"), home.login(home.forward(home.group(ctx, "admin"))))
 	home.rule(ctx, listener, 20, host("reports.localhost"), home.login(home.forward(home.group(ctx,
 		"reports-blue"), home.group(ctx, "reports-green"))))
-	away := &builder{stack: s, client: clientID, api: elb.NewFromConfig(s.AWS(Away)), region: Away, secret: first}
+	away := &builder{stack: s, client: p, api: elb.NewFromConfig(s.AWS(Away)), region: Away}
 	partners := away.loadBalancer(ctx, "partners-alb")
 	listener = away.listener(ctx, partners,
 		[]types.Action{{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(1),
@@ -162,14 +160,13 @@ func host(h string) types.RuleCondition {
 
 // login puts the authentication of the client before a forward. Every target has a session cookie of its own.
 func (b *builder) login(forward types.Action) []types.Action {
-	p := b.stack.IdP
-	e := p.Endpoints()
+	p, e := b.client, b.client.Endpoints
 	b.logins++
 	return []types.Action{{Type: types.ActionTypeEnumAuthenticateOidc, Order: aws.Int32(1),
 		AuthenticateOidcConfig: &types.AuthenticateOidcActionConfig{
-			Issuer: aws.String(p.Issuer()), AuthorizationEndpoint: &e.Authorization, TokenEndpoint: &e.Token,
+			Issuer: aws.String(p.Issuer), AuthorizationEndpoint: &e.Authorization, TokenEndpoint: &e.Token,
 			UserInfoEndpoint: &e.UserInfo,
-			ClientId:         aws.String(b.client), ClientSecret: aws.String(b.secret.Reveal()),
+			ClientId:         aws.String(p.ClientID), ClientSecret: aws.String(p.Secret.Reveal()),
 			Scope:             aws.String("openid email offline_access"),
 			SessionCookieName: aws.String(fmt.Sprintf("Session%d", b.logins)), SessionTimeout: aws.Int64(3600)}},
 		forward}

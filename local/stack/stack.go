@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"alboidc.internal/local/account"
 	"alboidc.internal/local/cloudwatch"
 	"alboidc.internal/local/dataplane"
 	"alboidc.internal/local/eventbridge"
@@ -39,6 +40,8 @@ import (
 type Options struct {
 	// Clock is the time of waits, schedules, spreads and secrets; nil is real time.
 	Clock clock.Clock
+	// Authority signs the certificates of the stack's servers; nil is a new one.
+	Authority *localca.Authority
 	// Address is where the AWS endpoint listens, on loopback; 127.0.0.1:0 by default.
 	Address string
 	// Spread is how long a changed action takes to reach each node of a load balancer; its length is how many nodes.
@@ -80,6 +83,9 @@ type Stack struct {
 	EventBridge    *eventbridge.Service
 	Scheduler      *scheduler.Service
 	CloudWatch     *cloudwatch.Service
+	IAM            *account.IAM
+	KMS            *account.KMS
+	CloudTrail     *account.CloudTrail
 	IdP            *idp.Provider
 	Plane          *dataplane.Plane
 
@@ -124,13 +130,16 @@ func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(ho
 
 func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) error {
 	var err error
-	if s.Authority, err = localca.New(); err != nil {
-		return err
+	if s.Authority = o.Authority; s.Authority == nil {
+		if s.Authority, err = localca.New(); err != nil {
+			return err
+		}
 	}
 	s.SecretsManager = secretsmanager.New(s.Clock)
 	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
 	s.CloudWatch = cloudwatch.New(s.Clock)
 	s.SNS = sns.New(s.Clock)
+	s.IAM, s.KMS, s.CloudTrail = account.NewIAM(), account.NewKMS(), account.NewCloudTrail()
 	s.EventBridge = eventbridge.New(s.Clock, s.URL)
 	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, ExtraEnv: s.functionEnv(o.FunctionEnv)})
 	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, OnEvent: o.OnEvent,
@@ -145,7 +154,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 		return err
 	}
 	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
-		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock)}
+		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), s.IAM, s.KMS, s.CloudTrail}
 	if cognito, ok := s.IdP.Vendor().(awsapi.Service); ok { // an identity provider that is an AWS service
 		services = append(services, cognito)
 	}

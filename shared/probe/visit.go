@@ -6,12 +6,12 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strings"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/httpclient"
 )
 
 // visit is one browser session: fresh cookies, one load balancer address, the hosts it may go to.
@@ -24,8 +24,8 @@ type visit struct {
 }
 
 func newVisit(p *Prober, app *url.URL, node string, idpHosts map[string]bool, user User) *visit {
-	jar, _ := cookiejar.New(nil) // without options it cannot fail
-	return &visit{client: p.newClient(pin{hostPort(app), node}, jar), app: app, idpHosts: idpHosts, user: user}
+	client := p.newClient(pin{hostPort(app), node}, httpclient.NewJar())
+	return &visit{client: client, app: app, idpHosts: idpHosts, user: user}
 }
 
 // step is one request: a form to send, or a page to open if form is nil. doing names it in failures.

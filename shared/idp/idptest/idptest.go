@@ -30,6 +30,8 @@ type Subject struct {
 	// New returns a fresh client with one active secret, and the provider for it. The provider must not really sleep
 	// between tries.
 	New func(t *testing.T) (idp.Provider, Backend)
+	// Serial: the rules have one client after another, because there is only one, which New makes as fresh.
+	Serial bool
 	// Exceptions maps the name of a rule that the provider breaks to the vendor's rule that forces it to. The suite
 	// fails if the provider keeps the rule after all.
 	Exceptions map[string]string
@@ -99,7 +101,9 @@ func Run(t *testing.T, s Subject) {
 	for _, r := range rules() {
 		known[r.name] = true
 		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
+			if !s.Serial {
+				t.Parallel()
+			}
 			p, b := s.New(t)
 			if err := judge(t.Context(), r, p, b, s.Exceptions[r.name]); err != nil {
 				t.Error(err)

@@ -3,6 +3,7 @@ package idptest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 
@@ -54,6 +55,17 @@ func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(without
 		versions: []withoutids.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
 	b.fillIn()
 	return make(withoutids.Env{Known: &b.known, Accepts: b.accepts}), b
+}
+
+// InOneSlot are the exceptions of a registration whose only slot is overwritten while it is in use.
+func InOneSlot() map[string]string {
+	out := NeedsNoRequest(Remove, "to enable the old secret after a failed remove is to end the new one")
+	delete(out, fmt.Sprintf(lostReply, article[Remove]))
+	maps.Copy(out, NeedsNoRequest(List, "the token endpoint is asked which value the slot has"))
+	maps.Copy(out, NeedsNoRequest(Disable, "the new secret has ended the old one"))
+	out[RuleEnable] = "to enable the old secret is to end the new one"
+	out[RuleDisableAbsent] = "a removed secret is still stored, and can be put back"
+	return out
 }
 
 // fillIn fills in what the provider goes by. b.mu is held.

@@ -3,6 +3,7 @@ package keycloak_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +120,21 @@ func TestAPolicyThatLeavesTheClientIsSeenBeforeASecretIsMade(t *testing.T) {
 	}
 	if r, err := c.ReviewShift(t.Context()); err != nil || len(r.Refusals) != 1 {
 		t.Errorf("now the review is %+v (%v)", r, err)
+	}
+}
+
+func TestTheImitationAnswersAsARealServerDoes(t *testing.T) {
+	t.Parallel()
+	for name, v := range map[string]*imitationtest.Vendor{"policy": withPolicy(t), "none": withoutPolicy(t)} {
+		bearer := v.Bearer(url.Values{"grant_type": {"client_credentials"}, "client_id": {keycloaktest.RotatorID},
+			"client_secret": {v.Double.AdminToken()}}, "")
+		for _, a := range keycloaktest.Recorded() {
+			method, path, _ := strings.Cut(strings.NewReplacer("ID", first, "CLIENT", first).Replace(a.Request), " ")
+			status, body := v.Send(method+" /admin/realms/"+keycloaktest.Realm+path, bearer)
+			if status != a.Status || !strings.HasPrefix(body, a.Begins) {
+				t.Errorf("%s: %s: %d %s", name, a.Request, status, body)
+			}
+		}
 	}
 }
 

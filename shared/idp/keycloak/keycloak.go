@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	"alboidc.internal/shared/clientcredentials"
@@ -47,11 +48,13 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 		return nil, err
 	}
 	k := &Client{client: c, settings: s, now: d.Now}
-	// Keycloak's JWT client authentication takes the realm's issuer as the audience, in all releases
 	issuer := s.ServerURL + idp.Path("realms", s.RotatorRealm)
+	// Keycloak's JWT client authentication takes the realm's issuer as the audience, in all releases, and compares it
+	// as it writes it itself: of what a realm's name may hold and idp.Path escapes, it leaves the apostrophe as it is
+	audience := strings.ReplaceAll(issuer, "%27", "'")
 	k.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: issuer +
 		"/protocol/openid-connect/token",
-		Proof: s.Proof(d.Secret, d.Now, issuer, true),
+		Proof: s.Proof(d.Secret, d.Now, audience, true),
 		API:   d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: k.explainToken})}
 	k.api = d.API(httpclient.API{Vendor: vendor, Authorize: k.tokens.Authorize, ErrorCode: errorCode,
 		Explain: k.explain})

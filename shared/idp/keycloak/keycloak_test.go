@@ -1,7 +1,12 @@
 package keycloak_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -462,5 +467,36 @@ func TestRealmsAndIDsMayHoldAnything(t *testing.T) {
 	if err := c.DropPrevious(t.Context()); !failure.Is(err, failure.IdPRejected) || !strings.Contains(err.Error(),
 		"of client st aff-realm") {
 		t.Error(err)
+	}
+}
+
+func TestTheAudienceIsTheIssuerAsKeycloakWritesIt(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var audience string
+	s := imitationtest.Play(t, "")
+	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {
+		_ = r.ParseForm()
+		payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(r.PostForm.Get("client_assertion")+"..", ".")[1])
+		var claims struct {
+			Audience string `json:"aud"`
+		}
+		_ = json.Unmarshal(payload, &claims)
+		audience = claims.Audience
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	}
+	c, err := keycloak.New([]byte(`{"serverUrl": "`+s.URL+`", "realm": "l'étage \"2\"", "privateKey": `+
+		`{"clientId": "rotator", "keyId": "k", "keySecretArn": "`+secretARN+`"}}`), idp.Client{ClientID: "orders-web"},
+		imitationtest.Deps(t, s.Server, map[string]string{secretARN: string(pem.EncodeToMemory(&pem.Block{
+			Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))}, now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(t.Context()); err == nil || audience != s.URL+"/realms/l'%C3%A9tage%20%222%22" {
+		t.Errorf("the audience is %s (%v)", audience, err)
 	}
 }

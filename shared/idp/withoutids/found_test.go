@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
@@ -137,6 +138,32 @@ func TestTheShorterTimeOfTwoCounts(t *testing.T) {
 			t.Errorf("%s and %s: %+v (%v), must be %s: the old secret ends in the grace period", c.registration,
 				c.shift, got,
 				err, c.want)
+		}
+	}
+}
+
+// A registration that cannot be read refuses every secret: ours may be there.
+func TestAPairIsRightOnlyIfBothRegistrationsAre(t *testing.T) {
+	t.Parallel()
+	d := atDesk(memory.SlotOptions{Single: true}, "a", "b")
+	d.store(withoutids.Version{ID: "version-other", ClientID: "b", Value: secret.New("a-value-that-nobody-has")})
+	p, requests := pair(d.Slots, d.env()), 0
+	for fails := range 3 {
+		requests = 0
+		d.OnRequest(func() idptest.Fault {
+			if requests++; requests == fails {
+				return idptest.Throttle
+			}
+			return idptest.None
+		})
+		if err := p.Check(t.Context()); (err != nil) != (fails > 0) {
+			t.Errorf("registration %d cannot be read, and the check says %v", fails, err)
+		}
+	}
+	d.OnRequest(func() idptest.Fault { return idptest.Throttle })
+	for _, name := range []string{"FindLost", "Remove"} {
+		if err := calls[name](t.Context(), p); err == nil {
+			t.Errorf("%s: a secret is taken for gone because its registration cannot be read", name)
 		}
 	}
 }

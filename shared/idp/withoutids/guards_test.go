@@ -36,6 +36,9 @@ func atDesk(o memory.SlotOptions, clientIDs ...string) *desk {
 func (d *desk) env() withoutids.Env {
 	return withoutids.Env{Known: &d.known, Accepts: func(_ context.Context, clientID string, v secret.Value) (bool,
 		error) {
+		if v.IsZero() {
+			return false, failure.New(failure.Internal, "the token endpoint is asked about no secret")
+		}
 		return d.AcceptsFrom(clientID, v), nil
 	}}
 }

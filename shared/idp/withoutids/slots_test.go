@@ -1,8 +1,6 @@
 package withoutids_test
 
 import (
-	"maps"
-	"strings"
 	"testing"
 
 	"alboidc.internal/shared/idp"
@@ -11,31 +9,9 @@ import (
 	"alboidc.internal/shared/idp/withoutids"
 )
 
-// all are the exceptions of several lists.
-func all(lists ...map[string]string) map[string]string {
-	out := map[string]string{}
-	for _, l := range lists {
-		maps.Copy(out, l)
-	}
-	return out
-}
-
 // listedByProbe are the exceptions where the token endpoint tells which secrets there are.
 func listedByProbe() map[string]string {
 	return idptest.NeedsNoRequest(idptest.List, "the vendor lists no secrets; the token endpoint is asked")
-}
-
-// inOneSlot are the exceptions of a vendor whose only slot is overwritten.
-func inOneSlot() map[string]string {
-	failedRemove := idptest.NeedsNoRequest(idptest.Remove,
-		"to enable the old secret after a failed remove is to end the new one")
-	maps.DeleteFunc(failedRemove, func(rule, _ string) bool { return strings.Contains(rule, "whose reply was lost") })
-	return all(listedByProbe(), failedRemove,
-		idptest.NeedsNoRequest(idptest.Disable, "the new secret has ended the old one"),
-		map[string]string{
-			idptest.RuleEnable:        "to enable the old secret is to end the new one",
-			idptest.RuleDisableAbsent: "a removed secret is still stored, and can be put back",
-		})
 }
 
 func TestConformance(t *testing.T) {
@@ -50,7 +26,7 @@ func TestConformance(t *testing.T) {
 		"current and previous, hidden": {memory.SlotOptions{Hidden: true}, []string{"a"}, shifting,
 			map[string]string{idptest.RuleLostCreate: "what is not shown, and was never told, cannot be listed"}},
 		"a pair":   {memory.SlotOptions{Single: true}, []string{"a", "b"}, pair, listedByProbe()},
-		"in place": {memory.SlotOptions{Single: true}, []string{"a"}, inPlace, inOneSlot()},
+		"in place": {memory.SlotOptions{Single: true}, []string{"a"}, inPlace, idptest.InOneSlot()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

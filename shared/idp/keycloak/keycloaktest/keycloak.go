@@ -137,8 +137,8 @@ func (k *Keycloak) Routes(mux *http.ServeMux) {
 // words is an error of the admin API, which has several shapes.
 func words(e *imitation.APIError) any {
 	switch {
-	case e.Status == http.StatusBadRequest:
-		return map[string]any{"errorMessage": e.Text}
+	case e.Status == http.StatusBadRequest || e.Status == http.StatusNotFound:
+		return map[string]any{"error": e.Text}
 	case e.Code == "" || strings.Contains(e.Code, "Failure"):
 		return map[string]any{"error": "HTTP " + strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)}
 	}
@@ -162,12 +162,18 @@ func (k *Keycloak) find(r *http.Request) (int, any, error) {
 		if err != nil {
 			return err
 		}
-		attributes := map[string]string{}
+		// realm_client: it is no client of a realm's administration; the rotated secret is shown here, too
+		attributes := map[string]string{"realm_client": "false"}
 		if !s.current.ExpiresAt.IsZero() {
 			attributes["client.secret.expiration.time"] = epoch(s.current.ExpiresAt)
 		}
 		if s.rotated != nil {
+			attributes["client.secret.creation.time"] = epoch(s.current.Created)
+			attributes["client.secret.rotated.creation.time"] = epoch(s.current.Created)
 			attributes["client.secret.rotated.expiration.time"] = epoch(s.rotated.ExpiresAt)
+			if attributes["client.secret.rotated"], err = e.Value(s.rotated.ID); err != nil {
+				return err
+			}
 		}
 		out["attributes"] = attributes
 		out["secret"], err = e.Value(s.current.ID)
@@ -208,7 +214,7 @@ func (k *Keycloak) slots(e *clients.Edit) (slots, error) {
 func (k *Keycloak) change(r *http.Request, f func(*clients.Edit, slots) error) error {
 	c, err := k.env.Store.ByAppID(r.PathValue("id"))
 	if err != nil {
-		return err
+		return &imitation.APIError{Status: http.StatusNotFound, Text: "Could not find client"}
 	}
 	return k.env.Store.Update(c.ID, func(e *clients.Edit) error {
 		s, err := k.slots(e)
@@ -342,7 +348,7 @@ func (k *Keycloak) readRotated(r *http.Request) (int, any, error) {
 	var value string
 	err := k.change(r, func(e *clients.Edit, s slots) (err error) {
 		if s.rotated == nil {
-			return clients.ErrNotFound
+			return &imitation.APIError{Status: http.StatusNotFound, Text: "Client does not have a rotated secret"}
 		}
 		value, err = e.Value(s.rotated.ID)
 		return err
