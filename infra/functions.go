@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
 
@@ -108,7 +109,7 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 	if r.inVPC(f) {
 		(*props.Environment)["IN_VPC"] = jsii.String("true")
 	}
-	if grants[f.Name].evidence {
+	if rights.Functions[f.Name].Evidence {
 		maps.Copy(*props.Environment, r.evidenceEnvironment())
 	}
 	fn := awslambda.NewFunction(r.stack, jsii.String("Function-"+f.Name), props)

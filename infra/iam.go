@@ -10,52 +10,9 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
-
-// grant is what a function may do; "" or nil grants nothing.
-type grant struct {
-	secret   []string // on the clients' secrets
-	admin    bool     // read the credentials for the identity providers' admin APIs
-	users    bool     // read the synthetic users
-	provider []string // on identity providers that are AWS resources
-	journal  []string // on the journal's table
-	targets  string   // read or write: the load balancers
-	metrics  bool
-	names    bool // read the load balancers' DNS names
-	evidence bool // read executions and write their evidence, and nothing of any client
-}
-
-const (
-	describe = "secretsmanager:DescribeSecret"
-	value    = "secretsmanager:GetSecretValue"
-	put      = "secretsmanager:PutSecretValue"
-	label    = "secretsmanager:UpdateSecretVersionStage"
-)
-
-var (
-	readJournal  = []string{"dynamodb:GetItem"}
-	writeJournal = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
-	// readParameters: no function trusts a configuration that comes with its call.
-	readParameters = []string{"ssm:GetParameter"}
-)
-
-// grants are, by function, the AWS calls that its code makes, no more. Only one function can change a load balancer,
-// because IAM cannot limit what is changed there: whoever has ModifyRule can remove the login altogether.
-var grants = map[string]grant{
-	"plan": {secret: []string{describe, value}, admin: true, journal: readJournal, targets: "read",
-		provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
-	"createsecret": {secret: []string{describe, value, put}, admin: true, journal: writeJournal,
-		provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
-			"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
-	"updatealb":     {secret: []string{describe, value}, journal: writeJournal, targets: "write"},
-	"promotesecret": {secret: []string{describe, value, label}, journal: writeJournal},
-	"smoketest":     {secret: []string{describe, value}, users: true, journal: readJournal, metrics: true, names: true},
-	"retiresecret": {secret: []string{describe, value, label}, admin: true, journal: writeJournal,
-		provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient",
-			"cognito-idp:ListUserPoolClientSecrets"}},
-	"record": {evidence: true},
-}
 
 // functionRole makes the role of a function. Every role has its own policy, and none of AWS's.
 func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) awsiam.Role {
@@ -63,23 +20,23 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
 		Description: jsii.String("Function " + r.functionName(f)),
 	})
-	g := grants[f.Name]
+	g := rights.Functions[f.Name]
 	allow(role, "Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{*logs.LogGroupArn()}, nil)
-	r.allowJournal(role, "Journal", g.journal)
-	if g.evidence {
+	r.allowJournal(role, "Journal", g.Journal)
+	if g.Evidence {
 		r.allowEvidence(role)
 	} else {
-		allow(role, "Clients", readParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
+		allow(role, "Clients", rights.ReadParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
 	}
 	r.allowSecrets(role, g)
-	allow(role, "IdentityProviders", g.provider, r.userPools(), nil)
-	if g.targets == "write" {
+	allow(role, "IdentityProviders", g.Provider, r.userPools(), nil)
+	if g.Targets == "write" {
 		r.allowLoadBalancers(role)
 	}
 	reasons := r.allowEverywhere(role, f, g)
 	reasons["OnlyFromTheFunction"] = "a denial"
 	r.denyElsewhere(role, f)
-	if g.evidence {
+	if g.Evidence {
 		reasons["Executions"] = "executions have names that are not known before; their state machine is named"
 	} else {
 		reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the " +
@@ -131,7 +88,7 @@ func (r *rotator) denyNetwork(role awsiam.Role, f statemachine.Function) {
 
 // allowEverywhere adds what can be allowed only on every resource, and returns the reason for each wildcard of the
 // role.
-func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g grant) map[string]string {
+func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g rights.Grant) map[string]string {
 	reasons := map[string]string{"xray": "X-Ray has no resources to name"} // the CDK adds it for active tracing
 	everywhere := func(sid, reason string, conditions map[string]any, actions ...string) {
 		allow(role, sid, actions, []string{"*"}, conditions)
@@ -139,7 +96,7 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 	}
 	const noNames = "these Describe calls have no resources to name"
 	searching := len(r.searchedRegions()) > 0
-	switch g.targets {
+	switch g.Targets {
 	case "read":
 		everywhere("FindTargets", noNames, nil,
 			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules",
@@ -156,7 +113,7 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 			reasons["ChangeRules, ChangeListeners"] += ", or found by their tags in the Regions of a loadBalancerSearch"
 		}
 	}
-	if audiences := r.audiences(); g.admin && len(audiences) > 0 {
+	if audiences := r.audiences(); g.Admin && len(audiences) > 0 {
 		// A token of the role instead of a stored credential (IAM user guide, "Controlling access with IAM policies" of
 		// outbound identity federation).
 		everywhere("WebIdentity", "tokens have no resources to name; who may get them is a condition", map[string]any{
@@ -167,10 +124,10 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g g
 			"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
 		}, "sts:GetWebIdentityToken")
 	}
-	if g.metrics {
+	if g.Metrics {
 		everywhere("Metrics", "GetMetricData has no resources to name", nil, "cloudwatch:GetMetricData")
 	}
-	if g.names {
+	if g.Names {
 		everywhere("NameLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
 	}
 	if r.inVPC(f) {
@@ -238,41 +195,41 @@ func explainWildcards(role awsiam.Role, reasons map[string]string) {
 
 // allowSecrets: the clients' secrets, the admin credentials and the synthetic users, and the keys they are encrypted
 // with.
-func (r *rotator) allowSecrets(role awsiam.Role, g grant) {
+func (r *rotator) allowSecrets(role awsiam.Role, g rights.Grant) {
 	var own, admin, users []string
 	for _, c := range r.clients {
 		own = append(own, r.secretARNs[c.Name])
-		if g.admin {
+		if g.Admin {
 			admin = append(admin, c.AdminSecrets()...)
 		}
-		if g.users {
+		if g.Users {
 			users = append(users, c.UserSecrets()...)
 		}
 	}
-	allow(role, "ClientSecrets", g.secret, own, nil)
-	allow(role, "AdminCredentials", []string{value}, unique(admin), nil)
-	allow(role, "SyntheticUsers", []string{value}, unique(users), nil)
+	allow(role, "ClientSecrets", g.Secret, own, nil)
+	allow(role, "AdminCredentials", []string{rights.Value}, unique(admin), nil)
+	allow(role, "SyntheticUsers", []string{rights.Value}, unique(users), nil)
 	r.allowKeys(role, g)
 }
 
 // allowKeys: customer managed keys, only by way of Secrets Manager, and only for the secrets that the role may read or
 // write (Secrets Manager user guide, "Secret encryption and decryption").
-func (r *rotator) allowKeys(role awsiam.Role, g grant) {
+func (r *rotator) allowKeys(role awsiam.Role, g rights.Grant) {
 	r.allowKey(role, "DecryptSecrets", "kms:Decrypt", func(c Client) []string {
 		var list []string
-		if slices.Contains(g.secret, value) {
+		if slices.Contains(g.Secret, rights.Value) {
 			list = append(list, r.secretARNs[c.Name])
 		}
-		if g.admin {
+		if g.Admin {
 			list = append(list, c.AdminSecrets()...)
 		}
-		if g.users {
+		if g.Users {
 			list = append(list, c.UserSecrets()...)
 		}
 		return list
 	})
 	r.allowKey(role, "EncryptSecrets", "kms:GenerateDataKey", func(c Client) []string {
-		if !slices.Contains(g.secret, put) {
+		if !slices.Contains(g.Secret, rights.Put) {
 			return nil
 		}
 		return []string{r.secretARNs[c.Name]}

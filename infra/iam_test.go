@@ -73,6 +73,16 @@ func elsewhere(function string) may {
 		when(`{"ArnNotLike":{"lambda:SourceFunctionArn":["` + arn + `","` + arn + `:*"]}}`)
 }
 
+// simulated are the roles whose rights operators may ask about.
+func simulated() []string {
+	out := []string{"<Rolestatemachine.Arn>"}
+	for _, f := range []string{"createsecret", "plan", "promotesecret", "record", "retiresecret", "smoketest",
+		"updatealb"} {
+		out = append(out, "<Role"+f+".Arn>")
+	}
+	return out
+}
+
 // allowed is everything that may be done in the example's template: by whom, the actions, and on what exactly. What a
 // template has beyond it fails the test, and so does what it lacks.
 func allowed() map[string][]may {
@@ -127,7 +137,17 @@ func allowed() map[string][]may {
 		"Operators": with(readers,
 			one("states:StartExecution", machine).when(throughAlias), one("states:DescribeStateMachine", machine),
 			one("states:StopExecution states:RedriveExecution", runs),
-			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*")),
+			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*"),
+			one("secretsmanager:DescribeSecret", orders, admin, tester, created),
+			one("lambda:GetFunctionConfiguration",
+				"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-*"),
+			one("sns:ListSubscriptionsByTopic", "arn:aws:sns:eu-central-1:111122223333:alb-oidc-rotator",
+				"arn:aws:sns:eu-central-1:111122223333:alb-oidc-rotator-client-alarms"),
+			one("iam:SimulatePrincipalPolicy", simulated()...),
+			one("cloudwatch:DescribeAlarms cloudtrail:DescribeTrails cloudtrail:GetTrailStatus "+
+				"cloudtrail:GetEventSelectors elasticloadbalancing:DescribeListeners "+
+				"elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeRules "+
+				"elasticloadbalancing:DescribeTags kms:DescribeKey", "*")),
 		"Auditors": readers,
 		"Evidence": {
 			one("dynamodb:UpdateItem dynamodb:DeleteItem dynamodb:BatchWriteItem dynamodb:PartiQLInsert "+

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
 
@@ -117,7 +118,7 @@ func (r *rotator) addMachineRole() {
 	})
 	var functions, parameters []string
 	for _, f := range statemachine.Functions() {
-		if !grants[f.Name].evidence { // that one is the notifier's
+		if !rights.Functions[f.Name].Evidence { // that one is the notifier's
 			functions = append(functions, *r.live[f.Name].FunctionArn())
 		}
 	}
@@ -126,8 +127,8 @@ func (r *rotator) addMachineRole() {
 	}
 	role := r.machineRole
 	allow(role, "Steps", []string{"lambda:InvokeFunction"}, functions, nil)
-	allow(role, "Clients", readParameters, parameters, nil)
-	r.allowJournal(role, "Lock", writeJournal)
+	allow(role, "Clients", rights.ReadParameters, parameters, nil)
+	r.allowJournal(role, "Lock", rights.WriteJournal)
 	allow(role, "LockOwner", []string{"states:DescribeExecution", "states:StopExecution"},
 		[]string{r.executionARNs()}, nil)
 	r.allowTelling(role)

@@ -5,6 +5,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
 
@@ -27,7 +28,7 @@ func (r *rotator) addNotifier() {
 	})
 	r.allowTelling(role)
 	r.allowStart(role) // healing
-	r.allowJournal(role, "Lock", readJournal)
+	r.allowJournal(role, "Lock", rights.ReadJournal)
 	allow(role, "Record", []string{"lambda:InvokeFunction"}, []string{*r.live["record"].FunctionArn()}, nil)
 	explainWildcards(role, allowObserving(role))
 	machine := awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("AttentionStateMachine"),

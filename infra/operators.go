@@ -1,10 +1,13 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
 
@@ -15,13 +18,32 @@ func (r *rotator) addWebIdentityOutputs() {
 		return
 	}
 	for _, f := range statemachine.Functions() {
-		if grants[f.Name].admin {
+		if rights.Functions[f.Name].Admin {
 			awscdk.NewCfnOutput(r.stack, jsii.String("WebIdentityRole-"+f.Name),
 				&awscdk.CfnOutputProps{Value: r.roles[f.Name].RoleArn(),
 					Description: jsii.String("Subject of a federated credential at the identity provider: function " +
 						f.Name)})
 		}
 	}
+}
+
+// describedSecrets are the secrets whose labels, never their values, operators may see.
+func (r *rotator) describedSecrets() []string {
+	var list []string
+	for _, c := range r.clients {
+		list = append(list, r.secretARNs[c.Name])
+		list = append(list, slices.Concat(c.AdminSecrets(), c.UserSecrets())...)
+	}
+	return unique(list)
+}
+
+// simulatedRoles are those whose rights operators may ask IAM about.
+func (r *rotator) simulatedRoles() []string {
+	list := []string{*r.machineRole.RoleArn()}
+	for _, name := range sorted(r.roles) {
+		list = append(list, *r.roles[name].RoleArn())
+	}
+	return list
 }
 
 // permit allows people some actions.
@@ -42,7 +64,17 @@ func (r *rotator) addOperators() {
 		append(r.reading(), start,
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
 			permit("Control", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution"),
-			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule")))
+			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
+			// What rotator doctor and discover look at besides.
+			permit("Secrets", r.describedSecrets(), "secretsmanager:DescribeSecret"),
+			permit("Functions", []string{r.arn("lambda", "function:"+r.Name+"-*")}, "lambda:GetFunctionConfiguration"),
+			permit("Topics", []string{r.arn("sns", r.Name), r.arn("sns", r.Name+"-client-alarms")},
+				"sns:ListSubscriptionsByTopic"),
+			permit("Roles", r.simulatedRoles(), "iam:SimulatePrincipalPolicy"),
+			permit("Look", []string{"*"}, "cloudwatch:DescribeAlarms", "cloudtrail:DescribeTrails",
+				"cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors", "elasticloadbalancing:DescribeListeners",
+				"elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeRules",
+				"elasticloadbalancing:DescribeTags", "kms:DescribeKey")))
 	r.addPolicy("Auditors", "Read the evidence of rotations of ALB client secrets",
 		"Attach it to the role of auditors, for rotator evidence", r.reading())
 	awscdk.NewCfnOutput(r.stack, jsii.String("StateMachineToStart"),
@@ -70,7 +102,7 @@ func (r *rotator) addPolicy(id, description, attach string, statements []awsiam.
 		Statements: &statements})
 	suppress(policy,
 		map[string]string{"AwsSolutions-IAM5": "executions and clients have names that are not known before; their " +
-			"state machine and stack are named"})
+			"state machine and stack are named. What doctor looks at in the whole account has no resources to name"})
 	awscdk.NewCfnOutput(r.stack, jsii.String(id+"Policy"),
 		&awscdk.CfnOutputProps{Value: policy.ManagedPolicyArn(), Description: &attach})
 }

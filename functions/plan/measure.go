@@ -67,7 +67,9 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second),
 		SecretAccepted:  accepted,
 		LockHeldSeconds: int(lock / time.Second)}
-	out.RotationRefused = refusedByTargets(ctx, s)
+	out.RotationRefused = strings.Join(limit(append(refusedByForm(ctx, s, labels.Current),
+		refusedByTargets(ctx, s)...)),
+		"; ")
 	if !held.IsZero() {
 		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it
 	}
@@ -82,15 +84,24 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	return out, nil
 }
 
+// refusedByForm says why the next rotation would be refused because of how the secret is stored, or who else writes it.
+func refusedByForm(ctx context.Context, s *invocation.Invocation, current string) []string {
+	refusals := otherKeepers(s.Keeper(), s.Config.Secret.ARN)
+	if err := s.MustFit(ctx, current, "AWSCURRENT"); failure.Is(err, failure.Precondition) {
+		refusals = append(refusals, err.Error())
+	}
+	return refusals
+}
+
 // refusedByTargets says why the next rotation would be refused because of the load balancers' rules, so that people
-// hear of it before it is due; "" if it would not be, or if that cannot be told now.
-func refusedByTargets(ctx context.Context, s *invocation.Invocation) string {
+// hear of it before it is due; nil if it would not be, or if that cannot be told now.
+func refusedByTargets(ctx context.Context, s *invocation.Invocation) []string {
 	found, err := s.Targets(ctx, nil)
 	refusals := found.Refusals
 	switch {
 	case err != nil && failure.KindOf(err).Transient():
 		s.Log.WarnContext(ctx, "the targets were not looked at", telemetry.Err(err))
-		return ""
+		return nil
 	case err != nil:
 		refusals = []string{err.Error()}
 	case len(found.Targets) == 0:
@@ -99,5 +110,5 @@ func refusedByTargets(ctx context.Context, s *invocation.Invocation) string {
 	for _, refusal := range refusals {
 		s.Log.WarnContext(ctx, "the next rotation will be refused", "why", refusal)
 	}
-	return strings.Join(limit(refusals), "; ")
+	return refusals
 }

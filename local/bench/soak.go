@@ -93,6 +93,7 @@ func deploySoak(ctx context.Context, s *stack.Stack, functions, authority string
 	}
 	d, err := scenario.Deploy(ctx, s, scenario.Options{Functions: arns, Settle: soakSettle, Spread: soakSpread,
 		Grace: soakSpread, Configure: func(c *config.Client) {
+			quick(c) // the people are the test
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(0)}
 		}})
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package cloudwatch is the local stack's Amazon CloudWatch: it keeps the values that the stack and its functions
-// report, and answers sums of them.
+// report, answers sums of them, and tells which alarms ring.
 package cloudwatch
 
 import (
@@ -21,12 +21,15 @@ type Service struct {
 
 	mu     sync.Mutex
 	series map[string][]*series // by Region, in order of appearance
+	alarms map[string][]Alarm   // by Region
 }
 
 var _ awsapi.Service = (*Service)(nil)
 
 // New returns a service without metrics.
-func New(c clock.Clock) *Service { return &Service{clock: c, series: map[string][]*series{}} }
+func New(c clock.Clock) *Service {
+	return &Service{clock: c, series: map[string][]*series{}, alarms: map[string][]Alarm{}}
+}
 
 // SigningName implements awsapi.Service.
 func (s *Service) SigningName() string { return "monitoring" }
@@ -34,7 +37,7 @@ func (s *Service) SigningName() string { return "monitoring" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.CBOR }
 
-var inputs = awsapi.InputsOf(sdk.GetMetricDataInput{}, sdk.ListMetricsInput{})
+var inputs = awsapi.InputsOf(sdk.DescribeAlarmsInput{}, sdk.GetMetricDataInput{}, sdk.ListMetricsInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }
@@ -42,6 +45,8 @@ func (*Service) Inputs() awsapi.Inputs { return inputs }
 // Handle implements awsapi.Service.
 func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	switch call.Operation {
+	case "DescribeAlarms":
+		return s.describeAlarms(call)
 	case "GetMetricData":
 		return s.getMetricData(call)
 	case "ListMetrics":

@@ -11,6 +11,8 @@ import (
 
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/clientsfile"
+	"alboidc.internal/shared/rights"
 )
 
 const account = awsapi.AccountID
@@ -191,4 +193,44 @@ func (tpl template) refused(t *testing.T, requests []request) []string {
 		}
 	}
 	return out
+}
+
+// What rotator has IAM simulate is what the template allows, with the values of the conditions' keys that it gives:
+// else it would tell people of rights that are not missing.
+func TestWhatIsSimulatedIsAllowed(t *testing.T) {
+	t.Parallel()
+	tpl := readTemplate(t)
+	file, _, err := clientsfile.Read("../../infra/clients.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack := rights.Stack{Partition: "aws", Region: scenario.Home, Account: account, Name: scenario.MachineName}
+	i := slices.IndexFunc(file.Clients, func(c clientsfile.Client) bool { return c.Name == scenario.Client })
+	c := file.Clients[i].Client
+	rule := strings.Replace(c.LoadBalancers[0], ":loadbalancer/",
+		":listener-rule/", 1) + "/f2f7dc8efc522ab2/9683b2d02a6cabee"
+	listener := strings.Replace(c.LoadBalancers[0], ":loadbalancer/", ":listener/", 1) + "/f2f7dc8efc522ab2"
+	of := map[string][]rights.Call{machine: stack.OfMachine(c)}
+	for name := range rights.Functions {
+		of[name] = stack.Calls(name, c, nil, []string{rule, listener})
+	}
+	n := 0
+	for actor, calls := range of {
+		for _, call := range calls {
+			for _, action := range call.Actions {
+				for _, resource := range call.Resources {
+					if n++; call.Context["lambda:SourceFunctionArn"] == "" && actor != machine {
+						t.Errorf("%s calls %s from nowhere", actor, action)
+					}
+					r := request{actor: actor, action: action, resource: resource, context: call.Context}
+					if refused := tpl.refused(t, []request{r}); len(refused) > 0 {
+						t.Errorf("refused: %s", refused)
+					}
+				}
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d calls are simulated", n)
+	}
 }

@@ -68,7 +68,7 @@ func (s *Service) SigningName() string { return "lambda" }
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.REST }
 
 var inputs = awsapi.InputsOf(sdk.CreateFunctionInput{}, sdk.PublishVersionInput{}, sdk.CreateAliasInput{},
-	sdk.InvokeInput{})
+	sdk.GetFunctionConfigurationInput{}, sdk.InvokeInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }
@@ -82,6 +82,8 @@ func (s *Service) Handle(ctx context.Context, call *awsapi.Call) (any, error) {
 		return s.publishVersion(call)
 	case "CreateAlias":
 		return s.createAlias(call)
+	case "GetFunctionConfiguration":
+		return s.getFunctionConfiguration(call)
 	case "Invoke":
 		return s.invoke(ctx, call)
 	default:

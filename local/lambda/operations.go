@@ -160,6 +160,26 @@ func (s *Service) publishVersion(call *awsapi.Call) (any, error) {
 	return answerCreated(f.published[0].config)
 }
 
+// getFunctionConfiguration describes a version. A function registered in process has the role that the deployment gives
+// it.
+func (s *Service) getFunctionConfiguration(call *awsapi.Call) (any, error) {
+	ref, err := s.reference(call)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	c := v.config
+	if c.Role == "" {
+		c.Role = "arn:aws:iam::" + awsapi.AccountID + ":role/" + c.FunctionName
+	}
+	return c, nil
+}
+
 func (s *Service) createAlias(call *awsapi.Call) (any, error) {
 	f, ref, err := s.findUnqualified(call)
 	if err != nil {

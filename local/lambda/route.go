@@ -22,10 +22,11 @@ func parsePath(method, p string) (path, bool) {
 
 // routes are the operations by method and by which parts of the path are there ("*" is any).
 var routes = map[string]path{
-	"CreateFunction": {"POST", "", ""},
-	"PublishVersion": {"POST", "*", "versions"},
-	"CreateAlias":    {"POST", "*", "aliases"},
-	"Invoke":         {"POST", "*", "invocations"},
+	"CreateFunction":           {"POST", "", ""},
+	"PublishVersion":           {"POST", "*", "versions"},
+	"CreateAlias":              {"POST", "*", "aliases"},
+	"Invoke":                   {"POST", "*", "invocations"},
+	"GetFunctionConfiguration": {"GET", "*", "configuration"},
 }
 
 // Route implements awsapi.Router.

@@ -42,6 +42,7 @@ const (
 	EvidenceTable   = "alb-oidc-rotator-evidence"
 	ParameterPrefix = "/alb-oidc-rotator/clients/"
 	MachineName     = "alb-oidc-rotator"
+	Subscriber      = "team@example.com" // who is told
 )
 
 // Options choose the pace; in production they are the client's configuration and the functions' timeouts.
@@ -123,6 +124,11 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 		return nil, fmt.Errorf("creating the topic: %w", err)
 	}
 	d.TopicARN = *topic.TopicArn
+	if _, err := sns.NewFromConfig(s.AWS(Home)).Subscribe(ctx, &sns.SubscribeInput{TopicArn: &d.TopicARN,
+		Protocol: aws.String("email"), Endpoint: aws.String(Subscriber)}); err != nil {
+		return nil, fmt.Errorf("subscribing to the topic: %w", err)
+	}
+	s.SNS.Confirm(d.TopicARN, Subscriber)
 	return d, d.createMachine(ctx, o)
 }
 

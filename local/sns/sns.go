@@ -1,4 +1,4 @@
-// Package sns is the local stack's Amazon SNS: standard topics without subscriptions, whose messages are kept for tests
+// Package sns is the local stack's Amazon SNS: standard topics, whose messages are kept for tests
 // and for people to look at.
 package sns
 
@@ -38,7 +38,10 @@ type Service struct {
 	topics map[string]*topic // by ARN
 }
 
-type topic struct{ messages []Message }
+type topic struct {
+	messages      []Message
+	subscriptions []subscription
+}
 
 var _ awsapi.Service = (*Service)(nil)
 
@@ -51,7 +54,8 @@ func (s *Service) SigningName() string { return "sns" }
 // Protocol implements awsapi.Service.
 func (s *Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
-var inputs = awsapi.InputsOf(sdk.CreateTopicInput{}, sdk.PublishInput{})
+var inputs = awsapi.InputsOf(sdk.CreateTopicInput{}, sdk.ListSubscriptionsByTopicInput{}, sdk.PublishInput{},
+	sdk.SubscribeInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }
@@ -63,6 +67,10 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	switch call.Operation {
 	case "CreateTopic":
 		return s.createTopic(call)
+	case "Subscribe":
+		return s.subscribe(call)
+	case "ListSubscriptionsByTopic":
+		return s.listSubscriptions(call)
 	case "Publish":
 		return s.publish(call)
 	default:

@@ -17,11 +17,14 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -36,7 +39,8 @@ import (
 
 // clients of the services that the local stack has, by the SDK's package.
 func clients(c aws.Config) map[string]any {
-	return map[string]any{"cloudwatch": cloudwatch.NewFromConfig(c),
+	return map[string]any{"iam": iam.NewFromConfig(c), "kms": kms.NewFromConfig(c),
+		"cloudtrail": cloudtrail.NewFromConfig(c), "cloudwatch": cloudwatch.NewFromConfig(c),
 		"cognitoidentityprovider": cognitoidentityprovider.NewFromConfig(c),
 		"dynamodb":                dynamodb.NewFromConfig(c),
 		"elasticloadbalancingv2":  elasticloadbalancingv2.NewFromConfig(c),

@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"alboidc.internal/local/account"
 	"alboidc.internal/local/cloudwatch"
 	"alboidc.internal/local/dataplane"
 	"alboidc.internal/local/eventbridge"
@@ -82,6 +83,9 @@ type Stack struct {
 	EventBridge    *eventbridge.Service
 	Scheduler      *scheduler.Service
 	CloudWatch     *cloudwatch.Service
+	IAM            *account.IAM
+	KMS            *account.KMS
+	CloudTrail     *account.CloudTrail
 	IdP            *idp.Provider
 	Plane          *dataplane.Plane
 
@@ -135,6 +139,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
 	s.CloudWatch = cloudwatch.New(s.Clock)
 	s.SNS = sns.New(s.Clock)
+	s.IAM, s.KMS, s.CloudTrail = account.NewIAM(), account.NewKMS(), account.NewCloudTrail()
 	s.EventBridge = eventbridge.New(s.Clock, s.URL)
 	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, ExtraEnv: s.functionEnv(o.FunctionEnv)})
 	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, OnEvent: o.OnEvent,
@@ -149,7 +154,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 		return err
 	}
 	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
-		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock)}
+		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), s.IAM, s.KMS, s.CloudTrail}
 	if cognito, ok := s.IdP.Vendor().(awsapi.Service); ok { // an identity provider that is an AWS service
 		services = append(services, cognito)
 	}

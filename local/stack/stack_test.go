@@ -129,7 +129,7 @@ func TestFaultThatCannotHitAnythingIsRefused(t *testing.T) {
 		{"POST", "/_local/faults", `{"service":"ssm","operation":"GetParameters","mode":"lose"}`,
 			`operation "GetParameters" of ssm is not one of DeleteParameter, GetParameter, `},
 		{"POST", "/_local/faults", `{"service":"lambda","operation":"invoke","mode":"lose"}`,
-			`operation "invoke" of lambda is not one of CreateAlias, CreateFunction, Invoke, PublishVersion`},
+			`operation "invoke" of lambda is not one of CreateAlias, CreateFunction, GetFunctionConfiguration, Invoke, PublishVersion`},
 		{"POST", "/_local/faults", `{"service":"idp","operation":"okta.makeSecret","mode":"lose"}`,
 			`operation "okta.makeSecret" of idp is not one of authorize, discovery, keys, login, okta.`},
 		{"POST", "/_local/faults", `{"operation":"*","mode":"lose"}`, "service and operation must be given"},

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/scenario"
@@ -67,11 +66,7 @@ func (w *world) configure(change func(*config.Client)) {
 	if err != nil {
 		w.Error(err)
 	}
-	if _, err := ssm.NewFromConfig(w.Stack.AWS(scenario.Home)).PutParameter(context.Background(),
-		&ssm.PutParameterInput{Name: aws.String(scenario.ParameterPrefix + w.Config.Name), Type: "String",
-			Overwrite: aws.Bool(true), Value: aws.String(string(text))}); err != nil {
-		w.Error(err)
-	}
+	w.putConfiguration(string(text))
 }
 
 func TestASecretIsAdopted(t *testing.T) {

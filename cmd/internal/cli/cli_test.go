@@ -47,7 +47,11 @@ func newWorld(t *testing.T, vendor string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	functions, err := inprocess.Register(s, io.Discard)
+	as := map[string]inprocess.Deployed{} // under the names that the deployment gives
+	for _, f := range statemachine.Functions() {
+		as[f.Name] = inprocess.Deployed{Name: scenario.MachineName + "-" + f.Name, Environment: scenario.Environment()}
+	}
+	functions, err := inprocess.RegisterAs(s, io.Discard, as)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,8 +250,16 @@ func TestWhatLoadBalancersUseIsDiscovered(t *testing.T) {
 
 func discoverAll(w *world) {
 	code, out, errs := w.run("discover", "--regions", "eu-central-1,eu-west-1")
-	w.want(code, 0, out, errs, `^  - name: reports`, `^    clientId: "`+w.ClientID+`"$`, `^      type: okta`,
+	w.want(code, 0, out, errs, `^  - name: reports`, `^  # the provider's discovery document has these endpoints$`,
+		`^    clientId: "`+w.ClientID+`"$`, `^      type: okta`,
 		`^      - arn:aws:elasticloadbalancing:eu-west-1:.*/partners-alb/`)
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "idp", Operation: "*", Mode: fault.Refuse,
+		Status: 503}); err != nil {
+		w.Error(err)
+	}
+	code, out, errs = w.run("discover")
+	w.want(code, 0, out, errs, `^  # note: its discovery document could not be read from here: `)
+	w.Stack.Faults.Clear()
 	code, out, errs = w.run("discover", "--unmanaged")
 	w.want(code, 0, out, errs, `^every client that load balancers log users in with is rotated$`)
 	file := filepath.Join(w.TempDir(), "clients.yaml")

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,12 +56,26 @@ func (a *app) discover() *cobra.Command {
 	return c
 }
 
+// answersWithin is how long an identity provider has to answer, which this machine need not reach.
+const answersWithin = 5 * time.Second
+
+// found finds the registrations, and asks their providers for their discovery documents.
 func (a *app) found(ctx context.Context, s *system.System, regions []string) ([]discover.Client, error) {
 	logins, err := s.Logins(ctx, regions)
 	if err != nil {
 		return nil, err
 	}
-	return discover.Group(logins), nil
+	found := discover.Group(logins)
+	prober, err := s.Prober(ctx, a.Now, a.Sleep)
+	if err != nil {
+		return nil, err
+	}
+	return system.Each(found, func(c discover.Client) (discover.Client, error) {
+		limited, end := context.WithTimeout(ctx, answersWithin)
+		defer end()
+		c.Compare(prober.Discover(limited, c.Issuer))
+		return c, ctx.Err()
+	})
 }
 
 // printUnmanaged lists registrations that no deployed client covers.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,9 +134,12 @@ func (a *app) measure() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var m rotation.Measured
-			if e.Status != "SUCCEEDED" || json.Unmarshal(e.Output, &m) != nil || m.Client == "" {
-				return a.ended(ctx, s, e)
+			m, why := readMeasured(e)
+			if why != "" {
+				if e.Status != "SUCCEEDED" {
+					return a.ended(ctx, s, e)
+				}
+				return a.notMeasured(e, why)
 			}
 			if !a.forPeople() {
 				err = a.write(m)
@@ -147,6 +151,35 @@ func (a *app) measure() *cobra.Command {
 			}
 			return err
 		})
+}
+
+// readMeasured reads what a measurement found, or why nothing was measured: nothing is known of the secret then.
+func readMeasured(e system.Execution) (m rotation.Measured, why string) {
+	var out struct {
+		rotation.Measured
+		Outcome, Error, Cause string
+	}
+	switch err := json.Unmarshal(e.Output, &out); {
+	case e.Status != "SUCCEEDED":
+		why = "the execution ended as " + cmp.Or(e.Error, e.Status) + ": " + findMessage(e.Cause)
+	case err != nil:
+		why = "its output cannot be read: " + err.Error()
+	case out.Outcome != "": // a measurement that was made has none
+		why = out.Error + ": " + findMessage(out.Cause)
+	}
+	return out.Measured, why
+}
+
+// notMeasured tells that a measurement could not be made.
+func (a *app) notMeasured(e system.Execution, why string) error {
+	if !a.forPeople() {
+		if err := a.write(e.Output); err != nil {
+			return err
+		}
+		return errNotWell
+	}
+	a.print("it could not be measured: %s", oneLine(why))
+	return errNotWell
 }
 
 func (a *app) printMeasured(m rotation.Measured) {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/shared/rotation"
 	"alboidc.internal/statemachine"
 )
 
@@ -169,10 +170,17 @@ func (t *telling) tellEntered(now time.Time, state string) {
 // result tells of targets one by one, which take the most of a rotation's calls, and when a secret is refused.
 func (t *telling) result(now time.Time, output string) {
 	var answer struct {
-		Payload struct{ Target, Result, Notice string }
+		Payload struct {
+			Targets []rotation.Updated
+			// of an earlier definition, whose calls have one target each
+			Target, Result, Notice string
+		}
 	}
 	if json.Unmarshal([]byte(output), &answer) != nil {
 		return // of a service that is no function of ours
+	}
+	for _, u := range answer.Payload.Targets {
+		t.line(now, "", u.Target+": "+u.Result)
 	}
 	switch p := answer.Payload; {
 	case p.Target != "":

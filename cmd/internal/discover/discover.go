@@ -28,7 +28,10 @@ type Client struct {
 	// Refusals are why the client could not be rotated as it is; Warnings what to know.
 	Refusals []string `json:"refusals,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
-	provider provider
+	// Documented: the provider's discovery document has the endpoints that the load balancers have.
+	Documented bool `json:"documented,omitempty"`
+	provider   provider
+	authMethod string // tokenAuthMethod, if it is not the default
 }
 
 // Group finds the registrations behind actions, in the order of their names. The same client id under several names is

@@ -1,6 +1,7 @@
 package discover_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -95,6 +97,41 @@ func TestRegistrationsAreGrouped(t *testing.T) {
 	}
 	if n := strings.Count(differences, "\n") + 1; n != 6 {
 		t.Errorf("there are %d differences:\n%s", n, differences)
+	}
+}
+
+func TestADiscoveryDocumentIsCompared(t *testing.T) {
+	t.Parallel()
+	const issuer, token = "https://sso.example.com/realms/staff",
+		"https://sso.example.com/realms/staff/protocol/openid-connect/token"
+	for name, c := range map[string]struct {
+		document   probe.Document
+		err        error
+		says       string
+		documented bool
+	}{
+		"the same": {probe.Document{Issuer: issuer, TokenEndpoint: token}, nil,
+			"# the provider's discovery document has these endpoints", true},
+		"another issuer": {probe.Document{Issuer: "https://other.example.com", TokenEndpoint: token}, nil,
+			"# note: its discovery document has the issuer https://other.example.com, the load balancers have " +
+				issuer, false},
+		"another token endpoint": {probe.Document{Issuer: issuer, TokenEndpoint: token + "2"}, nil,
+			"has the token endpoint " + token + "2", false},
+		"the client's secret in the body only": {probe.Document{Issuer: issuer,
+			TokenAuthMethods: []string{"private_key_jwt", "client_secret_post"}},
+			nil, "tokenAuthMethod: client_secret_post", true},
+		"no answer": {probe.Document{}, errors.New("no answer"),
+			"# note: its discovery document could not be read from here: no answer", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := discover.Group([]alb.Login{login("shop", issuer, token, "portal")})
+			found[0].Compare(c.document, c.err)
+			if text := discover.File("111122223333", "eu-central-1", found); !strings.Contains(text, c.says) ||
+				found[0].Documented != c.documented {
+				t.Errorf("documented %v\n%s", found[0].Documented, text)
+			}
+		})
 	}
 }
 

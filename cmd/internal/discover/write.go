@@ -38,6 +38,9 @@ func (c Client) write(line func(format string, args ...any)) {
 	for _, r := range c.Refusals {
 		line("  # CANNOT BE ROTATED as it is: %s", r)
 	}
+	if c.Documented {
+		line("  # the provider's discovery document has these endpoints")
+	}
 	for _, w := range c.Warnings {
 		line("  # note: %s", w)
 	}
@@ -61,6 +64,9 @@ func (c Client) write(line func(format string, args ...any)) {
 	line("      type: %s%s", c.Provider, doubt)
 	line("      authorizationEndpoint: %s", quoted(first.AuthorizationEndpoint))
 	line("      tokenEndpoint: %s", quoted(first.TokenEndpoint))
+	if c.authMethod != "" {
+		line("      tokenAuthMethod: %s # the only one in the discovery document", c.authMethod)
+	}
 	if len(c.provider.settings) == 0 {
 		line("      settings: {}")
 	} else {

@@ -87,8 +87,10 @@ func (s *System) Execution(ctx context.Context, id string) (Execution, error) {
 		e.Output = json.RawMessage(*out.Output)
 	}
 	// an input that is not a request has ended the execution as InvalidInput
-	e.Input = json.RawMessage(aws.ToString(out.Input))
-	_ = json.Unmarshal(e.Input, &e.Request)
+	if out.Input != nil {
+		e.Input = json.RawMessage(*out.Input)
+		_ = json.Unmarshal(e.Input, &e.Request)
+	}
 	return e, nil
 }
 

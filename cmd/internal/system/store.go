@@ -47,11 +47,11 @@ func (s *System) NewOwner(client string, now time.Time) string {
 
 // Store is where a client's secret is kept.
 func (s *System) Store(c config.Client, sleep func(context.Context, time.Duration) error) *versions.Store {
-	there := s.aws.Copy()
+	region := s.Region
 	if a, err := arn.Parse(c.Secret.ARN); err == nil {
-		there.Region = a.Region
+		region = a.Region
 	}
-	return versions.New(secretsmanager.NewFromConfig(there), c.Secret.ARN, c.Secret.JSONKey, sleep)
+	return versions.New(secretsmanager.NewFromConfig(s.AWS(region)), c.Secret.ARN, c.Secret.JSONKey, sleep)
 }
 
 // Prober asks identity providers from this machine.

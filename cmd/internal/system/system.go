@@ -25,7 +25,9 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
 )
 
@@ -60,6 +62,7 @@ type System struct {
 	ssm       *ssm.Client
 	scheduler *scheduler.Client
 	journal   *journal.Table
+	evidence  *evidence.Table
 	balancers *alb.Balancers
 }
 
@@ -88,7 +91,8 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		machine: arn.ARN{Partition: me.Partition, Service: "states", Region: c.Region, AccountID: *who.Account,
 			Resource: "stateMachine:" + stack},
 		sfn: sfn.NewFromConfig(c), ssm: ssm.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c),
-		journal: journal.New(dynamodb.NewFromConfig(c), stack+"-journal"),
+		journal:  journal.New(dynamodb.NewFromConfig(c), stack+"-journal"),
+		evidence: evidence.New(dynamodb.NewFromConfig(c), stack+"-evidence", 0),
 		balancers: alb.New(func(region string) alb.API {
 			return elasticloadbalancingv2.NewFromConfig(c,
 				func(o *elasticloadbalancingv2.Options) { o.Region = region })
@@ -163,6 +167,18 @@ func IsUnknown(err error) bool {
 func hasCode(err error, code string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && strings.Contains(api.ErrorCode(), code)
+}
+
+// AWS is the configuration of a client for a Region.
+func (s *System) AWS(region string) aws.Config {
+	c := s.aws.Copy()
+	c.Region = region
+	return c
+}
+
+// Rights names what the stack's rights are about.
+func (s *System) Rights() rights.Stack {
+	return rights.Stack{Partition: s.machine.Partition, Region: s.Region, Account: s.Account, Name: s.Stack}
 }
 
 // MachineARN is the rotation's state machine; executions are started through its alias.

@@ -70,8 +70,10 @@ func (s *Service) describeSecret(call *awsapi.Call) (any, error) {
 		PrimaryRegion      string              `json:"PrimaryRegion,omitempty"`
 		RotationEnabled    *bool               `json:"RotationEnabled,omitempty"`
 		OwningService      string              `json:"OwningService,omitempty"`
+		KmsKeyID           string              `json:"KmsKeyId,omitempty"`
 		VersionIDsToStages map[string][]string `json:"VersionIdsToStages,omitempty"`
-	}{sec.identity(), epoch(sec.created), epoch(sec.changed), nil, sec.primary, sec.rotated, sec.service, sec.stages()}
+	}{sec.identity(), epoch(sec.created), epoch(sec.changed), nil, sec.primary, sec.rotated, sec.service, sec.key,
+		sec.stages()}
 	if !sec.deleted.IsZero() {
 		at := epoch(sec.deleted)
 		out.DeletedDate = &at

@@ -35,6 +35,7 @@ type secret struct {
 	replica   bool
 	rotated   *bool  // by Secrets Manager itself; nil: rotation was never configured
 	service   string // the AWS service that owns it
+	key       string // the customer managed key that it is encrypted with; "" is AWS's own
 }
 
 // version is one value of a secret. Its value never changes.

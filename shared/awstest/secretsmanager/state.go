@@ -96,6 +96,9 @@ func Rotated(yes bool) Change { return func(sec *secret) { sec.rotated = &yes } 
 // Owned says which AWS service owns the secret.
 func Owned(service string) Change { return func(sec *secret) { sec.service = service } }
 
+// Encrypted says which customer managed key the secret is encrypted with.
+func Encrypted(key string) Change { return func(sec *secret) { sec.key = key } }
+
 // Primary says in which Region the secret is written: in any other than its own it is a replica.
 func Primary(region string) Change {
 	return func(sec *secret) { sec.primary, sec.replica = region, region != strings.Split(sec.arn, ":")[3] }

@@ -1,0 +1,193 @@
+// Package rights says which AWS calls the deployed functions make: the deployment allows these, and no others, and
+// rotator asks IAM whether they are allowed.
+package rights
+
+import (
+	"slices"
+	"strings"
+
+	"alboidc.internal/shared/clientsfile"
+	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/region"
+)
+
+// Grant is what a function may do; "" or nil grants nothing.
+type Grant struct {
+	Secret   []string // on the clients' secrets
+	Admin    bool     // read the credentials for the identity providers' admin APIs
+	Users    bool     // read the synthetic users
+	Provider []string // on identity providers that are AWS resources
+	Journal  []string // on the journal's table
+	Targets  string   // read or write: the load balancers
+	Metrics  bool
+	Names    bool // read the load balancers' DNS names
+	Evidence bool // read executions and write their evidence, and nothing of any client
+}
+
+// Actions that are granted.
+const (
+	Describe = "secretsmanager:DescribeSecret"
+	Value    = "secretsmanager:GetSecretValue"
+	Put      = "secretsmanager:PutSecretValue"
+	label    = "secretsmanager:UpdateSecretVersionStage"
+)
+
+// Actions on the journal and the parameters. No function trusts a configuration that comes with its call.
+var (
+	ReadJournal    = []string{"dynamodb:GetItem"}
+	WriteJournal   = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
+	ReadParameters = []string{"ssm:GetParameter"}
+)
+
+// Functions are, by function, the AWS calls that its code makes, no more. Only one function can change a load balancer,
+// because IAM cannot limit what is changed there: whoever has ModifyRule can remove the login altogether.
+var Functions = map[string]Grant{
+	"plan": {Secret: []string{Describe, Value}, Admin: true, Journal: ReadJournal, Targets: "read",
+		Provider: []string{"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
+	"createsecret": {Secret: []string{Describe, Value, Put}, Admin: true, Journal: WriteJournal,
+		Provider: []string{"cognito-idp:AddUserPoolClientSecret", "cognito-idp:DeleteUserPoolClientSecret",
+			"cognito-idp:DescribeUserPoolClient", "cognito-idp:ListUserPoolClientSecrets"}},
+	"updatealb":     {Secret: []string{Describe, Value}, Journal: WriteJournal, Targets: "write"},
+	"promotesecret": {Secret: []string{Describe, Value, label}, Journal: WriteJournal},
+	"smoketest":     {Secret: []string{Describe, Value}, Users: true, Journal: ReadJournal, Metrics: true, Names: true},
+	"retiresecret": {Secret: []string{Describe, Value, label}, Admin: true, Journal: WriteJournal,
+		Provider: []string{"cognito-idp:DeleteUserPoolClientSecret", "cognito-idp:DescribeUserPoolClient",
+			"cognito-idp:ListUserPoolClientSecrets"}},
+	"record": {Evidence: true},
+}
+
+// Stack is a deployment.
+type Stack struct{ Partition, Region, Account, Name string }
+
+// ARN is that of a resource of the stack.
+func (s Stack) ARN(service, resource string) string {
+	return strings.Join([]string{"arn", s.Partition, service, s.Region, s.Account, resource}, ":")
+}
+
+// Call is what IAM is asked: actions on resources, with values of condition keys.
+type Call struct {
+	Actions, Resources []string
+	Context            map[string]string
+}
+
+// Calls returns the calls that a function makes for a client. keys are the customer managed keys of secrets, by the
+// secrets' ARNs, and targets the rules and listeners to change.
+func (s Stack) Calls(function string, c config.Client, keys map[string]string, targets []string) []Call {
+	g := Functions[function]
+	if g.Evidence {
+		return s.onEvidence(function)
+	}
+	out := []Call{
+		{g.Secret, []string{c.Secret.ARN}, nil},
+		{g.Journal, []string{s.ARN("dynamodb", "table/"+s.Name+"-journal")},
+			map[string]string{"dynamodb:LeadingKeys": c.Name}},
+		{ReadParameters, []string{s.ARN("ssm", "parameter/"+s.Name+"/clients/"+c.Name)}, nil},
+	}
+	read := others(c, g)
+	if len(read) > 0 {
+		out = append(out, Call{[]string{Value}, read, nil})
+	}
+	for _, arn := range append([]string{c.Secret.ARN}, read...) {
+		if keys[arn] == "" {
+			continue
+		}
+		actions := []string{"kms:Decrypt"}
+		if arn == c.Secret.ARN && slices.Contains(g.Secret, Put) {
+			actions = append(actions, "kms:GenerateDataKey")
+		}
+		out = append(out, Call{actions, []string{keys[arn]}, map[string]string{"kms:EncryptionContext:SecretARN": arn,
+			"kms:ViaService": viaSecretsManager(arn)}})
+	}
+	out = append(out, onLoadBalancers(g, targets)...)
+	return s.from(function, out)
+}
+
+// onEvidence are the calls of the function that writes the evidence, whoever the client is.
+func (s Stack) onEvidence(function string) []Call {
+	return s.from(function, []Call{
+		{[]string{"states:GetExecutionHistory"}, []string{s.ARN("states", "execution:"+s.Name+":any")}, nil},
+		{[]string{"states:ListExecutions"}, []string{s.ARN("states", "stateMachine:"+s.Name)}, nil},
+		{[]string{"dynamodb:PutItem", "dynamodb:Query"}, []string{s.ARN("dynamodb", "table/"+s.Name+"-evidence")}, nil},
+	})
+}
+
+// from adds which function calls.
+func (s Stack) from(function string, calls []Call) []Call {
+	for i := range calls {
+		calls[i] = calls[i].with("lambda:SourceFunctionArn", s.ARN("lambda", "function:"+s.Name+"-"+function))
+	}
+	return calls
+}
+
+// others are the secrets that a function reads besides the client's own.
+func others(c config.Client, g Grant) (out []string) {
+	if g.Admin {
+		out = append(out, clientsfile.Client{Client: c}.AdminSecrets()...)
+	}
+	if g.Users {
+		out = append(out, clientsfile.Client{Client: c}.UserSecrets()...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func onLoadBalancers(g Grant, targets []string) (out []Call) {
+	every := func(actions ...string) { out = append(out, Call{actions, []string{"*"}, nil}) }
+	if g.Targets != "" {
+		every("elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
+	}
+	if g.Targets == "read" {
+		every("elasticloadbalancing:DescribeTags")
+	}
+	if g.Names {
+		every("elasticloadbalancing:DescribeLoadBalancers")
+	}
+	if g.Metrics {
+		every("cloudwatch:GetMetricData")
+	}
+	for action, kind := range map[string]string{"elasticloadbalancing:ModifyRule": ":listener-rule/",
+		"elasticloadbalancing:ModifyListener": ":listener/"} {
+		of := slices.DeleteFunc(slices.Clone(targets), func(arn string) bool { return !strings.Contains(arn, kind) })
+		if g.Targets == "write" && len(of) > 0 {
+			out = append(out, Call{[]string{action}, of, nil})
+		}
+	}
+	return out
+}
+
+// with adds a value of a condition key.
+func (c Call) with(key, value string) Call {
+	all := map[string]string{key: value}
+	for k, v := range c.Context {
+		all[k] = v
+	}
+	c.Context = all
+	return c
+}
+
+// viaSecretsManager is the value of kms:ViaService for a secret.
+func viaSecretsManager(arn string) string {
+	where := strings.SplitN(arn, ":", 5)[3]
+	return "secretsmanager." + where + "." + region.PartitionOf(where).Suffix
+}
+
+// OfMachine returns the calls that the state machine makes for a client.
+func (s Stack) OfMachine(c config.Client) []Call {
+	var functions []string
+	for name, g := range Functions {
+		if g.Evidence {
+			continue // that one is the notifier's
+		}
+		functions = append(functions, s.ARN("lambda", "function:"+s.Name+"-"+name+":live"))
+	}
+	slices.Sort(functions)
+	return []Call{
+		{[]string{"lambda:InvokeFunction"}, functions, nil},
+		{ReadParameters, []string{s.ARN("ssm", "parameter/"+s.Name+"/clients/"+c.Name)}, nil},
+		{WriteJournal, []string{s.ARN("dynamodb", "table/"+s.Name+"-journal")},
+			map[string]string{"dynamodb:LeadingKeys": c.Name}},
+		{[]string{"sns:Publish"}, []string{s.ARN("sns", s.Name)}, nil},
+		{[]string{"states:DescribeExecution", "states:StopExecution"},
+			[]string{s.ARN("states", "execution:"+s.Name+":any")}, nil},
+	}
+}
