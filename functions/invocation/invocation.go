@@ -60,10 +60,28 @@ type Deps struct {
 	Recorder *record.Recorder
 }
 
-// Registrations returns a function that makes clients' registrations from the registry, each with d.
+// Registrations returns a function that makes clients' registrations from the registry, each with d. Each is for one
+// call, and reads its admin credential once.
 func Registrations(d idp.Deps) func(config.Client) (idp.Registration, error) {
 	return func(c config.Client) (idp.Registration, error) {
+		d := d
+		d.Secret = readOnce(d.Secret)
 		return registry.New(c.IdentityProvider.Type, c.IdentityProvider.Settings, registered(c), d)
+	}
+}
+
+// readOnce remembers what read has returned without an error. It is not for concurrent use.
+func readOnce(read func(context.Context, string) (secret.Value, error)) func(context.Context, string) (secret.Value,
+	error) {
+	known := map[string]secret.Value{}
+	return func(ctx context.Context, arn string) (v secret.Value, err error) {
+		if v, ok := known[arn]; ok {
+			return v, nil
+		}
+		if v, err = read(ctx, arn); err == nil {
+			known[arn] = v
+		}
+		return v, err
 	}
 }
 

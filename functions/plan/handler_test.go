@@ -430,5 +430,5 @@ func TestWhatFailsIsTold(t *testing.T) {
 	}, func(w *fakes.World) error {
 		_, err := makePlan(w, plain)
 		return err
-	})
+	}, "DescribeListeners", "DescribeRules", "DescribeTags") // a search that is throttled begins again
 }

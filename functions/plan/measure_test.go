@@ -166,7 +166,9 @@ func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 	if p, err = makePlan(w, measured); err != nil || !strings.Contains(p.Measured.RotationRefused, "not authorized") {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}
-	w.Wire.Fail("DescribeListeners", failure.New(failure.Throttled, "slow down")) // which says nothing about a rotation
+	for range 4 { // for long, which says nothing about a rotation
+		w.Wire.Fail("DescribeListeners", failure.New(failure.Throttled, "slow down"))
+	}
 	if p, err = makePlan(w, measured); err != nil || p.Measured.RotationRefused != "" {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
 	}

@@ -211,7 +211,8 @@ func (w *keycloakWorld) signs(t *testing.T) {
 		t.Fatal(err)
 	}
 	const id, keyID = "signing-rotator", "rotator-2026"
-	keys := fmt.Sprintf(`{"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": %q, "n": %q, "e": "AQAB"}]}`, keyID,
+	keys := fmt.Sprintf(`{"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": %q, "n": %q, "e": "AQAB"}]}`,
+		keyID,
 		base64.RawURLEncoding.EncodeToString(key.N.Bytes()))
 	for _, r := range []*live.Realm{w.plain, w.covered} {
 		if err := r.AddRotator(t.Context(), id, map[string]any{"clientAuthenticatorType": "client-jwt",
@@ -308,11 +309,14 @@ func (w *keycloakWorld) rotates(t *testing.T) {
 	}
 }
 
-// restarts ends the server when all targets have the new secret, and starts it again.
+// restarts ends the server when all targets have the new secret, and starts it again. Nobody else logs in meanwhile:
+// logins that are open then fail, whatever the secret.
 func (w *keycloakWorld) restarts(t *testing.T) {
 	w.noted.note(t, "a rotation while the server restarts")
 	restarted := make(chan error, 1)
-	w.of(t, w.covered).rotate(t, w.provider(t, w.covered), rotation{input: `{"client": "orders-web"}`, state: "TestSecret",
+	p := w.provider(t, w.covered)
+	p.Users = nil
+	w.of(t, w.covered).rotate(t, p, rotation{input: `{"client": "orders-web"}`, state: "TestSecret",
 		at: func(*site) {
 			go func() {
 				err := w.server.Stop()

@@ -94,7 +94,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/invocation/proof.go proveRefusal", `err == nil && v.Outcome == probe.Accepted && s.Provider != nil`,
 			`false`, "got error"},
 		{"functions/invocation/proof.go controls", `s.journal.Secrets[id].State != journal.Removed`,
-			`false`, "got error"},
+			`s.journal.Secrets[id].State == journal.Removed`, "got error"},
 	},
 	"functions/invocation TestARefusalIsProvenByAnotherSecretThatIsAccepted": {
 		{"functions/invocation/proof.go inTurn", `Times: 3`, `Times: 1`, "refused while the other is not"},
@@ -171,7 +171,8 @@ var ofTheFunctions = map[string][]fault{
 			`false`, "the token endpoint is unsure, in place"},
 	},
 	"functions/plan TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret": {
-		{"functions/plan/handler.go mustStillBeOurs", `if len(refusals) == 0 {`, `if true {`, "got error"},
+		{"functions/plan/handler.go mustStillBeOurs", `if len(refusals) == 0 {`,
+			`if true {`, "TestADiscoveryForARollbackStopsOnlyForWhatMayUseTheNewSecret"},
 		{"functions/plan/handler.go mustStillBeOurs", `refusals = found.Drifted`,
 			`_ = undo`, "a load balancer that does not exist"},
 	},
@@ -208,15 +209,16 @@ var ofTheFunctions = map[string][]fault{
 			`if err := error(nil); err != nil {`, "got error"},
 	},
 	"functions/plan TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation": {
-		{"functions/plan/handler.go decision", `Shorten: p.request.Shorten(),`, ``, "the plan is"},
+		{"functions/plan/handler.go decision", `Shorten: p.request.Shorten(),`,
+			``, "TestAnEmergencyEndsTheGracePeriodOfAnUnfinishedRotation"},
 	},
 	"functions/plan TestAnExecutionOfTheSameNameMakesAnotherVersion": {
 		{"functions/plan/handler.go nameExecution", `return in.Execution + " " + in.Started`,
-			`return in.Execution`, "an execution that says when it started"},
+			`return in.Execution`, "TestAnExecutionOfTheSameNameMakesAnotherVersion"},
 	},
 	"functions/plan TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback": {
 		{"functions/plan/handler.go Handle", `p.refuse, p.prove, p.proveNew`,
-			`p.refuse, p.proveNew`, "another method that the provider takes"},
+			`p.refuse, p.proveNew`, "TestAnUnknownSecretInUseMustBeAcceptedBeforeARollback"},
 		{"functions/plan/handler.go prove", `known && p.decided.Action == rotation.Rollback`,
 			`(known || true) && p.decided.Action == rotation.Rollback`, "got error"},
 	},
@@ -237,11 +239,12 @@ var ofTheFunctions = map[string][]fault{
 			`p.search, p.decide`, "a late write comes after what is decided here"},
 	},
 	"functions/plan TestTagsThatNoLoadBalancerHasAreARefusal": {
-		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`, `if false {`, "got error"},
+		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`,
+			`if false {`, "TestTagsThatNoLoadBalancerHasAreARefusal"},
 	},
 	"functions/plan TestWhatAPersonStoresMustBeInTheConfiguredForm": {
 		{"functions/plan/handler.go Handle", `p.prove, p.proveNew, p.fill`,
-			`p.prove, p.fill`, "a version that a person stored"},
+			`p.prove, p.fill`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
 		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
 		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
@@ -335,7 +338,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/retiresecret/handler.go delete", `if err := r.mustRefuse(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen"},
 		{"functions/retiresecret/handler.go close", `r.Store.DropPending(ctx, labels, r.seen.Keep); err`,
-			`r.Store.DropPending(ctx, labels, ""); err`, "the writes were"},
+			`r.Store.DropPending(ctx, labels, ""); err`, "TestARemovedSecretThatIsStillAcceptedKeepsTheRotationOpen"},
 		{"functions/retiresecret/handler.go close", `r.journal.Promotion = nil`, `_ = ended`, "the journal is"},
 	},
 	"functions/retiresecret TestARollbackDoesNotGoOnToASecretThatIsGone": {
@@ -416,8 +419,6 @@ var ofTheFunctions = map[string][]fault{
 	"functions/retiresecret TestWhatALostRequestMadeIsFoundByItsTagInTheEnd": {
 		{"functions/retiresecret/handler.go delete", `if err := r.sweep(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "the vendor has"},
-		{"functions/retiresecret/handler.go sweep", `ours && x.ID != e.IdPSecretID`,
-			`ours`, "TestWhatALostRequestMadeIsFoundByItsTagInTheEnd"},
 	},
 	"functions/retiresecret TestWhatIsDone": {
 		{"functions/retiresecret/decide.go decideDisable", `case s.usedSince():`,
@@ -454,11 +455,7 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"functions/smoketest TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted": {
 		{"functions/smoketest/credential.go testRefusal", `"is disabled"); err != nil {`,
-			`"is disabled"); false {`, "the old secret, which is accepted, is taken for refused, or not tried again"},
-	},
-	"functions/smoketest TestARehearsalPassesOverLoginsThatFailAsWithAWrongSecret": {
-		{"functions/smoketest/handler.go testLogins", `err != nil || slices.ContainsFunc(evidence, t.endsRehearsal)`,
-			`true`, "TestARehearsalPassesOverLoginsThatFailAsWithAWrongSecret"},
+			`"is disabled"); false {`, "TestADisabledSecretIsProvenRefusedWhileTheOtherIsAccepted"},
 	},
 	"functions/smoketest TestASecretInUseThatIsRefusedFailsTheTestWithinHalfAMinute": {
 		{"functions/smoketest/credential.go weigh", `!d.in.Wait && long >= patience && d.times >= enough`,
@@ -478,16 +475,21 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/smoketest/credential.go testCredential", `if !calibrated {`,
 			`if !calibrated && n < 0 {`, "TestATokenEndpointThatAcceptsAnythingProvesNothing"},
 	},
+	"functions/smoketest TestAnUnevenProviderIsAskedUntilItAcceptsInARow": {
+		{"functions/smoketest/credential.go testCredential",
+			`if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {`,
+			`if again, _, err := t.Ask(ctx, to); false {`, "TestAnUnevenProviderIsAskedUntilItAcceptsInARow"},
+	},
 	"functions/smoketest TestErrorsAreCountedOnTheLoadBalancersOfTheTargetsToo": {
 		{"functions/smoketest/handler.go test", `!e.OK && !t.endsRehearsal(e)`, `false`, "got error"},
 	},
-	"functions/smoketest TestOneIllServerOfTwoProvesNothing": {
-		{"functions/smoketest/credential.go testCredential",
-			`if again, _, err := t.Ask(ctx, to); err != nil || again.Outcome != probe.Rejected {`,
-			`if again, _, err := t.Ask(ctx, to); false {`, "TestOneIllServerOfTwoProvesNothing"},
+	"functions/smoketest TestEveryConfiguredTestIsRun": {
+		{"functions/smoketest/handler.go testLogins", `err != nil || slices.ContainsFunc(evidence, t.endsRehearsal)`,
+			`true`, "TestEveryConfiguredTestIsRun"},
 	},
 	"functions/smoketest TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs": {
-		{"functions/smoketest/credential.go fewInARow", `3`, `1`, "got error"},
+		{"functions/smoketest/credential.go fewInARow", `3`,
+			`1`, "TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs"},
 		{"functions/smoketest/credential.go choosePace", `if !t.in.Wait && !t.isUntried() {`,
 			`if !t.in.Wait {`, "TestOneWrongSecretIsTriedHoweverOftenTheRightOneIs"},
 		{"functions/smoketest/credential.go testCredential", `calibrated = true`,

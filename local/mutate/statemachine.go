@@ -244,6 +244,9 @@ var ofTheStateMachine = map[string][]fault{
 		{"SetSecret", `"MaxConcurrency": 1`, `"MaxConcurrency": 40`, "AWS would throttle"},
 		{"RestoreTargets", `$partition($targets, 10)`, `$partition([$targets[0]], 10)`, "keep a secret that goes"},
 	},
+	"TestWhoThrottlesIsWaitedForLongerThanItAsks": {
+		{"Plan", `"MaxDelaySeconds": 120`, `"MaxDelaySeconds": 10`, "ends the rotation"},
+	},
 	"TestTheMostTargetsFitIntoAHistory": {
 		{"ReassertOldSecret", `$partition($targets, 10)`, `$partition($targets, 1)`, "ends with the lock held"},
 		{"FinishSecret", `"MaxAttempts": 60`, `"MaxAttempts": 3000`, "ends with the lock held"},
@@ -259,8 +262,8 @@ var ofTheStateMachine = map[string][]fault{
 			"as a provider that throttles"},
 		{"DisableOldSecret", `"MaxDelaySeconds": 120`, `"MaxDelaySeconds": 1200`,
 			"as a provider that throttles"},
-		{"SetSecret", `"BackoffRate": 2`, `"BackoffRate": 1`,
-			"as a function"},
+		{"ReloadClient", `"BackoffRate": 2`, `"BackoffRate": 1`,
+			"as AWS"},
 		{"AcquireLock", `"JitterStrategy": "FULL"`, `"JitterStrategy": "NONE"`,
 			"as AWS"},
 		{"TellRollback", `"MaxAttempts": 1`, `"MaxAttempts": 6`,

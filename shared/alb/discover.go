@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -50,23 +52,70 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 	for _, t := range where.Known {
 		planned[t.Key()] = t.Tags
 	}
-	for _, p := range places {
-		lb, err := parseBalancer(p.arn)
-		if err != nil {
-			return Found{}, err
-		}
-		s := &search{api: b.client(lb.region), lb: lb, named: p.named, want: want, planned: planned,
-			clientIDs: found.ClientIDs, tags: found.Tags, unknown: unknownElements{}}
-		if err := s.run(ctx); err != nil {
-			return Found{}, err
-		}
-		found.Left[p.arn] = p.left
+	searches, err := b.searchAll(ctx, places, want, planned)
+	if err != nil {
+		return Found{}, err
+	}
+	for i, s := range searches {
+		found.Left[places[i].arn] = places[i].left
 		found.Targets = append(found.Targets, s.found.Targets...)
 		found.Warnings = append(found.Warnings, s.found.Warnings...)
 		found.Refusals = append(found.Refusals, s.found.Refusals...)
 		found.Drifted = append(found.Drifted, s.found.Drifted...)
+		maps.Copy(found.ClientIDs, s.clientIDs)
+		maps.Copy(found.Tags, s.tags)
 	}
 	return found, nil
+}
+
+// atOnce is how many load balancers are searched at once: one after the other, many would take longer than a call may.
+// AWS publishes no limit of the Describe calls.
+const atOnce = 5
+
+// searchAll searches several load balancers, and gives the first error that it meets.
+func (b *Balancers) searchAll(ctx context.Context, places []searched, want Registration,
+	planned map[string]string) ([]*search, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	searches := make([]*search, len(places))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(atOnce, len(places)) {
+		workers.Go(func() {
+			for i := range next {
+				s, err := b.searchOne(ctx, places[i], want, planned)
+				if searches[i] = s; err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := 0; i < len(places) && ctx.Err() == nil; i++ {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return searches, context.Cause(ctx)
+}
+
+// searchOne searches a load balancer. Where the API throttles, it begins again after a pause, a few times.
+func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration,
+	planned map[string]string) (*search, error) {
+	lb, err := parseBalancer(p.arn)
+	if err != nil {
+		return nil, err
+	}
+	for try := 0; ; try++ {
+		s := &search{api: b.client(lb.region), lb: lb, named: p.named, want: want, planned: planned,
+			clientIDs: map[string]string{}, tags: map[string]string{}, unknown: unknownElements{}}
+		err := s.run(ctx)
+		if !failure.Is(err, failure.Throttled) {
+			return s, err
+		}
+		if again, stopped := b.pause(ctx, try); !again || stopped != nil {
+			return nil, err
+		}
+	}
 }
 
 // search is the search of one load balancer.
@@ -79,7 +128,7 @@ type search struct {
 	// planned are the tags of targets that were found before, by their keys, as in rotation.Target.
 	planned map[string]string
 	found   Found
-	// clientIDs and tags are Found.ClientIDs and Found.Tags of the whole search.
+	// clientIDs and tags are this load balancer's part of Found.ClientIDs and Found.Tags.
 	clientIDs, tags map[string]string
 	// unknown are elements of actions that were read, but cannot be written.
 	unknown unknownElements

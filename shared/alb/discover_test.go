@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
@@ -215,23 +219,83 @@ func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		op, code string
+		times    int
 		want     failure.Kind
 	}{
-		"throttled":                {"DescribeListeners", "Throttling", failure.Throttled},
-		"access denied":            {"DescribeRules", "AccessDenied", failure.AccessDenied},
-		"a listener that vanishes": {"DescribeRules", "ListenerNotFound", failure.Unavailable},
-		"a rule that vanishes":     {"DescribeTags", "RuleNotFound", failure.Unavailable},
+		"throttled for a while":    {"DescribeListeners", "Throttling", 3, ""},
+		"throttled for long":       {"DescribeListeners", "Throttling", 4, failure.Throttled},
+		"access denied":            {"DescribeRules", "AccessDenied", 1, failure.AccessDenied},
+		"a listener that vanishes": {"DescribeRules", "ListenerNotFound", 1, failure.Unavailable},
+		"a rule that vanishes":     {"DescribeTags", "RuleNotFound", 1, failure.Unavailable},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
-			f.fail(c.op, c.code)
-			_, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}},
+			f.failNext(c.op, c.code, c.times)
+			found, err := f.balancersOf().Targets(context.Background(), alb.Where{LoadBalancers: []string{ordersLB}},
 				orders)
+			if c.want == "" && err == nil && len(found.Targets) == 1 && f.slept == 7*time.Second {
+				return // after pauses that grow
+			}
 			wantKind(t, err, c.want)
 		})
+	}
+}
+
+// slowAPI answers no DescribeListeners before five are under way.
+type slowAPI struct {
+	alb.API
+	mu        sync.Mutex
+	now, most int
+	five      chan struct{}
+}
+
+func (s *slowAPI) DescribeListeners(ctx context.Context, in *elb.DescribeListenersInput,
+	o ...func(*elb.Options)) (*elb.DescribeListenersOutput, error) {
+	s.mu.Lock()
+	s.now++
+	if s.most = max(s.most, s.now); s.most == 5 && s.now == 5 {
+		select {
+		case <-s.five:
+		default:
+			close(s.five)
+		}
+	}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.now--
+		s.mu.Unlock()
+	}()
+	select {
+	case <-s.five:
+	case <-ctx.Done():
+	}
+	return s.API.DescribeListeners(ctx, in, o...)
+}
+
+func TestFiveLoadBalancersAreSearchedAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // for a search of one at a time
+	defer cancel()
+	f := newFixture(t)
+	var want []string
+	for n := range 12 {
+		f.put(numbered(n), nil)
+		want = append(want, numbered(n))
+	}
+	slow := &slowAPI{API: elb.NewFromConfig(awsapi.Config(f, "eu-central-1")), five: make(chan struct{})}
+	found, err := alb.New(func(string) alb.API { return slow }, nil).Targets(ctx, alb.Where{LoadBalancers: want},
+		orders)
+	if err != nil || slow.most != 5 {
+		t.Fatalf("%d at once: %v", slow.most, err)
+	}
+	for i, x := range found.Targets {
+		if x.LoadBalancerARN != want[i] {
+			t.Errorf("target %d is on %s, not in the order given", i, x.LoadBalancerARN)
+		}
 	}
 }
 

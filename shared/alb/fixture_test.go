@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ type fixture struct {
 	// future is what the type forward is called in requests and answers.
 	future string
 
+	mu    sync.Mutex // load balancers are searched side by side
 	calls []string
 	sent  []url.Values // of ModifyRule and ModifyListener
 	slept time.Duration
@@ -90,6 +92,8 @@ func (f *fixture) balancersOf() *alb.Balancers {
 		}
 		return elb.NewFromConfig(awsapi.Config(f, region))
 	}, func(ctx context.Context, d time.Duration) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		f.slept += d
 		return ctx.Err()
 	})
@@ -114,6 +118,8 @@ var allowed = regexp.MustCompile(`^(Action|Version|RuleArn|ListenerArn|(Default)
 
 // ServeHTTP implements http.Handler.
 func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
 	f.check(err)
 	form, err := url.ParseQuery(strings.ReplaceAll(string(body), "="+f.future, "=forward"))

@@ -63,6 +63,8 @@ func TestAnActionWithTheClientsIDIsNeverSilent(t *testing.T) {
 			twoNames(), false, ""},
 		"half of another registration": {named("orders", "https://other.example", "https://x/t"), twoNames(), false,
 			"add them to aliases"},
+		"the other half of another registration": {named("orders", "https://x", "https://other.example/token"),
+			twoNames(), false, "add them to aliases"},
 		"unique, a name nobody knows": {named("orders", "https://x", "https://x/t"), unique, false,
 			"another name of it: add them to aliases"},
 		"unique, the id in capitals": {named("ORDERS", "https://x", "https://x/t"), unique, false,

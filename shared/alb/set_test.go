@@ -375,6 +375,10 @@ func TestATargetThatDidNotStayTheClientsIsDrift(t *testing.T) {
 			a[0].AuthenticateOidcConfig.ClientId = aws.String("shop")
 			return a
 		},
+		"the other registration of a pair": func(a []types.Action) []types.Action {
+			a[0].AuthenticateOidcConfig.ClientId = aws.String("orders-b")
+			return a
+		},
 		"another provider": func(a []types.Action) []types.Action {
 			a[0].AuthenticateOidcConfig.Issuer = aws.String("https://x")
 			return a
@@ -384,7 +388,9 @@ func TestATargetThatDidNotStayTheClientsIsDrift(t *testing.T) {
 			t.Parallel()
 			f := withTargets(t, login("orders"), forward("g", "h"))
 			f.meanwhile = func() { f.hand(rule, move) }
-			_, err := set(f, ruleTarget, change())
+			c := change()
+			c.Registration = registered("orders", "orders-b")
+			_, err := set(f, ruleTarget, c)
 			wantKind(t, err, failure.TargetDrift)
 			if !strings.Contains(err.Error(), " is different") || strings.Contains(err.Error(), canary) {
 				t.Fatalf("text %q", err)

@@ -133,14 +133,14 @@ names, is wrong; 3 AWS, or the identity provider, could not be asked or refused;
 		"use the local stack at this address (--local=HOST:PORT), "+localDefault+" if none is given")
 	flags.Lookup("local").NoOptDefVal = localDefault
 	flags.StringVarP(&a.format, "output", "o", formatTable,
-		"output format: table, json or yaml; plan also md, check also github")
+		"output format: table, json or yaml; plan also md, evidence also md and csv, check also github")
 	_ = root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(a.check(), a.parameters(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.measure(),
 		a.watch(),
 		a.explain(), a.history(),
 		a.stop(),
-		a.redrive(), a.adopt(), a.doctor())
+		a.redrive(), a.adopt(), a.doctor(), a.evidence())
 	return root
 }
 

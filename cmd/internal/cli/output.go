@@ -20,18 +20,21 @@ const (
 	formatTable    = "table"
 	formatJSON     = "json"
 	formatYAML     = "yaml"
-	formatMarkdown = "md"     // of plan
+	formatMarkdown = "md"     // of plan and evidence
+	formatCSV      = "csv"    // of evidence
 	formatGitHub   = "github" // of check
 )
 
 func checkFormat(command, format string) error {
 	switch {
 	case format == formatTable, format == formatJSON, format == formatYAML,
-		format == formatMarkdown && command == "plan", format == formatGitHub && command == "check":
+		format == formatMarkdown && (command == "plan" || command == "evidence"),
+		format == formatCSV && command == "evidence", format == formatGitHub && command == "check":
 		return nil
 	}
 	return &system.Error{
-		Text: fmt.Sprintf("--output %q is not table, json or yaml (of plan also md, of check also github)",
+		Text: fmt.Sprintf("--output %q is not table, json or yaml (of plan also md, of evidence also md and "+
+			"csv, of check also github)",
 			format)}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
@@ -61,6 +62,7 @@ type System struct {
 	ssm       *ssm.Client
 	scheduler *scheduler.Client
 	journal   *journal.Table
+	evidence  *evidence.Table
 	balancers *alb.Balancers
 }
 
@@ -89,7 +91,8 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		machine: arn.ARN{Partition: me.Partition, Service: "states", Region: c.Region, AccountID: *who.Account,
 			Resource: "stateMachine:" + stack},
 		sfn: sfn.NewFromConfig(c), ssm: ssm.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c),
-		journal: journal.New(dynamodb.NewFromConfig(c), stack+"-journal"),
+		journal:  journal.New(dynamodb.NewFromConfig(c), stack+"-journal"),
+		evidence: evidence.New(dynamodb.NewFromConfig(c), stack+"-evidence", 0),
 		balancers: alb.New(func(region string) alb.API {
 			return elasticloadbalancingv2.NewFromConfig(c,
 				func(o *elasticloadbalancingv2.Options) { o.Region = region })

@@ -1,6 +1,7 @@
 // Package dynamodb is a double of Amazon DynamoDB: tables on demand, reads, conditional updates and conditional puts of
 // single items, and queries of a partition, with the expressions that this project uses (developer guide, "Using
-// expressions in DynamoDB"). Anything else is refused by name. Reads always see the newest state, as consistent reads do.
+// expressions in DynamoDB"). Anything else is refused by name. Reads always see the newest state, as consistent reads
+// do.
 package dynamodb
 
 import (

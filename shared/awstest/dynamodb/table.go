@@ -80,8 +80,8 @@ func (in createInput) table() (*table, error) {
 			return nil, errParameter("Some index key attributes are not defined in AttributeDefinitions. Keys: [%s]",
 				k.AttributeName)
 		case !slices.Contains([]string{"S", "N", "B"}, in.AttributeDefinitions[i].AttributeType):
-			return nil, errValidation("1 validation error detected: Value '%s' at 'attributeDefinitions.attributeType' "+
-				"failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]",
+			return nil, errValidation("1 validation error detected: Value '%s' at "+
+				"'attributeDefinitions.attributeType' failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]",
 				in.AttributeDefinitions[i].AttributeType)
 		}
 		t.keys = append(t.keys, in.AttributeDefinitions[i])
