@@ -71,7 +71,8 @@ func (r *rotator) addClientAlarms(c Client) {
 			UsingMetrics: &map[string]awscloudwatch.IMetric{"age": r.clientMetric("SecretAge", c.Name,
 				"Maximum", days(1))}}),
 		missing: awscloudwatch.TreatMissingData_BREACHING})
-	r.addAlarm(alarm{id: "Lock-" + c.Name, name: clientAlarm(c.Name, "rotation-long"), above: c.LongRotation().Seconds(),
+	r.addAlarm(alarm{id: "Lock-" + c.Name, name: clientAlarm(c.Name, "rotation-long"),
+		above: c.LongRotation().Seconds(),
 		description: "A rotation of " + c.Name + " is open for much longer than its grace period, or one that failed " +
 			"has left the lock.",
 		metric: r.clientMetric("LockHeld", c.Name,
