@@ -71,8 +71,6 @@ func (d *Doctor) checkTopic(ctx context.Context, r *report, name string, needed 
 		for _, s := range page.Subscriptions {
 			switch aws.ToString(s.SubscriptionArn) {
 			case "Deleted": // it is listed for some days more
-			default:
-				subscribed++
 			case "PendingConfirmation":
 				address := aws.ToString(s.Endpoint)
 				r.add(Warning, "notifications",
@@ -81,6 +79,8 @@ func (d *Doctor) checkTopic(ctx context.Context, r *report, name string, needed 
 						" --notification-endpoint "+address,
 					"%s has not confirmed its subscription of %s, and is told nothing",
 					address, name)
+			default:
+				subscribed++
 			}
 		}
 	}
