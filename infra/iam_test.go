@@ -138,7 +138,7 @@ func allowed() map[string][]may {
 			one("states:StartExecution", machine).when(throughAlias), one("states:DescribeStateMachine", machine),
 			one("states:StopExecution states:RedriveExecution", runs),
 			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*"),
-			one("secretsmanager:DescribeSecret", orders, admin, tester, created),
+			one("secretsmanager:DescribeSecret", "arn:aws:secretsmanager:*:111122223333:secret:*"),
 			one("lambda:GetFunctionConfiguration",
 				"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-*"),
 			one("sns:ListSubscriptionsByTopic", "arn:aws:sns:eu-central-1:111122223333:alb-oidc-rotator",

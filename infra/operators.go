@@ -1,7 +1,7 @@
 package main
 
 import (
-	"slices"
+	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -25,16 +25,6 @@ func (r *rotator) addWebIdentityOutputs() {
 						f.Name)})
 		}
 	}
-}
-
-// describedSecrets are the secrets whose labels, never their values, operators may see.
-func (r *rotator) describedSecrets() []string {
-	var list []string
-	for _, c := range r.clients {
-		list = append(list, r.secretARNs[c.Name])
-		list = append(list, slices.Concat(c.AdminSecrets(), c.UserSecrets())...)
-	}
-	return unique(list)
 }
 
 // simulatedRoles are those whose rights operators may ask IAM about.
@@ -65,8 +55,10 @@ func (r *rotator) addOperators() {
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
 			permit("Control", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution"),
 			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
-			// What rotator doctor and discover look at besides.
-			permit("Secrets", r.describedSecrets(), "secretsmanager:DescribeSecret"),
+			// What rotator doctor and discover look at besides. Of secrets it is their labels, never a value; each by
+			// its ARN would not fit into a policy.
+			permit("Secrets", []string{fmt.Sprintf("arn:%s:secretsmanager:*:%s:secret:*", *r.stack.Partition(),
+				r.Account)}, "secretsmanager:DescribeSecret"),
 			permit("Functions", []string{r.arn("lambda", "function:"+r.Name+"-*")}, "lambda:GetFunctionConfiguration"),
 			permit("Topics", []string{r.arn("sns", r.Name), r.arn("sns", r.Name+"-client-alarms")},
 				"sns:ListSubscriptionsByTopic"),

@@ -228,7 +228,7 @@ func (r *releaser) release(id string, resource map[string]any) {
 	}
 	resource["Properties"] = r.replace(properties)
 	here := kind == "AWS::CloudWatch::Alarm" || kind == "AWS::Events::Rule"
-	whole := ""
+	var whole string
 	if kind == "AWS::CloudWatch::Alarm" { // never a part of it
 		whole = r.mentioned(resource["Properties"], here)
 	} else {

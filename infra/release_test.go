@@ -79,7 +79,8 @@ func TestAReleaseDeploysWhatTheCDKWould(t *testing.T) {
 			c.IdentityProvider.Type = "keycloak" // which tells when a secret ends
 			c.IdentityProvider.Settings = []byte(
 				`{"serverUrl":"https://sso.example.com","realm":"main","clientSecret":` +
-					`{"clientId":"rotator","secretArn":"arn:aws:secretsmanager:eu-central-1:111122223333:secret:k-AbCdEf"}}`)
+					`{"clientId":"rotator","secretArn":` +
+					`"arn:aws:secretsmanager:eu-central-1:111122223333:secret:k-AbCdEf"}}`)
 			c.KMSKeys = []string{cmk, cmk + "2"}
 			c.SmokeTests.Login = append(c.SmokeTests.Login, c.SmokeTests.Login[0])
 			c.SmokeTests.Login[1].UserSecretARN += "2"

@@ -79,9 +79,11 @@ type telling struct {
 	justIn     string // the same, until its next call
 	calls      int
 	happened   []*kind
-	reasserted bool // old values can no longer be healed
-	others     []string
-	alone      bool // no other execution may start
+	reasserted bool     // old values can no longer be healed
+	others     []string // executions that were started meanwhile
+	redriven   []string // and earlier ones
+	alone      bool     // no other execution may start
+	slow       bool     // new secrets are accepted late
 	redriveIn  time.Duration
 	mends      []func()
 	executions []string
@@ -167,7 +169,7 @@ func (r *telling) begin(c chapter) {
 	r.names++
 	r.main = fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
 	r.state, r.justIn, r.calls, r.reasserted, r.alone, r.redriveIn = "", "", 0, false, false, 0
-	r.happened, r.others, r.mends, r.due = nil, nil, nil, nil
+	r.happened, r.others, r.redriven, r.mends, r.due = nil, nil, nil, nil, nil
 	r.mu.Unlock()
 	r.byHand()
 	r.first = r.current()
@@ -265,8 +267,11 @@ func (r *telling) after(d time.Duration, f func(ended bool)) {
 // execution, and an execution that nothing disturbs succeeds.
 func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	r.mu.Lock()
-	happened, others := r.happened, r.others
+	happened, others, redriven := r.happened, r.others, r.redriven
 	r.mu.Unlock()
+	for _, x := range redriven {
+		r.await(x)
+	}
 	emergencySurvived := true
 	for _, o := range others {
 		if e := r.await(o); e.Status != asl.Succeeded && text(e.Error) != "LockHeld" {

@@ -29,7 +29,8 @@ func TestATenantIsTriedAsAnImitationIs(t *testing.T) {
 			t.Cleanup(func() { _ = p.Close() })
 			im := imitations.All[kind]
 			env := map[string]string{"LIVE_IDP": kind, "LIVE_ISSUER": p.Issuer(), "LIVE_CLIENT_ID": im.ClientID,
-				"LIVE_ADMIN_SECRET": p.AdminToken(), "LIVE_CA": filepath.Join(t.TempDir(), "ca.pem"), "LIVE_USER": "ada",
+				"LIVE_ADMIN_SECRET": p.AdminToken(), "LIVE_CA": filepath.Join(t.TempDir(),
+					"ca.pem"), "LIVE_USER": "ada",
 				"LIVE_PASSWORD": "ada-password", "LIVE_EMAIL": "ada@example.com"}
 			p.AddUser(idp.User{Name: "ada", Password: "ada-password", Email: "ada@example.com"})
 			register := func(id, appID string) {

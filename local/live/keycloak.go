@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,10 +46,10 @@ type Realm struct {
 // Version is the server's.
 func (k *Keycloak) Version(ctx context.Context) (string, error) {
 	var info struct {
-		System struct{ Version string }
+		SystemInfo struct{ Version string } `json:"systemInfo"`
 	}
 	err := k.call(ctx, http.MethodGet, "/admin/serverinfo", nil, &info)
-	return info.System.Version, err
+	return cmp.Or(info.SystemInfo.Version, "of a version that it does not tell"), err
 }
 
 // login gets a token of the administrator, which lives for a minute.

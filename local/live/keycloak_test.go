@@ -211,7 +211,8 @@ func (w *keycloakWorld) signs(t *testing.T) {
 		t.Fatal(err)
 	}
 	const id, keyID = "signing-rotator", "rotator-2026"
-	keys := fmt.Sprintf(`{"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": %q, "n": %q, "e": "AQAB"}]}`, keyID,
+	keys := fmt.Sprintf(`{"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": %q, "n": %q, "e": "AQAB"}]}`,
+		keyID,
 		base64.RawURLEncoding.EncodeToString(key.N.Bytes()))
 	for _, r := range []*live.Realm{w.plain, w.covered} {
 		if err := r.AddRotator(t.Context(), id, map[string]any{"clientAuthenticatorType": "client-jwt",

@@ -211,7 +211,8 @@ func (x *target) rotate(t *testing.T, p *scenario.Provider, r rotation, a *local
 	}
 	if got := aws.ToString(result.Error); got != r.want || r.want == "" && result.Status != asl.Succeeded {
 		if w.late.Load() {
-			t.Skipf("answers came too late, so that it ended as %s %s tells nothing: try again on a machine that is idle",
+			t.Skipf("answers came too late, so that it ended as %s %s tells nothing: try again on a machine "+
+				"that is idle",
 				result.Status, got)
 		}
 		t.Errorf("the execution ended as %s %s: %s", result.Status, got, aws.ToString(result.Cause))

@@ -212,7 +212,8 @@ func (x *tenant) try(t *testing.T, a *localca.Authority, people ...idp.User) {
 		t.Run(r.name, func(t *testing.T) {
 			noted.note(t, "a rotation: "+r.name)
 			_, v := x.fresh(t)
-			p := &scenario.Provider{Type: x.kind, Issuer: x.issuer, Endpoints: x.endpoints, ClientID: x.ids[0], Secret: v,
+			p := &scenario.Provider{Type: x.kind, Issuer: x.issuer, Endpoints: x.endpoints, ClientID: x.ids[0],
+				Secret:   v,
 				Settings: x.settings, Admin: x.admin}
 			if len(people) == 2 {
 				p.Users, p.Tester = people[:1], people[1]

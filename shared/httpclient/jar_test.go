@@ -14,7 +14,8 @@ func TestCookiesGoBackToThePathThatTheyCameFrom(t *testing.T) {
 		path, from, to string
 		want           bool
 	}{
-		"escaped, as Keycloak sends it": {"/realms/Gr%C3%B6%C3%9Fe%20%27x%27/", "/realms/Gr%C3%B6%C3%9Fe%20%27x%27/auth",
+		"escaped, as Keycloak sends it": {"/realms/Gr%C3%B6%C3%9Fe%20%27x%27/",
+			"/realms/Gr%C3%B6%C3%9Fe%20%27x%27/auth",
 			"/realms/Gr%C3%B6%C3%9Fe%20%27x%27/login-actions/authenticate", true},
 		"a percent sign in the name": {"/realms/100%25/", "/realms/100%25/auth", "/realms/100%25/login", true},
 		"without a path, its folder": {"", "/a%20b/form", "/a%20b/check", true},
