@@ -349,7 +349,8 @@ var hands = []*kind{
 }
 
 // rotatePair gives the registration that no target has a new secret and makes that AWSCURRENT, as a person does who
-// rotates by hand without an interruption: the next execution puts it on the targets.
+// rotates by hand without an interruption: the next execution puts it on the targets, if one has begun. Without one the
+// plan refuses targets of the other registration, and asks the person to put it there.
 func rotatePair(r *telling, n int, _ seen) string {
 	now := r.clock.Now()
 	used := map[string]bool{}
@@ -358,7 +359,8 @@ func rotatePair(r *telling, n int, _ seen) string {
 	}
 	ids := r.Config.ClientIDs()
 	idle := slices.IndexFunc(ids, func(id string) bool { return !used[id] })
-	if idle < 0 || r.slow || r.Stack.IdP.Store().Accepts(ids[idle], r.current(), now) {
+	if idle < 0 || r.labels()["AWSPENDING"] == "" || r.slow ||
+		r.Stack.IdP.Store().Accepts(ids[idle], r.current(), now) {
 		return ""
 	}
 	value := fmt.Sprintf("made-and-stored-by-a-person-%08d-abcdefgh", n)

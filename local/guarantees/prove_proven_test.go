@@ -56,8 +56,9 @@ func TestRandomHistoriesThatFailAreShrunk(t *testing.T) {
 	}
 	in := func(state, name string) event { return event{kindNamed(t, name), moment{state: state}, 0} }
 	l := life{way: okta, broken: func(definition string) string {
-		state := definition[strings.Index(definition, `"ReassertSecret": {`):]
-		return strings.Replace(definition, state, strings.Replace(state, `"{% $targets %}"`, `"{% [] %}"`, 1), 1)
+		before, state, _ := strings.Cut(definition, `"ReassertSecret": {`)
+		before += `"ReassertSecret": {`
+		return before + strings.Replace(state, `$partition($targets, 10)`, `[]`, 1)
 	}, chapters: []chapter{
 		{input: plain, events: []event{in("CreateSecret", "a late call"), in("PromoteSecret", "weights move")}},
 		{input: plain, goesOn: true, events: []event{in("TestSecret", "stored again"),
