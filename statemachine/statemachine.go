@@ -42,9 +42,9 @@ type Function struct {
 	Writes bool
 }
 
-// Functions lists them in the order of a rotation; the last one, which writes the evidence, is Notifier's. The plan takes more than a minute to prove that a secret is refused
-// where no other is accepted. The smoke test may wait a minute for an identity provider with several token servers, and
-// logs in at every load balancer node.
+// Functions lists them in the order of a rotation; the last one, which writes the evidence, is Notifier's. The plan
+// takes more than a minute to prove that a secret is refused where no other is accepted. The smoke test may wait a
+// minute for an identity provider with several token servers, and logs in at every load balancer node.
 func Functions() []Function {
 	const minute = time.Minute
 	return []Function{

@@ -181,7 +181,8 @@ func registrations(e environment, m Machine, d *invocation.Deps) error {
 func executions(e environment, m Machine, d *invocation.Deps) error {
 	if e.evidenceTable == "" || e.machine == "" || e.evidenceYears == 0 {
 		return fmt.Errorf("%s, %s and %s must be given: the name of the evidence table, the ARN of the rotation's "+
-			"state machine, and for how many years evidence is kept", EnvEvidenceTable, EnvStateMachine, EnvEvidenceYears)
+			"state machine, and for how many years evidence is kept", EnvEvidenceTable, EnvStateMachine,
+			EnvEvidenceYears)
 	}
 	d.Recorder = &record.Recorder{Executions: sfn.NewFromConfig(*m.AWS), Machine: e.machine, Now: m.Now,
 		Table: evidence.New(dynamodb.NewFromConfig(*m.AWS), e.evidenceTable, e.evidenceYears)}

@@ -12,7 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
 
+	"alboidc.internal/shared/awsconn"
 	"alboidc.internal/shared/httpclient"
 )
 
@@ -114,5 +116,6 @@ func readEnvironment(get func(string) string) (environment, error) {
 // credentials come from the function's role and from nowhere else, and no file of a developer's is read.
 func (e environment) loadAWS(ctx context.Context) (aws.Config, error) {
 	return config.LoadDefaultConfig(ctx, config.WithRegion(e.region), config.WithCredentialsProvider(e.credentials),
-		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}))
+		config.WithSharedConfigFiles([]string{}), config.WithSharedCredentialsFiles([]string{}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{awsconn.KeepOpen}))
 }

@@ -30,7 +30,8 @@ func slotWorld(t *testing.T, o memory.SlotOptions) (*fakes.World, *memory.Slots)
 func TestThePlanSaysHowOftenNodesAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	for request, want := range map[string][]string{
-		plain: {"put it on 1 targets and wait 60 s", "make it AWSCURRENT, run the smoke tests, wait 86400 s with both secrets valid",
+		plain: {"put it on 1 targets and wait 60 s",
+			"make it AWSCURRENT, run the smoke tests, wait 86400 s with both secrets valid",
 			"put it on every target that there is then, wait 60 s"},
 		`{"client": "orders-web", "emergency": true}`: {
 			"put it on 1 targets, make it AWSCURRENT, and put it on every target once more",

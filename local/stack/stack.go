@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/middleware"
 
 	"alboidc.internal/local/account"
 	"alboidc.internal/local/cloudwatch"
@@ -26,6 +27,7 @@ import (
 	"alboidc.internal/local/scheduler"
 	"alboidc.internal/local/sns"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/awsconn"
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/awstest/dynamodb"
 	"alboidc.internal/shared/awstest/elbv2"
@@ -198,7 +200,8 @@ func (s *Stack) Context() context.Context { return s.ctx }
 // AWS is the configuration of an SDK client for this stack.
 func (s *Stack) AWS(region string) aws.Config {
 	return aws.Config{Region: region, BaseEndpoint: &s.URL,
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""), HTTPClient: s.client}
+		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""), HTTPClient: s.client,
+		APIOptions: []func(*middleware.Stack) error{awsconn.KeepOpen}}
 }
 
 // Close stops everything and waits for the functions' processes to end.

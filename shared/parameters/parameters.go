@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,11 +34,12 @@ var pauses = []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 4 * 
 // mostTexts is how many texts a store keeps in memory.
 const mostTexts = 100
 
-// Store reads parameters. It is not for concurrent use: a function handles one call at a time.
+// Store reads parameters. It is safe for concurrent use.
 type Store struct {
 	api    API
 	prefix string
 	sleep  func(context.Context, time.Duration) error
+	mu     sync.Mutex
 	texts  map[string]string // by digest
 }
 
@@ -69,7 +71,9 @@ func (s *Store) Referenced(ctx context.Context, client string, ref config.Refere
 
 // Text reads one text of a client's configuration; false if it is gone.
 func (s *Store) Text(ctx context.Context, client string, t config.Text) (config.Client, bool, error) {
+	s.mu.Lock()
 	text, known := s.texts[t.SHA256]
+	s.mu.Unlock()
 	if !known {
 		var err error
 		text, err = s.wait(ctx, fmt.Sprintf("%s%s:%d", s.prefix, client, t.Version))
@@ -141,6 +145,8 @@ func digest(text string) string {
 }
 
 func (s *Store) keep(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.texts) >= mostTexts {
 		clear(s.texts)
 	}

@@ -206,7 +206,8 @@ func (s *Store) PutCurrent(ctx context.Context, versionID string, v secret.Value
 	if err := s.storable(versionID, v); err != nil {
 		return err
 	}
-	whole, err := v, error(nil)
+	var whole secret.Value
+	var err error
 	if s.jsonKey != "" && template == "" {
 		whole, err = withMember(secret.New("{}"), s.jsonKey, v)
 	} else {

@@ -23,8 +23,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/awsconn"
 	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rights"
@@ -109,7 +111,8 @@ func local(c aws.Config) string {
 }
 
 func load(ctx context.Context, o Options) (aws.Config, error) {
-	with := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
+	with := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{awsconn.KeepOpen})}
 	if o.Profile != "" {
 		with = append(with, config.WithSharedConfigProfile(o.Profile))
 	}

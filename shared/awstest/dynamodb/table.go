@@ -81,7 +81,8 @@ func (in createInput) table() (*table, error) {
 				k.AttributeName)
 		case !slices.Contains([]string{"S", "N", "B"}, in.AttributeDefinitions[i].AttributeType):
 			return nil, errValidation("1 validation error detected: Value '%s' at "+
-				"'attributeDefinitions.attributeType' failed to satisfy constraint: Member must satisfy enum value set: [B, N, S]",
+				"'attributeDefinitions.attributeType' failed to satisfy constraint: Member must satisfy enum value "+
+				"set: [B, N, S]",
 				in.AttributeDefinitions[i].AttributeType)
 		}
 		t.keys = append(t.keys, in.AttributeDefinitions[i])
