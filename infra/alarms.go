@@ -15,15 +15,24 @@ import (
 )
 
 // alarm is one alarm. It rings when its metric is above, or below, a number in of outOf periods, by default one of one.
-// By default it ignores missing data, since most of the time nothing rotates.
+// By default it ignores missing data, since most of the time nothing rotates. Whether users are affected, and what to
+// do, is said in the words of rotator explain.
 type alarm struct {
 	id, name, description string
+	users, todo           string
 	metric                awscloudwatch.IMetric
 	above                 float64
 	below                 float64 // instead of above, if not 0
 	of, outOf             int
 	missing               awscloudwatch.TreatMissingData
 }
+
+// What several alarms say about users.
+const (
+	unaffected = "not affected: no secret and no load balancer was touched."
+	unknown    = "not known: nothing was tested since. Try a login."
+	failing    = "logins may be failing"
+)
 
 // notMeasured is the age in seconds of a secret that was not measured: more than any alarm's.
 const notMeasured = 1_000_000_000
@@ -33,12 +42,16 @@ func (r *rotator) addAlarms() {
 	// Data points arrive late, and one that comes after its period was looked at would never ring.
 	r.addAlarm(alarm{id: "Failed", name: "rotation-failed", metric: r.failures(r.machine), of: 1, outOf: 3,
 		description: "A rotation failed, was stopped, or timed out. The notification says which; of one that found " +
-			"another running, or that an emergency stopped, there is none."})
+			"another running, or that an emergency stopped, there is none.",
+		users: unknown, todo: "rotator status, then of each client that is Degraded: rotator explain CLIENT"})
 	r.addAlarm(alarm{id: "Notifier", name: "notifier-failed", metric: r.failures(r.notifier), of: 1, outOf: 3,
-		description: "Evidence of an execution could not be written, or people could not be told of one: look at the " +
-			"failed execution of " + r.Name + "-notifier. No rotation is affected."})
+		description: "Evidence of an execution could not be written, or people could not be told of one.",
+		users:       unaffected, todo: "mend what the failed execution of " + r.Name +
+			"-notifier says, and redrive it."})
 	r.addAlarm(alarm{id: "DeadLetters", name: "dead-letters", description: "EventBridge gave up starting a rotation " +
-		"or a measurement, or sending a notification: read the queue.",
+		"or a measurement, or sending a notification.", users: unaffected,
+		todo: "mend what the messages in the queue " + r.Name + "-dead-letters say, then for a start: " +
+			"rotator start CLIENT",
 		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{
 			Statistic: jsii.String("Maximum"), Period: minutes(5)})})
 	for _, c := range r.clients {
@@ -51,6 +64,10 @@ func (r *rotator) addAlarms() {
 			r.addAlarm(alarm{id: fmt.Sprintf("AuthErrors-%d", i), name: "auth-errors-" + balancerName(arn),
 				description: "Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after " +
 					"a rotation, the sign of a wrong secret.",
+				users: failing + ". Try a login at once.",
+				todo: "if it fails, rotator status and rotator explain CLIENT. Where none runs: rotator " +
+					"start CLIENT. " +
+					"Else rotator stop CLIENT first.",
 				metric: r.balancerMetric(arn, "ELBAuthError"), above: r.allowedErrors(arn), of: 2, outOf: 3})
 		}
 	}
@@ -65,6 +82,8 @@ func (r *rotator) addClientAlarms(c Client) {
 	r.addAlarm(alarm{id: "Age-" + c.Name, name: clientAlarm(c.Name, "secret-age"), above: tooOld, of: 2, outOf: 2,
 		description: "The secret of " + c.Name +
 			" is older than its schedule and grace period allow, or was not measured for two days.",
+		users: "not affected as far as is known: a secret that is old is still valid.",
+		todo:  "rotator explain " + c.Name + " and rotator history " + c.Name,
 		metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 			Expression: jsii.String(fmt.Sprintf("FILL(age, %d)", notMeasured)),
 			Label:      jsii.String("age, or too old if not measured"), Period: days(1),
@@ -75,18 +94,23 @@ func (r *rotator) addClientAlarms(c Client) {
 		above: c.LongRotation().Seconds(),
 		description: "A rotation of " + c.Name + " is open for much longer than its grace period, or one that failed " +
 			"has left the lock.",
+		users: unknown + " Mostly both secrets are valid then.", todo: "rotator explain " + c.Name,
 		metric: r.clientMetric("LockHeld", c.Name,
 			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	r.addAlarm(alarm{id: "Refused-" + c.Name, name: clientAlarm(c.Name, "secret-refused"),
 		description: "The identity provider refuses the secret of " + c.Name +
-			" that is stored as AWSCURRENT: logins may be failing.",
+			" that is stored as AWSCURRENT.",
+		users: failing + ": the identity provider refuses a secret that is in use. Try a login at once.",
+		todo:  "if it fails, with the secret that works: rotator adopt " + c.Name,
 		metric: r.clientMetric("SecretRefused", c.Name,
 			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	if r.tellsEnd(c) {
 		r.addAlarm(alarm{id: "Ends-" + c.Name, name: clientAlarm(c.Name,
 			"secret-ends"), below: float64(c.Alarms.EndsDays()) * 86400,
-			description: "The identity provider ends the secret of " + c.Name + " soon by itself: all logins fail " +
-				"then, unless a rotation is through before.",
+			description: "The identity provider ends the secret of " + c.Name + " soon by itself.",
+			users:       "not affected yet: all logins fail then, unless a rotation is through before.",
+			todo: "rotator start " + c.Name + ", or find out why the scheduled rotation does not come through: " +
+				"rotator explain " + c.Name,
 			metric: r.clientMetric("SecretEndsIn", c.Name,
 				"Minimum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	}
@@ -134,7 +158,8 @@ func (r *rotator) addAlarm(a alarm) {
 	if a.below != 0 {
 		threshold, comparison = a.below, awscloudwatch.ComparisonOperator_LESS_THAN_THRESHOLD
 	}
-	description := a.description + " Runbook: " + r.RunbookURL + "#" + entryOf(a.name)
+	description := a.description + " Users: " + a.users + " What to do: " + a.todo + " Runbook: " + r.RunbookURL + "#" +
+		entryOf(a.name)
 	made := awscloudwatch.NewAlarm(r.stack, jsii.String("Alarm-"+a.id), &awscloudwatch.AlarmProps{
 		AlarmName:          jsii.String(r.alarmName(a.name)),
 		AlarmDescription:   &description,
@@ -151,6 +176,9 @@ func (r *rotator) addAlarm(a alarm) {
 		made.AddOkAction(action)
 	}
 	r.alarms = append(r.alarms, made)
+	if client, _, about := strings.Cut(a.name, "/"); about {
+		r.alarmsOf[client] = append(r.alarmsOf[client], made)
+	}
 }
 
 // failures counts the executions of a state machine that did not succeed. A metric without data counts as 0, because a

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -203,6 +205,7 @@ type widget struct {
 	Properties struct {
 		Title    string
 		Markdown string
+		Query    string
 		Alarms   []string
 		Metrics  []any
 	}
@@ -235,7 +238,7 @@ func TestTheDashboardShowsHowEveryClientIsAndWhenItLastRotated(t *testing.T) {
 	all, _ := json.Marshal(list)
 	for _, w := range list {
 		metrics, _ := json.Marshal(w.Properties.Metrics)
-		titles[w.Properties.Title] += string(metrics)
+		titles[w.Properties.Title] += string(metrics) + strings.Join(w.Properties.Alarms, ",")
 	}
 	for _, client := range []string{"orders-web", "shop-web"} {
 		for title, metrics := range map[string][]string{
@@ -251,7 +254,16 @@ func TestTheDashboardShowsHowEveryClientIsAndWhenItLastRotated(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"ELBAuthError", "eu-west-1", "measured once a day"} {
+	for _, alarm := range []string{"Ageordersweb", "Lockordersweb", "Refusedordersweb"} {
+		if shown := titles["Alarms of orders-web"]; !strings.Contains(shown, alarm) ||
+			strings.Contains(shown, "shopweb") {
+			t.Errorf("the alarms of orders-web are %s", shown)
+		}
+	}
+	for _, want := range []string{"ELBAuthError", "eu-west-1", "measured once a day", "rotator explain CLIENT",
+		"/states/home?region=eu-central-1#/statemachines/view/arn:aws:states:eu-central-1:111122223333:stateMachine:" +
+			"alb-oidc-rotator)", "`rate(30 days)` | UTC | ENABLED", "`cron(0 3 1 * ? *)` | Europe/Berlin | ENABLED",
+		"/scheduler/home?region=eu-central-1#schedules/alb-oidc-rotator/shop-web)"} {
 		if !strings.Contains(string(all), want) {
 			t.Errorf("the dashboard does not show %s", want)
 		}
@@ -299,14 +311,62 @@ func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
 	if n := len(tpl.Resources); n > 500 {
 		t.Errorf("%d clients make %d resources, a template has at most 500", clientsfile.MaxClients, n)
 	}
-	shown := 0
-	for _, w := range widgets(t, tpl) {
-		shown += len(w.Properties.Alarms)
+	shown, list := map[string]int{}, widgets(t, tpl)
+	if n := len(list); n > 500 {
+		t.Errorf("the dashboard has %d widgets, at most 500 are possible", n)
+	}
+	rows, metrics := 0, 0
+	for _, w := range list {
+		metrics += len(w.Properties.Metrics)
+		rows += strings.Count(w.Properties.Markdown, "#schedules/alb-oidc-rotator/")
+		for _, a := range w.Properties.Alarms {
+			shown[a]++
+		}
 		if n := len(w.Properties.Alarms); n > 100 {
 			t.Errorf("a widget shows %d alarms, at most 100 are possible", n)
 		}
 	}
-	if n := len(tpl.of("AWS::CloudWatch::Alarm")); shown != n || n <= 100 {
-		t.Errorf("%d of %d alarms are shown", shown, n)
+	if n := len(tpl.of("AWS::CloudWatch::Alarm")); len(shown) != n || n <= 100 {
+		t.Errorf("%d of %d alarms are shown", len(shown), n)
+	}
+	if rows != clientsfile.MaxClients || metrics > 2500 {
+		t.Errorf("the schedules of %d clients and %d metrics are shown", rows, metrics)
+	}
+}
+
+// People read the same verdict in an alarm, in a message and in rotator explain.
+func TestAlarmsSpeakAsRotatorExplainDoes(t *testing.T) {
+	sources, err := filepath.Glob("../cmd/internal/cli/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var command strings.Builder
+	for _, path := range sources {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			command.Write(source)
+		}
+	}
+	said := regexp.MustCompile(` Users: ([^:.]+)[:.].* What to do: (.+) Runbook: `)
+	tpl := mortal(t)
+	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
+		description := text(tpl.Resources[id].Properties["AlarmDescription"])
+		m := said.FindStringSubmatch(description)
+		if m == nil || len(description) > 1024 {
+			t.Errorf("%s says %q", id, description)
+			continue
+		}
+		// Only the alarm that rings before anything happens has a verdict of its own.
+		if verdict := m[1]; verdict != "not affected yet" && !strings.Contains(command.String(), verdict+":") {
+			t.Errorf("%s: rotator explain never says %q", id, verdict)
+		}
+		for _, c := range regexp.MustCompile(`rotator ([a-z]+)`).FindAllStringSubmatch(m[2], -1) {
+			if !strings.Contains(command.String(), `"`+c[1]+" ") {
+				t.Errorf("%s names the command rotator %s", id, c[1])
+			}
+		}
 	}
 }

@@ -301,7 +301,8 @@ func TestCommandsInTheDocumentationCanBePasted(t *testing.T) {
 		t.Fatal(err)
 	}
 	providers, _ := filepath.Glob("../docs/identity-providers/*.md")
-	makefile := readRepository(t, "Makefile") + readRepository(t, "infra/infra.mk") + readRepository(t, "cmd/release.mk")
+	makefile := readRepository(t, "Makefile") + readRepository(t, "infra/infra.mk") + readRepository(t,
+		"cmd/release.mk")
 	block := regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
 	assigned := regexp.MustCompile(`(?m)(?:^ *|for )([A-Za-z_]+)(?:=| in )`)
 	used := regexp.MustCompile(`\$([A-Za-z_]+)`)

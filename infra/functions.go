@@ -66,7 +66,7 @@ func checkFunctions(folder string) error {
 func (r *rotator) addFunctions(folder string) {
 	for _, f := range statemachine.Functions() {
 		logs := awslogs.NewLogGroup(r.stack, jsii.String("Logs-"+f.Name), &awslogs.LogGroupProps{
-			LogGroupName:  jsii.String("/aws/lambda/" + r.functionName(f)),
+			LogGroupName:  jsii.String(functionLog(r.functionName(f))),
 			Retention:     retentions[*r.LogRetentionDays],
 			EncryptionKey: r.logKey,
 			RemovalPolicy: awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
@@ -122,6 +122,9 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 	}
 	return fn
 }
+
+// functionLog is the log group of a function.
+func functionLog(function string) string { return "/aws/lambda/" + function }
 
 func (r *rotator) functionName(f statemachine.Function) string { return r.Name + "-" + f.Name }
 

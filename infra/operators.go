@@ -55,8 +55,8 @@ func (r *rotator) addOperators() {
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
 			permit("Control", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution"),
 			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
-			// What rotator doctor and discover look at besides. Of secrets it is their labels, never a value; each by its
-			// ARN would not fit into a policy.
+			// What rotator doctor and discover look at besides. Of secrets it is their labels, never a value; each by
+			// its ARN would not fit into a policy.
 			permit("Secrets", []string{fmt.Sprintf("arn:%s:secretsmanager:*:%s:secret:*", *r.stack.Partition(),
 				r.Account)}, "secretsmanager:DescribeSecret"),
 			permit("Functions", []string{r.arn("lambda", "function:"+r.Name+"-*")}, "lambda:GetFunctionConfiguration"),

@@ -52,7 +52,8 @@ func TestTheNodeThatIsThereIsToldTheTruth(t *testing.T) {
 	t.Parallel()
 	for version, says := range map[string]string{
 		"18.20.8": "Node 18.20.8 was not tried with this. The CDK supports 22 and 24.",
-		"20.20.2": "Node 20.20.2 has had its end of life. The CDK works with it, but supports 22 and 24: update it before you deploy.",
+		"20.20.2": "Node 20.20.2 has had its end of life. The CDK works with it, but supports 22 and 24: update it " +
+			"before you deploy.",
 		"22.12.0": "", "24.0.1": "",
 		"23.1.0": "Node 23.1.0 was not tried with this. The CDK supports 22 and 24.",
 		"26.0.0": "Node 26.0.0 was not tried with this. The CDK supports 22 and 24.",

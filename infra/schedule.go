@@ -9,6 +9,9 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+// scheduled is the reason of an execution that a schedule starts: who started one is otherwise only in CloudTrail.
+const scheduled = "schedule"
+
 // addSchedules adds two schedules per client: its rotation, and a daily measurement; and one for missing evidence.
 // EventBridge Scheduler starts at least once; the lock makes a second start of the same rotation fail with LockHeld.
 func (r *rotator) addSchedules() {
@@ -45,7 +48,7 @@ func (r *rotator) addSchedules() {
 			ScheduleExpression: jsii.String("rate(1 day)"),
 			FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
 			State:              jsii.String("ENABLED"),
-		}, map[string]any{"client": c.Name, "measure": true})
+		}, map[string]any{"client": c.Name, "measure": true, "reason": scheduled})
 	}
 }
 
@@ -55,10 +58,7 @@ func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, rol
 		window = &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("FLEXIBLE"),
 			MaximumWindowInMinutes: jsii.Number(m)}
 	}
-	state := "ENABLED"
-	if c.Schedule.Paused {
-		state = "DISABLED"
-	}
+	state := scheduleState(c)
 	r.addSchedule("Schedule-"+c.Name, role, r.liveMachine.AttrArn(), awsscheduler.CfnScheduleProps{
 		Name:                       jsii.String(c.Name),
 		Description:                jsii.String("Rotates the client secret of " + c.Name),
@@ -67,7 +67,15 @@ func (r *rotator) addRotation(c Client, group awsscheduler.CfnScheduleGroup, rol
 		ScheduleExpressionTimezone: jsii.String(or(c.Schedule.TimeZone, "UTC")),
 		FlexibleTimeWindow:         window,
 		State:                      &state,
-	}, map[string]any{"client": c.Name})
+	}, map[string]any{"client": c.Name, "reason": scheduled})
+}
+
+// scheduleState is the state of a client's rotation schedule.
+func scheduleState(c Client) string {
+	if c.Schedule.Paused {
+		return "DISABLED"
+	}
+	return "ENABLED"
 }
 
 // addSchedule adds a schedule that starts executions of a state machine with an input.

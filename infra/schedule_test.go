@@ -15,13 +15,13 @@ func TestEveryClientHasItsScheduleAndItsConfiguration(t *testing.T) {
 	} {
 		want["State"], want["FlexibleTimeWindow.Mode"], want["FlexibleTimeWindow.MaximumWindowInMinutes"] = "ENABLED",
 			"FLEXIBLE", "15"
-		want["Target.Input"], want["Target.Arn"], want["GroupName"] = `{"client":"`+name+`"}`,
+		want["Target.Input"], want["Target.Arn"], want["GroupName"] = `{"client":"`+name+`","reason":"schedule"}`,
 			"<StateMachineAlias.Arn>", "<Schedules>"
 		want["Target.DeadLetterConfig.Arn"],
 			want["Target.RetryPolicy.MaximumEventAgeInSeconds"] = "<DeadLettersBBF8BAAB.Arn>", "3600"
 		expect(t, name, tpl.one(t, "AWS::Scheduler::Schedule", "Name", name), want)
 		want["ScheduleExpression"], want["Target.Input"], want["FlexibleTimeWindow.Mode"] = "rate(1 day)",
-			`{"client":"`+name+`","measure":true}`, "OFF"
+			`{"client":"`+name+`","measure":true,"reason":"schedule"}`, "OFF"
 		delete(want, "ScheduleExpressionTimezone")
 		delete(want, "FlexibleTimeWindow.MaximumWindowInMinutes")
 		expect(t, name+"'s measurement", tpl.one(t, "AWS::Scheduler::Schedule", "Name", name+".measure"), want)

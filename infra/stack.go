@@ -57,12 +57,15 @@ type rotator struct {
 	notifier awsstepfunctions.CfnStateMachine
 	ruleRole awsiam.Role
 	alarms   []awscloudwatch.Alarm
+	// alarmsOf are those about a client, by its name.
+	alarmsOf map[string][]awscloudwatch.Alarm
 }
 
 // newRotator adds the stack to the app. functions is the folder of the built functions.
 func newRotator(scope constructs.Construct, f File, functions string, standsIn bool) *rotator {
 	r := &rotator{Settings: f.Stack, clients: f.Clients, standsIn: standsIn, secretARNs: map[string]string{},
-		live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{}}
+		live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{},
+		alarmsOf: map[string][]awscloudwatch.Alarm{}}
 	r.RunbookURL = or(r.RunbookURL, statemachine.DefaultRunbook)
 	r.stack = awscdk.NewStack(scope, &r.Name, &awscdk.StackProps{
 		StackName: &r.Name,

@@ -184,7 +184,7 @@ func executions(e environment, m Machine, d *invocation.Deps) error {
 			"state machine, and for how many years evidence is kept", EnvEvidenceTable, EnvStateMachine,
 			EnvEvidenceYears)
 	}
-	d.Recorder = &record.Recorder{Executions: sfn.NewFromConfig(*m.AWS), Machine: e.machine, Now: m.Now,
+	d.Recorder = &record.Recorder{Executions: sfn.NewFromConfig(*m.AWS), Machine: e.machine, Now: m.Now, Log: d.Log,
 		Table: evidence.New(dynamodb.NewFromConfig(*m.AWS), e.evidenceTable, e.evidenceYears)}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/strictjson"
+	"alboidc.internal/shared/telemetry"
 )
 
 // API is the part of Step Functions that the function uses.
@@ -56,6 +58,7 @@ type Recorder struct {
 	// Machine is the ARN of the rotation's state machine.
 	Machine string
 	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Handle decodes the input of the function.
@@ -101,6 +104,10 @@ func (r *Recorder) record(ctx context.Context, execution string, redrive int) (i
 		if err := r.Table.Put(ctx, run); err != nil {
 			return 0, err
 		}
+		// The dashboard shows the last of each client.
+		r.Log.InfoContext(telemetry.With(ctx, telemetry.Client(run.Client)), "execution ended",
+			"kind", string(run.Kind), "outcome", run.Outcome, "reason", run.Reason,
+			"ended", run.Ended.Format(time.RFC3339), "execution", run.Execution)
 	}
 	return len(h.runs), nil
 }

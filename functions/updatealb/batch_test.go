@@ -31,6 +31,11 @@ func TestACallSetsSeveralTargets(t *testing.T) {
 		w.Now = w.Now.Add(6 * time.Second)
 		w.Secrets.Add("by-hand", fakes.Mark+"-by-hand", "AWSCURRENT")
 	}
+	throttled := func(w *fakes.World, op string, n int) {
+		for range n {
+			w.Fail(op, failure.New(failure.Throttled, "not now"))
+		}
+	}
 	for name, c := range map[string]struct {
 		rules   int
 		undo    bool
@@ -38,20 +43,35 @@ func TestACallSetsSeveralTargets(t *testing.T) {
 		kind    failure.Kind
 		writes  int // that took effect
 	}{
-		"all":      {rules: 3, writes: 4},
+		"all": {rules: 3, writes: 4},
+		"throttled now and then": {rules: 3, writes: 4, prepare: func(w *fakes.World) {
+			throttled(w, "ModifyListener", 2)
+			throttled(w, "ModifyRule", 3)
+		}},
+		"throttled all the time": {rules: 9, undo: true, kind: failure.Throttled,
+			prepare: func(w *fakes.World) {
+				throttled(w, "Modify", 100)
+				began := w.Now
+				t.Cleanup(func() {
+					if took := w.Now.Sub(began); took > 20*time.Second {
+						t.Errorf("it took %s", took)
+					}
+				})
+			}},
 		"too many": {rules: rotation.TargetsPerCall, kind: failure.InvalidInput},
 		"the first fails on the way forward: the others wait": {rules: 3, kind: failure.Throttled,
-			prepare: func(w *fakes.World) {
-				w.Fail("ModifyListener", failure.New(failure.Throttled, "not now"))
-			}},
+			prepare: func(w *fakes.World) { throttled(w, "ModifyListener", 5) }},
 		"the first fails in a rollback: the others come first": {rules: 3, undo: true, kind: failure.Throttled,
-			writes: 3, prepare: func(w *fakes.World) {
-				w.Fail("ModifyListener", failure.New(failure.Throttled, "not now"))
-			}},
+			writes: 3, prepare: func(w *fakes.World) { throttled(w, "ModifyListener", 5) }},
 		"what passes by itself counts": {rules: 1, undo: true, kind: failure.Throttled,
 			prepare: func(w *fakes.World) {
 				w.Fail("ModifyListener", failure.New(failure.AccessDenied, "never"))
-				w.Fail("ModifyRule", failure.New(failure.Throttled, "not now"))
+				throttled(w, "ModifyRule", 5)
+			}},
+		"AWSCURRENT moves while throttled, in a rollback": {rules: 3, undo: true, kind: failure.Unavailable,
+			prepare: func(w *fakes.World) {
+				w.Before("DescribeListeners", func() { byHand(w) })
+				throttled(w, "ModifyListener", 1)
 			}},
 		"AWSCURRENT moves in between": {rules: 3, kind: failure.Unavailable, writes: 1,
 			prepare: func(w *fakes.World) { w.Before("ModifyListener", func() { byHand(w) }) }},

@@ -79,11 +79,23 @@ func prepare(ctx context.Context, s *invocation.Invocation, in rotation.UpdateIn
 func setAll(ctx context.Context, s *invocation.Invocation, targets []rotation.Target,
 	change alb.Change) (out rotation.UpdateOutput, first error) {
 	var notices []string
+	patience := patience
+	if len(targets) == 1 { // a call that is tried again has no other to set again
+		patience = 0
+	}
 	for i, t := range targets {
-		if err := s.LookAgainAfter(ctx, looked); err != nil {
-			return out, err
+		var result, notice string
+		var err error
+		for pause := time.Second; ; pause *= 2 {
+			if err := s.LookAgainAfter(ctx, looked); err != nil {
+				return out, err
+			}
+			result, notice, err = set(ctx, s, t, change, len(targets)-1-i)
+			if !failure.Is(err, failure.Throttled) || patience < pause || s.Sleep(ctx, pause) != nil {
+				break
+			}
+			patience -= pause
 		}
-		result, notice, err := set(ctx, s, t, change, len(targets)-1-i)
 		switch {
 		case err == nil:
 			out.Targets, out.Result = append(out.Targets, rotation.Updated{Target: t.Name, Result: result}), result
@@ -103,6 +115,9 @@ const (
 	share = 3 * time.Second
 	// looked is how old a look at AWSCURRENT may be when a target is written.
 	looked = 5 * time.Second
+	// patience is how long a call waits in all where requests are throttled. A call that is tried again sets all of its
+	// targets again: where a few requests in a hundred are refused, it would hardly ever come to its end.
+	patience = 20 * time.Second
 )
 
 // set sets one target, to which so many others come after.

@@ -13,6 +13,7 @@ import (
 type CloudTrail struct {
 	mu                         sync.Mutex
 	missing, stopped, readOnly bool
+	organization               bool
 }
 
 var _ awsapi.Service = (*CloudTrail)(nil)
@@ -25,6 +26,13 @@ func (s *CloudTrail) Set(missing, stopped, readOnly bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.missing, s.stopped, s.readOnly = missing, stopped, readOnly
+}
+
+// SetOrganization says whether the trail is the organization's, which does not tell a member what it records.
+func (s *CloudTrail) SetOrganization(is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.organization = is
 }
 
 // SigningName implements awsapi.Service.
@@ -46,7 +54,7 @@ func (s *CloudTrail) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	switch call.Operation {
 	case "DescribeTrails":
 		trails := []map[string]any{{"Name": "all", "TrailARN": arn, "HomeRegion": "eu-central-1",
-			"IsMultiRegionTrail": true}}
+			"IsMultiRegionTrail": true, "IsOrganizationTrail": s.organization}}
 		if s.missing {
 			trails = trails[:0]
 		}
@@ -58,6 +66,9 @@ func (s *CloudTrail) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	case "GetEventSelectors":
 		var in struct{ TrailName string }
 		err := call.Decode(&in)
+		if s.organization {
+			return nil, awsapi.Errorf("TrailNotFoundException", "Unknown trail: %s", in.TrailName)
+		}
 		kind := "All"
 		if s.readOnly {
 			kind = "ReadOnly"

@@ -55,7 +55,8 @@ func TestTheTableIsOfThisCode(t *testing.T) {
 		if *update {
 			text = put(text, have[name], r)
 		} else if have[name] != r.Line() {
-			t.Errorf("docs/performance.md has\n%s\nbut it is (make golden, or make performance)\n%s", have[name], r.Line())
+			t.Errorf("docs/performance.md has\n%s\nbut it is (make golden, or make performance)\n%s", have[name],
+				r.Line())
 		}
 	}
 	for name, line := range have {

@@ -12,8 +12,9 @@ type Alarm struct {
 	AlarmName        string `json:"AlarmName"`
 	AlarmDescription string `json:"AlarmDescription"`
 	// StateValue is OK, ALARM or INSUFFICIENT_DATA.
-	StateValue     string `json:"StateValue"`
-	ActionsEnabled bool   `json:"ActionsEnabled"`
+	StateValue     string   `json:"StateValue"`
+	ActionsEnabled bool     `json:"ActionsEnabled"`
+	AlarmActions   []string `json:"AlarmActions,omitempty"`
 }
 
 // SetAlarm makes an alarm, or changes it.

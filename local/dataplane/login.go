@@ -98,8 +98,9 @@ func (v *visit) sendToLogin(o *elbv2.OIDC) {
 	q.Set("redirect_uri", v.redirectURI())
 	q.Set("state", v.shared.seal(statePurpose, plain))
 	u.RawQuery = q.Encode()
+	// MaxAge: a browser does not go by the clock of this plane, which may be virtual.
 	http.SetCookie(v.w, &http.Cookie{Name: nonceCookie, Value: st.Nonce, Path: "/", Secure: true, HttpOnly: true,
-		Expires: st.Began.Add(loginTimeout)})
+		Expires: st.Began.Add(loginTimeout), MaxAge: int(loginTimeout / time.Second)})
 	v.w.Header().Set("Location", u.String())
 	v.w.WriteHeader(http.StatusFound)
 }

@@ -151,8 +151,13 @@ func TestEveryKindOfEndHasItsRecord(t *testing.T) {
 		w.ended(t, w.start(t, input))
 		w.pass(t, time.Minute)
 	}
-	w.refuse(t, "Plan")
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "secretsmanager", Operation: "GetSecretValue",
+		// the function fails, not its call
+		Mode: fault.Refuse, Status: 400, Code: "AccessDeniedException"}); err != nil {
+		t.Fatal(err)
+	}
 	w.ended(t, w.start(t, `{"client": "orders-web"}`))
+	w.Stack.Faults.Clear()
 	w.refuse(t, "VerifyNewSecret")
 	w.ended(t, w.start(t, `{"client": "orders-web", "reason": "=HYPERLINK(1)"}`))
 	w.Stack.Faults.Clear()
@@ -195,6 +200,7 @@ func TestEveryKindOfEndHasItsRecord(t *testing.T) {
 	if r := records[10]; r.Status != "ABORTED" || r.FailedState != "GracePeriod" {
 		t.Errorf("the stopped one: %+v", r)
 	}
+	w.showsOnDashboard(t, records[11].Execution, "rotated", "FinishSecret")
 	text, err := json.Marshal(records)
 	if err != nil || strings.Contains(string(text), "CANARY") {
 		t.Errorf("what somebody put into an input is in a record (%v)", err)

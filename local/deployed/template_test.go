@@ -106,6 +106,8 @@ func (tpl template) reference(t *testing.T, id string) string {
 	switch r := tpl.Resources[id]; {
 	case id == "AWS::Partition":
 		return "aws"
+	case id == "AWS::Region":
+		return scenario.Home
 	case r.Type == "AWS::DynamoDB::Table":
 		return fmt.Sprint(r.Properties["TableName"])
 	case r.Type == "AWS::Lambda::Function":
@@ -141,7 +143,7 @@ func (tpl template) arn(t *testing.T, id string) string {
 		return of("secretsmanager", "secret:"+name("Name")+"-AbCdEf")
 	case "AWS::IAM::Role":
 		return "arn:aws:iam::" + account + ":role/" + id
-	case "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::SQS::Queue":
+	case "AWS::CloudWatch::Alarm", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::SQS::Queue":
 		return of("unnamed", id) // the local stack never calls these
 	}
 	t.Fatalf("the template refers to %s, a %s", id, r.Type)

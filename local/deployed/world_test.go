@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +41,7 @@ type world struct {
 	*scenario.Deployment
 	tpl       template
 	functions map[string]string // ARNs of the aliases, by name
+	logs      logs
 
 	mu       sync.Mutex
 	actor    string // who calls now: a function or the state machine
@@ -103,7 +103,7 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 		}
 		as[f.Name] = d
 	}
-	arns, err := inprocess.RegisterAs(s, io.Discard, as)
+	arns, err := inprocess.RegisterAs(s, &w.logs, as)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/scenario"
+	"alboidc.internal/shared/fault"
 )
 
 // Step Functions takes 256 KiB for the result of a state and for what it assigns, and the local one does not take more.
@@ -25,6 +26,35 @@ func TestTheResultsOfHundredsOfTargetsFitIntoAnExecution(t *testing.T) {
 	w.atRest()
 	if events, err := w.Stack.StepFunctions.History(execution); err != nil || len(events) > 800 {
 		t.Errorf("the history has %d events (%v), of which there are 25,000", len(events), err)
+	}
+}
+
+// A call sets ten targets, and all ten again if it is tried again: it must come to its end where some are throttled.
+func TestThrottlingNowAndThenEndsNoRound(t *testing.T) {
+	t.Parallel()
+	for ends, prepare := range map[string]func(*world){"": func(*world) {},
+		"RolledBack": func(w *world) { w.failing("TestSecret") }} {
+		t.Run("ends as "+ends, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			w.addRules(15)
+			prepare(w)
+			n := 0
+			w.Stack.Faults.Limit(func(service, operation string) fault.Outcome {
+				if service != "elasticloadbalancing" {
+					return fault.Outcome{}
+				}
+				if n++; n%9 != 0 { // a call that sets ten targets makes some forty
+					return fault.Outcome{}
+				}
+				return fault.Outcome{Refuse: true, Status: 400, Code: "Throttling"}
+			})
+			if r, _ := w.rotate(plain); text(r.Error) != ends {
+				t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
+			}
+			w.Stack.Faults.Limit(nil)
+			w.atRest()
+		})
 	}
 }
 

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/functions/entrypoint"
 	"alboidc.internal/local/lambda"
@@ -46,9 +48,10 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 		return nil, err
 	}
 	defer func() { _ = os.Remove(authority) }()
-	aws := s.AWS(scenario.Home)
-	aws.RetryMaxAttempts = 1 // the state machine's retries are what is tested
-	machine := entrypoint.Machine{AWS: &aws, Now: s.Clock.Now, Sleep: s.Clock.Sleep, Resolver: s, Output: logs}
+	cfg := s.AWS(scenario.Home)
+	cfg.RetryMaxAttempts = 1 // the state machine's retries are what is tested
+	cfg.HTTPClient = living{cfg.HTTPClient}
+	machine := entrypoint.Machine{AWS: &cfg, Now: s.Clock.Now, Sleep: s.Clock.Sleep, Resolver: s, Output: logs}
 	arns := map[string]string{}
 	for _, f := range statemachine.Functions() {
 		d := as[f.Name]
@@ -81,6 +84,17 @@ func writeAuthority(s *stack.Stack) (string, error) {
 	}
 	_, err = f.Write(s.Authority.PEM())
 	return f.Name(), errors.Join(err, f.Close())
+}
+
+// living sends no request of a function that was killed.
+type living struct{ client aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (l living) Do(r *http.Request) (*http.Response, error) {
+	if lambda.Killed(r.Context()) {
+		return nil, context.Canceled
+	}
+	return l.client.Do(r)
 }
 
 // answer is what the Lambda runtime makes of a handler's result.

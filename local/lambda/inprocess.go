@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -24,8 +25,8 @@ type inProcess struct {
 
 // RegisterInProcess makes f the function of that name in every Region, without a binary. After timeout on the service's
 // clock (0 is never) the caller gets Sandbox.Timedout, and f runs on, as the last request of a killed function does;
-// closing the service ends its context. On a virtual clock, invoke it from goroutines started with the clock's Go, or
-// the time jumps to the timeout.
+// Killed tells from then on that it must send no other. Closing the service ends its context. On a virtual clock,
+// invoke it from goroutines started with the clock's Go, or the time jumps to the timeout.
 func (s *Service) RegisterInProcess(name string, timeout time.Duration,
 	f func(ctx context.Context, payload []byte) ([]byte, *FunctionError)) {
 	s.mu.Lock()
@@ -36,6 +37,16 @@ func (s *Service) RegisterInProcess(name string, timeout time.Duration,
 	}
 }
 
+// killedKey is the key of a context's *atomic.Bool, which tells whether the function was killed.
+type killedKey struct{}
+
+// Killed reports whether the context is that of a function in process that has timed out: a killed function sends no
+// further request. Its context does not end, because that would take back the request that is under way.
+func Killed(ctx context.Context) bool {
+	killed, ok := ctx.Value(killedKey{}).(*atomic.Bool)
+	return ok && killed.Load()
+}
+
 // runInProcess calls the handler and returns when it has a result or has timed out; ok is false if the caller has gone
 // before that.
 func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocation) (r result, ok bool) {
@@ -43,16 +54,18 @@ func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocatio
 	resumed := make(chan struct{}) // the caller counts as busy again: nobody else may stop being so before
 	timerContext, stopTimer := context.WithCancel(s.ctx)
 	timerDone := make(chan struct{})
+	killed := &atomic.Bool{}
 	s.clock.Go(func() {
 		defer close(timerDone)
 		if h.timeout > 0 && s.clock.Sleep(timerContext, h.timeout) == nil {
+			killed.Store(true)
 			close(timeout)
 			<-resumed
 		}
 	})
 	s.clock.Go(func() {
-		r := h.call(lambdacontext.NewContext(s.ctx, &lambdacontext.LambdaContext{AwsRequestID: inv.id,
-			InvokedFunctionArn: inv.arn}), inv.payload)
+		r := h.call(lambdacontext.NewContext(context.WithValue(s.ctx, killedKey{}, killed),
+			&lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.arn}), inv.payload)
 		stopTimer()
 		inv.done <- r
 		<-timerDone

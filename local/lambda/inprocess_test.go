@@ -76,7 +76,13 @@ func TestAFunctionInProcessTimesOutOnTheClockAndRunsOn(t *testing.T) {
 	landed := make(chan time.Time, 1)
 	s.service.RegisterInProcess("update", 30*time.Second, func(ctx context.Context, _ []byte) ([]byte,
 		*lambda.FunctionError) {
+		if lambda.Killed(ctx) {
+			t.Error("killed at once")
+		}
 		_ = c.Sleep(ctx, time.Minute)
+		if !lambda.Killed(ctx) {
+			t.Error("not killed after its timeout")
+		}
 		landed <- c.Now()
 		return []byte("{}"), nil
 	})

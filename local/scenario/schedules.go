@@ -20,8 +20,8 @@ func (d *Deployment) CreateSchedules(ctx context.Context) error {
 		return fmt.Errorf("creating the schedules' group: %w", err)
 	}
 	for _, s := range []struct{ name, expression, input string }{
-		{Client, "cron(0 3 1 * ? *)", `{"client":"` + Client + `"}`},
-		{Client + ".measure", "rate(1 day)", `{"client":"` + Client + `","measure":true}`},
+		{Client, "cron(0 3 1 * ? *)", `{"client":"` + Client + `","reason":"schedule"}`},
+		{Client + ".measure", "rate(1 day)", `{"client":"` + Client + `","measure":true,"reason":"schedule"}`},
 	} {
 		target := &types.Target{Arn: &d.MachineARN, Input: &s.input,
 			RoleArn: aws.String("arn:aws:iam::" + awsapi.AccountID + ":role/" + MachineName + "-schedules"),

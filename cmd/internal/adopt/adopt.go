@@ -76,7 +76,9 @@ func (a Adopter) Adopt(ctx context.Context, v secret.Value) (Adopted, error) {
 	}
 	out.Version, out.Previous, out.Changed = clientcredentials.NewUUID(), was.version, true
 	out.Notices = a.notices(was)
-	return out, a.locked(ctx, func(ctx context.Context) error { return a.store(ctx, v, was, out.Version) })
+	return out, a.locked(ctx, func(ctx context.Context, since time.Time) error {
+		return a.store(ctx, v, was, out.Version, since)
+	})
 }
 
 // look reads what is stored, and refuses a secret that cannot be stored there.
@@ -128,8 +130,8 @@ func (a Adopter) notices(was stored) (out []string) {
 	return out
 }
 
-// store stores the secret, if AWSCURRENT is still what was seen.
-func (a Adopter) store(ctx context.Context, v secret.Value, was stored, version string) error {
+// store stores the secret, if AWSCURRENT is still what was seen. since is when the lock was asked for.
+func (a Adopter) store(ctx context.Context, v secret.Value, was stored, version string, since time.Time) error {
 	now, err := a.Store.Labels(ctx)
 	if err != nil {
 		return err
@@ -137,6 +139,11 @@ func (a Adopter) store(ctx context.Context, v secret.Value, was stored, version 
 	if now.Current != was.version {
 		return failure.New(failure.Superseded, "somebody else made version %s AWSCURRENT meanwhile: nothing was "+
 			"stored; look what that is, and begin again", now.Current)
+	}
+	// A context's time does not pass while a machine sleeps; the time of day does.
+	if held := a.Now().Round(0).Sub(since.Round(0)); held >= journal.AdoptionLasts {
+		return failure.New(failure.Superseded, "the lock was taken %s ago, so a rotation may have it by now: nothing "+
+			"was stored; begin again", held.Round(time.Second))
 	}
 	template := was.version
 	if was.text != nil && was.text.Members() == "" {
@@ -154,7 +161,7 @@ func (a Adopter) store(ctx context.Context, v secret.Value, was stored, version 
 }
 
 // locked calls f while it has the client's lock, and gives that back whatever happens.
-func (a Adopter) locked(ctx context.Context, f func(context.Context) error) (err error) {
+func (a Adopter) locked(ctx context.Context, f func(ctx context.Context, since time.Time) error) (err error) {
 	limited, end := context.WithTimeout(ctx, journal.AdoptionLasts)
 	defer end()
 	defer func() {
@@ -164,10 +171,11 @@ func (a Adopter) locked(ctx context.Context, f func(context.Context) error) (err
 			a.Tell("the lock was not given back (%v): the next rotation takes it over, 15 s after its start", lost)
 		}
 	}()
-	if err := a.Locks.Lock(limited, a.Client.Name, a.Owner, a.Now()); err != nil {
+	since := a.Now()
+	if err := a.Locks.Lock(limited, a.Client.Name, a.Owner, since); err != nil {
 		return err
 	}
-	return f(limited)
+	return f(limited, since)
 }
 
 // after is a context for what must be done even if the command was interrupted.
@@ -179,6 +187,7 @@ func (a Adopter) after(ctx context.Context) (context.Context, context.CancelFunc
 const (
 	tries = 3
 	apart = 5 * time.Second
+	// limit is what one token endpoint may take besides the intervals that are configured.
 	limit = 2 * time.Minute
 )
 
@@ -191,7 +200,7 @@ func (a Adopter) prove(ctx context.Context, v secret.Value, was stored) (string,
 		return "", err
 	}
 	a.Tell("asking %s whether it accepts the secret", a.Client.IdentityProvider.TokenEndpoint)
-	p := proof{Adopter: a, spec: capable.Probe, was: was, began: a.Now()}
+	p := proof{Adopter: a, spec: capable.Probe, was: was}
 	id, err := p.owner(ctx, v)
 	if err != nil {
 		return "", err
@@ -207,9 +216,8 @@ func (a Adopter) prove(ctx context.Context, v secret.Value, was stored) (string,
 // proof is about one secret.
 type proof struct {
 	Adopter
-	spec  idp.ProbeSpec
-	was   stored
-	began time.Time
+	spec idp.ProbeSpec
+	was  stored
 }
 
 // owner returns the registration that accepts the secret; the only one, or one of a pair.
@@ -233,17 +241,18 @@ func (p proof) at(ctx context.Context, e probe.Endpoint, v secret.Value) error {
 		return err
 	}
 	test, refusals := p.Client.SmokeTests.Credential, 0
+	inARow, interval := test.InARow(p.spec.InARow), time.Duration(test.Interval(p.spec.IntervalSeconds))*time.Second
+	end := p.Now().Add(time.Duration(inARow)*interval + limit)
 	sleep := func(ctx context.Context, d time.Duration) error {
 		if refusals > 0 {
 			d = max(d, apart)
 		}
-		if p.Now().Add(d).Sub(p.began) > limit {
+		if p.Now().Add(d).After(end) {
 			return context.DeadlineExceeded
 		}
 		return p.Sleep(ctx, d)
 	}
-	return probe.Consecutive(ctx, test.InARow(p.spec.InARow),
-		time.Duration(test.Interval(p.spec.IntervalSeconds))*time.Second, sleep,
+	return probe.Consecutive(ctx, inARow, interval, sleep,
 		func(ctx context.Context) (probe.Verdict, error) {
 			verdict, err := p.Prober.Credential().Classify(ctx, e, v)
 			if err != nil || verdict.Outcome != probe.Rejected {

@@ -91,6 +91,9 @@ func (a *app) store(ctx context.Context, s *system.System, c config.Client, v se
 		Owner: s.NewOwner(c.Name, a.Now()), Now: a.Now, Sleep: a.Sleep,
 		Tell: func(format string, args ...any) { _, _ = fmt.Fprintln(a.Err, plain(fmt.Sprintf(format, args...))) }}
 	done, err := adopter.Adopt(ctx, v)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err() // whatever it looked like to what was interrupted
+	}
 	switch failure.KindOf(err) {
 	case failure.LockLost:
 		a.complain("a rotation has just begun, and has the lock: nothing was stored; rotator watch " + c.Name)

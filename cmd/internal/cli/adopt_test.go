@@ -314,3 +314,47 @@ func TestWhoElseWritesTheSecretIsSeenBeforeAnythingIsStored(t *testing.T) {
 		w.want(code, 2, out, errs, `give the value by`)
 	})
 }
+
+// What the configuration asks for is waited for, however long; what interrupts it, or the machine, stores nothing.
+func TestAnAdoptionTakesItsTime(t *testing.T) {
+	t.Parallel()
+	inWorld(t, adoptSlowly)
+}
+
+func adoptSlowly(w *world) {
+	const brought = "BroughtByAPersonAndMadeAtTheProvider0123456789ab"
+	w.registered(w.ClientID, brought)
+	labels, _ := w.stored()
+	first := labels["AWSCURRENT"]
+	adopt := func(ctx context.Context, code int, says string) {
+		w.Helper()
+		got, out, errs := w.runWith(ctx, brought, "adopt", "orders-web", "--from-file", "-")
+		w.want(got, code, out, errs, says)
+		w.free()
+		if now, _ := w.stored(); (now["AWSCURRENT"] == first) != (code != 0) {
+			w.Errorf("AWSCURRENT is %s, and was %s", now["AWSCURRENT"], first)
+		}
+	}
+	interrupted, interrupt := context.WithCancel(context.Background())
+	asked := 0
+	w.Stack.Faults.Observe(func(_, operation, _ string) {
+		if operation == "token" {
+			if asked++; asked == 2 {
+				interrupt()
+			}
+		}
+	})
+	adopt(interrupted, 130, `^rotator: interrupted$`)
+	// a machine that sleeps while it has the lock
+	id, err := w.Stack.Faults.Add(fault.Rule{Service: "secretsmanager", Operation: "DescribeSecret", Skip: 1, Times: 1,
+		Mode: fault.Delay, Latency: time.Minute})
+	if err != nil {
+		w.Error(err)
+	}
+	adopt(context.Background(), 1, `the lock was taken 1m0s ago, so a rotation may have it by now: nothing was stored`)
+	w.Stack.Faults.Remove(id)
+	w.configure(func(c *config.Client) {
+		c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(10), IntervalSeconds: aws.Int(60)}
+	})
+	adopt(context.Background(), 0, `^stored as AWSCURRENT`)
+}

@@ -136,6 +136,9 @@ func rotateOnce(w *world) {
 		`^\d\d:\d\d:\d\d  GracePeriod +keeps both secrets valid until \d{4}-\d\d-\d\dT\d\d:`,
 		`^\d\d:\d\d:\d\d +shop-alb :443 default: updated$`, `^orders-web ended as SUCCEEDED after \d+ min$`,
 		`^  users +logins are fine`)
+	if strings.Contains(out, " :\n") {
+		w.Errorf("targets without a name, or without a result:\n%s", out)
+	}
 	code, out, errs = w.run("status")
 	w.want(code, 0, out, errs,
 		`^orders-web +okta +Ready +\d{4}-\d\d-\d\d \d\d:\d\d UTC +\d{4}-\d\d-01 03:00 UTC +rotated \d+ s ago$`)

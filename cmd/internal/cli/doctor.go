@@ -8,12 +8,14 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/doctor"
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/shared/clientsfile"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -77,17 +79,19 @@ func (a *app) named(ctx context.Context, s *system.System, names []string) ([]sy
 }
 
 // examine finds what status says of a client, and what a measurement, or a dry run, finds.
-func (a *app) examine(s *system.System) func(ctx context.Context, client string, all bool) []doctor.Finding {
-	return func(ctx context.Context, client string, all bool) (out []doctor.Finding) {
+func (a *app) examine(s *system.System) func(ctx context.Context, c config.Client, all bool) []doctor.Finding {
+	return func(ctx context.Context, c config.Client, all bool) (out []doctor.Finding) {
+		client := c.Name
 		add := func(severity, check, remedy, text string) {
 			out = append(out, doctor.Finding{Client: client, Severity: severity, Check: check, Text: text,
 				Remedy: remedy})
 		}
-		c, err := s.Configuration(ctx, client)
-		if err == nil {
-			if st, err := a.statusOf(ctx, s, c); err == nil && st.Condition == degraded {
-				add(doctor.Error, "rotation", "rotator explain "+client, st.Reason)
-			}
+		switch st, err := a.statusOf(ctx, s, c); {
+		case err != nil:
+			add(doctor.Unknown, "rotation", "run rotator doctor again, or see rotator status "+client,
+				"could not look at its rotations: "+err.Error())
+		case st.Condition == degraded:
+			add(doctor.Error, "rotation", "rotator explain "+client, st.Reason)
 		}
 		check, request := "measurement", rotation.Request{Client: client, Measure: true}
 		if all {
@@ -108,14 +112,17 @@ func (a *app) examine(s *system.System) func(ctx context.Context, client string,
 		case all && e.Status != "SUCCEEDED":
 			add(doctor.Error, check, "rotator explain "+name(id), cmp.Or(findMessage(e.Cause), e.Error, e.Status))
 		case !all:
-			out = append(out, measured(client, e)...)
+			out = append(out, measured(client, e, a.Now())...)
 		}
 		return out
 	}
 }
 
+// soon is from when on doctor warns of a secret that the identity provider ends by itself: some start out with an end.
+const soon = 30 * 24 * time.Hour
+
 // measured returns what a measurement found.
-func measured(client string, e system.Execution) (out []doctor.Finding) {
+func measured(client string, e system.Execution, now time.Time) (out []doctor.Finding) {
 	m, why := readMeasured(e)
 	if why != "" {
 		return []doctor.Finding{{Client: client, Severity: doctor.Error, Check: "measurement",
@@ -133,7 +140,7 @@ func measured(client string, e system.Execution) (out []doctor.Finding) {
 		add(doctor.Error, "mend what it says, then see: rotator plan "+client, "the next rotation would be refused: %s",
 			m.RotationRefused)
 	}
-	if m.SecretEnds != "" {
+	if end, err := time.Parse(time.RFC3339, m.SecretEnds); err == nil && end.Sub(now) < soon {
 		add(doctor.Warning, "see that a rotation is through before: rotator status "+client,
 			"the identity provider ends the secret in use by itself at %s", m.SecretEnds)
 	}

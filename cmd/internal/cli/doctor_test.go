@@ -72,10 +72,19 @@ func examine(w *world) {
 			}, 1, []string{`^error: stack .*: alarms: alarm .*/secret-age rings: The secret is old.$`,
 				`remedy: see https://x/runbook.md#alarm-secret-age$`,
 				`^warning: .* the actions of alarm .* are switched off`}},
-		"there is no trail": {func() { w.Stack.CloudTrail.Set(true, false, false) }, nil, 0,
+		"an alarm of another stack rings": {
+			func() {
+				w.Stack.CloudWatch.SetAlarm(scenario.Home, cloudwatch.Alarm{AlarmName: "alb-oidc-rotator-two-failed",
+					StateValue: "ALARM", AlarmActions: []string{w.TopicARN + "-two"}})
+			}, nil, 0, []string{`^stack .* nothing is wrong$`}},
+		"the organization's trail": {func() { w.Stack.CloudTrail.SetOrganization(true) },
+			func() { w.Stack.CloudTrail.SetOrganization(false) }, 0,
+			[]string{`^warning: stack .*: trail: the organization's trail .* does not say here what it records$`}},
+		"there is no trail": {func() { w.Stack.CloudTrail.Set(true, false, false) },
+			func() { w.Stack.CloudTrail.Set(false, false, false) }, 0,
 			[]string{`^warning: stack .*: trail: no trail of eu-central-1 records who changes load balancers`}},
-		"the trail does not record": {func() { w.Stack.CloudTrail.Set(false, true, false) }, nil, 0,
-			[]string{`no trail of eu-west-1`}},
+		"the trail does not record": {func() { w.Stack.CloudTrail.Set(false, true, false) },
+			func() { w.Stack.CloudTrail.Set(false, false, false) }, 0, []string{`no trail of eu-west-1`}},
 		"the trail leaves out writes": {func() { w.Stack.CloudTrail.Set(false, false, true) },
 			func() { w.Stack.CloudTrail.Set(false, false, false) }, 0, []string{`no trail of eu-west-1`}},
 		"a load balancer is not listed": {
@@ -159,6 +168,21 @@ func examine(w *world) {
 	w.want(code, 0, out, errs, `^warning: stack .*: notifications: late@example.com has not confirmed its subscription`,
 		`remedy: confirm it .* aws sns subscribe --region eu-central-1 --topic-arn `+w.TopicARN,
 		`^warning: orders-web: configuration: what is deployed differs from ../../../infra/clients.yaml in .*clientId`)
+}
+
+// A secret that has an end from the beginning is nothing to mend before that is near.
+func TestDoctorWarnsOfASecretThatEndsSoon(t *testing.T) {
+	t.Parallel()
+	inWorldOf(t, "keycloak", func(w *world) {
+		const ends = `the identity provider ends the secret in use by itself`
+		_, out, errs := w.run("doctor")
+		if strings.Contains(out+errs, ends) {
+			w.Errorf("it warns half a year before:\n%s%s", out, errs)
+		}
+		_ = w.clock.Sleep(context.Background(), 160*24*time.Hour)
+		code, out, errs := w.run("doctor")
+		w.want(code, 1, out, errs, `^warning: orders-web: measurement: `+ends) // and there are no schedules
+	})
 }
 
 func TestDoctorLooksByTheRightsThatItHas(t *testing.T) {

@@ -35,6 +35,11 @@ func (a *app) evidence() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if client != "" && len(found.Records)+len(found.Gaps) == 0 { // of one that was removed there are records
+				if err := a.known(cmd.Context(), s, client); err != nil {
+					return err
+				}
+			}
 			if !measurements {
 				found.Records = slices.DeleteFunc(found.Records,
 					func(e system.Entry) bool { return e.Kind == evidence.Measurement })
@@ -57,6 +62,9 @@ func (a *app) evidence() *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("client", a.completeClients)
 	return c
 }
+
+// earliest is before any record.
+var earliest = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // period reads the two ends of a time. A day as its end is part of it.
 func period(from, to string, now time.Time) (begin, end time.Time, err error) {
@@ -85,6 +93,12 @@ func period(from, to string, now time.Time) (begin, end time.Time, err error) {
 	}
 	if err := read("from", from, &begin, 0); err != nil {
 		return begin, end, err
+	}
+	if begin.Before(earliest) { // each month is asked for
+		begin = earliest
+	}
+	if tomorrow := now.UTC().AddDate(0, 0, 1); end.After(tomorrow) {
+		return begin, end, &system.Error{Text: "--to must not be in the future"}
 	}
 	if !begin.Before(end) {
 		return begin, end, &system.Error{Text: "--from must be before --to"}

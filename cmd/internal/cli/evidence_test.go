@@ -102,4 +102,10 @@ func listEvidence(w *world) {
 	w.want(code, 2, out, errs, `--from must be a day like 2026-01-31`)
 	code, out, errs = w.run("evidence", "--from", today, "--to", "2020-01-01")
 	w.want(code, 2, out, errs, `--from must be before --to`)
+	code, out, errs = w.run("evidence", "--to", "2100-01-01")
+	w.want(code, 2, out, errs, `--to must not be in the future`)
+	code, out, errs = w.run("evidence", "--from", "0001-01-01")
+	w.want(code, 1, out, errs, `NO RECORD`)
+	code, out, errs = w.run("evidence", "--client", "order-web", "--to", begun.Format(time.RFC3339))
+	w.want(code, 2, out, errs, `order-web`)
 }

@@ -180,7 +180,9 @@ func (t *telling) result(now time.Time, output string) {
 		return // of a service that is no function of ours
 	}
 	for _, u := range answer.Payload.Targets {
-		t.line(now, "", u.Target+": "+u.Result)
+		if u.Target != "" { // those of a plan have no result
+			t.line(now, "", u.Target+": "+u.Result)
+		}
 	}
 	switch p := answer.Payload; {
 	case p.Target != "":

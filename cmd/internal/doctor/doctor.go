@@ -24,11 +24,12 @@ type Doctor struct {
 	Now     func() time.Time
 	// Measure makes a measurement of a client, or, if all is true and nobody has the lock, a dry run, which tests more.
 	// It returns what is wrong.
-	Measure func(ctx context.Context, client string, all bool) []Finding
+	Measure func(ctx context.Context, client config.Client, all bool) []Finding
 
 	stack  rights.Stack
 	logins map[string][]alb.Login // by Region
 	arns   map[string][]string    // of load balancers, by Region
+	roles  map[string]string      // of the functions and of the state machine
 }
 
 // Examine looks at the whole stack, and at the clients given.
@@ -41,6 +42,7 @@ func (d *Doctor) Examine(ctx context.Context, clients []system.Parameter) ([]Fin
 		d.readBalancers(ctx, r, region)
 	}
 	d.examineStack(ctx, r, regions)
+	d.roles = d.readRoles(ctx)
 	found, err := system.Each(clients, func(p system.Parameter) ([]Finding, error) {
 		return d.examineClient(ctx, p), ctx.Err()
 	})
@@ -109,7 +111,7 @@ func (d *Doctor) examineClient(ctx context.Context, p system.Parameter) []Findin
 	targets := d.checkBalancers(r, p.Client)
 	simulated := d.checkRights(ctx, r, p.Client, keys, targets)
 	free := known && record.Owner == ""
-	r.findings = append(r.findings, d.Measure(ctx, p.Name, !simulated && free)...)
+	r.findings = append(r.findings, d.Measure(ctx, p.Client, !simulated && free)...)
 	return r.findings
 }
 

@@ -19,33 +19,32 @@ import (
 // not be asked, so that a dry run has to show it.
 func (d *Doctor) checkRights(ctx context.Context, r *report, c config.Client, keys map[string]string,
 	targets []string) bool {
-	roles := d.roles(ctx)
 	api := iam.NewFromConfig(d.System.AWS(d.System.Region))
-	for _, name := range slices.Sorted(keysOf(roles)) {
+	for _, name := range slices.Sorted(keysOf(d.roles)) {
 		calls := d.stack.OfMachine(c)
 		if name != machine {
 			calls = d.stack.Calls(name, c, keys, targets)
 		}
 		for _, call := range calls {
-			err := d.simulate(ctx, r, api, roles[name], call)
+			err := d.simulate(ctx, r, api, d.roles[name], call)
 			if notFound(err) {
-				r.add(Error, "rights", "make deploy", "the role %s does not exist", roles[name])
+				r.add(Error, "rights", "make deploy", "the role %s does not exist", d.roles[name])
 				break
 			}
-			if !r.unless(err, "rights", "what "+roles[name]+" may do", "", "") {
+			if !r.unless(err, "rights", "what "+d.roles[name]+" may do", "", "") {
 				return false
 			}
 		}
 	}
-	return len(roles) > 0
+	return len(d.roles) > 0
 }
 
 // machine stands for the state machine among the functions.
 const machine = "the state machine"
 
-// roles are those of the functions and of the state machine, as far as they could be read: whether they exist is looked
-// at once for the stack.
-func (d *Doctor) roles(ctx context.Context) map[string]string {
+// readRoles returns those of the functions and of the state machine, as far as they could be read: whether these exist
+// is looked at elsewhere.
+func (d *Doctor) readRoles(ctx context.Context) map[string]string {
 	out := map[string]string{}
 	functions := lambda.NewFromConfig(d.System.AWS(d.System.Region))
 	for name := range rights.Functions {

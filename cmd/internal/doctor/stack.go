@@ -69,8 +69,9 @@ func (d *Doctor) checkTopic(ctx context.Context, r *report, name string, needed 
 			return
 		}
 		for _, s := range page.Subscriptions {
-			subscribed++
-			if aws.ToString(s.SubscriptionArn) == "PendingConfirmation" {
+			switch aws.ToString(s.SubscriptionArn) {
+			case "Deleted": // it is listed for some days more
+			case "PendingConfirmation":
 				address := aws.ToString(s.Endpoint)
 				r.add(Warning, "notifications",
 					"confirm it by the link in the mail; to have that sent again: aws sns subscribe "+
@@ -78,12 +79,15 @@ func (d *Doctor) checkTopic(ctx context.Context, r *report, name string, needed 
 						" --notification-endpoint "+address,
 					"%s has not confirmed its subscription of %s, and is told nothing",
 					address, name)
+			default:
+				subscribed++
 			}
 		}
 	}
 	if subscribed == 0 && needed {
 		r.add(Error, "notifications",
-			"set stack.email in clients.yaml, then make deploy; or subscribe chat or paging to "+arn,
+			"set stack.email in clients.yaml, then make deploy; or subscribe chat or paging to "+arn+
+				"; a subscription by mail has to be confirmed",
 			"nobody has subscribed to the topic %s: nobody is told of anything", name)
 	}
 }
@@ -100,6 +104,10 @@ func (d *Doctor) checkAlarms(ctx context.Context, r *report) {
 		}
 		for _, a := range page.MetricAlarms {
 			name := aws.ToString(a.AlarmName)
+			if topic := d.stack.ARN("sns", d.stack.Name); len(a.AlarmActions) > 0 &&
+				!slices.Contains(a.AlarmActions, topic) && !slices.Contains(a.AlarmActions, topic+"-client-alarms") {
+				continue // of a stack whose name begins with this one's
+			}
 			if a.StateValue == cwtypes.StateValueAlarm {
 				says, runbook, _ := strings.Cut(aws.ToString(a.AlarmDescription), " Runbook: ")
 				if runbook == "" {
@@ -126,23 +134,39 @@ func (d *Doctor) checkTrail(ctx context.Context, r *report, region string) {
 	if !r.unless(err, check, what, "", "") {
 		return
 	}
+	unseen := &report{} // counts unless another trail is good enough
 	for _, t := range list.TrailList {
 		status, err := api.GetTrailStatus(ctx, &cloudtrail.GetTrailStatusInput{Name: t.TrailARN})
-		if !r.unless(err, check, what, "", "") {
-			return
+		if !unseen.unlessForeign(err, t, check, what) {
+			continue
 		}
 		selected, err := api.GetEventSelectors(ctx, &cloudtrail.GetEventSelectorsInput{TrailName: t.TrailARN})
-		if !r.unless(err, check, what, "", "") {
-			return
+		if !unseen.unlessForeign(err, t, check, what) {
+			continue
 		}
 		if aws.ToBool(status.IsLogging) && records(selected) {
 			return
 		}
 	}
+	if len(unseen.findings) > 0 {
+		r.findings = append(r.findings, unseen.findings...)
+		return
+	}
 	r.add(Warning, check, "make a trail with management events (aws cloudtrail create-trail, put-event-selectors, "+
 		"start-logging), or see docs/deploying.md#what-is-not-watched",
 		"no trail of %s records who changes load balancers: "+
 			"nobody is told if a rule gets an old secret back", region)
+}
+
+// unlessForeign is unless, for a trail. One of the organization shows itself to its members, but not what it records.
+func (r *report) unlessForeign(err error, t trailtypes.Trail, check, what string) bool {
+	if err == nil || !aws.ToBool(t.IsOrganizationTrail) {
+		return r.unless(err, check, what, "", "")
+	}
+	name := aws.ToString(t.TrailARN)
+	r.add(Warning, check, "ask those who manage the organization whether it records management events that change "+
+		"something, or make a trail of your own", "the organization's trail %s does not say here what it records", name)
+	return false
 }
 
 // records reports whether a trail records management events that change something.
