@@ -47,7 +47,7 @@ func Clients(ctx context.Context, n int, okta bool) ([]Row, error) {
 	w.hooks = append(w.hooks, gate.hear)
 	w.mu.Unlock()
 	w.Stack.Faults.Limit(gate.judge)
-	if _, err := w.slow(); err != nil {
+	if err := w.slow(); err != nil {
 		return nil, err
 	}
 	refused := w.refusals()

@@ -27,17 +27,22 @@ var latencies = map[string]time.Duration{
 	"dynamodb": 10 * time.Millisecond, "ssm": 30 * time.Millisecond, "monitoring": 60 * time.Millisecond,
 	"sns": 30 * time.Millisecond, "events": 30 * time.Millisecond, "idp": 200 * time.Millisecond}
 
-// slow makes every request take its time, and returns how long at least one was under way.
-func (w *world) slow() (func() time.Duration, error) {
-	type span struct{ from, to time.Time }
-	var mu sync.Mutex
-	var spans []span
+// slow makes every request take its time.
+func (w *world) slow() error {
 	for service, d := range latencies {
 		if _, err := w.Stack.Faults.Add(fault.Rule{Service: service, Operation: "*", Mode: fault.Delay,
 			Latency: d}); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	return nil
+}
+
+// underWay returns how long, from now on, at least one request was under way.
+func (w *world) underWay() func() time.Duration {
+	type span struct{ from, to time.Time }
+	var mu sync.Mutex
+	var spans []span
 	w.Stack.Faults.Observe(func(service, _, _ string) {
 		now := w.clock.Now()
 		mu.Lock()
@@ -59,7 +64,7 @@ func (w *world) slow() (func() time.Duration, error) {
 			}
 		}
 		return all
-	}, nil
+	}
 }
 
 // latency compares how long a rotation takes, waits apart, with how long requests were under way: the rest is the
@@ -75,10 +80,10 @@ func latency(ctx context.Context) ([]Row, error) {
 			return nil, err
 		}
 		defer w.close()
-		underWay, err := w.slow()
-		if err != nil {
+		if err := w.slow(); err != nil {
 			return nil, err
 		}
+		underWay := w.underWay()
 		events, err := w.rotate(ctx, plain)
 		if err != nil {
 			return nil, fmt.Errorf("a slow rotation at %s: %w", kind, err)
@@ -141,7 +146,7 @@ func rotateTargets(ctx context.Context, n int, rolledBack bool) ([]asl.Event, ti
 	if err := w.setTargets(ctx, n); err != nil {
 		return nil, times{}, err
 	}
-	if _, err := w.slow(); err != nil {
+	if err := w.slow(); err != nil {
 		return nil, times{}, err
 	}
 	if !rolledBack {
@@ -250,7 +255,7 @@ func bill(ctx context.Context) ([]Row, error) {
 		return nil, err
 	}
 	defer w.close()
-	if _, err := w.slow(); err != nil {
+	if err := w.slow(); err != nil {
 		return nil, err
 	}
 	events, err := w.rotate(ctx, plain)

@@ -105,7 +105,9 @@ func newWorldOf(t *testing.T, vendor string, settle time.Duration, configure ...
 // newWorldOn chooses more of the stack.
 func newWorldOn(t testing.TB, o stack.Options, settle time.Duration, configure ...func(*config.Client)) *world {
 	t.Helper()
-	w := &world{t: t, clock: clock.NewVirtual(time.Now().Truncate(time.Hour)), logs: &logs{}}
+	// not in the past: the cookie jars of the tests of logins, which have the machine's time, would drop cookies of then
+	start := time.Now().Truncate(time.Hour).Add(time.Hour)
+	w := &world{t: t, clock: clock.NewVirtual(start), logs: &logs{}}
 	o.Clock, o.Apart, o.OnEvent = w.clock, true, w.hear
 	o.Spread = []time.Duration{20 * time.Second, 55 * time.Second}
 	s, err := stack.Start(context.Background(), o)

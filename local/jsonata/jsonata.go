@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"time"
@@ -19,9 +20,6 @@ import (
 // defaultTimeLimit is how long one expression may run unless Options says otherwise. It ends what would never end; a
 // text of 256 KiB takes seconds on a busy machine.
 const defaultTimeLimit = time.Minute
-
-// maxIdleRuntimes bounds the JavaScript runtimes kept for reuse.
-const maxIdleRuntimes = 8
 
 // maxCallDepth stops a runaway recursion before it exhausts the process's stack.
 const maxCallDepth = 5000
@@ -69,9 +67,11 @@ type Engine struct {
 }
 
 // library is an installed JSONata library. All engines of a process share its runtimes, because compiling an expression
-// takes far longer than evaluating it, and a runtime keeps what it compiled.
+// takes far longer than evaluating it, and a runtime keeps what it compiled. There are as many as can run at once: a
+// further one would take megabytes and compile everything again.
 type library struct {
 	code, glue *goja.Program
+	runs       chan struct{} // one for each evaluation under way
 
 	mu   sync.Mutex
 	idle []*runtime
@@ -136,7 +136,7 @@ func load(path string) (*library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &library{}
+	l := &library{runs: make(chan struct{}, goruntime.GOMAXPROCS(0))}
 	if l.code, err = goja.Compile(file, string(source), false); err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func load(path string) (*library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.put(r)
+	l.idle = append(l.idle, r)
 	return l, nil
 }
 
@@ -158,10 +158,10 @@ func (e *Engine) Check(expression string) error {
 		return err
 	}
 	v, err := e.call(r, r.check, r.vm.ToValue(expression))
+	defer e.library.put(r, err == nil)
 	if err != nil {
 		return err
 	}
-	defer e.library.put(r)
 	if goja.IsNull(v) {
 		return nil
 	}
@@ -180,10 +180,10 @@ func (e *Engine) Evaluate(expression string, bindings map[string]json.RawMessage
 		return nil, err
 	}
 	v, err := e.call(r, r.evaluate, r.vm.ToValue(expression), r.vm.ToValue(string(text)))
+	defer e.library.put(r, err == nil)
 	if err != nil {
-		return nil, err // the runtime was interrupted halfway: it is not used again
+		return nil, err
 	}
-	defer e.library.put(r)
 	record := v.ToObject(r.vm)
 	switch kind := record.Get("kind").String(); kind {
 	case "value":
@@ -229,7 +229,9 @@ func problem(record *goja.Object) *Error {
 	return &Error{Code: record.Get("code").String(), Message: record.Get("text").String()}
 }
 
+// take waits for a runtime; put gives it back.
 func (l *library) take(o Options) (*runtime, error) {
+	l.runs <- struct{}{}
 	l.mu.Lock()
 	var r *runtime
 	if n := len(l.idle); n > 0 {
@@ -239,6 +241,7 @@ func (l *library) take(o Options) (*runtime, error) {
 	if r == nil {
 		var err error
 		if r, err = l.newRuntime(); err != nil {
+			<-l.runs
 			return nil, err
 		}
 	}
@@ -246,13 +249,15 @@ func (l *library) take(o Options) (*runtime, error) {
 	return r, nil
 }
 
-func (l *library) put(r *runtime) {
-	r.options = Options{}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.idle) < maxIdleRuntimes {
+// put gives a runtime back. One that is not whole, because it was interrupted halfway, is not used again.
+func (l *library) put(r *runtime, whole bool) {
+	if whole {
+		r.options = Options{}
+		l.mu.Lock()
 		l.idle = append(l.idle, r)
+		l.mu.Unlock()
 	}
+	<-l.runs
 }
 
 func (l *library) newRuntime() (*runtime, error) {

@@ -118,7 +118,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &Stack{Vendor: o.Vendor, Clock: o.Clock, Faults: &fault.Injector{}, URL: "http://" + listener.Addr().String(),
-		client: awshttp.NewBuildableClient(), ctx: ctx, cancel: cancel}
+		client: awshttp.NewBuildableClient().WithTransportOptions(keepConnections), ctx: ctx, cancel: cancel}
 	if err := s.start(ctx, o, listener); err != nil {
 		_ = listener.Close()
 		_ = s.Close()
@@ -126,6 +126,9 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	}
 	return s, nil
 }
+
+// keepConnections keeps the connections of many functions at once: a new one for each request costs more than the request.
+func keepConnections(t *http.Transport) { t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 1000 }
 
 // isLoopback reports whether a host is this machine, and nobody else can reach it.
 func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }

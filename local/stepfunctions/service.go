@@ -80,9 +80,9 @@ func New(o Options) (*Service, error) {
 		if o.Endpoint == "" {
 			return nil, errors.New("step functions need the URL of the AWS endpoint")
 		}
-		// without a timeout of its own, because functions take their time
-		o.Tasks = &integrations.Client{Endpoint: o.Endpoint, HTTP: &http.Client{Transport: &http.Transport{}},
-			Clock: o.Clock}
+		// without a timeout of its own, because functions take their time; with connections for many executions at once
+		o.Tasks = &integrations.Client{Endpoint: o.Endpoint,
+			HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}, Clock: o.Clock}
 	}
 	s := &Service{options: o, expressions: expressions, machines: map[string]*machine{},
 		executions: map[string]*execution{}}

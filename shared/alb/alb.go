@@ -40,7 +40,7 @@ type API interface {
 
 var _ API = (*elasticloadbalancingv2.Client)(nil)
 
-// pauses between repeated reads: reads of the control plane may be a few seconds behind a write.
+// pauses between repeated reads: the API throttles, or its reads are a few seconds behind a write.
 var pauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 
 // Balancers are the load balancers of all Regions.
@@ -52,7 +52,9 @@ type Balancers struct {
 // New returns the load balancers that client reaches. sleep must return early, with the context's error, if the context
 // ends.
 func New(client func(region string) API, sleep func(context.Context, time.Duration) error) *Balancers {
-	return &Balancers{client: client, sleep: sleep}
+	b := &Balancers{sleep: sleep}
+	b.client = func(region string) API { return patient{client(region), b.pause} }
+	return b
 }
 
 // balancer is what the ARN of a load balancer says:

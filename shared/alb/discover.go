@@ -98,24 +98,16 @@ func (b *Balancers) searchAll(ctx context.Context, places []searched, want Regis
 	return searches, context.Cause(ctx)
 }
 
-// searchOne searches a load balancer. Where the API throttles, it begins again after a pause, a few times.
+// searchOne searches a load balancer.
 func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration,
 	planned map[string]string) (*search, error) {
 	lb, err := parseBalancer(p.arn)
 	if err != nil {
 		return nil, err
 	}
-	for try := 0; ; try++ {
-		s := &search{api: b.client(lb.region), lb: lb, named: p.named, want: want, planned: planned,
-			clientIDs: map[string]string{}, tags: map[string]string{}, unknown: unknownElements{}}
-		err := s.run(ctx)
-		if !failure.Is(err, failure.Throttled) {
-			return s, err
-		}
-		if again, stopped := b.pause(ctx, try); !again || stopped != nil {
-			return nil, err
-		}
-	}
+	s := &search{api: b.client(lb.region), lb: lb, named: p.named, want: want, planned: planned,
+		clientIDs: map[string]string{}, tags: map[string]string{}, unknown: unknownElements{}}
+	return s, s.run(ctx)
 }
 
 // search is the search of one load balancer.

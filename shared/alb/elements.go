@@ -44,36 +44,47 @@ func (u unknownElements) look(ctx context.Context, in middleware.DeserializeInpu
 	}
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	var answer element
-	if xml.Unmarshal(body, &answer) == nil { // the SDK reports what is no XML
-		u.read(answer)
-	}
+	_ = u.read(xml.NewDecoder(bytes.NewReader(body))) // the SDK reports what is no XML
 	return out, metadata, nil
 }
 
 // element is any XML element.
 type element struct {
 	XMLName  xml.Name
-	Text     string    `xml:",chardata"`
 	Children []element `xml:",any"`
 }
 
-// read looks for listeners and rules, which have an ARN and a list of actions.
-func (u unknownElements) read(e element) {
+// read looks, up to the end of an element, for listeners and rules, which have an ARN and a list of actions. It keeps
+// nothing else: an answer may have hundreds of rules.
+func (u unknownElements) read(d *xml.Decoder) error {
 	arn, names := "", []string(nil)
-	for _, c := range e.Children {
-		switch c.XMLName.Local {
-		case "ListenerArn", "RuleArn":
-			arn = c.Text
-		case "Actions", "DefaultActions":
-			names = findUnknown(c, reflect.TypeFor[[]types.Action]())
-		default:
-			u.read(c)
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return err
 		}
-	}
-	if len(names) > 0 && arn != "" {
-		slices.Sort(names)
-		u[arn] = slices.Compact(names)
+		switch t := token.(type) {
+		case xml.StartElement:
+			switch t.Name.Local {
+			case "ListenerArn", "RuleArn":
+				err = d.DecodeElement(&arn, &t)
+			case "Actions", "DefaultActions":
+				var list element
+				err = d.DecodeElement(&list, &t)
+				names = findUnknown(list, reflect.TypeFor[[]types.Action]())
+			default:
+				err = u.read(d)
+			}
+			if err != nil {
+				return err
+			}
+		case xml.EndElement:
+			if len(names) > 0 && arn != "" {
+				slices.Sort(names)
+				u[arn] = slices.Compact(names)
+			}
+			return nil
+		}
 	}
 }
 
