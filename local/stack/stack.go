@@ -127,7 +127,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	return s, nil
 }
 
-// keepConnections keeps the connections of many functions at once: a new one for each request costs more than the request.
+// keepConnections keeps the connections of many functions at once: a new one costs more than a request.
 func keepConnections(t *http.Transport) { t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 1000 }
 
 // isLoopback reports whether a host is this machine, and nobody else can reach it.
