@@ -71,7 +71,8 @@ func (w *Wire) Fail(op string, err error) { w.addFault(fault{op: op, err: err}) 
 // errNotNow is the failure of a call that failAfter has chosen.
 var errNotNow = failure.New(failure.Throttled, "not now")
 
-// failAfter makes the n-th call from now fail, before its effect; 0 forgets the calls that there were.
+// failAfter makes the n-th call from now fail, before its effect, and its repeats right after it; 0 forgets the calls
+// that there were.
 func (w *Wire) failAfter(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +126,9 @@ func (w *Wire) carry(op string, write bool, effect func() error) error {
 	}
 	f := w.take(op)
 	w.calls = append(w.calls, call{op, len(w.writes)})
-	if w.failAt == len(w.calls) {
+	if w.failAt > 0 && len(w.calls) >= w.failAt && !slices.ContainsFunc(w.calls[w.failAt-1:], func(c call) bool {
+		return c.op != op
+	}) {
 		f.err = errNotNow
 	}
 	if f.act != nil {
