@@ -54,10 +54,14 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 			return rotation.PromoteOutput{}, err
 		}
 	}
+	out := rotation.PromoteOutput{}
 	if in.Undo {
-		return rotation.PromoteOutput{}, undo(ctx, s, j, in)
+		err = undo(ctx, s, j, in)
+	} else {
+		out, err = promote(ctx, s, j, in)
 	}
-	return promote(ctx, s, j, in)
+	out.Moved = err == nil && stands != next.VersionID
+	return out, err
 }
 
 func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,

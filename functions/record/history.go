@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,12 +151,7 @@ func (h *history) succeeded(at time.Time, state string, t task, output string) {
 	case "updatealb":
 		h.updated(at, t.payload, answer.Payload)
 	case "promotesecret":
-		var in rotation.PromoteInput
-		if json.Unmarshal(t.payload, &in) == nil && in.Undo {
-			h.move(at, "AWSCURRENT", "", in.From.VersionID)
-		} else if in.To.VersionID != "" {
-			h.move(at, "AWSCURRENT", in.From.VersionID, in.To.VersionID)
-		}
+		h.promoted(at, state, t.payload, answer.Payload)
 	case "smoketest":
 		h.tested(at, state, t.payload, answer.Payload)
 	case "retiresecret":
@@ -165,7 +161,7 @@ func (h *history) succeeded(at time.Time, state string, t task, output string) {
 			return
 		}
 		h.change(at, in.Retire, out.Result)
-		if out.Result == "deleted" { // the function has seen it refused
+		if out.Refused {
 			h.change(at, in.Retire, evidence.Refused)
 		}
 	}
@@ -177,6 +173,23 @@ func (h *history) change(at time.Time, ref rotation.Ref, what string) {
 
 func (h *history) move(at time.Time, label, from, to string) {
 	h.record.Labels = append(h.record.Labels, evidence.Move{At: at, Label: label, From: from, To: to})
+}
+
+// promoted notes where AWSCURRENT went. A try that failed may have moved it, where this one found it.
+func (h *history) promoted(at time.Time, state string, input, output json.RawMessage) {
+	var in rotation.PromoteInput
+	var out rotation.PromoteOutput
+	if json.Unmarshal(input, &in) != nil || json.Unmarshal(output, &out) != nil {
+		return
+	}
+	failed := slices.ContainsFunc(h.record.Failures, func(f evidence.Failure) bool { return f.State == state })
+	switch {
+	case !out.Moved && !failed:
+	case in.Undo:
+		h.move(at, "AWSCURRENT", in.To.VersionID, in.From.VersionID)
+	default:
+		h.move(at, "AWSCURRENT", in.From.VersionID, in.To.VersionID)
+	}
 }
 
 // updated notes which version targets have.

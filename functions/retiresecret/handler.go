@@ -57,7 +57,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	case rotation.RetireDelete:
 		result, err = r.delete(ctx, next, result)
 	}
-	return rotation.RetireOutput{Result: result, Notice: r.notice}, err
+	return rotation.RetireOutput{Result: result, Notice: r.notice, Refused: r.refused}, err
 }
 
 // retirement is one call's work.
@@ -66,6 +66,7 @@ type retirement struct {
 	journal *journal.Journal
 	seen    snapshot
 	notice  string
+	refused bool // the provider refuses what was removed
 }
 
 // open begins the snapshot with what the call and the journal say.
@@ -366,6 +367,7 @@ func (r *retirement) mustRefuse(ctx context.Context) error {
 		// Secrets Manager has dropped the version, so its secret cannot be tried; the provider was told to end it
 		return nil
 	}
+	r.refused = err == nil
 	return err
 }
 

@@ -197,6 +197,13 @@ func TestEveryKindOfEndHasItsRecord(t *testing.T) {
 	if r := records[9]; len(r.RefusedAt()) != 2 {
 		t.Errorf("of the emergency refused are %v", r.RefusedAt())
 	}
+	for _, n := range []int{6, 11} { // what they take back was not promoted; a healing then rotates
+		for _, m := range records[n].Labels {
+			if m.Label == "AWSCURRENT" && (n == 6 || m.From == "" || m.To == records[n].From.VersionID) {
+				t.Errorf("execution %d has moved AWSCURRENT: %+v", n, m)
+			}
+		}
+	}
 	if r := records[10]; r.Status != "ABORTED" || r.FailedState != "GracePeriod" {
 		t.Errorf("the stopped one: %+v", r)
 	}

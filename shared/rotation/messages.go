@@ -248,6 +248,8 @@ type PromoteInput struct {
 type PromoteOutput struct {
 	// GraceUntil is absolute, so that a repeat or a redrive does not wait again (RFC 3339, UTC, whole seconds).
 	GraceUntil string `json:"graceUntil"`
+	// Moved is whether this call has put AWSCURRENT where it is; a repeat finds it there. Evidence needs it.
+	Moved bool `json:"moved,omitempty"`
 }
 
 // Check is the name of a smoke test.
@@ -336,6 +338,8 @@ type RetireOutput struct {
 	Result string `json:"result"`
 	// Notice is what people must know beyond the outcome; mostly empty.
 	Notice string `json:"notice"`
+	// Refused is whether the identity provider was seen to refuse the secret that was removed. Evidence needs it.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Timestamp formats t as the state machine's Wait needs it.
