@@ -111,7 +111,8 @@ func setAll(ctx context.Context, s *invocation.Invocation, targets []rotation.Ta
 }
 
 const (
-	// share is the time that a target leaves for each one after it, so that one whose calls hang holds up no other.
+	// share is the most that a target leaves of its time for each one after it, so that one whose calls hang holds up
+	// no other. Where less is left, all have as much of it.
 	share = 3 * time.Second
 	// looked is how old a look at AWSCURRENT may be when a target is written.
 	looked = 5 * time.Second
@@ -125,7 +126,8 @@ func set(ctx context.Context, s *invocation.Invocation, t rotation.Target, chang
 	after int) (result, notice string, err error) {
 	if deadline, ok := ctx.Deadline(); ok && after > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Duration(after)*share))
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Duration(after)*shareOf(deadline.Sub(s.Now()),
+			after)))
 		defer cancel()
 	}
 	done, err := s.Balancers.SetSecret(ctx, t, change)
@@ -139,6 +141,11 @@ func set(ctx context.Context, s *invocation.Invocation, t rotation.Target, chang
 		s.Log.WarnContext(ctx, "other hands on a target", "target", t.Name, "notice", done.Notice)
 	}
 	return string(done.Result), done.Notice, nil
+}
+
+// shareOf is what a target leaves, of the time that is left, for each of so many after it.
+func shareOf(left time.Duration, after int) time.Duration {
+	return min(share, left/time.Duration(after+1))
 }
 
 // note notes the time of a write, before it, since it may outlast this call, and after it. A call that has lost the

@@ -69,10 +69,10 @@ func TestATargetDoesNotIgnoreWhatItIsGiven(t *testing.T) {
 	for args, says := range map[string]string{
 		"-n local IDP=entra PORT=4577": "-idp 'entra' -address '127.0.0.1:4577' -serve",
 		"-n demo FAIL=TestSecret":      "-fail 'TestSecret'",
-		"test IDP=entra":               "IDP= is for make demo and local, not for make test",
+		"test IDP=entra":               "IDP= is for make demo and local and live, not for make test",
 		"synth PORT=1":                 "PORT= is for make demo and local, not for make synth",
 		"local FAIL=TestSecret":        "FAIL= is for make demo, not for make local",
-		"IDP=help":                     "IDP= is for make demo and local, not for make help",
+		"IDP=help":                     "IDP= is for make demo and local and live, not for make help",
 	} {
 		got, err := makeTarget(t, args)
 		got = strings.Join(strings.Fields(got), " ")

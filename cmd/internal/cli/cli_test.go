@@ -361,6 +361,8 @@ func TestWrongNamesAreRefused(t *testing.T) {
 			`--grace must be whole seconds`},
 		"a reason that is too long": {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)},
 			`reason: must be at most 256`},
+		"a reason of the notifier's": {[]string{"start", "orders-web", "--reason", "healing: x"},
+			`--reason must not begin with "healing: "`},
 		"a command that is not there": {[]string{"rotate"}, `unknown command "rotate"`},
 	} {
 		t.Run(name, func(t *testing.T) {
