@@ -179,7 +179,7 @@ func TestOneDisturbanceIsSurvivedByTheSameExecution(t *testing.T) {
 		tries, least, most := few[name], 0.0, 180.0
 		switch {
 		case strings.HasSuffix(s.Resource, ":ssm:getParameter"):
-			tries, least, most = 12, 180, 300 // hundreds of clients that begin at once; nothing is to be rolled back fast
+			tries, least, most = 12, 180, 300 // hundreds of clients begin at once, and nothing is made yet
 		case tries == 0:
 			tries, least = 6, 60
 		}

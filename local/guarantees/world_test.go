@@ -105,7 +105,8 @@ func newWorldOf(t *testing.T, vendor string, settle time.Duration, configure ...
 // newWorldOn chooses more of the stack.
 func newWorldOn(t testing.TB, o stack.Options, settle time.Duration, configure ...func(*config.Client)) *world {
 	t.Helper()
-	// not in the past: the cookie jars of the tests of logins, which have the machine's time, would drop cookies of then
+	// not in the past: the cookie jars of the tests of logins, which have the machine's time, would drop cookies of
+	// then
 	start := time.Now().Truncate(time.Hour).Add(time.Hour)
 	w := &world{t: t, clock: clock.NewVirtual(start), logs: &logs{}}
 	o.Clock, o.Apart, o.OnEvent = w.clock, true, w.hear
