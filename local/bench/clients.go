@@ -110,7 +110,7 @@ func (w *world) rotateAll(ctx context.Context, names []string) (map[asl.Status]i
 			if !strings.Contains(err.Error(), "Throttling") {
 				return nil, err
 			}
-			w.pass(time.Second)
+			w.clock.Pass(time.Second)
 		}
 	}
 	ends := map[asl.Status]int{}
@@ -124,16 +124,6 @@ func (w *world) rotateAll(ctx context.Context, names []string) (map[asl.Status]i
 		}
 	}
 	return ends, nil
-}
-
-// pass lets time go by.
-func (w *world) pass(d time.Duration) {
-	done := make(chan struct{})
-	w.clock.Go(func() {
-		defer close(done)
-		_ = w.clock.Sleep(context.Background(), d)
-	})
-	<-done
 }
 
 // addClients makes clients like the deployed one, on load balancers that they share.

@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/idp"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp/idptest/imitations"
 	"alboidc.internal/statemachine"
@@ -112,8 +113,8 @@ func leak(ctx context.Context, vendor string, configure func(*config.Client), be
 	if died.IsZero() {
 		return 0, 0, fmt.Errorf("the leaked secret still lives after %s", w.clock.Now().Sub(began))
 	}
-	t := timesOf(events, died)
-	return float64(died.Sub(began)-t.tests) / float64(spread), float64(t.tests) / float64(spread), nil
+	t := scenario.TimesOf(events, died)
+	return float64(died.Sub(began)-t.Tests) / float64(spread), float64(t.Tests) / float64(spread), nil
 }
 
 // startEmergency starts one, into a rotation that runs, after one that was stopped, or by itself.

@@ -88,11 +88,12 @@ func latency(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("a slow rotation at %s: %w", kind, err)
 		}
-		t := timesOf(events, w.clock.Now())
+		t := scenario.TimesOf(events, w.clock.Now())
 		rows = append(rows,
-			Row{"rotation without waits ÷ requests under way", kind, float64(t.all()-t.waits) / float64(underWay()), "",
+			Row{"rotation without waits ÷ requests under way", kind, float64(t.WithoutWaits()) / float64(underWay()),
+				"",
 				goal(1.2), true},
-			Row{"rotation without waits", kind, (t.all() - t.waits).Seconds(), "s", nil, true})
+			Row{"rotation without waits", kind, t.WithoutWaits().Seconds(), "s", nil, true})
 	}
 	return rows, nil
 }
@@ -121,7 +122,7 @@ func ofTargets(ctx context.Context, numbers []int) ([]Row, error) {
 			}
 			if !rolledBack { // there, the retries of the failing test are most of it
 				rows = append(rows,
-					Row{group, "time without waits", (took.all() - took.waits).Seconds(), "s", nil, true})
+					Row{group, "time without waits", took.WithoutWaits().Seconds(), "s", nil, true})
 			}
 			rows = append(rows, Row{group, "state transitions", float64(transitions(events)), "", nil, true},
 				Row{group, "history events", float64(len(events)), "", goal(maxEvents), true},
@@ -131,7 +132,7 @@ func ofTargets(ctx context.Context, numbers []int) ([]Row, error) {
 	return rows, nil
 }
 
-func rotateTargets(ctx context.Context, n int, rolledBack bool) ([]asl.Event, times, error) {
+func rotateTargets(ctx context.Context, n int, rolledBack bool) ([]asl.Event, scenario.Times, error) {
 	w, err := newWorld(ctx, "okta", func(c *config.Client) {
 		c.SmokeTests.Login = nil
 		c.SmokeTests.Redirect = c.SmokeTests.Redirect[3:4]
@@ -140,36 +141,37 @@ func rotateTargets(ctx context.Context, n int, rolledBack bool) ([]asl.Event, ti
 		}
 	})
 	if err != nil {
-		return nil, times{}, err
+		return nil, scenario.Times{}, err
 	}
 	defer w.close()
 	if err := w.setTargets(ctx, n); err != nil {
-		return nil, times{}, err
+		return nil, scenario.Times{}, err
 	}
 	if err := w.slow(); err != nil {
-		return nil, times{}, err
+		return nil, scenario.Times{}, err
 	}
 	if !rolledBack {
 		events, err := w.rotate(ctx, plain)
-		return events, timesOf(events, w.clock.Now()), err
+		return events, scenario.TimesOf(events, w.clock.Now()), err
 	}
 	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "Invoke",
-		Match: `"state":"TestAfterDisable"`, Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}); err != nil {
-		return nil, times{}, err
+		Match: `"state":"TestAfterDisable"`, Mode: fault.Refuse, Status: 403,
+		Code: "AccessDeniedException"}); err != nil {
+		return nil, scenario.Times{}, err
 	}
 	execution, err := w.start(ctx, plain)
 	if err != nil {
-		return nil, times{}, err
+		return nil, scenario.Times{}, err
 	}
 	r, err := w.Stack.StepFunctions.Wait(ctx, execution)
 	if err == nil && aws.ToString(r.Error) != "RolledBack" {
 		err = fmt.Errorf("it ended as %s %s: %s", r.Status, aws.ToString(r.Error), aws.ToString(r.Cause))
 	}
 	if err != nil {
-		return nil, times{}, err
+		return nil, scenario.Times{}, err
 	}
 	events, err := w.Stack.StepFunctions.History(execution)
-	return events, timesOf(events, w.clock.Now()), err
+	return events, scenario.TimesOf(events, w.clock.Now()), err
 }
 
 // setTargets makes the five targets as many as are wanted: one, or five and more.
@@ -285,6 +287,7 @@ func bill(ctx context.Context) ([]Row, error) {
 	return []Row{{group, "state transitions", n, "", nil, true},
 		{group, "function calls", float64(calls), "", nil, true},
 		{group, "GB-seconds", gbSeconds, "", nil, true},
-		{group, "state transitions and functions, in cents", 100 * (n*prices.transition + float64(calls)*prices.request +
-			gbSeconds*prices.gbSecond), "", nil, true}}, nil
+		{group,
+			"state transitions and functions, in cents", 100 * (n*prices.transition + float64(calls)*prices.request +
+				gbSeconds*prices.gbSecond), "", nil, true}}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -122,50 +121,4 @@ func (w *world) rotate(ctx context.Context, input string) ([]asl.Event, error) {
 		return nil, err
 	}
 	return w.finish(ctx, execution)
-}
-
-// tests are the states in which the smoke test runs.
-var tests = []string{"TestBeforeChange", "VerifyNewSecret", "TestSecret", "VerifyBeforeReassert", "TestBeforeFinish",
-	"TestAfterDisable"}
-
-// times are how long an execution was in each kind of its states.
-type times struct{ waits, tests, rest time.Duration }
-
-func (t times) all() time.Duration { return t.waits + t.tests + t.rest }
-
-// timesOf divides an execution's time up to an instant. States inside a Map are part of it.
-func timesOf(events []asl.Event, until time.Time) times {
-	var out times
-	inner := 0 // how many Maps are open
-	for i, e := range events {
-		switch {
-		case e.MapStarted != nil:
-			inner++
-		case strings.HasPrefix(e.Type, "MapState") && e.StateExited != nil:
-			inner--
-		}
-		if e.StateEntered == nil || inner > 0 {
-			continue
-		}
-		end := until
-		for _, next := range events[i+1:] {
-			if next.StateExited != nil && next.StateExited.Name == e.StateEntered.Name {
-				end = next.Timestamp.Time
-				break
-			}
-		}
-		if end.After(until) {
-			end = until
-		}
-		took := max(0, end.Sub(e.Timestamp.Time))
-		switch {
-		case strings.HasPrefix(e.Type, "Wait"):
-			out.waits += took
-		case slices.Contains(tests, e.StateEntered.Name):
-			out.tests += took
-		default:
-			out.rest += took
-		}
-	}
-	return out
 }

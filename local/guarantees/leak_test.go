@@ -1,55 +1,25 @@
 package guarantees_test
 
 import (
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"alboidc.internal/local/idp"
+	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
 )
 
-// tests are the states in which the smoke test runs, before the old secret is gone.
-var tests = []string{"TestBeforeChange", "VerifyNewSecret", "TestSecret", "VerifyBeforeReassert", "TestBeforeFinish",
-	"TestAfterDisable"}
-
-// timesOf is how long an execution was in each kind of its states: waits, tests and the rest, up to the time given.
-func (w *world) timesOf(execution string, until time.Time) (waits, tested, rest time.Duration) {
+// timesOf divides the time of an execution up to the time given.
+func (w *world) timesOf(execution string, until time.Time) scenario.Times {
 	w.t.Helper()
 	events, err := w.Stack.StepFunctions.History(execution)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for i, e := range events {
-		if e.StateEntered == nil || slices.Contains(inMaps, e.StateEntered.Name) {
-			continue
-		}
-		end := until
-		for _, next := range events[i+1:] {
-			if next.StateExited != nil && next.StateExited.Name == e.StateEntered.Name {
-				end = next.Timestamp.Time
-				break
-			}
-		}
-		if end.After(until) {
-			end = until
-		}
-		took := max(0, end.Sub(e.Timestamp.Time))
-		switch {
-		case strings.HasPrefix(e.Type, "Wait"):
-			waits += took
-		case slices.Contains(tests, e.StateEntered.Name):
-			tested += took
-		default:
-			rest += took
-		}
-	}
-	return waits, tested, rest
+	return scenario.TimesOf(events, until)
 }
-
-var inMaps = []string{"SetTargetSecret", "ReassertTargetSecret"}
 
 // deaths are when the identity provider was first seen to refuse each of several values, from now on.
 func (w *world) deaths(values ...string) func(value string) time.Time {
@@ -88,10 +58,10 @@ func TestALeakIsDeadAfterOneSpread(t *testing.T) {
 			execution := w.start(emergency)
 			w.mustEnd(execution)
 			took := dead(leaked).Sub(began)
-			waits, tested, rest := w.timesOf(execution, dead(leaked))
-			t.Logf("dead after %s: waits %s, tests %s, rest %s", took, waits, tested, rest)
-			if took < 0 || took > spread+besides+tested || tested > 90*time.Second {
-				t.Errorf("it took %s, of which the tests %s\n%v", took, tested, w.path(execution))
+			in := w.timesOf(execution, dead(leaked))
+			t.Logf("dead after %s: waits %s, tests %s, rest %s", took, in.Waits, in.Tests, in.Rest)
+			if took < 0 || took > spread+besides+in.Tests || in.Tests > 90*time.Second {
+				t.Errorf("it took %s, of which the tests %s\n%v", took, in.Tests, w.path(execution))
 			}
 			if told := strings.Join(w.notices(), " "); y.vendor == "hydra" && w.Config.IsPair() &&
 				!strings.Contains(told, "had to open the application again): within 60 s from ") {
@@ -118,7 +88,7 @@ func TestALeakInAGracePeriodIsDeadAfterTwoSpreads(t *testing.T) {
 	w.mustEnd(execution)
 	allowed := usual()
 	for _, leaked := range []string{older, newer} {
-		_, tested, _ := w.timesOf(execution, dead(leaked))
+		tested := w.timesOf(execution, dead(leaked)).Tests
 		took := dead(leaked).Sub(began)
 		t.Logf("dead after %s, of which the tests %s", took, tested)
 		if allowed += spread + besides; took < 0 || took > allowed+tested {
@@ -136,9 +106,9 @@ func TestARotationWaitsForTwoSpreadsAndItsGracePeriod(t *testing.T) {
 			t.Parallel()
 			w := y.world(t, func(*world) {})
 			_, execution := w.rotate(plain)
-			waits, _, rest := w.timesOf(execution, w.clock.Now())
-			if waits > want || waits < want-time.Minute || rest > 3*time.Second {
-				t.Errorf("it waits for %s, and for %s where nothing is waited for", waits, rest)
+			in := w.timesOf(execution, w.clock.Now())
+			if in.Waits > want || in.Waits < want-time.Minute || in.Rest > 3*time.Second {
+				t.Errorf("it waits for %s, and for %s where nothing is waited for", in.Waits, in.Rest)
 			}
 			w.atRest()
 		})

@@ -168,12 +168,7 @@ func (w *world) watch() {
 
 // pass lets time go by, and with it whatever is still under way.
 func (w *world) pass(d time.Duration) {
-	done := make(chan struct{})
-	w.clock.Go(func() {
-		defer close(done)
-		_ = w.clock.Sleep(context.Background(), d)
-	})
-	<-done
+	w.clock.Pass(d)
 	w.check("after a while")
 }
 

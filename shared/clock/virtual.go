@@ -51,6 +51,16 @@ func (v *Virtual) Advance(d time.Duration) {
 	v.mu.Unlock()
 }
 
+// Pass lets d go by, and with it whatever is under way.
+func (v *Virtual) Pass(d time.Duration) {
+	done := make(chan struct{})
+	v.Go(func() {
+		defer close(done)
+		_ = v.Sleep(context.Background(), d)
+	})
+	<-done
+}
+
 // Go implements Clock.
 func (v *Virtual) Go(f func()) {
 	v.mu.Lock()
