@@ -3,7 +3,6 @@ package main
 import (
 	"strconv"
 
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -12,18 +11,9 @@ import (
 
 // addEvidence adds the table of the records of executions. It is kept like the journal when the stack goes.
 func (r *rotator) addEvidence() {
-	r.evidence = awsdynamodb.NewTable(r.stack, jsii.String("Evidence"), &awsdynamodb.TableProps{
-		TableName:           jsii.String(r.Name + "-evidence"),
-		PartitionKey:        &awsdynamodb.Attribute{Name: jsii.String("month"), Type: awsdynamodb.AttributeType_STRING},
-		SortKey:             &awsdynamodb.Attribute{Name: jsii.String("id"), Type: awsdynamodb.AttributeType_STRING},
-		TimeToLiveAttribute: jsii.String("expires"),
-		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
-		Encryption:          awsdynamodb.TableEncryption_AWS_MANAGED,
-		DeletionProtection:  jsii.Bool(true),
-		RemovalPolicy:       awscdk.RemovalPolicy_RETAIN,
-		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
-			PointInTimeRecoveryEnabled: jsii.Bool(true)},
-	})
+	r.evidence = r.keptTable("Evidence", awsdynamodb.TableProps{TableName: jsii.String(r.Name + "-evidence"),
+		PartitionKey: textAttribute("month"), SortKey: textAttribute("id"),
+		TimeToLiveAttribute: jsii.String("expires")})
 }
 
 // protectEvidence denies everybody, whatever other policies allow, to change or remove a record, and all but the one

@@ -13,17 +13,22 @@ import (
 // deployment that makes it fails: CloudFormation cannot delete a table with deletion protection, and a rollback that
 // fails is worse than an empty table that is left (deploying.md, "If the first deployment fails").
 func (r *rotator) addJournal() {
-	r.journal = awsdynamodb.NewTable(r.stack, jsii.String("Journal"), &awsdynamodb.TableProps{
-		TableName: jsii.String(r.Name + "-journal"),
-		PartitionKey: &awsdynamodb.Attribute{Name: jsii.String("client"),
-			Type: awsdynamodb.AttributeType_STRING},
-		BillingMode:        awsdynamodb.BillingMode_PAY_PER_REQUEST,
-		Encryption:         awsdynamodb.TableEncryption_AWS_MANAGED,
-		DeletionProtection: jsii.Bool(true),
-		RemovalPolicy:      awscdk.RemovalPolicy_RETAIN,
-		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
-			PointInTimeRecoveryEnabled: jsii.Bool(true)},
-	})
+	r.journal = r.keptTable("Journal", awsdynamodb.TableProps{TableName: jsii.String(r.Name + "-journal"),
+		PartitionKey: textAttribute("client")})
+}
+
+// keptTable makes a table that nobody loses: it outlasts the stack, and can be restored to any second.
+func (r *rotator) keptTable(id string, p awsdynamodb.TableProps) awsdynamodb.Table {
+	p.BillingMode = awsdynamodb.BillingMode_PAY_PER_REQUEST
+	p.Encryption = awsdynamodb.TableEncryption_AWS_MANAGED
+	p.DeletionProtection, p.RemovalPolicy = jsii.Bool(true), awscdk.RemovalPolicy_RETAIN
+	p.PointInTimeRecoverySpecification = &awsdynamodb.PointInTimeRecoverySpecification{
+		PointInTimeRecoveryEnabled: jsii.Bool(true)}
+	return awsdynamodb.NewTable(r.stack, &id, &p)
+}
+
+func textAttribute(name string) *awsdynamodb.Attribute {
+	return &awsdynamodb.Attribute{Name: &name, Type: awsdynamodb.AttributeType_STRING}
 }
 
 // addSecrets adds the secrets that the file asks for, without a value: its owner stores the current client secret there

@@ -38,9 +38,12 @@ func (u update) apply(it item) {
 	}
 }
 
-// parseProjection reads a ProjectionExpression.
-func parseProjection(text string, in *placeholders) ([]string, error) {
-	p, err := newParser("ProjectionExpression", text, in)
+// parseProjection reads a ProjectionExpression; nil, for no names, if there is none.
+func parseProjection(text *string, in *placeholders) ([]string, error) {
+	if text == nil {
+		return nil, nil
+	}
+	p, err := newParser("ProjectionExpression", *text, in)
 	if err != nil {
 		return nil, err
 	}

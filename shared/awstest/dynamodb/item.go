@@ -49,12 +49,9 @@ func (s *Service) getItem(call *awsapi.Call) (any, error) {
 	if err := in.check(in.ProjectionExpression != nil); err != nil {
 		return nil, err
 	}
-	var names []string
-	if in.ProjectionExpression != nil {
-		var err error
-		if names, err = parseProjection(*in.ProjectionExpression, &in.placeholders); err != nil {
-			return nil, err
-		}
+	names, err := parseProjection(in.ProjectionExpression, &in.placeholders)
+	if err != nil {
+		return nil, err
 	}
 	if err := in.checkUsed(); err != nil {
 		return nil, err

@@ -69,11 +69,9 @@ func (s *Service) query(call *awsapi.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	if in.ProjectionExpression != nil {
-		if names, err = parseProjection(*in.ProjectionExpression, &in.placeholders); err != nil {
-			return nil, err
-		}
+	names, err := parseProjection(in.ProjectionExpression, &in.placeholders)
+	if err != nil {
+		return nil, err
 	}
 	if err := in.checkUsed(); err != nil {
 		return nil, err
