@@ -31,7 +31,7 @@ func KindOf(r rotation.Request) Kind {
 		return Measurement
 	case r.DryRun:
 		return Plan
-	case strings.HasPrefix(r.Reason, "healing: "): // also of an emergency
+	case r.Heals(): // also of an emergency
 		return Healing
 	case r.Emergency:
 		return Emergency

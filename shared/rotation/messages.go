@@ -4,6 +4,7 @@ package rotation
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -94,6 +95,10 @@ type Request struct {
 	// Measure: do not rotate, only measure how the client is. It takes no lock and changes nothing.
 	Measure bool `json:"measure,omitempty"`
 }
+
+// Heals reports whether the notifier has started the execution, to put right what another one left: its reason begins
+// so. Anybody may give such a reason.
+func (r Request) Heals() bool { return strings.HasPrefix(r.Reason, "healing: ") }
 
 // PlanAction is what function plan does.
 type PlanAction string

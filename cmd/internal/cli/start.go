@@ -100,7 +100,7 @@ func (a *app) leak() *cobra.Command {
 // begin starts an execution and, if that is wanted, follows it.
 func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, watch bool) error {
 	// the notifier heals no execution that has it, nor lets it be waited for
-	if strings.HasPrefix(r.Reason, "healing: ") {
+	if r.Heals() {
 		return &system.Error{
 			Text: `--reason must not begin with "healing: ", which is for executions that the notifier starts`}
 	}

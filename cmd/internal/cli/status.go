@@ -212,7 +212,7 @@ func kind(e system.Execution) string {
 		return "plan"
 	case r.Emergency:
 		return "emergency"
-	case strings.HasPrefix(r.Reason, "healing: "):
+	case r.Heals():
 		return "healing"
 	}
 	return "rotation"

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func (d *Doctor) checkJournal(r *report, p system.Parameter, record journal.Reco
 	if record.Owner != "" {
 		return
 	}
-	for _, version := range slices.Sorted(keysOf(record.Secrets)) {
+	for _, version := range slices.Sorted(maps.Keys(record.Secrets)) {
 		switch e := record.Secrets[version]; {
 		case e.State == journal.Kept:
 			r.add(Warning, "versions",
@@ -165,7 +166,7 @@ func (d *Doctor) checkSchedules(ctx context.Context, r *report, client string) {
 // rules and listeners.
 func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 	used := map[string]bool{}
-	for _, region := range slices.Sorted(keysOf(d.logins)) {
+	for _, region := range slices.Sorted(maps.Keys(d.logins)) {
 		for _, l := range d.logins[region] {
 			if !slices.Contains(c.ClientIDs(), l.ClientID) || !sameName(c, l) {
 				continue

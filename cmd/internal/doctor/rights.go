@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ import (
 func (d *Doctor) checkRights(ctx context.Context, r *report, c config.Client, keys map[string]string,
 	targets []string) bool {
 	api := iam.NewFromConfig(d.System.AWS(d.System.Region))
-	for _, name := range slices.Sorted(keysOf(d.roles)) {
+	for _, name := range slices.Sorted(maps.Keys(d.roles)) {
 		calls := d.stack.OfMachine(c)
 		if name != machine {
 			calls = d.stack.Calls(name, c, keys, targets)
@@ -66,7 +67,7 @@ func (d *Doctor) readRoles(ctx context.Context) map[string]string {
 func (d *Doctor) simulate(ctx context.Context, r *report, api *iam.Client, role string, call rights.Call) error {
 	in := &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &role, ActionNames: call.Actions,
 		ResourceArns: call.Resources}
-	for _, key := range slices.Sorted(keysOf(call.Context)) {
+	for _, key := range slices.Sorted(maps.Keys(call.Context)) {
 		kind := iamtypes.ContextKeyTypeEnumString
 		if key == "dynamodb:LeadingKeys" { // which has several values
 			kind = iamtypes.ContextKeyTypeEnumStringList

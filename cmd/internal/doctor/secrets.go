@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"iter"
-	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,8 +13,6 @@ import (
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/journal"
 )
-
-func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
 // checkSecrets looks at the client's secret, the provider's credentials and the synthetic users, none of which it
 // reads. It returns the customer managed keys, by the ARNs of the secrets.

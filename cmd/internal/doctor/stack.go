@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func (d *Doctor) checkMachine(ctx context.Context, r *report) {
 // checkFunctions looks at the functions, which Lambda may have switched off.
 func (d *Doctor) checkFunctions(ctx context.Context, r *report) {
 	api := lambda.NewFromConfig(d.System.AWS(d.System.Region))
-	for _, name := range slices.Sorted(keysOf(rights.Functions)) {
+	for _, name := range slices.Sorted(maps.Keys(rights.Functions)) {
 		name = d.stack.Name + "-" + name
 		f, err := api.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name})
 		if !r.unless(err, "functions", "the function "+name, "the function "+name+" does not exist", "make deploy") {

@@ -54,7 +54,9 @@ func (s *System) Evidence(ctx context.Context, from, to time.Time, client string
 	}
 	begun := from
 	for _, r := range records {
-		begun = minTime(begun, r.Started)
+		if r.Started.Before(begun) {
+			begun = r.Started
+		}
 	}
 	if begun.Before(from) { // who started those
 		_, earlier, err := s.evidence.Read(ctx, begun.Add(-time.Hour), from)
@@ -77,13 +79,6 @@ func (s *System) Evidence(ctx context.Context, from, to time.Time, client string
 	slices.SortFunc(out.Records, func(a, b Entry) int { return a.Ended.Compare(b.Ended) })
 	out.Gaps, err = s.gaps(ctx, from, to, client, calls)
 	return out, err
-}
-
-func minTime(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // search looks for runs without a record.
