@@ -362,7 +362,7 @@ func TestWrongNamesAreRefused(t *testing.T) {
 		"a reason that is too long": {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)},
 			`reason: must be at most 256`},
 		"a reason of the notifier's": {[]string{"start", "orders-web", "--reason", "healing: x"},
-			`--reason must not begin with "healing: "`},
+			`reason: must not begin with "healing: "`},
 		"a command that is not there": {[]string{"rotate"}, `unknown command "rotate"`},
 	} {
 		t.Run(name, func(t *testing.T) {
