@@ -316,7 +316,8 @@ func TestAClientsParametersAreWritten(t *testing.T) {
 		got[p.ParameterKey] = p.ParameterValue
 	}
 	for name, want := range map[string]string{"AssetsBucket": "files", "ClientName": "orders-web",
-		"ScheduleExpression": "rate(30 days)", "AuthErrors": "", "LoadBalancer3": "", "Email1": "platform-team@example.com",
+		"ScheduleExpression": "rate(30 days)", "AuthErrors": "", "LoadBalancer3": "",
+		"Email1":        "platform-team@example.com",
 		"LoadBalancer2": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/73e2d6bc24d8a067",
 		"AdminSecret1":  "arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf"} {
 		if got[name] != want {

@@ -111,7 +111,8 @@ func (a *app) examine(s *system.System) func(ctx context.Context, c config.Clien
 		case err != nil:
 			add(doctor.Unknown, check, "rotator explain "+words.Name(id), "could not see how it ended: "+err.Error())
 		case all && e.Status != "SUCCEEDED":
-			add(doctor.Error, check, "rotator explain "+words.Name(id), cmp.Or(words.FindMessage(e.Cause), e.Error, e.Status))
+			add(doctor.Error, check, "rotator explain "+words.Name(id), cmp.Or(words.FindMessage(e.Cause), e.Error,
+				e.Status))
 		case !all:
 			out = append(out, measured(client, e, a.Now())...)
 		}
@@ -230,7 +231,8 @@ func (a *app) printFound(s *system.System, clients int, found []doctor.Finding) 
 			if who == "" {
 				who = "stack " + s.Stack
 			}
-			a.print("%s: %s: %s: %s\n  remedy: %s", f.Severity, who, f.Check, words.OneLine(f.Text), words.OneLine(f.Remedy))
+			a.print("%s: %s: %s: %s\n  remedy: %s", f.Severity, who, f.Check, words.OneLine(f.Text),
+				words.OneLine(f.Remedy))
 		}
 	}
 	if grave {

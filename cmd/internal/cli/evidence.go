@@ -147,11 +147,13 @@ func (a *app) printEvidence(s *system.System, found system.Evidence) error {
 	}
 	var rows [][]string
 	for _, e := range found.Records {
-		rows = append(rows, []string{words.At(e.Ended), words.OrDash(e.Client), string(e.Kind), e.Outcome, words.OrDash(startedBy(e)),
+		rows = append(rows, []string{words.At(e.Ended), words.OrDash(e.Client), string(e.Kind), e.Outcome,
+			words.OrDash(startedBy(e)),
 			words.OrDash(e.Reason), words.Name(e.Execution) + again(e.Redrive)})
 	}
 	for _, g := range found.Gaps {
-		rows = append(rows, []string{words.At(g.At), words.OrDash(g.Client), words.OrDash(string(g.Kind)), "NO RECORD", "-", g.Why,
+		rows = append(rows, []string{words.At(g.At), words.OrDash(g.Client), words.OrDash(string(g.Kind)), "NO RECORD",
+			"-", g.Why,
 			words.Name(g.Execution) + again(g.Redrive)})
 	}
 	return a.table([]string{"ENDED", "CLIENT", "KIND", "OUTCOME", "STARTED BY", "REASON", "EXECUTION"}, rows)
@@ -292,7 +294,8 @@ func (a *app) recordMarkdown(e system.Entry) {
 		item("failure", stamp(f.At)+" "+f.State+" "+f.Error+": "+f.Cause)
 	}
 	if m := e.Measured; m != nil {
-		item("measured", fmt.Sprintf("age %s, accepted %t %s", words.Span(time.Duration(m.SecretAgeSeconds)*time.Second),
+		item("measured", fmt.Sprintf("age %s, accepted %t %s",
+			words.Span(time.Duration(m.SecretAgeSeconds)*time.Second),
 			m.SecretAccepted, m.RotationRefused))
 	}
 	if e.LeftOut > 0 {

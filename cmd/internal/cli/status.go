@@ -62,7 +62,8 @@ func (a *app) printStatuses(s *system.System, all []words.Status) error {
 	} else {
 		var rows [][]string
 		for _, st := range all {
-			rows = append(rows, []string{st.Client, st.Provider, st.Condition, words.At(st.LastRotated), words.Starts(st.Schedule),
+			rows = append(rows, []string{st.Client, st.Provider, st.Condition, words.At(st.LastRotated),
+				words.Starts(st.Schedule),
 				st.Reason})
 		}
 		if err := a.table([]string{"CLIENT", "PROVIDER", "CONDITION", "LAST ROTATED", "NEXT START",
@@ -92,7 +93,8 @@ func (a *app) history() *cobra.Command {
 			}
 			var rows [][]string
 			for _, e := range found {
-				rows = append(rows, []string{words.At(e.Started), words.KindOf(e), words.Ending(e, a.Now()), words.OrDash(e.Request.Reason),
+				rows = append(rows, []string{words.At(e.Started), words.KindOf(e), words.Ending(e, a.Now()),
+					words.OrDash(e.Request.Reason),
 					words.Name(e.ARN)})
 			}
 			if err := a.table([]string{"STARTED", "KIND", "END", "REASON", "EXECUTION"}, rows); err != nil {

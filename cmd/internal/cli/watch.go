@@ -61,7 +61,8 @@ func (a *app) lastOf(ctx context.Context, s *system.System, client string) (stri
 	}
 	if r.Adopting() {
 		return "", &system.Error{Text: fmt.Sprintf("no execution has the lock of %s, but rotator adopt, for %s: see "+
-			"rotator status %s, and rotator history %s for executions", client, words.Span(a.Now().Sub(r.OwnerSince)), client,
+			"rotator status %s, and rotator history %s for executions", client, words.Span(a.Now().Sub(r.OwnerSince)),
+			client,
 			client)}
 	}
 	if r.Owner != "" {
