@@ -15,13 +15,16 @@ import (
 // left is the answer for a target that has had the secret and may not be changed any more.
 const left = "left"
 
+// follows is the answer for a target that a controller owns, to which it is left.
+const follows = "follows"
+
 // Handler is the function.
 type Handler struct{ Deps invocation.Deps }
 
 // Handle sets the secret of version in.To on in.Targets, one after the other, and changes nothing else there; a repeat
 // sets the same value, and a target that is gone is an answer, not an error. It touches no target while AWSCURRENT is a
 // third version, and puts only a secret on them that is in use or in a rotation's hand, and that the identity provider
-// accepted not long ago.
+// accepted not long ago. A target that a controller owns by now is left to it, if the configuration says so.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	if n := len(in.Targets); n == 0 || n > rotation.TargetsPerCall {
 		return rotation.UpdateOutput{}, failure.New(failure.InvalidInput, "targets: %d, must be 1 to %d", n,
@@ -129,6 +132,13 @@ func set(ctx context.Context, s *invocation.Invocation, t rotation.Target, chang
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Duration(after)*shareOf(deadline.Sub(s.Now()),
 			after)))
 		defer cancel()
+	}
+	if change.Registration.LeavesToControllers {
+		by, err := s.Balancers.Owner(ctx, t)
+		if err != nil || by != "" {
+			s.Log.InfoContext(ctx, "left to its controller", "target", t.Name, "controller", by)
+			return follows, "", err
+		}
 	}
 	done, err := s.Balancers.SetSecret(ctx, t, change)
 	if t.Left && failure.Is(err, failure.AccessDenied) {
