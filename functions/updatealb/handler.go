@@ -14,10 +14,10 @@ import (
 type Handler struct{ Deps invocation.Deps }
 
 // Handle sets the secret of version in.To on in.Targets, one after the other, and changes nothing else there; a repeat
-// sets the same value, on those first that this round has not reached, and a target that is gone is an answer, not an
-// error. It touches no target while AWSCURRENT is a
-// third version, and puts only a secret on them that is in use or in a rotation's hand, and that the identity provider
-// accepted not long ago.
+// sets the same value, but leaves out what this round has set, and a target that is gone is an answer, not an error. It
+// touches no target while AWSCURRENT is a third version, and puts only a secret on them that is in use or in a
+// rotation's hand, and that the identity provider accepted not long ago. A target that a controller owns by now is left
+// to it, if the configuration says so.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	if n := len(in.Targets); n == 0 || n > rotation.TargetsPerCall {
 		return rotation.UpdateOutput{}, failure.New(failure.InvalidInput, "targets: %d, must be 1 to %d", n,

@@ -19,6 +19,9 @@ import (
 // left is the answer for a target that has had the secret and may not be changed any more.
 const left = "left"
 
+// follows is the answer for a target that a controller owns, to which it is left.
+const follows = "follows"
+
 const (
 	// share is the most that a target leaves of its time for each one after it in a rollback, so that one whose calls
 	// hang holds up no other. Where less is left, all have as much of it.
@@ -185,6 +188,15 @@ func (r *round) try(ctx context.Context, t rotation.Target, after int) (result s
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit.Sub(now))
 		defer cancel()
+	}
+	if r.change.Registration.LeavesToControllers {
+		by, err := r.s.Balancers.Owner(ctx, t)
+		if by != "" {
+			r.s.Log.InfoContext(ctx, "left to its controller", "target", t.Name, "controller", by)
+		}
+		if err != nil || by != "" {
+			return follows, err
+		}
 	}
 	done, err := r.s.Balancers.SetSecret(ctx, t, r.change)
 	if t.Left && failure.Is(err, failure.AccessDenied) {

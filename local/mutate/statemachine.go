@@ -86,7 +86,7 @@ var ofTheStateMachine = map[string][]fault{
 		{"PublishRollback", `"Next": "Quiesce" }`, `"Next": "EnableOldSecret"}`, "after the rollback has passed it"},
 		{"RestoreTargets", `"Next": "RestoreLabels"`, `"Next": "RediscoverToRestore"`, "a secret that is removed"},
 		{"RestoreLabels", `"Next": "RediscoverToRestore"`, `"Next": "ReassertOldSecret"`, "came with the new secret"},
-		{"ReassertOldSecret", `"Next": "AwaitRestoreSpread"`, `"Next": "RemoveNewSecret"`, "comes late"},
+		{"AfterRestore", `"Default": "AwaitRestoreSpread"`, `"Default": "RemoveNewSecret"`, "comes late"},
 		{"TakeOverLock", `"Next": "AwaitFormerOwner"`, `"Next": "Plan"`, "former owner's last call"},
 		{"Supersede", `"Default": "AwaitOwnCalls"`, `"Default": "ReleaseLock"`, "what the next one does"},
 		{"InspectLockOwner", `"Assign": {"ownerStatus": "{% $states.result.Status %}"}, "Next": "LockOwnerStatus"`,

@@ -76,6 +76,8 @@ type Entry struct {
 	Undone time.Time `json:"undone,omitzero"`
 	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
 	Missed time.Time `json:"missed,omitzero"`
+	// Unused: it has never been AWSCURRENT, nor about to be, so no follower has it.
+	Unused bool      `json:"unused,omitempty"`
 	At     time.Time `json:"at"`
 }
 
@@ -109,6 +111,8 @@ type Journal struct {
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
+	// Current is what followers go by; nil if the client has none.
+	Current *Current `json:"current,omitempty"`
 	// Begun is the client for which the last new secret was made, until that secret or the old one is gone. Whoever
 	// goes on must work for the same client.
 	Begun *config.Identity `json:"begun,omitempty"`
@@ -330,6 +334,7 @@ func (j *Journal) Rename(from, to string) {
 	if e.IdPSecretID == from { // the provider has no ids
 		e.IdPSecretID = to
 	}
+	e.Unused = false
 	j.Secrets[to] = e
 	delete(j.Secrets, from)
 	if p := j.Promotion; p != nil {
@@ -338,6 +343,9 @@ func (j *Journal) Rename(from, to string) {
 				*v = to
 			}
 		}
+	}
+	if c := j.Current; c != nil && c.Version == from {
+		c.Version = to
 	}
 }
 
@@ -348,6 +356,10 @@ func (j *Journal) Clone() *Journal {
 	if j.Promotion != nil {
 		p := *j.Promotion
 		c.Promotion = &p
+	}
+	if j.Current != nil {
+		current := *j.Current
+		c.Current = &current
 	}
 	return &c
 }
