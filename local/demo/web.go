@@ -14,7 +14,8 @@ import (
 // module's, which imports this one for its tests.
 func (w *world) openConsole(rotator string) (url string, end func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, rotator, "console", "-o", "json", "--local="+strings.TrimPrefix(w.Stack.URL, "http://"))
+	cmd := exec.CommandContext(ctx, rotator, "console", "-o", "json", "--local="+strings.TrimPrefix(w.Stack.URL,
+		"http://"))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Stderr = w.logs

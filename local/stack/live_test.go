@@ -16,14 +16,16 @@ func TestLoginsAreCountedBySecond(t *testing.T) {
 		{Kind: dataplane.Refresh, Reason: string(dataplane.TokenRequestTimeout)}} {
 		c.count(e, now)
 	}
-	want := Second{At: now.Truncate(time.Second), Logins: Outcomes{OK: 2, Failed: 1}, Refreshes: Outcomes{OK: 1, Late: 1}}
+	want := Second{At: now.Truncate(time.Second), Logins: Outcomes{OK: 2, Failed: 1},
+		Refreshes: Outcomes{OK: 1, Late: 1}}
 	if len(c.seconds) != 1 || c.seconds[0] != want || c.logins != want.Logins || c.refreshes != want.Refreshes {
 		t.Errorf("counted %+v, %+v, %+v", c.seconds, c.logins, c.refreshes)
 	}
 	for i := range 3 * remembered {
 		c.count(dataplane.Event{Kind: dataplane.Login, OK: true}, now.Add(time.Duration(i)*time.Second))
 	}
-	if n := len(c.seconds); n != remembered || !c.seconds[n-1].At.Equal(now.Truncate(time.Second).Add((3*remembered-1)*time.Second)) {
+	if n := len(c.seconds); n != remembered ||
+		!c.seconds[n-1].At.Equal(now.Truncate(time.Second).Add((3*remembered-1)*time.Second)) {
 		t.Errorf("%d seconds are remembered, the last is %s", n, c.seconds[n-1].At)
 	}
 }

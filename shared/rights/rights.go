@@ -98,7 +98,9 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 		out = append(out, Call{actions, []string{keys[arn]}, map[string]string{"kms:EncryptionContext:SecretARN": arn,
 			"kms:ViaService": viaSecretsManager(arn)}})
 	}
-	out = append(out, onLoadBalancers(g, targets)...)
+	if c.HasBalancers() {
+		out = append(out, onLoadBalancers(g, targets, c.LeavesToControllers())...)
+	}
 	return s.from(function, out)
 }
 
@@ -131,12 +133,12 @@ func others(c config.Client, g Grant) (out []string) {
 	return slices.Compact(out)
 }
 
-func onLoadBalancers(g Grant, targets []string) (out []Call) {
+func onLoadBalancers(g Grant, targets []string, leaves bool) (out []Call) {
 	every := func(actions ...string) { out = append(out, Call{actions, []string{"*"}, nil}) }
 	if g.Targets != "" {
 		every("elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
 	}
-	if g.Targets == "read" {
+	if g.Targets == "read" || g.Targets == "write" && leaves {
 		every("elasticloadbalancing:DescribeTags")
 	}
 	if g.Names {

@@ -11,7 +11,8 @@ func (a *app) console() *cobra.Command {
 	var port int
 	c := &cobra.Command{Use: "console", Short: "Show the clients and their rotations on a web page on this machine",
 		Long: "Serves a web page on 127.0.0.1 that shows what status, watch, explain, history and evidence say, and\n" +
-			"plans, starts, stops and redrives, each after you confirm it. It has your rights: keep the URL to yourself.\n" +
+			"plans, starts, stops and redrives, each after you confirm it. It has your rights: keep the URL to " +
+			"yourself.\n" +
 			"It ends with Ctrl-C; what was started goes on.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

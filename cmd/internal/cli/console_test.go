@@ -68,8 +68,9 @@ func (t *tab) ask(method, path string, form url.Values, change func(*http.Reques
 			t.Errorf("%s %s: %s is %q", method, path, name, got)
 		}
 	}
-	if w.Header().Get("Access-Control-Allow-Origin") != "" || strings.Contains(w.Header().Get("Content-Security-Policy"),
-		"unsafe") {
+	if w.Header().Get("Access-Control-Allow-Origin") != "" ||
+		strings.Contains(w.Header().Get("Content-Security-Policy"),
+			"unsafe") {
 		t.Errorf("%s %s: other sites may read it, or it may run what is in the page", method, path)
 	}
 	return w
@@ -103,7 +104,8 @@ func (t *tab) page(path string) string {
 // press sends a form, and returns where it leads.
 func (t *tab) press(path, confirm, reason string) string {
 	t.Helper()
-	w := t.ask(http.MethodPost, t.root+path, url.Values{"csrf": {t.csrf}, "confirm": {confirm}, "reason": {reason}}, nil)
+	w := t.ask(http.MethodPost, t.root+path, url.Values{"csrf": {t.csrf}, "confirm": {confirm},
+		"reason": {reason}}, nil)
 	if w.Code != http.StatusSeeOther {
 		t.Errorf("%s: %d %s", path, w.Code, w.Body)
 	}
@@ -135,8 +137,10 @@ func TestTheConsoleLetsNobodyElseIn(t *testing.T) {
 			change       func(*http.Request)
 			status       int
 		}{
-			"another host":   {"GET", tab.root, nil, func(r *http.Request) { r.Host = "evil.example:" + tab.host[10:] }, 421},
-			"localhost":      {"GET", tab.root, nil, func(r *http.Request) { r.Host = "localhost:" + tab.host[10:] }, 421},
+			"another host": {"GET", tab.root, nil, func(r *http.Request) { r.Host = "evil.example:" + tab.host[10:] },
+				421},
+			"localhost": {"GET", tab.root, nil, func(r *http.Request) { r.Host = "localhost:" + tab.host[10:] },
+				421},
 			"no cookie":      {"GET", tab.root, nil, func(r *http.Request) { r.Header.Del("Cookie") }, 403},
 			"another cookie": {"GET", tab.root, nil, header("Cookie", tab.cookie.Name+"=x"), 403},
 			"no token":       {"GET", "/", nil, nil, 403},
@@ -145,29 +149,35 @@ func TestTheConsoleLetsNobodyElseIn(t *testing.T) {
 			"another path":   {"GET", "/clients/orders-web", nil, nil, 404},
 			"a file outside": {"GET", tab.root + "static/..%2flayout.html", nil, nil, 404},
 			"another site":   {"GET", tab.root, nil, header("Sec-Fetch-Site", "cross-site"), 403},
-			"another port":   {"POST", rotate, form(tab.csrf, "orders-web"), header("Sec-Fetch-Site", "same-site"), 403},
-			"another origin": {"POST", rotate, form(tab.csrf, "orders-web"), header("Origin", "http://127.0.0.1:1"), 403},
-			"origin null":    {"POST", rotate, form(tab.csrf, "orders-web"), header("Origin", "null"), 403},
+			"another port": {"POST", rotate, form(tab.csrf, "orders-web"), header("Sec-Fetch-Site",
+				"same-site"), 403},
+			"another origin": {"POST", rotate, form(tab.csrf, "orders-web"), header("Origin",
+				"http://127.0.0.1:1"), 403},
+			"origin null": {"POST", rotate, form(tab.csrf, "orders-web"), header("Origin", "null"), 403},
 			"no origin": {"POST", rotate, form(tab.csrf, "orders-web"),
 				func(r *http.Request) { r.Header.Del("Origin") }, 403},
 			"no form token":             {"POST", rotate, form("", "orders-web"), nil, 403},
 			"the form token as a query": {"POST", rotate + "?csrf=" + tab.csrf, form("", "orders-web"), nil, 403},
-			"JSON":                      {"POST", rotate, form(tab.csrf, "orders-web"), header("Content-Type", "application/json"), 403},
+			"JSON": {"POST", rotate, form(tab.csrf, "orders-web"), header("Content-Type",
+				"application/json"), 403},
 			"a form that is too long": {"POST", rotate, url.Values{"csrf": {tab.csrf},
 				"reason": {strings.Repeat("x", 9000)}}, nil, 400},
-			"a GET":                 {"GET", rotate, nil, nil, 404},
-			"rotate, unconfirmed":   {"POST", rotate, form(tab.csrf, ""), nil, 400},
-			"plan, unconfirmed":     {"POST", tab.root + "clients/orders-web/plan", form(tab.csrf, "x"), nil, 400},
-			"leak, unconfirmed":     {"POST", tab.root + "clients/orders-web/leak", form(tab.csrf, ""), nil, 400},
-			"stop, unconfirmed":     {"POST", tab.root + "executions/x/stop", form(tab.csrf, "y"), nil, 400},
-			"redrive, unconfirmed":  {"POST", tab.root + "executions/x/redrive", form(tab.csrf, ""), nil, 400},
-			"leak without a reason": {"POST", tab.root + "clients/orders-web/leak", form(tab.csrf, "orders-web"), nil, 400},
+			"a GET":                {"GET", rotate, nil, nil, 404},
+			"rotate, unconfirmed":  {"POST", rotate, form(tab.csrf, ""), nil, 400},
+			"plan, unconfirmed":    {"POST", tab.root + "clients/orders-web/plan", form(tab.csrf, "x"), nil, 400},
+			"leak, unconfirmed":    {"POST", tab.root + "clients/orders-web/leak", form(tab.csrf, ""), nil, 400},
+			"stop, unconfirmed":    {"POST", tab.root + "executions/x/stop", form(tab.csrf, "y"), nil, 400},
+			"redrive, unconfirmed": {"POST", tab.root + "executions/x/redrive", form(tab.csrf, ""), nil, 400},
+			"leak without a reason": {"POST", tab.root + "clients/orders-web/leak", form(tab.csrf,
+				"orders-web"), nil, 400},
 			"a reason of the notifier's": {"POST", rotate, url.Values{"csrf": {tab.csrf}, "confirm": {"orders-web"},
 				"reason": {"healing: x"}}, nil, 400},
-			"another client":           {"POST", tab.root + "clients/x/rotate", form(tab.csrf, "x"), nil, 400},
-			"another action":           {"POST", tab.root + "clients/orders-web/delete", form(tab.csrf, "orders-web"), nil, 400},
-			"no execution":             {"GET", tab.root + "executions/nothing", nil, nil, 404},
-			"an execution's ARN":       {"GET", tab.root + "executions/arn:aws:states:x:y:execution:z:1", nil, nil, 404},
+			"another client": {"POST", tab.root + "clients/x/rotate", form(tab.csrf, "x"), nil, 400},
+			"another action": {"POST", tab.root + "clients/orders-web/delete", form(tab.csrf,
+				"orders-web"), nil, 400},
+			"no execution": {"GET", tab.root + "executions/nothing", nil, nil, 404},
+			"an execution's ARN": {"GET", tab.root + "executions/arn:aws:states:x:y:execution:z:1", nil,
+				nil, 404},
 			"stop of no execution":     {"POST", tab.root + "executions/x/stop", form(tab.csrf, "x"), nil, 400},
 			"a client that is unknown": {"GET", tab.root + "clients/nobody", nil, nil, 404},
 		} {
@@ -204,18 +214,21 @@ func clickThrough(w *world) {
 	rotation := tab.press("clients/orders-web/rotate", "orders-web", hostile)
 	_ = w.clock.Sleep(context.Background(), 90*time.Second)
 	page := tab.page(rotation)
-	tab.has(page, `class="node done"[^>]*aria-label="Plan: done`, `class="node todo"[^>]*aria-label="Quiesce: not reached"`,
+	tab.has(page, `class="node done"[^>]*aria-label="Plan: done`,
+		`class="node todo"[^>]*aria-label="Quiesce: not reached"`,
 		`class="node running"`, `AWSPENDING`, `shop-alb :443 default</th><td><span class="role new">new</span></td>`+
 			`<td><span class="role new">new</span></td><td><span class="role new">new`,
 		`&lt;script&gt;alert\(&#34;x&#34;\)&lt;/script&gt;\\u202e`, `data-dialog="stop"`, `logins worked`)
-	if strings.Contains(page, "<script>alert") || strings.Contains(page, "\u202e") || strings.Contains(page, "ZgotmplZ") {
+	if strings.Contains(page, "<script>alert") || strings.Contains(page, "\u202e") || strings.Contains(page,
+		"ZgotmplZ") {
 		w.Errorf("a reason is not escaped:\n%s", page)
 	}
 	tab.has(tab.page("clients/orders-web"), `Rotating</span> a rotation runs, for \d+ s`, `<h2 id="graph-title">`)
 
 	leak := tab.press("clients/orders-web/leak", "orders-web", "INC-1")
 	_ = w.clock.Sleep(context.Background(), 20*time.Minute)
-	tab.has(tab.page(leak), `orders-web ended as SUCCEEDED`, `emergency, because: INC-1`, `the identity provider refuses it`)
+	tab.has(tab.page(leak), `orders-web ended as SUCCEEDED`, `emergency, because: INC-1`,
+		`the identity provider refuses it`)
 	tab.has(tab.page(rotation), `ended as TakenOver`, `class="node stopped"`)
 
 	forbid := fault.Rule{Service: "idp", Operation: "okta.createSecret", Mode: fault.Refuse, Status: 403}
@@ -231,7 +244,8 @@ func clickThrough(w *world) {
 
 	again := tab.press("clients/orders-web/rotate", "orders-web", "again")
 	_ = w.clock.Sleep(context.Background(), time.Minute)
-	if to := tab.press(strings.TrimSuffix(again, "/")+"/stop", strings.TrimPrefix(again, "executions/"), "a mistake"); to != again {
+	if to := tab.press(strings.TrimSuffix(again, "/")+"/stop", strings.TrimPrefix(again, "executions/"),
+		"a mistake"); to != again {
 		w.Errorf("stop leads to %s", to)
 	}
 	tab.has(tab.page(again), `ended as Stopped`, `data-dialog="redrive"`)
@@ -264,12 +278,15 @@ func TestTheConsoleWithoutRights(t *testing.T) {
 		for _, c := range []struct{ service, operation, page, problem, rest string }{
 			{"ssm", "GetParametersByPath", "", `reading the configurations below .*AccessDenied`, `logins worked`},
 			{"ssm", "GetParametersByPath", "clients/orders-web", `reading the configurations below`, `first`},
-			{"scheduler", "GetSchedule", "", `reading the schedule of orders-web.*AccessDenied`, `Ready</span>.*rotated \d+ s ago`},
+			{"scheduler", "GetSchedule", "", `reading the schedule of orders-web.*AccessDenied`,
+				`Ready</span>.*rotated \d+ s ago`},
 			{"dynamodb", "GetItem", "", `reading the journal of orders-web`, `Unknown</span>.*no schedule`},
 			{"dynamodb", "Query", "evidence", `reading the evidence`, `rotation.*SUCCEEDED, after.*first`},
 			{"states", "ListExecutions", "clients/orders-web", `listing executions`, `Rotated: done`},
-			{"states", "GetExecutionHistory", "clients/orders-web", `reading the history of`, `orders-web ended as SUCCEEDED`},
-			{"states", "DescribeExecution", "clients/orders-web", `reading the execution`, `class="node done"[^>]*aria-label="Rotated: done`},
+			{"states", "GetExecutionHistory", "clients/orders-web", `reading the history of`,
+				`orders-web ended as SUCCEEDED`},
+			{"states", "DescribeExecution", "clients/orders-web", `reading the execution`,
+				`class="node done"[^>]*aria-label="Rotated: done`},
 			{"secretsmanager", "DescribeSecret", "clients/orders-web", `reading the labels of`, `Rotated: done`},
 		} {
 			w.Stack.Faults.Clear()

@@ -68,7 +68,8 @@ func (s *shelf[T]) at(key string) *cached[T] {
 	}
 	if s.items[key] == nil {
 		if len(s.items) >= kept {
-			oldest := slices.MinFunc(slices.Collect(maps.Keys(s.used)), func(a, b string) int { return s.used[a] - s.used[b] })
+			oldest := slices.MinFunc(slices.Collect(maps.Keys(s.used)),
+				func(a, b string) int { return s.used[a] - s.used[b] })
 			delete(s.items, oldest)
 			delete(s.used, oldest)
 		}

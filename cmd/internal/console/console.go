@@ -76,7 +76,8 @@ func Open(ctx context.Context, o Options) (*Console, error) {
 	}
 	c.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", o.Port))
 	if err != nil {
-		return nil, &system.Error{Text: fmt.Sprintf("--port %d cannot be had: choose another, or leave it out (%v)", o.Port,
+		return nil, &system.Error{Text: fmt.Sprintf("--port %d cannot be had: choose another, or leave it out (%v)",
+			o.Port,
 			err)}
 	}
 	c.host = c.listener.Addr().String()

@@ -88,7 +88,8 @@ func (m *machine) draw(w walk) drawing {
 func (m *machine) place(lanes [][]string) map[string]node {
 	at := map[string]node{}
 	put := func(name string, column, row int) {
-		at[name] = node{X: leftSpace + column*(nodeWidth+laneSpace), Y: topSpace + row*rowHeight, W: nodeWidth, H: nodeHeight}
+		at[name] = node{X: leftSpace + column*(nodeWidth+laneSpace), Y: topSpace + row*rowHeight, W: nodeWidth,
+			H: nodeHeight}
 	}
 	rows := 0
 	for i, lane := range lanes {
@@ -148,7 +149,8 @@ func (m *machine) edges(lanes [][]string, at map[string]node, taken map[[2]strin
 					add(name, other, around(at[name], at[other], k-j), "edge leap")
 				}
 			}
-			if len(lanes) > 1 && i == 0 && len(lanes[1]) > 1 && slices.Contains(m.reach(m.state[name].catches()), lanes[1][0]) {
+			if len(lanes) > 1 && i == 0 && len(lanes[1]) > 1 && slices.Contains(m.reach(m.state[name].catches()),
+				lanes[1][0]) {
 				add(name, lanes[1][0], across(at[name], at[lanes[1][0]]), "edge failure")
 			}
 		}

@@ -208,18 +208,22 @@ func (c *Console) fromEvidence(id string) (*run, error) {
 	for _, e := range slices.Backward(found.Records) {
 		if e.Execution == id {
 			r := &run{record: e.Record, history: record.NewHistory(id), telling: &words.Telling{}}
-			r.execution = system.Execution{ARN: id, Status: e.Status, Started: e.Started, Ended: e.Ended, Error: e.Error,
+			r.execution = system.Execution{ARN: id, Status: e.Status, Started: e.Started, Ended: e.Ended,
+				Error: e.Error,
 				Cause: e.Cause}
 			r.execution.Request.Client, r.execution.Request.Reason = e.Client, e.Reason
-			r.told = words.Told{Execution: r.execution, Subject: e.Subject, Users: e.Users, What: e.Cause, Notice: e.Notice,
-				State: e.FailedState}
+			r.told = words.Told{Execution: r.execution, Subject: e.Subject, Users: e.Users, What: e.Cause,
+				Notice: e.Notice,
+				State:  e.FailedState}
 			return r, nil
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at := c.started[id]; !at.IsZero() && c.Now().Sub(at) < time.Minute { // DescribeExecution is eventually consistent
-		return &run{execution: system.Execution{ARN: id, Status: "RUNNING", Started: at}, history: record.NewHistory(id),
+	// DescribeExecution is eventually consistent
+	if at := c.started[id]; !at.IsZero() && c.Now().Sub(at) < time.Minute {
+		return &run{execution: system.Execution{ARN: id, Status: "RUNNING", Started: at},
+			history: record.NewHistory(id),
 			telling: &words.Telling{}}, nil
 	}
 	if err != nil {
@@ -250,8 +254,9 @@ func (c *Console) pastOf(client string) (out []past, problems []string) {
 		known[e.ID()] = true
 		if e.Kind != evidence.Measurement && (client == "" || e.Client == client) {
 			out = append(out, past{Started: e.Started, Ended: e.Ended, Kind: string(e.Kind), End: e.Outcome,
-				By: words.StartedBy(e), Reason: e.Reason, Name: words.Name(e.Execution), Client: e.Client, Redrive: e.Redrive,
-				Record: true})
+				By: words.StartedBy(e), Reason: e.Reason, Name: words.Name(e.Execution), Client: e.Client,
+				Redrive: e.Redrive,
+				Record:  true})
 		}
 	}
 	recent, err := c.readRecent()
@@ -268,7 +273,8 @@ func (c *Console) pastOf(client string) (out []past, problems []string) {
 			Reason: e.Request.Reason, Name: words.Name(e.ARN), Client: e.Request.Client})
 	}
 	for _, g := range found.Gaps {
-		if known[evidence.ID(g.Execution, g.Redrive)] || g.Kind == evidence.Measurement || client != "" && g.Client != client {
+		if known[evidence.ID(g.Execution, g.Redrive)] || g.Kind == evidence.Measurement || client != "" &&
+			g.Client != client {
 			continue
 		}
 		out = append(out, past{Started: g.At, Ended: g.At, Kind: string(g.Kind), End: "no record", Reason: g.Why,

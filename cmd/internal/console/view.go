@@ -162,7 +162,8 @@ func secretRows(rec evidence.Record, known secrets, live *system.Live) []secretR
 	}
 	order := map[string]int{"new": 2, "old": 1}
 	slices.SortFunc(out, func(a, b secretRow) int {
-		return cmp.Or(order[b.Role]-order[a.Role], len(b.Labels)-len(a.Labels), strings.Compare(a.Version+a.ID, b.Version+b.ID))
+		return cmp.Or(order[b.Role]-order[a.Role], len(b.Labels)-len(a.Labels), strings.Compare(a.Version+a.ID,
+			b.Version+b.ID))
 	})
 	return out
 }

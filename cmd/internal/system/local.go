@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Logins are what became of logins, or of refreshes of sessions. Late ones got no answer in time, which tells nothing of
-// a secret.
+// Logins are what became of logins, or of refreshes of sessions. Late ones got no answer in time, which tells nothing
+// of a secret.
 type Logins struct{ OK, Failed, Late int }
 
 // Live is what only the local stack can tell.
