@@ -216,8 +216,8 @@ func clickThrough(w *world) {
 	page := tab.page(rotation)
 	tab.has(page, `class="node done"[^>]*aria-label="Plan: done`,
 		`class="node todo"[^>]*aria-label="Quiesce: not reached"`,
-		`class="node running"`, `AWSPENDING`, `shop-alb :443 default</th><td><span class="role new">new</span></td>`+
-			`<td><span class="role new">new</span></td><td><span class="role new">new`,
+		`class="node running"`, `AWSPENDING`, `>node 0</th>`,
+		`shop-alb :443 default</th><td><span class="role new">new</span></td><td><span class="role new">new</span></td>`,
 		`&lt;script&gt;alert\(&#34;x&#34;\)&lt;/script&gt;\\u202e`, `data-dialog="stop"`, `logins worked`)
 	if strings.Contains(page, "<script>alert") || strings.Contains(page, "\u202e") || strings.Contains(page,
 		"ZgotmplZ") {
