@@ -95,7 +95,11 @@ func TestAKeyOfKMSThatDoesNotSign(t *testing.T) {
 }
 
 func (k keys) refuse(status int, code string) {
-	k.faults.Add(fault.Rule{Service: "kms", Operation: "Sign", Mode: fault.Refuse, Status: status, Code: code})
+	k.t.Helper()
+	if _, err := k.faults.Add(fault.Rule{Service: "kms", Operation: "Sign", Mode: fault.Refuse, Status: status,
+		Code: code}); err != nil {
+		k.t.Fatal(err)
+	}
 }
 
 // What is printed of a key is what a vendor verifies by.

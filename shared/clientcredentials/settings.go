@@ -57,8 +57,9 @@ func (k KeyPlace) Check(ps *strictjson.Problems, path, holds string) {
 	case k.KeyARN == "":
 		config.CheckSecretARN(ps, path+".keySecretArn", k.KeySecretARN, holds)
 	case strings.Contains(k.KeyARN, ":alias/"):
-		ps.Add(path+".keyArn", "must be the ARN of the key itself, not of an alias, which could be moved to a key that "+
-			"is not registered: aws kms describe-key --key-id ALIAS shows it")
+		ps.Add(path+".keyArn",
+			"must be the ARN of the key itself, not of an alias, which could be moved to a key that "+
+				"is not registered: aws kms describe-key --key-id ALIAS shows it")
 	case !config.IsKeyARN(k.KeyARN):
 		ps.Add(path+".keyArn", "must be the ARN of a KMS key, as in arn:aws:kms:REGION:ACCOUNT:key/ID")
 	}

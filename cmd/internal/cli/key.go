@@ -22,7 +22,8 @@ func (a *app) key() *cobra.Command {
 	var days int
 	c := &cobra.Command{Use: "key ARN", Short: "Print what to register at an identity provider of a key in AWS KMS",
 		Long: "Prints the public key of an asymmetric key in AWS KMS that signs for the rotator's own client " +
-			"(keyArn), as a JWK and\nin PEM. With --certificate the key signs a certificate about itself, which is what " +
+			"(keyArn), as a JWK and\nin PEM. With --certificate the key signs a certificate about itself, " +
+			"which is what " +
 			"Entra ID registers; the fingerprint\nfor its setting sha256 is printed besides, to standard error. It " +
 			"needs kms:GetPublicKey, and for a certificate kms:Sign,\nwhich whoever has it can use to act as the " +
 			"rotator. Nothing has to be deployed for it.",
@@ -30,7 +31,8 @@ func (a *app) key() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			arn := args[0]
 			if !config.IsKeyARN(arn) {
-				return &system.Error{Text: fmt.Sprintf("%q is not the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID; "+
+				return &system.Error{Text: fmt.Sprintf("%q is not the ARN of a KMS key "+
+					"(arn:aws:kms:REGION:ACCOUNT:key/ID; "+
 					"not of an alias)", arn)}
 			}
 			if days < 1 || days > 3650 {
@@ -47,7 +49,8 @@ func (a *app) key() *cobra.Command {
 			}
 			return a.printKey(cmd.Context(), s, arn, kid)
 		}}
-	c.Flags().StringVar(&kid, "kid", "", "the key id for the JWK, if settings have a keyId (default: the key's id at KMS)")
+	c.Flags().StringVar(&kid, "kid", "",
+		"the key id for the JWK, if settings have a keyId (default: the key's id at KMS)")
 	c.Flags().BoolVar(&certificate, "certificate", false, "print a certificate instead")
 	c.Flags().IntVar(&days, "days", 365, "for how long the certificate is valid")
 	return c

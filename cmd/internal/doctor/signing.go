@@ -17,11 +17,13 @@ import (
 
 // places are where the public key of the rotator's own client is registered, by the provider's type.
 var places = map[string]string{
-	"okta":     "admin console, Applications, the service app, General, Client Credentials, Add key",
-	"entra":    "Entra admin center, App registrations, the rotator's own, Certificates & secrets, Certificates",
-	"auth0":    "dashboard, Applications, the rotator's own, Credentials, Private Key JWT, in PEM; keyId is what it then shows",
+	"okta":  "admin console, Applications, the service app, General, Client Credentials, Add key",
+	"entra": "Entra admin center, App registrations, the rotator's own, Certificates & secrets, Certificates",
+	"auth0": "dashboard, Applications, the rotator's own, Credentials, Private Key JWT, in PEM; keyId is what " +
+		"it then shows",
 	"keycloak": "admin console, Clients, the rotator's own, Keys, Import, as a JSON Web Key Set {\"keys\": […]}",
-	"pingone":  "admin console, Applications, the rotator's own, Overview, token endpoint authentication Private Key JWT, JWKS",
+	"pingone": "admin console, Applications, the rotator's own, Overview, token endpoint authentication Private " +
+		"Key JWT, JWKS",
 }
 
 // checkSigning looks at the KMS keys that sign for the rotator's own client, and shows what is to be registered of
@@ -32,7 +34,8 @@ func (d *Doctor) checkSigning(ctx context.Context, r *report, c config.Client) {
 		api := kms.NewFromConfig(d.System.AWS(region))
 		out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &k.KeyARN})
 		if !r.unless(err, "keys", "the key "+k.KeyARN, "the key "+k.KeyARN+" does not exist",
-			"correct "+k.Field+" in clients.yaml, then make deploy") || !r.tellState(out.KeyMetadata, k.KeyARN, region) {
+			"correct "+k.Field+" in clients.yaml, then make deploy") ||
+			!r.tellState(out.KeyMetadata, k.KeyARN, region) {
 			continue
 		}
 		algorithm := cmp.Or(k.Algorithm, clientcredentials.RS256)
@@ -61,8 +64,9 @@ func (r *report) tellPublic(vendor string, k clientsfile.SigningKey, public any)
 		if err != nil {
 			return // it was read from that form
 		}
-		r.add(Note, "keys", "rotator key "+k.KeyARN+" --certificate makes one", "client %s is known by a certificate of "+
-			"the key %s, whose public key has the SHA-256 %x; it is registered there: %s", k.ClientID, k.KeyARN,
+		r.add(Note, "keys", "rotator key "+k.KeyARN+" --certificate makes one",
+			"client %s is known by a certificate of "+
+				"the key %s, whose public key has the SHA-256 %x; it is registered there: %s", k.ClientID, k.KeyARN,
 			sha256.Sum256(der), place)
 		return
 	}
