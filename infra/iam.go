@@ -110,6 +110,9 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g r
 	case "write":
 		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners",
 			"elasticloadbalancing:DescribeRules")
+		if slices.ContainsFunc(r.clients, func(c Client) bool { return c.LeavesToControllers() }) {
+			everywhere("FindControllers", noNames, nil, "elasticloadbalancing:DescribeTags")
+		}
 		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation " +
 			"plans; their load balancers are named"
 		if searching {

@@ -24,6 +24,8 @@ type Found struct {
 	// Targets are the actions with a client id and a name of the registration, ordered by load balancer (the given
 	// ones, then the found ones by Region and ARN), port and priority, with the default action last.
 	Targets []rotation.Target
+	// Follows are the rules that controllers own and that are left to them, each with its controller.
+	Follows []string
 	// Warnings name what will put an old secret back if nobody acts, and what uses the client but is not rotated. They
 	// do not stop a rotation.
 	Warnings []string
@@ -59,6 +61,7 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 	for i, s := range searches {
 		found.Left[places[i].arn] = places[i].left
 		found.Targets = append(found.Targets, s.found.Targets...)
+		found.Follows = append(found.Follows, s.found.Follows...)
 		found.Warnings = append(found.Warnings, s.found.Warnings...)
 		found.Refusals = append(found.Refusals, s.found.Refusals...)
 		found.Drifted = append(found.Drifted, s.found.Drifted...)
@@ -106,7 +109,8 @@ func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration
 		return nil, err
 	}
 	s := &search{api: b.client(lb.region), lb: lb, named: p.named, want: want, planned: planned,
-		clientIDs: map[string]string{}, tags: map[string]string{}, unknown: unknownElements{}}
+		clientIDs: map[string]string{}, tags: map[string]string{}, actions: map[string][]types.Action{},
+		leave: want.LeavesToControllers, unknown: unknownElements{}}
 	return s, s.run(ctx)
 }
 
@@ -122,6 +126,10 @@ type search struct {
 	found   Found
 	// clientIDs and tags are this load balancer's part of Found.ClientIDs and Found.Tags.
 	clientIDs, tags map[string]string
+	// actions are those of the targets, by their keys.
+	actions map[string][]types.Action
+	// leave: rules that controllers own are left to them.
+	leave bool
 	// unknown are elements of actions that were read, but cannot be written.
 	unknown unknownElements
 }
@@ -227,10 +235,19 @@ func (s *search) consider(l types.Listener, rule, what string, actions []types.A
 		}
 		if s.want.uses(o) {
 			s.found.Targets = append(s.found.Targets, t)
+			s.actions[t.Key()] = actions
+		}
+	}
+}
+
+// reviewTarget looks at what a target logs in with.
+func (s *search) reviewTarget(t rotation.Target) {
+	for _, a := range s.actions[t.Key()] {
+		if o := a.AuthenticateOidcConfig; o != nil && s.want.uses(o) {
 			s.clientIDs[t.Key()] = aws.ToString(o.ClientId)
 			s.warnOfUserInfo(t.Name, o)
 			s.warnOfDenial(t.Name, o)
-			s.reviewWrite(t, actions)
+			s.reviewWrite(t, s.actions[t.Key()])
 		}
 	}
 }

@@ -130,6 +130,12 @@ func (f File) checkReleased(ps *strictjson.Problems, c Client) {
 	if c.LoadBalancerSearch != nil {
 		ps.Add(c.Name+".loadBalancerSearch", app)
 	}
+	if c.LeavesToControllers() {
+		ps.Add(c.Name+".followers.controllers", app)
+	}
+	if !c.HasBalancers() {
+		ps.Add(c.Name+".followers", "without load balancers: "+app)
+	}
 	rest, plain := f.Stack, Settings{}
 	plain.defaults()
 	if rest.LogLevel == plain.LogLevel {

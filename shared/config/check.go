@@ -53,6 +53,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	if c.IsPair() && c.IdentityProvider.AllowInterruption {
 		ps.Add("identityProvider.allowInterruption", "must be left out with clientPair: a pair needs no interruption")
 	}
+	c.checkFollowers(ps)
 	c.checkNames(ps)
 	c.checkLoadBalancers(ps)
 	if c.LoadBalancerSearch != nil {
@@ -80,10 +81,28 @@ func (p IdentityProvider) check(ps *strictjson.Problems) {
 	}
 }
 
+// checkFollowers refuses what would end the secret that followers still use, or leave them without the client id that
+// belongs to it.
+func (c Client) checkFollowers(ps *strictjson.Problems) {
+	if c.Followers == nil {
+		return
+	}
+	inRange(ps, "followers.maxDelaySeconds", &c.Followers.MaxDelaySeconds, 1, 30*86400)
+	if c.IsPair() {
+		ps.Add("followers", "must be left out with identityProvider.clientPair: the client id changes with the secret, "+
+			"and followers would read the secret only")
+	}
+	if c.IdentityProvider.AllowInterruption {
+		ps.Add("followers", "must be left out with identityProvider.allowInterruption: a new secret ends the one that "+
+			"followers use until they read it")
+	}
+}
+
 func (c Client) checkLoadBalancers(ps *strictjson.Problems) {
-	if len(c.LoadBalancers) == 0 && c.LoadBalancerSearch == nil {
+	if !c.HasBalancers() && c.Followers == nil {
 		ps.Add("loadBalancers",
-			"is missing: the ARNs of the load balancers that use this client, or their tags in loadBalancerSearch")
+			"is missing: the ARNs of the load balancers that use this client, or their tags in loadBalancerSearch "+
+				"(or followers, if only they use it)")
 	}
 	seen := map[string]bool{}
 	for i, arn := range c.LoadBalancers {

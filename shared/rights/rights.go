@@ -102,7 +102,9 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 	if signing := (clientsfile.Client{Client: c}).SigningKeyARNs(); g.Admin && len(signing) > 0 {
 		out = append(out, Call{[]string{Sign}, signing, nil})
 	}
-	out = append(out, onLoadBalancers(g, targets)...)
+	if c.HasBalancers() {
+		out = append(out, onLoadBalancers(g, targets, c.LeavesToControllers())...)
+	}
 	return s.from(function, out)
 }
 
@@ -135,12 +137,12 @@ func others(c config.Client, g Grant) (out []string) {
 	return slices.Compact(out)
 }
 
-func onLoadBalancers(g Grant, targets []string) (out []Call) {
+func onLoadBalancers(g Grant, targets []string, leaves bool) (out []Call) {
 	every := func(actions ...string) { out = append(out, Call{actions, []string{"*"}, nil}) }
 	if g.Targets != "" {
 		every("elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
 	}
-	if g.Targets == "read" {
+	if g.Targets == "read" || g.Targets == "write" && leaves {
 		every("elasticloadbalancing:DescribeTags")
 	}
 	if g.Names {

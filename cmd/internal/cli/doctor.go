@@ -14,6 +14,7 @@ import (
 
 	"alboidc.internal/cmd/internal/doctor"
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
@@ -86,11 +87,11 @@ func (a *app) examine(s *system.System) func(ctx context.Context, c config.Clien
 			out = append(out, doctor.Finding{Client: client, Severity: severity, Check: check, Text: text,
 				Remedy: remedy})
 		}
-		switch st, err := a.statusOf(ctx, s, c); {
+		switch st, err := words.StatusOf(ctx, s, c, a.Now()); {
 		case err != nil:
 			add(doctor.Unknown, "rotation", "run rotator doctor again, or see rotator status "+client,
 				"could not look at its rotations: "+err.Error())
-		case st.Condition == degraded:
+		case st.Condition == words.Degraded:
 			add(doctor.Error, "rotation", "rotator explain "+client, st.Reason)
 		}
 		check, request := "measurement", rotation.Request{Client: client, Measure: true}
@@ -108,9 +109,10 @@ func (a *app) examine(s *system.System) func(ctx context.Context, c config.Clien
 		a.follows = "" // it ends by itself, in moments
 		switch {
 		case err != nil:
-			add(doctor.Unknown, check, "rotator explain "+name(id), "could not see how it ended: "+err.Error())
+			add(doctor.Unknown, check, "rotator explain "+words.Name(id), "could not see how it ended: "+err.Error())
 		case all && e.Status != "SUCCEEDED":
-			add(doctor.Error, check, "rotator explain "+name(id), cmp.Or(findMessage(e.Cause), e.Error, e.Status))
+			add(doctor.Error, check, "rotator explain "+words.Name(id), cmp.Or(words.FindMessage(e.Cause), e.Error,
+				e.Status))
 		case !all:
 			out = append(out, measured(client, e, a.Now())...)
 		}
@@ -123,7 +125,7 @@ const soon = 30 * 24 * time.Hour
 
 // measured returns what a measurement found.
 func measured(client string, e system.Execution, now time.Time) (out []doctor.Finding) {
-	m, why := readMeasured(e)
+	m, why := words.ReadMeasured(e)
 	if why != "" {
 		return []doctor.Finding{{Client: client, Severity: doctor.Error, Check: "measurement",
 			Text: "it could not be measured: " + why, Remedy: "mend what it says, then: rotator measure " + client}}
@@ -229,7 +231,8 @@ func (a *app) printFound(s *system.System, clients int, found []doctor.Finding) 
 			if who == "" {
 				who = "stack " + s.Stack
 			}
-			a.print("%s: %s: %s: %s\n  remedy: %s", f.Severity, who, f.Check, oneLine(f.Text), oneLine(f.Remedy))
+			a.print("%s: %s: %s: %s\n  remedy: %s", f.Severity, who, f.Check, words.OneLine(f.Text),
+				words.OneLine(f.Remedy))
 		}
 	}
 	if grave {

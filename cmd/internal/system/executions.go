@@ -49,6 +49,10 @@ func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (
 	if _, err := rotation.ParseRequest(input); err != nil {
 		return "", &Error{Text: err.Error()}
 	}
+	if r.Heals() { // the notifier heals no execution that has such a reason, nor lets it be waited for
+		return "", &Error{
+			Text: `reason: must not begin with "healing: ", which is for executions that the notifier starts`}
+	}
 	// a repeat of the same name within 90 days is refused
 	name := r.Client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
