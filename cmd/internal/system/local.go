@@ -50,7 +50,7 @@ func (s *System) askLocal(ctx context.Context, what string) ([]byte, error) {
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, unreachable(err, "reading the local stack's %s", what)
+		return nil, Unreachable(err, "reading the local stack's %s", what)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
@@ -58,7 +58,7 @@ func (s *System) askLocal(ctx context.Context, what string) ([]byte, error) {
 		err = errors.New(answer.Status)
 	}
 	if err != nil {
-		return nil, unreachable(err, "reading the local stack's %s", what)
+		return nil, Unreachable(err, "reading the local stack's %s", what)
 	}
 	return text, nil
 }

@@ -61,7 +61,7 @@ func (s *System) Labels(ctx context.Context, c config.Client) (map[string]string
 	out, err := secretsmanager.NewFromConfig(s.AWS(region)).DescribeSecret(ctx,
 		&secretsmanager.DescribeSecretInput{SecretId: &c.Secret.ARN})
 	if err != nil {
-		return nil, unreachable(err, "reading the labels of %s", c.Secret.ARN)
+		return nil, Unreachable(err, "reading the labels of %s", c.Secret.ARN)
 	}
 	labels := map[string]string{}
 	for version, has := range out.VersionIdsToStages {
