@@ -28,6 +28,7 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/awsconn"
 	"alboidc.internal/shared/evidence"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
@@ -100,7 +101,7 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		balancers: alb.New(func(region string) alb.API {
 			return elasticloadbalancingv2.NewFromConfig(c,
 				func(o *elasticloadbalancingv2.Options) { o.Region = region })
-		}, nil)}, nil // only a write waits
+		}, time.Now, httpclient.Sleep)}, nil
 }
 
 // local is the URL of an endpoint on this machine, where a local stack is; "" otherwise.
