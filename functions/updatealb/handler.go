@@ -57,7 +57,7 @@ func prepare(ctx context.Context, s *invocation.Invocation, in rotation.UpdateIn
 			return c, err
 		}
 	}
-	c.Undo = in.Undo
+	c.Undo, s.Restores = in.Undo, in.Undo
 	if c.Secret, err = s.Value(ctx, in.To.VersionID); err != nil {
 		return c, err
 	}
