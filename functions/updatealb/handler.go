@@ -57,7 +57,8 @@ func prepare(ctx context.Context, s *invocation.Invocation, in rotation.UpdateIn
 			return c, err
 		}
 	}
-	c.Undo, s.Restores = in.Undo, in.Undo
+	c.Undo = in.Undo
+	s.Restores = in.Undo
 	if c.Secret, err = s.Value(ctx, in.To.VersionID); err != nil {
 		return c, err
 	}

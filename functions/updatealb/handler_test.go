@@ -10,6 +10,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/updatealb"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
@@ -46,6 +47,25 @@ func answers(t *testing.T, got rotation.UpdateOutput, err error, result string) 
 	want := []rotation.Updated{{Target: target.Name, Result: result}}
 	if err != nil || !slices.Equal(got.Targets, want) || got.Notice != "" {
 		t.Errorf("the answer is %+v (%v), want %+v", got, err, want)
+	}
+}
+
+func TestARollbackKnowsTheNamesOfTheNewestConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, undo := range []bool{true, false} {
+		w := newWorld(t)
+		call := w.Common()
+		alias := config.Alias{Issuer: "https://alias.example", AuthorizationEndpoint: "https://alias.example/authorize",
+			TokenEndpoint: w.Client.IdentityProvider.TokenEndpoint}
+		w.ALB.Change(func(o *fakes.Login) { o.Issuer = &alias.Issuer })
+		w.Client.Aliases = []config.Alias{alias}
+		w.Params.Put(w.Client)
+		got, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: call,
+			Targets: []rotation.Target{target}, To: rotation.Ref{VersionID: newer}, Undo: undo,
+			Proven: rotation.Timestamp(w.Now)})
+		if restored := err == nil && len(got.Targets) == 1 && got.Targets[0].Result == "updated"; restored != undo {
+			t.Errorf("undo %t: a target that came keeps a secret that goes: %+v (%v)", undo, got, err)
+		}
 	}
 }
 
