@@ -68,7 +68,8 @@ func balancers(kind string) []string {
 // elsewhere is what the role of a function may not do outside of the function.
 func elsewhere(function string) may {
 	arn := "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-" + function
-	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* lambda:* secretsmanager:* ssm:* states:* sts:*",
+	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* lambda:* secretsmanager:* ssm:* "+
+		"states:* sts:*",
 		"*").denied().
 		when(`{"ArnNotLike":{"lambda:SourceFunctionArn":["` + arn + `","` + arn + `:*"]}}`)
 }

@@ -66,7 +66,8 @@ func (s *Service) find(region, name string) *function {
 	f.latest = &version{function: f, config: newConfiguration(region, name)}
 	f.latest.config.Timeout = max(int(h.timeout.Seconds()), 1)
 	for _, name := range h.aliases {
-		f.aliases[name] = &alias{AliasArn: f.latest.config.FunctionArn + ":" + name, Name: name, FunctionVersion: latest}
+		f.aliases[name] = &alias{AliasArn: f.latest.config.FunctionArn + ":" + name, Name: name,
+			FunctionVersion: latest}
 	}
 	s.add(f)
 	return f

@@ -163,10 +163,11 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), s.IAM, s.KMS, s.CloudTrail}
 	switch vendor := s.IdP.Vendor().(type) {
 	case *lambdatest.Lambda: // whose function is one of the stack's
-		s.Lambda.RegisterInProcess(lambdatest.FunctionName, lambdatest.Timeout, func(_ context.Context, payload []byte) (
-			[]byte, *lambda.FunctionError) {
-			return vendor.Function(payload), nil
-		}, lambdatest.Alias)
+		s.Lambda.RegisterInProcess(lambdatest.FunctionName, lambdatest.Timeout,
+			func(_ context.Context, payload []byte) (
+				[]byte, *lambda.FunctionError) {
+				return vendor.Function(payload), nil
+			}, lambdatest.Alias)
 	case awsapi.Service: // an identity provider that is an AWS service
 		services = append(services, vendor)
 	}

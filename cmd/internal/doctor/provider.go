@@ -35,7 +35,8 @@ func (d *Doctor) checkProviderFunction(ctx context.Context, r *report, c config.
 		}
 		if limit := time.Duration(aws.ToInt32(f.Timeout)) * time.Second; limit > lambda.Patience {
 			r.add(Warning, check, "give it a timeout of 15 s or less, publish a version, and move the alias",
-				"the function %s may run for %s, and counts as lost after %s: what it does after that comes too late", arn,
+				"the function %s may run for %s, and counts as lost after %s: what it does after that comes too late",
+				arn,
 				limit, lambda.Patience)
 		}
 	}

@@ -139,7 +139,8 @@ func (c Capabilities) of() idp.Capabilities {
 		out.AcceptsValue, out.KeepsTag, out.CanDisable = c.TakesValue, c.KeepsToken, c.CanDisable
 	case idp.CurrentPrevious:
 		if out.CanSet = c.TakesValue; c.ShowsValues {
-			out.MaxSecrets = 2 // one that shows none must keep more: nobody could tell when the next ends the one in use
+			// one that shows none must keep more: nobody could tell when the next ends the one in use
+			out.MaxSecrets = 2
 		}
 	default:
 	}

@@ -106,8 +106,8 @@ func (f *function) ask(ctx context.Context) (Capabilities, error) {
 // Capabilities implements idp.Registration.
 func (f *function) Capabilities() idp.Capabilities { return f.capable.of() }
 
-// Compare fails unless the function with these settings answers the capabilities that they name. Nothing is asked of the
-// identity provider.
+// Compare fails unless the function with these settings answers the capabilities that they name. Nothing is asked of
+// the identity provider.
 func Compare(ctx context.Context, raw json.RawMessage, c idp.Client, d idp.Deps) error {
 	s, err := idp.ParseSettings(raw, (*Settings).check)
 	if err != nil {
@@ -133,7 +133,8 @@ func (f *function) compare(ctx context.Context) error {
 	}
 	if differ := differences(f.capable, can); len(differ) > 0 {
 		return failure.New(failure.Precondition, "the function's capabilities are not those in %s; they differ in %s: "+
-			"write down what it answers (rotator conformance shows it), or let the alias point to the version that was "+
+			"write down what it answers (rotator conformance shows it), or let the alias point to the "+
+			"version that was "+
 			"meant", idp.Setting("capabilities"), strings.Join(differ, ", "))
 	}
 	return nil
@@ -231,8 +232,8 @@ var kinds = map[string]failure.Kind{"throttled": failure.Throttled, "refused": f
 // that, whatever the function's author does.
 var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{0,30}[0-9]{0,8}$`)
 
-// failure is that of an error answer. Its code is passed on only if it is one, and nothing of the secret in the request;
-// free text never is.
+// failure is that of an error answer. Its code is passed on only if it is one, and nothing of the secret in the
+// request; free text never is.
 func (p *problem) failure(r Request) error {
 	if p == nil {
 		return nil

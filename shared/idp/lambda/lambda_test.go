@@ -66,13 +66,15 @@ func TestAnswersBecomeFailures(t *testing.T) {
 		kind              failure.Kind
 		says              string
 	}{
-		"throttled":                 {"create", wrong("throttled", ""), failure.Throttled, "throttled"},
-		"refused":                   {"create", wrong("refused", `, "code": "too_many"`), failure.IdPRejected, "refused too_many"},
-		"an unknown client":         {"list", wrong("notFound", ""), failure.Precondition, "notFound"},
-		"in conflict":               {"create", wrong("conflict", ""), failure.Unavailable, "conflict"},
-		"unavailable":               {"create", wrong("unavailable", ""), failure.Unavailable, "unavailable"},
-		"a kind that there is not":  {"create", wrong(canary, ""), failure.Unavailable, "of a kind"},
-		"a code that is the secret": {"create", wrong("refused", `, "code": "`+canary+`"`), failure.IdPRejected, "refused"},
+		"throttled": {"create", wrong("throttled", ""), failure.Throttled, "throttled"},
+		"refused": {"create", wrong("refused", `, "code": "too_many"`), failure.IdPRejected,
+			"refused too_many"},
+		"an unknown client":        {"list", wrong("notFound", ""), failure.Precondition, "notFound"},
+		"in conflict":              {"create", wrong("conflict", ""), failure.Unavailable, "conflict"},
+		"unavailable":              {"create", wrong("unavailable", ""), failure.Unavailable, "unavailable"},
+		"a kind that there is not": {"create", wrong(canary, ""), failure.Unavailable, "of a kind"},
+		"a code that is the secret": {"create", wrong("refused", `, "code": "`+canary+`"`), failure.IdPRejected,
+			"refused"},
 		"a text for a code": {"create", wrong("refused", `, "code": "no `+canary+`"`), failure.IdPRejected,
 			"refused"},
 		"no JSON":                 {"create", canary, failure.Unavailable, "not understood"},
@@ -158,7 +160,8 @@ func TestRequestsSayWhatTheContractSays(t *testing.T) {
 		p.Remove(t.Context(), made.ID), p.Remove(t.Context(), made.ID)); err != nil {
 		t.Error(err)
 	}
-	want := []lambda.Request{{Operation: "create", Token: "v2", Value: canary}, {Operation: "disable", SecretID: made.ID},
+	want := []lambda.Request{{Operation: "create", Token: "v2", Value: canary},
+		{Operation: "disable", SecretID: made.ID},
 		{Operation: "enable", SecretID: made.ID}, {Operation: "remove", SecretID: made.ID},
 		{Operation: "remove", SecretID: made.ID}, {Operation: "list"}} // whether the client is still there
 	for i := range want {
@@ -271,7 +274,8 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		}
 	}
 	arn := func(arn string) func(map[string]any) { return func(s map[string]any) { s["functionArn"] = arn } }
-	slots := all(can("model", "current-previous"), can("maxSecrets", 0), can("keepsToken", false), can("canDisable", false))
+	slots := all(can("model", "current-previous"), can("maxSecrets", 0), can("keepsToken", false),
+		can("canDisable", false))
 	for name, c := range map[string]struct {
 		change func(map[string]any)
 		want   string

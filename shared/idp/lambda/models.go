@@ -80,8 +80,9 @@ func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
 // Create implements idp.Provider.
 func (n *named) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
 	if n.capable.TakesValue == r.Value.IsZero() {
-		return idp.Created{}, failure.New(failure.Internal, "a secret must come with its value exactly if the function "+
-			"takes one")
+		return idp.Created{}, failure.New(failure.Internal,
+			"a secret must come with its value exactly if the function "+
+				"takes one")
 	}
 	a, err := n.do(ctx, Request{Operation: opCreate, Token: r.Tag, Value: r.Value.Reveal()})
 	switch {

@@ -34,7 +34,9 @@ func (l *Lambda) Function(payload []byte) []byte {
 // ask sends a request to the provider; false is a connection that broke.
 func (l *Lambda) ask(operation string, payload []byte) (resp *httptest.ResponseRecorder, ok bool) {
 	defer func() {
-		if x := recover(); x != nil && x != http.ErrAbortHandler {
+		switch x := recover(); x {
+		case nil, http.ErrAbortHandler:
+		default:
 			panic(x)
 		}
 	}()

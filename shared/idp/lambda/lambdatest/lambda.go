@@ -1,5 +1,5 @@
-// Package lambdatest imitates a provider without an adapter of its own, and the Lambda function that speaks to it by the
-// contract of package lambda: AWS Lambda as the adapter's tests need it, the function, and the secrets behind it.
+// Package lambdatest imitates a provider without an adapter of its own, and the Lambda function that speaks to it by
+// the contract of package lambda: AWS Lambda as the adapter's tests need it, the function, and the secrets behind it.
 package lambdatest
 
 import (
