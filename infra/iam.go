@@ -32,6 +32,7 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	allow(role, "IdentityProviders", g.Provider, r.userPools(), nil)
 	if g.Admin {
 		allow(role, "ProviderFunctions", rights.InvokeFunction, r.providerFunctions(), nil)
+		allow(role, "Sign", []string{rights.Sign}, r.signingKeys(), nil)
 	}
 	if g.Targets == "write" {
 		r.allowLoadBalancers(role)
@@ -71,7 +72,7 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
 		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*",
-			"lambda:*", "secretsmanager:*", "ssm:*", "states:*", "sts:*"),
+			"lambda:*", rights.Sign, "secretsmanager:*", "ssm:*", "states:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
 		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn,
 			arn + ":*"}}},
@@ -110,6 +111,9 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g r
 	case "write":
 		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners",
 			"elasticloadbalancing:DescribeRules")
+		if slices.ContainsFunc(r.clients, func(c Client) bool { return c.LeavesToControllers() }) {
+			everywhere("FindControllers", noNames, nil, "elasticloadbalancing:DescribeTags")
+		}
 		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation " +
 			"plans; their load balancers are named"
 		if searching {
@@ -289,6 +293,15 @@ func (r *rotator) providerFunctions() []string {
 		if arn := c.FunctionARN(); arn != "" {
 			list = append(list, arn)
 		}
+	}
+	return unique(list)
+}
+
+// signingKeys are the KMS keys by whose signatures providers know the rotator, instead of a stored credential.
+func (r *rotator) signingKeys() []string {
+	var list []string
+	for _, c := range r.clients {
+		list = append(list, c.SigningKeyARNs()...)
 	}
 	return unique(list)
 }

@@ -74,6 +74,10 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 	if p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID {
 		p = &journal.Promotion{From: in.From.VersionID, To: in.To.VersionID, PreviousBefore: labels.Previous}
 		j.Promotion = p
+		if e, known := j.Secrets[p.To]; known {
+			e.Unused = false
+			j.Secrets[p.To] = e
+		}
 		if err := s.Journal.Save(ctx, j); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
@@ -84,6 +88,10 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 	if p.GraceUntil.IsZero() {
 		p.At = s.Now()
 		p.GraceUntil = p.At.Add(gracePeriod(s, in))
+		j.Current = nil // a delay that was configured before this promotion does not count any more
+		if delay := s.Config.FollowersDelay(); j.Follow(to, delay, p.At) {
+			p.GraceUntil = rotation.Later(p.GraceUntil, j.FollowedAt(to, delay))
+		}
 		if err := s.Journal.Save(ctx, j); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
@@ -92,7 +100,7 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 }
 
 // gracePeriod returns that of the call, but never more than the configured one: a caller of the function must not keep
-// an old secret valid for years.
+// an old secret valid for years. What followers need is a floor for both.
 func gracePeriod(s *invocation.Invocation, in rotation.PromoteInput) time.Duration {
 	return time.Duration(min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())) * time.Second
 }
@@ -104,6 +112,13 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err != nil {
 		return err
 	}
+	if e := j.Secrets[in.To.VersionID]; labels.Current == to && e.Unused { // a person has made it AWSCURRENT
+		e.Unused = false
+		j.Secrets[in.To.VersionID] = e
+		if err := s.Journal.Save(ctx, j); err != nil {
+			return err
+		}
+	}
 	previous := labels.Previous
 	if p := j.Promotion; p != nil && p.To == in.To.VersionID {
 		previous = p.PreviousBefore
@@ -114,8 +129,15 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err := s.Store.Restore(ctx, from, to, previous, in.From.VersionID, in.To.VersionID); err != nil {
 		return beginAgain(ctx, s, err)
 	}
-	if j.Promotion != nil && j.Promotion.To == in.To.VersionID {
+	ends := j.Promotion != nil && j.Promotion.To == in.To.VersionID
+	if ends {
 		j.Promotion = nil
+	}
+	delay, err := s.FollowersDelay(ctx)
+	if err != nil {
+		return err
+	}
+	if follows := j.Follow(from, delay, s.Now()); ends || follows {
 		return s.Journal.Save(ctx, j)
 	}
 	return nil

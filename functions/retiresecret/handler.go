@@ -40,7 +40,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
-	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.look} {
+	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.followed,
+		r.look} {
 		if err := read(ctx); err != nil {
 			return rotation.RetireOutput{}, err
 		}
@@ -125,6 +126,28 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 		r.seen.Keep = r.seen.Current
 	}
 	return nil
+}
+
+// followed refuses to go on before followers have AWSCURRENT, if they may have the secret that goes. What it sees for the
+// first time, because a person has moved the label, it writes down: they need time from then on.
+func (r *retirement) followed(ctx context.Context) error {
+	goes := r.journal.Secrets[r.seen.Version]
+	if goes.Unused || goes.State != journal.Intended && goes.State != journal.Live {
+		return nil
+	}
+	delay, err := r.FollowersDelay(ctx)
+	if err != nil {
+		return err
+	}
+	if r.journal.Follow(r.seen.Current, delay, r.Now()) {
+		if err := r.Journal.Save(ctx, r.journal); err != nil {
+			return err
+		}
+	}
+	if at := r.journal.FollowedAt(r.seen.Current, delay); !at.IsZero() {
+		r.seen.Followed = at.Add(r.SpreadTime())
+	}
+	return mustBeFollowed(r.refreshEntries())
 }
 
 // look completes the snapshot with what the identity provider has, as far as the decision needs it. Before it finds a

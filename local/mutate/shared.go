@@ -195,7 +195,7 @@ var ofWhatTheyUse = map[string][]fault{
 			`false`, "a rollback that died after it moved AWSCURRENT back is completed"},
 		{"shared/rotation/decide.go Decide", `s.held(s.Labels.Previous) && s.switchedBack()`,
 			`false`, "a rollback that died after it put the old secret back at the provider is completed"},
-		{"shared/rotation/decide.go Decide", `d.GraceUntil = s.graceUntil()`,
+		{"shared/rotation/decide.go Decide", `d.GraceUntil = Later(s.graceUntil(), s.Followed)`,
 			`d.GraceUntil = s.Now`, "a promotion that died before its grace period was written gets a whole one"},
 		{"shared/rotation/decide.go pendingByHand", `s.ByHand && !known`,
 			`s.ByHand || known`, "pending comes before previous"},
