@@ -93,10 +93,11 @@ type Stack struct {
 	IdP            *idp.Provider
 	Plane          *dataplane.Plane
 
-	server *http.Server
-	client *awshttp.BuildableClient // of all SDK clients, which then share their connections
-	ctx    context.Context
-	cancel context.CancelFunc
+	counter counter
+	server  *http.Server
+	client  *awshttp.BuildableClient // of all SDK clients, which then share their connections
+	ctx     context.Context
+	cancel  context.CancelFunc
 }
 
 // Start starts a stack; it runs until Close or until ctx ends.
@@ -180,7 +181,12 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 		address = chooseAddresses()
 	}
 	s.Plane, err = dataplane.Start(ctx, s.ELB, dataplane.Options{Address: address, Clock: s.Clock,
-		Authority: s.Authority, Metrics: s.CloudWatch, OnAuth: o.OnAuth, Now: s.Clock.Now})
+		Authority: s.Authority, Metrics: s.CloudWatch, Now: s.Clock.Now, OnAuth: func(e dataplane.Event) {
+			s.counter.count(e, s.Clock.Now())
+			if o.OnAuth != nil {
+				o.OnAuth(e)
+			}
+		}})
 	return err
 }
 
