@@ -63,10 +63,12 @@ func TestNothingGoesThatFollowersMayHave(t *testing.T) {
 		taken        bool          // the followers have left the configuration
 		wait         time.Duration // from the move of the label, or from the first call
 	}{
-		"the old one, disabled":              {action: rotation.RetireDisable, retire: older, keep: newer, wait: due},
-		"the old one, deleted":               {action: rotation.RetireDelete, retire: older, keep: newer, wait: due},
-		"without its followers any more":     {action: rotation.RetireDelete, retire: older, keep: newer, taken: true, wait: due},
-		"moved by a person":                  {action: rotation.RetireDelete, retire: older, keep: newer, unknown: true, wait: due},
+		"the old one, disabled": {action: rotation.RetireDisable, retire: older, keep: newer, wait: due},
+		"the old one, deleted":  {action: rotation.RetireDelete, retire: older, keep: newer, wait: due},
+		"without its followers any more": {action: rotation.RetireDelete, retire: older, keep: newer, taken: true,
+			wait: due},
+		"moved by a person": {action: rotation.RetireDelete, retire: older, keep: newer, unknown: true,
+			wait: due},
 		"the new one, that was AWSCURRENT":   {action: rotation.RetireDelete, retire: newer, keep: older, wait: due},
 		"the new one, that never was":        {action: rotation.RetireDelete, retire: newer, keep: older, unused: true},
 		"the old one, enabled in a rollback": {action: rotation.RetireEnable, retire: older, keep: newer},

@@ -84,8 +84,8 @@ func checkCurrent(ctx context.Context, s *invocation.Invocation, in rotation.Smo
 	return err
 }
 
-// followed reports whether followers have the secret that is tested: before that a test of theirs shows nothing, and may
-// meet one that is just about to take it.
+// followed reports whether followers have the secret that is tested: before that a test of theirs shows nothing, and
+// may meet one that is just about to take it.
 func followed(ctx context.Context, s *invocation.Invocation, in rotation.SmokeInput) (bool, error) {
 	if in.Rehearse || s.Config.Followers == nil {
 		return true, nil
