@@ -516,10 +516,26 @@ var ofTheFunctions = map[string][]fault{
 			`if err := note(ctx, s); err == nil && false {`, "the writes were"},
 	},
 	"functions/updatealb TestATargetThatWasTakenOutMayRefuseTheChange": {
-		{"functions/updatealb/handler.go set", `t.Left && failure.Is(err, failure.AccessDenied)`,
+		{"functions/updatealb/round.go try", `t.Left && failure.Is(err, failure.AccessDenied)`,
 			`failure.Is(err, failure.AccessDenied)`, "in the configuration"},
-		{"functions/updatealb/handler.go set", `t.Left && failure.Is(err, failure.AccessDenied)`,
+		{"functions/updatealb/round.go try", `t.Left && failure.Is(err, failure.AccessDenied)`,
 			`t.Left && err != nil`, "taken out, throttled"},
+	},
+	"functions/updatealb TestATryLeavesOutWhatItsRoundHasSet": {
+		{"functions/updatealb/round.go key", `r.in.Round, `, ``, "the second try wrote"},
+		{"functions/updatealb/round.go order", `!known || `, `true || !known || `, "the second try wrote"},
+		{"functions/updatealb/round.go order", `!m.Fresh(r.s.Now())`, `false`, "the second try wrote"},
+		{"functions/updatealb/round.go setAll", `if r.progress && r.over(r.longest) {`, `if false {`, "got"},
+	},
+	"functions/updatealb TestACallThatIsCutOffHasNotedWhatItSet": {
+		{"functions/updatealb/round.go noteAfter", `15`, `150`, "must write two"},
+	},
+	"functions/updatealb TestASlowTargetHasItsTimeInARollback": {
+		{"functions/updatealb/round.go order", `append(todo, slow...)`, `append(slow, todo...)`, "holds up others"},
+	},
+	"functions/updatealb TestEveryTargetHasAShareOfTheTime": {
+		{"functions/updatealb/round.go shareOf", `min(share, left/time.Duration(after+1))`, `0`,
+			"each of nine targets"},
 	},
 	"functions/updatealb TestAWriteAfterALongProofLooksAgain": {
 		{"functions/invocation/aged.go MustBeProven", `return s.LookAgain(ctx)`, `return nil`, "got error"},

@@ -15,6 +15,7 @@ import (
 var (
 	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 	secretPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+	keyPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
 	elementPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,127}$`)
 	albPattern     = regexp.MustCompile(
 		`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
@@ -215,6 +216,9 @@ func CheckSecretARN(ps *strictjson.Problems, path, arn, holds string) {
 		ps.Add(path, "must be the ARN of a Secrets Manager secret that holds %s", holds)
 	}
 }
+
+// IsKeyARN reports whether an ARN is that of a key in AWS KMS; that of an alias is not.
+func IsKeyARN(arn string) bool { return keyPattern.MatchString(arn) }
 
 func inRange(ps *strictjson.Problems, path string, v *int, low, high int) {
 	if v != nil && (*v < low || *v > high) {

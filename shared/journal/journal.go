@@ -3,9 +3,9 @@
 //
 // The item's attributes are client (the partition key), owner and ownerSince (the lock: an execution's ARN and since
 // when it has the lock), config (the configuration that the owner works by), notes of writes and proofs (waits.go,
-// proofs.go), rev (a counter) and state (this package's JSON document). The state machine sets and removes owner,
-// ownerSince and config. Every write of state is conditional on owner and rev, so a function that was cut off, or an
-// execution that lost its lock, cannot overwrite what came after it.
+// proofs.go, marks.go), rev (a counter) and state (this package's JSON document). The state machine sets and
+// removes owner, ownerSince and config. Every write of state is conditional on owner and rev, so a function that was
+// cut off, or an execution that lost its lock, cannot overwrite what came after it.
 package journal
 
 import (
@@ -102,6 +102,8 @@ type Journal struct {
 	Config *config.Reference `json:"-"`
 	// LastWrite is when a call last noted that it was about to write a target, or had written one; zero if none did.
 	LastWrite time.Time `json:"-"`
+	// Marks are about the targets of calls that could not set all of theirs, by keys that package updatealb makes.
+	Marks map[string]Mark `json:"-"`
 	// Proven is the last proof that a function repeated before a write because the earlier proof was too old.
 	Proven Proof `json:"-"`
 	// Settle is how long after a call of a function its requests may still take effect, by the owner's definition.
@@ -200,6 +202,7 @@ func parse(client string, item map[string]types.AttributeValue) (j *Journal, sin
 		return nil, "", failure.New(failure.Precondition,
 			"the journal of client %s has a %s that cannot be read; remove it from the item", client, proven)
 	}
+	j.Marks = readMarks(item[marked])
 	if v, ok := item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
 			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number",

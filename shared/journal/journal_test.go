@@ -141,7 +141,7 @@ func referred() *config.Reference {
 
 func sample() *journal.Journal {
 	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon,
-		Settle: 10 * time.Second,
+		Settle: 10 * time.Second, Marks: map[string]journal.Mark{"key": {Result: "updated", At: noon}},
 		Proven: journal.Proof{Version: "version-1", At: noon}, Secrets: map[string]journal.Entry{
 			"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1",
 				JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true,
@@ -159,6 +159,7 @@ func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 	f.set("lastWrite", number(strconv.FormatInt(noon.UnixMilli(), 10)))
 	f.set("settleSeconds", number("10"))
 	f.set("proven", text(`{"version":"version-1","at":"2026-11-22T12:00:00Z"}`))
+	f.set("marked", text(`{"key":{"result":"updated","at":"2026-11-22T12:00:00Z"}}`))
 	j := own(t, f)
 	want := sample()
 	j.Secrets, j.Promotion, j.Current, j.Begun = want.Secrets, want.Promotion, want.Current, want.Begun

@@ -220,6 +220,9 @@ type UpdateInput struct {
 	// Proven is when the identity provider was last seen to accept the secret of To (RFC 3339); empty in calls of an
 	// earlier definition.
 	Proven string `json:"proven,omitempty"`
+	// Round tells one round of the targets from every other: when its state was entered. It stays what it is when the
+	// call is tried again; empty in calls of an earlier definition.
+	Round string `json:"round,omitempty"`
 	// Undo: the targets get the old secret back. What cannot be written back is dropped and reported, not refused, and
 	// a target that cannot have it now holds up no other.
 	Undo bool `json:"undo,omitempty"`

@@ -205,7 +205,7 @@ func differ(a, b any) (out []string) {
 
 // printFound prints findings, those of the stack first, the gravest of each client first.
 func (a *app) printFound(s *system.System, clients int, found []doctor.Finding) error {
-	rank := []string{doctor.Error, doctor.Unknown, doctor.Warning}
+	rank := []string{doctor.Error, doctor.Unknown, doctor.Warning, doctor.Note}
 	slices.SortStableFunc(found, func(x, y doctor.Finding) int {
 		if x.Client != y.Client {
 			return strings.Compare(x.Client, y.Client)
@@ -220,12 +220,12 @@ func (a *app) printFound(s *system.System, clients int, found []doctor.Finding) 
 		if err := a.write(found); err != nil {
 			return err
 		}
-	} else if len(found) == 0 {
+	} else if !slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Severity != doctor.Note }) {
 		a.print("stack %s and %d clients: nothing is wrong", s.Stack, clients)
 	}
 	grave := false
 	for _, f := range found {
-		grave = grave || f.Severity != doctor.Warning
+		grave = grave || f.Severity != doctor.Warning && f.Severity != doctor.Note
 		if a.forPeople() {
 			who := f.Client
 			if who == "" {

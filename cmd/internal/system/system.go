@@ -76,10 +76,10 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	}
 	who, err := sts.NewFromConfig(c).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil && o.Local != "" {
-		return nil, unreachable(err, "no local stack answers at %s: start one with make local", o.Local)
+		return nil, Unreachable(err, "no local stack answers at %s: start one with make local", o.Local)
 	}
 	if err != nil {
-		return nil, unreachable(err, "asking AWS who you are (are there credentials? see --profile)")
+		return nil, Unreachable(err, "asking AWS who you are (are there credentials? see --profile)")
 	}
 	me, err := arn.Parse(*who.Arn)
 	if err != nil {
@@ -155,8 +155,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.err }
 
-// unreachable says what could not be asked of AWS. No request holds a secret, so the service's own words are told.
-func unreachable(err error, format string, args ...any) error {
+// Unreachable says what could not be asked of AWS. No request holds a secret, so the service's own words are told.
+func Unreachable(err error, format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...), Unreachable: true, err: err}
 }
 
