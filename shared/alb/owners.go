@@ -65,26 +65,42 @@ func (b *Balancers) Owner(ctx context.Context, t rotation.Target) (string, error
 	return ownerOf(t, tags), err
 }
 
-// leaveToControllers takes the rules that controllers own out of the targets. A controller that tags rules owns those
-// with its tag: another one beside them is set like any, which harms nothing if the controller has it, too, since it is
-// waited for. Where no rule has a tag, as older controllers leave it, all below a tag are the controller's.
+// leaveToControllers takes the rules that controllers own out of the targets.
 func (s *search) leaveToControllers(all map[string][]types.Tag) {
 	if !s.leave {
 		return
 	}
-	tagged := slices.ContainsFunc(s.found.Targets, func(t rotation.Target) bool { return ownerOf(t, all) != "" })
+	owners := ownersOf(s.found.Targets, all)
 	s.found.Targets = slices.DeleteFunc(s.found.Targets, func(t rotation.Target) bool {
-		by := ownerOf(t, all)
-		for _, c := range controllers {
-			if by == "" && !tagged && c.below && (c.tags(all[t.ListenerARN]) || c.tags(all[t.LoadBalancerARN])) {
-				by = c.name
-			}
-		}
+		by := owners[t.Key()]
 		if by != "" {
 			s.found.Follows = append(s.found.Follows, t.Name+" ("+by+")")
 		}
 		return by != ""
 	})
+}
+
+// ownersOf returns the controllers of a load balancer's targets, by their keys. A controller that tags rules owns those
+// with its tag: another one beside them is set like any, which harms nothing if the controller has it, too, since it is
+// waited for. Where no rule has a tag, as older controllers leave it, all below a tag are the controller's.
+func ownersOf(targets []rotation.Target, tags map[string][]types.Tag) map[string]string {
+	owners := map[string]string{}
+	for _, t := range targets {
+		if by := ownerOf(t, tags); by != "" {
+			owners[t.Key()] = by
+		}
+	}
+	if len(owners) > 0 {
+		return owners
+	}
+	for _, t := range targets {
+		for _, c := range controllers {
+			if c.below && (c.tags(tags[t.ListenerARN]) || c.tags(tags[t.LoadBalancerARN])) {
+				owners[t.Key()] = c.name
+			}
+		}
+	}
+	return owners
 }
 
 // ownerOf returns the controller whose tag a rule, or the listener of a default action, has; "" if none. tags are by
