@@ -273,7 +273,7 @@ func (r *telling) after(d time.Duration, f func(ended bool)) {
 // execution, and an execution that nothing disturbs succeeds.
 func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	r.mu.Lock()
-	happened, others, redriven := r.happened, r.others, r.redriven
+	others, redriven := r.others, r.redriven
 	r.mu.Unlock()
 	for _, x := range redriven {
 		r.await(x)
@@ -284,6 +284,9 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 			emergencySurvived = false
 		}
 	}
+	r.mu.Lock()
+	happened := r.happened // also while the others ran
+	r.mu.Unlock()
 	switch {
 	case len(happened) > 1, len(happened) == 1 && !atRest:
 	case len(happened) == 0 && result.Status != asl.Succeeded:

@@ -1,8 +1,42 @@
 package mutate
 
-// ofTheVendors are faults of the adapters of identity providers, of what they authenticate with, and of how the functions are
-// built.
+// ofTheVendors are faults of the adapters of identity providers, of what they authenticate with, and of how the
+// functions are built.
 var ofTheVendors = map[string][]fault{
+	"functions/entrypoint TestAFunctionGetsWhatItsRoleHasRightsFor": {
+		{"functions/entrypoint/entrypoint.go entries", `define(updatealb.Handler.Handle, loadBalancers)`,
+			`define(updatealb.Handler.Handle, loadBalancers, registrations)`,
+			"TestAFunctionGetsWhatItsRoleHasRightsFor"},
+		{"functions/entrypoint/entrypoint.go entries",
+			`define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics)`,
+			`define(smoketest.Handler.Handle, loadBalancers)`, "TestAFunctionGetsWhatItsRoleHasRightsFor"},
+	},
+	"functions/entrypoint TestAVeryLongTextIsCut": {
+		{"functions/entrypoint/invocation.go cut", `len(text) <= longest`,
+			`true`, "TestAVeryLongTextIsCut"},
+	},
+	"functions/entrypoint TestEachProblemNamesItsVariable": {
+		{"functions/entrypoint/environment.go readEnvironment", `if get(v.name) == "" {`,
+			`if false {`, "no key id"},
+	},
+	"functions/entrypoint TestInputThatIsNotTheFunctionsIsRefusedByItsPath": {
+		{"functions/entrypoint/invocation.go Name", `Type: string(failure.KindOf(err))`,
+			`Type: string(failure.Internal)`, "TestInputThatIsNotTheFunctionsIsRefusedByItsPath"},
+	},
+	"functions/entrypoint TestTheFunctionIsToldToStopBeforeLambdaCutsItOff": {
+		{"functions/entrypoint/invocation.go describe", `deadline.Add(-margin)`,
+			`deadline`, "TestTheFunctionIsToldToStopBeforeLambdaCutsItOff"},
+		{"functions/entrypoint/invocation.go margin", `time.Second`,
+			`time.Millisecond`, "TestTheFunctionIsToldToStopBeforeLambdaCutsItOff"},
+	},
+	"functions/entrypoint TestTheVariablesOfTheAWSSDKAreHonoured": {
+		{"functions/entrypoint/invocation.go Handler", `if err := strictjson.Decode(rotation.RewriteFormer(raw), &in,`,
+			`if err := strictjson.Decode(raw, &in,`, "AWS ENDPOINT URL, whose authority is unknown"},
+		{"functions/entrypoint/environment.go loadAWS", `config.WithSharedConfigFiles([]string{}),`,
+			``, "files of a developer are not read"},
+		{"functions/entrypoint/environment.go loadAWS", `config.WithCredentialsProvider(e.credentials),`,
+			``, "AWS ENDPOINT URL, whose authority is unknown"},
+	},
 	"functions/plan TestOtherRegistrationsAreRefusedWhereIDsAreUnique": {
 		{"functions/plan/handler.go refuseUnneeded", `!s.Capable.UniqueIDs || len(s.Config.OtherRegistrations) == 0`,
 			`true`, "TestOtherRegistrationsAreRefusedWhereIDsAreUnique"},
@@ -26,7 +60,8 @@ var ofTheVendors = map[string][]fault{
 			`if false {`, "TestAnUnusableKeyIsRefusedBeforeAnyRequest"},
 		{"shared/clientcredentials/key.go parseKey", `if len(text) > maxKeyText {`,
 			`if false {`, "TestAnUnusableKeyIsRefusedBeforeAnyRequest"},
-		{"shared/clientcredentials/key.go parsePEM", `if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {`,
+		{"shared/clientcredentials/key.go parsePEM",
+			`if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {`,
 			`if false {`, "TestAnUnusableKeyIsRefusedBeforeAnyRequest"},
 		{"shared/clientcredentials/key.go parseJWK", `if numbers[0].BitLen() > maxKeyBits {`,
 			`if false {`, "TestAnUnusableKeyIsRefusedBeforeAnyRequest"},
@@ -122,7 +157,8 @@ var ofTheVendors = map[string][]fault{
 			`_ = p.End`, "TestListReadsIDsDatesAndOurTagsOnly"},
 	},
 	"shared/idp/entra TestTheClientMustBeAnAppRegistrationOfItsOwn": {
-		{"shared/idp/entra/entra.go New", `s.ClientSecret != nil && strings.EqualFold(s.ClientSecret.ClientID, c.ClientID)`,
+		{"shared/idp/entra/entra.go New",
+			`s.ClientSecret != nil && strings.EqualFold(s.ClientSecret.ClientID, c.ClientID)`,
 			`false`, "TestTheClientMustBeAnAppRegistrationOfItsOwn"},
 		{"shared/idp/entra/entra.go New", `!guidPattern.MatchString(c.ClientID)`,
 			`false`, "TestTheClientMustBeAnAppRegistrationOfItsOwn"},
@@ -146,8 +182,6 @@ var ofTheVendors = map[string][]fault{
 			`slices.Compare(n, last) < 0`, "TestAnOldHydraIsFoundOutWithoutAChange"},
 	},
 	"shared/idp/hydra TestCheckSaysWhyAClientCannotBeRotated": {
-		{"shared/idp/hydra/hydra.go get", `if !withoutids.IsSet(c[name]) {`,
-			`if false {`, "TestCheckSaysWhyAClientCannotBeRotated"},
 		{"shared/idp/hydra/hydra.go Check", `case text(c["client_id"]) != h.client.ClientID:`,
 			`case false:`, "TestCheckSaysWhyAClientCannotBeRotated"},
 		{"shared/idp/hydra/hydra.go Check", `case method(c) == "":`,
@@ -155,11 +189,19 @@ var ofTheVendors = map[string][]fault{
 		{"shared/idp/hydra/hydra.go Check", `case !slices.Contains(grants, "authorization_code"):`,
 			`case false:`, "TestCheckSaysWhyAClientCannotBeRotated"},
 	},
+	"shared/idp/hydra TestClientsThatDifferAreRefusedAsAPair": {
+		{"shared/idp/hydra/hydra.go get", `if !withoutids.IsSet(c[name]) {`,
+			`if false {`, "TestClientsThatDifferAreRefusedAsAPair"},
+	},
 	"shared/idp/hydra TestConformanceAsAPair": {
 		{"shared/idp/hydra/hydra.go get", `if text(c["client_id"]) == "" {`,
 			`if false {`, "answered with other JSON, Check is unavailable"},
 		{"shared/idp/hydra/hydra.go Set", `err == nil && answer.ClientID != h.client.ClientID`,
 			`false`, "answered with other JSON, Create is unavailable"},
+	},
+	"shared/idp/hydra TestRefusalsAreExplained": {
+		{"shared/idp/hydra/hydra.go transient", `code == codeConcurrent`,
+			`false`, "TestRefusalsAreExplained"},
 	},
 	"shared/idp/hydra TestSettingsAreRefusedFieldByField": {
 		{"shared/idp/hydra/hydra.go New", `!idp.IsID(c.ClientID)`,
@@ -168,6 +210,22 @@ var ofTheVendors = map[string][]fault{
 	"shared/idp/hydra TestTheSecretIsRotatedAsDocumented": {
 		{"shared/idp/hydra/hydra.go Shift", `answer.ClientID != h.client.ClientID || answer.Secret == ""`,
 			`answer.ClientID != h.client.ClientID`, "TestTheSecretIsRotatedAsDocumented"},
+	},
+	"shared/idp/keycloak TestCheckSaysWhyAClientCannotBeRotated": {
+		{"shared/idp/keycloak/keycloak.go Check", `!r.Access.Manage || !r.Access.Configure`,
+			`false`, "TestCheckSaysWhyAClientCannotBeRotated"},
+		{"shared/idp/keycloak/keycloak.go Check", `r.PublicClient ||`,
+			``, "TestCheckSaysWhyAClientCannotBeRotated"},
+		{"shared/idp/keycloak/keycloak.go Check", `r.ClientAuthenticatorType != "client-secret"`,
+			`false`, "TestCheckSaysWhyAClientCannotBeRotated"},
+		{"shared/idp/keycloak/keycloak.go Check", `case !r.StandardFlowEnabled:`,
+			`case false:`, "TestCheckSaysWhyAClientCannotBeRotated"},
+		{"shared/idp/keycloak/keycloak.go Check", `case !r.Enabled:`,
+			`case false:`, "TestCheckSaysWhyAClientCannotBeRotated"},
+	},
+	"shared/idp/keycloak TestTheSlotsAreRead": {
+		{"shared/idp/keycloak/keycloak.go Slots", `(until.IsZero() || until.After(k.now()))`,
+			`true`, "TestTheSlotsAreRead"},
 	},
 	"shared/idp/okta TestAnswersThatAreNotUnderstoodAreUnavailable": {
 		{"shared/idp/okta/okta.go List", `if objects == nil {`,
@@ -189,7 +247,8 @@ var ofTheVendors = map[string][]fault{
 		{"shared/idp/okta/okta.go secret", `s.Status = idp.Disabled`,
 			`s.Status = idp.Active`, "answered with a server error, Enable is unavailable and has no effect"},
 		{"shared/idp/okta/okta.go capabilities", `Accepted: []string{"invalid_grant", "unauthorized_client"},`,
-			`Accepted: []string{"invalid_grant", "invalid_client"},`, "the capabilities agree with each other and with the methods"},
+			`Accepted: []string{"invalid_grant", "invalid_client"},`,
+			"the capabilities agree with each other and with the methods"},
 		{"shared/idp/okta/okta.go maxSecrets", `2`,
 			`3`, "a repeated create makes another secret, up to the limit"},
 	},
