@@ -253,6 +253,10 @@ func (h *history) end(at time.Time, status types.ExecutionStatus, name, cause *s
 	}
 	h.variable("from", &r.From)
 	h.variable("to", &r.To)
+	var outcome string
+	if h.variable("outcome", &outcome); outcome == repaired { // there $from is what targets got
+		r.From, r.To = r.To, r.From
+	}
 	h.variable("reference", &r.Configuration)
 	var plan evidence.Planned
 	if h.variable("plan", &plan); plan.Action != "" {
@@ -282,6 +286,9 @@ func (h *history) variable(name string, v any) {
 var ends = map[string]string{"RolledBack": "rolledBack", "Refused": "refused", "Superseded": "superseded",
 	"LockHeld": "lockHeld", "NotStarted": "notStarted", "InvalidInput": "invalidInput", "Reconfigured": "reconfigured"}
 
+// repaired is the outcome of an execution that put a secret that is accepted in the place of a dead one.
+const repaired = "repaired"
+
 // outcome says in a word how a run ended.
 func (h *history) outcome(r evidence.Record) string {
 	switch r.Status {
@@ -303,6 +310,10 @@ func (h *history) outcome(r evidence.Record) string {
 		return "planned"
 	case evidence.Measurement:
 		return "measured"
+	}
+	var outcome string
+	if h.variable("outcome", &outcome); outcome == repaired {
+		return repaired
 	}
 	return "rotated"
 }

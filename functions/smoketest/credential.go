@@ -172,3 +172,22 @@ func (t *tester) testRefusal(ctx context.Context) ([]rotation.Evidence, error) {
 		Detail:    "the disabled secret of version " + t.in.From.VersionID + " is refused",
 		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
+
+// testEnd passes if the provider refuses From, wherever its secrets can be switched off, each time between two
+// acceptances of To: that is the proof on which a repair rests.
+func (t *tester) testEnd(ctx context.Context) ([]rotation.Evidence, error) {
+	start := t.Now()
+	err := t.MustRefuse(ctx, t.in.From.VersionID, t.in.To.VersionID, "was taken for dead")
+	detail := fmt.Sprintf("the secret of version %s is refused while that of version %s is accepted",
+		t.in.From.VersionID, t.in.To.VersionID)
+	if at := t.journal.Secrets[t.in.From.VersionID].Ended; failure.Is(err, failure.StillAccepted) && !at.IsZero() {
+		err, detail = nil, fmt.Sprintf("the identity provider had ended the secret of version %s at %s, and accepts it "+
+			"again since it made another", t.in.From.VersionID, rotation.Timestamp(at))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []rotation.Evidence{{Check: rotation.CheckEnded, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
+		Detail:    detail,
+		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+}

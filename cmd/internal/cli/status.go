@@ -111,6 +111,8 @@ func condition(c config.Client, r journal.Record, owner system.Execution, now ti
 		kind := "a rotation"
 		if r.OwnerKind == "emergency" {
 			kind = "an emergency"
+		} else if r.OwnerKind == "repair" {
+			kind = "a repair"
 		}
 		return rotating, fmt.Sprintf("%s runs, for %s", kind, span(now.Sub(owner.Started)))
 	case r.Owner != "" && owner.Status == "" && now.Sub(r.OwnerSince) < time.Minute:
@@ -214,6 +216,8 @@ func kind(e system.Execution) string {
 		return "emergency"
 	case r.Heals():
 		return "healing"
+	case r.Repair:
+		return "repair"
 	}
 	return "rotation"
 }
