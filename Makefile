@@ -50,6 +50,8 @@ $(call for-targets,T,fuzz)
 $(call for-targets,QUICK,bench)
 $(call for-targets,PART,bench performance)
 $(call for-targets,ONLY,mutate)
+$(call for-targets,REGION,verify-live)
+$(call for-targets,YES,verify-live)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
   $(if $(PORT),-address '127.0.0.1:$(PORT)')
@@ -128,6 +130,11 @@ else
 	@test -n '$(IDP)' || { echo 'IDP= must be given: the type of the identity provider'; exit 2; }
 	@export LIVE_IDP='$(IDP)'; $(LIVE) -run TestTenant -args -results $(BUILD)/live
 endif
+
+.PHONY: verify-live
+verify-live: ## Measure in an AWS account what only one can tell, and remove everything (REGION=<region>; settings: docs/guarantees.md)
+	@mkdir -p $(BUILD)/bin && cd local && go build $(STRIPPED) -o $(BUILD)/bin/verify-live ./cmd/verify-live
+	@$(BUILD)/bin/verify-live -out $(BUILD)/verify-live
 
 $(KEYCLOAK):
 	@rm -rf $(dir $@) && mkdir -p $(dir $@)

@@ -30,6 +30,9 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	}
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.Provider, r.userPools(), nil)
+	if g.Admin {
+		allow(role, "Sign", []string{rights.Sign}, r.signingKeys(), nil)
+	}
 	if g.Targets == "write" {
 		r.allowLoadBalancers(role)
 	}
@@ -68,7 +71,7 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
 		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*",
-			"secretsmanager:*", "ssm:*", "states:*", "sts:*"),
+			rights.Sign, "secretsmanager:*", "ssm:*", "states:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
 		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn,
 			arn + ":*"}}},
@@ -107,6 +110,9 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g r
 	case "write":
 		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners",
 			"elasticloadbalancing:DescribeRules")
+		if slices.ContainsFunc(r.clients, func(c Client) bool { return c.LeavesToControllers() }) {
+			everywhere("FindControllers", noNames, nil, "elasticloadbalancing:DescribeTags")
+		}
 		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation " +
 			"plans; their load balancers are named"
 		if searching {
@@ -276,6 +282,15 @@ func (r *rotator) userPools() []string {
 		}
 	}
 	return unique(pools)
+}
+
+// signingKeys are the KMS keys by whose signatures providers know the rotator, instead of a stored credential.
+func (r *rotator) signingKeys() []string {
+	var list []string
+	for _, c := range r.clients {
+		list = append(list, c.SigningKeyARNs()...)
+	}
+	return unique(list)
 }
 
 // audiences are those of the web identity tokens by which providers know the functions' roles.

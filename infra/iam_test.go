@@ -14,6 +14,7 @@ const (
 	created = `<Secretshopweb.Id>`
 	admin   = `arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf`
 	tester  = `arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/smoke-test-user-AbCdEf`
+	signing = `arn:aws:kms:eu-central-1:111122223333:key/5c6d7e8f-1111-2222-3333-444455556666`
 	table   = `<Journal.Arn>`
 	// a table's own policy names it by its ARN
 	evidence    = `<Evidence.Arn>`
@@ -68,7 +69,7 @@ func balancers(kind string) []string {
 // elsewhere is what the role of a function may not do outside of the function.
 func elsewhere(function string) may {
 	arn := "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-" + function
-	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* secretsmanager:* ssm:* states:* sts:*",
+	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* kms:Sign secretsmanager:* ssm:* states:* sts:*",
 		"*").denied().
 		when(`{"ArnNotLike":{"lambda:SourceFunctionArn":["` + arn + `","` + arn + `:*"]}}`)
 }
@@ -96,14 +97,15 @@ func allowed() map[string][]may {
 	list := map[string][]may{
 		"plan": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders,
-				created), one("secretsmanager:GetSecretValue", admin), one(reading, table).when(ourItems),
+				created), one("secretsmanager:GetSecretValue", admin), one("kms:Sign", signing),
+			one(reading, table).when(ourItems),
 			one("elasticloadbalancing:DescribeListeners elasticloadbalancing:DescribeRules "+
 				"elasticloadbalancing:DescribeTags", "*"),
 		},
 		"createsecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:PutSecretValue", orders,
 				created),
-			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
+			one("secretsmanager:GetSecretValue", admin), one("kms:Sign", signing), one(writing, table).when(ourItems),
 		},
 		"updatealb": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", orders, created), one(writing,
@@ -120,7 +122,7 @@ func allowed() map[string][]may {
 		"retiresecret": {
 			one("secretsmanager:DescribeSecret secretsmanager:GetSecretValue secretsmanager:UpdateSecretVersionStage",
 				orders, created),
-			one("secretsmanager:GetSecretValue", admin), one(writing, table).when(ourItems),
+			one("secretsmanager:GetSecretValue", admin), one("kms:Sign", signing), one(writing, table).when(ourItems),
 		},
 		"record": {one("dynamodb:PutItem dynamodb:Query", evidence), one("states:GetExecutionHistory", runs),
 			one("states:ListExecutions", machine)},
@@ -135,6 +137,7 @@ func allowed() map[string][]may {
 			one("states:StartExecution", machine+"-notifier"), one("sqs:SendMessage", "<DeadLetters.Arn>")},
 		"rules": {one("states:StartExecution", machine+"-notifier")},
 		"Operators": with(readers,
+			one("kms:GetPublicKey", signing),
 			one("states:StartExecution", machine).when(throughAlias), one("states:DescribeStateMachine", machine),
 			one("states:StopExecution states:RedriveExecution", runs),
 			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*"),
@@ -237,7 +240,7 @@ func everyOption(t *testing.T) template {
 		t.Fatal(err)
 	}
 	settings := string(file.Clients[0].IdentityProvider.Settings)
-	file.Clients[0].IdentityProvider.Settings = []byte(`{"webIdentity":{"clientId":"x"},` + strings.TrimPrefix(settings,
+	file.Clients[0].IdentityProvider.Settings = []byte(`{"webIdentity":{"clientId":"x"},"privateKey":{"keyArn":"` + signing + `"},` + strings.TrimPrefix(settings,
 		"{"))
 	file.Clients[1].IdentityProvider.Type = "cognito"
 	file.Clients[1].IdentityProvider.Settings = []byte(`{"userPoolId":"eu-west-1_AbC123"}`)

@@ -51,7 +51,7 @@ func (r *rotator) addOperators() {
 	start.AddConditions(&map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}})
 	r.addPolicy("Operators", "Start, stop, redrive and read rotations of ALB client secrets",
 		"Attach it to the role of those who operate the rotation",
-		append(r.reading(), start,
+		append(append(r.reading(), r.registering()...), start,
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
 			permit("Control", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution"),
 			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
@@ -72,6 +72,14 @@ func (r *rotator) addOperators() {
 	awscdk.NewCfnOutput(r.stack, jsii.String("StateMachineToStart"),
 		&awscdk.CfnOutputProps{Value: r.liveMachine.AttrArn(),
 			Description: jsii.String("Start executions with this ARN")})
+}
+
+// registering shows the public keys that are registered at identity providers.
+func (r *rotator) registering() []awsiam.PolicyStatement {
+	if keys := r.signingKeys(); len(keys) > 0 {
+		return []awsiam.PolicyStatement{permit("PublicKeys", keys, "kms:GetPublicKey")}
+	}
+	return nil
 }
 
 // reading is what rotator shows: which clients there are, how they are, their executions, and the evidence. None is a

@@ -40,13 +40,17 @@ func standIn() File {
 	for i, arn := range fill(clientsfile.MaxAdminSecrets, secret+"admin-%d-%d") {
 		admin[strconv.Itoa(i)] = arn
 	}
+	const keys = "arn:aws:kms:" + anyRegion + ":" + anyAccount + ":key/"
+	for _, arn := range fill(clientsfile.MaxSigningKeys, keys+"standin-signs-%d-%d") {
+		admin["signs"] = map[string]string{"keyArn": arn}
+	}
 	settings, _ := json.Marshal(admin) // a map of texts can be written
 	c := Client{Client: config.Client{Name: anyName, Issuer: "https://standin.invalid",
 		Secret: config.Secret{ARN: secret + "client"},
 		LoadBalancers: fill(clientsfile.MaxBalancers, "arn:aws:elasticloadbalancing:"+anyRegion+":"+anyAccount+
 			":loadbalancer/app/standin-lb%d/standin-id%d"),
 		GracePeriodSeconds: number(7_777_777)},
-		KMSKeys: fill(clientsfile.MaxKeys, "arn:aws:kms:"+anyRegion+":"+anyAccount+":key/standin-%d-%d"),
+		KMSKeys: fill(clientsfile.MaxKeys, keys+"standin-%d-%d"),
 		Schedule: clientsfile.Schedule{Expression: "cron(13 13 13 12 ? 2099)", TimeZone: "Standin/Zone",
 			FlexibleWindowMinutes: number(1439), Paused: true},
 		MaxSecretAgeDays: number(1237),

@@ -23,6 +23,7 @@ var purposes = map[string]string{
 		"in the metric",
 	"from":               "the function takes the wrong secret for the old one",
 	"to":                 "the function takes the wrong secret for the new one",
+	"round":              "what another round has set is not set again, though other hands were there",
 	"proven":             "a secret is written long after it was last accepted",
 	"undo":               "a step of a rollback works as one forward, and refuses what a rollback must pass over",
 	"repair":             "a repair waits for, or goes back to, a dead secret",
@@ -63,7 +64,7 @@ var calls = map[string]struct {
 		"from": "$from", "to": "$from"}},
 	"CreateSecret":      {"createsecret", forward(asks{"import": "$plan.import"})},
 	"VerifyNewSecret":   {"smoketest", forward(asks{"checks": "credential", "wait": "true"})},
-	"SetTargetSecret":   {"updatealb", forward(asks{"targets": "$states.input", "proven": "$proven"})},
+	"SetTargetSecret":   {"updatealb", forward(asks{"round": entered, "targets": "$states.input", "proven": "$proven"})},
 	"CreateReplacement": {"createsecret", forward(asks{"import": "$plan.import", "repair": "true"})},
 	"VerifyReplacement": {"smoketest", forward(asks{"checks": "credential ended", "wait": "true",
 		"targets": "$targets"})},
@@ -76,7 +77,8 @@ var calls = map[string]struct {
 	"TestSecret":           {"smoketest", forward(asks{"checks": "credential redirect login"})},
 	"RediscoverTargets":    {"plan", forward(asks{"action": "discover", "targets": "$targets"})},
 	"VerifyBeforeReassert": {"smoketest", forward(asks{"checks": "credential", "mustBeCurrent": "true"})},
-	"ReassertTargetSecret": {"updatealb", forward(asks{"targets": "$states.input", "proven": "$proven"})},
+	"ReassertTargetSecret": {"updatealb", forward(asks{"round": entered, "targets": "$states.input",
+		"proven": "$proven"})},
 	"TestBeforeFinish": {"smoketest", forward(asks{"checks": "credential redirect login metrics",
 		"targets": "$targets", "emergency": "$emergency or $request.gracePeriodSeconds = 0"})},
 	"DisableOldSecret": {"retiresecret", asks{"action": "disable", "retire": "$from", "keep": "$to",
@@ -85,18 +87,22 @@ var calls = map[string]struct {
 	"FinishSecret": {"retiresecret", asks{"action": "delete", "retire": "$from", "keep": "$to",
 		"searched": "$searched"}},
 	"EnableOldSecret": {"retiresecret", asks{"action": "enable", "retire": "$from", "keep": "$to"}},
-	"RestoreTargetSecret": {"updatealb", back(asks{"targets": "$states.input", "proven": "$proven",
+	"RestoreTargetSecret": {"updatealb", back(asks{"round": entered, "targets": "$states.input", "proven": "$proven",
 		"undo": "true"})},
 	"RestoreLabels": {"promotesecret", forward(asks{"proven": "$proven", "undo": "true",
 		"gracePeriodSeconds": "0"})},
 	"RediscoverToRestore": {"plan", forward(asks{"action": "discover", "undo": "true", "targets": "$targets"})},
-	"ReassertTargetOldSecret": {"updatealb", back(asks{"targets": "$states.input", "proven": "$proven",
-		"undo": "true"})},
+	"ReassertTargetOldSecret": {"updatealb", back(asks{"round": entered, "targets": "$states.input",
+		"proven": "$proven",
+		"undo":   "true"})},
 	"RemoveNewSecret": {"retiresecret", asks{"action": "delete", "retire": "$to", "keep": "$from",
 		"searched": "$searched"}},
 	"VerifyOldSecret":   {"smoketest", back(asks{"checks": "credential"})},
 	"TestAfterRollback": {"smoketest", back(asks{"checks": "login"})},
 }
+
+// entered tells a round of targets from every other, also where a state is entered twice.
+const entered = "$states.context.State.EnteredTime"
 
 func TestEveryFunctionIsToldWhatItsStepIsFor(t *testing.T) {
 	t.Parallel()

@@ -173,6 +173,9 @@ func (s state) next(way string, searched bool) []string {
 	return slices.DeleteFunc(append(out, s.Next, s.Default), func(n string) bool { return n == "" })
 }
 
+// followersNeedTime is the condition under which followers are waited for.
+const followersNeedTime = "$followedAt != '' and $toMillis($followedAt) > $toMillis($now())"
+
 // waits are what each Wait must outlast. Seconds are rendered with the 75 s of the deployed functions.
 var waits = map[string]struct{ length, lost string }{
 	"AwaitSpread":         {"$spreadSeconds", "nodes have not followed when the labels move"},
@@ -184,6 +187,8 @@ var waits = map[string]struct{ length, lost string }{
 	"AwaitOwnCalls":       {"75", "a call of this execution comes after what the next one does"},
 	"AwaitOwnerStatus": {"3",
 		"an execution that was stopped a moment ago still shows as running (15 s in five looks)"},
+	"AwaitFollowers":          {"until $followedAt", "a follower puts the old secret back after the last round"},
+	"AwaitFollowersToRestore": {"until $followedAt", "a follower still has the secret that is removed"},
 	"GracePeriod": {"until $graceUntil", "the old secret goes early, or a redrive waits for the whole grace " +
 		"period again"},
 }

@@ -211,7 +211,7 @@ func (m *maker) intend(ctx context.Context) error {
 		before = append(before, x.ID)
 	}
 	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(),
-		Before: before, At: now}
+		Before: before, At: now, Unused: true}
 	begun := m.Invocation.Config.Identity()
 	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)

@@ -161,7 +161,7 @@ type part func(environment, Machine, *invocation.Deps) error
 // loadBalancers adds what finds and changes the client's targets.
 func loadBalancers(_ environment, m Machine, d *invocation.Deps) error {
 	client := func(c aws.Config) alb.API { return elasticloadbalancingv2.NewFromConfig(c) }
-	d.Balancers = alb.New(byRegion(m, client), m.Sleep)
+	d.Balancers = alb.New(byRegion(m, client), m.Now, m.Sleep)
 	return nil
 }
 

@@ -112,6 +112,9 @@ func (s *Invocation) Ends(ctx context.Context) (time.Time, error) {
 	return time.Time{}, nil
 }
 
+// Marks are what earlier calls have noted about targets.
+func (s *Invocation) Marks() map[string]journal.Mark { return s.journal.Marks }
+
 func (s *Invocation) entry(version string) journal.Entry {
 	if s.journal == nil {
 		return journal.Entry{}

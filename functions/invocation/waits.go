@@ -30,6 +30,34 @@ func (s *Invocation) SpreadTime() time.Duration {
 	return time.Duration(s.Config.Spread()) * time.Second
 }
 
+// FollowersDelay returns how long followers need after AWSCURRENT has moved, by the configuration of this call or the
+// newest, whichever is longer: the newest says what followers do by now. It is 0 for a client that has none.
+func (s *Invocation) FollowersDelay(ctx context.Context) (time.Duration, error) {
+	delay := s.Config.FollowersDelay()
+	if delay == 0 && s.journal.Current == nil {
+		return 0, nil
+	}
+	newest, err := s.Clients.Newest(ctx, s.Common.Client)
+	switch kind := failure.KindOf(err); {
+	case err != nil && kind != failure.InvalidInput && kind != failure.Precondition: // else it is gone, or not valid
+		return 0, err
+	case err == nil && len(newest.Identity().Differences(s.Config.Identity())) == 0:
+		delay = max(delay, newest.FollowersDelay())
+	}
+	return delay, nil
+}
+
+// FollowedAt returns when the last follower uses AWSCURRENT; zero if there is none, or if nothing is noted about
+// AWSCURRENT yet.
+func (s *Invocation) FollowedAt(ctx context.Context) (time.Time, error) {
+	delay, err := s.FollowersDelay(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	labels, err := s.Labels(ctx)
+	return s.journal.FollowedAt(labels.Current, delay), err
+}
+
 func (s *Invocation) waitSinceLastWrite(ctx context.Context, wait time.Duration) error {
 	for began := s.Now(); s.journal.Left(s.Now(), wait) > 0; {
 		if s.Now().Sub(began) >= longestWait || s.Sleep(ctx, betweenLooks) != nil {

@@ -13,6 +13,7 @@ import (
 
 	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
@@ -31,9 +32,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		measured, err := measure(ctx, h.Deps, in.Common)
 		return rotation.Plan{Measured: measured}, err
 	case rotation.PlanDiscover:
-		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover}
+		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover, p.follow}
 	case rotation.PlanDecide:
-		steps = []func(context.Context) error{p.settle, p.search, p.decide, p.refuse, p.prove, p.proveNew, p.fill}
+		steps = []func(context.Context) error{p.settle, p.search, p.follow, p.decide, p.refuse, p.prove, p.proveNew,
+			p.fill}
 		var err error
 		if p.request, err = rotation.ParseRequest(in.Request); err != nil {
 			return rotation.Plan{}, err
@@ -68,6 +70,9 @@ type planning struct {
 	request rotation.Request
 	found   alb.Found
 	decided rotation.Decision
+	// delay and followed are as in Plan.FollowersSeconds and FollowedAt.
+	delay    time.Duration
+	followed time.Time
 	// mismatch says that the configured authentication method, by which secrets are probed, is not the registered one.
 	mismatch string
 	// dead says why AWSCURRENT is dead; "" if it is not, or if nobody asked for a repair.
@@ -98,8 +103,24 @@ func (p *planning) search(ctx context.Context) (err error) {
 			"give some of the load balancers a client of their own", p.in.Client, n, rotation.MaxTargets)
 	}
 	p.out = rotation.Plan{Targets: addTags(p.found), Warnings: limit(p.found.Warnings),
-		SpreadSeconds: p.Config.Spread(), Checks: []string{}, Steps: []string{}}
+		SpreadSeconds: p.Config.Spread(), Checks: []string{}, Steps: []string{},
+		Follows: append([]string{}, limit(p.found.Follows)...)}
 	return nil
+}
+
+// follow finds out how long followers need, and until when they may have another secret than AWSCURRENT.
+func (p *planning) follow(ctx context.Context) (err error) {
+	if p.delay, err = p.FollowersDelay(ctx); err != nil {
+		return err
+	}
+	p.out.FollowersSeconds = int(p.delay / time.Second)
+	if e, known := p.journal.Secrets[p.Successor(p.in.To.VersionID)]; p.in.Undo && (!known || e.Unused) {
+		return nil // no follower has what is about to be removed
+	}
+	if p.followed, err = p.FollowedAt(ctx); err == nil && !p.followed.IsZero() {
+		p.out.FollowedAt = rotation.Timestamp(p.followed)
+	}
+	return err
 }
 
 // rediscover returns the targets as the next steps need them, and fails if one changed hands.
@@ -149,12 +170,12 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	case told.Ended != "" && p.dead == "":
 		refusals, p.decided.Unlisted = append(refusals, told.Ended), true
 	case p.dead == "":
-		p.out.Warnings = append(append(p.out.Warnings, warnOfOpenLogins(p.Config, targets)...),
-			warnOfHoldUps(p.Config)...)
+		p.out.Warnings = slices.Concat(p.out.Warnings, warnOfOpenLogins(p.Config, targets), warnOfHoldUps(p.Config),
+			warnOfFollowers(p.Config))
 	case p.mismatch != "": // that may be why AWSCURRENT is refused
 		refusals = append(refusals, p.mismatch)
 	}
-	if targets == 0 {
+	if usesNothing(p.Config, p.found) {
 		refusals = append(refusals, refuseNoTargets(p.Invocation, p.found)...)
 	}
 	return refusals, nil
@@ -205,6 +226,11 @@ func (p *planning) proveNew(ctx context.Context) error {
 	}
 	p.out.Checks = append(p.out.Checks, "it accepts the new secret that a person has stored, too")
 	return nil
+}
+
+// usesNothing reports whether nothing was found where something should be.
+func usesNothing(c config.Client, found alb.Found) bool {
+	return len(found.Targets) == 0 && len(found.Follows) == 0 && c.HasBalancers()
 }
 
 // refuseNoTargets says that nothing uses the client, and repeats the warnings: without a target, they are about the
@@ -316,7 +342,8 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Unreadable: p.Unreadable(),
 		NewVersionID: VersionID(nameExecution(p.in)),
 		GracePeriod:  time.Duration(p.Config.GracePeriod()) * time.Second, Shorten: p.request.Shorten(), Now: p.Now(),
-		ByVersion: !p.Capable.HasIDs(), Ended: p.dead != ""}
+		ByVersion: !p.Capable.HasIDs(), Ended: p.dead != "",
+		Followers: p.delay, Followed: p.followed}
 	if s.Ended {
 		if s.Replacement, err = p.FindReplacement(ctx, s.Replacements()); err != nil {
 			return rotation.Decision{}, err
@@ -354,9 +381,13 @@ func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, 
 	out.Warnings = append(out.Warnings, told.Warnings...)
 	out.Provider.MaxGraceSeconds = int(told.MaxGrace / time.Second)
 	if told.MaxGrace > 0 && d.Grace > told.MaxGrace {
-		told.Refusals = append(told.Refusals, fmt.Sprintf("gracePeriodSeconds: the identity provider keeps the old "+
-			"secret for %s only, the grace period is %s: shorten it, or have the provider keep it longer",
-			told.MaxGrace, d.Grace))
+		field := "gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is %s: " +
+			"shorten it, or have the provider keep it longer"
+		if s.Config.FollowersDelay() > told.MaxGrace {
+			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, followers may " +
+				"use it for %s: have them follow sooner, or have the provider keep it longer"
+		}
+		told.Refusals = append(told.Refusals, fmt.Sprintf(field, told.MaxGrace, d.Grace))
 	}
 	return told, nil
 }

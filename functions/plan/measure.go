@@ -104,7 +104,7 @@ func refusedByTargets(ctx context.Context, s *invocation.Invocation) []string {
 		return nil
 	case err != nil:
 		refusals = []string{err.Error()}
-	case len(found.Targets) == 0:
+	case usesNothing(s.Config, found):
 		refusals = append(refusals, refuseNoTargets(s, found)...)
 	}
 	for _, refusal := range refusals {

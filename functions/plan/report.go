@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,17 @@ func warnOfHoldUps(c config.Client) []string {
 		"can have a rotation rolled back: add smokeTests.login"}
 }
 
+// warnOfFollowers warns of what nothing would show: that a follower did not follow.
+func warnOfFollowers(c config.Client) []string {
+	tested := slices.ContainsFunc(c.SmokeTests.Redirect, func(t config.RedirectTest) bool { return t.Follower }) ||
+		slices.ContainsFunc(c.SmokeTests.Login, func(t config.LoginTest) bool { return t.Follower })
+	if c.Followers == nil || tested {
+		return nil
+	}
+	return []string{"no smoke test goes through a follower: one that is later than followers.maxDelaySeconds is seen " +
+		"only when its logins fail: set follower: true in a login test of each"}
+}
+
 // formatProvider writes the report about the identity provider into one line, for the text of a refusal.
 func formatProvider(r rotation.ProviderReport) string {
 	holds := strings.Join(r.Secrets, ", ")
@@ -133,6 +145,11 @@ func (p *planning) fill(context.Context) error {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("gracePeriodSeconds only shortens the grace period: the "+
 			"configured %d s are used, not %d", p.Config.GracePeriod(), *g))
 	}
+	if g := p.request.Shorten(); g != nil && *g < p.delay && d.Action != rotation.Rollback {
+		out.Notice = fmt.Sprintf("Followers need up to %s (followers.maxDelaySeconds) after AWSCURRENT has moved: the "+
+			"old secret, also one that has leaked, stays valid that long.", p.delay)
+		out.Warnings = append(out.Warnings, out.Notice)
+	}
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
 	case rotation.Repair:
@@ -146,19 +163,32 @@ func (p *planning) fill(context.Context) error {
 			step("%s, run the smoke tests, and look for targets that have come", wait)
 		} else {
 			step("put it on %d targets and %s", len(out.Targets), wait)
-			step("make it AWSCURRENT, run the smoke tests, wait %d s with both secrets valid", out.GracePeriodSeconds)
+			step("make it AWSCURRENT, run the smoke tests, wait %d s with both secrets valid%s", out.GracePeriodSeconds,
+				describeFollowers(p.delay, len(p.found.Follows)))
 			step("put it on every target that there is then, %s, run the smoke tests", wait)
 		}
 		step("%s", remove)
 	case rotation.Finish:
-		step("keep both secrets until %s", out.GraceUntil)
+		step("keep both secrets until %s%s", out.GraceUntil, describeFollowers(p.delay, len(p.found.Follows)))
 		step("put the current secret on %d targets again, run the smoke tests, remove the old secret %s; then plan "+
 			"again", len(out.Targets), d.From.IdPSecretID)
 	case rotation.Rollback:
 		step("put the current secret on %d targets again, remove what version %s made at the identity provider; then "+
-			"plan again", len(out.Targets), d.To.VersionID)
+			"plan again%s", len(out.Targets), d.To.VersionID, describeFollowers(p.delay, len(p.found.Follows)))
 	}
 	return nil
+}
+
+// describeFollowers says how long followers need; "" if there are none.
+func describeFollowers(delay time.Duration, rules int) string {
+	switch {
+	case delay == 0:
+		return ""
+	case rules == 0:
+		return fmt.Sprintf(" (followers need up to %s to read AWSCURRENT and use it)", delay)
+	}
+	return fmt.Sprintf(" (followers need up to %s to read AWSCURRENT and use it; %d rules are left to controllers)", delay,
+		rules)
 }
 
 // describeSteps says in words how the new secret is made and the old one removed.

@@ -75,6 +75,10 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 		p = &journal.Promotion{From: in.From.VersionID, To: in.To.VersionID, PreviousBefore: labels.Previous,
 			Repair: in.Repair}
 		j.Promotion = p
+		if e, known := j.Secrets[p.To]; known {
+			e.Unused = false
+			j.Secrets[p.To] = e
+		}
 		if err := s.Journal.Save(ctx, j); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
@@ -85,6 +89,10 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 	if p.GraceUntil.IsZero() {
 		p.At = s.Now()
 		p.GraceUntil = p.At.Add(gracePeriod(s, in))
+		j.Current = nil // a delay that was configured before this promotion does not count any more
+		if delay := s.Config.FollowersDelay(); j.Follow(to, delay, p.At) {
+			p.GraceUntil = rotation.Later(p.GraceUntil, j.FollowedAt(to, delay))
+		}
 		if err := s.Journal.Save(ctx, j); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
@@ -93,7 +101,7 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 }
 
 // gracePeriod returns that of the call, but never more than the configured one: a caller of the function must not keep
-// an old secret valid for years.
+// an old secret valid for years. What followers need is a floor for both.
 func gracePeriod(s *invocation.Invocation, in rotation.PromoteInput) time.Duration {
 	return time.Duration(min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())) * time.Second
 }
@@ -105,6 +113,13 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err != nil {
 		return err
 	}
+	if e := j.Secrets[in.To.VersionID]; labels.Current == to && e.Unused { // a person has made it AWSCURRENT
+		e.Unused = false
+		j.Secrets[in.To.VersionID] = e
+		if err := s.Journal.Save(ctx, j); err != nil {
+			return err
+		}
+	}
 	previous := labels.Previous
 	if p := j.Promotion; p != nil && p.To == in.To.VersionID {
 		previous = p.PreviousBefore
@@ -115,8 +130,15 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err := s.Store.Restore(ctx, from, to, previous, in.From.VersionID, in.To.VersionID); err != nil {
 		return beginAgain(ctx, s, err)
 	}
-	if j.Promotion != nil && j.Promotion.To == in.To.VersionID {
+	ends := j.Promotion != nil && j.Promotion.To == in.To.VersionID
+	if ends {
 		j.Promotion = nil
+	}
+	delay, err := s.FollowersDelay(ctx)
+	if err != nil {
+		return err
+	}
+	if follows := j.Follow(from, delay, s.Now()); ends || follows {
 		return s.Journal.Save(ctx, j)
 	}
 	return nil

@@ -85,7 +85,7 @@ func (r *Recorder) Handle(ctx context.Context, raw json.RawMessage) (Output, err
 
 // record writes what the history of an execution holds, which has to hold the end of the run.
 func (r *Recorder) record(ctx context.Context, execution string, redrive int) (int, error) {
-	h := newHistory(execution)
+	h := NewHistory(execution)
 	pages := sfn.NewGetExecutionHistoryPaginator(r.Executions, &sfn.GetExecutionHistoryInput{ExecutionArn: &execution,
 		MaxResults: 1000})
 	for pages.HasMorePages() {
@@ -94,7 +94,7 @@ func (r *Recorder) record(ctx context.Context, execution string, redrive int) (i
 			return 0, awserr.Wrap(err, "reading the history of %s", execution)
 		}
 		for _, e := range page.Events {
-			h.add(e)
+			h.Add(e)
 		}
 	}
 	if n := len(h.runs); n == 0 || h.runs[n-1].Redrive < redrive {

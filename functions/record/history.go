@@ -14,10 +14,10 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// history reads the events of one execution, in their order, into a record of each run that has ended. From payloads it
+// History reads the events of one execution, in their order, into a record of each run that has ended. From payloads it
 // takes only what the messages between state machine and functions have, so nothing else that somebody put into an
 // execution's input gets into a record.
-type history struct {
+type History struct {
 	record  evidence.Record // of the present run, and of what came before
 	request rotation.Request
 	// variables of the state machine, as JSON.
@@ -35,16 +35,17 @@ type task struct {
 	payload  json.RawMessage
 }
 
-func newHistory(execution string) *history {
-	return &history{record: evidence.Record{Execution: execution}, variables: map[string]string{},
+// NewHistory reads the history of an execution from its beginning.
+func NewHistory(execution string) *History {
+	return &History{record: evidence.Record{Execution: execution}, variables: map[string]string{},
 		states: map[int64]string{}, tasks: map[int64]task{}, set: map[string]evidence.Target{}}
 }
 
 // clientName is what a client can be called: anything else in an execution's input is no client.
 var clientName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
-// add takes the next event.
-func (h *history) add(e types.HistoryEvent) {
+// Add takes the next event.
+func (h *History) Add(e types.HistoryEvent) {
 	at := aws.ToTime(e.Timestamp).UTC()
 	h.states[e.Id], h.tasks[e.Id] = h.states[e.PreviousEventId], h.tasks[e.PreviousEventId]
 	switch {
@@ -83,7 +84,7 @@ func (h *history) add(e types.HistoryEvent) {
 	}
 }
 
-func (h *history) start(at time.Time, input string) {
+func (h *History) start(at time.Time, input string) {
 	_ = json.Unmarshal([]byte(input), &h.request) // what is wrong with it has ended the execution as InvalidInput
 	if !clientName.MatchString(h.request.Client) {
 		h.request.Client = ""
@@ -93,7 +94,7 @@ func (h *history) start(at time.Time, input string) {
 }
 
 // enter notes a state. Of the same state of a Map's iterations it notes the first.
-func (h *history) enter(id int64, at time.Time, state string) {
+func (h *History) enter(id int64, at time.Time, state string) {
 	h.states[id] = state
 	if n := len(h.record.Steps); n == 0 || h.record.Steps[n-1].State != state {
 		h.record.Steps = append(h.record.Steps, evidence.Step{At: at, State: state})
@@ -114,7 +115,7 @@ func taskOf(parameters string) task {
 	return task{function: name[strings.LastIndex(name, "-")+1:], payload: p.Payload}
 }
 
-func (h *history) failed(at time.Time, state string, name, cause *string) {
+func (h *History) failed(at time.Time, state string, name, cause *string) {
 	h.record.Failures = append(h.record.Failures, evidence.Failure{Step: evidence.Step{At: at, State: state},
 		Error: aws.ToString(name), Cause: evidence.Shorten(message(aws.ToString(cause)))})
 }
@@ -131,7 +132,7 @@ func message(cause string) string {
 }
 
 // succeeded notes what a function did.
-func (h *history) succeeded(at time.Time, state string, t task, output string) {
+func (h *History) succeeded(at time.Time, state string, t task, output string) {
 	var answer struct{ Payload json.RawMessage }
 	if t.function == "" || json.Unmarshal([]byte(output), &answer) != nil {
 		return
@@ -167,16 +168,16 @@ func (h *history) succeeded(at time.Time, state string, t task, output string) {
 	}
 }
 
-func (h *history) change(at time.Time, ref rotation.Ref, what string) {
+func (h *History) change(at time.Time, ref rotation.Ref, what string) {
 	h.record.Secrets = append(h.record.Secrets, evidence.Change{At: at, Ref: ref, What: what})
 }
 
-func (h *history) move(at time.Time, label, from, to string) {
+func (h *History) move(at time.Time, label, from, to string) {
 	h.record.Labels = append(h.record.Labels, evidence.Move{At: at, Label: label, From: from, To: to})
 }
 
 // promoted notes where AWSCURRENT went. A try that failed may have moved it, where this one found it.
-func (h *history) promoted(at time.Time, state string, input, output json.RawMessage) {
+func (h *History) promoted(at time.Time, state string, input, output json.RawMessage) {
 	var in rotation.PromoteInput
 	var out rotation.PromoteOutput
 	if json.Unmarshal(input, &in) != nil || json.Unmarshal(output, &out) != nil {
@@ -193,7 +194,7 @@ func (h *history) promoted(at time.Time, state string, input, output json.RawMes
 }
 
 // updated notes which version targets have.
-func (h *history) updated(at time.Time, input, output json.RawMessage) {
+func (h *History) updated(at time.Time, input, output json.RawMessage) {
 	var in rotation.UpdateInput
 	var out rotation.UpdateOutput
 	if json.Unmarshal(input, &in) != nil || json.Unmarshal(output, &out) != nil {
@@ -221,7 +222,7 @@ func target(t rotation.Target) evidence.Target {
 }
 
 // tested notes checks, and of which secret one has seen that it is refused.
-func (h *history) tested(at time.Time, state string, input, output json.RawMessage) {
+func (h *History) tested(at time.Time, state string, input, output json.RawMessage) {
 	var in rotation.SmokeInput
 	var out rotation.SmokeOutput
 	if json.Unmarshal(input, &in) != nil || json.Unmarshal(output, &out) != nil {
@@ -235,8 +236,21 @@ func (h *history) tested(at time.Time, state string, input, output json.RawMessa
 	}
 }
 
+// Runs are the records of the runs that have ended.
+func (h *History) Runs() []evidence.Record { return h.runs }
+
+// Present is the record of the last run as far as it has come, or of its end.
+func (h *History) Present() evidence.Record {
+	if n := len(h.runs); n > 0 && h.runs[n-1].Redrive == h.record.Redrive {
+		return h.runs[n-1]
+	}
+	r := h.record
+	h.fill(&r)
+	return r
+}
+
 // end makes the record of the run that has ended.
-func (h *history) end(at time.Time, status types.ExecutionStatus, name, cause *string) {
+func (h *History) end(at time.Time, status types.ExecutionStatus, name, cause *string) {
 	r := h.record
 	r.Ended, r.Status, r.Error = at, string(status), aws.ToString(name)
 	r.Cause = evidence.Shorten(message(aws.ToString(cause)))
@@ -246,11 +260,18 @@ func (h *history) end(at time.Time, status types.ExecutionStatus, name, cause *s
 	if status == types.ExecutionStatusSucceeded || strings.EqualFold(told.Entry, r.Error) {
 		r.Subject, r.Users = told.Subject, told.Users
 	}
-	h.variable("notice", &r.Notice)
-	h.variable("step", &r.FailedState)
+	h.fill(&r)
 	if n := len(r.Steps); r.FailedState == "" && status != types.ExecutionStatusSucceeded && n > 0 {
 		r.FailedState = r.Steps[n-1].State // no Catch has noted it
 	}
+	r.Outcome = h.outcome(r)
+	h.runs = append(h.runs, r)
+}
+
+// fill takes from the state machine's variables what no event has told.
+func (h *History) fill(r *evidence.Record) {
+	h.variable("notice", &r.Notice)
+	h.variable("step", &r.FailedState)
 	h.variable("from", &r.From)
 	h.variable("to", &r.To)
 	var outcome string
@@ -271,12 +292,10 @@ func (h *history) end(at time.Time, status types.ExecutionStatus, name, cause *s
 		}
 		r.Targets = append(r.Targets, known)
 	}
-	r.Outcome = h.outcome(r)
-	h.runs = append(h.runs, r)
 }
 
 // variable reads a variable of the state machine; one that was not assigned leaves v as it is.
-func (h *history) variable(name string, v any) {
+func (h *History) variable(name string, v any) {
 	if text := h.variables[name]; text != "" {
 		_ = json.Unmarshal([]byte(text), v) // of an earlier definition, perhaps
 	}
@@ -290,7 +309,7 @@ var ends = map[string]string{"RolledBack": "rolledBack", "Refused": "refused", "
 const repaired = "repaired"
 
 // outcome says in a word how a run ended.
-func (h *history) outcome(r evidence.Record) string {
+func (h *History) outcome(r evidence.Record) string {
 	switch r.Status {
 	case string(types.ExecutionStatusAborted):
 		if r.Error == "TakenOver" {
@@ -319,7 +338,7 @@ func (h *history) outcome(r evidence.Record) string {
 }
 
 // succeed corrects the outcome of a measurement by what it ended with.
-func (h *history) succeed(output string) {
+func (h *History) succeed(output string) {
 	r := &h.runs[len(h.runs)-1]
 	var out struct{ Outcome, Error, Cause string }
 	if r.Kind != evidence.Measurement || json.Unmarshal([]byte(output), &out) != nil {

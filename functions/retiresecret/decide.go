@@ -18,6 +18,9 @@ type snapshot struct {
 	Promotion     *journal.Promotion
 	// Spread is how long load balancer nodes may take to leave a secret.
 	Spread time.Duration
+	// Followed is when the last follower, and its nodes, have AWSCURRENT; zero if there are none, or if none can have the
+	// secret that goes.
+	Followed time.Time
 	// Searched is when the targets were searched for; zero is a call of an earlier definition, which does not tell.
 	Searched time.Time
 	Now      time.Time
@@ -68,6 +71,16 @@ func mustStay(s snapshot) error {
 		"AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", s.Current, s.Keep)
 }
 
+// mustBeFollowed refuses to take away what followers may still use. As Outdated it leads back to the search for targets,
+// which says until when to wait.
+func mustBeFollowed(s snapshot) error {
+	if s.Action == rotation.RetireEnable || !s.Now.Before(s.Followed) {
+		return nil
+	}
+	return failure.New(failure.Outdated, "followers may use the secret of version %s until %s "+
+		"(followers.maxDelaySeconds); nothing is retired before that", s.Version, rotation.Timestamp(s.Followed))
+}
+
 // step is what to do next.
 type step string
 
@@ -105,7 +118,7 @@ func (s snapshot) decideDisable() (step, string, error) {
 				"something else uses it, a load balancer that is not in loadBalancers or another application; give "+
 				"that the new secret first. Or something put it back on a target in the meantime, such as a template "+
 				"with the old secret; then see to it that it does not again",
-			rotation.Timestamp(s.Used), rotation.Timestamp(s.Promotion.LeftAt(s.Spread)))
+			rotation.Timestamp(s.Used), rotation.Timestamp(s.leftAt()))
 	case !s.Capable.CanDisable:
 		return rest, resultUnsupported, nil
 	case x == nil:
@@ -171,8 +184,11 @@ const tolerance = time.Minute
 func (s snapshot) usedSince() bool {
 	p := s.Promotion
 	return p != nil && p.From == s.Version && !p.At.IsZero() && !s.Used.IsZero() &&
-		!s.Used.Before(p.LeftAt(s.Spread).Add(tolerance))
+		!s.Used.Before(s.leftAt().Add(tolerance))
 }
+
+// leftAt is when all that is known had left the old secret.
+func (s snapshot) leftAt() time.Time { return rotation.Later(s.Promotion.LeftAt(s.Spread), s.Followed) }
 
 // missed is how long a registration of a pair must refuse a secret that nobody here has removed before the secret
 // counts as gone.

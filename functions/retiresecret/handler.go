@@ -44,7 +44,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 		return rotation.RetireOutput{Result: resultKept, Notice: fmt.Sprintf("The secret of version %s was on targets "+
 			"before this repair, so it stays; the next execution puts in order what is left.", r.seen.Version)}, nil
 	}
-	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.look} {
+	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.followed,
+		r.look} {
 		if err := read(ctx); err != nil {
 			return rotation.RetireOutput{}, err
 		}
@@ -131,6 +132,31 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 		r.seen.Keep = r.seen.Current
 	}
 	return nil
+}
+
+// followed refuses to go on before followers have AWSCURRENT, if they may have the secret that goes. What it sees for the
+// first time, because a person has moved the label, it writes down: they need time from then on.
+func (r *retirement) followed(ctx context.Context) error {
+	goes := r.journal.Secrets[r.seen.Version]
+	if p := r.journal.Promotion; p != nil && p.Repair && p.From == r.seen.Version {
+		return nil // it was dead before
+	}
+	if goes.Unused || goes.State != journal.Intended && goes.State != journal.Live {
+		return nil
+	}
+	delay, err := r.FollowersDelay(ctx)
+	if err != nil {
+		return err
+	}
+	if r.journal.Follow(r.seen.Current, delay, r.Now()) {
+		if err := r.Journal.Save(ctx, r.journal); err != nil {
+			return err
+		}
+	}
+	if at := r.journal.FollowedAt(r.seen.Current, delay); !at.IsZero() {
+		r.seen.Followed = at.Add(r.SpreadTime())
+	}
+	return mustBeFollowed(r.refreshEntries())
 }
 
 // look completes the snapshot with what the identity provider has, as far as the decision needs it. Before it finds a

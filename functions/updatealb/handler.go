@@ -3,8 +3,6 @@ package updatealb
 
 import (
 	"context"
-	"strings"
-	"time"
 
 	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/alb"
@@ -12,16 +10,14 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-// left is the answer for a target that has had the secret and may not be changed any more.
-const left = "left"
-
 // Handler is the function.
 type Handler struct{ Deps invocation.Deps }
 
 // Handle sets the secret of version in.To on in.Targets, one after the other, and changes nothing else there; a repeat
-// sets the same value, and a target that is gone is an answer, not an error. It touches no target while AWSCURRENT is a
-// third version, and puts only a secret on them that is in use or in a rotation's hand, and that the identity provider
-// accepted not long ago.
+// sets the same value, but leaves out what this round has set, and a target that is gone is an answer, not an error. It
+// touches no target while AWSCURRENT is a third version, and puts only a secret on them that is in use or in a
+// rotation's hand, and that the identity provider accepted not long ago. A target that a controller owns by now is left
+// to it, if the configuration says so.
 func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.UpdateOutput, error) {
 	if n := len(in.Targets); n == 0 || n > rotation.TargetsPerCall {
 		return rotation.UpdateOutput{}, failure.New(failure.InvalidInput, "targets: %d, must be 1 to %d", n,
@@ -38,7 +34,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err := note(ctx, s); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
-	out, err := setAll(ctx, s, in.Targets, change)
+	out, err := newRound(s, in, change).setAll(ctx)
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
@@ -72,80 +68,6 @@ func prepare(ctx context.Context, s *invocation.Invocation, in rotation.UpdateIn
 		return c, err
 	}
 	return c, s.MustBeProven(ctx, in.To.VersionID, in.Proven, "the secret that is to be put on targets")
-}
-
-// setAll sets the targets. One that fails ends it, unless the old secret comes back: then the others come first. The
-// error is one that passes by itself, if there is one: the call is tried again then, and the others are not forgotten.
-func setAll(ctx context.Context, s *invocation.Invocation, targets []rotation.Target,
-	change alb.Change) (out rotation.UpdateOutput, first error) {
-	var notices []string
-	patience := patience
-	if len(targets) == 1 { // a call that is tried again has no other to set again
-		patience = 0
-	}
-	for i, t := range targets {
-		var result, notice string
-		var err error
-		for pause := time.Second; ; pause *= 2 {
-			if err := s.LookAgainAfter(ctx, looked); err != nil {
-				return out, err
-			}
-			result, notice, err = set(ctx, s, t, change, len(targets)-1-i)
-			if !failure.Is(err, failure.Throttled) || patience < pause || s.Sleep(ctx, pause) != nil {
-				break
-			}
-			patience -= pause
-		}
-		switch {
-		case err == nil:
-			out.Targets, out.Result = append(out.Targets, rotation.Updated{Target: t.Name, Result: result}), result
-			notices = append(notices, notice)
-		case !change.Undo:
-			return out, err
-		case first == nil || failure.KindOf(err).Transient() && !failure.KindOf(first).Transient():
-			first = err
-		}
-	}
-	out.Notice = strings.TrimSpace(strings.Join(notices, " "))
-	return out, first
-}
-
-const (
-	// share is the most that a target leaves of its time for each one after it, so that one whose calls hang holds up
-	// no other. Where less is left, all have as much of it.
-	share = 3 * time.Second
-	// looked is how old a look at AWSCURRENT may be when a target is written.
-	looked = 5 * time.Second
-	// patience is how long a call waits in all where requests are throttled. A call that is tried again sets all of its
-	// targets again: where a few requests in a hundred are refused, it would hardly ever come to its end.
-	patience = 20 * time.Second
-)
-
-// set sets one target, to which so many others come after.
-func set(ctx context.Context, s *invocation.Invocation, t rotation.Target, change alb.Change,
-	after int) (result, notice string, err error) {
-	if deadline, ok := ctx.Deadline(); ok && after > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-time.Duration(after)*shareOf(deadline.Sub(s.Now()),
-			after)))
-		defer cancel()
-	}
-	done, err := s.Balancers.SetSecret(ctx, t, change)
-	if t.Left && failure.Is(err, failure.AccessDenied) {
-		return left, "", nil
-	}
-	if err != nil {
-		return "", "", err
-	}
-	if done.Notice != "" {
-		s.Log.WarnContext(ctx, "other hands on a target", "target", t.Name, "notice", done.Notice)
-	}
-	return string(done.Result), done.Notice, nil
-}
-
-// shareOf is what a target leaves, of the time that is left, for each of so many after it.
-func shareOf(left time.Duration, after int) time.Duration {
-	return min(share, left/time.Duration(after+1))
 }
 
 // note notes the time of a write, before it, since it may outlast this call, and after it. A call that has lost the

@@ -1,5 +1,5 @@
 // Package account is what the local stack answers about the account around it: AWS IAM, which forbids nothing here but
-// what a test says, the keys of AWS KMS, and the trails of AWS CloudTrail.
+// what a test says, and the trails of AWS CloudTrail.
 package account
 
 import (

@@ -5,6 +5,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -25,6 +26,9 @@ type Row struct {
 	// Counted: it is the same on every machine, so the table in the documentation must have the same.
 	Counted bool `json:"counted"`
 }
+
+// name is what a row is found by in a page.
+func (r Row) name() string { return r.Group + " | " + r.What }
 
 // Missed reports whether the row has a goal that it does not reach.
 func (r Row) Missed() bool { return r.AtMost != nil && r.Value > *r.AtMost }
@@ -97,20 +101,6 @@ func (r Report) Missed() []Row {
 	return out
 }
 
-// Merge is an earlier report with the rows of a later one, which measured a part.
-func (r Report) Merge(later Report) Report {
-	out := Report{Machine: later.Machine, Rows: slices.Clone(r.Rows)}
-	for _, row := range later.Rows {
-		i := slices.IndexFunc(out.Rows, func(x Row) bool { return x.Group == row.Group && x.What == row.What })
-		if i < 0 {
-			out.Rows = append(out.Rows, row)
-		} else {
-			out.Rows[i] = row
-		}
-	}
-	return out
-}
-
 const begin, end = "<!-- bench: written by make performance -->\n", "<!-- end of bench -->"
 
 var written = regexp.MustCompile(`(?s)` + begin + `.*` + end)
@@ -121,6 +111,30 @@ func Write(page []byte, r Report) ([]byte, error) {
 		return nil, fmt.Errorf("the page has no %s", strings.TrimSpace(begin))
 	}
 	return written.ReplaceAllLiteral(page, []byte(begin+r.Markdown()+end)), nil
+}
+
+// Update puts the rows of a report that measured a part into the table of a page, which must be of the same machine.
+func Update(page []byte, r Report) ([]byte, error) {
+	if !bytes.HasPrefix(written.Find(page), []byte(begin+r.Machine.String()+"\n")) {
+		return nil, errors.New("the table of the page is another machine's: measure everything")
+	}
+	for _, row := range r.Rows {
+		page = put(page, Lines(page)[row.name()], row)
+	}
+	return page, nil
+}
+
+// put puts a row in the place of a line, or, if that is "", behind those of its group.
+func put(page []byte, line string, r Row) []byte {
+	if line != "" {
+		return bytes.Replace(page, []byte(line), []byte(r.Line()), 1)
+	}
+	at := bytes.LastIndex(page, []byte("\n| "+r.Group+" | ")) + 1
+	if at == 0 {
+		at = bytes.LastIndex(page[:bytes.Index(page, []byte(end))-1], []byte("\n")) + 1
+	}
+	at += bytes.IndexByte(page[at:], '\n') + 1
+	return slices.Insert(page, at, []byte(r.Line()+"\n")...)
 }
 
 // Lines are the rows of the table in a page, by "of | what".

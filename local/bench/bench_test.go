@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -50,7 +49,7 @@ func TestTheTableIsOfThisCode(t *testing.T) {
 		if !r.Counted {
 			continue
 		}
-		name := r.Group + " | " + r.What
+		name := r.name()
 		counted[name] = true
 		if *update {
 			text = put(text, have[name], r)
@@ -85,16 +84,6 @@ func TestTheTableIsOfThisCode(t *testing.T) {
 
 // ofTargetsPattern is for rows that are not counted each time.
 var ofTargetsPattern = regexp.MustCompile(`^\d+ targets?[,| ]`)
-
-// put puts a row in the place of a line, or, if that is "", behind those of its group.
-func put(page []byte, line string, r Row) []byte {
-	if line != "" {
-		return []byte(strings.Replace(string(page), line, r.Line(), 1))
-	}
-	at := bytes.LastIndex(page, []byte("\n| "+r.Group+" | ")) + 1
-	at += bytes.IndexByte(page[at:], '\n') + 1
-	return slices.Insert(page, at, []byte(r.Line()+"\n")...)
-}
 
 // parts are how the groups of a whole run end.
 func parts() []string {
@@ -166,6 +155,16 @@ func TestTheTableIsPutBetweenItsMarks(t *testing.T) {
 	}
 	if _, err := Write([]byte("nothing"), r); err == nil {
 		t.Error("a page without marks is written")
+	}
+	page, err = Update(page, Report{Rows: []Row{{"c", "d", 3, "", nil, false}, {"a", "e", 4, "", nil, false}, {"f",
+		"g", 5, "", nil, false}}})
+	if want := begin + r.Machine.String() + "\n\n" + Header + "\n" + r.Rows[0].Line() + "\n| a | e | 4 |  | timed |\n" +
+		"| c | d | 3 |  | timed |\n| f | g | 5 |  | timed |\n" + end; err != nil ||
+		!strings.Contains(string(page), want) {
+		t.Errorf("%v: with a part the page is\n%s, want\n%s", err, page, want)
+	}
+	if _, err := Update(page, Report{Machine: Machine{Cores: 96}}); err == nil {
+		t.Error("the figures of another machine go into the table")
 	}
 	if missed := r.Missed(); len(missed) != 1 {
 		t.Errorf("%v miss their goals", missed)

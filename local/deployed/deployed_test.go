@@ -40,14 +40,9 @@ func rotated(t *testing.T, tpl template) *world {
 func TestARotationSucceedsAsTheTemplateDeploysIt(t *testing.T) {
 	t.Parallel()
 	w := rotated(t, readTemplate(t))
+	checkCalls(t, w)
 	if live := w.Stack.IdP.Store().Secrets(w.ClientID); len(live) != 1 || live[0].ID == w.FirstSecretID {
 		t.Errorf("the identity provider holds %+v", live)
-	}
-	for _, err := range w.unknown {
-		t.Error(err)
-	}
-	for _, r := range w.tpl.refused(t, w.requests) {
-		t.Errorf("%s, which the template does not allow to it", r)
 	}
 	actors := map[string]bool{}
 	for _, r := range w.requests {
@@ -60,6 +55,46 @@ func TestARotationSucceedsAsTheTemplateDeploysIt(t *testing.T) {
 		return r.actor == "updatealb" && r.action == "elasticloadbalancing:ModifyRule"
 	}) {
 		t.Error("updatealb modifies no rule: the calls are not told apart")
+	}
+}
+
+// checkCalls wants the template to allow what was called.
+func checkCalls(t *testing.T, w *world) {
+	t.Helper()
+	for _, err := range w.unknown {
+		t.Error(err)
+	}
+	for _, r := range w.tpl.refused(t, w.requests) {
+		t.Errorf("%s, which the template does not allow to it", r)
+	}
+}
+
+// The client signs by the key of KMS that the example's other client names.
+func TestARotationByAKeyInKMSIsAllowedByTheTemplate(t *testing.T) {
+	t.Parallel()
+	const stored = `"keyId":"rotator-2026","keySecretArn":"arn:aws:secretsmanager:eu-central-1:111122223333:secret:` +
+		`okta/rotator-key-AbCdEf"`
+	w := rotated(t, changed(t, "AWS::SSM::Parameter", "Name", scenario.ParameterPrefix+scenario.Client,
+		func(p map[string]any) {
+			if !strings.Contains(p["Value"].(string), stored) {
+				t.Error("the example's client has no stored key any more")
+			}
+			p["Value"] = strings.Replace(p["Value"].(string), stored, `"keyArn":"`+signs+`"`, 1)
+		}))
+	checkCalls(t, w)
+	signing := map[string]bool{}
+	for _, r := range w.requests {
+		if r.action == "kms:Sign" {
+			signing[r.actor] = true
+		}
+	}
+	if len(signing) != 3 { // plan, createsecret, retiresecret
+		t.Errorf("signed was by %v", signing)
+	}
+	without := edited(t, w.tpl, "retiresecret", "Sign", func(map[string]any) map[string]any { return nil })
+	if refused := without.refused(t, w.requests); len(refused) == 0 ||
+		refused[0] != "retiresecret calls kms:Sign on "+signs {
+		t.Errorf("without its right, refused is %q", refused)
 	}
 }
 

@@ -39,6 +39,8 @@ func requestOf(actor, service, operation, text string) (request, error) {
 		r.action, r.resource = "lambda:InvokeFunction", between(text, "/functions/", "/")
 	case "secretsmanager":
 		r.resource = field(text, "SecretId")
+	case "kms":
+		r.resource = field(text, "KeyId")
 	case "dynamodb":
 		r.resource = here("dynamodb", "table/"+field(text, "TableName"))
 		r.context["dynamodb:LeadingKeys"] = field(between(text, `"Key":`, "}"), "S")

@@ -173,16 +173,24 @@ func (w *world) localize(t *testing.T) {
 	w.tpl = local
 }
 
-// serviceApp registers the service app of the example at the identity provider, and returns the ARN of its key.
+// signs is the key in AWS KMS by which the example's other client signs.
+const signs = "arn:aws:kms:eu-central-1:111122223333:key/5c6d7e8f-1111-2222-3333-444455556666"
+
+// serviceApp registers the service app of the example at the identity provider, with a key in KMS and a stored one, and
+// returns the ARN of that.
 func (w *world) serviceApp(t *testing.T, clientID, keyID string) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public := jose.JSONWebKey{Key: key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"}
+	atKMS, err := w.Stack.KMS.Signing(signs, "RSA_2048")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := w.Stack.IdP.Vendor().(*oktatest.Okta).RegisterServiceApp(oktatest.ServiceApp{ClientID: clientID,
-		Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}); err != nil {
+		Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: keyID},
+			{Key: atKMS, KeyID: signs[strings.LastIndex(signs, "/")+1:]}}}}); err != nil {
 		t.Fatal(err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)

@@ -3,7 +3,9 @@ package guarantees_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -29,7 +31,7 @@ func TestTheResultsOfHundredsOfTargetsFitIntoAnExecution(t *testing.T) {
 	}
 }
 
-// A call sets ten targets, and all ten again if it is tried again: it must come to its end where some are throttled.
+// A call sets ten targets: it must come to its end where some are throttled.
 func TestThrottlingNowAndThenEndsNoRound(t *testing.T) {
 	t.Parallel()
 	for ends, prepare := range map[string]func(*world){"": func(*world) {},
@@ -39,16 +41,7 @@ func TestThrottlingNowAndThenEndsNoRound(t *testing.T) {
 			w := newWorld(t, quick)
 			w.addRules(15)
 			prepare(w)
-			n := 0
-			w.Stack.Faults.Limit(func(service, operation string) fault.Outcome {
-				if service != "elasticloadbalancing" {
-					return fault.Outcome{}
-				}
-				if n++; n%9 != 0 { // a call that sets ten targets makes some forty
-					return fault.Outcome{}
-				}
-				return fault.Outcome{Refuse: true, Status: 400, Code: "Throttling"}
-			})
+			w.throttleOneIn(9) // a call that sets ten targets makes some forty
 			if r, _ := w.rotate(plain); text(r.Error) != ends {
 				t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
 			}
@@ -56,6 +49,71 @@ func TestThrottlingNowAndThenEndsNoRound(t *testing.T) {
 			w.atRest()
 		})
 	}
+}
+
+// AWS names no time in which Elastic Load Balancing answers. Where it takes seconds, a call does not come to all of its
+// ten targets; its retries go on where it stopped.
+func TestSlowLoadBalancersEndNoRotation(t *testing.T) {
+	t.Parallel()
+	const emergency = `{"client": "orders-web", "emergency": true}`
+	for _, c := range []struct {
+		each        time.Duration
+		targets     int
+		input, ends string
+		throttled   bool
+	}{
+		{each: 1500 * time.Millisecond, targets: 10, input: plain},
+		{each: 2 * time.Second, targets: 10, input: plain, ends: "RolledBack"},
+		{each: 3 * time.Second, targets: 10, input: emergency, throttled: true},
+		{each: 5 * time.Second, targets: 40, input: plain},
+		{each: 5 * time.Second, targets: 40, input: plain, ends: "RolledBack", throttled: true},
+		{each: 2 * time.Second, targets: 40, input: emergency, throttled: true},
+		{each: 12 * time.Second, targets: 10, input: plain},
+		{each: 12 * time.Second, targets: 10, input: emergency, ends: "RolledBack"},
+	} {
+		t.Run(fmt.Sprintf("%s a request, %d targets, %s, ends as %q", c.each, c.targets, c.input, c.ends),
+			func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, quick)
+				w.addRules(c.targets - 5)
+				if c.ends != "" {
+					w.failing("TestBeforeFinish")
+				}
+				if _, err := w.Stack.Faults.Add(fault.Rule{Service: "elasticloadbalancing", Operation: "*",
+					Mode:    fault.Delay,
+					Latency: c.each}); err != nil {
+					t.Fatal(err)
+				}
+				if c.throttled {
+					w.throttleOneIn(9)
+				}
+				began := w.clock.Now()
+				r, execution := w.rotate(c.input)
+				if text(r.Error) != c.ends {
+					t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+				}
+				events, err := w.Stack.StepFunctions.History(execution)
+				t.Logf("%s, %d events (%v)", w.clock.Now().Sub(began), len(events), err)
+				w.Stack.Faults.Clear()
+				w.Stack.Faults.Limit(nil)
+				w.pass(w.Stack.ELB.Spread())
+				w.atRest()
+			})
+	}
+}
+
+// throttleOneIn refuses one request in so many to Elastic Load Balancing.
+func (w *world) throttleOneIn(many int) {
+	n := 0
+	w.Stack.Faults.Limit(func(service, operation string) fault.Outcome {
+		if service != "elasticloadbalancing" {
+			return fault.Outcome{}
+		}
+		if n++; n%many != 0 {
+			return fault.Outcome{}
+		}
+		return fault.Outcome{Refuse: true, Status: 400, Code: "Throttling"}
+	})
 }
 
 // addRules adds rules that log in like the first load balancer's default action.

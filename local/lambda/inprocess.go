@@ -47,6 +47,15 @@ func Killed(ctx context.Context) bool {
 	return ok && killed.Load()
 }
 
+// timed is a context that knows when the function is killed, on the service's clock; it does not end then.
+type timed struct {
+	context.Context
+	deadline time.Time
+}
+
+// Deadline implements context.Context.
+func (t timed) Deadline() (time.Time, bool) { return t.deadline, true }
+
 // runInProcess calls the handler and returns when it has a result or has timed out; ok is false if the caller has gone
 // before that.
 func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocation) (r result, ok bool) {
@@ -63,8 +72,12 @@ func (s *Service) runInProcess(ctx context.Context, h *inProcess, inv *invocatio
 			<-resumed
 		}
 	})
+	called := context.WithValue(s.ctx, killedKey{}, killed)
+	if h.timeout > 0 {
+		called = timed{called, s.clock.Now().Add(h.timeout)}
+	}
 	s.clock.Go(func() {
-		r := h.call(lambdacontext.NewContext(context.WithValue(s.ctx, killedKey{}, killed),
+		r := h.call(lambdacontext.NewContext(called,
 			&lambdacontext.LambdaContext{AwsRequestID: inv.id, InvokedFunctionArn: inv.arn}), inv.payload)
 		stopTimer()
 		inv.done <- r

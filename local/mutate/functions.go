@@ -193,7 +193,7 @@ var ofTheFunctions = map[string][]fault{
 			`_ = c`, "since the rotation began"},
 	},
 	"functions/plan TestATargetOfTheIdleRegistrationIsRefused": {
-		{"functions/plan/handler.go rotationRefusals", `pairRefusals(p.Invocation, p.decided, p.found)...`,
+		{"functions/plan/handler.go rotationRefusals", `p.pairRefusals()...`,
 			`[]string{}...`, "got error"},
 	},
 	"functions/plan TestAThirdVersionEndsADiscovery": {
@@ -235,11 +235,11 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go search", `n > rotation.MaxTargets`, `false`, "got error"},
 	},
 	"functions/plan TestNothingIsPlannedWhileAFormerCallMayWrite": {
-		{"functions/plan/handler.go Handle", `p.settle, p.search, p.decide`,
-			`p.search, p.decide`, "a late write comes after what is decided here"},
+		{"functions/plan/handler.go Handle", `p.settle, p.search, p.follow`,
+			`p.search, p.follow`, "a late write comes after what is decided here"},
 	},
 	"functions/plan TestTagsThatNoLoadBalancerHasAreARefusal": {
-		{"functions/plan/handler.go rotationRefusals", `if targets == 0 {`,
+		{"functions/plan/handler.go rotationRefusals", `if usesNothing(p.Config, p.found) {`,
 			`if false {`, "TestTagsThatNoLoadBalancerHasAreARefusal"},
 	},
 	"functions/plan TestWhatAPersonStoresMustBeInTheConfiguredForm": {
@@ -262,10 +262,10 @@ var ofTheFunctions = map[string][]fault{
 			`false`, "a short grace period"},
 	},
 	"functions/promotesecret TestAPromotionCutAtAnyWriteIsCompletedByARepeat": {
-		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous}`,
-			`PreviousBefore: labels.Current}`, "cut at write 1, after its effect: false"},
-		{"functions/promotesecret/handler.go promote", `j.Promotion = p if err := s.Journal.Save(ctx, j); err != nil {`,
-			`j.Promotion = p; if false {`, "cut at write 4, after its effect: false"},
+		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous,`,
+			`PreviousBefore: labels.Current,`, "cut at write 1, after its effect: false"},
+		{"functions/promotesecret/handler.go promote", `j.Secrets[p.To] = e } if err := s.Journal.Save(ctx, j); err != nil {`,
+			`j.Secrets[p.To] = e }; if false {`, "cut at write 4, after its effect: false"},
 		{"functions/promotesecret/handler.go gracePeriod", `min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())`,
 			`s.Config.GracePeriod()`, "cut at write 1, after its effect: false"},
 	},
@@ -294,12 +294,11 @@ var ofTheFunctions = map[string][]fault{
 			`p.At = time.Time{}`, "TestAnEmergencyHasNoGracePeriodAndARepeatNeither"},
 	},
 	"functions/promotesecret TestAnUndoCutAtAnyWriteIsCompletedByARepeat": {
-		{"functions/promotesecret/handler.go undo", `j.Promotion = nil return s.Journal.Save(ctx, j)`,
-			`return s.Journal.Save(ctx, j)`, "cut at write 1, after its effect: false"},
+		{"functions/promotesecret/handler.go undo", `j.Promotion = nil`, `_ = ends`, "cut at write 1, after its effect: false"},
 	},
 	"functions/promotesecret TestAnUndoKeepsThePromotionOfAnotherVersion": {
-		{"functions/promotesecret/handler.go undo", `j.Promotion != nil && j.Promotion.To == in.To.VersionID {`,
-			`j.Promotion != nil {`, "the promotion of the version in use is forgotten"},
+		{"functions/promotesecret/handler.go undo", `j.Promotion != nil && j.Promotion.To == in.To.VersionID`,
+			`j.Promotion != nil`, "the promotion of the version in use is forgotten"},
 		{"functions/promotesecret/handler.go undo", `p != nil && p.To == in.To.VersionID`, `p != nil`, "labels"},
 	},
 	"functions/promotesecret TestNoCallMakesTheGracePeriodLonger": {
@@ -392,8 +391,8 @@ var ofTheFunctions = map[string][]fault{
 			`age > searchLasts*100`, "thirteen hours ago, disable"},
 	},
 	"functions/retiresecret TestNothingGoesBeforeTheTargetsHaveHadTheirTime": {
-		{"functions/retiresecret/handler.go Handle", `r.waitForWrites, r.resolveCurrent, r.look}`,
-			`r.resolveCurrent, r.look}`, "the new one, deleted in rollback"},
+		{"functions/retiresecret/handler.go Handle", `r.waitForWrites, r.resolveCurrent,`,
+			`r.resolveCurrent,`, "the new one, deleted in rollback"},
 		{"functions/retiresecret/handler.go waitForWrites", `return r.WaitUntilSettled(ctx, 0)`,
 			`return nil`, "the old one, before a rollback"},
 		{"functions/retiresecret/handler.go waitForWrites", `return r.WaitForSpread(ctx)`,
@@ -517,10 +516,30 @@ var ofTheFunctions = map[string][]fault{
 			`if err := note(ctx, s); err == nil && false {`, "the writes were"},
 	},
 	"functions/updatealb TestATargetThatWasTakenOutMayRefuseTheChange": {
-		{"functions/updatealb/handler.go set", `t.Left && failure.Is(err, failure.AccessDenied)`,
+		{"functions/updatealb/round.go try", `t.Left && failure.Is(err, failure.AccessDenied)`,
 			`failure.Is(err, failure.AccessDenied)`, "in the configuration"},
-		{"functions/updatealb/handler.go set", `t.Left && failure.Is(err, failure.AccessDenied)`,
+		{"functions/updatealb/round.go try", `t.Left && failure.Is(err, failure.AccessDenied)`,
 			`t.Left && err != nil`, "taken out, throttled"},
+	},
+	"functions/updatealb TestATryLeavesOutWhatItsRoundHasSet": {
+		{"functions/updatealb/round.go key", `r.in.Round, `, ``, "the second try wrote"},
+		{"functions/updatealb/round.go order", `!known || `, `true || !known || `, "the second try wrote"},
+		{"functions/updatealb/round.go order", `!m.Fresh(r.s.Now())`, `false`, "the second try wrote"},
+		{"functions/updatealb/round.go setAll", `if r.progress && r.over(r.longest) {`, `if false {`, "got"},
+	},
+	"functions/updatealb TestACallThatIsCutOffHasNotedWhatItSet": {
+		{"functions/updatealb/round.go noteAfter", `15`, `150`, "must write two"},
+	},
+	"functions/updatealb TestASlowTargetHasItsTimeInARollback": {
+		{"functions/updatealb/round.go order", `append(todo, slow...)`, `append(slow, todo...)`, "holds up others"},
+	},
+	"shared/alb TestFiveLoadBalancersAreSearchedAtOnce": {
+		{"shared/alb/discover.go slow", `4`, `4000`, "a hundred would never be searched"},
+		{"shared/alb/discover.go atOnce", `5`, `9`, "in milliseconds: 9 at once"},
+	},
+	"functions/updatealb TestEveryTargetHasAShareOfTheTime": {
+		{"functions/updatealb/round.go shareOf", `min(share, left/time.Duration(after+1))`, `0`,
+			"each of nine targets"},
 	},
 	"functions/updatealb TestAWriteAfterALongProofLooksAgain": {
 		{"functions/invocation/aged.go MustBeProven", `return s.LookAgain(ctx)`, `return nil`, "got error"},

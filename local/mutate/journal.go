@@ -80,6 +80,13 @@ var ofTheJournal = map[string][]fault{
 	"shared/journal TestAnItemOfAnEarlierReleaseSettlesAsThatDid": {
 		{"shared/journal/waits.go defaultSettle", `75`, `15`, "the journal is"},
 	},
+	"shared/journal TestMarksOfCallsAtOnceAreAllKept": {
+		{"shared/journal/marks.go putMarks", `#owner = :owner AND #marked = :was`, `#owner = :owner`,
+			"what was set is set again for ever"},
+		{"shared/journal/marks.go NoteMarks", `if stringOf(item["owner"]) != owner {`, `if false {`,
+			"who does not have the lock gets"},
+		{"shared/journal/marks.go NoteMarks", `return !m.Fresh(now)`, `return false`, "set again for ever"},
+	},
 	"shared/journal TestARepeatedProofIsNotedByTheOwnerOnly": {
 		{"shared/journal/proofs.go NoteProof", `"#owner = :owner"`, `"#owner = :owner OR attribute_exists(client)"`,
 			"who does not have the lock gets"},

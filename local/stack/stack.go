@@ -31,6 +31,7 @@ import (
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/awstest/dynamodb"
 	"alboidc.internal/shared/awstest/elbv2"
+	"alboidc.internal/shared/awstest/kms"
 	"alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/awstest/ssm"
 	"alboidc.internal/shared/awstest/sts"
@@ -86,7 +87,7 @@ type Stack struct {
 	Scheduler      *scheduler.Service
 	CloudWatch     *cloudwatch.Service
 	IAM            *account.IAM
-	KMS            *account.KMS
+	KMS            *kms.Service
 	CloudTrail     *account.CloudTrail
 	IdP            *idp.Provider
 	Plane          *dataplane.Plane
@@ -144,7 +145,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
 	s.CloudWatch = cloudwatch.New(s.Clock)
 	s.SNS = sns.New(s.Clock)
-	s.IAM, s.KMS, s.CloudTrail = account.NewIAM(), account.NewKMS(), account.NewCloudTrail()
+	s.IAM, s.KMS, s.CloudTrail = account.NewIAM(), kms.New(), account.NewCloudTrail()
 	s.EventBridge = eventbridge.New(s.Clock, s.URL)
 	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, ExtraEnv: s.functionEnv(o.FunctionEnv)})
 	s.StepFunctions, err = stepfunctions.New(stepfunctions.Options{Clock: s.Clock, Endpoint: s.URL, OnEvent: o.OnEvent,

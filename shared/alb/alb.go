@@ -46,16 +46,19 @@ var pauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 // Balancers are the load balancers of all Regions.
 type Balancers struct {
 	client func(region string) API
+	now    func() time.Time
 	sleep  func(context.Context, time.Duration) error
 }
 
 // New returns the load balancers that client reaches. sleep must return early, with the context's error, if the context
 // ends.
-func New(client func(region string) API, sleep func(context.Context, time.Duration) error) *Balancers {
-	b := &Balancers{sleep: sleep}
-	b.client = func(region string) API { return patient{client(region), b.pause} }
-	return b
+func New(client func(region string) API, now func() time.Time,
+	sleep func(context.Context, time.Duration) error) *Balancers {
+	return &Balancers{client: client, now: now, sleep: sleep}
 }
+
+// reader is for searches; see patient.
+func (b *Balancers) reader(region string) API { return patient{b.client(region), b.pause} }
 
 // balancer is what the ARN of a load balancer says:
 // arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID.

@@ -1,6 +1,7 @@
 package alb
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
 )
 
 // maxTagged is how many resources one DescribeTags may name (API reference, DescribeTags, ResourceArns).
@@ -28,8 +32,13 @@ func (s *search) owners(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.leaveToControllers(all)
 	for _, t := range s.found.Targets {
+		s.reviewTarget(t)
 		s.tags[t.Key()] = tagsDigest(all[t.LoadBalancerARN], all[t.ListenerARN], all[t.RuleARN])
+	}
+	if len(s.found.Targets) == 0 {
+		return nil
 	}
 	for _, r := range s.resources() {
 		refusals, warnings := ownership(r.name, all[r.arn])
@@ -40,6 +49,48 @@ func (s *search) owners(ctx context.Context) error {
 		s.found.Warnings = append(s.found.Warnings, warnings...)
 	}
 	return nil
+}
+
+// Owner returns the controller that owns a target, as the tags say now; "" if none does, or if it is gone.
+func (b *Balancers) Owner(ctx context.Context, t rotation.Target) (string, error) {
+	if err := mustBelongTogether(t); err != nil {
+		return "", err
+	}
+	s := &search{api: b.client(t.Region), lb: balancer{arn: t.LoadBalancerARN, name: t.Name}}
+	s.found.Targets = []rotation.Target{t}
+	tags, err := s.readTags(ctx)
+	if failure.Is(err, failure.Unavailable) && missing(err) {
+		return "", nil
+	}
+	return ownerOf(t, tags), err
+}
+
+// leaveToControllers takes the rules that controllers own out of the targets.
+func (s *search) leaveToControllers(all map[string][]types.Tag) {
+	if !s.leave {
+		return
+	}
+	s.found.Targets = slices.DeleteFunc(s.found.Targets, func(t rotation.Target) bool {
+		by := ownerOf(t, all)
+		if by != "" {
+			s.found.Follows = append(s.found.Follows, t.Name+" ("+by+")")
+		}
+		return by != ""
+	})
+}
+
+// ownerOf returns the controller that owns a rule or default action; "" if none does. tags are by ARN.
+func ownerOf(t rotation.Target, tags map[string][]types.Tag) string {
+	for _, c := range controllers {
+		for i, arn := range []string{cmp.Or(t.RuleARN, t.ListenerARN), t.ListenerARN, t.LoadBalancerARN} {
+			if (i == 0 || c.below) && slices.ContainsFunc(tags[arn], func(x types.Tag) bool {
+				return c.owns(aws.ToString(x.Key))
+			}) {
+				return c.name
+			}
+		}
+	}
+	return ""
 }
 
 // readTags reads the tags of the targets and of what they are on, by ARN.
@@ -115,11 +166,17 @@ type controller struct {
 	name string
 	// keys are those of the tags that it sets; a * at the end stands for every ending.
 	keys []string
+	// below: it owns whatever is on a listener or load balancer that it owns, and removes the rest.
+	below bool
 	// remedy says where the secret has to change instead.
 	remedy string
 }
 
-const inCluster = "change the Kubernetes Secret that its ingress names instead (" + page + "#kubernetes-controllers)"
+const (
+	asFollower = ", and leave the rule to it by followers.controllers, or give it a client of its own (" + page +
+		"#kubernetes-controllers)"
+	inCluster = "have the Kubernetes Secret that its ingress names follow AWSCURRENT" + asFollower
+)
 
 // controllers, by the tags that their sources and documentation name: aws-load-balancer-controller, pkg/deploy/tracking
 // and pkg/gateway/constants; aws-alb-ingress-controller v1, internal/alb/tags; the managed policy
@@ -127,15 +184,15 @@ const inCluster = "change the Kubernetes Secret that its ingress names instead (
 // pkg/resource.
 var controllers = []controller{
 	{"EKS Auto Mode", []string{"eks:eks-cluster-name", "ingress.eks.amazonaws.com/*", "service.eks.amazonaws.com/*",
-		"gateway.eks.amazonaws.com*"}, inCluster},
+		"gateway.eks.amazonaws.com*"}, true, inCluster},
 	{"the AWS Load Balancer Controller", []string{"elbv2.k8s.aws/*", "service.k8s.aws/*",
-		"gateway.k8s.aws*"}, inCluster},
+		"gateway.k8s.aws*"}, true, inCluster},
 	{"an ingress controller of Kubernetes", []string{"ingress.k8s.aws/*", "kubernetes.io/cluster/*",
-		"kubernetes.io/ingress-name", "kubernetes.io/namespace", "kubernetes.io/service-name"}, inCluster},
-	{"AWS Controllers for Kubernetes (ACK)", []string{"services.k8s.aws/*"},
-		"change the Kubernetes Secret that its resource names instead (" + page + "#kubernetes-controllers)"},
-	{"Crossplane", []string{"crossplane-*", "crossplane.io/*", "*.crossplane.io/*"},
-		"change the Secret that its managed resource names instead (" + page + "#kubernetes-controllers)"},
+		"kubernetes.io/ingress-name", "kubernetes.io/namespace", "kubernetes.io/service-name"}, true, inCluster},
+	{"AWS Controllers for Kubernetes (ACK)", []string{"services.k8s.aws/*"}, false,
+		"have the Kubernetes Secret that its resource names follow AWSCURRENT" + asFollower},
+	{"Crossplane", []string{"crossplane-*", "crossplane.io/*", "*.crossplane.io/*"}, false,
+		"have the Secret that its managed resource names follow AWSCURRENT" + asFollower},
 }
 
 // owns reports whether a tag is the controller's.

@@ -9,7 +9,8 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// patient repeats a read, after pauses, where the API throttles. A search that failed would ask again for what it knows
+// patient repeats a read of a search, after pauses, where the API throttles; who writes a target waits in a way of its
+// own (functions/updatealb), since it has to read again right before the write. A search that failed would ask again for what it knows
 // already, and hundreds of clients at once would use up the account's requests without one that ends.
 type patient struct {
 	API

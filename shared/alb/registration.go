@@ -23,13 +23,15 @@ type Registration struct {
 	UniqueIDs bool
 	// AcceptElements are elements of actions that may be dropped.
 	AcceptElements []string
+	// LeavesToControllers: rules that controllers own are no targets.
+	LeavesToControllers bool
 }
 
 // Of returns the registration of a client. Where ids are unique there are no others: what is declared as another is the
 // client's own.
 func Of(c config.Client, uniqueIDs bool) Registration {
 	r := Registration{ClientIDs: c.ClientIDs(), Names: c.Names(), Others: c.OtherRegistrations, UniqueIDs: uniqueIDs,
-		AcceptElements: c.AcceptElements}
+		AcceptElements: c.AcceptElements, LeavesToControllers: c.LeavesToControllers()}
 	if uniqueIDs {
 		r.Others = nil
 	}
@@ -38,6 +40,7 @@ func Of(c config.Client, uniqueIDs bool) Registration {
 
 // And returns a registration that allows what either allows. Both must have the same client ids.
 func (r Registration) And(more Registration) Registration {
+	r.LeavesToControllers = r.LeavesToControllers || more.LeavesToControllers
 	for _, n := range more.Names {
 		if !slices.Contains(r.Names, n) {
 			r.Names = append(slices.Clip(r.Names), n)

@@ -90,7 +90,7 @@ func TestWhatIsNoTokenIsNotUsed(t *testing.T) {
 		"a page":    {proof, 403, `<html>canary`, failure.Unavailable, "not one of Vendor's"},
 		"two words": {clientcredentials.ClientSecret{ClientID: "rotator", Stored: stored("canary canary")},
 			200, good, failure.Precondition, arn + " does not hold the client secret of the rotator"},
-		"no key": {clientcredentials.PrivateKeyJWT{ClientID: "rotator", Stored: stored("canary"),
+		"no key": {clientcredentials.PrivateKeyJWT{ClientID: "rotator", Key: keyIn("canary"),
 			Now: time.Now}, 200, good, failure.Precondition, arn},
 	} {
 		_, _, authorization, err := ask(t, tt.proof, tt.status, tt.answer)

@@ -72,11 +72,19 @@ const (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// keyIn is a key that is stored as a text.
+func keyIn(text string) clientcredentials.PrivateKey {
+	return clientcredentials.PrivateKey{KeyPlace: clientcredentials.KeyPlace{KeySecretARN: arn}, What: "the key",
+		Read: stored(text).Read}
+}
+
 // prove asks for a token by a key that is stored as a text.
 func prove(t *testing.T, key string, p clientcredentials.PrivateKeyJWT) (url.Values, error) {
 	t.Helper()
-	p.ClientID, p.Audience, p.Stored, p.Now = "rotator",
-		"https://login.example.com/token", stored(key), func() time.Time { return noon }
+	if p.Key.KeyARN == "" {
+		p.Key = keyIn(key)
+	}
+	p.ClientID, p.Audience, p.Now = "rotator", "https://login.example.com/token", func() time.Time { return noon }
 	form, _, _, err := ask(t, p, 200, good)
 	return form, err
 }
@@ -89,14 +97,22 @@ var (
 func TestAnAssertionIsSignedForFiveMinutes(t *testing.T) {
 	t.Parallel()
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	k := newKMS(t)
+	rsaAtKMS, curveAtKMS := k.signing("RSA_3072"), k.signing("ECC_NIST_P256")
+	nbf := float64(noon.Unix())
 	for name, tt := range map[string]struct {
 		proof      clientcredentials.PrivateKeyJWT
+		public     crypto.PublicKey
 		algorithm  jose.SignatureAlgorithm
 		keyID, x5t any
 		nbf        any
 	}{
-		"by a key":         {byKey, jose.RS256, "kid-1", nil, nil},
-		"by a certificate": {byCertificate, jose.PS256, "", thumbprint, float64(noon.Unix())},
+		"by a key":         {byKey, testKey().Public(), jose.RS256, "kid-1", nil, nil},
+		"by a certificate": {byCertificate, testKey().Public(), jose.PS256, "", thumbprint, nbf},
+		"by KMS":           {k.on(byKey, "RSA_3072", ""), rsaAtKMS, jose.RS256, "kid-1", nil, nil},
+		"by a curve at KMS": {k.on(byKey, "ECC_NIST_P256", "ES256"), curveAtKMS, jose.ES256, "kid-1",
+			nil, nil},
+		"by a certificate of KMS": {k.on(byCertificate, "RSA_3072", ""), rsaAtKMS, jose.PS256, "", thumbprint, nbf},
 	} {
 		seen := map[any]bool{}
 		for range 2 {
@@ -110,11 +126,11 @@ func TestAnAssertionIsSignedForFiveMinutes(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			var claims map[string]any
-			if err := token.Claims(testKey().Public(), &claims); err != nil {
+			if err := token.Claims(tt.public, &claims); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if tt.algorithm == jose.PS256 {
-				verifyPSS(t, form.Get("client_assertion"))
+				verifyPSS(t, tt.public.(*rsa.PublicKey), form.Get("client_assertion"))
 			}
 			id := claims["jti"]
 			if !uuid.MatchString(fmt.Sprint(id)) || seen[id] {
@@ -136,12 +152,12 @@ func TestAnAssertionIsSignedForFiveMinutes(t *testing.T) {
 }
 
 // verifyPSS wants the salt as long as the hash (RFC 7518, section 3.5), which go-jose does not.
-func verifyPSS(t *testing.T, assertion string) {
+func verifyPSS(t *testing.T, key *rsa.PublicKey, assertion string) {
 	t.Helper()
 	dot := strings.LastIndex(assertion, ".")
 	signature, _ := base64.RawURLEncoding.DecodeString(assertion[dot+1:])
 	digest, options := sha256.Sum256([]byte(assertion[:dot])), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
-	if err := rsa.VerifyPSS(&testKey().PublicKey, crypto.SHA256, digest[:], signature, options); err != nil {
+	if err := rsa.VerifyPSS(key, crypto.SHA256, digest[:], signature, options); err != nil {
 		t.Error(err)
 	}
 }

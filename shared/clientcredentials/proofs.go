@@ -1,6 +1,7 @@
 package clientcredentials
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -14,6 +15,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
@@ -75,6 +78,13 @@ func (c ClientSecret) Advice() string {
 		c.Stored.ARN, c.ClientID)
 }
 
+// Algorithms by which an assertion is signed (RFC 7518, section 3.1).
+const (
+	RS256 = "RS256"
+	PS256 = "PS256"
+	ES256 = "ES256"
+)
+
 // PrivateKeyJWT proves by a statement signed with a private key (private_key_jwt: RFC 7523, section 2.2; OpenID Connect
 // Core 1.0, section 9).
 type PrivateKeyJWT struct {
@@ -83,29 +93,54 @@ type PrivateKeyJWT struct {
 	KeyID string
 	// Certificate, instead of KeyID, is the SHA-256 fingerprint of the certificate that is registered, in hexadecimal.
 	Certificate string
-	// Stored holds the RSA private key, in PEM or as a JWK.
-	Stored Stored
+	// Key is the private key.
+	Key PrivateKey
 	// Audience is what the vendor expects as aud, mostly the URL of its token endpoint.
 	Audience string
 	Now      func() time.Time
 }
 
+// PrivateKey is where a private key is, and what reaches it.
+type PrivateKey struct {
+	KeyPlace
+	// Algorithm is ES256 for an elliptic curve; "" is RSA.
+	Algorithm string
+	// What completes "reading …" and "signing with …", e.g. "the private key of the Okta service app".
+	What string
+	Read func(ctx context.Context, arn string) (secret.Value, error)
+	AWS  func(region string) aws.Config
+}
+
 // Prove implements Proof.
 func (p PrivateKeyJWT) Prove(ctx context.Context, form url.Values, _ http.Header) error {
-	stored, err := p.Stored.Read(ctx, p.Stored.ARN)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", p.Stored.What, err)
+	sign := kmsKey{p.Key.AWS, p.Key.KeyARN, p.Key.What}.sign
+	if p.Key.KeyARN == "" {
+		key, err := p.readKey(ctx)
+		if err != nil {
+			return err
+		}
+		sign = rsaKey{key}.sign
 	}
-	key, err := parseKey(stored, p.KeyID)
+	assertion, err := p.sign(ctx, sign)
 	if err != nil {
-		return failure.Wrap(failure.Precondition, err, "the secret %s is not usable as %s", p.Stored.ARN, p.Stored.What)
-	}
-	assertion, err := p.sign(key)
-	if err != nil {
-		return failure.New(failure.Internal, "the request for an access token cannot be signed by %s", p.Stored.What)
+		return err
 	}
 	Assert(form, assertion)
 	return nil
+}
+
+// readKey reads the key from Secrets Manager, each time, so that a key replaced meanwhile counts at once.
+func (p PrivateKeyJWT) readKey(ctx context.Context) (*rsa.PrivateKey, error) {
+	stored, err := p.Key.Read(ctx, p.Key.KeySecretARN)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", p.Key.What, err)
+	}
+	key, err := parseKey(stored, p.KeyID)
+	if err != nil {
+		return nil, failure.Wrap(failure.Precondition, err, "the secret %s is not usable as %s", p.Key.KeySecretARN,
+			p.Key.What)
+	}
+	return key, nil
 }
 
 // Assert adds a signed statement to a request for a token (RFC 7523, section 2.2).
@@ -117,24 +152,24 @@ func Assert(form url.Values, assertion secret.Value) {
 // Advice implements Proof.
 func (p PrivateKeyJWT) Advice() string {
 	return fmt.Sprintf("check that client %s is active, and that the public key with id %s is registered there, is "+
-		"active and belongs to the private key in %s",
-		p.ClientID, p.KeyID, p.Stored.ARN)
+		"active and belongs to the private key in %s", p.ClientID, p.KeyID, p.Key.Where())
 }
 
 // sign makes the assertion (RFC 7523, section 3) as a JWS in compact form (RFC 7515, section 3.1). With a key's id it
-// is signed by RS256 (RFC 7518, section 3.3), with a certificate as Microsoft advises: by PS256, named by x5t#S256
-// (Microsoft identity platform docs, "Application authentication certificate credentials").
-func (p PrivateKeyJWT) sign(key *rsa.PrivateKey) (secret.Value, error) {
+// is signed by RS256 (RFC 7518, section 3.3) or ES256, with a certificate as Microsoft advises: by PS256, named by
+// x5t#S256 (Microsoft identity platform docs, "Application authentication certificate credentials").
+func (p PrivateKeyJWT) sign(ctx context.Context, sign func(ctx context.Context, algorithm string,
+	digest []byte) ([]byte, error)) (secret.Value, error) {
 	now := p.Now()
-	header := map[string]string{"alg": "RS256", "kid": p.KeyID, "typ": "JWT"}
+	header := map[string]string{"alg": cmp.Or(p.Key.Algorithm, RS256), "kid": p.KeyID, "typ": "JWT"}
 	claims := map[string]any{"iss": p.ClientID, "sub": p.ClientID, "aud": p.Audience,
 		"iat": now.Unix(), "exp": now.Add(assertionLife).Unix(), "jti": NewUUID()}
 	if p.Certificate != "" {
 		sum, err := hex.DecodeString(strings.ReplaceAll(p.Certificate, ":", ""))
 		if err != nil {
-			return secret.Value{}, err
+			return secret.Value{}, failure.New(failure.Internal, "the certificate's fingerprint cannot be read")
 		}
-		header = map[string]string{"alg": "PS256", "x5t#S256": base64.RawURLEncoding.EncodeToString(sum), "typ": "JWT"}
+		header = map[string]string{"alg": PS256, "x5t#S256": base64.RawURLEncoding.EncodeToString(sum), "typ": "JWT"}
 		claims["nbf"] = now.Unix()
 	}
 	var parts []string
@@ -146,19 +181,26 @@ func (p PrivateKeyJWT) sign(key *rsa.PrivateKey) (secret.Value, error) {
 		parts = append(parts, base64.RawURLEncoding.EncodeToString(b))
 	}
 	digest := sha256.Sum256([]byte(strings.Join(parts, ".")))
-	signature, err := p.signature(key, digest[:])
+	signature, err := sign(ctx, header["alg"], digest[:])
 	if err != nil {
 		return secret.Value{}, err
 	}
 	return secret.New(strings.Join(append(parts, base64.RawURLEncoding.EncodeToString(signature)), ".")), nil
 }
 
-func (p PrivateKeyJWT) signature(key *rsa.PrivateKey, digest []byte) ([]byte, error) {
-	if p.Certificate != "" {
-		return rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest,
-			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+// rsaKey is a private key that was read.
+type rsaKey struct{ key *rsa.PrivateKey }
+
+func (k rsaKey) sign(_ context.Context, algorithm string, digest []byte) ([]byte, error) {
+	var o crypto.SignerOpts = crypto.SHA256
+	if algorithm == PS256 {
+		o = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
 	}
-	return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
+	signature, err := k.key.Sign(rand.Reader, digest, o)
+	if err != nil {
+		return nil, failure.New(failure.Internal, "the request for an access token cannot be signed")
+	}
+	return signature, nil
 }
 
 // NewUUID makes a random UUID (RFC 9562, section 5.4).

@@ -55,6 +55,42 @@ func (c Client) AdminSecrets() []string {
 	return list
 }
 
+// SigningKey is a KMS key by whose signatures the provider knows the rotator's own client.
+type SigningKey struct {
+	// Field is that of the settings which names it.
+	Field, KeyARN string
+	// ClientID is the rotator's own; KeyID and Algorithm are "" where the settings leave them out.
+	ClientID, KeyID, Algorithm string
+	// SHA256 is the fingerprint of the certificate that is registered instead of the key itself.
+	SHA256 string
+}
+
+// SigningKeys are those that the provider's settings name, whichever provider it is.
+func (c Client) SigningKeys() []SigningKey {
+	var settings map[string]json.RawMessage
+	if json.Unmarshal(c.IdentityProvider.Settings, &settings) != nil {
+		return nil // told elsewhere
+	}
+	var list []SigningKey
+	for _, field := range slices.Sorted(maps.Keys(settings)) {
+		k := SigningKey{}
+		if json.Unmarshal(settings[field], &k) == nil && k.KeyARN != "" {
+			k.Field = "identityProvider.settings." + showName(field) + ".keyArn"
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// SigningKeyARNs are the ARNs of those.
+func (c Client) SigningKeyARNs() []string {
+	var list []string
+	for _, k := range c.SigningKeys() {
+		list = append(list, k.KeyARN)
+	}
+	return list
+}
+
 // findUserSecrets returns the secrets of the synthetic users.
 func (c Client) findUserSecrets() []named {
 	var list []named
@@ -113,6 +149,12 @@ func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
 				"name, as in …:secret:NAME-AbCdEf: copy the whole ARN (aws secretsmanager describe-secret)")
 		}
 		checkPlace(ps, path+"."+x.path, x.arn, s)
+	}
+	for _, key := range c.SigningKeys() {
+		if slices.Contains(c.KMSKeys, key.KeyARN) {
+			ps.Add(path+"."+key.Field, "is one of kmsKeys, which encrypt: a key that signs is another one")
+		}
+		checkPartition(ps, path+"."+key.Field, key.KeyARN, s)
 	}
 	for i, arn := range c.LoadBalancers {
 		checkPlace(ps, fmt.Sprintf("%s.loadBalancers[%d]", path, i), arn, s)

@@ -204,6 +204,17 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 			"orders-web: smokeTests.login[0].userSecretArn: must end with"},
 		{"an admin secret without its suffix", "secret:okta/rotator-key-AbCdEf", "secret:okta/rotator",
 			"orders-web: identityProvider.settings.serviceApp.keySecretArn: must end with"},
+		{"a key that signs by an alias", "key/5c6d7e8f-1111-2222-3333-444455556666", "alias/okta",
+			"shop-web: identityProvider.settings.serviceApp.keyArn: must be the ARN of the key itself"},
+		{"a key that signs in another partition", "arn:aws:kms:eu-central-1:111122223333:key/5c", "arn:aws-cn:kms:cn-" +
+			"north-1:111122223333:key/5c",
+			"shop-web: identityProvider.settings.serviceApp.keyArn: is in partition aws-cn"},
+		{"a key that signs and encrypts", "createSecret: true", "createSecret: true\n    kmsKeys: " +
+			"[arn:aws:kms:eu-central-1:111122223333:key/5c6d7e8f-1111-2222-3333-444455556666]",
+			"shop-web: identityProvider.settings.serviceApp.keyArn: is one of kmsKeys"},
+		{"a key in KMS and a secret with a key", "keyId: rotator-2026", "keyId: rotator-2026\n          keyArn: " +
+			"arn:aws:kms:eu-central-1:111122223333:key/5c6d7e8f-1111-2222-3333-444455556666",
+			"orders-web: identityProvider.settings.serviceApp: needs exactly one of keyArn"},
 		{"a key for the logs", "# logKey: none", "logKey: mine",
 			"stack.logKey: must be stack, none or the ARN of a KMS key"},
 		{"more than a parameter holds", "expectText: Your orders", "expectText: " + strings.Repeat("x", 8000),

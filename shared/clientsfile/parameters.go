@@ -36,6 +36,7 @@ const (
 const (
 	MaxBalancers    = 6
 	MaxAdminSecrets = 2
+	MaxSigningKeys  = 1
 	MaxTestUsers    = 4
 	MaxKeys         = 3
 	MaxEmails       = 4
@@ -110,6 +111,8 @@ func (f File) Parameters(c Client) ([]Parameter, error) {
 	}
 	slots(ParameterBalancer, MaxBalancers, c.LoadBalancers, "ARN of a load balancer that uses the client")
 	slots("AdminSecret", MaxAdminSecrets, c.AdminSecrets(), "ARN of a secret that the provider's settings name")
+	slots("SigningKey", MaxSigningKeys, c.SigningKeyARNs(),
+		"ARN of the KMS key that the provider's settings name, keyArn")
 	slots("TestUser", MaxTestUsers, c.UserSecrets(), "ARN of the secret of a synthetic user")
 	slots("KmsKey", MaxKeys, c.KMSKeys, "ARN of a customer managed key of these secrets")
 	slots("Email", MaxEmails, slices.Concat(f.Stack.Email, c.Notifications.Email), "Gets notifications and alarms")
@@ -126,6 +129,12 @@ func (f File) checkReleased(ps *strictjson.Problems, c Client) {
 	}
 	if c.LoadBalancerSearch != nil {
 		ps.Add(c.Name+".loadBalancerSearch", app)
+	}
+	if c.LeavesToControllers() {
+		ps.Add(c.Name+".followers.controllers", app)
+	}
+	if !c.HasBalancers() {
+		ps.Add(c.Name+".followers", "without load balancers: "+app)
 	}
 	rest, plain := f.Stack, Settings{}
 	plain.defaults()

@@ -127,9 +127,10 @@ func (c Client) MaxAge() time.Duration {
 // slack is how much longer than its grace period a rotation may take: waits, retries and smoke tests.
 const slack = 4 * time.Hour
 
-// LongRotation is how long a rotation may be open before an alarm.
+// LongRotation is how long a rotation may be open before an alarm. A rollback at the end of the grace period waits for
+// followers a second time.
 func (c Client) LongRotation() time.Duration {
-	return time.Duration(c.GracePeriod())*time.Second + slack
+	return time.Duration(c.GracePeriod())*time.Second + c.FollowersDelay() + slack
 }
 
 // TellsEnd reports whether the client's identity provider says when a secret ends by itself.

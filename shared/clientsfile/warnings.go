@@ -40,6 +40,7 @@ func (c Client) warn(ps *strictjson.Problems, path string) {
 			"alarm would ring each time", ceilDays(longest))
 	}
 	c.warnOfHosts(ps, path)
+	c.warnOfFollowers(ps, path)
 	callback := hostOf(c.CallbackURL)
 	if !slices.ContainsFunc(c.testedHosts(), func(h string) bool { return h == callback }) {
 		ps.Add(path+".callbackUrl", "has a host that no smoke test opens: is the URL of a smoke test, or this one, "+
@@ -71,6 +72,27 @@ func (c Client) warn(ps *strictjson.Problems, path string) {
 func unknownRegion(ps *strictjson.Problems, path, name string) {
 	if !region.Known(name) {
 		ps.Add(path, "is in a Region that is not known here: is it misspelt, or newer than this program?")
+	}
+}
+
+// warnOfFollowers warns of tests for followers that are not declared.
+func (c Client) warnOfFollowers(ps *strictjson.Problems, path string) {
+	if c.Followers != nil {
+		if g := c.GracePeriodSeconds; g != nil && *g < c.Followers.MaxDelaySeconds {
+			ps.Add(path+".gracePeriodSeconds", "is less than followers.maxDelaySeconds: no grace period is shorter than "+
+				"that")
+		}
+		return
+	}
+	for i, t := range c.SmokeTests.Redirect {
+		if t.Follower {
+			ps.Add(fmt.Sprintf("%s.smokeTests.redirect[%d].follower", path, i), "has no effect without followers")
+		}
+	}
+	for i, t := range c.SmokeTests.Login {
+		if t.Follower {
+			ps.Add(fmt.Sprintf("%s.smokeTests.login[%d].follower", path, i), "has no effect without followers")
+		}
 	}
 }
 

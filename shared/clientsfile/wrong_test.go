@@ -13,7 +13,7 @@ var long = strings.NewReplacer(
 	"{secret}", "looks like a secret, and this file must hold none: store it in AWS Secrets Manager, give its ARN, "+
 		"and "+
 		"replace it where it was issued",
-	"{fields}", "allowed here: acceptElements, alarms, aliases, callbackUrl, clientId, createSecret, "+
+	"{fields}", "allowed here: acceptElements, alarms, aliases, callbackUrl, clientId, createSecret, followers, "+
 		"gracePeriodSeconds, identityProvider, issuer, kmsKeys, loadBalancerSearch, loadBalancers, maxSecretAgeDays, "+
 		"name, notifications, otherRegistrations, schedule, secret, smokeTests, spreadSeconds",
 	"{look}", ": look at the indentation here and above, and put a value with : # { } [ ] & * ! % @ in quotes",

@@ -15,6 +15,7 @@ import (
 var (
 	namePattern    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 	secretPattern  = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$`)
+	keyPattern     = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
 	elementPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,127}$`)
 	albPattern     = regexp.MustCompile(
 		`^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/app/[^/]+/[0-9a-f]+$`)
@@ -52,6 +53,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	if c.IsPair() && c.IdentityProvider.AllowInterruption {
 		ps.Add("identityProvider.allowInterruption", "must be left out with clientPair: a pair needs no interruption")
 	}
+	c.checkFollowers(ps)
 	c.checkNames(ps)
 	c.checkLoadBalancers(ps)
 	if c.LoadBalancerSearch != nil {
@@ -79,10 +81,28 @@ func (p IdentityProvider) check(ps *strictjson.Problems) {
 	}
 }
 
+// checkFollowers refuses what would end the secret that followers still use, or leave them without the client id that
+// belongs to it.
+func (c Client) checkFollowers(ps *strictjson.Problems) {
+	if c.Followers == nil {
+		return
+	}
+	inRange(ps, "followers.maxDelaySeconds", &c.Followers.MaxDelaySeconds, 1, 30*86400)
+	if c.IsPair() {
+		ps.Add("followers", "must be left out with identityProvider.clientPair: the client id changes with the secret, "+
+			"and followers would read the secret only")
+	}
+	if c.IdentityProvider.AllowInterruption {
+		ps.Add("followers", "must be left out with identityProvider.allowInterruption: a new secret ends the one that "+
+			"followers use until they read it")
+	}
+}
+
 func (c Client) checkLoadBalancers(ps *strictjson.Problems) {
-	if len(c.LoadBalancers) == 0 && c.LoadBalancerSearch == nil {
+	if !c.HasBalancers() && c.Followers == nil {
 		ps.Add("loadBalancers",
-			"is missing: the ARNs of the load balancers that use this client, or their tags in loadBalancerSearch")
+			"is missing: the ARNs of the load balancers that use this client, or their tags in loadBalancerSearch "+
+				"(or followers, if only they use it)")
 	}
 	seen := map[string]bool{}
 	for i, arn := range c.LoadBalancers {
@@ -196,6 +216,9 @@ func CheckSecretARN(ps *strictjson.Problems, path, arn, holds string) {
 		ps.Add(path, "must be the ARN of a Secrets Manager secret that holds %s", holds)
 	}
 }
+
+// IsKeyARN reports whether an ARN is that of a key in AWS KMS; that of an alias is not.
+func IsKeyARN(arn string) bool { return keyPattern.MatchString(arn) }
 
 func inRange(ps *strictjson.Problems, path string, v *int, low, high int) {
 	if v != nil && (*v < low || *v > high) {

@@ -6,6 +6,7 @@ package config
 import (
 	"cmp"
 	"encoding/json"
+	"time"
 
 	"alboidc.internal/shared/strictjson"
 )
@@ -32,6 +33,9 @@ type Client struct {
 	// LoadBalancerSearch finds more load balancers, each time targets are searched for.
 	LoadBalancerSearch *LoadBalancerSearch `json:"loadBalancerSearch,omitempty"`
 
+	// Followers are what reads AWSCURRENT and applies it by itself; nil if nothing does.
+	Followers *Followers `json:"followers,omitempty"`
+
 	// AcceptElements are elements of actions that this program does not know and may drop when it sets a secret.
 	AcceptElements []string `json:"acceptElements,omitempty"`
 
@@ -48,6 +52,15 @@ type Client struct {
 type LoadBalancerSearch struct {
 	Tags    map[string]string `json:"tags"`
 	Regions []string          `json:"regions"`
+}
+
+// Followers read AWSCURRENT and apply it by themselves: controllers, applications, tools on a schedule. A secret that
+// they may have stays valid until the last of them has another.
+type Followers struct {
+	// MaxDelaySeconds is how long after AWSCURRENT has moved the last of them uses it; 1 to 2592000 (30 days).
+	MaxDelaySeconds int `json:"maxDelaySeconds"`
+	// Controllers: a rule that a controller owns is left to it. Otherwise such a rule is refused.
+	Controllers bool `json:"controllers,omitempty"`
 }
 
 // Secret is where the client secret is stored.
@@ -107,6 +120,8 @@ type RedirectTest struct {
 	URL string `json:"url"`
 	// ConnectTo lists addresses (host:port) to connect to instead of those that the URL's name resolves to.
 	ConnectTo []string `json:"connectTo,omitempty"`
+	// Follower: a follower answers there, with a redirect URI of its own. The test waits until it must have the secret.
+	Follower bool `json:"follower,omitempty"`
 }
 
 // LoginTest logs a synthetic user in through the load balancer.
@@ -117,6 +132,8 @@ type LoginTest struct {
 	UserSecretARN string `json:"userSecretArn"`
 	// ExpectText must occur in the page that the application shows after the login.
 	ExpectText string `json:"expectText"`
+	// Follower is as in RedirectTest.
+	Follower bool `json:"follower,omitempty"`
 }
 
 // Problems lists every value that is missing, out of range or contradictory.
@@ -157,8 +174,24 @@ func (c Client) ClientIDs() []string {
 	return []string{c.ClientID}
 }
 
-// GracePeriod returns GracePeriodSeconds or its default, in seconds.
-func (c Client) GracePeriod() int { return or(c.GracePeriodSeconds, 86400) }
+// GracePeriod returns GracePeriodSeconds or its default, in seconds, but no less than followers need.
+func (c Client) GracePeriod() int {
+	return max(or(c.GracePeriodSeconds, 86400), int(c.FollowersDelay()/time.Second))
+}
+
+// FollowersDelay returns how long after AWSCURRENT has moved the last follower uses it; 0 if there are none.
+func (c Client) FollowersDelay() time.Duration {
+	if c.Followers == nil {
+		return 0
+	}
+	return time.Duration(c.Followers.MaxDelaySeconds) * time.Second
+}
+
+// LeavesToControllers reports whether rules that controllers own are left to them.
+func (c Client) LeavesToControllers() bool { return c.Followers != nil && c.Followers.Controllers }
+
+// HasBalancers reports whether load balancers are searched for targets. A client that has only followers has none.
+func (c Client) HasBalancers() bool { return len(c.LoadBalancers) > 0 || c.LoadBalancerSearch != nil }
 
 // Spread returns SpreadSeconds or its default, in seconds.
 func (c Client) Spread() int { return or(c.SpreadSeconds, 60) }

@@ -182,6 +182,7 @@ func TestDefaultsOfTheSchemaAreThoseOfTheCode(t *testing.T) {
 		"identityProvider.allowInterruption": func(c config.Client) any {
 			return c.IdentityProvider.AllowInterruption
 		},
+		"followers.controllers":    func(c config.Client) any { return c.LeavesToControllers() },
 		"smokeTests.maxAuthErrors": func(c config.Client) any { return c.SmokeTests.AuthErrors() },
 	}
 	for _, f := range fields(t, schema(t), decoded(t, complete(t)), "") {
@@ -295,7 +296,24 @@ func TestSchemaAndCodeAcceptTheSameDocuments(t *testing.T) {
 	document["loadBalancers"] = []any{}
 	same("neither load balancers nor a search")
 	delete(document, "loadBalancers")
+	same("only followers")
+	followers := document["followers"]
+	delete(document, "followers")
 	same("neither load balancers nor a search, left out")
+	provider := document["identityProvider"].(map[string]any)
+	for _, f := range []any{followers, nil} {
+		if document["followers"] = f; f == nil {
+			delete(document, "followers")
+		}
+		for _, field := range []string{"clientPair", "allowInterruption"} {
+			was := provider[field]
+			if provider[field] = any("another"); field == "allowInterruption" {
+				provider[field] = true
+			}
+			same(fmt.Sprintf("%s with followers: %v", field, f))
+			provider[field] = was
+		}
+	}
 	search["tags"] = map[string]any{"a": "b"}
 	document["loadBalancerSearch"] = search
 	same("a search only")

@@ -18,6 +18,9 @@ const (
 	Throttled Kind = "Throttled"
 	// Unavailable: no answer, or a 5xx one. The request may or may not have taken effect; trying again helps.
 	Unavailable Kind = "Unavailable"
+	// Unfinished: the time of a call was over before its work was. What it did is noted, and the next one goes on
+	// there.
+	Unfinished Kind = "Unfinished"
 	// NotYetActive: the identity provider does not accept the new secret yet. Trying again helps, up to a point.
 	NotYetActive Kind = "NotYetActive"
 	// StillAccepted: the identity provider still accepts a secret that was disabled or removed. Trying again helps.
@@ -55,15 +58,15 @@ const (
 
 // Kinds lists every name, transient ones first.
 func Kinds() []Kind {
-	return []Kind{Throttled, Unavailable, NotYetActive, StillAccepted, LockLost, Superseded, Outdated, Reconfigured,
-		InvalidInput, Precondition, SecretRefused, NotNeeded, TargetDrift,
-		SmokeTestFailed, IdPRejected, AccessDenied, Internal}
+	return []Kind{Throttled, Unavailable, Unfinished, NotYetActive, StillAccepted, LockLost, Superseded, Outdated,
+		Reconfigured, InvalidInput, Precondition, SecretRefused, NotNeeded, TargetDrift, SmokeTestFailed, IdPRejected,
+		AccessDenied, Internal}
 }
 
 // Transient reports whether the same call may succeed later without anybody doing anything.
 func (k Kind) Transient() bool {
 	switch k {
-	case Throttled, Unavailable, NotYetActive, StillAccepted:
+	case Throttled, Unavailable, Unfinished, NotYetActive, StillAccepted:
 		return true
 	default:
 		return false

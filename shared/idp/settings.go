@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/strictjson"
 )
@@ -52,4 +53,9 @@ func ParseSettings[S any](raw json.RawMessage, check func(*S, *strictjson.Proble
 func (d Deps) API(a httpclient.API) *httpclient.API {
 	a.HTTP, a.Now, a.Sleep = d.HTTP, d.Now, d.Sleep
 	return &a
+}
+
+// Access is what a credential of the rotator's own is reached by.
+func (d Deps) Access() clientcredentials.Access {
+	return clientcredentials.Access{Secret: d.Secret, AWS: d.AWS, Now: d.Now}
 }

@@ -3,9 +3,9 @@
 //
 // The item's attributes are client (the partition key), owner and ownerSince (the lock: an execution's ARN and since
 // when it has the lock), config (the configuration that the owner works by), notes of writes and proofs (waits.go,
-// proofs.go), rev (a counter) and state (this package's JSON document). The state machine sets and removes owner,
-// ownerSince and config. Every write of state is conditional on owner and rev, so a function that was cut off, or an
-// execution that lost its lock, cannot overwrite what came after it.
+// proofs.go, marks.go), rev (a counter) and state (this package's JSON document). The state machine sets and
+// removes owner, ownerSince and config. Every write of state is conditional on owner and rev, so a function that was
+// cut off, or an execution that lost its lock, cannot overwrite what came after it.
 package journal
 
 import (
@@ -79,7 +79,9 @@ type Entry struct {
 	// Ended is when the provider had ended it by itself, as a repair was told before it made another one: some providers
 	// accept it once more then, as the previous one.
 	Ended time.Time `json:"ended,omitzero"`
-	At    time.Time `json:"at"`
+	// Unused: it has never been AWSCURRENT, nor about to be, so no follower has it.
+	Unused bool      `json:"unused,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // Promotion is the last move of AWSCURRENT, written before it is made.
@@ -105,6 +107,8 @@ type Journal struct {
 	Config *config.Reference `json:"-"`
 	// LastWrite is when a call last noted that it was about to write a target, or had written one; zero if none did.
 	LastWrite time.Time `json:"-"`
+	// Marks are about the targets of calls that could not set all of theirs, by keys that package updatealb makes.
+	Marks map[string]Mark `json:"-"`
 	// Proven is the last proof that a function repeated before a write because the earlier proof was too old.
 	Proven Proof `json:"-"`
 	// Settle is how long after a call of a function its requests may still take effect, by the owner's definition.
@@ -112,6 +116,8 @@ type Journal struct {
 	// Secrets by version id.
 	Secrets   map[string]Entry `json:"secrets"`
 	Promotion *Promotion       `json:"promotion,omitempty"`
+	// Current is what followers go by; nil if the client has none.
+	Current *Current `json:"current,omitempty"`
 	// Begun is the client for which the last new secret was made, until that secret or the old one is gone. Whoever
 	// goes on must work for the same client.
 	Begun *config.Identity `json:"begun,omitempty"`
@@ -201,6 +207,7 @@ func parse(client string, item map[string]types.AttributeValue) (j *Journal, sin
 		return nil, "", failure.New(failure.Precondition,
 			"the journal of client %s has a %s that cannot be read; remove it from the item", client, proven)
 	}
+	j.Marks = readMarks(item[marked])
 	if v, ok := item["rev"].(*types.AttributeValueMemberN); ok {
 		if j.Rev, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
 			return nil, "", failure.New(failure.Precondition, "the journal of client %s has a rev that is not a number",
@@ -332,6 +339,7 @@ func (j *Journal) Rename(from, to string) {
 	if e.IdPSecretID == from { // the provider has no ids
 		e.IdPSecretID = to
 	}
+	e.Unused = false
 	j.Secrets[to] = e
 	delete(j.Secrets, from)
 	if p := j.Promotion; p != nil {
@@ -340,6 +348,9 @@ func (j *Journal) Rename(from, to string) {
 				*v = to
 			}
 		}
+	}
+	if c := j.Current; c != nil && c.Version == from {
+		c.Version = to
 	}
 }
 
@@ -350,6 +361,10 @@ func (j *Journal) Clone() *Journal {
 	if j.Promotion != nil {
 		p := *j.Promotion
 		c.Promotion = &p
+	}
+	if j.Current != nil {
+		current := *j.Current
+		c.Current = &current
 	}
 	return &c
 }

@@ -141,13 +141,14 @@ func referred() *config.Reference {
 
 func sample() *journal.Journal {
 	return &journal.Journal{Client: client, Owner: me, Rev: 7, Config: referred(), LastWrite: noon,
-		Settle: 10 * time.Second,
+		Settle: 10 * time.Second, Marks: map[string]journal.Mark{"key": {Result: "updated", At: noon}},
 		Proven: journal.Proof{Version: "version-1", At: noon}, Secrets: map[string]journal.Entry{
 			"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1",
 				JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true,
-				Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, Ended: noon, At: noon}},
+				Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, Ended: noon, Unused: true, At: noon}},
 		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon,
 			GraceUntil: noon.Add(time.Hour), Repair: true},
+		Current: &journal.Current{Version: "version-1", Since: noon, DelaySeconds: 3600},
 		Begun: &config.Identity{Name: client, SecretARN: "arn:s", Issuer: "https://idp.example", ClientID: "0oa1",
 			Provider: "okta"}}
 }
@@ -158,9 +159,10 @@ func TestWhatIsSavedIsWhatIsReadNext(t *testing.T) {
 	f.set("lastWrite", number(strconv.FormatInt(noon.UnixMilli(), 10)))
 	f.set("settleSeconds", number("10"))
 	f.set("proven", text(`{"version":"version-1","at":"2026-11-22T12:00:00Z"}`))
+	f.set("marked", text(`{"key":{"result":"updated","at":"2026-11-22T12:00:00Z"}}`))
 	j := own(t, f)
 	want := sample()
-	j.Secrets, j.Promotion, j.Begun = want.Secrets, want.Promotion, want.Begun
+	j.Secrets, j.Promotion, j.Current, j.Begun = want.Secrets, want.Promotion, want.Current, want.Begun
 	for rev := int64(1); rev <= 3; rev++ {
 		if err := save(t, f, j); err != nil || j.Rev != rev {
 			t.Fatalf("saved as revision %d: %v", j.Rev, err)
@@ -179,7 +181,7 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	f := newItem(t)
 	f.set("rev", number("7"))
 	j := sample()
-	for _, v := range []any{*j, j.Secrets["version-1"], *j.Promotion} {
+	for _, v := range []any{*j, j.Secrets["version-1"], *j.Promotion, *j.Current} {
 		for i := range reflect.TypeOf(v).NumField() {
 			if reflect.ValueOf(v).Field(i).IsZero() {
 				t.Errorf("the sample does not set %T.%s", v, reflect.TypeOf(v).Field(i).Name)
@@ -191,8 +193,8 @@ func TestTheDocumentHoldsIDsAndTimesOnly(t *testing.T) {
 	}
 	want := map[string]string{"owner": "S " + me, "config": "S " + reference, "rev": "N 8",
 		"state": `S {"secrets":{"version-1":{"state":"live","idpSecretId":"ocs1","clientId":"0oa1",` +
-			`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","ended":"2026-11-22T12:00:00Z","at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
-			`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z","repair":true},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
+			`"jsonKey":"clientSecret","config":{"version":7,"sha256":"ab12"},"imported":true,"before":["ocs0"],"asked":"2026-11-22T12:00:00Z","undone":"2026-11-22T12:00:00Z","missed":"2026-11-22T12:00:00Z","ended":"2026-11-22T12:00:00Z","unused":true,"at":"2026-11-22T12:00:00Z"}},"promotion":{"from":"version-0","to":"version-1",` +
+			`"previousBefore":"version-9","at":"2026-11-22T12:00:00Z","graceUntil":"2026-11-22T13:00:00Z","repair":true},"current":{"version":"version-1","since":"2026-11-22T12:00:00Z","delaySeconds":3600},"begun":{"name":"orders-web","secretArn":"arn:s","issuer":"https://idp.example","clientId":"0oa1","provider":"okta"}}`}
 	if got := f.attributes(); !maps.Equal(got, want) {
 		t.Errorf("the item is %v, want %v", got, want)
 	}

@@ -14,7 +14,7 @@ import (
 // Grant is what a function may do; "" or nil grants nothing.
 type Grant struct {
 	Secret   []string // on the clients' secrets
-	Admin    bool     // read the credentials for the identity providers' admin APIs
+	Admin    bool     // read the credentials for the identity providers' admin APIs, or sign with one that stays in KMS
 	Users    bool     // read the synthetic users
 	Provider []string // on identity providers that are AWS resources
 	Journal  []string // on the journal's table
@@ -30,6 +30,7 @@ const (
 	Value    = "secretsmanager:GetSecretValue"
 	Put      = "secretsmanager:PutSecretValue"
 	label    = "secretsmanager:UpdateSecretVersionStage"
+	Sign     = "kms:Sign" // of an assertion, by a key that a provider's settings name
 )
 
 // Actions on the journal and the parameters. No function trusts a configuration that comes with its call.
@@ -98,7 +99,12 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 		out = append(out, Call{actions, []string{keys[arn]}, map[string]string{"kms:EncryptionContext:SecretARN": arn,
 			"kms:ViaService": viaSecretsManager(arn)}})
 	}
-	out = append(out, onLoadBalancers(g, targets)...)
+	if signing := (clientsfile.Client{Client: c}).SigningKeyARNs(); g.Admin && len(signing) > 0 {
+		out = append(out, Call{[]string{Sign}, signing, nil})
+	}
+	if c.HasBalancers() {
+		out = append(out, onLoadBalancers(g, targets, c.LeavesToControllers())...)
+	}
 	return s.from(function, out)
 }
 
@@ -131,12 +137,12 @@ func others(c config.Client, g Grant) (out []string) {
 	return slices.Compact(out)
 }
 
-func onLoadBalancers(g Grant, targets []string) (out []Call) {
+func onLoadBalancers(g Grant, targets []string, leaves bool) (out []Call) {
 	every := func(actions ...string) { out = append(out, Call{actions, []string{"*"}, nil}) }
 	if g.Targets != "" {
 		every("elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
 	}
-	if g.Targets == "read" {
+	if g.Targets == "read" || g.Targets == "write" && leaves {
 		every("elasticloadbalancing:DescribeTags")
 	}
 	if g.Names {

@@ -39,7 +39,11 @@ type Snapshot struct {
 	// GracePeriod is the configured one; Shorten, if set, is the one that the execution asks for.
 	GracePeriod time.Duration
 	Shorten     *time.Duration
-	Now         time.Time
+	// Followers is how long followers need after AWSCURRENT has moved, which nothing shortens; Followed is when they
+	// have the present one.
+	Followers time.Duration
+	Followed  time.Time
+	Now       time.Time
 }
 
 // Decision is what to do. If there are refusals, nothing is done.
@@ -112,7 +116,7 @@ func Decide(s Snapshot) Decision {
 			"completed first"
 	case s.held(s.Labels.Previous) && s.listed(s.Journal.Secrets[s.Labels.Previous].IdPSecretID):
 		d.Action, d.From, d.To = Finish, s.ref(s.Labels.Previous), current
-		d.GraceUntil = s.graceUntil()
+		d.GraceUntil = Later(s.graceUntil(), s.Followed)
 		d.Why = "an earlier rotation was promoted but its old secret is still live; it is finished first"
 	default:
 		if left := s.leftover(); left != "" {
@@ -285,10 +289,11 @@ func (s Snapshot) listed(id string) bool {
 	return false
 }
 
-// grace returns the grace period of this execution: the request can shorten it, never lengthen it.
+// grace returns the grace period of this execution: the request can shorten it, never lengthen it, and not below what
+// followers need.
 func (s Snapshot) grace() time.Duration {
 	if s.Shorten != nil && *s.Shorten < s.GracePeriod {
-		return *s.Shorten
+		return max(*s.Shorten, s.Followers)
 	}
 	return s.GracePeriod
 }
@@ -309,6 +314,14 @@ func (s Snapshot) graceUntil() time.Time {
 		return s.Now.Add(*s.Shorten)
 	}
 	return p.GraceUntil
+}
+
+// Later returns the later of two times.
+func Later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 func idList(list []idp.Secret) string {

@@ -155,6 +155,12 @@ type Plan struct {
 	GracePeriodSeconds int `json:"gracePeriodSeconds"`
 	// GraceUntil is set for Finish: when the earlier rotation's grace period ends (RFC 3339, UTC, whole seconds).
 	GraceUntil string `json:"graceUntil"`
+	// FollowersSeconds is how long followers need after AWSCURRENT has moved, FollowedAt when they have the present one
+	// (RFC 3339); 0 and "" if the client has none, or if that is not known yet.
+	FollowersSeconds int    `json:"followersSeconds"`
+	FollowedAt       string `json:"followedAt"`
+	// Follows are the rules that are left to the controllers which own them.
+	Follows []string `json:"follows"`
 	// Provider is what the identity provider can do and has.
 	Provider ProviderReport `json:"provider"`
 	// Checks, Warnings and Steps are for the person who reads a dry run.
@@ -223,6 +229,9 @@ type UpdateInput struct {
 	// Proven is when the identity provider was last seen to accept the secret of To (RFC 3339); empty in calls of an
 	// earlier definition.
 	Proven string `json:"proven,omitempty"`
+	// Round tells one round of the targets from every other: when its state was entered. It stays what it is when the
+	// call is tried again; empty in calls of an earlier definition.
+	Round string `json:"round,omitempty"`
 	// Undo: the targets get the old secret back. What cannot be written back is dropped and reported, not refused, and
 	// a target that cannot have it now holds up no other.
 	Undo bool `json:"undo,omitempty"`
@@ -241,7 +250,7 @@ type UpdateOutput struct {
 type Updated struct {
 	Target string `json:"target"`
 	// Result is "updated", or "gone" if the listener or rule does not exist any more, or "left" if it is
-	// one of Target.Left and may not be changed.
+	// one of Target.Left and may not be changed, or "follows" if it is left to the controller that owns it.
 	Result string `json:"result"`
 }
 

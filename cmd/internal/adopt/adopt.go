@@ -3,7 +3,9 @@
 package adopt
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,7 +69,8 @@ func (a Adopter) Adopt(ctx context.Context, v secret.Value) (Adopted, error) {
 	if err != nil {
 		return out, err
 	}
-	if out.ClientID, err = a.prove(ctx, v, was); err != nil {
+	var before string
+	if out.ClientID, before, err = a.prove(ctx, v, was); err != nil {
 		return out, err
 	}
 	out.Version, out.Previous = was.version, ""
@@ -76,6 +79,11 @@ func (a Adopter) Adopt(ctx context.Context, v secret.Value) (Adopted, error) {
 	}
 	out.Version, out.Previous, out.Changed = clientcredentials.NewUUID(), was.version, true
 	out.Notices = a.notices(was)
+	if before != "" && before != out.ClientID {
+		out.Notices = append(out.Notices, fmt.Sprintf("version %s is a secret of registration %s: if load balancers log "+
+			"in with that, the next rotation is refused until they have %s and this secret, or until version %s is "+
+			"AWSCURRENT again", was.version, before, out.ClientID, was.version))
+	}
 	return out, a.locked(ctx, func(ctx context.Context, since time.Time) error {
 		return a.store(ctx, v, was, out.Version, since)
 	})
@@ -104,13 +112,18 @@ func (a Adopter) look(ctx context.Context) (stored, error) {
 	return stored{labels.Current, &text}, err
 }
 
+// secret is what AWSCURRENT holds under the configured key.
+func (s stored) secret(key string) (secret.Value, error) {
+	if s.text == nil {
+		return secret.Value{}, errors.New("there is no AWSCURRENT")
+	}
+	return s.text.Secret(key)
+}
+
 // holds reports whether AWSCURRENT has the secret already, in the configured form.
 func (s stored) holds(v secret.Value, key string) bool {
-	if s.text == nil || !s.text.Fits(key) {
-		return false
-	}
-	have, err := s.text.Secret(key)
-	return err == nil && have.Equal(v)
+	have, err := s.secret(key)
+	return err == nil && s.text.Fits(key) && have.Equal(v)
 }
 
 // notices say what changes besides the secret.
@@ -192,25 +205,34 @@ const (
 )
 
 // prove fails unless every token endpoint accepts the secret several times in a row, and refuses a wrong one. It
-// returns the registration that it belongs to.
-func (a Adopter) prove(ctx context.Context, v secret.Value, was stored) (string, error) {
+// returns the registration that it belongs to, and that of AWSCURRENT, or "" if none accepts that.
+func (a Adopter) prove(ctx context.Context, v secret.Value, was stored) (id, before string, err error) {
 	capable, err := registry.Capabilities(a.Client.IdentityProvider.Type, a.Client.IdentityProvider.Settings,
 		idp.Client{Name: a.Client.Name, Issuer: a.Client.Issuer, ClientID: a.Client.ClientID})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	a.Tell("asking %s whether it accepts the secret", a.Client.IdentityProvider.TokenEndpoint)
-	p := proof{Adopter: a, spec: capable.Probe, was: was}
-	id, err := p.owner(ctx, v)
-	if err != nil {
-		return "", err
+	p, ids := proof{Adopter: a, spec: capable.Probe, was: was}, a.Client.ClientIDs()
+	id = ids[0] // of a pair it is the one that accepts it; if none does, the proof says what is wrong
+	if len(ids) > 1 {
+		owner, err := p.owner(ctx, v)
+		if err != nil {
+			return "", "", err
+		}
+		id = cmp.Or(owner, id)
+		if current, err := was.secret(a.Client.Secret.JSONKey); err == nil {
+			if before, err = p.owner(ctx, current); err != nil {
+				return "", "", err
+			}
+		}
 	}
 	for _, e := range probe.Endpoints(a.Client, id, p.spec) {
 		if err := p.at(ctx, e, v); err != nil {
-			return "", err
+			return "", "", err
 		}
 	}
-	return id, nil
+	return id, before, nil
 }
 
 // proof is about one secret.
@@ -220,19 +242,15 @@ type proof struct {
 	was  stored
 }
 
-// owner returns the registration that accepts the secret; the only one, or one of a pair.
+// owner returns the registration of a pair that accepts a secret, or "".
 func (p proof) owner(ctx context.Context, v secret.Value) (string, error) {
-	ids := p.Client.ClientIDs()
-	if len(ids) == 1 {
-		return ids[0], nil
-	}
-	for _, id := range ids {
+	for _, id := range p.Client.ClientIDs() {
 		verdict, err := p.Prober.Credential().Differential(ctx, probe.Endpoints(p.Client, id, p.spec)[0], v)
 		if err != nil || verdict.Outcome == probe.Accepted {
 			return id, err
 		}
 	}
-	return ids[0], nil // the proof says what is wrong
+	return "", nil
 }
 
 // at proves the secret at one token endpoint.
@@ -269,15 +287,12 @@ func (p proof) at(ctx context.Context, e probe.Endpoint, v secret.Value) error {
 
 // control says what shows, or does not show, that the identity provider answers rightly: whether it accepts AWSCURRENT.
 func (p proof) control(ctx context.Context, e probe.Endpoint) string {
-	if p.was.text == nil {
+	current, err := p.was.secret(p.Client.Secret.JSONKey)
+	if err != nil {
 		return ""
 	}
-	current, err := p.was.text.Secret(p.Client.Secret.JSONKey)
 	for _, id := range p.Client.ClientIDs() {
 		e.ClientID = id
-		if err != nil {
-			return ""
-		}
 		if verdict, err := p.Prober.Credential().Classify(ctx, e, current); err == nil &&
 			verdict.Outcome == probe.Accepted {
 			return ", while it accepts AWSCURRENT"

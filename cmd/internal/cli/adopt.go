@@ -12,6 +12,7 @@ import (
 
 	"alboidc.internal/cmd/internal/adopt"
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/secret"
@@ -89,7 +90,9 @@ func (a *app) store(ctx context.Context, s *system.System, c config.Client, v se
 	}
 	adopter := adopt.Adopter{Client: c, Store: s.Store(c, a.Sleep), Locks: s.Locks(), Prober: prober,
 		Owner: s.NewOwner(c.Name, a.Now()), Now: a.Now, Sleep: a.Sleep,
-		Tell: func(format string, args ...any) { _, _ = fmt.Fprintln(a.Err, plain(fmt.Sprintf(format, args...))) }}
+		Tell: func(format string, args ...any) {
+			_, _ = fmt.Fprintln(a.Err, words.Plain(fmt.Sprintf(format, args...)))
+		}}
 	done, err := adopter.Adopt(ctx, v)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err() // whatever it looked like to what was interrupted
@@ -129,7 +132,7 @@ func (a *app) printAdopted(c config.Client, done adopt.Adopted) {
 		a.print("it is the secret of registration %s", done.ClientID)
 	}
 	for _, n := range done.Notices {
-		a.print("note: %s", oneLine(n))
+		a.print("note: %s", words.OneLine(n))
 	}
 	a.print("load balancers have what they had. See whether a rotation would begin from here: rotator plan %s; "+
 		"and put it, "+

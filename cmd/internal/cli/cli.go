@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/clock"
 )
 
@@ -81,7 +82,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	case ctx.Err() != nil, errors.Is(err, errInterrupted):
 		says := "interrupted"
 		if a.follows != "" {
-			says += "; " + a.follows + " goes on: rotator watch " + name(a.follows)
+			says += "; " + a.follows + " goes on: rotator watch " + words.Name(a.follows)
 		}
 		a.complain(says)
 		return exitBroken
@@ -94,7 +95,7 @@ func (a *app) exit(ctx context.Context, err error) int {
 	}
 }
 
-func (a *app) complain(says string) { _, _ = fmt.Fprintln(a.Err, "rotator:", plain(says)) }
+func (a *app) complain(says string) { _, _ = fmt.Fprintln(a.Err, "rotator:", words.Plain(says)) }
 
 // app is what the commands share.
 type app struct {
@@ -140,7 +141,7 @@ names, is wrong; 3 AWS, or the identity provider, could not be asked or refused;
 		a.watch(),
 		a.explain(), a.history(),
 		a.stop(),
-		a.redrive(), a.adopt(), a.doctor(), a.evidence())
+		a.redrive(), a.adopt(), a.doctor(), a.evidence(), a.key())
 	return root
 }
 

@@ -316,7 +316,8 @@ func TestAClientsParametersAreWritten(t *testing.T) {
 		got[p.ParameterKey] = p.ParameterValue
 	}
 	for name, want := range map[string]string{"AssetsBucket": "files", "ClientName": "orders-web",
-		"ScheduleExpression": "rate(30 days)", "AuthErrors": "", "LoadBalancer3": "", "Email1": "platform-team@example.com",
+		"ScheduleExpression": "rate(30 days)", "AuthErrors": "", "LoadBalancer3": "",
+		"Email1":        "platform-team@example.com",
 		"LoadBalancer2": "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/73e2d6bc24d8a067",
 		"AdminSecret1":  "arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key-AbCdEf"} {
 		if got[name] != want {
@@ -362,7 +363,7 @@ func TestWrongNamesAreRefused(t *testing.T) {
 		"a reason that is too long": {[]string{"start", "orders-web", "--reason", strings.Repeat("x", 257)},
 			`reason: must be at most 256`},
 		"a reason of the notifier's": {[]string{"start", "orders-web", "--reason", "healing: x"},
-			`--reason must not begin with "healing: "`},
+			`reason: must not begin with "healing: "`},
 		"a command that is not there": {[]string{"rotate"}, `unknown command "rotate"`},
 	} {
 		t.Run(name, func(t *testing.T) {

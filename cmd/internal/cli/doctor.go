@@ -14,6 +14,7 @@ import (
 
 	"alboidc.internal/cmd/internal/doctor"
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
@@ -86,11 +87,11 @@ func (a *app) examine(s *system.System) func(ctx context.Context, c config.Clien
 			out = append(out, doctor.Finding{Client: client, Severity: severity, Check: check, Text: text,
 				Remedy: remedy})
 		}
-		switch st, err := a.statusOf(ctx, s, c); {
+		switch st, err := words.StatusOf(ctx, s, c, a.Now()); {
 		case err != nil:
 			add(doctor.Unknown, "rotation", "run rotator doctor again, or see rotator status "+client,
 				"could not look at its rotations: "+err.Error())
-		case st.Condition == degraded:
+		case st.Condition == words.Degraded:
 			add(doctor.Error, "rotation", "rotator explain "+client, st.Reason)
 		}
 		check, request := "measurement", rotation.Request{Client: client, Measure: true}
@@ -108,9 +109,10 @@ func (a *app) examine(s *system.System) func(ctx context.Context, c config.Clien
 		a.follows = "" // it ends by itself, in moments
 		switch {
 		case err != nil:
-			add(doctor.Unknown, check, "rotator explain "+name(id), "could not see how it ended: "+err.Error())
+			add(doctor.Unknown, check, "rotator explain "+words.Name(id), "could not see how it ended: "+err.Error())
 		case all && e.Status != "SUCCEEDED":
-			add(doctor.Error, check, "rotator explain "+name(id), cmp.Or(findMessage(e.Cause), e.Error, e.Status))
+			add(doctor.Error, check, "rotator explain "+words.Name(id), cmp.Or(words.FindMessage(e.Cause), e.Error,
+				e.Status))
 		case !all:
 			out = append(out, measured(client, e, a.Now())...)
 		}
@@ -123,7 +125,7 @@ const soon = 30 * 24 * time.Hour
 
 // measured returns what a measurement found.
 func measured(client string, e system.Execution, now time.Time) (out []doctor.Finding) {
-	m, why := readMeasured(e)
+	m, why := words.ReadMeasured(e)
 	if why != "" {
 		return []doctor.Finding{{Client: client, Severity: doctor.Error, Check: "measurement",
 			Text: "it could not be measured: " + why, Remedy: "mend what it says, then: rotator measure " + client}}
@@ -203,7 +205,7 @@ func differ(a, b any) (out []string) {
 
 // printFound prints findings, those of the stack first, the gravest of each client first.
 func (a *app) printFound(s *system.System, clients int, found []doctor.Finding) error {
-	rank := []string{doctor.Error, doctor.Unknown, doctor.Warning}
+	rank := []string{doctor.Error, doctor.Unknown, doctor.Warning, doctor.Note}
 	slices.SortStableFunc(found, func(x, y doctor.Finding) int {
 		if x.Client != y.Client {
 			return strings.Compare(x.Client, y.Client)
@@ -218,18 +220,19 @@ func (a *app) printFound(s *system.System, clients int, found []doctor.Finding) 
 		if err := a.write(found); err != nil {
 			return err
 		}
-	} else if len(found) == 0 {
+	} else if !slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Severity != doctor.Note }) {
 		a.print("stack %s and %d clients: nothing is wrong", s.Stack, clients)
 	}
 	grave := false
 	for _, f := range found {
-		grave = grave || f.Severity != doctor.Warning
+		grave = grave || f.Severity != doctor.Warning && f.Severity != doctor.Note
 		if a.forPeople() {
 			who := f.Client
 			if who == "" {
 				who = "stack " + s.Stack
 			}
-			a.print("%s: %s: %s: %s\n  remedy: %s", f.Severity, who, f.Check, oneLine(f.Text), oneLine(f.Remedy))
+			a.print("%s: %s: %s: %s\n  remedy: %s", f.Severity, who, f.Check, words.OneLine(f.Text),
+				words.OneLine(f.Remedy))
 		}
 	}
 	if grave {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/evidence"
 )
 
@@ -146,12 +147,14 @@ func (a *app) printEvidence(s *system.System, found system.Evidence) error {
 	}
 	var rows [][]string
 	for _, e := range found.Records {
-		rows = append(rows, []string{at(e.Ended), orDash(e.Client), string(e.Kind), e.Outcome, orDash(startedBy(e)),
-			orDash(e.Reason), name(e.Execution) + again(e.Redrive)})
+		rows = append(rows, []string{words.At(e.Ended), words.OrDash(e.Client), string(e.Kind), e.Outcome,
+			words.OrDash(startedBy(e)),
+			words.OrDash(e.Reason), words.Name(e.Execution) + again(e.Redrive)})
 	}
 	for _, g := range found.Gaps {
-		rows = append(rows, []string{at(g.At), orDash(g.Client), orDash(string(g.Kind)), "NO RECORD", "-", g.Why,
-			name(g.Execution) + again(g.Redrive)})
+		rows = append(rows, []string{words.At(g.At), words.OrDash(g.Client), words.OrDash(string(g.Kind)), "NO RECORD",
+			"-", g.Why,
+			words.Name(g.Execution) + again(g.Redrive)})
 	}
 	return a.table([]string{"ENDED", "CLIENT", "KIND", "OUTCOME", "STARTED BY", "REASON", "EXECUTION"}, rows)
 }
@@ -175,7 +178,7 @@ func (a *app) evidenceCSV(found system.Evidence) error {
 	w := csv.NewWriter(a.Out)
 	line := func(cells ...string) {
 		for i, cell := range cells {
-			cells[i] = inert(oneLine(cell))
+			cells[i] = inert(words.OneLine(cell))
 		}
 		_ = w.Write(cells) // Error tells
 	}
@@ -217,7 +220,7 @@ func inert(cell string) string {
 // verbatim is a text in Markdown that stays what it is: in a table, and without links, HTML or emphasis.
 func verbatim(s string) string {
 	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "&", "&amp;", "*", "\\*", "_", "\\_",
-		"`", "\\`", "[", "\\[", "]", "\\]", "#", "\\#", "!", "\\!").Replace(oneLine(s))
+		"`", "\\`", "[", "\\[", "]", "\\]", "#", "\\#", "!", "\\!").Replace(words.OneLine(s))
 }
 
 // evidenceMarkdown writes a list, and what there is of each record.
@@ -291,7 +294,8 @@ func (a *app) recordMarkdown(e system.Entry) {
 		item("failure", stamp(f.At)+" "+f.State+" "+f.Error+": "+f.Cause)
 	}
 	if m := e.Measured; m != nil {
-		item("measured", fmt.Sprintf("age %s, accepted %t %s", span(time.Duration(m.SecretAgeSeconds)*time.Second),
+		item("measured", fmt.Sprintf("age %s, accepted %t %s",
+			words.Span(time.Duration(m.SecretAgeSeconds)*time.Second),
 			m.SecretAccepted, m.RotationRefused))
 	}
 	if e.LeftOut > 0 {

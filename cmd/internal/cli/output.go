@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"github.com/goccy/go-yaml"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/clientsfile"
 )
 
@@ -52,7 +50,7 @@ func (a *app) write(v any) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintln(a.Out, plain(strings.TrimRight(string(text), "\n")))
+	_, err = fmt.Fprintln(a.Out, words.Plain(strings.TrimRight(string(text), "\n")))
 	return err
 }
 
@@ -62,7 +60,7 @@ func (a *app) table(head []string, rows [][]string) error {
 	for _, row := range append([][]string{head}, rows...) {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = oneLine(cell)
+			cells[i] = words.OneLine(cell)
 		}
 		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), " \t")); err != nil {
 			return err
@@ -72,58 +70,7 @@ func (a *app) table(head []string, rows [][]string) error {
 }
 
 func (a *app) print(format string, args ...any) {
-	_, _ = fmt.Fprintln(a.Out, plain(fmt.Sprintf(format, args...)))
-}
-
-// plain returns a text without what a terminal obeys or turns around, but for line ends: reasons, causes and names are
-// written by others. The escapes are those of JSON, so a document of JSON or quoted YAML keeps its meaning.
-func plain(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n', !unicode.IsControl(r) && !unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
-// oneLine is a text that stays in its line or cell, and cannot pass for another.
-func oneLine(s string) string { return plain(strings.Join(strings.Fields(s), " ")) }
-
-// span says a duration in the largest unit that fits: 12 s, 5 min, 3 h, 41 days.
-func span(d time.Duration) string {
-	switch d = max(d, 0); { // this machine's clock may be behind AWS's
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%d days", int(d.Hours()/24))
-	}
-}
-
-// at is an instant for people, "-" if it is not known.
-func at(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format("2006-01-02 15:04 UTC")
-}
-
-// orDash is "-" in place of nothing.
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
+	_, _ = fmt.Fprintln(a.Out, words.Plain(fmt.Sprintf(format, args...)))
 }
 
 // annotation is a finding as a GitHub workflow shows it beside the line (GitHub documentation, "Workflow commands").

@@ -1,17 +1,16 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -117,11 +116,6 @@ func (a *app) repair() *cobra.Command {
 
 // begin starts an execution and, if that is wanted, follows it.
 func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, watch bool) error {
-	// the notifier heals no execution that has it, nor lets it be waited for
-	if r.Heals() {
-		return &system.Error{
-			Text: `--reason must not begin with "healing: ", which is for executions that the notifier starts`}
-	}
 	id, err := s.Start(ctx, r, a.Now())
 	if err != nil {
 		return err
@@ -157,7 +151,7 @@ func (a *app) measure() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, why := readMeasured(e)
+			m, why := words.ReadMeasured(e)
 			if why != "" {
 				if e.Status != "SUCCEEDED" {
 					return a.ended(ctx, s, e)
@@ -167,30 +161,15 @@ func (a *app) measure() *cobra.Command {
 			if !a.forPeople() {
 				err = a.write(m)
 			} else {
-				a.printMeasured(m)
+				for _, says := range words.Measurement(m) {
+					a.print("%s", words.OneLine(says))
+				}
 			}
 			if err == nil && (!m.SecretAccepted || m.RotationRefused != "") {
 				return errNotWell
 			}
 			return err
 		})
-}
-
-// readMeasured reads what a measurement found, or why nothing was measured: nothing is known of the secret then.
-func readMeasured(e system.Execution) (m rotation.Measured, why string) {
-	var out struct {
-		rotation.Measured
-		Outcome, Error, Cause string
-	}
-	switch err := json.Unmarshal(e.Output, &out); {
-	case e.Status != "SUCCEEDED":
-		why = "the execution ended as " + cmp.Or(e.Error, e.Status) + ": " + findMessage(e.Cause)
-	case err != nil:
-		why = "its output cannot be read: " + err.Error()
-	case out.Outcome != "": // a measurement that was made has none
-		why = out.Error + ": " + findMessage(out.Cause)
-	}
-	return out.Measured, why
 }
 
 // notMeasured tells that a measurement could not be made.
@@ -201,27 +180,8 @@ func (a *app) notMeasured(e system.Execution, why string) error {
 		}
 		return errNotWell
 	}
-	a.print("it could not be measured: %s", oneLine(why))
+	a.print("it could not be measured: %s", words.OneLine(why))
 	return errNotWell
-}
-
-func (a *app) printMeasured(m rotation.Measured) {
-	a.print("the secret in use is %s old", span(time.Duration(m.SecretAgeSeconds)*time.Second))
-	if m.SecretAccepted {
-		a.print("the identity provider accepts it")
-	} else {
-		a.print("THE IDENTITY PROVIDER REFUSES IT: try a login at once. If it was revoked or has expired: rotator repair %s",
-			m.Client)
-	}
-	if m.SecretEnds != "" {
-		a.print("the identity provider ends it by itself at %s", m.SecretEnds)
-	}
-	if m.LockHeldSeconds > 0 {
-		a.print("a rotation has had the lock for %s", span(time.Duration(m.LockHeldSeconds)*time.Second))
-	}
-	if m.RotationRefused != "" {
-		a.print("the next rotation would be refused: %s", oneLine(m.RotationRefused))
-	}
 }
 
 func (a *app) plan() *cobra.Command {
@@ -235,7 +195,7 @@ func (a *app) plan() *cobra.Command {
 			if e.Status != "SUCCEEDED" {
 				return a.ended(ctx, s, e)
 			}
-			var p plan
+			var p words.Plan
 			if err := json.Unmarshal(e.Output, &p); err != nil {
 				return fmt.Errorf("the plan of %s cannot be read: %w", e.ARN, err)
 			}
@@ -247,62 +207,27 @@ func (a *app) plan() *cobra.Command {
 		})
 }
 
-// plan is the output of a dry run: a plan, and what the tests found.
-type plan struct {
-	rotation.Plan
-	Tests string `json:"tests"`
-}
-
-func (a *app) printPlan(s *system.System, client string, e system.Execution, p plan) {
+func (a *app) printPlan(s *system.System, client string, e system.Execution, p words.Plan) {
 	heading, item, number := "%s", "  %s", "%2d. %s"
 	if a.format == formatMarkdown {
 		heading, item, number = "\n## %s\n", "- %s", "%d. %s"
 		a.print("# Rotation of the client secret of %s\n", client)
-		a.print("Planned on %s by a dry run in account %s, Region %s: `%s`.\n", at(e.Started), s.Account,
+		a.print("Planned on %s by a dry run in account %s, Region %s: `%s`.\n", words.At(e.Started), s.Account,
 			s.Region, e.ARN)
 	} else {
 		a.print("Plan for %s: %s", client, p.Action)
 	}
-	a.print("%s", oneLine(sentence(p.Why)))
-	list := func(title string, items []string, form string) {
-		if len(items) == 0 {
-			return
-		}
-		a.print(heading, title)
-		for i, text := range items {
-			if strings.Contains(form, "%2d") || strings.Contains(form, "%d") {
-				a.print(form, i+1, oneLine(sentence(text)))
+	a.print("%s", words.OneLine(words.Sentence(p.Why)))
+	for _, part := range p.Parts() {
+		a.print(heading, part.Title)
+		for i, text := range part.Items {
+			if part.Numbered {
+				a.print(number, i+1, words.OneLine(text))
 			} else {
-				a.print(form, oneLine(text))
+				a.print(item, words.OneLine(text))
 			}
 		}
 	}
-	list("Warnings", p.Warnings, item)
-	var targets []string
-	for _, t := range p.Targets {
-		targets = append(targets, t.Region+"  "+t.Name)
-	}
-	slices.Sort(targets)
-	list(fmt.Sprintf("Targets (%d)", len(targets)), targets, item)
-	list("Steps", p.Steps, number)
-	list("Checked", p.Checks, item)
-	if p.Tests != "" {
-		list("Smoke tests with the secret in use", []string{p.Tests}, item)
-	}
-	list("Waits", []string{
-		fmt.Sprintf("spread: %s, until every load balancer node serves a change",
-			span(time.Duration(p.SpreadSeconds)*time.Second)),
-		fmt.Sprintf("grace period: %s, in which both secrets are valid",
-			span(time.Duration(p.GracePeriodSeconds)*time.Second)),
-	}, item)
-}
-
-// sentence begins with a capital letter.
-func sentence(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // startAndAwait starts an execution that takes moments, and waits until it has ended.

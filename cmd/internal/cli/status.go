@@ -4,38 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
 	"alboidc.internal/shared/config"
-	"alboidc.internal/shared/journal"
 )
-
-// Conditions of a client.
-const (
-	ready    = "Ready"    // nothing has to be done
-	rotating = "Rotating" // an execution has the lock and runs
-	degraded = "Degraded" // a person has to look
-)
-
-// Status is how a client is.
-type Status struct {
-	Client    string `json:"client"`
-	Provider  string `json:"provider"`
-	Condition string `json:"condition"`
-	// Reason says why in words.
-	Reason string `json:"reason"`
-	// LastRotated is since when the secret in use is in use; zero if it was never rotated here.
-	LastRotated time.Time        `json:"lastRotated,omitzero"`
-	Schedule    *system.Schedule `json:"schedule,omitempty"`
-	// Execution is the one that has the lock, or the last one.
-	Execution   string    `json:"execution,omitempty"`
-	LastOutcome string    `json:"lastOutcome,omitempty"`
-	LastEnded   time.Time `json:"lastEnded,omitzero"`
-}
 
 func (a *app) status() *cobra.Command {
 	c := &cobra.Command{Use: "status [CLIENT…]", Short: "Show how the clients are",
@@ -63,7 +38,7 @@ func (a *app) status() *cobra.Command {
 }
 
 // statuses reads how clients are; all if none is named.
-func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([]Status, error) {
+func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([]words.Status, error) {
 	clients, err := s.Clients(ctx)
 	if err != nil {
 		return nil, err
@@ -74,72 +49,12 @@ func (a *app) statuses(ctx context.Context, s *system.System, names []string) ([
 	if len(names) > 0 {
 		clients = slices.DeleteFunc(clients, func(c config.Client) bool { return !slices.Contains(names, c.Name) })
 	}
-	return system.Each(clients, func(c config.Client) (Status, error) { return a.statusOf(ctx, s, c) })
+	return system.Each(clients, func(c config.Client) (words.Status, error) {
+		return words.StatusOf(ctx, s, c, a.Now())
+	})
 }
 
-func (a *app) statusOf(ctx context.Context, s *system.System, c config.Client) (Status, error) {
-	st := Status{Client: c.Name, Provider: c.IdentityProvider.Type}
-	var err error
-	if st.Schedule, err = s.Schedule(ctx, c.Name, a.Now()); err != nil {
-		return st, err
-	}
-	r, err := s.Journal(ctx, c.Name)
-	if err != nil {
-		return st, err
-	}
-	st.LastRotated, st.LastOutcome, st.LastEnded, st.Execution = r.LastRotated, r.LastOutcome, r.LastEnded,
-		r.LastExecution
-	var owner system.Execution
-	if r.Owner != "" && !r.Adopting() {
-		st.Execution = r.Owner
-		if owner, err = s.Execution(ctx, r.Owner); err != nil && !system.IsUnknown(err) {
-			return st, err
-		}
-	}
-	st.Condition, st.Reason = condition(c, r, owner, a.Now())
-	return st, nil
-}
-
-// condition judges a client by its journal and by the execution that has its lock.
-func condition(c config.Client, r journal.Record, owner system.Execution, now time.Time) (is, why string) {
-	switch {
-	case r.Adopting() && now.Sub(r.OwnerSince) < time.Minute:
-		return rotating, "rotator adopt stores a secret, for " + span(now.Sub(r.OwnerSince))
-	case r.Adopting():
-		return degraded, "a rotator adopt that was killed has left the lock, which the next rotation takes over"
-	case r.Owner != "" && owner.Running():
-		kind := "a rotation"
-		if r.OwnerKind == "emergency" {
-			kind = "an emergency"
-		} else if r.OwnerKind == "repair" {
-			kind = "a repair"
-		}
-		return rotating, fmt.Sprintf("%s runs, for %s", kind, span(now.Sub(owner.Started)))
-	case r.Owner != "" && owner.Status == "" && now.Sub(r.OwnerSince) < time.Minute:
-		return rotating, "an execution has just begun" // DescribeExecution is eventually consistent
-	case r.Owner != "" && owner.Status == "": // it ended more than 90 days ago, and nothing has run since
-		return degraded, "an execution that Step Functions does not know any more has left the lock"
-	case r.Owner != "":
-		end := owner.Error
-		if end == "" {
-			end = owner.Status
-		}
-		return degraded, "an execution ended as " + end + " and has left the lock"
-	case c.Issuer == "":
-		return degraded, "this release refuses its configuration"
-	case r.LastOutcome == "rolledBack":
-		return degraded, "the last rotation was rolled back: the old secret is in use"
-	case r.LastOutcome == "refused":
-		return degraded, "the last rotation was refused: no new secret was made"
-	case r.LastOutcome == "superseded":
-		return degraded, "somebody else changed AWSCURRENT, and nothing was put right since"
-	case r.LastOutcome == "":
-		return ready, "not rotated yet"
-	}
-	return ready, "rotated " + span(now.Sub(r.LastRotated)) + " ago"
-}
-
-func (a *app) printStatuses(s *system.System, all []Status) error {
+func (a *app) printStatuses(s *system.System, all []words.Status) error {
 	if !a.forPeople() {
 		if err := a.write(all); err != nil {
 			return err
@@ -147,7 +62,8 @@ func (a *app) printStatuses(s *system.System, all []Status) error {
 	} else {
 		var rows [][]string
 		for _, st := range all {
-			rows = append(rows, []string{st.Client, st.Provider, st.Condition, at(st.LastRotated), starts(st.Schedule),
+			rows = append(rows, []string{st.Client, st.Provider, st.Condition, words.At(st.LastRotated),
+				words.Starts(st.Schedule),
 				st.Reason})
 		}
 		if err := a.table([]string{"CLIENT", "PROVIDER", "CONDITION", "LAST ROTATED", "NEXT START",
@@ -155,23 +71,10 @@ func (a *app) printStatuses(s *system.System, all []Status) error {
 			return err
 		}
 	}
-	if slices.ContainsFunc(all, func(st Status) bool { return st.Condition == degraded }) {
+	if slices.ContainsFunc(all, func(st words.Status) bool { return st.Condition == words.Degraded }) {
 		return errNotWell
 	}
 	return nil
-}
-
-// starts says when a schedule starts a rotation next.
-func starts(s *system.Schedule) string {
-	switch {
-	case s == nil:
-		return "no schedule"
-	case s.Paused:
-		return "paused"
-	case s.Next.IsZero():
-		return s.Expression
-	}
-	return at(s.Next)
 }
 
 func (a *app) history() *cobra.Command {
@@ -190,8 +93,9 @@ func (a *app) history() *cobra.Command {
 			}
 			var rows [][]string
 			for _, e := range found {
-				rows = append(rows, []string{at(e.Started), kind(e), ending(e, a.Now()), orDash(e.Request.Reason),
-					name(e.ARN)})
+				rows = append(rows, []string{words.At(e.Started), words.KindOf(e), words.Ending(e, a.Now()),
+					words.OrDash(e.Request.Reason),
+					words.Name(e.ARN)})
 			}
 			if err := a.table([]string{"STARTED", "KIND", "END", "REASON", "EXECUTION"}, rows); err != nil {
 				return err
@@ -205,38 +109,6 @@ func (a *app) history() *cobra.Command {
 	return c
 }
 
-// kind is what an execution was to do.
-func kind(e system.Execution) string {
-	switch r := e.Request; {
-	case r.Measure:
-		return "measurement"
-	case r.DryRun:
-		return "plan"
-	case r.Emergency:
-		return "emergency"
-	case r.Heals():
-		return "healing"
-	case r.Repair:
-		return "repair"
-	}
-	return "rotation"
-}
-
-// ending says how an execution ended, and after how long.
-func ending(e system.Execution, now time.Time) string {
-	if e.Running() {
-		return "runs, for " + span(now.Sub(e.Started))
-	}
-	how := e.Error
-	if how == "" {
-		how = e.Status
-	}
-	return how + ", after " + span(e.Ended.Sub(e.Started))
-}
-
-// name is the execution's own part of its ARN, which commands take, too.
-func name(id string) string { return id[strings.LastIndex(id, ":")+1:] }
-
 func (a *app) stop() *cobra.Command {
 	var yes bool
 	var reason string
@@ -249,11 +121,11 @@ func (a *app) stop() *cobra.Command {
 				return err
 			}
 			if !e.Running() {
-				return &system.Error{Text: fmt.Sprintf("%s does not run: it ended as %s", id, ending(e, a.Now()))}
+				return &system.Error{Text: fmt.Sprintf("%s does not run: it ended as %s", id, words.Ending(e, a.Now()))}
 			}
 			if !yes {
 				return &system.Error{Text: fmt.Sprintf("this stops %s, which runs for %s: confirm with --yes", id,
-					span(a.Now().Sub(e.Started)))}
+					words.Span(a.Now().Sub(e.Started)))}
 			}
 			if err := s.Stop(ctx, id, reason); err != nil {
 				return err

@@ -2,19 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/spf13/cobra"
 
 	"alboidc.internal/cmd/internal/system"
-	"alboidc.internal/shared/rotation"
-	"alboidc.internal/statemachine"
+	"alboidc.internal/cmd/internal/words"
 )
 
 // executionArg is a command that is about an execution: given by ARN or name, or as the client whose running or last
@@ -66,7 +61,8 @@ func (a *app) lastOf(ctx context.Context, s *system.System, client string) (stri
 	}
 	if r.Adopting() {
 		return "", &system.Error{Text: fmt.Sprintf("no execution has the lock of %s, but rotator adopt, for %s: see "+
-			"rotator status %s, and rotator history %s for executions", client, span(a.Now().Sub(r.OwnerSince)), client,
+			"rotator status %s, and rotator history %s for executions", client, words.Span(a.Now().Sub(r.OwnerSince)),
+			client,
 			client)}
 	}
 	if r.Owner != "" {
@@ -94,28 +90,30 @@ func (a *app) watch() *cobra.Command {
 // what came after the event of that id; until its history says that it goes on, DescribeExecution may still say that
 // it failed.
 func (a *app) follow(ctx context.Context, s *system.System, id string, after int64) error {
-	t := &telling{out: a.Out, last: after, variables: map[string]string{}}
+	t, out := &words.Telling{Last: after}, a.Out
 	if !a.forPeople() {
-		t.out = a.Err
+		out = a.Err
 	}
 	a.follows = id
 	for failures := 0; ; {
 		e, err := s.Execution(ctx, id) // before its history, which then is complete
 		var events []types.HistoryEvent
 		if err == nil {
-			t.began = e.Started
-			events, err = s.Events(ctx, id, t.last)
+			t.Began = e.Started
+			events, err = s.Events(ctx, id, t.Last)
 		}
 		for _, event := range events {
-			t.tell(event)
+			for _, l := range t.Tell(event) {
+				_, _ = fmt.Fprintln(out, l)
+			}
 		}
 		switch {
-		case err == nil && !e.Running() && (t.last > after || failures >= mostFailures):
+		case err == nil && !e.Running() && (t.Last > after || failures >= mostFailures):
 			return a.ended(ctx, s, e)
 		case err == nil && e.Running():
 			failures = 0
 		default: // it is not known yet, AWS did not answer, or it is still said to have failed
-			first := t.last == after && !system.IsUnknown(err) && err != nil
+			first := t.Last == after && !system.IsUnknown(err) && err != nil
 			if failures++; failures > mostFailures || first || ctx.Err() != nil {
 				return err
 			}
@@ -124,87 +122,4 @@ func (a *app) follow(ctx context.Context, s *system.System, id string, after int
 			return err
 		}
 	}
-}
-
-// telling prints the events of a history.
-type telling struct {
-	out       io.Writer
-	last      int64
-	began     time.Time
-	variables map[string]string // as JSON
-}
-
-func (t *telling) tell(e types.HistoryEvent) {
-	t.last = e.Id
-	switch {
-	case e.StateEnteredEventDetails != nil:
-		t.tellEntered(*e.Timestamp, *e.StateEnteredEventDetails.Name)
-	case e.StateExitedEventDetails != nil:
-		for name, value := range e.StateExitedEventDetails.AssignedVariables {
-			t.variables[name] = value
-		}
-	case e.TaskFailedEventDetails != nil:
-		d := e.TaskFailedEventDetails
-		t.line(*e.Timestamp, "", "failed: "+aws.ToString(d.Error)+": "+findMessage(aws.ToString(d.Cause)))
-	case e.TaskTimedOutEventDetails != nil:
-		t.line(*e.Timestamp, "", "failed: "+aws.ToString(e.TaskTimedOutEventDetails.Error))
-	case e.TaskSucceededEventDetails != nil:
-		t.result(*e.Timestamp, aws.ToString(e.TaskSucceededEventDetails.Output))
-	case e.Type == types.HistoryEventTypeExecutionRedriven:
-		t.line(*e.Timestamp, "", "redriven")
-	}
-}
-
-func (t *telling) tellEntered(now time.Time, state string) {
-	says := statemachine.Sentence(state)
-	if says == "" {
-		return // plumbing
-	}
-	var until string
-	if state == "GracePeriod" && json.Unmarshal([]byte(t.variables["graceUntil"]), &until) == nil && until != "" {
-		says += " until " + until
-	}
-	t.line(now, state, says)
-}
-
-// result tells of targets one by one, which take the most of a rotation's calls, and when a secret is refused.
-func (t *telling) result(now time.Time, output string) {
-	var answer struct {
-		Payload struct {
-			Targets []rotation.Updated
-			// of an earlier definition, whose calls have one target each
-			Target, Result, Notice string
-		}
-	}
-	if json.Unmarshal([]byte(output), &answer) != nil {
-		return // of a service that is no function of ours
-	}
-	for _, u := range answer.Payload.Targets {
-		if u.Target != "" { // those of a plan have no result
-			t.line(now, "", u.Target+": "+u.Result)
-		}
-	}
-	switch p := answer.Payload; {
-	case p.Target != "":
-		t.line(now, "", p.Target+": "+p.Result)
-	case p.Result == "disabled" || p.Result == "deleted":
-		t.line(now, "", fmt.Sprintf("the secret is %s: the identity provider refuses it, %s after the start", p.Result,
-			span(now.Sub(t.began))))
-	}
-	if answer.Payload.Notice != "" {
-		t.line(now, "", answer.Payload.Notice)
-	}
-}
-
-func (t *telling) line(now time.Time, state, says string) {
-	_, _ = fmt.Fprintf(t.out, "%s  %-20s  %s\n", now.UTC().Format("15:04:05"), oneLine(state), oneLine(says))
-}
-
-// findMessage returns the message of a function's error, from the cause that Lambda gives.
-func findMessage(cause string) string {
-	var answer struct{ ErrorMessage string }
-	if json.Unmarshal([]byte(cause), &answer) == nil && answer.ErrorMessage != "" {
-		return answer.ErrorMessage
-	}
-	return cause
 }

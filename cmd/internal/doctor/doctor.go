@@ -109,6 +109,7 @@ func (d *Doctor) examineClient(ctx context.Context, p system.Parameter) []Findin
 	}
 	d.checkSchedules(ctx, r, p.Name)
 	keys := d.checkSecrets(ctx, r, p.Client, record)
+	d.checkSigning(ctx, r, p.Client)
 	targets := d.checkBalancers(r, p.Client)
 	simulated := d.checkRights(ctx, r, p.Client, keys, targets)
 	free := known && record.Owner == ""

@@ -18,6 +18,7 @@ const (
 	Error   = "error"   // a rotation, logins or notifications fail, or will
 	Warning = "warning" // somebody should look
 	Unknown = "unknown" // it could not be looked at
+	Note    = "note"    // nothing is wrong: what somebody may need
 )
 
 // Finding is one thing that is not as it should be.

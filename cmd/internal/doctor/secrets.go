@@ -91,8 +91,18 @@ func (d *Doctor) checkKey(ctx context.Context, r *report, key, region string) st
 		return ""
 	}
 	m := out.KeyMetadata
+	r.tellState(m, key, region)
+	if m.KeyManager != kmstypes.KeyManagerTypeCustomer {
+		return "" // everybody who may read the secret may use it
+	}
+	return aws.ToString(m.Arn)
+}
+
+// tellState reports a key that cannot be used.
+func (r *report) tellState(m *kmstypes.KeyMetadata, key, region string) (usable bool) {
 	switch m.KeyState {
 	case kmstypes.KeyStateEnabled:
+		return true
 	case kmstypes.KeyStatePendingDeletion:
 		r.add(Error, "keys", "aws kms cancel-key-deletion --region "+region+" --key-id "+key+
 			", then aws kms enable-key likewise", "the key %s is about to be deleted", key)
@@ -100,8 +110,5 @@ func (d *Doctor) checkKey(ctx context.Context, r *report, key, region string) st
 		r.add(Error, "keys", "aws kms enable-key --region "+region+" --key-id "+key,
 			"the key %s is %s", key, m.KeyState)
 	}
-	if m.KeyManager != kmstypes.KeyManagerTypeCustomer {
-		return "" // everybody who may read the secret may use it
-	}
-	return aws.ToString(m.Arn)
+	return false
 }

@@ -35,7 +35,7 @@ func (s *System) Parameters(ctx context.Context) ([]Parameter, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, unreachable(err, "reading the configurations below %s", prefix)
+			return nil, Unreachable(err, "reading the configurations below %s", prefix)
 		}
 		for _, p := range page.Parameters {
 			text, name := aws.ToString(p.Value), strings.TrimPrefix(aws.ToString(p.Name), prefix)
@@ -68,7 +68,7 @@ func (s *System) Clients(ctx context.Context) ([]config.Client, error) {
 func (s *System) Journal(ctx context.Context, client string) (journal.Record, error) {
 	r, err := s.journal.Record(ctx, client)
 	if err != nil {
-		return journal.Record{}, unreachable(err, "reading the journal of %s", client)
+		return journal.Record{}, Unreachable(err, "reading the journal of %s", client)
 	}
 	return r, nil
 }
@@ -90,7 +90,7 @@ func (s *System) Schedule(ctx context.Context, client string, now time.Time) (*S
 		return nil, nil
 	}
 	if err != nil {
-		return nil, unreachable(err, "reading the schedule of %s", client)
+		return nil, Unreachable(err, "reading the schedule of %s", client)
 	}
 	sc := &Schedule{Expression: aws.ToString(out.ScheduleExpression), Paused: out.State == types.ScheduleStateDisabled}
 	if !sc.Paused {

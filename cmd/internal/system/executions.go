@@ -49,6 +49,10 @@ func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (
 	if _, err := rotation.ParseRequest(input); err != nil {
 		return "", &Error{Text: err.Error()}
 	}
+	if r.Heals() { // the notifier heals no execution that has such a reason, nor lets it be waited for
+		return "", &Error{
+			Text: `reason: must not begin with "healing: ", which is for executions that the notifier starts`}
+	}
 	// a repeat of the same name within 90 days is refused
 	name := r.Client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
@@ -67,7 +71,7 @@ func (s *System) explain(err error, doing string) error {
 			Text: fmt.Sprintf("there is no stack %s in Region %s of account %s: name it with --stack, --region "+
 				"and --profile", s.Stack, s.Region, s.Account)}
 	}
-	return unreachable(err, "%s", doing)
+	return Unreachable(err, "%s", doing)
 }
 
 // Execution reads how an execution is.
@@ -78,7 +82,7 @@ func (s *System) Execution(ctx context.Context, id string) (Execution, error) {
 			id)}
 	}
 	if err != nil {
-		return Execution{}, unreachable(err, "reading the execution %s", id)
+		return Execution{}, Unreachable(err, "reading the execution %s", id)
 	}
 	e := Execution{ARN: id, Status: string(out.Status), Started: utc(out.StartDate), Ended: utc(out.StopDate),
 		Error: aws.ToString(out.Error), Cause: aws.ToString(out.Cause),
@@ -201,7 +205,7 @@ func (s *System) Stop(ctx context.Context, id, why string) error {
 	_, err := s.sfn.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &id, Error: aws.String("Stopped"),
 		Cause: &why})
 	if err != nil {
-		return unreachable(err, "stopping the execution %s", id)
+		return Unreachable(err, "stopping the execution %s", id)
 	}
 	return nil
 }
@@ -214,7 +218,7 @@ func (s *System) Redrive(ctx context.Context, id string) error {
 			err: err}
 	}
 	if err != nil {
-		return unreachable(err, "redriving the execution %s", id)
+		return Unreachable(err, "redriving the execution %s", id)
 	}
 	return nil
 }
@@ -224,7 +228,7 @@ func (s *System) LastEvent(ctx context.Context, id string) (int64, error) {
 	out, err := s.sfn.GetExecutionHistory(ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: &id, ReverseOrder: true,
 		MaxResults: 1})
 	if err != nil || len(out.Events) == 0 {
-		return 0, unreachable(err, "reading the history of %s", id)
+		return 0, Unreachable(err, "reading the history of %s", id)
 	}
 	return out.Events[0].Id, nil
 }
@@ -238,7 +242,7 @@ func (s *System) Events(ctx context.Context, id string, after int64) ([]types.Hi
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, unreachable(err, "reading the history of %s", id)
+			return nil, Unreachable(err, "reading the history of %s", id)
 		}
 		for _, e := range page.Events {
 			if e.Id <= after {

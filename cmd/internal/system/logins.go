@@ -12,7 +12,7 @@ func (s *System) Logins(ctx context.Context, regions []string) ([]alb.Login, err
 	for _, region := range regions {
 		found, err := s.balancers.Logins(ctx, region)
 		if err != nil {
-			return nil, unreachable(err, "looking at the load balancers of %s", region)
+			return nil, Unreachable(err, "looking at the load balancers of %s", region)
 		}
 		out = append(out, found...)
 	}

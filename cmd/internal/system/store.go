@@ -68,12 +68,12 @@ func (s *System) Prober(ctx context.Context, now func() time.Time,
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, unreachable(err, "reading the local stack's certificate authority")
+		return nil, Unreachable(err, "reading the local stack's certificate authority")
 	}
 	defer func() { _ = answer.Body.Close() }()
 	pem, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK {
-		return nil, unreachable(fmt.Errorf("%s %w", answer.Status, err), "reading the local stack's authority")
+		return nil, Unreachable(fmt.Errorf("%s %w", answer.Status, err), "reading the local stack's authority")
 	}
 	o.RootCAs, err = httpclient.Roots(pem)
 	return probe.New(o), err

@@ -28,6 +28,7 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/awsconn"
 	"alboidc.internal/shared/evidence"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
@@ -76,10 +77,10 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	}
 	who, err := sts.NewFromConfig(c).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil && o.Local != "" {
-		return nil, unreachable(err, "no local stack answers at %s: start one with make local", o.Local)
+		return nil, Unreachable(err, "no local stack answers at %s: start one with make local", o.Local)
 	}
 	if err != nil {
-		return nil, unreachable(err, "asking AWS who you are (are there credentials? see --profile)")
+		return nil, Unreachable(err, "asking AWS who you are (are there credentials? see --profile)")
 	}
 	me, err := arn.Parse(*who.Arn)
 	if err != nil {
@@ -98,7 +99,7 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		balancers: alb.New(func(region string) alb.API {
 			return elasticloadbalancingv2.NewFromConfig(c,
 				func(o *elasticloadbalancingv2.Options) { o.Region = region })
-		}, nil)}, nil // only a write waits
+		}, time.Now, httpclient.Sleep)}, nil
 }
 
 // local is the URL of an endpoint on this machine, where a local stack is; "" otherwise.
@@ -155,8 +156,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.err }
 
-// unreachable says what could not be asked of AWS. No request holds a secret, so the service's own words are told.
-func unreachable(err error, format string, args ...any) error {
+// Unreachable says what could not be asked of AWS. No request holds a secret, so the service's own words are told.
+func Unreachable(err error, format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...), Unreachable: true, err: err}
 }
 

@@ -85,6 +85,9 @@ func (a *services) update(values map[string]struct{ S string }) (name string, wr
 	if _, ok := values[":proven"]; ok {
 		return "proof", false
 	}
+	if _, ok := values[":marked"]; ok {
+		return "marks", false
+	}
 	doc := values[":state"].S
 	a.documents = append(a.documents, doc)
 	var j journal.Journal

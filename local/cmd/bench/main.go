@@ -61,18 +61,8 @@ func run(ctx context.Context) error {
 	return save(report, o.Only != "", *out, *page)
 }
 
-// save writes the files. The report of a part goes into the table that is there.
+// save writes the files. The report of a part goes into the table that the page has.
 func save(report bench.Report, isPart bool, out, page string) error {
-	switch before, err := os.ReadFile(filepath.Join(out, "table.json")); {
-	case isPart && err == nil:
-		var earlier bench.Report
-		if err := json.Unmarshal(before, &earlier); err != nil {
-			return fmt.Errorf("%s/table.json: %w", out, err)
-		}
-		report = earlier.Merge(report)
-	case isPart && page != "":
-		return fmt.Errorf("there is no %s/table.json for the part to go into: measure everything first", out)
-	}
 	text, err := report.JSON()
 	if err != nil {
 		return err
@@ -92,7 +82,11 @@ func save(report bench.Report, isPart bool, out, page string) error {
 	if err != nil {
 		return err
 	}
-	after, err := bench.Write(before, report)
+	write := bench.Write
+	if isPart {
+		write = bench.Update
+	}
+	after, err := write(before, report)
 	if err != nil {
 		return err
 	}

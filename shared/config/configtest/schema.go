@@ -37,6 +37,8 @@ func apply(schema map[string]any, keyword string, value any, path string) error 
 		ok = slices.ContainsFunc(argument.([]any), func(s any) bool {
 			return Conforms(s.(map[string]any), value, path) == nil
 		})
+	case "not":
+		ok = Conforms(argument.(map[string]any), value, path) != nil
 	case "enum":
 		ok = slices.Contains(argument.([]any), value)
 	case "required", "properties", "additionalProperties", "minProperties", "propertyNames", "patternProperties":

@@ -48,7 +48,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 	}
 	a := &Application{client: c, settings: s}
 	// Auth0 docs, "Authenticate with Private Key JWT": the audience of the assertion is the tenant's issuer
-	proof := s.Proof(d.Secret, d.Now, s.TenantURL+"/", false)
+	proof := s.Proof(d.Access(), s.TenantURL+"/", false)
 	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.TenantURL +
 		"/oauth/token", Proof: proof,
 		Form: url.Values{"audience": {s.TenantURL + "/api/v2/"}},

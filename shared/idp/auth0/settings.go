@@ -26,5 +26,8 @@ func (s *Settings) check(ps *strictjson.Problems) {
 	config.CheckBaseURL(ps, idp.Setting("tenantUrl"), s.TenantURL,
 		"must be the tenant's own domain, https://TENANT.REGION.auth0.com, without a path")
 	s.Settings.Check(ps, idp.SettingsPath)
+	if k := s.PrivateKey; k != nil && k.Algorithm == clientcredentials.ES256 {
+		ps.Add(idp.Setting("privateKey.algorithm"), "must be RS256: Auth0 takes no key of an elliptic curve")
+	}
 	s.TenantURL = strings.TrimSuffix(s.TenantURL, "/")
 }

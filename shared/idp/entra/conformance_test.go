@@ -22,6 +22,7 @@ import (
 
 	"alboidc.internal/shared/awstest/awsapi"
 	"alboidc.internal/shared/awstest/sts"
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
@@ -119,6 +120,23 @@ func byCertificate(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 		hex.EncodeToString(sum[:]))
 }
 
+// byKMS has a key in AWS KMS sign the certificate, and then for the rotator.
+func byKMS(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
+	_, c := imitationtest.GiveKey(t, d, "RSA_3072")
+	der, err := clientcredentials.Certify(t.Context(), c, imitationtest.KeyARN, "rotator", imitationtest.Noon(),
+		imitationtest.Noon().AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	register(t, v, entratest.Rotator{Certificate: certificate})
+	return fmt.Sprintf(`"certificate": {"clientId": %q, "keyArn": %q, "sha256": "%x"}`, rotatorID, imitationtest.KeyARN,
+		sha256.Sum256(der))
+}
+
 // byIdentity trusts an identity with a key of ours, for an audience.
 func byIdentity(audience, settings string) credential {
 	return func(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
@@ -146,7 +164,7 @@ func byIdentity(audience, settings string) credential {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, credential := range map[string]credential{"with a client secret": bySecret,
-		"with a certificate":  byCertificate,
+		"with a certificate": byCertificate, "with a certificate of KMS": byKMS,
 		"with a web identity": byIdentity("api://AzureADTokenExchange", withIdentity)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

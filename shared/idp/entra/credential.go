@@ -30,7 +30,7 @@ func newCredential(s Settings, d idp.Deps) *credential {
 		c.clientID, c.Proof = s.Certificate.ClientID, certificate{clientcredentials.PrivateKeyJWT{
 			ClientID:    s.Certificate.ClientID,
 			Certificate: s.Certificate.SHA256, Audience: tokenURL, Now: d.Now,
-			Stored: clientcredentials.Stored{Read: d.Secret, ARN: s.Certificate.KeySecretARN,
+			Key: clientcredentials.PrivateKey{KeyPlace: s.Certificate.KeyPlace, Read: d.Secret, AWS: d.AWS,
 				What: "the private key of the rotator's own app registration"}}}
 	default:
 		c.clientID, c.Proof = s.ClientSecret.ClientID, clientcredentials.ClientSecret{ClientID: s.ClientSecret.ClientID,
@@ -101,5 +101,5 @@ type certificate struct {
 // Advice implements clientcredentials.Proof.
 func (c certificate) Advice() string {
 	return fmt.Sprintf("check that the certificate with the SHA-256 fingerprint in %s is one of app %s, has not "+
-		"expired, and belongs to the private key in %s", idp.Setting("certificate.sha256"), c.ClientID, c.Stored.ARN)
+		"expired, and belongs to the private key in %s", idp.Setting("certificate.sha256"), c.ClientID, c.Key.Where())
 }

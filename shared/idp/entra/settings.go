@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
@@ -58,8 +59,7 @@ type WebIdentity struct {
 type Certificate struct {
 	// ClientID of our own app registration.
 	ClientID string `json:"clientId"`
-	// KeySecretARN of the Secrets Manager secret that holds the RSA private key in PEM.
-	KeySecretARN string `json:"keySecretArn"`
+	clientcredentials.KeyPlace
 	// SHA256 is the certificate's SHA-256 fingerprint in hexadecimal digits, with or without colons
 	// (openssl x509 -noout -fingerprint -sha256).
 	SHA256 string `json:"sha256"`
@@ -138,8 +138,7 @@ func (s Settings) checkCredential(ps *strictjson.Problems) {
 	if c := s.Certificate; c != nil {
 		given++
 		checkGUID(ps, idp.Setting("certificate.clientId"), c.ClientID, ours)
-		config.CheckSecretARN(ps, idp.Setting("certificate.keySecretArn"), c.KeySecretARN,
-			"the certificate's private key")
+		c.Check(ps, idp.Setting("certificate"), "the certificate's private key")
 		if !sha256Pattern.MatchString(c.SHA256) {
 			ps.Add(idp.Setting("certificate.sha256"),
 				"must be the certificate's SHA-256 fingerprint: 64 hexadecimal digits")

@@ -80,7 +80,7 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		{"an empty client secret", `{` + in + `, "clientSecret": {}}`, []string{p + ".clientSecret.clientId: must be",
 			p + ".clientSecret.secretArn"}},
 		{"an empty certificate", `{` + in + `, "certificate": {}}`, []string{p + ".certificate.clientId",
-			p + ".certificate.keySecretArn", p + ".certificate.sha256: must be"}},
+			p + ".certificate: needs exactly one of keyArn", p + ".certificate.sha256: must be"}},
 		{"a SHA-1 fingerprint", `{` + in + `,` + strings.Replace(withCertificate, fingerprint, fingerprint[:40], 1) +
 			`}`, []string{p + ".certificate.sha256: must be"}},
 		{"an empty web identity", `{` + in + `, "webIdentity": {}}`, []string{p + ".webIdentity.clientId: must be"}},

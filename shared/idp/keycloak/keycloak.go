@@ -55,7 +55,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 	audience := strings.ReplaceAll(issuer, "%27", "'")
 	k.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: issuer +
 		"/protocol/openid-connect/token",
-		Proof: s.Proof(d.Secret, d.Now, audience, true),
+		Proof: s.Proof(d.Access(), audience, true),
 		API:   d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: k.explainToken})}
 	k.api = d.API(httpclient.API{Vendor: vendor, Authorize: k.tokens.Authorize, ErrorCode: errorCode,
 		Explain: k.explain})

@@ -63,11 +63,7 @@ var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
 // key.
 func withServiceApp(t *testing.T, v *imitationtest.Vendor, stored string) idp.Provider {
 	t.Helper()
-	public := jose.JSONWebKey{Key: signingKey().Public(), KeyID: "kid-1", Algorithm: string(jose.RS256), Use: "sig"}
-	app := oktatest.ServiceApp{ClientID: "0oaService", Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}
-	if err := v.Double.(*oktatest.Okta).RegisterServiceApp(app); err != nil {
-		t.Fatal(err)
-	}
+	registerServiceApp(t, v, signingKey().Public(), "kid-1", jose.RS256)
 	if stored == "" {
 		der := x509.MarshalPKCS1PrivateKey(signingKey())
 		stored = string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: der}))
@@ -75,6 +71,27 @@ func withServiceApp(t *testing.T, v *imitationtest.Vendor, stored string) idp.Pr
 	d := v.Deps()
 	d.Secret = func(context.Context, string) (secret.Value, error) { return secret.New(stored), nil }
 	return newProvider(t, v.URL, serviceAppSettings, d)
+}
+
+// byKMS has a key in AWS KMS sign for the service app.
+func byKMS(spec string, algorithm jose.SignatureAlgorithm) func(*testing.T, *imitationtest.Vendor) idp.Provider {
+	return func(t *testing.T, v *imitationtest.Vendor) idp.Provider {
+		t.Helper()
+		d := v.Deps()
+		public, _ := imitationtest.GiveKey(t, &d, spec)
+		registerServiceApp(t, v, public, imitationtest.KeyID, algorithm)
+		return newProvider(t, v.URL, fmt.Sprintf(`"serviceApp": {"clientId": "0oaService", "keyArn": %q, "algorithm": %q}`,
+			imitationtest.KeyARN, algorithm), d)
+	}
+}
+
+func registerServiceApp(t *testing.T, v *imitationtest.Vendor, key any, kid string, algorithm jose.SignatureAlgorithm) {
+	t.Helper()
+	public := jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: string(algorithm), Use: "sig"}
+	app := oktatest.ServiceApp{ClientID: "0oaService", Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}
+	if err := v.Double.(*oktatest.Okta).RegisterServiceApp(app); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newProvider(t *testing.T, url, more string, d idp.Deps) idp.Provider {
@@ -95,6 +112,8 @@ func TestConformance(t *testing.T) {
 		"with a service app": func(t *testing.T, v *imitationtest.Vendor) idp.Provider {
 			return withServiceApp(t, v, "")
 		},
+		"with a key in KMS":   byKMS("RSA_2048", jose.RS256),
+		"with a curve in KMS": byKMS("ECC_NIST_P256", jose.ES256),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

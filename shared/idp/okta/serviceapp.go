@@ -19,16 +19,14 @@ const scopes = "okta.apps.manage okta.apps.read"
 // serviceApp is an OAuth service app: it gets access tokens from the organisation's own authorization server by
 // client_credentials with private_key_jwt (Okta developer docs, "Implement OAuth for Okta with a service app").
 type serviceApp struct {
-	ServiceApp
+	clientcredentials.KeySettings
 	tokens *clientcredentials.Tokens
 }
 
 func newServiceApp(s Settings, d idp.Deps) *serviceApp {
-	a := &serviceApp{ServiceApp: *s.ServiceApp}
+	a := &serviceApp{KeySettings: *s.ServiceApp}
 	tokenURL := s.OrgURL + "/oauth2/v1/token"
-	proof := clientcredentials.PrivateKeyJWT{ClientID: a.ClientID, KeyID: a.KeyID, Audience: tokenURL, Now: d.Now,
-		Stored: clientcredentials.Stored{Read: d.Secret, ARN: a.KeySecretARN,
-			What: "the private key of the Okta service app"}}
+	proof := a.Proof(d.Access(), tokenURL, "the private key of the Okta service app")
 	explain := func(s *httpclient.StatusError) string {
 		switch s.Code {
 		case "invalid_client":

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/strictjson"
@@ -17,23 +18,15 @@ type Settings struct {
 	// AppID is the id of the app integration, 0oa…; for apps made in the console it equals the client id.
 	AppID string `json:"appId"`
 	// Exactly one of APIToken and ServiceApp says how we prove who we are.
-	APIToken   *APIToken   `json:"apiToken,omitempty"`
-	ServiceApp *ServiceApp `json:"serviceApp,omitempty"`
+	APIToken *APIToken `json:"apiToken,omitempty"`
+	// ServiceApp is an OAuth service app, which signs its requests for access tokens with a private key.
+	ServiceApp *clientcredentials.KeySettings `json:"serviceApp,omitempty"`
 }
 
 // APIToken is an SSWS token: it has the admin role of the user who made it.
 type APIToken struct {
 	// SecretARN of the Secrets Manager secret that holds the token.
 	SecretARN string `json:"secretArn"`
-}
-
-// ServiceApp is an OAuth service app, which signs its requests for access tokens with a private key.
-type ServiceApp struct {
-	ClientID string `json:"clientId"`
-	// KeySecretARN of the Secrets Manager secret that holds the RSA private key, in PEM or as a JWK.
-	KeySecretARN string `json:"keySecretArn"`
-	// KeyID is the kid under which the public key is registered at the service app.
-	KeyID string `json:"keyId"`
 }
 
 // adminConsole is the console's host, on Okta's own domains (Okta developer docs, "Okta organizations"; AWS Secrets
@@ -56,14 +49,8 @@ func (s *Settings) check(ps *strictjson.Problems) {
 	if t := s.APIToken; t != nil {
 		config.CheckSecretARN(ps, idp.Setting("apiToken.secretArn"), t.SecretARN, "the API token")
 	}
-	if a := s.ServiceApp; a != nil {
-		if a.ClientID == "" {
-			ps.Add(idp.Setting("serviceApp.clientId"), "is missing: the client id of the service app")
-		}
-		config.CheckSecretARN(ps, idp.Setting("serviceApp.keySecretArn"), a.KeySecretARN, "the private key")
-		if a.KeyID == "" {
-			ps.Add(idp.Setting("serviceApp.keyId"), "is missing: the key id (kid) of the public key at the service app")
-		}
+	if s.ServiceApp != nil {
+		s.ServiceApp.Check(ps, idp.Setting("serviceApp"))
 	}
 	s.OrgURL = strings.TrimSuffix(s.OrgURL, "/")
 }

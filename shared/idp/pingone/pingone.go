@@ -60,7 +60,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Application, error) {
 	// PingOne docs, "Create a private key JWT": the token endpoint is a valid audience
 	tokenURL := s.AuthURL + "/" + s.EnvironmentID + "/as/token"
 	a.tokens = &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: tokenURL,
-		Proof: s.Proof(d.Secret, d.Now, tokenURL, true),
+		Proof: s.Proof(d.Access(), tokenURL, true),
 		API:   d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: a.explainToken})}
 	a.api = d.API(httpclient.API{Vendor: vendor, Authorize: a.tokens.Authorize, ErrorCode: errorCode,
 		Transient: transient, Explain: a.explain})

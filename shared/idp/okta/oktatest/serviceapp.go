@@ -113,9 +113,9 @@ func (o *Okta) issue(w http.ResponseWriter, r *http.Request) {
 // verify checks a client assertion (RFC 7523, section 3) and returns the service app that made it, or what is wrong in
 // words for the answer.
 func (o *Okta) verify(assertion string) (app *ServiceApp, problem string) {
-	parsed, err := jwt.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.RS256})
+	parsed, err := jwt.ParseSigned(assertion, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 	if err != nil {
-		return nil, "The client_assertion token is not a JWT signed with RS256."
+		return nil, "The client_assertion token is not a JWT signed with RS256 or ES256."
 	}
 	var unverified jwt.Claims
 	if err := parsed.UnsafeClaimsWithoutVerification(&unverified); err != nil {

@@ -1,9 +1,6 @@
-package cli
+package words
 
 import (
-	"bytes"
-	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,36 +21,36 @@ func TestCondition(t *testing.T) {
 		is     string
 		why    string
 	}{
-		"a client that was never rotated is ready": {client: good, is: ready, why: "not rotated yet"},
+		"a client that was never rotated is ready": {client: good, is: Ready, why: "not rotated yet"},
 		"one that was rotated says when": {client: good,
 			record: journal.Record{LastOutcome: "rotated", LastRotated: now.Add(-50 * 24 * time.Hour)},
-			is:     ready, why: "rotated 50 days ago"},
+			is:     Ready, why: "rotated 50 days ago"},
 		"a running execution": {client: good, record: owned("x", "rotation"), owner: running,
-			is: rotating, why: "a rotation runs, for 3 h"},
+			is: Rotating, why: "a rotation runs, for 3 h"},
 		"a running emergency": {client: good, record: owned("x", "emergency"), owner: running,
-			is: rotating, why: "an emergency runs, for 3 h"},
+			is: Rotating, why: "an emergency runs, for 3 h"},
 		"one that waits to be redriven": {client: good, record: owned("x", "rotation"),
 			owner: system.Execution{Status: "PENDING_REDRIVE", Started: now.Add(-time.Minute)},
-			is:    rotating, why: "a rotation runs, for 60 s"},
+			is:    Rotating, why: "a rotation runs, for 60 s"},
 		"a lock that a failed execution has left": {client: good, record: owned("x", "rotation"),
 			owner: system.Execution{Status: "FAILED", Error: "StillAccepted"},
-			is:    degraded, why: "an execution ended as StillAccepted and has left the lock"},
+			is:    Degraded, why: "an execution ended as StillAccepted and has left the lock"},
 		"a lock that a stopped execution has left": {client: good, record: owned("x", "rotation"),
 			owner: system.Execution{Status: "ABORTED"},
-			is:    degraded, why: "an execution ended as ABORTED and has left the lock"},
+			is:    Degraded, why: "an execution ended as ABORTED and has left the lock"},
 		"a lock of an execution that is long gone": {client: good, record: owned("x", "rotation"),
-			is: degraded, why: "an execution that Step Functions does not know any more has left the lock"},
+			is: Degraded, why: "an execution that Step Functions does not know any more has left the lock"},
 		"a lock of an execution that is not known yet": {client: good,
 			record: journal.Record{Journal: &journal.Journal{Owner: "x"}, OwnerSince: now.Add(-time.Second)},
-			is:     rotating, why: "an execution has just begun"},
+			is:     Rotating, why: "an execution has just begun"},
 		"a configuration that is refused": {record: journal.Record{LastOutcome: "rotated"},
-			is: degraded, why: "this release refuses its configuration"},
+			is: Degraded, why: "this release refuses its configuration"},
 		"a rollback": {client: good, record: journal.Record{LastOutcome: "rolledBack"},
-			is: degraded, why: "the last rotation was rolled back: the old secret is in use"},
+			is: Degraded, why: "the last rotation was rolled back: the old secret is in use"},
 		"a refusal": {client: good, record: journal.Record{LastOutcome: "refused"},
-			is: degraded, why: "the last rotation was refused: no new secret was made"},
+			is: Degraded, why: "the last rotation was refused: no new secret was made"},
 		"somebody else's change": {client: good, record: journal.Record{LastOutcome: "superseded"},
-			is: degraded, why: "somebody else changed AWSCURRENT, and nothing was put right since"},
+			is: Degraded, why: "somebody else changed AWSCURRENT, and nothing was put right since"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,39 +92,6 @@ func TestWhatIsToldLast(t *testing.T) {
 				t.Errorf("final is %v", !c.final)
 			}
 		})
-	}
-}
-
-// What others write does not reach the terminal as commands, and does not pass for another line.
-func TestTextsOfOthersArePlain(t *testing.T) {
-	t.Parallel()
-	written := "a\x1b[31mRED\x1b]0;t\a\r\nb\tc\u202eevil\u009b\U000e0001 ü"
-	const escaped = `a\u001b[31mRED\u001b]0;t\u0007 b c\u202eevil\u009b\udb40\udc01 ü`
-	if got := oneLine(written); got != escaped {
-		t.Errorf("got %q", got)
-	}
-	var out bytes.Buffer
-	a := &app{Machine: Machine{Out: &out, Err: &out}, format: formatJSON}
-	if err := a.write(map[string]string{"reason": written}); err != nil {
-		t.Fatal(err)
-	}
-	var back map[string]string
-	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["reason"] != written {
-		t.Errorf("%v: got %q from %s", err, back["reason"], out.String())
-	}
-	if err := a.table([]string{"REASON"}, [][]string{{written}}); err != nil {
-		t.Fatal(err)
-	}
-	a.format = formatYAML
-	if err := a.write(map[string]string{"reason": written}); err != nil {
-		t.Fatal(err)
-	}
-	a.printTold(Told{Execution: system.Execution{Status: "FAILED", Error: written}, What: written})
-	t0 := &telling{out: &out}
-	t0.line(time.Time{}, written, written)
-	a.complain(written)
-	if i := strings.IndexAny(out.String(), "\x1b\a\r\u202e\u009b\U000e0001"); i >= 0 {
-		t.Errorf("raw at byte %d of %q", i, out.String())
 	}
 }
 

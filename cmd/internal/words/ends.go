@@ -1,4 +1,4 @@
-package cli
+package words
 
 import "strings"
 
@@ -52,7 +52,7 @@ func (t *Told) fillIn() {
 		client = "CLIENT"
 	}
 	t.Users, t.Todo, t.Entry = e.users, strings.ReplaceAll(e.todo, "CLIENT", client), e.entry
-	t.What = findMessage(t.Cause)
+	t.What = FindMessage(t.Cause)
 	if e.entry == "at-a-task" && t.State != "" {
 		t.What = t.State + " failed with " + t.Error + ": " + t.What
 	}
