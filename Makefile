@@ -45,6 +45,7 @@ comma := ,
 $(call for-targets,IDP,demo local live)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
+$(call for-targets,WEB,demo)
 $(call for-targets,SEEDS,prove)
 $(call for-targets,T,fuzz)
 $(call for-targets,QUICK,bench)
@@ -55,14 +56,15 @@ $(call for-targets,YES,verify-live)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
   $(if $(PORT),-address '127.0.0.1:$(PORT)')
+CONSOLE := -rotator $(BUILD)/bin/rotator
 
 .PHONY: demo local
 ifeq ($(filter help,$(IDP) $(FAIL)),)
-demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
-	@$(DEMO)
+demo: build $(if $(WEB),rotator) ## A real rotation under live logins, on this machine (WEB=1: on a web page, too; FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
+	@$(DEMO) $(if $(WEB),$(CONSOLE))
 
-local: build ## Keep the local stack running, to use the AWS CLI against it (PORT=<number>, IDP=<type>)
-	@$(DEMO) -serve
+local: build rotator ## Keep the local stack running, to use a web page, rotator or the AWS CLI against it (PORT=<number>, IDP=<type>)
+	@$(DEMO) -serve $(CONSOLE)
 else
 # Asked before anything is compiled, which takes minutes.
 IDPS := $(sort $(patsubst shared/idp/%/settings.go,%,$(wildcard shared/idp/*/settings.go)))

@@ -3,6 +3,7 @@ module alboidc.internal/cmd
 go 1.26.0
 
 require (
+	alboidc.internal/functions v0.0.0
 	alboidc.internal/local v0.0.0
 	alboidc.internal/shared v0.0.0
 	alboidc.internal/statemachine v0.0.0
@@ -31,7 +32,6 @@ require (
 )
 
 require (
-	alboidc.internal/functions v0.0.0 // indirect
 	github.com/aws/aws-lambda-go v1.55.1 // indirect
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.26 // indirect
 	github.com/aws/aws-sdk-go-v2/feature/ec2/imds v1.20.7 // indirect

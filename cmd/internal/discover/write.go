@@ -59,7 +59,8 @@ func (c Client) write(line func(format string, args ...any)) {
 		doubt = " # " + todo + ": guessed by the form of the token endpoint"
 	}
 	if c.Provider == "manual" {
-		doubt = " # " + todo + ": not recognised; a person makes the secrets"
+		doubt = " # " + todo + ": a person makes the secrets; or lambda, if the provider has an API for them: a " +
+			"function of yours speaks to it (docs/identity-providers/lambda.md)"
 	}
 	line("      type: %s%s", c.Provider, doubt)
 	line("      authorizationEndpoint: %s", quoted(first.AuthorizationEndpoint))

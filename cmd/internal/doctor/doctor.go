@@ -108,6 +108,7 @@ func (d *Doctor) examineClient(ctx context.Context, p system.Parameter) []Findin
 		d.checkJournal(r, p, record)
 	}
 	d.checkSchedules(ctx, r, p.Name)
+	d.checkProviderFunction(ctx, r, p.Client)
 	keys := d.checkSecrets(ctx, r, p.Client, record)
 	d.checkSigning(ctx, r, p.Client)
 	targets := d.checkBalancers(r, p.Client)
