@@ -56,6 +56,8 @@ type Deps struct {
 	// LoginsStopped returns those load balancers on which logins succeeded before made and none has since switched
 	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
+	// LastLogin returns when a login last succeeded on any of the load balancers; zero if nobody knows (package metrics).
+	LastLogin func(ctx context.Context, loadBalancers []string) (time.Time, error)
 	// Recorder writes the evidence of executions.
 	Recorder *record.Recorder
 }

@@ -10,6 +10,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/telemetry"
 )
 
 const (
@@ -187,7 +188,27 @@ func (t *tester) testEnd(ctx context.Context) ([]rotation.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.notice = t.describeOutage(ctx)
 	return []rotation.Evidence{{Check: rotation.CheckEnded, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
 		Detail:    detail,
 		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+}
+
+// describeOutage says since when logins fail, as far as the load balancers' metrics tell.
+func (t *tester) describeOutage(ctx context.Context) string {
+	balancers := t.listBalancers()
+	if len(balancers) == 0 {
+		return ""
+	}
+	const counted = "the last login that succeeded on the client's load balancers"
+	switch at, err := t.LastLogin(ctx, balancers); {
+	case err != nil:
+		t.Log.WarnContext(ctx, "the last login is not known", telemetry.Err(err))
+		return "Since when logins failed is not known: the load balancers' metrics could not be read."
+	case at.IsZero():
+		return "Since when logins failed is not known: no load balancer counted one that succeeded in two weeks."
+	default:
+		return fmt.Sprintf("Since when logins failed: %s before this repair was counted in the five minutes from %s on "+
+			"(ELBAuthSuccess, in which those of other clients count, too).", counted, rotation.Timestamp(at))
+	}
 }

@@ -126,7 +126,7 @@ func TestADeadSecretIsReplaced(t *testing.T) {
 				}
 				w.mustRepair()
 				if !w.people("repaired: a secret that is accepted is in use",
-					"Every load balancer node has had the new secret since ") {
+					"Since when logins failed", "Every load balancer node has had the new secret since ") {
 					t.Errorf("people read %q", w.mails())
 				}
 				if !slices.Contains(own, y.vendor) && !w.Config.IsPair() && !y.interrupts || !rotated {
