@@ -535,7 +535,7 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"shared/alb TestFiveLoadBalancersAreSearchedAtOnce": {
 		{"shared/alb/discover.go slow", `4`, `4000`, "a hundred would never be searched"},
-		{"shared/alb/discover.go atOnce", `5`, `9`, "in milliseconds: 9 at once"},
+		{"shared/alb/discover.go atOnce", `5`, `9`, "in milliseconds"},
 	},
 	"functions/updatealb TestEveryTargetHasAShareOfTheTime": {
 		{"functions/updatealb/round.go shareOf", `min(share, left/time.Duration(after+1))`, `0`,

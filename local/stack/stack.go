@@ -37,6 +37,7 @@ import (
 	"alboidc.internal/shared/awstest/sts"
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/lambda/lambdatest"
 )
 
 // Options choose what a stack is like. The zero value is one for tests: free ports and real time.
@@ -162,8 +163,15 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	}
 	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
 		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), s.IAM, s.KMS, s.CloudTrail}
-	if cognito, ok := s.IdP.Vendor().(awsapi.Service); ok { // an identity provider that is an AWS service
-		services = append(services, cognito)
+	switch vendor := s.IdP.Vendor().(type) {
+	case *lambdatest.Lambda: // whose function is one of the stack's
+		s.Lambda.RegisterInProcess(lambdatest.FunctionName, lambdatest.Timeout,
+			func(_ context.Context, payload []byte) (
+				[]byte, *lambda.FunctionError) {
+				return vendor.Function(payload), nil
+			}, lambdatest.Alias)
+	case awsapi.Service: // an identity provider that is an AWS service
+		services = append(services, vendor)
 	}
 	api := awsapi.NewServer(s.Clock, s.Faults, services...)
 	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
