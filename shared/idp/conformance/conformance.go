@@ -6,6 +6,7 @@ package conformance
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +84,7 @@ type Rule struct {
 
 // Judge applies the rule to a fresh client. exception is the declared reason to break it, if any.
 func (r Rule) Judge(ctx context.Context, p idp.Provider, b Backend, exception string) error {
-	c := &client{provider: p, backend: b}
+	c := &client{provider: p, backend: b, tag: newTag()}
 	c.id, c.value = b.Current()
 	c.values = append(c.values, c.value)
 	err := r.check(ctx, c)
@@ -108,7 +109,10 @@ type client struct {
 	value    secret.Value
 	values   []secret.Value
 	errs     []error
-	made     int // how many creates were asked for
+	// tag is what the first secret made is called, in the form of a version's id. No other client has the same: a vendor
+	// may remember it.
+	tag  string
+	made int // how many creates were asked for
 }
 
 func (c *client) capabilities() idp.Capabilities { return c.provider.Capabilities() }
@@ -127,13 +131,16 @@ func (c *client) list(ctx context.Context) ([]idp.Secret, error) {
 	return l, c.note(err)
 }
 
-// tag is what the suite's secrets are called: a version id, as in a rotation.
-const tag = "5f0e9c0a-6d6f-5b0e-9a55-0c4f6f1d7a11"
+func newTag() string {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b) // it never fails
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
 
 func (c *client) create(ctx context.Context) (idp.Created, error) {
-	r := idp.CreateRequest{Tag: tag}
+	r := idp.CreateRequest{Tag: c.tag}
 	if c.made++; c.made > 1 {
-		r.Tag = fmt.Sprintf("%s-%d", tag, c.made)
+		r.Tag = fmt.Sprintf("%s-%d", c.tag, c.made)
 	}
 	keeper, keeps := c.backend.(Keeper)
 	if c.capabilities().AcceptsValue {

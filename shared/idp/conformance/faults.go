@@ -175,7 +175,7 @@ func lostCreate(ctx context.Context, c *client) error {
 		if s.ID == c.id {
 			continue
 		}
-		if c.capabilities().KeepsTag && s.Tag != tag {
+		if c.capabilities().KeepsTag && s.Tag != c.tag {
 			return fmt.Errorf("the lost secret has the tag %q", s.Tag)
 		}
 		if c.capabilities().AcceptsValue && !c.backend.Accepts(c.values[len(c.values)-1]) {

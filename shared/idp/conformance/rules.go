@@ -108,7 +108,7 @@ func createdIsAccepted(ctx context.Context, c *client) error {
 	if s.Status != idp.Active {
 		return fmt.Errorf("the new secret's status is %s, want %s", s.Status, idp.Active)
 	}
-	if c.capabilities().KeepsTag != (s.Tag == tag) {
+	if c.capabilities().KeepsTag != (s.Tag == c.tag) {
 		return fmt.Errorf("at KeepsTag is %t, but the listed tag is %q", c.capabilities().KeepsTag, s.Tag)
 	}
 	return nil
