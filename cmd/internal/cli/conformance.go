@@ -27,18 +27,22 @@ type tried struct {
 func (a *app) conformance() *cobra.Command {
 	var t tried
 	c := &cobra.Command{Use: "conformance", Short: "Try a function of yours for an identity provider (type lambda)",
-		Long: "Runs the suite that every adapter passes against a Lambda function that speaks to an identity provider, " +
-			"with a client\nmade for it: ALL SECRETS OF THAT CLIENT ARE REMOVED, and new ones made and removed, over and " +
+		Long: "Runs the suite that every adapter passes against a Lambda function that speaks to an " +
+			"identity provider, " +
+			"with a client\nmade for it: ALL SECRETS OF THAT CLIENT ARE REMOVED, and new ones made and " +
+			"removed, over and " +
 			"over. Each sentence of\nthe contract is reported; what a function has done is looked at at the token " +
 			"endpoint. In the end it prints the\ncapabilities for clients.yaml. Exit code 1: something is wrong.\n\n" +
 			"The function is invoked by the Lambda API (--function), or runs on this machine: a program that reads a " +
-			"request and\nwrites its answer (--exec), or an HTTP server (--endpoint), such as Lambda's runtime interface " +
+			"request and\nwrites its answer (--exec), or an HTTP server (--endpoint), such as Lambda's " +
+			"runtime interface " +
 			"emulator.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !t.throwAway {
-				return &system.Error{Text: "all secrets of the client will be removed: say --throw-away if nobody needs " +
-					"them, and never name a client that somebody logs in with"}
+				return &system.Error{
+					Text: "all secrets of the client will be removed: say --throw-away if nobody needs " +
+						"them, and never name a client that somebody logs in with"}
 			}
 			run, err := a.trial(cmd.Context(), t)
 			if err != nil {
@@ -68,8 +72,9 @@ func (a *app) conformance() *cobra.Command {
 // trial prepares a trial. Only --function, and a local stack, need AWS.
 func (a *app) trial(ctx context.Context, t tried) (*trial.Trial, error) {
 	prober := probe.New(probe.Options{Now: a.Now, Sleep: a.Sleep})
-	out := &trial.Trial{Client: idp.Client{Name: "conformance", Issuer: t.issuer, ClientID: t.clientID}, Second: t.second,
-		Now: a.Now, Sleep: a.Sleep, Report: a.reportCase}
+	out := &trial.Trial{Client: idp.Client{Name: "conformance", Issuer: t.issuer, ClientID: t.clientID},
+		Second: t.second,
+		Now:    a.Now, Sleep: a.Sleep, Report: a.reportCase}
 	var err error
 	if t.function != "" || a.options.Local != "" {
 		s, err := a.open(ctx)
@@ -82,7 +87,8 @@ func (a *app) trial(ctx context.Context, t tried) (*trial.Trial, error) {
 		if parts := strings.Split(t.function, ":"); len(parts) == 8 {
 			out.Invoke = lambda.ByLambda(s.AWS(parts[3]), t.function)
 		} else if t.function != "" {
-			return nil, &system.Error{Text: "--function must be the ARN of a Lambda function with an alias or a version"}
+			return nil, &system.Error{
+				Text: "--function must be the ARN of a Lambda function with an alias or a version"}
 		}
 	}
 	switch {

@@ -18,7 +18,8 @@ func (w *world) tryFunction(more ...string) (int, string, string) {
 	const client = "throw-away"
 	if _, err := w.Stack.IdP.Store().Client(client); err != nil {
 		if _, _, err := w.Stack.IdP.RegisterClient(clients.Client{ID: client,
-			RedirectURIs: []string{"https://app.example.com/oauth2/idpresponse"}}, "the-first-secret-of-it"); err != nil {
+			RedirectURIs: []string{"https://app.example.com/oauth2/idpresponse"}},
+			"the-first-secret-of-it"); err != nil {
 			w.Error(err)
 		}
 	}
@@ -67,7 +68,8 @@ func TestConformanceFindsWhatIsWrong(t *testing.T) {
 					return message{"contract": 1, "done": true}
 				}
 				return answer(asked)
-			}, []string{`^WRONG  a disabled secret is refused but comes back$`, `the contract: a disabled secret is kept`}},
+			}, []string{`^WRONG  a disabled secret is refused but comes back$`,
+				`the contract: a disabled secret is kept`}},
 			"takes no deadline": {func(asked message, answer func(message) message) message {
 				asked["deadline"] = "2099-01-01T00:00:00Z"
 				return answer(asked)

@@ -92,7 +92,9 @@ func answerJSON(w http.ResponseWriter, status int, body map[string]any) {
 }
 
 // The examples keep the contract: the one in Go as AWS Lambda runs it, the one in Python by its handler.
-func TestTheExamplesKeepTheContract(t *testing.T) { //nolint:paralleltest // the program finds the provider by its environment
+//
+//nolint:paralleltest // the program finds the provider by its environment
+func TestTheExamplesKeepTheContract(t *testing.T) {
 	w := newWorld(t, "lambda")
 	mux := http.NewServeMux()
 	mux.Handle("/clients/{client}/secrets", acme{w.Stack.IdP.Store()})
@@ -170,7 +172,9 @@ func servePython(t *testing.T, python string) string {
 }
 
 // A program is asked once for each request.
-func TestConformanceOfAProgram(t *testing.T) { //nolint:paralleltest // the program finds the provider by its environment
+//
+//nolint:paralleltest // the program finds the provider by its environment
+func TestConformanceOfAProgram(t *testing.T) {
 	w := newWorld(t, "lambda")
 	for program, says := range map[string]string{
 		"false": "so nothing was tried: false ended without an answer (exit status 1)",

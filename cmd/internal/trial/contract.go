@@ -36,18 +36,21 @@ type reply struct {
 
 func (r *run) contract() []sentence {
 	out := []sentence{
-		{"an unknown version of the contract is refused", `a request with a "contract" that the function does not know ` +
-			`is answered by {"contract": 1, "error": {"kind": "refused", "code": "contract"}}`, r.refuseVersion},
+		{"an unknown version of the contract is refused",
+			`a request with a "contract" that the function does not know ` +
+				`is answered by {"contract": 1, "error": {"kind": "refused", "code": "contract"}}`, r.refuseVersion},
 		{"an unknown operation is refused", `it is answered by an error of kind refused, not by success`,
 			r.refuseOperation},
 		{"a client that there is not is not found", "list answers an error of kind notFound, and no empty list",
 			r.missClient},
-		{"after the deadline nothing is changed", "a change whose deadline has passed is answered by an error of kind " +
-			"unavailable, before anything is done: by then it counts as lost", r.keepDeadline},
+		{"after the deadline nothing is changed",
+			"a change whose deadline has passed is answered by an error of kind " +
+				"unavailable, before anything is done: by then it counts as lost", r.keepDeadline},
 	}
 	if r.capabilities().HasIDs() {
-		out = append(out, sentence{"a token has one secret", "Lambda may deliver an invocation twice: a create with a " +
-			"token that has a secret answers that secret again, or conflict", r.keepToken})
+		out = append(out, sentence{"a token has one secret",
+			"Lambda may deliver an invocation twice: a create with a " +
+				"token that has a secret answers that secret again, or conflict", r.keepToken})
 	}
 	return out
 }
@@ -74,7 +77,8 @@ func (r *run) send(ctx context.Context, q lambda.Request) (reply, error) {
 		return out, err
 	}
 	if json.Unmarshal(answer, &out) != nil || out.Contract != lambda.Contract {
-		return out, failure.New(failure.Unavailable, `the answer is no JSON object with "contract": %d`, lambda.Contract)
+		return out, failure.New(failure.Unavailable, `the answer is no JSON object with "contract": %d`,
+			lambda.Contract)
 	}
 	return out, nil
 }

@@ -19,15 +19,17 @@ import (
 const maxAnswer = 1 << 20
 
 // ByProgram invokes a program of this machine, a process for each request: it reads the request from its standard input
-// and writes the answer to its standard output. What it writes to its standard error is not shown: it may hold a secret.
+// and writes the answer to its standard output. What it writes to its standard error is not shown: it may hold a
+// secret.
 func ByProgram(program string, args ...string) lambda.Invoker {
 	return func(ctx context.Context, request []byte) ([]byte, error) {
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.Stdin = bytes.NewReader(request)
 		answer, err := cmd.Output()
 		if err != nil { // its text may hold what the program wrote
-			return nil, failure.New(failure.Unavailable, "%s ended without an answer (%s); what it writes to its standard "+
-				"error is not shown, because it may hold a secret", program, how(cmd, ctx))
+			return nil, failure.New(failure.Unavailable,
+				"%s ended without an answer (%s); what it writes to its standard "+
+					"error is not shown, because it may hold a secret", program, how(cmd, ctx))
 		}
 		return answer, nil
 	}
@@ -43,8 +45,8 @@ func how(cmd *exec.Cmd, ctx context.Context) string {
 	return cmd.ProcessState.String()
 }
 
-// ByHTTP posts requests to a function that runs on this machine, as the emulator of Lambda's runtime interface takes them.
-// A secret goes over no network by it.
+// ByHTTP posts requests to a function that runs on this machine, as the emulator of Lambda's runtime interface takes
+// them. A secret goes over no network by it.
 func ByHTTP(address string) (lambda.Invoker, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" || u.Hostname() != "localhost" && !net.ParseIP(u.Hostname()).IsLoopback() {

@@ -59,11 +59,13 @@ func (r *run) accepts(ctx context.Context, clientID string, v secret.Value) bool
 		verdict, err := r.Ask(ctx, clientID, spec, v)
 		switch {
 		case err != nil:
-			r.doubt = failure.Wrap(failure.KindOf(err), err, "whether the token endpoint accepts a secret cannot be told")
+			r.doubt = failure.Wrap(failure.KindOf(err), err,
+				"whether the token endpoint accepts a secret cannot be told")
 			return false
 		case verdict.Outcome == probe.Inconclusive:
-			r.doubt = failure.New(failure.Unavailable, "whether the token endpoint accepts a secret cannot be told (%s): "+
-				"are probe.accepted and probe.rejected its error codes?", verdict.Reason)
+			r.doubt = failure.New(failure.Unavailable,
+				"whether the token endpoint accepts a secret cannot be told (%s): "+
+					"are probe.accepted and probe.rejected its error codes?", verdict.Reason)
 			return false
 		case verdict.Outcome == probe.Accepted:
 			return true

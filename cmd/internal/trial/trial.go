@@ -30,7 +30,8 @@ type Trial struct {
 	Report func(Case)
 }
 
-// Case is one sentence of the contract, and what is wrong with it; "" is nothing. Contract says more of what it asks for.
+// Case is one sentence of the contract, and what is wrong with it; "" is nothing. Contract says more of what it asks
+// for.
 type Case struct {
 	Case     string `json:"case"`
 	Wrong    string `json:"wrong,omitempty"`
@@ -57,7 +58,7 @@ type run struct {
 	// doubt is why the token endpoint's word could not be had.
 	doubt error
 	wrong int
-	// changed is when something was last changed: the token endpoint may need a while.
+	// changed: the token endpoint may not know of the last change yet.
 	changed bool
 }
 
@@ -70,10 +71,10 @@ func (t *Trial) Run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r := &run{Trial: t, can: can, lose: map[string]bool{}}
-	if r.model, err = r.capabilities().Choose(t.Second != "", t.Second == "" && r.capabilities().KeepsOne()); err != nil {
+	if r.model, err = r.capabilities().Choose(t.Second != "", t.Second == "" &&
+		r.capabilities().KeepsOne()); err != nil {
 		return Result{Capabilities: can}, err
 	}
-	defer func() { err = ctx.Err() }()
 	for _, c := range r.contract() {
 		r.report(ctx, c.name, c.says, func() error { return c.check(ctx) })
 	}
@@ -177,19 +178,25 @@ func (r *run) registration(clientID string, invoke lambda.Invoker) idp.Registrat
 
 // says is what the contract asks for where a rule of the suite says it in the words of a rotation.
 var says = map[string]string{
-	conformance.RuleLostCreate: "a create that was cut off has made one secret or none; it is listed, with its token if " +
+	conformance.RuleLostCreate: "a create that was cut off has made one secret or none; it is listed, with " +
+		"its token if " +
 		"keepsToken, and can be removed by its id",
-	conformance.RuleRemoveOld:     "remove ends exactly the secret of secretId; a repeat is success",
-	conformance.RuleRemoveNew:     "remove ends exactly the secret of secretId; for current-previous, set ends all others",
+	conformance.RuleRemoveOld: "remove ends exactly the secret of secretId; a repeat is success",
+	conformance.RuleRemoveNew: "remove ends exactly the secret of secretId; for current-previous, set " +
+		"ends all others",
 	conformance.RuleEnable:        "a disabled secret is kept, and refused; enable makes it the same again",
 	conformance.RuleDisableAbsent: "disable and enable answer notFound if there is no such secret",
-	"the list shows the existing secret": "list answers all secrets, with id and status (active or disabled), or an error; " +
+	"the list shows the existing secret": "list answers all secrets, with id and status (active or disabled), " +
+		"or an error; " +
 		"until only if tellsEnd",
-	"a created secret is listed and accepted": "create answers when the secret is there; within activationSeconds the " +
-		"token endpoint accepts it; with takesValue it has the value of the request, with keepsToken it is listed with " +
+	"a created secret is listed and accepted": "create answers when the secret is there; within " +
+		"activationSeconds the " +
+		"token endpoint accepts it; with takesValue it has the value of the request, with keepsToken it is " +
+		"listed with " +
 		"the token",
 	"creating a secret does to the others what the model says": "named-set: the others stay; current-previous: the " +
 		"current one becomes the previous and stays accepted; single-slot: set ends it",
-	"a repeated create makes another secret, up to the limit": "another token makes another secret; beyond maxSecrets " +
+	"a repeated create makes another secret, up to the limit": "another token makes another secret; beyond " +
+		"maxSecrets " +
 		"create answers refused, and ends no other secret",
 }

@@ -109,8 +109,8 @@ type client struct {
 	value    secret.Value
 	values   []secret.Value
 	errs     []error
-	// tag is what the first secret made is called, in the form of a version's id. No other client has the same: a vendor
-	// may remember it.
+	// tag is what the first secret made is called, in the form of a version's id. No other client has the same: a
+	// vendor may remember it.
 	tag  string
 	made int // how many creates were asked for
 }
