@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/cmd/internal/words"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -96,12 +98,31 @@ func (a *app) leak() *cobra.Command {
 	return c
 }
 
+func (a *app) repair() *cobra.Command {
+	var r rotation.Request
+	var watch bool
+	c := a.clientArg("repair CLIENT --reason TEXT", "Replace a secret that is dead at the identity provider",
+		"For an AWSCURRENT that was revoked or has expired, so that logins fail. Another secret takes its place only if the\n"+
+			"identity provider accepts that and refuses AWSCURRENT, several times in turn; otherwise nothing is changed.\n"+
+			"A rotation that runs is taken over from. There is no way back to a dead secret.",
+		func(ctx context.Context, s *system.System, client string) error {
+			r.Client, r.Repair = client, true
+			return a.begin(ctx, s, r, watch)
+		})
+	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
+	c.Flags().BoolVar(&r.DryRun, "dry-run", false, "only prove that the secret is dead, and say what would be done")
+	c.Flags().BoolVar(&watch, "watch", true, "follow it until it ends")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
 // begin starts an execution and, if that is wanted, follows it.
 func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, watch bool) error {
 	id, err := s.Start(ctx, r, a.Now())
 	if err != nil {
 		return err
 	}
+	a.tellFollowers(ctx, s, r)
 	if !watch {
 		return a.started(s, id)
 	}
@@ -111,6 +132,18 @@ func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, w
 		_, _ = fmt.Fprintln(a.Err, "started", id)
 	}
 	return a.follow(ctx, s, id, 0)
+}
+
+// tellFollowers says how long the old secret lives because of followers, where less was asked for.
+func (a *app) tellFollowers(ctx context.Context, s *system.System, r rotation.Request) {
+	clients, err := s.Clients(ctx)
+	i := slices.IndexFunc(clients, func(c config.Client) bool { return c.Name == r.Client })
+	if err != nil || i < 0 || r.Shorten() == nil || *r.Shorten() >= clients[i].FollowersDelay() {
+		return
+	}
+	_, _ = fmt.Fprintf(a.Err, "followers need up to %s after AWSCURRENT has moved: the old secret, also one that has "+
+		"leaked, lives until after %s\n", words.Span(clients[i].FollowersDelay()),
+		rotation.Timestamp(a.Now().Add(clients[i].FollowersDelay())))
 }
 
 // started tells which execution was started, or goes on.

@@ -80,6 +80,14 @@ func (c Client) write(line func(format string, args ...any)) {
 	for _, arn := range c.LoadBalancers {
 		line("      - %s", arn)
 	}
+	if len(c.Follows) > 0 {
+		line("    followers: # controllers own these, and must read AWSCURRENT: docs/infrastructure-as-code.md")
+		for _, f := range c.Follows {
+			line("      # %s", f)
+		}
+		line("      maxDelaySeconds: 3600 # %s: how long after AWSCURRENT has moved the last of them uses it", todo)
+		line("      controllers: true")
+	}
 	line("    smokeTests: # better with a login test: docs/client-configuration.md")
 	line("      redirect:")
 	line("        - url: %s", page(c.Logins))

@@ -174,6 +174,9 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 				continue
 			}
 			used[l.LoadBalancerARN] = true
+			if l.Controller != "" && c.LeavesToControllers() {
+				continue
+			}
 			targets = append(targets, cmpOr(l.RuleARN, l.ListenerARN))
 			if c.LoadBalancerSearch == nil && !slices.Contains(c.LoadBalancers, l.LoadBalancerARN) {
 				r.add(Error, "load balancers",
