@@ -26,7 +26,7 @@ import (
 )
 
 // examples are the functions that people start from.
-const examples = "../../../docs/identity-providers/examples"
+const examples = "../../../local/examples/function"
 
 // acme is the provider that the examples speak to: a plain REST API over the local provider's clients.
 type acme struct{ store *clients.Store }
