@@ -95,6 +95,7 @@ func (s *Invocation) inHandTexts(labels versions.Labels) []config.Text {
 func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, error) {
 	where, want := placesOf(s.Config), alb.Of(s.Config, s.Capable.UniqueIDs)
 	earlier, err := s.earlier(ctx)
+	s.reach(append([]config.Client{s.Config}, earlier...)...)
 	for _, c := range earlier {
 		where.Earlier = append(where.Earlier, placesOf(c))
 		want = want.And(alb.Of(c, s.Capable.UniqueIDs))
@@ -105,7 +106,7 @@ func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, er
 func placesOf(c config.Client) alb.Where {
 	where := alb.Where{LoadBalancers: c.LoadBalancers}
 	if search := c.LoadBalancerSearch; search != nil {
-		where.Tags, where.Regions = search.Tags, search.Regions
+		where.Tags, where.Regions, where.Account = search.Tags, search.Regions, c.Roles[search.Role].Account()
 	}
 	return where
 }

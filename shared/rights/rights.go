@@ -30,7 +30,8 @@ const (
 	Value    = "secretsmanager:GetSecretValue"
 	Put      = "secretsmanager:PutSecretValue"
 	label    = "secretsmanager:UpdateSecretVersionStage"
-	Sign     = "kms:Sign" // of an assertion, by a key that a provider's settings name
+	Assume   = "sts:AssumeRole" // of the roles that reach other accounts
+	Sign     = "kms:Sign"       // of an assertion, by a key that a provider's settings name
 )
 
 // Actions on the journal and the parameters. No function trusts a configuration that comes with its call.
@@ -101,6 +102,11 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 	}
 	if signing := (clientsfile.Client{Client: c}).SigningKeyARNs(); g.Admin && len(signing) > 0 {
 		out = append(out, Call{[]string{Sign}, signing, nil})
+	}
+	for _, role := range c.Roles {
+		if g.Targets != "" || g.Metrics {
+			out = append(out, Call{[]string{Assume}, []string{role.RoleARN}, nil})
+		}
 	}
 	if c.HasBalancers() {
 		out = append(out, onLoadBalancers(g, targets, c.LeavesToControllers())...)
