@@ -36,7 +36,7 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	if g.Targets == "write" {
 		r.allowLoadBalancers(role)
 	}
-	if g.Targets != "" || g.Metrics {
+	if g.ReachesAccounts() {
 		allow(role, "OtherAccounts", []string{rights.Assume}, r.workloadRoles(), nil)
 	}
 	reasons := r.allowEverywhere(role, f, g)

@@ -82,16 +82,15 @@ func (s *Invocation) reach(by ...config.Client) {
 	if s.Reach == nil || len(roles) == 0 {
 		return
 	}
-	r := s.Reach(roles, SessionName(s.Common))
+	r := s.Reach(roles, SessionName(s.Common.Client, s.Common.Execution))
 	s.Balancers, s.AuthErrors, s.LoginsStopped = r.Balancers, r.AuthErrors, r.LoginsStopped
 }
 
 // SessionName tells in another account's CloudTrail for which client and execution a call is made. It has at most 64
 // characters (STS API reference, AssumeRole, RoleSessionName), of which the execution's usual name needs 36.
-func SessionName(c rotation.Common) string {
-	client, execution := c.Client, c.Execution[strings.LastIndex(c.Execution, ":")+1:]
+func SessionName(client, execution string) string {
 	cut := func(s string, n int) string { return s[:min(len(s), n)] }
-	name := cut(client, 27) + "." + cut(execution, 36)
+	name := cut(client, 27) + "." + cut(execution[strings.LastIndex(execution, ":")+1:], 36)
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("+=,.@-_", r) || r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
 			return r

@@ -24,6 +24,9 @@ type Grant struct {
 	Evidence bool // read executions and write their evidence, and nothing of any client
 }
 
+// ReachesAccounts reports whether a function reads or changes load balancers, which may be in other accounts.
+func (g Grant) ReachesAccounts() bool { return g.Targets != "" || g.Metrics || g.Names }
+
 // Actions that are granted.
 const (
 	Describe = "secretsmanager:DescribeSecret"
@@ -104,7 +107,7 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 		out = append(out, Call{[]string{Sign}, signing, nil})
 	}
 	for _, role := range c.Roles {
-		if g.Targets != "" || g.Metrics {
+		if g.ReachesAccounts() {
 			out = append(out, Call{[]string{Assume}, []string{role.RoleARN}, nil})
 		}
 	}
