@@ -1,10 +1,15 @@
 package guarantees_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/scenario"
@@ -54,16 +59,24 @@ func (w *world) writes() func() (home, away int) {
 func TestTargetsInAnotherAccountAreRotated(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		ends    string
-		prepare func(*world)
+		ends      string
+		configure func(*config.Client)
+		prepare   func(*world)
 	}{
-		"a rotation":           {"", func(*world) {}},
-		"a rollback":           {"RolledBack", func(w *world) { w.failing("TestSecret") }},
-		"throttled by AWS STS": {"", func(w *world) { w.throttleSTS(6) }},
+		"a rotation":           {"", quick, func(*world) {}},
+		"a rollback":           {"RolledBack", quick, func(w *world) { w.failing("TestSecret") }},
+		"throttled by AWS STS": {"", quick, func(w *world) { w.throttleSTS(6) }},
+		"found by its tags": {"", func(c *config.Client) {
+			quick(c)
+			c.LoadBalancers = c.LoadBalancers[:1]
+			c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders-web"},
+				Regions: []string{scenario.Away}, Role: "workload"}
+		}, (*world).tagThere},
+		"by metrics, without a login test": {"", func(c *config.Client) { c.SmokeTests.Login = nil }, func(*world) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOfAccounts(t, quick)
+			w := newWorldOfAccounts(t, c.configure)
 			writes := w.writes()
 			c.prepare(w)
 			if r, execution := w.rotate(plain); text(r.Error) != c.ends {
@@ -74,6 +87,16 @@ func TestTargetsInAnotherAccountAreRotated(t *testing.T) {
 			}
 			w.atRest()
 		})
+	}
+}
+
+// tagThere tags the load balancer in the other account.
+func (w *world) tagThere() {
+	w.t.Helper()
+	if _, err := elb.NewFromConfig(w.Stack.AWSOf(workload, scenario.Away)).AddTags(context.Background(), &elb.AddTagsInput{
+		ResourceArns: w.Site.LoadBalancers[1:], Tags: []elbtypes.Tag{{Key: aws.String("login"),
+			Value: aws.String("orders-web")}}}); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
