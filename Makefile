@@ -45,6 +45,7 @@ comma := ,
 $(call for-targets,IDP,demo local live)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
+$(call for-targets,WEB,demo)
 $(call for-targets,SEEDS,prove)
 $(call for-targets,T,fuzz)
 $(call for-targets,QUICK,bench)
@@ -55,14 +56,15 @@ $(call for-targets,YES,verify-live)
 
 DEMO = $(BUILD)/bin/demo -functions $(BUILD)/functions/local $(if $(IDP),-idp '$(IDP)') $(if $(FAIL),-fail '$(FAIL)') \
   $(if $(PORT),-address '127.0.0.1:$(PORT)')
+CONSOLE := -rotator $(BUILD)/bin/rotator
 
 .PHONY: demo local
 ifeq ($(filter help,$(IDP) $(FAIL)),)
-demo: build ## A real rotation under live logins, on this machine (FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
-	@$(DEMO)
+demo: build $(if $(WEB),rotator) ## A real rotation under live logins, on this machine (WEB=1: on a web page, too; FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
+	@$(DEMO) $(if $(WEB),$(CONSOLE))
 
-local: build ## Keep the local stack running, to use the AWS CLI against it (PORT=<number>, IDP=<type>)
-	@$(DEMO) -serve
+local: build rotator ## Keep the local stack running, to use a web page, rotator or the AWS CLI against it (PORT=<number>, IDP=<type>)
+	@$(DEMO) -serve $(CONSOLE)
 else
 # Asked before anything is compiled, which takes minutes.
 IDPS := $(sort $(patsubst shared/idp/%/settings.go,%,$(wildcard shared/idp/*/settings.go)))
@@ -101,6 +103,7 @@ check: deps ## The rest of what must be green: linters, data races, every distur
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
 	@.ci/step "a real Keycloak" $(MAKE) --no-print-directory keycloak
+	@.ci/step "the console in a browser" $(MAKE) --no-print-directory browser
 	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step "a function, built twice" $(MAKE) --no-print-directory twice
@@ -119,6 +122,13 @@ keycloak: deps
 	$(MAKE) --no-print-directory -s $(KEYCLOAK) || { \
 	  echo 'A real Keycloak is left out: it could not be fetched from Maven Central.'; exit 0; }; \
 	$(LIVE) -run TestKeycloak -args -keycloak $(KEYCLOAK) -results $(BUILD)/live
+
+# rotator's console, driven by a real browser on the local stack: Debian's chromium, or Chrome. make test needs none.
+.PHONY: browser
+browser: build rotator
+	@chromium=$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true); \
+	test -n "$$chromium" || { echo 'The console is not tried in a browser: there is no chromium (apt-get install chromium).'; exit 0; }; \
+	cd cmd && $(GO_TEST) -count=1 -timeout 30m ./internal/console/browser -args -chromium "$$chromium" -built $(BUILD)
 
 .PHONY: live
 live: deps ## Try a real identity provider with a throw-away client (IDP=<type>; settings: docs/identity-providers/README.md)

@@ -31,6 +31,7 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	r.allowSecrets(role, g)
 	allow(role, "IdentityProviders", g.Provider, r.userPools(), nil)
 	if g.Admin {
+		allow(role, "ProviderFunctions", rights.InvokeFunction, r.providerFunctions(), nil)
 		allow(role, "Sign", []string{rights.Sign}, r.signingKeys(), nil)
 	}
 	if g.Targets == "write" {
@@ -74,7 +75,7 @@ func (r *rotator) denyElsewhere(role awsiam.Role, f statemachine.Function) {
 	role.AddToPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid: jsii.String("OnlyFromTheFunction"), Effect: awsiam.Effect_DENY, Resources: jsii.Strings("*"),
 		Actions: jsii.Strings("cloudwatch:*", "cognito-idp:*", "dynamodb:*", "elasticloadbalancing:*",
-			rights.Sign, "secretsmanager:*", "ssm:*", "states:*", "sts:*"),
+			"lambda:*", rights.Sign, "secretsmanager:*", "ssm:*", "states:*", "sts:*"),
 		// Without the key this holds, too (IAM user guide, "Negated matching condition operators").
 		Conditions: &map[string]any{"ArnNotLike": map[string]any{"lambda:SourceFunctionArn": []string{arn,
 			arn + ":*"}}},
@@ -285,6 +286,18 @@ func (r *rotator) userPools() []string {
 		}
 	}
 	return unique(pools)
+}
+
+// providerFunctions are the users' functions that speak to identity providers. In another account the function's own
+// policy must allow it, too.
+func (r *rotator) providerFunctions() []string {
+	var list []string
+	for _, c := range r.clients {
+		if arn := c.FunctionARN(); arn != "" {
+			list = append(list, arn)
+		}
+	}
+	return unique(list)
 }
 
 // signingKeys are the KMS keys by whose signatures providers know the rotator, instead of a stored credential.

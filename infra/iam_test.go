@@ -69,7 +69,8 @@ func balancers(kind string) []string {
 // elsewhere is what the role of a function may not do outside of the function.
 func elsewhere(function string) may {
 	arn := "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-" + function
-	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* kms:Sign secretsmanager:* ssm:* states:* sts:*",
+	return one("cloudwatch:* cognito-idp:* dynamodb:* elasticloadbalancing:* lambda:* kms:Sign secretsmanager:* ssm:* "+
+		"states:* sts:*",
 		"*").denied().
 		when(`{"ArnNotLike":{"lambda:SourceFunctionArn":["` + arn + `","` + arn + `:*"]}}`)
 }
@@ -240,8 +241,8 @@ func everyOption(t *testing.T) template {
 		t.Fatal(err)
 	}
 	settings := string(file.Clients[0].IdentityProvider.Settings)
-	file.Clients[0].IdentityProvider.Settings = []byte(`{"webIdentity":{"clientId":"x"},"privateKey":{"keyArn":"` + signing + `"},` + strings.TrimPrefix(settings,
-		"{"))
+	file.Clients[0].IdentityProvider.Settings = []byte(`{"webIdentity":{"clientId":"x"},"privateKey":{"keyArn":"` +
+		signing + `"},"functionArn":"` + providerFunction + `",` + strings.TrimPrefix(settings, "{"))
 	file.Clients[1].IdentityProvider.Type = "cognito"
 	file.Clients[1].IdentityProvider.Settings = []byte(`{"userPoolId":"eu-west-1_AbC123"}`)
 	tpl, err := synthesized(file)
@@ -250,6 +251,8 @@ func everyOption(t *testing.T) template {
 	}
 	return tpl
 }
+
+const providerFunction = "arn:aws:lambda:eu-west-1:444455556666:function:client-secrets:live"
 
 const cmk = "arn:aws:kms:eu-central-1:111122223333:key/0a1b"
 
@@ -277,6 +280,11 @@ func TestEveryOptionAllowsWhatIsListedAndNothingBroader(t *testing.T) {
 		"cognito-idp:AddUserPoolClientSecret cognito-idp:DeleteUserPoolClientSecret", pool))
 	add("retiresecret", one("cognito-idp:DescribeUserPoolClient cognito-idp:ListUserPoolClientSecrets "+
 		"cognito-idp:DeleteUserPoolClientSecret", pool))
+	// A function that speaks to a provider: as it is named, and by operators only looked at.
+	for _, who := range []string{"plan", "createsecret", "retiresecret"} {
+		add(who, one("lambda:InvokeFunction", providerFunction))
+	}
+	add("Operators", one("lambda:GetFunctionConfiguration", providerFunction))
 	// With a search by tags, and only then, load balancers may be listed, and changed in the Regions of the search.
 	add("plan", one("elasticloadbalancing:DescribeLoadBalancers", "*"))
 	add("updatealb", one("elasticloadbalancing:ModifyRule", elb+"eu-west-3:111122223333:listener-rule/app/*/*"),

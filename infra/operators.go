@@ -73,7 +73,9 @@ func (r *rotator) addOperators() {
 			// its ARN would not fit into a policy.
 			permit("Secrets", []string{fmt.Sprintf("arn:%s:secretsmanager:*:%s:secret:*", *r.stack.Partition(),
 				r.Account)}, "secretsmanager:DescribeSecret"),
-			permit("Functions", []string{r.arn("lambda", "function:"+r.Name+"-*")}, "lambda:GetFunctionConfiguration"),
+			// not to invoke them: who may can make a secret and read it
+			permit("Functions", append([]string{r.arn("lambda", "function:"+r.Name+"-*")}, r.providerFunctions()...),
+				"lambda:GetFunctionConfiguration"),
 			permit("Topics", []string{r.arn("sns", r.Name), r.arn("sns", r.Name+"-client-alarms")},
 				"sns:ListSubscriptionsByTopic"),
 			permit("Roles", r.simulatedRoles(), "iam:SimulatePrincipalPolicy"),

@@ -18,11 +18,12 @@ import (
 
 // What the client of the released template is made of: values that nothing else is. Each is replaced by a parameter.
 const (
-	anyName    = "any-client" // logical ids are made of it, without the hyphen
-	anyAccount = "000011112222"
-	anyRegion  = "standin-region-9"
-	anyPool    = "standinpool_standin"
-	anyDay     = 211 // of an alarm before the provider ends the secret
+	anyName     = "any-client" // logical ids are made of it, without the hyphen
+	anyAccount  = "000011112222"
+	anyRegion   = "standin-region-9"
+	anyPool     = "standinpool_standin"
+	anyFunction = "standin-provider-function"
+	anyDay      = 211 // of an alarm before the provider ends the secret
 )
 
 // standIn is the file of a client that stands for any: it has everything, as often as the template has room for.
@@ -36,7 +37,8 @@ func standIn() File {
 		return list
 	}
 	secret := "arn:aws:secretsmanager:" + anyRegion + ":" + anyAccount + ":secret:standin-"
-	admin := map[string]any{"userPoolId": anyPool, "webIdentity": map[string]string{"audience": "standin-audience"}}
+	admin := map[string]any{"userPoolId": anyPool, "functionArn": anyFunction,
+		"webIdentity": map[string]string{"audience": "standin-audience"}}
 	for i, arn := range fill(clientsfile.MaxAdminSecrets, secret+"admin-%d-%d") {
 		admin[strconv.Itoa(i)] = arn
 	}

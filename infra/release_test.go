@@ -87,6 +87,11 @@ func TestAReleaseDeploysWhatTheCDKWould(t *testing.T) {
 			c.SmokeTests.Login = nil
 			c.LoadBalancers = c.LoadBalancers[1:]
 		}),
+		"at any provider, by a function": edit(func(_ *File, c *Client) {
+			c.IdentityProvider.Type = "lambda"
+			c.IdentityProvider.Settings = []byte(`{"functionArn":` +
+				`"arn:aws:lambda:eu-west-1:444455556666:function:client-secrets:live"}`)
+		}),
 		"at Entra ID, without a stored credential": edit(func(_ *File, c *Client) {
 			c.IdentityProvider.Type = "entra"
 			c.IdentityProvider.Settings = []byte(`{"tenantId":"0a1b2c3d-0000-0000-0000-000000000000",` +

@@ -165,9 +165,10 @@ var waits = map[string]struct{ length, lost string }{
 	"AwaitSpread":         {"$spreadSeconds", "nodes have not followed when the labels move"},
 	"AwaitReassertSpread": {"$spreadSeconds", "nodes that still serve the old secret lose their logins"},
 	"AwaitRestoreSpread":  {"$spreadSeconds + 75", "a node, or a late call, still has the secret that is removed"},
-	"Quiesce":             {"75", "a call that timed out puts the new secret back on a target that was restored"},
-	"AwaitFormerOwner":    {"75", "the former owner's last call comes after what is done next"},
-	"AwaitOwnCalls":       {"75", "a call of this execution comes after what the next one does"},
+	"Quiesce": {"$takenOver != '' and $rounds = 1 and $step = '' ? " +
+		"$max([0, 75 - $floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)]) : 75", "a call that timed out puts the new secret back on a target that was restored"},
+	"AwaitFormerOwner": {"75", "the former owner's last call comes after what is done next"},
+	"AwaitOwnCalls":    {"75", "a call of this execution comes after what the next one does"},
 	"AwaitOwnerStatus": {"3",
 		"an execution that was stopped a moment ago still shows as running (15 s in five looks)"},
 	"AwaitFollowers":          {"until $followedAt", "a follower puts the old secret back after the last round"},

@@ -84,7 +84,8 @@ func TestEveryTransientFailureIsRetriedByEveryForwardFunction(t *testing.T) {
 
 // Identity providers ask for pauses of up to five minutes, and many clients that rotate at once wait for each other.
 // With full jitter a wait is half as long on average. The states of a rollback try everything for hours, or, to restore
-// a target at first and to tell people, not at all long.
+// a target at first and to tell people, not at all long. That counts after the switch, too: a rollback asks the same
+// token endpoint, and a refusal is no throttling.
 func TestWhoThrottlesIsWaitedForLongerThanItAsks(t *testing.T) {
 	t.Parallel()
 	const budget = 5 * 3600 // of a whole rotation, if everything throttles all the time

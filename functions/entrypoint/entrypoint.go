@@ -158,7 +158,7 @@ type part func(environment, Machine, *invocation.Deps) error
 
 // loadBalancers adds what finds and changes the client's targets.
 func loadBalancers(_ environment, m Machine, d *invocation.Deps) error {
-	d.Balancers = alb.New(byRegion(m, balancing), m.Sleep)
+	d.Balancers = alb.New(byRegion(m, balancing), m.Now, m.Sleep)
 	return nil
 }
 

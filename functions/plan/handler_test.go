@@ -327,6 +327,31 @@ func TestATargetOfCloudFormationIsAWarning(t *testing.T) {
 	}
 }
 
+func TestARuleOfAControllerIsARefusalOrFollows(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t)
+	w.ALB.Tag("elbv2.k8s.aws/cluster", "prod")
+	_, err := makePlan(w, plain)
+	fakes.Failed(t, err, failure.Precondition, "is managed by the AWS Load Balancer Controller")
+	fakes.Failed(t, err, failure.Precondition, "followers.controllers")
+	w.Client.Followers = &config.Followers{MaxDelaySeconds: 7200, Controllers: true}
+	p, err := makePlan(w, `{"client": "orders-web", "gracePeriodSeconds": 60}`)
+	if err != nil || len(p.Targets) != 0 || len(p.Follows) != 1 || p.GracePeriodSeconds != 7200 || p.FollowersSeconds != 7200 ||
+		p.FollowedAt != "" {
+		t.Fatalf("the plan is %+v (%v)", p, err)
+	}
+	for _, says := range []string{"Followers need up to 2h0m0s", "rules left to controllers: 1",
+		"no smoke test goes through a follower"} {
+		if all := strings.Join(append(append(p.Steps, p.Warnings...), p.Notice), " "); !strings.Contains(all, says) {
+			t.Errorf("the plan does not say %q: %s", says, all)
+		}
+	}
+	w.Client.Followers.Controllers, w.Client.LoadBalancers = false, nil
+	if p, err = makePlan(w, plain); err != nil || len(p.Targets) != 0 {
+		t.Errorf("with followers only: %+v (%v)", p, err)
+	}
+}
+
 func TestAClientWithoutALoginTestCanBeHeldUpByAnybody(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)

@@ -184,8 +184,8 @@ func describeFollowers(delay time.Duration, rules int) string {
 	case rules == 0:
 		return fmt.Sprintf(" (followers need up to %s to read AWSCURRENT and use it)", delay)
 	}
-	return fmt.Sprintf(" (followers need up to %s to read AWSCURRENT and use it; %d rules are left to controllers)", delay,
-		rules)
+	return fmt.Sprintf(" (followers need up to %s to read AWSCURRENT and use it; rules left to controllers: %d)",
+		delay, rules)
 }
 
 // describeSteps says in words how the new secret is made and the old one removed.

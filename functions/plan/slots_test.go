@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/memory"
@@ -182,6 +183,11 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 	_, err := makePlan(short, plain)
 	fakes.Failed(t, err, failure.Precondition,
 		"gracePeriodSeconds: the identity provider keeps the old secret for 1h0m0s only")
+
+	short.Client.Followers = &config.Followers{MaxDelaySeconds: 2 * 3600}
+	_, err = makePlan(short, plain)
+	fakes.Failed(t, err, failure.Precondition, "followers.maxDelaySeconds: the identity provider keeps the old secret for "+
+		"1h0m0s only, followers may use it for 24h0m0s")
 
 	const method = "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"
 	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID),

@@ -2,12 +2,14 @@ package promotesecret_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/promotesecret"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
@@ -166,6 +168,44 @@ func TestNoCallMakesTheGracePeriodLonger(t *testing.T) {
 		if err != nil || out.GraceUntil != end {
 			t.Errorf("%d s: the grace period ends %q (%v), want %q", seconds, out.GraceUntil, err, end)
 		}
+	}
+}
+
+// The delay is a floor for every call; from a rollback on followers need it once more, if they may have the new secret.
+func TestFollowersHaveTheirTimeWhateverTheCallSays(t *testing.T) {
+	t.Parallel()
+	const delay = 2 * time.Hour
+	follow := func(w *fakes.World) {
+		w.Client.Followers = &config.Followers{MaxDelaySeconds: int(delay / time.Second)}
+	}
+	w := newWorld(t)
+	follow(w)
+	j := w.Journal.Get()
+	e := j.Secrets[newer]
+	e.Unused = true
+	j.Secrets[newer] = e
+	w.Journal.Set(j)
+	w.Before("UpdateSecretVersionStage", func() {
+		if w.Journal.Get().Secrets[newer].Unused {
+			t.Error("followers are about to have the new secret, and the journal does not say so")
+		}
+	})
+	moved := w.Now
+	until, err := promote(w)
+	if want := rotation.Timestamp(moved.Add(delay)); err != nil || until != want {
+		t.Errorf("the grace period of an hour ends %q (%v), want %q", until, err, want)
+	}
+	w.Now = w.Now.Add(3 * delay)
+	if err := undo(w); err != nil {
+		t.Fatal(err)
+	}
+	j = w.Journal.Get()
+	if at := j.FollowedAt(older, 0); !at.Equal(w.Now.Add(delay)) {
+		t.Errorf("after the rollback followers have the old secret at %s, want %s", at, w.Now.Add(delay))
+	}
+	w.Now = w.Now.Add(time.Minute)
+	if err := undo(w); err != nil || !reflect.DeepEqual(w.Journal.Get().Current, j.Current) {
+		t.Errorf("a repeat has them wait anew: %+v (%v)", w.Journal.Get().Current, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/rotation"
@@ -45,6 +46,58 @@ func TestNothingGoesBeforeTheTargetsHaveHadTheirTime(t *testing.T) {
 			}
 			if waited := w.Now.Sub(began); waited < c.wait || waited > c.wait+10*time.Second || tries == 0 {
 				t.Errorf("it was done after %s and %d tries, want %s", waited, tries, c.wait)
+			}
+		})
+	}
+}
+
+// Followers need an hour, and their nodes the spread of 60 s. The call does not wait: the state machine does.
+func TestNothingGoesThatFollowersMayHave(t *testing.T) {
+	t.Parallel()
+	const due = time.Hour + time.Minute
+	for name, c := range map[string]struct {
+		action       rotation.RetireAction
+		retire, keep string
+		unused       bool          // the one that goes was never AWSCURRENT
+		unknown      bool          // the journal has no note about AWSCURRENT
+		taken        bool          // the followers have left the configuration
+		wait         time.Duration // from the move of the label, or from the first call
+	}{
+		"the old one, disabled": {action: rotation.RetireDisable, retire: older, keep: newer, wait: due},
+		"the old one, deleted":  {action: rotation.RetireDelete, retire: older, keep: newer, wait: due},
+		"without its followers any more": {action: rotation.RetireDelete, retire: older, keep: newer, taken: true,
+			wait: due},
+		"moved by a person": {action: rotation.RetireDelete, retire: older, keep: newer, unknown: true,
+			wait: due},
+		"the new one, that was AWSCURRENT":   {action: rotation.RetireDelete, retire: newer, keep: older, wait: due},
+		"the new one, that never was":        {action: rotation.RetireDelete, retire: newer, keep: older, unused: true},
+		"the old one, enabled in a rollback": {action: rotation.RetireEnable, retire: older, keep: newer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _ := promoted(t, memory.Options{CanDisable: true})
+			w.Secrets.SetLabel("AWSCURRENT", c.keep)
+			j := w.Journal.Get()
+			j.Promotion = nil
+			if !c.unknown {
+				j.Follow(c.keep, time.Hour, w.Now)
+			}
+			e := j.Secrets[c.retire]
+			e.Unused = c.unused
+			j.Secrets[c.retire] = e
+			w.Journal.Set(j)
+			if !c.taken {
+				w.Client.Followers = &config.Followers{MaxDelaySeconds: 3600}
+			}
+			began := w.Now
+			for c.wait > 0 && w.Now.Before(began.Add(c.wait-time.Second)) {
+				_, err := call(w, c.action, c.retire, c.keep)
+				fakes.Failed(t, err, failure.Outdated, "followers may use the secret of version "+c.retire)
+				w.Now = began.Add(min(w.Now.Sub(began)+30*time.Minute, c.wait-time.Second))
+			}
+			w.Now = w.Now.Add(2 * time.Second) // the note is in whole seconds
+			if _, err := call(w, c.action, c.retire, c.keep); err != nil {
+				t.Errorf("after %s: %v", w.Now.Sub(began), err)
 			}
 		})
 	}

@@ -44,6 +44,9 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 		return rotation.SmokeOutput{}, err
 	}
 	t := &tester{Invocation: s, journal: j, in: in, passed: map[string]bool{}}
+	if t.followed, err = followed(ctx, s, in); err != nil {
+		return rotation.SmokeOutput{}, err
+	}
 	out := rotation.SmokeOutput{Evidence: []rotation.Evidence{}}
 	for _, c := range in.Checks {
 		evidence, err := t.run(ctx, c)
@@ -81,6 +84,16 @@ func checkCurrent(ctx context.Context, s *invocation.Invocation, in rotation.Smo
 	return err
 }
 
+// followed reports whether followers have the secret that is tested: before that a test of theirs shows nothing, and
+// may meet one that is just about to take it.
+func followed(ctx context.Context, s *invocation.Invocation, in rotation.SmokeInput) (bool, error) {
+	if in.Rehearse || s.Config.Followers == nil {
+		return true, nil
+	}
+	at, err := s.FollowedAt(ctx)
+	return !at.IsZero() && !s.Now().Before(at), err
+}
+
 // describe says how a check failed.
 func describe(e rotation.Evidence) string {
 	return fmt.Sprintf("%s test of %s%s failed: %s", e.Check, e.Subject, describeNode(e.Node), e.Detail)
@@ -107,6 +120,8 @@ type tester struct {
 	*invocation.Invocation
 	journal *journal.Journal
 	in      rotation.SmokeInput
+	// followed: tests of followers are run, too.
+	followed bool
 	// passed are the addresses of load balancer nodes through which a login test of this call passed.
 	passed map[string]bool
 	// notice is what people must know though no check failed.
@@ -144,6 +159,9 @@ func (t *tester) testRedirects(ctx context.Context) ([]rotation.Evidence, error)
 	}
 	var out []rotation.Evidence
 	for _, test := range t.Config.SmokeTests.Redirect {
+		if test.Follower && !t.followed {
+			continue
+		}
 		evidence, err := t.Prober.Redirect(ctx, test, client)
 		out = append(out, evidence...)
 		if err != nil {
@@ -160,6 +178,9 @@ func (t *tester) testLogins(ctx context.Context) ([]rotation.Evidence, error) {
 	}
 	var out []rotation.Evidence
 	for _, test := range t.Config.SmokeTests.Login {
+		if test.Follower && !t.followed {
+			continue
+		}
 		stored, err := t.ReadSecret(ctx, test.UserSecretARN)
 		if err != nil {
 			return out, err

@@ -147,6 +147,32 @@ func TestEveryConfiguredTestIsRun(t *testing.T) {
 	fakes.Failed(t, err, failure.SmokeTestFailed, "does not contain the expected text")
 }
 
+func TestFollowersAreTestedWhenTheyMustHaveTheSecret(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, switchable)
+	w.Client.Followers = &config.Followers{MaxDelaySeconds: 3600}
+	tests := &w.Client.SmokeTests
+	tests.Redirect = append(tests.Redirect, tests.Redirect[0])
+	tests.Redirect[1].Follower, tests.Login[0].Follower = true, true
+	if out, err := rehearse(w); err != nil || len(out.Evidence) != 3 {
+		t.Errorf("with the secret in use %d tests are run, want 3 (%v)", len(out.Evidence), err)
+	}
+	both := func(want int, when string) {
+		t.Helper()
+		if out, err := run(w, rotation.CheckRedirect, rotation.CheckLogin); err != nil || len(out.Evidence) != want {
+			t.Errorf("%s %d tests are run, want %d (%v)", when, len(out.Evidence), want, err)
+		}
+	}
+	both(1, "before AWSCURRENT is noted")
+	j := w.Journal.Get()
+	j.Follow(newer, time.Hour, w.Now)
+	w.Journal.Set(j)
+	w.Now = w.Now.Add(time.Hour - time.Second)
+	both(1, "before followers must have the new secret")
+	w.Now = w.Now.Add(time.Second)
+	both(3, "when followers must have the new secret")
+}
+
 // rehearse runs the tests with the secret in use, before anything is changed.
 func rehearse(w *fakes.World) (rotation.SmokeOutput, error) {
 	return fakes.Call(w, smoketest.Handler{Deps: w.Deps()}.Handle, rotation.SmokeInput{Common: w.Common(),

@@ -10,6 +10,7 @@ import (
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/updatealb"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
@@ -62,6 +63,24 @@ func TestTheSecretIsPutOnTheTargetAndPutAgain(t *testing.T) {
 	if got := w.Writes(); !slices.Equal(got, []string{"ModifyListener", "ModifyListener"}) {
 		t.Errorf("the writes were %q", got)
 	}
+}
+
+func TestATargetThatAControllerOwnsIsLeftToIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Client.Followers = &config.Followers{MaxDelaySeconds: 60, Controllers: true}
+	got, err := update(w, newer)
+	answers(t, got, err, "updated")
+	w.ALB.TagOn(fakes.Listener, "elbv2.k8s.aws/cluster", "prod")
+	before := len(w.Writes())
+	got, err = update(w, newer)
+	answers(t, got, err, "follows")
+	if len(w.Writes()) != before {
+		t.Errorf("the writes were %q", w.Writes())
+	}
+	w.ALB.Remove()
+	got, err = update(w, newer)
+	answers(t, got, err, "gone")
 }
 
 func TestAWriteIsNotedBeforeAndAfterIt(t *testing.T) {

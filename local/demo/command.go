@@ -25,6 +25,7 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 	flags.StringVar(&o.Fail, "fail", "", "state that is made to fail (help lists them)")
 	flags.StringVar(&o.Address, "address", "",
 		"address of the AWS endpoint (default: "+defaultAddress+" with -serve, else a free port)")
+	flags.StringVar(&o.Rotator, "rotator", "", "the rotator program, to show the stack on its web page, too")
 	flags.StringVar(&o.Logs, "logs", "", "folder for the functions' logs (default: a new one for temporary files)")
 	serve := flags.Bool("serve", false, "keep the stack running instead of showing a rotation")
 	if flags.Parse(args) != nil {
@@ -36,7 +37,8 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 	}
 	if flags.NArg() > 0 || o.Functions == "" || (*serve && o.Fail != "") {
 		_, _ = fmt.Fprintln(errs,
-			"usage: demo -functions DIR [-idp TYPE] [-fail STATE | -serve] [-address HOST:PORT] [-logs DIR]")
+			"usage: demo -functions DIR [-idp TYPE] [-fail STATE | -serve] [-address HOST:PORT] [-rotator PROGRAM] "+
+				"[-logs DIR]")
 		return Usage
 	}
 	var status int

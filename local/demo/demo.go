@@ -74,7 +74,9 @@ type Options struct {
 	IdP string
 	// Fail is the state that is made to fail, "" for none.
 	Fail string
-	Out  io.Writer
+	// Rotator is the program whose console shows the stack on a web page, until it is interrupted; "" for none.
+	Rotator string
+	Out     io.Writer
 	// Live redraws the status in place; otherwise every line stays.
 	Live bool
 }
@@ -203,6 +205,17 @@ func Run(ctx context.Context, o Options) (int, error) {
 	}
 	before := w.takePicture()
 	v := newView(w, o)
+	if o.Rotator != "" {
+		if err := w.operate(ctx); err != nil {
+			return Wrong, err
+		}
+		url, end, err := w.openConsole(o.Rotator)
+		if err != nil {
+			return Wrong, err
+		}
+		defer end()
+		v.web = url
+	}
 	v.introduce(o.Fail)
 	v.watch()
 	execution, result, err := v.rotate(ctx, f)
@@ -220,7 +233,11 @@ func Run(ctx context.Context, o Options) (int, error) {
 	case err != nil:
 		return Wrong, err
 	}
-	return v.summary(ctx, f, execution, result, before), nil
+	status := v.summary(ctx, f, execution, result, before)
+	if v.web != "" {
+		v.stay(ctx)
+	}
+	return status, nil
 }
 
 // rotate rotates under the traffic and waits until enough of that went through.

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -24,16 +25,19 @@ func Serve(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := w.CreateAlias(ctx); err != nil {
-		return err
-	}
-	if err := w.CreateSchedules(ctx); err != nil {
-		return err
-	}
-	if err := w.CreateRecording(ctx); err != nil {
+	if err := w.operate(ctx); err != nil {
 		return err
 	}
 	_, _ = io.WriteString(o.Out, w.instructions())
+	if o.Rotator != "" {
+		url, end, err := w.openConsole(o.Rotator)
+		if err != nil {
+			return err
+		}
+		defer end()
+		_, _ = fmt.Fprintf(o.Out,
+			"\n# See it, and rotate by clicking, on a web page; the URL is for you alone.\n#\n#   %s\n", url)
+	}
 	<-ctx.Done()
 	return nil
 }

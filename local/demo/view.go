@@ -22,6 +22,7 @@ type view struct {
 	traffic *traffic.Traffic
 	out     io.Writer
 	live    bool
+	web     string // URL of the console; "" for none
 
 	mu      sync.Mutex
 	began   time.Time
@@ -47,6 +48,9 @@ func (v *view) introduce(fail string) {
 	v.print("  AWS endpoint        %s", w.Stack.URL)
 	v.print("  identity provider   %s", w.Stack.IdP.Issuer())
 	v.print("                      (OpenID, and the management API of %s)", v.world.Stack.Vendor)
+	if v.web != "" {
+		v.print("  rotator's console   %s", v.web)
+	}
 	v.print("  pages, at the nodes of their load balancers:")
 	for _, p := range w.Site.Pages {
 		v.print("  %-40s at %s", p.URL, strings.Join(p.Nodes, ", "))

@@ -17,7 +17,7 @@ import (
 var waitSeconds = regexp.MustCompile(`"Seconds": "\{%[^"]*%\}"`)
 
 // leaveWaitsEarly deploys the definition with every safety wait cut to a second, as if a redrive left them early.
-func (w *world) leaveWaitsEarly() {
+func (w *world) leaveWaitsEarly(also ...string) {
 	w.t.Helper()
 	is, err := w.sfn().DescribeStateMachine(context.Background(),
 		&sfn.DescribeStateMachineInput{StateMachineArn: &w.MachineARN})
@@ -28,6 +28,9 @@ func (w *world) leaveWaitsEarly() {
 		w.t.Fatalf("%d waits", n)
 	}
 	definition := waitSeconds.ReplaceAllString(*is.Definition, `"Seconds": 1`)
+	for _, until := range also { // waits with a Timestamp, five minutes of each
+		definition = strings.ReplaceAll(definition, `"Timestamp": "{% `+until+` %}"`, `"Seconds": 300`)
+	}
 	if _, err := w.sfn().UpdateStateMachine(context.Background(),
 		&sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN, Definition: &definition}); err != nil {
 		w.t.Fatal(err)

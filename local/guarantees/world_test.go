@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/local/follower"
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/scenario"
@@ -59,6 +60,8 @@ type world struct {
 	// padded: a person has stored AWSCURRENT with something around it, which is theirs to put right.
 	padded bool
 	hooks  []func(execution string, e stepfunctions.Event)
+	// apps are followers that keep their secret to themselves.
+	apps []*follower.Follower
 }
 
 // logs collects what the functions write.
@@ -181,6 +184,11 @@ func (w *world) check(when string) {
 		if !store.Accepts(u.ClientID, u.Secret, now) {
 			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+
 				u.ListenerARN)
+		}
+	}
+	for _, app := range w.apps {
+		if !store.Accepts(w.ClientID, app.Uses().Reveal(), now) {
+			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses", when)
 		}
 	}
 	w.seen = now

@@ -64,6 +64,11 @@ func (s *Service) find(region, name string) *function {
 	}
 	f := &function{region: region, name: name, aliases: map[string]*alias{}, handler: h}
 	f.latest = &version{function: f, config: newConfiguration(region, name)}
+	f.latest.config.Timeout = max(int(h.timeout.Seconds()), 1)
+	for _, name := range h.aliases {
+		f.aliases[name] = &alias{AliasArn: f.latest.config.FunctionArn + ":" + name, Name: name,
+			FunctionVersion: latest}
+	}
 	s.add(f)
 	return f
 }

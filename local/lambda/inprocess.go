@@ -21,17 +21,19 @@ type FunctionError struct {
 type inProcess struct {
 	timeout time.Duration
 	handle  func(ctx context.Context, payload []byte) ([]byte, *FunctionError)
+	aliases []string
 }
 
 // RegisterInProcess makes f the function of that name in every Region, without a binary. After timeout on the service's
 // clock (0 is never) the caller gets Sandbox.Timedout, and f runs on, as the last request of a killed function does;
 // Killed tells from then on that it must send no other. Closing the service ends its context. On a virtual clock,
-// invoke it from goroutines started with the clock's Go, or the time jumps to the timeout.
+// invoke it from goroutines started with the clock's Go, or the time jumps to the timeout. The aliases exist from the
+// start.
 func (s *Service) RegisterInProcess(name string, timeout time.Duration,
-	f func(ctx context.Context, payload []byte) ([]byte, *FunctionError)) {
+	f func(ctx context.Context, payload []byte) ([]byte, *FunctionError), aliases ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inProcess[name] = &inProcess{timeout: timeout, handle: f}
+	s.inProcess[name] = &inProcess{timeout: timeout, handle: f, aliases: aliases}
 	for _, functions := range s.functions {
 		delete(functions, name)
 	}

@@ -533,6 +533,10 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestASlowTargetHasItsTimeInARollback": {
 		{"functions/updatealb/round.go order", `append(todo, slow...)`, `append(slow, todo...)`, "holds up others"},
 	},
+	"shared/alb TestFiveLoadBalancersAreSearchedAtOnce": {
+		{"shared/alb/discover.go slow", `4`, `4000`, "a hundred would never be searched"},
+		{"shared/alb/discover.go atOnce", `5`, `9`, "in milliseconds"},
+	},
 	"functions/updatealb TestEveryTargetHasAShareOfTheTime": {
 		{"functions/updatealb/round.go shareOf", `min(share, left/time.Duration(after+1))`, `0`,
 			"each of nine targets"},

@@ -16,11 +16,12 @@ import (
 
 // localAPI says what the stack's own API is, to those who ask it for something else.
 const localAPI = "the local stack's own API is: GET, POST or DELETE /_local/faults, DELETE /_local/faults/{id}, " +
-	"GET /_local/messages, and GET /_local/authority"
+	"GET /_local/messages, GET /_local/live, and GET /_local/authority"
 
 // routes puts the stack's own small API beside the AWS one: POST /_local/faults adds a fault (fault.Rule as JSON), GET
 // lists them, DELETE ends them all, DELETE /_local/faults/{id} ends one. GET /_local/messages shows what SNS sent to
-// people, GET /_local/authority the authority of the stack's certificates.
+// people, GET /_local/live what becomes of logins, and where which version's secret is, and GET /_local/authority the
+// authority of the stack's certificates.
 func (s *Stack) routes(api *awsapi.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", api)
@@ -48,6 +49,10 @@ func (s *Stack) routes(api *awsapi.Server) http.Handler {
 		for _, m := range s.SNS.All() {
 			_, _ = fmt.Fprintf(w, "Subject: %s\n\n%s\n%s\n", m.Subject, m.Message, strings.Repeat("-", 80))
 		}
+	})
+	mux.HandleFunc("GET /_local/live", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(s.Live())
 	})
 	mux.HandleFunc("GET /_local/authority", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(s.Authority.PEM())

@@ -37,6 +37,7 @@ import (
 	"alboidc.internal/shared/awstest/sts"
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/lambda/lambdatest"
 )
 
 // Options choose what a stack is like. The zero value is one for tests: free ports and real time.
@@ -97,10 +98,11 @@ type Stack struct {
 	// Others are what there is in further accounts, by account.
 	Others map[string]Account
 
-	server *http.Server
-	client *awshttp.BuildableClient // of all SDK clients, which then share their connections
-	ctx    context.Context
-	cancel context.CancelFunc
+	counter counter
+	server  *http.Server
+	client  *awshttp.BuildableClient // of all SDK clients, which then share their connections
+	ctx     context.Context
+	cancel  context.CancelFunc
 }
 
 // Account is what there is in a further account.
@@ -173,8 +175,15 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	}
 	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
 		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), s.STS, s.IAM, s.KMS, s.CloudTrail}
-	if cognito, ok := s.IdP.Vendor().(awsapi.Service); ok { // an identity provider that is an AWS service
-		services = append(services, cognito)
+	switch vendor := s.IdP.Vendor().(type) {
+	case *lambdatest.Lambda: // whose function is one of the stack's
+		s.Lambda.RegisterInProcess(lambdatest.FunctionName, lambdatest.Timeout,
+			func(_ context.Context, payload []byte) (
+				[]byte, *lambda.FunctionError) {
+				return vendor.Function(payload), nil
+			}, lambdatest.Alias)
+	case awsapi.Service: // an identity provider that is an AWS service
+		services = append(services, vendor)
 	}
 	api := awsapi.NewServer(s.Clock, s.Faults, services...)
 	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
@@ -185,7 +194,12 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	}
 	plane := func(balancers *elbv2.Service, metrics *cloudwatch.Service) (*dataplane.Plane, error) {
 		return dataplane.Start(ctx, balancers, dataplane.Options{Address: address, Clock: s.Clock,
-			Authority: s.Authority, Metrics: metrics, OnAuth: o.OnAuth, Now: s.Clock.Now})
+			Authority: s.Authority, Metrics: metrics, Now: s.Clock.Now, OnAuth: func(e dataplane.Event) {
+				s.counter.count(e, s.Clock.Now())
+				if o.OnAuth != nil {
+					o.OnAuth(e)
+				}
+			}})
 	}
 	s.Others = map[string]Account{}
 	for _, id := range o.Accounts {

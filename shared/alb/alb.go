@@ -46,6 +46,7 @@ var pauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}
 // Balancers are the load balancers of all Regions.
 type Balancers struct {
 	client func(region string) API
+	now    func() time.Time
 	sleep  func(context.Context, time.Duration) error
 	// others reach the load balancers of other accounts.
 	others map[string]func(region string) API
@@ -53,10 +54,9 @@ type Balancers struct {
 
 // New returns the load balancers that client reaches. sleep must return early, with the context's error, if the context
 // ends.
-func New(client func(region string) API, sleep func(context.Context, time.Duration) error) *Balancers {
-	b := &Balancers{sleep: sleep}
-	b.client = func(region string) API { return patient{client(region), b.pause} }
-	return b
+func New(client func(region string) API, now func() time.Time,
+	sleep func(context.Context, time.Duration) error) *Balancers {
+	return &Balancers{client: client, now: now, sleep: sleep}
 }
 
 // By returns the load balancers with those of some accounts reached by others.
@@ -69,9 +69,14 @@ func (b *Balancers) By(others map[string]func(region string) API) *Balancers {
 // in reaches the load balancers of an account and Region; "" is the account that everything else is in.
 func (b *Balancers) in(account, region string) API {
 	if other := b.others[account]; other != nil {
-		return patient{other(region), b.pause}
+		return other(region)
 	}
 	return b.client(region)
+}
+
+// reader is for searches; see patient.
+func (b *Balancers) reader(account, region string) API {
+	return patient{b.in(account, region), b.pause}
 }
 
 // balancer is what the ARN of a load balancer says:

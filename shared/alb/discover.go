@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -71,34 +72,76 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 	return found, nil
 }
 
-// atOnce is how many load balancers are searched at once: one after the other, many would take longer than a call may.
-// AWS publishes no limit of the Describe calls.
-const atOnce = 5
+const (
+	// atOnce is how many load balancers are searched at once: one after the other, many would take longer than a call
+	// may. AWS publishes no limit of the Describe calls.
+	atOnce = 5
+	// mostAtOnce is how many it becomes while a search takes longer than slow, which is some four requests of a second
+	// each: the requests per second stay few, and a hundred load balancers are searched in time.
+	mostAtOnce = 40
+	slow       = 4 * time.Second
+)
 
-// searchAll searches several load balancers, and gives the first error that it meets.
+// searches is the search of several load balancers.
+type searches struct {
+	*Balancers
+	places  []searched
+	want    Registration
+	planned map[string]string
+	workers sync.WaitGroup
+	cancel  context.CancelFunc
+
+	mu      sync.Mutex
+	next    int // of places
+	running int
+	done    []*search
+	err     error // the first
+	since   time.Time
+}
+
+// searchAll searches several load balancers, and gives the first error that it meets, or, if the time is over, that of
+// the load balancer which it has waited for longest.
 func (b *Balancers) searchAll(ctx context.Context, places []searched, want Registration,
 	planned map[string]string) ([]*search, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	searches := make([]*search, len(places))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(atOnce, len(places)) {
-		workers.Go(func() {
-			for i := range next {
-				s, err := b.searchOne(ctx, places[i], want, planned)
-				if searches[i] = s; err != nil {
-					cancel(err)
-				}
-			}
-		})
+	outer := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	all := &searches{Balancers: b, places: places, want: want, planned: planned, cancel: cancel,
+		running: min(atOnce, len(places)), done: make([]*search, len(places))}
+	for range all.running {
+		all.workers.Go(func() { all.work(ctx, outer) })
 	}
-	for i := 0; i < len(places) && ctx.Err() == nil; i++ {
-		next <- i
+	all.workers.Wait()
+	return all.done, cmp.Or(all.err, outer.Err())
+}
+
+// work searches one load balancer after the other until there is none left. Where that takes long, it gets a companion.
+// outer ends when the time is over, ctx also when a search has failed.
+func (a *searches) work(ctx, outer context.Context) {
+	for i, ok := a.take(); ok && ctx.Err() == nil; i, ok = a.take() {
+		began := a.now()
+		s, err := a.searchOne(ctx, a.places[i], a.want, a.planned)
+		a.mu.Lock()
+		if a.done[i] = s; err != nil && (a.err == nil || outer.Err() != nil && began.Before(a.since)) {
+			a.err, a.since = err, began
+			a.cancel()
+		}
+		more := a.now().Sub(began) > slow && a.running < mostAtOnce
+		if more {
+			a.running++
+		}
+		a.mu.Unlock()
+		if more {
+			a.workers.Go(func() { a.work(ctx, outer) })
+		}
 	}
-	close(next)
-	workers.Wait()
-	return searches, context.Cause(ctx)
+}
+
+func (a *searches) take() (i int, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, a.next = a.next, a.next+1
+	return i, i < len(a.places)
 }
 
 // searchOne searches a load balancer.
@@ -108,7 +151,7 @@ func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration
 	if err != nil {
 		return nil, err
 	}
-	s := &search{api: b.in(lb.account, lb.region), lb: lb, named: p.named, want: want, planned: planned,
+	s := &search{api: b.reader(lb.account, lb.region), lb: lb, named: p.named, want: want, planned: planned,
 		clientIDs: map[string]string{}, tags: map[string]string{}, actions: map[string][]types.Action{},
 		leave: want.LeavesToControllers, unknown: unknownElements{}}
 	return s, s.run(ctx)

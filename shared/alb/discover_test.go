@@ -247,24 +247,34 @@ func TestErrorsOfTheSearchGetTheirKind(t *testing.T) {
 	}
 }
 
-// slowAPI answers no DescribeListeners before five are under way.
+// slowAPI answers no DescribeListeners before so many are under way, and takes its time by a clock of its own.
 type slowAPI struct {
 	alb.API
 	mu        sync.Mutex
 	now, most int
-	five      chan struct{}
+	wait      int
+	waited    chan struct{}
+	each      time.Duration
+	clock     time.Time
+	hangs     string // a load balancer, until all but it are searched and the time is over
+	left      int
+	over      func()
+}
+
+func (s *slowAPI) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clock
 }
 
 func (s *slowAPI) DescribeListeners(ctx context.Context, in *elb.DescribeListenersInput,
 	o ...func(*elb.Options)) (*elb.DescribeListenersOutput, error) {
 	s.mu.Lock()
 	s.now++
-	if s.most = max(s.most, s.now); s.most == 5 && s.now == 5 {
-		select {
-		case <-s.five:
-		default:
-			close(s.five)
-		}
+	s.clock = s.clock.Add(s.each)
+	if s.most = max(s.most, s.now); s.now == s.wait {
+		s.wait = 0
+		close(s.waited)
 	}
 	s.mu.Unlock()
 	defer func() {
@@ -272,33 +282,77 @@ func (s *slowAPI) DescribeListeners(ctx context.Context, in *elb.DescribeListene
 		s.now--
 		s.mu.Unlock()
 	}()
+	if strings.Contains(*in.LoadBalancerArn, s.hangs) && s.hangs != "" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	select {
-	case <-s.five:
+	case <-s.waited:
 	case <-ctx.Done():
 	}
 	return s.API.DescribeListeners(ctx, in, o...)
+}
+
+func (s *slowAPI) DescribeTags(ctx context.Context, in *elb.DescribeTagsInput,
+	o ...func(*elb.Options)) (*elb.DescribeTagsOutput, error) {
+	out, err := s.API.DescribeTags(ctx, in, o...) // the last request of a search
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left--; s.left == 0 {
+		s.over()
+	}
+	return out, err
 }
 
 func TestFiveLoadBalancersAreSearchedAtOnce(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // for a search of one at a time
 	defer cancel()
-	f := newFixture(t)
-	var want []string
-	for n := range 12 {
-		f.put(numbered(n), nil)
-		want = append(want, numbered(n))
-	}
-	slow := &slowAPI{API: elb.NewFromConfig(awsapi.Config(f, "eu-central-1")), five: make(chan struct{})}
-	found, err := alb.New(func(string) alb.API { return slow }, nil).Targets(ctx, alb.Where{LoadBalancers: want},
-		orders)
-	if err != nil || slow.most != 5 {
-		t.Fatalf("%d at once: %v", slow.most, err)
-	}
-	for i, x := range found.Targets {
-		if x.LoadBalancerARN != want[i] {
-			t.Errorf("target %d is on %s, not in the order given", i, x.LoadBalancerARN)
+	f, want := fleet(t, 60)
+	for name, c := range map[string]struct {
+		wait, atMost int
+		each         time.Duration
+	}{
+		"in milliseconds": {5, 5, time.Millisecond},
+		"in seconds: more, or a hundred would never be searched in a minute": {5, 40, 5 * time.Second},
+	} {
+		slow := &slowAPI{API: elb.NewFromConfig(awsapi.Config(f, "eu-central-1")), waited: make(chan struct{}),
+			wait: c.wait, each: c.each}
+		found, err := alb.New(func(string) alb.API { return slow }, slow.Now, nil).Targets(ctx,
+			alb.Where{LoadBalancers: want}, orders)
+		if err != nil || slow.most > c.atMost || c.atMost > 5 && slow.most <= 5 {
+			t.Fatalf("%s: %d at once: %v", name, slow.most, err)
 		}
+		for i, x := range found.Targets {
+			if x.LoadBalancerARN != want[i] {
+				t.Errorf("target %d is on %s, not in the order given", i, x.LoadBalancerARN)
+			}
+		}
+	}
+}
+
+// fleet has so many load balancers with nothing on them.
+func fleet(t *testing.T, n int) (f *fixture, arns []string) {
+	t.Helper()
+	f = newFixture(t)
+	for n := range n {
+		f.put(numbered(n), nil)
+		arns = append(arns, numbered(n))
+	}
+	return f, arns
+}
+
+func TestTheLoadBalancerThatHangsIsNamed(t *testing.T) {
+	t.Parallel()
+	f, want := fleet(t, 9)
+	ctx, cancel := context.WithCancel(t.Context())
+	slow := &slowAPI{API: elb.NewFromConfig(awsapi.Config(f, "eu-central-1")), waited: make(chan struct{}),
+		hangs: want[7], left: 8, over: cancel}
+	close(slow.waited)
+	_, err := alb.New(func(string) alb.API { return slow }, slow.Now, nil).Targets(ctx, alb.Where{LoadBalancers: want},
+		orders)
+	if wantKind(t, err, failure.Unavailable); !strings.Contains(fmt.Sprint(err), alb.Name(want[7])) {
+		t.Errorf("nobody learns which load balancer hangs: %v", err)
 	}
 }
 

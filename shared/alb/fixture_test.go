@@ -91,7 +91,7 @@ func (f *fixture) balancersOf() *alb.Balancers {
 			f.t.Fatalf("a client for Region %q", region)
 		}
 		return elb.NewFromConfig(awsapi.Config(f, region))
-	}, func(ctx context.Context, d time.Duration) error {
+	}, time.Now, func(ctx context.Context, d time.Duration) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.slept += d

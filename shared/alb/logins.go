@@ -19,6 +19,8 @@ type Login struct {
 	Issuer, AuthorizationEndpoint, TokenEndpoint, UserInfoEndpoint, ClientID string
 	// Hosts are the names in the rule's host-header conditions, without patterns.
 	Hosts []string
+	// Controller owns the action; "" if none does.
+	Controller string
 	// Refusals and Warnings say who else writes the action, as in Found.
 	Refusals, Warnings []string
 }
@@ -26,7 +28,7 @@ type Login struct {
 // Logins lists the actions of a Region's Application Load Balancers that log users in by OIDC, by load balancer, port
 // and priority. It fails with Unavailable if one vanishes meanwhile.
 func (b *Balancers) Logins(ctx context.Context, region string) ([]Login, error) {
-	api := b.client(region)
+	api := b.reader("", region)
 	all, err := balancers(ctx, api)
 	if err != nil {
 		return nil, awserr.Wrap(err, "listing the load balancers of %s", region)
@@ -78,7 +80,9 @@ func (s *search) logins(ctx context.Context) ([]Login, error) {
 	if err != nil {
 		return nil, err
 	}
+	owners := ownersOf(s.found.Targets, tags)
 	for i := range out {
+		out[i].Controller = owners[out[i].Key()]
 		for _, r := range s.resources() {
 			if r.arn != "" && slices.Contains([]string{out[i].LoadBalancerARN, out[i].ListenerARN, out[i].RuleARN},
 				r.arn) {

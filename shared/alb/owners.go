@@ -43,7 +43,7 @@ func (s *search) owners(ctx context.Context) error {
 	}
 	for _, r := range s.resources() {
 		refusals, warnings := ownership(r.name, all[r.arn])
-		if s.asPlanned(r.arn) {
+		if s.leave || s.asPlanned(r.arn) {
 			refusals, warnings = nil, append(warnings, refusals...)
 		}
 		s.found.Refusals = append(s.found.Refusals, refusals...)
@@ -71,8 +71,9 @@ func (s *search) leaveToControllers(all map[string][]types.Tag) {
 	if !s.leave {
 		return
 	}
+	owners := ownersOf(s.found.Targets, all)
 	s.found.Targets = slices.DeleteFunc(s.found.Targets, func(t rotation.Target) bool {
-		by := ownerOf(t, all)
+		by := owners[t.Key()]
 		if by != "" {
 			s.found.Follows = append(s.found.Follows, t.Name+" ("+by+")")
 		}
@@ -80,18 +81,43 @@ func (s *search) leaveToControllers(all map[string][]types.Tag) {
 	})
 }
 
-// ownerOf returns the controller that owns a rule or default action; "" if none does. tags are by ARN.
-func ownerOf(t rotation.Target, tags map[string][]types.Tag) string {
-	for _, c := range controllers {
-		for i, arn := range []string{cmp.Or(t.RuleARN, t.ListenerARN), t.ListenerARN, t.LoadBalancerARN} {
-			if (i == 0 || c.below) && slices.ContainsFunc(tags[arn], func(x types.Tag) bool {
-				return c.owns(aws.ToString(x.Key))
-			}) {
-				return c.name
+// ownersOf returns the controllers of a load balancer's targets, by their keys. A controller that tags rules owns those
+// with its tag: another one beside them is set like any, which harms nothing if the controller has it, too, since it is
+// waited for. Where no rule has a tag, as older controllers leave it, all below a tag are the controller's.
+func ownersOf(targets []rotation.Target, tags map[string][]types.Tag) map[string]string {
+	owners := map[string]string{}
+	for _, t := range targets {
+		if by := ownerOf(t, tags); by != "" {
+			owners[t.Key()] = by
+		}
+	}
+	if len(owners) > 0 {
+		return owners
+	}
+	for _, t := range targets {
+		for _, c := range controllers {
+			if c.below && (c.tags(tags[t.ListenerARN]) || c.tags(tags[t.LoadBalancerARN])) {
+				owners[t.Key()] = c.name
 			}
 		}
 	}
+	return owners
+}
+
+// ownerOf returns the controller whose tag a rule, or the listener of a default action, has; "" if none. tags are by
+// ARN.
+func ownerOf(t rotation.Target, tags map[string][]types.Tag) string {
+	for _, c := range controllers {
+		if c.tags(tags[cmp.Or(t.RuleARN, t.ListenerARN)]) {
+			return c.name
+		}
+	}
 	return ""
+}
+
+// tags reports whether one of the tags is the controller's.
+func (c controller) tags(list []types.Tag) bool {
+	return slices.ContainsFunc(list, func(t types.Tag) bool { return c.owns(aws.ToString(t.Key)) })
 }
 
 // readTags reads the tags of the targets and of what they are on, by ARN.
@@ -167,7 +193,7 @@ type controller struct {
 	name string
 	// keys are those of the tags that it sets; a * at the end stands for every ending.
 	keys []string
-	// below: it owns whatever is on a listener or load balancer that it owns, and removes the rest.
+	// below: it owns whatever is on a listener or load balancer that it owns, and removes what others add.
 	below bool
 	// remedy says where the secret has to change instead.
 	remedy string

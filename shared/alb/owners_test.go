@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"alboidc.internal/shared/alb"
 )
 
 func TestTagsTellWhoElseWritesTheTarget(t *testing.T) {
@@ -122,6 +124,53 @@ func TestManyTagsOfOneToolAreOneWarning(t *testing.T) {
 	f.tag(listener, "elbv2.k8s.aws/resource", "443")
 	if found := search(t, f.balancersOf(), ordersLB); len(found.Warnings) != 1 || len(found.Refusals) != 1 {
 		t.Fatalf("warnings %q, refusals %q", found.Warnings, found.Refusals)
+	}
+}
+
+// The default action is the listener's, and owned with its tag. Two rules are beside it.
+func TestRulesOfControllersAreLeftToThem(t *testing.T) {
+	t.Parallel()
+	const k8s, ack = "elbv2.k8s.aws/cluster", "services.k8s.aws/controller-version"
+	for name, c := range map[string]struct {
+		tags    map[string]string // keys by what they are on
+		follows string            // priorities
+		warns   int
+	}{
+		"nothing":                                   {map[string]string{rule: "team"}, "", 0},
+		"a rule":                                    {map[string]string{rule: k8s}, "10", 0},
+		"a rule of ACK":                             {map[string]string{rule: ack}, "10", 0},
+		"all, as today's controllers tag":           {map[string]string{ordersLB: k8s, listener: k8s, rule: k8s, rule + "-b": k8s}, "10 20 default", 0},
+		"a default action":                          {map[string]string{listener: k8s}, "default", 1},
+		"a rule beside another's":                   {map[string]string{ordersLB: k8s, rule: k8s}, "10", 1},
+		"what is below, by an older controller":     {map[string]string{ordersLB: "kubernetes.io/cluster/prod"}, "10 20 default", 0},
+		"a load balancer of one that takes no more": {map[string]string{ordersLB: ack}, "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.listen(ordersLB, listener, 443, login("orders"), forward("g"))
+			f.add(listener, rule, 10, login("orders"), forward("g"))
+			f.add(listener, rule+"-b", 20, login("orders"), forward("g"))
+			for on, key := range c.tags {
+				f.tag(on, key, "x")
+			}
+			r := orders
+			r.LeavesToControllers = true
+			found, err := f.balancersOf().Targets(t.Context(), alb.Where{LoadBalancers: []string{ordersLB}}, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var follows []string
+			for _, x := range found.Follows {
+				_, name, _ := strings.Cut(x, ":443 ")
+				name, _, _ = strings.Cut(strings.TrimPrefix(name, "rule "), " (")
+				follows = append(follows, name)
+			}
+			if got := strings.Join(follows, " "); got != c.follows || len(found.Refusals) != 0 || len(found.Warnings) != c.warns ||
+				len(found.Targets)+len(follows) != 3 || len(found.ClientIDs) != len(found.Targets) {
+				t.Errorf("%q follow: %+v", got, found)
+			}
+		})
 	}
 }
 

@@ -78,7 +78,7 @@ func (b *Balancers) search(ctx context.Context, w Where) (arns, warnings []strin
 		return nil, nil, nil
 	}
 	for _, region := range w.Regions {
-		found, err := findTagged(ctx, b.in(w.Account, region), w.Tags)
+		found, err := findTagged(ctx, b.reader(w.Account, region), w.Tags)
 		if err != nil {
 			return nil, nil, asUnavailable(err, "looking for the load balancers of %s by their tags", region)
 		}
@@ -128,7 +128,7 @@ func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]str
 			continue
 		}
 		read[lb.account+lb.region] = true
-		all, err := balancers(ctx, b.in(lb.account, lb.region))
+		all, err := balancers(ctx, b.reader(lb.account, lb.region))
 		if err != nil {
 			return nil, awserr.Wrap(err, "reading the DNS names of the load balancers of %s", lb.region)
 		}

@@ -117,6 +117,13 @@ func (c Client) UserPoolID() string {
 	return settings.UserPoolID
 }
 
+// FunctionARN is the Lambda function that speaks to the identity provider, "" if the settings name none.
+func (c Client) FunctionARN() string {
+	var settings struct{ FunctionARN string }
+	_ = json.Unmarshal(c.IdentityProvider.Settings, &settings) // what is wrong with them is told elsewhere
+	return settings.FunctionARN
+}
+
 // defaultAudience of web identity tokens, where the settings name none: what Entra ID recommends (Microsoft Entra docs,
 // "Workload identity federation").
 const defaultAudience = "api://AzureADTokenExchange"
@@ -151,6 +158,7 @@ func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
 		}
 		checkPlace(ps, path+"."+x.path, x.arn, s)
 	}
+	checkPartition(ps, path+".identityProvider.settings.functionArn", c.FunctionARN(), s)
 	for _, key := range c.SigningKeys() {
 		if slices.Contains(c.KMSKeys, key.KeyARN) {
 			ps.Add(path+"."+key.Field, "is one of kmsKeys, which encrypt: a key that signs is another one")

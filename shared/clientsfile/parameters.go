@@ -29,6 +29,7 @@ const (
 	ParameterEnds     = "SecretEndsSeconds"
 	ParameterPool     = "UserPoolId"
 	ParameterAudience = "WebIdentityAudience"
+	ParameterFunction = "ProviderFunctionArn"
 	ParameterWindow   = "FlexibleWindowMinutes"
 )
 
@@ -88,6 +89,8 @@ func (f File) Parameters(c Client) ([]Parameter, error) {
 			Description: "How long before the provider ends the secret " +
 				"by itself an alarm rings; empty where it does not say (entra, keycloak and pingone do)"},
 		{Name: ParameterPool, Value: c.UserPoolID(), Optional: true, Description: "For cognito: the user pool"},
+		{Name: ParameterFunction, Value: c.FunctionARN(), Optional: true, Description: "For lambda: the ARN of the " +
+			"function, with its alias"},
 		{Name: ParameterAudience, Value: c.Audience(), Optional: true, Description: "For settings.webIdentity: the " +
 			"audience of the tokens"},
 		{Name: "LogRetentionDays", Value: strconv.Itoa(value(f.Stack.LogRetentionDays, 90)), Default: "90",

@@ -79,8 +79,9 @@ func unknownRegion(ps *strictjson.Problems, path, name string) {
 func (c Client) warnOfFollowers(ps *strictjson.Problems, path string) {
 	if c.Followers != nil {
 		if g := c.GracePeriodSeconds; g != nil && *g < c.Followers.MaxDelaySeconds {
-			ps.Add(path+".gracePeriodSeconds", "is less than followers.maxDelaySeconds: no grace period is shorter than "+
-				"that")
+			ps.Add(path+".gracePeriodSeconds",
+				"is less than followers.maxDelaySeconds: no grace period is shorter than "+
+					"that")
 		}
 		return
 	}

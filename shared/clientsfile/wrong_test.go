@@ -162,7 +162,8 @@ func TestWhatIsTooDeepForTheParserIsRefused(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", deep, findings, want)
 		}
 	}
-	for _, right := range []string{strings.Repeat("[", 90) + strings.Repeat("]", 90), `"` + strings.Repeat("[", 999) + `"`,
+	for _, right := range []string{strings.Repeat("[", 90) + strings.Repeat("]", 90),
+		`"` + strings.Repeat("[", 999) + `"`,
 		"[" + strings.Repeat("[1], ", 999) + "[]]"} {
 		if _, findings := Parse("f", []byte(one+"x-a:\n  "+right+"\n")); len(findings) > 0 {
 			t.Errorf("%.20s: %s", right, findings)
@@ -288,7 +289,8 @@ func TestWhatIsHardlyMeantIsAWarning(t *testing.T) {
 	ofEnvironment := func(id string) string {
 		return pingone.Replace(settings.ReplaceAllString(read(t, "one.yaml"), "settings: {environmentId: "+id+
 			`, apiUrl: "https://api.pingone.eu", authUrl: "https://auth.pingone.eu", clientSecret: {clientId: `+
-			"66666666-7777-8888-9999-000000000000, secretArn: \"arn:aws:secretsmanager:eu-central-1:111122223333:secret:"+
+			"66666666-7777-8888-9999-000000000000, secretArn: "+
+			"\"arn:aws:secretsmanager:eu-central-1:111122223333:secret:"+
 			"pingone-AbCdEf\"}}\n    loadB"))
 	}
 	google := strings.NewReplacer("https://example.okta.com/oauth2/default/v1/authorize",

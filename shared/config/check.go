@@ -35,7 +35,7 @@ func (c Client) check(ps *strictjson.Problems) {
 			"is missing: the client id of the app registration, as it stands in the load balancer's actions")
 	}
 	CheckURL(ps, "callbackUrl", c.CallbackURL)
-	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && err == nil && (u.Path != "/oauth2/idpresponse" ||
+	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && err == nil && c.HasBalancers() && (u.Path != "/oauth2/idpresponse" ||
 		u.RawQuery != "") {
 		ps.Add("callbackUrl", "must be https://HOST/oauth2/idpresponse, the path that Application Load Balancers use")
 	}

@@ -303,6 +303,10 @@ func TestSchemaAndCodeAcceptTheSameDocuments(t *testing.T) {
 	same("neither load balancers nor a search")
 	delete(document, "loadBalancers")
 	same("only followers")
+	callback := document["callbackUrl"]
+	document["callbackUrl"] = "https://app.example.com/callback"
+	same("only followers, with a redirect URI of their own")
+	document["callbackUrl"] = callback
 	followers := document["followers"]
 	delete(document, "followers")
 	same("neither load balancers nor a search, left out")

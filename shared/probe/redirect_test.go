@@ -111,6 +111,8 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 		status int
 		change func(u *url.URL, q url.Values)
 		says   []string
+		// follower: the test is for a follower.
+		follower bool
 	}{
 		{name: "the page itself", status: 200, says: []string{"HTTP 200 instead of 302"}},
 		{name: "a permanent redirect", status: 301, says: []string{"HTTP 301 instead of 302"}},
@@ -140,6 +142,10 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 		{name: "callback on another path", change: func(_ *url.URL, q url.Values) {
 			q.Set("redirect_uri", "https://app.example.com:8443/cb")
 		}, says: []string{"redirect_uri is not"}},
+		{name: "a follower's own callback", follower: true, change: func(_ *url.URL, q url.Values) {
+			q.Set("redirect_uri", "https://app.example.com:8443/cb")
+			q.Set("client_id", canary)
+		}, says: []string{"client_id is not the client's"}},
 		{name: "no callback", change: func(_ *url.URL, q url.Values) { q.Del("redirect_uri") },
 			says: []string{"redirect_uri is not"}},
 		{name: "no state", change: func(_ *url.URL, q url.Values) { q.Del("state") },
@@ -158,7 +164,7 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 			}
 			s := serve(t, answerWith(c.status, loginLocation(c.change)))
 			evidence, err := probe.New(options(t)).Redirect(context.Background(), config.RedirectTest{URL: appURL,
-				ConnectTo: []string{addr(s)}}, okta)
+				ConnectTo: []string{addr(s)}, Follower: c.follower}, okta)
 			if err != nil {
 				t.Fatalf("a verdict is not a failure: %v", err)
 			}

@@ -37,11 +37,14 @@ const (
 	Sign     = "kms:Sign"       // of an assertion, by a key that a provider's settings name
 )
 
-// Actions on the journal and the parameters. No function trusts a configuration that comes with its call.
+// Actions on other resources than secrets. No function trusts a configuration that comes with its call.
 var (
 	ReadJournal    = []string{"dynamodb:GetItem"}
 	WriteJournal   = []string{"dynamodb:GetItem", "dynamodb:UpdateItem"}
 	ReadParameters = []string{"ssm:GetParameter"}
+	// InvokeFunction is for functions of users that speak to an identity provider; one that is named with an alias is
+	// invoked by no other name.
+	InvokeFunction = []string{"lambda:InvokeFunction"}
 )
 
 // Functions are, by function, the AWS calls that its code makes, no more. Only one function can change a load balancer,
@@ -91,6 +94,9 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 	read := others(c, g)
 	if len(read) > 0 {
 		out = append(out, Call{[]string{Value}, read, nil})
+	}
+	if f := (clientsfile.Client{Client: c}).FunctionARN(); g.Admin && f != "" {
+		out = append(out, Call{InvokeFunction, []string{f}, nil})
 	}
 	for _, arn := range append([]string{c.Secret.ARN}, read...) {
 		if keys[arn] == "" {

@@ -23,6 +23,7 @@ var revealers = []string{
 	"shared/idp/hydra/hydra.go",                     // body: set the secret; header: API key
 	"shared/idp/idptest/idptest.go",                 // test suite: looks for secrets in error texts
 	"shared/idp/keycloak/keycloak.go",               // body: set the secret
+	"shared/idp/lambda/models.go",                   // body: create and set
 	"shared/idp/okta/change.go",                     // body: create a secret
 	"shared/idp/okta/credential.go",                 // header: SSWS token
 	"shared/idp/pingone/pingone.go",                 // body: set a secret

@@ -11,11 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"alboidc.internal/local/cloudwatch"
+	"alboidc.internal/local/lambda"
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/awstest/awsapi"
 	smtest "alboidc.internal/shared/awstest/secretsmanager"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/lambda/lambdatest"
 )
 
 // key is a customer managed key.
@@ -182,6 +184,49 @@ func TestDoctorWarnsOfASecretThatEndsSoon(t *testing.T) {
 		_ = w.clock.Sleep(context.Background(), 160*24*time.Hour)
 		code, out, errs := w.run("doctor")
 		w.want(code, 1, out, errs, `^warning: orders-web: measurement: `+ends) // and there are no schedules
+	})
+}
+
+func TestDoctorLooksAtTheFunctionOfAProvider(t *testing.T) {
+	t.Parallel()
+	inWorldOf(t, "lambda", func(w *world) {
+		if err := w.CreateSchedules(context.Background()); err != nil {
+			w.Error(err)
+		}
+		code, out, errs := w.run("doctor")
+		w.want(code, 0, out, errs, `nothing is wrong$`)
+		settings := string(w.Config.IdentityProvider.Settings)
+		for old, c := range map[string]struct {
+			new, says string
+		}{
+			`:live"`: {`:old"`, `^error: orders-web: identity provider: the function .*:old does not exist`},
+			`"canDisable":true`: {`"canDisable":false`,
+				`^error: orders-web: identity provider: the function's capabilities are not .* differ in canDisable:`},
+		} {
+			w.configure(func(c2 *config.Client) {
+				c2.IdentityProvider.Settings = []byte(strings.Replace(settings, old, c.new, 1))
+			})
+			code, out, errs = w.run("doctor")
+			w.want(code, 1, out, errs, c.says)
+		}
+		w.configure(func(c *config.Client) { c.IdentityProvider.Settings = []byte(settings) })
+		w.Stack.Lambda.RegisterInProcess(lambdatest.FunctionName, 16*time.Second,
+			func(context.Context, []byte) ([]byte, *lambda.FunctionError) {
+				return nil, &lambda.FunctionError{Type: "KeyError", Message: "the secret"}
+			}, lambdatest.Alias)
+		code, out, errs = w.run("doctor")
+		w.want(code, 1, out, errs, `^warning: orders-web: identity provider: the function .* may run for 16s`,
+			`^error: orders-web: identity provider: the function ended without an answer \(an error of its code\)`)
+		if strings.Contains(out+errs, "the secret\n") || strings.Contains(out+errs, "KeyError") {
+			w.Errorf("what the function said is shown:\n%s%s", out, errs)
+		}
+		_, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "Invoke", Match: lambdatest.FunctionName,
+			Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"})
+		if err != nil {
+			w.Error(err)
+		}
+		_, out, errs = w.run("doctor")
+		w.want(1, 1, out, errs, `^unknown: orders-web: identity provider: .* you may not invoke it$`)
 	})
 }
 

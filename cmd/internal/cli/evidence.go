@@ -107,16 +107,6 @@ func period(from, to string, now time.Time) (begin, end time.Time, err error) {
 	return begin, end, nil
 }
 
-// startedBy is who made the call that started an execution; "" if no trail told.
-func startedBy(e system.Entry) string {
-	for _, c := range e.Calls {
-		if c.Name == "StartExecution" {
-			return c.By
-		}
-	}
-	return ""
-}
-
 // refused is when each old secret was seen to be refused.
 func refused(r evidence.Record) string {
 	var out []string
@@ -148,7 +138,7 @@ func (a *app) printEvidence(s *system.System, found system.Evidence) error {
 	var rows [][]string
 	for _, e := range found.Records {
 		rows = append(rows, []string{words.At(e.Ended), words.OrDash(e.Client), string(e.Kind), e.Outcome,
-			words.OrDash(startedBy(e)),
+			words.OrDash(words.StartedBy(e)),
 			words.OrDash(e.Reason), words.Name(e.Execution) + again(e.Redrive)})
 	}
 	for _, g := range found.Gaps {
@@ -194,7 +184,8 @@ func (a *app) evidenceCSV(found system.Evidence) error {
 		if e.Configuration != nil {
 			configuration = e.Configuration.SHA256
 		}
-		line(stamp(e.Ended), e.Client, string(e.Kind), e.Outcome, stamp(e.Started), stamp(e.Redriven), startedBy(e),
+		line(stamp(e.Ended), e.Client, string(e.Kind), e.Outcome, stamp(e.Started), stamp(e.Redriven),
+			words.StartedBy(e),
 			e.Reason, e.From.VersionID, e.From.IdPSecretID, e.To.VersionID, e.To.IdPSecretID, refused(e.Record),
 			strconv.Itoa(len(e.Targets)), strconv.Itoa(passed), strconv.Itoa(len(e.Checks)-passed), e.FailedState,
 			e.Error, e.Cause, e.Users, e.Notice, configuration, e.Execution, strconv.Itoa(e.Redrive), "")
@@ -237,7 +228,7 @@ func (a *app) evidenceMarkdown(s *system.System, found system.Evidence) {
 	row("ended", "client", "kind", "outcome", "started by", "reason", "old secret refused")
 	a.print("| --- | --- | --- | --- | --- | --- | --- |")
 	for _, e := range found.Records {
-		row(stamp(e.Ended), e.Client, string(e.Kind), e.Outcome, startedBy(e), e.Reason, refused(e.Record))
+		row(stamp(e.Ended), e.Client, string(e.Kind), e.Outcome, words.StartedBy(e), e.Reason, refused(e.Record))
 	}
 	for _, g := range found.Gaps {
 		row(stamp(g.At), g.Client, string(g.Kind), "NO RECORD", "", g.Why, "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"alboidc.internal/cmd/internal/system"
 	"alboidc.internal/cmd/internal/words"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -102,6 +104,7 @@ func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, w
 	if err != nil {
 		return err
 	}
+	a.tellFollowers(ctx, s, r)
 	if !watch {
 		return a.started(s, id)
 	}
@@ -111,6 +114,18 @@ func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, w
 		_, _ = fmt.Fprintln(a.Err, "started", id)
 	}
 	return a.follow(ctx, s, id, 0)
+}
+
+// tellFollowers says how long the old secret lives because of followers, where less was asked for.
+func (a *app) tellFollowers(ctx context.Context, s *system.System, r rotation.Request) {
+	clients, err := s.Clients(ctx)
+	i := slices.IndexFunc(clients, func(c config.Client) bool { return c.Name == r.Client })
+	if err != nil || i < 0 || r.Shorten() == nil || *r.Shorten() >= clients[i].FollowersDelay() {
+		return
+	}
+	_, _ = fmt.Fprintf(a.Err, "followers need up to %s after AWSCURRENT has moved: the old secret, also one that has "+
+		"leaked, lives until after %s\n", words.Span(clients[i].FollowersDelay()),
+		rotation.Timestamp(a.Now().Add(clients[i].FollowersDelay())))
 }
 
 // started tells which execution was started, or goes on.

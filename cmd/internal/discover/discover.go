@@ -25,6 +25,8 @@ type Client struct {
 	Targets []string `json:"targets"`
 	// LoadBalancers by ARN, in order.
 	LoadBalancers []string `json:"loadBalancers"`
+	// Follows are those of Targets that controllers own, each with its controller.
+	Follows []string `json:"follows,omitempty"`
 	// Refusals are why the client could not be rotated as it is; Warnings what to know.
 	Refusals []string `json:"refusals,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -73,11 +75,18 @@ func group(logins []alb.Login) Client {
 	for _, l := range logins {
 		c.Targets = append(c.Targets, l.Region+" "+l.Name)
 		c.LoadBalancers = append(c.LoadBalancers, l.LoadBalancerARN)
-		c.Refusals = append(c.Refusals, l.Refusals...)
+		if l.Controller != "" {
+			c.Follows = append(c.Follows, l.Region+" "+l.Name+" ("+l.Controller+")")
+		} else {
+			c.Refusals = append(c.Refusals, l.Refusals...)
+		}
 		c.Warnings = append(c.Warnings, l.Warnings...)
 	}
 	slices.Sort(c.LoadBalancers)
 	c.LoadBalancers = slices.Compact(c.LoadBalancers)
+	if len(c.Follows) > 0 { // then what else bears a controller's tag is set by the rotation
+		c.Refusals, c.Warnings = nil, append(c.Warnings, c.Refusals...)
+	}
 	c.Refusals, c.Warnings = unique(c.Refusals), unique(c.Warnings)
 	return c
 }
@@ -153,6 +162,9 @@ func differenceOf(k config.Client, found []Client) (out []string) {
 				out = append(out, fmt.Sprintf("+ %s: alias %s, of %s", k.Name, l.Issuer, l.Name))
 			}
 		}
+	}
+	if len(used) == 0 && k.Followers != nil && !k.HasBalancers() {
+		return out // only followers use it
 	}
 	if len(used) == 0 {
 		return append(out, fmt.Sprintf("- %s: no action logs in with it", k.Name))

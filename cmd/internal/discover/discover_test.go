@@ -100,6 +100,27 @@ func TestRegistrationsAreGrouped(t *testing.T) {
 	}
 }
 
+func TestRulesOfControllersAreWrittenAsFollowers(t *testing.T) {
+	t.Parallel()
+	owned := login("orders", "https://example.okta.com", "https://example.okta.com/oauth2/v1/token", "0oa1")
+	owned.Controller, owned.Refusals = "EKS Auto Mode", []string{"it is managed by EKS Auto Mode"}
+	found := discover.Group([]alb.Login{owned})
+	file := discover.File("111122223333", "eu-central-1", found)
+	for _, line := range []string{"    followers: #", "      # eu-central-1 orders :443 rule 10 (EKS Auto Mode)",
+		"      maxDelaySeconds: 3600 # TODO", "      controllers: true"} {
+		if !strings.Contains(file, "\n"+line) {
+			t.Errorf("there is no line %q in\n%s", line, file)
+		}
+	}
+	if strings.Contains(file, "CANNOT BE ROTATED") || len(found[0].Follows) != 1 {
+		t.Errorf("it is called impossible:\n%s", file)
+	}
+	only := config.Client{Name: "a", Issuer: "https://x.okta.com", ClientID: "0oa7", Followers: &config.Followers{}}
+	if d := discover.Difference(nil, []config.Client{only}); len(d) != 0 {
+		t.Errorf("a client with followers only is missed: %q", d)
+	}
+}
+
 func TestADiscoveryDocumentIsCompared(t *testing.T) {
 	t.Parallel()
 	const issuer, token = "https://sso.example.com/realms/staff",

@@ -59,7 +59,8 @@ func (c Client) write(line func(format string, args ...any)) {
 		doubt = " # " + todo + ": guessed by the form of the token endpoint"
 	}
 	if c.Provider == "manual" {
-		doubt = " # " + todo + ": not recognised; a person makes the secrets"
+		doubt = " # " + todo + ": a person makes the secrets; or lambda, if the provider has an API for them: a " +
+			"function of yours speaks to it (docs/identity-providers/lambda.md)"
 	}
 	line("      type: %s%s", c.Provider, doubt)
 	line("      authorizationEndpoint: %s", quoted(first.AuthorizationEndpoint))
@@ -78,6 +79,14 @@ func (c Client) write(line func(format string, args ...any)) {
 	line("    loadBalancers:")
 	for _, arn := range c.LoadBalancers {
 		line("      - %s", arn)
+	}
+	if len(c.Follows) > 0 {
+		line("    followers: # controllers own these, and must read AWSCURRENT: docs/infrastructure-as-code.md")
+		for _, f := range c.Follows {
+			line("      # %s", f)
+		}
+		line("      maxDelaySeconds: 3600 # %s: how long after AWSCURRENT has moved the last of them uses it", todo)
+		line("      controllers: true")
 	}
 	line("    smokeTests: # better with a login test: docs/client-configuration.md")
 	line("      redirect:")

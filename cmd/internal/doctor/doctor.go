@@ -110,6 +110,7 @@ func (d *Doctor) examineClient(ctx context.Context, p system.Parameter) []Findin
 		d.checkJournal(r, p, record)
 	}
 	d.checkSchedules(ctx, r, p.Name)
+	d.checkProviderFunction(ctx, r, p.Client)
 	keys := d.checkSecrets(ctx, r, p.Client, record)
 	d.checkSigning(ctx, r, p.Client)
 	targets := d.checkBalancers(r, p.Client)
@@ -175,6 +176,9 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 				continue
 			}
 			used[l.LoadBalancerARN] = true
+			if l.Controller != "" && c.LeavesToControllers() {
+				continue
+			}
 			targets = append(targets, cmpOr(l.RuleARN, l.ListenerARN))
 			if c.LoadBalancerSearch == nil && !slices.Contains(c.LoadBalancers, l.LoadBalancerARN) {
 				r.add(Error, "load balancers",

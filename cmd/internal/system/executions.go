@@ -152,6 +152,30 @@ func (s *System) of(ctx context.Context, client string, listed []types.Execution
 	return slices.DeleteFunc(all, func(e Execution) bool { return e.Request.Client != client }), err
 }
 
+// Recent returns the newest executions, of whatever client, newest first; one page of them. Of those that are known and
+// have not changed since nothing is read again.
+func (s *System) Recent(ctx context.Context, known []Execution) ([]Execution, error) {
+	page, err := s.sfn.ListExecutions(ctx, &sfn.ListExecutionsInput{StateMachineArn: aws.String(s.MachineARN()),
+		MaxResults: 100})
+	if err != nil {
+		return nil, s.explain(err, "listing executions")
+	}
+	all, err := Each(page.Executions, func(l types.ExecutionListItem) (Execution, error) {
+		i := slices.IndexFunc(known, func(k Execution) bool {
+			return k.ARN == *l.ExecutionArn && k.Status == string(l.Status) && k.Ended.Equal(utc(l.StopDate))
+		})
+		if i >= 0 {
+			return known[i], nil
+		}
+		e, err := s.Execution(ctx, *l.ExecutionArn)
+		if IsUnknown(err) {
+			return Execution{}, nil // it has gone since it was listed
+		}
+		return e, err
+	})
+	return slices.DeleteFunc(all, func(e Execution) bool { return e.ARN == "" }), err
+}
+
 // Each calls f for every item, several at a time, and returns what it returned, in order. The first error counts.
 func Each[In, Out any](items []In, f func(In) (Out, error)) ([]Out, error) {
 	out, errs := make([]Out, len(items)), make([]error, len(items))

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -54,6 +52,26 @@ func (s *System) Store(c config.Client, sleep func(context.Context, time.Duratio
 	return versions.New(secretsmanager.NewFromConfig(s.AWS(region)), c.Secret.ARN, c.Secret.JSONKey, sleep)
 }
 
+// Labels are the versions that have staging labels, by label. No value is read.
+func (s *System) Labels(ctx context.Context, c config.Client) (map[string]string, error) {
+	region := s.Region
+	if a, err := arn.Parse(c.Secret.ARN); err == nil {
+		region = a.Region
+	}
+	out, err := secretsmanager.NewFromConfig(s.AWS(region)).DescribeSecret(ctx,
+		&secretsmanager.DescribeSecretInput{SecretId: &c.Secret.ARN})
+	if err != nil {
+		return nil, Unreachable(err, "reading the labels of %s", c.Secret.ARN)
+	}
+	labels := map[string]string{}
+	for version, has := range out.VersionIdsToStages {
+		for _, label := range has {
+			labels[label] = version
+		}
+	}
+	return labels, nil
+}
+
 // Prober asks identity providers from this machine.
 func (s *System) Prober(ctx context.Context, now func() time.Time,
 	sleep func(context.Context, time.Duration) error) (*probe.Prober, error) {
@@ -62,18 +80,9 @@ func (s *System) Prober(ctx context.Context, now func() time.Time,
 		return probe.New(o), nil
 	}
 	o.AllowLoopback = true
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Local+"/_local/authority", nil)
+	pem, err := s.askLocal(ctx, "authority")
 	if err != nil {
 		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, Unreachable(err, "reading the local stack's certificate authority")
-	}
-	defer func() { _ = answer.Body.Close() }()
-	pem, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		return nil, Unreachable(fmt.Errorf("%s %w", answer.Status, err), "reading the local stack's authority")
 	}
 	o.RootCAs, err = httpclient.Roots(pem)
 	return probe.New(o), err

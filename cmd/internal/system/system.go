@@ -28,6 +28,7 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/awsconn"
 	"alboidc.internal/shared/evidence"
+	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
@@ -54,6 +55,8 @@ type System struct {
 	Stack string
 	// Region and Account are where it is deployed.
 	Region, Account string
+	// Caller is who asks, as an ARN.
+	Caller string
 
 	// Local is the URL of the local stack; "" is AWS.
 	Local string
@@ -89,7 +92,7 @@ func Open(ctx context.Context, o Options) (*System, error) {
 	if stack == "" {
 		stack = DefaultStack
 	}
-	return &System{Stack: stack, Region: c.Region, Account: *who.Account, Local: local(c), aws: c,
+	return &System{Stack: stack, Region: c.Region, Account: *who.Account, Caller: *who.Arn, Local: local(c), aws: c,
 		machine: arn.ARN{Partition: me.Partition, Service: "states", Region: c.Region, AccountID: *who.Account,
 			Resource: "stateMachine:" + stack},
 		sfn: sfn.NewFromConfig(c), ssm: ssm.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c),
@@ -98,7 +101,7 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		balancers: alb.New(func(region string) alb.API {
 			return elasticloadbalancingv2.NewFromConfig(c,
 				func(o *elasticloadbalancingv2.Options) { o.Region = region })
-		}, nil)}, nil // only a write waits
+		}, time.Now, httpclient.Sleep)}, nil
 }
 
 // local is the URL of an endpoint on this machine, where a local stack is; "" otherwise.

@@ -41,12 +41,18 @@ func (p Plan) Parts() []List {
 	}
 	all := []List{{Title: "Warnings", Items: p.Warnings},
 		{Title: fmt.Sprintf("Targets (%d)", len(targets)), Items: targets},
+		{Title: fmt.Sprintf("Follows AWSCURRENT, left to controllers (%d)", len(p.Follows)), Items: p.Follows},
 		{Title: "Steps", Items: steps, Numbered: true}, {Title: "Checked", Items: p.Checks},
 		{Title: "Smoke tests with the secret in use", Items: tests}, {Title: "Waits", Items: []string{
 			fmt.Sprintf("spread: %s, until every load balancer node serves a change",
 				Span(time.Duration(p.SpreadSeconds)*time.Second)),
 			fmt.Sprintf("grace period: %s, in which both secrets are valid",
 				Span(time.Duration(p.GracePeriodSeconds)*time.Second))}}}
+	if p.FollowersSeconds > 0 {
+		waits := &all[len(all)-1]
+		waits.Items = append(waits.Items, fmt.Sprintf("followers: up to %s after AWSCURRENT has moved; no secret that they "+
+			"may have goes before", Span(time.Duration(p.FollowersSeconds)*time.Second)))
+	}
 	return slices.DeleteFunc(all, func(l List) bool { return len(l.Items) == 0 })
 }
 

@@ -134,3 +134,13 @@ func Ending(e system.Execution, now time.Time) string {
 	}
 	return how + ", after " + Span(e.Ended.Sub(e.Started))
 }
+
+// StartedBy is who made the call that started an execution; "" if no trail told.
+func StartedBy(e system.Entry) string {
+	for _, c := range e.Calls {
+		if c.Name == "StartExecution" {
+			return c.By
+		}
+	}
+	return ""
+}

@@ -151,8 +151,11 @@ func (e *ELB) AddRules(n int) {
 }
 
 // Tag gives the load balancer a tag.
-func (e *ELB) Tag(key, value string) {
-	_, err := e.api().AddTags(e.t.Context(), &elb.AddTagsInput{ResourceArns: []string{LoadBalancer},
+func (e *ELB) Tag(key, value string) { e.TagOn(LoadBalancer, key, value) }
+
+// TagOn gives the load balancer, or the listener, a tag.
+func (e *ELB) TagOn(arn, key, value string) {
+	_, err := e.api().AddTags(e.t.Context(), &elb.AddTagsInput{ResourceArns: []string{arn},
 		Tags: []types.Tag{{Key: &key, Value: &value}}})
 	e.check(err)
 }

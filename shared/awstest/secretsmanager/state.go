@@ -1,6 +1,7 @@
 package secretsmanager
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -34,6 +35,31 @@ func (s *Service) Snapshot(region, secretID string) (labels, values map[string]s
 		}
 	}
 	return labels, values, nil
+}
+
+// VersionsByValue returns the version of every value that is stored as a text, or as a member of a JSON object.
+func (s *Service) VersionsByValue() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]string{}
+	for _, entries := range s.regions {
+		for _, e := range entries {
+			if e.live == nil {
+				continue
+			}
+			for _, v := range e.live.versions {
+				out[v.value.text()] = v.id
+				var members map[string]any
+				_ = json.Unmarshal([]byte(v.value.text()), &members) // most are no JSON
+				for _, member := range members {
+					if text, ok := member.(string); ok {
+						out[text] = v.id
+					}
+				}
+			}
+		}
+	}
+	return out
 }
 
 // Store leaves a version with a text and labels in a secret, which it makes if there is none of that ARN. It takes any

@@ -26,6 +26,8 @@ const vendor = "Keycloak"
 
 // Client is one client at Keycloak.
 type Client struct {
+	checked  idp.Checked[registration]
+	url      string // of the client, once it is found
 	client   idp.Client
 	settings Settings
 	now      func() time.Time
@@ -85,7 +87,7 @@ func capabilities() idp.Capabilities {
 
 // Check implements idp.Registration.
 func (k *Client) Check(ctx context.Context) error {
-	r, err := k.find(ctx)
+	r, err := k.checked.Renew(ctx, k.find)
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (k *Client) Check(ctx context.Context) error {
 
 // Traits implements idp.TraitsReporter.
 func (k *Client) Traits(ctx context.Context) (map[string]string, error) {
-	r, err := k.find(ctx)
+	r, err := k.checked.Get(ctx, k.find)
 	return r.traits, err
 }
 
@@ -254,11 +256,15 @@ func (k *Client) update(ctx context.Context, r registration, v secret.Value) err
 	return k.do(ctx, http.MethodPut, r.url, operation, body, nil)
 }
 
-// DropPrevious implements idp.PreviousDropper. If there is none, Keycloak answers the same.
+// DropPrevious implements idp.PreviousDropper. If there is none, Keycloak answers the same. Of the client it needs the
+// realm's own id alone, which stays what it is.
 func (k *Client) DropPrevious(ctx context.Context) error {
-	r, err := k.find(ctx)
-	if err != nil {
-		return err
+	r := registration{url: k.url}
+	if r.url == "" {
+		var err error
+		if r, err = k.find(ctx); err != nil {
+			return err
+		}
 	}
 	return k.do(ctx, http.MethodDelete, r.rotatedURL(), "end the rotated secret", nil, nil)
 }
@@ -281,6 +287,7 @@ func (k *Client) find(ctx context.Context) (registration, error) {
 		return registration{}, k.api.NotUnderstood(operation)
 	}
 	r.url = k.realmURL() + idp.Path("clients", r.ID) // mostly a UUID; an imported client may have any
+	k.url = r.url
 	return r, nil
 }
 

@@ -115,7 +115,7 @@ func or(s *seconds, byDefault time.Duration) time.Duration {
 // ReviewShift implements idp.ShiftReviewer. Of several policies the one that keeps the old secret for the shortest time
 // counts.
 func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
-	r, err := k.find(ctx)
+	r, err := k.checked.Get(ctx, k.find)
 	if err != nil {
 		return idp.Review{}, err
 	}
@@ -153,7 +153,7 @@ func judge(p policy) idp.Review {
 
 // ReviewSet implements idp.SetReviewer.
 func (k *Client) ReviewSet(ctx context.Context) (idp.Review, error) {
-	r, err := k.find(ctx)
+	r, err := k.checked.Get(ctx, k.find)
 	if err == nil && !r.Attributes.SecretEnds.time().IsZero() {
 		return refuse(policyOnSingle), nil
 	}

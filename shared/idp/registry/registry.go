@@ -14,6 +14,7 @@ import (
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/hydra"
 	"alboidc.internal/shared/idp/keycloak"
+	"alboidc.internal/shared/idp/lambda"
 	"alboidc.internal/shared/idp/manual"
 	"alboidc.internal/shared/idp/okta"
 	"alboidc.internal/shared/idp/pingone"
@@ -33,6 +34,7 @@ func providers() map[string]provider {
 		"cognito":  of(cognito.New, cognito.Capabilities),
 		"entra":    of(entra.New, entra.Capabilities),
 		"hydra":    of(hydra.New, hydra.Capabilities),
+		"lambda":   of(lambda.New, lambda.CapabilitiesOf),
 		"keycloak": of(keycloak.New, keycloak.Capabilities),
 		"manual":   of(manual.New, manual.Capabilities),
 		"okta":     of(okta.New, okta.Capabilities),

@@ -10,6 +10,7 @@ import (
 	"alboidc.internal/shared/idp/hydra/hydratest"
 	"alboidc.internal/shared/idp/idptest/imitation"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
+	"alboidc.internal/shared/idp/lambda/lambdatest"
 	"alboidc.internal/shared/idp/manual/manualtest"
 	"alboidc.internal/shared/idp/okta/oktatest"
 	"alboidc.internal/shared/idp/pingone/pingonetest"
@@ -22,6 +23,7 @@ var All = map[string]imitation.Imitation{
 	"entra":    entratest.Imitation,
 	"hydra":    hydratest.Imitation,
 	"keycloak": keycloaktest.Imitation,
+	"lambda":   lambdatest.Imitation,
 	"manual":   manualtest.Imitation,
 	"okta":     oktatest.Imitation,
 	"pingone":  pingonetest.Imitation,

@@ -1,0 +1,425 @@
+package guarantees_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/local/follower"
+	"alboidc.internal/local/scenario"
+	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/shared/config"
+)
+
+const (
+	followersEvery = 40 * time.Minute
+	followersLag   = 20 * time.Minute
+	followersDelay = followersEvery + followersLag // the worst: read right before AWSCURRENT moved
+)
+
+// following declares the followers.
+func following(c *config.Client) {
+	quick(c)
+	c.Followers = &config.Followers{MaxDelaySeconds: int(followersDelay / time.Second), Controllers: true}
+}
+
+// followers live while an execution runs, or the test lets time go by: otherwise a virtual clock would run away.
+type followers struct {
+	*world
+	list []*follower.Follower
+	mu   sync.Mutex
+	live int
+	ctx  context.Context
+	rest context.CancelFunc
+}
+
+// follow gives the world followers: a controller that owns two of its rules, one of them a default action, and an
+// application.
+func (w *world) follow(rules ...string) *followers {
+	w.t.Helper()
+	fs := &followers{world: w}
+	for _, o := range []follower.Options{{Every: followersEvery, Lag: followersLag, Rules: rules},
+		{Every: followersDelay}} {
+		o.Clock, o.AWS, o.Region, o.SecretARN = w.clock, w.Stack.AWS, scenario.Home, w.SecretARN
+		f, err := follower.New(context.Background(), o)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := f.Own(context.Background()); err != nil {
+			w.t.Fatal(err)
+		}
+		fs.list = append(fs.list, f)
+	}
+	w.mu.Lock()
+	w.apps = append(w.apps, fs.list[1])
+	w.hooks = append(w.hooks, fs.hear)
+	w.mu.Unlock()
+	return fs
+}
+
+func (fs *followers) hear(_ string, e stepfunctions.Event) {
+	switch {
+	case e.ExecutionStarted != nil || e.ExecutionRedriven != nil:
+		fs.add(1)
+	case e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil:
+		fs.add(-1)
+	}
+}
+
+// add counts for how many they live.
+func (fs *followers) add(n int) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	before := fs.live
+	switch fs.live += n; {
+	case fs.live == 0:
+		fs.rest()
+	case before == 0:
+		fs.ctx, fs.rest = context.WithCancel(context.Background())
+		for _, f := range fs.list {
+			fs.clock.Go(func() { f.Run(fs.ctx) })
+		}
+	}
+}
+
+// pass lets time go by with the followers.
+func (fs *followers) pass(d time.Duration) {
+	fs.add(1)
+	fs.world.pass(d)
+	fs.add(-1)
+}
+
+// tag gives a rule a tag.
+func (w *world) tag(arn, key string) {
+	if _, err := elb.NewFromConfig(w.Stack.AWS(strings.Split(arn, ":")[3])).AddTags(context.Background(),
+		&elb.AddTagsInput{ResourceArns: []string{arn}, Tags: []elbtypes.Tag{{Key: &key}}}); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// adds gives the rules to a further controller; loses takes all controllers away from theirs, and their tags.
+func (fs *followers) adds(arn string) {
+	fs.tag(arn, follower.Tag)
+	f, err := follower.New(context.Background(), follower.Options{Clock: fs.clock, AWS: fs.Stack.AWS,
+		Region:    scenario.Home,
+		SecretARN: fs.SecretARN, Every: followersEvery, Lag: followersLag, Rules: []string{arn}})
+	if err != nil {
+		fs.t.Error(err)
+		return
+	}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.list = append(fs.list, f)
+	fs.clock.Go(func() { f.Run(fs.ctx) })
+}
+
+func (fs *followers) loses() {
+	if err := fs.list[0].Leave(context.Background()); err != nil {
+		fs.t.Error(err)
+	}
+}
+
+// owned are what the controller has: the default action of the first load balancer and a rule of the other.
+func (w *world) owned() []string {
+	w.t.Helper()
+	for _, r := range w.Stack.ELB.Current(w.Site.LoadBalancers[1]).Listeners[0].Rules {
+		if r.Priority == 10 {
+			return []string{w.Stack.ELB.Current(w.Site.LoadBalancers[0]).Listeners[0].ARN, r.ARN}
+		}
+	}
+	w.t.Fatal("there is no rule with priority 10")
+	return nil
+}
+
+// mustNotWrite fails the test if a function writes a rule that the controller owns.
+func (fs *followers) mustNotWrite(rules []string) {
+	fs.Stack.Faults.Observe(func(service, operation, text string) {
+		if service != "lambda" || operation != "Invoke" || !strings.Contains(text, "TargetSecret") {
+			return
+		}
+		for _, arn := range rules {
+			for _, end := range []string{`"ruleArn":"` + arn + `"`, `"listenerArn":"` + arn + `","name"`} {
+				if strings.Contains(text, end) {
+					fs.t.Errorf("a function was told to write %s", arn)
+				}
+			}
+		}
+	})
+}
+
+func TestFollowersAreLeftAloneAndWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		input, fails string
+		prepare      func(fs *followers)
+		took         time.Duration // at least
+		ends         string        // how the execution ends, if it does not succeed
+	}{
+		"a rotation": {input: plain, took: grace},
+		"a shortened grace period": {input: `{"client": "orders-web", "gracePeriodSeconds": 60}`,
+			took: followersDelay},
+		"no grace period": {input: `{"client": "orders-web", "gracePeriodSeconds": 0}`,
+			took: followersDelay},
+		"an emergency":                   {input: emergency, took: followersDelay},
+		"a failure before the promotion": {input: plain, fails: "SetTargetSecret", ends: "RolledBack"},
+		"a failure after the promotion":  {input: plain, fails: "TestSecret", ends: "RolledBack", took: followersDelay},
+		"a failure after the grace period": {input: emergency, fails: "TestBeforeFinish", ends: "RolledBack",
+			took: 2 * followersDelay},
+		"a failure after the old one was disabled": {input: emergency, fails: "TestAfterDisable", ends: "RolledBack",
+			took: 2 * followersDelay},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, following)
+			rules := w.owned()
+			fs := w.follow(rules...)
+			fs.mustNotWrite(rules)
+			if c.fails != "" {
+				w.failing(c.fails)
+			}
+			began := w.clock.Now()
+			r, execution := w.rotate(c.input)
+			if text(r.Error) != c.ends {
+				t.Fatalf("ended as %s %s: %s\n%s", r.Status, text(r.Error), text(r.Cause),
+					strings.Join(w.path(execution), " "))
+			}
+			took := w.clock.Now().Sub(began)
+			if took < c.took || c.took == 0 && took > followersDelay || c.took > 0 && took > c.took+time.Hour {
+				t.Errorf("it took %s, want %s", took, c.took)
+			}
+			fs.pass(followersDelay)
+			w.atRest()
+			w.Stack.Faults.Clear()
+			if r, _ := w.rotate(emergency); r.Status != asl.Succeeded {
+				t.Fatalf("the next one: %s", text(r.Cause))
+			}
+			fs.pass(followersDelay)
+			w.atRest()
+		})
+	}
+}
+
+// A follower that is served an old copy (a cache, a queue) puts it on a rule that the rotation sets, too.
+func TestAStaleFollowerOnOurRuleIsHealed(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]string{"a rotation": "", "a rollback": "TestSecret"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, following)
+			fs := w.follow()
+			stale, err := follower.New(context.Background(), follower.Options{Clock: w.clock, AWS: w.Stack.AWS,
+				Region: scenario.Home, SecretARN: w.SecretARN, Every: time.Minute, Lag: followersDelay - time.Minute,
+				Rules: []string{w.weighted().ARN}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fs.list = append(fs.list, stale)
+			if fails != "" {
+				w.failing(fails)
+			}
+			if r, _ := w.rotate(emergency); (r.Status == asl.Succeeded) != (fails == "") {
+				t.Fatalf("ended as %s: %s", text(r.Error), text(r.Cause))
+			}
+			fs.pass(time.Minute)
+			w.atRest()
+		})
+	}
+}
+
+// Each stop is followed by a redrive, by a scheduled execution, which finishes or rolls back, and by an emergency.
+func TestAStopInAnyWaitForFollowersConverges(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"AwaitSpread", "PromoteSecret", "GracePeriod", "AwaitReassertSpread",
+		"DisableOldSecret",
+		"FinishSecret", "Quiesce", "RestoreLabels", "AwaitFollowersToRestore", "AwaitRestoreSpread",
+		"RemoveNewSecret"} {
+		for _, next := range []string{"redrive", plain, emergency} {
+			t.Run(state+" then "+next, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, following)
+				rules := w.owned()
+				fs := w.follow(rules...)
+				fs.mustNotWrite(rules)
+				if strings.Contains(state, "Restore") || state == "Quiesce" || state == "RemoveNewSecret" {
+					w.failing("TestSecret")
+				}
+				w.stopAtEntry(state, 1)
+				r, execution := w.rotate(emergency)
+				if r.Status != asl.Aborted {
+					t.Fatalf("ended as %s: %s", r.Status, text(r.Cause))
+				}
+				w.Stack.Faults.Clear()
+				if next == "redrive" {
+					r = w.redrive(execution)
+				} else {
+					r, execution = w.rotate(next)
+				}
+				if r.Status != asl.Succeeded && text(r.Error) != "RolledBack" {
+					t.Fatalf("then it ended as %s %s: %s\n%s", r.Status, text(r.Error), text(r.Cause),
+						strings.Join(w.path(execution), " "))
+				}
+				fs.pass(followersDelay)
+				w.atRest()
+			})
+		}
+	}
+}
+
+// What else happens while followers may have two secrets.
+func TestFollowersAreWaitedForWhateverHappens(t *testing.T) {
+	t.Parallel()
+	hours := func(n int) func(*config.Client) {
+		return func(c *config.Client) { following(c); c.Followers.MaxDelaySeconds = n * 3600 }
+	}
+	none := func(c *config.Client) { c.Followers = nil }
+	for name, c := range map[string]struct {
+		begins  func(*config.Client) // what is configured, if not following
+		input   string
+		prepare func(w *world, fs *followers)
+		took    time.Duration
+	}{
+		"an emergency takes over in the grace period": {input: plain, took: 2 * followersDelay,
+			prepare: func(w *world, _ *followers) { w.interrupt("GracePeriod") }},
+		"a longer delay is deployed": {begins: hours(1), input: emergency, took: 3 * time.Hour,
+			prepare: func(w *world, _ *followers) {
+				w.when("GracePeriod", func(string) { w.reconfigure(hours(3)) })
+			}},
+		"a longer delay is deployed, and the rotation rolled back": {begins: hours(1), input: emergency,
+			took: 3 * time.Hour,
+			prepare: func(w *world, _ *followers) {
+				w.failing("TestSecret")
+				w.when("TestSecret", func(string) { w.reconfigure(hours(3)) })
+			}},
+		"a shorter delay is deployed": {begins: hours(3), input: emergency, took: 3 * time.Hour,
+			prepare: func(w *world, _ *followers) {
+				w.when("GracePeriod", func(string) { w.reconfigure(hours(1)) })
+			}},
+		"the followers leave the configuration": {input: emergency, took: followersDelay,
+			prepare: func(w *world, _ *followers) {
+				w.when("GracePeriod", func(string) { w.reconfigure(none) })
+			}},
+		"followers come into it": {begins: quick, input: emergency, took: followersDelay,
+			prepare: func(w *world, _ *followers) {
+				w.when("TestBeforeFinish", func(string) { w.reconfigure(following) })
+			}},
+		"every wait is left early": {input: emergency, took: followersDelay,
+			prepare: func(w *world, _ *followers) { w.leaveWaitsEarly("$graceUntil", "$followedAt") }},
+		"every wait of a rollback is left early": {input: emergency, took: followersDelay,
+			prepare: func(w *world, _ *followers) {
+				w.leaveWaitsEarly("$graceUntil", "$followedAt")
+				w.failing("TestSecret")
+			}},
+		"a rule becomes a controller's": {input: emergency, took: followersDelay,
+			prepare: func(w *world, fs *followers) {
+				w.when("GracePeriod", func(string) { fs.adds(w.weighted().ARN) })
+			}},
+		"a rule becomes a controller's while targets are set": {input: emergency, took: followersDelay,
+			prepare: func(w *world, fs *followers) {
+				w.when("VerifyNewSecret", func(string) { fs.adds(w.weighted().ARN) })
+			}},
+		"a rule ceases to be a controller's": {input: emergency, took: followersDelay,
+			prepare: func(w *world, fs *followers) {
+				w.when("GracePeriod", func(string) { fs.loses() })
+			}},
+		"a third secret is stored as AWSCURRENT": {input: plain, prepare: func(w *world, _ *followers) {
+			w.when("GracePeriod", func(execution string) {
+				value := "a-secret-of-a-person-00000000000000000000000000"
+				w.addSecret(value)
+				w.store(value)
+				w.stop(execution)
+			})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if c.begins == nil {
+				c.begins = following
+			}
+			w := newWorld(t, c.begins)
+			fs := w.follow(w.owned()...)
+			// an application only: rules of a controller would be refused
+			if strings.HasPrefix(name, "followers come") {
+				fs.loses()
+			}
+			c.prepare(w, fs)
+			began := w.clock.Now()
+			w.rotate(c.input)
+			for len(w.running()) > 0 { // another one took over
+				w.wait(w.running()[0])
+			}
+			if took := w.clock.Now().Sub(began); took < c.took || c.took > 0 && took > c.took+2*time.Hour {
+				t.Errorf("it took %s, want %s", took, c.took)
+			}
+			w.Stack.Faults.Clear()
+			w.reconfigure(func(c *config.Client) {
+				if c.Followers == nil {
+					following(c)
+				}
+			})
+			for range 2 {
+				if r, execution := w.rotate(plain); r.Status != asl.Succeeded {
+					t.Fatalf("the next one ended as %s: %s\n%s", text(r.Error), text(r.Cause),
+						strings.Join(w.path(execution), " "))
+				}
+			}
+			fs.pass(3 * time.Hour)
+			w.check("at the end")
+			for _, v := range w.violations {
+				t.Error(v)
+			}
+		})
+	}
+}
+
+// The watch must see a follower that is later than it was declared.
+func TestTheWatchSeesALateFollower(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *config.Client) { following(c); c.Followers.MaxDelaySeconds /= 4 })
+	fs := w.follow(w.owned()...)
+	w.rotate(emergency)
+	fs.pass(followersDelay)
+	if len(w.violations) == 0 {
+		t.Error("nothing was seen")
+	}
+}
+
+func TestAClientWithFollowersOnlyIsRotated(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]string{"a rotation": "", "a rollback": "TestBeforeFinish"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, following, func(c *config.Client) { c.LoadBalancers = nil })
+			controller := w.owned()
+			for _, b := range w.Site.LoadBalancers {
+				for _, r := range w.Stack.ELB.Current(b).Listeners[0].Rules {
+					if r.OIDC() != nil && !r.Default {
+						controller = append(controller, r.ARN)
+					}
+				}
+			}
+			fs := w.follow(controller...)
+			w.Stack.Faults.Observe(func(service, operation, text string) {
+				if service == "lambda" && strings.Contains(text, "TargetSecret") {
+					t.Errorf("%s: a function was told to write a rule", operation)
+				}
+			})
+			if fails != "" {
+				w.failing(fails)
+			}
+			if r, execution := w.rotate(emergency); (r.Status == asl.Succeeded) != (fails == "") {
+				t.Fatalf("ended as %s: %s\n%s", text(r.Error), text(r.Cause), strings.Join(w.path(execution), " "))
+			}
+			fs.pass(time.Minute)
+			w.atRest()
+			if m := w.measured(w.start(measure)); m.RotationRefused != "" || !m.SecretAccepted {
+				t.Errorf("measured %+v", m)
+			}
+		})
+	}
+}

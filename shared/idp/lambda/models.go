@@ -1,0 +1,224 @@
+package lambda
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/withoutids"
+	"alboidc.internal/shared/secret"
+)
+
+// named is a client whose secrets have ids.
+type named struct{ function }
+
+// switched is one whose secrets can be switched off.
+type switched struct{ named }
+
+// single is a client with one secret, slots one with a current and a previous secret, and shown one that shows them.
+type (
+	single struct{ function }
+	slots  struct{ single }
+	shown  struct{ slots }
+)
+
+var (
+	_ idp.Provider        = (*named)(nil)
+	_ idp.Reviewer        = (*named)(nil)
+	_ idp.Disabler        = (*switched)(nil)
+	_ idp.Setter          = (*single)(nil)
+	_ idp.Reviewer        = (*single)(nil)
+	_ idp.SetReviewer     = (*single)(nil)
+	_ idp.TraitsReporter  = (*single)(nil)
+	_ idp.PreviousKeeper  = (*slots)(nil)
+	_ idp.PreviousDropper = (*shown)(nil)
+)
+
+// Review implements idp.Reviewer.
+func (f *function) Review(ctx context.Context) (idp.Review, error) {
+	a, err := f.list(ctx)
+	r := a.Registration
+	out := idp.Review{MaxGrace: time.Duration(max(r.GraceSeconds, 0)) * time.Second}
+	if r.AuthMethod == "client_secret_basic" || r.AuthMethod == "client_secret_post" {
+		out.AuthMethod = r.AuthMethod
+	} else if r.AuthMethod != "" {
+		out.Refusals = []string{"the registration authenticates neither by client_secret_basic nor by " +
+			"client_secret_post, which is all that load balancers can do: change that at the identity provider"}
+	}
+	return out, err
+}
+
+// List implements idp.Provider.
+func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
+	a, err := n.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]idp.Secret, 0, len(a.Secrets))
+	for _, s := range a.Secrets {
+		status := idp.Status(s.Status)
+		if s.ID == "" || len(s.ID) > 255 || status != idp.Active && status != idp.Disabled ||
+			!n.capable.TellsEnd && !s.Until.IsZero() {
+			return nil, notUnderstood(opList)
+		}
+		x := idp.Secret{ID: s.ID, Status: status, Created: s.Created, Until: s.Until}
+		if n.capable.KeepsToken {
+			x.Tag = s.Token
+		}
+		if s.Value != "" {
+			x.Value = secret.New(s.Value)
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// Create implements idp.Provider.
+func (n *named) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
+	if n.capable.TakesValue == r.Value.IsZero() {
+		return idp.Created{}, failure.New(failure.Internal,
+			"a secret must come with its value exactly if the function "+
+				"takes one")
+	}
+	a, err := n.do(ctx, Request{Operation: opCreate, Token: r.Tag, Value: r.Value.Reveal()})
+	switch {
+	case err != nil:
+		return idp.Created{}, err
+	case a.Secret == nil || a.Secret.ID == "" || len(a.Secret.ID) > 255:
+		return idp.Created{}, notUnderstood(opCreate)
+	case a.Secret.Value != "": // if it is not the one that was asked for, the proof at the token endpoint decides
+		return idp.Created{ID: a.Secret.ID, Value: secret.New(a.Secret.Value)}, nil
+	case r.Value.IsZero():
+		return idp.Created{}, notUnderstood(opCreate)
+	}
+	return idp.Created{ID: a.Secret.ID, Value: r.Value}, nil
+}
+
+// Remove implements idp.Provider.
+func (n *named) Remove(ctx context.Context, id string) error {
+	_, err := n.do(ctx, Request{Operation: opRemove, SecretID: id})
+	if !errors.Is(err, errNotFound) {
+		return err
+	}
+	// the secret is not there, or the client is not: only the list tells
+	list, again := n.List(ctx)
+	if again != nil {
+		return again
+	}
+	for _, s := range list {
+		if s.ID == id {
+			return err
+		}
+	}
+	return nil
+}
+
+// Disable implements idp.Disabler.
+func (s *switched) Disable(ctx context.Context, id string) error {
+	_, err := s.do(ctx, Request{Operation: opDisable, SecretID: id})
+	return err
+}
+
+// Enable implements idp.Disabler.
+func (s *switched) Enable(ctx context.Context, id string) error {
+	_, err := s.do(ctx, Request{Operation: opEnable, SecretID: id})
+	return err
+}
+
+// Set implements idp.Setter.
+func (s *single) Set(ctx context.Context, v secret.Value) error {
+	_, err := s.do(ctx, Request{Operation: opSet, Value: v.Reveal()})
+	return err
+}
+
+// ReviewSet implements idp.SetReviewer.
+func (s *single) ReviewSet(ctx context.Context) (idp.Review, error) {
+	a, err := s.list(ctx)
+	if err != nil || len(a.Registration.Traits) > 0 {
+		return idp.Review{}, err
+	}
+	return idp.Review{Warnings: []string{"the function tells no traits of the registration: if it is one of a pair, " +
+		"nobody compares the two, so see to it that they are alike"}}, nil
+}
+
+// Traits implements idp.TraitsReporter. What they hold is not known here, so they are compared and not shown.
+func (s *single) Traits(ctx context.Context) (map[string]string, error) {
+	a, err := s.list(ctx)
+	return withoutids.Traits(a.Registration.Traits, nil, nil), err
+}
+
+// Slots implements idp.PreviousKeeper.
+func (s *slots) Slots(ctx context.Context) (idp.Slots, error) {
+	a, err := s.list(ctx)
+	if err != nil || !s.capable.ShowsValues {
+		return idp.Slots{}, err
+	}
+	out := idp.Slots{Readable: true}
+	for _, x := range a.Secrets {
+		switch {
+		case x.Value == "" || !s.capable.TellsEnd && !x.Until.IsZero():
+			return idp.Slots{}, notUnderstood(opList)
+		case x.ID == slotCurrent && out.Current.IsZero():
+			out.Current, out.CurrentUntil = secret.New(x.Value), x.Until
+		case x.ID == slotPrevious && out.Previous.IsZero():
+			if x.Until.IsZero() || x.Until.After(s.now()) { // an expired one may be shown
+				out.Previous, out.PreviousUntil, out.PreviousUsed = secret.New(x.Value), x.Until, x.LastUsed
+			}
+		default:
+			return idp.Slots{}, notUnderstood(opList)
+		}
+	}
+	if out.Current.IsZero() {
+		return idp.Slots{}, notUnderstood(opList)
+	}
+	return out, nil
+}
+
+// Shift implements idp.PreviousKeeper.
+func (s *slots) Shift(ctx context.Context) (secret.Value, error) {
+	a, err := s.do(ctx, Request{Operation: opCreate, Token: rand.Text()})
+	if err == nil && (a.Secret == nil || a.Secret.Value == "") {
+		err = notUnderstood(opCreate)
+	}
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return secret.New(a.Secret.Value), nil
+}
+
+// Restore implements idp.PreviousKeeper.
+func (s *slots) Restore(ctx context.Context, v secret.Value) error {
+	if !s.capable.TakesValue {
+		return failure.Wrap(failure.Precondition, idp.ErrKept, "the identity provider behind the function takes no "+
+			"values from outside")
+	}
+	return s.Set(ctx, v)
+}
+
+// Restore implements idp.PreviousKeeper.
+func (s *shown) Restore(ctx context.Context, v secret.Value) error {
+	if err := s.slots.Restore(ctx, v); err != nil {
+		return err
+	}
+	return withoutids.EndPrevious(ctx, s, v)
+}
+
+// DropPrevious implements idp.PreviousDropper.
+func (s *shown) DropPrevious(ctx context.Context) error {
+	_, err := s.do(ctx, Request{Operation: opRemove, SecretID: slotPrevious})
+	if !errors.Is(err, errNotFound) {
+		return err
+	}
+	now, again := s.Slots(ctx)
+	if again != nil {
+		return fmt.Errorf("whether there is a previous secret cannot be told: %w", again)
+	}
+	if now.Previous.IsZero() {
+		return nil
+	}
+	return err
+}
