@@ -172,7 +172,7 @@ versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Ver
 golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, lists of providers, counts
 	@$(write-providers)
 	@cd statemachine && go test . -update -run Layout
-	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
+	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement|TestARepair'
 	@cd local && go test ./bench -update -count=1 -run TestTheTableIsOfThisCode >/dev/null
 
 write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null

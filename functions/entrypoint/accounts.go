@@ -42,7 +42,7 @@ func otherAccounts(_ environment, m Machine, d *invocation.Deps) error {
 		r := invocation.Reached{Balancers: own.By(balancers)}
 		if reads {
 			all := errors.By(counters)
-			r.AuthErrors, r.LoginsStopped = all.AuthErrors, all.LoginsStopped
+			r.AuthErrors, r.LoginsStopped, r.LastLogin = all.AuthErrors, all.LoginsStopped, all.LastLogin
 		}
 		return r
 	}

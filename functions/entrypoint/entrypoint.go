@@ -202,7 +202,7 @@ func recorder(_ string, d invocation.Deps) Function {
 // loadBalancerMetrics adds what reads the load balancers' authentication metrics.
 func loadBalancerMetrics(_ environment, m Machine, d *invocation.Deps) error {
 	reader := metrics.New(byRegion(m, cloudWatch), m.Now)
-	d.AuthErrors, d.LoginsStopped = reader.AuthErrors, reader.LoginsStopped
+	d.AuthErrors, d.LoginsStopped, d.LastLogin = reader.AuthErrors, reader.LoginsStopped, reader.LastLogin
 	return nil
 }
 

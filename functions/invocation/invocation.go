@@ -59,6 +59,8 @@ type Deps struct {
 	// LoginsStopped returns those load balancers on which logins succeeded before made and none has since switched
 	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
+	// LastLogin returns when a login last succeeded on any of the load balancers; zero if nobody knows (package metrics).
+	LastLogin func(ctx context.Context, loadBalancers []string) (time.Time, error)
 	// Reach reaches what a client has in other accounts, by roles that are theirs; for whom says the session's name.
 	Reach func(roles map[string]config.Role, session string) Reached
 	// Recorder writes the evidence of executions.
@@ -70,6 +72,7 @@ type Reached struct {
 	Balancers     *alb.Balancers
 	AuthErrors    func(context.Context, []string, time.Time, int) (rotation.Evidence, error)
 	LoginsStopped func(context.Context, []string, time.Time, time.Time) ([]string, error)
+	LastLogin     func(context.Context, []string) (time.Time, error)
 }
 
 // reach reaches the load balancers of other accounts by the roles of configurations; those of the first count before
@@ -83,7 +86,7 @@ func (s *Invocation) reach(by ...config.Client) {
 		return
 	}
 	r := s.Reach(roles, SessionName(s.Common.Client, s.Common.Execution))
-	s.Balancers, s.AuthErrors, s.LoginsStopped = r.Balancers, r.AuthErrors, r.LoginsStopped
+	s.Balancers, s.AuthErrors, s.LoginsStopped, s.LastLogin = r.Balancers, r.AuthErrors, r.LoginsStopped, r.LastLogin
 }
 
 // SessionName tells in another account's CloudTrail for which client and execution a call is made. It has at most 64
@@ -140,21 +143,24 @@ type Invocation struct {
 	Config   config.Client
 	Store    *versions.Store
 	Provider idp.Provider
+	// CurrentEnded: AWSCURRENT is proven to be refused, and a repair replaces it.
+	CurrentEnded bool
 	// Capable is what the identity provider can do, for the functions that probe.
 	Capable idp.Capabilities
 	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
 	Patient bool
 
 	opened             time.Time
-	journal            *journal.Journal // from Open, or Look
-	renamed, successor string           // by matchCurrent
-	unreadable         []string         // by matchCurrent
-	labels             *versions.Labels // as they were read last
-	keeper             versions.Keeper  // with the labels
-	looked             time.Time        // when the labels were read last
-	stays              string           // the AWSCURRENT that ResolveCurrent has found
-	known              withoutids.Known // what a provider of package withoutids goes by
-	absent             map[string]bool  // versions that were looked for and are not stored
+	journal            *journal.Journal  // from Open, or Look
+	renamed, successor string            // by matchCurrent
+	unreadable         []string          // by matchCurrent
+	labels             *versions.Labels  // as they were read last
+	keeper             versions.Keeper   // with the labels
+	looked             time.Time         // when the labels were read last
+	stays              string            // the AWSCURRENT that ResolveCurrent has found
+	known              withoutids.Known  // what a provider of package withoutids goes by
+	absent             map[string]bool   // versions that were looked for and are not stored
+	owners             map[string]string // registrations of a pair that have versions, as Belongs was told
 }
 
 // Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. The

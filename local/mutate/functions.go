@@ -193,7 +193,7 @@ var ofTheFunctions = map[string][]fault{
 			`_ = c`, "since the rotation began"},
 	},
 	"functions/plan TestATargetOfTheIdleRegistrationIsRefused": {
-		{"functions/plan/handler.go rotationRefusals", `pairRefusals(p.Invocation, p.decided, p.found)...`,
+		{"functions/plan/handler.go rotationRefusals", `p.pairRefusals()...`,
 			`[]string{}...`, "got error"},
 	},
 	"functions/plan TestAThirdVersionEndsADiscovery": {
@@ -262,8 +262,8 @@ var ofTheFunctions = map[string][]fault{
 			`false`, "a short grace period"},
 	},
 	"functions/promotesecret TestAPromotionCutAtAnyWriteIsCompletedByARepeat": {
-		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous}`,
-			`PreviousBefore: labels.Current}`, "cut at write 1, after its effect: false"},
+		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous,`,
+			`PreviousBefore: labels.Current,`, "cut at write 1, after its effect: false"},
 		{"functions/promotesecret/handler.go promote", `j.Secrets[p.To] = e } if err := s.Journal.Save(ctx, j); err != nil {`,
 			`j.Secrets[p.To] = e }; if false {`, "cut at write 4, after its effect: false"},
 		{"functions/promotesecret/handler.go gracePeriod", `min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())`,

@@ -39,6 +39,7 @@ var (
 	_ idp.PreviousDropper = (*Client)(nil)
 	_ idp.Setter          = (*Client)(nil)
 	_ idp.ShiftReviewer   = (*Client)(nil)
+	_ idp.EndedShifter    = (*Client)(nil)
 	_ idp.SetReviewer     = (*Client)(nil)
 	_ idp.TraitsReporter  = (*Client)(nil)
 )
@@ -185,6 +186,19 @@ func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 	if err := k.checkCovered(r); err != nil {
 		return secret.Value{}, err
 	}
+	return k.make(ctx, r)
+}
+
+// ShiftEnded implements idp.EndedShifter. An update would replace a secret that has ended, so there is none first.
+func (k *Client) ShiftEnded(ctx context.Context) (secret.Value, error) {
+	r, err := k.find(ctx)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return k.make(ctx, r)
+}
+
+func (k *Client) make(ctx context.Context, r registration) (secret.Value, error) {
 	const operation = "make a new secret"
 	var answer stored
 	if err := k.do(ctx, http.MethodPost, r.secretURL(), operation, struct{}{}, &answer); err != nil {

@@ -120,11 +120,8 @@ func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 		return idp.Review{}, err
 	}
 	ends := r.Attributes.SecretEnds.time()
-	switch {
-	case ends.IsZero():
+	if ends.IsZero() {
 		return refuse(noOverlap), nil
-	case !ends.After(k.now()):
-		return refuse(ended(ends)), nil
 	}
 	all, err := k.policies(ctx)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusForbidden {
@@ -136,7 +133,11 @@ func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	if len(all) == 0 {
 		return refuse(noOverlap), nil
 	}
-	return judge(slices.MinFunc(all, func(a, b policy) int { return int(a.rotated - b.rotated) })), nil
+	out := judge(slices.MinFunc(all, func(a, b policy) int { return int(a.rotated - b.rotated) }))
+	if !ends.After(k.now()) {
+		out.Ended = ended(ends)
+	}
+	return out, nil
 }
 
 // judge says what a policy means for a rotation.
