@@ -149,6 +149,8 @@ type Invocation struct {
 	Capable idp.Capabilities
 	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
 	Patient bool
+	// Restores: targets get the old secret back, those of the newest configuration, too.
+	Restores bool
 
 	opened             time.Time
 	journal            *journal.Journal  // from Open, or Look

@@ -570,4 +570,15 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/invocation/aged.go MustBeProven", `s.Common.Execution, proof); err != nil {`,
 			`s.Common.Execution, proof); false {`, "a call that failed is taken for an answer"},
 	},
+	"functions/plan TestARollbackSearchesWhatTheNewestTextNames": {
+		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`, `s.Patient = true`,
+			"a load balancer that came keeps a secret that goes"},
+		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`, `s.Patient, s.Restores = true, true`,
+			"a load balancer that came keeps a secret that goes"},
+		{"functions/invocation/earlier.go addNewest", `return append(list, c), nil`, `return list, nil`,
+			"a load balancer that came keeps a secret that goes"},
+	},
+	"functions/updatealb TestARollbackKnowsTheNamesOfTheNewestConfiguration": {
+		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``, "a target that came keeps a secret that goes"},
+	},
 }
