@@ -336,7 +336,8 @@ func TestARuleOfAControllerIsARefusalOrFollows(t *testing.T) {
 	fakes.Failed(t, err, failure.Precondition, "followers.controllers")
 	w.Client.Followers = &config.Followers{MaxDelaySeconds: 7200, Controllers: true}
 	p, err := makePlan(w, `{"client": "orders-web", "gracePeriodSeconds": 60}`)
-	if err != nil || len(p.Targets) != 0 || len(p.Follows) != 1 || p.GracePeriodSeconds != 7200 || p.FollowersSeconds != 7200 ||
+	if err != nil || len(p.Targets) != 0 || len(p.Follows) != 1 || p.GracePeriodSeconds != 7200 ||
+		p.FollowersSeconds != 7200 ||
 		p.FollowedAt != "" {
 		t.Fatalf("the plan is %+v (%v)", p, err)
 	}
