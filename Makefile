@@ -103,6 +103,7 @@ check: deps ## The rest of what must be green: linters, data races, every distur
 	@.ci/step "go test -race (what runs concurrently)" $(MAKE) --no-print-directory race
 	@.ci/step "go test local/guarantees (everything at every call)" $(GO_TEST) -timeout 60m ./local/guarantees -run '$(LONG)'
 	@.ci/step "a real Keycloak" $(MAKE) --no-print-directory keycloak
+	@.ci/step "the console in a browser" $(MAKE) --no-print-directory browser
 	@.ci/step "make prove" $(MAKE) --no-print-directory prove
 	@.ci/step sizes $(MAKE) --no-print-directory sizes
 	@.ci/step "a function, built twice" $(MAKE) --no-print-directory twice
@@ -121,6 +122,13 @@ keycloak: deps
 	$(MAKE) --no-print-directory -s $(KEYCLOAK) || { \
 	  echo 'A real Keycloak is left out: it could not be fetched from Maven Central.'; exit 0; }; \
 	$(LIVE) -run TestKeycloak -args -keycloak $(KEYCLOAK) -results $(BUILD)/live
+
+# rotator's console, driven by a real browser on the local stack: Debian's chromium, or Chrome. make test needs none.
+.PHONY: browser
+browser: build rotator
+	@chromium=$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true); \
+	test -n "$$chromium" || { echo 'The console is not tried in a browser: there is no chromium (apt-get install chromium).'; exit 0; }; \
+	cd cmd && go test -tags browser -count=1 -timeout 30m ./internal/console/browser -args -chromium "$$chromium" -built $(BUILD)
 
 .PHONY: live
 live: deps ## Try a real identity provider with a throw-away client (IDP=<type>; settings: docs/identity-providers/README.md)
@@ -164,7 +172,7 @@ versions = go list -deps -f '{{with .Module}}{{if not .Replace}}{{.Path}} {{.Ver
 golden: deps golden-infra ## Write what tests compare: layout and paths of the state machine, the CloudFormation template, lists of providers, counts
 	@$(write-providers)
 	@cd statemachine && go test . -update -run Layout
-	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement'
+	@cd local && go test ./guarantees -update -run 'TestARotation|TestAFailure|TestAnEmergency|TestADryRun|TestARefusedPlan|TestAMeasurement|TestARepair'
 	@cd local && go test ./bench -update -count=1 -run TestTheTableIsOfThisCode >/dev/null
 
 write-providers = cd shared && go test ./idp/registry/... -count=1 -update -run 'TestTheTableOfProviders|TestEveryProviderHasAnImitation' >/dev/null

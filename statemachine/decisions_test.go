@@ -37,6 +37,14 @@ var kept = []struct{ state, variable, value, lost string }{
 		"an earlier rotation is finished before its grace period has ended"},
 	{"Plan", "rounds", "$rounds + 1", "the execution goes round for ever"},
 	{"CreateSecret", "to", "$states.result.Payload.to", "the steps after it do not know what was made"},
+	{"LoadClient", "kind", "$states.input.emergency = true ? 'emergency' : $states.input.repair = true and " +
+		"$not($states.input.dryRun = true) ? 'repair' : 'rotation'",
+		"an emergency, or a repair, waits for the execution that it is to end"},
+	{"CreateReplacement", "to", "$states.result.Payload.to", "the steps after it do not know what was made"},
+	{"VerifyReplacement", "proven", "$now()", "a secret is written that was accepted long ago, or asked for again"},
+	{"PromoteReplacement", "from", "$to", "every target gets the dead secret"},
+	{"PromoteReplacement", "to", "$from", "the dead secret stays, and the one in use is removed"},
+	{"RemoveReplacement", "outcome", "rolledBack", "a repair that was given up ends as something else"},
 	{"SetSecret", "switchBegan", "$states.context.State.EnteredTime",
 		"people hear of no, or another, time of failed logins"},
 	{"PromoteSecret", "graceUntil", "$states.result.Payload.graceUntil", "the old secret goes without a grace period"},
@@ -76,7 +84,7 @@ var kept = []struct{ state, variable, value, lost string }{
 		"$toMillis($now()) - $toMillis($states.result.Item.ownerSince.S) < 60000 : false",
 		"an execution that has just started is taken for gone, and runs beside the one that takes over"},
 	{"InspectLockOwner", "ownerStatus", "$states.result.Status", "a running execution is taken over from"},
-	{"Purpose", "lock", "{:config: {S: $string($reference)}, :kind: {S: $emergency ? 'emergency' : 'rotation'}, " +
+	{"Purpose", "lock", "{:config: {S: $string($reference)}, :kind: {S: $kind}, " +
 		":me: {S: $call.execution}, :settle: {N: 75}}",
 		"functions work by another configuration, wait another time, or an emergency stops another"},
 	{"notifier ReadRequest", "healing", "$states.input.detail.error = 'Superseded' ? " +
@@ -107,7 +115,8 @@ func TestNoNoticeIsLost(t *testing.T) {
 		"Task": "$trim($notice & ' ' & $states.result.Payload.notice)"}
 	m := parse(t)
 	for _, name := range []string{"SetSecret", "RediscoverTargets", "ReassertSecret", "TestBeforeFinish",
-		"FinishSecret", "RestoreTargets", "ReassertOldSecret", "RemoveNewSecret"} {
+		"FinishSecret", "RestoreTargets", "ReassertOldSecret", "RemoveNewSecret", "VerifyReplacement",
+		"RemoveReplacement"} {
 		if s := m.States[name]; shown(s.Assign["notice"]) != of[s.Type] {
 			t.Errorf("%s notes %q, must note %q: else people do not hear what it noticed, or what others did", name,
 				shown(s.Assign["notice"]), of[s.Type])
@@ -135,8 +144,9 @@ var decisions = map[string]struct {
 		"a measurement takes the lock and rotates"},
 	"ChooseWarning": {[]string{"$not($exists($measured.rotationRefused)) > Measured", "Notify"},
 		"nobody hears of a refusal ahead"},
-	"LockOwner": {[]string{"$lockOwner = '' > AcquireLock", "$emergency and $lockKind != 'emergency' > SeizeLock",
-		"InspectLockOwner"}, "an emergency waits for a rotation, stops another emergency, or a rotation stops one"},
+	"LockOwner": {[]string{"$lockOwner = '' > AcquireLock", "$kind = 'emergency' and $lockKind != 'emergency' or " +
+		"$kind = 'repair' and $lockKind = 'rotation' > SeizeLock", "InspectLockOwner"},
+		"an emergency waits for a rotation, stops another emergency, or a rotation stops one"},
 	"LockOwnerStatus": {[]string{
 		"$looks < 5 and ($ownerStatus in ['RUNNING', 'PENDING_REDRIVE'] or $ownerStatus = 'GONE' and $lockIsNew) > " +
 			"AwaitOwnerStatus looks=$looks + 1",
@@ -146,7 +156,8 @@ var decisions = map[string]struct {
 		"the lock of an execution that runs, or is about to be redriven, is taken over, or one that ended keeps it"},
 	"Decide": {[]string{"$rounds > 8 > Refuse step=Plan", "$plan.action = 'rotate' > TestBeforeChange",
 		"$request.dryRun = true > ReleaseLock outcome=planned", "$plan.action = 'finish' > GracePeriod",
-		"BeginRollback"},
+		"$plan.action = 'repair' and $plan.promoted = true > EnableOldSecret",
+		"$plan.action = 'repair' > CreateReplacement", "BeginRollback"},
 		"a dry run changes something, or what is left over is treated as something else"},
 	"DryRun": {[]string{"$request.dryRun = true > ReleaseLock outcome=planned", "CreateSecret"},
 		"a dry run makes a secret"},
@@ -161,18 +172,19 @@ var decisions = map[string]struct {
 	"AfterSearch": {[]string{followersNeedTime + " > AwaitFollowers", "$allSet > DisableOldSecret", "VerifyBeforeReassert"},
 		"a target that came loses its logins, an emergency sets every target a third time, or a follower that puts " +
 			"the old secret back does so after the last round"},
-	"AfterRestore": {[]string{followersNeedTime + " > AwaitFollowersToRestore", "AwaitRestoreSpread"},
+	"AfterRestore": {[]string{"$plan.action != 'repair' and " + followersNeedTime + " > AwaitFollowersToRestore", "AwaitRestoreSpread"},
 		"a follower still has the secret that is removed"},
 	"AfterTests": {[]string{"$searched = '' > ReloadClient", "DisableOldSecret"},
 		"the old secret goes before targets were searched for since the promotion"},
-	"BeginRollback": {[]string{"$failure.error = 'LockLost' or ($step = '' and $exists($told.subject)) > Quiesce",
+	"BeginRollback": {[]string{"$plan.action = 'repair' > QuiesceRepair", "$failure.error = 'LockLost' or ($step = '' and $exists($told.subject)) > Quiesce",
 		"TellRollback"}, "people hear nothing of a rollback, or of one that is none"},
-	"AfterRollback": {[]string{"$step = '' > Plan", "TestAfterRollback"},
+	"AfterRollback": {[]string{
+		"$plan.action = 'repair' and $not($emergency) > TestAfterRollback outcome=repaired", "$step = '' > Plan", "TestAfterRollback"},
 		"what was left is taken for the rotation that was asked for"},
 	"Supersede": {[]string{"$outcome = 'superseded' > AwaitOwnCalls", "AwaitOwnCalls"},
 		"a redrive goes on touching targets"},
 	"Released": {[]string{"$outcome = 'planned' > Planned", "Notify"}, "people hear of a dry run, or of nothing"},
-	"Outcome": {[]string{"$outcome = 'rotated' > Rotated", "$outcome = 'superseded' > Superseded",
+	"Outcome": {[]string{"$outcome in ['rotated', 'repaired'] > Rotated", "$outcome = 'superseded' > Superseded",
 		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
 	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
@@ -231,7 +243,7 @@ var ofTheLock = map[string]struct{ condition, update, values, lost string }{
 		"{:config: {S: $string($newest)}, :me: {S: $call.execution}}",
 		"an execution that lost the lock changes by which configuration the new owner works"},
 	"ReleaseLock": {"#owner = :me", "($request.dryRun = true ? '' : 'SET lastOutcome = :outcome, " +
-		"lastExecution = :me, lastEnded = :now' & ($outcome = 'rotated' ? ', lastRotated = :now' : '')) & " +
+		"lastExecution = :me, lastEnded = :now' & ($outcome in ['rotated', 'repaired'] ? ', lastRotated = :now' : '')) & " +
 		"' REMOVE #owner, ownerSince, ownerKind, #config'",
 		"$merge([{':me': {'S': $call.execution}}, $request.dryRun = true ? {} : " +
 			"{':now': {'S': $now()}, ':outcome': {'S': $outcome}}])",
@@ -353,7 +365,8 @@ var wherefrom = []struct{ state, argument, value, lost string }{
 	{"notifier Heal", "StateMachineArn", "$states.input.detail.stateMachineArn & ':live'", "nothing is healed"},
 	{"notifier Heal", "Name", "'heal-' & $states.input.id", "an event that is delivered twice heals twice"},
 	{"notifier Heal", "Input", "$string($merge([{'client': $told.client, 'reason': $healing}, " +
-		"$request.emergency = true ? {'emergency': true} : {}]))", "what an emergency left waits for a grace period"},
+		"$request.emergency = true ? {'emergency': true} : {}, $request.repair = true and $told.error != 'Superseded' " +
+		"? {'repair': true} : {}]))", "what an emergency left waits for a grace period, and a repair for a person"},
 	{"notifier Record", "Payload", "$states.input.record", "evidence of another execution is written, or of none"},
 	{"notifier Notify", "Subject", "$told.subject", "people read of something else"},
 	{"Notify", "Subject", "$told.subject", "people read of something else"},
@@ -378,7 +391,8 @@ func TestWhatIsToldReachesWhoWaitsForIt(t *testing.T) {
 		"Notify":          {"$call.client", "$outcome"},
 		"notifier Notify": {"$told.client = '' ? '(unknown)' : $told.client", "$told.outcome"}}
 	ofEvents := map[string]string{"PublishRollback": "Client Secret Rotation Rolling Back",
-		"PublishEvent": "{'rotated': 'Client Secret Rotated', 'rolledBack': 'Client Secret Rotation Rolled Back', " +
+		"PublishEvent": "{'rotated': 'Client Secret Rotated', 'repaired': 'Client Secret Repaired', " +
+			"'rolledBack': 'Client Secret Rotation Rolled Back', " +
 			"'refused': 'Client Secret Rotation Refused', 'superseded': 'Client Secret Rotation Superseded', " +
 			"'needsAttention': 'Client Secret Rotation Needs Attention', " +
 			"'wouldBeRefused': 'Client Secret Rotation Would Be Refused'} ~> $lookup($outcome)",
@@ -422,7 +436,7 @@ var exits = map[string]struct {
 		"SeizeLock"}, "an execution that has no lock ends as one that did something"},
 	"all > Refuse": {[]string{"Plan", "TestBeforeChange"}, "what failed before anything was made keeps the lock"},
 	"all > RollBack": {[]string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret",
-		"ReloadClient", "AdoptConfiguration", "RediscoverTargets", "VerifyBeforeReassert", "ReassertSecret",
+		"CreateReplacement", "VerifyReplacement", "ReloadClient", "AdoptConfiguration", "RediscoverTargets", "VerifyBeforeReassert", "ReassertSecret",
 		"TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"}, "a new secret is left half way"},
 	"all > NotMeasured":     {[]string{"Measure"}, "a measurement that failed wakes people as a failed rotation"},
 	"all > PublishRollback": {[]string{"TellRollback"}, "a message that cannot be sent holds up the rollback"},

@@ -254,7 +254,7 @@ var superseded = []string{string(failure.Superseded)}
 // uncaught are the Tasks that must not have a Catch, but of Superseded: after them nothing can be undone, or they are
 // the undoing.
 var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore", "ReassertTargetOldSecret",
-	"RemoveNewSecret", "VerifyOldSecret", "FinishSecret"}
+	"RemoveNewSecret", "VerifyOldSecret", "FinishSecret", "PromoteReplacement", "RemoveReplacement"}
 
 // In another partition (GovCloud, China) such a resource would fail: "The resource belongs to a different partition
 // from the running execution."
@@ -296,7 +296,7 @@ func TestEveryTaskThatCanBeUndoneHasACatchAndNoOther(t *testing.T) {
 func TestWhoeverReleasesTheLockHasSaidHowItEnded(t *testing.T) {
 	t.Parallel()
 	said := map[string]bool{"Refuse": true, "AfterFinish": true, "Decide": true, "DryRun": true, // themselves
-		"TestAfterRollback": true, "AwaitOwnCalls": true} // AfterRollback and Supersede, which alone lead there
+		"RemoveReplacement": true, "TestAfterRollback": true, "AwaitOwnCalls": true} // AfterRollback and Supersede, which alone lead there
 	m := parse(t)
 	for name, s := range m.States {
 		next := []string{s.Next, s.Default}
@@ -345,7 +345,7 @@ func TestTheOutcomeIsSaidAtTheEnd(t *testing.T) {
 	}
 	want := map[string]any{"AfterFinish": "rotated", "AfterRollback": "rolledBack", "Supersede": "superseded",
 		"Decide": "planned", "DryRun": "planned", "LockOwnerStatus": "needsAttention",
-		"ChooseWarning": "wouldBeRefused"}
+		"ChooseWarning": "wouldBeRefused", "RemoveReplacement": "rolledBack"}
 	if !maps.Equal(outcomes, want) {
 		t.Errorf("said by %v", outcomes)
 	}
@@ -374,7 +374,8 @@ func TestEveryFailureIsNoted(t *testing.T) {
 		}
 	}
 	again := m.States["AfterRollback"]
-	if len(again.Choices) != 1 || again.Choices[0].Condition != "{% $step = '' %}" || again.Choices[0].Next != "Plan" {
+	if n := len(again.Choices) - 1; again.Choices[n].Condition != "{% $step = '' %}" ||
+		again.Choices[n].Next != "Plan" {
 		t.Error("a rollback after a failure is followed by another plan, or that of what was left is not")
 	}
 }
@@ -549,7 +550,7 @@ func TestWhoWritesASecretIsToldWhenItWasProven(t *testing.T) {
 			t.Errorf("%s is told %v of the proof: a secret is written long after it was last accepted", name, got)
 		}
 	})
-	if writers != 6 {
+	if writers != 7 {
 		t.Errorf("%d tasks write a secret", writers)
 	}
 	var proves []string
@@ -559,8 +560,9 @@ func TestWhoWritesASecretIsToldWhenItWasProven(t *testing.T) {
 		}
 	})
 	slices.Sort(proves)
-	// before the first round forward, before the second, and before a rollback's
-	if want := []string{"EnableOldSecret", "VerifyBeforeReassert", "VerifyNewSecret"}; !slices.Equal(proves, want) {
+	// before the first round forward, before the second, before a rollback's, and before a repair
+	if want := []string{"EnableOldSecret", "VerifyBeforeReassert", "VerifyNewSecret",
+		"VerifyReplacement"}; !slices.Equal(proves, want) {
 		t.Errorf("%q prove a secret, want %q: one that nobody proved is written", proves, want)
 	}
 }

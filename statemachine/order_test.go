@@ -66,6 +66,16 @@ var order = map[string][]struct{ from, to, through, lost string }{either: {
 	{"ReleaseLock", "Superseded", "Notify", "nobody hears of it"},
 	{"Released", "LockHeld", "Notify", "nobody hears that nothing was put right"},
 	{"ReleaseLock", "Rotated", "PublishEvent", "no machine hears of it"},
+}, repair: {
+	{"CreateReplacement", "PromoteReplacement", "VerifyReplacement",
+		"AWSCURRENT becomes a secret that was never accepted, or takes the place of one that is"},
+	{"CreateReplacement", "RestoreTargets", "PromoteReplacement",
+		"a repair that is interrupted has put on targets what nobody will find"},
+	{"CreateReplacement", "RemoveReplacement", "QuiesceRepair", "a secret that comes late is left at the provider"},
+	{"CreateReplacement", "Rotated", "ReassertOldSecret|Supersede|RollBack", "a target keeps the dead secret"},
+	{"PromoteReplacement", "RemoveNewSecret", "AwaitRestoreSpread", "nodes still serve the dead secret"},
+	{"CreateReplacement", "RolledBack", "RemoveReplacement|Supersede|PromoteReplacement", "what a repair made is left at the provider"},
+	{"CreateReplacement", "Rotated", "Notify", "nobody hears of it"},
 }, graced: {
 	{"SetSecret", "PromoteSecret", "AwaitSpread|RollBack", "the labels move while nodes still serve the old secret"},
 	{"CreateSecret", "FinishSecret", "TestSecret|RollBack", "the new secret is in use untested while both are valid"},
@@ -84,14 +94,18 @@ var order = map[string][]struct{ from, to, through, lost string }{either: {
 		"the old secret goes, and nobody knows whether logins work"},
 }}
 
-// Rotations with a grace period and without one go different ways.
-const either, graced, graceless = "", "with a grace period", "without a grace period"
+// Rotations with a grace period and without one, and repairs, go different ways.
+const either, graced, graceless, repair = "", "with a grace period", "without a grace period", "in a repair"
 
 func TestNothingIsGoneAround(t *testing.T) {
 	t.Parallel()
 	m := parse(t)
-	for _, way := range []string{graced, graceless} {
-		for _, o := range slices.Concat(order[either], order[way]) {
+	for _, way := range []string{graced, graceless, repair} {
+		of := order[way]
+		if way != repair {
+			of = slices.Concat(order[either], of)
+		}
+		for _, o := range of {
 			through := strings.Split(o.through, "|")
 			if m.path(way, o.from, o.to) == nil {
 				t.Errorf("%s %s does not lead to %s any more", way, o.from, o.to)
@@ -137,7 +151,9 @@ func (m machine) path(way, from, to string, avoid ...string) []string {
 
 // next are the states to which one can lead on a way, as far as its conditions tell.
 func (s state) next(way string, searched bool) []string {
-	tells := map[string]bool{"$gracePeriodSeconds = 0": way == graceless, "$searched = ''": !searched}
+	tells := map[string]bool{"$gracePeriodSeconds = 0": way == graceless, "$searched = ''": !searched,
+		"$plan.action = 'repair'": way == repair, "$plan.action = 'repair' and $plan.promoted = true": false,
+		"$plan.action = 'repair' and $not($emergency)": way == repair}
 	if way == graced {
 		tells["$allSet"] = false
 	}
@@ -165,9 +181,11 @@ var waits = map[string]struct{ length, lost string }{
 	"AwaitSpread":         {"$spreadSeconds", "nodes have not followed when the labels move"},
 	"AwaitReassertSpread": {"$spreadSeconds", "nodes that still serve the old secret lose their logins"},
 	"AwaitRestoreSpread":  {"$spreadSeconds + 75", "a node, or a late call, still has the secret that is removed"},
-	"Quiesce":             {"75", "a call that timed out puts the new secret back on a target that was restored"},
-	"AwaitFormerOwner":    {"75", "the former owner's last call comes after what is done next"},
-	"AwaitOwnCalls":       {"75", "a call of this execution comes after what the next one does"},
+	"QuiesceRepair":       {"75", "a secret that comes late is left at the provider"},
+	"Quiesce": {"$takenOver != '' and $rounds = 1 and $step = '' ? " +
+		"$max([0, 75 - $floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)]) : 75", "a call that timed out puts the new secret back on a target that was restored"},
+	"AwaitFormerOwner": {"75", "the former owner's last call comes after what is done next"},
+	"AwaitOwnCalls":    {"75", "a call of this execution comes after what the next one does"},
 	"AwaitOwnerStatus": {"3",
 		"an execution that was stopped a moment ago still shows as running (15 s in five looks)"},
 	"AwaitFollowers":          {"until $followedAt", "a follower puts the old secret back after the last round"},

@@ -12,6 +12,8 @@ import (
 // snapshot is everything that decide looks at, read without changing anything.
 type snapshot struct {
 	Capable idp.Capabilities
+	// Repair: the secret in use is dead, and this one takes its place.
+	Repair  bool
 	Version string
 	// Entry is the version's entry in the journal; its State is "" before the intent.
 	Entry journal.Entry
@@ -65,6 +67,8 @@ func decide(s snapshot) (step, error) {
 		return refuse, err
 	}
 	switch {
+	case s.Repair && s.Entry.State == journal.Kept: // it is accepted
+		return take, nil
 	case s.Entry.State == journal.Live: // whether it is listed or not: lists lag, and VerifyNewSecret tries it
 		return answer, nil
 	case s.mayEnd():
@@ -96,7 +100,7 @@ func (s snapshot) refusal() error {
 		return failure.New(failure.Precondition,
 			"AWSCURRENT (version %s) holds the secret in use with white space, quotes or "+
 				"a byte order mark around it: store it again without, then start again", s.Padded)
-	case s.Entry.State == journal.Removed || s.Entry.State == journal.Kept:
+	case s.Entry.State == journal.Removed || s.Entry.State == journal.Kept && !s.Repair:
 		return failure.New(failure.Precondition, "version %s was already rolled back; start a new execution", s.Version)
 	case s.Capable.MadeByHand(): // the version is there on purpose, however old
 	case first && s.Stored: // it is an earlier rotation's, of the same name
@@ -109,7 +113,7 @@ func (s snapshot) refusal() error {
 			"its secret must not come back; start an execution with another name",
 			s.Version, rotation.Timestamp(s.StoredAt), rotation.Timestamp(s.Entry.At))
 	}
-	if first && s.Missing != "" {
+	if first && s.Missing != "" && !s.Repair {
 		return failure.New(failure.Precondition,
 			"the identity provider does not list secret %s any more, which the plan found in use", s.Missing)
 	}

@@ -88,7 +88,10 @@ func (h Handler) open(ctx context.Context, in rotation.CreateInput) (*maker, err
 		return nil, err
 	}
 	m := &maker{Invocation: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import}
-	m.seen.Capable, m.seen.Version = s.Capable, m.version
+	m.seen.Capable, m.seen.Version, m.seen.Repair = s.Capable, m.version, in.Repair
+	if s.CurrentEnded = in.Repair; in.From.ClientID != "" {
+		s.Belongs(in.From)
+	}
 	_, current, err := s.ResolveCurrent(ctx, in.From.VersionID, in.To.VersionID)
 	if err != nil {
 		return nil, err
@@ -129,7 +132,11 @@ func (m *maker) look(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if s.Lost, err = m.FindLost(ctx, m.journal, m.version, listed); err != nil {
+		if m.mayAdopt() {
+			if m.MadeSince(m.journal, m.version, listed) {
+				s.Lost = m.version
+			}
+		} else if s.Lost, err = m.FindLost(ctx, m.journal, m.version, listed); err != nil {
 			return err
 		}
 	}
@@ -190,6 +197,9 @@ func (m *maker) intend(ctx context.Context) error {
 	if m.imported {
 		m.takeOver(now)
 	}
+	if m.seen.Repair {
+		m.noteEnd(now)
+	}
 	form := m.Config.Secret.JSONKey
 	if e, known := m.journal.Secrets[m.from.VersionID]; known && e.JSONKey == nil { // Plan has read it in this form
 		e.JSONKey = &form
@@ -205,6 +215,17 @@ func (m *maker) intend(ctx context.Context) error {
 	begun := m.Invocation.Config.Identity()
 	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)
+}
+
+// noteEnd writes down that the secret in use has ended by itself, if the provider says so.
+func (m *maker) noteEnd(now time.Time) {
+	e, known := m.journal.Secrets[m.from.VersionID]
+	for _, x := range m.listed {
+		if known && x.ID == e.IdPSecretID && !x.Until.IsZero() && !x.Until.After(now) {
+			e.Ended = x.Until
+			m.journal.Secrets[m.from.VersionID] = e
+		}
+	}
 }
 
 // takeOver writes down which secret at the provider is the one in use. If the journal has it under another version,
@@ -248,12 +269,44 @@ func (m *maker) store(ctx context.Context) error {
 	return err
 }
 
-// take takes what an unanswered request made.
-func (m *maker) take(ctx context.Context) error { return m.close(ctx, idp.Created{ID: m.seen.Lost}) }
+// take takes what an unanswered request made, or, in a repair, what could not be removed.
+func (m *maker) take(ctx context.Context) error {
+	if e := m.seen.Entry; e.State == journal.Kept {
+		return m.close(ctx, idp.Created{ID: e.IdPSecretID, ClientID: e.ClientID})
+	}
+	return m.close(ctx, idp.Created{ID: m.seen.Lost})
+}
+
+// mayAdopt reports whether what an unanswered request made is taken as it is: in a repair, where the provider may show
+// its value.
+func (m *maker) mayAdopt() bool { return m.seen.Repair && m.Capable.ReusesKept() }
+
+// makeRoom removes dead secrets of ours before a repair's new one is asked for, if there is no room besides them: the
+// admin API, which no false answer of a token endpoint concerns, shows them as switched off.
+func (m *maker) makeRoom(ctx context.Context) error {
+	if !m.seen.Repair || m.Capable.MaxSecrets == 0 || !m.Capable.HasIDs() {
+		return nil
+	}
+	listed, err := m.Provider.List(ctx)
+	if err != nil {
+		return err
+	}
+	dead := rotation.Snapshot{Journal: m.journal, Listed: listed}.DeadOfOurs()
+	for _, id := range dead[:min(len(dead), max(0, len(listed)-m.Capable.MaxSecrets+1))] {
+		if err := m.Provider.Remove(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // undo removes what an unanswered request made. It first writes down a request that does not name what it removes,
 // since that may come late (see ended).
 func (m *maker) undo(ctx context.Context) error {
+	if m.mayAdopt() { // removing it would put the dead secret back
+		m.seen.Lost, m.seen.Undone, m.adopt = "", true, true
+		return nil
+	}
 	if !m.Capable.HasIDs() {
 		if err := m.save(ctx, func(e *journal.Entry) { e.Undone = m.Now() }); err != nil {
 			return err
@@ -276,6 +329,9 @@ func (m *maker) undo(ctx context.Context) error {
 // ask writes down that it asks the provider for a secret, then asks. A refusal takes the note back, but not the note of
 // an earlier request. A value that the provider makes is stored the moment it arrives.
 func (m *maker) ask(ctx context.Context) error {
+	if err := m.makeRoom(ctx); err != nil {
+		return err
+	}
 	before := m.seen.Entry.Asked
 	r := idp.CreateRequest{Value: m.value, Tag: m.version, Adopt: m.adopt,
 		Asked: !m.Capable.AcceptsValue && !before.IsZero()}

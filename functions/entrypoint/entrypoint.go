@@ -206,7 +206,7 @@ func recorder(_ string, d invocation.Deps) Function {
 func loadBalancerMetrics(_ environment, m Machine, d *invocation.Deps) error {
 	client := func(c aws.Config) metrics.CloudWatch { return cloudwatch.NewFromConfig(c) }
 	reader := metrics.New(byRegion(m, client), m.Now)
-	d.AuthErrors, d.LoginsStopped = reader.AuthErrors, reader.LoginsStopped
+	d.AuthErrors, d.LoginsStopped, d.LastLogin = reader.AuthErrors, reader.LoginsStopped, reader.LastLogin
 	return nil
 }
 

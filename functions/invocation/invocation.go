@@ -56,6 +56,8 @@ type Deps struct {
 	// LoginsStopped returns those load balancers on which logins succeeded before made and none has since switched
 	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
+	// LastLogin returns when a login last succeeded on any of the load balancers; zero if nobody knows (package metrics).
+	LastLogin func(ctx context.Context, loadBalancers []string) (time.Time, error)
 	// Recorder writes the evidence of executions.
 	Recorder *record.Recorder
 }
@@ -101,21 +103,26 @@ type Invocation struct {
 	Config   config.Client
 	Store    *versions.Store
 	Provider idp.Provider
+	// CurrentEnded: AWSCURRENT is proven to be refused, and a repair replaces it.
+	CurrentEnded bool
 	// Capable is what the identity provider can do, for the functions that probe.
 	Capable idp.Capabilities
 	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
 	Patient bool
+	// Restores: targets get the old secret back, those of the newest configuration, too.
+	Restores bool
 
 	opened             time.Time
-	journal            *journal.Journal // from Open, or Look
-	renamed, successor string           // by matchCurrent
-	unreadable         []string         // by matchCurrent
-	labels             *versions.Labels // as they were read last
-	keeper             versions.Keeper  // with the labels
-	looked             time.Time        // when the labels were read last
-	stays              string           // the AWSCURRENT that ResolveCurrent has found
-	known              withoutids.Known // what a provider of package withoutids goes by
-	absent             map[string]bool  // versions that were looked for and are not stored
+	journal            *journal.Journal  // from Open, or Look
+	renamed, successor string            // by matchCurrent
+	unreadable         []string          // by matchCurrent
+	labels             *versions.Labels  // as they were read last
+	keeper             versions.Keeper   // with the labels
+	looked             time.Time         // when the labels were read last
+	stays              string            // the AWSCURRENT that ResolveCurrent has found
+	known              withoutids.Known  // what a provider of package withoutids goes by
+	absent             map[string]bool   // versions that were looked for and are not stored
+	owners             map[string]string // registrations of a pair that have versions, as Belongs was told
 }
 
 // Open reads the client's journal and configuration for the execution that owns the lock; any other gets LockLost. The

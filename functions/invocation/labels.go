@@ -78,7 +78,7 @@ func (s *Invocation) TellProvider(ctx context.Context) error {
 		return failure.New(failure.Precondition, "the secret has no AWSCURRENT version")
 	}
 	current := s.entry(labels.Current)
-	k := withoutids.Known{Current: withoutids.Version{ID: labels.Current}}
+	k := withoutids.Known{Current: withoutids.Version{ID: labels.Current}, Ended: s.CurrentEnded}
 	if k.Current.Value, err = s.Value(ctx, labels.Current); err != nil {
 		return err
 	}

@@ -68,6 +68,11 @@ func (s *Invocation) FindLost(ctx context.Context, j *journal.Journal, version s
 	return candidates[0].ID, nil
 }
 
+// MadeSince reports whether the provider lists anything that is new since a version was intended, and unknown.
+func (s *Invocation) MadeSince(j *journal.Journal, version string, listed []idp.Secret) bool {
+	return len(newSince(listed, j.Secrets[version], j.KnownIDs())) > 0
+}
+
 // newSince returns what the provider lists now, did not list when the secret was intended, and the journal does not
 // know.
 func newSince(listed []idp.Secret, entry journal.Entry, known map[string]bool) []idp.Secret {

@@ -250,6 +250,24 @@ func (s *Invocation) MustAccept(ctx context.Context, version, what string) error
 	}
 }
 
+// FindReplacement returns the first of several versions that the identity provider accepts now; "" if it accepts none,
+// or if their texts are gone.
+func (s *Invocation) FindReplacement(ctx context.Context, among []string) (string, error) {
+	for _, version := range among {
+		c, err := s.Credential(ctx, version)
+		switch {
+		case errors.Is(err, versions.ErrNotFound), failure.Is(err, failure.Precondition):
+			continue
+		case err != nil:
+			return "", err
+		}
+		if v, _, err := s.Ask(ctx, c); err != nil || v.Outcome == probe.Accepted {
+			return version, err
+		}
+	}
+	return "", nil
+}
+
 // MustRefuse fails until every token endpoint refuses the secret of a version, each refusal between two acceptances of
 // the secret that stays: StillAccepted, or Unavailable if it cannot be told. was says, for the error, what was done to
 // the secret.

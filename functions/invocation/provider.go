@@ -1,6 +1,7 @@
 package invocation
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -130,8 +131,8 @@ func (s *Invocation) ClientID(ctx context.Context, r rotation.Ref) (string, erro
 	if e := s.entry(r.VersionID); e.ClientID != "" {
 		return e.ClientID, nil
 	}
-	if r.ClientID != "" {
-		return r.ClientID, nil
+	if id := cmp.Or(r.ClientID, s.owners[r.VersionID]); id != "" {
+		return id, nil
 	}
 	v, err := s.Value(ctx, r.VersionID)
 	if err != nil {
@@ -139,6 +140,10 @@ func (s *Invocation) ClientID(ctx context.Context, r rotation.Ref) (string, erro
 	}
 	return s.owner(ctx, r.VersionID, v)
 }
+
+// Belongs says which registration of a pair has a version that the journal does not know. A dead secret cannot be
+// asked for at the token endpoint.
+func (s *Invocation) Belongs(r rotation.Ref) { s.owners = map[string]string{r.VersionID: r.ClientID} }
 
 // owner returns the registration of a pair that accepts a secret. It proves it if neither does.
 func (s *Invocation) owner(ctx context.Context, version string, v secret.Value) (id string, err error) {

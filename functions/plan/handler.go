@@ -48,7 +48,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	s.Patient = true // plan's timeout is long enough
+	s.Patient, s.Restores = true, in.Undo // plan's timeout is long enough
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err
@@ -75,7 +75,9 @@ type planning struct {
 	followed time.Time
 	// mismatch says that the configured authentication method, by which secrets are probed, is not the registered one.
 	mismatch string
-	out      rotation.Plan
+	// dead says why AWSCURRENT is dead; "" if it is not, or if nobody asked for a repair.
+	dead string
+	out  rotation.Plan
 }
 
 // checkCurrent fails if AWSCURRENT is neither of the rotation's two secrets. A call of an earlier definition does not
@@ -134,12 +136,17 @@ func (p *planning) refuse(ctx context.Context) error {
 		return err
 	}
 	refusals := append(p.decided.Refusals, stored...)
-	if p.decided.Action == rotation.Rotate {
+	if p.decided.Makes() {
 		more, err := p.rotationRefusals(ctx)
 		if err != nil {
 			return err
 		}
 		refusals = append(refusals, more...)
+	}
+	if p.decided.Unlisted {
+		if err := p.prove(ctx); failure.Is(err, failure.SecretRefused) {
+			return err
+		}
 	}
 	if len(refusals) > 0 {
 		return failure.New(failure.Precondition, "client %s cannot be rotated, no new secret was made: %s (%s)",
@@ -156,11 +163,18 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	refusals = append(append(refusals, pairRefusals(p.Invocation, p.decided, p.found)...), told.Refusals...)
+	refusals = append(append(refusals, p.pairRefusals()...), told.Refusals...)
 	p.mismatch = otherMethod(p.Invocation, told)
 	targets := len(p.found.Targets)
-	p.out.Warnings = slices.Concat(p.out.Warnings, warnOfOpenLogins(p.Config, targets), warnOfHoldUps(p.Config),
-		warnOfFollowers(p.Config))
+	switch {
+	case told.Ended != "" && p.dead == "":
+		refusals, p.decided.Unlisted = append(refusals, told.Ended), true
+	case p.dead == "":
+		p.out.Warnings = slices.Concat(p.out.Warnings, warnOfOpenLogins(p.Config, targets), warnOfHoldUps(p.Config),
+			warnOfFollowers(p.Config))
+	case p.mismatch != "": // that may be why AWSCURRENT is refused
+		refusals = append(refusals, p.mismatch)
+	}
 	if usesNothing(p.Config, p.found) {
 		refusals = append(refusals, refuseNoTargets(p.Invocation, p.found)...)
 	}
@@ -170,6 +184,10 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 // prove fails unless the identity provider accepts the current secret. A rollback needs no proof if the journal knows
 // that secret: only decisions about an unknown one rest on it.
 func (p *planning) prove(ctx context.Context) error {
+	if p.dead != "" {
+		p.out.Checks = append(p.out.Checks, "the identity provider refuses the current client secret: "+p.dead)
+		return nil
+	}
 	version := currentVersion(p.decided)
 	if _, known := p.journal.Secrets[version]; known && p.decided.Action == rotation.Rollback {
 		return nil
@@ -194,7 +212,7 @@ func (p *planning) prove(ctx context.Context) error {
 
 // proveNew fails unless the identity provider accepts the new secret that a person has stored.
 func (p *planning) proveNew(ctx context.Context) error {
-	if !p.Capable.MadeByHand() || p.decided.Action != rotation.Rotate {
+	if _, known := p.journal.Secrets[p.decided.To.VersionID]; !p.Capable.MadeByHand() || !p.decided.Makes() || known {
 		return nil
 	}
 	if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {
@@ -303,6 +321,9 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 	if err := p.Provider.Check(ctx); err != nil {
 		return rotation.Decision{}, err
 	}
+	if err := p.mustBeDead(ctx); err != nil {
+		return rotation.Decision{}, err
+	}
 	if err := p.LookAgain(ctx); err != nil { // finding the targets took time
 		return rotation.Decision{}, err
 	}
@@ -315,13 +336,20 @@ func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
 		return rotation.Decision{}, err
 	}
 	tellSecrets(&p.out, p.Invocation, p.journal, listed)
-	d := rotation.Decide(rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed,
+	s := rotation.Snapshot{Labels: labels, Journal: p.journal, Listed: listed,
 		MaxSecrets: p.Capable.MaxSecrets,
 		ByHand:     p.Capable.MadeByHand(), SecretARN: p.Config.Secret.ARN, JSONKey: p.Config.Secret.JSONKey,
 		CurrentSecretID: p.Config.IdentityProvider.CurrentSecretID, Unreadable: p.Unreadable(),
 		NewVersionID: VersionID(nameExecution(p.in)),
 		GracePeriod:  time.Duration(p.Config.GracePeriod()) * time.Second, Shorten: p.request.Shorten(), Now: p.Now(),
-		Followers: p.delay, Followed: p.followed})
+		ByVersion: !p.Capable.HasIDs(), Ended: p.dead != "",
+		Followers: p.delay, Followed: p.followed}
+	if s.Ended {
+		if s.Replacement, err = p.FindReplacement(ctx, s.Replacements()); err != nil {
+			return rotation.Decision{}, err
+		}
+	}
+	d := rotation.Decide(s)
 	p.out.Warnings = append(p.out.Warnings, warnOfEnd(listed, d, p.Now())...)
 	if p.Config.IsPair() && labels.Current != "" && d.Action != rotation.Finish {
 		d.From.ClientID, err = p.ClientID(ctx, d.From)
@@ -375,19 +403,6 @@ func otherMethod(s *invocation.Invocation, told idp.Review) string {
 	}
 	return fmt.Sprintf("identityProvider.tokenAuthMethod: the client is registered for %s at the identity provider, "+
 		"the configuration says %s: set it to %s", told.AuthMethod, method, told.AuthMethod)
-}
-
-// pairRefusals refuses targets that use the idle registration of a pair: its secret is about to be overwritten.
-func pairRefusals(s *invocation.Invocation, d rotation.Decision, found alb.Found) []string {
-	var out []string
-	for _, t := range found.Targets {
-		if id := found.ClientIDs[t.Key()]; s.Config.IsPair() && id != d.From.ClientID {
-			out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and "+
-				"that of %s is about to be overwritten: put %s and the secret stored as AWSCURRENT on it", t.Name, id,
-				d.From.ClientID, id, d.From.ClientID))
-		}
-	}
-	return out
 }
 
 // currentVersion returns the version that is AWSCURRENT when the decision is made. (In a rollback that puts the old

@@ -137,6 +137,7 @@ func entryOf(j *journal.Journal, id string) (journal.Entry, string) {
 func (p *planning) fill(context.Context) error {
 	out, d := &p.out, p.decided
 	out.Action, out.Why, out.From, out.To, out.Import = d.Action, d.Why, d.From, d.To, d.Import
+	out.Promoted = d.Promoted
 	out.GracePeriodSeconds = int(d.Grace / time.Second)
 	out.GraceUntil = rotation.Timestamp(d.GraceUntil)
 	out.Warnings = append(out.Warnings, d.Warnings...)
@@ -151,6 +152,8 @@ func (p *planning) fill(context.Context) error {
 	}
 	step := func(format string, args ...any) { out.Steps = append(out.Steps, fmt.Sprintf(format, args...)) }
 	switch d.Action {
+	case rotation.Repair:
+		out.Steps = p.repairSteps()
 	case rotation.Rotate:
 		create, remove := describeSteps(p.Invocation, p.journal, d)
 		step("%s", create)

@@ -17,7 +17,7 @@ import (
 func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 	d rotation.Decision) (out []string, err error) {
 	keeper := s.Keeper()
-	if d.Action != rotation.Rotate {
+	if !d.Makes() {
 		return otherKeepers(versions.Keeper{Primary: keeper.Primary}, s.Config.Secret.ARN), nil
 	}
 	out = otherKeepers(keeper, s.Config.Secret.ARN)
@@ -36,6 +36,9 @@ func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Jo
 		return out, nil // the version is there on purpose
 	}
 	_, known := j.Secrets[d.To.VersionID]
+	if known && d.Action == rotation.Repair {
+		return out, nil // it takes the dead one's place
+	}
 	if !known {
 		if known, err = s.Exists(ctx, d.To.VersionID); err != nil {
 			return nil, err

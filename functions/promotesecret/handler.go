@@ -71,8 +71,9 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 		return rotation.PromoteOutput{}, err
 	}
 	p := j.Promotion
-	if p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID {
-		p = &journal.Promotion{From: in.From.VersionID, To: in.To.VersionID, PreviousBefore: labels.Previous}
+	if p == nil || p.From != in.From.VersionID || p.To != in.To.VersionID || p.Repair != in.Repair {
+		p = &journal.Promotion{From: in.From.VersionID, To: in.To.VersionID, PreviousBefore: labels.Previous,
+			Repair: in.Repair}
 		j.Promotion = p
 		if e, known := j.Secrets[p.To]; known {
 			e.Unused = false

@@ -274,6 +274,10 @@ func (h *History) fill(r *evidence.Record) {
 	h.variable("step", &r.FailedState)
 	h.variable("from", &r.From)
 	h.variable("to", &r.To)
+	var outcome string
+	if h.variable("outcome", &outcome); outcome == repaired { // there $from is what targets got
+		r.From, r.To = r.To, r.From
+	}
 	h.variable("reference", &r.Configuration)
 	var plan evidence.Planned
 	if h.variable("plan", &plan); plan.Action != "" {
@@ -301,6 +305,9 @@ func (h *History) variable(name string, v any) {
 var ends = map[string]string{"RolledBack": "rolledBack", "Refused": "refused", "Superseded": "superseded",
 	"LockHeld": "lockHeld", "NotStarted": "notStarted", "InvalidInput": "invalidInput", "Reconfigured": "reconfigured"}
 
+// repaired is the outcome of an execution that put a secret that is accepted in the place of a dead one.
+const repaired = "repaired"
+
 // outcome says in a word how a run ended.
 func (h *History) outcome(r evidence.Record) string {
 	switch r.Status {
@@ -322,6 +329,10 @@ func (h *History) outcome(r evidence.Record) string {
 		return "planned"
 	case evidence.Measurement:
 		return "measured"
+	}
+	var outcome string
+	if h.variable("outcome", &outcome); outcome == repaired {
+		return repaired
 	}
 	return "rotated"
 }

@@ -40,6 +40,10 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
+	if r.unused && r.mayBeUsed() {
+		return rotation.RetireOutput{Result: resultKept, Notice: fmt.Sprintf("The secret of version %s was on targets "+
+			"before this repair, so it stays; the next execution puts in order what is left.", r.seen.Version)}, nil
+	}
 	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.followed,
 		r.look} {
 		if err := read(ctx); err != nil {
@@ -68,6 +72,8 @@ type retirement struct {
 	seen    snapshot
 	notice  string
 	refused bool // the provider refuses what was removed
+	unused  bool // a repair gives up what goes
+	anyway  bool // what goes, goes although the provider does not accept what stays
 }
 
 // open begins the snapshot with what the call and the journal say.
@@ -80,7 +86,7 @@ func (h Handler) open(ctx context.Context, in rotation.RetireInput) (*retirement
 	if err != nil {
 		return nil, err
 	}
-	r := &retirement{Invocation: s, journal: j, seen: snapshot{Action: in.Action,
+	r := &retirement{Invocation: s, journal: j, unused: in.Unused, seen: snapshot{Action: in.Action,
 		Version: in.Retire.VersionID, Keep: s.Successor(in.Keep.VersionID),
 		Capable: s.Capable, Pair: s.Config.IsPair(), Named: s.Config.IdentityProvider.CurrentSecretID}}
 	_, r.seen.Capable.CanDisable = s.Provider.(idp.Disabler)
@@ -132,6 +138,9 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 // the first time, because a person has moved the label, it writes down: they need time from then on.
 func (r *retirement) followed(ctx context.Context) error {
 	goes := r.journal.Secrets[r.seen.Version]
+	if p := r.journal.Promotion; p != nil && p.Repair && p.From == r.seen.Version {
+		return nil // it was dead before
+	}
 	if goes.Unused || goes.State != journal.Intended && goes.State != journal.Live {
 		return nil
 	}
@@ -163,7 +172,8 @@ func (r *retirement) look(ctx context.Context) (err error) {
 	}
 	s := r.refreshEntries()
 	if s.Action == rotation.RetireDelete {
-		if err := r.MustAccept(ctx, s.Keep, "the secret that stays"); err != nil {
+		err := r.MustAccept(ctx, s.Keep, "the secret that stays")
+		if r.anyway = r.mayGoAnyway(err); err != nil && !r.anyway {
 			return err
 		}
 	}
@@ -172,6 +182,18 @@ func (r *retirement) look(ctx context.Context) (err error) {
 	}
 	r.seen.Same, r.seen.Told, err = r.Same(ctx, s.Version, s.Keep)
 	return err
+}
+
+// mayBeUsed reports whether targets were written since what goes was made.
+func (r *retirement) mayBeUsed() bool {
+	return r.seen.Goes.State != "" && !r.journal.LastWrite.Before(r.seen.Goes.At)
+}
+
+// mayGoAnyway reports whether what a repair gives up can go although the provider does not accept what stays: no target
+// was given it, and the request names it, or there is nothing.
+func (r *retirement) mayGoAnyway(err error) bool {
+	return r.unused && (r.Capable.HasIDs() || r.seen.ID == "") &&
+		(failure.Is(err, failure.SecretRefused) || failure.Is(err, failure.Unavailable))
 }
 
 // lookUse asks when the old secret was last used, where the provider tells.
@@ -192,8 +214,8 @@ func (r *retirement) lookUse(ctx context.Context) (err error) {
 func (r *retirement) find(ctx context.Context) (err error) {
 	version := r.seen.Version
 	entry, known := r.journal.Secrets[version]
-	if !known || entry.State == journal.Removed {
-		return nil
+	if !known || entry.State == journal.Removed || r.unused && entry.State == journal.Intended && entry.Asked.IsZero() {
+		return nil // nothing was made
 	}
 	if err := r.TellProvider(ctx); err != nil {
 		return err
@@ -291,9 +313,16 @@ func (r *retirement) delete(ctx context.Context, next step, result string) (stri
 		return "", r.noteMissing(ctx)
 	case remove:
 		result, state, err = r.remove(ctx, result)
+		if r.unused && failure.Is(err, failure.Precondition) { // an app's only active secret, for one
+			r.tell("The secret of version %s stays, as AWSPENDING, and the next repair takes it: %v.", r.seen.Version, err)
+			return resultKept, nil
+		}
 	}
 	if err != nil {
 		return "", err
+	}
+	if r.anyway {
+		return result, r.close(ctx, state)
 	}
 	if err := r.MustAccept(ctx, r.seen.Keep, "the secret that stays, after the other was removed"); err != nil {
 		return "", err
@@ -376,7 +405,11 @@ func (r *retirement) tellInterruption(began time.Time) {
 	if p := r.journal.Promotion; p != nil && p.From == r.seen.Version && !p.At.IsZero() {
 		until, has = p.LeftAt(r.SpreadTime()), "the new secret"
 	}
-	if !began.IsZero() {
+	switch p := r.journal.Promotion; {
+	case p != nil && p.Repair && p.From == r.seen.Version:
+		r.tell("Every load balancer node has had the new secret since %s at the latest.",
+			rotation.Timestamp(r.journal.LastWrite.Add(r.SpreadTime())))
+	case !began.IsZero():
 		r.tell("This was not without downtime (allowInterruption): from %s on, for at most %s, logins and session "+
 			"refreshes could fail, until every load balancer node had %s.",
 			rotation.Timestamp(began), until.Sub(began).Round(time.Second), has)
@@ -403,6 +436,11 @@ func (r *retirement) close(ctx context.Context, state journal.State) error {
 	}
 	if err := r.Store.DropPending(ctx, labels, r.seen.Keep); err != nil {
 		return err
+	}
+	if r.unused { // else RestoreLabels has done so
+		if err := r.Store.DropPending(ctx, labels, r.seen.Version); err != nil {
+			return err
+		}
 	}
 	entry, known := r.journal.Secrets[r.seen.Version]
 	p := r.journal.Promotion

@@ -134,6 +134,8 @@ func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence
 		return t.testCredential(ctx)
 	case rotation.CheckRefused:
 		return t.testRefusal(ctx)
+	case rotation.CheckEnded:
+		return t.testEnd(ctx)
 	case rotation.CheckRedirect:
 		return t.testRedirects(ctx)
 	case rotation.CheckLogin:

@@ -73,9 +73,9 @@ func leaks(ctx context.Context) ([]Row, error) {
 			func(w *world) { w.interruptAt = "GracePeriod" }, taken},
 		{"okta, after a rotation was stopped in its grace period: the older secret",
 			func(w *world) { w.stopAt = "GracePeriod" }, taken},
-		// which is rolled back first: two more such waits, and a spread
+		// which is rolled back first: one more such wait, and a spread
 		{"okta, after a rotation was stopped in AwaitSpread",
-			func(w *world) { w.stopAt = "AwaitSpread" }, taken + 2*settle + 1},
+			func(w *world) { w.stopAt = "AwaitSpread" }, taken + settle + 1},
 	} {
 		r, _, err := leak(ctx, "okta", quick, c.before)
 		if err != nil {

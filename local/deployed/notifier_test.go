@@ -64,6 +64,7 @@ func (w *world) refuse(t *testing.T, state string) {
 // outcomes of our own events, by detail type.
 var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBack",
 	"Client Secret Rotation Needs Attention": "needsAttention",
+	"Client Secret Repaired":                 "repaired",
 	"Client Secret Rotated":                  "rotated", "Client Secret Rotation Superseded": "superseded",
 	"Client Secret Rotation Rolling Back": "rollingBack",
 	"Client Secret Rotation Refused":      "refused", "Client Secret Rotation Interrupted": "interrupted",
@@ -71,7 +72,7 @@ var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBa
 	"Client Secret Rotation Would Be Refused": "wouldBeRefused"}
 
 // elsewhere are those that other tests see.
-var elsewhere = []string{"superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused"}
+var elsewhere = []string{"repaired", "superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused"}
 
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()

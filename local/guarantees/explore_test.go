@@ -55,20 +55,23 @@ type way struct {
 	interrupts bool
 	// input of the execution; "" is plain.
 	input string
+	// dead: AWSCURRENT is revoked before the execution, which is to repair that, as is the one that comes after it.
+	dead bool
 }
 
 // ways are all but Okta's, which has tests of its own, and those by hand, which have no calls.
 func ways() []way {
-	out := []way{{"auth0 in place", "auth0", interruptible, true, ""}, {"hydra as a pair", "hydra", paired, false, ""}}
+	out := []way{{"auth0 in place", "auth0", interruptible, true, "", false},
+		{"hydra as a pair", "hydra", paired, false, "", false}}
 	for kind, im := range imitations.All {
 		if kind != okta.vendor && len(im.Changes) > 0 {
-			out = append(out, way{kind, kind, quick, false, ""})
+			out = append(out, way{kind, kind, quick, false, "", false})
 		}
 	}
 	return out
 }
 
-var okta = way{"okta", "okta", quick, false, ""}
+var okta = way{"okta", "okta", quick, false, "", false}
 
 // paired is a client of two registrations.
 func paired(c *config.Client) {
@@ -82,6 +85,9 @@ func (y way) world(t *testing.T, prepare func(*world)) *world {
 	w := newWorldOf(t, y.vendor, usual(), y.configure)
 	w.tolerant = y.interrupts
 	prepare(w)
+	if y.dead {
+		w.revoke()
+	}
 	return w
 }
 
@@ -243,6 +249,9 @@ func explore(t *testing.T, y way, calls []call, prepare func(*world), least int)
 						w.path(execution))
 				}
 				w.Stack.Faults.Clear()
+				if y.dead {
+					w.repairIfNeeded()
+				}
 				w.converge()
 				w.pass(2 * time.Hour) // what is still late arrives
 				w.atRest()

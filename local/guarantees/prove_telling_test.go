@@ -85,6 +85,7 @@ type telling struct {
 	alone      bool     // no other execution may start
 	slow       bool     // new secrets are accepted late
 	redriveIn  time.Duration
+	healed     bool // another execution starts as soon as this one is stopped
 	mends      []func()
 	executions []string
 	timers     context.Context
@@ -168,7 +169,7 @@ func (r *telling) begin(c chapter) {
 	r.mu.Lock()
 	r.names++
 	r.main = fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
-	r.state, r.justIn, r.calls, r.reasserted, r.alone, r.redriveIn = "", "", 0, false, false, 0
+	r.state, r.justIn, r.calls, r.reasserted, r.alone, r.redriveIn, r.healed = "", "", 0, false, false, 0, false
 	r.happened, r.others, r.redriven, r.mends, r.due = nil, nil, nil, nil, nil
 	r.mu.Unlock()
 	r.byHand()
@@ -211,8 +212,13 @@ func (r *telling) run(c chapter) asl.Result {
 	}
 	result := r.await(execution)
 	r.mu.Lock()
-	redriveIn := r.redriveIn
+	redriveIn, healed := r.redriveIn, r.healed
 	r.mu.Unlock()
+	if healed && redriveIn == 0 && result.Status == asl.Aborted {
+		if said := r.startOther(`{"client": "orders-web", "reason": "healing"}`); said != "" {
+			r.tell("%s", said)
+		}
+	}
 	if redriveIn > 0 && result.Status == asl.Aborted {
 		r.idle(func() { r.pass(redriveIn) })
 		if _, err := r.sfn().RedriveExecution(context.Background(),
@@ -267,7 +273,7 @@ func (r *telling) after(d time.Duration, f func(ended bool)) {
 // execution, and an execution that nothing disturbs succeeds.
 func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	r.mu.Lock()
-	happened, others, redriven := r.happened, r.others, r.redriven
+	others, redriven := r.others, r.redriven
 	r.mu.Unlock()
 	for _, x := range redriven {
 		r.await(x)
@@ -278,6 +284,9 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 			emergencySurvived = false
 		}
 	}
+	r.mu.Lock()
+	happened := r.happened // also while the others ran
+	r.mu.Unlock()
 	switch {
 	case len(happened) > 1, len(happened) == 1 && !atRest:
 	case len(happened) == 0 && result.Status != asl.Succeeded:

@@ -57,6 +57,9 @@ type world struct {
 	// tolerant: logins fail now, as the client's configuration allows.
 	tolerant  bool
 	tolerated int
+	// dead was revoked by another hand. Nodes may use it until mended, and AWSCURRENT hold it until it has once left.
+	dead         string
+	mended, left bool
 	// padded: a person has stored AWSCURRENT with something around it, which is theirs to put right.
 	padded bool
 	hooks  []func(execution string, e stepfunctions.Event)
@@ -181,7 +184,7 @@ func (w *world) check(when string) {
 	now := w.clock.Now()
 	store := w.Stack.IdP.Store()
 	for _, u := range w.Stack.ELB.SecretsInUse(w.seen, now) {
-		if !store.Accepts(u.ClientID, u.Secret, now) {
+		if !store.Accepts(u.ClientID, u.Secret, now) && (w.dead == "" || u.Secret != w.dead || w.mended) {
 			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+
 				u.ListenerARN)
 		}
@@ -201,6 +204,9 @@ func (w *world) check(when string) {
 	current := secretsIn(values)[labels["AWSCURRENT"]]
 	if w.padded {
 		current = strings.Trim(current, " \n\"\ufeff")
+	}
+	if w.left = w.left || w.dead != "" && current != w.dead; w.dead != "" && !w.left {
+		return
 	}
 	if !slices.ContainsFunc(w.Config.ClientIDs(), func(id string) bool { return store.Accepts(id, current, now) }) {
 		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)

@@ -193,7 +193,7 @@ var ofTheFunctions = map[string][]fault{
 			`_ = c`, "since the rotation began"},
 	},
 	"functions/plan TestATargetOfTheIdleRegistrationIsRefused": {
-		{"functions/plan/handler.go rotationRefusals", `pairRefusals(p.Invocation, p.decided, p.found)...`,
+		{"functions/plan/handler.go rotationRefusals", `p.pairRefusals()...`,
 			`[]string{}...`, "got error"},
 	},
 	"functions/plan TestAThirdVersionEndsADiscovery": {
@@ -262,8 +262,8 @@ var ofTheFunctions = map[string][]fault{
 			`false`, "a short grace period"},
 	},
 	"functions/promotesecret TestAPromotionCutAtAnyWriteIsCompletedByARepeat": {
-		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous}`,
-			`PreviousBefore: labels.Current}`, "cut at write 1, after its effect: false"},
+		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous,`,
+			`PreviousBefore: labels.Current,`, "cut at write 1, after its effect: false"},
 		{"functions/promotesecret/handler.go promote",
 			`j.Secrets[p.To] = e } if err := s.Journal.Save(ctx, j); err != nil {`,
 			`j.Secrets[p.To] = e }; if false {`, "cut at write 4, after its effect: false"},
@@ -569,7 +569,7 @@ var ofTheFunctions = map[string][]fault{
 	},
 	"shared/alb TestFiveLoadBalancersAreSearchedAtOnce": {
 		{"shared/alb/discover.go slow", `4`, `4000`, "a hundred would never be searched"},
-		{"shared/alb/discover.go atOnce", `5`, `9`, "in milliseconds: 9 at once"},
+		{"shared/alb/discover.go atOnce", `5`, `9`, "in milliseconds"},
 	},
 	"functions/updatealb TestEveryTargetHasAShareOfTheTime": {
 		{"functions/updatealb/round.go shareOf", `min(share, left/time.Duration(after+1))`, `0`,
@@ -603,5 +603,18 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestWhatFailsIsTold": {
 		{"functions/invocation/aged.go MustBeProven", `s.Common.Execution, proof); err != nil {`,
 			`s.Common.Execution, proof); false {`, "a call that failed is taken for an answer"},
+	},
+	"functions/plan TestARollbackSearchesWhatTheNewestTextNames": {
+		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`, `s.Patient = true`,
+			"a load balancer that came keeps a secret that goes"},
+		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`,
+			`s.Patient, s.Restores = true, true`,
+			"a load balancer that came keeps a secret that goes"},
+		{"functions/invocation/earlier.go addNewest", `return append(list, c), nil`, `return list, nil`,
+			"a load balancer that came keeps a secret that goes"},
+	},
+	"functions/updatealb TestARollbackKnowsTheNamesOfTheNewestConfiguration": {
+		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``,
+			"a target that came keeps a secret that goes"},
 	},
 }

@@ -140,9 +140,9 @@ var ofWhatTheyUse = map[string][]fault{
 	"shared/idp/withoutids TestOnlyWhatIsOursIsTakenUp": {
 		{"shared/idp/withoutids/shifting.go canAdopt", `s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value)`,
 			`s.Previous.IsZero()`, "but the one in use is gone"},
-		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept || !known && r.Adopt`,
-			`known && (v.Kept || true) || r.Adopt`, "known, and not kept"},
-		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept || !known && r.Adopt`,
+		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept && !k.Ended || !known && r.Adopt`,
+			`known && (v.Kept || true) && !k.Ended || r.Adopt`, "known, and not kept"},
+		{"shared/idp/withoutids/shifting.go canAdopt", `known && v.Kept && !k.Ended || !known && r.Adopt`,
 			`v.Kept || !known`, "nobody's"},
 	},
 	"shared/idp/withoutids TestTheShorterTimeOfTwoCounts": {
@@ -237,8 +237,8 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/rotation/decide.go Decide",
 			`s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,
 			`s.Labels.Pending != "" && !s.pendingByHand()`, "a client of a person who has stored nothing"},
-		{"shared/rotation/decide.go rotate", `} else if !s.listed(current.IdPSecretID) {`,
-			`} else if false {`, "a current secret that the provider no longer lists"},
+		{"shared/rotation/decide.go rotate", `d.Unlisted = !s.listed(current.IdPSecretID); d.Unlisted {`,
+			`d.Unlisted = false; d.Unlisted {`, "a current secret that the provider no longer lists"},
 		{"shared/rotation/decide.go rotate", `s.MaxSecrets > 0 && s.occupied() >= s.MaxSecrets`,
 			`s.MaxSecrets > 0 && s.occupied() > s.MaxSecrets`, "a client whose slots are full"},
 		{"shared/rotation/decide.go imported", `if len(active) != 1 {`,

@@ -9,9 +9,9 @@ import (
 	"alboidc.internal/shared/failure"
 )
 
-// patient repeats a read of a search, after pauses, where the API throttles; who writes a target waits in a way of its
-// own (functions/updatealb), since it has to read again right before the write. A search that failed would ask again for what it knows
-// already, and hundreds of clients at once would use up the account's requests without one that ends.
+// patient repeats a read of a search, after pauses, where the API throttles: a search that failed would ask again for
+// what it knows already, and hundreds of clients at once would use up the account's requests without one that ends. Who
+// writes a target waits in a way of its own (functions/updatealb), because it reads again right before the write.
 type patient struct {
 	API
 	pause func(ctx context.Context, try int) (again bool, err error)

@@ -19,6 +19,7 @@ type Kind string
 const (
 	Rotation    Kind = "rotation"
 	Emergency   Kind = "emergency"
+	Repair      Kind = "repair"  // AWSCURRENT was dead
 	Healing     Kind = "healing" // an execution that puts right what another one left
 	Plan        Kind = "plan"    // a dry run
 	Measurement Kind = "measurement"
@@ -35,6 +36,8 @@ func KindOf(r rotation.Request) Kind {
 		return Healing
 	case r.Emergency:
 		return Emergency
+	case r.Repair:
+		return Repair
 	}
 	return Rotation
 }

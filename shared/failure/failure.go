@@ -42,6 +42,8 @@ const (
 	// SecretRefused: the identity provider refuses, several times, a secret that it must accept, while its answers in
 	// between are right (the positive control). Trying again does not help unless somebody mends that.
 	SecretRefused Kind = "SecretRefused"
+	// NotNeeded: a repair was asked for, but the identity provider accepts the secret in use. Nothing was changed.
+	NotNeeded Kind = "NotNeeded"
 	// TargetDrift: a listener or rule is not, or did not stay, what the client's configuration says.
 	TargetDrift Kind = "TargetDrift"
 	// SmokeTestFailed: a check through the load balancer, or of a secret, failed.
@@ -57,7 +59,7 @@ const (
 // Kinds lists every name, transient ones first.
 func Kinds() []Kind {
 	return []Kind{Throttled, Unavailable, Unfinished, NotYetActive, StillAccepted, LockLost, Superseded, Outdated,
-		Reconfigured, InvalidInput, Precondition, SecretRefused, TargetDrift, SmokeTestFailed, IdPRejected,
+		Reconfigured, InvalidInput, Precondition, SecretRefused, NotNeeded, TargetDrift, SmokeTestFailed, IdPRejected,
 		AccessDenied, Internal}
 }
 

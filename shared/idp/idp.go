@@ -247,6 +247,8 @@ type Review struct {
 	AuthMethod string
 	// MaxGrace is the longest that the old secret stays accepted beside a new one; 0 is for as long as we want.
 	MaxGrace time.Duration
+	// Ended says that the secret in use has ended by itself; "" if it has not. Only a repair can help then.
+	Ended string
 	// Warnings do not stop the rotation. Refusals do; each says what to do about it.
 	Warnings, Refusals []string
 }

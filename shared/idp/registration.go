@@ -45,6 +45,12 @@ type PreviousKeeper interface {
 	Restore(ctx context.Context, v secret.Value) error
 }
 
+// EndedShifter is implemented by PreviousKeepers whose Shift refuses a current secret that is not accepted any more.
+type EndedShifter interface {
+	// ShiftEnded is Shift where nothing of the current secret has to be kept. The provider may keep it all the same.
+	ShiftEnded(ctx context.Context) (secret.Value, error)
+}
+
 // PreviousDropper is a PreviousKeeper that shows its secrets (Slots.Readable). Where they are not shown, the secret in
 // use may be among the previous ones, so only Restore ends these.
 type PreviousDropper interface {

@@ -18,9 +18,9 @@ type Record struct {
 	*Journal
 	// OwnerSince is since when Owner has the lock.
 	OwnerSince time.Time
-	// OwnerKind is rotation, emergency or adoption.
+	// OwnerKind is rotation, emergency, repair or adoption.
 	OwnerKind string
-	// LastOutcome is rotated, rolledBack, refused or superseded; LastExecution the ARN of that execution.
+	// LastOutcome is rotated, repaired, rolledBack, refused or superseded; LastExecution the ARN of that execution.
 	LastOutcome   string
 	LastExecution string
 	LastEnded     time.Time

@@ -30,6 +30,12 @@ type Snapshot struct {
 	Unreadable []string
 	// NewVersionID is the version that a new secret would get.
 	NewVersionID string
+	// ByVersion: secrets have no ids at the provider, the version's stands for them.
+	ByVersion bool
+	// Ended: the execution is to repair, and AWSCURRENT is proven to be refused. Replacement is the version that is to
+	// take its place; "" is a new one.
+	Ended       bool
+	Replacement string
 	// GracePeriod is the configured one; Shorten, if set, is the one that the execution asks for.
 	GracePeriod time.Duration
 	Shorten     *time.Duration
@@ -42,10 +48,13 @@ type Snapshot struct {
 
 // Decision is what to do. If there are refusals, nothing is done.
 type Decision struct {
-	Action     Action
-	Why        string
-	From, To   Ref
-	Import     bool
+	Action   Action
+	Why      string
+	From, To Ref
+	Import   bool
+	Promoted bool
+	// Unlisted: the provider does not list AWSCURRENT's secret, so it may be dead.
+	Unlisted   bool
 	Grace      time.Duration
 	GraceUntil time.Time
 	Refusals   []string
@@ -57,6 +66,7 @@ type Decision struct {
 //
 // Before all that, identify finds out which secret AWSCURRENT is.
 //
+//  0. A repair's secret is AWSCURRENT, and the repair has not ended: go on with it.
 //  1. AWSPENDING on a version other than AWSCURRENT: never promoted, roll it back.
 //  2. AWSPREVIOUS whose secret is still live and known: promoted but not finished, finish it; but if the journal says
 //     that this very version was being promoted, or the provider has the old secret switched on and the new one off,
@@ -69,6 +79,17 @@ func Decide(s Snapshot) Decision {
 	if s.Labels.Current == "" {
 		d.Refusals = append(d.Refusals, "the secret has no AWSCURRENT version: store the client secret that the load "+
 			"balancers use now in it, then start again")
+		return d
+	}
+	switch {
+	case s.Ended:
+		s.repair(&d)
+		return d
+	case s.repaired():
+		d.Action, d.Promoted = Repair, true
+		d.From, d.To = s.ref(s.Labels.Current), s.ref(s.Journal.Promotion.From)
+		d.Why = "an earlier repair made a secret AWSCURRENT and did not end: that goes on every target, and the dead " +
+			"one is removed"
 		return d
 	}
 	unknown := !s.knowsCurrent()
@@ -122,13 +143,7 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 	if s.ByHand {
 		d.To.VersionID, d.Why = s.Labels.Pending, "a person has stored a new secret as AWSPENDING; it is put into use"
 		if s.Labels.Pending == "" || s.Labels.Pending == s.Labels.Current {
-			file := ""
-			if s.JSONKey != "" {
-				file = " (the file holds the whole JSON object, with the new secret as its " + s.JSONKey + ")"
-			}
-			d.Refusals = append(d.Refusals, "no new secret is stored: make one at the identity provider beside the "+
-				"old one, store it by `aws secretsmanager put-secret-value --secret-id "+
-				s.SecretARN+" --version-stages AWSPENDING --secret-string file://new-secret`"+file+", then start again")
+			d.Refusals = append(d.Refusals, s.adviseToStore())
 		}
 	}
 	if !s.knowsCurrent() {
@@ -137,7 +152,7 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 			d.Refusals = append(d.Refusals, refusal)
 		}
 		d.From.IdPSecretID = id
-	} else if !s.listed(current.IdPSecretID) {
+	} else if d.Unlisted = !s.listed(current.IdPSecretID); d.Unlisted {
 		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider does not list secret %s, which the "+
 			"journal holds for AWSCURRENT: store the present client secret as a new AWSCURRENT version, it is then "+
 			"taken over as it is", current.IdPSecretID))
@@ -147,6 +162,17 @@ func (s Snapshot) rotate(d *Decision, current Ref) {
 			"allows %d, so there is no room for a new one: remove the unused one there (listed: %s; in use: %s)",
 			len(s.Listed), s.MaxSecrets, idList(s.Listed), orUnknown(d.From.IdPSecretID)))
 	}
+}
+
+// adviseToStore says how a person stores a new secret that they make.
+func (s Snapshot) adviseToStore() string {
+	file := ""
+	if s.JSONKey != "" {
+		file = " (the file holds the whole JSON object, with the new secret as its " + s.JSONKey + ")"
+	}
+	return "no new secret is stored: make one at the identity provider beside the old one, store it by `aws " +
+		"secretsmanager put-secret-value --secret-id " + s.SecretARN + " --version-stages AWSPENDING --secret-string " +
+		"file://new-secret`" + file + ", then start again"
 }
 
 // occupied returns how many of the provider's places a new secret cannot have. A kept secret does not count: it is

@@ -78,6 +78,9 @@ const (
 	Finish Action = "finish"
 	// Rollback: an earlier rotation left a secret that never became current; remove it.
 	Rollback Action = "rollback"
+	// Repair: the identity provider refuses AWSCURRENT. Another secret becomes AWSCURRENT and goes on every target. There
+	// is no way back.
+	Repair Action = "repair"
 )
 
 // Request is the execution's input, as a schedule or a person gives it.
@@ -90,6 +93,8 @@ type Request struct {
 	// Emergency: a secret has leaked. There is no grace period, and the rotation takes the lock from a running
 	// execution.
 	Emergency bool `json:"emergency,omitempty"`
+	// Repair: AWSCURRENT is dead at the identity provider. If that is so, another secret takes its place at once.
+	Repair bool `json:"repair,omitempty"`
 	// GracePeriodSeconds only shortens the configured grace period.
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
 	// Measure: do not rotate, only measure how the client is. It takes no lock and changes nothing.
@@ -141,6 +146,8 @@ type Plan struct {
 	// To is the secret being rotated towards; for Rotate only its version id is set: nothing exists yet.
 	To      Ref      `json:"to"`
 	Targets []Target `json:"targets"`
+	// Promoted, with Repair: From is AWSCURRENT already, and To the dead secret. It is put on every target.
+	Promoted bool `json:"promoted,omitempty"`
 	// Import is set if the identity provider's secret of the From version is not in the journal yet.
 	Import bool `json:"import"`
 	// SpreadSeconds and GracePeriodSeconds are the waits of this rotation.
@@ -202,6 +209,8 @@ type CreateInput struct {
 	From   Ref  `json:"from"`
 	To     Ref  `json:"to"`
 	Import bool `json:"import"`
+	// Repair: the secret of From is dead, so nothing of it has to be kept.
+	Repair bool `json:"repair,omitempty"`
 }
 
 // CreateOutput is the output of function createsecret.
@@ -254,7 +263,9 @@ type PromoteInput struct {
 	// UpdateInput.
 	Proven string `json:"proven,omitempty"`
 	// Undo puts the labels back as they were before the promotion.
-	Undo               bool `json:"undo,omitempty"`
+	Undo bool `json:"undo,omitempty"`
+	// Repair: the secret of From is dead, so nothing ever goes back to it.
+	Repair             bool `json:"repair,omitempty"`
 	GracePeriodSeconds int  `json:"gracePeriodSeconds"`
 }
 
@@ -273,6 +284,7 @@ type Check string
 const (
 	CheckCredential Check = "credential" // the identity provider accepts To
 	CheckRefused    Check = "refused"    // the identity provider refuses From (where it can be switched off)
+	CheckEnded      Check = "ended"      // the identity provider refuses From, which a repair replaces, and accepts To
 	CheckRedirect   Check = "redirect"   // the load balancers send an unknown browser to the identity provider
 	CheckLogin      Check = "login"      // a synthetic user can log in
 	CheckMetrics    Check = "metrics"    // ELBAuthError did not rise, or logins go on
@@ -343,6 +355,8 @@ type RetireInput struct {
 	// Searched is when the targets, which were set since then, were searched for (RFC 3339); empty in calls of earlier
 	// definitions.
 	Searched string `json:"searched,omitempty"`
+	// Unused: a repair gives up a secret that no target was given. Keep may be refused then.
+	Unused bool `json:"unused,omitempty"`
 }
 
 // RetireOutput is the output of function retiresecret.

@@ -38,6 +38,10 @@ func ParseRequest(raw json.RawMessage) (Request, error) {
 				"cannot be given with dryRun, measure or gracePeriodSeconds: it rotates at once and has no grace "+
 					"period")
 		}
+		if r.Repair && (r.Emergency || r.Measure || r.GracePeriodSeconds != nil) {
+			ps.Add("repair", "cannot be given with emergency, measure or gracePeriodSeconds: it replaces a dead secret "+
+				"at once")
+		}
 	}
 	return r, ps.Err("the execution input")
 }

@@ -244,6 +244,11 @@ func leakWhileOneRuns(w *world) {
 	w.want(code, 1, out, errs, `ended as TakenOver`, `an emergency stopped this execution`)
 	code, out, errs = w.run("stop", "orders-web", "--yes")
 	w.want(code, 2, out, errs, `does not run`)
+	code, out, errs = w.run("repair", "orders-web")
+	w.want(code, 2, out, errs, `required flag.* "reason"`)
+	code, out, errs = w.run("repair", "orders-web", "--reason", "INC-2")
+	w.want(code, 1, out, errs, `NotNeeded: the identity provider accepts AWSCURRENT .* so there is nothing to repair`,
+		`command .*--input '{"client": "orders-web"}'$`)
 }
 
 func TestWhatLoadBalancersUseIsDiscovered(t *testing.T) {

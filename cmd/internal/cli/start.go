@@ -98,6 +98,24 @@ func (a *app) leak() *cobra.Command {
 	return c
 }
 
+func (a *app) repair() *cobra.Command {
+	var r rotation.Request
+	var watch bool
+	c := a.clientArg("repair CLIENT --reason TEXT", "Replace a secret that is dead at the identity provider",
+		"For an AWSCURRENT that was revoked or has expired, so that logins fail. Another secret takes its place only if the\n"+
+			"identity provider accepts that and refuses AWSCURRENT, several times in turn; otherwise nothing is changed.\n"+
+			"A rotation that runs is taken over from. There is no way back to a dead secret.",
+		func(ctx context.Context, s *system.System, client string) error {
+			r.Client, r.Repair = client, true
+			return a.begin(ctx, s, r, watch)
+		})
+	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
+	c.Flags().BoolVar(&r.DryRun, "dry-run", false, "only prove that the secret is dead, and say what would be done")
+	c.Flags().BoolVar(&watch, "watch", true, "follow it until it ends")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
 // begin starts an execution and, if that is wanted, follows it.
 func (a *app) begin(ctx context.Context, s *system.System, r rotation.Request, watch bool) error {
 	id, err := s.Start(ctx, r, a.Now())

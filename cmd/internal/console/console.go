@@ -88,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Console, error) {
 // Serve answers until ctx ends.
 func (c *Console) Serve() error {
 	server := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+		WriteTimeout: 5 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
 	stop := context.AfterFunc(c.ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -47,7 +47,7 @@ type row struct {
 }
 
 func (c *Console) readFleet() (fleet, error) {
-	return c.fleet.get(c.Now, c.pace(5*time.Second), func(fleet) (fleet, error) {
+	return c.fleet.getSoon(c.Now, c.pace(5*time.Second), func() (fleet, error) {
 		ctx, cancel := c.asking()
 		defer cancel()
 		clients, err := c.System.Clients(ctx)
@@ -82,11 +82,11 @@ func (c *Console) readRecent() ([]system.Execution, error) {
 	})
 }
 
-// months is how far back the evidence is shown.
+// shownDays is how far back the evidence is shown.
 const shownDays = 90
 
 func (c *Console) readEvidence() (system.Evidence, error) {
-	return c.evidence.get(c.Now, c.pace(time.Minute), func(system.Evidence) (system.Evidence, error) {
+	return c.evidence.getSoon(c.Now, c.pace(time.Minute), func() (system.Evidence, error) {
 		ctx, cancel := c.asking()
 		defer cancel()
 		now := c.Now().UTC()
@@ -144,7 +144,10 @@ type run struct {
 	telltale []types.HistoryEvent // the events that told is read from
 }
 
-var errNoExecution = errors.New("there is no such execution")
+var (
+	errNoExecution = errors.New("there is no such execution")
+	errNoClient    = errors.New("there is no such client")
+)
 
 // readRun reads an execution; of one that has ended it looks for a redrive only now and then.
 func (c *Console) readRun(id string) (*run, error) {

@@ -85,7 +85,7 @@ func (c *Console) refuse(w http.ResponseWriter, status int, why string) {
 func (c *Console) fail(w http.ResponseWriter, err error) {
 	status, known := http.StatusBadRequest, (*system.Error)(nil)
 	switch {
-	case errors.Is(err, errNoExecution):
+	case errors.Is(err, errNoExecution), errors.Is(err, errNoClient):
 		status = http.StatusNotFound
 	case errors.As(err, &known) && known.Unreachable:
 		status = http.StatusBadGateway
@@ -129,7 +129,7 @@ func (c *Console) showClient(w http.ResponseWriter, r *http.Request) {
 	}
 	i := slices.IndexFunc(all.Rows, func(r row) bool { return r.Client == name })
 	if i < 0 && err == nil {
-		c.refuse(w, http.StatusNotFound, "There is no such client.")
+		c.fail(w, errNoClient)
 		return
 	}
 	p.Name = name
@@ -187,7 +187,7 @@ var executionName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)
 func (c *Console) showExecution(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if !executionName.MatchString(name) {
-		c.refuse(w, http.StatusNotFound, "There is no such execution.")
+		c.fail(w, errNoExecution)
 		return
 	}
 	id := c.System.ID(name)

@@ -17,8 +17,8 @@ var ends = map[string]end{
 	"Reconfigured": {"not affected as far as is known: every secret that was in use stays valid.",
 		"put back the configuration that the client had (aws ssm get-parameter-history), then: rotator start CLIENT",
 		"reconfigured"},
-	"TakenOver": {"not affected as far as is known: an emergency stopped this execution, and puts right what it left.",
-		"nothing: rotator watch CLIENT follows the emergency.", "stopped"},
+	"TakenOver": {"not affected as far as is known: an emergency stopped this execution, or a repair did.",
+		"nothing: rotator watch CLIENT follows that, which puts right what this one left.", "stopped"},
 	"ABORTED": {"not affected as far as is known: no login needs the execution, unless allowInterruption is set.",
 		"nothing if a healing execution runs (rotator history CLIENT). Else start one, which puts right " +
 			"what this one " +

@@ -88,7 +88,8 @@ func Measurement(m rotation.Measured) []string {
 	if m.SecretAccepted {
 		says = append(says, "the identity provider accepts it")
 	} else {
-		says = append(says, "THE IDENTITY PROVIDER REFUSES IT: try a login at once")
+		says = append(says, "THE IDENTITY PROVIDER REFUSES IT: try a login at once; if it was revoked or has expired: "+
+			"rotator repair "+m.Client)
 	}
 	if m.SecretEnds != "" {
 		says = append(says, "the identity provider ends it by itself at "+m.SecretEnds)

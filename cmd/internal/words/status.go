@@ -69,6 +69,8 @@ func condition(c config.Client, r journal.Record, owner system.Execution, now ti
 		kind := "a rotation"
 		if r.OwnerKind == "emergency" {
 			kind = "an emergency"
+		} else if r.OwnerKind == "repair" {
+			kind = "a repair"
 		}
 		return Rotating, fmt.Sprintf("%s runs, for %s", kind, Span(now.Sub(owner.Started)))
 	case r.Owner != "" && owner.Status == "" && now.Sub(r.OwnerSince) < time.Minute:
@@ -119,6 +121,8 @@ func KindOf(e system.Execution) string {
 		return "emergency"
 	case r.Heals():
 		return "healing"
+	case r.Repair:
+		return "repair"
 	}
 	return "rotation"
 }

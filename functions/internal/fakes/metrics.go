@@ -22,6 +22,8 @@ type AuthErrors struct {
 	// the times.
 	Stopped, Asked []string
 	Made, Switched time.Time
+	// LastLogin is when a login last succeeded.
+	LastLogin time.Time
 }
 
 // stopped stands for the question whether logins go on.
@@ -52,4 +54,9 @@ func (a *AuthErrors) test(_ context.Context, loadBalancers []string, since time.
 		return nil
 	})
 	return e, err
+}
+
+// last stands for the question when a login last succeeded.
+func (a *AuthErrors) last(context.Context, []string) (at time.Time, err error) {
+	return a.LastLogin, a.wire.read("LastLogin", func() error { return nil })
 }

@@ -24,6 +24,7 @@ const vendor = "Auth0"
 
 // Application is one application at Auth0.
 type Application struct {
+	checked  idp.Checked[map[string]json.RawMessage]
 	client   idp.Client
 	settings Settings
 	api      *httpclient.API
@@ -124,7 +125,7 @@ func text(raw json.RawMessage) string {
 
 // Check implements idp.Registration.
 func (a *Application) Check(ctx context.Context) error {
-	app, err := a.get(ctx)
+	app, err := a.checked.Renew(ctx, a.get)
 	if err != nil {
 		return err
 	}
@@ -154,13 +155,13 @@ func texts(raw json.RawMessage) []string {
 
 // Review implements idp.Reviewer.
 func (a *Application) Review(ctx context.Context) (idp.Review, error) {
-	app, err := a.get(ctx)
+	app, err := a.checked.Get(ctx, a.get)
 	return idp.Review{AuthMethod: text(app["token_endpoint_auth_method"])}, err
 }
 
 // Traits implements idp.TraitsReporter.
 func (a *Application) Traits(ctx context.Context) (map[string]string, error) {
-	app, err := a.get(ctx)
+	app, err := a.checked.Get(ctx, a.get)
 	return withoutids.Traits(app, differ, shown), err
 }
 

@@ -81,7 +81,7 @@ func TestTheSecretIsSetAsDocumented(t *testing.T) {
 func TestAnApplicationIsReadAndItsSecretForgotten(t *testing.T) {
 	t.Parallel()
 	read := imitationtest.Exchange{Request: "GET /api/v2/clients/" + first, Status: 200, Answer: application}
-	a := play(t, read, read, read)
+	a := play(t, read)
 	if err := a.Check(t.Context()); err != nil {
 		t.Error(err)
 	}

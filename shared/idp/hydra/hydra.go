@@ -26,6 +26,7 @@ const vendor = "Ory Hydra"
 
 // Client is one OAuth 2.0 client at Hydra.
 type Client struct {
+	checked  idp.Checked[map[string]json.RawMessage]
 	client   idp.Client
 	settings Settings
 	api      *httpclient.API
@@ -123,7 +124,7 @@ func text(raw json.RawMessage) string {
 
 // Check implements idp.Registration.
 func (h *Client) Check(ctx context.Context) error {
-	c, err := h.get(ctx)
+	c, err := h.checked.Renew(ctx, h.get)
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func method(c map[string]json.RawMessage) string {
 
 // Review implements idp.Reviewer.
 func (h *Client) Review(ctx context.Context) (idp.Review, error) {
-	c, err := h.get(ctx)
+	c, err := h.checked.Get(ctx, h.get)
 	return idp.Review{AuthMethod: method(c)}, err
 }
 
@@ -246,7 +247,7 @@ var shown = strings.Fields("access_token_strategy allowed_cors_origins audience 
 
 // Traits implements idp.TraitsReporter.
 func (h *Client) Traits(ctx context.Context) (map[string]string, error) {
-	c, err := h.get(ctx)
+	c, err := h.checked.Get(ctx, h.get)
 	return withoutids.Traits(c, differ, shown), err
 }
 

@@ -26,6 +26,8 @@ const vendor = "Keycloak"
 
 // Client is one client at Keycloak.
 type Client struct {
+	checked  idp.Checked[registration]
+	url      string // of the client, once it is found
 	client   idp.Client
 	settings Settings
 	now      func() time.Time
@@ -37,6 +39,7 @@ var (
 	_ idp.PreviousDropper = (*Client)(nil)
 	_ idp.Setter          = (*Client)(nil)
 	_ idp.ShiftReviewer   = (*Client)(nil)
+	_ idp.EndedShifter    = (*Client)(nil)
 	_ idp.SetReviewer     = (*Client)(nil)
 	_ idp.TraitsReporter  = (*Client)(nil)
 )
@@ -85,7 +88,7 @@ func capabilities() idp.Capabilities {
 
 // Check implements idp.Registration.
 func (k *Client) Check(ctx context.Context) error {
-	r, err := k.find(ctx)
+	r, err := k.checked.Renew(ctx, k.find)
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (k *Client) Check(ctx context.Context) error {
 
 // Traits implements idp.TraitsReporter.
 func (k *Client) Traits(ctx context.Context) (map[string]string, error) {
-	r, err := k.find(ctx)
+	r, err := k.checked.Get(ctx, k.find)
 	return r.traits, err
 }
 
@@ -183,6 +186,19 @@ func (k *Client) Shift(ctx context.Context) (secret.Value, error) {
 	if err := k.checkCovered(r); err != nil {
 		return secret.Value{}, err
 	}
+	return k.make(ctx, r)
+}
+
+// ShiftEnded implements idp.EndedShifter. An update would replace a secret that has ended, so there is none first.
+func (k *Client) ShiftEnded(ctx context.Context) (secret.Value, error) {
+	r, err := k.find(ctx)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	return k.make(ctx, r)
+}
+
+func (k *Client) make(ctx context.Context, r registration) (secret.Value, error) {
 	const operation = "make a new secret"
 	var answer stored
 	if err := k.do(ctx, http.MethodPost, r.secretURL(), operation, struct{}{}, &answer); err != nil {
@@ -254,11 +270,15 @@ func (k *Client) update(ctx context.Context, r registration, v secret.Value) err
 	return k.do(ctx, http.MethodPut, r.url, operation, body, nil)
 }
 
-// DropPrevious implements idp.PreviousDropper. If there is none, Keycloak answers the same.
+// DropPrevious implements idp.PreviousDropper. If there is none, Keycloak answers the same. Of the client it needs the
+// realm's own id alone, which stays what it is.
 func (k *Client) DropPrevious(ctx context.Context) error {
-	r, err := k.find(ctx)
-	if err != nil {
-		return err
+	r := registration{url: k.url}
+	if r.url == "" {
+		var err error
+		if r, err = k.find(ctx); err != nil {
+			return err
+		}
 	}
 	return k.do(ctx, http.MethodDelete, r.rotatedURL(), "end the rotated secret", nil, nil)
 }
@@ -281,6 +301,7 @@ func (k *Client) find(ctx context.Context) (registration, error) {
 		return registration{}, k.api.NotUnderstood(operation)
 	}
 	r.url = k.realmURL() + idp.Path("clients", r.ID) // mostly a UUID; an imported client may have any
+	k.url = r.url
 	return r, nil
 }
 

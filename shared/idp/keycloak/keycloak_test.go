@@ -185,7 +185,7 @@ func TestASecretIsPutBackAndTheOthersEnd(t *testing.T) {
 	t.Parallel()
 	set := put(`, "secret": "old"`)
 	if err := play(t, find(covered+rotated), set, find(covered+rotated), read("old"), readRotated("old"),
-		find(covered+rotated), drop).Restore(t.Context(), secret.New("old")); err != nil {
+		drop).Restore(t.Context(), secret.New("old")); err != nil {
 		t.Error(err)
 	}
 	if err := play(t, find(`"x": "y"`), set, find(`"x": "y"`), read("old"), readRotated("")).Restore(t.Context(),
@@ -278,8 +278,8 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 			"set rotated-expiration-period of its executor secret-rotation to gracePeriodSeconds and 2h0m0s more", nil},
 		"none that is switched on": {covered, policies(), 0, "identityProvider.clientPair", nil},
 		"none has touched it":      {`"x": "y"`, nil, 0, "log in once", nil},
-		"the secret has ended": {`"client.secret.expiration.time": "1772000000"`, nil, 0,
-			"make a new one in Keycloak's admin console", nil},
+		"the secret has ended": {`"client.secret.expiration.time": "1772000000"`,
+			policies(`"rotated-expiration-period": "172800"`), 46 * time.Hour, "", []string{"720h0m0s after"}},
 		"policies that may not be read": {covered, []imitationtest.Exchange{{Request: "GET " + realm +
 			"/client-policies/profiles", Status: 403, Answer: `{"error": "unknown_error"}`}}, 0,
 			"give the service account of alb-secret-rotator the roles manage-clients and view-realm of client " +
@@ -292,6 +292,9 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 			""), tt.refuses) {
 			t.Errorf("%s: %+v (%v)", name, r, err)
 			continue
+		}
+		if over := name == "the secret has ended"; over != strings.Contains(r.Ended, "has ended the client's secret at") {
+			t.Errorf("%s: it says %q", name, r.Ended)
 		}
 		for n, want := range tt.warns {
 			if !strings.Contains(r.Warnings[n], want) {

@@ -115,16 +115,13 @@ func or(s *seconds, byDefault time.Duration) time.Duration {
 // ReviewShift implements idp.ShiftReviewer. Of several policies the one that keeps the old secret for the shortest time
 // counts.
 func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
-	r, err := k.find(ctx)
+	r, err := k.checked.Get(ctx, k.find)
 	if err != nil {
 		return idp.Review{}, err
 	}
 	ends := r.Attributes.SecretEnds.time()
-	switch {
-	case ends.IsZero():
+	if ends.IsZero() {
 		return refuse(noOverlap), nil
-	case !ends.After(k.now()):
-		return refuse(ended(ends)), nil
 	}
 	all, err := k.policies(ctx)
 	if s, ok := httpclient.Status(err); ok && s.Status == http.StatusForbidden {
@@ -136,7 +133,11 @@ func (k *Client) ReviewShift(ctx context.Context) (idp.Review, error) {
 	if len(all) == 0 {
 		return refuse(noOverlap), nil
 	}
-	return judge(slices.MinFunc(all, func(a, b policy) int { return int(a.rotated - b.rotated) })), nil
+	out := judge(slices.MinFunc(all, func(a, b policy) int { return int(a.rotated - b.rotated) }))
+	if !ends.After(k.now()) {
+		out.Ended = ended(ends)
+	}
+	return out, nil
 }
 
 // judge says what a policy means for a rotation.
@@ -153,7 +154,7 @@ func judge(p policy) idp.Review {
 
 // ReviewSet implements idp.SetReviewer.
 func (k *Client) ReviewSet(ctx context.Context) (idp.Review, error) {
-	r, err := k.find(ctx)
+	r, err := k.checked.Get(ctx, k.find)
 	if err == nil && !r.Attributes.SecretEnds.time().IsZero() {
 		return refuse(policyOnSingle), nil
 	}

@@ -21,6 +21,7 @@ const maxSecrets = 2
 
 // Provider is one app integration at Okta.
 type Provider struct {
+	checked    idp.Checked[app]
 	client     idp.Client
 	settings   Settings
 	api        *httpclient.API
@@ -99,7 +100,7 @@ type app struct {
 
 // Check implements idp.Provider.
 func (p *Provider) Check(ctx context.Context) error {
-	a, err := p.read(ctx)
+	a, err := p.checked.Renew(ctx, p.read)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (p *Provider) Check(ctx context.Context) error {
 
 // Review implements idp.Reviewer.
 func (p *Provider) Review(ctx context.Context) (idp.Review, error) {
-	a, err := p.read(ctx)
+	a, err := p.checked.Get(ctx, p.read)
 	return idp.Review{AuthMethod: a.Credentials.OAuthClient.AuthMethod}, err
 }
 

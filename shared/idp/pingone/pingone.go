@@ -34,6 +34,7 @@ const (
 
 // Application is one application at PingOne.
 type Application struct {
+	checked  idp.Checked[application]
 	client   idp.Client
 	settings Settings
 	now      func() time.Time
@@ -116,7 +117,7 @@ func (a *Application) get(ctx context.Context) (application, error) {
 
 // Check implements idp.Registration.
 func (a *Application) Check(ctx context.Context) error {
-	app, err := a.get(ctx)
+	app, err := a.checked.Renew(ctx, a.get)
 	switch {
 	case err != nil:
 		return err
@@ -142,7 +143,7 @@ func (a *Application) Check(ctx context.Context) error {
 
 // Review implements idp.Reviewer.
 func (a *Application) Review(ctx context.Context) (idp.Review, error) {
-	app, err := a.get(ctx)
+	app, err := a.checked.Get(ctx, a.get)
 	return idp.Review{AuthMethod: methods[app.AuthMethod], MaxGrace: maxGrace}, err
 }
 

@@ -173,7 +173,7 @@ func review(ctx context.Context, r idp.Registration, more ...func(context.Contex
 		}
 		out.Warnings, out.Refusals = appendMissing(out.Warnings, next.Warnings), appendMissing(out.Refusals,
 			next.Refusals)
-		out.AuthMethod = cmp.Or(out.AuthMethod, next.AuthMethod)
+		out.AuthMethod, out.Ended = cmp.Or(out.AuthMethod, next.AuthMethod), cmp.Or(out.Ended, next.Ended)
 		if next.MaxGrace > 0 && (out.MaxGrace == 0 || next.MaxGrace < out.MaxGrace) {
 			out.MaxGrace = next.MaxGrace
 		}

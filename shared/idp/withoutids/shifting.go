@@ -118,17 +118,28 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 		if p.canAdopt(s, k, r) {
 			return idp.Created{ID: r.Tag, Value: s.Current}, nil
 		}
-		if inUse := k.Current.Value; r.Asked && !inUse.Equal(s.Current) && !inUse.Equal(s.Previous) {
+		if inUse := k.Current.Value; r.Asked && !k.Ended && !inUse.Equal(s.Current) && !inUse.Equal(s.Previous) {
 			// the earlier request ended it, and died before it could put it back
 			return idp.Created{}, p.putBack(ctx, inUse)
 		}
-		if err := checkInUseAlone(s, k); err != nil {
+		check := checkInUseAlone
+		if k.Ended {
+			check = checkPushesOutNobodys
+		}
+		if err := check(s, k); err != nil {
 			return idp.Created{}, err
 		}
 	}
-	made, err := p.Shift(ctx)
+	shift := p.Shift
+	if x, ok := p.PreviousKeeper.(idp.EndedShifter); ok && k.Ended {
+		shift = x.ShiftEnded
+	}
+	made, err := shift(ctx)
 	if err != nil {
 		return idp.Created{}, err
+	}
+	if k.Ended {
+		return idp.Created{ID: r.Tag, Value: made}, nil
 	}
 	if err := p.mustHaveKept(ctx, k.Current, made); err != nil {
 		return idp.Created{}, err
@@ -138,11 +149,11 @@ func (p *shifting) Create(ctx context.Context, r idp.CreateRequest) (idp.Created
 
 // canAdopt reports whether the current slot already holds a secret of ours that nothing uses, beside the one in use.
 func (p *shifting) canAdopt(s idp.Slots, k Known, r idp.CreateRequest) bool {
-	if s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value) {
+	if !k.Ended && (s.Previous.IsZero() || !s.Previous.Equal(k.Current.Value)) {
 		return false
 	}
 	v, known := k.withValue(s.Current)
-	return known && v.Kept || !known && r.Adopt
+	return known && v.Kept && !k.Ended || !known && r.Adopt && !s.Current.IsZero()
 }
 
 // checkInUseAlone fails unless the secret in use is the current one and there is no previous.
@@ -155,6 +166,16 @@ func checkInUseAlone(s idp.Slots, k Known) error {
 	case !s.Previous.IsZero():
 		return failure.New(failure.Precondition, "the identity provider still keeps a previous secret, and making "+
 			"another would end it: remove it there, or wait until it ends by itself")
+	}
+	return nil
+}
+
+// checkPushesOutNobodys fails if making a secret would end one of somebody else. What is the current one stays, as the
+// previous.
+func checkPushesOutNobodys(s idp.Slots, k Known) error {
+	if _, known := k.withValue(s.Previous); !known && !s.Previous.IsZero() {
+		return failure.New(failure.Precondition, "the identity provider keeps a previous secret that is not known here, "+
+			"and making another would end it: remove it there if nothing uses it")
 	}
 	return nil
 }

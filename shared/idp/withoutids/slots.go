@@ -36,6 +36,8 @@ type Known struct {
 	Current Version
 	// Others are what the journal holds as intended, live or kept, and AWSPENDING.
 	Others []Version
+	// Ended: Current is proven to be refused, and a repair replaces it. Nothing of it has to be kept.
+	Ended bool
 }
 
 func (k Known) all() []Version { return append([]Version{k.Current}, k.Others...) }
@@ -106,15 +108,19 @@ type byValue struct{ Env }
 // among them: then the answers about the others prove nothing.
 func (b byValue) findAccepted(ctx context.Context, k Known, clientID func(Version) string) (map[string]bool, error) {
 	out := map[string]bool{}
+	accepts := b.Accepts
+	if k.Ended { // then no refusal can be proven, and nothing rests on one
+		accepts = b.askOnce
+	}
 	for _, v := range k.all() {
 		if v.Value.IsZero() {
 			continue
 		}
-		yes, err := b.Accepts(ctx, clientID(v), v.Value)
+		yes, err := accepts(ctx, clientID(v), v.Value)
 		if err != nil {
 			return nil, err
 		}
-		if v.ID == k.Current.ID && !yes {
+		if v.ID == k.Current.ID && !yes && !k.Ended {
 			return nil, failure.New(failure.SecretRefused, "the identity provider does not accept the secret stored "+
 				"as AWSCURRENT (version %s): store the one that the load balancers use now%s", v.ID,
 				versions.Oddities(v.Value))

@@ -53,3 +53,39 @@ func loginWindows(made, switched, now time.Time) (before, after window, ok bool)
 	return window{start: at.Add(-length), end: at, period: period}, window{start: end.Add(-length), end: end,
 		period: period}, length > 0
 }
+
+// stretch is the length of the stretches of time in which the last login is looked for.
+const stretch = 5 * time.Minute
+
+// LastLogin returns the beginning of the last five minutes in which a login succeeded on any of the load balancers; zero
+// if none did in two weeks. It reads ELBAuthSuccess, in which other clients of a load balancer count, too. Failures are
+// as in LoginsStopped.
+func (r *Reader) LastLogin(ctx context.Context, loadBalancers []string) (time.Time, error) {
+	end := r.now().UTC().Truncate(stretch).Add(stretch)
+	any := func(from time.Time) (bool, error) {
+		each, err := r.readEach(ctx, "ELBAuthSuccess", window{start: from, end: end, period: stretch}, loadBalancers)
+		for _, b := range each {
+			if b.sum > 0 {
+				return true, err
+			}
+		}
+		return false, err
+	}
+	from := end.Add(-longest)
+	if found, err := any(from); err != nil || !found {
+		return time.Time{}, err
+	}
+	for until := end; until.Sub(from) > stretch; {
+		middle := from.Add(until.Sub(from) / 2).Truncate(stretch)
+		found, err := any(middle)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if found {
+			from = middle
+		} else {
+			until = middle
+		}
+	}
+	return from, nil
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/probe/metrics"
@@ -82,5 +83,47 @@ func TestAQuestionAboutLoginsThatMakesNoSenseIsInvalidInput(t *testing.T) {
 		if _, err := stopped(&metricStore{}, times[0], times[1]); !failure.Is(err, failure.InvalidInput) {
 			t.Errorf("%v: %v", times, err)
 		}
+	}
+}
+
+// logins answers for each load balancer with one login at a time.
+type logins map[string]time.Time
+
+func (l logins) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (
+	*cloudwatch.GetMetricDataOutput, error) {
+	out := &cloudwatch.GetMetricDataOutput{}
+	for _, q := range in.MetricDataQueries {
+		r := types.MetricDataResult{Id: q.Id, StatusCode: types.StatusCodeComplete}
+		at, is := l[*q.MetricStat.Metric.Dimensions[0].Value]
+		if is && !at.Before(*in.StartTime) && at.Before(*in.EndTime) {
+			r.Values = []float64{1}
+		}
+		out.MetricDataResults = append(out.MetricDataResults, r)
+	}
+	return out, nil
+}
+
+func TestTheLastLoginIsFoundWithinFiveMinutes(t *testing.T) {
+	t.Parallel()
+	for name, ago := range map[string]time.Duration{"a moment ago": time.Second, "an hour ago": time.Hour,
+		"last week": 7*24*time.Hour + 3*time.Minute, "almost too long ago": 14*24*time.Hour - time.Hour} {
+		l := logins{"app/a/1": now.Add(-ago), "app/b/2": now.Add(-13 * 24 * time.Hour)}
+		if ago > 13*24*time.Hour {
+			delete(l, "app/b/2")
+		}
+		r := metrics.New(func(string) metrics.CloudWatch { return l }, func() time.Time { return now })
+		got, err := r.LastLogin(t.Context(), []string{ireland + "a/1", ireland + "b/2"})
+		if d := now.Add(-ago).Sub(got); err != nil || d < 0 || d >= 5*time.Minute {
+			t.Errorf("%s: found %s, %s off (%v)", name, got, d, err)
+		}
+	}
+	r := metrics.New(func(string) metrics.CloudWatch { return logins{} }, func() time.Time { return now })
+	if got, err := r.LastLogin(t.Context(), []string{ireland + "a/1"}); err != nil || !got.IsZero() {
+		t.Errorf("none: found %s (%v)", got, err)
+	}
+	denied := &metricStore{err: context.DeadlineExceeded}
+	r = metrics.New(func(string) metrics.CloudWatch { return denied }, func() time.Time { return now })
+	if _, err := r.LastLogin(t.Context(), []string{ireland + "a/1"}); err == nil {
+		t.Error("what could not be read is taken for none")
 	}
 }

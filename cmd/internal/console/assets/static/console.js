@@ -38,8 +38,8 @@ function follow(html) {
     if (now) replace(now, next);
     if (next.dataset.news) tell(next);
   }
-  // A part that was not there when the page was made: the page is made anew, unless somebody writes in a dialog.
-  const has = (d) => [...d.querySelectorAll("main section[aria-labelledby]")].map((s) => s.getAttribute("aria-labelledby")).join();
+  // With a part that was not there, or about another execution, the page is made anew, unless somebody writes in a dialog.
+  const has = (d) => [...d.querySelectorAll("main section[aria-labelledby]")].map((s) => s.getAttribute("aria-labelledby") + s.dataset.execution).join();
   if (has(page) !== has(document) && !document.querySelector("dialog[open]")) {
     const focus = document.activeElement?.id;
     document.getElementById("main").replaceChildren(...document.importNode(page.getElementById("main"), true).childNodes);

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/journal"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/rotation"
+)
+
+// mustBeDead fails, if a repair is asked for, unless AWSCURRENT is proven to be refused, or a repair is to be gone on
+// with. What the notifier starts to heal a repair may find AWSCURRENT accepted again: then it is no repair.
+func (p *planning) mustBeDead(ctx context.Context) error {
+	labels, err := p.Labels(ctx)
+	if err != nil || !p.request.Repair || labels.Current == "" {
+		return err
+	}
+	p.tellOwner(labels.Current)
+	verdict, err := p.Verdict(ctx, labels.Current)
+	if err != nil {
+		return err
+	}
+	promoted := p.journal.Promotion != nil && p.journal.Promotion.Repair && p.journal.Promotion.To == labels.Current
+	switch {
+	case verdict.Outcome == probe.Rejected:
+		p.dead, p.CurrentEnded = verdict.Reason+p.Oddities(ctx, labels.Current), true
+		return nil
+	case verdict.Outcome == probe.Inconclusive:
+		return failure.New(failure.Unavailable, "whether AWSCURRENT (version %s) is dead cannot be told: %s; nothing is "+
+			"repaired on a guess", labels.Current, verdict.Reason)
+	case promoted, p.request.Heals():
+		return nil
+	}
+	return failure.New(failure.NotNeeded, "the identity provider accepts AWSCURRENT (version %s), so there is nothing "+
+		"to repair: if logins fail, load balancers have another secret, and a rotation puts a new one on all of them",
+		labels.Current)
+}
+
+// tellOwner tells which registration of a pair has AWSCURRENT, if the journal does not know: the one that the targets
+// use. The token endpoint, which is asked otherwise, refuses it for both.
+func (p *planning) tellOwner(current string) {
+	ids := slices.Compact(slices.Sorted(maps.Values(p.found.ClientIDs)))
+	if _, known := p.journal.Secrets[current]; p.Config.IsPair() && !known && len(ids) == 1 {
+		p.Belongs(rotation.Ref{VersionID: current, ClientID: ids[0]})
+	}
+}
+
+// pairRefusals refuses targets that use the idle registration of a pair: its secret is about to be overwritten. A
+// repair may find there what a rotation has put on them.
+func (p *planning) pairRefusals() []string {
+	var out []string
+	for _, t := range p.found.Targets {
+		id := p.found.ClientIDs[t.Key()]
+		if !p.Config.IsPair() || id == p.decided.From.ClientID || p.dead != "" && p.hasOurs(id) {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and "+
+			"that of %s is about to be overwritten: put %s and the secret stored as AWSCURRENT on it", t.Name, id,
+			p.decided.From.ClientID, id, p.decided.From.ClientID))
+	}
+	return out
+}
+
+// hasOurs reports whether a registration has a secret that a rotation made and did not end.
+func (p *planning) hasOurs(clientID string) bool {
+	for _, e := range p.journal.Secrets {
+		if e.ClientID == clientID && e.State == journal.Live {
+			return true
+		}
+	}
+	return false
+}
+
+// repairSteps says in words what a repair does.
+func (p *planning) repairSteps() []string {
+	d := p.decided
+	if d.Promoted {
+		return []string{fmt.Sprintf("put AWSCURRENT on %d targets, and remove the dead secret of version %s",
+			len(p.out.Targets), d.To.VersionID)}
+	}
+	create, _ := describeSteps(p.Invocation, p.journal, d)
+	if _, known := p.journal.Secrets[d.To.VersionID]; known {
+		create = fmt.Sprintf("take version %s, which the identity provider accepts", d.To.VersionID)
+	}
+	return []string{create, "go on only if the identity provider accepts that and refuses AWSCURRENT, several times in " +
+		"turn; otherwise remove it again",
+		fmt.Sprintf("make it AWSCURRENT and put it on %d targets, twice; from here on there is no way back",
+			len(p.out.Targets)),
+		fmt.Sprintf("wait %d s for every load balancer node, and remove the dead secret if it is ours and still there",
+			p.out.SpreadSeconds)}
+}

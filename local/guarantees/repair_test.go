@@ -1,0 +1,385 @@
+package guarantees_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/idp/idptest/clients"
+)
+
+const repair = `{"client": "orders-web", "repair": true}`
+
+// revoke ends AWSCURRENT at the identity provider by another hand. From then on it must not be written anywhere.
+func (w *world) revoke() {
+	w.t.Helper()
+	value := w.current()
+	w.revoked(value)
+	for _, clientID := range w.Config.ClientIDs() {
+		if id, ok := w.Stack.IdP.Store().Match(clientID, value, w.clock.Now()); ok {
+			w.end(clientID, id)
+		}
+	}
+}
+
+// setStatus switches a secret on or off at the identity provider.
+func (w *world) setStatus(value string, status clients.Status) {
+	id, _ := w.Stack.IdP.Store().Match(w.ClientID, value, w.clock.Now())
+	if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
+		_, err := e.SetStatus(id, status)
+		return err
+	}); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// revoked tells the watch that a value is about to end by another hand.
+func (w *world) revoked(value string) {
+	w.mu.Lock()
+	w.dead = value
+	w.mu.Unlock()
+	w.Stack.Faults.Observe(func(service, operation, text string) {
+		if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") && strings.Contains(text, value) {
+			w.t.Errorf("a target gets the dead secret")
+		}
+	})
+	w.when("VerifyOldSecret", func(string) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.mended = true
+	})
+}
+
+// end is how a secret ends: by itself, where the provider has that; otherwise somebody removes it, or puts another in
+// the only place for one.
+func (w *world) end(clientID, id string) {
+	err := w.Stack.IdP.Store().Update(clientID, func(e *clients.Edit) error {
+		if slices.Contains([]string{"keycloak", "entra"}, w.Stack.Vendor) {
+			_, err := e.Expire(id, w.clock.Now())
+			return err
+		}
+		if err := e.Remove(id); err != nil || w.Stack.Vendor == "okta" || len(e.All()) > 0 {
+			return err
+		}
+		_, err := e.Add(clients.Secret{ID: strangers}, "a-secret-of-somebody-else-0123456789abcdefghij")
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// strangers is the id of a secret that somebody else has made.
+const strangers = "made-by-somebody-else"
+
+// repairIfNeeded runs a repair, which has to succeed unless AWSCURRENT is accepted.
+func (w *world) repairIfNeeded() {
+	w.t.Helper()
+	r, execution := w.rotate(repair)
+	if r.Status != asl.Succeeded && !strings.Contains(text(r.Cause), "NotNeeded") {
+		w.t.Fatalf("the next repair ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+	}
+}
+
+// mustRepair runs a repair that has to succeed, and says so.
+func (w *world) mustRepair() (execution string) {
+	w.t.Helper()
+	r, execution := w.rotate(repair)
+	if r.Status != asl.Succeeded || !strings.Contains(string(r.Output), `"outcome":"repaired"`) {
+		w.t.Fatalf("ended as %s %s: %s\n%v", text(r.Error), r.Output, text(r.Cause), w.path(execution))
+	}
+	if w.lastOutcome() != "repaired" {
+		w.t.Errorf("the journal says that it ended as %s", w.lastOutcome())
+	}
+	return execution
+}
+
+// people returns whether a message says all of these.
+func (w *world) people(say ...string) bool {
+	return slices.ContainsFunc(w.mails(), func(m string) bool {
+		return !slices.ContainsFunc(say, func(s string) bool { return !strings.Contains(m, s) })
+	})
+}
+
+func TestADeadSecretIsReplaced(t *testing.T) {
+	t.Parallel()
+	own := []string{"keycloak", "entra", "okta", "hydra"} // no stranger's secret comes into the place of the dead one
+	for _, y := range append(ways(), okta) {
+		for _, rotated := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, rotated before: %t", y.name, rotated), func(t *testing.T) {
+				t.Parallel()
+				w := y.world(t, func(*world) {})
+				if rotated {
+					w.mustRotate()
+				}
+				w.revoke()
+				if r, _ := w.rotate(plain); text(r.Error) != "Refused" {
+					t.Errorf("a rotation ended as %s", text(r.Error))
+				}
+				if command := `--input '{"client": "orders-web", "repair": true}'`; rotated && !w.people(command) {
+					t.Errorf("people read %q", w.mails())
+				}
+				w.mustRepair()
+				if !w.people("repaired: a secret that is accepted is in use",
+					"Since when logins failed", "Every load balancer node has had the new secret since ") {
+					t.Errorf("people read %q", w.mails())
+				}
+				if !slices.Contains(own, y.vendor) && !w.Config.IsPair() && !y.interrupts || !rotated {
+					w.tidy()
+				}
+				w.atRest()
+				w.mustRotate()
+				w.atRest()
+			})
+		}
+	}
+}
+
+// tidy removes what nobody but a person may remove: secrets of strangers, and a dead one that no rotation ever knew.
+func (w *world) tidy() {
+	for _, clientID := range w.Config.ClientIDs() {
+		now := w.clock.Now()
+		id, _ := w.Stack.IdP.Store().Match(clientID, w.current(), now)
+		for _, s := range w.Stack.IdP.Store().Secrets(clientID) {
+			if s.ID == strangers && id != "" || !s.Live(now) {
+				if err := w.Stack.IdP.Store().Update(clientID, func(e *clients.Edit) error { return e.Remove(s.ID) }); err != nil {
+					w.t.Error(err)
+				}
+			}
+		}
+	}
+}
+
+func TestARepairGoesItsWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.revoke()
+	var plan struct {
+		Action, Tests string
+		Steps         []string
+	}
+	r, _ := w.rotate(`{"client": "orders-web", "repair": true, "dryRun": true}`)
+	if err := json.Unmarshal(r.Output, &plan); err != nil || plan.Action != "repair" || len(plan.Steps) != 4 ||
+		plan.Tests != "not run: the secret in use is dead" {
+		t.Errorf("the plan is %+v (%v)", plan, err)
+	}
+	golden(t, "repaired", w.path(w.mustRepair()))
+	if !w.people("logins are fine: ") {
+		t.Errorf("people read %q", w.mails())
+	}
+	w.atRest()
+}
+
+// What is not dead is not repaired, and nothing that users see is touched for it.
+func TestARepairOfWhatLivesChangesNothing(t *testing.T) {
+	t.Parallel()
+	inOrder := func(w *world) { w.mustRotate(); w.atRest() }
+	for _, y := range append(ways(), okta) {
+		if y.interrupts {
+			continue // a new secret would be the end of the one in use
+		}
+		for name, c := range map[string]struct {
+			end, says string
+			live      func(w *world)
+		}{
+			"it is accepted": {"Refused", "there is nothing to repair", func(*world) {}},
+			"the provider refuses every secret": {"RolledBack", "VerifyReplacement failed with ",
+				func(w *world) { w.Stack.IdP.Store().RefuseUntil(w.clock.Now().Add(90*time.Minute), "") }},
+			"the provider refuses it for a while": {"RolledBack", "VerifyReplacement failed with StillAccepted",
+				func(w *world) {
+					w.Stack.IdP.Store().RefuseUntil(w.clock.Now().Add(time.Hour), w.current())
+					w.before("VerifyReplacement", func() { w.clock.Advance(time.Hour) })
+				}},
+		} {
+			t.Run(y.name+", "+name, func(t *testing.T) {
+				t.Parallel()
+				w := y.world(t, func(*world) {})
+				w.mustRotate()
+				start, count := w.changes()
+				current := w.current()
+				c.live(w)
+				w.tolerant = true // nobody can log in while the provider is ill
+				start()
+				r, execution := w.rotate(repair)
+				w.pass(2 * time.Hour)
+				w.tolerant = false
+				if text(r.Error) != c.end && text(r.Error) != "Unavailable" ||
+					text(r.Error) == c.end && !strings.Contains(text(r.Cause), c.says) {
+					t.Errorf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+				}
+				if count() > 0 || w.current() != current {
+					t.Errorf("%d targets were written, AWSCURRENT moved: %t", count(), w.current() != current)
+				}
+				w.atRest()
+				inOrder(w)
+			})
+		}
+	}
+}
+
+func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
+	t.Parallel()
+	interrupted := func(state string, revoke func(w *world)) func(*world) {
+		return func(w *world) {
+			w.when(state, func(execution string) { w.stop(execution) })
+			w.rotate(plain)
+			revoke(w)
+		}
+	}
+	off := func(w *world) {
+		w.revoked(w.current())
+		w.setStatus(w.current(), clients.Inactive)
+	}
+	for name, c := range map[string]struct {
+		prepare func(w *world)
+		takes   string // the label that it has before
+	}{
+		"AWSPENDING, not on targets yet":    {interrupted("SetSecret", (*world).revoke), "AWSPENDING"},
+		"AWSPENDING, on every target":       {interrupted("AwaitSpread", (*world).revoke), "AWSPENDING"},
+		"AWSPREVIOUS":                       {interrupted("GracePeriod", (*world).revoke), "AWSPREVIOUS"},
+		"AWSPREVIOUS, and there is no room": {interrupted("GracePeriod", off), "AWSPREVIOUS"},
+		"a stranger's beside a dead one": {func(w *world) {
+			w.mustRotate()
+			off(w)
+			w.addSecret("a-secret-of-somebody-else-0123456789abcdefghij")
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			c.prepare(w)
+			want := w.value(w.labels()[cmp.Or(c.takes, "AWSCURRENT")])
+			w.mustRepair()
+			if got := w.current() == want; got != (c.takes != "") {
+				t.Errorf("%s is AWSCURRENT now: %t", c.takes, got)
+			}
+			if c.takes == "" {
+				w.removeAllBut(w.current())
+			}
+			w.atRest()
+			w.mustRotate()
+			w.atRest()
+		})
+	}
+}
+
+// A rotation is in its grace period most of the time: the repair takes the lock from it.
+func TestARepairTakesOverFromARotation(t *testing.T) {
+	t.Parallel()
+	for _, dead := range []bool{true, false} {
+		w := newWorld(t, quick)
+		var second string
+		done := make(chan struct{})
+		w.when("GracePeriod", func(string) {
+			if dead {
+				w.revoke()
+			}
+			second = w.start(repair)
+			close(done)
+		})
+		first := w.start(plain)
+		<-done
+		r := w.wait(second)
+		if got := w.wait(first); got.Status != asl.Aborted || text(got.Error) != "TakenOver" {
+			t.Errorf("the rotation ended as %s %s", got.Status, text(got.Error))
+		}
+		if dead != (r.Status == asl.Succeeded) {
+			t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+		}
+		if !dead && !w.people("start a rotation, which finishes what the execution that had the lock was doing") {
+			t.Errorf("people read %q", w.mails())
+		}
+		if !dead {
+			w.mustRotate()
+		}
+		w.atRest()
+	}
+}
+
+func TestAFailureOfARepairGoesForward(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"CreateReplacement", "VerifyReplacement"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			w.mustRotate()
+			w.revoke()
+			start, count := w.changes()
+			start()
+			w.failing(state)
+			r, execution := w.rotate(repair)
+			// Okta does not let go of an app's only active secret: the next repair takes that
+			stays := state == "VerifyReplacement"
+			if text(r.Error) != "RolledBack" || count() > 0 || (len(w.Stack.IdP.Store().Secrets(w.ClientID)) > 0) != stays ||
+				!w.people("not repaired: no load balancer was touched", `"repair": true}'`) {
+				t.Errorf("ended as %s after %d writes: %s\n%v\n%q", text(r.Error), count(), text(r.Cause),
+					w.path(execution), w.mails())
+			}
+			golden(t, "not-repaired-from-"+state, w.path(execution))
+			w.Stack.Faults.Clear()
+			w.mustRepair()
+			w.atRest()
+		})
+	}
+	for _, state := range []string{"PromoteReplacement", "RestoreLabels", "RediscoverToRestore",
+		"ReassertTargetOldSecret", "RemoveNewSecret", "VerifyOldSecret"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, quick)
+			w.mustRotate()
+			w.revoke()
+			w.failing(state)
+			r, execution := w.rotate(repair)
+			if text(r.Error) == "RolledBack" || r.Status != asl.Failed {
+				t.Errorf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+			}
+			w.Stack.Faults.Clear()
+			if state == "PromoteReplacement" { // nothing is promoted
+				w.mustRepair()
+			} else if r, execution := w.rotate(plain); r.Status != asl.Succeeded {
+				t.Errorf("the next ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
+			}
+			w.atRest()
+		})
+	}
+}
+
+// A person may have stored a good secret meanwhile.
+func TestASecretThatIsStoredDuringARepairStays(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"CreateReplacement", "VerifyReplacement", "PromoteReplacement", "RestoreTargets",
+		"RemoveNewSecret"} {
+		w := newWorld(t, quick)
+		w.revoke()
+		w.before(state, w.rotateByHand)
+		if r, execution := w.rotate(repair); text(r.Error) != "Superseded" {
+			t.Errorf("%s: ended as %s: %s\n%v", state, text(r.Error), text(r.Cause), w.path(execution))
+		}
+		w.mustRotate()
+		w.atRest()
+	}
+}
+
+func TestWhateverHappensToAnyCallOfARepairItConverges(t *testing.T) {
+	t.Parallel()
+	y := okta
+	y.input, y.dead = repair, true
+	explore(t, y, changesOf(t, y, "CheckInput", func(*world) {}), func(*world) {}, 20)
+}
+
+func TestWhateverHappensToACallOfARepairElsewhereItConverges(t *testing.T) {
+	t.Parallel()
+	for _, y := range ways() {
+		if slices.Contains([]string{"cognito", "pingone"}, y.vendor) {
+			continue // a stranger's secret would be left, which is somebody's
+		}
+		y.input, y.dead = repair, true
+		calls := providerCalls(changesOf(t, y, "CheckInput", (*world).mustRotate))
+		t.Run(y.name, func(t *testing.T) { explore(t, y, calls, (*world).mustRotate, 1) })
+	}
+}

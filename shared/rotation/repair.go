@@ -1,0 +1,80 @@
+package rotation
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/journal"
+)
+
+// Makes reports whether a secret is to be put into use that is not AWSCURRENT.
+func (d Decision) Makes() bool { return d.Action == Rotate || d.Action == Repair && !d.Promoted }
+
+// repaired reports whether a repair has made its secret AWSCURRENT and has not ended.
+func (s Snapshot) repaired() bool {
+	p := s.Journal.Promotion
+	return p != nil && p.Repair && p.To == s.Labels.Current
+}
+
+// repair fills in the decision to replace a dead AWSCURRENT. A secret of ours that the provider still accepts takes its
+// place; only if there is none a new one is made. What else earlier rotations left waits for the next rotation, which
+// can go back to a living secret.
+func (s Snapshot) repair(d *Decision) {
+	d.Action, d.Grace = Repair, 0
+	d.From, d.To = s.ref(s.Labels.Current), Ref{VersionID: s.NewVersionID}
+	d.Why = "the identity provider refuses AWSCURRENT; a new secret takes its place"
+	switch {
+	case s.knowsCurrent():
+	case s.ByVersion: // as an import would find it, if it were accepted
+		d.From.IdPSecretID, d.Import = s.Labels.Current, true
+	case s.listed(s.CurrentSecretID):
+		d.From.IdPSecretID, d.Import = s.CurrentSecretID, true
+	}
+	if s.Replacement != "" {
+		d.To = s.ref(s.Replacement)
+		d.Why = fmt.Sprintf("the identity provider refuses AWSCURRENT; version %s, which it accepts, takes its place",
+			s.Replacement)
+		return
+	}
+	if s.ByHand {
+		d.Refusals = append(d.Refusals, s.adviseToStore())
+	}
+	if s.MaxSecrets > 0 && len(s.Listed)-len(s.DeadOfOurs()) >= s.MaxSecrets {
+		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and allows "+
+			"%d, so there is no room for a new one: remove one that nothing uses there (listed: %s)", len(s.Listed),
+			s.MaxSecrets, idList(s.Listed)))
+	}
+}
+
+// DeadOfOurs returns the listed secrets that the journal knows as ours and the provider shows as switched off. They may
+// go before a new one is made, if there is no room besides them.
+func (s Snapshot) DeadOfOurs() (ids []string) {
+	known := s.Journal.KnownIDs()
+	for _, x := range s.Listed {
+		if x.Status == idp.Disabled && known[x.ID] {
+			ids = append(ids, x.ID)
+		}
+	}
+	return ids
+}
+
+// Replacements returns the versions that could take the place of a dead AWSCURRENT, the likeliest first: what a rotation
+// or an interrupted repair made, what was in use before, and, where a person makes the secrets, what they have stored.
+func (s Snapshot) Replacements() []string {
+	rank := func(version string) int { return slices.Index([]string{s.Labels.Pending, s.Labels.Previous}, version) }
+	all := slices.DeleteFunc(slices.Collect(maps.Keys(s.Journal.Secrets)), func(v string) bool {
+		state := s.Journal.Secrets[v].State
+		return v == s.Labels.Current || state != journal.Live && state != journal.Kept
+	})
+	slices.SortFunc(all, func(a, b string) int {
+		return cmp.Or(cmp.Compare(uint(rank(a)), uint(rank(b))), s.Journal.Secrets[b].At.Compare(s.Journal.Secrets[a].At),
+			cmp.Compare(a, b))
+	})
+	if s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && s.pendingByHand() {
+		all = append([]string{s.Labels.Pending}, all...)
+	}
+	return all
+}
