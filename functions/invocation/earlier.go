@@ -114,6 +114,7 @@ func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, er
 	if err == nil && s.Restores {
 		others, err = s.addNewest(ctx, others)
 	}
+	s.reach(append([]config.Client{s.Config}, others...)...)
 	for _, c := range others {
 		where.Earlier = append(where.Earlier, placesOf(c))
 		want = want.And(alb.Of(c, s.Capable.UniqueIDs))
@@ -124,7 +125,7 @@ func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, er
 func placesOf(c config.Client) alb.Where {
 	where := alb.Where{LoadBalancers: c.LoadBalancers}
 	if search := c.LoadBalancerSearch; search != nil {
-		where.Tags, where.Regions = search.Tags, search.Regions
+		where.Tags, where.Regions, where.Account = search.Tags, search.Regions, c.Roles[search.Role].Account()
 	}
 	return where
 }

@@ -573,12 +573,14 @@ var ofTheFunctions = map[string][]fault{
 	"functions/plan TestARollbackSearchesWhatTheNewestTextNames": {
 		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`, `s.Patient = true`,
 			"a load balancer that came keeps a secret that goes"},
-		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`, `s.Patient, s.Restores = true, true`,
+		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`,
+			`s.Patient, s.Restores = true, true`,
 			"a load balancer that came keeps a secret that goes"},
 		{"functions/invocation/earlier.go addNewest", `return append(list, c), nil`, `return list, nil`,
 			"a load balancer that came keeps a secret that goes"},
 	},
 	"functions/updatealb TestARollbackKnowsTheNamesOfTheNewestConfiguration": {
-		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``, "a target that came keeps a secret that goes"},
+		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``,
+			"a target that came keeps a secret that goes"},
 	},
 }

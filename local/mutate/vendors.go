@@ -4,12 +4,12 @@ package mutate
 // functions are built.
 var ofTheVendors = map[string][]fault{
 	"functions/entrypoint TestAFunctionGetsWhatItsRoleHasRightsFor": {
-		{"functions/entrypoint/entrypoint.go entries", `define(updatealb.Handler.Handle, loadBalancers)`,
-			`define(updatealb.Handler.Handle, loadBalancers, registrations)`,
+		{"functions/entrypoint/entrypoint.go entries", `define(updatealb.Handler.Handle, loadBalancers, otherAccounts)`,
+			`define(updatealb.Handler.Handle, loadBalancers, registrations, otherAccounts)`,
 			"TestAFunctionGetsWhatItsRoleHasRightsFor"},
 		{"functions/entrypoint/entrypoint.go entries",
-			`define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics)`,
-			`define(smoketest.Handler.Handle, loadBalancers)`, "TestAFunctionGetsWhatItsRoleHasRightsFor"},
+			`define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics, otherAccounts)`,
+			`define(smoketest.Handler.Handle, loadBalancers, otherAccounts)`, "TestAFunctionGetsWhatItsRoleHasRightsFor"},
 	},
 	"functions/entrypoint TestAVeryLongTextIsCut": {
 		{"functions/entrypoint/invocation.go cut", `len(text) <= longest`,

@@ -56,6 +56,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	c.checkFollowers(ps)
 	c.checkNames(ps)
 	c.checkLoadBalancers(ps)
+	c.checkRoles(ps)
 	if c.LoadBalancerSearch != nil {
 		c.LoadBalancerSearch.check(ps)
 	}

@@ -141,7 +141,7 @@ names, is wrong; 3 AWS, or the identity provider, could not be asked or refused;
 		a.watch(),
 		a.explain(), a.history(),
 		a.stop(),
-		a.redrive(), a.adopt(), a.doctor(), a.evidence(), a.key(), a.console())
+		a.redrive(), a.adopt(), a.doctor(), a.evidence(), a.key(), a.conformance(), a.console())
 	return root
 }
 

@@ -224,3 +224,15 @@ func (s *shown) DropPrevious(ctx context.Context) error {
 	}
 	return err
 }
+
+// NewChange is the request by which a function with these capabilities makes a secret, without a token.
+func NewChange(can Capabilities, v secret.Value) Request {
+	q := Request{Operation: opCreate}
+	if can.of().KeepsOne() {
+		q.Operation = opSet
+	}
+	if can.TakesValue && !can.of().ReusesKept() {
+		q.Value = v.Reveal()
+	}
+	return q
+}

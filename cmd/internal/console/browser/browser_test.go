@@ -1,5 +1,5 @@
-// Package browser drives rotator's console with a real browser, against the local stack as make local runs it. make
-// browser tells it where they are; without that it is left out.
+//go:build browser
+
 package browser
 
 import (
@@ -51,7 +51,7 @@ type session struct {
 func start(t *testing.T) *session {
 	t.Helper()
 	if *chromium == "" || *built == "" {
-		t.Skip("no browser is given, so the console is not tried with one: make browser")
+		t.Fatal("-chromium and -built must be given: make browser does")
 	}
 	s := &session{T: t}
 	s.serve()
