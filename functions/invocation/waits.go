@@ -51,7 +51,7 @@ func (s *Invocation) FollowersDelay(ctx context.Context) (time.Duration, error) 
 // AWSCURRENT yet.
 func (s *Invocation) FollowedAt(ctx context.Context) (time.Time, error) {
 	delay, err := s.FollowersDelay(ctx)
-	if err != nil {
+	if err != nil || delay == 0 && s.journal.Current == nil {
 		return time.Time{}, err
 	}
 	labels, err := s.Labels(ctx)

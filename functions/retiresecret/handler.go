@@ -134,8 +134,8 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 	return nil
 }
 
-// followed refuses to go on before followers have AWSCURRENT, if they may have the secret that goes. What it sees for the
-// first time, because a person has moved the label, it writes down: they need time from then on.
+// followed refuses to go on before followers have AWSCURRENT, if they may have the secret that goes. What it sees for
+// the first time, because a person has moved the label, it writes down: they need time from then on.
 func (r *retirement) followed(ctx context.Context) error {
 	goes := r.journal.Secrets[r.seen.Version]
 	if p := r.journal.Promotion; p != nil && p.Repair && p.From == r.seen.Version {

@@ -191,7 +191,8 @@ func (w *world) check(when string) {
 	}
 	for _, app := range w.apps {
 		if !store.Accepts(w.ClientID, app.Uses().Reveal(), now) {
-			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses", when)
+			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses",
+				when)
 		}
 	}
 	w.seen = now
