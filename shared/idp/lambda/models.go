@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"alboidc.internal/shared/failure"
@@ -61,7 +62,8 @@ func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
 	out := make([]idp.Secret, 0, len(a.Secrets))
 	for _, s := range a.Secrets {
 		status := idp.Status(s.Status)
-		if s.ID == "" || len(s.ID) > 255 || status != idp.Active && status != idp.Disabled ||
+		twice := slices.ContainsFunc(out, func(x idp.Secret) bool { return x.ID == s.ID })
+		if s.ID == "" || len(s.ID) > 255 || twice || status != idp.Active && status != idp.Disabled ||
 			!n.capable.TellsEnd && !s.Until.IsZero() {
 			return nil, notUnderstood(opList)
 		}
