@@ -27,7 +27,8 @@ func (r *rotator) addWebIdentityOutputs() {
 	}
 }
 
-// addCallerOutputs outputs the roles that roles in other accounts have to trust, where a client has load balancers there.
+// addCallerOutputs outputs the roles that roles in other accounts have to trust, where a client has load balancers
+// there.
 func (r *rotator) addCallerOutputs() {
 	if len(r.workloadRoles()) == 0 {
 		return

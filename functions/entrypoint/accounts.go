@@ -110,20 +110,26 @@ func (a assumed) assume(ctx context.Context) (aws.Credentials, error) {
 		ExternalId: &a.role.ExternalID, DurationSeconds: aws.Int32(int32(sessionLife / time.Second))})
 	switch {
 	case awserr.KindOf(err) == failure.AccessDenied:
-		return aws.Credentials{}, awserr.Wrap(err, "assuming the role %s, which reaches the load balancers of account %s: "+
-			"it does not exist, does not trust the function's role with the externalId of the configuration, or the "+
-			"function may not assume it; put the role right (docs/deploying.md#load-balancers-in-other-accounts) or "+
-			"correct roles", role, account)
+		return aws.Credentials{}, awserr.Wrap(err,
+			"assuming the role %s, which reaches the load balancers of account %s: "+
+				"it does not exist, does not trust the function's role with the externalId of the "+
+				"configuration, or the "+
+				"function may not assume it; put the role right "+
+				"(docs/deploying.md#load-balancers-in-other-accounts) or "+
+				"correct roles", role, account)
 	case err != nil:
-		return aws.Credentials{}, awserr.Wrap(err, "assuming the role %s, which reaches the load balancers of account %s",
+		return aws.Credentials{}, awserr.Wrap(err,
+			"assuming the role %s, which reaches the load balancers of account %s",
 			role, account)
 	case out.Credentials == nil || out.AssumedRoleUser == nil:
-		return aws.Credentials{}, failure.New(failure.Unavailable, "assuming the role %s: the answer of STS holds no session",
+		return aws.Credentials{}, failure.New(failure.Unavailable,
+			"assuming the role %s: the answer of STS holds no session",
 			role)
 	}
 	if got := config.AccountOf(aws.ToString(out.AssumedRoleUser.Arn)); got != account {
-		return aws.Credentials{}, failure.New(failure.Precondition, "assuming the role %s: the session that STS gave is of "+
-			"account %s, not of %s; nothing was done with it", role, got, account)
+		return aws.Credentials{}, failure.New(failure.Precondition,
+			"assuming the role %s: the session that STS gave is of "+
+				"account %s, not of %s; nothing was done with it", role, got, account)
 	}
 	c := out.Credentials
 	return aws.Credentials{AccessKeyID: aws.ToString(c.AccessKeyId), SecretAccessKey: aws.ToString(c.SecretAccessKey),

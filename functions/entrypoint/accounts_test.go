@@ -89,7 +89,8 @@ func TestARoleThatCannotBeUsedIsTold(t *testing.T) {
 	}{
 		"another external id": {func(_ *twoAccounts, r *config.Role) { r.ExternalID = "guess" }, failure.AccessDenied,
 			"does not trust the function's role with the externalId"},
-		"no such role": {func(w *twoAccounts, _ *config.Role) { w.sts.DeleteRole(workload.RoleARN) }, failure.AccessDenied,
+		"no such role": {func(w *twoAccounts, _ *config.Role) { w.sts.DeleteRole(workload.RoleARN) },
+			failure.AccessDenied,
 			"it does not exist"},
 		"a third account": {func(w *twoAccounts, r *config.Role) {
 			w.sts.SetRole(r.RoleARN, sts.Trust{Account: "333344445555"})

@@ -59,7 +59,8 @@ type Deps struct {
 	// LoginsStopped returns those load balancers on which logins succeeded before made and none has since switched
 	// (package metrics).
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
-	// LastLogin returns when a login last succeeded on any of the load balancers; zero if nobody knows (package metrics).
+	// LastLogin returns when a login last succeeded on any of the load balancers; zero if nobody knows (package
+	// metrics).
 	LastLogin func(ctx context.Context, loadBalancers []string) (time.Time, error)
 	// Reach reaches what a client has in other accounts, by roles that are theirs; for whom says the session's name.
 	Reach func(roles map[string]config.Role, session string) Reached

@@ -93,9 +93,10 @@ func TestTargetsInAnotherAccountAreRotated(t *testing.T) {
 // tagThere tags the load balancer in the other account.
 func (w *world) tagThere() {
 	w.t.Helper()
-	if _, err := elb.NewFromConfig(w.Stack.AWSOf(workload, scenario.Away)).AddTags(context.Background(), &elb.AddTagsInput{
-		ResourceArns: w.Site.LoadBalancers[1:], Tags: []elbtypes.Tag{{Key: aws.String("login"),
-			Value: aws.String("orders-web")}}}); err != nil {
+	if _, err := elb.NewFromConfig(w.Stack.AWSOf(workload, scenario.Away)).AddTags(context.Background(),
+		&elb.AddTagsInput{
+			ResourceArns: w.Site.LoadBalancers[1:], Tags: []elbtypes.Tag{{Key: aws.String("login"),
+				Value: aws.String("orders-web")}}}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -152,7 +153,8 @@ func TestARoleThatVanishesInTheMiddle(t *testing.T) {
 			}
 			r, execution := w.rotate(plain)
 			path := w.path(execution)
-			if r.Status != asl.Failed || text(r.Error) != "AccessDenied" || !strings.Contains(text(r.Cause), workloadRole) {
+			if r.Status != asl.Failed || text(r.Error) != "AccessDenied" ||
+				!strings.Contains(text(r.Cause), workloadRole) {
 				t.Fatalf("ended at %s as %s: %s", path[len(path)-1], text(r.Error), text(r.Cause))
 			}
 			if live := w.Stack.IdP.Store().Secrets(w.ClientID); len(live) != 2 {

@@ -51,22 +51,28 @@ func TestARoleThatDoesNotFitIsFound(t *testing.T) {
 	t.Parallel()
 	byRole := "- {arn: \"" + other + "\", role: workload}"
 	for name, c := range map[string]struct{ roles, balancers, says string }{
-		"no role": {"", "- " + other, "loadBalancers[0]: is in account 222233334444, but the stack is in 111122223333: " +
-			"give it a role"},
+		"no role": {"", "- " + other,
+			"loadBalancers[0]: is in account 222233334444, but the stack is in 111122223333: " +
+				"give it a role"},
 		"a role that is not there": {fileRole, strings.Replace(byRole, "workload", "prod", 1),
 			"must be the name of one of roles: workload"},
 		"no roles": {"", byRole, "must be the name of one of roles, and there are none"},
 		"a role of another account": {fileRole, strings.Replace(byRole, "222233334444", "333344445555", 1),
 			"is in account 333344445555, and its role in account 222233334444"},
-		"a misspelt field":  {fileRole, strings.Replace(byRole, "role:", "rule:", 1), "must be an ARN, or {arn: ARN, role: NAME}"},
-		"no ARN":            {fileRole, "- {role: workload}", "must be an ARN, or {arn: ARN, role: NAME}"},
-		"no external id":    {strings.Replace(fileRole, ", externalId: hub-1", "", 1), byRole, "roles.workload.externalId: must be"},
-		"an ARN of no role": {strings.Replace(fileRole, ":role/", ":user/", 1), byRole, "roles.workload.roleArn: must be the ARN of a role"},
+		"a misspelt field": {fileRole, strings.Replace(byRole, "role:", "rule:", 1),
+			"must be an ARN, or {arn: ARN, role: NAME}"},
+		"no ARN": {fileRole, "- {role: workload}", "must be an ARN, or {arn: ARN, role: NAME}"},
+		"no external id": {strings.Replace(fileRole, ", externalId: hub-1", "", 1), byRole,
+			"roles.workload.externalId: must be"},
+		"an ARN of no role": {strings.Replace(fileRole, ":role/", ":user/", 1), byRole,
+			"roles.workload.roleArn: must be the ARN of a role"},
 		"two roles of an account": {fileRole + "  more: {roleArn: \"" + roleARN + "2\", externalId: hub-2}\n", byRole +
 			"\n      - {arn: \"" + other + "1\", role: more}", "one role reaches an account"},
 		"the stack's own account": {strings.Replace(fileRole, "222233334444", "111122223333", 1),
-			strings.Replace(byRole, "222233334444", "111122223333", 1), "that of the client's secret, where no role is needed"},
-		"another partition": {strings.Replace(fileRole, "arn:aws:", "arn:aws-cn:", 1), byRole, "is in partition aws-cn"},
+			strings.Replace(byRole, "222233334444", "111122223333", 1),
+			"that of the client's secret, where no role is needed"},
+		"another partition": {strings.Replace(fileRole, "arn:aws:", "arn:aws-cn:", 1), byRole,
+			"is in partition aws-cn"},
 	} {
 		_, findings := inAccounts(t, c.roles, c.balancers)
 		if err := findings.Err(); err == nil || !strings.Contains(err.Error(), c.says) {

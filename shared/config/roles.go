@@ -66,7 +66,8 @@ func (c Client) checkRoles(ps *strictjson.Problems) {
 			ps.Add(path+".roleArn", "is in account %s, for which there is the role %s: one role reaches an account",
 				r.Account(), seen[r.Account()])
 		case r.Account() == AccountOf(c.Secret.ARN):
-			ps.Add(path+".roleArn", "is in account %s, that of the client's secret, where no role is needed", r.Account())
+			ps.Add(path+".roleArn", "is in account %s, that of the client's secret, where no role is needed",
+				r.Account())
 		}
 		seen[r.Account()] = name
 		if len(r.ExternalID) > 1224 || !externalPattern.MatchString(r.ExternalID) {

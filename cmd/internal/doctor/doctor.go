@@ -204,9 +204,11 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {
-		r.add(Note, "load balancers", "see that account's own CloudTrail", "the load balancers of account %s are looked at "+
-			"by the measurement only, by role %s; nobody is told here when others change them, and no alarm counts their "+
-			"failed logins", c.Roles[name].Account(), c.Roles[name].RoleARN)
+		r.add(Note, "load balancers", "see that account's own CloudTrail",
+			"the load balancers of account %s are looked at "+
+				"by the measurement only, by role %s; nobody is told here when others change them, and no alarm "+
+				"counts their "+
+				"failed logins", c.Roles[name].Account(), c.Roles[name].RoleARN)
 	}
 	return targets
 }

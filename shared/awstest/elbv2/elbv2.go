@@ -57,7 +57,8 @@ func New(c clock.Clock, o Options) *Service {
 	if len(o.Spread) == 0 {
 		o.Spread = DefaultSpread
 	}
-	return &Service{clock: c, account: cmp.Or(o.Account, awsapi.AccountID), spread: slices.Clone(o.Spread), id: o.ID, tags: map[string][]Tag{}}
+	return &Service{clock: c, account: cmp.Or(o.Account, awsapi.AccountID), spread: slices.Clone(o.Spread), id: o.ID,
+		tags: map[string][]Tag{}}
 }
 
 // SigningName implements awsapi.Service.

@@ -15,8 +15,8 @@ import (
 type Trust struct {
 	// ExternalID is demanded (IAM user guide, "The confused deputy problem"); "" demands none.
 	ExternalID string
-	// Callers are the ARNs that may assume it; none is every caller of the local stack's account, which has the one role
-	// Role.
+	// Callers are the ARNs that may assume it; none is every caller of the local stack's account, which has the one
+	// role Role.
 	Callers []string
 	// Account is what the session is of, where that is another than the ARN says.
 	Account string
@@ -96,7 +96,8 @@ type assumeRoleResult struct {
 // which a role is assumed lasts an hour at most, and every caller here has a role.
 func (s *Service) assumeRole(call *awsapi.Call) (any, error) {
 	p := call.Params()
-	role, name, external, seconds := p.String("RoleArn"), p.String("RoleSessionName"), p.String("ExternalId"), int64(3600)
+	role, name, external, seconds := p.String("RoleArn"), p.String("RoleSessionName"), p.String("ExternalId"),
+		int64(3600)
 	if n := p.Int("DurationSeconds"); n != nil {
 		seconds = *n
 	}
@@ -104,7 +105,8 @@ func (s *Service) assumeRole(call *awsapi.Call) (any, error) {
 		return nil, err
 	}
 	if !sessionName.MatchString(name) || seconds < 900 || seconds > 3600 {
-		return nil, awsapi.Errorf("ValidationError", "RoleSessionName or DurationSeconds failed to satisfy a constraint")
+		return nil, awsapi.Errorf("ValidationError",
+			"RoleSessionName or DurationSeconds failed to satisfy a constraint")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

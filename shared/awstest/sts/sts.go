@@ -30,9 +30,10 @@ var (
 
 // New returns an STS whose every caller is one user of the local stack's account.
 func New(c clock.Clock) *Service {
-	return &Service{clock: c, trusts: map[string]Trust{}, sessions: map[string]assumed{}, key: sync.OnceValues(func() (*rsa.PrivateKey, error) {
-		return rsa.GenerateKey(rand.Reader, 2048)
-	})}
+	return &Service{clock: c, trusts: map[string]Trust{}, sessions: map[string]assumed{},
+		key: sync.OnceValues(func() (*rsa.PrivateKey, error) {
+			return rsa.GenerateKey(rand.Reader, 2048)
+		})}
 }
 
 // SigningName implements awsapi.Service.

@@ -148,8 +148,8 @@ type regionBalancers struct {
 	balancers []balancerSum
 }
 
-// byRegion sorts load balancers by account and Region, in their order; one that is no load balancer's comes back with an empty
-// Region.
+// byRegion sorts load balancers by account and Region, in their order; one that is no load balancer's comes back with
+// an empty Region.
 func byRegion(arns []string) []regionBalancers {
 	var out []regionBalancers
 	index := map[string]int{}
