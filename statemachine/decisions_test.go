@@ -172,7 +172,7 @@ var decisions = map[string]struct {
 	"AfterSearch": {[]string{followersNeedTime + " > AwaitFollowers", "$allSet > DisableOldSecret", "VerifyBeforeReassert"},
 		"a target that came loses its logins, an emergency sets every target a third time, or a follower that puts " +
 			"the old secret back does so after the last round"},
-	"AfterRestore": {[]string{"$plan.action != 'repair' and " + followersNeedTime + " > AwaitFollowersToRestore", "AwaitRestoreSpread"},
+	"AfterRestore": {[]string{"$plan.action != 'repair' and " + followersNeedTime + " > AwaitFollowersBack", "AwaitRestoreSpread"},
 		"a follower still has the secret that is removed"},
 	"AfterTests": {[]string{"$searched = '' > ReloadClient", "DisableOldSecret"},
 		"the old secret goes before targets were searched for since the promotion"},

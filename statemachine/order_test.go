@@ -188,8 +188,8 @@ var waits = map[string]struct{ length, lost string }{
 	"AwaitOwnCalls":    {"75", "a call of this execution comes after what the next one does"},
 	"AwaitOwnerStatus": {"3",
 		"an execution that was stopped a moment ago still shows as running (15 s in five looks)"},
-	"AwaitFollowers":          {"until $followedAt", "a follower puts the old secret back after the last round"},
-	"AwaitFollowersToRestore": {"until $followedAt", "a follower still has the secret that is removed"},
+	"AwaitFollowers":     {"until $followedAt", "a follower puts the old secret back after the last round"},
+	"AwaitFollowersBack": {"until $followedAt", "a follower still has the secret that is removed"},
 	"GracePeriod": {"until $graceUntil", "the old secret goes early, or a redrive waits for the whole grace " +
 		"period again"},
 }

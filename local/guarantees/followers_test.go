@@ -237,7 +237,7 @@ func TestAStopInAnyWaitForFollowersConverges(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"AwaitSpread", "PromoteSecret", "GracePeriod", "AwaitReassertSpread",
 		"DisableOldSecret",
-		"FinishSecret", "Quiesce", "RestoreLabels", "AwaitFollowersToRestore", "AwaitRestoreSpread",
+		"FinishSecret", "Quiesce", "RestoreLabels", "AwaitFollowersBack", "AwaitRestoreSpread",
 		"RemoveNewSecret"} {
 		for _, next := range []string{"redrive", plain, emergency} {
 			t.Run(state+" then "+next, func(t *testing.T) {

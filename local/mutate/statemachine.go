@@ -140,7 +140,7 @@ var ofTheStateMachine = map[string][]fault{
 	},
 	"TestEveryDecisionIsTheOneThatIsMeant": {
 		{"AfterSearch", `"Next": "AwaitFollowers"`, `"Next": "VerifyBeforeReassert"`, "after the last round"},
-		{"AfterRestore", `"Next": "AwaitFollowersToRestore"`, `"Next": "AwaitRestoreSpread"`, "a follower still has"},
+		{"AfterRestore", `"Next": "AwaitFollowersBack"`, `"Next": "AwaitRestoreSpread"`, "a follower still has"},
 		{"LockOwnerStatus", `['RUNNING', 'PENDING_REDRIVE'] or`, `['RUNNING'] or`, "about to be redriven"},
 		{"LockOwnerStatus", `$looks + 1`, `$looks`, "is taken over"},
 		{"LockOwner", ` and $lockKind != 'emergency'`, ``, "stops another emergency"},

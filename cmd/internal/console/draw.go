@@ -74,49 +74,55 @@ func (m *machine) draw(w walk) drawing {
 	if len(lanes) > 1 {
 		first := at[lanes[1][0]]
 		d.Labels = append(d.Labels, label{first.X, first.Y - 12, "Rollback, if a state fails"})
+		ends := false
 		for _, lane := range lanes[2:] {
-			if first := at[lane[0]]; m.state[lane[0]].next() == nil {
-				d.Labels = append(d.Labels, label{first.X, first.Y - 12, "Other ends"})
-				break
+			switch first := at[lane[0]]; {
+			case len(lane) > 1:
+				d.Labels = append(d.Labels, label{first.X, first.Y - 12, "Another way"})
+			case !ends && m.state[lane[0]].next() == nil:
+				d.Labels, ends = append(d.Labels, label{first.X, first.Y - 12, "Other ends"}), true
 			}
 		}
 	}
 	return d
 }
 
-// place puts the first lane to the left, the second one beside it, and single states above and below that.
+// place puts the first lane to the left and all others beside it: single states and other ways above the second lane,
+// which is in the middle, and ends below it.
 func (m *machine) place(lanes [][]string) map[string]node {
 	at := map[string]node{}
-	put := func(name string, column, row int) {
-		at[name] = node{X: leftSpace + column*(nodeWidth+laneSpace), Y: topSpace + row*rowHeight, W: nodeWidth,
-			H: nodeHeight}
+	put := func(lane []string, column, row int) int {
+		for i, name := range lane {
+			at[name] = node{X: leftSpace + column*(nodeWidth+laneSpace), Y: topSpace + (row+i)*rowHeight,
+				W: nodeWidth, H: nodeHeight}
+		}
+		return row + len(lane)
 	}
-	rows := 0
-	for i, lane := range lanes {
+	if len(lanes) == 0 {
+		return at
+	}
+	rows, top := put(lanes[0], 0, 0), 0
+	var ends, ways [][]string
+	for _, lane := range slices.Backward(lanes[min(2, len(lanes)):]) {
 		switch {
-		case i == 0:
-			for row, name := range lane {
-				put(name, 0, row)
-			}
-			rows = len(lane)
 		case len(lane) > 1:
-			for row, name := range lane {
-				put(name, 1, max(0, (rows-len(lane))/2-1)+row)
-			}
+			ways = append(ways, lane)
+		case m.state[lane[0]].next() == nil:
+			ends = append(ends, lane)
+		default:
+			top = put(lane, 1, top)
 		}
 	}
-	top, bottom := 0, rows
-	for _, lane := range slices.Backward(lanes[min(1, len(lanes)):]) {
-		if len(lane) > 1 {
-			continue
-		}
-		if m.state[lane[0]].next() == nil {
-			bottom--
-			put(lane[0], 1, bottom)
-		} else {
-			put(lane[0], 1, top)
-			top++
-		}
+	for _, lane := range ways {
+		top = put(lane, 1, top+1) // a label has a row
+	}
+	if len(lanes) > 1 {
+		top = put(lanes[1], 1, max(top+1, (rows-len(lanes[1]))/2-1))
+	}
+	bottom := max(rows, top+1+len(ends))
+	for _, lane := range ends {
+		bottom--
+		put(lane, 1, bottom)
 	}
 	return at
 }
