@@ -129,8 +129,8 @@ func TestEverySuppressionHasAReason(t *testing.T) {
 	}
 }
 
-// W3005: the CDK names a role in DependsOn that a function refers to anyway. W1028: an If within a resource that has the
-// same condition, in the released template.
+// W3005: the CDK names a role in DependsOn that a function refers to anyway. W1028: an If within a resource that has
+// the same condition, in the released template.
 func TestCfnLintFindsNothing(t *testing.T) {
 	lint, err := exec.LookPath("cfn-lint")
 	if err != nil {

@@ -74,7 +74,8 @@ var order = map[string][]struct{ from, to, through, lost string }{either: {
 	{"CreateReplacement", "RemoveReplacement", "QuiesceRepair", "a secret that comes late is left at the provider"},
 	{"CreateReplacement", "Rotated", "ReassertOldSecret|Supersede|RollBack", "a target keeps the dead secret"},
 	{"PromoteReplacement", "RemoveNewSecret", "AwaitRestoreSpread", "nodes still serve the dead secret"},
-	{"CreateReplacement", "RolledBack", "RemoveReplacement|Supersede|PromoteReplacement", "what a repair made is left at the provider"},
+	{"CreateReplacement", "RolledBack", "RemoveReplacement|Supersede|PromoteReplacement",
+		"what a repair made is left at the provider"},
 	{"CreateReplacement", "Rotated", "Notify", "nobody hears of it"},
 }, graced: {
 	{"SetSecret", "PromoteSecret", "AwaitSpread|RollBack", "the labels move while nodes still serve the old secret"},
@@ -183,7 +184,8 @@ var waits = map[string]struct{ length, lost string }{
 	"AwaitRestoreSpread":  {"$spreadSeconds + 75", "a node, or a late call, still has the secret that is removed"},
 	"QuiesceRepair":       {"75", "a secret that comes late is left at the provider"},
 	"Quiesce": {"$takenOver != '' and $rounds = 1 and $step = '' ? " +
-		"$max([0, 75 - $floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)]) : 75", "a call that timed out puts the new secret back on a target that was restored"},
+		"$max([0, 75 - $floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)]) : 75",
+		"a call that timed out puts the new secret back on a target that was restored"},
 	"AwaitFormerOwner": {"75", "the former owner's last call comes after what is done next"},
 	"AwaitOwnCalls":    {"75", "a call of this execution comes after what the next one does"},
 	"AwaitOwnerStatus": {"3",

@@ -30,8 +30,9 @@ func (p *planning) mustBeDead(ctx context.Context) error {
 		p.dead, p.CurrentEnded = verdict.Reason+p.Oddities(ctx, labels.Current), true
 		return nil
 	case verdict.Outcome == probe.Inconclusive:
-		return failure.New(failure.Unavailable, "whether AWSCURRENT (version %s) is dead cannot be told: %s; nothing is "+
-			"repaired on a guess", labels.Current, verdict.Reason)
+		return failure.New(failure.Unavailable,
+			"whether AWSCURRENT (version %s) is dead cannot be told: %s; nothing is "+
+				"repaired on a guess", labels.Current, verdict.Reason)
 	case promoted, p.request.Heals():
 		return nil
 	}
@@ -86,8 +87,9 @@ func (p *planning) repairSteps() []string {
 	if _, known := p.journal.Secrets[d.To.VersionID]; known {
 		create = fmt.Sprintf("take version %s, which the identity provider accepts", d.To.VersionID)
 	}
-	return []string{create, "go on only if the identity provider accepts that and refuses AWSCURRENT, several times in " +
-		"turn; otherwise remove it again",
+	return []string{create,
+		"go on only if the identity provider accepts that and refuses AWSCURRENT, several times in " +
+			"turn; otherwise remove it again",
 		fmt.Sprintf("make it AWSCURRENT and put it on %d targets, twice; from here on there is no way back",
 			len(p.out.Targets)),
 		fmt.Sprintf("wait %d s for every load balancer node, and remove the dead secret if it is ours and still there",

@@ -314,7 +314,8 @@ func (r *retirement) delete(ctx context.Context, next step, result string) (stri
 	case remove:
 		result, state, err = r.remove(ctx, result)
 		if r.unused && failure.Is(err, failure.Precondition) { // an app's only active secret, for one
-			r.tell("The secret of version %s stays, as AWSPENDING, and the next repair takes it: %v.", r.seen.Version, err)
+			r.tell("The secret of version %s stays, as AWSPENDING, and the next repair takes it: %v.",
+				r.seen.Version, err)
 			return resultKept, nil
 		}
 	}

@@ -96,7 +96,8 @@ func TestOnlyStatesThatCanBeRetriedKnowARetryCount(t *testing.T) {
 		"Choice": {`"S":{"Type":"Choice","Choices":[{"Condition":false,"Next":"E"}],"Output":` + asks +
 			`,"Default":"E"},"E":{"Type":"Succeed"}`, "false"},
 		"Succeed": {`"S":{"Type":"Succeed","Output":` + asks + `}`, "false"},
-		"Parallel": {`"S":{"Type":"Parallel","Output":["{% $states.result[0] %}",` + asks + `],"End":true,"Branches":[` +
+		"Parallel": {`"S":{"Type":"Parallel","Output":["{% $states.result[0] %}",` + asks +
+			`],"End":true,"Branches":[` +
 			`{"StartAt":"B","States":{"B":{"Type":"Pass","Output":` + asks + `,"End":true}}}]}`, "[false,true]"},
 		"Map": {`"S":{"Type":"Map","Items":[1],"ItemSelector":` + asks + `,"End":true,"ItemProcessor":` +
 			`{"StartAt":"B","States":{"B":{"Type":"Pass","Output":["{% $states.input %}",` + asks + `],"End":true}}}}`,

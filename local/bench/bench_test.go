@@ -145,7 +145,8 @@ func TestTheTableIsPutBetweenItsMarks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(page); !strings.HasPrefix(text, "before\n"+begin) || !strings.HasSuffix(text, end+"\n| a | of what |\n") ||
+	if text := string(page); !strings.HasPrefix(text, "before\n"+begin) ||
+		!strings.HasSuffix(text, end+"\n| a | of what |\n") ||
 		strings.Contains(text, "old") {
 		t.Errorf("the page is\n%s", text)
 	}

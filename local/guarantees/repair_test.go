@@ -44,7 +44,8 @@ func (w *world) revoked(value string) {
 	w.dead = value
 	w.mu.Unlock()
 	w.Stack.Faults.Observe(func(service, operation, text string) {
-		if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") && strings.Contains(text, value) {
+		if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") &&
+			strings.Contains(text, value) {
 			w.t.Errorf("a target gets the dead secret")
 		}
 	})
@@ -147,7 +148,8 @@ func (w *world) tidy() {
 		id, _ := w.Stack.IdP.Store().Match(clientID, w.current(), now)
 		for _, s := range w.Stack.IdP.Store().Secrets(clientID) {
 			if s.ID == strangers && id != "" || !s.Live(now) {
-				if err := w.Stack.IdP.Store().Update(clientID, func(e *clients.Edit) error { return e.Remove(s.ID) }); err != nil {
+				if err := w.Stack.IdP.Store().Update(clientID,
+					func(e *clients.Edit) error { return e.Remove(s.ID) }); err != nil {
 					w.t.Error(err)
 				}
 			}
@@ -315,7 +317,8 @@ func TestAFailureOfARepairGoesForward(t *testing.T) {
 			r, execution := w.rotate(repair)
 			// Okta does not let go of an app's only active secret: the next repair takes that
 			stays := state == "VerifyReplacement"
-			if text(r.Error) != "RolledBack" || count() > 0 || (len(w.Stack.IdP.Store().Secrets(w.ClientID)) > 0) != stays ||
+			if text(r.Error) != "RolledBack" || count() > 0 ||
+				(len(w.Stack.IdP.Store().Secrets(w.ClientID)) > 0) != stays ||
 				!w.people("not repaired: no load balancer was touched", `"repair": true}'`) {
 				t.Errorf("ended as %s after %d writes: %s\n%v\n%q", text(r.Error), count(), text(r.Cause),
 					w.path(execution), w.mails())

@@ -53,7 +53,8 @@ func TestAStartDeliveredTwiceRotatesOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, quick)
-			start := fault.Rule{Service: "states", Operation: "StartExecution", Match: `\"client\":\"orders-web\",\"reason`}
+			start := fault.Rule{Service: "states", Operation: "StartExecution",
+				Match: `\"client\":\"orders-web\",\"reason`}
 			lost, away := start, start
 			lost.Mode, lost.Times = fault.Lose, 1
 			w.fault(lost)

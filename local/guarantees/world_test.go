@@ -133,7 +133,8 @@ func newWorldOn(t testing.TB, o stack.Options, settle time.Duration, configure .
 	}
 	w.functions = functions
 	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: functions,
-		Settle: settle, Spread: spread, Grace: grace, Account: strings.Join(o.Accounts, ""), Configure: func(c *config.Client) {
+		Settle: settle, Spread: spread, Grace: grace, Account: strings.Join(o.Accounts,
+			""), Configure: func(c *config.Client) {
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
 			for _, f := range configure {
 				f(c)

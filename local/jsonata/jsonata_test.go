@@ -141,7 +141,8 @@ func TestAnExpressionThatRunsTooLongIsStoppedAndTheEngineGoesOn(t *testing.T) {
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) + 1 { // one more than run at once
 		wg.Go(func() {
-			if _, err := e.Evaluate(`($f := function($n){$f($n+1)}; $f(0))`, nil); !errors.Is(err, jsonata.ErrTimeLimit) {
+			if _, err := e.Evaluate(`($f := function($n){$f($n+1)}; $f(0))`, nil); !errors.Is(err,
+				jsonata.ErrTimeLimit) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -35,7 +35,8 @@ func TestCreateFunctionRefuses(t *testing.T) {
 		"an architecture that there is not": {func(in *sdk.CreateFunctionInput) {
 			in.Architectures = []types.Architecture{"X86_64"}
 		}, "ValidationException"},
-		"a role that is none": {func(in *sdk.CreateFunctionInput) { in.Role = aws.String("r1") }, "ValidationException"},
+		"a role that is none": {func(in *sdk.CreateFunctionInput) { in.Role = aws.String("r1") },
+			"ValidationException"},
 		"a name that is none": {func(in *sdk.CreateFunctionInput) { in.FunctionName = aws.String("a b") },
 			"ValidationException"},
 		"code that is not there": {func(in *sdk.CreateFunctionInput) {

@@ -9,7 +9,8 @@ var ofTheVendors = map[string][]fault{
 			"TestAFunctionGetsWhatItsRoleHasRightsFor"},
 		{"functions/entrypoint/entrypoint.go entries",
 			`define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics, otherAccounts)`,
-			`define(smoketest.Handler.Handle, loadBalancers, otherAccounts)`, "TestAFunctionGetsWhatItsRoleHasRightsFor"},
+			`define(smoketest.Handler.Handle, loadBalancers, otherAccounts)`,
+			"TestAFunctionGetsWhatItsRoleHasRightsFor"},
 	},
 	"functions/entrypoint TestAVeryLongTextIsCut": {
 		{"functions/entrypoint/invocation.go cut", `len(text) <= longest`,

@@ -340,42 +340,59 @@ func TestARequestIsCheckedInTheServicesOrder(t *testing.T) {
 	tooLarge := "Value at 'input' failed to satisfy constraint: Member must have size less than or equal to " +
 		"262144 bytes in UTF-8 encoding"
 	for request, want := range map[string]string{
-		`StartExecution {"stateMachineArn":"not-an-arn","name":"n"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: not-an-arn'",
+		`StartExecution {"stateMachineArn":"not-an-arn","name":"n"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: " +
+			"not-an-arn'",
 		`StartExecution {"stateMachineArn":"` + machine + `","name":"` + long + `"}`: "ValidationException: " +
 			"1 validation error detected: " + tooLong,
 		`StartExecution {"stateMachineArn":"` + missing + `","name":"` + long + `"}`: "ValidationException: " +
 			"1 validation error detected: " + tooLong,
-		`StartExecution {"stateMachineArn":"` + machine + `","input":` + strconv.Quote(large) + `}`: "ValidationException: " +
+		`StartExecution {"stateMachineArn":"` + machine + `","input":` + strconv.Quote(large) +
+			`}`: "ValidationException: " +
 			"1 validation error detected: " + tooLarge,
-		`StartExecution {"stateMachineArn":"x","name":"` + long + `","input":` + strconv.Quote(large) + `}`: "ValidationException: " +
+		`StartExecution {"stateMachineArn":"x","name":"` + long + `","input":` + strconv.Quote(large) +
+			`}`: "ValidationException: " +
 			"2 validation errors detected: " + tooLong + "; " + tooLarge,
-		`StartExecution {"name":"n"}`: "ValidationException: 1 validation error detected: Value null at 'stateMachineArn' " +
+		`StartExecution {"name":"n"}`: "ValidationException: 1 validation error detected: Value null at " +
+			"'stateMachineArn' " +
 			"failed to satisfy constraint: Member must not be null",
 		`StartExecution {"stateMachineArn":"` + machine + `","name":""}`: "ValidationException: 1 validation error " +
 			"detected: Value '' at 'name' failed to satisfy constraint: Member must have length greater than or " +
 			"equal to 1",
 		`StartExecution {"stateMachineArn":"` + missing + `","name":"a b","input":"{"}`: "StateMachineDoesNotExist: " +
 			"State Machine Does Not Exist: '" + missing + "'",
-		`StartExecution {"stateMachineArn":"` + machine + `","name":"a b","input":"{"}`: "InvalidName: Invalid Name: 'a b'",
+		`StartExecution {"stateMachineArn":"` + machine +
+			`","name":"a b","input":"{"}`: "InvalidName: Invalid Name: 'a b'",
 		`StartExecution {"stateMachineArn":"` + machine + `","name":null,"input":""}`: "InvalidExecutionInput: " +
 			"Invalid State Machine Execution Input: 'Invalid execution input.'",
-		`StartExecution {"stateMachineArn":"` + execution + `"}`: "InvalidArn: Invalid Arn: 'Resource type not valid in " +
+		`StartExecution {"stateMachineArn":"` + execution +
+			`"}`: "InvalidArn: Invalid Arn: 'Resource type not valid in " +
 			"this context: execution'",
-		`DescribeExecution {"executionArn":"` + machine + `"}`: "InvalidArn: Invalid Arn: 'Resource type not valid in " +
+		`DescribeExecution {"executionArn":"` + machine +
+			`"}`: "InvalidArn: Invalid Arn: 'Resource type not valid in " +
 			"this context: stateMachine'",
-		`DescribeExecution {}`:                                                "ValidationException: 1 validation error detected: Value null at 'executionArn'",
-		`StopExecution {"executionArn":"m"}`:                                  "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
-		`RedriveExecution {"executionArn":"m"}`:                               "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
-		`GetExecutionHistory {"executionArn":"m"}`:                            "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
-		`ListExecutions {"stateMachineArn":"m"}`:                              "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
-		`DescribeStateMachine {"stateMachineArn":"m"}`:                        "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
-		`UpdateStateMachine {"stateMachineArn":"m","roleArn":"` + role + `"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
-		`GetExecutionHistory {"executionArn":"m","maxResults":1001}`: "ValidationException: 1 validation error detected: " +
+		`DescribeExecution {}`: "ValidationException: 1 validation " +
+			"error detected: Value null at 'executionArn'",
+		`StopExecution {"executionArn":"m"}`: "InvalidArn: Invalid Arn: 'Invalid " +
+			"ARN prefix: m'",
+		`RedriveExecution {"executionArn":"m"}`: "InvalidArn: Invalid Arn: 'Invalid " +
+			"ARN prefix: m'",
+		`GetExecutionHistory {"executionArn":"m"}`: "InvalidArn: Invalid Arn: 'Invalid " +
+			"ARN prefix: m'",
+		`ListExecutions {"stateMachineArn":"m"}`: "InvalidArn: Invalid Arn: 'Invalid " +
+			"ARN prefix: m'",
+		`DescribeStateMachine {"stateMachineArn":"m"}`: "InvalidArn: Invalid Arn: 'Invalid " +
+			"ARN prefix: m'",
+		`UpdateStateMachine {"stateMachineArn":"m","roleArn":"` + role +
+			`"}`: "InvalidArn: Invalid Arn: 'Invalid ARN prefix: m'",
+		`GetExecutionHistory {"executionArn":"m","maxResults":1001}`: "ValidationException: 1 validation " +
+			"error detected: " +
 			"Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal " +
 			"to 1000",
-		`RedriveExecution {"executionArn":"m","clientToken":""}`: "ValidationException: 1 validation error detected: Value '' " +
+		`RedriveExecution {"executionArn":"m","clientToken":""}`: "ValidationException: 1 validation error " +
+			"detected: Value '' " +
 			"at 'clientToken'",
-		`CreateStateMachine {"name":"a b","definition":"{","roleArn":"` + role + `"}`: "InvalidName: Invalid Name: 'a b'",
+		`CreateStateMachine {"name":"a b","definition":"{","roleArn":"` + role +
+			`"}`: "InvalidName: Invalid Name: 'a b'",
 		`CreateStateMachine {}`: "ValidationException: 3 validation errors detected: Value null at 'name' failed",
 	} {
 		operation, body, _ := strings.Cut(request, " ")

@@ -113,7 +113,8 @@ func TestHowLongATokenIsUsed(t *testing.T) {
 		now, asked := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), 0
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			asked++
-			_, _ = w.Write([]byte("\ufeff" + `{"access_token": "eyJ0", "token_type": "Bearer", "expires_in": ` + expiresIn +
+			_, _ = w.Write([]byte("\ufeff" + `{"access_token": "eyJ0", "token_type": "Bearer", "expires_in": ` +
+				expiresIn +
 				`}`))
 		}))
 		tokens := &clientcredentials.Tokens{Operation: "give the rotator an access token", URL: s.URL,

@@ -80,7 +80,11 @@ func TestAKeyOfKMSThatDoesNotSign(t *testing.T) {
 			"ThrottlingException"},
 		"KMS is out of order": {func(k keys) { k.signing(spec); k.refuse(500, "KMSInternalException") }, "",
 			failure.Unavailable, "KMSInternalException"},
-		"a custom key store is out of reach": {func(k keys) { k.signing(spec); k.refuse(500, "KeyUnavailableException") },
+		"a custom key store is out of reach": {func(k keys) {
+			k.signing(spec)
+			k.refuse(500,
+				"KeyUnavailableException")
+		},
 			"", failure.Unavailable, "KeyUnavailableException"},
 	} {
 		k := newKMS(t)

@@ -42,13 +42,16 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 			"must be the ARN",
 		`{"privateKey": {"clientId": "rotator", "keySecretArn": "` + arn +
 			`"}}`: "settings.privateKey.keyId: is missing",
-		`{` + kmsSettings(kmsARN, `, "keyId": "k1"`) + `}`:                           "",
-		`{` + kmsSettings(kmsARN, ``) + `}`:                                          "",
-		`{` + kmsSettings(kmsARN, `, "algorithm": "ES256"`) + `}`:                    "",
-		`{` + kmsSettings(kmsARN, `, "keySecretArn": "`+arn+`"`) + `}`:               "settings.privateKey: needs exactly one",
-		`{"privateKey": {"clientId": "rotator", "keyId": "k1"}}`:                     "settings.privateKey: needs exactly one",
+		`{` + kmsSettings(kmsARN, `, "keyId": "k1"`) + `}`:        "",
+		`{` + kmsSettings(kmsARN, ``) + `}`:                       "",
+		`{` + kmsSettings(kmsARN, `, "algorithm": "ES256"`) + `}`: "",
+		`{` + kmsSettings(kmsARN, `, "keySecretArn": "`+arn+`"`) +
+			`}`: "settings.privateKey: needs exactly one",
+		`{"privateKey": {"clientId": "rotator", "keyId": "k1"}}`: "settings.privateKey: needs " +
+			"exactly one",
 		`{` + kmsSettings("arn:aws:kms:eu-west-1:111122223333:alias/okta", ``) + `}`: "not of an alias",
-		`{` + kmsSettings("1234abcd-12ab-34cd-56ef-1234567890ab", ``) + `}`: "settings.privateKey.keyArn: must be the " +
+		`{` + kmsSettings("1234abcd-12ab-34cd-56ef-1234567890ab",
+			``) + `}`: "settings.privateKey.keyArn: must be the " +
 			"ARN of a KMS key",
 		`{` + kmsSettings(kmsARN, `, "algorithm": "HS256"`) + `}`: "settings.privateKey.algorithm: must be RS256",
 		`{` + keySettings[:len(keySettings)-1] + `, "algorithm": "ES256"}}`: "settings.privateKey.algorithm: must be " +

@@ -171,8 +171,9 @@ func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
 			!accountPattern.MatchString(s.Account) {
 			checkPartition(ps, at, arn, s)
 		} else {
-			ps.Add(at, "is in account %s, but the stack is in %s: give it a role there that the stack may assume, {arn: "+
-				"ARN, role: NAME}, with NAME in roles", a, s.Account)
+			ps.Add(at,
+				"is in account %s, but the stack is in %s: give it a role there that the stack may assume, {arn: "+
+					"ARN, role: NAME}, with NAME in roles", a, s.Account)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {

@@ -76,8 +76,8 @@ type Entry struct {
 	Undone time.Time `json:"undone,omitzero"`
 	// Missed is when a registration of a pair was first found to refuse it although nobody here had removed it.
 	Missed time.Time `json:"missed,omitzero"`
-	// Ended is when the provider had ended it by itself, as a repair was told before it made another one: some providers
-	// accept it once more then, as the previous one.
+	// Ended is when the provider had ended it by itself, as a repair was told before it made another one: some
+	// providers accept it once more then, as the previous one.
 	Ended time.Time `json:"ended,omitzero"`
 	// Unused: it has never been AWSCURRENT, nor about to be, so no follower has it.
 	Unused bool      `json:"unused,omitempty"`

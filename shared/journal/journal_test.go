@@ -145,7 +145,8 @@ func sample() *journal.Journal {
 		Proven: journal.Proof{Version: "version-1", At: noon}, Secrets: map[string]journal.Entry{
 			"version-1": {State: journal.Live, IdPSecretID: "ocs1", ClientID: "0oa1",
 				JSONKey: aws.String("clientSecret"), Config: &config.Text{Version: 7, SHA256: "ab12"}, Imported: true,
-				Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, Ended: noon, Unused: true, At: noon}},
+				Before: []string{"ocs0"}, Asked: noon, Undone: noon, Missed: noon, Ended: noon, Unused: true,
+				At: noon}},
 		Promotion: &journal.Promotion{From: "version-0", To: "version-1", PreviousBefore: "version-9", At: noon,
 			GraceUntil: noon.Add(time.Hour), Repair: true},
 		Current: &journal.Current{Version: "version-1", Since: noon, DelaySeconds: 3600},

@@ -43,9 +43,10 @@ func (s Snapshot) repair(d *Decision) {
 		d.Refusals = append(d.Refusals, s.adviseToStore())
 	}
 	if s.MaxSecrets > 0 && len(s.Listed)-len(s.DeadOfOurs()) >= s.MaxSecrets {
-		d.Refusals = append(d.Refusals, fmt.Sprintf("the identity provider holds %d secrets for this client and allows "+
-			"%d, so there is no room for a new one: remove one that nothing uses there (listed: %s)", len(s.Listed),
-			s.MaxSecrets, idList(s.Listed)))
+		d.Refusals = append(d.Refusals,
+			fmt.Sprintf("the identity provider holds %d secrets for this client and allows "+
+				"%d, so there is no room for a new one: remove one that nothing uses there (listed: %s)", len(s.Listed),
+				s.MaxSecrets, idList(s.Listed)))
 	}
 }
 
@@ -61,8 +62,9 @@ func (s Snapshot) DeadOfOurs() (ids []string) {
 	return ids
 }
 
-// Replacements returns the versions that could take the place of a dead AWSCURRENT, the likeliest first: what a rotation
-// or an interrupted repair made, what was in use before, and, where a person makes the secrets, what they have stored.
+// Replacements returns the versions that could take the place of a dead AWSCURRENT, the likeliest first: what a
+// rotation or an interrupted repair made, what was in use before, and, where a person makes the secrets, what they have
+// stored.
 func (s Snapshot) Replacements() []string {
 	rank := func(version string) int { return slices.Index([]string{s.Labels.Pending, s.Labels.Previous}, version) }
 	all := slices.DeleteFunc(slices.Collect(maps.Keys(s.Journal.Secrets)), func(v string) bool {
@@ -70,7 +72,8 @@ func (s Snapshot) Replacements() []string {
 		return v == s.Labels.Current || state != journal.Live && state != journal.Kept
 	})
 	slices.SortFunc(all, func(a, b string) int {
-		return cmp.Or(cmp.Compare(uint(rank(a)), uint(rank(b))), s.Journal.Secrets[b].At.Compare(s.Journal.Secrets[a].At),
+		return cmp.Or(cmp.Compare(uint(rank(a)), uint(rank(b))),
+			s.Journal.Secrets[b].At.Compare(s.Journal.Secrets[a].At),
 			cmp.Compare(a, b))
 	})
 	if s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && s.pendingByHand() {

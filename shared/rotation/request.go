@@ -39,8 +39,9 @@ func ParseRequest(raw json.RawMessage) (Request, error) {
 					"period")
 		}
 		if r.Repair && (r.Emergency || r.Measure || r.GracePeriodSeconds != nil) {
-			ps.Add("repair", "cannot be given with emergency, measure or gracePeriodSeconds: it replaces a dead secret "+
-				"at once")
+			ps.Add("repair",
+				"cannot be given with emergency, measure or gracePeriodSeconds: it replaces a dead secret "+
+					"at once")
 		}
 	}
 	return r, ps.Err("the execution input")

@@ -34,7 +34,8 @@ func TestWhatIsOddAboutASecretIsSaidWithoutIt(t *testing.T) {
 		"\"CANARY\"\n":                "ends with a line break, has quotation marks around it",
 		"“CANARY”":                    "has quotation marks around it, " + foreign,
 		"\ufeffCANARY":                "begins with a byte order mark",
-		"\ufeff'CANARY'\r\n":          "begins with a byte order mark, ends with a line break, has quotation marks around it",
+		"\ufeff'CANARY'\r\n": "begins with a byte order mark, ends with a line break, has quotation " +
+			"marks around it",
 		"CAN\nARY":                    "holds a control character, e.g. a line break",
 		"C\x00A\x00N\x00ARY":          "holds a control character, e.g. a line break",
 		"CANÄRY":                      foreign,

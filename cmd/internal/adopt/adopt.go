@@ -80,9 +80,11 @@ func (a Adopter) Adopt(ctx context.Context, v secret.Value) (Adopted, error) {
 	out.Version, out.Previous, out.Changed = clientcredentials.NewUUID(), was.version, true
 	out.Notices = a.notices(was)
 	if before != "" && before != out.ClientID {
-		out.Notices = append(out.Notices, fmt.Sprintf("version %s is a secret of registration %s: if load balancers log "+
-			"in with that, the next rotation is refused until they have %s and this secret, or until version %s is "+
-			"AWSCURRENT again", was.version, before, out.ClientID, was.version))
+		out.Notices = append(out.Notices,
+			fmt.Sprintf("version %s is a secret of registration %s: if load balancers log "+
+				"in with that, the next rotation is refused until they have %s and this secret, or until "+
+				"version %s is "+
+				"AWSCURRENT again", was.version, before, out.ClientID, was.version))
 	}
 	return out, a.locked(ctx, func(ctx context.Context, since time.Time) error {
 		return a.store(ctx, v, was, out.Version, since)

@@ -207,7 +207,8 @@ func TestASecretOfAPairIsAdopted(t *testing.T) {
 		}
 		code, out, errs = w.runWith(context.Background(), brought, "adopt", "orders-web", "--from-file", "-")
 		w.want(code, 0, out, errs, `^it is the secret of registration `+other+`$`,
-			`is a secret of registration `+w.ClientID+`: if load balancers log in with that, the next rotation is refused`)
+			`is a secret of registration `+w.ClientID+
+				`: if load balancers log in with that, the next rotation is refused`)
 		code, out, errs = w.runWith(context.Background(), wrong, "adopt", "orders-web", "--from-file", "-")
 		w.want(code, 1, out, errs, `while it accepts AWSCURRENT`)
 	})

@@ -34,7 +34,8 @@ func listEvidence(w *world) {
 	w.run("start", "orders-web", "--reason", formula, "--watch")
 	settle()
 	code, out, errs := w.run("evidence")
-	w.want(code, 0, out, errs, `^ENDED +CLIENT`, `^\d{4}-\d\d-\d\d \d\d:\d\d UTC +orders-web +rotation +rotated +- +=HYP`)
+	w.want(code, 0, out, errs, `^ENDED +CLIENT`,
+		`^\d{4}-\d\d-\d\d \d\d:\d\d UTC +orders-web +rotation +rotated +- +=HYP`)
 	if strings.Contains(out, "measurement") {
 		w.Errorf("measurements are listed unasked:\n%s", out)
 	}
@@ -82,7 +83,8 @@ func listEvidence(w *world) {
 		w.Errorf("the CSV has %v\n%v", row, lines[3])
 	}
 	code, out, errs = w.run("evidence", "-o", "md")
-	w.want(code, 1, out, errs, `^# Evidence`, `1 records, 2 gaps`, `=HYPERLINK\("https://evil.example","x"\)\\\|&lt;b&gt;`,
+	w.want(code, 1, out, errs, `^# Evidence`, `1 records, 2 gaps`,
+		`=HYPERLINK\("https://evil.example","x"\)\\\|&lt;b&gt;`,
 		`^- check: 20\S+ TestAfterDisable refused`, `^- secret: 20\S+ refused `, `^## No record: .*forgotten$`)
 	code, out, errs = w.run("evidence", "-o", "json")
 	var all system.Evidence

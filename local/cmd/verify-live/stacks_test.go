@@ -14,11 +14,12 @@ func TestOnlyItsOwnStacksAreRemoved(t *testing.T) {
 		tags  []types.Tag
 		want  bool
 	}{
-		"its own":              {"verify-live-20261129-060000", []types.Tag{tag}, true},
-		"a name alike":         {"verify-live-orders", nil, false},
-		"a name, another tag":  {"verify-live-orders", []types.Tag{{Key: tag.Key, Value: aws.String("x")}}, false},
-		"a tag, another name":  {"orders", []types.Tag{tag}, false},
-		"the tag among others": {"verify-live-1", []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}, tag}, true},
+		"its own":             {"verify-live-20261129-060000", []types.Tag{tag}, true},
+		"a name alike":        {"verify-live-orders", nil, false},
+		"a name, another tag": {"verify-live-orders", []types.Tag{{Key: tag.Key, Value: aws.String("x")}}, false},
+		"a tag, another name": {"orders", []types.Tag{tag}, false},
+		"the tag among others": {"verify-live-1", []types.Tag{{Key: aws.String("a"), Value: aws.String("b")},
+			tag}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -158,7 +158,8 @@ func TestASecretThatWasSetIsInTheAnswerAndNowhereElse(t *testing.T) {
 	v := start(t)
 	const value = "a-value-of-ours"
 	if status, body := v.Send(`PATCH /admin/clients/`+clientID+
-		` [{"op": "replace", "path": "/client_secret", "value": "`+value+`"}]`, ""); status != http.StatusOK || !strings.Contains(body, `"client_secret":"`+value) {
+		` [{"op": "replace", "path": "/client_secret", "value": "`+value+`"}]`, ""); status != http.StatusOK ||
+		!strings.Contains(body, `"client_secret":"`+value) {
 		t.Errorf("HTTP %d %s", status, body)
 	}
 	v.Answer("PATCH /admin/clients/"+clientID, http.StatusOK, `{"client_secret": "`+value+`"}`)

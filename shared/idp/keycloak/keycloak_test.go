@@ -293,7 +293,8 @@ func TestThePolicyDecidesHowLongTheOldSecretIsKept(t *testing.T) {
 			t.Errorf("%s: %+v (%v)", name, r, err)
 			continue
 		}
-		if over := name == "the secret has ended"; over != strings.Contains(r.Ended, "has ended the client's secret at") {
+		if over := name == "the secret has ended"; over != strings.Contains(r.Ended,
+			"has ended the client's secret at") {
 			t.Errorf("%s: it says %q", name, r.Ended)
 		}
 		for n, want := range tt.warns {
@@ -450,7 +451,8 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 func TestRealmsAndIDsMayHoldAnything(t *testing.T) {
 	t.Parallel()
 	s := imitationtest.Play(t, "Bearer "+adminToken, imitationtest.Exchange{
-		Request: "GET /admin/realms/st%20aff/clients?clientId=orders%26web%2F1", Status: 200, Answer: `[{"id": "o/1 é", "clientId": "orders&web/1"}]`},
+		Request: "GET /admin/realms/st%20aff/clients?clientId=orders%26web%2F1", Status: 200,
+		Answer: `[{"id": "o/1 é", "clientId": "orders&web/1"}]`},
 		imitationtest.Exchange{Request: "DELETE /admin/realms/st%20aff/clients/o%2F1%20%C3%A9/client-secret/rotated",
 			Status: 403, Answer: `{}`})
 	s.Aside = func(w http.ResponseWriter, r *http.Request) bool {

@@ -80,8 +80,9 @@ func byKMS(spec string, algorithm jose.SignatureAlgorithm) func(*testing.T, *imi
 		d := v.Deps()
 		public, _ := imitationtest.GiveKey(t, &d, spec)
 		registerServiceApp(t, v, public, imitationtest.KeyID, algorithm)
-		return newProvider(t, v.URL, fmt.Sprintf(`"serviceApp": {"clientId": "0oaService", "keyArn": %q, "algorithm": %q}`,
-			imitationtest.KeyARN, algorithm), d)
+		return newProvider(t, v.URL,
+			fmt.Sprintf(`"serviceApp": {"clientId": "0oaService", "keyArn": %q, "algorithm": %q}`,
+				imitationtest.KeyARN, algorithm), d)
 	}
 }
 

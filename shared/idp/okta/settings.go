@@ -31,7 +31,8 @@ type APIToken struct {
 
 // adminConsole is the console's host, on Okta's own domains (Okta developer docs, "Okta organizations"; AWS Secrets
 // Manager user guide, "Okta OAuth Client Secret"). The name of a custom domain may end in -admin, too.
-var adminConsole = regexp.MustCompile(`(?i)-admin\.(okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)$`)
+var adminConsole = regexp.MustCompile(
+	`(?i)-admin\.(okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)$`)
 
 // check reports what is wrong, and takes the slash from the end of the URL.
 func (s *Settings) check(ps *strictjson.Problems) {

@@ -47,7 +47,8 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 		{"a token in clear", `{` + url + `,` + app + `, "apiToken": {"secretArn": "00canary"}}`,
 			[]string{p + ".apiToken.secretArn: must be the ARN"}},
 		{"an empty service app", `{` + url + `,` + app + `, "serviceApp": {}}`,
-			[]string{p + ".serviceApp.clientId", p + ".serviceApp: needs exactly one of keyArn", p + ".serviceApp.keyId"}},
+			[]string{p + ".serviceApp.clientId", p + ".serviceApp: needs exactly one of keyArn",
+				p + ".serviceApp.keyId"}},
 		{"an unknown field", `{` + url + `,` + app + `,` + withToken + `, "token": "canary"}`,
 			[]string{p + ".token: is not known; allowed here: apiToken, appId, orgUrl, serviceApp"}},
 	}

@@ -180,7 +180,8 @@ func TestAnErrorThatPassesIsNoRefusalOfTheValue(t *testing.T) {
 func TestAnAnswerThatIsNotPingOnesIsNoRefusalOfTheValue(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]failure.Kind{`<html>vendor`: failure.Unavailable,
-		`{"message": "vendor"}`: failure.IdPRejected, `{"code": "INVALID_DA`: failure.IdPRejected, "": failure.IdPRejected} {
+		`{"message": "vendor"}`: failure.IdPRejected, `{"code": "INVALID_DA`: failure.IdPRejected,
+		"": failure.IdPRejected} {
 		err := play(t, imitationtest.Exchange{Request: "POST " + appPath + "/secret", Body: `{"secret": "old"}`,
 			ContentType: mediaType, Status: 400, Answer: answer}).Restore(t.Context(), secret.New("old"))
 		if errors.Is(err, idp.ErrKept) {

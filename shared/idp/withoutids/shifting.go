@@ -174,8 +174,9 @@ func checkInUseAlone(s idp.Slots, k Known) error {
 // previous.
 func checkPushesOutNobodys(s idp.Slots, k Known) error {
 	if _, known := k.withValue(s.Previous); !known && !s.Previous.IsZero() {
-		return failure.New(failure.Precondition, "the identity provider keeps a previous secret that is not known here, "+
-			"and making another would end it: remove it there if nothing uses it")
+		return failure.New(failure.Precondition,
+			"the identity provider keeps a previous secret that is not known here, "+
+				"and making another would end it: remove it there if nothing uses it")
 	}
 	return nil
 }

@@ -57,9 +57,9 @@ func loginWindows(made, switched, now time.Time) (before, after window, ok bool)
 // stretch is the length of the stretches of time in which the last login is looked for.
 const stretch = 5 * time.Minute
 
-// LastLogin returns the beginning of the last five minutes in which a login succeeded on any of the load balancers; zero
-// if none did in two weeks. It reads ELBAuthSuccess, in which other clients of a load balancer count, too. Failures are
-// as in LoginsStopped.
+// LastLogin returns the beginning of the last five minutes in which a login succeeded on any of the load balancers;
+// zero if none did in two weeks. It reads ELBAuthSuccess, in which other clients of a load balancer count, too.
+// Failures are as in LoginsStopped.
 func (r *Reader) LastLogin(ctx context.Context, loadBalancers []string) (time.Time, error) {
 	end := r.now().UTC().Truncate(stretch).Add(stretch)
 	any := func(from time.Time) (bool, error) {
