@@ -129,7 +129,8 @@ func TestAFormThatIsSentAgainStartsNothingMore(t *testing.T) {
 			again := tab.ask(http.MethodPost, tab.root+"clients/orders-web/plan", url.Values{"csrf": {tab.csrf},
 				"once": {once}, "confirm": {"orders-web"}}, nil)
 			leads = append(leads, again.Header().Get("Location"))
-			if leads[0] != "" || len(leads) == 1 && !strings.Contains(again.Body.String(), "which may run all the same") {
+			if leads[0] != "" || len(leads) == 1 && !strings.Contains(again.Body.String(),
+				"which may run all the same") {
 				w.Errorf("%d %s", again.Code, again.Body)
 			}
 			_ = w.clock.Sleep(context.Background(), time.Minute)

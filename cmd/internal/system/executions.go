@@ -42,8 +42,8 @@ type Execution struct {
 // Running reports whether it has not ended. One that waits to be redriven goes on by itself.
 func (e Execution) Running() bool { return e.Status == "RUNNING" || e.Status == "PENDING_REDRIVE" }
 
-// NewName makes a name for an execution. It begins with the client's, for those who read a list of them; a repeat of the
-// same name within 90 days is refused.
+// NewName makes a name for an execution. It begins with the client's, for those who read a list of them; a repeat
+// within 90 days is refused.
 func NewName(client string, now time.Time) string {
 	return client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
 }
@@ -73,8 +73,8 @@ func (s *System) StartAs(ctx context.Context, r rotation.Request, name string) (
 		return s.ID(name), nil
 	}
 	if answered := (smithy.APIError)(nil); err != nil && !errors.As(err, &answered) {
-		return "", Unreachable(err, "starting execution %s, which may run all the same (rotator watch %s shows it)", name,
-			name)
+		return "", Unreachable(err, "starting execution %s, which may run all the same (rotator watch %s shows it)",
+			name, name)
 	}
 	if err != nil {
 		return "", s.explain(err, "starting an execution")
