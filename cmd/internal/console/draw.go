@@ -71,58 +71,58 @@ func (m *machine) draw(w walk) drawing {
 	}
 	d.Edges = m.edges(lanes, at, taken)
 	d.Labels = []label{{leftSpace, topSpace - 12, "Rotation"}}
-	if len(lanes) > 1 {
-		first := at[lanes[1][0]]
-		d.Labels = append(d.Labels, label{first.X, first.Y - 12, "Rollback, if a state fails"})
-		ends := false
-		for _, lane := range lanes[2:] {
-			switch first := at[lane[0]]; {
-			case len(lane) > 1:
-				d.Labels = append(d.Labels, label{first.X, first.Y - 12, "Another way"})
-			case !ends && m.state[lane[0]].next() == nil:
-				d.Labels, ends = append(d.Labels, label{first.X, first.Y - 12, "Other ends"}), true
-			}
+	for i, lane := range lanes[min(1, len(lanes)):] {
+		text := ""
+		switch end := m.state[lane[0]].next() == nil; {
+		case i == 0 && len(lane) > 1:
+			text = "Rollback, if a state fails"
+		case len(lane) > 1:
+			text = "Another way"
+		case end:
+			text = "Other ends"
+		}
+		if text != "" && !slices.ContainsFunc(d.Labels, func(l label) bool { return l.Text == "Other ends" }) {
+			d.Labels = append(d.Labels, label{at[lane[0]].X, at[lane[0]].Y - 12, text})
 		}
 	}
 	return d
 }
 
-// place puts the first lane to the left and all others beside it: single states and other ways above the second lane,
-// which is in the middle, and ends below it.
+// place puts the first lane to the left, and beside it, from top to bottom, single states that go on, the other lanes,
+// each below an empty row for its label, and single states that are ends.
 func (m *machine) place(lanes [][]string) map[string]node {
 	at := map[string]node{}
-	put := func(lane []string, column, row int) int {
-		for i, name := range lane {
-			at[name] = node{X: leftSpace + column*(nodeWidth+laneSpace), Y: topSpace + (row+i)*rowHeight,
-				W: nodeWidth, H: nodeHeight}
-		}
-		return row + len(lane)
+	put := func(name string, column, row int) {
+		at[name] = node{X: leftSpace + column*(nodeWidth+laneSpace), Y: topSpace + row*rowHeight, W: nodeWidth,
+			H: nodeHeight}
 	}
-	if len(lanes) == 0 {
-		return at
+	for row, name := range lanes[0] {
+		put(name, 0, row)
 	}
-	rows, top := put(lanes[0], 0, 0), 0
-	var ends, ways [][]string
-	for _, lane := range slices.Backward(lanes[min(2, len(lanes)):]) {
+	row := 0
+	var long, ends [][]string
+	for _, lane := range lanes[1:] {
 		switch {
 		case len(lane) > 1:
-			ways = append(ways, lane)
+			long = append(long, lane)
 		case m.state[lane[0]].next() == nil:
 			ends = append(ends, lane)
 		default:
-			top = put(lane, 1, top)
+			put(lane[0], 1, row)
+			row++
 		}
 	}
-	for _, lane := range ways {
-		top = put(lane, 1, top+1) // a label has a row
+	for _, lane := range long {
+		row++
+		for _, name := range lane {
+			put(name, 1, row)
+			row++
+		}
 	}
-	if len(lanes) > 1 {
-		top = put(lanes[1], 1, max(top+1, (rows-len(lanes[1]))/2-1))
-	}
-	bottom := max(rows, top+1+len(ends))
+	row = max(row+1, len(lanes[0])-len(ends))
 	for _, lane := range ends {
-		bottom--
-		put(lane, 1, bottom)
+		put(lane[0], 1, row)
+		row++
 	}
 	return at
 }

@@ -120,9 +120,8 @@ func (m *machine) reach(from []string) []string {
 	return out
 }
 
-// lanes are the shown states in chains: the longest way through the definition without a failure, the longest that
-// begins where failures of that lead to, then the longest through what is left, and so on. Ends that are no chain's
-// come last, each alone.
+// lanes are the shown states in chains: the longest way through the definition without a failure, then the longest
+// through what is left, and so on. Ends that are no chain's come last, each alone.
 func (m *machine) lanes() [][]string {
 	left := map[string]bool{}
 	for _, name := range m.order {
@@ -130,7 +129,7 @@ func (m *machine) lanes() [][]string {
 	}
 	var out [][]string
 	for {
-		chain := m.longest(left, func(first string) bool { return len(out) != 1 || m.failureOf(out[0])[first] })
+		chain := m.longest(left)
 		if len(chain) == 0 {
 			return out
 		}
@@ -141,20 +140,9 @@ func (m *machine) lanes() [][]string {
 	}
 }
 
-// failureOf are the shown states that failures of some states lead to.
-func (m *machine) failureOf(states []string) map[string]bool {
-	out := map[string]bool{}
-	for _, name := range states {
-		for _, next := range m.reach(m.state[name].catches()) {
-			out[next] = true
-		}
-	}
-	return out
-}
-
-// longest is the longest chain of states that are left, each further on in the definition than the one before, of those
-// that may begin so.
-func (m *machine) longest(left map[string]bool, begins func(first string) bool) []string {
+// longest is the longest chain of states that are left, each further on in the definition than the one before. Of
+// equal ones it is the last: the rollback has an end in common with a repair, which stands before it.
+func (m *machine) longest(left map[string]bool) []string {
 	best := map[string][]string{} // the longest chain that begins at a state
 	var longest []string
 	for _, name := range slices.Backward(m.order) {
@@ -167,7 +155,7 @@ func (m *machine) longest(left map[string]bool, begins func(first string) bool) 
 				chain = append([]string{name}, best[next]...)
 			}
 		}
-		if best[name] = chain; begins(name) && len(chain) >= len(longest) {
+		if best[name] = chain; len(chain) > len(longest) {
 			longest = chain
 		}
 	}
