@@ -53,6 +53,10 @@ func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (
 		return "", &Error{
 			Text: `reason: must not begin with "healing: ", which is for executions that the notifier starts`}
 	}
+	if r.BeforeEnd() {
+		return "", &Error{
+			Text: `reason: must not begin with "before the end: ", which is for executions that a measurement starts`}
+	}
 	// a repeat of the same name within 90 days is refused
 	name := r.Client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
