@@ -112,14 +112,6 @@ func (s *Invocation) Ends(ctx context.Context) (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// Last returns the last execution that rotated, or was to, and how it ended.
-func (s *Invocation) Last() (execution, outcome string) {
-	if s.journal == nil {
-		return "", ""
-	}
-	return s.journal.LastExecution, s.journal.LastOutcome
-}
-
 // Marks are what earlier calls have noted about targets.
 func (s *Invocation) Marks() map[string]journal.Mark { return s.journal.Marks }
 
