@@ -351,8 +351,9 @@ func (m *maker) ask(ctx context.Context) error {
 		return err
 	}
 	if err == nil && m.Capable.HasIDs() && m.knows(made.ID) {
-		return failure.New(failure.Precondition, "the identity provider answered the request for a new secret with the "+
-			"id of one that was there before, %s, so nothing tells the two apart: undoing the rotation would remove "+
+		return failure.New(failure.Precondition, "the identity provider answered the request for a new secret with "+
+			"the id of one that was there before, %s, so nothing tells the two apart: undoing the rotation "+
+			"would remove "+
 			"that one; correct what makes secrets there", made.ID)
 	}
 	if err == nil && !m.Capable.AcceptsValue {

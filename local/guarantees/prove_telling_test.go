@@ -91,6 +91,8 @@ type telling struct {
 	timers     context.Context
 	endTimers  context.CancelFunc
 	timed      sync.WaitGroup
+	firing     int           // events that are under way
+	calm       *sync.Cond    // of mu: fewer are
 	awaited    string        // the execution that is waited for
 	held       chan struct{} // after its end no time passes until it is closed
 }
@@ -98,6 +100,7 @@ type telling struct {
 // live lives a life in a world of its own.
 func live(t testing.TB, l life) *telling {
 	r := &telling{life: l, counts: map[string]int{}, ends: map[string]int{}}
+	r.calm = sync.NewCond(&r.mu)
 	r.rec = &recorder{TB: t, other: &r.other}
 	_, _, r.waits = states()
 	jitter := rand.New(rand.NewPCG(l.seed, 15)) //nolint:gosec // it must be the same every time
@@ -238,7 +241,14 @@ func (r *telling) await(execution string) (result asl.Result) {
 	r.awaited, r.held = execution, make(chan struct{})
 	held := r.held
 	r.mu.Unlock()
-	r.idle(func() { result = r.wait(execution) })
+	r.idle(func() {
+		result = r.wait(execution)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for r.firing > 0 { // what ended it is told first
+			r.calm.Wait()
+		}
+	})
 	r.mu.Lock()
 	r.awaited = ""
 	r.mu.Unlock()
@@ -410,6 +420,19 @@ func (r *telling) fire(e event, c seen) {
 	}
 	r.other.Add(1)
 	defer r.other.Add(-1)
+	r.mu.Lock()
+	r.firing++
+	where := r.where()
+	if c.service != "" {
+		where += fmt.Sprintf(", before %s:%s (call %d)", c.service, c.operation, r.calls)
+	}
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.firing--
+		r.calm.Broadcast()
+	}()
 	var said string
 	done := make(chan struct{})
 	go func() { // a Fatal ends it
@@ -420,10 +443,6 @@ func (r *telling) fire(e event, c seen) {
 	if said == "" {
 		return
 	}
-	where := r.where()
-	if c.service != "" {
-		where += fmt.Sprintf(", before %s:%s (call %d)", c.service, c.operation, r.calls)
-	}
 	r.tell("%s%s", said, where)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -433,10 +452,8 @@ func (r *telling) fire(e event, c seen) {
 	}
 }
 
-// where says in which state the chapter's execution is.
+// where says in which state the chapter's execution is. r.mu is held.
 func (r *telling) where() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.state == "" {
 		return ""
 	}

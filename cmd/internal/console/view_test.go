@@ -2,6 +2,7 @@ package console
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,5 +59,17 @@ func TestWhatIsKnownOfSecretsAndRules(t *testing.T) {
 		{Name: "rule 2", Role: "old", Nodes: []string{"other-ve", ""}}}
 	if len(nodes) != 2 || !reflect.DeepEqual(rows, wantRows) {
 		t.Errorf("rules %+v of nodes %v", rows, nodes)
+	}
+}
+
+func TestNamesOfExecutionsAreThoseOfStepFunctions(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"orders-web-20261129T060000Z-abcdef": true, "by (hand)@2026": false,
+		"by_(hand)@2026!": true, "größe.1": true, "": false, "a/b": false, "a:b": false, `a"b`: false, "a<b": false,
+		"a\u0085b": false, "a\u202eb": false, "a%2Fb": false, strings.Repeat("a", 80): true,
+		strings.Repeat("a", 81): false} {
+		if executionName.MatchString(name) != want {
+			t.Errorf("%q: want %v", name, want)
+		}
 	}
 }
