@@ -159,7 +159,8 @@ func TestEveryLinkIntoTheRunbookHasItsEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries := []string{"rotated", "repaired", "rolledback", "refused", "superseded", "reconfigured", "lockheld", "notstarted",
+	entries := []string{"rotated", "repaired", "rolledback", "refused", "superseded", "reconfigured", "lockheld",
+		"notstarted",
 		"invalidinput", "at-a-task", "stopped", "changedbyothers", "wouldberefused", "endssoon"}
 	tpl := mortal(t)
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {

@@ -296,7 +296,8 @@ func TestEveryTaskThatCanBeUndoneHasACatchAndNoOther(t *testing.T) {
 func TestWhoeverReleasesTheLockHasSaidHowItEnded(t *testing.T) {
 	t.Parallel()
 	said := map[string]bool{"Refuse": true, "AfterFinish": true, "Decide": true, "DryRun": true, // themselves
-		"RemoveReplacement": true, "TestAfterRollback": true, "AwaitOwnCalls": true} // AfterRollback and Supersede, which alone lead there
+		// AfterRollback and Supersede, which alone lead there
+		"RemoveReplacement": true, "TestAfterRollback": true, "AwaitOwnCalls": true}
 	m := parse(t)
 	for name, s := range m.States {
 		next := []string{s.Next, s.Default}

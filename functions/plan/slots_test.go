@@ -282,14 +282,15 @@ func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
 		never              bool
 		starts, notRotated bool
 	}{
-		"far from its end":                    {stored: 40, left: 16},
-		"close to its end":                    {stored: 40, left: 15, starts: true},
-		"it has ended":                        {stored: 40, left: 0},
-		"the setting is never":                {stored: 40, left: 3, never: true},
-		"more than half of a short life":      {stored: 4, left: 6},
-		"less than half of a short life":      {stored: 6, left: 4, starts: true},
-		"another rotation was refused":        {40, 3, "orders-web-1", "refused", false, true, false},
-		"one for another secret was refused":  {40, 3, rotation.BeforeEndName(fakes.ClientName, "x") + "-20270101", "refused", false, true, false},
+		"far from its end":               {stored: 40, left: 16},
+		"close to its end":               {stored: 40, left: 15, starts: true},
+		"it has ended":                   {stored: 40, left: 0},
+		"the setting is never":           {stored: 40, left: 3, never: true},
+		"more than half of a short life": {stored: 4, left: 6},
+		"less than half of a short life": {stored: 6, left: 4, starts: true},
+		"another rotation was refused":   {40, 3, "orders-web-1", "refused", false, true, false},
+		"one for another secret was refused": {40, 3, rotation.BeforeEndName(fakes.ClientName, "x") + "-20270101",
+			"refused", false, true, false},
 		"one for this secret was refused":     {40, 3, name + "-20270101", "refused", false, false, true},
 		"one for this secret was rolled back": {40, 3, name + "-20270101", "rolledBack", false, false, true},
 		"this secret was put into use again":  {40, 3, name + "-20270101", "rotated", false, true, false},
@@ -302,7 +303,8 @@ func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
 			w := fakes.New(t, &e, current.Reveal())
 			e.until = w.Now.Add(time.Duration(c.left) * 24 * time.Hour)
 			w.Secrets.SetCreated(w.Now.Add(-time.Duration(c.stored) * 24 * time.Hour))
-			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live, IdPSecretID: id}}})
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: id}}})
 			w.Journal.SetOwner("")
 			if c.execution != "" {
 				w.Journal.SetLast(before+c.execution, c.outcome)
@@ -319,7 +321,8 @@ func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
 			if c.starts {
 				want = name + w.Now.UTC().Format("-20060102")
 			}
-			if p.Measured.Start != want || strings.Contains(p.Measured.NotRotated, c.outcome+": "+before) != c.notRotated ||
+			if p.Measured.Start != want ||
+				strings.Contains(p.Measured.NotRotated, c.outcome+": "+before) != c.notRotated ||
 				len(want) > 80 {
 				t.Errorf("measured %+v, want to start %q", p.Measured, want)
 			}

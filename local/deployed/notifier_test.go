@@ -73,7 +73,8 @@ var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBa
 	"Client Secret Ends Soon":                 "endsSoon"}
 
 // elsewhere are those that other tests see.
-var elsewhere = []string{"repaired", "superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused", "endsSoon"}
+var elsewhere = []string{"repaired", "superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused",
+	"endsSoon"}
 
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()

@@ -206,7 +206,8 @@ func (c Client) EndsWithin() time.Duration {
 	if days == 0 {
 		return 0
 	}
-	return time.Duration(days)*24*time.Hour + time.Duration(c.GracePeriod()+2*c.Spread())*time.Second + c.FollowersDelay()
+	return time.Duration(days)*24*time.Hour + time.Duration(c.GracePeriod()+2*c.Spread())*time.Second +
+		c.FollowersDelay()
 }
 
 // LeavesToControllers reports whether rules that controllers own are left to them.

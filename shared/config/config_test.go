@@ -184,7 +184,8 @@ func TestEachWrongValueIsNamed(t *testing.T) {
 		{"a login without a user", `"arn:aws:secretsmanager:eu-west-1:111122223333:secret:synthetic-user"`, `""`,
 			"smokeTests.login[0].userSecretArn: must be the ARN"},
 		{"a login that expects nothing", `"Welcome"`, `""`, "smokeTests.login[0].expectText: is missing"},
-		{"an end too far", `"spreadSeconds": 90`, `"rotateBeforeEndDays": 366`, "rotateBeforeEndDays: must be 0 to 365"},
+		{"an end too far", `"spreadSeconds": 90`, `"rotateBeforeEndDays": 366`,
+			"rotateBeforeEndDays: must be 0 to 365"},
 		{"an unknown field", `"spreadSeconds": 90`, `"spread": 90`, "spread: is not known"},
 		{"a field given twice", `"spreadSeconds": 90`, `"spreadSeconds": 90, "spreadSeconds": 91`,
 			"spreadSeconds: is given twice"},
@@ -208,7 +209,8 @@ func TestLimitsThemselvesAreAllowed(t *testing.T) {
 	t.Parallel()
 	for _, change := range [][2]string{
 		{`3600`, `0`}, {`3600`, `2592000`}, {`"spreadSeconds": 90`, `"spreadSeconds": 1`},
-		{`"spreadSeconds": 90`, `"rotateBeforeEndDays": 0`}, {`"spreadSeconds": 90`, `"rotateBeforeEndDays": 365`}, {`"spreadSeconds": 90`,
+		{`"spreadSeconds": 90`, `"rotateBeforeEndDays": 0`}, {`"spreadSeconds": 90`,
+			`"rotateBeforeEndDays": 365`}, {`"spreadSeconds": 90`,
 			`"spreadSeconds": 900`},
 		{`"successesInARow": 5`, `"successesInARow": 50`}, {`"intervalSeconds": 0`, `"intervalSeconds": 60`},
 		{`"orders-web",`, `"` + strings.Repeat("a", 40) + `",`}, {`"orders-web",`, `"a",`},

@@ -80,8 +80,8 @@ const (
 	Finish Action = "finish"
 	// Rollback: an earlier rotation left a secret that never became current; remove it.
 	Rollback Action = "rollback"
-	// Repair: the identity provider refuses AWSCURRENT. Another secret becomes AWSCURRENT and goes on every target. There
-	// is no way back.
+	// Repair: the identity provider refuses AWSCURRENT. Another secret becomes AWSCURRENT and goes on every target.
+	// There is no way back.
 	Repair Action = "repair"
 )
 
