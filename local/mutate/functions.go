@@ -10,6 +10,10 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/createsecret/handler.go ask", `Tag: m.version,`,
 			`Tag: "",`, "TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew"},
 	},
+	"functions/createsecret TestAnIDThatWasThereBeforeIsNotTheNewSecrets": {
+		{"functions/createsecret/handler.go ask", `m.knows(made.ID)`,
+			`false`, "TestAnIDThatWasThereBeforeIsNotTheNewSecrets"},
+	},
 	"functions/createsecret TestNoSecondSecretIsMadeWhileTheFirstMayExist": {
 		{"functions/createsecret/handler.go ask",
 			`if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,

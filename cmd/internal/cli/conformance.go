@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,9 @@ func (a *app) trial(ctx context.Context, t tried) (*trial.Trial, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := refuseClientsOf(ctx, s, t); err != nil {
+			return nil, err
+		}
 		if prober, err = s.Prober(ctx, a.Now, a.Sleep); err != nil {
 			return nil, err
 		}
@@ -117,6 +121,21 @@ func (a *app) trial(ctx context.Context, t tried) (*trial.Trial, error) {
 			CallbackURL: t.callback, AuthMethod: t.authMethod, Spec: spec}, v)
 	}
 	return out, nil
+}
+
+// refuseClientsOf refuses a client that the stack rotates: its secrets would be removed. A stack that is not there, or
+// may not be read, refuses none.
+func refuseClientsOf(ctx context.Context, s *system.System, t tried) error {
+	clients, _ := s.Clients(ctx)
+	for _, c := range clients {
+		for _, id := range []string{c.ClientID, c.IdentityProvider.ClientPair} {
+			if c.Issuer == t.issuer && id != "" && (id == t.clientID || id == t.second) {
+				return &system.Error{Text: fmt.Sprintf("client id %s is that of client %s in stack %s, whose secrets "+
+					"would be removed: name a client that was made for the trial", id, c.Name, s.Stack)}
+			}
+		}
+	}
+	return nil
 }
 
 // try runs the trial and says how it ended.

@@ -31,6 +31,8 @@ func TestConformanceOfAFunctionThatKeepsTheContract(t *testing.T) {
 	inWorldOf(t, "lambda", func(w *world) {
 		code, out, errs := w.tryFunction("--function", lambdatest.FunctionARN)
 		w.want(code, 2, out, errs, `all secrets of the client will be removed: say --throw-away`)
+		code, out, errs = w.tryFunction("--function", lambdatest.FunctionARN, "--throw-away", "--client-id", w.ClientID)
+		w.want(code, 2, out, errs, `is that of client orders-web in stack`)
 		code, out, errs = w.tryFunction("--function", lambdatest.FunctionARN, "--throw-away")
 		w.want(code, 0, out, errs, `^ok     a token has one secret$`, `^ok     a secret whose reply was lost is found`,
 			`^identityProvider.settings.capabilities: \{"model":"named-set","maxSecrets":2,`,
@@ -63,6 +65,15 @@ func TestConformanceFindsWhatIsWrong(t *testing.T) {
 				}
 				return answer(asked)
 			}, []string{`^WRONG  `, `the contract: remove ends exactly the secret of secretId`}},
+			"answers with another's id": {func(asked message, answer func(message) message) message {
+				list, _ := answer(message{"contract": 1, "operation": "list", "client": asked["client"],
+					"deadline": asked["deadline"]})["secrets"].([]any)
+				made := answer(asked)
+				if secret, is := made["secret"].(message); is && len(list) > 0 {
+					secret["id"] = list[0].(message)["id"]
+				}
+				return made
+			}, []string{`^WRONG  `}},
 			"says done": {func(asked message, answer func(message) message) message {
 				if asked["operation"] == "disable" {
 					return message{"contract": 1, "done": true}
