@@ -161,7 +161,7 @@ func TestEveryLinkIntoTheRunbookHasItsEntry(t *testing.T) {
 	}
 	entries := []string{"rotated", "repaired", "rolledback", "refused", "superseded", "reconfigured", "lockheld",
 		"notstarted",
-		"invalidinput", "at-a-task", "stopped", "changedbyothers", "wouldberefused"}
+		"invalidinput", "at-a-task", "stopped", "changedbyothers", "wouldberefused", "endssoon"}
 	tpl := mortal(t)
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
 		description := text(tpl.Resources[id].Properties["AlarmDescription"])

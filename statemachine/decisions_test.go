@@ -142,8 +142,10 @@ var decisions = map[string]struct {
 }{
 	"Purpose": {[]string{"$request.measure = true > Measure", "AcquireLock"},
 		"a measurement takes the lock and rotates"},
-	"ChooseWarning": {[]string{"$not($exists($measured.rotationRefused)) > Measured", "Notify"},
+	"ChooseWarning": {[]string{"$exists($measured.start) > StartBeforeEnd", "$exists($measured.notRotated) > TellEnd",
+		"$not($exists($measured.rotationRefused)) > Measured", "Notify"},
 		"nobody hears of a refusal ahead"},
+	"TellEnd": {[]string{"$outcome = 'endsSoon' > Notify", "Notify"}, "nobody hears that the secret ends"},
 	"LockOwner": {[]string{"$lockOwner = '' > AcquireLock", "$kind = 'emergency' and $lockKind != 'emergency' or " +
 		"$kind = 'repair' and $lockKind = 'rotation' > SeizeLock", "InspectLockOwner"},
 		"an emergency waits for a rotation, stops another emergency, or a rotation stops one"},
@@ -189,7 +191,7 @@ var decisions = map[string]struct {
 		"a redrive goes on touching targets"},
 	"Released": {[]string{"$outcome = 'planned' > Planned", "Notify"}, "people hear of a dry run, or of nothing"},
 	"Outcome": {[]string{"$outcome in ['rotated', 'repaired'] > Rotated", "$outcome = 'superseded' > Superseded",
-		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
+		"$outcome = 'needsAttention' > LockHeld", "$outcome in ['wouldBeRefused', 'endsSoon'] > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
 	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
 		"$exists($states.input.change) > DescribeChange", "ReadRequest"},
@@ -373,6 +375,11 @@ var wherefrom = []struct{ state, argument, value, lost string }{
 		"$request.emergency = true ? {'emergency': true} : {}, $request.repair = true and $told.error != " +
 		"'Superseded' " +
 		"? {'repair': true} : {}]))", "what an emergency left waits for a grace period, and a repair for a person"},
+	{"StartBeforeEnd", "StateMachineArn", "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
+		"nothing is started, or another version"},
+	{"StartBeforeEnd", "Name", "$measured.start", "a measurement that is repeated starts a second rotation"},
+	{"StartBeforeEnd", "Input", "$string({'client': $call.client, 'reason': 'before the end: the identity provider " +
+		"ends the secret in use at ' & $measured.secretEnds})", "another client is rotated, or nobody reads why"},
 	{"notifier Record", "Payload", "$states.input.record", "evidence of another execution is written, or of none"},
 	{"notifier Notify", "Subject", "$told.subject", "people read of something else"},
 	{"Notify", "Subject", "$told.subject", "people read of something else"},
@@ -401,7 +408,8 @@ func TestWhatIsToldReachesWhoWaitsForIt(t *testing.T) {
 			"'rolledBack': 'Client Secret Rotation Rolled Back', " +
 			"'refused': 'Client Secret Rotation Refused', 'superseded': 'Client Secret Rotation Superseded', " +
 			"'needsAttention': 'Client Secret Rotation Needs Attention', " +
-			"'wouldBeRefused': 'Client Secret Rotation Would Be Refused'} ~> $lookup($outcome)",
+			"'wouldBeRefused': 'Client Secret Rotation Would Be Refused', 'endsSoon': 'Client Secret Ends Soon'} ~> " +
+			"$lookup($outcome)",
 		"notifier PublishEvent": "{'interrupted': 'Client Secret Rotation Interrupted', " +
 			"'changedByOthers': 'Client Secret Target Changed By Others', " +
 			"'needsAttention': 'Client Secret Rotation Needs Attention'} ~> $lookup($told.outcome)"}
@@ -454,6 +462,9 @@ var exits = map[string]struct {
 	"States.ALL > Outcome":      {[]string{"PublishEvent"}, "a rotation that succeeded ends as failed"},
 	"States.ALL > PublishEvent": {[]string{"Notify", "notifier Notify"},
 		"a rotation that succeeded ends as failed, or no machine hears of one that failed"},
+	"States.ALL > TellEnd": {[]string{"StartBeforeEnd"}, "nobody hears that no rotation was started"},
+	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > Measured": {[]string{"StartBeforeEnd"},
+		"a measurement that is repeated alarms people"},
 	"States.ALL > ChooseHealing": {[]string{"notifier ReadLock"}, "nobody hears of an execution that failed"},
 	"States.ALL > Describe":      {[]string{"notifier Heal"}, "nobody hears that nothing was put right"},
 	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > Healed": {[]string{"notifier Heal"},

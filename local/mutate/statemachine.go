@@ -160,6 +160,7 @@ var ofTheStateMachine = map[string][]fault{
 			"a measurement takes the lock and rotates"},
 		{"ChooseWarning", `$not($exists($measured.rotationRefused))`, `$exists($measured.rotationRefused)`,
 			"nobody hears of a refusal ahead"},
+		{"ChooseWarning", `$exists($measured.start)`, `false`, "nobody hears of a refusal ahead"},
 		{"LockOwner", `$lockOwner = ''`, `$lockOwner != ''`,
 			"stops another emergency, or a rotation stops one"},
 		{"LockOwnerStatus", `$looks < 5`, `$looks < 50`,
@@ -276,6 +277,7 @@ var ofTheStateMachine = map[string][]fault{
 	},
 	"TestEveryCallOfAWSIsOfWhatIsMeant": {
 		{"notifier Heal", `'heal-' & `, `'heal-' & $string($random()) & `, "heals twice"},
+		{"StartBeforeEnd", `$measured.start %}`, `$measured.start & $string($random()) %}`, "a second rotation"},
 		{"StopFormerOwner", `"{% $lockOwner %}"`, `"{% $call.execution %}"`, "another execution"},
 	},
 	"TestEveryRetrierHasItsRhythm": {
