@@ -128,7 +128,7 @@ keycloak: deps
 browser: build rotator
 	@chromium=$$(command -v chromium || command -v chromium-browser || command -v google-chrome || true); \
 	test -n "$$chromium" || { echo 'The console is not tried in a browser: there is no chromium (apt-get install chromium).'; exit 0; }; \
-	cd cmd && $(GO_TEST) -count=1 -timeout 30m ./internal/console/browser -args -chromium "$$chromium" -built $(BUILD)
+	cd cmd && go test -tags browser -count=1 -timeout 30m ./internal/console/browser -args -chromium "$$chromium" -built $(BUILD)
 
 .PHONY: live
 live: deps ## Try a real identity provider with a throw-away client (IDP=<type>; settings: docs/identity-providers/README.md)

@@ -101,7 +101,8 @@ func (r *rotator) addClientAlarms(c Client) {
 		description: "The identity provider refuses the secret of " + c.Name +
 			" that is stored as AWSCURRENT.",
 		users: failing + ": the identity provider refuses a secret that is in use. Try a login at once.",
-		todo:  "if it fails, with the secret that works: rotator adopt " + c.Name,
+		todo: "if it fails: rotator repair " + c.Name + " --reason TEXT, if that was revoked or has expired; or, with the " +
+			"secret that works: rotator adopt " + c.Name,
 		metric: r.clientMetric("SecretRefused", c.Name,
 			"Maximum", hours(1)), missing: awscloudwatch.TreatMissingData_IGNORE})
 	if r.tellsEnd(c) {

@@ -336,7 +336,7 @@ func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
 
 // People read the same verdict in an alarm, in a message and in rotator explain.
 func TestAlarmsSpeakAsRotatorExplainDoes(t *testing.T) {
-	sources, err := filepath.Glob("../cmd/internal/cli/*.go")
+	sources, err := filepath.Glob("../cmd/internal/*/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}

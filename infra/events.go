@@ -59,7 +59,7 @@ const watched = 6
 
 // addWatch warns when CloudTrail shows that anyone else changes a client's targets: a stack or a controller that puts
 // the old secret back breaks logins once that is removed. Events stay in their Region, so it watches only load
-// balancers of the stack's Region; elsewhere ReassertSecret puts the new secret back before the old one goes. Where rules
+// balancers of the stack's account and Region; elsewhere ReassertSecret puts the new secret back before the old one goes. Where rules
 // are left to controllers it would warn of their every write: an event does not tell whose rule it is.
 func (r *rotator) addWatch(c Client) {
 	if c.LeavesToControllers() {
@@ -67,7 +67,7 @@ func (r *rotator) addWatch(c Client) {
 	}
 	var here []string
 	for _, arn := range c.LoadBalancers {
-		if regionOf(arn) == r.Region {
+		if regionOf(arn) == r.Region && !c.IsReachedByRole(arn) {
 			here = append(here, arn)
 		}
 	}

@@ -37,6 +37,9 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	if g.Targets == "write" {
 		r.allowLoadBalancers(role)
 	}
+	if g.ReachesAccounts() {
+		allow(role, "OtherAccounts", []string{rights.Assume}, r.workloadRoles(), nil)
+	}
 	reasons := r.allowEverywhere(role, f, g)
 	reasons["OnlyFromTheFunction"] = "a denial"
 	r.denyElsewhere(role, f)
@@ -340,18 +343,34 @@ func (r *rotator) allowLoadBalancers(role awsiam.Role) {
 func (r *rotator) searchedRegions() []string {
 	var list []string
 	for _, c := range r.clients {
-		if c.LoadBalancerSearch != nil {
+		if c.LoadBalancerSearch != nil && c.LoadBalancerSearch.Role == "" {
 			list = append(list, c.LoadBalancerSearch.Regions...)
 		}
 	}
 	return unique(list)
 }
 
-// loadBalancers of all clients, as far as they are listed.
+// workloadRoles reach the load balancers in other accounts.
+func (r *rotator) workloadRoles() []string {
+	var list []string
+	for _, c := range r.clients {
+		for _, name := range sorted(c.Roles) {
+			list = append(list, c.Roles[name].RoleARN)
+		}
+	}
+	return unique(list)
+}
+
+// loadBalancers of all clients, as far as they are listed and in the stack's account: those of others are reached by
+// roles, and CloudWatch and EventBridge show nothing of them here.
 func (r *rotator) loadBalancers() []string {
 	var list []string
 	for _, c := range r.clients {
-		list = append(list, c.LoadBalancers...)
+		for _, arn := range c.LoadBalancers {
+			if !c.IsReachedByRole(arn) {
+				list = append(list, arn)
+			}
+		}
 	}
 	return unique(list)
 }

@@ -50,6 +50,9 @@ func run(version, template string) error {
 	for _, w := range findings {
 		fmt.Fprintln(os.Stderr, w)
 	}
+	for _, c := range file.Clients {
+		fmt.Fprintf(os.Stderr, "%s: %d of the %d bytes of a parameter\n", c.Name, c.Size(), clientsfile.MaxDocument)
+	}
 	if err := checkFunctions(functions); err != nil {
 		return err
 	}

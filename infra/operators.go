@@ -27,6 +27,20 @@ func (r *rotator) addWebIdentityOutputs() {
 	}
 }
 
+// addCallerOutputs outputs the roles that roles in other accounts have to trust, where a client has load balancers there.
+func (r *rotator) addCallerOutputs() {
+	if len(r.workloadRoles()) == 0 {
+		return
+	}
+	for _, f := range statemachine.Functions() {
+		if rights.Functions[f.Name].ReachesAccounts() {
+			awscdk.NewCfnOutput(r.stack, jsii.String("WorkloadCaller-"+f.Name),
+				&awscdk.CfnOutputProps{Value: r.roles[f.Name].RoleArn(),
+					Description: jsii.String("One of HubRoles of infra/workload-role.yaml: function " + f.Name)})
+		}
+	}
+}
+
 // simulatedRoles are those whose rights operators may ask IAM about.
 func (r *rotator) simulatedRoles() []string {
 	list := []string{*r.machineRole.RoleArn()}

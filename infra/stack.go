@@ -92,6 +92,7 @@ func newRotator(scope constructs.Construct, f File, functions string, standsIn b
 	r.addDashboard()
 	r.addOperators()
 	r.addWebIdentityOutputs()
+	r.addCallerOutputs()
 	for _, name := range sorted(r.Tags) {
 		awscdk.Tags_Of(r.stack).Add(jsii.String(name), jsii.String(r.Tags[name]), nil)
 	}

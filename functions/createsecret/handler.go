@@ -350,6 +350,12 @@ func (m *maker) ask(ctx context.Context) error {
 		}
 		return err
 	}
+	if err == nil && m.Capable.HasIDs() && m.knows(made.ID) {
+		return failure.New(failure.Precondition, "the identity provider answered the request for a new secret with "+
+			"the id of one that was there before, %s, so nothing tells the two apart: undoing the rotation "+
+			"would remove "+
+			"that one; correct what makes secrets there", made.ID)
+	}
 	if err == nil && !m.Capable.AcceptsValue {
 		err = m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)
 	}
@@ -357,6 +363,16 @@ func (m *maker) ask(ctx context.Context) error {
 		return err
 	}
 	return m.close(ctx, made)
+}
+
+// knows reports whether a secret of this id was there when the intent was written, or is another version's.
+func (m *maker) knows(id string) bool {
+	for version, e := range m.journal.Secrets {
+		if version != m.version && e.State == journal.Live && e.IdPSecretID == id {
+			return true
+		}
+	}
+	return slices.Contains(m.journal.Secrets[m.version].Before, id)
 }
 
 // close writes down that the secret is made.

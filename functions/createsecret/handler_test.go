@@ -1,6 +1,7 @@
 package createsecret_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"alboidc.internal/functions/createsecret"
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
@@ -304,6 +306,44 @@ func TestWhichOfTwoNewSecretsIsOursIsLeftToAPerson(t *testing.T) {
 	wrote(t, w, intended, stored, asked, created)
 	if got := v.IDs(); len(got) != 3 {
 		t.Errorf("the vendor has %v", got)
+	}
+}
+
+// sameID is a vendor that answers a create with the id of another secret.
+type sameID struct {
+	fakes.Vendor
+	id string
+}
+
+func (v sameID) Registration(clientID string) idp.Registration {
+	return sameIDProvider{v.Vendor.Registration(clientID).(idp.Provider), v.id}
+}
+
+type sameIDProvider struct {
+	idp.Provider
+	id string
+}
+
+func (p sameIDProvider) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
+	made, err := p.Provider.Create(ctx, r)
+	made.ID = p.id
+	return made, err
+}
+
+func TestAnIDThatWasThereBeforeIsNotTheNewSecrets(t *testing.T) {
+	t.Parallel()
+	for name, o := range kinds() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := memory.New(o)
+			_, current := v.Current()
+			w := fakes.New(t, sameID{v, first}, current.Reveal())
+			_, err := create(w)
+			fakes.Failed(t, err, failure.Precondition, "the id of one that was there before, "+first)
+			if e := w.Journal.Get().Secrets[newer]; e.State != journal.Intended || e.IdPSecretID != "" {
+				t.Errorf("the journal says %+v: undoing it would remove the secret in use", e)
+			}
+		})
 	}
 }
 

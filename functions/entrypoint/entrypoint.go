@@ -15,9 +15,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -55,11 +53,11 @@ type entry struct {
 // entries returns the functions by the names of their folders.
 func entries() map[string]entry {
 	return map[string]entry{
-		"plan":          define(plan.Handler.Handle, loadBalancers, registrations),
+		"plan":          define(plan.Handler.Handle, loadBalancers, registrations, otherAccounts),
 		"createsecret":  define(createsecret.Handler.Handle, registrations),
-		"updatealb":     define(updatealb.Handler.Handle, loadBalancers),
+		"updatealb":     define(updatealb.Handler.Handle, loadBalancers, otherAccounts),
 		"promotesecret": define(promotesecret.Handler.Handle),
-		"smoketest":     define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics),
+		"smoketest":     define(smoketest.Handler.Handle, loadBalancers, loadBalancerMetrics, otherAccounts),
 		"retiresecret":  define(retiresecret.Handler.Handle, registrations),
 		"record":        {recorder, []part{executions}},
 	}
@@ -160,8 +158,7 @@ type part func(environment, Machine, *invocation.Deps) error
 
 // loadBalancers adds what finds and changes the client's targets.
 func loadBalancers(_ environment, m Machine, d *invocation.Deps) error {
-	client := func(c aws.Config) alb.API { return elasticloadbalancingv2.NewFromConfig(c) }
-	d.Balancers = alb.New(byRegion(m, client), m.Now, m.Sleep)
+	d.Balancers = alb.New(byRegion(m, balancing), m.Now, m.Sleep)
 	return nil
 }
 
@@ -204,8 +201,7 @@ func recorder(_ string, d invocation.Deps) Function {
 
 // loadBalancerMetrics adds what reads the load balancers' authentication metrics.
 func loadBalancerMetrics(_ environment, m Machine, d *invocation.Deps) error {
-	client := func(c aws.Config) metrics.CloudWatch { return cloudwatch.NewFromConfig(c) }
-	reader := metrics.New(byRegion(m, client), m.Now)
+	reader := metrics.New(byRegion(m, cloudWatch), m.Now)
 	d.AuthErrors, d.LoginsStopped, d.LastLogin = reader.AuthErrors, reader.LoginsStopped, reader.LastLogin
 	return nil
 }

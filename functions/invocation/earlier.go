@@ -3,6 +3,7 @@ package invocation
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 
 	"alboidc.internal/shared/alb"
@@ -90,12 +91,31 @@ func (s *Invocation) inHandTexts(labels versions.Labels) []config.Text {
 	return list
 }
 
+// addNewest adds the newest configuration, if it is another than this call's: what came into it since this rotation
+// began may have the secret that a rollback is about to remove. One that is gone, or another client's, is left out.
+func (s *Invocation) addNewest(ctx context.Context, list []config.Client) ([]config.Client, error) {
+	c, err := s.Clients.Same(ctx, s.Common.Client, s.Config.Identity())
+	switch {
+	case failure.Is(err, failure.Reconfigured):
+		return list, nil
+	case err != nil:
+		return nil, err
+	case reflect.DeepEqual(c, s.Config):
+		return list, nil
+	}
+	return append(list, c), nil
+}
+
 // scope returns where to search for targets, and what an action must have to be one, by this configuration and the
-// earlier ones.
+// earlier ones, and in a rollback by the newest.
 func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, error) {
 	where, want := placesOf(s.Config), alb.Of(s.Config, s.Capable.UniqueIDs)
-	earlier, err := s.earlier(ctx)
-	for _, c := range earlier {
+	others, err := s.earlier(ctx)
+	if err == nil && s.Restores {
+		others, err = s.addNewest(ctx, others)
+	}
+	s.reach(append([]config.Client{s.Config}, others...)...)
+	for _, c := range others {
 		where.Earlier = append(where.Earlier, placesOf(c))
 		want = want.And(alb.Of(c, s.Capable.UniqueIDs))
 	}
@@ -105,7 +125,7 @@ func (s *Invocation) scope(ctx context.Context) (alb.Where, alb.Registration, er
 func placesOf(c config.Client) alb.Where {
 	where := alb.Where{LoadBalancers: c.LoadBalancers}
 	if search := c.LoadBalancerSearch; search != nil {
-		where.Tags, where.Regions = search.Tags, search.Regions
+		where.Tags, where.Regions, where.Account = search.Tags, search.Regions, c.Roles[search.Role].Account()
 	}
 	return where
 }

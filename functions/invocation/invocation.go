@@ -6,8 +6,11 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
@@ -58,8 +61,45 @@ type Deps struct {
 	LoginsStopped func(ctx context.Context, loadBalancers []string, made, switched time.Time) ([]string, error)
 	// LastLogin returns when a login last succeeded on any of the load balancers; zero if nobody knows (package metrics).
 	LastLogin func(ctx context.Context, loadBalancers []string) (time.Time, error)
+	// Reach reaches what a client has in other accounts, by roles that are theirs; for whom says the session's name.
+	Reach func(roles map[string]config.Role, session string) Reached
 	// Recorder writes the evidence of executions.
 	Recorder *record.Recorder
+}
+
+// Reached is what a client has in all accounts. What a function has no right for is nil.
+type Reached struct {
+	Balancers     *alb.Balancers
+	AuthErrors    func(context.Context, []string, time.Time, int) (rotation.Evidence, error)
+	LoginsStopped func(context.Context, []string, time.Time, time.Time) ([]string, error)
+	LastLogin     func(context.Context, []string) (time.Time, error)
+}
+
+// reach reaches the load balancers of other accounts by the roles of configurations; those of the first count before
+// the others'.
+func (s *Invocation) reach(by ...config.Client) {
+	roles := map[string]config.Role{}
+	for _, c := range slices.Backward(by) {
+		maps.Copy(roles, c.RolesByAccount())
+	}
+	if s.Reach == nil || len(roles) == 0 {
+		return
+	}
+	r := s.Reach(roles, SessionName(s.Common.Client, s.Common.Execution))
+	s.Balancers, s.AuthErrors, s.LoginsStopped, s.LastLogin = r.Balancers, r.AuthErrors, r.LoginsStopped, r.LastLogin
+}
+
+// SessionName tells in another account's CloudTrail for which client and execution a call is made. It has at most 64
+// characters (STS API reference, AssumeRole, RoleSessionName), of which the execution's usual name needs 36.
+func SessionName(client, execution string) string {
+	cut := func(s string, n int) string { return s[:min(len(s), n)] }
+	name := cut(client, 27) + "." + cut(execution[strings.LastIndex(execution, ":")+1:], 36)
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("+=,.@-_", r) || r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '-'
+	}, name)
 }
 
 // Registrations returns a function that makes clients' registrations from the registry, each with d. Each is for one
@@ -109,6 +149,8 @@ type Invocation struct {
 	Capable idp.Capabilities
 	// Patient: the call may take more than a minute to prove that a secret is refused where no other is accepted.
 	Patient bool
+	// Restores: targets get the old secret back, those of the newest configuration, too.
+	Restores bool
 
 	opened             time.Time
 	journal            *journal.Journal  // from Open, or Look
@@ -190,6 +232,7 @@ func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Invocation, e
 func (d Deps) newInvocation(c rotation.Common, cfg config.Client) (s *Invocation, err error) {
 	s = &Invocation{Deps: d, Common: c, Config: cfg, opened: d.Now(), absent: map[string]bool{},
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
+	s.reach(cfg)
 	if d.Registrations == nil {
 		s.Capable, err = s.capabilities()
 	} else if s.Provider, err = s.provider(); err == nil {

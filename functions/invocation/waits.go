@@ -52,7 +52,7 @@ func (s *Invocation) FollowersDelay(ctx context.Context, back bool) (time.Durati
 // AWSCURRENT yet.
 func (s *Invocation) FollowedAt(ctx context.Context, back bool) (time.Time, error) {
 	delay, err := s.FollowersDelay(ctx, back)
-	if err != nil {
+	if err != nil || delay == 0 && s.journal.Current == nil {
 		return time.Time{}, err
 	}
 	labels, err := s.Labels(ctx)

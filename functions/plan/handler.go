@@ -48,7 +48,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 	if err != nil {
 		return rotation.Plan{}, err
 	}
-	s.Patient = true // plan's timeout is long enough
+	s.Patient, s.Restores = true, in.Undo // plan's timeout is long enough
 	j, err := s.Own(ctx)
 	if err != nil {
 		return rotation.Plan{}, err

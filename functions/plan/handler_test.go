@@ -237,6 +237,23 @@ func TestEachReasonAgainstARotationIsTold(t *testing.T) {
 	}
 }
 
+func TestOtherRegistrationsAreRefusedWhereIDsAreUnique(t *testing.T) {
+	t.Parallel()
+	for _, unique := range []bool{true, false} {
+		v := memory.New(memory.Options{MaxSecrets: 2, UniqueIDs: unique})
+		_, current := v.Current()
+		w := fakes.New(t, v, current.Reveal())
+		w.Client.OtherRegistrations = []config.OtherRegistration{{Issuer: "https://other.example",
+			TokenEndpoint: "https://other.example/token"}}
+		_, err := makePlan(w, plain)
+		if unique {
+			fakes.Failed(t, err, failure.Precondition, "otherRegistrations: must be left out, client ids are unique")
+		} else if err != nil {
+			t.Errorf("where two registrations may have the same id: %v", err)
+		}
+	}
+}
+
 func TestAllReasonsAreToldAtOnce(t *testing.T) {
 	t.Parallel()
 	w, v := newWorld(t)
@@ -336,7 +353,8 @@ func TestARuleOfAControllerIsARefusalOrFollows(t *testing.T) {
 	fakes.Failed(t, err, failure.Precondition, "followers.controllers")
 	w.Client.Followers = &config.Followers{MaxDelaySeconds: 7200, Controllers: true}
 	p, err := makePlan(w, `{"client": "orders-web", "gracePeriodSeconds": 60}`)
-	if err != nil || len(p.Targets) != 0 || len(p.Follows) != 1 || p.GracePeriodSeconds != 7200 || p.FollowersSeconds != 7200 ||
+	if err != nil || len(p.Targets) != 0 || len(p.Follows) != 1 || p.GracePeriodSeconds != 7200 ||
+		p.FollowersSeconds != 7200 ||
 		p.FollowedAt != "" {
 		t.Fatalf("the plan is %+v (%v)", p, err)
 	}

@@ -70,6 +70,25 @@ func TestWhatTheFirstTextNamedIsSearchedUntilTheRotationHasEnded(t *testing.T) {
 	}
 }
 
+// What came into the configuration since a rotation began may have the secret that its rollback is about to remove.
+func TestARollbackSearchesWhatTheNewestTextNames(t *testing.T) {
+	t.Parallel()
+	for _, undo := range []bool{true, false} {
+		w, _ := newWorld(t)
+		newest := w.Client
+		w.Client.LoadBalancers, w.Client.LoadBalancerSearch = nil, &config.LoadBalancerSearch{
+			Tags: map[string]string{"login": "nobody"}, Regions: []string{"eu-central-1"}}
+		call := w.Common()
+		w.Params.Put(newest)
+		p, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: call,
+			Action: rotation.PlanDiscover, Undo: undo})
+		if err != nil || len(p.Targets) == 1 != undo {
+			t.Errorf("undo %t: a load balancer that came keeps a secret that goes; the targets are %+v (%v)", undo,
+				p.Targets, err)
+		}
+	}
+}
+
 // What the first text said of names and other registrations still holds for targets: stricter rules roll nothing back.
 func TestAStricterTextRollsNothingBack(t *testing.T) {
 	t.Parallel()

@@ -59,8 +59,8 @@ func (p *planning) pairRefusals() []string {
 		case !p.Config.IsPair() || id == p.decided.From.ClientID || p.dead != "" && id == p.decided.To.ClientID:
 		case p.dead != "":
 			out = append(out, fmt.Sprintf("%s logs in with client id %s, whose secret is about to be overwritten "+
-				"although it may be that of %s only which is dead: start again when the identity provider is well, or, "+
-				"if it refuses both for good, store a secret that it accepts as AWSCURRENT", t.Name, id,
+				"although it may be that of %s only which is dead: start again when the identity provider "+
+				"is well, or, if it refuses both for good, store a secret that it accepts as AWSCURRENT", t.Name, id,
 				p.decided.From.ClientID))
 		default:
 			out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and "+

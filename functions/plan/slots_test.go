@@ -186,8 +186,9 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 
 	short.Client.Followers = &config.Followers{MaxDelaySeconds: 2 * 3600}
 	_, err = makePlan(short, plain)
-	fakes.Failed(t, err, failure.Precondition, "followers.maxDelaySeconds: the identity provider keeps the old secret for "+
-		"1h0m0s only, followers may use it for 24h0m0s")
+	fakes.Failed(t, err, failure.Precondition,
+		"followers.maxDelaySeconds: the identity provider keeps the old secret for "+
+			"1h0m0s only, followers may use it for 24h0m0s")
 
 	const method = "identityProvider.tokenAuthMethod: the client is registered for client_secret_post"
 	w := fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID),

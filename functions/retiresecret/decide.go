@@ -18,8 +18,8 @@ type snapshot struct {
 	Promotion     *journal.Promotion
 	// Spread is how long load balancer nodes may take to leave a secret.
 	Spread time.Duration
-	// Followed is when the last follower, and its nodes, have AWSCURRENT; zero if there are none, or if none can have the
-	// secret that goes.
+	// Followed is when the last follower, and its nodes, have AWSCURRENT; zero if there are none, or if none can have
+	// the secret that goes.
 	Followed time.Time
 	// Searched is when the targets were searched for; zero is a call of an earlier definition, which does not tell.
 	Searched time.Time
@@ -71,8 +71,8 @@ func mustStay(s snapshot) error {
 		"AWSCURRENT is on version %s, not on %s which is to stay; nothing is retired", s.Current, s.Keep)
 }
 
-// mustBeFollowed refuses to take away what followers may still use. As Outdated it leads back to the search for targets,
-// which says until when to wait.
+// mustBeFollowed refuses to take away what followers may still use. As Outdated it leads back to the search for
+// targets, which says until when to wait.
 func mustBeFollowed(s snapshot) error {
 	if s.Action == rotation.RetireEnable || !s.Now.Before(s.Followed) {
 		return nil

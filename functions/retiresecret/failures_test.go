@@ -162,9 +162,12 @@ func TestWhatFailsIsTold(t *testing.T) {
 		}, rotation.RetireDelete, older, newer, ""},
 		"disable where the last use is told": {slots(memory.SlotOptions{}), rotation.RetireDisable, older, newer, ""},
 		"delete the previous one":            {slots(memory.SlotOptions{}), rotation.RetireDelete, older, newer, ""},
-		"delete what is not shown":           {slots(memory.SlotOptions{Hidden: true}), rotation.RetireDelete, older, newer, ""},
-		"delete the only one":                {slots(memory.SlotOptions{Single: true}), rotation.RetireDelete, older, newer, ""},
-		"enable the only one":                {slots(memory.SlotOptions{Single: true}), rotation.RetireEnable, older, newer, ""},
+		"delete what is not shown": {slots(memory.SlotOptions{Hidden: true}), rotation.RetireDelete, older,
+			newer, ""},
+		"delete the only one": {slots(memory.SlotOptions{Single: true}), rotation.RetireDelete, older,
+			newer, ""},
+		"enable the only one": {slots(memory.SlotOptions{Single: true}), rotation.RetireEnable, older,
+			newer, ""},
 		"delete a pair's": {func(t *testing.T) *fakes.World {
 			w, _ := switched(t)
 			return w

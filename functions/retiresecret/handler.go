@@ -41,8 +41,8 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 		return rotation.RetireOutput{}, err
 	}
 	if why := r.mustKeep(); why != "" {
-		return rotation.RetireOutput{Result: resultKept, Notice: fmt.Sprintf("The secret of version %s %s, so it stays; "+
-			"the next execution puts in order what is left.", r.seen.Version, why)}, nil
+		return rotation.RetireOutput{Result: resultKept, Notice: fmt.Sprintf("The secret of version %s %s, so it "+
+			"stays; the next execution puts in order what is left.", r.seen.Version, why)}, nil
 	}
 	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.followed,
 		r.look} {
@@ -134,8 +134,8 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 	return nil
 }
 
-// followed refuses to go on before followers have AWSCURRENT, if they may have the secret that goes. What it sees for the
-// first time, because a person has moved the label, it writes down: they need time from then on.
+// followed refuses to go on before followers have AWSCURRENT, if they may have the secret that goes. What it sees for
+// the first time, because a person has moved the label, it writes down: they need time from then on.
 func (r *retirement) followed(ctx context.Context) error {
 	goes := r.journal.Secrets[r.seen.Version]
 	p := r.journal.Promotion

@@ -58,6 +58,7 @@ func prepare(ctx context.Context, s *invocation.Invocation, in rotation.UpdateIn
 		}
 	}
 	c.Undo = in.Undo
+	s.Restores = in.Undo
 	if c.Secret, err = s.Value(ctx, in.To.VersionID); err != nil {
 		return c, err
 	}

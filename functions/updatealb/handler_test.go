@@ -50,6 +50,25 @@ func answers(t *testing.T, got rotation.UpdateOutput, err error, result string) 
 	}
 }
 
+func TestARollbackKnowsTheNamesOfTheNewestConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, undo := range []bool{true, false} {
+		w := newWorld(t)
+		call := w.Common()
+		alias := config.Alias{Issuer: "https://alias.example", AuthorizationEndpoint: "https://alias.example/authorize",
+			TokenEndpoint: w.Client.IdentityProvider.TokenEndpoint}
+		w.ALB.Change(func(o *fakes.Login) { o.Issuer = &alias.Issuer })
+		w.Client.Aliases = []config.Alias{alias}
+		w.Params.Put(w.Client)
+		got, err := fakes.Call(w, updatealb.Handler{Deps: w.Deps()}.Handle, rotation.UpdateInput{Common: call,
+			Targets: []rotation.Target{target}, To: rotation.Ref{VersionID: newer}, Undo: undo,
+			Proven: rotation.Timestamp(w.Now)})
+		if restored := err == nil && len(got.Targets) == 1 && got.Targets[0].Result == "updated"; restored != undo {
+			t.Errorf("undo %t: a target that came keeps a secret that goes: %+v (%v)", undo, got, err)
+		}
+	}
+}
+
 func TestTheSecretIsPutOnTheTargetAndPutAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

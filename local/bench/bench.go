@@ -129,9 +129,10 @@ func put(page []byte, line string, r Row) []byte {
 	if line != "" {
 		return bytes.Replace(page, []byte(line), []byte(r.Line()), 1)
 	}
-	at := bytes.LastIndex(page, []byte("\n| "+r.Group+" | ")) + 1
+	table := page[:bytes.Index(page, []byte(end))] // what stands below explains the groups, and begins as they do
+	at := bytes.LastIndex(table, []byte("\n| "+r.Group+" | ")) + 1
 	if at == 0 {
-		at = bytes.LastIndex(page[:bytes.Index(page, []byte(end))-1], []byte("\n")) + 1
+		at = bytes.LastIndexByte(table[:len(table)-1], '\n') + 1
 	}
 	at += bytes.IndexByte(page[at:], '\n') + 1
 	return slices.Insert(page, at, []byte(r.Line()+"\n")...)

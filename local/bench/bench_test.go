@@ -141,11 +141,11 @@ func TestAFigureHasThreeDigits(t *testing.T) {
 func TestTheTableIsPutBetweenItsMarks(t *testing.T) {
 	t.Parallel()
 	r := Report{Rows: []Row{{"a", "b", 2, "s", goal(1), true}, {"c", "d", 0.5, "", nil, false}}}
-	page, err := Write([]byte("before\n"+begin+"old\n"+end+"\nafter\n"), r)
+	page, err := Write([]byte("before\n"+begin+"old\n"+end+"\n| a | of what |\n"), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(page); !strings.HasPrefix(text, "before\n"+begin) || !strings.HasSuffix(text, end+"\nafter\n") ||
+	if text := string(page); !strings.HasPrefix(text, "before\n"+begin) || !strings.HasSuffix(text, end+"\n| a | of what |\n") ||
 		strings.Contains(text, "old") {
 		t.Errorf("the page is\n%s", text)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -144,6 +146,12 @@ var executions = []*kind{
 	{name: "another rotation meanwhile", weight: 3,
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(plain) }},
 	{name: "an earlier execution is redriven", weight: 8, do: redriveEarlier},
+	{name: "a stop that is healed", weight: 6, ends: []string{"ABORTED"}, do: func(r *telling, _ int, _ seen) string {
+		r.mu.Lock()
+		r.healed = true // as the notifier does when EventBridge tells of the stop
+		r.mu.Unlock()
+		return r.stopMain(0)
+	}},
 	{name: "a measurement meanwhile", weight: 1,
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(measure) }},
 }
@@ -504,6 +512,43 @@ func (r *telling) writeTarget(n int, value string) string {
 	return "a tool writes AWSCURRENT, as it read it, to a rule"
 }
 
+// deleteJournal takes away what the journal knows of the client, between executions: what is in use is imported again.
+func deleteJournal(r *telling, _ int, _ seen) string {
+	if r.labels()["AWSPENDING"] != "" {
+		return ""
+	}
+	if _, err := dynamodb.NewFromConfig(r.Stack.AWS(scenario.Home)).DeleteItem(context.Background(),
+		&dynamodb.DeleteItemInput{TableName: aws.String(scenario.JournalTable), Key: map[string]ddbtypes.AttributeValue{
+			"client": &ddbtypes.AttributeValueMemberS{Value: r.Config.Name}}}); err != nil {
+		return ""
+	}
+	return "somebody deletes the client's item in the journal"
+}
+
+// addBalancer makes a load balancer with AWSCURRENT, and then adds it to the configuration.
+func (r *telling) addBalancer(name string) string {
+	ctx, api := context.Background(), elb.NewFromConfig(r.Stack.AWS(scenario.Home))
+	like, err := api.DescribeListeners(ctx, &elb.DescribeListenersInput{LoadBalancerArn: &r.Site.LoadBalancers[0]})
+	if err != nil {
+		return ""
+	}
+	made, err := api.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: &name,
+		Type: elbtypes.LoadBalancerTypeEnumApplication, Subnets: []string{"subnet-0a1b2c3d", "subnet-4e5f6a7b"}})
+	if err != nil {
+		return ""
+	}
+	listener, value := like.Listeners[0], r.current()
+	listener.DefaultActions[0].AuthenticateOidcConfig.ClientSecret = &value
+	arn := *made.LoadBalancers[0].LoadBalancerArn
+	if _, err := api.CreateListener(ctx, &elb.CreateListenerInput{LoadBalancerArn: &arn, Port: listener.Port,
+		Protocol: listener.Protocol, Certificates: listener.Certificates,
+		DefaultActions: listener.DefaultActions}); err != nil {
+		return ""
+	}
+	r.reconfigure(func(c *config.Client) { c.LoadBalancers = append(slices.Clone(c.LoadBalancers), arn) })
+	return "a load balancer comes with AWSCURRENT, and into the configuration"
+}
+
 // deployments are what is so before an execution starts, or changes with a deployment.
 var deployments = []*kind{
 	{name: "the former definition", weight: 4, before: true, fits: func(y way) bool { return y.vendor != "manual" },
@@ -527,6 +572,13 @@ var deployments = []*kind{
 			c.SpreadSeconds, c.GracePeriodSeconds = aws.Int(60+n%300), aws.Int(3600*(1+n%100))
 		})
 		return fmt.Sprintf("the configuration changes: a spread of %d s, a grace period of %d h", 60+n%300, 1+n%100)
+	}},
+	{name: "the journal's item is deleted", weight: 3, before: true, any: true, fits: named, do: deleteJournal},
+	{name: "a load balancer comes", weight: 5, do: func(r *telling, n int, _ seen) string {
+		if r.Config.IsPair() || r.alone {
+			return ""
+		}
+		return r.addBalancer(fmt.Sprintf("late-%d", n))
 	}},
 	{name: "a configuration that is gone", weight: 3, any: true, do: func(r *telling, _ int, _ seen) string {
 		r.remove()

@@ -76,3 +76,19 @@ func TestRandomHistoriesThatFailAreShrunk(t *testing.T) {
 		t.Errorf("left is %s\n%s\n%v", short, strings.Join(told.story, "\n"), told.rec.failures)
 	}
 }
+
+// Found by a random history: the configuration that a rotation began with does not name what came since.
+func TestALoadBalancerThatCameBeforeARollbackIsRestored(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"TestBeforeFinish", "TellRollback", "RestoreTargets"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			r := live(t, life{way: okta, chapters: []chapter{{input: plain, events: []event{
+				{kindNamed(t, "a function that fails"), moment{before: true}, 5},
+				{kindNamed(t, "a load balancer comes"), moment{state: state}, 1}}}}})
+			if r.rec.failed() || r.ends["RolledBack"] != 1 {
+				t.Errorf("%s\n%s", strings.Join(r.rec.failures, "\n"), strings.Join(r.story, "\n"))
+			}
+		})
+	}
+}

@@ -85,11 +85,14 @@ type telling struct {
 	alone      bool     // no other execution may start
 	slow       bool     // new secrets are accepted late
 	redriveIn  time.Duration
+	healed     bool // another execution starts as soon as this one is stopped
 	mends      []func()
 	executions []string
 	timers     context.Context
 	endTimers  context.CancelFunc
 	timed      sync.WaitGroup
+	firing     int           // events that are under way
+	calm       *sync.Cond    // of mu: fewer are
 	awaited    string        // the execution that is waited for
 	held       chan struct{} // after its end no time passes until it is closed
 }
@@ -97,6 +100,7 @@ type telling struct {
 // live lives a life in a world of its own.
 func live(t testing.TB, l life) *telling {
 	r := &telling{life: l, counts: map[string]int{}, ends: map[string]int{}}
+	r.calm = sync.NewCond(&r.mu)
 	r.rec = &recorder{TB: t, other: &r.other}
 	_, _, r.waits = states()
 	jitter := rand.New(rand.NewPCG(l.seed, 15)) //nolint:gosec // it must be the same every time
@@ -168,7 +172,7 @@ func (r *telling) begin(c chapter) {
 	r.mu.Lock()
 	r.names++
 	r.main = fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
-	r.state, r.justIn, r.calls, r.reasserted, r.alone, r.redriveIn = "", "", 0, false, false, 0
+	r.state, r.justIn, r.calls, r.reasserted, r.alone, r.redriveIn, r.healed = "", "", 0, false, false, 0, false
 	r.happened, r.others, r.redriven, r.mends, r.due = nil, nil, nil, nil, nil
 	r.mu.Unlock()
 	r.byHand()
@@ -211,8 +215,13 @@ func (r *telling) run(c chapter) asl.Result {
 	}
 	result := r.await(execution)
 	r.mu.Lock()
-	redriveIn := r.redriveIn
+	redriveIn, healed := r.redriveIn, r.healed
 	r.mu.Unlock()
+	if healed && redriveIn == 0 && result.Status == asl.Aborted {
+		if said := r.startOther(`{"client": "orders-web", "reason": "healing"}`); said != "" {
+			r.tell("%s", said)
+		}
+	}
 	if redriveIn > 0 && result.Status == asl.Aborted {
 		r.idle(func() { r.pass(redriveIn) })
 		if _, err := r.sfn().RedriveExecution(context.Background(),
@@ -232,7 +241,14 @@ func (r *telling) await(execution string) (result asl.Result) {
 	r.awaited, r.held = execution, make(chan struct{})
 	held := r.held
 	r.mu.Unlock()
-	r.idle(func() { result = r.wait(execution) })
+	r.idle(func() {
+		result = r.wait(execution)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for r.firing > 0 { // what ended it is told first
+			r.calm.Wait()
+		}
+	})
 	r.mu.Lock()
 	r.awaited = ""
 	r.mu.Unlock()
@@ -267,7 +283,7 @@ func (r *telling) after(d time.Duration, f func(ended bool)) {
 // execution, and an execution that nothing disturbs succeeds.
 func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	r.mu.Lock()
-	happened, others, redriven := r.happened, r.others, r.redriven
+	others, redriven := r.others, r.redriven
 	r.mu.Unlock()
 	for _, x := range redriven {
 		r.await(x)
@@ -278,6 +294,9 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 			emergencySurvived = false
 		}
 	}
+	r.mu.Lock()
+	happened := r.happened // also while the others ran
+	r.mu.Unlock()
 	switch {
 	case len(happened) > 1, len(happened) == 1 && !atRest:
 	case len(happened) == 0 && result.Status != asl.Succeeded:
@@ -401,6 +420,19 @@ func (r *telling) fire(e event, c seen) {
 	}
 	r.other.Add(1)
 	defer r.other.Add(-1)
+	r.mu.Lock()
+	r.firing++
+	where := r.where()
+	if c.service != "" {
+		where += fmt.Sprintf(", before %s:%s (call %d)", c.service, c.operation, r.calls)
+	}
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.firing--
+		r.calm.Broadcast()
+	}()
 	var said string
 	done := make(chan struct{})
 	go func() { // a Fatal ends it
@@ -411,10 +443,6 @@ func (r *telling) fire(e event, c seen) {
 	if said == "" {
 		return
 	}
-	where := r.where()
-	if c.service != "" {
-		where += fmt.Sprintf(", before %s:%s (call %d)", c.service, c.operation, r.calls)
-	}
 	r.tell("%s%s", said, where)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -424,10 +452,8 @@ func (r *telling) fire(e event, c seen) {
 	}
 }
 
-// where says in which state the chapter's execution is.
+// where says in which state the chapter's execution is. r.mu is held.
 func (r *telling) where() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.state == "" {
 		return ""
 	}

@@ -133,7 +133,7 @@ func newWorldOn(t testing.TB, o stack.Options, settle time.Duration, configure .
 	}
 	w.functions = functions
 	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: functions,
-		Settle: settle, Spread: spread, Grace: grace, Configure: func(c *config.Client) {
+		Settle: settle, Spread: spread, Grace: grace, Account: strings.Join(o.Accounts, ""), Configure: func(c *config.Client) {
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
 			for _, f := range configure {
 				f(c)
@@ -183,7 +183,7 @@ func (w *world) check(when string) {
 	defer w.mu.Unlock()
 	now := w.clock.Now()
 	store := w.Stack.IdP.Store()
-	for _, u := range w.Stack.ELB.SecretsInUse(w.seen, now) {
+	for _, u := range w.Stack.SecretsInUse(w.seen, now) {
 		if !store.Accepts(u.ClientID, u.Secret, now) && (w.dead == "" || u.Secret != w.dead || w.mended) {
 			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+
 				u.ListenerARN)
@@ -191,7 +191,8 @@ func (w *world) check(when string) {
 	}
 	for _, app := range w.apps {
 		if !store.Accepts(w.ClientID, app.Uses().Reveal(), now) {
-			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses", when)
+			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses",
+				when)
 		}
 	}
 	w.seen = now
@@ -328,7 +329,7 @@ func (w *world) atRest() {
 	if p := labels["AWSPENDING"]; p != "" {
 		w.t.Errorf("G4: AWSPENDING is left on %s", p)
 	}
-	for _, u := range w.Stack.ELB.EffectiveSecrets(now) {
+	for _, u := range w.Stack.EffectiveSecrets(now) {
 		if u.Secret != values[labels["AWSCURRENT"]] {
 			w.t.Errorf("G4: node %d of %s does not use AWSCURRENT", u.Node, u.RuleARN)
 		}

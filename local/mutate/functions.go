@@ -10,6 +10,10 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/createsecret/handler.go ask", `Tag: m.version,`,
 			`Tag: "",`, "TestAValueThatWasLostIsRemovedByItsTagAndMadeAnew"},
 	},
+	"functions/createsecret TestAnIDThatWasThereBeforeIsNotTheNewSecrets": {
+		{"functions/createsecret/handler.go ask", `m.knows(made.ID)`,
+			`false`, "TestAnIDThatWasThereBeforeIsNotTheNewSecrets"},
+	},
 	"functions/createsecret TestNoSecondSecretIsMadeWhileTheFirstMayExist": {
 		{"functions/createsecret/handler.go ask",
 			`if err := m.save(ctx, func(e *journal.Entry) { e.Asked = m.Now() }); err != nil {`,
@@ -264,7 +268,8 @@ var ofTheFunctions = map[string][]fault{
 	"functions/promotesecret TestAPromotionCutAtAnyWriteIsCompletedByARepeat": {
 		{"functions/promotesecret/handler.go promote", `PreviousBefore: labels.Previous,`,
 			`PreviousBefore: labels.Current,`, "cut at write 1, after its effect: false"},
-		{"functions/promotesecret/handler.go promote", `j.Secrets[p.To] = e } if err := s.Journal.Save(ctx, j); err != nil {`,
+		{"functions/promotesecret/handler.go promote",
+			`j.Secrets[p.To] = e } if err := s.Journal.Save(ctx, j); err != nil {`,
 			`j.Secrets[p.To] = e }; if false {`, "cut at write 4, after its effect: false"},
 		{"functions/promotesecret/handler.go gracePeriod", `min(max(in.GracePeriodSeconds, 0), s.Config.GracePeriod())`,
 			`s.Config.GracePeriod()`, "cut at write 1, after its effect: false"},
@@ -294,7 +299,8 @@ var ofTheFunctions = map[string][]fault{
 			`p.At = time.Time{}`, "TestAnEmergencyHasNoGracePeriodAndARepeatNeither"},
 	},
 	"functions/promotesecret TestAnUndoCutAtAnyWriteIsCompletedByARepeat": {
-		{"functions/promotesecret/handler.go undo", `j.Promotion = nil`, `_ = ends`, "cut at write 1, after its effect: false"},
+		{"functions/promotesecret/handler.go undo", `j.Promotion = nil`, `_ = ends`,
+			"cut at write 1, after its effect: false"},
 	},
 	"functions/promotesecret TestAnUndoKeepsThePromotionOfAnotherVersion": {
 		{"functions/promotesecret/handler.go undo", `j.Promotion != nil && j.Promotion.To == in.To.VersionID`,
@@ -389,6 +395,38 @@ var ofTheFunctions = map[string][]fault{
 			`1200 * time.Hour`, "thirteen hours ago, disable"},
 		{"functions/retiresecret/decide.go allow", `age > searchLasts`,
 			`age > searchLasts*100`, "thirteen hours ago, disable"},
+	},
+	"functions/retiresecret TestNothingGoesThatFollowersMayHave": {
+		{"functions/retiresecret/handler.go Handle", `r.followed,`, ``, "the old one, disabled"},
+		{"functions/retiresecret/handler.go followed", `if r.journal.Follow(r.seen.Current, delay, r.Now()) {`,
+			`if false {`, "moved by a person"},
+		{"functions/retiresecret/handler.go followed", `at.Add(r.SpreadTime())`, `at`, "the old one, deleted"},
+		{"functions/retiresecret/handler.go followed", `goes.Unused ||`, ``, "the new one, that never was"},
+		{"functions/retiresecret/decide.go mustBeFollowed", `!s.Now.Before(s.Followed)`, `true`,
+			"the new one, that was AWSCURRENT"},
+	},
+	"functions/promotesecret TestFollowersHaveTheirTimeWhateverTheCallSays": {
+		{"functions/promotesecret/handler.go promote", `e.Unused = false`, `_ = e.Unused`,
+			"the journal does not say so"},
+		{"functions/promotesecret/handler.go promote", `rotation.Later(p.GraceUntil, j.FollowedAt(to, delay))`,
+			`p.GraceUntil`, "the grace period of an hour ends"},
+		{"functions/promotesecret/handler.go undo", `j.Follow(from, delay, s.Now())`,
+			`j.Follow(to, delay, s.Now())`,
+			"after the rollback followers have the old secret at"},
+	},
+	"functions/updatealb TestATargetThatAControllerOwnsIsLeftToIt": {
+		{"functions/updatealb/round.go try", `err != nil || by != ""`, `err != nil`,
+			"want [{Target:orders-alb :443 default Result:follows"},
+	},
+	"functions/smoketest TestFollowersAreTestedWhenTheyMustHaveTheSecret": {
+		{"functions/smoketest/handler.go followed", `!at.IsZero() && !s.Now().Before(at)`,
+			`!at.IsZero() || true`,
+			"tests are run, want 1"},
+		{"functions/smoketest/handler.go followed", `in.Rehearse ||`, ``, "with the secret in use"},
+	},
+	"functions/plan TestARuleOfAControllerIsARefusalOrFollows": {
+		{"functions/plan/handler.go usesNothing", `&& len(found.Follows) == 0`, ``, "logs users in with"},
+		{"functions/plan/handler.go usesNothing", `&& c.HasBalancers()`, ``, "with followers only"},
 	},
 	"functions/retiresecret TestNothingGoesBeforeTheTargetsHaveHadTheirTime": {
 		{"functions/retiresecret/handler.go Handle", `r.waitForWrites, r.resolveCurrent,`,
@@ -569,5 +607,18 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestWhatFailsIsTold": {
 		{"functions/invocation/aged.go MustBeProven", `s.Common.Execution, proof); err != nil {`,
 			`s.Common.Execution, proof); false {`, "a call that failed is taken for an answer"},
+	},
+	"functions/plan TestARollbackSearchesWhatTheNewestTextNames": {
+		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`, `s.Patient = true`,
+			"a load balancer that came keeps a secret that goes"},
+		{"functions/plan/handler.go Handle", `s.Patient, s.Restores = true, in.Undo`,
+			`s.Patient, s.Restores = true, true`,
+			"a load balancer that came keeps a secret that goes"},
+		{"functions/invocation/earlier.go addNewest", `return append(list, c), nil`, `return list, nil`,
+			"a load balancer that came keeps a secret that goes"},
+	},
+	"functions/updatealb TestARollbackKnowsTheNamesOfTheNewestConfiguration": {
+		{"functions/updatealb/handler.go prepare", `s.Restores = in.Undo`, ``,
+			"a target that came keeps a secret that goes"},
 	},
 }

@@ -39,7 +39,8 @@ func oneLine(text string) string { return strings.Join(strings.Fields(text), " "
 // Faults are all faults, sorted by file, function and text.
 func Faults() []Fault {
 	var out []Fault
-	for _, table := range []map[string][]fault{ofTheStateMachine, ofTheJournal, ofTheFunctions, ofWhatTheyUse} {
+	for _, table := range []map[string][]fault{ofTheStateMachine, ofTheJournal, ofTheFunctions, ofWhatTheyUse,
+		ofTheVendors} {
 		for caughtBy, list := range table {
 			dir, test, more := strings.Cut(caughtBy, " ")
 			if !more {

@@ -2,6 +2,21 @@ package mutate
 
 // ofWhatTheyUse are faults of the labels, the load balancers, the probes and the plan.
 var ofWhatTheyUse = map[string][]fault{
+	"shared/alb TestRulesOfControllersAreLeftToThem": {
+		{"shared/alb/owners.go ownersOf", `if len(owners) > 0 { return owners }`, ``, "default action"},
+		{"shared/alb/owners.go ownersOf", `c.below &&`, ``, "one that takes no more"},
+		{"shared/alb/owners.go ownerOf", `cmp.Or(t.RuleARN, t.ListenerARN)`,
+			`cmp.Or(t.ListenerARN, t.RuleARN)`, "a rule"},
+	},
+	"shared/journal TestWhenFollowersHaveAWSCURRENT": {
+		{"shared/journal/followers.go Follow", `next.Since = c.Since`, ``, "as noted"},
+		{"shared/journal/followers.go Follow", `max(next.DelaySeconds, c.DelaySeconds)`, `next.DelaySeconds`,
+			"a shorter delay, deployed"},
+	},
+	"shared/journal TestASecretThatIsStoredAgainIsFollowedAsBefore": {
+		{"shared/journal/journal.go Rename", `c.Version = to`, `_ = c`, "it is followed at"},
+		{"shared/journal/journal.go Rename", `e.Unused = false`, ``, "that no follower has"},
+	},
 	"shared/alb TestAFailedReadIsNotGone": {
 		{"shared/alb/set.go read", `if missing(err) {`, `if err != nil {`, "TestAFailedReadIsNotGone"},
 	},

@@ -139,6 +139,8 @@ var ofTheStateMachine = map[string][]fault{
 			"the old secret goes early"},
 	},
 	"TestEveryDecisionIsTheOneThatIsMeant": {
+		{"AfterSearch", `"Next": "AwaitFollowers"`, `"Next": "VerifyBeforeReassert"`, "after the last round"},
+		{"AfterRestore", `"Next": "AwaitFollowersToRestore"`, `"Next": "AwaitRestoreSpread"`, "a follower still has"},
 		{"LockOwnerStatus", `['RUNNING', 'PENDING_REDRIVE'] or`, `['RUNNING'] or`, "about to be redriven"},
 		{"LockOwnerStatus", `$looks + 1`, `$looks`, "is taken over"},
 		{"LockOwner", ` and $lockKind != 'emergency'`, ``, "stops another emergency"},

@@ -24,6 +24,7 @@ import (
 	"alboidc.internal/local/idp"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/awstest/sts"
 	"alboidc.internal/shared/config"
 	sharedidp "alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/clients"
@@ -53,6 +54,8 @@ type Options struct {
 	Settle, Spread, Grace time.Duration
 	// Provider is the identity provider, with a client that uses it; nil is the stack's own, with a new client.
 	Provider *Provider
+	// Account is a further account of the stack, for the second load balancer; "" is the rotation's own.
+	Account string
 	// Configure, if set, changes the client's configuration before it is stored.
 	Configure func(*config.Client)
 }
@@ -106,7 +109,7 @@ func Deploy(ctx context.Context, s *stack.Stack, o Options) (*Deployment, error)
 	}
 	d.ClientID, d.Users, d.Tester = o.Provider.ClientID, o.Provider.Users, o.Provider.Tester
 	var err error
-	if d.Site, err = buildSite(ctx, s, o.Provider); err != nil {
+	if d.Site, err = buildSite(ctx, s, o.Provider, o.Account); err != nil {
 		return nil, fmt.Errorf("setting up the load balancers: %w", err)
 	}
 	if err := d.storeSecrets(ctx, o); err != nil {
@@ -261,6 +264,12 @@ func (d *Deployment) configuration(adminARN, testerARN string, o Options) (confi
 			TokenEndpoint:         p.Endpoints.Token, Settings: settings},
 		LoadBalancers:      d.Site.LoadBalancers,
 		GracePeriodSeconds: aws.Int(int(o.Grace / time.Second)), SpreadSeconds: aws.Int(int(o.Spread / time.Second)),
+	}
+	if o.Account != "" {
+		role := config.Role{RoleARN: "arn:aws:iam::" + o.Account + ":role/" + MachineName + "-workload",
+			ExternalID: "orders-web-" + o.Account}
+		d.Stack.STS.SetRole(role.RoleARN, sts.Trust{ExternalID: role.ExternalID, Callers: []string{sts.Role}})
+		c.Roles = map[string]config.Role{"workload": role}
 	}
 	// at a pace of its own: Entra ID's default takes a minute each time
 	c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(3), IntervalSeconds: aws.Int(1)}

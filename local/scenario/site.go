@@ -46,8 +46,8 @@ type builder struct {
 
 // buildSite makes: shop-alb in the home Region (a default action; a rule with a path condition; a rule with a host
 // condition and a weighted forward to two target groups), and partners-alb in the other (two rules; its default action
-// asks nobody to log in).
-func buildSite(ctx context.Context, s *stack.Stack, p *Provider) (*Site, error) {
+// asks nobody to log in), in a further account unless that is "".
+func buildSite(ctx context.Context, s *stack.Stack, p *Provider, account string) (*Site, error) {
 	site := &Site{nodes: map[string][]string{}}
 	home := &builder{stack: s, client: p, api: elb.NewFromConfig(s.AWS(Home)), region: Home}
 	shop := home.loadBalancer(ctx, "shop-alb")
@@ -55,7 +55,11 @@ func buildSite(ctx context.Context, s *stack.Stack, p *Provider) (*Site, error) 
 	home.rule(ctx, listener, 10, path("/admin/*"), home.login(home.forward(home.group(ctx, "admin"))))
 	home.rule(ctx, listener, 20, host("reports.localhost"), home.login(home.forward(home.group(ctx,
 		"reports-blue"), home.group(ctx, "reports-green"))))
-	away := &builder{stack: s, client: p, api: elb.NewFromConfig(s.AWS(Away)), region: Away}
+	cfg, plane := s.AWS(Away), s.Plane
+	if account != "" {
+		cfg, plane = s.AWSOf(account, Away), s.Others[account].Plane
+	}
+	away := &builder{stack: s, client: p, api: elb.NewFromConfig(cfg), region: Away}
 	partners := away.loadBalancer(ctx, "partners-alb")
 	listener = away.listener(ctx, partners,
 		[]types.Action{{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(1),
@@ -72,6 +76,9 @@ func buildSite(ctx context.Context, s *stack.Stack, p *Provider) (*Site, error) 
 		{"reports.localhost", "/", shop}, {"partners.localhost", "/orders/today", partners}, {"invoices.localhost",
 			"/", partners}} {
 		nodes := s.Plane.Addresses(p.balancer)
+		if p.balancer == partners {
+			nodes = plane.Addresses(partners)
+		}
 		site.nodes[p.host+":443"] = nodes
 		site.Pages = append(site.Pages, Page{URL: "https://" + p.host + p.path, Nodes: nodes, Greeting: app.Greeting})
 	}

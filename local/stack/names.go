@@ -15,21 +15,33 @@ var _ probe.Resolver = (*Stack)(nil)
 
 // LookupNetIP knows the addresses behind the DNS names of the stack's load balancers; other names are the machine's.
 func (s *Stack) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	for _, arn := range s.ELB.LoadBalancers() {
-		if s.ELB.Current(arn).LoadBalancer.DNSName != host {
+	all := []Account{{ELB: s.ELB, Plane: s.Plane}}
+	for _, other := range s.Others {
+		all = append(all, other)
+	}
+	for _, in := range all {
+		if out, err := in.lookup(host); out != nil || err != nil {
+			return out, err
+		}
+	}
+	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+}
+
+// lookup returns the addresses behind a load balancer's name; nil if there is none.
+func (in Account) lookup(host string) (out []netip.Addr, err error) {
+	for _, arn := range in.ELB.LoadBalancers() {
+		if in.ELB.Current(arn).LoadBalancer.DNSName != host {
 			continue
 		}
-		var out []netip.Addr
-		for _, hp := range s.Plane.Addresses(arn) {
+		for _, hp := range in.Plane.Addresses(arn) {
 			a, err := netip.ParseAddrPort(hp)
 			if err != nil {
 				return nil, fmt.Errorf("a node's address: %w", err)
 			}
 			out = append(out, a.Addr())
 		}
-		return out, nil
 	}
-	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+	return out, nil
 }
 
 // chooseAddresses gives every node of every load balancer a loopback address of its own, as nodes have elsewhere; nil

@@ -61,6 +61,8 @@ type Options struct {
 	FunctionEnv map[string]string
 	// FunctionLogs gets every line that a function writes.
 	FunctionLogs io.Writer
+	// Accounts are further accounts with load balancers.
+	Accounts []string
 	// OnAuth hears of every login and refresh at a load balancer.
 	OnAuth func(dataplane.Event)
 	// OnEvent hears of every history event of every execution.
@@ -87,17 +89,27 @@ type Stack struct {
 	EventBridge    *eventbridge.Service
 	Scheduler      *scheduler.Service
 	CloudWatch     *cloudwatch.Service
+	STS            *sts.Service
 	IAM            *account.IAM
 	KMS            *kms.Service
 	CloudTrail     *account.CloudTrail
 	IdP            *idp.Provider
 	Plane          *dataplane.Plane
+	// Others are what there is in further accounts, by account.
+	Others map[string]Account
 
 	counter counter
 	server  *http.Server
 	client  *awshttp.BuildableClient // of all SDK clients, which then share their connections
 	ctx     context.Context
 	cancel  context.CancelFunc
+}
+
+// Account is what there is in a further account.
+type Account struct {
+	ELB        *elbv2.Service
+	CloudWatch *cloudwatch.Service
+	Plane      *dataplane.Plane
 }
 
 // Start starts a stack; it runs until Close or until ctx ends.
@@ -146,7 +158,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	s.SecretsManager = secretsmanager.New(s.Clock)
 	s.ELB = elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread})
 	s.CloudWatch = cloudwatch.New(s.Clock)
-	s.SNS = sns.New(s.Clock)
+	s.SNS, s.STS = sns.New(s.Clock), sts.New(s.Clock)
 	s.IAM, s.KMS, s.CloudTrail = account.NewIAM(), kms.New(), account.NewCloudTrail()
 	s.EventBridge = eventbridge.New(s.Clock, s.URL)
 	s.Lambda = lambda.New(lambda.Options{Clock: s.Clock, Logs: o.FunctionLogs, ExtraEnv: s.functionEnv(o.FunctionEnv)})
@@ -162,7 +174,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 		return err
 	}
 	services := []awsapi.Service{s.SecretsManager, s.ELB, s.CloudWatch, s.SNS, s.EventBridge, s.Lambda, s.StepFunctions,
-		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), sts.New(s.Clock), s.IAM, s.KMS, s.CloudTrail}
+		s.Scheduler, ssm.New(s.Clock), dynamodb.New(s.Clock), s.STS, s.IAM, s.KMS, s.CloudTrail}
 	switch vendor := s.IdP.Vendor().(type) {
 	case *lambdatest.Lambda: // whose function is one of the stack's
 		s.Lambda.RegisterInProcess(lambdatest.FunctionName, lambdatest.Timeout,
@@ -180,14 +192,45 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	if o.Apart {
 		address = chooseAddresses()
 	}
-	s.Plane, err = dataplane.Start(ctx, s.ELB, dataplane.Options{Address: address, Clock: s.Clock,
-		Authority: s.Authority, Metrics: s.CloudWatch, Now: s.Clock.Now, OnAuth: func(e dataplane.Event) {
-			s.counter.count(e, s.Clock.Now())
-			if o.OnAuth != nil {
-				o.OnAuth(e)
-			}
-		}})
+	plane := func(balancers *elbv2.Service, metrics *cloudwatch.Service) (*dataplane.Plane, error) {
+		return dataplane.Start(ctx, balancers, dataplane.Options{Address: address, Clock: s.Clock,
+			Authority: s.Authority, Metrics: metrics, Now: s.Clock.Now, OnAuth: func(e dataplane.Event) {
+				s.counter.count(e, s.Clock.Now())
+				if o.OnAuth != nil {
+					o.OnAuth(e)
+				}
+			}})
+	}
+	s.Others = map[string]Account{}
+	for _, id := range o.Accounts {
+		a := Account{ELB: elbv2.New(s.Clock, elbv2.Options{Spread: o.Spread, Account: id}),
+			CloudWatch: cloudwatch.New(s.Clock)}
+		api.Add(id, a.ELB, a.CloudWatch)
+		if a.Plane, err = plane(a.ELB, a.CloudWatch); err != nil {
+			return err
+		}
+		s.Others[id] = a
+	}
+	s.Plane, err = plane(s.ELB, s.CloudWatch)
 	return err
+}
+
+// SecretsInUse are those of the nodes of all accounts' load balancers.
+func (s *Stack) SecretsInUse(from, until time.Time) []elbv2.SecretInUse {
+	out := s.ELB.SecretsInUse(from, until)
+	for _, a := range s.Others {
+		out = append(out, a.ELB.SecretsInUse(from, until)...)
+	}
+	return out
+}
+
+// EffectiveSecrets are those of the nodes of all accounts' load balancers at an instant.
+func (s *Stack) EffectiveSecrets(at time.Time) []elbv2.SecretInUse {
+	out := s.ELB.EffectiveSecrets(at)
+	for _, a := range s.Others {
+		out = append(out, a.ELB.EffectiveSecrets(at)...)
+	}
+	return out
 }
 
 // emit puts a change of an execution's status on the event bus, as Step Functions does.
@@ -219,6 +262,13 @@ func (s *Stack) AWS(region string) aws.Config {
 		APIOptions: []func(*middleware.Stack) error{awsconn.KeepOpen}}
 }
 
+// AWSOf is AWS for a further account.
+func (s *Stack) AWSOf(account, region string) aws.Config {
+	c := s.AWS(region)
+	c.Credentials = credentials.NewStaticCredentialsProvider(account, "local", "")
+	return c
+}
+
 // Close stops everything and waits for the functions' processes to end.
 func (s *Stack) Close() error {
 	s.cancel()
@@ -234,6 +284,9 @@ func (s *Stack) Close() error {
 	}
 	if s.Plane != nil {
 		s.Plane.Close()
+	}
+	for _, a := range s.Others {
+		a.Plane.Close()
 	}
 	if s.IdP != nil {
 		errs = append(errs, s.IdP.Close())

@@ -105,7 +105,7 @@ func (m *Run) Estimate() string {
 }
 
 // Do measures. The report has what was found even if an error tells that something failed, or was left.
-func (m *Run) Do(ctx context.Context) (Report, error) {
+func (m *Run) Do(ctx context.Context) (report Report, failed error) {
 	m.report = Report{Account: m.Account, Region: m.Region, Began: m.Clock.Now()}
 	_, _ = io.WriteString(m.Out, m.Estimate())
 	former, err := m.former(ctx)
@@ -121,13 +121,15 @@ func (m *Run) Do(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lasts-removes, errors.New("it takes too long"))
 	defer cancel()
 	m.r.Name = Prefix + m.report.Began.Format("20060102-150405")
-	failed := m.make(ctx)
-	if failed == nil {
-		failed = m.measure(ctx)
+	defer func() { // after a panic, too
+		left := m.remove(ctx)
+		m.report.Took = m.Clock.Now().Sub(m.report.Began)
+		report, failed = m.report, errors.Join(failed, left)
+	}()
+	if err := m.make(ctx); err != nil {
+		return m.report, err
 	}
-	left := m.remove(ctx)
-	m.report.Took = m.Clock.Now().Sub(m.report.Began)
-	return m.report, errors.Join(failed, left)
+	return m.report, m.measure(ctx)
 }
 
 // former are the stacks that runs which died have left. A younger one may be of a run that goes on.

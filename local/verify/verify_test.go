@@ -178,6 +178,8 @@ func TestWhateverHappensTheStackIsRemoved(t *testing.T) {
 			Made: at.Add(-time.Hour)}}},
 			says: "verify-live-1 is 1h0m0s old: wait for its run to end, or if that has died: aws cloudformation " +
 				"delete-stack"},
+		"a step panics": {prepare: func(_ *world, m *verify.Run) { m.Nodes = nil }, removed: []string{own},
+			says: "nil pointer"},
 		"the answer is no": {plant: plant{former: []verify.Stack{{Name: "verify-live-1",
 			Made: at.Add(-5 * time.Hour)}}},
 			prepare: func(_ *world, m *verify.Run) {

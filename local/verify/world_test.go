@@ -219,6 +219,11 @@ func (w *world) do(ctx context.Context, m *verify.Run) (report verify.Report, er
 	done := make(chan struct{})
 	w.clock.Go(func() {
 		defer close(done)
+		defer func() {
+			if why := recover(); why != nil {
+				err = fmt.Errorf("panic: %v", why)
+			}
+		}()
 		report, err = m.Do(ctx)
 	})
 	<-done

@@ -48,6 +48,8 @@ type Balancers struct {
 	client func(region string) API
 	now    func() time.Time
 	sleep  func(context.Context, time.Duration) error
+	// others reach the load balancers of other accounts.
+	others map[string]func(region string) API
 }
 
 // New returns the load balancers that client reaches. sleep must return early, with the context's error, if the context
@@ -57,18 +59,35 @@ func New(client func(region string) API, now func() time.Time,
 	return &Balancers{client: client, now: now, sleep: sleep}
 }
 
+// By returns the load balancers with those of some accounts reached by others.
+func (b *Balancers) By(others map[string]func(region string) API) *Balancers {
+	c := *b
+	c.others = others
+	return &c
+}
+
+// in reaches the load balancers of an account and Region; "" is the account that everything else is in.
+func (b *Balancers) in(account, region string) API {
+	if other := b.others[account]; other != nil {
+		return other(region)
+	}
+	return b.client(region)
+}
+
 // reader is for searches; see patient.
-func (b *Balancers) reader(region string) API { return patient{b.client(region), b.pause} }
+func (b *Balancers) reader(account, region string) API {
+	return patient{b.in(account, region), b.pause}
+}
 
 // balancer is what the ARN of a load balancer says:
 // arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID.
-type balancer struct{ arn, region, name string }
+type balancer struct{ arn, region, account, name string }
 
 func parseBalancer(arn string) (balancer, error) {
 	parts := strings.Split(arn, ":")
 	if len(parts) == 6 && parts[2] == "elasticloadbalancing" && regionPattern.MatchString(parts[3]) {
 		if path := strings.Split(parts[5], "/"); len(path) == 4 && path[0] == "loadbalancer" && path[1] == "app" {
-			return balancer{arn: arn, region: parts[3], name: path[2]}, nil
+			return balancer{arn: arn, region: parts[3], account: parts[4], name: path[2]}, nil
 		}
 	}
 	return balancer{}, failure.New(failure.InvalidInput, "%q is not the ARN of an Application Load Balancer", arn)

@@ -151,7 +151,7 @@ func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration
 	if err != nil {
 		return nil, err
 	}
-	s := &search{api: b.reader(lb.region), lb: lb, named: p.named, want: want, planned: planned,
+	s := &search{api: b.reader(lb.account, lb.region), lb: lb, named: p.named, want: want, planned: planned,
 		clientIDs: map[string]string{}, tags: map[string]string{}, actions: map[string][]types.Action{},
 		leave: want.LeavesToControllers, unknown: unknownElements{}}
 	return s, s.run(ctx)

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/rotation"
 )
@@ -56,7 +57,7 @@ func (b *Balancers) Owner(ctx context.Context, t rotation.Target) (string, error
 	if err := mustBelongTogether(t); err != nil {
 		return "", err
 	}
-	s := &search{api: b.client(t.Region), lb: balancer{arn: t.LoadBalancerARN, name: t.Name}}
+	s := &search{api: b.in(config.AccountOf(t.LoadBalancerARN), t.Region), lb: balancer{arn: t.LoadBalancerARN, name: t.Name}}
 	s.found.Targets = []rotation.Target{t}
 	tags, err := s.readTags(ctx)
 	if failure.Is(err, failure.Unavailable) && missing(err) {

@@ -136,13 +136,15 @@ func TestRulesOfControllersAreLeftToThem(t *testing.T) {
 		follows string            // priorities
 		warns   int
 	}{
-		"nothing":                                   {map[string]string{rule: "team"}, "", 0},
-		"a rule":                                    {map[string]string{rule: k8s}, "10", 0},
-		"a rule of ACK":                             {map[string]string{rule: ack}, "10", 0},
-		"all, as today's controllers tag":           {map[string]string{ordersLB: k8s, listener: k8s, rule: k8s, rule + "-b": k8s}, "10 20 default", 0},
-		"a default action":                          {map[string]string{listener: k8s}, "default", 1},
-		"a rule beside another's":                   {map[string]string{ordersLB: k8s, rule: k8s}, "10", 1},
-		"what is below, by an older controller":     {map[string]string{ordersLB: "kubernetes.io/cluster/prod"}, "10 20 default", 0},
+		"nothing":       {map[string]string{rule: "team"}, "", 0},
+		"a rule":        {map[string]string{rule: k8s}, "10", 0},
+		"a rule of ACK": {map[string]string{rule: ack}, "10", 0},
+		"all, as today's controllers tag": {map[string]string{ordersLB: k8s, listener: k8s, rule: k8s,
+			rule + "-b": k8s}, "10 20 default", 0},
+		"a default action":        {map[string]string{listener: k8s}, "default", 1},
+		"a rule beside another's": {map[string]string{ordersLB: k8s, rule: k8s}, "10", 1},
+		"what is below, by an older controller": {map[string]string{ordersLB: "kubernetes.io/cluster/prod"},
+			"10 20 default", 0},
 		"a load balancer of one that takes no more": {map[string]string{ordersLB: ack}, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +168,8 @@ func TestRulesOfControllersAreLeftToThem(t *testing.T) {
 				name, _, _ = strings.Cut(strings.TrimPrefix(name, "rule "), " (")
 				follows = append(follows, name)
 			}
-			if got := strings.Join(follows, " "); got != c.follows || len(found.Refusals) != 0 || len(found.Warnings) != c.warns ||
+			if got := strings.Join(follows, " "); got != c.follows || len(found.Refusals) != 0 ||
+				len(found.Warnings) != c.warns ||
 				len(found.Targets)+len(follows) != 3 || len(found.ClientIDs) != len(found.Targets) {
 				t.Errorf("%q follow: %+v", got, found)
 			}

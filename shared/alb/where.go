@@ -22,6 +22,8 @@ type Where struct {
 	// Tags, if any, stand for every Application Load Balancer of Regions that has all of them.
 	Tags    map[string]string
 	Regions []string
+	// Account is where to look for them; "" is the account that everything else is in.
+	Account string
 	// Earlier are the places of earlier configurations under which secrets were put on targets. A missing load balancer
 	// of theirs is no error.
 	Earlier []Where
@@ -76,7 +78,7 @@ func (b *Balancers) search(ctx context.Context, w Where) (arns, warnings []strin
 		return nil, nil, nil
 	}
 	for _, region := range w.Regions {
-		found, err := findTagged(ctx, b.reader(region), w.Tags)
+		found, err := findTagged(ctx, b.reader(w.Account, region), w.Tags)
 		if err != nil {
 			return nil, nil, asUnavailable(err, "looking for the load balancers of %s by their tags", region)
 		}
@@ -116,17 +118,17 @@ func findTagged(ctx context.Context, api API, want map[string]string) ([]string,
 
 // DNSNames returns the DNS names of load balancers, by their ARNs; one that does not exist is left out.
 func (b *Balancers) DNSNames(ctx context.Context, arns []string) (map[string]string, error) {
-	names, regions := map[string]string{}, map[string]bool{}
+	names, read := map[string]string{}, map[string]bool{}
 	for _, arn := range arns {
 		lb, err := parseBalancer(arn)
 		if err != nil {
 			return nil, err
 		}
-		if regions[lb.region] {
+		if read[lb.account+lb.region] {
 			continue
 		}
-		regions[lb.region] = true
-		all, err := balancers(ctx, b.reader(lb.region))
+		read[lb.account+lb.region] = true
+		all, err := balancers(ctx, b.reader(lb.account, lb.region))
 		if err != nil {
 			return nil, awserr.Wrap(err, "reading the DNS names of the load balancers of %s", lb.region)
 		}

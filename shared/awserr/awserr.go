@@ -135,8 +135,11 @@ func status(err error) int {
 func describe(err error) string {
 	var api smithy.APIError
 	var unread *smithy.DeserializationError
+	var known *failure.Error
 	var detail string
 	switch {
+	case errors.As(err, &known): // of what gives the SDK its credentials
+		return known.Error()
 	case errors.As(err, &api):
 		detail = api.ErrorCode()
 		if !codePattern.MatchString(detail) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
 )
@@ -165,7 +166,17 @@ func (c *Client) checkARNs(ps *strictjson.Problems, path string, s Settings) {
 		checkPartition(ps, path+"."+key.Field, key.KeyARN, s)
 	}
 	for i, arn := range c.LoadBalancers {
-		checkPlace(ps, fmt.Sprintf("%s.loadBalancers[%d]", path, i), arn, s)
+		at := fmt.Sprintf("%s.loadBalancers[%d]", path, i)
+		if a := config.AccountOf(arn); a == s.Account || c.IsReachedByRole(arn) || !accountPattern.MatchString(a) ||
+			!accountPattern.MatchString(s.Account) {
+			checkPartition(ps, at, arn, s)
+		} else {
+			ps.Add(at, "is in account %s, but the stack is in %s: give it a role there that the stack may assume, {arn: "+
+				"ARN, role: NAME}, with NAME in roles", a, s.Account)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {
+		checkPartition(ps, path+".roles."+name+".roleArn", c.Roles[name].RoleARN, s)
 	}
 }
 

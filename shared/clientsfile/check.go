@@ -264,14 +264,23 @@ func (c *Client) uniqueIDs() bool {
 	return capable.UniqueIDs
 }
 
-// maxDocument is how long a parameter is at most (Systems Manager user guide, "Managing parameter tiers").
-const maxDocument = 8 * 1024
+// MaxDocument is how long a parameter is at most (Systems Manager user guide, "Managing parameter tiers").
+const MaxDocument = 8 * 1024
 
 func (c *Client) checkSize(ps *strictjson.Problems, path string) {
-	if text, err := c.Document(c.Secret.ARN); err == nil && len(text) > maxDocument {
+	if n := c.Size(); n > MaxDocument {
 		ps.Add(path, "has %d bytes as JSON, and a parameter holds at most %d: fewer loadBalancers or smokeTests; "+
-			"loadBalancerSearch needs no list", len(text), maxDocument)
+			"loadBalancerSearch needs no list", n, MaxDocument)
 	}
+}
+
+// Size is how many bytes the client's document has; 0 if it cannot be written, which is told elsewhere.
+func (c Client) Size() int {
+	text, err := c.Document(c.Secret.ARN)
+	if err != nil {
+		return 0
+	}
+	return len(text)
 }
 
 func match(ps *strictjson.Problems, path, s string, pattern *regexp.Regexp, text string) {

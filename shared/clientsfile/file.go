@@ -17,8 +17,10 @@ import (
 type File struct {
 	Stack Settings `json:"stack"`
 	// Defaults are what clients share: each client is put over them, objects member by member.
-	Defaults Client   `json:"defaults,omitzero"`
-	Clients  []Client `json:"clients"`
+	Defaults Client `json:"defaults,omitzero"`
+	// Roles reach load balancers in other accounts. A client has those that its load balancers and its search name.
+	Roles   map[string]config.Role `json:"roles,omitempty"`
+	Clients []Client               `json:"clients"`
 }
 
 // Settings are for the whole stack.

@@ -133,6 +133,9 @@ func (f File) checkReleased(ps *strictjson.Problems, c Client) {
 	if c.LoadBalancerSearch != nil {
 		ps.Add(c.Name+".loadBalancerSearch", app)
 	}
+	if len(c.Roles) > 0 {
+		ps.Add(c.Name+".roles", app)
+	}
 	if c.LeavesToControllers() {
 		ps.Add(c.Name+".followers.controllers", app)
 	}

@@ -52,6 +52,7 @@ func Parse(name string, data []byte) (File, Findings) {
 	}
 	r.findSecrets(root, "", "")
 	r.applyDefaults()
+	r.applyRoles()
 	places := map[string][]string{}
 	placesOf(reflect.TypeFor[File](), "", places)
 	document := (&shape{r, places}).encode(r.root, reflect.TypeFor[File](), "")

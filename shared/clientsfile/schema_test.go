@@ -136,6 +136,13 @@ func generated(t *testing.T) []byte {
 			properties[name] = p
 		}
 	}
+	balancers := ofClient["properties"].(map[string]any)["loadBalancers"].(map[string]any)
+	balancers["items"] = map[string]any{"anyOf": []any{balancers["items"], map[string]any{"type": "object",
+		"description": "A load balancer in another account, and the name of the role that reaches it.",
+		"required":    []string{"arn", "role"}, "additionalProperties": false,
+		"properties": map[string]any{"arn": balancers["items"], "role": map[string]any{"type": "string",
+			"description": "One of roles."}}}}}
+	top["roles"] = ofClient["properties"].(map[string]any)["roles"]
 	top["clients"].(map[string]any)["items"].(map[string]any)["required"] = []string{"name", "clientId"}
 	provider := ofClient["properties"].(map[string]any)["identityProvider"].(map[string]any)
 	provider["properties"].(map[string]any)["type"].(map[string]any)["enum"] = registry.Types()
@@ -158,6 +165,8 @@ func TestTheSchemaIsThatOfTheTypes(t *testing.T) {
 		t.Errorf("docs/clients.schema.json is not that of the types: run this test with -update (%v)", err)
 	}
 }
+
+const balancer = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/orders/50dc6c495c0c9188"
 
 // Every right file of the repository conforms, and a misspelt field does not.
 func TestTheSchemaAcceptsWhatTheCodeAccepts(t *testing.T) {
@@ -201,6 +210,8 @@ func TestTheSchemaAcceptsWhatTheCodeAccepts(t *testing.T) {
 		edited(t, "gracePeriodSeconds: 86400", "gracePeriodSeconds: 1d"):               false,
 		edited(t, `"111122223333"`+"\n", "111122223333\n"):                             false,
 		edited(t, "type: okta", "type: okat"):                                          false,
+		edited(t, balancer, "{arn: "+balancer+", role: workload}"):                     true,
+		edited(t, balancer, "{arn: "+balancer+"}"):                                     false,
 		strings.Replace(one, "clients:", "defaults: {spreadSeconds: 60}\nclients:", 1): true} {
 		if err := configtest.Conforms(schema, value(text), "$"); (err == nil) != right {
 			t.Errorf("%v of\n%s", err, text)

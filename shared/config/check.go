@@ -35,8 +35,9 @@ func (c Client) check(ps *strictjson.Problems) {
 			"is missing: the client id of the app registration, as it stands in the load balancer's actions")
 	}
 	CheckURL(ps, "callbackUrl", c.CallbackURL)
-	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && err == nil && c.HasBalancers() && (u.Path != "/oauth2/idpresponse" ||
-		u.RawQuery != "") {
+	if u, err := url.Parse(c.CallbackURL); c.CallbackURL != "" && err == nil && c.HasBalancers() &&
+		(u.Path != "/oauth2/idpresponse" ||
+			u.RawQuery != "") {
 		ps.Add("callbackUrl", "must be https://HOST/oauth2/idpresponse, the path that Application Load Balancers use")
 	}
 	CheckSecretARN(ps, "secret.arn", c.Secret.ARN, "the client secret")
@@ -56,6 +57,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	c.checkFollowers(ps)
 	c.checkNames(ps)
 	c.checkLoadBalancers(ps)
+	c.checkRoles(ps)
 	if c.LoadBalancerSearch != nil {
 		c.LoadBalancerSearch.check(ps)
 	}
@@ -89,8 +91,9 @@ func (c Client) checkFollowers(ps *strictjson.Problems) {
 	}
 	inRange(ps, "followers.maxDelaySeconds", &c.Followers.MaxDelaySeconds, 1, 30*86400)
 	if c.IsPair() {
-		ps.Add("followers", "must be left out with identityProvider.clientPair: the client id changes with the secret, "+
-			"and followers would read the secret only")
+		ps.Add("followers",
+			"must be left out with identityProvider.clientPair: the client id changes with the secret, "+
+				"and followers would read the secret only")
 	}
 	if c.IdentityProvider.AllowInterruption {
 		ps.Add("followers", "must be left out with identityProvider.allowInterruption: a new secret ends the one that "+

@@ -33,6 +33,10 @@ type Client struct {
 	// LoadBalancerSearch finds more load balancers, each time targets are searched for.
 	LoadBalancerSearch *LoadBalancerSearch `json:"loadBalancerSearch,omitempty"`
 
+	// Roles reach load balancers in other accounts, by names of your choice: one for an account. A load balancer's
+	// account is in its ARN.
+	Roles map[string]Role `json:"roles,omitempty"`
+
 	// Followers are what reads AWSCURRENT and applies it by itself; nil if nothing does.
 	Followers *Followers `json:"followers,omitempty"`
 
@@ -52,6 +56,8 @@ type Client struct {
 type LoadBalancerSearch struct {
 	Tags    map[string]string `json:"tags"`
 	Regions []string          `json:"regions"`
+	// Role is the name of the role that reaches the account to search; without it that is the stack's own.
+	Role string `json:"role,omitempty"`
 }
 
 // Followers read AWSCURRENT and apply it by themselves: controllers, applications, tools on a schedule. A secret that

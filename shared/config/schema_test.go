@@ -271,10 +271,16 @@ func TestSchemaAndCodeAcceptTheSameDocuments(t *testing.T) {
 	for _, f := range fields(t, s, document, "") {
 		was, others := f.parent[f.key], values(f)
 		delete(f.parent, f.key)
-		same("without " + f.path)
+		if f.path != "roles" { // which others name
+			same("without " + f.path)
+		}
 		for _, v := range others {
 			if x, is := apart[f.path]; is && reflect.DeepEqual(x, v) {
 				continue
+			}
+			if _, text := v.(string); f.path == "loadBalancerSearch.role" && text ||
+				f.path == "roles" && reflect.DeepEqual(v, map[string]any{}) {
+				continue // a schema cannot tell which names there are
 			}
 			f.parent[f.key] = v
 			same(fmt.Sprintf("%s = %v", f.path, v))

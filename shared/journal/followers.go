@@ -35,8 +35,7 @@ func (j *Journal) Follow(version string, delay time.Duration, now time.Time) (ch
 // noted about that version yet.
 func (j *Journal) FollowedAt(version string, delay time.Duration) time.Time {
 	seen := &Journal{Current: j.Current, Promotion: j.Promotion}
-	if seen.Follow(version, delay, time.Time{}); seen.Current == nil || seen.Current.Version != version ||
-		seen.Current.Since.IsZero() {
+	if seen.Follow(version, delay, time.Time{}); seen.Current == nil || seen.Current.Since.IsZero() {
 		return time.Time{}
 	}
 	at := seen.Current.Since.Add(time.Duration(seen.Current.DelaySeconds) * time.Second)

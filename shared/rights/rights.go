@@ -24,13 +24,17 @@ type Grant struct {
 	Evidence bool // read executions and write their evidence, and nothing of any client
 }
 
+// ReachesAccounts reports whether a function reads or changes load balancers, which may be in other accounts.
+func (g Grant) ReachesAccounts() bool { return g.Targets != "" || g.Metrics || g.Names }
+
 // Actions that are granted.
 const (
 	Describe = "secretsmanager:DescribeSecret"
 	Value    = "secretsmanager:GetSecretValue"
 	Put      = "secretsmanager:PutSecretValue"
 	label    = "secretsmanager:UpdateSecretVersionStage"
-	Sign     = "kms:Sign" // of an assertion, by a key that a provider's settings name
+	Assume   = "sts:AssumeRole" // of the roles that reach other accounts
+	Sign     = "kms:Sign"       // of an assertion, by a key that a provider's settings name
 )
 
 // Actions on other resources than secrets. No function trusts a configuration that comes with its call.
@@ -107,6 +111,11 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 	}
 	if signing := (clientsfile.Client{Client: c}).SigningKeyARNs(); g.Admin && len(signing) > 0 {
 		out = append(out, Call{[]string{Sign}, signing, nil})
+	}
+	for _, role := range c.Roles {
+		if g.ReachesAccounts() {
+			out = append(out, Call{[]string{Assume}, []string{role.RoleARN}, nil})
+		}
 	}
 	if c.HasBalancers() {
 		out = append(out, onLoadBalancers(g, targets, c.LeavesToControllers())...)

@@ -21,7 +21,7 @@ var revealers = []string{
 	"shared/idp/auth0/auth0.go",                     // body: set the application's secret
 	"shared/idp/cognito/change.go",                  // body: AddUserPoolClientSecret
 	"shared/idp/hydra/hydra.go",                     // body: set the secret; header: API key
-	"shared/idp/idptest/idptest.go",                 // test suite: looks for secrets in error texts
+	"shared/idp/conformance/conformance.go",         // test suite: looks for secrets in error texts
 	"shared/idp/keycloak/keycloak.go",               // body: set the secret
 	"shared/idp/lambda/models.go",                   // body: create and set
 	"shared/idp/okta/change.go",                     // body: create a secret

@@ -137,11 +137,12 @@ names, is wrong; 3 AWS, or the identity provider, could not be asked or refused;
 		"output format: table, json or yaml; plan also md, evidence also md and csv, check also github")
 	_ = root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.check(), a.parameters(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.repair(), a.measure(),
+	root.AddCommand(a.check(), a.parameters(), a.discover(), a.status(), a.plan(), a.start(), a.leak(), a.repair(),
+		a.measure(),
 		a.watch(),
 		a.explain(), a.history(),
 		a.stop(),
-		a.redrive(), a.adopt(), a.doctor(), a.evidence(), a.key(), a.console())
+		a.redrive(), a.adopt(), a.doctor(), a.evidence(), a.key(), a.conformance(), a.console())
 	return root
 }
 

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -104,12 +105,45 @@ func (t *tab) page(path string) string {
 // press sends a form, and returns where it leads.
 func (t *tab) press(path, confirm, reason string) string {
 	t.Helper()
-	w := t.ask(http.MethodPost, t.root+path, url.Values{"csrf": {t.csrf}, "confirm": {confirm},
-		"reason": {reason}}, nil)
+	w := t.ask(http.MethodPost, t.root+path, url.Values{"csrf": {t.csrf}, "once": {rand.Text()},
+		"confirm": {confirm}, "reason": {reason}}, nil)
 	if w.Code != http.StatusSeeOther {
 		t.Errorf("%s: %d %s", path, w.Code, w.Body)
 	}
 	return strings.TrimPrefix(w.Header().Get("Location"), t.root)
+}
+
+// The answer to the first try is lost, so the person loads the page again, and once more.
+func TestAFormThatIsSentAgainStartsNothingMore(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		tab := w.openConsole()
+		tab.enter()
+		once := regexp.MustCompile(`name="once" value="(\w+)"`).FindStringSubmatch(tab.page("clients/orders-web"))[1]
+		if _, err := w.Stack.Faults.Add(fault.Rule{Service: "states", Operation: "StartExecution", Mode: fault.Lose,
+			Times: 1}); err != nil {
+			w.Error(err)
+		}
+		var leads []string
+		for range 3 {
+			again := tab.ask(http.MethodPost, tab.root+"clients/orders-web/plan", url.Values{"csrf": {tab.csrf},
+				"once": {once}, "confirm": {"orders-web"}}, nil)
+			leads = append(leads, again.Header().Get("Location"))
+			if leads[0] != "" || len(leads) == 1 && !strings.Contains(again.Body.String(),
+				"which may run all the same") {
+				w.Errorf("%d %s", again.Code, again.Body)
+			}
+			_ = w.clock.Sleep(context.Background(), time.Minute)
+		}
+		page := tab.page("clients/orders-web")
+		if n := strings.Count(page, `id="past-orders-web-`); n != 1 || leads[1] == "" || leads[1] != leads[2] {
+			w.Errorf("it leads to %q, and %d executions were started", leads, n)
+		}
+		// another form starts another one
+		if other := tab.press("clients/orders-web/plan", "orders-web", ""); tab.root+other == leads[1] {
+			w.Errorf("two forms lead to %s", other)
+		}
+	})
 }
 
 func (t *tab) has(page string, forms ...string) {

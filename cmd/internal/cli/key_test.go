@@ -67,6 +67,14 @@ func registerKey(w *world) {
 	code, out, errs = w.run("doctor")
 	w.want(code, 1, out, errs, `^error: orders-web: keys: the key `+signs+`, of usage SIGN_VERIFY and spec RSA_2048, `+
 		`cannot sign by ES256$`, `remedy: name a key of usage SIGN_VERIFY and spec ECC_NIST_P256 in identityProvider`)
+	if _, err := w.Stack.KMS.Signing(signs, "ECC_SECG_P256K1"); err != nil {
+		w.Fatal(err)
+	}
+	code, out, errs = w.run("doctor")
+	w.want(code, 1, out, errs, `^error: orders-web: keys: .* and spec ECC_SECG_P256K1, cannot sign by ES256$`)
+	if _, err := w.Stack.KMS.Signing(signs, "RSA_2048"); err != nil {
+		w.Fatal(err)
+	}
 	use("RS256")
 	w.Stack.KMS.Set(signs, "PendingDeletion")
 	code, out, errs = w.run("doctor")

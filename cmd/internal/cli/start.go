@@ -102,8 +102,10 @@ func (a *app) repair() *cobra.Command {
 	var r rotation.Request
 	var watch bool
 	c := a.clientArg("repair CLIENT --reason TEXT", "Replace a secret that is dead at the identity provider",
-		"For an AWSCURRENT that was revoked or has expired, so that logins fail. Another secret takes its place only if the\n"+
-			"identity provider accepts that and refuses AWSCURRENT, several times in turn; otherwise nothing is changed.\n"+
+		"For an AWSCURRENT that was revoked or has expired, so that logins fail. Another secret takes its place "+
+			"only if the\n"+
+			"identity provider accepts that and refuses AWSCURRENT, several times in turn; otherwise nothing "+
+			"is changed.\n"+
 			"A rotation that runs is taken over from. There is no way back to a dead secret.",
 		func(ctx context.Context, s *system.System, client string) error {
 			r.Client, r.Repair = client, true

@@ -59,7 +59,18 @@ func (c *Console) start(client string, r *http.Request) (string, error) {
 	}
 	ctx, cancel := c.asking()
 	defer cancel()
-	return c.System.Start(ctx, request, c.Now())
+	return c.System.StartAs(ctx, request, c.nameFor(r))
+}
+
+// nameFor is the name of the execution that a form starts: a form that is sent again starts no second one.
+func (c *Console) nameFor(r *http.Request) string {
+	form := r.URL.Path + " " + r.PostForm.Get("once")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.names[form] == "" {
+		c.names[form] = system.NewName(r.PathValue("client"), c.Now())
+	}
+	return c.names[form]
 }
 
 // change stops or redrives an execution.

@@ -53,6 +53,7 @@ type Console struct {
 
 	mu      sync.Mutex
 	started map[string]time.Time // executions that were started here
+	names   map[string]string    // of executions, by the form that started them
 }
 
 //go:embed assets
@@ -63,7 +64,8 @@ func Open(ctx context.Context, o Options) (*Console, error) {
 	// The random texts have 128 bits or more. The path keeps other servers of this machine from being sent the cookie,
 	// which a browser sends to every port (RFC 6265, 8.5).
 	c := &Console{Options: o, ctx: ctx, token: rand.Text(), session: rand.Text(), form: rand.Text(),
-		path: "/" + rand.Text() + "/", started: map[string]time.Time{}}
+		path: "/" + rand.Text() + "/", started: map[string]time.Time{},
+		names: map[string]string{}}
 	var err error
 	if c.machine, err = rotationMachine(); err != nil {
 		return nil, err

@@ -71,52 +71,58 @@ func (m *machine) draw(w walk) drawing {
 	}
 	d.Edges = m.edges(lanes, at, taken)
 	d.Labels = []label{{leftSpace, topSpace - 12, "Rotation"}}
-	if len(lanes) > 1 {
-		first := at[lanes[1][0]]
-		d.Labels = append(d.Labels, label{first.X, first.Y - 12, "Rollback, if a state fails"})
-		for _, lane := range lanes[2:] {
-			if first := at[lane[0]]; m.state[lane[0]].next() == nil {
-				d.Labels = append(d.Labels, label{first.X, first.Y - 12, "Other ends"})
-				break
-			}
+	for i, lane := range lanes[min(1, len(lanes)):] {
+		text := ""
+		switch end := m.state[lane[0]].next() == nil; {
+		case i == 0 && len(lane) > 1:
+			text = "Rollback, if a state fails"
+		case len(lane) > 1:
+			text = "Another way"
+		case end:
+			text = "Other ends"
+		}
+		if text != "" && !slices.ContainsFunc(d.Labels, func(l label) bool { return l.Text == "Other ends" }) {
+			d.Labels = append(d.Labels, label{at[lane[0]].X, at[lane[0]].Y - 12, text})
 		}
 	}
 	return d
 }
 
-// place puts the first lane to the left, the second one beside it, and single states above and below that.
+// place puts the first lane to the left, and beside it, from top to bottom, single states that go on, the other lanes,
+// each below an empty row for its label, and single states that are ends.
 func (m *machine) place(lanes [][]string) map[string]node {
 	at := map[string]node{}
 	put := func(name string, column, row int) {
 		at[name] = node{X: leftSpace + column*(nodeWidth+laneSpace), Y: topSpace + row*rowHeight, W: nodeWidth,
 			H: nodeHeight}
 	}
-	rows := 0
-	for i, lane := range lanes {
+	for row, name := range lanes[0] {
+		put(name, 0, row)
+	}
+	row := 0
+	var long, ends [][]string
+	for _, lane := range lanes[1:] {
 		switch {
-		case i == 0:
-			for row, name := range lane {
-				put(name, 0, row)
-			}
-			rows = len(lane)
 		case len(lane) > 1:
-			for row, name := range lane {
-				put(name, 1, max(0, (rows-len(lane))/2-1)+row)
-			}
+			long = append(long, lane)
+		case m.state[lane[0]].next() == nil:
+			ends = append(ends, lane)
+		default:
+			put(lane[0], 1, row)
+			row++
 		}
 	}
-	top, bottom := 0, rows
-	for _, lane := range slices.Backward(lanes[min(1, len(lanes)):]) {
-		if len(lane) > 1 {
-			continue
+	for _, lane := range long {
+		row++
+		for _, name := range lane {
+			put(name, 1, row)
+			row++
 		}
-		if m.state[lane[0]].next() == nil {
-			bottom--
-			put(lane[0], 1, bottom)
-		} else {
-			put(lane[0], 1, top)
-			top++
-		}
+	}
+	row = max(row+1, len(lanes[0])-len(ends))
+	for _, lane := range ends {
+		put(lane[0], 1, row)
+		row++
 	}
 	return at
 }

@@ -140,7 +140,8 @@ func (m *machine) lanes() [][]string {
 	}
 }
 
-// longest is the longest chain of states that are left, each further on in the definition than the one before.
+// longest is the longest chain of states that are left, each further on in the definition than the one before. Of
+// equal ones it is the last: the rollback has an end in common with a repair, which stands before it.
 func (m *machine) longest(left map[string]bool) []string {
 	best := map[string][]string{} // the longest chain that begins at a state
 	var longest []string
@@ -154,7 +155,7 @@ func (m *machine) longest(left map[string]bool) []string {
 				chain = append([]string{name}, best[next]...)
 			}
 		}
-		if best[name] = chain; len(chain) >= len(longest) {
+		if best[name] = chain; len(chain) > len(longest) {
 			longest = chain
 		}
 	}

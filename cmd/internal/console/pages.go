@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"html/template"
 	"io/fs"
@@ -42,6 +43,7 @@ type page struct {
 	System *system.System
 	Root   string // path of everything
 	CSRF   string
+	Once   string // of the forms of this page: sent again, they start nothing more
 	Now    time.Time
 	// Every is after how many seconds it is asked for again; 0 is never.
 	Every int
@@ -59,10 +61,12 @@ type page struct {
 	Problems      []string
 	PastProblems  []string
 	Stop, Redrive bool
+	Followers     string // how long they need; "" if there are none
 }
 
 func (c *Console) page(title, here string) page {
-	return page{Title: title, Here: here, System: c.System, Root: c.path, CSRF: c.form, Now: c.Now(), Every: 5}
+	return page{Title: title, Here: here, System: c.System, Root: c.path, CSRF: c.form, Once: rand.Text(), Now: c.Now(),
+		Every: 5}
 }
 
 func (c *Console) write(w http.ResponseWriter, status int, name string, p page) {
@@ -136,6 +140,9 @@ func (c *Console) showClient(w http.ResponseWriter, r *http.Request) {
 	if i >= 0 {
 		p.Client = all.Rows[i]
 	}
+	if needs := all.clients[name].FollowersDelay(); needs > 0 {
+		p.Followers = words.Span(needs)
+	}
 	if p.Client.Problem != "" {
 		p.Problems = append(p.Problems, p.Client.Problem)
 	}
@@ -181,8 +188,8 @@ func (c *Console) addView(p *page, id string, live *system.Live) {
 	}
 }
 
-// executionName is what Step Functions takes for the name of an execution, as far as rotator or a schedule makes some.
-var executionName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,80}$`)
+// executionName is what Step Functions takes for the name of an execution (API reference, StartExecution).
+var executionName = regexp.MustCompile("^[^\\s\\pC<>{}\\[\\]?*\"#%\\\\^|~`$&,;:/]{1,80}$")
 
 func (c *Console) showExecution(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")

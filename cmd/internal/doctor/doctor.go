@@ -55,9 +55,11 @@ func (d *Doctor) regions(clients []system.Parameter) []string {
 	out := append([]string{d.System.Region}, d.Regions...)
 	for _, p := range clients {
 		for _, arn := range p.LoadBalancers {
-			out = append(out, regionOf(arn))
+			if !p.IsReachedByRole(arn) {
+				out = append(out, regionOf(arn))
+			}
 		}
-		if p.LoadBalancerSearch != nil {
+		if p.LoadBalancerSearch != nil && p.LoadBalancerSearch.Role == "" {
 			out = append(out, p.LoadBalancerSearch.Regions...)
 		}
 	}
@@ -190,7 +192,7 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 	for _, arn := range c.LoadBalancers {
 		arns, read := d.arns[regionOf(arn)]
 		switch {
-		case !read:
+		case !read, c.IsReachedByRole(arn):
 		case !slices.Contains(arns, arn):
 			r.add(Error, "load balancers", "take it out of loadBalancers in clients.yaml, then make deploy",
 				"load balancer %s does not exist", arn)
@@ -200,6 +202,11 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 					"rotator discover --regions "+regionOf(arn),
 				"load balancer %s has no rule that uses the client", arn)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {
+		r.add(Note, "load balancers", "see that account's own CloudTrail", "the load balancers of account %s are looked at "+
+			"by the measurement only, by role %s; nobody is told here when others change them, and no alarm counts their "+
+			"failed logins", c.Roles[name].Account(), c.Roles[name].RoleARN)
 	}
 	return targets
 }

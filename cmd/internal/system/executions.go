@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/smithy-go"
 
 	"alboidc.internal/shared/rotation"
 )
@@ -40,8 +42,19 @@ type Execution struct {
 // Running reports whether it has not ended. One that waits to be redriven goes on by itself.
 func (e Execution) Running() bool { return e.Status == "RUNNING" || e.Status == "PENDING_REDRIVE" }
 
-// Start starts an execution and returns its ARN. The name begins with the client's, for those who read a list of them.
+// NewName makes a name for an execution. It begins with the client's, for those who read a list of them; a repeat
+// within 90 days is refused.
+func NewName(client string, now time.Time) string {
+	return client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
+}
+
+// Start starts an execution and returns its ARN.
 func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (string, error) {
+	return s.StartAs(ctx, r, NewName(r.Client, now))
+}
+
+// StartAs starts an execution of a name unless there is one, and returns its ARN.
+func (s *System) StartAs(ctx context.Context, r rotation.Request, name string) (string, error) {
 	input, err := json.Marshal(r)
 	if err != nil {
 		return "", err
@@ -53,11 +66,16 @@ func (s *System) Start(ctx context.Context, r rotation.Request, now time.Time) (
 		return "", &Error{
 			Text: `reason: must not begin with "healing: ", which is for executions that the notifier starts`}
 	}
-	// a repeat of the same name within 90 days is refused
-	name := r.Client + "-" + now.UTC().Format("20060102T150405Z-") + strings.ToLower(rand.Text()[:6])
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
 		alias),
 		Name: &name, Input: aws.String(string(input))})
+	if hasCode(err, "ExecutionAlreadyExists") {
+		return s.ID(name), nil
+	}
+	if answered := (smithy.APIError)(nil); err != nil && !errors.As(err, &answered) {
+		return "", Unreachable(err, "starting execution %s, which may run all the same (rotator watch %s shows it)",
+			name, name)
+	}
 	if err != nil {
 		return "", s.explain(err, "starting an execution")
 	}

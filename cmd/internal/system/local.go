@@ -17,20 +17,26 @@ type Logins struct{ OK, Failed, Late int }
 type Live struct {
 	Logins, Refreshes Logins
 	// Seconds are the last ones, oldest first.
-	Seconds []struct {
-		At        time.Time
-		Logins    Logins
-		Refreshes Logins
-	}
-	// Nodes say which secret each load balancer node uses for each target.
-	Nodes []struct {
-		Target  string // ARN of the rule, or of the listener for its default action
-		Node    int
-		Version string // "" if no version holds it
-	}
-	// Secrets are those that the identity provider has.
-	Secrets []struct{ ClientID, ID, Status, Version string }
+	Seconds []Second
+	Nodes   []Node
+	Secrets []Held
 }
+
+// Second is what became of those that ended in it.
+type Second struct {
+	At                time.Time
+	Logins, Refreshes Logins
+}
+
+// Node is the version whose secret a load balancer node uses for a target; "" if no version holds it.
+type Node struct {
+	Target  string // ARN of the rule, or of the listener for its default action
+	Node    int
+	Version string
+}
+
+// Held is a secret that the identity provider has.
+type Held struct{ ClientID, ID, Status, Version string }
 
 // Live asks the local stack.
 func (s *System) Live(ctx context.Context) (Live, error) {

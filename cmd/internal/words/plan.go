@@ -50,8 +50,9 @@ func (p Plan) Parts() []List {
 				Span(time.Duration(p.GracePeriodSeconds)*time.Second))}}}
 	if p.FollowersSeconds > 0 {
 		waits := &all[len(all)-1]
-		waits.Items = append(waits.Items, fmt.Sprintf("followers: up to %s after AWSCURRENT has moved; no secret that they "+
-			"may have goes before", Span(time.Duration(p.FollowersSeconds)*time.Second)))
+		waits.Items = append(waits.Items,
+			fmt.Sprintf("followers: up to %s after AWSCURRENT has moved; no secret that they "+
+				"may have goes before", Span(time.Duration(p.FollowersSeconds)*time.Second)))
 	}
 	return slices.DeleteFunc(all, func(l List) bool { return len(l.Items) == 0 })
 }

@@ -39,7 +39,9 @@ func main() {
 		fmt.Print(verify.Template())
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A terminal that is closed, and a reader of the output that ends first (| tee), must not keep it from removing.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends this program, and leaves the stack
 	if err := run(ctx, *out); err != nil {
 		fmt.Fprintln(os.Stderr, err)

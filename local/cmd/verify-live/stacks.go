@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,10 @@ import (
 // limit is how long a stack may take to be made or to go.
 const limit = 25 * time.Minute
 
-// stacks are those of CloudFormation. What they make takes their tags.
+// tag is what every stack of this program has, and what it makes, too.
+var tag = types.Tag{Key: aws.String("alb-oidc-rotator"), Value: aws.String("verify-live")}
+
+// stacks are those of CloudFormation.
 type stacks struct{ api *cloudformation.Client }
 
 var _ verify.Stacks = stacks{}
@@ -33,12 +37,20 @@ func (s stacks) Former(ctx context.Context) ([]verify.Stack, error) {
 			return nil, err
 		}
 		for _, x := range page.Stacks {
-			if name := aws.ToString(x.StackName); strings.HasPrefix(name, verify.Prefix) {
-				out = append(out, verify.Stack{Name: name, Made: aws.ToTime(x.CreationTime)})
+			if ours(x) {
+				out = append(out, verify.Stack{Name: *x.StackName, Made: aws.ToTime(x.CreationTime)})
 			}
 		}
 	}
 	return out, nil
+}
+
+// ours reports whether a stack is one of this program: others may begin their names so, too.
+func ours(s types.Stack) bool {
+	return strings.HasPrefix(aws.ToString(s.StackName), verify.Prefix) &&
+		slices.ContainsFunc(s.Tags, func(t types.Tag) bool {
+			return aws.ToString(t.Key) == *tag.Key && aws.ToString(t.Value) == *tag.Value
+		})
 }
 
 // Create implements verify.Stacks.
@@ -47,7 +59,7 @@ func (s stacks) Create(ctx context.Context, name, template string, parameters ma
 	in := &cloudformation.CreateStackInput{StackName: &name, TemplateBody: &template,
 		OnFailure:    types.OnFailureDoNothing,
 		Capabilities: []types.Capability{types.CapabilityCapabilityIam},
-		Tags:         []types.Tag{{Key: aws.String("alb-oidc-rotator"), Value: aws.String("verify-live")}}}
+		Tags:         []types.Tag{tag}}
 	for k, v := range parameters {
 		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(k),
 			ParameterValue: aws.String(v)})

@@ -32,12 +32,20 @@ const (
 	CBOR
 )
 
+// Callers is implemented by the service that gives out access keys: it tells whose one is. A key that it does not know
+// is of AccountID.
+type Callers interface {
+	Account(accessKey string) (account string, err error)
+}
+
 // Call is one API request, decoded as far as the protocol allows.
 type Call struct {
 	// Service is the signing name, e.g. "secretsmanager" or "elasticloadbalancing".
 	Service   string
 	Operation string
 	Region    string
+	// AccessKey signed the request, and Account is whose it is.
+	AccessKey, Account string
 	// Body is the JSON request (JSON10, JSON11, CBOR), or the raw body (REST).
 	Body []byte
 	// Form holds the parameters of a Query request, without Action and Version.
@@ -113,7 +121,7 @@ func (c *Call) Decode(v any) error {
 
 // ARN builds an ARN of this account in the call's Region.
 func (c *Call) ARN(service, resource string) string {
-	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, c.Region, AccountID, resource)
+	return fmt.Sprintf("arn:aws:%s:%s:%s:%s", service, c.Region, c.Account, resource)
 }
 
 // errorOf makes an *Error of any error.

@@ -33,15 +33,20 @@ type Server struct {
 	clock    clock.Clock
 	faults   *fault.Injector
 	services map[string]Service
+	others   map[string]map[string]Service // of other accounts
+	callers  Callers
 }
 
 var _ http.Handler = (*Server)(nil)
 
 // NewServer returns a server for the services, which must have different signing names. faults may be nil.
 func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Server {
-	s := &Server{clock: c, faults: faults, services: map[string]Service{}}
+	s := &Server{clock: c, faults: faults, services: map[string]Service{}, others: map[string]map[string]Service{}}
 	for _, svc := range services {
 		s.services[svc.SigningName()] = svc
+		if callers, is := svc.(Callers); is {
+			s.callers = callers
+		}
 		if m, ok := svc.(Modelled); ok {
 			faults.Know(svc.SigningName(), slices.Collect(maps.Keys(m.Inputs()))...)
 		}
@@ -49,11 +54,37 @@ func NewServer(c clock.Clock, faults *fault.Injector, services ...Service) *Serv
 	return s
 }
 
+// Add adds services of another account, and whatever account calls has the one that gives out keys.
+func (s *Server) Add(account string, services ...Service) {
+	s.others[account] = map[string]Service{}
+	for _, svc := range services {
+		s.others[account][svc.SigningName()] = svc
+	}
+	if svc, is := s.callers.(Service); is {
+		s.others[account][svc.SigningName()] = svc
+	}
+}
+
+// of returns the service that a request is for; nil if the caller's account has none.
+func (s *Server) of(call *Call) (Service, error) {
+	if s.callers != nil {
+		account, err := s.callers.Account(call.AccessKey)
+		if err != nil {
+			return s.services[call.Service], err
+		}
+		call.Account = account
+	}
+	if call.Account != AccountID {
+		return s.others[call.Account][call.Service], nil
+	}
+	return s.services[call.Service], nil
+}
+
 // Services are the signing names of the services.
 func (s *Server) Services() []string { return slices.Collect(maps.Keys(s.services)) }
 
 // credentialScope finds the Region and service in an Authorization header (SigV4).
-var credentialScope = regexp.MustCompile(`Credential=[^/,]+/\d{8}/([^/]*)/([^/]*)/aws4_request`)
+var credentialScope = regexp.MustCompile(`Credential=([^/,]+)/\d{8}/([^/]*)/([^/]*)/aws4_request`)
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -119,9 +150,12 @@ func (s *Server) decode(r *http.Request) (*Call, Service, error) {
 		return nil, nil, &Error{Status: http.StatusForbidden, Code: "MissingAuthenticationToken",
 			Message: "the request has no AWS signature (any access key will do here)"}
 	}
-	call := &Call{Region: m[1], Service: m[2], HTTP: r}
-	svc := s.services[call.Service]
+	call := &Call{AccessKey: m[1], Account: AccountID, Region: m[2], Service: m[3], HTTP: r}
+	svc, refused := s.of(call)
 	body, err := readBody(r)
+	if err == nil {
+		err = refused
+	}
 	if err != nil {
 		return nil, svc, err
 	}

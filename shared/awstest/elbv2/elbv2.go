@@ -7,6 +7,7 @@
 package elbv2
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,15 +29,18 @@ var DefaultSpread = []time.Duration{time.Second, 2 * time.Second}
 type Options struct {
 	// Spread has one entry per node of every load balancer: how long a change takes to reach that node.
 	Spread []time.Duration
+	// Account is whose load balancers they are; "" is awsapi.AccountID.
+	Account string
 	// ID makes what ends the next ARN; nil is 16 hexadecimal digits, as on AWS.
 	ID func() string
 }
 
 // Service is the ELBv2 API and the timelines of its load balancers.
 type Service struct {
-	clock  clock.Clock
-	spread []time.Duration
-	id     func() string
+	clock   clock.Clock
+	account string
+	spread  []time.Duration
+	id      func() string
 
 	mu        sync.RWMutex
 	serial    int // makes ids unique
@@ -53,7 +57,7 @@ func New(c clock.Clock, o Options) *Service {
 	if len(o.Spread) == 0 {
 		o.Spread = DefaultSpread
 	}
-	return &Service{clock: c, spread: slices.Clone(o.Spread), id: o.ID, tags: map[string][]Tag{}}
+	return &Service{clock: c, account: cmp.Or(o.Account, awsapi.AccountID), spread: slices.Clone(o.Spread), id: o.ID, tags: map[string][]Tag{}}
 }
 
 // SigningName implements awsapi.Service.
@@ -143,8 +147,8 @@ func (s *Service) newID(name string) string {
 
 // checkARN refuses what is no ARN of a kind of resource in the caller's Region and account, in the words of the
 // service, before anything is looked up.
-func checkARN(region, arn, resource, words string) error {
-	if !strings.HasPrefix(arn, "arn:aws:elasticloadbalancing:"+region+":"+awsapi.AccountID+":"+resource+"/") {
+func (s *Service) checkARN(region, arn, resource, words string) error {
+	if !strings.HasPrefix(arn, "arn:aws:elasticloadbalancing:"+region+":"+s.account+":"+resource+"/") {
 		return validation("'%s' is not a valid %s ARN", arn, words)
 	}
 	return nil

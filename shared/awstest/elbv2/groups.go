@@ -93,7 +93,7 @@ func (t Target) Address() string { return net.JoinHostPort(t.ID, strconv.Itoa(t.
 
 // group finds a target group. s.mu is held.
 func (s *Service) group(region, arn string) (*targetGroup, error) {
-	if err := checkARN(region, arn, "targetgroup", "target group"); err != nil {
+	if err := s.checkARN(region, arn, "targetgroup", "target group"); err != nil {
 		return nil, err
 	}
 	for _, g := range s.groups {

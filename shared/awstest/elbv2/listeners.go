@@ -165,7 +165,7 @@ func (s *Service) deleteListener(r *request) (any, error) {
 
 // listener finds a listener's load balancer and its index there. s.mu is held.
 func (s *Service) listener(region, arn string) (*balancer, int, error) {
-	if err := checkARN(region, arn, "listener", "listener"); err != nil {
+	if err := s.checkARN(region, arn, "listener", "listener"); err != nil {
 		return nil, 0, err
 	}
 	for _, b := range s.live(region) {

@@ -60,7 +60,7 @@ func (s *Service) describeLoadBalancers(r *request) (any, error) {
 		return nil, err
 	}
 	for _, arn := range arns {
-		if err := checkARN(r.region, arn, "loadbalancer", "load balancer"); err != nil {
+		if err := s.checkARN(r.region, arn, "loadbalancer", "load balancer"); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +92,7 @@ func (s *Service) deleteLoadBalancer(r *request) (any, error) {
 	if err := r.p.Done(); err != nil {
 		return nil, err
 	}
-	if err := checkARN(r.region, arn, "loadbalancer", "load balancer"); err != nil {
+	if err := s.checkARN(r.region, arn, "loadbalancer", "load balancer"); err != nil {
 		return nil, err
 	}
 	b, err := s.liveBalancer(r.region, arn)
@@ -122,7 +122,7 @@ func (s *Service) live(region string) []*balancer {
 
 // liveBalancer finds one of a Region's load balancers. s.mu is held.
 func (s *Service) liveBalancer(region, arn string) (*balancer, error) {
-	if err := checkARN(region, arn, "loadbalancer", "load balancer"); err != nil {
+	if err := s.checkARN(region, arn, "loadbalancer", "load balancer"); err != nil {
 		return nil, err
 	}
 	for _, b := range s.live(region) {

@@ -167,7 +167,7 @@ func (s *Service) changeableRule(region, arn string) (*balancer, int, int, error
 
 // rule finds a rule's load balancer, the index of its listener there, and its own there. s.mu is held.
 func (s *Service) rule(region, arn string) (*balancer, int, int, error) {
-	if err := checkARN(region, arn, "listener-rule", "listener rule"); err != nil {
+	if err := s.checkARN(region, arn, "listener-rule", "listener rule"); err != nil {
 		return nil, 0, 0, err
 	}
 	for _, b := range s.live(region) {

@@ -64,7 +64,7 @@ func (s *Service) make(arn, spec, usage string) (crypto.PublicKey, error) {
 	var bits int
 	var err error
 	switch _, scanErr := fmt.Sscanf(spec, "RSA_%d", &bits); {
-	case spec == "ECC_NIST_P256":
+	case spec == "ECC_NIST_P256", spec == "ECC_SECG_P256K1": // which the standard library does not have
 		k.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case scanErr == nil:
 		k.private, err = rsa.GenerateKey(rand.Reader, bits)

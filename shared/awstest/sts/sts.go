@@ -17,13 +17,20 @@ import (
 type Service struct {
 	clock clock.Clock
 	key   func() (*rsa.PrivateKey, error) // made when it is first needed: RSA keys are slow to make
+
+	mu       sync.Mutex
+	trusts   map[string]Trust
+	sessions map[string]assumed // by access key
 }
 
-var _ awsapi.Service = (*Service)(nil)
+var (
+	_ awsapi.Service = (*Service)(nil)
+	_ awsapi.Callers = (*Service)(nil)
+)
 
 // New returns an STS whose every caller is one user of the local stack's account.
 func New(c clock.Clock) *Service {
-	return &Service{clock: c, key: sync.OnceValues(func() (*rsa.PrivateKey, error) {
+	return &Service{clock: c, trusts: map[string]Trust{}, sessions: map[string]assumed{}, key: sync.OnceValues(func() (*rsa.PrivateKey, error) {
 		return rsa.GenerateKey(rand.Reader, 2048)
 	})}
 }
@@ -34,7 +41,7 @@ func (*Service) SigningName() string { return "sts" }
 // Protocol implements awsapi.Service.
 func (*Service) Protocol() awsapi.Protocol { return awsapi.Query }
 
-var inputs = awsapi.InputsOf(sdk.GetWebIdentityTokenInput{}, sdk.GetCallerIdentityInput{})
+var inputs = awsapi.InputsOf(sdk.AssumeRoleInput{}, sdk.GetWebIdentityTokenInput{}, sdk.GetCallerIdentityInput{})
 
 // Inputs implements awsapi.Modelled.
 func (*Service) Inputs() awsapi.Inputs { return inputs }
@@ -45,8 +52,9 @@ func (s *Service) Handle(_ context.Context, call *awsapi.Call) (any, error) {
 	case "GetWebIdentityToken":
 		return s.webIdentityToken(call)
 	case "GetCallerIdentity":
-		return struct{ Arn, UserId, Account string }{ //nolint:revive // the API's name
-			"arn:aws:iam::" + awsapi.AccountID + ":user/local", "AIDALOCAL", awsapi.AccountID}, nil
+		return s.callerIdentity(call), nil
+	case "AssumeRole":
+		return s.assumeRole(call)
 	}
 	return nil, awsapi.NotImplemented(call)
 }

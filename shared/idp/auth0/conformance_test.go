@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,12 +140,18 @@ func TestWhatTheImitationDoesNotKnowIsRefused(t *testing.T) {
 
 func TestTheTokenEndpointAnswersAsAuth0Does(t *testing.T) {
 	t.Parallel()
-	f := start(t).Double
+	v := start(t)
+	f := v.Double
 	for r, want := range map[imitation.Refusal]string{imitation.WrongSecret: "401 access_denied",
 		imitation.InvalidCode: "403 invalid_grant", imitation.UnsupportedGrant: "400 unsupported_grant_type"} {
 		e := f.TokenError(r)
 		if got := fmt.Sprintf("%d %s", e.Status, e.Code); got != want {
 			t.Errorf("%s: %s, want %s", r, got, want)
 		}
+	}
+	p := imitated(t, v, first).Capabilities().Probe
+	if !slices.Contains(p.Rejected, f.TokenError(imitation.WrongSecret).Code) ||
+		!slices.Contains(p.Accepted, f.TokenError(imitation.InvalidCode).Code) {
+		t.Errorf("the probe takes Auth0's answers for others: %+v", p)
 	}
 }

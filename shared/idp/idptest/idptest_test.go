@@ -14,10 +14,18 @@ import (
 	"time"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/idp/idptest/memory"
 )
+
+func TestTheCanaryIsThatOfTheFaults(t *testing.T) {
+	t.Parallel()
+	if idptest.Canary != fault.Canary {
+		t.Error("an answer with a canary would not be noticed")
+	}
+}
 
 // disabling is what the mutants below are made from.
 type disabling interface {

@@ -85,6 +85,8 @@ func TestAnswersBecomeFailures(t *testing.T) {
 		"no secrets":              {"list", `{"contract": 1}`, failure.Unavailable, "not understood"},
 		"a status that there is not": {"list", `{"contract": 1, "secrets": [{"id": "a", "status": "` + canary + `"}]}`,
 			failure.Unavailable, "not understood"},
+		"an id twice": {"list", `{"contract": 1, "secrets": [{"id": "a", "status": "active"},
+			{"id": "a", "status": "disabled"}]}`, failure.Unavailable, "not understood"},
 		"no id": {"create", `{"contract": 1, "secret": {"value": "` + canary + `"}}`, failure.Unavailable,
 			"not understood"},
 		"no capabilities": {"capabilities", `{"contract": 1}`, failure.Unavailable, "not understood"},

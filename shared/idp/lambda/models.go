@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"alboidc.internal/shared/failure"
@@ -61,7 +62,8 @@ func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
 	out := make([]idp.Secret, 0, len(a.Secrets))
 	for _, s := range a.Secrets {
 		status := idp.Status(s.Status)
-		if s.ID == "" || len(s.ID) > 255 || status != idp.Active && status != idp.Disabled ||
+		twice := slices.ContainsFunc(out, func(x idp.Secret) bool { return x.ID == s.ID })
+		if s.ID == "" || len(s.ID) > 255 || twice || status != idp.Active && status != idp.Disabled ||
 			!n.capable.TellsEnd && !s.Until.IsZero() {
 			return nil, notUnderstood(opList)
 		}
@@ -221,4 +223,16 @@ func (s *shown) DropPrevious(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// NewChange is the request by which a function with these capabilities makes a secret, without a token.
+func NewChange(can Capabilities, v secret.Value) Request {
+	q := Request{Operation: opCreate}
+	if can.of().KeepsOne() {
+		q.Operation = opSet
+	}
+	if can.TakesValue && !can.of().ReusesKept() {
+		q.Value = v.Reveal()
+	}
+	return q
 }

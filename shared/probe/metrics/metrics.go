@@ -38,11 +38,27 @@ const (
 type Reader struct {
 	client func(region string) CloudWatch
 	now    func() time.Time
+	// others reach the metrics of other accounts.
+	others map[string]func(region string) CloudWatch
 }
 
 // New returns a reader. client returns the API of one Region.
 func New(client func(region string) CloudWatch, now func() time.Time) *Reader {
 	return &Reader{client: client, now: now}
+}
+
+// By returns the reader with the metrics of some accounts reached by others.
+func (r *Reader) By(others map[string]func(region string) CloudWatch) *Reader {
+	c := *r
+	c.others = others
+	return &c
+}
+
+func (r *Reader) in(account, region string) CloudWatch {
+	if other := r.others[account]; other != nil {
+		return other(region)
+	}
+	return r.client(region)
 }
 
 // AuthErrors compares ELBAuthError over all load balancers (ARNs) from since to now with as long a time before, two
@@ -112,7 +128,7 @@ func (r *Reader) readEach(ctx context.Context, metric string, w window, loadBala
 			return nil, failure.New(failure.InvalidInput, "the metrics test needs ARNs of Application Load Balancers")
 		}
 		for batch := range slices.Chunk(region.balancers, maxQueries) {
-			sums, err := w.readSums(ctx, r.client(region.name), metric, batch)
+			sums, err := w.readSums(ctx, r.in(region.account, region.name), metric, batch)
 			if err != nil {
 				return nil, awserr.Wrap(err, "reading %s in %s", metric, region.name)
 			}
@@ -125,13 +141,14 @@ func (r *Reader) readEach(ctx context.Context, metric string, w window, loadBala
 	return out, nil
 }
 
-// regionBalancers are the load balancers of one Region.
+// regionBalancers are the load balancers of one account and Region.
 type regionBalancers struct {
+	account   string
 	name      string
 	balancers []balancerSum
 }
 
-// byRegion sorts load balancers by Region, in their order; one that is no load balancer's comes back with an empty
+// byRegion sorts load balancers by account and Region, in their order; one that is no load balancer's comes back with an empty
 // Region.
 func byRegion(arns []string) []regionBalancers {
 	var out []regionBalancers
@@ -145,11 +162,11 @@ func byRegion(arns []string) []regionBalancers {
 		if !ok {
 			return []regionBalancers{{}}
 		}
-		i, seen := index[parts[3]]
+		i, seen := index[parts[4]+parts[3]]
 		if !seen {
 			i = len(out)
-			index[parts[3]] = i
-			out = append(out, regionBalancers{name: parts[3]})
+			index[parts[4]+parts[3]] = i
+			out = append(out, regionBalancers{account: parts[4], name: parts[3]})
 		}
 		out[i].balancers = append(out[i].balancers, balancerSum{arn: arn, region: parts[3], dimension: dimension})
 	}

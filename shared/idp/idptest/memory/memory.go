@@ -28,6 +28,8 @@ type Options struct {
 	KeepsTag bool
 	// ShowsValues: values are listed.
 	ShowsValues bool
+	// UniqueIDs: no two registrations have the same client id.
+	UniqueIDs bool
 	// Now is the time of creation; nil leaves it out, as some vendors do.
 	Now func() time.Time
 }

@@ -30,6 +30,7 @@ func (p provider) Capabilities() idp.Capabilities {
 		MaxSecrets:   o.MaxSecrets,
 		AcceptsValue: !o.MakesValues,
 		KeepsTag:     o.KeepsTag,
+		UniqueIDs:    o.UniqueIDs,
 		CanDisable:   o.CanDisable,
 		Probe: idp.ProbeSpec{
 			Grant:    idp.AuthorizationCode,

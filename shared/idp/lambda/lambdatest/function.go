@@ -21,6 +21,9 @@ func (l *Lambda) Function(payload []byte) []byte {
 	if r.Operation == "capabilities" {
 		return write(map[string]any{"capabilities": l.capable})
 	}
+	if l.operations()[r.Operation] == nil {
+		return refuse("refused", "operation", 0)
+	}
 	if l.env.Clock.Now().After(r.Deadline) {
 		return refuse("unavailable", "too_late", 0)
 	}

@@ -1,4 +1,4 @@
-package idptest
+package conformance
 
 import (
 	"alboidc.internal/shared/failure"
@@ -54,19 +54,19 @@ const lostReply = "%s whose reply was lost can be repeated"
 var article = map[Operation]string{Remove: "a remove", Disable: "a disable", Enable: "an enable"}
 
 // faultRules are the rules for bad days: every operation with every fault that concerns it.
-func faultRules() []rule {
-	var out []rule
+func faultRules() []Rule {
+	var out []Rule
 	for _, r := range refusals() {
 		for _, op := range r.ops {
-			out = append(out, rule{fmt.Sprintf(r.name, op), func(ctx context.Context, c *client) error {
+			out = append(out, Rule{fmt.Sprintf(r.name, op), true, func(ctx context.Context, c *client) error {
 				return refuseOperation(ctx, c, op, r.fault, r.want)
 			}})
 		}
 	}
 	for _, op := range []Operation{Remove, Disable, Enable} {
-		out = append(out, rule{fmt.Sprintf(lostReply, article[op]), loseReply(op)})
+		out = append(out, Rule{fmt.Sprintf(lostReply, article[op]), false, loseReply(op)})
 	}
-	return append(out, rule{RuleLostCreate, lostCreate})
+	return append(out, Rule{RuleLostCreate, false, lostCreate})
 }
 
 var everything = []Operation{Check, List, Create, Remove, Disable, Enable}
@@ -175,7 +175,7 @@ func lostCreate(ctx context.Context, c *client) error {
 		if s.ID == c.id {
 			continue
 		}
-		if c.capabilities().KeepsTag && s.Tag != tag {
+		if c.capabilities().KeepsTag && s.Tag != c.tag {
 			return fmt.Errorf("the lost secret has the tag %q", s.Tag)
 		}
 		if c.capabilities().AcceptsValue && !c.backend.Accepts(c.values[len(c.values)-1]) {

@@ -1,4 +1,4 @@
-package idptest
+package conformance
 
 import (
 	"context"
@@ -23,20 +23,21 @@ const (
 	RuleLostCreate = "a secret whose reply was lost is found by listing"
 )
 
-func rules() []rule {
-	return append([]rule{
-		{"the capabilities agree with each other and with the methods", capabilitiesAgree},
-		{"a good registration passes the check, which changes nothing", checkPasses},
-		{"the list shows the existing secret", listShowsExisting},
-		{"a created secret is listed and accepted", createdIsAccepted},
-		{"creating a secret does to the others what the model says", createKeepsOthers},
-		{"a repeated create makes another secret, up to the limit", createUpToLimit},
-		{RuleRemoveOld, removeOld},
-		{RuleRemoveNew, removeNew},
-		{RuleEnable, disableAndEnable},
-		{"a disabled secret can be removed", removeDisabled},
-		{"secrets that are not named are left alone", leavesOthers},
-		{RuleDisableAbsent, disableAbsent},
+// Rules are all, in an order in which the first that is broken says most.
+func Rules() []Rule {
+	return append([]Rule{
+		{Name: "the capabilities agree with each other and with the methods", check: capabilitiesAgree},
+		{Name: "a good registration passes the check, which changes nothing", check: checkPasses},
+		{Name: "the list shows the existing secret", check: listShowsExisting},
+		{Name: "a created secret is listed and accepted", check: createdIsAccepted},
+		{Name: "creating a secret does to the others what the model says", check: createKeepsOthers},
+		{Name: "a repeated create makes another secret, up to the limit", check: createUpToLimit},
+		{Name: RuleRemoveOld, check: removeOld},
+		{Name: RuleRemoveNew, check: removeNew},
+		{Name: RuleEnable, check: disableAndEnable},
+		{Name: "a disabled secret can be removed", check: removeDisabled},
+		{Name: "secrets that are not named are left alone", check: leavesOthers},
+		{Name: RuleDisableAbsent, check: disableAbsent},
 	}, faultRules()...)
 }
 
@@ -107,7 +108,7 @@ func createdIsAccepted(ctx context.Context, c *client) error {
 	if s.Status != idp.Active {
 		return fmt.Errorf("the new secret's status is %s, want %s", s.Status, idp.Active)
 	}
-	if c.capabilities().KeepsTag != (s.Tag == tag) {
+	if c.capabilities().KeepsTag != (s.Tag == c.tag) {
 		return fmt.Errorf("at KeepsTag is %t, but the listed tag is %q", c.capabilities().KeepsTag, s.Tag)
 	}
 	return nil

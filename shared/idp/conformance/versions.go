@@ -1,13 +1,11 @@
-package idptest
+package conformance
 
 import (
 	"context"
 	"fmt"
 	"maps"
 	"sync"
-	"testing"
 
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/withoutids"
 	"alboidc.internal/shared/secret"
 )
@@ -42,20 +40,21 @@ var (
 // initialVersion is the version of the secret that exists from the start.
 const initialVersion = "version-initial"
 
-// WithSlots returns the provider that make builds of a vendor's registrations, and its backend. The first client id is
-// the one in use; it must have exactly one secret.
-func WithSlots(t *testing.T, v SlotVendor, clientIDs []string, make func(withoutids.Env) idp.Provider) (idp.Provider,
-	*Versions) {
-	t.Helper()
+// NewVersions stands for what is stored of a vendor's registrations, of which the first client id is the one in use. It
+// must have exactly one secret.
+func NewVersions(v SlotVendor, clientIDs []string) (*Versions, error) {
 	live := v.Live(clientIDs[0])
 	if len(live) != 1 {
-		t.Fatalf("the vendor has %d secrets for %s, want 1", len(live), clientIDs[0])
+		return nil, fmt.Errorf("the vendor has %d secrets for %s, want 1", len(live), clientIDs[0])
 	}
 	b := &Versions{SlotVendor: v, clientIDs: clientIDs, current: initialVersion, initial: live[0],
 		versions: []withoutids.Version{{ID: initialVersion, ClientID: clientIDs[0], Value: live[0]}}}
 	b.fillIn()
-	return make(withoutids.Env{Known: &b.known, Accepts: b.accepts}), b
+	return b, nil
 }
+
+// Env is what a provider of package withoutids goes by.
+func (b *Versions) Env() withoutids.Env { return withoutids.Env{Known: &b.known, Accepts: b.accepts} }
 
 // InOneSlot are the exceptions of a registration whose only slot is overwritten while it is in use.
 func InOneSlot() map[string]string {

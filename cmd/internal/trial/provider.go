@@ -1,0 +1,224 @@
+package trial
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/conformance"
+	"alboidc.internal/shared/idp/lambda"
+	"alboidc.internal/shared/probe"
+	"alboidc.internal/shared/secret"
+)
+
+// wired invokes the function, and loses the answers to what is to be lost.
+func (r *run) wired(ctx context.Context, request []byte) ([]byte, error) {
+	answer, err := r.Invoke(ctx, request)
+	var asked lambda.Request
+	if json.Unmarshal(request, &asked) == nil && asked.Operation != "list" && asked.Operation != "capabilities" {
+		r.changed = true
+		if r.lose[asked.Operation] {
+			return nil, failure.New(failure.Unavailable, "the answer was lost on purpose")
+		}
+	}
+	return answer, err
+}
+
+// Break implements conformance.Backend and SlotVendor. Of the faults only a lost answer is about the function.
+func (r *run) Break(op conformance.Operation, f conformance.Fault) {
+	for _, operation := range carriers[op] {
+		r.lose[operation] = f == conformance.LoseReply
+	}
+}
+
+// carriers are the function's operations that carry one of the suite's out.
+var carriers = map[conformance.Operation][]string{conformance.Create: {"create", "set"},
+	conformance.Remove: {"remove", "set"}, conformance.Disable: {"disable"}, conformance.Enable: {"enable", "set"}}
+
+// Hanging implements conformance.Backend and SlotVendor.
+func (r *run) Hanging() <-chan struct{} { return nil }
+
+func (r *run) know(v secret.Value) {
+	if !v.IsZero() {
+		r.known = append(r.known, v)
+	}
+}
+
+// accepts asks the token endpoint, after the time that a change takes. A refusal is asked for twice.
+func (r *run) accepts(ctx context.Context, clientID string, v secret.Value) bool {
+	if r.changed && r.can.ActivationSeconds > 0 {
+		_ = r.Sleep(ctx, time.Duration(r.can.ActivationSeconds)*time.Second)
+	}
+	r.changed = false
+	spec := r.capabilities().Probe
+	for range 2 {
+		verdict, err := r.Ask(ctx, clientID, spec, v)
+		switch {
+		case err != nil:
+			r.doubt = failure.Wrap(failure.KindOf(err), err,
+				"whether the token endpoint accepts a secret cannot be told")
+			return false
+		case verdict.Outcome == probe.Inconclusive:
+			r.doubt = failure.New(failure.Unavailable,
+				"whether the token endpoint accepts a secret cannot be told (%s): "+
+					"are probe.accepted and probe.rejected its error codes?", verdict.Reason)
+			return false
+		case verdict.Outcome == probe.Accepted:
+			return true
+		}
+	}
+	return false
+}
+
+// slots are the secrets of clients whose secrets have no ids.
+type slots struct {
+	*run
+	ctx context.Context //nolint:containedctx // of one case
+}
+
+// Live implements conformance.SlotVendor.
+func (s *slots) Live(clientID string) (out []secret.Value) {
+	for _, v := range s.known {
+		if s.accepts(s.ctx, clientID, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// keeper tells the trial of every value that is stored.
+type keeper struct {
+	*conformance.Versions
+	run *run
+}
+
+// Store implements conformance.Keeper.
+func (k *keeper) Store(version string, v secret.Value) {
+	k.run.know(v)
+	k.Versions.Store(version, v)
+}
+
+// named is a client whose secrets have ids.
+type named struct {
+	*run
+	ctx   context.Context //nolint:containedctx // of one case
+	id    string
+	value secret.Value
+}
+
+// Current implements conformance.Backend.
+func (n *named) Current() (string, secret.Value) { return n.id, n.value }
+
+// Accepts implements conformance.Backend.
+func (n *named) Accepts(v secret.Value) bool { return n.accepts(n.ctx, n.Client.ClientID, v) }
+
+// IDs implements conformance.Backend.
+func (n *named) IDs() (out []string) {
+	list, err := n.registration(n.Client.ClientID, n.Invoke).(idp.Provider).List(n.ctx)
+	if err != nil {
+		n.doubt = err
+	}
+	for _, s := range list {
+		out = append(out, s.ID)
+	}
+	return out
+}
+
+// fresh leaves each client with one secret, which is new; of a second one nobody knows it.
+func (r *run) fresh(ctx context.Context) (id string, v secret.Value, err error) {
+	r.changed = true
+	switch x := r.registration(r.Client.ClientID, r.Invoke).(type) {
+	case idp.Provider:
+		id, v, err = r.renew(ctx, x)
+	case idp.PreviousDropper:
+		if v, err = r.shiftOrSet(ctx, x); err == nil {
+			err = x.DropPrevious(ctx)
+		}
+	case idp.Setter:
+		v, err = set(ctx, x)
+	}
+	if err == nil && r.Second != "" {
+		_, err = set(ctx, r.registration(r.Second, r.Invoke).(idp.Setter))
+	}
+	r.know(v)
+	return id, v, err
+}
+
+func (r *run) shiftOrSet(ctx context.Context, x idp.PreviousDropper) (secret.Value, error) {
+	if r.can.TakesValue {
+		return set(ctx, x.(idp.Setter))
+	}
+	return x.Shift(ctx)
+}
+
+func set(ctx context.Context, x idp.Setter) (secret.Value, error) {
+	v, err := secret.Generate(nil)
+	if err != nil {
+		return v, err
+	}
+	return v, x.Set(ctx, v)
+}
+
+// renew makes a secret, and removes all others; one stays until then, and at the limit one makes room.
+func (r *run) renew(ctx context.Context, p idp.Provider) (id string, v secret.Value, err error) {
+	before, err := p.List(ctx)
+	if err != nil {
+		return "", v, err
+	}
+	// the one that stays until there is another must be active: some vendors demand that
+	slices.SortStableFunc(before, func(a, b idp.Secret) int { return cmp.Compare(a.Status, b.Status) })
+	for _, s := range before[min(1, len(before)):] {
+		if err := p.Remove(ctx, s.ID); err != nil {
+			return "", v, err
+		}
+	}
+	token, err := secret.Generate(nil)
+	if err != nil {
+		return "", v, err
+	}
+	made, err := p.Create(ctx, idp.CreateRequest{Tag: r.token(), Value: r.value(token)})
+	if err != nil || len(before) == 0 {
+		return made.ID, made.Value, err
+	}
+	return made.ID, made.Value, p.Remove(ctx, before[0].ID)
+}
+
+// value is what goes with a create, where the function takes one.
+func (r *run) value(v secret.Value) secret.Value {
+	if r.can.TakesValue {
+		return v
+	}
+	return secret.Value{}
+}
+
+// clean removes what the trial has made, and says what stays.
+func (r *run) clean(ctx context.Context) string {
+	const nobody = "one secret, which nobody knows: delete the client"
+	p, named := r.registration(r.Client.ClientID, r.Invoke).(idp.Provider)
+	if !named {
+		if _, _, err := r.fresh(ctx); err != nil {
+			return "secrets of this trial, because they could not be replaced: delete the client"
+		}
+		return nobody
+	}
+	list, err := p.List(ctx)
+	for _, s := range list {
+		if again := p.Remove(ctx, s.ID); again != nil {
+			err = again
+		}
+	}
+	left, again := p.List(ctx)
+	switch {
+	case again == nil && len(left) == 0:
+		return ""
+	case again == nil && len(left) == 1: // most providers keep the last
+		return nobody
+	case again != nil:
+		err = again
+	}
+	return "secrets of this trial, which could not be removed (" + err.Error() + "): delete the client"
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"alboidc.internal/shared/rights"
+)
+
+const (
+	workloadRole = "arn:aws:iam::222233334444:role/alb-oidc-rotator-workload"
+	there        = elb + "eu-west-1:222233334444:loadbalancer/app/orders/0c1d2e3f40516273"
+)
+
+// What uses load balancers may assume the roles for them, and no other function may; nothing else of the stack is about
+// what another account has.
+func TestLoadBalancersInOtherAccountsNeedTheirRolesOnly(t *testing.T) {
+	t.Parallel()
+	const first = "      - arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/orders/50dc6c495c0c9188\n"
+	text := string(changedText(t, first, first+"      - {arn: \""+there+"\", role: workload}\n")) +
+		"\nroles:\n  workload: {roleArn: \"" + workloadRole + "\", externalId: hub-1}\n"
+	file, err := parseFile([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl, err := synthesized(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := allowed()
+	var callers []string
+	for name, g := range rights.Functions {
+		if g.ReachesAccounts() {
+			list[name] = with(list[name], one("sts:AssumeRole", workloadRole))
+			callers = append(callers, name)
+		}
+	}
+	checkPolicies(t, tpl, list)
+	if slices.Sort(callers); !slices.Equal(callers, []string{"plan", "smoketest", "updatealb"}) {
+		t.Errorf("%v reach other accounts", callers)
+	}
+	for _, name := range callers {
+		if !strings.Contains(string(tpl.text), `"WorkloadCaller`+name+`"`) {
+			t.Errorf("the role of %s is no output", name)
+		}
+	}
+	// but for the client's own document
+	if n := strings.Count(string(tpl.text), "0c1d2e3f40516273"); n != 1 {
+		t.Errorf("the other account's load balancer is named %d times", n)
+	}
+}
+
+// The role in the other account allows what the functions call there: all of it, and nothing more.
+func TestTheWorkloadRoleAllowsWhatIsCalled(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("workload-role.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, called := map[string]bool{}, map[string]bool{}
+	action := regexp.MustCompile(`(elasticloadbalancing|cloudwatch):[A-Z][a-z]\w+`)
+	for _, a := range action.FindAllString(string(text), -1) {
+		there[a] = true
+	}
+	file, err := parseFile(changedText(t, "# loadBalancerSearch: ",
+		"loadBalancerSearch: {tags: {login: orders-web}, regions: [eu-west-3]} #"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range rights.Functions {
+		for _, call := range (rights.Stack{}).Calls(name, file.Clients[0].Client, nil,
+			[]string{elb + "x:listener-rule/y", elb + "x:listener/y"}) {
+			for _, a := range call.Actions {
+				called[a] = called[a] || action.MatchString(a)
+			}
+		}
+	}
+	maps.DeleteFunc(called, func(_ string, is bool) bool { return !is })
+	if !slices.Equal(sorted(there), sorted(called)) {
+		t.Errorf("allowed are %v, called %v", sorted(there), sorted(called))
+	}
+	if !strings.Contains(string(text), "sts:ExternalId: !Ref ExternalId") {
+		t.Error("the role can be assumed without the external id")
+	}
+}
