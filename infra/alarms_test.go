@@ -159,8 +159,9 @@ func TestEveryLinkIntoTheRunbookHasItsEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries := []string{"rotated", "repaired", "rolledback", "refused", "superseded", "reconfigured", "lockheld", "notstarted",
-		"invalidinput", "at-a-task", "stopped", "changedbyothers", "wouldberefused"}
+	entries := []string{"rotated", "repaired", "rolledback", "refused", "superseded", "reconfigured", "lockheld",
+		"notstarted",
+		"invalidinput", "at-a-task", "stopped", "changedbyothers", "wouldberefused", "endssoon"}
 	tpl := mortal(t)
 	for _, id := range tpl.of("AWS::CloudWatch::Alarm") {
 		description := text(tpl.Resources[id].Properties["AlarmDescription"])

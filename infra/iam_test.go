@@ -130,6 +130,7 @@ func allowed() map[string][]may {
 		"statemachine": slices.Concat(observed(), telling(), []may{
 			one("ssm:GetParameter", parameters+"orders-web", parameters+"shop-web"),
 			one(writing, table).when(ourItems), one("states:DescribeExecution states:StopExecution", runs),
+			one("states:StartExecution", machine).when(throughAlias),
 		}),
 		"notifier": slices.Concat(observed(), telling(),
 			[]may{one("states:StartExecution", machine).when(throughAlias), one(reading, table).when(ourItems),

@@ -131,6 +131,7 @@ func (r *rotator) addMachineRole() {
 	r.allowJournal(role, "Lock", rights.WriteJournal)
 	allow(role, "LockOwner", []string{"states:DescribeExecution", "states:StopExecution"},
 		[]string{r.executionARNs()}, nil)
+	r.allowStart(role) // before a secret ends
 	r.allowTelling(role)
 	reasons := allowObserving(role)
 	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"

@@ -142,8 +142,10 @@ var decisions = map[string]struct {
 }{
 	"Purpose": {[]string{"$request.measure = true > Measure", "AcquireLock"},
 		"a measurement takes the lock and rotates"},
-	"ChooseWarning": {[]string{"$not($exists($measured.rotationRefused)) > Measured", "Notify"},
+	"ChooseWarning": {[]string{"$exists($measured.start) > StartBeforeEnd", "$exists($measured.notRotated) > TellEnd",
+		"$not($exists($measured.rotationRefused)) > Measured", "Notify"},
 		"nobody hears of a refusal ahead"},
+	"TellEnd": {[]string{"$outcome = 'endsSoon' > Notify", "Notify"}, "nobody hears that the secret ends"},
 	"LockOwner": {[]string{"$lockOwner = '' > AcquireLock", "$kind = 'emergency' and $lockKind != 'emergency' or " +
 		"$kind = 'repair' and $lockKind = 'rotation' > SeizeLock", "InspectLockOwner"},
 		"an emergency waits for a rotation, stops another emergency, or a rotation stops one"},
@@ -169,23 +171,27 @@ var decisions = map[string]struct {
 		"the labels move while nodes still serve the old secret, or an emergency waits twice"},
 	"AfterPromotion": {[]string{"$gracePeriodSeconds = 0 > ReassertSecret", "TestSecret"},
 		"without a grace period a target that somebody has set meanwhile loses its logins"},
-	"AfterSearch": {[]string{followersNeedTime + " > AwaitFollowers", "$allSet > DisableOldSecret", "VerifyBeforeReassert"},
+	"AfterSearch": {[]string{followersNeedTime + " > AwaitFollowers", "$allSet > DisableOldSecret",
+		"VerifyBeforeReassert"},
 		"a target that came loses its logins, an emergency sets every target a third time, or a follower that puts " +
 			"the old secret back does so after the last round"},
-	"AfterRestore": {[]string{"$plan.action != 'repair' and " + followersNeedTime + " > AwaitFollowersToRestore", "AwaitRestoreSpread"},
+	"AfterRestore": {[]string{"$plan.action != 'repair' and " + followersNeedTime + " > AwaitFollowersToRestore",
+		"AwaitRestoreSpread"},
 		"a follower still has the secret that is removed"},
 	"AfterTests": {[]string{"$searched = '' > ReloadClient", "DisableOldSecret"},
 		"the old secret goes before targets were searched for since the promotion"},
-	"BeginRollback": {[]string{"$plan.action = 'repair' > QuiesceRepair", "$failure.error = 'LockLost' or ($step = '' and $exists($told.subject)) > Quiesce",
+	"BeginRollback": {[]string{"$plan.action = 'repair' > QuiesceRepair",
+		"$failure.error = 'LockLost' or ($step = '' and $exists($told.subject)) > Quiesce",
 		"TellRollback"}, "people hear nothing of a rollback, or of one that is none"},
 	"AfterRollback": {[]string{
-		"$plan.action = 'repair' and $not($emergency) > TestAfterRollback outcome=repaired", "$step = '' > Plan", "TestAfterRollback"},
+		"$plan.action = 'repair' and $not($emergency) > TestAfterRollback outcome=repaired", "$step = '' > Plan",
+		"TestAfterRollback"},
 		"what was left is taken for the rotation that was asked for"},
 	"Supersede": {[]string{"$outcome = 'superseded' > AwaitOwnCalls", "AwaitOwnCalls"},
 		"a redrive goes on touching targets"},
 	"Released": {[]string{"$outcome = 'planned' > Planned", "Notify"}, "people hear of a dry run, or of nothing"},
 	"Outcome": {[]string{"$outcome in ['rotated', 'repaired'] > Rotated", "$outcome = 'superseded' > Superseded",
-		"$outcome = 'needsAttention' > LockHeld", "$outcome = 'wouldBeRefused' > Measured",
+		"$outcome = 'needsAttention' > LockHeld", "$outcome in ['wouldBeRefused', 'endsSoon'] > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
 	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
 		"$exists($states.input.change) > DescribeChange", "ReadRequest"},
@@ -243,7 +249,8 @@ var ofTheLock = map[string]struct{ condition, update, values, lost string }{
 		"{:config: {S: $string($newest)}, :me: {S: $call.execution}}",
 		"an execution that lost the lock changes by which configuration the new owner works"},
 	"ReleaseLock": {"#owner = :me", "($request.dryRun = true ? '' : 'SET lastOutcome = :outcome, " +
-		"lastExecution = :me, lastEnded = :now' & ($outcome in ['rotated', 'repaired'] ? ', lastRotated = :now' : '')) & " +
+		"lastExecution = :me, lastEnded = :now' & ($outcome in ['rotated', 'repaired'] ? ', lastRotated = " +
+		":now' : '')) & " +
 		"' REMOVE #owner, ownerSince, ownerKind, #config'",
 		"$merge([{':me': {'S': $call.execution}}, $request.dryRun = true ? {} : " +
 			"{':now': {'S': $now()}, ':outcome': {'S': $outcome}}])",
@@ -365,8 +372,14 @@ var wherefrom = []struct{ state, argument, value, lost string }{
 	{"notifier Heal", "StateMachineArn", "$states.input.detail.stateMachineArn & ':live'", "nothing is healed"},
 	{"notifier Heal", "Name", "'heal-' & $states.input.id", "an event that is delivered twice heals twice"},
 	{"notifier Heal", "Input", "$string($merge([{'client': $told.client, 'reason': $healing}, " +
-		"$request.emergency = true ? {'emergency': true} : {}, $request.repair = true and $told.error != 'Superseded' " +
+		"$request.emergency = true ? {'emergency': true} : {}, $request.repair = true and $told.error != " +
+		"'Superseded' " +
 		"? {'repair': true} : {}]))", "what an emergency left waits for a grace period, and a repair for a person"},
+	{"StartBeforeEnd", "StateMachineArn", "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
+		"nothing is started, or another version"},
+	{"StartBeforeEnd", "Name", "$measured.start", "a measurement that is repeated starts a second rotation"},
+	{"StartBeforeEnd", "Input", "$string({'client': $call.client, 'reason': 'before the end: the identity provider " +
+		"ends the secret in use at ' & $measured.secretEnds})", "another client is rotated, or nobody reads why"},
 	{"notifier Record", "Payload", "$states.input.record", "evidence of another execution is written, or of none"},
 	{"notifier Notify", "Subject", "$told.subject", "people read of something else"},
 	{"Notify", "Subject", "$told.subject", "people read of something else"},
@@ -395,7 +408,8 @@ func TestWhatIsToldReachesWhoWaitsForIt(t *testing.T) {
 			"'rolledBack': 'Client Secret Rotation Rolled Back', " +
 			"'refused': 'Client Secret Rotation Refused', 'superseded': 'Client Secret Rotation Superseded', " +
 			"'needsAttention': 'Client Secret Rotation Needs Attention', " +
-			"'wouldBeRefused': 'Client Secret Rotation Would Be Refused'} ~> $lookup($outcome)",
+			"'wouldBeRefused': 'Client Secret Rotation Would Be Refused', 'endsSoon': 'Client Secret Ends Soon'} ~> " +
+			"$lookup($outcome)",
 		"notifier PublishEvent": "{'interrupted': 'Client Secret Rotation Interrupted', " +
 			"'changedByOthers': 'Client Secret Target Changed By Others', " +
 			"'needsAttention': 'Client Secret Rotation Needs Attention'} ~> $lookup($told.outcome)"}
@@ -436,7 +450,8 @@ var exits = map[string]struct {
 		"SeizeLock"}, "an execution that has no lock ends as one that did something"},
 	"all > Refuse": {[]string{"Plan", "TestBeforeChange"}, "what failed before anything was made keeps the lock"},
 	"all > RollBack": {[]string{"CreateSecret", "VerifyNewSecret", "SetSecret", "PromoteSecret", "TestSecret",
-		"CreateReplacement", "VerifyReplacement", "ReloadClient", "AdoptConfiguration", "RediscoverTargets", "VerifyBeforeReassert", "ReassertSecret",
+		"CreateReplacement", "VerifyReplacement", "ReloadClient", "AdoptConfiguration", "RediscoverTargets",
+		"VerifyBeforeReassert", "ReassertSecret",
 		"TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"}, "a new secret is left half way"},
 	"all > NotMeasured":     {[]string{"Measure"}, "a measurement that failed wakes people as a failed rotation"},
 	"all > PublishRollback": {[]string{"TellRollback"}, "a message that cannot be sent holds up the rollback"},
@@ -447,6 +462,9 @@ var exits = map[string]struct {
 	"States.ALL > Outcome":      {[]string{"PublishEvent"}, "a rotation that succeeded ends as failed"},
 	"States.ALL > PublishEvent": {[]string{"Notify", "notifier Notify"},
 		"a rotation that succeeded ends as failed, or no machine hears of one that failed"},
+	"States.ALL > TellEnd": {[]string{"StartBeforeEnd"}, "nobody hears that no rotation was started"},
+	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > Measured": {[]string{"StartBeforeEnd"},
+		"a measurement that is repeated alarms people"},
 	"States.ALL > ChooseHealing": {[]string{"notifier ReadLock"}, "nobody hears of an execution that failed"},
 	"States.ALL > Describe":      {[]string{"notifier Heal"}, "nobody hears that nothing was put right"},
 	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > Healed": {[]string{"notifier Heal"},

@@ -296,7 +296,8 @@ func TestEveryTaskThatCanBeUndoneHasACatchAndNoOther(t *testing.T) {
 func TestWhoeverReleasesTheLockHasSaidHowItEnded(t *testing.T) {
 	t.Parallel()
 	said := map[string]bool{"Refuse": true, "AfterFinish": true, "Decide": true, "DryRun": true, // themselves
-		"RemoveReplacement": true, "TestAfterRollback": true, "AwaitOwnCalls": true} // AfterRollback and Supersede, which alone lead there
+		// AfterRollback and Supersede, which alone lead there
+		"RemoveReplacement": true, "TestAfterRollback": true, "AwaitOwnCalls": true}
 	m := parse(t)
 	for name, s := range m.States {
 		next := []string{s.Next, s.Default}
@@ -345,7 +346,7 @@ func TestTheOutcomeIsSaidAtTheEnd(t *testing.T) {
 	}
 	want := map[string]any{"AfterFinish": "rotated", "AfterRollback": "rolledBack", "Supersede": "superseded",
 		"Decide": "planned", "DryRun": "planned", "LockOwnerStatus": "needsAttention",
-		"ChooseWarning": "wouldBeRefused", "RemoveReplacement": "rolledBack"}
+		"ChooseWarning": "wouldBeRefused", "TellEnd": "endsSoon", "RemoveReplacement": "rolledBack"}
 	if !maps.Equal(outcomes, want) {
 		t.Errorf("said by %v", outcomes)
 	}
@@ -614,7 +615,7 @@ func TestNoStateIsUnreachable(t *testing.T) {
 // A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
 func TestWhoeverTellsHasWordsForIt(t *testing.T) {
 	t.Parallel()
-	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "Describe"},
+	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "TellEnd", "Describe"},
 		"TellRollback": {"BeginRollback"}}
 	for machine, m := range both(t) {
 		told := 0

@@ -80,8 +80,39 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	if !ends.IsZero() {
 		out.SecretEnds = rotation.Timestamp(ends)
 		write(s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())))
+		return out, beforeEnd(ctx, s, out, labels.Current, stored.Created, ends)
 	}
 	return out, nil
+}
+
+// beforeEnd says what is done about a secret that ends soon. A rotation is started once a day until one that was
+// started for this secret has had the lock: that others hold it, or that the stack is ill, must not cost the logins.
+// One that is refused or rolled back is a person's. A name is of the day, so a second measurement starts no other.
+func beforeEnd(ctx context.Context, s *invocation.Invocation, out *rotation.Measured, version string,
+	stored, ends time.Time) error {
+	// No earlier than half of its life, so that secrets that live shorter than that are not replaced day by day.
+	within := min(s.Config.EndsWithin(), ends.Sub(stored)/2)
+	left := ends.Sub(s.Now())
+	switch {
+	case !out.SecretAccepted || left <= 0 || left > within: // a dead one needs a repair
+		return nil
+	case out.RotationRefused != "":
+		out.RotationRefused += "; and the identity provider ends the secret in use by itself at " +
+			rotation.Timestamp(ends) + ": all logins fail then"
+		return nil
+	}
+	name := rotation.BeforeEndName(s.Common.Client, version)
+	last, err := s.Journal.Record(ctx, s.Common.Client)
+	if err != nil {
+		return err
+	}
+	if last.LastOutcome != "rotated" && strings.Contains(last.LastExecution, ":"+name+"-") {
+		out.NotRotated = "a rotation was started for that before, and ended as " + last.LastOutcome + ": " +
+			last.LastExecution
+		return nil
+	}
+	out.Start = name + s.Now().UTC().Format("-20060102")
+	return nil
 }
 
 // refusedByForm says why the next rotation would be refused because of how the secret is stored, or who else writes it.

@@ -242,6 +242,12 @@ func (e ending) List(ctx context.Context) ([]idp.Secret, error) {
 	return list, err
 }
 
+func (e ending) Capabilities() idp.Capabilities {
+	c := e.Provider.Capabilities()
+	c.TellsEnd = true
+	return c
+}
+
 // ender is a vendor of such a provider.
 type ender struct {
 	*memory.Vendor
@@ -263,6 +269,64 @@ func TestASecretThatEndsSoonIsWarnedOf(t *testing.T) {
 			rotation.Timestamp(e.until)) != warned || !strings.Contains(p.Provider.Secrets[0], ", until ") {
 			t.Errorf("%d days: the plan is %+v (%v)", days, p, err)
 		}
+	}
+}
+
+func TestARotationIsStartedBeforeTheSecretEnds(t *testing.T) {
+	t.Parallel()
+	const before = "arn:aws:states:eu-central-1:111122223333:execution:rotation:"
+	name := rotation.BeforeEndName(fakes.ClientName, older)
+	for what, c := range map[string]struct {
+		stored, left       int // days
+		execution, outcome string
+		never              bool
+		starts, notRotated bool
+	}{
+		"far from its end":               {stored: 40, left: 16},
+		"close to its end":               {stored: 40, left: 15, starts: true},
+		"it has ended":                   {stored: 40, left: 0},
+		"the setting is never":           {stored: 40, left: 3, never: true},
+		"more than half of a short life": {stored: 4, left: 6},
+		"less than half of a short life": {stored: 6, left: 4, starts: true},
+		"another rotation was refused":   {40, 3, "orders-web-1", "refused", false, true, false},
+		"one for another secret was refused": {40, 3, rotation.BeforeEndName(fakes.ClientName, "x") + "-20270101",
+			"refused", false, true, false},
+		"one for this secret was refused":     {40, 3, name + "-20270101", "refused", false, false, true},
+		"one for this secret was rolled back": {40, 3, name + "-20270101", "rolledBack", false, false, true},
+		"this secret was put into use again":  {40, 3, name + "-20270101", "rotated", false, true, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			v := memory.New(memory.Options{MaxSecrets: 2})
+			id, current := v.Current()
+			e := ender{Vendor: v}
+			w := fakes.New(t, &e, current.Reveal())
+			e.until = w.Now.Add(time.Duration(c.left) * 24 * time.Hour)
+			w.Secrets.SetCreated(w.Now.Add(-time.Duration(c.stored) * 24 * time.Hour))
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: id}}})
+			w.Journal.SetOwner("")
+			if c.execution != "" {
+				w.Journal.SetLast(before+c.execution, c.outcome)
+			}
+			if c.never {
+				w.Client.RotateBeforeEndDays = aws.Int(0)
+				w.Params.Put(w.Client)
+			}
+			p, err := makePlan(w, measured)
+			if err != nil || p.Measured.SecretEnds == "" {
+				t.Fatalf("measured %+v (%v)", p.Measured, err)
+			}
+			want := ""
+			if c.starts {
+				want = name + w.Now.UTC().Format("-20060102")
+			}
+			if p.Measured.Start != want ||
+				strings.Contains(p.Measured.NotRotated, c.outcome+": "+before) != c.notRotated ||
+				len(want) > 80 {
+				t.Errorf("measured %+v, want to start %q", p.Measured, want)
+			}
+		})
 	}
 }
 

@@ -349,5 +349,7 @@ func (h *History) succeed(output string) {
 		r.Outcome, r.Error, r.Cause = out.Outcome, out.Error, evidence.Shorten(message(out.Cause))
 	case r.Measured != nil && r.Measured.RotationRefused != "":
 		r.Outcome = "wouldBeRefused"
+	case r.Measured != nil && r.Measured.Start+r.Measured.NotRotated != "":
+		r.Outcome = "endsSoon"
 	}
 }

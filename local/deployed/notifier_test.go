@@ -69,10 +69,12 @@ var outcomes = map[string]string{"Client Secret Rotation Rolled Back": "rolledBa
 	"Client Secret Rotation Rolling Back": "rollingBack",
 	"Client Secret Rotation Refused":      "refused", "Client Secret Rotation Interrupted": "interrupted",
 	"Client Secret Target Changed By Others":  "changedByOthers",
-	"Client Secret Rotation Would Be Refused": "wouldBeRefused"}
+	"Client Secret Rotation Would Be Refused": "wouldBeRefused",
+	"Client Secret Ends Soon":                 "endsSoon"}
 
 // elsewhere are those that other tests see.
-var elsewhere = []string{"repaired", "superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused"}
+var elsewhere = []string{"repaired", "superseded", "refused", "interrupted", "changedByOthers", "wouldBeRefused",
+	"endsSoon"}
 
 func TestEveryEndThatMattersIsAnEventOfOurOwn(t *testing.T) {
 	t.Parallel()

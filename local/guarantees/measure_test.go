@@ -1,6 +1,7 @@
 package guarantees_test
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -8,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/pingone/pingonetest"
 	"alboidc.internal/shared/rotation"
@@ -81,7 +86,7 @@ func TestAMeasurementTellsWhenTheProviderEndsTheSecret(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorldOf(t, c.vendor, usual(), quick)
+			w := newWorldOf(t, c.vendor, usual(), quick, neverBeforeEnd)
 			c.prepare(w)
 			_, execution := w.rotate(plain)
 			w.pass(c.after)
@@ -103,10 +108,156 @@ func TestAMeasurementTellsWhenTheProviderEndsTheSecret(t *testing.T) {
 	}
 }
 
+func neverBeforeEnd(c *config.Client) { c.RotateBeforeEndDays = aws.Int(0) }
+
+// startedOf is the ARN of an execution that a measurement has started.
+func (w *world) startedOf(name string) string {
+	w.t.Helper()
+	if name == "" {
+		w.t.Fatal("no rotation is started")
+	}
+	return strings.Replace(w.MachineARN, ":stateMachine:", ":execution:", 1) + ":" + name
+}
+
+func TestAMeasurementRotatesOnceBeforeTheProviderEndsTheSecret(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for vendor, c := range map[string]struct {
+		prepare     func(*world)
+		early, late time.Duration // since the rotation, which took 7 days
+	}{
+		"entra":    {func(*world) {}, 140 * day, 15 * day}, // of 180 days
+		"keycloak": {func(*world) {}, 140 * day, 25 * day}, // of 180 days
+		"pingone": {func(w *world) { w.Stack.IdP.Vendor().(*pingonetest.PingOne).RefuseValues(); untestable(w) },
+			10 * day, 7 * day}, // of 30 days, since a rollback
+	} {
+		t.Run(vendor, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, vendor, usual(), quick)
+			c.prepare(w)
+			w.rotate(plain)
+			w.Stack.Faults.Clear()
+			w.pass(c.early)
+			if m := w.measured(w.start(measure)); m.SecretEnds == "" || m.Start != "" {
+				t.Fatalf("early it measures %+v", m)
+			}
+			w.pass(c.late)
+			told := len(w.mails())
+			execution := w.start(measure)
+			m := w.measured(execution)
+			started := w.startedOf(m.Start)
+			if vendor == "entra" {
+				golden(t, "before-the-end", w.path(execution))
+			}
+			if m := w.measured(w.start(measure)); m.Start != "" && m.Start != w.nameOf(started) {
+				t.Errorf("a second measurement starts %+v", m)
+			}
+			if r := w.wait(started); r.Status != asl.Succeeded {
+				t.Fatalf("it ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(started))
+			}
+			if m := w.measured(w.start(measure)); m.Start+m.NotRotated != "" {
+				t.Errorf("after it: %+v", m)
+			}
+			mails := w.mails()[told:]
+			if len(mails) != 2 || !strings.Contains(mails[0], "ends the secret in use soon: a rotation is started") ||
+				!strings.Contains(mails[1], "Reason of the execution: before the end: the identity provider ends") {
+				t.Errorf("people are told %q", mails)
+			}
+			w.atRest()
+		})
+	}
+}
+
+func (w *world) nameOf(execution string) string {
+	return execution[strings.LastIndex(execution, ":")+1:]
+}
+
+func TestARotationBeforeTheEndThatFailedIsTold(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	w := newWorldOf(t, "entra", usual(), quick)
+	w.mustRotate()
+	w.pass(w.clock.Now().Truncate(day).Add(day + 10*time.Hour).Sub(w.clock.Now())) // no midnight while it tries
+	w.pass(155 * day)
+
+	// Somebody else has the lock just then, and rolls back.
+	untestable(w)
+	name := rotation.BeforeEndName("orders-web", w.labels()["AWSCURRENT"]) + w.clock.Now().UTC().Format("-20060102")
+	var other string
+	w.when("VerifyNewSecret", func(string) { other = w.startAs(name) })
+	if r, _ := w.rotate(plain); text(r.Error) != "RolledBack" {
+		t.Fatalf("the other one ended as %s", text(r.Error))
+	}
+	if r := w.wait(other); text(r.Error) != "LockHeld" {
+		t.Fatalf("the first one ended as %s", text(r.Error))
+	}
+	told := len(w.mails())
+	execution := w.start(measure)
+	if m := w.measured(execution); m.Start != name || m.NotRotated != "" {
+		t.Errorf("on that day it measures %+v", m)
+	}
+	golden(t, "before-the-end-again", w.path(execution))
+	if n := len(w.mails()); n != told {
+		t.Errorf("%d messages of a rotation that had been started", n-told)
+	}
+
+	// The next day's is rolled back, and no other is started.
+	w.pass(day)
+	m := w.measured(w.start(measure))
+	if r := w.wait(w.startedOf(m.Start)); text(r.Error) != "RolledBack" || m.Start == name {
+		t.Fatalf("%s ended as %s", m.Start, text(r.Error))
+	}
+	w.Stack.Faults.Clear()
+	for range 2 {
+		w.pass(day)
+		execution = w.start(measure)
+		if again := w.measured(execution); again.Start != "" ||
+			!strings.Contains(again.NotRotated, "ended as rolledBack: "+w.startedOf(m.Start)) {
+			t.Errorf("after it was rolled back: %+v", again)
+		}
+		if mails := w.mails(); !strings.Contains(mails[len(mails)-1], "mend what kept it from rotating") {
+			t.Errorf("people are told %q", mails[len(mails)-1])
+		}
+	}
+	golden(t, "before-the-end-failed", w.path(execution))
+	w.mustRotate()
+	w.atRest()
+}
+
+// startAs starts a rotation by a name and does not wait.
+func (w *world) startAs(name string) string {
+	out, err := w.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &w.MachineARN,
+		Name: &name, Input: aws.String(plain)})
+	if err != nil {
+		w.t.Error(err)
+		return ""
+	}
+	return *out.ExecutionArn
+}
+
+func TestAMeasurementThatMayStartNothingTellsSo(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "keycloak", usual(), quick)
+	w.mustRotate()
+	w.pass(160 * 24 * time.Hour)
+	w.fault(fault.Rule{Service: "states", Operation: "StartExecution", Match: "before the end", Mode: fault.Refuse,
+		Status: 400, Code: "AccessDeniedException", Times: 100})
+	m := w.measured(w.start(measure))
+	if mails := w.mails(); !strings.Contains(m.NotRotated, "no rotation could be started for that: Sfn.") ||
+		!strings.Contains(mails[len(mails)-1], m.NotRotated) {
+		t.Errorf("measured %+v, told %q", m, mails)
+	}
+	w.addElement()
+	if m := w.measured(w.start(measure)); m.Start != "" || !strings.Contains(m.RotationRefused,
+		"and the identity provider ends the secret in use by itself at ") {
+		t.Errorf("a rotation that would be refused: %+v", m)
+	}
+}
+
 // Keycloak ends every secret that a policy covers, after 180 days here, also one that was never rotated.
 func TestThePlanTellsThatKeycloakEndsTheSecretSoon(t *testing.T) {
 	t.Parallel()
-	w := newWorldOf(t, "keycloak", usual(), quick)
+	w := newWorldOf(t, "keycloak", usual(), quick, neverBeforeEnd)
 	for _, when := range []string{"before the first rotation", "after it"} {
 		for _, c := range []struct {
 			days int

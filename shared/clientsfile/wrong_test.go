@@ -15,7 +15,8 @@ var long = strings.NewReplacer(
 		"replace it where it was issued",
 	"{fields}", "allowed here: acceptElements, alarms, aliases, callbackUrl, clientId, createSecret, followers, "+
 		"gracePeriodSeconds, identityProvider, issuer, kmsKeys, loadBalancerSearch, loadBalancers, maxSecretAgeDays, "+
-		"name, notifications, otherRegistrations, roles, schedule, secret, smokeTests, spreadSeconds",
+		"name, notifications, otherRegistrations, roles, rotateBeforeEndDays, schedule, secret, smokeTests, "+
+		"spreadSeconds",
 	"{look}", ": look at the indentation here and above, and put a value with : # { } [ ] & * ! % @ in quotes",
 	"{seconds}", "must be a whole number of seconds, without unit and quotes",
 	"{suffix}", "must end with the hyphen and six characters that Secrets Manager added to the name, as in "+

@@ -63,6 +63,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	}
 	inRange(ps, "gracePeriodSeconds", c.GracePeriodSeconds, 0, 30*86400)
 	inRange(ps, "spreadSeconds", c.SpreadSeconds, 1, 900)
+	inRange(ps, "rotateBeforeEndDays", c.RotateBeforeEndDays, 0, 365)
 	c.SmokeTests.check(ps)
 }
 

@@ -48,6 +48,9 @@ type Client struct {
 	// SpreadSeconds is the time allowed until every node of a load balancer serves a changed action; 1 to 900, default
 	// 60. AWS documents no number; the load balancer controller project measured batches of about 10 s.
 	SpreadSeconds *int `json:"spreadSeconds,omitempty"`
+	// RotateBeforeEndDays is how many days a secret that the identity provider ends by itself is to have left when the
+	// rotation that the daily measurement starts for it is through; 0 to 365, default 14. 0 starts none.
+	RotateBeforeEndDays *int `json:"rotateBeforeEndDays,omitempty"`
 
 	SmokeTests SmokeTests `json:"smokeTests"`
 }
@@ -191,6 +194,20 @@ func (c Client) FollowersDelay() time.Duration {
 		return 0
 	}
 	return time.Duration(c.Followers.MaxDelaySeconds) * time.Second
+}
+
+// BeforeEndDays returns RotateBeforeEndDays or its default.
+func (c Client) BeforeEndDays() int { return or(c.RotateBeforeEndDays, 14) }
+
+// EndsWithin returns how long before a secret ends by itself a rotation is started: RotateBeforeEndDays, and what the
+// rotation takes, the way back included; never, if it is 0.
+func (c Client) EndsWithin() time.Duration {
+	days := c.BeforeEndDays()
+	if days == 0 {
+		return 0
+	}
+	return time.Duration(days)*24*time.Hour + time.Duration(c.GracePeriod()+2*c.Spread())*time.Second +
+		c.FollowersDelay()
 }
 
 // LeavesToControllers reports whether rules that controllers own are left to them.

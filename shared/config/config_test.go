@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
@@ -183,6 +184,8 @@ func TestEachWrongValueIsNamed(t *testing.T) {
 		{"a login without a user", `"arn:aws:secretsmanager:eu-west-1:111122223333:secret:synthetic-user"`, `""`,
 			"smokeTests.login[0].userSecretArn: must be the ARN"},
 		{"a login that expects nothing", `"Welcome"`, `""`, "smokeTests.login[0].expectText: is missing"},
+		{"an end too far", `"spreadSeconds": 90`, `"rotateBeforeEndDays": 366`,
+			"rotateBeforeEndDays: must be 0 to 365"},
 		{"an unknown field", `"spreadSeconds": 90`, `"spread": 90`, "spread: is not known"},
 		{"a field given twice", `"spreadSeconds": 90`, `"spreadSeconds": 90, "spreadSeconds": 91`,
 			"spreadSeconds: is given twice"},
@@ -205,7 +208,9 @@ func TestEachWrongValueIsNamed(t *testing.T) {
 func TestLimitsThemselvesAreAllowed(t *testing.T) {
 	t.Parallel()
 	for _, change := range [][2]string{
-		{`3600`, `0`}, {`3600`, `2592000`}, {`"spreadSeconds": 90`, `"spreadSeconds": 1`}, {`"spreadSeconds": 90`,
+		{`3600`, `0`}, {`3600`, `2592000`}, {`"spreadSeconds": 90`, `"spreadSeconds": 1`},
+		{`"spreadSeconds": 90`, `"rotateBeforeEndDays": 0`}, {`"spreadSeconds": 90`,
+			`"rotateBeforeEndDays": 365`}, {`"spreadSeconds": 90`,
 			`"spreadSeconds": 900`},
 		{`"successesInARow": 5`, `"successesInARow": 50`}, {`"intervalSeconds": 0`, `"intervalSeconds": 60`},
 		{`"orders-web",`, `"` + strings.Repeat("a", 40) + `",`}, {`"orders-web",`, `"a",`},
@@ -246,6 +251,21 @@ func TestNameOK(t *testing.T) {
 		"A": false, "a_b": false, "a/b": false, "a\n": false} {
 		if got := config.NameOK(name); got != want {
 			t.Errorf("NameOK(%q) is %t", name, got)
+		}
+	}
+}
+
+func TestARotationBeforeTheEndBeginsInTimeForAllThatItTakes(t *testing.T) {
+	t.Parallel()
+	n := func(i int) *int { return &i }
+	for want, c := range map[time.Duration]config.Client{
+		0: {RotateBeforeEndDays: n(0), GracePeriodSeconds: n(3600)},
+		14*24*time.Hour + time.Hour + 2*time.Minute: {GracePeriodSeconds: n(3600)},
+		24*time.Hour + 2*time.Hour + 20*time.Second: {RotateBeforeEndDays: n(1), SpreadSeconds: n(10),
+			GracePeriodSeconds: n(60), Followers: &config.Followers{MaxDelaySeconds: 3600}},
+	} {
+		if got := c.EndsWithin(); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

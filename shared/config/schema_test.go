@@ -174,6 +174,7 @@ func TestDefaultsOfTheSchemaAreThoseOfTheCode(t *testing.T) {
 	inCode := map[string]func(config.Client) any{
 		"gracePeriodSeconds":                    func(c config.Client) any { return c.GracePeriod() },
 		"spreadSeconds":                         func(c config.Client) any { return c.Spread() },
+		"rotateBeforeEndDays":                   func(c config.Client) any { return c.BeforeEndDays() },
 		"identityProvider.tokenAuthMethod":      func(c config.Client) any { return c.IdentityProvider.AuthMethod() },
 		"smokeTests.credential.successesInARow": func(c config.Client) any { return c.SmokeTests.Credential.InARow(0) },
 		"smokeTests.credential.intervalSeconds": func(c config.Client) any {

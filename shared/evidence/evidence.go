@@ -19,9 +19,10 @@ type Kind string
 const (
 	Rotation    Kind = "rotation"
 	Emergency   Kind = "emergency"
-	Repair      Kind = "repair"  // AWSCURRENT was dead
-	Healing     Kind = "healing" // an execution that puts right what another one left
-	Plan        Kind = "plan"    // a dry run
+	Repair      Kind = "repair"    // AWSCURRENT was dead
+	Healing     Kind = "healing"   // an execution that puts right what another one left
+	BeforeEnd   Kind = "beforeEnd" // a rotation because the identity provider ends the secret soon
+	Plan        Kind = "plan"      // a dry run
 	Measurement Kind = "measurement"
 )
 
@@ -38,6 +39,8 @@ func KindOf(r rotation.Request) Kind {
 		return Emergency
 	case r.Repair:
 		return Repair
+	case r.BeforeEnd():
+		return BeforeEnd
 	}
 	return Rotation
 }

@@ -3,7 +3,9 @@
 package rotation
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -78,8 +80,8 @@ const (
 	Finish Action = "finish"
 	// Rollback: an earlier rotation left a secret that never became current; remove it.
 	Rollback Action = "rollback"
-	// Repair: the identity provider refuses AWSCURRENT. Another secret becomes AWSCURRENT and goes on every target. There
-	// is no way back.
+	// Repair: the identity provider refuses AWSCURRENT. Another secret becomes AWSCURRENT and goes on every target.
+	// There is no way back.
 	Repair Action = "repair"
 )
 
@@ -104,6 +106,15 @@ type Request struct {
 // Heals reports whether the notifier has started the execution, to put right what another one left: its reason begins
 // so. Anybody may give such a reason.
 func (r Request) Heals() bool { return strings.HasPrefix(r.Reason, "healing: ") }
+
+// BeforeEnd reports whether a measurement has started the execution, because the identity provider ends the secret.
+func (r Request) BeforeEnd() bool { return strings.HasPrefix(r.Reason, "before the end: ") }
+
+// BeforeEndName is how the name of such an execution begins. A version's id may be too long for a name, of 80
+// characters (API reference, StartExecution).
+func BeforeEndName(client, version string) string {
+	return fmt.Sprintf("ends-%s-%.6x", client, sha256.Sum256([]byte(version)))
+}
 
 // PlanAction is what function plan does.
 type PlanAction string
@@ -188,6 +199,10 @@ type Measured struct {
 	// RotationRefused is why a rotation would be refused now because of the load balancers' rules; "" if it would not
 	// be.
 	RotationRefused string `json:"rotationRefused,omitempty"`
+	// Start is the name of the execution that is started because the secret ends soon; "" if none is.
+	Start string `json:"start,omitempty"`
+	// NotRotated: the secret ends soon, and the rotation that was started for that ended otherwise. It says how.
+	NotRotated string `json:"notRotated,omitempty"`
 }
 
 // ProviderReport is what a plan tells about the identity provider.

@@ -369,6 +369,8 @@ func TestWrongNamesAreRefused(t *testing.T) {
 			`reason: must be at most 256`},
 		"a reason of the notifier's": {[]string{"start", "orders-web", "--reason", "healing: x"},
 			`reason: must not begin with "healing: "`},
+		"a reason of a measurement's": {[]string{"start", "orders-web", "--reason", "before the end: x"},
+			`reason: must not begin with "before the end: "`},
 		"a command that is not there": {[]string{"rotate"}, `unknown command "rotate"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,6 +66,10 @@ func (s *System) StartAs(ctx context.Context, r rotation.Request, name string) (
 		return "", &Error{
 			Text: `reason: must not begin with "healing: ", which is for executions that the notifier starts`}
 	}
+	if r.BeforeEnd() {
+		return "", &Error{
+			Text: `reason: must not begin with "before the end: ", which is for executions that a measurement starts`}
+	}
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
 		alias),
 		Name: &name, Input: aws.String(string(input))})

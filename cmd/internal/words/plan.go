@@ -101,5 +101,11 @@ func Measurement(m rotation.Measured) []string {
 	if m.RotationRefused != "" {
 		says = append(says, "the next rotation would be refused: "+m.RotationRefused)
 	}
+	if m.Start != "" {
+		says = append(says, "a rotation is started for that, "+m.Start)
+	}
+	if m.NotRotated != "" {
+		says = append(says, m.NotRotated)
+	}
 	return says
 }

@@ -123,6 +123,8 @@ func KindOf(e system.Execution) string {
 		return "healing"
 	case r.Repair:
 		return "repair"
+	case r.BeforeEnd():
+		return "rotation before the end"
 	}
 	return "rotation"
 }

@@ -70,6 +70,12 @@ func (d *DynamoDB) Get() journal.Journal {
 // LastWrite is when a target was last written, as it is noted.
 func (d *DynamoDB) LastWrite() time.Time { return time.UnixMilli(d.number("lastWrite")).UTC() }
 
+// SetLast notes how an execution ended as the state machine does.
+func (d *DynamoDB) SetLast(execution, outcome string) {
+	d.set("lastExecution", &types.AttributeValueMemberS{Value: execution})
+	d.set("lastOutcome", &types.AttributeValueMemberS{Value: outcome})
+}
+
 // SetLastWrite notes a write of a target as function updatealb does.
 func (d *DynamoDB) SetLastWrite(at time.Time) { d.set("lastWrite", number(at.UnixMilli())) }
 
