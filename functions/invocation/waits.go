@@ -31,10 +31,11 @@ func (s *Invocation) SpreadTime() time.Duration {
 }
 
 // FollowersDelay returns how long followers need after AWSCURRENT has moved, by the configuration of this call or the
-// newest, whichever is longer: the newest says what followers do by now. It is 0 for a client that has none.
-func (s *Invocation) FollowersDelay(ctx context.Context) (time.Duration, error) {
+// newest, whichever is longer: the newest says what followers do by now. It is 0 for a client that has none. back: the
+// newest may be the first that declares any, since a rollback works by the one that it began with.
+func (s *Invocation) FollowersDelay(ctx context.Context, back bool) (time.Duration, error) {
 	delay := s.Config.FollowersDelay()
-	if delay == 0 && s.journal.Current == nil {
+	if delay == 0 && s.journal.Current == nil && !back {
 		return 0, nil
 	}
 	newest, err := s.Clients.Newest(ctx, s.Common.Client)
@@ -49,8 +50,8 @@ func (s *Invocation) FollowersDelay(ctx context.Context) (time.Duration, error) 
 
 // FollowedAt returns when the last follower uses AWSCURRENT; zero if there is none, or if nothing is noted about
 // AWSCURRENT yet.
-func (s *Invocation) FollowedAt(ctx context.Context) (time.Time, error) {
-	delay, err := s.FollowersDelay(ctx)
+func (s *Invocation) FollowedAt(ctx context.Context, back bool) (time.Time, error) {
+	delay, err := s.FollowersDelay(ctx, back)
 	if err != nil || delay == 0 && s.journal.Current == nil {
 		return time.Time{}, err
 	}

@@ -110,14 +110,14 @@ func (p *planning) search(ctx context.Context) (err error) {
 
 // follow finds out how long followers need, and until when they may have another secret than AWSCURRENT.
 func (p *planning) follow(ctx context.Context) (err error) {
-	if p.delay, err = p.FollowersDelay(ctx); err != nil {
-		return err
-	}
-	p.out.FollowersSeconds = int(p.delay / time.Second)
 	if e, known := p.journal.Secrets[p.Successor(p.in.To.VersionID)]; p.in.Undo && (!known || e.Unused) {
 		return nil // no follower has what is about to be removed
 	}
-	if p.followed, err = p.FollowedAt(ctx); err == nil && !p.followed.IsZero() {
+	if p.delay, err = p.FollowersDelay(ctx, p.in.Undo); err != nil {
+		return err
+	}
+	p.out.FollowersSeconds = int(p.delay / time.Second)
+	if p.followed, err = p.FollowedAt(ctx, p.in.Undo); err == nil && !p.followed.IsZero() {
 		p.out.FollowedAt = rotation.Timestamp(p.followed)
 	}
 	return err

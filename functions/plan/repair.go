@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 )
@@ -50,29 +49,26 @@ func (p *planning) tellOwner(current string) {
 }
 
 // pairRefusals refuses targets that use the idle registration of a pair: its secret is about to be overwritten. A
-// repair may find there what a rotation has put on them.
+// repair may find there what a rotation has put on them, if it is that which takes the place of AWSCURRENT. If not, it
+// was refused a moment ago, but no other secret shows that the provider is well, so it may live.
 func (p *planning) pairRefusals() []string {
 	var out []string
 	for _, t := range p.found.Targets {
 		id := p.found.ClientIDs[t.Key()]
-		if !p.Config.IsPair() || id == p.decided.From.ClientID || p.dead != "" && p.hasOurs(id) {
-			continue
+		switch {
+		case !p.Config.IsPair() || id == p.decided.From.ClientID || p.dead != "" && id == p.decided.To.ClientID:
+		case p.dead != "":
+			out = append(out, fmt.Sprintf("%s logs in with client id %s, whose secret is about to be overwritten "+
+				"although it may be that of %s only which is dead: start again when the identity provider "+
+				"is well, or, if it refuses both for good, store a secret that it accepts as AWSCURRENT", t.Name, id,
+				p.decided.From.ClientID))
+		default:
+			out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and "+
+				"that of %s is about to be overwritten: put %s and the secret stored as AWSCURRENT on it", t.Name, id,
+				p.decided.From.ClientID, id, p.decided.From.ClientID))
 		}
-		out = append(out, fmt.Sprintf("%s logs in with client id %s, but the secret in use belongs to %s, and "+
-			"that of %s is about to be overwritten: put %s and the secret stored as AWSCURRENT on it", t.Name, id,
-			p.decided.From.ClientID, id, p.decided.From.ClientID))
 	}
 	return out
-}
-
-// hasOurs reports whether a registration has a secret that a rotation made and did not end.
-func (p *planning) hasOurs(clientID string) bool {
-	for _, e := range p.journal.Secrets {
-		if e.ClientID == clientID && e.State == journal.Live {
-			return true
-		}
-	}
-	return false
 }
 
 // repairSteps says in words what a repair does.

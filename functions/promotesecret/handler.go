@@ -113,11 +113,20 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err != nil {
 		return err
 	}
-	if e := j.Secrets[in.To.VersionID]; labels.Current == to && e.Unused { // a person has made it AWSCURRENT
-		e.Unused = false
-		j.Secrets[in.To.VersionID] = e
-		if err := s.Journal.Save(ctx, j); err != nil {
-			return err
+	e := j.Secrets[in.To.VersionID]
+	delay, err := s.FollowersDelay(ctx, !e.Unused)
+	if err != nil {
+		return err
+	}
+	if labels.Current == to { // if by a person, the journal does not know yet that followers may have it
+		if follows := j.Follow(to, delay, s.Now()); follows || e.Unused {
+			if e.Unused {
+				e.Unused = false
+				j.Secrets[in.To.VersionID] = e
+			}
+			if err := s.Journal.Save(ctx, j); err != nil {
+				return err
+			}
 		}
 	}
 	previous := labels.Previous
@@ -133,10 +142,6 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	ends := j.Promotion != nil && j.Promotion.To == in.To.VersionID
 	if ends {
 		j.Promotion = nil
-	}
-	delay, err := s.FollowersDelay(ctx)
-	if err != nil {
-		return err
 	}
 	if follows := j.Follow(from, delay, s.Now()); ends || follows {
 		return s.Journal.Save(ctx, j)

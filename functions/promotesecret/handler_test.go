@@ -205,6 +205,12 @@ func TestFollowersHaveTheirTimeWhateverTheCallSays(t *testing.T) {
 	if err := undo(w); err != nil || !reflect.DeepEqual(w.Journal.Get().Current, j.Current) {
 		t.Errorf("a repeat has them wait anew: %+v (%v)", w.Journal.Get().Current, err)
 	}
+	w.Now = w.Now.Add(3 * delay)
+	w.Secrets.SetLabel("AWSCURRENT", newer) // by a person, in a rollback
+	err = undo(w)
+	if j = w.Journal.Get(); err != nil || !j.FollowedAt(older, 0).Equal(w.Now.Add(delay)) {
+		t.Errorf("followers that read it have no time: %+v (%v)", j.Current, err)
+	}
 }
 
 func TestThePromotionOfAnEarlierRotationIsReplaced(t *testing.T) {

@@ -40,9 +40,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.RetireInput) (rotation.
 	if err != nil {
 		return rotation.RetireOutput{}, err
 	}
-	if r.unused && r.mayBeUsed() {
-		return rotation.RetireOutput{Result: resultKept, Notice: fmt.Sprintf("The secret of version %s was on targets "+
-			"before this repair, so it stays; the next execution puts in order what is left.", r.seen.Version)}, nil
+	if why := r.mustKeep(); why != "" {
+		return rotation.RetireOutput{Result: resultKept, Notice: fmt.Sprintf("The secret of version %s %s, so it "+
+			"stays; the next execution puts in order what is left.", r.seen.Version, why)}, nil
 	}
 	for _, read := range []func(context.Context) error{r.waitForWrites, r.resolveCurrent, r.followed,
 		r.look} {
@@ -138,13 +138,14 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 // the first time, because a person has moved the label, it writes down: they need time from then on.
 func (r *retirement) followed(ctx context.Context) error {
 	goes := r.journal.Secrets[r.seen.Version]
-	if p := r.journal.Promotion; p != nil && p.Repair && p.From == r.seen.Version {
+	p := r.journal.Promotion
+	if p != nil && p.Repair && p.From == r.seen.Version {
 		return nil // it was dead before
 	}
 	if goes.Unused || goes.State != journal.Intended && goes.State != journal.Live {
 		return nil
 	}
-	delay, err := r.FollowersDelay(ctx)
+	delay, err := r.FollowersDelay(ctx, p == nil || p.From != r.seen.Version)
 	if err != nil {
 		return err
 	}
@@ -184,9 +185,23 @@ func (r *retirement) look(ctx context.Context) (err error) {
 	return err
 }
 
-// mayBeUsed reports whether targets were written since what goes was made.
-func (r *retirement) mayBeUsed() bool {
-	return r.seen.Goes.State != "" && !r.journal.LastWrite.Before(r.seen.Goes.At)
+// mustKeep says why what a repair gives up must not go; "" if it can. The repair knows no secret that is accepted, so
+// nothing may be lost that targets, or followers, may have.
+func (r *retirement) mustKeep() string {
+	goes := r.seen.Goes
+	switch {
+	case !r.unused || goes.State == "":
+	case !goes.Unused || !r.journal.LastWrite.Before(goes.At):
+		return "was in use before this repair"
+	case r.Capable.HasIDs() || r.Capable.ReplacesInPlace() || r.seen.Pair: // what goes is named, or alone in its place
+	default:
+		for version, e := range r.journal.Secrets {
+			if version != r.seen.Version && version != r.seen.Keep && e.State == journal.Live {
+				return "cannot go without that of version " + version + ", which may be in use"
+			}
+		}
+	}
+	return ""
 }
 
 // mayGoAnyway reports whether what a repair gives up can go although the provider does not accept what stays: no target

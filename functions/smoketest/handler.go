@@ -90,7 +90,7 @@ func followed(ctx context.Context, s *invocation.Invocation, in rotation.SmokeIn
 	if in.Rehearse || s.Config.Followers == nil {
 		return true, nil
 	}
-	at, err := s.FollowedAt(ctx)
+	at, err := s.FollowedAt(ctx, false)
 	return !at.IsZero() && !s.Now().Before(at), err
 }
 

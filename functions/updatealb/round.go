@@ -189,7 +189,8 @@ func (r *round) try(ctx context.Context, t rotation.Target, after int) (result s
 		ctx, cancel = context.WithTimeout(ctx, limit.Sub(now))
 		defer cancel()
 	}
-	if r.change.Registration.LeavesToControllers {
+	// what came to a controller since it got the new secret is put back, since that may go before the controller comes
+	if r.change.Registration.LeavesToControllers && !r.change.Undo {
 		by, err := r.s.Balancers.Owner(ctx, t)
 		if by != "" {
 			r.s.Log.InfoContext(ctx, "left to its controller", "target", t.Name, "controller", by)

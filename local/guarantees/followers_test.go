@@ -308,6 +308,21 @@ func TestFollowersAreWaitedForWhateverHappens(t *testing.T) {
 			prepare: func(w *world, _ *followers) {
 				w.when("TestBeforeFinish", func(string) { w.reconfigure(following) })
 			}},
+		"followers come into it, and the rotation is rolled back": {begins: quick, input: plain, took: followersDelay,
+			prepare: func(w *world, _ *followers) {
+				w.failing("TestSecret")
+				w.when("TestSecret", func(string) { w.reconfigure(following) })
+			}},
+		"followers come into it late in a rollback": {begins: quick, input: plain, took: grace + followersDelay,
+			prepare: func(w *world, _ *followers) {
+				w.failing("TestBeforeFinish")
+				w.when("ReassertOldSecret", func(string) { w.reconfigure(following) })
+			}},
+		"a rule becomes a controller's, and the rotation is rolled back": {input: plain,
+			prepare: func(w *world, fs *followers) {
+				w.failing("PromoteSecret")
+				w.when("AwaitSpread", func(string) { fs.adds(w.weighted().ARN) })
+			}},
 		"every wait is left early": {input: emergency, took: followersDelay,
 			prepare: func(w *world, _ *followers) { w.leaveWaitsEarly("$graceUntil", "$followedAt") }},
 		"every wait of a rollback is left early": {input: emergency, took: followersDelay,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alboidc.internal/local/asl"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp/idptest/clients"
 )
 
@@ -219,6 +220,56 @@ func TestARepairOfWhatLivesChangesNothing(t *testing.T) {
 				inOrder(w)
 			})
 		}
+	}
+}
+
+// A provider that is ill shows neither what lives nor what is dead: what targets have already must not be lost then.
+func TestARepairSparesWhatARotationHasPutOnTargets(t *testing.T) {
+	t.Parallel()
+	for _, y := range append(ways(), okta) {
+		if y.interrupts {
+			continue
+		}
+		for _, ill := range []time.Duration{3 * time.Minute, time.Hour} {
+			t.Run(fmt.Sprintf("%s, ill for %s", y.name, ill), func(t *testing.T) {
+				t.Parallel()
+				w := y.world(t, func(*world) {})
+				w.mustRotate()
+				w.when("AwaitSpread", func(execution string) { w.stop(execution) })
+				w.rotate(plain)
+				w.before("Plan", func() { w.Stack.IdP.Store().RefuseUntil(w.clock.Now().Add(ill), "") })
+				start, count := w.changes()
+				current := w.current()
+				start()
+				if r, _ := w.rotate(repair); r.Status != asl.Failed || count() > 0 || w.current() != current {
+					t.Errorf("ended as %s after %d writes: %s", r.Status, count(), text(r.Cause))
+				}
+				w.pass(2 * time.Hour)
+				w.mustRotate()
+				w.atRest()
+			})
+		}
+	}
+}
+
+// A client with followers only: nothing that was AWSCURRENT goes when a repair gives up.
+func TestARepairThatGivesUpSparesWhatFollowersHave(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "entra", usual(), following, func(c *config.Client) { c.LoadBalancers = nil })
+	w.when("GracePeriod", func(execution string) { w.stop(execution) })
+	w.rotate(plain)
+	w.pass(2 * followersDelay)
+	before := w.value(w.labels()["AWSPREVIOUS"])
+	w.revoke()
+	w.failing("VerifyReplacement")
+	if r, _ := w.rotate(repair); text(r.Error) != "RolledBack" ||
+		!w.Stack.IdP.Store().Accepts(w.ClientID, before, w.clock.Now()) {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.Stack.Faults.Clear()
+	w.mustRepair()
+	if w.current() != before {
+		t.Error("another secret was made")
 	}
 }
 
