@@ -193,7 +193,7 @@ func (s *session) open(path string) {
 	s.do(chromedp.Navigate(s.console))
 	if path != "" {
 		s.click(path)
-		s.await("Past executions")
+		s.await(`(?s)/clients/.*Past executions`) // on the page that was left these words are, too
 	}
 }
 
