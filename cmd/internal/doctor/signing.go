@@ -45,7 +45,8 @@ func (d *Doctor) checkSigning(ctx context.Context, r *report, c config.Client) {
 		}
 		// a key of another curve signs by the same algorithm, and no provider takes that
 		if m := out.KeyMetadata; m.KeyUsage != kmstypes.KeyUsageTypeSignVerify ||
-			!strings.Contains(clientcredentials.Specs(algorithm), string(m.KeySpec)) || !slices.Contains(m.SigningAlgorithms, clientcredentials.Algorithms[algorithm]) {
+			!strings.Contains(clientcredentials.Specs(algorithm), string(m.KeySpec)) ||
+			!slices.Contains(m.SigningAlgorithms, clientcredentials.Algorithms[algorithm]) {
 			r.add(Error, "keys", "name a key of usage SIGN_VERIFY and spec "+clientcredentials.Specs(algorithm)+" in "+
 				k.Field+", then make deploy", "the key %s, of usage %s and spec %s, cannot sign by %s", k.KeyARN,
 				m.KeyUsage, m.KeySpec, algorithm)
