@@ -199,6 +199,7 @@ func TestTheConsoleLetsNobodyElseIn(t *testing.T) {
 			"a GET":                {"GET", rotate, nil, nil, 404},
 			"rotate, unconfirmed":  {"POST", rotate, form(tab.csrf, ""), nil, 400},
 			"plan, unconfirmed":    {"POST", tab.root + "clients/orders-web/plan", form(tab.csrf, "x"), nil, 400},
+			"repair, unconfirmed":  {"POST", tab.root + "clients/orders-web/repair", form(tab.csrf, ""), nil, 400},
 			"leak, unconfirmed":    {"POST", tab.root + "clients/orders-web/leak", form(tab.csrf, ""), nil, 400},
 			"stop, unconfirmed":    {"POST", tab.root + "executions/x/stop", form(tab.csrf, "y"), nil, 400},
 			"redrive, unconfirmed": {"POST", tab.root + "executions/x/redrive", form(tab.csrf, ""), nil, 400},

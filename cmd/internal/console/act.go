@@ -47,6 +47,11 @@ func (c *Console) start(client string, r *http.Request) (string, error) {
 		if request.Reason == "" {
 			return "", &system.Error{Text: "reason: is missing; say what has leaked, or the number of the incident"}
 		}
+	case "repair":
+		request.Repair = true
+		if request.Reason == "" {
+			return "", &system.Error{Text: "reason: is missing; say how the secret died, or the number of the incident"}
+		}
 	default:
 		return "", &system.Error{Text: "there is no such action"}
 	}

@@ -228,9 +228,11 @@ var errNotFound = errors.New("not found")
 var kinds = map[string]failure.Kind{"throttled": failure.Throttled, "refused": failure.IdPRejected,
 	"notFound": failure.Precondition, "conflict": failure.Unavailable, "unavailable": failure.Unavailable}
 
-// errorCode is the form of an error code that is passed on: letters, and a number at the end. A secret is hardly ever
-// that, whatever the function's author does.
-var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{0,30}[0-9]{0,8}$`)
+// errorCode is the form of an error code that is passed on: letters, and a number at the end; it is shorter than the
+// secrets that providers make. A secret is hardly ever that, whatever the function's author does.
+var errorCode = regexp.MustCompile(`^[A-Za-z][A-Za-z_]*[0-9]{0,8}$`)
+
+const longestCode = 24
 
 // failure is that of an error answer. Its code is passed on only if it is one, and nothing of the secret in the
 // request; free text never is.
@@ -244,8 +246,9 @@ func (p *problem) failure(r Request) error {
 			"contract %d does not have", r.Operation, Contract)
 	}
 	name := p.Kind
-	if errorCode.MatchString(p.Code) && (r.Value == "" || !strings.Contains(p.Code, r.Value) &&
-		!strings.Contains(r.Value, p.Code)) {
+	if len(p.Code) <= longestCode && errorCode.MatchString(p.Code) &&
+		(r.Value == "" || !strings.Contains(p.Code, r.Value) &&
+			!strings.Contains(r.Value, p.Code)) {
 		name += " " + p.Code
 	}
 	var cause error

@@ -58,6 +58,7 @@ var two = lambda.Capabilities{Model: idp.NamedSet, MaxSecrets: 2, TakesValue: tr
 // What a function answers is passed on as a kind of failure, and nothing else of it.
 func TestAnswersBecomeFailures(t *testing.T) {
 	t.Parallel()
+	const long = "abcdefghijklmnopqrstuvwxy"
 	wrong := func(kind, rest string) string {
 		return `{"contract": 1, "error": {"kind": "` + kind + `", "message": "` + canary + `"` + rest + `}}`
 	}
@@ -74,6 +75,8 @@ func TestAnswersBecomeFailures(t *testing.T) {
 		"unavailable":              {"create", wrong("unavailable", ""), failure.Unavailable, "unavailable"},
 		"a kind that there is not": {"create", wrong(canary, ""), failure.Unavailable, "of a kind"},
 		"a code that is the secret": {"create", wrong("refused", `, "code": "`+canary+`"`), failure.IdPRejected,
+			"refused"},
+		"a code as long as a secret": {"create", wrong("refused", `, "code": "`+long+`"`), failure.IdPRejected,
 			"refused"},
 		"a text for a code": {"create", wrong("refused", `, "code": "no `+canary+`"`), failure.IdPRejected,
 			"refused"},
@@ -109,7 +112,7 @@ func TestAnswersBecomeFailures(t *testing.T) {
 				_, err = p.Create(t.Context(), idp.CreateRequest{Tag: "v2", Value: secret.New("a" + canary + "z")})
 			}
 			if !failure.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) ||
-				strings.Contains(err.Error(), canary) {
+				strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), long) {
 				t.Errorf("%v (%s), want %s with %q", err, failure.KindOf(err), c.kind, c.says)
 			}
 		})
@@ -256,7 +259,7 @@ func TestInvocationsThatFail(t *testing.T) {
 			_, err := lambda.ByLambda(awsAnswers(c.status, c.header, c.body), lambdatest.FunctionARN)(t.Context(),
 				[]byte(`{}`))
 			if !failure.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) ||
-				strings.Contains(err.Error(), canary) {
+				strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), long) {
 				t.Errorf("%v (%s), want %s with %q", err, failure.KindOf(err), c.kind, c.says)
 			}
 		})

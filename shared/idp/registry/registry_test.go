@@ -19,7 +19,7 @@ import (
 )
 
 // notProviders are the folders of package idp that hold no provider.
-var notProviders = []string{"idptest", "registry", "withoutids"}
+var notProviders = []string{"conformance", "idptest", "registry", "withoutids"}
 
 func TestEveryProviderFolderIsRegistered(t *testing.T) {
 	t.Parallel()
