@@ -20,6 +20,7 @@ import (
 	"alboidc.internal/local/inprocess"
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
+	"alboidc.internal/shared/awstest/sts"
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
@@ -38,10 +39,10 @@ type world struct {
 	*scenario.Deployment
 }
 
-func newWorld(t *testing.T, vendor string) *world {
+func newWorld(t *testing.T, vendor string, accounts ...string) *world {
 	t.Helper()
 	c := clock.NewVirtual(time.Now())
-	s, err := stack.Start(context.Background(), stack.Options{Clock: c, Apart: true, Vendor: vendor,
+	s, err := stack.Start(context.Background(), stack.Options{Clock: c, Apart: true, Vendor: vendor, Accounts: accounts,
 		Spread: []time.Duration{20 * time.Second}})
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +58,7 @@ func newWorld(t *testing.T, vendor string) *world {
 	}
 	d, err := scenario.Deploy(context.Background(), s, scenario.Options{Functions: functions,
 		Settle: statemachine.Settle(statemachine.Functions()), Spread: 60 * time.Second, Grace: time.Hour,
+		Account: strings.Join(accounts, ""),
 		Configure: func(c *config.Client) {
 			c.SmokeTests.Credential = config.CredentialTest{SuccessesInARow: aws.Int(2), IntervalSeconds: aws.Int(1)}
 		}})
@@ -92,9 +94,9 @@ func inWorld(t *testing.T, f func(w *world)) {
 }
 
 // inWorldOf does so with another identity provider.
-func inWorldOf(t *testing.T, vendor string, f func(w *world)) {
+func inWorldOf(t *testing.T, vendor string, f func(w *world), accounts ...string) {
 	t.Helper()
-	w := newWorld(t, vendor)
+	w := newWorld(t, vendor, accounts...)
 	done := make(chan struct{})
 	w.clock.Go(func() {
 		defer close(done)
@@ -276,6 +278,33 @@ func discoverAll(w *world) {
 	}
 	code, out, errs = w.run("discover", "--diff", file)
 	w.want(code, 2, out, errs, `clients.yaml:1: stack.account: `)
+}
+
+// Load balancers in another account are found by a role there, and the file names a role for the rotation.
+func TestLoadBalancersInOtherAccountsAreDiscovered(t *testing.T) {
+	t.Parallel()
+	const account, role = "222233334444", "arn:aws:iam::222233334444:role/reader"
+	inWorldOf(t, "", func(w *world) {
+		discover := []string{"discover", "--regions", "eu-central-1,eu-west-1"}
+		code, out, errs := w.run(discover...)
+		w.want(code, 0, out, errs, `^  - name: reports`)
+		if strings.Contains(out, account) {
+			w.Errorf("account %s was looked at without a role:\n%s", account, out)
+		}
+		w.Stack.STS.SetRole(role, sts.Trust{ExternalID: "of the reader"})
+		with := append(discover, "--account-role", role)
+		code, out, errs = w.run(with...)
+		w.want(code, 3, out, errs, `looking at the load balancers of eu-central-1 in account `+account+
+			`: .*AccessDenied`)
+		code, out, errs = w.run(append(with, "--external-id", "of the reader")...)
+		w.want(code, 0, out, errs, `^      - arn:aws:elasticloadbalancing:eu-central-1:111122223333:`,
+			`^      - {arn: "arn:aws:elasticloadbalancing:eu-west-1:`+account+`:.*", role: account-`+account+`}$`,
+			`^  account-`+account+`:$`, `^    roleArn: arn:aws:iam::`+account+`:role/alb-oidc-rotator-workload$`)
+		for _, wrong := range []string{"reader", role + "," + role, "arn:aws:iam::111122223333:role/reader"} {
+			code, out, errs = w.run(append(discover, "--account-role", wrong)...)
+			w.want(code, 2, out, errs, `--account-role `)
+		}
+	}, account)
 }
 
 func TestAFileIsCheckedWithoutAnAccount(t *testing.T) {

@@ -17,6 +17,7 @@ func (a *app) discover() *cobra.Command {
 	var regions []string
 	var unmanaged bool
 	var file string
+	var elsewhere system.Elsewhere
 	c := &cobra.Command{Use: "discover", Short: "Find the clients that load balancers log users in with",
 		Long: "Reads every Application Load Balancer of the Regions given, groups its authenticate-oidc actions by " +
 			"registration,\n" +
@@ -34,7 +35,7 @@ func (a *app) discover() *cobra.Command {
 			if len(regions) == 0 {
 				regions = []string{s.Region}
 			}
-			found, err := a.found(cmd.Context(), s, regions)
+			found, err := a.found(cmd.Context(), s, regions, elsewhere)
 			if err != nil {
 				return err
 			}
@@ -50,6 +51,9 @@ func (a *app) discover() *cobra.Command {
 			return nil
 		}}
 	c.Flags().StringSliceVar(&regions, "regions", nil, "Regions to look at (default: the one of --region)")
+	c.Flags().StringSliceVar(&elsewhere.Roles, "account-role", nil,
+		"ARNs of roles in other accounts to look at, too, one an account")
+	c.Flags().StringVar(&elsewhere.ExternalID, "external-id", "", "the external id that those roles demand")
 	c.Flags().BoolVar(&unmanaged, "unmanaged", false, "list only what no deployed client covers")
 	c.Flags().StringVar(&file, "diff", "", "compare with this clients.yaml")
 	c.MarkFlagsMutuallyExclusive("unmanaged", "diff")
@@ -60,8 +64,9 @@ func (a *app) discover() *cobra.Command {
 const answersWithin = 5 * time.Second
 
 // found finds the registrations, and asks their providers for their discovery documents.
-func (a *app) found(ctx context.Context, s *system.System, regions []string) ([]discover.Client, error) {
-	logins, err := s.Logins(ctx, regions)
+func (a *app) found(ctx context.Context, s *system.System, regions []string,
+	elsewhere system.Elsewhere) ([]discover.Client, error) {
+	logins, err := s.Logins(ctx, regions, elsewhere)
 	if err != nil {
 		return nil, err
 	}

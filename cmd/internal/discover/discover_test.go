@@ -159,7 +159,11 @@ func TestADiscoveryDocumentIsCompared(t *testing.T) {
 // What is printed is right but for what is marked: a check finds nothing else, and nothing once that is filled in.
 func TestTheFileIsRightButForWhatIsMarked(t *testing.T) {
 	t.Parallel()
+	elsewhere := login("shop", "https://sso.example.com/realms/staff",
+		"https://sso.example.com/realms/staff/protocol/openid-connect/token", "007")
+	elsewhere.LoadBalancerARN = strings.Replace(elsewhere.LoadBalancerARN, ":111122223333:", ":222233334444:", 1)
 	found := discover.Group([]alb.Login{
+		elsewhere,
 		login("orders", "https://example.okta.com", "https://example.okta.com/oauth2/v1/token", "0oa1",
 			"orders.example.com"),
 		login("orders", "https://example.okta.com/oauth2/default", "https://example.okta.com/oauth2/default/v1/token",
@@ -181,9 +185,14 @@ func TestTheFileIsRightButForWhatIsMarked(t *testing.T) {
 	if len(findings) == 0 {
 		t.Error("nothing has to be finished")
 	}
-	_, findings = clientsfile.Parse("clients.yaml", []byte(fill(t, lines)))
+	file, findings := clientsfile.Parse("clients.yaml", []byte(fill(t, lines)))
 	if err := findings.Err(); err != nil {
 		t.Errorf("%v\n%s", err, fill(t, lines))
+	}
+	if !slices.ContainsFunc(file.Clients, func(c clientsfile.Client) bool {
+		return c.RolesByAccount()["222233334444"].ExternalID != ""
+	}) {
+		t.Errorf("no client has a role in the other account:\n%s", text)
 	}
 }
 

@@ -2,9 +2,12 @@ package discover
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
 )
 
 // File writes a clients.yaml: complete but for what is marked TODO.
@@ -21,17 +24,44 @@ func File(account, region string, clients []Client) string {
 	line("  email:")
 	line("    - %s # who is told", todo)
 	line("")
+	writeRoles(line, account, clients)
 	line("clients:")
 	for i, c := range clients {
 		if i > 0 {
 			line("")
 		}
-		c.write(line)
+		c.write(line, account)
 	}
 	return b.String()
 }
 
-func (c Client) write(line func(format string, args ...any)) {
+// writeRoles writes a role for each other account with load balancers.
+func writeRoles(line func(format string, args ...any), account string, clients []Client) {
+	arns := map[string]string{}
+	for _, c := range clients {
+		for _, arn := range c.LoadBalancers {
+			arns[config.AccountOf(arn)] = arn
+		}
+	}
+	delete(arns, account)
+	if len(arns) == 0 {
+		return
+	}
+	line("roles: # made by infra/workload-role.yaml in each account: " +
+		"docs/deploying.md#load-balancers-in-other-accounts")
+	for _, other := range slices.Sorted(maps.Keys(arns)) {
+		partition := strings.Split(arns[other], ":")[1]
+		line("  %s:", roleOf(other))
+		line("    roleArn: arn:%s:iam::%s:role/alb-oidc-rotator-workload", partition, other)
+		line("    externalId: alb-oidc-rotator-%s # the parameter ExternalId there", account)
+	}
+	line("")
+}
+
+// roleOf names the role of an account.
+func roleOf(account string) string { return "account-" + account }
+
+func (c Client) write(line func(format string, args ...any), account string) {
 	for _, t := range c.Targets {
 		line("  # %s", t)
 	}
@@ -78,7 +108,11 @@ func (c Client) write(line func(format string, args ...any)) {
 	}
 	line("    loadBalancers:")
 	for _, arn := range c.LoadBalancers {
-		line("      - %s", arn)
+		if other := config.AccountOf(arn); other != account {
+			line("      - {arn: %q, role: %s}", arn, roleOf(other))
+		} else {
+			line("      - %s", arn)
+		}
 	}
 	if len(c.Follows) > 0 {
 		line("    followers: # controllers own these, and must read AWSCURRENT: docs/infrastructure-as-code.md")

@@ -90,7 +90,7 @@ func (d *Doctor) readBalancers(ctx context.Context, r *report, region string) {
 			arns = append(arns, aws.ToString(lb.LoadBalancerArn))
 		}
 	}
-	logins, err := d.System.Logins(ctx, []string{region})
+	logins, err := d.System.Logins(ctx, []string{region}, system.Elsewhere{})
 	if r.unless(err, "load balancers", "the rules of the load balancers of "+region, "", "") {
 		d.logins[region], d.arns[region] = logins, arns
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -28,7 +27,6 @@ import (
 	"alboidc.internal/shared/alb"
 	"alboidc.internal/shared/awsconn"
 	"alboidc.internal/shared/evidence"
-	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rights"
 	"alboidc.internal/statemachine"
@@ -96,12 +94,9 @@ func Open(ctx context.Context, o Options) (*System, error) {
 		machine: arn.ARN{Partition: me.Partition, Service: "states", Region: c.Region, AccountID: *who.Account,
 			Resource: "stateMachine:" + stack},
 		sfn: sfn.NewFromConfig(c), ssm: ssm.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c),
-		journal:  journal.New(dynamodb.NewFromConfig(c), stack+"-journal"),
-		evidence: evidence.New(dynamodb.NewFromConfig(c), stack+"-evidence", 0),
-		balancers: alb.New(func(region string) alb.API {
-			return elasticloadbalancingv2.NewFromConfig(c,
-				func(o *elasticloadbalancingv2.Options) { o.Region = region })
-		}, time.Now, httpclient.Sleep)}, nil
+		journal:   journal.New(dynamodb.NewFromConfig(c), stack+"-journal"),
+		evidence:  evidence.New(dynamodb.NewFromConfig(c), stack+"-evidence", 0),
+		balancers: balancers(c)}, nil
 }
 
 // local is the URL of an endpoint on this machine, where a local stack is; "" otherwise.
