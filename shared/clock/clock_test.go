@@ -95,3 +95,40 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		}
 	}
 }
+
+// A client with two requests under way: the second server falls asleep while the clock moves for the first.
+func TestVirtualClockMovesForWhoFallsAsleepMeanwhile(t *testing.T) {
+	t.Parallel()
+	c := clock.NewVirtual(start())
+	moving, asleep := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	c.OnMove(func(time.Time) {
+		once.Do(func() {
+			close(moving)
+			<-asleep
+		})
+	})
+	done := make(chan struct{})
+	c.Go(func() {
+		defer close(done)
+		var servers sync.WaitGroup
+		servers.Go(func() { _ = c.Sleep(context.Background(), time.Second) })
+		servers.Go(func() {
+			<-moving
+			_ = c.Sleep(telling{context.Background(), sync.OnceFunc(func() { close(asleep) })}, time.Minute)
+		})
+		servers.Wait()
+	})
+	<-done
+	if got := c.Now().Sub(start()); got < time.Minute {
+		t.Fatalf("moved %s", got)
+	}
+}
+
+// telling tells when it is waited for.
+type telling struct {
+	context.Context
+	waited func()
+}
+
+func (t telling) Done() <-chan struct{} { t.waited(); return t.Context.Done() }

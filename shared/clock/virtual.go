@@ -12,6 +12,7 @@ type Virtual struct {
 	mu       sync.Mutex
 	now      time.Time
 	busy     int
+	moving   bool
 	sleepers []*sleeper
 	onMove   []func(time.Time)
 }
@@ -118,29 +119,32 @@ func (v *Virtual) enter() {
 	v.mu.Unlock()
 }
 
-// move jumps to the earliest sleeper if nobody is busy. v.mu is held on entry and on return, but not while hooks run.
+// move jumps to the earliest sleeper if nobody is busy. v.mu is held on entry and on return, but not while hooks run:
+// who falls asleep meanwhile is seen afterwards, since nobody else moves the clock.
 func (v *Virtual) move() {
-	if v.busy > 0 || len(v.sleepers) == 0 {
+	if v.moving {
 		return
 	}
-	next := v.sleepers[0].until
-	for _, s := range v.sleepers[1:] {
-		if s.until.Before(next) {
-			next = s.until
+	v.moving = true
+	defer func() { v.moving = false }()
+	for v.busy <= 0 && len(v.sleepers) > 0 {
+		next := v.sleepers[0].until
+		for _, s := range v.sleepers[1:] {
+			if s.until.Before(next) {
+				next = s.until
+			}
 		}
+		if next.After(v.now) {
+			v.now = next
+		}
+		now, hooks := v.now, v.onMove
+		v.mu.Unlock()
+		for _, f := range hooks {
+			f(now)
+		}
+		v.mu.Lock()
+		v.wakeDue()
 	}
-	if next.After(v.now) {
-		v.now = next
-	}
-	now, hooks := v.now, v.onMove
-	v.busy++ // nobody else moves the clock while the hooks run
-	v.mu.Unlock()
-	for _, f := range hooks {
-		f(now)
-	}
-	v.mu.Lock()
-	v.busy--
-	v.wakeDue()
 }
 
 // wakeDue wakes every sleeper whose time has come; each counts as busy from this moment. v.mu is held.
