@@ -429,7 +429,7 @@ func TestWhateverHappensToAnyCallOfARepairItConverges(t *testing.T) {
 func TestWhateverHappensToACallOfARepairElsewhereItConverges(t *testing.T) {
 	t.Parallel()
 	for _, y := range ways() {
-		if slices.Contains([]string{"cognito", "pingone"}, y.vendor) {
+		if slices.Contains([]string{"cognito", "lambda", "pingone"}, y.vendor) {
 			continue // a stranger's secret would be left, which is somebody's
 		}
 		y.input, y.dead = repair, true
