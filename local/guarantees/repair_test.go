@@ -39,7 +39,8 @@ func (w *world) setStatus(value string, status clients.Status) {
 	}
 }
 
-// revoked tells the watch that a value is about to end by another hand.
+// revoked tells the watch that a value is about to end by another hand. A rotation after a repair that was stopped may
+// put it back where it lives again: Keycloak brings an expired secret back as the previous one.
 func (w *world) revoked(value string) {
 	w.mu.Lock()
 	w.dead = value
@@ -47,7 +48,9 @@ func (w *world) revoked(value string) {
 	w.Stack.Faults.Observe(func(service, operation, text string) {
 		if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") &&
 			strings.Contains(text, value) {
-			w.t.Errorf("a target gets the dead secret")
+			if _, lives := w.Stack.IdP.Store().Match(w.ClientID, value, w.clock.Now()); !lives {
+				w.t.Errorf("a target gets the dead secret")
+			}
 		}
 	})
 	w.when("VerifyOldSecret", func(string) {
