@@ -609,12 +609,6 @@ var deployments = []*kind{
 		return fmt.Sprintf("DescribeExecution lags by %s", d)
 	}},
 	{name: "new secrets are accepted late", weight: 3, before: true, do: func(r *telling, n int, _ seen) string {
-		// Open: at Hydra a rollback sets the secret in use once more, and the imitation accepts that late as well, so
-		// that nodes use a refused one meanwhile (make prove SEEDS=112-112 without this). Whether real servers do is
-		// not known.
-		if r.life.way.vendor == "hydra" {
-			return ""
-		}
 		d := time.Duration(1+n%60) * time.Second
 		r.Stack.IdP.Store().SetActivationDelay(d)
 		r.slow = true

@@ -241,7 +241,8 @@ func (s *Store) Secrets(clientID string) []Secret {
 }
 
 // SetActivationDelay makes secrets that are added from now on inactive for that long: several vendors need seconds
-// to minutes until all their servers know a new secret.
+// to minutes until all their servers know a new secret. A value that is accepted already is none: a server that has not
+// heard of it yet accepts it as what it was.
 func (s *Store) SetActivationDelay(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -74,6 +74,33 @@ func TestSecretIsAcceptedOnlyWhileItIsLive(t *testing.T) {
 	}
 }
 
+// Only what is new is accepted late: a value that is set once more was known everywhere before.
+func TestAValueThatIsSetOnceMoreStaysAccepted(t *testing.T) {
+	t.Parallel()
+	s, clk := store(t)
+	update(t, s, add(clients.Secret{ID: "s1"}, "v"))
+	s.SetActivationDelay(10 * time.Second)
+	again := func(from, to string) {
+		update(t, s, func(e *clients.Edit) error {
+			if err := e.Remove(from); err != nil {
+				return err
+			}
+			_, err := e.Add(clients.Secret{ID: to}, "v")
+			return err
+		})
+	}
+	again("s1", "s2")
+	if !s.Accepts(id, "v", clk.Now()) {
+		t.Error("it is refused although it was accepted")
+	}
+	update(t, s, func(e *clients.Edit) error { return e.Remove("s2") })
+	update(t, s, add(clients.Secret{ID: "s3"}, "v"))
+	again("s3", "s4")
+	if s.Accepts(id, "v", clk.Now()) {
+		t.Error("it is accepted although it was gone, and not known again yet")
+	}
+}
+
 func TestMatchNamesTheSecretThatWasUsed(t *testing.T) {
 	t.Parallel()
 	s, clk := store(t)

@@ -13,8 +13,9 @@ import (
 type Edit struct {
 	now   time.Time
 	delay time.Duration
-	list  []record
-	used  map[string]bool
+	// known is the list before the edit, which servers have that have not heard of it.
+	known, list []record
+	used        map[string]bool
 }
 
 // Update runs f on the client's secrets: all of its changes take effect at once if it returns nil, none otherwise.
@@ -29,7 +30,8 @@ func (s *Store) Update(clientID string, f func(*Edit) error) error {
 		s.mu.RUnlock()
 		return fmt.Errorf("client %s: %w", clientID, ErrNotFound)
 	}
-	edit := &Edit{now: s.clock.Now(), delay: s.delay, list: slices.Clone(e.secrets), used: maps.Clone(e.used)}
+	edit := &Edit{now: s.clock.Now(), delay: s.delay, known: e.secrets, list: slices.Clone(e.secrets),
+		used: maps.Clone(e.used)}
 	change := Change{ClientID: clientID, At: edit.now, Before: describe(e.secrets)}
 	before, after := slices.Clone(s.before), slices.Clone(s.after)
 	s.mu.RUnlock()
@@ -87,8 +89,11 @@ func (e *Edit) Add(s Secret, value string) (Secret, error) {
 	if s.Status == "" {
 		s.Status = Active
 	}
-	s.Created, s.Updated, s.ActiveFrom = e.now, e.now, e.now.Add(e.delay)
 	sum := sha256.Sum256([]byte(value))
+	s.Created, s.Updated, s.ActiveFrom = e.now, e.now, e.now
+	if !slices.ContainsFunc(e.known, func(r record) bool { return r.sum == sum && r.Live(e.now) }) {
+		s.ActiveFrom = e.now.Add(e.delay)
+	}
 	s.Fingerprint = fingerprint(sum)
 	e.list = append(e.list, record{Secret: s, value: value, sum: sum})
 	e.used[s.ID] = true
