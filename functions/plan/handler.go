@@ -117,7 +117,7 @@ func (p *planning) follow(ctx context.Context) (err error) {
 		return err
 	}
 	p.out.FollowersSeconds = int(p.delay / time.Second)
-	if p.followed, err = p.FollowedAt(ctx, p.in.Undo); err == nil && !p.followed.IsZero() {
+	if p.followed, err = p.FollowedAt(ctx, p.delay); err == nil && !p.followed.IsZero() {
 		p.out.FollowedAt = rotation.Timestamp(p.followed)
 	}
 	return err
