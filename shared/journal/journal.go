@@ -97,6 +97,14 @@ type Promotion struct {
 	Repair bool `json:"repair,omitempty"`
 }
 
+// RepairedTo reports whether a repair, which has not ended, makes a version AWSCURRENT.
+func (p *Promotion) RepairedTo(version string) bool { return p != nil && p.Repair && p.To == version }
+
+// RepairedFrom reports whether such a repair replaces a version, which is dead.
+func (p *Promotion) RepairedFrom(version string) bool {
+	return p != nil && p.Repair && p.From == version
+}
+
 // Journal is one client's item.
 type Journal struct {
 	Client string `json:"-"`
