@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"alboidc.internal/shared/config"
 )
@@ -90,13 +89,12 @@ func (r *reader) balancer(n, roles, own *node, named map[string]bool, path strin
 }
 
 func namesOf(roles *node) string {
-	if roles == nil || len(roles.members) == 0 {
-		return ", and there are none"
-	}
 	var names []string
-	for name := range roles.members {
-		names = append(names, showName(name))
+	if roles != nil {
+		for name := range roles.members {
+			names = append(names, showName(name))
+		}
 	}
 	slices.Sort(names)
-	return ": " + strings.Join(names, ", ")
+	return config.ListNames(names)
 }
