@@ -48,8 +48,8 @@ func (s *Invocation) FollowersDelay(ctx context.Context, back bool) (time.Durati
 	return delay, nil
 }
 
-// FollowedAt returns when the last follower, which needs delay, uses AWSCURRENT; zero if there is none, or if nothing is
-// noted about AWSCURRENT yet.
+// FollowedAt returns when the last follower uses AWSCURRENT, by the delay that they need; zero if there is none, or if
+// nothing is noted about AWSCURRENT yet.
 func (s *Invocation) FollowedAt(ctx context.Context, delay time.Duration) (time.Time, error) {
 	if delay == 0 && s.journal.Current == nil {
 		return time.Time{}, nil
