@@ -353,8 +353,7 @@ func (m *maker) ask(ctx context.Context) error {
 	if err == nil && m.Capable.HasIDs() && m.knows(made.ID) {
 		return failure.New(failure.Precondition, "the identity provider answered the request for a new secret with "+
 			"the id of one that was there before, %s, so nothing tells the two apart: undoing the rotation "+
-			"would remove "+
-			"that one; correct what makes secrets there", made.ID)
+			"would remove that one; correct what makes secrets there", made.ID)
 	}
 	if err == nil && !m.Capable.AcceptsValue {
 		err = m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)

@@ -111,16 +111,13 @@ func (a assumed) assume(ctx context.Context) (aws.Credentials, error) {
 	switch {
 	case awserr.KindOf(err) == failure.AccessDenied:
 		return aws.Credentials{}, awserr.Wrap(err,
-			"assuming the role %s, which reaches the load balancers of account %s: "+
-				"it does not exist, does not trust the function's role with the externalId of the "+
-				"configuration, or the "+
-				"function may not assume it; put the role right "+
-				"(docs/deploying.md#load-balancers-in-other-accounts) or "+
-				"correct roles", role, account)
+			"assuming the role %s, which reaches the load balancers of account %s: it does not exist, does not trust "+
+				"the function's role with the externalId of the configuration, or the function may not assume it; "+
+				"put the role right (docs/deploying.md#load-balancers-in-other-accounts) or correct roles",
+			role, account)
 	case err != nil:
 		return aws.Credentials{}, awserr.Wrap(err,
-			"assuming the role %s, which reaches the load balancers of account %s",
-			role, account)
+			"assuming the role %s, which reaches the load balancers of account %s", role, account)
 	case out.Credentials == nil || out.AssumedRoleUser == nil:
 		return aws.Credentials{}, failure.New(failure.Unavailable,
 			"assuming the role %s: the answer of STS holds no session",

@@ -52,7 +52,17 @@ type Deps struct {
 
 	// Registrations makes the manager of a client's registration at its identity provider.
 	Registrations func(c config.Client) (idp.Registration, error)
-	Balancers     *alb.Balancers
+	// Reached is what there is in the function's own account.
+	Reached
+	// Reach reaches what a client has in other accounts, by roles that are theirs; for whom says the session's name.
+	Reach func(roles map[string]config.Role, session string) Reached
+	// Recorder writes the evidence of executions.
+	Recorder *record.Recorder
+}
+
+// Reached is what a client has, in the end in all accounts. What a function has no right for is nil.
+type Reached struct {
+	Balancers *alb.Balancers
 	// AuthErrors is the smoke test of the load balancers' metrics (package metrics).
 	AuthErrors func(ctx context.Context, loadBalancers []string, since time.Time,
 		allowed int) (rotation.Evidence, error)
@@ -62,18 +72,6 @@ type Deps struct {
 	// LastLogin returns when a login last succeeded on any of the load balancers; zero if nobody knows (package
 	// metrics).
 	LastLogin func(ctx context.Context, loadBalancers []string) (time.Time, error)
-	// Reach reaches what a client has in other accounts, by roles that are theirs; for whom says the session's name.
-	Reach func(roles map[string]config.Role, session string) Reached
-	// Recorder writes the evidence of executions.
-	Recorder *record.Recorder
-}
-
-// Reached is what a client has in all accounts. What a function has no right for is nil.
-type Reached struct {
-	Balancers     *alb.Balancers
-	AuthErrors    func(context.Context, []string, time.Time, int) (rotation.Evidence, error)
-	LoginsStopped func(context.Context, []string, time.Time, time.Time) ([]string, error)
-	LastLogin     func(context.Context, []string) (time.Time, error)
 }
 
 // reach reaches the load balancers of other accounts by the roles of configurations; those of the first count before
@@ -86,8 +84,7 @@ func (s *Invocation) reach(by ...config.Client) {
 	if s.Reach == nil || len(roles) == 0 {
 		return
 	}
-	r := s.Reach(roles, SessionName(s.Common.Client, s.Common.Execution))
-	s.Balancers, s.AuthErrors, s.LoginsStopped, s.LastLogin = r.Balancers, r.AuthErrors, r.LoginsStopped, r.LastLogin
+	s.Reached = s.Reach(roles, SessionName(s.Common.Client, s.Common.Execution))
 }
 
 // SessionName tells in another account's CloudTrail for which client and execution a call is made. It has at most 64

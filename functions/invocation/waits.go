@@ -48,12 +48,11 @@ func (s *Invocation) FollowersDelay(ctx context.Context, back bool) (time.Durati
 	return delay, nil
 }
 
-// FollowedAt returns when the last follower uses AWSCURRENT; zero if there is none, or if nothing is noted about
-// AWSCURRENT yet.
-func (s *Invocation) FollowedAt(ctx context.Context, back bool) (time.Time, error) {
-	delay, err := s.FollowersDelay(ctx, back)
-	if err != nil || delay == 0 && s.journal.Current == nil {
-		return time.Time{}, err
+// FollowedAt returns when the last follower uses AWSCURRENT, by the delay that they need; zero if there is none, or if
+// nothing is noted about AWSCURRENT yet.
+func (s *Invocation) FollowedAt(ctx context.Context, delay time.Duration) (time.Time, error) {
+	if delay == 0 && s.journal.Current == nil {
+		return time.Time{}, nil
 	}
 	labels, err := s.Labels(ctx)
 	return s.journal.FollowedAt(labels.Current, delay), err

@@ -117,7 +117,7 @@ func (p *planning) follow(ctx context.Context) (err error) {
 		return err
 	}
 	p.out.FollowersSeconds = int(p.delay / time.Second)
-	if p.followed, err = p.FollowedAt(ctx, p.in.Undo); err == nil && !p.followed.IsZero() {
+	if p.followed, err = p.FollowedAt(ctx, p.delay); err == nil && !p.followed.IsZero() {
 		p.out.FollowedAt = rotation.Timestamp(p.followed)
 	}
 	return err
@@ -381,12 +381,10 @@ func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, 
 	out.Warnings = append(out.Warnings, told.Warnings...)
 	out.Provider.MaxGraceSeconds = int(told.MaxGrace / time.Second)
 	if told.MaxGrace > 0 && d.Grace > told.MaxGrace {
-		field := "gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace " +
-			"period is %s: " +
-			"shorten it, or have the provider keep it longer"
+		field := "gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is " +
+			"%s: shorten it, or have the provider keep it longer"
 		if s.Config.FollowersDelay() > told.MaxGrace {
-			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, " +
-				"followers may " +
+			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, followers may " +
 				"use it for %s: have them follow sooner, or have the provider keep it longer"
 		}
 		told.Refusals = append(told.Refusals, fmt.Sprintf(field, told.MaxGrace, d.Grace))

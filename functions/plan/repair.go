@@ -23,7 +23,6 @@ func (p *planning) mustBeDead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	promoted := p.journal.Promotion != nil && p.journal.Promotion.Repair && p.journal.Promotion.To == labels.Current
 	switch {
 	case verdict.Outcome == probe.Rejected:
 		p.dead, p.CurrentEnded = verdict.Reason+p.Oddities(ctx, labels.Current), true
@@ -32,7 +31,7 @@ func (p *planning) mustBeDead(ctx context.Context) error {
 		return failure.New(failure.Unavailable,
 			"whether AWSCURRENT (version %s) is dead cannot be told: %s; nothing is "+
 				"repaired on a guess", labels.Current, verdict.Reason)
-	case promoted, p.request.Heals():
+	case p.journal.Promotion.RepairedTo(labels.Current), p.request.Heals():
 		return nil
 	}
 	return failure.New(failure.NotNeeded, "the identity provider accepts AWSCURRENT (version %s), so there is nothing "+

@@ -75,10 +75,7 @@ func promote(ctx context.Context, s *invocation.Invocation, j *journal.Journal,
 		p = &journal.Promotion{From: in.From.VersionID, To: in.To.VersionID, PreviousBefore: labels.Previous,
 			Repair: in.Repair}
 		j.Promotion = p
-		if e, known := j.Secrets[p.To]; known {
-			e.Unused = false
-			j.Secrets[p.To] = e
-		}
+		j.Use(p.To)
 		if err := s.Journal.Save(ctx, j); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
@@ -113,17 +110,13 @@ func undo(ctx context.Context, s *invocation.Invocation, j *journal.Journal, in 
 	if err != nil {
 		return err
 	}
-	e := j.Secrets[in.To.VersionID]
-	delay, err := s.FollowersDelay(ctx, !e.Unused)
+	delay, err := s.FollowersDelay(ctx, !j.Secrets[in.To.VersionID].Unused)
 	if err != nil {
 		return err
 	}
 	if labels.Current == to { // if by a person, the journal does not know yet that followers may have it
-		if follows := j.Follow(to, delay, s.Now()); follows || e.Unused {
-			if e.Unused {
-				e.Unused = false
-				j.Secrets[in.To.VersionID] = e
-			}
+		used, follows := j.Use(in.To.VersionID), j.Follow(to, delay, s.Now())
+		if used || follows {
 			if err := s.Journal.Save(ctx, j); err != nil {
 				return err
 			}

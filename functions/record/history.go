@@ -274,8 +274,7 @@ func (h *History) fill(r *evidence.Record) {
 	h.variable("step", &r.FailedState)
 	h.variable("from", &r.From)
 	h.variable("to", &r.To)
-	var outcome string
-	if h.variable("outcome", &outcome); outcome == repaired { // there $from is what targets got
+	if h.repaired() { // there $from is what targets got
 		r.From, r.To = r.To, r.From
 	}
 	h.variable("reference", &r.Configuration)
@@ -299,6 +298,13 @@ func (h *History) variable(name string, v any) {
 	if text := h.variables[name]; text != "" {
 		_ = json.Unmarshal([]byte(text), v) // of an earlier definition, perhaps
 	}
+}
+
+// repaired reports whether the state machine has noted that outcome.
+func (h *History) repaired() bool {
+	var outcome string
+	h.variable("outcome", &outcome)
+	return outcome == repaired
 }
 
 // ends are the outcomes of executions by the errors that they end with on purpose.
@@ -330,8 +336,7 @@ func (h *History) outcome(r evidence.Record) string {
 	case evidence.Measurement:
 		return "measured"
 	}
-	var outcome string
-	if h.variable("outcome", &outcome); outcome == repaired {
+	if h.repaired() {
 		return repaired
 	}
 	return "rotated"

@@ -139,7 +139,7 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 func (r *retirement) followed(ctx context.Context) error {
 	goes := r.journal.Secrets[r.seen.Version]
 	p := r.journal.Promotion
-	if p != nil && p.Repair && p.From == r.seen.Version {
+	if p.RepairedFrom(r.seen.Version) {
 		return nil // it was dead before
 	}
 	if goes.Unused || goes.State != journal.Intended && goes.State != journal.Live {
@@ -421,8 +421,8 @@ func (r *retirement) tellInterruption(began time.Time) {
 	if p := r.journal.Promotion; p != nil && p.From == r.seen.Version && !p.At.IsZero() {
 		until, has = p.LeftAt(r.SpreadTime()), "the new secret"
 	}
-	switch p := r.journal.Promotion; {
-	case p != nil && p.Repair && p.From == r.seen.Version:
+	switch {
+	case r.journal.Promotion.RepairedFrom(r.seen.Version):
 		r.tell("Every load balancer node has had the new secret since %s at the latest.",
 			rotation.Timestamp(r.journal.LastWrite.Add(r.SpreadTime())))
 	case !began.IsZero():

@@ -182,17 +182,15 @@ func (t *tester) testEnd(ctx context.Context) ([]rotation.Evidence, error) {
 	detail := fmt.Sprintf("the secret of version %s is refused while that of version %s is accepted",
 		t.in.From.VersionID, t.in.To.VersionID)
 	if at := t.journal.Secrets[t.in.From.VersionID].Ended; failure.Is(err, failure.StillAccepted) && !at.IsZero() {
-		err, detail = nil,
-			fmt.Sprintf("the identity provider had ended the secret of version %s at %s, and accepts it "+
-				"again since it made another", t.in.From.VersionID, rotation.Timestamp(at))
+		err, detail = nil, fmt.Sprintf("the identity provider had ended the secret of version %s at %s, and accepts "+
+			"it again since it made another", t.in.From.VersionID, rotation.Timestamp(at))
 	}
 	if err != nil {
 		return nil, err
 	}
 	t.notice = t.describeOutage(ctx)
 	return []rotation.Evidence{{Check: rotation.CheckEnded, Subject: t.Config.IdentityProvider.TokenEndpoint, OK: true,
-		Detail:    detail,
-		LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
+		Detail: detail, LatencyMS: t.Now().Sub(start).Milliseconds()}}, nil
 }
 
 // describeOutage says since when logins fail, as far as the load balancers' metrics tell.
@@ -201,7 +199,6 @@ func (t *tester) describeOutage(ctx context.Context) string {
 	if len(balancers) == 0 {
 		return ""
 	}
-	const counted = "the last login that succeeded on the client's load balancers"
 	switch at, err := t.LastLogin(ctx, balancers); {
 	case err != nil:
 		t.Log.WarnContext(ctx, "the last login is not known", telemetry.Err(err))
@@ -209,8 +206,8 @@ func (t *tester) describeOutage(ctx context.Context) string {
 	case at.IsZero():
 		return "Since when logins failed is not known: no load balancer counted one that succeeded in two weeks."
 	default:
-		return fmt.Sprintf("Since when logins failed: %s before this repair was counted in the five minutes "+
-			"from %s on "+
-			"(ELBAuthSuccess, in which those of other clients count, too).", counted, rotation.Timestamp(at))
+		return fmt.Sprintf("Since when logins failed: the last login that succeeded on the client's load balancers "+
+			"before this repair was counted in the five minutes from %s on (ELBAuthSuccess, in which those of other "+
+			"clients count, too).", rotation.Timestamp(at))
 	}
 }

@@ -90,7 +90,11 @@ func followed(ctx context.Context, s *invocation.Invocation, in rotation.SmokeIn
 	if in.Rehearse || s.Config.Followers == nil {
 		return true, nil
 	}
-	at, err := s.FollowedAt(ctx, false)
+	delay, err := s.FollowersDelay(ctx, false)
+	if err != nil {
+		return false, err
+	}
+	at, err := s.FollowedAt(ctx, delay)
 	return !at.IsZero() && !s.Now().Before(at), err
 }
 

@@ -19,7 +19,6 @@ var (
 	accountPattern  = regexp.MustCompile(`^\d{12}$`)
 	stackPattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,29}$`)
 	emailPattern    = regexp.MustCompile(`^[!-?A-~]+@[!-?A-~]+$`) // ASCII, as SNS takes it
-	keyPattern      = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$`)
 	boundaryPattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}|aws):policy/.+$`)
 	runbookPattern  = regexp.MustCompile(`^https://[A-Za-z0-9._~:/?&=+,@%-]+$`) // what follows is #entry
 	subnetPattern   = regexp.MustCompile(`^subnet-[0-9a-f]+$`)
@@ -127,7 +126,9 @@ func (s Settings) check(ps *strictjson.Problems) {
 		ps.Add("stack.logLevel", "must be debug, info, warn or error")
 	}
 	if s.LogKey != LogKeyOfStack && s.LogKey != LogKeyNone {
-		match(ps, "stack.logKey", s.LogKey, keyPattern, "must be stack, none or the ARN of a KMS key")
+		if !config.IsKeyARN(s.LogKey) {
+			ps.Add("stack.logKey", "must be stack, none or the ARN of a KMS key")
+		}
 		checkPartition(ps, "stack.logKey", s.LogKey, s)
 	}
 	if s.RunbookURL != "" {
@@ -202,8 +203,11 @@ func (c *Client) check(ps *strictjson.Problems, path string, s Settings) {
 	}
 	c.checkProvider(ps, path)
 	for i, k := range c.KMSKeys {
-		match(ps, fmt.Sprintf("%s.kmsKeys[%d]", path, i), k, keyPattern, "must be the ARN of a KMS key")
-		checkPartition(ps, fmt.Sprintf("%s.kmsKeys[%d]", path, i), k, s)
+		at := fmt.Sprintf("%s.kmsKeys[%d]", path, i)
+		if !config.IsKeyARN(k) {
+			ps.Add(at, "must be the ARN of a KMS key")
+		}
+		checkPartition(ps, at, k, s)
 	}
 	c.checkARNs(ps, path, s)
 	c.checkSize(ps, path)

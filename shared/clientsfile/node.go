@@ -54,6 +54,16 @@ func (n *node) get(name string) *node {
 	return n.members[name].value
 }
 
+// with returns an object with another value of a member, which stays where it is written.
+func (n *node) with(name string, value *node) *node {
+	out := *n
+	out.members = maps.Clone(n.members)
+	m := n.members[name]
+	m.value = value
+	out.members[name] = m
+	return &out
+}
+
 // mergeOver returns an object with all members of n, and those of base that n does not have. Objects in both are merged
 // in the same way; everything else is n's.
 func (n *node) mergeOver(base *node) *node {

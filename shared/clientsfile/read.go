@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -89,24 +90,12 @@ func (r *reader) applyDefaults() {
 	for _, c := range clients.items {
 		base := *defaults
 		if c.get("secret") != nil && c.get("createSecret") == nil {
-			base.members = copyWithout(base.members, "createSecret")
+			base.members = maps.Clone(base.members)
+			delete(base.members, "createSecret")
 		}
 		merged.items = append(merged.items, c.mergeOver(&base))
 	}
-	top := *r.root
-	top.members = copyWithout(top.members, "clients")
-	top.members["clients"] = member{r.root.members["clients"].line, r.root.members["clients"].column, &merged}
-	r.root = &top
-}
-
-func copyWithout(members map[string]member, name string) map[string]member {
-	out := map[string]member{}
-	for n, m := range members {
-		if n != name {
-			out[n] = m
-		}
-	}
-	return out
+	r.root = r.root.with("clients", &merged)
 }
 
 // add adds a finding, once for each place of the file, and notes the path at which it counts as wrong.

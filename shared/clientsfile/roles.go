@@ -1,10 +1,10 @@
 package clientsfile
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"alboidc.internal/shared/config"
 )
@@ -16,7 +16,7 @@ func (r *reader) applyRoles() {
 	if clients == nil || clients.kind != list {
 		return
 	}
-	top, all := *r.root, *clients
+	all := *clients
 	all.items = nil
 	for i, c := range clients.items {
 		if c.kind == object {
@@ -24,16 +24,11 @@ func (r *reader) applyRoles() {
 		}
 		all.items = append(all.items, c)
 	}
-	top.members = maps.Clone(top.members)
-	m := top.members["clients"]
-	m.value = &all
-	top.members["clients"] = m
-	r.root = &top
+	r.root = r.root.with("clients", &all)
 }
 
 func (r *reader) applyRolesTo(client, roles *node, path string) *node {
-	out := *client
-	out.members = maps.Clone(client.members)
+	out, given := client, client.get("roles")
 	named := map[string]bool{}
 	if name := client.get("loadBalancerSearch").get("role"); name != nil && name.kind == text {
 		named[name.scalar] = true
@@ -42,41 +37,28 @@ func (r *reader) applyRolesTo(client, roles *node, path string) *node {
 		plain := *lbs
 		plain.items = nil
 		for i, x := range lbs.items {
-			plain.items = append(plain.items, r.balancer(x, roles, client.get("roles"), named,
+			plain.items = append(plain.items, r.balancer(x, roles, given, named,
 				fmt.Sprintf("%s.loadBalancers[%d]", path, i)))
 		}
-		m := out.members["loadBalancers"]
-		m.value = &plain
-		out.members["loadBalancers"] = m
+		out = out.with("loadBalancers", &plain)
 	}
 	own := &node{kind: object, members: map[string]member{}}
-	if given := client.get("roles"); given != nil {
+	if given != nil {
 		if given.kind != object {
-			return &out
+			return out
 		}
 		*own = *given
 		own.members = maps.Clone(given.members)
 	}
 	for name := range named {
-		if m, has := roles.memberOf(name); has && own.get(name) == nil {
-			own.members[name] = m
+		if roles.get(name) != nil && own.get(name) == nil {
+			own.members[name] = roles.members[name]
 		}
 	}
 	if len(own.members) > 0 {
-		m := out.members["roles"]
-		m.value = own
-		out.members["roles"] = m
+		out = out.with("roles", own)
 	}
-	return &out
-}
-
-// memberOf is a member of an object.
-func (n *node) memberOf(name string) (member, bool) {
-	if n == nil {
-		return member{}, false
-	}
-	m, has := n.members[name]
-	return m, has
+	return out
 }
 
 // balancer is a load balancer's ARN; of an object it notes the role.
@@ -90,16 +72,13 @@ func (r *reader) balancer(n, roles, own *node, named map[string]bool, path strin
 		return n
 	}
 	named[role.scalar] = true
-	m, known := roles.memberOf(role.scalar)
-	if !known {
-		m, known = own.memberOf(role.scalar)
-	}
-	if !known {
+	reaches := cmp.Or(roles.get(role.scalar), own.get(role.scalar))
+	if reaches == nil {
 		r.addAt(role, path, "must be the name of one of roles%s", namesOf(roles))
 		return n
 	}
 	account := ""
-	if to := m.value.get("roleArn"); to != nil {
+	if to := reaches.get("roleArn"); to != nil {
 		account = config.AccountOf(to.scalar)
 	}
 	if accountPattern.MatchString(account) && account != config.AccountOf(arn.scalar) {
@@ -110,13 +89,12 @@ func (r *reader) balancer(n, roles, own *node, named map[string]bool, path strin
 }
 
 func namesOf(roles *node) string {
-	if roles == nil || len(roles.members) == 0 {
-		return ", and there are none"
-	}
 	var names []string
-	for name := range roles.members {
-		names = append(names, showName(name))
+	if roles != nil {
+		for name := range roles.members {
+			names = append(names, showName(name))
+		}
 	}
 	slices.Sort(names)
-	return ": " + strings.Join(names, ", ")
+	return config.ListNames(names)
 }

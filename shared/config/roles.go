@@ -53,7 +53,7 @@ func (c Client) IsReachedByRole(loadBalancer string) bool {
 func (c Client) checkRoles(ps *strictjson.Problems) {
 	if s := c.LoadBalancerSearch; s != nil && s.Role != "" {
 		if _, known := c.Roles[s.Role]; !known {
-			ps.Add("loadBalancerSearch.role", "must be one of roles%s", listed(slices.Sorted(maps.Keys(c.Roles))))
+			ps.Add("loadBalancerSearch.role", "must be one of roles%s", ListNames(slices.Sorted(maps.Keys(c.Roles))))
 		}
 	}
 	seen := map[string]string{}
@@ -77,7 +77,8 @@ func (c Client) checkRoles(ps *strictjson.Problems) {
 	}
 }
 
-func listed(names []string) string {
+// ListNames says in the text of a problem which names there are.
+func ListNames(names []string) string {
 	if len(names) == 0 {
 		return ", and there are none"
 	}

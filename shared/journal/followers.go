@@ -11,6 +11,16 @@ type Current struct {
 	DelaySeconds int `json:"delaySeconds"`
 }
 
+// Use notes that a version is AWSCURRENT, or about to be, so that followers may have it. changed is as in Follow.
+func (j *Journal) Use(version string) (changed bool) {
+	e := j.Secrets[version]
+	if changed = e.Unused; changed {
+		e.Unused = false
+		j.Secrets[version] = e
+	}
+	return changed
+}
+
 // Follow notes that AWSCURRENT is a version, which followers read within a delay. It keeps an earlier note of the same
 // version, and the longer delay. changed is whether there is something to save.
 func (j *Journal) Follow(version string, delay time.Duration, now time.Time) (changed bool) {

@@ -97,6 +97,14 @@ type Promotion struct {
 	Repair bool `json:"repair,omitempty"`
 }
 
+// RepairedTo reports whether a repair, which has not ended, makes a version AWSCURRENT.
+func (p *Promotion) RepairedTo(version string) bool { return p != nil && p.Repair && p.To == version }
+
+// RepairedFrom reports whether such a repair replaces a version, which is dead.
+func (p *Promotion) RepairedFrom(version string) bool {
+	return p != nil && p.Repair && p.From == version
+}
+
 // Journal is one client's item.
 type Journal struct {
 	Client string `json:"-"`
@@ -184,7 +192,7 @@ func (t *Table) load(ctx context.Context, client string) (j *Journal, since stri
 // item reads the client's item; the read is strongly consistent.
 func (t *Table) item(ctx context.Context, client string) (map[string]types.AttributeValue, error) {
 	out, err := t.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &t.name, ConsistentRead: aws.Bool(true),
-		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}}})
+		Key: map[string]types.AttributeValue{"client": text(client)}})
 	if err != nil {
 		return nil, awserr.Wrap(err, "reading the journal")
 	}
@@ -267,18 +275,10 @@ func (t *Table) Save(ctx context.Context, j *Journal) error {
 	if j.Rev == 0 {
 		condition = "#owner = :owner AND (attribute_not_exists(#rev) OR #rev = :was)"
 	}
-	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
-			Value: j.Client}},
-		UpdateExpression:         aws.String("SET #state = :state, #rev = :rev"),
-		ConditionExpression:      &condition,
-		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#rev": "rev", "#state": "state"},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":owner": &types.AttributeValueMemberS{Value: j.Owner}, ":was": rev(j.Rev), ":rev": rev(j.Rev + 1),
-			":state": &types.AttributeValueMemberS{Value: string(doc)},
-		}})
-	var changed *types.ConditionalCheckFailedException
-	if errors.As(err, &changed) {
+	refused, err := t.update(ctx, j.Client, "SET #state = :state, #rev = :rev", condition,
+		map[string]string{"#owner": "owner", "#rev": "rev", "#state": "state"}, map[string]types.AttributeValue{
+			":owner": text(j.Owner), ":was": rev(j.Rev), ":rev": rev(j.Rev + 1), ":state": text(string(doc))})
+	if refused {
 		return t.settle(ctx, j)
 	}
 	if err != nil {
@@ -287,6 +287,22 @@ func (t *Table) Save(ctx context.Context, j *Journal) error {
 	j.Rev++
 	return nil
 }
+
+// update changes attributes of a client's item, unless a condition refuses that.
+func (t *Table) update(ctx context.Context, client, expression, condition string, names map[string]string,
+	values map[string]types.AttributeValue) (refused bool, err error) {
+	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
+		Key:              map[string]types.AttributeValue{"client": text(client)},
+		UpdateExpression: &expression, ConditionExpression: &condition, ExpressionAttributeNames: names,
+		ExpressionAttributeValues: values})
+	var failed *types.ConditionalCheckFailedException
+	if errors.As(err, &failed) {
+		return true, nil
+	}
+	return false, err
+}
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
 // settle decides whether a write was refused because it had already succeeded and its reply was lost (the SDK repeats
 // it).

@@ -3,12 +3,10 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/shared/awserr"
@@ -53,14 +51,12 @@ func (t *Table) NoteMarks(ctx context.Context, client, owner string, now time.Ti
 			return err
 		}
 		if stringOf(item["owner"]) != owner {
-			return failure.New(failure.LockLost, "the lock of client %s went to another execution; this one stops here",
-				client)
+			return lockLost(client)
 		}
 		all := readMarks(item[marked])
 		maps.DeleteFunc(all, func(_ string, m Mark) bool { return !m.Fresh(now) })
 		maps.Copy(all, marks)
-		var raced *types.ConditionalCheckFailedException
-		if err := t.putMarks(ctx, client, owner, item[marked], all); !errors.As(err, &raced) {
+		if raced, err := t.putMarks(ctx, client, owner, item[marked], all); !raced {
 			return err
 		}
 	}
@@ -68,26 +64,20 @@ func (t *Table) NoteMarks(ctx context.Context, client, owner string, now time.Ti
 		client)
 }
 
-// putMarks writes all marks if nobody has written any since was was read.
+// putMarks writes all marks; raced: somebody has written some since was was read.
 func (t *Table) putMarks(ctx context.Context, client, owner string, was types.AttributeValue,
-	all map[string]Mark) error {
+	all map[string]Mark) (raced bool, err error) {
 	doc, err := json.Marshal(all)
 	if err != nil {
-		return fmt.Errorf("encoding marks: %w", err)
+		return false, fmt.Errorf("encoding marks: %w", err)
 	}
-	update, condition := "SET #marked = :marked", "#owner = :owner AND attribute_not_exists(#marked)"
-	values := map[string]types.AttributeValue{":owner": &types.AttributeValueMemberS{Value: owner},
-		":marked": &types.AttributeValueMemberS{Value: string(doc)}}
+	condition := "#owner = :owner AND attribute_not_exists(#marked)"
+	values := map[string]types.AttributeValue{":owner": text(owner), ":marked": text(string(doc))}
 	if was != nil {
 		condition = "#owner = :owner AND #marked = :was"
 		values[":was"] = was
 	}
-	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
-			Value: client}},
-		UpdateExpression:          &update,
-		ConditionExpression:       &condition,
-		ExpressionAttributeNames:  map[string]string{"#owner": "owner", "#marked": marked},
-		ExpressionAttributeValues: values})
-	return awserr.Wrap(err, "noting in the journal which targets are set")
+	raced, err = t.update(ctx, client, "SET #marked = :marked", condition,
+		map[string]string{"#owner": "owner", "#marked": marked}, values)
+	return raced, awserr.Wrap(err, "noting in the journal which targets are set")
 }

@@ -3,11 +3,9 @@ package journal
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/shared/awserr"
@@ -33,27 +31,21 @@ func readProof(v types.AttributeValue) (p Proof, err error) {
 	return p, err
 }
 
+func lockLost(client string) error {
+	return failure.New(failure.LockLost, "the lock of client %s went to another execution; this one stops here", client)
+}
+
 // NoteProof notes a proof for the owner of the lock; anybody else gets LockLost. It does not touch the document.
 func (t *Table) NoteProof(ctx context.Context, client, owner string, p Proof) error {
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("encoding a proof: %w", err)
 	}
-	update, condition := "SET #proven = :proven", "#owner = :owner"
-	_, err = t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
-			Value: client}},
-		UpdateExpression:         &update,
-		ConditionExpression:      &condition,
-		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#proven": proven},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":owner":  &types.AttributeValueMemberS{Value: owner},
-			":proven": &types.AttributeValueMemberS{Value: string(doc)},
-		}})
-	var refused *types.ConditionalCheckFailedException
-	if errors.As(err, &refused) {
-		return failure.New(failure.LockLost, "the lock of client %s went to another execution; this one stops here",
-			client)
+	refused, err := t.update(ctx, client, "SET #proven = :proven", "#owner = :owner",
+		map[string]string{"#owner": "owner", "#proven": proven},
+		map[string]types.AttributeValue{":owner": text(owner), ":proven": text(string(doc))})
+	if refused {
+		return lockLost(client)
 	}
 	if err != nil {
 		return awserr.Wrap(err, "noting in the journal that a secret was proven")

@@ -2,10 +2,8 @@ package journal
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/shared/awserr"
@@ -78,16 +76,12 @@ const AdoptionLasts = 30 * time.Second
 
 func (t *Table) lock(ctx context.Context, client, owner, update, condition string, names, more map[string]string,
 ) error {
-	values := map[string]types.AttributeValue{":me": &types.AttributeValueMemberS{Value: owner}}
+	values := map[string]types.AttributeValue{":me": text(owner)}
 	for name, v := range more {
-		values[name] = &types.AttributeValueMemberS{Value: v}
+		values[name] = text(v)
 	}
-	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key:              map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{Value: client}},
-		UpdateExpression: &update, ConditionExpression: &condition, ExpressionAttributeNames: names,
-		ExpressionAttributeValues: values})
-	var refused *types.ConditionalCheckFailedException
-	if errors.As(err, &refused) {
+	refused, err := t.update(ctx, client, update, condition, names, values)
+	if refused {
 		return failure.New(failure.LockLost, "another has the lock of client %s", client)
 	}
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"alboidc.internal/shared/awserr"
@@ -46,20 +45,12 @@ func (j *Journal) readWaits(item map[string]types.AttributeValue) error {
 // It does not touch the document, and keeps a later note.
 func (t *Table) NoteWrite(ctx context.Context, client, owner string, at time.Time) error {
 	condition := "#owner = :owner AND (attribute_not_exists(#last) OR #last <= :at)"
-	update := "SET #last = :at"
-	_, err := t.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &t.name,
-		Key: map[string]types.AttributeValue{"client": &types.AttributeValueMemberS{
-			Value: client}},
-		UpdateExpression:         &update,
-		ConditionExpression:      &condition,
-		ExpressionAttributeNames: map[string]string{"#owner": "owner", "#last": lastWrite},
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":owner": &types.AttributeValueMemberS{Value: owner},
-			":at":    &types.AttributeValueMemberN{Value: strconv.FormatInt(at.UnixMilli(), 10)},
-		}})
-	var refused *types.ConditionalCheckFailedException
+	refused, err := t.update(ctx, client, "SET #last = :at", condition,
+		map[string]string{"#owner": "owner", "#last": lastWrite}, map[string]types.AttributeValue{
+			":owner": text(owner),
+			":at":    &types.AttributeValueMemberN{Value: strconv.FormatInt(at.UnixMilli(), 10)}})
 	switch {
-	case errors.As(err, &refused):
+	case refused:
 		_, err = t.Own(ctx, client, owner) // if the lock is ours still, there is a later note
 		return err
 	case err != nil:

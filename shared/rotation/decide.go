@@ -85,7 +85,7 @@ func Decide(s Snapshot) Decision {
 	case s.Ended:
 		s.repair(&d)
 		return d
-	case s.repaired():
+	case s.Journal.Promotion.RepairedTo(s.Labels.Current):
 		d.Action, d.Promoted = Repair, true
 		d.From, d.To = s.ref(s.Labels.Current), s.ref(s.Journal.Promotion.From)
 		d.Why = "an earlier repair made a secret AWSCURRENT and did not end: that goes on every target, and the dead " +

@@ -13,12 +13,6 @@ import (
 // Makes reports whether a secret is to be put into use that is not AWSCURRENT.
 func (d Decision) Makes() bool { return d.Action == Rotate || d.Action == Repair && !d.Promoted }
 
-// repaired reports whether a repair has made its secret AWSCURRENT and has not ended.
-func (s Snapshot) repaired() bool {
-	p := s.Journal.Promotion
-	return p != nil && p.Repair && p.To == s.Labels.Current
-}
-
 // repair fills in the decision to replace a dead AWSCURRENT. A secret of ours that the provider still accepts takes its
 // place; only if there is none a new one is made. What else earlier rotations left waits for the next rotation, which
 // can go back to a living secret.

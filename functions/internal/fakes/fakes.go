@@ -137,8 +137,8 @@ func (w *World) Deps() invocation.Deps {
 		},
 		Prober: probe.New(probe.Options{RootCAs: w.Tokens.roots(), AllowLoopback: true, Resolver: w.ALB, Now: now,
 			Sleep: sleep}),
-		Balancers:  alb.New(w.ALB.region, now, sleep),
-		AuthErrors: w.Errors.test, LoginsStopped: w.Errors.stopped, LastLogin: w.Errors.last,
+		Reached: invocation.Reached{Balancers: alb.New(w.ALB.region, now, sleep), AuthErrors: w.Errors.test,
+			LoginsStopped: w.Errors.stopped, LastLogin: w.Errors.last},
 	}
 }
 
