@@ -86,21 +86,19 @@ func (f *function) ask(ctx context.Context) (Capabilities, error) {
 	if err != nil {
 		return Capabilities{}, err
 	}
-	var told struct {
-		Settings Settings
-	}
 	if len(a.Capabilities) == 0 {
 		return Capabilities{}, notUnderstood(opCapabilities)
 	}
-	ps := strictjson.Decode(a.Capabilities, &told.Settings.Capabilities, "capabilities")
+	var told Capabilities
+	ps := strictjson.Decode(a.Capabilities, &told, "capabilities")
 	if len(ps) == 0 {
-		told.Settings.Capabilities.check(&ps)
+		told.check(&ps)
 	}
 	if len(ps) > 0 { // the problems may quote what the function said
 		return Capabilities{}, failure.New(failure.Precondition, "the capabilities that the function answers do not "+
 			"keep to contract %d: rotator conformance says what is wrong", Contract)
 	}
-	return told.Settings.Capabilities, nil
+	return told, nil
 }
 
 // Capabilities implements idp.Registration.
