@@ -170,7 +170,6 @@ func (f *function) list(ctx context.Context) (answer, error) {
 // do sends a request. One that only reads is sent again, up to three times, if it is throttled or unavailable: after
 // any other the caller must first look at what it did.
 func (f *function) do(ctx context.Context, r Request) (answer, error) {
-	reads := r.Operation == opCapabilities || r.Operation == opList
 	for try := 1; ; try++ {
 		a, err := f.send(ctx, r)
 		var told *Wait
@@ -178,7 +177,7 @@ func (f *function) do(ctx context.Context, r Request) (answer, error) {
 		if errors.As(err, &told) {
 			wait = max(wait, told.For)
 		}
-		if err == nil || !reads || !failure.KindOf(err).Transient() || !httpclient.Fits(ctx, wait, try) ||
+		if err == nil || !r.Reads() || !failure.KindOf(err).Transient() || !httpclient.Fits(ctx, wait, try) ||
 			f.sleep(ctx, wait) != nil {
 			return a, err
 		}
@@ -204,15 +203,15 @@ func (f *function) send(ctx context.Context, r Request) (answer, error) {
 		return a, notUnderstood(r.Operation)
 	}
 	if a.Contract != Contract {
-		return a, failure.New(f.kindOfSkew(r), "the function answers by contract %d, and this release speaks %d: "+
+		return a, failure.New(kindOfSkew(r), "the function answers by contract %d, and this release speaks %d: "+
 			"let the alias point to a version that speaks it", a.Contract, Contract)
 	}
 	return a, a.Error.failure(r)
 }
 
 // kindOfSkew is that of an answer by another contract: what a change did cannot be told.
-func (f *function) kindOfSkew(r Request) failure.Kind {
-	if r.Operation == opCapabilities || r.Operation == opList {
+func kindOfSkew(r Request) failure.Kind {
+	if r.Reads() {
 		return failure.Precondition
 	}
 	return failure.Unavailable
