@@ -172,13 +172,10 @@ func (f *function) list(ctx context.Context) (answer, error) {
 func (f *function) do(ctx context.Context, r Request) (answer, error) {
 	for try := 1; ; try++ {
 		a, err := f.send(ctx, r)
-		var told *Wait
-		wait := 500 * time.Millisecond << (try - 1)
-		if errors.As(err, &told) {
-			wait = max(wait, told.For)
-		}
-		if err == nil || !r.Reads() || !failure.KindOf(err).Transient() || !httpclient.Fits(ctx, wait, try) ||
-			f.sleep(ctx, wait) != nil {
+		told := &Wait{}
+		errors.As(err, &told)
+		wait, fits := httpclient.Again(ctx, told.For, try)
+		if err == nil || !r.Reads() || !failure.KindOf(err).Transient() || !fits || f.sleep(ctx, wait) != nil {
 			return a, err
 		}
 	}
