@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -57,7 +56,7 @@ func (d *Doctor) regions(clients []system.Parameter) []string {
 	for _, p := range clients {
 		for _, arn := range p.LoadBalancers {
 			if !p.IsReachedByRole(arn) {
-				out = append(out, regionOf(arn))
+				out = append(out, config.RegionOf(arn))
 			}
 		}
 		if p.LoadBalancerSearch != nil && p.LoadBalancerSearch.Role == "" {
@@ -66,14 +65,6 @@ func (d *Doctor) regions(clients []system.Parameter) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// regionOf is the Region of an ARN that the configuration check has accepted.
-func regionOf(arn string) string {
-	if parts := strings.Split(arn, ":"); len(parts) > 3 {
-		return parts[3]
-	}
-	return ""
 }
 
 // readBalancers reads a Region's load balancers; what could not be read is not judged.
@@ -191,7 +182,7 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 		}
 	}
 	for _, arn := range c.LoadBalancers {
-		arns, read := d.arns[regionOf(arn)]
+		arns, read := d.arns[config.RegionOf(arn)]
 		switch {
 		case !read, c.IsReachedByRole(arn):
 		case !slices.Contains(arns, arn):
@@ -200,7 +191,7 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 		case !used[arn]:
 			r.add(Warning, "load balancers",
 				"take it out of loadBalancers in clients.yaml, or see what its rules log in with: "+
-					"rotator discover --regions "+regionOf(arn),
+					"rotator discover --regions "+config.RegionOf(arn),
 				"load balancer %s has no rule that uses the client", arn)
 		}
 	}
