@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/telemetry"
 )
 
@@ -58,7 +59,7 @@ func (r *rotator) addAlarms() {
 		r.addClientAlarms(c)
 	}
 	for i, arn := range r.loadBalancers() {
-		if regionOf(arn) == r.Region { // alarms see the metrics of their own Region
+		if config.RegionOf(arn) == r.Region { // alarms see the metrics of their own Region
 			// Always on: CloudWatch does not know when a grace period is, and a template can put an old secret back at
 			// any time.
 			r.addAlarm(alarm{id: fmt.Sprintf("AuthErrors-%d", i), name: "auth-errors-" + balancerName(arn),
@@ -215,7 +216,7 @@ func (r *rotator) balancerMetric(arn, name string) awscloudwatch.Metric {
 	_, dimension, _ := strings.Cut(arn, ":loadbalancer/")
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{Namespace: jsii.String("AWS/ApplicationELB"),
 		MetricName: &name, Statistic: jsii.String("Sum"), Period: minutes(5),
-		Region: jsii.String(regionOf(arn)), DimensionsMap: &map[string]*string{"LoadBalancer": &dimension}})
+		Region: jsii.String(config.RegionOf(arn)), DimensionsMap: &map[string]*string{"LoadBalancer": &dimension}})
 }
 
 // allowedErrors returns what the load balancer's most tolerant client allows: the metric does not tell clients apart.
@@ -236,9 +237,6 @@ func minutes(n int) awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number
 func hours(n int) awscdk.Duration { return awscdk.Duration_Hours(jsii.Number(n)) }
 
 func days(n int) awscdk.Duration { return awscdk.Duration_Days(jsii.Number(n)) }
-
-// regionOf returns the Region of an ARN.
-func regionOf(arn string) string { return strings.Split(arn, ":")[3] }
 
 // balancerName returns the name and id of a load balancer: names are unique in a Region, and ids tell the Regions
 // apart.

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/jsii-runtime-go"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
 )
 
@@ -68,7 +69,7 @@ func (r *rotator) addWatch(c Client) {
 	}
 	var here []string
 	for _, arn := range c.LoadBalancers {
-		if regionOf(arn) == r.Region && !c.IsReachedByRole(arn) {
+		if config.RegionOf(arn) == r.Region && !c.IsReachedByRole(arn) {
 			here = append(here, arn)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"alboidc.internal/local/localca"
 	"alboidc.internal/local/scenario"
 	sharedidp "alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/conformance"
 	"alboidc.internal/shared/idp/idptest"
 	"alboidc.internal/shared/secret"
 )
@@ -56,17 +56,19 @@ func (x *tenant) fresh(t *testing.T) (id string, v secret.Value) {
 		made := v
 		switch r := x.registration(t, clientID, c).(type) {
 		case sharedidp.Provider:
-			id, made, err = renew(ctx, r)
+			var created sharedidp.Created
+			created, err = conformance.Renew(ctx, r, "fresh")
+			id, made = created.ID, created.Value
 		case sharedidp.PreviousDropper:
 			if x.model != sharedidp.CurrentPrevious {
-				made, err = set(ctx, r.(sharedidp.Setter))
+				made, err = conformance.Set(ctx, r.(sharedidp.Setter))
 				break
 			}
 			if made, err = r.Shift(ctx); err == nil {
 				err = r.DropPrevious(ctx)
 			}
 		case sharedidp.Setter:
-			if made, err = set(ctx, r); err == nil && x.model == sharedidp.CurrentPrevious {
+			if made, err = conformance.Set(ctx, r); err == nil && x.model == sharedidp.CurrentPrevious {
 				err = r.(sharedidp.PreviousKeeper).Restore(ctx, made)
 			}
 		default:
@@ -81,40 +83,6 @@ func (x *tenant) fresh(t *testing.T) (id string, v secret.Value) {
 	}
 	x.know(v)
 	return id, v
-}
-
-func set(ctx context.Context, r sharedidp.Setter) (secret.Value, error) {
-	v, err := secret.Generate(nil)
-	if err != nil {
-		return v, err
-	}
-	return v, r.Set(ctx, v)
-}
-
-// renew makes a secret, and removes all others; one stays until then, and at the limit one makes room.
-func renew(ctx context.Context, p sharedidp.Provider) (id string, v secret.Value, err error) {
-	before, err := p.List(ctx)
-	if err != nil {
-		return "", v, err
-	}
-	// the one that stays until there is another must be active: some vendors demand that
-	slices.SortStableFunc(before, func(a, b sharedidp.Secret) int { return cmp.Compare(a.Status, b.Status) })
-	for _, s := range before[min(1, len(before)):] {
-		if err := p.Remove(ctx, s.ID); err != nil {
-			return "", v, err
-		}
-	}
-	r := sharedidp.CreateRequest{Tag: "fresh"}
-	if p.Capabilities().AcceptsValue {
-		if r.Value, err = secret.Generate(nil); err != nil {
-			return "", v, err
-		}
-	}
-	made, err := p.Create(ctx, r)
-	if err != nil || len(before) == 0 {
-		return made.ID, made.Value, err
-	}
-	return made.ID, made.Value, p.Remove(ctx, before[0].ID)
 }
 
 // set of named secrets: their ids are listed past the wire. It is an idptest.Backend and an idptest.Keeper.

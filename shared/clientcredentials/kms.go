@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"alboidc.internal/shared/awserr"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 )
 
@@ -40,7 +40,7 @@ type kmsKey struct {
 func (k kmsKey) sign(ctx context.Context, algorithm string, digest []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	out, err := kms.NewFromConfig(k.aws(strings.Split(k.arn, ":")[3])).Sign(ctx, &kms.SignInput{KeyId: &k.arn,
+	out, err := kms.NewFromConfig(k.aws(config.RegionOf(k.arn))).Sign(ctx, &kms.SignInput{KeyId: &k.arn,
 		Message: digest, MessageType: types.MessageTypeDigest, SigningAlgorithm: Algorithms[algorithm]})
 	if err != nil {
 		return nil, k.explain(err, algorithm)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/cron"
 	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
@@ -48,7 +49,7 @@ func (c Client) warn(ps *strictjson.Problems, path string) {
 			"another application?")
 	}
 	for i, arn := range c.LoadBalancers {
-		unknownRegion(ps, fmt.Sprintf("%s.loadBalancers[%d]", path, i), strings.Split(arn, ":")[3])
+		unknownRegion(ps, fmt.Sprintf("%s.loadBalancers[%d]", path, i), config.RegionOf(arn))
 	}
 	if c.LoadBalancerSearch != nil {
 		for i, r := range c.LoadBalancerSearch.Regions {
@@ -58,7 +59,7 @@ func (c Client) warn(ps *strictjson.Problems, path string) {
 	secrets := append(c.findUserSecrets(), c.findSettingsSecrets()...)
 	for _, s := range append(secrets, named{"secret.arn", c.Secret.ARN}) {
 		if !c.CreateSecret || s.path != "secret.arn" {
-			unknownRegion(ps, path+"."+s.path, strings.Split(s.arn, ":")[3])
+			unknownRegion(ps, path+"."+s.path, config.RegionOf(s.arn))
 			if m := suffixPattern.FindStringSubmatch(s.arn); m != nil && strings.ToLower(m[1]) == m[1] &&
 				!strings.ContainsAny(m[1], "0123456789") {
 				ps.Add(path+"."+s.path, "ends with six small letters: look whether they are the suffix that Secrets "+

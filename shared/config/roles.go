@@ -21,9 +21,14 @@ type Role struct {
 func (r Role) Account() string { return AccountOf(r.RoleARN) }
 
 // AccountOf is the account of an ARN that a check has accepted.
-func AccountOf(arn string) string {
+func AccountOf(arn string) string { return partOf(arn, 4) }
+
+// RegionOf is the Region of one.
+func RegionOf(arn string) string { return partOf(arn, 3) }
+
+func partOf(arn string, n int) string {
 	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 {
-		return parts[4]
+		return parts[n]
 	}
 	return ""
 }

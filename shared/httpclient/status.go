@@ -178,8 +178,13 @@ func retry(ctx context.Context, method string, err error, try int) (time.Duratio
 	if !ok || method != http.MethodGet || !failure.KindOf(err).Transient() {
 		return 0, false
 	}
-	wait := max(firstPause<<(try-1), s.Wait)
-	return wait, Fits(ctx, wait, try)
+	return Again(ctx, s.Wait, try)
+}
+
+// Again is the wait after that many tries, which is never shorter than a told one, and whether it fits.
+func Again(ctx context.Context, told time.Duration, tries int) (wait time.Duration, fits bool) {
+	wait = max(firstPause<<(tries-1), told)
+	return wait, Fits(ctx, wait, tries)
 }
 
 // Fits reports whether a request may be sent once more within a call, after a wait and that many tries. A told wait is

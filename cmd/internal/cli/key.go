@@ -39,7 +39,7 @@ func (a *app) key() *cobra.Command {
 				return &system.Error{Text: fmt.Sprintf("--days must be 1 to 3650, not %d", days)}
 			}
 			options := a.options
-			options.Region = strings.Split(arn, ":")[3]
+			options.Region = config.RegionOf(arn)
 			s, err := system.Open(cmd.Context(), options)
 			if err != nil {
 				return err

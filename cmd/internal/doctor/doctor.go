@@ -1,10 +1,10 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -56,7 +56,7 @@ func (d *Doctor) regions(clients []system.Parameter) []string {
 	for _, p := range clients {
 		for _, arn := range p.LoadBalancers {
 			if !p.IsReachedByRole(arn) {
-				out = append(out, regionOf(arn))
+				out = append(out, config.RegionOf(arn))
 			}
 		}
 		if p.LoadBalancerSearch != nil && p.LoadBalancerSearch.Role == "" {
@@ -65,14 +65,6 @@ func (d *Doctor) regions(clients []system.Parameter) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// regionOf is the Region of an ARN that the configuration check has accepted.
-func regionOf(arn string) string {
-	if parts := strings.Split(arn, ":"); len(parts) > 3 {
-		return parts[3]
-	}
-	return ""
 }
 
 // readBalancers reads a Region's load balancers; what could not be read is not judged.
@@ -179,7 +171,7 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 			if l.Controller != "" && c.LeavesToControllers() {
 				continue
 			}
-			targets = append(targets, cmpOr(l.RuleARN, l.ListenerARN))
+			targets = append(targets, cmp.Or(l.RuleARN, l.ListenerARN))
 			if c.LoadBalancerSearch == nil && !slices.Contains(c.LoadBalancers, l.LoadBalancerARN) {
 				r.add(Error, "load balancers",
 					"add it to loadBalancers of "+c.Name+" in clients.yaml, rotator check, then make deploy",
@@ -190,7 +182,7 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 		}
 	}
 	for _, arn := range c.LoadBalancers {
-		arns, read := d.arns[regionOf(arn)]
+		arns, read := d.arns[config.RegionOf(arn)]
 		switch {
 		case !read, c.IsReachedByRole(arn):
 		case !slices.Contains(arns, arn):
@@ -199,7 +191,7 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 		case !used[arn]:
 			r.add(Warning, "load balancers",
 				"take it out of loadBalancers in clients.yaml, or see what its rules log in with: "+
-					"rotator discover --regions "+regionOf(arn),
+					"rotator discover --regions "+config.RegionOf(arn),
 				"load balancer %s has no rule that uses the client", arn)
 		}
 	}
@@ -217,11 +209,4 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 // that nobody listed is told of by the measurement, since a rotation would be refused.
 func sameName(c config.Client, l alb.Login) bool {
 	return slices.ContainsFunc(c.Names(), func(n config.Alias) bool { return config.SameURL(n.Issuer, l.Issuer) })
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -24,7 +24,7 @@ func (d *Doctor) checkProviderFunction(ctx context.Context, r *report, c config.
 		return
 	}
 	const check = "identity provider"
-	in := d.System.AWS(regionOf(arn))
+	in := d.System.AWS(config.RegionOf(arn))
 	f, err := awslambda.NewFromConfig(in).GetFunctionConfiguration(ctx,
 		&awslambda.GetFunctionConfigurationInput{FunctionName: &arn})
 	if r.unless(err, check, "the function "+arn, "the function "+arn+" does not exist, or not that alias or version",

@@ -23,7 +23,7 @@ func (d *Doctor) checkSecrets(ctx context.Context, r *report, c config.Client,
 	arns = append(arns, clientsfile.Client{Client: c}.UserSecrets()...)
 	slices.Sort(arns[1:])
 	for i, arn := range slices.Compact(arns) {
-		region := regionOf(arn)
+		region := config.RegionOf(arn)
 		out, err := secretsmanager.NewFromConfig(d.System.AWS(region)).DescribeSecret(ctx,
 			&secretsmanager.DescribeSecretInput{SecretId: &arn})
 		if !r.unless(err, "secrets", "the secret "+arn, "the secret "+arn+" does not exist",
@@ -58,7 +58,7 @@ func (d *Doctor) checkLabels(r *report, c config.Client, record journal.Record,
 			pending = version
 		}
 	}
-	region := regionOf(c.Secret.ARN)
+	region := config.RegionOf(c.Secret.ARN)
 	switch {
 	case current == "":
 		r.add(Error, "secrets", "rotator adopt "+c.Name+" --prompt",

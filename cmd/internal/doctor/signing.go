@@ -31,7 +31,7 @@ var places = map[string]string{
 // each. It signs nothing.
 func (d *Doctor) checkSigning(ctx context.Context, r *report, c config.Client) {
 	for _, k := range (clientsfile.Client{Client: c}).SigningKeys() {
-		region := regionOf(k.KeyARN)
+		region := config.RegionOf(k.KeyARN)
 		api := kms.NewFromConfig(d.System.AWS(region))
 		out, err := api.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &k.KeyARN})
 		if !r.unless(err, "keys", "the key "+k.KeyARN, "the key "+k.KeyARN+" does not exist",

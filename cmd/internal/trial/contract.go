@@ -126,10 +126,9 @@ func (r *run) token() string { return "rotator-conformance-" + rand.Text() }
 
 // keepDeadline sends a change whose deadline has passed, and looks whether it was carried out.
 func (r *run) keepDeadline(ctx context.Context) error {
-	r.known = nil
-	id, before, err := r.fresh(ctx)
+	id, before, err := r.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("the client cannot be made as fresh: %w", err)
+		return err
 	}
 	v, err := secret.Generate(nil)
 	if err != nil {
@@ -156,10 +155,9 @@ func (r *run) keepDeadline(ctx context.Context) error {
 
 // keepToken sends a create twice.
 func (r *run) keepToken(ctx context.Context) error {
-	r.known = nil
-	id, _, err := r.fresh(ctx)
+	id, _, err := r.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("the client cannot be made as fresh: %w", err)
+		return err
 	}
 	v, err := secret.Generate(nil)
 	if err != nil {

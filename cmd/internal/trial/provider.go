@@ -1,10 +1,8 @@
 package trial
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"alboidc.internal/shared/failure"
@@ -19,7 +17,7 @@ import (
 func (r *run) wired(ctx context.Context, request []byte) ([]byte, error) {
 	answer, err := r.Invoke(ctx, request)
 	var asked lambda.Request
-	if json.Unmarshal(request, &asked) == nil && asked.Operation != "list" && asked.Operation != "capabilities" {
+	if json.Unmarshal(request, &asked) == nil && !asked.Reads() {
 		r.changed = true
 		if r.lose[asked.Operation] {
 			return nil, failure.New(failure.Unavailable, "the answer was lost on purpose")
@@ -133,16 +131,18 @@ func (r *run) fresh(ctx context.Context) (id string, v secret.Value, err error) 
 	r.changed = true
 	switch x := r.registration(r.Client.ClientID, r.Invoke).(type) {
 	case idp.Provider:
-		id, v, err = r.renew(ctx, x)
+		var made idp.Created
+		made, err = conformance.Renew(ctx, x, r.token())
+		id, v = made.ID, made.Value
 	case idp.PreviousDropper:
 		if v, err = r.shiftOrSet(ctx, x); err == nil {
 			err = x.DropPrevious(ctx)
 		}
 	case idp.Setter:
-		v, err = set(ctx, x)
+		v, err = conformance.Set(ctx, x)
 	}
 	if err == nil && r.Second != "" {
-		_, err = set(ctx, r.registration(r.Second, r.Invoke).(idp.Setter))
+		_, err = conformance.Set(ctx, r.registration(r.Second, r.Invoke).(idp.Setter))
 	}
 	r.know(v)
 	return id, v, err
@@ -150,49 +150,9 @@ func (r *run) fresh(ctx context.Context) (id string, v secret.Value, err error) 
 
 func (r *run) shiftOrSet(ctx context.Context, x idp.PreviousDropper) (secret.Value, error) {
 	if r.can.TakesValue {
-		return set(ctx, x.(idp.Setter))
+		return conformance.Set(ctx, x.(idp.Setter))
 	}
 	return x.Shift(ctx)
-}
-
-func set(ctx context.Context, x idp.Setter) (secret.Value, error) {
-	v, err := secret.Generate(nil)
-	if err != nil {
-		return v, err
-	}
-	return v, x.Set(ctx, v)
-}
-
-// renew makes a secret, and removes all others; one stays until then, and at the limit one makes room.
-func (r *run) renew(ctx context.Context, p idp.Provider) (id string, v secret.Value, err error) {
-	before, err := p.List(ctx)
-	if err != nil {
-		return "", v, err
-	}
-	// the one that stays until there is another must be active: some vendors demand that
-	slices.SortStableFunc(before, func(a, b idp.Secret) int { return cmp.Compare(a.Status, b.Status) })
-	for _, s := range before[min(1, len(before)):] {
-		if err := p.Remove(ctx, s.ID); err != nil {
-			return "", v, err
-		}
-	}
-	token, err := secret.Generate(nil)
-	if err != nil {
-		return "", v, err
-	}
-	made, err := p.Create(ctx, idp.CreateRequest{Tag: r.token(), Value: r.value(token)})
-	if err != nil || len(before) == 0 {
-		return made.ID, made.Value, err
-	}
-	return made.ID, made.Value, p.Remove(ctx, before[0].ID)
-}
-
-// value is what goes with a create, where the function takes one.
-func (r *run) value(v secret.Value) secret.Value {
-	if r.can.TakesValue {
-		return v
-	}
-	return secret.Value{}
 }
 
 // clean removes what the trial has made, and says what stays.

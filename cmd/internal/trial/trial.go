@@ -70,7 +70,7 @@ func (t *Trial) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := &run{Trial: t, can: can, lose: map[string]bool{}}
+	r := &run{Trial: t, can: can}
 	if r.model, err = r.capabilities().Choose(t.Second != "", t.Second == "" &&
 		r.capabilities().KeepsOne()); err != nil {
 		return Result{Capabilities: can}, err
@@ -131,12 +131,20 @@ func (r *run) exceptions() map[string]string {
 	return nil
 }
 
+// begin makes the client as fresh, for one case.
+func (r *run) begin(ctx context.Context) (id string, v secret.Value, err error) {
+	r.known, r.lose = nil, map[string]bool{}
+	if id, v, err = r.fresh(ctx); err != nil {
+		return "", v, fmt.Errorf("the client cannot be made as fresh: %w", err)
+	}
+	return id, v, nil
+}
+
 // judge applies a rule to the client, made as fresh.
 func (r *run) judge(ctx context.Context, rule conformance.Rule) error {
-	r.known, r.lose = nil, map[string]bool{}
-	id, value, err := r.fresh(ctx)
+	id, value, err := r.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("the client cannot be made as fresh: %w", err)
+		return err
 	}
 	p, b, err := r.subject(ctx, id, value)
 	if err != nil {

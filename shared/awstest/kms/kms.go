@@ -111,16 +111,22 @@ func (s *Service) find(call *awsapi.Call, id string) (*key, error) {
 	return nil, awsapi.Errorf("NotFoundException", "Key '%s' does not exist", id)
 }
 
-func (s *Service) describe(call *awsapi.Call) (any, error) {
+// named returns the key that a call names, and nothing else.
+func (s *Service) named(call *awsapi.Call) (k *key, arn string, err error) {
 	var in struct{ KeyId string } //nolint:revive // the API's name
 	if err := call.Decode(&in); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	k, err := s.find(call, in.KeyId)
+	k, err = s.find(call, in.KeyId)
+	return k, in.KeyId, err
+}
+
+func (s *Service) describe(call *awsapi.Call) (any, error) {
+	k, arn, err := s.named(call)
 	if err != nil {
 		return nil, err
 	}
-	m := map[string]any{"KeyId": in.KeyId, "Arn": in.KeyId, "KeyState": k.state, "KeyManager": "CUSTOMER",
+	m := map[string]any{"KeyId": arn, "Arn": arn, "KeyState": k.state, "KeyManager": "CUSTOMER",
 		"KeyUsage": k.usage, "KeySpec": k.spec}
 	if k.usage == signs {
 		m["SigningAlgorithms"] = k.algorithms()
@@ -136,42 +142,34 @@ func (k *key) algorithms() []string {
 	return []string{"ECDSA_SHA_256"}
 }
 
-// usable refuses a key that is disabled or about to be deleted (developer guide, "Key states of KMS keys"), or whose
-// usage is another.
-func (k *key) usable(arn, operation string) error {
+// usable refuses a key that is disabled or about to be deleted (developer guide, "Key states of KMS keys").
+func (k *key) usable(arn string) error {
 	switch {
 	case k.state == "Disabled":
 		return awsapi.Errorf("DisabledException", "%s is disabled.", arn)
 	case k.state != "Enabled":
 		return awsapi.Errorf("KMSInvalidStateException", "%s is pending deletion.", arn)
-	case k.usage != signs && operation == "Sign":
-		return awsapi.Errorf("InvalidKeyUsageException", "%s key usage is %s which is not valid for Sign.", arn,
-			k.usage)
 	}
 	return nil
 }
 
 func (s *Service) publicKey(call *awsapi.Call) (any, error) {
-	var in struct{ KeyId string } //nolint:revive // the API's name
-	if err := call.Decode(&in); err != nil {
-		return nil, err
-	}
-	k, err := s.find(call, in.KeyId)
+	k, arn, err := s.named(call)
 	if err != nil {
 		return nil, err
 	}
-	if err := k.usable(in.KeyId, "GetPublicKey"); err != nil {
+	if err := k.usable(arn); err != nil {
 		return nil, err
 	}
 	if k.private == nil {
-		return nil, awsapi.Errorf("UnsupportedOperationException", "%s key spec is %s which is not asymmetric.",
-			in.KeyId, k.spec)
+		return nil, awsapi.Errorf("UnsupportedOperationException", "%s key spec is %s which is not asymmetric.", arn,
+			k.spec)
 	}
 	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"KeyId": in.KeyId, "KeySpec": k.spec, "KeyUsage": k.usage, "PublicKey": der,
+	return map[string]any{"KeyId": arn, "KeySpec": k.spec, "KeyUsage": k.usage, "PublicKey": der,
 		"SigningAlgorithms": k.algorithms()}, nil
 }
 
@@ -189,10 +187,13 @@ func (s *Service) sign(call *awsapi.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.usable(in.KeyId, "Sign"); err != nil {
+	if err := k.usable(in.KeyId); err != nil {
 		return nil, err
 	}
 	switch {
+	case k.usage != signs:
+		return nil, awsapi.Errorf("InvalidKeyUsageException", "%s key usage is %s which is not valid for Sign.",
+			in.KeyId, k.usage)
 	case !slices.Contains(k.algorithms(), in.SigningAlgorithm):
 		return nil, awsapi.Errorf("InvalidKeyUsageException", "Algorithm %s is incompatible with key spec %s.",
 			in.SigningAlgorithm, k.spec)

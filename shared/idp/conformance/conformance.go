@@ -6,12 +6,12 @@ package conformance
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/secret"
 )
@@ -84,7 +84,7 @@ type Rule struct {
 
 // Judge applies the rule to a fresh client. exception is the declared reason to break it, if any.
 func (r Rule) Judge(ctx context.Context, p idp.Provider, b Backend, exception string) error {
-	c := &client{provider: p, backend: b, tag: newTag()}
+	c := &client{provider: p, backend: b, tag: clientcredentials.NewUUID()}
 	c.id, c.value = b.Current()
 	c.values = append(c.values, c.value)
 	err := r.check(ctx, c)
@@ -129,12 +129,6 @@ func (c *client) check(ctx context.Context) error { return c.note(c.provider.Che
 func (c *client) list(ctx context.Context) ([]idp.Secret, error) {
 	l, err := c.provider.List(ctx)
 	return l, c.note(err)
-}
-
-func newTag() string {
-	b := make([]byte, 16)
-	_, _ = rand.Read(b) // it never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 func (c *client) create(ctx context.Context) (idp.Created, error) {

@@ -100,6 +100,18 @@ func register(t *testing.T, v *imitationtest.Vendor, r entratest.Rotator) {
 	}
 }
 
+// registerCertificate returns the certificate's fingerprint.
+func registerCertificate(t *testing.T, v *imitationtest.Vendor, der []byte) string {
+	t.Helper()
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	register(t, v, entratest.Rotator{Certificate: certificate})
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
 func byCertificate(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 	t.Helper()
 	key := rotatorKey()
@@ -108,16 +120,10 @@ func byCertificate(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	register(t, v, entratest.Rotator{Certificate: certificate})
 	d.Secret = storing(string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
 		Bytes: x509.MarshalPKCS1PrivateKey(key)})))
-	sum := sha256.Sum256(der)
 	return fmt.Sprintf(`"certificate": {"clientId": %q, "keySecretArn": %q, "sha256": %q}`, rotatorID, secretARN,
-		hex.EncodeToString(sum[:]))
+		registerCertificate(t, v, der))
 }
 
 // byKMS has a key in AWS KMS sign the certificate, and then for the rotator.
@@ -128,13 +134,8 @@ func byKMS(t *testing.T, v *imitationtest.Vendor, d *idp.Deps) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	register(t, v, entratest.Rotator{Certificate: certificate})
-	return fmt.Sprintf(`"certificate": {"clientId": %q, "keyArn": %q, "sha256": "%x"}`, rotatorID, imitationtest.KeyARN,
-		sha256.Sum256(der))
+	return fmt.Sprintf(`"certificate": {"clientId": %q, "keyArn": %q, "sha256": %q}`, rotatorID, imitationtest.KeyARN,
+		registerCertificate(t, v, der))
 }
 
 // byIdentity trusts an identity with a key of ours, for an audience.

@@ -58,12 +58,10 @@ const (
 
 // Canary, and the names of rules that some vendors cannot keep.
 const (
-	Canary            = conformance.Canary
-	RuleRemoveOld     = conformance.RuleRemoveOld
-	RuleRemoveNew     = conformance.RuleRemoveNew
-	RuleEnable        = conformance.RuleEnable
-	RuleDisableAbsent = conformance.RuleDisableAbsent
-	RuleLostCreate    = conformance.RuleLostCreate
+	Canary         = conformance.Canary
+	RuleRemoveOld  = conformance.RuleRemoveOld
+	RuleRemoveNew  = conformance.RuleRemoveNew
+	RuleLostCreate = conformance.RuleLostCreate
 )
 
 // NeedsNoRequest is that of package conformance.

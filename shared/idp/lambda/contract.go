@@ -43,6 +43,9 @@ type Request struct {
 	SecretID string `json:"secretId,omitempty"`
 }
 
+// Reads reports whether a request changes nothing.
+func (r Request) Reads() bool { return r.Operation == opCapabilities || r.Operation == opList }
+
 // Client says whose secrets a request is about.
 type Client struct {
 	ID     string `json:"id"`

@@ -86,21 +86,19 @@ func (f *function) ask(ctx context.Context) (Capabilities, error) {
 	if err != nil {
 		return Capabilities{}, err
 	}
-	var told struct {
-		Settings Settings
-	}
 	if len(a.Capabilities) == 0 {
 		return Capabilities{}, notUnderstood(opCapabilities)
 	}
-	ps := strictjson.Decode(a.Capabilities, &told.Settings.Capabilities, "capabilities")
+	var told Capabilities
+	ps := strictjson.Decode(a.Capabilities, &told, "capabilities")
 	if len(ps) == 0 {
-		told.Settings.Capabilities.check(&ps)
+		told.check(&ps)
 	}
 	if len(ps) > 0 { // the problems may quote what the function said
 		return Capabilities{}, failure.New(failure.Precondition, "the capabilities that the function answers do not "+
 			"keep to contract %d: rotator conformance says what is wrong", Contract)
 	}
-	return told.Settings.Capabilities, nil
+	return told, nil
 }
 
 // Capabilities implements idp.Registration.
@@ -172,16 +170,12 @@ func (f *function) list(ctx context.Context) (answer, error) {
 // do sends a request. One that only reads is sent again, up to three times, if it is throttled or unavailable: after
 // any other the caller must first look at what it did.
 func (f *function) do(ctx context.Context, r Request) (answer, error) {
-	reads := r.Operation == opCapabilities || r.Operation == opList
 	for try := 1; ; try++ {
 		a, err := f.send(ctx, r)
-		var told *Wait
-		wait := 500 * time.Millisecond << (try - 1)
-		if errors.As(err, &told) {
-			wait = max(wait, told.For)
-		}
-		if err == nil || !reads || !failure.KindOf(err).Transient() || !httpclient.Fits(ctx, wait, try) ||
-			f.sleep(ctx, wait) != nil {
+		told := &Wait{}
+		errors.As(err, &told)
+		wait, fits := httpclient.Again(ctx, told.For, try)
+		if err == nil || !r.Reads() || !failure.KindOf(err).Transient() || !fits || f.sleep(ctx, wait) != nil {
 			return a, err
 		}
 	}
@@ -206,15 +200,15 @@ func (f *function) send(ctx context.Context, r Request) (answer, error) {
 		return a, notUnderstood(r.Operation)
 	}
 	if a.Contract != Contract {
-		return a, failure.New(f.kindOfSkew(r), "the function answers by contract %d, and this release speaks %d: "+
+		return a, failure.New(kindOfSkew(r), "the function answers by contract %d, and this release speaks %d: "+
 			"let the alias point to a version that speaks it", a.Contract, Contract)
 	}
 	return a, a.Error.failure(r)
 }
 
 // kindOfSkew is that of an answer by another contract: what a change did cannot be told.
-func (f *function) kindOfSkew(r Request) failure.Kind {
-	if r.Operation == opCapabilities || r.Operation == opList {
+func kindOfSkew(r Request) failure.Kind {
+	if r.Reads() {
 		return failure.Precondition
 	}
 	return failure.Unavailable

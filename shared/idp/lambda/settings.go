@@ -3,8 +3,8 @@ package lambda
 import (
 	"regexp"
 	"slices"
-	"strings"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/region"
 	"alboidc.internal/shared/strictjson"
@@ -24,7 +24,7 @@ var arnPattern = regexp.MustCompile(
 	`^arn:aws(-[a-z]+){0,2}:lambda:` + region.Form + `:\d{12}:function:[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]{1,128}$`)
 
 // region is where the function is.
-func (s Settings) region() string { return strings.Split(s.FunctionARN, ":")[3] }
+func (s Settings) region() string { return config.RegionOf(s.FunctionARN) }
 
 // check fills in the defaults and reports what is wrong.
 func (s *Settings) check(ps *strictjson.Problems) {
