@@ -236,9 +236,6 @@ func (h *History) tested(at time.Time, state string, input, output json.RawMessa
 	}
 }
 
-// Runs are the records of the runs that have ended.
-func (h *History) Runs() []evidence.Record { return h.runs }
-
 // Present is the record of the last run as far as it has come, or of its end.
 func (h *History) Present() evidence.Record {
 	if n := len(h.runs); n > 0 && h.runs[n-1].Redrive == h.record.Redrive {

@@ -56,7 +56,6 @@ type page struct {
 	View          *view
 	Logins        *chart
 	Past          []past
-	Evidence      system.Evidence
 	Refused       string
 	Problems      []string
 	PastProblems  []string
