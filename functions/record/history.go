@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -214,11 +215,7 @@ func (h *History) updated(at time.Time, input, output json.RawMessage) {
 }
 
 func target(t rotation.Target) evidence.Target {
-	arn := t.RuleARN
-	if arn == "" {
-		arn = t.ListenerARN
-	}
-	return evidence.Target{ARN: arn, Name: t.Name}
+	return evidence.Target{ARN: cmp.Or(t.RuleARN, t.ListenerARN), Name: t.Name}
 }
 
 // tested notes checks, and of which secret one has seen that it is refused.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -179,7 +180,7 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 			if l.Controller != "" && c.LeavesToControllers() {
 				continue
 			}
-			targets = append(targets, cmpOr(l.RuleARN, l.ListenerARN))
+			targets = append(targets, cmp.Or(l.RuleARN, l.ListenerARN))
 			if c.LoadBalancerSearch == nil && !slices.Contains(c.LoadBalancers, l.LoadBalancerARN) {
 				r.add(Error, "load balancers",
 					"add it to loadBalancers of "+c.Name+" in clients.yaml, rotator check, then make deploy",
@@ -217,11 +218,4 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 // that nobody listed is told of by the measurement, since a rotation would be refused.
 func sameName(c config.Client, l alb.Login) bool {
 	return slices.ContainsFunc(c.Names(), func(n config.Alias) bool { return config.SameURL(n.Issuer, l.Issuer) })
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
