@@ -268,8 +268,7 @@ func (h *History) fill(r *evidence.Record) {
 	h.variable("step", &r.FailedState)
 	h.variable("from", &r.From)
 	h.variable("to", &r.To)
-	var outcome string
-	if h.variable("outcome", &outcome); outcome == repaired { // there $from is what targets got
+	if h.repaired() { // there $from is what targets got
 		r.From, r.To = r.To, r.From
 	}
 	h.variable("reference", &r.Configuration)
@@ -302,6 +301,12 @@ var ends = map[string]string{"RolledBack": "rolledBack", "Refused": "refused", "
 // repaired is the outcome of an execution that put a secret that is accepted in the place of a dead one.
 const repaired = "repaired"
 
+func (h *History) repaired() bool {
+	var outcome string
+	h.variable("outcome", &outcome)
+	return outcome == repaired
+}
+
 // outcome says in a word how a run ended.
 func (h *History) outcome(r evidence.Record) string {
 	switch r.Status {
@@ -324,8 +329,7 @@ func (h *History) outcome(r evidence.Record) string {
 	case evidence.Measurement:
 		return "measured"
 	}
-	var outcome string
-	if h.variable("outcome", &outcome); outcome == repaired {
+	if h.repaired() {
 		return repaired
 	}
 	return "rotated"
