@@ -50,17 +50,16 @@ type page struct {
 	// Here is the part of the navigation that it belongs to.
 	Here string
 
-	Fleet         fleet
-	Client        row
-	Name          string
-	View          *view
-	Logins        *chart
-	Past          []past
-	Refused       string
-	Problems      []string
-	PastProblems  []string
-	Stop, Redrive bool
-	Followers     string // how long they need; "" if there are none
+	Fleet        fleet
+	Client       row
+	Name         string
+	View         *view
+	Logins       *chart
+	Past         []past
+	Refused      string
+	Problems     []string
+	PastProblems []string
+	Followers    string // how long they need; "" if there are none
 }
 
 func (c *Console) page(title, here string) page {
@@ -181,7 +180,7 @@ func (c *Console) addView(p *page, id string, live *system.Live) {
 		}
 	}
 	v := c.show(r, live, known)
-	p.View, p.Stop, p.Redrive = &v, r.execution.Running(), r.execution.Redrivable
+	p.View = &v
 	if r.execution.Running() {
 		p.Every = min(p.Every, 2)
 	}
