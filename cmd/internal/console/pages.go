@@ -147,7 +147,11 @@ func (c *Console) showClient(w http.ResponseWriter, r *http.Request) {
 	live := c.addLogins(&p)
 	p.Past, p.PastProblems = c.pastOf(name)
 	if shown := c.shown(p.Client); shown != "" {
-		c.addView(&p, shown, live)
+		if r, err := c.readRun(shown); err != nil {
+			p.Problems = append(p.Problems, problem(err))
+		} else {
+			c.addView(&p, r, live)
+		}
 	}
 	c.write(w, http.StatusOK, "client", p)
 }
@@ -167,12 +171,7 @@ func (c *Console) shown(client row) string {
 }
 
 // addView adds an execution to a page.
-func (c *Console) addView(p *page, id string, live *system.Live) {
-	r, err := c.readRun(id)
-	if err != nil {
-		p.Problems = append(p.Problems, problem(err))
-		return
-	}
+func (c *Console) addView(p *page, r *run, live *system.Live) {
 	var known secrets
 	if all, err := c.readFleet(); err == nil {
 		if client, is := all.clients[r.execution.Request.Client]; is {
@@ -195,15 +194,15 @@ func (c *Console) showExecution(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, errNoExecution)
 		return
 	}
-	id := c.System.ID(name)
-	if _, err := c.readRun(id); err != nil {
+	found, err := c.readRun(c.System.ID(name))
+	if err != nil {
 		c.fail(w, err)
 		return
 	}
 	p := c.page(name, "")
 	p.Name = name
 	live := c.addLogins(&p)
-	c.addView(&p, id, live)
+	c.addView(&p, found, live)
 	c.write(w, http.StatusOK, "execution", p)
 }
 
