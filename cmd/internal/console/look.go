@@ -194,9 +194,7 @@ func (r *run) add(events []types.HistoryEvent) {
 	for _, e := range events {
 		r.history.Add(e)
 		r.lines = append(r.lines, r.telling.Tell(e)...)
-		exited := e.StateExitedEventDetails
-		if e.StateEnteredEventDetails != nil || exited != nil && exited.AssignedVariables["told"] != "" ||
-			e.Type == types.HistoryEventTypeExecutionRedriven {
+		if words.Tells(e) {
 			r.telltale = append(r.telltale, e)
 		}
 	}
