@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -214,11 +215,7 @@ func (h *History) updated(at time.Time, input, output json.RawMessage) {
 }
 
 func target(t rotation.Target) evidence.Target {
-	arn := t.RuleARN
-	if arn == "" {
-		arn = t.ListenerARN
-	}
-	return evidence.Target{ARN: arn, Name: t.Name}
+	return evidence.Target{ARN: cmp.Or(t.RuleARN, t.ListenerARN), Name: t.Name}
 }
 
 // tested notes checks, and of which secret one has seen that it is refused.
@@ -235,9 +232,6 @@ func (h *History) tested(at time.Time, state string, input, output json.RawMessa
 		}
 	}
 }
-
-// Runs are the records of the runs that have ended.
-func (h *History) Runs() []evidence.Record { return h.runs }
 
 // Present is the record of the last run as far as it has come, or of its end.
 func (h *History) Present() evidence.Record {
@@ -313,6 +307,12 @@ var ends = map[string]string{"RolledBack": "rolledBack", "Refused": "refused", "
 
 // repaired is the outcome of an execution that put a secret that is accepted in the place of a dead one.
 const repaired = "repaired"
+
+func (h *History) repaired() bool {
+	var outcome string
+	h.variable("outcome", &outcome)
+	return outcome == repaired
+}
 
 // outcome says in a word how a run ended.
 func (h *History) outcome(r evidence.Record) string {

@@ -39,6 +39,9 @@ var (
 	externalPattern = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`)
 )
 
+// IsRoleARN reports whether an ARN is that of an IAM role.
+func IsRoleARN(arn string) bool { return rolePattern.MatchString(arn) }
+
 // RolesByAccount are Roles by their accounts.
 func (c Client) RolesByAccount() map[string]Role {
 	out := map[string]Role{}
@@ -65,7 +68,7 @@ func (c Client) checkRoles(ps *strictjson.Problems) {
 	for _, name := range slices.Sorted(maps.Keys(c.Roles)) {
 		r, path := c.Roles[name], "roles."+name
 		switch {
-		case !rolePattern.MatchString(r.RoleARN):
+		case !IsRoleARN(r.RoleARN):
 			ps.Add(path+".roleArn", "must be the ARN of a role in another account: arn:aws:iam::ACCOUNT:role/NAME")
 		case seen[r.Account()] != "":
 			ps.Add(path+".roleArn", "is in account %s, for which there is the role %s: one role reaches an account",

@@ -82,37 +82,32 @@ func (a *app) start() *cobra.Command {
 }
 
 func (a *app) leak() *cobra.Command {
-	var r rotation.Request
-	var watch bool
-	c := a.clientArg("leak CLIENT --reason TEXT", "Rotate at once because a secret has leaked",
+	return a.urgent("leak CLIENT --reason TEXT", "Rotate at once because a secret has leaked",
 		"Starts an emergency rotation: there is no grace period, and an execution that runs is taken over from.\n"+
 			"Every test and every wait for the load balancers remains. With --watch it says when each old secret "+
-			"was refused.",
-		func(ctx context.Context, s *system.System, client string) error {
-			r.Client, r.Emergency = client, true
-			return a.begin(ctx, s, r, watch)
-		})
-	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
-	c.Flags().BoolVar(&watch, "watch", true, "follow it until it ends")
-	_ = c.MarkFlagRequired("reason")
-	return c
+			"was refused.", &rotation.Request{Emergency: true})
 }
 
 func (a *app) repair() *cobra.Command {
-	var r rotation.Request
-	var watch bool
-	c := a.clientArg("repair CLIENT --reason TEXT", "Replace a secret that is dead at the identity provider",
+	r := &rotation.Request{Repair: true}
+	c := a.urgent("repair CLIENT --reason TEXT", "Replace a secret that is dead at the identity provider",
 		"For an AWSCURRENT that was revoked or has expired, so that logins fail. Another secret takes its place "+
 			"only if the\n"+
 			"identity provider accepts that and refuses AWSCURRENT, several times in turn; otherwise nothing "+
 			"is changed.\n"+
-			"A rotation that runs is taken over from. There is no way back to a dead secret.",
-		func(ctx context.Context, s *system.System, client string) error {
-			r.Client, r.Repair = client, true
-			return a.begin(ctx, s, r, watch)
-		})
-	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
+			"A rotation that runs is taken over from. There is no way back to a dead secret.", r)
 	c.Flags().BoolVar(&r.DryRun, "dry-run", false, "only prove that the secret is dead, and say what would be done")
+	return c
+}
+
+// urgent is a command that makes a request for a reason, and follows its execution.
+func (a *app) urgent(use, short, long string, r *rotation.Request) *cobra.Command {
+	var watch bool
+	c := a.clientArg(use, short, long, func(ctx context.Context, s *system.System, client string) error {
+		r.Client = client
+		return a.begin(ctx, s, *r, watch)
+	})
+	c.Flags().StringVar(&r.Reason, "reason", "", "why, for logs and notifications; no secrets")
 	c.Flags().BoolVar(&watch, "watch", true, "follow it until it ends")
 	_ = c.MarkFlagRequired("reason")
 	return c

@@ -38,22 +38,20 @@ func (c *Console) start(client string, r *http.Request) (string, error) {
 		return "", err
 	}
 	request := rotation.Request{Client: client, Reason: strings.TrimSpace(r.PostForm.Get("reason"))}
+	needs := "" // a reason, which says that
 	switch r.PathValue("action") {
 	case "plan":
 		request.DryRun = true
 	case "rotate":
 	case "leak":
-		request.Emergency = true
-		if request.Reason == "" {
-			return "", &system.Error{Text: "reason: is missing; say what has leaked, or the number of the incident"}
-		}
+		request.Emergency, needs = true, "what has leaked"
 	case "repair":
-		request.Repair = true
-		if request.Reason == "" {
-			return "", &system.Error{Text: "reason: is missing; say how the secret died, or the number of the incident"}
-		}
+		request.Repair, needs = true, "how the secret died"
 	default:
 		return "", &system.Error{Text: "there is no such action"}
+	}
+	if needs != "" && request.Reason == "" {
+		return "", &system.Error{Text: "reason: is missing; say " + needs + ", or the number of the incident"}
 	}
 	all, err := c.readFleet()
 	if err != nil {

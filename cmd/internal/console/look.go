@@ -149,13 +149,18 @@ var (
 	errNoClient    = errors.New("there is no such client")
 )
 
+// newRun is an execution of which nothing was read yet.
+func newRun(id string) *run {
+	return &run{execution: system.Execution{ARN: id}, history: record.NewHistory(id), telling: &words.Telling{}}
+}
+
 // readRun reads an execution; of one that has ended it looks for a redrive only now and then.
 func (c *Console) readRun(id string) (*run, error) {
 	pace := c.pace(2 * time.Second)
 	return c.runs.at(id).get(c.Now, pace, func(before *run) (*run, error) {
 		ctx, cancel := c.asking()
 		defer cancel()
-		next := &run{history: record.NewHistory(id), telling: &words.Telling{}}
+		next := newRun(id)
 		if before != nil {
 			*next = *before
 			next.Problems = nil
@@ -167,7 +172,6 @@ func (c *Console) readRun(id string) (*run, error) {
 		case system.IsUnknown(err):
 			return c.fromEvidence(id)
 		default:
-			next.execution.ARN = id
 			next.Problems = append(next.Problems, problem(err))
 		}
 		events, err := c.System.Events(ctx, id, next.telling.Last)
@@ -190,9 +194,7 @@ func (r *run) add(events []types.HistoryEvent) {
 	for _, e := range events {
 		r.history.Add(e)
 		r.lines = append(r.lines, r.telling.Tell(e)...)
-		exited := e.StateExitedEventDetails
-		if e.StateEnteredEventDetails != nil || exited != nil && exited.AssignedVariables["told"] != "" ||
-			e.Type == types.HistoryEventTypeExecutionRedriven {
+		if words.Tells(e) {
 			r.telltale = append(r.telltale, e)
 		}
 	}
@@ -207,10 +209,15 @@ func (r *run) add(events []types.HistoryEvent) {
 
 // fromEvidence is an execution that Step Functions does not know, or not yet.
 func (c *Console) fromEvidence(id string) (*run, error) {
+	r := newRun(id)
+	if at := c.justStarted(id); !at.IsZero() {
+		r.execution.Status, r.execution.Started = "RUNNING", at
+		return r, nil
+	}
 	found, err := c.readEvidence()
 	for _, e := range slices.Backward(found.Records) {
 		if e.Execution == id {
-			r := &run{record: e.Record, history: record.NewHistory(id), telling: &words.Telling{}}
+			r.record = e.Record
 			r.execution = system.Execution{ARN: id, Status: e.Status, Started: e.Started, Ended: e.Ended,
 				Error: e.Error,
 				Cause: e.Cause}
@@ -221,18 +228,21 @@ func (c *Console) fromEvidence(id string) (*run, error) {
 			return r, nil
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	// DescribeExecution is eventually consistent
-	if at := c.started[id]; !at.IsZero() && c.Now().Sub(at) < time.Minute {
-		return &run{execution: system.Execution{ARN: id, Status: "RUNNING", Started: at},
-			history: record.NewHistory(id),
-			telling: &words.Telling{}}, nil
-	}
 	if err != nil {
 		return nil, errors.Join(errNoExecution, err)
 	}
 	return nil, errNoExecution
+}
+
+// justStarted is when an execution was started here, a moment ago; zero for any other. DescribeExecution, which is
+// eventually consistent, may not know it yet.
+func (c *Console) justStarted(id string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := c.started[id]; c.Now().Sub(at) < time.Minute {
+		return at
+	}
+	return time.Time{}
 }
 
 // past is an execution that began before.

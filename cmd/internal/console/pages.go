@@ -50,18 +50,16 @@ type page struct {
 	// Here is the part of the navigation that it belongs to.
 	Here string
 
-	Fleet         fleet
-	Client        row
-	Name          string
-	View          *view
-	Logins        *chart
-	Past          []past
-	Evidence      system.Evidence
-	Refused       string
-	Problems      []string
-	PastProblems  []string
-	Stop, Redrive bool
-	Followers     string // how long they need; "" if there are none
+	Fleet        fleet
+	Client       row
+	Name         string
+	View         *view
+	Logins       *chart
+	Past         []past
+	Refused      string
+	Problems     []string
+	PastProblems []string
+	Followers    string // how long they need; "" if there are none
 }
 
 func (c *Console) page(title, here string) page {
@@ -149,7 +147,11 @@ func (c *Console) showClient(w http.ResponseWriter, r *http.Request) {
 	live := c.addLogins(&p)
 	p.Past, p.PastProblems = c.pastOf(name)
 	if shown := c.shown(p.Client); shown != "" {
-		c.addView(&p, shown, live)
+		if r, err := c.readRun(shown); err != nil {
+			p.Problems = append(p.Problems, problem(err))
+		} else {
+			c.addView(&p, r, live)
+		}
 	}
 	c.write(w, http.StatusOK, "client", p)
 }
@@ -169,12 +171,7 @@ func (c *Console) shown(client row) string {
 }
 
 // addView adds an execution to a page.
-func (c *Console) addView(p *page, id string, live *system.Live) {
-	r, err := c.readRun(id)
-	if err != nil {
-		p.Problems = append(p.Problems, problem(err))
-		return
-	}
+func (c *Console) addView(p *page, r *run, live *system.Live) {
 	var known secrets
 	if all, err := c.readFleet(); err == nil {
 		if client, is := all.clients[r.execution.Request.Client]; is {
@@ -182,7 +179,7 @@ func (c *Console) addView(p *page, id string, live *system.Live) {
 		}
 	}
 	v := c.show(r, live, known)
-	p.View, p.Stop, p.Redrive = &v, r.execution.Running(), r.execution.Redrivable
+	p.View = &v
 	if r.execution.Running() {
 		p.Every = min(p.Every, 2)
 	}
@@ -197,15 +194,15 @@ func (c *Console) showExecution(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, errNoExecution)
 		return
 	}
-	id := c.System.ID(name)
-	if _, err := c.readRun(id); err != nil {
+	found, err := c.readRun(c.System.ID(name))
+	if err != nil {
 		c.fail(w, err)
 		return
 	}
 	p := c.page(name, "")
 	p.Name = name
 	live := c.addLogins(&p)
-	c.addView(&p, id, live)
+	c.addView(&p, found, live)
 	c.write(w, http.StatusOK, "execution", p)
 }
 

@@ -177,14 +177,12 @@ func journalSays(s journal.State) string {
 // changeSays is what was done to a secret.
 func changeSays(what string) string {
 	switch what {
-	case "made":
-		return "at the identity provider"
+	case "made", "enabled", "unsupported":
+		return journalSays(journal.Live)
 	case "deleted", "absent":
-		return "gone"
-	case "enabled", "unsupported":
-		return "at the identity provider"
+		return journalSays(journal.Removed)
 	case "kept":
-		return "not used; it cannot be removed there"
+		return journalSays(journal.Kept)
 	}
 	return what + " at the identity provider" // disabled, refused
 }

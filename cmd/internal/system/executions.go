@@ -164,14 +164,17 @@ func (s *System) Executions(ctx context.Context, client string, most int) (found
 
 // of reads those of the listed executions that are a client's: a list does not say whose they are.
 func (s *System) of(ctx context.Context, client string, listed []types.ExecutionListItem) ([]Execution, error) {
-	all, err := Each(listed, func(l types.ExecutionListItem) (Execution, error) {
-		e, err := s.Execution(ctx, *l.ExecutionArn)
-		if IsUnknown(err) {
-			return Execution{}, nil // it has gone since it was listed
-		}
-		return e, err
-	})
+	all, err := Each(listed, func(l types.ExecutionListItem) (Execution, error) { return s.listed(ctx, l) })
 	return slices.DeleteFunc(all, func(e Execution) bool { return e.Request.Client != client }), err
+}
+
+// listed reads an execution of a list; one that has gone since is empty.
+func (s *System) listed(ctx context.Context, l types.ExecutionListItem) (Execution, error) {
+	e, err := s.Execution(ctx, *l.ExecutionArn)
+	if IsUnknown(err) {
+		return Execution{}, nil
+	}
+	return e, err
 }
 
 // Recent returns the newest executions, of whatever client, newest first; one page of them. Of those that are known and
@@ -189,11 +192,7 @@ func (s *System) Recent(ctx context.Context, known []Execution) ([]Execution, er
 		if i >= 0 {
 			return known[i], nil
 		}
-		e, err := s.Execution(ctx, *l.ExecutionArn)
-		if IsUnknown(err) {
-			return Execution{}, nil // it has gone since it was listed
-		}
-		return e, err
+		return s.listed(ctx, l)
 	})
 	return slices.DeleteFunc(all, func(e Execution) bool { return e.ARN == "" }), err
 }

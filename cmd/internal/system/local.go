@@ -45,7 +45,8 @@ func (s *System) Live(ctx context.Context) (Live, error) {
 		return Live{}, err
 	}
 	var out Live
-	return out, json.Unmarshal(text, &out)
+	err = json.Unmarshal(text, &out)
+	return out, err
 }
 
 // askLocal asks the local stack's own API.

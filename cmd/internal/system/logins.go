@@ -3,7 +3,6 @@ package system
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,7 +28,7 @@ func (s *System) Logins(ctx context.Context, regions []string, e Elsewhere) ([]a
 	all := map[string]*alb.Balancers{s.Account: s.balancers}
 	accounts := []string{s.Account}
 	for _, role := range e.Roles {
-		if !rolePattern.MatchString(role) {
+		if !config.IsRoleARN(role) {
 			return nil, &Error{Text: fmt.Sprintf("--account-role %s must be the ARN of a role: "+
 				"arn:aws:iam::ACCOUNT:role/NAME", role)}
 		}
@@ -52,8 +51,6 @@ func (s *System) Logins(ctx context.Context, regions []string, e Elsewhere) ([]a
 	}
 	return out, nil
 }
-
-var rolePattern = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[!-~]+$`)
 
 // assume is the configuration of a client in a role's account.
 func (s *System) assume(role, externalID string) aws.Config {

@@ -2,9 +2,7 @@ package system
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -40,26 +38,26 @@ func (s *System) Locks() *journal.Table { return s.journal }
 
 // NewOwner names who takes a client's lock without being an execution: as an execution that there is not.
 func (s *System) NewOwner(client string, now time.Time) string {
-	return s.ID("adopt-" + client + now.UTC().Format("-20060102T150405Z-") + strings.ToLower(rand.Text()[:6]))
+	return s.ID(NewName("adopt-"+client, now))
 }
 
 // Store is where a client's secret is kept.
 func (s *System) Store(c config.Client, sleep func(context.Context, time.Duration) error) *versions.Store {
+	return versions.New(s.secrets(c), c.Secret.ARN, c.Secret.JSONKey, sleep)
+}
+
+// secrets is Secrets Manager in the Region of a client's secret.
+func (s *System) secrets(c config.Client) *secretsmanager.Client {
 	region := s.Region
 	if a, err := arn.Parse(c.Secret.ARN); err == nil {
 		region = a.Region
 	}
-	return versions.New(secretsmanager.NewFromConfig(s.AWS(region)), c.Secret.ARN, c.Secret.JSONKey, sleep)
+	return secretsmanager.NewFromConfig(s.AWS(region))
 }
 
 // Labels are the versions that have staging labels, by label. No value is read.
 func (s *System) Labels(ctx context.Context, c config.Client) (map[string]string, error) {
-	region := s.Region
-	if a, err := arn.Parse(c.Secret.ARN); err == nil {
-		region = a.Region
-	}
-	out, err := secretsmanager.NewFromConfig(s.AWS(region)).DescribeSecret(ctx,
-		&secretsmanager.DescribeSecretInput{SecretId: &c.Secret.ARN})
+	out, err := s.secrets(c).DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &c.Secret.ARN})
 	if err != nil {
 		return nil, Unreachable(err, "reading the labels of %s", c.Secret.ARN)
 	}

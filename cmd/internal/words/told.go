@@ -75,15 +75,15 @@ func Tell(ctx context.Context, s *system.System, e system.Execution) (Told, erro
 	return TellFrom(s, e, events)
 }
 
-// TellFrom does so from the execution's whole history.
+// TellFrom does so from the execution's whole history, or from those of its events that Tells picks.
 func TellFrom(s *system.System, e system.Execution, events []types.HistoryEvent) (Told, error) {
 	t := Told{Execution: e, URL: s.ConsoleURL(e.ARN)}
 	for _, event := range slices.Backward(events) {
 		if d := event.StateEnteredEventDetails; d != nil && t.State == "" {
 			t.State = *d.Name
 		}
-		if d := event.StateExitedEventDetails; d != nil && d.AssignedVariables["told"] != "" {
-			if err := json.Unmarshal([]byte(d.AssignedVariables["told"]), &t); err != nil {
+		if told := toldBy(event); told != "" {
+			if err := json.Unmarshal([]byte(told), &t); err != nil {
 				return t, fmt.Errorf("the notification of %s cannot be read: %w", e.ARN, err)
 			}
 			break
@@ -97,4 +97,17 @@ func TellFrom(s *system.System, e system.Execution, events []types.HistoryEvent)
 		t.fillIn()
 	}
 	return t, nil
+}
+
+// Tells reports whether TellFrom reads an event.
+func Tells(e types.HistoryEvent) bool {
+	return e.StateEnteredEventDetails != nil || toldBy(e) != "" || e.Type == types.HistoryEventTypeExecutionRedriven
+}
+
+// toldBy is the notification that was noted when a state was left, as JSON; "" if none was.
+func toldBy(e types.HistoryEvent) string {
+	if e.StateExitedEventDetails == nil {
+		return ""
+	}
+	return e.StateExitedEventDetails.AssignedVariables["told"]
 }

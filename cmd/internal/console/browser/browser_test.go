@@ -5,6 +5,7 @@ package browser
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -163,8 +164,36 @@ func evaluate[T any](s *session, expression string) T {
 	return got
 }
 
+// words are what a loaded page has to read, below its address.
+const words = `document.readyState === "complete" ? document.location + "\n" + document.body.innerText : ""`
+
 func (s *session) text() string {
-	text, err := chromedp.Run(s.ctx, chromedp.Evaluate[string]("document.location + '\\n' + document.body.innerText"))
+	text, err := chromedp.Run(s.ctx, chromedp.Evaluate[string](words))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// change waits until the page has other words, and returns them. Of a page that is left meanwhile it returns the error.
+func (s *session) change(ctx context.Context, from string) string {
+	s.Helper()
+	seen, err := json.Marshal(from)
+	if err != nil {
+		s.Fatal(err)
+	}
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf(`new Promise((tell) => {
+  const look = () => {
+    const now = %s;
+    if (now === %s) return;
+    observer.disconnect();
+    tell(now);
+  };
+  const observer = new MutationObserver(look);
+  observer.observe(document, {attributes: true, characterData: true, childList: true, subtree: true});
+  addEventListener("load", look);
+  look();
+})`, words, seen), chromedp.EvalAwaitPromise))
 	if err != nil {
 		return err.Error()
 	}
@@ -174,9 +203,11 @@ func (s *session) text() string {
 // await waits until the page, which follows what happens by itself, has a text.
 func (s *session) await(form string) {
 	s.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	defer cancel()
 	is := regexp.MustCompile(form)
-	for end := time.Now().Add(patience); !is.MatchString(s.text()); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(end) {
+	for text := s.text(); !is.MatchString(text); text = s.change(ctx, text) {
+		if ctx.Err() != nil {
 			s.Fatalf("there is no %s in:\n%s", form, s.text())
 		}
 	}
