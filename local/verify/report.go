@@ -66,7 +66,7 @@ func list(words []string) string {
 	return strings.Join(words, ", ")
 }
 
-// decide is a if it is so, or else Differs.
+// decide is AsAssumed if it is so, or else Differs.
 func decide(so bool) Verdict {
 	if so {
 		return AsAssumed
