@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/idp"
@@ -197,11 +196,7 @@ func TestATargetThatCannotBeRestoredHoldsUpNoOther(t *testing.T) {
 		t.Errorf("the identity provider holds %d secrets; both have to stay", n)
 	}
 	w.Stack.Faults.Clear()
-	if _, err := w.sfn().RedriveExecution(context.Background(),
-		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
-		t.Fatal(err)
-	}
-	if r := w.wait(execution); text(r.Error) != "RolledBack" {
+	if r := w.redrive(execution); text(r.Error) != "RolledBack" {
 		t.Errorf("the redrive ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
