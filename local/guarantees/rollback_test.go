@@ -238,7 +238,7 @@ func TestWhatUsersWouldSeeRollsBack(t *testing.T) {
 	}
 	breaks := map[string]func(*world){
 		"login test of ": func(w *world) { login(w, "another-password") },
-		"still accepts":  func(w *world) { w.setFirst(clients.Active) },
+		"still accepts":  func(w *world) { w.setStatus(w.FirstSecretID, clients.Active) },
 	}
 	for _, c := range []struct{ state, breaks string }{{"TestSecret", "login test of "},
 		{"TestBeforeFinish", "login test of "}, {"TestAfterDisable", "login test of "},
@@ -255,15 +255,5 @@ func TestWhatUsersWouldSeeRollsBack(t *testing.T) {
 			}
 			w.atRest()
 		})
-	}
-}
-
-// setFirst switches the first secret on or off at the identity provider.
-func (w *world) setFirst(status clients.Status) {
-	if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
-		_, err := e.SetStatus(w.FirstSecretID, status)
-		return err
-	}); err != nil {
-		w.t.Error(err)
 	}
 }
