@@ -113,10 +113,7 @@ func (f *Follower) Run(ctx context.Context) {
 // step does what is due.
 func (f *Follower) step(ctx context.Context) {
 	now := f.o.Clock.Now()
-	f.mu.Lock()
-	due := !now.Before(f.next)
-	f.mu.Unlock()
-	if due {
+	if f.reads(now) {
 		value, err := f.current(ctx)
 		f.mu.Lock()
 		if f.next = now.Add(f.o.Every); err == nil {
@@ -131,11 +128,19 @@ func (f *Follower) step(ctx context.Context) {
 	}
 	value, rules := f.uses, f.o.Rules
 	f.mu.Unlock()
-	for _, arn := range rules {
-		if applies {
-			_ = f.write(ctx, arn, value) // a controller tries again at its next reconciliation
-		}
+	if !applies {
+		return
 	}
+	for _, arn := range rules {
+		_ = f.write(ctx, arn, value) // a controller tries again at its next reconciliation
+	}
+}
+
+// reads tells whether it is time to read again.
+func (f *Follower) reads(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !now.Before(f.next)
 }
 
 func (f *Follower) current(ctx context.Context) (secret.Value, error) {

@@ -1,15 +1,10 @@
 package guarantees_test
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/scenario"
@@ -71,7 +66,7 @@ func TestTargetsInAnotherAccountAreRotated(t *testing.T) {
 			c.LoadBalancers = c.LoadBalancers[:1]
 			c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders-web"},
 				Regions: []string{scenario.Away}, Role: "workload"}
-		}, (*world).tagThere},
+		}, func(w *world) { w.tag(w.Site.LoadBalancers[1], "login", "orders-web") }},
 		"by metrics, without a login test": {"", func(c *config.Client) { c.SmokeTests.Login = nil }, func(*world) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,17 +82,6 @@ func TestTargetsInAnotherAccountAreRotated(t *testing.T) {
 			}
 			w.atRest()
 		})
-	}
-}
-
-// tagThere tags the load balancer in the other account.
-func (w *world) tagThere() {
-	w.t.Helper()
-	if _, err := elb.NewFromConfig(w.Stack.AWSOf(workload, scenario.Away)).AddTags(context.Background(),
-		&elb.AddTagsInput{
-			ResourceArns: w.Site.LoadBalancers[1:], Tags: []elbtypes.Tag{{Key: aws.String("login"),
-				Value: aws.String("orders-web")}}}); err != nil {
-		w.t.Fatal(err)
 	}
 }
 
@@ -160,13 +144,9 @@ func TestARoleThatVanishesInTheMiddle(t *testing.T) {
 			if live := w.Stack.IdP.Store().Secrets(w.ClientID); len(live) != 2 {
 				t.Errorf("the identity provider holds %+v", live)
 			}
-			told := ""
-			for _, m := range w.Stack.SNS.Messages(w.TopicARN) {
-				told += m.Message
-			}
 			// of what fails in a rollback the notifier tells, which is not deployed here, by the cause
-			if state != "TestSecret" && !strings.Contains(told, workloadRole) {
-				t.Errorf("told was %s", told)
+			if state != "TestSecret" && !w.people(workloadRole) {
+				t.Errorf("told was %s", w.mails())
 			}
 			w.trusting(func(*sts.Trust) {})
 			w.pass(time.Hour)

@@ -61,17 +61,17 @@ type way struct {
 
 // ways are all but Okta's, which has tests of its own, and those by hand, which have no calls.
 func ways() []way {
-	out := []way{{"auth0 in place", "auth0", interruptible, true, "", false},
-		{"hydra as a pair", "hydra", paired, false, "", false}}
+	out := []way{{name: "auth0 in place", vendor: "auth0", configure: interruptible, interrupts: true},
+		{name: "hydra as a pair", vendor: "hydra", configure: paired}}
 	for kind, im := range imitations.All {
 		if kind != okta.vendor && len(im.Changes) > 0 {
-			out = append(out, way{kind, kind, quick, false, "", false})
+			out = append(out, way{name: kind, vendor: kind, configure: quick})
 		}
 	}
 	return out
 }
 
-var okta = way{"okta", "okta", quick, false, "", false}
+var okta = way{name: "okta", vendor: "okta", configure: quick}
 
 // paired is a client of two registrations.
 func paired(c *config.Client) {

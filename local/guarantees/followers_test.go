@@ -44,23 +44,28 @@ type followers struct {
 func (w *world) follow(rules ...string) *followers {
 	w.t.Helper()
 	fs := &followers{world: w}
-	for _, o := range []follower.Options{{Every: followersEvery, Lag: followersLag, Rules: rules},
-		{Every: followersDelay}} {
-		o.Clock, o.AWS, o.Region, o.SecretARN = w.clock, w.Stack.AWS, scenario.Home, w.SecretARN
-		f, err := follower.New(context.Background(), o)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if err := f.Own(context.Background()); err != nil {
-			w.t.Fatal(err)
-		}
-		fs.list = append(fs.list, f)
+	controller, err := w.newFollower(followersEvery, followersLag, rules...)
+	if err != nil {
+		w.t.Fatal(err)
 	}
+	if err := controller.Own(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	app, err := w.newFollower(followersDelay, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	fs.list = []*follower.Follower{controller, app}
 	w.mu.Lock()
-	w.apps = append(w.apps, fs.list[1])
+	w.apps = append(w.apps, app)
 	w.hooks = append(w.hooks, fs.hear)
 	w.mu.Unlock()
 	return fs
+}
+
+func (w *world) newFollower(every, lag time.Duration, rules ...string) (*follower.Follower, error) {
+	return follower.New(context.Background(), follower.Options{Clock: w.clock, AWS: w.Stack.AWS, Region: scenario.Home,
+		SecretARN: w.SecretARN, Every: every, Lag: lag, Rules: rules})
 }
 
 func (fs *followers) hear(_ string, e stepfunctions.Event) {
@@ -95,20 +100,19 @@ func (fs *followers) pass(d time.Duration) {
 	fs.add(-1)
 }
 
-// tag gives a rule a tag.
-func (w *world) tag(arn, key string) {
-	if _, err := elb.NewFromConfig(w.Stack.AWS(strings.Split(arn, ":")[3])).AddTags(context.Background(),
-		&elb.AddTagsInput{ResourceArns: []string{arn}, Tags: []elbtypes.Tag{{Key: &key}}}); err != nil {
+// tag gives a rule or a load balancer a tag, in its account.
+func (w *world) tag(arn, key, value string) {
+	at := strings.Split(arn, ":")
+	if _, err := elb.NewFromConfig(w.Stack.AWSOf(at[4], at[3])).AddTags(context.Background(),
+		&elb.AddTagsInput{ResourceArns: []string{arn}, Tags: []elbtypes.Tag{{Key: &key, Value: &value}}}); err != nil {
 		w.t.Error(err)
 	}
 }
 
 // adds gives the rules to a further controller; loses takes all controllers away from theirs, and their tags.
 func (fs *followers) adds(arn string) {
-	fs.tag(arn, follower.Tag)
-	f, err := follower.New(context.Background(), follower.Options{Clock: fs.clock, AWS: fs.Stack.AWS,
-		Region:    scenario.Home,
-		SecretARN: fs.SecretARN, Every: followersEvery, Lag: followersLag, Rules: []string{arn}})
+	fs.tag(arn, follower.Tag, "")
+	f, err := fs.newFollower(followersEvery, followersLag, arn)
 	if err != nil {
 		fs.t.Error(err)
 		return
@@ -157,7 +161,6 @@ func TestFollowersAreLeftAloneAndWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		input, fails string
-		prepare      func(fs *followers)
 		took         time.Duration // at least
 		ends         string        // how the execution ends, if it does not succeed
 	}{
@@ -213,9 +216,7 @@ func TestAStaleFollowerOnOurRuleIsHealed(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, following)
 			fs := w.follow()
-			stale, err := follower.New(context.Background(), follower.Options{Clock: w.clock, AWS: w.Stack.AWS,
-				Region: scenario.Home, SecretARN: w.SecretARN, Every: time.Minute, Lag: followersDelay - time.Minute,
-				Rules: []string{w.weighted().ARN}})
+			stale, err := w.newFollower(time.Minute, followersDelay-time.Minute, w.weighted().ARN)
 			if err != nil {
 				t.Fatal(err)
 			}

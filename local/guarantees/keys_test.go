@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/go-jose/go-jose/v4"
 
 	"alboidc.internal/local/asl"
@@ -43,7 +42,7 @@ func (w *world) signing(spec string) {
 		algorithm := map[bool]string{true: "RS256", false: "ES256"}[strings.HasPrefix(spec, "RSA")]
 		delete(settings, "apiToken")
 		settings["serviceApp"] = map[string]string{"clientId": clientID, "keyArn": signs, "algorithm": algorithm}
-		key := jose.JSONWebKey{Key: public, KeyID: strings.TrimPrefix(signs[strings.LastIndex(signs, "/"):], "/")}
+		key := jose.JSONWebKey{Key: public, KeyID: signs[strings.LastIndex(signs, "/")+1:]}
 		err = v.RegisterServiceApp(oktatest.ServiceApp{ClientID: clientID,
 			Keys: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}}})
 	case *entratest.Entra:
@@ -139,11 +138,7 @@ func TestAKeyThatIsDisabledInTheMiddle(t *testing.T) {
 	}
 	w.pass(2 * time.Hour)
 	w.Stack.KMS.Set(signs, "Enabled")
-	if _, err := w.sfn().RedriveExecution(context.Background(),
-		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
-		t.Fatal(err)
-	}
-	if r := w.wait(execution); text(r.Error) != "RolledBack" {
+	if r := w.redrive(execution); text(r.Error) != "RolledBack" {
 		t.Errorf("the redrive ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 	}
 	w.atRest()

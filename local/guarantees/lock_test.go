@@ -32,9 +32,7 @@ func (w *world) setOwner(execution string) {
 }
 
 // gone is an execution that Step Functions does not know any more.
-func (w *world) gone(name string) string {
-	return strings.Replace(w.MachineARN, ":stateMachine:", ":execution:", 1) + ":" + name
-}
+func (w *world) gone(name string) string { return w.execution(name) }
 
 func TestALockThatCannotBeTakenStartsNothing(t *testing.T) {
 	t.Parallel()

@@ -55,7 +55,6 @@ func TestThrottlingNowAndThenEndsNoRound(t *testing.T) {
 // ten targets; its retries go on where it stopped.
 func TestSlowLoadBalancersEndNoRotation(t *testing.T) {
 	t.Parallel()
-	const emergency = `{"client": "orders-web", "emergency": true}`
 	for _, c := range []struct {
 		each        time.Duration
 		targets     int
@@ -79,11 +78,7 @@ func TestSlowLoadBalancersEndNoRotation(t *testing.T) {
 				if c.ends != "" {
 					w.failing("TestBeforeFinish")
 				}
-				if _, err := w.Stack.Faults.Add(fault.Rule{Service: "elasticloadbalancing", Operation: "*",
-					Mode:    fault.Delay,
-					Latency: c.each}); err != nil {
-					t.Fatal(err)
-				}
+				w.fault(fault.Rule{Service: "elasticloadbalancing", Operation: "*", Mode: fault.Delay, Latency: c.each})
 				if c.throttled {
 					w.throttleOneIn(9)
 				}

@@ -116,7 +116,7 @@ func (w *world) startedOf(name string) string {
 	if name == "" {
 		w.t.Fatal("no rotation is started")
 	}
-	return strings.Replace(w.MachineARN, ":stateMachine:", ":execution:", 1) + ":" + name
+	return w.execution(name)
 }
 
 func TestAMeasurementRotatesOnceBeforeTheProviderEndsTheSecret(t *testing.T) {
@@ -149,7 +149,7 @@ func TestAMeasurementRotatesOnceBeforeTheProviderEndsTheSecret(t *testing.T) {
 			if vendor == "entra" {
 				golden(t, "before-the-end", w.path(execution))
 			}
-			if m := w.measured(w.start(measure)); m.Start != "" && m.Start != w.nameOf(started) {
+			if m := w.measured(w.start(measure)); m.Start != "" && m.Start != nameOf(started) {
 				t.Errorf("a second measurement starts %+v", m)
 			}
 			if r := w.wait(started); r.Status != asl.Succeeded {
@@ -166,10 +166,6 @@ func TestAMeasurementRotatesOnceBeforeTheProviderEndsTheSecret(t *testing.T) {
 			w.atRest()
 		})
 	}
-}
-
-func (w *world) nameOf(execution string) string {
-	return execution[strings.LastIndex(execution, ":")+1:]
 }
 
 func TestARotationBeforeTheEndThatFailedIsTold(t *testing.T) {

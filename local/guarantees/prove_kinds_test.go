@@ -191,7 +191,7 @@ func redriveEarlier(r *telling, n int, _ seen) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.redriven = append(r.redriven, x)
-	return x[strings.LastIndex(x, ":")+1:] + " is redriven"
+	return nameOf(x) + " is redriven"
 }
 
 func (r *telling) startOther(input string) string {

@@ -174,8 +174,8 @@ func states() (forward, back []string, waits map[string]bool) {
 func everyWay() []way {
 	return append(slices.SortedFunc(slices.Values(ways()), func(a, b way) int {
 		return slices.Compare([]byte(a.name), []byte(b.name))
-	}), okta, way{"keycloak as a pair", "keycloak", paired, false, "", false}, way{"by hand", "manual", quick, false,
-		"", false})
+	}), okta, way{name: "keycloak as a pair", vendor: "keycloak", configure: paired},
+		way{name: "by hand", vendor: "manual", configure: quick})
 }
 
 func (m moment) String() string {

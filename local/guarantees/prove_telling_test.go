@@ -253,8 +253,7 @@ func (r *telling) await(execution string) (result asl.Result) {
 	r.awaited = ""
 	r.mu.Unlock()
 	close(held)
-	name := execution[strings.LastIndex(execution, ":")+1:]
-	r.tell("%s ends as %s: %s", name, ended(result), text(result.Cause))
+	r.tell("%s ends as %s: %s", nameOf(execution), ended(result), text(result.Cause))
 	r.mu.Lock()
 	r.ends[ended(result)]++
 	r.mu.Unlock()

@@ -29,8 +29,7 @@ func (w *world) revoke() {
 }
 
 // setStatus switches a secret on or off at the identity provider.
-func (w *world) setStatus(value string, status clients.Status) {
-	id, _ := w.Stack.IdP.Store().Match(w.ClientID, value, w.clock.Now())
+func (w *world) setStatus(id string, status clients.Status) {
 	if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
 		_, err := e.SetStatus(id, status)
 		return err
@@ -289,7 +288,8 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 	}
 	off := func(w *world) {
 		w.revoked(w.current())
-		w.setStatus(w.current(), clients.Inactive)
+		id, _ := w.Stack.IdP.Store().Match(w.ClientID, w.current(), w.clock.Now())
+		w.setStatus(id, clients.Inactive)
 	}
 	for name, c := range map[string]struct {
 		prepare func(w *world)

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/local/idp"
@@ -197,11 +196,7 @@ func TestATargetThatCannotBeRestoredHoldsUpNoOther(t *testing.T) {
 		t.Errorf("the identity provider holds %d secrets; both have to stay", n)
 	}
 	w.Stack.Faults.Clear()
-	if _, err := w.sfn().RedriveExecution(context.Background(),
-		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
-		t.Fatal(err)
-	}
-	if r := w.wait(execution); text(r.Error) != "RolledBack" {
+	if r := w.redrive(execution); text(r.Error) != "RolledBack" {
 		t.Errorf("the redrive ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()
@@ -243,7 +238,7 @@ func TestWhatUsersWouldSeeRollsBack(t *testing.T) {
 	}
 	breaks := map[string]func(*world){
 		"login test of ": func(w *world) { login(w, "another-password") },
-		"still accepts":  func(w *world) { w.setFirst(clients.Active) },
+		"still accepts":  func(w *world) { w.setStatus(w.FirstSecretID, clients.Active) },
 	}
 	for _, c := range []struct{ state, breaks string }{{"TestSecret", "login test of "},
 		{"TestBeforeFinish", "login test of "}, {"TestAfterDisable", "login test of "},
@@ -260,15 +255,5 @@ func TestWhatUsersWouldSeeRollsBack(t *testing.T) {
 			}
 			w.atRest()
 		})
-	}
-}
-
-// setFirst switches the first secret on or off at the identity provider.
-func (w *world) setFirst(status clients.Status) {
-	if err := w.Stack.IdP.Store().Update(w.ClientID, func(e *clients.Edit) error {
-		_, err := e.SetStatus(w.FirstSecretID, status)
-		return err
-	}); err != nil {
-		w.t.Error(err)
 	}
 }

@@ -124,11 +124,7 @@ func TestARedriveGoesOnWhereFinishSecretFailed(t *testing.T) {
 		t.Fatalf("failed at %s", path[len(path)-1])
 	}
 	w.Stack.Faults.Clear()
-	if _, err := w.sfn().RedriveExecution(context.Background(),
-		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
-		t.Fatal(err)
-	}
-	if r := w.wait(execution); r.Status != asl.Succeeded {
+	if r := w.redrive(execution); r.Status != asl.Succeeded {
 		t.Errorf("the redrive ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	w.atRest()

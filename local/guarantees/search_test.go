@@ -5,9 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/config"
@@ -26,12 +24,7 @@ func TestLoadBalancersThatAreFoundByTheirTagsAreRotated(t *testing.T) {
 		t.Fatalf("without the tags it ended as %s: %s", text(r.Error), text(r.Cause))
 	}
 	for _, arn := range w.Site.LoadBalancers {
-		region := strings.Split(arn, ":")[3]
-		if _, err := elb.NewFromConfig(w.Stack.AWS(region)).AddTags(context.Background(),
-			&elb.AddTagsInput{ResourceArns: []string{arn},
-				Tags: []types.Tag{{Key: aws.String("login"), Value: aws.String("orders-web")}}}); err != nil {
-			t.Fatal(err)
-		}
+		w.tag(arn, "login", "orders-web")
 	}
 	w.mustRotate() // watched: at no instant does a node use a secret that is refused
 	w.atRest()
@@ -44,17 +37,12 @@ func TestALoadBalancerWhoseTagGoesIsRolledBackToo(t *testing.T) {
 		c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders-web"},
 			Regions: []string{scenario.Home, scenario.Away}}
 	})
-	api := func(arn string) *elb.Client { return elb.NewFromConfig(w.Stack.AWS(strings.Split(arn, ":")[3])) }
 	for _, arn := range w.Site.LoadBalancers {
-		if _, err := api(arn).AddTags(context.Background(), &elb.AddTagsInput{ResourceArns: []string{arn},
-			Tags: []types.Tag{{Key: aws.String("login"), Value: aws.String("orders-web")}}}); err != nil {
-			t.Fatal(err)
-		}
+		w.tag(arn, "login", "orders-web")
 	}
 	w.when("GracePeriod", func(string) {
-		arn := w.Site.LoadBalancers[1]
-		if _, err := api(arn).RemoveTags(context.Background(), &elb.RemoveTagsInput{ResourceArns: []string{arn},
-			TagKeys: []string{"login"}}); err != nil {
+		if _, err := elb.NewFromConfig(w.Stack.AWS(scenario.Away)).RemoveTags(context.Background(),
+			&elb.RemoveTagsInput{ResourceArns: w.Site.LoadBalancers[1:], TagKeys: []string{"login"}}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -236,6 +236,13 @@ func (w *world) start(input string) string {
 	return *out.ExecutionArn
 }
 
+// execution is the ARN of an execution by its name.
+func (w *world) execution(name string) string {
+	return strings.Replace(w.MachineARN, ":stateMachine:", ":execution:", 1) + ":" + name
+}
+
+func nameOf(execution string) string { return execution[strings.LastIndex(execution, ":")+1:] }
+
 func (w *world) sfn() *sfn.Client { return sfn.NewFromConfig(w.Stack.AWS(scenario.Home)) }
 
 // wait returns how an execution ended.

@@ -1,13 +1,12 @@
 package mutate
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"alboidc.internal/local/report"
 )
 
 // Report is the outcome of a run.
@@ -46,24 +45,13 @@ func (r Report) Summary() string {
 
 // Write writes report.md and report.json into a folder.
 func (r Report) Write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "report.json"), b, 0o644); err != nil {
-		return err
-	}
 	var md strings.Builder
 	fmt.Fprintf(&md, "# Planted faults\n\n%s.\n\n| fault | becomes | outcome | by | says | s |\n"+
 		"| --- | --- | --- | --- | --- | --- |\n", r.Summary())
-	cell := strings.NewReplacer("|", `\|`, "\n", " ")
 	for _, x := range r.Results {
 		fmt.Fprintf(&md, "| %s %s: `%s` | `%s` | %s | %s | %s | %.1f |\n", x.File, x.Within,
-			cell.Replace(oneLine(x.Before)),
-			cell.Replace(oneLine(x.After)), x.Outcome, x.By, cell.Replace(x.Says), x.Seconds)
+			report.Cell(oneLine(x.Before)), report.Cell(oneLine(x.After)), x.Outcome, x.By,
+			report.Cell(x.Says), x.Seconds)
 	}
-	return os.WriteFile(filepath.Join(dir, "report.md"), []byte(md.String()), 0o644)
+	return report.Write(dir, r, md.String())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"alboidc.internal/local/app"
+	"alboidc.internal/local/dataplane"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/shared/awstest/awsapi"
 )
@@ -37,6 +38,7 @@ func (s *Site) Nodes(hostPort string) []string { return s.nodes[hostPort] }
 // builder creates load balancers with one client's secret in their actions.
 type builder struct {
 	stack  *stack.Stack
+	plane  *dataplane.Plane
 	api    *elb.Client
 	region string
 	client *Provider
@@ -49,7 +51,7 @@ type builder struct {
 // asks nobody to log in), in a further account unless that is "".
 func buildSite(ctx context.Context, s *stack.Stack, p *Provider, account string) (*Site, error) {
 	site := &Site{nodes: map[string][]string{}}
-	home := &builder{stack: s, client: p, api: elb.NewFromConfig(s.AWS(Home)), region: Home}
+	home := &builder{stack: s, plane: s.Plane, client: p, api: elb.NewFromConfig(s.AWS(Home)), region: Home}
 	shop := home.loadBalancer(ctx, "shop-alb")
 	listener := home.listener(ctx, shop, home.login(home.forward(home.group(ctx, "shop"))))
 	home.rule(ctx, listener, 10, path("/admin/*"), home.login(home.forward(home.group(ctx, "admin"))))
@@ -59,7 +61,7 @@ func buildSite(ctx context.Context, s *stack.Stack, p *Provider, account string)
 	if account != "" {
 		cfg, plane = s.AWSOf(account, Away), s.Others[account].Plane
 	}
-	away := &builder{stack: s, client: p, api: elb.NewFromConfig(cfg), region: Away}
+	away := &builder{stack: s, plane: plane, client: p, api: elb.NewFromConfig(cfg), region: Away}
 	partners := away.loadBalancer(ctx, "partners-alb")
 	listener = away.listener(ctx, partners,
 		[]types.Action{{Type: types.ActionTypeEnumFixedResponse, Order: aws.Int32(1),
@@ -71,14 +73,15 @@ func buildSite(ctx context.Context, s *stack.Stack, p *Provider, account string)
 		return nil, fmt.Errorf("%w", firstError(home.err, away.err))
 	}
 	site.LoadBalancers = []string{shop, partners}
-	for _, p := range []struct{ host, path, balancer string }{{"shop.localhost", "/", shop}, {"shop.localhost",
-		"/admin/users", shop},
-		{"reports.localhost", "/", shop}, {"partners.localhost", "/orders/today", partners}, {"invoices.localhost",
-			"/", partners}} {
-		nodes := s.Plane.Addresses(p.balancer)
-		if p.balancer == partners {
-			nodes = plane.Addresses(partners)
-		}
+	for _, p := range []struct {
+		at                   *builder
+		balancer, host, path string
+	}{
+		{home, shop, "shop.localhost", "/"}, {home, shop, "shop.localhost", "/admin/users"},
+		{home, shop, "reports.localhost", "/"}, {away, partners, "partners.localhost", "/orders/today"},
+		{away, partners, "invoices.localhost", "/"},
+	} {
+		nodes := p.at.plane.Addresses(p.balancer)
 		site.nodes[p.host+":443"] = nodes
 		site.Pages = append(site.Pages, Page{URL: "https://" + p.host + p.path, Nodes: nodes, Greeting: app.Greeting})
 	}

@@ -90,7 +90,7 @@ func (s *Stack) Live() Live {
 	now, versions := s.Clock.Now(), s.SecretsManager.VersionsByValue()
 	out := Live{Nodes: []NodeSecret{}, Secrets: []HeldAtTheIdP{}}
 	registrations := map[string]bool{}
-	for _, u := range s.ELB.EffectiveSecrets(now) {
+	for _, u := range s.EffectiveSecrets(now) {
 		target := u.RuleARN
 		if u.DefaultRule {
 			target = u.ListenerARN

@@ -15,11 +15,7 @@ var _ probe.Resolver = (*Stack)(nil)
 
 // LookupNetIP knows the addresses behind the DNS names of the stack's load balancers; other names are the machine's.
 func (s *Stack) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	all := []Account{{ELB: s.ELB, Plane: s.Plane}}
-	for _, other := range s.Others {
-		all = append(all, other)
-	}
-	for _, in := range all {
+	for _, in := range s.accounts() {
 		if out, err := in.lookup(host); out != nil || err != nil {
 			return out, err
 		}

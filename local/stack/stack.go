@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -178,8 +180,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	switch vendor := s.IdP.Vendor().(type) {
 	case *lambdatest.Lambda: // whose function is one of the stack's
 		s.Lambda.RegisterInProcess(lambdatest.FunctionName, lambdatest.Timeout,
-			func(_ context.Context, payload []byte) (
-				[]byte, *lambda.FunctionError) {
+			func(_ context.Context, payload []byte) ([]byte, *lambda.FunctionError) {
 				return vendor.Function(payload), nil
 			}, lambdatest.Alias)
 	case awsapi.Service: // an identity provider that is an AWS service
@@ -215,10 +216,16 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 	return err
 }
 
+// accounts are all accounts with load balancers, the stack's own first.
+func (s *Stack) accounts() []Account {
+	return append([]Account{{ELB: s.ELB, CloudWatch: s.CloudWatch, Plane: s.Plane}},
+		slices.Collect(maps.Values(s.Others))...)
+}
+
 // SecretsInUse are those of the nodes of all accounts' load balancers.
 func (s *Stack) SecretsInUse(from, until time.Time) []elbv2.SecretInUse {
-	out := s.ELB.SecretsInUse(from, until)
-	for _, a := range s.Others {
+	var out []elbv2.SecretInUse
+	for _, a := range s.accounts() {
 		out = append(out, a.ELB.SecretsInUse(from, until)...)
 	}
 	return out
@@ -226,8 +233,8 @@ func (s *Stack) SecretsInUse(from, until time.Time) []elbv2.SecretInUse {
 
 // EffectiveSecrets are those of the nodes of all accounts' load balancers at an instant.
 func (s *Stack) EffectiveSecrets(at time.Time) []elbv2.SecretInUse {
-	out := s.ELB.EffectiveSecrets(at)
-	for _, a := range s.Others {
+	var out []elbv2.SecretInUse
+	for _, a := range s.accounts() {
 		out = append(out, a.ELB.EffectiveSecrets(at)...)
 	}
 	return out

@@ -89,12 +89,11 @@ func (m *Run) redrive(ctx context.Context) error {
 		return err
 	}
 	// DescribeExecution may tell of the former end for a moment.
-	var took time.Duration
 	_, _, err = m.until(ctx, time.Second, 3*time.Minute, func() (bool, error) {
 		out, err := m.States.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
-		took = m.Clock.Now().Sub(began)
 		return err == nil && out.Status == types.ExecutionStatusSucceeded, err
 	})
+	took := m.Clock.Now().Sub(began)
 	m.find(Finding{Question: "what a redrive does to a Wait with Seconds", Assumed: "anything: nothing rests on it",
 		Found: fmt.Sprintf("a wait of 60 s that was stopped after 10 s ended %.0f s after the redrive",
 			took.Seconds()),

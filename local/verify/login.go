@@ -24,7 +24,7 @@ type Login struct {
 }
 
 // LogIn logs a new user in through the node at an address, without asking the identity provider: the code is invented,
-// and issuer.js takes any. transport is nil or what requests go through, for certificates that nobody knows.
+// and issuer.js takes any. transport is what requests go through, for certificates that nobody knows.
 func LogIn(ctx context.Context, transport *http.Transport, address, host, path string) (Login, error) {
 	t := transport.Clone()
 	t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {

@@ -1,12 +1,11 @@
 package verify
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"alboidc.internal/local/report"
 )
 
 // Verdict says how what was measured compares with what the rotation takes for granted.
@@ -42,28 +41,16 @@ type Report struct {
 }
 
 // Write writes report.md and report.json into a folder.
-func (r Report) Write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "report.json"), b, 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "report.md"), []byte(r.Markdown()), 0o644)
-}
+func (r Report) Write(dir string) error { return report.Write(dir, r, r.Markdown()) }
 
 // Markdown is the report as people read it.
 func (r Report) Markdown() string {
-	cell := strings.NewReplacer("|", `\|`, "\n", " ").Replace
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Measured on AWS\n\nAccount %s, Region %s, %s, in %s.\n\n| question | assumed | found | |\n"+
 		"| --- | --- | --- | --- |\n", r.Account, r.Region, r.Began.Format(time.RFC3339), r.Took.Round(time.Second))
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", cell(f.Question), cell(f.Assumed), cell(f.Found), f.Verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", report.Cell(f.Question), report.Cell(f.Assumed),
+			report.Cell(f.Found), f.Verdict)
 	}
 	if r.Left != "" {
 		fmt.Fprintf(&b, "\n**Not removed**: %s\n", r.Left)
@@ -79,7 +66,7 @@ func list(words []string) string {
 	return strings.Join(words, ", ")
 }
 
-// decide is a if it is so, or else Differs.
+// decide is AsAssumed if it is so, or else Differs.
 func decide(so bool) Verdict {
 	if so {
 		return AsAssumed

@@ -95,10 +95,8 @@ func newWorld(t *testing.T, p plant) *world {
 	s, err := stack.Start(t.Context(), stack.Options{Clock: w.clock, Spread: p.spread,
 		OnEvent: func(execution string, e stepfunctions.Event) {
 			if e.Type == "ExecutionAborted" {
-				machine := strings.Replace(execution[:strings.LastIndex(execution, ":")], ":execution:",
-					":stateMachine:", 1)
-				w.CloudWatch.Add(home, "AWS/States",
-					"ExecutionsAborted", map[string]string{"StateMachineArn": machine}, 1)
+				w.CloudWatch.Add(home, "AWS/States", "ExecutionsAborted",
+					map[string]string{"StateMachineArn": machineOf(execution)}, 1)
 			}
 		}})
 	if err != nil {
@@ -109,6 +107,11 @@ func newWorld(t *testing.T, p plant) *world {
 	s.SecretsManager.SetReadLag(p.lagSecrets)
 	w.startIssuer()
 	return w
+}
+
+// machineOf is the ARN of an execution's state machine.
+func machineOf(execution string) string {
+	return strings.Replace(execution[:strings.LastIndex(execution, ":")], ":execution:", ":stateMachine:", 1)
 }
 
 // startIssuer runs issuer.js, which is deployed as a function, behind a token endpoint and as a target.
@@ -482,8 +485,7 @@ func (s states) DescribeExecution(ctx context.Context, in *sfn.DescribeExecution
 	*sfn.DescribeExecutionOutput, error) {
 	out, err := s.Client.DescribeExecution(ctx, in, o...)
 	if err == nil && s.w.plant.aliasInEvents && strings.Contains(*in.ExecutionArn, "-recorder:") {
-		machine := strings.TrimSuffix(strings.Replace((*in.ExecutionArn)[:strings.LastIndex(*in.ExecutionArn, ":")],
-			":execution:", ":stateMachine:", 1), "-recorder")
+		machine := strings.TrimSuffix(machineOf(*in.ExecutionArn), "-recorder")
 		out.Input = aws.String(strings.ReplaceAll(*out.Input, `"`+machine+`"`, `"`+machine+`:live"`))
 	}
 	return out, err
