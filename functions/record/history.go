@@ -308,12 +308,6 @@ var ends = map[string]string{"RolledBack": "rolledBack", "Refused": "refused", "
 // repaired is the outcome of an execution that put a secret that is accepted in the place of a dead one.
 const repaired = "repaired"
 
-func (h *History) repaired() bool {
-	var outcome string
-	h.variable("outcome", &outcome)
-	return outcome == repaired
-}
-
 // outcome says in a word how a run ended.
 func (h *History) outcome(r evidence.Record) string {
 	switch r.Status {
