@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -55,14 +57,25 @@ func (r *rotator) addAlarms() {
 			"rotator start CLIENT",
 		metric: r.deadLetter.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{
 			Statistic: jsii.String("Maximum"), Period: minutes(5)})})
+	r.addAlarmsOfClients()
+}
+
+// addAlarmsOfClients adds those about the clients of this stack and their load balancers. A load balancer that several
+// stacks use has one, in the first of them; in each it has another name, so that it can move.
+func (r *rotator) addAlarmsOfClients() {
 	for _, c := range r.clients {
 		r.addClientAlarms(c)
 	}
+	before := balancersOf(slices.DeleteFunc(slices.Clone(r.all), func(c Client) bool { return c.Place >= r.place }))
 	for i, arn := range r.loadBalancers() {
-		if config.RegionOf(arn) == r.Region { // alarms see the metrics of their own Region
+		if config.RegionOf(arn) == r.Region && !slices.Contains(before, arn) { // alarms see their own Region's metrics
+			id, name := strconv.Itoa(i), balancerName(arn)
+			if r.place > 0 {
+				id, name = name, name+"-"+strconv.Itoa(r.place)
+			}
 			// Always on: CloudWatch does not know when a grace period is, and a template can put an old secret back at
 			// any time.
-			r.addAlarm(alarm{id: fmt.Sprintf("AuthErrors-%d", i), name: "auth-errors-" + balancerName(arn),
+			r.addAlarm(alarm{id: "AuthErrors-" + id, name: "auth-errors-" + name,
 				description: "Logins at load balancer " + balancerName(arn) + " fail at the identity provider: after " +
 					"a rotation, the sign of a wrong secret.",
 				users: failing + ". Try a login at once.",
@@ -222,7 +235,7 @@ func (r *rotator) balancerMetric(arn, name string) awscloudwatch.Metric {
 // allowedErrors returns what the load balancer's most tolerant client allows: the metric does not tell clients apart.
 func (r *rotator) allowedErrors(arn string) float64 {
 	most := 0
-	for _, c := range r.clients {
+	for _, c := range r.all {
 		for _, b := range c.LoadBalancers {
 			if b == arn {
 				most = max(most, c.Alarms.Errors())

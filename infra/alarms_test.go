@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"alboidc.internal/shared/clientsfile"
 )
 
 func TestAlarmsWatchWhatIsPromised(t *testing.T) {
@@ -299,7 +297,7 @@ func TestTheDashboardShowsOnlyMetricsThatAreWritten(t *testing.T) {
 // The largest stack that the file allows: its resources fit into a template, and its alarms into the dashboard's
 // widgets.
 func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
-	file := manyClients(t, clientsfile.MaxClients)
+	file := manyClients(t, clientsInStack)
 	for i := range file.Clients {
 		c := &file.Clients[i]
 		c.CreateSecret = true
@@ -310,7 +308,7 @@ func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(tpl.Resources); n > 500 {
-		t.Errorf("%d clients make %d resources, a template has at most 500", clientsfile.MaxClients, n)
+		t.Errorf("%d clients make %d resources, a template has at most 500", clientsInStack, n)
 	}
 	shown, list := map[string]int{}, widgets(t, tpl)
 	if n := len(list); n > 500 {
@@ -330,7 +328,7 @@ func TestAsManyClientsAsAllowedFitIntoTheStackAndTheDashboard(t *testing.T) {
 	if n := len(tpl.of("AWS::CloudWatch::Alarm")); len(shown) != n || n <= 100 {
 		t.Errorf("%d of %d alarms are shown", len(shown), n)
 	}
-	if rows != clientsfile.MaxClients || metrics > 2500 {
+	if rows != clientsInStack || metrics > 2500 {
 		t.Errorf("the schedules of %d clients and %d metrics are shown", rows, metrics)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
@@ -31,6 +32,9 @@ const legend = "Each client is measured once a day (`rotator measure CLIENT` doe
 // addDashboard answers: is every client healthy, when did it last rotate and how did that end, and when will it again?
 func (r *rotator) addDashboard() {
 	name := r.Name + "-" + r.Region // dashboards are the account's, in every Region the same
+	if r.place > 0 {
+		name += "-" + strconv.Itoa(r.place)
+	}
 	d := awscloudwatch.NewDashboard(r.stack, jsii.String("Dashboard"),
 		&awscloudwatch.DashboardProps{DashboardName: &name, DefaultInterval: days(90)})
 	for some := range slices.Chunk(r.alarms, alarmsPerWidget) {
@@ -38,7 +42,9 @@ func (r *rotator) addDashboard() {
 	}
 	d.AddWidgets(awscloudwatch.NewTextWidget(&awscloudwatch.TextWidgetProps{Markdown: jsii.String(r.overview()),
 		Width: jsii.Number(width), Height: jsii.Number(8)}))
-	d.AddWidgets(r.lastExecutions(), r.lastSteps())
+	if r.place == 0 {
+		d.AddWidgets(r.lastExecutions(), r.lastSteps())
+	}
 	for _, c := range r.clients {
 		d.AddWidgets(alarmStatus("Alarms of "+c.Name, r.alarmsOf[c.Name], perClient, graphHeight), r.health(c),
 			r.graph("Ended rotations of "+c.Name, "count", perClient, r.outcomes(c.Name)...),
@@ -49,8 +55,13 @@ func (r *rotator) addDashboard() {
 	for _, arn := range r.loadBalancers() {
 		errors = append(errors, r.balancerMetric(arn, "ELBAuthError"))
 	}
-	d.AddWidgets(r.graph("Executions that failed", "count", width/2, r.failures(r.machine)),
-		r.graph("Logins that failed at the identity provider, by load balancer", "count", width/2, errors...))
+	failed := []awscloudwatch.IWidget{r.graph("Logins that failed at the identity provider, by load balancer", "count",
+		width/2, errors...)}
+	if r.place == 0 {
+		failed = append([]awscloudwatch.IWidget{r.graph("Executions that failed", "count", width/2,
+			r.failures(r.machine))}, failed...)
+	}
+	d.AddWidgets(failed...)
 }
 
 // A client has a row of four widgets, as high as a graph.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/statemachine"
 )
 
@@ -286,7 +285,7 @@ func TestTheLimitsInTheDocumentationAreThoseOfTheCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{fmt.Sprintf("More than %d clients", clientsfile.MaxClients),
+	for _, want := range []string{fmt.Sprintf("More than %d clients", clientsInStack),
 		fmt.Sprintf("100 + 3 × %d + %d × the number of clients", (&rotator{}).reserved("smoketest"), restores)} {
 		if !strings.Contains(string(guide), want) {
 			t.Errorf("docs/deploying.md does not say %q", want)

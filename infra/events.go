@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/jsii-runtime-go"
@@ -22,6 +24,10 @@ func (r *rotator) addEvents() {
 	r.addRule("notifier", "A rotation failed where it could not tell of it", failed, nil)
 	r.addRule("interrupted", "A rotation was stopped or timed out", r.executionPattern("ABORTED", "TIMED_OUT"), nil)
 	r.addEvidenceRules()
+	r.addWatches()
+}
+
+func (r *rotator) addWatches() {
 	for _, c := range r.clients {
 		r.addWatch(c)
 	}
@@ -42,6 +48,7 @@ func (r *rotator) addRule(what, description string, pattern map[string]any,
 	input *awsevents.CfnRule_InputTransformerProperty) {
 	awsevents.NewCfnRule(r.stack, jsii.String("Rule-"+what), &awsevents.CfnRuleProps{
 		Name:         jsii.String(r.ruleName(what)),
+		EventBusName: r.bus,
 		Description:  jsii.String(description + "."),
 		EventPattern: pattern,
 		Targets: []any{&awsevents.CfnRule_TargetProperty{
@@ -67,18 +74,29 @@ func (r *rotator) addWatch(c Client) {
 	if c.LeavesToControllers() {
 		return
 	}
-	var here []string
-	for _, arn := range c.LoadBalancers {
-		if config.RegionOf(arn) == r.Region && !c.IsReachedByRole(arn) {
-			here = append(here, arn)
-		}
-	}
+	here := balancersIn(r.Region, c)
 	for i := 0; i*watched < len(here); i++ {
 		some := here[i*watched : min((i+1)*watched, len(here))]
 		r.addWatchRule(fmt.Sprintf("rules-%s-%d", c.Name, i), c.Name, "ModifyRule", "ruleArn", some, ruleARNs)
 		r.addWatchRule(fmt.Sprintf("listeners-%s-%d", c.Name, i), c.Name, "ModifyListener",
 			"listenerArn", some, listenerARNs)
 	}
+}
+
+// balancersIn are the load balancers of a client that CloudWatch and EventBridge of the stack's account show in a Region.
+func balancersIn(region string, c Client) []string {
+	return slices.DeleteFunc(slices.Clone(c.LoadBalancers), func(arn string) bool {
+		return config.RegionOf(arn) != region || c.IsReachedByRole(arn)
+	})
+}
+
+// ours are the roles by which targets are changed here; EventBridge user guide, "anything-but" with a list of prefixes.
+func (r *rotator) ours() any {
+	own := *r.callers["updatealb"].RoleArn()
+	if r.places == nil {
+		return []any{own}
+	}
+	return map[string]any{"prefix": []any{own, strings.TrimSuffix(r.rights().PlaceRoleARN("updatealb", 0), "0")}}
 }
 
 func (r *rotator) addWatchRule(what, client, event, field string, balancers []string, begin func(string) string) {
@@ -100,7 +118,7 @@ func (r *rotator) addWatchRule(what, client, event, field string, balancers []st
 			"requestParameters": map[string]any{field: prefixes},
 			"errorCode":         []any{map[string]any{"exists": false}}, // a call that was refused changed nothing
 			// A user without a role has no session issuer, and anything-but matches only what is there.
-			"$or": []any{who(map[string]any{"anything-but": []any{*r.roles["updatealb"].RoleArn()}}),
+			"$or": []any{who(map[string]any{"anything-but": r.ours()}),
 				who(map[string]any{"exists": false})},
 		},
 	}

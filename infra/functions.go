@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -46,10 +47,12 @@ const restores = 5
 // can run, and all clients may rotate at once: each execution of the state machine has one call under way, or as many
 // as it restores targets at once.
 func (r *rotator) reserved(function string) int {
+	const most = 100 // an account has 1,000 by default (Lambda developer guide, "Lambda quotas"), 100 stay unreserved
+	n := min(len(r.all), most)
 	if function == "updatealb" {
-		return restores * len(r.clients)
+		return restores * n
 	}
-	return max(5, len(r.clients))
+	return max(5, n)
 }
 
 // checkFunctions reports the built functions that are missing: synth compiles nothing.
@@ -108,6 +111,9 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 	}
 	if r.inVPC(f) {
 		(*props.Environment)["IN_VPC"] = jsii.String("true")
+	}
+	if r.places != nil && !rights.Functions[f.Name].Evidence {
+		(*props.Environment)["PLACE_ROLES"] = jsii.String(strings.TrimSuffix(r.rights().PlaceRoleARN(f.Name, 0), "0"))
 	}
 	if rights.Functions[f.Name].Evidence {
 		maps.Copy(*props.Environment, r.evidenceEnvironment())

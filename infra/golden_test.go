@@ -27,8 +27,17 @@ var (
 	versionHash = regexp.MustCompile(`(CurrentVersion[0-9A-F]{8})[0-9a-f]{32}`)
 )
 
+// The example's, and both stacks of the example with its first client in a further one.
 func TestTheTemplateIsTheGoldenOne(t *testing.T) {
-	got := assetHash.ReplaceAll(exampleTemplate(t).text, []byte("ASSET"))
+	checkGolden(t, golden, exampleTemplate(t))
+	list := withPlaces(t)
+	checkGolden(t, "testdata/placed.golden.json", list[0])
+	checkGolden(t, "testdata/placed-1.golden.json", list[1])
+}
+
+func checkGolden(t *testing.T, golden string, tpl template) {
+	t.Helper()
+	got := assetHash.ReplaceAll(tpl.text, []byte("ASSET"))
 	got = append(versionHash.ReplaceAll(got, []byte("${1}VERSION")), '\n')
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,19 +29,15 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	} else {
 		allow(role, "Clients", rights.ReadParameters, []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, nil)
 	}
-	r.allowSecrets(role, g)
-	allow(role, "IdentityProviders", g.Provider, r.userPools(), nil)
-	if g.Admin {
-		allow(role, "ProviderFunctions", rights.InvokeFunction, r.providerFunctions(), nil)
-		allow(role, "Sign", []string{rights.Sign}, r.signingKeys(), nil)
-	}
-	if g.Targets == "write" {
-		r.allowLoadBalancers(role)
-	}
+	r.allowClients(role, g)
 	if g.ReachesAccounts() {
 		allow(role, "OtherAccounts", []string{rights.Assume}, r.workloadRoles(), nil)
 	}
-	reasons := r.allowEverywhere(role, f, g)
+	if !g.Evidence && r.places != nil {
+		r.allowPlaces(role, f)
+	}
+	reasons := r.allowLooking(role, g)
+	maps.Copy(reasons, r.allowEverywhere(role, f, g))
 	reasons["OnlyFromTheFunction"] = "a denial"
 	r.denyElsewhere(role, f)
 	if g.Evidence {
@@ -53,8 +50,26 @@ func (r *rotator) functionRole(f statemachine.Function, logs awslogs.LogGroup) a
 	return role
 }
 
-// allowJournal allows actions on the items of the stack's clients, and on no others.
+// allowClients allows what a function does with what belongs to the clients of this stack, or is named by them.
+func (r *rotator) allowClients(role awsiam.Role, g rights.Grant) {
+	r.allowSecrets(role, g)
+	allow(role, "IdentityProviders", g.Provider, r.userPools(), nil)
+	if g.Admin {
+		allow(role, "ProviderFunctions", rights.InvokeFunction, providerFunctions(r.clients), nil)
+		allow(role, "Sign", []string{rights.Sign}, signingKeys(r.clients), nil)
+	}
+	if g.Targets == "write" {
+		r.allowLoadBalancers(role)
+	}
+}
+
+// allowJournal allows actions on the items of the file's clients, and on no others; with further stacks, on those of the
+// table, which has no others: the names of hundreds of clients would not fit.
 func (r *rotator) allowJournal(role awsiam.Role, sid string, actions []string) {
+	if r.places != nil {
+		allow(role, sid, actions, []string{*r.journal.TableArn()}, nil)
+		return
+	}
 	var names []string
 	for _, c := range r.clients {
 		names = append(names, c.Name)
@@ -93,29 +108,29 @@ func (r *rotator) denyNetwork(role awsiam.Role, f statemachine.Function) {
 	}))
 }
 
-// allowEverywhere adds what can be allowed only on every resource, and returns the reason for each wildcard of the
-// role.
-func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g rights.Grant) map[string]string {
-	reasons := map[string]string{"xray": "X-Ray has no resources to name"} // the CDK adds it for active tracing
-	everywhere := func(sid, reason string, conditions map[string]any, actions ...string) {
-		allow(role, sid, actions, []string{"*"}, conditions)
+// allowLooking adds what a function may look at for the clients of this stack, which can be allowed only on every
+// resource, and returns the reason for each wildcard.
+func (r *rotator) allowLooking(role awsiam.Role, g rights.Grant) map[string]string {
+	reasons := map[string]string{}
+	everywhere := func(sid, reason string, actions ...string) {
+		allow(role, sid, actions, []string{"*"}, nil)
 		reasons[sid] = reason
 	}
 	const noNames = "these Describe calls have no resources to name"
 	searching := len(r.searchedRegions()) > 0
 	switch g.Targets {
 	case "read":
-		everywhere("FindTargets", noNames, nil,
+		everywhere("FindTargets", noNames,
 			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules",
 			"elasticloadbalancing:DescribeTags")
 		if searching {
-			everywhere("SearchLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
+			everywhere("SearchLoadBalancers", noNames, "elasticloadbalancing:DescribeLoadBalancers")
 		}
 	case "write":
-		everywhere("CheckTargets", noNames, nil, "elasticloadbalancing:DescribeListeners",
+		everywhere("CheckTargets", noNames, "elasticloadbalancing:DescribeListeners",
 			"elasticloadbalancing:DescribeRules")
 		if slices.ContainsFunc(r.clients, func(c Client) bool { return c.LeavesToControllers() }) {
-			everywhere("FindControllers", noNames, nil, "elasticloadbalancing:DescribeTags")
+			everywhere("FindControllers", noNames, "elasticloadbalancing:DescribeTags")
 		}
 		reasons["ChangeRules, ChangeListeners"] = "which rules and listeners log users in is found when a rotation " +
 			"plans; their load balancers are named"
@@ -123,28 +138,36 @@ func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g r
 			reasons["ChangeRules, ChangeListeners"] += ", or found by their tags in the Regions of a loadBalancerSearch"
 		}
 	}
+	if g.Metrics {
+		everywhere("Metrics", "GetMetricData has no resources to name", "cloudwatch:GetMetricData")
+	}
+	if g.Names {
+		everywhere("NameLoadBalancers", noNames, "elasticloadbalancing:DescribeLoadBalancers")
+	}
+	return reasons
+}
+
+// allowEverywhere adds what a function does as itself, which can be allowed only on every resource, and returns the
+// reason for each wildcard.
+func (r *rotator) allowEverywhere(role awsiam.Role, f statemachine.Function, g rights.Grant) map[string]string {
+	reasons := map[string]string{"xray": "X-Ray has no resources to name"} // the CDK adds it for active tracing
 	if audiences := r.audiences(); g.Admin && len(audiences) > 0 {
 		// A token of the role instead of a stored credential (IAM user guide, "Controlling access with IAM policies" of
 		// outbound identity federation).
-		everywhere("WebIdentity", "tokens have no resources to name; who may get them is a condition", map[string]any{
+		allow(role, "WebIdentity", []string{"sts:GetWebIdentityToken"}, []string{"*"}, map[string]any{
 			// Of a key that is absent ForAllValues is true (IAM user guide, "Set operators for multivalued context
 			// keys").
 			"Null":                      map[string]any{"sts:IdentityTokenAudience": "false"},
 			"ForAllValues:StringEquals": map[string]any{"sts:IdentityTokenAudience": audiences},
 			"NumericLessThanEquals":     map[string]any{"sts:DurationSeconds": 300},
-		}, "sts:GetWebIdentityToken")
-	}
-	if g.Metrics {
-		everywhere("Metrics", "GetMetricData has no resources to name", nil, "cloudwatch:GetMetricData")
-	}
-	if g.Names {
-		everywhere("NameLoadBalancers", noNames, nil, "elasticloadbalancing:DescribeLoadBalancers")
+		})
+		reasons["WebIdentity"] = "tokens have no resources to name; who may get them is a condition"
 	}
 	if r.inVPC(f) {
-		everywhere("Network", "Lambda makes the interfaces of a function in a VPC; they have no names before", nil,
-			"ec2:CreateNetworkInterface",
+		allow(role, "Network", []string{"ec2:CreateNetworkInterface",
 			"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
-			"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses")
+			"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"}, []string{"*"}, nil)
+		reasons["Network"] = "Lambda makes the interfaces of a function in a VPC; they have no names before"
 		r.denyNetwork(role, f)
 		reasons["NetworkIsLambdas"] = "a denial"
 	}
@@ -189,7 +212,7 @@ func numbered(sid string, i int) string {
 	return fmt.Sprintf("%s%d", sid, i+1)
 }
 
-// policyOf returns the policy of a role, which exists once allow was called.
+// policyOf returns the policy of a role, which exists once allow has added something.
 func policyOf(role awsiam.Role) constructs.IConstruct {
 	return role.Node().FindChild(jsii.String("DefaultPolicy"))
 }
@@ -255,10 +278,17 @@ func (r *rotator) allowKey(role awsiam.Role, sid, action string, secretsOf func(
 		if len(secrets) == 0 {
 			return
 		}
-		allow(role, numbered(sid, n), []string{action}, keys, map[string]any{
+		conditions := map[string]any{
 			"StringEquals": map[string]any{"kms:EncryptionContext:SecretARN": secrets},
 			"StringLike":   map[string]any{"kms:ViaService": r.host("secretsmanager", "*")},
-		})
+		}
+		if r.places == nil {
+			allow(role, numbered(sid, n), []string{action}, keys, conditions)
+		} else {
+			statement := permit(numbered(sid, n), keys, action)
+			statement.AddConditions(&conditions)
+			r.allowApart(role, numbered(sid, n), statement)
+		}
 		keys, secrets, n = nil, nil, n+1
 	}
 	for _, c := range r.clients {
@@ -290,9 +320,9 @@ func (r *rotator) userPools() []string {
 
 // providerFunctions are the users' functions that speak to identity providers. In another account the function's own
 // policy must allow it, too.
-func (r *rotator) providerFunctions() []string {
+func providerFunctions(clients []Client) []string {
 	var list []string
-	for _, c := range r.clients {
+	for _, c := range clients {
 		if arn := c.FunctionARN(); arn != "" {
 			list = append(list, arn)
 		}
@@ -301,18 +331,19 @@ func (r *rotator) providerFunctions() []string {
 }
 
 // signingKeys are the KMS keys by whose signatures providers know the rotator, instead of a stored credential.
-func (r *rotator) signingKeys() []string {
+func signingKeys(clients []Client) []string {
 	var list []string
-	for _, c := range r.clients {
+	for _, c := range clients {
 		list = append(list, c.SigningKeyARNs()...)
 	}
 	return unique(list)
 }
 
-// audiences are those of the web identity tokens by which providers know the functions' roles.
+// audiences are those of the web identity tokens by which providers know the functions' roles, for all clients of the
+// file: a provider cannot know a role of each stack.
 func (r *rotator) audiences() []string {
 	var list []string
-	for _, c := range r.clients {
+	for _, c := range r.all {
 		if a := c.Audience(); a != "" {
 			list = append(list, a)
 		}
@@ -350,10 +381,11 @@ func (r *rotator) searchedRegions() []string {
 	return unique(list)
 }
 
-// workloadRoles reach the load balancers in other accounts.
+// workloadRoles reach the load balancers in other accounts, for all clients of the file: they trust the functions'
+// roles.
 func (r *rotator) workloadRoles() []string {
 	var list []string
-	for _, c := range r.clients {
+	for _, c := range r.all {
 		for _, name := range sorted(c.Roles) {
 			list = append(list, c.Roles[name].RoleARN)
 		}
@@ -361,11 +393,13 @@ func (r *rotator) workloadRoles() []string {
 	return unique(list)
 }
 
-// loadBalancers of all clients, as far as they are listed and in the stack's account: those of others are reached by
-// roles, and CloudWatch and EventBridge show nothing of them here.
-func (r *rotator) loadBalancers() []string {
+// loadBalancers of the clients of this stack, as far as they are listed and in the stack's account: those of others are
+// reached by roles, and CloudWatch and EventBridge show nothing of them here.
+func (r *rotator) loadBalancers() []string { return balancersOf(r.clients) }
+
+func balancersOf(clients []Client) []string {
 	var list []string
-	for _, c := range r.clients {
+	for _, c := range clients {
 		for _, arn := range c.LoadBalancers {
 			if !c.IsReachedByRole(arn) {
 				list = append(list, arn)

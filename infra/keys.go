@@ -86,15 +86,18 @@ func (r *rotator) newTopic(id, name, displayName string) awssns.Topic {
 // address.
 func (r *rotator) addClientSubscriptions() {
 	clients := map[string][]string{}
-	for _, c := range r.clients {
+	for _, c := range r.all {
 		for _, address := range c.Notifications.Email {
 			clients[address] = append(clients[address], c.Name)
 		}
 	}
-	if len(clients) > 0 {
+	if len(clients) > 0 && r.place == 0 {
 		r.clientAlarms = r.newTopic("ClientAlarms", r.Name+"-client-alarms", "Alarms of ALB client secret rotation")
 	}
 	for _, address := range sorted(clients) {
+		if r.places != nil && r.places.Addresses[address] != r.place {
+			continue
+		}
 		var alarms []any
 		for _, name := range clients[address] {
 			alarms = append(alarms, map[string]any{"prefix": r.alarmName(clientAlarm(name, ""))})

@@ -26,18 +26,27 @@ const (
 	maxPoliciesOfARole = 10
 )
 
-// synth writes the template of a file, and refuses one that could not be deployed. functions is the folder of the built
-// functions, outdir where the template goes: "" is where the cdk command wants it.
-func synth(file File, functions, outdir string) error {
-	text, err := synthText(file, functions, outdir, false)
+// synth writes the templates of a file, and refuses one that could not be deployed. functions is the folder of the built
+// functions, outdir where the templates go: "" is where the cdk command wants them.
+func synth(file File, p *places, functions, outdir string) error {
+	texts, err := synthTexts(file, p, functions, outdir, false)
 	if err != nil {
 		return err
 	}
-	return checkLimits(text)
+	for n, text := range texts {
+		if err := checkLimits(text); err != nil {
+			return fmt.Errorf("the stack %s: %w", stackName(file.Stack.Name, n), err)
+		}
+	}
+	return nil
 }
 
-// synthText writes the template of a file, and returns it. standsIn: its client stands for any.
-func synthText(file File, functions, outdir string, standsIn bool) ([]byte, error) {
+// tooLargeError is of a template that could not be deployed because it is too large.
+type tooLargeError struct{ error }
+
+// synthTexts writes the templates of a file, and returns them by the numbers of their stacks. standsIn: its client
+// stands for any.
+func synthTexts(file File, p *places, functions, outdir string, standsIn bool) ([][]byte, error) {
 	props := &awscdk.AppProps{
 		AnalyticsReporting: jsii.Bool(false),
 		// checkLimits says what to do, and the CDK would not.
@@ -47,9 +56,17 @@ func synthText(file File, functions, outdir string, standsIn bool) ([]byte, erro
 		props.Outdir = &outdir
 	}
 	app := awscdk.NewApp(props)
-	newRotator(app, file, functions, standsIn)
+	newRotator(app, file, p, functions, standsIn)
 	app.Synth(nil)
-	return os.ReadFile(filepath.Join(*app.Outdir(), file.Stack.Name+".template.json"))
+	var texts [][]byte
+	for n := range 1 + p.further() {
+		text, err := os.ReadFile(filepath.Join(*app.Outdir(), stackName(file.Stack.Name, n)+".template.json"))
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
 }
 
 // checkLimits reports what of a template is too large to be deployed. The remedy is always the same: what grows are the
@@ -69,6 +86,7 @@ func checkLimits(text []byte) error {
 		ps.Add("the template",
 			"has a character that is not ASCII, and CloudFormation would show it as a question mark: after %q",
 			text[max(0, i-60):i])
+		return ps.Err("the file")
 	}
 	tooMuch := func(what string, n, most int) {
 		if n > most {
@@ -102,13 +120,16 @@ func checkLimits(text []byte) error {
 	for _, role := range sorted(managed) {
 		tooMuch("a number of policies of "+role, managed[role], maxPoliciesOfARole)
 	}
-	return ps.Err("the file")
+	if err := ps.Err("the file"); err != nil {
+		return tooLargeError{err}
+	}
+	return nil
 }
 
 // characters is how long a value is once it is deployed: names that CloudFormation fills in then are taken to be as
 // long as the ARN of a secret of ours may be.
 func characters(v any) int {
-	const filledIn = 150
+	const filledIn = 130 // its partition, Region and names as long as they may be, and quotation marks
 	switch v := v.(type) {
 	case []any:
 		n := len("[]") + max(0, len(v)-1)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"alboidc.internal/shared/clientsfile"
 )
 
 // crowd is a file with n clients that share nothing: secrets, keys, administrators, users, and two load balancers with
@@ -32,7 +30,7 @@ func crowd(t *testing.T, n, balancers int) File {
 }
 
 func TestAsManyClientsAsPromisedFitIntoOneStack(t *testing.T) {
-	tpl, err := synthesized(crowd(t, clientsfile.MaxClients, 2))
+	tpl, err := synthesized(crowd(t, clientsInStack, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +42,7 @@ func TestAsManyClientsAsPromisedFitIntoOneStack(t *testing.T) {
 		}
 	}
 	// an alarm more each, where the identity provider ends secrets by itself
-	if n := len(tpl.Resources) + clientsfile.MaxClients; n > 500 {
+	if n := len(tpl.Resources) + clientsInStack; n > 500 {
 		t.Errorf("%d resources", n)
 	}
 	changeable := 0
@@ -54,13 +52,13 @@ func TestAsManyClientsAsPromisedFitIntoOneStack(t *testing.T) {
 			changeable += len(s.resources)
 		}
 	}
-	if changeable != 2*clientsfile.MaxClients {
+	if changeable != 2*clientsInStack {
 		t.Errorf("the rules of %d load balancers can be changed", changeable)
 	}
 }
 
 func TestMoreThanFitsIntoOneStackIsRefusedBeforeItIsDeployed(t *testing.T) {
-	_, err := synthesized(crowd(t, clientsfile.MaxClients, 6))
+	_, err := synthesized(crowd(t, clientsInStack, 6))
 	for _, want := range []string{"clients: need a number of resources of ",
 		"at most 500 is possible: put some clients into another file with another stack.name"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -92,7 +92,7 @@ func (r *rotator) substitutions(definition string) map[string]any {
 // values fills the definitions' placeholders.
 func (r *rotator) values() statemachine.Values {
 	arns, names := map[string]string{}, []string{}
-	for _, c := range r.clients {
+	for _, c := range r.all {
 		names = append(names, c.Name)
 	}
 	for name, alias := range r.live {
@@ -122,8 +122,11 @@ func (r *rotator) addMachineRole() {
 			functions = append(functions, *r.live[f.Name].FunctionArn())
 		}
 	}
-	for _, c := range r.clients {
+	for _, c := range r.all {
 		parameters = append(parameters, r.arn("ssm", "parameter"+r.parameterPrefix()+c.Name))
+	}
+	if r.places != nil { // the names of hundreds of clients would not fit
+		parameters = []string{r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}
 	}
 	role := r.machineRole
 	allow(role, "Steps", []string{"lambda:InvokeFunction"}, functions, nil)
@@ -135,6 +138,10 @@ func (r *rotator) addMachineRole() {
 	r.allowTelling(role)
 	reasons := allowObserving(role)
 	reasons["LockOwner"] = "executions have names that are not known before; their state machine is named"
+	if r.places != nil {
+		reasons["Clients"] = "the path is this stack's own, and a statement for each client would make the policies " +
+			"too long"
+	}
 	explainWildcards(role, reasons)
 }
 

@@ -57,7 +57,21 @@ func run(version, template string) error {
 		return err
 	}
 	defer jsii.Close()
-	return synth(file, functions, "")
+	path := or(os.Getenv(envClients), clientsPath)
+	known, err := readPlaces(placesPath(path))
+	if err != nil {
+		return err
+	}
+	p, err := place(&file, known, func(f File) error { return synth(f, nil, functions, "") })
+	if err != nil || p == nil {
+		return err
+	}
+	if changed, err := p.write(placesPath(path)); err != nil {
+		return err
+	} else if changed {
+		fmt.Fprintf(os.Stderr, "%s was written: it says which stack has which client. Commit it.\n", placesPath(path))
+	}
+	return synth(file, p, functions, "")
 }
 
 func or(s, def string) string {

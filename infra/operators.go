@@ -48,6 +48,9 @@ func (r *rotator) simulatedRoles() []string {
 	for _, name := range sorted(r.roles) {
 		list = append(list, *r.roles[name].RoleArn())
 	}
+	if r.places != nil {
+		list = append(list, fmt.Sprintf("arn:%s:iam::%s:role/%s-%s-*", *r.stack.Partition(), r.Account, r.Name, r.Region))
+	}
 	return list
 }
 
@@ -63,10 +66,15 @@ func (r *rotator) addOperators() {
 	// Through the alias only: started by itself, the state machine would run a revision that no deployment has
 	// finished.
 	start := permit("Start", []string{r.machineARN()}, "states:StartExecution")
+	signed, invoked := signingKeys(r.all), providerFunctions(r.all)
+	if r.places != nil { // those of hundreds of clients would not fit
+		r.addMoreForOperators(signed, invoked)
+		signed, invoked = nil, nil
+	}
 	start.AddConditions(&map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}})
 	r.addPolicy("Operators", "Start, stop, redrive and read rotations of ALB client secrets",
 		"Attach it to the role of those who operate the rotation",
-		append(append(r.reading(), r.registering()...), start,
+		append(append(r.reading(), r.registering(signed)...), start,
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
 			permit("Control", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution"),
 			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
@@ -75,7 +83,7 @@ func (r *rotator) addOperators() {
 			permit("Secrets", []string{fmt.Sprintf("arn:%s:secretsmanager:*:%s:secret:*", *r.stack.Partition(),
 				r.Account)}, "secretsmanager:DescribeSecret"),
 			// not to invoke them: who may can make a secret and read it
-			permit("Functions", append([]string{r.arn("lambda", "function:"+r.Name+"-*")}, r.providerFunctions()...),
+			permit("Functions", append([]string{r.arn("lambda", "function:"+r.Name+"-*")}, invoked...),
 				"lambda:GetFunctionConfiguration"),
 			permit("Topics", []string{r.arn("sns", r.Name), r.arn("sns", r.Name+"-client-alarms")},
 				"sns:ListSubscriptionsByTopic"),
@@ -91,9 +99,25 @@ func (r *rotator) addOperators() {
 			Description: jsii.String("Start executions with this ARN")})
 }
 
+// addMoreForOperators adds what operators may look at besides, where a file has further stacks, in as many policies as
+// that needs.
+func (r *rotator) addMoreForOperators(signed, invoked []string) {
+	var more []awsiam.PolicyStatement
+	for _, some := range chunks(signed) {
+		more = append(more, r.registering(some)...)
+	}
+	for _, some := range chunks(invoked) {
+		more = append(more, permit("Functions", some, "lambda:GetFunctionConfiguration"))
+	}
+	for i, statement := range more {
+		r.addPolicy(numbered("Operators", i+1), "Look at the keys and functions of rotations of ALB client secrets",
+			"Attach it beside the operators' policy, for rotator doctor", []awsiam.PolicyStatement{statement})
+	}
+}
+
 // registering shows the public keys that are registered at identity providers.
-func (r *rotator) registering() []awsiam.PolicyStatement {
-	if keys := r.signingKeys(); len(keys) > 0 {
+func (r *rotator) registering(keys []string) []awsiam.PolicyStatement {
+	if len(keys) > 0 {
 		return []awsiam.PolicyStatement{permit("PublicKeys", keys, "kms:GetPublicKey")}
 	}
 	return nil

@@ -78,11 +78,11 @@ func writeRelease(functions, version, path string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	text, err := synthText(file, functions, folder, true)
+	texts, err := synthTexts(file, nil, functions, folder, true)
 	if err != nil {
 		return err
 	}
-	out, err := parameterise(text, file, version)
+	out, err := parameterise(texts[0], file, version)
 	if err != nil {
 		return err
 	}

@@ -17,12 +17,12 @@ import (
 // released is the template of a release, and the one that it was made of.
 var released = sync.OnceValues(func() ([2][]byte, error) {
 	file := standIn()
-	tpl, err := synthesizedText(file, true)
+	texts, err := synthesizedTexts(file, nil, true)
 	if err != nil {
 		return [2][]byte{}, err
 	}
-	out, err := parameterise(tpl, file, "1.2.3")
-	return [2][]byte{tpl, out}, err
+	out, err := parameterise(texts[0], file, "1.2.3")
+	return [2][]byte{texts[0], out}, err
 })
 
 func releasedTemplate(t *testing.T) (standsIn, text []byte) {

@@ -37,6 +37,13 @@ func (r *rotator) addSchedules() {
 		GroupName: group.Ref(), ScheduleExpression: jsii.String("rate(1 day)"), State: jsii.String("ENABLED"),
 		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
 	}, map[string]any{"record": map[string]any{}})
+	r.schedules, r.schedulesRole = group, role
+	r.addClientSchedules()
+}
+
+// addClientSchedules adds those of the clients of this stack.
+func (r *rotator) addClientSchedules() {
+	group, role := r.schedules, r.schedulesRole
 	for _, c := range r.clients {
 		r.addRotation(c, group, role)
 		// Whatever the state of the rotation's schedule: a paused one is what the alarm on the age is for. A rate fires
@@ -91,8 +98,15 @@ func (r *rotator) addSchedule(id string, role awsiam.Role, machine *string, prop
 		DeadLetterConfig: &awsscheduler.CfnSchedule_DeadLetterConfigProperty{Arn: r.deadLetter.QueueArn()},
 	}
 	s := awsscheduler.NewCfnSchedule(r.stack, &id, &props)
-	// The permissions must be there when the schedule first fires.
-	s.Node().AddDependency(policyOf(role))
+	// The permissions must be there when the schedule first fires. In a further stack those of the schedules are, and
+	// this one's roles come first.
+	if r.place == 0 {
+		s.Node().AddDependency(policyOf(role))
+		return
+	}
+	for _, name := range sorted(r.roles) {
+		s.Node().AddDependency(r.roles[name])
+	}
 }
 
 // executionInput is the input of an execution as text.

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
@@ -32,7 +33,11 @@ type (
 type rotator struct {
 	stack awscdk.Stack
 	Settings
-	clients []Client
+	// clients are those of this stack, all those of the file.
+	clients, all []Client
+	// place is the number of this stack. places is nil if the file has only this one.
+	place  int
+	places *places
 	// standsIn: the one client stands for any, for the released template.
 	standsIn bool
 
@@ -49,10 +54,17 @@ type rotator struct {
 	// live are the aliases that the state machine invokes, roles the roles behind them, by function.
 	live  map[string]awslambda.Alias
 	roles map[string]awsiam.Role
+	// callers are the roles of the functions, also in a further stack, where roles has those that it adds.
+	callers map[string]awsiam.Role
+	// bus has the rules on load balancers; nil is the default one.
+	bus *string
 	// machine is started through its alias liveMachine.
 	machine     awsstepfunctions.CfnStateMachine
 	liveMachine awsstepfunctions.CfnStateMachineAlias
 	machineRole awsiam.Role
+	// schedules is the group of all, which start executions by schedulesRole.
+	schedules     awsscheduler.CfnScheduleGroup
+	schedulesRole awsiam.Role
 	// notifier is the state machine that all rules start, by ruleRole.
 	notifier awsstepfunctions.CfnStateMachine
 	ruleRole awsiam.Role
@@ -61,20 +73,12 @@ type rotator struct {
 	alarmsOf map[string][]awscloudwatch.Alarm
 }
 
-// newRotator adds the stack to the app. functions is the folder of the built functions.
-func newRotator(scope constructs.Construct, f File, functions string, standsIn bool) *rotator {
-	r := &rotator{Settings: f.Stack, clients: f.Clients, standsIn: standsIn, secretARNs: map[string]string{},
-		live: map[string]awslambda.Alias{}, roles: map[string]awsiam.Role{},
-		alarmsOf: map[string][]awscloudwatch.Alarm{}}
+// newRotator adds the stack to the app, and the further ones that p names. functions is the folder of the built
+// functions.
+func newRotator(scope constructs.Construct, f File, p *places, functions string, standsIn bool) *rotator {
+	r := &rotator{Settings: f.Stack, all: f.Clients, places: p, standsIn: standsIn, live: map[string]awslambda.Alias{}}
 	r.RunbookURL = or(r.RunbookURL, statemachine.DefaultRunbook)
-	r.stack = awscdk.NewStack(scope, &r.Name, &awscdk.StackProps{
-		StackName: &r.Name,
-		Description: jsii.String("Rotates the client secrets that Application Load Balancers use to log users in by " +
-			"OIDC."),
-		Env: &awscdk.Environment{Account: &r.Account, Region: &r.Region},
-		// Without the stack nothing rotates, and nobody notices until a secret expires.
-		TerminationProtection: jsii.Bool(true),
-	})
+	r.newStack(scope, r.Name, "Rotates the client secrets that Application Load Balancers use to log users in by OIDC.")
 	r.addKey()
 	r.addTopic()
 	r.addDeadLetterQueue()
@@ -82,6 +86,7 @@ func newRotator(scope constructs.Construct, f File, functions string, standsIn b
 	r.addEvidence()
 	r.addSecrets()
 	r.addFunctions(functions)
+	r.callers = r.roles
 	r.protectEvidence()
 	r.addMachine()
 	r.addParameters()
@@ -93,6 +98,31 @@ func newRotator(scope constructs.Construct, f File, functions string, standsIn b
 	r.addOperators()
 	r.addWebIdentityOutputs()
 	r.addCallerOutputs()
+	r.finish()
+	r.addPlaces(scope)
+	return r
+}
+
+// newStack begins a stack, with those clients that are in it.
+func (r *rotator) newStack(scope constructs.Construct, name, description string) {
+	r.clients, r.secretARNs, r.roles = nil, map[string]string{}, map[string]awsiam.Role{}
+	r.alarms, r.alarmsOf = nil, map[string][]awscloudwatch.Alarm{}
+	for _, c := range r.all {
+		if c.Place == r.place {
+			r.clients = append(r.clients, c)
+		}
+	}
+	r.stack = awscdk.NewStack(scope, &name, &awscdk.StackProps{
+		StackName:   &name,
+		Description: &description,
+		Env:         &awscdk.Environment{Account: &r.Account, Region: &r.Region},
+		// Without the stack nothing rotates, and nobody notices until a secret expires.
+		TerminationProtection: jsii.Bool(true),
+	})
+}
+
+// finish gives what is in the stack the tags and the boundary of the file.
+func (r *rotator) finish() {
 	for _, name := range sorted(r.Tags) {
 		awscdk.Tags_Of(r.stack).Add(jsii.String(name), jsii.String(r.Tags[name]), nil)
 	}
@@ -100,7 +130,6 @@ func newRotator(scope constructs.Construct, f File, functions string, standsIn b
 		awsiam.PermissionsBoundary_Of(r.stack).Apply(awsiam.ManagedPolicy_FromManagedPolicyArn(r.stack,
 			jsii.String("Boundary"), &r.PermissionsBoundary))
 	}
-	return r
 }
 
 // arn is an ARN in the stack's account and Region.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,18 +97,31 @@ func changedText(t *testing.T, old, new string) []byte {
 
 // synthesized is the template of a file with functions whose content never changes.
 func synthesized(file File) (template, error) {
-	text, err := synthesizedText(file, false)
-	if err == nil {
-		err = checkLimits(text)
-	}
+	list, err := synthesizedWith(file, nil)
 	if err != nil {
 		return template{}, err
 	}
-	tpl := template{text: text}
-	return tpl, json.Unmarshal(text, &tpl)
+	return list[0], nil
 }
 
-func synthesizedText(file File, standsIn bool) ([]byte, error) {
+// synthesizedWith are the templates of a file whose clients have places.
+func synthesizedWith(file File, p *places) ([]template, error) {
+	texts, err := synthesizedTexts(file, p, false)
+	if err != nil {
+		return nil, err
+	}
+	var out []template
+	for _, text := range texts {
+		tpl := template{text: text}
+		if err := cmp.Or(checkLimits(text), json.Unmarshal(text, &tpl)); err != nil {
+			return nil, err
+		}
+		out = append(out, tpl)
+	}
+	return out, nil
+}
+
+func synthesizedTexts(file File, p *places, standsIn bool) ([][]byte, error) {
 	folder, err := os.MkdirTemp("", "infra-test-")
 	if err != nil {
 		return nil, err
@@ -122,7 +136,7 @@ func synthesizedText(file File, standsIn bool) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return synthText(file, functions, filepath.Join(folder, "cdk.out"), standsIn)
+	return synthTexts(file, p, functions, filepath.Join(folder, "cdk.out"), standsIn)
 }
 
 // of returns the logical ids of a type of resource, in order.

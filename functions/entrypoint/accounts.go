@@ -2,6 +2,7 @@ package entrypoint
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -28,14 +29,13 @@ const (
 // otherAccounts adds what reaches load balancers in other accounts, by the roles of the client's configuration. It
 // comes after what reaches those of the function's own.
 func otherAccounts(_ environment, m Machine, d *invocation.Deps) error {
-	s := &sessions{sts: sts.NewFromConfig(*m.AWS), now: m.Now, known: map[session]aws.Credentials{}}
 	own, errors := d.Balancers, metrics.New(byRegion(m, cloudWatch), m.Now)
 	reads := d.AuthErrors != nil
 	d.Reach = func(roles map[string]config.Role, name string) invocation.Reached {
 		balancers := map[string]func(string) alb.API{}
 		counters := map[string]func(string) metrics.CloudWatch{}
 		for account, role := range roles {
-			by := m.withCredentials(assumed{s, session{role, name}})
+			by := m.withCredentials(assumed{m.sessions, session{role: role, name: name}})
 			balancers[account] = byRegion(by, balancing)
 			counters[account] = byRegion(by, cloudWatch)
 		}
@@ -61,10 +61,23 @@ func (m Machine) withCredentials(p aws.CredentialsProvider) Machine {
 	return m
 }
 
-// session is of a role, with the name that other accounts see.
+// session is of a role, with the name that CloudTrail shows. place is that of a role of a further stack; 0 is one of
+// another account.
 type session struct {
-	role config.Role
-	name string
+	role  config.Role
+	name  string
+	place int
+}
+
+// reaches says what the role is for, and what to do if it cannot be assumed.
+func (s session) reaches() (what, remedy string) {
+	if s.place > 0 {
+		return fmt.Sprintf("the clients of place %d", s.place), "it does not exist or does not trust the function's role, or " +
+			"the function may not assume it; deploy all stacks again (docs/deploying.md#hundreds-of-clients)"
+	}
+	return "the load balancers of account " + s.role.Account(), "it does not exist, does not trust " +
+		"the function's role with the externalId of the configuration, or the function may not assume it; " +
+		"put the role right (docs/deploying.md#load-balancers-in-other-accounts) or correct roles"
 }
 
 // sessions are kept until shortly before they end, also across the calls of a function.
@@ -106,18 +119,18 @@ func (a assumed) assume(ctx context.Context) (aws.Credentials, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	role, account := a.role.RoleARN, a.role.Account()
-	out, err := a.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: &a.name,
-		ExternalId: &a.role.ExternalID, DurationSeconds: aws.Int32(int32(sessionLife / time.Second))})
+	in := sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: &a.name,
+		DurationSeconds: aws.Int32(int32(sessionLife / time.Second))}
+	if a.role.ExternalID != "" {
+		in.ExternalId = &a.role.ExternalID
+	}
+	out, err := a.sts.AssumeRole(ctx, &in)
+	what, remedy := a.reaches()
 	switch {
 	case awserr.KindOf(err) == failure.AccessDenied:
-		return aws.Credentials{}, awserr.Wrap(err,
-			"assuming the role %s, which reaches the load balancers of account %s: it does not exist, does not trust "+
-				"the function's role with the externalId of the configuration, or the function may not assume it; "+
-				"put the role right (docs/deploying.md#load-balancers-in-other-accounts) or correct roles",
-			role, account)
+		return aws.Credentials{}, awserr.Wrap(err, "assuming the role %s, which reaches %s: %s", role, what, remedy)
 	case err != nil:
-		return aws.Credentials{}, awserr.Wrap(err,
-			"assuming the role %s, which reaches the load balancers of account %s", role, account)
+		return aws.Credentials{}, awserr.Wrap(err, "assuming the role %s, which reaches %s", role, what)
 	case out.Credentials == nil || out.AssumedRoleUser == nil:
 		return aws.Credentials{}, failure.New(failure.Unavailable,
 			"assuming the role %s: the answer of STS holds no session",

@@ -55,7 +55,7 @@ func newTwoAccounts(t *testing.T) *twoAccounts {
 func (w *twoAccounts) read(t *testing.T, role config.Role, name string) error {
 	t.Helper()
 	c := w.config.Copy()
-	c.Credentials = assumed{w.sessions, session{role, name}}
+	c.Credentials = assumed{w.sessions, session{role: role, name: name}}
 	_, err := elasticloadbalancingv2.NewFromConfig(c).DescribeLoadBalancers(t.Context(),
 		&elasticloadbalancingv2.DescribeLoadBalancersInput{})
 	return awserr.Wrap(err, "listing load balancers")

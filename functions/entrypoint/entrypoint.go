@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -30,6 +32,7 @@ import (
 	"alboidc.internal/functions/smoketest"
 	"alboidc.internal/functions/updatealb"
 	"alboidc.internal/shared/alb"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/evidence"
 	"alboidc.internal/shared/httpclient"
 	"alboidc.internal/shared/idp"
@@ -82,6 +85,11 @@ type Machine struct {
 	Resolver probe.Resolver
 	// Output gets log lines and metrics; nil is the standard output.
 	Output io.Writer
+
+	// own reaches AWS by the function's own role, whose role AWS has. The others are made once.
+	own      *aws.Config
+	sessions *sessions
+	http     func() (*http.Client, error)
 }
 
 // New builds a function from its environment. An error names the variable that is wrong.
@@ -134,9 +142,13 @@ func deps(ctx context.Context, name string, parts []part, getenv func(string) st
 		}
 		m.AWS = &loaded
 	}
+	m.own = m.AWS
+	m.sessions = &sessions{sts: sts.NewFromConfig(*m.own), now: m.Now, known: map[session]aws.Credentials{}}
+	m.http = sync.OnceValues(func() (*http.Client, error) {
+		return httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
+	})
 	log := telemetry.Options{Level: e.logLevel, Function: name, Version: e.version}
 	d := invocation.Deps{
-		Secrets: byRegion(m, func(c aws.Config) versions.API { return secretsmanager.NewFromConfig(c) }),
 		Journal: journal.New(dynamodb.NewFromConfig(*m.AWS), e.journalTable),
 		Clients: parameters.New(ssm.NewFromConfig(*m.AWS), e.parameterPrefix, m.Sleep),
 		Log:     telemetry.New(m.Output, log), Metrics: telemetry.NewMetrics(m.Output, m.Now),
@@ -145,12 +157,23 @@ func deps(ctx context.Context, name string, parts []part, getenv func(string) st
 		Prober: probe.New(probe.Options{RootCAs: e.roots, AllowLoopback: e.allowLoopback, Resolver: m.Resolver,
 			Now: m.Now, Sleep: m.Sleep}),
 	}
-	for _, add := range parts {
-		if err := add(e, m, &d); err != nil {
-			return invocation.Deps{}, err
+	byRole := func(m Machine, d invocation.Deps) (invocation.Deps, error) {
+		d.Secrets = byRegion(m, func(c aws.Config) versions.API { return secretsmanager.NewFromConfig(c) })
+		for _, add := range parts {
+			if err := add(e, m, &d); err != nil {
+				return invocation.Deps{}, err
+			}
+		}
+		return d, nil
+	}
+	if e.placeRoles != "" {
+		base := d
+		d.At = func(place int, name string) (invocation.Deps, error) {
+			role := config.Role{RoleARN: e.placeRoles + strconv.Itoa(place)}
+			return byRole(m.withCredentials(assumed{m.sessions, session{role, name, place}}), base)
 		}
 	}
-	return d, nil
+	return byRole(m, d)
 }
 
 // part adds a dependency for which not every function has the rights.
@@ -164,13 +187,13 @@ func loadBalancers(_ environment, m Machine, d *invocation.Deps) error {
 
 // registrations adds what manages the client at its identity provider, with the admin credential or a token of the
 // function's role.
-func registrations(e environment, m Machine, d *invocation.Deps) error {
-	client, err := httpclient.New(httpclient.Options{RootCAs: e.extraCAs})
+func registrations(_ environment, m Machine, d *invocation.Deps) error {
+	client, err := m.http()
 	if err != nil {
 		return err
 	}
 	d.Registrations = invocation.Registrations(idp.Deps{HTTP: client, Secret: d.ReadSecret, AWS: m.in,
-		WebIdentity: webIdentity{sts.NewFromConfig(*m.AWS)}.token, Now: m.Now, Sleep: m.Sleep})
+		WebIdentity: webIdentity{sts.NewFromConfig(*m.own)}.token, Now: m.Now, Sleep: m.Sleep})
 	return nil
 }
 

@@ -34,6 +34,9 @@ const (
 	EnvAllowLoopback = "ALLOW_LOOPBACK"
 	// EnvInVPC says that the function runs in a VPC, which may have no way out: its failures say so.
 	EnvInVPC = "IN_VPC"
+	// EnvPlaceRoles is what the ARNs of the roles begin with by which the function reaches the clients of further stacks;
+	// the number of the stack follows. Without it there are none.
+	EnvPlaceRoles = "PLACE_ROLES"
 	// EnvEvidenceTable, EnvEvidenceYears and EnvStateMachine are for function record alone: the name of the evidence
 	// table, for how many years evidence is kept, and the ARN of the rotation's state machine.
 	EnvEvidenceTable = "EVIDENCE_TABLE"
@@ -51,6 +54,7 @@ type environment struct {
 	extraCAs        []byte
 	allowLoopback   bool
 	inVPC           bool
+	placeRoles      string
 	evidenceTable   string
 	evidenceYears   int
 	machine         string // ARN
@@ -70,7 +74,7 @@ var required = []struct{ name, is string }{
 // readEnvironment checks every variable; each problem names its variable.
 func readEnvironment(get func(string) string) (environment, error) {
 	e := environment{journalTable: get(EnvJournalTable), parameterPrefix: get(EnvParameterPrefix),
-		evidenceTable: get(EnvEvidenceTable), machine: get(EnvStateMachine),
+		placeRoles: get(EnvPlaceRoles), evidenceTable: get(EnvEvidenceTable), machine: get(EnvStateMachine),
 		version: get("AWS_LAMBDA_FUNCTION_VERSION"), region: get("AWS_REGION"),
 		credentials: credentials.NewStaticCredentialsProvider(
 			get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY"), get("AWS_SESSION_TOKEN"))}

@@ -56,6 +56,9 @@ type Deps struct {
 	Reached
 	// Reach reaches what a client has in other accounts, by roles that are theirs; for whom says the session's name.
 	Reach func(roles map[string]config.Role, session string) Reached
+	// At has what reaches a client by the roles of its place, for a function that has such roles; for whom says the
+	// session's name.
+	At func(place int, session string) (Deps, error)
 	// Recorder writes the evidence of executions.
 	Recorder *record.Recorder
 }
@@ -228,6 +231,9 @@ func (d Deps) OpenNewest(ctx context.Context, c rotation.Common) (*Invocation, e
 }
 
 func (d Deps) newInvocation(c rotation.Common, cfg config.Client) (s *Invocation, err error) {
+	if d, err = d.at(cfg, c); err != nil {
+		return nil, err
+	}
 	s = &Invocation{Deps: d, Common: c, Config: cfg, opened: d.Now(), absent: map[string]bool{},
 		Store: versions.New(d.Secrets(region(cfg.Secret.ARN)), cfg.Secret.ARN, cfg.Secret.JSONKey, d.Sleep)}
 	s.reach(cfg)
@@ -237,6 +243,19 @@ func (d Deps) newInvocation(c rotation.Common, cfg config.Client) (s *Invocation
 		s.Capable = s.Provider.Capabilities()
 	}
 	return s, err
+}
+
+// at has what reaches the client: by the function's own role, or by that of the client's place. The configuration says
+// which, and the deployment has written that.
+func (d Deps) at(cfg config.Client, c rotation.Common) (Deps, error) {
+	switch {
+	case cfg.Place == 0:
+		return d, nil
+	case d.At == nil:
+		return d, failure.New(failure.Precondition, "place: client %s is deployed in the further stack %d, of which the "+
+			"function does not know: deploy all stacks again (docs/deploying.md#hundreds-of-clients)", cfg.Name, cfg.Place)
+	}
+	return d.At(cfg.Place, SessionName(c.Client, c.Execution))
 }
 
 // Own returns the journal that Open read. For functions that manage the registration it first calls matchCurrent.

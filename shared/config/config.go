@@ -53,7 +53,23 @@ type Client struct {
 	RotateBeforeEndDays *int `json:"rotateBeforeEndDays,omitempty"`
 
 	SmokeTests SmokeTests `json:"smokeTests"`
+
+	// Place is the number of the stack that has the client's own resources, where one has no room for all; 0 is the
+	// first. The functions reach the client by the roles of that stack. Only the deployment writes it.
+	Place int `json:"-"`
 }
+
+// MaxPlace is the highest number of a place; roles are named after it.
+const MaxPlace = 99
+
+// document is the text of a parameter: a client, and what the deployment adds.
+type document struct {
+	Client
+	Place int `json:"place,omitempty"`
+}
+
+// Document is the text of the client's parameter; Parse reads it.
+func (c Client) Document() ([]byte, error) { return json.Marshal(document{c, c.Place}) }
 
 // LoadBalancerSearch stands for every Application Load Balancer of Regions that has all of the tags, with these values.
 type LoadBalancerSearch struct {
@@ -154,15 +170,17 @@ func (c Client) Problems() strictjson.Problems {
 
 // Parse reads and checks a configuration. Every problem is reported with the path of its field.
 func Parse(data []byte) (Client, error) {
-	var c Client
-	ps := strictjson.Decode(data, &c, "")
+	var d document
+	ps := strictjson.Decode(data, &d, "")
 	if len(ps) == 0 {
-		ps = c.Problems()
+		ps = d.Problems()
+		inRange(&ps, "place", &d.Place, 0, MaxPlace)
 	}
 	if err := ps.Err("the client configuration"); err != nil {
 		return Client{}, err
 	}
-	return c, nil
+	d.Client.Place = d.Place
+	return d.Client, nil
 }
 
 func or(p *int, def int) int {

@@ -3,6 +3,7 @@
 package rights
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -72,10 +73,23 @@ func (s Stack) ARN(service, resource string) string {
 	return strings.Join([]string{"arn", s.Partition, service, s.Region, s.Account, resource}, ":")
 }
 
+// PlaceRole is the name of the role by which a function reaches the clients of a place; it begins with the same for all
+// places. Names of roles are the account's, and have at most 64 characters (IAM user guide, "IAM and AWS STS quotas").
+func (s Stack) PlaceRole(function string, place int) string {
+	return fmt.Sprintf("%s-%s-%s-%d", s.Name, s.Region, function, place)
+}
+
+// PlaceRoleARN is the ARN of that role.
+func (s Stack) PlaceRoleARN(function string, place int) string {
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", s.Partition, s.Account, s.PlaceRole(function, place))
+}
+
 // Call is what IAM is asked: actions on resources, with values of condition keys.
 type Call struct {
 	Actions, Resources []string
 	Context            map[string]string
+	// Place is that of the role that makes the call; 0 is the function's own role.
+	Place int
 }
 
 // Calls returns the calls that a function makes for a client. keys are the customer managed keys of secrets, by the
@@ -85,18 +99,36 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 	if g.Evidence {
 		return s.onEvidence(function)
 	}
-	out := []Call{
-		{g.Secret, []string{c.Secret.ARN}, nil},
-		{g.Journal, []string{s.ARN("dynamodb", "table/"+s.Name+"-journal")},
-			map[string]string{"dynamodb:LeadingKeys": c.Name}},
-		{ReadParameters, []string{s.ARN("ssm", "parameter/"+s.Name+"/clients/"+c.Name)}, nil},
+	own := []Call{
+		{Actions: g.Journal, Resources: []string{s.ARN("dynamodb", "table/"+s.Name+"-journal")},
+			Context: map[string]string{"dynamodb:LeadingKeys": c.Name}},
+		{Actions: ReadParameters, Resources: []string{s.ARN("ssm", "parameter/"+s.Name+"/clients/"+c.Name)}},
 	}
+	for _, role := range c.Roles {
+		if g.ReachesAccounts() {
+			own = append(own, Call{Actions: []string{Assume}, Resources: []string{role.RoleARN}})
+		}
+	}
+	if c.Place == 0 {
+		return s.from(function, append(own, forClient(g, c, keys, targets)...))
+	}
+	own = append(own, Call{Actions: []string{Assume}, Resources: []string{s.PlaceRoleARN(function, c.Place)}})
+	byPlace := forClient(g, c, keys, targets)
+	for i := range byPlace {
+		byPlace[i].Place = c.Place
+	}
+	return append(s.from(function, own), byPlace...)
+}
+
+// forClient are the calls on what is the client's: a function makes them by the role of the client's place.
+func forClient(g Grant, c config.Client, keys map[string]string, targets []string) []Call {
+	out := []Call{{Actions: g.Secret, Resources: []string{c.Secret.ARN}}}
 	read := others(c, g)
 	if len(read) > 0 {
-		out = append(out, Call{[]string{Value}, read, nil})
+		out = append(out, Call{Actions: []string{Value}, Resources: read})
 	}
 	if f := (clientsfile.Client{Client: c}).FunctionARN(); g.Admin && f != "" {
-		out = append(out, Call{InvokeFunction, []string{f}, nil})
+		out = append(out, Call{Actions: InvokeFunction, Resources: []string{f}})
 	}
 	for _, arn := range append([]string{c.Secret.ARN}, read...) {
 		if keys[arn] == "" {
@@ -106,29 +138,26 @@ func (s Stack) Calls(function string, c config.Client, keys map[string]string, t
 		if arn == c.Secret.ARN && slices.Contains(g.Secret, Put) {
 			actions = append(actions, "kms:GenerateDataKey")
 		}
-		out = append(out, Call{actions, []string{keys[arn]}, map[string]string{"kms:EncryptionContext:SecretARN": arn,
-			"kms:ViaService": viaSecretsManager(arn)}})
+		out = append(out, Call{Actions: actions, Resources: []string{keys[arn]}, Context: map[string]string{
+			"kms:EncryptionContext:SecretARN": arn, "kms:ViaService": viaSecretsManager(arn)}})
 	}
 	if signing := (clientsfile.Client{Client: c}).SigningKeyARNs(); g.Admin && len(signing) > 0 {
-		out = append(out, Call{[]string{Sign}, signing, nil})
-	}
-	for _, role := range c.Roles {
-		if g.ReachesAccounts() {
-			out = append(out, Call{[]string{Assume}, []string{role.RoleARN}, nil})
-		}
+		out = append(out, Call{Actions: []string{Sign}, Resources: signing})
 	}
 	if c.HasBalancers() {
 		out = append(out, onLoadBalancers(g, targets, c.LeavesToControllers())...)
 	}
-	return s.from(function, out)
+	return out
 }
 
 // onEvidence are the calls of the function that writes the evidence, whoever the client is.
 func (s Stack) onEvidence(function string) []Call {
 	return s.from(function, []Call{
-		{[]string{"states:GetExecutionHistory"}, []string{s.ARN("states", "execution:"+s.Name+":any")}, nil},
-		{[]string{"states:ListExecutions"}, []string{s.ARN("states", "stateMachine:"+s.Name)}, nil},
-		{[]string{"dynamodb:PutItem", "dynamodb:Query"}, []string{s.ARN("dynamodb", "table/"+s.Name+"-evidence")}, nil},
+		{Actions: []string{"states:GetExecutionHistory"},
+			Resources: []string{s.ARN("states", "execution:"+s.Name+":any")}},
+		{Actions: []string{"states:ListExecutions"}, Resources: []string{s.ARN("states", "stateMachine:"+s.Name)}},
+		{Actions: []string{"dynamodb:PutItem", "dynamodb:Query"},
+			Resources: []string{s.ARN("dynamodb", "table/"+s.Name+"-evidence")}},
 	})
 }
 
@@ -153,7 +182,7 @@ func others(c config.Client, g Grant) (out []string) {
 }
 
 func onLoadBalancers(g Grant, targets []string, leaves bool) (out []Call) {
-	every := func(actions ...string) { out = append(out, Call{actions, []string{"*"}, nil}) }
+	every := func(actions ...string) { out = append(out, Call{Actions: actions, Resources: []string{"*"}}) }
 	if g.Targets != "" {
 		every("elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
 	}
@@ -170,7 +199,7 @@ func onLoadBalancers(g Grant, targets []string, leaves bool) (out []Call) {
 		"elasticloadbalancing:ModifyListener": ":listener/"} {
 		of := slices.DeleteFunc(slices.Clone(targets), func(arn string) bool { return !strings.Contains(arn, kind) })
 		if g.Targets == "write" && len(of) > 0 {
-			out = append(out, Call{[]string{action}, of, nil})
+			out = append(out, Call{Actions: []string{action}, Resources: of})
 		}
 	}
 	return out
@@ -203,12 +232,12 @@ func (s Stack) OfMachine(c config.Client) []Call {
 	}
 	slices.Sort(functions)
 	return []Call{
-		{[]string{"lambda:InvokeFunction"}, functions, nil},
-		{ReadParameters, []string{s.ARN("ssm", "parameter/"+s.Name+"/clients/"+c.Name)}, nil},
-		{WriteJournal, []string{s.ARN("dynamodb", "table/"+s.Name+"-journal")},
-			map[string]string{"dynamodb:LeadingKeys": c.Name}},
-		{[]string{"sns:Publish"}, []string{s.ARN("sns", s.Name)}, nil},
-		{[]string{"states:DescribeExecution", "states:StopExecution"},
-			[]string{s.ARN("states", "execution:"+s.Name+":any")}, nil},
+		{Actions: []string{"lambda:InvokeFunction"}, Resources: functions},
+		{Actions: ReadParameters, Resources: []string{s.ARN("ssm", "parameter/"+s.Name+"/clients/"+c.Name)}},
+		{Actions: WriteJournal, Resources: []string{s.ARN("dynamodb", "table/"+s.Name+"-journal")},
+			Context: map[string]string{"dynamodb:LeadingKeys": c.Name}},
+		{Actions: []string{"sns:Publish"}, Resources: []string{s.ARN("sns", s.Name)}},
+		{Actions: []string{"states:DescribeExecution", "states:StopExecution"},
+			Resources: []string{s.ARN("states", "execution:"+s.Name+":any")}},
 	}
 }

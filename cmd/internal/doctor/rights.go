@@ -27,12 +27,16 @@ func (d *Doctor) checkRights(ctx context.Context, r *report, c config.Client, ke
 			calls = d.stack.Calls(name, c, keys, targets)
 		}
 		for _, call := range calls {
-			err := d.simulate(ctx, r, api, d.roles[name], call)
+			role := d.roles[name]
+			if call.Place > 0 {
+				role = d.stack.PlaceRoleARN(name, call.Place)
+			}
+			err := d.simulate(ctx, r, api, role, call)
 			if notFound(err) {
-				r.add(Error, "rights", "make deploy", "the role %s does not exist", d.roles[name])
+				r.add(Error, "rights", "make deploy", "the role %s does not exist", role)
 				break
 			}
-			if !r.unless(err, "rights", "what "+d.roles[name]+" may do", "", "") {
+			if !r.unless(err, "rights", "what "+role+" may do", "", "") {
 				return false
 			}
 		}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"alboidc.internal/shared/clientsfile"
+	"alboidc.internal/shared/config"
+)
+
+// fleet is the example's clients, and others that share next to nothing: each with load balancers of its own, and every
+// kind of provider, secret, key, search, role in another account and address.
+func fleet(t *testing.T, n int) File {
+	t.Helper()
+	example, err := readFile(clientsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := crowd(t, n-len(example.Clients), 2)
+	for i := range f.Clients {
+		c := &f.Clients[i]
+		id := fmt.Sprintf("%016x", i)
+		for b := range c.LoadBalancers { // its id tells a load balancer
+			c.LoadBalancers[b] = strings.Replace(c.LoadBalancers[b], "50dc6c495c0c9188", id[:15]+fmt.Sprint(b), 1)
+		}
+		p := &c.IdentityProvider
+		switch i % 5 {
+		case 1:
+			p.Settings = []byte(fmt.Sprintf(`{"serviceApp":{"clientId":"x","keyArn":"arn:aws:kms:eu-central-1:111122223333:`+
+				`key/00000000-0000-0000-0000-%012d"}}`, i/20))
+		case 2:
+			p.Type, p.Settings = "cognito", []byte(fmt.Sprintf(`{"userPoolId":"eu-west-1_AbC%d"}`, i))
+		case 3:
+			p.Type, p.Settings = "lambda", []byte(fmt.Sprintf(`{"functionArn":"arn:aws:lambda:eu-central-1:111122223333:`+
+				`function:client-secrets-%d:live"}`, i/20))
+		case 4:
+			p.Type, p.Settings = "entra", []byte(`{"tenantId":"t","webIdentity":{"clientId":"x"}}`)
+		}
+		if i%3 == 0 {
+			c.CreateSecret, c.Secret.ARN = true, ""
+		}
+		if i%10 == 0 {
+			c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"a": "b"}, Regions: []string{"eu-west-3"}}
+		}
+		if i%4 == 0 {
+			account := fmt.Sprintf("2222%08d", i/20)
+			c.Roles = map[string]config.Role{"there": {RoleARN: "arn:aws:iam::" + account + ":role/workload", ExternalID: "hub"}}
+			c.LoadBalancers = append(c.LoadBalancers, strings.Replace(c.LoadBalancers[0], "111122223333", account, 1))
+		}
+		if i%5 == 0 {
+			c.Notifications.Email = []string{fmt.Sprintf("team-%d@example.com", i/10)}
+		}
+	}
+	f.Clients = append(example.Clients, f.Clients...)
+	return f
+}
+
+// inPlaces is the example with its first client in a further stack.
+var inPlaces = sync.OnceValues(func() ([]template, error) {
+	file, err := readFile(clientsFile)
+	if err != nil {
+		return nil, err
+	}
+	p, err := place(&file, &places{Stacks: 1, Clients: map[string]int{"orders-web": 1, "shop-web": 0}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return synthesizedWith(file, p)
+})
+
+func withPlaces(t *testing.T) []template {
+	t.Helper()
+	list, err := inPlaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// placed puts the clients of a file into stacks, as synth does.
+func placed(t *testing.T, f *File, known *places) *places {
+	t.Helper()
+	p, err := place(f, known, func(some File) error { _, err := synthesized(some); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestFiveHundredClientsAreDeployed(t *testing.T) {
+	f := fleet(t, clientsfile.MaxClients)
+	p := placed(t, &f, nil)
+	list, err := synthesizedWith(f, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, roles := map[string]int{}, 0
+	for n, tpl := range list {
+		buses := map[string]int{}
+		for id, r := range tpl.Resources {
+			for kind, property := range map[string]string{"AWS::SSM::Parameter": "Name", "AWS::Scheduler::Schedule": "Name",
+				"AWS::CloudWatch::Alarm": "AlarmName", "AWS::Events::Rule": "Name", "AWS::SecretsManager::Secret": "Name",
+				"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::IAM::Role": "RoleName"} {
+				if name := text(r.Properties[property]); r.Type == kind && name != "" {
+					names[kind+" "+name]++
+				}
+			}
+			switch r.Type {
+			case "AWS::IAM::Role":
+				roles++
+			case "AWS::Events::Rule":
+				buses[text(r.Properties["EventBusName"])]++
+				if size := len(plain(r.Properties["EventPattern"])); size > 2048-100 { // less what an ARN is longer
+					t.Errorf("the pattern of %s has %d characters", id, size)
+				}
+			}
+		}
+		for bus, rules := range buses {
+			if rules > 100 {
+				t.Errorf("%d rules are on bus %q", rules, bus)
+			}
+		}
+		t.Logf("stack %d: %d resources, %d outputs, %d bytes", n, len(tpl.Resources), len(tpl.Outputs), len(tpl.text))
+	}
+	for name, n := range names {
+		if n > 1 {
+			t.Errorf("%s is in %d stacks", name, n)
+		}
+	}
+	for _, c := range f.Clients {
+		if names["AWS::SSM::Parameter /alb-oidc-rotator/clients/"+c.Name] != 1 ||
+			names["AWS::Scheduler::Schedule "+c.Name] != 1 || names["AWS::Scheduler::Schedule "+c.Name+".measure"] != 1 {
+			t.Errorf("%s is not deployed", c.Name)
+		}
+	}
+	if roles > 1000/4 { // IAM user guide, "IAM and AWS STS quotas": what an account has by default
+		t.Errorf("%d roles", roles)
+	}
+	t.Logf("%d stacks, %d roles", len(list), roles)
+}
+
+// What a client has must stay in its stack, whatever becomes of the others and of the file's order.
+func TestAPlaceOnceGivenIsKept(t *testing.T) {
+	t.Parallel()
+	client := func(name string) Client {
+		return Client{Client: config.Client{Name: name}, Notifications: clientsfile.Notifications{
+			Email: []string{name[:1] + "@example.com"}}}
+	}
+	var f File
+	for i := range 120 {
+		f.Clients = append(f.Clients, client(fmt.Sprintf("%c-%d", 'a'+i%7, i)))
+	}
+	before := firstPlaces(f, 30)
+	if before.Stacks != 4 || before.Clients["b-29"] != 0 || before.Clients["c-30"] != 1 {
+		t.Fatalf("at first the places are %+v", before)
+	}
+	same := func(what string, after places) {
+		t.Helper()
+		for name, n := range after.Clients {
+			if was, known := before.Clients[name]; known && was != n {
+				t.Errorf("%s: client %s moved from %d to %d", what, name, was, n)
+			}
+		}
+		for address, n := range after.Addresses {
+			if was, known := before.Addresses[address]; known && was != n {
+				t.Errorf("%s: address %s moved from %d to %d", what, address, was, n)
+			}
+		}
+		if after.Stacks < before.Stacks || slices.Max(slices.Collect(maps.Values(after.Clients))) > after.Stacks {
+			t.Errorf("%s: %d stacks", what, after.Stacks)
+		}
+	}
+	changed := f
+	changed.Clients = slices.Clone(f.Clients)
+	slices.Reverse(changed.Clients)
+	same("reversed", before.of(changed))
+	changed.Clients = append([]Client{client("new-1"), client("new-2")}, f.Clients...)
+	after := before.of(changed)
+	if same("two more at the beginning", after); after.Clients["new-1"] != 4 || len(after.Clients) != 122 {
+		t.Errorf("a new client is in stack %d", after.Clients["new-1"])
+	}
+	changed.Clients = slices.DeleteFunc(slices.Clone(f.Clients), func(c Client) bool { return before.Clients[c.Name] == 4 })
+	after = before.of(changed)
+	if same("all of a stack gone", after); after.Stacks != 4 || after.Clients["a-119"] != 0 {
+		t.Errorf("the places are %+v", after)
+	}
+	changed.Clients = append(slices.DeleteFunc(slices.Clone(f.Clients), func(c Client) bool {
+		return before.Clients[c.Name] == 0 && c.Name[0] != 'a'
+	}), client("new-3"))
+	after = before.of(changed)
+	if same("room in the stack itself", after); after.Clients["new-3"] != 0 {
+		t.Errorf("a new client is in stack %d", after.Clients["new-3"])
+	}
+}
+
+func TestPlacesThatCannotBeRightAreRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "clients.places.json")
+	if p, err := readPlaces(path); p != nil || err != nil {
+		t.Errorf("without a file: %v, %v", p, err)
+	}
+	for text, want := range map[string]string{
+		`{"stacks": 1, "clients": {"a": 1}}`:                            "",
+		`{"stacks": 1, "clients": {"a": 2}}`:                            "clients.a: must be 0, the stack itself",
+		`{"stacks": 1, "clients": {"a": -1}}`:                           "clients.a: must be 0",
+		`{"stacks": 1, "clients": {}, "addresses": {"x@y": 7}}`:         "addresses.x@y: must be 0",
+		`{"stacks": 0, "clients": {}}`:                                  "stacks: must be 1 to 99, not 0",
+		`{"stacks": 1, "clients": {"a": 1, "a": 0}}`:                    "is given twice",
+		"{\n<<<<<<< HEAD\n \"stacks\": 1,\n=======":                     "put back the text that was committed last",
+		`{"stacks": 1, "clients": {"a": 1}, "client": {"places": "b"}}`: "client: is not known",
+		"": "put back the text",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := readPlaces(path)
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), path)) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestPlacesAreWrittenOnce(t *testing.T) {
+	t.Parallel()
+	path := placesPath(filepath.Join(t.TempDir(), "other.yaml"))
+	p := places{Stacks: 1, Clients: map[string]int{"b": 1, "a": 0}}
+	for _, want := range []bool{true, false} {
+		if changed, err := p.write(path); changed != want || err != nil {
+			t.Errorf("written: %t, %v", changed, err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if want := "{\n  \"stacks\": 1,\n  \"clients\": {\n    \"a\": 0,\n    \"b\": 1\n  }\n}\n"; string(text) != want ||
+		filepath.Base(path) != "other.places.json" {
+		t.Errorf("%s holds %s, %v", path, text, err)
+	}
+}
+
+// However many clients fit, they are the first of the file; what does not fit for another reason is told.
+func TestTheFirstClientsOfAFileStayInTheStackItself(t *testing.T) {
+	t.Parallel()
+	var f File
+	for i := range 60 {
+		f.Clients = append(f.Clients, Client{Client: config.Client{Name: fmt.Sprint("c", i)}})
+	}
+	for _, room := range []int{1, 2, 17, 33, 34, 60} {
+		asked := 0
+		some := f
+		some.Clients = slices.Clone(f.Clients)
+		p, err := place(&some, nil, func(f File) error {
+			if asked++; len(f.Clients) > room {
+				return fmt.Errorf("the stack: %w", tooLargeError{os.ErrInvalid})
+			}
+			return nil
+		})
+		in := 0
+		for _, c := range some.Clients {
+			if c.Place == 0 {
+				in++
+			}
+		}
+		if err != nil || p == nil || in != min(room, clientsInStack) || asked > 7 {
+			t.Errorf("room for %d: %d are in the stack itself, after %d tries (%v)", room, in, asked, err)
+		}
+	}
+	if _, err := place(&f, nil, func(File) error { return os.ErrInvalid }); err != os.ErrInvalid {
+		t.Errorf("got %v", err)
+	}
+	if _, err := place(&f, nil, func(File) error { return tooLargeError{os.ErrInvalid} }); err == nil {
+		t.Error("a client that fits nowhere is placed")
+	}
+}
+
+var _ = json.Marshal
