@@ -78,6 +78,9 @@ func stackName(name string, n int) string {
 // addPlaces adds the further stacks. Each is a stack of its own, not a nested one: an operation on nested stacks may
 // change 2,500 resources at most, those of all of them together (CloudFormation user guide, "Quotas").
 func (r *rotator) addPlaces(scope constructs.Construct) {
+	if r.places != nil {
+		r.export()
+	}
 	before := r.stack
 	for n := range r.places.further() {
 		p := *r
@@ -97,6 +100,21 @@ func (r *rotator) addPlaces(scope constructs.Construct) {
 		p.addDashboard()
 		p.finish()
 		before = p.stack
+	}
+}
+
+// export exports what further stacks import, whether or not one does: this stack is deployed first, and CloudFormation
+// refuses to remove what one still imports.
+func (r *rotator) export() {
+	list := []*string{r.schedules.Ref(), r.schedulesRole.RoleArn(), r.liveMachine.AttrArn(), r.deadLetter.QueueArn(),
+		r.notifier.AttrArn(), r.ruleRole.RoleArn(), r.topic.TopicArn(), r.clientAlarms.TopicArn()}
+	for _, name := range sorted(r.callers) {
+		if !rights.Functions[name].Evidence {
+			list = append(list, r.callers[name].RoleArn())
+		}
+	}
+	for _, value := range list {
+		r.stack.ExportValue(value, nil)
 	}
 }
 

@@ -24,7 +24,7 @@ diff: node infra/node_modules/.stamp functions-arm64 ## What a deployment would 
 
 .PHONY: deploy
 deploy: node infra/node_modules/.stamp functions-arm64 ## Deploy to the account and Region of infra/clients.yaml
-	@$(CDK) deploy
+	@$(CDK) deploy --all
 
 .PHONY: golden-infra
 golden-infra:

@@ -91,7 +91,7 @@ func (r *rotator) addClientSubscriptions() {
 			clients[address] = append(clients[address], c.Name)
 		}
 	}
-	if len(clients) > 0 && r.place == 0 {
+	if (len(clients) > 0 || r.places != nil) && r.place == 0 {
 		r.clientAlarms = r.newTopic("ClientAlarms", r.Name+"-client-alarms", "Alarms of ALB client secret rotation")
 	}
 	for _, address := range sorted(clients) {

@@ -110,7 +110,7 @@ func (r *rotator) addMoreForOperators(signed, invoked []string) {
 		more = append(more, permit("Functions", some, "lambda:GetFunctionConfiguration"))
 	}
 	for i, statement := range more {
-		r.addPolicy(numbered("Operators", i+1), "Look at the keys and functions of rotations of ALB client secrets",
+		r.addPolicy(numbered("OperatorsMore", i), "Look at the keys and functions of rotations of ALB client secrets",
 			"Attach it beside the operators' policy, for rotator doctor", []awsiam.PolicyStatement{statement})
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/rights"
 )
 
 // fleet is the example's clients, and others that share next to nothing: each with load balancers of its own, and every
@@ -84,23 +85,38 @@ func withPlaces(t *testing.T) []template {
 	return list
 }
 
-// placed puts the clients of a file into stacks, as synth does.
-func placed(t *testing.T, f *File, known *places) *places {
+// fiveHundred are the templates of as many clients as a file may have, and that file.
+var fiveHundredOnce struct {
+	sync.Once
+	file File
+	list []template
+}
+
+func fiveHundred(t *testing.T) []template {
 	t.Helper()
-	p, err := place(f, known, func(some File) error { _, err := synthesized(some); return err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	fiveHundredOnce.Do(func() {
+		f := fleet(t, clientsfile.MaxClients)
+		p, err := place(&f, nil, func(some File) error { // as many as fit if they are synthesized
+			if len(some.Clients) > 13 {
+				return tooLargeError{os.ErrInvalid}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := synthesizedWith(f, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fiveHundredOnce.file, fiveHundredOnce.list = f, list
+	})
+	return fiveHundredOnce.list
 }
 
 func TestFiveHundredClientsAreDeployed(t *testing.T) {
-	f := fleet(t, clientsfile.MaxClients)
-	p := placed(t, &f, nil)
-	list, err := synthesizedWith(f, p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := fiveHundred(t)
+	f := fiveHundredOnce.file
 	names, roles := map[string]int{}, 0
 	for n, tpl := range list {
 		buses := map[string]int{}
@@ -144,6 +160,151 @@ func TestFiveHundredClientsAreDeployed(t *testing.T) {
 		t.Errorf("%d roles", roles)
 	}
 	t.Logf("%d stacks, %d roles", len(list), roles)
+}
+
+// The role of a function in a further stack reaches that stack's clients and no others, the function's own those in the
+// stack itself, and each the function alone.
+func TestARoleReachesTheClientsOfItsStackOnly(t *testing.T) {
+	t.Parallel()
+	list := withPlaces(t)
+	theirs := []string{orders, admin, tester, balancers("listener-rule")[0], balancers("listener-rule")[1],
+		balancers("listener")[0], balancers("listener")[1]}
+	inFurther, inItself := map[string][]may{}, allowed()
+	roleOf := func(f string) string {
+		return "arn:aws:iam::111122223333:role/alb-oidc-rotator-eu-central-1-" + f + "-1"
+	}
+	for who, all := range inItself {
+		inItself[who] = nil
+		_, isFunction := rights.Functions[who]
+		for _, m := range all {
+			there := m
+			there.resources = slices.DeleteFunc(slices.Clone(m.resources), func(arn string) bool {
+				return !slices.Contains(theirs, arn) && arn != "*" || strings.HasPrefix(m.actions[0], "xray:") || m.deny
+			})
+			if isFunction && len(there.resources) > 0 {
+				inFurther[who] = append(inFurther[who], there)
+			}
+			if isFunction {
+				m.resources = slices.DeleteFunc(slices.Clone(m.resources), func(arn string) bool {
+					return slices.Contains(theirs, arn)
+				})
+			}
+			if m.condition == ourItems {
+				m.condition = ""
+			}
+			inItself[who] = append(inItself[who], m)
+		}
+		if isFunction && who != "record" {
+			inItself[who] = append(inItself[who], one("sts:AssumeRole", roleOf(who)))
+		}
+	}
+	const parameters = "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/"
+	replace := func(who, action string, m may) {
+		inItself[who] = append(slices.DeleteFunc(inItself[who], func(m may) bool { return m.actions[0] == action }), m)
+	}
+	replace("statemachine", "ssm:GetParameter", one("ssm:GetParameter", parameters+"*"))
+	replace("Operators", "iam:SimulatePrincipalPolicy", one("iam:SimulatePrincipalPolicy", append(simulated(),
+		"arn:aws:iam::111122223333:role/alb-oidc-rotator-eu-central-1-*")...))
+	inItself["Operators"] = slices.DeleteFunc(inItself["Operators"], func(m may) bool {
+		return m.actions[0] == "kms:GetPublicKey"
+	})
+	inItself["OperatorsMore"] = []may{one("kms:GetPublicKey", signing)}
+	const alarms = "arn:aws:cloudwatch:eu-central-1:111122223333:alarm:alb-oidc-rotator-*"
+	inItself["ClientAlarmsPolicy"] = []may{one("sns:Publish", "<ClientAlarms>").by("*").denied().when(insecure),
+		one("sns:Publish", "<ClientAlarms>").by(service("cloudwatch")).when(source(alarms))}
+	checkPolicies(t, list[0], inItself)
+
+	inFurther["changes"] = []may{one("events:PutEvents",
+		"arn:aws:events:eu-central-1:111122223333:event-bus/alb-oidc-rotator-clients-1")}
+	inFurther["trust of changes"] = inItself["trust of rules"]
+	for name, g := range rights.Functions {
+		if !g.Evidence {
+			inFurther["trust of "+name] = []may{one("sts:AssumeRole", "").by(`{"AWS":"<Role` + name + `.Arn>"}`)}
+		}
+	}
+	checkPolicies(t, imported(t, list[1], list[0]), inFurther)
+}
+
+// imported is a template with what it imports of another one in the place of the imports.
+func imported(t *testing.T, tpl, from template) template {
+	t.Helper()
+	exports := map[string]any{}
+	for _, o := range from.Outputs {
+		if e, is := o.(map[string]any)["Export"]; is {
+			exports[text(at(t, e, "Name"))] = at(t, o, "Value")
+		}
+	}
+	var walk func(any) any
+	walk = func(v any) any {
+		switch v := v.(type) {
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i])
+			}
+		case map[string]any:
+			if name, is := v["Fn::ImportValue"]; is {
+				if exports[text(name)] == nil {
+					t.Errorf("%s is imported, but nobody exports it", text(name))
+				}
+				return exports[text(name)]
+			}
+			for k := range v {
+				v[k] = walk(v[k])
+			}
+		}
+		return v
+	}
+	var out template
+	if err := json.Unmarshal(tpl.text, &out); err != nil {
+		t.Fatal(err)
+	}
+	for id, r := range out.Resources {
+		r.Properties, _ = walk(r.Properties).(map[string]any)
+		out.Resources[id] = r
+	}
+	return out
+}
+
+// Whatever holds state is, in the stack itself, what it is without further stacks: nothing of it is replaced, removed or
+// moved when a file grows beyond what one has room for.
+func TestWhatHoldsStateStaysAsTheFileGrows(t *testing.T) {
+	t.Parallel()
+	holds := []string{"AWS::SSM::Parameter", "AWS::SecretsManager::Secret", "AWS::DynamoDB::Table", "AWS::SNS::Topic",
+		"AWS::KMS::Key", "AWS::StepFunctions::StateMachine", "AWS::StepFunctions::StateMachineAlias",
+		"AWS::Scheduler::ScheduleGroup", "AWS::Logs::LogGroup", "AWS::SQS::Queue", "AWS::SNS::Subscription",
+		"AWS::Lambda::Alias", "AWS::Lambda::Function", "AWS::IAM::Role"}
+	var was template
+	data, err := os.ReadFile(golden) // what was released last
+	if err == nil {
+		err = json.Unmarshal(data, &was)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	grown := fiveHundred(t)[0]
+	kept := 0
+	for id, r := range was.Resources {
+		if !slices.Contains(holds, r.Type) {
+			continue
+		}
+		kept++
+		now := grown.Resources[id]
+		if now.Type != r.Type || now.DeletionPolicy != r.DeletionPolicy || now.UpdateReplacePolicy != r.UpdateReplacePolicy {
+			t.Errorf("%s was %s, and is %+v", id, r.Type, now)
+		}
+		for name, v := range r.Properties {
+			switch name {
+			case "Code", "Environment", "DefinitionSubstitutions", "RoutingConfiguration", "FunctionVersion": // updates
+			default:
+				if plain(v) != plain(now.Properties[name]) {
+					t.Errorf("%s of %s has become %s", name, id, plain(now.Properties[name]))
+				}
+			}
+		}
+	}
+	if kept < 40 {
+		t.Errorf("only %d resources hold state", kept)
+	}
 }
 
 // What a client has must stay in its stack, whatever becomes of the others and of the file's order.
@@ -278,5 +439,3 @@ func TestTheFirstClientsOfAFileStayInTheStackItself(t *testing.T) {
 		t.Error("a client that fits nowhere is placed")
 	}
 }
-
-var _ = json.Marshal

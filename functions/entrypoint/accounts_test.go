@@ -113,6 +113,25 @@ func TestARoleThatCannotBeUsedIsTold(t *testing.T) {
 	}
 }
 
+// A role of a further stack is of the function's own account, demands no external id, and has a remedy of its own.
+func TestARoleOfAFurtherStackIsAssumed(t *testing.T) {
+	t.Parallel()
+	w := newTwoAccounts(t)
+	role := config.Role{RoleARN: "arn:aws:iam::" + awsapi.AccountID + ":role/rotator-eu-central-1-plan-3"}
+	a := assumed{w.sessions, session{role, "orders-web.one", 3}}
+	_, err := a.Retrieve(t.Context())
+	for _, want := range []string{"the clients of place 3", role.RoleARN, "deploy all stacks again"} {
+		if !failure.Is(err, failure.AccessDenied) || !strings.Contains(err.Error(), want) {
+			t.Errorf("without the role: %v, want %s", err, want)
+		}
+	}
+	w.sts.SetRole(role.RoleARN, sts.Trust{})
+	if c, err := a.Retrieve(t.Context()); err != nil || c.AccountID != awsapi.AccountID || w.sts.RoleOf(c.AccessKeyID) !=
+		role.RoleARN {
+		t.Errorf("the session is of %s (%v)", w.sts.RoleOf(c.AccessKeyID), err)
+	}
+}
+
 func TestASessionsNameTellsClientAndExecution(t *testing.T) {
 	t.Parallel()
 	const execution = "arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator:"

@@ -2,7 +2,9 @@ package invocation_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +42,25 @@ func TestAConfigurationOfAnotherClientIsRefused(t *testing.T) {
 	w.Client.Name = "billing"
 	_, err := w.Deps().Open(t.Context(), w.Common())
 	fakes.Failed(t, err, failure.InvalidInput, `the configuration of client "orders-web" is for client "billing"`)
+}
+
+// A function that was deployed before there were further stacks does not try to reach a client of one as itself.
+func TestAClientOfAFurtherStackNeedsItsRoles(t *testing.T) {
+	t.Parallel()
+	w, _ := newWorld(t, memory.Options{})
+	w.Client.Place = 2
+	_, err := w.Deps().Open(t.Context(), w.Common())
+	fakes.Failed(t, err, failure.Precondition, "client orders-web is deployed in the further stack 2")
+	var asked []string
+	d := w.Deps()
+	d.At = func(place int, session string) (invocation.Deps, error) {
+		asked = append(asked, fmt.Sprint(place, " ", session))
+		return w.Deps(), nil
+	}
+	if _, err := d.Open(t.Context(), w.Common()); err != nil || len(asked) != 1 ||
+		!strings.HasPrefix(asked[0], "2 orders-web.") {
+		t.Errorf("asked for %v (%v)", asked, err)
+	}
 }
 
 // An execution that began before the reference was invented has none in the journal, and brings its configuration

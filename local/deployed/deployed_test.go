@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 func rotated(t *testing.T, tpl template) *world {
 	t.Helper()
 	w := newWorld(t, tpl)
-	w.Stack.Faults.Observe(w.call)
+	w.watch()
 	for _, schedule := range []string{scenario.Client, scenario.Client + ".measure"} {
 		if result := w.scheduled(t, schedule); result.Status != asl.Succeeded || strings.Contains(string(result.Output),
 			"notMeasured") {

@@ -74,7 +74,7 @@ func (w *world) ended(t *testing.T, execution string) asl.Result {
 func TestTheRecordOfARotationSaysAllThatAnAuditorAsks(t *testing.T) {
 	t.Parallel()
 	w := recorded(t, false)
-	w.Stack.Faults.Observe(w.call)
+	w.watch()
 	execution := w.start(t, `{"client": "orders-web", "reason": "yearly"}`)
 	w.ended(t, execution)
 	w.settle(t)

@@ -20,6 +20,8 @@ const account = awsapi.AccountID
 // request is an AWS call as IAM sees it.
 type request struct {
 	actor, action, resource string
+	// role is the ARN of the role that the actor has assumed; "" if it calls as itself.
+	role string
 	// context are the condition keys that the call has.
 	context map[string]string
 }
@@ -47,6 +49,8 @@ func requestOf(actor, service, operation, text string) (request, error) {
 	case "ssm":
 		name, _, _ := strings.Cut(field(text, "Name"), ":") // a version is no resource of its own
 		r.resource = here("ssm", "parameter"+name)
+	case "sts":
+		r.resource = between(text+"&", "RoleArn=", "&")
 	case "sns":
 		r.resource = between(text+"&", "TopicArn=", "&")
 	case "events":
@@ -140,6 +144,9 @@ func (tpl template) denies(t *testing.T, statement map[string]any, r request) bo
 		return false
 	}
 	arns := statement["Condition"].(map[string]any)["ArnNotLike"].(map[string]any)["lambda:SourceFunctionArn"]
+	if r.role != "" {
+		return true // a session of another role does not come from a function any more
+	}
 	from := "arn:aws:lambda:" + scenario.Home + ":" + account + ":function:" + scenario.MachineName + "-" + r.actor
 	return !slices.ContainsFunc(list(arns), func(v any) bool { return matches(tpl.text(t, v), from) })
 }
@@ -183,12 +190,36 @@ func (tpl template) role(t *testing.T, actor string) string {
 	return ""
 }
 
+// roleNamed is the logical id of the role with an ARN.
+func (tpl template) roleNamed(t *testing.T, arn string) string {
+	t.Helper()
+	return tpl.find(t, "AWS::IAM::Role", "RoleName", strings.TrimPrefix(arn, "arn:aws:iam::"+account+":role/"))
+}
+
+// trusts reports whether a role may be assumed by another one of the template, whose logical id is by.
+func (tpl template) trusts(t *testing.T, arn, by string) bool {
+	t.Helper()
+	trust := tpl.Resources[tpl.roleNamed(t, arn)].Properties["AssumeRolePolicyDocument"].(map[string]any)
+	s := list(trust["Statement"])[0].(map[string]any)
+	principal := s["Principal"].(map[string]any)["AWS"]
+	return s["Effect"] == "Allow" && s["Action"] == "sts:AssumeRole" && s["Condition"] == nil &&
+		tpl.text(t, principal) == tpl.arn(t, by)
+}
+
 // refused are the requests that the template allows to nobody who made them.
 func (tpl template) refused(t *testing.T, requests []request) []string {
 	t.Helper()
 	var out []string
 	for _, r := range requests {
-		statements := tpl.statements(tpl.role(t, r.actor))
+		role := tpl.role(t, r.actor)
+		if r.action == "sts:AssumeRole" && !tpl.trusts(t, r.resource, role) {
+			out = append(out, r.String())
+			continue
+		}
+		if r.role != "" {
+			role = tpl.roleNamed(t, r.role)
+		}
+		statements := tpl.statements(role)
 		if !slices.ContainsFunc(statements, func(s map[string]any) bool { return tpl.allows(t, s, r) }) ||
 			slices.ContainsFunc(statements, func(s map[string]any) bool { return tpl.denies(t, s, r) }) {
 			out = append(out, r.String())
@@ -201,7 +232,13 @@ func (tpl template) refused(t *testing.T, requests []request) []string {
 // else it would tell people of rights that are not missing.
 func TestWhatIsSimulatedIsAllowed(t *testing.T) {
 	t.Parallel()
-	tpl := readTemplate(t)
+	for place, tpl := range []template{readTemplate(t), readPlaced(t)} {
+		simulate(t, tpl, place)
+	}
+}
+
+func simulate(t *testing.T, tpl template, place int) {
+	t.Helper()
 	file, _, err := clientsfile.Read("../../infra/clients.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -209,6 +246,7 @@ func TestWhatIsSimulatedIsAllowed(t *testing.T) {
 	stack := rights.Stack{Partition: "aws", Region: scenario.Home, Account: account, Name: scenario.MachineName}
 	i := slices.IndexFunc(file.Clients, func(c clientsfile.Client) bool { return c.Name == scenario.Client })
 	c := file.Clients[i].Client
+	c.Place = place
 	rule := strings.Replace(c.LoadBalancers[0], ":loadbalancer/",
 		":listener-rule/", 1) + "/f2f7dc8efc522ab2/9683b2d02a6cabee"
 	listener := strings.Replace(c.LoadBalancers[0], ":loadbalancer/", ":listener/", 1) + "/f2f7dc8efc522ab2"
@@ -221,10 +259,14 @@ func TestWhatIsSimulatedIsAllowed(t *testing.T) {
 		for _, call := range calls {
 			for _, action := range call.Actions {
 				for _, resource := range call.Resources {
-					if n++; call.Context["lambda:SourceFunctionArn"] == "" && actor != machine {
+					if n++; (call.Context["lambda:SourceFunctionArn"] == "") != (actor == machine ||
+						call.Place > 0) {
 						t.Errorf("%s calls %s from nowhere", actor, action)
 					}
 					r := request{actor: actor, action: action, resource: resource, context: call.Context}
+					if call.Place > 0 {
+						r.role = stack.PlaceRoleARN(actor, call.Place)
+					}
 					if refused := tpl.refused(t, []request{r}); len(refused) > 0 {
 						t.Errorf("refused: %s", refused)
 					}

@@ -142,6 +142,9 @@ func (tpl template) arn(t *testing.T, id string) string {
 	case "AWS::SecretsManager::Secret":
 		return of("secretsmanager", "secret:"+name("Name")+"-AbCdEf")
 	case "AWS::IAM::Role":
+		if name, is := r.Properties["RoleName"].(string); is {
+			return "arn:aws:iam::" + account + ":role/" + name
+		}
 		return "arn:aws:iam::" + account + ":role/" + id
 	case "AWS::CloudWatch::Alarm", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::SQS::Queue":
 		return of("unnamed", id) // the local stack never calls these

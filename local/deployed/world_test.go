@@ -44,6 +44,7 @@ type world struct {
 	logs      logs
 
 	mu       sync.Mutex
+	watching bool   // notes calls
 	actor    string // who calls now: a function or the state machine
 	requests []request
 	unknown  []error
@@ -65,7 +66,7 @@ func newWorld(t *testing.T, tpl template) *world {
 	virtual := clock.NewVirtual(time.Now())
 	w := &world{tpl: tpl, actor: machine, functions: map[string]string{}}
 	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second,
-		55 * time.Second}, OnEvent: w.hear})
+		55 * time.Second}, OnEvent: w.hear, OnCall: w.call})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,13 +332,20 @@ func (w *world) hear(_ string, e stepfunctions.Event) {
 	}
 }
 
-// call notes a call of an AWS API as IAM would see it.
-func (w *world) call(service, operation, text string) {
-	if service == "idp" || service == "scheduler" { // schedules are CloudFormation's
-		return
-	}
+// watch has the calls noted from now on.
+func (w *world) watch() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.watching = true
+}
+
+// call notes a call of an AWS API as IAM would see it.
+func (w *world) call(key, service, operation, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.watching || service == "scheduler" { // schedules are CloudFormation's
+		return
+	}
 	actor := w.actor
 	switch service + ":" + operation {
 	case "lambda:Invoke":
@@ -346,6 +354,7 @@ func (w *world) call(service, operation, text string) {
 		actor = schedules
 	}
 	r, err := requestOf(actor, service, operation, text)
+	r.role = w.Stack.STS.RoleOf(key)
 	if err != nil {
 		w.unknown = append(w.unknown, err)
 	}

@@ -67,6 +67,8 @@ type Options struct {
 	Accounts []string
 	// OnAuth hears of every login and refresh at a load balancer.
 	OnAuth func(dataplane.Event)
+	// OnCall hears of every call of an AWS API before it is carried out, with the key that signed it.
+	OnCall func(accessKey, service, operation, text string)
 	// OnEvent hears of every history event of every execution.
 	OnEvent func(executionARN string, e stepfunctions.Event)
 	// Random chooses the jitter of retries, from 0 to 1; nil is a source that is never the same twice.
@@ -187,6 +189,7 @@ func (s *Stack) start(ctx context.Context, o Options, listener net.Listener) err
 		services = append(services, vendor)
 	}
 	api := awsapi.NewServer(s.Clock, s.Faults, services...)
+	api.Observe(o.OnCall)
 	s.server = &http.Server{Handler: s.routes(api), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.server.Serve(listener) }()
 	var address func(elbv2.Listener, int) string

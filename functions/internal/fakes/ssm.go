@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,7 +25,7 @@ type SSM struct {
 // Put stores a configuration as the newest version, unless that is its text already.
 func (s *SSM) Put(c config.Client) {
 	s.t.Helper()
-	doc, err := json.Marshal(c)
+	doc, err := c.Document()
 	if err != nil {
 		s.t.Fatal(err)
 	}

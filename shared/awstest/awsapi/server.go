@@ -35,7 +35,12 @@ type Server struct {
 	services map[string]Service
 	others   map[string]map[string]Service // of other accounts
 	callers  Callers
+	observe  func(accessKey, service, operation, text string)
 }
+
+// Observe has f called with every request before it is carried out, and with the key that signed it, by which the callers
+// are told apart. It is to be called before the server is used.
+func (s *Server) Observe(f func(accessKey, service, operation, text string)) { s.observe = f }
 
 var _ http.Handler = (*Server)(nil)
 
@@ -97,6 +102,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	proto := protocolOf(svc, r)
+	if s.observe != nil {
+		s.observe(call.AccessKey, call.Service, call.Operation, call.text())
+	}
 	out := s.faults.Decide(call.Service, call.Operation, call.text())
 	if out.Delay > 0 {
 		// a request that is under way lands even if its sender has gone: that is what makes late effects dangerous

@@ -24,8 +24,8 @@ type Trust struct {
 
 // assumed is a session of a role.
 type assumed struct {
-	account, arn string
-	until        time.Time
+	account, arn, role string
+	until              time.Time
 }
 
 // SetRole makes a role, or changes it. The ARN is of the account that it is in.
@@ -72,6 +72,13 @@ func (s *Service) Account(accessKey string) (string, error) {
 	return awsapi.AccountID, nil
 }
 
+// RoleOf returns the ARN of the role whose session a key is of; "" if it is of none that was assumed here.
+func (s *Service) RoleOf(accessKey string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[accessKey].role
+}
+
 type identity struct{ Arn, UserId, Account string } //nolint:revive // the API's name
 
 func (s *Service) callerIdentity(call *awsapi.Call) identity {
@@ -116,7 +123,7 @@ func (s *Service) assumeRole(call *awsapi.Call) (any, error) {
 		return nil, &awsapi.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "User: " + Role +
 			" is not authorized to perform: sts:AssumeRole on resource: " + role}
 	}
-	a := assumed{account: strings.Split(role, ":")[4], until: s.clock.Now().Add(time.Duration(seconds) * time.Second)}
+	a := assumed{account: strings.Split(role, ":")[4], role: role, until: s.clock.Now().Add(time.Duration(seconds) * time.Second)}
 	a.arn = sessionOf(role) + name
 	if trust.Account != "" {
 		a.account = trust.Account
