@@ -4,6 +4,7 @@ package follower
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -91,6 +92,9 @@ func (f *Follower) Leave(ctx context.Context) error {
 	return nil
 }
 
+// again is how long after a call that failed a follower tries again.
+const again = time.Minute
+
 // Tag is the key of the tag by which a rule is a controller's.
 const Tag = "elbv2.k8s.aws/cluster"
 
@@ -118,6 +122,8 @@ func (f *Follower) step(ctx context.Context) {
 		f.mu.Lock()
 		if f.next = now.Add(f.o.Every); err == nil {
 			f.read = append(f.read, reading{now.Add(f.o.Lag), value})
+		} else {
+			f.next = now.Add(min(f.o.Every, again))
 		}
 		f.mu.Unlock()
 	}
@@ -132,7 +138,13 @@ func (f *Follower) step(ctx context.Context) {
 		return
 	}
 	for _, arn := range rules {
-		_ = f.write(ctx, arn, value) // a controller tries again at its next reconciliation
+		var gone *types.RuleNotFoundException
+		if err := f.write(ctx, arn, value); err != nil && !errors.As(err, &gone) {
+			f.mu.Lock()
+			f.read = append([]reading{{now.Add(again), value}}, f.read...)
+			f.mu.Unlock()
+			return
+		}
 	}
 }
 

@@ -19,16 +19,17 @@ func main() {
 	root := flag.String("root", "..", "the repository")
 	only := flag.String("only", "", "plant only faults whose line, file or test this regular expression finds")
 	workers := flag.Int("workers", 2, "how many at a time")
+	seeds := flag.Int("seeds", 0, "plant those that random histories must show, and live so many at most until one does")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *root, *only, *workers); err != nil {
+	if err := run(ctx, *root, *only, *workers, *seeds); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, root, only string, workers int) error {
+func run(ctx context.Context, root, only string, workers, seeds int) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
@@ -36,6 +37,10 @@ func run(ctx context.Context, root, only string, workers int) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("ONLY: %w", err)
+	}
+	if seeds > 0 {
+		runner := mutate.Runner{Root: root}
+		return runner.Histories(ctx, wanted, seeds, func(h mutate.History) { fmt.Println(h) })
 	}
 	var faults []mutate.Fault
 	for _, f := range mutate.Faults() {
