@@ -43,6 +43,49 @@ func TestEveryFaultCanBePlanted(t *testing.T) {
 	}
 }
 
+// make mutate SEEDS=50 shows that histories find them.
+func TestEveryFaultOfTheHistoriesCanBePlanted(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "guarantees.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range ofHistories {
+		for _, e := range p.edits {
+			f := Fault{Before: e.before, After: e.after}
+			f.File, f.Within = definition(e.where)
+			if _, err := f.Planted(root); err != nil {
+				t.Errorf("%s: %v", p.name, err)
+			}
+		}
+		if rowOf(string(page), p.name) == "" {
+			t.Errorf("docs/guarantees.md has no row for %q: make mutate SEEDS=50 ONLY='^%s$'", p.name, p.name)
+		}
+	}
+}
+
+func TestTheFirstHistoryThatFailsIsFound(t *testing.T) {
+	t.Parallel()
+	const out = "--- FAIL: TestRandomHistories (0.00s)\n    --- FAIL: TestRandomHistories/7 (1.20s)\n" +
+		"        prove_test.go:92: once: it ended\n    --- FAIL: TestRandomHistories/3 (1.20s)\n" +
+		"        prove_test.go:92: G1 at a call: node 1 of arn:aws:x:eu-central-1:1:rule/app/a\n"
+	if first, says := firstSeed([]byte(out)); first != 3 || says != "G1 at a call: node 1 of rule/app/a" {
+		t.Errorf("%d: %s", first, says)
+	}
+	if first, _ := firstSeed([]byte("PASS\n")); first != 0 {
+		t.Errorf("%d of a run without failures", first)
+	}
+	page, err := WriteHistories([]byte("a\n"+begin+"| "+ofHistories[0].name+" | 1 | G1 |\n"+end+"\nb\n"),
+		[]History{{Name: ofHistories[1].name, Seeds: 50}})
+	if want := "| " + ofHistories[0].name + " | 1 | G1 |\n| " + ofHistories[1].name + " | not in 50 |  |\n" + end +
+		"\nb\n"; err != nil || !strings.HasSuffix(string(page), want) {
+		t.Errorf("the page is %s (%v)", page, err)
+	}
+	if _, err := WriteHistories([]byte("a page\n"), nil); err == nil {
+		t.Error("a page without the marks is written")
+	}
+}
+
 func hasTest(t *testing.T, f Fault) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, f.Package, "*_test.go"))

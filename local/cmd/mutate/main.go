@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -39,8 +40,7 @@ func run(ctx context.Context, root, only string, workers, seeds int) error {
 		return fmt.Errorf("ONLY: %w", err)
 	}
 	if seeds > 0 {
-		runner := mutate.Runner{Root: root}
-		return runner.Histories(ctx, wanted, seeds, func(h mutate.History) { fmt.Println(h) })
+		return live(ctx, root, wanted, seeds)
 	}
 	var faults []mutate.Fault
 	for _, f := range mutate.Faults() {
@@ -75,4 +75,23 @@ func run(ctx context.Context, root, only string, workers, seeds int) error {
 			report.Faults-report.Caught)
 	}
 	return nil
+}
+
+// live lives histories with faults in them, and writes the table of the documentation.
+func live(ctx context.Context, root string, wanted *regexp.Regexp, seeds int) error {
+	runner := mutate.Runner{Root: root}
+	var rows []mutate.History
+	err := runner.Histories(ctx, wanted, seeds, func(h mutate.History) {
+		rows = append(rows, h)
+		fmt.Println(h)
+	})
+	name := filepath.Join(root, "docs", "guarantees.md")
+	page, failed := os.ReadFile(name)
+	if failed == nil {
+		page, failed = mutate.WriteHistories(page, rows)
+	}
+	if failed == nil {
+		failed = os.WriteFile(name, page, 0o600)
+	}
+	return errors.Join(err, failed)
 }
