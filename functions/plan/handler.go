@@ -325,9 +325,9 @@ func (p *planning) decide(ctx context.Context) (err error) {
 	return p.takeOwned(ctx)
 }
 
-// takeOwned adds the rules of controllers to the targets of a rollback. One may have come to its controller while it had
-// the new secret; where AWSCURRENT has not moved, no time is known within which the controller puts its own back. That
-// is AWSCURRENT, as what the rollback puts on it.
+// takeOwned adds the rules of controllers to the targets of a rollback. One may have come to its controller while it
+// had the new secret; where AWSCURRENT has not moved, no time is known within which the controller puts its own back.
+// That is AWSCURRENT, as what the rollback puts on it.
 func (p *planning) takeOwned(ctx context.Context) error {
 	goes := p.decided.To.VersionID
 	if p.decided.Action != rotation.Rollback || len(p.found.Owned) == 0 || !p.journal.GivenOut(goes) {
@@ -409,8 +409,8 @@ func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, 
 		field := "gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is " +
 			"%s: shorten it, or have the provider keep it longer"
 		if s.Config.FollowersDelay() > told.MaxGrace {
-			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, followers may " +
-				"use it for %s: have them follow sooner, or have the provider keep it longer"
+			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, " +
+				"followers may use it for %s: have them follow sooner, or have the provider keep it longer"
 		}
 		told.Refusals = append(told.Refusals, fmt.Sprintf(field, told.MaxGrace, d.Grace))
 	}
