@@ -236,7 +236,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go currentVersion", `return d.To.VersionID`, `return d.From.VersionID`, "got error"},
 	},
 	"functions/plan TestMoreTargetsThanAnExecutionCanHoldAreRefused": {
-		{"functions/plan/handler.go search", `n > rotation.MaxTargets`, `false`, "got error"},
+		{"functions/plan/handler.go mustBeFew", `n > rotation.MaxTargets`, `false`, "got error"},
 	},
 	"functions/plan TestNothingIsPlannedWhileAFormerCallMayWrite": {
 		{"functions/plan/handler.go Handle", `p.settle, p.search, p.follow`,
