@@ -21,6 +21,9 @@ import (
 // maxTagged is how many resources one DescribeTags may name (API reference, DescribeTags, ResourceArns).
 const maxTagged = 20
 
+// canaryTag makes a rule a canary, on a listener its default action, on a load balancer everything.
+var canaryTag = map[string]string{"alb-oidc-rotator:canary": "true"}
+
 // resource is something whose tags may tell that a tool owns it.
 type resource struct{ arn, name string }
 
@@ -37,6 +40,8 @@ func (s *search) owners(ctx context.Context) error {
 	for _, t := range s.found.Targets {
 		s.reviewTarget(t)
 		s.tags[t.Key()] = tagsDigest(all[t.LoadBalancerARN], all[t.ListenerARN], all[t.RuleARN])
+		s.canaries[t.Key()] = hasAll(all[t.LoadBalancerARN], canaryTag) ||
+			hasAll(all[cmp.Or(t.RuleARN, t.ListenerARN)], canaryTag)
 	}
 	if len(s.found.Targets) == 0 {
 		return nil
