@@ -87,8 +87,8 @@ func (r *reader) balancer(n, roles, own *node, named map[string]bool, path strin
 		}
 	}
 	if arn == nil || known < 2 || known != len(n.members) {
-		r.addAt(n, path, "must be an ARN, or {arn: ARN} with role: NAME, the name of one of roles, or with "+
-			"canary: true, or with both")
+		r.addAt(n, path, "must be an ARN, or {arn: ARN, role: NAME} with the name of one of roles, or "+
+			"{arn: ARN, canary: true}, or have all three")
 		return n
 	}
 	if role == nil {

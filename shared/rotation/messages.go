@@ -83,6 +83,14 @@ func CountCanaries(targets []Target) (n int) {
 	return n
 }
 
+// DescribeCanary says behind a target's name whether it is a canary.
+func (t Target) DescribeCanary() string {
+	if t.Canary {
+		return " (canary)"
+	}
+	return ""
+}
+
 // Action is what Plan decided to do.
 type Action string
 
