@@ -21,8 +21,8 @@ var purposes = map[string]string{
 	"emergency":     "anybody who makes load balancers count errors holds up the end of a leaked secret",
 	"targets": "targets that are known are neither searched for again nor changed, nor looked at " +
 		"in the metric",
-	"from":               "the function takes the wrong secret for the old one",
-	"to":                 "the function takes the wrong secret for the new one",
+	"from": "the function takes the wrong secret for the old one",
+	"to":   "the function takes the wrong secret for the new one",
 	"canaries": "a rollback leaves out a target that has the secret which goes, or touches one that does not, or " +
 		"canaries count as tested that were not",
 	"round":              "what another round has set is not set again, though other hands were there",
