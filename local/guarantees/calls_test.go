@@ -68,7 +68,7 @@ func TestARotationReadsLittle(t *testing.T) {
 		again []string
 	}{
 		// a pair: each registration reads the admin credential
-		"auth0": {181, []string{"Plan GetSecretValue 1"}},
+		"auth0":     {181, []string{"Plan GetSecretValue 1"}},
 		"authentik": {183, []string{"Plan GetSecretValue 1", "Plan authentik.listProviders 1"}},
 		// the list, which has pages, for the report and for the end of the secret in use, and before one goes
 		"cognito": {169, []string{"FinishSecret ListUserPoolClientSecrets 1", "Plan ListUserPoolClientSecrets 2"}},
