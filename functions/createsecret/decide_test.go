@@ -42,7 +42,7 @@ func TestWhatIsDoneNext(t *testing.T) {
 		"a repair takes what could not be removed": {snapshot{Capable: shifts, Repair: true,
 			Entry: journal.Entry{State: journal.Kept}}, take, ""},
 		"a repair, and the dead one is gone": {snapshot{Capable: ours, Repair: true, Missing: "mem-7"}, intend, ""},
-		"AWSCURRENT is padded": {snapshot{Capable: ours, Padded: "version-again"}, refuse, "store it again without"},
+		"AWSCURRENT is padded":               {snapshot{Capable: ours, Padded: "version-again"}, refuse, "store it again without"},
 		"AWSCURRENT is padded, and it was made": {snapshot{Capable: ours, Padded: "v",
 			Entry: journal.Entry{State: journal.Live}}, refuse, "store it again without"},
 		"what is to be taken over is gone": {snapshot{Capable: ours, Missing: "mem-7"}, refuse,
