@@ -165,6 +165,7 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	}
 	refusals = append(append(refusals, p.pairRefusals()...), told.Refusals...)
 	p.mismatch = otherMethod(p.Invocation, told)
+	p.out.Warnings = append(p.out.Warnings, warnOfStaleID(ctx, p.Invocation, p.decided.From.VersionID)...)
 	targets := len(p.found.Targets)
 	switch {
 	case told.Ended != "" && p.dead == "":
@@ -384,7 +385,8 @@ func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, 
 		field := "gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is " +
 			"%s: shorten it, or have the provider keep it longer"
 		if s.Config.FollowersDelay() > told.MaxGrace {
-			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, followers may " +
+			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, " +
+				"followers may " +
 				"use it for %s: have them follow sooner, or have the provider keep it longer"
 		}
 		told.Refusals = append(told.Refusals, fmt.Sprintf(field, told.MaxGrace, d.Grace))
