@@ -25,8 +25,10 @@ type Found struct {
 	// Targets are the actions with a client id and a name of the registration, ordered by load balancer (the given
 	// ones, then the found ones by Region and ARN), port and priority, with the default action last.
 	Targets []rotation.Target
-	// Follows are the rules that controllers own and that are left to them, each with its controller.
+	// Follows are the rules that controllers own and that are left to them, each with its controller; Owned are the
+	// same, as they are written if they must be.
 	Follows []string
+	Owned   []rotation.Target
 	// Warnings name what will put an old secret back if nobody acts, and what uses the client but is not rotated. They
 	// do not stop a rotation.
 	Warnings []string
@@ -63,6 +65,7 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 		found.Left[places[i].arn] = places[i].left
 		found.Targets = append(found.Targets, s.found.Targets...)
 		found.Follows = append(found.Follows, s.found.Follows...)
+		found.Owned = append(found.Owned, s.found.Owned...)
 		found.Warnings = append(found.Warnings, s.found.Warnings...)
 		found.Refusals = append(found.Refusals, s.found.Refusals...)
 		found.Drifted = append(found.Drifted, s.found.Drifted...)

@@ -77,6 +77,7 @@ func (s *search) leaveToControllers(all map[string][]types.Tag) {
 		by := owners[t.Key()]
 		if by != "" {
 			s.found.Follows = append(s.found.Follows, t.Name+" ("+by+")")
+			s.found.Owned = append(s.found.Owned, t)
 		}
 		return by != ""
 	})
