@@ -199,8 +199,8 @@ var ofTheFunctions = map[string][]fault{
 			`_ = known`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
 	},
 	"functions/plan TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne": {
-		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew, p.fill`,
-			`p.decide, p.prove, p.proveNew, p.fill`, "an object, and the name of another one"},
+		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew,`,
+			`p.decide, p.prove, p.proveNew,`, "an object, and the name of another one"},
 		{"functions/plan/handler.go refuse", `append(p.decided.Refusals, stored...)`,
 			`append(p.decided.Refusals, stored[:0]...)`, "an object, and the name of another one"},
 	},
@@ -259,8 +259,8 @@ var ofTheFunctions = map[string][]fault{
 			`if false {`, "TestTagsThatNoLoadBalancerHasAreARefusal"},
 	},
 	"functions/plan TestWhatAPersonStoresMustBeInTheConfiguredForm": {
-		{"functions/plan/handler.go Handle", `p.prove, p.proveNew, p.fill`,
-			`p.prove, p.fill`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
+		{"functions/plan/handler.go Handle", `p.prove, p.proveNew,`,
+			`p.prove,`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
 		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
 		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
