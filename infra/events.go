@@ -83,7 +83,8 @@ func (r *rotator) addWatch(c Client) {
 	}
 }
 
-// balancersIn are the load balancers of a client that CloudWatch and EventBridge of the stack's account show in a Region.
+// balancersIn are the load balancers of a client that CloudWatch and EventBridge of the stack's account show in a
+// Region.
 func balancersIn(region string, c Client) []string {
 	return slices.DeleteFunc(slices.Clone(c.LoadBalancers), func(arn string) bool {
 		return config.RegionOf(arn) != region || c.IsReachedByRole(arn)

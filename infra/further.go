@@ -15,8 +15,8 @@ import (
 	"alboidc.internal/statemachine"
 )
 
-// place puts the clients of a file into stacks, as they were before. It returns nil if the stack itself has room for all;
-// synth has written its template then. known are the places that are written down, nil if none are.
+// place puts the clients of a file into stacks, as they were before. It returns nil if the stack itself has room for
+// all; synth has written its template then. known are the places that are written down, nil if none are.
 func place(f *File, known *places, synth func(File) error) (*places, error) {
 	var p places
 	if known != nil {
@@ -85,8 +85,9 @@ func (r *rotator) addPlaces(scope constructs.Construct) {
 	for n := range r.places.further() {
 		p := *r
 		p.place = n + 1
-		p.newStack(scope, stackName(r.Name, p.place), fmt.Sprintf("Clients of the stack %s: what belongs to each of them, "+
-			"and the roles by which the functions reach it.", r.Name))
+		p.newStack(scope, stackName(r.Name, p.place),
+			fmt.Sprintf("Clients of the stack %s: what belongs to each of them, "+
+				"and the roles by which the functions reach it.", r.Name))
 		// One after the other: where an address or an alarm moves, the one before has let go of it.
 		p.stack.AddStackDependency(before, nil)
 		p.addSecrets()
@@ -123,8 +124,8 @@ func (r *rotator) rights() rights.Stack {
 	return rights.Stack{Partition: *r.stack.Partition(), Region: r.Region, Account: r.Account, Name: r.Name}
 }
 
-// allowPlaces lets a function assume its roles in the further stacks. That is a policy beside those of the clients in the
-// stack itself, which may fill the role's own already.
+// allowPlaces lets a function assume its roles in the further stacks. That is a policy beside those of the clients in
+// the stack itself, which may fill the role's own already.
 func (r *rotator) allowPlaces(role awsiam.Role, f statemachine.Function) {
 	var list []string
 	for n := range r.places.further() {

@@ -107,7 +107,8 @@ func nag(t *testing.T, template []byte) []string {
 }
 
 func TestCdkNagFindsNothing(t *testing.T) {
-	for _, tpl := range append(withPlaces(t), exampleTemplate(t), everyOption(t), changed(t, "    # loadBalancerSearch: ",
+	for _, tpl := range append(withPlaces(t), exampleTemplate(t), everyOption(t), changed(t,
+		"    # loadBalancerSearch: ",
 		"    loadBalancerSearch: {tags: {a: b}, regions: [eu-west-3]} #")) {
 		for _, p := range nag(t, tpl.text) {
 			t.Error(p)

@@ -63,8 +63,8 @@ func (r *rotator) allowClients(role awsiam.Role, g rights.Grant) {
 	}
 }
 
-// allowJournal allows actions on the items of the file's clients, and on no others; with further stacks, on those of the
-// table, which has no others: the names of hundreds of clients would not fit.
+// allowJournal allows actions on the items of the file's clients, and on no others; with further stacks, on those of
+// the table, which has no others: the names of hundreds of clients would not fit.
 func (r *rotator) allowJournal(role awsiam.Role, sid string, actions []string) {
 	if r.places != nil {
 		allow(role, sid, actions, []string{*r.journal.TableArn()}, nil)

@@ -26,8 +26,8 @@ const (
 	maxPoliciesOfARole = 10
 )
 
-// synth writes the templates of a file, and refuses one that could not be deployed. functions is the folder of the built
-// functions, outdir where the templates go: "" is where the cdk command wants them.
+// synth writes the templates of a file, and refuses one that could not be deployed. functions is the folder of the
+// built functions, outdir where the templates go: "" is where the cdk command wants them.
 func synth(file File, p *places, functions, outdir string) error {
 	texts, err := synthTexts(file, p, functions, outdir, false)
 	if err != nil {

@@ -49,7 +49,8 @@ func (r *rotator) simulatedRoles() []string {
 		list = append(list, *r.roles[name].RoleArn())
 	}
 	if r.places != nil {
-		list = append(list, fmt.Sprintf("arn:%s:iam::%s:role/%s-%s-*", *r.stack.Partition(), r.Account, r.Name, r.Region))
+		list = append(list, fmt.Sprintf("arn:%s:iam::%s:role/%s-%s-*", *r.stack.Partition(), r.Account, r.Name,
+			r.Region))
 	}
 	return list
 }

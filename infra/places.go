@@ -14,10 +14,10 @@ import (
 	"alboidc.internal/shared/strictjson"
 )
 
-// places says which stack has what belongs to each client: 0 is the stack itself, the others are the further stacks of a
-// file that one stack has no room for. Names of parameters, schedules and alarms are the account's, and a secret is kept
-// by the stack that made it, so that nothing may move: the file of places is written when it is first needed, and is to
-// be committed.
+// places says which stack has what belongs to each client: 0 is the stack itself, the others are the further stacks of
+// a file that one stack has no room for. Names of parameters, schedules and alarms are the account's, and a secret is
+// kept by the stack that made it, so that nothing may move: the file of places is written when it is first needed, and
+// is to be committed.
 type places struct {
 	// Stacks is how many further stacks there are. One whose last client goes is still deployed, and takes new ones.
 	Stacks  int            `json:"stacks"`
@@ -27,8 +27,8 @@ type places struct {
 }
 
 // clientsInStack is how many clients the stack itself has room for at best: each makes 9 to 13 resources, and one more
-// for each further load balancer; a template has at most 500 (CloudFormation user guide, "Quotas"), and some 80 are there
-// without any client. checkLimits counts them.
+// for each further load balancer; a template has at most 500 (CloudFormation user guide, "Quotas"), and some 80 are
+// there without any client. checkLimits counts them.
 const clientsInStack = 34
 
 // As much is put into a stack by places. A client that has a place may still grow there.
@@ -58,8 +58,10 @@ func readPlaces(path string) (*places, error) {
 		p.check(&ps)
 	}
 	if err := ps.Err(path); err != nil {
-		return nil, fmt.Errorf("%w\nIt says which stack has which client, and what is deployed must not move: put back "+
-			"the text that was committed last, or after a merge all clients of both sides, each with its number", err)
+		return nil,
+			fmt.Errorf("%w\nIt says which stack has which client, and what is deployed must not move: put back "+
+				"the text that was committed last, or after a merge all clients of both sides, each with its number",
+				err)
 	}
 	return &p, nil
 }
@@ -71,7 +73,8 @@ func (p places) check(ps *strictjson.Problems) {
 	for field, numbers := range map[string]map[string]int{"clients": p.Clients, "addresses": p.Addresses} {
 		for _, name := range sorted(numbers) {
 			if n := numbers[name]; n < 0 || n > p.Stacks {
-				ps.Add(field+"."+name, "must be 0, the stack itself, or one of the %d further stacks, not %d", p.Stacks, n)
+				ps.Add(field+"."+name, "must be 0, the stack itself, or one of the %d further stacks, not %d",
+					p.Stacks, n)
 			}
 		}
 	}
@@ -90,8 +93,8 @@ func (p places) write(path string) (changed bool, err error) {
 	return true, os.WriteFile(path, text, 0o644)
 }
 
-// of returns the places of the clients of a file: those that have one keep it, new ones go where there is room, and what
-// is not in the file any more is forgotten.
+// of returns the places of the clients of a file: those that have one keep it, new ones go where there is room, and
+// what is not in the file any more is forgotten.
 func (p places) of(f File) places { return p.with(f, false) }
 
 // firstPlaces places the clients of a file for the first time. The first n stay in the stack itself, where they may be

@@ -34,13 +34,15 @@ func fleet(t *testing.T, n int) File {
 		p := &c.IdentityProvider
 		switch i % 5 {
 		case 1:
-			p.Settings = []byte(fmt.Sprintf(`{"serviceApp":{"clientId":"x","keyArn":"arn:aws:kms:eu-central-1:111122223333:`+
-				`key/00000000-0000-0000-0000-%012d"}}`, i/20))
+			p.Settings = []byte(
+				fmt.Sprintf(`{"serviceApp":{"clientId":"x","keyArn":"arn:aws:kms:eu-central-1:111122223333:`+
+					`key/00000000-0000-0000-0000-%012d"}}`, i/20))
 		case 2:
 			p.Type, p.Settings = "cognito", []byte(fmt.Sprintf(`{"userPoolId":"eu-west-1_AbC%d"}`, i))
 		case 3:
-			p.Type, p.Settings = "lambda", []byte(fmt.Sprintf(`{"functionArn":"arn:aws:lambda:eu-central-1:111122223333:`+
-				`function:client-secrets-%d:live"}`, i/20))
+			p.Type, p.Settings = "lambda",
+				[]byte(fmt.Sprintf(`{"functionArn":"arn:aws:lambda:eu-central-1:111122223333:`+
+					`function:client-secrets-%d:live"}`, i/20))
 		case 4:
 			p.Type, p.Settings = "entra", []byte(`{"tenantId":"t","webIdentity":{"clientId":"x"}}`)
 		}
@@ -48,11 +50,13 @@ func fleet(t *testing.T, n int) File {
 			c.CreateSecret, c.Secret.ARN = true, ""
 		}
 		if i%10 == 0 {
-			c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"a": "b"}, Regions: []string{"eu-west-3"}}
+			c.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"a": "b"},
+				Regions: []string{"eu-west-3"}}
 		}
 		if i%4 == 0 {
 			account := fmt.Sprintf("2222%08d", i/20)
-			c.Roles = map[string]config.Role{"there": {RoleARN: "arn:aws:iam::" + account + ":role/workload", ExternalID: "hub"}}
+			c.Roles = map[string]config.Role{"there": {RoleARN: "arn:aws:iam::" + account + ":role/workload",
+				ExternalID: "hub"}}
 			c.LoadBalancers = append(c.LoadBalancers, strings.Replace(c.LoadBalancers[0], "111122223333", account, 1))
 		}
 		if i%5 == 0 {
@@ -121,9 +125,11 @@ func TestFiveHundredClientsAreDeployed(t *testing.T) {
 	for n, tpl := range list {
 		buses := map[string]int{}
 		for id, r := range tpl.Resources {
-			for kind, property := range map[string]string{"AWS::SSM::Parameter": "Name", "AWS::Scheduler::Schedule": "Name",
-				"AWS::CloudWatch::Alarm": "AlarmName", "AWS::Events::Rule": "Name", "AWS::SecretsManager::Secret": "Name",
-				"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::IAM::Role": "RoleName"} {
+			for kind, property := range map[string]string{"AWS::SSM::Parameter": "Name",
+				"AWS::Scheduler::Schedule": "Name",
+				"AWS::CloudWatch::Alarm":   "AlarmName", "AWS::Events::Rule": "Name",
+				"AWS::SecretsManager::Secret": "Name",
+				"AWS::CloudWatch::Dashboard":  "DashboardName", "AWS::IAM::Role": "RoleName"} {
 				if name := text(r.Properties[property]); r.Type == kind && name != "" {
 					names[kind+" "+name]++
 				}
@@ -152,7 +158,8 @@ func TestFiveHundredClientsAreDeployed(t *testing.T) {
 	}
 	for _, c := range f.Clients {
 		if names["AWS::SSM::Parameter /alb-oidc-rotator/clients/"+c.Name] != 1 ||
-			names["AWS::Scheduler::Schedule "+c.Name] != 1 || names["AWS::Scheduler::Schedule "+c.Name+".measure"] != 1 {
+			names["AWS::Scheduler::Schedule "+c.Name] != 1 ||
+			names["AWS::Scheduler::Schedule "+c.Name+".measure"] != 1 {
 			t.Errorf("%s is not deployed", c.Name)
 		}
 	}
@@ -265,8 +272,8 @@ func imported(t *testing.T, tpl, from template) template {
 	return out
 }
 
-// Whatever holds state is, in the stack itself, what it is without further stacks: nothing of it is replaced, removed or
-// moved when a file grows beyond what one has room for.
+// Whatever holds state is, in the stack itself, what it is without further stacks: nothing of it is replaced, removed
+// or moved when a file grows beyond what one has room for.
 func TestWhatHoldsStateStaysAsTheFileGrows(t *testing.T) {
 	t.Parallel()
 	holds := []string{"AWS::SSM::Parameter", "AWS::SecretsManager::Secret", "AWS::DynamoDB::Table", "AWS::SNS::Topic",
@@ -289,7 +296,8 @@ func TestWhatHoldsStateStaysAsTheFileGrows(t *testing.T) {
 		}
 		kept++
 		now := grown.Resources[id]
-		if now.Type != r.Type || now.DeletionPolicy != r.DeletionPolicy || now.UpdateReplacePolicy != r.UpdateReplacePolicy {
+		if now.Type != r.Type || now.DeletionPolicy != r.DeletionPolicy ||
+			now.UpdateReplacePolicy != r.UpdateReplacePolicy {
 			t.Errorf("%s was %s, and is %+v", id, r.Type, now)
 		}
 		for name, v := range r.Properties {
@@ -347,7 +355,8 @@ func TestAPlaceOnceGivenIsKept(t *testing.T) {
 	if same("two more at the beginning", after); after.Clients["new-1"] != 4 || len(after.Clients) != 122 {
 		t.Errorf("a new client is in stack %d", after.Clients["new-1"])
 	}
-	changed.Clients = slices.DeleteFunc(slices.Clone(f.Clients), func(c Client) bool { return before.Clients[c.Name] == 4 })
+	changed.Clients = slices.DeleteFunc(slices.Clone(f.Clients),
+		func(c Client) bool { return before.Clients[c.Name] == 4 })
 	after = before.of(changed)
 	if same("all of a stack gone", after); after.Stacks != 4 || after.Clients["a-119"] != 0 {
 		t.Errorf("the places are %+v", after)

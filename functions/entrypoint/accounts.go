@@ -72,8 +72,9 @@ type session struct {
 // reaches says what the role is for, and what to do if it cannot be assumed.
 func (s session) reaches() (what, remedy string) {
 	if s.place > 0 {
-		return fmt.Sprintf("the clients of place %d", s.place), "it does not exist or does not trust the function's role, or " +
-			"the function may not assume it; deploy all stacks again (docs/deploying.md#hundreds-of-clients)"
+		return fmt.Sprintf("the clients of place %d", s.place),
+			"it does not exist or does not trust the function's role, or " +
+				"the function may not assume it; deploy all stacks again (docs/deploying.md#hundreds-of-clients)"
 	}
 	return "the load balancers of account " + s.role.Account(), "it does not exist, does not trust " +
 		"the function's role with the externalId of the configuration, or the function may not assume it; " +

@@ -126,8 +126,9 @@ func TestARoleOfAFurtherStackIsAssumed(t *testing.T) {
 		}
 	}
 	w.sts.SetRole(role.RoleARN, sts.Trust{})
-	if c, err := a.Retrieve(t.Context()); err != nil || c.AccountID != awsapi.AccountID || w.sts.RoleOf(c.AccessKeyID) !=
-		role.RoleARN {
+	if c, err := a.Retrieve(t.Context()); err != nil || c.AccountID != awsapi.AccountID ||
+		w.sts.RoleOf(c.AccessKeyID) !=
+			role.RoleARN {
 		t.Errorf("the session is of %s (%v)", w.sts.RoleOf(c.AccessKeyID), err)
 	}
 }

@@ -34,8 +34,8 @@ const (
 	EnvAllowLoopback = "ALLOW_LOOPBACK"
 	// EnvInVPC says that the function runs in a VPC, which may have no way out: its failures say so.
 	EnvInVPC = "IN_VPC"
-	// EnvPlaceRoles is what the ARNs of the roles begin with by which the function reaches the clients of further stacks;
-	// the number of the stack follows. Without it there are none.
+	// EnvPlaceRoles is what the ARNs of the roles begin with by which the function reaches the clients of further
+	// stacks; the number of the stack follows. Without it there are none.
 	EnvPlaceRoles = "PLACE_ROLES"
 	// EnvEvidenceTable, EnvEvidenceYears and EnvStateMachine are for function record alone: the name of the evidence
 	// table, for how many years evidence is kept, and the ARN of the rotation's state machine.

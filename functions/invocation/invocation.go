@@ -134,7 +134,7 @@ func Capabilities(c config.Client) (idp.Capabilities, error) {
 }
 
 func registered(c config.Client) idp.Client {
-	return idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID}
+	return idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID, CallbackURL: c.CallbackURL}
 }
 
 // Invocation is one call on behalf of one client. Provider is nil unless Deps.Registrations is set.
@@ -252,8 +252,10 @@ func (d Deps) at(cfg config.Client, c rotation.Common) (Deps, error) {
 	case cfg.Place == 0:
 		return d, nil
 	case d.At == nil:
-		return d, failure.New(failure.Precondition, "place: client %s is deployed in the further stack %d, of which the "+
-			"function does not know: deploy all stacks again (docs/deploying.md#hundreds-of-clients)", cfg.Name, cfg.Place)
+		return d, failure.New(failure.Precondition,
+			"place: client %s is deployed in the further stack %d, of which the "+
+				"function does not know: deploy all stacks again (docs/deploying.md#hundreds-of-clients)", cfg.Name,
+			cfg.Place)
 	}
 	return d.At(cfg.Place, SessionName(c.Client, c.Execution))
 }

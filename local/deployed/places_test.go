@@ -93,7 +93,8 @@ func TestAClientInAFurtherStackIsRotated(t *testing.T) {
 		checkCalls(t, w)
 		live := w.Stack.IdP.Store().Secrets(w.ClientID)
 		if got.Status != want || len(live) != 1 || (live[0].ID != old) != fresh {
-			t.Fatalf("%s ended as %s: %s; the identity provider holds %+v", what, got.Status, aws.ToString(got.Cause), live)
+			t.Fatalf("%s ended as %s: %s; the identity provider holds %+v", what, got.Status,
+				aws.ToString(got.Cause), live)
 		}
 		old = live[0].ID
 	}
@@ -119,7 +120,8 @@ func checkWhoReaches(t *testing.T, w *world) {
 	t.Helper()
 	by := map[string]bool{}
 	for _, r := range w.requests {
-		own := strings.HasPrefix(r.action, "dynamodb:") || strings.HasPrefix(r.action, "ssm:") || r.action == "sts:AssumeRole" ||
+		own := strings.HasPrefix(r.action, "dynamodb:") || strings.HasPrefix(r.action, "ssm:") ||
+			r.action == "sts:AssumeRole" ||
 			r.actor == machine || r.actor == schedules
 		if own != (r.role == "") {
 			t.Errorf("%s as %q", r, r.role)
@@ -147,10 +149,13 @@ func TestACallThatAFurtherStackDoesNotAllowIsFound(t *testing.T) {
 			p["PolicyDocument"] = replaced(p["PolicyDocument"], func(s string) string {
 				return strings.Replace(s, "updatealb-1", "updatealb-2", 1)
 			})
-		}, "updatealb calls sts:AssumeRole on arn:aws:iam::111122223333:role/alb-oidc-rotator-eu-central-1-updatealb-1"},
+		},
+			"updatealb calls sts:AssumeRole on " +
+				"arn:aws:iam::111122223333:role/alb-oidc-rotator-eu-central-1-updatealb-1"},
 		"a role for another function": {"AWS::IAM::Role", "RoleName", "alb-oidc-rotator-eu-central-1-plan-1",
 			func(p map[string]any) {
-				trusted := w.tpl.properties(t, "AWS::IAM::Role", "RoleName", "alb-oidc-rotator-eu-central-1-smoketest-1")
+				trusted := w.tpl.properties(t, "AWS::IAM::Role", "RoleName",
+					"alb-oidc-rotator-eu-central-1-smoketest-1")
 				p["AssumeRolePolicyDocument"] = trusted["AssumeRolePolicyDocument"]
 			}, "plan calls sts:AssumeRole on arn:aws:iam::111122223333:role/alb-oidc-rotator-eu-central-1-plan-1"},
 	} {

@@ -38,8 +38,8 @@ type Server struct {
 	observe  func(accessKey, service, operation, text string)
 }
 
-// Observe has f called with every request before it is carried out, and with the key that signed it, by which the callers
-// are told apart. It is to be called before the server is used.
+// Observe has f called with every request before it is carried out, and with the key that signed it, by which the
+// callers are told apart. It is to be called before the server is used.
 func (s *Server) Observe(f func(accessKey, service, operation, text string)) { s.observe = f }
 
 var _ http.Handler = (*Server)(nil)

@@ -123,7 +123,8 @@ func (s *Service) assumeRole(call *awsapi.Call) (any, error) {
 		return nil, &awsapi.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "User: " + Role +
 			" is not authorized to perform: sts:AssumeRole on resource: " + role}
 	}
-	a := assumed{account: strings.Split(role, ":")[4], role: role, until: s.clock.Now().Add(time.Duration(seconds) * time.Second)}
+	a := assumed{account: strings.Split(role,
+		":")[4], role: role, until: s.clock.Now().Add(time.Duration(seconds) * time.Second)}
 	a.arn = sessionOf(role) + name
 	if trust.Account != "" {
 		a.account = trust.Account
