@@ -118,6 +118,8 @@ func (r *rotator) newStack(scope constructs.Construct, name, description string)
 		Env:         &awscdk.Environment{Account: &r.Account, Region: &r.Region},
 		// Without the stack nothing rotates, and nobody notices until a secret expires.
 		TerminationProtection: jsii.Bool(true),
+		// A small template is read by people; of a large one the blanks would be a third of what CloudFormation takes.
+		SuppressTemplateIndentation: jsii.Bool(len(r.clients) > 10),
 	})
 }
 
