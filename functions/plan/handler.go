@@ -180,6 +180,9 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	case p.dead == "":
 		p.out.Warnings = slices.Concat(p.out.Warnings, warnOfOpenLogins(p.Config, targets), warnOfHoldUps(p.Config),
 			warnOfFollowers(p.Config))
+		if ends := credentialEnds(p.Invocation, soon); ends != "" {
+			p.out.Warnings = append(p.out.Warnings, ends)
+		}
 	case p.mismatch != "": // that may be why AWSCURRENT is refused
 		refusals = append(refusals, p.mismatch)
 	}

@@ -404,12 +404,14 @@ func TestWhoFindsARepairHalfDoneAsksForOne(t *testing.T) {
 					w.start(repair)
 					r = w.wait(second())
 				}
-				healed := r.Status == asl.Succeeded && (y.vendor == "keycloak" || y.interrupts) // what was dead lives again
+				// what was dead lives again
+				healed := r.Status == asl.Succeeded && (y.vendor == "keycloak" || y.interrupts)
 				if !healed && text(r.Error) != "Refused" || w.journal()["owner"] != nil {
 					t.Errorf("ended as %s, the lock is left to %v: %s", text(r.Error), w.journal()["owner"],
 						text(r.Cause))
 				}
-				if command := `--input '{"client": "orders-web", "repair": true}'`; !healed && !w.people("refused", command) {
+				if command := `--input '{"client": "orders-web", "repair": true}'`; !healed &&
+					!w.people("refused", command) {
 					t.Errorf("people read %q", w.mails())
 				}
 				w.Stack.Faults.Clear()

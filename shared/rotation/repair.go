@@ -46,8 +46,8 @@ func (s Snapshot) repair(d *Decision) {
 }
 
 // DeadOfOurs returns the listed secrets that the journal knows as ours and the provider shows as switched off. They may
-// go before a new one is made, if there is no room besides them: first what is missed least, which is the oldest without
-// a label. What targets may have comes last, since a person can switch it on again: AWSCURRENT's.
+// go before a new one is made, if there is no room besides them: first what is missed least, which is the oldest
+// without a label. What targets may have comes last, since a person can switch it on again: AWSCURRENT's.
 func (s Snapshot) DeadOfOurs() (ids []string) {
 	labels := []string{s.Labels.Previous, s.Labels.Pending, s.Labels.Current}
 	rank, at := map[string]int{}, map[string]time.Time{}
