@@ -101,6 +101,9 @@ func (f *Follower) Leave(ctx context.Context) error {
 	return nil
 }
 
+// again is how long after a call that failed a follower tries again.
+const again = time.Minute
+
 // Tag is the key of the tag by which a rule is a controller's.
 const Tag = "elbv2.k8s.aws/cluster"
 
@@ -128,6 +131,8 @@ func (f *Follower) step(ctx context.Context) {
 		f.mu.Lock()
 		if f.next = now.Add(f.o.Every); err == nil {
 			f.read = append(f.read, reading{now.Add(f.o.Lag), c})
+		} else {
+			f.next = now.Add(min(f.o.Every, again))
 		}
 		f.mu.Unlock()
 	}
@@ -142,7 +147,13 @@ func (f *Follower) step(ctx context.Context) {
 		return
 	}
 	for _, arn := range rules {
-		_ = f.write(ctx, arn, uses) // a controller tries again at its next reconciliation
+		var gone *types.RuleNotFoundException
+		if err := f.write(ctx, arn, uses); err != nil && !errors.As(err, &gone) {
+			f.mu.Lock()
+			f.read = append([]reading{{now.Add(again), uses}}, f.read...)
+			f.mu.Unlock()
+			return
+		}
 	}
 }
 

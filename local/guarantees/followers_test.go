@@ -57,10 +57,12 @@ func newFollowedWorld(t *testing.T, vendor string, configure ...func(*config.Cli
 type followers struct {
 	*world
 	list []*follower.Follower
-	mu   sync.Mutex
-	live int
-	ctx  context.Context
-	rest context.CancelFunc
+	// apart keeps what they do from the instants at which executions begin, so that it has an order.
+	apart time.Duration
+	mu    sync.Mutex
+	live  int
+	ctx   context.Context
+	rest  context.CancelFunc
 }
 
 // follow gives the world followers: a controller that owns two of its rules, one of them a default action, and an
@@ -97,7 +99,8 @@ func (fs *followers) hear(_ string, e stepfunctions.Event) {
 	switch {
 	case e.ExecutionStarted != nil || e.ExecutionRedriven != nil:
 		fs.add(1)
-	case e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil:
+	case e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil ||
+		e.ExecutionTimedOut != nil:
 		fs.add(-1)
 	}
 }
@@ -112,10 +115,20 @@ func (fs *followers) add(n int) {
 		fs.rest()
 	case before == 0:
 		fs.ctx, fs.rest = context.WithCancel(context.Background())
-		for _, f := range fs.list {
-			fs.clock.Go(func() { f.Run(fs.ctx) })
+		for i := range fs.list {
+			fs.run(i)
 		}
 	}
+}
+
+// run lets a follower live. fs.mu is held.
+func (fs *followers) run(i int) {
+	f, ctx, apart := fs.list[i], fs.ctx, fs.apart*time.Duration(1+i)
+	fs.clock.Go(func() {
+		if fs.clock.Sleep(ctx, apart) == nil {
+			f.Run(ctx)
+		}
+	})
 }
 
 // pass lets time go by with the followers.
@@ -145,7 +158,9 @@ func (fs *followers) adds(arn string) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.list = append(fs.list, f)
-	fs.clock.Go(func() { f.Run(fs.ctx) })
+	if fs.live > 0 {
+		fs.run(len(fs.list) - 1)
+	}
 }
 
 func (fs *followers) loses() {
