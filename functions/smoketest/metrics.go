@@ -129,7 +129,7 @@ func (t *tester) findUntested(ctx context.Context, balancers []string) []string 
 		if err != nil {
 			t.Log.WarnContext(ctx, "addresses of a load balancer not known", "load_balancer", arn, telemetry.Err(err))
 		}
-		if err != nil || len(addresses) == 0 || slices.ContainsFunc(addresses, func(a string) bool { return !t.passed[a] }) {
+		if err != nil || slices.ContainsFunc(addresses, func(a string) bool { return !t.passed[a] }) {
 			out = append(out, arn)
 		}
 	}
