@@ -319,7 +319,7 @@ var hands = []*kind{
 		}},
 	{name: "a pair rotated by hand", weight: 6, any: true,
 		fits: func(y way) bool {
-			return slices.Contains([]string{"auth0", "hydra as a pair", "keycloak as a pair"},
+			return slices.Contains([]string{"auth0", "authentik", "hydra as a pair", "keycloak as a pair"},
 				y.name)
 		},
 		do: rotatePair},
