@@ -65,7 +65,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go Handle", `p.rediscover, p.leaveOthers,`, `p.rediscover,`, "the rollback is on"},
 		{"functions/plan/handler.go Handle", `p.leaveOthers, p.chooseCanaries,`, `p.chooseCanaries,`,
 			"the next execution's plan"},
-		{"functions/plan/canaries.go leaveOthers", `labels.Current != stays`, `false`, "that goes is AWSCURRENT"},
+		{"functions/plan/canaries.go leaveOthers", `labels.Current != stays`, `labels.Current == ""`,
+			"that goes is AWSCURRENT"},
 	},
 	"functions/smoketest TestCanariesAreTestedByTheirTestsWhenTheyHaveTheSecret": {
 		{"functions/smoketest/handler.go test", `if err := s.WaitForSpread(ctx); err != nil {`,
