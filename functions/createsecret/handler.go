@@ -68,6 +68,7 @@ type maker struct {
 	version  string
 	from     rotation.Ref
 	imported bool
+	canaries bool         // get it before any other target
 	listed   []idp.Secret // before the intent
 	seen     snapshot
 	value    secret.Value // what is stored as the version
@@ -87,7 +88,8 @@ func (h Handler) open(ctx context.Context, in rotation.CreateInput) (*maker, err
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{Invocation: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import}
+	m := &maker{Invocation: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import,
+		canaries: in.Canaries}
 	m.seen.Capable, m.seen.Version, m.seen.Repair = s.Capable, m.version, in.Repair
 	if s.CurrentEnded = in.Repair; in.From.ClientID != "" {
 		s.Belongs(in.From)
@@ -212,6 +214,9 @@ func (m *maker) intend(ctx context.Context) error {
 	}
 	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(),
 		Before: before, At: now, Unused: true}
+	if m.canaries {
+		m.journal.Keep(m.version, m.from.VersionID)
+	}
 	begun := m.Invocation.Config.Identity()
 	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)
@@ -261,12 +266,18 @@ func (m *maker) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = m.Store.PutPending(ctx, m.version, v, m.from.VersionID)
+	err = m.put(ctx, v)
 	if errors.Is(err, versions.ErrExists) {
 		return m.lookStored(ctx)
 	}
 	m.value, m.seen.Stored = v, err == nil
 	return err
+}
+
+// put stores a value as AWSPENDING, with the client id that belongs to it where the configuration has a place for that.
+func (m *maker) put(ctx context.Context, v secret.Value) error {
+	return m.Store.PutPending(ctx, m.version, v, m.from.VersionID,
+		versions.Member{Key: m.Config.Secret.ClientIDKey, Text: m.NewClientID()})
 }
 
 // take takes what an unanswered request made, or, in a repair, what could not be removed.
@@ -360,7 +371,7 @@ func (m *maker) ask(ctx context.Context) error {
 			"would remove that one; correct what makes secrets there", made.ID)
 	}
 	if err == nil && !m.Capable.AcceptsValue {
-		err = m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)
+		err = m.put(ctx, made.Value)
 	}
 	if err != nil {
 		return err

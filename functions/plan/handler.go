@@ -32,10 +32,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		measured, err := measure(ctx, h.Deps, in.Common)
 		return rotation.Plan{Measured: measured}, err
 	case rotation.PlanDiscover:
-		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover, p.follow}
+		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover, p.leaveOthers,
+			p.follow}
 	case rotation.PlanDecide:
 		steps = []func(context.Context) error{p.settle, p.search, p.follow, p.decide, p.refuse, p.prove, p.proveNew,
-			p.fill}
+			p.leaveOthers, p.chooseCanaries, p.fill}
 		var err error
 		if p.request, err = rotation.ParseRequest(in.Request); err != nil {
 			return rotation.Plan{}, err
@@ -173,6 +174,7 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	}
 	refusals = append(append(refusals, p.pairRefusals()...), told.Refusals...)
 	p.mismatch = otherMethod(p.Invocation, told)
+	p.out.Warnings = append(p.out.Warnings, warnOfStaleID(ctx, p.Invocation, p.decided.From.VersionID)...)
 	targets := len(p.found.Targets)
 	switch {
 	case told.Ended != "" && p.dead == "":
