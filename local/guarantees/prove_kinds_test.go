@@ -427,7 +427,10 @@ var deployments = []*kind{
 	{name: "Secrets Manager lags", weight: 3, before: true, do: func(r *telling, n int, _ seen) string {
 		d := time.Duration(1+n%2) * time.Second
 		r.Stack.SecretsManager.SetReadLag(d)
-		r.mend(func() { r.Stack.SecretsManager.SetReadLag(0) })
+		r.mend(func() { // a person who has just stored a secret looks at it before going on
+			r.Stack.SecretsManager.SetReadLag(0)
+			r.pass(d)
+		})
 		return fmt.Sprintf("reads of Secrets Manager lag by %s", d)
 	}},
 	{name: "Step Functions lags", weight: 3, before: true, do: func(r *telling, n int, _ seen) string {
