@@ -76,9 +76,11 @@ func (s session) reaches() (what, remedy string) {
 			"it does not exist or does not trust the function's role, or " +
 				"the function may not assume it; deploy all stacks again (docs/deploying.md#hundreds-of-clients)"
 	}
-	return "the load balancers of account " + s.role.Account(), "it does not exist, does not trust " +
-		"the function's role with the externalId of the configuration, or the function may not assume it; " +
-		"put the role right (docs/deploying.md#load-balancers-in-other-accounts) or correct roles"
+	account := s.role.Account()
+	return "the load balancers of account " + account, "it does not exist, does not trust " +
+		"the function's role with the externalId of the configuration, or the function may not assume it: " +
+		"deploy infra/workload-role.yaml in account " + account + " again, with the hub's outputs WorkloadCaller and " +
+		"that externalId (docs/deploying.md#load-balancers-in-other-accounts), or correct roles"
 }
 
 // sessions are kept until shortly before they end, also across the calls of a function.

@@ -17,6 +17,18 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/journal/journal.go Rename", `c.Version = to`, `_ = c`, "it is followed at"},
 		{"shared/journal/journal.go Rename", `e.Unused = false`, ``, "that no follower has"},
 	},
+	"shared/journal TestWhichTargetsMayHaveASecretIsNoted": {
+		{"shared/journal/canaries.go Has", `!e.Unused || `, ``, "once_AWSCURRENT"},
+		{"shared/journal/canaries.go Has", ` || e.Canaries.From != current`, ``, "a_third_AWSCURRENT"},
+		{"shared/journal/canaries.go Give", `next = nil`, `_ = next`, "on_the_others"},
+		{"shared/journal/canaries.go Give", `slices.Clone(e.Canaries.Targets)`, `nil`, "in_two_calls"},
+		{"shared/journal/journal.go Rename", `c.From == from`, `false`, "the_other_stored_again"},
+	},
+	"shared/config TestTheTestsOfCanariesAreThoseThatAreMarked": {
+		{"shared/config/canaries.go CanaryTests", `!marked && !c.IsPair()`, `(marked || !marked) && !c.IsPair()`,
+			"marked"},
+		{"shared/config/canaries.go CanaryTests", `!marked && !c.IsPair()`, `!marked`, "a pair"},
+	},
 	"shared/alb TestAFailedReadIsNotGone": {
 		{"shared/alb/set.go read", `if missing(err) {`, `if err != nil {`, "TestAFailedReadIsNotGone"},
 	},
@@ -201,6 +213,11 @@ var ofWhatTheyUse = map[string][]fault{
 			`_ = wrong; return Verdict{Outcome: Rejected}, nil`, "TestTheDifferentialProbeOfEachKindOfProvider"},
 		{"shared/probe/credential.go askControl", `return c.Classify(ctx, e, wrong)`,
 			`_ = wrong; return c.Classify(ctx, e, like)`, "TestTheDifferentialProbeOfEachKindOfProvider"},
+	},
+	"shared/rotation TestWhatIsMissedLeastMakesRoomFirst": {
+		{"shared/rotation/repair.go DeadOfOurs", `cmp.Compare(rank[a], rank[b])`, `0`, "they go in the order"},
+		{"shared/rotation/repair.go DeadOfOurs", `x.Status == idp.Disabled && known[x.ID]`, `known[x.ID]`,
+			"they go in the order"},
 	},
 	"shared/rotation TestDecide": {
 		{"shared/rotation/decide.go Decide",
