@@ -189,7 +189,8 @@ var decisions = map[string]struct {
 		"what was left is taken for the rotation that was asked for"},
 	"Supersede": {[]string{"$outcome = 'superseded' > AwaitOwnCalls", "AwaitOwnCalls"},
 		"a redrive goes on touching targets"},
-	"Released": {[]string{"$outcome = 'planned' > Planned", "Notify"}, "people hear of a dry run, or of nothing"},
+	"Released": {[]string{"$outcome = 'planned' > Planned", fleetTells + " > PublishEvent", "Notify"},
+		"people hear of a dry run, or of nothing, or from each of a thousand rotations"},
 	"Outcome": {[]string{"$outcome in ['rotated', 'repaired'] > Rotated", "$outcome = 'superseded' > Superseded",
 		"$outcome = 'needsAttention' > LockHeld", "$outcome in ['wouldBeRefused', 'endsSoon'] > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
@@ -255,7 +256,13 @@ var ofTheLock = map[string]struct{ condition, update, values, lost string }{
 		"$merge([{':me': {'S': $call.execution}}, $request.dryRun = true ? {} : " +
 			"{':now': {'S': $now()}, ':outcome': {'S': $outcome}}])",
 		"the lock of another execution is released, or none"},
+	"NoteTested": {"#owner = :me", "SET tested = :me, testedUntil = :until",
+		"{:me: {S: $call.execution}, :until: {S: $graceUntil}}",
+		"a fleet goes on while another execution's test is what has passed, or waits for days"},
 }
+
+// fleetTells is the condition under which a rotation leaves it to its fleet to tell people.
+const fleetTells = "$outcome = 'rotated' and $boolean($request.fleet) and $notice = ''"
 
 const takes = "SET #owner = :me, ownerSince = :now, ownerKind = :kind, settleSeconds = :settle, #config = :config"
 
@@ -278,7 +285,8 @@ func TestTheLockIsOneExecutions(t *testing.T) {
 			}
 			return
 		}
-		if got := shown(arguments["ExpressionAttributeNames"]); got != "{#config: config, #owner: owner}" {
+		if got := shown(arguments["ExpressionAttributeNames"]); got != "{#config: config, #owner: owner}" &&
+			name != "NoteTested" {
 			t.Errorf("%s calls the owner and the configuration %s: functions do not find who has the lock", name, got)
 		}
 		l := ofTheLock[name]
@@ -480,6 +488,7 @@ var exits = map[string]struct {
 		"a rotation that succeeded ends as failed"},
 	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > LockOwnerStatus ownerStatus=GONE": {[]string{
 		"InspectLockOwner"}, "a lock whose execution is forgotten is held for ever"},
+	"States.ALL > GracePeriod": {[]string{"NoteTested"}, "a note for a fleet rolls a rotation back"},
 	"Reconfigured InvalidInput > Reconfigured": {[]string{"RediscoverTargets"},
 		"a configuration that came in the grace period and is wrong rolls back a rotation that is in use"},
 	"Ssm.ParameterNotFoundException States.QueryEvaluationError > Reconfigured": {[]string{"ReloadClient"},
