@@ -56,8 +56,8 @@ type scope struct {
 
 	children []*scope   // of the present Parallel or Map
 	run      *Execution // an item of a distributed Map: its execution, once begun
-	started  bool     // an iteration: MapIterationStarted is recorded
-	selected bool     // an iteration: ItemSelector has given its input
+	started  bool       // an iteration: MapIterationStarted is recorded
+	selected bool       // an iteration: ItemSelector has given its input
 	done     bool
 	output   json.RawMessage
 }
