@@ -15,16 +15,16 @@ func (r *rotator) fleetARN() string { return r.machineARN() + statemachine.Fleet
 
 // fleetARNs is what people may start, or its executions; nothing where there is no fleet.
 func (r *rotator) fleetARNs(kind string) []string {
-	if r.standsIn {
+	if len(r.clients) < 2 {
 		return nil
 	}
 	return []string{map[string]string{"stateMachine": r.fleetARN(),
 		"execution": r.arn("states", "execution:"+r.Name+statemachine.FleetSuffix+":*")}[kind]}
 }
 
-// addFleet adds the state machine that rotates many clients. A released template, which has one client, is without it.
+// addFleet adds the state machine that rotates many clients, where there are many.
 func (r *rotator) addFleet() {
-	if r.standsIn {
+	if len(r.clients) < 2 {
 		return
 	}
 	name, arn := r.Name+statemachine.FleetSuffix, r.fleetARN()
@@ -67,9 +67,6 @@ func (r *rotator) watchFleet() {
 	failed["detail"].(map[string]any)["error"] = []any{map[string]any{"anything-but": statemachine.FleetTold()},
 		map[string]any{"exists": false}}
 	r.addRule("fleet", "A fleet ended where it could not tell of it", failed, nil)
-	r.addAlarm(alarm{id: "Fleet", name: "fleet-failed", metric: r.failures(r.fleet), of: 1, outOf: 3,
-		description: "A fleet did not rotate all of its clients, was stopped, or timed out. The notification says which.",
-		users:       unknown, todo: "rotator fleet, and then for each client that is named: rotator explain CLIENT"})
 }
 
 // addVersioned adds a state machine, a version of each deployed revision, and the alias through which it is started. A

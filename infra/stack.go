@@ -53,7 +53,7 @@ type rotator struct {
 	machine     awsstepfunctions.CfnStateMachine
 	liveMachine awsstepfunctions.CfnStateMachineAlias
 	machineRole awsiam.Role
-	// fleet rotates many clients; nil if standsIn.
+	// fleet rotates many clients; nil if there is only one.
 	fleet awsstepfunctions.CfnStateMachine
 	// notifier is the state machine that all rules start, by ruleRole.
 	notifier awsstepfunctions.CfnStateMachine
