@@ -25,6 +25,10 @@ var order = map[string][]struct{ from, to, through, lost string }{either: {
 	// the way forward
 	{"CreateSecret", "SetSecret", "VerifyNewSecret",
 		"load balancers get a secret that was never accepted: logins fail"},
+	{"AwaitCanarySpread", "PromoteSecret", "TestCanaries",
+		"every target gets a secret with which logins through the canaries were not tried"},
+	{"AwaitCanarySpread", "PromoteSecret", "SetSecret|RollBack", "every target that is no canary keeps a secret that goes"},
+	{"SetSecret", "TestCanaries", "AwaitCanarySpread", "nodes that still serve the old secret are tested"},
 	{"CreateSecret", "PromoteSecret", "VerifyNewSecret", "AWSCURRENT becomes a secret that was never accepted"},
 	{"CreateSecret", "PromoteSecret", "SetSecret",
 		"AWSCURRENT is a secret that no load balancer has, and every target keeps the old one"},
@@ -180,6 +184,7 @@ const followersNeedTime = "$followedAt != '' and $toMillis($followedAt) > $toMil
 // waits are what each Wait must outlast. Seconds are rendered with the 75 s of the deployed functions.
 var waits = map[string]struct{ length, lost string }{
 	"AwaitSpread":         {"$spreadSeconds", "nodes have not followed when the labels move"},
+	"AwaitCanarySpread":   {"$spreadSeconds", "nodes that still serve the old secret are tested"},
 	"AwaitReassertSpread": {"$spreadSeconds", "nodes that still serve the old secret lose their logins"},
 	"AwaitRestoreSpread":  {"$spreadSeconds + 75", "a node, or a late call, still has the secret that is removed"},
 	"QuiesceRepair":       {"75", "a secret that comes late is left at the provider"},

@@ -13,6 +13,8 @@ var sentences = map[string]string{
 	"CreateSecret":         "makes a second secret at the identity provider, kept as AWSPENDING",
 	"VerifyNewSecret":      "asks the identity provider whether it accepts the new secret",
 	"SetSecret":            "puts the new secret on every target",
+	"AwaitCanarySpread":    "waits until every node of the canaries serves it",
+	"TestCanaries":         "logs in through the canaries, before others get it",
 	"CreateReplacement":    "takes or makes a secret in the place of the dead one",
 	"VerifyReplacement":    "proves that it is accepted while the one in use is refused",
 	"PromoteReplacement":   "makes it AWSCURRENT: from here on there is no way back",

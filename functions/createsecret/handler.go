@@ -68,6 +68,7 @@ type maker struct {
 	version  string
 	from     rotation.Ref
 	imported bool
+	canaries bool         // get it before any other target
 	listed   []idp.Secret // before the intent
 	seen     snapshot
 	value    secret.Value // what is stored as the version
@@ -87,7 +88,8 @@ func (h Handler) open(ctx context.Context, in rotation.CreateInput) (*maker, err
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{Invocation: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import}
+	m := &maker{Invocation: s, journal: j, version: in.To.VersionID, from: in.From, imported: in.Import,
+		canaries: in.Canaries}
 	m.seen.Capable, m.seen.Version, m.seen.Repair = s.Capable, m.version, in.Repair
 	if s.CurrentEnded = in.Repair; in.From.ClientID != "" {
 		s.Belongs(in.From)
@@ -212,6 +214,9 @@ func (m *maker) intend(ctx context.Context) error {
 	}
 	m.journal.Secrets[m.version] = journal.Entry{State: journal.Intended, JSONKey: &form, Config: m.Text(),
 		Before: before, At: now, Unused: true}
+	if m.canaries {
+		m.journal.Keep(m.version, m.from.VersionID)
+	}
 	begun := m.Invocation.Config.Identity()
 	m.journal.Begun = &begun
 	return m.Journal.Save(ctx, m.journal)

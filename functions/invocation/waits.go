@@ -31,11 +31,12 @@ func (s *Invocation) SpreadTime() time.Duration {
 }
 
 // FollowersDelay returns how long followers need after AWSCURRENT has moved, by the configuration of this call or the
-// newest, whichever is longer: the newest says what followers do by now. It is 0 for a client that has none. back: the
-// newest may be the first that declares any, since a rollback works by the one that it began with.
-func (s *Invocation) FollowersDelay(ctx context.Context, back bool) (time.Duration, error) {
+// newest, whichever is longer: the newest says what followers do by now. It is 0 for a client that has none. declared:
+// the newest may be the first that declares any, as in a rollback, which works by the one that it began with, or where
+// a secret is about to go.
+func (s *Invocation) FollowersDelay(ctx context.Context, declared bool) (time.Duration, error) {
 	delay := s.Config.FollowersDelay()
-	if delay == 0 && s.journal.Current == nil && !back {
+	if delay == 0 && s.journal.Current == nil && !declared {
 		return 0, nil
 	}
 	newest, err := s.Clients.Newest(ctx, s.Common.Client)

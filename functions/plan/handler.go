@@ -32,10 +32,11 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		measured, err := measure(ctx, h.Deps, in.Common)
 		return rotation.Plan{Measured: measured}, err
 	case rotation.PlanDiscover:
-		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover, p.follow}
+		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover, p.leaveOthers,
+			p.follow}
 	case rotation.PlanDecide:
 		steps = []func(context.Context) error{p.settle, p.search, p.follow, p.decide, p.refuse, p.prove, p.proveNew,
-			p.fill}
+			p.leaveOthers, p.chooseCanaries, p.fill}
 		var err error
 		if p.request, err = rotation.ParseRequest(in.Request); err != nil {
 			return rotation.Plan{}, err
@@ -98,13 +99,21 @@ func (p *planning) search(ctx context.Context) (err error) {
 	if p.found, err = p.Targets(ctx, p.in.Targets); err != nil {
 		return err
 	}
-	if n := len(p.found.Targets); n > rotation.MaxTargets {
-		return failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: "+
-			"give some of the load balancers a client of their own", p.in.Client, n, rotation.MaxTargets)
+	if err := p.mustBeFew(); err != nil {
+		return err
 	}
 	p.out = rotation.Plan{Targets: addTags(p.found), Warnings: limit(p.found.Warnings),
 		SpreadSeconds: p.Config.Spread(), Checks: []string{}, Steps: []string{},
 		Follows: append([]string{}, limit(p.found.Follows)...)}
+	return nil
+}
+
+// mustBeFew fails if there are more targets than an execution can hold.
+func (p *planning) mustBeFew() error {
+	if n := len(p.found.Targets); n > rotation.MaxTargets {
+		return failure.New(failure.Precondition, "client %s has %d targets, one execution can rotate %d: "+
+			"give some of the load balancers a client of their own", p.in.Client, n, rotation.MaxTargets)
+	}
 	return nil
 }
 
@@ -314,7 +323,24 @@ func (p *planning) decide(ctx context.Context) (err error) {
 	if p.decided, err = p.decision(ctx); err != nil {
 		return addRefusals(err, p.found.Refusals)
 	}
-	return nil
+	return p.takeOwned(ctx)
+}
+
+// takeOwned adds the rules of controllers to the targets of a rollback. One may have come to its controller while it
+// had the new secret; where AWSCURRENT has not moved, no time is known within which the controller puts its own back.
+// That is AWSCURRENT, as what the rollback puts on it.
+func (p *planning) takeOwned(ctx context.Context) error {
+	goes := p.decided.To.VersionID
+	if p.decided.Action != rotation.Rollback || len(p.found.Owned) == 0 || !p.journal.GivenOut(goes) {
+		return nil
+	}
+	labels, err := p.Labels(ctx)
+	if err != nil || !p.journal.Secrets[goes].Unused && labels.Pending != goes {
+		return err
+	}
+	p.found.Targets = append(p.found.Targets, p.found.Owned...)
+	p.out.Targets = addTags(p.found)
+	return p.mustBeFew()
 }
 
 func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {
@@ -384,8 +410,8 @@ func review(ctx context.Context, s *invocation.Invocation, d rotation.Decision, 
 		field := "gracePeriodSeconds: the identity provider keeps the old secret for %s only, the grace period is " +
 			"%s: shorten it, or have the provider keep it longer"
 		if s.Config.FollowersDelay() > told.MaxGrace {
-			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, followers may " +
-				"use it for %s: have them follow sooner, or have the provider keep it longer"
+			field = "followers.maxDelaySeconds: the identity provider keeps the old secret for %s only, " +
+				"followers may use it for %s: have them follow sooner, or have the provider keep it longer"
 		}
 		told.Refusals = append(told.Refusals, fmt.Sprintf(field, told.MaxGrace, d.Grace))
 	}

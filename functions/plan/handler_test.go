@@ -334,6 +334,44 @@ func TestASecretThatWasNeverPromotedIsRolledBackFirst(t *testing.T) {
 	}
 }
 
+func TestARollbackTakesWhatCameToAController(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		written   time.Duration // after the secret was made
+		label     string
+		used      bool // it was about to be AWSCURRENT
+		promoting bool
+		targets   int
+	}{
+		"no target was given it":            {written: -time.Minute, label: "AWSPENDING"},
+		"targets were given it":             {written: time.Minute, label: "AWSPENDING", targets: 1},
+		"and it was about to be AWSCURRENT": {written: time.Minute, label: "AWSPENDING", used: true, targets: 1},
+		"and it has lost its label":         {written: time.Minute, label: "elsewhere", targets: 1},
+		"followers are waited for":          {written: time.Minute, label: "AWSPREVIOUS", used: true, promoting: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t)
+			secondSecret(w, v, c.label)
+			w.ALB.Tag("elbv2.k8s.aws/cluster", "prod")
+			w.Client.Followers = &config.Followers{MaxDelaySeconds: 7200, Controllers: true}
+			j := w.Journal.Get()
+			e := j.Secrets[newer]
+			e.Unused, e.At = !c.used, w.Now.Add(-time.Hour)
+			j.Secrets[newer] = e
+			if c.promoting {
+				j.Promotion = &journal.Promotion{From: older, To: newer}
+			}
+			w.Journal.Set(j)
+			w.Journal.SetLastWrite(e.At.Add(c.written))
+			p, err := makePlan(w, plain)
+			if err != nil || p.Action != rotation.Rollback || len(p.Targets) != c.targets || len(p.Follows) != 1 {
+				t.Errorf("the plan is %+v (%v)", p, err)
+			}
+		})
+	}
+}
+
 func TestATargetOfCloudFormationIsAWarning(t *testing.T) {
 	t.Parallel()
 	w, _ := newWorld(t)

@@ -158,6 +158,10 @@ func (p *planning) fill(context.Context) error {
 		create, remove := describeSteps(p.Invocation, p.journal, d)
 		step("%s", create)
 		wait := fmt.Sprintf("wait %d s for every load balancer node", out.SpreadSeconds)
+		if n := rotation.CountCanaries(out.Targets); n > 0 {
+			step("put it on the canaries first, %d of %d targets, %s, and log in through them; if that fails, only "+
+				"they get the old secret back", n, len(out.Targets), wait)
+		}
 		if d.Grace == 0 {
 			step("put it on %d targets, make it AWSCURRENT, and put it on every target once more", len(out.Targets))
 			step("%s, run the smoke tests, and look for targets that have come", wait)

@@ -138,14 +138,14 @@ func (r *retirement) resolveCurrent(ctx context.Context) (err error) {
 // the first time, because a person has moved the label, it writes down: they need time from then on.
 func (r *retirement) followed(ctx context.Context) error {
 	goes := r.journal.Secrets[r.seen.Version]
-	p := r.journal.Promotion
-	if p.RepairedFrom(r.seen.Version) {
+	if r.journal.Promotion.RepairedFrom(r.seen.Version) {
 		return nil // it was dead before
 	}
 	if goes.Unused || goes.State != journal.Intended && goes.State != journal.Live {
 		return nil
 	}
-	delay, err := r.FollowersDelay(ctx, p == nil || p.From != r.seen.Version)
+	ends := r.seen.Action == rotation.RetireDelete || r.seen.Capable.CanDisable
+	delay, err := r.FollowersDelay(ctx, ends)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (r *retirement) mustKeep() string {
 	goes := r.seen.Goes
 	switch {
 	case !r.unused || goes.State == "":
-	case !goes.Unused || !r.journal.LastWrite.Before(goes.At):
+	case !goes.Unused || r.journal.GivenOut(r.seen.Version):
 		return "was in use before this repair"
 	case r.Capable.HasIDs() || r.Capable.ReplacesInPlace() || r.seen.Pair: // what goes is named, or alone in its place
 	default:

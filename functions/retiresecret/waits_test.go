@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"alboidc.internal/functions/internal/fakes"
+	"alboidc.internal/functions/retiresecret"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp/idptest/memory"
@@ -61,12 +62,15 @@ func TestNothingGoesThatFollowersMayHave(t *testing.T) {
 		unused       bool          // the one that goes was never AWSCURRENT
 		unknown      bool          // the journal has no note about AWSCURRENT
 		taken        bool          // the followers have left the configuration
+		late         bool          // they came into it since this execution last read it
 		wait         time.Duration // from the move of the label, or from the first call
 	}{
 		"the old one, disabled": {action: rotation.RetireDisable, retire: older, keep: newer, wait: due},
 		"the old one, deleted":  {action: rotation.RetireDelete, retire: older, keep: newer, wait: due},
 		"without its followers any more": {action: rotation.RetireDelete, retire: older, keep: newer, taken: true,
 			wait: due},
+		"declared since the search": {action: rotation.RetireDelete, retire: older, keep: newer, unknown: true,
+			late: true, wait: due},
 		"moved by a person": {action: rotation.RetireDelete, retire: older, keep: newer, unknown: true,
 			wait: due},
 		"the new one, that was AWSCURRENT":   {action: rotation.RetireDelete, retire: newer, keep: older, wait: due},
@@ -86,17 +90,28 @@ func TestNothingGoesThatFollowersMayHave(t *testing.T) {
 			e.Unused = c.unused
 			j.Secrets[c.retire] = e
 			w.Journal.Set(j)
-			if !c.taken {
-				w.Client.Followers = &config.Followers{MaxDelaySeconds: 3600}
+			declared := &config.Followers{MaxDelaySeconds: 3600}
+			if !c.taken && !c.late {
+				w.Client.Followers = declared
+			}
+			retire := func() error {
+				in := rotation.RetireInput{Common: w.Common(), Action: c.action,
+					Retire: rotation.Ref{VersionID: c.retire}, Keep: rotation.Ref{VersionID: c.keep}}
+				if c.late {
+					newest := w.Client
+					newest.Followers = declared
+					w.Params.Put(newest)
+				}
+				_, err := fakes.Call(w, retiresecret.Handler{Deps: w.Deps()}.Handle, in)
+				return err
 			}
 			began := w.Now
 			for c.wait > 0 && w.Now.Before(began.Add(c.wait-time.Second)) {
-				_, err := call(w, c.action, c.retire, c.keep)
-				fakes.Failed(t, err, failure.Outdated, "followers may use the secret of version "+c.retire)
+				fakes.Failed(t, retire(), failure.Outdated, "followers may use the secret of version "+c.retire)
 				w.Now = began.Add(min(w.Now.Sub(began)+30*time.Minute, c.wait-time.Second))
 			}
 			w.Now = w.Now.Add(2 * time.Second) // the note is in whole seconds
-			if _, err := call(w, c.action, c.retire, c.keep); err != nil {
+			if err := retire(); err != nil {
 				t.Errorf("after %s: %v", w.Now.Sub(began), err)
 			}
 		})

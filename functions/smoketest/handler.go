@@ -43,6 +43,14 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 	if err := checkCurrent(ctx, s, in); err != nil {
 		return rotation.SmokeOutput{}, err
 	}
+	if in.Canaries { // a node that does not serve the new secret yet would show that the old one works
+		if why := s.Config.UntestedCanaries(); why != "" {
+			return rotation.SmokeOutput{}, failure.New(failure.Precondition, "%s", why)
+		}
+		if err := s.WaitForSpread(ctx); err != nil {
+			return rotation.SmokeOutput{}, err
+		}
+	}
 	t := &tester{Invocation: s, journal: j, in: in, passed: map[string]bool{}}
 	if t.followed, err = followed(ctx, s, in); err != nil {
 		return rotation.SmokeOutput{}, err
@@ -64,6 +72,9 @@ func (h Handler) test(ctx context.Context, in rotation.SmokeInput) (rotation.Smo
 	}
 	if in.Rehearse {
 		out.Summary = t.summarize(out.Evidence) + t.describeUnguarded(ctx)
+	}
+	if in.Canaries {
+		t.tellUntested(ctx)
 	}
 	out.Notice = t.notice
 	return out, nil
@@ -164,7 +175,11 @@ func (t *tester) testRedirects(ctx context.Context) ([]rotation.Evidence, error)
 		return nil, err
 	}
 	var out []rotation.Evidence
-	for _, test := range t.Config.SmokeTests.Redirect {
+	tests := t.Config.SmokeTests.Redirect
+	if t.in.Canaries {
+		tests, _ = t.Config.CanaryTests()
+	}
+	for _, test := range tests {
 		if test.Follower && !t.followed {
 			continue
 		}
@@ -183,7 +198,11 @@ func (t *tester) testLogins(ctx context.Context) ([]rotation.Evidence, error) {
 		return nil, err
 	}
 	var out []rotation.Evidence
-	for _, test := range t.Config.SmokeTests.Login {
+	tests := t.Config.SmokeTests.Login
+	if t.in.Canaries {
+		_, tests = t.Config.CanaryTests()
+	}
+	for _, test := range tests {
 		if test.Follower && !t.followed {
 			continue
 		}

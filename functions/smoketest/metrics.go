@@ -151,6 +151,21 @@ func (t *tester) describeUnguarded(ctx context.Context) string {
 		"URL resolves to it", listNames(open))
 }
 
+// tellUntested tells of canaries through which no login test of this call is seen to have passed: they do not count as
+// tested. That undoes nothing, since the addresses of a test may be those of something before the load balancer.
+func (t *tester) tellUntested(ctx context.Context) {
+	var on []string
+	for _, x := range t.in.Targets {
+		if x.Canary && !slices.Contains(on, x.LoadBalancerARN) {
+			on = append(on, x.LoadBalancerARN)
+		}
+	}
+	if open := t.findUntested(ctx, on); len(open) > 0 {
+		t.notice = fmt.Sprintf("No login test is seen to pass through every node of %s, so the canaries there do not "+
+			"count as tested: add a login test whose URL resolves to it, with canary: true.", listNames(open))
+	}
+}
+
 // listNames lists load balancers by the names that people know.
 func listNames(arns []string) string {
 	var out []string

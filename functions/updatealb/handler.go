@@ -31,6 +31,9 @@ func (h Handler) Handle(ctx context.Context, in rotation.UpdateInput) (rotation.
 	if err != nil {
 		return rotation.UpdateOutput{}, err
 	}
+	if err := noteGiven(ctx, s, in); err != nil {
+		return rotation.UpdateOutput{}, err
+	}
 	if err := note(ctx, s); err != nil {
 		return rotation.UpdateOutput{}, err
 	}
@@ -69,6 +72,24 @@ func prepare(ctx context.Context, s *invocation.Invocation, in rotation.UpdateIn
 		return c, err
 	}
 	return c, s.MustBeProven(ctx, in.To.VersionID, in.Proven, "the secret that is to be put on targets")
+}
+
+// noteGiven notes, before the write, which targets may have the secret: a rollback leaves the others alone.
+func noteGiven(ctx context.Context, s *invocation.Invocation, in rotation.UpdateInput) error {
+	j, err := s.Own(ctx)
+	if err != nil {
+		return err
+	}
+	var canaries []string
+	if in.Canaries {
+		for _, t := range in.Targets {
+			canaries = append(canaries, t.Key())
+		}
+	}
+	if !j.Give(in.To.VersionID, canaries...) {
+		return nil
+	}
+	return s.Journal.Save(ctx, j)
 }
 
 // note notes the time of a write, before it, since it may outlast this call, and after it. A call that has lost the

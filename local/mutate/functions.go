@@ -187,8 +187,8 @@ var ofTheFunctions = map[string][]fault{
 			`_ = known`, "TestALoadBalancerWhoseTagGoesIsStillATarget"},
 	},
 	"functions/plan TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne": {
-		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew, p.fill`,
-			`p.decide, p.prove, p.proveNew, p.fill`, "an object, and the name of another one"},
+		{"functions/plan/handler.go Handle", `p.decide, p.refuse, p.prove, p.proveNew,`,
+			`p.decide, p.prove, p.proveNew,`, "an object, and the name of another one"},
 		{"functions/plan/handler.go refuse", `append(p.decided.Refusals, stored...)`,
 			`append(p.decided.Refusals, stored[:0]...)`, "an object, and the name of another one"},
 	},
@@ -236,7 +236,7 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go currentVersion", `return d.To.VersionID`, `return d.From.VersionID`, "got error"},
 	},
 	"functions/plan TestMoreTargetsThanAnExecutionCanHoldAreRefused": {
-		{"functions/plan/handler.go search", `n > rotation.MaxTargets`, `false`, "got error"},
+		{"functions/plan/handler.go mustBeFew", `n > rotation.MaxTargets`, `false`, "got error"},
 	},
 	"functions/plan TestNothingIsPlannedWhileAFormerCallMayWrite": {
 		{"functions/plan/handler.go Handle", `p.settle, p.search, p.follow`,
@@ -247,8 +247,8 @@ var ofTheFunctions = map[string][]fault{
 			`if false {`, "TestTagsThatNoLoadBalancerHasAreARefusal"},
 	},
 	"functions/plan TestWhatAPersonStoresMustBeInTheConfiguredForm": {
-		{"functions/plan/handler.go Handle", `p.prove, p.proveNew, p.fill`,
-			`p.prove, p.fill`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
+		{"functions/plan/handler.go Handle", `p.prove, p.proveNew,`,
+			`p.prove,`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
 		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
 		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
@@ -402,6 +402,8 @@ var ofTheFunctions = map[string][]fault{
 			`if false {`, "moved by a person"},
 		{"functions/retiresecret/handler.go followed", `at.Add(r.SpreadTime())`, `at`, "the old one, deleted"},
 		{"functions/retiresecret/handler.go followed", `goes.Unused ||`, ``, "the new one, that never was"},
+		{"functions/retiresecret/handler.go followed", `r.FollowersDelay(ctx, ends)`, `r.FollowersDelay(ctx, false)`,
+			"declared since the search"},
 		{"functions/retiresecret/decide.go mustBeFollowed", `!s.Now.Before(s.Followed)`, `true`,
 			"the new one, that was AWSCURRENT"},
 	},
@@ -423,6 +425,13 @@ var ofTheFunctions = map[string][]fault{
 			`!at.IsZero() || true`,
 			"tests are run, want 1"},
 		{"functions/smoketest/handler.go followed", `in.Rehearse ||`, ``, "with the secret in use"},
+	},
+	"functions/plan TestARollbackTakesWhatCameToAController": {
+		{"functions/plan/handler.go takeOwned", `p.found.Targets = append(p.found.Targets, p.found.Owned...)`, ``,
+			"targets were given it"},
+		{"functions/plan/handler.go takeOwned", `&& labels.Pending != goes`, ``, "and it was about to be AWSCURRENT"},
+		{"functions/plan/handler.go takeOwned", `!p.journal.Secrets[goes].Unused && `, ``, "and it has lost its label"},
+		{"functions/plan/handler.go takeOwned", `|| !p.journal.GivenOut(goes)`, ``, "no target was given it"},
 	},
 	"functions/plan TestARuleOfAControllerIsARefusalOrFollows": {
 		{"functions/plan/handler.go usesNothing", `&& len(found.Follows) == 0`, ``, "logs users in with"},

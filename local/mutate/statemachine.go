@@ -266,7 +266,10 @@ var ofTheStateMachine = map[string][]fault{
 	},
 	"TestTargetsAreSetOneByOneAndRestoredFiveAtATime": {
 		{"SetSecret", `"MaxConcurrency": 1`, `"MaxConcurrency": 40`, "AWS would throttle"},
-		{"RestoreTargets", `$partition($targets, 10)`, `$partition([$targets[0]], 10)`, "keep a secret that goes"},
+		{"RestoreTargets", `: $targets, 10)`, `: [$targets[0]], 10)`, "keep a secret that goes"},
+		{"RestoreTargets", `$canaries ? [$targets[canary = true]] : $targets`, `$targets`,
+			"touched though they have the right one"},
+		{"SetSecret", `[$targets[(canary = true) = $canaries]]`, `$targets`, "touched though they have the right one"},
 	},
 	"TestWhoThrottlesIsWaitedForLongerThanItAsks": {
 		{"Plan", `"MaxDelaySeconds": 120`, `"MaxDelaySeconds": 10`, "ends the rotation"},

@@ -9,7 +9,8 @@ import (
 )
 
 // tests are the states in which the smoke test runs.
-var tests = []string{"TestBeforeChange", "VerifyNewSecret", "TestSecret", "VerifyBeforeReassert", "TestBeforeFinish",
+var tests = []string{"TestBeforeChange", "VerifyNewSecret", "TestCanaries", "TestSecret", "VerifyBeforeReassert",
+	"TestBeforeFinish",
 	"TestAfterDisable"}
 
 // Times are how long an execution was in each kind of its states.

@@ -25,8 +25,10 @@ type Found struct {
 	// Targets are the actions with a client id and a name of the registration, ordered by load balancer (the given
 	// ones, then the found ones by Region and ARN), port and priority, with the default action last.
 	Targets []rotation.Target
-	// Follows are the rules that controllers own and that are left to them, each with its controller.
+	// Follows are the rules that controllers own and that are left to them, each with its controller; Owned are the
+	// same, as they are written if they must be.
 	Follows []string
+	Owned   []rotation.Target
 	// Warnings name what will put an old secret back if nobody acts, and what uses the client but is not rotated. They
 	// do not stop a rotation.
 	Warnings []string
@@ -40,6 +42,8 @@ type Found struct {
 	ClientIDs map[string]string
 	// Tags are digests of the tags of the targets and of what they are on, by their keys.
 	Tags map[string]string
+	// Canaries are the targets that a tag makes canaries, by their keys.
+	Canaries map[string]bool
 }
 
 // Targets searches load balancers and changes nothing. A listener or rule that vanishes during the search is
@@ -50,7 +54,7 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 		return Found{}, err
 	}
 	found := Found{Warnings: warnings, ClientIDs: map[string]string{}, Left: map[string]bool{},
-		Tags: map[string]string{}}
+		Tags: map[string]string{}, Canaries: map[string]bool{}}
 	planned := map[string]string{}
 	for _, t := range where.Known {
 		planned[t.Key()] = t.Tags
@@ -63,11 +67,13 @@ func (b *Balancers) Targets(ctx context.Context, where Where, want Registration)
 		found.Left[places[i].arn] = places[i].left
 		found.Targets = append(found.Targets, s.found.Targets...)
 		found.Follows = append(found.Follows, s.found.Follows...)
+		found.Owned = append(found.Owned, s.found.Owned...)
 		found.Warnings = append(found.Warnings, s.found.Warnings...)
 		found.Refusals = append(found.Refusals, s.found.Refusals...)
 		found.Drifted = append(found.Drifted, s.found.Drifted...)
 		maps.Copy(found.ClientIDs, s.clientIDs)
 		maps.Copy(found.Tags, s.tags)
+		maps.Copy(found.Canaries, s.canaries)
 	}
 	return found, nil
 }
@@ -152,7 +158,7 @@ func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration
 		return nil, err
 	}
 	s := &search{api: b.reader(lb.account, lb.region), lb: lb, named: p.named, want: want, planned: planned,
-		clientIDs: map[string]string{}, tags: map[string]string{}, actions: map[string][]types.Action{},
+		clientIDs: map[string]string{}, tags: map[string]string{}, canaries: map[string]bool{}, actions: map[string][]types.Action{},
 		leave: want.LeavesToControllers, unknown: unknownElements{}}
 	return s, s.run(ctx)
 }
@@ -167,8 +173,9 @@ type search struct {
 	// planned are the tags of targets that were found before, by their keys, as in rotation.Target.
 	planned map[string]string
 	found   Found
-	// clientIDs and tags are this load balancer's part of Found.ClientIDs and Found.Tags.
+	// clientIDs, tags and canaries are this load balancer's part of Found.
 	clientIDs, tags map[string]string
+	canaries        map[string]bool
 	// actions are those of the targets, by their keys.
 	actions map[string][]types.Action
 	// leave: rules that controllers own are left to them.

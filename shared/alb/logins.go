@@ -82,7 +82,7 @@ func (s *search) logins(ctx context.Context) ([]Login, error) {
 	}
 	owners := ownersOf(s.found.Targets, tags)
 	for i := range out {
-		out[i].Controller = owners[out[i].Key()]
+		out[i].Controller, out[i].Canary = owners[out[i].Key()], isCanary(out[i].Target, tags)
 		for _, r := range s.resources() {
 			if r.arn != "" && slices.Contains([]string{out[i].LoadBalancerARN, out[i].ListenerARN, out[i].RuleARN},
 				r.arn) {

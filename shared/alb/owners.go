@@ -21,6 +21,13 @@ import (
 // maxTagged is how many resources one DescribeTags may name (API reference, DescribeTags, ResourceArns).
 const maxTagged = 20
 
+// canaryTag makes a rule a canary, on a listener its default action, on a load balancer everything.
+var canaryTag = map[string]string{"alb-oidc-rotator:canary": "true"}
+
+func isCanary(t rotation.Target, tags map[string][]types.Tag) bool {
+	return hasAll(tags[t.LoadBalancerARN], canaryTag) || hasAll(tags[cmp.Or(t.RuleARN, t.ListenerARN)], canaryTag)
+}
+
 // resource is something whose tags may tell that a tool owns it.
 type resource struct{ arn, name string }
 
@@ -37,6 +44,7 @@ func (s *search) owners(ctx context.Context) error {
 	for _, t := range s.found.Targets {
 		s.reviewTarget(t)
 		s.tags[t.Key()] = tagsDigest(all[t.LoadBalancerARN], all[t.ListenerARN], all[t.RuleARN])
+		s.canaries[t.Key()] = isCanary(t, all)
 	}
 	if len(s.found.Targets) == 0 {
 		return nil
@@ -77,6 +85,7 @@ func (s *search) leaveToControllers(all map[string][]types.Tag) {
 		by := owners[t.Key()]
 		if by != "" {
 			s.found.Follows = append(s.found.Follows, t.Name+" ("+by+")")
+			s.found.Owned = append(s.found.Owned, t)
 		}
 		return by != ""
 	})

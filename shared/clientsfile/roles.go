@@ -10,7 +10,8 @@ import (
 )
 
 // applyRoles gives each client the roles of the file that its load balancers and its search name, and puts a load
-// balancer's ARN in the place of {arn: ARN, role: NAME}: what a client's document says of an account, it says once.
+// balancer's ARN in the place of {arn: ARN, role: NAME, canary: true}: what a client's document says of an account, it
+// says once, and its canaries it lists.
 func (r *reader) applyRoles() {
 	roles, clients := r.root.get("roles"), r.root.get("clients")
 	if clients == nil || clients.kind != list {
@@ -34,13 +35,22 @@ func (r *reader) applyRolesTo(client, roles *node, path string) *node {
 		named[name.scalar] = true
 	}
 	if lbs := client.get("loadBalancers"); lbs != nil && lbs.kind == list {
-		plain := *lbs
-		plain.items = nil
+		plain, canaries := *lbs, *lbs
+		plain.items, canaries.items = nil, nil
+		if listed := client.get("canaries"); listed != nil {
+			canaries = *listed
+		}
 		for i, x := range lbs.items {
-			plain.items = append(plain.items, r.balancer(x, roles, given, named,
-				fmt.Sprintf("%s.loadBalancers[%d]", path, i)))
+			arn := r.balancer(x, roles, given, named, fmt.Sprintf("%s.loadBalancers[%d]", path, i))
+			plain.items = append(plain.items, arn)
+			if c := x.get("canary"); c != nil && c.scalar == "true" {
+				canaries.items = append(slices.Clip(canaries.items), arn)
+			}
 		}
 		out = out.with("loadBalancers", &plain)
+		if len(canaries.items) > 0 {
+			out = out.with("canaries", &canaries)
+		}
 	}
 	own := &node{kind: object, members: map[string]member{}}
 	if given != nil {
@@ -66,10 +76,23 @@ func (r *reader) balancer(n, roles, own *node, named map[string]bool, path strin
 	if n.kind != object {
 		return n
 	}
-	arn, role := n.get("arn"), n.get("role")
-	if len(n.members) != 2 || arn == nil || arn.kind != text || role == nil || role.kind != text {
-		r.addAt(n, path, "must be an ARN, or {arn: ARN, role: NAME} with the name of one of roles")
+	arn, role, canary := n.get("arn"), n.get("role"), n.get("canary")
+	known := 0
+	for _, m := range []struct {
+		value *node
+		kind  kind
+	}{{arn, text}, {role, text}, {canary, boolean}} {
+		if m.value != nil && m.value.kind == m.kind {
+			known++
+		}
+	}
+	if arn == nil || known < 2 || known != len(n.members) {
+		r.addAt(n, path, "must be an ARN, or {arn: ARN, role: NAME} with the name of one of roles, or "+
+			"{arn: ARN, canary: true}, or have all three")
 		return n
+	}
+	if role == nil {
+		return arn
 	}
 	named[role.scalar] = true
 	reaches := cmp.Or(roles.get(role.scalar), own.get(role.scalar))

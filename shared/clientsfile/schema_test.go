@@ -138,10 +138,11 @@ func generated(t *testing.T) []byte {
 	}
 	balancers := ofClient["properties"].(map[string]any)["loadBalancers"].(map[string]any)
 	balancers["items"] = map[string]any{"anyOf": []any{balancers["items"], map[string]any{"type": "object",
-		"description": "A load balancer in another account, and the name of the role that reaches it.",
-		"required":    []string{"arn", "role"}, "additionalProperties": false,
+		"description": "A load balancer in another account, with the name of the role that reaches it, or a canary.",
+		"required":    []string{"arn"}, "minProperties": 2, "additionalProperties": false,
 		"properties": map[string]any{"arn": balancers["items"], "role": map[string]any{"type": "string",
-			"description": "One of roles."}}}}}
+			"description": "One of roles."}, "canary": map[string]any{"type": "boolean",
+			"description": "Its targets get a new secret first; the others when logins through these work."}}}}}
 	top["roles"] = ofClient["properties"].(map[string]any)["roles"]
 	top["clients"].(map[string]any)["items"].(map[string]any)["required"] = []string{"name", "clientId"}
 	provider := ofClient["properties"].(map[string]any)["identityProvider"].(map[string]any)

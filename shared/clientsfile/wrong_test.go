@@ -13,7 +13,7 @@ var long = strings.NewReplacer(
 	"{secret}", "looks like a secret, and this file must hold none: store it in AWS Secrets Manager, give its ARN, "+
 		"and "+
 		"replace it where it was issued",
-	"{fields}", "allowed here: acceptElements, alarms, aliases, callbackUrl, clientId, createSecret, followers, "+
+	"{fields}", "allowed here: acceptElements, alarms, aliases, callbackUrl, canaries, clientId, createSecret, followers, "+
 		"gracePeriodSeconds, identityProvider, issuer, kmsKeys, loadBalancerSearch, loadBalancers, maxSecretAgeDays, "+
 		"name, notifications, otherRegistrations, roles, rotateBeforeEndDays, schedule, secret, smokeTests, "+
 		"spreadSeconds",
@@ -178,26 +178,26 @@ func TestNoFindingShowsAPastedText(t *testing.T) {
 	one := read(t, "one.yaml")
 	value := regexp.MustCompile(`(?m)^( *(?:- )?[a-zA-Z]+: |      - )(.+)$`)
 	key := regexp.MustCompile(`(?m)^( *(?:- )?)([a-zA-Z]+):`)
-	for _, canary := range []string{"Zq8~cAnArY0xS3cret99", "cAnArY-hunter2", "cAnArYcAnArY1234567890", "CANARY+/=*&!",
-		"eyJjYW5hcnkiOiJ4In0.eyJjYW5hcnkiOiJ4In0.c", `"canary`, "'canary' canary", "[canary", "{canary: canary",
-		"*canary", "kX8Q~cAnArY.0123456789abcdefgh",
-		"&canary canary", "!canary canary", "%canary", "@canary", "canary: canary", "|canary", "canary\n " +
-			"canary\ncanary: -",
-		"-----BEGIN PRIVATE KEY-----\ncanaryMIIEvQIBADANBg\n-----END PRIVATE KEY-----", "https://u:canary@example.com/",
-		"arn:aws:secretsmanager:eu-central-1:111122223333:canary"} {
+	for _, parrot := range []string{"Zq8~pArRoT0xS3cret99", "pArRoT-hunter2", "pArRoTpArRoT1234567890", "PARROT+/=*&!",
+		"eyJjYW5hcnkiOiJ4In0.eyJjYW5hcnkiOiJ4In0.c", `"parrot`, "'parrot' parrot", "[parrot", "{parrot: parrot",
+		"*parrot", "kX8Q~pArRoT.0123456789abcdefgh",
+		"&parrot parrot", "!parrot parrot", "%parrot", "@parrot", "parrot: parrot", "|parrot", "parrot\n " +
+			"parrot\nparrot: -",
+		"-----BEGIN PRIVATE KEY-----\nparrotMIIEvQIBADANBg\n-----END PRIVATE KEY-----", "https://u:parrot@example.com/",
+		"arn:aws:secretsmanager:eu-central-1:111122223333:parrot"} {
 		shows := func(text string) {
 			t.Helper()
 			_, findings := Parse("f", []byte(text))
-			if strings.Contains(strings.ToLower(findings.String()), "canary") {
-				t.Errorf("%q is shown: %s", canary, findings)
+			if strings.Contains(strings.ToLower(findings.String()), "parrot") {
+				t.Errorf("%q is shown: %s", parrot, findings)
 			}
 		}
 		for _, m := range value.FindAllStringSubmatchIndex(one, -1) {
-			shows(one[:m[4]] + canary + one[m[5]:])
+			shows(one[:m[4]] + parrot + one[m[5]:])
 		}
-		if strings.ContainsAny(canary, "0123456789+") { // others may be the name of a field
+		if strings.ContainsAny(parrot, "0123456789+") { // others may be the name of a field
 			for _, m := range key.FindAllStringSubmatchIndex(one, -1) {
-				shows(one[:m[4]] + canary + one[m[5]:])
+				shows(one[:m[4]] + parrot + one[m[5]:])
 			}
 		}
 	}

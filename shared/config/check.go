@@ -57,6 +57,7 @@ func (c Client) check(ps *strictjson.Problems) {
 	c.checkFollowers(ps)
 	c.checkNames(ps)
 	c.checkLoadBalancers(ps)
+	c.checkCanaries(ps)
 	c.checkRoles(ps)
 	if c.LoadBalancerSearch != nil {
 		c.LoadBalancerSearch.check(ps)
@@ -156,6 +157,7 @@ func (s SmokeTests) check(ps *strictjson.Problems) {
 		path := fmt.Sprintf("smokeTests.redirect[%d]", i)
 		CheckURL(ps, path+".url", t.URL)
 		checkAddresses(ps, path+".connectTo", t.ConnectTo)
+		checkKind(ps, path, t.Follower, t.Canary)
 	}
 	for i, t := range s.Login {
 		path := fmt.Sprintf("smokeTests.login[%d]", i)
@@ -165,6 +167,7 @@ func (s SmokeTests) check(ps *strictjson.Problems) {
 		if t.ExpectText == "" {
 			ps.Add(path+".expectText", "is missing: a text of the page that only a logged-in user sees")
 		}
+		checkKind(ps, path, t.Follower, t.Canary)
 	}
 }
 

@@ -33,6 +33,10 @@ type Client struct {
 	// LoadBalancerSearch finds more load balancers, each time targets are searched for.
 	LoadBalancerSearch *LoadBalancerSearch `json:"loadBalancerSearch,omitempty"`
 
+	// Canaries are those of LoadBalancers whose targets get a new secret first. The others get it when logins through
+	// these work. Tags of rules name canaries, too (package alb).
+	Canaries []string `json:"canaries,omitempty"`
+
 	// Roles reach load balancers in other accounts, by names of your choice: one for an account. A load balancer's
 	// account is in its ARN.
 	Roles map[string]Role `json:"roles,omitempty"`
@@ -131,6 +135,8 @@ type RedirectTest struct {
 	ConnectTo []string `json:"connectTo,omitempty"`
 	// Follower: a follower answers there, with a redirect URI of its own. The test waits until it must have the secret.
 	Follower bool `json:"follower,omitempty"`
+	// Canary: a canary answers there.
+	Canary bool `json:"canary,omitempty"`
 }
 
 // LoginTest logs a synthetic user in through the load balancer.
@@ -141,8 +147,9 @@ type LoginTest struct {
 	UserSecretARN string `json:"userSecretArn"`
 	// ExpectText must occur in the page that the application shows after the login.
 	ExpectText string `json:"expectText"`
-	// Follower is as in RedirectTest.
+	// Follower and Canary are as in RedirectTest.
 	Follower bool `json:"follower,omitempty"`
+	Canary   bool `json:"canary,omitempty"`
 }
 
 // Problems lists every value that is missing, out of range or contradictory.

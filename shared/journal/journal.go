@@ -80,8 +80,10 @@ type Entry struct {
 	// providers accept it once more then, as the previous one.
 	Ended time.Time `json:"ended,omitzero"`
 	// Unused: it has never been AWSCURRENT, nor about to be, so no follower has it.
-	Unused bool      `json:"unused,omitempty"`
-	At     time.Time `json:"at"`
+	Unused bool `json:"unused,omitempty"`
+	// Canaries are the only targets that may have it; nil if any target may.
+	Canaries *Canaries `json:"canaries,omitempty"`
+	At       time.Time `json:"at"`
 }
 
 // Promotion is the last move of AWSCURRENT, written before it is made.
@@ -358,6 +360,12 @@ func (j *Journal) Rename(from, to string) {
 	e.Unused = false
 	j.Secrets[to] = e
 	delete(j.Secrets, from)
+	for v, e := range j.Secrets {
+		if c := e.Canaries; c != nil && c.From == from {
+			e.Canaries = &Canaries{From: to, Targets: c.Targets}
+			j.Secrets[v] = e
+		}
+	}
 	if p := j.Promotion; p != nil {
 		for _, v := range []*string{&p.From, &p.To, &p.PreviousBefore} {
 			if *v == from {

@@ -68,6 +68,9 @@ func (p *Promotion) LeftAt(spread time.Duration) time.Time {
 	return p.At.Add(spread)
 }
 
+// GivenOut reports whether targets may have been given a version's secret: one was written since it was made.
+func (j *Journal) GivenOut(version string) bool { return !j.LastWrite.Before(j.Secrets[version].At) }
+
 // Left returns how much is left of a wait that began with the last write of a target; 0 if it is over.
 func (j *Journal) Left(now time.Time, wait time.Duration) time.Duration {
 	if j.LastWrite.IsZero() {

@@ -54,6 +54,9 @@ type Target struct {
 	// Left: the target has had the new secret, and its load balancer is no longer in the configuration. A rotation goes
 	// on if this target may not be changed.
 	Left bool `json:"left,omitempty"`
+	// Canary: the target gets the new secret before the others, or, in a rollback, is one of the only ones that may have
+	// it.
+	Canary bool `json:"canary,omitempty"`
 }
 
 // MaxTargets is how many targets a client may have. Their list is a variable of the execution, and Step Functions
@@ -69,6 +72,24 @@ const MaxWarnings = 50
 
 // Key returns what tells targets apart.
 func (t Target) Key() string { return t.ListenerARN + " " + t.RuleARN }
+
+// CountCanaries returns how many of the targets are canaries.
+func CountCanaries(targets []Target) (n int) {
+	for _, t := range targets {
+		if t.Canary {
+			n++
+		}
+	}
+	return n
+}
+
+// DescribeCanary says behind a target's name whether it is a canary.
+func (t Target) DescribeCanary() string {
+	if t.Canary {
+		return " (canary)"
+	}
+	return ""
+}
 
 // Action is what Plan decided to do.
 type Action string
@@ -229,6 +250,8 @@ type CreateInput struct {
 	Import bool `json:"import"`
 	// Repair: the secret of From is dead, so nothing of it has to be kept.
 	Repair bool `json:"repair,omitempty"`
+	// Canaries: canaries get it before any other target.
+	Canaries bool `json:"canaries,omitempty"`
 }
 
 // CreateOutput is the output of function createsecret.
@@ -250,6 +273,8 @@ type UpdateInput struct {
 	// Round tells one round of the targets from every other: when its state was entered. It stays what it is when the
 	// call is tried again; empty in calls of an earlier definition.
 	Round string `json:"round,omitempty"`
+	// Canaries: of all targets only canaries may have the secret of To, these included.
+	Canaries bool `json:"canaries,omitempty"`
 	// Undo: the targets get the old secret back. What cannot be written back is dropped and reported, not refused, and
 	// a target that cannot have it now holds up no other.
 	Undo bool `json:"undo,omitempty"`
@@ -324,6 +349,8 @@ type SmokeInput struct {
 	Rehearse bool `json:"rehearse,omitempty"`
 	// Targets are those of the rotation. The tests cover their load balancers, too, not only the listed ones.
 	Targets []Target `json:"targets,omitempty"`
+	// Canaries: only the canaries among the targets have To. The tests are those of canaries.
+	Canaries bool `json:"canaries,omitempty"`
 	// Emergency: the old secret may have leaked, so metrics that anybody can raise do not hold up its removal.
 	Emergency bool `json:"emergency,omitempty"`
 }

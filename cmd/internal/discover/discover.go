@@ -73,7 +73,7 @@ func group(logins []alb.Login) Client {
 	c := Client{Issuer: first.Issuer, ClientID: first.ClientID, Logins: logins, provider: recognise(first)}
 	c.Provider, c.Name = c.provider.kind, nameOf(logins)
 	for _, l := range logins {
-		c.Targets = append(c.Targets, l.Region+" "+l.Name)
+		c.Targets = append(c.Targets, l.Region+" "+l.Name+l.DescribeCanary())
 		c.LoadBalancers = append(c.LoadBalancers, l.LoadBalancerARN)
 		if l.Controller != "" {
 			c.Follows = append(c.Follows, l.Region+" "+l.Name+" ("+l.Controller+")")

@@ -161,7 +161,7 @@ func (d *Doctor) checkSchedules(ctx context.Context, r *report, client string) {
 // checkBalancers compares the load balancers that are listed with those that use the client. It returns the ARNs of its
 // rules and listeners.
 func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
-	used := map[string]bool{}
+	used, canaries := map[string]bool{}, 0
 	for _, region := range slices.Sorted(maps.Keys(d.logins)) {
 		for _, l := range d.logins[region] {
 			if !slices.Contains(c.ClientIDs(), l.ClientID) || !sameName(c, l) {
@@ -172,6 +172,9 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 				continue
 			}
 			targets = append(targets, cmp.Or(l.RuleARN, l.ListenerARN))
+			if l.Canary || slices.Contains(c.Canaries, l.LoadBalancerARN) {
+				canaries++
+			}
 			if c.LoadBalancerSearch == nil && !slices.Contains(c.LoadBalancers, l.LoadBalancerARN) {
 				r.add(Error, "load balancers",
 					"add it to loadBalancers of "+c.Name+" in clients.yaml, rotator check, then make deploy",
@@ -202,7 +205,21 @@ func (d *Doctor) checkBalancers(r *report, c config.Client) (targets []string) {
 				"counts their "+
 				"failed logins", c.Roles[name].Account(), c.Roles[name].RoleARN)
 	}
+	checkCanaries(r, c, canaries, len(targets))
 	return targets
+}
+
+// checkCanaries tells of the rules that get a new secret first, as far as the load balancers of this account tell.
+func checkCanaries(r *report, c config.Client, canaries, targets int) {
+	switch why := c.UntestedCanaries(); {
+	case canaries == 0:
+	case why != "":
+		r.add(Warning, "canaries", "add it to smokeTests.login in clients.yaml, or take the tags away",
+			"%d rules of %d have the tag of canaries, but all get a new secret in one round: %s", canaries, targets, why)
+	default:
+		r.add(Note, "canaries", "rotator plan "+c.Name+" names them", "%d rules of %d get a new secret first",
+			canaries, targets)
+	}
 }
 
 // sameName reports whether an action names the client's identity provider. One that has the client's id under a name

@@ -29,7 +29,7 @@ type List struct {
 func (p Plan) Parts() []List {
 	var targets, tests []string
 	for _, t := range p.Targets {
-		targets = append(targets, t.Region+"  "+t.Name)
+		targets = append(targets, t.Region+"  "+t.Name+t.DescribeCanary())
 	}
 	slices.Sort(targets)
 	if p.Tests != "" {

@@ -1,0 +1,61 @@
+package journal
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+)
+
+// Canaries are targets that were given a version's secret while every other target had that of From.
+type Canaries struct {
+	From string `json:"from"`
+	// Targets are digests of their keys: the keys of hundreds would not fit.
+	Targets []string `json:"targets"`
+}
+
+// Keep notes, when a version is made, that no target has it: all have that of from, and canaries come first.
+func (j *Journal) Keep(version, from string) {
+	e := j.Secrets[version]
+	e.Canaries = &Canaries{From: from, Targets: []string{}}
+	j.Secrets[version] = e
+}
+
+// Give notes, before targets are written, which of them may have a version's secret from then on: besides those noted
+// before, canaries, by their keys; any target, if there are none. changed is whether there is something to save.
+func (j *Journal) Give(version string, canaries ...string) (changed bool) {
+	e := j.Secrets[version]
+	if e.Canaries == nil { // any may have it
+		return false
+	}
+	next := &Canaries{From: e.Canaries.From, Targets: slices.Clone(e.Canaries.Targets)}
+	for _, key := range canaries {
+		if d := digest(key); !slices.Contains(next.Targets, d) {
+			next.Targets = append(next.Targets, d)
+		}
+	}
+	switch {
+	case len(canaries) == 0:
+		next = nil
+	case len(next.Targets) == len(e.Canaries.Targets):
+		return false
+	}
+	e.Canaries = next
+	j.Secrets[version] = e
+	return true
+}
+
+// Has returns a function that says, by its key, whether a target may have a version's secret; nil if any may. Others
+// have that of current, which must be AWSCURRENT: if that is another one by now, all have to be set. So they have if
+// the version was ever AWSCURRENT: whoever read that may have written it anywhere.
+func (j *Journal) Has(version, current string) func(target string) bool {
+	e := j.Secrets[version]
+	if e.Canaries == nil || !e.Unused || e.Canaries.From != current {
+		return nil
+	}
+	return func(target string) bool { return slices.Contains(e.Canaries.Targets, digest(target)) }
+}
+
+func digest(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
