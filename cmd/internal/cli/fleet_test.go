@@ -60,5 +60,5 @@ func rotateFleet(w *world) {
 	code, out, errs = w.run("fleet", "show", "-o", "json")
 	w.want(code, 1, out, errs, `"outcome": "incomplete"`, `"client": "client-1"`)
 	code, out, errs = w.run("status") // a fleet's rotations are rotations
-	w.want(code, 0, out, errs, `^client-0 +okta`, `^orders-web +okta +Ready`)
+	w.want(code, 1, out, errs, `^client-0 +okta +Ready`, `^client-1 +okta +Degraded`, `^orders-web +okta +Ready`)
 }
