@@ -46,7 +46,7 @@ $(call for-targets,IDP,demo local live)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
 $(call for-targets,WEB,demo)
-$(call for-targets,SEEDS,prove)
+$(call for-targets,SEEDS,prove mutate)
 $(call for-targets,T,fuzz)
 $(call for-targets,QUICK,bench)
 $(call for-targets,PART,bench performance)
@@ -220,8 +220,8 @@ sizes: functions-arm64 ## Sizes of the deployed functions
 	  test $$s -le $(MAX_FUNCTION_BYTES) || { echo "$$f is larger than $(MAX_FUNCTION_BYTES) bytes"; exit 1; }; done
 
 .PHONY: mutate
-mutate: deps ## Plant faults of the protocol one at a time: is each caught, and by which test (ONLY=<regular expression>)
-	@cd local && go run ./cmd/mutate -root .. -only '$(ONLY)'
+mutate: deps ## Plant faults of the protocol one at a time: is each caught, and by which test (ONLY=<regular expression>); with SEEDS=50: after how many random histories is each of some found
+	@cd local && go run ./cmd/mutate -root .. -only '$(ONLY)' $(if $(filter command% environment%,$(origin SEEDS)),-seeds '$(SEEDS)')
 
 .PHONY: bench performance
 bench: build ## Measure rotations: one table, also in .build/bench (QUICK=1 for less; PART=counted, started, page, clients or soak)

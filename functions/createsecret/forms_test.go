@@ -1,14 +1,18 @@
 package createsecret_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
 )
 
 func TestTheFormOfAVersionIsWrittenDown(t *testing.T) {
@@ -42,6 +46,42 @@ func TestTheFormOfAVersionIsWrittenDown(t *testing.T) {
 			if s[newer].JSONKey == nil || *s[newer].JSONKey != c.key || s[older].JSONKey == nil ||
 				*s[older].JSONKey != want {
 				t.Errorf("the journal says %+v", s)
+			}
+		})
+	}
+}
+
+// The client id beside the secret is that of the registration which gets the secret; without a pair that is the only
+// one.
+func TestANewVersionHasItsClientID(t *testing.T) {
+	t.Parallel()
+	const second = "client-second"
+	for name, c := range map[string]struct{ pair, inUse, want string }{
+		"the second is idle": {second, fakes.ClientID, second}, "the first is idle": {second, second, fakes.ClientID},
+		"one registration": {"", fakes.ClientID, fakes.ClientID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := memory.NewSlots(memory.SlotOptions{Single: c.pair != ""}, fakes.ClientID, second)
+			w := fakes.New(t, v, memory.Initial)
+			if r, ok := v.Registration(c.inUse).(idp.Setter); ok {
+				if err := r.Set(t.Context(), secret.New(memory.Initial)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.Client.IdentityProvider.ClientPair = c.pair
+			w.Client.Secret.JSONKey, w.Client.Secret.ClientIDKey = "clientSecret", "clientId"
+			w.Secrets.Add(older, `{"clientId":"stale","clientSecret":"`+memory.Initial+`","more":"x"}`)
+			w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+				IdPSecretID: older, ClientID: c.inUse, At: w.Now}}})
+			out, err := call(w, rotation.CreateInput{From: rotation.Ref{VersionID: older, ClientID: c.inUse},
+				To: rotation.Ref{VersionID: newer}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := w.Secrets.Value(newer); !strings.HasPrefix(got, `{"clientId":"`+c.want+`","clientSecret":"`) ||
+				!strings.HasSuffix(got, `","more":"x"}`) || c.pair != "" && out.To.ClientID != c.want {
+				t.Errorf("made for %s, stored is %s", out.To.ClientID, got)
 			}
 		})
 	}

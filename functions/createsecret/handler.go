@@ -266,12 +266,18 @@ func (m *maker) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = m.Store.PutPending(ctx, m.version, v, m.from.VersionID)
+	err = m.put(ctx, v)
 	if errors.Is(err, versions.ErrExists) {
 		return m.lookStored(ctx)
 	}
 	m.value, m.seen.Stored = v, err == nil
 	return err
+}
+
+// put stores a value as AWSPENDING, with the client id that belongs to it where the configuration has a place for that.
+func (m *maker) put(ctx context.Context, v secret.Value) error {
+	return m.Store.PutPending(ctx, m.version, v, m.from.VersionID,
+		versions.Member{Key: m.Config.Secret.ClientIDKey, Text: m.NewClientID()})
 }
 
 // take takes what an unanswered request made, or, in a repair, what could not be removed.
@@ -361,7 +367,7 @@ func (m *maker) ask(ctx context.Context) error {
 			"would remove that one; correct what makes secrets there", made.ID)
 	}
 	if err == nil && !m.Capable.AcceptsValue {
-		err = m.Store.PutPending(ctx, m.version, made.Value, m.from.VersionID)
+		err = m.put(ctx, made.Value)
 	}
 	if err != nil {
 		return err

@@ -131,7 +131,7 @@ func Capabilities(c config.Client) (idp.Capabilities, error) {
 }
 
 func registered(c config.Client) idp.Client {
-	return idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID}
+	return idp.Client{Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID, CallbackURL: c.CallbackURL}
 }
 
 // Invocation is one call on behalf of one client. Provider is nil unless Deps.Registrations is set.

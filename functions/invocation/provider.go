@@ -141,6 +141,14 @@ func (s *Invocation) ClientID(ctx context.Context, r rotation.Ref) (string, erro
 	return s.owner(ctx, r.VersionID, v)
 }
 
+// NewClientID returns the registration that the next secret belongs to, by what the provider was told last.
+func (s *Invocation) NewClientID() string {
+	if !s.Config.IsPair() {
+		return s.Config.ClientID
+	}
+	return s.known.Idle(s.Config.ClientID, s.Config.IdentityProvider.ClientPair)
+}
+
 // Belongs says which registration of a pair has a version that the journal does not know. A dead secret cannot be
 // asked for at the token endpoint.
 func (s *Invocation) Belongs(r rotation.Ref) { s.owners = map[string]string{r.VersionID: r.ClientID} }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/secret"
 	"alboidc.internal/shared/versions"
 )
@@ -134,7 +135,7 @@ func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 	}
 	noted := s.entry(version).JSONKey
 	if noted == nil || !t.Fits(*noted) {
-		return nil
+		return s.MustHaveItsClientID(ctx, version, label)
 	}
 	if !versions.Same(readBy(t, configured), readBy(t, *noted)) {
 		return failure.New(failure.Precondition,
@@ -143,7 +144,38 @@ func (s *Invocation) MustFit(ctx context.Context, version, label string) error {
 				"place as a new version",
 			configured, label, version, *noted)
 	}
-	return nil
+	return s.MustHaveItsClientID(ctx, version, label)
+}
+
+// MustHaveItsClientID fails if the client id that is stored beside a version's secret is not that of the registration
+// which the secret belongs to: whoever reads both could not log in. Beside a dead secret, which a repair replaces, it
+// may be any. what names the version.
+func (s *Invocation) MustHaveItsClientID(ctx context.Context, version, what string) error {
+	key := s.Config.Secret.ClientIDKey
+	if key == "" || s.CurrentEnded {
+		return nil
+	}
+	t, err := s.Store.Text(ctx, version)
+	if err != nil {
+		return err
+	}
+	id, err := s.ClientID(ctx, rotation.Ref{VersionID: version})
+	if err != nil {
+		return err
+	}
+	is := "is not there, or no text"
+	if v, err := t.Secret(key); err == nil {
+		if v.Equal(secret.New(id)) {
+			return nil
+		}
+		is = "is not that"
+		if slices.ContainsFunc(s.Config.ClientIDs(), func(id string) bool { return v.Equal(secret.New(id)) }) {
+			is = "is the pair's other one"
+		}
+	}
+	return failure.New(failure.Precondition, "secret.clientIdKey: the secret in %s (version %s) belongs to client id "+
+		"%s, and member %q, from which followers read the client id, %s: store both of one registration as a new "+
+		"version, as `rotator adopt` does", what, version, id, key, is)
 }
 
 // readBy returns the client secret that a key finds in a text; none if the key does not fit.

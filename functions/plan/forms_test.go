@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,6 +48,53 @@ func TestARotationIsRefusedWhereTheFormIsNotTheConfiguredOne(t *testing.T) {
 			fakes.Failed(t, err, failure.Precondition, c.says)
 			fakes.Failed(t, err, failure.Precondition, "no new secret was made")
 		})
+	}
+}
+
+// What followers of a pair read must belong together: by the journal, or, for a version that it does not know, by the
+// token endpoint. Where the configuration does not name the client id, Plan warns that it will not.
+func TestAVersionWithAnothersClientIDIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		stored, says string
+		warns        bool
+	}{
+		"its own": {`{"clientSecret":%q,"clientId":"` + fakes.ClientID + `"}`, "", true},
+		"the other one": {`{"clientSecret":%q,"clientId":"` + second + `"}`,
+			`"clientId", from which followers read the client id, is the pair's other one`, true},
+		"a third": {`{"clientSecret":%q,"clientId":"client-third"}`, `is not that: store both`, false},
+		"none":    {`{"clientSecret":%q}`, `is not there, or no text`, false},
+		"no text": {`{"clientSecret":%q,"clientId":7}`, `is not there, or no text`, false},
+	} {
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, known: %t", name, known), func(t *testing.T) {
+				t.Parallel()
+				w, _ := slotWorld(t, memory.SlotOptions{Single: true})
+				w.Client.IdentityProvider.ClientPair, w.Client.Secret.JSONKey = second, "clientSecret"
+				w.Secrets.Add(older, fmt.Sprintf(c.stored, w.Secrets.Value(older)))
+				if known {
+					w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{older: {State: journal.Live,
+						IdPSecretID: older, ClientID: fakes.ClientID, At: w.Now}}})
+				}
+				p, err := makePlan(w, plain)
+				if err != nil || strings.Contains(strings.Join(p.Warnings, "\n"),
+					`member "clientId" of AWSCURRENT is a client id of the pair`) != c.warns {
+					t.Errorf("warned is %q (%v)", p.Warnings, err)
+				}
+				w.Client.Secret.ClientIDKey = "clientId"
+				_, refused := makePlan(w, plain)
+				w.Journal.SetOwner("")
+				p, err = makePlan(w, measured)
+				if err != nil || !strings.Contains(p.Measured.RotationRefused, c.says) ||
+					(refused == nil) != (c.says == "") {
+					t.Fatalf("refused is %v, measured %q (%v)", refused, p.Measured.RotationRefused, err)
+				}
+				if c.says != "" {
+					fakes.Failed(t, refused, failure.Precondition, c.says)
+					fakes.Failed(t, refused, failure.Precondition, "belongs to client id "+fakes.ClientID)
+				}
+			})
+		}
 	}
 }
 

@@ -174,6 +174,7 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	}
 	refusals = append(append(refusals, p.pairRefusals()...), told.Refusals...)
 	p.mismatch = otherMethod(p.Invocation, told)
+	p.out.Warnings = append(p.out.Warnings, warnOfStaleID(ctx, p.Invocation, p.decided.From.VersionID)...)
 	targets := len(p.found.Targets)
 	switch {
 	case told.Ended != "" && p.dead == "":

@@ -3,12 +3,14 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
+	"alboidc.internal/shared/secret"
 	"alboidc.internal/shared/versions"
 )
 
@@ -50,6 +52,28 @@ func storedRefusals(ctx context.Context, s *invocation.Invocation, j *journal.Jo
 			d.To.VersionID))
 	}
 	return out, nil
+}
+
+// warnOfStaleID warns of a client id that the next version of a pair would carry over beside the other one's secret.
+func warnOfStaleID(ctx context.Context, s *invocation.Invocation, current string) []string {
+	stored := s.Config.Secret
+	if !s.Config.IsPair() || stored.JSONKey == "" || stored.ClientIDKey != "" {
+		return nil
+	}
+	t, err := s.Store.Text(ctx, current)
+	if err != nil {
+		return nil // what reads the secret tells
+	}
+	for _, key := range t.Keys() {
+		v, err := t.Secret(key)
+		if key != stored.JSONKey && err == nil && slices.ContainsFunc(s.Config.ClientIDs(),
+			func(id string) bool { return v.Equal(secret.New(id)) }) {
+			return []string{
+				fmt.Sprintf("member %q of AWSCURRENT is a client id of the pair, and the new version would "+
+					"have it beside the other one's secret: name it in secret.clientIdKey", key)}
+		}
+	}
+	return nil
 }
 
 // otherKeepers returns the reasons against rotating a secret that something else writes, too.

@@ -53,6 +53,12 @@ func (h Handler) Handle(ctx context.Context, in rotation.PromoteInput) (rotation
 			"the secret that is to become AWSCURRENT"); err != nil {
 			return rotation.PromoteOutput{}, err
 		}
+		if !in.Undo { // what AWSCURRENT was, Plan has looked at, and no other is there to go back to
+			if err := s.MustHaveItsClientID(ctx, next.VersionID,
+				"the secret that is to become AWSCURRENT"); err != nil {
+				return rotation.PromoteOutput{}, err
+			}
+		}
 	}
 	out := rotation.PromoteOutput{}
 	if in.Undo {

@@ -40,7 +40,12 @@ func newWorld(t *testing.T) *fakes.World {
 	t.Helper()
 	v := memory.New(memory.Options{})
 	_, current := v.Current()
-	w := fakes.New(t, v, current.Reveal())
+	return newWorldOf(t, v, current.Reveal())
+}
+
+func newWorldOf(t *testing.T, v fakes.Vendor, current string) *fakes.World {
+	t.Helper()
+	w := fakes.New(t, v, current)
 	w.Secrets.Add(oldest, fakes.Mark+"-oldest", "AWSPREVIOUS")
 	w.Secrets.Add(newer, fakes.Mark+"-new", "AWSPENDING")
 	w.Journal.Set(journal.Journal{Secrets: map[string]journal.Entry{
@@ -70,6 +75,42 @@ func wrote(t *testing.T, w *fakes.World, want ...string) {
 	if got := w.Writes(); !slices.Equal(got, want) {
 		t.Errorf("the writes were %q, want %q", got, want)
 	}
+}
+
+// Followers of a pair read both: a version that was made before the client id had a place in it does not become
+// AWSCURRENT. What was there before goes back, whatever it has.
+func TestAVersionWithAnothersClientIDIsNotPromoted(t *testing.T) {
+	t.Parallel()
+	const second = "client-second"
+	pair := func(id string) *fakes.World {
+		w := newWorldOf(t, memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID, second), memory.Initial)
+		w.Client.IdentityProvider.ClientPair = second
+		w.Client.Secret.JSONKey, w.Client.Secret.ClientIDKey = "clientSecret", "clientId"
+		for version, id := range map[string]string{older: "anything", newer: id} {
+			w.Secrets.Add(version, fmt.Sprintf(`{"clientId":%q,"clientSecret":%q}`, id, w.Secrets.Value(version)))
+		}
+		j := w.Journal.Get()
+		for version, id := range map[string]string{older: fakes.ClientID, newer: second} {
+			e := j.Secrets[version]
+			e.ClientID = id
+			j.Secrets[version] = e
+		}
+		w.Journal.Set(j)
+		return w
+	}
+	w := pair(fakes.ClientID)
+	_, err := promote(w)
+	fakes.Failed(t, err, failure.Precondition, "belongs to client id "+second)
+	w.LabelsAre(t, before)
+	w = pair(second)
+	if _, err := promote(w); err != nil {
+		t.Error(err)
+	}
+	w.LabelsAre(t, moved)
+	if err := undo(w); err != nil {
+		t.Error(err)
+	}
+	w.LabelsAre(t, undone)
 }
 
 // cuts runs f once for every write, before and after its effect.

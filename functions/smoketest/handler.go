@@ -165,8 +165,14 @@ func (t *tester) run(ctx context.Context, c rotation.Check) ([]rotation.Evidence
 // client returns what the load balancers are expected to have: of a pair, the registration of To.
 func (t *tester) client(ctx context.Context) (probe.Client, error) {
 	clientID, err := t.ClientID(ctx, t.in.To)
-	return probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, Aliases: t.Config.Aliases,
-		AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}, err
+	c := probe.Client{Issuer: t.Config.Issuer, ClientID: clientID, Aliases: t.Config.Aliases,
+		AuthorizationEndpoint: t.Config.IdentityProvider.AuthorizationEndpoint}
+	for _, id := range t.Config.ClientIDs() {
+		if t.Config.Followers != nil && id != clientID {
+			c.Follows = id
+		}
+	}
+	return c, err
 }
 
 func (t *tester) testRedirects(ctx context.Context) ([]rotation.Evidence, error) {

@@ -29,7 +29,7 @@ func TestCommandLineThatMakesNoSenseIsRefused(t *testing.T) {
 		{"-colour red", 2, "flag provided but not defined: -colour"},
 		{"-functions x -fail nonsense", 1,
 			"FAIL=nonsense: the states that can be made to fail are TestBeforeChange, CreateSecret, "},
-		{"-functions x -idp nobody", 1, "IDP=nobody: the identity providers are auth0, cognito, entra, "},
+		{"-functions x -idp nobody", 1, "IDP=nobody: the identity providers are auth0, authentik, cognito, "},
 		{"-functions /nonexistent -logs /nonexistent", 1, "making the log file: "},
 		{"-functions /nonexistent -serve -address 127.0.0.1:99999 -logs " + t.TempDir(), 1,
 			"starting the AWS endpoint: "},
@@ -50,7 +50,7 @@ func TestCommandLineThatMakesNoSenseIsRefused(t *testing.T) {
 func TestHelpListsWhatThereIs(t *testing.T) {
 	t.Parallel()
 	for args, c := range map[string]struct{ makes, says string }{
-		"-idp help":  {"demo IDP=help", "IDP= is one of: auth0, cognito, entra, "},
+		"-idp help":  {"demo IDP=help", "IDP= is one of: auth0, authentik, cognito, "},
 		"-fail help": {"demo FAIL=help", "\n  TestSecret: the synthetic user cannot log in\n"},
 	} {
 		var out, errs bytes.Buffer

@@ -58,6 +58,7 @@ type Service struct {
 
 	mu         sync.Mutex
 	rules      map[ruleKey]*rule
+	latency    time.Duration
 	events     []Event
 	deliveries []Delivery
 }
@@ -71,6 +72,13 @@ type ruleKey struct{ region, name string }
 func New(c clock.Clock, endpoint string) *Service {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Service{clock: c, endpoint: endpoint, ctx: ctx, close: cancel, rules: map[ruleKey]*rule{}}
+}
+
+// SetLatency sets how long after an event its deliveries begin.
+func (s *Service) SetLatency(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency = d
 }
 
 // Close ends the deliveries under way.
@@ -138,6 +146,7 @@ func (s *Service) put(region string, e Event) string {
 			Delivery{EventID: e.ID, Err: fmt.Errorf("the detail of event %s is not JSON", e.ID)})
 		return e.ID
 	}
+	latency := s.latency
 	for _, r := range s.matching(region, fields) {
 		for _, t := range r.targets {
 			input := string(text)
@@ -145,6 +154,9 @@ func (s *Service) put(region string, e Event) string {
 				input = t.Transformer.apply(fields)
 			}
 			s.clock.Go(func() {
+				if s.clock.Sleep(s.ctx, latency) != nil {
+					return
+				}
 				s.deliver(Delivery{Rule: r.arn, EventID: e.ID}, delivery.Target{Endpoint: s.endpoint, Region: region,
 					MachineARN: t.ARN,
 					Input:      input, RetryPolicy: t.RetryPolicy})

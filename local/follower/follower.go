@@ -4,6 +4,8 @@ package follower
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,8 +25,10 @@ type Options struct {
 	Clock clock.Clock
 	// AWS is the configuration for a Region.
 	AWS func(region string) aws.Config
-	// Region and SecretARN are of what it reads.
-	Region, SecretARN string
+	// Region and SecretARN are of what it reads: the client secret, or a JSON object with it and the client id in the
+	// members named.
+	Region, SecretARN    string
+	JSONKey, ClientIDKey string
 	// Every is how often it reads AWSCURRENT, Lag how long after that it uses what it read.
 	Every, Lag time.Duration
 	// Rules are what it writes: ARNs of rules, or of listeners for their default actions. An application has none.
@@ -38,12 +42,18 @@ type Follower struct {
 	// next is when it reads again, read what it has read and not used yet.
 	next time.Time
 	read []reading
-	uses secret.Value
+	uses credential
+}
+
+// credential is what it logs in with. clientID is "" if only the secret is read.
+type credential struct {
+	clientID string
+	value    secret.Value
 }
 
 type reading struct {
-	due   time.Time
-	value secret.Value
+	due time.Time
+	credential
 }
 
 // New returns a follower that uses AWSCURRENT.
@@ -58,11 +68,11 @@ func New(ctx context.Context, o Options) (*Follower, error) {
 // MaxDelay is how long after AWSCURRENT has moved it uses the new one at the latest.
 func (f *Follower) MaxDelay() time.Duration { return f.o.Every + f.o.Lag }
 
-// Uses is the secret with which an application logs users in.
-func (f *Follower) Uses() secret.Value {
+// Uses is the secret with which an application logs users in, and the client id, or "" if it reads none.
+func (f *Follower) Uses() (clientID string, value secret.Value) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.uses
+	return f.uses.clientID, f.uses.value
 }
 
 // Own tags the rules as the AWS Load Balancer Controller does.
@@ -91,6 +101,9 @@ func (f *Follower) Leave(ctx context.Context) error {
 	return nil
 }
 
+// again is how long after a call that failed a follower tries again.
+const again = time.Minute
+
 // Tag is the key of the tag by which a rule is a controller's.
 const Tag = "elbv2.k8s.aws/cluster"
 
@@ -114,25 +127,33 @@ func (f *Follower) Run(ctx context.Context) {
 func (f *Follower) step(ctx context.Context) {
 	now := f.o.Clock.Now()
 	if f.reads(now) {
-		value, err := f.current(ctx)
+		c, err := f.current(ctx)
 		f.mu.Lock()
 		if f.next = now.Add(f.o.Every); err == nil {
-			f.read = append(f.read, reading{now.Add(f.o.Lag), value})
+			f.read = append(f.read, reading{now.Add(f.o.Lag), c})
+		} else {
+			f.next = now.Add(min(f.o.Every, again))
 		}
 		f.mu.Unlock()
 	}
 	f.mu.Lock()
 	applies := false
 	for len(f.read) > 0 && !now.Before(f.read[0].due) {
-		f.uses, f.read, applies = f.read[0].value, f.read[1:], true
+		f.uses, f.read, applies = f.read[0].credential, f.read[1:], true
 	}
-	value, rules := f.uses, f.o.Rules
+	uses, rules := f.uses, f.o.Rules
 	f.mu.Unlock()
 	if !applies {
 		return
 	}
 	for _, arn := range rules {
-		_ = f.write(ctx, arn, value) // a controller tries again at its next reconciliation
+		var gone *types.RuleNotFoundException
+		if err := f.write(ctx, arn, uses); err != nil && !errors.As(err, &gone) {
+			f.mu.Lock()
+			f.read = append([]reading{{now.Add(again), uses}}, f.read...)
+			f.mu.Unlock()
+			return
+		}
 	}
 }
 
@@ -143,13 +164,22 @@ func (f *Follower) reads(now time.Time) bool {
 	return !now.Before(f.next)
 }
 
-func (f *Follower) current(ctx context.Context) (secret.Value, error) {
+// current reads AWSCURRENT once, so that id and secret are of one version.
+func (f *Follower) current(ctx context.Context) (credential, error) {
 	out, err := secretsmanager.NewFromConfig(f.o.AWS(f.o.Region)).GetSecretValue(ctx,
 		&secretsmanager.GetSecretValueInput{SecretId: &f.o.SecretARN})
 	if err != nil {
-		return secret.Value{}, fmt.Errorf("reading AWSCURRENT: %w", err)
+		return credential{}, fmt.Errorf("reading AWSCURRENT: %w", err)
 	}
-	return secret.New(aws.ToString(out.SecretString)), nil
+	text := aws.ToString(out.SecretString)
+	if f.o.JSONKey == "" {
+		return credential{value: secret.New(text)}, nil
+	}
+	var object map[string]string
+	if json.Unmarshal([]byte(text), &object) != nil || object[f.o.JSONKey] == "" {
+		return credential{}, errors.New("AWSCURRENT is no JSON object with the client secret")
+	}
+	return credential{object[f.o.ClientIDKey], secret.New(object[f.o.JSONKey])}, nil
 }
 
 func (f *Follower) elb(arn string) *elb.Client {
@@ -157,7 +187,7 @@ func (f *Follower) elb(arn string) *elb.Client {
 }
 
 // write replaces the actions of a rule by the same with its secret, whatever they have.
-func (f *Follower) write(ctx context.Context, arn string, value secret.Value) error {
+func (f *Follower) write(ctx context.Context, arn string, c credential) error {
 	api := f.elb(arn)
 	if strings.Contains(arn, ":listener/") {
 		out, err := api.DescribeListeners(ctx, &elb.DescribeListenersInput{ListenerArns: []string{arn}})
@@ -165,21 +195,24 @@ func (f *Follower) write(ctx context.Context, arn string, value secret.Value) er
 			return err
 		}
 		_, err = api.ModifyListener(ctx, &elb.ModifyListenerInput{ListenerArn: &arn,
-			DefaultActions: withSecret(out.Listeners[0].DefaultActions, value)})
+			DefaultActions: with(c, out.Listeners[0].DefaultActions)})
 		return err
 	}
 	out, err := api.DescribeRules(ctx, &elb.DescribeRulesInput{RuleArns: []string{arn}})
 	if err != nil {
 		return err
 	}
-	_, err = api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: &arn, Actions: withSecret(out.Rules[0].Actions, value)})
+	_, err = api.ModifyRule(ctx, &elb.ModifyRuleInput{RuleArn: &arn, Actions: with(c, out.Rules[0].Actions)})
 	return err
 }
 
-func withSecret(actions []types.Action, value secret.Value) []types.Action {
+func with(c credential, actions []types.Action) []types.Action {
 	for _, a := range actions {
 		if o := a.AuthenticateOidcConfig; o != nil {
-			o.ClientSecret, o.UseExistingClientSecret = aws.String(value.Reveal()), nil
+			o.ClientSecret, o.UseExistingClientSecret = aws.String(c.value.Reveal()), nil
+			if c.clientID != "" {
+				o.ClientId = &c.clientID
+			}
 		}
 	}
 	return actions

@@ -68,7 +68,8 @@ func TestARotationReadsLittle(t *testing.T) {
 		again []string
 	}{
 		// a pair: each registration reads the admin credential
-		"auth0": {182, []string{"Plan GetSecretValue 1"}},
+		"auth0":     {182, []string{"Plan GetSecretValue 1"}},
+		"authentik": {184, []string{"Plan GetSecretValue 1", "Plan authentik.listProviders 1"}},
 		// the list, which has pages, for the report and for the end of the secret in use, and before one goes
 		"cognito": {170, []string{"FinishSecret ListUserPoolClientSecrets 1", "Plan ListUserPoolClientSecrets 2"}},
 		// as of any provider whose secrets have no ids, though a person's ends none
@@ -116,7 +117,7 @@ func TestARotationReadsLittle(t *testing.T) {
 			t.Logf("%d requests", count.all)
 		})
 	}
-	if len(imitations.All) != 9 {
-		t.Errorf("%d identity providers, 9 are counted", len(imitations.All))
+	if len(imitations.All) != 10 {
+		t.Errorf("%d identity providers, 10 are counted", len(imitations.All))
 	}
 }

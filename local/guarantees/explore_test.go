@@ -57,6 +57,8 @@ type way struct {
 	input string
 	// dead: AWSCURRENT is revoked before the execution, which is to repair that, as is the one that comes after it.
 	dead bool
+	// followed: a controller and an application follow AWSCURRENT. away: a load balancer is in another account.
+	followed, away bool
 }
 
 // ways are all but Okta's, which has tests of its own, and those by hand, which have no calls.

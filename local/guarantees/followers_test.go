@@ -2,6 +2,7 @@ package guarantees_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,14 +31,38 @@ func following(c *config.Client) {
 	c.Followers = &config.Followers{MaxDelaySeconds: int(followersDelay / time.Second), Controllers: true}
 }
 
+// newFollowedWorld deploys a client with followers at Okta, or at Auth0, where two registrations take turns and
+// followers read id and secret.
+func newFollowedWorld(t *testing.T, vendor string, configure ...func(*config.Client)) *world {
+	t.Helper()
+	if vendor == "okta" {
+		return newWorld(t, append([]func(*config.Client){following}, configure...)...)
+	}
+	w := newWorldOf(t, vendor, usual(), quick)
+	w.store(w.object(w.current()))
+	w.reconfigure(func(c *config.Client) {
+		c.Secret.JSONKey, c.Secret.ClientIDKey = member, "clientId"
+		following(c)
+		c.SmokeTests.Redirect[0].Follower = true // the controller's, with the other client id for a while
+		c.SmokeTests.Redirect = append(c.SmokeTests.Redirect,
+			config.RedirectTest{URL: w.Site.Pages[4].URL, ConnectTo: w.Site.Pages[4].Nodes})
+		for _, f := range configure {
+			f(c)
+		}
+	})
+	return w
+}
+
 // followers live while an execution runs, or the test lets time go by: otherwise a virtual clock would run away.
 type followers struct {
 	*world
 	list []*follower.Follower
-	mu   sync.Mutex
-	live int
-	ctx  context.Context
-	rest context.CancelFunc
+	// apart keeps what they do from the instants at which executions begin, so that it has an order.
+	apart time.Duration
+	mu    sync.Mutex
+	live  int
+	ctx   context.Context
+	rest  context.CancelFunc
 }
 
 // follow gives the world followers: a controller that owns two of its rules, one of them a default action, and an
@@ -66,14 +91,16 @@ func (w *world) follow(rules ...string) *followers {
 
 func (w *world) newFollower(every, lag time.Duration, rules ...string) (*follower.Follower, error) {
 	return follower.New(context.Background(), follower.Options{Clock: w.clock, AWS: w.Stack.AWS, Region: scenario.Home,
-		SecretARN: w.SecretARN, Every: every, Lag: lag, Rules: rules})
+		SecretARN: w.SecretARN, JSONKey: w.Config.Secret.JSONKey, ClientIDKey: w.Config.Secret.ClientIDKey,
+		Every: every, Lag: lag, Rules: rules})
 }
 
 func (fs *followers) hear(_ string, e stepfunctions.Event) {
 	switch {
 	case e.ExecutionStarted != nil || e.ExecutionRedriven != nil:
 		fs.add(1)
-	case e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil:
+	case e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil ||
+		e.ExecutionTimedOut != nil:
 		fs.add(-1)
 	}
 }
@@ -88,10 +115,20 @@ func (fs *followers) add(n int) {
 		fs.rest()
 	case before == 0:
 		fs.ctx, fs.rest = context.WithCancel(context.Background())
-		for _, f := range fs.list {
-			fs.clock.Go(func() { f.Run(fs.ctx) })
+		for i := range fs.list {
+			fs.run(i)
 		}
 	}
+}
+
+// run lets a follower live. fs.mu is held.
+func (fs *followers) run(i int) {
+	f, ctx, apart := fs.list[i], fs.ctx, fs.apart*time.Duration(1+i)
+	fs.clock.Go(func() {
+		if fs.clock.Sleep(ctx, apart) == nil {
+			f.Run(ctx)
+		}
+	})
 }
 
 // pass lets time go by with the followers.
@@ -121,7 +158,9 @@ func (fs *followers) adds(arn string) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.list = append(fs.list, f)
-	fs.clock.Go(func() { f.Run(fs.ctx) })
+	if fs.live > 0 {
+		fs.run(len(fs.list) - 1)
+	}
 }
 
 func (fs *followers) loses() {
@@ -180,30 +219,73 @@ func TestFollowersAreLeftAloneAndWaitedFor(t *testing.T) {
 		"a failure after the old one was disabled": {input: emergency, fails: "TestAfterDisable", ends: "RolledBack",
 			took: 2 * followersDelay},
 	} {
+		for _, vendor := range []string{"okta", "auth0"} {
+			if vendor == "auth0" && c.fails == "TestAfterDisable" {
+				continue // nothing can be disabled there
+			}
+			t.Run(vendor+": "+name, func(t *testing.T) {
+				t.Parallel()
+				w := newFollowedWorld(t, vendor)
+				rules := w.owned()
+				fs := w.follow(rules...)
+				fs.mustNotWrite(rules, "")
+				if c.fails != "" {
+					w.failing(c.fails)
+				}
+				began := w.clock.Now()
+				r, execution := w.rotate(c.input)
+				if text(r.Error) != c.ends {
+					t.Fatalf("ended as %s %s: %s\n%s", r.Status, text(r.Error), text(r.Cause),
+						strings.Join(w.path(execution), " "))
+				}
+				took := w.clock.Now().Sub(began)
+				if took < c.took || c.took == 0 && took > followersDelay || c.took > 0 && took > c.took+time.Hour {
+					t.Errorf("it took %s, want %s", took, c.took)
+				}
+				fs.pass(followersDelay)
+				w.atRest()
+				w.Stack.Faults.Clear()
+				if r, _ := w.rotate(emergency); r.Status != asl.Succeeded {
+					t.Fatalf("the next one: %s", text(r.Cause))
+				}
+				fs.pass(followersDelay)
+				w.atRest()
+			})
+		}
+	}
+}
+
+// Of a pair, what does not belong together is not rotated, and a test knows whose client id it sees.
+func TestFollowersOfAPairGetNoOthersClientID(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prepare    func(w *world)
+		ends, says string
+	}{
+		"the id of the other one is stored": {func(w *world) {
+			w.store(strings.ReplaceAll(w.object(w.current()), w.ClientID, w.Config.IdentityProvider.ClientPair))
+		}, "Refused", "is the pair's other one"},
+		"a test of a follower that does not say so": {func(w *world) {
+			w.reconfigure(func(c *config.Client) { c.SmokeTests.Redirect[0].Follower = false })
+		}, "RolledBack", "if a follower answers there, set follower: true"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, following)
-			rules := w.owned()
-			fs := w.follow(rules...)
-			fs.mustNotWrite(rules, "")
-			if c.fails != "" {
-				w.failing(c.fails)
+			w := newFollowedWorld(t, "auth0")
+			fs := w.follow(w.owned()...)
+			c.prepare(w)
+			if r, execution := w.rotate(emergency); text(r.Error) != c.ends ||
+				!strings.Contains(text(r.Cause), c.says) {
+				t.Fatalf("ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(execution))
 			}
-			began := w.clock.Now()
-			r, execution := w.rotate(c.input)
-			if text(r.Error) != c.ends {
-				t.Fatalf("ended as %s %s: %s\n%s", r.Status, text(r.Error), text(r.Cause),
-					strings.Join(w.path(execution), " "))
-			}
-			took := w.clock.Now().Sub(began)
-			if took < c.took || c.took == 0 && took > followersDelay || c.took > 0 && took > c.took+time.Hour {
-				t.Errorf("it took %s, want %s", took, c.took)
-			}
-			fs.pass(followersDelay)
-			w.atRest()
-			w.Stack.Faults.Clear()
-			if r, _ := w.rotate(emergency); r.Status != asl.Succeeded {
-				t.Fatalf("the next one: %s", text(r.Cause))
+			if c.ends == "Refused" { // the watch has seen what was stored; whoever stored it mends it
+				w.store(w.object(w.current()))
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if len(w.violations) == 0 {
+					t.Error("the watch saw nothing")
+				}
+				return
 			}
 			fs.pass(followersDelay)
 			w.atRest()
@@ -243,10 +325,17 @@ func TestAStopInAnyWaitForFollowersConverges(t *testing.T) {
 		"DisableOldSecret",
 		"FinishSecret", "Quiesce", "RestoreLabels", "AwaitFollowersBack", "AwaitRestoreSpread",
 		"RemoveNewSecret"} {
-		for _, next := range []string{"redrive", plain, emergency} {
-			t.Run(state+" then "+next, func(t *testing.T) {
+		for _, next := range []string{"redrive", plain, emergency, "redrive of a pair", plain + " of a pair",
+			emergency + " of a pair"} {
+			next, pair := strings.CutSuffix(next, " of a pair")
+			if pair && !slices.Contains([]string{"GracePeriod", "FinishSecret", "RestoreLabels",
+				"RemoveNewSecret"}, state) {
+				continue // as with one registration
+			}
+			vendor := map[bool]string{false: "okta", true: "auth0"}[pair]
+			t.Run(vendor+": "+state+" then "+next, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, following)
+				w := newFollowedWorld(t, vendor)
 				rules := w.owned()
 				fs := w.follow(rules...)
 				but := ""

@@ -144,7 +144,7 @@ func rotatedAsObject(t *testing.T, vendor string) *world {
 // than the journal's, which was then removed.
 func TestTheSameSecretInAnotherFormIsNoOther(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0"} {
+	for _, vendor := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0", "authentik"} {
 		for name, old := range map[string]bool{"noted": false, "not noted": true} {
 			t.Run(vendor+", "+name, func(t *testing.T) {
 				t.Parallel()
@@ -316,7 +316,7 @@ func (w *world) stored() string {
 
 func TestASecretWhoseVersionIsGoneIsTheOnlyActiveOne(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0"} {
+	for _, vendor := range []string{"okta", "entra", "cognito", "keycloak", "pingone", "hydra", "auth0", "authentik"} {
 		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
 			w := rotatedAsObject(t, vendor)

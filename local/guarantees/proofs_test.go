@@ -47,9 +47,10 @@ func TestAnOutageOfTheTokenEndpointUndoesNothing(t *testing.T) {
 	for vendor, states := range map[string][]string{
 		"okta": {"Plan", "VerifyNewSecret", "TestSecret", "TestBeforeFinish", "DisableOldSecret",
 			"TestAfterDisable", "FinishSecret"},
-		"hydra":    {"Plan", "CreateSecret", "VerifyNewSecret", "TestSecret", "FinishSecret"},
-		"keycloak": {"TestSecret", "FinishSecret"},
-		"auth0":    {"Plan", "CreateSecret", "TestSecret", "FinishSecret"},
+		"hydra":     {"Plan", "CreateSecret", "VerifyNewSecret", "TestSecret", "FinishSecret"},
+		"keycloak":  {"TestSecret", "FinishSecret"},
+		"auth0":     {"Plan", "CreateSecret", "TestSecret", "FinishSecret"},
+		"authentik": {"Plan", "CreateSecret", "TestSecret", "FinishSecret"},
 	} {
 		for _, state := range states {
 			t.Run(vendor+" "+state, func(t *testing.T) {
@@ -81,7 +82,7 @@ func TestAnOutageUndoesNoRotationInPlace(t *testing.T) {
 // The old secret must be gone at the end although the token endpoint says so before it is.
 func TestAFalseRefusalOfTheOldSecretEndsNoRotation(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range []string{"okta", "hydra", "keycloak", "pingone", "auth0"} {
+	for _, vendor := range []string{"okta", "hydra", "keycloak", "pingone", "auth0", "authentik"} {
 		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
 			w := newWorldOf(t, vendor, usual(), quick)
@@ -95,7 +96,7 @@ func TestAFalseRefusalOfTheOldSecretEndsNoRotation(t *testing.T) {
 // The same in a rollback, where the new one goes.
 func TestAFalseRefusalOfTheNewSecretLeavesNone(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range []string{"okta", "hydra", "keycloak", "auth0"} {
+	for _, vendor := range []string{"okta", "hydra", "keycloak", "auth0", "authentik"} {
 		t.Run(vendor, func(t *testing.T) {
 			t.Parallel()
 			w := newWorldOf(t, vendor, usual(), quick)

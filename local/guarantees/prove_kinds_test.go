@@ -23,7 +23,7 @@ import (
 )
 
 // everyKind is all that may happen.
-func everyKind() []*kind { return slices.Concat(faults, executions, hands, deployments) }
+func everyKind() []*kind { return slices.Concat(faults, executions, hands, deployments, ofClients) }
 
 // faultAt makes the call that is about to be carried out go wrong.
 func faultAt(said string, rule func(n int) fault.Rule) func(*telling, int, seen) string {
@@ -85,7 +85,7 @@ var faults = []*kind{
 		do: func(r *telling, n int, _ seen) string {
 			d := time.Duration(2+n%120) * time.Minute
 			r.Stack.IdP.Store().RefuseUntil(r.clock.Now().Add(d), "")
-			r.mend(func() { r.idle(func() { r.pass(d) }) })
+			r.mend(func() { r.pass(d) })
 			return fmt.Sprintf("the token endpoint refuses right secrets for %s", d)
 		}},
 	{name: "one right secret is refused", weight: 4, ends: []string{"RolledBack", "Refused"},
@@ -143,15 +143,9 @@ var executions = []*kind{
 		}},
 	{name: "an emergency meanwhile", weight: 8, ends: []string{"ABORTED", "LockLost", "LockHeld"},
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(emergency) }},
-	{name: "another rotation meanwhile", weight: 3,
+	{name: "another rotation meanwhile", weight: 6,
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(plain) }},
 	{name: "an earlier execution is redriven", weight: 8, do: redriveEarlier},
-	{name: "a stop that is healed", weight: 6, ends: []string{"ABORTED"}, do: func(r *telling, _ int, _ seen) string {
-		r.mu.Lock()
-		r.healed = true // as the notifier does when EventBridge tells of the stop
-		r.mu.Unlock()
-		return r.stopMain(0)
-	}},
 	{name: "a measurement meanwhile", weight: 1,
 		do: func(r *telling, _ int, _ seen) string { return r.startOther(measure) }},
 }
@@ -195,8 +189,11 @@ func redriveEarlier(r *telling, n int, _ seen) string {
 }
 
 func (r *telling) startOther(input string) string {
+	if input == emergency && !r.accepts(r.current()) && r.world.dead != "" {
+		return "" // people repair that first
+	}
 	r.mu.Lock()
-	if r.alone {
+	if r.alone || r.main == "" {
 		r.mu.Unlock()
 		return ""
 	}
@@ -218,7 +215,7 @@ var hands = []*kind{
 		r.storeAgain()
 		return "AWSCURRENT is stored again, as another version"
 	}},
-	{name: "stored in another form", weight: 6, do: func(r *telling, n int, _ seen) string {
+	{name: "stored in another form", weight: 6, fits: notFollowed, do: func(r *telling, n int, _ seen) string {
 		if r.padded {
 			return ""
 		}
@@ -236,28 +233,28 @@ var hands = []*kind{
 		r.mend(r.formAgain)
 		return "the secret is stored in another form, and the configuration says so"
 	}},
-	{name: "stored with something around it", weight: 4, any: true, do: storePadded},
+	{name: "stored with something around it", weight: 4, any: true, fits: notFollowed, do: storePadded},
 	{name: "a tool writes AWSCURRENT to a target", weight: 8, do: func(r *telling, n int, _ seen) string {
 		return r.writeTarget(n, r.current())
 	}},
 	{name: "a tool writes what AWSCURRENT was", weight: 8, do: func(r *telling, n int, _ seen) string {
-		if r.tooLate(r.first) {
+		if r.tooLate(r.first) || r.fs != nil { // a controller's rule is not healed
 			return ""
 		}
 		return r.writeTarget(n, r.first)
 	}},
 	{name: "a tool writes what AWSCURRENT was to every target", weight: 5, do: func(r *telling, _ int, _ seen) string {
-		if r.tooLate(r.first) || r.Config.IsPair() {
+		if r.tooLate(r.first) || r.Config.IsPair() || r.fs != nil {
 			return ""
 		}
 		r.setEveryTarget(r.first)
 		return "a tool writes to every target what AWSCURRENT was before"
 	}},
 	{name: "a rule comes", weight: 4, do: func(r *telling, _ int, _ seen) string {
-		if r.Config.IsPair() {
+		value := r.current()
+		if r.Config.IsPair() || !r.accepts(value) {
 			return "" // a template names one of the two registrations
 		}
-		value := r.current()
 		r.deployRule(func(o *elbtypes.AuthenticateOidcActionConfig) { o.ClientSecret = &value })
 		return "a rule comes with AWSCURRENT"
 	}},
@@ -319,7 +316,7 @@ var hands = []*kind{
 		}},
 	{name: "a pair rotated by hand", weight: 6, any: true,
 		fits: func(y way) bool {
-			return slices.Contains([]string{"auth0", "hydra as a pair", "keycloak as a pair"},
+			return slices.Contains([]string{"auth0", "authentik", "hydra as a pair", "keycloak as a pair"},
 				y.name)
 		},
 		do: rotatePair},
@@ -329,7 +326,7 @@ var hands = []*kind{
 			return "a person makes a secret at Hydra"
 		}},
 	{name: "AWSCURRENT goes back", weight: 4, any: true, do: moveBack},
-	{name: "a target changes hands", weight: 3, any: true, do: func(r *telling, _ int, _ seen) string {
+	{name: "a target changes hands", weight: 3, any: true, fits: notFollowed, do: func(r *telling, _ int, _ seen) string {
 		move := func(to string) error {
 			return r.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
 				o.TokenEndpoint, o.UseExistingClientSecret, o.ClientSecret = &to, aws.Bool(true), nil
@@ -403,6 +400,9 @@ func moveBack(r *telling, _ int, _ seen) string {
 	return "a person makes AWSPREVIOUS the current version again"
 }
 
+// notFollowed: a follower takes what is stored, or keeps its rules as they are.
+func notFollowed(y way) bool { return !y.followed }
+
 // named is whether secrets stand beside each other at the provider, each with an id.
 func named(y way) bool { return slices.Contains([]string{"okta", "entra", "cognito"}, y.vendor) }
 
@@ -460,6 +460,9 @@ func (r *telling) accepts(value string) bool {
 
 // used reports whether a node uses a value now, or will when all of them follow.
 func (r *telling) used(value string) bool {
+	if r.fs != nil {
+		return true // perhaps by a follower
+	}
 	for _, u := range r.Stack.ELB.SecretsInUse(r.clock.Now(), r.clock.Now().Add(time.Hour)) {
 		if u.Secret == value {
 			return true
@@ -485,6 +488,9 @@ func (r *telling) removeSecret(id string) {
 // writeTarget puts a value on one target, as a tool does that manages it. In a pair the tool writes the registration of
 // that secret, too.
 func (r *telling) writeTarget(n int, value string) string {
+	if !r.accepts(value) {
+		return ""
+	}
 	id := r.ClientID
 	for _, other := range r.Config.ClientIDs() {
 		if r.Stack.IdP.Store().Accepts(other, value, r.clock.Now()) {
@@ -551,7 +557,8 @@ func (r *telling) addBalancer(name string) string {
 
 // deployments are what is so before an execution starts, or changes with a deployment.
 var deployments = []*kind{
-	{name: "the former definition", weight: 4, before: true, fits: func(y way) bool { return y.vendor != "manual" },
+	{name: "the former definition", weight: 4, before: true, // which is older than followers
+		fits: func(y way) bool { return y.vendor != "manual" && !y.followed },
 		do: func(r *telling, n int, _ seen) string {
 			present := r.present()
 			r.mend(func() { r.define(present) })
@@ -563,19 +570,26 @@ var deployments = []*kind{
 			return "the definition is that of another former release"
 		}},
 	{name: "time passes", weight: 4, before: true, harmless: true, do: func(r *telling, n int, _ seen) string {
-		days := 1 + n%60
-		r.idle(func() { r.pass(time.Duration(days) * 24 * time.Hour) })
+		days := min(1+n%60, int((r.untilEnd()-aboutToEnd)/(24*time.Hour)))
+		if days < 1 {
+			return ""
+		}
+		r.pass(time.Duration(days) * 24 * time.Hour)
 		return fmt.Sprintf("%d days pass", days)
 	}},
 	{name: "another pace", weight: 4, do: func(r *telling, n int, _ seen) string {
+		hours := 1 + n%100
+		if r.fs != nil {
+			hours = 1 + n%10
+		}
 		r.reconfigure(func(c *config.Client) {
-			c.SpreadSeconds, c.GracePeriodSeconds = aws.Int(60+n%300), aws.Int(3600*(1+n%100))
+			c.SpreadSeconds, c.GracePeriodSeconds = aws.Int(60+n%300), aws.Int(3600*hours)
 		})
-		return fmt.Sprintf("the configuration changes: a spread of %d s, a grace period of %d h", 60+n%300, 1+n%100)
+		return fmt.Sprintf("the configuration changes: a spread of %d s, a grace period of %d h", 60+n%300, hours)
 	}},
 	{name: "the journal's item is deleted", weight: 3, before: true, any: true, fits: named, do: deleteJournal},
 	{name: "a load balancer comes", weight: 5, do: func(r *telling, n int, _ seen) string {
-		if r.Config.IsPair() || r.alone {
+		if r.Config.IsPair() || r.alone || !r.accepts(r.current()) {
 			return ""
 		}
 		return r.addBalancer(fmt.Sprintf("late-%d", n))
@@ -588,8 +602,8 @@ var deployments = []*kind{
 	{name: "a load balancer leaves the configuration", weight: 3, any: true, states: []string{"VerifyNewSecret",
 		"SetSecret", "PromoteSecret", "GracePeriod", "RediscoverTargets", "Quiesce"},
 		do: func(r *telling, n int, _ seen) string {
-			if len(r.others) > 0 {
-				return "" // that would not know the load balancer, and take its secret away
+			if len(r.others) > 0 || r.life.heals {
+				return "" // those would not know the load balancer, and take its secret away
 			}
 			r.alone = true
 			r.configure(r.only(n % 2))

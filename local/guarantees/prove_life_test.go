@@ -8,6 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"alboidc.internal/shared/config"
 	"alboidc.internal/statemachine"
 )
 
@@ -17,6 +20,8 @@ type life struct {
 	seed     uint64
 	way      way
 	chapters []chapter
+	// heals: the notifier is deployed, which starts an execution where one was stopped or superseded.
+	heals bool
 	// broken changes the definition of the state machine, for the test that a life can fail.
 	broken func(definition string) string
 }
@@ -34,6 +39,8 @@ type event struct {
 	kind *kind
 	at   moment
 	n    int
+	// given: the execution is for this, so that it is no disturbance of it.
+	given bool
 }
 
 // moment is when something happens: before the execution, at the first call after it enters a state, right before its
@@ -72,6 +79,22 @@ var inputs = []string{plain, plain, plain, plain, `{"client": "orders-web", "gra
 	`{"client": "orders-web", "gracePeriodSeconds": 7200}`, emergency, emergency,
 	`{"client": "orders-web", "dryRun": true}`}
 
+// beforeEnd is no input of ours: a daily measurement starts that execution, because the provider is about to end the
+// secret.
+const beforeEnd = "a measurement right before the secret ends"
+
+// newInput chooses what an execution is started with, and what is so before.
+func newInput(r *rand.Rand, y way) (input string, given []event) {
+	switch x := r.IntN(12); {
+	case x == 0 && mortal(y):
+		return repair, []event{{kind: dies, at: moment{before: true}, given: true}}
+	case x == 1 && slices.Contains([]string{"entra", "keycloak"}, y.name):
+		return beforeEnd, nil
+	default:
+		return inputs[r.IntN(len(inputs))], nil
+	}
+}
+
 // mostCalls is about how many calls a rotation makes: later ones are hit less often.
 const mostCalls = 170
 
@@ -79,13 +102,17 @@ const mostCalls = 170
 func newLife(seed uint64) life {
 	r := rand.New(rand.NewPCG(seed, 14)) //nolint:gosec // it must be the same every time
 	all := everyWay()
-	l := life{seed: seed, way: all[int(seed)%len(all)]}
+	l := life{seed: seed, way: all[r.IntN(len(all))], heals: r.IntN(2) == 0}
 	if seed%3 == 0 {
-		l.chapters = []chapter{{input: inputs[r.IntN(len(inputs))], events: []event{newEvent(r, l.way)}}}
+		c := chapter{}
+		c.input, c.events = newInput(r, l.way)
+		c.events = append(c.events, newEvent(r, l.way))
+		l.chapters = []chapter{c}
 		return l
 	}
 	for range 1 + r.IntN(2) {
-		c := chapter{input: inputs[r.IntN(len(inputs))], goesOn: r.IntN(3) > 0}
+		c := chapter{goesOn: r.IntN(3) > 0}
+		c.input, c.events = newInput(r, l.way)
 		for range 2 + r.IntN(4) {
 			c.events = append(c.events, newEvent(r, l.way))
 		}
@@ -105,7 +132,7 @@ func newEvent(r *rand.Rand, y way) event {
 	for ; at >= fitting[i].weight; i++ {
 		at -= fitting[i].weight
 	}
-	return event{fitting[i], newMoment(r, fitting[i]), r.IntN(1 << 20)}
+	return event{kind: fitting[i], at: newMoment(r, fitting[i]), n: r.IntN(1 << 20)}
 }
 
 func newMoment(r *rand.Rand, k *kind) moment {
@@ -170,12 +197,31 @@ func states() (forward, back []string, waits map[string]bool) {
 	return forward, back, waits
 }
 
-// everyWay is each identity provider in each of its models.
+// everyWay is each identity provider in each of its models, and clients of every kind.
 func everyWay() []way {
-	return append(slices.SortedFunc(slices.Values(ways()), func(a, b way) int {
+	all := append(slices.SortedFunc(slices.Values(ways()), func(a, b way) int {
 		return slices.Compare([]byte(a.name), []byte(b.name))
 	}), okta, way{name: "keycloak as a pair", vendor: "keycloak", configure: paired},
-		way{name: "by hand", vendor: "manual", configure: quick})
+		way{name: "by hand", vendor: "manual", configure: quick},
+		way{name: "two accounts", vendor: "okta", configure: quick, away: true},
+		way{name: "with a login test", vendor: "okta", configure: loggingIn})
+	for _, vendor := range []string{"okta", "entra", "keycloak", "hydra"} {
+		all = append(all, way{name: vendor + " with followers", vendor: vendor, configure: followed, followed: true})
+	}
+	return all
+}
+
+// loggingIn leaves one redirect test and one login test.
+func loggingIn(c *config.Client) {
+	c.SmokeTests.Redirect, c.SmokeTests.Login = c.SmokeTests.Redirect[:1], c.SmokeTests.Login[:1]
+}
+
+// followed declares followers with some minutes more than they take where nothing is wrong: calls of theirs fail, too.
+// The grace period is short, because they read all the time.
+func followed(c *config.Client) {
+	following(c)
+	c.Followers.MaxDelaySeconds += 600
+	c.GracePeriodSeconds = aws.Int(6 * 3600)
 }
 
 func (m moment) String() string {
@@ -195,6 +241,9 @@ func (m moment) String() string {
 
 func (l life) String() string {
 	out := fmt.Sprintf("seed %d, %s:", l.seed, l.way.name)
+	if l.heals {
+		out = fmt.Sprintf("seed %d, %s, with the notifier:", l.seed, l.way.name)
+	}
 	for _, c := range l.chapters {
 		out += fmt.Sprintf("\n  %s", c.input)
 		for _, e := range c.events {

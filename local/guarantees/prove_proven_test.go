@@ -54,7 +54,7 @@ func TestRandomHistoriesThatFailAreShrunk(t *testing.T) {
 	if *seeds == "" {
 		t.Skip("make prove")
 	}
-	in := func(state, name string) event { return event{kindNamed(t, name), moment{state: state}, 0} }
+	in := func(state, name string) event { return event{kind: kindNamed(t, name), at: moment{state: state}} }
 	l := life{way: okta, broken: func(definition string) string {
 		before, state, _ := strings.Cut(definition, `"ReassertSecret": {`)
 		before += `"ReassertSecret": {`
@@ -84,8 +84,8 @@ func TestALoadBalancerThatCameBeforeARollbackIsRestored(t *testing.T) {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			r := live(t, life{way: okta, chapters: []chapter{{input: plain, events: []event{
-				{kindNamed(t, "a function that fails"), moment{before: true}, 5},
-				{kindNamed(t, "a load balancer comes"), moment{state: state}, 1}}}}})
+				{kind: kindNamed(t, "a function that fails"), at: moment{before: true}, n: 5},
+				{kind: kindNamed(t, "a load balancer comes"), at: moment{state: state}, n: 1}}}}})
 			if r.rec.failed() || r.ends["RolledBack"] != 1 {
 				t.Errorf("%s\n%s", strings.Join(r.rec.failures, "\n"), strings.Join(r.story, "\n"))
 			}

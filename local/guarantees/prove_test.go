@@ -13,6 +13,8 @@ import (
 
 var seeds = flag.String("seeds", "", "which random histories to live: how many, or a range like 17-17")
 
+var whole = flag.Bool("whole", false, "tell a history that fails as it is, without looking for a shorter one")
+
 // seedsInShort is how many go test lives without -seeds.
 const seedsInShort = 8
 
@@ -85,6 +87,9 @@ func TestRandomHistories(t *testing.T) {
 			sum.add(r)
 			if !r.rec.failed() {
 				return
+			}
+			if *whole {
+				t.Fatalf("%s\n%s", strings.Join(r.rec.failures, "\n"), strings.Join(r.story, "\n"))
 			}
 			t.Log("failed; looking for what it takes")
 			short, told := shrink(t, l, r)

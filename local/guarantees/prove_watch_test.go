@@ -1,6 +1,7 @@
 package guarantees_test
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -27,6 +28,9 @@ func (r *telling) oneAtATime() {
 			}
 		}
 	}
+	for x := range histories {
+		r.mustFindItFree(x, taken, histories)
+	}
 	for x, events := range histories {
 		scheduled := map[int64]time.Time{}
 		for _, e := range events {
@@ -41,6 +45,47 @@ func (r *telling) oneAtATime() {
 			}
 		}
 	}
+}
+
+// mustFindItFree checks that an execution that is no emergency and no repair took the lock from none that runs.
+func (r *telling) mustFindItFree(execution string, taken map[string][]time.Time,
+	histories map[string][]stepfunctions.Event) {
+	if input := histories[execution][0].ExecutionStarted.Input; strings.Contains(input, `"emergency"`) ||
+		strings.Contains(input, `"repair"`) {
+		return
+	}
+	for _, at := range taken[execution] {
+		former, since := "", time.Time{}
+		for x, times := range taken {
+			for _, t := range times {
+				if x != execution && t.Before(at) && t.After(since) {
+					former, since = x, t
+				}
+			}
+		}
+		if former != "" && hasIt(histories[former], at) {
+			r.rec.Errorf("G6: %s took the lock from %s, which runs", execution, former)
+		}
+	}
+}
+
+// hasIt reports whether an execution runs at an instant, and has for a minute, and has not given its lock back.
+func hasIt(events []stepfunctions.Event, at time.Time) bool {
+	has, state, since := true, "", time.Time{}
+	for _, e := range events {
+		switch {
+		case e.Timestamp.After(at):
+			return has && at.Sub(since) > time.Minute
+		case e.StateEntered != nil:
+			state = e.StateEntered.Name
+		case e.ExecutionRedriven != nil:
+			has, since = true, e.Timestamp.Time
+		case e.TaskSucceeded != nil && state == "ReleaseLock", e.ExecutionAborted != nil, e.ExecutionFailed != nil,
+			e.ExecutionSucceeded != nil, e.ExecutionTimedOut != nil:
+			has = false
+		}
+	}
+	return has && at.Sub(since) > time.Minute
 }
 
 // mustOwn checks that an execution was the last to take the lock when one of its calls began.
@@ -63,6 +108,17 @@ func (r *telling) mustOwn(execution string, at time.Time, taken map[string][]tim
 // hidden checks G7 over everything that the life has left.
 func (r *telling) hidden() {
 	traces := r.traces(r.executions)
+	for _, x := range r.notifiers {
+		history, err := r.Stack.StepFunctions.History(x)
+		if err != nil {
+			r.rec.Fatal(err)
+		}
+		b, err := json.Marshal(history)
+		if err != nil {
+			r.rec.Fatal(err)
+		}
+		traces["history of the notifier"] += string(b)
+	}
 	for what, value := range r.values() {
 		for _, d := range r.disguises(value) {
 			for name, trace := range traces {

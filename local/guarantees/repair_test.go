@@ -42,7 +42,7 @@ func (w *world) setStatus(id string, status clients.Status) {
 // put it back where it lives again: Keycloak brings an expired secret back as the previous one.
 func (w *world) revoked(value string) {
 	w.mu.Lock()
-	w.dead = value
+	w.dead, w.mended, w.left = value, false, false
 	w.mu.Unlock()
 	w.Stack.Faults.Observe(func(service, operation, text string) {
 		if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Modify") &&
@@ -63,7 +63,7 @@ func (w *world) revoked(value string) {
 // the only place for one.
 func (w *world) end(clientID, id string) {
 	err := w.Stack.IdP.Store().Update(clientID, func(e *clients.Edit) error {
-		if slices.Contains([]string{"keycloak", "entra"}, w.Stack.Vendor) {
+		if slices.Contains([]string{"keycloak", "entra"}, w.Stack.Vendor) && !w.Config.IsPair() {
 			_, err := e.Expire(id, w.clock.Now())
 			return err
 		}

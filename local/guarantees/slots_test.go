@@ -17,13 +17,14 @@ import (
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/auth0/auth0test"
+	"alboidc.internal/shared/idp/authentik/authentiktest"
 	"alboidc.internal/shared/idp/hydra/hydratest"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 	"alboidc.internal/shared/idp/pingone/pingonetest"
 )
 
 // withoutIDs are the identity providers whose secrets have no ids.
-var withoutIDs = []string{"auth0", "hydra", "keycloak", "pingone"}
+var withoutIDs = []string{"auth0", "authentik", "hydra", "keycloak", "pingone"}
 
 // untestable makes the smoke test after the switch fail for good.
 func untestable(w *world) {
@@ -60,6 +61,40 @@ func TestAPairWaitsUntilTheNewSecretHasSpread(t *testing.T) {
 	w.Stack.IdP.Vendor().(*auth0test.Auth0).SetSpread(30 * time.Second)
 	w.mustRotate()
 	w.pass(time.Minute) // so does the one that nobody knows
+	w.atRest()
+}
+
+// authentik from release 2026.11 on, and one that is updated to it while a rotation is under way.
+func TestASecretThatIsAnObjectIsRotatedUnlessItIsShared(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "authentik", usual(), quick)
+	vendor := w.Stack.IdP.Vendor().(*authentiktest.Authentik)
+	w.when("GracePeriod", func(string) { vendor.SetObjects(true) })
+	w.mustRotate()
+	w.atRest()
+	w.mustRotate()
+	w.atRest()
+	untestable(w)
+	w.ends(t, "RolledBack")
+	w.atRest()
+	w.Stack.Faults.Clear()
+	vendor.Share("orders-web-second", "orders-web")
+	if r, _ := w.rotate(plain); text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "shared by 2 objects") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.atRest()
+}
+
+// A redirect URI that is not registered authentik refuses in the words for a wrong secret.
+func TestARefusedRedirectURIIsNoRefusedSecret(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, "authentik", usual(), quick, func(c *config.Client) {
+		c.CallbackURL = "https://elsewhere.example/oauth2/idpresponse"
+	})
+	r, _ := w.rotate(plain)
+	if text(r.Error) != "Refused" || !strings.Contains(text(r.Cause), "callbackUrl") {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
 	w.atRest()
 }
 

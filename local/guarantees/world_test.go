@@ -4,6 +4,7 @@ package guarantees_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -191,7 +192,7 @@ func (w *world) check(when string) {
 		}
 	}
 	for _, app := range w.apps {
-		if !store.Accepts(w.ClientID, app.Uses().Reveal(), now) {
+		if id, value := app.Uses(); !store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) {
 			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses",
 				when)
 		}
@@ -202,6 +203,7 @@ func (w *world) check(when string) {
 		w.violate("reading the secret: %v", err)
 		return
 	}
+	text := values[labels["AWSCURRENT"]]
 	current := secretsIn(values)[labels["AWSCURRENT"]]
 	if w.padded {
 		current = strings.Trim(current, " \n\"\ufeff")
@@ -211,6 +213,11 @@ func (w *world) check(when string) {
 	}
 	if !slices.ContainsFunc(w.Config.ClientIDs(), func(id string) bool { return store.Accepts(id, current, now) }) {
 		w.violate("G2 %s: AWSCURRENT holds a secret that the identity provider refuses", when)
+	}
+	var object map[string]string
+	if key := w.Config.Secret.ClientIDKey; key != "" && (json.Unmarshal([]byte(text), &object) != nil ||
+		!store.Accepts(object[key], current, now)) {
+		w.violate("G2 %s: AWSCURRENT holds another client id than its secret's", when)
 	}
 }
 

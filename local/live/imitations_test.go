@@ -15,7 +15,7 @@ import (
 func TestATenantIsTriedAsAnImitationIs(t *testing.T) {
 	t.Parallel()
 	for kind, pair := range map[string]bool{"okta": false, "entra": false, "hydra": false, "pingone": false,
-		"auth0": true} {
+		"auth0": true, "authentik": true} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			authority, err := localca.New()

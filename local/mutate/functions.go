@@ -47,6 +47,18 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/createsecret/handler.go takeOver", `Imported: true`,
 			`Imported: false`, "TestTheFirstRotationTakesTheSecretInUseOver"},
 	},
+	"functions/createsecret TestANewVersionHasItsClientID": {
+		{"functions/createsecret/handler.go put", `Text: m.NewClientID()`, `Text: m.from.ClientID`,
+			"TestANewVersionHasItsClientID"},
+	},
+	"functions/promotesecret TestAVersionWithAnothersClientIDIsNotPromoted": {
+		{"functions/promotesecret/handler.go Handle", `if !in.Undo { // what`, `if false { // what`,
+			"TestAVersionWithAnothersClientIDIsNotPromoted"},
+	},
+	"functions/plan TestAVersionWithAnothersClientIDIsRefused": {
+		{"functions/invocation/reading.go MustHaveItsClientID", `if v.Equal(secret.New(id)) {`, `if true {`,
+			"TestAVersionWithAnothersClientIDIsRefused"},
+	},
 	"functions/createsecret TestTheFormOfAVersionIsWrittenDown": {
 		{"functions/createsecret/handler.go intend", `JSONKey: &form,`,
 			`JSONKey: nil,`, "TestTheFormOfAVersionIsWrittenDown"},

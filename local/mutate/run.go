@@ -57,12 +57,11 @@ type Runner struct {
 
 // Run plants each fault and calls done with what became of it, one at a time.
 func (r *Runner) Run(ctx context.Context, faults []Fault, done func(Result)) error {
-	var err error
-	if r.dir, err = os.MkdirTemp("", "mutate"); err != nil {
+	remove, err := r.begin()
+	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(r.dir) }()
-	r.built = map[string]func() (string, error){}
+	defer remove()
 	next := make(chan Fault)
 	var workers sync.WaitGroup
 	for range r.Workers {
@@ -86,6 +85,13 @@ func (r *Runner) Run(ctx context.Context, faults []Fault, done func(Result)) err
 	close(next)
 	workers.Wait()
 	return ctx.Err()
+}
+
+// begin makes a folder for what is compiled, and returns how to remove it.
+func (r *Runner) begin() (remove func(), err error) {
+	r.dir, err = os.MkdirTemp("", "mutate")
+	r.built = map[string]func() (string, error){}
+	return func() { _ = os.RemoveAll(r.dir) }, err
 }
 
 // plant plants one fault, and runs its test.
@@ -125,13 +131,8 @@ func (f Fault) tests() string {
 // binary compiles the fault's test with the fault in it. A definition is named by a variable of the environment.
 func (r *Runner) binary(ctx context.Context, f Fault, dir, file string) (path string, variables []string, err error) {
 	if f.ofADefinition() {
-		for variable, definition := range planted.Variables() {
-			if strings.Contains(f.File, "notifier") == (definition == &statemachine.Notifier) {
-				variables = append(variables, variable+"="+file)
-			}
-		}
 		path, err = r.unchanged(ctx, f.Package)
-		return path, variables, err
+		return path, []string{f.variable() + "=" + file}, err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(r.Root, f.File): file}})
 	if err != nil {
@@ -143,6 +144,16 @@ func (r *Runner) binary(ctx context.Context, f Fault, dir, file string) (path st
 	}
 	path = filepath.Join(dir, "planted.test")
 	return path, nil, r.compile(ctx, path, f.Package, "-overlay", list)
+}
+
+// variable is the one that names a file to test in place of the fault's definition.
+func (f Fault) variable() string {
+	for variable, definition := range planted.Variables() {
+		if strings.Contains(f.File, "notifier") == (definition == &statemachine.Notifier) {
+			return variable
+		}
+	}
+	return ""
 }
 
 // unchanged compiles the tests of a package as they are, once.

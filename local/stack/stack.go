@@ -4,6 +4,7 @@ package stack
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -240,13 +241,16 @@ func (s *Stack) EffectiveSecrets(at time.Time) []elbv2.SecretInUse {
 	return out
 }
 
-// emit puts a change of an execution's status on the event bus, as Step Functions does.
+// emit puts a change of an execution's status on the event bus, as Step Functions does. The event's id follows from
+// what it tells, so that what is named after it has the same name in every run.
 func (s *Stack) emit(c stepfunctions.StatusChange) {
 	detail, err := json.Marshal(c.Detail)
 	if err != nil {
 		return // a struct of strings and numbers
 	}
+	id := sha256.Sum256(detail)
 	s.EventBridge.Emit(c.Region, eventbridge.Event{Source: "aws.states",
+		ID:         fmt.Sprintf("%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16]),
 		DetailType: "Step Functions Execution Status Change",
 		Time:       c.Time, Resources: c.Resources, Detail: detail})
 }

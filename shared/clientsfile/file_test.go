@@ -146,7 +146,7 @@ func TestEachWrongFieldIsNamedWithItsPath(t *testing.T) {
 		{"an issuer without https", "issuer: https://", "issuer: http://",
 			"orders-web: issuer: must begin with https://"},
 		{"an unknown provider", "type: okta", "type: okat",
-			"orders-web: identityProvider.type: must be one of auth0, cognito,"},
+			"orders-web: identityProvider.type: must be one of auth0, authentik,"},
 		{"a wrong setting of the provider", "orgUrl: https://example.okta.com", "orgUrl: example",
 			"orders-web: identityProvider.settings.orgUrl: must be"},
 		{"a Network Load Balancer", "loadbalancer/app/orders/50", "loadbalancer/net/orders/50",

@@ -41,6 +41,11 @@ func (c Client) check(ps *strictjson.Problems) {
 		ps.Add("callbackUrl", "must be https://HOST/oauth2/idpresponse, the path that Application Load Balancers use")
 	}
 	CheckSecretARN(ps, "secret.arn", c.Secret.ARN, "the client secret")
+	if key := c.Secret.ClientIDKey; key != "" && c.Secret.JSONKey == "" {
+		ps.Add("secret.clientIdKey", "needs secret.jsonKey: the client id is another member of the JSON object")
+	} else if key != "" && key == c.Secret.JSONKey {
+		ps.Add("secret.clientIdKey", "must be another member than secret.jsonKey, which holds the client secret")
+	}
 	if c.IdentityProvider.CurrentSecretID != strings.TrimSpace(c.IdentityProvider.CurrentSecretID) {
 		ps.Add("identityProvider.currentSecretId", "must not begin or end with a space")
 	}
@@ -92,10 +97,10 @@ func (c Client) checkFollowers(ps *strictjson.Problems) {
 		return
 	}
 	inRange(ps, "followers.maxDelaySeconds", &c.Followers.MaxDelaySeconds, 1, 30*86400)
-	if c.IsPair() {
+	if c.IsPair() && c.Secret.ClientIDKey == "" {
 		ps.Add("followers",
-			"must be left out with identityProvider.clientPair: the client id changes with the secret, "+
-				"and followers would read the secret only")
+			"need secret.clientIdKey with identityProvider.clientPair: the client id changes with the secret, so "+
+				"followers must read both from one version")
 	}
 	if c.IdentityProvider.AllowInterruption {
 		ps.Add("followers", "must be left out with identityProvider.allowInterruption: a new secret ends the one that "+

@@ -83,6 +83,9 @@ type Secret struct {
 	// JSONKey is the member that holds the client secret if the secret's value is a JSON object; the other members are
 	// carried over unchanged. Without it the whole value is the client secret.
 	JSONKey string `json:"jsonKey,omitempty"`
+	// ClientIDKey is the member that holds the client id: each version that is stored has there that of the
+	// registration its secret belongs to. Followers of a pair read both.
+	ClientIDKey string `json:"clientIdKey,omitempty"`
 }
 
 // IdentityProvider is the identity provider that issues the client secret.

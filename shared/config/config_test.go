@@ -140,6 +140,13 @@ func TestEachWrongValueIsNamed(t *testing.T) {
 		{"a pair with an interruption", `"currentSecretId": "ocs1"`,
 			`"clientPair": "0oaSecond", "allowInterruption": true`,
 			"identityProvider.allowInterruption: must be left out"},
+		{"followers of a pair that read the secret only", `"settings": {"orgUrl": "https://example.okta.com"}
+	},`, `"settings": {"orgUrl": "https://example.okta.com"}, "clientPair": "0oaSecond"}, "followers": {"maxDelaySeconds": 60},`,
+			"followers: need secret.clientIdKey"},
+		{"a client id beside no member", `"jsonKey": "clientSecret"`, `"clientIdKey": "id"`,
+			"secret.clientIdKey: needs secret.jsonKey"},
+		{"a client id in the secret's place", `"jsonKey": "clientSecret"`,
+			`"jsonKey": "clientSecret", "clientIdKey": "clientSecret"`, "secret.clientIdKey: must be another member"},
 		{"no settings", `"settings": {"orgUrl": "https://example.okta.com"}`, `"settings": null`,
 			"identityProvider.settings: is missing"},
 		{"no load balancers",

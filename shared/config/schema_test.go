@@ -329,6 +329,11 @@ func TestSchemaAndCodeAcceptTheSameDocuments(t *testing.T) {
 				provider[field] = true
 			}
 			same(fmt.Sprintf("%s with followers: %v", field, f))
+			stored := document["secret"].(map[string]any)
+			id := stored["clientIdKey"]
+			delete(stored, "clientIdKey")
+			same(fmt.Sprintf("%s with followers: %v, and no client id", field, f))
+			stored["clientIdKey"] = id
 			provider[field] = was
 		}
 	}

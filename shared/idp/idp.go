@@ -258,6 +258,8 @@ type Client struct {
 	Name     string // the client's name in our configuration
 	Issuer   string
 	ClientID string
+	// CallbackURL is the redirect URI that probes send; "" where there are none.
+	CallbackURL string
 }
 
 // Deps is all that a provider may use: it has no environment and no clock of its own. Package registry makes sure that

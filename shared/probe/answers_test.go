@@ -38,6 +38,7 @@ const page = "text/html; charset=utf-8"
 //     management API for an unknown client was recorded by several open-source clients.
 //   - Ory Hydra: seen on v2.3.0 and on a build of July 2026; texts of fosite's client_authentication.go.
 //   - Keycloak: ClientIdAndSecretAuthenticator.java and ClientAuthUtil.java.
+//   - authentik: providers/oauth2/views/token.py and errors.py of its repository, from 2023 to September 2026.
 //   - Auth0, Amazon Cognito, PingOne: answers shown in forum posts and vendors' documentation.
 //   - RFC 6749, sections 5.1 and 5.2; RFC 9110 for statuses; RFC 8259, section 8.1, for the byte order mark.
 var corpus = []struct {
@@ -63,6 +64,12 @@ var corpus = []struct {
 		"invalid."), no, ""},
 	{"auth0", "right", 403, "", oauth("invalid_grant", "Invalid authorization code"), yes, "HTTP 403 invalid_grant"},
 	{"auth0", "wrong", 401, "", oauth("access_denied", "Unauthorized"), no, "HTTP 401 access_denied"},
+	{"authentik", "right", 400, "", oauth("invalid_grant", "The provided authorization grant or refresh token is "+
+		"invalid, expired, revoked, does not match the redirection URI used in the authorization request, or was "+
+		"issued to another client"), yes, "HTTP 400 invalid_grant"},
+	{"authentik", "wrong; also right with another redirect URI, so it counts only with a positive control", 400, "",
+		oauth("invalid_client", "Client authentication failed (e.g., unknown client, no client authentication "+
+			"included, or unsupported authentication method)"), no, "HTTP 400 invalid_client"},
 	{"cognito", "right", 400, "", oauth("invalid_grant", ""), yes, ""},
 	{"cognito", "wrong", 400, "", oauth("invalid_client", "invalid_client_secret"), no, "HTTP 400 invalid_client"},
 	{"keycloak", "right", 400, "", oauth("invalid_grant", "Code not valid"), yes, ""},
@@ -141,6 +148,7 @@ var corpus = []struct {
 	{"any", "an empty token", 200, "", `{"access_token":""}`, none, ""},
 	{"any", "a token that is none", 200, "", `{"access_token":{"value":"x"}}`, none, ""},
 	{"any", "an empty code", 401, "", `{"error":""}`, none, ""},
+	{"authentik", "it starts up", 503, "", `{"error":"authentik starting"}`, none, "HTTP 503"},
 	{"any", "nothing", 200, "", ``, none, ""},
 	{"any", "nothing at 401", 401, "", ``, none, ""},
 	{"any", "text", 401, "text/plain", `invalid_client`, none, ""},

@@ -20,14 +20,15 @@ import (
 // says is what is known of each provider's answers to an accepted secret and to a wrong one, apart from the adapters:
 // the sources are those of corpus.
 var says = map[string]struct{ accepted, rejected []string }{
-	"auth0":    {[]string{"invalid_grant"}, []string{"access_denied", "invalid_client"}},
-	"cognito":  {[]string{"invalid_grant"}, []string{"invalid_client"}},
-	"entra":    {nil, []string{"7000215", "7000222"}},
-	"hydra":    {[]string{"invalid_grant", "unauthorized_client"}, []string{"invalid_client"}},
-	"keycloak": {[]string{"invalid_grant"}, []string{"unauthorized_client"}},
-	"manual":   {[]string{"invalid_grant"}, []string{"invalid_client"}},
-	"okta":     {[]string{"invalid_grant", "unauthorized_client"}, []string{"invalid_client"}},
-	"pingone":  {[]string{"invalid_grant"}, []string{"invalid_client"}},
+	"auth0":     {[]string{"invalid_grant"}, []string{"access_denied", "invalid_client"}},
+	"authentik": {[]string{"invalid_grant"}, []string{"invalid_client"}},
+	"cognito":   {[]string{"invalid_grant"}, []string{"invalid_client"}},
+	"entra":     {nil, []string{"7000215", "7000222"}},
+	"hydra":     {[]string{"invalid_grant", "unauthorized_client"}, []string{"invalid_client"}},
+	"keycloak":  {[]string{"invalid_grant"}, []string{"unauthorized_client"}},
+	"manual":    {[]string{"invalid_grant"}, []string{"invalid_client"}},
+	"okta":      {[]string{"invalid_grant", "unauthorized_client"}, []string{"invalid_client"}},
+	"pingone":   {[]string{"invalid_grant"}, []string{"invalid_client"}},
 }
 
 // answering is a token endpoint that answers every request alike.

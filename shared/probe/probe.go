@@ -87,6 +87,8 @@ type Client struct {
 	Issuer                string
 	ClientID              string
 	AuthorizationEndpoint string
+	// Follows is the other registration of a pair, which a follower still has for a while; "" if there is none.
+	Follows string
 	// Aliases are further names of the identity provider: a load balancer may send users to any of them.
 	Aliases []config.Alias
 }

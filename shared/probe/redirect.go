@@ -41,7 +41,7 @@ func (p *Prober) Redirect(ctx context.Context, t config.RedirectTest, c Client) 
 			if t.Follower {
 				host = ""
 			}
-			if problems := loginRedirectProblems(location, want, c.ClientID, host); len(problems) > 0 {
+			if problems := loginRedirectProblems(location, want, c, host); len(problems) > 0 {
 				return "", newFailure("%s", strings.Join(problems, "; "))
 			}
 			return "HTTP 302 to " + want.Host + " with the client's id and callback URL", nil
@@ -85,7 +85,7 @@ func (p *Prober) firstRedirect(ctx context.Context, u *url.URL, node string) (*u
 
 // loginRedirectProblems compares a load balancer's redirect to the identity provider with what it should be, and names
 // every difference. Of a follower, with no appHost, only the application knows the redirect URI.
-func loginRedirectProblems(got, want *url.URL, clientID, appHost string) []string {
+func loginRedirectProblems(got, want *url.URL, c Client, appHost string) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if got.Scheme != want.Scheme {
@@ -98,7 +98,13 @@ func loginRedirectProblems(got, want *url.URL, clientID, appHost string) []strin
 		add("the redirect's path is not the authorization endpoint's %s", pathOrRoot(want))
 	}
 	q := got.Query()
-	if !hasOnly(q, "client_id", clientID) {
+	switch {
+	case hasOnly(q, "client_id", c.ClientID):
+	case c.Follows != "" && hasOnly(q, "client_id", c.Follows):
+		add("client_id is not the client's, but that of the pair's other registration: if a follower answers " +
+			"there, set " +
+			"follower: true in this test")
+	default:
 		add("client_id is not the client's")
 	}
 	if !hasOnly(q, "response_type", "code") {

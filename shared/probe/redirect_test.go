@@ -13,7 +13,7 @@ import (
 	"alboidc.internal/shared/rotation"
 )
 
-var okta = probe.Client{Issuer: "https://idp.example.com/oauth2/default", ClientID: "0oa1",
+var okta = probe.Client{Issuer: "https://idp.example.com/oauth2/default", ClientID: "0oa1", Follows: "0oa2",
 	AuthorizationEndpoint: "https://idp.example.com/oauth2/default/v1/authorize"}
 
 const appURL = "https://app.example.com:8443/orders?token=" + canary
@@ -146,6 +146,9 @@ func TestEveryDifferenceOfTheRedirectIsNamed(t *testing.T) {
 			q.Set("redirect_uri", "https://app.example.com:8443/cb")
 			q.Set("client_id", canary)
 		}, says: []string{"client_id is not the client's"}},
+		{name: "a follower with the pair's other registration", change: func(_ *url.URL, q url.Values) {
+			q.Set("client_id", okta.Follows)
+		}, says: []string{"that of the pair's other registration: if a follower answers there, set follower: true"}},
 		{name: "no callback", change: func(_ *url.URL, q url.Values) { q.Del("redirect_uri") },
 			says: []string{"redirect_uri is not"}},
 		{name: "no state", change: func(_ *url.URL, q url.Values) { q.Del("state") },

@@ -56,6 +56,16 @@ func TestDecide(t *testing.T) {
 			promoted(s)
 		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
 			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 6 * time.Hour},
+		"followers need longer than the rest of the grace period": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Followed = now.Add(9 * time.Hour)
+		}, rotation.Finish, rotation.Ref{VersionID: "b", IdPSecretID: "B"},
+			rotation.Ref{VersionID: "c", IdPSecretID: "C"}, 9 * time.Hour},
+		"a repair that was promoted is gone on with, and never goes back": {func(s *rotation.Snapshot) {
+			promoted(s)
+			s.Journal.Promotion.Repair = true
+		}, rotation.Repair, rotation.Ref{VersionID: "c", IdPSecretID: "C"},
+			rotation.Ref{VersionID: "b", IdPSecretID: "B"}, 0},
 		"a grace period that is over is not waited for again": {func(s *rotation.Snapshot) {
 			promoted(s)
 			s.Journal.Promotion.GraceUntil = now.Add(-time.Hour)
@@ -236,6 +246,10 @@ func TestDecideNeverLengthensTheGracePeriod(t *testing.T) {
 	s.Shorten = &week
 	if d := rotation.Decide(s); d.Grace != s.GracePeriod {
 		t.Errorf("grace period %s", d.Grace)
+	}
+	*s.Shorten, s.Followers = time.Minute, time.Hour
+	if d := rotation.Decide(s); d.Grace != s.Followers {
+		t.Errorf("followers need %s, the grace period is %s", s.Followers, d.Grace)
 	}
 }
 

@@ -19,6 +19,7 @@ var revealers = []string{
 	"shared/clientcredentials/key.go",               // reads a private key
 	"shared/clientcredentials/proofs.go",            // body or header: client secret, client assertion
 	"shared/idp/auth0/auth0.go",                     // body: set the application's secret
+	"shared/idp/authentik/authentik.go",             // body: set the secret; header: API token
 	"shared/idp/cognito/change.go",                  // body: AddUserPoolClientSecret
 	"shared/idp/hydra/hydra.go",                     // body: set the secret; header: API key
 	"shared/idp/conformance/conformance.go",         // test suite: looks for secrets in error texts

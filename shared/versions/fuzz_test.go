@@ -62,14 +62,14 @@ func put(t *testing.T, object secret.Value, key, next string) []string {
 		return nil // a key is from the configuration: JSON text, and shown
 	}
 	next = strings.ToValidUTF8(next, "") // a secret is text
-	whole, err := withMember(object, key, secret.New(next))
+	whole, err := withMembers(object, key, secret.New(next), nil)
 	if err != nil {
 		if !whole.IsZero() {
 			t.Error("an object with an error")
 		}
 		return []string{err.Error()}
 	}
-	twice, err := withMember(object, key, secret.New(next))
+	twice, err := withMembers(object, key, secret.New(next), nil)
 	if err != nil || !whole.Equal(twice) {
 		t.Error("a repeat gives another text")
 	}

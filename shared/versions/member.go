@@ -41,18 +41,29 @@ func member(object secret.Value, key string) (secret.Value, error) {
 	return secret.New(*text), nil
 }
 
-// withMember returns the JSON object with member key set to v. Equal arguments give equal bytes: PutSecretValue
-// recognises a repeat only if the whole value is the same.
-func withMember(object secret.Value, key string, v secret.Value) (secret.Value, error) {
+// Member is a member of a stored JSON object that is no secret, such as the client id. Without a key it is none.
+type Member struct{ Key, Text string }
+
+// withMembers returns the JSON object with member key set to v, and those that are given to their texts. Equal
+// arguments give equal bytes: PutSecretValue recognises a repeat only if the whole value is the same.
+func withMembers(object secret.Value, key string, v secret.Value, given []Member) (secret.Value, error) {
 	members := membersOf(object)
 	if members == nil {
 		return secret.Value{}, errNotObject
 	}
-	text, err := marshal(v.Reveal())
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("writing member %q failed", key)
+	texts := map[string]string{key: v.Reveal()}
+	for _, m := range given {
+		if m.Key != "" {
+			texts[m.Key] = m.Text
+		}
 	}
-	members[key] = text
+	for key, text := range texts {
+		raw, err := marshal(text)
+		if err != nil {
+			return secret.Value{}, fmt.Errorf("writing member %q failed", key)
+		}
+		members[key] = raw
+	}
 	whole, err := marshal(members)
 	if err != nil {
 		return secret.Value{}, errors.New("writing the JSON object failed")

@@ -178,16 +178,18 @@ func Current(ctx context.Context, api API, secretARN string) (secret.Value, erro
 }
 
 // PutPending stores v as version versionID and gives it AWSPENDING. That takes the label off the version that had it,
-// so callers look at the labels first. With a JSON key, the other members come from version template.
+// so callers look at the labels first. With a JSON key, the other members come from version template, but for those
+// that are given.
 //
 // The version id is the request's token. A repeat with the same value is success and changes nothing; if the version
 // exists with another value, the error is ErrExists (Secrets Manager API reference, PutSecretValue,
 // ClientRequestToken). A version that exists but has lost AWSPENDING to another one is Precondition.
-func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value, template string) error {
+func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value, template string,
+	given ...Member) error {
 	if err := s.storable(versionID, v); err != nil {
 		return err
 	}
-	whole, err := s.fillTemplate(ctx, v, template)
+	whole, err := s.fillTemplate(ctx, v, template, given)
 	if err != nil {
 		return err
 	}
@@ -200,18 +202,19 @@ func (s *Store) PutPending(ctx context.Context, versionID string, v secret.Value
 }
 
 // PutCurrent stores v as version versionID and makes it AWSCURRENT, on which Secrets Manager moves AWSPREVIOUS to the
-// version that was. With a JSON key, the other members come from version template; with "" there are none. A repeat
-// with the same value is success.
-func (s *Store) PutCurrent(ctx context.Context, versionID string, v secret.Value, template string) error {
+// version that was. With a JSON key, the other members come from version template, but for those that are given; with
+// "" there are no others. A repeat with the same value is success.
+func (s *Store) PutCurrent(ctx context.Context, versionID string, v secret.Value, template string,
+	given ...Member) error {
 	if err := s.storable(versionID, v); err != nil {
 		return err
 	}
 	var whole secret.Value
 	var err error
 	if s.jsonKey != "" && template == "" {
-		whole, err = withMember(secret.New("{}"), s.jsonKey, v)
+		whole, err = withMembers(secret.New("{}"), s.jsonKey, v, given)
 	} else {
-		whole, err = s.fillTemplate(ctx, v, template)
+		whole, err = s.fillTemplate(ctx, v, template, given)
 	}
 	if err == nil {
 		_, err = s.put(ctx, versionID, whole, current)
@@ -241,7 +244,8 @@ func (s *Store) put(ctx context.Context, versionID string, whole secret.Value, l
 }
 
 // fillTemplate returns the value to store.
-func (s *Store) fillTemplate(ctx context.Context, v secret.Value, template string) (secret.Value, error) {
+func (s *Store) fillTemplate(ctx context.Context, v secret.Value, template string,
+	given []Member) (secret.Value, error) {
 	if s.jsonKey == "" {
 		return v, nil
 	}
@@ -252,7 +256,7 @@ func (s *Store) fillTemplate(ctx context.Context, v secret.Value, template strin
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("carrying the other members over: %w", err)
 	}
-	whole, err := withMember(t.whole, s.jsonKey, v)
+	whole, err := withMembers(t.whole, s.jsonKey, v, given)
 	if err != nil {
 		return secret.Value{}, failure.Wrap(failure.Precondition, err,
 			"carrying the other members of version %s over", template)

@@ -74,7 +74,8 @@ func (a Adopter) Adopt(ctx context.Context, v secret.Value) (Adopted, error) {
 		return out, err
 	}
 	out.Version, out.Previous = was.version, ""
-	if was.holds(v, a.Client.Secret.JSONKey) {
+	id := versions.Member{Key: a.Client.Secret.ClientIDKey, Text: out.ClientID}
+	if was.holds(v, a.Client.Secret.JSONKey, id) {
 		return out, nil
 	}
 	out.Version, out.Previous, out.Changed = clientcredentials.NewUUID(), was.version, true
@@ -87,7 +88,7 @@ func (a Adopter) Adopt(ctx context.Context, v secret.Value) (Adopted, error) {
 				"AWSCURRENT again", was.version, before, out.ClientID, was.version))
 	}
 	return out, a.locked(ctx, func(ctx context.Context, since time.Time) error {
-		return a.store(ctx, v, was, out.Version, since)
+		return a.store(ctx, v, id, was, out.Version, since)
 	})
 }
 
@@ -122,10 +123,17 @@ func (s stored) secret(key string) (secret.Value, error) {
 	return s.text.Secret(key)
 }
 
-// holds reports whether AWSCURRENT has the secret already, in the configured form.
-func (s stored) holds(v secret.Value, key string) bool {
+// holds reports whether AWSCURRENT has the secret already, in the configured form and with its client id.
+func (s stored) holds(v secret.Value, key string, id versions.Member) bool {
 	have, err := s.secret(key)
-	return err == nil && s.text.Fits(key) && have.Equal(v)
+	if err != nil || !s.text.Fits(key) || !have.Equal(v) {
+		return false
+	}
+	if id.Key == "" {
+		return true
+	}
+	has, err := s.text.Secret(id.Key)
+	return err == nil && has.Equal(secret.New(id.Text))
 }
 
 // notices say what changes besides the secret.
@@ -145,8 +153,10 @@ func (a Adopter) notices(was stored) (out []string) {
 	return out
 }
 
-// store stores the secret, if AWSCURRENT is still what was seen. since is when the lock was asked for.
-func (a Adopter) store(ctx context.Context, v secret.Value, was stored, version string, since time.Time) error {
+// store stores the secret and its client id, if AWSCURRENT is still what was seen. since is when the lock was asked
+// for.
+func (a Adopter) store(ctx context.Context, v secret.Value, id versions.Member, was stored, version string,
+	since time.Time) error {
 	now, err := a.Store.Labels(ctx)
 	if err != nil {
 		return err
@@ -164,7 +174,7 @@ func (a Adopter) store(ctx context.Context, v secret.Value, was stored, version 
 	if was.text != nil && was.text.Members() == "" {
 		template = "" // nothing can be carried over
 	}
-	if err = a.Store.PutCurrent(ctx, version, v, template); err == nil {
+	if err = a.Store.PutCurrent(ctx, version, v, template, id); err == nil {
 		return nil
 	}
 	later, cancel := a.after(ctx)

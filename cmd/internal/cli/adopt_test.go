@@ -211,6 +211,20 @@ func TestASecretOfAPairIsAdopted(t *testing.T) {
 				`: if load balancers log in with that, the next rotation is refused`)
 		code, out, errs = w.runWith(context.Background(), wrong, "adopt", "orders-web", "--from-file", "-")
 		w.want(code, 1, out, errs, `while it accepts AWSCURRENT`)
+		// for followers of both: the same secret with the client id that belongs to it
+		w.configure(func(c *config.Client) { c.Secret.JSONKey, c.Secret.ClientIDKey = "clientSecret", "clientId" })
+		for _, says := range []string{`^stored as AWSCURRENT`, `nothing was changed`} {
+			code, out, errs = w.runWith(context.Background(), brought, "adopt", "orders-web", "--from-file", "-")
+			w.want(code, 0, out, errs, says)
+		}
+		labels, values = w.stored()
+		if got := values[labels["AWSCURRENT"]]; got != `{"clientId":"`+other+`","clientSecret":"`+brought+`"}` {
+			w.Errorf("stored is %s", got)
+		}
+		w.Stack.SecretsManager.Store(w.SecretARN, labels["AWSCURRENT"],
+			`{"clientId":"`+w.ClientID+`","clientSecret":"`+brought+`"}`)
+		code, out, errs = w.runWith(context.Background(), brought, "adopt", "orders-web", "--from-file", "-")
+		w.want(code, 0, out, errs, `^stored as AWSCURRENT`)
 	})
 }
 

@@ -42,7 +42,8 @@ func TestProvidersAreRecognised(t *testing.T) {
 		"hydra": {"https://example.projects.oryapis.com", "https://example.projects.oryapis.com/oauth2/token"},
 		"keycloak": {"https://sso.example.com/realms/staff",
 			"https://sso.example.com/realms/staff/protocol/openid-connect/token"},
-		"manual": {"https://accounts.google.com", "https://oauth2.googleapis.com/token"},
+		"authentik": {"https://sso.example.com/", "https://sso.example.com/application/o/token/"},
+		"manual":    {"https://accounts.google.com", "https://oauth2.googleapis.com/token"},
 		// what looks like a vendor's host, and is not
 		"manual ": {"https://notokta.com", "https://notokta.com/token"},
 	} {

@@ -51,6 +51,9 @@ func recognise(l alb.Login) provider {
 		return okta(false, todo+" # https://example.okta.com, not the custom domain", l.ClientID)
 	case path == "/as/token" || strings.HasSuffix(path, "/as/token"):
 		return pingone(false, issuer)
+	case strings.HasSuffix(path, "/application/o/token/"):
+		return provider{kind: "authentik", sure: true, chosen: true, settings: []string{"serverUrl: https://" + token.Host +
+			strings.TrimSuffix(path, "/application/o/token/"), "apiToken:", "  secretArn: " + todo}}
 	case path == "/oauth/token":
 		return auth0(false, todo+" # https://example.eu.auth0.com, not the custom domain")
 	case path == "/oauth2/token":

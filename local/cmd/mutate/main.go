@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,16 +20,17 @@ func main() {
 	root := flag.String("root", "..", "the repository")
 	only := flag.String("only", "", "plant only faults whose line, file or test this regular expression finds")
 	workers := flag.Int("workers", 2, "how many at a time")
+	seeds := flag.Int("seeds", 0, "plant those that random histories must show, and live so many at most until one does")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *root, *only, *workers); err != nil {
+	if err := run(ctx, *root, *only, *workers, *seeds); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, root, only string, workers int) error {
+func run(ctx context.Context, root, only string, workers, seeds int) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return err
@@ -36,6 +38,9 @@ func run(ctx context.Context, root, only string, workers int) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("ONLY: %w", err)
+	}
+	if seeds > 0 {
+		return live(ctx, root, wanted, seeds)
 	}
 	var faults []mutate.Fault
 	for _, f := range mutate.Faults() {
@@ -70,4 +75,23 @@ func run(ctx context.Context, root, only string, workers int) error {
 			report.Faults-report.Caught)
 	}
 	return nil
+}
+
+// live lives histories with faults in them, and writes the table of the documentation.
+func live(ctx context.Context, root string, wanted *regexp.Regexp, seeds int) error {
+	runner := mutate.Runner{Root: root}
+	var rows []mutate.History
+	err := runner.Histories(ctx, wanted, seeds, func(h mutate.History) {
+		rows = append(rows, h)
+		fmt.Println(h)
+	})
+	name := filepath.Join(root, "docs", "guarantees.md")
+	page, failed := os.ReadFile(name)
+	if failed == nil {
+		page, failed = mutate.WriteHistories(page, rows)
+	}
+	if failed == nil {
+		failed = os.WriteFile(name, page, 0o600)
+	}
+	return errors.Join(err, failed)
 }

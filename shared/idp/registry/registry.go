@@ -10,6 +10,7 @@ import (
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/auth0"
+	"alboidc.internal/shared/idp/authentik"
 	"alboidc.internal/shared/idp/cognito"
 	"alboidc.internal/shared/idp/entra"
 	"alboidc.internal/shared/idp/hydra"
@@ -30,15 +31,16 @@ type provider struct {
 // providers has one line for each folder of a provider.
 func providers() map[string]provider {
 	return map[string]provider{
-		"auth0":    of(auth0.New, auth0.Capabilities),
-		"cognito":  of(cognito.New, cognito.Capabilities),
-		"entra":    of(entra.New, entra.Capabilities),
-		"hydra":    of(hydra.New, hydra.Capabilities),
-		"lambda":   of(lambda.New, lambda.CapabilitiesOf),
-		"keycloak": of(keycloak.New, keycloak.Capabilities),
-		"manual":   of(manual.New, manual.Capabilities),
-		"okta":     of(okta.New, okta.Capabilities),
-		"pingone":  of(pingone.New, pingone.Capabilities),
+		"auth0":     of(auth0.New, auth0.Capabilities),
+		"authentik": of(authentik.New, authentik.Capabilities),
+		"cognito":   of(cognito.New, cognito.Capabilities),
+		"entra":     of(entra.New, entra.Capabilities),
+		"hydra":     of(hydra.New, hydra.Capabilities),
+		"lambda":    of(lambda.New, lambda.CapabilitiesOf),
+		"keycloak":  of(keycloak.New, keycloak.Capabilities),
+		"manual":    of(manual.New, manual.Capabilities),
+		"okta":      of(okta.New, okta.Capabilities),
+		"pingone":   of(pingone.New, pingone.Capabilities),
 	}
 }
 

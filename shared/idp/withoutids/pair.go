@@ -47,12 +47,12 @@ func (p *pair) Review(ctx context.Context) (idp.Review, error) {
 	return reviewPair(ctx, p.registrations[p.first], p.registrations[p.second])
 }
 
-// findIdle returns the registration that is not in use.
-func (p *pair) findIdle(k Known) string {
-	if k.Current.ClientID == p.first {
-		return p.second
+// Idle returns the registration of a pair that is not in use: it gets the next secret.
+func (k Known) Idle(first, second string) string {
+	if k.Current.ClientID == first {
+		return second
 	}
-	return p.first
+	return first
 }
 
 // clientID returns the registration of a version: the noted one, or the idle one for a version that was about to be
@@ -62,7 +62,7 @@ func (p *pair) clientID(k Known) func(Version) string {
 		if v.ClientID != "" {
 			return v.ClientID
 		}
-		return p.findIdle(k)
+		return k.Idle(p.first, p.second)
 	}
 }
 
@@ -98,7 +98,7 @@ func (p *pair) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, er
 	if err != nil {
 		return idp.Created{}, err
 	}
-	idle := p.findIdle(k)
+	idle := k.Idle(p.first, p.second)
 	if err := p.registrations[idle].Set(ctx, r.Value); err != nil {
 		return idp.Created{}, err
 	}

@@ -5,6 +5,7 @@ package imitations
 
 import (
 	"alboidc.internal/shared/idp/auth0/auth0test"
+	"alboidc.internal/shared/idp/authentik/authentiktest"
 	"alboidc.internal/shared/idp/cognito/cognitotest"
 	"alboidc.internal/shared/idp/entra/entratest"
 	"alboidc.internal/shared/idp/hydra/hydratest"
@@ -18,13 +19,14 @@ import (
 
 // All are the imitations, by the type of the provider.
 var All = map[string]imitation.Imitation{
-	"auth0":    auth0test.Imitation,
-	"cognito":  cognitotest.Imitation,
-	"entra":    entratest.Imitation,
-	"hydra":    hydratest.Imitation,
-	"keycloak": keycloaktest.Imitation,
-	"lambda":   lambdatest.Imitation,
-	"manual":   manualtest.Imitation,
-	"okta":     oktatest.Imitation,
-	"pingone":  pingonetest.Imitation,
+	"auth0":     auth0test.Imitation,
+	"authentik": authentiktest.Imitation,
+	"cognito":   cognitotest.Imitation,
+	"entra":     entratest.Imitation,
+	"hydra":     hydratest.Imitation,
+	"keycloak":  keycloaktest.Imitation,
+	"lambda":    lambdatest.Imitation,
+	"manual":    manualtest.Imitation,
+	"okta":      oktatest.Imitation,
+	"pingone":   pingonetest.Imitation,
 }

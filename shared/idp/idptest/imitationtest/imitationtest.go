@@ -205,7 +205,7 @@ func (v *Vendor) Send(request, authorization string) (status int, answer string)
 		v.t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	if strings.HasSuffix(part[1], "/token") {
+	if strings.HasSuffix(strings.TrimSuffix(part[1], "/"), "/token") {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if authorization != "" {

@@ -1,0 +1,45 @@
+package guarantees_test
+
+import (
+	"time"
+
+	"alboidc.internal/shared/awstest/sts"
+)
+
+// dies is what a repair is for.
+var dies = &kind{name: "AWSCURRENT dies at the provider", weight: 4, before: true, any: true, fits: mortal,
+	do: func(r *telling, _ int, _ seen) string {
+		if r.padded || r.slow || !r.accepts(r.current()) || r.world.dead != "" && r.used(r.world.dead) {
+			return ""
+		}
+		r.revoke()
+		return "the secret that is AWSCURRENT ends at the identity provider"
+	}}
+
+// mortal: where people only make secrets they repair by themselves, and followers use a dead secret until they have read
+// the next, which no watch could tell from a fault (TestARepairThatGivesUpSparesWhatFollowersHave).
+func mortal(y way) bool { return y.vendor != "manual" && !y.followed }
+
+// ofClients are what happens to some clients only.
+var ofClients = []*kind{
+	dies,
+	{name: "AWSCURRENT dies meanwhile", weight: 2, any: true, fits: mortal,
+		states: []string{"Plan", "VerifyNewSecret", "AwaitSpread", "GracePeriod"}, do: dies.do},
+	{name: "a role in another account vanishes", weight: 30, any: true,
+		fits: func(y way) bool { return y.away }, do: func(r *telling, n int, _ seen) string {
+			r.Stack.STS.DeleteRole(workloadRole)
+			d := time.Duration(1+n%600) * time.Second
+			r.after(d, func(bool) { r.trusting(func(*sts.Trust) {}) })
+			return "the role in the other account is deleted, and made again after " + d.String()
+		}},
+	{name: "a rule becomes a controller's", weight: 10, any: true,
+		fits: func(y way) bool { return y.followed }, do: func(r *telling, _ int, _ seen) string {
+			r.fs.adds(r.weighted().ARN)
+			return "a rule becomes a controller's"
+		}},
+	{name: "a controller gives its rules up", weight: 10, any: true,
+		fits: func(y way) bool { return y.followed }, do: func(r *telling, _ int, _ seen) string {
+			r.fs.loses()
+			return "a controller gives its rules up"
+		}},
+}

@@ -1,0 +1,115 @@
+package mutate
+
+// ofTheTemplate are faults of what is deployed: numbers, conditions of policies, what is kept, what is watched.
+var ofTheTemplate = map[string][]fault{
+	"infra TestAlarmsWatchWhatIsPromised": {
+		{"infra/alarms.go addAlarms", `metric: r.failures(r.machine), of: 1, outOf: 3`,
+			`metric: r.failures(r.machine), of: 1, outOf: 1`, "rotation-failed"},
+		{"infra/alarms.go addAlarms", `above: r.allowedErrors(arn), of: 2, outOf: 3`,
+			`above: r.allowedErrors(arn), of: 3, outOf: 3`, "auth-errors-orders"},
+		{"infra/alarms.go addClientAlarms", `above: c.LongRotation().Seconds(),`,
+			`above: 2 * c.LongRotation().Seconds(),`, "rotation-long"},
+		{"infra/alarms.go addAlarm", `made.AddAlarmAction(action)`, ``, "goes to []"},
+	},
+	"infra TestTheAlarmOnTheAgeRingsWithoutMeasurementsToo": {
+		{"infra/alarms.go addClientAlarms", `above: tooOld, of: 2, outOf: 2,`, `above: tooOld, of: 2, outOf: 3,`,
+			"WithoutMeasurementsToo"},
+		{"infra/alarms.go addClientAlarms", `TreatMissingData_BREACHING`, `TreatMissingData_NOT_BREACHING`,
+			"WithoutMeasurementsToo"},
+		{"infra/alarms.go notMeasured", `1_000_000_000`, `1_000_000`, "a day without a measurement"},
+	},
+	"infra TestTheAlarmOnFailuresRingsForEachKindOfFailureAlone": {
+		{"infra/alarms.go failures", `FILL(aborted, 0)`, `aborted`, "does not count ExecutionsAborted alone"},
+		{"infra/alarms.go failures", `"ExecutionsTimedOut"`, `"ExecutionsFailed"`,
+			"does not count ExecutionsTimedOut alone"},
+	},
+	"infra TestTheEndOfASecretIsWatchedWhereTheIdentityProviderTellsIt": {
+		{"infra/alarms.go addClientAlarms", `* 86400`, `* 3600`, "secret-ends"},
+	},
+	"infra TestEveryFunctionIsDeployedAsTheStateMachineExpects": {
+		{"infra/functions.go addFunction", `int(f.Timeout / time.Second)`, `int(f.Timeout/time.Second) + 30`,
+			"IsDeployedAsTheStateMachineExpects"},
+		{"infra/functions.go addFunctions", `retentions[*r.LogRetentionDays]`, `retentions[1]`, "'s log"},
+	},
+	"infra TestOnlyTheFunctionsOfARollbackHaveReservedConcurrency": {
+		{"infra/functions.go reserved", `restores * len(r.clients)`, `len(r.clients)`, "of updatealb"},
+		{"infra/functions.go reserved", `max(5, len(r.clients))`, `5`, "with eleven clients"},
+		{"infra/functions.go sizes", `"retiresecret":  {memoryMB: 256, undoes: true}`,
+			`"retiresecret":  {memoryMB: 256}`, "have reserved concurrency"},
+	},
+	"infra TestARollbackRestoresAsManyTargetsAsUpdatesAreReserved": {
+		{"infra/functions.go restores", `5`, `4`, "AsManyTargetsAsUpdatesAreReserved"},
+	},
+	"infra TestTheStateMachineIsTheOneInTheRepository": {
+		{"infra/machine.go machineLog", `IncludeExecutionData: false`, `IncludeExecutionData: true`,
+			"IncludeExecutionData"},
+		{"infra/machine.go addMachine", `RemovalPolicy_RETAIN`, `RemovalPolicy_DESTROY`,
+			"goes away under the executions that run it"},
+		{"infra/machine.go values", `statemachine.Settle(statemachine.Functions())`,
+			`statemachine.Settle(statemachine.Functions()) / 5`, "the settling time is 15"},
+	},
+	"infra TestEveryRoleMayDoExactlyWhatIsListedAndNothingBroader": {
+		{"infra/machine.go allowStart",
+			`map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}}`, `nil`,
+			"NothingBroader"},
+		{"infra/machine.go addMachineRole",
+			`&awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(r.machineARN(), r.machineARN()+":*")}`, `nil`,
+			"trust of statemachine"},
+		{"infra/machine.go addMachineRole", `[]string{r.executionARNs()}`, `[]string{"*"}`, "states:StopExecution"},
+		{"infra/machine.go allowTelling",
+			`map[string]any{"StringEquals": map[string]any{"events:source": eventSource}}`, `nil`, "events:PutEvents"},
+		{"infra/machine.go allowTelling",
+			`map[string]any{"StringEquals": map[string]any{"kms:ViaService": r.host("sns", r.Region)}}`, `nil`,
+			"kms:GenerateDataKey"},
+		{"infra/schedule.go addSchedules", `, "aws:SourceArn": r.arn("scheduler", "schedule-group/"+r.Name)`, ``,
+			"trust of scheduler"},
+		{"infra/evidence.go protectEvidence", `, "dynamodb:UpdateItem")`, `)`, "dynamodb:DeleteItem"},
+		{"infra/evidence.go protectEvidence", `"ArnNotEquals"`, `"ArnEquals"`, "dynamodb:PutItem"},
+		{"infra/iam.go allowLoadBalancers", `ruleARNs(arn)+"*"`, `"*"`, "elasticloadbalancing:ModifyRule"},
+		{"infra/keys.go addKey", `Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": ` +
+			`r.Account}},`, ``, "kms:Decrypt"},
+		{"infra/keys.go newTopic", `Conditions: limitToSources(r.arn("cloudwatch", "alarm:"+r.Name+"-*")),`, ``,
+			"sns:Publish"},
+		{"infra/keys.go newTopic", `EnforceSSL: jsii.Bool(true)`, `EnforceSSL: jsii.Bool(false)`, "sns:Publish"},
+	},
+	"infra TestEveryOptionAllowsWhatIsListedAndNothingBroader": {
+		{"infra/iam.go allowEverywhere", `"sts:DurationSeconds": 300`, `"sts:DurationSeconds": 3600`,
+			"sts:GetWebIdentityToken"},
+		{"infra/iam.go allowEverywhere", `"Null": map[string]any{"sts:IdentityTokenAudience": "false"},`, ``,
+			"sts:GetWebIdentityToken"},
+		{"infra/iam.go allowKey", `"StringLike": map[string]any{"kms:ViaService": r.host("secretsmanager", "*")},`, ``,
+			"kms:Decrypt"},
+		{"infra/iam.go allowKey", `"StringEquals": map[string]any{"kms:EncryptionContext:SecretARN": secrets},`, ``,
+			"kms:Decrypt"},
+		{"infra/iam.go denyNetwork", `[]string{arn, arn + ":*"}`, `[]string{arn}`, "ec2:*"},
+	},
+	"infra TestEveryClientHasItsScheduleAndItsConfiguration": {
+		{"infra/schedule.go addSchedule", `jsii.Number(3600)`, `jsii.Number(86400)`, "MaximumEventAgeInSeconds"},
+		{"infra/schedule.go addSchedules", `ScheduleExpression: jsii.String("rate(1 day)"), FlexibleTimeWindow`,
+			`ScheduleExpression: jsii.String("rate(7 days)"), FlexibleTimeWindow`, "'s measurement"},
+	},
+	"infra TestAPausedClientIsMeasuredAllTheSame": {
+		{"infra/schedule.go scheduleState", `return "DISABLED"`, `return "ENABLED"`, "orders-web"},
+		{"infra/schedule.go addSchedules", `State: jsii.String("ENABLED"), }, map[string]any{"client"`,
+			`State: jsii.String(scheduleState(c)), }, map[string]any{"client"`, "MeasuredAllTheSame"},
+	},
+	"infra TestTheJournalOutlivesTheStack": {
+		{"infra/journal.go keptTable", `awscdk.RemovalPolicy_RETAIN`, `awscdk.RemovalPolicy_DESTROY`,
+			"TestTheJournalOutlivesTheStack"},
+		{"infra/journal.go keptTable", `PointInTimeRecoveryEnabled: jsii.Bool(true)`,
+			`PointInTimeRecoveryEnabled: jsii.Bool(false)`, "TestTheJournalOutlivesTheStack"},
+	},
+	"infra TestASecretThatTheStackCreatesHasNoValueAndIsKept": {
+		{"infra/journal.go addSecrets", `awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE`,
+			`awscdk.RemovalPolicy_DESTROY`, "IsKept"},
+	},
+	"infra TestEveryRuleStartsTheStateMachineThatLooksAfterIt": {
+		{"infra/events.go addEvents", `statemachine.ToldOtherwise()`, `[]string{"RolledBack"}`, "notifier"},
+		{"infra/events.go addEvents", `map[string]any{"exists": false}}`, `}`, "notifier"},
+		{"infra/events.go addEvents", `r.executionPattern("ABORTED", "TIMED_OUT")`, `r.executionPattern("ABORTED")`,
+			"interrupted"},
+	},
+	"infra TestEveryPatternFitsIntoARule": {
+		{"infra/events.go watched", `6`, `60`, "characters"},
+	},
+}
