@@ -42,6 +42,29 @@ func (r *rotator) addMachine() {
 	})
 }
 
+// addVersioned adds a state machine, a version of each deployed revision, and the alias through which it is started. A
+// running or redriven execution stays with the version that it began with, so versions are kept.
+func (r *rotator) addVersioned(id string, role awsiam.Role, props *awsstepfunctions.CfnStateMachineProps) (
+	awsstepfunctions.CfnStateMachine, awsstepfunctions.CfnStateMachineAlias) {
+	props.StateMachineType, props.RoleArn = jsii.String("STANDARD"), role.RoleArn()
+	props.TracingConfiguration = &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true}
+	machine := awsstepfunctions.NewCfnStateMachine(r.stack, &id, props)
+	// Step Functions checks when the machine is created that its role can write the log.
+	machine.Node().AddDependency(policyOf(role))
+	version := awsstepfunctions.NewCfnStateMachineVersion(r.stack, jsii.String(id+"Version"),
+		&awsstepfunctions.CfnStateMachineVersionProps{
+			StateMachineArn:        machine.AttrArn(),
+			StateMachineRevisionId: machine.AttrStateMachineRevisionId(),
+		})
+	version.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
+	return machine, awsstepfunctions.NewCfnStateMachineAlias(r.stack, jsii.String(id+"Alias"),
+		&awsstepfunctions.CfnStateMachineAliasProps{
+			Name: jsii.String(aliasName),
+			RoutingConfiguration: []any{&awsstepfunctions.CfnStateMachineAlias_RoutingConfigurationVersionProperty{
+				StateMachineVersionArn: version.AttrArn(), Weight: jsii.Number(100)}},
+		})
+}
+
 // machineLog is the log of a state machine: its events without the data of executions.
 func (r *rotator) machineLog(id, name string) *awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty {
 	logs := awslogs.NewLogGroup(r.stack, &id, &awslogs.LogGroupProps{
