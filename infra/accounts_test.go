@@ -1,12 +1,18 @@
 package main
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/cloudformationinclude"
+	"github.com/aws/jsii-runtime-go"
 
 	"alboidc.internal/shared/rights"
 )
@@ -86,4 +92,51 @@ func TestTheWorkloadRoleAllowsWhatIsCalled(t *testing.T) {
 	if !strings.Contains(string(text), "sts:ExternalId: !Ref ExternalId") {
 		t.Error("the role can be assumed without the external id")
 	}
+}
+
+// twoAccounts is what local/deployed deploys beside the example, for a client with load balancers in two accounts: what
+// is other in the hub's template, and the template of the role in the other account.
+const twoAccounts = "testdata/accounts.golden.json"
+
+func TestTheTemplateIsTheGoldenOneOfTwoAccounts(t *testing.T) {
+	const second = "      - arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/73e2d6bc24d8a067\n"
+	text := string(changedText(t, second, "      - {arn: \""+elb+
+		"eu-west-1:222233334444:loadbalancer/app/orders/73e2d6bc24d8a067\", role: workload}\n")) +
+		"\nroles:\n  workload: {roleArn: \"" + workloadRole + "\", externalId: alb-oidc-rotator-111122223333}\n"
+	file, err := parseFile([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl, err := synthesized(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type parts struct{ Resources, Outputs map[string]any }
+	var before, after parts
+	for part, of := range map[*parts]template{&before: exampleTemplate(t), &after: tpl} {
+		if err := json.Unmarshal(masked(of.text), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := []string{}
+	for _, id := range slices.Sorted(maps.Keys(before.Resources)) {
+		switch now, is := after.Resources[id]; {
+		case !is:
+			gone = append(gone, id)
+		case reflect.DeepEqual(now, before.Resources[id]):
+			delete(after.Resources, id)
+		}
+	}
+	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	stack := awscdk.NewStack(app, jsii.String("workload"), &awscdk.StackProps{
+		Synthesizer: awscdk.NewLegacyStackSynthesizer()})
+	cloudformationinclude.NewCfnInclude(stack, jsii.String("Template"),
+		&cloudformationinclude.CfnIncludeProps{TemplateFile: jsii.String("workload-role.yaml")})
+	role := app.Synth(nil).GetStackByName(jsii.String("workload")).Template()
+	got, err := json.MarshalIndent(map[string]any{"Resources": after.Resources, "Outputs": after.Outputs, "Gone": gone,
+		"Workload": role}, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, twoAccounts, append(got, '\n'))
 }

@@ -189,8 +189,9 @@ var decisions = map[string]struct {
 	"AfterFinish": {[]string{"$plan.action = 'finish' > Plan", "ReleaseLock"},
 		"what was finished first is taken for the rotation that was asked for"},
 	"AfterSetSecret": {[]string{"$canaries > AwaitCanarySpread", "$gracePeriodSeconds = 0 > PromoteSecret",
-		"AwaitSpread"}, "the labels move while nodes still serve the old secret, or targets that never got it are left, " +
-		"or an emergency waits twice"},
+		"AwaitSpread"},
+		"the labels move while nodes still serve the old secret, or targets that never got it are left, " +
+			"or an emergency waits twice"},
 	"AfterPromotion": {[]string{"$gracePeriodSeconds = 0 > ReassertSecret", "TestSecret"},
 		"without a grace period a target that somebody has set meanwhile loses its logins"},
 	"AfterSearch": {[]string{followersNeedTime + " > AwaitFollowers", "$allSet > DisableOldSecret",
@@ -522,7 +523,8 @@ var exits = map[string]struct {
 	"all > NotStarted": {[]string{"LoadClient", "AcquireLock", "ReadLockOwner", "InspectLockOwner", "TakeOverLock",
 		"SeizeLock"}, "an execution that has no lock ends as one that did something"},
 	"all > Refuse": {[]string{"Plan", "TestBeforeChange"}, "what failed before anything was made keeps the lock"},
-	"all > RollBack": {[]string{"CreateSecret", "VerifyNewSecret", "SetSecret", "TestCanaries", "PromoteSecret", "TestSecret",
+	"all > RollBack": {[]string{"CreateSecret", "VerifyNewSecret", "SetSecret", "TestCanaries", "PromoteSecret",
+		"TestSecret",
 		"CreateReplacement", "VerifyReplacement", "ReloadClient", "AdoptConfiguration", "RediscoverTargets",
 		"VerifyBeforeReassert", "ReassertSecret",
 		"TestBeforeFinish", "DisableOldSecret", "TestAfterDisable"}, "a new secret is left half way"},

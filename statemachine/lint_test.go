@@ -576,7 +576,8 @@ func TestWhoWritesASecretIsToldWhenItWasProven(t *testing.T) {
 		}
 	})
 	slices.Sort(proves)
-	// before the first round forward, before the rest of it, before the second, before a rollback's, and before a repair
+	// before the first round forward, before the rest of it, before the second, before a rollback's, and before a
+	// repair
 	if want := []string{"EnableOldSecret", "TestCanaries", "VerifyBeforeReassert", "VerifyNewSecret",
 		"VerifyReplacement"}; !slices.Equal(proves, want) {
 		t.Errorf("%q prove a secret, want %q: one that nobody proved is written", proves, want)

@@ -110,7 +110,8 @@ func TestWhoThrottlesIsWaitedForLongerThanItAsks(t *testing.T) {
 
 // afterTheSwitch are the tests of a secret that load balancers use: while it is not accepted, logins fail, so that
 // waiting is what makes the outage long.
-var afterTheSwitch = []string{"TestCanaries", "TestSecret", "VerifyBeforeReassert", "TestBeforeFinish", "TestAfterDisable"}
+var afterTheSwitch = []string{"TestCanaries", "TestSecret", "VerifyBeforeReassert", "TestBeforeFinish",
+	"TestAfterDisable"}
 
 // What time cannot mend is given up after at least ten tries over 15 minutes; a third version and a changed
 // configuration at once, because what comes next mends that; all else is tried for hours.

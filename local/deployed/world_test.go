@@ -60,19 +60,20 @@ const (
 // configuration of the example's client, and the state machine with its version and alias. What the example names
 // outside of the template (secrets, load balancers, the identity provider) is the local stack's, under the names given
 // there.
-func newWorld(t *testing.T, tpl template) *world {
+// The second load balancer is in the account given, if one is.
+func newWorld(t *testing.T, tpl template, accounts ...string) *world {
 	t.Helper()
 	virtual := clock.NewVirtual(time.Now())
 	w := &world{tpl: tpl, actor: machine, functions: map[string]string{}}
 	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second,
-		55 * time.Second}, OnEvent: w.hear})
+		55 * time.Second}, OnEvent: w.hear, Accounts: accounts})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	w.deployFunctions(t, s)
 	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: w.functions,
-		Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+		Settle: time.Minute, Spread: time.Minute, Grace: time.Hour, Account: strings.Join(accounts, "")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,8 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 	for _, f := range statemachine.Functions() {
 		name := scenario.MachineName + "-" + f.Name
 		p := w.tpl.properties(t, "AWS::Lambda::Function", "FunctionName", name)
-		d := inprocess.Deployed{Name: name, Environment: map[string]string{}}
+		d := inprocess.Deployed{Name: name, Environment: map[string]string{},
+			Role: w.tpl.arn(t, w.tpl.role(t, f.Name))}
 		for key, v := range p["Environment"].(map[string]any)["Variables"].(map[string]any) {
 			d.Environment[key] = w.tpl.text(t, v)
 		}
@@ -344,6 +346,9 @@ func (w *world) call(service, operation, text string) {
 		actor = machine
 	case "states:StartExecution":
 		actor = schedules
+	}
+	if there, is := strings.CutPrefix(text, "account="); is { // by the session of a role there
+		actor = there[:len(account)]
 	}
 	r, err := requestOf(actor, service, operation, text)
 	if err != nil {

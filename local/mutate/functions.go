@@ -63,6 +63,38 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/createsecret/handler.go intend", `JSONKey: &form,`,
 			`JSONKey: nil,`, "TestTheFormOfAVersionIsWrittenDown"},
 	},
+	"functions/createsecret TestWhatCanariesGetFirstIsOnNoTargetYet": {
+		{"functions/createsecret/handler.go intend", `if m.canaries {`, `if false {`, "targets that never had it"},
+		{"functions/createsecret/handler.go intend", `if m.canaries {`, `if true {`, "targets that may have it"},
+	},
+	"functions/plan TestWhichTargetsAreCanaries": {
+		{"functions/plan/canaries.go chooseCanaries", `p.request.Emergency || `, ``, "an_emergency"},
+		{"functions/plan/canaries.go chooseCanaries", `case n == len(marked):`, `case false:`, "all_of_them"},
+		{"functions/plan/canaries.go chooseCanaries", `if why != "" {`, `if false {`, "no_login_test"},
+		{"shared/alb/owners.go isCanary", `cmp.Or(t.RuleARN, t.ListenerARN)`, `t.RuleARN`, "a_listener_with_the_tag"},
+	},
+	"functions/plan TestARollbackLeavesAloneWhatNeverHadTheSecret": {
+		{"functions/plan/handler.go Handle", `p.rediscover, p.leaveOthers,`, `p.rediscover,`, "the rollback is on"},
+		{"functions/plan/handler.go Handle", `p.leaveOthers, p.chooseCanaries,`, `p.chooseCanaries,`,
+			"the next execution's plan"},
+		{"functions/plan/canaries.go leaveOthers", `labels.Current != stays`, `labels.Current == ""`,
+			"that goes is AWSCURRENT"},
+	},
+	"functions/smoketest TestCanariesAreTestedByTheirTestsWhenTheyHaveTheSecret": {
+		{"functions/smoketest/handler.go test", `if err := s.WaitForSpread(ctx); err != nil {`,
+			`if err := error(nil); err != nil {`, "still serve the old secret"},
+	},
+	"functions/smoketest TestCanariesThatNoLoginReachesAreTold": {
+		{"functions/smoketest/handler.go test", `if why := s.Config.UntestedCanaries(); why != "" {`,
+			`if why := ""; why != "" {`, "count as tested"},
+		{"functions/smoketest/metrics.go tellUntested", `len(open) > 0`, `false`, "told is"},
+	},
+	"functions/updatealb TestWhoMayHaveTheSecretIsNotedBeforeItIsWritten": {
+		{"functions/updatealb/handler.go Handle", `if err := noteGiven(ctx, s, in); err != nil {`,
+			`if err := error(nil); err != nil {`, "is not noted"},
+		{"functions/updatealb/handler.go noteGiven", `if in.Canaries {`, `if false {`, "is not noted"},
+		{"functions/updatealb/handler.go noteGiven", `if in.Canaries {`, `if true {`, "leave out"},
+	},
 	"functions/createsecret TestTheIntentIsWrittenFirstAndTheIDLast": {
 		{"functions/createsecret/handler.go intend", `Before: before,`,
 			`Before: nil,`, "TestTheIntentIsWrittenFirstAndTheIDLast"},

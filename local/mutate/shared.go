@@ -17,6 +17,18 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/journal/journal.go Rename", `c.Version = to`, `_ = c`, "it is followed at"},
 		{"shared/journal/journal.go Rename", `e.Unused = false`, ``, "that no follower has"},
 	},
+	"shared/journal TestWhichTargetsMayHaveASecretIsNoted": {
+		{"shared/journal/canaries.go Has", `!e.Unused || `, ``, "once_AWSCURRENT"},
+		{"shared/journal/canaries.go Has", ` || e.Canaries.From != current`, ``, "a_third_AWSCURRENT"},
+		{"shared/journal/canaries.go Give", `next = nil`, `_ = next`, "on_the_others"},
+		{"shared/journal/canaries.go Give", `slices.Clone(e.Canaries.Targets)`, `nil`, "in_two_calls"},
+		{"shared/journal/journal.go Rename", `c.From == from`, `false`, "the_other_stored_again"},
+	},
+	"shared/config TestTheTestsOfCanariesAreThoseThatAreMarked": {
+		{"shared/config/canaries.go CanaryTests", `!marked && !c.IsPair()`, `(marked || !marked) && !c.IsPair()`,
+			"marked"},
+		{"shared/config/canaries.go CanaryTests", `!marked && !c.IsPair()`, `!marked`, "a pair"},
+	},
 	"shared/alb TestAFailedReadIsNotGone": {
 		{"shared/alb/set.go read", `if missing(err) {`, `if err != nil {`, "TestAFailedReadIsNotGone"},
 	},

@@ -5,6 +5,9 @@ package mutate
 var ofTheStateMachine = map[string][]fault{
 	"TestEveryFunctionIsToldWhatItsStepIsFor": {
 		{"TestSecret", `, "login"]`, `]`, "found out by users"},
+		{"CreateSecret", `, "canaries": "{% $canaries %}"`, ``, "a rollback leaves out"},
+		{"SetSecret", `, "canaries": "{% $canaries %}"`, ``, "a rollback leaves out"},
+		{"TestCanaries", `"canaries": true, `, ``, "count as tested that were not"},
 		{"TestBeforeFinish", `"login", `, ``, "found out by users"},
 		{"TestBeforeFinish", `, "metrics"`, ``, "found out by users"},
 		{"TestAfterDisable", `, "login"]`, `]`, "found out by users"},
@@ -39,6 +42,9 @@ var ofTheStateMachine = map[string][]fault{
 		{"Plan", `"{% $states.context.Execution.StartTime %}"`, `"{% $now() %}"`, "used again"},
 	},
 	"TestEveryStepLeavesWhatTheNextOnesNeed": {
+		{"Plan", `targets[canary = true]) > 0`, `targets[canary = true]) > 1`, "the others never"},
+		{"TestCanaries", `"canaries": false`, `"canaries": true`, "never get the new secret"},
+		{"RediscoverToRestore", `= 0 and $canaries`, `>= 0 and $canaries`, "though all were"},
 		{"RediscoverTargets", `"targets": "{% $states.result.Payload.targets %}", "searched"`, `"searched"`,
 			"with the old secret is never set"},
 		{"RediscoverToRestore", `"targets": "{% $states.result.Payload.targets %}", `, ``, "is never restored"},
@@ -79,6 +85,8 @@ var ofTheStateMachine = map[string][]fault{
 		{"Purpose", `{"S": "{% $kind %}"}`, `{"S": "rotation"}`, "an emergency stops another"},
 	},
 	"TestNothingIsGoneAround": {
+		{"AwaitCanarySpread", `"Next": "TestCanaries"`, `"Next": "SetSecret"`, "were not tried"},
+		{"TestCanaries", `"Next": "SetSecret"`, `"Next": "PromoteSecret"`, "keeps a secret that goes"},
 		{"CreateReplacement", `"Next": "VerifyReplacement"`, `"Next": "PromoteReplacement"`, "one that is"},
 		{"CreateReplacement", `"Next": "VerifyReplacement"`, `"Next": "RestoreTargets"`, "what nobody will find"},
 		{"BeginRollback", `"QuiesceRepair"`, `"RemoveReplacement"`, "left at the provider"},
@@ -122,6 +130,7 @@ var ofTheStateMachine = map[string][]fault{
 			"nobody hears"},
 	},
 	"TestEveryWaitOutlastsWhatItIsFor": {
+		{"AwaitCanarySpread", `$spreadSeconds`, `0`, "are tested"},
 		{"AwaitSpread", `$spreadSeconds`, `0`, "when the labels move"},
 		{"AwaitReassertSpread", `$spreadSeconds`, `1`, "still serve the old secret"},
 		{"AwaitRestoreSpread", ` + ${SettleSeconds}`, ``, "still has the secret that is removed"},
@@ -140,6 +149,7 @@ var ofTheStateMachine = map[string][]fault{
 			"the old secret goes early"},
 	},
 	"TestEveryDecisionIsTheOneThatIsMeant": {
+		{"AfterSetSecret", `{% $canaries %}`, `{% $not($canaries) %}`, "never got it are left"},
 		{"AfterSearch", `"Next": "AwaitFollowers"`, `"Next": "VerifyBeforeReassert"`, "after the last round"},
 		{"AfterRestore", `"Next": "AwaitFollowersBack"`, `"Next": "AwaitRestoreSpread"`, "a follower still has"},
 		{"LockOwnerStatus", `['RUNNING', 'PENDING_REDRIVE'] or`, `['RUNNING'] or`, "about to be redriven"},

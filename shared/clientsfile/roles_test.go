@@ -47,6 +47,34 @@ func TestALoadBalancerNamesARoleOfItsAccount(t *testing.T) {
 	}
 }
 
+func TestALoadBalancerIsACanary(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ balancers, canaries, says string }{
+		"with an ARN": {"- {arn: \"" + balancer + "\", canary: true}\n      - " + balancer + "1", balancer, ""},
+		"with a role": {"- {arn: \"" + other + "\", role: workload, canary: true}\n      - " + balancer, other, ""},
+		"listed": {"- " + balancer + "\n      - " + balancer + "1\n    canaries: [\"" + balancer + "1\"]",
+			balancer + "1", ""},
+		"none": {"- {arn: \"" + balancer + "\", canary: false}", "", ""},
+		"all": {"- {arn: \"" + balancer + "\", canary: true}", "",
+			"must leave a load balancer that is none"},
+		"a text":   {"- {arn: \"" + balancer + "\", canary: \"true\"}", "", "or {arn: ARN, canary: true}"},
+		"and more": {"- {arn: \"" + balancer + "\", canary: true, weight: 5}", "", "or {arn: ARN, canary: true}"},
+	} {
+		text := strings.Replace(fileRole+edited(t, "- "+balancer, c.balancers), "    smokeTests:\n",
+			"    smokeTests:\n"+
+				"      login:\n        - url: https://orders.example.com/\n          expectText: Welcome\n          "+
+				"userSecretArn: "+
+				"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/user-AbCdEf\n", 1)
+		f, findings := Parse("clients.yaml", []byte(text))
+		if err := findings.Err(); (err == nil) != (c.says == "") || err != nil &&
+			!strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		} else if err == nil && strings.Join(f.Clients[0].Canaries, " ") != c.canaries {
+			t.Errorf("%s: the canaries are %v", name, f.Clients[0].Canaries)
+		}
+	}
+}
+
 func TestARoleThatDoesNotFitIsFound(t *testing.T) {
 	t.Parallel()
 	byRole := "- {arn: \"" + other + "\", role: workload}"
