@@ -29,7 +29,7 @@ type places struct {
 // clientsInStack is how many clients the stack itself has room for at best: each makes 9 to 13 resources, and one more
 // for each further load balancer; a template has at most 500 (CloudFormation user guide, "Quotas"), and some 80 are
 // there without any client. checkLimits counts them.
-const clientsInStack = 34
+const clientsInStack = 31
 
 // As much is put into a stack by places. A client that has a place may still grow there.
 const (

@@ -65,6 +65,8 @@ type rotator struct {
 	// schedules is the group of all, which start executions by schedulesRole.
 	schedules     awsscheduler.CfnScheduleGroup
 	schedulesRole awsiam.Role
+	// fleet rotates many clients; nil if there is only one.
+	fleet awsstepfunctions.CfnStateMachine
 	// notifier is the state machine that all rules start, by ruleRole.
 	notifier awsstepfunctions.CfnStateMachine
 	ruleRole awsiam.Role
@@ -93,6 +95,7 @@ func newRotator(scope constructs.Construct, f File, p *places, functions string,
 	r.addNotifier()
 	r.addSchedules()
 	r.addEvents()
+	r.addFleet()
 	r.addAlarms()
 	r.addDashboard()
 	r.addOperators()
