@@ -1,12 +1,19 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/cloudformationinclude"
+	"github.com/aws/jsii-runtime-go"
 
 	"alboidc.internal/shared/rights"
 )
@@ -86,4 +93,63 @@ func TestTheWorkloadRoleAllowsWhatIsCalled(t *testing.T) {
 	if !strings.Contains(string(text), "sts:ExternalId: !Ref ExternalId") {
 		t.Error("the role can be assumed without the external id")
 	}
+}
+
+// What local/deployed deploys beside the example: what is other in the hub's template for a client with load balancers
+// in two accounts, with the template of the role in the other one; and for a client with followers.
+func TestTheTemplateIsTheGoldenOneWithMore(t *testing.T) {
+	const second = "      - arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/73e2d6bc24d8a067\n"
+	role := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	cloudformationinclude.NewCfnInclude(awscdk.NewStack(role, jsii.String("workload"), &awscdk.StackProps{
+		Synthesizer: awscdk.NewLegacyStackSynthesizer()}), jsii.String("Template"),
+		&cloudformationinclude.CfnIncludeProps{TemplateFile: jsii.String("workload-role.yaml")})
+	for path, c := range map[string]struct {
+		text     string
+		workload any
+	}{
+		"testdata/accounts.golden.json": {string(changedText(t, second, "      - {arn: \""+elb+
+			"eu-west-1:222233334444:loadbalancer/app/orders/73e2d6bc24d8a067\", role: workload}\n")) +
+			"\nroles:\n  workload: {roleArn: \"" + workloadRole + "\", externalId: alb-oidc-rotator-111122223333}\n",
+			role.Synth(nil).GetStackByName(jsii.String("workload")).Template()},
+		"testdata/followers.golden.json": {string(changedText(t, "    loadBalancers:\n",
+			"    followers: {maxDelaySeconds: 3600, controllers: true}\n    loadBalancers:\n")), nil},
+	} {
+		file, err := parseFile([]byte(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tpl, err := synthesized(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more := overlay(t, exampleTemplate(t), tpl)
+		if more["Workload"] = c.workload; c.workload == nil {
+			delete(more, "Workload")
+		}
+		got, err := json.MarshalIndent(more, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareGolden(t, path, append(got, '\n'))
+	}
+}
+
+// overlay is what another template has otherwise: resources, those that are gone, and all outputs.
+func overlay(t *testing.T, of, other template) map[string]any {
+	t.Helper()
+	var before, after struct{ Resources, Outputs map[string]any }
+	if err := errors.Join(json.Unmarshal(masked(of.text), &before),
+		json.Unmarshal(masked(other.text), &after)); err != nil {
+		t.Fatal(err)
+	}
+	gone := []string{}
+	for _, id := range slices.Sorted(maps.Keys(before.Resources)) {
+		switch now, is := after.Resources[id]; {
+		case !is:
+			gone = append(gone, id)
+		case reflect.DeepEqual(now, before.Resources[id]):
+			delete(after.Resources, id)
+		}
+	}
+	return map[string]any{"Resources": after.Resources, "Outputs": after.Outputs, "Gone": gone}
 }

@@ -28,8 +28,17 @@ var (
 )
 
 func TestTheTemplateIsTheGoldenOne(t *testing.T) {
-	got := assetHash.ReplaceAll(exampleTemplate(t).text, []byte("ASSET"))
-	got = append(versionHash.ReplaceAll(got, []byte("${1}VERSION")), '\n')
+	compareGolden(t, golden, append(masked(exampleTemplate(t).text), '\n'))
+}
+
+// masked is a template without what changes with every build.
+func masked(text []byte) []byte {
+	return versionHash.ReplaceAll(assetHash.ReplaceAll(text, []byte("ASSET")), []byte("${1}VERSION"))
+}
+
+// compareGolden compares with a file, which -update writes.
+func compareGolden(t *testing.T, golden string, got []byte) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)
@@ -45,11 +54,11 @@ func TestTheTemplateIsTheGoldenOne(t *testing.T) {
 	a, b := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
-			t.Fatalf("the template differs from %s (make golden updates it), first in line %d:\n got %s\nwant %s",
+			t.Fatalf("it differs from %s (make golden updates it), first in line %d:\n got %s\nwant %s",
 				golden, i+1, a[i], b[i])
 		}
 	}
-	t.Fatalf("the template has %d lines, %s has %d (make golden updates it)", len(a), golden, len(b))
+	t.Fatalf("it has %d lines, %s has %d (make golden updates it)", len(a), golden, len(b))
 }
 
 // nag runs cdk-nag's AwsSolutions pack over a template and returns what it finds and the template does not excuse.

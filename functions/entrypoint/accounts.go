@@ -112,9 +112,10 @@ func (a assumed) assume(ctx context.Context) (aws.Credentials, error) {
 	case awserr.KindOf(err) == failure.AccessDenied:
 		return aws.Credentials{}, awserr.Wrap(err,
 			"assuming the role %s, which reaches the load balancers of account %s: it does not exist, does not trust "+
-				"the function's role with the externalId of the configuration, or the function may not assume it; "+
-				"put the role right (docs/deploying.md#load-balancers-in-other-accounts) or correct roles",
-			role, account)
+				"the function's role with the externalId of the configuration, or the function may not assume it: "+
+				"deploy infra/workload-role.yaml in account %s again, with the hub's outputs WorkloadCaller and that "+
+				"externalId (docs/deploying.md#load-balancers-in-other-accounts), or correct roles",
+			role, account, account)
 	case err != nil:
 		return aws.Credentials{}, awserr.Wrap(err,
 			"assuming the role %s, which reaches the load balancers of account %s", role, account)

@@ -47,6 +47,8 @@ func requestOf(actor, service, operation, text string) (request, error) {
 	case "ssm":
 		name, _, _ := strings.Cut(field(text, "Name"), ":") // a version is no resource of its own
 		r.resource = here("ssm", "parameter"+name)
+	case "sts":
+		r.resource = between(text+"&", "RoleArn=", "&")
 	case "sns":
 		r.resource = between(text+"&", "TopicArn=", "&")
 	case "events":

@@ -47,6 +47,9 @@ type world struct {
 	actor    string // who calls now: a function or the state machine
 	requests []request
 	unknown  []error
+	// ran is told of executions that begin and end; others counts the calls under way that are not the rotation's.
+	ran    func(begins bool)
+	others int
 }
 
 const (
@@ -60,19 +63,20 @@ const (
 // configuration of the example's client, and the state machine with its version and alias. What the example names
 // outside of the template (secrets, load balancers, the identity provider) is the local stack's, under the names given
 // there.
-func newWorld(t *testing.T, tpl template) *world {
+// The second load balancer is in the account given, if one is.
+func newWorld(t *testing.T, tpl template, accounts ...string) *world {
 	t.Helper()
 	virtual := clock.NewVirtual(time.Now())
 	w := &world{tpl: tpl, actor: machine, functions: map[string]string{}}
 	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second,
-		55 * time.Second}, OnEvent: w.hear})
+		55 * time.Second}, OnEvent: w.hear, Accounts: accounts})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	w.deployFunctions(t, s)
 	w.Deployment, err = scenario.Deploy(context.Background(), s, scenario.Options{Functions: w.functions,
-		Settle: time.Minute, Spread: time.Minute, Grace: time.Hour})
+		Settle: time.Minute, Spread: time.Minute, Grace: time.Hour, Account: strings.Join(accounts, "")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +101,8 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 	for _, f := range statemachine.Functions() {
 		name := scenario.MachineName + "-" + f.Name
 		p := w.tpl.properties(t, "AWS::Lambda::Function", "FunctionName", name)
-		d := inprocess.Deployed{Name: name, Environment: map[string]string{}}
+		d := inprocess.Deployed{Name: name, Environment: map[string]string{},
+			Role: w.tpl.arn(t, w.tpl.role(t, f.Name))}
 		for key, v := range p["Environment"].(map[string]any)["Variables"].(map[string]any) {
 			d.Environment[key] = w.tpl.text(t, v)
 		}
@@ -316,6 +321,9 @@ func (w *world) deployRule(t *testing.T, name, machine string) {
 // hear follows the execution: what is called while a task with a function runs, the function calls. One task runs at a
 // time, also inside a Map.
 func (w *world) hear(_ string, e stepfunctions.Event) {
+	if w.ran != nil && (e.ExecutionStarted != nil || e.ExecutionSucceeded != nil || e.ExecutionFailed != nil) {
+		w.ran(e.ExecutionStarted != nil)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -338,12 +346,18 @@ func (w *world) call(service, operation, text string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.others > 0 {
+		return
+	}
 	actor := w.actor
 	switch service + ":" + operation {
 	case "lambda:Invoke":
 		actor = machine
 	case "states:StartExecution":
 		actor = schedules
+	}
+	if there, is := strings.CutPrefix(text, "account="); is { // by the session of a role there
+		actor = there[:len(account)]
 	}
 	r, err := requestOf(actor, service, operation, text)
 	if err != nil {

@@ -16,9 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/asl"
-	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
-	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/idp/keycloak/keycloaktest"
 )
 
@@ -85,6 +83,7 @@ type telling struct {
 	redriven   []string // and earlier ones
 	alone      bool     // no other execution may start
 	slow       bool     // new secrets are accepted late
+	doomed     bool     // AWSCURRENT is dead, and the execution repairs nothing
 	redriveIn  time.Duration
 	mends      []func()
 	executions []string        // of the client
@@ -222,6 +221,7 @@ func (r *telling) begin(c chapter) {
 			r.fire(e, seen{})
 		}
 	}
+	r.doomed = c.input != repair && r.world.dead != "" && !r.accepts(r.current())
 }
 
 // arm makes what belongs to a chapter's execution due. r.mu is held.
@@ -427,107 +427,6 @@ func (r *telling) after(d time.Duration, f func(ended bool)) {
 	})
 }
 
-// judge says whether a chapter's execution may end so. What was at rest and is disturbed once is survived by the same
-// execution, and an execution that nothing disturbs succeeds.
-func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
-	r.mu.Lock()
-	others, redriven := r.others, r.redriven
-	r.mu.Unlock()
-	for _, x := range redriven {
-		r.await(x)
-	}
-	emergencySurvived := true
-	for _, o := range others {
-		if e := r.await(o); e.Status != asl.Succeeded && text(e.Error) != "LockHeld" {
-			emergencySurvived = false
-		}
-	}
-	healed := r.settle()
-	r.mu.Lock()
-	happened := r.happened // also while the others ran
-	r.mu.Unlock()
-	notNeeded := c.input == repair && strings.Contains(text(result.Cause), "NotNeeded")
-	switch {
-	case len(happened) > 1, len(happened) == 1 && !atRest:
-	case len(happened) == 0 && result.Status != asl.Succeeded && !notNeeded:
-		r.rec.Errorf("undisturbed: an execution that nothing disturbed ended as %s: %s", ended(result),
-			text(result.Cause))
-	case !emergencySurvived:
-		r.rec.Errorf("once: one disturbance (%s), and an emergency did not succeed", happened[0].name)
-	case result.Status == asl.Succeeded, happened[0].any:
-	case r.life.heals && !r.isHealed(result, healed):
-		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s, and the notifier did not heal it: %v",
-			happened[0].name, ended(result), healed)
-	case r.life.heals && ended(result) == "LockLost", slices.Contains(happened[0].ends, ended(result)):
-	default:
-		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s: %s", happened[0].name, ended(result),
-			text(result.Cause))
-	}
-}
-
-// isHealed reports whether what an execution left that was stopped has been put right: by another, or by itself.
-func (r *telling) isHealed(result asl.Result, healed []asl.Result) bool {
-	if result.Status != asl.Aborted || text(result.Error) == "TakenOver" {
-		return true
-	}
-	return slices.ContainsFunc(healed, func(h asl.Result) bool { return h.Status == asl.Succeeded })
-}
-
-// finish ends what goes wrong, and people put right what only they can.
-func (r *telling) finish() {
-	r.endTimers()
-	r.timed.Wait()
-	r.mu.Lock()
-	r.due = nil
-	mends := r.mends
-	r.mu.Unlock()
-	r.Stack.Faults.Clear()
-	for _, mend := range slices.Backward(mends) {
-		mend()
-	}
-}
-
-// convergeNow runs an undisturbed execution, which must put everything right.
-func (r *telling) convergeNow() {
-	r.mu.Lock()
-	r.names++
-	name := fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
-	r.main = name
-	r.mu.Unlock()
-	r.byHand()
-	r.repairDead(name)
-	r.tell("the next execution starts, undisturbed")
-	result := r.await(r.startNamedAs(name, plain))
-	if r.life.way.vendor == "manual" {
-		if text(result.Error) == "Refused" && strings.Contains(text(result.Cause), "AWSPENDING") {
-			r.byHand()
-			result = r.await(r.startNamedAs(name+"-again", plain))
-		}
-		r.removeAllBut(r.current())
-	}
-	if result.Status != asl.Succeeded {
-		r.rec.Fatalf("next: the next execution ended as %s: %s", ended(result), text(result.Cause))
-	}
-	r.settle()
-	r.atRest()
-}
-
-// repairDead does what people do who find that AWSCURRENT is dead: they start a repair, and remove what nobody else may.
-func (r *telling) repairDead(name string) {
-	if r.world.dead == "" {
-		return
-	}
-	if !r.accepts(r.current()) {
-		r.tell("people find that AWSCURRENT is dead, and start a repair")
-		if result := r.await(r.startNamedAs(name+"-repairs", repair)); result.Status != asl.Succeeded &&
-			!strings.Contains(text(result.Cause), "NotNeeded") {
-			r.rec.Fatalf("next: the repair ended as %s: %s", ended(result), text(result.Cause))
-		}
-		r.settle()
-	}
-	r.tidy()
-}
-
 // startNamedAs starts an execution by a name that is always the same: that of its version follows from it.
 func (r *telling) startNamedAs(name, input string) string {
 	out, err := r.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: &r.MachineARN,
@@ -536,138 +435,4 @@ func (r *telling) startNamedAs(name, input string) string {
 		r.rec.Fatalf("starting: %v", err)
 	}
 	return *out.ExecutionArn
-}
-
-// hearState lets happen what is to happen in a state: while it waits, or at its first call.
-func (r *telling) hearState(execution string, e stepfunctions.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e.ExecutionStarted != nil || e.ExecutionRedriven != nil {
-		r.hearStart(execution)
-	}
-	if e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil ||
-		e.ExecutionTimedOut != nil {
-		r.over[execution] = true
-		if held := r.held; execution == r.awaited {
-			r.clock.Go(func() { <-held })
-		}
-	}
-	if e.StateEntered == nil || !strings.HasSuffix(execution, ":"+r.main) {
-		return
-	}
-	r.state, r.justIn = e.StateEntered.Name, e.StateEntered.Name
-	r.reasserted = r.reasserted || slices.Contains([]string{"ReassertSecret", "RediscoverToRestore",
-		"ReassertOldSecret"}, r.state)
-	if !r.waits[r.state] {
-		return
-	}
-	for _, e := range r.take(func(m moment) bool { return m.state == r.state }) {
-		r.clock.Go(func() { r.fire(e, seen{}) })
-	}
-}
-
-// hearStart notes an execution that starts, or starts again. r.mu is held.
-func (r *telling) hearStart(execution string) {
-	list := &r.executions
-	if !strings.Contains(execution, ":"+scenario.MachineName+":") {
-		list = &r.notifiers
-	}
-	r.over[execution], r.told[execution] = false, false
-	if !slices.Contains(*list, execution) {
-		*list = append(*list, execution)
-	}
-	if soon := r.soon; soon != nil && !strings.HasSuffix(execution, "-measures") {
-		r.main, r.soon = nameOf(execution), nil
-		r.mu.Unlock()
-		<-soon
-		r.mu.Lock()
-	}
-}
-
-// ofTests are calls of the test itself.
-var ofTests = []string{"StartExecution", "RedriveExecution", "UpdateStateMachine", "DescribeStateMachine"}
-
-// hearCall lets happen what is to happen at a call, before it is carried out.
-func (r *telling) hearCall(service, operation, text string) {
-	if r.other.Load() > 0 || service == "states" && slices.Contains(ofTests, operation) {
-		return
-	}
-	_, first, _ := strings.Cut(r.Site.LoadBalancers[0], ":loadbalancer/")
-	if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Describe") && !strings.Contains(text, first) {
-		return // several load balancers are searched at a time, in any order
-	}
-	r.mu.Lock()
-	r.calls++
-	in := r.justIn
-	r.justIn = ""
-	now := r.take(func(m moment) bool { return m.comes(r.calls, in, seen{service, operation}) })
-	r.mu.Unlock()
-	for _, e := range now {
-		r.fire(e, seen{service, operation})
-	}
-}
-
-// take takes what is due. r.mu is held.
-func (r *telling) take(due func(moment) bool) (now []event) {
-	r.due = slices.DeleteFunc(r.due, func(e event) bool {
-		if due(e.at) {
-			now = append(now, e)
-		}
-		return due(e.at)
-	})
-	return now
-}
-
-// fire lets an event happen.
-func (r *telling) fire(e event, c seen) {
-	if e.kind.atCall && c.service == "" {
-		return
-	}
-	r.other.Add(1)
-	defer r.other.Add(-1)
-	r.mu.Lock()
-	r.firing++
-	where := r.where()
-	if c.service != "" {
-		where += fmt.Sprintf(", before %s:%s (call %d)", c.service, c.operation, r.calls)
-	}
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.firing--
-		r.calm.Broadcast()
-	}()
-	var said string
-	done := make(chan struct{})
-	go func() { // a Fatal ends it
-		defer close(done)
-		said = e.kind.do(r, e.n, c)
-	}()
-	<-done
-	if said == "" {
-		return
-	}
-	r.tell("%s%s", said, where)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.counts[e.kind.name]++
-	if !e.kind.harmless {
-		r.happened = append(r.happened, e.kind)
-	}
-}
-
-// where says in which state the chapter's execution is. r.mu is held.
-func (r *telling) where() string {
-	if r.state == "" {
-		return ""
-	}
-	return ", in " + r.state
-}
-
-// mend is done at the end of the chapter.
-func (r *telling) mend(f func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.mends = append(r.mends, f)
 }

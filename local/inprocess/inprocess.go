@@ -10,10 +10,12 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"strings"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"alboidc.internal/functions/entrypoint"
 	"alboidc.internal/local/lambda"
@@ -28,6 +30,8 @@ type Deployed struct {
 	Name string
 	// Environment is what the deployment sets, without what Lambda itself and the local stack set.
 	Environment map[string]string
+	// Role is the ARN of its role; "" is the one that every caller of the stack has.
+	Role string
 }
 
 // Register makes the functions callable in s as scenario expects them, and returns their ARNs by name. logs gets what
@@ -51,7 +55,6 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 	cfg := s.AWS(scenario.Home)
 	cfg.RetryMaxAttempts = 1 // the state machine's retries are what is tested
 	cfg.HTTPClient = living{cfg.HTTPClient}
-	machine := entrypoint.Machine{AWS: &cfg, Now: s.Clock.Now, Sleep: s.Clock.Sleep, Resolver: s, Output: logs}
 	arns := map[string]string{}
 	for _, f := range statemachine.Functions() {
 		d := as[f.Name]
@@ -60,6 +63,13 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 			"AWS_SECRET_ACCESS_KEY":   "local",
 			entrypoint.EnvExtraCAFile: authority, entrypoint.EnvAllowLoopback: "true"}
 		maps.Copy(env, d.Environment)
+		cfg := cfg.Copy()
+		if d.Role != "" {
+			key := "AKIA" + strings.ToUpper(f.Name)
+			s.STS.SetCaller(key, d.Role)
+			cfg.Credentials = credentials.NewStaticCredentialsProvider(key, "local", "")
+		}
+		machine := entrypoint.Machine{AWS: &cfg, Now: s.Clock.Now, Sleep: s.Clock.Sleep, Resolver: s, Output: logs}
 		function, err := entrypoint.New(s.Context(), f.Name, func(name string) string {
 			delete(unread, name)
 			return env[name]

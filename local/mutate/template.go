@@ -63,7 +63,7 @@ var ofTheTemplate = map[string][]fault{
 			"kms:GenerateDataKey"},
 		{"infra/schedule.go addSchedules", `, "aws:SourceArn": r.arn("scheduler", "schedule-group/"+r.Name)`, ``,
 			"trust of scheduler"},
-		{"infra/evidence.go protectEvidence", `, "dynamodb:UpdateItem")`, `)`, "dynamodb:DeleteItem"},
+		{"infra/evidence.go protectEvidence", `, "dynamodb:UpdateItem")`, `)`, "dynamodb:UpdateItem"},
 		{"infra/evidence.go protectEvidence", `"ArnNotEquals"`, `"ArnEquals"`, "dynamodb:PutItem"},
 		{"infra/iam.go allowLoadBalancers", `ruleARNs(arn)+"*"`, `"*"`, "elasticloadbalancing:ModifyRule"},
 		{"infra/keys.go addKey", `Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": ` +
@@ -104,7 +104,7 @@ var ofTheTemplate = map[string][]fault{
 			`awscdk.RemovalPolicy_DESTROY`, "IsKept"},
 	},
 	"infra TestEveryRuleStartsTheStateMachineThatLooksAfterIt": {
-		{"infra/events.go addEvents", `statemachine.ToldOtherwise()`, `[]string{"RolledBack"}`, "notifier"},
+		{"infra/events.go addEvents", `statemachine.ToldOtherwise()`, `statemachine.ToldOtherwise()[:2]`, "notifier"},
 		{"infra/events.go addEvents", `map[string]any{"exists": false}}`, `}`, "notifier"},
 		{"infra/events.go addEvents", `r.executionPattern("ABORTED", "TIMED_OUT")`, `r.executionPattern("ABORTED")`,
 			"interrupted"},

@@ -105,6 +105,7 @@ func (d *Doctor) examineClient(ctx context.Context, p system.Parameter) []Findin
 	d.checkProviderFunction(ctx, r, p.Client)
 	keys := d.checkSecrets(ctx, r, p.Client, record)
 	d.checkSigning(ctx, r, p.Client)
+	r.tellCredentialEnd(p.Client, d.Now())
 	targets := d.checkBalancers(r, p.Client)
 	simulated := d.checkRights(ctx, r, p.Client, keys, targets)
 	free := known && record.Owner == ""

@@ -223,15 +223,18 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// text is what fault rules match against.
+// text is what fault rules match against. It begins with the account, if that is another than the local stack's.
 func (c *Call) text() string {
+	text := c.HTTP.URL.Path + " " + string(c.Body)
 	if c.Form != nil {
-		s, err := url.QueryUnescape(string(c.Body))
-		if err == nil {
-			return s
+		if s, err := url.QueryUnescape(string(c.Body)); err == nil {
+			text = s
 		}
 	}
-	return c.HTTP.URL.Path + " " + string(c.Body)
+	if c.Account != AccountID {
+		text = "account=" + c.Account + "&" + text
+	}
+	return text
 }
 
 func writeResult(w http.ResponseWriter, p Protocol, id string, call *Call, result any) {

@@ -15,8 +15,8 @@ import (
 type Trust struct {
 	// ExternalID is demanded (IAM user guide, "The confused deputy problem"); "" demands none.
 	ExternalID string
-	// Callers are the ARNs that may assume it; none is every caller of the local stack's account, which has the one
-	// role Role.
+	// Callers are the ARNs that may assume it; none is every caller of the local stack's account. Those have the role
+	// Role, but for the access keys of SetCaller.
 	Callers []string
 	// Account is what the session is of, where that is another than the ARN says.
 	Account string
@@ -33,6 +33,13 @@ func (s *Service) SetRole(arn string, t Trust) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trusts[arn] = t
+}
+
+// SetCaller gives an access key of the local stack's account a role of its own.
+func (s *Service) SetCaller(accessKey, role string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.callers[accessKey] = role
 }
 
 // DeleteRole removes a role, with its sessions: IAM refuses their requests from then on.
@@ -110,10 +117,14 @@ func (s *Service) assumeRole(call *awsapi.Call) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	caller, named := s.callers[call.AccessKey]
+	if !named {
+		caller = Role
+	}
 	trust, exists := s.trusts[role]
 	if !exists || call.Account != awsapi.AccountID || trust.ExternalID != "" && external != trust.ExternalID ||
-		len(trust.Callers) > 0 && !slices.Contains(trust.Callers, Role) {
-		return nil, &awsapi.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "User: " + Role +
+		len(trust.Callers) > 0 && !slices.Contains(trust.Callers, caller) {
+		return nil, &awsapi.Error{Status: http.StatusForbidden, Code: "AccessDenied", Message: "User: " + caller +
 			" is not authorized to perform: sts:AssumeRole on resource: " + role}
 	}
 	a := assumed{account: strings.Split(role, ":")[4], until: s.clock.Now().Add(time.Duration(seconds) * time.Second)}

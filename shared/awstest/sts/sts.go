@@ -21,6 +21,7 @@ type Service struct {
 	mu       sync.Mutex
 	trusts   map[string]Trust
 	sessions map[string]assumed // by access key
+	callers  map[string]string  // roles, by access key
 }
 
 var (
@@ -31,6 +32,7 @@ var (
 // New returns an STS whose every caller is one user of the local stack's account.
 func New(c clock.Clock) *Service {
 	return &Service{clock: c, trusts: map[string]Trust{}, sessions: map[string]assumed{},
+		callers: map[string]string{},
 		key: sync.OnceValues(func() (*rsa.PrivateKey, error) {
 			return rsa.GenerateKey(rand.Reader, 2048)
 		})}

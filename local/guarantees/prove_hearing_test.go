@@ -1,0 +1,144 @@
+package guarantees_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"alboidc.internal/local/scenario"
+	"alboidc.internal/local/stepfunctions"
+)
+
+// hearState lets happen what is to happen in a state: while it waits, or at its first call.
+func (r *telling) hearState(execution string, e stepfunctions.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.ExecutionStarted != nil || e.ExecutionRedriven != nil {
+		r.hearStart(execution)
+	}
+	if e.ExecutionSucceeded != nil || e.ExecutionFailed != nil || e.ExecutionAborted != nil ||
+		e.ExecutionTimedOut != nil {
+		r.over[execution] = true
+		if held := r.held; execution == r.awaited {
+			r.clock.Go(func() { <-held })
+		}
+	}
+	if e.StateEntered == nil || !strings.HasSuffix(execution, ":"+r.main) {
+		return
+	}
+	r.state, r.justIn = e.StateEntered.Name, e.StateEntered.Name
+	r.reasserted = r.reasserted || slices.Contains([]string{"ReassertSecret", "RediscoverToRestore",
+		"ReassertOldSecret"}, r.state)
+	if !r.waits[r.state] {
+		return
+	}
+	for _, e := range r.take(func(m moment) bool { return m.state == r.state }) {
+		r.clock.Go(func() { r.fire(e, seen{}) })
+	}
+}
+
+// hearStart notes an execution that starts, or starts again. r.mu is held.
+func (r *telling) hearStart(execution string) {
+	list := &r.executions
+	if !strings.Contains(execution, ":"+scenario.MachineName+":") {
+		list = &r.notifiers
+	}
+	r.over[execution], r.told[execution] = false, false
+	if !slices.Contains(*list, execution) {
+		*list = append(*list, execution)
+	}
+	if soon := r.soon; soon != nil && !strings.HasSuffix(execution, "-measures") {
+		r.main, r.soon = nameOf(execution), nil
+		r.mu.Unlock()
+		<-soon
+		r.mu.Lock()
+	}
+}
+
+// ofTests are calls of the test itself.
+var ofTests = []string{"StartExecution", "RedriveExecution", "UpdateStateMachine", "DescribeStateMachine"}
+
+// hearCall lets happen what is to happen at a call, before it is carried out.
+func (r *telling) hearCall(service, operation, text string) {
+	if r.other.Load() > 0 || service == "states" && slices.Contains(ofTests, operation) {
+		return
+	}
+	_, first, _ := strings.Cut(r.Site.LoadBalancers[0], ":loadbalancer/")
+	if service == "elasticloadbalancing" && strings.HasPrefix(operation, "Describe") && !strings.Contains(text, first) {
+		return // several load balancers are searched at a time, in any order
+	}
+	r.mu.Lock()
+	r.calls++
+	in := r.justIn
+	r.justIn = ""
+	now := r.take(func(m moment) bool { return m.comes(r.calls, in, seen{service, operation}) })
+	r.mu.Unlock()
+	for _, e := range now {
+		r.fire(e, seen{service, operation})
+	}
+}
+
+// take takes what is due. r.mu is held.
+func (r *telling) take(due func(moment) bool) (now []event) {
+	r.due = slices.DeleteFunc(r.due, func(e event) bool {
+		if due(e.at) {
+			now = append(now, e)
+		}
+		return due(e.at)
+	})
+	return now
+}
+
+// fire lets an event happen.
+func (r *telling) fire(e event, c seen) {
+	if e.kind.atCall && c.service == "" {
+		return
+	}
+	r.other.Add(1)
+	defer r.other.Add(-1)
+	r.mu.Lock()
+	r.firing++
+	where := r.where()
+	if c.service != "" {
+		where += fmt.Sprintf(", before %s:%s (call %d)", c.service, c.operation, r.calls)
+	}
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.firing--
+		r.calm.Broadcast()
+	}()
+	var said string
+	done := make(chan struct{})
+	go func() { // a Fatal ends it
+		defer close(done)
+		said = e.kind.do(r, e.n, c)
+	}()
+	<-done
+	if said == "" {
+		return
+	}
+	r.tell("%s%s", said, where)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts[e.kind.name]++
+	if !e.kind.harmless {
+		r.happened = append(r.happened, e.kind)
+	}
+}
+
+// where says in which state the chapter's execution is. r.mu is held.
+func (r *telling) where() string {
+	if r.state == "" {
+		return ""
+	}
+	return ", in " + r.state
+}
+
+// mend is done at the end of the chapter.
+func (r *telling) mend(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mends = append(r.mends, f)
+}

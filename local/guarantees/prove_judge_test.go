@@ -1,0 +1,110 @@
+package guarantees_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"alboidc.internal/local/asl"
+)
+
+// judge says whether a chapter's execution may end so. What was at rest and is disturbed once is survived by the same
+// execution, and an execution that nothing disturbs succeeds.
+func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
+	r.mu.Lock()
+	others, redriven := r.others, r.redriven
+	r.mu.Unlock()
+	for _, x := range redriven {
+		r.await(x)
+	}
+	emergencySurvived := true
+	for _, o := range others {
+		if e := r.await(o); e.Status != asl.Succeeded && text(e.Error) != "LockHeld" {
+			emergencySurvived = false
+		}
+	}
+	healed := r.settle()
+	r.mu.Lock()
+	happened := r.happened // also while the others ran
+	r.mu.Unlock()
+	notNeeded := c.input == repair && strings.Contains(text(result.Cause), "NotNeeded")
+	switch {
+	case len(happened) > 1, len(happened) == 1 && !atRest, r.doomed:
+	case len(happened) == 0 && result.Status != asl.Succeeded && !notNeeded:
+		r.rec.Errorf("undisturbed: an execution that nothing disturbed ended as %s: %s", ended(result),
+			text(result.Cause))
+	case !emergencySurvived:
+		r.rec.Errorf("once: one disturbance (%s), and an emergency did not succeed", happened[0].name)
+	case result.Status == asl.Succeeded, happened[0].any:
+	case r.life.heals && !r.isHealed(result, healed):
+		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s, and the notifier did not heal it: %v",
+			happened[0].name, ended(result), healed)
+	case r.life.heals && ended(result) == "LockLost", slices.Contains(happened[0].ends, ended(result)):
+	default:
+		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s: %s", happened[0].name, ended(result),
+			text(result.Cause))
+	}
+}
+
+// isHealed reports whether what an execution left that was stopped has been put right: by another, or by itself.
+func (r *telling) isHealed(result asl.Result, healed []asl.Result) bool {
+	if result.Status != asl.Aborted || text(result.Error) == "TakenOver" {
+		return true
+	}
+	return slices.ContainsFunc(healed, func(h asl.Result) bool { return h.Status == asl.Succeeded })
+}
+
+// finish ends what goes wrong, and people put right what only they can.
+func (r *telling) finish() {
+	r.endTimers()
+	r.timed.Wait()
+	r.mu.Lock()
+	r.due = nil
+	mends := r.mends
+	r.mu.Unlock()
+	r.Stack.Faults.Clear()
+	for _, mend := range slices.Backward(mends) {
+		mend()
+	}
+}
+
+// convergeNow runs an undisturbed execution, which must put everything right.
+func (r *telling) convergeNow() {
+	r.mu.Lock()
+	r.names++
+	name := fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
+	r.main = name
+	r.mu.Unlock()
+	r.byHand()
+	r.repairDead(name)
+	r.tell("the next execution starts, undisturbed")
+	result := r.await(r.startNamedAs(name, plain))
+	if r.life.way.vendor == "manual" {
+		if text(result.Error) == "Refused" && strings.Contains(text(result.Cause), "AWSPENDING") {
+			r.byHand()
+			result = r.await(r.startNamedAs(name+"-again", plain))
+		}
+		r.removeAllBut(r.current())
+	}
+	if result.Status != asl.Succeeded {
+		r.rec.Fatalf("next: the next execution ended as %s: %s", ended(result), text(result.Cause))
+	}
+	r.settle()
+	r.atRest()
+}
+
+// repairDead does what people do who find that AWSCURRENT is dead: they start a repair, and remove what nobody else may.
+func (r *telling) repairDead(name string) {
+	if r.world.dead == "" {
+		return
+	}
+	if !r.accepts(r.current()) {
+		r.tell("people find that AWSCURRENT is dead, and start a repair")
+		if result := r.await(r.startNamedAs(name+"-repairs", repair)); result.Status != asl.Succeeded &&
+			!strings.Contains(text(result.Cause), "NotNeeded") {
+			r.rec.Fatalf("next: the repair ended as %s: %s", ended(result), text(result.Cause))
+		}
+		r.settle()
+	}
+	r.tidy()
+}
