@@ -121,6 +121,9 @@ type Request struct {
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
 	// Measure: do not rotate, only measure how the client is. It takes no lock and changes nothing.
 	Measure bool `json:"measure,omitempty"`
+	// Fleet is the ARN of the fleet's execution that has started this one. People hear from the fleet of what went
+	// well.
+	Fleet string `json:"fleet,omitempty"`
 }
 
 // Heals reports whether the notifier has started the execution, to put right what another one left: its reason begins
