@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"reflect"
@@ -94,29 +95,52 @@ func TestTheWorkloadRoleAllowsWhatIsCalled(t *testing.T) {
 	}
 }
 
-// twoAccounts is what local/deployed deploys beside the example, for a client with load balancers in two accounts: what
-// is other in the hub's template, and the template of the role in the other account.
-const twoAccounts = "testdata/accounts.golden.json"
-
-func TestTheTemplateIsTheGoldenOneOfTwoAccounts(t *testing.T) {
+// What local/deployed deploys beside the example: what is other in the hub's template for a client with load balancers
+// in two accounts, with the template of the role in the other one; and for a client with followers.
+func TestTheTemplateIsTheGoldenOneWithMore(t *testing.T) {
 	const second = "      - arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/73e2d6bc24d8a067\n"
-	text := string(changedText(t, second, "      - {arn: \""+elb+
-		"eu-west-1:222233334444:loadbalancer/app/orders/73e2d6bc24d8a067\", role: workload}\n")) +
-		"\nroles:\n  workload: {roleArn: \"" + workloadRole + "\", externalId: alb-oidc-rotator-111122223333}\n"
-	file, err := parseFile([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tpl, err := synthesized(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	type parts struct{ Resources, Outputs map[string]any }
-	var before, after parts
-	for part, of := range map[*parts]template{&before: exampleTemplate(t), &after: tpl} {
-		if err := json.Unmarshal(masked(of.text), part); err != nil {
+	role := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
+	cloudformationinclude.NewCfnInclude(awscdk.NewStack(role, jsii.String("workload"), &awscdk.StackProps{
+		Synthesizer: awscdk.NewLegacyStackSynthesizer()}), jsii.String("Template"),
+		&cloudformationinclude.CfnIncludeProps{TemplateFile: jsii.String("workload-role.yaml")})
+	for path, c := range map[string]struct {
+		text     string
+		workload any
+	}{
+		"testdata/accounts.golden.json": {string(changedText(t, second, "      - {arn: \""+elb+
+			"eu-west-1:222233334444:loadbalancer/app/orders/73e2d6bc24d8a067\", role: workload}\n")) +
+			"\nroles:\n  workload: {roleArn: \"" + workloadRole + "\", externalId: alb-oidc-rotator-111122223333}\n",
+			role.Synth(nil).GetStackByName(jsii.String("workload")).Template()},
+		"testdata/followers.golden.json": {string(changedText(t, "    loadBalancers:\n",
+			"    followers: {maxDelaySeconds: 3600, controllers: true}\n    loadBalancers:\n")), nil},
+	} {
+		file, err := parseFile([]byte(c.text))
+		if err != nil {
 			t.Fatal(err)
 		}
+		tpl, err := synthesized(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more := overlay(t, exampleTemplate(t), tpl)
+		if more["Workload"] = c.workload; c.workload == nil {
+			delete(more, "Workload")
+		}
+		got, err := json.MarshalIndent(more, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareGolden(t, path, append(got, '\n'))
+	}
+}
+
+// overlay is what another template has otherwise: resources, those that are gone, and all outputs.
+func overlay(t *testing.T, of, other template) map[string]any {
+	t.Helper()
+	var before, after struct{ Resources, Outputs map[string]any }
+	if err := errors.Join(json.Unmarshal(masked(of.text), &before),
+		json.Unmarshal(masked(other.text), &after)); err != nil {
+		t.Fatal(err)
 	}
 	gone := []string{}
 	for _, id := range slices.Sorted(maps.Keys(before.Resources)) {
@@ -127,16 +151,5 @@ func TestTheTemplateIsTheGoldenOneOfTwoAccounts(t *testing.T) {
 			delete(after.Resources, id)
 		}
 	}
-	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
-	stack := awscdk.NewStack(app, jsii.String("workload"), &awscdk.StackProps{
-		Synthesizer: awscdk.NewLegacyStackSynthesizer()})
-	cloudformationinclude.NewCfnInclude(stack, jsii.String("Template"),
-		&cloudformationinclude.CfnIncludeProps{TemplateFile: jsii.String("workload-role.yaml")})
-	role := app.Synth(nil).GetStackByName(jsii.String("workload")).Template()
-	got, err := json.MarshalIndent(map[string]any{"Resources": after.Resources, "Outputs": after.Outputs, "Gone": gone,
-		"Workload": role}, "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	compareGolden(t, twoAccounts, append(got, '\n'))
+	return map[string]any{"Resources": after.Resources, "Outputs": after.Outputs, "Gone": gone}
 }

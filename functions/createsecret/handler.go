@@ -302,7 +302,11 @@ func (m *maker) makeRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dead := rotation.Snapshot{Journal: m.journal, Listed: listed}.DeadOfOurs()
+	labels, err := m.Labels(ctx)
+	if err != nil {
+		return err
+	}
+	dead := rotation.Snapshot{Labels: labels, Journal: m.journal, Listed: listed}.DeadOfOurs()
 	for _, id := range dead[:min(len(dead), max(0, len(listed)-m.Capable.MaxSecrets+1))] {
 		if err := m.Provider.Remove(ctx, id); err != nil {
 			return err

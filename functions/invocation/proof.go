@@ -250,9 +250,11 @@ func (s *Invocation) MustAccept(ctx context.Context, version, what string) error
 	}
 }
 
-// FindReplacement returns the first of several versions that the identity provider accepts now; "" if it accepts none,
-// or if their texts are gone.
+// FindReplacement returns the first of several versions that the identity provider accepts whenever it is asked; "" if
+// it refuses them all whenever it is asked, or if their texts are gone. If it accepts none, and one cannot be told, it
+// fails: making another secret could end that one.
 func (s *Invocation) FindReplacement(ctx context.Context, among []string) (string, error) {
+	var unclear error
 	for _, version := range among {
 		c, err := s.Credential(ctx, version)
 		switch {
@@ -261,11 +263,37 @@ func (s *Invocation) FindReplacement(ctx context.Context, among []string) (strin
 		case err != nil:
 			return "", err
 		}
-		if v, _, err := s.Ask(ctx, c); err != nil || v.Outcome == probe.Accepted {
+		v, err := s.askUntilConclusive(ctx, func(ctx context.Context) (probe.Verdict, error) {
+			return s.insist(ctx, c)
+		})
+		switch {
+		case err != nil || v.Outcome == probe.Accepted:
 			return version, err
+		case v.Outcome != probe.Rejected && unclear == nil:
+			unclear = failure.New(failure.Unavailable, "whether the identity provider accepts version %s, which could "+
+				"take the place of AWSCURRENT, cannot be told: %s; nothing is repaired on a guess", version, v.Reason)
 		}
 	}
-	return "", nil
+	return "", unclear
+}
+
+// insist asks about a secret as often as to prove a refusal. Answers that differ tell nothing.
+func (s *Invocation) insist(ctx context.Context, c Credential) (first probe.Verdict, err error) {
+	for n := range inTurn.Times {
+		v, _, err := s.Ask(ctx, c)
+		switch {
+		case err != nil:
+			return v, err
+		case n == 0:
+			first = v
+		case v.Outcome != first.Outcome:
+			return probe.Verdict{Outcome: probe.Inconclusive, Reason: "its answers differ"}, nil
+		}
+		if err := s.Sleep(ctx, inTurn.Pause); err != nil {
+			return first, err
+		}
+	}
+	return first, nil
 }
 
 // MustRefuse fails until every token endpoint refuses the secret of a version, each refusal between two acceptances of

@@ -75,6 +75,63 @@ func TestARefusalIsProvenByAnotherSecretThatIsAccepted(t *testing.T) {
 	}
 }
 
+// One odd answer must not have a repair make a secret, which may end one that lives, nor use one that is dead.
+func TestAReplacementIsAskedForSeveralTimes(t *testing.T) {
+	t.Parallel()
+	is := func(value string, v secret.Value) bool { return v.Equal(secret.New(value)) }
+	for name, c := range map[string]struct {
+		judge func(n int, v secret.Value) (status int, code string)
+		found string
+		kind  failure.Kind
+	}{
+		"the first is accepted": {func(int, secret.Value) (int, string) { return 400, "invalid_grant" }, newer, ""},
+		"the second is accepted": {func(_ int, v secret.Value) (int, string) {
+			if is(value, v) {
+				return 401, "invalid_client"
+			}
+			return 400, "invalid_grant"
+		}, fakes.Old, ""},
+		"none is": {func(int, secret.Value) (int, string) { return 401, "invalid_client" }, "", ""},
+		"one odd refusal": {func(n int, _ secret.Value) (int, string) {
+			if n == 1 {
+				return 401, "invalid_client"
+			}
+			return 400, "invalid_grant"
+		}, newer, ""},
+		"one odd acceptance": {func(n int, _ secret.Value) (int, string) {
+			if n == 1 {
+				return 400, "invalid_grant"
+			}
+			return 401, "invalid_client"
+		}, "", ""},
+		"an answer of a firewall": {func(_ int, v secret.Value) (int, string) {
+			if is(value, v) {
+				return 403, "x"
+			}
+			return 401, "invalid_client"
+		}, "", failure.Unavailable},
+		"and the other is accepted": {func(_ int, v secret.Value) (int, string) {
+			if is(value, v) {
+				return 403, "x"
+			}
+			return 400, "invalid_grant"
+		}, fakes.Old, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, s := rotating(t)
+			n := 0
+			w.Tokens.Judge(func(v secret.Value, _ bool) (int, string) { n++; return c.judge(n, v) })
+			found, err := s.FindReplacement(t.Context(), []string{newer, fakes.Old})
+			if c.kind != "" {
+				fakes.Failed(t, err, c.kind, "nothing is repaired on a guess")
+			} else if err != nil || found != c.found {
+				t.Errorf("found %q (%v)", found, err)
+			}
+		})
+	}
+}
+
 // An admin API that is down, too, shows that the provider is.
 func TestAProviderThatIsDownProvesNothing(t *testing.T) {
 	t.Parallel()

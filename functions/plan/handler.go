@@ -182,6 +182,9 @@ func (p *planning) rotationRefusals(ctx context.Context) ([]string, error) {
 	case p.dead == "":
 		p.out.Warnings = slices.Concat(p.out.Warnings, warnOfOpenLogins(p.Config, targets), warnOfHoldUps(p.Config),
 			warnOfFollowers(p.Config))
+		if ends := credentialEnds(p.Invocation, soon); ends != "" {
+			p.out.Warnings = append(p.out.Warnings, ends)
+		}
 	case p.mismatch != "": // that may be why AWSCURRENT is refused
 		refusals = append(refusals, p.mismatch)
 	}
@@ -200,7 +203,7 @@ func (p *planning) prove(ctx context.Context) error {
 	}
 	version := currentVersion(p.decided)
 	if _, known := p.journal.Secrets[version]; known && p.decided.Action == rotation.Rollback {
-		return nil
+		return p.mustNotBeDead(ctx, version)
 	}
 	switch err := p.MustAccept(ctx, version, "the current client secret"); {
 	case err != nil && p.mismatch != "":
@@ -218,6 +221,26 @@ func (p *planning) prove(ctx context.Context) error {
 	p.out.Checks = append(p.out.Checks,
 		"the identity provider accepts the current client secret, and refuses a wrong one")
 	return nil
+}
+
+// mustNotBeDead fails if what a rollback would go back to is refused while another secret is accepted, and is so still
+// a minute later: it would stop at that, with the lock held. That is how a repair is found that was stopped before it
+// moved AWSCURRENT; another repair goes on with what it made.
+func (p *planning) mustNotBeDead(ctx context.Context, version string) error {
+	p.Patient = false // the admin API alone proves nothing here
+	defer func() { p.Patient = true }()
+	for n := 0; ; n++ {
+		err := p.MustAccept(ctx, version, "the secret to go back to")
+		switch {
+		case !failure.Is(err, failure.SecretRefused):
+			return nil
+		case n > 0:
+			return err
+		}
+		if err := p.Sleep(ctx, time.Minute); err != nil {
+			return failure.Wrap(failure.Unavailable, err, "waiting to ask for the secret to go back to again")
+		}
+	}
 }
 
 // proveNew fails unless the identity provider accepts the new secret that a person has stored.

@@ -334,6 +334,40 @@ func TestASecretThatWasNeverPromotedIsRolledBackFirst(t *testing.T) {
 	}
 }
 
+// A repair that was stopped before it moved AWSCURRENT leaves this: a rollback would fail with the lock held.
+func TestARollbackToADeadSecretIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ill    time.Duration // how long the old one is refused
+		both   bool          // and the new one
+		refuse bool
+	}{
+		"dead":                   {ill: time.Hour, refuse: true},
+		"refused for a while":    {ill: 30 * time.Second},
+		"both, as by an illness": {ill: time.Hour, both: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, v := newWorld(t)
+			secondSecret(w, v, "AWSPENDING")
+			began := w.Now
+			w.Tokens.Judge(func(v secret.Value, old bool) (int, string) {
+				ill := w.Now.Sub(began) < c.ill
+				if old && !ill || v.Equal(secret.New(value)) && !(ill && c.both) {
+					return 400, "invalid_grant"
+				}
+				return 401, "invalid_client"
+			})
+			p, err := makePlan(w, plain)
+			if c.refuse {
+				fakes.Failed(t, err, failure.SecretRefused, "the secret to go back to")
+			} else if err != nil || p.Action != rotation.Rollback {
+				t.Errorf("the plan is %+v (%v)", p, err)
+			}
+		})
+	}
+}
+
 func TestARollbackTakesWhatCameToAController(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

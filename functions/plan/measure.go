@@ -7,6 +7,7 @@ import (
 
 	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/telemetry"
@@ -70,19 +71,37 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	out.RotationRefused = strings.Join(limit(append(refusedByForm(ctx, s, labels.Current),
 		refusedByTargets(ctx, s)...)),
 		"; ")
-	if !held.IsZero() {
-		return out, nil // a rotation may be about to give AWSCURRENT an end, and then replaces it
+	if held.IsZero() { // else a rotation may be about to give AWSCURRENT an end, and then replaces it
+		err = measureEnd(ctx, s, out, labels.Current, stored.Created)
 	}
+	if soon := credentialEnds(s, twoWeeks); soon != "" { // until then a rotation can be started
+		out.RotationRefused = strings.TrimPrefix(out.RotationRefused+"; "+soon, "; ")
+	}
+	return out, err
+}
+
+const twoWeeks = 14 * 24 * time.Hour
+
+// credentialEnds says that the rotator's own credential ends within a time; "" if it does not, or if nobody knows.
+func credentialEnds(s *invocation.Invocation, within time.Duration) string {
+	return idp.FindCredentialEnd(s.Config.IdentityProvider.Settings).Tell(s.Now(), within)
+}
+
+// measureEnd says when the provider ends the secret in use by itself, and what is done about it.
+func measureEnd(ctx context.Context, s *invocation.Invocation, out *rotation.Measured, version string,
+	stored time.Time) error {
 	ends, err := s.Ends(ctx)
 	if err != nil { // a client whose registration cannot be managed is measured all the same
 		s.Log.WarnContext(ctx, "when the secret ends is not known", telemetry.Err(err))
 	}
 	if !ends.IsZero() {
 		out.SecretEnds = rotation.Timestamp(ends)
-		write(s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())))
-		return out, beforeEnd(ctx, s, out, labels.Current, stored.Created, ends)
+		if err := s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())); err != nil {
+			s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
+		}
+		return beforeEnd(ctx, s, out, version, stored, ends)
 	}
-	return out, nil
+	return nil
 }
 
 // beforeEnd says what is done about a secret that ends soon. A rotation is started once a day until one that was

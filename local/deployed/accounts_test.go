@@ -1,8 +1,6 @@
 package deployed_test
 
 import (
-	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,28 +28,9 @@ const (
 // hub reads the hub's template and the role's, filled as its operator fills it: by the hub's outputs.
 func hub(t *testing.T) (tpl template, role map[string]any) {
 	t.Helper()
-	text, err := os.ReadFile(twoAccounts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var golden struct {
-		Resources map[string]resource
-		Gone      []string
-		Outputs   map[string]struct{ Value any }
-		Workload  template
-	}
-	if err := json.Unmarshal(text, &golden); err != nil {
-		t.Fatal(err)
-	}
-	tpl = readTemplate(t)
-	for id, r := range golden.Resources {
-		tpl.Resources[id] = r
-	}
-	for _, id := range golden.Gone {
-		delete(tpl.Resources, id)
-	}
+	tpl, more := readTemplateWith(t, twoAccounts)
 	var callers []any
-	for name, o := range golden.Outputs {
+	for name, o := range more.Outputs {
 		if strings.HasPrefix(name, "WorkloadCaller") {
 			callers = append(callers, tpl.text(t, o.Value))
 		}
@@ -60,7 +39,7 @@ func hub(t *testing.T) (tpl template, role map[string]any) {
 	given := map[string]any{"HubRoles": callers, "ExternalId": externalID,
 		"Rules":     []any{there + "listener-rule/app/partners-alb/*"},
 		"Listeners": []any{there + "listener/app/partners-alb/*"}}
-	return tpl, filled(golden.Workload.Resources["Role"].Properties, given).(map[string]any)
+	return tpl, filled(more.Workload.Resources["Role"].Properties, given).(map[string]any)
 }
 
 // filled is v with parameters in the place of references to them.

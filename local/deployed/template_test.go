@@ -3,6 +3,7 @@ package deployed_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -31,6 +32,32 @@ func readTemplate(t *testing.T) template {
 		t.Fatal(err)
 	}
 	return tpl
+}
+
+// more is what another template has otherwise.
+type more struct {
+	Resources map[string]resource
+	Gone      []string
+	Outputs   map[string]struct{ Value any }
+	Workload  template
+}
+
+// readTemplateWith reads the template as it is with more than the example has.
+func readTemplateWith(t *testing.T, path string) (tpl template, m more) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &m)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tpl = readTemplate(t)
+	maps.Copy(tpl.Resources, m.Resources)
+	for _, id := range m.Gone {
+		delete(tpl.Resources, id)
+	}
+	return tpl, m
 }
 
 // find returns the logical id of the resource of a type whose property has a value.

@@ -25,14 +25,14 @@ import (
 // signs is a key in AWS KMS.
 const signs = "arn:aws:kms:" + scenario.Home + ":111122223333:key/5c6d7e8f-1111-2222-3333-444455556666"
 
-// signing has the client's provider know the rotator by signatures of that key, and no credential be stored.
-func (w *world) signing(spec string) {
+// signing has the client's provider know the rotator by signatures of that key, and no credential be stored. It returns
+// the provider's settings.
+func (w *world) signing(spec string) (settings map[string]any) {
 	w.t.Helper()
 	public, err := w.Stack.KMS.Signing(signs, spec)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var settings map[string]any
 	if err := json.Unmarshal(w.Config.IdentityProvider.Settings, &settings); err != nil {
 		w.t.Fatal(err)
 	}
@@ -56,6 +56,7 @@ func (w *world) signing(spec string) {
 		w.t.Fatal(err)
 	}
 	w.configure(func(c *config.Client) { c.IdentityProvider.Settings, _ = json.Marshal(settings) })
+	return settings
 }
 
 func (w *world) certificate() *x509.Certificate {
@@ -105,6 +106,28 @@ func TestAKeyInKMSIsAllTheCredentialNeeded(t *testing.T) {
 			}
 			w.atRest()
 		})
+	}
+}
+
+// A certificate ends some day, and no API shows the rotator its own: people say when, and hear of it before.
+func TestPeopleHearBeforeTheRotatorsCertificateEnds(t *testing.T) {
+	t.Parallel()
+	for days, tells := range map[int]bool{13: true, 20: false} {
+		w := newWorldOf(t, "entra", usual(), quick)
+		settings := w.signing("RSA_2048")
+		ends := w.clock.Now().AddDate(0, 0, days).UTC().Format(time.RFC3339)
+		settings["certificate"].(map[string]string)["ends"] = ends
+		w.configure(func(c *config.Client) { c.IdentityProvider.Settings, _ = json.Marshal(settings) })
+		m := w.measured(w.start(measure))
+		if got := strings.Contains(m.RotationRefused, ends); got != tells || w.people("now or soon",
+			"certificate.ends") != tells {
+			t.Errorf("%d days before: measured %+v, people read %q", days, m, w.mails())
+		}
+		if r, _ := w.rotate(`{"client": "orders-web", "dryRun": true}`); !strings.Contains(string(r.Output), ends) {
+			t.Errorf("the plan does not warn: %s", r.Output)
+		}
+		w.mustRotate()
+		w.atRest()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"alboidc.internal/local/asl"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/clients"
 )
 
@@ -324,6 +325,30 @@ func TestASecretOfOursThatLivesTakesThePlaceOfADeadOne(t *testing.T) {
 	}
 }
 
+// Whoever has switched off both may have meant the other only, and can switch AWSCURRENT on again.
+func TestARepairDoesNotMakeRoomWithAWSCURRENT(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick)
+	w.mustRotate()
+	w.stopAtEntry("VerifyNewSecret", 1)
+	w.rotate(plain)
+	current, _ := w.Stack.IdP.Store().Match(w.ClientID, w.current(), w.clock.Now())
+	w.tolerant = true
+	for _, s := range w.Stack.IdP.Store().Secrets(w.ClientID) {
+		w.setStatus(s.ID, clients.Inactive)
+	}
+	w.failing("VerifyReplacement")
+	if r, _ := w.rotate(repair); text(r.Error) != "RolledBack" {
+		t.Errorf("ended as %s: %s", text(r.Error), text(r.Cause))
+	}
+	w.Stack.Faults.Clear()
+	w.setStatus(current, clients.Active)
+	w.pass(time.Hour)
+	w.tolerant = false
+	w.mustRotate()
+	w.atRest()
+}
+
 // A rotation is in its grace period most of the time: the repair takes the lock from it.
 func TestARepairTakesOverFromARotation(t *testing.T) {
 	t.Parallel()
@@ -354,6 +379,48 @@ func TestARepairTakesOverFromARotation(t *testing.T) {
 			w.mustRotate()
 		}
 		w.atRest()
+	}
+}
+
+// What a repair made before it was stopped cannot be rolled back, as AWSCURRENT is dead: the next repair takes it.
+func TestWhoFindsARepairHalfDoneAsksForOne(t *testing.T) {
+	t.Parallel()
+	for _, y := range append(ways(), okta) {
+		for _, input := range []string{plain, emergency} {
+			t.Run(y.name+", "+input, func(t *testing.T) {
+				t.Parallel()
+				w := y.world(t, func(*world) {})
+				w.mustRotate()
+				w.revoke()
+				w.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: `"state":"PromoteReplacement"`,
+					Mode: fault.Refuse, Status: 429, Code: "TooManyRequestsException"})
+				var r asl.Result
+				if input == plain {
+					w.when("PromoteReplacement", w.stop)
+					w.rotate(repair)
+					r, _ = w.rotate(plain)
+				} else {
+					second := w.interrupt("PromoteReplacement")
+					w.start(repair)
+					r = w.wait(second())
+				}
+				// what was dead lives again
+				healed := r.Status == asl.Succeeded && (y.vendor == "keycloak" || y.interrupts)
+				if !healed && text(r.Error) != "Refused" || w.journal()["owner"] != nil {
+					t.Errorf("ended as %s, the lock is left to %v: %s", text(r.Error), w.journal()["owner"],
+						text(r.Cause))
+				}
+				if command := `--input '{"client": "orders-web", "repair": true}'`; !healed &&
+					!w.people("refused", command) {
+					t.Errorf("people read %q", w.mails())
+				}
+				w.Stack.Faults.Clear()
+				w.repairIfNeeded()
+				w.tidy()
+				w.mustRotate()
+				w.atRest()
+			})
+		}
 	}
 }
 

@@ -470,6 +470,16 @@ var ofTheFunctions = map[string][]fault{
 			"tests are run, want 1"},
 		{"functions/smoketest/handler.go followed", `in.Rehearse ||`, ``, "with the secret in use"},
 	},
+	"functions/plan TestARollbackToADeadSecretIsRefused": {
+		{"functions/plan/handler.go prove", `return p.mustNotBeDead(ctx, version)`, `return nil`, "/dead"},
+		{"functions/plan/handler.go mustNotBeDead", `p.Patient = false`, ``, "both, as by an illness"},
+		{"functions/plan/handler.go mustNotBeDead", `case n > 0:`, `case true:`, "refused for a while"},
+	},
+	"functions/invocation TestAReplacementIsAskedForSeveralTimes": {
+		{"functions/invocation/proof.go insist", `range inTurn.Times`, `range 1`, "one odd acceptance"},
+		{"functions/invocation/proof.go FindReplacement", `return "", unclear`, `return "", nil`,
+			"an answer of a firewall"},
+	},
 	"functions/plan TestARollbackTakesWhatCameToAController": {
 		{"functions/plan/handler.go takeOwned", `p.found.Targets = append(p.found.Targets, p.found.Owned...)`, ``,
 			"targets were given it"},

@@ -214,6 +214,11 @@ var ofWhatTheyUse = map[string][]fault{
 		{"shared/probe/credential.go askControl", `return c.Classify(ctx, e, wrong)`,
 			`_ = wrong; return c.Classify(ctx, e, like)`, "TestTheDifferentialProbeOfEachKindOfProvider"},
 	},
+	"shared/rotation TestWhatIsMissedLeastMakesRoomFirst": {
+		{"shared/rotation/repair.go DeadOfOurs", `cmp.Compare(rank[a], rank[b])`, `0`, "they go in the order"},
+		{"shared/rotation/repair.go DeadOfOurs", `x.Status == idp.Disabled && known[x.ID]`, `known[x.ID]`,
+			"they go in the order"},
+	},
 	"shared/rotation TestDecide": {
 		{"shared/rotation/decide.go Decide",
 			`s.Labels.Pending != "" && s.Labels.Pending != s.Labels.Current && !s.pendingByHand()`,

@@ -179,6 +179,25 @@ func promoted(s *rotation.Snapshot) {
 	s.Listed = append(s.Listed, idp.Secret{ID: "C", Status: idp.Active})
 }
 
+func TestWhatIsMissedLeastMakesRoomFirst(t *testing.T) {
+	t.Parallel()
+	s := clean()
+	s.Labels = versions.Labels{Current: "b", Pending: "c", Previous: "d"}
+	for version, age := range map[string]int{"b": 9, "c": 8, "d": 7, "e": 1, "f": 2} {
+		s.Journal.Secrets[version] = journal.Entry{State: journal.Live, IdPSecretID: strings.ToUpper(version),
+			At: now.Add(-time.Duration(age) * time.Hour)}
+	}
+	s.Journal.Secrets["again"] = journal.Entry{State: journal.Live, IdPSecretID: "B", At: now.Add(-99 * time.Hour)}
+	s.Listed = nil
+	for _, id := range []string{"B", "C", "stranger", "D", "E", "F"} {
+		s.Listed = append(s.Listed, idp.Secret{ID: id, Status: idp.Disabled})
+	}
+	s.Listed = append(s.Listed, idp.Secret{ID: "A", Status: idp.Active})
+	if got := strings.Join(s.DeadOfOurs(), " "); got != "F E D C B" {
+		t.Errorf("they go in the order %s", got)
+	}
+}
+
 func TestDecideRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -258,7 +277,8 @@ func TestRequestNamesTheFieldThatIsWrong(t *testing.T) {
 	for input, want := range map[string]string{
 		`{}`: "client: is missing",
 		`{"client":"a","grace":1}`: "grace: is not known; allowed here: client, " +
-			"dryRun, emergency, gracePeriodSeconds, measure, reason",
+			"dryRun, emergency, fleet, gracePeriodSeconds, measure, reason",
+		`{"client":"a","fleet":"all"}`:                "fleet: must be the ARN of a fleet's execution",
 		`{"client":7}`:                                "client: must be a string",
 		`{"client":"a","dryRun":"yes"}`:               "dryRun: must be true or false",
 		`{"client":"a","gracePeriodSeconds":-1}`:      "gracePeriodSeconds: must be 0",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/journal"
@@ -45,14 +46,24 @@ func (s Snapshot) repair(d *Decision) {
 }
 
 // DeadOfOurs returns the listed secrets that the journal knows as ours and the provider shows as switched off. They may
-// go before a new one is made, if there is no room besides them.
+// go before a new one is made, if there is no room besides them: first what is missed least, which is the oldest
+// without a label. What targets may have comes last, since a person can switch it on again: AWSCURRENT's.
 func (s Snapshot) DeadOfOurs() (ids []string) {
+	labels := []string{s.Labels.Previous, s.Labels.Pending, s.Labels.Current}
+	rank, at := map[string]int{}, map[string]time.Time{}
+	for version, e := range s.Journal.Secrets {
+		rank[e.IdPSecretID] = max(rank[e.IdPSecretID], 1+slices.Index(labels, version))
+		at[e.IdPSecretID] = Later(at[e.IdPSecretID], e.At)
+	}
 	known := s.Journal.KnownIDs()
 	for _, x := range s.Listed {
 		if x.Status == idp.Disabled && known[x.ID] {
 			ids = append(ids, x.ID)
 		}
 	}
+	slices.SortStableFunc(ids, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), at[a].Compare(at[b]))
+	})
 	return ids
 }
 

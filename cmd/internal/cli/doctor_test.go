@@ -187,6 +187,16 @@ func TestDoctorWarnsOfASecretThatEndsSoon(t *testing.T) {
 	})
 }
 
+func TestDoctorTellsWhenTheRotatorsOwnCredentialEnds(t *testing.T) {
+	t.Parallel()
+	inWorldOf(t, "entra", func(w *world) {
+		_, out, errs := w.run("doctor", "--output", "json")
+		if !strings.Contains(out, "clientSecret.ends in clients.yaml") {
+			w.Errorf("it does not say that nobody knows:\n%s%s", out, errs)
+		}
+	})
+}
+
 func TestDoctorLooksAtTheFunctionOfAProvider(t *testing.T) {
 	t.Parallel()
 	inWorldOf(t, "lambda", func(w *world) {

@@ -104,7 +104,8 @@ func (a *app) printCertificate(ctx context.Context, s *system.System, arn string
 		return a.write(out)
 	}
 	a.print("%s", strings.TrimSpace(out.PEM))
-	_, _ = fmt.Fprintf(a.Err, "sha256: %s\nit ends at %s: register another one before\n", out.SHA256,
+	_, _ = fmt.Fprintf(a.Err, "sha256: %s\nends: %s (people are told before, by the setting of this name)\n",
+		out.SHA256,
 		ends.Format(time.RFC3339))
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -14,6 +15,7 @@ import (
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp"
 )
 
 // places are where the public key of the rotator's own client is registered, by the provider's type.
@@ -58,6 +60,26 @@ func (d *Doctor) checkSigning(ctx context.Context, r *report, c config.Client) {
 		}
 	}
 }
+
+// tellCredentialEnd tells when the rotator's own credential ends, or that nobody is told before it does.
+func (r *report) tellCredentialEnd(c config.Client, now time.Time) {
+	switch end := idp.FindCredentialEnd(c.IdentityProvider.Settings); {
+	case end.Field == "":
+	case end.At.IsZero():
+		r.add(Note, "credential",
+			"set "+end.Field+" in clients.yaml to the time that the identity provider shows, such "+
+				"as 2027-01-31T00:00:00Z, then make deploy",
+			"the rotator's own credential at the identity provider ends "+
+				"some day, and no time is configured: nobody is told before")
+	case !now.Before(end.At):
+		r.add(Error, "credential", "register another one, and correct "+end.Field, "%s", end.Tell(now, 0))
+	case end.Tell(now, month) != "":
+		r.add(Warning, "credential", "register another one, and correct "+end.Field, "%s", end.Tell(now, month))
+	}
+}
+
+// month is how long before the end of a credential somebody should look.
+const month = 30 * 24 * time.Hour
 
 // tellPublic shows what is to be registered, and where.
 func (r *report) tellPublic(vendor string, k clientsfile.SigningKey, public any) {

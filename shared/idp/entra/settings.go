@@ -63,6 +63,8 @@ type Certificate struct {
 	// SHA256 is the certificate's SHA-256 fingerprint in hexadecimal digits, with or without colons
 	// (openssl x509 -noout -fingerprint -sha256).
 	SHA256 string `json:"sha256"`
+	// Ends is when the certificate does, which Entra ID shows to people only: people are told before, if it is here.
+	Ends string `json:"ends,omitempty"`
 }
 
 // ClientSecret proves who we are by a client secret of our own app registration.
@@ -71,6 +73,8 @@ type ClientSecret struct {
 	ClientID string `json:"clientId"`
 	// SecretARN of the Secrets Manager secret that holds the client secret's value.
 	SecretARN string `json:"secretArn"`
+	// Ends is when it expires, as in Certificate.
+	Ends string `json:"ends,omitempty"`
 }
 
 var (
@@ -143,12 +147,14 @@ func (s Settings) checkCredential(ps *strictjson.Problems) {
 			ps.Add(idp.Setting("certificate.sha256"),
 				"must be the certificate's SHA-256 fingerprint: 64 hexadecimal digits")
 		}
+		idp.CheckCredentialEnd(ps, "certificate.ends", c.Ends)
 	}
 	if c := s.ClientSecret; c != nil {
 		given++
 		checkGUID(ps, idp.Setting("clientSecret.clientId"), c.ClientID, ours)
 		config.CheckSecretARN(ps, idp.Setting("clientSecret.secretArn"), c.SecretARN,
 			"the client secret of the rotator's own app registration")
+		idp.CheckCredentialEnd(ps, "clientSecret.ends", c.Ends)
 	}
 	if given != 1 {
 		ps.Add(idp.SettingsPath, "needs exactly one of webIdentity, certificate and clientSecret")

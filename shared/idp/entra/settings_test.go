@@ -79,6 +79,10 @@ func TestSettingsAreRefusedFieldByField(t *testing.T) {
 			[]string{p + ".clientSecret.secretArn: must be the ARN"}},
 		{"an empty client secret", `{` + in + `, "clientSecret": {}}`, []string{p + ".clientSecret.clientId: must be",
 			p + ".clientSecret.secretArn"}},
+		{"a certificate's end", `{` + in + `, "certificate": {"ends": "31 Jan 2027"}}`, []string{p +
+			".certificate.clientId", p + ".certificate: needs exactly one of keyArn", p +
+			".certificate.sha256: must be",
+			p + ".certificate.ends: must be a time"}},
 		{"an empty certificate", `{` + in + `, "certificate": {}}`, []string{p + ".certificate.clientId",
 			p + ".certificate: needs exactly one of keyArn", p + ".certificate.sha256: must be"}},
 		{"a SHA-1 fingerprint", `{` + in + `,` + strings.Replace(withCertificate, fingerprint, fingerprint[:40], 1) +
