@@ -54,8 +54,7 @@ type Target struct {
 	// Left: the target has had the new secret, and its load balancer is no longer in the configuration. A rotation goes
 	// on if this target may not be changed.
 	Left bool `json:"left,omitempty"`
-	// Canary: the target gets the new secret before the others, or, in a rollback, is one of the only ones that may have
-	// it.
+	// Canary: the target gets the new secret before the others, or, in a rollback, is one of the few that may have it.
 	Canary bool `json:"canary,omitempty"`
 }
 
