@@ -22,7 +22,7 @@ var ofOthersHelp = map[string][]fault{
 		{"functions/entrypoint/accounts.go sessionLife", `15 * time.Minute`, `60 * time.Minute`, "sessions, want"},
 		{"functions/entrypoint/accounts.go Retrieve", `a.known[a.session] = c`, `_ = c`, "sessions, want"},
 		{"functions/entrypoint/accounts.go Retrieve", `delete(a.known, k)`, `_ = k`, "sessions, want"},
-		{"functions/entrypoint/accounts.go assume", `ExternalId: &a.role.ExternalID, `, ``,
+		{"functions/entrypoint/accounts.go assume", `in.ExternalId = &a.role.ExternalID`, ``,
 			"does not trust the function's role"},
 	},
 	"functions/entrypoint TestARoleThatCannotBeUsedIsTold": {

@@ -5,7 +5,7 @@ var ofTheTemplate = map[string][]fault{
 	"infra TestAlarmsWatchWhatIsPromised": {
 		{"infra/alarms.go addAlarms", `metric: r.failures(r.machine), of: 1, outOf: 3`,
 			`metric: r.failures(r.machine), of: 1, outOf: 1`, "rotation-failed"},
-		{"infra/alarms.go addAlarms", `above: r.allowedErrors(arn), of: 2, outOf: 3`,
+		{"infra/alarms.go addAlarmsOfClients", `above: r.allowedErrors(arn), of: 2, outOf: 3`,
 			`above: r.allowedErrors(arn), of: 3, outOf: 3`, "auth-errors-orders"},
 		{"infra/alarms.go addClientAlarms", `above: c.LongRotation().Seconds(),`,
 			`above: 2 * c.LongRotation().Seconds(),`, "rotation-long"},
@@ -32,8 +32,8 @@ var ofTheTemplate = map[string][]fault{
 		{"infra/functions.go addFunctions", `retentions[*r.LogRetentionDays]`, `retentions[1]`, "'s log"},
 	},
 	"infra TestOnlyTheFunctionsOfARollbackHaveReservedConcurrency": {
-		{"infra/functions.go reserved", `restores * len(r.clients)`, `len(r.clients)`, "of updatealb"},
-		{"infra/functions.go reserved", `max(5, len(r.clients))`, `5`, "with eleven clients"},
+		{"infra/functions.go reserved", `restores * n`, `n`, "of updatealb"},
+		{"infra/functions.go reserved", `max(5, n)`, `5`, "with eleven clients"},
 		{"infra/functions.go sizes", `"retiresecret":  {memoryMB: 256, undoes: true}`,
 			`"retiresecret":  {memoryMB: 256}`, "have reserved concurrency"},
 	},
@@ -85,12 +85,12 @@ var ofTheTemplate = map[string][]fault{
 	},
 	"infra TestEveryClientHasItsScheduleAndItsConfiguration": {
 		{"infra/schedule.go addSchedule", `jsii.Number(3600)`, `jsii.Number(86400)`, "MaximumEventAgeInSeconds"},
-		{"infra/schedule.go addSchedules", `ScheduleExpression: jsii.String("rate(1 day)"), FlexibleTimeWindow`,
+		{"infra/schedule.go addClientSchedules", `ScheduleExpression: jsii.String("rate(1 day)"), FlexibleTimeWindow`,
 			`ScheduleExpression: jsii.String("rate(7 days)"), FlexibleTimeWindow`, "'s measurement"},
 	},
 	"infra TestAPausedClientIsMeasuredAllTheSame": {
 		{"infra/schedule.go scheduleState", `return "DISABLED"`, `return "ENABLED"`, "orders-web"},
-		{"infra/schedule.go addSchedules", `State: jsii.String("ENABLED"), }, map[string]any{"client"`,
+		{"infra/schedule.go addClientSchedules", `State: jsii.String("ENABLED"), }, map[string]any{"client"`,
 			`State: jsii.String(scheduleState(c)), }, map[string]any{"client"`, "MeasuredAllTheSame"},
 	},
 	"infra TestTheJournalOutlivesTheStack": {
