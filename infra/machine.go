@@ -97,7 +97,8 @@ func (r *rotator) substitutions(definition string) map[string]any {
 func (r *rotator) values() statemachine.Values {
 	arns, clients := map[string]string{}, []statemachine.Chosen{}
 	for _, c := range r.clients {
-		clients = append(clients, statemachine.Chosen{Name: c.Name, Provider: c.IdentityProvider.Type, Tenant: c.Tenant()})
+		clients = append(clients, statemachine.Chosen{Name: c.Name, Provider: c.IdentityProvider.Type,
+			Tenant: c.Tenant()})
 	}
 	for name, alias := range r.live {
 		arns[name] = *alias.FunctionArn()

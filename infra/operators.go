@@ -69,7 +69,8 @@ func (r *rotator) addOperators() {
 		"Attach it to the role of those who operate the rotation",
 		append(append(r.reading(), r.registering()...), start,
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
-			permit("Control", append([]string{r.executionARNs()}, r.fleetARNs("execution")...), "states:StopExecution", "states:RedriveExecution"),
+			permit("Control", append([]string{r.executionARNs()}, r.fleetARNs("execution")...), "states:StopExecution",
+				"states:RedriveExecution"),
 			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
 			// What rotator doctor and discover look at besides. Of secrets it is their labels, never a value; each by
 			// its ARN would not fit into a policy.
@@ -105,7 +106,8 @@ func (r *rotator) registering() []awsiam.PolicyStatement {
 func (r *rotator) reading() []awsiam.PolicyStatement {
 	return []awsiam.PolicyStatement{
 		permit("Machine", append([]string{r.machineARN()}, r.fleetARNs("stateMachine")...), "states:ListExecutions"),
-		permit("Executions", append([]string{r.executionARNs()}, r.fleetARNs("execution")...), "states:DescribeExecution", "states:GetExecutionHistory"),
+		permit("Executions", append([]string{r.executionARNs()}, r.fleetARNs("execution")...),
+			"states:DescribeExecution", "states:GetExecutionHistory"),
 		permit("Clients", []string{r.arn("ssm", "parameter/"+r.Name+"/clients"),
 			r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, "ssm:GetParametersByPath"),
 		permit("Journal", []string{*r.journal.TableArn()}, "dynamodb:GetItem"),

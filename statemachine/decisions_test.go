@@ -219,7 +219,8 @@ var decisions = map[string]struct {
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
 	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
 		"$exists($states.input.change) > DescribeChange", "$states.input.detail.stateMachineArn & ':live' = " +
-			"'arn:aws:states:eu-central-1:111122223333:stateMachine:rotation-fleet:live' > DescribeFleet", "ReadRequest"},
+			"'arn:aws:states:eu-central-1:111122223333:stateMachine:rotation-fleet:live' > DescribeFleet",
+		"ReadRequest"},
 		"no evidence is written, or a change by others is told as an execution that failed"},
 	"notifier ChooseLock": {[]string{"$told.client != '' > ReadLock", "ChooseHealing"},
 		"nobody looks who has the lock"},

@@ -22,7 +22,8 @@ func values(t *testing.T) map[string]string {
 	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal",
 		ParameterPrefix: "/alb-oidc-rotator/clients/", Clients: []statemachine.Chosen{
 			{Name: "orders-web", Provider: "okta", Tenant: "example.okta.com"},
-			{Name: "shop-web", Provider: "okta", Tenant: "example.okta.com"}, {Name: "hr", Provider: "entra", Tenant: "a b\""}},
+			{Name: "shop-web", Provider: "okta", Tenant: "example.okta.com"}, {Name: "hr", Provider: "entra",
+				Tenant: "a b\""}},
 		Rotations:            "arn:aws:states:eu-central-1:111122223333:execution:rotation:",
 		FleetToStart:         "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation-fleet:live",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
@@ -631,7 +632,8 @@ func TestNoStateIsUnreachable(t *testing.T) {
 // A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
 func TestWhoeverTellsHasWordsForIt(t *testing.T) {
 	t.Parallel()
-	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "TellEnd", "Describe", "Sum", "DescribeFleet"},
+	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "TellEnd", "Describe", "Sum",
+		"DescribeFleet"},
 		"TellRollback": {"BeginRollback"}, "TellStop": {"NextWave"}}
 	for machine, m := range all(t) {
 		told := 0

@@ -89,8 +89,9 @@ func (f *fleet) rotated(input string) (asl.Result, report, string) {
 
 func (f *fleet) begin(input string) string {
 	f.t.Helper()
-	out, err := f.sfn().StartExecution(context.Background(), &sfn.StartExecutionInput{StateMachineArn: aws.String(f.FleetARN()),
-		Input: &input})
+	out, err := f.sfn().StartExecution(context.Background(),
+		&sfn.StartExecutionInput{StateMachineArn: aws.String(f.FleetARN()),
+			Input: &input})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -234,7 +235,8 @@ func TestAFleetIsChosen(t *testing.T) {
 		{`{"clients": "client-0"}`, "clients: must be a list", ""},
 		{`{"clients": []}`, "clients: must be a list", ""},
 		{`{"clients": [1]}`, "clients: must be a list", ""},
-		{`{"clients": ["client-0", "nobody", "noone"]}`, "clients: this stack has no nobody, noone; it has client-0", ""},
+		{`{"clients": ["client-0", "nobody", "noone"]}`, "clients: this stack has no nobody, noone; it has client-0",
+			""},
 		{`{"provider": "auth0"}`, "provider, tenant: no client is of that; this stack has okta example.okta.com; entra",
 			""},
 		{`{"provider": ""}`, "provider: must be", ""},
@@ -274,7 +276,8 @@ func TestNothingFollowsACanaryThatFails(t *testing.T) {
 	f.well()
 	goldenFile(t, "testdata/messages/fleet-stopped", f.message())
 	if got := f.subjects(); !strings.Contains(got,
-		"[fleet] stopped after 1 failure: some clients are not rotated\n[fleet] rotated: 0 of 4 clients, 1 failed, stopped") {
+		"[fleet] stopped after 1 failure: some clients are not rotated\n[fleet] rotated: 0 of 4 clients, 1 "+
+			"failed, stopped") {
 		t.Errorf("people read\n%s", got)
 	}
 }
@@ -380,7 +383,8 @@ func TestAFleetThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 	f := newFleet(t, 6)
 	var execution string
 	stopped := f.upon(func(at string, e stepfunctions.Event) bool {
-		return strings.HasPrefix(nameOf(at), "fleet-client-2-") && e.StateEntered != nil && e.StateEntered.Name == "Plan"
+		return strings.HasPrefix(nameOf(at), "fleet-client-2-") && e.StateEntered != nil &&
+			e.StateEntered.Name == "Plan"
 	}, func() string {
 		_, err := f.sfn().StopExecution(context.Background(), &sfn.StopExecutionInput{ExecutionArn: &execution})
 		return fmt.Sprint(err)
@@ -405,7 +409,8 @@ func TestAFleetThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 	if got := f.begun(); got != begun {
 		t.Errorf("a fleet that was stopped began %s", got)
 	}
-	if _, err := f.sfn().RedriveExecution(t.Context(), &sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
+	if _, err := f.sfn().RedriveExecution(t.Context(),
+		&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
 		t.Fatal(err)
 	}
 	if r, report, _ := f.await(execution); r.Status != asl.Succeeded || report.Rotated != 6 {
@@ -428,4 +433,31 @@ func (f *fleet) outcomeOf(client string) string {
 		return ""
 	}
 	return v.Value
+}
+
+// A thousand clients, of which each fails, fit into what a state may hold, and into the history.
+func TestAThousandFailuresFitIntoAFleet(t *testing.T) {
+	t.Parallel()
+	f := &fleet{world: newWorld(t, quick)}
+	for i := range 1000 {
+		f.clients = append(f.clients, statemachine.Chosen{Name: fmt.Sprintf("client-with-a-name-of-40-characters-%d",
+			1000+i),
+			Provider: "okta", Tenant: fmt.Sprintf("tenant-%d.okta.com", i%3)})
+	}
+	if err := f.CreateFleet(t.Context(), f.clients...); err != nil {
+		t.Fatal(err)
+	}
+	f.fault(fault.Rule{Service: "states", Operation: "StartExecution", Match: `"fleet-`, Mode: fault.Refuse,
+		Status: 400,
+		Code:   "AccessDeniedException"})
+	r, report, execution := f.rotated(`{"all": true, "emergency": true}`)
+	if text(r.Error) != "FleetIncomplete" || len(report.Failed) != 1000 || report.Failed[999].Outcome != "notStarted" {
+		t.Errorf("ended as %s: %.300s; %d failures", text(r.Error), text(r.Cause), len(report.Failed))
+	}
+	if events, err := f.Stack.StepFunctions.History(execution); err != nil || len(events) > 200 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+	if got := f.message(); !strings.Contains(got, "and client-with") {
+		t.Errorf("people read %.2000s", got)
+	}
 }

@@ -19,8 +19,8 @@ import (
 // perBalancer is how many rules a load balancer has (Application Load Balancers user guide, "Quotas").
 const perBalancer = 100
 
-// AddClients makes clients like the deployed one, each with one rule, on load balancers that they share. They are in use
-// after a spread.
+// AddClients makes clients like the deployed one, each with one rule, on load balancers that they share. They are in
+// use after a spread.
 func (d *Deployment) AddClients(ctx context.Context, n int) ([]string, error) {
 	names := make([]string, 0, n)
 	var listener, balancer string

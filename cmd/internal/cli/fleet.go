@@ -61,7 +61,8 @@ func reasonOf(e system.Execution) string {
 
 // limits are the options that fleets have in common.
 func limits(c *cobra.Command) func(*system.FleetRequest) {
-	per := c.Flags().Int("per-tenant", 0, "how many clients of one tenant are rotated at once (default 10, after a leak 50)")
+	per := c.Flags().Int("per-tenant", 0,
+		"how many clients of one tenant are rotated at once (default 10, after a leak 50)")
 	most := c.Flags().Int("max-failures", 0, "how many failures do not stop it (default 2, after a leak any number)")
 	reason := c.Flags().String("reason", "", "why, for logs and notifications; no secrets")
 	return func(r *system.FleetRequest) {

@@ -85,7 +85,8 @@ func (a *app) leak() *cobra.Command {
 	c := a.urgent("leak CLIENT --reason TEXT", "Rotate at once because a secret has leaked, or with --all everything",
 		"Starts an emergency rotation: there is no grace period, and an execution that runs is taken over from.\n"+
 			"Every test and every wait for the load balancers remains. With --watch it says when each old secret "+
-			"was refused.\nWith --all it rotates every client of the stack, in waves, whatever fails, and reports when "+
+			"was refused.\nWith --all it rotates every client of the stack, in waves, whatever fails, and "+
+			"reports when "+
 			"all have ended.", &rotation.Request{Emergency: true})
 	one := c.RunE
 	all := c.Flags().Bool("all", false, "all clients of the stack: the identity provider was breached")
@@ -109,7 +110,8 @@ func (a *app) leak() *cobra.Command {
 		}
 		reason, _ := cmd.Flags().GetString("reason") // a flag of this command
 		watch, _ := cmd.Flags().GetBool("watch")
-		return a.beginFleet(cmd.Context(), s, system.FleetRequest{All: true, Emergency: true, Reason: reason}, *yes, watch)
+		return a.beginFleet(cmd.Context(), s, system.FleetRequest{All: true, Emergency: true, Reason: reason},
+			*yes, watch)
 	}
 	return c
 }

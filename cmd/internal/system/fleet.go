@@ -79,8 +79,9 @@ func (s *System) StartFleet(ctx context.Context, r FleetRequest, now time.Time) 
 
 func (s *System) explainFleet(err error, doing string) error {
 	if hasCode(err, "StateMachineDoesNotExist") || hasCode(err, "ResourceNotFound") {
-		return &Error{Text: fmt.Sprintf("stack %s in Region %s of account %s has no fleet: one is deployed where there "+
-			"are several clients", s.Stack, s.Region, s.Account)}
+		return &Error{
+			Text: fmt.Sprintf("stack %s in Region %s of account %s has no fleet: one is deployed where there "+
+				"are several clients", s.Stack, s.Region, s.Account)}
 	}
 	return Unreachable(err, "%s", doing)
 }
