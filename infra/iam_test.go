@@ -91,8 +91,9 @@ func allowed() map[string][]may {
 	const reading = "dynamodb:GetItem"
 	const writing = "dynamodb:GetItem dynamodb:UpdateItem"
 	const parameters = "arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/"
-	readers := []may{one("states:ListExecutions", machine),
-		one("states:DescribeExecution states:GetExecutionHistory", runs),
+	const fleetRuns = "arn:aws:states:eu-central-1:111122223333:execution:alb-oidc-rotator-fleet:*"
+	readers := []may{one("states:ListExecutions", machine, machine+"-fleet"),
+		one("states:DescribeExecution states:GetExecutionHistory", runs, fleetRuns),
 		one("ssm:GetParametersByPath", strings.TrimSuffix(parameters, "/"), parameters+"*"),
 		one("dynamodb:GetItem", table), one("dynamodb:Query", evidence)}
 	list := map[string][]may{
@@ -137,11 +138,17 @@ func allowed() map[string][]may {
 				one("lambda:InvokeFunction", "<Liverecord>")}),
 		"scheduler": {one("states:StartExecution", machine).when(throughAlias),
 			one("states:StartExecution", machine+"-notifier"), one("sqs:SendMessage", "<DeadLetters.Arn>")},
+		"fleet": slices.Concat(observed(), telling(), []may{
+			one("states:StartExecution", machine).when(throughAlias), one("states:DescribeExecution", runs),
+			one(reading, table).when(ourItems), one("states:StartExecution", machine+"-fleet"),
+			one("states:DescribeExecution states:RedriveExecution states:StopExecution", fleetRuns,
+				strings.TrimSuffix(fleetRuns, ":*")+"/*")}),
 		"rules": {one("states:StartExecution", machine+"-notifier")},
 		"Operators": with(readers,
 			one("kms:GetPublicKey", signing),
-			one("states:StartExecution", machine).when(throughAlias), one("states:DescribeStateMachine", machine),
-			one("states:StopExecution states:RedriveExecution", runs),
+			one("states:StartExecution", machine, machine+"-fleet").when(throughAlias),
+			one("states:DescribeStateMachine", machine),
+			one("states:StopExecution states:RedriveExecution", runs, fleetRuns),
 			one("scheduler:GetSchedule", "arn:aws:scheduler:eu-central-1:111122223333:schedule/alb-oidc-rotator/*"),
 			one("secretsmanager:DescribeSecret", "arn:aws:secretsmanager:*:111122223333:secret:*"),
 			one("lambda:GetFunctionConfiguration",
@@ -207,6 +214,7 @@ func trust() map[string][]may {
 	list := map[string][]may{
 		"trust of statemachine": {assume.by(service("states")).when(ours(machine, machine+":*"))},
 		"trust of notifier":     {assume.by(service("states")).when(ours(machine+"-notifier", machine+"-notifier:*"))},
+		"trust of fleet":        {assume.by(service("states")).when(ours(machine+"-fleet", machine+"-fleet:*"))},
 		"trust of rules": {assume.by(service("events")).when(
 			ours("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*"))},
 		"trust of scheduler": {assume.by(service("scheduler")).

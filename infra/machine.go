@@ -30,30 +30,34 @@ func (r *rotator) allowStart(role awsiam.Role) {
 		map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}})
 }
 
-// addMachine adds the state machine, a version of each deployed revision, and the alias through which it is started. A
-// running or redriven execution stays with the version that it began with, so versions are kept.
+// addMachine adds the rotation's state machine.
 func (r *rotator) addMachine() {
 	logging := r.machineLog("Logs-statemachine", r.Name)
 	r.addMachineRole()
-	r.machine = awsstepfunctions.NewCfnStateMachine(r.stack, jsii.String("StateMachine"),
-		&awsstepfunctions.CfnStateMachineProps{
-			StateMachineName:        &r.Name,
-			StateMachineType:        jsii.String("STANDARD"),
-			DefinitionString:        &statemachine.Definition,
-			DefinitionSubstitutions: r.substitutions(statemachine.Definition),
-			RoleArn:                 r.machineRole.RoleArn(),
-			TracingConfiguration:    &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true},
-			LoggingConfiguration:    logging,
-		})
+	r.machine, r.liveMachine = r.addVersioned("StateMachine", r.machineRole, &awsstepfunctions.CfnStateMachineProps{
+		StateMachineName:        &r.Name,
+		DefinitionString:        &statemachine.Definition,
+		DefinitionSubstitutions: r.substitutions(statemachine.Definition),
+		LoggingConfiguration:    logging,
+	})
+}
+
+// addVersioned adds a state machine, a version of each deployed revision, and the alias through which it is started. A
+// running or redriven execution stays with the version that it began with, so versions are kept.
+func (r *rotator) addVersioned(id string, role awsiam.Role, props *awsstepfunctions.CfnStateMachineProps) (
+	awsstepfunctions.CfnStateMachine, awsstepfunctions.CfnStateMachineAlias) {
+	props.StateMachineType, props.RoleArn = jsii.String("STANDARD"), role.RoleArn()
+	props.TracingConfiguration = &awsstepfunctions.CfnStateMachine_TracingConfigurationProperty{Enabled: true}
+	machine := awsstepfunctions.NewCfnStateMachine(r.stack, &id, props)
 	// Step Functions checks when the machine is created that its role can write the log.
-	r.machine.Node().AddDependency(policyOf(r.machineRole))
-	version := awsstepfunctions.NewCfnStateMachineVersion(r.stack, jsii.String("StateMachineVersion"),
+	machine.Node().AddDependency(policyOf(role))
+	version := awsstepfunctions.NewCfnStateMachineVersion(r.stack, jsii.String(id+"Version"),
 		&awsstepfunctions.CfnStateMachineVersionProps{
-			StateMachineArn:        r.machine.AttrArn(),
-			StateMachineRevisionId: r.machine.AttrStateMachineRevisionId(),
+			StateMachineArn:        machine.AttrArn(),
+			StateMachineRevisionId: machine.AttrStateMachineRevisionId(),
 		})
 	version.ApplyRemovalPolicy(awscdk.RemovalPolicy_RETAIN, nil)
-	r.liveMachine = awsstepfunctions.NewCfnStateMachineAlias(r.stack, jsii.String("StateMachineAlias"),
+	return machine, awsstepfunctions.NewCfnStateMachineAlias(r.stack, jsii.String(id+"Alias"),
 		&awsstepfunctions.CfnStateMachineAliasProps{
 			Name: jsii.String(aliasName),
 			RoutingConfiguration: []any{&awsstepfunctions.CfnStateMachineAlias_RoutingConfigurationVersionProperty{
@@ -91,19 +95,21 @@ func (r *rotator) substitutions(definition string) map[string]any {
 
 // values fills the definitions' placeholders.
 func (r *rotator) values() statemachine.Values {
-	arns, names := map[string]string{}, []string{}
+	arns, clients := map[string]string{}, []statemachine.Chosen{}
 	for _, c := range r.clients {
-		names = append(names, c.Name)
+		clients = append(clients, statemachine.Chosen{Name: c.Name, Provider: c.IdentityProvider.Type,
+			Tenant: c.Tenant()})
 	}
 	for name, alias := range r.live {
 		arns[name] = *alias.FunctionArn()
 	}
 	return statemachine.Values{
 		Partition: *r.stack.Partition(), FunctionARNs: arns, JournalTable: *r.journal.TableName(),
-		ParameterPrefix: r.parameterPrefix(), ClientNames: names,
+		ParameterPrefix: r.parameterPrefix(), Clients: clients,
 		NotificationTopicARN: *r.topic.TopicArn(), EventBusName: eventBus,
 		RotationAlias: aliasName, MachineToStart: r.machineARN() + ":" +
 			aliasName, ExecutionURL: statemachine.ExecutionURL(r.Region),
+		FleetToStart: r.fleetARN() + ":" + aliasName, Rotations: r.arn("states", "execution:"+r.Name+":"),
 		Runbook: r.RunbookURL, Settle: statemachine.Settle(statemachine.Functions()),
 	}
 }

@@ -62,13 +62,15 @@ func permit(sid string, resources []string, actions ...string) awsiam.PolicyStat
 func (r *rotator) addOperators() {
 	// Through the alias only: started by itself, the state machine would run a revision that no deployment has
 	// finished.
-	start := permit("Start", []string{r.machineARN()}, "states:StartExecution")
+	start := permit("Start", append([]string{r.machineARN()}, r.fleetARNs("stateMachine")...),
+		"states:StartExecution")
 	start.AddConditions(&map[string]any{"StringEquals": map[string]any{"states:StateMachineQualifier": aliasName}})
 	r.addPolicy("Operators", "Start, stop, redrive and read rotations of ALB client secrets",
 		"Attach it to the role of those who operate the rotation",
 		append(append(r.reading(), r.registering()...), start,
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
-			permit("Control", []string{r.executionARNs()}, "states:StopExecution", "states:RedriveExecution"),
+			permit("Control", append([]string{r.executionARNs()}, r.fleetARNs("execution")...), "states:StopExecution",
+				"states:RedriveExecution"),
 			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
 			// What rotator doctor and discover look at besides. Of secrets it is their labels, never a value; each by
 			// its ARN would not fit into a policy.
@@ -103,8 +105,9 @@ func (r *rotator) registering() []awsiam.PolicyStatement {
 // secret.
 func (r *rotator) reading() []awsiam.PolicyStatement {
 	return []awsiam.PolicyStatement{
-		permit("Machine", []string{r.machineARN()}, "states:ListExecutions"),
-		permit("Executions", []string{r.executionARNs()}, "states:DescribeExecution", "states:GetExecutionHistory"),
+		permit("Machine", append([]string{r.machineARN()}, r.fleetARNs("stateMachine")...), "states:ListExecutions"),
+		permit("Executions", append([]string{r.executionARNs()}, r.fleetARNs("execution")...),
+			"states:DescribeExecution", "states:GetExecutionHistory"),
 		permit("Clients", []string{r.arn("ssm", "parameter/"+r.Name+"/clients"),
 			r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, "ssm:GetParametersByPath"),
 		permit("Journal", []string{*r.journal.TableArn()}, "dynamodb:GetItem"),

@@ -53,6 +53,8 @@ type rotator struct {
 	machine     awsstepfunctions.CfnStateMachine
 	liveMachine awsstepfunctions.CfnStateMachineAlias
 	machineRole awsiam.Role
+	// fleet rotates many clients; nil if there is only one.
+	fleet awsstepfunctions.CfnStateMachine
 	// notifier is the state machine that all rules start, by ruleRole.
 	notifier awsstepfunctions.CfnStateMachine
 	ruleRole awsiam.Role
@@ -88,6 +90,7 @@ func newRotator(scope constructs.Construct, f File, functions string, standsIn b
 	r.addNotifier()
 	r.addSchedules()
 	r.addEvents()
+	r.addFleet()
 	r.addAlarms()
 	r.addDashboard()
 	r.addOperators()

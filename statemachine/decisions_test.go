@@ -100,6 +100,18 @@ var kept = []struct{ state, variable, value, lost string }{
 		"'healing: somebody else changed AWSCURRENT' : $states.input.detail.error = 'States.Runtime' ? " +
 		"'healing: an execution could not go on' : 'healing: an execution was stopped or timed out'",
 		"a healing execution that is stopped starts another, for ever"},
+	{"fleet CheckInput", "key", "$substring($hash($states.context.Execution.Id, 'SHA-256'), 0, 16)",
+		"two fleets take each other's rotations for theirs"},
+	{"fleet CheckInput", "results", "[]", "a fleet ends with what another one did"},
+	{"fleet RotateWave", "results", "$append($results, $states.result)", "what failed in an earlier wave is forgotten"},
+	{"fleet RotateWave", "failures", "$failures + $count($states.result[$not(o in ['tested', 'rotated', 'planned'])])",
+		"failures do not stop a fleet"},
+	{"fleet RotateWave", "wave", "$wave + 1", "the same clients are rotated for ever"},
+	{"fleet ReadTested", "until", "$states.result.Item.tested.S = " +
+		"'arn:aws:states:eu-central-1:111122223333:execution:rotation:' & $states.input.name ? " +
+		"$states.result.Item.testedUntil.S : ''", "what an earlier rotation has passed lets a wave go on"},
+	{"fleet AwaitEnds", "results", "[$results[$not(o in ['tested', 'slow'])], $states.result]",
+		"what failed late is not in the report"},
 	{"notifier ReadLock", "lockOwner", "$exists($states.result.Item.owner.S) ? $states.result.Item.owner.S : ''",
 		"people are alarmed, and a healing starts, though another execution has the lock"},
 }
@@ -200,12 +212,15 @@ var decisions = map[string]struct {
 		"what was left is taken for the rotation that was asked for"},
 	"Supersede": {[]string{"$outcome = 'superseded' > AwaitOwnCalls", "AwaitOwnCalls"},
 		"a redrive goes on touching targets"},
-	"Released": {[]string{"$outcome = 'planned' > Planned", "Notify"}, "people hear of a dry run, or of nothing"},
+	"Released": {[]string{"$outcome = 'planned' > Planned", fleetTells + " > PublishEvent", "Notify"},
+		"people hear of a dry run, or of nothing, or from each of a thousand rotations"},
 	"Outcome": {[]string{"$outcome in ['rotated', 'repaired'] > Rotated", "$outcome = 'superseded' > Superseded",
 		"$outcome = 'needsAttention' > LockHeld", "$outcome in ['wouldBeRefused', 'endsSoon'] > Measured",
 		"$outcome = 'refused' > Refused", "RolledBack"}, "the execution ends as something else"},
 	"notifier Sort": {[]string{"$exists($states.input.record) > Record",
-		"$exists($states.input.change) > DescribeChange", "ReadRequest"},
+		"$exists($states.input.change) > DescribeChange", "$states.input.detail.stateMachineArn & ':live' = " +
+			"'arn:aws:states:eu-central-1:111122223333:stateMachine:rotation-fleet:live' > DescribeFleet",
+		"ReadRequest"},
 		"no evidence is written, or a change by others is told as an execution that failed"},
 	"notifier ChooseLock": {[]string{"$told.client != '' > ReadLock", "ChooseHealing"},
 		"nobody looks who has the lock"},
@@ -217,6 +232,26 @@ var decisions = map[string]struct {
 		"$request.dryRun = true or $request.measure = true > Describe",
 		"$told.client != '' and ($told.error = 'Superseded' or $substring($told.reason, 0, 9) != 'healing: ') > Heal",
 		"Describe"}, "what a stopped execution left stays, or healing executions follow each other for ever"},
+	"fleet Choose": {[]string{"$directory = 'none' > InvalidInput", "CheckChosen"},
+		"a fleet of nobody ends as rotated"},
+	"fleet CheckChosen": {[]string{"$exists($request.clients[$not($ in $names)]) > InvalidInput",
+		"$count($chosen) = 0 > InvalidInput", "$count($chosen.clients) > 1000 > InvalidInput",
+		"$exists($request.canary) and $not($request.canary in $chosen.clients) > InvalidInput", "PlaceInWaves"},
+		"a misspelt client is passed over, or more are rotated than a result has room for"},
+	"fleet PlaceInWaves": {[]string{"true > NextWave", ""}, "nothing is started"},
+	"fleet BeginLooking": {[]string{"true > LookAtEnd looks=0", ""}, "the ends are not waited for"},
+	"fleet NextWave": {[]string{"$not($exists($lookup($waves, $string($wave)))) > AwaitEnds",
+		"$failures > $maxFailures or ($wave = 1 and $canary != '' and $failures > 0) > TellStop", "RotateWave"},
+		"rotations are started although the canary, or too many, have failed"},
+	"fleet RotationStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $until != '' or " +
+		"$looks > 360 > RotationOutcome", "AwaitRotation"},
+		"a wave waits for grace periods, or for ever, or passes what is not tested"},
+	"fleet EndStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $looks > 1000 > EndOutcome",
+		"AwaitEnd"}, "what fails late is not in the report, or the history is full"},
+	"fleet Sum": {[]string{"$not($stopped) and $count($results[$not(o in ['rotated', 'planned'])]) = 0 > " +
+		"Notify outcome=fleetRotated", "Notify"}, "people read that all is well, and it is not"},
+	"fleet FleetOutcome": {[]string{"$outcome = 'fleetRotated' > FleetRotated", "FleetIncomplete"},
+		"a fleet of which some failed ends as if all had gone well"},
 	"notifier ChooseTelling": {[]string{"$told.error = 'Superseded' > Told", "Describe"},
 		"people hear of it twice, or not"},
 }
@@ -226,7 +261,7 @@ func TestEveryDecisionIsTheOneThatIsMeant(t *testing.T) {
 	states := named(t)
 	for _, name := range keys(decisions, states) {
 		s := states[name]
-		if s.Type != "Choice" || name == "CheckInput" {
+		if s.Type != "Choice" || strings.HasSuffix(name, "CheckInput") {
 			continue
 		}
 		var got []string
@@ -266,7 +301,13 @@ var ofTheLock = map[string]struct{ condition, update, values, lost string }{
 		"$merge([{':me': {'S': $call.execution}}, $request.dryRun = true ? {} : " +
 			"{':now': {'S': $now()}, ':outcome': {'S': $outcome}}])",
 		"the lock of another execution is released, or none"},
+	"NoteTested": {"#owner = :me", "SET tested = :me, testedUntil = :until",
+		"{:me: {S: $call.execution}, :until: {S: $graceUntil}}",
+		"a fleet goes on while another execution's test is what has passed, or waits for days"},
 }
+
+// fleetTells is the condition under which a rotation leaves it to its fleet to tell people.
+const fleetTells = "$outcome = 'rotated' and $boolean($request.fleet) and $notice = ''"
 
 const takes = "SET #owner = :me, ownerSince = :now, ownerKind = :kind, settleSeconds = :settle, #config = :config"
 
@@ -289,7 +330,8 @@ func TestTheLockIsOneExecutions(t *testing.T) {
 			}
 			return
 		}
-		if got := shown(arguments["ExpressionAttributeNames"]); got != "{#config: config, #owner: owner}" {
+		if got := shown(arguments["ExpressionAttributeNames"]); got != "{#config: config, #owner: owner}" &&
+			name != "NoteTested" {
 			t.Errorf("%s calls the owner and the configuration %s: functions do not find who has the lock", name, got)
 		}
 		l := ofTheLock[name]
@@ -399,6 +441,18 @@ var wherefrom = []struct{ state, argument, value, lost string }{
 	{"StartBeforeEnd", "Input", "$string({'client': $call.client, 'reason': 'before the end: the identity provider " +
 		"ends the secret in use at ' & $measured.secretEnds})", "another client is rotated, or nobody reads why"},
 	{"notifier Record", "Payload", "$states.input.record", "evidence of another execution is written, or of none"},
+	{"fleet StartRotation", "StateMachineArn", "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
+		"nothing is started, or another version"},
+	{"fleet StartRotation", "Name", "$states.input.name", "a fleet that is redriven starts rotations twice"},
+	{"fleet StartRotation", "Input", "$string($states.input.request)", "another client is rotated"},
+	{"fleet LookAtRotation", "ExecutionArn", "'arn:aws:states:eu-central-1:111122223333:execution:rotation:' & " +
+		"$states.input.name", "another rotation is looked after"},
+	{"fleet LookAtEnd", "ExecutionArn", "'arn:aws:states:eu-central-1:111122223333:execution:rotation:' & " +
+		"$states.input.name", "another rotation is looked after"},
+	{"fleet ReadTested", "Key", "{client: {S: $states.input.client}}", "another client's test lets a wave go on"},
+	{"fleet ReadTested", "ConsistentRead", "true", "a wave waits longer than it must"},
+	{"fleet TellStop", "Subject", "$told.subject", "people read of something else"},
+	{"fleet Notify", "Subject", "$told.subject", "people read of something else"},
 	{"notifier Notify", "Subject", "$told.subject", "people read of something else"},
 	{"Notify", "Subject", "$told.subject", "people read of something else"},
 	{"TellRollback", "Subject", "$told.subject", "people read of something else"},
@@ -419,7 +473,8 @@ func TestEveryCallOfAWSIsOfWhatIsMeant(t *testing.T) {
 func TestWhatIsToldReachesWhoWaitsForIt(t *testing.T) {
 	t.Parallel()
 	ofMessages := map[string][2]string{"TellRollback": {"$call.client", "rollingBack"},
-		"Notify":          {"$call.client", "$outcome"},
+		"Notify":         {"$call.client", "$outcome"},
+		"fleet TellStop": {"(fleet)", "fleetStopped"}, "fleet Notify": {"(fleet)", "$outcome"},
 		"notifier Notify": {"$told.client = '' ? '(unknown)' : $told.client", "$told.outcome"}}
 	ofEvents := map[string]string{"PublishRollback": "Client Secret Rotation Rolling Back",
 		"PublishEvent": "{'rotated': 'Client Secret Rotated', 'repaired': 'Client Secret Repaired', " +
@@ -428,6 +483,8 @@ func TestWhatIsToldReachesWhoWaitsForIt(t *testing.T) {
 			"'needsAttention': 'Client Secret Rotation Needs Attention', " +
 			"'wouldBeRefused': 'Client Secret Rotation Would Be Refused', 'endsSoon': 'Client Secret Ends Soon'} ~> " +
 			"$lookup($outcome)",
+		"fleet PublishEvent": "{'fleetRotated': 'Client Secret Fleet Rotated', " +
+			"'fleetIncomplete': 'Client Secret Fleet Incomplete'} ~> $lookup($outcome)",
 		"notifier PublishEvent": "{'interrupted': 'Client Secret Rotation Interrupted', " +
 			"'changedByOthers': 'Client Secret Target Changed By Others', " +
 			"'needsAttention': 'Client Secret Rotation Needs Attention'} ~> $lookup($told.outcome)"}
@@ -479,7 +536,20 @@ var exits = map[string]struct {
 
 	"InvalidInput > NotStarted": {[]string{"Measure"}, "a client whose configuration is wrong ends as measured"},
 	"States.ALL > Outcome":      {[]string{"PublishEvent"}, "a rotation that succeeded ends as failed"},
-	"States.ALL > PublishEvent": {[]string{"Notify", "notifier Notify"},
+	"States.ALL > FleetOutcome": {[]string{"fleet PublishEvent"}, "a fleet that is done ends as failed"},
+	"States.ALL > AwaitEnds":    {[]string{"fleet TellStop"}, "nobody hears how the rotations of a fleet end"},
+	"States.ALL > RotationOutcome": {[]string{"fleet StartRotation"},
+		"a client that cannot be rotated ends the whole fleet"},
+	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > LookAtRotation": {[]string{
+		"fleet StartRotation"}, "a fleet that is redriven takes what it has started for failed"},
+	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > ReadTested": {[]string{"fleet LookAtRotation"},
+		"a rotation that has just been started is taken for failed"},
+	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > EndStatus": {[]string{"fleet LookAtEnd"},
+		"a rotation is given up"},
+	"States.ALL > ReadTested":     {[]string{"fleet LookAtRotation"}, "a disturbance ends the whole fleet"},
+	"States.ALL > EndStatus":      {[]string{"fleet LookAtEnd"}, "a disturbance ends the whole fleet"},
+	"States.ALL > RotationStatus": {[]string{"fleet ReadTested"}, "a disturbance ends the whole fleet"},
+	"States.ALL > PublishEvent": {[]string{"Notify", "notifier Notify", "fleet Notify"},
 		"a rotation that succeeded ends as failed, or no machine hears of one that failed"},
 	"States.ALL > TellEnd": {[]string{"StartBeforeEnd"}, "nobody hears that no rotation was started"},
 	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > Measured": {[]string{"StartBeforeEnd"},
@@ -499,6 +569,7 @@ var exits = map[string]struct {
 		"a rotation that succeeded ends as failed"},
 	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > LockOwnerStatus ownerStatus=GONE": {[]string{
 		"InspectLockOwner"}, "a lock whose execution is forgotten is held for ever"},
+	"States.ALL > GracePeriod": {[]string{"NoteTested"}, "a note for a fleet rolls a rotation back"},
 	"Reconfigured InvalidInput > Reconfigured": {[]string{"RediscoverTargets"},
 		"a configuration that came in the grace period and is wrong rolls back a rotation that is in use"},
 	"Ssm.ParameterNotFoundException States.QueryEvaluationError > Reconfigured": {[]string{"ReloadClient"},
@@ -545,16 +616,22 @@ func set(names []string) map[string]bool {
 	return out
 }
 
-// named are the states of both machines, those of the notifier by "notifier NAME".
+// named are the states of all machines: those of the rotation by their names, others by the machine's name and their
+// own; of the fleet's Maps also those within.
 func named(t *testing.T) map[string]state {
 	t.Helper()
 	out := map[string]state{}
-	for machine, m := range both(t) {
+	for machine, m := range all(t) {
 		for name, s := range m.States {
-			if machine == "notifier" {
-				name = "notifier " + name
+			if machine != "rotation" {
+				name = machine + " " + name
 			}
 			out[name] = s
+			if s.ItemProcessor != nil && machine == "fleet" {
+				for inner, is := range s.ItemProcessor.States {
+					out["fleet "+inner] = is
+				}
+			}
 		}
 	}
 	return out

@@ -22,6 +22,7 @@ func TestTheDefinitionsHaveTheirLayout(t *testing.T) {
 	t.Parallel()
 	for file, definition := range map[string]string{
 		"rotation.asl.json": statemachine.Definition, "notifier.asl.json": statemachine.Notifier,
+		"fleet.asl.json": statemachine.Fleet,
 	} {
 		want := layOut(t, definition)
 		if *update {

@@ -20,7 +20,12 @@ import (
 func values(t *testing.T) map[string]string {
 	t.Helper()
 	v := statemachine.Values{Partition: "aws", FunctionARNs: map[string]string{}, JournalTable: "journal",
-		ParameterPrefix: "/alb-oidc-rotator/clients/", ClientNames: []string{"orders-web", "shop-web"},
+		ParameterPrefix: "/alb-oidc-rotator/clients/", Clients: []statemachine.Chosen{
+			{Name: "orders-web", Provider: "okta", Tenant: "example.okta.com"},
+			{Name: "shop-web", Provider: "okta", Tenant: "example.okta.com"}, {Name: "hr", Provider: "entra",
+				Tenant: "a b\""}},
+		Rotations:            "arn:aws:states:eu-central-1:111122223333:execution:rotation:",
+		FleetToStart:         "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation-fleet:live",
 		NotificationTopicARN: "arn:aws:sns:eu-central-1:111122223333:rotations", EventBusName: "default",
 		RotationAlias: "live", MachineToStart: "arn:aws:states:eu-central-1:111122223333:stateMachine:rotation:live",
 		ExecutionURL: statemachine.ExecutionURL("eu-central-1"), Runbook: statemachine.DefaultRunbook,
@@ -47,9 +52,16 @@ func TestTheDefinitionPassesThePublicValidators(t *testing.T) {
 	}
 }
 
-func TestTheDefinitionThatTellsOfFailuresPassesThemToo(t *testing.T) {
+func TestTheOtherDefinitionsPassThemToo(t *testing.T) {
 	t.Parallel()
-	s, err := statemachine.Render(statemachine.Notifier, statemachine.Used(statemachine.Notifier, values(t)))
+	for _, definition := range []string{statemachine.Notifier, statemachine.Fleet} {
+		checkOther(t, definition)
+	}
+}
+
+func checkOther(t *testing.T, definition string) {
+	t.Helper()
+	s, err := statemachine.Render(definition, statemachine.Used(definition, values(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,14 +189,18 @@ func decode(t *testing.T, definition string) machine {
 	return m
 }
 
-// both are the two state machines, by name.
-func both(t *testing.T) map[string]machine {
+// all are the state machines, by name.
+func all(t *testing.T) map[string]machine {
 	t.Helper()
-	notifier, err := statemachine.Render(statemachine.Notifier, statemachine.Used(statemachine.Notifier, values(t)))
-	if err != nil {
-		t.Fatal(err)
+	out := map[string]machine{"rotation": parse(t)}
+	for name, definition := range map[string]string{"notifier": statemachine.Notifier, "fleet": statemachine.Fleet} {
+		s, err := statemachine.Render(definition, statemachine.Used(definition, values(t)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = decode(t, s)
 	}
-	return map[string]machine{"rotation": parse(t), "notifier": decode(t, notifier)}
+	return out
 }
 
 // all calls f for every state, those inside a Map too.
@@ -261,7 +277,7 @@ var uncaught = []string{"EnableOldSecret", "RestoreLabels", "RediscoverToRestore
 func TestNoResourceNamesAPartition(t *testing.T) {
 	t.Parallel()
 	for name, definition := range map[string]string{"rotation": statemachine.Definition,
-		"notifier": statemachine.Notifier} {
+		"notifier": statemachine.Notifier, "fleet": statemachine.Fleet} {
 		if strings.Contains(definition, "arn:aws") || !strings.Contains(definition, "arn:${Partition}:states:::") {
 			t.Errorf("%s.asl.json names a partition, or uses none", name)
 		}
@@ -270,7 +286,7 @@ func TestNoResourceNamesAPartition(t *testing.T) {
 
 func TestEveryTaskHasATimeoutAndARetry(t *testing.T) {
 	t.Parallel()
-	for _, m := range both(t) {
+	for _, m := range all(t) {
 		m.tasks(func(name string, s state, _ bool) {
 			if s.TimeoutSeconds <= 0 {
 				t.Errorf("%s has no TimeoutSeconds: a lost reply holds up the execution for a year", name)
@@ -528,7 +544,7 @@ func TestTaskTimeoutsAreLongerThanTheFunctionsOwn(t *testing.T) {
 			t.Errorf("%s: TimeoutSeconds is %s, want the function's %s and 15 s", name, got, own)
 		}
 	}
-	for _, m := range both(t) {
+	for _, m := range all(t) {
 		m.tasks(check)
 	}
 	if len(seen) != len(timeouts) {
@@ -580,7 +596,7 @@ var allowed = []string{
 
 func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
 	t.Parallel()
-	for _, m := range both(t) {
+	for _, m := range all(t) {
 		m.tasks(func(name string, s state, _ bool) {
 			if !slices.Contains(allowed, s.Resource) {
 				t.Errorf("%s: %s is not on the list of resources that cannot carry a secret", name, s.Resource)
@@ -589,14 +605,14 @@ func TestNoTaskOrExpressionCanCarryASecret(t *testing.T) {
 	}
 	if m := regexp.MustCompile(
 		`(?i)SecretString|SecretBinary|ClientSecret"|secretText|WithDecryption|"Value":`).FindString(
-		statemachine.Definition + statemachine.Notifier); m != "" {
+		statemachine.Definition + statemachine.Notifier + statemachine.Fleet); m != "" {
 		t.Errorf("a definition names %s", m)
 	}
 }
 
 func TestNoStateIsUnreachable(t *testing.T) {
 	t.Parallel()
-	for _, m := range both(t) {
+	for _, m := range all(t) {
 		reached := map[string]bool{}
 		mark := func(name string, _ map[string]bool) { reached[name] = true }
 		assigned(m, m.StartAt, nil, mark)
@@ -616,24 +632,27 @@ func TestNoStateIsUnreachable(t *testing.T) {
 // A message is composed by the state before; without it the subject would be missing, and people would not hear at all.
 func TestWhoeverTellsHasWordsForIt(t *testing.T) {
 	t.Parallel()
-	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "TellEnd", "Describe"},
-		"TellRollback": {"BeginRollback"}}
-	for machine, m := range both(t) {
+	composes := map[string][]string{"Notify": {"Released", "ChooseWarning", "TellEnd", "Describe", "Sum",
+		"DescribeFleet"},
+		"TellRollback": {"BeginRollback"}, "TellStop": {"NextWave"}}
+	for machine, m := range all(t) {
 		told := 0
 		for name, s := range m.States {
-			next := []string{s.Next, s.Default}
-			for _, c := range s.Choices {
-				next = append(next, c.Next)
-			}
+			said := map[string]map[string]any{s.Next: s.Assign, s.Default: s.Assign}
 			for _, c := range s.Catch {
-				next = append(next, c.Next)
+				said[c.Next] = s.Assign
 			}
-			for _, n := range next {
+			for _, c := range s.Choices {
+				if said[c.Next] = s.Assign; c.Assign["told"] != nil {
+					said[c.Next] = c.Assign
+				}
+			}
+			for n, assign := range said {
 				if composes[n] == nil {
 					continue
 				}
 				told++
-				words, _ := s.Assign["told"].(map[string]any)
+				words, _ := assign["told"].(map[string]any)
 				for _, field := range []string{"subject", "users", "what", "todo", "command", "notice", "entry"} {
 					if !slices.Contains(composes[n], name) || words[field] == nil {
 						t.Errorf("%s: %s leads to %s without %s", machine, name, n, field)
@@ -651,7 +670,7 @@ func TestWhoeverTellsHasWordsForIt(t *testing.T) {
 func TestAllMessagesHaveOneForm(t *testing.T) {
 	t.Parallel()
 	forms := map[any]bool{}
-	for _, m := range both(t) {
+	for _, m := range all(t) {
 		m.tasks(func(_ string, s state, _ bool) {
 			if a, _ := s.Arguments.(map[string]any); strings.HasSuffix(s.Resource, ":sns:publish") {
 				forms[a["Message"]] = true

@@ -23,7 +23,7 @@ var integrationErrors = regexp.MustCompile(
 
 func TestEveryErrorNameIsOneThatCanOccur(t *testing.T) {
 	t.Parallel()
-	for _, m := range both(t) {
+	for _, m := range all(t) {
 		for _, p := range m.impossible() {
 			t.Error(p)
 		}
@@ -207,7 +207,7 @@ func TestOneDisturbanceIsSurvivedByTheSameExecution(t *testing.T) {
 // Nobody else tells of what it is for.
 func TestTheNotifierInsists(t *testing.T) {
 	t.Parallel()
-	both(t)["notifier"].tasks(func(name string, s state, _ bool) {
+	all(t)["notifier"].tasks(func(name string, s state, _ bool) {
 		if r := s.retries("States.Timeout"); r.MaxAttempts < 6 || r.over() < 60 {
 			t.Errorf("%s is tried %d times over %g s: after a short disturbance nobody hears of a rotation that failed",
 				name, r.MaxAttempts, r.over())
@@ -291,7 +291,7 @@ func (r retry) isFor(name string, s state) string {
 // bear, or a disturbance longer than the execution.
 func TestEveryRetrierHasItsRhythm(t *testing.T) {
 	t.Parallel()
-	for machine, m := range both(t) {
+	for machine, m := range all(t) {
 		m.tasks(func(name string, s state, _ bool) {
 			if machine == "notifier" {
 				name = "notifier " + name

@@ -1,5 +1,5 @@
 // Package statemachine holds the definition of the rotation's state machine, that of the notifier for executions that
-// ended otherwise, and what a deployment must fill in.
+// ended otherwise, that of the fleet that rotates many clients, and what a deployment must fill in.
 package statemachine
 
 import (
@@ -26,9 +26,43 @@ var Definition string
 //go:embed notifier.asl.json
 var Notifier string
 
+// Fleet is fleet.asl.json: it rotates many clients, each by an execution of Definition.
+//
+//go:embed fleet.asl.json
+var Fleet string
+
+// FleetSuffix is what the name of Fleet's state machine has behind that of Definition's.
+const FleetSuffix = "-fleet"
+
+// Chosen is a client as a fleet chooses it. Tenant is what the provider's rate limits count by.
+type Chosen struct{ Name, Provider, Tenant string }
+
+// directory is how Fleet has the clients: "provider tenant name,name;…". It is a part of a text in JSON.
+func directory(clients []Chosen) string {
+	var tenants []string
+	names := map[string][]string{}
+	for _, c := range clients {
+		t := c.Provider + " " + unsafeInDirectory.ReplaceAllString(cmp.Or(c.Tenant, "-"), "_")
+		if names[t] == nil {
+			tenants = append(tenants, t)
+		}
+		names[t] = append(names[t], c.Name)
+	}
+	for i, t := range tenants {
+		tenants[i] = t + " " + strings.Join(names[t], ",")
+	}
+	return cmp.Or(strings.Join(tenants, ";"), "none")
+}
+
+var unsafeInDirectory = regexp.MustCompile(`[^A-Za-z0-9._:/-]`)
+
 // ToldOtherwise returns the errors of executions that Notifier need not report: Definition has reported them, or nobody
 // has to act (runbook, "How an execution can end"). Notifier reports LockLost if nobody has the lock.
 func ToldOtherwise() []string { return []string{"RolledBack", "Refused", "LockHeld"} }
+
+// FleetTold returns the errors of executions of Fleet of which it has told people, or which a person has just started
+// wrongly.
+func FleetTold() []string { return []string{"FleetIncomplete", "InvalidInput"} }
 
 // Function is one of the Lambda functions that the state machine calls.
 type Function struct {
@@ -81,14 +115,16 @@ type Values struct {
 	FunctionARNs    map[string]string
 	JournalTable    string
 	ParameterPrefix string
-	// ClientNames are shown to a person who starts an execution for an unknown client.
-	ClientNames          []string
+	// Clients are those that there are. A person who starts an execution for an unknown one is shown their names.
+	Clients              []Chosen
 	NotificationTopicARN string
 	EventBusName         string
 	// RotationAlias is the alias through which executions of Definition are started.
 	RotationAlias string
 	// MachineToStart is what people start executions with: the ARN with the alias.
 	MachineToStart string
+	// Rotations is what the ARNs of executions of Definition begin with; FleetToStart is what people start Fleet with.
+	Rotations, FleetToStart string
 	// ExecutionURL and an execution's ARN are where people see it (ExecutionURL).
 	ExecutionURL string
 	// Runbook is where people find docs/runbook.md; what follows a # is an entry of it.
@@ -119,11 +155,16 @@ func ExecutionURL(region string) string {
 
 // Substitutions returns the placeholders and their values, as CloudFormation's DefinitionSubstitutions takes them.
 func (v Values) Substitutions() map[string]string {
+	var names []string
+	for _, c := range v.Clients {
+		names = append(names, c.Name)
+	}
 	out := map[string]string{
 		"Partition": v.Partition, "JournalTable": v.JournalTable, "ParameterPrefix": v.ParameterPrefix,
 		"NotificationTopicArn": v.NotificationTopicARN,
 		"EventBusName":         v.EventBusName, "RotationAlias": v.RotationAlias, "MachineToStart": v.MachineToStart,
-		"ExecutionUrl": v.ExecutionURL, "ClientNames": cmp.Or(strings.Join(v.ClientNames, ", "), "none"),
+		"ExecutionUrl": v.ExecutionURL, "ClientNames": cmp.Or(strings.Join(names, ", "), "none"),
+		"Clients": directory(v.Clients), "RotationExecutions": v.Rotations, "FleetToStart": v.FleetToStart,
 		"Runbook": v.Runbook, "SettleSeconds": strconv.Itoa(int(v.Settle / time.Second)),
 	}
 	for _, f := range Functions() {

@@ -11,7 +11,7 @@ import (
 
 func TestEveryVariableIsAssignedBeforeItIsUsedOnEveryPath(t *testing.T) {
 	t.Parallel()
-	for _, m := range both(t) {
+	for _, m := range all(t) {
 		for _, p := range unassigned(m, nil) {
 			t.Error(p)
 		}
@@ -108,6 +108,7 @@ var (
 	literal  = regexp.MustCompile(`'[^']*'`)
 	variable = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)(\s*\()?`)
 	bound    = regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)\s*:=`)
+	taken    = regexp.MustCompile(`function\(([^)]*)\)`)
 )
 
 // uses is every variable that a state's expressions read; functions, $states and what an expression binds itself do not
@@ -143,6 +144,11 @@ func collect(node any, found map[string]bool) {
 		own := map[string]bool{"states": true}
 		for _, m := range bound.FindAllStringSubmatch(n, -1) {
 			own[m[1]] = true
+		}
+		for _, m := range taken.FindAllStringSubmatch(n, -1) {
+			for _, parameter := range variable.FindAllStringSubmatch(m[1], -1) {
+				own[parameter[1]] = true
+			}
 		}
 		for _, m := range variable.FindAllStringSubmatch(n, -1) {
 			if !own[m[1]] && m[2] == "" {

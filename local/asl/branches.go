@@ -32,14 +32,19 @@ func (x *Execution) runParallel(ctx context.Context, s *scope, st *State, v view
 	})
 }
 
+// concurrency is a Map's MaxConcurrency; 0 is as many as there can be.
+func (x *Execution) concurrency(s *scope, st *State, v view) (int64, *failure) {
+	if st.MaxConcurrency == nil {
+		return 0, nil
+	}
+	return x.evaluateCount(s, st, v, st.MaxConcurrency, "MaxConcurrency", 0)
+}
+
 // runMap is one try of an inline Map.
 func (x *Execution) runMap(ctx context.Context, s *scope, st *State, v view) (json.RawMessage, *failure) {
-	width := int64(0)
-	if st.MaxConcurrency != nil {
-		var f *failure
-		if width, f = x.evaluateCount(s, st, v, st.MaxConcurrency, "MaxConcurrency", 0); f != nil {
-			return nil, f
-		}
+	width, f := x.concurrency(s, st, v)
+	if f != nil {
+		return nil, f
 	}
 	if width == 0 || width > inlineConcurrency {
 		width = inlineConcurrency
@@ -147,6 +152,9 @@ func (x *Execution) join(ctx context.Context, s *scope, st *State, width int,
 	g.handoff.release()
 	s.prev = g.last
 	if g.failed != nil {
+		if st.Distributed && !g.failed.aborted {
+			x.record(s, Event{Type: "MapRunFailed"})
+		}
 		return nil, g.failed
 	}
 	var b bytes.Buffer
@@ -160,6 +168,9 @@ func (x *Execution) join(ctx context.Context, s *scope, st *State, width int,
 	b.WriteByte(']')
 	if b.Len() > maxPayload {
 		return nil, tooLarge(st.Name)
+	}
+	if st.Distributed {
+		x.record(s, Event{Type: "MapRunSucceeded"})
 	}
 	x.record(s, Event{Type: st.Type + "StateSucceeded"})
 	return b.Bytes(), nil

@@ -40,8 +40,12 @@ func (p *parser) checkFlow(f *Flow, path string, names, outer map[string]bool) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.States)) {
+		visible := scope
+		if f.States[name].Distributed {
+			visible = map[string]bool{} // of an execution of its own there is no outer scope
+		}
 		for at, inner := range f.States[name].inner(path + "/States/" + name) {
-			p.checkFlow(inner, at, names, scope)
+			p.checkFlow(inner, at, names, visible)
 		}
 	}
 }

@@ -90,6 +90,7 @@ type State struct {
 	ItemSelector   *Template // Map
 	MaxConcurrency *Template // Map
 	Processor      *Flow     // Map
+	Distributed    bool      // Map: every item has an execution of its own
 
 	Branches []*Flow // Parallel
 

@@ -37,6 +37,7 @@ type Event struct {
 	TaskTimedOut       *TaskDetails      `json:"taskTimedOutEventDetails,omitempty"`
 	EvaluationFailed   *EvaluationError  `json:"evaluationFailedEventDetails,omitempty"`
 	MapStarted         *MapDetails       `json:"mapStateStartedEventDetails,omitempty"`
+	MapRunStarted      *MapRunDetails    `json:"mapRunStartedEventDetails,omitempty"`
 	IterationStarted   *IterationDetails `json:"mapIterationStartedEventDetails,omitempty"`
 	IterationSucceeded *IterationDetails `json:"mapIterationSucceededEventDetails,omitempty"`
 	IterationFailed    *IterationDetails `json:"mapIterationFailedEventDetails,omitempty"`
@@ -120,6 +121,11 @@ type EvaluationError struct {
 // MapDetails belong to MapStateStarted.
 type MapDetails struct {
 	Length int `json:"length"`
+}
+
+// MapRunDetails belong to MapRunStarted.
+type MapRunDetails struct {
+	MapRunARN string `json:"mapRunArn"`
 }
 
 // IterationDetails belong to the events of one iteration of a Map.

@@ -92,6 +92,7 @@ type Execution struct {
 	transitions int
 	redrives    int
 	redriven    time.Time
+	children    []*Execution // of distributed Maps
 }
 
 // StopReason is the cause to cancel the context of Run or Redrive with, so that the execution ends as ABORTED with an
@@ -161,11 +162,16 @@ func (x *Execution) length() int {
 	return len(x.events)
 }
 
-// Transitions is how many state transitions AWS would charge for so far: states entered, and retries.
+// Transitions is how many state transitions AWS would charge for so far: states entered, and retries; those of the
+// executions of a distributed Map, too.
 func (x *Execution) Transitions() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.transitions
+	n := x.transitions
+	for _, c := range x.children {
+		n += c.Transitions()
+	}
+	return n
 }
 
 // drive runs the root scope to its end, under the machine's timeout, which a redrive starts anew.

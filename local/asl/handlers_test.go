@@ -250,7 +250,9 @@ func TestDefinitionsAreRefusedByThePathOfTheField(t *testing.T) {
 		machine("C",
 			`"C":{"Type":"Choice","Choices":[{"Variable":"$.a","Next":"C"}]}`): "/States/C/Choices[0]/Condition",
 		machine("M",
-			`"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{`+pass+`}}}`): "/States/M/ItemProcessor/ProcessorConfig/Mode",
+			`"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"EXPRESS"},"StartAt":"P","States":{`+pass+`}}}`): "/States/M/ItemProcessor/ProcessorConfig/Mode",
+		machine("M",
+			`"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},"StartAt":"P","States":{`+pass+`}}}`): "/States/M/ItemProcessor/ProcessorConfig/ExecutionType",
 		machine("M", `"M":{"Type":"Map","End":true,"ToleratedFailureCount":1,"ItemProcessor":{"StartAt":"P","States":{`+
 			pass+`}}}`): "/States/M/ToleratedFailureCount",
 		machine("P", `"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"P","States":{`+pass+

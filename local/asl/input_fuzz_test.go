@@ -28,7 +28,9 @@ func FuzzCheckInput(f *testing.F) {
 		`{"client": "a", "reason": ["x"]}`, `{"client": "a", "measure": [true]}`, `[{"client": "a"}]`, `"a"`,
 		`null`, `{}`,
 		`{"client": "a\n"}`, `{"client": "a", "emergency": true, "dryRun": false}`, `{"client": "a", "dryRun": null}`,
-		`{"client": "a", "reason": "` + strings.Repeat("é", 257) + `"}`, `{"client": "a", "": 1}`} {
+		`{"client": "a", "reason": "` + strings.Repeat("é", 257) + `"}`, `{"client": "a", "": 1}`,
+		`{"client": "a", "fleet": ""}`, `{"client": "a", "fleet": "all"}`,
+		`{"client": "a", "fleet": "arn:aws:states:eu-central-1:111122223333:execution:fleet:x"}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, document string) {

@@ -217,7 +217,7 @@ func readMap(o *object, s *State) {
 	s.Items, s.ItemSelector = o.template("Items"), o.template("ItemSelector")
 	s.MaxConcurrency = o.seconds("MaxConcurrency", 0)
 	if raw, ok := o.take("ItemProcessor"); ok {
-		s.Processor = o.p.processor(raw, o.path+"/ItemProcessor")
+		s.Processor, s.Distributed = o.p.processor(raw, o.path+"/ItemProcessor")
 	} else {
 		o.report("ItemProcessor", "The required field 'ItemProcessor' is missing")
 	}
@@ -226,17 +226,24 @@ func readMap(o *object, s *State) {
 	o.transition(s)
 }
 
-func (p *parser) processor(raw json.RawMessage, path string) *Flow {
+// processor reads what is done with each item, and whether an execution of its own does it.
+func (p *parser) processor(raw json.RawMessage, path string) (f *Flow, distributed bool) {
 	o := p.open(raw, path)
 	if raw, ok := o.take("ProcessorConfig"); ok {
 		c := p.open(raw, path+"/ProcessorConfig")
-		if mode := c.text("Mode"); mode != "INLINE" {
-			c.report("Mode", "The mode '%s' is not supported here; only INLINE is", mode)
+		switch mode, kind := c.text("Mode"), c.text("ExecutionType"); {
+		case mode == "DISTRIBUTED" && kind == "STANDARD":
+			distributed = true
+		case mode != "INLINE" && mode != "DISTRIBUTED":
+			c.report("Mode", "The mode '%s' is not supported here; only INLINE and DISTRIBUTED are", mode)
+		case mode == "DISTRIBUTED" || kind != "":
+			c.report("ExecutionType", "The execution type '%s' is not supported here: a distributed Map must have "+
+				"STANDARD, an inline one none", kind)
 		}
 		c.done()
 	}
-	f := p.flow(o, true)
-	return &f
+	flow := p.flow(o, true)
+	return &flow, distributed
 }
 
 func readParallel(o *object, s *State) {

@@ -54,9 +54,10 @@ type scope struct {
 	resumed bool      // a redrive goes on in the present state
 	since   time.Time // when the present state was entered
 
-	children []*scope // of the present Parallel or Map
-	started  bool     // an iteration: MapIterationStarted is recorded
-	selected bool     // an iteration: ItemSelector has given its input
+	children []*scope   // of the present Parallel or Map
+	run      *Execution // an item of a distributed Map: its execution, once begun
+	started  bool       // an iteration: MapIterationStarted is recorded
+	selected bool       // an iteration: ItemSelector has given its input
 	done     bool
 	output   json.RawMessage
 }
@@ -149,6 +150,9 @@ func (x *Execution) runState(ctx context.Context, s *scope, st *State) (exit, *f
 	case typeTask:
 		return x.handled(ctx, s, st, x.runTask)
 	case typeMap:
+		if st.Distributed {
+			return x.handled(ctx, s, st, x.runDistributed)
+		}
 		return x.handled(ctx, s, st, x.runMap)
 	case typeParallel:
 		return x.handled(ctx, s, st, x.runParallel)

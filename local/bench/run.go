@@ -19,6 +19,8 @@ type Sizes struct {
 	// Targets and Clients are the numbers of each that are tried; OktaClients that of those at one Okta organization.
 	Targets, Clients []int
 	OktaClients      int
+	// FleetClients are those that a fleet rotates.
+	FleetClients int
 	// Starts is how often each function is started.
 	Starts int
 }
@@ -26,12 +28,13 @@ type Sizes struct {
 // Usual sizes take about a quarter of an hour on two cores that do nothing else.
 func Usual() Sizes {
 	return Sizes{Rotations: 100, Targets: []int{1, 10, 100, 400}, Clients: []int{10, 100, 1000}, OktaClients: 500,
-		Starts: 20}
+		FleetClients: 1000, Starts: 20}
 }
 
 // Quick sizes take a few minutes.
 func Quick() Sizes {
-	return Sizes{Rotations: 5, Targets: []int{1, 10, 100}, Clients: []int{10, 100}, OktaClients: 50, Starts: 5}
+	return Sizes{Rotations: 5, Targets: []int{1, 10, 100}, Clients: []int{10, 100}, OktaClients: 50,
+		FleetClients: 50, Starts: 5}
 }
 
 // Parts of a run, in order.
@@ -106,7 +109,7 @@ func Counts(ctx context.Context, targets []int) ([]Row, error) {
 func allClients(ctx context.Context, o Options) ([]Row, error) {
 	var rows, last []Row
 	for i, n := range o.Clients {
-		more, err := apart(ctx, o.Self, n, false)
+		more, err := apart(ctx, o.Self, n, "-okta=false")
 		if err != nil {
 			return nil, err
 		}
@@ -122,13 +125,17 @@ func allClients(ctx context.Context, o Options) ([]Row, error) {
 		}
 		last = more
 	}
-	more, err := apart(ctx, o.Self, o.OktaClients, true)
-	return append(rows, more...), err
+	more, err := apart(ctx, o.Self, o.OktaClients, "-okta")
+	if err != nil {
+		return nil, err
+	}
+	byFleet, err := apart(ctx, o.Self, o.FleetClients, "-fleet")
+	return append(append(rows, more...), byFleet...), err
 }
 
 // apart runs Clients in a process of its own.
-func apart(ctx context.Context, self string, n int, okta bool) ([]Row, error) {
-	cmd := exec.CommandContext(ctx, self, "-clients", strconv.Itoa(n), "-okta="+strconv.FormatBool(okta))
+func apart(ctx context.Context, self string, n int, how string) ([]Row, error) {
+	cmd := exec.CommandContext(ctx, self, "-clients", strconv.Itoa(n), how)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

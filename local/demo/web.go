@@ -38,7 +38,8 @@ func (w *world) openConsole(rotator string) (url string, end func(), err error) 
 
 // operate creates what people operate a deployment by: the alias, the schedules, and what records.
 func (w *world) operate(ctx context.Context) error {
-	for _, create := range []func(context.Context) error{w.CreateAlias, w.CreateSchedules, w.CreateRecording} {
+	for _, create := range []func(context.Context) error{w.CreateAlias, w.CreateSchedules, w.CreateRecording,
+		func(ctx context.Context) error { return w.CreateFleet(ctx) }} {
 		if err := create(ctx); err != nil {
 			return err
 		}

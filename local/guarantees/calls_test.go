@@ -68,26 +68,26 @@ func TestARotationReadsLittle(t *testing.T) {
 		again []string
 	}{
 		// a pair: each registration reads the admin credential
-		"auth0":     {181, []string{"Plan GetSecretValue 1"}},
-		"authentik": {183, []string{"Plan GetSecretValue 1", "Plan authentik.listProviders 1"}},
+		"auth0":     {182, []string{"Plan GetSecretValue 1"}},
+		"authentik": {184, []string{"Plan GetSecretValue 1", "Plan authentik.listProviders 1"}},
 		// the list, which has pages, for the report and for the end of the secret in use, and before one goes
-		"cognito": {169, []string{"FinishSecret ListUserPoolClientSecrets 1", "Plan ListUserPoolClientSecrets 2"}},
+		"cognito": {170, []string{"FinishSecret ListUserPoolClientSecrets 1", "Plan ListUserPoolClientSecrets 2"}},
 		// as of any provider whose secrets have no ids, though a person's ends none
-		"manual": {176, []string{"CreateSecret DescribeSecret 1"}},
-		"entra":  {174, []string{"Plan entra.getApplication 1"}},
+		"manual": {177, []string{"CreateSecret DescribeSecret 1"}},
+		"entra":  {175, []string{"Plan entra.getApplication 1"}},
 		// Create may end a secret
-		"hydra": {178, []string{"CreateSecret DescribeSecret 1"}},
+		"hydra": {179, []string{"CreateSecret DescribeSecret 1"}},
 		// the slots, which are three reads, before one is made, and before one is dropped
-		"keycloak": {198, []string{"CreateSecret DescribeSecret 1", "CreateSecret keycloak.findClient 2",
+		"keycloak": {199, []string{"CreateSecret DescribeSecret 1", "CreateSecret keycloak.findClient 2",
 			"CreateSecret keycloak.readRotated 1", "CreateSecret keycloak.readSecret 1",
 			"FinishSecret keycloak.findClient 1", "FinishSecret keycloak.readRotated 1",
 			"FinishSecret keycloak.readSecret 1", "Plan keycloak.findClient 1"}},
 		// the list of secrets, of which a review is a part: for the check, the report and the decision
-		"lambda": {196, []string{"DisableOldSecret DescribeSecret 1", "Plan lambda.list 2"}},
+		"lambda": {197, []string{"DisableOldSecret DescribeSecret 1", "Plan lambda.list 2"}},
 		// the list, before a secret of it is switched off, and before it goes
-		"okta": {189, []string{"DisableOldSecret DescribeSecret 1", "DisableOldSecret okta.listSecrets 1",
+		"okta": {190, []string{"DisableOldSecret DescribeSecret 1", "DisableOldSecret okta.listSecrets 1",
 			"FinishSecret okta.listSecrets 1"}},
-		"pingone": {179, []string{"CreateSecret DescribeSecret 1", "CreateSecret pingone.readSecret 1",
+		"pingone": {180, []string{"CreateSecret DescribeSecret 1", "CreateSecret pingone.readSecret 1",
 			"FinishSecret pingone.readSecret 1"}},
 	} {
 		t.Run(vendor, func(t *testing.T) {

@@ -2,12 +2,14 @@ package guarantees_test
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
@@ -17,6 +19,8 @@ import (
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
+	"alboidc.internal/shared/idp/idptest/imitations"
+	"alboidc.internal/shared/rotation"
 )
 
 const (
@@ -254,6 +258,49 @@ func TestFollowersAreLeftAloneAndWaitedFor(t *testing.T) {
 				w.atRest()
 			})
 		}
+	}
+}
+
+// Where the provider ends the old secret by itself, Plan says when, and refuses followers that may need it longer: an
+// emergency, too, which has no grace period of its own.
+func TestFollowersMayNeedNoSecretThatTheProviderEnds(t *testing.T) {
+	t.Parallel()
+	for vendor := range imitations.All {
+		t.Run(vendor, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOf(t, vendor, usual(), quick, func(c *config.Client) { c.GracePeriodSeconds = aws.Int(60) })
+			if w.Config.IsPair() || w.Config.IdentityProvider.AllowInterruption || vendor == "manual" {
+				return // the old secret ends when it is overwritten, or by a person
+			}
+			dry := `{"client": "orders-web", "dryRun": true}`
+			r, _ := w.rotate(dry)
+			var planned rotation.Plan
+			if err := json.Unmarshal(r.Output, &planned); err != nil || r.Status != asl.Succeeded {
+				t.Fatalf("ended as %s %s: %s %v", text(r.Error), text(r.Cause), r.Output, err)
+			}
+			keeps := planned.Provider.MaxGraceSeconds
+			if ends := vendor == "keycloak" || vendor == "pingone"; ends != (keeps > 0) {
+				t.Fatalf("it keeps the old secret for %d s", keeps)
+			}
+			for delay, refused := range map[int]bool{3600: false, keeps: false, keeps + 1: keeps > 0} {
+				w.reconfigure(func(c *config.Client) {
+					c.Followers = &config.Followers{
+						MaxDelaySeconds: max(delay, 1)}
+				})
+				inputs := []string{dry, `{"client": "orders-web", "dryRun": true, "gracePeriodSeconds": 0}`}
+				if refused {
+					inputs = append(inputs, emergency)
+				}
+				for _, input := range inputs {
+					r, _ := w.rotate(input)
+					if (text(r.Error) == "Refused") != refused || refused && !strings.Contains(text(r.Cause),
+						"followers.maxDelaySeconds: the identity provider keeps the old secret for ") {
+						t.Errorf("a delay of %d s, kept for %d s: ended as %s: %s", delay, keeps, text(r.Error),
+							text(r.Cause))
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -45,7 +45,7 @@ func (w *world) deployFlat() {
 	if err := json.Unmarshal([]byte(present), &definition); err != nil {
 		w.t.Fatal(err)
 	}
-	if n := flatten(definition); n != 27 {
+	if n := flatten(definition); n != 28 {
 		w.t.Fatalf("%d calls", n)
 	}
 	text, err := json.Marshal(definition)

@@ -122,18 +122,21 @@ func (w *world) startedOf(name string) string {
 func TestAMeasurementRotatesOnceBeforeTheProviderEndsTheSecret(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	for vendor, c := range map[string]struct {
+	type vendorCase struct {
 		prepare     func(*world)
 		early, late time.Duration // since the rotation, which took 7 days
-	}{
-		"entra":    {func(*world) {}, 140 * day, 15 * day}, // of 180 days
-		"keycloak": {func(*world) {}, 140 * day, 25 * day}, // of 180 days
+		followed    time.Duration // later with followers: it took an hour
+	}
+	for vendor, c := range map[string]vendorCase{
+		"entra":    {func(*world) {}, 140 * day, 15 * day, 14 * day}, // of 180 days
+		"keycloak": {func(*world) {}, 140 * day, 25 * day, 7 * day},  // of 180 days
 		"pingone": {func(w *world) { w.Stack.IdP.Vendor().(*pingonetest.PingOne).RefuseValues(); untestable(w) },
-			10 * day, 7 * day}, // of 30 days, since a rollback
+			10 * day, 7 * day, 0}, // of 30 days, since a rollback
 	} {
-		t.Run(vendor, func(t *testing.T) {
+		rotate := func(t *testing.T, configure func(*config.Client), follow func(*world) *followers) {
 			t.Parallel()
-			w := newWorldOf(t, vendor, usual(), quick)
+			w := newWorldOf(t, vendor, usual(), configure)
+			fs := follow(w)
 			c.prepare(w)
 			w.rotate(plain)
 			w.Stack.Faults.Clear()
@@ -141,17 +144,21 @@ func TestAMeasurementRotatesOnceBeforeTheProviderEndsTheSecret(t *testing.T) {
 			if m := w.measured(w.start(measure)); m.SecretEnds == "" || m.Start != "" {
 				t.Fatalf("early it measures %+v", m)
 			}
-			w.pass(c.late)
+			if w.pass(c.late); fs != nil { // the rotation took less, and the next one will
+				w.pass(c.followed)
+			}
 			told := len(w.mails())
 			execution := w.start(measure)
 			m := w.measured(execution)
 			started := w.startedOf(m.Start)
-			if vendor == "entra" {
+			if vendor == "entra" && fs == nil {
 				golden(t, "before-the-end", w.path(execution))
 			}
+			w.pass(time.Minute) // it has the lock
 			if m := w.measured(w.start(measure)); m.Start != "" && m.Start != nameOf(started) {
 				t.Errorf("a second measurement starts %+v", m)
 			}
+			began := w.clock.Now()
 			if r := w.wait(started); r.Status != asl.Succeeded {
 				t.Fatalf("it ended as %s: %s\n%v", text(r.Error), text(r.Cause), w.path(started))
 			}
@@ -163,7 +170,16 @@ func TestAMeasurementRotatesOnceBeforeTheProviderEndsTheSecret(t *testing.T) {
 				!strings.Contains(mails[1], "Reason of the execution: before the end: the identity provider ends") {
 				t.Errorf("people are told %q", mails)
 			}
+			if took := w.clock.Now().Sub(began); fs != nil &&
+				(took < followersDelay || took > followersDelay+time.Hour) {
+				t.Errorf("with followers it took %s", took)
+			}
 			w.atRest()
+		}
+		t.Run(vendor, func(t *testing.T) { rotate(t, quick, func(*world) *followers { return nil }) })
+		t.Run(vendor+" with followers and a shorter grace period", func(t *testing.T) {
+			rotate(t, func(c *config.Client) { following(c); c.GracePeriodSeconds = aws.Int(60) },
+				func(w *world) *followers { return w.follow(w.owned()...) })
 		})
 	}
 }

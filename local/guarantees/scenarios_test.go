@@ -316,6 +316,7 @@ func TestWrongInputIsRefusedByName(t *testing.T) {
 		`{"client": "orders-web", "grace": 1}`: "InvalidInput grace: is not known",
 		`{"client": "orders-web", "gracePeriodSeconds": "1"}`: "InvalidInput gracePeriodSeconds: must " +
 			"be a whole number",
+		`{"client": "orders-web", "fleet": "all"}`: "InvalidInput fleet: must be the ARN of a fleet's execution",
 		`{"client": "orders-web", "measure": "yes"}`: "InvalidInput measure: must be true or " +
 			"false",
 		`{"client": "orders-web", "measure": true, "gracePeriodSeconds": 0}`: "InvalidInput measure: cannot be given " +

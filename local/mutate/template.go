@@ -43,7 +43,7 @@ var ofTheTemplate = map[string][]fault{
 	"infra TestTheStateMachineIsTheOneInTheRepository": {
 		{"infra/machine.go machineLog", `IncludeExecutionData: false`, `IncludeExecutionData: true`,
 			"IncludeExecutionData"},
-		{"infra/machine.go addMachine", `RemovalPolicy_RETAIN`, `RemovalPolicy_DESTROY`,
+		{"infra/machine.go addVersioned", `RemovalPolicy_RETAIN`, `RemovalPolicy_DESTROY`,
 			"goes away under the executions that run it"},
 		{"infra/machine.go values", `statemachine.Settle(statemachine.Functions())`,
 			`statemachine.Settle(statemachine.Functions()) / 5`, "the settling time is 15"},

@@ -257,6 +257,9 @@ var ofTheVendors = map[string][]fault{
 		{"shared/idp/keycloak/keycloak.go Slots", `(until.IsZero() || until.After(k.now()))`,
 			`true`, "TestTheSlotsAreRead"},
 	},
+	"shared/idp/okta TestARefusedTokenIsExplained": {
+		{"shared/idp/okta/request.go errorCode", `, oauthPattern.MatchString(e.ErrorCode):`, `:`, "in Okta's own form"},
+	},
 	"shared/idp/okta TestAnswersThatAreNotUnderstoodAreUnavailable": {
 		{"shared/idp/okta/okta.go List", `if objects == nil {`,
 			`if false {`, "TestAnswersThatAreNotUnderstoodAreUnavailable"},

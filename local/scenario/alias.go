@@ -10,13 +10,16 @@ import (
 )
 
 // CreateAlias creates the alias through which a deployment's executions are started.
-func (d *Deployment) CreateAlias(ctx context.Context) error {
+func (d *Deployment) CreateAlias(ctx context.Context) error { return d.publish(ctx, d.MachineARN) }
+
+// publish makes a version of a state machine, and the alias of it.
+func (d *Deployment) publish(ctx context.Context, machine string) error {
 	api := sfn.NewFromConfig(d.Stack.AWS(Home))
-	now, err := api.DescribeStateMachine(ctx, &sfn.DescribeStateMachineInput{StateMachineArn: &d.MachineARN})
+	now, err := api.DescribeStateMachine(ctx, &sfn.DescribeStateMachineInput{StateMachineArn: &machine})
 	if err != nil {
 		return fmt.Errorf("reading the state machine: %w", err)
 	}
-	version, err := api.UpdateStateMachine(ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &d.MachineARN,
+	version, err := api.UpdateStateMachine(ctx, &sfn.UpdateStateMachineInput{StateMachineArn: &machine,
 		Definition: now.Definition, Publish: true})
 	if err != nil {
 		return fmt.Errorf("publishing the state machine: %w", err)

@@ -336,12 +336,14 @@ const machineARN = "arn:aws:states:" + Home + ":" + awsapi.AccountID + ":stateMa
 
 func (d *Deployment) createMachine(ctx context.Context, o Options) error {
 	d.values = statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable,
-		ParameterPrefix: ParameterPrefix, ClientNames: []string{Client},
+		ParameterPrefix: ParameterPrefix, Clients: []statemachine.Chosen{{Name: Client, Provider: d.Config.IdentityProvider.Type,
+			Tenant: d.Config.Tenant()}},
 		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle,
 		Runbook:        statemachine.DefaultRunbook,
 		RotationAlias:  "live",
 		ExecutionURL:   statemachine.ExecutionURL(Home),
-		MachineToStart: machineARN}
+		MachineToStart: machineARN, FleetToStart: machineARN + statemachine.FleetSuffix + ":live",
+		Rotations: strings.Replace(machineARN, ":stateMachine:", ":execution:", 1) + ":"}
 	var err error
 	d.MachineARN, err = d.create(ctx, MachineName, statemachine.Definition)
 	return err

@@ -46,6 +46,7 @@ type Run struct {
 	CertificateBody, CertificateKey string
 
 	r       Resources
+	made    bool     // the stack is made; else a request to make it may be under way
 	only    []string // the steps that a test takes; nil is all
 	secrets []secret.Value
 	report  Report
@@ -179,6 +180,7 @@ func (m *Run) make(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the stack: %w", err)
 	}
+	m.made = true
 	r := &m.r
 	for name, to := range map[string]*string{"LoadBalancer": &r.LoadBalancer, "Dimension": &r.Dimension,
 		"Host": &r.Host, "Listener": &r.Listener, "Rule": &r.Rule, "Secret": &r.Secret, "Parameter": &r.Parameter,
@@ -215,17 +217,59 @@ func (m *Run) measure(ctx context.Context) error {
 
 func (m *Run) find(f Finding) { m.report.Findings = append(m.report.Findings, f) }
 
+const (
+	// removals is how often the removal is asked for: a network interface of a load balancer may keep a VPC for a while.
+	removals = 3
+	// again is how long it pauses in between.
+	again = 30 * time.Second
+	// comes is how long a request to make the stack, whose answer is not known, may still take effect.
+	comes = 2 * time.Minute
+)
+
 // remove removes the stack, whatever has ended the run.
 func (m *Run) remove(ctx context.Context) error {
 	m.say("removing %s", m.r.Name)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removes)
 	defer cancel()
-	if err := m.Stacks.Delete(ctx, m.r.Name); err != nil {
+	err := m.delete(ctx)
+	if err == nil && !m.made {
+		err = m.watch(ctx)
+	}
+	if err != nil {
 		m.report.Left = fmt.Sprintf("the stack %s (%v). Remove it: %s", m.r.Name, err, m.command(m.r.Name))
 		return errors.New("not removed: " + m.report.Left)
 	}
 	m.say("everything is removed")
 	return nil
+}
+
+// delete asks several times.
+func (m *Run) delete(ctx context.Context) (err error) {
+	for n := range removals {
+		if n > 0 {
+			m.say("not removed, asking again: %v", err)
+			if m.Clock.Sleep(ctx, again) != nil {
+				return err
+			}
+		}
+		if err = m.Stacks.Delete(ctx, m.r.Name); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// watch removes a stack that comes after its removal: the request that makes it was cut off, and may be under way.
+func (m *Run) watch(ctx context.Context) error {
+	_, late, err := m.until(ctx, again, comes, func() (bool, error) {
+		there, err := m.Stacks.Former(ctx)
+		return err == nil && slices.ContainsFunc(there, func(s Stack) bool { return s.Name == m.r.Name }), nil
+	})
+	if err != nil || !late {
+		return err
+	}
+	m.say("%s has come late", m.r.Name)
+	return m.delete(ctx)
 }
 
 // newSecret makes a client secret that begins with its label. It opens nothing, and is looked for in CloudTrail.

@@ -169,9 +169,13 @@ func TestWhateverHappensTheStackIsRemoved(t *testing.T) {
 			findings: true},
 		"the stack cannot be removed": {plant: plant{failCreate: broken,
 			failDelete: errors.New("a VPC has a dependency")},
-			removed: []string{own}, says: "not removed: the stack " + own +
+			removed: []string{own, own, own}, says: "not removed: the stack " + own +
 				" (a VPC has a dependency). Remove it: aws " +
 				"cloudformation delete-stack --region eu-central-1 --stack-name " + own},
+		"the stack can be removed at the second try": {plant: plant{failCreate: broken, failDeletes: 1,
+			failDelete: errors.New("a VPC has a dependency")}, removed: []string{own, own}, says: broken.Error()},
+		"the stack comes after its removal": {plant: plant{failCreate: broken, late: true},
+			removed: []string{own, own}, says: broken.Error()},
 		"a former run died": {plant: plant{failCreate: broken, former: []verify.Stack{{Name: "verify-live-1",
 			Made: at.Add(-5 * time.Hour)}}}, removed: []string{"verify-live-1", own}, says: broken.Error()},
 		"another run may go on": {plant: plant{former: []verify.Stack{{Name: "verify-live-1",

@@ -72,6 +72,9 @@ type plant struct {
 	former                                      []verify.Stack
 	failCreate, failDelete                      error
 	onCreate                                    func()
+	// failDeletes is how many requests to remove fail, if not all; late: the stack is there after it was removed.
+	failDeletes int
+	late        bool
 }
 
 type record struct {
@@ -239,6 +242,12 @@ func (w *world) Former(context.Context) ([]verify.Stack, error) { return w.stack
 // Delete implements verify.Stacks.
 func (w *world) Delete(ctx context.Context, name string) error {
 	w.deleted = append(w.deleted, name)
+	if n := w.plant.failDeletes; n > 0 && len(w.deleted) > n {
+		return ctx.Err()
+	}
+	if w.plant.late {
+		w.stacks = []verify.Stack{{Name: name, Made: w.clock.Now()}}
+	}
 	return errors.Join(ctx.Err(), w.plant.failDelete)
 }
 

@@ -158,8 +158,9 @@ func (b *Balancers) searchOne(ctx context.Context, p searched, want Registration
 		return nil, err
 	}
 	s := &search{api: b.reader(lb.account, lb.region), lb: lb, named: p.named, want: want, planned: planned,
-		clientIDs: map[string]string{}, tags: map[string]string{}, canaries: map[string]bool{}, actions: map[string][]types.Action{},
-		leave: want.LeavesToControllers, unknown: unknownElements{}}
+		clientIDs: map[string]string{}, tags: map[string]string{}, canaries: map[string]bool{},
+		actions: map[string][]types.Action{},
+		leave:   want.LeavesToControllers, unknown: unknownElements{}}
 	return s, s.run(ctx)
 }
 

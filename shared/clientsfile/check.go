@@ -39,7 +39,7 @@ const MaxNames = 64 - len("-listeners--99")
 
 // MaxClients: each makes 9 to 13 resources, and one more for each further load balancer; a template has at most 500
 // (CloudFormation user guide, "Quotas"), and some 80 are there without any client. checkLimits counts them.
-const MaxClients = 34
+const MaxClients = 31
 
 func (f *File) check(ps *strictjson.Problems) {
 	f.Stack.check(ps)

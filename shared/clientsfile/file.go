@@ -128,7 +128,8 @@ type Schedule struct {
 	Expression string `json:"expression"`
 	// TimeZone of a cron expression, e.g. Europe/Berlin; default UTC.
 	TimeZone string `json:"timeZone,omitempty"`
-	// FlexibleWindowMinutes spreads the start; 0 to 1440, default 15.
+	// FlexibleWindowMinutes spreads the start; 0 to 1440, default 15, or more where many clients of one tenant have one
+	// rate.
 	FlexibleWindowMinutes *int `json:"flexibleWindowMinutes,omitempty"`
 	// Paused keeps the schedule without rotating.
 	Paused bool `json:"paused,omitempty"`

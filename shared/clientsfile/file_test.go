@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/cron"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/strictjson"
@@ -415,6 +416,45 @@ func TestASecretMustNotEndBeforeSomebodyIsWarned(t *testing.T) {
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) || got != "" && !strings.HasPrefix(got,
 			"clients[0].identityProvider.settings.secretLifetimeDays: ") {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Many clients of one tenant do not start in one quarter of an hour.
+func TestSchedulesOfOneRateAreSpread(t *testing.T) {
+	t.Parallel()
+	number := func(n int) *int { return &n }
+	of := func(n int, expression, tenant string, window *int) (list []Client) {
+		for range n {
+			c := Client{Client: config.Client{GracePeriodSeconds: number(3600)},
+				Schedule: Schedule{Expression: expression, FlexibleWindowMinutes: window}}
+			c.IdentityProvider.Settings = []byte(`{"orgUrl": "https://` + tenant + `"}`)
+			list = append(list, c)
+		}
+		return list
+	}
+	for _, c := range []struct {
+		clients []Client
+		want    int
+	}{
+		{of(10, "rate(30 days)", "a", nil), 15},
+		{of(11, "rate(30 days)", "a", nil), 30},
+		{of(500, "rate(30 days)", "a", nil), 750},
+		{of(2000, "rate(30 days)", "a", nil), 1440},
+		{of(2000, "rate(1 day)", "a", nil), 22 * 60}, // a rotation takes two hours
+		{append(of(10, "rate(30 days)", "a", nil), of(10, "rate(30 days)", "b", nil)...), 15},
+		{append(of(10, "rate(30 days)", "a", nil), of(10, "rate(31 days)", "a", nil)...), 15},
+		{of(500, "rate(30 days)", "a", number(5)), 5},
+		{of(500, "cron(0 3 1 * ? *)", "a", nil), 15},
+	} {
+		f := File{Clients: c.clients}
+		f.stagger()
+		for _, got := range f.Clients {
+			if got.Schedule.Window() != c.want {
+				t.Errorf("%d clients of %s: %d minutes, want %d", len(f.Clients), got.Schedule.Expression,
+					got.Schedule.Window(), c.want)
+				break
+			}
 		}
 	}
 }

@@ -63,6 +63,7 @@ func Parse(name string, data []byte) (File, Findings) {
 		return File{}, r.sorted()
 	}
 	f.Stack.defaults()
+	f.stagger()
 	var errors, warnings strictjson.Problems
 	f.check(&errors)
 	r.addAll(errors, Error)

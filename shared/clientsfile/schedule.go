@@ -12,6 +12,35 @@ import (
 	"alboidc.internal/shared/strictjson"
 )
 
+// together is how many clients of one tenant start in one usual window at most.
+const together = 10
+
+// stagger gives schedules of one rate, which start together, a longer window by default where there are many of one
+// tenant. A window is as long as leaves a rotation its time before the next start. EventBridge Scheduler chooses a
+// moment in it for each start (user guide, "Configuring flexible time windows").
+func (f *File) stagger() {
+	same := map[string]int{}
+	key := func(c Client) (string, time.Duration) {
+		every, ok := cron.Rate(c.Schedule.Expression)
+		if !ok || c.Schedule.FlexibleWindowMinutes != nil {
+			return "", 0
+		}
+		return every.String() + " " + c.IdentityProvider.Type + " " + c.Tenant(), every
+	}
+	for _, c := range f.Clients {
+		k, _ := key(c)
+		same[k]++
+	}
+	for i, c := range f.Clients {
+		k, every := key(c)
+		room := int((every - time.Duration(c.GracePeriod())*time.Second - time.Hour) / time.Minute)
+		usual := c.Schedule.Window()
+		if minutes := min(usual*((same[k]+together-1)/together), room, 1440); k != "" && minutes > usual {
+			f.Clients[i].Schedule.FlexibleWindowMinutes = &minutes
+		}
+	}
+}
+
 func (c *Client) checkSchedule(ps *strictjson.Problems, path string) {
 	_, rate := cron.Rate(c.Schedule.Expression)
 	starts, shortest, longest := c.Schedule.Gaps()

@@ -13,7 +13,8 @@ var long = strings.NewReplacer(
 	"{secret}", "looks like a secret, and this file must hold none: store it in AWS Secrets Manager, give its ARN, "+
 		"and "+
 		"replace it where it was issued",
-	"{fields}", "allowed here: acceptElements, alarms, aliases, callbackUrl, canaries, clientId, createSecret, followers, "+
+	"{fields}", "allowed here: acceptElements, alarms, aliases, callbackUrl, canaries, clientId, createSecret, "+
+		"followers, "+
 		"gracePeriodSeconds, identityProvider, issuer, kmsKeys, loadBalancerSearch, loadBalancers, maxSecretAgeDays, "+
 		"name, notifications, otherRegistrations, roles, rotateBeforeEndDays, schedule, secret, smokeTests, "+
 		"spreadSeconds",

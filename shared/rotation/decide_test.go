@@ -277,7 +277,8 @@ func TestRequestNamesTheFieldThatIsWrong(t *testing.T) {
 	for input, want := range map[string]string{
 		`{}`: "client: is missing",
 		`{"client":"a","grace":1}`: "grace: is not known; allowed here: client, " +
-			"dryRun, emergency, gracePeriodSeconds, measure, reason",
+			"dryRun, emergency, fleet, gracePeriodSeconds, measure, reason",
+		`{"client":"a","fleet":"all"}`:                "fleet: must be the ARN of a fleet's execution",
 		`{"client":7}`:                                "client: must be a string",
 		`{"client":"a","dryRun":"yes"}`:               "dryRun: must be true or false",
 		`{"client":"a","gracePeriodSeconds":-1}`:      "gracePeriodSeconds: must be 0",

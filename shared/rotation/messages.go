@@ -54,8 +54,7 @@ type Target struct {
 	// Left: the target has had the new secret, and its load balancer is no longer in the configuration. A rotation goes
 	// on if this target may not be changed.
 	Left bool `json:"left,omitempty"`
-	// Canary: the target gets the new secret before the others, or, in a rollback, is one of the only ones that may have
-	// it.
+	// Canary: the target gets the new secret before the others, or, in a rollback, is one of the few that may have it.
 	Canary bool `json:"canary,omitempty"`
 }
 
@@ -122,6 +121,9 @@ type Request struct {
 	GracePeriodSeconds *int `json:"gracePeriodSeconds,omitempty"`
 	// Measure: do not rotate, only measure how the client is. It takes no lock and changes nothing.
 	Measure bool `json:"measure,omitempty"`
+	// Fleet is the ARN of the fleet's execution that has started this one. People hear from the fleet of what went
+	// well.
+	Fleet string `json:"fleet,omitempty"`
 }
 
 // Heals reports whether the notifier has started the execution, to put right what another one left: its reason begins

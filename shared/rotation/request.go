@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"encoding/json"
+	"regexp"
 	"time"
 	"unicode/utf8"
 
@@ -15,6 +16,9 @@ const (
 	maxGrace = 31_536_000
 )
 
+// fleetARN is what the ARN of a fleet's execution is like.
+var fleetARN = regexp.MustCompile(`^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:execution:[A-Za-z0-9_-]+:[A-Za-z0-9_.-]+$`)
+
 // ParseRequest reads the execution's input and refuses unknown or wrong fields by name. The state machine checks the
 // same before it asks for the lock (CheckInput).
 func ParseRequest(raw json.RawMessage) (Request, error) {
@@ -26,6 +30,9 @@ func ParseRequest(raw json.RawMessage) (Request, error) {
 		}
 		if utf8.RuneCountInString(r.Reason) > maxReason {
 			ps.Add("reason", "must be at most %d characters", maxReason)
+		}
+		if r.Fleet != "" && !fleetARN.MatchString(r.Fleet) {
+			ps.Add("fleet", "must be the ARN of a fleet's execution")
 		}
 		if g := r.GracePeriodSeconds; g != nil && (*g < 0 || *g > maxGrace) {
 			ps.Add("gracePeriodSeconds", "must be 0 or more, at most %d", maxGrace)

@@ -250,7 +250,7 @@ func leakWhileOneRuns(w *world) {
 	w.want(code, 2, out, errs, `required flag.* "reason"`)
 	code, out, errs = w.run("repair", "orders-web", "--reason", "INC-2")
 	w.want(code, 1, out, errs, `NotNeeded: the identity provider accepts AWSCURRENT .* so there is nothing to repair`,
-		`command .*--input '{"client": "orders-web"}'$`)
+		`command +rotator start orders-web$`)
 }
 
 func TestWhatLoadBalancersUseIsDiscovered(t *testing.T) {

@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -8,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"alboidc.internal/cmd/internal/cli"
 	"alboidc.internal/shared/idp/idptest/clients"
 	"alboidc.internal/shared/idp/lambda/lambdatest"
 )
@@ -42,6 +45,24 @@ func TestConformanceOfAFunctionThatKeepsTheContract(t *testing.T) {
 		}
 		code, out, errs = w.tryFunction("--function", lambdatest.FunctionARN, "--throw-away", "-o", "json")
 		w.want(code, 0, out, errs, `"model": ?"named-set"`)
+	})
+}
+
+// A program on this machine needs no AWS, but whoever has it must not name a client that people log in with.
+func TestConformanceSparesTheClientsOfTheStack(t *testing.T) {
+	for name, value := range map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "local",
+		"AWS_SECRET_ACCESS_KEY": "local", "AWS_PROFILE": ""} {
+		t.Setenv(name, value)
+	}
+	inWorld(t, func(w *world) {
+		w.Setenv("AWS_ENDPOINT_URL", w.Stack.URL)
+		for _, how := range [][2]string{{"--exec", "/bin/false"}, {"--endpoint", "http://127.0.0.1:9/"}} {
+			var out, errs bytes.Buffer
+			code := cli.Run(context.Background(), cli.Machine{In: strings.NewReader(""), Out: &out, Err: &errs,
+				Now: w.clock.Now, Sleep: w.clock.Sleep}, []string{"conformance", "--throw-away", how[0], how[1],
+				"--issuer", w.Stack.IdP.Issuer(), "--client-id", w.ClientID})
+			w.want(code, 2, out.String(), errs.String(), `is that of client orders-web in stack`)
+		}
 	})
 }
 

@@ -82,10 +82,38 @@ func (a *app) start() *cobra.Command {
 }
 
 func (a *app) leak() *cobra.Command {
-	return a.urgent("leak CLIENT --reason TEXT", "Rotate at once because a secret has leaked",
+	c := a.urgent("leak CLIENT --reason TEXT", "Rotate at once because a secret has leaked, or with --all everything",
 		"Starts an emergency rotation: there is no grace period, and an execution that runs is taken over from.\n"+
 			"Every test and every wait for the load balancers remains. With --watch it says when each old secret "+
-			"was refused.", &rotation.Request{Emergency: true})
+			"was refused.\nWith --all it rotates every client of the stack, in waves, whatever fails, and "+
+			"reports when "+
+			"all have ended.", &rotation.Request{Emergency: true})
+	one := c.RunE
+	all := c.Flags().Bool("all", false, "all clients of the stack: the identity provider was breached")
+	yes := c.Flags().Bool("yes", false, "confirm --all")
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if *all && len(args) > 0 {
+			return &system.Error{Text: "--all is for all clients: name none (rotator fleet start rotates some)"}
+		}
+		if *all {
+			return nil
+		}
+		return cobra.ExactArgs(1)(cmd, args)
+	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*all {
+			return one(cmd, args)
+		}
+		s, err := a.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		reason, _ := cmd.Flags().GetString("reason") // a flag of this command
+		watch, _ := cmd.Flags().GetBool("watch")
+		return a.beginFleet(cmd.Context(), s, system.FleetRequest{All: true, Emergency: true, Reason: reason},
+			*yes, watch)
+	}
+	return c
 }
 
 func (a *app) repair() *cobra.Command {

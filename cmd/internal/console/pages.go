@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"alboidc.internal/cmd/internal/system"
@@ -92,7 +93,11 @@ func (c *Console) fail(w http.ResponseWriter, err error) {
 	case errors.As(err, &known) && known.Unreachable:
 		status = http.StatusBadGateway
 	}
-	p := c.page("Not done", "")
+	title := "Not done"
+	if status == http.StatusNotFound {
+		title = "Not found"
+	}
+	p := c.page(title, "")
 	p.Refused, p.Every = words.Sentence(problem(err)), 0
 	c.write(w, status, "refused", p)
 }
@@ -105,6 +110,15 @@ func (c *Console) showFleet(w http.ResponseWriter, _ *http.Request) {
 	}
 	c.addLogins(&p)
 	c.write(w, http.StatusOK, "fleet", p)
+}
+
+// atOnce has what a page shows read at the same time, since each read waits for AWS; what was read is kept.
+func atOnce(reads ...func()) {
+	var all sync.WaitGroup
+	for _, read := range reads {
+		all.Go(read)
+	}
+	all.Wait()
 }
 
 // addLogins adds what people notice, where the local stack tells.
@@ -125,6 +139,7 @@ func (c *Console) addLogins(p *page) *system.Live {
 func (c *Console) showClient(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("client")
 	p := c.page(name, "fleet")
+	atOnce(func() { _, _ = c.readFleet() }, func() { _, _ = c.readRecent() }, func() { _, _ = c.readEvidence() })
 	all, err := c.readFleet()
 	if err != nil {
 		p.Problems = append(p.Problems, problem(err))
@@ -208,6 +223,7 @@ func (c *Console) showExecution(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) showEvidence(w http.ResponseWriter, _ *http.Request) {
 	p := c.page("Past executions", "evidence")
+	atOnce(func() { _, _ = c.readRecent() }, func() { _, _ = c.readEvidence() })
 	p.Past, p.PastProblems = c.pastOf("")
 	c.write(w, http.StatusOK, "evidence", p)
 }

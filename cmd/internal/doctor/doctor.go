@@ -216,7 +216,8 @@ func checkCanaries(r *report, c config.Client, canaries, targets int) {
 	case canaries == 0:
 	case why != "":
 		r.add(Warning, "canaries", "add it to smokeTests.login in clients.yaml, or take the tags away",
-			"%d rules of %d have the tag of canaries, but all get a new secret in one round: %s", canaries, targets, why)
+			"%d rules of %d have the tag of canaries, but all get a new secret in one round: %s", canaries, targets,
+			why)
 	default:
 		r.add(Note, "canaries", "rotator plan "+c.Name+" names them", "%d rules of %d get a new secret first",
 			canaries, targets)

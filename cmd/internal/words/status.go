@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"alboidc.internal/cmd/internal/system"
@@ -39,9 +40,11 @@ type Status struct {
 func StatusOf(ctx context.Context, s *system.System, c config.Client, now time.Time) (Status, error) {
 	st := Status{Client: c.Name, Provider: c.IdentityProvider.Type, Condition: Unknown,
 		Reason: "its journal, or the execution that has its lock, could not be read"}
-	var unscheduled, err error
-	st.Schedule, unscheduled = s.Schedule(ctx, c.Name, now)
+	var unscheduled error
+	var reads sync.WaitGroup
+	reads.Go(func() { st.Schedule, unscheduled = s.Schedule(ctx, c.Name, now) })
 	r, err := s.Journal(ctx, c.Name)
+	reads.Wait()
 	if err != nil {
 		return st, errors.Join(unscheduled, err)
 	}

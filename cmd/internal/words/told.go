@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/shared/rotation"
 )
 
 // Told is what people are told of an execution, in the words of the notification.
@@ -57,12 +59,38 @@ type Part struct{ Name, Text string }
 
 // Parts are what else people are told.
 func (t Told) Parts() []Part {
-	all := []Part{{"users", t.Users}, {"what", t.What}, {"what to do", t.Todo}, {"command", t.Command},
+	all := []Part{{"users", t.Users}, {"what", t.What}, {"what to do", t.Todo}, {"command", asOurs(t)},
 		{"notice", t.Notice}}
 	if t.Entry != "" {
 		all = append(all, Part{"runbook", "docs/runbook.md#" + t.Entry})
 	}
 	return slices.DeleteFunc(append(all, Part{"execution", t.ARN}), func(p Part) bool { return p.Text == "" })
+}
+
+// started finds the input in a notification's command, which is of the AWS CLI.
+var started = regexp.MustCompile(`^aws stepfunctions start-execution .*--input '(\{.*\})'$`)
+
+// asOurs is the notification's command as one of this program; as it is, if there is none like it.
+func asOurs(t Told) string {
+	if strings.HasPrefix(t.Command, "aws stepfunctions redrive-execution ") {
+		return "rotator redrive " + t.ARN
+	}
+	found := started.FindStringSubmatch(t.Command)
+	if found == nil {
+		return t.Command
+	}
+	r, err := rotation.ParseRequest(json.RawMessage(found[1]))
+	switch {
+	case err != nil || r.GracePeriodSeconds != nil:
+		return t.Command
+	case r.Emergency:
+		return "rotator leak " + r.Client + " --reason …"
+	case r.Repair:
+		return "rotator repair " + r.Client + " --reason …"
+	case r.DryRun:
+		return "rotator plan " + r.Client
+	}
+	return "rotator start " + r.Client
 }
 
 // Tell reads what the execution's own notification says. One that could not tell any more (it failed at a task, was

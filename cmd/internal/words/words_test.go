@@ -1,6 +1,7 @@
 package words
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -127,5 +128,31 @@ func TestUntold(t *testing.T) {
 				t.Errorf("got entry %q, what %q, users %q", told.Entry, told.What, told.Users)
 			}
 		})
+	}
+}
+
+func TestANotificationsCommandIsToldAsOneOfRotator(t *testing.T) {
+	t.Parallel()
+	const start = "aws stepfunctions start-execution --region eu-central-1 --state-machine-arn arn:x:LIVE --input "
+	for command, want := range map[string]string{
+		start + `'{"client": "orders-web", "repair": true}'`:          "rotator repair orders-web --reason …",
+		start + `'{"client": "orders-web", "emergency": true}'`:       "rotator leak orders-web --reason …",
+		start + `'{"client": "orders-web", "dryRun": true}'`:          "rotator plan orders-web",
+		start + `'{"client": "orders-web"}'`:                          "rotator start orders-web",
+		start + `'{"client": "orders-web", "gracePeriodSeconds": 0}'`: "aws stepfunctions start-execution",
+		"aws stepfunctions redrive-execution --execution-arn arn:e":   "rotator redrive arn:e",
+		"aws ssm get-parameter-history":                               "aws ssm get-parameter-history",
+		"":                                                            "",
+	} {
+		told := Told{Execution: system.Execution{ARN: "arn:e"}, Command: command}
+		got := ""
+		for _, p := range told.Parts() {
+			if p.Name == "command" {
+				got = p.Text
+			}
+		}
+		if !strings.HasPrefix(got, want) || (got == "") != (want == "") {
+			t.Errorf("%s: %s", command, got)
+		}
 	}
 }

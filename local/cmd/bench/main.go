@@ -34,10 +34,15 @@ func run(ctx context.Context) error {
 	quick := flag.Bool("quick", false, "fewer of everything")
 	flag.IntVar(&o.Rotations, "rotations", o.Rotations, "how many rotations under traffic")
 	clients := flag.Int("clients", 0, "only rotate so many clients at once, in this process, and print JSON")
+	fleet := flag.Bool("fleet", false, "with -clients: by a fleet, after a breach of one organization at Okta")
 	okta := flag.Bool("okta", false, "with -clients: within the limits of one organization at Okta")
 	flag.Parse()
 	if *clients > 0 {
-		rows, err := bench.Clients(ctx, *clients, *okta)
+		measure := func() ([]bench.Row, error) { return bench.Clients(ctx, *clients, *okta) }
+		if *fleet {
+			measure = func() ([]bench.Row, error) { return bench.Fleet(ctx, *clients) }
+		}
+		rows, err := measure()
 		if err != nil {
 			return err
 		}

@@ -81,7 +81,7 @@ func errorCode(body []byte) string {
 		return ""
 	}
 	switch {
-	case codePattern.MatchString(e.ErrorCode):
+	case codePattern.MatchString(e.ErrorCode), oauthPattern.MatchString(e.ErrorCode): // the latter of a token endpoint
 		return e.ErrorCode
 	case oauthPattern.MatchString(e.Error):
 		return e.Error

@@ -48,6 +48,8 @@ func TestARefusedTokenIsExplained(t *testing.T) {
 	}{
 		"a wrong key": {401, `{"error": "invalid_client", "error_description": "canary"}`, failure.IdPRejected,
 			"public key with id kid-1"},
+		"an unknown client, in Okta's own form": {401, `{"errorCode": "invalid_client", "errorSummary": "canary"}`,
+			failure.IdPRejected, "public key with id kid-1"},
 		"a missing scope": {400, `{"error": "invalid_scope", "error_description": "canary"}`, failure.IdPRejected,
 			"grant the service app 0oaService the scopes"},
 		"DPoP": {400, `{"error": "invalid_dpop_proof", "error_description": "canary"}`,

@@ -1,0 +1,264 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/spf13/cobra"
+
+	"alboidc.internal/cmd/internal/system"
+	"alboidc.internal/cmd/internal/words"
+)
+
+// fleet lists fleets, and holds the commands that are about them.
+func (a *app) fleet() *cobra.Command {
+	c := &cobra.Command{Use: "fleet", Short: "Rotate many clients; without a command, list the last fleets",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all, err := s.Fleets(cmd.Context(), 20)
+			if err != nil {
+				return err
+			}
+			if !a.forPeople() {
+				return a.write(all)
+			}
+			var rows [][]string
+			for _, e := range all {
+				rows = append(rows, []string{words.At(e.Started), fleetEnding(e), words.OrDash(reasonOf(e)),
+					words.Name(e.ARN)})
+			}
+			return a.table([]string{"STARTED", "END", "REASON", "FLEET"}, rows)
+		}}
+	c.AddCommand(a.fleetStart(), a.fleetShow())
+	return c
+}
+
+// fleetEnding says how a fleet is.
+func fleetEnding(e system.Execution) string {
+	switch {
+	case e.Running():
+		return "runs"
+	case e.Error == "":
+		return "rotated"
+	default:
+		return e.Error
+	}
+}
+
+func reasonOf(e system.Execution) string {
+	var r system.FleetRequest
+	_ = json.Unmarshal(e.Input, &r) // what is no request has no reason
+	return r.Reason
+}
+
+// limits are the options that fleets have in common.
+func limits(c *cobra.Command) func(*system.FleetRequest) {
+	per := c.Flags().Int("per-tenant", 0,
+		"how many clients of one tenant are rotated at once (default 10, after a leak 50)")
+	most := c.Flags().Int("max-failures", 0, "how many failures do not stop it (default 2, after a leak any number)")
+	reason := c.Flags().String("reason", "", "why, for logs and notifications; no secrets")
+	return func(r *system.FleetRequest) {
+		r.Reason = *reason
+		if c.Flags().Changed("per-tenant") {
+			r.PerTenant = per
+		}
+		if c.Flags().Changed("max-failures") {
+			r.MaxFailures = most
+		}
+	}
+}
+
+func (a *app) fleetStart() *cobra.Command {
+	var r system.FleetRequest
+	var watch, yes bool
+	c := &cobra.Command{Use: "start [CLIENT…] --reason TEXT", Short: "Rotate many clients in waves",
+		Long: "Rotates the named clients, those of a provider or a tenant, or all. One goes first; if that is not " +
+			"rotated, nothing\nelse is. Too many failures stop it. Rotations that have begun go on by themselves.",
+		ValidArgsFunction: a.completeClients}
+	set := limits(c)
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if r.Clients = args; len(args) == 0 && !r.All && r.Provider == "" && r.Tenant == "" {
+			return &system.Error{Text: "which clients? name them, or give --provider, --tenant or --all"}
+		}
+		set(&r)
+		s, err := a.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return a.beginFleet(cmd.Context(), s, r, yes || r.DryRun, watch)
+	}
+	c.Flags().BoolVar(&r.All, "all", false, "all clients of the stack")
+	c.Flags().StringVar(&r.Provider, "provider", "", "those of a type of identity provider, e.g. okta")
+	c.Flags().StringVar(&r.Tenant, "tenant", "", "those of a tenant, e.g. acme.okta.com")
+	c.Flags().StringVar(&r.Canary, "canary", "", "the client that goes first, alone (default the first of them)")
+	c.Flags().BoolVar(&r.DryRun, "dry-run", false, "only plan every rotation")
+	c.Flags().BoolVar(&watch, "watch", false, "wait until all rotations have ended, grace periods included")
+	c.Flags().BoolVar(&yes, "yes", false, "confirm")
+	_ = c.MarkFlagRequired("reason")
+	return c
+}
+
+// beginFleet starts a fleet once somebody has confirmed it.
+func (a *app) beginFleet(ctx context.Context, s *system.System, r system.FleetRequest, confirmed, watch bool) error {
+	if !confirmed {
+		clients, err := s.Clients(ctx)
+		if err != nil {
+			return err
+		}
+		which := fmt.Sprintf("%d of the %d clients", len(r.Clients), len(clients))
+		if r.All {
+			which = fmt.Sprintf("all %d clients", len(clients))
+		} else if len(r.Clients) == 0 {
+			which = "the clients of " + r.Provider + r.Tenant
+		}
+		return &system.Error{Text: fmt.Sprintf("this rotates %s of stack %s: confirm with --yes", which, s.Stack)}
+	}
+	id, err := s.StartFleet(ctx, r, a.Now())
+	if err != nil {
+		return err
+	}
+	if watch {
+		_, _ = fmt.Fprintln(a.Err, "started", id)
+		return a.followFleet(ctx, s, id)
+	}
+	if !a.forPeople() {
+		return a.write(map[string]string{"execution": id, "url": s.ConsoleURL(id)})
+	}
+	a.print("started %s", id)
+	a.print("follow it: rotator fleet show --watch %s", words.Name(id))
+	return nil
+}
+
+func (a *app) fleetShow() *cobra.Command {
+	var watch bool
+	c := &cobra.Command{Use: "show [FLEET]", Short: "Show how a fleet is, or ended; the last one if none is named",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			s, err := a.open(ctx)
+			if err != nil {
+				return err
+			}
+			var id string
+			if len(args) > 0 {
+				id = s.FleetID(args[0])
+			} else if last, err := s.Fleets(ctx, 1); err != nil {
+				return err
+			} else if len(last) == 0 {
+				return &system.Error{Text: "no fleet was started yet: rotator fleet start"}
+			} else {
+				id = last[0].ARN
+			}
+			e, err := s.Execution(ctx, id)
+			if err != nil {
+				return err
+			}
+			if e.Running() && watch {
+				return a.followFleet(ctx, s, id)
+			}
+			return a.showFleet(ctx, s, e)
+		}}
+	c.Flags().BoolVar(&watch, "watch", false, "wait until it has ended")
+	return c
+}
+
+// fleetPoll is how often a fleet is looked at, which may go on for days.
+const fleetPoll = 10 * time.Second
+
+// followFleet says after each wave how far a fleet is, and in the end how it ended.
+func (a *app) followFleet(ctx context.Context, s *system.System, id string) error {
+	a.follows = id
+	var last int64
+	for failures := 0; ; {
+		e, err := s.Execution(ctx, id)
+		var events []types.HistoryEvent
+		if err == nil {
+			events, err = s.Events(ctx, id, last)
+		}
+		for _, event := range events {
+			if last = event.Id; event.Type == types.HistoryEventTypeMapStateExited {
+				a.tellWave(event)
+			}
+		}
+		switch {
+		case err == nil && !e.Running():
+			return a.showFleet(ctx, s, e)
+		case err == nil:
+			failures = 0
+		default:
+			if failures++; failures > mostFailures || ctx.Err() != nil {
+				return err
+			}
+		}
+		if err := a.Sleep(ctx, fleetPoll); err != nil {
+			return err
+		}
+	}
+}
+
+// tellWave says what a wave has come to.
+func (a *app) tellWave(event types.HistoryEvent) {
+	d := event.StateExitedEventDetails
+	if d == nil || aws.ToString(d.Name) != "RotateWave" {
+		return
+	}
+	var results []any
+	if json.Unmarshal([]byte(d.AssignedVariables["results"]), &results) != nil {
+		return
+	}
+	_, _ = fmt.Fprintf(a.Err, "%s  wave %s: %d clients so far, %s failed\n", words.At(event.Timestamp.UTC()),
+		d.AssignedVariables["wave"], len(results), d.AssignedVariables["failures"])
+}
+
+// showFleet shows how a fleet is, or what it reports.
+func (a *app) showFleet(ctx context.Context, s *system.System, e system.Execution) error {
+	report, known, err := s.FleetReport(ctx, e)
+	if err != nil {
+		return err
+	}
+	if !a.forPeople() {
+		if known {
+			err = a.write(report)
+		} else {
+			err = a.write(e)
+		}
+	} else if known {
+		a.printReport(report)
+	} else {
+		a.print("%s: %s", words.Name(e.ARN), fleetEnding(e))
+		if e.Cause != "" {
+			a.print("%s", words.OneLine(e.Cause))
+		}
+		if e.Redrivable {
+			a.print("it goes on where it was with: rotator redrive %s", e.ARN)
+		}
+	}
+	if err == nil && !e.Running() && (!known || report.Outcome != "rotated") {
+		return errNotWell
+	}
+	return err
+}
+
+func (a *app) printReport(r system.FleetReport) {
+	a.print("%d of %d clients were rotated", r.Rotated, r.Size)
+	for _, f := range r.Failed {
+		a.print("  %s: %s: %s", f.Client, f.Outcome, words.OneLine(f.Cause))
+	}
+	if len(r.Failed) > 0 {
+		a.print("what to do about each: rotator explain CLIENT")
+	}
+	for i, name := range r.NotStarted {
+		if i == 0 {
+			a.print("stopped; not started:")
+		}
+		a.print("  %s", name)
+	}
+}

@@ -1,0 +1,64 @@
+package cli_test
+
+import (
+	"context"
+	"testing"
+
+	"alboidc.internal/local/scenario"
+	"alboidc.internal/shared/fault"
+	"alboidc.internal/statemachine"
+)
+
+func TestAFleetIsStartedWatchedAndShown(t *testing.T) {
+	t.Parallel()
+	inWorld(t, rotateFleet)
+}
+
+func rotateFleet(w *world) {
+	code, out, errs := w.run("fleet")
+	w.want(code, 2, out, errs, `has no fleet: one is deployed where there are several clients$`)
+	ctx := context.Background()
+	names, err := w.AddClients(ctx, 3)
+	if err != nil {
+		w.Fatal(err)
+	}
+	chosen := []statemachine.Chosen{{Name: scenario.Client, Provider: "okta", Tenant: "example.okta.com"}}
+	for _, name := range names {
+		chosen = append(chosen, statemachine.Chosen{Name: name, Provider: "entra", Tenant: "1111"})
+	}
+	if err := w.CreateFleet(ctx, chosen...); err != nil {
+		w.Fatal(err)
+	}
+	w.clock.Advance(w.Stack.ELB.Spread())
+
+	code, out, errs = w.run("fleet", "show")
+	w.want(code, 2, out, errs, `no fleet was started yet`)
+	code, out, errs = w.run("fleet", "start", "--reason", "x")
+	w.want(code, 2, out, errs, `which clients\? name them, or give --provider, --tenant or --all`)
+	code, out, errs = w.run("fleet", "start", "--all", "--reason", "x")
+	w.want(code, 2, out, errs, `this rotates all 4 clients of stack alb-oidc-rotator: confirm with --yes`)
+	code, out, errs = w.run("fleet", "start", "client-0", "client-2", "--reason", "yearly", "--yes", "--watch",
+		"--canary", "client-2", "--per-tenant", "1", "--max-failures", "0")
+	w.want(code, 0, out, errs, `wave 1: 1 clients so far, 0 failed$`, `wave 2: 2 clients so far, 0 failed$`,
+		`^2 of 2 clients were rotated$`)
+	code, out, errs = w.run("fleet", "start", "nobody", "--reason", "x", "--yes", "--watch")
+	w.want(code, 1, out, errs, `^clients: this stack has no nobody; it has orders-web, client-0, client-1, client-2$`)
+
+	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "Invoke", Match: "fleet-client-1-",
+		Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}); err != nil {
+		w.Fatal(err)
+	}
+	code, out, errs = w.run("leak", "--all", "orders-web", "--reason", "x")
+	w.want(code, 2, out, errs, `--all is for all clients: name none`)
+	code, out, errs = w.run("leak", "--all", "--reason", "x")
+	w.want(code, 2, out, errs, `confirm with --yes`)
+	code, out, errs = w.run("leak", "--all", "--reason", "the identity provider was breached", "--yes")
+	w.want(code, 1, out, errs, `^3 of 4 clients were rotated$`, `^  client-1: refused: Plan failed with`,
+		`^what to do about each: rotator explain CLIENT$`)
+	code, out, errs = w.run("fleet")
+	w.want(code, 0, out, errs, `FleetIncomplete +the identity provider was breached +fleet-\d{8}T`, `rotated +yearly`)
+	code, out, errs = w.run("fleet", "show", "-o", "json")
+	w.want(code, 1, out, errs, `"outcome": "incomplete"`, `"client": "client-1"`)
+	code, out, errs = w.run("status") // a fleet's rotations are rotations
+	w.want(code, 1, out, errs, `^client-0 +okta +Ready`, `^client-1 +okta +Degraded`, `^orders-web +okta +Ready`)
+}
