@@ -245,8 +245,8 @@ var ofTheFunctions = map[string][]fault{
 			`[]string{}...`, "got error"},
 	},
 	"functions/plan TestAThirdVersionEndsADiscovery": {
-		{"functions/plan/handler.go Handle", `p.checkCurrent, p.search, p.rediscover`,
-			`p.search, p.rediscover`, "want Superseded"},
+		{"functions/plan/handler.go Handle", `p.checkCurrent, p.search, p.takeOwned`,
+			`p.search, p.takeOwned`, "want Superseded"},
 	},
 	"functions/plan TestAVersionThatWasMadeBeforeIsNotMadeAgain": {
 		{"functions/plan/handler.go proveNew", `"the new secret that is stored as AWSPENDING"); err != nil {`,
