@@ -66,6 +66,9 @@ func (r *telling) finish() {
 	for _, mend := range slices.Backward(mends) {
 		mend()
 	}
+	if r.world.dead != "" && r.accepts(r.current()) && !r.Config.IsPair() {
+		r.removeSecret(strangers) // what came into the place of a dead one, if anything did
+	}
 }
 
 // convergeNow runs an undisturbed execution, which must put everything right.

@@ -339,15 +339,15 @@ func (r *telling) untilEnd() time.Duration {
 // await waits for an execution and tells how it ended.
 func (r *telling) await(execution string) asl.Result {
 	result := r.end(execution)
-	r.tell("%s ends as %s: %s", nameOf(execution), ended(result), requestID.ReplaceAllString(text(result.Cause), "$1…"))
+	r.tell("%s ends as %s: %s", nameOf(execution), ended(result), byChance.ReplaceAllString(text(result.Cause), "$1$2…"))
 	r.mu.Lock()
 	r.ends[ended(result)]++
 	r.mu.Unlock()
 	return result
 }
 
-// requestID is in causes, and another each time.
-var requestID = regexp.MustCompile(`([Rr]equest (?:ID: )?)[0-9a-f]{8}-[0-9a-f-]{27}`)
+// byChance is what is in causes and another each time: ids of requests, and ports.
+var byChance = regexp.MustCompile(`([Rr]equest (?:ID: )?)[0-9a-f]{8}-[0-9a-f-]{27}|(localhost:)[0-9]+`)
 
 // isTold reports whether an execution has been waited for.
 func (r *telling) isTold(execution string) bool {
