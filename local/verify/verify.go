@@ -218,7 +218,8 @@ func (m *Run) measure(ctx context.Context) error {
 func (m *Run) find(f Finding) { m.report.Findings = append(m.report.Findings, f) }
 
 const (
-	// removals is how often the removal is asked for: a network interface of a load balancer may keep a VPC for a while.
+	// removals is how often the removal is asked for: a network interface of a load balancer may keep a VPC for a
+	// while.
 	removals = 3
 	// again is how long it pauses in between.
 	again = 30 * time.Second

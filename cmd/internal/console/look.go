@@ -146,7 +146,8 @@ type run struct {
 
 var (
 	errNoExecution = errors.New("there is no such execution")
-	errNoClient    = errors.New("the stack has no such client, or not any more: what was before is under Past executions")
+	errNoClient    = errors.New("the stack has no such client, or not any more: what was before is under " +
+		"Past executions")
 )
 
 // newRun is an execution of which nothing was read yet.
