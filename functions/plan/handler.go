@@ -32,7 +32,7 @@ func (h Handler) Handle(ctx context.Context, in rotation.PlanInput) (rotation.Pl
 		measured, err := measure(ctx, h.Deps, in.Common)
 		return rotation.Plan{Measured: measured}, err
 	case rotation.PlanDiscover:
-		steps = []func(context.Context) error{p.checkCurrent, p.search, p.rediscover, p.leaveOthers,
+		steps = []func(context.Context) error{p.checkCurrent, p.search, p.takeOwned, p.rediscover, p.leaveOthers,
 			p.follow}
 	case rotation.PlanDecide:
 		steps = []func(context.Context) error{p.settle, p.search, p.follow, p.decide, p.refuse, p.prove, p.proveNew,
@@ -352,19 +352,33 @@ func (p *planning) decide(ctx context.Context) (err error) {
 
 // takeOwned adds the rules of controllers to the targets of a rollback. One may have come to its controller while it
 // had the new secret; where AWSCURRENT has not moved, no time is known within which the controller puts its own back.
-// That is AWSCURRENT, as what the rollback puts on it.
+// That is AWSCURRENT, as what the rollback puts on it. The last search takes those that were targets before: what could
+// not be restored at once must not be forgotten.
 func (p *planning) takeOwned(ctx context.Context) error {
-	goes := p.decided.To.VersionID
-	if p.decided.Action != rotation.Rollback || len(p.found.Owned) == 0 || !p.journal.GivenOut(goes) {
+	goes, owned := p.decided.To.VersionID, p.found.Owned
+	switch {
+	case p.in.Action == rotation.PlanDiscover && p.in.Undo:
+		goes, owned = p.Successor(p.in.To.VersionID), p.wereTargets(owned)
+	case p.decided.Action != rotation.Rollback:
+		return nil
+	}
+	if len(owned) == 0 || !p.journal.GivenOut(goes) {
 		return nil
 	}
 	labels, err := p.Labels(ctx)
 	if err != nil || !p.journal.Secrets[goes].Unused && labels.Pending != goes {
 		return err
 	}
-	p.found.Targets = append(p.found.Targets, p.found.Owned...)
+	p.found.Targets = append(p.found.Targets, owned...)
 	p.out.Targets = addTags(p.found)
 	return p.mustBeFew()
+}
+
+// wereTargets returns those of some targets that the call names.
+func (p *planning) wereTargets(some []rotation.Target) []rotation.Target {
+	return slices.DeleteFunc(slices.Clone(some), func(t rotation.Target) bool {
+		return !slices.ContainsFunc(p.in.Targets, func(x rotation.Target) bool { return x.Key() == t.Key() })
+	})
 }
 
 func (p *planning) decision(ctx context.Context) (rotation.Decision, error) {

@@ -402,6 +402,15 @@ func TestARollbackTakesWhatCameToAController(t *testing.T) {
 			if err != nil || p.Action != rotation.Rollback || len(p.Targets) != c.targets || len(p.Follows) != 1 {
 				t.Errorf("the plan is %+v (%v)", p, err)
 			}
+			for name, known := range map[string][]rotation.Target{"a target": {planned}, "no target": nil} {
+				again, err := fakes.Call(w, plan.Handler{Deps: w.Deps()}.Handle, rotation.PlanInput{Common: w.Common(),
+					Action: rotation.PlanDiscover, Undo: true, From: rotation.Ref{VersionID: older},
+					To: rotation.Ref{VersionID: newer}, Targets: known})
+				if err != nil || len(again.Targets) != min(c.targets, len(known)) {
+					t.Errorf("of what was %s before, the last search of a rollback finds %+v (%v)", name,
+						again.Targets, err)
+				}
+			}
 		})
 	}
 }

@@ -185,12 +185,14 @@ func (w *world) owned() []string {
 	return nil
 }
 
-// mustNotWrite fails the test if a function writes a rule that the controller owns, but for AWSCURRENT's secret in a
-// state of this name.
-func (fs *followers) mustNotWrite(rules []string, but string) {
+// mustNotWrite fails the test if a function writes a rule that the controller owns, but for AWSCURRENT's secret in
+// states of these names.
+func (fs *followers) mustNotWrite(rules []string, but ...string) {
 	fs.Stack.Faults.Observe(func(service, operation, text string) {
-		if service != "lambda" || operation != "Invoke" || !strings.Contains(text, "TargetSecret") ||
-			but != "" && strings.Contains(text, `"state":"`+but+`"`) {
+		if service != "lambda" || operation != "Invoke" || !strings.Contains(text, `TargetSecret"`) &&
+			!strings.Contains(text, `TargetOldSecret"`) || slices.ContainsFunc(but, func(state string) bool {
+			return strings.Contains(text, `"state":"`+state+`"`)
+		}) {
 			return
 		}
 		for _, arn := range rules {
@@ -232,7 +234,7 @@ func TestFollowersAreLeftAloneAndWaitedFor(t *testing.T) {
 				w := newFollowedWorld(t, vendor)
 				rules := w.owned()
 				fs := w.follow(rules...)
-				fs.mustNotWrite(rules, "")
+				fs.mustNotWrite(rules)
 				if c.fails != "" {
 					w.failing(c.fails)
 				}
@@ -385,11 +387,11 @@ func TestAStopInAnyWaitForFollowersConverges(t *testing.T) {
 				w := newFollowedWorld(t, vendor)
 				rules := w.owned()
 				fs := w.follow(rules...)
-				but := ""
+				var but []string
 				if state == "AwaitSpread" && next != "redrive" { // any of them may have come to its controller since
-					but = "RestoreTargetSecret"
+					but = []string{"RestoreTargetSecret", "ReassertTargetOldSecret"}
 				}
-				fs.mustNotWrite(rules, but)
+				fs.mustNotWrite(rules, but...)
 				if strings.Contains(state, "Restore") || state == "AwaitFollowersBack" || state == "Quiesce" ||
 					state == "RemoveNewSecret" {
 					w.failing("TestSecret")
@@ -414,6 +416,12 @@ func TestAStopInAnyWaitForFollowersConverges(t *testing.T) {
 			})
 		}
 	}
+}
+
+// keepsItsSecret refuses the next change of a rule.
+func (w *world) keepsItsSecret(arn string) {
+	w.fault(fault.Rule{Service: "elasticloadbalancing", Operation: "ModifyRule", Match: arn, Mode: fault.Refuse,
+		Status: 403, Code: "AccessDenied", Times: 1})
 }
 
 // What else happens while followers may have two secrets.
@@ -481,6 +489,20 @@ func TestFollowersAreWaitedForWhateverHappens(t *testing.T) {
 					Mode: fault.Refuse, Status: 400, Code: "AccessDeniedException"})
 				w.when("AwaitSpread", func(string) { fs.adds(w.weighted().ARN) })
 				w.when("RollBack", w.stop)
+			}},
+		"a rule becomes a controller's, and cannot be restored at once": {input: plain,
+			prepare: func(w *world, fs *followers) {
+				w.failing("PromoteSecret")
+				w.when("AwaitSpread", func(string) { fs.adds(w.weighted().ARN) })
+				w.before("RestoreTargets", func() { w.keepsItsSecret(w.weighted().ARN) })
+			}},
+		"a rule becomes a controller's, and another execution cannot restore it at once": {input: plain,
+			prepare: func(w *world, fs *followers) {
+				w.when("AwaitSpread", func(execution string) {
+					fs.adds(w.weighted().ARN)
+					w.stop(execution)
+				})
+				w.before("RestoreTargets", func() { w.keepsItsSecret(w.weighted().ARN) })
 			}},
 		"followers come into it right before the end": {begins: quick, input: emergency, took: followersDelay,
 			prepare: func(w *world, _ *followers) {

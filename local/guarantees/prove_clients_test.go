@@ -16,8 +16,8 @@ var dies = &kind{name: "AWSCURRENT dies at the provider", weight: 4, before: tru
 		return "the secret that is AWSCURRENT ends at the identity provider"
 	}}
 
-// mortal: where people only make secrets they repair by themselves, and followers use a dead secret until they have read
-// the next, which no watch could tell from a fault (TestARepairThatGivesUpSparesWhatFollowersHave).
+// mortal: where people only make secrets they repair by themselves, and followers use a dead secret until they have
+// read the next, which no watch could tell from a fault (TestARepairThatGivesUpSparesWhatFollowersHave).
 func mortal(y way) bool { return y.vendor != "manual" && !y.followed }
 
 // ofClients are what happens to some clients only.

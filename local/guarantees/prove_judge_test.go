@@ -96,7 +96,8 @@ func (r *telling) convergeNow() {
 	r.atRest()
 }
 
-// repairDead does what people do who find that AWSCURRENT is dead: they start a repair, and remove what nobody else may.
+// repairDead does what people do who find that AWSCURRENT is dead: they start a repair, and remove what nobody else
+// may.
 func (r *telling) repairDead(name string) {
 	if r.world.dead == "" {
 		return

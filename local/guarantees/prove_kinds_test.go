@@ -140,18 +140,19 @@ var hands = []*kind{
 			return "a person makes a secret at Hydra"
 		}},
 	{name: "AWSCURRENT goes back", weight: 4, any: true, do: moveBack},
-	{name: "a target changes hands", weight: 3, any: true, fits: notFollowed, do: func(r *telling, _ int, _ seen) string {
-		move := func(to string) error {
-			return r.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
-				o.TokenEndpoint, o.UseExistingClientSecret, o.ClientSecret = &to, aws.Bool(true), nil
-			})
-		}
-		if move("https://elsewhere.example/token") != nil {
-			return ""
-		}
-		r.mend(func() { _ = move(r.Config.IdentityProvider.TokenEndpoint) })
-		return "a listener gets another token endpoint, and its own again in the end"
-	}},
+	{name: "a target changes hands", weight: 3, any: true, fits: notFollowed,
+		do: func(r *telling, _ int, _ seen) string {
+			move := func(to string) error {
+				return r.changeDefault(func(o *elbtypes.AuthenticateOidcActionConfig) {
+					o.TokenEndpoint, o.UseExistingClientSecret, o.ClientSecret = &to, aws.Bool(true), nil
+				})
+			}
+			if move("https://elsewhere.example/token") != nil {
+				return ""
+			}
+			r.mend(func() { _ = move(r.Config.IdentityProvider.TokenEndpoint) })
+			return "a listener gets another token endpoint, and its own again in the end"
+		}},
 	{name: "a label is removed", weight: 3, any: true, do: func(r *telling, n int, _ seen) string {
 		label := []string{"AWSPENDING", "AWSPREVIOUS"}[n%2]
 		version := r.labels()[label]

@@ -288,8 +288,8 @@ func (r *telling) startMain(c chapter) string {
 	return r.startNamedAs(r.main, input)
 }
 
-// endSoon lets time go by until the provider soon ends the secret, and has a measurement start a rotation, if nothing is
-// left over. What it starts waits until the measurement has ended, so that their calls have an order.
+// endSoon lets time go by until the provider soon ends the secret, and has a measurement start a rotation, if nothing
+// is left over. What it starts waits until the measurement has ended, so that their calls have an order.
 func (r *telling) endSoon(c chapter) string {
 	left := r.untilEnd() - aboutToEnd
 	if left < 0 || r.labels()["AWSPENDING"] != "" || r.journal()["owner"] != nil {
@@ -339,7 +339,8 @@ func (r *telling) untilEnd() time.Duration {
 // await waits for an execution and tells how it ended.
 func (r *telling) await(execution string) asl.Result {
 	result := r.end(execution)
-	r.tell("%s ends as %s: %s", nameOf(execution), ended(result), byChance.ReplaceAllString(text(result.Cause), "$1$2…"))
+	r.tell("%s ends as %s: %s", nameOf(execution), ended(result), byChance.ReplaceAllString(text(result.Cause),
+		"$1$2…"))
 	r.mu.Lock()
 	r.ends[ended(result)]++
 	r.mu.Unlock()

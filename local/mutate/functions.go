@@ -245,8 +245,8 @@ var ofTheFunctions = map[string][]fault{
 			`[]string{}...`, "got error"},
 	},
 	"functions/plan TestAThirdVersionEndsADiscovery": {
-		{"functions/plan/handler.go Handle", `p.checkCurrent, p.search, p.rediscover`,
-			`p.search, p.rediscover`, "want Superseded"},
+		{"functions/plan/handler.go Handle", `p.checkCurrent, p.search, p.takeOwned`,
+			`p.search, p.takeOwned`, "want Superseded"},
 	},
 	"functions/plan TestAVersionThatWasMadeBeforeIsNotMadeAgain": {
 		{"functions/plan/handler.go proveNew", `"the new secret that is stored as AWSPENDING"); err != nil {`,
@@ -481,8 +481,11 @@ var ofTheFunctions = map[string][]fault{
 			"an answer of a firewall"},
 	},
 	"functions/plan TestARollbackTakesWhatCameToAController": {
-		{"functions/plan/handler.go takeOwned", `p.found.Targets = append(p.found.Targets, p.found.Owned...)`, ``,
+		{"functions/plan/handler.go takeOwned", `p.found.Targets = append(p.found.Targets, owned...)`, ``,
 			"targets were given it"},
+		{"functions/plan/handler.go takeOwned", `p.in.Action == rotation.PlanDiscover && p.in.Undo`, `false`,
+			"of what was a target before"},
+		{"functions/plan/handler.go takeOwned", `p.wereTargets(owned)`, `owned`, "of what was no target before"},
 		{"functions/plan/handler.go takeOwned", `&& labels.Pending != goes`, ``, "and it was about to be AWSCURRENT"},
 		{"functions/plan/handler.go takeOwned", `!p.journal.Secrets[goes].Unused && `, ``, "and it has lost its label"},
 		{"functions/plan/handler.go takeOwned", `|| !p.journal.GivenOut(goes)`, ``, "no target was given it"},

@@ -22,8 +22,9 @@ var ofHistories = []struct {
 	edits []fault
 }{
 	{"a rollback does not wait for late calls", []fault{noGuardOfTime,
-		{where: "Quiesce", before: `"{% $takenOver != '' and $rounds = 1 and $step = '' ? $max([0, ${SettleSeconds} - ` +
-			`$floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)]) : ${SettleSeconds} %}"`, after: `0`}}},
+		{where: "Quiesce",
+			before: `"{% $takenOver != '' and $rounds = 1 and $step = '' ? $max([0, ${SettleSeconds} - ` +
+				`$floor(($toMillis($now()) - $toMillis($takenOver)) / 1000)]) : ${SettleSeconds} %}"`, after: `0`}}},
 	{"a take-over does not wait for late calls", []fault{noGuardOfTime,
 		{where: "AwaitFormerOwner", before: `"{% ${SettleSeconds} %}"`, after: `0`}}},
 	{"the nodes are not waited for before the old secret goes", []fault{noGuardOfTime,

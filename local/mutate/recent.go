@@ -1,7 +1,7 @@
 package mutate
 
-// ofOthersHelp are faults of what works through others: keys in KMS, sessions in other accounts, functions of users that
-// speak to a provider, followers of AWSCURRENT, and of repairs.
+// ofOthersHelp are faults of what works through others: keys in KMS, sessions in other accounts, functions of users
+// that speak to a provider, followers of AWSCURRENT, and of repairs.
 var ofOthersHelp = map[string][]fault{
 	"shared/clientcredentials TestAnAssertionIsSignedForFiveMinutes": {
 		{"shared/clientcredentials/kms.go sign", `types.MessageTypeDigest`, `types.MessageTypeRaw`, "by KMS"},

@@ -137,7 +137,8 @@ names, is wrong; 3 AWS, or the identity provider, could not be asked or refused;
 		"output format: table, json or yaml; plan also md, evidence also md and csv, check also github")
 	_ = root.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{formatTable, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(a.check(), a.parameters(), a.discover(), a.status(), a.plan(), a.start(), a.fleet(), a.leak(), a.repair(),
+	root.AddCommand(a.check(), a.parameters(), a.discover(), a.status(), a.plan(), a.start(), a.fleet(),
+		a.leak(), a.repair(),
 		a.measure(),
 		a.watch(),
 		a.explain(), a.history(),

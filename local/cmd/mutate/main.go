@@ -20,7 +20,8 @@ func main() {
 	root := flag.String("root", "..", "the repository")
 	only := flag.String("only", "", "plant only faults whose line, file or test this regular expression finds")
 	workers := flag.Int("workers", 2, "how many at a time")
-	seeds := flag.Int("seeds", 0, "plant those that random histories must show, and live so many at most until one does")
+	seeds := flag.Int("seeds", 0,
+		"plant those that random histories must show, and live so many at most until one does")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
