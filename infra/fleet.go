@@ -30,7 +30,8 @@ func (r *rotator) addFleet() {
 	role := awsiam.NewRole(r.stack, jsii.String("Role-fleet"), &awsiam.RoleProps{
 		Description: jsii.String("State machine " + name),
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("states.amazonaws.com"),
-			&awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(arn, arn+":*")}),
+			// the children are executions of a state machine that has the Map's name in its ARN
+			&awsiam.ServicePrincipalOpts{Conditions: r.ourAccount(arn, arn+":*", arn+"/*")}),
 	})
 	r.allowStart(role)
 	allow(role, "Rotations", []string{"states:DescribeExecution"}, []string{r.executionARNs()}, nil)

@@ -260,6 +260,25 @@ func TestAFleetIsChosen(t *testing.T) {
 	}
 }
 
+// A person may give an execution any name, also that of a fleet. What is to be pasted after a dry run is one, too.
+func TestADryRunOfAnyNameIsFollowedByADryRun(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 3)
+	f.refuses("client-2")
+	out, err := f.sfn().StartExecution(t.Context(), &sfn.StartExecutionInput{Name: aws.String("breach@2026+ü(1)"),
+		StateMachineArn: aws.String(f.FleetARN()), Input: aws.String(`{"all": true, "dryRun": true}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, report, _ := f.await(*out.ExecutionArn)
+	if text(r.Error) != "FleetIncomplete" || report.Rotated != 2 || report.failures() != "client-2 refused" {
+		t.Errorf("ended as %s: %s\n%+v", text(r.Error), text(r.Cause), report)
+	}
+	if got := f.message(); !strings.Contains(got, `--input '{"clients":["client-2"],"dryRun":true}'`) {
+		t.Errorf("people read\n%s", got)
+	}
+}
+
 // A canary that is not rotated keeps everything else as it was.
 func TestNothingFollowsACanaryThatFails(t *testing.T) {
 	t.Parallel()

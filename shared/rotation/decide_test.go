@@ -278,7 +278,8 @@ func TestRequestNamesTheFieldThatIsWrong(t *testing.T) {
 		`{}`: "client: is missing",
 		`{"client":"a","grace":1}`: "grace: is not known; allowed here: client, " +
 			"dryRun, emergency, fleet, gracePeriodSeconds, measure, reason",
-		`{"client":"a","fleet":"all"}`:                "fleet: must be the ARN of a fleet's execution",
+		`{"client":"a","fleet":"all"}`: "fleet: must be the ARN of a fleet's execution",
+		`{"client":"a","fleet":"arn:aws:states:eu-central-1:111122223333:execution:f-fleet:a b"}`: "fleet: must be the ARN",
 		`{"client":7}`:                                "client: must be a string",
 		`{"client":"a","dryRun":"yes"}`:               "dryRun: must be true or false",
 		`{"client":"a","gracePeriodSeconds":-1}`:      "gracePeriodSeconds: must be 0",

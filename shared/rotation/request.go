@@ -16,8 +16,9 @@ const (
 	maxGrace = 31_536_000
 )
 
-// fleetARN is what the ARN of a fleet's execution is like.
-var fleetARN = regexp.MustCompile(`^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:execution:[A-Za-z0-9_-]+:[A-Za-z0-9_.-]+$`)
+// fleetARN is what the ARN of a fleet's execution is like. A person may have given that any name.
+var fleetARN = regexp.MustCompile(
+	`^arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:execution:[A-Za-z0-9_-]+:[^\x00-\x20:/]+$`)
 
 // ParseRequest reads the execution's input and refuses unknown or wrong fields by name. The state machine checks the
 // same before it asks for the lock (CheckInput).

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,13 +43,17 @@ func (a *app) fleet() *cobra.Command {
 	return c
 }
 
-// fleetEnding says how a fleet is.
+// fleetEnding says how a fleet is. One that was stopped has no error.
 func fleetEnding(e system.Execution) string {
 	switch {
 	case e.Running():
 		return "runs"
-	case e.Error == "":
+	case e.Status == "SUCCEEDED":
 		return "rotated"
+	case e.Status == "ABORTED":
+		return "stopped by somebody"
+	case e.Error == "":
+		return e.Status
 	default:
 		return e.Error
 	}
@@ -89,6 +95,7 @@ func (a *app) fleetStart() *cobra.Command {
 			return &system.Error{Text: "which clients? name them, or give --provider, --tenant or --all"}
 		}
 		set(&r)
+		r.Tenant = strings.ToLower(r.Tenant) // as config.Client.Tenant is
 		s, err := a.open(cmd.Context())
 		if err != nil {
 			return err
@@ -108,18 +115,15 @@ func (a *app) fleetStart() *cobra.Command {
 
 // beginFleet starts a fleet once somebody has confirmed it.
 func (a *app) beginFleet(ctx context.Context, s *system.System, r system.FleetRequest, confirmed, watch bool) error {
-	if !confirmed {
-		clients, err := s.Clients(ctx)
+	if !confirmed || !r.All || r.Canary != "" { // whoever has confirmed all need not wait until their names are read
+		n, of, err := a.chosen(ctx, s, r)
 		if err != nil {
 			return err
 		}
-		which := fmt.Sprintf("%d of the %d clients", len(r.Clients), len(clients))
-		if r.All {
-			which = fmt.Sprintf("all %d clients", len(clients))
-		} else if len(r.Clients) == 0 {
-			which = "the clients of " + r.Provider + r.Tenant
+		if !confirmed {
+			return &system.Error{Text: fmt.Sprintf("this rotates %d of the %d clients of stack %s: confirm with --yes",
+				n, of, s.Stack)}
 		}
-		return &system.Error{Text: fmt.Sprintf("this rotates %s of stack %s: confirm with --yes", which, s.Stack)}
 	}
 	id, err := s.StartFleet(ctx, r, a.Now())
 	if err != nil {
@@ -135,6 +139,40 @@ func (a *app) beginFleet(ctx context.Context, s *system.System, r system.FleetRe
 	a.print("started %s", id)
 	a.print("follow it: rotator fleet show --watch %s", words.Name(id))
 	return nil
+}
+
+// chosen returns how many clients a request is for, of how many. One that is for none, or names one that there is not,
+// would end at once, and nobody would hear of it.
+func (a *app) chosen(ctx context.Context, s *system.System, r system.FleetRequest) (n, of int, err error) {
+	clients, err := s.Clients(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	var names, tenants, chosen []string
+	for _, c := range clients {
+		names = append(names, c.Name)
+		tenants = append(tenants, c.IdentityProvider.Type+" "+c.Tenant())
+		if r.All || slices.Contains(r.Clients, c.Name) || len(r.Clients) == 0 &&
+			(r.Provider == "" || r.Provider == c.IdentityProvider.Type) && (r.Tenant == "" || r.Tenant == c.Tenant()) {
+			chosen = append(chosen, c.Name)
+		}
+	}
+	for _, name := range r.Clients {
+		if !slices.Contains(names, name) {
+			return 0, 0, &system.Error{Text: fmt.Sprintf("stack %s has no client %q; it has %s", s.Stack, name,
+				strings.Join(names, ", "))}
+		}
+	}
+	if len(chosen) == 0 {
+		slices.Sort(tenants)
+		return 0, 0, &system.Error{Text: fmt.Sprintf("stack %s has no client of that; it has those of %s", s.Stack,
+			strings.Join(slices.Compact(tenants), ", "))}
+	}
+	if r.Canary != "" && !slices.Contains(chosen, r.Canary) {
+		return 0, 0, &system.Error{Text: fmt.Sprintf("--canary: %q is none of the chosen clients: %s", r.Canary,
+			strings.Join(chosen, ", "))}
+	}
+	return len(chosen), len(clients), nil
 }
 
 func (a *app) fleetShow() *cobra.Command {

@@ -2,7 +2,10 @@ package cli_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/shared/fault"
@@ -36,13 +39,26 @@ func rotateFleet(w *world) {
 	code, out, errs = w.run("fleet", "start", "--reason", "x")
 	w.want(code, 2, out, errs, `which clients\? name them, or give --provider, --tenant or --all`)
 	code, out, errs = w.run("fleet", "start", "--all", "--reason", "x")
-	w.want(code, 2, out, errs, `this rotates all 4 clients of stack alb-oidc-rotator: confirm with --yes`)
+	w.want(code, 2, out, errs, `this rotates 4 of the 4 clients of stack alb-oidc-rotator: confirm with --yes`)
 	code, out, errs = w.run("fleet", "start", "client-0", "client-2", "--reason", "yearly", "--yes", "--watch",
 		"--canary", "client-2", "--per-tenant", "1", "--max-failures", "0")
 	w.want(code, 0, out, errs, `wave 1: 1 clients so far, 0 failed$`, `wave 2: 2 clients so far, 0 failed$`,
 		`^2 of 2 clients were rotated$`)
-	code, out, errs = w.run("fleet", "start", "nobody", "--reason", "x", "--yes", "--watch")
-	w.want(code, 1, out, errs, `^clients: this stack has no nobody; it has orders-web, client-0, client-1, client-2$`)
+	for _, c := range []struct{ args, says string }{
+		{"client-0 nobody", `has no client "nobody"; it has client-0, client-1, client-2, orders-web$`},
+		{"client-0 client-0", `this rotates 1 of the 4 clients of stack alb-oidc-rotator: confirm with --yes`},
+		{"--provider auth0 --yes", `has no client of that; it has those of okta localhost$`},
+		{"--tenant acme.okta.com --yes", `has no client of that`},
+		{"--tenant LOCALHOST", `this rotates 4 of the 4 clients`},
+		{"--all --canary nobody --yes", `--canary: "nobody" is none of the chosen clients: client-0`},
+	} {
+		code, out, errs = w.run(append([]string{"fleet", "start", "--reason", "x"}, strings.Fields(c.args)...)...)
+		w.want(code, 2, out, errs, c.says)
+	}
+	for _, reason := range []string{"healing: x", "before the end: x", strings.Repeat("x", 257)} {
+		code, out, errs = w.run("leak", "--all", "--yes", "--reason", reason)
+		w.want(code, 2, out, errs, `reason: must `)
+	}
 
 	if _, err := w.Stack.Faults.Add(fault.Rule{Service: "lambda", Operation: "Invoke", Match: "fleet-client-1-",
 		Mode: fault.Refuse, Status: 403, Code: "AccessDeniedException"}); err != nil {
@@ -61,4 +77,16 @@ func rotateFleet(w *world) {
 	w.want(code, 1, out, errs, `"outcome": "incomplete"`, `"client": "client-1"`)
 	code, out, errs = w.run("status") // a fleet's rotations are rotations
 	w.want(code, 1, out, errs, `^client-0 +okta +Ready`, `^client-1 +okta +Degraded`, `^orders-web +okta +Ready`)
+
+	code, out, errs = w.run("fleet", "start", "--all", "--reason", "stopped", "--yes")
+	id := strings.TrimPrefix(strings.Split(out, "\n")[0], "started ")
+	w.want(code, 0, out, errs, `^started arn:`)
+	if _, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StopExecution(ctx,
+		&sfn.StopExecutionInput{ExecutionArn: &id}); err != nil {
+		w.Fatal(err)
+	}
+	code, out, errs = w.run("fleet", "show")
+	w.want(code, 1, out, errs, `^fleet-\S+: stopped by somebody$`, `^it goes on where it was with: rotator redrive arn:`)
+	code, out, errs = w.run("fleet")
+	w.want(code, 0, out, errs, `stopped by somebody +stopped`)
 }

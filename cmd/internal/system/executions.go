@@ -59,16 +59,8 @@ func (s *System) StartAs(ctx context.Context, r rotation.Request, name string) (
 	if err != nil {
 		return "", err
 	}
-	if _, err := rotation.ParseRequest(input); err != nil {
-		return "", &Error{Text: err.Error()}
-	}
-	if r.Heals() { // the notifier heals no execution that has such a reason, nor lets it be waited for
-		return "", &Error{
-			Text: `reason: must not begin with "healing: ", which is for executions that the notifier starts`}
-	}
-	if r.BeforeEnd() {
-		return "", &Error{
-			Text: `reason: must not begin with "before the end: ", which is for executions that a measurement starts`}
+	if err := mayStart(r, input); err != nil {
+		return "", err
 	}
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
 		alias),
@@ -84,6 +76,22 @@ func (s *System) StartAs(ctx context.Context, r rotation.Request, name string) (
 		return "", s.explain(err, "starting an execution")
 	}
 	return *out.ExecutionArn, nil
+}
+
+// mayStart checks a request and its text before a person starts an execution with it.
+func mayStart(r rotation.Request, input json.RawMessage) error {
+	if _, err := rotation.ParseRequest(input); err != nil {
+		return &Error{Text: err.Error()}
+	}
+	if r.Heals() { // the notifier heals no execution that has such a reason, nor lets it be waited for
+		return &Error{
+			Text: `reason: must not begin with "healing: ", which is for executions that the notifier starts`}
+	}
+	if r.BeforeEnd() {
+		return &Error{
+			Text: `reason: must not begin with "before the end: ", which is for executions that a measurement starts`}
+	}
+	return nil
 }
 
 // explain names the stack in errors that mean that it is not there.

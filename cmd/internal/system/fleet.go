@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"alboidc.internal/shared/rotation"
 	"alboidc.internal/statemachine"
 )
 
@@ -67,6 +68,12 @@ func (s *System) FleetID(nameOrARN string) string {
 func (s *System) StartFleet(ctx context.Context, r FleetRequest, now time.Time) (string, error) {
 	input, err := json.Marshal(r)
 	if err != nil {
+		return "", err
+	}
+	each := rotation.Request{Client: "any", Reason: r.Reason, Emergency: r.Emergency, DryRun: r.DryRun}
+	if text, err := json.Marshal(each); err != nil {
+		return "", err
+	} else if err := mayStart(each, text); err != nil {
 		return "", err
 	}
 	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.fleetMachine() + ":" +
