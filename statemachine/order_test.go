@@ -157,7 +157,8 @@ func (m machine) path(way, from, to string, avoid ...string) []string {
 
 // next are the states to which one can lead on a way, as far as its conditions tell.
 func (s state) next(way string, searched bool) []string {
-	tells := map[string]bool{fleetTells: false, "$gracePeriodSeconds = 0": way == graceless, "$searched = ''": !searched,
+	tells := map[string]bool{fleetTells: false, "$gracePeriodSeconds = 0": way == graceless,
+		"$searched = ''":          !searched,
 		"$plan.action = 'repair'": way == repair, "$plan.action = 'repair' and $plan.promoted = true": false,
 		"$plan.action = 'repair' and $not($emergency)": way == repair}
 	if way == graced {

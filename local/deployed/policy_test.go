@@ -212,7 +212,8 @@ func (tpl template) refused(t *testing.T, requests []request) []string {
 	var out []string
 	for _, r := range requests {
 		role := tpl.role(t, r.actor)
-		if r.action == "sts:AssumeRole" && strings.Contains(r.resource, ":"+account+":") && !tpl.trusts(t, r.resource, role) {
+		if r.action == "sts:AssumeRole" && strings.Contains(r.resource, ":"+account+":") &&
+			!tpl.trusts(t, r.resource, role) {
 			out = append(out, r.String())
 			continue
 		}

@@ -16,7 +16,8 @@ func TestEveryTestThatTheDocumentationCitesExists(t *testing.T) {
 	cited := map[string]string{}
 	declaration, citation := regexp.MustCompile(`(?m)^func (Test\w+)\(`), regexp.MustCompile(`\bTest[A-Z]\w+`)
 	// not Go tests
-	states := map[string]bool{"TestBeforeChange": true, "TestCanaries": true, "TestSecret": true, "TestBeforeFinish": true,
+	states := map[string]bool{"TestBeforeChange": true, "TestCanaries": true, "TestSecret": true,
+		"TestBeforeFinish": true,
 		"TestAfterDisable": true, "TestAfterRollback": true, "TestState": true}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the former definition
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,7 +42,12 @@ func (w *world) deployFormer() {
 func (w *world) deployFlat() {
 	w.t.Helper()
 	var definition map[string]any
-	present := strings.ReplaceAll(w.present(), "$count($targets) = 0 ? [] : $partition($targets, 10)", "$targets")
+	inTens := regexp.MustCompile(`\$count\(\$targets\) = 0 \? \[\] : \$partition\([^"]*, 10\)`)
+	present := w.present()
+	if n := len(inTens.FindAllString(present, -1)); n != 4 {
+		w.t.Fatalf("%d rounds", n)
+	}
+	present = inTens.ReplaceAllString(present, "$$targets")
 	if err := json.Unmarshal([]byte(present), &definition); err != nil {
 		w.t.Fatal(err)
 	}

@@ -336,8 +336,9 @@ const machineARN = "arn:aws:states:" + Home + ":" + awsapi.AccountID + ":stateMa
 
 func (d *Deployment) createMachine(ctx context.Context, o Options) error {
 	d.values = statemachine.Values{Partition: "aws", FunctionARNs: o.Functions, JournalTable: JournalTable,
-		ParameterPrefix: ParameterPrefix, Clients: []statemachine.Chosen{{Name: Client, Provider: d.Config.IdentityProvider.Type,
-			Tenant: d.Config.Tenant()}},
+		ParameterPrefix: ParameterPrefix, Clients: []statemachine.Chosen{{Name: Client,
+			Provider: d.Config.IdentityProvider.Type,
+			Tenant:   d.Config.Tenant()}},
 		NotificationTopicARN: d.TopicARN, EventBusName: "default", Settle: o.Settle,
 		Runbook:        statemachine.DefaultRunbook,
 		RotationAlias:  "live",
