@@ -24,6 +24,9 @@ func (a *app) explain() *cobra.Command {
 
 // ended tells how an execution ended, or where it is. One that did not end well is an error.
 func (a *app) ended(ctx context.Context, s *system.System, e system.Execution) error {
+	if s.IsFleet(e.ARN) {
+		return a.showFleet(ctx, s, e)
+	}
 	t, err := words.Tell(ctx, s, e)
 	if err != nil {
 		return err

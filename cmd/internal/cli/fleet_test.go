@@ -89,4 +89,10 @@ func rotateFleet(w *world) {
 	w.want(code, 1, out, errs, `^fleet-\S+: stopped by somebody$`, `^it goes on where it was with: rotator redrive arn:`)
 	code, out, errs = w.run("fleet")
 	w.want(code, 0, out, errs, `stopped by somebody +stopped`)
+	code, out, errs = w.run("explain", id)
+	w.want(code, 1, out, errs, `^it goes on where it was with: rotator redrive arn:`)
+	code, out, errs = w.run("redrive", id, "--watch")
+	w.want(code, 1, out, errs, `wave 2: 4 clients so far, 1 failed$`, `^3 of 4 clients were rotated$`)
+	code, out, errs = w.run("watch", id)
+	w.want(code, 1, out, errs, `^3 of 4 clients were rotated$`, `^  client-1: refused: Plan failed with`)
 }

@@ -90,6 +90,9 @@ func (a *app) watch() *cobra.Command {
 // what came after the event of that id; until its history says that it goes on, DescribeExecution may still say that
 // it failed.
 func (a *app) follow(ctx context.Context, s *system.System, id string, after int64) error {
+	if s.IsFleet(id) {
+		return a.followFleet(ctx, s, id, after)
+	}
 	t, out := &words.Telling{Last: after}, a.Out
 	if !a.forPeople() {
 		out = a.Err

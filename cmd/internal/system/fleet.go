@@ -64,6 +64,9 @@ func (s *System) FleetID(nameOrARN string) string {
 	return a.String()
 }
 
+// IsFleet reports whether an execution is a fleet's.
+func (s *System) IsFleet(id string) bool { return strings.HasPrefix(id, s.FleetID("")) }
+
 // StartFleet starts a fleet and returns its execution's ARN.
 func (s *System) StartFleet(ctx context.Context, r FleetRequest, now time.Time) (string, error) {
 	input, err := json.Marshal(r)
