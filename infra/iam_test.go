@@ -214,7 +214,8 @@ func trust() map[string][]may {
 	list := map[string][]may{
 		"trust of statemachine": {assume.by(service("states")).when(ours(machine, machine+":*"))},
 		"trust of notifier":     {assume.by(service("states")).when(ours(machine+"-notifier", machine+"-notifier:*"))},
-		"trust of fleet":        {assume.by(service("states")).when(ours(machine+"-fleet", machine+"-fleet:*"))},
+		"trust of fleet": {assume.by(service("states")).when(ours(machine+"-fleet", machine+"-fleet:*",
+			machine+"-fleet/*"))},
 		"trust of rules": {assume.by(service("events")).when(
 			ours("arn:aws:events:eu-central-1:111122223333:rule/alb-oidc-rotator-*"))},
 		"trust of scheduler": {assume.by(service("scheduler")).
