@@ -540,8 +540,9 @@ var exits = map[string]struct {
 	"States.ALL > AwaitEnds":    {[]string{"fleet TellStop"}, "nobody hears how the rotations of a fleet end"},
 	"States.ALL > RotationOutcome": {[]string{"fleet StartRotation"},
 		"a client that cannot be rotated ends the whole fleet"},
-	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists > LookAtRotation": {[]string{
-		"fleet StartRotation"}, "a fleet that is redriven takes what it has started for failed"},
+	"Sfn.ExecutionAlreadyExistsException Sfn.ExecutionAlreadyExists Sfn.SdkClientException States.Timeout > " +
+		"LookAtRotation": {[]string{"fleet StartRotation"},
+		"a fleet that is redriven, or has no answer, takes what it has started for failed"},
 	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > ReadTested": {[]string{"fleet LookAtRotation"},
 		"a rotation that has just been started is taken for failed"},
 	"Sfn.ExecutionDoesNotExistException Sfn.ExecutionDoesNotExist > EndStatus": {[]string{"fleet LookAtEnd"},

@@ -260,6 +260,28 @@ func TestAFleetIsChosen(t *testing.T) {
 	}
 }
 
+// An answer that is lost does not tell whether a rotation has begun.
+func TestAFleetLooksForARotationThatMayHaveBegun(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []fault.Mode{fault.Lose, fault.Drop} {
+		f := newFleet(t, 3)
+		f.fault(fault.Rule{Service: "states", Operation: "StartExecution", Match: `"fleet-client-1-`, Mode: mode})
+		if r, report, _ := f.rotated(`{"all": true}`); r.Status != asl.Succeeded || report.Rotated != 3 {
+			t.Errorf("%s: ended as %s: %s\n%+v", mode, text(r.Error), text(r.Cause), report)
+		}
+		f.well()
+	}
+	// it does not look for ever
+	f := newFleet(t, 3)
+	f.fault(fault.Rule{Service: "states", Operation: "DescribeExecution", Match: ":fleet-client-1-", Mode: fault.Refuse,
+		Status: 400, Code: "ExecutionDoesNotExist"})
+	began := f.clock.Now()
+	if _, report, _ := f.rotated(`{"all": true, "emergency": true}`); report.failures() != "client-1 notStarted" ||
+		f.clock.Now().Sub(began) > 10*time.Minute {
+		t.Errorf("after %s: %+v", f.clock.Now().Sub(began), report)
+	}
+}
+
 // A person may give an execution any name, also that of a fleet. What is to be pasted after a dry run is one, too.
 func TestADryRunOfAnyNameIsFollowedByADryRun(t *testing.T) {
 	t.Parallel()
