@@ -39,7 +39,7 @@ var kept = []struct{ state, variable, value, lost string }{
 	{"TestCanaries", "canaries", "false", "the targets that are no canaries never get the new secret"},
 	{"TestCanaries", "proven", "$now()", "a secret is written that was accepted long ago, or asked for again"},
 	{"RediscoverToRestore", "canaries", "$count($states.result.Payload.targets[$not(canary = true)]) = 0 and $canaries",
-		"people hear that no other target was touched, though all were"},
+		"people hear that no other target was given it, though all were"},
 	{"Plan", "spreadSeconds", "$states.result.Payload.spreadSeconds", "nodes are not waited for"},
 	{"Plan", "gracePeriodSeconds", "$states.result.Payload.gracePeriodSeconds", "the grace period is another"},
 	{"Plan", "graceUntil", "$states.result.Payload.graceUntil",

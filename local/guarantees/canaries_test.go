@@ -137,7 +137,7 @@ func TestAFailureOnCanariesTouchesNothingElse(t *testing.T) {
 			if n, m := canaries(), others(); m > 0 || n < c.written {
 				t.Errorf("canaries were written %d times, others %d times\n%v", n, m, w.path(execution))
 			}
-			if mails := w.mails(); !strings.Contains(mails[len(mails)-1], "no other target was touched") {
+			if mails := w.mails(); !strings.Contains(mails[len(mails)-1], "no other target was given it") {
 				t.Errorf("people are told %s", mails)
 			}
 			w.atRest()
