@@ -244,7 +244,7 @@ var decisions = map[string]struct {
 		"$failures > $maxFailures or ($wave = 1 and $canary != '' and $failures > 0) > TellStop", "RotateWave"},
 		"rotations are started although the canary, or too many, have failed"},
 	"fleet RotationStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $until != '' or " +
-		"$looks > 360 > RotationOutcome", "AwaitRotation"},
+		"$looks > ($rotation.request.emergency = true ? 45 : 360) > RotationOutcome", "AwaitRotation"},
 		"a wave waits for grace periods, or for ever, or passes what is not tested"},
 	"fleet EndStatus": {[]string{"$not($status in ['RUNNING', 'PENDING_REDRIVE']) or $looks > 1000 > EndOutcome",
 		"AwaitEnd"}, "what fails late is not in the report, or the history is full"},

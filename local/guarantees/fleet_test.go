@@ -404,6 +404,38 @@ func TestALeakOfAllIsNotStoppedByFailures(t *testing.T) {
 	f.well()
 }
 
+// In an emergency the others' secrets have leaked, too: one that something holds up does not hold up the next wave.
+func TestALeakOfAllDoesNotWaitForTheSlowest(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 3)
+	entered := func(client, state string) func(string, stepfunctions.Event) bool {
+		return func(at string, e stepfunctions.Event) bool {
+			return strings.HasPrefix(nameOf(at), "fleet-"+client+"-") && e.StateEntered != nil &&
+				e.StateEntered.Name == state
+		}
+	}
+	f.upon(entered("client-0", "DisableOldSecret"), func() string {
+		f.fault(fault.Rule{Service: "lambda", Operation: "Invoke", Match: "fleet-client-0-", Mode: fault.Refuse,
+			Status: 429,
+			Code:   "TooManyRequestsException"})
+		return ""
+	})
+	began, last := f.clock.Now(), f.clock.Now()
+	next := f.upon(entered("client-2", "Plan"), func() string {
+		last = f.clock.Now()
+		f.Stack.Faults.Clear()
+		return ""
+	})
+	r, report, _ := f.rotated(`{"clients": ["client-0", "client-1", "client-2"], "perTenant": 1, "emergency": true, ` +
+		`"reason": "the identity provider was breached"}`)
+	<-next
+	if took := last.Sub(began); report.failures() != "client-0 rolledBack" || report.Rotated != 2 ||
+		took > 30*time.Minute {
+		t.Errorf("the last began after %s; ended as %s: %s\n%+v", took, text(r.Error), text(r.Cause), report)
+	}
+	f.well()
+}
+
 // upon calls do, once, as soon as an event is heard, and sends what it returns.
 func (f *fleet) upon(is func(execution string, e stepfunctions.Event) bool, do func() string) <-chan string {
 	var once sync.Once
