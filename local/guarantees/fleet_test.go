@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -225,8 +226,8 @@ func TestAFleetIsChosen(t *testing.T) {
 	for _, c := range []struct{ input, ends, begun string }{
 		{`{"provider": "entra", "dryRun": true}`, "", "client-1 client-3"},
 		{`{"tenant": "example.okta.com", "dryRun": true, "canary": "client-4"}`, "",
-			"client-0 client-1 client-2 client-3 client-4"},
-		{`{"clients": ["client-0"], "dryRun": true}`, "", "client-0 client-1 client-2 client-3 client-4"},
+			"client-0 client-2 client-4"},
+		{`{"clients": ["client-0"], "dryRun": true}`, "", "client-0"},
 		{`{}`, "all: exactly one is needed of all (true), clients, and provider or tenant", ""},
 		{`[]`, `all: is missing; the execution input must be like {"all": true}`, ""},
 		{`{"all": true, "clients": ["client-0"]}`, "all: exactly one is needed", ""},
@@ -254,6 +255,9 @@ func TestAFleetIsChosen(t *testing.T) {
 		if got := f.begun(); c.begun != "" && got != c.begun {
 			t.Errorf("%s began %s", c.input, got)
 		}
+		f.mu.Lock()
+		clear(f.started)
+		f.mu.Unlock()
 	}
 	if got := f.message(); !strings.Contains(got, "dry run: all 1 clients can be rotated") {
 		t.Errorf("people read %s", got)
@@ -287,6 +291,8 @@ func TestADryRunOfAnyNameIsFollowedByADryRun(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 3)
 	f.refuses("client-2")
+	secrets := func() any { return f.Stack.IdP.Store().Secrets("0oa0000000000000000") }
+	before := secrets()
 	out, err := f.sfn().StartExecution(t.Context(), &sfn.StartExecutionInput{Name: aws.String("breach@2026+ü(1)"),
 		StateMachineArn: aws.String(f.FleetARN()), Input: aws.String(`{"all": true, "dryRun": true}`)})
 	if err != nil {
@@ -295,6 +301,9 @@ func TestADryRunOfAnyNameIsFollowedByADryRun(t *testing.T) {
 	r, report, _ := f.await(*out.ExecutionArn)
 	if text(r.Error) != "FleetIncomplete" || report.Rotated != 2 || report.failures() != "client-2 refused" {
 		t.Errorf("ended as %s: %s\n%+v", text(r.Error), text(r.Cause), report)
+	}
+	if now := secrets(); !reflect.DeepEqual(now, before) {
+		t.Errorf("a dry run has rotated: %v, before %v", now, before)
 	}
 	if got := f.message(); !strings.Contains(got, `--input '{"clients":["client-2"],"dryRun":true}'`) {
 		t.Errorf("people read\n%s", got)
@@ -389,7 +398,8 @@ func TestALeakOfAllIsNotStoppedByFailures(t *testing.T) {
 		throttled++
 		return fault.Outcome{Refuse: true, Status: 429}
 	})
-	r, report, _ := f.rotated(`{"all": true, "emergency": true, "reason": "the identity provider was breached"}`)
+	r, report, _ := f.rotated(
+		`{"all": true, "perTenant": 3, "emergency": true, "reason": "the identity provider was breached"}`)
 	if text(r.Error) != "FleetIncomplete" || report.Rotated != 8 || report.Stopped ||
 		report.failures() != "client-0 refused, client-3 refused, client-4 refused, client-7 refused" {
 		t.Errorf("ended as %s: %s\n%+v", text(r.Error), text(r.Cause), report)

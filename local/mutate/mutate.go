@@ -17,7 +17,7 @@ import (
 	"strings"
 )
 
-// fault is one change. where is a state, a state of the notifier ("notifier NAME"), or a file and a function,
+// fault is one change. where is a state, a state of another machine ("notifier NAME", "fleet NAME"), or a file and a function,
 // constant or variable of it ("shared/journal/journal.go Save"). before is there once; how its white space looks does
 // not matter. lost is in what the test that catches it says, its name included.
 type fault struct{ where, before, after, lost string }
@@ -40,7 +40,7 @@ func oneLine(text string) string { return strings.Join(strings.Fields(text), " "
 func Faults() []Fault {
 	var out []Fault
 	for _, table := range []map[string][]fault{ofTheStateMachine, ofTheJournal, ofTheFunctions, ofWhatTheyUse,
-		ofTheVendors, ofTheTemplate, ofOthersHelp} {
+		ofTheVendors, ofTheTemplate, ofOthersHelp, ofTheFleet} {
 		for caughtBy, list := range table {
 			dir, test, more := strings.Cut(caughtBy, " ")
 			if !more {
@@ -62,8 +62,8 @@ func definition(where string) (file, within string) {
 	switch {
 	case !two:
 		return "statemachine/rotation.asl.json", where
-	case first == "notifier":
-		return "statemachine/notifier.asl.json", second
+	case first == "notifier", first == "fleet":
+		return "statemachine/" + first + ".asl.json", second
 	default:
 		return first, second
 	}

@@ -13,9 +13,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"alboidc.internal/statemachine"
-	"alboidc.internal/statemachine/planted"
 )
 
 // Result is what became of a fault.
@@ -148,12 +145,8 @@ func (r *Runner) binary(ctx context.Context, f Fault, dir, file string) (path st
 
 // variable is the one that names a file to test in place of the fault's definition.
 func (f Fault) variable() string {
-	for variable, definition := range planted.Variables() {
-		if strings.Contains(f.File, "notifier") == (definition == &statemachine.Notifier) {
-			return variable
-		}
-	}
-	return ""
+	name := strings.TrimSuffix(filepath.Base(f.File), ".asl.json")
+	return strings.ToUpper(name) + "_DEFINITION"
 }
 
 // unchanged compiles the tests of a package as they are, once.

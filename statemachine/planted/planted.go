@@ -10,7 +10,7 @@ import (
 // Variables are the variables of the environment that name a file to test in place of a definition.
 func Variables() map[string]*string {
 	return map[string]*string{"ROTATION_DEFINITION": &statemachine.Definition,
-		"NOTIFIER_DEFINITION": &statemachine.Notifier}
+		"NOTIFIER_DEFINITION": &statemachine.Notifier, "FLEET_DEFINITION": &statemachine.Fleet}
 }
 
 // Definitions takes the definitions that the environment names. It is for a TestMain.
