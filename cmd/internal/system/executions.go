@@ -62,20 +62,24 @@ func (s *System) StartAs(ctx context.Context, r rotation.Request, name string) (
 	if err := mayStart(r, input); err != nil {
 		return "", err
 	}
-	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.MachineARN() + ":" +
-		alias),
+	return s.ID(name), s.startNamed(ctx, s.MachineARN(), name, input, "rotator watch", s.explain)
+}
+
+// startNamed starts an execution through a machine's alias, or finds that it runs. shows is the command that shows it.
+func (s *System) startNamed(ctx context.Context, machine, name string, input []byte, shows string,
+	explain func(err error, doing string) error) error {
+	_, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(machine + ":" + alias),
 		Name: &name, Input: aws.String(string(input))})
 	if hasCode(err, "ExecutionAlreadyExists") {
-		return s.ID(name), nil
+		return nil
 	}
 	if answered := (smithy.APIError)(nil); err != nil && !errors.As(err, &answered) {
-		return "", Unreachable(err, "starting execution %s, which may run all the same (rotator watch %s shows it)",
-			name, name)
+		return Unreachable(err, "starting execution %s, which may run all the same (%s %s shows it)", name, shows, name)
 	}
 	if err != nil {
-		return "", s.explain(err, "starting an execution")
+		return explain(err, "starting an execution")
 	}
-	return *out.ExecutionArn, nil
+	return nil
 }
 
 // mayStart checks a request and its text before a person starts an execution with it.

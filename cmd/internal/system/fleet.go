@@ -79,12 +79,8 @@ func (s *System) StartFleet(ctx context.Context, r FleetRequest, now time.Time) 
 	} else if err := mayStart(each, text); err != nil {
 		return "", err
 	}
-	out, err := s.sfn.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(s.fleetMachine() + ":" +
-		alias), Name: aws.String(NewName("fleet", now)), Input: aws.String(string(input))})
-	if err != nil {
-		return "", s.explainFleet(err, "starting a fleet")
-	}
-	return *out.ExecutionArn, nil
+	name := NewName("fleet", now)
+	return s.FleetID(name), s.startNamed(ctx, s.fleetMachine(), name, input, "rotator fleet show", s.explainFleet)
 }
 
 func (s *System) explainFleet(err error, doing string) error {
