@@ -188,8 +188,9 @@ func (m *Run) values() statemachine.Values {
 	v := statemachine.Values{Partition: parts[1], FunctionARNs: map[string]string{}, JournalTable: m.r.Table,
 		ParameterPrefix:      strings.TrimSuffix(m.r.Parameter, "verify"),
 		NotificationTopicARN: arn("sns", m.r.Name+"-none"), EventBusName: m.r.Name + "-none", RotationAlias: "live",
-		MachineToStart: m.r.Alias, ExecutionURL: "https://localhost/", Runbook: statemachine.DefaultRunbook,
-		Settle: time.Minute}
+		MachineToStart: m.r.Alias, FleetToStart: m.r.Alias, ExecutionURL: "https://localhost/",
+		Runbook: statemachine.DefaultRunbook,
+		Settle:  time.Minute}
 	for _, f := range statemachine.Functions() {
 		v.FunctionARNs[f.Name] = arn("lambda", "function:"+m.r.Name+"-none")
 	}
