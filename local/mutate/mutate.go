@@ -17,9 +17,9 @@ import (
 	"strings"
 )
 
-// fault is one change. where is a state, a state of another machine ("notifier NAME", "fleet NAME"), or a file and a function,
-// constant or variable of it ("shared/journal/journal.go Save"). before is there once; how its white space looks does
-// not matter. lost is in what the test that catches it says, its name included.
+// fault is one change. where is a state, a state of another machine ("notifier NAME", "fleet NAME"), or a file and a
+// function, constant or variable of it ("shared/journal/journal.go Save"). before is there once; how its white space
+// looks does not matter. lost is in what the test that catches it says, its name included.
 type fault struct{ where, before, after, lost string }
 
 // Fault is one change and the test that must catch it.

@@ -86,7 +86,8 @@ func rotateFleet(w *world) {
 		w.Fatal(err)
 	}
 	code, out, errs = w.run("fleet", "show")
-	w.want(code, 1, out, errs, `^fleet-\S+: stopped by somebody$`, `^it goes on where it was with: rotator redrive arn:`)
+	w.want(code, 1, out, errs, `^fleet-\S+: stopped by somebody$`,
+		`^it goes on where it was with: rotator redrive arn:`)
 	code, out, errs = w.run("fleet")
 	w.want(code, 0, out, errs, `stopped by somebody +stopped`)
 	code, out, errs = w.run("explain", id)
