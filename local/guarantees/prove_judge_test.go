@@ -33,9 +33,11 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	case len(happened) == 0 && result.Status != asl.Succeeded && !notNeeded:
 		r.rec.Errorf("undisturbed: an execution that nothing disturbed ended as %s: %s", ended(result),
 			text(result.Cause))
+	case !emergencySurvived && len(happened) == 0:
+		r.rec.Errorf("undisturbed: an emergency did not succeed")
 	case !emergencySurvived:
 		r.rec.Errorf("once: one disturbance (%s), and an emergency did not succeed", happened[0].name)
-	case result.Status == asl.Succeeded, happened[0].any:
+	case result.Status == asl.Succeeded, notNeeded && len(happened) == 0, happened[0].any:
 	case r.life.heals && !r.isHealed(result, healed):
 		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s, and the notifier did not heal it: %v",
 			happened[0].name, ended(result), healed)
