@@ -47,6 +47,16 @@ func (s Stored) Text(ctx context.Context) (secret.Value, error) {
 	return secret.New(text), nil
 }
 
+// Authorize sends Text as a bearer token.
+func (s Stored) Authorize(ctx context.Context, r *http.Request) error {
+	v, err := s.Text(ctx)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+v.Reveal())
+	return nil
+}
+
 // ClientSecret proves by a client secret (RFC 6749, section 2.3.1).
 type ClientSecret struct {
 	ClientID string

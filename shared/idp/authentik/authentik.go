@@ -51,14 +51,7 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 	}
 	k := &Client{client: c, settings: s}
 	token := clientcredentials.Stored{Read: d.Secret, ARN: s.APIToken.SecretARN, What: "an authentik API token"}
-	k.api = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Explain: k.explain,
-		Authorize: func(ctx context.Context, r *http.Request) error {
-			v, err := token.Text(ctx)
-			if err == nil {
-				r.Header.Set("Authorization", "Bearer "+v.Reveal())
-			}
-			return err
-		}})
+	k.api = d.API(httpclient.API{Vendor: vendor, Authorize: token.Authorize, ErrorCode: errorCode, Explain: k.explain})
 	return k, nil
 }
 

@@ -53,15 +53,8 @@ func New(raw json.RawMessage, c idp.Client, d idp.Deps) (*Client, error) {
 	h := &Client{client: c, settings: s}
 	h.api = d.API(httpclient.API{Vendor: vendor, ErrorCode: errorCode, Transient: transient, Explain: h.explain})
 	if s.APIKey != nil {
-		key := clientcredentials.Stored{Read: d.Secret, ARN: s.APIKey.SecretARN, What: "the API key of the Ory project"}
-		h.api.Authorize = func(ctx context.Context, r *http.Request) error {
-			v, err := key.Text(ctx)
-			if err != nil {
-				return err
-			}
-			r.Header.Set("Authorization", "Bearer "+v.Reveal())
-			return nil
-		}
+		h.api.Authorize = clientcredentials.Stored{Read: d.Secret, ARN: s.APIKey.SecretARN,
+			What: "the API key of the Ory project"}.Authorize
 	}
 	return h, nil
 }
