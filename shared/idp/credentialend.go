@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -17,24 +16,8 @@ type CredentialEnd struct {
 	At time.Time
 }
 
-// FindCredentialEnd reads it from settings that have been checked: Entra ID's certificates and client secrets end.
-func FindCredentialEnd(settings json.RawMessage) CredentialEnd {
-	type credential struct{ SHA256, Ends string }
-	var s struct {
-		Certificate, ClientSecret *credential
-		TenantID                  string
-	}
-	switch err := json.Unmarshal(settings, &s); {
-	case err != nil || s.TenantID == "": // what is wrong is told elsewhere
-	case s.Certificate != nil && s.Certificate.SHA256 != "":
-		return credentialEnd("certificate.ends", s.Certificate.Ends)
-	case s.ClientSecret != nil:
-		return credentialEnd("clientSecret.ends", s.ClientSecret.Ends)
-	}
-	return CredentialEnd{}
-}
-
-func credentialEnd(field, ends string) CredentialEnd {
+// CredentialEndOf is that of a credential, from what a field of the settings says.
+func CredentialEndOf(field, ends string) CredentialEnd {
 	at, err := time.Parse(time.RFC3339, ends)
 	if err != nil {
 		at = time.Time{}

@@ -15,7 +15,7 @@ import (
 	"alboidc.internal/shared/clientcredentials"
 	"alboidc.internal/shared/clientsfile"
 	"alboidc.internal/shared/config"
-	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
 )
 
 // places are where the public key of the rotator's own client is registered, by the provider's type.
@@ -63,7 +63,7 @@ func (d *Doctor) checkSigning(ctx context.Context, r *report, c config.Client) {
 
 // tellCredentialEnd tells when the rotator's own credential ends, or that nobody is told before it does.
 func (r *report) tellCredentialEnd(c config.Client, now time.Time) {
-	switch end := idp.FindCredentialEnd(c.IdentityProvider.Settings); {
+	switch end := registry.CredentialEnd(c.IdentityProvider.Type, c.IdentityProvider.Settings); {
 	case end.Field == "":
 	case end.At.IsZero():
 		r.add(Note, "credential",

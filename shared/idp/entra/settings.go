@@ -91,6 +91,20 @@ func parse(raw json.RawMessage, c idp.Client) (Settings, error) {
 	})
 }
 
+// CredentialEnd is when the certificate or the client secret of our own app registration ends, by settings that have
+// been checked.
+func CredentialEnd(raw json.RawMessage) idp.CredentialEnd {
+	var s Settings
+	switch err := json.Unmarshal(raw, &s); {
+	case err != nil: // what is wrong is told elsewhere
+	case s.Certificate != nil && s.Certificate.SHA256 != "":
+		return idp.CredentialEndOf("certificate.ends", s.Certificate.Ends)
+	case s.ClientSecret != nil:
+		return idp.CredentialEndOf("clientSecret.ends", s.ClientSecret.Ends)
+	}
+	return idp.CredentialEnd{}
+}
+
 // setDefaults takes the cloud from the issuer's host, where there is no login URL, and Microsoft Graph from the cloud.
 func (s *Settings) setDefaults(issuer string) {
 	if s.LoginURL == "" {

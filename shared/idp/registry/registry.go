@@ -22,10 +22,12 @@ import (
 )
 
 // provider is a kind of identity provider. build makes what manages a registration, and makes no request; describe says
-// what it could do, from its settings alone. Both report problems of the settings.
+// what it could do, from its settings alone. Both report problems of the settings. ends says when the rotator's own
+// credential there ends; nil if none has an end.
 type provider struct {
 	build    func(settings json.RawMessage, c idp.Client, d idp.Deps) (idp.Registration, error)
 	describe func(settings json.RawMessage, c idp.Client) (idp.Capabilities, error)
+	ends     func(settings json.RawMessage) idp.CredentialEnd
 }
 
 // providers has one line for each folder of a provider.
@@ -34,7 +36,7 @@ func providers() map[string]provider {
 		"auth0":     of(auth0.New, auth0.Capabilities),
 		"authentik": of(authentik.New, authentik.Capabilities),
 		"cognito":   of(cognito.New, cognito.Capabilities),
-		"entra":     of(entra.New, entra.Capabilities),
+		"entra":     of(entra.New, entra.Capabilities).ending(entra.CredentialEnd),
 		"hydra":     of(hydra.New, hydra.Capabilities),
 		"lambda":    of(lambda.New, lambda.CapabilitiesOf),
 		"keycloak":  of(keycloak.New, keycloak.Capabilities),
@@ -51,6 +53,11 @@ func of[R idp.Registration](make func(json.RawMessage, idp.Client, idp.Deps) (R,
 		d idp.Deps) (idp.Registration, error) {
 		return make(settings, c, d)
 	}}
+}
+
+func (p provider) ending(ends func(json.RawMessage) idp.CredentialEnd) provider {
+	p.ends = ends
+	return p
 }
 
 // Types lists the kinds of provider in alphabetical order.
@@ -76,6 +83,14 @@ func Capabilities(kind string, settings json.RawMessage, c idp.Client) (idp.Capa
 		return idp.Capabilities{}, err
 	}
 	return p.describe(settings, c)
+}
+
+// CredentialEnd is when the rotator's own credential at a provider ends, by its settings.
+func CredentialEnd(kind string, settings json.RawMessage) idp.CredentialEnd {
+	if p := providers()[kind]; p.ends != nil {
+		return p.ends(settings)
+	}
+	return idp.CredentialEnd{}
 }
 
 // Check reports what is wrong with a provider's kind and settings. It needs nothing else that New needs.
