@@ -131,7 +131,7 @@ func (a *app) beginFleet(ctx context.Context, s *system.System, r system.FleetRe
 	}
 	if watch {
 		_, _ = fmt.Fprintln(a.Err, "started", id)
-		return a.followFleet(ctx, s, id, 0)
+		return a.follow(ctx, s, id, 0)
 	}
 	if !a.forPeople() {
 		return a.write(map[string]string{"execution": id, "url": s.ConsoleURL(id)})
@@ -200,7 +200,7 @@ func (a *app) fleetShow() *cobra.Command {
 				return err
 			}
 			if e.Running() && watch {
-				return a.followFleet(ctx, s, id, 0)
+				return a.follow(ctx, s, id, 0)
 			}
 			return a.showFleet(ctx, s, e)
 		}}
@@ -211,41 +211,10 @@ func (a *app) fleetShow() *cobra.Command {
 // fleetPoll is how often a fleet is looked at, which may go on for days.
 const fleetPoll = 10 * time.Second
 
-// followFleet says after each wave how far a fleet is, and in the end how it ended. after is as in follow.
-func (a *app) followFleet(ctx context.Context, s *system.System, id string, after int64) error {
-	a.follows = id
-	last := after
-	for failures := 0; ; {
-		e, err := s.Execution(ctx, id)
-		var events []types.HistoryEvent
-		if err == nil {
-			events, err = s.Events(ctx, id, last)
-		}
-		for _, event := range events {
-			if last = event.Id; event.Type == types.HistoryEventTypeMapStateExited {
-				a.tellWave(event)
-			}
-		}
-		switch {
-		case err == nil && !e.Running() && (last > after || failures >= mostFailures):
-			return a.showFleet(ctx, s, e)
-		case err == nil && e.Running():
-			failures = 0
-		default:
-			if failures++; failures > mostFailures || ctx.Err() != nil {
-				return err
-			}
-		}
-		if err := a.Sleep(ctx, fleetPoll); err != nil {
-			return err
-		}
-	}
-}
-
 // tellWave says what a wave has come to.
-func (a *app) tellWave(event types.HistoryEvent) {
+func (a *app) tellWave(_ system.Execution, event types.HistoryEvent) {
 	d := event.StateExitedEventDetails
-	if d == nil || aws.ToString(d.Name) != "RotateWave" {
+	if d == nil || event.Type != types.HistoryEventTypeMapStateExited || aws.ToString(d.Name) != "RotateWave" {
 		return
 	}
 	var results []any

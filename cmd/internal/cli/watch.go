@@ -90,39 +90,49 @@ func (a *app) watch() *cobra.Command {
 // what came after the event of that id; until its history says that it goes on, DescribeExecution may still say that
 // it failed.
 func (a *app) follow(ctx context.Context, s *system.System, id string, after int64) error {
-	if s.IsFleet(id) {
-		return a.followFleet(ctx, s, id, after)
-	}
-	t, out := &words.Telling{Last: after}, a.Out
-	if !a.forPeople() {
-		out = a.Err
+	tell, every, fleet := a.tellSteps(after), poll, s.IsFleet(id)
+	if fleet {
+		tell, every = a.tellWave, fleetPoll
 	}
 	a.follows = id
+	last := after
 	for failures := 0; ; {
 		e, err := s.Execution(ctx, id) // before its history, which then is complete
 		var events []types.HistoryEvent
 		if err == nil {
-			t.Began = e.Started
-			events, err = s.Events(ctx, id, t.Last)
+			events, err = s.Events(ctx, id, last)
 		}
 		for _, event := range events {
-			for _, l := range t.Tell(event) {
-				_, _ = fmt.Fprintln(out, l)
-			}
+			last = event.Id
+			tell(e, event)
 		}
 		switch {
-		case err == nil && !e.Running() && (t.Last > after || failures >= mostFailures):
+		case err == nil && !e.Running() && (last > after || failures >= mostFailures):
 			return a.ended(ctx, s, e)
 		case err == nil && e.Running():
 			failures = 0
 		default: // it is not known yet, AWS did not answer, or it is still said to have failed
-			first := t.Last == after && !system.IsUnknown(err) && err != nil
+			first := last == after && !system.IsUnknown(err) && err != nil && !fleet // which has begun for many
 			if failures++; failures > mostFailures || first || ctx.Err() != nil {
 				return err
 			}
 		}
-		if err := a.Sleep(ctx, poll); err != nil {
+		if err := a.Sleep(ctx, every); err != nil {
 			return err
+		}
+	}
+}
+
+// tellSteps tells of each step of a rotation, after the event of that id.
+func (a *app) tellSteps(after int64) func(system.Execution, types.HistoryEvent) {
+	t, out := &words.Telling{Last: after}, a.Out
+	if !a.forPeople() {
+		out = a.Err
+	}
+	return func(e system.Execution, event types.HistoryEvent) {
+		t.Began = e.Started
+		for _, l := range t.Tell(event) {
+			_, _ = fmt.Fprintln(out, l)
 		}
 	}
 }

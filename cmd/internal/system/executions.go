@@ -98,9 +98,14 @@ func mayStart(r rotation.Request, input json.RawMessage) error {
 	return nil
 }
 
+// isAbsent reports whether AWS answered that there is no such state machine, version or alias.
+func isAbsent(err error) bool {
+	return hasCode(err, "StateMachineDoesNotExist") || hasCode(err, "ResourceNotFound")
+}
+
 // explain names the stack in errors that mean that it is not there.
 func (s *System) explain(err error, doing string) error {
-	if hasCode(err, "StateMachineDoesNotExist") || hasCode(err, "ResourceNotFound") {
+	if isAbsent(err) {
 		return &Error{
 			Text: fmt.Sprintf("there is no stack %s in Region %s of account %s: name it with --stack, --region "+
 				"and --profile", s.Stack, s.Region, s.Account)}
@@ -133,12 +138,14 @@ func (s *System) Execution(ctx context.Context, id string) (Execution, error) {
 }
 
 // ID is the ARN of an execution of this system that is given as ARN or by its name.
-func (s *System) ID(nameOrARN string) string {
+func (s *System) ID(nameOrARN string) string { return s.executionOf(s.Stack, nameOrARN) }
+
+func (s *System) executionOf(machine, nameOrARN string) string {
 	if strings.HasPrefix(nameOrARN, "arn:") {
 		return nameOrARN
 	}
 	a := s.machine
-	a.Resource = "execution:" + s.Stack + ":" + nameOrARN
+	a.Resource = "execution:" + machine + ":" + nameOrARN
 	return a.String()
 }
 

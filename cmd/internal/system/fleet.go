@@ -56,12 +56,7 @@ func (s *System) fleetMachine() string { return s.MachineARN() + statemachine.Fl
 
 // FleetID is the ARN of a fleet's execution that is given as ARN or by its name.
 func (s *System) FleetID(nameOrARN string) string {
-	if strings.HasPrefix(nameOrARN, "arn:") {
-		return nameOrARN
-	}
-	a := s.machine
-	a.Resource = "execution:" + s.Stack + statemachine.FleetSuffix + ":" + nameOrARN
-	return a.String()
+	return s.executionOf(s.Stack+statemachine.FleetSuffix, nameOrARN)
 }
 
 // IsFleet reports whether an execution is a fleet's.
@@ -84,7 +79,7 @@ func (s *System) StartFleet(ctx context.Context, r FleetRequest, now time.Time) 
 }
 
 func (s *System) explainFleet(err error, doing string) error {
-	if hasCode(err, "StateMachineDoesNotExist") || hasCode(err, "ResourceNotFound") {
+	if isAbsent(err) {
 		return &Error{
 			Text: fmt.Sprintf("stack %s in Region %s of account %s has no fleet: one is deployed where there "+
 				"are several clients", s.Stack, s.Region, s.Account)}
