@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,39 +23,75 @@ func Clients(ctx context.Context, n int, okta bool) ([]Row, error) {
 	if okta {
 		limits, group = append(limits, oktaLimit), group+", Okta's 600 requests a minute"
 	}
-	w, err := newWorld(ctx, "okta", quick)
+	w, err := newCrowd(ctx, n, limits, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	names, err := w.AddClients(ctx, n)
+	ends, err := w.rotateAll(ctx, w.names)
 	if err != nil {
 		return nil, err
 	}
-	w.clock.Advance(w.Stack.ELB.Spread())
-	gate := newGate(w.clock.Now, limits)
-	w.mu.Lock()
-	w.hooks = append(w.hooks, gate.hear)
-	w.mu.Unlock()
-	w.Stack.Faults.Limit(gate.judge)
-	if err := w.slow(); err != nil {
-		return nil, err
-	}
-	refused := w.refusals()
-	began, cpu := time.Now(), w.clock.Now()
-	ends, err := w.rotateAll(ctx, names)
+	w.gate.mu.Lock()
+	defer w.gate.mu.Unlock()
+	took := w.clock.Now().Sub(w.began) - grace
+	return w.rows(group, n-ends[asl.Succeeded],
+		Row{group, "throttled requests", float64(w.gate.throttled), "", nil, false},
+		Row{group, "time until the last has ended, without its grace period", took.Minutes(), "min", nil, false}), nil
+}
+
+// crowd is a world with many clients, within limits.
+type crowd struct {
+	*world
+	names   []string
+	gate    *gate
+	refused func() int
+	began   time.Time // of the virtual clock
+	real    time.Time
+}
+
+// newCrowd adds so many clients to a world, which prepare, if it is given, completes before the limits hold.
+func newCrowd(ctx context.Context, n int, limits []limit, prepare func(*world, []string) error) (*crowd, error) {
+	w, err := newWorld(ctx, "okta", quick)
 	if err != nil {
 		return nil, err
 	}
-	gate.mu.Lock()
-	defer gate.mu.Unlock()
-	took := w.clock.Now().Sub(cpu) - grace
-	return []Row{{group, "not rotated", float64(n - ends[asl.Succeeded]), "", goal(0), false},
-		{group, "logins with a refused secret", float64(refused()), "", goal(0), false},
-		{group, "throttled requests", float64(gate.throttled), "", nil, false},
-		{group, "time until the last has ended, without its grace period", took.Minutes(), "min", nil, false},
-		{group, "time of this machine", time.Since(began).Seconds(), "s", nil, false},
-		{group, "memory of this process, local stack included", peakMemory(), "MB", nil, false}}, nil
+	c := &crowd{world: w}
+	if err := c.fill(ctx, n, limits, prepare); err != nil {
+		w.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *crowd) fill(ctx context.Context, n int, limits []limit, prepare func(*world, []string) error) (err error) {
+	if c.names, err = c.AddClients(ctx, n); err != nil {
+		return err
+	}
+	if prepare != nil {
+		if err := prepare(c.world, c.names); err != nil {
+			return err
+		}
+	}
+	c.clock.Advance(c.Stack.ELB.Spread())
+	c.gate = newGate(c.clock.Now, limits)
+	c.mu.Lock()
+	c.hooks = append(c.hooks, c.gate.hear)
+	c.mu.Unlock()
+	c.Stack.Faults.Limit(c.gate.judge)
+	if err := c.slow(); err != nil {
+		return err
+	}
+	c.refused, c.real, c.began = c.refusals(), time.Now(), c.clock.Now()
+	return nil
+}
+
+// rows are what every crowd is measured by, and more.
+func (c *crowd) rows(group string, failed int, more ...Row) []Row {
+	return slices.Concat([]Row{{group, "not rotated", float64(failed), "", goal(0), false},
+		{group, "logins with a refused secret", float64(c.refused()), "", goal(0), false}}, more,
+		[]Row{{group, "time of this machine", time.Since(c.real).Seconds(), "s", nil, false},
+			{group, "memory of this process, local stack included", peakMemory(), "MB", nil, false}})
 }
 
 // hear is for world.hooks: it hears of functions that have answered.

@@ -94,7 +94,7 @@ func (d *Deployment) addClient(ctx context.Context, name string, i int, balancer
 	c.SmokeTests.Redirect = []config.RedirectTest{{URL: fmt.Sprintf("https://shared.localhost/%d/", i),
 		ConnectTo: d.Stack.Plane.Addresses(balancer)}}
 	c.CallbackURL = "https://shared.localhost/oauth2/idpresponse"
-	document, err := json.Marshal(c)
+	document, err := c.Document()
 	if err != nil {
 		return err
 	}
