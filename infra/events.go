@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/jsii-runtime-go"
@@ -97,7 +96,7 @@ func (r *rotator) ours() any {
 	if r.places == nil {
 		return []any{own}
 	}
-	return map[string]any{"prefix": []any{own, strings.TrimSuffix(r.rights().PlaceRoleARN("updatealb", 0), "0")}}
+	return map[string]any{"prefix": []any{own, r.rights().PlaceRoleARNs("updatealb")}}
 }
 
 func (r *rotator) addWatchRule(what, client, event, field string, balancers []string, begin func(string) string) {

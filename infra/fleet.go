@@ -12,18 +12,22 @@ import (
 // fleetARN is known before the state machine is made: its own role names it.
 func (r *rotator) fleetARN() string { return r.machineARN() + statemachine.FleetSuffix }
 
-// fleetARNs is what people may start, or its executions; nothing where there is no fleet.
-func (r *rotator) fleetARNs(kind string) []string {
-	if len(r.all) < 2 {
-		return nil
+// hasFleet reports whether there are many clients to rotate.
+func (r *rotator) hasFleet() bool { return len(r.all) > 1 }
+
+// started are the state machines that people start, and the ARNs of their executions.
+func (r *rotator) started() (machines, executions []string) {
+	machines, executions = []string{r.machineARN()}, []string{r.executionARNs()}
+	if r.hasFleet() {
+		machines = append(machines, r.fleetARN())
+		executions = append(executions, r.arn("states", "execution:"+r.Name+statemachine.FleetSuffix+":*"))
 	}
-	return []string{map[string]string{"stateMachine": r.fleetARN(),
-		"execution": r.arn("states", "execution:"+r.Name+statemachine.FleetSuffix+":*")}[kind]}
+	return machines, executions
 }
 
 // addFleet adds the state machine that rotates many clients, where there are many.
 func (r *rotator) addFleet() {
-	if len(r.all) < 2 {
+	if !r.hasFleet() {
 		return
 	}
 	name, arn := r.Name+statemachine.FleetSuffix, r.fleetARN()

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -113,7 +112,7 @@ func (r *rotator) addFunction(f statemachine.Function, code string, logs awslogs
 		(*props.Environment)["IN_VPC"] = jsii.String("true")
 	}
 	if r.places != nil && !rights.Functions[f.Name].Evidence {
-		(*props.Environment)["PLACE_ROLES"] = jsii.String(strings.TrimSuffix(r.rights().PlaceRoleARN(f.Name, 0), "0"))
+		(*props.Environment)["PLACE_ROLES"] = jsii.String(r.rights().PlaceRoleARNs(f.Name))
 	}
 	if rights.Functions[f.Name].Evidence {
 		maps.Copy(*props.Environment, r.evidenceEnvironment())

@@ -151,7 +151,7 @@ func (r *rotator) addPlaceRoles() {
 			continue
 		}
 		role := awsiam.NewRole(r.stack, jsii.String("Role-"+f.Name), &awsiam.RoleProps{
-			RoleName:    jsii.String(r.rights().PlaceRole(f.Name, r.place)),
+			RoleName:    jsii.String(r.rights().PlaceRoles(f.Name) + strconv.Itoa(r.place)),
 			AssumedBy:   awsiam.NewArnPrincipal(r.callers[f.Name].RoleArn()),
 			Description: jsii.String("Function " + r.functionName(f) + " for the clients of " + *r.stack.StackName()),
 		})

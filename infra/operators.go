@@ -66,8 +66,8 @@ func permit(sid string, resources []string, actions ...string) awsiam.PolicyStat
 func (r *rotator) addOperators() {
 	// Through the alias only: started by itself, the state machine would run a revision that no deployment has
 	// finished.
-	start := permit("Start", append([]string{r.machineARN()}, r.fleetARNs("stateMachine")...),
-		"states:StartExecution")
+	machines, executions := r.started()
+	start := permit("Start", machines, "states:StartExecution")
 	signed, invoked := signingKeys(r.all), providerFunctions(r.all)
 	if r.places != nil { // those of hundreds of clients would not fit
 		r.addMoreForOperators(signed, invoked)
@@ -78,8 +78,7 @@ func (r *rotator) addOperators() {
 		"Attach it to the role of those who operate the rotation",
 		append(append(r.reading(), r.registering(signed)...), start,
 			permit("Definition", []string{r.machineARN()}, "states:DescribeStateMachine"),
-			permit("Control", append([]string{r.executionARNs()}, r.fleetARNs("execution")...), "states:StopExecution",
-				"states:RedriveExecution"),
+			permit("Control", executions, "states:StopExecution", "states:RedriveExecution"),
 			permit("Schedules", []string{r.arn("scheduler", "schedule/"+r.Name+"/*")}, "scheduler:GetSchedule"),
 			// What rotator doctor and discover look at besides. Of secrets it is their labels, never a value; each by
 			// its ARN would not fit into a policy.
@@ -129,10 +128,10 @@ func (r *rotator) registering(keys []string) []awsiam.PolicyStatement {
 // reading is what rotator shows: which clients there are, how they are, their executions, and the evidence. None is a
 // secret.
 func (r *rotator) reading() []awsiam.PolicyStatement {
+	machines, executions := r.started()
 	return []awsiam.PolicyStatement{
-		permit("Machine", append([]string{r.machineARN()}, r.fleetARNs("stateMachine")...), "states:ListExecutions"),
-		permit("Executions", append([]string{r.executionARNs()}, r.fleetARNs("execution")...),
-			"states:DescribeExecution", "states:GetExecutionHistory"),
+		permit("Machine", machines, "states:ListExecutions"),
+		permit("Executions", executions, "states:DescribeExecution", "states:GetExecutionHistory"),
 		permit("Clients", []string{r.arn("ssm", "parameter/"+r.Name+"/clients"),
 			r.arn("ssm", "parameter"+r.parameterPrefix()+"*")}, "ssm:GetParametersByPath"),
 		permit("Journal", []string{*r.journal.TableArn()}, "dynamodb:GetItem"),

@@ -5,6 +5,7 @@ package rights
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"alboidc.internal/shared/clientsfile"
@@ -73,15 +74,20 @@ func (s Stack) ARN(service, resource string) string {
 	return strings.Join([]string{"arn", s.Partition, service, s.Region, s.Account, resource}, ":")
 }
 
-// PlaceRole is the name of the role by which a function reaches the clients of a place; it begins with the same for all
-// places. Names of roles are the account's, and have at most 64 characters (IAM user guide, "IAM and AWS STS quotas").
-func (s Stack) PlaceRole(function string, place int) string {
-	return fmt.Sprintf("%s-%s-%s-%d", s.Name, s.Region, function, place)
+// PlaceRoles is what the names of the roles begin with by which a function reaches the clients of places; the place
+// follows. Names of roles are the account's, and have at most 64 characters (IAM user guide, "IAM and AWS STS quotas").
+func (s Stack) PlaceRoles(function string) string {
+	return fmt.Sprintf("%s-%s-%s-", s.Name, s.Region, function)
 }
 
-// PlaceRoleARN is the ARN of that role.
+// PlaceRoleARNs is what their ARNs begin with.
+func (s Stack) PlaceRoleARNs(function string) string {
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", s.Partition, s.Account, s.PlaceRoles(function))
+}
+
+// PlaceRoleARN is the ARN of one of them.
 func (s Stack) PlaceRoleARN(function string, place int) string {
-	return fmt.Sprintf("arn:%s:iam::%s:role/%s", s.Partition, s.Account, s.PlaceRole(function, place))
+	return s.PlaceRoleARNs(function) + strconv.Itoa(place)
 }
 
 // Call is what IAM is asked: actions on resources, with values of condition keys.
