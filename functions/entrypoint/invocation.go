@@ -42,9 +42,7 @@ func Handler[In Input, Out any](name string, d invocation.Deps, handle func(cont
 			return nil, Name(err)
 		}
 		d.Log.InfoContext(ctx, "step done", "duration_ms", took.Milliseconds())
-		if err := d.Metrics.StepTook(in.Call().Client, in.Call().State, took); err != nil {
-			d.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
-		}
+		d.NoteUnwritten(ctx, d.Metrics.StepTook(in.Call().Client, in.Call().State, took))
 		return out, nil
 	}
 }

@@ -245,6 +245,13 @@ func (d Deps) newInvocation(c rotation.Common, cfg config.Client) (s *Invocation
 	return s, err
 }
 
+// NoteUnwritten logs that a metric could not be written, if it could not: no call fails of that.
+func (d Deps) NoteUnwritten(ctx context.Context, err error) {
+	if err != nil {
+		d.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
+	}
+}
+
 // at has what reaches the client: by the function's own role, or by that of the client's place. The configuration says
 // which, and the deployment has written that.
 func (d Deps) at(cfg config.Client, c rotation.Common) (Deps, error) {

@@ -169,13 +169,18 @@ func (s *Invocation) MustHaveItsClientID(ctx context.Context, version, what stri
 			return nil
 		}
 		is = "is not that"
-		if slices.ContainsFunc(s.Config.ClientIDs(), func(id string) bool { return v.Equal(secret.New(id)) }) {
+		if s.IsClientID(v) {
 			is = "is the pair's other one"
 		}
 	}
 	return failure.New(failure.Precondition, "secret.clientIdKey: the secret in %s (version %s) belongs to client id "+
 		"%s, and member %q, from which followers read the client id, %s: store both of one registration as a new "+
 		"version, as `rotator adopt` does", what, version, id, key, is)
+}
+
+// IsClientID reports whether a stored text is one of the client's ids.
+func (s *Invocation) IsClientID(v secret.Value) bool {
+	return slices.ContainsFunc(s.Config.ClientIDs(), func(id string) bool { return v.Equal(secret.New(id)) })
 }
 
 // readBy returns the client secret that a key finds in a text; none if the key does not fit.

@@ -42,11 +42,8 @@ func (p *planning) chooseCanaries(context.Context) error {
 // leaveOthers leaves, to a rollback of a secret that only canaries were given, only those: every other target has the
 // secret that stays.
 func (p *planning) leaveOthers(ctx context.Context) error {
-	goes, stays := p.decided.To.VersionID, p.decided.From.VersionID
-	switch {
-	case p.in.Action == rotation.PlanDiscover && p.in.Undo:
-		goes, stays = p.Successor(p.in.To.VersionID), p.Successor(p.in.From.VersionID)
-	case p.decided.Action != rotation.Rollback:
+	goes, stays := p.undone()
+	if goes == "" {
 		return nil
 	}
 	has := p.journal.Has(goes, stays)

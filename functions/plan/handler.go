@@ -361,14 +361,12 @@ func (p *planning) decide(ctx context.Context) (err error) {
 // That is AWSCURRENT, as what the rollback puts on it. The last search takes those that were targets before: what could
 // not be restored at once must not be forgotten.
 func (p *planning) takeOwned(ctx context.Context) error {
-	goes, owned := p.decided.To.VersionID, p.found.Owned
-	switch {
-	case p.in.Action == rotation.PlanDiscover && p.in.Undo:
-		goes, owned = p.Successor(p.in.To.VersionID), p.wereTargets(owned)
-	case p.decided.Action != rotation.Rollback:
-		return nil
+	goes, _ := p.undone()
+	owned := p.found.Owned
+	if p.in.Undo {
+		owned = p.wereTargets(owned)
 	}
-	if len(owned) == 0 || !p.journal.GivenOut(goes) {
+	if goes == "" || len(owned) == 0 || !p.journal.GivenOut(goes) {
 		return nil
 	}
 	labels, err := p.Labels(ctx)
@@ -378,6 +376,18 @@ func (p *planning) takeOwned(ctx context.Context) error {
 	p.found.Targets = append(p.found.Targets, owned...)
 	p.out.Targets = addTags(p.found)
 	return p.mustBeFew()
+}
+
+// undone returns the version that goes and the one that stays, if the call plans a rollback or makes its last search;
+// "" otherwise.
+func (p *planning) undone() (goes, stays string) {
+	switch {
+	case p.in.Action == rotation.PlanDiscover && p.in.Undo:
+		return p.Successor(p.in.To.VersionID), p.Successor(p.in.From.VersionID)
+	case p.decided.Action == rotation.Rollback:
+		return p.decided.To.VersionID, p.decided.From.VersionID
+	}
+	return "", ""
 }
 
 // wereTargets returns those of some targets that the call names.

@@ -7,7 +7,7 @@ import (
 
 	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
-	"alboidc.internal/shared/idp"
+	"alboidc.internal/shared/idp/registry"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
 	"alboidc.internal/shared/telemetry"
@@ -34,12 +34,7 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 	if !held.IsZero() {
 		lock = s.Now().Sub(held)
 	}
-	write := func(err error) {
-		if err != nil {
-			s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
-		}
-	}
-	write(s.Metrics.LockHeld(s.Common.Client, lock))
+	s.NoteUnwritten(ctx, s.Metrics.LockHeld(s.Common.Client, lock))
 	if labels.Current == "" {
 		return nil, failure.New(failure.Precondition, "the secret has no AWSCURRENT version, so it has no age: store "+
 			"the client secret that the load balancers use")
@@ -49,7 +44,7 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 		return nil, err
 	}
 	age := s.Now().Sub(stored.Created)
-	write(s.Metrics.SecretAge(s.Common.Client, age))
+	s.NoteUnwritten(ctx, s.Metrics.SecretAge(s.Common.Client, age))
 	verdict, err := s.Verdict(ctx, labels.Current)
 	switch {
 	case err != nil:
@@ -64,7 +59,7 @@ func measure(ctx context.Context, d invocation.Deps, c rotation.Common) (*rotati
 		s.Log.WarnContext(ctx, "the identity provider refuses the secret in use", "version", labels.Current,
 			"why", verdict.Reason+s.Oddities(ctx, labels.Current))
 	}
-	write(s.Metrics.SecretRefused(s.Common.Client, !accepted))
+	s.NoteUnwritten(ctx, s.Metrics.SecretRefused(s.Common.Client, !accepted))
 	out := &rotation.Measured{Client: s.Common.Client, SecretAgeSeconds: int(age / time.Second),
 		SecretAccepted:  accepted,
 		LockHeldSeconds: int(lock / time.Second)}
@@ -84,7 +79,8 @@ const twoWeeks = 14 * 24 * time.Hour
 
 // credentialEnds says that the rotator's own credential ends within a time; "" if it does not, or if nobody knows.
 func credentialEnds(s *invocation.Invocation, within time.Duration) string {
-	return idp.FindCredentialEnd(s.Config.IdentityProvider.Settings).Tell(s.Now(), within)
+	p := s.Config.IdentityProvider
+	return registry.CredentialEnd(p.Type, p.Settings).Tell(s.Now(), within)
 }
 
 // measureEnd says when the provider ends the secret in use by itself, and what is done about it.
@@ -96,9 +92,7 @@ func measureEnd(ctx context.Context, s *invocation.Invocation, out *rotation.Mea
 	}
 	if !ends.IsZero() {
 		out.SecretEnds = rotation.Timestamp(ends)
-		if err := s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())); err != nil {
-			s.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
-		}
+		s.NoteUnwritten(ctx, s.Metrics.SecretEndsIn(s.Common.Client, ends.Sub(s.Now())))
 		return beforeEnd(ctx, s, out, version, stored, ends)
 	}
 	return nil

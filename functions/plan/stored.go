@@ -3,14 +3,12 @@ package plan
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"alboidc.internal/functions/invocation"
 	"alboidc.internal/shared/failure"
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/rotation"
-	"alboidc.internal/shared/secret"
 	"alboidc.internal/shared/versions"
 )
 
@@ -66,8 +64,7 @@ func warnOfStaleID(ctx context.Context, s *invocation.Invocation, current string
 	}
 	for _, key := range t.Keys() {
 		v, err := t.Secret(key)
-		if key != stored.JSONKey && err == nil && slices.ContainsFunc(s.Config.ClientIDs(),
-			func(id string) bool { return v.Equal(secret.New(id)) }) {
+		if key != stored.JSONKey && err == nil && s.IsClientID(v) {
 			return []string{
 				fmt.Sprintf("member %q of AWSCURRENT is a client id of the pair, and the new version would "+
 					"have it beside the other one's secret: name it in secret.clientIdKey", key)}

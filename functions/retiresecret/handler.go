@@ -494,7 +494,5 @@ func (r *retirement) count(ctx context.Context, rotated bool, began time.Time) {
 	if !began.IsZero() {
 		err = errors.Join(err, r.Metrics.RotationTook(r.Common.Client, r.Now().Sub(began)))
 	}
-	if err != nil {
-		r.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
-	}
+	r.NoteUnwritten(ctx, err)
 }

@@ -13,7 +13,6 @@ import (
 	"alboidc.internal/shared/journal"
 	"alboidc.internal/shared/probe"
 	"alboidc.internal/shared/rotation"
-	"alboidc.internal/shared/telemetry"
 )
 
 // Handler is the function.
@@ -239,9 +238,7 @@ func (t *tester) log(ctx context.Context, evidence []rotation.Evidence) {
 		t.Log.InfoContext(ctx, "smoke test", "check", string(e.Check), "subject", e.Subject, "node", e.Node, "ok", e.OK,
 			"detail", e.Detail, "latency_ms", e.LatencyMS)
 		if e.Check == rotation.CheckLogin && e.OK {
-			if err := t.Metrics.LoginTook(t.Common.Client, time.Duration(e.LatencyMS)*time.Millisecond); err != nil {
-				t.Log.WarnContext(ctx, "metric not written", telemetry.Err(err))
-			}
+			t.NoteUnwritten(ctx, t.Metrics.LoginTook(t.Common.Client, time.Duration(e.LatencyMS)*time.Millisecond))
 		}
 	}
 }
