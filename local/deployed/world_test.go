@@ -31,6 +31,7 @@ import (
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/local/stepfunctions/integrations"
 	"alboidc.internal/shared/clock"
 	"alboidc.internal/shared/idp/okta/oktatest"
 	"alboidc.internal/statemachine"
@@ -44,18 +45,15 @@ type world struct {
 	logs      logs
 
 	mu       sync.Mutex
-	watching bool   // notes calls
-	actor    string // who calls now: a function or the state machine
+	watching bool // notes calls
 	requests []request
 	unknown  []error
-	// ran is told of executions that begin and end; others counts the calls under way that are not the rotation's.
-	ran    func(begins bool)
-	others int
+	ran      func(begins bool) // is told of executions that begin and end
 }
 
 const (
 	schedules = "schedules"
-	machine   = "state machine"
+	machine   = scenario.MachineName
 	// started is the alias through which executions are started.
 	started = "arn:aws:states:" + scenario.Home + ":" + account + ":stateMachine:" + scenario.MachineName + ":live"
 )
@@ -68,7 +66,7 @@ const (
 func newWorld(t *testing.T, tpl template, accounts ...string) *world {
 	t.Helper()
 	virtual := clock.NewVirtual(time.Now())
-	w := &world{tpl: tpl, actor: machine, functions: map[string]string{}}
+	w := &world{tpl: tpl, functions: map[string]string{}}
 	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second,
 		55 * time.Second}, OnEvent: w.hear, OnCall: w.call, Accounts: accounts})
 	if err != nil {
@@ -319,25 +317,17 @@ func (w *world) deployRule(t *testing.T, name, machine string) {
 	}
 }
 
-// hear follows the execution: what is called while a task with a function runs, the function calls. One task runs at a
-// time, also inside a Map.
-func (w *world) hear(_ string, e stepfunctions.Event) {
+// hear follows the executions. A distributed Map starts its executions without a call of an API.
+func (w *world) hear(execution string, e stepfunctions.Event) {
 	if w.ran != nil && (e.ExecutionStarted != nil || e.ExecutionSucceeded != nil || e.ExecutionFailed != nil) {
 		w.ran(e.ExecutionStarted != nil)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case e.TaskScheduled != nil:
-		w.actor = machine
-		for name, arn := range w.functions {
-			if strings.Contains(e.TaskScheduled.Parameters, `"`+arn+`"`) {
-				w.actor = name
-			}
-		}
-	case e.TaskSucceeded != nil || e.TaskFailed != nil:
-		w.actor = machine
+	if e.MapRunStarted == nil {
+		return
 	}
+	started := strings.Replace(execution[:strings.LastIndex(execution, ":")], ":execution:", ":stateMachine:", 1)
+	w.call(integrations.KeyOf+strings.Split(started, ":")[6], "states", "StartExecution",
+		fmt.Sprintf(`{"stateMachineArn": %q}`, started))
 }
 
 // watch has the calls noted from now on.
@@ -351,15 +341,12 @@ func (w *world) watch() {
 func (w *world) call(key, service, operation, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.watching || w.others > 0 || service == "scheduler" { // schedules are CloudFormation's
+	if !w.watching {
 		return
 	}
-	actor := w.actor
-	switch service + ":" + operation {
-	case "lambda:Invoke":
-		actor = machine
-	case "states:StartExecution":
-		actor = schedules
+	actor := w.caller(key, operation)
+	if actor == "" {
+		return
 	}
 	if there, is := strings.CutPrefix(text, "account="); is { // by the session of a role there
 		actor = there[:len(account)]
@@ -370,6 +357,27 @@ func (w *world) call(key, service, operation, text string) {
 		w.unknown = append(w.unknown, err)
 	}
 	w.requests = append(w.requests, r)
+}
+
+// caller is who signs with a key: a function, maybe by the session of a role, a state machine, or the schedules; "" is
+// somebody else.
+func (w *world) caller(key, operation string) string {
+	if machine, is := strings.CutPrefix(key, integrations.KeyOf); is {
+		return machine
+	}
+	by := w.Stack.STS.RoleOf(key)
+	for name := range w.functions {
+		if key == inprocess.KeyOf(name) || strings.Contains(by, "-"+name+"-") {
+			return name
+		}
+	}
+	if by != "" {
+		return by
+	}
+	if operation == "StartExecution" {
+		return schedules
+	}
+	return ""
 }
 
 // run runs an execution and returns its result.
