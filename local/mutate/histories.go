@@ -142,7 +142,7 @@ func (r *Runner) plantAll(ctx context.Context, edits []fault) (binary string, va
 	if err != nil {
 		return "", nil, err
 	}
-	replace := map[string]string{}
+	replace, changes := map[string]string{}, ""
 	for i, e := range edits {
 		f := Fault{Before: e.before, After: e.after}
 		f.File, f.Within = definition(e.where)
@@ -158,11 +158,15 @@ func (r *Runner) plantAll(ctx context.Context, edits []fault) (binary string, va
 			variables = append(variables, f.variable()+"="+file)
 		} else {
 			replace[filepath.Join(r.Root, f.File)] = file
+			changes += f.Name() + "\n"
 		}
 	}
 	if len(replace) == 0 {
 		binary, err = r.unchanged(ctx, "local/guarantees")
 		return binary, variables, err
+	}
+	if r.planted == changes { // the one before had the same changes of Go files
+		return r.plantedIn, variables, nil
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -172,6 +176,10 @@ func (r *Runner) plantAll(ctx context.Context, edits []fault) (binary string, va
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		return "", nil, err
 	}
+	if r.plantedIn != "" {
+		_ = os.RemoveAll(filepath.Dir(r.plantedIn))
+	}
+	r.planted, r.plantedIn = changes, binary
 	return binary, variables, r.compile(ctx, binary, "local/guarantees", "-overlay", list)
 }
 

@@ -50,6 +50,8 @@ type Runner struct {
 	mu    sync.Mutex
 	built map[string]func() (string, error)
 	dir   string
+	// planted are the changes of Go files that the histories' last binary, plantedIn, has.
+	planted, plantedIn string
 }
 
 // Run plants each fault and calls done with what became of it, one at a time.
