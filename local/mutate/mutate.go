@@ -78,7 +78,11 @@ func (f Fault) Planted(root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	whole := string(b)
+	return f.plantedIn(string(b))
+}
+
+// plantedIn returns a text of the fault's file with the fault in it.
+func (f Fault) plantedIn(whole string) (string, error) {
 	find := function
 	if f.ofADefinition() {
 		find = state
