@@ -9,7 +9,8 @@ import (
 // dies is what a repair is for.
 var dies = &kind{name: "AWSCURRENT dies at the provider", weight: 4, before: true, any: true, fits: mortal,
 	do: func(r *telling, _ int, _ seen) string {
-		if r.twoAtKeycloak() || r.padded || r.slow || !r.accepts(r.current()) || r.world.dead != "" && r.used(r.world.dead) {
+		if r.twoAtKeycloak() || r.padded || r.slow || !r.accepts(r.current()) ||
+			r.world.dead != "" && r.used(r.world.dead) {
 			return ""
 		}
 		r.revoke()
