@@ -48,6 +48,11 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		}, 0, ""},
 		"all of them": {plain, func(w *fakes.World) { withLogin(w); w.ALB.Tag(canaryTag, "true") }, 0,
 			"every target is a canary"},
+		"one rule of a pair's load balancer": {plain, func(w *fakes.World) {
+			withLogin(w)
+			w.Client.IdentityProvider.ClientPair, w.Client.SmokeTests.Login[0].Canary = second, true
+			w.ALB.TagOn(fakes.Listener, canaryTag, "true")
+		}, 1, "its rules use both registrations of the pair"},
 		"no login test": {plain, func(w *fakes.World) {
 			w.ALB.AddRules(1)
 			w.ALB.TagOn(fakes.Listener, canaryTag, "true")
@@ -56,6 +61,9 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := newWorld(t)
+			if strings.Contains(name, "pair") {
+				w, _ = slotWorld(t, memory.SlotOptions{Single: true})
+			}
 			c.prepare(w)
 			p, err := makePlan(w, c.request)
 			if err != nil || len(p.Targets) != 2 {

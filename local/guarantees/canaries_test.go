@@ -325,20 +325,34 @@ func TestWhereThereAreNoCanariesAllAreSetInOneRound(t *testing.T) {
 // A rule with the tag, the only target of its load balancer that is a canary; and one that comes in between.
 func TestARuleIsACanaryByItsTag(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.tagged()
-	w.when("AwaitCanarySpread", func(string) { w.deployRule() })
-	canaries, others := w.changesOn("shop-alb"), w.changesOn("partners-alb")
-	var first [2]int
-	w.before("AwaitCanarySpread", func() { first = [2]int{canaries(), others()} })
-	w.mustRotate()
-	if first != [2]int{1, 0} {
-		t.Errorf("the canary's load balancer was written %d times, the other %d times", first[0], first[1])
+	for name, c := range map[string]struct {
+		world     func(*testing.T, ...func(*config.Client)) *world
+		tag       func(*world)
+		of, other string
+	}{
+		"a rule": {newWorld, (*world).tagged, "shop-alb", "partners-alb"},
+		"a rule in another account": {newWorldOfAccounts, func(w *world) {
+			w.tag(w.canaryRule(), "alb-oidc-rotator:canary", "true")
+		}, "partners-alb", "shop-alb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := c.world(t)
+			c.tag(w)
+			w.when("AwaitCanarySpread", func(string) { w.deployRule() })
+			canaries, others := w.changesOn(c.of), w.changesOn(c.other)
+			var first [2]int
+			w.before("AwaitCanarySpread", func() { first = [2]int{canaries(), others()} })
+			w.mustRotate()
+			if first != [2]int{1, 0} {
+				t.Errorf("the canary's load balancer was written %d times, the other %d times", first[0], first[1])
+			}
+			if mails := w.mails(); strings.Contains(mails[0], "do not count as tested") {
+				t.Errorf("people are told %s", mails[0])
+			}
+			w.atRest()
+		})
 	}
-	if mails := w.mails(); strings.Contains(mails[0], "do not count as tested") {
-		t.Errorf("people are told %s", mails[0])
-	}
-	w.atRest()
 }
 
 // Login tests that resolve to other addresses than the canaries' say nothing of them.
