@@ -61,8 +61,8 @@ func (r *rotator) addAlarms() {
 }
 
 // addAlarmsOfClients adds those about the clients of this stack and their load balancers. A load balancer that several
-// stacks use has one, in the first of them; in each it has another name, so that it can move. It is named after the load
-// balancer alone: a number by its position would give an alarm to another one when a client comes or goes.
+// stacks use has one, in the first of them; in each it has another name, so that it can move. It is named after the
+// load balancer alone: a number by its position would give an alarm to another one when a client comes or goes.
 func (r *rotator) addAlarmsOfClients() {
 	for _, c := range r.clients {
 		r.addClientAlarms(c)

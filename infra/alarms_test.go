@@ -125,7 +125,8 @@ func TestTheAlarmOnFailuresRingsForEachKindOfFailureAlone(t *testing.T) {
 func TestEachClientHasItsOwnLimitOfAuthenticationErrors(t *testing.T) {
 	tpl := changed(t, "    # alarms:\n    #   authErrors: 3", "    alarms: {authErrors: 20}")
 	for balancer, want := range map[string]string{"orders-50dc6c495c0c9188": "20", "shop-1d9f7a41c2b3e856": "3"} {
-		expect(t, balancer, tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName", "alb-oidc-rotator-auth-errors-"+balancer+"-0"),
+		expect(t, balancer, tpl.one(t, "AWS::CloudWatch::Alarm", "AlarmName",
+			"alb-oidc-rotator-auth-errors-"+balancer+"-0"),
 			map[string]string{"Threshold": want})
 	}
 	smoke := changed(t, "# maxAuthErrors: 0", "maxAuthErrors: 50")

@@ -16,8 +16,8 @@ import (
 
 // places says which stack has what belongs to each client: 0 is the stack itself, the others are the further stacks of
 // a file that one stack has no room for. Names of parameters, schedules and alarms are the account's, and a secret is
-// kept by the stack that made it, so that nothing may move: the file of places is written before it is first needed, and
-// is to be committed.
+// kept by the stack that made it, so that nothing may move: the file of places is written before it is first needed,
+// and is to be committed.
 type places struct {
 	// Stacks is how many further stacks there are; 0 until the first is needed. One whose last client goes is still
 	// deployed, and takes new ones.
@@ -32,8 +32,8 @@ type places struct {
 // there without any client. checkLimits counts them.
 const clientsInStack = 31
 
-// noted is from how many clients on places are written down, though the stack itself has room for all: nothing else will
-// tell which of them it has when one too many comes, at any place of the file.
+// noted is from how many clients on places are written down, though the stack itself has room for all: nothing else
+// will tell which of them it has when one too many comes, at any place of the file.
 const noted = 10
 
 // As much is put into a stack by places. A client that has a place may still grow there.

@@ -7,8 +7,9 @@ import (
 )
 
 // Given returns a function that says, by its key, whether a target may have the secret that a rollback takes back; nil
-// if any may, or has to be set because AWSCURRENT is another than the one that stays. targets are those of the rollback:
-// if there are canaries among them, a secret that the journal does not know was never made, and no target has it.
+// if any may, or has to be set because AWSCURRENT is another than the one that stays. targets are those of the
+// rollback: if there are canaries among them, a secret that the journal does not know was never made, and no target has
+// it.
 func (s *Invocation) Given(ctx context.Context, goes, stays string, targets []rotation.Target) (func(string) bool,
 	error) {
 	j, err := s.Own(ctx)

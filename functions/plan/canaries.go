@@ -42,8 +42,8 @@ func (p *planning) chooseCanaries(context.Context) error {
 	return nil
 }
 
-// warnOfTwoRegistrations warns of load balancers of a pair on which some rules use the next registration while the others
-// do not yet. Of one host, they share a session, and what the other registration began ends.
+// warnOfTwoRegistrations warns of load balancers of a pair on which some rules use the next registration while the
+// others do not yet. Of one host, they share a session, and what the other registration began ends.
 func warnOfTwoRegistrations(c config.Client, marked []rotation.Target) (warnings []string) {
 	if !c.IsPair() {
 		return nil
@@ -55,10 +55,13 @@ func warnOfTwoRegistrations(c config.Client, marked []rotation.Target) (warnings
 	}
 	for _, arn := range slices.Sorted(maps.Keys(both)) {
 		if both[arn] == [2]bool{true, true} {
-			warnings = append(warnings, "only some rules of "+arn+" are canaries: until the others follow, spreadSeconds "+
-				"and a test later, its rules use both registrations of the pair, and people who go from one to another on "+
-				"the same host are sent to the identity provider again; make the whole load balancer a canary, or give "+
-				"the rules sessionCookieName of their own")
+			warnings = append(warnings,
+				"only some rules of "+arn+" are canaries: until the others follow, spreadSeconds "+
+					"and a test later, its rules use both registrations of the pair, and people who go from one to "+
+					"another on "+
+					"the same host are sent to the identity provider again; make the whole load balancer a "+
+					"canary, or give "+
+					"the rules sessionCookieName of their own")
 		}
 	}
 	return warnings

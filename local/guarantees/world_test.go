@@ -195,7 +195,8 @@ func (w *world) check(when string) {
 		}
 	}
 	for _, app := range w.apps {
-		if id, value := app.Uses(); value.Reveal() != w.dead && !store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) {
+		if id, value := app.Uses(); value.Reveal() != w.dead &&
+			!store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) {
 			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses",
 				when)
 		}

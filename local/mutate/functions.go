@@ -96,7 +96,8 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/updatealb/handler.go Handle", `if err := noteGiven(ctx, s, in); err != nil {`,
 			`if err := error(nil); err != nil {`, "is not noted"},
 		{"functions/updatealb/handler.go noteGiven", `keys...)`, `keys[1:]...)`, "is not noted"},
-		{"functions/updatealb/round.go order", `case r.has != nil && !r.has(t.Key()):`, `case false:`, "was never given"},
+		{"functions/updatealb/round.go order", `case r.has != nil && !r.has(t.Key()):`, `case false:`,
+			"was never given"},
 	},
 	"functions/createsecret TestTheIntentIsWrittenFirstAndTheIDLast": {
 		{"functions/createsecret/handler.go intend", `Before: before,`,
