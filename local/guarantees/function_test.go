@@ -55,8 +55,8 @@ func functionSays(can lambda.Capabilities) func(*config.Client) {
 	}
 }
 
-// become gives the function these capabilities, unless they are zero, and the client a second registration, which a pair
-// has.
+// become gives the function these capabilities, unless they are zero, and the client a second registration, which a
+// pair has.
 func (w *world) become(can lambda.Capabilities) {
 	w.t.Helper()
 	if can.Model == "" {
@@ -119,7 +119,8 @@ func TestAnOutageOfTheFunctionLosesNothing(t *testing.T) {
 		"an outage in the grace period": {from: "AwaitReassertSpread", rule: with(func(r *fault.Rule) {
 			r.Mode, r.Times, r.Status, r.Code = fault.Refuse, 6, 503, "ServiceException"
 		})},
-		"gone before the secret is made": {from: "CreateSecret", rule: with(func(r *fault.Rule) { r.Mode = fault.Drop }),
+		"gone before the secret is made": {from: "CreateSecret",
+			rule:    with(func(r *fault.Rule) { r.Mode = fault.Drop }),
 			forGood: true},
 		"gone after the switch": {from: "TestSecret", rule: with(func(r *fault.Rule) {
 			r.Mode, r.Status, r.Code = fault.Refuse, 404, "ResourceNotFoundException"
@@ -184,10 +185,13 @@ func TestAFunctionThatBreaksTheContractLosesNothing(t *testing.T) {
 		answers        func([]byte) ([]byte, *local.FunctionError)
 		ends, says     string
 	}{
-		"a line break":           {"values of its making", "create", padded, "RolledBack", "secret.value must be the secret as"},
+		"a line break": {"values of its making", "create", padded, "RolledBack",
+			"secret.value must be the secret as"},
 		"a line break, in slots": {"two slots", "create", padded, "RolledBack", "secret.value must be the secret as"},
-		"a line break, hidden":   {"hidden slots", "create", padded, "RolledBack", "secret.value must be the secret as"},
-		"nothing":                {"hidden slots", "create", answer(`"secret": null`), "RolledBack", "secret must be an"},
+		"a line break, hidden": {"hidden slots", "create", padded, "RolledBack",
+			"secret.value must be the secret as"},
+		"nothing": {"hidden slots", "create", answer(`"secret": null`), "RolledBack",
+			"secret must be an"},
 		"another type": {"two slots", "create", answer(`"secret": ["` + shown + `"]`), "RolledBack",
 			"secret must be an object"},
 		// the list tells that the value that was sent is there
@@ -198,7 +202,8 @@ func TestAFunctionThatBreaksTheContractLosesNothing(t *testing.T) {
 		"an exception":  {"as a pair", "set", threw("KeyError"), "RolledBack", "an error of its code"},
 		"out of memory": {"two slots", "create", threw("Runtime.OutOfMemory"), "RolledBack", "not enough memory"},
 		"no list":       {"no tokens", "list", answer(`"secrets": null`), "Refused", "secrets must be a list"},
-		"twice the same": {"values of its making", "list", answer(`"secrets": [{"id": "` + shown + `", "status": "active"},
+		"twice the same": {"values of its making",
+			"list", answer(`"secrets": [{"id": "` + shown + `", "status": "active"},
 			{"id": "` + shown + `", "status": "active"}]`), "Refused", "secrets[1].id must be another than"},
 		"an absurd time": {"two slots", "list", answer(`"secrets": [{"id": "current", "value": "` + shown +
 			`", "until": "12026-01-01T00:00:00Z"}]`), "Refused", "secrets.until must be a time"},

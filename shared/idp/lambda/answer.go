@@ -19,8 +19,9 @@ import (
 // notUnderstood is about an answer that does not keep to the contract. It names the field and what that must be; it
 // quotes nothing of the answer, which may hold the secret.
 func notUnderstood(operation, field, must string) error {
-	return failure.New(failure.Unavailable, "the function's answer to the request to %s is not understood: %s must %s; "+
-		"correct the function, and try it by rotator conformance", operation, field, must)
+	return failure.New(failure.Unavailable,
+		"the function's answer to the request to %s is not understood: %s must %s; "+
+			"correct the function, and try it by rotator conformance", operation, field, must)
 }
 
 // parse reads an answer. The decoder's errors quote it, so only the field that they name is passed on.

@@ -99,7 +99,8 @@ func (p *Probe) check(ps *strictjson.Problems, path func(string) string) {
 		}
 	}
 	if slices.ContainsFunc(p.Accepted, func(c string) bool { return slices.Contains(p.Rejected, c) }) {
-		ps.Add(path("probe.rejected"), "must not hold a code that is among accepted: one that both a right and a wrong "+
-			"secret get belongs in neither")
+		ps.Add(path("probe.rejected"),
+			"must not hold a code that is among accepted: one that both a right and a wrong "+
+				"secret get belongs in neither")
 	}
 }

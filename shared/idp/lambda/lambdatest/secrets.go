@@ -12,7 +12,7 @@ import (
 	"alboidc.internal/shared/idp/lambda"
 )
 
-// keeps is how long a secret is accepted that is no longer the current one, and keepsUnseen how many such are kept where
+// keeps is how long a secret is accepted that is no longer the current one, and keepsUnseen how many are where
 // none is shown.
 const (
 	keeps       = 30 * 24 * time.Hour
@@ -142,7 +142,7 @@ func (l *Lambda) set(e *clients.Edit, r lambda.Request) (any, error) {
 	return nil, err
 }
 
-// shift makes a new current secret and keeps the one that was current; of two slots, what was the previous one ends, and
+// shift makes a new current secret and keeps the one that was current; of two slots the previous one ends, and
 // of those that nobody sees the oldest.
 func (l *Lambda) shift(e *clients.Edit, r lambda.Request) (any, error) {
 	if l.capable.ShowsValues {
