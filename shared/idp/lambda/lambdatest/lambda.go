@@ -45,7 +45,7 @@ var Imitation = Of(lambda.Capabilities{Model: idp.NamedSet, MaxSecrets: 2, Takes
 
 // Of is the imitation of a provider with these capabilities.
 func Of(c lambda.Capabilities) imitation.Imitation {
-	out := imitation.Imitation{
+	return imitation.Imitation{
 		New:      func(env imitation.Env) (imitation.Vendor, error) { return newLambda(env, c), nil },
 		ClientID: "orders-web",
 		Settings: func(_, _, _ string) map[string]any {
@@ -54,9 +54,6 @@ func Of(c lambda.Capabilities) imitation.Imitation {
 		Changes: []string{"idp:lambda.create", "idp:lambda.remove", "idp:lambda.disable", "idp:lambda.enable",
 			"idp:lambda.set"},
 		Denial: "forbidden",
-	}
-	if c.Model == idp.SingleSlot {
-		out.PairID = "orders-web-second"
 	}
 	return out
 }
