@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
-	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/imitation"
 	"alboidc.internal/shared/idp/lambda"
 )
