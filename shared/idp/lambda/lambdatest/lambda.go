@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alboidc.internal/shared/awstest/awsapi"
+	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/idptest/imitation"
 	"alboidc.internal/shared/idp/lambda"
 )
@@ -54,7 +55,6 @@ func Of(c lambda.Capabilities) imitation.Imitation {
 			"idp:lambda.set"},
 		Denial: "forbidden",
 	}
-	return out
 }
 
 func newLambda(env imitation.Env, c lambda.Capabilities) *Lambda {
