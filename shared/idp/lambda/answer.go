@@ -31,9 +31,9 @@ func parse(operation string, body []byte) (a answer, err error) {
 	case len(body) > maxAnswer:
 		return answer{}, notUnderstood(operation, "it", "be no longer than 1 MB")
 	case errors.As(err, &wrong) && wrong.Field != "":
-		return answer{}, notUnderstood(operation, wrong.Field, "be "+describe(wrong.Type)+", or left out")
+		return answer{}, notUnderstood(operation, wrong.Field, "be "+describe(wrong.Type))
 	case err != nil:
-		return answer{}, notUnderstood(operation, "it", "be a JSON object")
+		return answer{}, notUnderstood(operation, "it", "be a JSON object, and nothing besides")
 	case a.Contract == 0:
 		return answer{}, notUnderstood(operation, "contract", "be the number 1")
 	}
@@ -53,7 +53,7 @@ func describe(t reflect.Type) string {
 		return "a list"
 	}
 	if t == reflect.TypeFor[instant]() {
-		return "a time as in RFC 3339 (2026-03-01T12:00:00Z)"
+		return "a time as in RFC 3339 (2026-03-01T12:00:00Z), or left out"
 	}
 	return "an object"
 }

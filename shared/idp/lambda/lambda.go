@@ -188,7 +188,7 @@ func (f *function) do(ctx context.Context, r Request) (answer, error) {
 func (f *function) send(ctx context.Context, r Request) (answer, error) {
 	var a answer
 	r.Contract, r.Client = Contract, Client{ID: f.client.ClientID, Issuer: f.client.Issuer}
-	r.Deadline = f.now().Add(Patience).UTC().Truncate(time.Millisecond)
+	r.Deadline = f.now().Add(Patience).UTC().Truncate(time.Second) // without fractions, which not everything reads
 	payload, err := json.Marshal(r)
 	if err != nil {
 		return a, failure.New(failure.Internal, "the request to %s cannot be marshalled", r.Operation)
@@ -239,8 +239,8 @@ func (p *problem) failure(r Request) error {
 	}
 	kind, known := kinds[p.Kind]
 	if !known {
-		return failure.New(failure.Unavailable, "the function answered the request to %s with an error of a kind that "+
-			"contract %d does not have", r.Operation, Contract)
+		return notUnderstood(r.Operation, "error.kind",
+			"be one of "+strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
 	name := p.Kind
 	if len(p.Code) <= longestCode && errorCode.MatchString(p.Code) &&
