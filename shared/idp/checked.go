@@ -14,7 +14,9 @@ type together struct{}
 
 // Together returns a context in which List goes by what Check has read with that same context, where both read the
 // same. It is for a plan, which asks for both at one moment and changes nothing.
-func Together(ctx context.Context) context.Context { return context.WithValue(ctx, together{}, new(int)) }
+func Together(ctx context.Context) context.Context {
+	return context.WithValue(ctx, together{}, new(int))
+}
 
 func withOf(ctx context.Context) *int {
 	with, _ := ctx.Value(together{}).(*int)

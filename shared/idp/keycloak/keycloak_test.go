@@ -171,7 +171,8 @@ func TestTheSlotsAreRead(t *testing.T) {
 	}
 	none := read("")
 	none.Answer = `{"type": "secret"}`
-	if _, err := play(t, without(`"secret": "now",`, ``), none).Slots(t.Context()); !failure.Is(err, failure.Precondition) {
+	if _, err := play(t, without(`"secret": "now",`, ``), none).Slots(t.Context()); !failure.Is(err,
+		failure.Precondition) {
 		t.Errorf("a client without a secret: %v", err)
 	}
 }

@@ -30,7 +30,8 @@ type registration struct {
 	keep   update
 	traits map[string]string
 	url    string
-	// secret is the current one; zero if it is not shown. Who may not manage the client gets a mask (StripSecretsUtils).
+	// secret is the current one; zero if it is not shown. Who may not manage the client gets a mask
+	// (StripSecretsUtils).
 	secret secret.Value
 	// rotated: there may be a rotated one. Keycloak keeps it in attributes (OIDCClientSecretConfigWrapper), and removes
 	// these with it.

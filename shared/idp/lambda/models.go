@@ -41,7 +41,7 @@ var (
 
 // Review implements idp.Reviewer.
 func (f *function) Review(ctx context.Context) (idp.Review, error) {
-	a, err := f.list(ctx)
+	a, err := f.checked.Get(ctx, f.list)
 	r := a.Registration
 	out := idp.Review{MaxGrace: time.Duration(max(r.GraceSeconds, 0)) * time.Second}
 	if r.AuthMethod == "client_secret_basic" || r.AuthMethod == "client_secret_post" {
@@ -55,7 +55,7 @@ func (f *function) Review(ctx context.Context) (idp.Review, error) {
 
 // List implements idp.Provider.
 func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
-	a, err := n.list(ctx)
+	a, err := n.checked.Share(ctx, n.list)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (s *single) Set(ctx context.Context, v secret.Value) error {
 
 // ReviewSet implements idp.SetReviewer.
 func (s *single) ReviewSet(ctx context.Context) (idp.Review, error) {
-	a, err := s.list(ctx)
+	a, err := s.checked.Get(ctx, s.list)
 	if err != nil || len(a.Registration.Traits) > 0 {
 		return idp.Review{}, err
 	}
@@ -149,13 +149,13 @@ func (s *single) ReviewSet(ctx context.Context) (idp.Review, error) {
 
 // Traits implements idp.TraitsReporter. What they hold is not known here, so they are compared and not shown.
 func (s *single) Traits(ctx context.Context) (map[string]string, error) {
-	a, err := s.list(ctx)
+	a, err := s.checked.Get(ctx, s.list)
 	return withoutids.Traits(a.Registration.Traits, nil, nil), err
 }
 
 // Slots implements idp.PreviousKeeper.
 func (s *slots) Slots(ctx context.Context) (idp.Slots, error) {
-	a, err := s.list(ctx)
+	a, err := s.checked.Share(ctx, s.list)
 	if err != nil || !s.capable.ShowsValues {
 		return idp.Slots{}, err
 	}
