@@ -82,7 +82,7 @@ var ofWhatTheyUse = map[string][]fault{
 	},
 	"shared/alb TestWhatAnotherHandChangesStays": {
 		{"shared/alb/set.go attempts", `3`, `1`, "TestWhatAnotherHandChangesStays"},
-		{"shared/alb/set.go set", `before, err := w.readTwice(ctx)`,
+		{"shared/alb/set.go set", `before, err := w.readTwice(ctx, c.Read)`,
 			`before, err := w.readSettled(ctx)`, "TestWhatAnotherHandChangesStays"},
 	},
 	"shared/idp/withoutids TestAPairIsRightOnlyIfBothRegistrationsAre": {
