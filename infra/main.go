@@ -4,9 +4,11 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/aws/jsii-runtime-go"
 
@@ -47,12 +49,10 @@ func run(version, template string) error {
 	if err := findings.Err(); err != nil {
 		return err
 	}
-	for _, w := range findings {
-		fmt.Fprintln(os.Stderr, w)
+	if len(findings) > 0 {
+		fmt.Fprintln(os.Stderr, findings)
 	}
-	for _, c := range file.Clients {
-		fmt.Fprintf(os.Stderr, "%s: %d of the %d bytes of a parameter\n", c.Name, c.Size(), clientsfile.MaxDocument)
-	}
+	tellSizes(file)
 	if err := checkFunctions(functions); err != nil {
 		return err
 	}
@@ -63,15 +63,50 @@ func run(version, template string) error {
 		return err
 	}
 	p, err := place(&file, known, func(f File) error { return synth(f, nil, functions, "") })
-	if err != nil || p == nil {
+	if err != nil {
 		return err
 	}
-	if changed, err := p.write(placesPath(path)); err != nil {
-		return err
-	} else if changed {
-		fmt.Fprintf(os.Stderr, "%s was written: it says which stack has which client. Commit it.\n", placesPath(path))
+	if p != nil || known != nil || len(file.Clients) >= noted {
+		if err := note(placesPath(path), file, known, p); err != nil {
+			return err
+		}
+	}
+	if p == nil {
+		return nil
 	}
 	return synth(file, p, functions, "")
+}
+
+// tellSizes says how much room each client has left in its parameter; where there are many, the largest.
+func tellSizes(file File) {
+	clients := file.Clients
+	if len(clients) >= noted {
+		clients = []Client{slices.MaxFunc(clients, func(a, b Client) int { return cmp.Compare(a.Size(), b.Size()) })}
+		fmt.Fprint(os.Stderr, "The largest client: ")
+	}
+	for _, c := range clients {
+		fmt.Fprintf(os.Stderr, "%s: %d of the %d bytes of a parameter\n", c.Name, c.Size(), clientsfile.MaxDocument)
+	}
+}
+
+// note writes the places down. p is nil if the stack itself has all clients.
+func note(path string, file File, known, p *places) error {
+	if p == nil {
+		all := firstPlaces(file, len(file.Clients))
+		p = &all
+	}
+	changed, err := p.write(path)
+	if err != nil || !changed {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "%s was written: it says which stack has which client. Commit it.\n", path)
+	if known == nil && p.Stacks > 0 {
+		fmt.Fprintf(os.Stderr,
+			"It has the first %d clients of the file in the stack %s. If that has others already, correct it "+
+				"before you deploy: nothing that is deployed may move (docs/deploying.md#hundreds-of-clients).\n",
+			p.in(0), file.Stack.Name)
+	}
+	return nil
 }
 
 func or(s, def string) string {

@@ -22,6 +22,9 @@ const left = "left"
 // follows is the answer for a target that a controller owns, to which it is left.
 const follows = "follows"
 
+// spared is the answer, in a rollback, for a target that was never given the secret that goes.
+const spared = "spared"
+
 const (
 	// share is the most that a target leaves of its time for each one after it in a rollback, so that one whose calls
 	// hang holds up no other. Where less is left, all have as much of it.
@@ -56,6 +59,10 @@ type round struct {
 	// longest is the longest time that a target has taken in this call.
 	longest  time.Duration
 	patience time.Duration
+	// read is what the request that checked the last target has read of the next one.
+	read *alb.Read
+	// has says, in a rollback, whether a target may have the secret that goes; nil if any may.
+	has func(target string) bool
 }
 
 func newRound(s *invocation.Invocation, in rotation.UpdateInput, change alb.Change) *round {
@@ -74,13 +81,15 @@ func (r *round) key(t rotation.Target) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// order returns the targets that are not set yet: first those that are not known to be slow, then the others, the one
-// whose turn was longest ago first. It takes over the results of the others.
+// order returns the targets that are not set yet, and have to be: first those that are not known to be slow, then the
+// others, the one whose turn was longest ago first. It takes over the results of the others.
 func (r *round) order(marks map[string]journal.Mark) []rotation.Target {
 	var todo, slow []rotation.Target
 	for _, t := range r.in.Targets {
 		m, known := marks[r.key(t)]
 		switch {
+		case r.has != nil && !r.has(t.Key()):
+			r.set[t.Key()] = spared
 		case r.in.Round == "" || !known || !m.Fresh(r.s.Now()):
 			todo = append(todo, t)
 		case m.Result == "":
@@ -112,6 +121,9 @@ func (r *round) setAll(ctx context.Context) (rotation.UpdateOutput, error) {
 		}
 		_, slow := known[r.key(t)]
 		after := len(todo) - 1 - i
+		if r.change.Next = nil; after > 0 {
+			r.change.Next = &todo[i+1]
+		}
 		if slow || !r.change.Undo { // one that fails ends the call anyway
 			after = 0
 		}
@@ -199,7 +211,9 @@ func (r *round) try(ctx context.Context, t rotation.Target, after int) (result s
 			return follows, err
 		}
 	}
+	r.change.Read, r.read = r.read, nil
 	done, err := r.s.Balancers.SetSecret(ctx, t, r.change)
+	r.read = done.Next
 	if t.Left && failure.Is(err, failure.AccessDenied) {
 		return left, nil
 	}

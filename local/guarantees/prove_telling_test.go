@@ -167,6 +167,7 @@ func (r *telling) beFollowed() {
 		r.rec.Fatal(err)
 	}
 	r.fs.list, r.fs.apart = append(r.fs.list, stale), 1234567*time.Nanosecond
+	r.followed = append(r.followed, r.weighted().ARN)
 }
 
 // pass lets time go by, for followers as long as they may have something old. It stays busy, so that no more goes by.

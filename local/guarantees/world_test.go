@@ -61,12 +61,13 @@ type world struct {
 	// dead was revoked by another hand. Nodes may use it until mended, and AWSCURRENT hold it until it has once left.
 	dead         string
 	mended, left bool
-	mendedAt     time.Time
 	// padded: a person has stored AWSCURRENT with something around it, which is theirs to put right.
 	padded bool
 	hooks  []func(execution string, e stepfunctions.Event)
-	// apps are followers that keep their secret to themselves.
-	apps []*follower.Follower
+	// apps are followers that keep their secret to themselves, followed the rules of a controller: after a repair both
+	// have the dead secret until they follow.
+	apps     []*follower.Follower
+	followed []string
 }
 
 // logs collects what the functions write.
@@ -187,14 +188,15 @@ func (w *world) check(when string) {
 	now := w.clock.Now()
 	store := w.Stack.IdP.Store()
 	for _, u := range w.Stack.SecretsInUse(w.seen, now) {
-		if !store.Accepts(u.ClientID, u.Secret, now) && !w.mayBeDead(u.Secret, now) {
+		if !store.Accepts(u.ClientID, u.Secret, now) && (w.dead == "" || u.Secret != w.dead ||
+			w.mended && !slices.Contains(w.followed, cmp.Or(u.RuleARN, u.ListenerARN))) {
 			w.violate("G1 %s: node %d of %s uses a secret that the identity provider refuses", when, u.Node, u.RuleARN+
 				u.ListenerARN)
 		}
 	}
 	for _, app := range w.apps {
-		if id, value := app.Uses(); !store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) &&
-			!w.mayBeDead(value.Reveal(), now) {
+		if id, value := app.Uses(); value.Reveal() != w.dead &&
+			!store.Accepts(cmp.Or(id, w.ClientID), value.Reveal(), now) {
 			w.violate("G1 %s: an application that follows AWSCURRENT uses a secret that the identity provider refuses",
 				when)
 		}
@@ -221,13 +223,6 @@ func (w *world) check(when string) {
 		!store.Accepts(object[key], current, now)) {
 		w.violate("G2 %s: AWSCURRENT holds another client id than its secret's", when)
 	}
-}
-
-// mayBeDead reports whether a secret that is refused is the one that a repair replaces, which has not come to everybody
-// yet. w.mu is held.
-func (w *world) mayBeDead(value string, now time.Time) bool {
-	late := len(w.apps) > 0 && now.Sub(w.mendedAt) < w.Config.FollowersDelay()
-	return w.dead != "" && value == w.dead && (!w.mended || late)
 }
 
 // violate notes a violation. w.mu is held.

@@ -77,8 +77,11 @@ var ofTheFunctions = map[string][]fault{
 		{"functions/plan/handler.go Handle", `p.rediscover, p.leaveOthers,`, `p.rediscover,`, "the rollback is on"},
 		{"functions/plan/handler.go Handle", `p.leaveOthers, p.chooseCanaries,`, `p.chooseCanaries,`,
 			"the next execution's plan"},
-		{"functions/plan/canaries.go leaveOthers", `labels.Current != stays`, `labels.Current == ""`,
-			"that goes is AWSCURRENT"},
+		{"functions/invocation/given.go Given", `labels.Current != stays`, `labels.Current == ""`,
+			"while_the_secret"},
+		{"functions/invocation/given.go Given", `!known && `, `false && `, "never_made"},
+		{"functions/invocation/given.go Given", ` && labels.Previous != goes`, ``, "was_AWSCURRENT"},
+		{"functions/invocation/given.go Given", ` && rotation.CountCanaries(targets) > 0`, ``, "without_canaries"},
 	},
 	"functions/smoketest TestCanariesAreTestedByTheirTestsWhenTheyHaveTheSecret": {
 		{"functions/smoketest/handler.go test", `if err := s.WaitForSpread(ctx); err != nil {`,
@@ -92,8 +95,9 @@ var ofTheFunctions = map[string][]fault{
 	"functions/updatealb TestWhoMayHaveTheSecretIsNotedBeforeItIsWritten": {
 		{"functions/updatealb/handler.go Handle", `if err := noteGiven(ctx, s, in); err != nil {`,
 			`if err := error(nil); err != nil {`, "is not noted"},
-		{"functions/updatealb/handler.go noteGiven", `if in.Canaries {`, `if false {`, "is not noted"},
-		{"functions/updatealb/handler.go noteGiven", `if in.Canaries {`, `if true {`, "leave out"},
+		{"functions/updatealb/handler.go noteGiven", `keys...)`, `keys[1:]...)`, "is not noted"},
+		{"functions/updatealb/round.go order", `case r.has != nil && !r.has(t.Key()):`, `case false:`,
+			"was never given"},
 	},
 	"functions/createsecret TestTheIntentIsWrittenFirstAndTheIDLast": {
 		{"functions/createsecret/handler.go intend", `Before: before,`,
@@ -273,7 +277,7 @@ var ofTheFunctions = map[string][]fault{
 	"functions/plan TestEachReasonAgainstARotationIsTold": {
 		{"functions/plan/handler.go rotationRefusals", `slices.Clone(p.found.Refusals)`,
 			`[]string{}`, "a target of the same client under another issuer"},
-		{"functions/plan/handler.go decision", `if err := p.Provider.Check(ctx); err != nil {`,
+		{"functions/plan/handler.go list", `if err := p.Provider.Check(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "the provider has a reason"},
 	},
 	"functions/plan TestFinishingNeedsTheNewSecretToBeAccepted": {
@@ -295,8 +299,12 @@ var ofTheFunctions = map[string][]fault{
 			`p.prove,`, "TestWhatAPersonStoresMustBeInTheConfiguredForm"},
 		{"functions/plan/handler.go proveNew", `if err := mustBeNew(ctx, p.Invocation, p.decided); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
-		{"functions/plan/handler.go decision", `if err := p.LookAgain(ctx); err != nil {`,
+		{"functions/plan/handler.go list", `if err := p.TellProvider(ctx); err != nil {`,
 			`if err := error(nil); err != nil {`, "got error"},
+	},
+	"functions/plan TestWhatChangedDuringALongSearchIsSeen": {
+		{"functions/plan/handler.go list", `if err := p.LookAgainAfter(ctx, looked); err != nil {`,
+			`if err := error(nil); err != nil {`, "the plan goes by the labels from before the search"},
 	},
 	"functions/plan TestWhatTheFirstTextNamedIsSearchedUntilTheRotationHasEnded": {
 		{"functions/plan/handler.go markLeft", `!in.Undo && before[t.Key()] && found.Left[t.LoadBalancerARN]`,

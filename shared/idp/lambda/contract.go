@@ -71,13 +71,13 @@ type problem struct {
 
 // listed is a secret of a list.
 type listed struct {
-	ID       string    `json:"id"`
-	Status   string    `json:"status"`
-	Created  time.Time `json:"created"`
-	Until    time.Time `json:"until"`
-	LastUsed time.Time `json:"lastUsed"`
-	Token    string    `json:"token"`
-	Value    string    `json:"value"`
+	ID       string  `json:"id"`
+	Status   string  `json:"status"`
+	Created  instant `json:"created"`
+	Until    instant `json:"until"`
+	LastUsed instant `json:"lastUsed"`
+	Token    string  `json:"token"`
+	Value    string  `json:"value"`
 }
 
 // made is the answer to a create. Value is left out if it is that of the request.
@@ -143,7 +143,7 @@ func (c Capabilities) of() idp.Capabilities {
 	case idp.CurrentPrevious:
 		if out.CanSet = c.TakesValue; c.ShowsValues {
 			// one that shows none must keep more: nobody could tell when the next ends the one in use
-			out.MaxSecrets = 2
+			out.MaxSecrets, out.TellsUse = 2, true
 		}
 	default:
 	}
