@@ -8,6 +8,7 @@ import (
 	"alboidc.internal/functions/internal/fakes"
 	"alboidc.internal/functions/plan"
 	"alboidc.internal/shared/config"
+	"alboidc.internal/shared/idp/idptest/memory"
 	"alboidc.internal/shared/rotation"
 )
 
@@ -47,6 +48,17 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		}, 0, ""},
 		"all of them": {plain, func(w *fakes.World) { withLogin(w); w.ALB.Tag(canaryTag, "true") }, 0,
 			"every target is a canary"},
+		"a repair, healed, of what lives": {`{"client":"orders-web","repair":true,"reason":"healing: it was stopped"}`,
+			func(w *fakes.World) { withLogin(w); w.ALB.TagOn(fakes.Listener, canaryTag, "true") }, 0, ""},
+		"in place": {plain, func(w *fakes.World) { withLogin(w); w.ALB.TagOn(fakes.Listener, canaryTag, "true") }, 0,
+			"a new secret ends the one"},
+		"a load balancer": {plain, func(w *fakes.World) {
+			withLogin(w)
+			w.Client.Canaries = []string{fakes.LoadBalancer}
+			w.Client.LoadBalancerSearch = &config.LoadBalancerSearch{Tags: map[string]string{"login": "orders"},
+				Regions: []string{"eu-central-1"}}
+			w.ALB.Tag("login", "orders")
+		}, 0, "every target is a canary"},
 		"no login test": {plain, func(w *fakes.World) {
 			w.ALB.AddRules(1)
 			w.ALB.TagOn(fakes.Listener, canaryTag, "true")
@@ -55,6 +67,10 @@ func TestWhichTargetsAreCanaries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := newWorld(t)
+			if name == "in place" {
+				w, _ = slotWorld(t, memory.SlotOptions{Single: true})
+				w.Client.IdentityProvider.AllowInterruption = true
+			}
 			c.prepare(w)
 			p, err := makePlan(w, c.request)
 			if err != nil || len(p.Targets) != 2 {
@@ -106,6 +122,9 @@ func TestARollbackLeavesAloneWhatNeverHadTheSecret(t *testing.T) {
 				To: rotation.Ref{VersionID: newer}, Request: json.RawMessage(plain)})
 			if err != nil || len(p.Targets) != c.targets {
 				t.Errorf("the rollback is on %+v (%v)", p.Targets, err)
+			}
+			if c.targets < 2 && rotation.CountCanaries(p.Targets) != c.targets {
+				t.Errorf("people hear that other targets were given it, too: %+v", p.Targets)
 			}
 		})
 	}

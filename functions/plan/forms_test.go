@@ -102,9 +102,10 @@ func TestAVersionWithAnothersClientIDIsRefused(t *testing.T) {
 func TestTheSameSecretInAnotherFormIsRotatedAsTheOneItIs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before, after, key string }{
-		"text, then object": {"%s", `{"clientId":"0oa1orders","clientSecret":"%s"}`, "clientSecret"},
-		"object, then text": {`{"clientId":"0oa1orders","clientSecret":"%s"}`, "%s", ""},
-		"another member":    {`{"secret":"%s"}`, `{"clientSecret":"%s"}`, "clientSecret"},
+		"text, then object":     {"%s", `{"clientId":"0oa1orders","clientSecret":"%s"}`, "clientSecret"},
+		"object, then text":     {`{"clientId":"0oa1orders","clientSecret":"%s"}`, "%s", ""},
+		"any member, then text": {`{"clientId":"` + fakes.ClientID + `","value":"%s"}`, "%s", ""},
+		"another member":        {`{"secret":"%s"}`, `{"clientSecret":"%s"}`, "clientSecret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -171,5 +172,21 @@ func TestAMeasurementTellsWhatWillHaveTheNextRotationRefused(t *testing.T) {
 	}
 	if p, err = makePlan(w, measured); err != nil || p.Measured.RotationRefused != "" {
 		t.Fatalf("measured %+v (%v)", p.Measured, err)
+	}
+}
+
+// So long before its end a rotation can still be started, and the credential be replaced.
+func TestTheRotatorsOwnCredentialThatEndsIsTold(t *testing.T) {
+	t.Parallel()
+	for days, told := range map[int]bool{13: true, 15: false} {
+		w := aged(t)
+		w.Client.IdentityProvider.Type = "entra"
+		w.Client.IdentityProvider.Settings = json.RawMessage(`{"tenantId": "t", "certificate": {"sha256": "AA", "ends": "` +
+			rotation.Timestamp(w.Now.Add(time.Duration(days)*24*time.Hour)) + `"}}`)
+		w.Params.Put(w.Client)
+		p, err := makePlan(w, measured)
+		if err != nil || strings.HasPrefix(p.Measured.RotationRefused, "the rotator's own credential") != told {
+			t.Errorf("%d days before the rotator's own credential ends, told is %+v (%v)", days, p.Measured, err)
+		}
 	}
 }
