@@ -24,8 +24,9 @@ var ofEnds = map[string][]fault{
 	"functions/plan TestAMeasurementTellsWhatWillHaveTheNextRotationRefused": {
 		{"functions/plan/measure.go refusedByTargets", `failure.KindOf(err).Transient()`, `false`,
 			"what is over soon is told as a refusal"},
-		{"functions/plan/measure.go refusedByTargets", `case err != nil:`, `case false:`, "is not told"},
-		{"functions/plan/measure.go refusedByTargets", `case usesNothing(s.Config, found):`, `case false:`, "is not told"},
+		{"functions/plan/measure.go refusedByTargets", `case err != nil:`, `case false:`, "cannot be read is not told"},
+		{"functions/plan/measure.go refusedByTargets", `case usesNothing(s.Config, found):`, `case false:`,
+			"nothing to rotate is not told"},
 	},
 	"functions/plan TestTheRotatorsOwnCredentialThatEndsIsTold": {
 		{"functions/plan/measure.go twoWeeks", `14 * 24`, `4 * 24`, "13 days before"},
