@@ -59,6 +59,8 @@ type way struct {
 	dead bool
 	// followed: a controller and an application follow AWSCURRENT. away: a load balancer is in another account.
 	followed, away bool
+	// canaried: a load balancer gets the new secret first, and a login tests it.
+	canaried bool
 }
 
 // ways are all but Okta's, which has tests of its own, and those by hand, which have no calls.
