@@ -111,7 +111,7 @@ func firstPlaces(f File, n int) places {
 }
 
 func (p places) extend(f File, full bool) places {
-	out := places{Stacks: p.Stacks, Clients: map[string]int{}, Addresses: map[string]int{}}
+	out := places{Clients: map[string]int{}, Addresses: map[string]int{}}
 	rooms := make([]room, p.Stacks+1)
 	rooms[0].full = full
 	for _, c := range f.Clients {

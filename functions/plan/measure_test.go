@@ -181,8 +181,9 @@ func TestTheRotatorsOwnCredentialThatEndsIsTold(t *testing.T) {
 	for days, told := range map[int]bool{13: true, 15: false} {
 		w := aged(t)
 		w.Client.IdentityProvider.Type = "entra"
-		w.Client.IdentityProvider.Settings = json.RawMessage(`{"tenantId": "t", "certificate": {"sha256": "AA", "ends": "` +
-			rotation.Timestamp(w.Now.Add(time.Duration(days)*24*time.Hour)) + `"}}`)
+		w.Client.IdentityProvider.Settings = json.RawMessage(
+			`{"tenantId": "t", "certificate": {"sha256": "AA", "ends": "` +
+				rotation.Timestamp(w.Now.Add(time.Duration(days)*24*time.Hour)) + `"}}`)
 		w.Params.Put(w.Client)
 		p, err := makePlan(w, measured)
 		if err != nil || strings.HasPrefix(p.Measured.RotationRefused, "the rotator's own credential") != told {

@@ -16,7 +16,8 @@ func TestOnlyADeadSecretIsRepaired(t *testing.T) {
 		`{"client":"orders-web","repair":true,"reason":"healing: an execution was stopped or timed out"}`
 	for name, c := range map[string]struct {
 		request string
-		refused string // what the token endpoint refuses besides wrong secrets: AWSCURRENT, or "nothing", not even those
+		// refused is what the token endpoint refuses besides wrong secrets: AWSCURRENT, or "nothing", not even those.
+		refused string
 		// promoted: a repair has made AWSCURRENT what it is.
 		promoted, repairs bool
 		fails             failure.Kind

@@ -212,7 +212,8 @@ func TestWhatTheProviderTellsIsHeeded(t *testing.T) {
 
 	fine := idp.Review{MaxGrace: 24 * time.Hour, AuthMethod: "client_secret_basic",
 		Warnings: []string{"the policy is new"}}
-	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine, nil}, memory.Initial)
+	w = fakes.New(t, reviewed{memory.NewSlots(memory.SlotOptions{Single: true}, fakes.ClientID), fine, nil},
+		memory.Initial)
 	w.Client.IdentityProvider.AllowInterruption = true
 	p, err = makePlan(w, plain)
 	if err != nil || p.Provider.MaxGraceSeconds != 86400 || !strings.Contains(strings.Join(p.Warnings, " "),

@@ -49,7 +49,8 @@ func TestCanariesThatNoLoginReachesAreTold(t *testing.T) {
 		out, err := testCanaries(w)
 		if told := strings.Contains(out.Notice, "so the canaries there do not count as tested"); err != nil ||
 			told == tested || told == (out.Notice == "") {
-			t.Errorf("people hear of load balancers without canaries, or not of canaries: at %s told is %q (%v)", address,
+			t.Errorf("people hear of load balancers without canaries, or not of canaries: at %s told is %q (%v)",
+				address,
 				out.Notice, err)
 		}
 	}

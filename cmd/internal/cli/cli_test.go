@@ -111,8 +111,8 @@ func inWorldOf(t *testing.T, vendor string, f func(w *world), accounts ...string
 func (w *world) want(code, wanted int, out, errs string, forms ...string) {
 	w.Helper()
 	if code != wanted {
-		w.Errorf("rotator %s: the exit code is %d, want %d and %q\n%s%s", strings.Join(w.last, " "), code, wanted, forms,
-			out, errs)
+		w.Errorf("rotator %s: the exit code is %d, want %d and %q\n%s%s", strings.Join(w.last, " "), code, wanted,
+			forms, out, errs)
 	}
 	for _, form := range forms {
 		if !regexp.MustCompile(`(?m)` + form).MatchString(out + errs) {
