@@ -54,6 +54,8 @@ type Record struct {
 	Kind      Kind   `json:"kind"`
 	Client    string `json:"client,omitempty"`
 	Reason    string `json:"reason,omitempty"`
+	// Fleet is the ARN of the fleet's execution that started it.
+	Fleet string `json:"fleet,omitempty"`
 	// Started is when the execution started, Redriven when this run of it did; zero for the first.
 	Started  time.Time `json:"started"`
 	Redriven time.Time `json:"redriven,omitzero"`
@@ -75,6 +77,8 @@ type Record struct {
 	From    rotation.Ref `json:"from,omitzero"`
 	To      rotation.Ref `json:"to,omitzero"`
 	Targets []Target     `json:"targets,omitempty"`
+	// Spared counts the targets that a rollback left alone, since they never had the new secret.
+	Spared int `json:"spared,omitempty"`
 	// Labels are the moves of staging labels, Secrets what was done to secrets at the identity provider, in order.
 	Labels  []Move   `json:"labels,omitempty"`
 	Secrets []Change `json:"secrets,omitempty"`

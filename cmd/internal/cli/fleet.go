@@ -34,35 +34,13 @@ func (a *app) fleet() *cobra.Command {
 			}
 			var rows [][]string
 			for _, e := range all {
-				rows = append(rows, []string{words.At(e.Started), fleetEnding(e), words.OrDash(reasonOf(e)),
+				rows = append(rows, []string{words.At(e.Started), words.FleetEnd(e), words.OrDash(words.FleetReason(e)),
 					words.Name(e.ARN)})
 			}
 			return a.table([]string{"STARTED", "END", "REASON", "FLEET"}, rows)
 		}}
 	c.AddCommand(a.fleetStart(), a.fleetShow())
 	return c
-}
-
-// fleetEnding says how a fleet is. One that was stopped has no error.
-func fleetEnding(e system.Execution) string {
-	switch {
-	case e.Running():
-		return "runs"
-	case e.Status == "SUCCEEDED":
-		return "rotated"
-	case e.Status == "ABORTED":
-		return "stopped by somebody"
-	case e.Error == "":
-		return e.Status
-	default:
-		return e.Error
-	}
-}
-
-func reasonOf(e system.Execution) string {
-	var r system.FleetRequest
-	_ = json.Unmarshal(e.Input, &r) // what is no request has no reason
-	return r.Reason
 }
 
 // limits are the options that fleets have in common.
@@ -240,7 +218,7 @@ func (a *app) showFleet(ctx context.Context, s *system.System, e system.Executio
 	} else if known {
 		a.printReport(report)
 	} else {
-		a.print("%s: %s", words.Name(e.ARN), fleetEnding(e))
+		a.print("%s: %s", words.Name(e.ARN), words.FleetEnd(e))
 		if e.Cause != "" {
 			a.print("%s", words.OneLine(e.Cause))
 		}

@@ -75,6 +75,16 @@ func rotateFleet(w *world) {
 	w.want(code, 0, out, errs, `FleetIncomplete +the identity provider was breached +fleet-\d{8}T`, `rotated +yearly`)
 	code, out, errs = w.run("fleet", "show", "-o", "json")
 	w.want(code, 1, out, errs, `"outcome": "incomplete"`, `"client": "client-1"`)
+	code, out, errs = w.run("history", "client-1")
+	w.want(code, 0, out, errs,
+		`emergency +\S+, after .* +the identity provider was breached, fleet fleet-\d{8}T\S+ +fleet-client-1-`)
+	tab := w.openConsole()
+	tab.enter()
+	tab.has(tab.page(""), `<tr id="fleet-fleet-\d{8}T`, `FleetIncomplete.*the identity provider was breached`,
+		`rotated.*yearly`)
+	tab.has(tab.page("clients/client-1"),
+		`emergency, because: the identity provider was breached, started by fleet <a `+
+			`href="[^"]*#fleet-fleet-`, `<td>fleet <a href="[^"]*#fleet-fleet-[^"]*" class="code">fleet-\d{8}T`)
 	code, out, errs = w.run("status") // a fleet's rotations are rotations
 	w.want(code, 1, out, errs, `^client-0 +okta +Ready`, `^client-1 +okta +Degraded`, `^orders-web +okta +Ready`)
 
