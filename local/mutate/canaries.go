@@ -16,8 +16,6 @@ var ofCanaries = map[string][]fault{
 		{"shared/config/canaries.go checkKind", `follower && canary`, `false`, "a follower"},
 	},
 	"shared/config TestTheTestsOfCanariesAreThoseThatAreMarked": {
-		{"shared/config/canaries.go CanaryTests", `!marked && !c.IsPair()`, `(!marked || marked) && !c.IsPair()`,
-			"marked: canaries are tested"},
 		{"shared/config/canaries.go CanaryTests", `c.SmokeTests.Login { if t.Canary || all && !t.Follower {`,
 			`c.SmokeTests.Login { if t.Canary || all {`, "not marked: canaries are tested"},
 		{"shared/config/canaries.go CanaryTests", `c.SmokeTests.Redirect { if t.Canary || all && !t.Follower {`,

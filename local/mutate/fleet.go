@@ -49,7 +49,6 @@ var ofTheFleet = map[string][]fault{
 		{"cmd/internal/cli/fleet.go beginFleet", ` || r.Canary != ""`, ``, "is none of the chosen"},
 		{"cmd/internal/cli/fleet.go chosen", ` && (r.Tenant == "" || r.Tenant == c.Tenant())`, ``, "no client of that"},
 		{"cmd/internal/cli/fleet.go fleetStart", `r.Tenant = strings.ToLower(r.Tenant)`, ``, "rotates 4 of the 4"},
-		{"cmd/internal/cli/fleet.go showFleet", `if e.Redrivable {`, `if false {`, "goes on where it was"},
 		{"cmd/internal/cli/fleet.go showFleet", ` || report.Outcome != "rotated"`, ``, "exit"},
 		{"cmd/internal/system/fleet.go StartFleet", `} else if err := mayStart(each, text); err != nil {`,
 			`} else if err := mayStart(each, text); false {`, "reason: must"},
