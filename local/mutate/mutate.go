@@ -40,7 +40,7 @@ func oneLine(text string) string { return strings.Join(strings.Fields(text), " "
 func Faults() []Fault {
 	var out []Fault
 	for _, table := range []map[string][]fault{ofTheStateMachine, ofTheJournal, ofTheFunctions, ofWhatTheyUse,
-		ofTheVendors, ofTheTemplate, ofOthersHelp, ofTheFleet} {
+		ofTheVendors, ofTheTemplate, ofOthersHelp, ofTheFleet, ofCanaries, ofEnds} {
 		for caughtBy, list := range table {
 			dir, test, more := strings.Cut(caughtBy, " ")
 			if !more {
