@@ -553,6 +553,9 @@ func TestAFleetLooksAtMostFiveTimesASecond(t *testing.T) {
 	for n, most := range map[int]time.Duration{3: 6 * time.Minute, 300: 8 * time.Minute} {
 		t.Run(fmt.Sprintf("%d clients", n), func(t *testing.T) {
 			t.Parallel()
+			if n > 200 && testing.Short() {
+				t.Skip("it takes a quarter of a minute")
+			}
 			f := &fleet{world: newWorld(t, quick)}
 			f.define(stub)
 			for i := range n {
