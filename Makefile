@@ -46,6 +46,7 @@ $(call for-targets,IDP,demo local live)
 $(call for-targets,PORT,demo local)
 $(call for-targets,FAIL,demo)
 $(call for-targets,WEB,demo)
+$(call for-targets,FOLLOWERS,demo)
 $(call for-targets,SEEDS,prove mutate)
 $(call for-targets,T,fuzz)
 $(call for-targets,QUICK,bench)
@@ -60,8 +61,8 @@ CONSOLE := -rotator $(BUILD)/bin/rotator
 
 .PHONY: demo local
 ifeq ($(filter help,$(IDP) $(FAIL)),)
-demo: build $(if $(WEB),rotator) ## A real rotation under live logins, on this machine (WEB=1: on a web page, too; FAIL=<state>: a rollback; IDP=<type>: another identity provider; help lists them)
-	@$(DEMO) $(if $(WEB),$(CONSOLE))
+demo: build $(if $(WEB),rotator) ## A real rotation under live logins, on this machine (WEB=1: on a web page, too; FAIL=<state>: a rollback; FOLLOWERS=1: two rules are a controller's, which follows by itself; IDP=<type>: another identity provider; help lists them)
+	@$(DEMO) $(if $(FOLLOWERS),-followers) $(if $(WEB),$(CONSOLE))
 
 local: build rotator ## Keep the local stack running, to use a web page, rotator or the AWS CLI against it (PORT=<number>, IDP=<type>)
 	@$(DEMO) -serve $(CONSOLE)

@@ -96,8 +96,18 @@ func TestTheWorkloadRoleAllowsWhatIsCalled(t *testing.T) {
 }
 
 // What local/deployed deploys beside the example: what is other in the hub's template for a client with load balancers
-// in two accounts, with the template of the role in the other one; and for a client with followers.
+// in two accounts, with the template of the role in the other one; for a client with followers; and in both stacks of
+// the example with a client in a further one, for a fleet.
 func TestTheTemplateIsTheGoldenOneWithMore(t *testing.T) {
+	var fleet []any
+	for n, tpl := range ofAFleet(t) {
+		fleet = append(fleet, overlay(t, withPlaces(t)[n], tpl))
+	}
+	text, err := json.MarshalIndent(fleet, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, "testdata/fleet.golden.json", append(text, '\n'))
 	const second = "      - arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/orders/73e2d6bc24d8a067\n"
 	role := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
 	cloudformationinclude.NewCfnInclude(awscdk.NewStack(role, jsii.String("workload"), &awscdk.StackProps{
@@ -134,10 +144,13 @@ func TestTheTemplateIsTheGoldenOneWithMore(t *testing.T) {
 	}
 }
 
-// overlay is what another template has otherwise: resources, those that are gone, and all outputs.
+// overlay is what another template has otherwise: properties of resources, those that are gone, and all outputs.
 func overlay(t *testing.T, of, other template) map[string]any {
 	t.Helper()
-	var before, after struct{ Resources, Outputs map[string]any }
+	var before, after struct {
+		Resources map[string]map[string]any
+		Outputs   map[string]any
+	}
 	if err := errors.Join(json.Unmarshal(masked(of.text), &before),
 		json.Unmarshal(masked(other.text), &after)); err != nil {
 		t.Fatal(err)
@@ -149,6 +162,16 @@ func overlay(t *testing.T, of, other template) map[string]any {
 			gone = append(gone, id)
 		case reflect.DeepEqual(now, before.Resources[id]):
 			delete(after.Resources, id)
+		default:
+			old, properties := before.Resources[id]["Properties"].(map[string]any), now["Properties"].(map[string]any)
+			for name, value := range old {
+				if _, still := properties[name]; !still {
+					t.Errorf("%s has no %s any more, which an overlay cannot say", id, name)
+				}
+				if reflect.DeepEqual(properties[name], value) {
+					delete(properties, name)
+				}
+			}
 		}
 	}
 	return map[string]any{"Resources": after.Resources, "Outputs": after.Outputs, "Gone": gone}

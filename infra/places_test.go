@@ -89,6 +89,37 @@ func withPlaces(t *testing.T) []template {
 	return list
 }
 
+// ofAFleet is the example in places with two clients more, one in each stack, which share a load balancer.
+func ofAFleet(t *testing.T) []template {
+	t.Helper()
+	file, err := readFile(clientsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := places{Stacks: 1, Clients: map[string]int{"orders-web": 1, "shop-web": 0, "client-0": 0, "client-1": 1}}
+	for i := range 2 {
+		c := file.Clients[0]
+		c.Name, c.ClientID = fmt.Sprintf("client-%d", i), fmt.Sprintf("0oa%016d", i)
+		c.Secret.ARN = strings.Replace(c.Secret.ARN, "orders-web/client-secret", c.Name, 1)
+		c.IdentityProvider.Settings = []byte(strings.Replace(string(c.IdentityProvider.Settings), "0oaordersweb0000001",
+			fmt.Sprintf("0oaapp%013d", i), 1))
+		c.CallbackURL = "https://shared.localhost/oauth2/idpresponse"
+		c.LoadBalancers = []string{strings.Replace(c.LoadBalancers[0], "app/orders/", "app/shared-0/", 1)}
+		c.SmokeTests.Redirect = []config.RedirectTest{{URL: fmt.Sprintf("https://shared.localhost/%d/", i)}}
+		c.SmokeTests.Login = nil
+		file.Clients = append(file.Clients, c)
+	}
+	placed, err := place(&file, &p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := synthesizedWith(file, placed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 // fiveHundred are the templates of as many clients as a file may have, and that file.
 var fiveHundredOnce struct {
 	sync.Once

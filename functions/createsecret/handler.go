@@ -84,6 +84,7 @@ func (h Handler) open(ctx context.Context, in rotation.CreateInput) (*maker, err
 	if in.To.VersionID == "" || in.From.VersionID == "" || in.To.VersionID == in.From.VersionID {
 		return nil, failure.New(failure.InvalidInput, "from.versionId and to.versionId must be given and differ")
 	}
+	s.From = in.From.VersionID
 	j, err := s.Own(ctx)
 	if err != nil {
 		return nil, err

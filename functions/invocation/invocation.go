@@ -144,6 +144,8 @@ type Invocation struct {
 	Config   config.Client
 	Store    *versions.Store
 	Provider idp.Provider
+	// From keeps its entry in the journal, also if it is stored again: the steps of the execution to come name it.
+	From string
 	// CurrentEnded: AWSCURRENT is proven to be refused, and a repair replaces it.
 	CurrentEnded bool
 	// Capable is what the identity provider can do, for the functions that probe.

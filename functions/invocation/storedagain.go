@@ -40,6 +40,8 @@ func (s *Invocation) matchCurrent(ctx context.Context) error {
 			return err
 		}
 		switch its := s.readings(version, t); {
+		case versions.Same(its, held) && version == s.From:
+			return nil
 		case versions.Same(its, held):
 			s.rename(version, labels.Current)
 			s.note(labels.Current, current, its)

@@ -27,6 +27,7 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 		"address of the AWS endpoint (default: "+defaultAddress+" with -serve, else a free port)")
 	flags.StringVar(&o.Rotator, "rotator", "", "the rotator program, to show the stack on its web page, too")
 	flags.StringVar(&o.Logs, "logs", "", "folder for the functions' logs (default: a new one for temporary files)")
+	flags.BoolVar(&o.Followers, "followers", false, "give two rules to a controller that follows AWSCURRENT")
 	serve := flags.Bool("serve", false, "keep the stack running instead of showing a rotation")
 	if flags.Parse(args) != nil {
 		return Usage
@@ -35,10 +36,10 @@ func Command(ctx context.Context, args []string, out, errs io.Writer, live bool)
 		_, _ = fmt.Fprint(out, listChoices(o))
 		return Well
 	}
-	if flags.NArg() > 0 || o.Functions == "" || (*serve && o.Fail != "") {
+	if flags.NArg() > 0 || o.Functions == "" || (*serve && (o.Fail != "" || o.Followers)) {
 		_, _ = fmt.Fprintln(errs,
-			"usage: demo -functions DIR [-idp TYPE] [-fail STATE | -serve] [-address HOST:PORT] [-rotator PROGRAM] "+
-				"[-logs DIR]")
+			"usage: demo -functions DIR [-idp TYPE] [-serve | [-fail STATE] [-followers]] [-address HOST:PORT] "+
+				"[-rotator PROGRAM] [-logs DIR]")
 		return Usage
 	}
 	var status int

@@ -23,6 +23,7 @@ import (
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
 	"alboidc.internal/local/traffic"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp"
 	"alboidc.internal/shared/idp/registry"
 )
@@ -74,6 +75,8 @@ type Options struct {
 	IdP string
 	// Fail is the state that is made to fail, "" for none.
 	Fail string
+	// Followers gives rules to an ingress controller that follows AWSCURRENT.
+	Followers bool
 	// Rotator is the program whose console shows the stack on a web page, until it is interrupted; "" for none.
 	Rotator string
 	Out     io.Writer
@@ -90,6 +93,12 @@ type world struct {
 
 	refreshes, refusedRefreshes, lateRefreshes atomic.Int64
 	onEvent                                    atomic.Pointer[func(stepfunctions.Event)]
+
+	// follows are the rules that a controller writes, where there is one, and unfollow ends it. The logins there are
+	// counted apart, too.
+	follows                        []string
+	unfollow                       func()
+	followedLogins, failedFollowed atomic.Int64
 }
 
 // start sets the stack and the deployment up; close ends them.
@@ -97,7 +106,7 @@ func start(ctx context.Context, o Options) (*world, error) {
 	if types := registry.Types(); o.IdP != "" && !slices.Contains(types, o.IdP) {
 		return nil, fmt.Errorf("IDP=%s: the identity providers are %s", o.IdP, strings.Join(types, ", "))
 	}
-	w := &world{}
+	w := &world{unfollow: func() {}}
 	if err := w.openLogs(o.Logs); err != nil {
 		return nil, err
 	}
@@ -111,7 +120,8 @@ func start(ctx context.Context, o Options) (*world, error) {
 		_ = w.logs.Close()
 		return nil, err
 	}
-	if err := w.deploy(ctx, s, o.Functions); err != nil {
+	if err := w.deploy(ctx, s, o); err != nil {
+		w.unfollow()
 		_ = s.Close()
 		_ = w.logs.Close()
 		return nil, err
@@ -134,17 +144,21 @@ func (w *world) openLogs(dir string) error {
 	return nil
 }
 
-// deploy sets up what a user has, with the functions below a folder.
-func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) error {
+// deploy sets up what a user has.
+func (w *world) deploy(ctx context.Context, s *stack.Stack, o Options) error {
 	if err := os.WriteFile(w.authority, s.Authority.PEM(), 0o600); err != nil {
 		return fmt.Errorf("writing the local authority: %w", err)
 	}
-	arns, err := scenario.CreateFunctions(ctx, s, functions, functionTimeout, smokeTestTimeout)
+	arns, err := scenario.CreateFunctions(ctx, s, o.Functions, functionTimeout, smokeTestTimeout)
 	if err != nil {
 		return err
 	}
 	w.Deployment, err = scenario.Deploy(ctx, s, scenario.Options{Functions: arns, Settle: settle, Spread: spread,
-		Grace: grace})
+		Grace: grace, Configure: func(c *config.Client) {
+			if o.Followers {
+				declareFollowers(c)
+			}
+		}})
 	if err != nil {
 		return err
 	}
@@ -152,6 +166,11 @@ func (w *world) deploy(ctx context.Context, s *stack.Stack, functions string) er
 	if w.capable, err = registry.Capabilities(p.Type, p.Settings, idp.Client{Name: w.Config.Name,
 		Issuer: w.Config.Issuer, ClientID: w.Config.ClientID}); err != nil {
 		return err
+	}
+	if o.Followers {
+		if err := w.follow(ctx); err != nil {
+			return err
+		}
 	}
 	return s.Clock.Sleep(ctx, s.ELB.Spread()) // a new listener answers 503 until its nodes know it
 }
@@ -161,6 +180,7 @@ func (w *world) byHand() bool { return w.capable.MadeByHand() }
 
 // count hears of every login and refresh at a load balancer.
 func (w *world) count(e dataplane.Event) {
+	w.countFollowed(e)
 	if e.Kind != dataplane.Refresh {
 		return
 	}
@@ -183,6 +203,7 @@ func (w *world) event(_ string, e stepfunctions.Event) {
 }
 
 func (w *world) close() {
+	w.unfollow()
 	_ = w.Stack.Close()
 	_ = w.logs.Close()
 }
@@ -191,6 +212,9 @@ func (w *world) close() {
 func Run(ctx context.Context, o Options) (int, error) {
 	f, err := findFault(o.Fail)
 	if err != nil {
+		return Wrong, err
+	}
+	if err := checkFollowers(o, f); err != nil {
 		return Wrong, err
 	}
 	w, err := start(ctx, o)

@@ -55,9 +55,10 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 	functions := build(t)
 	for name, c := range map[string]struct {
 		idp, fail string
+		followers bool
 		says      []string
 	}{
-		"a rotation goes through and nobody notices": {"", "", []string{
+		"a rotation goes through and nobody notices": {"", "", false, []string{
 			`(?m)^ ok  \d{4,} logins, 0 failed$`,
 			`(?m)^ ok  \d{4,} session refreshes, 0 failed$`,
 			`(?m)^ ok  the execution succeeded$`,
@@ -68,7 +69,7 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 			`(?m)^ *\d+\.\ds  FinishSecret +deletes the old secret: the point of no return$`,
 			`(?m)^         labels: AWSCURRENT [0-9a-f]{8}, AWSPREVIOUS [0-9a-f]{8}$`,
 		}},
-		"a pair of registrations takes turns and only open logins fail": {"auth0", "", []string{
+		"a pair of registrations takes turns and only open logins fail": {"auth0", "", false, []string{
 			`(?m)^ ok  \d{4,} logins, [1-9]\d* failed$`,
 			`(?m)^     [1-9]\d* of them were open while their load balancer moved to the other$`,
 			`(?m)^     registration: HTTP 401 at the callback, within \d+\.\d s; opened again, each worked$`,
@@ -79,7 +80,19 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 			`(?m)^ ok  the old secret [0-9a-f-]{36} is refused by the identity provider$`,
 			`(?m)^ ok  the new secret [0-9a-f-]{36} is accepted$`,
 		}},
-		"a failed test is rolled back and nobody notices": {"", "TestSecret", []string{
+		"a controller follows by itself and nobody notices": {"", "", true, []string{
+			`A controller owns 2 of these rules: it reads AWSCURRENT every 4s, and writes it 2s later`,
+			`(?m)^ ok  [1-9]\d* of these logins at the 2 rules that a controller writes, which follows AWSCURRENT, 0 failed$`,
+			`(?m)^ ok  3 of 3 targets switched$`,
+			`(?m)^ ok  the controller wrote the new secret on its 2 rules, which the rotation left alone$`,
+			`(?m)^ ok  the old secret ocs\w+ is refused by the identity provider$`,
+		}},
+		"a controller follows a rollback by itself": {"entra", "TestSecret", true, []string{
+			`(?m)^ ok  [1-9]\d* of these logins at the 2 rules that a controller writes, which follows AWSCURRENT, 0 failed$`,
+			`(?m)^ ok  the execution failed with RolledBack$`,
+			`(?m)^ ok  every load balancer node uses the secret it used before$`,
+		}},
+		"a failed test is rolled back and nobody notices": {"", "TestSecret", false, []string{
 			`State TestSecret will fail for good:\n  the synthetic user cannot log in\n`,
 			`(?m)^ +FAILED: SmokeTestFailed: `,
 			`(?m)^ *\d+\.\ds  Quiesce +ROLLING BACK: `,
@@ -98,7 +111,7 @@ func TestWithTheDeployedBinaries(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			status, err := demo.Run(t.Context(), demo.Options{Functions: functions, Logs: t.TempDir(), IdP: c.idp,
-				Fail: c.fail, Out: &out})
+				Fail: c.fail, Followers: c.followers, Out: &out})
 			if err != nil || status != demo.Well {
 				t.Fatalf("ended with %d, error %v:\n%s", status, err, out.String())
 			}

@@ -57,6 +57,11 @@ func (v *view) introduce(fail string) {
 	}
 	v.print("Waits are shortened by configuration:")
 	v.print("  grace period %s, spread %s, settling time %s", grace, spread, settle)
+	if n := len(w.follows); n > 0 {
+		v.print("A controller owns %d of these rules: it reads AWSCURRENT every %s, and writes it %s later", n,
+			followsEvery, followsLag)
+		v.print("  (followers: maxDelaySeconds %d)", w.Config.Followers.MaxDelaySeconds)
+	}
 	if fail != "" {
 		f, _ := findFault(fail)
 		v.print("State %s will fail for good:", f.state)

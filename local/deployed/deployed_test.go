@@ -158,7 +158,7 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 		"the journal is another table": {"createsecret", "Journal", table,
 			"createsecret calls dynamodb:UpdateItem on arn:aws:dynamodb:eu-central-1:111122223333:table/" +
 				scenario.JournalTable},
-		"the lock is in another table": {machine, "Lock", table, "state machine calls dynamodb:UpdateItem"},
+		"the lock is in another table": {machine, "Lock", table, machine + " calls dynamodb:UpdateItem"},
 		"another load balancer": {"updatealb", "ChangeRules", elsewhere("shop-alb",
 			"other-alb"), "updatealb calls elasticloadbalancing:ModifyRule on " +
 			"arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener-rule/app/shop-alb/"},
@@ -170,12 +170,12 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 			"entra"), "retiresecret calls secretsmanager:GetSecretValue on " +
 			"arn:aws:secretsmanager:eu-central-1:111122223333:secret:okta/rotator-key"},
 		"another client's parameter": {machine, "Clients", elsewhere("orders-web",
-			"billing"), "state machine calls ssm:GetParameter on " +
+			"billing"), machine + " calls ssm:GetParameter on " +
 			"arn:aws:ssm:eu-central-1:111122223333:parameter/alb-oidc-rotator/clients/orders-web"},
 		"a function without its alias": {machine, "Steps", func(s map[string]any) map[string]any {
 			s["Resource"] = "arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan"
 			return s
-		}, "state machine calls lambda:InvokeFunction on " +
+		}, machine + " calls lambda:InvokeFunction on " +
 			"arn:aws:lambda:eu-central-1:111122223333:function:alb-oidc-rotator-plan:live"},
 		"another alias": {schedules, "Start", func(s map[string]any) map[string]any {
 			s["Condition"] = replaced(s["Condition"], func(string) string { return "test" })
@@ -183,7 +183,7 @@ func TestACallThatTheTemplateDoesNotAllowIsFound(t *testing.T) {
 		}, "schedules calls states:StartExecution"},
 		"what looks like a longer resource": {machine,
 			"Notify", func(s map[string]any) map[string]any { s["Resource"] = w.TopicARN + "-2"; return s },
-			"state machine calls sns:Publish on " + w.TopicARN},
+			machine + " calls sns:Publish on " + w.TopicARN},
 	} {
 		if got := strings.Join(edited(t, w.tpl, c.actor, c.sid, c.change).refused(t, w.requests),
 			"\n"); !strings.Contains(got, c.want) {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
@@ -54,12 +53,7 @@ func outcomesOf(records []evidence.Record) string {
 
 func (w *world) start(t *testing.T, input string) string {
 	t.Helper()
-	out, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StartExecution(t.Context(), &sfn.StartExecutionInput{
-		StateMachineArn: aws.String(started), Input: &input})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return *out.ExecutionArn
+	return w.begin(t, started, input)
 }
 
 func (w *world) ended(t *testing.T, execution string) asl.Result {

@@ -2,7 +2,6 @@ package deployed_test
 
 import (
 	"context"
-	"net/http"
 	"testing"
 	"time"
 
@@ -17,32 +16,11 @@ import (
 // withFollowers is what the template has otherwise for a client with followers; the tests of infra keep it up to date.
 const withFollowers = "../../infra/testdata/followers.golden.json"
 
-// outside makes calls that are not the rotation's.
-type outside struct {
-	aws.HTTPClient
-	*world
-}
-
-func (o outside) Do(r *http.Request) (*http.Response, error) {
-	count := func(n int) {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.others += n
-	}
-	count(1)
-	defer count(-1)
-	return o.HTTPClient.Do(r)
-}
-
 // follow makes a follower that lives while an execution runs: otherwise the clock would run away.
 func (w *world) follow(t *testing.T, every, lag time.Duration, rules ...string) *follower.Follower {
 	t.Helper()
 	f, err := follower.New(t.Context(), follower.Options{Clock: w.Stack.Clock, Region: scenario.Home,
-		SecretARN: w.SecretARN, Every: every, Lag: lag, Rules: rules, AWS: func(region string) aws.Config {
-			cfg := w.Stack.AWS(region)
-			cfg.HTTPClient = outside{cfg.HTTPClient, w}
-			return cfg
-		}})
+		SecretARN: w.SecretARN, Every: every, Lag: lag, Rules: rules, AWS: w.Stack.AWS})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // readPlaced are both stacks of the example whose first client is in a further one, as one template: what is in the
-// further stack has an f before its logical id.
-func readPlaced(t *testing.T) template {
+// further stack has an f before its logical id. Over each is laid what it has otherwise.
+func readPlaced(t *testing.T, otherwise ...more) template {
 	t.Helper()
 	type stack struct {
 		Resources map[string]resource
@@ -35,6 +35,9 @@ func readPlaced(t *testing.T) template {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	for n, m := range otherwise {
+		template{Resources: []stack{itself, further}[n].Resources}.lay(m)
 	}
 	exports := map[any]any{}
 	for _, o := range itself.Outputs {
@@ -70,7 +73,7 @@ func readPlaced(t *testing.T) template {
 	return template{Resources: itself.Resources}
 }
 
-// inFurtherStack is a world whose client is in a further stack, with the roles of that.
+// inFurtherStack is a world with clients in a further stack, and the roles of that.
 func inFurtherStack(t *testing.T, tpl template) *world {
 	t.Helper()
 	w := newWorld(t, tpl)

@@ -176,8 +176,7 @@ func (tpl template) role(t *testing.T, actor string) string {
 		switch {
 		case r.Type == "AWS::Lambda::Function" && tpl.function(id) == actor:
 			role = r.Properties["Role"]
-		case r.Type == "AWS::StepFunctions::StateMachine" && actor == machine &&
-			r.Properties["StateMachineName"] == scenario.MachineName:
+		case r.Type == "AWS::StepFunctions::StateMachine" && r.Properties["StateMachineName"] == actor:
 			role = r.Properties["RoleArn"]
 		case r.Type == "AWS::Scheduler::Schedule" && actor == schedules:
 			role = r.Properties["Target"].(map[string]any)["RoleArn"]

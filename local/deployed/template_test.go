@@ -53,11 +53,22 @@ func readTemplateWith(t *testing.T, path string) (tpl template, m more) {
 		t.Fatal(err)
 	}
 	tpl = readTemplate(t)
-	maps.Copy(tpl.Resources, m.Resources)
+	tpl.lay(m)
+	return tpl, m
+}
+
+// lay puts what another template has otherwise over one.
+func (tpl template) lay(m more) {
+	for id, r := range m.Resources {
+		if old, is := tpl.Resources[id]; is {
+			maps.Copy(old.Properties, r.Properties)
+			continue
+		}
+		tpl.Resources[id] = r
+	}
 	for _, id := range m.Gone {
 		delete(tpl.Resources, id)
 	}
-	return tpl, m
 }
 
 // find returns the logical id of the resource of a type whose property has a value.

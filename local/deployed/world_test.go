@@ -21,7 +21,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/go-jose/go-jose/v4"
@@ -31,7 +30,9 @@ import (
 	"alboidc.internal/local/scenario"
 	"alboidc.internal/local/stack"
 	"alboidc.internal/local/stepfunctions"
+	"alboidc.internal/local/stepfunctions/integrations"
 	"alboidc.internal/shared/clock"
+	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/idp/okta/oktatest"
 	"alboidc.internal/statemachine"
 )
@@ -44,18 +45,15 @@ type world struct {
 	logs      logs
 
 	mu       sync.Mutex
-	watching bool   // notes calls
-	actor    string // who calls now: a function or the state machine
+	watching bool // notes calls
 	requests []request
 	unknown  []error
-	// ran is told of executions that begin and end; others counts the calls under way that are not the rotation's.
-	ran    func(begins bool)
-	others int
+	ran      func(begins bool) // is told of executions that begin and end
 }
 
 const (
 	schedules = "schedules"
-	machine   = "state machine"
+	machine   = scenario.MachineName
 	// started is the alias through which executions are started.
 	started = "arn:aws:states:" + scenario.Home + ":" + account + ":stateMachine:" + scenario.MachineName + ":live"
 )
@@ -68,7 +66,7 @@ const (
 func newWorld(t *testing.T, tpl template, accounts ...string) *world {
 	t.Helper()
 	virtual := clock.NewVirtual(time.Now())
-	w := &world{tpl: tpl, actor: machine, functions: map[string]string{}}
+	w := &world{tpl: tpl, functions: map[string]string{}}
 	s, err := stack.Start(context.Background(), stack.Options{Clock: virtual, Spread: []time.Duration{20 * time.Second,
 		55 * time.Second}, OnEvent: w.hear, OnCall: w.call, Accounts: accounts})
 	if err != nil {
@@ -81,15 +79,9 @@ func newWorld(t *testing.T, tpl template, accounts ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.localize(t)
+	w.localize(t, w.addClients(t)...)
 	w.deployTables(t)
-	p := w.tpl.properties(t, "AWS::SSM::Parameter", "Name", scenario.ParameterPrefix+scenario.Client)
-	if _, err := ssm.NewFromConfig(s.AWS(scenario.Home)).PutParameter(t.Context(),
-		&ssm.PutParameterInput{Name: aws.String(fmt.Sprint(p["Name"])),
-			Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true),
-			Value: aws.String(fmt.Sprint(p["Value"]))}); err != nil {
-		t.Fatal(err)
-	}
+	w.deployParameters(t)
 	w.deployMachine(t)
 	w.deploySchedules(t)
 	virtual.Advance(s.ELB.Spread())
@@ -129,9 +121,58 @@ func (w *world) deployFunctions(t *testing.T, s *stack.Stack) {
 	}
 }
 
+// addClients makes the clients of the template that are called client-0, client-1 and so on, and returns what it names
+// and what the local stack has in the place of that.
+func (w *world) addClients(t *testing.T) (pairs []string) {
+	t.Helper()
+	n := 0
+	for _, r := range w.tpl.Resources {
+		if name, _ := r.Properties["Name"].(string); r.Type == "AWS::SSM::Parameter" &&
+			strings.HasPrefix(name, scenario.ParameterPrefix+"client-") {
+			n++
+		}
+	}
+	names, err := w.AddClients(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		stored, err := ssm.NewFromConfig(w.Stack.AWS(scenario.Home)).GetParameter(t.Context(),
+			&ssm.GetParameterInput{Name: aws.String(scenario.ParameterPrefix + name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Parse([]byte(*stored.Parameter.Value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := c.SmokeTests.Redirect[0]
+		pairs = append(pairs, "arn:aws:secretsmanager:eu-central-1:111122223333:secret:"+name+"-AbCdEf", c.Secret.ARN,
+			`"url":"`+page.URL+`"`, `"url":"`+page.URL+`","connectTo":["`+strings.Join(page.ConnectTo, `","`)+`"]`,
+			"app/shared-0/50dc6c495c0c9188", between(c.LoadBalancers[0]+" ", "loadbalancer/", " "))
+	}
+	return pairs
+}
+
+// deployParameters stores the configurations of the template's clients.
+func (w *world) deployParameters(t *testing.T) {
+	t.Helper()
+	for _, r := range w.tpl.Resources {
+		if r.Type != "AWS::SSM::Parameter" {
+			continue
+		}
+		if _, err := ssm.NewFromConfig(w.Stack.AWS(scenario.Home)).PutParameter(t.Context(),
+			&ssm.PutParameterInput{Name: aws.String(fmt.Sprint(r.Properties["Name"])),
+				Type: ssmtypes.ParameterTypeString, Tier: ssmtypes.ParameterTierAdvanced, Overwrite: aws.Bool(true),
+				Value: aws.String(w.tpl.text(t, r.Properties["Value"]))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // localize puts what the local stack has in the place of what the example names. Each must be found, or the template
 // has changed and this does not deploy it any more.
-func (w *world) localize(t *testing.T) {
+func (w *world) localize(t *testing.T, more ...string) {
 	t.Helper()
 	var settings struct{ AppID string }
 	if err := json.Unmarshal(w.Config.IdentityProvider.Settings, &settings); err != nil {
@@ -143,7 +184,7 @@ func (w *world) localize(t *testing.T) {
 		t.Fatal(err)
 	}
 	balancer := func(arn string) string { return between(arn+" ", "loadbalancer/", " ") }
-	pairs := []string{
+	pairs := append(more,
 		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/client-secret-AbCdEf", w.SecretARN,
 		"arn:aws:secretsmanager:eu-central-1:111122223333:secret:orders-web/smoke-test-user-AbCdEf",
 		w.Config.SmokeTests.Login[0].UserSecretARN,
@@ -151,16 +192,15 @@ func (w *world) localize(t *testing.T) {
 			"0oarotator000000001", "rotator-2026"),
 		"app/orders/50dc6c495c0c9188", balancer(w.Site.LoadBalancers[0]),
 		"app/orders/73e2d6bc24d8a067", balancer(w.Site.LoadBalancers[1]),
-		`"appId":"0oaordersweb0000001"`, `"appId":"` + settings.AppID + `"`,
+		`"appId":"0oaordersweb0000001"`, `"appId":"`+settings.AppID+`"`,
 		"0oaordersweb0000001", w.ClientID,
 		"https://example.okta.com/oauth2/default/v1/authorize", p.Endpoints().Authorization,
 		"https://example.okta.com/oauth2/default/v1/token", p.Endpoints().Token,
 		"https://example.okta.com/oauth2/default", p.Issuer(),
 		"https://example.okta.com", p.URL(),
-		`"url":"https://orders.example.com/"`, `"url":"` + page.URL + `","connectTo":` + string(nodes),
+		`"url":"https://orders.example.com/"`, `"url":"`+page.URL+`","connectTo":`+string(nodes),
 		"https://orders.example.com/oauth2/", "https://shop.localhost/oauth2/",
-		"Your orders", page.Greeting + w.Tester.Email,
-	}
+		"Your orders", page.Greeting+w.Tester.Email)
 	whole, err := json.Marshal(w.tpl)
 	if err != nil {
 		t.Fatal(err)
@@ -264,23 +304,24 @@ func (w *world) definition(t *testing.T, name string) string {
 // deployMachine puts the template's definition into the state machine, with a version and the alias.
 func (w *world) deployMachine(t *testing.T) {
 	t.Helper()
-	api := sfn.NewFromConfig(w.Stack.AWS(scenario.Home))
-	updated, err := api.UpdateStateMachine(t.Context(), &sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN,
-		Publish: true, Definition: aws.String(w.definition(t, scenario.MachineName))})
-	if err != nil {
+	if _, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).UpdateStateMachine(t.Context(),
+		&sfn.UpdateStateMachineInput{StateMachineArn: &w.MachineARN,
+			Definition: aws.String(w.definition(t, scenario.MachineName))}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := api.CreateStateMachineAlias(t.Context(), &sfn.CreateStateMachineAliasInput{Name: aws.String("live"),
-		RoutingConfiguration: []sfntypes.RoutingConfigurationListItem{
-			{StateMachineVersionArn: updated.StateMachineVersionArn, Weight: 100}}}); err != nil {
+	if err := w.CreateAlias(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // deployNotifier creates the state machine that looks after ended executions, and returns its ARN.
 func (w *world) deployNotifier(t *testing.T) string {
+	return w.deploy(t, scenario.MachineName+"-notifier")
+}
+
+// deploy creates a state machine of the template, and returns its ARN.
+func (w *world) deploy(t *testing.T, name string) string {
 	t.Helper()
-	name := scenario.MachineName + "-notifier"
 	made, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).CreateStateMachine(t.Context(),
 		&sfn.CreateStateMachineInput{Name: &name,
 			Definition: aws.String(w.definition(t, name)),
@@ -319,25 +360,17 @@ func (w *world) deployRule(t *testing.T, name, machine string) {
 	}
 }
 
-// hear follows the execution: what is called while a task with a function runs, the function calls. One task runs at a
-// time, also inside a Map.
-func (w *world) hear(_ string, e stepfunctions.Event) {
+// hear follows the executions. A distributed Map starts its executions without a call of an API.
+func (w *world) hear(execution string, e stepfunctions.Event) {
 	if w.ran != nil && (e.ExecutionStarted != nil || e.ExecutionSucceeded != nil || e.ExecutionFailed != nil) {
 		w.ran(e.ExecutionStarted != nil)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case e.TaskScheduled != nil:
-		w.actor = machine
-		for name, arn := range w.functions {
-			if strings.Contains(e.TaskScheduled.Parameters, `"`+arn+`"`) {
-				w.actor = name
-			}
-		}
-	case e.TaskSucceeded != nil || e.TaskFailed != nil:
-		w.actor = machine
+	if e.MapRunStarted == nil {
+		return
 	}
+	started := strings.Replace(execution[:strings.LastIndex(execution, ":")], ":execution:", ":stateMachine:", 1)
+	w.call(integrations.KeyOf+strings.Split(started, ":")[6], "states", "StartExecution",
+		fmt.Sprintf(`{"stateMachineArn": %q}`, started))
 }
 
 // watch has the calls noted from now on.
@@ -351,15 +384,12 @@ func (w *world) watch() {
 func (w *world) call(key, service, operation, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.watching || w.others > 0 || service == "scheduler" { // schedules are CloudFormation's
+	if !w.watching {
 		return
 	}
-	actor := w.actor
-	switch service + ":" + operation {
-	case "lambda:Invoke":
-		actor = machine
-	case "states:StartExecution":
-		actor = schedules
+	actor := w.caller(key, operation)
+	if actor == "" {
+		return
 	}
 	if there, is := strings.CutPrefix(text, "account="); is { // by the session of a role there
 		actor = there[:len(account)]
@@ -372,17 +402,40 @@ func (w *world) call(key, service, operation, text string) {
 	w.requests = append(w.requests, r)
 }
 
-// run runs an execution and returns its result.
-func (w *world) run(t *testing.T, machine, input string) asl.Result {
+// caller is who signs with a key: a function, maybe by the session of a role, a state machine, or the schedules; "" is
+// somebody else.
+func (w *world) caller(key, operation string) string {
+	if machine, is := strings.CutPrefix(key, integrations.KeyOf); is {
+		return machine
+	}
+	by := w.Stack.STS.RoleOf(key)
+	for name := range w.functions {
+		if key == inprocess.KeyOf(name) || strings.Contains(by, "-"+name+"-") {
+			return name
+		}
+	}
+	if by != "" {
+		return by
+	}
+	if operation == "StartExecution" {
+		return schedules
+	}
+	return ""
+}
+
+// begin starts an execution.
+func (w *world) begin(t *testing.T, machine, input string) (execution string) {
 	t.Helper()
 	begun, err := sfn.NewFromConfig(w.Stack.AWS(scenario.Home)).StartExecution(t.Context(),
 		&sfn.StartExecutionInput{StateMachineArn: &machine, Input: &input})
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := w.Stack.StepFunctions.Wait(t.Context(), *begun.ExecutionArn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return result
+	return *begun.ExecutionArn
+}
+
+// run runs an execution and returns its result.
+func (w *world) run(t *testing.T, machine, input string) asl.Result {
+	t.Helper()
+	return w.ended(t, w.begin(t, machine, input))
 }

@@ -17,6 +17,7 @@ import (
 	"alboidc.internal/shared/config"
 	"alboidc.internal/shared/fault"
 	"alboidc.internal/shared/idp/idptest/imitations"
+	"alboidc.internal/shared/idp/lambda"
 )
 
 // changing are the calls that change something, by service and operation.
@@ -57,8 +58,12 @@ type way struct {
 	input string
 	// dead: AWSCURRENT is revoked before the execution, which is to repair that, as is the one that comes after it.
 	dead bool
+	// can is what a function says that its provider can do; zero is the imitation's default.
+	can lambda.Capabilities
 	// followed: a controller and an application follow AWSCURRENT. away: a load balancer is in another account.
 	followed, away bool
+	// canaried: a load balancer gets the new secret first, and a login tests it.
+	canaried bool
 }
 
 // ways are all but Okta's, which has tests of its own, and those by hand, which have no calls.
@@ -70,7 +75,7 @@ func ways() []way {
 			out = append(out, way{name: kind, vendor: kind, configure: quick})
 		}
 	}
-	return out
+	return append(out, functionWays()...)
 }
 
 var okta = way{name: "okta", vendor: "okta", configure: quick}
@@ -84,7 +89,8 @@ func paired(c *config.Client) {
 // world makes one for this way, in which prepare may make something fail.
 func (y way) world(t *testing.T, prepare func(*world)) *world {
 	t.Helper()
-	w := newWorldOf(t, y.vendor, usual(), y.configure)
+	w := newWorldOf(t, y.vendor, usual(), y.configure, functionSays(y.can))
+	w.become(y.can)
 	w.tolerant = y.interrupts
 	prepare(w)
 	if y.dead {

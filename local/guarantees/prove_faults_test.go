@@ -3,6 +3,7 @@ package guarantees_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,18 @@ func faultAt(said string, rule func(n int) fault.Rule) func(*telling, int, seen)
 		return said
 	}
 }
+
+// ofSteps are the states whose failure leads back.
+var ofSteps = append(slices.Sorted(maps.Values(caught)), "TestCanaries")
+
+var aStepFails = &kind{name: "a function that fails", weight: 8, any: true, states: ofSteps,
+	do: func(r *telling, _ int, _ seen) string {
+		r.mu.Lock()
+		state := r.state
+		r.mu.Unlock()
+		r.failing(state)
+		return "the function of " + state + " fails for good"
+	}}
 
 // faults are what happens to calls.
 var faults = []*kind{
@@ -54,12 +67,7 @@ var faults = []*kind{
 		do: faultAt("the call is refused for lack of a right", func(int) fault.Rule {
 			return fault.Rule{Mode: fault.Refuse, Times: 1, Status: 403, Code: "AccessDeniedException"}
 		})},
-	{name: "a function that fails", weight: 8, before: true, any: true, do: func(r *telling, n int, _ seen) string {
-		of := []string{"VerifyNewSecret", "PromoteSecret", "TestSecret", "RediscoverTargets", "TestBeforeFinish",
-			"DisableOldSecret", "TestAfterDisable"}
-		r.failing(of[n%len(of)])
-		return "the function of " + of[n%len(of)] + " fails for good"
-	}},
+	aStepFails,
 	{name: "throttling", weight: 6, atCall: true, do: throttle},
 	{name: "an outage of the provider", weight: 4, atCall: true,
 		do: func(r *telling, n int, _ seen) string {

@@ -26,14 +26,37 @@ func (r *telling) hearState(execution string, e stepfunctions.Event) {
 	if e.StateEntered == nil || !strings.HasSuffix(execution, ":"+r.main) {
 		return
 	}
-	r.state, r.justIn = e.StateEntered.Name, e.StateEntered.Name
+	r.state = e.StateEntered.Name
 	r.reasserted = r.reasserted || slices.Contains([]string{"ReassertSecret", "RediscoverToRestore",
 		"ReassertOldSecret"}, r.state)
-	if !r.waits[r.state] {
-		return
+	if r.state == "TellRollback" {
+		r.aimAgain()
 	}
 	for _, e := range r.take(func(m moment) bool { return m.state == r.state }) {
-		r.clock.Go(func() { r.fire(e, seen{}) })
+		switch {
+		case !waits(r.state):
+			e.at = moment{call: r.calls + max(1, e.at.call), changing: e.at.changing}
+			r.due = append(r.due, e)
+		case e.at.after == 0:
+			r.clock.Go(func() { r.fire(e, seen{}) })
+		default:
+			r.after(e.at.after, func(ended bool) {
+				if !ended && !r.isTold(execution) {
+					r.fire(e, seen{})
+				}
+			})
+		}
+	}
+}
+
+// aimAgain lets what was to happen on the way forward happen on the way back. r.mu is held.
+func (r *telling) aimAgain() {
+	back := wayBack(r.life.way)
+	for i, e := range r.due {
+		list := e.kind.on(back)
+		if e.at.state != "" && !slices.Contains(back, e.at.state) && len(list) > 0 {
+			r.due[i].at = moment{state: list[e.n%len(list)], call: e.at.call, changing: e.at.changing}
+		}
 	}
 }
 
@@ -69,9 +92,7 @@ func (r *telling) hearCall(service, operation, text string) {
 	}
 	r.mu.Lock()
 	r.calls++
-	in := r.justIn
-	r.justIn = ""
-	now := r.take(func(m moment) bool { return m.comes(r.calls, in, seen{service, operation}) })
+	now := r.take(func(m moment) bool { return m.comes(r.calls, seen{service, operation}) })
 	r.mu.Unlock()
 	for _, e := range now {
 		r.fire(e, seen{service, operation})
@@ -117,15 +138,20 @@ func (r *telling) fire(e event, c seen) {
 	}()
 	<-done
 	if said == "" {
+		r.tell("could not happen: %s%s", e.kind.name, where)
 		return
 	}
 	r.tell("%s%s", said, where)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts[e.kind.name]++
-	if !e.kind.harmless {
-		r.happened = append(r.happened, e.kind)
+	if e.kind.harmless || e.given && e.at.before {
+		return
 	}
+	if !e.given {
+		r.took++
+	}
+	r.happened = append(r.happened, e.kind)
 }
 
 // where says in which state the chapter's execution is. r.mu is held.

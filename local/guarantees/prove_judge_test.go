@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"alboidc.internal/local/asl"
 )
 
@@ -28,7 +30,15 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	happened := r.happened // also while the others ran
 	r.mu.Unlock()
 	notNeeded := c.input == repair && strings.Contains(text(result.Cause), "NotNeeded")
+	survives := result.Status == asl.Succeeded || notNeeded
+	heals := r.life.heals && c.input != dryRun
+	if heals && len(others)+len(redriven) == 0 && r.isLeft(result) {
+		r.rec.Errorf("heals: the notifier left the lock with an execution that ended as %s: %v", ended(result), healed)
+	}
 	switch {
+	case len(happened) > 1 && r.life.together && atRest && !r.doomed && !survives:
+		r.rec.Errorf("together: disturbances of different states (%s) ended an execution as %s: %s", names(happened),
+			ended(result), text(result.Cause))
 	case len(happened) > 1, len(happened) == 1 && !atRest, r.doomed:
 	case len(happened) == 0 && result.Status != asl.Succeeded && !notNeeded:
 		r.rec.Errorf("undisturbed: an execution that nothing disturbed ended as %s: %s", ended(result),
@@ -38,7 +48,7 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 	case !emergencySurvived:
 		r.rec.Errorf("once: one disturbance (%s), and an emergency did not succeed", happened[0].name)
 	case result.Status == asl.Succeeded, notNeeded && len(happened) == 0, happened[0].any:
-	case r.life.heals && !r.isHealed(result, healed):
+	case heals && !r.isHealed(result, healed):
 		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s, and the notifier did not heal it: %v",
 			happened[0].name, ended(result), healed)
 	case ended(result) == "Refused" && strings.Contains(text(result.Cause), "TestBeforeChange failed with Lambda."):
@@ -48,6 +58,21 @@ func (r *telling) judge(c chapter, result asl.Result, atRest bool) {
 		r.rec.Errorf("once: one disturbance (%s) ended an execution as %s: %s", happened[0].name, ended(result),
 			text(result.Cause))
 	}
+}
+
+// names lists kinds.
+func names(kinds []*kind) string {
+	out := make([]string, len(kinds))
+	for i, k := range kinds {
+		out[i] = k.name
+	}
+	return strings.Join(out, ", ")
+}
+
+// isLeft reports whether the chapter's execution was stopped and has the lock still.
+func (r *telling) isLeft(result asl.Result) bool {
+	owner, has := r.journal()["owner"].(*ddbtypes.AttributeValueMemberS)
+	return result.Status == asl.Aborted && has && strings.HasSuffix(owner.Value, ":"+r.main)
 }
 
 // isHealed reports whether what an execution left that was stopped has been put right: by another, or by itself.
@@ -63,9 +88,13 @@ func (r *telling) finish() {
 	r.endTimers()
 	r.timed.Wait()
 	r.mu.Lock()
+	due := r.due
 	r.due = nil
 	mends := r.mends
 	r.mu.Unlock()
+	for _, e := range due {
+		r.tell("never came: %s: %s", e.at, e.kind.name)
+	}
 	r.Stack.Faults.Clear()
 	for _, mend := range slices.Backward(mends) {
 		mend()

@@ -1,17 +1,13 @@
 package guarantees_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"alboidc.internal/shared/config"
-	"alboidc.internal/statemachine"
 )
 
 // life is a random history of one client: executions, and what happens while they run. Everything in it follows from
@@ -22,6 +18,8 @@ type life struct {
 	chapters []chapter
 	// heals: the notifier is deployed, which starts an execution where one was stopped or superseded.
 	heals bool
+	// together: everything that happens must be survived by the same execution.
+	together bool
 	// broken changes the definition of the state machine, for the test that a life can fail.
 	broken func(definition string) string
 }
@@ -39,26 +37,28 @@ type event struct {
 	kind *kind
 	at   moment
 	n    int
-	// given: the execution is for this, so that it is no disturbance of it.
+	// given: the execution is for this, or to go back after it.
 	given bool
 }
 
-// moment is when something happens: before the execution, at the first call after it enters a state, right before its
-// n-th call, or so long after its start. changing is the first call since then that changes something.
+// moment is when something happens: before the execution; while it is stopped; so long after it begins to wait in a
+// state; right before the n-th call since it entered a state that calls something, the first if call is 0; or so long
+// after its start. changing is the first call since then that changes something.
 type moment struct {
-	before   bool
-	state    string
-	call     int
-	changing bool
-	after    time.Duration
+	before, stopped bool
+	state           string
+	call            int
+	changing        bool
+	after           time.Duration
 }
 
 // kind is a kind of event.
 type kind struct {
 	name   string
 	weight int
-	// before: it belongs before an execution. atCall: it happens to a call.
-	before, atCall bool
+	// before: it belongs before an execution. atCall: it happens to a call. stopped: it may happen while an execution
+	// is stopped, too.
+	before, atCall, stopped bool
 	// states are where it may happen; nil is everywhere.
 	states []string
 	fits   func(way) bool
@@ -71,131 +71,11 @@ type kind struct {
 	do func(r *telling, n int, c seen) string
 }
 
+// isPassing: what an execution survives that nothing else happens to.
+func (k *kind) isPassing() bool { return !k.any && k.ends == nil }
+
 // seen is a call that is about to be carried out.
 type seen struct{ service, operation string }
-
-// inputs are those of executions, by how often they are started.
-var inputs = []string{plain, plain, plain, plain, `{"client": "orders-web", "gracePeriodSeconds": 0}`,
-	`{"client": "orders-web", "gracePeriodSeconds": 7200}`, emergency, emergency,
-	`{"client": "orders-web", "dryRun": true}`}
-
-// beforeEnd is no input of ours: a daily measurement starts that execution, because the provider is about to end the
-// secret.
-const beforeEnd = "a measurement right before the secret ends"
-
-// newInput chooses what an execution is started with, and what is so before.
-func newInput(r *rand.Rand, y way) (input string, given []event) {
-	switch x := r.IntN(12); {
-	case x == 0 && mortal(y):
-		return repair, []event{{kind: dies, at: moment{before: true}, given: true}}
-	case x == 1 && slices.Contains([]string{"entra", "keycloak"}, y.name):
-		return beforeEnd, nil
-	default:
-		return inputs[r.IntN(len(inputs))], nil
-	}
-}
-
-// mostCalls is about how many calls a rotation makes: later ones are hit less often.
-const mostCalls = 170
-
-// newLife makes the life of a seed. Every third has one disturbance only, which the same execution must survive.
-func newLife(seed uint64) life {
-	r := rand.New(rand.NewPCG(seed, 14)) //nolint:gosec // it must be the same every time
-	all := everyWay()
-	l := life{seed: seed, way: all[r.IntN(len(all))], heals: r.IntN(2) == 0}
-	if seed%3 == 0 {
-		c := chapter{}
-		c.input, c.events = newInput(r, l.way)
-		c.events = append(c.events, newEvent(r, l.way))
-		l.chapters = []chapter{c}
-		return l
-	}
-	for range 1 + r.IntN(2) {
-		c := chapter{goesOn: r.IntN(3) > 0}
-		c.input, c.events = newInput(r, l.way)
-		for range 2 + r.IntN(4) {
-			c.events = append(c.events, newEvent(r, l.way))
-		}
-		l.chapters = append(l.chapters, c)
-	}
-	return l
-}
-
-func newEvent(r *rand.Rand, y way) event {
-	fitting := slices.DeleteFunc(everyKind(), func(k *kind) bool { return k.fits != nil && !k.fits(y) })
-	sum := 0
-	for _, k := range fitting {
-		sum += k.weight
-	}
-	at := r.IntN(sum)
-	i := 0
-	for ; at >= fitting[i].weight; i++ {
-		at -= fitting[i].weight
-	}
-	return event{kind: fitting[i], at: newMoment(r, fitting[i]), n: r.IntN(1 << 20)}
-}
-
-func newMoment(r *rand.Rand, k *kind) moment {
-	forward, back, _ := states()
-	switch x := r.IntN(20); {
-	case k.before:
-		return moment{before: true}
-	case k.states != nil:
-		return moment{state: k.states[r.IntN(len(k.states))]}
-	case x < 7:
-		return moment{state: forward[r.IntN(len(forward))]}
-	case x < 9:
-		return moment{state: back[r.IntN(len(back))]}
-	case x < 11 && !k.atCall:
-		return moment{after: time.Duration(r.Int64N(int64(5 * time.Minute)))}
-	case x < 13 && !k.atCall:
-		return moment{after: time.Duration(r.Int64N(int64(8 * 24 * time.Hour)))}
-	default:
-		return moment{call: 1 + r.IntN(mostCalls), changing: r.IntN(2) == 0}
-	}
-}
-
-// comes tells whether it is now, at a call after the execution has entered a state; "" if this is not the first call.
-func (m moment) comes(calls int, entered string, c seen) bool {
-	switch {
-	case m.state != "":
-		return m.state == entered
-	case m.changing:
-		return calls >= m.call && slices.Contains(changing, c.service+":"+c.operation)
-	default:
-		return m.call > 0 && calls == m.call
-	}
-}
-
-// stateNames finds the states in the order of the definition, which JSON does not keep.
-var stateNames = regexp.MustCompile(`(?m)^    "(\w+)": \{`)
-
-// states are those that call something or wait, on the way forward and from the rollback on, and which of them wait.
-func states() (forward, back []string, waits map[string]bool) {
-	type state struct {
-		Type          string
-		ItemProcessor struct{ States map[string]struct{} }
-	}
-	var machine struct{ States map[string]state }
-	if err := json.Unmarshal([]byte(statemachine.Definition), &machine); err != nil {
-		panic(err)
-	}
-	waits = map[string]bool{}
-	for _, m := range stateNames.FindAllStringSubmatch(statemachine.Definition, -1) {
-		name := m[1]
-		s := machine.States[name]
-		waits[name] = s.Type == "Wait"
-		if s.Type != "Task" && s.Type != "Wait" && s.Type != "Map" {
-			continue
-		}
-		if len(back) > 0 || name == "TellRollback" {
-			back = append(back, name)
-		} else {
-			forward = append(forward, name)
-		}
-	}
-	return forward, back, waits
-}
 
 // everyWay is each identity provider in each of its models, and clients of every kind.
 func everyWay() []way {
@@ -205,6 +85,9 @@ func everyWay() []way {
 		way{name: "by hand", vendor: "manual", configure: quick},
 		way{name: "two accounts", vendor: "okta", configure: quick, away: true},
 		way{name: "with a login test", vendor: "okta", configure: loggingIn})
+	for _, vendor := range []string{"okta", "auth0", "keycloak"} {
+		all = append(all, way{name: vendor + " with canaries", vendor: vendor, configure: canaried, canaried: true})
+	}
 	for _, vendor := range []string{"okta", "entra", "keycloak", "hydra"} {
 		all = append(all, way{name: vendor + " with followers", vendor: vendor, configure: followed, followed: true})
 	}
@@ -228,12 +111,14 @@ func (m moment) String() string {
 	switch {
 	case m.before:
 		return "before it"
+	case m.stopped:
+		return "while it is stopped"
+	case m.state != "" && m.after > 0:
+		return fmt.Sprintf("in %s, after %s", m.state, m.after)
+	case m.state != "" && m.call > 1 || m.changing:
+		return fmt.Sprintf("in %s, at call %d (the next change: %t)", m.state, m.call, m.changing)
 	case m.state != "":
 		return "in " + m.state
-	case m.changing:
-		return fmt.Sprintf("at the first change since call %d", m.call)
-	case m.call > 0:
-		return fmt.Sprintf("at call %d", m.call)
 	default:
 		return fmt.Sprintf("after %s", m.after.Round(time.Second))
 	}

@@ -64,9 +64,9 @@ type telling struct {
 	rec    *recorder
 	other  atomic.Int32 // other hands at work, whose calls are not those of a rotation
 	born   time.Time
-	waits  map[string]bool
 	names  int
 	first  string // what AWSCURRENT was when the chapter began
+	took   int    // disturbances that happened
 	story  []string
 	counts map[string]int
 	ends   map[string]int
@@ -75,7 +75,6 @@ type telling struct {
 	due        []event
 	main       string // the name of the chapter's execution
 	state      string // which it entered last
-	justIn     string // the same, until its next call
 	calls      int
 	happened   []*kind
 	reasserted bool     // old values can no longer be healed
@@ -106,7 +105,6 @@ func live(t testing.TB, l life) *telling {
 		told: map[string]bool{}}
 	r.calm = sync.NewCond(&r.mu)
 	r.rec = &recorder{TB: t, other: &r.other}
-	_, _, r.waits = states()
 	jitter := rand.New(rand.NewPCG(l.seed, 15)) //nolint:gosec // it must be the same every time
 	var mu sync.Mutex
 	random := func() float64 { mu.Lock(); defer mu.Unlock(); return jitter.Float64() }
@@ -211,7 +209,7 @@ func (r *telling) begin(c chapter) {
 	r.mu.Lock()
 	r.names++
 	r.main = fmt.Sprintf("life-%d-%d", r.life.seed, r.names)
-	r.state, r.justIn, r.calls, r.reasserted, r.alone, r.redriveIn = "", "", 0, false, false, 0
+	r.state, r.calls, r.reasserted, r.alone, r.redriveIn = "", 0, false, false, 0
 	r.happened, r.others, r.redriven, r.mends, r.due = nil, nil, nil, nil, nil
 	r.mu.Unlock()
 	r.byHand()
@@ -227,7 +225,7 @@ func (r *telling) begin(c chapter) {
 // arm makes what belongs to a chapter's execution due. r.mu is held.
 func (r *telling) arm(c chapter) {
 	r.calls = 0
-	r.due = slices.DeleteFunc(slices.Clone(c.events), func(e event) bool { return e.at.before })
+	r.due = slices.DeleteFunc(slices.Clone(c.events), func(e event) bool { return e.at.before || e.at.stopped })
 }
 
 // byHand makes a secret and stores it as AWSPENDING, where only people can make one.
@@ -246,21 +244,20 @@ func (r *telling) byHand() {
 // run runs the chapter's execution to its end, and the others that were started meanwhile.
 func (r *telling) run(c chapter) asl.Result {
 	execution := r.startMain(c)
-	for _, e := range c.events {
-		if !e.at.before && e.at.state == "" && e.at.call == 0 {
-			r.after(e.at.after, func(ended bool) {
-				if !ended && !r.isTold(execution) {
-					r.fire(e, seen{})
-				}
-			})
-		}
-	}
 	result := r.await(execution)
 	r.mu.Lock()
 	redriveIn := r.redriveIn
 	r.mu.Unlock()
+	if result.Status == asl.Aborted {
+		r.pass(redriveIn / 2)
+		for _, e := range c.events {
+			if e.at.stopped {
+				r.fire(e, seen{})
+			}
+		}
+	}
 	if redriveIn > 0 && result.Status == asl.Aborted {
-		r.pass(redriveIn)
+		r.pass(redriveIn - redriveIn/2)
 		if _, err := r.sfn().RedriveExecution(context.Background(),
 			&sfn.RedriveExecutionInput{ExecutionArn: &execution}); err != nil {
 			r.tell("it cannot be redriven: %v", err)
@@ -294,6 +291,10 @@ func (r *telling) endSoon(c chapter) string {
 	left := r.untilEnd() - aboutToEnd
 	if left < 0 || r.labels()["AWSPENDING"] != "" || r.journal()["owner"] != nil {
 		return ""
+	}
+	if r.journal()["state"] == nil { // nobody knows yet which secret it is
+		r.await(r.startNamedAs(r.main+"-first", plain))
+		left = r.untilEnd() - aboutToEnd
 	}
 	r.pass(left)
 	measurement := r.main + "-measures"

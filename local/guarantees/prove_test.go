@@ -40,6 +40,8 @@ func chosenSeeds(text string) (from, to uint64, err error) {
 type tally struct {
 	mu                sync.Mutex
 	lives, executions int
+	planned, took     int // disturbances
+	calm              int // lives in which none happened
 	events, ends      map[string]int
 }
 
@@ -48,6 +50,17 @@ func (c *tally) add(r *telling) {
 	defer c.mu.Unlock()
 	c.lives++
 	c.executions += len(r.executions)
+	c.took += r.took
+	for _, chapter := range r.life.chapters {
+		for _, e := range chapter.events {
+			if !e.kind.harmless && !e.given {
+				c.planned++
+			}
+		}
+	}
+	if r.took == 0 {
+		c.calm++
+	}
 	for k, n := range r.counts {
 		c.events[k] += n
 	}
@@ -57,18 +70,14 @@ func (c *tally) add(r *telling) {
 }
 
 func (c *tally) String() string {
-	sum := 0
 	rows := func(m map[string]int) (out string) {
 		for _, k := range slices.SortedFunc(maps.Keys(m), func(a, b string) int { return m[b] - m[a] }) {
 			out += fmt.Sprintf("\n  %5d  %s", m[k], k)
 		}
 		return out
 	}
-	for _, n := range c.events {
-		sum += n
-	}
-	return fmt.Sprintf("%d histories, %d executions, %d disturbances:%s\nexecutions ended as:%s", c.lives, c.executions,
-		sum, rows(c.events), rows(c.ends))
+	return fmt.Sprintf("%d histories, %d executions; of %d disturbances %d happened, in %d histories none:%s\n"+
+		"executions ended as:%s", c.lives, c.executions, c.planned, c.took, c.calm, rows(c.events), rows(c.ends))
 }
 
 func TestRandomHistories(t *testing.T) {

@@ -27,6 +27,7 @@ func (r *telling) oneAtATime() {
 				taken[x] = append(taken[x], e.Timestamp.Time)
 			}
 		}
+		r.mustHaveTested(x, events)
 	}
 	for x := range histories {
 		r.mustFindItFree(x, taken, histories)
@@ -43,6 +44,23 @@ func (r *telling) oneAtATime() {
 			if at, ok := scheduled[e.ID]; ok && e.TaskSucceeded != nil && len(taken[x]) > 0 {
 				r.mustOwn(x, at, taken)
 			}
+		}
+	}
+}
+
+// mustHaveTested checks G3: what is in use was tested since every target was set the last time, before the old secret
+// goes.
+func (r *telling) mustHaveTested(execution string, events []stepfunctions.Event) {
+	state, tested := "", false
+	for _, e := range events {
+		switch {
+		case e.StateEntered != nil:
+			state = e.StateEntered.Name
+			tested = tested && state != "ReassertSecret"
+		case e.TaskSucceeded != nil && state == "TestBeforeFinish":
+			tested = true
+		case e.TaskSucceeded != nil && state == "DisableOldSecret" && !tested:
+			r.rec.Errorf("G3: %s disabled the old secret although no test had succeeded since the last round", execution)
 		}
 	}
 }

@@ -53,16 +53,23 @@ func TestASecretThatIsStoredAgainAtRestStays(t *testing.T) {
 
 func TestASecretThatIsStoredAgainInAnyStateStays(t *testing.T) {
 	t.Parallel()
-	for _, vendor := range []string{"okta", "entra", "pingone"} {
+	for _, vendor := range append([]string{"okta", "entra"}, withoutIDs...) {
 		for _, state := range []string{"CreateSecret", "SetSecret", "PromoteSecret", "GracePeriod", "DisableOldSecret",
 			"FinishSecret", "ReleaseLock"} {
+			if state != "CreateSecret" && !slices.Contains([]string{"okta", "entra", "pingone"}, vendor) {
+				continue
+			}
 			t.Run(vendor+"/"+state, func(t *testing.T) {
 				t.Parallel()
 				w := newWorldOf(t, vendor, usual(), quick)
 				w.mustRotate()
 				w.when(state, func(string) { w.storeAgain() })
-				w.rotate(plain)
-				w.converge()
+				w.mustRotate()
+				if state != "ReleaseLock" { // too late for the journal
+					w.atRest()
+				}
+				w.mustRotate()
+				w.atRest()
 			})
 		}
 	}

@@ -65,7 +65,7 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 		maps.Copy(env, d.Environment)
 		cfg := cfg.Copy()
 		if d.Role != "" {
-			key := "AKIA" + strings.ToUpper(f.Name)
+			key := KeyOf(f.Name)
 			s.STS.SetCaller(key, d.Role)
 			cfg.Credentials = credentials.NewStaticCredentialsProvider(key, "local", "")
 		}
@@ -85,6 +85,9 @@ func RegisterAs(s *stack.Stack, logs io.Writer, as map[string]Deployed) (map[str
 	}
 	return arns, nil
 }
+
+// KeyOf is the access key of a function that has a role.
+func KeyOf(function string) string { return "AKIA" + strings.ToUpper(function) }
 
 // writeAuthority writes the authority of the stack's servers to a file, which the functions read when they are built.
 func writeAuthority(s *stack.Stack) (string, error) {

@@ -110,7 +110,7 @@ func (h History) String() string {
 }
 
 // chunk is how many histories are lived before it is looked whether one has failed.
-const chunk = 10
+const chunk = 6
 
 // Histories plants each fault that histories must show, and lives them until one does.
 func (r *Runner) Histories(ctx context.Context, only *regexp.Regexp, seeds int, done func(History)) error {

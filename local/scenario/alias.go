@@ -10,10 +10,10 @@ import (
 )
 
 // CreateAlias creates the alias through which a deployment's executions are started.
-func (d *Deployment) CreateAlias(ctx context.Context) error { return d.publish(ctx, d.MachineARN) }
+func (d *Deployment) CreateAlias(ctx context.Context) error { return d.Publish(ctx, d.MachineARN) }
 
-// publish makes a version of a state machine, and the alias of it.
-func (d *Deployment) publish(ctx context.Context, machine string) error {
+// Publish makes a version of a state machine, and the alias of it.
+func (d *Deployment) Publish(ctx context.Context, machine string) error {
 	api := sfn.NewFromConfig(d.Stack.AWS(Home))
 	now, err := api.DescribeStateMachine(ctx, &sfn.DescribeStateMachineInput{StateMachineArn: &machine})
 	if err != nil {

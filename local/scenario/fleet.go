@@ -16,7 +16,7 @@ func (d *Deployment) CreateFleet(ctx context.Context, clients ...statemachine.Ch
 	if err != nil {
 		return err
 	}
-	return d.publish(ctx, arn)
+	return d.Publish(ctx, arn)
 }
 
 // FleetARN is what fleets are started with.

@@ -87,6 +87,18 @@ type answer struct {
 
 func (a *answer) requestID() string { return a.header.Get("x-amzn-RequestId") }
 
+// KeyOf is what the access key begins with that a state machine signs with; the machine's name follows.
+const KeyOf = "stepfunctions-"
+
+// key is the access key of the state machine that has a task, also of one in an execution of a distributed Map.
+func key(t asl.Task) string {
+	if parts := strings.Split(t.ExecutionARN, ":"); len(parts) > 6 {
+		machine, _, _ := strings.Cut(parts[6], "/")
+		return KeyOf + machine
+	}
+	return KeyOf
+}
+
 // send posts one request that counts as signed for a service.
 func (c *Client) send(ctx context.Context, t asl.Task, signingName, path string, header map[string]string,
 	body []byte) (*answer, error) {
@@ -98,9 +110,9 @@ func (c *Client) send(ctx context.Context, t asl.Task, signingName, path string,
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
-	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=stepfunctions/%s/%s/%s/aws4_request, "+
+	r.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/%s/%s/%s/aws4_request, "+
 		"SignedHeaders=host, Signature=0",
-		c.Clock.Now().Format("20060102"), t.Region, signingName))
+		key(t), c.Clock.Now().Format("20060102"), t.Region, signingName))
 	resp, err := c.HTTP.Do(r)
 	if err != nil {
 		return nil, err

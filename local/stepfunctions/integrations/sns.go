@@ -33,7 +33,7 @@ func publish(c *Client, ctx context.Context, t asl.Task) (json.RawMessage, *asl.
 	}
 	out, err := sns.New(sns.Options{Region: t.Region, BaseEndpoint: &c.Endpoint, HTTPClient: c.HTTP,
 		Retryer:     aws.NopRetryer{},
-		Credentials: credentials.NewStaticCredentialsProvider("stepfunctions", "local", "")}).Publish(ctx, &in)
+		Credentials: credentials.NewStaticCredentialsProvider(key(t), "local", "")}).Publish(ctx, &in)
 	if err != nil {
 		return nil, snsNames.clientError(err)
 	}

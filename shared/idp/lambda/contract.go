@@ -71,13 +71,13 @@ type problem struct {
 
 // listed is a secret of a list.
 type listed struct {
-	ID       string    `json:"id"`
-	Status   string    `json:"status"`
-	Created  time.Time `json:"created"`
-	Until    time.Time `json:"until"`
-	LastUsed time.Time `json:"lastUsed"`
-	Token    string    `json:"token"`
-	Value    string    `json:"value"`
+	ID       string  `json:"id"`
+	Status   string  `json:"status"`
+	Created  instant `json:"created"`
+	Until    instant `json:"until"`
+	LastUsed instant `json:"lastUsed"`
+	Token    string  `json:"token"`
+	Value    string  `json:"value"`
 }
 
 // made is the answer to a create. Value is left out if it is that of the request.

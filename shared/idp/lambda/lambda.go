@@ -86,17 +86,17 @@ func (f *function) ask(ctx context.Context) (Capabilities, error) {
 	if err != nil {
 		return Capabilities{}, err
 	}
-	if len(a.Capabilities) == 0 {
-		return Capabilities{}, notUnderstood(opCapabilities)
+	if len(a.Capabilities) == 0 || string(a.Capabilities) == "null" {
+		return Capabilities{}, notUnderstood(opCapabilities, "capabilities", "be an object with what it can do")
 	}
 	var told Capabilities
 	ps := strictjson.Decode(a.Capabilities, &told, "capabilities")
 	if len(ps) == 0 {
 		told.check(&ps)
 	}
-	if len(ps) > 0 { // the problems may quote what the function said
+	if len(ps) > 0 {
 		return Capabilities{}, failure.New(failure.Precondition, "the capabilities that the function answers do not "+
-			"keep to contract %d: rotator conformance says what is wrong", Contract)
+			"keep to contract %d: %s", Contract, nameProblems(ps))
 	}
 	return told, nil
 }
@@ -161,8 +161,12 @@ func fields(c Capabilities) map[string]any {
 
 func (f *function) list(ctx context.Context) (answer, error) {
 	a, err := f.do(ctx, Request{Operation: opList})
-	if err == nil && a.Secrets == nil { // an answer without would make every secret look removed
-		err = notUnderstood(opList)
+	switch {
+	case err != nil:
+	case a.Secrets == nil: // an answer without would make every secret look removed
+		err = notUnderstood(opList, "secrets", "be a list, [] if there are none")
+	case a.Registration.GraceSeconds < 0:
+		err = notUnderstood(opList, "registration.graceSeconds", "be 0 or more, or left out")
 	}
 	return a, err
 }
@@ -184,7 +188,7 @@ func (f *function) do(ctx context.Context, r Request) (answer, error) {
 func (f *function) send(ctx context.Context, r Request) (answer, error) {
 	var a answer
 	r.Contract, r.Client = Contract, Client{ID: f.client.ClientID, Issuer: f.client.Issuer}
-	r.Deadline = f.now().Add(Patience).UTC().Truncate(time.Millisecond)
+	r.Deadline = f.now().Add(Patience).UTC().Truncate(time.Second) // without fractions, which not everything reads
 	payload, err := json.Marshal(r)
 	if err != nil {
 		return a, failure.New(failure.Internal, "the request to %s cannot be marshalled", r.Operation)
@@ -195,9 +199,8 @@ func (f *function) send(ctx context.Context, r Request) (answer, error) {
 	if err != nil {
 		return a, err
 	}
-	// the decoder's error quotes the body
-	if len(body) > maxAnswer || json.Unmarshal(body, &a) != nil || a.Contract == 0 {
-		return a, notUnderstood(r.Operation)
+	if a, err = parse(r.Operation, body); err != nil {
+		return a, err
 	}
 	if a.Contract != Contract {
 		return a, failure.New(kindOfSkew(r), "the function answers by contract %d, and this release speaks %d: "+
@@ -236,8 +239,8 @@ func (p *problem) failure(r Request) error {
 	}
 	kind, known := kinds[p.Kind]
 	if !known {
-		return failure.New(failure.Unavailable, "the function answered the request to %s with an error of a kind that "+
-			"contract %d does not have", r.Operation, Contract)
+		return notUnderstood(r.Operation, "error.kind",
+			"be one of "+strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
 	name := p.Kind
 	if len(p.Code) <= longestCode && errorCode.MatchString(p.Code) &&
@@ -255,9 +258,4 @@ func (p *problem) failure(r Request) error {
 		return failure.New(kind, "the function could not %s: %s", r.Operation, name)
 	}
 	return failure.Wrap(kind, cause, "the function could not %s: %s", r.Operation, name)
-}
-
-func notUnderstood(operation string) error {
-	return failure.New(failure.Unavailable, "the function's answer to the request to %s is not understood: rotator "+
-		"conformance says what the contract asks for", operation)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"alboidc.internal/shared/failure"
@@ -19,6 +20,9 @@ type named struct{ function }
 
 // switched is one whose secrets can be switched off.
 type switched struct{ named }
+
+// mustNotEnd is about the until of a secret where capabilities say that none ends.
+const mustNotEnd = "be left out, or capabilities.tellsEnd be true, so that people are warned in time"
 
 // single is a client with one secret, slots one with a current and a previous secret, and shown one that shows them.
 type (
@@ -39,11 +43,14 @@ var (
 	_ idp.PreviousDropper = (*shown)(nil)
 )
 
+// longestGrace is the most that is believed of a registration's graceSeconds, 100 years: more is no limit.
+const longestGrace = 100 * 365 * 24 * 3600
+
 // Review implements idp.Reviewer.
 func (f *function) Review(ctx context.Context) (idp.Review, error) {
 	a, err := f.list(ctx)
 	r := a.Registration
-	out := idp.Review{MaxGrace: time.Duration(max(r.GraceSeconds, 0)) * time.Second}
+	out := idp.Review{MaxGrace: time.Duration(min(r.GraceSeconds, longestGrace)) * time.Second}
 	if r.AuthMethod == "client_secret_basic" || r.AuthMethod == "client_secret_post" {
 		out.AuthMethod = r.AuthMethod
 	} else if r.AuthMethod != "" {
@@ -60,14 +67,11 @@ func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
 		return nil, err
 	}
 	out := make([]idp.Secret, 0, len(a.Secrets))
-	for _, s := range a.Secrets {
-		status := idp.Status(s.Status)
-		twice := slices.ContainsFunc(out, func(x idp.Secret) bool { return x.ID == s.ID })
-		if s.ID == "" || len(s.ID) > 255 || twice || status != idp.Active && status != idp.Disabled ||
-			!n.capable.TellsEnd && !s.Until.IsZero() {
-			return nil, notUnderstood(opList)
+	for i, s := range a.Secrets {
+		if field, must := n.checkListed(s, a.Secrets[:i]); must != "" {
+			return nil, notUnderstood(opList, fmt.Sprintf("secrets[%d].%s", i, field), must)
 		}
-		x := idp.Secret{ID: s.ID, Status: status, Created: s.Created, Until: s.Until}
+		x := idp.Secret{ID: s.ID, Status: idp.Status(s.Status), Created: s.Created.Time, Until: s.Until.Time}
 		if n.capable.KeepsToken {
 			x.Tag = s.Token
 		}
@@ -79,6 +83,23 @@ func (n *named) List(ctx context.Context) ([]idp.Secret, error) {
 	return out, nil
 }
 
+// checkListed reports which field of a listed secret is wrong, and what it must be; "" is none.
+func (n *named) checkListed(s listed, before []listed) (field, must string) {
+	twice := func(same func(listed) bool) bool { return slices.ContainsFunc(before, same) }
+	status := idp.Status(s.Status)
+	switch {
+	case checkID(s.ID) != "":
+		return "id", checkID(s.ID)
+	case twice(func(x listed) bool { return x.ID == s.ID }):
+		return "id", "be another than that of a secret before it"
+	case status != idp.Active && status != idp.Disabled:
+		return "status", "be active or disabled"
+	case !n.capable.TellsEnd && !s.Until.IsZero():
+		return "until", mustNotEnd
+	}
+	return "", ""
+}
+
 // Create implements idp.Provider.
 func (n *named) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, error) {
 	if n.capable.TakesValue == r.Value.IsZero() {
@@ -86,18 +107,27 @@ func (n *named) Create(ctx context.Context, r idp.CreateRequest) (idp.Created, e
 			"a secret must come with its value exactly if the function "+
 				"takes one")
 	}
-	a, err := n.do(ctx, Request{Operation: opCreate, Token: r.Tag, Value: r.Value.Reveal()})
+	value := r.Value.Reveal()
+	a, err := n.do(ctx, Request{Operation: opCreate, Token: r.Tag, Value: value})
 	switch {
 	case err != nil:
 		return idp.Created{}, err
-	case a.Secret == nil || a.Secret.ID == "" || len(a.Secret.ID) > 255:
-		return idp.Created{}, notUnderstood(opCreate)
-	case a.Secret.Value != "": // if it is not the one that was asked for, the proof at the token endpoint decides
-		return idp.Created{ID: a.Secret.ID, Value: secret.New(a.Secret.Value)}, nil
-	case r.Value.IsZero():
-		return idp.Created{}, notUnderstood(opCreate)
+	case a.Secret == nil:
+		return idp.Created{}, notUnderstood(opCreate, "secret", "be an object with the id of the new secret")
+	case checkID(a.Secret.ID) != "":
+		return idp.Created{}, notUnderstood(opCreate, "secret.id", checkID(a.Secret.ID))
 	}
-	return idp.Created{ID: a.Secret.ID, Value: r.Value}, nil
+	// if it is not the one that was asked for, the proof at the token endpoint decides
+	if v := a.Secret.Value; v != "" || value == "" {
+		if must := checkValue(v); must != "" {
+			return idp.Created{}, notUnderstood(opCreate, "secret.value", must)
+		}
+		value = v
+	}
+	if strings.Contains(a.Secret.ID, value) {
+		return idp.Created{}, notUnderstood(opCreate, "secret.id", "not hold the value: ids are stored and logged")
+	}
+	return idp.Created{ID: a.Secret.ID, Value: secret.New(value)}, nil
 }
 
 // Remove implements idp.Provider.
@@ -160,34 +190,49 @@ func (s *slots) Slots(ctx context.Context) (idp.Slots, error) {
 		return idp.Slots{}, err
 	}
 	out := idp.Slots{Readable: true}
-	for _, x := range a.Secrets {
+	for i, x := range a.Secrets {
+		if field, must := s.checkSlot(x, a.Secrets[:i]); must != "" {
+			return idp.Slots{}, notUnderstood(opList, fmt.Sprintf("secrets[%d].%s", i, field), must)
+		}
 		switch {
-		case x.Value == "" || !s.capable.TellsEnd && !x.Until.IsZero():
-			return idp.Slots{}, notUnderstood(opList)
-		case x.ID == slotCurrent && out.Current.IsZero():
-			out.Current, out.CurrentUntil = secret.New(x.Value), x.Until
-		case x.ID == slotPrevious && out.Previous.IsZero():
-			if x.Until.IsZero() || x.Until.After(s.now()) { // an expired one may be shown
-				out.Previous, out.PreviousUntil, out.PreviousUsed = secret.New(x.Value), x.Until, x.LastUsed
-			}
-		default:
-			return idp.Slots{}, notUnderstood(opList)
+		case x.ID == slotCurrent:
+			out.Current, out.CurrentUntil = secret.New(x.Value), x.Until.Time
+		case x.Until.IsZero() || x.Until.After(s.now()): // an expired one may be shown
+			out.Previous, out.PreviousUntil = secret.New(x.Value), x.Until.Time
+			out.PreviousUsed = x.LastUsed.Time
 		}
 	}
 	if out.Current.IsZero() {
-		return idp.Slots{}, notUnderstood(opList)
+		return idp.Slots{}, notUnderstood(opList, "secrets", "hold the one with id current")
 	}
 	return out, nil
+}
+
+// checkSlot reports which field of a listed slot is wrong, and what it must be; "" is none.
+func (s *slots) checkSlot(x listed, before []listed) (field, must string) {
+	switch {
+	case x.ID != slotCurrent && x.ID != slotPrevious:
+		return "id", "be current or previous"
+	case slices.ContainsFunc(before, func(y listed) bool { return x.ID == y.ID }):
+		return "id", "be another than that of a secret before it"
+	case checkValue(x.Value) != "":
+		return "value", checkValue(x.Value)
+	case !s.capable.TellsEnd && !x.Until.IsZero():
+		return "until", mustNotEnd
+	}
+	return "", ""
 }
 
 // Shift implements idp.PreviousKeeper.
 func (s *slots) Shift(ctx context.Context) (secret.Value, error) {
 	a, err := s.do(ctx, Request{Operation: opCreate, Token: rand.Text()})
-	if err == nil && (a.Secret == nil || a.Secret.Value == "") {
-		err = notUnderstood(opCreate)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return secret.Value{}, err
+	case a.Secret == nil:
+		return secret.Value{}, notUnderstood(opCreate, "secret", "be an object with the value of the new secret")
+	case checkValue(a.Secret.Value) != "":
+		return secret.Value{}, notUnderstood(opCreate, "secret.value", checkValue(a.Secret.Value))
 	}
 	return secret.New(a.Secret.Value), nil
 }

@@ -98,8 +98,9 @@ func (p *Probe) check(ps *strictjson.Problems, path func(string) string) {
 			ps.Add(path(field), "must hold error codes of the token endpoint, such as invalid_grant")
 		}
 	}
-	if i := slices.IndexFunc(p.Accepted, func(c string) bool { return slices.Contains(p.Rejected, c) }); i >= 0 {
-		ps.Add(path("probe.rejected"), "must not hold %s, which is among accepted: a code that both a right and a "+
-			"wrong secret get belongs in neither", p.Accepted[i])
+	if slices.ContainsFunc(p.Accepted, func(c string) bool { return slices.Contains(p.Rejected, c) }) {
+		ps.Add(path("probe.rejected"),
+			"must not hold a code that is among accepted: one that both a right and a wrong "+
+				"secret get belongs in neither")
 	}
 }

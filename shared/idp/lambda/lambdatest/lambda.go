@@ -45,32 +45,30 @@ var Imitation = Of(lambda.Capabilities{Model: idp.NamedSet, MaxSecrets: 2, Takes
 
 // Of is the imitation of a provider with these capabilities.
 func Of(c lambda.Capabilities) imitation.Imitation {
-	out := imitation.Imitation{
+	return imitation.Imitation{
 		New:      func(env imitation.Env) (imitation.Vendor, error) { return newLambda(env, c), nil },
 		ClientID: "orders-web",
 		Settings: func(_, _, _ string) map[string]any {
 			return map[string]any{"functionArn": FunctionARN, "capabilities": c}
 		},
-		Changes: []string{"idp:lambda.create", "idp:lambda.remove", "idp:lambda.disable", "idp:lambda.enable"},
-		Denial:  "forbidden",
+		Changes: []string{"idp:lambda.create", "idp:lambda.remove", "idp:lambda.disable", "idp:lambda.enable",
+			"idp:lambda.set"},
+		Denial: "forbidden",
 	}
-	switch c.Model {
-	case idp.SingleSlot:
-		out.PairID, out.Changes = "orders-web-second", []string{"idp:lambda.set"}
-	case idp.CurrentPrevious:
-		out.Changes = []string{"idp:lambda.create", "idp:lambda.set", "idp:lambda.remove"}
-	}
-	return out
 }
 
 func newLambda(env imitation.Env, c lambda.Capabilities) *Lambda {
 	l := &Lambda{env: env, capable: c, mux: http.NewServeMux()}
 	l.api = imitation.API{Env: env, Body: func(e *imitation.APIError) any { return map[string]any{"code": e.Code} }}
-	for operation, h := range l.operations() {
-		l.mux.HandleFunc("POST /"+operation, l.api.Endpoint("lambda."+operation, h))
+	for _, operation := range []string{"list", "create", "set", "disable", "enable", "remove"} {
+		l.mux.HandleFunc("POST /"+operation, l.api.Endpoint("lambda."+operation,
+			func(r *http.Request) (int, any, error) { return l.operations()[operation](r) }))
 	}
 	return l
 }
+
+// Become makes it a provider with other capabilities. It must not be in use yet.
+func (l *Lambda) Become(c lambda.Capabilities) { l.capable = c }
 
 // Paths implements imitation.Vendor.
 func (*Lambda) Paths() imitation.Paths {

@@ -12,8 +12,12 @@ import (
 	"alboidc.internal/shared/idp/lambda"
 )
 
-// keeps is how long a secret is accepted that is no longer the current one.
-const keeps = 30 * 24 * time.Hour
+// keeps is how long a secret is accepted that is no longer the current one, and keepsUnseen how many are where
+// none is shown.
+const (
+	keeps       = 30 * 24 * time.Hour
+	keepsUnseen = 5
+)
 
 // operations are those of the provider, as its model has them.
 func (l *Lambda) operations() map[string]imitation.Handler {
@@ -138,10 +142,16 @@ func (l *Lambda) set(e *clients.Edit, r lambda.Request) (any, error) {
 	return nil, err
 }
 
-// shift makes a new current secret and keeps the one that was current; of two slots, what was the previous one ends.
+// shift makes a new current secret and keeps the one that was current; of two slots the previous one ends, and
+// of those that nobody sees the oldest.
 func (l *Lambda) shift(e *clients.Edit, r lambda.Request) (any, error) {
 	if l.capable.ShowsValues {
 		if _, err := dropPrevious(e, r); err != nil {
+			return nil, err
+		}
+	}
+	if all := e.All(); !l.capable.ShowsValues && len(all) > keepsUnseen {
+		if err := e.Remove(all[0].ID); err != nil {
 			return nil, err
 		}
 	}
